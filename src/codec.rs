@@ -1,0 +1,76 @@
+//! How values and keys become bytes and bytes become values.
+
+mod raw;
+
+use std::any::type_name;
+use std::borrow::Borrow;
+
+/// How a type is written to bytes and read back.
+///
+/// A codec is a type, never a value: a collection names it as a parameter and stores nothing for
+/// it. `String`, `Vec<u8>`, the integers, `f64`, `bool` and `char` are their own codecs, written
+/// as Redis tools write them: `RedisDict<String, u64>` holds decimal text. A serde type is named
+/// with its format: `RedisDict<String, Json<User>>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say how it is stored in Redis",
+    label = "not a codec",
+    note = "for a serde type name a format, for example `Json<{Self}>` or `MessagePack<{Self}>`",
+    note = "for a format of your own implement `Codec` on a marker type"
+)]
+pub trait Codec: 'static {
+    /// What the caller lends to be written.
+    type Borrowed: ?Sized;
+    /// What the caller gets when it is read.
+    type Owned: Borrow<Self::Borrowed> + Send + 'static;
+
+    /// Appends `value` to `bytes`. What was there before must stay.
+    fn encode(value: &Self::Borrowed, bytes: &mut Vec<u8>) -> Result<(), CodecError>;
+
+    /// Reads one value that fills all of `bytes`.
+    ///
+    /// The bytes may have been written by anyone: this must not panic, nor recurse without a
+    /// bound, nor allocate much more than `bytes` justifies.
+    fn decode(bytes: &[u8]) -> Result<Self::Owned, CodecError>;
+}
+
+/// A codec that writes equal values as equal bytes, so that the server can compare them.
+///
+/// Serde formats are canonical for types that serialize equal values alike: a `HashMap` inside
+/// does not.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` may write equal values as different bytes",
+    label = "the server cannot find a value by its bytes",
+    note = "on a `RedisSet` use `contains_equal` and `remove_equal`, which decode the members"
+)]
+pub trait Canonical: Codec {}
+
+/// Why a [`Codec`] could not write or read a value.
+///
+/// It never contains the value itself, so that it can go to a log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct CodecError {
+    reason: String,
+}
+
+impl CodecError {
+    /// An error with a reason that must not repeat the value.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into() }
+    }
+}
+
+/// `MessagePack<User>` rather than `redis_collections::codec::msgpack::MessagePack<my::User>`.
+pub(crate) fn short_name<C: ?Sized>() -> String {
+    let mut short = String::new();
+    for part in type_name::<C>().split_inclusive(['<', '>', ',', ' ', '(', ')', '[', ']', ';']) {
+        short.push_str(part.rsplit("::").next().unwrap_or(part));
+    }
+    short
+}
+
+/// The largest value that is decoded.
+pub(crate) const MAX_DECODED_BYTES: usize = 512 * 1024 * 1024;
+
+/// How deeply decoded values may nest.
+pub(crate) const MAX_DEPTH: usize = 128;

@@ -1,0 +1,192 @@
+//! Types that are their own codec, with the bytes that redis-py gives them.
+
+use std::io::Write;
+use std::str::{self, FromStr};
+
+use super::{Canonical, Codec, CodecError};
+
+impl Codec for Vec<u8> {
+    type Borrowed = [u8];
+    type Owned = Self;
+
+    fn encode(value: &[u8], bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+        bytes.extend_from_slice(value);
+        Ok(())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        Ok(bytes.to_vec())
+    }
+}
+
+impl Codec for String {
+    type Borrowed = str;
+    type Owned = Self;
+
+    fn encode(value: &str, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+        bytes.extend_from_slice(value.as_bytes());
+        Ok(())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        text(bytes).map(Self::from)
+    }
+}
+
+impl Codec for char {
+    type Borrowed = Self;
+    type Owned = Self;
+
+    fn encode(value: &Self, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+        bytes.extend_from_slice(value.encode_utf8(&mut [0; 4]).as_bytes());
+        Ok(())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        parse(bytes, "one character")
+    }
+}
+
+/// Written as `1` and `0`; `true` and `false` in any case are read too.
+impl Codec for bool {
+    type Borrowed = Self;
+    type Owned = Self;
+
+    fn encode(value: &Self, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+        bytes.push(if *value { b'1' } else { b'0' });
+        Ok(())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        match bytes {
+            b"1" => Ok(true),
+            b"0" => Ok(false),
+            other if other.eq_ignore_ascii_case(b"true") => Ok(true),
+            other if other.eq_ignore_ascii_case(b"false") => Ok(false),
+            _ => Err(CodecError::new("not a boolean")),
+        }
+    }
+}
+
+/// Written as Python's `repr` writes it: the shortest digits that read back as the same number.
+impl Codec for f64 {
+    type Borrowed = Self;
+    type Owned = Self;
+
+    fn encode(value: &Self, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+        write_float(*value, bytes);
+        Ok(())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        parse(bytes, "a floating-point number")
+    }
+}
+
+macro_rules! decimal_codecs {
+    ($($integer:ty),*) => {$(
+        impl Codec for $integer {
+            type Borrowed = Self;
+            type Owned = Self;
+
+            fn encode(value: &Self, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+                write!(bytes, "{value}").map_err(|_| CodecError::new("out of memory"))
+            }
+
+            fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+                parse(bytes, concat!("a decimal number that fits ", stringify!($integer)))
+            }
+        }
+
+        impl Canonical for $integer {}
+    )*};
+}
+
+decimal_codecs!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize);
+
+impl Canonical for Vec<u8> {}
+impl Canonical for String {}
+impl Canonical for char {}
+impl Canonical for bool {}
+impl Canonical for f64 {}
+
+/// Appends what Python's `repr(value)` gives: `1.0`, `1e+16`, `1e-05`, `nan`, `-inf`.
+pub(super) fn write_float(value: f64, bytes: &mut Vec<u8>) {
+    let text = if value.is_nan() {
+        "nan".to_owned()
+    } else if value.is_infinite() {
+        if value > 0.0 { "inf" } else { "-inf" }.to_owned()
+    } else {
+        finite(value)
+    };
+    bytes.extend_from_slice(text.as_bytes());
+}
+
+fn finite(value: f64) -> String {
+    let scientific = format!("{value:e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if !(-4..16).contains(&exponent) {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{digits}e{sign}{:02}", exponent.abs());
+    }
+    let plain = format!("{value}");
+    if plain.contains('.') { plain } else { plain + ".0" }
+}
+
+fn text(bytes: &[u8]) -> Result<&str, CodecError> {
+    str::from_utf8(bytes).map_err(|error| {
+        CodecError::new(format!("not UTF-8 from byte {} on", error.valid_up_to()))
+    })
+}
+
+fn parse<T: FromStr>(bytes: &[u8], what: &str) -> Result<T, CodecError> {
+    text(bytes)?.parse().map_err(|_| CodecError::new(format!("not {what}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(value: f64) -> String {
+        let mut bytes = Vec::new();
+        write_float(value, &mut bytes);
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn floats_are_written_as_python_writes_them() {
+        for (value, text) in [
+            (1.0, "1.0"),
+            (-0.0, "-0.0"),
+            (0.1, "0.1"),
+            (1e15, "1000000000000000.0"),
+            (1e16, "1e+16"),
+            (1.5e300, "1.5e+300"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (5e-324, "5e-324"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "nan"),
+        ] {
+            assert_eq!(written(value), text);
+            assert_eq!(f64::decode(text.as_bytes()).unwrap().to_bits(), value.to_bits());
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_value_of_the_type_is_refused_without_repeating_it() {
+        let secret = b"s3cret\xff";
+        for error in [
+            String::decode(secret).unwrap_err(),
+            u8::decode(b"256").unwrap_err(),
+            bool::decode(b"2").unwrap_err(),
+            char::decode(b"ab").unwrap_err(),
+            f64::decode(b"").unwrap_err(),
+        ] {
+            assert!(!error.to_string().contains("s3cret"), "{error}");
+        }
+    }
+}
