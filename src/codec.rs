@@ -1,6 +1,9 @@
 //! How values and keys become bytes and bytes become values.
 
+mod lenient;
 mod raw;
+
+pub use lenient::{Lenient, Undecodable};
 
 use std::any::type_name;
 use std::borrow::Borrow;

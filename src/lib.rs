@@ -3,5 +3,19 @@
 #![warn(missing_docs)]
 
 mod codec;
+mod collections;
+mod command;
+mod error;
+mod executor;
+mod protocol;
+mod reply;
+mod request;
+mod script;
 
-pub use codec::{Canonical, Codec, CodecError};
+pub use codec::{Canonical, Codec, CodecError, Lenient, Undecodable};
+pub use collections::{
+    Increment, Name, RedisDict, RedisHashDict, RedisKey, RedisList, RedisSet, Scan, Ttl,
+};
+pub use command::{Command, Wait};
+pub use error::{Applied, Attempt, Error, Result};
+pub use executor::{Client, ClientBuilder, Deferred, Executor, Pipeline, RoundTrips};

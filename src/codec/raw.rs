@@ -135,9 +135,8 @@ fn finite(value: f64) -> String {
 }
 
 fn text(bytes: &[u8]) -> Result<&str, CodecError> {
-    str::from_utf8(bytes).map_err(|error| {
-        CodecError::new(format!("not UTF-8 from byte {} on", error.valid_up_to()))
-    })
+    str::from_utf8(bytes)
+        .map_err(|error| CodecError::new(format!("not UTF-8 from byte {} on", error.valid_up_to())))
 }
 
 fn parse<T: FromStr>(bytes: &[u8], what: &str) -> Result<T, CodecError> {

@@ -1,0 +1,64 @@
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::{Codec, CodecError, short_name};
+
+/// Reads each value as the codec `C`, or as it is where `C` cannot read it: `Err` of
+/// [`Undecodable`], so that one bad value does not fail a bulk read.
+pub struct Lenient<C>(PhantomData<fn() -> C>);
+
+impl<C: Codec> Codec for Lenient<C> {
+    type Borrowed = Self::Owned;
+    type Owned = Result<C::Owned, Undecodable>;
+
+    fn encode(value: &Self::Owned, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+        match value {
+            Ok(value) => C::encode(std::borrow::Borrow::borrow(value), bytes),
+            Err(undecodable) => {
+                bytes.extend_from_slice(&undecodable.bytes);
+                Ok(())
+            }
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self::Owned, CodecError> {
+        Ok(C::decode(bytes).map_err(|reason| Undecodable::new::<C>(bytes.to_vec(), reason)))
+    }
+}
+
+impl<C> fmt::Debug for Lenient<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lenient")
+    }
+}
+
+/// Stored bytes that are not a value of their codec. Neither `Display` nor `Debug` shows them.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot decode {} bytes as {codec}: {reason}", bytes.len())]
+pub struct Undecodable {
+    bytes: Vec<u8>,
+    codec: String,
+    reason: CodecError,
+}
+
+impl Undecodable {
+    pub(crate) fn new<C: Codec>(bytes: Vec<u8>, reason: CodecError) -> Self {
+        Self { bytes, codec: short_name::<C>(), reason }
+    }
+
+    /// What is stored.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Why it is no value of the codec.
+    pub fn reason(&self) -> &CodecError {
+        &self.reason
+    }
+}
+
+impl fmt::Debug for Undecodable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

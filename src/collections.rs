@@ -1,0 +1,31 @@
+//! The collections: what each operation sends. They do no I/O and know no client.
+
+mod bulk;
+mod dict;
+mod dict_expiry;
+mod dict_scan;
+mod hash_dict;
+mod hash_expiry;
+mod hash_scan;
+mod increment;
+mod key;
+mod list;
+mod list_range;
+mod list_wait;
+mod name;
+mod prefix;
+mod scan;
+mod set;
+mod set_scan;
+mod ttl;
+mod update;
+
+pub use dict::RedisDict;
+pub use hash_dict::RedisHashDict;
+pub use increment::Increment;
+pub use key::RedisKey;
+pub use list::RedisList;
+pub use name::Name;
+pub use scan::Scan;
+pub use set::RedisSet;
+pub use ttl::Ttl;

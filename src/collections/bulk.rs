@@ -1,0 +1,36 @@
+//! Work of any size, in commands of a bounded size.
+
+use std::iter::{Peekable, Take};
+
+use crate::command::Command;
+use crate::error::Result;
+use crate::executor::RoundTrips;
+
+/// A thousand entries at a time.
+pub(crate) type Chunk<'a, I> = Take<&'a mut Peekable<I>>;
+
+/// The commands that `command` makes of every thousand of `entries`.
+pub(crate) fn in_chunks<I: IntoIterator, T>(
+    entries: I,
+    mut command: impl FnMut(Chunk<'_, I::IntoIter>) -> Command<T>,
+) -> Vec<Command<T>> {
+    let mut entries = entries.into_iter().peekable();
+    let mut commands = Vec::new();
+    while entries.peek().is_some() {
+        commands.push(command(entries.by_ref().take(ENTRIES_AT_ONCE)));
+    }
+    commands
+}
+
+/// Sends the commands one after the other, up to the first that fails.
+pub(crate) async fn send_all<E: RoundTrips, T: Send + 'static>(
+    executor: E,
+    commands: Vec<Command<T>>,
+) -> Result<()> {
+    for command in commands {
+        executor.send(command).await?;
+    }
+    Ok(())
+}
+
+const ENTRIES_AT_ONCE: usize = 1000;

@@ -1,0 +1,302 @@
+use std::borrow::Borrow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use redis::Value;
+
+use super::increment::Increment;
+use super::name::Name;
+use super::prefix::Prefix;
+use super::update::optimistically;
+use crate::codec::{Codec, Lenient};
+use crate::command::Command;
+use crate::error::Result;
+use crate::executor::{Client, Deferred, Executor, finish};
+use crate::reply;
+use crate::request::Request;
+use crate::script::Script;
+
+/// A dictionary over Redis strings: the entry of `key` is the string `name:key`.
+///
+/// Each entry can expire by itself, and in a cluster the entries spread over the nodes. To keep a
+/// dictionary under one key use [`RedisHashDict`](crate::RedisHashDict).
+///
+/// ```
+/// # let server = redis_collections::LocalServer::start()?;
+/// # let client = redis_collections::Client::open(server.url())?;
+/// use redis_collections::RedisDict;
+///
+/// let ages: RedisDict<String, u32> = RedisDict::new(&client, "ages");
+/// ages.insert("ann", &36)?; // SET ages:ann 36
+/// assert_eq!(ages.get("ann")?, Some(36));
+/// assert_eq!(ages.get_many(["ann", "bob"])?, [Some(36), None]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Whose keys
+///
+/// All strings whose keys begin with `name:` are entries, whoever wrote them, and no other key is
+/// ever listed, counted or removed. A name holds no colon, so two dictionaries with different
+/// names never share a key: `a` does not see the entries of `ab`, and `a:b` is refused when the
+/// first command runs. [`with_prefix`](Self::with_prefix) takes any prefix; then it is up to you
+/// that no prefix begins another.
+pub struct RedisDict<K, V, E = Client> {
+    pub(super) executor: E,
+    pub(super) prefix: Prefix,
+    codecs: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K: Codec, V: Codec> RedisDict<K, V, Deferred> {
+    /// The dictionary `name`, wherever it may be: a definition.
+    pub const fn named(name: &'static str) -> Self {
+        let prefix = Prefix::Named(Name::constant(name));
+        Self { executor: Deferred, prefix, codecs: PhantomData }
+    }
+}
+
+impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
+    /// The dictionary `name`, whose keys begin with `name:`.
+    pub fn new(executor: &E, name: impl Into<Name>) -> Self {
+        Self::over(executor, Prefix::Named(name.into()))
+    }
+
+    /// The dictionary whose keys begin with `prefix` as it is, such as `users&&`.
+    pub fn with_prefix(executor: &E, prefix: impl Into<Name>) -> Self {
+        Self::over(executor, Prefix::Literal(prefix.into()))
+    }
+
+    /// The dictionary of all strings of the database. It can be counted and cleared only by the
+    /// methods that say so in their names.
+    pub fn whole_database(executor: &E) -> Self {
+        Self::over(executor, Prefix::Literal(Name::constant("")))
+    }
+
+    fn over(executor: &E, prefix: Prefix) -> Self {
+        Self { executor: executor.clone(), prefix, codecs: PhantomData }
+    }
+
+    /// The same dictionary, as `executor` runs it.
+    pub fn on<F: Executor>(&self, executor: &F) -> RedisDict<K, V, F> {
+        RedisDict::over(executor, self.prefix.clone())
+    }
+
+    /// The same dictionary, whose operations give [`Command`]s.
+    pub fn deferred(&self) -> RedisDict<K, V, Deferred> {
+        self.on(&Deferred)
+    }
+
+    /// The same dictionary, whose values that cannot be decoded come as they are.
+    pub fn lenient(&self) -> RedisDict<K, Lenient<V>, E> {
+        self.typed()
+    }
+
+    /// The same dictionary with other codecs.
+    pub fn typed<L: Codec, W: Codec>(&self) -> RedisDict<L, W, E> {
+        RedisDict::over(&self.executor, self.prefix.clone())
+    }
+}
+
+impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
+    /// The value of `key`. `GET`, O(1).
+    pub fn get(&self, key: &K::Borrowed) -> E::Reply<Option<V::Owned>> {
+        self.executor.run(self.reading("GET", key).returns(reply::optional::<V>))
+    }
+
+    /// The values of `keys`, in their order, at one moment. `MGET`, O(keys).
+    ///
+    /// A value that cannot be decoded fails the call;
+    /// [`lenient`](Self::lenient) gives the others.
+    pub fn get_many<'a, Q>(
+        &self,
+        keys: impl IntoIterator<Item = &'a Q>,
+    ) -> E::Reply<Vec<Option<V::Owned>>>
+    where
+        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+    {
+        let request = self.for_keys(Request::read("MGET"), keys, Value::Nil);
+        self.executor.run(request.returns(reply::optional_each::<V>))
+    }
+
+    /// Whether `key` has a value. `EXISTS`, O(1).
+    pub fn contains_key(&self, key: &K::Borrowed) -> E::Reply<bool> {
+        self.executor.run(self.reading("EXISTS", key).returns(reply::flag))
+    }
+
+    /// Sets the value of `key`, which then does not expire. `SET`, O(1).
+    pub fn insert(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<()> {
+        self.executor.run(self.writing("SET", key).encode::<V>(value).returns(reply::done))
+    }
+
+    /// Sets the values of all `entries` at one moment. `MSET`, O(entries).
+    ///
+    /// For more than some 10,000 entries at a time, [`extend`](Self::extend) blocks the server less.
+    pub fn insert_many<'a, Q, R>(
+        &self,
+        entries: impl IntoIterator<Item = (&'a Q, &'a R)>,
+    ) -> E::Reply<()>
+    where
+        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+        R: Borrow<V::Borrowed> + ?Sized + 'a,
+    {
+        let pair = |request: Request, (key, value): (&Q, &R)| {
+            let request = request.prefixed_key::<K>(self.prefix.parts(), key.borrow());
+            request.encode::<V>(value.borrow())
+        };
+        let request = self.start(Request::write("MSET")).each(entries, pair, Value::Okay);
+        self.executor.run(request.returns(reply::done))
+    }
+
+    /// Sets the value of `key` and gives the one it had. `SET … GET`, O(1).
+    pub fn replace(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<Option<V::Owned>> {
+        let request = self.writing("SET", key).encode::<V>(value).arg("GET");
+        self.executor.run(request.returns(reply::optional::<V>))
+    }
+
+    /// Sets the value of `key` unless it has one, and says whether it did. `SET … NX`, O(1).
+    pub fn set_if_absent(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<bool> {
+        let request = self.writing("SET", key).encode::<V>(value).arg("NX");
+        self.executor.run(request.returns(reply::accepted))
+    }
+
+    /// Sets the value of `key` only if it has one, and says whether it did. `SET … XX`, O(1).
+    pub fn set_if_present(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<bool> {
+        let request = self.writing("SET", key).encode::<V>(value).arg("XX");
+        self.executor.run(request.returns(reply::accepted))
+    }
+
+    /// The value of `key`, which is `value` from now on if it had none. A script, O(1).
+    pub fn get_or_insert(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<V::Owned> {
+        let request = self.scripted(&GET_OR_INSERT, key).encode::<V>(value);
+        self.executor.run(request.returns(reply::one::<V>))
+    }
+
+    /// Adds `by` to the number at `key`, 0 if there is none, and gives the sum. `INCRBY` or
+    /// `INCRBYFLOAT`, O(1).
+    pub fn increment(&self, key: &K::Borrowed, by: V::By) -> E::Reply<V::Owned>
+    where
+        V: Increment,
+    {
+        let command = if V::IS_FLOAT { "INCRBYFLOAT" } else { "INCRBY" };
+        self.executor.run(self.writing(command, key).number(by).returns(reply::one::<V>))
+    }
+
+    /// Removes `key` and says whether it was there. `UNLINK`, O(1).
+    pub fn remove(&self, key: &K::Borrowed) -> E::Reply<bool> {
+        self.executor.run(self.writing("UNLINK", key).returns(reply::flag))
+    }
+
+    /// Removes all of `keys` and says how many were there. `UNLINK`, O(keys).
+    pub fn remove_many<'a, Q>(&self, keys: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
+    where
+        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+    {
+        let request = self.for_keys(Request::write("UNLINK"), keys, Value::Int(0));
+        self.executor.run(request.returns(reply::count))
+    }
+
+    /// Removes `key` and gives its value. `GETDEL`, O(1).
+    pub fn take(&self, key: &K::Borrowed) -> E::Reply<Option<V::Owned>> {
+        self.executor.run(self.writing("GETDEL", key).returns(reply::optional::<V>))
+    }
+}
+
+impl<K: Codec, V: Codec> RedisDict<K, V> {
+    /// The value of `key`, made by `make` and stored if there is none. `GET`, and if there is none
+    /// a script, O(1).
+    ///
+    /// Where others make a value at the same time, all get the one that was stored first.
+    pub fn get_or_insert_with<T: Borrow<V::Borrowed>>(
+        &self,
+        key: &K::Borrowed,
+        make: impl FnOnce() -> T,
+    ) -> Result<V::Owned> {
+        match self.get(key)? {
+            Some(value) => Ok(value),
+            None => self.get_or_insert(key, make().borrow()),
+        }
+    }
+
+    /// Replaces the value of `key` by what `change` makes of it, and gives the new one. `None` is
+    /// no value. What is left of its time to live is kept.
+    ///
+    /// `GET` and a script that stores the value if nobody changed it meanwhile; otherwise `change`
+    /// is called again, up to 1,000 times. No lock is held.
+    pub fn update(
+        &self,
+        key: &K::Borrowed,
+        change: impl FnMut(Option<V::Owned>) -> Option<V::Owned>,
+    ) -> Result<Option<V::Owned>> {
+        let read = || self.reading("GET", key).returns(reply::raw);
+        let write = |old: Option<&[u8]>, new: Option<&V::Borrowed>| -> Command<bool> {
+            let request = self.scripted(&COMPARE_AND_SET, key);
+            request.optional(old).optional_value::<V>(new).returns(reply::flag)
+        };
+        finish(optimistically::<V, _>(&self.executor, read, write, change))
+    }
+}
+
+impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
+    /// A command about all entries, which must have a name that is theirs alone.
+    pub(super) fn start(&self, request: Request) -> Request {
+        request.refuse_if(self.prefix.refusal())
+    }
+
+    pub(super) fn reading(&self, command: &'static str, key: &K::Borrowed) -> Request {
+        self.start(Request::read(command)).prefixed_key::<K>(self.prefix.parts(), key)
+    }
+
+    pub(super) fn writing(&self, command: &'static str, key: &K::Borrowed) -> Request {
+        self.start(Request::write(command)).prefixed_key::<K>(self.prefix.parts(), key)
+    }
+
+    fn for_keys<'a, Q>(
+        &self,
+        request: Request,
+        keys: impl IntoIterator<Item = &'a Q>,
+        empty: Value,
+    ) -> Request
+    where
+        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+    {
+        let key = |request: Request, key: &Q| {
+            request.prefixed_key::<K>(self.prefix.parts(), key.borrow())
+        };
+        self.start(request).each(keys, key, empty)
+    }
+
+    fn scripted(&self, script: &'static Script, key: &K::Borrowed) -> Request {
+        self.start(Request::script(script, 1)).prefixed_key::<K>(self.prefix.parts(), key)
+    }
+}
+
+static GET_OR_INSERT: Script = Script::writing(
+    "get_or_insert",
+    "local value = redis.call('GET', KEYS[1])
+     if value then return value end
+     redis.call('SET', KEYS[1], ARGV[1])
+     return ARGV[1]",
+);
+
+static COMPARE_AND_SET: Script = Script::writing(
+    "update",
+    "local value = redis.call('GET', KEYS[1])
+     local expected = ARGV[1] == '1' and ARGV[2]
+     if value ~= expected then return 0 end
+     if ARGV[3] == '1' then redis.call('SET', KEYS[1], ARGV[4], 'KEEPTTL')
+     else redis.call('UNLINK', KEYS[1]) end
+     return 1",
+);
+
+impl<K, V, E: Clone> Clone for RedisDict<K, V, E> {
+    fn clone(&self) -> Self {
+        let (executor, prefix) = (self.executor.clone(), self.prefix.clone());
+        Self { executor, prefix, codecs: PhantomData }
+    }
+}
+
+impl<K, V, E> fmt::Debug for RedisDict<K, V, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = self.prefix.bytes();
+        write!(f, "RedisDict(\"{}\")", prefix.escape_ascii())
+    }
+}

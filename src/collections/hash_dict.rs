@@ -1,0 +1,339 @@
+use std::borrow::Borrow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use redis::Value;
+
+use super::increment::Increment;
+use super::key::RedisKey;
+use super::name::Name;
+use super::update::optimistically;
+use crate::codec::{Codec, Lenient};
+use crate::command::Command;
+use crate::error::Result;
+use crate::executor::{Client, Deferred, Executor, finish};
+use crate::reply;
+use crate::request::Request;
+use crate::script::Script;
+
+/// A dictionary in one Redis hash: its entries are the fields of the hash `name`.
+///
+/// It is compact, can be counted and removed at once, and many such dictionaries do not crowd the
+/// key space. In a cluster one hash lives on one node.
+///
+/// ```
+/// # let server = redis_collections::LocalServer::start()?;
+/// # let client = redis_collections::Client::open(server.url())?;
+/// use redis_collections::RedisHashDict;
+///
+/// let ages: RedisHashDict<String, u32> = RedisHashDict::new(&client, "ages");
+/// ages.insert("ann", &36)?; // HSET ages ann 36
+/// assert_eq!(ages.get("ann")?, Some(36));
+/// assert_eq!(ages.get_many(["ann", "bob"])?, [Some(36), None]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct RedisHashDict<K, V, E = Client> {
+    pub(super) executor: E,
+    pub(super) name: Name,
+    codecs: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K: Codec, V: Codec> RedisHashDict<K, V, Deferred> {
+    /// The dictionary stored under `name`, wherever it may be: a definition.
+    ///
+    /// ```
+    /// # let server = redis_collections::LocalServer::start()?;
+    /// # let client = redis_collections::Client::open(server.url())?;
+    /// use redis_collections::{Deferred, RedisHashDict};
+    ///
+    /// const AGES: RedisHashDict<String, u32, Deferred> = RedisHashDict::named("ages");
+    ///
+    /// AGES.on(&client).insert("ann", &36)?;
+    /// let (ann, len) = client.pipeline((AGES.get("ann"), AGES.len()))?;
+    /// assert_eq!((ann?, len?), (Some(36), 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub const fn named(name: &'static str) -> Self {
+        Self { executor: Deferred, name: Name::constant(name), codecs: PhantomData }
+    }
+}
+
+impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
+    /// The dictionary stored under `name`.
+    pub fn new(executor: &E, name: impl Into<Name>) -> Self {
+        Self { executor: executor.clone(), name: name.into(), codecs: PhantomData }
+    }
+
+    /// The same dictionary, as `executor` runs it.
+    pub fn on<F: Executor>(&self, executor: &F) -> RedisHashDict<K, V, F> {
+        RedisHashDict::new(executor, &self.name)
+    }
+
+    /// The same dictionary, whose operations give [`Command`]s.
+    pub fn deferred(&self) -> RedisHashDict<K, V, Deferred> {
+        self.on(&Deferred)
+    }
+
+    /// The same dictionary, whose values that cannot be decoded come as they are.
+    pub fn lenient(&self) -> RedisHashDict<K, Lenient<V>, E> {
+        self.typed()
+    }
+
+    /// The same dictionary with other codecs.
+    pub fn typed<L: Codec, W: Codec>(&self) -> RedisHashDict<L, W, E> {
+        RedisHashDict::new(&self.executor, &self.name)
+    }
+
+    /// The key of the hash, which can expire as a whole.
+    pub fn key(&self) -> RedisKey<E> {
+        RedisKey::new(&self.executor, &self.name)
+    }
+}
+
+impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
+    /// The value of `key`. `HGET`, O(1).
+    pub fn get(&self, key: &K::Borrowed) -> E::Reply<Option<V::Owned>> {
+        self.executor.run(self.reading("HGET").field::<K>(key).returns(reply::optional::<V>))
+    }
+
+    /// The values of `keys`, in their order, at one moment. `HMGET`, O(keys).
+    ///
+    /// A value that cannot be decoded fails the call; [`lenient`](Self::lenient) gives the others.
+    pub fn get_many<'a, Q>(
+        &self,
+        keys: impl IntoIterator<Item = &'a Q>,
+    ) -> E::Reply<Vec<Option<V::Owned>>>
+    where
+        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+    {
+        let field = |request: Request, key: &Q| request.field::<K>(key.borrow());
+        let request = self.reading("HMGET").each(keys, field, Value::Nil);
+        self.executor.run(request.returns(reply::optional_each::<V>))
+    }
+
+    /// Whether `key` has a value. `HEXISTS`, O(1).
+    pub fn contains_key(&self, key: &K::Borrowed) -> E::Reply<bool> {
+        self.executor.run(self.reading("HEXISTS").field::<K>(key).returns(reply::flag))
+    }
+
+    /// How many entries there are. `HLEN`, O(1).
+    pub fn len(&self) -> E::Reply<usize> {
+        self.executor.run(self.reading("HLEN").returns(reply::count))
+    }
+
+    /// Whether there are no entries. `HLEN`, O(1).
+    pub fn is_empty(&self) -> E::Reply<bool> {
+        self.executor.run(self.reading("HLEN").returns(|reply| Ok(reply::count(reply)? == 0)))
+    }
+
+    /// Sets the value of `key` and says whether the key is new. `HSET`, O(1).
+    pub fn insert(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<bool> {
+        let request = self.writing("HSET").field::<K>(key).encode::<V>(value);
+        self.executor.run(request.returns(reply::flag))
+    }
+
+    /// Sets the values of all `entries` at one moment and says how many keys are new. `HSET`,
+    /// O(entries).
+    ///
+    /// For more than some 10,000 entries at a time, [`extend`](Self::extend) blocks the server less.
+    pub fn insert_many<'a, Q, R>(
+        &self,
+        entries: impl IntoIterator<Item = (&'a Q, &'a R)>,
+    ) -> E::Reply<usize>
+    where
+        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+        R: Borrow<V::Borrowed> + ?Sized + 'a,
+    {
+        let request = self.writing("HSET").each(entries, Self::entry, Value::Int(0));
+        self.executor.run(request.returns(reply::count))
+    }
+
+    /// Sets the value of `key` and gives the one it had. A script, O(1).
+    pub fn replace(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<Option<V::Owned>> {
+        let request = self.scripted(&REPLACE).field::<K>(key).encode::<V>(value);
+        self.executor.run(request.returns(reply::optional::<V>))
+    }
+
+    /// Sets the value of `key` unless it has one, and says whether it did. `HSETNX`, O(1).
+    pub fn set_if_absent(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<bool> {
+        let request = self.writing("HSETNX").field::<K>(key).encode::<V>(value);
+        self.executor.run(request.returns(reply::flag))
+    }
+
+    /// Sets the value of `key` only if it has one, and says whether it did. A script, O(1).
+    pub fn set_if_present(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<bool> {
+        let request = self.scripted(&SET_IF_PRESENT).field::<K>(key).encode::<V>(value);
+        self.executor.run(request.returns(reply::flag))
+    }
+
+    /// The value of `key`, which is `value` from now on if it had none. A script, O(1).
+    pub fn get_or_insert(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<V::Owned> {
+        let request = self.scripted(&GET_OR_INSERT).field::<K>(key).encode::<V>(value);
+        self.executor.run(request.returns(reply::one::<V>))
+    }
+
+    /// Adds `by` to the number at `key`, 0 if there is none, and gives the sum. `HINCRBY` or
+    /// `HINCRBYFLOAT`, O(1).
+    pub fn increment(&self, key: &K::Borrowed, by: V::By) -> E::Reply<V::Owned>
+    where
+        V: Increment,
+    {
+        let command = if V::IS_FLOAT { "HINCRBYFLOAT" } else { "HINCRBY" };
+        let request = self.writing(command).field::<K>(key).number(by);
+        self.executor.run(request.returns(reply::one::<V>))
+    }
+
+    /// Removes `key` and says whether it was there. `HDEL`, O(1).
+    pub fn remove(&self, key: &K::Borrowed) -> E::Reply<bool> {
+        self.executor.run(self.writing("HDEL").field::<K>(key).returns(reply::flag))
+    }
+
+    /// Removes all of `keys` and says how many were there. `HDEL`, O(keys).
+    pub fn remove_many<'a, Q>(&self, keys: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
+    where
+        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+    {
+        let field = |request: Request, key: &Q| request.field::<K>(key.borrow());
+        let request = self.writing("HDEL").each(keys, field, Value::Int(0));
+        self.executor.run(request.returns(reply::count))
+    }
+
+    /// Removes `key` and gives its value. A script, O(1).
+    pub fn take(&self, key: &K::Borrowed) -> E::Reply<Option<V::Owned>> {
+        let request = self.scripted(&TAKE).field::<K>(key);
+        self.executor.run(request.returns(reply::optional::<V>))
+    }
+
+    /// Removes all entries and says whether there were any. `UNLINK`, O(1) for the caller.
+    pub fn clear(&self) -> E::Reply<bool> {
+        self.executor.run(self.writing("UNLINK").returns(reply::flag))
+    }
+
+    /// Makes `entries` the only ones; nobody ever sees old and new ones mixed. A script,
+    /// O(entries), which blocks the server for that time.
+    pub fn replace_all<'a, Q, R>(
+        &self,
+        entries: impl IntoIterator<Item = (&'a Q, &'a R)>,
+    ) -> E::Reply<()>
+    where
+        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+        R: Borrow<V::Borrowed> + ?Sized + 'a,
+    {
+        let request = entries.into_iter().fold(self.scripted(&REPLACE_ALL), Self::entry);
+        self.executor.run(request.returns(reply::done))
+    }
+}
+
+impl<K: Codec, V: Codec> RedisHashDict<K, V> {
+    /// The value of `key`, made by `make` and stored if there is none. `HGET`, and if there is none
+    /// a script, O(1).
+    ///
+    /// Where others make a value at the same time, all get the one that was stored first.
+    pub fn get_or_insert_with<T: Borrow<V::Borrowed>>(
+        &self,
+        key: &K::Borrowed,
+        make: impl FnOnce() -> T,
+    ) -> Result<V::Owned> {
+        match self.get(key)? {
+            Some(value) => Ok(value),
+            None => self.get_or_insert(key, make().borrow()),
+        }
+    }
+
+    /// Replaces the value of `key` by what `change` makes of it, and gives the new one. `None` is
+    /// no value. A time to live of the entry ends with it.
+    ///
+    /// `HGET` and a script that stores the value if nobody changed it meanwhile; otherwise `change`
+    /// is called again, up to 1,000 times. No lock is held.
+    pub fn update(
+        &self,
+        key: &K::Borrowed,
+        change: impl FnMut(Option<V::Owned>) -> Option<V::Owned>,
+    ) -> Result<Option<V::Owned>> {
+        let read = || self.reading("HGET").field::<K>(key).returns(reply::raw);
+        let write = |old: Option<&[u8]>, new: Option<&V::Borrowed>| -> Command<bool> {
+            let request = self.scripted(&COMPARE_AND_SET).field::<K>(key);
+            request.optional(old).optional_value::<V>(new).returns(reply::flag)
+        };
+        finish(optimistically::<V, _>(&self.executor, read, write, change))
+    }
+}
+
+impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
+    pub(super) fn reading(&self, command: &'static str) -> Request {
+        Request::read(command).key(self.name.as_bytes())
+    }
+
+    pub(super) fn writing(&self, command: &'static str) -> Request {
+        Request::write(command).key(self.name.as_bytes())
+    }
+
+    pub(super) fn scripted(&self, script: &'static Script) -> Request {
+        Request::script(script, 1).key(self.name.as_bytes())
+    }
+
+    fn entry<Q, R>(request: Request, (key, value): (&Q, &R)) -> Request
+    where
+        Q: Borrow<K::Borrowed> + ?Sized,
+        R: Borrow<V::Borrowed> + ?Sized,
+    {
+        request.field::<K>(key.borrow()).encode::<V>(value.borrow())
+    }
+}
+
+static REPLACE: Script = Script::writing(
+    "replace",
+    "local value = redis.call('HGET', KEYS[1], ARGV[1])
+     redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+     return value",
+);
+
+static SET_IF_PRESENT: Script = Script::writing(
+    "set_if_present",
+    "if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
+     redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+     return 1",
+);
+
+static GET_OR_INSERT: Script = Script::writing(
+    "get_or_insert",
+    "if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 1 then return ARGV[2] end
+     return redis.call('HGET', KEYS[1], ARGV[1])",
+);
+
+static TAKE: Script = Script::writing(
+    "take",
+    "local value = redis.call('HGET', KEYS[1], ARGV[1])
+     if value then redis.call('HDEL', KEYS[1], ARGV[1]) end
+     return value",
+);
+
+static REPLACE_ALL: Script = Script::writing(
+    "replace_all",
+    "redis.call('UNLINK', KEYS[1])
+     for i = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+     return #ARGV / 2",
+);
+
+static COMPARE_AND_SET: Script = Script::writing(
+    "update",
+    "local value = redis.call('HGET', KEYS[1], ARGV[1])
+     local expected = ARGV[2] == '1' and ARGV[3]
+     if value ~= expected then return 0 end
+     if ARGV[4] == '1' then redis.call('HSET', KEYS[1], ARGV[1], ARGV[5])
+     else redis.call('HDEL', KEYS[1], ARGV[1]) end
+     return 1",
+);
+
+impl<K, V, E: Clone> Clone for RedisHashDict<K, V, E> {
+    fn clone(&self) -> Self {
+        let (executor, name) = (self.executor.clone(), self.name.clone());
+        Self { executor, name, codecs: PhantomData }
+    }
+}
+
+impl<K, V, E> fmt::Debug for RedisHashDict<K, V, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisHashDict({:?})", self.name)
+    }
+}

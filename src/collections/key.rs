@@ -1,0 +1,59 @@
+use std::time::{Duration, SystemTime};
+
+use super::name::Name;
+use super::ttl::{self, Ttl};
+use crate::executor::{Client, Executor};
+use crate::reply;
+use crate::request::Request;
+
+/// The one key under which a hash, list or set is stored, as a whole.
+#[derive(Debug, Clone)]
+pub struct RedisKey<E = Client> {
+    executor: E,
+    name: Name,
+}
+
+impl<E: Executor> RedisKey<E> {
+    pub(crate) fn new(executor: &E, name: &Name) -> Self {
+        Self { executor: executor.clone(), name: name.clone() }
+    }
+
+    /// The key's name.
+    pub fn name(&self) -> &[u8] {
+        self.name.as_bytes()
+    }
+
+    /// Whether anything is stored there. `EXISTS`, O(1).
+    pub fn exists(&self) -> E::Reply<bool> {
+        self.executor.run(Request::read("EXISTS").key(self.name()).returns(reply::flag))
+    }
+
+    /// Removes it after `time` and says whether it was there. `PEXPIRE`, O(1).
+    ///
+    /// A `time` of zero is refused.
+    pub fn expire(&self, time: Duration) -> E::Reply<bool> {
+        let request = Request::write("PEXPIRE").key(self.name()).milliseconds(time);
+        self.executor.run(request.returns(reply::flag))
+    }
+
+    /// Removes it at `time` and says whether it was there. `PEXPIREAT`, O(1).
+    pub fn expire_at(&self, time: SystemTime) -> E::Reply<bool> {
+        let request = Request::write("PEXPIREAT").key(self.name()).instant(time);
+        self.executor.run(request.returns(reply::flag))
+    }
+
+    /// Keeps it for ever and says whether it would have expired. `PERSIST`, O(1).
+    pub fn persist(&self) -> E::Reply<bool> {
+        self.executor.run(Request::write("PERSIST").key(self.name()).returns(reply::flag))
+    }
+
+    /// How long it will live. `PTTL`, O(1).
+    pub fn ttl(&self) -> E::Reply<Ttl> {
+        self.executor.run(Request::read("PTTL").key(self.name()).returns(ttl::ttl))
+    }
+
+    /// Removes it and says whether it was there. `UNLINK`, O(1) for the caller.
+    pub fn remove(&self) -> E::Reply<bool> {
+        self.executor.run(Request::write("UNLINK").key(self.name()).returns(reply::flag))
+    }
+}

@@ -1,0 +1,289 @@
+use std::borrow::Borrow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::RangeBounds;
+
+use redis::Value;
+
+use super::key::RedisKey;
+use super::list_range::{first_and_last, part};
+use super::name::Name;
+use crate::codec::{Canonical, Codec, Lenient};
+use crate::error::Result;
+use crate::executor::{Client, Deferred, Executor};
+use crate::reply::{self, Reply};
+use crate::request::Request;
+use crate::script::Script;
+
+/// A list in one Redis list, which also serves as a queue between programs.
+///
+/// ```
+/// # let server = redis_collections::LocalServer::start()?;
+/// # let client = redis_collections::Client::open(server.url())?;
+/// use std::time::Duration;
+///
+/// use redis_collections::RedisList;
+///
+/// let jobs: RedisList<String> = RedisList::new(&client, "jobs");
+/// jobs.push_back("first")?; // RPUSH jobs first
+/// jobs.push_back("second")?;
+/// assert_eq!(jobs.wait_pop_front(Duration::from_secs(5))?, Some("first".to_owned()));
+/// assert_eq!(jobs.len()?, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # What a pop promises
+///
+/// A popped item is delivered at most once: if the program dies or the connection breaks right
+/// after the server removed the item, it is gone. [`pop_front_to`](Self::pop_front_to) and its
+/// waiting form move the item to another list in the same step, so that it is always in one of the
+/// two.
+pub struct RedisList<T, E = Client> {
+    pub(super) executor: E,
+    pub(super) name: Name,
+    codec: PhantomData<fn() -> T>,
+}
+
+impl<T: Codec> RedisList<T, Deferred> {
+    /// The list stored under `name`, wherever it may be: a definition.
+    pub const fn named(name: &'static str) -> Self {
+        Self { executor: Deferred, name: Name::constant(name), codec: PhantomData }
+    }
+}
+
+impl<T: Codec, E: Executor> RedisList<T, E> {
+    /// The list stored under `name`.
+    pub fn new(executor: &E, name: impl Into<Name>) -> Self {
+        Self { executor: executor.clone(), name: name.into(), codec: PhantomData }
+    }
+
+    /// The same list, as `executor` runs it.
+    pub fn on<F: Executor>(&self, executor: &F) -> RedisList<T, F> {
+        RedisList::new(executor, &self.name)
+    }
+
+    /// The same list, whose operations give [`Command`](crate::Command)s.
+    pub fn deferred(&self) -> RedisList<T, Deferred> {
+        self.on(&Deferred)
+    }
+
+    /// The same list, whose items that cannot be decoded come as they are.
+    pub fn lenient(&self) -> RedisList<Lenient<T>, E> {
+        self.typed()
+    }
+
+    /// The same list with another codec.
+    pub fn typed<U: Codec>(&self) -> RedisList<U, E> {
+        RedisList::new(&self.executor, &self.name)
+    }
+
+    /// The key of the list, which can expire as a whole.
+    pub fn key(&self) -> RedisKey<E> {
+        RedisKey::new(&self.executor, &self.name)
+    }
+}
+
+impl<T: Codec, E: Executor> RedisList<T, E> {
+    /// Appends `item` and gives the new length. `RPUSH`, O(1).
+    pub fn push_back(&self, item: &T::Borrowed) -> E::Reply<usize> {
+        self.executor.run(self.writing("RPUSH").encode::<T>(item).returns(reply::count))
+    }
+
+    /// Prepends `item` and gives the new length. `LPUSH`, O(1).
+    pub fn push_front(&self, item: &T::Borrowed) -> E::Reply<usize> {
+        self.executor.run(self.writing("LPUSH").encode::<T>(item).returns(reply::count))
+    }
+
+    /// Appends all `items` at one moment and gives the new length; 0 if there are no items.
+    /// `RPUSH`, O(items).
+    pub fn push_many<'a, Q>(&self, items: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
+    where
+        Q: Borrow<T::Borrowed> + ?Sized + 'a,
+    {
+        let item = |request: Request, item: &Q| request.encode::<T>(item.borrow());
+        let request = self.writing("RPUSH").each(items, item, Value::Int(0));
+        self.executor.run(request.returns(reply::count))
+    }
+
+    /// Appends `item` unless that made the list longer than `capacity`, and gives the new length,
+    /// or `None` if it is full. A script, O(1).
+    pub fn try_push_back(&self, item: &T::Borrowed, capacity: usize) -> E::Reply<Option<usize>> {
+        let request = self.scripted(&TRY_PUSH).number(capacity).encode::<T>(item);
+        self.executor.run(request.returns(reply::positive))
+    }
+
+    /// Appends `item`, removes as many from the front as make the list longer than `capacity`, and
+    /// gives the new length. A script, O(removed).
+    pub fn push_back_evicting(&self, item: &T::Borrowed, capacity: usize) -> E::Reply<usize> {
+        let request = self.scripted(&PUSH_EVICTING).number(capacity).encode::<T>(item);
+        self.executor.run(request.returns(reply::count))
+    }
+
+    /// Takes the first item. `LPOP`, O(1).
+    ///
+    /// An item that cannot be decoded is gone from the list; the error has it
+    /// ([`Error::undecoded`](crate::Error::undecoded)).
+    pub fn pop_front(&self) -> E::Reply<Option<T::Owned>> {
+        self.executor.run(self.writing("LPOP").returns(reply::optional::<T>))
+    }
+
+    /// Takes the last item. `RPOP`, O(1). On an item that cannot be decoded see
+    /// [`pop_front`](Self::pop_front).
+    pub fn pop_back(&self) -> E::Reply<Option<T::Owned>> {
+        self.executor.run(self.writing("RPOP").returns(reply::optional::<T>))
+    }
+
+    /// Takes up to `items` from the front at one moment. `LPOP`, O(items).
+    ///
+    /// Each is a result of its own, since they are gone from the list: one that cannot be decoded
+    /// does not take the others with it.
+    pub fn pop_many(&self, items: usize) -> E::Reply<Vec<Result<T::Owned>>> {
+        let request = self.writing("LPOP").number(items);
+        let request = if items == 0 { request.answered(Value::Nil) } else { request };
+        self.executor.run(request.returns(reply::each::<T>))
+    }
+
+    /// Moves the first item to the end of `other` and gives it. `LMOVE`, O(1).
+    pub fn pop_front_to<F: Executor>(&self, other: &RedisList<T, F>) -> E::Reply<Option<T::Owned>> {
+        let request = self.writing("LMOVE").key(other.name.as_bytes()).arg("LEFT").arg("RIGHT");
+        self.executor.run(request.returns(reply::optional::<T>))
+    }
+
+    /// How many items there are. `LLEN`, O(1).
+    pub fn len(&self) -> E::Reply<usize> {
+        self.executor.run(self.reading("LLEN").returns(reply::count))
+    }
+
+    /// Whether there are no items. `LLEN`, O(1).
+    pub fn is_empty(&self) -> E::Reply<bool> {
+        self.executor.run(self.reading("LLEN").returns(|reply| Ok(reply::count(reply)? == 0)))
+    }
+
+    /// The item at `index`, where a negative one counts from the end. `LINDEX`, O(n) in the middle.
+    pub fn get(&self, index: isize) -> E::Reply<Option<T::Owned>> {
+        self.executor.run(self.reading("LINDEX").number(index).returns(reply::optional::<T>))
+    }
+
+    /// Replaces the item at `index`, where a negative one counts from the end, and says whether
+    /// there is one. `LSET`, O(n) in the middle.
+    pub fn set(&self, index: isize, item: &T::Borrowed) -> E::Reply<bool> {
+        let request = self.writing("LSET").number(index).encode::<T>(item);
+        self.executor.run(request.returns(was_there))
+    }
+
+    /// The items of `range` at one moment. `LRANGE`, O(start + items).
+    ///
+    /// Bounds beyond the end are no error. For a long list [`iter`](Self::iter) needs less memory.
+    /// An item that cannot be decoded fails the call; [`lenient`](Self::lenient) gives the others.
+    pub fn range(&self, range: impl RangeBounds<usize>) -> E::Reply<Vec<T::Owned>> {
+        let request = part(self.reading("LRANGE"), first_and_last(range), Value::Nil);
+        self.executor.run(request.returns(reply::many::<T>))
+    }
+
+    /// Keeps the items of `range` only. `LTRIM`, O(removed).
+    pub fn trim(&self, range: impl RangeBounds<usize>) -> E::Reply<()> {
+        let request = match first_and_last(range) {
+            Some((first, last)) => self.writing("LTRIM").number(first).number(last),
+            None => self.writing("UNLINK"),
+        };
+        self.executor.run(request.returns(reply::done))
+    }
+
+    /// Removes all items and says whether there were any. `UNLINK`, O(1) for the caller.
+    pub fn clear(&self) -> E::Reply<bool> {
+        self.executor.run(self.writing("UNLINK").returns(reply::flag))
+    }
+}
+
+/// What the server finds by the bytes of an item.
+impl<T: Canonical, E: Executor> RedisList<T, E> {
+    /// Removes every item equal to `item` and says how many there were. `LREM`, O(n).
+    pub fn remove(&self, item: &T::Borrowed) -> E::Reply<usize> {
+        self.executor.run(self.writing("LREM").number(0).encode::<T>(item).returns(reply::count))
+    }
+
+    /// Removes the first item equal to `item` and says whether there was one. `LREM`, O(n).
+    pub fn remove_first(&self, item: &T::Borrowed) -> E::Reply<bool> {
+        self.executor.run(self.writing("LREM").number(1).encode::<T>(item).returns(reply::flag))
+    }
+
+    /// The index of the first item equal to `item`. `LPOS`, O(n).
+    pub fn position(&self, item: &T::Borrowed) -> E::Reply<Option<usize>> {
+        let request = self.reading("LPOS").encode::<T>(item);
+        self.executor.run(request.returns(|reply| match reply.value {
+            Value::Nil => Ok(None),
+            _ => reply::count(reply).map(Some),
+        }))
+    }
+
+    /// Inserts `item` before the first one equal to `next` and gives the new length, or `None` if
+    /// there is none. `LINSERT`, O(n).
+    pub fn insert_before(&self, next: &T::Borrowed, item: &T::Borrowed) -> E::Reply<Option<usize>> {
+        let request = self.writing("LINSERT").arg("BEFORE").encode::<T>(next).encode::<T>(item);
+        self.executor.run(request.returns(reply::positive))
+    }
+
+    /// Inserts `item` after the first one equal to `previous` and gives the new length, or `None`
+    /// if there is none. `LINSERT`, O(n).
+    pub fn insert_after(
+        &self,
+        previous: &T::Borrowed,
+        item: &T::Borrowed,
+    ) -> E::Reply<Option<usize>> {
+        let request = self.writing("LINSERT").arg("AFTER").encode::<T>(previous).encode::<T>(item);
+        self.executor.run(request.returns(reply::positive))
+    }
+}
+
+impl<T: Codec, E: Executor> RedisList<T, E> {
+    pub(super) fn reading(&self, command: &'static str) -> Request {
+        Request::read(command).key(self.name.as_bytes())
+    }
+
+    pub(super) fn writing(&self, command: &'static str) -> Request {
+        Request::write(command).key(self.name.as_bytes())
+    }
+
+    fn scripted(&self, script: &'static Script) -> Request {
+        Request::script(script, 1).key(self.name.as_bytes())
+    }
+}
+
+/// The answer of `LSET`, which fails where there is no such item.
+fn was_there(reply: Reply<'_>) -> Result<bool> {
+    if let Value::ServerError(error) = &reply.value {
+        let details = error.details().unwrap_or_default();
+        if details == "index out of range" || details == "no such key" {
+            return Ok(false);
+        }
+    }
+    reply::done(reply).map(|()| true)
+}
+
+static TRY_PUSH: Script = Script::writing(
+    "try_push_back",
+    "if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
+     return redis.call('RPUSH', KEYS[1], ARGV[2])",
+);
+
+static PUSH_EVICTING: Script = Script::writing(
+    "push_back_evicting",
+    "local length = redis.call('RPUSH', KEYS[1], ARGV[2])
+     local excess = length - tonumber(ARGV[1])
+     if excess <= 0 then return length end
+     redis.call('LTRIM', KEYS[1], excess, -1)
+     return length - excess",
+);
+
+impl<T, E: Clone> Clone for RedisList<T, E> {
+    fn clone(&self) -> Self {
+        let (executor, name) = (self.executor.clone(), self.name.clone());
+        Self { executor, name, codec: PhantomData }
+    }
+}
+
+impl<T, E> fmt::Debug for RedisList<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisList({:?})", self.name)
+    }
+}

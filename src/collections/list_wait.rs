@@ -1,0 +1,100 @@
+//! What waits for items of a [`RedisList`], and what goes through all of them.
+
+use super::list::RedisList;
+use super::name::Name;
+use super::scan::{Page, Scan};
+use crate::codec::Codec;
+use crate::command::Wait;
+use crate::error::Result;
+use crate::executor::{Executor, RoundTrips};
+use crate::reply::{self, Reply};
+use crate::request::Request;
+
+/// Waiting calls have connections of their own. They give `None` when the time is up, and go on
+/// waiting when the server is restarted meanwhile. [`Wait::Forever`] has no end.
+impl<T: Codec, E: RoundTrips> RedisList<T, E> {
+    /// Takes the first item, waiting for one if there is none. `BLPOP`, O(1).
+    ///
+    /// What a lost connection means for the item: see [what a pop promises](#what-a-pop-promises).
+    pub fn wait_pop_front(&self, wait: impl Into<Wait>) -> E::Reply<Option<T::Owned>> {
+        self.executor.run(self.writing("BLPOP").waits(wait.into()).returns(item::<T>))
+    }
+
+    /// Takes the last item, waiting for one if there is none. `BRPOP`, O(1).
+    pub fn wait_pop_back(&self, wait: impl Into<Wait>) -> E::Reply<Option<T::Owned>> {
+        self.executor.run(self.writing("BRPOP").waits(wait.into()).returns(item::<T>))
+    }
+
+    /// Moves the first item to the end of `other` and gives it, waiting for one if there is none.
+    /// `BLMOVE`, O(1).
+    ///
+    /// Whatever happens to the connection, the item is in one of the two lists.
+    pub fn wait_pop_front_to<F: Executor>(
+        &self,
+        other: &RedisList<T, F>,
+        wait: impl Into<Wait>,
+    ) -> E::Reply<Option<T::Owned>> {
+        let request = self.writing("BLMOVE").key(other.name.as_bytes()).arg("LEFT").arg("RIGHT");
+        self.executor.run(request.waits(wait.into()).returns(reply::optional::<T>))
+    }
+
+    /// Takes the first item of this list or, if it has none, of the first of `others` that has
+    /// one, waiting if none has. Says which list it was: 0 is this one. `BLPOP`, O(lists).
+    ///
+    /// ```
+    /// # let server = redis_collections::LocalServer::start()?;
+    /// # let client = redis_collections::Client::open(server.url())?;
+    /// use std::time::Duration;
+    ///
+    /// use redis_collections::RedisList;
+    ///
+    /// let urgent: RedisList<String> = RedisList::new(&client, "urgent");
+    /// let usual: RedisList<String> = RedisList::new(&client, "usual");
+    /// usual.push_back("sweep")?;
+    /// let taken = urgent.wait_pop_any(&[&usual], Duration::from_secs(5))?;
+    /// assert_eq!(taken, Some((1, "sweep".to_owned())));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait_pop_any(
+        &self,
+        others: &[&Self],
+        wait: impl Into<Wait>,
+    ) -> E::Reply<Option<(usize, T::Owned)>> {
+        let others = others.iter().map(|list| list.name.clone());
+        let names: Vec<Name> = std::iter::once(self.name.clone()).chain(others).collect();
+        let request = Request::write("BLPOP");
+        let request = names.iter().fold(request, |request, name| request.key(name.as_bytes()));
+        let command = request.waits(wait.into()).returns(reply::popped::<T>);
+        let executor = self.executor.clone();
+        self.executor.converse(async move {
+            let popped = executor.send(command).await?;
+            let place = |key: &[u8]| names.iter().position(|name| name.as_bytes() == key);
+            Ok(popped.map(|(key, item)| (place(&key).unwrap_or_default(), item)))
+        })
+    }
+
+    /// All items from the first to the last. `LRANGE` by pages, each O(items before it + page).
+    ///
+    /// Items pushed to or popped from the front meanwhile shift the others: some may be found twice
+    /// or not at all.
+    pub fn iter(&self) -> Scan<T::Owned, E> {
+        let (executor, name) = (self.executor.clone(), self.name.clone());
+        Scan::new(move |mut cursor| {
+            let (within, name) = (executor.clone(), name.clone());
+            executor.converse(async move {
+                let (first, items) = (cursor.position(), cursor.page_size());
+                let last = first + items as u64 - 1;
+                let request = Request::read("LRANGE").key(name.as_bytes());
+                let request = request.number(first).number(last);
+                let found = within.send(request.returns(reply::each::<T>)).await?;
+                cursor.advance(if found.len() < items { 0 } else { last + 1 });
+                Ok::<Page<T::Owned>, _>((cursor, found))
+            })
+        })
+    }
+}
+
+/// The item alone of what `BLPOP` answers.
+fn item<T: Codec>(reply: Reply<'_>) -> Result<Option<T::Owned>> {
+    Ok(reply::popped::<T>(reply)?.map(|(_, item)| item))
+}

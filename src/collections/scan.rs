@@ -1,0 +1,176 @@
+//! Iteration page by page, in memory that does not grow with the collection.
+
+use std::collections::{HashSet, VecDeque};
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::mem;
+
+use crate::error::Result;
+use crate::executor::{Client, Executor};
+
+/// What an iteration finds, fetched page by page: an [`Iterator`] on a [`Client`].
+///
+/// An element that cannot be decoded is an `Err` in its place, and the iteration goes on. An error
+/// of the connection or the server is the last item.
+///
+/// Elements that are there all the time are found. Those that come or go meanwhile may or may not
+/// be; an element is not found twice, unless the server brings it again after more than 30,000
+/// others.
+#[must_use = "an iteration does nothing unless it is consumed"]
+pub struct Scan<T, E: Executor = Client> {
+    fetch: Fetch<T, E>,
+    cursor: Option<Cursor>,
+    ready: VecDeque<Result<T>>,
+}
+
+/// Asks for the page at a cursor.
+type Fetch<T, E> = Box<dyn Fn(Cursor) -> <E as Executor>::Reply<Page<T>> + Send>;
+
+/// What came of asking: where to go on, and what was found.
+pub(crate) type Page<T> = (Cursor, Vec<Result<T>>);
+
+impl<T, E: Executor> Scan<T, E> {
+    pub(crate) fn new(fetch: impl Fn(Cursor) -> E::Reply<Page<T>> + Send + 'static) -> Self {
+        Self { fetch: Box::new(fetch), cursor: Some(Cursor::default()), ready: VecDeque::new() }
+    }
+
+    /// About how many elements to fetch in one round trip. 500 if not said; fewer for large values.
+    pub fn page_size(mut self, elements: usize) -> Self {
+        if let Some(cursor) = &mut self.cursor {
+            cursor.page_size = elements.max(1);
+        }
+        self
+    }
+}
+
+impl<T: Send + 'static> Iterator for Scan<T, Client> {
+    type Item = Result<T>;
+
+    fn next(&mut self) -> Option<Result<T>> {
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Some(item);
+            }
+            match (self.fetch)(self.cursor.take()?) {
+                Ok((cursor, found)) => {
+                    self.ready = found.into();
+                    self.cursor = Some(cursor).filter(|cursor| !cursor.is_done());
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+impl<T, E: Executor> fmt::Debug for Scan<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scan").field("cursor", &self.cursor).finish_non_exhaustive()
+    }
+}
+
+/// How far an iteration came.
+#[derive(Default)]
+pub(crate) struct Cursor {
+    /// Where the server is to go on, or `None` at the end.
+    position: Position,
+    recent: Recent,
+    pub(crate) page_size: usize,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+enum Position {
+    #[default]
+    Start,
+    At(u64),
+    End,
+}
+
+impl Cursor {
+    pub(crate) fn position(&self) -> u64 {
+        match self.position {
+            Position::At(position) => position,
+            Position::Start | Position::End => 0,
+        }
+    }
+
+    pub(crate) fn page_size(&self) -> usize {
+        if self.page_size == 0 { DEFAULT_PAGE } else { self.page_size }
+    }
+
+    /// Goes on at `position`, where zero is the end.
+    pub(crate) fn advance(&mut self, position: u64) {
+        self.position = if position == 0 { Position::End } else { Position::At(position) };
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.position == Position::End
+    }
+
+    /// Whether `element` was not seen a short while ago.
+    pub(crate) fn is_new(&mut self, element: &[u8]) -> bool {
+        self.recent.insert(element)
+    }
+}
+
+impl fmt::Debug for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.position)
+    }
+}
+
+/// The elements seen last. A server repeats elements only while its table shrinks, and then those
+/// of the buckets it visited last, so that remembering a bounded number of them is enough.
+#[derive(Default)]
+struct Recent {
+    hasher: RandomState,
+    newer: HashSet<u64>,
+    older: HashSet<u64>,
+}
+
+impl Recent {
+    fn insert(&mut self, element: &[u8]) -> bool {
+        let fingerprint = self.hasher.hash_one(element);
+        if self.older.contains(&fingerprint) || !self.newer.insert(fingerprint) {
+            return false;
+        }
+        if self.newer.len() >= MOST_REMEMBERED {
+            self.older = mem::take(&mut self.newer);
+        }
+        true
+    }
+}
+
+const DEFAULT_PAGE: usize = 500;
+const MOST_REMEMBERED: usize = 32 * 1024;
+
+/// `pattern` that matches exactly `literal`.
+pub(crate) fn escape_glob(literal: &[u8]) -> Vec<u8> {
+    let mut pattern = Vec::with_capacity(literal.len());
+    for &byte in literal {
+        if b"*?[]\\^-".contains(&byte) {
+            pattern.push(b'\\');
+        }
+        pattern.push(byte);
+    }
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeated_element_is_seen_once_and_memory_is_bounded() {
+        let mut cursor = Cursor::default();
+        let mut new = |number: usize| cursor.is_new(&number.to_le_bytes());
+        assert_eq!((0..10_000).filter(|&number| new(number)).count(), 10_000);
+        assert_eq!((0..10_000).filter(|&number| new(number)).count(), 0);
+        assert_eq!((0..200_000).filter(|&number| new(number)).count(), 190_000);
+        assert!(cursor.recent.newer.len() + cursor.recent.older.len() <= 2 * MOST_REMEMBERED);
+    }
+
+    #[test]
+    fn glob_characters_are_escaped() {
+        assert_eq!(escape_glob(b"a*b?[c-d]\\^"), br"a\*b\?\[c\-d\]\\\^");
+    }
+}

@@ -1,0 +1,143 @@
+//! What goes through all members of a [`RedisSet`], a page at a time.
+
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::hash::Hash;
+
+use redis::Value;
+
+use super::bulk::{in_chunks, send_all};
+use super::name::Name;
+use super::scan::{Cursor, Page, Scan};
+use super::set::RedisSet;
+use crate::codec::Codec;
+use crate::error::{Error, Result};
+use crate::executor::RoundTrips;
+use crate::reply;
+use crate::request::Request;
+
+impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
+    /// All members, in no order. `SSCAN`, O(n) in all.
+    pub fn iter(&self) -> Scan<T::Owned, E> {
+        self.iter_matching(b"*")
+    }
+
+    /// The members that match a Redis `glob` as they are stored, in no order. `SSCAN`, O(n) in all.
+    pub fn iter_matching(&self, glob: impl AsRef<[u8]>) -> Scan<T::Owned, E> {
+        let (executor, name) = (self.executor.clone(), self.name.clone());
+        let glob = glob.as_ref().to_vec();
+        Scan::new(move |cursor| {
+            let (within, name, glob) = (executor.clone(), name.clone(), glob.clone());
+            executor.converse(async move {
+                let (cursor, members) = page(&within, &name, &glob, cursor).await?;
+                let decode = |member| decode::<T>(&name, member);
+                Ok::<Page<T::Owned>, _>((cursor, members.into_iter().map(decode).collect()))
+            })
+        })
+    }
+
+    /// All members as a set of std. `SSCAN`, O(n).
+    pub fn to_set(&self) -> E::Reply<HashSet<T::Owned>>
+    where
+        T::Owned: Eq + Hash,
+    {
+        let (executor, name) = (self.executor.clone(), self.name.clone());
+        self.executor.converse(async move {
+            let mut set = HashSet::new();
+            let mut cursor = Cursor::default();
+            while !cursor.is_done() {
+                let (next, members) = page(&executor, &name, b"*", cursor).await?;
+                cursor = next;
+                for member in members {
+                    set.insert(decode::<T>(&name, member)?);
+                }
+            }
+            Ok(set)
+        })
+    }
+
+    /// Adds all `members`, a thousand at a time, each thousand at one moment. `SADD`, O(members).
+    pub fn extend<'a, Q>(&self, members: impl IntoIterator<Item = &'a Q>) -> E::Reply<()>
+    where
+        Q: Borrow<T::Borrowed> + ?Sized + 'a,
+    {
+        let commands = in_chunks(members, |chunk| self.deferred().insert_many(chunk));
+        self.executor.converse(send_all(self.executor.clone(), commands))
+    }
+
+    /// Whether a member decodes to a value equal to `member`, whatever its bytes. `SSCAN`, O(n).
+    pub fn contains_equal(&self, member: &T::Borrowed) -> E::Reply<bool>
+    where
+        T::Owned: PartialEq,
+    {
+        let (executor, name) = (self.executor.clone(), self.name.clone());
+        let member = as_read_back::<T>(&name, member);
+        self.executor.converse(async move {
+            Ok(!equal_members::<T, E>(&executor, &name, member?).await?.is_empty())
+        })
+    }
+
+    /// Removes every member that decodes to a value equal to `member`, whatever its bytes, and says
+    /// how many there were. `SSCAN`, then one `SREM`, O(n).
+    ///
+    /// All that were found go at one moment; one that others add meanwhile may stay.
+    pub fn remove_equal(&self, member: &T::Borrowed) -> E::Reply<usize>
+    where
+        T::Owned: PartialEq,
+    {
+        let (executor, name) = (self.executor.clone(), self.name.clone());
+        let member = as_read_back::<T>(&name, member);
+        self.executor.converse(async move {
+            let found = equal_members::<T, E>(&executor, &name, member?).await?;
+            let request = Request::write("SREM").key(name.as_bytes());
+            let request = request.each(found, Request::arg, Value::Int(0));
+            executor.send(request.returns(reply::count)).await
+        })
+    }
+}
+
+/// `member` as it would be after writing and reading it.
+fn as_read_back<T: Codec>(name: &Name, member: &T::Borrowed) -> Result<T::Owned> {
+    let attempt = || Request::write("SREM").key(name.as_bytes()).attempt();
+    let mut bytes = Vec::new();
+    T::encode(member, &mut bytes)
+        .map_err(|source| Error::Encode { attempt: Box::new(attempt()), source })?;
+    reply::decode_bytes::<T>(bytes, attempt)
+}
+
+/// The stored members equal to `member`. One that cannot be decoded is equal to nothing.
+async fn equal_members<T, E>(executor: &E, name: &Name, member: T::Owned) -> Result<Vec<Vec<u8>>>
+where
+    T: Codec,
+    T::Owned: PartialEq,
+    E: RoundTrips,
+{
+    let mut equal = Vec::new();
+    let mut cursor = Cursor::default();
+    while !cursor.is_done() {
+        let (next, mut members) = page(executor, name, b"*", cursor).await?;
+        members.retain(|stored| T::decode(stored).is_ok_and(|stored| stored == member));
+        equal.append(&mut members);
+        cursor = next;
+    }
+    Ok(equal)
+}
+
+/// The next stored members that match `glob`.
+async fn page<E: RoundTrips>(
+    executor: &E,
+    name: &Name,
+    glob: &[u8],
+    mut cursor: Cursor,
+) -> Result<(Cursor, Vec<Vec<u8>>)> {
+    let request = Request::read("SSCAN").key(name.as_bytes()).number(cursor.position());
+    let request = request.arg("MATCH").arg(glob).arg("COUNT").number(cursor.page_size());
+    let (position, mut members) = executor.send(request.returns(reply::scanned)).await?;
+    members.retain(|member| cursor.is_new(member));
+    cursor.advance(position);
+    Ok((cursor, members))
+}
+
+fn decode<T: Codec>(name: &Name, member: Vec<u8>) -> Result<T::Owned> {
+    reply::decode_bytes::<T>(member, || Request::read("SSCAN").key(name.as_bytes()).attempt())
+}

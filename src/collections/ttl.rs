@@ -1,0 +1,51 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::error::Result;
+use crate::reply::{self, Reply};
+use crate::request::Request;
+
+/// How long something on the server will live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ttl {
+    /// It is not there.
+    Missing,
+    /// It is there and does not expire.
+    Never,
+    /// It expires after so long, to the millisecond.
+    Left(Duration),
+}
+
+impl Ttl {
+    fn from_milliseconds(milliseconds: i64) -> Self {
+        match u64::try_from(milliseconds) {
+            Ok(milliseconds) => Ttl::Left(Duration::from_millis(milliseconds)),
+            Err(_) if milliseconds == -1 => Ttl::Never,
+            Err(_) => Ttl::Missing,
+        }
+    }
+}
+
+/// The answer of `PTTL`.
+pub(crate) fn ttl(reply: Reply<'_>) -> Result<Ttl> {
+    reply::integer(reply).map(Ttl::from_milliseconds)
+}
+
+/// The answer of `HPTTL` for one field.
+pub(crate) fn field_ttl(reply: Reply<'_>) -> Result<Ttl> {
+    reply::one_integer(reply).map(Ttl::from_milliseconds)
+}
+
+/// The answer of `HPEXPIRE` and its kin for one field: whether it was there and was changed.
+pub(crate) fn field_changed(reply: Reply<'_>) -> Result<bool> {
+    reply::one_integer(reply).map(|outcome| outcome > 0)
+}
+
+impl Request {
+    /// Appends a point in time in milliseconds since 1970.
+    pub(crate) fn instant(self, time: SystemTime) -> Self {
+        match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => self.milliseconds(since),
+            Err(_) => self.refuse("a point in time before 1970"),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Commands: the bytes of a request and how to read its reply. No I/O.
+
+use std::fmt;
+use std::time::Duration;
+
+use redis::Value;
+
+use crate::error::Result;
+use crate::reply::Reply;
+use crate::request::Request;
+
+/// One Redis command and how to read its reply as a `T`.
+///
+/// The methods of a collection on [`Deferred`](crate::Deferred) give commands; a client runs them
+/// alone, in a pipeline or in a transaction.
+#[must_use = "a command does nothing until a client runs it"]
+pub struct Command<T> {
+    pub(crate) request: Request,
+    pub(crate) read: fn(Reply<'_>) -> Result<T>,
+}
+
+impl<T> Command<T> {
+    /// The arguments as they go to the server, the command's name first.
+    pub fn arguments(&self) -> impl Iterator<Item = &[u8]> {
+        self.request.arguments()
+    }
+
+    /// Reads what the server answered to this command.
+    pub(crate) fn read(&self, value: Value) -> Result<T> {
+        (self.read)(Reply { value, request: &self.request })
+    }
+}
+
+/// Shows the command and its key, never a value.
+impl<T> fmt::Debug for Command<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Command({})", self.request.attempt())
+    }
+}
+
+/// How long a call may wait for something to arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// At most so long. Zero asks once and does not wait.
+    For(Duration),
+    /// Until something arrives.
+    Forever,
+}
+
+impl From<Duration> for Wait {
+    fn from(time: Duration) -> Self {
+        Wait::For(time)
+    }
+}

@@ -1,0 +1,295 @@
+//! What can go wrong, and what a caller may conclude from it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use crate::codec::{CodecError, Undecodable};
+
+/// Either a success or an [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Everything that can go wrong between a typed value and the server.
+///
+/// Every error says what was attempted on which key, and [`applied`](Self::applied) says whether
+/// it took effect. Neither `Display` nor `Debug` shows a password or a stored value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A URL or a setting cannot be used. Nothing was sent.
+    #[error("cannot use this configuration: {0}")]
+    Configuration(String),
+    /// No connection could be made: the server is down, or refuses the name or password.
+    /// Nothing was sent.
+    #[error("cannot connect to {address}: {source}")]
+    Connect {
+        /// Where to, without user and password.
+        address: String,
+        /// What stood in the way.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Every connection of the pool was in use all the time. Nothing was sent; use a larger pool
+    /// or fewer threads.
+    #[error("all connections to {address} were in use for {waited:?}")]
+    PoolExhausted {
+        /// Where the connections lead, without user and password.
+        address: String,
+        /// How long a free one was waited for.
+        waited: Duration,
+    },
+    /// The connection broke before the reply was read. A write may have been applied.
+    #[error("{attempt}: the connection was lost: {source}")]
+    ConnectionLost {
+        /// What was attempted.
+        attempt: Box<Attempt>,
+        /// How the connection broke.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The server did not answer in time. A write may have been applied, now or later.
+    #[error("{attempt}: no answer in time")]
+    Timeout {
+        /// What was attempted.
+        attempt: Box<Attempt>,
+    },
+    /// The server refused the command: `WRONGTYPE`, `OOM`, `NOPERM`, `READONLY` and the like.
+    #[error("{attempt}: the server says {code} {message}")]
+    Server {
+        /// What was attempted.
+        attempt: Box<Attempt>,
+        /// The first word of the server's answer.
+        code: String,
+        /// The rest of the server's answer.
+        message: String,
+    },
+    /// The server does not know the command. Nothing was applied.
+    #[error("{attempt}: the server lacks this command, it needs {needs}")]
+    Unsupported {
+        /// What was attempted.
+        attempt: Box<Attempt>,
+        /// The first servers that have it.
+        needs: &'static str,
+    },
+    /// A key or value could not be written as bytes. Nothing was sent.
+    #[error("{attempt}: cannot encode an argument: {source}")]
+    Encode {
+        /// What was attempted.
+        attempt: Box<Attempt>,
+        /// Why not.
+        source: CodecError,
+    },
+    /// Stored bytes are not a value of the codec. They stay where they are, unless the command
+    /// takes what it reads; [`undecoded`](Self::undecoded) has them in any case.
+    #[error("{attempt}: {source}")]
+    Decode {
+        /// What was attempted.
+        attempt: Box<Attempt>,
+        /// The bytes, and why they are no value.
+        source: Undecodable,
+    },
+    /// The server's answer has a shape that the command does not have.
+    #[error("{attempt}: expected {expected}, the server answered {found}")]
+    UnexpectedReply {
+        /// What was attempted.
+        attempt: Box<Attempt>,
+        /// What the command should answer.
+        expected: &'static str,
+        /// The kind of answer that came.
+        found: &'static str,
+    },
+    /// An argument cannot be used. Nothing was sent.
+    #[error("{attempt}: {reason}")]
+    InvalidArgument {
+        /// What was attempted.
+        attempt: Box<Attempt>,
+        /// Why not.
+        reason: Cow<'static, str>,
+    },
+    /// Other writers changed the value during every try of an optimistic update. Nothing was
+    /// applied.
+    #[error("{attempt}: other writers were faster {tries} times")]
+    Contended {
+        /// What was attempted.
+        attempt: Box<Attempt>,
+        /// How often it was tried.
+        tries: usize,
+    },
+}
+
+/// Whether what was attempted took effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// It did not, and will not.
+    No,
+    /// It cannot be known: the command was sent and no answer came.
+    Perhaps,
+    /// It did; only the answer could not be used.
+    Yes,
+}
+
+impl Error {
+    /// Whether what was attempted took effect. For a command that only reads: [`Applied::No`].
+    pub fn applied(&self) -> Applied {
+        let Some(attempt) = self.attempt() else { return Applied::No };
+        match self {
+            _ if attempt.in_part => Applied::Yes,
+            _ if !attempt.writes => Applied::No,
+            Error::ConnectionLost { .. } | Error::Timeout { .. } => Applied::Perhaps,
+            Error::Decode { .. } | Error::UnexpectedReply { .. } => Applied::Yes,
+            _ => Applied::No,
+        }
+    }
+
+    /// Whether repeating the call could do its work twice.
+    pub fn may_have_been_applied(&self) -> bool {
+        self.applied() != Applied::No
+    }
+
+    /// Whether time ran out: the server did not answer, or no connection became free.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Error::Timeout { .. } | Error::PoolExhausted { .. })
+    }
+
+    /// Whether there was no connection, or it broke.
+    pub fn is_connection_lost(&self) -> bool {
+        matches!(self, Error::ConnectionLost { .. } | Error::Connect { .. })
+    }
+
+    /// The first word of the server's answer, if the server refused: `WRONGTYPE`, `NOPERM` …
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Error::Server { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// What was attempted, if a command was.
+    pub fn attempt(&self) -> Option<&Attempt> {
+        match self {
+            Error::Configuration(_) | Error::Connect { .. } | Error::PoolExhausted { .. } => None,
+            Error::ConnectionLost { attempt, .. }
+            | Error::Timeout { attempt }
+            | Error::Server { attempt, .. }
+            | Error::Unsupported { attempt, .. }
+            | Error::Encode { attempt, .. }
+            | Error::Decode { attempt, .. }
+            | Error::UnexpectedReply { attempt, .. }
+            | Error::InvalidArgument { attempt, .. }
+            | Error::Contended { attempt, .. } => Some(attempt),
+        }
+    }
+
+    /// The stored bytes that could not be decoded. After a command that takes what it reads, such
+    /// as a pop, they exist only here.
+    pub fn undecoded(&self) -> Option<&[u8]> {
+        match self {
+            Error::Decode { source, .. } => Some(source.bytes()),
+            _ => None,
+        }
+    }
+
+    /// Marks that other commands sent together with the one that failed took effect.
+    pub(crate) fn in_part(mut self) -> Self {
+        if let Error::ConnectionLost { attempt, .. }
+        | Error::Timeout { attempt }
+        | Error::Server { attempt, .. }
+        | Error::Unsupported { attempt, .. }
+        | Error::Decode { attempt, .. }
+        | Error::UnexpectedReply { attempt, .. } = &mut self
+        {
+            attempt.in_part = true;
+        }
+        self
+    }
+}
+
+/// A command that was tried: its name and what it was about, never a value.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Attempt {
+    pub(crate) command: &'static str,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) field: Option<Vec<u8>>,
+    pub(crate) writes: bool,
+    pub(crate) in_part: bool,
+}
+
+impl Attempt {
+    /// The command, such as `HGET`.
+    pub fn command(&self) -> &str {
+        self.command
+    }
+
+    /// The Redis key it was about, prefix included.
+    pub fn key(&self) -> Option<&[u8]> {
+        self.key.as_deref()
+    }
+
+    /// The field of a hash it was about.
+    pub fn field(&self) -> Option<&[u8]> {
+        self.field.as_deref()
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.command)?;
+        [&self.key, &self.field].into_iter().flatten().try_for_each(|name| {
+            let shown = &name[..name.len().min(LONGEST_SHOWN)];
+            let more = if shown.len() < name.len() { "…" } else { "" };
+            write!(f, " \"{}{more}\"", shown.escape_ascii())
+        })
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{self}`")
+    }
+}
+
+/// How much of a key a message shows.
+const LONGEST_SHOWN: usize = 120;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(command: &'static str, writes: bool) -> Box<Attempt> {
+        let key = Some(b"a key\n".to_vec());
+        Box::new(Attempt { command, key, field: None, writes, in_part: false })
+    }
+
+    fn lost(writes: bool) -> Error {
+        Error::ConnectionLost { attempt: attempt("X", writes), source: "reset".into() }
+    }
+
+    fn refused() -> Error {
+        let (code, message) = ("OOM".into(), "no memory".into());
+        Error::Server { attempt: attempt("SET", true), code, message }
+    }
+
+    #[test]
+    fn an_error_tells_whether_the_command_was_applied() {
+        for (error, applied) in [
+            (lost(false), Applied::No),
+            (lost(true), Applied::Perhaps),
+            (Error::Timeout { attempt: attempt("SET", true) }, Applied::Perhaps),
+            (Error::Timeout { attempt: attempt("GET", false) }, Applied::No),
+            (refused(), Applied::No),
+            (refused().in_part(), Applied::Yes),
+            (Error::Configuration("x".into()), Applied::No),
+        ] {
+            assert_eq!(error.applied(), applied, "{error}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_command_and_the_key_escaped() {
+        assert_eq!(refused().to_string(), r#"SET "a key\n": the server says OOM no memory"#);
+    }
+
+    #[test]
+    fn errors_can_be_sent_between_threads() {
+        fn is_send_and_sync<T: Send + Sync + 'static>() {}
+        is_send_and_sync::<Error>();
+    }
+}

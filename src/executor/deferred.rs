@@ -1,0 +1,15 @@
+use super::Executor;
+use crate::command::Command;
+
+/// An executor that runs nothing: it hands the [`Command`] back, for a pipeline, a transaction or
+/// a later call.
+#[derive(Clone, Copy, Debug)]
+pub struct Deferred;
+
+impl Executor for Deferred {
+    type Reply<T> = Command<T>;
+
+    fn run<T: Send + 'static>(&self, command: Command<T>) -> Command<T> {
+        command
+    }
+}

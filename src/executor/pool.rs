@@ -1,0 +1,172 @@
+//! The pool of connections for commands that are answered at once.
+
+use std::convert::Infallible;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use redis::RedisResult;
+
+use super::connection::{Connector, answers};
+use crate::error::{Error, Result};
+
+/// A bounded set of connections. One that failed is never used again: a reply may still be unread.
+pub(crate) enum Pool {
+    /// Slots that are connected by the caller who needs them, so that a refused connection is an
+    /// error of that call, at once.
+    Own(r2d2::Pool<Slots>),
+    /// The user's own pool.
+    Given {
+        pool: r2d2::Pool<redis::Client>,
+        /// Connections that failed, held back until they can be replaced in place.
+        failed: Mutex<Vec<Given>>,
+    },
+}
+
+/// What came of a use of a connection.
+pub(crate) struct Outcome<T> {
+    pub(crate) result: RedisResult<T>,
+    /// Whether the connection was made for this use, so that it cannot have been stale.
+    pub(crate) fresh: bool,
+}
+
+impl Pool {
+    pub(crate) fn with_size(size: u32, patience: Duration) -> Result<Self> {
+        let builder = r2d2::Pool::builder().max_size(size).connection_timeout(patience);
+        let pool = builder.test_on_check_out(false).build(Slots);
+        pool.map(Pool::Own).map_err(|error| Error::Configuration(error.to_string()))
+    }
+
+    pub(crate) fn given(pool: r2d2::Pool<redis::Client>) -> Self {
+        Pool::Given { pool, failed: Mutex::default() }
+    }
+
+    /// Lends a connection to `talk`. With `afresh` it is a new one.
+    pub(crate) fn with<T>(
+        &self,
+        connector: &Connector,
+        afresh: bool,
+        talk: impl FnOnce(&mut redis::Connection) -> RedisResult<T>,
+    ) -> Result<Outcome<T>> {
+        match self {
+            Pool::Own(pool) => with_slot(pool, connector, afresh, talk),
+            Pool::Given { pool, failed } => with_given(pool, failed, connector, afresh, talk),
+        }
+    }
+}
+
+fn with_slot<T>(
+    pool: &r2d2::Pool<Slots>,
+    connector: &Connector,
+    afresh: bool,
+    talk: impl FnOnce(&mut redis::Connection) -> RedisResult<T>,
+) -> Result<Outcome<T>> {
+    let mut slot = pool.get().map_err(|_| exhausted(pool.connection_timeout(), connector))?;
+    let (mut connection, fresh) = match slot.0.take().filter(|_| !afresh).and_then(Idle::usable) {
+        Some(connection) => (connection, false),
+        None => (connector.connect()?, true),
+    };
+    let result = talk(&mut connection);
+    if result.is_ok() {
+        slot.0 = Some(Idle { connection, since: Instant::now() });
+    }
+    Ok(Outcome { result, fresh })
+}
+
+fn with_given<T>(
+    pool: &r2d2::Pool<redis::Client>,
+    failed: &Mutex<Vec<Given>>,
+    connector: &Connector,
+    afresh: bool,
+    talk: impl FnOnce(&mut redis::Connection) -> RedisResult<T>,
+) -> Result<Outcome<T>> {
+    let lock = || failed.lock().unwrap_or_else(PoisonError::into_inner);
+    let held_back = lock().pop();
+    let replace = afresh || held_back.is_some();
+    let mut given = match held_back {
+        Some(given) => given,
+        None => pool.get().map_err(|error| not_given(pool, connector, error))?,
+    };
+    let fresh = replace || !still_usable(&mut given, connector);
+    if fresh {
+        match connector.connect() {
+            Ok(connection) => *given = connection,
+            Err(error) => {
+                lock().push(given);
+                return Err(error);
+            }
+        }
+    }
+    let result = talk(&mut given);
+    Given::extensions_mut(&mut given).insert(LastUse(Instant::now()));
+    if result.is_err() {
+        lock().push(given);
+    }
+    Ok(Outcome { result, fresh })
+}
+
+/// Whether a connection of the user's pool can be used as it is. The first time, it gets the
+/// client's time limits.
+fn still_usable(given: &mut Given, connector: &Connector) -> bool {
+    match Given::extensions(given).get::<LastUse>() {
+        Some(LastUse(time)) if time.elapsed() < IDLE_BEFORE_PROBE => true,
+        Some(_) => answers(given),
+        None => connector.limit_times(given).is_ok() && answers(given),
+    }
+}
+
+fn not_given(pool: &r2d2::Pool<redis::Client>, connector: &Connector, error: r2d2::Error) -> Error {
+    match pool.state().connections < pool.max_size() {
+        true => Error::Connect { address: connector.address.clone(), source: Box::new(error) },
+        false => exhausted(pool.connection_timeout(), connector),
+    }
+}
+
+fn exhausted(waited: Duration, connector: &Connector) -> Error {
+    Error::PoolExhausted { address: connector.address.clone(), waited }
+}
+
+type Given = r2d2::PooledConnection<redis::Client>;
+
+/// When this crate last used a connection of the user's pool.
+struct LastUse(Instant);
+
+/// Makes slots, which are empty at first.
+#[derive(Debug)]
+pub(crate) struct Slots;
+
+/// A place for one connection.
+pub(crate) struct Slot(Option<Idle>);
+
+struct Idle {
+    connection: redis::Connection,
+    since: Instant,
+}
+
+impl Idle {
+    /// The connection, unless it was idle for so long that the server may have gone, and has.
+    fn usable(mut self) -> Option<redis::Connection> {
+        let usable = self.since.elapsed() < IDLE_BEFORE_PROBE || answers(&mut self.connection);
+        usable.then_some(self.connection)
+    }
+}
+
+impl r2d2::ManageConnection for Slots {
+    type Connection = Slot;
+    type Error = Infallible;
+
+    fn connect(&self) -> std::result::Result<Slot, Infallible> {
+        Ok(Slot(None))
+    }
+
+    fn is_valid(&self, _: &mut Slot) -> std::result::Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn has_broken(&self, _: &mut Slot) -> bool {
+        false
+    }
+}
+
+/// A busy connection is never probed, which would double its latency; one that was idle for this
+/// long is, so that a write after a restart of the server does not fail with an unknown outcome.
+const IDLE_BEFORE_PROBE: Duration = Duration::from_millis(100);

@@ -1,0 +1,318 @@
+//! Requests: the arguments of a command, and what a client must know of them.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::Write;
+use std::mem;
+use std::time::Duration;
+
+use redis::Value;
+
+use crate::codec::{Codec, CodecError};
+use crate::command::{Command, Wait};
+use crate::error::{Attempt, Error, Result};
+use crate::reply::Reply;
+use crate::script::Script;
+
+/// A command in the making: arguments, and what a client must know of them.
+///
+/// An argument that cannot be used is remembered and reported when the command runs, so that
+/// building stays a plain chain.
+pub struct Request {
+    name: &'static str,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    writes: bool,
+    first_key: Option<usize>,
+    first_field: Option<usize>,
+    wait: Option<Wait>,
+    script: Option<&'static Script>,
+    needs: &'static str,
+    refused: Option<Refused>,
+    known_reply: Option<Value>,
+}
+
+#[derive(Debug, Clone)]
+enum Refused {
+    Encode(CodecError),
+    Invalid(Cow<'static, str>),
+}
+
+impl Request {
+    /// A command that changes nothing, so that it may be repeated.
+    pub(crate) fn read(name: &'static str) -> Self {
+        Self::new(name, false)
+    }
+
+    /// A command that changes something.
+    pub(crate) fn write(name: &'static str) -> Self {
+        Self::new(name, true)
+    }
+
+    /// A script; `keys` is how many of the arguments that follow are keys.
+    pub(crate) fn script(script: &'static Script, keys: usize) -> Self {
+        let request = Self::new("EVALSHA", !script.reads_only).arg(script.hash()).number(keys);
+        Self { name: script.name, script: Some(script), ..request }
+    }
+
+    fn new(name: &'static str, writes: bool) -> Self {
+        let request = Self {
+            name,
+            bytes: Vec::with_capacity(TYPICAL_BYTES),
+            ends: Vec::with_capacity(TYPICAL_ARGUMENTS),
+            writes,
+            first_key: None,
+            first_field: None,
+            wait: None,
+            script: None,
+            needs: "a newer one",
+            refused: None,
+            known_reply: None,
+        };
+        request.arg(name)
+    }
+
+    /// Appends an argument as it is.
+    pub(crate) fn arg(mut self, argument: impl AsRef<[u8]>) -> Self {
+        self.bytes.extend_from_slice(argument.as_ref());
+        self.finish_argument()
+    }
+
+    /// Appends a number in decimal.
+    pub(crate) fn number(mut self, number: impl fmt::Display) -> Self {
+        if write!(self.bytes, "{number}").is_err() {
+            return self.refuse("a number could not be written");
+        }
+        self.finish_argument()
+    }
+
+    /// Appends a key.
+    pub(crate) fn key(mut self, key: &[u8]) -> Self {
+        self.first_key.get_or_insert(self.ends.len());
+        self.arg(key)
+    }
+
+    /// Appends the key that is the parts of `prefix` and then `key` as the codec `K` writes it.
+    pub(crate) fn prefixed_key<K: Codec>(mut self, prefix: [&[u8]; 2], key: &K::Borrowed) -> Self {
+        self.first_key.get_or_insert(self.ends.len());
+        prefix.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        self.encode::<K>(key)
+    }
+
+    /// Appends the name of a field as the codec `K` writes it.
+    pub(crate) fn field<K: Codec>(mut self, field: &K::Borrowed) -> Self {
+        self.first_field.get_or_insert(self.ends.len());
+        self.encode::<K>(field)
+    }
+
+    /// Appends `value` as the codec `C` writes it.
+    pub(crate) fn encode<C: Codec>(mut self, value: &C::Borrowed) -> Self {
+        if let Err(error) = C::encode(value, &mut self.bytes) {
+            self.refused.get_or_insert(Refused::Encode(error));
+        }
+        self.finish_argument()
+    }
+
+    /// Appends a `1` and `bytes`, or a `0` and nothing: scripts have no nil among their arguments.
+    pub(crate) fn optional(self, bytes: Option<&[u8]>) -> Self {
+        self.arg(if bytes.is_some() { "1" } else { "0" }).arg(bytes.unwrap_or_default())
+    }
+
+    /// Like [`optional`](Self::optional), as the codec `C` writes it.
+    pub(crate) fn optional_value<C: Codec>(self, value: Option<&C::Borrowed>) -> Self {
+        match value {
+            Some(value) => self.arg("1").encode::<C>(value),
+            None => self.optional(None),
+        }
+    }
+
+    /// Appends every item. Where there is none, the command is not sent: its reply is `empty`.
+    pub(crate) fn each<I: IntoIterator>(
+        self,
+        items: I,
+        append: impl FnMut(Self, I::Item) -> Self,
+        empty: Value,
+    ) -> Self {
+        let before = self.ends.len();
+        let mut request = items.into_iter().fold(self, append);
+        if request.ends.len() == before {
+            request.known_reply = Some(empty);
+        }
+        request
+    }
+
+    /// Says that the command need not be sent, for its reply is known.
+    pub(crate) fn answered(mut self, reply: Value) -> Self {
+        self.known_reply = Some(reply);
+        self
+    }
+
+    /// Appends a time to live in milliseconds. Less than one counts as one, zero is refused.
+    pub(crate) fn milliseconds(self, time: Duration) -> Self {
+        match i64::try_from(time.as_millis()) {
+            _ if time.is_zero() => self.refuse("a time to live of zero"),
+            Ok(milliseconds) if milliseconds <= LONGEST_MILLISECONDS => {
+                self.number(milliseconds.max(1))
+            }
+            _ => self.refuse("a time to live beyond the server's calendar"),
+        }
+    }
+
+    /// Remembers that the command cannot be sent. The first reason counts.
+    pub(crate) fn refuse(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
+        self.refused.get_or_insert_with(|| Refused::Invalid(reason.into()));
+        self
+    }
+
+    /// Refuses the command if `reason` is one.
+    pub(crate) fn refuse_if(self, reason: Option<&'static str>) -> Self {
+        match reason {
+            Some(reason) => self.refuse(reason),
+            None => self,
+        }
+    }
+
+    /// Says that the server holds its reply back for up to `wait`. Clients append the time to wait
+    /// as the last argument, in slices.
+    pub(crate) fn waits(mut self, wait: Wait) -> Self {
+        self.wait = Some(wait);
+        self
+    }
+
+    /// Says which servers have the command.
+    pub(crate) fn needs(mut self, servers: &'static str) -> Self {
+        self.needs = servers;
+        self
+    }
+
+    /// Completes the command with the function that reads its reply.
+    pub(crate) fn returns<T>(self, read: fn(Reply<'_>) -> Result<T>) -> Command<T> {
+        Command { request: self, read }
+    }
+
+    fn finish_argument(mut self) -> Self {
+        self.ends.push(self.bytes.len());
+        match self.ends.len() > MOST_ARGUMENTS {
+            true => self.refuse("more than 1,000,000 arguments in one command"),
+            false => self,
+        }
+    }
+}
+
+impl Request {
+    pub(crate) fn arguments(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        let mut start = 0;
+        self.ends.iter().map(move |&end| &self.bytes[mem::replace(&mut start, end)..end])
+    }
+
+    /// How many bytes the arguments have.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The error to report instead of sending this command, if an argument cannot be used.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        let attempt = || Box::new(self.attempt());
+        self.refused.clone().map(|refused| match refused {
+            Refused::Encode(source) => Error::Encode { attempt: attempt(), source },
+            Refused::Invalid(reason) => Error::InvalidArgument { attempt: attempt(), reason },
+        })
+    }
+
+    /// The reply of a command that need not be sent.
+    pub(crate) fn known_reply(&self) -> Option<Value> {
+        self.known_reply.clone()
+    }
+
+    /// Whether the command has to go to the server.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.refused.is_none() && self.known_reply.is_none()
+    }
+
+    pub(crate) fn writes(&self) -> bool {
+        self.writes
+    }
+
+    pub(crate) fn wait(&self) -> Option<Wait> {
+        self.wait
+    }
+
+    pub(crate) fn is_script(&self) -> Option<&'static Script> {
+        self.script
+    }
+
+    pub(crate) fn needed_servers(&self) -> &'static str {
+        self.needs
+    }
+
+    /// What this command is about.
+    pub(crate) fn attempt(&self) -> Attempt {
+        self.attempt_at(0)
+    }
+
+    /// What this command is about, where its reply is a sequence: the key or field that the
+    /// element at `position` belongs to.
+    pub(crate) fn attempt_at(&self, position: usize) -> Attempt {
+        let (key, field) = match (self.first_key, self.first_field) {
+            (Some(key), None) => (self.argument(key + position), None),
+            (key, field) => (
+                key.and_then(|key| self.argument(key)),
+                field.and_then(|field| self.argument(field + position)),
+            ),
+        };
+        let owned = |name: Option<&[u8]>| name.map(<[u8]>::to_vec);
+        let (key, field) = (owned(key), owned(field));
+        Attempt { command: self.name, key, field, writes: self.writes, in_part: false }
+    }
+
+    fn argument(&self, index: usize) -> Option<&[u8]> {
+        let start =
+            index.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
+        self.bytes.get(start..*self.ends.get(index)?)
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Request({})", self.attempt())
+    }
+}
+
+const TYPICAL_BYTES: usize = 128;
+const TYPICAL_ARGUMENTS: usize = 8;
+
+/// The server refuses commands of more than 1024 * 1024 arguments.
+const MOST_ARGUMENTS: usize = 1_000_000;
+
+/// The server adds the current time in milliseconds and refuses what overflows.
+const LONGEST_MILLISECONDS: i64 = i64::MAX / 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static SCRIPT: Script = Script::writing("a script", "return 1");
+
+    #[test]
+    fn an_attempt_names_the_key_or_field_at_a_position_and_no_value() {
+        let hash = Request::read("HMGET").key(b"h").field::<String>("a").field::<String>("b");
+        let keys = Request::read("MGET").prefixed_key::<String>([b"p", b":"], "a").key(b"p:b");
+        let script = Request::script(&SCRIPT, 1).key(b"k").arg("secret");
+        assert_eq!(hash.attempt_at(1).to_string(), r#"HMGET "h" "b""#);
+        assert_eq!(keys.attempt_at(1).to_string(), r#"MGET "p:b""#);
+        assert_eq!(script.attempt().to_string(), r#"a script "k""#);
+        assert_eq!(format!("{script:?}"), r#"Request(a script "k")"#);
+    }
+
+    #[test]
+    fn the_first_argument_that_cannot_be_used_is_reported() {
+        for (time, reason) in [
+            (Duration::ZERO, Some(r#"SET "k": a time to live of zero"#)),
+            (Duration::MAX, Some(r#"SET "k": a time to live beyond the server's calendar"#)),
+            (Duration::from_nanos(1), None),
+        ] {
+            let request = Request::write("SET").key(b"k").milliseconds(time);
+            assert_eq!(request.refusal().map(|error| error.to_string()).as_deref(), reason);
+        }
+    }
+}
