@@ -7,6 +7,8 @@ mod collections;
 mod command;
 mod error;
 mod executor;
+#[cfg(feature = "local-server")]
+mod local_server;
 mod protocol;
 mod reply;
 mod request;
@@ -19,3 +21,5 @@ pub use collections::{
 pub use command::{Command, Wait};
 pub use error::{Applied, Attempt, Error, Result};
 pub use executor::{Client, ClientBuilder, Deferred, Executor, Pipeline, RoundTrips};
+#[cfg(feature = "local-server")]
+pub use local_server::LocalServer;

@@ -1,0 +1,58 @@
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+pub(crate) mod proxy;
+
+use std::{
+    io::{self, BufRead, BufReader, Write},
+    net::TcpStream,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Whether the condition comes true within a generous limit.
+pub(crate) fn eventually(mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    true
+}
+
+/// A plain connection that speaks the server's protocol in lines.
+pub(crate) struct Lines(BufReader<TcpStream>);
+
+impl Lines {
+    pub(crate) fn connect(port: u16) -> io::Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        Ok(Self(BufReader::new(stream)))
+    }
+
+    pub(crate) fn set_patience(&self, limit: Duration) -> io::Result<()> {
+        self.0.get_ref().set_read_timeout(Some(limit))
+    }
+
+    pub(crate) fn send(&mut self, commands: &str) -> io::Result<()> {
+        self.0.get_mut().write_all(commands.as_bytes())
+    }
+
+    /// One line of a reply; an empty one is the end of the connection.
+    pub(crate) fn receive(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        self.0.read_line(&mut line)?;
+        Ok(line)
+    }
+
+    pub(crate) fn ask(&mut self, command: &str) -> io::Result<String> {
+        self.send(&format!("{command}\r\n"))?;
+        self.receive()
+    }
+}
+
+/// The first line of the reply to one command on a connection of its own.
+pub(crate) fn ask(port: u16, command: &str) -> io::Result<String> {
+    Lines::connect(port)?.ask(command)
+}

@@ -1,0 +1,265 @@
+//! A TCP proxy in front of a server: it counts round trips and makes faults.
+
+use std::{
+    collections::HashMap,
+    io::{self, Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Direction {
+    Requests,
+    Replies,
+}
+
+/// Forwards to a port of 127.0.0.1; its connections and threads end with it.
+pub(crate) struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    server_port: u16,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    new_listener: Option<TcpListener>,
+    listening: bool,
+    refusing: bool,
+    ending: bool,
+    connections: usize,
+    round_trips: usize,
+    open: HashMap<usize, Connection>,
+    held: [bool; 2],
+    bytes_until_cut: [Option<usize>; 2],
+    reply_delay: Duration,
+}
+
+struct Connection {
+    streams: Arc<Streams>,
+    answered: bool,
+}
+
+struct Streams {
+    client: TcpStream,
+    server: TcpStream,
+}
+
+impl Proxy {
+    pub(crate) fn to(server_port: u16) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let port = listener.local_addr()?.port();
+        let state = State { new_listener: Some(listener), listening: true, ..State::default() };
+        let state = Mutex::new(state);
+        let shared = Arc::new(Shared { server_port, state, changed: Condvar::new() });
+        let thread = Some(thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.serve()
+        }));
+        Ok(Self { port, shared, thread })
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// Connections accepted.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.state().connections
+    }
+
+    /// How often a client began to send for the first time or after the server had answered.
+    pub(crate) fn round_trips(&self) -> usize {
+        self.shared.state().round_trips
+    }
+
+    /// Counts connections and round trips from zero again.
+    pub(crate) fn reset(&self) {
+        let mut state = self.shared.state();
+        (state.connections, state.round_trips) = (0, 0);
+    }
+
+    /// Closes the connection, once, that carries the last of so many more bytes.
+    ///
+    /// With 0 the next byte is no longer delivered.
+    pub(crate) fn cut_after(&self, bytes: usize, direction: Direction) {
+        self.shared.state().bytes_until_cut[direction as usize] = Some(bytes);
+    }
+
+    /// Delivers nothing in this direction until [`release`](Self::release).
+    pub(crate) fn hold(&self, direction: Direction) {
+        self.shared.state().held[direction as usize] = true;
+    }
+
+    /// Delivers everything held, and from now on at once.
+    pub(crate) fn release(&self) {
+        self.shared.change(|state| state.held = [false; 2]);
+    }
+
+    pub(crate) fn delay_replies(&self, delay: Duration) {
+        self.shared.state().reply_delay = delay;
+    }
+
+    /// Closes all present connections.
+    pub(crate) fn kill(&self) {
+        self.shared.change(State::close_all);
+    }
+
+    /// Refuses new connections, as when no server listens; present ones go on.
+    pub(crate) fn refuse(&self) {
+        self.shared.change(|state| state.refusing = true);
+        let _wakes_the_listener = TcpStream::connect(("127.0.0.1", self.port));
+        drop(self.shared.wait_while(|state| state.listening));
+    }
+
+    /// Accepts connections again after [`refuse`](Self::refuse).
+    pub(crate) fn accept(&self) -> io::Result<()> {
+        let listener = TcpListener::bind(("127.0.0.1", self.port))?;
+        self.shared.change(|state| {
+            state.new_listener = Some(listener);
+            (state.listening, state.refusing) = (true, false);
+        });
+        Ok(())
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.change(|state| state.ending = true);
+        self.refuse();
+        self.kill();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
+        self.changed.notify_all();
+    }
+
+    fn wait_while(&self, condition: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let state = self.changed.wait_while(self.state(), |state| condition(state));
+        state.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn serve(&self) {
+        let mut numbers = 0..;
+        thread::scope(|scope| {
+            while let Some(listener) = self.next_listener() {
+                while let Ok((client, _)) = listener.accept()
+                    && !self.state().refusing
+                {
+                    let Some(number) = numbers.next() else { return };
+                    let Ok(streams) = self.open(number, client) else { continue };
+                    for direction in [Direction::Requests, Direction::Replies] {
+                        let streams = Arc::clone(&streams);
+                        scope.spawn(move || self.forward(number, &streams, direction));
+                    }
+                }
+                drop(listener);
+                self.change(|state| state.listening = false);
+            }
+        });
+    }
+
+    fn next_listener(&self) -> Option<TcpListener> {
+        self.wait_while(|state| state.new_listener.is_none() && !state.ending).new_listener.take()
+    }
+
+    fn open(&self, number: usize, client: TcpStream) -> io::Result<Arc<Streams>> {
+        self.state().connections += 1;
+        let server = TcpStream::connect(("127.0.0.1", self.server_port))?;
+        client.set_nodelay(true)?;
+        server.set_nodelay(true)?;
+        let streams = Arc::new(Streams { client, server });
+        let connection = Connection { streams: Arc::clone(&streams), answered: true };
+        self.state().open.insert(number, connection);
+        Ok(streams)
+    }
+
+    fn forward(&self, number: usize, streams: &Streams, direction: Direction) {
+        let (mut from, mut to) = match direction {
+            Direction::Requests => (&streams.client, &streams.server),
+            Direction::Replies => (&streams.server, &streams.client),
+        };
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            let Some((delivered, cut)) = self.admit(number, length, direction) else { break };
+            if to.write_all(&buffer[..delivered]).is_err() || cut {
+                break;
+            }
+        }
+        self.change(|state| state.close(number));
+    }
+
+    /// How many of the bytes that came may pass, once they may, and whether the cut follows them.
+    fn admit(&self, number: usize, length: usize, direction: Direction) -> Option<(usize, bool)> {
+        let mut state = self.state();
+        match direction {
+            Direction::Requests => state.count_request(number),
+            Direction::Replies => {
+                let (delay, is_open) =
+                    (state.reply_delay, |state: &mut State| state.is_open(number));
+                let waited = self.changed.wait_timeout_while(state, delay, is_open);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+        drop(state);
+        let mut state =
+            self.wait_while(|state| state.held[direction as usize] && state.is_open(number));
+        let connection = state.open.get_mut(&number)?;
+        connection.answered |= matches!(direction, Direction::Replies);
+        let Some(left) = state.bytes_until_cut[direction as usize] else {
+            return Some((length, false));
+        };
+        let after = left.checked_sub(length).filter(|after| *after > 0);
+        state.bytes_until_cut[direction as usize] = after;
+        Some((length.min(left), after.is_none()))
+    }
+}
+
+impl State {
+    fn is_open(&self, number: usize) -> bool {
+        self.open.contains_key(&number)
+    }
+
+    fn count_request(&mut self, number: usize) {
+        if let Some(connection) = self.open.get_mut(&number)
+            && connection.answered
+        {
+            connection.answered = false;
+            self.round_trips += 1;
+        }
+    }
+
+    fn close(&mut self, number: usize) {
+        if let Some(Connection { streams, .. }) = self.open.remove(&number) {
+            // Either end may have closed its side already.
+            let _ = streams.client.shutdown(Shutdown::Both);
+            let _ = streams.server.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn close_all(&mut self) {
+        let numbers: Vec<_> = self.open.keys().copied().collect();
+        numbers.into_iter().for_each(|number| self.close(number));
+    }
+}
