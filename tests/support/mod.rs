@@ -1,5 +1,6 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod kinds;
 pub(crate) mod proxy;
 
 use std::{

@@ -1,0 +1,223 @@
+//! The contract of `RedisHashDict`.
+
+mod support;
+
+use std::collections::HashMap;
+
+use redis_collections::{Error, RedisHashDict, RedisList, Ttl};
+use support::kinds::{Kind, contract, ok, settle, sorted};
+
+contract! {
+    an_entry_is_inserted_read_and_removed,
+    many_entries_are_written_and_read_in_order,
+    nothing_is_sent_for_nothing,
+    an_insert_can_depend_on_what_is_there,
+    an_entry_can_be_replaced_or_taken,
+    numbers_are_added_up_by_the_server,
+    everything_can_be_listed,
+    a_large_dict_is_listed_completely,
+    a_glob_selects_entries,
+    all_entries_are_replaced_at_once,
+    extend_takes_any_number_of_entries,
+    an_entry_that_cannot_be_decoded_does_not_hide_the_others,
+    a_dict_can_be_read_with_other_codecs,
+    the_whole_dict_can_expire,
+    entries_expire_where_the_server_can_do_it,
+    a_key_of_another_type_is_an_error,
+}
+
+type Dict<C> = RedisHashDict<String, u64, C>;
+
+async fn an_entry_is_inserted_read_and_removed<C: Kind>(client: C, name: &'static str) {
+    let dict: Dict<C> = RedisHashDict::new(&client, name);
+    assert_eq!(ok!(dict.get("a")), None);
+    assert!(ok!(dict.is_empty()));
+    assert!(ok!(dict.insert("a", &1)), "the key is new");
+    assert!(!ok!(dict.insert("a", &2)), "the key is not new");
+    assert_eq!(ok!(dict.get("a")), Some(2));
+    assert_eq!((ok!(dict.contains_key("a")), ok!(dict.contains_key("b"))), (true, false));
+    assert_eq!((ok!(dict.len()), ok!(dict.is_empty())), (1, false));
+    assert_eq!((ok!(dict.remove("a")), ok!(dict.remove("a"))), (true, false));
+    assert_eq!(ok!(dict.len()), 0);
+}
+
+async fn many_entries_are_written_and_read_in_order<C: Kind>(client: C, name: &'static str) {
+    let dict: Dict<C> = RedisHashDict::new(&client, name);
+    let map = HashMap::from([("a".to_owned(), 1), ("b".to_owned(), 2)]);
+    assert_eq!(ok!(dict.insert_many(&map)), 2);
+    assert_eq!(ok!(dict.insert_many([("b", &3), ("c", &4)])), 1);
+    assert_eq!(ok!(dict.get_many(["c", "x", "a", "c"])), [Some(4), None, Some(1), Some(4)]);
+    assert_eq!(ok!(dict.remove_many(["a", "x", "b"])), 2);
+    assert_eq!(ok!(dict.to_map()), HashMap::from([("c".to_owned(), 4)]));
+}
+
+async fn nothing_is_sent_for_nothing<C: Kind>(client: C, name: &'static str) {
+    let dict: Dict<C> = RedisHashDict::new(&client, name);
+    let (no_keys, no_entries): ([&str; 0], [(&str, &u64); 0]) = ([], []);
+    assert_eq!(ok!(dict.insert_many(no_entries)), 0);
+    assert_eq!(ok!(dict.get_many(no_keys)), []);
+    assert_eq!(ok!(dict.remove_many(no_keys)), 0);
+}
+
+async fn an_insert_can_depend_on_what_is_there<C: Kind>(client: C, name: &'static str) {
+    let dict: Dict<C> = RedisHashDict::new(&client, name);
+    assert!(!ok!(dict.set_if_present("a", &1)));
+    assert_eq!(ok!(dict.get("a")), None);
+    assert!(ok!(dict.set_if_absent("a", &2)));
+    assert!(!ok!(dict.set_if_absent("a", &3)));
+    assert!(ok!(dict.set_if_present("a", &4)));
+    assert_eq!((ok!(dict.get_or_insert("a", &5)), ok!(dict.get_or_insert("b", &6))), (4, 6));
+    assert_eq!(ok!(dict.get_many(["a", "b"])), [Some(4), Some(6)]);
+}
+
+async fn an_entry_can_be_replaced_or_taken<C: Kind>(client: C, name: &'static str) {
+    let dict: Dict<C> = RedisHashDict::new(&client, name);
+    assert_eq!((ok!(dict.replace("a", &1)), ok!(dict.replace("a", &2))), (None, Some(1)));
+    assert_eq!((ok!(dict.take("a")), ok!(dict.take("a"))), (Some(2), None));
+}
+
+async fn numbers_are_added_up_by_the_server<C: Kind>(client: C, name: &'static str) {
+    let dict: Dict<C> = RedisHashDict::new(&client, name);
+    assert_eq!((ok!(dict.increment("a", 5)), ok!(dict.increment("a", -2))), (5, 3));
+    let floats: RedisHashDict<String, f64, C> = dict.typed();
+    assert_eq!((ok!(floats.increment("f", 0.5)), ok!(floats.increment("f", 1e3))), (0.5, 1000.5));
+    assert_eq!(settle!(dict.increment("f", 1)).unwrap_err().code(), Some("ERR"));
+}
+
+async fn everything_can_be_listed<C: Kind>(client: C, name: &'static str) {
+    let dict: Dict<C> = RedisHashDict::new(&client, name);
+    ok!(dict.insert_many([("a", &1), ("b", &2)]));
+    assert_eq!(sorted!(dict.iter()), [("a".to_owned(), 1), ("b".to_owned(), 2)]);
+    assert_eq!(sorted!(dict.keys()), ["a", "b"]);
+    assert_eq!(sorted!(dict.values()), [1, 2]);
+    assert_eq!((ok!(dict.clear()), ok!(dict.clear())), (true, false));
+    assert_eq!(sorted!(dict.keys()), [""; 0]);
+}
+
+async fn a_large_dict_is_listed_completely<C: Kind>(client: C, name: &'static str) {
+    let dict: RedisHashDict<u64, u64, C> = RedisHashDict::new(&client, name);
+    let numbers: Vec<u64> = (0..20_000).collect();
+    ok!(dict.extend(numbers.iter().zip(&numbers)));
+    let expected: Vec<(u64, u64)> = numbers.iter().map(|&number| (number, number)).collect();
+    assert_eq!(sorted!(dict.iter()), expected);
+    assert_eq!(sorted!(dict.keys().page_size(7000)), numbers);
+}
+
+async fn a_glob_selects_entries<C: Kind>(client: C, name: &'static str) {
+    let dict: Dict<C> = RedisHashDict::new(&client, name);
+    ok!(dict.insert_many([("ann", &1), ("anna", &2), ("bob", &3)]));
+    assert_eq!(sorted!(dict.iter_matching("ann?")), [("anna".to_owned(), 2)]);
+}
+
+async fn all_entries_are_replaced_at_once<C: Kind>(client: C, name: &'static str) {
+    let dict: RedisHashDict<u64, u64, C> = RedisHashDict::new(&client, name);
+    ok!(dict.insert(&1, &1));
+    let numbers: Vec<u64> = (10..20_000).collect();
+    ok!(dict.replace_all(numbers.iter().zip(&numbers)));
+    assert_eq!(sorted!(dict.keys()), numbers);
+    ok!(dict.replace_all([(&0, &0); 0]));
+    assert!(ok!(dict.is_empty()));
+}
+
+async fn extend_takes_any_number_of_entries<C: Kind>(client: C, name: &'static str) {
+    let dict: RedisHashDict<u64, String, C> = RedisHashDict::new(&client, name);
+    for size in [0, 1, 999, 1000, 1001, 2500] {
+        ok!(dict.clear());
+        let map: HashMap<u64, String> = (0..size).map(|key| (key, key.to_string())).collect();
+        ok!(dict.extend(&map));
+        assert_eq!(ok!(dict.to_map()), map);
+    }
+}
+
+async fn an_entry_that_cannot_be_decoded_does_not_hide_the_others<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
+    let texts: RedisHashDict<String, String, C> = RedisHashDict::new(&client, name);
+    ok!(texts.insert_many([("a", "1"), ("b", "not a number"), ("c", "3")]));
+    let dict: Dict<C> = texts.typed();
+
+    let error = settle!(dict.get_many(["a", "b", "c"])).unwrap_err();
+    assert!(matches!(&error, Error::Decode { .. }), "{error}");
+    let attempt = error.attempt().unwrap();
+    assert_eq!((attempt.key(), attempt.field()), (Some(name.as_bytes()), Some(&b"b"[..])));
+    assert_eq!(error.undecoded(), Some(&b"not a number"[..]));
+    assert!(!error.may_have_been_applied());
+
+    let lenient = ok!(dict.lenient().get_many(["a", "b", "c"]));
+    assert_eq!((&lenient[0], &lenient[2]), (&Some(Ok(1)), &Some(Ok(3))));
+    let undecodable = lenient[1].as_ref().unwrap().as_ref().unwrap_err();
+    assert_eq!(undecodable.bytes(), b"not a number");
+
+    let found = C::collect(dict.iter()).await;
+    assert_eq!(found.iter().filter(|entry| entry.is_ok()).count(), 2);
+    let error = found.into_iter().find_map(Result::err).unwrap();
+    assert_eq!(error.attempt().unwrap().field(), Some(&b"b"[..]));
+    assert_eq!(ok!(texts.get("b")).as_deref(), Some("not a number"), "it is left in place");
+}
+
+async fn a_dict_can_be_read_with_other_codecs<C: Kind>(client: C, name: &'static str) {
+    let dict: Dict<C> = RedisHashDict::new(&client, name);
+    ok!(dict.insert("7", &8));
+    assert_eq!(ok!(dict.typed::<u8, String>().get(&7)).as_deref(), Some("8"));
+}
+
+async fn the_whole_dict_can_expire<C: Kind>(client: C, name: &'static str) {
+    let dict: Dict<C> = RedisHashDict::new(&client, name);
+    let hour = std::time::Duration::from_secs(3600);
+    assert_eq!((ok!(dict.key().ttl()), ok!(dict.key().expire(hour))), (Ttl::Missing, false));
+    ok!(dict.insert("a", &1));
+    assert_eq!((ok!(dict.key().ttl()), ok!(dict.key().expire(hour))), (Ttl::Never, true));
+    assert!(matches!(ok!(dict.key().ttl()), Ttl::Left(left) if left <= hour));
+    assert_eq!((ok!(dict.key().persist()), ok!(dict.key().exists())), (true, true));
+    assert!(ok!(dict.key().expire_at(std::time::SystemTime::UNIX_EPOCH + hour)), "long ago");
+    assert_eq!((ok!(dict.key().exists()), ok!(dict.key().remove())), (false, false));
+}
+
+/// On a server that lacks expiry per field: a clear error, and nothing is changed.
+async fn entries_expire_where_the_server_can_do_it<C: Kind>(client: C, name: &'static str) {
+    let dict: Dict<C> = RedisHashDict::new(&client, name);
+    let hour = std::time::Duration::from_secs(3600);
+    match settle!(dict.insert_with_ttl("a", &1, hour)) {
+        Err(error) => {
+            assert!(matches!(&error, Error::Unsupported { .. }), "{error}");
+            assert!(error.to_string().contains("Redis 7.4 or Valkey 9"), "{error}");
+            assert!(!error.may_have_been_applied());
+            assert_eq!(ok!(dict.get("a")), None);
+            for error in [
+                settle!(dict.expire("a", hour)).unwrap_err(),
+                settle!(dict.persist("a")).unwrap_err(),
+                settle!(dict.ttl("a")).unwrap_err(),
+            ] {
+                assert!(matches!(&error, Error::Unsupported { .. }), "{error}");
+            }
+        }
+        Ok(new) => {
+            assert!(new);
+            assert!(matches!(ok!(dict.ttl("a")), Ttl::Left(left) if left <= hour));
+            assert_eq!((ok!(dict.persist("a")), ok!(dict.persist("a"))), (true, false));
+            assert_eq!((ok!(dict.ttl("a")), ok!(dict.ttl("x"))), (Ttl::Never, Ttl::Missing));
+            assert_eq!((ok!(dict.expire("a", hour)), ok!(dict.expire("x", hour))), (true, false));
+            ok!(dict.insert("a", &2));
+            assert_eq!(ok!(dict.ttl("a")), Ttl::Never, "an insert makes it last");
+            assert!(ok!(dict.expire_at("a", std::time::SystemTime::UNIX_EPOCH + hour)));
+            assert_eq!(ok!(dict.get("a")), None, "long ago");
+        }
+    }
+}
+
+async fn a_key_of_another_type_is_an_error<C: Kind>(client: C, name: &'static str) {
+    let list: RedisList<String, C> = RedisList::new(&client, name);
+    ok!(list.push_back("x"));
+    let dict: Dict<C> = RedisHashDict::new(&client, name);
+    for error in [
+        settle!(dict.get("a")).unwrap_err(),
+        settle!(dict.insert("a", &1)).unwrap_err(),
+        settle!(dict.take("a")).unwrap_err(),
+        C::collect(dict.iter()).await.remove(0).unwrap_err(),
+    ] {
+        assert_eq!(error.code(), Some("WRONGTYPE"), "{error}");
+        assert!(!error.may_have_been_applied());
+    }
+    assert_eq!(ok!(list.len()), 1);
+}
