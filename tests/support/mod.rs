@@ -1,4 +1,4 @@
-#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(dead_code, unused_imports, unused_macros, reason = "each test program uses a part of it")]
 
 pub(crate) mod kinds;
 pub(crate) mod proxy;

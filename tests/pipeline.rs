@@ -1,0 +1,198 @@
+//! Pipelines, transactions, and updates with the user's own function.
+
+mod support;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use redis_collections::{Applied, Command, Error, RedisDict, RedisHashDict, RedisList, Result};
+use support::kinds::client;
+
+#[test]
+fn a_pipeline_gives_each_command_its_own_result() {
+    let client = client();
+    let dict: RedisHashDict<String, u64> = RedisHashDict::new(&client, "each");
+    let list: RedisList<String> = RedisList::new(&client, "each-list");
+    list.push_back("x").unwrap();
+    let wrong: RedisHashDict<String, u64> = RedisHashDict::new(&client, "each-list");
+    let (new, failed, refused, sum, pushed) = client
+        .pipeline((
+            dict.deferred().insert("a", &1),
+            wrong.deferred().get("a"),
+            RedisDict::<String, u64, _>::new(&redis_collections::Deferred, "a:b").get("c"),
+            dict.deferred().increment("a", 41),
+            list.deferred().push_back("y"),
+        ))
+        .unwrap();
+    assert_eq!((new.unwrap(), sum.unwrap(), pushed.unwrap()), (true, 42, 2));
+    let failed = failed.unwrap_err();
+    assert_eq!(failed.code(), Some("WRONGTYPE"));
+    assert_eq!(failed.attempt().unwrap().key(), Some(&b"each-list"[..]));
+    assert!(matches!(refused.unwrap_err(), Error::InvalidArgument { .. }));
+}
+
+#[test]
+fn a_pipeline_can_be_of_any_length() {
+    let client = client();
+    let dict: RedisDict<u64, u64> = RedisDict::new(&client, "length");
+    for length in [0, 1, 5000] {
+        let inserts = (0..length).map(|key| dict.deferred().insert(&key, &key)).collect::<Vec<_>>();
+        assert_eq!(client.pipeline(inserts).unwrap().len(), length as usize);
+        let reads = (0..length).map(|key| dict.deferred().get(&key)).collect::<Vec<_>>();
+        let read: Result<Vec<_>> = client.pipeline(reads).unwrap().into_iter().collect();
+        assert_eq!(read.unwrap(), (0..length).map(Some).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn scripts_run_in_pipelines_and_transactions_though_the_server_forgot_them() {
+    let client = client();
+    let dict: RedisHashDict<String, u64> = RedisHashDict::new(&client, "scripts");
+    let forget = || assert!(support::ask(support::kinds::SERVER.port(), "SCRIPT FLUSH").is_ok());
+    forget();
+    assert_eq!(dict.replace("a", &1).unwrap(), None);
+    forget();
+    let replaces = || (2..5).map(|value| dict.deferred().replace("a", &value)).collect::<Vec<_>>();
+    let old: Result<Vec<_>> = client.pipeline(replaces()).unwrap().into_iter().collect();
+    assert_eq!(old.unwrap(), [Some(1), Some(2), Some(3)]);
+    forget();
+    assert_eq!(client.transaction(replaces()).unwrap(), [Some(4), Some(2), Some(3)]);
+}
+
+#[test]
+fn a_transaction_is_seen_whole_or_not_at_all() {
+    const ROUNDS: u64 = 500;
+    let client = client();
+    let dict: RedisHashDict<String, u64> = RedisHashDict::new(&client, "whole");
+    let other: RedisHashDict<String, u64> = RedisHashDict::new(&client, "whole-other");
+    let read = || (dict.deferred().get("n"), other.deferred().get("n"));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0..ROUNDS {
+                let write = (dict.deferred().insert("n", &n), other.deferred().insert("n", &n));
+                client.transaction(write).unwrap();
+            }
+        });
+        while dict.get("n").unwrap() != Some(ROUNDS - 1) {
+            let (one, two) = client.transaction(read()).unwrap();
+            assert_eq!(one, two);
+        }
+    });
+}
+
+#[test]
+fn a_transaction_with_a_command_that_cannot_be_sent_does_nothing() {
+    let client = client();
+    let dict: RedisHashDict<String, u64> = RedisHashDict::new(&client, "unsent");
+    let refused = RedisDict::<String, u64, _>::new(&redis_collections::Deferred, "a:b");
+    let error =
+        client.transaction((dict.deferred().insert("a", &1), refused.get("c"))).unwrap_err();
+    assert_eq!((error.applied(), dict.len().unwrap()), (Applied::No, 0));
+    assert_eq!(client.transaction(Vec::<Command<u64>>::new()).unwrap(), []);
+}
+
+#[test]
+fn a_transaction_says_when_the_other_commands_were_applied() {
+    let client = client();
+    let dict: RedisHashDict<String, u64> = RedisHashDict::new(&client, "partly");
+    let list: RedisList<String> = RedisList::new(&client, "partly");
+    let error = client
+        .transaction((dict.deferred().insert("a", &1), list.deferred().push_back("x")))
+        .unwrap_err();
+    assert_eq!((error.code(), error.applied()), (Some("WRONGTYPE"), Applied::Yes));
+    assert_eq!(error.attempt().unwrap().command(), "RPUSH");
+    assert_eq!(dict.len().unwrap(), 1, "Redis has no rollback");
+}
+
+#[test]
+fn updates_of_many_threads_all_count() {
+    const THREADS: u64 = 8;
+    const ROUNDS: u64 = 50;
+    let client = client();
+    let strings: RedisDict<String, u64> = RedisDict::new(&client, "updates");
+    let hash: RedisHashDict<String, u64> = RedisHashDict::new(&client, "updates-hash");
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for _ in 0..ROUNDS {
+                    strings.update("n", |n| Some(n.unwrap_or(0) + 1)).unwrap();
+                    hash.update("n", |n| Some(n.unwrap_or(0) + 1)).unwrap();
+                }
+            });
+        }
+    });
+    let expected = Some(THREADS * ROUNDS);
+    assert_eq!((strings.get("n").unwrap(), hash.get("n").unwrap()), (expected, expected));
+}
+
+#[test]
+fn an_update_can_insert_remove_or_leave_alone_and_keeps_the_time_to_live() {
+    let client = client();
+    let dict: RedisDict<String, u64> = RedisDict::new(&client, "update");
+    assert_eq!(dict.update("a", |old| old).unwrap(), None);
+    assert_eq!(dict.update("a", |old| old.or(Some(1))).unwrap(), Some(1));
+    assert!(dict.expire("a", std::time::Duration::from_secs(60)).unwrap());
+    assert_eq!(dict.update("a", |old| old.map(|n| n + 1)).unwrap(), Some(2));
+    assert!(matches!(dict.ttl("a").unwrap(), redis_collections::Ttl::Left(_)));
+    assert_eq!(dict.update("a", |_| None).unwrap(), None);
+    assert!(!dict.contains_key("a").unwrap());
+}
+
+#[test]
+fn an_update_that_others_always_overtake_gives_up() {
+    let client = client();
+    let dict: RedisHashDict<String, u64> = RedisHashDict::new(&client, "overtaken");
+    let error = dict
+        .update("a", |old| {
+            dict.increment("a", 1).unwrap();
+            old.or(Some(0))
+        })
+        .unwrap_err();
+    assert!(
+        matches!(&error, Error::Contended { tries, .. } if *tries as u64 == dict.get("a").unwrap().unwrap())
+    );
+    assert_eq!(error.applied(), Applied::No);
+}
+
+#[test]
+fn a_missing_value_is_made_once_and_all_get_the_same() {
+    let client = client();
+    let dict: RedisDict<String, u64> = RedisDict::new(&client, "made");
+    let hash: RedisHashDict<String, u64> = RedisHashDict::new(&client, "made-hash");
+    let next = AtomicUsize::new(1);
+    let make = || next.fetch_add(1, Ordering::Relaxed) as u64;
+    let values: Vec<(u64, u64)> = thread::scope(|scope| {
+        let get = || {
+            let one = dict.get_or_insert_with("a", make).unwrap();
+            (one, hash.get_or_insert_with("a", make).unwrap())
+        };
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(get)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(values.iter().all(|value| *value == values[0]), "{values:?}");
+    let made = next.load(Ordering::Relaxed);
+    dict.get_or_insert_with("a", || -> u64 { unreachable!("it is there") }).unwrap();
+    assert_eq!(next.load(Ordering::Relaxed), made);
+}
+
+#[test]
+fn readers_never_see_a_replacement_half_done() {
+    let client = client();
+    let dict: RedisDict<u64, u64> = RedisDict::new(&client, "replaced");
+    let hash: RedisHashDict<u64, u64> = RedisHashDict::new(&client, "replaced-hash");
+    let keys: Vec<u64> = (0..50).collect();
+    let write = |round: u64| {
+        let entries: Vec<_> = keys.iter().map(|key| (key, &round)).collect();
+        dict.replace_all(entries.iter().copied()).unwrap();
+        hash.replace_all(entries.iter().copied()).unwrap();
+    };
+    write(0);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| (1..200).for_each(write));
+        while !writer.is_finished() {
+            for values in [dict.get_many(&keys).unwrap(), hash.get_many(&keys).unwrap()] {
+                assert!(values.iter().all(|value| value.is_some() && *value == values[0]));
+            }
+        }
+    });
+}
