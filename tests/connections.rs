@@ -1,0 +1,259 @@
+//! How a client connects, shares its connections and keeps secrets.
+
+mod support;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redis_collections::{Client, Error, LocalServer, RedisDict, RedisHashDict, RedisList, Wait};
+use support::kinds::SERVER;
+use support::proxy::Proxy;
+use support::{ask, eventually};
+
+const SHORT: Duration = Duration::from_millis(200);
+
+#[test]
+fn a_url_says_where_and_who_and_which_database() {
+    let server = LocalServer::start_with(&["--requirepass", "p@ss w/rd"]).unwrap();
+    let port = server.port();
+    let socket = server.unix_socket().display().to_string();
+    let admin = Client::open(&format!("redis://:p%40ss%20w%2Frd@127.0.0.1:{port}/")).unwrap();
+    let dict: RedisDict<String, String> = RedisDict::new(&admin, "d");
+    dict.insert("where", "database 0").unwrap();
+    for (url, found) in [
+        (format!("redis://:p%40ss%20w%2Frd@localhost:{port}"), Some("database 0")),
+        (format!("redis://default:p%40ss%20w%2Frd@127.0.0.1:{port}/0"), Some("database 0")),
+        (format!("redis://:p%40ss%20w%2Frd@127.0.0.1:{port}/3"), None),
+        (format!("redis://:p%40ss%20w%2Frd@127.0.0.1:{port}/?protocol=resp3"), Some("database 0")),
+        (format!("valkey://:p%40ss%20w%2Frd@127.0.0.1:{port}"), Some("database 0")),
+        (format!("unix://{socket}?pass=p%40ss%20w%2Frd"), Some("database 0")),
+        (format!("redis+unix://{socket}?pass=p%40ss%20w%2Frd&db=3"), None),
+    ] {
+        let client = Client::open(&url).unwrap_or_else(|error| panic!("{url}: {error}"));
+        assert_eq!(dict.on(&client).get("where").unwrap().as_deref(), found, "{url}");
+    }
+}
+
+#[test]
+fn a_connection_has_the_name_it_was_given() {
+    let client = Client::builder(SERVER.url()).name("the-namesake").build().unwrap();
+    let list: RedisList<String> = RedisList::new(&client, "named");
+    list.wait_pop_front(Duration::ZERO).unwrap();
+    let mut direct = redis::Client::open(SERVER.url()).unwrap().get_connection().unwrap();
+    let listed: String = redis::cmd("CLIENT").arg("LIST").query(&mut direct).unwrap();
+    assert_eq!(listed.matches("name=the-namesake").count(), 2, "pooled and waiting: {listed}");
+}
+
+#[test]
+fn what_cannot_be_connected_is_an_error_at_once_that_says_where() {
+    let port = unused_port();
+    let server = LocalServer::start_with(&["--requirepass", "right"]).unwrap();
+    let guarded = server.port();
+    for (url, said) in [
+        (format!("redis://:s3cret@127.0.0.1:{port}/"), format!("127.0.0.1:{port}")),
+        (format!("redis://:s3cret@127.0.0.1:{guarded}/"), format!("127.0.0.1:{guarded}")),
+        (format!("redis://me:s3cret@127.0.0.1:{guarded}/"), format!("127.0.0.1:{guarded}")),
+        ("unix:///nowhere/socket?pass=s3cret".into(), "/nowhere/socket".into()),
+        ("redis://:s3cret@no-such-host.invalid/".into(), "no-such-host.invalid".into()),
+    ] {
+        let error = Client::open(&url).unwrap_err();
+        assert!(matches!(&error, Error::Connect { .. }), "{url}: {error}");
+        assert!(error.to_string().contains(&said), "{url}: {error}");
+        assert!(error.is_connection_lost() && !error.may_have_been_applied());
+        assert_has_no_secret(&error);
+    }
+    let unauthenticated = Client::open(&format!("redis://127.0.0.1:{guarded}/")).unwrap_err();
+    assert_eq!(unauthenticated.code(), Some("NOAUTH"), "{unauthenticated}");
+}
+
+#[test]
+fn a_url_or_setting_that_makes_no_sense_is_refused() {
+    for url in [
+        "",
+        "s3cret",
+        "http://:s3cret@localhost/",
+        "redis://:s3cret",
+        "redis://:s3cret@localhost:99999999/",
+        "redis://:s3cret@localhost/database",
+        "rediss://:s3cret@localhost/",
+    ] {
+        let error = Client::open(url).unwrap_err();
+        assert!(matches!(&error, Error::Configuration(_)), "{url}: {error}");
+        assert_has_no_secret(&error);
+    }
+    for builder in [
+        Client::builder(SERVER.url()).pool_size(0),
+        Client::builder(SERVER.url()).connect_timeout(Duration::ZERO),
+        Client::builder(SERVER.url()).response_timeout(Duration::ZERO),
+        Client::builder(SERVER.url()).checkout_timeout(Duration::ZERO),
+    ] {
+        assert!(matches!(builder.build(), Err(Error::Configuration(_))));
+    }
+}
+
+#[test]
+fn a_lazy_client_connects_at_its_first_call() {
+    let proxy = Proxy::to(SERVER.port()).unwrap();
+    let client = Client::builder(&proxy.url()).lazy().build().unwrap();
+    assert_eq!(proxy.connections(), 0);
+    client.check().unwrap();
+    assert_eq!(proxy.connections(), 1);
+    let nowhere = format!("redis://127.0.0.1:{}/", unused_port());
+    let client = Client::builder(&nowhere).lazy().build().unwrap();
+    assert!(matches!(client.check(), Err(Error::Connect { .. })));
+}
+
+#[test]
+fn a_pool_in_full_use_is_an_error_after_the_checkout_timeout() {
+    let proxy = Proxy::to(SERVER.port()).unwrap();
+    let builder = Client::builder(&proxy.url()).pool_size(1).checkout_timeout(SHORT);
+    let client = builder.build().unwrap();
+    proxy.hold(support::proxy::Direction::Replies);
+    thread::scope(|scope| {
+        let first = scope.spawn(|| client.check());
+        assert!(eventually(|| proxy.round_trips() > 2), "the first call is under way");
+        let error = client.check().unwrap_err();
+        assert!(matches!(&error, Error::PoolExhausted { waited, .. } if *waited == SHORT));
+        assert!(error.is_timeout() && !error.may_have_been_applied(), "{error}");
+        proxy.release();
+        first.join().unwrap().unwrap();
+    });
+    client.check().unwrap();
+}
+
+#[test]
+fn waiting_calls_never_starve_the_pool() {
+    const WAITING: usize = 100;
+    let client = Client::builder(SERVER.url()).pool_size(1).build().unwrap();
+    let list: RedisList<u32> = RedisList::new(&client, "starve");
+    thread::scope(|scope| {
+        let waiting: Vec<_> =
+            (0..WAITING).map(|_| scope.spawn(|| list.wait_pop_front(Wait::Forever))).collect();
+        assert!(eventually(|| info(&SERVER, "blocked_clients") >= WAITING));
+        let started = Instant::now();
+        assert_eq!(list.len().unwrap(), 0);
+        assert!(started.elapsed() < Duration::from_secs(4), "it did not wait for a waiting call");
+        list.push_many(&(0..WAITING as u32).collect::<Vec<_>>()).unwrap();
+        let mut taken: Vec<u32> =
+            waiting.into_iter().map(|thread| thread.join().unwrap().unwrap().unwrap()).collect();
+        taken.sort();
+        assert_eq!(taken, (0..WAITING as u32).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn the_users_own_pool_is_used_and_its_broken_connections_are_replaced() {
+    let proxy = Proxy::to(SERVER.port()).unwrap();
+    let pool =
+        r2d2::Pool::builder().max_size(2).build(redis::Client::open(proxy.url()).unwrap()).unwrap();
+    let builder = Client::builder(&proxy.url()).pool(pool.clone()).response_timeout(SHORT);
+    let client = builder.build().unwrap();
+    let dict: RedisDict<String, String> = RedisDict::new(&client, "own-pool");
+    let opened = proxy.connections();
+    dict.insert("a", "x").unwrap();
+    assert_eq!(proxy.connections(), opened, "no other connection was made");
+
+    proxy.hold(support::proxy::Direction::Replies);
+    assert!(dict.get("a").unwrap_err().is_timeout());
+    assert!(dict.insert("a", "y").unwrap_err().may_have_been_applied());
+    proxy.release();
+    for _ in 0..3 {
+        assert_eq!(dict.get("a").unwrap().as_deref(), Some("y"), "each reply is to its own call");
+    }
+    proxy.kill();
+    assert_eq!(dict.get("a").unwrap().as_deref(), Some("y"));
+    dict.insert("a", "z").unwrap();
+    assert_eq!(pool.state().connections, 2);
+    let direct: String =
+        redis::cmd("GET").arg("own-pool:a").query(&mut pool.get().unwrap()).unwrap();
+    assert_eq!(direct, "z");
+}
+
+#[test]
+fn a_call_without_permission_names_what_it_lacked() {
+    let server = LocalServer::start().unwrap();
+    let rule = "ACL SETUSER reader on >s3cret ~mine* resetchannels -@all +get +hget +ping";
+    assert_eq!(ask(server.port(), rule).unwrap(), "+OK\r\n");
+    let client = Client::open(&format!("redis://reader:s3cret@127.0.0.1:{}/", server.port()));
+    let client = client.unwrap();
+    let (mine, theirs): (RedisDict<String, String>, RedisDict<String, String>) =
+        (RedisDict::new(&client, "mine"), RedisDict::new(&client, "theirs"));
+    assert_eq!(mine.get("a").unwrap(), None);
+    for error in [
+        theirs.get("a").unwrap_err(),
+        mine.insert("a", "value").unwrap_err(),
+        mine.len().unwrap_err(),
+        client.transaction((mine.deferred().get("a"),)).unwrap_err(),
+    ] {
+        assert_eq!(error.code(), Some("NOPERM"), "{error}");
+        assert_has_no_secret(&error);
+    }
+}
+
+#[test]
+fn no_secret_is_shown_by_any_public_type() {
+    let server = LocalServer::start_with(&["--requirepass", "s3cret"]).unwrap();
+    let url = format!("redis://:s3cret@127.0.0.1:{}/", server.port());
+    let builder = Client::builder(&url);
+    assert_has_no_secret(&builder);
+    let client = builder.build().unwrap();
+    assert_has_no_secret(&client);
+    let dict: RedisHashDict<String, u32> = RedisHashDict::new(&client, "d");
+    let texts: RedisHashDict<String, String> = dict.typed();
+    texts.insert("a", "s3cret").unwrap();
+    assert_has_no_secret(&dict);
+    assert_has_no_secret(&texts.deferred().insert("a", "s3cret"));
+    assert_has_no_secret(&dict.iter());
+    assert_has_no_secret(&dict.get("a").unwrap_err());
+    assert_has_no_secret(&dict.increment("a", 1).unwrap_err());
+    assert_has_no_secret(&dict.insert_with_ttl("a", &1, SHORT));
+    assert_has_no_secret(&dict.lenient().get("a").unwrap());
+    for error in dict.iter().chain(dict.iter()) {
+        assert_has_no_secret(&error.unwrap_err());
+    }
+}
+
+#[test]
+fn clients_share_their_connections_between_clones_and_threads() {
+    let proxy = Proxy::to(SERVER.port()).unwrap();
+    let client = Client::builder(&proxy.url()).pool_size(3).build().unwrap();
+    let dict: RedisDict<u64, u64> = RedisDict::new(&client, "clones");
+    thread::scope(|scope| {
+        for thread in 0..8 {
+            let dict = dict.on(&client.clone());
+            scope.spawn(move || {
+                (0..50).for_each(|key| dict.insert(&(thread * 50 + key), &key).unwrap())
+            });
+        }
+    });
+    assert_eq!(dict.len().unwrap(), 400);
+    assert!(proxy.connections() <= 3);
+}
+
+#[test]
+fn nothing_is_left_open_when_a_client_ends() {
+    let server = LocalServer::start().unwrap();
+    let client = Client::open(server.url()).unwrap();
+    let list: RedisList<String> = RedisList::new(&client, "l");
+    list.wait_pop_front(Duration::ZERO).unwrap();
+    assert_eq!(info(&server, "connected_clients"), 3);
+    drop((list, client));
+    assert!(eventually(|| info(&server, "connected_clients") == 1));
+}
+
+fn assert_has_no_secret(shown: &impl std::fmt::Debug) {
+    let text = format!("{shown:?} {shown:#?}");
+    assert!(!text.contains("s3cret"), "{text}");
+}
+
+fn unused_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A figure of the server's `INFO clients`, where the connection that asks is a client too.
+fn info(server: &LocalServer, figure: &str) -> usize {
+    let mut connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let text: String = redis::cmd("INFO").arg("clients").query(&mut connection).unwrap();
+    let line = text.lines().find(|line| line.starts_with(figure)).unwrap();
+    line.rsplit(':').next().unwrap().parse().unwrap()
+}

@@ -1,0 +1,207 @@
+//! How many round trips each operation takes, counted on the wire.
+
+mod support;
+
+use std::time::Duration;
+
+use redis_collections::{Client, RedisDict, RedisHashDict, RedisList, RedisSet};
+use support::kinds::SERVER;
+use support::proxy::Proxy;
+
+/// A client whose round trips are counted.
+struct Counted {
+    proxy: Proxy,
+    client: Client,
+}
+
+impl Counted {
+    fn new() -> Self {
+        let proxy = Proxy::to(SERVER.port()).unwrap();
+        let client = Client::open(&proxy.url()).unwrap();
+        Self { proxy, client }
+    }
+
+    /// The round trips of `operation`: the fewest of three tries, since a pause of the test itself
+    /// makes the client ask whether an idle connection is still alive.
+    fn round_trips<T>(&self, operation: impl Fn() -> T) -> usize {
+        let counted = |_| {
+            self.client.check().unwrap();
+            self.proxy.reset();
+            operation();
+            self.proxy.round_trips()
+        };
+        (0..3).map(counted).min().unwrap()
+    }
+}
+
+macro_rules! round_trips {
+    ($counted:ident: $($operation:expr => $expected:expr;)+) => {$(
+        let counted = $counted.round_trips(|| $operation.unwrap());
+        assert_eq!(counted, $expected, "{}", stringify!($operation));
+    )+};
+}
+
+const SOON: Duration = Duration::from_millis(20);
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn every_single_operation_is_one_round_trip() {
+    let counted = Counted::new();
+    let client = &counted.client;
+    let dict: RedisDict<String, u64> = RedisDict::new(client, "trips");
+    let hash: RedisHashDict<String, u64> = RedisHashDict::new(client, "trips-hash");
+    let list: RedisList<u64> = RedisList::new(client, "trips-list");
+    let other: RedisList<u64> = RedisList::new(client, "trips-other");
+    let set: RedisSet<u64> = RedisSet::new(client, "trips-set");
+    round_trips! { counted:
+        dict.insert("a", &1) => 1;
+        dict.get("a") => 1;
+        dict.get_many(["a", "b"]) => 1;
+        dict.contains_key("a") => 1;
+        dict.insert_many([("a", &1), ("b", &2)]) => 1;
+        dict.replace("a", &2) => 1;
+        dict.set_if_absent("a", &2) => 1;
+        dict.set_if_present("a", &2) => 1;
+        dict.get_or_insert("a", &2) => 1;
+        dict.increment("a", 1) => 1;
+        dict.remove("a") => 1;
+        dict.remove_many(["a", "b"]) => 1;
+        dict.take("a") => 1;
+        dict.insert_with_ttl("a", &1, HOUR) => 1;
+        dict.get_and_expire("a", HOUR) => 1;
+        dict.expire("a", HOUR) => 1;
+        dict.persist("a") => 1;
+        dict.ttl("a") => 1;
+        dict.database_len() => 1;
+        hash.insert("a", &1) => 1;
+        hash.get("a") => 1;
+        hash.get_many(["a", "b"]) => 1;
+        hash.contains_key("a") => 1;
+        hash.insert_many([("a", &1), ("b", &2)]) => 1;
+        hash.replace("a", &2) => 1;
+        hash.set_if_absent("a", &2) => 1;
+        hash.set_if_present("a", &2) => 1;
+        hash.get_or_insert("a", &2) => 1;
+        hash.increment("a", 1) => 1;
+        hash.len() => 1;
+        hash.is_empty() => 1;
+        hash.take("a") => 1;
+        hash.remove("a") => 1;
+        hash.remove_many(["a", "b"]) => 1;
+        hash.replace_all([("a", &1)]) => 1;
+        hash.key().ttl() => 1;
+        hash.clear() => 1;
+        list.push_back(&1) => 1;
+        list.push_front(&1) => 1;
+        list.push_many(&[1, 2, 3, 4, 5, 6, 7, 8, 9]) => 1;
+        list.try_push_back(&1, 99) => 1;
+        list.push_back_evicting(&1, 99) => 1;
+        list.pop_front() => 1;
+        list.pop_back() => 1;
+        list.pop_many(2) => 1;
+        list.pop_front_to(&other) => 1;
+        list.len() => 1;
+        list.get(0) => 1;
+        list.set(0, &1) => 1;
+        list.range(..) => 1;
+        list.trim(..9) => 1;
+        list.position(&1) => 1;
+        list.insert_before(&1, &0) => 1;
+        list.remove_first(&0) => 1;
+        list.remove(&0) => 1;
+        list.clear() => 1;
+        set.insert(&1) => 1;
+        set.insert_many(&[1, 2, 3]) => 1;
+        set.contains(&1) => 1;
+        set.contains_many(&[1, 9]) => 1;
+        set.random() => 1;
+        set.random_many(2) => 1;
+        set.len() => 1;
+        set.union(&[]) => 1;
+        set.union_into(&[], &set) => 1;
+        set.remove(&1) => 1;
+        set.remove_many(&[1, 2]) => 1;
+        set.pop() => 1;
+        set.pop_many(2) => 1;
+        set.clear() => 1;
+        client.pipeline((dict.deferred().get("a"), hash.deferred().replace("a", &1))) => 1;
+        client.transaction((dict.deferred().get("a"), hash.deferred().replace("a", &1))) => 1;
+    }
+}
+
+#[test]
+fn a_waiting_pop_is_one_round_trip_if_its_wait_is_short() {
+    let counted = Counted::new();
+    let list: RedisList<u64> = RedisList::new(&counted.client, "trips-wait");
+    let other: RedisList<u64> = RedisList::new(&counted.client, "trips-wait-other");
+    assert_eq!(list.wait_pop_front(SOON).unwrap(), None, "the first wait makes its connection");
+    round_trips! { counted:
+        list.wait_pop_front(SOON) => 1;
+        list.wait_pop_back(SOON) => 1;
+        list.wait_pop_front_to(&other, SOON) => 1;
+        list.wait_pop_any(&[&other], SOON) => 1;
+    }
+}
+
+#[test]
+fn an_operation_over_all_entries_is_one_or_two_round_trips_a_page() {
+    let counted = Counted::new();
+    let hash: RedisHashDict<u64, u64> = RedisHashDict::new(&counted.client, "trips-pages");
+    let list: RedisList<u64> = RedisList::new(&counted.client, "trips-pages-list");
+    let set: RedisSet<u64> = RedisSet::new(&counted.client, "trips-pages-set");
+    let dict: RedisDict<u64, u64> = RedisDict::new(&counted.client, "trips-pages");
+    let few: Vec<u64> = (0..20).collect();
+    let many: Vec<u64> = (0..3000).collect();
+    round_trips! { counted:
+        hash.extend(many.iter().zip(&many)) => 3;
+        set.extend(&many) => 3;
+        dict.extend(few.iter().zip(&few)) => 1;
+    }
+    list.push_many(&many).unwrap();
+    hash.clear().unwrap();
+    hash.extend(few.iter().zip(&few)).unwrap();
+    let listed = |page| list.iter().page_size(page).collect::<redis_collections::Result<Vec<_>>>();
+    round_trips! { counted:
+        hash.to_map() => 1;
+        listed(10_000) => 1;
+        listed(1000) => 4;
+        listed(999) => 4;
+        hash.update(&0, |old| old.map(|n| n + 1)) => 2;
+        hash.get_or_insert_with(&0, || 0) => 1;
+        hash.remove(&99).and_then(|_| hash.get_or_insert_with(&99, || 0)) => 3;
+        set.contains_equal(&1) => SERVER_PAGES_OF_THE_SET;
+    }
+}
+
+/// A page of a set has at least 500 of its 3000 members; the server visits a few more.
+const SERVER_PAGES_OF_THE_SET: usize = 6;
+
+#[test]
+fn nothing_is_sent_where_the_answer_is_known() {
+    let counted = Counted::new();
+    let dict: RedisDict<String, u64> = RedisDict::new(&counted.client, "trips-none");
+    let list: RedisList<u64> = RedisList::new(&counted.client, "trips-none");
+    round_trips! { counted:
+        dict.insert_many([("", &0); 0]) => 0;
+        dict.get_many([""; 0]) => 0;
+        list.push_many(&[0; 0]) => 0;
+        list.range(..0) => 0;
+        list.pop_many(0) => 0;
+        counted.client.pipeline(vec![dict.deferred().get_many([""; 0])]) => 0;
+    }
+    let refused: RedisDict<String, u64> = RedisDict::new(&counted.client, "a:b");
+    assert_eq!(counted.round_trips(|| refused.get("a").unwrap_err()), 0);
+}
+
+#[test]
+fn a_script_takes_one_more_round_trip_until_the_server_knows_it() {
+    let counted = Counted::new();
+    let hash: RedisHashDict<String, u64> = RedisHashDict::new(&counted.client, "trips-script");
+    let forget = || support::ask(SERVER.port(), "SCRIPT FLUSH").unwrap();
+    let after_forgetting = || {
+        forget();
+        hash.take("a").unwrap()
+    };
+    assert_eq!(counted.round_trips(after_forgetting), 2);
+    assert_eq!(counted.round_trips(|| hash.take("a").unwrap()), 1);
+}
