@@ -41,6 +41,9 @@ impl ClientBuilder {
 
     /// Uses a pool of your own, which other code may use too. The URL still serves for waiting
     /// calls and for the replacement of broken connections.
+    ///
+    /// Getting a connection from it is up to its own settings: without
+    /// `test_on_check_out(false)` every call takes two round trips, and its time limits are its own.
     pub fn pool(mut self, pool: r2d2::Pool<redis::Client>) -> Self {
         self.pool = Some(pool);
         self
