@@ -1,0 +1,278 @@
+//! What goes wrong outside of the client: each fault gets a clear error and loses nothing.
+
+mod support;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redis_collections::{
+    Applied, Client, Error, LocalServer, RedisDict, RedisHashDict, RedisList, RedisSet, Wait,
+};
+use support::kinds::{SERVER, client};
+use support::proxy::{Direction, Proxy};
+use support::{ask, eventually};
+
+const SHORT: Duration = Duration::from_millis(200);
+const LONG: Duration = Duration::from_secs(30);
+
+/// A server of its own with a client and a dictionary that holds `a`.
+fn fixture(arguments: &[&str]) -> (LocalServer, Client, RedisDict<String, String>) {
+    let server = LocalServer::start_with(arguments).unwrap();
+    let client = Client::builder(server.url()).response_timeout(SHORT).build().unwrap();
+    let dict = RedisDict::new(&client, "d");
+    dict.insert("a", "value").unwrap();
+    (server, client, dict)
+}
+
+fn signal(server: &LocalServer, signal: &str) {
+    let id = server.process_id().to_string();
+    assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
+}
+
+#[test]
+fn a_server_that_is_down_is_an_error_at_once() {
+    let (mut server, _client, dict) = fixture(&[]);
+    server.stop().unwrap();
+    let error = dict.get("a").unwrap_err();
+    assert!(error.is_connection_lost(), "{error}");
+    let started = Instant::now();
+    let error = dict.insert("a", "other").unwrap_err();
+    assert!(matches!(&error, Error::Connect { .. }), "{error}");
+    assert_eq!(error.applied(), Applied::No);
+    assert!(started.elapsed() < Duration::from_secs(4), "it did not wait for the server");
+}
+
+#[test]
+fn a_server_restarted_between_two_calls_is_not_noticed() {
+    let (mut server, client, dict) = fixture(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let list: RedisList<String> = RedisList::new(&client, "l");
+    list.wait_pop_front(Duration::ZERO).unwrap();
+    server.restart().unwrap();
+    assert_eq!(dict.get("a").unwrap().as_deref(), Some("value"), "a read is repeated");
+    server.restart().unwrap();
+    dict.insert("a", "new").expect("the idle connection was found dead before it was used");
+    server.restart().unwrap();
+    list.push_back("x").unwrap();
+    assert_eq!(list.wait_pop_front(LONG).unwrap().as_deref(), Some("x"));
+}
+
+#[test]
+fn a_waiting_pop_goes_on_when_the_server_is_restarted() {
+    let (mut server, client, _dict) = fixture(&[]);
+    let list: RedisList<String> = RedisList::new(&client, "l");
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| list.wait_pop_front(LONG));
+        let blocked = |server: &LocalServer| {
+            ask(server.port(), "INFO clients").unwrap();
+            client_list(server).contains("cmd=blpop")
+        };
+        assert!(eventually(|| blocked(&server)));
+        server.restart().unwrap();
+        assert!(eventually(|| blocked(&server)), "it waits on the new server");
+        list.push_back("x").unwrap();
+        assert_eq!(waiting.join().unwrap().unwrap().as_deref(), Some("x"));
+    });
+}
+
+#[test]
+fn a_waiting_pop_ends_with_an_error_when_the_server_stays_away() {
+    let (mut server, client, _dict) = fixture(&[]);
+    let list: RedisList<String> = RedisList::new(&client, "l");
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| list.wait_pop_front(3 * SHORT));
+        assert!(eventually(|| client_list(&server).contains("cmd=blpop")));
+        server.stop().unwrap();
+        assert!(waiting.join().unwrap().unwrap_err().is_connection_lost());
+    });
+    let error = list.wait_pop_front(Wait::Forever).unwrap_err();
+    assert!(matches!(&error, Error::Connect { .. }), "it was away from the start: {error}");
+}
+
+#[test]
+fn a_server_that_answers_nothing_is_a_timeout() {
+    let (server, client, dict) = fixture(&[]);
+    let list: RedisList<String> = RedisList::new(&client, "l");
+    signal(&server, "-STOP");
+    let started = Instant::now();
+    let read = dict.get("a").unwrap_err();
+    let write = dict.insert("a", "other").unwrap_err();
+    let popped = list.wait_pop_front(SHORT).unwrap_err();
+    let pipeline = client.pipeline((dict.deferred().insert("b", "c"),)).unwrap_err();
+    assert!(started.elapsed() < LONG);
+    signal(&server, "-CONT");
+    assert!(read.is_timeout() && !read.may_have_been_applied(), "{read}");
+    for error in [write, popped, pipeline] {
+        assert!(error.is_timeout() || error.is_connection_lost(), "{error}");
+    }
+    assert_eq!(dict.get("a").unwrap().map(|value| value.len()), Some(5), "each reply to its call");
+}
+
+#[test]
+fn a_write_whose_reply_is_lost_may_have_been_applied_and_is_not_repeated() {
+    let proxy = Proxy::to(SERVER.port()).unwrap();
+    let client = Client::open(&proxy.url()).unwrap();
+    let counter: RedisDict<String, u64> = RedisDict::new(&client, "lost-reply");
+    let direct = counter.on(&support::kinds::client());
+    for sum in 1..=5 {
+        client.check().unwrap();
+        proxy.cut_after(0, Direction::Replies);
+        let error = counter.increment("n", 1).unwrap_err();
+        assert_eq!(error.applied(), Applied::Perhaps, "{error}");
+        assert!(eventually(|| direct.get("n").unwrap() == Some(sum)), "once, not twice");
+    }
+    proxy.cut_after(0, Direction::Requests);
+    let error = counter.increment("n", 1).unwrap_err();
+    assert_eq!(error.applied(), Applied::Perhaps, "the client cannot know");
+    assert_eq!(direct.get("n").unwrap(), Some(5));
+}
+
+#[test]
+fn a_read_whose_connection_breaks_is_repeated_once() {
+    let proxy = Proxy::to(SERVER.port()).unwrap();
+    let client = Client::open(&proxy.url()).unwrap();
+    let dict: RedisHashDict<String, u64> = RedisHashDict::new(&client, "broken");
+    dict.insert("a", &1).unwrap();
+    for bytes in 0..4 {
+        client.check().unwrap();
+        proxy.cut_after(bytes, Direction::Replies);
+        assert_eq!(dict.get("a").unwrap(), Some(1), "cut after {bytes} bytes");
+    }
+    client.check().unwrap();
+    proxy.kill();
+    proxy.refuse();
+    assert!(dict.get("a").unwrap_err().is_connection_lost());
+    proxy.accept().unwrap();
+    assert_eq!(dict.get("a").unwrap(), Some(1));
+}
+
+#[test]
+fn a_reply_cut_at_any_byte_is_never_mistaken_for_another() {
+    let proxy = Proxy::to(SERVER.port()).unwrap();
+    let client = Client::open(&proxy.url()).unwrap();
+    let dict: RedisHashDict<String, String> = RedisHashDict::new(&client, "cut");
+    dict.insert_many([("a", "first"), ("b", "second")]).unwrap();
+    for bytes in 0..40 {
+        client.check().unwrap();
+        proxy.cut_after(bytes, Direction::Replies);
+        let replies = client.pipeline((
+            dict.deferred().insert("c", "third"),
+            dict.deferred().get("a"),
+            dict.deferred().get("b"),
+        ));
+        match replies {
+            Ok((_, a, b)) => {
+                let (a, b) = (a.unwrap(), b.unwrap());
+                assert_eq!((a.as_deref(), b.as_deref()), (Some("first"), Some("second")));
+            }
+            Err(error) => assert_eq!(error.applied(), Applied::Perhaps, "{bytes}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn a_server_out_of_memory_refuses_writes_and_answers_reads() {
+    let (server, client, dict) = fixture(&[]);
+    let hash: RedisHashDict<String, String> = RedisHashDict::new(&client, "h");
+    hash.insert("a", "old").unwrap();
+    ask(server.port(), "CONFIG SET maxmemory 1").unwrap();
+    for error in [
+        dict.insert("a", "other").unwrap_err(),
+        dict.replace_all([("b", "x")]).unwrap_err(),
+        hash.insert("a", "new").unwrap_err(),
+        hash.replace("a", "new").unwrap_err(),
+        client
+            .transaction((dict.deferred().insert("a", "x"), hash.deferred().insert("a", "x")))
+            .unwrap_err(),
+    ] {
+        assert_eq!((error.code(), error.applied()), (Some("OOM"), Applied::No), "{error}");
+    }
+    assert_eq!(dict.to_map().unwrap().len(), 1);
+    assert_eq!(hash.get("a").unwrap().as_deref(), Some("old"));
+    assert!(hash.remove("a").unwrap(), "what frees memory is allowed");
+}
+
+#[test]
+fn a_read_only_replica_refuses_writes_and_answers_reads() {
+    let (server, client, dict) = fixture(&[]);
+    assert_eq!(ask(server.port(), "REPLICAOF 127.0.0.1 1").unwrap(), "+OK\r\n");
+    let list: RedisList<String> = RedisList::new(&client, "l");
+    for error in [
+        dict.insert("a", "other").unwrap_err(),
+        dict.get_or_insert("b", "other").unwrap_err(),
+        list.push_back("x").unwrap_err(),
+        list.wait_pop_front(SHORT).unwrap_err(),
+    ] {
+        assert_eq!((error.code(), error.applied()), (Some("READONLY"), Applied::No), "{error}");
+    }
+    assert_eq!(dict.get("a").unwrap().as_deref(), Some("value"));
+}
+
+#[test]
+fn values_of_64_megabytes_and_of_nothing_go_both_ways() {
+    let client = client();
+    let large = vec![b'\xff'; 64 * 1024 * 1024];
+    for value in [&large[..], b""] {
+        let dict: RedisDict<Vec<u8>, Vec<u8>> = RedisDict::new(&client, "large");
+        dict.insert(b"", value).unwrap();
+        assert!(dict.get(b"").unwrap().as_deref() == Some(value));
+        assert!(dict.take(b"").unwrap().as_deref() == Some(value));
+        let hash: RedisHashDict<Vec<u8>, Vec<u8>> = RedisHashDict::new(&client, "large-hash");
+        assert_eq!(hash.replace(b"", value).unwrap(), None);
+        assert!(hash.take(b"").unwrap().as_deref() == Some(value));
+        let list: RedisList<Vec<u8>> = RedisList::new(&client, "large-list");
+        list.push_back(value).unwrap();
+        assert!(list.wait_pop_front(LONG).unwrap().as_deref() == Some(value));
+        let set: RedisSet<Vec<u8>> = RedisSet::new(&client, "large-set");
+        assert!(set.insert(value).unwrap() && set.contains(value).unwrap());
+        assert!(set.pop().unwrap().as_deref() == Some(value));
+    }
+}
+
+#[test]
+fn a_value_larger_than_the_server_takes_is_an_error_and_the_client_goes_on() {
+    let (_server, _client, dict) = fixture(&["--proto-max-bulk-len", "1mb"]);
+    let error = dict.insert("a", &"x".repeat(2 << 20)).unwrap_err();
+    assert!(error.is_connection_lost() || error.code() == Some("ERR"), "{error}");
+    assert_eq!(dict.get("a").unwrap().as_deref(), Some("value"));
+}
+
+#[test]
+fn more_arguments_than_a_command_can_have_are_refused() {
+    let set: RedisSet<u32> = RedisSet::new(&client(), "arguments");
+    let error = set.insert_many(&vec![7; 1_000_001]).unwrap_err();
+    assert!(matches!(&error, Error::InvalidArgument { .. }), "{error}");
+    assert!(set.is_empty().unwrap());
+    set.extend(&(0..1_000_001).collect::<Vec<_>>()).unwrap();
+    assert_eq!(set.len().unwrap(), 1_000_001);
+}
+
+#[test]
+fn connections_killed_by_the_server_cost_no_value() {
+    let (server, client, dict) = fixture(&[]);
+    let list: RedisList<u32> = RedisList::new(&client, "l");
+    thread::scope(|scope| {
+        let killer = scope.spawn(|| {
+            for _ in 0..20 {
+                ask(server.port(), "CLIENT KILL TYPE normal SKIPME yes").unwrap();
+                thread::yield_now();
+            }
+        });
+        let mut pushed = (0, 0);
+        while !killer.is_finished() || pushed.0 < 100 {
+            match list.push_back(&1) {
+                Ok(_) => pushed.0 += 1,
+                Err(error) if error.may_have_been_applied() => pushed.1 += 1,
+                Err(_) => {}
+            }
+            assert_eq!(dict.get("a").ok().flatten().unwrap_or("value".into()), "value");
+        }
+        let length = list.len().or_else(|_| list.len()).unwrap();
+        assert!((pushed.0..=pushed.0 + pushed.1).contains(&length), "{length} of {pushed:?}");
+    });
+}
+
+fn client_list(server: &LocalServer) -> String {
+    let connection = redis::Client::open(server.url()).unwrap().get_connection();
+    let mut command = redis::cmd("CLIENT");
+    connection.and_then(|mut connection| command.arg("LIST").query(&mut connection)).unwrap()
+}
