@@ -10,6 +10,7 @@ use std::{
     os::unix::{fs::DirBuilderExt, net::UnixStream, process::CommandExt},
     path::{Path, PathBuf},
     process::{self, Child, Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -244,12 +245,14 @@ struct PrivateDirectory(PathBuf);
 
 impl PrivateDirectory {
     fn create() -> io::Result<Self> {
-        let mut number = 0;
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
         loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let name = format!("redis-collections-{}-{number}", process::id());
             let path = env::temp_dir().join(name);
             match DirBuilder::new().mode(0o700).create(&path) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                // Left behind by an earlier process that had the same id.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 created => return created.map(|()| Self(path)),
             }
         }
@@ -307,14 +310,16 @@ fn socket_in(directory: &Path) -> PathBuf {
 }
 
 /// Any reply to PING will do, also a demand for a password, but not that data is still loading.
+///
+/// The server has forgotten this connection afterwards: it ends it, and that is waited for.
 fn answers(socket: &Path) -> bool {
     let ask = || {
         let mut connection = UnixStream::connect(socket)?;
         connection.set_read_timeout(Some(Duration::from_secs(1)))?;
-        connection.write_all(b"PING\r\n")?;
-        let mut reply = [0; 64];
-        let length = connection.read(&mut reply)?;
-        io::Result::Ok(length > 0 && !reply.starts_with(b"-LOADING"))
+        connection.write_all(b"PING\r\nQUIT\r\n")?;
+        let mut replies = Vec::new();
+        connection.take(1024).read_to_end(&mut replies)?;
+        io::Result::Ok(!replies.is_empty() && !replies.starts_with(b"-LOADING"))
     };
     ask().unwrap_or(false)
 }

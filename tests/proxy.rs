@@ -41,6 +41,10 @@ fn a_pipelined_burst_is_one_round_trip() -> Outcome {
         assert_eq!(lines.receive()?, PONG);
     }
     assert_eq!(proxy.round_trips(), 1);
+    lines.send("PI")?;
+    assert!(eventually(|| proxy.round_trips() == 2));
+    assert_eq!(lines.ask("NG")?, PONG);
+    assert_eq!(proxy.round_trips(), 2);
     Ok(())
 }
 

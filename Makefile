@@ -1,0 +1,62 @@
+FEATURES := bincode pickle json msgpack pydict local-server
+
+.PHONY: help demo test bench server fmt lint features unit doc examples deny
+
+help:
+	@echo "make demo | test (server fmt lint features unit doc examples) | bench | deny"
+
+demo: server
+	cargo run --release --quiet --example work_queue
+
+# One after the other, also under make -j: they share one build directory.
+test:
+	$(MAKE) server
+	$(MAKE) fmt
+	$(MAKE) lint
+	$(MAKE) features
+	$(MAKE) unit
+	$(MAKE) doc
+	$(MAKE) examples
+	@echo "All checks passed."
+
+bench: server
+	cargo bench --bench overhead
+	cargo bench --bench bulk
+
+server:
+	@scripts/install-server.sh
+
+fmt:
+	cargo fmt --check
+
+lint:
+	cargo clippy --all-targets --all-features -- -D warnings
+
+features:
+	cargo clippy --no-default-features --lib -- -D warnings
+	@set -e; for feature in $(FEATURES); do \
+		echo "cargo clippy --no-default-features --features $$feature --lib -- -D warnings"; \
+		cargo clippy --no-default-features --features $$feature --lib -- -D warnings; \
+	done
+
+unit: server
+	cargo test --all-features
+
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features
+
+# cargo test has built them in the same profile.
+examples: server
+	cargo run --quiet --all-features --example work_queue -- src
+	cargo run --quiet --all-features --example many_dicts
+	cargo run --quiet --all-features --example shared_state
+
+deny:
+	@if ! cargo deny --version >/dev/null 2>&1; then \
+		echo "cargo-deny is not installed (cargo install cargo-deny --locked): nothing checked."; \
+	else \
+		set -e; \
+		cargo deny check bans licenses sources; \
+		if cargo deny fetch db; then cargo deny check --disable-fetch advisories; \
+		else echo "The advisory database cannot be fetched: advisories not checked."; fi; \
+	fi
