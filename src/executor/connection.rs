@@ -1,5 +1,6 @@
 //! Connections to one server.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use redis::{ConnectionLike, IntoConnectionInfo, RedisError, RedisResult, Value};
@@ -14,14 +15,14 @@ pub(crate) struct Connector {
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
     pub(crate) name: Option<String>,
+    failures: AtomicUsize,
 }
 
 impl Connector {
     pub(crate) fn new(url: &str) -> Result<Self> {
         let unusable = |error: RedisError| Error::Configuration(format!("{error}; {URL_FORMS}"));
         let information = url.into_connection_info().map_err(unusable)?;
-        let settings = information.redis_settings().clone();
-        let settings = settings.set_lib_name(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+        let settings = information.redis_settings().clone().set_skip_set_lib_name();
         let address = information.addr().to_string();
         let tcp = information.tcp_settings().clone().set_nodelay(true);
         let information = information.set_redis_settings(settings).set_tcp_settings(tcp);
@@ -32,6 +33,7 @@ impl Connector {
             connect_timeout: DEFAULT_TIMEOUT,
             response_timeout: DEFAULT_TIMEOUT,
             name: None,
+            failures: AtomicUsize::new(0),
         })
     }
 
@@ -40,6 +42,15 @@ impl Connector {
             address: self.address.clone(),
             source: Box::new(error),
         })
+    }
+
+    /// How many connections have failed. Where one did, the others may be dead too.
+    pub(crate) fn failures(&self) -> usize {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_failure(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
     fn try_connect(&self) -> RedisResult<redis::Connection> {

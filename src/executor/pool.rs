@@ -61,13 +61,15 @@ fn with_slot<T>(
     talk: impl FnOnce(&mut redis::Connection) -> RedisResult<T>,
 ) -> Result<Outcome<T>> {
     let mut slot = pool.get().map_err(|_| exhausted(pool.connection_timeout(), connector))?;
-    let (mut connection, fresh) = match slot.0.take().filter(|_| !afresh).and_then(Idle::usable) {
+    let idle = slot.0.take().filter(|_| !afresh);
+    let (mut connection, fresh) = match idle.and_then(|idle| idle.usable(connector)) {
         Some(connection) => (connection, false),
         None => (connector.connect()?, true),
     };
     let result = talk(&mut connection);
-    if result.is_ok() {
-        slot.0 = Some(Idle { connection, since: Instant::now() });
+    match result {
+        Ok(_) => slot.0 = Some(Idle { connection, last_use: LastUse::now(connector) }),
+        Err(_) => connector.count_failure(),
     }
     Ok(Outcome { result, fresh })
 }
@@ -97,8 +99,9 @@ fn with_given<T>(
         }
     }
     let result = talk(&mut given);
-    Given::extensions_mut(&mut given).insert(LastUse(Instant::now()));
+    Given::extensions_mut(&mut given).insert(LastUse::now(connector));
     if result.is_err() {
+        connector.count_failure();
         lock().push(given);
     }
     Ok(Outcome { result, fresh })
@@ -108,7 +111,7 @@ fn with_given<T>(
 /// client's time limits.
 fn still_usable(given: &mut Given, connector: &Connector) -> bool {
     match Given::extensions(given).get::<LastUse>() {
-        Some(LastUse(time)) if time.elapsed() < IDLE_BEFORE_PROBE => true,
+        Some(last_use) if last_use.is_recent(connector) => true,
         Some(_) => answers(given),
         None => connector.limit_times(given).is_ok() && answers(given),
     }
@@ -127,8 +130,22 @@ fn exhausted(waited: Duration, connector: &Connector) -> Error {
 
 type Given = r2d2::PooledConnection<redis::Client>;
 
-/// When this crate last used a connection of the user's pool.
-struct LastUse(Instant);
+/// When a connection was last used, and how many others had failed by then.
+struct LastUse {
+    time: Instant,
+    failures: usize,
+}
+
+impl LastUse {
+    fn now(connector: &Connector) -> Self {
+        Self { time: Instant::now(), failures: connector.failures() }
+    }
+
+    /// Whether the connection can be trusted to be alive.
+    fn is_recent(&self, connector: &Connector) -> bool {
+        self.failures == connector.failures() && self.time.elapsed() < IDLE_BEFORE_PROBE
+    }
+}
 
 /// Makes slots, which are empty at first.
 #[derive(Debug)]
@@ -139,13 +156,13 @@ pub(crate) struct Slot(Option<Idle>);
 
 struct Idle {
     connection: redis::Connection,
-    since: Instant,
+    last_use: LastUse,
 }
 
 impl Idle {
-    /// The connection, unless it was idle for so long that the server may have gone, and has.
-    fn usable(mut self) -> Option<redis::Connection> {
-        let usable = self.since.elapsed() < IDLE_BEFORE_PROBE || answers(&mut self.connection);
+    /// The connection, unless the server may have gone meanwhile, and has.
+    fn usable(mut self, connector: &Connector) -> Option<redis::Connection> {
+        let usable = self.last_use.is_recent(connector) || answers(&mut self.connection);
         usable.then_some(self.connection)
     }
 }
@@ -168,5 +185,6 @@ impl r2d2::ManageConnection for Slots {
 }
 
 /// A busy connection is never probed, which would double its latency; one that was idle for this
-/// long is, so that a write after a restart of the server does not fail with an unknown outcome.
+/// long is, and one that was idle while another failed, so that a write after a restart of the
+/// server does not fail with an unknown outcome.
 const IDLE_BEFORE_PROBE: Duration = Duration::from_millis(100);

@@ -69,7 +69,10 @@ impl Waiting {
         request.pack(Form::Waiting(slice), &mut packed);
         let limited = connection.set_read_timeout(Some(slice + connector.response_timeout));
         let result = limited.and_then(|()| connection.req_packed_command(&packed));
-        let value = result.map_err(|error| connection_error(request.attempt(), error))?;
+        let value = result.map_err(|error| {
+            connector.count_failure();
+            connection_error(request.attempt(), error)
+        })?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if !matches!(value, Value::ServerError(_)) && idle.len() < MOST_IDLE {
             idle.push(connection);
