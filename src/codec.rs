@@ -1,9 +1,25 @@
 //! How values and keys become bytes and bytes become values.
 
+#[cfg(feature = "bincode")]
+mod bincode;
+#[cfg(feature = "bincode")]
+mod bounded;
+#[cfg(feature = "json")]
+mod json;
 mod lenient;
+#[cfg(any(feature = "bincode", feature = "json", feature = "msgpack", feature = "pickle"))]
+mod message;
+#[cfg(feature = "msgpack")]
+mod msgpack;
 mod raw;
 
+#[cfg(feature = "bincode")]
+pub use self::bincode::Bincode;
+#[cfg(feature = "json")]
+pub use json::Json;
 pub use lenient::{Lenient, Undecodable};
+#[cfg(feature = "msgpack")]
+pub use msgpack::MessagePack;
 
 use std::any::type_name;
 use std::borrow::Borrow;

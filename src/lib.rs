@@ -14,6 +14,12 @@ mod reply;
 mod request;
 mod script;
 
+#[cfg(feature = "bincode")]
+pub use codec::Bincode;
+#[cfg(feature = "json")]
+pub use codec::Json;
+#[cfg(feature = "msgpack")]
+pub use codec::MessagePack;
 pub use codec::{Canonical, Codec, CodecError, Lenient, Undecodable};
 pub use collections::{
     Increment, Name, RedisDict, RedisHashDict, RedisKey, RedisList, RedisSet, Scan, Ttl,

@@ -1,0 +1,72 @@
+//! Bincode has no bound on nesting or on the number of elements without bytes, so its decoder runs
+//! inside of [`bounded`](super::bounded).
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use bincode::config::{Configuration, Limit, LittleEndian, Varint, standard};
+use bincode::error::DecodeError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::bounded::{Bounded, TOO_DEEP, TOO_MANY, with_elements};
+use super::message::without_values;
+use super::{Canonical, Codec, CodecError, MAX_DECODED_BYTES, MAX_DEPTH};
+
+/// A serde type as bincode 2 in its standard configuration, for data that exists.
+///
+/// The bytes say nothing of their types: a struct whose fields changed reads old data wrongly or
+/// not at all. Bincode is complete and no longer maintained (RUSTSEC-2025-0141); for new data
+/// `MessagePack` is the better choice. Nesting is bounded at 128.
+pub struct Bincode<T>(PhantomData<fn() -> T>);
+
+impl<T> Codec for Bincode<T>
+where
+    T: Serialize + DeserializeOwned + Send + 'static,
+{
+    type Borrowed = T;
+    type Owned = T;
+
+    fn encode(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+        bincode::serde::encode_into_std_write(value, bytes, standard())
+            .map(drop)
+            .map_err(|_| CodecError::new("bincode has no form for this value"))
+    }
+
+    fn decode(bytes: &[u8]) -> Result<T, CodecError> {
+        let decode = || bincode::serde::decode_from_slice::<Bounded<T>, _>(bytes, CONFIGURATION);
+        match with_elements(bytes.len().saturating_add(ELEMENTS_WITHOUT_BYTES), decode) {
+            Ok((Bounded(value), read)) if read == bytes.len() => Ok(value),
+            Ok(_) => Err(CodecError::new("more bytes after the value")),
+            Err(error) => Err(reason(&error)),
+        }
+    }
+}
+
+impl<T> Canonical for Bincode<T> where T: Serialize + DeserializeOwned + Send + 'static {}
+
+impl<T> fmt::Debug for Bincode<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bincode")
+    }
+}
+
+fn reason(error: &DecodeError) -> CodecError {
+    CodecError::new(match error {
+        DecodeError::UnexpectedEnd { .. } => "the bytes end early".to_owned(),
+        DecodeError::LimitExceeded => "larger than any value may be".to_owned(),
+        DecodeError::Utf8 { .. } => "text that is not UTF-8".to_owned(),
+        DecodeError::OtherString(message) if message == TOO_DEEP => {
+            format!("nested more than {MAX_DEPTH} deep")
+        }
+        DecodeError::OtherString(message) if message == TOO_MANY => TOO_MANY.to_owned(),
+        DecodeError::OtherString(message) => without_values(message),
+        _ => "not a value of the type".to_owned(),
+    })
+}
+
+const CONFIGURATION: Configuration<LittleEndian, Varint, Limit<MAX_DECODED_BYTES>> =
+    standard().with_limit::<MAX_DECODED_BYTES>();
+
+/// How many elements of no size, such as `()`, a value may have on top of one for each byte.
+const ELEMENTS_WITHOUT_BYTES: usize = 65_536;

@@ -1,0 +1,50 @@
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use super::message::without_values;
+use super::{Canonical, Codec, CodecError};
+
+/// A serde type as compact JSON, which most languages read.
+///
+/// Python's `json.loads` reads it; to write byte for byte what Python writes use
+/// [`PyJson`](crate::PyJson). Nesting is bounded at 128. NaN and infinities become `null`, which does
+/// not read back.
+pub struct Json<T>(PhantomData<fn() -> T>);
+
+impl<T> Codec for Json<T>
+where
+    T: Serialize + DeserializeOwned + Send + 'static,
+{
+    type Borrowed = T;
+    type Owned = T;
+
+    fn encode(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+        serde_json::to_writer(bytes, value).map_err(|_| CodecError::new(UNWRITABLE))
+    }
+
+    fn decode(bytes: &[u8]) -> Result<T, CodecError> {
+        serde_json::from_slice(bytes).map_err(|error| {
+            let place = format!("at line {} column {}", error.line(), error.column());
+            CodecError::new(match error.classify() {
+                Category::Data => without_values(&error.to_string()),
+                Category::Eof => "the JSON ends early".to_owned(),
+                Category::Syntax | Category::Io => format!("not JSON {place}"),
+            })
+        })
+    }
+}
+
+impl<T> Canonical for Json<T> where T: Serialize + DeserializeOwned + Send + 'static {}
+
+impl<T> fmt::Debug for Json<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Json")
+    }
+}
+
+const UNWRITABLE: &str =
+    "JSON has no form for this value, for example a map whose keys are not text";

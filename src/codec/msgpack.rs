@@ -1,0 +1,61 @@
+use std::fmt;
+use std::marker::PhantomData;
+
+use rmp_serde::decode::Error;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::message::without_values;
+use super::{Canonical, Codec, CodecError, MAX_DEPTH};
+
+/// A serde type as MessagePack with named fields, as msgpack-python 1.0 and later write it.
+///
+/// Compact, fast and readable by most languages: the codec to choose for new data. Reads all forms,
+/// the ones of older Pythons too. Nesting is bounded at 128.
+pub struct MessagePack<T>(PhantomData<fn() -> T>);
+
+impl<T> Codec for MessagePack<T>
+where
+    T: Serialize + DeserializeOwned + Send + 'static,
+{
+    type Borrowed = T;
+    type Owned = T;
+
+    fn encode(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+        let mut serializer =
+            rmp_serde::Serializer::new(bytes).with_human_readable().with_struct_map();
+        value
+            .serialize(&mut serializer)
+            .map_err(|_| CodecError::new("MessagePack has no form for this value"))
+    }
+
+    fn decode(bytes: &[u8]) -> Result<T, CodecError> {
+        let mut rest = bytes;
+        let mut deserializer = rmp_serde::Deserializer::new(&mut rest).with_human_readable();
+        deserializer.set_max_depth(MAX_DEPTH);
+        let value = T::deserialize(&mut deserializer).map_err(|error| reason(&error))?;
+        match rest.is_empty() {
+            true => Ok(value),
+            false => Err(CodecError::new("more bytes after the value")),
+        }
+    }
+}
+
+impl<T> Canonical for MessagePack<T> where T: Serialize + DeserializeOwned + Send + 'static {}
+
+impl<T> fmt::Debug for MessagePack<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MessagePack")
+    }
+}
+
+fn reason(error: &Error) -> CodecError {
+    CodecError::new(match error {
+        Error::InvalidMarkerRead(_) | Error::InvalidDataRead(_) => "the bytes end early".to_owned(),
+        Error::TypeMismatch(_) | Error::OutOfRange => "a value of another type".to_owned(),
+        Error::DepthLimitExceeded => format!("nested more than {MAX_DEPTH} deep"),
+        Error::Utf8Error(_) => "text that is not UTF-8".to_owned(),
+        Error::Uncategorized(message) | Error::Syntax(message) => without_values(message),
+        Error::LengthMismatch(_) => "a sequence of another length".to_owned(),
+    })
+}
