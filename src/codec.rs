@@ -11,6 +11,14 @@ mod lenient;
 mod message;
 #[cfg(feature = "msgpack")]
 mod msgpack;
+#[cfg(feature = "pickle")]
+mod pickle;
+#[cfg(feature = "pydict")]
+mod py_dict;
+#[cfg(feature = "json")]
+mod py_json;
+#[cfg(any(feature = "json", feature = "pickle"))]
+mod python;
 mod raw;
 
 #[cfg(feature = "bincode")]
@@ -20,6 +28,12 @@ pub use json::Json;
 pub use lenient::{Lenient, Undecodable};
 #[cfg(feature = "msgpack")]
 pub use msgpack::MessagePack;
+#[cfg(feature = "pickle")]
+pub use pickle::Pickle;
+#[cfg(feature = "pydict")]
+pub use py_dict::PyDict;
+#[cfg(feature = "json")]
+pub use py_json::PyJson;
 
 use std::any::type_name;
 use std::borrow::Borrow;
@@ -88,8 +102,6 @@ pub(crate) fn short_name<C: ?Sized>() -> String {
     short
 }
 
-/// The largest value that is decoded.
-pub(crate) const MAX_DECODED_BYTES: usize = 512 * 1024 * 1024;
-
 /// How deeply decoded values may nest.
-pub(crate) const MAX_DEPTH: usize = 128;
+#[cfg(any(feature = "bincode", feature = "json", feature = "msgpack", feature = "pickle"))]
+const MAX_DEPTH: usize = 128;

@@ -16,11 +16,15 @@ mod script;
 
 #[cfg(feature = "bincode")]
 pub use codec::Bincode;
-#[cfg(feature = "json")]
-pub use codec::Json;
 #[cfg(feature = "msgpack")]
 pub use codec::MessagePack;
+#[cfg(feature = "pickle")]
+pub use codec::Pickle;
+#[cfg(feature = "pydict")]
+pub use codec::PyDict;
 pub use codec::{Canonical, Codec, CodecError, Lenient, Undecodable};
+#[cfg(feature = "json")]
+pub use codec::{Json, PyJson};
 pub use collections::{
     Increment, Name, RedisDict, RedisHashDict, RedisKey, RedisList, RedisSet, Scan, Ttl,
 };

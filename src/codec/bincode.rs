@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::bounded::{Bounded, TOO_DEEP, TOO_MANY, with_elements};
 use super::message::without_values;
-use super::{Canonical, Codec, CodecError, MAX_DECODED_BYTES, MAX_DEPTH};
+use super::{Canonical, Codec, CodecError, MAX_DEPTH};
 
 /// A serde type as bincode 2 in its standard configuration, for data that exists.
 ///
@@ -67,6 +67,9 @@ fn reason(error: &DecodeError) -> CodecError {
 
 const CONFIGURATION: Configuration<LittleEndian, Varint, Limit<MAX_DECODED_BYTES>> =
     standard().with_limit::<MAX_DECODED_BYTES>();
+
+/// The largest string that Redis keeps.
+const MAX_DECODED_BYTES: usize = 512 * 1024 * 1024;
 
 /// How many elements of no size, such as `()`, a value may have on top of one for each byte.
 const ELEMENTS_WITHOUT_BYTES: usize = 65_536;

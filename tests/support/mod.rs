@@ -2,6 +2,7 @@
 
 pub(crate) mod kinds;
 pub(crate) mod proxy;
+pub(crate) mod python;
 
 use std::{
     io::{self, BufRead, BufReader, Write},

@@ -1,0 +1,56 @@
+//! Python's data as a tree, between serde's types and the formats that Python programs write.
+
+#[cfg(feature = "json")]
+pub(super) mod json_reader;
+#[cfg(feature = "json")]
+pub(super) mod json_writer;
+#[cfg(feature = "pickle")]
+pub(super) mod pickle_numbers;
+#[cfg(feature = "pickle")]
+pub(super) mod pickle_reader;
+#[cfg(feature = "pickle")]
+pub(super) mod pickle_text;
+
+mod from_value;
+#[cfg(feature = "json")]
+mod to_value;
+
+pub(super) use from_value::from_value;
+#[cfg(feature = "json")]
+pub(super) use to_value::to_value;
+
+/// A value of Python's data types. A dict keeps its order.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    None,
+    Bool(bool),
+    Int(i128),
+    /// An int that does not fit `Int`, in decimal.
+    LongInt(String),
+    Float(f64),
+    Str(String),
+    Bytes(Vec<u8>),
+    List(Vec<Value>),
+    Tuple(Vec<Value>),
+    Set(Vec<Value>),
+    Dict(Vec<(Value, Value)>),
+}
+
+/// The most digits of an int, which is also Python's own limit.
+pub(super) const MOST_DIGITS: usize = 4300;
+
+/// An int from an optional sign and digits.
+pub(super) fn int_from_digits(text: &str) -> Option<Value> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if digits.is_empty()
+        || digits.len() > MOST_DIGITS
+        || !digits.bytes().all(|b| b.is_ascii_digit())
+    {
+        return None;
+    }
+    if let Ok(int) = text.parse() {
+        return Some(Value::Int(int));
+    }
+    let sign = if text.starts_with('-') { "-" } else { "" };
+    Some(Value::LongInt(format!("{sign}{}", digits.trim_start_matches('0'))))
+}

@@ -1,0 +1,451 @@
+//! A machine for the opcodes of pickle's protocols 0 to 5, as far as they make data.
+//!
+//! It never calls anything: a global outside a fixed list is refused by its name. It does not
+//! recurse, and what it makes is bounded by its input: every opcode makes at most one node, shared
+//! nodes are copied only at the end, up to a limit of size and depth.
+//!
+//! The opcodes are described in CPython's `Lib/pickletools.py`.
+
+use std::collections::HashMap;
+use std::str;
+
+use super::pickle_numbers::int_from_bytes;
+use super::pickle_text::{quoted_bytes, raw_unicode};
+use super::{Value, int_from_digits};
+use crate::codec::{CodecError, MAX_DEPTH};
+
+/// The value that the pickle `bytes` makes.
+pub(crate) fn read(bytes: &[u8]) -> Result<Value, CodecError> {
+    let mut machine = Machine { rest: bytes, ..Machine::default() };
+    let result = loop {
+        let opcode = machine.take(1)?[0];
+        if opcode == b'.' {
+            break machine.pop()?;
+        }
+        machine.run(opcode)?;
+    };
+    if !machine.rest.is_empty() {
+        return Err(CodecError::new("more bytes after the pickle"));
+    }
+    let mut room = bytes.len().saturating_mul(COPIES_OF_THE_INPUT).saturating_add(FREE_ROOM);
+    machine.copy(result, 0, &mut room)
+}
+
+#[derive(Default)]
+struct Machine<'a> {
+    rest: &'a [u8],
+    nodes: Vec<Node>,
+    stack: Vec<Id>,
+    marks: Vec<usize>,
+    memo: HashMap<u64, Id>,
+}
+
+/// The place of a node among the nodes.
+type Id = usize;
+
+enum Node {
+    Scalar(Value),
+    List(Vec<Id>),
+    Tuple(Vec<Id>),
+    Set(Vec<Id>),
+    Dict(Vec<(Id, Id)>),
+    Global(Global),
+}
+
+/// What may be called, none of which runs anything.
+#[derive(Clone, Copy)]
+enum Global {
+    Set,
+    Bytes,
+    Encode,
+    OrderedDict,
+}
+
+impl Global {
+    fn named(module: &str, name: &str) -> Option<Self> {
+        Some(match (module, name) {
+            ("builtins" | "__builtin__", "set" | "frozenset") => Global::Set,
+            ("builtins" | "__builtin__", "bytes" | "bytearray") => Global::Bytes,
+            ("_codecs", "encode") => Global::Encode,
+            ("collections", "OrderedDict") => Global::OrderedDict,
+            _ => return None,
+        })
+    }
+}
+
+impl<'a> Machine<'a> {
+    fn run(&mut self, opcode: u8) -> Result<(), CodecError> {
+        match opcode {
+            0x80 => drop(self.take(1)?),
+            0x95 => drop(self.take(8)?),
+            b'(' => self.marks.push(self.stack.len()),
+            b'0' => drop(self.pop_or_mark()?),
+            b'1' => drop(self.pop_to_mark()?),
+            b'2' => {
+                let top = self.pop()?;
+                self.stack.extend([top, top]);
+            }
+            b'p' => self.memoize_at_line()?,
+            b'q' => self.memoize(1)?,
+            b'r' => self.memoize(4)?,
+            0x94 => drop(self.memo.insert(self.memo.len() as u64, self.top()?)),
+            b'g' => {
+                let index = self.line_number()?;
+                self.recall(index)?;
+            }
+            b'h' => {
+                let index = self.unsigned(1)?;
+                self.recall(index)?;
+            }
+            b'j' => {
+                let index = self.unsigned(4)?;
+                self.recall(index)?;
+            }
+            b'N' => self.scalar(Value::None),
+            0x88 => self.scalar(Value::Bool(true)),
+            0x89 => self.scalar(Value::Bool(false)),
+            b'I' | b'L' | b'F' => self.number_line(opcode)?,
+            b'G' => {
+                let float = f64::from_be_bytes(self.array()?);
+                self.scalar(Value::Float(float));
+            }
+            b'J' => {
+                let int = i32::from_le_bytes(self.array()?);
+                self.scalar(Value::Int(int.into()));
+            }
+            b'K' => self.short_int(1)?,
+            b'M' => self.short_int(2)?,
+            0x8a => self.long_int(1)?,
+            0x8b => self.long_int(4)?,
+            b'S' => {
+                let line = self.line()?;
+                self.old_text(quoted_bytes(line).ok_or_else(|| broken("text"))?);
+            }
+            b'T' => self.sized(4).map(|bytes| self.old_text(bytes.to_vec()))?,
+            b'U' => self.sized(1).map(|bytes| self.old_text(bytes.to_vec()))?,
+            b'V' => {
+                let text = raw_unicode(self.line()?).ok_or_else(|| broken("text"))?;
+                self.scalar(Value::Str(text));
+            }
+            b'X' => self.text(4)?,
+            0x8c => self.text(1)?,
+            0x8d => self.text(8)?,
+            b'B' => self.sized(4).map(|bytes| self.scalar(Value::Bytes(bytes.to_vec())))?,
+            b'C' => self.sized(1).map(|bytes| self.scalar(Value::Bytes(bytes.to_vec())))?,
+            0x8e | 0x96 => self.sized(8).map(|bytes| self.scalar(Value::Bytes(bytes.to_vec())))?,
+            b']' => self.push(Node::List(Vec::new())),
+            b'}' => self.push(Node::Dict(Vec::new())),
+            b')' => self.push(Node::Tuple(Vec::new())),
+            0x8f => self.push(Node::Set(Vec::new())),
+            b'l' => self.pop_to_mark().map(|items| self.push(Node::List(items)))?,
+            b't' => self.pop_to_mark().map(|items| self.push(Node::Tuple(items)))?,
+            0x91 => self.pop_to_mark().map(|items| self.push(Node::Set(items)))?,
+            b'd' => {
+                let items = self.pop_to_mark()?;
+                self.push(Node::Dict(pairs(&items)?));
+            }
+            0x85 => self.short_tuple(1)?,
+            0x86 => self.short_tuple(2)?,
+            0x87 => self.short_tuple(3)?,
+            b'a' => {
+                let item = self.pop()?;
+                self.extend(vec![item])?;
+            }
+            b'e' | 0x90 | b'u' => {
+                let items = self.pop_to_mark()?;
+                self.extend(items)?;
+            }
+            b's' => {
+                let value = self.pop()?;
+                let key = self.pop()?;
+                self.extend(vec![key, value])?;
+            }
+            b'c' => {
+                let (module, name) = (self.line()?, self.line()?);
+                self.global(module, name)?;
+            }
+            0x93 => {
+                let (name, module) = (self.pop()?, self.pop()?);
+                let (module, name) = (self.bytes_of(module)?, self.bytes_of(name)?);
+                self.global(&module, &name)?;
+            }
+            b'R' => self.reduce()?,
+            b'i' => {
+                let (module, name) = (self.line()?, self.line()?);
+                return Err(refused(module, name));
+            }
+            _ => return Err(CodecError::new(format!("opcode {opcode:#04x} makes no data"))),
+        }
+        Ok(())
+    }
+
+    /// Sets, bytes and ordered dicts are written as calls in some protocols.
+    fn reduce(&mut self) -> Result<(), CodecError> {
+        let (arguments, function) = (self.pop()?, self.pop()?);
+        let Some(Node::Global(global)) = self.nodes.get(function) else {
+            return Err(broken("a call"));
+        };
+        let global = *global;
+        let Some(Node::Tuple(arguments)) = self.nodes.get(arguments) else {
+            return Err(broken("a call"));
+        };
+        let node = match (global, arguments.as_slice()) {
+            (Global::Set, []) => Node::Set(Vec::new()),
+            (Global::Set, [items]) => match &self.nodes[*items] {
+                Node::List(items) | Node::Tuple(items) | Node::Set(items) => {
+                    Node::Set(items.clone())
+                }
+                _ => return Err(broken("a set")),
+            },
+            (Global::Bytes, []) => Node::Scalar(Value::Bytes(Vec::new())),
+            (Global::Bytes, [bytes]) => Node::Scalar(Value::Bytes(self.bytes_of(*bytes)?)),
+            (Global::Bytes | Global::Encode, [text, encoding]) => {
+                let encoding = self.bytes_of(*encoding)?;
+                if !matches!(encoding.as_slice(), b"latin1" | b"latin-1") {
+                    return Err(broken("bytes"));
+                }
+                let text = self.bytes_of(*text)?;
+                let text = str::from_utf8(&text).map_err(|_| broken("bytes"))?;
+                let bytes = text.chars().map(|character| u8::try_from(character).ok());
+                Node::Scalar(Value::Bytes(
+                    bytes.collect::<Option<_>>().ok_or_else(|| broken("bytes"))?,
+                ))
+            }
+            (Global::OrderedDict, []) => Node::Dict(Vec::new()),
+            (Global::OrderedDict, [entries]) => Node::Dict(self.entries_of(*entries)?),
+            _ => return Err(broken("a call")),
+        };
+        self.push(node);
+        Ok(())
+    }
+
+    /// The entries of a list of lists or tuples of two.
+    fn entries_of(&self, list: Id) -> Result<Vec<(Id, Id)>, CodecError> {
+        let Node::List(entries) = &self.nodes[list] else { return Err(broken("a dict")) };
+        let entry = |entry: &Id| match &self.nodes[*entry] {
+            Node::List(pair) | Node::Tuple(pair) if pair.len() == 2 => Ok((pair[0], pair[1])),
+            _ => Err(broken("a dict")),
+        };
+        entries.iter().map(entry).collect()
+    }
+
+    fn bytes_of(&self, id: Id) -> Result<Vec<u8>, CodecError> {
+        match &self.nodes[id] {
+            Node::Scalar(Value::Str(text)) => Ok(text.clone().into_bytes()),
+            Node::Scalar(Value::Bytes(bytes)) => Ok(bytes.clone()),
+            _ => Err(broken("text")),
+        }
+    }
+
+    fn global(&mut self, module: &[u8], name: &[u8]) -> Result<(), CodecError> {
+        let known = match (str::from_utf8(module), str::from_utf8(name)) {
+            (Ok(module), Ok(name)) => Global::named(module, name),
+            _ => None,
+        };
+        self.push(Node::Global(known.ok_or_else(|| refused(module, name))?));
+        Ok(())
+    }
+
+    /// Adds `items` to the list, set or dict below them.
+    fn extend(&mut self, items: Vec<Id>) -> Result<(), CodecError> {
+        let target = self.top()?;
+        match &mut self.nodes[target] {
+            Node::List(list) | Node::Set(list) => list.extend(items),
+            Node::Dict(dict) => dict.extend(pairs(&items)?),
+            _ => return Err(broken("a collection")),
+        }
+        Ok(())
+    }
+
+    /// The value at `id` without shared parts, which takes some of `room`.
+    fn copy(&self, id: Id, depth: usize, room: &mut usize) -> Result<Value, CodecError> {
+        if depth > MAX_DEPTH {
+            return Err(CodecError::new("nested too deep, or containing itself"));
+        }
+        let size = match &self.nodes[id] {
+            Node::Scalar(Value::Str(text) | Value::LongInt(text)) => text.len(),
+            Node::Scalar(Value::Bytes(bytes)) => bytes.len(),
+            _ => 0,
+        };
+        *room = room
+            .checked_sub(size + SIZE_OF_A_NODE)
+            .ok_or_else(|| CodecError::new("too large when its shared parts are copied"))?;
+        let mut copy_all = |ids: &[Id]| -> Result<Vec<Value>, CodecError> {
+            ids.iter().map(|&id| self.copy(id, depth + 1, room)).collect()
+        };
+        Ok(match &self.nodes[id] {
+            Node::Scalar(value) => value.clone(),
+            Node::List(items) => Value::List(copy_all(items)?),
+            Node::Tuple(items) => Value::Tuple(copy_all(items)?),
+            Node::Set(items) => Value::Set(copy_all(items)?),
+            Node::Dict(entries) => {
+                let mut copy = |id| self.copy(id, depth + 1, room);
+                let copies = entries.iter().map(|&(key, value)| Ok((copy(key)?, copy(value)?)));
+                Value::Dict(copies.collect::<Result<_, CodecError>>()?)
+            }
+            Node::Global(_) => return Err(broken("a value")),
+        })
+    }
+
+    fn push(&mut self, node: Node) {
+        self.stack.push(self.nodes.len());
+        self.nodes.push(node);
+    }
+
+    fn scalar(&mut self, value: Value) {
+        self.push(Node::Scalar(value));
+    }
+
+    /// Text of Python 2, which Python 3 reads as ASCII.
+    fn old_text(&mut self, bytes: Vec<u8>) {
+        self.scalar(match String::from_utf8(bytes) {
+            Ok(text) if text.is_ascii() => Value::Str(text),
+            Ok(text) => Value::Bytes(text.into_bytes()),
+            Err(error) => Value::Bytes(error.into_bytes()),
+        });
+    }
+
+    fn text(&mut self, size: usize) -> Result<(), CodecError> {
+        let text = str::from_utf8(self.sized(size)?).map_err(|_| broken("text"))?.to_owned();
+        self.scalar(Value::Str(text));
+        Ok(())
+    }
+
+    fn short_int(&mut self, size: usize) -> Result<(), CodecError> {
+        let int = self.unsigned(size)?;
+        self.scalar(Value::Int(int.into()));
+        Ok(())
+    }
+
+    fn long_int(&mut self, size: usize) -> Result<(), CodecError> {
+        let int = int_from_bytes(self.sized(size)?).ok_or_else(|| broken("an int"))?;
+        self.scalar(int);
+        Ok(())
+    }
+
+    fn number_line(&mut self, opcode: u8) -> Result<(), CodecError> {
+        let line = str::from_utf8(self.line()?).map_err(|_| broken("a number"))?;
+        let number = match (opcode, line) {
+            (b'I', "00") => Some(Value::Bool(false)),
+            (b'I', "01") => Some(Value::Bool(true)),
+            (b'F', _) => line.parse().ok().map(Value::Float),
+            _ => int_from_digits(line.strip_suffix('L').unwrap_or(line)),
+        };
+        self.scalar(number.ok_or_else(|| broken("a number"))?);
+        Ok(())
+    }
+
+    fn short_tuple(&mut self, length: usize) -> Result<(), CodecError> {
+        let start = self.stack.len().checked_sub(length).filter(|start| *start >= self.floor());
+        let items = self.stack.split_off(start.ok_or_else(|| broken("a tuple"))?);
+        self.push(Node::Tuple(items));
+        Ok(())
+    }
+
+    fn memoize_at_line(&mut self) -> Result<(), CodecError> {
+        let index = self.line_number()?;
+        self.memo.insert(index, self.top()?);
+        Ok(())
+    }
+
+    fn memoize(&mut self, size: usize) -> Result<(), CodecError> {
+        let index = self.unsigned(size)?;
+        self.memo.insert(index, self.top()?);
+        Ok(())
+    }
+
+    fn recall(&mut self, index: u64) -> Result<(), CodecError> {
+        let id = *self.memo.get(&index).ok_or_else(|| broken("a reference"))?;
+        self.stack.push(id);
+        Ok(())
+    }
+
+    /// Where the stack begins above the last mark.
+    fn floor(&self) -> usize {
+        self.marks.last().copied().unwrap_or(0)
+    }
+
+    fn top(&self) -> Result<Id, CodecError> {
+        self.stack[self.floor()..].last().copied().ok_or_else(|| broken("a value"))
+    }
+
+    fn pop(&mut self) -> Result<Id, CodecError> {
+        let top = self.top()?;
+        self.stack.pop();
+        Ok(top)
+    }
+
+    fn pop_or_mark(&mut self) -> Result<(), CodecError> {
+        match self.top() {
+            Ok(_) => self.pop().map(drop),
+            Err(_) => self.pop_to_mark().map(drop),
+        }
+    }
+
+    fn pop_to_mark(&mut self) -> Result<Vec<Id>, CodecError> {
+        let mark = self.marks.pop().ok_or_else(|| broken("a mark"))?;
+        Ok(self.stack.split_off(mark))
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'a [u8], CodecError> {
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(length)
+            .ok_or_else(|| CodecError::new("the pickle ends early"))?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N)?);
+        Ok(array)
+    }
+
+    fn unsigned(&mut self, size: usize) -> Result<u64, CodecError> {
+        let mut wide = [0; 8];
+        wide[..size].copy_from_slice(self.take(size)?);
+        Ok(u64::from_le_bytes(wide))
+    }
+
+    /// Bytes after their length, which takes `size` bytes.
+    fn sized(&mut self, size: usize) -> Result<&'a [u8], CodecError> {
+        let length = self.unsigned(size)?;
+        self.take(usize::try_from(length).unwrap_or(usize::MAX))
+    }
+
+    fn line(&mut self) -> Result<&'a [u8], CodecError> {
+        let end = self.rest.iter().position(|byte| *byte == b'\n');
+        let line = self.take(end.unwrap_or(usize::MAX))?;
+        self.take(1)?;
+        Ok(line)
+    }
+
+    fn line_number(&mut self) -> Result<u64, CodecError> {
+        let line = str::from_utf8(self.line()?).ok();
+        line.and_then(|line| line.parse().ok()).ok_or_else(|| broken("a reference"))
+    }
+}
+
+fn pairs(items: &[Id]) -> Result<Vec<(Id, Id)>, CodecError> {
+    let (pairs, rest) = items.as_chunks::<2>();
+    match rest {
+        [] => Ok(pairs.iter().map(|&[key, value]| (key, value)).collect()),
+        _ => Err(broken("a dict")),
+    }
+}
+
+fn broken(what: &str) -> CodecError {
+    CodecError::new(format!("a broken pickle: {what} cannot be made"))
+}
+
+fn refused(module: &[u8], name: &[u8]) -> CodecError {
+    let shown = |part: &[u8]| part[..part.len().min(LONGEST_SHOWN)].escape_ascii().to_string();
+    let (module, name) = (shown(module), shown(name));
+    CodecError::new(format!("`{module}.{name}` is not data and is never called"))
+}
+
+const SIZE_OF_A_NODE: usize = size_of::<Value>();
+const COPIES_OF_THE_INPUT: usize = 64;
+const FREE_ROOM: usize = 1 << 20;
+const LONGEST_SHOWN: usize = 60;
