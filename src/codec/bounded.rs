@@ -159,9 +159,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Limited<V> {
         self.inner.visit_some(inner)
     }
 
+    /// Not a level of its own: a type cannot contain itself by newtypes alone.
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        let inner = self.deeper(inner)?;
-        self.inner.visit_newtype_struct(inner)
+        self.inner.visit_newtype_struct(Limited { inner, depth: self.depth })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
