@@ -50,7 +50,7 @@ use std::borrow::Borrow;
     note = "for a serde type name a format, for example `Json<{Self}>` or `MessagePack<{Self}>`",
     note = "for a format of your own implement `Codec` on a marker type"
 )]
-pub trait Codec: 'static {
+pub trait Codec: Sized + 'static {
     /// What the caller lends to be written.
     type Borrowed: ?Sized;
     /// What the caller gets when it is read.
@@ -64,6 +64,12 @@ pub trait Codec: 'static {
     /// The bytes may have been written by anyone: this must not panic, nor recurse without a
     /// bound, nor allocate much more than `bytes` justifies.
     fn decode(bytes: &[u8]) -> Result<Self::Owned, CodecError>;
+
+    /// Like [`decode`](Self::decode), of bytes that can become the value. On failure they are given
+    /// back.
+    fn decode_owned(bytes: Vec<u8>) -> Result<Self::Owned, Undecodable> {
+        Self::decode(&bytes).map_err(|reason| Undecodable::new::<Self>(bytes, reason))
+    }
 }
 
 /// A codec that writes equal values as equal bytes, so that the server can compare them.

@@ -3,7 +3,7 @@
 
 use redis::{ServerErrorKind, Value};
 
-use crate::codec::{Codec, Undecodable};
+use crate::codec::Codec;
 use crate::error::{Attempt, Error, Result};
 use crate::request::Request;
 
@@ -150,10 +150,8 @@ pub(crate) fn decode_bytes<C: Codec>(
     bytes: Vec<u8>,
     attempt: impl FnOnce() -> Attempt,
 ) -> Result<C::Owned> {
-    C::decode(&bytes).map_err(|reason| Error::Decode {
-        attempt: Box::new(attempt()),
-        source: Undecodable::new::<C>(bytes, reason),
-    })
+    let attempt = |source| Error::Decode { attempt: Box::new(attempt()), source };
+    C::decode_owned(bytes).map_err(attempt)
 }
 
 impl Reply<'_> {

@@ -74,8 +74,8 @@ impl Request {
 
     /// Appends an argument as it is.
     pub(crate) fn arg(mut self, argument: impl AsRef<[u8]>) -> Self {
-        self.bytes.extend_from_slice(argument.as_ref());
-        self.finish_argument()
+        self.push(argument);
+        self
     }
 
     /// Appends a number in decimal.
@@ -83,34 +83,47 @@ impl Request {
         if write!(self.bytes, "{number}").is_err() {
             return self.refuse("a number could not be written");
         }
-        self.finish_argument()
+        self.finish_argument();
+        self
     }
 
     /// Appends a key.
     pub(crate) fn key(mut self, key: &[u8]) -> Self {
-        self.first_key.get_or_insert(self.ends.len());
-        self.arg(key)
+        self.push_key(key);
+        self
     }
 
     /// Appends the key that is the parts of `prefix` and then `key` as the codec `K` writes it.
     pub(crate) fn prefixed_key<K: Codec>(mut self, prefix: [&[u8]; 2], key: &K::Borrowed) -> Self {
-        self.first_key.get_or_insert(self.ends.len());
-        prefix.iter().for_each(|part| self.bytes.extend_from_slice(part));
-        self.encode::<K>(key)
+        self.push_prefixed_key::<K>(prefix, key);
+        self
     }
 
     /// Appends the name of a field as the codec `K` writes it.
     pub(crate) fn field<K: Codec>(mut self, field: &K::Borrowed) -> Self {
-        self.first_field.get_or_insert(self.ends.len());
-        self.encode::<K>(field)
+        self.push_field::<K>(field);
+        self
     }
 
     /// Appends `value` as the codec `C` writes it.
     pub(crate) fn encode<C: Codec>(mut self, value: &C::Borrowed) -> Self {
-        if let Err(error) = C::encode(value, &mut self.bytes) {
-            self.refused.get_or_insert(Refused::Encode(error));
+        self.push_encoded::<C>(value);
+        self
+    }
+
+    /// Appends every item. Where there is none, the command is not sent: its reply is `empty`.
+    pub(crate) fn each<I: IntoIterator>(
+        mut self,
+        items: I,
+        mut append: impl FnMut(&mut Self, I::Item),
+        empty: Value,
+    ) -> Self {
+        let before = self.ends.len();
+        items.into_iter().for_each(|item| append(&mut self, item));
+        if self.ends.len() == before {
+            self.known_reply = Some(empty);
         }
-        self.finish_argument()
+        self
     }
 
     /// Appends a `1` and `bytes`, or a `0` and nothing: scripts have no nil among their arguments.
@@ -124,21 +137,6 @@ impl Request {
             Some(value) => self.arg("1").encode::<C>(value),
             None => self.optional(None),
         }
-    }
-
-    /// Appends every item. Where there is none, the command is not sent: its reply is `empty`.
-    pub(crate) fn each<I: IntoIterator>(
-        self,
-        items: I,
-        append: impl FnMut(Self, I::Item) -> Self,
-        empty: Value,
-    ) -> Self {
-        let before = self.ends.len();
-        let mut request = items.into_iter().fold(self, append);
-        if request.ends.len() == before {
-            request.known_reply = Some(empty);
-        }
-        request
     }
 
     /// Says that the command need not be sent, for its reply is known.
@@ -189,12 +187,43 @@ impl Request {
     pub(crate) fn returns<T>(self, read: fn(Reply<'_>) -> Result<T>) -> Command<T> {
         Command { request: self, read }
     }
+}
 
-    fn finish_argument(mut self) -> Self {
+/// The same for loops, which would otherwise move the request with every item.
+impl Request {
+    pub(crate) fn push(&mut self, argument: impl AsRef<[u8]>) {
+        self.bytes.extend_from_slice(argument.as_ref());
+        self.finish_argument();
+    }
+
+    pub(crate) fn push_key(&mut self, key: &[u8]) {
+        self.first_key.get_or_insert(self.ends.len());
+        self.push(key);
+    }
+
+    pub(crate) fn push_prefixed_key<K: Codec>(&mut self, prefix: [&[u8]; 2], key: &K::Borrowed) {
+        self.first_key.get_or_insert(self.ends.len());
+        prefix.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        self.push_encoded::<K>(key);
+    }
+
+    pub(crate) fn push_field<K: Codec>(&mut self, field: &K::Borrowed) {
+        self.first_field.get_or_insert(self.ends.len());
+        self.push_encoded::<K>(field);
+    }
+
+    pub(crate) fn push_encoded<C: Codec>(&mut self, value: &C::Borrowed) {
+        if let Err(error) = C::encode(value, &mut self.bytes) {
+            self.refused.get_or_insert(Refused::Encode(error));
+        }
+        self.finish_argument();
+    }
+
+    fn finish_argument(&mut self) {
         self.ends.push(self.bytes.len());
-        match self.ends.len() > MOST_ARGUMENTS {
-            true => self.refuse("more than 1,000,000 arguments in one command"),
-            false => self,
+        if self.ends.len() > MOST_ARGUMENTS {
+            let reason = "more than 1,000,000 arguments in one command";
+            self.refused.get_or_insert(Refused::Invalid(reason.into()));
         }
     }
 }

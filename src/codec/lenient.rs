@@ -22,7 +22,11 @@ impl<C: Codec> Codec for Lenient<C> {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self::Owned, CodecError> {
-        Ok(C::decode(bytes).map_err(|reason| Undecodable::new::<C>(bytes.to_vec(), reason)))
+        Ok(C::decode_owned(bytes.to_vec()))
+    }
+
+    fn decode_owned(bytes: Vec<u8>) -> Result<Self::Owned, Undecodable> {
+        Ok(C::decode_owned(bytes))
     }
 }
 
@@ -42,7 +46,8 @@ pub struct Undecodable {
 }
 
 impl Undecodable {
-    pub(crate) fn new<C: Codec>(bytes: Vec<u8>, reason: CodecError) -> Self {
+    /// The bytes that the codec `C` could not read, and why.
+    pub fn new<C: Codec>(bytes: Vec<u8>, reason: CodecError) -> Self {
         Self { bytes, codec: short_name::<C>(), reason }
     }
 

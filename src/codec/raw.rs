@@ -1,9 +1,9 @@
 //! Types that are their own codec, with the bytes that redis-py gives them.
 
 use std::io::Write;
-use std::str::{self, FromStr};
+use std::str::{self, FromStr, Utf8Error};
 
-use super::{Canonical, Codec, CodecError};
+use super::{Canonical, Codec, CodecError, Undecodable};
 
 impl Codec for Vec<u8> {
     type Borrowed = [u8];
@@ -16,6 +16,10 @@ impl Codec for Vec<u8> {
 
     fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         Ok(bytes.to_vec())
+    }
+
+    fn decode_owned(bytes: Vec<u8>) -> Result<Self, Undecodable> {
+        Ok(bytes)
     }
 }
 
@@ -30,6 +34,13 @@ impl Codec for String {
 
     fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         text(bytes).map(Self::from)
+    }
+
+    fn decode_owned(bytes: Vec<u8>) -> Result<Self, Undecodable> {
+        Self::from_utf8(bytes).map_err(|error| {
+            let reason = not_text(error.utf8_error());
+            Undecodable::new::<Self>(error.into_bytes(), reason)
+        })
     }
 }
 
@@ -135,8 +146,11 @@ fn finite(value: f64) -> String {
 }
 
 fn text(bytes: &[u8]) -> Result<&str, CodecError> {
-    str::from_utf8(bytes)
-        .map_err(|error| CodecError::new(format!("not UTF-8 from byte {} on", error.valid_up_to())))
+    str::from_utf8(bytes).map_err(not_text)
+}
+
+fn not_text(error: Utf8Error) -> CodecError {
+    CodecError::new(format!("not UTF-8 from byte {} on", error.valid_up_to()))
 }
 
 fn parse<T: FromStr>(bytes: &[u8], what: &str) -> Result<T, CodecError> {

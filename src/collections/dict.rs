@@ -138,9 +138,9 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
         R: Borrow<V::Borrowed> + ?Sized + 'a,
     {
-        let pair = |request: Request, (key, value): (&Q, &R)| {
-            let request = request.prefixed_key::<K>(self.prefix.parts(), key.borrow());
-            request.encode::<V>(value.borrow())
+        let pair = |request: &mut Request, (key, value): (&Q, &R)| {
+            request.push_prefixed_key::<K>(self.prefix.parts(), key.borrow());
+            request.push_encoded::<V>(value.borrow());
         };
         let request = self.start(Request::write("MSET")).each(entries, pair, Value::Okay);
         self.executor.run(request.returns(reply::done))
@@ -258,8 +258,8 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
     {
-        let key = |request: Request, key: &Q| {
-            request.prefixed_key::<K>(self.prefix.parts(), key.borrow())
+        let key = |request: &mut Request, key: &Q| {
+            request.push_prefixed_key::<K>(self.prefix.parts(), key.borrow());
         };
         self.start(request).each(keys, key, empty)
     }

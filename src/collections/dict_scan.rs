@@ -168,9 +168,9 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
             }
             let keys = new.len() / 2 + stale.len();
             let mut request = Request::script(&REPLACE_ALL, keys);
-            request = new.iter().step_by(2).fold(request, |request, key| request.key(key));
-            request = stale.iter().fold(request, |request, key| request.key(key));
-            request = new.iter().skip(1).step_by(2).fold(request, Request::arg);
+            new.iter().step_by(2).for_each(|key| request.push_key(key));
+            stale.iter().for_each(|key| request.push_key(key));
+            new.iter().skip(1).step_by(2).for_each(|value| request.push(value));
             executor.send(request.returns(reply::done)).await
         })
     }
@@ -184,7 +184,8 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
             while !cursor.is_done() {
                 let (next, keys) = key_page(&executor, &prefix, b"*", cursor).await?;
                 let unlink = Request::write("UNLINK");
-                let unlink = unlink.each(&keys, |request, key| request.key(key), Value::Int(0));
+                let unlink =
+                    unlink.each(&keys, |request, key| request.push_key(key), Value::Int(0));
                 removed += executor.send(unlink.returns(reply::count)).await?;
                 cursor = next;
             }
@@ -245,7 +246,7 @@ async fn entry_page<E: RoundTrips>(
     cursor: Cursor,
 ) -> Result<(Cursor, Vec<(Vec<u8>, Vec<u8>)>)> {
     let (cursor, keys) = key_page(executor, prefix, glob, cursor).await?;
-    let read = Request::read("MGET").each(&keys, |request, key| request.key(key), Value::Nil);
+    let read = Request::read("MGET").each(&keys, |request, key| request.push_key(key), Value::Nil);
     let values = executor.send(read.returns(reply::raw_each)).await?;
     let entries = keys.into_iter().zip(values);
     Ok((cursor, entries.filter_map(|(key, value)| Some((key, value?))).collect()))

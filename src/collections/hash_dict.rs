@@ -106,7 +106,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
     {
-        let field = |request: Request, key: &Q| request.field::<K>(key.borrow());
+        let field = |request: &mut Request, key: &Q| request.push_field::<K>(key.borrow());
         let request = self.reading("HMGET").each(keys, field, Value::Nil);
         self.executor.run(request.returns(reply::optional_each::<V>))
     }
@@ -193,7 +193,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
     {
-        let field = |request: Request, key: &Q| request.field::<K>(key.borrow());
+        let field = |request: &mut Request, key: &Q| request.push_field::<K>(key.borrow());
         let request = self.writing("HDEL").each(keys, field, Value::Int(0));
         self.executor.run(request.returns(reply::count))
     }
@@ -219,7 +219,8 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
         R: Borrow<V::Borrowed> + ?Sized + 'a,
     {
-        let request = entries.into_iter().fold(self.scripted(&REPLACE_ALL), Self::entry);
+        let mut request = self.scripted(&REPLACE_ALL);
+        entries.into_iter().for_each(|entry| Self::entry(&mut request, entry));
         self.executor.run(request.returns(reply::done))
     }
 }
@@ -272,12 +273,13 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         Request::script(script, 1).key(self.name.as_bytes())
     }
 
-    fn entry<Q, R>(request: Request, (key, value): (&Q, &R)) -> Request
+    fn entry<Q, R>(request: &mut Request, (key, value): (&Q, &R))
     where
         Q: Borrow<K::Borrowed> + ?Sized,
         R: Borrow<V::Borrowed> + ?Sized,
     {
-        request.field::<K>(key.borrow()).encode::<V>(value.borrow())
+        request.push_field::<K>(key.borrow());
+        request.push_encoded::<V>(value.borrow());
     }
 }
 

@@ -100,7 +100,7 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
     where
         Q: Borrow<T::Borrowed> + ?Sized + 'a,
     {
-        let item = |request: Request, item: &Q| request.encode::<T>(item.borrow());
+        let item = |request: &mut Request, item: &Q| request.push_encoded::<T>(item.borrow());
         let request = self.writing("RPUSH").each(items, item, Value::Int(0));
         self.executor.run(request.returns(reply::count))
     }

@@ -242,7 +242,7 @@ fn with_members<'a, T: Codec, Q>(
 where
     Q: Borrow<T::Borrowed> + ?Sized + 'a,
 {
-    let member = |request: Request, member: &Q| request.encode::<T>(member.borrow());
+    let member = |request: &mut Request, member: &Q| request.push_encoded::<T>(member.borrow());
     request.each(members, member, empty)
 }
 

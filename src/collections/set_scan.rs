@@ -90,7 +90,7 @@ impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
         self.executor.converse(async move {
             let found = equal_members::<T, E>(&executor, &name, member?).await?;
             let request = Request::write("SREM").key(name.as_bytes());
-            let request = request.each(found, Request::arg, Value::Int(0));
+            let request = request.each(found, Request::push, Value::Int(0));
             executor.send(request.returns(reply::count)).await
         })
     }

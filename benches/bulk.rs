@@ -1,0 +1,89 @@
+//! Bulk reads and writes of 100,000 entries of 100 bytes, compared with `redis-benchmark` pipelined on
+//! the same server. Its best result of several settings is the yardstick.
+
+use std::process::Command;
+use std::time::Instant;
+
+use redis_collections::{Client, LocalServer, RedisDict, RedisHashDict, RedisList};
+
+const ENTRIES: usize = 100_000;
+const BYTES: usize = 100;
+const ROUNDS: usize = 5;
+
+fn main() {
+    let server = LocalServer::start().expect("a server");
+    let client = Client::open(server.url()).expect("a client");
+    let keys: Vec<String> = (0..ENTRIES).map(|key| format!("key:{key:012}")).collect();
+    let value = "x".repeat(BYTES);
+    let entries = || keys.iter().map(|key| (key, &value));
+    let dict: RedisDict<String, String> = RedisDict::new(&client, "dict");
+    let hash: RedisHashDict<String, String> = RedisHashDict::new(&client, "hash");
+    let list: RedisList<String> = RedisList::new(&client, "list");
+
+    let (set, get) = (yardstick(server.port(), "set"), yardstick(server.port(), "get"));
+    println!("{:34} {:>12} {:>16}", "operation", "entries/s", "of redis-benchmark");
+    let print = |name: &str, rate: f64, yardstick: Option<f64>| {
+        let share = yardstick.map_or("-".into(), |yardstick| format!("{:.2}", rate / yardstick));
+        println!("{name:34} {rate:>12.0} {share:>16}");
+    };
+    for (name, rate) in [("redis-benchmark set", set), ("redis-benchmark get", get)] {
+        rate.into_iter().for_each(|rate| print(name, rate, Some(rate)));
+    }
+    let writes = |name: &str, write: &dyn Fn()| print(name, best_rate(write), set);
+    let reads = |name: &str, read: &dyn Fn() -> usize| {
+        print(name, best_rate(&|| assert_eq!(read(), ENTRIES)), get);
+    };
+    writes("RedisDict::extend", &|| dict.extend(entries()).expect("ok"));
+    writes("RedisHashDict::extend", &|| hash.extend(entries()).expect("ok"));
+    writes("RedisList::push_many by 1,000", &|| {
+        list.clear().expect("ok");
+        for chunk in keys.chunks(1000) {
+            list.push_many(chunk.iter().map(|_| &value)).expect("ok");
+        }
+    });
+    for by in [1000, 10_000] {
+        reads(&format!("RedisDict::get_many by {by}"), &|| {
+            let read = |chunk: &[String]| dict.get_many(chunk).expect("ok");
+            keys.chunks(by).map(|chunk| read(chunk).into_iter().flatten().count()).sum()
+        });
+        reads(&format!("RedisHashDict::get_many by {by}"), &|| {
+            let read = |chunk: &[String]| hash.get_many(chunk).expect("ok");
+            keys.chunks(by).map(|chunk| read(chunk).into_iter().flatten().count()).sum()
+        });
+    }
+    reads("RedisList::iter", &|| list.iter().filter(Result::is_ok).count());
+    reads("RedisHashDict::iter", &|| hash.iter().filter(Result::is_ok).count());
+    list.clear().expect("ok");
+    hash.clear().expect("ok");
+    reads("RedisDict::iter", &|| dict.iter().filter(Result::is_ok).count());
+}
+
+/// The best of several rounds: what else the machine does can only slow it down.
+fn best_rate(run: &dyn Fn()) -> f64 {
+    let rate = |_| {
+        let started = Instant::now();
+        run();
+        ENTRIES as f64 / started.elapsed().as_secs_f64()
+    };
+    (0..ROUNDS).map(rate).fold(0.0, f64::max)
+}
+
+/// The best that redis-benchmark reaches, if it is installed.
+fn yardstick(port: u16, test: &str) -> Option<f64> {
+    let run = |(clients, depth): (&str, &str)| {
+        let port = port.to_string();
+        let output = Command::new("redis-benchmark")
+            .args(["-p", &port, "-t", test, "-d", "100", "-n", "500000", "-r", "100000"])
+            .args(["-c", clients, "-P", depth, "--csv"])
+            .output()
+            .ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines().last()?.split(',').nth(1)?.trim_matches('"').parse::<f64>().ok()
+    };
+    let settings = [("1", "1000"), ("1", "100"), ("50", "100"), ("50", "1000"), ("10", "1000")];
+    let best = settings.into_iter().filter_map(run).fold(0.0, f64::max);
+    if best == 0.0 {
+        println!("redis-benchmark is not installed, so nothing is compared with {test}");
+    }
+    (best > 0.0).then_some(best)
+}
