@@ -34,7 +34,7 @@ async fn members_are_added_found_and_removed<C: Kind>(client: C, name: &'static 
 async fn many_members_at_once<C: Kind>(client: C, name: &'static str) {
     let set: RedisSet<u32, C> = RedisSet::new(&client, name);
     assert_eq!(ok!(set.insert_many(&[0; 0])), 0);
-    assert_eq!(ok!(set.contains_many(&[0; 0])), []);
+    assert!(ok!(set.contains_many(&[0; 0])).is_empty());
     assert_eq!(ok!(set.remove_many(&[0; 0])), 0);
     assert_eq!(ok!(set.insert_many(&[1, 2, 2, 3])), 3);
     assert_eq!(ok!(set.contains_many(&[3, 4, 1])), [true, false, true]);
