@@ -34,7 +34,7 @@ impl<T, E: Executor> Scan<T, E> {
         Self { fetch: Box::new(fetch), cursor: Some(Cursor::default()), ready: VecDeque::new() }
     }
 
-    /// About how many elements to fetch in one round trip. 500 if not said; fewer for large values.
+    /// About how many elements to fetch in one round trip. 1,000 if not said; fewer for large values.
     pub fn page_size(mut self, elements: usize) -> Self {
         if let Some(cursor) = &mut self.cursor {
             cursor.page_size = elements.max(1);
@@ -140,7 +140,7 @@ impl Recent {
     }
 }
 
-const DEFAULT_PAGE: usize = 500;
+const DEFAULT_PAGE: usize = 1000;
 const MOST_REMEMBERED: usize = 32 * 1024;
 
 /// `pattern` that matches exactly `literal`.
