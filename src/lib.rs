@@ -1,10 +1,94 @@
-//! Typed collections that live in Redis or Valkey.
+//! Typed collections that live in Redis or Valkey, shared by programs on many machines and in many
+//! languages.
+//!
+//! ```
+//! # let server = redis_collections::LocalServer::start()?;
+//! # let url = server.url();
+//! use std::time::Duration;
+//!
+//! use redis_collections::{Client, Json, RedisHashDict, RedisList};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Debug, PartialEq, Serialize, Deserialize)]
+//! struct User {
+//!     age: u32,
+//! }
+//!
+//! let client = Client::open(url)?;
+//!
+//! // A list as a work queue, with a blocking pop.
+//! let jobs: RedisList<String> = RedisList::new(&client, "jobs");
+//! jobs.push_back("sweep the floor")?;
+//! assert_eq!(jobs.wait_pop_front(Duration::from_secs(5))?.as_deref(), Some("sweep the floor"));
+//!
+//! // Many dictionaries in one hash.
+//! let users: RedisHashDict<String, Json<User>> = RedisHashDict::new(&client, "users");
+//! users.insert("ann", &User { age: 36 })?;
+//! assert_eq!(users.get_many(["ann", "bob"])?, [Some(User { age: 36 }), None]);
+//!
+//! // A counter that several programs share.
+//! let visits: RedisHashDict<String, u64> = RedisHashDict::new(&client, "visits");
+//! assert_eq!(visits.increment("ann", 1)?, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | type | Redis | std |
+//! |---|---|---|
+//! | [`RedisDict`] | strings under a prefix | `HashMap` |
+//! | [`RedisHashDict`] | one hash | `HashMap` |
+//! | [`RedisList`] | one list | `VecDeque`, a queue |
+//! | [`RedisSet`] | one set | `HashSet` |
+//!
+//! # Behaviour
+//!
+//! Every method says which command it sends and what that costs. A single operation is one atomic
+//! round trip; what goes through a whole collection does so page by page. Nothing is cached, and no
+//! lock is held: programs see each other's changes at once.
+//!
+//! A write is sent once. If its reply is lost, [`Error::applied`] says that it may have been applied,
+//! and the caller decides. The [cookbook] shows how.
+//!
+//! # Types of keys and values
+//!
+//! A collection names a [`Codec`] for its keys and values. `String`, `Vec<u8>`, the integers, `f64`,
+//! `bool` and `char` are their own codecs and write what other Redis programs expect. A serde type is
+//! named with its format: `Json<User>`, `MessagePack<User>`, and for Python programs `Pickle`, `PyJson`
+//! and `PyDict`.
+//!
+//! # One operation, several readings
+//!
+//! The last parameter of a collection is its [`Executor`]. On a [`Client`], the default, a method
+//! gives a `Result`. On [`Deferred`] it gives a [`Command`], and commands travel together:
+//!
+//! ```
+//! # let server = redis_collections::LocalServer::start()?;
+//! # let client = redis_collections::Client::open(server.url())?;
+//! # use redis_collections::{RedisDict, RedisSet};
+//! let ages: RedisDict<String, u32> = RedisDict::new(&client, "ages");
+//! let seen: RedisSet<String> = RedisSet::new(&client, "seen");
+//! let (age, new) =
+//!     client.pipeline((ages.deferred().get("ann"), seen.deferred().insert("ann")))?;
+//! assert_eq!((age?, new?), (None, true));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `bincode` | yes | `Bincode` |
+//! | `json` | yes | `Json`, `PyJson` |
+//! | `msgpack` | yes | `MessagePack` |
+//! | `pickle` | yes | `Pickle` |
+//! | `pydict` | yes | `PyDict` |
+//! | `local-server` | no | `LocalServer`, for examples and tests |
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
+#![warn(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod codec;
 mod collections;
 mod command;
+pub mod cookbook;
 mod error;
 mod executor;
 #[cfg(feature = "local-server")]

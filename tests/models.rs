@@ -255,7 +255,9 @@ fn compare_with_deque(list: &RedisList<u8>, steps: Vec<ListStep>) -> Result<(), 
             ListStep::Set(index, item) => {
                 let found = place(&deque, index);
                 prop_assert_eq!(list.set(index, &item)?, found.is_some());
-                found.map(|place| deque[place] = item);
+                if let Some(place) = found {
+                    deque[place] = item;
+                }
             }
             ListStep::Get(index) => {
                 prop_assert_eq!(list.get(index)?, place(&deque, index).map(|place| deque[place]));
@@ -280,7 +282,9 @@ fn compare_with_deque(list: &RedisList<u8>, steps: Vec<ListStep>) -> Result<(), 
             }
             ListStep::InsertBefore(next, item) => {
                 let place = deque.iter().position(|other| *other == next);
-                place.map(|place| deque.insert(place, item));
+                if let Some(place) = place {
+                    deque.insert(place, item);
+                }
                 let length = place.map(|_| deque.len());
                 prop_assert_eq!(list.insert_before(&next, &item)?, length);
             }

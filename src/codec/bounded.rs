@@ -51,10 +51,9 @@ pub(super) const TOO_DEEP: &str = "nested too deep";
 pub(super) const TOO_MANY: &str = "too many elements";
 
 fn count_element<E: Error>() -> Result<(), E> {
-    match ELEMENTS_LEFT.get().checked_sub(1) {
-        Some(left) => Ok(ELEMENTS_LEFT.set(left)),
-        None => Err(E::custom(TOO_MANY)),
-    }
+    let left = ELEMENTS_LEFT.get().checked_sub(1).ok_or_else(|| E::custom(TOO_MANY))?;
+    ELEMENTS_LEFT.set(left);
+    Ok(())
 }
 
 macro_rules! forward_to_deserializer {

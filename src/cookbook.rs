@@ -1,0 +1,50 @@
+//! Short programs by task. Each is a file of `examples/`, and runs as it stands here.
+//!
+//! Longer ones are `examples/work_queue.rs`, a list that feeds worker processes;
+//! `examples/many_dicts.rs`, ten thousand dictionaries in one hash; and `examples/shared_state.rs`, a
+//! counter, a configuration and a set shared by processes.
+//!
+//! # Use a list as a work queue
+//!
+//! The plain queue delivers at most once. Moving each job to a list of its worker, and removing it from
+//! there when it is done, keeps a job whose worker dies.
+//!
+//! ```
+#![doc = include_str!("../examples/cookbook_queue.rs")]
+//! ```
+//!
+//! # Change a value that others change too
+//!
+//! ```
+#![doc = include_str!("../examples/cookbook_update.rs")]
+//! ```
+//!
+//! # Send many commands in one round trip
+//!
+//! ```
+#![doc = include_str!("../examples/cookbook_pipeline.rs")]
+//! ```
+//!
+//! # Let entries expire
+//!
+//! ```
+#![doc = include_str!("../examples/cookbook_expiry.rs")]
+//! ```
+//!
+//! # Read what a Python program wrote
+//!
+//! ```
+#![doc = include_str!("../examples/cookbook_python.rs")]
+//! ```
+//!
+//! # Find out whether a failed write was applied
+//!
+//! ```
+#![doc = include_str!("../examples/cookbook_errors.rs")]
+//! ```
+//!
+//! # Bring your own pool
+//!
+//! ```
+#![doc = include_str!("../examples/cookbook_pool.rs")]
+//! ```
