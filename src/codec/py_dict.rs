@@ -51,7 +51,7 @@ where
                 bytes.push(b'd');
                 json_writer::write(&tree, bytes)?;
             }
-            Value::Bool(_) | Value::Bytes(_) | Value::Tuple(_) | Value::Set(_) => {
+            Value::Bool(_) | Value::Bytes(_) | Value::Tuple(_) => {
                 bytes.push(b'c');
                 pickle::write(value, bytes)?;
             }

@@ -19,7 +19,7 @@ pub(super) use from_value::from_value;
 #[cfg(feature = "json")]
 pub(super) use to_value::to_value;
 
-/// A value of Python's data types. A dict keeps its order.
+/// A value of Python's data types, where a set is a list. A dict keeps its order.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     None,
@@ -32,7 +32,6 @@ pub(super) enum Value {
     Bytes(Vec<u8>),
     List(Vec<Value>),
     Tuple(Vec<Value>),
-    Set(Vec<Value>),
     Dict(Vec<(Value, Value)>),
 }
 

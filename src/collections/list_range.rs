@@ -38,7 +38,8 @@ mod tests {
 
     #[test]
     fn a_range_of_rust_is_translated() {
-        let cases: [((Bound<usize>, Bound<usize>), Option<(i64, i64)>); 9] = [
+        type Case = ((Bound<usize>, Bound<usize>), Option<(i64, i64)>);
+        let cases: [Case; 9] = [
             ((Bound::Unbounded, Bound::Unbounded), Some((0, -1))),
             ((Included(2), Bound::Unbounded), Some((2, -1))),
             ((Bound::Unbounded, Excluded(3)), Some((0, 2))),

@@ -34,7 +34,7 @@ impl<'de> Deserializer<'de> for Value {
             Value::Float(float) => visitor.visit_f64(float),
             Value::Str(text) => visitor.visit_string(text),
             Value::Bytes(bytes) => visitor.visit_byte_buf(bytes),
-            Value::List(items) | Value::Tuple(items) | Value::Set(items) => {
+            Value::List(items) | Value::Tuple(items) => {
                 let mut items = SeqDeserializer::new(items.into_iter());
                 let value = visitor.visit_seq(&mut items)?;
                 items.end().map(|()| value)

@@ -26,9 +26,7 @@ pub(crate) fn write(value: &Value, bytes: &mut Vec<u8>) -> Result<(), CodecError
             }
             bytes.push(b'}');
         }
-        Value::Bytes(_) | Value::Set(_) => {
-            return Err(CodecError::new("JSON has no form for bytes and sets"));
-        }
+        Value::Bytes(_) => return Err(CodecError::new("JSON has no form for bytes")),
         scalar => bytes.extend_from_slice(&scalar_text(scalar)),
     }
     Ok(())

@@ -275,9 +275,8 @@ impl<'a> Machine<'a> {
         };
         Ok(match &self.nodes[id] {
             Node::Scalar(value) => value.clone(),
-            Node::List(items) => Value::List(copy_all(items)?),
+            Node::List(items) | Node::Set(items) => Value::List(copy_all(items)?),
             Node::Tuple(items) => Value::Tuple(copy_all(items)?),
-            Node::Set(items) => Value::Set(copy_all(items)?),
             Node::Dict(entries) => {
                 let mut copy = |id| self.copy(id, depth + 1, room);
                 let copies = entries.iter().map(|&(key, value)| Ok((copy(key)?, copy(value)?)));
