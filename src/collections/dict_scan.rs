@@ -205,7 +205,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     }
 }
 
-static REPLACE_ALL: Script = Script::writing(
+static REPLACE_ALL: Script = Script::new(
     "replace_all",
     "for i = 1, #ARGV do redis.call('SET', KEYS[i], ARGV[i]) end
      for i = #ARGV + 1, #KEYS do redis.call('UNLINK', KEYS[i]) end
