@@ -173,7 +173,7 @@ fn the_users_own_pool_is_used_and_its_broken_connections_are_replaced() {
 #[test]
 fn a_call_without_permission_names_what_it_lacked() {
     let server = LocalServer::start().unwrap();
-    let rule = "ACL SETUSER reader on >s3cret ~mine* resetchannels -@all +get +hget +ping";
+    let rule = "ACL SETUSER reader on >s3cret ~mine* resetchannels -@all +get +hget";
     assert_eq!(ask(server.port(), rule).unwrap(), "+OK\r\n");
     let client = Client::open(&format!("redis://reader:s3cret@127.0.0.1:{}/", server.port()));
     let client = client.unwrap();
