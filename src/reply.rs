@@ -202,7 +202,6 @@ pub(crate) fn server_error(request: &Request, error: &redis::ServerError) -> Err
     }
     Error::Server { attempt, code: error.code().to_owned(), message: details.to_owned() }
 }
-}
 
 const UNKNOWN_COMMAND: [&str; 3] =
     ["unknown command", "unknown subcommand", "unknown redis command"];
