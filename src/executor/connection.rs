@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use redis::{ConnectionLike, IntoConnectionInfo, RedisError, RedisResult};
+use redis::{IntoConnectionInfo, RedisError, RedisResult};
 
 use crate::error::{Attempt, Error, Result};
 
@@ -66,11 +66,6 @@ impl Connector {
         connection.set_read_timeout(Some(self.response_timeout))?;
         connection.set_write_timeout(Some(self.response_timeout))
     }
-}
-
-/// Whether the server still answers on an idle connection, if only that the user may not ask.
-pub(crate) fn answers(connection: &mut redis::Connection) -> bool {
-    connection.req_packed_command(b"*1\r\n$4\r\nPING\r\n").is_ok()
 }
 
 /// The error of a connection that failed during `attempt`.
