@@ -4,6 +4,7 @@ mod builder;
 mod client;
 mod connection;
 mod deferred;
+mod idle;
 mod pipeline;
 mod pool;
 mod waiting;

@@ -117,3 +117,8 @@ pub use error::{Applied, Attempt, Error, Result};
 pub use executor::{Client, ClientBuilder, Deferred, Executor, Pipeline, RoundTrips};
 #[cfg(feature = "local-server")]
 pub use local_server::LocalServer;
+
+/// Compiles the programs of the README, which talk to servers that are not here.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -80,7 +80,7 @@ mod tests {
         String::from_utf8(packed).unwrap().replace("\r\n", " ")
     }
 
-    static SCRIPT: Script = Script::writing("a script", "return 1");
+    static SCRIPT: Script = Script::new("a script", "return 1");
 
     #[test]
     fn requests_are_packed_in_the_protocol_of_redis() {

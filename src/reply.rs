@@ -191,7 +191,7 @@ fn bytes(value: Value, request: &Request) -> Result<Vec<u8>> {
     }
 }
 
-/// What the server refused. Its message is shortened where it would repeat arguments.
+/// What the server refused. Only its answer to an unknown command repeats arguments, and is left out.
 pub(crate) fn server_error(request: &Request, error: &redis::ServerError) -> Error {
     let details = error.details().unwrap_or_default();
     let attempt = Box::new(request.attempt());
@@ -200,8 +200,7 @@ pub(crate) fn server_error(request: &Request, error: &redis::ServerError) -> Err
     if general && UNKNOWN_COMMAND.iter().any(|start| lower.starts_with(start)) {
         return Error::Unsupported { attempt, needs: request.needed_servers() };
     }
-    let kept = details.split(", with args beginning with").next().unwrap_or_default();
-    Error::Server { attempt, code: error.code().to_owned(), message: kept.to_owned() }
+    Error::Server { attempt, code: error.code().to_owned(), message: details.to_owned() }
 }
 
 const UNKNOWN_COMMAND: [&str; 3] =

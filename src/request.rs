@@ -51,7 +51,7 @@ impl Request {
 
     /// A script; `keys` is how many of the arguments that follow are keys.
     pub(crate) fn script(script: &'static Script, keys: usize) -> Self {
-        let request = Self::new("EVALSHA", !script.reads_only).arg(script.hash()).number(keys);
+        let request = Self::write("EVALSHA").arg(script.hash()).number(keys);
         Self { name: script.name, script: Some(script), ..request }
     }
 
@@ -320,7 +320,7 @@ const LONGEST_MILLISECONDS: i64 = i64::MAX / 2;
 mod tests {
     use super::*;
 
-    static SCRIPT: Script = Script::writing("a script", "return 1");
+    static SCRIPT: Script = Script::new("a script", "return 1");
 
     #[test]
     fn an_attempt_names_the_key_or_field_at_a_position_and_no_value() {

@@ -2,20 +2,18 @@
 
 use std::sync::OnceLock;
 
-/// A script, known to the server by the hash of its source.
+/// A script that changes something, known to the server by the hash of its source.
 #[derive(Debug)]
 pub(crate) struct Script {
     /// What errors call it.
     pub(crate) name: &'static str,
     pub(crate) source: &'static str,
-    /// Whether it changes nothing on the server.
-    pub(crate) reads_only: bool,
     hash: OnceLock<String>,
 }
 
 impl Script {
-    pub(crate) const fn writing(name: &'static str, source: &'static str) -> Self {
-        Self { name, source, reads_only: false, hash: OnceLock::new() }
+    pub(crate) const fn new(name: &'static str, source: &'static str) -> Self {
+        Self { name, source, hash: OnceLock::new() }
     }
 
     pub(crate) fn hash(&self) -> &str {

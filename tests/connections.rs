@@ -108,10 +108,11 @@ fn a_pool_in_full_use_is_an_error_after_the_checkout_timeout() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
     let builder = Client::builder(&proxy.url()).pool_size(1).checkout_timeout(SHORT);
     let client = builder.build().unwrap();
+    proxy.reset();
     proxy.hold(support::proxy::Direction::Replies);
     thread::scope(|scope| {
         let first = scope.spawn(|| client.check());
-        assert!(eventually(|| proxy.round_trips() > 2), "the first call is under way");
+        assert!(eventually(|| proxy.round_trips() > 0), "the first call is under way");
         let error = client.check().unwrap_err();
         assert!(matches!(&error, Error::PoolExhausted { waited, .. } if *waited == SHORT));
         assert!(error.is_timeout() && !error.may_have_been_applied(), "{error}");
@@ -172,7 +173,7 @@ fn the_users_own_pool_is_used_and_its_broken_connections_are_replaced() {
 #[test]
 fn a_call_without_permission_names_what_it_lacked() {
     let server = LocalServer::start().unwrap();
-    let rule = "ACL SETUSER reader on >s3cret ~mine* resetchannels -@all +get +hget +ping";
+    let rule = "ACL SETUSER reader on >s3cret ~mine* resetchannels -@all +get +hget";
     assert_eq!(ask(server.port(), rule).unwrap(), "+OK\r\n");
     let client = Client::open(&format!("redis://reader:s3cret@127.0.0.1:{}/", server.port()));
     let client = client.unwrap();
@@ -206,11 +207,11 @@ fn no_secret_is_shown_by_any_public_type() {
     assert_has_no_secret(&dict.iter());
     assert_has_no_secret(&dict.get("a").unwrap_err());
     assert_has_no_secret(&dict.increment("a", 1).unwrap_err());
-    assert_has_no_secret(&dict.insert_with_ttl("a", &1, SHORT));
     assert_has_no_secret(&dict.lenient().get("a").unwrap());
     for error in dict.iter().chain(dict.iter()) {
         assert_has_no_secret(&error.unwrap_err());
     }
+    assert_has_no_secret(&dict.insert_with_ttl("a", &1, SHORT));
 }
 
 #[test]

@@ -5,11 +5,13 @@ pub(super) mod json_reader;
 #[cfg(feature = "json")]
 pub(super) mod json_writer;
 #[cfg(feature = "pickle")]
-pub(super) mod pickle_numbers;
+mod pickle_machine;
+#[cfg(feature = "pickle")]
+mod pickle_numbers;
 #[cfg(feature = "pickle")]
 pub(super) mod pickle_reader;
 #[cfg(feature = "pickle")]
-pub(super) mod pickle_text;
+mod pickle_text;
 
 mod from_value;
 #[cfg(feature = "json")]

@@ -7,11 +7,8 @@ use redis::Value;
 use super::increment::Increment;
 use super::name::Name;
 use super::prefix::Prefix;
-use super::update::optimistically;
 use crate::codec::{Codec, Lenient};
-use crate::command::Command;
-use crate::error::Result;
-use crate::executor::{Client, Deferred, Executor, finish};
+use crate::executor::{Client, Deferred, Executor};
 use crate::reply;
 use crate::request::Request;
 use crate::script::Script;
@@ -80,7 +77,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         RedisDict::over(executor, self.prefix.clone())
     }
 
-    /// The same dictionary, whose operations give [`Command`]s.
+    /// The same dictionary, whose operations give [`Command`](crate::Command)s.
     pub fn deferred(&self) -> RedisDict<K, V, Deferred> {
         self.on(&Deferred)
     }
@@ -200,41 +197,6 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
     }
 }
 
-impl<K: Codec, V: Codec> RedisDict<K, V> {
-    /// The value of `key`, made by `make` and stored if there is none. `GET`, and if there is none
-    /// a script, O(1).
-    ///
-    /// Where others make a value at the same time, all get the one that was stored first.
-    pub fn get_or_insert_with<T: Borrow<V::Borrowed>>(
-        &self,
-        key: &K::Borrowed,
-        make: impl FnOnce() -> T,
-    ) -> Result<V::Owned> {
-        match self.get(key)? {
-            Some(value) => Ok(value),
-            None => self.get_or_insert(key, make().borrow()),
-        }
-    }
-
-    /// Replaces the value of `key` by what `change` makes of it, and gives the new one. `None` is
-    /// no value. What is left of its time to live is kept.
-    ///
-    /// `GET` and a script that stores the value if nobody changed it meanwhile; otherwise `change`
-    /// is called again, up to 1,000 times. No lock is held.
-    pub fn update(
-        &self,
-        key: &K::Borrowed,
-        change: impl FnMut(Option<V::Owned>) -> Option<V::Owned>,
-    ) -> Result<Option<V::Owned>> {
-        let read = || self.reading("GET", key).returns(reply::raw);
-        let write = |old: Option<&[u8]>, new: Option<&V::Borrowed>| -> Command<bool> {
-            let request = self.scripted(&COMPARE_AND_SET, key);
-            request.optional(old).optional_value::<V>(new).returns(reply::flag)
-        };
-        finish(optimistically::<V, _>(&self.executor, read, write, change))
-    }
-}
-
 impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
     /// A command about all entries, which must have a name that is theirs alone.
     pub(super) fn start(&self, request: Request) -> Request {
@@ -264,27 +226,17 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         self.start(request).each(keys, key, empty)
     }
 
-    fn scripted(&self, script: &'static Script, key: &K::Borrowed) -> Request {
+    pub(super) fn scripted(&self, script: &'static Script, key: &K::Borrowed) -> Request {
         self.start(Request::script(script, 1)).prefixed_key::<K>(self.prefix.parts(), key)
     }
 }
 
-static GET_OR_INSERT: Script = Script::writing(
+static GET_OR_INSERT: Script = Script::new(
     "get_or_insert",
     "local value = redis.call('GET', KEYS[1])
      if value then return value end
      redis.call('SET', KEYS[1], ARGV[1])
      return ARGV[1]",
-);
-
-static COMPARE_AND_SET: Script = Script::writing(
-    "update",
-    "local value = redis.call('GET', KEYS[1])
-     local expected = ARGV[1] == '1' and ARGV[2]
-     if value ~= expected then return 0 end
-     if ARGV[3] == '1' then redis.call('SET', KEYS[1], ARGV[4], 'KEEPTTL')
-     else redis.call('UNLINK', KEYS[1]) end
-     return 1",
 );
 
 impl<K, V, E: Clone> Clone for RedisDict<K, V, E> {

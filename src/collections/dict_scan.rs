@@ -9,7 +9,7 @@ use redis::Value;
 use super::bulk::{in_chunks, send_all};
 use super::dict::RedisDict;
 use super::prefix::Prefix;
-use super::scan::{Cursor, Page, Scan};
+use super::scan::{Cursor, Page, Scan, gather};
 use crate::codec::Codec;
 use crate::error::Result;
 use crate::executor::RoundTrips;
@@ -44,13 +44,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     /// The entries whose keys, as they are stored, match a Redis `glob`, in no order. `SCAN` and
     /// `MGET`, O(keys of the database) in all.
     pub fn iter_matching(&self, glob: impl AsRef<[u8]>) -> Scan<(K::Owned, V::Owned), E> {
-        self.scan(glob.as_ref(), |executor, prefix, glob, cursor| async move {
-            let (cursor, entries) = entry_page(&executor, &prefix, &glob, cursor).await?;
-            let decode = |(key, value): (Vec<u8>, _)| {
-                Ok((decode_key::<K>(&prefix, &key)?, decode_value::<V>(&key, value)?))
-            };
-            Ok((cursor, entries.into_iter().map(decode).collect()))
-        })
+        self.scan(glob.as_ref(), entries::<K, V, E>)
     }
 
     /// All entries as a map of std. `SCAN` and `MGET`, O(keys of the database).
@@ -59,19 +53,9 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
         K::Owned: Eq + Hash,
     {
         let (executor, prefix) = (self.executor.clone(), self.prefix.clone());
-        self.executor.converse(async move {
-            let mut map = HashMap::new();
-            let mut cursor = Cursor::default();
-            while !cursor.is_done() {
-                let (next, entries) = entry_page(&executor, &prefix, b"*", cursor).await?;
-                cursor = next;
-                for (key, value) in entries {
-                    let value = decode_value::<V>(&key, value)?;
-                    map.insert(decode_key::<K>(&prefix, &key)?, value);
-                }
-            }
-            Ok(map)
-        })
+        self.executor.converse(gather(move |cursor| {
+            entries::<K, V, E>(executor.clone(), prefix.clone(), b"*".to_vec(), cursor)
+        }))
     }
 
     /// How many entries there are. `SCAN`, O(keys of the database): Redis keeps no count.
@@ -205,7 +189,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     }
 }
 
-static REPLACE_ALL: Script = Script::writing(
+static REPLACE_ALL: Script = Script::new(
     "replace_all",
     "for i = 1, #ARGV do redis.call('SET', KEYS[i], ARGV[i]) end
      for i = #ARGV + 1, #KEYS do redis.call('UNLINK', KEYS[i]) end
@@ -250,6 +234,20 @@ async fn entry_page<E: RoundTrips>(
     let values = executor.send(read.returns(reply::raw_each)).await?;
     let entries = keys.into_iter().zip(values);
     Ok((cursor, entries.filter_map(|(key, value)| Some((key, value?))).collect()))
+}
+
+/// The next entries, each decoded by itself.
+async fn entries<K: Codec, V: Codec, E: RoundTrips>(
+    executor: E,
+    prefix: Prefix,
+    glob: Vec<u8>,
+    cursor: Cursor,
+) -> Result<Page<(K::Owned, V::Owned)>> {
+    let (cursor, entries) = entry_page(&executor, &prefix, &glob, cursor).await?;
+    let decode = |(key, value): (Vec<u8>, _)| {
+        Ok((decode_key::<K>(&prefix, &key)?, decode_value::<V>(&key, value)?))
+    };
+    Ok((cursor, entries.into_iter().map(decode).collect()))
 }
 
 fn decode_key<K: Codec>(prefix: &Prefix, key: &[u8]) -> Result<K::Owned> {

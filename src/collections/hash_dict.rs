@@ -7,11 +7,8 @@ use redis::Value;
 use super::increment::Increment;
 use super::key::RedisKey;
 use super::name::Name;
-use super::update::optimistically;
 use crate::codec::{Codec, Lenient};
-use crate::command::Command;
-use crate::error::Result;
-use crate::executor::{Client, Deferred, Executor, finish};
+use crate::executor::{Client, Deferred, Executor};
 use crate::reply;
 use crate::request::Request;
 use crate::script::Script;
@@ -69,7 +66,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         RedisHashDict::new(executor, &self.name)
     }
 
-    /// The same dictionary, whose operations give [`Command`]s.
+    /// The same dictionary, whose operations give [`Command`](crate::Command)s.
     pub fn deferred(&self) -> RedisHashDict<K, V, Deferred> {
         self.on(&Deferred)
     }
@@ -225,41 +222,6 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
     }
 }
 
-impl<K: Codec, V: Codec> RedisHashDict<K, V> {
-    /// The value of `key`, made by `make` and stored if there is none. `HGET`, and if there is none
-    /// a script, O(1).
-    ///
-    /// Where others make a value at the same time, all get the one that was stored first.
-    pub fn get_or_insert_with<T: Borrow<V::Borrowed>>(
-        &self,
-        key: &K::Borrowed,
-        make: impl FnOnce() -> T,
-    ) -> Result<V::Owned> {
-        match self.get(key)? {
-            Some(value) => Ok(value),
-            None => self.get_or_insert(key, make().borrow()),
-        }
-    }
-
-    /// Replaces the value of `key` by what `change` makes of it, and gives the new one. `None` is
-    /// no value. A time to live of the entry ends with it.
-    ///
-    /// `HGET` and a script that stores the value if nobody changed it meanwhile; otherwise `change`
-    /// is called again, up to 1,000 times. No lock is held.
-    pub fn update(
-        &self,
-        key: &K::Borrowed,
-        change: impl FnMut(Option<V::Owned>) -> Option<V::Owned>,
-    ) -> Result<Option<V::Owned>> {
-        let read = || self.reading("HGET").field::<K>(key).returns(reply::raw);
-        let write = |old: Option<&[u8]>, new: Option<&V::Borrowed>| -> Command<bool> {
-            let request = self.scripted(&COMPARE_AND_SET).field::<K>(key);
-            request.optional(old).optional_value::<V>(new).returns(reply::flag)
-        };
-        finish(optimistically::<V, _>(&self.executor, read, write, change))
-    }
-}
-
 impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
     pub(super) fn reading(&self, command: &'static str) -> Request {
         Request::read(command).key(self.name.as_bytes())
@@ -283,48 +245,38 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
     }
 }
 
-static REPLACE: Script = Script::writing(
+static REPLACE: Script = Script::new(
     "replace",
     "local value = redis.call('HGET', KEYS[1], ARGV[1])
      redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
      return value",
 );
 
-static SET_IF_PRESENT: Script = Script::writing(
+static SET_IF_PRESENT: Script = Script::new(
     "set_if_present",
     "if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
      redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
      return 1",
 );
 
-static GET_OR_INSERT: Script = Script::writing(
+static GET_OR_INSERT: Script = Script::new(
     "get_or_insert",
     "if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 1 then return ARGV[2] end
      return redis.call('HGET', KEYS[1], ARGV[1])",
 );
 
-static TAKE: Script = Script::writing(
+static TAKE: Script = Script::new(
     "take",
     "local value = redis.call('HGET', KEYS[1], ARGV[1])
      if value then redis.call('HDEL', KEYS[1], ARGV[1]) end
      return value",
 );
 
-static REPLACE_ALL: Script = Script::writing(
+static REPLACE_ALL: Script = Script::new(
     "replace_all",
     "redis.call('UNLINK', KEYS[1])
      for i = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
      return #ARGV / 2",
-);
-
-static COMPARE_AND_SET: Script = Script::writing(
-    "update",
-    "local value = redis.call('HGET', KEYS[1], ARGV[1])
-     local expected = ARGV[2] == '1' and ARGV[3]
-     if value ~= expected then return 0 end
-     if ARGV[4] == '1' then redis.call('HSET', KEYS[1], ARGV[1], ARGV[5])
-     else redis.call('HDEL', KEYS[1], ARGV[1]) end
-     return 1",
 );
 
 impl<K, V, E: Clone> Clone for RedisHashDict<K, V, E> {

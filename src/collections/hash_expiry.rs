@@ -61,7 +61,7 @@ fn one_field<K: Codec>(request: Request, key: &K::Borrowed) -> Request {
 const FIELD_EXPIRY: &str = "Redis 7.4 or Valkey 9";
 
 /// `HPTTL` comes first so that a server without it fails before anything is written.
-static INSERT_WITH_TTL: Script = Script::writing(
+static INSERT_WITH_TTL: Script = Script::new(
     "insert_with_ttl",
     "redis.call('HPTTL', KEYS[1], 'FIELDS', 1, ARGV[1])
      local new = redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])

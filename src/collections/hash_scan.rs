@@ -7,7 +7,7 @@ use std::hash::Hash;
 use super::bulk::{in_chunks, send_all};
 use super::hash_dict::RedisHashDict;
 use super::name::Name;
-use super::scan::{Cursor, Page, Scan};
+use super::scan::{Cursor, Page, Scan, gather};
 use crate::codec::Codec;
 use crate::error::Result;
 use crate::executor::RoundTrips;
@@ -33,9 +33,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
     /// The entries whose keys, as they are stored, match a Redis `glob`, in no order. `HSCAN`,
     /// O(n) in all.
     pub fn iter_matching(&self, glob: impl AsRef<[u8]>) -> Scan<(K::Owned, V::Owned), E> {
-        self.scan(glob.as_ref(), |name, key, value| {
-            Ok((decode_key::<K>(name, &key)?, decode_value::<V>(name, &key, value)?))
-        })
+        self.scan(glob.as_ref(), decode_entry::<K, V>)
     }
 
     /// All entries as a map of std. `HSCAN`, O(n).
@@ -44,19 +42,9 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
         K::Owned: Eq + Hash,
     {
         let (executor, name) = (self.executor.clone(), self.name.clone());
-        self.executor.converse(async move {
-            let mut map = HashMap::new();
-            let mut cursor = Cursor::default();
-            while !cursor.is_done() {
-                let (next, entries) = page(&executor, &name, b"*", cursor).await?;
-                cursor = next;
-                for (key, value) in entries {
-                    let value = decode_value::<V>(&name, &key, value)?;
-                    map.insert(decode_key::<K>(&name, &key)?, value);
-                }
-            }
-            Ok(map)
-        })
+        self.executor.converse(gather(move |cursor| {
+            decoded(executor.clone(), name.clone(), b"*".to_vec(), cursor, decode_entry::<K, V>)
+        }))
     }
 
     /// Sets the values of all `entries`, a thousand at a time, each thousand at one moment.
@@ -80,14 +68,23 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
     ) -> Scan<T, E> {
         let (executor, name, glob) = (self.executor.clone(), self.name.clone(), glob.to_vec());
         Scan::new(move |cursor| {
-            let (within, name, glob) = (executor.clone(), name.clone(), glob.clone());
-            executor.converse(async move {
-                let (cursor, entries) = page(&within, &name, &glob, cursor).await?;
-                let decode = |(key, value)| decode(&name, key, value);
-                Ok::<Page<T>, _>((cursor, entries.into_iter().map(decode).collect()))
-            })
+            let page = decoded(executor.clone(), name.clone(), glob.clone(), cursor, decode);
+            executor.converse(page)
         })
     }
+}
+
+/// The next entries, each decoded by itself.
+async fn decoded<T, E: RoundTrips>(
+    executor: E,
+    name: Name,
+    glob: Vec<u8>,
+    cursor: Cursor,
+    decode: fn(&Name, Vec<u8>, Vec<u8>) -> Result<T>,
+) -> Result<Page<T>> {
+    let (cursor, entries) = page(&executor, &name, &glob, cursor).await?;
+    let decode = |(key, value)| decode(&name, key, value);
+    Ok((cursor, entries.into_iter().map(decode).collect()))
 }
 
 /// The next stored fields that match `glob`, with their values.
@@ -97,9 +94,7 @@ async fn page<E: RoundTrips>(
     glob: &[u8],
     mut cursor: Cursor,
 ) -> Result<(Cursor, Vec<(Vec<u8>, Vec<u8>)>)> {
-    let request = Request::read("HSCAN").key(name.as_bytes()).number(cursor.position());
-    let request = request.arg("MATCH").arg(glob).arg("COUNT").number(cursor.page_size());
-    let (position, found) = executor.send(request.returns(reply::scanned)).await?;
+    let (position, found) = executor.send(cursor.command("HSCAN", name, glob)).await?;
     let mut found = found.into_iter();
     let mut entries = Vec::with_capacity(found.len() / 2);
     while let (Some(key), Some(value)) = (found.next(), found.next()) {
@@ -109,6 +104,14 @@ async fn page<E: RoundTrips>(
     }
     cursor.advance(position);
     Ok((cursor, entries))
+}
+
+fn decode_entry<K: Codec, V: Codec>(
+    name: &Name,
+    key: Vec<u8>,
+    value: Vec<u8>,
+) -> Result<(K::Owned, V::Owned)> {
+    Ok((decode_key::<K>(name, &key)?, decode_value::<V>(name, &key, value)?))
 }
 
 fn decode_key<K: Codec>(name: &Name, key: &[u8]) -> Result<K::Owned> {

@@ -260,13 +260,13 @@ fn was_there(reply: Reply<'_>) -> Result<bool> {
     reply::done(reply).map(|()| true)
 }
 
-static TRY_PUSH: Script = Script::writing(
+static TRY_PUSH: Script = Script::new(
     "try_push_back",
     "if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
      return redis.call('RPUSH', KEYS[1], ARGV[2])",
 );
 
-static PUSH_EVICTING: Script = Script::writing(
+static PUSH_EVICTING: Script = Script::new(
     "push_back_evicting",
     "local length = redis.call('RPUSH', KEYS[1], ARGV[2])
      local excess = length - tonumber(ARGV[1])

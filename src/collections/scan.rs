@@ -5,8 +5,12 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::mem;
 
+use super::name::Name;
+use crate::command::Command;
 use crate::error::Result;
 use crate::executor::{Client, Executor};
+use crate::reply;
+use crate::request::Request;
 
 /// What an iteration finds, fetched page by page: an [`Iterator`] on a [`Client`].
 ///
@@ -68,6 +72,22 @@ impl<T, E: Executor> fmt::Debug for Scan<T, E> {
     }
 }
 
+/// All that the pages of an iteration bring, up to the first element that cannot be decoded.
+pub(crate) async fn gather<T, C, F>(page: impl Fn(Cursor) -> F) -> Result<C>
+where
+    C: Default + Extend<T>,
+    F: Future<Output = Result<Page<T>>>,
+{
+    let mut all = C::default();
+    let mut cursor = Cursor::default();
+    while !cursor.is_done() {
+        let (next, found) = page(cursor).await?;
+        all.extend(found.into_iter().collect::<Result<Vec<T>>>()?);
+        cursor = next;
+    }
+    Ok(all)
+}
+
 /// How far an iteration came.
 #[derive(Default)]
 pub(crate) struct Cursor {
@@ -95,6 +115,18 @@ impl Cursor {
 
     pub(crate) fn page_size(&self) -> usize {
         if self.page_size == 0 { DEFAULT_PAGE } else { self.page_size }
+    }
+
+    /// The command for the next page of what is stored under `name` and matches `glob`.
+    pub(crate) fn command(
+        &self,
+        command: &'static str,
+        name: &Name,
+        glob: &[u8],
+    ) -> Command<(u64, Vec<Vec<u8>>)> {
+        let request = Request::read(command).key(name.as_bytes()).number(self.position());
+        let request = request.arg("MATCH").arg(glob).arg("COUNT").number(self.page_size());
+        request.returns(reply::scanned)
     }
 
     /// Goes on at `position`, where zero is the end.

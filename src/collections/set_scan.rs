@@ -8,7 +8,7 @@ use redis::Value;
 
 use super::bulk::{in_chunks, send_all};
 use super::name::Name;
-use super::scan::{Cursor, Page, Scan};
+use super::scan::{Cursor, Page, Scan, gather};
 use super::set::RedisSet;
 use crate::codec::Codec;
 use crate::error::{Error, Result};
@@ -27,12 +27,8 @@ impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
         let (executor, name) = (self.executor.clone(), self.name.clone());
         let glob = glob.as_ref().to_vec();
         Scan::new(move |cursor| {
-            let (within, name, glob) = (executor.clone(), name.clone(), glob.clone());
-            executor.converse(async move {
-                let (cursor, members) = page(&within, &name, &glob, cursor).await?;
-                let decode = |member| decode::<T>(&name, member);
-                Ok::<Page<T::Owned>, _>((cursor, members.into_iter().map(decode).collect()))
-            })
+            let members = decoded::<T, E>(executor.clone(), name.clone(), glob.clone(), cursor);
+            executor.converse(members)
         })
     }
 
@@ -42,18 +38,9 @@ impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
         T::Owned: Eq + Hash,
     {
         let (executor, name) = (self.executor.clone(), self.name.clone());
-        self.executor.converse(async move {
-            let mut set = HashSet::new();
-            let mut cursor = Cursor::default();
-            while !cursor.is_done() {
-                let (next, members) = page(&executor, &name, b"*", cursor).await?;
-                cursor = next;
-                for member in members {
-                    set.insert(decode::<T>(&name, member)?);
-                }
-            }
-            Ok(set)
-        })
+        self.executor.converse(gather(move |cursor| {
+            decoded::<T, E>(executor.clone(), name.clone(), b"*".to_vec(), cursor)
+        }))
     }
 
     /// Adds all `members`, a thousand at a time, each thousand at one moment. `SADD`, O(members).
@@ -123,6 +110,18 @@ where
     Ok(equal)
 }
 
+/// The next members, each decoded by itself.
+async fn decoded<T: Codec, E: RoundTrips>(
+    executor: E,
+    name: Name,
+    glob: Vec<u8>,
+    cursor: Cursor,
+) -> Result<Page<T::Owned>> {
+    let (cursor, members) = page(&executor, &name, &glob, cursor).await?;
+    let decode = |member| decode::<T>(&name, member);
+    Ok((cursor, members.into_iter().map(decode).collect()))
+}
+
 /// The next stored members that match `glob`.
 async fn page<E: RoundTrips>(
     executor: &E,
@@ -130,9 +129,7 @@ async fn page<E: RoundTrips>(
     glob: &[u8],
     mut cursor: Cursor,
 ) -> Result<(Cursor, Vec<Vec<u8>>)> {
-    let request = Request::read("SSCAN").key(name.as_bytes()).number(cursor.position());
-    let request = request.arg("MATCH").arg(glob).arg("COUNT").number(cursor.page_size());
-    let (position, mut members) = executor.send(request.returns(reply::scanned)).await?;
+    let (position, mut members) = executor.send(cursor.command("SSCAN", name, glob)).await?;
     members.retain(|member| cursor.is_new(member));
     cursor.advance(position);
     Ok((cursor, members))

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use redis::{ConnectionLike, IntoConnectionInfo, RedisError, RedisResult, Value};
+use redis::{IntoConnectionInfo, RedisError, RedisResult};
 
 use crate::error::{Attempt, Error, Result};
 
@@ -66,12 +66,6 @@ impl Connector {
         connection.set_read_timeout(Some(self.response_timeout))?;
         connection.set_write_timeout(Some(self.response_timeout))
     }
-}
-
-/// Whether the server still answers on an idle connection.
-pub(crate) fn answers(connection: &mut redis::Connection) -> bool {
-    let pong = connection.req_packed_command(b"*1\r\n$4\r\nPING\r\n");
-    matches!(pong, Ok(value) if !matches!(value, Value::ServerError(_)))
 }
 
 /// The error of a connection that failed during `attempt`.

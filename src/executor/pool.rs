@@ -2,11 +2,12 @@
 
 use std::convert::Infallible;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::RedisResult;
 
-use super::connection::{Connector, answers};
+use super::connection::Connector;
+use super::idle::{Idle, LastUse, answers};
 use crate::error::{Error, Result};
 
 /// A bounded set of connections. One that failed is never used again: a reply may still be unread.
@@ -68,7 +69,7 @@ fn with_slot<T>(
     };
     let result = talk(&mut connection);
     match result {
-        Ok(_) => slot.0 = Some(Idle { connection, last_use: LastUse::now(connector) }),
+        Ok(_) => slot.0 = Some(Idle::new(connection, connector)),
         Err(_) => connector.count_failure(),
     }
     Ok(Outcome { result, fresh })
@@ -130,42 +131,12 @@ fn exhausted(waited: Duration, connector: &Connector) -> Error {
 
 type Given = r2d2::PooledConnection<redis::Client>;
 
-/// When a connection was last used, and how many others had failed by then.
-struct LastUse {
-    time: Instant,
-    failures: usize,
-}
-
-impl LastUse {
-    fn now(connector: &Connector) -> Self {
-        Self { time: Instant::now(), failures: connector.failures() }
-    }
-
-    /// Whether the connection can be trusted to be alive.
-    fn is_recent(&self, connector: &Connector) -> bool {
-        self.failures == connector.failures() && self.time.elapsed() < IDLE_BEFORE_PROBE
-    }
-}
-
 /// Makes slots, which are empty at first.
 #[derive(Debug)]
 pub(crate) struct Slots;
 
 /// A place for one connection.
 pub(crate) struct Slot(Option<Idle>);
-
-struct Idle {
-    connection: redis::Connection,
-    last_use: LastUse,
-}
-
-impl Idle {
-    /// The connection, unless the server may have gone meanwhile, and has.
-    fn usable(mut self, connector: &Connector) -> Option<redis::Connection> {
-        let usable = self.last_use.is_recent(connector) || answers(&mut self.connection);
-        usable.then_some(self.connection)
-    }
-}
 
 impl r2d2::ManageConnection for Slots {
     type Connection = Slot;
@@ -183,8 +154,3 @@ impl r2d2::ManageConnection for Slots {
         false
     }
 }
-
-/// A busy connection is never probed, which would double its latency; one that was idle for this
-/// long is, and one that was idle while another failed, so that a write after a restart of the
-/// server does not fail with an unknown outcome.
-const IDLE_BEFORE_PROBE: Duration = Duration::from_millis(100);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use redis::{ConnectionLike, Value};
 
 use super::connection::{Connector, connection_error};
+use super::idle::Idle;
 use crate::command::Wait;
 use crate::error::Result;
 use crate::protocol::Form;
@@ -15,7 +16,7 @@ use crate::request::Request;
 /// Idle connections for waiting calls. As many are open as calls wait at the same time.
 #[derive(Default)]
 pub(crate) struct Waiting {
-    idle: Mutex<Vec<redis::Connection>>,
+    idle: Mutex<Vec<Idle>>,
 }
 
 impl Waiting {
@@ -39,22 +40,22 @@ impl Waiting {
                 }
                 Err(error) => Err(error),
             };
-            let over = deadline.is_over();
+            let retry = !deadline.is_over() && reached;
             match attempted {
-                Ok(Value::Nil) if !over => pause = SHORTEST_PAUSE,
-                Ok(Value::ServerError(error)) if !over && is_passing(error.code()) => {}
-                Err(error) if reached && !over && error.is_connection_lost() => {
+                Ok(Value::Nil) if retry => pause = SHORTEST_PAUSE,
+                attempted if retry && is_passing(&attempted) => {
                     sleep(pause.min(deadline.left()));
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                other => return other,
+                attempted => return attempted,
             }
         }
     }
 
     fn take_or_connect(&self, connector: &Connector) -> Result<redis::Connection> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| connector.connect(), Ok)
+        let usable = idle.and_then(|idle| idle.usable(connector));
+        usable.map_or_else(|| connector.connect(), Ok)
     }
 
     /// A connection whose wait failed is dropped: its reply may still be on the way.
@@ -75,16 +76,22 @@ impl Waiting {
         })?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if !matches!(value, Value::ServerError(_)) && idle.len() < MOST_IDLE {
-            idle.push(connection);
+            idle.push(Idle::new(connection, connector));
         }
         Ok(value)
     }
 }
 
-/// Answers after which the same call may succeed on another connection: a demoted master unblocks
-/// its clients, a restarted one is loading.
-fn is_passing(code: &str) -> bool {
-    matches!(code, "UNBLOCKED" | "LOADING" | "MASTERDOWN")
+/// Whether the same call may succeed on another connection: the one it had was lost, a demoted master
+/// unblocked its clients, or a restarted one is loading.
+fn is_passing(attempted: &Result<Value>) -> bool {
+    match attempted {
+        Ok(Value::ServerError(error)) => {
+            matches!(error.code(), "UNBLOCKED" | "LOADING" | "MASTERDOWN")
+        }
+        Ok(_) => false,
+        Err(error) => error.is_connection_lost(),
+    }
 }
 
 /// When a wait ends, if ever.

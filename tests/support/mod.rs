@@ -1,6 +1,7 @@
 #![allow(dead_code, unused_imports, unused_macros, reason = "each test program uses a part of it")]
 
 pub(crate) mod kinds;
+pub(crate) mod maps;
 pub(crate) mod proxy;
 pub(crate) mod python;
 

@@ -6,9 +6,9 @@
 //!
 //! The opcodes are described in CPython's `Lib/pickletools.py`.
 
-use std::collections::HashMap;
 use std::str;
 
+use super::pickle_machine::{Global, Id, Machine, Node, broken};
 use super::pickle_numbers::int_from_bytes;
 use super::pickle_text::{quoted_bytes, raw_unicode};
 use super::{Value, int_from_digits};
@@ -29,36 +29,6 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value, CodecError> {
     }
     let mut room = bytes.len().saturating_mul(COPIES_OF_THE_INPUT).saturating_add(FREE_ROOM);
     machine.copy(result, 0, &mut room)
-}
-
-#[derive(Default)]
-struct Machine<'a> {
-    rest: &'a [u8],
-    nodes: Vec<Node>,
-    stack: Vec<Id>,
-    marks: Vec<usize>,
-    memo: HashMap<u64, Id>,
-}
-
-/// The place of a node among the nodes.
-type Id = usize;
-
-enum Node {
-    Scalar(Value),
-    List(Vec<Id>),
-    Tuple(Vec<Id>),
-    Set(Vec<Id>),
-    Dict(Vec<(Id, Id)>),
-    Global(Global),
-}
-
-/// What may be called, none of which runs anything.
-#[derive(Clone, Copy)]
-enum Global {
-    Set,
-    Bytes,
-    Encode,
-    OrderedDict,
 }
 
 impl Global {
@@ -286,15 +256,6 @@ impl<'a> Machine<'a> {
         })
     }
 
-    fn push(&mut self, node: Node) {
-        self.stack.push(self.nodes.len());
-        self.nodes.push(node);
-    }
-
-    fn scalar(&mut self, value: Value) {
-        self.push(Node::Scalar(value));
-    }
-
     /// Text of Python 2, which Python 3 reads as ASCII.
     fn old_text(&mut self, bytes: Vec<u8>) {
         self.scalar(match String::from_utf8(bytes) {
@@ -340,90 +301,6 @@ impl<'a> Machine<'a> {
         self.push(Node::Tuple(items));
         Ok(())
     }
-
-    fn memoize_at_line(&mut self) -> Result<(), CodecError> {
-        let index = self.line_number()?;
-        self.memo.insert(index, self.top()?);
-        Ok(())
-    }
-
-    fn memoize(&mut self, size: usize) -> Result<(), CodecError> {
-        let index = self.unsigned(size)?;
-        self.memo.insert(index, self.top()?);
-        Ok(())
-    }
-
-    fn recall(&mut self, index: u64) -> Result<(), CodecError> {
-        let id = *self.memo.get(&index).ok_or_else(|| broken("a reference"))?;
-        self.stack.push(id);
-        Ok(())
-    }
-
-    /// Where the stack begins above the last mark.
-    fn floor(&self) -> usize {
-        self.marks.last().copied().unwrap_or(0)
-    }
-
-    fn top(&self) -> Result<Id, CodecError> {
-        self.stack[self.floor()..].last().copied().ok_or_else(|| broken("a value"))
-    }
-
-    fn pop(&mut self) -> Result<Id, CodecError> {
-        let top = self.top()?;
-        self.stack.pop();
-        Ok(top)
-    }
-
-    fn pop_or_mark(&mut self) -> Result<(), CodecError> {
-        match self.top() {
-            Ok(_) => self.pop().map(drop),
-            Err(_) => self.pop_to_mark().map(drop),
-        }
-    }
-
-    fn pop_to_mark(&mut self) -> Result<Vec<Id>, CodecError> {
-        let mark = self.marks.pop().ok_or_else(|| broken("a mark"))?;
-        Ok(self.stack.split_off(mark))
-    }
-
-    fn take(&mut self, length: usize) -> Result<&'a [u8], CodecError> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(length)
-            .ok_or_else(|| CodecError::new("the pickle ends early"))?;
-        self.rest = rest;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
-        let mut array = [0; N];
-        array.copy_from_slice(self.take(N)?);
-        Ok(array)
-    }
-
-    fn unsigned(&mut self, size: usize) -> Result<u64, CodecError> {
-        let mut wide = [0; 8];
-        wide[..size].copy_from_slice(self.take(size)?);
-        Ok(u64::from_le_bytes(wide))
-    }
-
-    /// Bytes after their length, which takes `size` bytes.
-    fn sized(&mut self, size: usize) -> Result<&'a [u8], CodecError> {
-        let length = self.unsigned(size)?;
-        self.take(usize::try_from(length).unwrap_or(usize::MAX))
-    }
-
-    fn line(&mut self) -> Result<&'a [u8], CodecError> {
-        let end = self.rest.iter().position(|byte| *byte == b'\n');
-        let line = self.take(end.unwrap_or(usize::MAX))?;
-        self.take(1)?;
-        Ok(line)
-    }
-
-    fn line_number(&mut self) -> Result<u64, CodecError> {
-        let line = str::from_utf8(self.line()?).ok();
-        line.and_then(|line| line.parse().ok()).ok_or_else(|| broken("a reference"))
-    }
 }
 
 fn pairs(items: &[Id]) -> Result<Vec<(Id, Id)>, CodecError> {
@@ -432,10 +309,6 @@ fn pairs(items: &[Id]) -> Result<Vec<(Id, Id)>, CodecError> {
         [] => Ok(pairs.iter().map(|&[key, value]| (key, value)).collect()),
         _ => Err(broken("a dict")),
     }
-}
-
-fn broken(what: &str) -> CodecError {
-    CodecError::new(format!("a broken pickle: {what} cannot be made"))
 }
 
 fn refused(module: &[u8], name: &[u8]) -> CodecError {

@@ -1,0 +1,96 @@
+//! The scenarios that both kinds of dictionary share.
+
+/// The scenarios, on what `$open` opens: a function of a client and a name.
+macro_rules! map_scenarios {
+    ($open:ident) => {
+        async fn many_entries_are_written_and_read_in_order<C: Kind>(
+            client: C,
+            name: &'static str,
+        ) {
+            let dict = $open::<String, u64, C>(&client, name);
+            let map = HashMap::from([("a".to_owned(), 1), ("b".to_owned(), 2)]);
+            ok!(dict.insert_many(&map));
+            ok!(dict.insert_many([("b", &3), ("c", &4)]));
+            assert_eq!(ok!(dict.get_many(["c", "x", "a", "c"])), [Some(4), None, Some(1), Some(4)]);
+            assert_eq!(ok!(dict.remove_many(["a", "x", "b"])), 2);
+            assert_eq!(ok!(dict.to_map()), HashMap::from([("c".to_owned(), 4)]));
+        }
+
+        async fn nothing_is_sent_for_nothing<C: Kind>(client: C, name: &'static str) {
+            let dict = $open::<String, u64, C>(&client, name);
+            let (no_keys, no_entries): ([&str; 0], [(&str, &u64); 0]) = ([], []);
+            ok!(dict.insert_many(no_entries));
+            assert_eq!(ok!(dict.get_many(no_keys)), []);
+            assert_eq!(ok!(dict.remove_many(no_keys)), 0);
+        }
+
+        async fn an_insert_can_depend_on_what_is_there<C: Kind>(client: C, name: &'static str) {
+            let dict = $open::<String, u64, C>(&client, name);
+            assert!(!ok!(dict.set_if_present("a", &1)));
+            assert_eq!(ok!(dict.get("a")), None);
+            assert!(ok!(dict.set_if_absent("a", &2)));
+            assert!(!ok!(dict.set_if_absent("a", &3)));
+            assert!(ok!(dict.set_if_present("a", &4)));
+            assert_eq!(
+                (ok!(dict.get_or_insert("a", &5)), ok!(dict.get_or_insert("b", &6))),
+                (4, 6)
+            );
+            assert_eq!(ok!(dict.get_many(["a", "b"])), [Some(4), Some(6)]);
+        }
+
+        async fn an_entry_can_be_replaced_or_taken<C: Kind>(client: C, name: &'static str) {
+            let dict = $open::<String, u64, C>(&client, name);
+            assert_eq!((ok!(dict.replace("a", &1)), ok!(dict.replace("a", &2))), (None, Some(1)));
+            assert_eq!((ok!(dict.take("a")), ok!(dict.take("a"))), (Some(2), None));
+        }
+
+        async fn everything_can_be_listed<C: Kind>(client: C, name: &'static str) {
+            let dict = $open::<String, u64, C>(&client, name);
+            ok!(dict.insert_many([("a", &1), ("b", &2)]));
+            assert_eq!(sorted!(dict.iter()), [("a".to_owned(), 1), ("b".to_owned(), 2)]);
+            assert_eq!(sorted!(dict.keys()), ["a", "b"]);
+            assert_eq!(sorted!(dict.values()), [1, 2]);
+            ok!(dict.clear());
+            assert_eq!(sorted!(dict.keys()), [""; 0]);
+        }
+
+        async fn a_large_dict_is_listed_completely<C: Kind>(client: C, name: &'static str) {
+            let dict = $open::<u64, u64, C>(&client, name);
+            let numbers: Vec<u64> = (0..20_000).collect();
+            ok!(dict.extend(numbers.iter().zip(&numbers)));
+            let expected: Vec<(u64, u64)> =
+                numbers.iter().map(|&number| (number, number)).collect();
+            assert_eq!(sorted!(dict.iter()), expected);
+            assert_eq!(sorted!(dict.keys().page_size(7000)), numbers);
+        }
+
+        async fn a_glob_selects_entries<C: Kind>(client: C, name: &'static str) {
+            let dict = $open::<String, u64, C>(&client, name);
+            ok!(dict.insert_many([("ann", &1), ("anna", &2), ("bob", &3)]));
+            assert_eq!(sorted!(dict.iter_matching("ann?")), [("anna".to_owned(), 2)]);
+        }
+
+        async fn all_entries_are_replaced_at_once<C: Kind>(client: C, name: &'static str) {
+            let dict = $open::<u64, u64, C>(&client, name);
+            ok!(dict.insert(&1, &1));
+            let numbers: Vec<u64> = (10..20_000).collect();
+            ok!(dict.replace_all(numbers.iter().zip(&numbers)));
+            assert_eq!(sorted!(dict.keys()), numbers);
+            ok!(dict.replace_all([(&0, &0); 0]));
+            assert!(ok!(dict.is_empty()));
+        }
+
+        async fn extend_takes_any_number_of_entries<C: Kind>(client: C, name: &'static str) {
+            let dict = $open::<u64, String, C>(&client, name);
+            for size in [0, 1, 999, 1000, 1001, 2500] {
+                ok!(dict.clear());
+                let map: HashMap<u64, String> =
+                    (0..size).map(|key| (key, key.to_string())).collect();
+                ok!(dict.extend(&map));
+                assert_eq!(ok!(dict.to_map()), map);
+            }
+        }
+    };
+}
+
+pub(crate) use map_scenarios;
