@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::mem;
 
 use super::name::Name;
@@ -155,9 +155,12 @@ impl fmt::Debug for Cursor {
 #[derive(Default)]
 struct Recent {
     hasher: RandomState,
-    newer: HashSet<u64>,
-    older: HashSet<u64>,
+    newer: Fingerprints,
+    older: Fingerprints,
 }
+
+/// Hashes that are not hashed again.
+type Fingerprints = HashSet<u64, BuildHasherDefault<Unchanged>>;
 
 impl Recent {
     fn insert(&mut self, element: &[u8]) -> bool {
@@ -166,9 +169,28 @@ impl Recent {
             return false;
         }
         if self.newer.len() >= MOST_REMEMBERED {
-            self.older = mem::take(&mut self.newer);
+            mem::swap(&mut self.older, &mut self.newer);
+            self.newer.clear();
         }
         true
+    }
+}
+
+/// A hasher for what is a hash already.
+#[derive(Default)]
+struct Unchanged(u64);
+
+impl Hasher for Unchanged {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
