@@ -9,6 +9,8 @@ use redis_collections::{Client, LocalServer, RedisDict, RedisHashDict, RedisList
 const ENTRIES: usize = 100_000;
 const BYTES: usize = 100;
 const ROUNDS: usize = 5;
+/// How many elements a page of an iteration has.
+const PAGE: usize = 1000;
 
 fn main() {
     let server = LocalServer::start().expect("a server");
@@ -21,10 +23,10 @@ fn main() {
     let list: RedisList<String> = RedisList::new(&client, "list");
 
     let (set, get) = (yardstick(server.port(), "set"), yardstick(server.port(), "get"));
-    println!("{:34} {:>12} {:>16}", "operation", "entries/s", "of redis-benchmark");
+    println!("{:36} {:>12} {:>16}", "operation", "entries/s", "of redis-benchmark");
     let print = |name: &str, rate: f64, yardstick: Option<f64>| {
         let share = yardstick.map_or("-".into(), |yardstick| format!("{:.2}", rate / yardstick));
-        println!("{name:34} {rate:>12.0} {share:>16}");
+        println!("{name:36} {rate:>12.0} {share:>16}");
     };
     for (name, rate) in [("redis-benchmark set", set), ("redis-benchmark get", get)] {
         rate.into_iter().for_each(|rate| print(name, rate, Some(rate)));
@@ -66,9 +68,51 @@ fn main() {
     }
     reads("RedisList::iter", &|| list.iter().filter(Result::is_ok).count());
     reads("RedisHashDict::iter", &|| hash.iter().filter(Result::is_ok).count());
+    reads("HSCAN by hand", &|| hscan_by_hand(server.url()));
     list.clear().expect("ok");
     hash.clear().expect("ok");
     reads("RedisDict::iter", &|| dict.iter().filter(Result::is_ok).count());
+    reads("SCAN and MGET by hand", &|| scan_by_hand(server.url()));
+}
+
+/// What the driver and the server allow an iteration over a hash.
+fn hscan_by_hand(url: &str) -> usize {
+    let mut connection = connect(url);
+    let (mut cursor, mut count) = (0u64, 0);
+    loop {
+        let mut command = redis::cmd("HSCAN");
+        command.arg("hash").arg(cursor).arg("COUNT").arg(PAGE);
+        let (next, found): (u64, Vec<(String, String)>) =
+            command.query(&mut connection).expect("a page");
+        (cursor, count) = (next, count + found.len());
+        if cursor == 0 {
+            return count;
+        }
+    }
+}
+
+/// What the driver and the server allow an iteration over strings.
+fn scan_by_hand(url: &str) -> usize {
+    let mut connection = connect(url);
+    let (mut cursor, mut count) = (0u64, 0);
+    loop {
+        let mut command = redis::cmd("SCAN");
+        command.arg(cursor).arg("MATCH").arg("dict:*").arg("COUNT").arg(PAGE);
+        let (next, keys): (u64, Vec<String>) = command.query(&mut connection).expect("a page");
+        if !keys.is_empty() {
+            let values: Vec<Option<String>> =
+                redis::cmd("MGET").arg(keys).query(&mut connection).expect("values");
+            count += values.into_iter().flatten().count();
+        }
+        cursor = next;
+        if cursor == 0 {
+            return count;
+        }
+    }
+}
+
+fn connect(url: &str) -> redis::Connection {
+    redis::Client::open(url).and_then(|client| client.get_connection()).expect("a connection")
 }
 
 /// The best of several rounds: what else the machine does can only slow it down.
