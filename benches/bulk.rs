@@ -35,12 +35,21 @@ fn main() {
     };
     writes("RedisDict::extend", &|| dict.extend(entries()).expect("ok"));
     writes("RedisHashDict::extend", &|| hash.extend(entries()).expect("ok"));
-    writes("RedisList::push_many by 1,000", &|| {
-        list.clear().expect("ok");
-        for chunk in keys.chunks(1000) {
-            list.push_many(chunk.iter().map(|_| &value)).expect("ok");
-        }
-    });
+    for by in [1000, 10_000] {
+        let entries = |chunk| <[String]>::iter(chunk).map(|key| (key, &value));
+        writes(&format!("RedisDict::insert_many by {by}"), &|| {
+            keys.chunks(by).for_each(|chunk| dict.insert_many(entries(chunk)).expect("ok"));
+        });
+        writes(&format!("RedisHashDict::insert_many by {by}"), &|| {
+            keys.chunks(by).for_each(|chunk| _ = hash.insert_many(entries(chunk)).expect("ok"));
+        });
+        writes(&format!("RedisList::push_many by {by}"), &|| {
+            list.clear().expect("ok");
+            for chunk in keys.chunks(by) {
+                list.push_many(chunk.iter().map(|_| &value)).expect("ok");
+            }
+        });
+    }
     for by in [1000, 10_000] {
         reads(&format!("RedisDict::get_many by {by}"), &|| {
             let read = |chunk: &[String]| dict.get_many(chunk).expect("ok");
@@ -49,6 +58,10 @@ fn main() {
         reads(&format!("RedisHashDict::get_many by {by}"), &|| {
             let read = |chunk: &[String]| hash.get_many(chunk).expect("ok");
             keys.chunks(by).map(|chunk| read(chunk).into_iter().flatten().count()).sum()
+        });
+        reads(&format!("RedisList::range by {by}"), &|| {
+            let read = |start| list.range(start..start + by).expect("ok");
+            (0..ENTRIES).step_by(by).map(|start| read(start).len()).sum()
         });
     }
     reads("RedisList::iter", &|| list.iter().filter(Result::is_ok).count());
@@ -68,13 +81,14 @@ fn best_rate(run: &dyn Fn()) -> f64 {
     (0..ROUNDS).map(rate).fold(0.0, f64::max)
 }
 
-/// The best that redis-benchmark reaches, if it is installed.
+/// The best that redis-benchmark reaches, if it is installed. It has a database of its own, so that
+/// its keys are not in the way of a dictionary's iteration.
 fn yardstick(port: u16, test: &str) -> Option<f64> {
     let run = |(clients, depth): (&str, &str)| {
         let port = port.to_string();
         let output = Command::new("redis-benchmark")
             .args(["-p", &port, "-t", test, "-d", "100", "-n", "500000", "-r", "100000"])
-            .args(["-c", clients, "-P", depth, "--csv"])
+            .args(["-c", clients, "-P", depth, "--dbnum", "1", "--csv"])
             .output()
             .ok()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
