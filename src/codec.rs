@@ -75,7 +75,14 @@ pub trait Codec: Sized + 'static {
 /// A codec that writes equal values as equal bytes, so that the server can compare them.
 ///
 /// Serde formats are canonical for types that serialize equal values alike: a `HashMap` inside
-/// does not.
+/// does not. Pickles are not, so that this does not compile:
+///
+/// ```compile_fail
+/// # #[cfg(feature = "pickle")]
+/// fn is_known(names: &redis_collections::RedisSet<redis_collections::Pickle<String>>) -> bool {
+///     names.contains(&"ann".to_owned()).unwrap()
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` may write equal values as different bytes",
     label = "the server cannot find a value by its bytes",

@@ -31,6 +31,14 @@ pub trait Executor: Clone + sealed::Sealed {
 }
 
 /// An executor that can wait for one reply before it sends the next command.
+///
+/// What takes several round trips cannot travel in a pipeline, and does not compile there:
+///
+/// ```compile_fail
+/// fn count(ages: redis_collections::RedisDict<String, u32>) {
+///     let command = ages.deferred().len();
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "this operation takes several round trips, which `{Self}` cannot make",
     label = "cannot be put in a pipeline",

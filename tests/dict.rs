@@ -5,7 +5,7 @@ mod support;
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use redis_collections::{Codec, Error, RedisDict, RedisList, Ttl};
+use redis_collections::{Client, Codec, Error, LocalServer, RedisDict, RedisList, Ttl};
 use support::kinds::{Kind, contract, ok, settle, sorted};
 use support::maps::map_scenarios;
 
@@ -193,4 +193,17 @@ async fn any_bytes_are_a_name_and_a_key<C: Kind>(client: C, name: &'static str) 
         assert_eq!(ok!(dict.get(b"\0")).as_deref(), Some(&b"\0"[..]));
         assert_eq!((ok!(dict.clear()), ok!(dict.len())), (odd.len(), 0), "{dict:?}");
     }
+}
+
+#[test]
+fn a_whole_database_is_counted_and_cleared_only_by_name() {
+    let server = LocalServer::start().unwrap();
+    let client = Client::open(server.url()).unwrap();
+    let all: RedisDict<String, String> = RedisDict::whole_database(&client);
+    let list: RedisList<String> = RedisList::new(&client, "list");
+    all.insert_many([("a", "1"), ("b:c", "2")]).unwrap();
+    list.push_back("x").unwrap();
+    assert!(all.len().is_err() && all.clear().is_err() && all.replace_all([("d", "3")]).is_err());
+    assert_eq!((all.database_len().unwrap(), all.to_map().unwrap().len()), (3, 2));
+    assert_eq!((all.clear_database().unwrap(), list.len().unwrap()), (2, 1));
 }

@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::HashSet;
 
-use redis_collections::{Error, RedisList, RedisSet};
+use redis_collections::{Error, Pickle, RedisList, RedisSet};
 use support::kinds::{Kind, contract, ok, settle, sorted};
 
 contract! {
@@ -16,6 +16,7 @@ contract! {
     a_large_set_is_iterated_completely,
     a_member_that_cannot_be_decoded_is_not_lost,
     equal_members_are_found_whatever_their_bytes,
+    equal_pickles_of_python_are_one_member,
     a_key_of_another_type_is_an_error,
 }
 
@@ -110,6 +111,19 @@ async fn equal_members_are_found_whatever_their_bytes<C: Kind>(client: C, name: 
     assert_eq!((ok!(set.contains_equal(&7)), ok!(set.contains_equal(&9))), (true, false));
     assert_eq!((ok!(set.remove_equal(&7)), ok!(set.remove_equal(&7))), (3, 0));
     assert_eq!(sorted!(texts.iter()), ["8", "no number"]);
+}
+
+/// Python 2 pickled `("spam",)` in two ways, which were two members of one set.
+async fn equal_pickles_of_python_are_one_member<C: Kind>(client: C, name: &'static str) {
+    let bytes: RedisSet<Vec<u8>, C> = RedisSet::new(&client, name);
+    let pickles: [&[u8]; 2] = [b"(S'spam'\np1\ntp2\n.", b"(S'spam'\ntp1\n."];
+    assert_eq!(ok!(bytes.insert_many(pickles)), 2);
+    let set: RedisSet<Pickle<(String,)>, C> = bytes.typed();
+    ok!(set.insert(&("eggs".to_owned(),)));
+    let spam = ("spam".to_owned(),);
+    assert!(ok!(set.contains_equal(&spam)));
+    assert_eq!((ok!(set.remove_equal(&spam)), ok!(set.len())), (2, 1));
+    assert!(!ok!(set.contains_equal(&spam)));
 }
 
 async fn a_key_of_another_type_is_an_error<C: Kind>(client: C, name: &'static str) {

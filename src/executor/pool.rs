@@ -1,10 +1,11 @@
 //! The pool of connections for commands that are answered at once.
 
 use std::convert::Infallible;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::RedisResult;
+use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 
 use super::connection::Connector;
 use super::idle::{Idle, LastUse, answers};
@@ -33,6 +34,7 @@ pub(crate) struct Outcome<T> {
 impl Pool {
     pub(crate) fn with_size(size: u32, patience: Duration) -> Result<Self> {
         let builder = r2d2::Pool::builder().max_size(size).connection_timeout(patience);
+        let builder = builder.thread_pool(Arc::new(one_thread()));
         let pool = builder.test_on_check_out(false).build(Slots);
         pool.map(Pool::Own).map_err(|error| Error::Configuration(error.to_string()))
     }
@@ -53,6 +55,12 @@ impl Pool {
             Pool::Given { pool, failed } => with_given(pool, failed, connector, afresh, talk),
         }
     }
+}
+
+/// Slots cost r2d2 no work to speak of. Its own threads would outlive the pool by half a minute.
+fn one_thread() -> ScheduledThreadPool {
+    let behavior = OnPoolDropBehavior::DiscardPendingScheduled;
+    ScheduledThreadPool::builder().num_threads(1).on_drop_behavior(behavior).build()
 }
 
 fn with_slot<T>(
