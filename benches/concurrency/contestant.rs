@@ -97,5 +97,5 @@ pub(crate) fn fields(caller: usize) -> impl Iterator<Item = u64> + Send {
 pub(crate) const OURS: &str = "ours";
 
 const WARM_UP: Duration = Duration::from_millis(60);
-const TIME: Duration = Duration::from_millis(400);
+const TIME: Duration = Duration::from_millis(200);
 const MULTIPLIER: u64 = 6_364_136_223_846_793_005;

@@ -71,5 +71,5 @@ const HASH: &str = "numbers";
 /// Each field holds its own number.
 const FIELDS: u64 = 1000;
 const CALLERS: [usize; 4] = [1, 8, 64, 256];
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 9;
 const WIDTH: usize = 15;
