@@ -22,6 +22,7 @@ test:
 bench: server
 	cargo bench --bench overhead
 	cargo bench --bench bulk
+	cargo bench --bench concurrency
 	cargo bench --bench memory
 
 server:
