@@ -1,20 +1,27 @@
 #![allow(dead_code, unused_imports, unused_macros, reason = "each test program uses a part of it")]
 
+pub(crate) mod cluster;
 pub(crate) mod kinds;
 pub(crate) mod maps;
 pub(crate) mod proxy;
 pub(crate) mod python;
 
+use redis::{Client, Cmd, FromRedisValue, RedisResult};
 use std::{
     io::{self, BufRead, BufReader, Write},
     net::TcpStream,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 /// Whether the condition comes true within a generous limit.
-pub(crate) fn eventually(mut condition: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(10);
+pub(crate) fn eventually(condition: impl FnMut() -> bool) -> bool {
+    within(Duration::from_secs(10), condition)
+}
+
+pub(crate) fn within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
     while !condition() {
         if Instant::now() > deadline {
             return false;
@@ -22,6 +29,12 @@ pub(crate) fn eventually(mut condition: impl FnMut() -> bool) -> bool {
         thread::sleep(Duration::from_millis(2));
     }
     true
+}
+
+pub(crate) fn send_signal(name: &str, process_id: u32) -> io::Result<bool> {
+    let mut kill = Command::new("kill");
+    let status = kill.args(["-s", name, &process_id.to_string()]).stderr(Stdio::null()).status()?;
+    Ok(status.success())
 }
 
 /// A plain connection that speaks the server's protocol in lines.
@@ -58,4 +71,21 @@ impl Lines {
 /// The first line of the reply to one command on a connection of its own.
 pub(crate) fn ask(port: u16, command: &str) -> io::Result<String> {
     Lines::connect(port)?.ask(command)
+}
+
+/// The whole reply to a command without spaces in its arguments, on a connection of its own.
+pub(crate) fn query<T: FromRedisValue>(url: &str, command: &str) -> RedisResult<T> {
+    let mut words = Cmd::new();
+    for word in command.split_whitespace() {
+        words.arg(word);
+    }
+    run(url, &words)
+}
+
+/// As [`query`], for any command.
+pub(crate) fn run<T: FromRedisValue>(url: &str, command: &Cmd) -> RedisResult<T> {
+    let patience = Duration::from_secs(5);
+    let mut connection = Client::open(url)?.get_connection_with_timeout(patience)?;
+    connection.set_read_timeout(Some(patience))?;
+    command.query(&mut connection)
 }
