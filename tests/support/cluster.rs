@@ -3,20 +3,19 @@
 mod creation;
 mod view;
 
-use super::{query, run, send_signal, within};
+use super::{
+    send_signal,
+    servers::{Outcome, query, run, url, wait_for},
+};
 use redis::{FromRedisValue, RedisResult, ToRedisArgs, cmd};
 use redis_collections::LocalServer;
-use std::{error::Error, io, thread, time::Duration};
+use std::{io, thread};
 use view::Node;
-
-type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 pub(crate) const MASTERS: usize = 3;
 pub(crate) const NODES: usize = 2 * MASTERS;
 pub(crate) const SLOTS: u16 = 16_384;
 
-/// Long enough for an election that had to be repeated on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
 const KEYS_PER_MIGRATION: usize = 100;
 
 /// Three masters, each with one replica; the first three nodes begin as the masters.
@@ -63,9 +62,7 @@ impl Cluster {
     }
 
     pub(crate) fn url(&self, index: usize) -> String {
-        let port = self.nodes[index].port();
-        let credentials = self.password.iter().map(|password| format!(":{password}@"));
-        format!("redis://{}127.0.0.1:{port}/", credentials.collect::<String>())
+        url(self.nodes[index].port(), self.password.as_deref())
     }
 
     pub(crate) fn key_slot(&self, key: impl ToRedisArgs) -> Outcome<u16> {
@@ -235,15 +232,10 @@ impl Cluster {
         query(&self.url(index), command)
     }
 
-    fn wait(&self, what: &str, mut condition: impl FnMut() -> Outcome<bool>) -> Outcome {
-        let mut last = Ok(false);
-        if within(PATIENCE, || {
-            last = condition();
-            matches!(last, Ok(true))
-        }) {
-            return Ok(());
-        }
-        let nodes = self.any().and_then(|index| Ok(self.ask::<String>(index, "CLUSTER NODES")?));
-        Err(format!("waited in vain for {what}: {last:?}, {}", nodes.unwrap_or_default()).into())
+    fn wait(&self, what: &str, condition: impl FnMut() -> Outcome<bool>) -> Outcome {
+        wait_for(what, condition).map_err(|error| {
+            let nodes = self.running().map(|index| self.ask::<String>(index, "CLUSTER NODES"));
+            format!("{error}, {:?}", nodes.collect::<Vec<_>>()).into()
+        })
     }
 }

@@ -5,8 +5,9 @@ pub(crate) mod kinds;
 pub(crate) mod maps;
 pub(crate) mod proxy;
 pub(crate) mod python;
+pub(crate) mod sentinel;
+pub(crate) mod servers;
 
-use redis::{Client, Cmd, FromRedisValue, RedisResult};
 use std::{
     io::{self, BufRead, BufReader, Write},
     net::TcpStream,
@@ -71,21 +72,4 @@ impl Lines {
 /// The first line of the reply to one command on a connection of its own.
 pub(crate) fn ask(port: u16, command: &str) -> io::Result<String> {
     Lines::connect(port)?.ask(command)
-}
-
-/// The whole reply to a command without spaces in its arguments, on a connection of its own.
-pub(crate) fn query<T: FromRedisValue>(url: &str, command: &str) -> RedisResult<T> {
-    let mut words = Cmd::new();
-    for word in command.split_whitespace() {
-        words.arg(word);
-    }
-    run(url, &words)
-}
-
-/// As [`query`], for any command.
-pub(crate) fn run<T: FromRedisValue>(url: &str, command: &Cmd) -> RedisResult<T> {
-    let patience = Duration::from_secs(5);
-    let mut connection = Client::open(url)?.get_connection_with_timeout(patience)?;
-    connection.set_read_timeout(Some(patience))?;
-    command.query(&mut connection)
 }

@@ -1,7 +1,10 @@
 //! Makes one cluster of separate nodes.
 
-use super::{Cluster, MASTERS, NODES, Outcome, PATIENCE, SLOTS};
-use crate::support::within;
+use super::{Cluster, MASTERS, NODES, SLOTS};
+use crate::support::{
+    servers::{Outcome, PATIENCE},
+    within,
+};
 use std::{
     env,
     io::{self, ErrorKind, Read},

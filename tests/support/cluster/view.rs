@@ -1,6 +1,7 @@
 //! What one node of a cluster knows of all nodes.
 
-use std::{error::Error, ops::RangeInclusive};
+use crate::support::servers::Outcome;
+use std::ops::RangeInclusive;
 
 #[derive(Debug, PartialEq)]
 pub(super) struct Node {
@@ -22,9 +23,9 @@ impl Node {
 }
 
 /// The nodes of a reply to CLUSTER NODES, in the order of their ids.
-pub(super) fn parse(reply: &str) -> Result<Vec<Node>, Box<dyn Error>> {
+pub(super) fn parse(reply: &str) -> Outcome<Vec<Node>> {
     let nodes = reply.lines().map(|line| parse_node(line).ok_or_else(|| line.into()));
-    let mut nodes: Vec<_> = nodes.collect::<Result<_, Box<dyn Error>>>()?;
+    let mut nodes: Vec<_> = nodes.collect::<Outcome<_>>()?;
     nodes.sort_by(|one, other| one.id.cmp(&other.id));
     Ok(nodes)
 }
