@@ -12,7 +12,7 @@ use std::{
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
-use support::{ask, eventually};
+use support::{ask, eventually, send_signal};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -27,12 +27,6 @@ fn child_in(test: &str) -> io::Result<Command> {
     let mut command = Command::new(env::current_exe()?);
     command.args(["--exact", test, "--nocapture"]).env(CHILD, "1").stdin(Stdio::piped());
     Ok(command)
-}
-
-fn send_signal(name: &str, process_id: u32) -> io::Result<bool> {
-    let mut kill = Command::new("kill");
-    let status = kill.args(["-s", name, &process_id.to_string()]).stderr(Stdio::null()).status()?;
-    Ok(status.success())
 }
 
 fn runs(process_id: u32) -> io::Result<bool> {

@@ -1,20 +1,28 @@
 #![allow(dead_code, unused_imports, unused_macros, reason = "each test program uses a part of it")]
 
+pub(crate) mod cluster;
 pub(crate) mod kinds;
 pub(crate) mod maps;
 pub(crate) mod proxy;
 pub(crate) mod python;
+pub(crate) mod sentinel;
+pub(crate) mod servers;
 
 use std::{
     io::{self, BufRead, BufReader, Write},
     net::TcpStream,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 /// Whether the condition comes true within a generous limit.
-pub(crate) fn eventually(mut condition: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(10);
+pub(crate) fn eventually(condition: impl FnMut() -> bool) -> bool {
+    within(Duration::from_secs(10), condition)
+}
+
+pub(crate) fn within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
     while !condition() {
         if Instant::now() > deadline {
             return false;
@@ -22,6 +30,12 @@ pub(crate) fn eventually(mut condition: impl FnMut() -> bool) -> bool {
         thread::sleep(Duration::from_millis(2));
     }
     true
+}
+
+pub(crate) fn send_signal(name: &str, process_id: u32) -> io::Result<bool> {
+    let mut kill = Command::new("kill");
+    let status = kill.args(["-s", name, &process_id.to_string()]).stderr(Stdio::null()).status()?;
+    Ok(status.success())
 }
 
 /// A plain connection that speaks the server's protocol in lines.

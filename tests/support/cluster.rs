@@ -1,0 +1,241 @@
+//! A real cluster of servers on 127.0.0.1.
+
+mod creation;
+mod view;
+
+use super::{
+    send_signal,
+    servers::{Outcome, query, run, url, wait_for},
+};
+use redis::{FromRedisValue, RedisResult, ToRedisArgs, cmd};
+use redis_collections::LocalServer;
+use std::{io, thread};
+use view::Node;
+
+pub(crate) const MASTERS: usize = 3;
+pub(crate) const NODES: usize = 2 * MASTERS;
+pub(crate) const SLOTS: u16 = 16_384;
+
+const KEYS_PER_MIGRATION: usize = 100;
+
+/// Three masters, each with one replica; the first three nodes begin as the masters.
+///
+/// Its methods wait until all nodes that run have learnt what changed.
+pub(crate) struct Cluster {
+    nodes: Vec<LocalServer>,
+    answers: [bool; NODES],
+    password: Option<String>,
+}
+
+impl Cluster {
+    pub(crate) fn start() -> Outcome<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The nodes have further arguments; a password among them is used for everything.
+    pub(crate) fn start_with(arguments: &[&str]) -> Outcome<Self> {
+        let password = arguments.windows(2).find(|pair| pair[0] == "--requirepass");
+        let password = password.map(|pair| pair[1]);
+        let mut all = vec!["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
+        // A replica may always take over, and begins to follow its master without delay.
+        all.extend(["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"]);
+        all.extend(password.iter().flat_map(|password| ["--masterauth", password]));
+        all.extend(arguments);
+        let nodes: io::Result<_> = thread::scope(|scope| {
+            let starting = [(); NODES].map(|()| scope.spawn(|| LocalServer::start_with(&all)));
+            starting.map(|node| node.join().expect("no panic")).into_iter().collect()
+        });
+        let password = password.map(str::to_owned);
+        let cluster = Self { nodes: nodes?, answers: [true; NODES], password };
+        creation::create(&cluster)?;
+        cluster.wait_until_healthy()?;
+        Ok(cluster)
+    }
+
+    pub(crate) fn nodes(&self) -> &[LocalServer] {
+        &self.nodes
+    }
+
+    /// The addresses of all nodes, with the password if there is one.
+    pub(crate) fn urls(&self) -> Vec<String> {
+        (0..NODES).map(|index| self.url(index)).collect()
+    }
+
+    pub(crate) fn url(&self, index: usize) -> String {
+        url(self.nodes[index].port(), self.password.as_deref())
+    }
+
+    pub(crate) fn key_slot(&self, key: impl ToRedisArgs) -> Outcome<u16> {
+        let mut command = cmd("CLUSTER");
+        Ok(run(&self.url(self.any()?), command.arg("KEYSLOT").arg(key))?)
+    }
+
+    /// The node that the nodes which run hold for the master of a slot.
+    pub(crate) fn master_of(&self, slot: u16) -> Outcome<usize> {
+        let nodes = self.view(self.any()?)?;
+        let master = nodes.iter().find(|node| node.has_slot(slot));
+        self.index_of(master.ok_or_else(|| format!("nobody has slot {slot}"))?)
+    }
+
+    pub(crate) fn replica_of(&self, master: usize) -> Outcome<usize> {
+        let nodes = self.view(self.any()?)?;
+        let port = self.nodes[master].port();
+        let master = nodes.iter().find(|node| node.port == port);
+        let replica = master.and_then(|master| nodes.iter().find(|node| node.follows(master)));
+        self.index_of(replica.ok_or("no replica of this master")?)
+    }
+
+    /// Ends a node as a crash would.
+    pub(crate) fn kill(&mut self, index: usize) -> io::Result<()> {
+        self.answers[index] = false;
+        self.nodes[index].stop()
+    }
+
+    /// Starts a node again and waits until the cluster is complete.
+    ///
+    /// To have lost its data without its replica taking over, restart it at once.
+    pub(crate) fn restart(&mut self, index: usize) -> Outcome {
+        self.nodes[index].restart()?;
+        self.answers[index] = true;
+        self.wait_until_healthy()
+    }
+
+    /// Lets a node hang: its connections stay open.
+    pub(crate) fn pause(&mut self, index: usize) -> io::Result<()> {
+        self.answers[index] = false;
+        send_signal("STOP", self.nodes[index].process_id()).map(drop)
+    }
+
+    /// Lets a node go on, without waiting for anything.
+    pub(crate) fn resume(&mut self, index: usize) -> io::Result<()> {
+        self.answers[index] = true;
+        send_signal("CONT", self.nodes[index].process_id()).map(drop)
+    }
+
+    pub(crate) fn wait_for_new_master(&self, slot: u16, old: usize) -> Outcome<usize> {
+        self.wait("another master", || {
+            let master = self.master_of(slot)?;
+            Ok(master != old && self.agrees_that(slot, master)?)
+        })?;
+        self.master_of(slot)
+    }
+
+    /// Makes a replica the master and its master the replica.
+    pub(crate) fn failover(&self, replica: usize) -> Outcome {
+        self.ask::<()>(replica, "CLUSTER FAILOVER")?;
+        let port = self.nodes[replica].port();
+        self.wait("the failover", || {
+            let nodes = self.view(replica)?;
+            Ok(nodes.iter().any(|node| node.port == port && node.master.is_none()))
+        })?;
+        self.wait_until_healthy()
+    }
+
+    pub(crate) fn move_slot(&self, slot: u16, from: usize, to: usize) -> Outcome {
+        self.begin_move(slot, from, to)?;
+        self.finish_move(slot, from, to)
+    }
+
+    /// From now on `from` sends clients to `to` with ASK for the keys it does not have.
+    pub(crate) fn begin_move(&self, slot: u16, from: usize, to: usize) -> Outcome {
+        let (source, target) = (self.id_of(from)?, self.id_of(to)?);
+        self.ask::<()>(to, &format!("CLUSTER SETSLOT {slot} IMPORTING {source}"))?;
+        Ok(self.ask(from, &format!("CLUSTER SETSLOT {slot} MIGRATING {target}"))?)
+    }
+
+    pub(crate) fn move_keys(&self, keys: &[Vec<u8>], from: usize, to: usize) -> Outcome {
+        let mut command = cmd("MIGRATE");
+        command.arg("127.0.0.1").arg(self.nodes[to].port()).arg("").arg(0).arg(5000);
+        if let Some(password) = &self.password {
+            command.arg("AUTH").arg(password);
+        }
+        Ok(run(&self.url(from), command.arg("KEYS").arg(keys))?)
+    }
+
+    /// Moves the keys that are still there, and then the slot.
+    pub(crate) fn finish_move(&self, slot: u16, from: usize, to: usize) -> Outcome {
+        let next = format!("CLUSTER GETKEYSINSLOT {slot} {KEYS_PER_MIGRATION}");
+        loop {
+            let keys: Vec<Vec<u8>> = self.ask(from, &next)?;
+            if keys.is_empty() {
+                break;
+            }
+            self.move_keys(&keys, from, to)?;
+        }
+        let target = self.id_of(to)?;
+        for index in [to, from] {
+            self.ask::<()>(index, &format!("CLUSTER SETSLOT {slot} NODE {target}"))?;
+        }
+        self.wait("the move of a slot", || self.agrees_that(slot, to))
+    }
+
+    /// Waits until all nodes are in sync, serve all slots, and know the same of each other.
+    pub(crate) fn wait_until_healthy(&self) -> Outcome {
+        self.wait("a healthy cluster", || {
+            let nodes = self.view(0)?;
+            let replicas = nodes.iter().filter(|node| node.master.is_some()).count();
+            let mut in_sync = 0;
+            for index in 0..NODES {
+                let replication: String = self.ask(index, "INFO replication")?;
+                if !self.is_content(index)?
+                    || self.view(index)? != nodes
+                    || replication.contains("master_link_status:down")
+                {
+                    return Ok(false);
+                }
+                in_sync += replication.matches("state=online").count();
+            }
+            let complete = nodes.len() == NODES && nodes.iter().all(|node| node.reachable);
+            Ok(complete && replicas == NODES - MASTERS && in_sync == replicas)
+        })
+    }
+
+    fn agrees_that(&self, slot: u16, master: usize) -> Outcome<bool> {
+        let port = self.nodes[master].port();
+        for index in self.running() {
+            let nodes = self.view(index)?;
+            let agrees = nodes.iter().any(|node| node.has_slot(slot) && node.port == port);
+            if !agrees || !self.is_content(index)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn is_content(&self, index: usize) -> RedisResult<bool> {
+        let info: String = self.ask(index, "CLUSTER INFO")?;
+        Ok(info.contains("cluster_state:ok"))
+    }
+
+    fn view(&self, index: usize) -> Outcome<Vec<Node>> {
+        view::parse(&self.ask::<String>(index, "CLUSTER NODES")?)
+    }
+
+    fn id_of(&self, index: usize) -> RedisResult<String> {
+        self.ask(index, "CLUSTER MYID")
+    }
+
+    fn index_of(&self, node: &Node) -> Outcome<usize> {
+        let index = self.nodes.iter().position(|server| server.port() == node.port);
+        index.ok_or_else(|| format!("no node of this cluster: {node:?}").into())
+    }
+
+    fn any(&self) -> Outcome<usize> {
+        self.running().next().ok_or_else(|| "no node runs".into())
+    }
+
+    fn running(&self) -> impl Iterator<Item = usize> {
+        (0..NODES).filter(|&index| self.answers[index])
+    }
+
+    fn ask<T: FromRedisValue>(&self, index: usize, command: &str) -> RedisResult<T> {
+        query(&self.url(index), command)
+    }
+
+    fn wait(&self, what: &str, condition: impl FnMut() -> Outcome<bool>) -> Outcome {
+        wait_for(what, condition).map_err(|error| {
+            let nodes = self.running().map(|index| self.ask::<String>(index, "CLUSTER NODES"));
+            format!("{error}, {:?}", nodes.collect::<Vec<_>>()).into()
+        })
+    }
+}

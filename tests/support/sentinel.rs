@@ -1,0 +1,248 @@
+//! Real sentinels that watch over a master and its replica on 127.0.0.1.
+
+use super::{
+    eventually,
+    servers::{Outcome, free_port, query, url, wait_for},
+};
+use redis::{FromRedisValue, RedisResult};
+use redis_collections::LocalServer;
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io,
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+const NAME: &str = "mymaster";
+const SENTINELS: usize = 3;
+const QUORUM: usize = 2;
+
+/// Ends the sentinel when the pipe it reads ends, as it does with its owner, however that ends.
+const GUARDED_SENTINEL: &str = r#"
+    program=${REDIS_SERVER:-$(command -v valkey-server || command -v redis-server)}
+    "$program" "$1" --sentinel &
+    read -r _
+    kill -s KILL $!
+    wait
+"#;
+
+/// Of what sentinels do every second or more rarely, in milliseconds.
+///
+/// During a failover they look at the servers once a second nevertheless. They trust what they saw
+/// for five times PING-PERIOD, and undo a promotion they have not heard of for four times
+/// PUBLISH-PERIOD, so both must be longer than that second.
+const PERIODS: &str = "INFO-PERIOD 500 PING-PERIOD 300 ASK-PERIOD 100 PUBLISH-PERIOD 500";
+
+/// Three sentinels, a master and one replica; the first server begins as the master.
+pub(crate) struct Sentinels {
+    // Dropped in this order: the sentinels do not see the servers end.
+    sentinels: Vec<Sentinel>,
+    servers: [LocalServer; 2],
+    password: Option<String>,
+}
+
+impl Sentinels {
+    pub(crate) fn start() -> Outcome<Self> {
+        Self::start_as(None)
+    }
+
+    /// The servers demand the password, the sentinels do not.
+    pub(crate) fn start_with_password(password: &str) -> Outcome<Self> {
+        Self::start_as(Some(password))
+    }
+
+    fn start_as(password: Option<&str>) -> Outcome<Self> {
+        let mut arguments = vec!["--repl-diskless-sync-delay", "0"];
+        if let Some(password) = password {
+            arguments.extend(["--requirepass", password, "--masterauth", password]);
+        }
+        let master = LocalServer::start_with(&arguments)?;
+        let port = master.port().to_string();
+        arguments.extend(["--replicaof", "127.0.0.1", &port]);
+        let servers = [master, LocalServer::start_with(&arguments)?];
+        let password = password.map(str::to_owned);
+        let mut this = Self { sentinels: Vec::new(), servers, password };
+        // Sentinels that find the replica at once need not look for it.
+        wait_for("the replica", || this.is_in_sync(0))?;
+        for number in 0..SENTINELS {
+            let path = this.servers[0].unix_socket().with_file_name(format!("sentinel-{number}"));
+            let settings = this.settings();
+            // Another program may have taken its port.
+            let sentinel = Sentinel::start(&path, &settings);
+            this.sentinels.push(sentinel.or_else(|_| Sentinel::start(&path, &settings))?);
+        }
+        this.wait_until_healthy()?;
+        Ok(this)
+    }
+
+    fn settings(&self) -> String {
+        let port = self.servers[0].port();
+        let mut lines = vec![
+            format!("monitor {NAME} 127.0.0.1 {port} {QUORUM}"),
+            format!("down-after-milliseconds {NAME} 1000"),
+            format!("failover-timeout {NAME} 2000"),
+            format!("parallel-syncs {NAME} 1"),
+        ];
+        lines.extend(self.password.iter().map(|password| format!("auth-pass {NAME} {password}")));
+        lines.iter().map(|line| format!("sentinel {line}\n")).collect()
+    }
+
+    /// The name by which the sentinels know the master.
+    pub(crate) fn name(&self) -> &'static str {
+        NAME
+    }
+
+    pub(crate) fn urls(&self) -> Vec<String> {
+        self.sentinels.iter().map(Sentinel::url).collect()
+    }
+
+    /// The master and the replica, in the order in which they were started.
+    pub(crate) fn servers(&self) -> &[LocalServer] {
+        &self.servers
+    }
+
+    /// The address of a server, with the password if there is one.
+    pub(crate) fn server_url(&self, index: usize) -> String {
+        url(self.servers[index].port(), self.password.as_deref())
+    }
+
+    /// The server that a sentinel names as the master.
+    pub(crate) fn master(&self) -> Outcome<usize> {
+        let sentinel = self.running().next().ok_or("no sentinel runs")?;
+        self.master_according_to(sentinel)
+    }
+
+    /// Ends the master as a crash would.
+    pub(crate) fn kill_master(&mut self) -> Outcome<usize> {
+        let master = self.master()?;
+        self.servers[master].stop()?;
+        Ok(master)
+    }
+
+    /// Waits until the sentinels that run name another master and it takes writes.
+    pub(crate) fn wait_for_new_master(&self, old: usize) -> Outcome<usize> {
+        wait_for("another master", || {
+            let masters = self.running().map(|sentinel| self.master_according_to(sentinel));
+            let masters = masters.collect::<Outcome<Vec<_>>>()?;
+            let agreed = masters.iter().all(|&master| master != old);
+            Ok(agreed && self.replication_of(1 - old)?.contains("role:master"))
+        })?;
+        self.master()
+    }
+
+    /// Lets the sentinels exchange the master and the replica.
+    pub(crate) fn failover(&self) -> Outcome<usize> {
+        let old = self.master()?;
+        let sentinel = self.running().next().ok_or("no sentinel runs")?;
+        sentinel.ask::<()>("FAILOVER")?;
+        let new = self.wait_for_new_master(old)?;
+        self.wait_until_healthy()?;
+        Ok(new)
+    }
+
+    /// Starts a server again and waits until it is the replica of the other one, or its master.
+    pub(crate) fn restart(&mut self, index: usize) -> Outcome {
+        self.servers[index].restart()?;
+        self.wait_until_healthy()
+    }
+
+    /// Ends a sentinel; its address stays in [`urls`](Self::urls).
+    pub(crate) fn kill_sentinel(&mut self, index: usize) -> io::Result<()> {
+        self.sentinels[index].end()
+    }
+
+    /// Waits until the sentinels that run see each other, the master, its replica, and no trouble.
+    fn wait_until_healthy(&self) -> Outcome {
+        wait_for("healthy sentinels", || {
+            let master = self.master()?;
+            let running = self.running().count();
+            for sentinel in self.running() {
+                let state: HashMap<String, String> = sentinel.ask("MASTER")?;
+                let replicas: Vec<HashMap<String, String>> = sentinel.ask("REPLICAS")?;
+                let others: Vec<HashMap<String, String>> = sentinel.ask("SENTINELS")?;
+                let healthy = self.master_according_to(sentinel)? == master
+                    && is_fine(&state)
+                    && replicas.len() == 1
+                    && is_fine(&replicas[0])
+                    && replicas[0]["master-link-status"] == "ok"
+                    && others.iter().filter(|other| is_fine(other)).count() == running - 1;
+                if !healthy {
+                    return Ok(false);
+                }
+            }
+            self.is_in_sync(master)
+        })
+    }
+
+    fn is_in_sync(&self, master: usize) -> Outcome<bool> {
+        Ok(self.replication_of(master)?.contains("state=online"))
+    }
+
+    fn replication_of(&self, index: usize) -> Outcome<String> {
+        Ok(query(&self.server_url(index), "INFO replication")?)
+    }
+
+    fn master_according_to(&self, sentinel: &Sentinel) -> Outcome<usize> {
+        let (_, port): (String, u16) = sentinel.ask("GET-MASTER-ADDR-BY-NAME")?;
+        let index = self.servers.iter().position(|server| server.port() == port);
+        index.ok_or_else(|| format!("a strange master at port {port}").into())
+    }
+
+    fn running(&self) -> impl Iterator<Item = &Sentinel> {
+        self.sentinels.iter().filter(|sentinel| sentinel.runs())
+    }
+}
+
+fn is_fine(instance: &HashMap<String, String>) -> bool {
+    let troubles = ["s_down", "o_down", "disconnected", "failover_in_progress"];
+    instance["flags"].split(',').all(|flag| !troubles.contains(&flag))
+}
+
+struct Sentinel {
+    port: u16,
+    guard: Child,
+}
+
+impl Sentinel {
+    /// `path` is that of the settings, which the sentinel itself rewrites, in a private directory.
+    fn start(path: &Path, settings: &str) -> Outcome<Self> {
+        let port = free_port()?;
+        fs::write(path, format!("port {port}\nbind 127.0.0.1\n{settings}"))?;
+        let log = path.with_extension("log");
+        let mut guard = Command::new("sh");
+        guard.args(["-c", GUARDED_SENTINEL, "sh"]).arg(path).process_group(0);
+        guard.stdin(Stdio::piped()).stdout(File::create(&log)?).stderr(Stdio::null());
+        let sentinel = Self { port, guard: guard.spawn()? };
+        let hurry = format!("SENTINEL DEBUG {PERIODS}");
+        if eventually(|| query::<()>(&sentinel.url(), &hurry).is_ok()) {
+            return Ok(sentinel);
+        }
+        Err(format!("no sentinel: {}", fs::read_to_string(log)?).into())
+    }
+
+    fn url(&self) -> String {
+        url(self.port, None)
+    }
+
+    /// The reply to a command about the master.
+    fn ask<T: FromRedisValue>(&self, command: &str) -> RedisResult<T> {
+        query(&self.url(), &format!("SENTINEL {command} {NAME}"))
+    }
+
+    fn runs(&self) -> bool {
+        self.guard.stdin.is_some()
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        drop(self.guard.stdin.take());
+        self.guard.wait().map(drop)
+    }
+}
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
