@@ -28,7 +28,7 @@ impl Node for AsyncNode {
     }
 
     async fn call(&self, line: Line<'_>) -> Result<Value, Fault> {
-        self.shared.exchange(&[line]).await
+        self.shared.exchange_one(line).await
     }
 
     async fn call_many(&self, lines: &[Line<'_>]) -> Result<Vec<Value>, Fault> {

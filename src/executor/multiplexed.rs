@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
@@ -53,42 +53,85 @@ impl Multiplexed {
     /// The reply to one command, or an array of the replies to several. What may be repeated is,
     /// once, if the connection was stale.
     pub(crate) async fn exchange(&self, lines: &[Line<'_>]) -> Result<Value, Fault> {
-        let packed = Packed::new(lines);
-        let (mut number, mut connection, fresh) = self.connection().await?;
-        let mut result = packed.exchange(&mut connection).await;
-        if let Err(error) = &result
-            && repeatable(lines)
-            && !fresh
-            && !error.is_timeout()
-        {
-            self.forget(number);
-            (number, connection, _) = self.connection().await?;
-            result = packed.exchange(&mut connection).await;
-        }
-        result.map_err(|error| {
-            self.forget(number);
-            Fault::Broken(error)
-        })
+        let linked = match self.in_use() {
+            Some((number, connection)) => (number, connection, false),
+            None => self.connection().await?,
+        };
+        self.exchange_on(linked, lines).await
     }
 
-    /// The connection, its number, and whether it is new. One that was idle for some time is not
-    /// trusted to be alive.
-    async fn connection(&self) -> Result<(u64, MultiplexedConnection, bool), Fault> {
-        let (number, connection, fresh) = self.linked().await?;
-        if fresh || !self.was_idle() {
-            return Ok((number, connection, fresh));
-        }
-        let mut probed = connection.clone();
-        match probed.send_packed_command(&redis::cmd("PING")).await {
-            Ok(_) => Ok((number, connection, false)),
-            Err(_) => {
-                self.forget(number);
-                self.linked().await
+    async fn exchange_on(
+        &self,
+        (number, mut connection, fresh): (u64, MultiplexedConnection, bool),
+        lines: &[Line<'_>],
+    ) -> Result<Value, Fault> {
+        let packed = Packed::new(lines);
+        let result = packed.exchange(&mut connection).await;
+        self.conclude(result, number, &packed, repeatable(lines) && !fresh).await
+    }
+
+    /// The same for one command, in a future as small as can be.
+    pub(crate) async fn exchange_one(&self, line: Line<'_>) -> Result<Value, Fault> {
+        let Some((number, mut connection)) = self.in_use() else {
+            let connected = Box::pin(self.connection()).await?;
+            return Box::pin(self.exchange_on(connected, &[line])).await;
+        };
+        let command = command(&line);
+        match connection.send_packed_command(&command).await {
+            Ok(reply) => Ok(reply),
+            failed => {
+                let packed = Packed::One(command);
+                Box::pin(self.conclude(failed, number, &packed, repeatable(&[line]))).await
             }
         }
     }
 
-    async fn linked(&self) -> Result<(u64, MultiplexedConnection, bool), Fault> {
+    async fn conclude(
+        &self,
+        result: RedisResult<Value>,
+        number: u64,
+        packed: &Packed,
+        repeat: bool,
+    ) -> Result<Value, Fault> {
+        let result = match result {
+            Err(error) if repeat && !error.is_timeout() => {
+                self.forget(number);
+                let (number, mut connection, _) = self.connection().await?;
+                packed.exchange(&mut connection).await.inspect_err(|_| self.forget(number))
+            }
+            result => result.inspect_err(|_| self.forget(number)),
+        };
+        result.map_err(Fault::Broken)
+    }
+
+    /// The connection and its number, if it was used a short while ago.
+    fn in_use(&self) -> Option<(u64, MultiplexedConnection)> {
+        let now = self.began.elapsed().as_millis() as u64;
+        let before = self.last_use.load(Ordering::Relaxed);
+        if now > before {
+            self.last_use.store(now, Ordering::Relaxed);
+        }
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match &state.link {
+            Link::Ready(connection) if now <= before + IDLE_BEFORE_PROBE => {
+                Some((state.number, connection.clone()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The connection, its number, and whether it is new. One that was idle is not trusted to be
+    /// alive.
+    async fn connection(&self) -> Result<(u64, MultiplexedConnection, bool), Fault> {
+        let (number, connection, fresh) = self.connected().await?;
+        if fresh || connection.clone().send_packed_command(&redis::cmd("PING")).await.is_ok() {
+            return Ok((number, connection, fresh));
+        }
+        self.forget(number);
+        self.connected().await
+    }
+
+    async fn connected(&self) -> Result<(u64, MultiplexedConnection, bool), Fault> {
         let (number, connecting) = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let number = state.number;
@@ -120,12 +163,6 @@ impl Multiplexed {
             state.link = Link::None;
         }
     }
-
-    fn was_idle(&self) -> bool {
-        let now = self.began.elapsed().as_millis() as u64;
-        let before = self.last_use.swap(now, Ordering::Relaxed);
-        now.saturating_sub(before) > IDLE_BEFORE_PROBE.as_millis() as u64
-    }
 }
 
 impl Packed {
@@ -150,7 +187,8 @@ impl Packed {
             Packed::One(command) => connection.send_packed_command(command).await,
             Packed::Several(pipeline) => {
                 let replies = pipeline.len();
-                connection.send_packed_commands(pipeline, 0, replies).await.map(Value::Array)
+                let replies = connection.send_packed_commands(pipeline, 0, replies);
+                Box::pin(replies).await.map(Value::Array)
             }
         }
     }
@@ -162,5 +200,5 @@ fn command(line: &Line<'_>) -> Cmd {
     command
 }
 
-/// As for the connections of a pool.
-const IDLE_BEFORE_PROBE: Duration = Duration::from_millis(100);
+/// In milliseconds, as for the connections of a pool.
+const IDLE_BEFORE_PROBE: u64 = 100;

@@ -24,6 +24,16 @@ pub(crate) struct Router<N: Node> {
     pub(super) servers: Servers<N>,
 }
 
+/// How a request is brought to servers.
+enum Plan {
+    /// Not at all: its reply is known.
+    Known(Value),
+    /// To one server, which answers at once.
+    Ordinary(Destination),
+    /// To several servers, or waiting.
+    Special,
+}
+
 impl<N: Node> Router<N> {
     pub(crate) fn new(servers: Servers<N>) -> Self {
         Self { servers }
@@ -40,8 +50,7 @@ impl<N: Node> Router<N> {
             return self.servers.find().await;
         }
         let ping = Request::read("PING").returns(reply::done);
-        let pong = self.reply(&ping.request, Form::AsIs, Destination::Slot(None)).await?;
-        match ping.read(pong) {
+        match ping.read(self.call(&ping.request).await?) {
             Err(error) if error.code() != Some("NOPERM") => Err(error),
             _ => Ok(()),
         }
@@ -52,56 +61,104 @@ impl<N: Node> Router<N> {
     }
 
     /// The reply to one request.
+    ///
+    /// This is the way of nearly every call. What is rare is kept out of it, and so out of the size of
+    /// its future, which decides how fast an async client is.
     pub(crate) async fn call(&self, request: &Request) -> Result<Value> {
+        let destination = match self.plan(request)? {
+            Plan::Known(reply) => return Ok(reply),
+            Plan::Special => return Box::pin(self.call_specially(request)).await,
+            Plan::Ordinary(destination) => destination,
+        };
+        let line = Line::new(request, Form::AsIs);
+        let reply = match self.servers.ready(&destination) {
+            Some(node) => node.call(line).await,
+            None => Box::pin(self.ask(line, &Trip::to(destination.clone()))).await,
+        };
+        match &reply {
+            Ok(Value::ServerError(_)) | Err(_) => {
+                Box::pin(self.conclude(line, destination, reply)).await
+            }
+            Ok(_) => reply.map_err(|fault| fault.into_error(|| request.attempt())),
+        }
+    }
+
+    fn plan(&self, request: &Request) -> Result<Plan> {
         if let Some(refusal) = request.refusal() {
             return Err(refusal);
         }
         if let Some(reply) = request.known_reply() {
-            return Ok(reply);
+            return Ok(Plan::Known(reply));
+        }
+        if request.wait().is_some() {
+            return Ok(Plan::Special);
         }
         if !self.servers.is_cluster() {
-            return self.call_at(request, Destination::Slot(None)).await;
+            return Ok(Plan::Ordinary(Destination::Slot(None)));
         }
-        match request.gather() {
-            Some(_) if request.place() == Place::Everywhere => self.call_everywhere(request).await,
-            Some(_) if request.slot().is_err() => {
-                self.call_each(&[request]).await.pop().unwrap_or(Ok(Value::Nil))
-            }
-            _ => self.call_at(request, Destination::Slot(request.slot()?)).await,
+        match (request.place(), request.slot(), request.gather()) {
+            (Place::Everywhere, _, _) | (_, Err(_), Some(_)) => Ok(Plan::Special),
+            (_, slot, _) => Ok(Plan::Ordinary(Destination::Slot(slot?))),
         }
     }
 
-    async fn call_at(&self, request: &Request, destination: Destination) -> Result<Value> {
+    async fn call_specially(&self, request: &Request) -> Result<Value> {
         if let Some(wait) = request.wait() {
-            return self.wait(request, wait, destination).await;
+            let slot = if self.servers.is_cluster() { request.slot()? } else { None };
+            return self.wait(request, wait, Destination::Slot(slot)).await;
         }
-        let value = self.reply(request, Form::AsIs, destination.clone()).await?;
-        match (request.is_script(), &value) {
-            (Some(_), Value::ServerError(error))
-                if error.kind() == Some(ServerErrorKind::NoScript) =>
-            {
-                self.reply(request, Form::WithSource, destination).await
-            }
-            _ => Ok(value),
+        match request.place() {
+            Place::Everywhere => self.call_everywhere(request).await,
+            _ => self.call_each(&[request]).await.pop().unwrap_or(Ok(Value::Nil)),
         }
     }
 
-    async fn reply(&self, request: &Request, form: Form, to: Destination) -> Result<Value> {
-        let line = Line::new(request, form);
-        let mut trip = Trip::to(to);
+    /// Goes on from a first reply that may not be the last.
+    async fn conclude(
+        &self,
+        line: Line<'_>,
+        destination: Destination,
+        reply: std::result::Result<Value, Fault>,
+    ) -> Result<Value> {
+        let reply = self.follow(line, destination.clone(), reply).await?;
+        match &reply {
+            Value::ServerError(error)
+                if line.request.is_script().is_some()
+                    && error.kind() == Some(ServerErrorKind::NoScript) =>
+            {
+                let line = Line { form: Form::WithSource, ..line };
+                let reply = self.ask(line, &Trip::to(destination.clone())).await;
+                self.follow(line, destination, reply).await
+            }
+            _ => Ok(reply),
+        }
+    }
+
+    /// Follows where a reply sends to, and has patience.
+    async fn follow(
+        &self,
+        line: Line<'_>,
+        destination: Destination,
+        mut reply: std::result::Result<Value, Fault>,
+    ) -> Result<Value> {
+        let mut trip = Trip::to(destination);
         loop {
-            let reply = match self.servers.node(&trip.destination).await {
-                Ok(node) if trip.asking => node.call_many(&[asking(), line]).await.map(last),
-                Ok(node) => node.call(line).await,
-                Err(fault) => Err(fault),
-            };
             let verdict = match &reply {
                 Ok(reply) => Verdict::on(reply),
                 Err(fault) => Verdict::without_reply(fault, repeatable(&[line])),
             };
             if !trip.goes_on(&self.servers, verdict).await {
-                return reply.map_err(|fault| fault.into_error(|| request.attempt()));
+                return reply.map_err(|fault| fault.into_error(|| line.request.attempt()));
             }
+            reply = self.ask(line, &trip).await;
+        }
+    }
+
+    async fn ask(&self, line: Line<'_>, trip: &Trip) -> std::result::Result<Value, Fault> {
+        let node = self.servers.node(&trip.destination).await?;
+        match trip.asking {
+            true => node.call_many(&[asking(), line]).await.map(last),
+            false => node.call(line).await,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The servers of a client: one, the master that Sentinels name, or the masters of a cluster.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -19,6 +20,8 @@ pub(crate) struct Servers<N: Node> {
     settings: N::Settings,
     /// How to connect to a server that is found: everything but its address.
     template: Connector,
+    /// The server, if it is fixed.
+    only: Option<Arc<N>>,
     map: RwLock<Map<N>>,
     refreshing: AtomicBool,
     patience: Duration,
@@ -41,6 +44,23 @@ struct Map<N> {
     checked: Option<Instant>,
 }
 
+/// A server that can be asked at once.
+pub(crate) enum Ready<'a, N> {
+    Only(&'a N),
+    Found(Arc<N>),
+}
+
+impl<N> Deref for Ready<'_, N> {
+    type Target = N;
+
+    fn deref(&self) -> &N {
+        match self {
+            Ready::Only(node) => node,
+            Ready::Found(node) => node,
+        }
+    }
+}
+
 /// Which server to ask.
 #[derive(Debug, Clone)]
 pub(crate) enum Destination {
@@ -54,8 +74,9 @@ impl<N: Node> Servers<N> {
     /// The server that `connector` leads to, for ever.
     pub(crate) fn fixed(connector: Connector, settings: N::Settings) -> Self {
         let topology = Topology::one(&connector.address);
-        let servers = Self::found(Origin::Fixed, connector.clone(), settings, Duration::ZERO);
+        let mut servers = Self::found(Origin::Fixed, connector.clone(), settings, Duration::ZERO);
         let node = Arc::new(N::new(connector, &servers.settings));
+        servers.only = Some(node.clone());
         servers.write(|map| *map = Map::new(topology, vec![node]));
         servers
     }
@@ -71,7 +92,8 @@ impl<N: Node> Servers<N> {
         let topology = Arc::new(Topology::new([]));
         let map = Map { topology, nodes: Vec::new(), checked: None };
         let refreshing = AtomicBool::new(false);
-        Self { origin, settings, template, map: RwLock::new(map), refreshing, patience }
+        let (only, map) = (None, RwLock::new(map));
+        Self { origin, settings, template, only, map, refreshing, patience }
     }
 
     /// What the servers are called in messages, without passwords.
@@ -98,6 +120,17 @@ impl<N: Node> Servers<N> {
             Origin::Fixed | Origin::Sentinel(_) => false,
             #[cfg(feature = "cluster")]
             Origin::Cluster(_) => true,
+        }
+    }
+
+    /// A server that nothing has to be found out about.
+    pub(crate) fn ready(&self, to: &Destination) -> Option<Ready<'_, N>> {
+        match (&self.only, to) {
+            (Some(only), _) => Some(Ready::Only(only)),
+            (None, Destination::Slot(slot)) if !self.is_stale() => {
+                self.owner(*slot).ok().map(Ready::Found)
+            }
+            _ => None,
         }
     }
 
@@ -155,14 +188,17 @@ impl<N: Node> Servers<N> {
     }
 
     async fn refresh_if_stale(&self) -> Result<()> {
+        if self.is_stale() { self.refresh().await } else { Ok(()) }
+    }
+
+    fn is_stale(&self) -> bool {
         let trust = match self.origin {
-            Origin::Fixed => return Ok(()),
+            Origin::Fixed => return false,
             Origin::Sentinel(_) => TRUST_IN_A_MASTER,
             #[cfg(feature = "cluster")]
             Origin::Cluster(_) => Duration::MAX,
         };
-        let fresh = |map: &Map<N>| map.checked.is_some_and(|checked| checked.elapsed() < trust);
-        if self.read(fresh) { Ok(()) } else { self.refresh().await }
+        self.read(|map| map.checked.is_none_or(|checked| checked.elapsed() >= trust))
     }
 
     /// Asks again which servers there are, unless somebody else is doing so. If that cannot be
