@@ -34,6 +34,15 @@ impl Cluster {
 
     /// The nodes have further arguments; a password among them is used for everything.
     pub(crate) fn start_with(arguments: &[&str]) -> Outcome<Self> {
+        Self::start_as(arguments, creation::create)
+    }
+
+    /// As [`start_with`](Self::start_with) where no `redis-cli` is installed.
+    pub(crate) fn start_by_commands(arguments: &[&str]) -> Outcome<Self> {
+        Self::start_as(arguments, creation::create_by_commands)
+    }
+
+    fn start_as(arguments: &[&str], create: fn(&Self) -> Outcome) -> Outcome<Self> {
         let password = arguments.windows(2).find(|pair| pair[0] == "--requirepass");
         let password = password.map(|pair| pair[1]);
         let mut all = vec!["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
@@ -47,7 +56,7 @@ impl Cluster {
         });
         let password = password.map(str::to_owned);
         let cluster = Self { nodes: nodes?, answers: [true; NODES], password };
-        creation::create(&cluster)?;
+        create(&cluster)?;
         cluster.wait_until_healthy()?;
         Ok(cluster)
     }
