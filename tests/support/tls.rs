@@ -1,18 +1,21 @@
 //! A real server that speaks TLS, and the certificates for both sides.
 
-use super::servers::{Outcome, free_port, query};
+use super::servers::{Outcome, free_port};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose,
 };
-use redis::RedisResult;
 use redis_collections::LocalServer;
-use std::{fs, net::TcpStream};
+use std::{
+    fs::{self, DirBuilder},
+    io::{self, ErrorKind::AddrInUse},
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 const PORTS_TRIED: usize = 8;
-const SERVER: &str = "server.crt";
-const KEY: &str = "server.key";
-const AUTHORITY: &str = "authority.crt";
 
 /// A certificate and its key, in PEM.
 pub(crate) struct Identity {
@@ -61,36 +64,44 @@ pub(crate) struct TlsServer {
     port: u16,
     authority: Authority,
     client: Identity,
-    client_certificates: bool,
+    files: Files,
 }
 
 impl TlsServer {
     /// `None`, and a message, if the server program cannot speak TLS.
     pub(crate) fn start() -> Outcome<Option<Self>> {
-        Self::start_with(false)
+        Self::start_with("no")
     }
 
     /// As [`start`](Self::start); it only talks to clients that its authority has certified.
     pub(crate) fn start_requiring_client_certificates() -> Outcome<Option<Self>> {
-        Self::start_with(true)
+        Self::start_with("yes")
     }
 
-    fn start_with(client_certificates: bool) -> Outcome<Option<Self>> {
-        let server = LocalServer::start()?;
+    fn start_with(client_certificates: &str) -> Outcome<Option<Self>> {
         let authority = Authority::new("authority")?;
         let client = authority.certify_client("client")?;
-        let mut this = Self { server, port: 0, authority, client, client_certificates };
-        this.write_certificates()?;
-        // Without TLS, Redis does not know of such a port, and Valkey does not listen there.
-        let known: Vec<String> = query(this.server.url(), "CONFIG GET tls-port")?;
-        if !known.is_empty() {
-            this.port = this.listen_anywhere()?;
-            if TcpStream::connect(("127.0.0.1", this.port)).is_ok() {
-                return Ok(Some(this));
-            }
+        let files = Files::of(&authority)?;
+        let mut attempt = 1;
+        loop {
+            let port = free_port()?;
+            let mut arguments = files.arguments();
+            arguments.extend(["--tls-auth-clients".into(), client_certificates.into()]);
+            arguments.extend(["--tls-port".into(), port.to_string()]);
+            let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+            return match files.while_present(|| LocalServer::start_with(&arguments)) {
+                Ok(server) => Ok(Some(Self { server, port, authority, client, files })),
+                Err(error) if lacks_tls(&error) => {
+                    println!("The server program cannot speak TLS: nothing tested.");
+                    Ok(None)
+                }
+                Err(error) if error.kind() == AddrInUse && attempt < PORTS_TRIED => {
+                    attempt += 1;
+                    continue;
+                }
+                Err(error) => Err(error.into()),
+            };
         }
-        println!("The server program cannot speak TLS: nothing tested.");
-        Ok(None)
     }
 
     /// The address for TLS.
@@ -117,49 +128,57 @@ impl TlsServer {
     }
 
     /// Ends the server as a crash would, and all its connections.
-    pub(crate) fn kill(&mut self) -> Outcome {
-        Ok(self.server.stop()?)
+    pub(crate) fn kill(&mut self) -> io::Result<()> {
+        self.server.stop()
     }
 
     /// Starts the server again, with the same ports and certificates.
-    pub(crate) fn restart(&mut self) -> Outcome {
-        self.server.restart()?;
-        Ok(self.listen(self.port)?)
+    pub(crate) fn restart(&mut self) -> io::Result<()> {
+        self.files.while_present(|| self.server.restart())
     }
+}
 
-    /// In the server's private directory, which is also where it runs and which goes with it.
-    fn write_certificates(&self) -> Outcome {
-        let identity = self.authority.certify_server(&["localhost", "127.0.0.1"])?;
-        let authority = self.authority.certificate();
-        let files = [(SERVER, identity.certificate), (KEY, identity.key), (AUTHORITY, authority)];
-        for (name, content) in files {
-            fs::write(self.server.unix_socket().with_file_name(name), content)?;
-        }
-        Ok(())
-    }
+/// What Valkey and Redis print.
+fn lacks_tls(error: &io::Error) -> bool {
+    let printed = error.to_string();
+    ["Failed finding TLS support", "Bad directive"].iter().any(|text| printed.contains(text))
+}
 
-    /// Another program may take a free port first.
-    fn listen_anywhere(&self) -> Outcome<u16> {
-        let mut attempt = 1;
-        loop {
-            let port = free_port()?;
-            match self.listen(port) {
-                Err(_) if attempt < PORTS_TRIED => attempt += 1,
-                listening => return Ok(listening.map(|()| port)?),
-            }
-        }
-    }
+/// What a server reads when it starts, and only then.
+struct Files {
+    directory: PathBuf,
+    contents: [(&'static str, String); 3],
+}
 
-    /// By commands, because the directory of the certificates exists only with the server.
-    fn listen(&self, port: u16) -> RedisResult<()> {
-        let clients = if self.client_certificates { "yes" } else { "no" };
-        let settings = [
-            format!("tls-cert-file {SERVER}"),
-            format!("tls-key-file {KEY}"),
-            format!("tls-ca-cert-file {AUTHORITY}"),
-            format!("tls-auth-clients {clients}"),
-            format!("tls-port {port}"),
+impl Files {
+    fn of(authority: &Authority) -> Outcome<Self> {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("tls-{}-{number}", process::id());
+        let identity = authority.certify_server(&["localhost", "127.0.0.1"])?;
+        let contents = [
+            ("tls-cert-file", identity.certificate),
+            ("tls-key-file", identity.key),
+            ("tls-ca-cert-file", authority.certificate()),
         ];
-        settings.iter().try_for_each(|it| query(self.server.url(), &format!("CONFIG SET {it}")))
+        Ok(Self { directory: Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), contents })
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let argument = |name: &str| {
+            [format!("--{name}"), self.directory.join(name).to_string_lossy().into_owned()]
+        };
+        self.contents.iter().flat_map(|(name, _)| argument(name)).collect()
+    }
+
+    /// They are not left behind when a test program is killed or keeps a server in a static.
+    fn while_present<T>(&self, action: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
+        for (name, content) in &self.contents {
+            fs::write(self.directory.join(name), content)?;
+        }
+        let result = action();
+        fs::remove_dir_all(&self.directory)?;
+        result
     }
 }
