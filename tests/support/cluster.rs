@@ -20,7 +20,8 @@ const KEYS_PER_MIGRATION: usize = 100;
 
 /// Three masters, each with one replica; the first three nodes begin as the masters.
 ///
-/// Its methods wait until all nodes that run have learnt what changed.
+/// Its methods wait until all nodes that run have learnt what changed. A node of Redis 7 that was
+/// elected, and then replaced, is not elected properly again within the next four seconds.
 pub(crate) struct Cluster {
     nodes: Vec<LocalServer>,
     answers: [bool; NODES],
