@@ -29,6 +29,7 @@ test-valkey:
 bench: server
 	cargo bench --bench overhead
 	cargo bench --bench bulk
+	cargo bench --bench concurrency
 	cargo bench --bench memory
 
 server:

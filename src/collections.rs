@@ -1,6 +1,7 @@
 //! The collections: what each operation sends. They do no I/O and know no client.
 
 mod bulk;
+mod cursor;
 mod dict;
 mod dict_expiry;
 mod dict_scan;

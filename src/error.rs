@@ -187,6 +187,16 @@ impl Error {
         }
     }
 
+    /// The same error of `attempt`, of which what failed was a part.
+    pub(crate) fn about(mut self, attempt: Attempt) -> Self {
+        if let Error::ConnectionLost { attempt: old, .. } | Error::Timeout { attempt: old } =
+            &mut self
+        {
+            **old = attempt;
+        }
+        self
+    }
+
     /// Marks that other commands sent together with the one that failed took effect.
     pub(crate) fn in_part(mut self) -> Self {
         if let Error::ConnectionLost { attempt, .. }

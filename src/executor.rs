@@ -1,19 +1,47 @@
 //! Who runs commands: the only part of the crate that does I/O.
 
+#[cfg(feature = "async")]
+mod async_client;
+#[cfg(feature = "async")]
+mod async_node;
+#[cfg(feature = "async")]
+mod async_waiting;
+mod blocking_node;
 mod builder;
 mod client;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod connection;
 mod deferred;
+mod fault;
 mod idle;
+#[cfg(feature = "async")]
+mod multiplexed;
+mod node;
 mod pipeline;
 mod pool;
+mod retry;
+mod router;
+mod sentinel;
+mod servers;
+mod spread;
+#[cfg(feature = "tls")]
+mod tls;
+mod together;
+mod topology;
+mod trip;
+mod verdict;
 mod waiting;
 
+#[cfg(feature = "async")]
+pub use async_client::{AsyncClient, ReplyFuture};
 pub use builder::ClientBuilder;
 pub use client::Client;
-pub(crate) use client::finish;
 pub use deferred::Deferred;
 pub use pipeline::Pipeline;
+pub(crate) use topology::Topology;
+
+use std::sync::Arc;
 
 use crate::command::Command;
 use crate::error::Result;
@@ -45,6 +73,11 @@ pub trait Executor: Clone + sealed::Sealed {
     note = "call it on the collection itself, with a `Client`"
 )]
 pub trait RoundTrips: Executor + Send + Sync + 'static {
+    /// What a call gives back that uses what lives for `'a`, such as a function of the user.
+    type ReplyWithin<'a, T>
+    where
+        T: 'a;
+
     /// Sends one command and waits for its reply.
     fn send<T: Send + 'static>(
         &self,
@@ -56,10 +89,21 @@ pub trait RoundTrips: Executor + Send + Sync + 'static {
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static;
+
+    /// Like [`converse`](Self::converse), with what lives for `'a`.
+    fn converse_within<'a, T, F>(&self, conversation: F) -> Self::ReplyWithin<'a, T>
+    where
+        T: Send + 'a,
+        F: Future<Output = Result<T>> + Send + 'a;
+
+    #[doc(hidden)]
+    fn topology(&self) -> impl Future<Output = Result<Arc<Topology>>> + Send;
 }
 
 mod sealed {
     pub trait Sealed {}
     impl Sealed for super::Client {}
     impl Sealed for super::Deferred {}
+    #[cfg(feature = "async")]
+    impl Sealed for super::AsyncClient {}
 }

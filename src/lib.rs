@@ -93,6 +93,7 @@ mod error;
 mod executor;
 #[cfg(feature = "local-server")]
 mod local_server;
+mod place;
 mod protocol;
 mod reply;
 mod request;
@@ -114,6 +115,8 @@ pub use collections::{
 };
 pub use command::{Command, Wait};
 pub use error::{Applied, Attempt, Error, Result};
+#[cfg(feature = "async")]
+pub use executor::{AsyncClient, ReplyFuture};
 pub use executor::{Client, ClientBuilder, Deferred, Executor, Pipeline, RoundTrips};
 #[cfg(feature = "local-server")]
 pub use local_server::LocalServer;

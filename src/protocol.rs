@@ -14,40 +14,71 @@ pub(crate) enum Form {
     Waiting(Duration),
 }
 
-impl Request {
+/// One request, or a part of it, as it goes out.
+#[derive(Clone, Copy)]
+pub(crate) struct Line<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) form: Form,
+    /// The positions of the keys to ask for, if not all.
+    pub(crate) part: Option<&'a [usize]>,
+}
+
+impl<'a> Line<'a> {
+    pub(crate) fn new(request: &'a Request, form: Form) -> Self {
+        Self { request, form, part: None }
+    }
+
     /// Appends this command in Redis' protocol.
-    pub(crate) fn pack(&self, form: Form, packed: &mut Vec<u8>) {
-        let extra = match form {
-            Form::Waiting(time) => Some(format!("{:.3}", time.as_secs_f64())),
-            _ => None,
-        };
-        let arguments = self.arguments();
-        packed.reserve(self.size() + arguments.len() * ROOM_FOR_A_HEADER + ROOM_FOR_MORE);
-        header(packed, b'*', arguments.len() + usize::from(extra.is_some()));
-        for (index, argument) in arguments.enumerate() {
-            let argument = match (form, self.is_script(), index) {
-                (Form::WithSource, Some(_), 0) => b"EVAL",
-                (Form::WithSource, Some(script), 1) => script.source.as_bytes(),
-                _ => argument,
-            };
-            bulk(packed, argument);
-        }
-        if let Some(extra) = extra {
-            bulk(packed, extra.as_bytes());
+    pub(crate) fn pack(&self, packed: &mut Vec<u8>) {
+        let arguments = self.len();
+        packed.reserve(self.size() + arguments * ROOM_FOR_A_HEADER);
+        header(packed, b'*', arguments);
+        self.each_argument(|argument| {
+            header(packed, b'$', argument.len());
+            packed.extend_from_slice(argument);
+            packed.extend_from_slice(b"\r\n");
+        });
+    }
+
+    /// How many arguments there are.
+    pub(crate) fn len(&self) -> usize {
+        match (self.part, self.form) {
+            (Some(keys), _) => 1 + keys.len() * self.request.stride(),
+            (None, Form::Waiting(_)) => self.request.arguments().len() + 1,
+            (None, _) => self.request.arguments().len(),
         }
     }
-}
 
-/// Appends a command of constant words, such as `MULTI`.
-pub(crate) fn pack_words(words: &[&str], packed: &mut Vec<u8>) {
-    header(packed, b'*', words.len());
-    words.iter().for_each(|word| bulk(packed, word.as_bytes()));
-}
+    /// About how many bytes the arguments have.
+    pub(crate) fn size(&self) -> usize {
+        match self.part {
+            Some(keys) => keys.len() * (self.request.size() / self.request.key_count().max(1)),
+            None => self.request.size() + ROOM_FOR_MORE,
+        }
+    }
 
-fn bulk(packed: &mut Vec<u8>, argument: &[u8]) {
-    header(packed, b'$', argument.len());
-    packed.extend_from_slice(argument);
-    packed.extend_from_slice(b"\r\n");
+    /// Visits the arguments in their order.
+    pub(crate) fn each_argument(&self, mut visit: impl FnMut(&[u8])) {
+        if let Some(keys) = self.part {
+            self.request.arguments().take(1).for_each(&mut visit);
+            keys.iter().for_each(|&key| self.request.entry(key).for_each(&mut visit));
+            return;
+        }
+        let script = match self.form {
+            Form::WithSource => self.request.is_script(),
+            _ => None,
+        };
+        for (index, argument) in self.request.arguments().enumerate() {
+            visit(match (script, index) {
+                (Some(_), 0) => b"EVAL",
+                (Some(script), 1) => script.source.as_bytes(),
+                _ => argument,
+            });
+        }
+        if let Form::Waiting(time) = self.form {
+            visit(format!("{:.3}", time.as_secs_f64()).as_bytes());
+        }
+    }
 }
 
 fn header(packed: &mut Vec<u8>, kind: u8, mut length: usize) {
@@ -76,7 +107,7 @@ mod tests {
 
     fn packed(request: Request, form: Form) -> String {
         let mut packed = Vec::new();
-        request.pack(form, &mut packed);
+        Line::new(&request, form).pack(&mut packed);
         String::from_utf8(packed).unwrap().replace("\r\n", " ")
     }
 
@@ -99,5 +130,13 @@ mod tests {
         ] {
             assert_eq!(packed(request, form), expected);
         }
+    }
+
+    #[test]
+    fn a_part_of_a_request_has_only_its_keys() {
+        let set = Request::write("MSET").key(b"a").arg("1").key(b"b").arg("2").key(b"c").arg("3");
+        let mut packed = Vec::new();
+        Line { request: &set, form: Form::AsIs, part: Some(&[0, 2]) }.pack(&mut packed);
+        assert_eq!(packed, b"*5\r\n$4\r\nMSET\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nc\r\n$1\r\n3\r\n");
     }
 }

@@ -11,6 +11,7 @@ use redis::Value;
 use crate::codec::{Codec, CodecError};
 use crate::command::{Command, Wait};
 use crate::error::{Attempt, Error, Result};
+use crate::place::{Gather, Place};
 use crate::reply::Reply;
 use crate::script::Script;
 
@@ -18,18 +19,30 @@ use crate::script::Script;
 ///
 /// An argument that cannot be used is remembered and reported when the command runs, so that
 /// building stays a plain chain.
+#[derive(Clone)]
 pub struct Request {
     name: &'static str,
     bytes: Vec<u8>,
     ends: Vec<usize>,
     writes: bool,
-    first_key: Option<usize>,
+    keys: Keys,
     first_field: Option<usize>,
+    place: Place,
+    gather: Option<Gather>,
     wait: Option<Wait>,
+    undo: Option<&'static str>,
     script: Option<&'static Script>,
     needs: &'static str,
     refused: Option<Refused>,
     known_reply: Option<Value>,
+}
+
+/// Which arguments are keys: `count` of them from `first` on, `stride` arguments apart.
+#[derive(Debug, Clone, Copy)]
+struct Keys {
+    first: usize,
+    count: usize,
+    stride: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -61,9 +74,12 @@ impl Request {
             bytes: Vec::with_capacity(TYPICAL_BYTES),
             ends: Vec::with_capacity(TYPICAL_ARGUMENTS),
             writes,
-            first_key: None,
+            keys: Keys { first: 0, count: 0, stride: 1 },
             first_field: None,
+            place: Place::Keys,
+            gather: None,
             wait: None,
+            undo: None,
             script: None,
             needs: "a newer one",
             refused: None,
@@ -177,6 +193,31 @@ impl Request {
         self
     }
 
+    /// Says that in a cluster the keys may be asked for slot by slot, and how the replies are put
+    /// together. The arguments are the command's name and its keys, each with its value if any.
+    pub(crate) fn divisible(mut self, gather: Gather) -> Self {
+        self.gather = Some(gather);
+        self
+    }
+
+    /// Says that all servers are to be asked, and how their replies are put together.
+    pub(crate) fn everywhere(mut self, gather: Gather) -> Self {
+        self.place = Place::Everywhere;
+        self.divisible(gather)
+    }
+
+    /// Says that the server of `slot` is to be asked, where no key says so.
+    pub(crate) fn at_slot(mut self, slot: u16) -> Self {
+        self.place = Place::Slot(slot);
+        self
+    }
+
+    /// Says which command gives back what this waiting one took, if nobody wants it any more.
+    pub(crate) fn undone_by(mut self, command: &'static str) -> Self {
+        self.undo = Some(command);
+        self
+    }
+
     /// Says which servers have the command.
     pub(crate) fn needs(mut self, servers: &'static str) -> Self {
         self.needs = servers;
@@ -197,12 +238,12 @@ impl Request {
     }
 
     pub(crate) fn push_key(&mut self, key: &[u8]) {
-        self.first_key.get_or_insert(self.ends.len());
+        self.count_key();
         self.push(key);
     }
 
     pub(crate) fn push_prefixed_key<K: Codec>(&mut self, prefix: [&[u8]; 2], key: &K::Borrowed) {
-        self.first_key.get_or_insert(self.ends.len());
+        self.count_key();
         prefix.iter().for_each(|part| self.bytes.extend_from_slice(part));
         self.push_encoded::<K>(key);
     }
@@ -217,6 +258,16 @@ impl Request {
             self.refused.get_or_insert(Refused::Encode(error));
         }
         self.finish_argument();
+    }
+
+    fn count_key(&mut self) {
+        let (next, keys) = (self.ends.len(), &mut self.keys);
+        match keys.count {
+            0 => keys.first = next,
+            1 => keys.stride = next - keys.first,
+            count => debug_assert_eq!(next, keys.first + count * keys.stride),
+        }
+        keys.count += 1;
     }
 
     fn finish_argument(&mut self) {
@@ -266,6 +317,40 @@ impl Request {
         self.wait
     }
 
+    /// The command that undoes this waiting one.
+    pub(crate) fn undo(&self) -> Option<&'static str> {
+        self.undo
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
+    pub(crate) fn gather(&self) -> Option<Gather> {
+        self.gather
+    }
+
+    /// How many keys there are.
+    pub(crate) fn key_count(&self) -> usize {
+        self.keys.count
+    }
+
+    /// The keys, in their order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.keys.count).filter_map(|key| self.argument(self.keys.position(key)))
+    }
+
+    /// A key and, where the command alternates them, its value.
+    pub(crate) fn entry(&self, key: usize) -> impl Iterator<Item = &[u8]> {
+        let first = self.keys.position(key);
+        (first..first + self.keys.stride).filter_map(|position| self.argument(position))
+    }
+
+    /// How many arguments belong to a key, itself included.
+    pub(crate) fn stride(&self) -> usize {
+        self.keys.stride
+    }
+
     pub(crate) fn is_script(&self) -> Option<&'static Script> {
         self.script
     }
@@ -282,13 +367,11 @@ impl Request {
     /// What this command is about, where its reply is a sequence: the key or field that the
     /// element at `position` belongs to.
     pub(crate) fn attempt_at(&self, position: usize) -> Attempt {
-        let (key, field) = match (self.first_key, self.first_field) {
-            (Some(key), None) => (self.argument(key + position), None),
-            (key, field) => (
-                key.and_then(|key| self.argument(key)),
-                field.and_then(|field| self.argument(field + position)),
-            ),
+        let (key, field) = match self.first_field {
+            None => (self.keys.position(position), None),
+            Some(field) => (self.keys.first, self.argument(field + position)),
         };
+        let key = Some(key).filter(|_| self.keys.count > 0).and_then(|key| self.argument(key));
         let owned = |name: Option<&[u8]>| name.map(<[u8]>::to_vec);
         let (key, field) = (owned(key), owned(field));
         Attempt { command: self.name, key, field, writes: self.writes, in_part: false }
@@ -298,6 +381,12 @@ impl Request {
         let start =
             index.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
         self.bytes.get(start..*self.ends.get(index)?)
+    }
+}
+
+impl Keys {
+    fn position(&self, key: usize) -> usize {
+        self.first + key * self.stride
     }
 }
 

@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::HashMap;
 
-use redis_collections::{Codec, Error, RedisHashDict, RedisList, Ttl};
+use redis_collections::{Codec, Error, Name, RedisHashDict, RedisList, Ttl};
 use support::kinds::{Kind, contract, ok, settle, sorted};
 use support::maps::map_scenarios;
 
@@ -29,7 +29,7 @@ contract! {
 
 type Dict<C> = RedisHashDict<String, u64, C>;
 
-fn open<K: Codec, V: Codec, C: Kind>(client: &C, name: &'static str) -> RedisHashDict<K, V, C> {
+fn open<K: Codec, V: Codec, C: Kind>(client: &C, name: impl Into<Name>) -> RedisHashDict<K, V, C> {
     RedisHashDict::new(client, name)
 }
 

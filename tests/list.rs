@@ -25,6 +25,12 @@ contract! {
 
 type List<C> = RedisList<String, C>;
 
+/// Two lists that one command can use, in a cluster too.
+fn pair<C: Kind>(client: &C, name: &str) -> (List<C>, List<C>) {
+    let list = |part: &str| RedisList::new(client, format!("{{{name}}}{part}"));
+    (list(""), list("-other"))
+}
+
 const SOON: Duration = Duration::from_millis(30);
 
 async fn items_come_out_in_the_order_of_a_queue<C: Kind>(client: C, name: &'static str) {
@@ -95,7 +101,7 @@ async fn items_are_found_by_their_value<C: Kind>(client: C, name: &'static str) 
 }
 
 async fn an_item_moves_to_another_list_in_one_step<C: Kind>(client: C, name: &'static str) {
-    let (list, other) = (List::new(&client, name), List::new(&client, format!("{name}-other")));
+    let (list, other) = pair(&client, name);
     ok!(list.push_many(["a", "b"]));
     assert_eq!(ok!(list.pop_front_to(&other)).as_deref(), Some("a"));
     assert_eq!(ok!(list.wait_pop_front_to(&other, SOON)).as_deref(), Some("b"));
@@ -139,7 +145,7 @@ async fn a_waiting_pop_takes_from_the_first_list_that_has_an_item<C: Kind>(
     client: C,
     name: &'static str,
 ) {
-    let (list, other) = (List::new(&client, name), List::new(&client, format!("{name}-other")));
+    let (list, other) = pair(&client, name);
     ok!(list.push_back("a"));
     ok!(other.push_many(["b", "c"]));
     assert_eq!(ok!(other.wait_pop_any(&[&list], SOON)), Some((0, "b".to_owned())));

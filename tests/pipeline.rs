@@ -4,59 +4,152 @@ mod support;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use redis_collections::{Applied, Command, Error, RedisDict, RedisHashDict, RedisList, Result};
-use support::kinds::client;
+use redis_collections::{
+    Applied, Client, Command, Deferred, Error, RedisDict, RedisHashDict, RedisList, Result, Ttl,
+};
+use support::kinds::{CLUSTER, Kind, SERVER, client, contract, ok, ok_within};
 
-#[test]
-fn a_pipeline_gives_each_command_its_own_result() {
-    let client = client();
-    let dict: RedisHashDict<String, u64> = RedisHashDict::new(&client, "each");
-    let list: RedisList<String> = RedisList::new(&client, "each-list");
-    list.push_back("x").unwrap();
-    let wrong: RedisHashDict<String, u64> = RedisHashDict::new(&client, "each-list");
+contract! {
+    a_pipeline_gives_each_command_its_own_result,
+    a_pipeline_can_be_of_any_length,
+    scripts_run_in_pipelines_and_transactions_though_the_server_forgot_them,
+    a_transaction_with_a_command_that_cannot_be_sent_does_nothing,
+    a_transaction_says_when_the_other_commands_were_applied,
+    an_update_can_insert_remove_or_leave_alone_and_keeps_the_time_to_live,
+    an_update_that_others_always_overtake_gives_up,
+    a_missing_value_is_made_from_a_function,
+}
+
+async fn a_pipeline_gives_each_command_its_own_result<C: Kind>(client: C, name: &'static str) {
+    let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
+    let list: RedisList<String, C> = RedisList::new(&client, format!("{name}-list"));
+    ok!(list.push_back("x"));
     let (new, failed, refused, sum, pushed) = client
         .pipeline((
             dict.deferred().insert("a", &1),
-            wrong.deferred().get("a"),
-            RedisDict::<String, u64, _>::new(&redis_collections::Deferred, "a:b").get("c"),
+            RedisHashDict::<String, u64, _>::new(&Deferred, format!("{name}-list")).get("a"),
+            RedisDict::<String, u64, _>::new(&Deferred, "a:b").get("c"),
             dict.deferred().increment("a", 41),
             list.deferred().push_back("y"),
         ))
+        .await
         .unwrap();
     assert_eq!((new.unwrap(), sum.unwrap(), pushed.unwrap()), (true, 42, 2));
     let failed = failed.unwrap_err();
     assert_eq!(failed.code(), Some("WRONGTYPE"));
-    assert_eq!(failed.attempt().unwrap().key(), Some(&b"each-list"[..]));
+    assert_eq!(failed.attempt().unwrap().key(), Some(format!("{name}-list").as_bytes()));
     assert!(matches!(refused.unwrap_err(), Error::InvalidArgument { .. }));
 }
 
-#[test]
-fn a_pipeline_can_be_of_any_length() {
-    let client = client();
-    let dict: RedisDict<u64, u64> = RedisDict::new(&client, "length");
+async fn a_pipeline_can_be_of_any_length<C: Kind>(client: C, name: &'static str) {
+    let dict: RedisDict<u64, u64, C> = RedisDict::with_prefix(&client, name);
     for length in [0, 1, 5000] {
         let inserts = (0..length).map(|key| dict.deferred().insert(&key, &key)).collect::<Vec<_>>();
-        assert_eq!(client.pipeline(inserts).unwrap().len(), length as usize);
+        assert_eq!(client.pipeline(inserts).await.unwrap().len(), length as usize);
         let reads = (0..length).map(|key| dict.deferred().get(&key)).collect::<Vec<_>>();
-        let read: Result<Vec<_>> = client.pipeline(reads).unwrap().into_iter().collect();
+        let read: Result<Vec<_>> = client.pipeline(reads).await.unwrap().into_iter().collect();
         assert_eq!(read.unwrap(), (0..length).map(Some).collect::<Vec<_>>());
     }
+    let keys: Vec<u64> = (0..5000).collect();
+    let (all, some) = (dict.deferred().get_many(&keys), dict.deferred().get_many(&[3, 9999]));
+    let (all, some) = client.pipeline((all, some)).await.unwrap();
+    assert_eq!(all.unwrap(), keys.into_iter().map(Some).collect::<Vec<_>>());
+    assert_eq!(some.unwrap(), [Some(3), None]);
 }
 
-#[test]
-fn scripts_run_in_pipelines_and_transactions_though_the_server_forgot_them() {
-    let client = client();
-    let dict: RedisHashDict<String, u64> = RedisHashDict::new(&client, "scripts");
-    let forget = || assert!(support::ask(support::kinds::SERVER.port(), "SCRIPT FLUSH").is_ok());
+async fn scripts_run_in_pipelines_and_transactions_though_the_server_forgot_them<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
+    let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
+    let forget = || {
+        let cluster = CLUSTER.nodes().iter().map(|node| node.port());
+        for port in cluster.chain([SERVER.port()]) {
+            assert!(support::ask(port, "SCRIPT FLUSH").is_ok());
+        }
+    };
     forget();
-    assert_eq!(dict.replace("a", &1).unwrap(), None);
+    assert_eq!(ok!(dict.replace("a", &1)), None);
     forget();
     let replaces = || (2..5).map(|value| dict.deferred().replace("a", &value)).collect::<Vec<_>>();
-    let old: Result<Vec<_>> = client.pipeline(replaces()).unwrap().into_iter().collect();
+    let old: Result<Vec<_>> = client.pipeline(replaces()).await.unwrap().into_iter().collect();
     assert_eq!(old.unwrap(), [Some(1), Some(2), Some(3)]);
     forget();
-    assert_eq!(client.transaction(replaces()).unwrap(), [Some(4), Some(2), Some(3)]);
+    assert_eq!(client.transaction(replaces()).await.unwrap(), [Some(4), Some(2), Some(3)]);
+}
+
+async fn a_transaction_with_a_command_that_cannot_be_sent_does_nothing<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
+    let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
+    let refused = RedisDict::<String, u64, _>::new(&Deferred, "a:b");
+    let transaction = client.transaction((dict.deferred().insert("a", &1), refused.get("c")));
+    let error = transaction.await.unwrap_err();
+    assert_eq!((error.applied(), ok!(dict.len())), (Applied::No, 0));
+    assert!(client.transaction(Vec::<Command<u64>>::new()).await.unwrap().is_empty());
+}
+
+async fn a_transaction_says_when_the_other_commands_were_applied<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
+    let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
+    let list: RedisList<String, C> = RedisList::new(&client, name);
+    let both = (dict.deferred().insert("a", &1), list.deferred().push_back("x"));
+    let error = client.transaction(both).await.unwrap_err();
+    assert_eq!((error.code(), error.applied()), (Some("WRONGTYPE"), Applied::Yes));
+    assert_eq!(error.attempt().unwrap().command(), "RPUSH");
+    assert_eq!(ok!(dict.len()), 1, "Redis has no rollback");
+}
+
+async fn an_update_can_insert_remove_or_leave_alone_and_keeps_the_time_to_live<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
+    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+    assert_eq!(ok_within!(dict.update("a", |old| old)), None);
+    assert_eq!(ok_within!(dict.update("a", |old| old.or(Some(1)))), Some(1));
+    assert!(ok!(dict.expire("a", Duration::from_secs(60))));
+    assert_eq!(ok_within!(dict.update("a", |old| old.map(|n| n + 1))), Some(2));
+    assert!(matches!(ok!(dict.ttl("a")), Ttl::Left(_)));
+    assert_eq!(ok_within!(dict.update("a", |_| None)), None);
+    assert!(!ok!(dict.contains_key("a")));
+}
+
+async fn an_update_that_others_always_overtake_gives_up<C: Kind>(client: C, name: &'static str) {
+    let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
+    let others = if name.contains("cluster") {
+        Client::cluster(CLUSTER.urls()).unwrap()
+    } else {
+        support::kinds::client()
+    };
+    let other = RedisHashDict::<String, u64>::new(&others, name);
+    let update = dict.update("a", |old| {
+        other.increment("a", 1).unwrap();
+        old.or(Some(0))
+    });
+    let error = C::settle_within(update).await.unwrap_err();
+    let count = ok!(dict.get("a")).unwrap();
+    assert!(matches!(&error, Error::Contended { tries, .. } if *tries as u64 == count), "{error}");
+    assert_eq!(error.applied(), Applied::No);
+}
+
+async fn a_missing_value_is_made_from_a_function<C: Kind>(client: C, name: &'static str) {
+    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+    let hash: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
+    let mut made = 0;
+    for _ in 0..2 {
+        let mut make = || {
+            made += 1;
+            7
+        };
+        assert_eq!(ok_within!(dict.get_or_insert_with("a", &mut make)), 7);
+        assert_eq!(ok_within!(hash.get_or_insert_with("a", &mut make)), 7);
+    }
+    assert_eq!(made, 2, "once for each");
 }
 
 #[test]
@@ -81,30 +174,6 @@ fn a_transaction_is_seen_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_transaction_with_a_command_that_cannot_be_sent_does_nothing() {
-    let client = client();
-    let dict: RedisHashDict<String, u64> = RedisHashDict::new(&client, "unsent");
-    let refused = RedisDict::<String, u64, _>::new(&redis_collections::Deferred, "a:b");
-    let error =
-        client.transaction((dict.deferred().insert("a", &1), refused.get("c"))).unwrap_err();
-    assert_eq!((error.applied(), dict.len().unwrap()), (Applied::No, 0));
-    assert!(client.transaction(Vec::<Command<u64>>::new()).unwrap().is_empty());
-}
-
-#[test]
-fn a_transaction_says_when_the_other_commands_were_applied() {
-    let client = client();
-    let dict: RedisHashDict<String, u64> = RedisHashDict::new(&client, "partly");
-    let list: RedisList<String> = RedisList::new(&client, "partly");
-    let error = client
-        .transaction((dict.deferred().insert("a", &1), list.deferred().push_back("x")))
-        .unwrap_err();
-    assert_eq!((error.code(), error.applied()), (Some("WRONGTYPE"), Applied::Yes));
-    assert_eq!(error.attempt().unwrap().command(), "RPUSH");
-    assert_eq!(dict.len().unwrap(), 1, "Redis has no rollback");
-}
-
-#[test]
 fn updates_of_many_threads_all_count() {
     const THREADS: u64 = 8;
     const ROUNDS: u64 = 50;
@@ -123,35 +192,6 @@ fn updates_of_many_threads_all_count() {
     });
     let expected = Some(THREADS * ROUNDS);
     assert_eq!((strings.get("n").unwrap(), hash.get("n").unwrap()), (expected, expected));
-}
-
-#[test]
-fn an_update_can_insert_remove_or_leave_alone_and_keeps_the_time_to_live() {
-    let client = client();
-    let dict: RedisDict<String, u64> = RedisDict::new(&client, "update");
-    assert_eq!(dict.update("a", |old| old).unwrap(), None);
-    assert_eq!(dict.update("a", |old| old.or(Some(1))).unwrap(), Some(1));
-    assert!(dict.expire("a", std::time::Duration::from_secs(60)).unwrap());
-    assert_eq!(dict.update("a", |old| old.map(|n| n + 1)).unwrap(), Some(2));
-    assert!(matches!(dict.ttl("a").unwrap(), redis_collections::Ttl::Left(_)));
-    assert_eq!(dict.update("a", |_| None).unwrap(), None);
-    assert!(!dict.contains_key("a").unwrap());
-}
-
-#[test]
-fn an_update_that_others_always_overtake_gives_up() {
-    let client = client();
-    let dict: RedisHashDict<String, u64> = RedisHashDict::new(&client, "overtaken");
-    let error = dict
-        .update("a", |old| {
-            dict.increment("a", 1).unwrap();
-            old.or(Some(0))
-        })
-        .unwrap_err();
-    assert!(
-        matches!(&error, Error::Contended { tries, .. } if *tries as u64 == dict.get("a").unwrap().unwrap())
-    );
-    assert_eq!(error.applied(), Applied::No);
 }
 
 #[test]

@@ -22,6 +22,12 @@ contract! {
 
 type Set<C> = RedisSet<String, C>;
 
+/// Two sets that one command can use, in a cluster too.
+fn pair<C: Kind>(client: &C, name: &str) -> (Set<C>, Set<C>) {
+    let set = |part: &str| RedisSet::new(client, format!("{{{name}}}{part}"));
+    (set(""), set("-other"))
+}
+
 async fn members_are_added_found_and_removed<C: Kind>(client: C, name: &'static str) {
     let set: Set<C> = RedisSet::new(&client, name);
     assert_eq!((ok!(set.is_empty()), ok!(set.contains("a"))), (true, false));
@@ -57,7 +63,7 @@ async fn members_are_drawn_at_random<C: Kind>(client: C, name: &'static str) {
 }
 
 async fn sets_are_combined_by_the_server<C: Kind>(client: C, name: &'static str) {
-    let set = |part: &str| RedisSet::<u32, C>::new(&client, format!("{name}-{part}"));
+    let set = |part: &str| RedisSet::<u32, C>::new(&client, format!("{{{name}}}-{part}"));
     let (one, two, three, target) = (set("one"), set("two"), set("three"), set("target"));
     ok!(one.insert_many(&[1, 2, 3, 4]));
     ok!(two.insert_many(&[2, 3, 4, 5]));
@@ -74,7 +80,7 @@ async fn sets_are_combined_by_the_server<C: Kind>(client: C, name: &'static str)
 }
 
 async fn a_member_moves_to_another_set_in_one_step<C: Kind>(client: C, name: &'static str) {
-    let (set, other) = (Set::new(&client, name), Set::new(&client, format!("{name}-other")));
+    let (set, other) = pair(&client, name);
     ok!(set.insert("a"));
     assert_eq!((ok!(set.move_to(&other, "a")), ok!(set.move_to(&other, "a"))), (true, false));
     assert_eq!((ok!(set.len()), ok!(other.len())), (0, 1));

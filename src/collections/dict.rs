@@ -9,6 +9,7 @@ use super::name::Name;
 use super::prefix::Prefix;
 use crate::codec::{Codec, Lenient};
 use crate::executor::{Client, Deferred, Executor};
+use crate::place::Gather;
 use crate::reply;
 use crate::request::Request;
 use crate::script::Script;
@@ -110,7 +111,8 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
     {
-        let request = self.for_keys(Request::read("MGET"), keys, Value::Nil);
+        let request = Request::read("MGET").divisible(Gather::InOrder);
+        let request = self.for_keys(request, keys, Value::Nil);
         self.executor.run(request.returns(reply::optional_each::<V>))
     }
 
@@ -139,7 +141,8 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
             request.push_prefixed_key::<K>(self.prefix.parts(), key.borrow());
             request.push_encoded::<V>(value.borrow());
         };
-        let request = self.start(Request::write("MSET")).each(entries, pair, Value::Okay);
+        let request = self.start(Request::write("MSET")).divisible(Gather::Done);
+        let request = request.each(entries, pair, Value::Okay);
         self.executor.run(request.returns(reply::done))
     }
 
@@ -187,7 +190,8 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
     {
-        let request = self.for_keys(Request::write("UNLINK"), keys, Value::Int(0));
+        let request = Request::write("UNLINK").divisible(Gather::Sum);
+        let request = self.for_keys(request, keys, Value::Int(0));
         self.executor.run(request.returns(reply::count))
     }
 

@@ -7,12 +7,14 @@ use std::hash::Hash;
 use redis::Value;
 
 use super::bulk::{in_chunks, send_all};
+use super::cursor::Cursor;
 use super::dict::RedisDict;
 use super::prefix::Prefix;
-use super::scan::{Cursor, Page, Scan, gather};
+use super::scan::{Page, Scan, gather};
 use crate::codec::Codec;
 use crate::error::Result;
 use crate::executor::RoundTrips;
+use crate::place::Gather;
 use crate::reply;
 use crate::request::Request;
 use crate::script::Script;
@@ -104,7 +106,8 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
 
     /// How many keys of any type the database has. `DBSIZE`, O(1).
     pub fn database_len(&self) -> E::Reply<usize> {
-        self.executor.run(Request::read("DBSIZE").returns(reply::count))
+        let request = Request::read("DBSIZE").everywhere(Gather::Sum);
+        self.executor.run(request.returns(reply::count))
     }
 
     /// Sets the values of all `entries`, a thousand at a time, each thousand at one moment.
@@ -167,7 +170,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
             let mut cursor = Cursor::default();
             while !cursor.is_done() {
                 let (next, keys) = key_page(&executor, &prefix, b"*", cursor).await?;
-                let unlink = Request::write("UNLINK");
+                let unlink = Request::write("UNLINK").divisible(Gather::Sum);
                 let unlink =
                     unlink.each(&keys, |request, key| request.push_key(key), Value::Int(0));
                 removed += executor.send(unlink.returns(reply::count)).await?;
@@ -213,12 +216,8 @@ async fn key_page<E: RoundTrips>(
     glob: &[u8],
     mut cursor: Cursor,
 ) -> Result<(Cursor, Vec<Vec<u8>>)> {
-    let request = Request::read("SCAN").refuse_if(prefix.refusal()).number(cursor.position());
-    let request = request.arg("MATCH").arg(prefix.pattern(glob));
-    let request = request.arg("COUNT").number(cursor.page_size()).arg("TYPE").arg("string");
-    let (position, mut keys) = executor.send(request.returns(reply::scanned)).await?;
+    let mut keys = cursor.keys(executor, prefix.refusal(), &prefix.pattern(glob)).await?;
     keys.retain(|key| prefix.strip(key).is_some() && cursor.is_new(key));
-    cursor.advance(position);
     Ok((cursor, keys))
 }
 
@@ -230,7 +229,8 @@ async fn entry_page<E: RoundTrips>(
     cursor: Cursor,
 ) -> Result<(Cursor, Vec<(Vec<u8>, Vec<u8>)>)> {
     let (cursor, keys) = key_page(executor, prefix, glob, cursor).await?;
-    let read = Request::read("MGET").each(&keys, |request, key| request.push_key(key), Value::Nil);
+    let read = Request::read("MGET").divisible(Gather::InOrder);
+    let read = read.each(&keys, |request, key| request.push_key(key), Value::Nil);
     let values = executor.send(read.returns(reply::raw_each)).await?;
     let entries = keys.into_iter().zip(values);
     Ok((cursor, entries.filter_map(|(key, value)| Some((key, value?))).collect()))

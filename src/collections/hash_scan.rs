@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use super::bulk::{in_chunks, send_all};
+use super::cursor::Cursor;
 use super::hash_dict::RedisHashDict;
 use super::name::Name;
-use super::scan::{Cursor, Page, Scan, gather};
+use super::scan::{Page, Scan, gather};
 use crate::codec::Codec;
 use crate::error::Result;
 use crate::executor::RoundTrips;
@@ -94,15 +95,13 @@ async fn page<E: RoundTrips>(
     glob: &[u8],
     mut cursor: Cursor,
 ) -> Result<(Cursor, Vec<(Vec<u8>, Vec<u8>)>)> {
-    let (position, found) = executor.send(cursor.command("HSCAN", name, glob)).await?;
-    let mut found = found.into_iter();
+    let mut found = cursor.page(executor, "HSCAN", name, glob).await?.into_iter();
     let mut entries = Vec::with_capacity(found.len() / 2);
     while let (Some(key), Some(value)) = (found.next(), found.next()) {
         if cursor.is_new(&key) {
             entries.push((key, value));
         }
     }
-    cursor.advance(position);
     Ok((cursor, entries))
 }
 

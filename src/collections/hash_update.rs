@@ -3,28 +3,27 @@
 use std::borrow::Borrow;
 
 use super::hash_dict::RedisHashDict;
-use super::update::optimistically;
+use super::update::{get_or_insert_with, optimistically};
 use crate::codec::Codec;
-use crate::command::Command;
-use crate::error::Result;
-use crate::executor::finish;
-use crate::reply;
+use crate::executor::RoundTrips;
 use crate::script::Script;
 
-impl<K: Codec, V: Codec> RedisHashDict<K, V> {
+impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
     /// The value of `key`, made by `make` and stored if there is none. `HGET`, and if there is none
     /// a script, O(1).
     ///
     /// Where others make a value at the same time, all get the one that was stored first.
-    pub fn get_or_insert_with<T: Borrow<V::Borrowed>>(
-        &self,
-        key: &K::Borrowed,
-        make: impl FnOnce() -> T,
-    ) -> Result<V::Owned> {
-        match self.get(key)? {
-            Some(value) => Ok(value),
-            None => self.get_or_insert(key, make().borrow()),
-        }
+    pub fn get_or_insert_with<'a, T: Borrow<V::Borrowed>>(
+        &'a self,
+        key: &'a K::Borrowed,
+        make: impl FnOnce() -> T + Send + 'a,
+    ) -> E::ReplyWithin<'a, V::Owned>
+    where
+        K::Borrowed: Sync,
+    {
+        let (get, insert) = (self.deferred().get(key), self.deferred());
+        let insert = move || insert.get_or_insert(key, make().borrow());
+        self.executor.converse_within(get_or_insert_with(self.executor.clone(), get, insert))
     }
 
     /// Replaces the value of `key` by what `change` makes of it, and gives the new one. `None` is
@@ -32,17 +31,15 @@ impl<K: Codec, V: Codec> RedisHashDict<K, V> {
     ///
     /// `HGET` and a script that stores the value if nobody changed it meanwhile; otherwise `change`
     /// is called again, up to 1,000 times. No lock is held.
-    pub fn update(
+    pub fn update<'a>(
         &self,
         key: &K::Borrowed,
-        change: impl FnMut(Option<V::Owned>) -> Option<V::Owned>,
-    ) -> Result<Option<V::Owned>> {
-        let read = || self.reading("HGET").field::<K>(key).returns(reply::raw);
-        let write = |old: Option<&[u8]>, new: Option<&V::Borrowed>| -> Command<bool> {
-            let request = self.scripted(&COMPARE_AND_SET).field::<K>(key);
-            request.optional(old).optional_value::<V>(new).returns(reply::flag)
-        };
-        finish(optimistically::<V, _>(&self.executor, read, write, change))
+        change: impl FnMut(Option<V::Owned>) -> Option<V::Owned> + Send + 'a,
+    ) -> E::ReplyWithin<'a, Option<V::Owned>> {
+        let read = self.reading("HGET").field::<K>(key);
+        let write = self.scripted(&COMPARE_AND_SET).field::<K>(key);
+        let executor = self.executor.clone();
+        self.executor.converse_within(optimistically::<V, E>(executor, read, write, change))
     }
 }
 

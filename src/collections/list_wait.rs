@@ -17,12 +17,14 @@ impl<T: Codec, E: RoundTrips> RedisList<T, E> {
     ///
     /// What a lost connection means for the item: see [what a pop promises](#what-a-pop-promises).
     pub fn wait_pop_front(&self, wait: impl Into<Wait>) -> E::Reply<Option<T::Owned>> {
-        self.executor.run(self.writing("BLPOP").waits(wait.into()).returns(item::<T>))
+        self.executor
+            .run(self.writing("BLPOP").undone_by("LPUSH").waits(wait.into()).returns(item::<T>))
     }
 
     /// Takes the last item, waiting for one if there is none. `BRPOP`, O(1).
     pub fn wait_pop_back(&self, wait: impl Into<Wait>) -> E::Reply<Option<T::Owned>> {
-        self.executor.run(self.writing("BRPOP").waits(wait.into()).returns(item::<T>))
+        self.executor
+            .run(self.writing("BRPOP").undone_by("RPUSH").waits(wait.into()).returns(item::<T>))
     }
 
     /// Moves the first item to the end of `other` and gives it, waiting for one if there is none.
@@ -62,7 +64,7 @@ impl<T: Codec, E: RoundTrips> RedisList<T, E> {
     ) -> E::Reply<Option<(usize, T::Owned)>> {
         let others = others.iter().map(|list| list.name.clone());
         let names: Vec<Name> = std::iter::once(self.name.clone()).chain(others).collect();
-        let request = Request::write("BLPOP");
+        let request = Request::write("BLPOP").undone_by("LPUSH");
         let request = names.iter().fold(request, |request, name| request.key(name.as_bytes()));
         let command = request.waits(wait.into()).returns(reply::popped::<T>);
         let executor = self.executor.clone();

@@ -1,5 +1,4 @@
 use super::name::Name;
-use super::scan::escape_glob;
 
 /// What the keys of a dictionary begin with.
 #[derive(Debug, Clone)]
@@ -59,6 +58,18 @@ const COLON: &str = "the name of a dictionary holds a colon, so it could overlap
 const WHOLE_DATABASE: &str = "this dictionary has no prefix and would touch every string of the \
                               database; the methods that do so say `database` in their names";
 
+/// `pattern` that matches exactly `literal`.
+fn escape_glob(literal: &[u8]) -> Vec<u8> {
+    let mut pattern = Vec::with_capacity(literal.len());
+    for &byte in literal {
+        if b"*?[]\\^-".contains(&byte) {
+            pattern.push(b'\\');
+        }
+        pattern.push(byte);
+    }
+    pattern
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,5 +99,10 @@ mod tests {
         ] {
             assert_eq!((prefix.refusal(), prefix.refusal_of_all()), (one, all), "{prefix:?}");
         }
+    }
+
+    #[test]
+    fn glob_characters_are_escaped() {
+        assert_eq!(escape_glob(b"a*b?[c-d]\\^"), br"a\*b\?\[c\-d\]\\\^");
     }
 }

@@ -7,8 +7,9 @@ use std::hash::Hash;
 use redis::Value;
 
 use super::bulk::{in_chunks, send_all};
+use super::cursor::Cursor;
 use super::name::Name;
-use super::scan::{Cursor, Page, Scan, gather};
+use super::scan::{Page, Scan, gather};
 use super::set::RedisSet;
 use crate::codec::Codec;
 use crate::error::{Error, Result};
@@ -129,9 +130,8 @@ async fn page<E: RoundTrips>(
     glob: &[u8],
     mut cursor: Cursor,
 ) -> Result<(Cursor, Vec<Vec<u8>>)> {
-    let (position, mut members) = executor.send(cursor.command("SSCAN", name, glob)).await?;
+    let mut members = cursor.page(executor, "SSCAN", name, glob).await?;
     members.retain(|member| cursor.is_new(member));
-    cursor.advance(position);
     Ok((cursor, members))
 }
 

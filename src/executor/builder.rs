@@ -1,57 +1,102 @@
+use std::fmt;
+use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::client::Client;
+#[cfg(feature = "async")]
+use super::async_client::AsyncClient;
+#[cfg(feature = "async")]
+use super::async_node::AsyncNode;
+use super::blocking_node::BlockingNode;
+use super::client::{Client, finish};
 use super::connection::Connector;
-use super::pool::Pool;
+use super::node::Node;
+use super::pool::PoolSettings;
+use super::router::Router;
+use super::sentinel::Sentinels;
+use super::servers::{Origin, Servers};
 use crate::error::{Error, Result};
 
-/// Settings of a [`Client`].
-#[derive(Debug, Clone)]
+/// Settings of a client of the kind `C`.
+#[derive(Clone)]
 #[must_use = "nothing is connected before `build`"]
-pub struct ClientBuilder {
-    url: Url,
+pub struct ClientBuilder<C = Client> {
+    servers: Named,
+    user: Option<String>,
+    password: Option<String>,
+    database: Option<u32>,
     pool_size: u32,
     pool: Option<r2d2::Pool<redis::Client>>,
     checkout_timeout: Duration,
     connect_timeout: Duration,
     response_timeout: Duration,
+    failover_timeout: Duration,
     name: Option<String>,
     lazy: bool,
+    #[cfg(feature = "tls")]
+    certificates: super::tls::Certificates,
+    client: PhantomData<fn() -> C>,
 }
 
-impl ClientBuilder {
-    pub(crate) fn new(url: &str) -> Self {
+/// The servers that a user named, by URLs that may hold passwords.
+#[derive(Clone)]
+enum Named {
+    One(String),
+    Sentinels(Vec<String>, String),
+    #[cfg(feature = "cluster")]
+    Cluster(Vec<String>),
+}
+
+impl<C> ClientBuilder<C> {
+    pub(crate) fn one(url: &str) -> Self {
+        Self::new(Named::One(url.to_owned()))
+    }
+
+    pub(crate) fn sentinel(urls: impl IntoIterator<Item = impl AsRef<str>>, name: &str) -> Self {
+        Self::new(Named::Sentinels(owned(urls), name.to_owned()))
+    }
+
+    #[cfg(feature = "cluster")]
+    pub(crate) fn cluster(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        Self::new(Named::Cluster(owned(urls)))
+    }
+
+    fn new(servers: Named) -> Self {
         Self {
-            url: Url(url.to_owned()),
+            servers,
+            user: None,
+            password: None,
+            database: None,
             pool_size: 10,
             pool: None,
             checkout_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(5),
+            failover_timeout: Duration::from_secs(20),
             name: None,
             lazy: false,
+            #[cfg(feature = "tls")]
+            certificates: super::tls::Certificates::default(),
+            client: PhantomData,
         }
     }
 
-    /// The most connections to keep for calls that do not wait. 10 if not said.
-    pub fn pool_size(mut self, connections: u32) -> Self {
-        self.pool_size = connections;
+    /// The user's name, rather than what a URL says; with Sentinels that of the master's user, while
+    /// the URLs have those of the Sentinels.
+    pub fn user(mut self, name: impl Into<String>) -> Self {
+        self.user = Some(name.into());
         self
     }
 
-    /// Uses a pool of your own, which other code may use too. The URL still serves for waiting
-    /// calls and for the replacement of broken connections.
-    ///
-    /// Getting a connection from it is up to its own settings: without
-    /// `test_on_check_out(false)` every call takes two round trips, and its time limits are its own.
-    pub fn pool(mut self, pool: r2d2::Pool<redis::Client>) -> Self {
-        self.pool = Some(pool);
+    /// The password, rather than what a URL says; with Sentinels that of the master.
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.password = Some(password.into());
         self
     }
 
-    /// How long a call waits for a free connection of the pool. 5 seconds if not said.
-    pub fn checkout_timeout(mut self, time: Duration) -> Self {
-        self.checkout_timeout = time;
+    /// The database, rather than what a URL says; with Sentinels that of the master. A cluster has
+    /// only the database 0.
+    pub fn database(mut self, number: u32) -> Self {
+        self.database = Some(number);
         self
     }
 
@@ -68,6 +113,13 @@ impl ClientBuilder {
         self
     }
 
+    /// How long a call tries again while a cluster or Sentinels have no server for it, as long as it
+    /// is certain that it was not applied. 20 seconds if not said. One server alone is not tried again.
+    pub fn failover_timeout(mut self, time: Duration) -> Self {
+        self.failover_timeout = time;
+        self
+    }
+
     /// The name of the connections in the server's `CLIENT LIST`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -80,38 +132,167 @@ impl ClientBuilder {
         self
     }
 
-    /// Makes the client and, unless [`lazy`](Self::lazy), a first connection.
-    pub fn build(self) -> Result<Client> {
-        let times = [self.checkout_timeout, self.connect_timeout, self.response_timeout];
+    /// The roots to trust instead of those of the system, as PEM.
+    #[cfg(feature = "tls")]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.certificates.roots = Some(pem.into());
+        self
+    }
+
+    /// Who the client is to the server: a chain of certificates and its private key, as PEM.
+    #[cfg(feature = "tls")]
+    pub fn client_certificate(
+        mut self,
+        certificates: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.certificates.client = Some((certificates.into(), key.into()));
+        self
+    }
+
+    fn router<N: Node>(&self, settings: N::Settings) -> Result<Router<N>> {
+        let times = [
+            self.checkout_timeout,
+            self.connect_timeout,
+            self.response_timeout,
+            self.failover_timeout,
+        ];
         if self.pool_size == 0 || times.iter().any(Duration::is_zero) {
             let reason = "the pool's size and every time limit must be more than zero";
             return Err(Error::Configuration(reason.into()));
         }
-        let mut connector = Connector::new(&self.url.0)?;
+        let servers = match &self.servers {
+            Named::One(url) => Servers::fixed(self.personal(self.connector(url)?)?, settings),
+            Named::Sentinels(urls, name) => {
+                let mut sentinels = self.connectors(urls)?;
+                let master = self.personal(sentinels[0].anonymous()?)?;
+                for sentinel in &mut sentinels {
+                    sentinel.hurry(LONGEST_FOR_A_SENTINEL);
+                }
+                let nodes = sentinels.into_iter().map(|sentinel| N::new(sentinel, &settings));
+                let origin = Origin::Sentinel(Sentinels::new(nodes.collect(), name.clone()));
+                Servers::found(origin, master, settings, self.failover_timeout)
+            }
+            #[cfg(feature = "cluster")]
+            Named::Cluster(urls) => {
+                let seeds = self.connectors(urls)?;
+                let seeds = seeds.into_iter().map(|seed| self.personal(seed));
+                let seeds = seeds.collect::<Result<Vec<_>>>()?;
+                super::cluster::check_alike(&seeds)?;
+                let template = seeds[0].clone();
+                let nodes = seeds.into_iter().map(|seed| N::new(seed, &settings)).collect();
+                let origin = Origin::Cluster(super::cluster::Seeds::new(nodes));
+                Servers::found(origin, template, settings, self.failover_timeout)
+            }
+        };
+        Ok(Router::new(servers))
+    }
+
+    /// The ways to several servers, of which there is at least one.
+    fn connectors(&self, urls: &[String]) -> Result<Vec<Connector>> {
+        let connectors = urls.iter().map(|url| self.connector(url)).collect::<Result<Vec<_>>>()?;
+        if connectors.is_empty() {
+            return Err(Error::Configuration("no URL is given".into()));
+        }
+        if connectors.iter().any(Connector::is_local) {
+            let reason = "the URLs of several servers are of hosts, not of sockets";
+            return Err(Error::Configuration(reason.into()));
+        }
+        Ok(connectors)
+    }
+
+    fn connector(&self, url: &str) -> Result<Connector> {
+        let mut connector = Connector::new(url)?;
         connector.connect_timeout = self.connect_timeout;
         connector.response_timeout = self.response_timeout;
-        connector.name = self.name;
-        let pool = match self.pool {
-            Some(pool) => Pool::given(pool),
-            None => Pool::with_size(self.pool_size, self.checkout_timeout)?,
-        };
-        let client = Client::new(connector, pool);
-        if self.lazy {
-            return Ok(client);
+        connector.name = self.name.clone();
+        #[cfg(feature = "tls")]
+        let connector = self.certificates.applied(connector)?;
+        Ok(connector)
+    }
+
+    /// With the user, password and database of the builder.
+    fn personal(&self, connector: Connector) -> Result<Connector> {
+        let mut settings = connector.information().redis_settings().clone();
+        if let Some(user) = &self.user {
+            settings = settings.set_username(user);
         }
-        match client.check() {
-            Err(error) if error.code() != Some("NOPERM") => Err(error),
-            _ => Ok(client),
+        if let Some(password) = &self.password {
+            settings = settings.set_password(password);
         }
+        if let Some(database) = self.database {
+            settings = settings.set_db(database.into());
+        }
+        connector.with(connector.information().clone().set_redis_settings(settings))
     }
 }
 
-/// A URL, which may hold a password and is not shown.
-#[derive(Clone)]
-struct Url(String);
+impl ClientBuilder<Client> {
+    /// The most connections to keep to each server for calls that do not wait. 10 if not said.
+    pub fn pool_size(mut self, connections: u32) -> Self {
+        self.pool_size = connections;
+        self
+    }
 
-impl std::fmt::Debug for Url {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("…")
+    /// Uses a pool of your own, which other code may use too, for a server alone. The URL still
+    /// serves for waiting calls and for the replacement of broken connections.
+    ///
+    /// Getting a connection from it is up to its own settings: without
+    /// `test_on_check_out(false)` every call takes two round trips, and its time limits are its own.
+    pub fn pool(mut self, pool: r2d2::Pool<redis::Client>) -> Self {
+        self.pool = Some(pool);
+        self
+    }
+
+    /// How long a call waits for a free connection of the pool. 5 seconds if not said.
+    pub fn checkout_timeout(mut self, time: Duration) -> Self {
+        self.checkout_timeout = time;
+        self
+    }
+
+    /// Makes the client and, unless [`lazy`](Self::lazy), a first connection.
+    pub fn build(self) -> Result<Client> {
+        if self.pool.is_some() && !matches!(self.servers, Named::One(_)) {
+            let reason = "a pool of your own leads to one server, not to several";
+            return Err(Error::Configuration(reason.into()));
+        }
+        let pools = PoolSettings::new(self.pool_size, self.checkout_timeout, self.pool.clone());
+        let router = self.router::<BlockingNode>(pools)?;
+        if !self.lazy {
+            finish(router.connect())?;
+        }
+        Ok(Client::new(router))
     }
 }
+
+#[cfg(feature = "async")]
+impl ClientBuilder<AsyncClient> {
+    /// Makes the client and, unless [`lazy`](Self::lazy), a first connection.
+    pub async fn build(self) -> Result<AsyncClient> {
+        let router = self.router::<AsyncNode>(())?;
+        if !self.lazy {
+            router.connect().await?;
+        }
+        Ok(AsyncClient::new(router))
+    }
+}
+
+/// Shows no URL: it may hold a password.
+impl<C> fmt::Debug for ClientBuilder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("connect_timeout", &self.connect_timeout)
+            .field("response_timeout", &self.response_timeout)
+            .field("failover_timeout", &self.failover_timeout)
+            .field("name", &self.name)
+            .field("lazy", &self.lazy)
+            .finish_non_exhaustive()
+    }
+}
+
+fn owned(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
+    urls.into_iter().map(|url| url.as_ref().to_owned()).collect()
+}
+
+/// The others are asked when one is silent for so long.
+const LONGEST_FOR_A_SENTINEL: Duration = Duration::from_secs(1);

@@ -3,19 +3,19 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use redis::{ConnectionLike, RedisResult, ServerErrorKind, Value};
-
+use super::blocking_node::BlockingNode;
 use super::builder::ClientBuilder;
-use super::connection::{Connector, connection_error};
-use super::pool::{Outcome, Pool};
-use super::waiting::Waiting;
+use super::router::Router;
+use super::topology::Topology;
 use super::{Executor, RoundTrips};
 use crate::command::Command;
-use crate::error::{Attempt, Result};
-use crate::protocol::Form;
+use crate::error::Result;
+use crate::place::Gather;
+use crate::reply;
 use crate::request::Request;
 
-/// A blocking client over a pool of connections to one server. Clones share the connections.
+/// A blocking client over pools of connections: of one server, of a cluster, or of the master that
+/// Sentinels name. Clones share the connections.
 ///
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
@@ -31,89 +31,76 @@ use crate::request::Request;
 ///
 /// # Connections
 ///
-/// A call borrows one of up to ten pooled connections. A call that waits for something to arrive
-/// has a connection of its own, so that waiting never keeps others from working. A connection that
-/// failed in any way is not used again. A command that only reads is repeated once if a pooled
+/// A call borrows one of up to ten pooled connections to a server. A call that waits for something to
+/// arrive has a connection of its own, so that waiting never keeps others from working. A connection
+/// that failed in any way is not used again. A command that only reads is repeated once if a pooled
 /// connection turns out to be dead; a command that writes never is.
+///
+/// # Several servers
+///
+/// In a cluster, and with Sentinels, a call follows its slot or the master to wherever they go. While
+/// one server takes over from another, a call is tried again for up to 20 seconds
+/// ([`failover_timeout`](ClientBuilder::failover_timeout)) if it is certain that it was not applied.
 #[derive(Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    connector: Connector,
-    pool: Pool,
-    waiting: Waiting,
+    router: Arc<Router<BlockingNode>>,
 }
 
 impl Client {
-    /// Connects to a server: `redis://user:password@host:port/database` or
-    /// `unix:///path/to/socket?db=0&user=…&pass=…`.
+    /// Connects to a server: `redis://user:password@host:port/database`, the same with `rediss` for
+    /// TLS, or `unix:///path/to/socket?db=0&user=…&pass=…`.
     pub fn open(url: &str) -> Result<Self> {
         Self::builder(url).build()
     }
 
     /// Settings of a client for a server: the pool, time limits, a name.
     pub fn builder(url: &str) -> ClientBuilder {
-        ClientBuilder::new(url)
+        ClientBuilder::one(url)
     }
 
-    pub(crate) fn new(connector: Connector, pool: Pool) -> Self {
-        Self { shared: Arc::new(Shared { connector, pool, waiting: Waiting::default() }) }
+    /// Connects to a cluster, of which some nodes are named.
+    ///
+    /// Every collection works as with one server. What goes to several nodes goes to all of them at
+    /// the same time. A command whose keys lie in several slots is an error before it is sent, except
+    /// for those of a `RedisDict` that can be divided.
+    #[cfg(feature = "cluster")]
+    pub fn cluster(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self> {
+        Self::cluster_builder(urls).build()
     }
 
-    /// Makes sure that the server answers. `PING`, O(1).
+    /// Settings of a client for a cluster.
+    #[cfg(feature = "cluster")]
+    pub fn cluster_builder(urls: impl IntoIterator<Item = impl AsRef<str>>) -> ClientBuilder {
+        ClientBuilder::cluster(urls)
+    }
+
+    /// Connects to the master that Sentinels know by `name`.
+    ///
+    /// The URLs are those of the Sentinels. What the master itself demands is said by
+    /// [`sentinel_builder`](Self::sentinel_builder).
+    pub fn sentinel(urls: impl IntoIterator<Item = impl AsRef<str>>, name: &str) -> Result<Self> {
+        Self::sentinel_builder(urls, name).build()
+    }
+
+    /// Settings of a client for a master that Sentinels know.
+    pub fn sentinel_builder(
+        urls: impl IntoIterator<Item = impl AsRef<str>>,
+        name: &str,
+    ) -> ClientBuilder {
+        ClientBuilder::sentinel(urls, name)
+    }
+
+    pub(crate) fn new(router: Router<BlockingNode>) -> Self {
+        Self { router: Arc::new(router) }
+    }
+
+    pub(crate) fn router(&self) -> &Router<BlockingNode> {
+        &self.router
+    }
+
+    /// Makes sure that the server answers, of a cluster every master. `PING`, O(1).
     pub fn check(&self) -> Result<()> {
-        self.run(Request::read("PING").returns(crate::reply::done))
-    }
-
-    fn call(&self, request: &Request) -> Result<Value> {
-        if let Some(refusal) = request.refusal() {
-            return Err(refusal);
-        }
-        if let Some(reply) = request.known_reply() {
-            return Ok(reply);
-        }
-        if let Some(wait) = request.wait() {
-            return self.shared.waiting.call(&self.shared.connector, request, wait);
-        }
-        let value = self.send_as(request, Form::AsIs)?;
-        match (request.is_script(), &value) {
-            (Some(_), Value::ServerError(error))
-                if error.kind() == Some(ServerErrorKind::NoScript) =>
-            {
-                self.send_as(request, Form::WithSource)
-            }
-            _ => Ok(value),
-        }
-    }
-
-    fn send_as(&self, request: &Request, form: Form) -> Result<Value> {
-        let mut packed = Vec::new();
-        request.pack(form, &mut packed);
-        self.exchange(
-            !request.writes(),
-            || request.attempt(),
-            |connection| connection.req_packed_command(&packed),
-        )
-    }
-
-    /// Lets `talk` use a connection. What may be repeated is, once, if the connection was stale.
-    pub(crate) fn exchange<T>(
-        &self,
-        repeatable: bool,
-        attempt: impl Fn() -> Attempt,
-        talk: impl Fn(&mut redis::Connection) -> RedisResult<T>,
-    ) -> Result<T> {
-        let Shared { connector, pool, .. } = &*self.shared;
-        let Outcome { result, fresh } = pool.with(connector, false, &talk)?;
-        let result = match result {
-            Err(error) if repeatable && !fresh && !error.is_timeout() => {
-                pool.with(connector, true, &talk)?.result
-            }
-            result => result,
-        };
-        result.map_err(|error| connection_error(attempt(), error))
+        self.run(Request::read("PING").everywhere(Gather::Done).returns(reply::done))
     }
 }
 
@@ -121,11 +108,16 @@ impl Executor for Client {
     type Reply<T> = Result<T>;
 
     fn run<T: Send + 'static>(&self, command: Command<T>) -> Result<T> {
-        command.read(self.call(&command.request)?)
+        command.read(finish(self.router.call(&command.request))?)
     }
 }
 
 impl RoundTrips for Client {
+    type ReplyWithin<'a, T>
+        = Result<T>
+    where
+        T: 'a;
+
     fn send<T: Send + 'static>(
         &self,
         command: Command<T>,
@@ -139,12 +131,23 @@ impl RoundTrips for Client {
     {
         finish(conversation)
     }
+
+    fn converse_within<'a, T, F>(&self, conversation: F) -> Result<T>
+    where
+        T: Send + 'a,
+        F: Future<Output = Result<T>> + Send + 'a,
+    {
+        finish(conversation)
+    }
+
+    fn topology(&self) -> impl Future<Output = Result<Arc<Topology>>> + Send {
+        self.router.topology()
+    }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = &self.shared.connector.address;
-        f.debug_struct("Client").field("address", address).finish_non_exhaustive()
+        f.debug_struct("Client").field("address", &self.router.address()).finish_non_exhaustive()
     }
 }
 

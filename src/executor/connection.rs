@@ -1,21 +1,29 @@
-//! Connections to one server.
+//! How to connect to a server.
 
+use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use redis::{IntoConnectionInfo, RedisError, RedisResult};
+#[cfg(feature = "async")]
+use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
+use redis::{
+    ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, RedisError,
+    RedisResult,
+};
 
-use crate::error::{Attempt, Error, Result};
+use super::fault::Fault;
+use crate::error::{Error, Result};
 
 /// How to connect to one server.
-#[derive(Debug)]
+#[derive(Clone)]
 pub(crate) struct Connector {
     client: redis::Client,
     pub(crate) address: String,
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
     pub(crate) name: Option<String>,
-    failures: AtomicUsize,
+    failures: Arc<AtomicUsize>,
 }
 
 impl Connector {
@@ -23,25 +31,68 @@ impl Connector {
         let unusable = |error: RedisError| Error::Configuration(format!("{error}; {URL_FORMS}"));
         let information = url.into_connection_info().map_err(unusable)?;
         let settings = information.redis_settings().clone().set_skip_set_lib_name();
-        let address = information.addr().to_string();
         let tcp = information.tcp_settings().clone().set_nodelay(true);
         let information = information.set_redis_settings(settings).set_tcp_settings(tcp);
-        let client = redis::Client::open(information);
         Ok(Self {
-            client: client.map_err(unusable)?,
-            address,
+            address: information.addr().to_string(),
+            client: redis::Client::open(information).map_err(unusable)?,
             connect_timeout: DEFAULT_TIMEOUT,
             response_timeout: DEFAULT_TIMEOUT,
             name: None,
-            failures: AtomicUsize::new(0),
+            failures: Arc::default(),
         })
     }
 
-    pub(crate) fn connect(&self) -> Result<redis::Connection> {
-        self.try_connect().map_err(|error| Error::Connect {
-            address: self.address.clone(),
-            source: Box::new(error),
-        })
+    /// The same way to another server.
+    pub(crate) fn toward(&self, address: &str) -> Result<Self> {
+        let unusable = || Error::Configuration(format!("{address:?} is not a host and a port"));
+        let (host, port) = address.rsplit_once(':').ok_or_else(unusable)?;
+        let (host, port) = (host.to_owned(), port.parse().map_err(|_| unusable())?);
+        let address = match self.information().addr() {
+            ConnectionAddr::TcpTls { insecure, tls_params, .. } => ConnectionAddr::TcpTls {
+                host,
+                port,
+                insecure: *insecure,
+                tls_params: tls_params.clone(),
+            },
+            _ => ConnectionAddr::Tcp(host, port),
+        };
+        self.with(self.information().clone().set_addr(address))
+    }
+
+    pub(crate) fn information(&self) -> &ConnectionInfo {
+        self.client.get_connection_info()
+    }
+
+    /// The same limits, but everything else as `information` says.
+    pub(crate) fn with(&self, information: ConnectionInfo) -> Result<Self> {
+        let address = information.addr().to_string();
+        let client = redis::Client::open(information);
+        let client = client.map_err(|error| Error::Configuration(error.to_string()))?;
+        Ok(Self { client, address, failures: Arc::default(), ..self.clone() })
+    }
+
+    /// The same way for nobody in particular.
+    pub(crate) fn anonymous(&self) -> Result<Self> {
+        let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let protocol = self.information().redis_settings().protocol();
+        let settings = settings.set_protocol(protocol);
+        self.with(self.information().clone().set_redis_settings(settings))
+    }
+
+    /// Takes no longer than `time` for anything.
+    pub(crate) fn hurry(&mut self, time: Duration) {
+        self.connect_timeout = self.connect_timeout.min(time);
+        self.response_timeout = self.response_timeout.min(time);
+    }
+
+    /// Whether the server is reached through a socket of this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.information().addr(), ConnectionAddr::Unix(_))
+    }
+
+    pub(crate) fn connect(&self) -> std::result::Result<redis::Connection, Fault> {
+        self.try_connect().map_err(|error| Fault::connect(&self.address, error))
     }
 
     /// How many connections have failed. Where one did, the others may be dead too.
@@ -62,22 +113,57 @@ impl Connector {
         Ok(connection)
     }
 
+    #[cfg(feature = "async")]
+    pub(crate) async fn connect_shared(&self) -> std::result::Result<MultiplexedConnection, Fault> {
+        self.connect_async(Some(self.response_timeout)).await
+    }
+
+    /// A connection whose replies the driver waits for without a limit.
+    #[cfg(feature = "async")]
+    pub(crate) async fn connect_to_wait(
+        &self,
+    ) -> std::result::Result<MultiplexedConnection, Fault> {
+        self.connect_async(None).await
+    }
+
+    #[cfg(feature = "async")]
+    async fn connect_async(
+        &self,
+        response_timeout: Option<Duration>,
+    ) -> std::result::Result<MultiplexedConnection, Fault> {
+        let fault = |error| Fault::connect(&self.address, error);
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(fault(std::io::Error::other(NO_RUNTIME).into()));
+        }
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.connect_timeout))
+            .set_response_timeout(response_timeout);
+        let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
+        let mut connection = connecting.await.map_err(fault)?;
+        if let Some(name) = &self.name {
+            let mut command = redis::cmd("CLIENT");
+            let named = command.arg("SETNAME").arg(name).exec_async(&mut connection);
+            named.await.map_err(fault)?;
+        }
+        Ok(connection)
+    }
+
     pub(crate) fn limit_times(&self, connection: &redis::Connection) -> RedisResult<()> {
         connection.set_read_timeout(Some(self.response_timeout))?;
         connection.set_write_timeout(Some(self.response_timeout))
     }
 }
 
-/// The error of a connection that failed during `attempt`.
-pub(crate) fn connection_error(attempt: Attempt, error: RedisError) -> Error {
-    let attempt = Box::new(attempt);
-    match error.is_timeout() {
-        true => Error::Timeout { attempt },
-        false => Error::ConnectionLost { attempt, source: Box::new(error) },
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Connector({})", self.address)
     }
 }
 
+#[cfg(feature = "async")]
+const NO_RUNTIME: &str = "an async client works within a tokio runtime";
+
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-const URL_FORMS: &str =
-    "a URL is redis://user:password@host:port/database or unix:///path/to/socket?db=0";
+const URL_FORMS: &str = "a URL is redis://user:password@host:port/database, the same with rediss \
+                         for TLS, or unix:///path/to/socket?db=0";

@@ -1,11 +1,19 @@
 //! Several commands in one round trip.
 
-use redis::{ConnectionLike, Value};
+use std::sync::LazyLock;
+
+use redis::Value;
 
 use super::Client;
+use super::client::finish;
+use super::node::Node;
+use super::router::Router;
+use super::servers::Destination;
+use super::spread::with_source_once;
 use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
-use crate::protocol::{Form, pack_words};
+use crate::place::several_slots;
+use crate::protocol::{Form, Line};
 use crate::reply::server_error;
 use crate::request::Request;
 
@@ -36,23 +44,7 @@ impl Client {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn pipeline<P: Pipeline>(&self, commands: P) -> Result<P::Replies> {
-        let mut packed = Vec::new();
-        let mut sent = 0;
-        let mut writes = false;
-        for_each_with_form(&commands.requests(), |request, form| {
-            request.pack(form, &mut packed);
-            sent += 1;
-            writes |= request.writes();
-        });
-        let values = match sent {
-            0 => Vec::new(),
-            _ => self.exchange(
-                !writes,
-                || together("a pipeline", writes),
-                |connection| connection.req_packed_commands(&packed, 0, sent),
-            )?,
-        };
-        Ok(commands.read_each(&mut values.into_iter()))
+        finish(self.router().pipeline(commands))
     }
 
     /// Runs all commands in one round trip as one transaction: no other client's command runs in
@@ -62,27 +54,65 @@ impl Client {
     /// Redis has no rollback: where a command fails as it runs, such as one on a key of the wrong
     /// type, the others are applied all the same. Then [`Error::applied`] says `Yes`.
     pub fn transaction<P: Pipeline>(&self, commands: P) -> Result<P::Values> {
-        let mut requests = commands.requests();
-        if let Some(refusal) = requests.iter().find_map(|request| request.refusal()) {
-            return Err(refusal);
-        }
-        requests.retain(|request| request.is_sent());
-        let mut packed = Vec::new();
-        pack_words(&["MULTI"], &mut packed);
-        for_each_with_form(&requests, |request, form| request.pack(form, &mut packed));
-        pack_words(&["EXEC"], &mut packed);
-        let writes = requests.iter().any(|request| request.writes());
-        let in_company = writes && requests.len() > 1;
-        let attempt = || together("a transaction", writes);
-        let values = self.exchange(!writes, attempt, |connection| {
-            connection.req_packed_commands(&packed, 0, requests.len() + 2)
-        })?;
-        let values = committed(&requests, values, attempt)?;
-        drop(requests);
-        let applied = |error: Error| if in_company { error.in_part() } else { error };
-        commands.read_all(&mut values.into_iter()).map_err(applied)
+        finish(self.router().transaction(commands))
     }
 }
+
+impl<N: Node> Router<N> {
+    pub(crate) async fn pipeline<P: Pipeline>(&self, commands: P) -> Result<P::Replies> {
+        let requests: Vec<_> = sent(&commands).collect();
+        let writes = requests.iter().any(|request| request.writes());
+        let mut replies = match requests.len() {
+            0 => Vec::new(),
+            _ => self.call_each(&requests).await,
+        };
+        drop(requests);
+        // From one server come all replies or none.
+        let failed = replies.iter().position(Result::is_err).filter(|_| !self.servers.is_cluster());
+        if let Some(Err(error)) = failed.map(|index| replies.swap_remove(index)) {
+            return Err(error.about(together("a pipeline", writes)));
+        }
+        Ok(commands.read_each(&mut replies.into_iter()))
+    }
+
+    pub(crate) async fn transaction<P: Pipeline>(&self, commands: P) -> Result<P::Values> {
+        if let Some(refusal) = commands.requests().iter().find_map(|request| request.refusal()) {
+            return Err(refusal);
+        }
+        let requests: Vec<_> = sent(&commands).collect();
+        let slot = self.common_slot(&requests)?;
+        let mut lines = vec![Line::new(&MULTI, Form::AsIs)];
+        let mut loaded = Vec::new();
+        let as_is = requests.iter().map(|request| Line::new(request, Form::AsIs));
+        lines.extend(as_is.map(|line| with_source_once(line, &mut loaded)));
+        lines.push(Line::new(&EXEC, Form::AsIs));
+        let writes = requests.iter().any(|request| request.writes());
+        let attempt = || together("a transaction", writes);
+        let replies = self.replies(&lines, Destination::Slot(slot)).await;
+        let replies = replies.map_err(|fault| fault.into_error(attempt))?;
+        let values = committed(&requests, replies, attempt)?;
+        let in_company = writes && requests.len() > 1;
+        drop((lines, requests));
+        let applied = |error: Error| if in_company { error.in_part() } else { error };
+        commands.read_all(&mut values.into_iter().map(Ok)).map_err(applied)
+    }
+
+    /// The slot of all keys of all requests.
+    fn common_slot(&self, requests: &[&Request]) -> Result<Option<u16>> {
+        let mut common = None;
+        for request in requests.iter().filter(|_| self.servers.is_cluster()) {
+            let slot = request.slot()?;
+            if slot.is_some() && common.is_some() && slot != common {
+                return Err(several_slots(request));
+            }
+            common = common.or(slot);
+        }
+        Ok(common)
+    }
+}
+
+static MULTI: LazyLock<Request> = LazyLock::new(|| Request::read("MULTI"));
+static EXEC: LazyLock<Request> = LazyLock::new(|| Request::read("EXEC"));
 
 /// The replies of the commands between `MULTI` and `EXEC`, if they were run.
 fn committed(
@@ -91,17 +121,17 @@ fn committed(
     attempt: impl Fn() -> Attempt,
 ) -> Result<Vec<Value>> {
     let executed = values.pop();
-    let multi = Request::write("MULTI");
-    for (request, value) in std::iter::once(&multi).chain(requests.iter().copied()).zip(values) {
+    let multi: &Request = &MULTI;
+    for (request, value) in std::iter::once(multi).chain(requests.iter().copied()).zip(values) {
         if let Value::ServerError(error) = value {
             let error = server_error(request, &error);
-            let was_begun = !std::ptr::eq(request, &multi);
+            let was_begun = !std::ptr::eq(request, multi);
             return Err(if was_begun { error } else { error.in_part() });
         }
     }
     match executed {
         Some(Value::Array(values)) if values.len() == requests.len() => Ok(values),
-        Some(Value::ServerError(error)) => Err(server_error(&Request::write("EXEC"), &error)),
+        Some(Value::ServerError(error)) => Err(server_error(&EXEC, &error)),
         _ => Err(Error::UnexpectedReply {
             attempt: Box::new(attempt()),
             expected: "one reply a command",
@@ -110,20 +140,9 @@ fn committed(
     }
 }
 
-/// Visits the requests that can be sent. The first use of a script goes with its source, so that
-/// the server has it.
-fn for_each_with_form(requests: &[&Request], mut visit: impl FnMut(&Request, Form)) {
-    let mut loaded: Vec<&str> = Vec::new();
-    for request in requests.iter().filter(|request| request.is_sent()) {
-        let form = match request.is_script() {
-            Some(script) if !loaded.contains(&script.hash()) => {
-                loaded.push(script.hash());
-                Form::WithSource
-            }
-            _ => Form::AsIs,
-        };
-        visit(request, form);
-    }
+/// The requests that have to be sent.
+fn sent<P: Pipeline>(commands: &P) -> impl Iterator<Item = &Request> {
+    commands.requests().into_iter().filter(|request| request.is_sent())
 }
 
 fn together(command: &'static str, writes: bool) -> Attempt {
@@ -143,9 +162,9 @@ mod sealed {
         #[doc(hidden)]
         fn requests(&self) -> Vec<&Request>;
         #[doc(hidden)]
-        fn read_each(self, values: &mut dyn Iterator<Item = Value>) -> Self::Replies;
+        fn read_each(self, values: &mut dyn Iterator<Item = Result<Value>>) -> Self::Replies;
         #[doc(hidden)]
-        fn read_all(self, values: &mut dyn Iterator<Item = Value>) -> Result<Self::Values>;
+        fn read_all(self, values: &mut dyn Iterator<Item = Result<Value>>) -> Result<Self::Values>;
     }
 
     impl<T> Pack for Vec<Command<T>> {
@@ -156,11 +175,11 @@ mod sealed {
             self.iter().map(|command| &command.request).collect()
         }
 
-        fn read_each(self, values: &mut dyn Iterator<Item = Value>) -> Vec<Result<T>> {
+        fn read_each(self, values: &mut dyn Iterator<Item = Result<Value>>) -> Vec<Result<T>> {
             self.into_iter().map(|command| next(command, values)).collect()
         }
 
-        fn read_all(self, values: &mut dyn Iterator<Item = Value>) -> Result<Vec<T>> {
+        fn read_all(self, values: &mut dyn Iterator<Item = Result<Value>>) -> Result<Vec<T>> {
             self.into_iter().map(|command| next(command, values)).collect()
         }
     }
@@ -176,12 +195,12 @@ mod sealed {
                     vec![$(&$command.request),+]
                 }
 
-                fn read_each(self, values: &mut dyn Iterator<Item = Value>) -> Self::Replies {
+                fn read_each(self, values: &mut dyn Iterator<Item = Result<Value>>) -> Self::Replies {
                     let ($($command,)+) = self;
                     ($(next($command, values),)+)
                 }
 
-                fn read_all(self, values: &mut dyn Iterator<Item = Value>) -> Result<Self::Values> {
+                fn read_all(self, values: &mut dyn Iterator<Item = Result<Value>>) -> Result<Self::Values> {
                     let ($($command,)+) = self;
                     Ok(($(next($command, values)?,)+))
                 }
@@ -199,11 +218,11 @@ mod sealed {
     pack_tuple!(A a, B b, C c, D d, E e, F f, G g, H h);
 
     /// What came of `command`. One that could not be sent has no value.
-    fn next<T>(command: Command<T>, values: &mut dyn Iterator<Item = Value>) -> Result<T> {
+    fn next<T>(command: Command<T>, values: &mut dyn Iterator<Item = Result<Value>>) -> Result<T> {
         match (command.request.refusal(), command.request.known_reply()) {
             (Some(refusal), _) => Err(refusal),
             (None, Some(known)) => command.read(known),
-            (None, None) => command.read(values.next().unwrap_or(Value::Nil)),
+            (None, None) => command.read(values.next().unwrap_or(Ok(Value::Nil))?),
         }
     }
 }

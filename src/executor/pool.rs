@@ -4,14 +4,14 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::RedisResult;
 use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 
 use super::connection::Connector;
+use super::fault::Fault;
 use super::idle::{Idle, LastUse, answers};
-use crate::error::{Error, Result};
 
 /// A bounded set of connections. One that failed is never used again: a reply may still be unread.
+#[derive(Clone)]
 pub(crate) enum Pool {
     /// Slots that are connected by the caller who needs them, so that a refused connection is an
     /// error of that call, at once.
@@ -20,100 +20,123 @@ pub(crate) enum Pool {
     Given {
         pool: r2d2::Pool<redis::Client>,
         /// Connections that failed, held back until they can be replaced in place.
-        failed: Mutex<Vec<Given>>,
+        failed: Arc<Mutex<Vec<Given>>>,
     },
 }
 
-/// What came of a use of a connection.
-pub(crate) struct Outcome<T> {
-    pub(crate) result: RedisResult<T>,
-    /// Whether the connection was made for this use, so that it cannot have been stale.
-    pub(crate) fresh: bool,
+/// What the pools of all servers have in common.
+#[derive(Clone)]
+pub(crate) struct PoolSettings {
+    pub(crate) size: u32,
+    pub(crate) patience: Duration,
+    pub(crate) given: Option<r2d2::Pool<redis::Client>>,
+    /// Slots cost r2d2 no work to speak of. Its own threads would outlive a pool by half a minute.
+    thread: Arc<ScheduledThreadPool>,
+}
+
+impl PoolSettings {
+    pub(crate) fn new(
+        size: u32,
+        patience: Duration,
+        given: Option<r2d2::Pool<redis::Client>>,
+    ) -> Self {
+        let behavior = OnPoolDropBehavior::DiscardPendingScheduled;
+        let thread = ScheduledThreadPool::builder().num_threads(1).on_drop_behavior(behavior);
+        Self { size, patience, given, thread: Arc::new(thread.build()) }
+    }
 }
 
 impl Pool {
-    pub(crate) fn with_size(size: u32, patience: Duration) -> Result<Self> {
-        let builder = r2d2::Pool::builder().max_size(size).connection_timeout(patience);
-        let builder = builder.thread_pool(Arc::new(one_thread()));
-        let pool = builder.test_on_check_out(false).build(Slots);
-        pool.map(Pool::Own).map_err(|error| Error::Configuration(error.to_string()))
-    }
-
-    pub(crate) fn given(pool: r2d2::Pool<redis::Client>) -> Self {
-        Pool::Given { pool, failed: Mutex::default() }
-    }
-
-    /// Lends a connection to `talk`. With `afresh` it is a new one.
-    pub(crate) fn with<T>(
-        &self,
-        connector: &Connector,
-        afresh: bool,
-        talk: impl FnOnce(&mut redis::Connection) -> RedisResult<T>,
-    ) -> Result<Outcome<T>> {
-        match self {
-            Pool::Own(pool) => with_slot(pool, connector, afresh, talk),
-            Pool::Given { pool, failed } => with_given(pool, failed, connector, afresh, talk),
+    pub(crate) fn new(settings: &PoolSettings) -> Self {
+        if let Some(pool) = &settings.given {
+            return Pool::Given { pool: pool.clone(), failed: Arc::default() };
         }
+        let builder = r2d2::Pool::builder().max_size(settings.size).min_idle(Some(0));
+        let builder = builder.connection_timeout(settings.patience).test_on_check_out(false);
+        Pool::Own(builder.thread_pool(settings.thread.clone()).build_unchecked(Slots))
     }
-}
 
-/// Slots cost r2d2 no work to speak of. Its own threads would outlive the pool by half a minute.
-fn one_thread() -> ScheduledThreadPool {
-    let behavior = OnPoolDropBehavior::DiscardPendingScheduled;
-    ScheduledThreadPool::builder().num_threads(1).on_drop_behavior(behavior).build()
-}
-
-fn with_slot<T>(
-    pool: &r2d2::Pool<Slots>,
-    connector: &Connector,
-    afresh: bool,
-    talk: impl FnOnce(&mut redis::Connection) -> RedisResult<T>,
-) -> Result<Outcome<T>> {
-    let mut slot = pool.get().map_err(|_| exhausted(pool.connection_timeout(), connector))?;
-    let idle = slot.0.take().filter(|_| !afresh);
-    let (mut connection, fresh) = match idle.and_then(|idle| idle.usable(connector)) {
-        Some(connection) => (connection, false),
-        None => (connector.connect()?, true),
-    };
-    let result = talk(&mut connection);
-    match result {
-        Ok(_) => slot.0 = Some(Idle::new(connection, connector)),
-        Err(_) => connector.count_failure(),
-    }
-    Ok(Outcome { result, fresh })
-}
-
-fn with_given<T>(
-    pool: &r2d2::Pool<redis::Client>,
-    failed: &Mutex<Vec<Given>>,
-    connector: &Connector,
-    afresh: bool,
-    talk: impl FnOnce(&mut redis::Connection) -> RedisResult<T>,
-) -> Result<Outcome<T>> {
-    let lock = || failed.lock().unwrap_or_else(PoisonError::into_inner);
-    let held_back = lock().pop();
-    let replace = afresh || held_back.is_some();
-    let mut given = match held_back {
-        Some(given) => given,
-        None => pool.get().map_err(|error| not_given(pool, connector, error))?,
-    };
-    let fresh = replace || !still_usable(&mut given, connector);
-    if fresh {
-        match connector.connect() {
-            Ok(connection) => *given = connection,
-            Err(error) => {
-                lock().push(given);
-                return Err(error);
+    /// Lends a connection, which is not `fresh` if it was used before.
+    pub(crate) fn lend<'a>(&'a self, connector: &'a Connector) -> Result<Lease<'a>, Fault> {
+        match self {
+            Pool::Own(pool) => {
+                let exhausted = |_| exhausted(pool.connection_timeout(), connector);
+                let mut slot = pool.get().map_err(exhausted)?;
+                let idle = slot.0.take().and_then(|idle| idle.usable(connector));
+                let fresh = idle.is_none();
+                let connection = idle.map_or_else(|| connector.connect(), Ok)?;
+                let held = Held::Slot(slot, connection);
+                Ok(Lease { held, connector, fresh })
+            }
+            Pool::Given { pool, failed } => {
+                let lock = || failed.lock().unwrap_or_else(PoisonError::into_inner);
+                let held_back = lock().pop();
+                let replace = held_back.is_some();
+                let mut given = match held_back {
+                    Some(given) => given,
+                    None => pool.get().map_err(|error| not_given(pool, connector, error))?,
+                };
+                let fresh = replace || !still_usable(&mut given, connector);
+                let lease = Lease { held: Held::Given(given, failed), connector, fresh };
+                if fresh { lease.renew() } else { Ok(lease) }
             }
         }
     }
-    let result = talk(&mut given);
-    Given::extensions_mut(&mut given).insert(LastUse::now(connector));
-    if result.is_err() {
-        connector.count_failure();
-        lock().push(given);
+}
+
+/// A connection of a pool in use, which has to be finished.
+#[must_use]
+pub(crate) struct Lease<'a> {
+    held: Held<'a>,
+    connector: &'a Connector,
+    pub(crate) fresh: bool,
+}
+
+enum Held<'a> {
+    Slot(r2d2::PooledConnection<Slots>, redis::Connection),
+    Given(Given, &'a Mutex<Vec<Given>>),
+}
+
+impl Lease<'_> {
+    pub(crate) fn connection(&mut self) -> &mut redis::Connection {
+        match &mut self.held {
+            Held::Slot(_, connection) => connection,
+            Held::Given(given, _) => given,
+        }
     }
-    Ok(Outcome { result, fresh })
+
+    /// Replaces the connection by a new one.
+    pub(crate) fn renew(mut self) -> Result<Self, Fault> {
+        match self.connector.connect() {
+            Ok(connection) => {
+                *self.connection() = connection;
+                Ok(Self { fresh: true, ..self })
+            }
+            Err(fault) => {
+                self.finish(false);
+                Err(fault)
+            }
+        }
+    }
+
+    /// Gives the connection back, if it succeeded. One of the user's pool that did not is held back.
+    pub(crate) fn finish(self, succeeded: bool) {
+        if !succeeded {
+            self.connector.count_failure();
+        }
+        match self.held {
+            Held::Slot(mut slot, connection) if succeeded => {
+                slot.0 = Some(Idle::new(connection, self.connector));
+            }
+            Held::Slot(..) => {}
+            Held::Given(mut given, failed) => {
+                Given::extensions_mut(&mut given).insert(LastUse::now(self.connector));
+                if !succeeded {
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).push(given);
+                }
+            }
+        }
+    }
 }
 
 /// Whether a connection of the user's pool can be used as it is. The first time, it gets the
@@ -126,15 +149,15 @@ fn still_usable(given: &mut Given, connector: &Connector) -> bool {
     }
 }
 
-fn not_given(pool: &r2d2::Pool<redis::Client>, connector: &Connector, error: r2d2::Error) -> Error {
+fn not_given(pool: &r2d2::Pool<redis::Client>, connector: &Connector, error: r2d2::Error) -> Fault {
     match pool.state().connections < pool.max_size() {
-        true => Error::Connect { address: connector.address.clone(), source: Box::new(error) },
+        true => Fault::connect(&connector.address, error),
         false => exhausted(pool.connection_timeout(), connector),
     }
 }
 
-fn exhausted(waited: Duration, connector: &Connector) -> Error {
-    Error::PoolExhausted { address: connector.address.clone(), waited }
+fn exhausted(waited: Duration, connector: &Connector) -> Fault {
+    Fault::Exhausted { address: connector.address.clone(), waited }
 }
 
 type Given = r2d2::PooledConnection<redis::Client>;
@@ -150,11 +173,11 @@ impl r2d2::ManageConnection for Slots {
     type Connection = Slot;
     type Error = Infallible;
 
-    fn connect(&self) -> std::result::Result<Slot, Infallible> {
+    fn connect(&self) -> Result<Slot, Infallible> {
         Ok(Slot(None))
     }
 
-    fn is_valid(&self, _: &mut Slot) -> std::result::Result<(), Infallible> {
+    fn is_valid(&self, _: &mut Slot) -> Result<(), Infallible> {
         Ok(())
     }
 

@@ -4,11 +4,17 @@ use std::pin::pin;
 use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 
-use redis_collections::{Client, LocalServer, Result, RoundTrips, Scan};
+use redis_collections::{AsyncClient, Client, LocalServer, Pipeline, Result, RoundTrips, Scan};
+
+use super::cluster::Cluster;
 
 /// The server of this test program.
 pub(crate) static SERVER: LazyLock<LocalServer> =
     LazyLock::new(|| LocalServer::start().expect("a server"));
+
+/// The cluster of this test program.
+pub(crate) static CLUSTER: LazyLock<Cluster> =
+    LazyLock::new(|| Cluster::start().expect("a cluster"));
 
 /// A client of [`SERVER`].
 pub(crate) fn client() -> Client {
@@ -17,50 +23,117 @@ pub(crate) fn client() -> Client {
 
 /// How to use a kind of client from a scenario that knows only that it is one.
 pub(crate) trait Kind: RoundTrips {
-    /// Runs a scenario with a client and a name that no other scenario has.
-    fn run<F: Future<Output = ()>>(
-        scenario: impl FnOnce(Self, &'static str) -> F,
-        name: &'static str,
-    );
-
     /// What a call came to.
     async fn settle<T>(reply: Self::Reply<T>) -> Result<T>;
 
+    /// What a call with a function of the test's own came to.
+    async fn settle_within<'a, T: 'a>(reply: Self::ReplyWithin<'a, T>) -> Result<T>;
+
     /// All that an iteration finds.
     async fn collect<T: Send + 'static>(scan: Scan<T, Self>) -> Vec<Result<T>>;
+
+    async fn pipeline<P: Pipeline + Send>(&self, commands: P) -> Result<P::Replies>;
+
+    async fn transaction<P: Pipeline + Send>(&self, commands: P) -> Result<P::Values>;
 }
 
 impl Kind for Client {
-    fn run<F: Future<Output = ()>>(
-        scenario: impl FnOnce(Self, &'static str) -> F,
-        name: &'static str,
-    ) {
-        let scenario = pin!(scenario(client(), name));
-        let polled = scenario.poll(&mut Context::from_waker(Waker::noop()));
-        assert_eq!(polled, Poll::Ready(()), "a blocking client never suspends");
+    async fn settle<T>(reply: Result<T>) -> Result<T> {
+        reply
     }
 
-    async fn settle<T>(reply: Result<T>) -> Result<T> {
+    async fn settle_within<'a, T: 'a>(reply: Result<T>) -> Result<T> {
         reply
     }
 
     async fn collect<T: Send + 'static>(scan: Scan<T, Self>) -> Vec<Result<T>> {
         scan.collect()
     }
+
+    async fn pipeline<P: Pipeline + Send>(&self, commands: P) -> Result<P::Replies> {
+        Client::pipeline(self, commands)
+    }
+
+    async fn transaction<P: Pipeline + Send>(&self, commands: P) -> Result<P::Values> {
+        Client::transaction(self, commands)
+    }
 }
 
-/// Runs each scenario, an `async fn(client, name)`, on every kind of client.
+impl Kind for AsyncClient {
+    async fn settle<T>(reply: Self::Reply<T>) -> Result<T> {
+        reply.await
+    }
+
+    async fn settle_within<'a, T: 'a>(reply: Self::ReplyWithin<'a, T>) -> Result<T> {
+        reply.await
+    }
+
+    async fn collect<T: Send + 'static>(mut scan: Scan<T, Self>) -> Vec<Result<T>> {
+        let mut found = Vec::new();
+        while let Some(element) = scan.next().await {
+            found.push(element);
+        }
+        found
+    }
+
+    async fn pipeline<P: Pipeline + Send>(&self, commands: P) -> Result<P::Replies> {
+        AsyncClient::pipeline(self, commands).await
+    }
+
+    async fn transaction<P: Pipeline + Send>(&self, commands: P) -> Result<P::Values> {
+        AsyncClient::transaction(self, commands).await
+    }
+}
+
+pub(crate) fn on_client<F: Future<Output = ()>>(scenario: impl FnOnce(Client) -> F) {
+    at_once(scenario(client()));
+}
+
+pub(crate) fn on_cluster<F: Future<Output = ()>>(scenario: impl FnOnce(Client) -> F) {
+    at_once(scenario(Client::cluster(CLUSTER.urls()).expect("a connection")));
+}
+
+pub(crate) fn on_async_client<F: Future<Output = ()>>(scenario: impl FnOnce(AsyncClient) -> F) {
+    in_runtime(async {
+        scenario(AsyncClient::open(SERVER.url()).await.expect("a connection")).await;
+    });
+}
+
+pub(crate) fn on_async_cluster<F: Future<Output = ()>>(scenario: impl FnOnce(AsyncClient) -> F) {
+    in_runtime(async {
+        scenario(AsyncClient::cluster(CLUSTER.urls()).await.expect("a connection")).await;
+    });
+}
+
+fn at_once(scenario: impl Future<Output = ()>) {
+    let polled = pin!(scenario).poll(&mut Context::from_waker(Waker::noop()));
+    assert_eq!(polled, Poll::Ready(()), "a blocking client never suspends");
+}
+
+pub(crate) fn in_runtime<T>(scenario: impl Future<Output = T>) -> T {
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(scenario)
+}
+
+/// Runs each scenario, an `async fn(client, name)`, on every kind of client, with a name that no
+/// other scenario has.
 macro_rules! contract {
     ($($scenario:ident),+ $(,)?) => {
-        mod on_client {
+        $crate::support::kinds::contract!(@on_client redis_collections::Client; $($scenario),+);
+        $crate::support::kinds::contract!(@on_cluster redis_collections::Client; $($scenario),+);
+        $crate::support::kinds::contract!(
+            @on_async_client redis_collections::AsyncClient; $($scenario),+
+        );
+        $crate::support::kinds::contract!(
+            @on_async_cluster redis_collections::AsyncClient; $($scenario),+
+        );
+    };
+    (@$kind:ident $client:ty; $($scenario:ident),+) => {
+        mod $kind {
             $(
                 #[test]
                 fn $scenario() {
-                    let scenario = super::$scenario::<redis_collections::Client>;
-                    <redis_collections::Client as crate::support::kinds::Kind>::run(
-                        scenario,
-                        concat!(module_path!(), "-", stringify!($scenario)),
-                    );
+                    let name = concat!(module_path!(), "-", stringify!($scenario));
+                    crate::support::kinds::$kind(|client: $client| super::$scenario(client, name));
                 }
             )+
         }
@@ -81,6 +154,13 @@ macro_rules! ok {
     };
 }
 
+/// What a successful call with a function of the test's own gave.
+macro_rules! ok_within {
+    ($call:expr) => {
+        C::settle_within($call).await.expect(stringify!($call))
+    };
+}
+
 /// What an iteration on a client of kind `C` found, in order, when nothing went wrong.
 macro_rules! sorted {
     ($scan:expr) => {{
@@ -92,4 +172,4 @@ macro_rules! sorted {
     }};
 }
 
-pub(crate) use {contract, ok, settle, sorted};
+pub(crate) use {contract, ok, ok_within, settle, sorted};

@@ -71,7 +71,7 @@ macro_rules! map_scenarios {
         }
 
         async fn all_entries_are_replaced_at_once<C: Kind>(client: C, name: &'static str) {
-            let dict = $open::<u64, u64, C>(&client, name);
+            let dict = $open::<u64, u64, C>(&client, format!("{{{name}}}"));
             ok!(dict.insert(&1, &1));
             let numbers: Vec<u64> = (10..20_000).collect();
             ok!(dict.replace_all(numbers.iter().zip(&numbers)));

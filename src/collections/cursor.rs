@@ -1,0 +1,191 @@
+//! How far an iteration came.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::mem;
+use std::sync::Arc;
+
+use super::name::Name;
+use crate::error::Result;
+use crate::executor::RoundTrips;
+use crate::place::key_slot;
+use crate::reply;
+use crate::request::Request;
+
+/// How far an iteration came.
+#[derive(Default)]
+pub(crate) struct Cursor {
+    /// Where the server is to go on, or `None` at the end.
+    position: Position,
+    recent: Recent,
+    pub(crate) page_size: usize,
+    /// The server that the position is of.
+    server: Option<Arc<str>>,
+    /// Where several servers are gone through: the slot whose server it is.
+    slot: Option<u16>,
+    /// The servers that were gone through.
+    visited: Vec<Arc<str>>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+enum Position {
+    #[default]
+    Start,
+    At(u64),
+    End,
+}
+
+impl Cursor {
+    pub(crate) fn position(&self) -> u64 {
+        match self.position {
+            Position::At(position) => position,
+            Position::Start | Position::End => 0,
+        }
+    }
+
+    pub(crate) fn page_size(&self) -> usize {
+        if self.page_size == 0 { DEFAULT_PAGE } else { self.page_size }
+    }
+
+    /// The next page of what is stored under `name` and matches `glob`.
+    pub(crate) async fn page<E: RoundTrips>(
+        &mut self,
+        executor: &E,
+        command: &'static str,
+        name: &Name,
+        glob: &[u8],
+    ) -> Result<Vec<Vec<u8>>> {
+        let request = Request::read(command).key(name.as_bytes());
+        let request = self.finish(request, glob).returns(reply::scanned);
+        let (position, found) = executor.send(request).await?;
+        let topology = executor.topology().await?;
+        if self.stays_with(topology.address(key_slot(name.as_bytes()))) {
+            self.advance(position);
+        }
+        Ok(found)
+    }
+
+    /// The next page of the keys of strings that match `pattern`, of one server after the other.
+    pub(crate) async fn keys<E: RoundTrips>(
+        &mut self,
+        executor: &E,
+        refusal: Option<&'static str>,
+        pattern: &[u8],
+    ) -> Result<Vec<Vec<u8>>> {
+        let first = executor.topology().await?.next_slot(0, &[]);
+        let slot = self.slot.or(first).unwrap_or_default();
+        self.slot = Some(slot);
+        let request = self.finish(Request::read("SCAN").refuse_if(refusal).at_slot(slot), pattern);
+        let request = request.arg("TYPE").arg("string").returns(reply::scanned);
+        let (position, found) = executor.send(request).await?;
+        let topology = executor.topology().await?;
+        if self.stays_with(topology.address(slot)) {
+            self.advance(position);
+        }
+        if self.is_done() {
+            self.visited.extend(self.server.take());
+            self.slot = topology.next_slot(slot, &self.visited);
+            self.position = if self.slot.is_some() { Position::Start } else { Position::End };
+        }
+        Ok(found)
+    }
+
+    fn finish(&self, request: Request, glob: &[u8]) -> Request {
+        let request = request.number(self.position()).arg("MATCH").arg(glob);
+        request.arg("COUNT").number(self.page_size())
+    }
+
+    /// Whether `server` is the one asked before. Another one has its elements in another order, and
+    /// is gone through from the start.
+    fn stays_with(&mut self, server: Option<&Arc<str>>) -> bool {
+        let stays = self.server.is_none() || self.server.as_ref() == server;
+        self.server = server.cloned();
+        if !stays {
+            self.position = Position::Start;
+        }
+        stays
+    }
+
+    /// Goes on at `position`, where zero is the end.
+    pub(crate) fn advance(&mut self, position: u64) {
+        self.position = if position == 0 { Position::End } else { Position::At(position) };
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.position == Position::End
+    }
+
+    /// Whether `element` was not seen a short while ago.
+    pub(crate) fn is_new(&mut self, element: &[u8]) -> bool {
+        self.recent.insert(element)
+    }
+}
+
+impl fmt::Debug for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.position)
+    }
+}
+
+/// The elements seen last. A server repeats elements only while its table shrinks, and then those
+/// of the buckets it visited last, so that remembering a bounded number of them is enough.
+#[derive(Default)]
+struct Recent {
+    hasher: RandomState,
+    newer: Fingerprints,
+    older: Fingerprints,
+}
+
+/// Hashes that are not hashed again.
+type Fingerprints = HashSet<u64, BuildHasherDefault<Unchanged>>;
+
+impl Recent {
+    fn insert(&mut self, element: &[u8]) -> bool {
+        let fingerprint = self.hasher.hash_one(element);
+        if self.older.contains(&fingerprint) || !self.newer.insert(fingerprint) {
+            return false;
+        }
+        if self.newer.len() >= MOST_REMEMBERED {
+            mem::swap(&mut self.older, &mut self.newer);
+            self.newer.clear();
+        }
+        true
+    }
+}
+
+/// A hasher for what is a hash already.
+#[derive(Default)]
+struct Unchanged(u64);
+
+impl Hasher for Unchanged {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+const DEFAULT_PAGE: usize = 1000;
+const MOST_REMEMBERED: usize = 32 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeated_element_is_seen_once_and_memory_is_bounded() {
+        let mut cursor = Cursor::default();
+        let mut new = |number: usize| cursor.is_new(&number.to_le_bytes());
+        assert_eq!((0..10_000).filter(|&number| new(number)).count(), 10_000);
+        assert_eq!((0..10_000).filter(|&number| new(number)).count(), 0);
+        assert_eq!((0..200_000).filter(|&number| new(number)).count(), 190_000);
+        assert!(cursor.recent.newer.len() + cursor.recent.older.len() <= 2 * MOST_REMEMBERED);
+    }
+}

@@ -1,0 +1,197 @@
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::async_node::AsyncNode;
+use super::builder::ClientBuilder;
+use super::pipeline::Pipeline;
+use super::router::Router;
+use super::topology::Topology;
+use super::{Executor, RoundTrips};
+use crate::command::Command;
+use crate::error::Result;
+use crate::place::Gather;
+use crate::reply;
+use crate::request::Request;
+
+/// An async client for tokio, of one server, of a cluster, or of the master that Sentinels name.
+/// Clones share the connections.
+///
+/// Every method of a collection gives a future here.
+///
+/// ```
+/// # let server = redis_collections::LocalServer::start()?;
+/// # let url = server.url();
+/// use redis_collections::{AsyncClient, RedisHashDict};
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// let client = AsyncClient::open(url).await?;
+/// let ages: RedisHashDict<String, u32, AsyncClient> = RedisHashDict::new(&client, "ages");
+/// ages.insert("ann", &36).await?;
+/// assert_eq!(ages.get("ann").await?, Some(36));
+///
+/// let mut entries = ages.iter(); // also a `Stream`
+/// while let Some(entry) = entries.next().await {
+///     assert_eq!(entry?, ("ann".to_owned(), 36));
+/// }
+/// # Ok::<(), redis_collections::Error>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Connections
+///
+/// All calls to a server share one connection, on which commands follow each other without waiting
+/// for replies. It is made at the first call and again when it failed. A call that waits for something
+/// to arrive has a connection of its own. A command that only reads is repeated once if the connection
+/// turns out to be dead; a command that writes never is.
+///
+/// # Dropped futures
+///
+/// A future does nothing before it is polled. Dropping one that was polled does not call its command
+/// back: it may be applied. Of a waiting pop this matters, so there the server is told to stop
+/// waiting, and an item that it gave all the same goes back to the end it came from. With
+/// `wait_pop_front_to` an item is in one of the two lists whatever happens.
+///
+/// # Several servers
+///
+/// As with [`Client`](crate::Client).
+#[derive(Clone)]
+pub struct AsyncClient {
+    router: Arc<Router<AsyncNode>>,
+}
+
+impl AsyncClient {
+    /// Connects to a server: `redis://user:password@host:port/database`, the same with `rediss` for
+    /// TLS, or `unix:///path/to/socket?db=0&user=…&pass=…`.
+    pub async fn open(url: &str) -> Result<Self> {
+        Self::builder(url).build().await
+    }
+
+    /// Settings of a client for a server: time limits, a name.
+    pub fn builder(url: &str) -> ClientBuilder<Self> {
+        ClientBuilder::one(url)
+    }
+
+    /// Connects to a cluster, of which some nodes are named.
+    ///
+    /// Every collection works as with one server. What goes to several nodes goes to all of them at
+    /// the same time. A command whose keys lie in several slots is an error before it is sent, except
+    /// for those of a `RedisDict` that can be divided.
+    #[cfg(feature = "cluster")]
+    pub async fn cluster(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self> {
+        Self::cluster_builder(urls).build().await
+    }
+
+    /// Settings of a client for a cluster.
+    #[cfg(feature = "cluster")]
+    pub fn cluster_builder(urls: impl IntoIterator<Item = impl AsRef<str>>) -> ClientBuilder<Self> {
+        ClientBuilder::cluster(urls)
+    }
+
+    /// Connects to the master that Sentinels know by `name`.
+    ///
+    /// The URLs are those of the Sentinels. What the master itself demands is said by
+    /// [`sentinel_builder`](Self::sentinel_builder).
+    pub async fn sentinel(
+        urls: impl IntoIterator<Item = impl AsRef<str>>,
+        name: &str,
+    ) -> Result<Self> {
+        Self::sentinel_builder(urls, name).build().await
+    }
+
+    /// Settings of a client for a master that Sentinels know.
+    pub fn sentinel_builder(
+        urls: impl IntoIterator<Item = impl AsRef<str>>,
+        name: &str,
+    ) -> ClientBuilder<Self> {
+        ClientBuilder::sentinel(urls, name)
+    }
+
+    pub(crate) fn new(router: Router<AsyncNode>) -> Self {
+        Self { router: Arc::new(router) }
+    }
+
+    /// Makes sure that the server answers, of a cluster every master. `PING`, O(1).
+    pub async fn check(&self) -> Result<()> {
+        self.run(Request::read("PING").everywhere(Gather::Done).returns(reply::done)).await
+    }
+
+    /// Runs all commands in one round trip, each by itself, as
+    /// [`Client::pipeline`](crate::Client::pipeline).
+    pub async fn pipeline<P: Pipeline + Send>(&self, commands: P) -> Result<P::Replies> {
+        self.router.pipeline(commands).await
+    }
+
+    /// Runs all commands in one round trip as one transaction, as
+    /// [`Client::transaction`](crate::Client::transaction).
+    pub async fn transaction<P: Pipeline + Send>(&self, commands: P) -> Result<P::Values> {
+        self.router.transaction(commands).await
+    }
+}
+
+impl Executor for AsyncClient {
+    type Reply<T> = ReplyFuture<'static, T>;
+
+    fn run<T: Send + 'static>(&self, command: Command<T>) -> ReplyFuture<'static, T> {
+        let router = self.router.clone();
+        ReplyFuture(Box::pin(async move { command.read(router.call(&command.request).await?) }))
+    }
+}
+
+impl RoundTrips for AsyncClient {
+    type ReplyWithin<'a, T>
+        = ReplyFuture<'a, T>
+    where
+        T: 'a;
+
+    async fn send<T: Send + 'static>(&self, command: Command<T>) -> Result<T> {
+        command.read(self.router.call(&command.request).await?)
+    }
+
+    fn converse<T, F>(&self, conversation: F) -> ReplyFuture<'static, T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        ReplyFuture(Box::pin(conversation))
+    }
+
+    fn converse_within<'a, T, F>(&self, conversation: F) -> ReplyFuture<'a, T>
+    where
+        T: Send + 'a,
+        F: Future<Output = Result<T>> + Send + 'a,
+    {
+        ReplyFuture(Box::pin(conversation))
+    }
+
+    async fn topology(&self) -> Result<Arc<Topology>> {
+        self.router.topology().await
+    }
+}
+
+impl fmt::Debug for AsyncClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = &self.router.address();
+        f.debug_struct("AsyncClient").field("address", address).finish_non_exhaustive()
+    }
+}
+
+/// The reply that an [`AsyncClient`] will have. Nothing is sent before it is polled.
+#[must_use = "nothing is sent unless this is awaited"]
+pub struct ReplyFuture<'a, T>(Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>);
+
+impl<T> Future for ReplyFuture<'_, T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+impl<T> fmt::Debug for ReplyFuture<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplyFuture").finish_non_exhaustive()
+    }
+}

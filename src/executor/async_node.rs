@@ -1,0 +1,48 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::Value;
+
+use super::async_waiting::AsyncWaiting;
+use super::connection::Connector;
+use super::fault::Fault;
+use super::multiplexed::Multiplexed;
+use super::node::Node;
+use crate::protocol::Line;
+
+/// A server to which all calls share one connection, except those that wait.
+pub(crate) struct AsyncNode {
+    shared: Arc<Multiplexed>,
+    waiting: AsyncWaiting,
+}
+
+impl Node for AsyncNode {
+    type Settings = ();
+
+    fn new(connector: Connector, (): &()) -> Self {
+        Self { shared: Arc::new(Multiplexed::new(connector)), waiting: AsyncWaiting::default() }
+    }
+
+    fn connector(&self) -> &Connector {
+        &self.shared.connector
+    }
+
+    async fn call(&self, line: Line<'_>) -> Result<Value, Fault> {
+        self.shared.exchange(&[line]).await
+    }
+
+    async fn call_many(&self, lines: &[Line<'_>]) -> Result<Vec<Value>, Fault> {
+        match (self.shared.exchange(lines).await?, lines.len()) {
+            (Value::Array(replies), 2..) => Ok(replies),
+            (reply, _) => Ok(vec![reply]),
+        }
+    }
+
+    async fn wait(&self, lines: &[Line<'_>], slice: Duration) -> Result<Value, Fault> {
+        self.waiting.wait(&self.shared, lines, slice).await
+    }
+
+    async fn pause(time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}

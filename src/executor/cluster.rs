@@ -1,0 +1,154 @@
+//! The nodes of a cluster, and which of them have which slots.
+//!
+//! The protocol: <https://valkey.io/commands/cluster-slots/>.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use redis::{ConnectionAddr, Value};
+
+use super::connection::Connector;
+use super::node::Node;
+use super::topology::Topology;
+use crate::error::{Error, Result};
+use crate::protocol::{Form, Line};
+use crate::reply::server_error;
+use crate::request::Request;
+
+/// The nodes that a user named.
+pub(crate) struct Seeds<N> {
+    nodes: Vec<Arc<N>>,
+    next: AtomicUsize,
+}
+
+impl<N: Node> Seeds<N> {
+    pub(crate) fn new(nodes: Vec<N>) -> Self {
+        Self { nodes: nodes.into_iter().map(Arc::new).collect(), next: AtomicUsize::new(0) }
+    }
+
+    /// What the cluster is called in messages.
+    pub(crate) fn address(&self) -> String {
+        let seeds: Vec<_> =
+            self.nodes.iter().map(|node| node.connector().address.as_str()).collect();
+        format!("the cluster at {}", seeds.join(", "))
+    }
+
+    /// The servers as the first node knows them that answers. With `thoroughly`, every seed that is
+    /// reachable has to belong to a cluster.
+    pub(crate) async fn find_servers(
+        &self,
+        known: &[Arc<N>],
+        thoroughly: bool,
+    ) -> Result<Topology> {
+        let mut found = Err(Error::Configuration("no node of the cluster is named".into()));
+        let first = self.next.fetch_add(1, Ordering::Relaxed) % known.len().max(1);
+        let (later, sooner) = known.split_at(first);
+        for node in sooner.iter().chain(later).chain(&self.nodes) {
+            found = slots(&**node).await;
+            if !matches!(&found, Err(error) if error.is_connection_lost() || error.is_timeout()) {
+                break;
+            }
+        }
+        let found = found?;
+        let unseen =
+            |node: &&Arc<N>| !found.servers().contains(&node.connector().address.as_str().into());
+        for seed in self.nodes.iter().filter(unseen).filter(|_| thoroughly) {
+            match slots(&**seed).await {
+                Err(error @ Error::Configuration(_)) => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Makes sure that nodes are reached in the same way, since those that are found will be too.
+pub(crate) fn check_alike(seeds: &[Connector]) -> Result<()> {
+    let way = |seed: &Connector| {
+        let settings = seed.information().redis_settings();
+        let tls = matches!(seed.information().addr(), ConnectionAddr::TcpTls { .. });
+        let name = |name: Option<&str>| name.map(str::to_owned);
+        (tls, name(settings.username()), name(settings.password()), settings.db())
+    };
+    let problem = if seeds.iter().any(|seed| way(seed).3 != 0) {
+        "a cluster has only the database 0"
+    } else if seeds.windows(2).any(|seeds| way(&seeds[0]) != way(&seeds[1])) {
+        "the nodes of a cluster need one user and password, and all TLS or none"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Configuration(problem.into()))
+}
+
+/// Which slots which masters have, as `node` knows it. `CLUSTER SLOTS`.
+async fn slots<N: Node>(node: &N) -> Result<Topology> {
+    let request = Request::read("CLUSTER").arg("SLOTS");
+    let reply = node.call(Line::new(&request, Form::AsIs)).await;
+    let address = &node.connector().address;
+    let problem = match reply.map_err(|fault| fault.into_error(|| request.attempt()))? {
+        Value::Array(ranges) => {
+            let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
+            let ranges = ranges.iter().map(|range| master(range, host)).collect::<Option<Vec<_>>>();
+            match ranges {
+                Some(ranges) if !ranges.is_empty() => return Ok(Topology::new(ranges)),
+                Some(_) => "is a node of no cluster that has slots",
+                None => "does not answer like a node of a cluster",
+            }
+        }
+        Value::ServerError(error) if error.details().is_some_and(says_disabled) => {
+            "is not a node of a cluster; `open` connects to a server alone"
+        }
+        Value::ServerError(error) => return Err(server_error(&request, &error)),
+        _ => "does not answer like a node of a cluster",
+    };
+    Err(Error::Configuration(format!("the server at {address} {problem}")))
+}
+
+fn says_disabled(message: &str) -> bool {
+    message.contains("cluster support disabled")
+}
+
+/// The first and last slot of a range and the address of its master. A node that does not know its
+/// own host is reached under the host it was asked at.
+fn master(range: &Value, asked_host: &str) -> Option<(u16, u16, Arc<str>)> {
+    let Value::Array(range) = range else { return None };
+    let [Value::Int(first), Value::Int(last), Value::Array(master), ..] = &range[..] else {
+        return None;
+    };
+    let host = match master.first()? {
+        Value::BulkString(host) if !host.is_empty() && host != b"?" => {
+            std::str::from_utf8(host).ok()?
+        }
+        Value::BulkString(_) | Value::Nil => asked_host,
+        _ => return None,
+    };
+    let Value::Int(port) = master.get(1)? else { return None };
+    let address = format!("{host}:{port}").into();
+    Some((u16::try_from(*first).ok()?, u16::try_from(*last).ok()?, address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Value {
+        redis::parse_redis_value(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_range_of_slots_has_a_master() {
+        let range =
+            |master: &str| parse(&format!("*4\r\n:0\r\n:5460\r\n{master}*1\r\n+replica\r\n"));
+        for (master_node, address) in [
+            ("*3\r\n$8\r\n10.0.0.1\r\n:7000\r\n$2\r\nid\r\n", Some("10.0.0.1:7000")),
+            ("*3\r\n$0\r\n\r\n:7000\r\n$2\r\nid\r\n", Some("asked:7000")),
+            ("*3\r\n$-1\r\n:7000\r\n$2\r\nid\r\n", Some("asked:7000")),
+            ("*3\r\n$1\r\n?\r\n:7000\r\n$2\r\nid\r\n", Some("asked:7000")),
+            ("*1\r\n:1\r\n", None),
+            (":1\r\n", None),
+        ] {
+            let expected = address.map(|address| (0, 5460, address.into()));
+            assert_eq!(master(&range(master_node), "asked"), expected, "{master_node}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+use std::time::Duration;
+
+use redis::Value;
+
+use super::connection::Connector;
+use super::fault::Fault;
+use crate::protocol::Line;
+
+/// One server, and the connections to it.
+///
+/// Its futures are finished at once where it blocks. What may be repeated is, once, if a connection
+/// that had been idle turns out to be dead.
+pub(crate) trait Node: Send + Sync + Sized + 'static {
+    /// What all nodes of a client have in common.
+    type Settings: Send + Sync + 'static;
+
+    fn new(connector: Connector, settings: &Self::Settings) -> Self;
+
+    fn connector(&self) -> &Connector;
+
+    /// The reply to one command.
+    fn call(&self, line: Line<'_>) -> impl Future<Output = Result<Value, Fault>> + Send;
+
+    /// The replies to several commands in one round trip. Where it blocks, they are sent before
+    /// this returns, so that several nodes work at the same time.
+    fn call_many(
+        &self,
+        lines: &[Line<'_>],
+    ) -> impl Future<Output = Result<Vec<Value>, Fault>> + Send;
+
+    /// The reply to the last command, for which the server takes up to `slice`, on a connection
+    /// that nobody else uses.
+    fn wait(
+        &self,
+        lines: &[Line<'_>],
+        slice: Duration,
+    ) -> impl Future<Output = Result<Value, Fault>> + Send;
+
+    fn pause(time: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// Whether all of `lines` may be sent again when it is not known whether they were received.
+pub(crate) fn repeatable(lines: &[Line<'_>]) -> bool {
+    lines.iter().all(|line| !line.request.writes())
+}

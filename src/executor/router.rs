@@ -1,0 +1,201 @@
+//! The way of requests to servers and of replies back, the same for every kind of client.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use redis::{ServerErrorKind, Value};
+
+use super::fault::Fault;
+use super::node::{Node, repeatable};
+use super::retry::{Deadline, Pauses};
+use super::servers::{Destination, Servers};
+use super::topology::Topology;
+use super::trip::Trip;
+use super::verdict::Verdict;
+use crate::command::Wait;
+use crate::error::Result;
+use crate::place::Place;
+use crate::protocol::{Form, Line};
+use crate::reply;
+use crate::request::Request;
+
+/// Sends requests to the servers that take them.
+pub(crate) struct Router<N: Node> {
+    pub(super) servers: Servers<N>,
+}
+
+impl<N: Node> Router<N> {
+    pub(crate) fn new(servers: Servers<N>) -> Self {
+        Self { servers }
+    }
+
+    /// What the servers are called in messages, without passwords.
+    pub(crate) fn address(&self) -> String {
+        self.servers.address()
+    }
+
+    /// Finds the servers, and makes sure that one answers, if only that the user may not ask.
+    pub(crate) async fn connect(&self) -> Result<()> {
+        if !self.servers.are_fixed() {
+            return self.servers.find().await;
+        }
+        let ping = Request::read("PING").returns(reply::done);
+        let pong = self.reply(&ping.request, Form::AsIs, Destination::Slot(None)).await?;
+        match ping.read(pong) {
+            Err(error) if error.code() != Some("NOPERM") => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) async fn topology(&self) -> Result<Arc<Topology>> {
+        self.servers.topology().await
+    }
+
+    /// The reply to one request.
+    pub(crate) async fn call(&self, request: &Request) -> Result<Value> {
+        if let Some(refusal) = request.refusal() {
+            return Err(refusal);
+        }
+        if let Some(reply) = request.known_reply() {
+            return Ok(reply);
+        }
+        if !self.servers.is_cluster() {
+            return self.call_at(request, Destination::Slot(None)).await;
+        }
+        match request.gather() {
+            Some(_) if request.place() == Place::Everywhere => self.call_everywhere(request).await,
+            Some(_) if request.slot().is_err() => {
+                self.call_each(&[request]).await.pop().unwrap_or(Ok(Value::Nil))
+            }
+            _ => self.call_at(request, Destination::Slot(request.slot()?)).await,
+        }
+    }
+
+    async fn call_at(&self, request: &Request, destination: Destination) -> Result<Value> {
+        if let Some(wait) = request.wait() {
+            return self.wait(request, wait, destination).await;
+        }
+        let value = self.reply(request, Form::AsIs, destination.clone()).await?;
+        match (request.is_script(), &value) {
+            (Some(_), Value::ServerError(error))
+                if error.kind() == Some(ServerErrorKind::NoScript) =>
+            {
+                self.reply(request, Form::WithSource, destination).await
+            }
+            _ => Ok(value),
+        }
+    }
+
+    async fn reply(&self, request: &Request, form: Form, to: Destination) -> Result<Value> {
+        let line = Line::new(request, form);
+        let mut trip = Trip::to(to);
+        loop {
+            let reply = match self.servers.node(&trip.destination).await {
+                Ok(node) if trip.asking => node.call_many(&[asking(), line]).await.map(last),
+                Ok(node) => node.call(line).await,
+                Err(fault) => Err(fault),
+            };
+            let verdict = match &reply {
+                Ok(reply) => Verdict::on(reply),
+                Err(fault) => Verdict::without_reply(fault, repeatable(&[line])),
+            };
+            if !trip.goes_on(&self.servers, verdict).await {
+                return reply.map_err(|fault| fault.into_error(|| request.attempt()));
+            }
+        }
+    }
+
+    /// The replies to all commands of a transaction, from `MULTI` on.
+    pub(super) async fn replies(
+        &self,
+        lines: &[Line<'_>],
+        to: Destination,
+    ) -> std::result::Result<Vec<Value>, Fault> {
+        let mut trip = Trip::to(to);
+        loop {
+            let replies = match self.servers.node(&trip.destination).await {
+                Ok(node) if trip.asking => {
+                    let lines: Vec<_> =
+                        std::iter::once(asking()).chain(lines.iter().copied()).collect();
+                    let replies = node.call_many(&lines).await;
+                    replies.map(|replies| replies.into_iter().skip(1).collect())
+                }
+                Ok(node) => node.call_many(lines).await,
+                Err(fault) => Err(fault),
+            };
+            let verdict = match &replies {
+                Ok(replies) => Verdict::on_transaction(replies),
+                Err(fault) => Verdict::without_reply(fault, repeatable(lines)),
+            };
+            if !trip.goes_on(&self.servers, verdict).await {
+                return replies;
+            }
+        }
+    }
+
+    /// The reply to a request for which the server takes its time, in slices, so that a dead
+    /// connection is noticed. A lost connection is made anew until the time is up.
+    async fn wait(&self, request: &Request, wait: Wait, to: Destination) -> Result<Value> {
+        let deadline = Deadline::after(wait);
+        let mut trip = Trip::to(to);
+        let mut pauses = Pauses::new();
+        let mut reached = false;
+        loop {
+            let slice = deadline.left().clamp(SHORTEST_SLICE, LONGEST_SLICE);
+            let line = Line::new(request, Form::Waiting(slice));
+            let lines = [asking(), line];
+            let lines = if trip.asking { &lines } else { &lines[1..] };
+            let reply = match self.servers.node(&trip.destination).await {
+                Ok(node) => node.wait(lines, slice).await,
+                Err(fault) => Err(fault),
+            };
+            reached |= !matches!(reply, Err(Fault::Connect { .. }));
+            let verdict = match &reply {
+                Ok(Value::Nil) if !deadline.is_over() => {
+                    pauses = Pauses::new();
+                    continue;
+                }
+                Ok(reply) => Verdict::on(reply),
+                Err(fault) => Verdict::without_reply(fault, true),
+            };
+            let verdict = match verdict {
+                Verdict::Later if deadline.is_over() => Verdict::Final,
+                verdict => verdict,
+            };
+            if trip.goes_on(&self.servers, verdict).await {
+                continue;
+            }
+            if deadline.is_over() || !reached || !is_passing(&reply) {
+                return reply.map_err(|fault| fault.into_error(|| request.attempt()));
+            }
+            N::pause(pauses.next().min(deadline.left())).await;
+        }
+    }
+}
+
+/// Whether the same wait may succeed on another connection: the one it had was lost, a demoted master
+/// unblocked its clients, or a restarted one is loading.
+fn is_passing(reply: &std::result::Result<Value, Fault>) -> bool {
+    match reply {
+        Ok(Value::ServerError(error)) => {
+            matches!(error.code(), "UNBLOCKED" | "LOADING" | "MASTERDOWN")
+        }
+        Ok(_) | Err(Fault::Exhausted { .. }) => false,
+        Err(Fault::Broken(error)) => !error.is_timeout(),
+        Err(Fault::Connect { .. }) => true,
+    }
+}
+
+/// Makes a server answer about a slot that is on its way there.
+pub(super) fn asking() -> Line<'static> {
+    static ASKING: LazyLock<Request> = LazyLock::new(|| Request::read("ASKING"));
+    Line::new(&ASKING, Form::AsIs)
+}
+
+fn last(mut replies: Vec<Value>) -> Value {
+    replies.pop().unwrap_or(Value::Nil)
+}
+
+/// The server takes zero for "for ever".
+const SHORTEST_SLICE: Duration = Duration::from_millis(1);
+const LONGEST_SLICE: Duration = Duration::from_secs(5);

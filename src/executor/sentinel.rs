@@ -1,0 +1,104 @@
+//! Sentinels, which name the master.
+//!
+//! What a client has to do: <https://redis.io/docs/latest/develop/reference/sentinel-clients/>.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use redis::Value;
+
+use super::node::Node;
+use super::topology::Topology;
+use crate::error::{Error, Result};
+use crate::protocol::{Form, Line};
+use crate::reply::{self, server_error};
+use crate::request::Request;
+
+/// Sentinels that watch the master of one name.
+pub(crate) struct Sentinels<N> {
+    nodes: Vec<N>,
+    name: String,
+    /// The one that answered last.
+    preferred: AtomicUsize,
+}
+
+impl<N: Node> Sentinels<N> {
+    pub(crate) fn new(nodes: Vec<N>, name: String) -> Self {
+        Self { nodes, name, preferred: AtomicUsize::new(0) }
+    }
+
+    /// What the master is called in messages.
+    pub(crate) fn address(&self) -> String {
+        let sentinels: Vec<_> =
+            self.nodes.iter().map(|node| node.connector().address.as_str()).collect();
+        format!("{} of the Sentinels at {}", self.name, sentinels.join(", "))
+    }
+
+    /// The master, as the first Sentinel knows it that can be reached. One that is not `known` yet
+    /// has to say itself that it is the master, since a Sentinel may not have heard of a failover.
+    pub(crate) async fn find_master(
+        &self,
+        known: &Topology,
+        reach: impl Fn(&str) -> Result<Arc<N>>,
+    ) -> Result<Topology> {
+        let preferred = self.preferred.load(Ordering::Relaxed);
+        let mut failed = Error::Configuration("no Sentinel is named".into());
+        for index in (0..self.nodes.len()).map(|index| (index + preferred) % self.nodes.len()) {
+            let found = match self.ask(&self.nodes[index]).await {
+                Ok(address) if *known == Topology::one(&address) => Ok(address),
+                Ok(address) => match reach(&address) {
+                    Ok(node) => check_master(&*node).await.map(|()| address),
+                    Err(error) => Err(error),
+                },
+                Err(error) => Err(error),
+            };
+            match found {
+                Ok(address) => {
+                    self.preferred.store(index, Ordering::Relaxed);
+                    return Ok(Topology::one(&address));
+                }
+                Err(_) if is_unknown_name(&failed) => {}
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    async fn ask(&self, sentinel: &N) -> Result<String> {
+        let request = Request::read("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
+        let command = request.returns(reply::raw_each);
+        let reply = sentinel.call(Line::new(&command.request, Form::AsIs)).await;
+        let reply = reply.map_err(|fault| fault.into_error(|| command.request.attempt()))?;
+        let text = |part: &Option<Vec<u8>>| String::from_utf8(part.clone()?).ok();
+        match &command.read(reply)?[..] {
+            [host, port] => Option::zip(text(host), text(port)).map(|(h, p)| format!("{h}:{p}")),
+            _ => None,
+        }
+        .ok_or_else(|| {
+            let (sentinel, name) = (&sentinel.connector().address, &self.name);
+            Error::Configuration(format!(
+                "the Sentinel at {sentinel} knows no master named {name:?}"
+            ))
+        })
+    }
+}
+
+fn is_unknown_name(error: &Error) -> bool {
+    matches!(error, Error::Configuration(reason) if reason.contains("knows no master"))
+}
+
+/// Makes sure that a server is a master, unless the user may not ask.
+async fn check_master<N: Node>(node: &N) -> Result<()> {
+    let request = Request::read("ROLE");
+    let reply = node.call(Line::new(&request, Form::AsIs)).await;
+    let reply = reply.map_err(|fault| fault.into_error(|| request.attempt()))?;
+    match &reply {
+        Value::Array(role) if role.first() == Some(&Value::BulkString(b"master".into())) => Ok(()),
+        Value::ServerError(error) if error.code() == "NOPERM" => Ok(()),
+        Value::ServerError(error) => Err(server_error(&request, error)),
+        _ => Err(Error::Connect {
+            address: node.connector().address.clone(),
+            source: "a Sentinel names it, but it is not a master".into(),
+        }),
+    }
+}

@@ -1,0 +1,231 @@
+//! The servers of a client: one, the master that Sentinels name, or the masters of a cluster.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use super::connection::Connector;
+use super::fault::Fault;
+use super::node::Node;
+use super::retry::Deadline;
+use super::sentinel::Sentinels;
+use super::topology::Topology;
+use crate::command::Wait;
+use crate::error::{Error, Result};
+
+/// The servers of a client and what is known about them.
+pub(crate) struct Servers<N: Node> {
+    origin: Origin<N>,
+    settings: N::Settings,
+    /// How to connect to a server that is found: everything but its address.
+    template: Connector,
+    map: RwLock<Map<N>>,
+    refreshing: AtomicBool,
+    patience: Duration,
+}
+
+/// How the servers are found.
+pub(crate) enum Origin<N> {
+    Fixed,
+    Sentinel(Sentinels<N>),
+    #[cfg(feature = "cluster")]
+    Cluster(super::cluster::Seeds<N>),
+}
+
+/// The servers found last. A map without servers was never filled.
+struct Map<N> {
+    topology: Arc<Topology>,
+    /// In the order of the topology's servers.
+    nodes: Vec<Arc<N>>,
+    /// When it was last seen to be true, or `None` if there is a doubt.
+    checked: Option<Instant>,
+}
+
+/// Which server to ask.
+#[derive(Debug, Clone)]
+pub(crate) enum Destination {
+    /// The one that has this slot, or any.
+    Slot(Option<u16>),
+    /// The one at this address, whatever it has.
+    Address(Arc<str>),
+}
+
+impl<N: Node> Servers<N> {
+    /// The server that `connector` leads to, for ever.
+    pub(crate) fn fixed(connector: Connector, settings: N::Settings) -> Self {
+        let topology = Topology::one(&connector.address);
+        let servers = Self::found(Origin::Fixed, connector.clone(), settings, Duration::ZERO);
+        let node = Arc::new(N::new(connector, &servers.settings));
+        servers.write(|map| *map = Map::new(topology, vec![node]));
+        servers
+    }
+
+    /// Servers that are found by asking. A call has `patience` with them while one takes over from
+    /// another.
+    pub(crate) fn found(
+        origin: Origin<N>,
+        template: Connector,
+        settings: N::Settings,
+        patience: Duration,
+    ) -> Self {
+        let topology = Arc::new(Topology::new([]));
+        let map = Map { topology, nodes: Vec::new(), checked: None };
+        let refreshing = AtomicBool::new(false);
+        Self { origin, settings, template, map: RwLock::new(map), refreshing, patience }
+    }
+
+    /// What the servers are called in messages, without passwords.
+    pub(crate) fn address(&self) -> String {
+        match &self.origin {
+            Origin::Fixed => self.template.address.clone(),
+            Origin::Sentinel(sentinels) => sentinels.address(),
+            #[cfg(feature = "cluster")]
+            Origin::Cluster(seeds) => seeds.address(),
+        }
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Whether there is one server for ever, so that there is nothing to find.
+    pub(crate) fn are_fixed(&self) -> bool {
+        matches!(self.origin, Origin::Fixed)
+    }
+
+    pub(crate) fn is_cluster(&self) -> bool {
+        match self.origin {
+            Origin::Fixed | Origin::Sentinel(_) => false,
+            #[cfg(feature = "cluster")]
+            Origin::Cluster(_) => true,
+        }
+    }
+
+    pub(crate) async fn node(&self, to: &Destination) -> std::result::Result<Arc<N>, Fault> {
+        let node = match self.refresh_if_stale().await {
+            Err(error) => Err(error),
+            Ok(()) => match to {
+                Destination::Slot(slot) => self.owner(*slot),
+                Destination::Address(address) => self.at(address),
+            },
+        };
+        node.map_err(|error| Fault::connect(self.address(), error))
+    }
+
+    pub(crate) async fn topology(&self) -> Result<Arc<Topology>> {
+        self.refresh_if_stale().await?;
+        Ok(self.read(|map| map.topology.clone()))
+    }
+
+    /// Makes sure that what is known is asked for anew before the next call.
+    pub(crate) fn doubt(&self) {
+        self.write(|map| map.checked = None);
+    }
+
+    /// Finds the servers for the first time.
+    pub(crate) async fn find(&self) -> Result<()> {
+        let topology = self.discover(true).await?;
+        self.install(topology)
+    }
+
+    fn read<T>(&self, see: impl FnOnce(&Map<N>) -> T) -> T {
+        see(&self.map.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write(&self, change: impl FnOnce(&mut Map<N>)) {
+        change(&mut self.map.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn owner(&self, slot: Option<u16>) -> Result<Arc<N>> {
+        let owner = self.read(|map| {
+            let server = slot.map_or(Some(0), |slot| map.topology.owner(slot))?;
+            map.nodes.get(server).cloned()
+        });
+        owner.ok_or_else(|| Error::Connect { address: self.address(), source: NO_OWNER.into() })
+    }
+
+    /// The server at an address, which may be a new one.
+    fn at(&self, address: &str) -> Result<Arc<N>> {
+        let known = self.read(|map| {
+            let mut servers = map.topology.servers().iter().zip(&map.nodes);
+            servers.find(|(server, _)| ***server == *address).map(|(_, node)| node.clone())
+        });
+        let new = || Ok(Arc::new(N::new(self.template.toward(address)?, &self.settings)));
+        known.map_or_else(new, Ok)
+    }
+
+    async fn refresh_if_stale(&self) -> Result<()> {
+        let trust = match self.origin {
+            Origin::Fixed => return Ok(()),
+            Origin::Sentinel(_) => TRUST_IN_A_MASTER,
+            #[cfg(feature = "cluster")]
+            Origin::Cluster(_) => Duration::MAX,
+        };
+        let fresh = |map: &Map<N>| map.checked.is_some_and(|checked| checked.elapsed() < trust);
+        if self.read(fresh) { Ok(()) } else { self.refresh().await }
+    }
+
+    /// Asks again which servers there are, unless somebody else is doing so. If that cannot be
+    /// found out, what was known stays.
+    async fn refresh(&self) -> Result<()> {
+        if self.refreshing.swap(true, Ordering::AcqRel) {
+            let deadline = Deadline::after(Wait::For(self.patience));
+            while self.read(|map| map.nodes.is_empty()) && !deadline.is_over() {
+                N::pause(WHILE_ANOTHER_ASKS).await;
+            }
+            return Ok(());
+        }
+        let _end = Refreshing(&self.refreshing);
+        let found = self.discover(false).await.and_then(|topology| self.install(topology));
+        match found {
+            Err(error) if self.read(|map| map.nodes.is_empty()) => Err(error),
+            _ => {
+                self.write(|map| map.checked = Some(Instant::now()));
+                Ok(())
+            }
+        }
+    }
+
+    async fn discover(&self, at_first: bool) -> Result<Topology> {
+        match &self.origin {
+            Origin::Fixed => Ok(Topology::one(&self.template.address)),
+            Origin::Sentinel(sentinels) => {
+                let known = self.read(|map| map.topology.clone());
+                sentinels.find_master(&known, |address| self.at(address)).await
+            }
+            #[cfg(feature = "cluster")]
+            Origin::Cluster(seeds) => {
+                let known = self.read(|map| map.nodes.clone());
+                seeds.find_servers(&known, at_first).await
+            }
+        }
+    }
+
+    fn install(&self, topology: Topology) -> Result<()> {
+        let nodes = topology.servers().iter().map(|address| self.at(address));
+        let nodes = nodes.collect::<Result<_>>()?;
+        self.write(|map| *map = Map::new(topology, nodes));
+        Ok(())
+    }
+}
+
+impl<N> Map<N> {
+    fn new(topology: Topology, nodes: Vec<Arc<N>>) -> Self {
+        Self { topology: Arc::new(topology), nodes, checked: Some(Instant::now()) }
+    }
+}
+
+/// Ends with the one that asks, also if that is dropped half-way.
+struct Refreshing<'a>(&'a AtomicBool);
+
+impl Drop for Refreshing<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+const NO_OWNER: &str = "no server is known to have the slot of the key";
+
+/// A demoted master goes on answering for some time, so that Sentinels are asked this often.
+const TRUST_IN_A_MASTER: Duration = Duration::from_secs(1);
+const WHILE_ANOTHER_ASKS: Duration = Duration::from_millis(5);

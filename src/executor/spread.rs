@@ -1,0 +1,212 @@
+//! Requests that go to several servers at the same time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use redis::Value;
+
+use super::fault::Fault;
+use super::node::{Node, repeatable};
+use super::router::{Router, asking};
+use super::servers::Destination;
+use super::together::together;
+use super::trip::Trip;
+use super::verdict::Verdict;
+use crate::error::Result;
+use crate::protocol::{Form, Line};
+use crate::request::Request;
+
+/// Where the keys of a request lie.
+enum Parts {
+    /// In one slot, if there are keys.
+    One(Option<u16>),
+    /// In several slots, each with the positions of its keys.
+    Several(BTreeMap<u16, Vec<usize>>),
+}
+
+/// A command on its way, among others.
+struct Errand<'a> {
+    line: Line<'a>,
+    /// The slot it is about, if any.
+    home: Option<u16>,
+    to: Destination,
+    asking: bool,
+    outcome: std::result::Result<Value, Fault>,
+}
+
+impl<N: Node> Router<N> {
+    /// The replies to all of `requests`, each of which is divided where its keys lie apart. Those
+    /// for one server travel together, and the servers work at the same time.
+    pub(super) async fn call_each(&self, requests: &[&Request]) -> Vec<Result<Value>> {
+        let parts: Vec<_> = requests.iter().map(|request| self.parts(request)).collect();
+        let mut errands = Vec::with_capacity(requests.len());
+        for (&request, parts) in requests.iter().zip(&parts) {
+            match parts {
+                Ok(Parts::One(slot)) => errands.push(Errand::new(request, *slot, None)),
+                Ok(Parts::Several(parts)) => errands.extend(
+                    parts.iter().map(|(slot, keys)| Errand::new(request, Some(*slot), Some(keys))),
+                ),
+                Err(_) => {}
+            }
+        }
+        self.deliver(&mut errands).await;
+        let outcomes: Vec<_> = errands.into_iter().map(|errand| errand.outcome).collect();
+        let mut outcomes = outcomes.into_iter();
+        let replies = requests.iter().zip(parts).map(|(request, parts)| {
+            let error = |fault: Fault| fault.into_error(|| request.attempt());
+            let mut next = || outcomes.next().unwrap_or(Ok(Value::Nil)).map_err(error);
+            match (parts?, request.gather()) {
+                (Parts::Several(parts), Some(gather)) => {
+                    let replies = parts.into_values().map(|keys| (keys, next()));
+                    request.gathered(gather, replies)
+                }
+                _ => next(),
+            }
+        });
+        replies.collect()
+    }
+
+    /// The reply of all servers.
+    pub(super) async fn call_everywhere(&self, request: &Request) -> Result<Value> {
+        let line = Line::new(request, Form::AsIs);
+        let mut trip = Trip::to(Destination::Slot(None));
+        loop {
+            let topology = self.topology().await?;
+            let mut nodes = Vec::new();
+            for server in topology.servers() {
+                nodes.push(self.servers.node(&Destination::Address(server.clone())).await);
+            }
+            let asked = nodes.iter().map(async |node| match node {
+                Ok(node) => node.call(line).await,
+                Err(fault) => Err(fault.clone()),
+            });
+            let replies = together(asked).await;
+            let verdicts = replies.iter().map(|reply| verdict(reply, &line));
+            let worst = verdicts.fold(Verdict::Final, Verdict::or);
+            if !trip.goes_on(&self.servers, worst).await {
+                let error = |fault: Fault| fault.into_error(|| request.attempt());
+                let replies = replies.into_iter().map(|reply| (Vec::new(), reply.map_err(error)));
+                return match request.gather() {
+                    Some(gather) => request.gathered(gather, replies),
+                    None => Ok(Value::Nil),
+                };
+            }
+        }
+    }
+
+    fn parts(&self, request: &Request) -> Result<Parts> {
+        if !self.servers.is_cluster() {
+            return Ok(Parts::One(None));
+        }
+        match (request.slot(), request.gather()) {
+            (Err(_), Some(_)) => Ok(Parts::Several(request.keys_by_slot())),
+            (slot, _) => slot.map(Parts::One),
+        }
+    }
+
+    /// Brings all errands to their servers until each has an outcome that stays.
+    async fn deliver(&self, errands: &mut [Errand<'_>]) {
+        let mut trip = Trip::to(Destination::Slot(None));
+        let mut left: Vec<usize> = (0..errands.len()).collect();
+        while !left.is_empty() {
+            self.go_round(errands, &left).await;
+            let verdicts: Vec<_> = left.iter().map(|&errand| errands[errand].verdict()).collect();
+            let worst = verdicts.iter().cloned().fold(Verdict::Final, Verdict::or);
+            if !trip.goes_on(&self.servers, worst).await {
+                return;
+            }
+            let redirected = matches!(trip.destination, Destination::Address(_));
+            let mut again = Vec::new();
+            for (index, verdict) in left.into_iter().zip(verdicts) {
+                if verdict != Verdict::Final {
+                    errands[index].turn(verdict, redirected);
+                    again.push(index);
+                }
+            }
+            left = again;
+        }
+    }
+
+    /// One round trip to each server that any of the `left` errands is for.
+    async fn go_round(&self, errands: &mut [Errand<'_>], left: &[usize]) {
+        let mut groups: Vec<(Arc<N>, Vec<usize>)> = Vec::new();
+        for &index in left {
+            match self.servers.node(&errands[index].to).await {
+                Err(fault) => errands[index].outcome = Err(fault),
+                Ok(node) => match groups.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &node)) {
+                    Some((_, group)) => group.push(index),
+                    None => groups.push((node, vec![index])),
+                },
+            }
+        }
+        // Threads that need several connections take them in the same order.
+        groups.sort_by(|(one, _), (other, _)| {
+            one.connector().address.cmp(&other.connector().address)
+        });
+        let lines: Vec<_> = groups.iter().map(|(_, group)| lines(errands, group)).collect();
+        let sent = groups.iter().zip(&lines).map(|((node, _), lines)| node.call_many(lines));
+        let replies = together(sent).await;
+        drop(lines);
+        for ((_, group), replies) in groups.into_iter().zip(replies) {
+            let mut replies = replies.map(Vec::into_iter);
+            for index in group {
+                let skipped = usize::from(errands[index].asking);
+                errands[index].outcome = match &mut replies {
+                    Ok(replies) => Ok(replies.nth(skipped).unwrap_or(Value::Nil)),
+                    Err(fault) => Err(fault.clone()),
+                };
+            }
+        }
+    }
+}
+
+impl<'a> Errand<'a> {
+    fn new(request: &'a Request, slot: Option<u16>, part: Option<&'a [usize]>) -> Self {
+        let line = Line { request, form: Form::AsIs, part };
+        let (home, to, asking) = (slot, Destination::Slot(slot), false);
+        Self { line, home, to, asking, outcome: Ok(Value::Nil) }
+    }
+
+    fn verdict(&self) -> Verdict {
+        verdict(&self.outcome, &self.line)
+    }
+
+    /// Turns to where `verdict` says, or back home.
+    fn turn(&mut self, verdict: Verdict, redirected: bool) {
+        (self.to, self.asking) = match verdict {
+            Verdict::Ask(address) if redirected => (Destination::Address(address.into()), true),
+            Verdict::Moved(address) if redirected => (Destination::Address(address.into()), false),
+            _ => (Destination::Slot(self.home), false),
+        };
+    }
+}
+
+fn verdict(outcome: &std::result::Result<Value, Fault>, line: &Line<'_>) -> Verdict {
+    match outcome {
+        Ok(reply) => Verdict::on(reply),
+        Err(fault) => Verdict::without_reply(fault, repeatable(&[*line])),
+    }
+}
+
+/// What is sent for a group of errands. The first use of a script goes with its source, so that the
+/// server has it.
+fn lines<'a>(errands: &[Errand<'a>], group: &[usize]) -> Vec<Line<'a>> {
+    let mut loaded: Vec<&str> = Vec::new();
+    let mut lines = Vec::with_capacity(group.len());
+    for errand in group.iter().map(|&index| &errands[index]) {
+        lines.extend(errand.asking.then(asking));
+        lines.push(with_source_once(errand.line, &mut loaded));
+    }
+    lines
+}
+
+/// `line`, with its source if it is a script that is not `loaded` yet.
+pub(super) fn with_source_once<'a>(line: Line<'a>, loaded: &mut Vec<&'a str>) -> Line<'a> {
+    match line.request.is_script() {
+        Some(script) if !loaded.contains(&script.hash()) => {
+            loaded.push(script.hash());
+            Line { form: Form::WithSource, ..line }
+        }
+        _ => line,
+    }
+}

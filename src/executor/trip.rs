@@ -1,0 +1,69 @@
+use std::time::Duration;
+
+use super::node::Node;
+use super::retry::{Deadline, Pauses};
+use super::servers::{Destination, Servers};
+use super::verdict::Verdict;
+use crate::command::Wait;
+
+/// The way of commands to the server that takes them: follows redirections, and has patience while
+/// one server takes over from another.
+pub(crate) struct Trip {
+    home: Destination,
+    pub(crate) destination: Destination,
+    /// Whether the server has to be told that it is asked about a slot on its way there.
+    pub(crate) asking: bool,
+    redirections: u32,
+    patience: Option<(Deadline, Pauses)>,
+}
+
+impl Trip {
+    pub(crate) fn to(destination: Destination) -> Self {
+        let home = destination.clone();
+        Self { home, destination, asking: false, redirections: 0, patience: None }
+    }
+
+    /// Whether to go on after `verdict`, and where to. May pause.
+    pub(crate) async fn goes_on<N: Node>(
+        &mut self,
+        servers: &Servers<N>,
+        verdict: Verdict,
+    ) -> bool {
+        if verdict == Verdict::Final || servers.patience() == Duration::ZERO {
+            return false;
+        }
+        self.asking = false;
+        self.redirections += 1;
+        match verdict {
+            Verdict::Ask(address) if self.redirections < MOST_REDIRECTIONS => {
+                self.asking = true;
+                self.destination = Destination::Address(address.into());
+                true
+            }
+            Verdict::Moved(address) if self.redirections < MOST_REDIRECTIONS => {
+                servers.doubt();
+                self.destination = Destination::Address(address.into());
+                true
+            }
+            _ => {
+                servers.doubt();
+                self.redirections = 0;
+                self.destination = self.home.clone();
+                self.pause(servers).await
+            }
+        }
+    }
+
+    async fn pause<N: Node>(&mut self, servers: &Servers<N>) -> bool {
+        let begin = || (Deadline::after(Wait::For(servers.patience())), Pauses::new());
+        let (deadline, pauses) = self.patience.get_or_insert_with(begin);
+        if deadline.is_over() {
+            return false;
+        }
+        N::pause(pauses.next().min(deadline.left())).await;
+        true
+    }
+}
+
+/// Nodes that disagree about a slot send clients to and fro for a short while.
+const MOST_REDIRECTIONS: u32 = 5;
