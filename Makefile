@@ -1,9 +1,11 @@
 FEATURES := bincode pickle json msgpack pydict local-server
 
-.PHONY: help demo test bench server fmt lint features unit doc examples deny
+VALKEY := target/valkey
+
+.PHONY: help demo test test-valkey bench server fmt lint features unit doc examples deny
 
 help:
-	@echo "make demo | test (server fmt lint features unit doc examples) | bench | deny"
+	@echo "make demo | test (server fmt lint features unit doc examples) | test-valkey | bench | deny"
 
 demo: server
 	cargo run --release --quiet --example work_queue
@@ -18,6 +20,11 @@ test:
 	$(MAKE) doc
 	$(MAKE) examples
 	@echo "All checks passed."
+
+# The tests once more, with Valkey in the place of the server that is installed.
+test-valkey:
+	@scripts/install-valkey.sh $(VALKEY)
+	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" cargo test --all-features
 
 bench: server
 	cargo bench --bench overhead

@@ -7,6 +7,7 @@ pub(crate) mod proxy;
 pub(crate) mod python;
 pub(crate) mod sentinel;
 pub(crate) mod servers;
+pub(crate) mod tls;
 
 use std::{
     io::{self, BufRead, BufReader, Write},

@@ -1,0 +1,184 @@
+//! A real server that speaks TLS, and the certificates for both sides.
+
+use super::servers::{Outcome, free_port};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose,
+};
+use redis_collections::LocalServer;
+use std::{
+    fs::{self, DirBuilder},
+    io::{self, ErrorKind::AddrInUse},
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+const PORTS_TRIED: usize = 8;
+
+/// A certificate and its key, in PEM.
+pub(crate) struct Identity {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+/// What certifies servers and clients.
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    pub(crate) fn new(name: &str) -> Outcome<Self> {
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        Ok(Self(CertifiedIssuer::self_signed(parameters, KeyPair::generate()?)?))
+    }
+
+    /// Its own certificate, in PEM.
+    pub(crate) fn certificate(&self) -> String {
+        self.0.pem()
+    }
+
+    pub(crate) fn certify_server(&self, names: &[&str]) -> Outcome<Identity> {
+        self.certify(names, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    pub(crate) fn certify_client(&self, name: &str) -> Outcome<Identity> {
+        self.certify(&[name], ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    fn certify(&self, names: &[&str], usage: ExtendedKeyUsagePurpose) -> Outcome<Identity> {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let mut parameters = CertificateParams::new(names)?;
+        parameters.extended_key_usages = vec![usage];
+        let key = KeyPair::generate()?;
+        let certificate = parameters.signed_by(&key, &self.0)?.pem();
+        Ok(Identity { certificate, key: key.serialize_pem() })
+    }
+}
+
+/// A server for `localhost` and 127.0.0.1 that is certified by an authority of its own.
+pub(crate) struct TlsServer {
+    server: LocalServer,
+    port: u16,
+    authority: Authority,
+    client: Identity,
+    files: Files,
+}
+
+impl TlsServer {
+    /// `None`, and a message, if the server program cannot speak TLS.
+    pub(crate) fn start() -> Outcome<Option<Self>> {
+        Self::start_with("no")
+    }
+
+    /// As [`start`](Self::start); it only talks to clients that its authority has certified.
+    pub(crate) fn start_requiring_client_certificates() -> Outcome<Option<Self>> {
+        Self::start_with("yes")
+    }
+
+    fn start_with(client_certificates: &str) -> Outcome<Option<Self>> {
+        let authority = Authority::new("authority")?;
+        let client = authority.certify_client("client")?;
+        let files = Files::of(&authority)?;
+        let mut attempt = 1;
+        loop {
+            let port = free_port()?;
+            let mut arguments = files.arguments();
+            arguments.extend(["--tls-auth-clients".into(), client_certificates.into()]);
+            arguments.extend(["--tls-port".into(), port.to_string()]);
+            let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+            return match files.while_present(|| LocalServer::start_with(&arguments)) {
+                Ok(server) => Ok(Some(Self { server, port, authority, client, files })),
+                Err(error) if lacks_tls(&error) => {
+                    println!("The server program cannot speak TLS: nothing tested.");
+                    Ok(None)
+                }
+                Err(error) if error.kind() == AddrInUse && attempt < PORTS_TRIED => {
+                    attempt += 1;
+                    continue;
+                }
+                Err(error) => Err(error.into()),
+            };
+        }
+    }
+
+    /// The address for TLS.
+    pub(crate) fn url(&self) -> String {
+        format!("rediss://localhost:{}/", self.port)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The server itself, which also listens without TLS, on another port.
+    pub(crate) fn server(&self) -> &LocalServer {
+        &self.server
+    }
+
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// What the server's authority has certified.
+    pub(crate) fn client(&self) -> &Identity {
+        &self.client
+    }
+
+    /// Ends the server as a crash would, and all its connections.
+    pub(crate) fn kill(&mut self) -> io::Result<()> {
+        self.server.stop()
+    }
+
+    /// Starts the server again, with the same ports and certificates.
+    pub(crate) fn restart(&mut self) -> io::Result<()> {
+        self.files.while_present(|| self.server.restart())
+    }
+}
+
+/// What Valkey and Redis print.
+fn lacks_tls(error: &io::Error) -> bool {
+    let printed = error.to_string();
+    ["Failed finding TLS support", "Bad directive"].iter().any(|text| printed.contains(text))
+}
+
+/// What a server reads when it starts, and only then.
+struct Files {
+    directory: PathBuf,
+    contents: [(&'static str, String); 3],
+}
+
+impl Files {
+    fn of(authority: &Authority) -> Outcome<Self> {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("tls-{}-{number}", process::id());
+        let identity = authority.certify_server(&["localhost", "127.0.0.1"])?;
+        let contents = [
+            ("tls-cert-file", identity.certificate),
+            ("tls-key-file", identity.key),
+            ("tls-ca-cert-file", authority.certificate()),
+        ];
+        Ok(Self { directory: Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), contents })
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let argument = |name: &str| {
+            [format!("--{name}"), self.directory.join(name).to_string_lossy().into_owned()]
+        };
+        self.contents.iter().flat_map(|(name, _)| argument(name)).collect()
+    }
+
+    /// They are not left behind when a test program is killed or keeps a server in a static.
+    fn while_present<T>(&self, action: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
+        for (name, content) in &self.contents {
+            fs::write(self.directory.join(name), content)?;
+        }
+        let result = action();
+        fs::remove_dir_all(&self.directory)?;
+        result
+    }
+}
