@@ -18,6 +18,8 @@ mod idle;
 #[cfg(feature = "async")]
 mod multiplexed;
 mod node;
+#[cfg(feature = "async")]
+mod patience;
 mod pipeline;
 mod pool;
 mod retry;

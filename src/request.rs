@@ -26,13 +26,19 @@ pub struct Request {
     ends: Vec<usize>,
     writes: bool,
     keys: Keys,
-    first_field: Option<usize>,
+    first_field: Option<u32>,
     place: Place,
     gather: Option<Gather>,
+    script: Option<&'static Script>,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few requests have, apart so that a request is small: it is moved often.
+#[derive(Default, Clone)]
+struct Rare {
     wait: Option<Wait>,
     undo: Option<&'static str>,
-    script: Option<&'static Script>,
-    needs: &'static str,
+    needs: Option<&'static str>,
     refused: Option<Refused>,
     known_reply: Option<Value>,
 }
@@ -40,9 +46,9 @@ pub struct Request {
 /// Which arguments are keys: `count` of them from `first` on, `stride` arguments apart.
 #[derive(Debug, Clone, Copy)]
 struct Keys {
-    first: usize,
-    count: usize,
-    stride: usize,
+    first: u32,
+    count: u32,
+    stride: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -78,12 +84,8 @@ impl Request {
             first_field: None,
             place: Place::Keys,
             gather: None,
-            wait: None,
-            undo: None,
             script: None,
-            needs: "a newer one",
-            refused: None,
-            known_reply: None,
+            rare: None,
         };
         request.arg(name)
     }
@@ -137,7 +139,7 @@ impl Request {
         let before = self.ends.len();
         items.into_iter().for_each(|item| append(&mut self, item));
         if self.ends.len() == before {
-            self.known_reply = Some(empty);
+            return self.answered(empty);
         }
         self
     }
@@ -157,7 +159,7 @@ impl Request {
 
     /// Says that the command need not be sent, for its reply is known.
     pub(crate) fn answered(mut self, reply: Value) -> Self {
-        self.known_reply = Some(reply);
+        self.rare().known_reply = Some(reply);
         self
     }
 
@@ -174,7 +176,7 @@ impl Request {
 
     /// Remembers that the command cannot be sent. The first reason counts.
     pub(crate) fn refuse(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
-        self.refused.get_or_insert_with(|| Refused::Invalid(reason.into()));
+        self.rare().refused.get_or_insert_with(|| Refused::Invalid(reason.into()));
         self
     }
 
@@ -189,7 +191,7 @@ impl Request {
     /// Says that the server holds its reply back for up to `wait`. Clients append the time to wait
     /// as the last argument, in slices.
     pub(crate) fn waits(mut self, wait: Wait) -> Self {
-        self.wait = Some(wait);
+        self.rare().wait = Some(wait);
         self
     }
 
@@ -214,13 +216,13 @@ impl Request {
 
     /// Says which command gives back what this waiting one took, if nobody wants it any more.
     pub(crate) fn undone_by(mut self, command: &'static str) -> Self {
-        self.undo = Some(command);
+        self.rare().undo = Some(command);
         self
     }
 
     /// Says which servers have the command.
     pub(crate) fn needs(mut self, servers: &'static str) -> Self {
-        self.needs = servers;
+        self.rare().needs = Some(servers);
         self
     }
 
@@ -249,19 +251,23 @@ impl Request {
     }
 
     pub(crate) fn push_field<K: Codec>(&mut self, field: &K::Borrowed) {
-        self.first_field.get_or_insert(self.ends.len());
+        self.first_field.get_or_insert(self.ends.len() as u32);
         self.push_encoded::<K>(field);
     }
 
     pub(crate) fn push_encoded<C: Codec>(&mut self, value: &C::Borrowed) {
         if let Err(error) = C::encode(value, &mut self.bytes) {
-            self.refused.get_or_insert(Refused::Encode(error));
+            self.rare().refused.get_or_insert(Refused::Encode(error));
         }
         self.finish_argument();
     }
 
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
     fn count_key(&mut self) {
-        let (next, keys) = (self.ends.len(), &mut self.keys);
+        let (next, keys) = (self.ends.len() as u32, &mut self.keys);
         match keys.count {
             0 => keys.first = next,
             1 => keys.stride = next - keys.first,
@@ -274,7 +280,7 @@ impl Request {
         self.ends.push(self.bytes.len());
         if self.ends.len() > MOST_ARGUMENTS {
             let reason = "more than 1,000,000 arguments in one command";
-            self.refused.get_or_insert(Refused::Invalid(reason.into()));
+            self.rare().refused.get_or_insert(Refused::Invalid(reason.into()));
         }
     }
 }
@@ -293,7 +299,8 @@ impl Request {
     /// The error to report instead of sending this command, if an argument cannot be used.
     pub(crate) fn refusal(&self) -> Option<Error> {
         let attempt = || Box::new(self.attempt());
-        self.refused.clone().map(|refused| match refused {
+        let refused = self.rare.as_ref()?.refused.clone();
+        refused.map(|refused| match refused {
             Refused::Encode(source) => Error::Encode { attempt: attempt(), source },
             Refused::Invalid(reason) => Error::InvalidArgument { attempt: attempt(), reason },
         })
@@ -301,12 +308,13 @@ impl Request {
 
     /// The reply of a command that need not be sent.
     pub(crate) fn known_reply(&self) -> Option<Value> {
-        self.known_reply.clone()
+        self.rare.as_ref()?.known_reply.clone()
     }
 
     /// Whether the command has to go to the server.
     pub(crate) fn is_sent(&self) -> bool {
-        self.refused.is_none() && self.known_reply.is_none()
+        let unsent = |rare: &Rare| rare.refused.is_some() || rare.known_reply.is_some();
+        !self.rare.as_deref().is_some_and(unsent)
     }
 
     pub(crate) fn writes(&self) -> bool {
@@ -314,12 +322,12 @@ impl Request {
     }
 
     pub(crate) fn wait(&self) -> Option<Wait> {
-        self.wait
+        self.rare.as_ref()?.wait
     }
 
     /// The command that undoes this waiting one.
     pub(crate) fn undo(&self) -> Option<&'static str> {
-        self.undo
+        self.rare.as_ref()?.undo
     }
 
     pub(crate) fn place(&self) -> Place {
@@ -332,23 +340,23 @@ impl Request {
 
     /// How many keys there are.
     pub(crate) fn key_count(&self) -> usize {
-        self.keys.count
+        self.keys.count as usize
     }
 
     /// The keys, in their order.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.keys.count).filter_map(|key| self.argument(self.keys.position(key)))
+        (0..self.key_count()).filter_map(|key| self.argument(self.keys.position(key)))
     }
 
     /// A key and, where the command alternates them, its value.
     pub(crate) fn entry(&self, key: usize) -> impl Iterator<Item = &[u8]> {
         let first = self.keys.position(key);
-        (first..first + self.keys.stride).filter_map(|position| self.argument(position))
+        (first..first + self.stride()).filter_map(|position| self.argument(position))
     }
 
     /// How many arguments belong to a key, itself included.
     pub(crate) fn stride(&self) -> usize {
-        self.keys.stride
+        self.keys.stride as usize
     }
 
     pub(crate) fn is_script(&self) -> Option<&'static Script> {
@@ -356,7 +364,7 @@ impl Request {
     }
 
     pub(crate) fn needed_servers(&self) -> &'static str {
-        self.needs
+        self.rare.as_ref().and_then(|rare| rare.needs).unwrap_or("a newer one")
     }
 
     /// What this command is about.
@@ -369,7 +377,7 @@ impl Request {
     pub(crate) fn attempt_at(&self, position: usize) -> Attempt {
         let (key, field) = match self.first_field {
             None => (self.keys.position(position), None),
-            Some(field) => (self.keys.first, self.argument(field + position)),
+            Some(field) => (self.keys.position(0), self.argument(field as usize + position)),
         };
         let key = Some(key).filter(|_| self.keys.count > 0).and_then(|key| self.argument(key));
         let owned = |name: Option<&[u8]>| name.map(<[u8]>::to_vec);
@@ -386,7 +394,7 @@ impl Request {
 
 impl Keys {
     fn position(&self, key: usize) -> usize {
-        self.first + key * self.stride
+        self.first as usize + key * self.stride as usize
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::fault::Fault;
-use super::multiplexed::{Multiplexed, Packed};
+use super::multiplexed::{Multiplexed, Packed, timed_out};
 use crate::protocol::{Form, Line};
 use crate::request::Request;
 
@@ -70,7 +70,7 @@ impl AsyncWaiting {
                 return Ok(idle);
             }
         }
-        let mut connection = shared.connector.connect_to_wait().await?;
+        let mut connection = shared.connector.connect_async().await?;
         let id = redis::cmd("CLIENT").arg("ID").take();
         let id = match within(limit, &mut connection, &id).await.map_err(Fault::Broken)? {
             Value::Int(id) => Some(id),
@@ -147,10 +147,6 @@ async fn within(
 ) -> RedisResult<Value> {
     let reply = timeout(limit, connection.send_packed_command(command)).await;
     reply.unwrap_or_else(|_| Err(timed_out()))
-}
-
-fn timed_out() -> redis::RedisError {
-    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
 
 const IDLE_BEFORE_PROBE: Duration = Duration::from_millis(100);

@@ -113,31 +113,16 @@ impl Connector {
         Ok(connection)
     }
 
-    #[cfg(feature = "async")]
-    pub(crate) async fn connect_shared(&self) -> std::result::Result<MultiplexedConnection, Fault> {
-        self.connect_async(Some(self.response_timeout)).await
-    }
-
     /// A connection whose replies the driver waits for without a limit.
     #[cfg(feature = "async")]
-    pub(crate) async fn connect_to_wait(
-        &self,
-    ) -> std::result::Result<MultiplexedConnection, Fault> {
-        self.connect_async(None).await
-    }
-
-    #[cfg(feature = "async")]
-    async fn connect_async(
-        &self,
-        response_timeout: Option<Duration>,
-    ) -> std::result::Result<MultiplexedConnection, Fault> {
+    pub(crate) async fn connect_async(&self) -> std::result::Result<MultiplexedConnection, Fault> {
         let fault = |error| Fault::connect(&self.address, error);
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(fault(std::io::Error::other(NO_RUNTIME).into()));
         }
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.connect_timeout))
-            .set_response_timeout(response_timeout);
+            .set_response_timeout(None);
         let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
         let mut connection = connecting.await.map_err(fault)?;
         if let Some(name) = &self.name {

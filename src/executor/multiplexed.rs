@@ -1,7 +1,10 @@
 //! The connection to one server that all calls of an async client share.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Instant;
 
 use futures_util::FutureExt;
@@ -12,12 +15,14 @@ use redis::{Cmd, RedisResult, RedisWrite, Value};
 use super::connection::Connector;
 use super::fault::Fault;
 use super::node::repeatable;
+use super::patience::Patience;
 use crate::protocol::Line;
 
 /// A connection that is made when it is needed, and again when it failed.
 pub(crate) struct Multiplexed {
     pub(crate) connector: Connector,
     state: Mutex<State>,
+    patience: Patience,
     began: Instant,
     /// When it was used last, in milliseconds since it began.
     last_use: AtomicU64,
@@ -47,7 +52,13 @@ pub(crate) enum Packed {
 impl Multiplexed {
     pub(crate) fn new(connector: Connector) -> Self {
         let state = Mutex::new(State { number: 0, link: Link::None });
-        Self { connector, state, began: Instant::now(), last_use: AtomicU64::new(0) }
+        Self {
+            connector,
+            state,
+            patience: Patience::new(),
+            began: Instant::now(),
+            last_use: AtomicU64::new(0),
+        }
     }
 
     /// The reply to one command, or an array of the replies to several. What may be repeated is,
@@ -66,7 +77,7 @@ impl Multiplexed {
         lines: &[Line<'_>],
     ) -> Result<Value, Fault> {
         let packed = Packed::new(lines);
-        let result = packed.exchange(&mut connection).await;
+        let result = self.send(&packed, &mut connection).await;
         self.conclude(result, number, &packed, repeatable(lines) && !fresh).await
     }
 
@@ -77,13 +88,33 @@ impl Multiplexed {
             return Box::pin(self.exchange_on(connected, &[line])).await;
         };
         let command = command(&line);
-        match connection.send_packed_command(&command).await {
+        let mut turn = self.patience.begin();
+        let mut call = pin!(connection.send_packed_command(&command));
+        let reply = poll_fn(|context| match call.as_mut().poll(context) {
+            Poll::Pending if turn.is_over(context) => Poll::Ready(Err(timed_out())),
+            reply => reply,
+        });
+        match reply.await {
             Ok(reply) => Ok(reply),
             failed => {
-                let packed = Packed::One(command);
+                let packed = Packed::new(&[line]);
                 Box::pin(self.conclude(failed, number, &packed, repeatable(&[line]))).await
             }
         }
+    }
+
+    async fn send(
+        &self,
+        packed: &Packed,
+        connection: &mut MultiplexedConnection,
+    ) -> RedisResult<Value> {
+        let mut turn = self.patience.begin();
+        let mut call = pin!(packed.exchange(connection));
+        let reply = poll_fn(|context| match call.as_mut().poll(context) {
+            Poll::Pending if turn.is_over(context) => Poll::Ready(Err(timed_out())),
+            reply => reply,
+        });
+        reply.await
     }
 
     async fn conclude(
@@ -97,7 +128,7 @@ impl Multiplexed {
             Err(error) if repeat && !error.is_timeout() => {
                 self.forget(number);
                 let (number, mut connection, _) = self.connection().await?;
-                packed.exchange(&mut connection).await.inspect_err(|_| self.forget(number))
+                self.send(&packed, &mut connection).await.inspect_err(|_| self.forget(number))
             }
             result => result.inspect_err(|_| self.forget(number)),
         };
@@ -106,7 +137,8 @@ impl Multiplexed {
 
     /// The connection and its number, if it was used a short while ago.
     fn in_use(&self) -> Option<(u64, MultiplexedConnection)> {
-        let now = self.began.elapsed().as_millis() as u64;
+        let now = self.began.elapsed();
+        let now = now.as_secs() * 1000 + u64::from(now.subsec_millis());
         let before = self.last_use.load(Ordering::Relaxed);
         if now > before {
             self.last_use.store(now, Ordering::Relaxed);
@@ -124,7 +156,8 @@ impl Multiplexed {
     /// alive.
     async fn connection(&self) -> Result<(u64, MultiplexedConnection, bool), Fault> {
         let (number, connection, fresh) = self.connected().await?;
-        if fresh || connection.clone().send_packed_command(&redis::cmd("PING")).await.is_ok() {
+        let ping = Packed::One(redis::cmd("PING"));
+        if fresh || self.send(&ping, &mut connection.clone()).await.is_ok() {
             return Ok((number, connection, fresh));
         }
         self.forget(number);
@@ -140,7 +173,8 @@ impl Multiplexed {
                 Link::Connecting(connecting) => (number, connecting.clone()),
                 Link::None => {
                     let connector = self.connector.clone();
-                    let connecting = async move { connector.connect_shared().await };
+                    self.patience.watch(connector.response_timeout);
+                    let connecting = async move { connector.connect_async().await };
                     let connecting = connecting.boxed().shared();
                     state.number += 1;
                     state.link = Link::Connecting(connecting.clone());
@@ -192,6 +226,11 @@ impl Packed {
             }
         }
     }
+}
+
+/// The error of a call that waited too long.
+pub(crate) fn timed_out() -> redis::RedisError {
+    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
 
 fn command(line: &Line<'_>) -> Cmd {
