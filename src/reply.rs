@@ -200,8 +200,14 @@ pub(crate) fn server_error(request: &Request, error: &redis::ServerError) -> Err
     if general && UNKNOWN_COMMAND.iter().any(|start| lower.starts_with(start)) {
         return Error::Unsupported { attempt, needs: request.needed_servers() };
     }
-    Error::Server { attempt, code: error.code().to_owned(), message: details.to_owned() }
+    let mut message = details.to_owned();
+    if matches!(error.code(), "MOVED" | "ASK") {
+        message.push_str(NODE_OF_A_CLUSTER);
+    }
+    Error::Server { attempt, code: error.code().to_owned(), message }
 }
+
+const NODE_OF_A_CLUSTER: &str = " (it is a node of a cluster: connect with `Client::cluster`)";
 
 const UNKNOWN_COMMAND: [&str; 3] =
     ["unknown command", "unknown subcommand", "unknown redis command"];

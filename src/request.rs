@@ -1,16 +1,17 @@
 //! Requests: the arguments of a command, and what a client must know of them.
 
+mod inspect;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::io::Write;
-use std::mem;
 use std::time::Duration;
 
 use redis::Value;
 
 use crate::codec::{Codec, CodecError};
 use crate::command::{Command, Wait};
-use crate::error::{Attempt, Error, Result};
+use crate::error::Result;
 use crate::place::{Gather, Place};
 use crate::reply::Reply;
 use crate::script::Script;
@@ -282,113 +283,6 @@ impl Request {
             let reason = "more than 1,000,000 arguments in one command";
             self.rare().refused.get_or_insert(Refused::Invalid(reason.into()));
         }
-    }
-}
-
-impl Request {
-    pub(crate) fn arguments(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        let mut start = 0;
-        self.ends.iter().map(move |&end| &self.bytes[mem::replace(&mut start, end)..end])
-    }
-
-    /// How many bytes the arguments have.
-    pub(crate) fn size(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// The error to report instead of sending this command, if an argument cannot be used.
-    pub(crate) fn refusal(&self) -> Option<Error> {
-        let attempt = || Box::new(self.attempt());
-        let refused = self.rare.as_ref()?.refused.clone();
-        refused.map(|refused| match refused {
-            Refused::Encode(source) => Error::Encode { attempt: attempt(), source },
-            Refused::Invalid(reason) => Error::InvalidArgument { attempt: attempt(), reason },
-        })
-    }
-
-    /// The reply of a command that need not be sent.
-    pub(crate) fn known_reply(&self) -> Option<Value> {
-        self.rare.as_ref()?.known_reply.clone()
-    }
-
-    /// Whether the command has to go to the server.
-    pub(crate) fn is_sent(&self) -> bool {
-        let unsent = |rare: &Rare| rare.refused.is_some() || rare.known_reply.is_some();
-        !self.rare.as_deref().is_some_and(unsent)
-    }
-
-    pub(crate) fn writes(&self) -> bool {
-        self.writes
-    }
-
-    pub(crate) fn wait(&self) -> Option<Wait> {
-        self.rare.as_ref()?.wait
-    }
-
-    /// The command that undoes this waiting one.
-    pub(crate) fn undo(&self) -> Option<&'static str> {
-        self.rare.as_ref()?.undo
-    }
-
-    pub(crate) fn place(&self) -> Place {
-        self.place
-    }
-
-    pub(crate) fn gather(&self) -> Option<Gather> {
-        self.gather
-    }
-
-    /// How many keys there are.
-    pub(crate) fn key_count(&self) -> usize {
-        self.keys.count as usize
-    }
-
-    /// The keys, in their order.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.key_count()).filter_map(|key| self.argument(self.keys.position(key)))
-    }
-
-    /// A key and, where the command alternates them, its value.
-    pub(crate) fn entry(&self, key: usize) -> impl Iterator<Item = &[u8]> {
-        let first = self.keys.position(key);
-        (first..first + self.stride()).filter_map(|position| self.argument(position))
-    }
-
-    /// How many arguments belong to a key, itself included.
-    pub(crate) fn stride(&self) -> usize {
-        self.keys.stride as usize
-    }
-
-    pub(crate) fn is_script(&self) -> Option<&'static Script> {
-        self.script
-    }
-
-    pub(crate) fn needed_servers(&self) -> &'static str {
-        self.rare.as_ref().and_then(|rare| rare.needs).unwrap_or("a newer one")
-    }
-
-    /// What this command is about.
-    pub(crate) fn attempt(&self) -> Attempt {
-        self.attempt_at(0)
-    }
-
-    /// What this command is about, where its reply is a sequence: the key or field that the
-    /// element at `position` belongs to.
-    pub(crate) fn attempt_at(&self, position: usize) -> Attempt {
-        let (key, field) = match self.first_field {
-            None => (self.keys.position(position), None),
-            Some(field) => (self.keys.position(0), self.argument(field as usize + position)),
-        };
-        let key = Some(key).filter(|_| self.keys.count > 0).and_then(|key| self.argument(key));
-        let owned = |name: Option<&[u8]>| name.map(<[u8]>::to_vec);
-        let (key, field) = (owned(key), owned(field));
-        Attempt { command: self.name, key, field, writes: self.writes, in_part: false }
-    }
-
-    fn argument(&self, index: usize) -> Option<&[u8]> {
-        let start =
-            index.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
-        self.bytes.get(start..*self.ends.get(index)?)
     }
 }
 

@@ -57,9 +57,9 @@ use crate::request::Request;
 /// # Several servers
 ///
 /// As with [`Client`](crate::Client).
+#[derive(Clone)]
 pub struct AsyncClient {
-    /// Each clone counts its own calls: a common count would be fought for by all threads.
-    router: Arc<Arc<Router<AsyncNode>>>,
+    router: Arc<Router<AsyncNode>>,
 }
 
 impl AsyncClient {
@@ -110,7 +110,7 @@ impl AsyncClient {
     }
 
     pub(crate) fn new(router: Router<AsyncNode>) -> Self {
-        Self { router: Arc::new(Arc::new(router)) }
+        Self { router: Arc::new(router) }
     }
 
     /// Makes sure that the server answers, of a cluster every master. `PING`, O(1).
@@ -128,12 +128,6 @@ impl AsyncClient {
     /// [`Client::transaction`](crate::Client::transaction).
     pub async fn transaction<P: Pipeline + Send>(&self, commands: P) -> Result<P::Values> {
         self.router.transaction(commands).await
-    }
-}
-
-impl Clone for AsyncClient {
-    fn clone(&self) -> Self {
-        Self { router: Arc::new(Arc::clone(&self.router)) }
     }
 }
 

@@ -33,13 +33,8 @@ impl<N: Node> Seeds<N> {
         format!("the cluster at {}", seeds.join(", "))
     }
 
-    /// The servers as the first node knows them that answers. With `thoroughly`, every seed that is
-    /// reachable has to belong to a cluster.
-    pub(crate) async fn find_servers(
-        &self,
-        known: &[Arc<N>],
-        thoroughly: bool,
-    ) -> Result<Topology> {
+    /// The servers as the first node knows them that answers.
+    pub(crate) async fn find_servers(&self, known: &[Arc<N>]) -> Result<Topology> {
         let mut found = Err(Error::Configuration("no node of the cluster is named".into()));
         let first = self.next.fetch_add(1, Ordering::Relaxed) % known.len().max(1);
         let (later, sooner) = known.split_at(first);
@@ -49,16 +44,18 @@ impl<N: Node> Seeds<N> {
                 break;
             }
         }
-        let found = found?;
-        let unseen =
-            |node: &&Arc<N>| !found.servers().contains(&node.connector().address.as_str().into());
-        for seed in self.nodes.iter().filter(unseen).filter(|_| thoroughly) {
-            match slots(&**seed).await {
-                Err(error @ Error::Configuration(_)) => return Err(error),
-                _ => {}
+        found
+    }
+
+    /// Makes sure that every seed that can be reached belongs to a cluster.
+    pub(crate) async fn check(&self, found: &Topology) -> Result<()> {
+        let is_found = |address: &str| found.servers().iter().any(|server| **server == *address);
+        for seed in self.nodes.iter().filter(|seed| !is_found(&seed.connector().address)) {
+            if let Err(error @ Error::Configuration(_)) = slots(&**seed).await {
+                return Err(error);
             }
         }
-        Ok(found)
+        Ok(())
     }
 }
 

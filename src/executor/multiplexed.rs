@@ -128,7 +128,7 @@ impl Multiplexed {
             Err(error) if repeat && !error.is_timeout() => {
                 self.forget(number);
                 let (number, mut connection, _) = self.connection().await?;
-                self.send(&packed, &mut connection).await.inspect_err(|_| self.forget(number))
+                self.send(packed, &mut connection).await.inspect_err(|_| self.forget(number))
             }
             result => result.inspect_err(|_| self.forget(number)),
         };

@@ -3,7 +3,7 @@
 //! A timer for each call costs a tenth of what a busy client can do. Here calls leave their wakers, and
 //! one task looks now and then for those that have waited too long.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -14,24 +14,31 @@ use tokio::task::AbortHandle;
 
 /// The calls that wait for replies, and the task that watches them.
 pub(crate) struct Patience {
-    shards: Arc<[Shard; SHARDS]>,
+    waiting: Arc<Waiting>,
     task: Mutex<Option<AbortHandle>>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    shards: [Shard; SHARDS],
+    /// How often the task has looked.
+    looks: AtomicU32,
 }
 
 /// The calls that began to wait on one thread, apart from the others in the processor's caches.
 #[derive(Default)]
 #[repr(align(64))]
-struct Shard(Mutex<Slab<Waiting>>);
+struct Shard(Mutex<Slab<Call>>);
 
-struct Waiting {
+struct Call {
     waker: Waker,
-    /// How often the task has seen it.
-    seen: u32,
+    /// How often the task had looked when the call began.
+    since: u32,
 }
 
 impl Patience {
     pub(crate) fn new() -> Self {
-        Self { shards: Arc::default(), task: Mutex::default() }
+        Self { waiting: Arc::default(), task: Mutex::default() }
     }
 
     /// Makes sure that the calls are watched, in the runtime in which this is called. One may take
@@ -40,11 +47,11 @@ impl Patience {
         let Ok(runtime) = Handle::try_current() else { return };
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         if task.as_ref().is_none_or(AbortHandle::is_finished) {
-            let shards = self.shards.clone();
+            let waiting = self.waiting.clone();
             let watching = async move {
                 loop {
                     tokio::time::sleep(limit / LOOKS).await;
-                    shards.iter().for_each(Shard::look);
+                    waiting.look();
                 }
             };
             *task = Some(runtime.spawn(watching).abort_handle());
@@ -53,7 +60,8 @@ impl Patience {
 
     /// For a call that begins.
     pub(crate) fn begin(&self) -> Turn<'_> {
-        Turn { shards: &self.shards, place: None }
+        let since = self.waiting.looks.load(Ordering::Relaxed);
+        Turn { waiting: &self.waiting, since, place: None }
     }
 }
 
@@ -64,51 +72,72 @@ impl Drop for Patience {
     }
 }
 
+impl Waiting {
+    fn look(&self) {
+        let looks = self.looks.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        for shard in &self.shards {
+            let calls = shard.lock();
+            let over = calls.iter().filter(|(_, call)| is_over(call.since, looks));
+            over.for_each(|(_, call)| call.waker.wake_by_ref());
+        }
+    }
+}
+
 /// A call's place among those that wait.
 pub(crate) struct Turn<'a> {
-    shards: &'a [Shard; SHARDS],
-    place: Option<(usize, usize)>,
+    waiting: &'a Waiting,
+    since: u32,
+    place: Option<Place>,
+}
+
+struct Place {
+    shard: usize,
+    key: usize,
+    /// Which task is woken.
+    task: usize,
 }
 
 impl Turn<'_> {
     /// Whether the call, which has to go on waiting, has waited too long. If not, its task is woken
     /// when it has.
     pub(crate) fn is_over(&mut self, context: &Context<'_>) -> bool {
-        let Some((shard, key)) = self.place else {
-            let shard = SHARD.with(|shard| *shard);
-            let waiting = Waiting { waker: context.waker().clone(), seen: 0 };
-            self.place = Some((shard, self.shards[shard].lock().insert(waiting)));
-            return false;
-        };
-        let mut calls = self.shards[shard].lock();
-        calls.get_mut(key).is_none_or(|waiting| {
-            waiting.waker.clone_from(context.waker());
-            waiting.seen > LOOKS
-        })
+        let (waker, since) = (context.waker(), self.since);
+        match &mut self.place {
+            None => {
+                let shard = SHARD.with(|shard| *shard);
+                let call = Call { waker: waker.clone(), since };
+                let key = self.waiting.shards[shard].lock().insert(call);
+                self.place = Some(Place { shard, key, task: waker.data().addr() });
+            }
+            Some(place) if place.task != waker.data().addr() => {
+                place.task = waker.data().addr();
+                if let Some(call) = self.waiting.shards[place.shard].lock().get_mut(place.key) {
+                    call.waker.clone_from(waker);
+                }
+            }
+            Some(_) => {}
+        }
+        is_over(since, self.waiting.looks.load(Ordering::Relaxed))
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        if let Some((shard, key)) = self.place {
-            self.shards[shard].lock().try_remove(key);
+        if let Some(place) = &self.place {
+            self.waiting.shards[place.shard].lock().try_remove(place.key);
         }
     }
 }
 
 impl Shard {
-    fn lock(&self) -> MutexGuard<'_, Slab<Waiting>> {
+    fn lock(&self) -> MutexGuard<'_, Slab<Call>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn look(&self) {
-        for (_, waiting) in &mut *self.lock() {
-            waiting.seen += 1;
-            if waiting.seen > LOOKS {
-                waiting.waker.wake_by_ref();
-            }
-        }
-    }
+/// The first look may come at once.
+fn is_over(since: u32, looks: u32) -> bool {
+    looks.wrapping_sub(since) > LOOKS
 }
 
 thread_local! {

@@ -157,7 +157,11 @@ impl<N: Node> Servers<N> {
 
     /// Finds the servers for the first time.
     pub(crate) async fn find(&self) -> Result<()> {
-        let topology = self.discover(true).await?;
+        let topology = self.discover().await?;
+        #[cfg(feature = "cluster")]
+        if let Origin::Cluster(seeds) = &self.origin {
+            seeds.check(&topology).await?;
+        }
         self.install(topology)
     }
 
@@ -212,7 +216,7 @@ impl<N: Node> Servers<N> {
             return Ok(());
         }
         let _end = Refreshing(&self.refreshing);
-        let found = self.discover(false).await.and_then(|topology| self.install(topology));
+        let found = self.discover().await.and_then(|topology| self.install(topology));
         match found {
             Err(error) if self.read(|map| map.nodes.is_empty()) => Err(error),
             _ => {
@@ -222,7 +226,7 @@ impl<N: Node> Servers<N> {
         }
     }
 
-    async fn discover(&self, at_first: bool) -> Result<Topology> {
+    async fn discover(&self) -> Result<Topology> {
         match &self.origin {
             Origin::Fixed => Ok(Topology::one(&self.template.address)),
             Origin::Sentinel(sentinels) => {
@@ -232,7 +236,7 @@ impl<N: Node> Servers<N> {
             #[cfg(feature = "cluster")]
             Origin::Cluster(seeds) => {
                 let known = self.read(|map| map.nodes.clone());
-                seeds.find_servers(&known, at_first).await
+                seeds.find_servers(&known).await
             }
         }
     }

@@ -35,6 +35,8 @@ pub(crate) trait Kind: RoundTrips {
     async fn pipeline<P: Pipeline + Send>(&self, commands: P) -> Result<P::Replies>;
 
     async fn transaction<P: Pipeline + Send>(&self, commands: P) -> Result<P::Values>;
+
+    async fn check(&self) -> Result<()>;
 }
 
 impl Kind for Client {
@@ -56,6 +58,10 @@ impl Kind for Client {
 
     async fn transaction<P: Pipeline + Send>(&self, commands: P) -> Result<P::Values> {
         Client::transaction(self, commands)
+    }
+
+    async fn check(&self) -> Result<()> {
+        Client::check(self)
     }
 }
 
@@ -82,6 +88,10 @@ impl Kind for AsyncClient {
 
     async fn transaction<P: Pipeline + Send>(&self, commands: P) -> Result<P::Values> {
         AsyncClient::transaction(self, commands).await
+    }
+
+    async fn check(&self) -> Result<()> {
+        AsyncClient::check(self).await
     }
 }
 
@@ -140,6 +150,16 @@ macro_rules! contract {
     };
 }
 
+/// Like [`contract`], on the clients of a cluster only.
+macro_rules! contract_on_clusters {
+    ($($scenario:ident),+ $(,)?) => {
+        $crate::support::kinds::contract!(@on_cluster redis_collections::Client; $($scenario),+);
+        $crate::support::kinds::contract!(
+            @on_async_cluster redis_collections::AsyncClient; $($scenario),+
+        );
+    };
+}
+
 /// What a call on a client of kind `C` came to.
 macro_rules! settle {
     ($call:expr) => {
@@ -172,4 +192,4 @@ macro_rules! sorted {
     }};
 }
 
-pub(crate) use {contract, ok, ok_within, settle, sorted};
+pub(crate) use {contract, contract_on_clusters, ok, ok_within, settle, sorted};
