@@ -46,13 +46,16 @@ impl AsyncWaiting {
             (reply.unwrap_or_else(|_| Err(timed_out())), connection)
         });
         let undo = lines.last().and_then(|line| line.request.undo());
-        let shared = shared.clone();
-        let flight =
-            Flight { running: Some(running), id, undo, shared, runtime: Handle::current() };
+        let runtime = Handle::current();
+        let flight = Flight { running: Some(running), id, undo, shared: shared.clone(), runtime };
         let (reply, connection) = flight.await;
-        let reply = match reply.map_err(Fault::Broken)? {
-            Value::Array(mut replies) if lines.len() > 1 => replies.pop().unwrap_or(Value::Nil),
-            reply => reply,
+        let reply = match reply {
+            Ok(Value::Array(mut replies)) if lines.len() > 1 => replies.pop().unwrap_or(Value::Nil),
+            Ok(reply) => reply,
+            Err(error) => {
+                shared.doubt();
+                return Err(Fault::Broken(error));
+            }
         };
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if !matches!(reply, Value::ServerError(_)) && idle.len() < MOST_IDLE {

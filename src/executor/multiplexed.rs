@@ -24,7 +24,7 @@ pub(crate) struct Multiplexed {
     state: Mutex<State>,
     patience: Patience,
     began: Instant,
-    /// When it was used last, in milliseconds since it began.
+    /// When it was used last, in milliseconds since it began, or 0 if it may be dead.
     last_use: AtomicU64,
 }
 
@@ -138,14 +138,14 @@ impl Multiplexed {
     /// The connection and its number, if it was used a short while ago.
     fn in_use(&self) -> Option<(u64, MultiplexedConnection)> {
         let now = self.began.elapsed();
-        let now = now.as_secs() * 1000 + u64::from(now.subsec_millis());
+        let now = 1 + now.as_secs() * 1000 + u64::from(now.subsec_millis());
         let before = self.last_use.load(Ordering::Relaxed);
         if now > before {
             self.last_use.store(now, Ordering::Relaxed);
         }
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match &state.link {
-            Link::Ready(connection) if now <= before + IDLE_BEFORE_PROBE => {
+            Link::Ready(connection) if before > 0 && now <= before + IDLE_BEFORE_PROBE => {
                 Some((state.number, connection.clone()))
             }
             _ => None,
@@ -188,6 +188,11 @@ impl Multiplexed {
             state.link = connected.clone().map_or(Link::None, Link::Ready);
         }
         connected.map(|connection| (number, connection, true))
+    }
+
+    /// Makes sure that the connection is not trusted to be alive by the next call.
+    pub(crate) fn doubt(&self) {
+        self.last_use.store(0, Ordering::Relaxed);
     }
 
     /// Makes sure that the connection of this number is not used again.
