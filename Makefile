@@ -1,4 +1,4 @@
-FEATURES := bincode pickle json msgpack pydict local-server
+FEATURES := bincode pickle json msgpack pydict async cluster tls local-server async,cluster async,tls cluster,tls
 
 VALKEY := target/valkey
 
@@ -47,6 +47,8 @@ features:
 		echo "cargo clippy --no-default-features --features $$feature --lib -- -D warnings"; \
 		cargo clippy --no-default-features --features $$feature --lib -- -D warnings; \
 	done
+	@echo "Without the feature async there is no tokio:"
+	! cargo tree --edges normal --no-default-features --features cluster,tls | grep -w tokio
 
 unit: server
 	cargo test --all-features

@@ -25,6 +25,18 @@
 #![doc = include_str!("../examples/cookbook_pipeline.rs")]
 //! ```
 //!
+//! # Use it in an async program
+//!
+//! ```
+#![doc = include_str!("../examples/cookbook_async.rs")]
+//! ```
+//!
+//! # Grow to a cluster
+//!
+//! ```
+#![doc = include_str!("../examples/cookbook_cluster.rs")]
+//! ```
+//!
 //! # Let entries expire
 //!
 //! ```

@@ -55,10 +55,32 @@
 //! named with its format: `Json<User>`, `MessagePack<User>`, and for Python programs `Pickle`, `PyJson`
 //! and `PyDict`.
 //!
+//! # Clients
+//!
+//! A [`Client`] blocks; an `AsyncClient` (feature `async`) is for tokio. Both have the same
+//! collections with the same methods, and connect to one server (`open`), to a cluster (`cluster`)
+//! or to the master that Sentinels name (`sentinel`), each with TLS where a URL begins with `rediss`.
+//!
+//! ```
+//! # let server = redis_collections::LocalServer::start()?;
+//! # let url = server.url();
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! use redis_collections::{AsyncClient, RedisHashDict};
+//!
+//! let client = AsyncClient::open(url).await?;
+//! let ages: RedisHashDict<String, u32, AsyncClient> = RedisHashDict::new(&client, "ages");
+//! ages.insert("ann", &36).await?;
+//! assert_eq!(ages.get("ann").await?, Some(36));
+//! # Ok::<(), redis_collections::Error>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # One operation, several readings
 //!
 //! The last parameter of a collection is its [`Executor`]. On a [`Client`], the default, a method
-//! gives a `Result`. On [`Deferred`] it gives a [`Command`], and commands travel together:
+//! gives a `Result`, on an `AsyncClient` a future of it. On [`Deferred`] it gives a [`Command`], and
+//! commands travel together:
 //!
 //! ```
 //! # let server = redis_collections::LocalServer::start()?;
@@ -76,12 +98,15 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
+//! | `async` | no | `AsyncClient`, on tokio |
 //! | `bincode` | yes | `Bincode` |
+//! | `cluster` | no | clients of a Redis Cluster |
 //! | `json` | yes | `Json`, `PyJson` |
 //! | `msgpack` | yes | `MessagePack` |
 //! | `pickle` | yes | `Pickle` |
 //! | `pydict` | yes | `PyDict` |
 //! | `local-server` | no | `LocalServer`, for examples and tests |
+//! | `tls` | no | `rediss` URLs, own root and client certificates, by rustls |
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 

@@ -5,7 +5,7 @@ use redis::Value;
 
 use super::async_waiting::AsyncWaiting;
 use super::connection::Connector;
-use super::fault::Fault;
+use super::fault::Outcome;
 use super::multiplexed::Multiplexed;
 use super::node::Node;
 use crate::protocol::Line;
@@ -27,18 +27,18 @@ impl Node for AsyncNode {
         &self.shared.connector
     }
 
-    async fn call(&self, line: Line<'_>) -> Result<Value, Fault> {
+    async fn call(&self, line: Line<'_>) -> Outcome<Value> {
         self.shared.exchange_one(line).await
     }
 
-    async fn call_many(&self, lines: &[Line<'_>]) -> Result<Vec<Value>, Fault> {
+    async fn call_many(&self, lines: &[Line<'_>]) -> Outcome<Vec<Value>> {
         match (self.shared.exchange(lines).await?, lines.len()) {
             (Value::Array(replies), 2..) => Ok(replies),
             (reply, _) => Ok(vec![reply]),
         }
     }
 
-    async fn wait(&self, lines: &[Line<'_>], slice: Duration) -> Result<Value, Fault> {
+    async fn wait(&self, lines: &[Line<'_>], slice: Duration) -> Outcome<Value> {
         self.waiting.wait(&self.shared, lines, slice).await
     }
 

@@ -11,7 +11,7 @@ use redis::{RedisResult, Value};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::fault::Fault;
+use super::fault::{Fault, Outcome};
 use super::multiplexed::{Multiplexed, Packed, timed_out};
 use crate::protocol::{Form, Line};
 use crate::request::Request;
@@ -37,7 +37,7 @@ impl AsyncWaiting {
         shared: &Arc<Multiplexed>,
         lines: &[Line<'_>],
         slice: Duration,
-    ) -> Result<Value, Fault> {
+    ) -> Outcome<Value> {
         let Idle { mut connection, id, .. } = self.take_or_connect(shared).await?;
         let packed = Packed::new(lines);
         let patience = slice + shared.connector.response_timeout;
@@ -64,7 +64,7 @@ impl AsyncWaiting {
         Ok(reply)
     }
 
-    async fn take_or_connect(&self, shared: &Multiplexed) -> Result<Idle, Fault> {
+    async fn take_or_connect(&self, shared: &Multiplexed) -> Outcome<Idle> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let limit = shared.connector.response_timeout;
         if let Some(mut idle) = idle {

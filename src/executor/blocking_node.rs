@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::{RedisResult, Value};
 
 use super::connection::Connector;
-use super::fault::Fault;
+use super::fault::{Fault, Outcome};
 use super::node::{Node, repeatable};
 use super::pool::{Lease, Pool, PoolSettings};
 use super::waiting::Waiting;
@@ -29,14 +29,11 @@ impl Node for BlockingNode {
         &self.connector
     }
 
-    fn call(&self, line: Line<'_>) -> impl Future<Output = Result<Value, Fault>> + Send {
+    fn call(&self, line: Line<'_>) -> impl Future<Output = Outcome<Value>> + Send {
         ready(self.send(&[line]).and_then(|sent| sent.finish(receive)))
     }
 
-    fn call_many(
-        &self,
-        lines: &[Line<'_>],
-    ) -> impl Future<Output = Result<Vec<Value>, Fault>> + Send {
+    fn call_many(&self, lines: &[Line<'_>]) -> impl Future<Output = Outcome<Vec<Value>>> + Send {
         let (sent, replies) = (self.send(lines), lines.len());
         async move { sent?.finish(|connection| (0..replies).map(|_| receive(connection)).collect()) }
     }
@@ -45,7 +42,7 @@ impl Node for BlockingNode {
         &self,
         lines: &[Line<'_>],
         slice: Duration,
-    ) -> impl Future<Output = Result<Value, Fault>> + Send {
+    ) -> impl Future<Output = Outcome<Value>> + Send {
         ready(self.waiting.wait(&self.connector, lines, slice))
     }
 
@@ -56,7 +53,7 @@ impl Node for BlockingNode {
 }
 
 impl BlockingNode {
-    fn send(&self, lines: &[Line<'_>]) -> Result<Sent<'_>, Fault> {
+    fn send(&self, lines: &[Line<'_>]) -> Outcome<Sent<'_>> {
         let packed = pack(lines);
         let mut lease = self.pool.lend(&self.connector)?;
         let result = lease.connection().send_packed_command(&packed);
@@ -77,7 +74,7 @@ impl Sent<'_> {
     fn finish<T>(
         mut self,
         receive: impl Fn(&mut redis::Connection) -> RedisResult<T>,
-    ) -> Result<T, Fault> {
+    ) -> Outcome<T> {
         let mut result = self.result.and_then(|()| receive(self.lease.connection()));
         if let Err(error) = &result
             && self.repeatable

@@ -12,7 +12,7 @@ use redis::{
     RedisResult,
 };
 
-use super::fault::Fault;
+use super::fault::{Fault, Outcome};
 use crate::error::{Error, Result};
 
 /// How to connect to one server.
@@ -91,7 +91,7 @@ impl Connector {
         matches!(self.information().addr(), ConnectionAddr::Unix(_))
     }
 
-    pub(crate) fn connect(&self) -> std::result::Result<redis::Connection, Fault> {
+    pub(crate) fn connect(&self) -> Outcome<redis::Connection> {
         self.try_connect().map_err(|error| Fault::connect(&self.address, error))
     }
 
@@ -115,7 +115,7 @@ impl Connector {
 
     /// A connection whose replies the driver waits for without a limit.
     #[cfg(feature = "async")]
-    pub(crate) async fn connect_async(&self) -> std::result::Result<MultiplexedConnection, Fault> {
+    pub(crate) async fn connect_async(&self) -> Outcome<MultiplexedConnection> {
         let fault = |error| Fault::connect(&self.address, error);
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(fault(std::io::Error::other(NO_RUNTIME).into()));

@@ -7,6 +7,9 @@ use redis::RedisError;
 
 use crate::error::{Attempt, Error};
 
+/// What a round trip came to.
+pub(crate) type Outcome<T> = std::result::Result<T, Fault>;
+
 /// Why there is no reply. The commands of one round trip share it.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {

@@ -13,7 +13,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisResult, RedisWrite, Value};
 
 use super::connection::Connector;
-use super::fault::Fault;
+use super::fault::{Fault, Outcome};
 use super::node::repeatable;
 use super::patience::Patience;
 use crate::protocol::Line;
@@ -41,7 +41,7 @@ enum Link {
 }
 
 /// The attempt of the first caller, which all others wait for too.
-type Connecting = Shared<BoxFuture<'static, Result<MultiplexedConnection, Fault>>>;
+type Connecting = Shared<BoxFuture<'static, Outcome<MultiplexedConnection>>>;
 
 /// Commands in the driver's form.
 pub(crate) enum Packed {
@@ -63,7 +63,7 @@ impl Multiplexed {
 
     /// The reply to one command, or an array of the replies to several. What may be repeated is,
     /// once, if the connection was stale.
-    pub(crate) async fn exchange(&self, lines: &[Line<'_>]) -> Result<Value, Fault> {
+    pub(crate) async fn exchange(&self, lines: &[Line<'_>]) -> Outcome<Value> {
         let linked = match self.in_use() {
             Some((number, connection)) => (number, connection, false),
             None => self.connection().await?,
@@ -75,14 +75,14 @@ impl Multiplexed {
         &self,
         (number, mut connection, fresh): (u64, MultiplexedConnection, bool),
         lines: &[Line<'_>],
-    ) -> Result<Value, Fault> {
+    ) -> Outcome<Value> {
         let packed = Packed::new(lines);
         let result = self.send(&packed, &mut connection).await;
         self.conclude(result, number, &packed, repeatable(lines) && !fresh).await
     }
 
     /// The same for one command, in a future as small as can be.
-    pub(crate) async fn exchange_one(&self, line: Line<'_>) -> Result<Value, Fault> {
+    pub(crate) async fn exchange_one(&self, line: Line<'_>) -> Outcome<Value> {
         let Some((number, mut connection)) = self.in_use() else {
             let connected = Box::pin(self.connection()).await?;
             return Box::pin(self.exchange_on(connected, &[line])).await;
@@ -123,7 +123,7 @@ impl Multiplexed {
         number: u64,
         packed: &Packed,
         repeat: bool,
-    ) -> Result<Value, Fault> {
+    ) -> Outcome<Value> {
         let result = match result {
             Err(error) if repeat && !error.is_timeout() => {
                 self.forget(number);
@@ -154,7 +154,7 @@ impl Multiplexed {
 
     /// The connection, its number, and whether it is new. One that was idle is not trusted to be
     /// alive.
-    async fn connection(&self) -> Result<(u64, MultiplexedConnection, bool), Fault> {
+    async fn connection(&self) -> Outcome<(u64, MultiplexedConnection, bool)> {
         let (number, connection, fresh) = self.connected().await?;
         let ping = Packed::One(redis::cmd("PING"));
         if fresh || self.send(&ping, &mut connection.clone()).await.is_ok() {
@@ -164,7 +164,7 @@ impl Multiplexed {
         self.connected().await
     }
 
-    async fn connected(&self) -> Result<(u64, MultiplexedConnection, bool), Fault> {
+    async fn connected(&self) -> Outcome<(u64, MultiplexedConnection, bool)> {
         let (number, connecting) = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let number = state.number;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::connection::Connector;
-use super::fault::Fault;
+use super::fault::Outcome;
 use crate::protocol::Line;
 
 /// One server, and the connections to it.
@@ -19,14 +19,11 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
     fn connector(&self) -> &Connector;
 
     /// The reply to one command.
-    fn call(&self, line: Line<'_>) -> impl Future<Output = Result<Value, Fault>> + Send;
+    fn call(&self, line: Line<'_>) -> impl Future<Output = Outcome<Value>> + Send;
 
     /// The replies to several commands in one round trip. Where it blocks, they are sent before
     /// this returns, so that several nodes work at the same time.
-    fn call_many(
-        &self,
-        lines: &[Line<'_>],
-    ) -> impl Future<Output = Result<Vec<Value>, Fault>> + Send;
+    fn call_many(&self, lines: &[Line<'_>]) -> impl Future<Output = Outcome<Vec<Value>>> + Send;
 
     /// The reply to the last command, for which the server takes up to `slice`, on a connection
     /// that nobody else uses.
@@ -34,7 +31,7 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
         &self,
         lines: &[Line<'_>],
         slice: Duration,
-    ) -> impl Future<Output = Result<Value, Fault>> + Send;
+    ) -> impl Future<Output = Outcome<Value>> + Send;
 
     fn pause(time: Duration) -> impl Future<Output = ()> + Send;
 }

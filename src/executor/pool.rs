@@ -7,7 +7,7 @@ use std::time::Duration;
 use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 
 use super::connection::Connector;
-use super::fault::Fault;
+use super::fault::{Fault, Outcome};
 use super::idle::{Idle, LastUse, answers};
 
 /// A bounded set of connections. One that failed is never used again: a reply may still be unread.
@@ -57,7 +57,7 @@ impl Pool {
     }
 
     /// Lends a connection, which is not `fresh` if it was used before.
-    pub(crate) fn lend<'a>(&'a self, connector: &'a Connector) -> Result<Lease<'a>, Fault> {
+    pub(crate) fn lend<'a>(&'a self, connector: &'a Connector) -> Outcome<Lease<'a>> {
         match self {
             Pool::Own(pool) => {
                 let exhausted = |_| exhausted(pool.connection_timeout(), connector);
@@ -106,7 +106,7 @@ impl Lease<'_> {
     }
 
     /// Replaces the connection by a new one.
-    pub(crate) fn renew(mut self) -> Result<Self, Fault> {
+    pub(crate) fn renew(mut self) -> Outcome<Self> {
         match self.connector.connect() {
             Ok(connection) => {
                 *self.connection() = connection;

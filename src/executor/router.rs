@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::{ServerErrorKind, Value};
 
-use super::fault::Fault;
+use super::fault::{Fault, Outcome};
 use super::node::{Node, repeatable};
 use super::retry::{Deadline, Pauses};
 use super::servers::{Destination, Servers};
@@ -118,7 +118,7 @@ impl<N: Node> Router<N> {
         &self,
         line: Line<'_>,
         destination: Destination,
-        reply: std::result::Result<Value, Fault>,
+        reply: Outcome<Value>,
     ) -> Result<Value> {
         let reply = self.follow(line, destination.clone(), reply).await?;
         match &reply {
@@ -139,7 +139,7 @@ impl<N: Node> Router<N> {
         &self,
         line: Line<'_>,
         destination: Destination,
-        mut reply: std::result::Result<Value, Fault>,
+        mut reply: Outcome<Value>,
     ) -> Result<Value> {
         let mut trip = Trip::to(destination);
         loop {
@@ -154,7 +154,7 @@ impl<N: Node> Router<N> {
         }
     }
 
-    async fn ask(&self, line: Line<'_>, trip: &Trip) -> std::result::Result<Value, Fault> {
+    async fn ask(&self, line: Line<'_>, trip: &Trip) -> Outcome<Value> {
         let node = self.servers.node(&trip.destination).await?;
         match trip.asking {
             true => node.call_many(&[asking(), line]).await.map(last),
@@ -163,11 +163,7 @@ impl<N: Node> Router<N> {
     }
 
     /// The replies to all commands of a transaction, from `MULTI` on.
-    pub(super) async fn replies(
-        &self,
-        lines: &[Line<'_>],
-        to: Destination,
-    ) -> std::result::Result<Vec<Value>, Fault> {
+    pub(super) async fn replies(&self, lines: &[Line<'_>], to: Destination) -> Outcome<Vec<Value>> {
         let mut trip = Trip::to(to);
         loop {
             let replies = match self.servers.node(&trip.destination).await {
@@ -232,7 +228,7 @@ impl<N: Node> Router<N> {
 
 /// Whether the same wait may succeed on another connection: the one it had was lost, a demoted master
 /// unblocked its clients, or a restarted one is loading.
-fn is_passing(reply: &std::result::Result<Value, Fault>) -> bool {
+fn is_passing(reply: &Outcome<Value>) -> bool {
     match reply {
         Ok(Value::ServerError(error)) => {
             matches!(error.code(), "UNBLOCKED" | "LOADING" | "MASTERDOWN")

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::connection::Connector;
-use super::fault::Fault;
+use super::fault::{Fault, Outcome};
 use super::node::Node;
 use super::retry::Deadline;
 use super::sentinel::Sentinels;
@@ -134,7 +134,7 @@ impl<N: Node> Servers<N> {
         }
     }
 
-    pub(crate) async fn node(&self, to: &Destination) -> std::result::Result<Arc<N>, Fault> {
+    pub(crate) async fn node(&self, to: &Destination) -> Outcome<Arc<N>> {
         let node = match self.refresh_if_stale().await {
             Err(error) => Err(error),
             Ok(()) => match to {

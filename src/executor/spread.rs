@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use redis::Value;
 
-use super::fault::Fault;
+use super::fault::{Fault, Outcome};
 use super::node::{Node, repeatable};
 use super::router::{Router, asking};
 use super::servers::Destination;
@@ -31,7 +31,7 @@ struct Errand<'a> {
     home: Option<u16>,
     to: Destination,
     asking: bool,
-    outcome: std::result::Result<Value, Fault>,
+    outcome: Outcome<Value>,
 }
 
 impl<N: Node> Router<N> {
@@ -181,7 +181,7 @@ impl<'a> Errand<'a> {
     }
 }
 
-fn verdict(outcome: &std::result::Result<Value, Fault>, line: &Line<'_>) -> Verdict {
+fn verdict(outcome: &Outcome<Value>, line: &Line<'_>) -> Verdict {
     match outcome {
         Ok(reply) => Verdict::on(reply),
         Err(fault) => Verdict::without_reply(fault, repeatable(&[*line])),
@@ -208,5 +208,86 @@ pub(super) fn with_source_once<'a>(line: Line<'a>, loaded: &mut Vec<&'a str>) ->
             Line { form: Form::WithSource, ..line }
         }
         _ => line,
+    }
+}
+
+#[cfg(all(test, feature = "cluster"))]
+mod tests {
+    use std::future::ready;
+    use std::sync::{Mutex, PoisonError};
+    use std::time::Duration;
+
+    use super::super::client::finish;
+    use super::super::cluster::Seeds;
+    use super::super::connection::Connector;
+    use super::super::servers::{Origin, Servers};
+    use super::*;
+    use crate::place::Gather;
+
+    type Log = Arc<Mutex<Vec<String>>>;
+
+    /// A node that writes down what happens to it.
+    struct Noted(Connector, Log);
+
+    impl Noted {
+        fn note(&self, what: &str) {
+            let note = format!("{what} {}", self.0.address);
+            self.1.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+        }
+    }
+
+    impl Node for Noted {
+        type Settings = Log;
+
+        fn new(connector: Connector, log: &Log) -> Self {
+            Self(connector, log.clone())
+        }
+
+        fn connector(&self) -> &Connector {
+            &self.0
+        }
+
+        fn call(&self, _: Line<'_>) -> impl Future<Output = Outcome<Value>> + Send {
+            let slots = "*2\r\n*3\r\n:0\r\n:9999\r\n*2\r\n+a\r\n:1\r\n\
+                         *3\r\n:10000\r\n:16383\r\n*2\r\n+b\r\n:2\r\n";
+            let slots = slots.replace("+a", "$1\r\na").replace("+b", "$1\r\nb");
+            ready(Ok(redis::parse_redis_value(slots.as_bytes()).unwrap()))
+        }
+
+        fn call_many(
+            &self,
+            lines: &[Line<'_>],
+        ) -> impl Future<Output = Outcome<Vec<Value>>> + Send {
+            self.note("sent to");
+            let replies = lines.iter().map(|line| line.part.map_or(1, <[usize]>::len));
+            let replies = replies.map(|keys| Value::Array(vec![Value::Int(7); keys])).collect();
+            async move {
+                self.note("read from");
+                Ok(replies)
+            }
+        }
+
+        async fn wait(&self, _: &[Line<'_>], _: Duration) -> Outcome<Value> {
+            Ok(Value::Nil)
+        }
+
+        async fn pause(_: Duration) {}
+    }
+
+    #[test]
+    fn everything_is_sent_before_the_first_reply_is_waited_for() {
+        let log = Log::default();
+        let connector = Connector::new("redis://seed:1/").unwrap();
+        let seeds = Seeds::new(vec![Noted::new(connector.clone(), &log)]);
+        let origin = Origin::Cluster(seeds);
+        let servers = Servers::found(origin, connector, log.clone(), Duration::from_secs(1));
+        let router: Router<Noted> = Router::new(servers);
+        let keys = (0..100).map(|key| format!("key {key}"));
+        let mget = Request::read("MGET").divisible(Gather::InOrder);
+        let mget = keys.fold(mget, |mget, key| mget.key(key.as_bytes()));
+        let values = finish(router.call(&mget)).unwrap();
+        assert_eq!(values, Value::Array(vec![Value::Int(7); 100]));
+        let log = log.lock().unwrap();
+        assert_eq!(*log, ["sent to a:1", "sent to b:2", "read from a:1", "read from b:2"]);
     }
 }

@@ -7,7 +7,7 @@ use redis::Value;
 
 use super::blocking_node::{pack, receive};
 use super::connection::Connector;
-use super::fault::Fault;
+use super::fault::{Fault, Outcome};
 use super::idle::Idle;
 use crate::protocol::Line;
 
@@ -25,7 +25,7 @@ impl Waiting {
         connector: &Connector,
         lines: &[Line<'_>],
         slice: Duration,
-    ) -> Result<Value, Fault> {
+    ) -> Outcome<Value> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let usable = idle.and_then(|idle| idle.usable(connector));
         let mut connection = usable.map_or_else(|| connector.connect(), Ok)?;
