@@ -248,10 +248,9 @@ mod tests {
         }
 
         fn call(&self, _: Line<'_>) -> impl Future<Output = Outcome<Value>> + Send {
-            let slots = "*2\r\n*3\r\n:0\r\n:9999\r\n*2\r\n+a\r\n:1\r\n\
-                         *3\r\n:10000\r\n:16383\r\n*2\r\n+b\r\n:2\r\n";
-            let slots = slots.replace("+a", "$1\r\na").replace("+b", "$1\r\nb");
-            ready(Ok(redis::parse_redis_value(slots.as_bytes()).unwrap()))
+            let slots = b"*2\r\n*3\r\n:0\r\n:9999\r\n*2\r\n$1\r\na\r\n:1\r\n\
+                          *3\r\n:10000\r\n:16383\r\n*2\r\n$1\r\nb\r\n:2\r\n";
+            ready(redis::parse_redis_value(slots).map_err(Fault::Broken))
         }
 
         fn call_many(
