@@ -43,6 +43,9 @@ impl Node for AsyncNode {
     }
 
     async fn pause(time: Duration) {
-        tokio::time::sleep(time).await;
+        match tokio::runtime::Handle::try_current() {
+            Ok(_) => tokio::time::sleep(time).await,
+            Err(_) => std::thread::sleep(time),
+        }
     }
 }

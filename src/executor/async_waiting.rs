@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::fault::{Fault, Outcome};
+use super::idle::IDLE_BEFORE_PROBE;
 use super::multiplexed::{Multiplexed, Packed, timed_out};
 use crate::protocol::{Form, Line};
 use crate::request::Request;
@@ -38,6 +39,7 @@ impl AsyncWaiting {
         lines: &[Line<'_>],
         slice: Duration,
     ) -> Outcome<Value> {
+        let runtime = shared.connector.runtime()?;
         let Idle { mut connection, id, .. } = self.take_or_connect(shared).await?;
         let packed = Packed::new(lines);
         let patience = slice + shared.connector.response_timeout;
@@ -46,7 +48,6 @@ impl AsyncWaiting {
             (reply.unwrap_or_else(|_| Err(timed_out())), connection)
         });
         let undo = lines.last().and_then(|line| line.request.undo());
-        let runtime = Handle::current();
         let flight = Flight { running: Some(running), id, undo, shared: shared.clone(), runtime };
         let (reply, connection) = flight.await;
         let reply = match reply {
@@ -152,6 +153,5 @@ async fn within(
     reply.unwrap_or_else(|_| Err(timed_out()))
 }
 
-const IDLE_BEFORE_PROBE: Duration = Duration::from_millis(100);
 const UNTIL_UNBLOCKED_AGAIN: Duration = Duration::from_millis(50);
 const MOST_IDLE: usize = 16;

@@ -113,13 +113,18 @@ impl Connector {
         Ok(connection)
     }
 
+    /// The runtime in which this is called.
+    #[cfg(feature = "async")]
+    pub(crate) fn runtime(&self) -> Outcome<tokio::runtime::Handle> {
+        let none = |_| Fault::connect(&self.address, std::io::Error::other(NO_RUNTIME));
+        tokio::runtime::Handle::try_current().map_err(none)
+    }
+
     /// A connection whose replies the driver waits for without a limit.
     #[cfg(feature = "async")]
     pub(crate) async fn connect_async(&self) -> Outcome<MultiplexedConnection> {
+        self.runtime()?;
         let fault = |error| Fault::connect(&self.address, error);
-        if tokio::runtime::Handle::try_current().is_err() {
-            return Err(fault(std::io::Error::other(NO_RUNTIME).into()));
-        }
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.connect_timeout))
             .set_response_timeout(None);

@@ -49,4 +49,4 @@ pub(crate) fn answers(connection: &mut redis::Connection) -> bool {
 /// A busy connection is never probed, which would double its latency; one that was idle for this
 /// long is, and one that was idle while another failed, so that a write after a restart of the
 /// server does not fail with an unknown outcome.
-const IDLE_BEFORE_PROBE: Duration = Duration::from_millis(100);
+pub(crate) const IDLE_BEFORE_PROBE: Duration = Duration::from_millis(100);

@@ -14,6 +14,7 @@ use redis::{Cmd, RedisResult, RedisWrite, Value};
 
 use super::connection::Connector;
 use super::fault::{Fault, Outcome};
+use super::idle::IDLE_BEFORE_PROBE;
 use super::node::repeatable;
 use super::patience::Patience;
 use crate::protocol::Line;
@@ -145,7 +146,7 @@ impl Multiplexed {
         }
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match &state.link {
-            Link::Ready(connection) if before > 0 && now <= before + IDLE_BEFORE_PROBE => {
+            Link::Ready(connection) if before > 0 && now <= before + IDLE => {
                 Some((state.number, connection.clone()))
             }
             _ => None,
@@ -244,5 +245,4 @@ fn command(line: &Line<'_>) -> Cmd {
     command
 }
 
-/// In milliseconds, as for the connections of a pool.
-const IDLE_BEFORE_PROBE: u64 = 100;
+const IDLE: u64 = IDLE_BEFORE_PROBE.as_millis() as u64;
