@@ -13,7 +13,8 @@ use tokio::time::timeout;
 
 use super::fault::{Fault, Outcome};
 use super::idle::IDLE_BEFORE_PROBE;
-use super::multiplexed::{Multiplexed, Packed, timed_out};
+use super::multiplexed::{Multiplexed, Packed};
+use super::patience::timed_out;
 use crate::protocol::{Form, Line};
 use crate::request::Request;
 
@@ -76,7 +77,8 @@ impl AsyncWaiting {
         }
         let mut connection = shared.connector.connect_async().await?;
         let id = redis::cmd("CLIENT").arg("ID").take();
-        let id = match within(limit, &mut connection, &id).await.map_err(Fault::Broken)? {
+        let id = within(limit, &mut connection, &id).await;
+        let id = match id.map_err(|error| Fault::connect(&shared.connector.address, error))? {
             Value::Int(id) => Some(id),
             _ => None,
         };

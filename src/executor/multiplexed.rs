@@ -1,10 +1,8 @@
 //! The connection to one server that all calls of an async client share.
 
-use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::task::Poll;
 use std::time::Instant;
 
 use futures_util::FutureExt;
@@ -89,13 +87,7 @@ impl Multiplexed {
             return Box::pin(self.exchange_on(connected, &[line])).await;
         };
         let command = command(&line);
-        let mut turn = self.patience.begin();
-        let mut call = pin!(connection.send_packed_command(&command));
-        let reply = poll_fn(|context| match call.as_mut().poll(context) {
-            Poll::Pending if turn.is_over(context) => Poll::Ready(Err(timed_out())),
-            reply => reply,
-        });
-        match reply.await {
+        match self.patience.limit(pin!(connection.send_packed_command(&command))).await {
             Ok(reply) => Ok(reply),
             failed => {
                 let packed = Packed::new(&[line]);
@@ -109,13 +101,7 @@ impl Multiplexed {
         packed: &Packed,
         connection: &mut MultiplexedConnection,
     ) -> RedisResult<Value> {
-        let mut turn = self.patience.begin();
-        let mut call = pin!(packed.exchange(connection));
-        let reply = poll_fn(|context| match call.as_mut().poll(context) {
-            Poll::Pending if turn.is_over(context) => Poll::Ready(Err(timed_out())),
-            reply => reply,
-        });
-        reply.await
+        self.patience.limit(pin!(packed.exchange(connection))).await
     }
 
     async fn conclude(
@@ -232,11 +218,6 @@ impl Packed {
             }
         }
     }
-}
-
-/// The error of a call that waited too long.
-pub(crate) fn timed_out() -> redis::RedisError {
-    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
 
 fn command(line: &Line<'_>) -> Cmd {

@@ -3,11 +3,14 @@
 //! A timer for each call costs a tenth of what a busy client can do. Here calls leave their wakers, and
 //! one task looks now and then for those that have waited too long.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use redis::RedisResult;
 use slab::Slab;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
@@ -58,10 +61,18 @@ impl Patience {
         }
     }
 
-    /// For a call that begins.
-    pub(crate) fn begin(&self) -> Turn<'_> {
+    /// What `call` comes to, or an error if it takes too long.
+    pub(crate) async fn limit<T>(
+        &self,
+        mut call: Pin<&mut impl Future<Output = RedisResult<T>>>,
+    ) -> RedisResult<T> {
         let since = self.waiting.looks.load(Ordering::Relaxed);
-        Turn { waiting: &self.waiting, since, place: None }
+        let mut turn = Turn { waiting: &self.waiting, since, place: None };
+        let reply = poll_fn(|context| match call.as_mut().poll(context) {
+            Poll::Pending if turn.is_over(context) => Poll::Ready(Err(timed_out())),
+            reply => reply,
+        });
+        reply.await
     }
 }
 
@@ -84,7 +95,7 @@ impl Waiting {
 }
 
 /// A call's place among those that wait.
-pub(crate) struct Turn<'a> {
+struct Turn<'a> {
     waiting: &'a Waiting,
     since: u32,
     place: Option<Place>,
@@ -100,7 +111,7 @@ struct Place {
 impl Turn<'_> {
     /// Whether the call, which has to go on waiting, has waited too long. If not, its task is woken
     /// when it has.
-    pub(crate) fn is_over(&mut self, context: &Context<'_>) -> bool {
+    fn is_over(&mut self, context: &Context<'_>) -> bool {
         let (waker, since) = (context.waker(), self.since);
         match &mut self.place {
             None => {
@@ -133,6 +144,11 @@ impl Shard {
     fn lock(&self) -> MutexGuard<'_, Slab<Call>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The error of a call that waited too long.
+pub(crate) fn timed_out() -> redis::RedisError {
+    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
 
 /// The first look may come at once.
