@@ -2,9 +2,11 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt, TryStreamExt};
 use redis_collections::{
     AsyncClient, Client, Error, LocalServer, RedisDict, RedisHashDict, RedisList, Wait,
 };
@@ -65,6 +67,44 @@ fn a_future_sends_nothing_until_it_is_polled() {
         assert_eq!(dict.len().await.unwrap(), 0);
         later.await.unwrap();
         assert_eq!(dict.len().await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn an_iteration_is_a_stream() {
+    in_runtime(async {
+        let client = open(SERVER.url()).await;
+        let hash: RedisHashDict<u64, u64, AsyncClient> = RedisHashDict::new(&client, "stream");
+        let numbers: Vec<u64> = (0..5000).collect();
+        hash.extend(numbers.iter().zip(&numbers)).await.unwrap();
+        let found: HashMap<u64, u64> = hash.iter().page_size(700).try_collect().await.unwrap();
+        assert_eq!(found, numbers.iter().map(|&number| (number, number)).collect());
+        let sum = hash.values().try_fold(0, |sum, number| async move { Ok(sum + number) });
+        assert_eq!(sum.await.unwrap(), numbers.iter().sum::<u64>());
+        let texts: RedisHashDict<u64, String, AsyncClient> = hash.typed();
+        texts.insert(&0, "no number").await.unwrap();
+        let results: Vec<_> = hash.iter().collect().await;
+        assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
+        assert_eq!(results.len(), 5000, "it goes on after what it cannot decode");
+    });
+}
+
+#[test]
+fn a_pipeline_and_a_transaction_are_one_round_trip_each() {
+    let proxy = Proxy::to(SERVER.port()).unwrap();
+    in_runtime(async {
+        let client = open(&proxy.url()).await;
+        let dict: RedisHashDict<u64, u64, AsyncClient> = RedisHashDict::new(&client, "trips");
+        let inserts = || (0..20).map(|key| dict.deferred().replace(&key, &key)).collect::<Vec<_>>();
+        for transaction in [false, true] {
+            client.check().await.unwrap();
+            proxy.reset();
+            match transaction {
+                false => assert_eq!(client.pipeline(inserts()).await.unwrap().len(), 20),
+                true => assert_eq!(client.transaction(inserts()).await.unwrap().len(), 20),
+            }
+            assert_eq!(proxy.round_trips(), 1);
+        }
     });
 }
 
