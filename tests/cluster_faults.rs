@@ -4,38 +4,17 @@
 mod support;
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use redis_collections::{Applied, AsyncClient, Client};
-use support::cluster::{Cluster, SLOTS};
-use support::concurrent::Concurrent;
+use redis_collections::{Applied, RedisDict};
+use support::cluster::Cluster;
+use support::concurrent::{Concurrent, on_both_kinds, on_shared_cluster};
+use support::eventually;
+use support::kinds::settle;
 use support::servers::{Outcome, query};
 use support::workload::{Report, Workload};
 
-/// Shared by all tests that leave it healthy, one after the other.
-static CLUSTER: Mutex<Option<Cluster>> = Mutex::new(None);
-
-/// Runs a test while no other runs. If it fails, nobody uses its cluster again.
-fn on_cluster(test: impl FnOnce(&mut Cluster) -> Outcome) -> Outcome {
-    let mut shared = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut cluster = shared.take().map_or_else(Cluster::start, Ok)?;
-    test(&mut cluster)?;
-    cluster.wait_until_healthy()?;
-    *shared = Some(cluster);
-    Ok(())
-}
-
-macro_rules! on_both_kinds {
-    ($($test:ident),+ $(,)?) => {
-        mod blocking {
-            $(#[test] fn $test() -> super::Outcome { super::$test::<super::Client>() })+
-        }
-        mod concurrent {
-            $(#[test] fn $test() -> super::Outcome { super::$test::<super::AsyncClient>() })+
-        }
-    };
-}
+const HALF_A_SECOND: Duration = Duration::from_millis(500);
 
 on_both_kinds![
     a_killed_master_is_replaced,
@@ -45,7 +24,7 @@ on_both_kinds![
 ];
 
 fn a_killed_master_is_replaced<C: Concurrent>() -> Outcome {
-    on_cluster(|cluster| {
+    on_shared_cluster(|cluster| {
         let client = C::of(cluster);
         let master = cluster.master_of(0)?;
         let slots = cluster.slots_of(master)?;
@@ -71,16 +50,15 @@ fn a_killed_master_is_replaced<C: Concurrent>() -> Outcome {
 }
 
 fn slots_are_moved<C: Concurrent>() -> Outcome {
-    on_cluster(|cluster| {
+    on_shared_cluster(|cluster| {
         let client = C::of(cluster);
         let report = during(&client, cluster, "moved", |cluster| {
             for number in 0..12 {
                 let slot = cluster.key_slot(format!("moved-{}:counter-0-{number}", C::NAME))?;
                 let from = cluster.master_of(slot)?;
-                let to = cluster.master_of((slot + SLOTS / 3) % SLOTS)?;
-                let keys: usize =
-                    query(&cluster.url(from), &format!("CLUSTER COUNTKEYSINSLOT {slot}"))?;
-                assert!(keys > 0 && from != to);
+                let to = cluster.another_master(from)?;
+                let count = format!("CLUSTER COUNTKEYSINSLOT {slot}");
+                assert!(query::<usize>(&cluster.url(from), &count)? > 0);
                 cluster.move_slot(slot, from, to)?;
             }
             Ok(())
@@ -92,7 +70,7 @@ fn slots_are_moved<C: Concurrent>() -> Outcome {
 }
 
 fn connections_are_cut<C: Concurrent>() -> Outcome {
-    on_cluster(|cluster| {
+    on_shared_cluster(|cluster| {
         let client = C::of(cluster);
         let report = during(&client, cluster, "cut", |cluster| {
             for _ in 0..20 {
@@ -112,15 +90,32 @@ fn connections_are_cut<C: Concurrent>() -> Outcome {
 }
 
 fn a_hanging_master_is_replaced<C: Concurrent>() -> Outcome {
-    on_cluster(|cluster| {
-        let client = C::connect(C::builder(cluster).response_timeout(Duration::from_millis(500)));
-        let master = cluster.master_of(0)?;
-        let slots = cluster.slots_of(master)?;
+    on_shared_cluster(|cluster| {
+        let impatient = |cluster: &_| C::builder(cluster).response_timeout(HALF_A_SECOND);
+        let client = C::connect(impatient(cluster));
+        let slot = cluster.key_slot("hanging:key")?;
+        let master = cluster.master_of(slot)?;
+        let slots = HashSet::from_iter(cluster.slots_of(master)?);
+        // Nobody but the hanging master could tell this client that there is another one.
+        let lonely = RedisDict::<String, u64, C>::new(&C::connect(impatient(cluster)), "hanging");
+        let increment = || C::finish(async { settle!(lonely.increment("key", 1)) });
+        increment()?;
         let report = during(&client, cluster, "hanging", |cluster| {
             cluster.pause(master)?;
-            cluster.wait_for_new_master(slots[0], master).map(drop)
+            let successor = cluster.wait_for_new_master(slot, master)?;
+            assert!(eventually(|| increment().is_ok()), "the new master is found");
+            cluster.resume(master)?;
+            cluster.wait_until_healthy()?;
+            assert_eq!(cluster.replica_of(successor)?, master);
+            Ok(())
         })?;
         print::<C>("a master hanging", &report);
+        assert_eq!((report.doubled(), report.lost_outside(&slots)), (0, 0));
+        assert!(report.most_losses() <= 1, "what was acknowledged after the failover stays");
+        for failure in &report.failures {
+            assert!(failure.what.ends_with("Timeout"), "{failure:?}");
+            assert!(failure.slot.is_none_or(|slot| slots.contains(&slot)), "{failure:?}");
+        }
         Ok(())
     })
 }

@@ -95,6 +95,15 @@ impl Cluster {
         Ok((0..SLOTS).filter(|&slot| master.has_slot(slot)).collect())
     }
 
+    pub(crate) fn another_master(&self, than: usize) -> Outcome<usize> {
+        for index in self.running().filter(|&index| index != than) {
+            if !self.slots_of(index)?.is_empty() {
+                return Ok(index);
+            }
+        }
+        Err("no other master".into())
+    }
+
     pub(crate) fn replica_of(&self, master: usize) -> Outcome<usize> {
         let nodes = self.view(self.any()?)?;
         let port = self.nodes[master].port();

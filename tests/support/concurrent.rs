@@ -2,8 +2,9 @@
 
 use super::cluster::Cluster;
 use super::kinds::{Kind, at_once};
+use super::servers::Outcome;
 use redis_collections::{AsyncClient, Client, ClientBuilder};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use tokio::runtime::Runtime;
 
@@ -73,3 +74,51 @@ impl Concurrent for AsyncClient {
 }
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+/// The cluster of the tests that leave it healthy, while none of them runs.
+static CLUSTER: Mutex<Option<Cluster>> = Mutex::new(None);
+
+/// Runs a test while no other runs. If it fails, nobody uses its cluster again.
+pub(crate) fn on_shared_cluster(test: impl FnOnce(&mut Cluster) -> Outcome) -> Outcome {
+    let (mut shared, mut cluster) = take_cluster()?;
+    test(&mut cluster)?;
+    cluster.wait_until_healthy()?;
+    *shared = Some(cluster);
+    Ok(())
+}
+
+/// Runs a test that leaves its cluster broken, while no other runs.
+pub(crate) fn on_cluster_to_break(test: impl FnOnce(&mut Cluster) -> Outcome) -> Outcome {
+    let (_turn, mut cluster) = take_cluster()?;
+    test(&mut cluster)
+}
+
+fn take_cluster() -> Outcome<(MutexGuard<'static, Option<Cluster>>, Cluster)> {
+    let mut shared = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
+    let cluster = shared.take().map_or_else(Cluster::start, Ok)?;
+    Ok((shared, cluster))
+}
+
+/// Runs each test, a `fn<C: Concurrent>() -> Outcome`, for threads and for tasks.
+macro_rules! on_both_kinds {
+    ($($test:ident),+ $(,)?) => {
+        mod of_threads {
+            $(
+                #[test]
+                fn $test() -> crate::support::servers::Outcome {
+                    super::$test::<redis_collections::Client>()
+                }
+            )+
+        }
+        mod of_tasks {
+            $(
+                #[test]
+                fn $test() -> crate::support::servers::Outcome {
+                    super::$test::<redis_collections::AsyncClient>()
+                }
+            )+
+        }
+    };
+}
+
+pub(crate) use on_both_kinds;
