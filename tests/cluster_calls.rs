@@ -2,11 +2,12 @@
 
 mod support;
 
+use std::fmt::Debug;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redis_collections::{Applied, Error, RedisDict, RedisHashDict, RedisList, Result};
-use support::cluster::Cluster;
+use redis_collections::{Applied, Error, RedisDict, RedisHashDict, RedisList};
+use support::cluster::{Cluster, NODES};
 use support::concurrent::{Concurrent, on_both_kinds, on_cluster_to_break, on_shared_cluster};
 use support::kinds::{ok, settle};
 use support::servers::{Outcome, query, wait_for};
@@ -133,37 +134,61 @@ fn nothing_can_be_done_without_a_master<C: Concurrent>() -> Outcome {
     on_cluster_to_break(|cluster| {
         let client = C::connect(C::builder(cluster).failover_timeout(A_SECOND));
         let dict = RedisDict::<String, u64, C>::new(&client, "headless");
-        let slot = cluster.key_slot("headless:key")?;
-        let master = cluster.master_of(slot)?;
-        let other_slot = cluster.slots_of(cluster.another_master(master)?)?[0];
-        let other_key = (0..).map(|number| format!("{number}")).find(|key| {
-            cluster.key_slot(format!("headless:{key}")).unwrap().abs_diff(other_slot) < 1000
-        });
-        let other_key = other_key.unwrap();
-        C::finish(async {
-            ok!(dict.insert("key", &1));
-            ok!(dict.insert(&other_key, &1));
-        });
+        let slot_of = |key: &str| cluster.key_slot(format!("headless:{key}"));
+        let master = cluster.master_of(slot_of("headless")?)?;
+        let other = cluster.another_master(master)?;
+        let slots = cluster.slots_of(other)?;
+        let mut keys = (0..).map(|number| number.to_string());
+        let safe = keys.find(|key| slot_of(key).is_ok_and(|slot| slots.contains(&slot)));
+        let safe = &*safe.expect("a key");
         let replica = cluster.replica_of(master)?;
+        let address = format!("cannot connect to 127.0.0.1:{}", cluster.nodes()[master].port());
+        let running = (0..NODES).filter(|&node| node != master && node != replica);
+        let running: Vec<_> = running.map(|node| cluster.url(node)).collect();
+        let state = |expected: &str| {
+            wait_for(expected, || {
+                let states = running.iter().map(|url| query::<String>(url, "CLUSTER INFO"));
+                let states = states.collect::<Result<Vec<_>, _>>()?;
+                Ok(states.iter().all(|state| state.contains(expected)))
+            })
+        };
+        let get = |key: &str| C::finish(async { settle!(dict.get(key)) });
+        let increment = |key: &str| C::finish(async { settle!(dict.increment(key, 1)) });
+        let insert_both = || {
+            let entries = [("headless", &1), (safe, &1)];
+            C::finish(async { settle!(dict.insert_many(entries)) })
+        };
+        insert_both()?;
+
         cluster.kill(master)?;
         cluster.kill(replica)?;
-        for key in ["key", &other_key] {
-            for error in errors(&dict, key) {
-                println!("{}: {key} {error} {:?}", C::NAME, error.applied());
-            }
+        for error in [after_a_second(|| get("headless")), after_a_second(|| increment("headless"))]
+        {
+            assert!(error.to_string().contains(&address), "{error}");
         }
+        state("cluster_state:fail")?;
+        for error in [after_a_second(|| get(safe)), after_a_second(|| increment(safe))] {
+            assert_eq!(error.code(), Some("CLUSTERDOWN"), "{error}");
+        }
+
+        for url in &running {
+            query::<()>(url, "CONFIG SET cluster-require-full-coverage no")?;
+        }
+        state("cluster_state:ok")?;
+        assert_eq!(increment(safe)?, 2);
+        let error = insert_both().unwrap_err();
+        assert_eq!(error.applied(), Applied::Yes, "in part: {error}");
+        assert_eq!(get(safe)?, Some(1));
         Ok(())
     })
 }
 
-fn errors<C: Concurrent>(dict: &RedisDict<String, u64, C>, key: &str) -> Vec<Error> {
-    let started = Instant::now();
-    let mut found = vec![];
-    C::finish(async {
-        found.extend(settle!(dict.increment(key, 1)).err());
-        println!("{:?}", started.elapsed());
-        found.extend(settle!(dict.get(key)).err());
-        println!("{:?}", started.elapsed());
-    });
-    found
+/// The error of a call that had patience for a second, and was not applied.
+fn after_a_second<T: Debug>(call: impl FnOnce() -> redis_collections::Result<T>) -> Error {
+    let began = Instant::now();
+    let error = call().expect_err("there is no master");
+    assert_eq!(error.applied(), Applied::No, "{error}");
+    let patience = began.elapsed();
+    assert!((A_SECOND..3 * A_SECOND).contains(&patience), "{patience:?}");
+    error
 }

@@ -21,6 +21,7 @@ on_both_kinds![
     slots_are_moved,
     connections_are_cut,
     a_hanging_master_is_replaced,
+    a_master_and_its_replica_exchange_their_roles,
 ];
 
 fn a_killed_master_is_replaced<C: Concurrent>() -> Outcome {
@@ -116,6 +117,17 @@ fn a_hanging_master_is_replaced<C: Concurrent>() -> Outcome {
             assert!(failure.what.ends_with("Timeout"), "{failure:?}");
             assert!(failure.slot.is_none_or(|slot| slots.contains(&slot)), "{failure:?}");
         }
+        Ok(())
+    })
+}
+
+fn a_master_and_its_replica_exchange_their_roles<C: Concurrent>() -> Outcome {
+    on_shared_cluster(|cluster| {
+        let replica = cluster.replica_of(cluster.master_of(8000)?)?;
+        let exchange = |cluster: &mut Cluster| cluster.failover(replica);
+        let report = during(&C::of(cluster), cluster, "exchanged", exchange)?;
+        print::<C>("roles exchanged", &report);
+        assert_nothing_happened(&report);
         Ok(())
     })
 }
