@@ -16,6 +16,7 @@ const KEYS_AT_A_TIME: usize = 20;
 
 /// Callers that run until they are told to stop. Each is the only writer of its keys.
 pub(crate) struct Workload {
+    name: String,
     progress: Arc<Progress>,
     callers: Vec<Running<Report>>,
 }
@@ -35,7 +36,7 @@ impl Workload {
             let caller = Caller::new(client, name, number);
             C::start(caller.run(progress.clone(), number))
         });
-        Self { callers: callers.collect(), progress }
+        Self { name: name.to_owned(), callers: callers.collect(), progress }
     }
 
     /// Waits until each caller has gone through all its keys from now on, without an error.
@@ -48,7 +49,7 @@ impl Workload {
     }
 
     /// Stops the callers and reads all that they wrote with `client`.
-    pub(crate) fn stop<C: Concurrent>(mut self, client: &C, name: &str) -> Result<Report> {
+    pub(crate) fn stop<C: Concurrent>(mut self, client: &C) -> Result<Report> {
         self.progress.stopped.store(true, Ordering::Relaxed);
         let mut total = Report::default();
         for caller in self.callers.drain(..) {
@@ -56,7 +57,7 @@ impl Workload {
             total.cells.extend(report.cells);
             total.failures.extend(report.failures);
         }
-        let values = RedisDict::<String, u64, C>::new(client, name);
+        let values = RedisDict::<String, u64, C>::new(client, &self.name);
         for cell in &mut total.cells {
             let value = C::finish(async { settle!(values.get(&cell.key)) })?;
             cell.observe(value.unwrap_or(0));
