@@ -197,6 +197,17 @@ impl Error {
         self
     }
 
+    /// The same error of a part of `attempt`, other parts of which took effect.
+    pub(crate) fn part_of(self, attempt: Attempt) -> Self {
+        let attempt = Box::new(attempt);
+        let error = match self {
+            Error::Connect { .. } => Error::ConnectionLost { attempt, source: Box::new(self) },
+            Error::PoolExhausted { .. } => Error::Timeout { attempt },
+            error => error,
+        };
+        error.in_part()
+    }
+
     /// Marks that other commands sent together with the one that failed took effect.
     pub(crate) fn in_part(mut self) -> Self {
         if let Error::ConnectionLost { attempt, .. }

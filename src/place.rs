@@ -64,11 +64,16 @@ impl Request {
         let mut elements = vec![Value::Nil; self.key_count()];
         let mut sum = 0;
         let mut done = false;
-        let mut failed = None;
+        let mut failed: Option<Error> = None;
+        let mut fail = |error| {
+            if !failed.as_ref().is_some_and(Error::may_have_been_applied) {
+                failed = Some(error);
+            }
+        };
         for (keys, reply) in parts {
             match (gather, reply) {
-                (_, Ok(Value::ServerError(error))) => failed = Some(server_error(self, &error)),
-                (_, Err(error)) => failed = Some(error),
+                (_, Ok(Value::ServerError(error))) => fail(server_error(self, &error)),
+                (_, Err(error)) => fail(error),
                 (Gather::InOrder, Ok(Value::Array(values))) if values.len() == keys.len() => {
                     keys.into_iter().zip(values).for_each(|(key, value)| elements[key] = value);
                 }
@@ -78,7 +83,8 @@ impl Request {
             }
         }
         match (failed, gather) {
-            (Some(error), _) => Err(if done && self.writes() { error.in_part() } else { error }),
+            (Some(error), _) if done && self.writes() => Err(error.part_of(self.attempt())),
+            (Some(error), _) => Err(error),
             (None, Gather::InOrder) => Ok(Value::Array(elements)),
             (None, Gather::Sum) => Ok(Value::Int(sum)),
             (None, Gather::Done) => Ok(Value::Okay),
@@ -177,5 +183,15 @@ mod tests {
         assert_eq!(error.unwrap_err().applied(), crate::Applied::Yes);
         let error = request.gathered(Gather::Sum, [(vec![0, 1], failed())]);
         assert_eq!(error.unwrap_err().applied(), crate::Applied::Perhaps);
+        let refused = || Err(Error::Connect { address: "x".into(), source: "refused".into() });
+        let error = request.gathered(Gather::Sum, [(vec![0], failed()), (vec![1], refused())]);
+        assert_eq!(error.unwrap_err().applied(), crate::Applied::Perhaps);
+        let error = request.gathered(Gather::Sum, [(vec![0], int(1)), (vec![1], refused())]);
+        let error = error.unwrap_err();
+        assert_eq!(error.applied(), crate::Applied::Yes);
+        assert_eq!(
+            error.to_string(),
+            r#"X "a": the connection was lost: cannot connect to x: refused"#
+        );
     }
 }

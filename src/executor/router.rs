@@ -145,13 +145,22 @@ impl<N: Node> Router<N> {
         loop {
             let verdict = match &reply {
                 Ok(reply) => Verdict::on(reply),
-                Err(fault) => Verdict::without_reply(fault, repeatable(&[line])),
+                Err(fault) => self.without_reply(fault, repeatable(&[line])),
             };
             if !trip.goes_on(&self.servers, verdict).await {
                 return reply.map_err(|fault| fault.into_error(|| line.request.attempt()));
             }
             reply = self.ask(line, &trip).await;
         }
+    }
+
+    /// What to do without a reply. Another server may have taken over from one that hangs, and
+    /// nobody else may ever say so.
+    pub(super) fn without_reply(&self, fault: &Fault, repeatable: bool) -> Verdict {
+        if matches!(fault, Fault::Broken(_)) {
+            self.servers.doubt();
+        }
+        Verdict::without_reply(fault, repeatable)
     }
 
     async fn ask(&self, line: Line<'_>, trip: &Trip) -> Outcome<Value> {
@@ -178,7 +187,7 @@ impl<N: Node> Router<N> {
             };
             let verdict = match &replies {
                 Ok(replies) => Verdict::on_transaction(replies),
-                Err(fault) => Verdict::without_reply(fault, repeatable(lines)),
+                Err(fault) => self.without_reply(fault, repeatable(lines)),
             };
             if !trip.goes_on(&self.servers, verdict).await {
                 return replies;
@@ -209,7 +218,7 @@ impl<N: Node> Router<N> {
                     continue;
                 }
                 Ok(reply) => Verdict::on(reply),
-                Err(fault) => Verdict::without_reply(fault, true),
+                Err(fault) => self.without_reply(fault, true),
             };
             let verdict = match verdict {
                 Verdict::Later if deadline.is_over() => Verdict::Final,

@@ -81,7 +81,7 @@ impl<N: Node> Router<N> {
                 Err(fault) => Err(fault.clone()),
             });
             let replies = together(asked).await;
-            let verdicts = replies.iter().map(|reply| verdict(reply, &line));
+            let verdicts = replies.iter().map(|reply| self.verdict(reply, line));
             let worst = verdicts.fold(Verdict::Final, Verdict::or);
             if !trip.goes_on(&self.servers, worst).await {
                 let error = |fault: Fault| fault.into_error(|| request.attempt());
@@ -91,6 +91,13 @@ impl<N: Node> Router<N> {
                     None => Ok(Value::Nil),
                 };
             }
+        }
+    }
+
+    fn verdict(&self, outcome: &Outcome<Value>, line: Line<'_>) -> Verdict {
+        match outcome {
+            Ok(reply) => Verdict::on(reply),
+            Err(fault) => self.without_reply(fault, repeatable(&[line])),
         }
     }
 
@@ -110,7 +117,11 @@ impl<N: Node> Router<N> {
         let mut left: Vec<usize> = (0..errands.len()).collect();
         while !left.is_empty() {
             self.go_round(errands, &left).await;
-            let verdicts: Vec<_> = left.iter().map(|&errand| errands[errand].verdict()).collect();
+            let verdict = |&index: &usize| {
+                let errand: &Errand<'_> = &errands[index];
+                self.verdict(&errand.outcome, errand.line)
+            };
+            let verdicts: Vec<_> = left.iter().map(verdict).collect();
             let worst = verdicts.iter().cloned().fold(Verdict::Final, Verdict::or);
             if !trip.goes_on(&self.servers, worst).await {
                 return;
@@ -167,10 +178,6 @@ impl<'a> Errand<'a> {
         Self { line, home, to, asking, outcome: Ok(Value::Nil) }
     }
 
-    fn verdict(&self) -> Verdict {
-        verdict(&self.outcome, &self.line)
-    }
-
     /// Turns to where `verdict` says, or back home.
     fn turn(&mut self, verdict: Verdict, redirected: bool) {
         (self.to, self.asking) = match verdict {
@@ -178,13 +185,6 @@ impl<'a> Errand<'a> {
             Verdict::Moved(address) if redirected => (Destination::Address(address.into()), false),
             _ => (Destination::Slot(self.home), false),
         };
-    }
-}
-
-fn verdict(outcome: &Outcome<Value>, line: &Line<'_>) -> Verdict {
-    match outcome {
-        Ok(reply) => Verdict::on(reply),
-        Err(fault) => Verdict::without_reply(fault, repeatable(&[*line])),
     }
 }
 

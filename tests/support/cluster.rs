@@ -87,6 +87,23 @@ impl Cluster {
         self.index_of(master.ok_or_else(|| format!("nobody has slot {slot}"))?)
     }
 
+    /// The slots that a node has as a master.
+    pub(crate) fn slots_of(&self, master: usize) -> Outcome<Vec<u16>> {
+        let nodes = self.view(self.any()?)?;
+        let port = self.nodes[master].port();
+        let master = nodes.iter().find(|node| node.port == port).ok_or("an unknown node")?;
+        Ok((0..SLOTS).filter(|&slot| master.has_slot(slot)).collect())
+    }
+
+    pub(crate) fn another_master(&self, than: usize) -> Outcome<usize> {
+        for index in self.running().filter(|&index| index != than) {
+            if !self.slots_of(index)?.is_empty() {
+                return Ok(index);
+            }
+        }
+        Err("no other master".into())
+    }
+
     pub(crate) fn replica_of(&self, master: usize) -> Outcome<usize> {
         let nodes = self.view(self.any()?)?;
         let port = self.nodes[master].port();

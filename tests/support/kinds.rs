@@ -24,7 +24,7 @@ pub(crate) fn client() -> Client {
 /// How to use a kind of client from a scenario that knows only that it is one.
 pub(crate) trait Kind: RoundTrips {
     /// What a call came to.
-    async fn settle<T>(reply: Self::Reply<T>) -> Result<T>;
+    fn settle<T: Send>(reply: Self::Reply<T>) -> impl Future<Output = Result<T>> + Send;
 
     /// What a call with a function of the test's own came to.
     async fn settle_within<'a, T: 'a>(reply: Self::ReplyWithin<'a, T>) -> Result<T>;
@@ -40,7 +40,7 @@ pub(crate) trait Kind: RoundTrips {
 }
 
 impl Kind for Client {
-    async fn settle<T>(reply: Result<T>) -> Result<T> {
+    async fn settle<T: Send>(reply: Result<T>) -> Result<T> {
         reply
     }
 
@@ -66,7 +66,7 @@ impl Kind for Client {
 }
 
 impl Kind for AsyncClient {
-    async fn settle<T>(reply: Self::Reply<T>) -> Result<T> {
+    async fn settle<T: Send>(reply: Self::Reply<T>) -> Result<T> {
         reply.await
     }
 
@@ -115,9 +115,11 @@ pub(crate) fn on_async_cluster<F: Future<Output = ()>>(scenario: impl FnOnce(Asy
     });
 }
 
-fn at_once(scenario: impl Future<Output = ()>) {
-    let polled = pin!(scenario).poll(&mut Context::from_waker(Waker::noop()));
-    assert_eq!(polled, Poll::Ready(()), "a blocking client never suspends");
+pub(crate) fn at_once<T>(scenario: impl Future<Output = T>) -> T {
+    match pin!(scenario).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => panic!("a blocking client never suspends"),
+    }
 }
 
 pub(crate) fn in_runtime<T>(scenario: impl Future<Output = T>) -> T {

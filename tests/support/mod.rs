@@ -1,6 +1,7 @@
 #![allow(dead_code, unused_imports, unused_macros, reason = "each test program uses a part of it")]
 
 pub(crate) mod cluster;
+pub(crate) mod concurrent;
 pub(crate) mod kinds;
 pub(crate) mod maps;
 pub(crate) mod proxy;
@@ -8,6 +9,7 @@ pub(crate) mod python;
 pub(crate) mod sentinel;
 pub(crate) mod servers;
 pub(crate) mod tls;
+pub(crate) mod workload;
 
 use std::{
     io::{self, BufRead, BufReader, Write},

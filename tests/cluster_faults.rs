@@ -1,0 +1,161 @@
+//! Faults of a real cluster in the middle of a running workload: what is lost is what the servers
+//! lose, and nothing is done twice.
+
+mod support;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use redis_collections::{Applied, RedisDict};
+use support::cluster::Cluster;
+use support::concurrent::{Concurrent, on_both_kinds, on_shared_cluster};
+use support::eventually;
+use support::kinds::settle;
+use support::servers::{Outcome, query};
+use support::workload::{Report, Workload};
+
+const HALF_A_SECOND: Duration = Duration::from_millis(500);
+
+on_both_kinds![
+    a_killed_master_is_replaced,
+    slots_are_moved,
+    connections_are_cut,
+    a_hanging_master_is_replaced,
+    a_master_and_its_replica_exchange_their_roles,
+];
+
+fn a_killed_master_is_replaced<C: Concurrent>() -> Outcome {
+    on_shared_cluster(|cluster| {
+        let client = C::of(cluster);
+        let master = cluster.master_of(0)?;
+        let slots = cluster.slots_of(master)?;
+        let report = during(&client, cluster, "killed", |cluster| {
+            cluster.kill(master)?;
+            cluster.wait_for_new_master(slots[0], master).map(drop)
+        })?;
+        print::<C>("a master killed", &report);
+        assert_eq!(report.doubled(), 0);
+        let slots = HashSet::from_iter(slots);
+        assert_eq!(report.lost_outside(&slots), 0);
+        assert!(report.most_losses() <= 1, "what was acknowledged after the failover stays");
+        for failure in &report.failures {
+            assert_eq!(failure.applied, Applied::Perhaps, "{failure:?}");
+            assert!(failure.slot.is_some_and(|slot| slots.contains(&slot)), "{failure:?}");
+        }
+
+        let report = during(&client, cluster, "returned", |cluster| cluster.restart(master))?;
+        print::<C>("the old master returned", &report);
+        assert_nothing_happened(&report);
+        Ok(())
+    })
+}
+
+fn slots_are_moved<C: Concurrent>() -> Outcome {
+    on_shared_cluster(|cluster| {
+        let client = C::of(cluster);
+        let report = during(&client, cluster, "moved", |cluster| {
+            for number in 0..12 {
+                let slot = cluster.key_slot(format!("moved-{}:counter-0-{number}", C::NAME))?;
+                let from = cluster.master_of(slot)?;
+                let to = cluster.another_master(from)?;
+                let count = format!("CLUSTER COUNTKEYSINSLOT {slot}");
+                assert!(query::<usize>(&cluster.url(from), &count)? > 0);
+                cluster.move_slot(slot, from, to)?;
+            }
+            Ok(())
+        })?;
+        print::<C>("slots moved", &report);
+        assert_nothing_happened(&report);
+        Ok(())
+    })
+}
+
+fn connections_are_cut<C: Concurrent>() -> Outcome {
+    on_shared_cluster(|cluster| {
+        let workload = Workload::start(&C::of(cluster), &format!("cut-{}", C::NAME));
+        let mut cut = 0;
+        for _ in 0..20 {
+            workload.wait_for_a_round()?;
+            for url in cluster.urls() {
+                cut += query::<usize>(&url, "CLIENT KILL TYPE normal SKIPME yes")?;
+            }
+        }
+        workload.wait_for_a_round()?;
+        let report = workload.stop(&C::of(cluster))?;
+        print::<C>("connections cut", &report);
+        assert!(cut >= 20, "{cut}");
+        assert_eq!((report.doubled(), report.lost_outside(&HashSet::new())), (0, 0));
+        for failure in &report.failures {
+            assert_eq!(failure.applied, Applied::Perhaps, "{failure:?}");
+        }
+        Ok(())
+    })
+}
+
+fn a_hanging_master_is_replaced<C: Concurrent>() -> Outcome {
+    on_shared_cluster(|cluster| {
+        let impatient = |cluster: &_| C::builder(cluster).response_timeout(HALF_A_SECOND);
+        let client = C::connect(impatient(cluster));
+        let slot = cluster.key_slot("hanging:key")?;
+        let master = cluster.master_of(slot)?;
+        let slots = HashSet::from_iter(cluster.slots_of(master)?);
+        // It asks this master only, so that no other one tells it to look for the servers anew.
+        let lonely = RedisDict::<String, u64, C>::new(&C::connect(impatient(cluster)), "hanging");
+        let increment = || C::finish(async { settle!(lonely.increment("key", 1)) });
+        increment()?;
+        let report = during(&client, cluster, "hanging", |cluster| {
+            cluster.pause(master)?;
+            let successor = cluster.wait_for_new_master(slot, master)?;
+            assert!(eventually(|| increment().is_ok()), "the new master is found");
+            cluster.resume(master)?;
+            cluster.wait_until_healthy()?;
+            assert_eq!(cluster.replica_of(successor)?, master);
+            Ok(())
+        })?;
+        print::<C>("a master hanging", &report);
+        assert_eq!((report.doubled(), report.lost_outside(&slots)), (0, 0));
+        assert!(report.most_losses() <= 1, "what was acknowledged after the failover stays");
+        let perhaps = report.failures.iter().filter(|failure| failure.applied == Applied::Perhaps);
+        assert!(perhaps.count() > 0);
+        for failure in &report.failures {
+            assert!(failure.what.ends_with("Timeout"), "{failure:?}");
+            assert!(failure.slot.is_none_or(|slot| slots.contains(&slot)), "{failure:?}");
+        }
+        Ok(())
+    })
+}
+
+fn a_master_and_its_replica_exchange_their_roles<C: Concurrent>() -> Outcome {
+    on_shared_cluster(|cluster| {
+        let replica = cluster.replica_of(cluster.master_of(8000)?)?;
+        let exchange = |cluster: &mut Cluster| cluster.failover(replica);
+        let report = during(&C::of(cluster), cluster, "exchanged", exchange)?;
+        print::<C>("roles exchanged", &report);
+        assert_nothing_happened(&report);
+        Ok(())
+    })
+}
+
+/// What a workload finds while something happens to the cluster that it runs on.
+fn during<C: Concurrent>(
+    client: &C,
+    cluster: &mut Cluster,
+    name: &str,
+    fault: impl FnOnce(&mut Cluster) -> Outcome,
+) -> Outcome<Report> {
+    let name = format!("{name}-{}", C::NAME);
+    let workload = Workload::start(client, &name);
+    workload.wait_for_a_round()?;
+    fault(cluster)?;
+    workload.wait_for_a_round()?;
+    Ok(workload.stop(&C::of(cluster))?)
+}
+
+fn assert_nothing_happened(report: &Report) {
+    assert_eq!((report.doubled(), report.lost_outside(&HashSet::new())), (0, 0));
+    assert!(report.failures.is_empty(), "{:?}", report.failures);
+}
+
+fn print<C: Concurrent>(fault: &str, report: &Report) {
+    println!("{fault}, {}: {report}", C::NAME);
+}

@@ -1,0 +1,124 @@
+//! Kinds of client that many callers use at the same time.
+
+use super::cluster::Cluster;
+use super::kinds::{Kind, at_once};
+use super::servers::Outcome;
+use redis_collections::{AsyncClient, Client, ClientBuilder};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use tokio::runtime::Runtime;
+
+/// A kind of client whose callers are threads, or tasks of one runtime.
+pub(crate) trait Concurrent: Kind {
+    const NAME: &str;
+
+    fn builder(cluster: &Cluster) -> ClientBuilder<Self>;
+
+    fn connect(builder: ClientBuilder<Self>) -> Self;
+
+    /// Lets a caller run while others do.
+    fn start<T: Send + 'static>(caller: impl Future<Output = T> + Send + 'static) -> Running<T>;
+
+    /// What a call on this thread comes to.
+    fn finish<T>(call: impl Future<Output = T>) -> T;
+
+    /// A client of `cluster` without settings of its own.
+    fn of(cluster: &Cluster) -> Self {
+        Self::connect(Self::builder(cluster))
+    }
+}
+
+/// A caller that runs. Calling this waits for its end.
+pub(crate) type Running<T> = Box<dyn FnOnce() -> T + Send>;
+
+impl Concurrent for Client {
+    const NAME: &str = "blocking";
+
+    fn builder(cluster: &Cluster) -> ClientBuilder {
+        Client::cluster_builder(cluster.urls())
+    }
+
+    fn connect(builder: ClientBuilder) -> Self {
+        builder.build().expect("a connection")
+    }
+
+    fn start<T: Send + 'static>(caller: impl Future<Output = T> + Send + 'static) -> Running<T> {
+        let thread = thread::spawn(|| at_once(caller));
+        Box::new(|| thread.join().expect("no panic"))
+    }
+
+    fn finish<T>(call: impl Future<Output = T>) -> T {
+        at_once(call)
+    }
+}
+
+impl Concurrent for AsyncClient {
+    const NAME: &str = "async";
+
+    fn builder(cluster: &Cluster) -> ClientBuilder<Self> {
+        AsyncClient::cluster_builder(cluster.urls())
+    }
+
+    fn connect(builder: ClientBuilder<Self>) -> Self {
+        RUNTIME.block_on(builder.build()).expect("a connection")
+    }
+
+    fn start<T: Send + 'static>(caller: impl Future<Output = T> + Send + 'static) -> Running<T> {
+        let task = RUNTIME.spawn(caller);
+        Box::new(|| RUNTIME.block_on(task).expect("no panic"))
+    }
+
+    fn finish<T>(call: impl Future<Output = T>) -> T {
+        RUNTIME.block_on(call)
+    }
+}
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+/// The cluster of the tests that leave it healthy, while none of them runs.
+static CLUSTER: Mutex<Option<Cluster>> = Mutex::new(None);
+
+/// Runs a test while no other runs. If it fails, nobody uses its cluster again.
+pub(crate) fn on_shared_cluster(test: impl FnOnce(&mut Cluster) -> Outcome) -> Outcome {
+    let (mut shared, mut cluster) = take_cluster()?;
+    test(&mut cluster)?;
+    cluster.wait_until_healthy()?;
+    *shared = Some(cluster);
+    Ok(())
+}
+
+/// Runs a test that leaves its cluster broken, while no other runs.
+pub(crate) fn on_cluster_to_break(test: impl FnOnce(&mut Cluster) -> Outcome) -> Outcome {
+    let (_turn, mut cluster) = take_cluster()?;
+    test(&mut cluster)
+}
+
+fn take_cluster() -> Outcome<(MutexGuard<'static, Option<Cluster>>, Cluster)> {
+    let mut shared = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
+    let cluster = shared.take().map_or_else(Cluster::start, Ok)?;
+    Ok((shared, cluster))
+}
+
+/// Runs each test, a `fn<C: Concurrent>() -> Outcome`, for threads and for tasks.
+macro_rules! on_both_kinds {
+    ($($test:ident),+ $(,)?) => {
+        mod of_threads {
+            $(
+                #[test]
+                fn $test() -> crate::support::servers::Outcome {
+                    super::$test::<redis_collections::Client>()
+                }
+            )+
+        }
+        mod of_tasks {
+            $(
+                #[test]
+                fn $test() -> crate::support::servers::Outcome {
+                    super::$test::<redis_collections::AsyncClient>()
+                }
+            )+
+        }
+    };
+}
+
+pub(crate) use on_both_kinds;
