@@ -1,10 +1,14 @@
 //! The kinds of client that every contract scenario runs on.
 
+use std::fmt::Debug;
 use std::pin::pin;
 use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 
-use redis_collections::{AsyncClient, Client, LocalServer, Pipeline, Result, RoundTrips, Scan};
+use redis_collections::{
+    AsyncClient, Client, ClientBuilder, LocalServer, Pipeline, Result, RoundTrips, Scan,
+};
+use tokio::runtime::Runtime;
 
 use super::cluster::Cluster;
 
@@ -22,7 +26,16 @@ pub(crate) fn client() -> Client {
 }
 
 /// How to use a kind of client from a scenario that knows only that it is one.
-pub(crate) trait Kind: RoundTrips {
+pub(crate) trait Kind: RoundTrips + Debug {
+    fn builder(url: &str) -> ClientBuilder<Self>;
+
+    fn sentinel_builder(urls: &[String], name: &str) -> ClientBuilder<Self>;
+
+    async fn build(builder: ClientBuilder<Self>) -> Result<Self>;
+
+    /// Finishes a scenario, or a part of it on a thread of its own.
+    fn finish<T>(scenario: impl Future<Output = T>) -> T;
+
     /// What a call came to.
     async fn settle<T>(reply: Self::Reply<T>) -> Result<T>;
 
@@ -38,6 +51,22 @@ pub(crate) trait Kind: RoundTrips {
 }
 
 impl Kind for Client {
+    fn builder(url: &str) -> ClientBuilder {
+        Client::builder(url)
+    }
+
+    fn sentinel_builder(urls: &[String], name: &str) -> ClientBuilder {
+        Client::sentinel_builder(urls, name)
+    }
+
+    async fn build(builder: ClientBuilder) -> Result<Self> {
+        builder.build()
+    }
+
+    fn finish<T>(scenario: impl Future<Output = T>) -> T {
+        at_once(scenario)
+    }
+
     async fn settle<T>(reply: Result<T>) -> Result<T> {
         reply
     }
@@ -60,6 +89,23 @@ impl Kind for Client {
 }
 
 impl Kind for AsyncClient {
+    fn builder(url: &str) -> ClientBuilder<Self> {
+        AsyncClient::builder(url)
+    }
+
+    fn sentinel_builder(urls: &[String], name: &str) -> ClientBuilder<Self> {
+        AsyncClient::sentinel_builder(urls, name)
+    }
+
+    async fn build(builder: ClientBuilder<Self>) -> Result<Self> {
+        builder.build().await
+    }
+
+    fn finish<T>(scenario: impl Future<Output = T>) -> T {
+        static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+        RUNTIME.block_on(scenario)
+    }
+
     async fn settle<T>(reply: Self::Reply<T>) -> Result<T> {
         reply.await
     }
@@ -105,13 +151,15 @@ pub(crate) fn on_async_cluster<F: Future<Output = ()>>(scenario: impl FnOnce(Asy
     });
 }
 
-fn at_once(scenario: impl Future<Output = ()>) {
-    let polled = pin!(scenario).poll(&mut Context::from_waker(Waker::noop()));
-    assert_eq!(polled, Poll::Ready(()), "a blocking client never suspends");
+fn at_once<T>(scenario: impl Future<Output = T>) -> T {
+    match pin!(scenario).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => panic!("a blocking client never suspends"),
+    }
 }
 
 pub(crate) fn in_runtime<T>(scenario: impl Future<Output = T>) -> T {
-    tokio::runtime::Runtime::new().expect("a runtime").block_on(scenario)
+    Runtime::new().expect("a runtime").block_on(scenario)
 }
 
 /// Runs each scenario, an `async fn(client, name)`, on every kind of client, with a name that no
@@ -134,6 +182,27 @@ macro_rules! contract {
                 fn $scenario() {
                     let name = concat!(module_path!(), "-", stringify!($scenario));
                     crate::support::kinds::$kind(|client: $client| super::$scenario(client, name));
+                }
+            )+
+        }
+    };
+}
+
+/// Runs each scenario, an `async fn<C: Kind>()` that makes its own clients, on both kinds of client.
+macro_rules! on_both_kinds {
+    ($($scenario:ident),+ $(,)?) => {
+        $crate::support::kinds::on_both_kinds!(@client redis_collections::Client; $($scenario),+);
+        $crate::support::kinds::on_both_kinds!(
+            @async_client redis_collections::AsyncClient; $($scenario),+
+        );
+    };
+    (@$kind:ident $client:ty; $($scenario:ident),+) => {
+        mod $kind {
+            $(
+                #[test]
+                fn $scenario() {
+                    use $crate::support::kinds::Kind;
+                    <$client>::finish(super::$scenario::<$client>());
                 }
             )+
         }
@@ -172,4 +241,4 @@ macro_rules! sorted {
     }};
 }
 
-pub(crate) use {contract, ok, ok_within, settle, sorted};
+pub(crate) use {contract, ok, ok_within, on_both_kinds, settle, sorted};
