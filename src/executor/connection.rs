@@ -30,6 +30,10 @@ impl Connector {
     pub(crate) fn new(url: &str) -> Result<Self> {
         let unusable = |error: RedisError| Error::Configuration(format!("{error}; {URL_FORMS}"));
         let information = url.into_connection_info().map_err(unusable)?;
+        if let ConnectionAddr::TcpTls { insecure: true, .. } = information.addr() {
+            let reason = "certificates are always checked; the URL may not end with #insecure";
+            return Err(Error::Configuration(reason.into()));
+        }
         let settings = information.redis_settings().clone().set_skip_set_lib_name();
         let tcp = information.tcp_settings().clone().set_nodelay(true);
         let information = information.set_redis_settings(settings).set_tcp_settings(tcp);
