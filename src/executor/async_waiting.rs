@@ -11,8 +11,9 @@ use redis::{RedisResult, Value};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use super::connection::timed_out;
 use super::fault::Fault;
-use super::multiplexed::{Multiplexed, Packed, timed_out};
+use super::multiplexed::{Multiplexed, Packed};
 use crate::protocol::{Form, Line};
 use crate::request::Request;
 

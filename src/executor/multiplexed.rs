@@ -12,7 +12,7 @@ use futures_util::future::{BoxFuture, Shared};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisResult, RedisWrite, Value};
 
-use super::connection::Connector;
+use super::connection::{Connector, timed_out};
 use super::fault::Fault;
 use super::node::repeatable;
 use super::patience::Patience;
@@ -226,11 +226,6 @@ impl Packed {
             }
         }
     }
-}
-
-/// The error of a call that waited too long.
-pub(crate) fn timed_out() -> redis::RedisError {
-    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
 
 fn command(line: &Line<'_>) -> Cmd {
