@@ -164,7 +164,7 @@ fn wait_until_blocked(cluster: &Cluster, node: usize) -> Outcome {
 
 fn nothing_can_be_done_without_a_master<C: Concurrent>() -> Outcome {
     on_cluster_to_break(|cluster| {
-        let client = C::connect(C::builder(cluster).failover_timeout(A_SECOND));
+        let client = C::connect(C::cluster_builder(cluster).failover_timeout(A_SECOND));
         let dict = RedisDict::<String, u64, C>::new(&client, "headless");
         let get = |key: &str| C::finish(async { settle!(dict.get(key)) });
         let increment = |key: &str| C::finish(async { settle!(dict.increment(key, 1)) });

@@ -94,7 +94,7 @@ fn connections_are_cut<C: Concurrent>() -> Outcome {
 
 fn a_hanging_master_is_replaced<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
-        let impatient = |cluster: &_| C::builder(cluster).response_timeout(HALF_A_SECOND);
+        let impatient = |cluster: &_| C::cluster_builder(cluster).response_timeout(HALF_A_SECOND);
         let client = C::connect(impatient(cluster));
         let slot = cluster.key_slot("hanging:key")?;
         let master = cluster.master_of(slot)?;

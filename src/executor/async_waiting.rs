@@ -11,10 +11,10 @@ use redis::{RedisResult, Value};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use super::connection::timed_out;
 use super::fault::{Fault, Outcome};
 use super::idle::IDLE_BEFORE_PROBE;
 use super::multiplexed::{Multiplexed, Packed};
-use super::patience::timed_out;
 use crate::protocol::{Form, Line};
 use crate::request::Request;
 

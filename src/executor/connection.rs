@@ -8,8 +8,8 @@ use std::time::Duration;
 #[cfg(feature = "async")]
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use redis::{
-    ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, RedisError,
-    RedisResult,
+    ConnectionAddr, ConnectionInfo, ConnectionLike, IntoConnectionInfo, RedisConnectionInfo,
+    RedisError, RedisResult,
 };
 
 use super::fault::{Fault, Outcome};
@@ -30,6 +30,10 @@ impl Connector {
     pub(crate) fn new(url: &str) -> Result<Self> {
         let unusable = |error: RedisError| Error::Configuration(format!("{error}; {URL_FORMS}"));
         let information = url.into_connection_info().map_err(unusable)?;
+        if let ConnectionAddr::TcpTls { insecure: true, .. } = information.addr() {
+            let reason = "certificates are always checked; the URL may not end with #insecure";
+            return Err(Error::Configuration(reason.into()));
+        }
         let settings = information.redis_settings().clone().set_skip_set_lib_name();
         let tcp = information.tcp_settings().clone().set_nodelay(true);
         let information = information.set_redis_settings(settings).set_tcp_settings(tcp);
@@ -91,8 +95,15 @@ impl Connector {
         matches!(self.information().addr(), ConnectionAddr::Unix(_))
     }
 
+    /// Only a reply tells that both sides accept each other's certificates.
+    fn is_tls(&self) -> bool {
+        matches!(self.information().addr(), ConnectionAddr::TcpTls { .. })
+    }
+
     pub(crate) fn connect(&self) -> Outcome<redis::Connection> {
-        self.try_connect().map_err(|error| Fault::connect(&self.address, error))
+        // Where a socket was too slow, the system says that it is "temporarily unavailable".
+        let explain = |error: RedisError| if error.is_timeout() { timed_out() } else { error };
+        self.try_connect().map_err(|error| Fault::connect(&self.address, explain(error)))
     }
 
     /// How many connections have failed. Where one did, the others may be dead too.
@@ -106,10 +117,15 @@ impl Connector {
 
     fn try_connect(&self) -> RedisResult<redis::Connection> {
         let mut connection = self.client.get_connection_with_timeout(self.connect_timeout)?;
-        self.limit_times(&connection)?;
+        connection.set_read_timeout(Some(self.connect_timeout))?;
+        connection.set_write_timeout(Some(self.connect_timeout))?;
+        if self.is_tls() {
+            connection.req_command(&redis::cmd("PING"))?;
+        }
         if let Some(name) = &self.name {
             redis::cmd("CLIENT").arg("SETNAME").arg(name).exec(&mut connection)?;
         }
+        self.limit_times(&connection)?;
         Ok(connection)
     }
 
@@ -128,19 +144,41 @@ impl Connector {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.connect_timeout))
             .set_response_timeout(None);
-        let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
-        let mut connection = connecting.await.map_err(fault)?;
-        if let Some(name) = &self.name {
-            let mut command = redis::cmd("CLIENT");
-            let named = command.arg("SETNAME").arg(name).exec_async(&mut connection);
-            named.await.map_err(fault)?;
-        }
-        Ok(connection)
+        let connecting = async {
+            let client = &self.client;
+            let mut connection =
+                client.get_multiplexed_async_connection_with_config(&config).await?;
+            if self.is_tls() {
+                let reply = connection.send_packed_command(&redis::cmd("PING")).await;
+                reply.map_err(explain_end)?;
+            }
+            if let Some(name) = &self.name {
+                let mut command = redis::cmd("CLIENT");
+                command.arg("SETNAME").arg(name).exec_async(&mut connection).await?;
+            }
+            Ok(connection)
+        };
+        let connected = tokio::time::timeout(self.connect_timeout, connecting).await;
+        connected.unwrap_or_else(|_| Err(timed_out())).map_err(fault)
     }
 
     pub(crate) fn limit_times(&self, connection: &redis::Connection) -> RedisResult<()> {
         connection.set_read_timeout(Some(self.response_timeout))?;
         connection.set_write_timeout(Some(self.response_timeout))
+    }
+}
+
+/// The error of what took too long.
+pub(crate) fn timed_out() -> RedisError {
+    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
+}
+
+/// The server's reason is lost if it closes the connection before the first command is sent.
+#[cfg(feature = "async")]
+fn explain_end(error: RedisError) -> RedisError {
+    match error.is_connection_dropped() {
+        true => std::io::Error::new(std::io::ErrorKind::ConnectionReset, ENDED).into(),
+        false => error,
     }
 }
 
@@ -152,6 +190,10 @@ impl fmt::Debug for Connector {
 
 #[cfg(feature = "async")]
 const NO_RUNTIME: &str = "an async client works within a tokio runtime";
+
+#[cfg(feature = "async")]
+const ENDED: &str = "the server ended the connection after the TLS handshake, perhaps because it \
+                     does not accept the client's certificate or wants one";
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -15,6 +15,8 @@ use slab::Slab;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
+use super::connection::timed_out;
+
 /// The calls that wait for replies, and the task that watches them.
 pub(crate) struct Patience {
     waiting: Arc<Waiting>,
@@ -144,11 +146,6 @@ impl Shard {
     fn lock(&self) -> MutexGuard<'_, Slab<Call>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The error of a call that waited too long.
-pub(crate) fn timed_out() -> redis::RedisError {
-    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
 
 /// The first look may come at once.

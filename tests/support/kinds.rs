@@ -1,10 +1,14 @@
 //! The kinds of client that every contract scenario runs on.
 
+use std::fmt::Debug;
 use std::pin::pin;
 use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 
-use redis_collections::{AsyncClient, Client, LocalServer, Pipeline, Result, RoundTrips, Scan};
+use redis_collections::{
+    AsyncClient, Client, ClientBuilder, LocalServer, Pipeline, Result, RoundTrips, Scan,
+};
+use tokio::runtime::Runtime;
 
 use super::cluster::Cluster;
 
@@ -21,8 +25,20 @@ pub(crate) fn client() -> Client {
     Client::open(SERVER.url()).expect("a connection")
 }
 
+/// The runtime of async clients that outlive one scenario.
+pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
 /// How to use a kind of client from a scenario that knows only that it is one.
-pub(crate) trait Kind: RoundTrips {
+pub(crate) trait Kind: RoundTrips + Debug {
+    fn builder(url: &str) -> ClientBuilder<Self>;
+
+    fn sentinel_builder(urls: &[String], name: &str) -> ClientBuilder<Self>;
+
+    async fn build(builder: ClientBuilder<Self>) -> Result<Self>;
+
+    /// Finishes a scenario, or a part of it on a thread of its own.
+    fn finish<T>(scenario: impl Future<Output = T>) -> T;
+
     /// What a call came to.
     fn settle<T: Send>(reply: Self::Reply<T>) -> impl Future<Output = Result<T>> + Send;
 
@@ -40,6 +56,22 @@ pub(crate) trait Kind: RoundTrips {
 }
 
 impl Kind for Client {
+    fn builder(url: &str) -> ClientBuilder {
+        Client::builder(url)
+    }
+
+    fn sentinel_builder(urls: &[String], name: &str) -> ClientBuilder {
+        Client::sentinel_builder(urls, name)
+    }
+
+    async fn build(builder: ClientBuilder) -> Result<Self> {
+        builder.build()
+    }
+
+    fn finish<T>(scenario: impl Future<Output = T>) -> T {
+        at_once(scenario)
+    }
+
     async fn settle<T: Send>(reply: Result<T>) -> Result<T> {
         reply
     }
@@ -66,6 +98,22 @@ impl Kind for Client {
 }
 
 impl Kind for AsyncClient {
+    fn builder(url: &str) -> ClientBuilder<Self> {
+        AsyncClient::builder(url)
+    }
+
+    fn sentinel_builder(urls: &[String], name: &str) -> ClientBuilder<Self> {
+        AsyncClient::sentinel_builder(urls, name)
+    }
+
+    async fn build(builder: ClientBuilder<Self>) -> Result<Self> {
+        builder.build().await
+    }
+
+    fn finish<T>(scenario: impl Future<Output = T>) -> T {
+        RUNTIME.block_on(scenario)
+    }
+
     async fn settle<T: Send>(reply: Self::Reply<T>) -> Result<T> {
         reply.await
     }
@@ -115,15 +163,15 @@ pub(crate) fn on_async_cluster<F: Future<Output = ()>>(scenario: impl FnOnce(Asy
     });
 }
 
-pub(crate) fn at_once<T>(scenario: impl Future<Output = T>) -> T {
+fn at_once<T>(scenario: impl Future<Output = T>) -> T {
     match pin!(scenario).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(result) => result,
+        Poll::Ready(outcome) => outcome,
         Poll::Pending => panic!("a blocking client never suspends"),
     }
 }
 
 pub(crate) fn in_runtime<T>(scenario: impl Future<Output = T>) -> T {
-    tokio::runtime::Runtime::new().expect("a runtime").block_on(scenario)
+    Runtime::new().expect("a runtime").block_on(scenario)
 }
 
 /// Runs each scenario, an `async fn(client, name)`, on every kind of client, with a name that no
@@ -162,6 +210,27 @@ macro_rules! contract_on_clusters {
     };
 }
 
+/// Runs each scenario, an `async fn<C: Kind>()` that makes its own clients, on both kinds of client.
+macro_rules! on_both_kinds {
+    ($($scenario:ident),+ $(,)?) => {
+        $crate::support::kinds::on_both_kinds!(@client redis_collections::Client; $($scenario),+);
+        $crate::support::kinds::on_both_kinds!(
+            @async_client redis_collections::AsyncClient; $($scenario),+
+        );
+    };
+    (@$kind:ident $client:ty; $($scenario:ident),+) => {
+        mod $kind {
+            $(
+                #[test]
+                fn $scenario() {
+                    use $crate::support::kinds::Kind;
+                    <$client>::finish(super::$scenario::<$client>());
+                }
+            )+
+        }
+    };
+}
+
 /// What a call on a client of kind `C` came to.
 macro_rules! settle {
     ($call:expr) => {
@@ -194,4 +263,4 @@ macro_rules! sorted {
     }};
 }
 
-pub(crate) use {contract, contract_on_clusters, ok, ok_within, settle, sorted};
+pub(crate) use {contract, contract_on_clusters, ok, ok_within, on_both_kinds, settle, sorted};

@@ -16,6 +16,7 @@ use std::{
 };
 
 const PORTS_TRIED: usize = 8;
+const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
 /// A certificate and its key, in PEM.
 pub(crate) struct Identity {
@@ -70,18 +71,23 @@ pub(crate) struct TlsServer {
 impl TlsServer {
     /// `None`, and a message, if the server program cannot speak TLS.
     pub(crate) fn start() -> Outcome<Option<Self>> {
-        Self::start_with("no")
+        Self::start_with("no", &NAMES)
+    }
+
+    /// As [`start`](Self::start), but certified for other names than those it is reached by.
+    pub(crate) fn start_certified_for(names: &[&str]) -> Outcome<Option<Self>> {
+        Self::start_with("no", names)
     }
 
     /// As [`start`](Self::start); it only talks to clients that its authority has certified.
     pub(crate) fn start_requiring_client_certificates() -> Outcome<Option<Self>> {
-        Self::start_with("yes")
+        Self::start_with("yes", &NAMES)
     }
 
-    fn start_with(client_certificates: &str) -> Outcome<Option<Self>> {
+    fn start_with(client_certificates: &str, names: &[&str]) -> Outcome<Option<Self>> {
         let authority = Authority::new("authority")?;
         let client = authority.certify_client("client")?;
-        let files = Files::of(&authority)?;
+        let files = Files::of(&authority, names)?;
         let mut attempt = 1;
         loop {
             let port = free_port()?;
@@ -151,11 +157,11 @@ struct Files {
 }
 
 impl Files {
-    fn of(authority: &Authority) -> Outcome<Self> {
+    fn of(authority: &Authority, names: &[&str]) -> Outcome<Self> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("tls-{}-{number}", process::id());
-        let identity = authority.certify_server(&["localhost", "127.0.0.1"])?;
+        let identity = authority.certify_server(names)?;
         let contents = [
             ("tls-cert-file", identity.certificate),
             ("tls-key-file", identity.key),
