@@ -42,6 +42,10 @@ fn keys_are_found_on_both_sides_of_a_move<C: Concurrent>() -> Outcome {
                 let both = (numbers.increment(&side[1], 1), numbers.get(&side[2]));
                 assert_eq!(C::transaction(&client, both).await.unwrap(), (2, Some(1)));
             }
+            let scripts = keys.iter().map(|key| numbers.deferred().get_or_insert(key, &0));
+            let replies = C::pipeline(&client, scripts.collect::<Vec<_>>()).await.unwrap();
+            let replies: redis_collections::Result<Vec<_>> = replies.into_iter().collect();
+            assert_eq!(replies.unwrap(), [3, 2, 1, 1, 1, 1, 2, 1, 1, 3], "several at once");
         });
         cluster.finish_move(slot, from, to)
     })
