@@ -52,18 +52,25 @@ fn a_killed_master_is_replaced<C: Concurrent>() -> Outcome {
 
 fn slots_are_moved<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
-        let client = C::of(cluster);
-        let report = during(&client, cluster, "moved", |cluster| {
-            for number in 0..12 {
-                let slot = cluster.key_slot(format!("moved-{}:counter-0-{number}", C::NAME))?;
-                let from = cluster.master_of(slot)?;
-                let to = cluster.another_master(from)?;
-                let count = format!("CLUSTER COUNTKEYSINSLOT {slot}");
-                assert!(query::<usize>(&cluster.url(from), &count)? > 0);
-                cluster.move_slot(slot, from, to)?;
-            }
-            Ok(())
-        })?;
+        let workload = Workload::start(&C::of(cluster), &format!("moved-{}", C::NAME));
+        workload.wait_for_a_round()?;
+        for slot in workload.some_slots() {
+            let from = cluster.master_of(slot)?;
+            let to = cluster.another_master(from)?;
+            let count = format!("CLUSTER COUNTKEYSINSLOT {slot}");
+            assert!(query::<usize>(&cluster.url(from), &count)? > 0);
+            cluster.move_slot(slot, from, to)?;
+        }
+        workload.wait_for_a_round()?;
+        for url in cluster.urls() {
+            query::<()>(&url, "CONFIG RESETSTAT")?;
+        }
+        workload.wait_for_a_round()?;
+        for url in cluster.urls() {
+            let errors: String = query(&url, "INFO errorstats")?;
+            assert!(!errors.contains("MOVED"), "the client knows where the slots are now");
+        }
+        let report = workload.stop(&C::of(cluster))?;
         print::<C>("slots moved", &report);
         assert_nothing_happened(&report);
         Ok(())

@@ -1,6 +1,6 @@
 //! Callers that write and read all the time, and what they find that should not be.
 
-use super::cluster::SLOTS;
+use super::cluster::{MASTERS, SLOTS};
 use super::concurrent::{Concurrent, Running};
 use super::kinds::settle;
 use super::servers::{Outcome, wait_for};
@@ -17,6 +17,7 @@ const KEYS_AT_A_TIME: usize = 20;
 /// Callers that run until they are told to stop. Each is the only writer of its keys.
 pub(crate) struct Workload {
     name: String,
+    slots: Vec<u16>,
     progress: Arc<Progress>,
     callers: Vec<Running<Report>>,
 }
@@ -32,11 +33,19 @@ impl Workload {
     /// Starts the callers of a workload whose name no other has.
     pub(crate) fn start<C: Concurrent>(client: &C, name: &str) -> Self {
         let progress = Arc::new(Progress::default());
-        let callers = (0..CALLERS).map(|number| {
-            let caller = Caller::new(client, name, number);
-            C::start(caller.run(progress.clone(), number))
-        });
-        Self { name: name.to_owned(), callers: callers.collect(), progress }
+        let callers: Vec<_> =
+            (0..CALLERS).map(|number| Caller::new(client, name, number)).collect();
+        let slots = callers.iter().flat_map(|caller| &caller.counters).map(|cell| cell.slot);
+        let slots = slots.collect();
+        let start =
+            |(number, caller): (_, Caller<C>)| C::start(caller.run(progress.clone(), number));
+        let callers = callers.into_iter().enumerate().map(start).collect();
+        Self { name: name.to_owned(), slots, callers, progress }
+    }
+
+    /// Some slots in which the callers have keys.
+    pub(crate) fn some_slots(&self) -> impl Iterator<Item = u16> {
+        self.slots.iter().step_by(CALLERS * KEYS / 12).copied()
     }
 
     /// Waits until each caller has gone through all its keys from now on, without an error.
@@ -143,9 +152,14 @@ struct Caller<C> {
 
 impl<C: Concurrent> Caller<C> {
     fn new(client: &C, name: &str, number: usize) -> Self {
+        // The first three have all their keys on one master each, as those are at first, so that the
+        // loss of another one does not stop them.
+        let is_home = |cell: &Cell| {
+            number >= MASTERS || usize::from(cell.slot) * MASTERS / usize::from(SLOTS) == number
+        };
         let cells = |kind| {
-            let key = move |key| format!("{kind}-{number}-{key}");
-            (0..KEYS).map(|number| Cell::new(name, key(number))).collect()
+            let cells = (0..).map(|key| Cell::new(name, format!("{kind}-{number}-{key}")));
+            cells.filter(is_home).take(KEYS).collect()
         };
         let values = RedisDict::new(client, name);
         Self { values, counters: cells("counter"), settings: cells("setting"), failures: vec![] }
