@@ -107,7 +107,7 @@ async fn pem_that_makes_no_sense_is_a_configuration_error<C: Kind>() {
         builder().client_certificate(&*client.certificate, &*other.key),
         C::builder("redis://localhost:1/").root_certificates(root),
     ] {
-        let error = C::build(builder).await.err().expect("an error");
+        let error = C::build(builder).await.unwrap_err();
         assert!(matches!(&error, Error::Configuration(_)), "{error}");
     }
 }
@@ -130,10 +130,10 @@ async fn a_private_key_is_never_shown<C: Kind>() {
         key.replacen('\n', "\n!", 1),
         key.replace("PRIVATE", "SECRET"),
     ] {
-        assert_hides(key, &C::build(builder(&damaged)).await.err().expect("an error"));
+        assert_hides(key, &C::build(builder(&damaged)).await.unwrap_err());
     }
     let stranger = Authority::new("stranger").unwrap().certify_client("client").unwrap();
-    let refused = C::build(presenting(&server, &stranger)).await.err().expect("an error");
+    let refused = C::build(presenting(&server, &stranger)).await.unwrap_err();
     assert_hides(&stranger.key, &refused);
 }
 
@@ -147,7 +147,7 @@ async fn tls_and_no_tls_do_not_wait_for_each_other<C: Kind>() {
     ] {
         let start = Instant::now();
         let builder = builder.connect_timeout(SHORT).response_timeout(SHORT);
-        let error = C::build(builder).await.err().expect("an error");
+        let error = C::build(builder).await.unwrap_err();
         assert!(error.to_string().contains(reason), "{error}");
         assert!(error.is_connection_lost() && error.applied() == Applied::No, "{error}");
         assert!(start.elapsed() < 4 * SHORT, "{:?}", start.elapsed());
@@ -163,7 +163,7 @@ async fn a_silent_server_is_not_waited_for_longer_than_said<C: Kind>() {
         C::builder(&format!("redis://{address}/")).name("a name"),
     ] {
         let start = Instant::now();
-        let error = C::build(builder.connect_timeout(SHORT)).await.err().expect("an error");
+        let error = C::build(builder.connect_timeout(SHORT)).await.unwrap_err();
         assert!(matches!(&error, Error::Connect { .. }), "{error}");
         assert!(error.to_string().contains("timed out"), "{error}");
         assert!(start.elapsed() < 4 * SHORT, "{:?}", start.elapsed());
@@ -174,7 +174,7 @@ async fn a_certificate_is_always_checked<C: Kind>() {
     let Some(server) = TlsServer::start().unwrap() else { return };
     let url = format!("{}#insecure", server.url());
     for builder in [C::builder(&url), trusting(&url, &server)] {
-        let error = C::build(builder).await.err().expect("an error");
+        let error = C::build(builder).await.unwrap_err();
         assert!(matches!(&error, Error::Configuration(_)), "{error}");
     }
 }
@@ -219,7 +219,7 @@ fn presenting<C: Kind>(server: &TlsServer, client: &Identity) -> ClientBuilder<C
 
 /// Neither the client nor a first write of one that connects late gets to the server.
 async fn assert_refused<C: Kind>(builder: ClientBuilder<C>, reasons: &[&str]) {
-    let error = C::build(builder.clone()).await.err().expect("an error");
+    let error = C::build(builder.clone()).await.unwrap_err();
     assert!(matches!(&error, Error::Connect { .. }), "{error}");
     assert!(reasons.iter().any(|reason| error.to_string().contains(reason)), "{error}");
     let client = C::build(builder.lazy()).await.unwrap();
@@ -227,7 +227,7 @@ async fn assert_refused<C: Kind>(builder: ClientBuilder<C>, reasons: &[&str]) {
     for error in [
         settle!(list.push_back("x")).unwrap_err(),
         settle!(list.wait_pop_front(LONG)).unwrap_err(),
-        client.pipeline((list.deferred().push_back("x"),)).await.err().expect("an error"),
+        client.pipeline((list.deferred().push_back("x"),)).await.unwrap_err(),
     ] {
         assert!(matches!(&error, Error::Connect { .. }), "{error}");
     }

@@ -8,6 +8,7 @@ pub(crate) mod python;
 pub(crate) mod sentinel;
 pub(crate) mod servers;
 pub(crate) mod tls;
+pub(crate) mod workload;
 
 use std::{
     io::{self, BufRead, BufReader, Write},
