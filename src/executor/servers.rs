@@ -157,8 +157,14 @@ impl<N: Node> Servers<N> {
 
     /// Finds the servers for the first time.
     pub(crate) async fn find(&self) -> Result<()> {
-        let topology = self.discover(true).await?;
-        self.install(topology)
+        let topology = self.discover(true).await.map_err(|error| {
+            // It is about the last one that was asked.
+            match error.is_connection_lost() || error.is_timeout() {
+                true => Error::Connect { address: self.address(), source: Box::new(error) },
+                false => error,
+            }
+        });
+        self.install(topology?)
     }
 
     fn read<T>(&self, see: impl FnOnce(&Map<N>) -> T) -> T {
