@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use redis_collections::{AsyncClient, Client, RedisDict, RedisHashDict, Scan};
 use support::cluster::Cluster;
 use support::concurrent::{Concurrent, on_both_kinds, on_shared_cluster};
-use support::kinds::{Kind, ok};
+use support::kinds::ok;
 use support::servers::Outcome;
 
 on_both_kinds! {

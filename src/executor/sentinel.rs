@@ -42,7 +42,7 @@ impl<N: Node> Sentinels<N> {
         reach: impl Fn(&str) -> Result<Arc<N>>,
     ) -> Result<Topology> {
         let preferred = self.preferred.load(Ordering::Relaxed);
-        let mut failed = Error::Configuration("no Sentinel is named".into());
+        let mut failed = None;
         for index in (0..self.nodes.len()).map(|index| (index + preferred) % self.nodes.len()) {
             let found = match self.ask(&self.nodes[index]).await {
                 Ok(address) if *known == Topology::one(&address) => Ok(address),
@@ -57,11 +57,12 @@ impl<N: Node> Sentinels<N> {
                     self.preferred.store(index, Ordering::Relaxed);
                     return Ok(Topology::one(&address));
                 }
-                Err(_) if is_unknown_name(&failed) => {}
-                Err(error) => failed = error,
+                // That another one cannot be reached says less.
+                Err(_) if matches!(failed, Some(Error::Configuration(_))) => {}
+                Err(error) => failed = Some(error),
             }
         }
-        Err(failed)
+        Err(failed.unwrap_or_else(|| Error::Configuration("no Sentinel is named".into())))
     }
 
     async fn ask(&self, sentinel: &N) -> Result<String> {
@@ -69,22 +70,23 @@ impl<N: Node> Sentinels<N> {
         let command = request.returns(reply::raw_each);
         let reply = sentinel.call(Line::new(&command.request, Form::AsIs)).await;
         let reply = reply.map_err(|fault| fault.into_error(|| command.request.attempt()))?;
+        let (address, name) = (&sentinel.connector().address, &self.name);
+        let answer = command.read(reply).map_err(|error| match error {
+            Error::Unsupported { .. } => {
+                Error::Configuration(format!("the server at {address} is no Sentinel"))
+            }
+            error => error,
+        })?;
         let text = |part: &Option<Vec<u8>>| String::from_utf8(part.clone()?).ok();
-        match &command.read(reply)?[..] {
+        match &answer[..] {
             [host, port] => Option::zip(text(host), text(port)).map(|(h, p)| format!("{h}:{p}")),
             _ => None,
         }
         .ok_or_else(|| {
-            let (sentinel, name) = (&sentinel.connector().address, &self.name);
-            Error::Configuration(format!(
-                "the Sentinel at {sentinel} knows no master named {name:?}"
-            ))
+            let problem = format!("the Sentinel at {address} knows no master named {name:?}");
+            Error::Configuration(problem)
         })
     }
-}
-
-fn is_unknown_name(error: &Error) -> bool {
-    matches!(error, Error::Configuration(reason) if reason.contains("knows no master"))
 }
 
 /// Makes sure that a server is a master, unless the user may not ask.

@@ -157,7 +157,13 @@ impl<N: Node> Servers<N> {
 
     /// Finds the servers for the first time.
     pub(crate) async fn find(&self) -> Result<()> {
-        let topology = self.discover().await?;
+        let topology = self.discover().await.map_err(|error| {
+            // It is about the last one that was asked.
+            match error.is_connection_lost() || error.is_timeout() {
+                true => Error::Connect { address: self.address(), source: Box::new(error) },
+                false => error,
+            }
+        })?;
         #[cfg(feature = "cluster")]
         if let Origin::Cluster(seeds) = &self.origin {
             seeds.check(&topology).await?;

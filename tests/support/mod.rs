@@ -2,6 +2,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod concurrent;
+pub(crate) mod counters;
 pub(crate) mod kinds;
 pub(crate) mod maps;
 pub(crate) mod proxy;

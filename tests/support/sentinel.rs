@@ -135,11 +135,16 @@ impl Sentinels {
     /// Lets the sentinels exchange the master and the replica.
     pub(crate) fn failover(&self) -> Outcome<usize> {
         let old = self.master()?;
-        let sentinel = self.running().next().ok_or("no sentinel runs")?;
-        sentinel.ask::<()>("FAILOVER")?;
+        self.begin_failover()?;
         let new = self.wait_for_new_master(old)?;
         self.wait_until_healthy()?;
         Ok(new)
+    }
+
+    /// As [`failover`](Self::failover), but waits for nothing.
+    pub(crate) fn begin_failover(&self) -> Outcome {
+        let sentinel = self.running().next().ok_or("no sentinel runs")?;
+        Ok(sentinel.ask("FAILOVER")?)
     }
 
     /// Starts a server again and waits until it is the replica of the other one, or its master.
