@@ -210,7 +210,7 @@ async fn a_waiting_pop_goes_on_over_tls_when_the_server_is_restarted<C: Kind>() 
 }
 
 fn trusting<C: Kind>(url: &str, server: &TlsServer) -> ClientBuilder<C> {
-    C::builder(url).root_certificates(server.authority().certificate())
+    C::builder(url).root_certificates(server.authority().certificate()).connect_timeout(LONG)
 }
 
 fn presenting<C: Kind>(server: &TlsServer, client: &Identity) -> ClientBuilder<C> {
