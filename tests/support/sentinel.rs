@@ -33,8 +33,10 @@ const GUARDED_SENTINEL: &str = r#"
 ///
 /// During a failover they look at the servers once a second nevertheless. They trust what they saw
 /// for five times PING-PERIOD, and undo a promotion they have not heard of for four times
-/// PUBLISH-PERIOD, so both must be longer than that second.
-const PERIODS: &str = "INFO-PERIOD 500 PING-PERIOD 300 ASK-PERIOD 100 PUBLISH-PERIOD 500";
+/// PUBLISH-PERIOD, so both must be longer than that second. One that was held up for two seconds, by
+/// a busy machine or a slow disk, does nothing for TILT-PERIOD.
+const PERIODS: &str =
+    "INFO-PERIOD 500 PING-PERIOD 300 ASK-PERIOD 100 PUBLISH-PERIOD 500 TILT-PERIOD 2000";
 
 /// Three sentinels, a master and one replica; the first server begins as the master.
 ///
