@@ -4,8 +4,6 @@ mod support;
 
 use std::fmt::Debug;
 use std::net::TcpListener;
-use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -19,6 +17,10 @@ use support::servers::{PATIENCE, free_port, query, wait_for};
 use support::within;
 
 const LONG: Duration = Duration::from_secs(30);
+
+/// Two seconds after they named another one, Sentinels make the old master a replica and end its
+/// connections. Clients that ask every second know before.
+const UNTIL_SENTINELS_ACT: Duration = Duration::from_millis(1800);
 
 on_both_kinds!(
     everything_works_through_sentinels,
@@ -37,7 +39,7 @@ on_both_kinds!(
 );
 
 async fn everything_works_through_sentinels<C: Kind>() {
-    let sentinels = Turn::take();
+    let sentinels = Sentinels::start().unwrap();
     let client = C::build(named(&sentinels)).await.unwrap();
     let dict: RedisDict<String, String, C> = RedisDict::new(&client, "dict");
     let hash: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, "hash");
@@ -59,7 +61,7 @@ async fn everything_works_through_sentinels<C: Kind>() {
 }
 
 async fn the_sentinels_and_the_master_have_their_own_passwords<C: Kind>() {
-    let sentinels = Turn::take_with_password("s3cret-of-servers");
+    let sentinels = Sentinels::start_with_password("s3cret-of-servers").unwrap();
     for url in sentinels.urls() {
         query::<()>(&url, "ACL SETUSER watcher on >s3cret-of-sentinels +@all").unwrap();
     }
@@ -92,7 +94,7 @@ async fn the_sentinels_and_the_master_have_their_own_passwords<C: Kind>() {
 }
 
 async fn a_workload_goes_on_when_the_master_is_killed<C: Kind>() {
-    let mut sentinels = Turn::take();
+    let mut sentinels = Sentinels::start().unwrap();
     let client = C::build(named(&sentinels)).await.unwrap();
     let workload = Counters::start(&client);
     let first = sentinels.kill_master().unwrap();
@@ -103,7 +105,7 @@ async fn a_workload_goes_on_when_the_master_is_killed<C: Kind>() {
 }
 
 async fn a_workload_moves_to_the_new_master_after_a_planned_failover<C: Kind>() {
-    let sentinels = Turn::take();
+    let sentinels = Sentinels::start().unwrap();
     let client = C::build(named(&sentinels)).await.unwrap();
     let workload = Counters::start(&client);
     let first = sentinels.master().unwrap();
@@ -119,11 +121,11 @@ async fn a_workload_moves_to_the_new_master_after_a_planned_failover<C: Kind>() 
     workload.wait_until_it_goes_on();
     println!("a planned failover, {}: {}", kind::<C>(), workload.finish().await);
     println!("the new master is used {taken:.1?} after it was named");
-    assert!(taken < Duration::from_millis(1500), "{taken:?}");
+    assert!(taken < UNTIL_SENTINELS_ACT, "{taken:?}");
 }
 
 async fn a_waiting_pop_gets_what_is_pushed_after_the_master_was_killed<C: Kind>() {
-    let mut sentinels = Turn::take();
+    let mut sentinels = Sentinels::start().unwrap();
     let pop = waiting_pop::<C>(&sentinels).await;
     let first = sentinels.kill_master().unwrap();
     let second = sentinels.wait_for_new_master(first).unwrap();
@@ -132,9 +134,11 @@ async fn a_waiting_pop_gets_what_is_pushed_after_the_master_was_killed<C: Kind>(
 }
 
 async fn a_waiting_pop_gets_what_is_pushed_after_a_planned_failover<C: Kind>() {
-    let sentinels = Turn::take();
+    let sentinels = Sentinels::start().unwrap();
     let pop = waiting_pop::<C>(&sentinels).await;
-    let second = sentinels.failover().unwrap();
+    let first = sentinels.master().unwrap();
+    sentinels.begin_failover().unwrap();
+    let second = sentinels.wait_for_new_master(first).unwrap();
     query::<()>(&sentinels.server_url(second), "RPUSH list x").unwrap();
     assert_eq!(pop.join().unwrap().unwrap().as_deref(), Some("x"));
 }
@@ -151,7 +155,7 @@ async fn waiting_pop<C: Kind>(sentinels: &Sentinels) -> JoinHandle<Result<Option
 }
 
 async fn sentinels_that_cannot_be_reached_are_passed_over<C: Kind>() {
-    let mut sentinels = Turn::take();
+    let mut sentinels = Sentinels::start().unwrap();
     sentinels.kill_sentinel(0).unwrap();
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let silent = silent.local_addr().unwrap();
@@ -165,7 +169,7 @@ async fn sentinels_that_cannot_be_reached_are_passed_over<C: Kind>() {
 }
 
 async fn a_failover_is_noticed_although_the_sentinel_asked_last_is_gone<C: Kind>() {
-    let mut sentinels = Turn::take();
+    let mut sentinels = Sentinels::start().unwrap();
     let client = C::build(named(&sentinels)).await.unwrap();
     let dict: RedisDict<String, String, C> = RedisDict::new(&client, "dict");
     sentinels.kill_sentinel(0).unwrap();
@@ -190,7 +194,7 @@ async fn sentinels_none_of_which_can_be_reached_are_all_named<C: Kind>() {
 }
 
 async fn a_name_that_the_sentinels_do_not_know_is_named<C: Kind>() {
-    let sentinels = Turn::take();
+    let sentinels = Sentinels::start().unwrap();
     let mut urls = vec![nowhere()];
     urls.extend(sentinels.urls());
     urls.push(nowhere());
@@ -227,7 +231,7 @@ async fn urls_that_make_no_sense_are_refused<C: Kind>() {
 }
 
 async fn a_server_that_is_not_a_master_yet_is_not_used<C: Kind>() {
-    let sentinels = Turn::take();
+    let sentinels = Sentinels::start().unwrap();
     let master = LocalServer::start().unwrap();
     let port = master.port().to_string();
     let replica = LocalServer::start_with(&["--replicaof", "127.0.0.1", &port]).unwrap();
@@ -250,44 +254,6 @@ async fn a_server_that_is_not_a_master_yet_is_not_used<C: Kind>() {
     query::<()>(replica.url(), "REPLICAOF NO ONE").unwrap();
     writing.join().unwrap().expect("a write that waited for the master");
     assert_eq!(query::<String>(replica.url(), "GET dict:a").unwrap(), "x");
-}
-
-/// Sentinels of a test's own, while no other test of this program has any.
-struct Turn {
-    // Dropped in this order: the next test begins when the servers have ended.
-    sentinels: Sentinels,
-    _turn: MutexGuard<'static, ()>,
-}
-
-impl Turn {
-    fn take() -> Self {
-        let turn = Self::wait();
-        Self { sentinels: Sentinels::start().unwrap(), _turn: turn }
-    }
-
-    fn take_with_password(password: &str) -> Self {
-        let turn = Self::wait();
-        Self { sentinels: Sentinels::start_with_password(password).unwrap(), _turn: turn }
-    }
-
-    fn wait() -> MutexGuard<'static, ()> {
-        static TURN: Mutex<()> = Mutex::new(());
-        TURN.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Deref for Turn {
-    type Target = Sentinels;
-
-    fn deref(&self) -> &Sentinels {
-        &self.sentinels
-    }
-}
-
-impl DerefMut for Turn {
-    fn deref_mut(&mut self) -> &mut Sentinels {
-        &mut self.sentinels
-    }
 }
 
 fn named<C: Kind>(sentinels: &Sentinels) -> ClientBuilder<C> {

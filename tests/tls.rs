@@ -3,11 +3,15 @@
 mod support;
 
 use std::fmt::Debug;
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use redis_collections::{Applied, ClientBuilder, Error, RedisDict, RedisHashDict, RedisList};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use support::eventually;
 use support::kinds::{Kind, ok, on_both_kinds, settle, sorted};
 use support::servers::query;
@@ -29,6 +33,7 @@ on_both_kinds!(
     tls_and_no_tls_do_not_wait_for_each_other,
     a_silent_server_is_not_waited_for_longer_than_said,
     a_certificate_is_always_checked,
+    a_sentinel_and_the_master_it_names_are_both_talked_to_over_tls,
     a_restarted_server_is_connected_to_again,
     a_waiting_pop_goes_on_over_tls_when_the_server_is_restarted,
 );
@@ -179,6 +184,20 @@ async fn a_certificate_is_always_checked<C: Kind>() {
     }
 }
 
+async fn a_sentinel_and_the_master_it_names_are_both_talked_to_over_tls<C: Kind>() {
+    let Some(server) = TlsServer::start().unwrap() else { return };
+    let sentinel = imitate_sentinel(server.authority(), server.port());
+    let urls = [format!("rediss://localhost:{sentinel}/")];
+    let builder = C::sentinel_builder(&urls, "the-master");
+    let error = C::build(builder.clone()).await.unwrap_err();
+    assert!(error.to_string().contains("UnknownIssuer"), "{error}");
+    let builder = builder.root_certificates(server.authority().certificate());
+    let client = C::build(builder).await.unwrap();
+    let dict: RedisDict<String, String, C> = RedisDict::new(&client, "dict");
+    ok!(dict.insert("a", "x"));
+    assert_eq!(query::<String>(server.server().url(), "GET dict:a").unwrap(), "x");
+}
+
 async fn a_restarted_server_is_connected_to_again<C: Kind>() {
     let Some(mut server) = TlsServer::start().unwrap() else { return };
     let client = C::build(trusting(&server.url(), &server)).await.unwrap();
@@ -241,6 +260,36 @@ fn assert_hides(key: &str, shown: &impl Debug) {
         let bytes = bytes.trim_matches(['[', ']']);
         assert!(!text.contains(line) && !text.contains(bytes), "{text}");
     }
+}
+
+/// The port of what answers over TLS like a Sentinel that knows a master on 127.0.0.1.
+fn imitate_sentinel(authority: &Authority, master: u16) -> u16 {
+    let identity = authority.certify_server(&["localhost"]).unwrap();
+    let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+    let config = ServerConfig::builder().with_no_client_auth();
+    let config = Arc::new(config.with_single_cert(vec![certificate], key).unwrap());
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let master = master.to_string();
+    let named = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{master}\r\n", master.len());
+    thread::spawn(move || {
+        for socket in listener.incoming().map_while(Result::ok) {
+            let session = ServerConnection::new(config.clone()).unwrap();
+            let mut stream = BufReader::new(StreamOwned::new(session, socket));
+            let mut line = String::new();
+            while stream.read_line(&mut line).is_ok_and(|length| length > 0) {
+                let reply = match line.trim() {
+                    "PING" => "+PONG\r\n",
+                    "the-master" => &named,
+                    _ => "",
+                };
+                let _ = stream.get_mut().write_all(reply.as_bytes());
+                line.clear();
+            }
+        }
+    });
+    port
 }
 
 fn has_a_waiting_client(server: &TlsServer) -> bool {

@@ -16,12 +16,12 @@ use std::{
 
 const WORKERS: usize = 6;
 const KEYS: &str = "counters";
-/// So many writes that all workers have had their turn.
-const SOME: u64 = 500;
+/// How many writes of a worker show that it goes on.
+const SOME: u64 = 50;
 
 pub(crate) struct Counters<C: Kind> {
     counters: RedisDict<usize, u64, C>,
-    acknowledged: Arc<AtomicU64>,
+    acknowledged: [Arc<AtomicU64>; WORKERS],
     end: Arc<AtomicBool>,
     workers: Vec<JoinHandle<Counted>>,
 }
@@ -29,10 +29,11 @@ pub(crate) struct Counters<C: Kind> {
 impl<C: Kind> Counters<C> {
     pub(crate) fn start(client: &C) -> Self {
         let counters = RedisDict::new(client, KEYS);
-        let (acknowledged, end) = (Arc::default(), Arc::default());
-        let workers = (0..WORKERS).map(|worker| {
+        let acknowledged: [_; WORKERS] = Default::default();
+        let end = Arc::default();
+        let workers = acknowledged.iter().enumerate().map(|(worker, acknowledged)| {
             let (counters, client) = (RedisDict::clone(&counters), client.clone());
-            let (acknowledged, end) = (Arc::clone(&acknowledged), Arc::clone(&end));
+            let (acknowledged, end) = (Arc::clone(acknowledged), Arc::clone(&end));
             thread::spawn(move || C::finish(count(worker, client, counters, acknowledged, end)))
         });
         let workers = workers.collect();
@@ -41,11 +42,13 @@ impl<C: Kind> Counters<C> {
         this
     }
 
-    /// Waits until some more writes are acknowledged.
+    /// Waits until some more writes of each worker are acknowledged.
     pub(crate) fn wait_until_it_goes_on(&self) {
-        let before = self.acknowledged.load(Relaxed);
-        let goes_on = || self.acknowledged.load(Relaxed) >= before + SOME;
-        assert!(within(PATIENCE, goes_on), "no writes are acknowledged");
+        for acknowledged in &self.acknowledged {
+            let before = acknowledged.load(Relaxed);
+            let goes_on = || acknowledged.load(Relaxed) >= before + SOME;
+            assert!(within(PATIENCE, goes_on), "no writes are acknowledged");
+        }
     }
 
     /// The key of one of the counters.

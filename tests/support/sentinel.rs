@@ -13,6 +13,7 @@ use std::{
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 const NAME: &str = "mymaster";
@@ -32,15 +33,21 @@ const GUARDED_SENTINEL: &str = r#"
 ///
 /// During a failover they look at the servers once a second nevertheless. They trust what they saw
 /// for five times PING-PERIOD, and undo a promotion they have not heard of for four times
-/// PUBLISH-PERIOD, so both must be longer than that second.
-const PERIODS: &str = "INFO-PERIOD 500 PING-PERIOD 300 ASK-PERIOD 100 PUBLISH-PERIOD 500";
+/// PUBLISH-PERIOD, so both must be longer than that second. One that was held up for two seconds, by
+/// a busy machine or a slow disk, does nothing for TILT-PERIOD.
+const PERIODS: &str =
+    "INFO-PERIOD 500 PING-PERIOD 300 ASK-PERIOD 100 PUBLISH-PERIOD 500 TILT-PERIOD 2000";
 
 /// Three sentinels, a master and one replica; the first server begins as the master.
+///
+/// The tests of a program take turns with theirs: with too little of the processor, sentinels take
+/// servers for dead that are not.
 pub(crate) struct Sentinels {
     // Dropped in this order: the sentinels do not see the servers end.
     sentinels: Vec<Sentinel>,
     servers: [LocalServer; 2],
     password: Option<String>,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Sentinels {
@@ -54,6 +61,8 @@ impl Sentinels {
     }
 
     fn start_as(password: Option<&str>) -> Outcome<Self> {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let mut arguments = vec!["--repl-diskless-sync-delay", "0"];
         if let Some(password) = password {
             arguments.extend(["--requirepass", password, "--masterauth", password]);
@@ -63,7 +72,7 @@ impl Sentinels {
         arguments.extend(["--replicaof", "127.0.0.1", &port]);
         let servers = [master, LocalServer::start_with(&arguments)?];
         let password = password.map(str::to_owned);
-        let mut this = Self { sentinels: Vec::new(), servers, password };
+        let mut this = Self { sentinels: Vec::new(), servers, password, _turn: turn };
         // Sentinels that find the replica at once need not look for it.
         wait_for("the replica", || this.is_in_sync(0))?;
         for number in 0..SENTINELS {
