@@ -25,9 +25,7 @@ impl Verdict {
         match (error.code(), address()) {
             ("MOVED", Some(address)) => Verdict::Moved(address.to_owned()),
             ("ASK", Some(address)) => Verdict::Ask(address.to_owned()),
-            ("TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "MASTERDOWN" | "READONLY", _) => {
-                Verdict::Later
-            }
+            (code, _) if PASSING.contains(&code) => Verdict::Later,
             _ => Verdict::Final,
         }
     }
@@ -60,6 +58,10 @@ impl Verdict {
     }
 }
 
+/// Refusals that pass when a slot has moved or another server has taken over.
+const PASSING: [&str; 6] =
+    ["TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY", "NOREPLICAS"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +76,7 @@ mod tests {
             ("-LOADING\r\n", Verdict::Later),
             ("-MASTERDOWN Link with MASTER is down\r\n", Verdict::Later),
             ("-READONLY You can't write against a read only replica.\r\n", Verdict::Later),
+            ("-NOREPLICAS Not enough good replicas to write.\r\n", Verdict::Later),
             ("-WRONGTYPE Operation against a key\r\n", Verdict::Final),
             ("-MOVED\r\n", Verdict::Final),
             ("+OK\r\n", Verdict::Final),
