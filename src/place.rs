@@ -1,14 +1,6 @@
-//! Where a request goes when there are several servers, and how their answers become one reply.
+//! Where requests go when there are several servers.
 //!
 //! Slots and hash tags: <https://valkey.io/topics/cluster-spec/>.
-
-use std::collections::BTreeMap;
-
-use redis::Value;
-
-use crate::error::{Error, Result};
-use crate::reply::server_error;
-use crate::request::Request;
 
 /// Which server a request is for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,71 +22,6 @@ pub(crate) enum Gather {
     Sum,
     /// All `OK`.
     Done,
-}
-
-impl Request {
-    /// The one slot of the keys, if there are keys.
-    pub(crate) fn slot(&self) -> Result<Option<u16>> {
-        if let Place::Slot(slot) = self.place() {
-            return Ok(Some(slot));
-        }
-        let mut slots = self.keys().map(key_slot);
-        let first = slots.next();
-        match slots.all(|slot| Some(slot) == first) {
-            true => Ok(first),
-            false => Err(several_slots(self)),
-        }
-    }
-
-    /// Which keys lie in which slot, by their positions among the keys.
-    pub(crate) fn keys_by_slot(&self) -> BTreeMap<u16, Vec<usize>> {
-        let mut parts = BTreeMap::<u16, Vec<usize>>::new();
-        for (position, key) in self.keys().enumerate() {
-            parts.entry(key_slot(key)).or_default().push(position);
-        }
-        parts
-    }
-
-    /// One reply of the replies to parts, each of which asked for the keys at some positions.
-    pub(crate) fn gathered(
-        &self,
-        gather: Gather,
-        parts: impl IntoIterator<Item = (Vec<usize>, Result<Value>)>,
-    ) -> Result<Value> {
-        let mut elements = vec![Value::Nil; self.key_count()];
-        let mut sum = 0;
-        let mut done = false;
-        let mut failed: Option<Error> = None;
-        let mut fail = |error| {
-            if !failed.as_ref().is_some_and(Error::may_have_been_applied) {
-                failed = Some(error);
-            }
-        };
-        for (keys, reply) in parts {
-            match (gather, reply) {
-                (_, Ok(Value::ServerError(error))) => fail(server_error(self, &error)),
-                (_, Err(error)) => fail(error),
-                (Gather::InOrder, Ok(Value::Array(values))) if values.len() == keys.len() => {
-                    keys.into_iter().zip(values).for_each(|(key, value)| elements[key] = value);
-                }
-                (Gather::Sum, Ok(Value::Int(count))) => (sum, done) = (sum + count, true),
-                (Gather::Done, Ok(Value::Okay | Value::SimpleString(_))) => done = true,
-                (_, Ok(other)) => return Ok(other),
-            }
-        }
-        match (failed, gather) {
-            (Some(error), _) if done && self.writes() => Err(error.part_of(self.attempt())),
-            (Some(error), _) => Err(error),
-            (None, Gather::InOrder) => Ok(Value::Array(elements)),
-            (None, Gather::Sum) => Ok(Value::Int(sum)),
-            (None, Gather::Done) => Ok(Value::Okay),
-        }
-    }
-}
-
-/// The error for keys that are not together.
-pub(crate) fn several_slots(request: &Request) -> Error {
-    Error::InvalidArgument { attempt: Box::new(request.attempt()), reason: SEVERAL_SLOTS.into() }
 }
 
 /// The slot of a key: of what is between its first `{` and the next `}`, if there is anything.
@@ -133,9 +60,6 @@ const CRC16: [u16; 256] = {
 /// How many slots a cluster has.
 pub(crate) const SLOTS: u16 = 16384;
 
-const SEVERAL_SLOTS: &str = "its keys lie in several slots of the cluster, and a command has to have \
-    all in one; a common hash tag keeps keys together: {orders}:new and {orders}:done";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,45 +77,5 @@ mod tests {
         ] {
             assert_eq!(key_slot(key.as_bytes()), slot, "{key}");
         }
-    }
-
-    #[test]
-    fn keys_of_several_slots_are_refused_or_divided() {
-        let keys = ["{a}1", "b", "{a}2"];
-        let request = keys.iter().fold(Request::read("SUNION"), |r, key| r.key(key.as_bytes()));
-        let error = request.slot().unwrap_err().to_string();
-        assert!(error.contains(r#"SUNION "{a}1": its keys lie in several slots"#), "{error}");
-        let (a, b) = (key_slot(b"a"), key_slot(b"b"));
-        assert_eq!(request.keys_by_slot(), BTreeMap::from([(a, vec![0, 2]), (b, vec![1])]));
-        assert_eq!(Request::read("GET").key(b"{a}").slot().unwrap(), Some(a));
-        assert_eq!(Request::read("PING").slot().unwrap(), None);
-    }
-
-    #[test]
-    fn replies_to_parts_become_one() {
-        let int = |number| Ok(Value::Int(number));
-        let request = Request::write("X").key(b"a").key(b"b").key(b"c");
-        let two = Ok(Value::Array(vec![Value::Int(1), Value::Int(3)]));
-        let one = Ok(Value::Array(vec![Value::Int(2)]));
-        let parts = [(vec![0, 2], two), (vec![1], one)];
-        let gathered = request.gathered(Gather::InOrder, parts).unwrap();
-        assert_eq!(gathered, Value::Array(vec![Value::Int(1), Value::Int(2), Value::Int(3)]));
-        let parts = [(vec![0, 2], int(2)), (vec![1], int(1))];
-        assert_eq!(request.gathered(Gather::Sum, parts).unwrap(), Value::Int(3));
-        let failed = || Err(Error::Timeout { attempt: Box::new(request.attempt()) });
-        let error = request.gathered(Gather::Sum, [(vec![0], int(1)), (vec![1], failed())]);
-        assert_eq!(error.unwrap_err().applied(), crate::Applied::Yes);
-        let error = request.gathered(Gather::Sum, [(vec![0, 1], failed())]);
-        assert_eq!(error.unwrap_err().applied(), crate::Applied::Perhaps);
-        let refused = || Err(Error::Connect { address: "x".into(), source: "refused".into() });
-        let error = request.gathered(Gather::Sum, [(vec![0], failed()), (vec![1], refused())]);
-        assert_eq!(error.unwrap_err().applied(), crate::Applied::Perhaps);
-        let error = request.gathered(Gather::Sum, [(vec![0], int(1)), (vec![1], refused())]);
-        let error = error.unwrap_err();
-        assert_eq!(error.applied(), crate::Applied::Yes);
-        assert_eq!(
-            error.to_string(),
-            r#"X "a": the connection was lost: cannot connect to x: refused"#
-        );
     }
 }

@@ -1,6 +1,9 @@
 //! Requests: the arguments of a command, and what a client must know of them.
 
+mod divide;
 mod inspect;
+
+pub(crate) use divide::several_slots;
 
 use std::borrow::Cow;
 use std::fmt;

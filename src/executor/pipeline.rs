@@ -12,10 +12,9 @@ use super::servers::Destination;
 use super::spread::with_source_once;
 use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
-use crate::place::several_slots;
 use crate::protocol::{Form, Line};
 use crate::reply::server_error;
-use crate::request::Request;
+use crate::request::{Request, several_slots};
 
 /// Commands that travel together: a tuple, or a `Vec` of one kind.
 #[diagnostic::on_unimplemented(
