@@ -214,8 +214,10 @@ impl Error {
         | Error::Timeout { attempt }
         | Error::Server { attempt, .. }
         | Error::Unsupported { attempt, .. }
+        | Error::Encode { attempt, .. }
         | Error::Decode { attempt, .. }
-        | Error::UnexpectedReply { attempt, .. } = &mut self
+        | Error::UnexpectedReply { attempt, .. }
+        | Error::InvalidArgument { attempt, .. } = &mut self
         {
             attempt.in_part = true;
         }

@@ -5,7 +5,9 @@ mod support;
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use redis_collections::{Client, Codec, Error, LocalServer, Name, RedisDict, RedisList, Ttl};
+use redis_collections::{
+    Applied, Client, Codec, Error, Json, LocalServer, Name, RedisDict, RedisList, Ttl,
+};
 use support::kinds::{Kind, contract, ok, settle, sorted};
 use support::maps::map_scenarios;
 
@@ -21,6 +23,7 @@ contract! {
     a_glob_selects_entries,
     all_entries_are_replaced_at_once,
     extend_takes_any_number_of_entries,
+    an_extend_that_fails_half_way_says_so,
     entries_expire,
     a_time_to_live_that_cannot_be_kept_is_refused,
     an_entry_that_cannot_be_decoded_does_not_hide_the_others,

@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::HashMap;
 
-use redis_collections::{Codec, Error, Name, RedisHashDict, RedisList, Ttl};
+use redis_collections::{Applied, Codec, Error, Json, Name, RedisHashDict, RedisList, Ttl};
 use support::kinds::{Kind, contract, ok, settle, sorted};
 use support::maps::map_scenarios;
 
@@ -20,6 +20,7 @@ contract! {
     a_glob_selects_entries,
     all_entries_are_replaced_at_once,
     extend_takes_any_number_of_entries,
+    an_extend_that_fails_half_way_says_so,
     an_entry_that_cannot_be_decoded_does_not_hide_the_others,
     a_dict_can_be_read_with_other_codecs,
     the_whole_dict_can_expire,

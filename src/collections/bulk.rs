@@ -22,13 +22,17 @@ pub(crate) fn in_chunks<I: IntoIterator, T>(
     commands
 }
 
-/// Sends the commands one after the other, up to the first that fails.
+/// Sends the commands one after the other, up to the first that fails. Its error says if others
+/// were applied before.
 pub(crate) async fn send_all<E: RoundTrips, T: Send + 'static>(
     executor: E,
     commands: Vec<Command<T>>,
 ) -> Result<()> {
-    for command in commands {
-        executor.send(command).await?;
+    for (before, command) in commands.into_iter().enumerate() {
+        let attempt = command.request.attempt();
+        if let Err(error) = executor.send(command).await {
+            return Err(if before > 0 { error.part_of(attempt) } else { error });
+        }
     }
     Ok(())
 }

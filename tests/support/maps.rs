@@ -80,6 +80,23 @@ macro_rules! map_scenarios {
             assert!(ok!(dict.is_empty()));
         }
 
+        async fn an_extend_that_fails_half_way_says_so<C: Kind>(client: C, name: &'static str) {
+            type Odd = Json<HashMap<(u8, u8), u8>>;
+            let dict = $open::<u64, Odd, C>(&client, name);
+            let (fine, odd) = (HashMap::new(), HashMap::from([((1, 2), 3)]));
+            let entries = |wrong: u64| {
+                let value = |key: u64| if key == wrong { odd.clone() } else { fine.clone() };
+                (0..1500).map(|key| (key, value(key))).collect::<Vec<_>>()
+            };
+            for (wrong, applied, length) in [(3, Applied::No, 0), (1200, Applied::Yes, 1000)] {
+                let entries = entries(wrong);
+                let extended = dict.extend(entries.iter().map(|(key, value)| (key, value)));
+                let error = settle!(extended).unwrap_err();
+                assert!(matches!(&error, Error::Encode { .. }), "{error}");
+                assert_eq!((error.applied(), ok!(dict.len())), (applied, length));
+            }
+        }
+
         async fn extend_takes_any_number_of_entries<C: Kind>(client: C, name: &'static str) {
             let dict = $open::<u64, String, C>(&client, name);
             for size in [0, 1, 999, 1000, 1001, 2500] {
