@@ -146,7 +146,7 @@ pub use executor::{Client, ClientBuilder, Deferred, Executor, Pipeline, RoundTri
 #[cfg(feature = "local-server")]
 pub use local_server::LocalServer;
 
-/// Compiles the programs of the README, which talk to servers that are not here.
+/// Runs the programs of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
