@@ -199,7 +199,7 @@ impl<N: Node> Router<N> {
     /// connection is noticed. A lost connection is made anew until the time is up.
     async fn wait(&self, request: &Request, wait: Wait, to: Destination) -> Result<Value> {
         let deadline = Deadline::after(wait);
-        let mut trip = Trip::to(to);
+        let mut trip = Trip::to(to.clone());
         let mut pauses = Pauses::new();
         let mut reached = false;
         loop {
@@ -214,7 +214,8 @@ impl<N: Node> Router<N> {
             reached |= !matches!(reply, Err(Fault::Connect { .. }));
             let verdict = match &reply {
                 Ok(Value::Nil) if !deadline.is_over() => {
-                    pauses = Pauses::new();
+                    // The next failover may be hours away, and deserves as much patience.
+                    (trip, pauses) = (Trip::to(to.clone()), Pauses::new());
                     continue;
                 }
                 Ok(reply) => Verdict::on(reply),
