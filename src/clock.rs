@@ -3,7 +3,8 @@
 /// Milliseconds since some moment in the past. It may lag behind by [`LAG`], but never runs ahead.
 #[cfg(feature = "near-cache")]
 pub(crate) fn now() -> u64 {
-    coarsetime::Instant::now().duration_since(coarsetime::Instant::default()).as_millis()
+    let ticks = coarsetime::Instant::now_without_cache_update().as_ticks();
+    coarsetime::Duration::from_ticks(ticks).as_millis()
 }
 
 /// Milliseconds since some moment before the first call.

@@ -139,11 +139,11 @@ pub use codec::PyDict;
 pub use codec::{Canonical, Codec, CodecError, Lenient, Undecodable};
 #[cfg(feature = "json")]
 pub use codec::{Json, PyJson};
+#[cfg(feature = "near-cache")]
+pub use collections::{Cached, CachedDict, CachedHashDict, NearCache, WhileCutOff};
 pub use collections::{
     Increment, Name, RedisDict, RedisHashDict, RedisKey, RedisList, RedisSet, Scan, Ttl,
 };
-#[cfg(feature = "near-cache")]
-pub use collections::{Cached, CachedDict, CachedHashDict, NearCache, WhileCutOff};
 pub use command::{Command, Wait};
 pub use error::{Applied, Attempt, Error, Result};
 #[cfg(feature = "async")]

@@ -8,8 +8,8 @@ use std::time::Duration;
 #[cfg(feature = "async")]
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use redis::{
-    ConnectionAddr, ConnectionInfo, ConnectionLike, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
-    RedisError, RedisResult,
+    ConnectionAddr, ConnectionInfo, ConnectionLike, IntoConnectionInfo, ProtocolVersion,
+    RedisConnectionInfo, RedisError, RedisResult,
 };
 
 use super::fault::{Fault, Outcome};
@@ -157,9 +157,8 @@ impl Connector {
     ) -> Outcome<MultiplexedConnection> {
         self.runtime()?;
         let fault = |error| Fault::connect(&self.address, error);
-        let config = config
-            .set_connection_timeout(Some(self.connect_timeout))
-            .set_response_timeout(None);
+        let config =
+            config.set_connection_timeout(Some(self.connect_timeout)).set_response_timeout(None);
         let connecting = async {
             let client = &self.client;
             let mut connection =

@@ -145,7 +145,14 @@ impl<V: Send + Sync + 'static> Cache<V> {
             Begun::Joins(landing) => Start::Joins(landing),
             Begun::Leads => {
                 drop(shard);
-                Start::Leads(Lead { cache: self.clone(), key, token, epoch, landing, has_landed: false })
+                Start::Leads(Lead {
+                    cache: self.clone(),
+                    key,
+                    token,
+                    epoch,
+                    landing,
+                    has_landed: false,
+                })
             }
         }
     }
