@@ -118,14 +118,7 @@ def pydict_update(a):
 
 def pydict_call(a):
     d = pydict(a)
-    methods = {
-        "clear": d.clear,
-        "len": lambda: len(d),
-        "keys": d.keys,
-        "values": lambda: list(d.values()),
-        "iter": lambda: sorted(d),
-        "matching": lambda: dict(d.items_matching(a.pattern)),
-    }
+    methods = {"clear": d.clear, "len": lambda: len(d), "iter": lambda: sorted(d)}
     attempt(a.method, methods[a.method])
 
 
@@ -297,7 +290,7 @@ def main():
     command("pydict-read", lambda a: read(pydict(a), a.keys), namespace, keys, notify)
     command("pydict-delete", lambda a: delete(pydict(a), a.keys), namespace, keys, notify)
     command("pydict-contains", lambda a: contains(pydict(a), a.keys), namespace, keys, notify)
-    command("pydict-call", pydict_call, namespace, method, one("pattern", nargs="?", default="*"), notify)
+    command("pydict-call", pydict_call, namespace, method, notify)
 
     command("dict-write", lambda a: write(quiet_dict(a), map(entry, a.entries)), prefix, entries)
     command("pubsub-write", lambda a: write(pubsub_dict(a), map(entry, a.entries)), prefix, entries)
