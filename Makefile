@@ -1,11 +1,12 @@
 FEATURES := bincode pickle json msgpack pydict async cluster tls local-server async,cluster async,tls cluster,tls
 
 VALKEY := target/valkey
+INTEROP := target/interop
 
-.PHONY: help demo test test-valkey bench server fmt lint features unit doc examples deny
+.PHONY: help demo test test-valkey interop bench server fmt lint features unit doc examples deny
 
 help:
-	@echo "make demo | test (server fmt lint features unit doc examples) | test-valkey | bench | deny"
+	@echo "make demo | test (server fmt lint features unit doc examples) | test-valkey | interop | bench | deny"
 
 demo: server
 	cargo run --release --quiet --example work_queue
@@ -26,6 +27,11 @@ test-valkey:
 	@scripts/install-valkey.sh $(VALKEY)
 	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" cargo test --all-features
 
+# Data and events to and from the Python libraries themselves; plain cargo test leaves them out.
+interop: server
+	@scripts/install-interop.sh $(INTEROP)
+	cargo test --all-features --test interop
+
 bench: server
 	cargo bench --bench overhead
 	cargo bench --bench bulk
@@ -40,6 +46,7 @@ fmt:
 
 lint:
 	cargo clippy --all-targets --all-features -- -D warnings
+	cargo clippy --test interop --all-features -- -D warnings
 
 features:
 	cargo clippy --no-default-features --lib -- -D warnings
