@@ -1,6 +1,7 @@
 FEATURES := bincode pickle json msgpack pydict async cluster tls local-server async,cluster async,tls cluster,tls
 
 VALKEY := target/valkey
+PEERS := redis-collections-peers
 
 .PHONY: help demo test test-valkey bench server fmt lint features unit doc examples deny
 
@@ -27,19 +28,19 @@ test-valkey:
 	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" cargo test --all-features
 
 bench: server
-	cargo bench --bench overhead
+	cargo bench --package $(PEERS) --bench overhead
 	cargo bench --bench bulk
-	cargo bench --bench concurrency
+	cargo bench --package $(PEERS) --bench concurrency
 	cargo bench --bench memory
 
 server:
 	@scripts/install-server.sh
 
 fmt:
-	cargo fmt --check
+	cargo fmt --all --check
 
 lint:
-	cargo clippy --all-targets --all-features -- -D warnings
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
 
 features:
 	cargo clippy --no-default-features --lib -- -D warnings

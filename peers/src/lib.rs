@@ -1,0 +1,1 @@
+//! Comparisons of redis-collections with other libraries: the benchmarks in `benches`.
