@@ -3,10 +3,10 @@ FEATURES := bincode pickle json msgpack pydict async cluster tls local-server as
 VALKEY := target/valkey
 PEERS := redis-collections-peers
 
-.PHONY: help demo test test-valkey bench server fmt lint features unit doc examples deny
+.PHONY: help demo test test-valkey bench race server fmt lint features unit peers doc examples deny
 
 help:
-	@echo "make demo | test (server fmt lint features unit doc examples) | test-valkey | bench | deny"
+	@echo "make demo | test (server fmt lint features unit peers doc examples) | test-valkey | bench | race | deny"
 
 demo: server
 	cargo run --release --quiet --example work_queue
@@ -18,6 +18,7 @@ test:
 	$(MAKE) lint
 	$(MAKE) features
 	$(MAKE) unit
+	$(MAKE) peers
 	$(MAKE) doc
 	$(MAKE) examples
 	@echo "All checks passed."
@@ -32,6 +33,10 @@ bench: server
 	cargo bench --bench bulk
 	cargo bench --package $(PEERS) --bench concurrency
 	cargo bench --bench memory
+
+# How many keys client-side caches leave stale.
+race: server
+	cargo run --release --quiet --package $(PEERS) --bin race
 
 server:
 	@scripts/install-server.sh
@@ -53,6 +58,9 @@ features:
 
 unit: server
 	cargo test --all-features
+
+peers: server
+	cargo test --package $(PEERS)
 
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features
