@@ -1,6 +1,10 @@
 //! The collections: what each operation sends. They do no I/O and know no client.
 
 mod bulk;
+#[cfg(feature = "near-cache")]
+mod cacheable;
+#[cfg(feature = "near-cache")]
+mod cached;
 mod cursor;
 mod dict;
 mod dict_expiry;
@@ -16,6 +20,8 @@ mod list;
 mod list_range;
 mod list_wait;
 mod name;
+#[cfg(feature = "near-cache")]
+mod near_cache;
 mod prefix;
 mod scan;
 mod set;
@@ -23,12 +29,18 @@ mod set_scan;
 mod ttl;
 mod update;
 
+#[cfg(feature = "near-cache")]
+pub use cached::{Cached, CachedDict, CachedHashDict};
 pub use dict::RedisDict;
 pub use hash_dict::RedisHashDict;
 pub use increment::Increment;
 pub use key::RedisKey;
 pub use list::RedisList;
 pub use name::Name;
+#[cfg(feature = "near-cache")]
+pub use near_cache::{NearCache, WhileCutOff};
+#[cfg(feature = "near-cache")]
+pub(crate) use prefix::Prefix;
 pub use scan::Scan;
 pub use set::RedisSet;
 pub use ttl::Ttl;

@@ -106,10 +106,12 @@
 //! | `pickle` | yes | `Pickle` |
 //! | `pydict` | yes | `PyDict` |
 //! | `local-server` | no | `LocalServer`, for examples and tests |
+//! | `near-cache` | no | [`CachedDict`], [`CachedHashDict`] |
 //! | `tls` | no | `rediss` URLs, own root and client certificates, by rustls |
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod clock;
 mod codec;
 mod collections;
 mod command;
@@ -118,6 +120,8 @@ mod error;
 mod executor;
 #[cfg(feature = "local-server")]
 mod local_server;
+#[cfg(feature = "near-cache")]
+mod near;
 mod place;
 mod protocol;
 mod reply;
@@ -135,6 +139,8 @@ pub use codec::PyDict;
 pub use codec::{Canonical, Codec, CodecError, Lenient, Undecodable};
 #[cfg(feature = "json")]
 pub use codec::{Json, PyJson};
+#[cfg(feature = "near-cache")]
+pub use collections::{Cached, CachedDict, CachedHashDict, NearCache, WhileCutOff};
 pub use collections::{
     Increment, Name, RedisDict, RedisHashDict, RedisKey, RedisList, RedisSet, Scan, Ttl,
 };
@@ -145,6 +151,9 @@ pub use executor::{AsyncClient, ReplyFuture};
 pub use executor::{Client, ClientBuilder, Deferred, Executor, Pipeline, RoundTrips};
 #[cfg(feature = "local-server")]
 pub use local_server::LocalServer;
+
+#[cfg(feature = "near-cache")]
+pub use near::CacheStats;
 
 /// Runs the programs of the README.
 #[cfg(doctest)]

@@ -26,12 +26,20 @@ pub(crate) enum Gather {
 
 /// The slot of a key: of what is between its first `{` and the next `}`, if there is anything.
 pub(crate) fn key_slot(key: &[u8]) -> u16 {
-    let tag = key.iter().position(|&byte| byte == b'{').and_then(|open| {
-        let rest = &key[open + 1..];
-        let close = rest.iter().position(|&byte| byte == b'}')?;
-        Some(&rest[..close]).filter(|tag| !tag.is_empty())
-    });
-    crc16(tag.unwrap_or(key)) % SLOTS
+    crc16(tag(key).unwrap_or(key)) % SLOTS
+}
+
+/// The slot of all keys that begin with `prefix`, if they have one in common.
+#[cfg(feature = "near-cache")]
+pub(crate) fn prefix_slot(prefix: &[u8]) -> Option<u16> {
+    tag(prefix).map(|tag| crc16(tag) % SLOTS)
+}
+
+fn tag(key: &[u8]) -> Option<&[u8]> {
+    let open = key.iter().position(|&byte| byte == b'{')?;
+    let rest = &key[open + 1..];
+    let close = rest.iter().position(|&byte| byte == b'}')?;
+    Some(&rest[..close]).filter(|tag| !tag.is_empty())
 }
 
 /// CRC-16/XMODEM: the polynomial 0x1021, nothing reflected, from 0.

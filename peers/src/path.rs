@@ -18,7 +18,10 @@ impl Path {
     pub(crate) async fn read(self, cache: &impl Cached, key: &str) -> Result<Option<u64>> {
         match self {
             Self::Get => cache.get(key).await,
-            Self::GetMany => Ok(cache.get_many(&[key, NEIGHBOUR]).await?.remove(0)),
+            Self::GetMany => {
+                let values = cache.get_many(&[key, NEIGHBOUR]).await?;
+                values.first().copied().ok_or_else(|| "MGET gave no values".into())
+            }
             Self::HashGet => cache.hash_get(key, FIELD).await,
         }
     }

@@ -15,7 +15,7 @@ use crate::request::Request;
 
 /// How far an iteration came.
 #[derive(Default)]
-pub(crate) struct Cursor {
+pub struct Cursor {
     /// Where the server is to go on, or `None` at the end.
     position: Position,
     recent: Recent,

@@ -21,6 +21,12 @@ impl Prefix {
         self.parts().concat()
     }
 
+    /// The stored key of the entry `key`.
+    pub(crate) fn key(&self, key: &[u8]) -> Vec<u8> {
+        let [name, separator] = self.parts();
+        [name, separator, key].concat()
+    }
+
     /// The part of `key` after the prefix, if it begins with it.
     pub(crate) fn strip<'a>(&self, key: &'a [u8]) -> Option<&'a [u8]> {
         let [name, separator] = self.parts();

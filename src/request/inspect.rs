@@ -71,7 +71,12 @@ impl Request {
 
     /// The keys, in their order.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.key_count()).filter_map(|key| self.argument(self.keys.position(key)))
+        self.keys.positions().filter_map(|position| self.argument(position))
+    }
+
+    /// The fields of a hash, in their order.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &[u8]> {
+        self.fields.positions().filter_map(|position| self.argument(position))
     }
 
     /// A key and, where the command alternates them, its value.
@@ -101,9 +106,9 @@ impl Request {
     /// What this command is about, where its reply is a sequence: the key or field that the
     /// element at `position` belongs to.
     pub(crate) fn attempt_at(&self, position: usize) -> Attempt {
-        let (key, field) = match self.first_field {
-            None => (self.keys.position(position), None),
-            Some(field) => (self.keys.position(0), self.argument(field as usize + position)),
+        let (key, field) = match self.fields.count {
+            0 => (self.keys.position(position), None),
+            _ => (self.keys.position(0), self.argument(self.fields.position(position))),
         };
         let key = Some(key).filter(|_| self.keys.count > 0).and_then(|key| self.argument(key));
         let owned = |name: Option<&[u8]>| name.map(<[u8]>::to_vec);
