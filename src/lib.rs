@@ -117,6 +117,7 @@ mod collections;
 mod command;
 pub mod cookbook;
 mod error;
+mod events;
 mod executor;
 #[cfg(feature = "local-server")]
 mod local_server;
@@ -146,6 +147,7 @@ pub use collections::{
 };
 pub use command::{Command, Wait};
 pub use error::{Applied, Attempt, Error, Result};
+pub use events::{Event, Subscription};
 #[cfg(feature = "async")]
 pub use executor::{AsyncClient, ReplyFuture};
 pub use executor::{Client, ClientBuilder, Deferred, Executor, Pipeline, RoundTrips};

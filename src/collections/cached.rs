@@ -184,6 +184,7 @@ impl<D: Cacheable> Cached<D> {
             slot,
             base,
             commands: vec![track],
+            wishes: Vec::new(),
             tracks: true,
             keyspace: None,
             beat: settings.beat(),

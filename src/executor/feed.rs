@@ -45,6 +45,8 @@ pub struct Wish {
     pub(crate) base: Vec<u8>,
     /// The commands with which a connection begins to listen.
     pub(crate) commands: Vec<Request>,
+    /// More such commands, which the server may refuse.
+    pub(crate) wishes: Vec<Request>,
     /// Whether one of them makes the server tell of changes to keys that begin with `base`.
     pub(crate) tracks: bool,
     /// Whether keyspace notifications are wished, of kinds that the server is to have on.

@@ -124,6 +124,11 @@ impl<N: Node> Servers<N> {
         }
     }
 
+    /// The number of the database.
+    pub(crate) fn database(&self) -> i64 {
+        self.template.information().redis_settings().db()
+    }
+
     pub(crate) fn patience(&self) -> Duration {
         self.patience
     }
