@@ -118,6 +118,7 @@ mod error;
 mod executor;
 #[cfg(feature = "local-server")]
 mod local_server;
+mod notices;
 mod place;
 mod protocol;
 mod reply;
@@ -145,6 +146,7 @@ pub use executor::{AsyncClient, ReplyFuture};
 pub use executor::{Client, ClientBuilder, Deferred, Executor, Pipeline, RoundTrips};
 #[cfg(feature = "local-server")]
 pub use local_server::LocalServer;
+pub use notices::NoticeFormat;
 
 /// Runs the programs of the README.
 #[cfg(doctest)]
