@@ -6,6 +6,8 @@ mod queue;
 mod sources;
 mod subscription;
 
+#[cfg(feature = "near-cache")]
 pub(crate) use interpreter::{Interpreter, Told};
 pub(crate) use sources::Sources;
+pub(crate) use subscription::decode_key;
 pub use subscription::{Event, Subscription};

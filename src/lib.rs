@@ -123,6 +123,7 @@ mod executor;
 mod local_server;
 #[cfg(feature = "near-cache")]
 mod near;
+mod notices;
 mod place;
 mod protocol;
 mod reply;
@@ -153,6 +154,7 @@ pub use executor::{AsyncClient, ReplyFuture};
 pub use executor::{Client, ClientBuilder, Deferred, Executor, Pipeline, RoundTrips};
 #[cfg(feature = "local-server")]
 pub use local_server::LocalServer;
+pub use notices::NoticeFormat;
 
 #[cfg(feature = "near-cache")]
 pub use near::CacheStats;

@@ -4,15 +4,16 @@ use std::borrow::Borrow;
 use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::cacheable::Cacheable;
 use super::cursor::Cursor;
 use super::dict::RedisDict;
 use super::hash_dict::RedisHashDict;
-use super::near_cache::NearCache;
+use super::near_cache::{Hears, NearCache};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
+use crate::events::Interpreter;
 use crate::executor::sealed::Machinery;
 use crate::executor::{Client, Executor, Feed, RoundTrips, Wish};
 use crate::near::{CacheStats, Hearing, Key, Own, Reader, Source};
@@ -174,27 +175,35 @@ impl<D: Cacheable> Cached<D> {
         if let Some(refusal) = source.commands(&[Key::default()])[0].request.refusal() {
             return Err(refusal);
         }
-        let own = Own { cache: cache.clone(), source: source.clone() };
-        let hearing = Hearing { cache: cache.clone(), source: source.clone() };
-        let executor = collection.executor().clone();
-        let (base, slot) = collection.base();
-        let track = Request::read("CLIENT").arg("TRACKING").arg("ON").arg("BCAST");
-        let track = if base.is_empty() { track } else { track.arg("PREFIX").arg(&base) };
-        let wish = Wish {
-            slot,
-            base,
-            commands: vec![track],
-            wishes: Vec::new(),
-            tracks: true,
-            keyspace: None,
-            beat: settings.beat(),
-            silence: settings.silence(),
+        let collection = match settings.hears {
+            Hears::Server => collection,
+            Hears::Writers => collection.telling(),
         };
+        let own = Own { cache: cache.clone(), source: source.clone() };
+        let executor = collection.executor().clone();
+        let wish = wish(&collection, &settings);
+        let interpreter = Mutex::new(Interpreter::new(collection.sources()));
+        let hearing = Hearing { cache: cache.clone(), source: source.clone(), interpreter };
         let feed = Arc::new(executor.feed(wish, Arc::new(hearing)).await?);
         let collection = collection.witnessed(Arc::new(own));
         let reader = Reader::new(executor, cache, source, settings.refuses());
         Ok(Self { collection, reader, _feed: feed })
     }
+}
+
+/// What a cache of `collection` listens to.
+fn wish<D: Cacheable>(collection: &D, settings: &NearCache) -> Wish {
+    let (base, slot) = collection.base();
+    let sources = collection.sources();
+    let track = Request::read("CLIENT").arg("TRACKING").arg("ON").arg("BCAST");
+    let track = if base.is_empty() { track } else { track.arg("PREFIX").arg(&base) };
+    let (commands, wishes, keyspace) = match settings.hears {
+        Hears::Server => (vec![track], Vec::new(), None),
+        Hears::Writers => (sources.commands(), sources.wishes(&base), Some(sources.kinds())),
+    };
+    let tracks = settings.hears == Hears::Server;
+    let (beat, silence) = (settings.beat(), settings.silence());
+    Wish { slot, base, commands, wishes, tracks, keyspace, beat, silence }
 }
 
 /// The dictionary itself. Its own reads ask the server; its writes are known to the cache.

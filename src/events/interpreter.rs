@@ -9,7 +9,8 @@ use crate::place::key_slot;
 
 /// What becomes of what is heard.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Told<'a> {
+#[cfg_attr(not(feature = "near-cache"), allow(unreachable_pub))]
+pub enum Told<'a> {
     Inserted(&'a [u8]),
     Updated(&'a [u8]),
     Removed(&'a [u8]),

@@ -1,9 +1,10 @@
 //! Events on their way to whoever wants them.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
+#[cfg(feature = "async")]
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// A bounded queue. Where it overflows, what is in it is replaced by one mark.

@@ -5,7 +5,9 @@ use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::request::Request;
 
 /// The channels on which the changes of a collection are told.
-pub(crate) struct Sources {
+#[derive(Debug)]
+#[cfg_attr(not(feature = "near-cache"), allow(unreachable_pub))]
+pub struct Sources {
     pub(crate) structure: Structure,
     /// The collection's key, or what all its keys begin with.
     name: Vec<u8>,

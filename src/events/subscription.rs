@@ -20,9 +20,7 @@ use crate::codec::Codec;
 use crate::error::Result;
 #[cfg(feature = "async")]
 use crate::executor::AsyncClient;
-use crate::executor::{
-    Audience, Client, Executor, Feed, RoundTrips, Situation, Speech, Topology, Wish,
-};
+use crate::executor::{Audience, Client, Feed, RoundTrips, Situation, Speech, Topology, Wish};
 use crate::reply::decode_bytes;
 use crate::request::Request;
 

@@ -159,7 +159,8 @@ impl<N: Node> Listener<N> {
     async fn open(node: Arc<N>, link: Arc<Link>, wish: &Wish) -> Result<Self> {
         let subscribe = Request::read("SUBSCRIBE").arg(&link.channel);
         let commands: Vec<_> = std::iter::once(&subscribe).chain(&wish.commands).collect();
-        let lines: Vec<_> = commands.iter().map(|command| Line::new(command, Form::AsIs)).collect();
+        let all = commands.iter().copied().chain(&wish.wishes);
+        let lines: Vec<_> = all.map(|command| Line::new(command, Form::AsIs)).collect();
         let listening = node.listen(&lines, link.clone(), wish.silence).await;
         let (listening, replies) =
             listening.map_err(|fault| fault.into_error(|| subscribe.attempt()))?;
