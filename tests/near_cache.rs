@@ -25,6 +25,11 @@ contract! {
     keys_of_other_types_are_cached,
 }
 
+/// The ways of hearing of changes.
+fn ways() -> [NearCache; 2] {
+    [NearCache::tracking(), NearCache::notices()]
+}
+
 /// The same dictionary for another program.
 fn foreign<C: Kind>(dict: &RedisDict<String, u64, C>, client: &C) -> RedisDict<String, u64, C> {
     dict.on(client)
@@ -46,134 +51,183 @@ async fn becomes<C: Kind>(
 }
 
 async fn a_value_is_asked_for_once<C: Kind>(client: C, name: &'static str) {
-    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
-    let cached = ok!(dict.cached(NearCache::tracking()));
-    ok!(foreign(&dict, &client).insert("a", &1));
-    assert!(becomes(&cached, "a", Some(1)).await);
-    let misses = cached.stats().misses;
-    for _ in 0..10 {
-        assert_eq!(ok!(cached.get("a")).as_deref(), Some(&1));
-        assert!(ok!(cached.contains_key("a")));
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        let cached = ok!(dict.cached(way.clone()));
+        ok!(foreign(&dict, &client).insert("a", &1));
+        assert!(becomes(&cached, "a", Some(1)).await);
+        let misses = cached.stats().misses;
+        for _ in 0..10 {
+            assert_eq!(ok!(cached.get("a")).as_deref(), Some(&1));
+            assert!(ok!(cached.contains_key("a")));
+        }
+        assert!(cached.stats().misses <= misses + 1, "{:?}", cached.stats());
+        for _ in 0..10 {
+            assert_eq!((ok!(cached.get("b")), ok!(cached.contains_key("b"))), (None, false));
+        }
+        assert_eq!(cached.peek("b"), Some(None));
+        assert_eq!(cached.peek("c"), None);
+        let stats = cached.stats();
+        assert!(stats.hits >= 37 && stats.misses <= misses + 2 && stats.is_certain, "{stats:?}");
     }
-    assert!(cached.stats().misses <= misses + 1, "{:?}", cached.stats());
-    for _ in 0..10 {
-        assert_eq!((ok!(cached.get("b")), ok!(cached.contains_key("b"))), (None, false));
-    }
-    assert_eq!(cached.peek("b"), Some(None));
-    assert_eq!(cached.peek("c"), None);
-    let stats = cached.stats();
-    assert!(stats.hits >= 37 && stats.misses <= misses + 2 && stats.is_certain, "{stats:?}");
 }
 
 async fn a_change_by_another_program_is_heard_of<C: Kind>(client: C, name: &'static str) {
-    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
-    let other = foreign(&dict, &client);
-    let cached = ok!(dict.cached(NearCache::tracking()));
-    assert_eq!(ok!(cached.get("a")), None);
-    ok!(other.insert("a", &1));
-    assert!(becomes(&cached, "a", Some(1)).await);
-    ok!(other.insert_many([("a", &2), ("b", &2)]));
-    assert!(becomes(&cached, "a", Some(2)).await && becomes(&cached, "b", Some(2)).await);
-    ok!(other.remove("a"));
-    assert!(becomes(&cached, "a", None).await);
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        let other = foreign(&dict, &client);
+        let cached = ok!(dict.cached(way.clone()));
+        assert_eq!(ok!(cached.get("a")), None);
+        ok!(other.insert("a", &1));
+        assert!(becomes(&cached, "a", Some(1)).await);
+        ok!(other.insert_many([("a", &2), ("b", &2)]));
+        assert!(becomes(&cached, "a", Some(2)).await && becomes(&cached, "b", Some(2)).await);
+        ok!(other.remove("a"));
+        assert!(becomes(&cached, "a", None).await);
+    }
 }
 
 async fn own_writes_are_read_at_once<C: Kind>(client: C, name: &'static str) {
-    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
-    let cached = ok!(dict.cached(NearCache::tracking()));
-    for round in 0..200 {
-        ok!(cached.insert("a", &round));
-        assert_eq!(ok!(cached.get("a")).as_deref(), Some(&round));
-        ok!(cached.increment("a", 1));
-        assert_eq!(ok!(cached.get_many(["a"])), [Some((round + 1).into())]);
-        ok!(cached.extend([("a", &7), ("b", &round)]));
-        assert_eq!(ok!(cached.get("b")).as_deref(), Some(&round));
-        let insert = cached.deferred().insert("a", &round);
-        let (inserted,) = cached.client().pipeline((insert,)).await.expect("a pipeline");
-        inserted.expect("inserted");
-        assert_eq!(ok!(cached.get("a")).as_deref(), Some(&round));
-        assert!(ok!(cached.remove("a")));
-        assert_eq!(ok!(cached.get("a")), None);
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        let cached = ok!(dict.cached(way.clone()));
+        for round in 0..200 {
+            ok!(cached.insert("a", &round));
+            assert_eq!(ok!(cached.get("a")).as_deref(), Some(&round));
+            ok!(cached.increment("a", 1));
+            assert_eq!(ok!(cached.get_many(["a"])), [Some((round + 1).into())]);
+            ok!(cached.extend([("a", &7), ("b", &round)]));
+            assert_eq!(ok!(cached.get("b")).as_deref(), Some(&round));
+            let insert = cached.deferred().insert("a", &round);
+            let (inserted,) = cached.client().pipeline((insert,)).await.expect("a pipeline");
+            inserted.expect("inserted");
+            assert_eq!(ok!(cached.get("a")).as_deref(), Some(&round));
+            assert!(ok!(cached.remove("a")));
+            assert_eq!(ok!(cached.get("a")), None);
+        }
     }
 }
 
 async fn only_what_is_missing_is_asked_for<C: Kind>(client: C, name: &'static str) {
-    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
-    ok!(dict.insert_many([("a", &1), ("b", &2), ("c", &3)]));
-    let cached = ok!(dict.cached(NearCache::tracking()));
-    assert_eq!(ok!(cached.get_many(["a", "x"])), [Some(1.into()), None]);
-    let expected = [Some(3.into()), None, Some(1.into()), Some(2.into()), Some(3.into())];
-    assert_eq!(ok!(cached.get_many(["c", "x", "a", "b", "c"])), expected);
-    assert_eq!(cached.stats().misses, 4);
-    let none: [&str; 0] = [];
-    assert_eq!(ok!(cached.get_many(none)), []);
-    let keys: Vec<String> = (0..2500).map(|key| key.to_string()).collect();
-    assert_eq!(ok!(cached.get_many(&keys)), vec![None; 2500]);
-    assert_eq!(ok!(cached.get_many(&keys)), vec![None; 2500]);
-    assert_eq!(cached.stats().misses, 2504);
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        ok!(dict.insert_many([("a", &1), ("b", &2), ("c", &3)]));
+        let cached = ok!(dict.cached(way.clone()));
+        assert_eq!(ok!(cached.get_many(["a", "x"])), [Some(1.into()), None]);
+        let expected = [Some(3.into()), None, Some(1.into()), Some(2.into()), Some(3.into())];
+        assert_eq!(ok!(cached.get_many(["c", "x", "a", "b", "c"])), expected);
+        assert_eq!(cached.stats().misses, 4);
+        let none: [&str; 0] = [];
+        assert_eq!(ok!(cached.get_many(none)), []);
+        let keys: Vec<String> = (0..2500).map(|key| key.to_string()).collect();
+        assert_eq!(ok!(cached.get_many(&keys)), vec![None; 2500]);
+        assert_eq!(ok!(cached.get_many(&keys)), vec![None; 2500]);
+        assert_eq!(cached.stats().misses, 2504);
+    }
 }
 
 async fn a_field_of_a_hash_is_cached<C: Kind>(client: C, name: &'static str) {
-    let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
-    let cached: CachedHashDict<_, _, C> = ok!(dict.cached(NearCache::tracking()));
-    assert_eq!(ok!(cached.get("a")), None);
-    ok!(dict.insert("a", &1));
-    while ok!(cached.get("a")).is_none() {}
-    assert_eq!(cached.peek("a"), Some(Some(1.into())));
-    ok!(cached.insert_many([("a", &2), ("b", &3)]));
-    assert_eq!((cached.peek("a"), cached.peek("b")), (None, None));
-    assert_eq!(ok!(cached.get("a")).as_deref(), Some(&2));
-    assert_eq!(ok!(cached.get("b")).as_deref(), Some(&3));
-    ok!(dict.key().remove());
-    while ok!(cached.get("a")).is_some() {}
-    assert_eq!(ok!(cached.get("b")), None);
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
+        let cached: CachedHashDict<_, _, C> = ok!(dict.cached(way.clone()));
+        assert_eq!(ok!(cached.get("a")), None);
+        ok!(dict.insert("a", &1));
+        while ok!(cached.get("a")).is_none() {}
+        assert_eq!(cached.peek("a"), Some(Some(1.into())));
+        ok!(cached.insert_many([("a", &2), ("b", &3)]));
+        assert_eq!((cached.peek("a"), cached.peek("b")), (None, None));
+        assert_eq!(ok!(cached.get("a")).as_deref(), Some(&2));
+        assert_eq!(ok!(cached.get("b")).as_deref(), Some(&3));
+        ok!(dict.key().remove());
+        while ok!(cached.get("a")).is_some() {}
+        assert_eq!(ok!(cached.get("b")), None);
+    }
 }
 
 async fn fields_of_a_hash_are_asked_for_together<C: Kind>(client: C, name: &'static str) {
-    let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
-    ok!(dict.insert_many([("a", &1), ("b", &2)]));
-    let cached = ok!(dict.cached(NearCache::tracking()));
-    for _ in 0..3 {
-        assert_eq!(ok!(cached.get_many(["b", "x", "a"])), [Some(2.into()), None, Some(1.into())]);
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
+        ok!(dict.insert_many([("a", &1), ("b", &2)]));
+        let cached = ok!(dict.cached(way.clone()));
+        for _ in 0..3 {
+            assert_eq!(
+                ok!(cached.get_many(["b", "x", "a"])),
+                [Some(2.into()), None, Some(1.into())]
+            );
+        }
+        assert_eq!(cached.stats().misses, 3);
     }
-    assert_eq!(cached.stats().misses, 3);
 }
 
 async fn an_entry_expires_here_too<C: Kind>(client: C, name: &'static str) {
-    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
-    let cached = ok!(dict.cached(NearCache::tracking()));
-    ok!(dict.insert_with_ttl("a", &1, Duration::from_millis(300)));
-    assert!(becomes(&cached, "a", Some(1)).await);
-    assert!(becomes(&cached, "a", None).await);
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        let cached = ok!(dict.cached(way.clone()));
+        ok!(dict.insert_with_ttl("a", &1, Duration::from_millis(300)));
+        assert!(becomes(&cached, "a", Some(1)).await);
+        assert!(becomes(&cached, "a", None).await);
+    }
 }
 
 async fn everything_can_be_preloaded<C: Kind>(client: C, name: &'static str) {
-    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
-    let hash: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, format!("{name}-hash"));
-    let entries: Vec<(String, u64)> = (0..3000).map(|key| (key.to_string(), key)).collect();
-    ok!(dict.extend(entries.iter().map(|(key, value)| (key, value))));
-    ok!(hash.extend(entries.iter().map(|(key, value)| (key, value))));
-    let dict = ok!(dict.cached(NearCache::tracking()));
-    let hash = ok!(hash.cached(NearCache::tracking()));
-    assert_eq!((ok!(dict.preload()), ok!(hash.preload())), (3000, 3000));
-    for (key, value) in &entries {
-        assert_eq!(dict.peek(key), Some(Some((*value).into())));
-        assert_eq!(hash.peek(key), Some(Some((*value).into())));
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        let hash: RedisHashDict<String, u64, C> =
+            RedisHashDict::new(&client, format!("{name}-hash"));
+        let entries: Vec<(String, u64)> = (0..3000).map(|key| (key.to_string(), key)).collect();
+        ok!(dict.extend(entries.iter().map(|(key, value)| (key, value))));
+        ok!(hash.extend(entries.iter().map(|(key, value)| (key, value))));
+        let dict = ok!(dict.cached(way.clone()));
+        let hash = ok!(hash.cached(way.clone()));
+        assert_eq!((ok!(dict.preload()), ok!(hash.preload())), (3000, 3000));
+        for (key, value) in &entries {
+            assert_eq!(dict.peek(key), Some(Some((*value).into())));
+            assert_eq!(hash.peek(key), Some(Some((*value).into())));
+        }
+        dict.forget();
+        assert_eq!((dict.peek("1"), dict.stats().entries), (None, 0));
     }
-    dict.forget();
-    assert_eq!((dict.peek("1"), dict.stats().entries), (None, 0));
 }
 
 async fn a_value_that_cannot_be_decoded_is_not_kept<C: Kind>(client: C, name: &'static str) {
-    let text: RedisDict<String, String, C> = RedisDict::with_prefix(&client, name);
-    ok!(text.insert("a", "no number"));
-    let cached = ok!(text.typed::<String, u64>().cached(NearCache::tracking()));
-    for _ in 0..2 {
-        let error = settle!(cached.get("a")).unwrap_err();
-        assert_eq!(error.undecoded(), Some(&b"no number"[..]), "{error}");
-        assert!(error.to_string().contains(name), "{error}");
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let text: RedisDict<String, String, C> = RedisDict::with_prefix(&client, name);
+        ok!(text.insert("a", "no number"));
+        let cached = ok!(text.typed::<String, u64>().cached(way.clone()));
+        for _ in 0..2 {
+            let error = settle!(cached.get("a")).unwrap_err();
+            assert_eq!(error.undecoded(), Some(&b"no number"[..]), "{error}");
+            assert!(error.to_string().contains(name), "{error}");
+        }
+        assert_eq!(cached.peek("a"), None);
     }
-    assert_eq!(cached.peek("a"), None);
 }
 
 async fn the_capacity_is_a_bound<C: Kind>(client: C, name: &'static str) {
