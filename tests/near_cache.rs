@@ -4,12 +4,8 @@ mod support;
 
 use std::time::Duration;
 
-use redis_collections::{
-    CachedDict, CachedHashDict, Client, Error, Json, LocalServer, NearCache, RedisDict,
-    RedisHashDict, Result, WhileCutOff,
-};
-use support::eventually;
-use support::kinds::{Kind, contract, ok, settle};
+use redis_collections::{CachedDict, CachedHashDict, Json, NearCache, RedisDict, RedisHashDict};
+use support::kinds::{Kind, contract, ok, settle, tell_everything};
 
 contract! {
     a_value_is_asked_for_once,
@@ -27,6 +23,7 @@ contract! {
 
 /// The ways of hearing of changes.
 fn ways() -> [NearCache; 2] {
+    tell_everything();
     [NearCache::tracking(), NearCache::notices()]
 }
 
