@@ -106,6 +106,7 @@
 //! | `pickle` | yes | `Pickle` |
 //! | `pydict` | yes | `PyDict` |
 //! | `local-server` | no | `LocalServer`, for examples and tests |
+//! | `metrics` | no | what near caches do, for the `metrics` facade |
 //! | `near-cache` | no | [`CachedDict`], [`CachedHashDict`] |
 //! | `tls` | no | `rediss` URLs, own root and client certificates, by rustls |
 #![forbid(unsafe_code)]

@@ -8,6 +8,8 @@ mod cache;
 mod landing;
 mod lease;
 mod reader;
+#[cfg(feature = "metrics")]
+mod report;
 mod shard;
 mod source;
 mod stats;

@@ -4,7 +4,10 @@ mod support;
 
 use std::time::Duration;
 
-use redis_collections::{CachedDict, CachedHashDict, Json, NearCache, RedisDict, RedisHashDict};
+use redis_collections::{
+    CachedDict, CachedHashDict, Json, NearCache, NoticeFormat, RedisDict, RedisHashDict,
+};
+use support::eventually;
 use support::kinds::{Kind, contract, ok, settle, tell_everything};
 
 contract! {
@@ -19,6 +22,8 @@ contract! {
     a_value_that_cannot_be_decoded_is_not_kept,
     the_capacity_is_a_bound,
     keys_of_other_types_are_cached,
+    a_notice_takes_only_its_field,
+    all_caches_can_be_told_to_forget,
 }
 
 /// The ways of hearing of changes.
@@ -248,4 +253,36 @@ async fn keys_of_other_types_are_cached<C: Kind>(client: C, name: &'static str) 
     assert_eq!(ok!(cached.get(&-7)).as_deref(), Some(&vec![1, 2]));
     assert_eq!(cached.peek(&-7), Some(Some(vec![1, 2].into())));
     assert_eq!(cached.peek(&7), None);
+}
+
+async fn a_notice_takes_only_its_field<C: Kind>(client: C, name: &'static str) {
+    tell_everything();
+    let plain: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
+    let telling = plain.notifying(NoticeFormat::Own);
+    ok!(plain.insert_many([("a", &1), ("b", &1), ("c", &1)]));
+    let cached = ok!(plain.cached(NearCache::notices()));
+    let all = [Some(1.into()), Some(1.into()), Some(1.into())];
+    assert_eq!(ok!(cached.get_many(["a", "b", "c"])), all);
+    ok!(telling.insert("a", &2));
+    while ok!(cached.get("a")).as_deref() == Some(&1) {}
+    ok!(telling.increment("b", 4));
+    while ok!(cached.get("b")).as_deref() == Some(&1) {}
+    assert_eq!((cached.peek("a"), cached.peek("c")), (Some(Some(2.into())), Some(Some(1.into()))));
+    // A writer that gives no notice.
+    ok!(plain.insert("a", &3));
+    while ok!(cached.get("a")).as_deref() == Some(&2) {}
+    assert_eq!((cached.peek("b"), cached.peek("c")), (None, None));
+}
+
+async fn all_caches_can_be_told_to_forget<C: Kind>(client: C, name: &'static str) {
+    for way in ways() {
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        let (one, other) = (ok!(dict.cached(way.clone())), ok!(dict.cached(way)));
+        ok!(dict.insert("a", &1));
+        assert!(becomes(&one, "a", Some(1)).await && becomes(&other, "a", Some(1)).await);
+        ok!(one.forget_everywhere());
+        assert_eq!(one.peek("a"), None);
+        assert!(eventually(|| other.peek("a").is_none()));
+        ok!(dict.clear());
+    }
 }

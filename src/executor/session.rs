@@ -74,7 +74,9 @@ impl<N: Node> Session<N> {
         session.kinds = wish.keyspace.filter(|_| tells_keys);
         match session.prove(wish, signal).await {
             Ok(proof) => {
-                audience.connected(number, Situation { topology, tells_keys }, proof);
+                let only = session.ears.first().filter(|_| !router.servers.is_cluster());
+                let channel = only.map(|listener| listener.link.channel.clone());
+                audience.connected(number, Situation { topology, channel, tells_keys }, proof);
                 Ok(session)
             }
             Err(error) => {
@@ -85,7 +87,13 @@ impl<N: Node> Session<N> {
     }
 
     /// Goes on until something may be missed, or nobody listens any more.
-    pub(crate) async fn last(mut self, router: &Router<N>, wish: &Wish, signal: &Signal) {
+    pub(crate) async fn last(
+        mut self,
+        router: &Router<N>,
+        wish: &Wish,
+        signal: &Signal,
+        audience: &dyn Audience,
+    ) {
         loop {
             let next = clock::now() + milliseconds(wish.beat);
             while clock::now() < next && !signal.is_closed() && !self.has_ended() {
@@ -95,6 +103,7 @@ impl<N: Node> Session<N> {
             if signal.is_closed() || self.has_ended() || !self.beat(router, wish).await {
                 return self.end().await;
             }
+            audience.beat();
         }
     }
 

@@ -14,6 +14,11 @@ pub(crate) struct Hearing<S, V> {
     pub(crate) source: Arc<S>,
     /// Who understands what writers tell.
     pub(crate) interpreter: Mutex<Interpreter>,
+    /// Where programs tell all caches to begin anew.
+    pub(crate) forget: Vec<u8>,
+    /// What statistics call the cache.
+    #[cfg(feature = "metrics")]
+    pub(crate) name: String,
 }
 
 impl<S, V> Hearing<S, V> {
@@ -27,6 +32,7 @@ impl<S: Source, V: Send + Sync + 'static> Audience for Hearing<S, V> {
         match speech {
             Speech::Changed(key) => forget(&self.cache, self.source.concerned(key)),
             Speech::Flushed => self.cache.cleared(),
+            Speech::Message { channel, .. } if *channel == *self.forget => self.cache.cleared(),
             Speech::Message { channel, payload } => {
                 // Before it is connected there is nothing to forget.
                 let Some(topology) = self.cache.topology() else { return };
@@ -48,6 +54,11 @@ impl<S: Source, V: Send + Sync + 'static> Audience for Hearing<S, V> {
 
     fn lost(&self, session: u64) {
         self.cache.lost(session);
+    }
+
+    #[cfg(feature = "metrics")]
+    fn beat(&self) {
+        super::report::report(&self.name, &self.cache.stats());
     }
 }
 

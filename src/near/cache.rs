@@ -56,6 +56,7 @@ type Reads<V> = Shard<Key, Arc<Landing<V>>>;
 struct Sight {
     lease: Lease,
     topology: Option<Arc<Topology>>,
+    channel: Option<Arc<[u8]>>,
 }
 
 #[derive(Default)]
@@ -108,7 +109,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
             values: Values::with_weighter(typical, capacity, weigh),
             shards: (0..SHARDS).map(|_| Mutex::new(Shard::new())).collect(),
             hasher: RandomState::new(),
-            sight: Mutex::new(Sight { lease, topology: None }),
+            sight: Mutex::new(Sight { lease, topology: None, channel: None }),
             epoch: AtomicU64::new(0),
             served_until: AtomicU64::new(0),
             certain_until: AtomicU64::new(0),
@@ -167,6 +168,11 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.sight().topology.clone()
     }
 
+    /// A channel with a listener on the server whose changes are heard, and on no other one.
+    pub(crate) fn channel(&self) -> Option<Arc<[u8]>> {
+        self.sight().channel.clone()
+    }
+
     /// Takes in that a key changed.
     pub(crate) fn changed(&self, key: &[u8]) {
         let key = Key::from(key);
@@ -184,6 +190,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.see(|sight| {
             sight.lease.connected(session, proof);
             sight.topology = Some(situation.topology);
+            sight.channel = situation.channel.map(Arc::from);
         });
         self.forget_all();
     }
