@@ -122,11 +122,14 @@ impl<V: Send + Sync + 'static> Cache<V> {
 
     /// What is kept of `key`, if that may be served.
     pub(crate) fn lookup(&self, key: &[u8]) -> Option<Option<Arc<V>>> {
+        // What is known to be certain for so long has to be what the values then are. The other way
+        // round, news could remove the value, and prolong the time, after it was taken out.
+        let served_until = self.served_until.load(Ordering::Acquire);
         let kept = self.values.get(key)?;
         let now = clock::now();
         let is_valid = kept.epoch == self.epoch.load(Ordering::Acquire)
             && now < kept.until
-            && now < self.served_until.load(Ordering::Acquire);
+            && now < served_until;
         is_valid.then(|| {
             self.hits.raise();
             kept.value
