@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use redis_collections::{CachedDict, Client, RedisDict, RedisHashDict};
-use support::cluster::Cluster;
+use support::cluster::{Cluster, SLOTS};
 use support::concurrent::{Concurrent, on_both_kinds, on_shared_cluster};
 use support::eventually;
 use support::kinds::settle;
@@ -33,7 +33,7 @@ fn a_killed_master_of_a_cluster_is_replaced<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
         tell_of_keys(&cluster.urls())?;
         let watches = watches_of::<C>(cluster, "killed")?;
-        let slot = 0;
+        let slot = SLOTS - 1;
         let master = cluster.master_of(slot)?;
         // What had not reached the replica would be lost.
         watches.while_nobody_writes(|| {
