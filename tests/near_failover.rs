@@ -12,7 +12,7 @@ use support::eventually;
 use support::kinds::settle;
 use support::sentinel::Sentinels;
 use support::servers::{Outcome, PATIENCE, query, wait_for};
-use support::staleness::{BOUND, MARGIN, Watch, Watches, Way};
+use support::staleness::{BOUND, MARGIN, Watch, Watches, Way, opened};
 use support::within;
 
 on_both_kinds![
@@ -100,7 +100,7 @@ fn what_is_created_where_its_slot_went_is_found<C: Concurrent>() -> Outcome {
                 let slot = cluster.key_slot(format!("{prefix}:7"))?;
                 let from = cluster.master_of(slot)?;
                 let dict: RedisDict<u64, u64, C> = RedisDict::new(&client, &*prefix);
-                let cached = C::finish(async { settle!(dict.cached(way.near_cache())) })?;
+                let cached = opened::<C, _>(|| dict.cached(way.near_cache()));
                 assert!(eventually(|| get(&cached).is_none() && cached.peek(&7) == Some(None)));
                 cluster.move_slot(slot, from, cluster.another_master(from)?)?;
                 way.writer(&other, &format!("{prefix}:")).insert(&7, &1)?;
@@ -112,7 +112,7 @@ fn what_is_created_where_its_slot_went_is_found<C: Concurrent>() -> Outcome {
             let slot = cluster.key_slot(name("hash"))?;
             let from = cluster.master_of(slot)?;
             let hash: RedisHashDict<u64, u64, C> = RedisHashDict::new(&client, name("hash"));
-            let cached = C::finish(async { settle!(hash.cached(way.near_cache())) })?;
+            let cached = opened::<C, _>(|| hash.cached(way.near_cache()));
             let get = || C::finish(async { settle!(cached.get(&7)) }).expect("an answer");
             assert!(eventually(|| get().is_none() && cached.peek(&7) == Some(None)));
             cluster.move_slot(slot, from, cluster.another_master(from)?)?;
@@ -158,7 +158,7 @@ fn a_master_that_goes_on_after_a_planned_failover_is_left<C: Concurrent>() -> Ou
     }
     let caches = Way::ALL.map(|way| {
         let dict = RedisDict::<u64, u64, C>::with_prefix(&reader, format!("planned-{way:?}:"));
-        C::finish(async { settle!(dict.cached(way.near_cache())) }).expect("a cache")
+        opened::<C, _>(|| dict.cached(way.near_cache()))
     });
     let serve = |value: Option<u64>| {
         let mut caches = caches.iter();

@@ -11,7 +11,7 @@ use redis_collections::{LocalServer, RedisDict};
 use support::concurrent::{Concurrent, on_both_kinds};
 use support::kinds::{RUNTIME, settle};
 use support::servers::{Outcome, query};
-use support::staleness::Way;
+use support::staleness::{Way, opened};
 use support::{eventually, send_signal};
 
 on_both_kinds![
@@ -64,17 +64,14 @@ fn nothing_is_left_of_a_subscription_whose_server_hangs<C: Concurrent>() -> Outc
 fn caches<C: Concurrent>(server: Server) -> Outcome {
     listening::<C, _>(server, |dict| {
         Way::ALL.map(|way| {
-            let cached = C::finish(async { settle!(dict.cached(way.near_cache())) });
-            let cached = cached.expect("a cache");
+            let cached = opened::<C, _>(|| dict.cached(way.near_cache()));
             (cached.clone(), cached)
         })
     })
 }
 
 fn subscriptions<C: Concurrent>(server: Server) -> Outcome {
-    listening::<C, _>(server, |dict| {
-        [(); 3].map(|()| C::finish(async { settle!(dict.subscribe("*")) }).expect("a subscription"))
-    })
+    listening::<C, _>(server, |dict| [(); 3].map(|()| opened::<C, _>(|| dict.subscribe("*"))))
 }
 
 /// Whether nothing is left of three that listen when they are dropped.

@@ -11,7 +11,7 @@ use super::support::eventually;
 use super::support::kinds::settle;
 use super::support::proxy::Proxy;
 use super::support::servers::Outcome;
-use super::support::staleness::{BOUND, Watch, Way};
+use super::support::staleness::{BOUND, Watch, Way, opened};
 
 on_both_kinds![
     the_server_is_asked,
@@ -58,10 +58,6 @@ fn what_is_served_meanwhile_is_no_older_than_was_given<C: Concurrent>() -> Outco
     watches.go_on();
     proxy.hold_listeners();
     watches.are_cut_off();
-    let hits = || watches.0.iter().map(|watch| watch.cached.stats().hits).collect::<Vec<_>>();
-    let before = hits();
-    watches.outlast_the_bound();
-    assert!(hits().iter().zip(before).all(|(hits, before)| *hits > before));
     proxy.release();
     watches.finish("older values served");
     Ok(())
@@ -102,7 +98,7 @@ impl<C: Concurrent> CutOff<C> {
         let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
         let writer = way.writer(&Client::open(server.url())?, "d:").typed::<String, u64>();
         writer.insert_many([("a", &1), ("b", &1)])?;
-        let cached = C::finish(async { settle!(dict.cached(near_cache)) })?;
+        let cached = opened::<C, _>(|| dict.cached(near_cache.clone()));
         assert!(eventually(|| get(&cached, "a").is_ok() && cached.peek("a").is_some()));
         proxy.hold_listeners();
         writer.insert_many([("a", &2), ("b", &2)])?;

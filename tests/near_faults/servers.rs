@@ -8,7 +8,7 @@ use super::Fixture;
 use super::support::concurrent::{Concurrent, on_both_kinds};
 use super::support::kinds::settle;
 use super::support::servers::{Outcome, query};
-use super::support::staleness::Way;
+use super::support::staleness::{Way, opened};
 use super::support::{eventually, send_signal};
 
 on_both_kinds![
@@ -73,7 +73,7 @@ fn exchanged_databases_are_not_told_of<C: Concurrent>() -> Outcome {
         plain.insert("a", &1)?;
         let near_cache = way.near_cache().time_to_live(Duration::from_millis(500));
         let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
-        let cached = C::finish(async { settle!(dict.cached(near_cache)) })?;
+        let cached = opened::<C, _>(|| dict.cached(near_cache.clone()));
         let get = || C::finish(async { settle!(cached.get("a")) });
         assert_eq!(get()?.as_deref(), Some(&1));
         query::<()>(server.url(), "SWAPDB 0 1")?;

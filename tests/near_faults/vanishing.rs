@@ -11,7 +11,7 @@ use super::support::concurrent::{Concurrent, on_both_kinds};
 use super::support::eventually;
 use super::support::kinds::settle;
 use super::support::servers::{Outcome, query};
-use super::support::staleness::{MARGIN, Way};
+use super::support::staleness::{MARGIN, Way, opened};
 
 on_both_kinds![
     a_key_that_expires_is_served_no_longer,
@@ -41,10 +41,8 @@ fn expiring<C: Concurrent>(server: &LocalServer) -> Outcome {
         commands.iter().try_for_each(|command| ask::<()>(server, command))?;
         let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
         let hash: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, "h");
-        let dict: CachedDict<_, _, C> =
-            C::finish(async { settle!(dict.cached(way.near_cache())) })?;
-        let hash: CachedHashDict<_, _, C> =
-            C::finish(async { settle!(hash.cached(way.near_cache())) })?;
+        let dict = opened::<C, CachedDict<_, _, C>>(|| dict.cached(way.near_cache()));
+        let hash = opened::<C, CachedHashDict<_, _, C>>(|| hash.cached(way.near_cache()));
         let get = || match expire.split([' ', ':']).nth(2).filter(|_| expire.contains("d:")) {
             Some(key) => C::finish(async { settle!(dict.get(key)) }),
             None => C::finish(async { settle!(hash.get("f")) }),
@@ -69,7 +67,7 @@ fn keys_that_are_evicted_are_served_no_longer<C: Concurrent>() -> Outcome {
         let writer = way.writer(&Client::open(server.url())?, "d:");
         let client = C::connect(C::builder(server.url()));
         let dict: RedisDict<u64, u64, C> = RedisDict::new(&client, "d");
-        let cached = C::finish(async { settle!(dict.cached(way.near_cache())) })?;
+        let cached = opened::<C, _>(|| dict.cached(way.near_cache()));
         (0..KEYS).try_for_each(|key| writer.insert(&key, &key))?;
         let known = || (0..KEYS).filter(|key| matches!(cached.peek(key), Some(Some(_)))).count();
         let all: Vec<u64> = (0..KEYS).collect();

@@ -86,7 +86,7 @@ impl<C: Kind> Watch<C> {
         (near_cache, bound): (NearCache, Duration),
     ) -> Self {
         let dict: RedisDict<u64, u64, C> = RedisDict::with_prefix(reader, prefix);
-        let cached = C::finish(async { settle!(dict.cached(near_cache)) }).expect("a cache");
+        let cached = opened::<C, _>(|| dict.cached(near_cache.clone()));
         let writer = way.writer(writer, prefix);
         let shared = Arc::new(Shared::new(bound));
         let mut threads = vec![thread::spawn({
@@ -299,18 +299,23 @@ impl<C: Kind> Watches<C> {
         done
     }
 
-    /// Waits until all caches know that they may miss something, and values are written that they do
-    /// not hear of.
+    /// Waits until all caches know that they may miss something, and for as long as they may have
+    /// served what they had.
     pub(crate) fn are_cut_off(&self) {
         let are_cut_off = || self.0.iter().all(|watch| !watch.cached.stats().is_certain);
         assert!(within(PATIENCE, are_cut_off), "nobody notices");
+        self.rest();
     }
 
     /// Waits until nothing may be served any more that was replaced before.
     pub(crate) fn outlast_the_bound(&self) {
+        self.rest();
+        self.0.iter().for_each(Watch::is_read);
+    }
+
+    fn rest(&self) {
         let longest = self.0.iter().map(|watch| watch.shared.bound).max();
         thread::sleep(longest.unwrap_or_default() + MARGIN);
-        self.0.iter().for_each(Watch::is_read);
     }
 
     /// How often the caches were cut off, together.
@@ -332,6 +337,18 @@ impl<C: Kind> Watches<C> {
             println!("{what}, {}, {:?}: nothing older than {worst:.0?}", name::<C>(), watch.way);
         }
     }
+}
+
+/// A cache or a subscription. On a machine that is busy, a server may take longer to be heard than the
+/// bound allows.
+pub(crate) fn opened<C: Kind, T: Send>(open: impl Fn() -> C::Reply<T>) -> T {
+    let mut opened = None;
+    let is_over = || {
+        opened = Some(C::finish(async { settle!(open()) }));
+        !matches!(&opened, Some(Err(error)) if error.is_timeout())
+    };
+    within(PATIENCE, is_over);
+    opened.expect("a try").expect("a connection that listens")
 }
 
 fn name<C>() -> &'static str {
