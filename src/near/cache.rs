@@ -286,22 +286,20 @@ impl<V: Send + Sync + 'static> Lead<V> {
     /// Gives what was found to those who wait, and keeps it if it may be kept and nothing became known
     /// meanwhile.
     pub(crate) fn land(mut self, value: Option<Arc<V>>, kept: Option<Kept<V>>) {
-        self.end(kept);
+        if !self.end(kept) {
+            self.cache.counts.refused.fetch_add(1, Ordering::Relaxed);
+        }
         self.landing.tell(Outcome::Found(value));
     }
 
-    fn end(&mut self, kept: Option<Kept<V>>) {
+    /// Says whether it is kept.
+    fn end(&mut self, kept: Option<Kept<V>>) -> bool {
         self.has_landed = true;
         let kept = kept.map(|kept| Kept { epoch: self.epoch, ..kept });
         let cache = &self.cache;
-        let was_found = kept.is_some();
         let mut shard = cache.shard(&self.key);
         let epoch = cache.epoch.load(Ordering::Acquire);
-        let entered = shard.end(&self.key, self.token, epoch, kept, &mut &cache.values);
-        drop(shard);
-        if was_found && !entered {
-            cache.counts.refused.fetch_add(1, Ordering::Relaxed);
-        }
+        shard.end(&self.key, self.token, epoch, kept, &mut &cache.values)
     }
 }
 
