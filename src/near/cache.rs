@@ -195,9 +195,9 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.forget_all();
     }
 
-    pub(crate) fn proven(&self, session: u64, proof: u64) {
+    pub(crate) fn proven(&self, session: u64, proof: u64, lag: Duration) {
         self.see(|sight| sight.lease.proven(session, proof));
-        let lag = clock::now().saturating_sub(proof);
+        let lag = u64::try_from(lag.as_micros()).unwrap_or(u64::MAX);
         self.counts.lag.store(lag, Ordering::Relaxed);
     }
 
@@ -232,7 +232,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
             refused: load(&self.counts.refused),
             invalidations: load(&self.counts.invalidations),
             gaps: load(&self.counts.gaps),
-            lag: Duration::from_millis(load(&self.counts.lag)),
+            lag: Duration::from_micros(load(&self.counts.lag)),
             entries: self.values.len(),
             is_certain: self.is_certain(),
         }
