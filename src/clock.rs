@@ -18,4 +18,5 @@ pub(crate) fn now() -> u64 {
 }
 
 /// How far the clock may lag behind: a tick of a system that has a hundred in a second.
+#[cfg(feature = "near-cache")]
 pub(crate) const LAG: u64 = 10;

@@ -26,6 +26,7 @@ mod prefix;
 mod scan;
 mod set;
 mod set_scan;
+mod subscribe;
 mod ttl;
 mod update;
 
@@ -41,6 +42,7 @@ pub use name::Name;
 pub use near_cache::{NearCache, WhileCutOff};
 #[cfg(feature = "near-cache")]
 pub(crate) use prefix::Prefix;
+pub(crate) use prefix::escape_glob;
 pub use scan::Scan;
 pub use set::RedisSet;
 pub use ttl::Ttl;

@@ -20,7 +20,8 @@ pub struct Command<T> {
 }
 
 impl<T> Command<T> {
-    /// The arguments as they go to the server, the command's name first.
+    /// The arguments as they go to the server, the command's name first. A write that tells of its
+    /// changes goes within a script.
     pub fn arguments(&self) -> impl Iterator<Item = &[u8]> {
         self.request.arguments()
     }

@@ -141,6 +141,9 @@ pub(crate) mod sealed {
             event: F,
         ) -> impl Future<Output = F::Output> + Send;
 
+        /// The number of the database.
+        fn database(&self) -> i64;
+
         /// What is known of where requests go.
         fn bearing(&self) -> Bearing;
 

@@ -106,6 +106,7 @@
 //! | `pickle` | yes | `Pickle` |
 //! | `pydict` | yes | `PyDict` |
 //! | `local-server` | no | `LocalServer`, for examples and tests |
+//! | `metrics` | no | what near caches do, for the `metrics` facade |
 //! | `near-cache` | no | [`CachedDict`], [`CachedHashDict`] |
 //! | `tls` | no | `rediss` URLs, own root and client certificates, by rustls |
 #![forbid(unsafe_code)]
@@ -118,11 +119,13 @@ mod collections;
 mod command;
 pub mod cookbook;
 mod error;
+mod events;
 mod executor;
 #[cfg(feature = "local-server")]
 mod local_server;
 #[cfg(feature = "near-cache")]
 mod near;
+mod notices;
 mod place;
 mod protocol;
 mod reply;
@@ -147,11 +150,13 @@ pub use collections::{
 };
 pub use command::{Command, Wait};
 pub use error::{Applied, Attempt, Error, Result};
+pub use events::{Event, Subscription};
 #[cfg(feature = "async")]
 pub use executor::{AsyncClient, ReplyFuture};
 pub use executor::{Client, ClientBuilder, Deferred, Executor, Pipeline, RoundTrips};
 #[cfg(feature = "local-server")]
 pub use local_server::LocalServer;
+pub use notices::NoticeFormat;
 
 #[cfg(feature = "near-cache")]
 pub use near::CacheStats;

@@ -10,6 +10,8 @@ mod lease;
 #[cfg(test)]
 mod model;
 mod reader;
+#[cfg(feature = "metrics")]
+mod report;
 mod shard;
 mod source;
 mod stats;

@@ -1,8 +1,11 @@
 //! Requests in Redis' protocol.
 
+mod telling;
+
 use std::time::Duration;
 
 use crate::request::Request;
+use crate::script::{self, Script, Source};
 
 /// In which form a request goes out.
 #[derive(Debug, Clone, Copy)]
@@ -21,11 +24,12 @@ pub(crate) struct Line<'a> {
     pub(crate) form: Form,
     /// The positions of the keys to ask for, if not all.
     pub(crate) part: Option<&'a [usize]>,
+    pub(crate) in_cluster: bool,
 }
 
 impl<'a> Line<'a> {
     pub(crate) fn new(request: &'a Request, form: Form) -> Self {
-        Self { request, form, part: None }
+        Self { request, form, part: None, in_cluster: false }
     }
 
     /// Appends this command in Redis' protocol.
@@ -42,10 +46,14 @@ impl<'a> Line<'a> {
 
     /// How many arguments there are.
     pub(crate) fn len(&self) -> usize {
-        match (self.part, self.form) {
+        let plain = match (self.part, self.form) {
             (Some(keys), _) => 1 + keys.len() * self.request.stride(),
             (None, Form::Waiting(_)) => self.request.arguments().len() + 1,
             (None, _) => self.request.arguments().len(),
+        };
+        match self.request.notices() {
+            [] => plain,
+            notices => plain + telling::more_arguments(self.request, notices),
         }
     }
 
@@ -57,21 +65,33 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// The script that goes out, if it is one.
+    pub(crate) fn script(&self) -> Option<&'static Source> {
+        let script = self.request.is_script();
+        match self.request.notices() {
+            [] => script.map(Script::plain),
+            _ => Some(script.unwrap_or(&script::COMMAND).telling()),
+        }
+    }
+
     /// Visits the arguments in their order.
     pub(crate) fn each_argument(&self, mut visit: impl FnMut(&[u8])) {
+        if let (Some(script), [_, ..]) = (self.script(), self.request.notices()) {
+            return telling::each_argument(self, script, &mut visit);
+        }
         if let Some(keys) = self.part {
             self.request.arguments().take(1).for_each(&mut visit);
             keys.iter().for_each(|&key| self.request.entry(key).for_each(&mut visit));
             return;
         }
         let script = match self.form {
-            Form::WithSource => self.request.is_script(),
+            Form::WithSource => self.script(),
             _ => None,
         };
         for (index, argument) in self.request.arguments().enumerate() {
             visit(match (script, index) {
                 (Some(_), 0) => b"EVAL",
-                (Some(script), 1) => script.source.as_bytes(),
+                (Some(script), 1) => script.text.as_bytes(),
                 _ => argument,
             });
         }
@@ -136,7 +156,8 @@ mod tests {
     fn a_part_of_a_request_has_only_its_keys() {
         let set = Request::write("MSET").key(b"a").arg("1").key(b"b").arg("2").key(b"c").arg("3");
         let mut packed = Vec::new();
-        Line { request: &set, form: Form::AsIs, part: Some(&[0, 2]) }.pack(&mut packed);
+        let line = Line { part: Some(&[0, 2]), ..Line::new(&set, Form::AsIs) };
+        line.pack(&mut packed);
         assert_eq!(packed, b"*5\r\n$4\r\nMSET\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nc\r\n$1\r\n3\r\n");
     }
 }

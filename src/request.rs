@@ -8,6 +8,7 @@ pub(crate) use divide::several_slots;
 use std::borrow::Cow;
 use std::fmt;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Value;
@@ -15,6 +16,7 @@ use redis::Value;
 use crate::codec::{Codec, CodecError};
 use crate::command::{Command, Wait};
 use crate::error::Result;
+use crate::notices::Notices;
 use crate::place::{Gather, Place};
 use crate::reply::Reply;
 use crate::script::Script;
@@ -45,6 +47,7 @@ struct Rare {
     needs: Option<&'static str>,
     refused: Option<Refused>,
     known_reply: Option<Value>,
+    notices: Vec<Arc<Notices>>,
 }
 
 /// Which arguments are keys, or fields: `count` of them from `first` on, `stride` arguments apart.
@@ -190,6 +193,16 @@ impl Request {
             Some(reason) => self.refuse(reason),
             None => self,
         }
+    }
+
+    /// Says that a write tells of its changes, if `notices` says so. A request that waits does not,
+    /// since it cannot run in a script.
+    pub(crate) fn telling(mut self, notices: &Option<Arc<Notices>>) -> Self {
+        let Some(notices) = notices else { return self };
+        if self.writes {
+            self.rare().notices.push(notices.clone());
+        }
+        self.refuse_if(notices.refusal())
     }
 
     /// Says that the server holds its reply back for up to `wait`. Clients append the time to wait

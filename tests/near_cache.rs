@@ -5,11 +5,13 @@ mod support;
 use std::time::Duration;
 
 use redis_collections::{
-    CachedDict, CachedHashDict, Client, Error, Json, LocalServer, NearCache, RedisDict,
-    RedisHashDict, Result, WhileCutOff,
+    CachedDict, CachedHashDict, Client, Error, Json, LocalServer, NearCache, NoticeFormat,
+    RedisDict, RedisHashDict,
 };
 use support::eventually;
-use support::kinds::{Kind, contract, ok, settle};
+use support::kinds::{Kind, contract, ok, settle, tell_everything};
+use support::proxy::{Direction, Proxy};
+use support::servers::query;
 
 contract! {
     a_value_is_asked_for_once,
@@ -23,11 +25,33 @@ contract! {
     a_value_that_cannot_be_decoded_is_not_kept,
     the_capacity_is_a_bound,
     keys_of_other_types_are_cached,
+    a_notice_takes_only_its_field,
+    all_caches_can_be_told_to_forget,
+}
+
+/// The ways of hearing of changes.
+fn ways() -> [NearCache; 2] {
+    tell_everything();
+    [NearCache::tracking(), NearCache::notices()]
 }
 
 /// The same dictionary for another program.
 fn foreign<C: Kind>(dict: &RedisDict<String, u64, C>, client: &C) -> RedisDict<String, u64, C> {
     dict.on(client)
+}
+
+/// Reads until the cache has `expected`, which no message on its way takes from it again.
+macro_rules! kept {
+    ($cached:expr, $key:expr, $expected:expr) => {
+        for round in 0.. {
+            if $cached.peek($key) == Some($expected) {
+                break;
+            }
+            assert!(round < 10_000, "{:?}", $cached.peek($key));
+            std::thread::sleep(Duration::from_millis(1));
+            ok!($cached.get($key));
+        }
+    };
 }
 
 /// Whether the cached value becomes `expected`.
@@ -46,134 +70,182 @@ async fn becomes<C: Kind>(
 }
 
 async fn a_value_is_asked_for_once<C: Kind>(client: C, name: &'static str) {
-    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
-    let cached = ok!(dict.cached(NearCache::tracking()));
-    ok!(foreign(&dict, &client).insert("a", &1));
-    assert!(becomes(&cached, "a", Some(1)).await);
-    let misses = cached.stats().misses;
-    for _ in 0..10 {
-        assert_eq!(ok!(cached.get("a")).as_deref(), Some(&1));
-        assert!(ok!(cached.contains_key("a")));
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        let cached = ok!(dict.cached(way.clone()));
+        ok!(foreign(&dict, &client).insert("a", &1));
+        assert!(becomes(&cached, "a", Some(1)).await);
+        let misses = cached.stats().misses;
+        for _ in 0..10 {
+            assert_eq!(ok!(cached.get("a")).as_deref(), Some(&1));
+            assert!(ok!(cached.contains_key("a")));
+        }
+        assert!(cached.stats().misses <= misses + 1, "{:?}", cached.stats());
+        for _ in 0..10 {
+            assert_eq!((ok!(cached.get("b")), ok!(cached.contains_key("b"))), (None, false));
+        }
+        assert_eq!(cached.peek("b"), Some(None));
+        assert_eq!(cached.peek("c"), None);
+        let stats = cached.stats();
+        assert!(stats.hits >= 37 && stats.misses <= misses + 2 && stats.is_certain, "{stats:?}");
     }
-    assert!(cached.stats().misses <= misses + 1, "{:?}", cached.stats());
-    for _ in 0..10 {
-        assert_eq!((ok!(cached.get("b")), ok!(cached.contains_key("b"))), (None, false));
-    }
-    assert_eq!(cached.peek("b"), Some(None));
-    assert_eq!(cached.peek("c"), None);
-    let stats = cached.stats();
-    assert!(stats.hits >= 37 && stats.misses <= misses + 2 && stats.is_certain, "{stats:?}");
 }
 
 async fn a_change_by_another_program_is_heard_of<C: Kind>(client: C, name: &'static str) {
-    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
-    let other = foreign(&dict, &client);
-    let cached = ok!(dict.cached(NearCache::tracking()));
-    assert_eq!(ok!(cached.get("a")), None);
-    ok!(other.insert("a", &1));
-    assert!(becomes(&cached, "a", Some(1)).await);
-    ok!(other.insert_many([("a", &2), ("b", &2)]));
-    assert!(becomes(&cached, "a", Some(2)).await && becomes(&cached, "b", Some(2)).await);
-    ok!(other.remove("a"));
-    assert!(becomes(&cached, "a", None).await);
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        let other = foreign(&dict, &client);
+        let cached = ok!(dict.cached(way.clone()));
+        assert_eq!(ok!(cached.get("a")), None);
+        ok!(other.insert("a", &1));
+        assert!(becomes(&cached, "a", Some(1)).await);
+        ok!(other.insert_many([("a", &2), ("b", &2)]));
+        assert!(becomes(&cached, "a", Some(2)).await && becomes(&cached, "b", Some(2)).await);
+        ok!(other.remove("a"));
+        assert!(becomes(&cached, "a", None).await);
+    }
 }
 
 async fn own_writes_are_read_at_once<C: Kind>(client: C, name: &'static str) {
-    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
-    let cached = ok!(dict.cached(NearCache::tracking()));
-    for round in 0..200 {
-        ok!(cached.insert("a", &round));
-        assert_eq!(ok!(cached.get("a")).as_deref(), Some(&round));
-        ok!(cached.increment("a", 1));
-        assert_eq!(ok!(cached.get_many(["a"])), [Some((round + 1).into())]);
-        ok!(cached.extend([("a", &7), ("b", &round)]));
-        assert_eq!(ok!(cached.get("b")).as_deref(), Some(&round));
-        let insert = cached.deferred().insert("a", &round);
-        let (inserted,) = cached.client().pipeline((insert,)).await.expect("a pipeline");
-        inserted.expect("inserted");
-        assert_eq!(ok!(cached.get("a")).as_deref(), Some(&round));
-        assert!(ok!(cached.remove("a")));
-        assert_eq!(ok!(cached.get("a")), None);
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        let cached = ok!(dict.cached(way.clone()));
+        for round in 0..200 {
+            ok!(cached.insert("a", &round));
+            assert_eq!(ok!(cached.get("a")).as_deref(), Some(&round));
+            ok!(cached.increment("a", 1));
+            assert_eq!(ok!(cached.get_many(["a"])), [Some((round + 1).into())]);
+            ok!(cached.extend([("a", &7), ("b", &round)]));
+            assert_eq!(ok!(cached.get("b")).as_deref(), Some(&round));
+            let insert = cached.deferred().insert("a", &round);
+            let (inserted,) = cached.client().pipeline((insert,)).await.expect("a pipeline");
+            inserted.expect("inserted");
+            assert_eq!(ok!(cached.get("a")).as_deref(), Some(&round));
+            assert!(ok!(cached.remove("a")));
+            assert_eq!(ok!(cached.get("a")), None);
+        }
     }
 }
 
 async fn only_what_is_missing_is_asked_for<C: Kind>(client: C, name: &'static str) {
-    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
-    ok!(dict.insert_many([("a", &1), ("b", &2), ("c", &3)]));
-    let cached = ok!(dict.cached(NearCache::tracking()));
-    assert_eq!(ok!(cached.get_many(["a", "x"])), [Some(1.into()), None]);
-    let expected = [Some(3.into()), None, Some(1.into()), Some(2.into()), Some(3.into())];
-    assert_eq!(ok!(cached.get_many(["c", "x", "a", "b", "c"])), expected);
-    assert_eq!(cached.stats().misses, 4);
-    let none: [&str; 0] = [];
-    assert_eq!(ok!(cached.get_many(none)), []);
-    let keys: Vec<String> = (0..2500).map(|key| key.to_string()).collect();
-    assert_eq!(ok!(cached.get_many(&keys)), vec![None; 2500]);
-    assert_eq!(ok!(cached.get_many(&keys)), vec![None; 2500]);
-    assert_eq!(cached.stats().misses, 2504);
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        ok!(dict.insert_many([("a", &1), ("b", &2), ("c", &3)]));
+        let cached = ok!(dict.cached(way.clone()));
+        assert_eq!(ok!(cached.get_many(["a", "x"])), [Some(1.into()), None]);
+        let expected = [Some(3.into()), None, Some(1.into()), Some(2.into()), Some(3.into())];
+        assert_eq!(ok!(cached.get_many(["c", "x", "a", "b", "c"])), expected);
+        assert_eq!(cached.stats().misses, 4);
+        let none: [&str; 0] = [];
+        assert_eq!(ok!(cached.get_many(none)), []);
+        let keys: Vec<String> = (0..2500).map(|key| key.to_string()).collect();
+        assert_eq!(ok!(cached.get_many(&keys)), vec![None; 2500]);
+        assert_eq!(ok!(cached.get_many(&keys)), vec![None; 2500]);
+        assert_eq!(cached.stats().misses, 2504);
+    }
 }
 
 async fn a_field_of_a_hash_is_cached<C: Kind>(client: C, name: &'static str) {
-    let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
-    let cached: CachedHashDict<_, _, C> = ok!(dict.cached(NearCache::tracking()));
-    assert_eq!(ok!(cached.get("a")), None);
-    ok!(dict.insert("a", &1));
-    while ok!(cached.get("a")).is_none() {}
-    assert_eq!(cached.peek("a"), Some(Some(1.into())));
-    ok!(cached.insert_many([("a", &2), ("b", &3)]));
-    assert_eq!((cached.peek("a"), cached.peek("b")), (None, None));
-    assert_eq!(ok!(cached.get("a")).as_deref(), Some(&2));
-    assert_eq!(ok!(cached.get("b")).as_deref(), Some(&3));
-    ok!(dict.key().remove());
-    while ok!(cached.get("a")).is_some() {}
-    assert_eq!(ok!(cached.get("b")), None);
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
+        let cached: CachedHashDict<_, _, C> = ok!(dict.cached(way.clone()));
+        assert_eq!(ok!(cached.get("a")), None);
+        ok!(dict.insert("a", &1));
+        kept!(cached, "a", Some(1.into()));
+        ok!(cached.insert_many([("a", &2), ("b", &3)]));
+        assert_eq!((cached.peek("a"), cached.peek("b")), (None, None));
+        assert_eq!(ok!(cached.get("a")).as_deref(), Some(&2));
+        assert_eq!(ok!(cached.get("b")).as_deref(), Some(&3));
+        ok!(dict.key().remove());
+        kept!(cached, "a", None);
+        assert_eq!(ok!(cached.get("b")), None);
+    }
 }
 
 async fn fields_of_a_hash_are_asked_for_together<C: Kind>(client: C, name: &'static str) {
-    let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
-    ok!(dict.insert_many([("a", &1), ("b", &2)]));
-    let cached = ok!(dict.cached(NearCache::tracking()));
-    for _ in 0..3 {
-        assert_eq!(ok!(cached.get_many(["b", "x", "a"])), [Some(2.into()), None, Some(1.into())]);
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
+        ok!(dict.insert_many([("a", &1), ("b", &2)]));
+        let cached = ok!(dict.cached(way.clone()));
+        for _ in 0..3 {
+            assert_eq!(
+                ok!(cached.get_many(["b", "x", "a"])),
+                [Some(2.into()), None, Some(1.into())]
+            );
+        }
+        assert_eq!(cached.stats().misses, 3);
     }
-    assert_eq!(cached.stats().misses, 3);
 }
 
 async fn an_entry_expires_here_too<C: Kind>(client: C, name: &'static str) {
-    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
-    let cached = ok!(dict.cached(NearCache::tracking()));
-    ok!(dict.insert_with_ttl("a", &1, Duration::from_millis(300)));
-    assert!(becomes(&cached, "a", Some(1)).await);
-    assert!(becomes(&cached, "a", None).await);
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        let cached = ok!(dict.cached(way.clone()));
+        ok!(dict.insert_with_ttl("a", &1, Duration::from_millis(300)));
+        assert!(becomes(&cached, "a", Some(1)).await);
+        assert!(becomes(&cached, "a", None).await);
+    }
 }
 
 async fn everything_can_be_preloaded<C: Kind>(client: C, name: &'static str) {
-    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
-    let hash: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, format!("{name}-hash"));
-    let entries: Vec<(String, u64)> = (0..3000).map(|key| (key.to_string(), key)).collect();
-    ok!(dict.extend(entries.iter().map(|(key, value)| (key, value))));
-    ok!(hash.extend(entries.iter().map(|(key, value)| (key, value))));
-    let dict = ok!(dict.cached(NearCache::tracking()));
-    let hash = ok!(hash.cached(NearCache::tracking()));
-    assert_eq!((ok!(dict.preload()), ok!(hash.preload())), (3000, 3000));
-    for (key, value) in &entries {
-        assert_eq!(dict.peek(key), Some(Some((*value).into())));
-        assert_eq!(hash.peek(key), Some(Some((*value).into())));
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        let hash: RedisHashDict<String, u64, C> =
+            RedisHashDict::new(&client, format!("{name}-hash"));
+        let entries: Vec<(String, u64)> = (0..3000).map(|key| (key.to_string(), key)).collect();
+        ok!(dict.extend(entries.iter().map(|(key, value)| (key, value))));
+        ok!(hash.extend(entries.iter().map(|(key, value)| (key, value))));
+        let dict = ok!(dict.cached(way.clone()));
+        let hash = ok!(hash.cached(way.clone()));
+        assert_eq!((ok!(dict.preload()), ok!(hash.preload())), (3000, 3000));
+        for (key, value) in &entries {
+            assert_eq!(dict.peek(key), Some(Some((*value).into())));
+            assert_eq!(hash.peek(key), Some(Some((*value).into())));
+        }
+        dict.forget();
+        assert_eq!((dict.peek("1"), dict.stats().entries), (None, 0));
     }
-    dict.forget();
-    assert_eq!((dict.peek("1"), dict.stats().entries), (None, 0));
 }
 
 async fn a_value_that_cannot_be_decoded_is_not_kept<C: Kind>(client: C, name: &'static str) {
-    let text: RedisDict<String, String, C> = RedisDict::with_prefix(&client, name);
-    ok!(text.insert("a", "no number"));
-    let cached = ok!(text.typed::<String, u64>().cached(NearCache::tracking()));
-    for _ in 0..2 {
-        let error = settle!(cached.get("a")).unwrap_err();
-        assert_eq!(error.undecoded(), Some(&b"no number"[..]), "{error}");
-        assert!(error.to_string().contains(name), "{error}");
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let text: RedisDict<String, String, C> = RedisDict::with_prefix(&client, name);
+        ok!(text.insert("a", "no number"));
+        let cached = ok!(text.typed::<String, u64>().cached(way.clone()));
+        for _ in 0..2 {
+            let error = settle!(cached.get("a")).unwrap_err();
+            assert_eq!(error.undecoded(), Some(&b"no number"[..]), "{error}");
+            assert!(error.to_string().contains(name), "{error}");
+        }
+        assert_eq!(cached.peek("a"), None);
     }
-    assert_eq!(cached.peek("a"), None);
 }
 
 async fn the_capacity_is_a_bound<C: Kind>(client: C, name: &'static str) {
@@ -197,4 +269,106 @@ async fn keys_of_other_types_are_cached<C: Kind>(client: C, name: &'static str) 
     assert_eq!(ok!(cached.get(&-7)).as_deref(), Some(&vec![1, 2]));
     assert_eq!(cached.peek(&-7), Some(Some(vec![1, 2].into())));
     assert_eq!(cached.peek(&7), None);
+}
+
+async fn a_notice_takes_only_its_field<C: Kind>(client: C, name: &'static str) {
+    tell_everything();
+    let plain: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
+    let telling = plain.notifying(NoticeFormat::Own);
+    ok!(plain.insert_many([("a", &1), ("b", &1), ("c", &1)]));
+    let cached = ok!(plain.cached(NearCache::notices()));
+    let all = [Some(1.into()), Some(1.into()), Some(1.into())];
+    assert_eq!(ok!(cached.get_many(["a", "b", "c"])), all);
+    ok!(telling.insert("a", &2));
+    kept!(cached, "a", Some(2.into()));
+    ok!(telling.increment("b", 4));
+    kept!(cached, "b", Some(5.into()));
+    assert_eq!((cached.peek("a"), cached.peek("c")), (Some(Some(2.into())), Some(Some(1.into()))));
+    // A writer that gives no notice.
+    ok!(plain.insert("a", &3));
+    kept!(cached, "a", Some(3.into()));
+    assert_eq!((cached.peek("b"), cached.peek("c")), (None, None));
+}
+
+async fn all_caches_can_be_told_to_forget<C: Kind>(client: C, name: &'static str) {
+    for way in ways() {
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        let (one, other) = (ok!(dict.cached(way.clone())), ok!(dict.cached(way)));
+        ok!(dict.insert("a", &1));
+        kept!(one, "a", Some(1.into()));
+        kept!(other, "a", Some(1.into()));
+        ok!(one.forget_everywhere());
+        assert_eq!(one.peek("a"), None);
+        assert!(eventually(|| other.peek("a").is_none()));
+        ok!(dict.clear());
+    }
+}
+
+#[test]
+fn what_another_server_answers_under_the_same_address_is_not_kept() {
+    let (old, new) = (LocalServer::start().unwrap(), LocalServer::start().unwrap());
+    let proxy = Proxy::to(old.port()).unwrap();
+    let client = Client::open(&proxy.url()).unwrap();
+    let ages: RedisDict<String, u64> = RedisDict::new(&client, "ages");
+    let cached = ages.cached(NearCache::tracking()).unwrap();
+    ages.insert("ann", &1).unwrap();
+    assert!(eventually(|| {
+        cached.get("ann").unwrap();
+        cached.peek("ann").is_some()
+    }));
+    // The connection that listens stays where it is.
+    proxy.lead_to(new.port());
+    let _: u64 = query(old.url(), "CLIENT KILL TYPE normal SKIPME yes").unwrap();
+    assert_eq!((cached.get("bob").unwrap(), cached.peek("bob")), (None, None));
+    let stats = cached.stats();
+    assert!(stats.refused >= 1 || !stats.is_certain, "{stats:?}");
+    assert!(eventually(|| {
+        cached.get("ann").unwrap();
+        cached.peek("ann") == Some(None)
+    }));
+}
+
+#[test]
+fn settings_that_cannot_be_kept_are_refused() {
+    let server = LocalServer::start().unwrap();
+    let client = Client::open(server.url()).unwrap();
+    let ages: RedisDict<String, u64> = RedisDict::new(&client, "ages");
+    let way = NearCache::tracking;
+    for settings in [
+        way().max_staleness(Duration::from_millis(199)),
+        way().max_staleness(Duration::ZERO),
+        way().capacity(0),
+        way().capacity_in_bytes(0),
+        way().time_to_live(Duration::ZERO),
+    ] {
+        let error = ages.cached(settings).unwrap_err();
+        assert!(matches!(error, Error::Configuration(_)), "{error}");
+    }
+    for settings in [way().time_to_live(Duration::MAX), way().max_staleness(Duration::MAX)] {
+        let cached = ages.cached(settings).unwrap();
+        cached.insert("ann", &36).unwrap();
+        assert_eq!(cached.get("ann").unwrap().as_deref(), Some(&36));
+    }
+    let refused: RedisDict<String, u64> = RedisDict::new(&client, "a:b");
+    assert!(matches!(refused.cached(way()).unwrap_err(), Error::InvalidArgument { .. }));
+}
+
+#[test]
+fn many_threads_that_miss_the_same_key_ask_once() {
+    let server = LocalServer::start().unwrap();
+    let proxy = Proxy::to(server.port()).unwrap();
+    let client = Client::open(&proxy.url()).unwrap();
+    let ages: RedisDict<String, u64> = RedisDict::new(&client, "ages");
+    ages.insert("ann", &36).unwrap();
+    let cached = ages.cached(NearCache::tracking()).unwrap();
+    proxy.hold(Direction::Replies);
+    std::thread::scope(|scope| {
+        for _ in 0..50 {
+            scope.spawn(|| assert_eq!(cached.get("ann").unwrap().as_deref(), Some(&36)));
+        }
+        assert!(eventually(|| cached.stats().misses == 1 && cached.stats().hits == 0));
+        // All of them are on their way now, or will find the value.
+        proxy.release();
+    });
+    assert_eq!(cached.stats().misses, 1);
 }

@@ -9,8 +9,10 @@ use super::hash_dict::RedisHashDict;
 use super::{dict_scan, hash_scan};
 use crate::codec::Codec;
 use crate::error::Result;
+use crate::events::Sources;
 use crate::executor::{RoundTrips, Witness};
 use crate::near::{DictSource, HashSource, Key, Source};
+use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::place::{key_slot, prefix_slot};
 
 /// A collection that can be cached.
@@ -33,6 +35,14 @@ pub trait Cacheable: Clone + Send + Sync + 'static {
     /// The same collection, whose writes are witnessed.
     #[doc(hidden)]
     fn witnessed(&self, witness: Arc<dyn Witness>) -> Self;
+
+    /// The same collection, whose writes are told.
+    #[doc(hidden)]
+    fn telling(&self) -> Self;
+
+    /// Where its changes are told.
+    #[doc(hidden)]
+    fn sources(&self) -> Sources;
 
     /// What the keys begin with that the server has for it, and the slot that they have in common.
     #[doc(hidden)]
@@ -63,6 +73,18 @@ where
 
     fn witnessed(&self, witness: Arc<dyn Witness>) -> Self {
         self.on(&self.executor.witnessed(witness))
+    }
+
+    fn telling(&self) -> Self {
+        match &self.notices {
+            Some(_) => self.clone(),
+            None => self.notifying(NoticeFormat::Own),
+        }
+    }
+
+    fn sources(&self) -> Sources {
+        let notices = Notices::of(self.notices.as_deref(), Structure::Dict, self.prefix.bytes());
+        Sources::new(&notices, self.executor.database())
     }
 
     fn base(&self) -> (Vec<u8>, Option<u16>) {
@@ -101,6 +123,18 @@ where
 
     fn witnessed(&self, witness: Arc<dyn Witness>) -> Self {
         self.on(&self.executor.witnessed(witness))
+    }
+
+    fn telling(&self) -> Self {
+        match &self.notices {
+            Some(_) => self.clone(),
+            None => self.notifying(NoticeFormat::Own),
+        }
+    }
+
+    fn sources(&self) -> Sources {
+        let notices = Notices::of(self.notices.as_deref(), Structure::Hash, self.name.as_bytes());
+        Sources::new(&notices, self.executor.database())
     }
 
     fn base(&self) -> (Vec<u8>, Option<u16>) {

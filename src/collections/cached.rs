@@ -4,18 +4,20 @@ use std::borrow::Borrow;
 use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::cacheable::Cacheable;
 use super::cursor::Cursor;
 use super::dict::RedisDict;
 use super::hash_dict::RedisHashDict;
-use super::near_cache::NearCache;
+use super::near_cache::{Hears, NearCache};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
+use crate::events::Interpreter;
 use crate::executor::sealed::Machinery;
 use crate::executor::{Client, Executor, Feed, RoundTrips, Wish};
 use crate::near::{CacheStats, Hearing, Key, Own, Reader, Source};
+use crate::reply;
 use crate::request::Request;
 
 /// A [`RedisDict`] with a near cache. See [`Cached`].
@@ -158,6 +160,15 @@ impl<D: Cacheable> Cached<D> {
         self.reader.cache().cleared();
     }
 
+    /// Lets all near caches of this dictionary forget everything, in all programs that are connected.
+    /// `PUBLISH`, O(caches). The dictionary itself stays as it is.
+    pub fn forget_everywhere(&self) -> Reply<D, ()> {
+        self.forget();
+        let channel = forget_channel(&self.collection.base().0);
+        let publish = Request::read("PUBLISH").arg(channel).arg("");
+        self.collection.executor().run(publish.returns(reply::done))
+    }
+
     /// The client whose writes are known to the cache, for pipelines and transactions.
     pub fn client(&self) -> &D::Executor {
         self.collection.executor()
@@ -174,26 +185,50 @@ impl<D: Cacheable> Cached<D> {
         if let Some(refusal) = source.commands(&[Key::default()])[0].request.refusal() {
             return Err(refusal);
         }
+        let collection = match settings.hears {
+            Hears::Server => collection,
+            Hears::Writers => collection.telling(),
+        };
         let own = Own { cache: cache.clone(), source: source.clone() };
-        let hearing = Hearing { cache: cache.clone(), source: source.clone() };
         let executor = collection.executor().clone();
-        let (base, slot) = collection.base();
-        let track = Request::read("CLIENT").arg("TRACKING").arg("ON").arg("BCAST");
-        let track = if base.is_empty() { track } else { track.arg("PREFIX").arg(&base) };
-        let wish = Wish {
-            slot,
-            base,
-            commands: vec![track],
-            tracks: true,
-            keyspace: None,
-            beat: settings.beat(),
-            silence: settings.silence(),
+        let wish = wish(&collection, &settings);
+        let interpreter = Mutex::new(Interpreter::new(collection.sources()));
+        let hearing = Hearing {
+            cache: cache.clone(),
+            source: source.clone(),
+            interpreter,
+            forget: forget_channel(&wish.base),
+            #[cfg(feature = "metrics")]
+            name: String::from_utf8_lossy(&wish.base).into_owned(),
         };
         let feed = Arc::new(executor.feed(wish, Arc::new(hearing)).await?);
         let collection = collection.witnessed(Arc::new(own));
         let reader = Reader::new(executor, cache, source, settings.refuses());
         Ok(Self { collection, reader, _feed: feed })
     }
+}
+
+/// What a cache of `collection` listens to.
+fn wish<D: Cacheable>(collection: &D, settings: &NearCache) -> Wish {
+    let (base, slot) = collection.base();
+    let sources = collection.sources();
+    let forget = Request::read("SUBSCRIBE").arg(forget_channel(&base));
+    let track = Request::read("CLIENT").arg("TRACKING").arg("ON").arg("BCAST");
+    let track = if base.is_empty() { track } else { track.arg("PREFIX").arg(&base) };
+    let (commands, wishes, keyspace) = match settings.hears {
+        Hears::Server => (vec![track, forget], Vec::new(), None),
+        Hears::Writers => {
+            let commands = sources.commands().into_iter().chain([forget]).collect();
+            (commands, sources.wishes(&base), Some(sources.kinds()))
+        }
+    };
+    let tracks = settings.hears == Hears::Server;
+    let (beat, silence) = (settings.beat(), settings.silence());
+    Wish { slot, base, commands, wishes, tracks, keyspace, beat, silence }
+}
+
+fn forget_channel(base: &[u8]) -> Vec<u8> {
+    [base, b"~forget"].concat()
 }
 
 /// The dictionary itself. Its own reads ask the server; its writes are known to the cache.

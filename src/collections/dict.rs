@@ -1,6 +1,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use redis::Value;
 
@@ -9,6 +10,7 @@ use super::name::Name;
 use super::prefix::Prefix;
 use crate::codec::{Codec, Lenient};
 use crate::executor::{Client, Deferred, Executor};
+use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::place::Gather;
 use crate::reply;
 use crate::request::Request;
@@ -41,6 +43,7 @@ use crate::script::Script;
 pub struct RedisDict<K, V, E = Client> {
     pub(super) executor: E,
     pub(super) prefix: Prefix,
+    pub(super) notices: Option<Arc<Notices>>,
     codecs: PhantomData<fn() -> (K, V)>,
 }
 
@@ -48,34 +51,34 @@ impl<K: Codec, V: Codec> RedisDict<K, V, Deferred> {
     /// The dictionary `name`, wherever it may be: a definition.
     pub const fn named(name: &'static str) -> Self {
         let prefix = Prefix::Named(Name::constant(name));
-        Self { executor: Deferred, prefix, codecs: PhantomData }
+        Self { executor: Deferred, prefix, notices: None, codecs: PhantomData }
     }
 }
 
 impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
     /// The dictionary `name`, whose keys begin with `name:`.
     pub fn new(executor: &E, name: impl Into<Name>) -> Self {
-        Self::over(executor, Prefix::Named(name.into()))
+        Self::over(executor, Prefix::Named(name.into()), None)
     }
 
     /// The dictionary whose keys begin with `prefix` as it is, such as `users&&`.
     pub fn with_prefix(executor: &E, prefix: impl Into<Name>) -> Self {
-        Self::over(executor, Prefix::Literal(prefix.into()))
+        Self::over(executor, Prefix::Literal(prefix.into()), None)
     }
 
     /// The dictionary of all strings of the database. It can be counted and cleared only by the
     /// methods that say so in their names.
     pub fn whole_database(executor: &E) -> Self {
-        Self::over(executor, Prefix::Literal(Name::constant("")))
+        Self::over(executor, Prefix::Literal(Name::constant("")), None)
     }
 
-    fn over(executor: &E, prefix: Prefix) -> Self {
-        Self { executor: executor.clone(), prefix, codecs: PhantomData }
+    fn over(executor: &E, prefix: Prefix, notices: Option<Arc<Notices>>) -> Self {
+        Self { executor: executor.clone(), prefix, notices, codecs: PhantomData }
     }
 
     /// The same dictionary, as `executor` runs it.
     pub fn on<F: Executor>(&self, executor: &F) -> RedisDict<K, V, F> {
-        RedisDict::over(executor, self.prefix.clone())
+        RedisDict::over(executor, self.prefix.clone(), self.notices.clone())
     }
 
     /// The same dictionary, whose operations give [`Command`](crate::Command)s.
@@ -90,7 +93,18 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
 
     /// The same dictionary with other codecs.
     pub fn typed<L: Codec, W: Codec>(&self) -> RedisDict<L, W, E> {
-        RedisDict::over(&self.executor, self.prefix.clone())
+        RedisDict::over(&self.executor, self.prefix.clone(), self.notices.clone())
+    }
+
+    /// The same dictionary, whose writes tell of what they change, in one more `format`. A script around
+    /// each command, O(changes) on top of it.
+    ///
+    /// The formats of the Python libraries need a prefix that ends as theirs do; any other is refused
+    /// when the first command runs.
+    pub fn notifying(&self, format: NoticeFormat) -> Self {
+        let others = self.notices.as_deref();
+        let notices = Notices::adding(others, Structure::Dict, self.prefix.bytes(), format);
+        Self { notices: Some(Arc::new(notices)), ..self.clone() }
     }
 }
 
@@ -204,7 +218,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
 impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
     /// A command about all entries, which must have a name that is theirs alone.
     pub(super) fn start(&self, request: Request) -> Request {
-        request.refuse_if(self.prefix.refusal())
+        request.refuse_if(self.prefix.refusal()).telling(&self.notices)
     }
 
     pub(super) fn reading(&self, command: &'static str, key: &K::Borrowed) -> Request {
@@ -246,7 +260,7 @@ static GET_OR_INSERT: Script = Script::new(
 impl<K, V, E: Clone> Clone for RedisDict<K, V, E> {
     fn clone(&self) -> Self {
         let (executor, prefix) = (self.executor.clone(), self.prefix.clone());
-        Self { executor, prefix, codecs: PhantomData }
+        Self { executor, prefix, notices: self.notices.clone(), codecs: PhantomData }
     }
 }
 

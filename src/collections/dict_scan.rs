@@ -138,6 +138,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     {
         let insert = self.deferred().insert_many(entries).request;
         let (executor, prefix) = (self.executor.clone(), self.prefix.clone());
+        let notices = self.notices.clone();
         self.executor.converse(async move {
             if let Some(refusal) = insert.refusal() {
                 return Err(refusal);
@@ -154,7 +155,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
                 cursor = next;
             }
             let keys = new.len() / 2 + stale.len();
-            let mut request = Request::script(&REPLACE_ALL, keys);
+            let mut request = Request::script(&REPLACE_ALL, keys).telling(&notices);
             new.iter().step_by(2).for_each(|key| request.push_key(key));
             stale.iter().for_each(|key| request.push_key(key));
             new.iter().skip(1).step_by(2).for_each(|value| request.push(value));
@@ -164,13 +165,14 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
 
     fn remove_all(&self, refusal: Option<&'static str>) -> E::Reply<usize> {
         let (executor, prefix) = (self.executor.clone(), self.prefix.clone());
+        let notices = self.notices.clone();
         self.executor.converse(async move {
             refuse(&executor, refusal).await?;
             let mut removed = 0;
             let mut cursor = Cursor::default();
             while !cursor.is_done() {
                 let (next, keys) = key_page(&executor, &prefix, b"*", cursor).await?;
-                let unlink = Request::write("UNLINK").divisible(Gather::Sum);
+                let unlink = Request::write("UNLINK").divisible(Gather::Sum).telling(&notices);
                 let unlink =
                     unlink.each(&keys, |request, key| request.push_key(key), Value::Int(0));
                 removed += executor.send(unlink.returns(reply::count)).await?;
@@ -194,8 +196,16 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
 
 static REPLACE_ALL: Script = Script::new(
     "replace_all",
-    "for i = 1, #ARGV do redis.call('SET', KEYS[i], ARGV[i]) end
-     for i = #ARGV + 1, #KEYS do redis.call('UNLINK', KEYS[i]) end
+    "for first = 1, #ARGV, 1000 do
+       local entries = {}
+       for i = first, math.min(first + 999, #ARGV) do
+         entries[#entries + 1], entries[#entries + 2] = KEYS[i], ARGV[i]
+       end
+       redis.call('MSET', unpack(entries))
+     end
+     for first = #ARGV + 1, #KEYS, 1000 do
+       redis.call('UNLINK', unpack(KEYS, first, math.min(first + 999, #KEYS)))
+     end
      return #ARGV",
 );
 

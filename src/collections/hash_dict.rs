@@ -1,6 +1,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use redis::Value;
 
@@ -9,6 +10,7 @@ use super::key::RedisKey;
 use super::name::Name;
 use crate::codec::{Codec, Lenient};
 use crate::executor::{Client, Deferred, Executor};
+use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::reply;
 use crate::request::Request;
 use crate::script::Script;
@@ -32,6 +34,7 @@ use crate::script::Script;
 pub struct RedisHashDict<K, V, E = Client> {
     pub(super) executor: E,
     pub(super) name: Name,
+    pub(super) notices: Option<Arc<Notices>>,
     codecs: PhantomData<fn() -> (K, V)>,
 }
 
@@ -51,19 +54,24 @@ impl<K: Codec, V: Codec> RedisHashDict<K, V, Deferred> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub const fn named(name: &'static str) -> Self {
-        Self { executor: Deferred, name: Name::constant(name), codecs: PhantomData }
+        let name = Name::constant(name);
+        Self { executor: Deferred, name, notices: None, codecs: PhantomData }
     }
 }
 
 impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
     /// The dictionary stored under `name`.
     pub fn new(executor: &E, name: impl Into<Name>) -> Self {
-        Self { executor: executor.clone(), name: name.into(), codecs: PhantomData }
+        Self::over(executor, name.into(), None)
+    }
+
+    fn over(executor: &E, name: Name, notices: Option<Arc<Notices>>) -> Self {
+        Self { executor: executor.clone(), name, notices, codecs: PhantomData }
     }
 
     /// The same dictionary, as `executor` runs it.
     pub fn on<F: Executor>(&self, executor: &F) -> RedisHashDict<K, V, F> {
-        RedisHashDict::new(executor, &self.name)
+        RedisHashDict::over(executor, self.name.clone(), self.notices.clone())
     }
 
     /// The same dictionary, whose operations give [`Command`](crate::Command)s.
@@ -78,12 +86,20 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
 
     /// The same dictionary with other codecs.
     pub fn typed<L: Codec, W: Codec>(&self) -> RedisHashDict<L, W, E> {
-        RedisHashDict::new(&self.executor, &self.name)
+        RedisHashDict::over(&self.executor, self.name.clone(), self.notices.clone())
+    }
+
+    /// The same dictionary, whose writes tell of what they change, in one more `format`. A script around
+    /// each command, O(changes) on top of it.
+    pub fn notifying(&self, format: NoticeFormat) -> Self {
+        let others = self.notices.as_deref();
+        let notices = Notices::adding(others, Structure::Hash, self.name.as_bytes(), format);
+        Self { notices: Some(Arc::new(notices)), ..self.clone() }
     }
 
     /// The key of the hash, which can expire as a whole.
     pub fn key(&self) -> RedisKey<E> {
-        RedisKey::new(&self.executor, &self.name)
+        RedisKey::new(&self.executor, &self.name, &self.notices)
     }
 }
 
@@ -224,15 +240,15 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
 
 impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
     pub(super) fn reading(&self, command: &'static str) -> Request {
-        Request::read(command).key(self.name.as_bytes())
+        Request::read(command).telling(&self.notices).key(self.name.as_bytes())
     }
 
     pub(super) fn writing(&self, command: &'static str) -> Request {
-        Request::write(command).key(self.name.as_bytes())
+        Request::write(command).telling(&self.notices).key(self.name.as_bytes())
     }
 
     pub(super) fn scripted(&self, script: &'static Script) -> Request {
-        Request::script(script, 1).key(self.name.as_bytes())
+        Request::script(script, 1).telling(&self.notices).key(self.name.as_bytes())
     }
 
     fn entry<Q, R>(request: &mut Request, (key, value): (&Q, &R))
@@ -275,14 +291,16 @@ static TAKE: Script = Script::new(
 static REPLACE_ALL: Script = Script::new(
     "replace_all",
     "redis.call('UNLINK', KEYS[1])
-     for i = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+     for first = 1, #ARGV, 2000 do
+       redis.call('HSET', KEYS[1], unpack(ARGV, first, math.min(first + 1999, #ARGV)))
+     end
      return #ARGV / 2",
 );
 
 impl<K, V, E: Clone> Clone for RedisHashDict<K, V, E> {
     fn clone(&self) -> Self {
         let (executor, name) = (self.executor.clone(), self.name.clone());
-        Self { executor, name, codecs: PhantomData }
+        Self { executor, name, notices: self.notices.clone(), codecs: PhantomData }
     }
 }
 

@@ -1,8 +1,10 @@
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::name::Name;
 use super::ttl::{self, Ttl};
 use crate::executor::{Client, Executor};
+use crate::notices::Notices;
 use crate::reply;
 use crate::request::Request;
 
@@ -11,11 +13,12 @@ use crate::request::Request;
 pub struct RedisKey<E = Client> {
     executor: E,
     name: Name,
+    notices: Option<Arc<Notices>>,
 }
 
 impl<E: Executor> RedisKey<E> {
-    pub(crate) fn new(executor: &E, name: &Name) -> Self {
-        Self { executor: executor.clone(), name: name.clone() }
+    pub(crate) fn new(executor: &E, name: &Name, notices: &Option<Arc<Notices>>) -> Self {
+        Self { executor: executor.clone(), name: name.clone(), notices: notices.clone() }
     }
 
     /// The key's name.
@@ -32,19 +35,19 @@ impl<E: Executor> RedisKey<E> {
     ///
     /// A `time` of zero is refused.
     pub fn expire(&self, time: Duration) -> E::Reply<bool> {
-        let request = Request::write("PEXPIRE").key(self.name()).milliseconds(time);
+        let request = self.writing("PEXPIRE").milliseconds(time);
         self.executor.run(request.returns(reply::flag))
     }
 
     /// Removes it at `time` and says whether it was there. `PEXPIREAT`, O(1).
     pub fn expire_at(&self, time: SystemTime) -> E::Reply<bool> {
-        let request = Request::write("PEXPIREAT").key(self.name()).instant(time);
+        let request = self.writing("PEXPIREAT").instant(time);
         self.executor.run(request.returns(reply::flag))
     }
 
     /// Keeps it for ever and says whether it would have expired. `PERSIST`, O(1).
     pub fn persist(&self) -> E::Reply<bool> {
-        self.executor.run(Request::write("PERSIST").key(self.name()).returns(reply::flag))
+        self.executor.run(self.writing("PERSIST").returns(reply::flag))
     }
 
     /// How long it will live. `PTTL`, O(1).
@@ -54,6 +57,9 @@ impl<E: Executor> RedisKey<E> {
 
     /// Removes it and says whether it was there. `UNLINK`, O(1) for the caller.
     pub fn remove(&self) -> E::Reply<bool> {
-        self.executor.run(Request::write("UNLINK").key(self.name()).returns(reply::flag))
+        self.executor.run(self.writing("UNLINK").returns(reply::flag))
+    }
+    fn writing(&self, command: &'static str) -> Request {
+        Request::write(command).telling(&self.notices).key(self.name())
     }
 }

@@ -2,6 +2,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::RangeBounds;
+use std::sync::Arc;
 
 use redis::Value;
 
@@ -11,6 +12,7 @@ use super::name::Name;
 use crate::codec::{Canonical, Codec, Lenient};
 use crate::error::Result;
 use crate::executor::{Client, Deferred, Executor};
+use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::script::Script;
@@ -41,25 +43,31 @@ use crate::script::Script;
 pub struct RedisList<T, E = Client> {
     pub(super) executor: E,
     pub(super) name: Name,
+    pub(super) notices: Option<Arc<Notices>>,
     codec: PhantomData<fn() -> T>,
 }
 
 impl<T: Codec> RedisList<T, Deferred> {
     /// The list stored under `name`, wherever it may be: a definition.
     pub const fn named(name: &'static str) -> Self {
-        Self { executor: Deferred, name: Name::constant(name), codec: PhantomData }
+        let name = Name::constant(name);
+        Self { executor: Deferred, name, notices: None, codec: PhantomData }
     }
 }
 
 impl<T: Codec, E: Executor> RedisList<T, E> {
     /// The list stored under `name`.
     pub fn new(executor: &E, name: impl Into<Name>) -> Self {
-        Self { executor: executor.clone(), name: name.into(), codec: PhantomData }
+        Self::over(executor, name.into(), None)
+    }
+
+    fn over(executor: &E, name: Name, notices: Option<Arc<Notices>>) -> Self {
+        Self { executor: executor.clone(), name, notices, codec: PhantomData }
     }
 
     /// The same list, as `executor` runs it.
     pub fn on<F: Executor>(&self, executor: &F) -> RedisList<T, F> {
-        RedisList::new(executor, &self.name)
+        RedisList::over(executor, self.name.clone(), self.notices.clone())
     }
 
     /// The same list, whose operations give [`Command`](crate::Command)s.
@@ -74,12 +82,23 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
 
     /// The same list with another codec.
     pub fn typed<U: Codec>(&self) -> RedisList<U, E> {
-        RedisList::new(&self.executor, &self.name)
+        RedisList::over(&self.executor, self.name.clone(), self.notices.clone())
+    }
+
+    /// The same list, whose writes tell of what they change, in one more `format`. A script around
+    /// each command, O(changes) on top of it.
+    ///
+    /// Waiting calls tell of nothing: they cannot run in a script. Those who take items so and those
+    /// who read the notices have to know.
+    pub fn notifying(&self, format: NoticeFormat) -> Self {
+        let others = self.notices.as_deref();
+        let notices = Notices::adding(others, Structure::List, self.name.as_bytes(), format);
+        Self { notices: Some(Arc::new(notices)), ..self.clone() }
     }
 
     /// The key of the list, which can expire as a whole.
     pub fn key(&self) -> RedisKey<E> {
-        RedisKey::new(&self.executor, &self.name)
+        RedisKey::new(&self.executor, &self.name, &self.notices)
     }
 }
 
@@ -145,7 +164,8 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
 
     /// Moves the first item to the end of `other` and gives it. `LMOVE`, O(1).
     pub fn pop_front_to<F: Executor>(&self, other: &RedisList<T, F>) -> E::Reply<Option<T::Owned>> {
-        let request = self.writing("LMOVE").key(other.name.as_bytes()).arg("LEFT").arg("RIGHT");
+        let request = self.writing("LMOVE").telling(&other.notices).key(other.name.as_bytes());
+        let request = request.arg("LEFT").arg("RIGHT");
         self.executor.run(request.returns(reply::optional::<T>))
     }
 
@@ -237,15 +257,15 @@ impl<T: Canonical, E: Executor> RedisList<T, E> {
 
 impl<T: Codec, E: Executor> RedisList<T, E> {
     pub(super) fn reading(&self, command: &'static str) -> Request {
-        Request::read(command).key(self.name.as_bytes())
+        Request::read(command).telling(&self.notices).key(self.name.as_bytes())
     }
 
     pub(super) fn writing(&self, command: &'static str) -> Request {
-        Request::write(command).key(self.name.as_bytes())
+        Request::write(command).telling(&self.notices).key(self.name.as_bytes())
     }
 
     fn scripted(&self, script: &'static Script) -> Request {
-        Request::script(script, 1).key(self.name.as_bytes())
+        Request::script(script, 1).telling(&self.notices).key(self.name.as_bytes())
     }
 }
 
@@ -278,7 +298,7 @@ static PUSH_EVICTING: Script = Script::new(
 impl<T, E: Clone> Clone for RedisList<T, E> {
     fn clone(&self) -> Self {
         let (executor, name) = (self.executor.clone(), self.name.clone());
-        Self { executor, name, codec: PhantomData }
+        Self { executor, name, notices: self.notices.clone(), codec: PhantomData }
     }
 }
 

@@ -9,10 +9,18 @@ use crate::near::{Bounds, Cache, Capacity};
 #[derive(Debug, Clone)]
 #[must_use = "nothing is cached before a collection is `cached` by these settings"]
 pub struct NearCache {
+    pub(super) hears: Hears,
     capacity: Capacity,
     time_to_live: Duration,
     staleness: Duration,
     cut_off: WhileCutOff,
+}
+
+/// From whom a near cache hears of changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hears {
+    Server,
+    Writers,
 }
 
 /// What a near cache does while it may miss changes: it has lost the connection on which it hears of
@@ -32,7 +40,25 @@ impl NearCache {
     /// The server itself tells of changes: whoever makes them, and also of keys that expire, are
     /// evicted or flushed. `CLIENT TRACKING` with `BCAST`.
     pub fn tracking() -> Self {
+        Self::hearing(Hears::Server)
+    }
+
+    /// The writers tell of changes: those of this crate whose collection is
+    /// [`notifying`](crate::RedisDict::notifying), which the cached one becomes, and those of Python
+    /// whose format the collection has.
+    ///
+    /// Of a hash a change takes only its field from the cache, where [`tracking`](Self::tracking) takes
+    /// all of them. Other writers, and entries that expire or are evicted, are heard of through keyspace
+    /// notifications, where the server has them on or this may turn them on, and of a hash they take all
+    /// fields from the cache. Otherwise what such writers change stays for up to the
+    /// [`time_to_live`](Self::time_to_live).
+    pub fn notices() -> Self {
+        Self::hearing(Hears::Writers)
+    }
+
+    fn hearing(hears: Hears) -> Self {
         Self {
+            hears,
             capacity: Capacity::Entries(10_000),
             time_to_live: Duration::from_secs(600),
             staleness: Duration::from_secs(3),

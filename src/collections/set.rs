@@ -1,6 +1,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use redis::Value;
 
@@ -9,6 +10,7 @@ use super::name::Name;
 use crate::codec::{Canonical, Codec, Lenient};
 use crate::error::Result;
 use crate::executor::{Client, Deferred, Executor};
+use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::reply;
 use crate::request::Request;
 
@@ -33,25 +35,31 @@ use crate::request::Request;
 pub struct RedisSet<T, E = Client> {
     pub(super) executor: E,
     pub(super) name: Name,
+    pub(super) notices: Option<Arc<Notices>>,
     codec: PhantomData<fn() -> T>,
 }
 
 impl<T: Codec> RedisSet<T, Deferred> {
     /// The set stored under `name`, wherever it may be: a definition.
     pub const fn named(name: &'static str) -> Self {
-        Self { executor: Deferred, name: Name::constant(name), codec: PhantomData }
+        let name = Name::constant(name);
+        Self { executor: Deferred, name, notices: None, codec: PhantomData }
     }
 }
 
 impl<T: Codec, E: Executor> RedisSet<T, E> {
     /// The set stored under `name`.
     pub fn new(executor: &E, name: impl Into<Name>) -> Self {
-        Self { executor: executor.clone(), name: name.into(), codec: PhantomData }
+        Self::over(executor, name.into(), None)
+    }
+
+    fn over(executor: &E, name: Name, notices: Option<Arc<Notices>>) -> Self {
+        Self { executor: executor.clone(), name, notices, codec: PhantomData }
     }
 
     /// The same set, as `executor` runs it.
     pub fn on<F: Executor>(&self, executor: &F) -> RedisSet<T, F> {
-        RedisSet::new(executor, &self.name)
+        RedisSet::over(executor, self.name.clone(), self.notices.clone())
     }
 
     /// The same set, whose operations give [`Command`](crate::Command)s.
@@ -66,12 +74,20 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
 
     /// The same set with another codec.
     pub fn typed<U: Codec>(&self) -> RedisSet<U, E> {
-        RedisSet::new(&self.executor, &self.name)
+        RedisSet::over(&self.executor, self.name.clone(), self.notices.clone())
+    }
+
+    /// The same set, whose writes tell of what they change, in one more `format`. A script around
+    /// each command, O(changes) on top of it.
+    pub fn notifying(&self, format: NoticeFormat) -> Self {
+        let others = self.notices.as_deref();
+        let notices = Notices::adding(others, Structure::Set, self.name.as_bytes(), format);
+        Self { notices: Some(Arc::new(notices)), ..self.clone() }
     }
 
     /// The key of the set, which can expire as a whole.
     pub fn key(&self) -> RedisKey<E> {
-        RedisKey::new(&self.executor, &self.name)
+        RedisKey::new(&self.executor, &self.name, &self.notices)
     }
 }
 
@@ -173,8 +189,8 @@ impl<T: Canonical, E: Executor> RedisSet<T, E> {
         other: &RedisSet<T, F>,
         member: &T::Borrowed,
     ) -> E::Reply<bool> {
-        let request = self.writing("SMOVE").key(other.name.as_bytes()).encode::<T>(member);
-        self.executor.run(request.returns(reply::flag))
+        let request = self.writing("SMOVE").telling(&other.notices).key(other.name.as_bytes());
+        self.executor.run(request.encode::<T>(member).returns(reply::flag))
     }
 }
 
@@ -226,11 +242,11 @@ impl<T: Canonical, E: Executor> RedisSet<T, E> {
 
 impl<T: Codec, E: Executor> RedisSet<T, E> {
     pub(super) fn reading(&self, command: &'static str) -> Request {
-        Request::read(command).key(self.name.as_bytes())
+        Request::read(command).telling(&self.notices).key(self.name.as_bytes())
     }
 
     pub(super) fn writing(&self, command: &'static str) -> Request {
-        Request::write(command).key(self.name.as_bytes())
+        Request::write(command).telling(&self.notices).key(self.name.as_bytes())
     }
 }
 
@@ -253,7 +269,7 @@ fn with_sets<T, E>(request: Request, sets: &[&RedisSet<T, E>]) -> Request {
 impl<T, E: Clone> Clone for RedisSet<T, E> {
     fn clone(&self) -> Self {
         let (executor, name) = (self.executor.clone(), self.name.clone());
-        Self { executor, name, codec: PhantomData }
+        Self { executor, name, notices: self.notices.clone(), codec: PhantomData }
     }
 }
 

@@ -74,12 +74,11 @@ impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
         T::Owned: PartialEq,
     {
         let (executor, name) = (self.executor.clone(), self.name.clone());
-        let member = as_read_back::<T>(&name, member);
+        let (member, remove) = (as_read_back::<T>(&name, member), self.writing("SREM"));
         self.executor.converse(async move {
             let found = equal_members::<T, E>(&executor, &name, member?).await?;
-            let request = Request::write("SREM").key(name.as_bytes());
-            let request = request.each(found, Request::push, Value::Int(0));
-            executor.send(request.returns(reply::count)).await
+            let remove = remove.each(found, Request::push, Value::Int(0));
+            executor.send(remove.returns(reply::count)).await
         })
     }
 }

@@ -200,6 +200,10 @@ impl Machinery for AsyncClient {
         event.await
     }
 
+    fn database(&self) -> i64 {
+        self.router.servers.database()
+    }
+
     fn bearing(&self) -> Bearing {
         self.router.servers.bearing()
     }

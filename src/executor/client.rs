@@ -178,6 +178,10 @@ impl Machinery for Client {
         ready(block_on(event))
     }
 
+    fn database(&self) -> i64 {
+        self.router.servers.database()
+    }
+
     fn bearing(&self) -> Bearing {
         self.router.servers.bearing()
     }

@@ -24,6 +24,9 @@ pub trait Audience: Send + Sync + 'static {
     /// All writes before `proof` are known.
     fn proven(&self, session: u64, proof: u64);
 
+    /// Time passes. This may wait.
+    fn beat(&self) {}
+
     /// Something may be missed until it is connected again.
     fn lost(&self, session: u64);
 }
@@ -32,6 +35,9 @@ pub trait Audience: Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct Situation {
     pub(crate) topology: Arc<Topology>,
+    /// The channel that only this feed listens to, and only on the server that it hears. `None` in a
+    /// cluster, whose nodes are known by their slots.
+    pub(crate) channel: Option<Vec<u8>>,
     /// Whether the servers tell of all changes to keys by keyspace notifications, if wished.
     pub(crate) tells_keys: bool,
 }
@@ -45,6 +51,8 @@ pub struct Wish {
     pub(crate) base: Vec<u8>,
     /// The commands with which a connection begins to listen.
     pub(crate) commands: Vec<Request>,
+    /// More such commands, which the server may refuse.
+    pub(crate) wishes: Vec<Request>,
     /// Whether one of them makes the server tell of changes to keys that begin with `base`.
     pub(crate) tracks: bool,
     /// Whether keyspace notifications are wished, of kinds that the server is to have on.
@@ -99,7 +107,7 @@ async fn keep<N: Node>(
     let mut pauses = Pauses::new();
     while !signal.is_closed() {
         if let Some(session) = session.take() {
-            session.last(&router, &wish, &signal).await;
+            session.last(&router, &wish, &signal, &*audience).await;
             audience.lost(number);
             pauses = Pauses::new();
         } else {

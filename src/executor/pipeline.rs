@@ -85,7 +85,7 @@ impl<N: Node> Router<N> {
         let slot = self.common_slot(&requests)?;
         let mut lines = vec![Line::new(&MULTI, Form::AsIs)];
         let mut loaded = Vec::new();
-        let as_is = requests.iter().map(|request| Line::new(request, Form::AsIs));
+        let as_is = requests.iter().map(|request| self.line(request));
         lines.extend(as_is.map(|line| with_source_once(line, &mut loaded)));
         lines.push(Line::new(&EXEC, Form::AsIs));
         let writes = requests.iter().any(|request| request.writes());

@@ -70,7 +70,7 @@ impl<N: Node> Router<N> {
             Plan::Special => return Box::pin(self.call_specially(request)).await,
             Plan::Ordinary(destination) => destination,
         };
-        let line = Line::new(request, Form::AsIs);
+        let line = self.line(request);
         let reply = match self.servers.ready(&destination) {
             Some(node) => node.call(line).await,
             None => Box::pin(self.ask(line, &Trip::to(destination.clone()))).await,
@@ -81,6 +81,11 @@ impl<N: Node> Router<N> {
             }
             Ok(_) => reply.map_err(|fault| fault.into_error(|| request.attempt())),
         }
+    }
+
+    /// `request` as it goes out, if all its keys are asked for.
+    pub(super) fn line<'a>(&self, request: &'a Request) -> Line<'a> {
+        Line { in_cluster: self.servers.is_cluster(), ..Line::new(request, Form::AsIs) }
     }
 
     fn plan(&self, request: &Request) -> Result<Plan> {
@@ -123,8 +128,7 @@ impl<N: Node> Router<N> {
         let reply = self.follow(line, destination.clone(), reply).await?;
         match &reply {
             Value::ServerError(error)
-                if line.request.is_script().is_some()
-                    && error.kind() == Some(ServerErrorKind::NoScript) =>
+                if line.script().is_some() && error.kind() == Some(ServerErrorKind::NoScript) =>
             {
                 let line = Line { form: Form::WithSource, ..line };
                 let reply = self.ask(line, &Trip::to(destination.clone())).await;

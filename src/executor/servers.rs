@@ -124,6 +124,11 @@ impl<N: Node> Servers<N> {
         }
     }
 
+    /// The number of the database.
+    pub(crate) fn database(&self) -> i64 {
+        self.template.information().redis_settings().db()
+    }
+
     pub(crate) fn patience(&self) -> Duration {
         self.patience
     }
@@ -171,18 +176,7 @@ impl<N: Node> Servers<N> {
     /// Whether `topology` is still known to be true, also by `node` of the slots that it has itself.
     pub(crate) async fn confirms(&self, topology: &Arc<Topology>, node: &N) -> bool {
         let known = self.topology().await;
-        if !known.is_ok_and(|known| known == *topology) {
-            return false;
-        }
-        match &self.origin {
-            Origin::Fixed | Origin::Sentinel(_) => true,
-            #[cfg(feature = "cluster")]
-            Origin::Cluster(_) => {
-                let address = &node.connector().address;
-                let slots = super::cluster::slots(node).await;
-                slots.is_ok_and(|slots| slots.agrees(topology, address))
-            }
-        }
+        known.is_ok_and(|known| known == *topology) && self.is_owner(topology, node).await
     }
 
     /// What is known of where requests go.
@@ -215,6 +209,17 @@ impl<N: Node> Servers<N> {
             seeds.check(&topology).await?;
         }
         self.install(topology)
+    }
+
+    /// Whether `node` has the slots that `topology` says. In a cluster it is the first to know.
+    async fn is_owner(&self, topology: &Topology, node: &N) -> bool {
+        #[cfg(feature = "cluster")]
+        if let Origin::Cluster(_) = &self.origin {
+            let slots = super::cluster::slots(node).await;
+            return slots.is_ok_and(|slots| slots.agrees(topology, &node.connector().address));
+        }
+        let _ = (topology, node);
+        true
     }
 
     fn read<T>(&self, see: impl FnOnce(&Map<N>) -> T) -> T {

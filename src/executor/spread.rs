@@ -42,10 +42,11 @@ impl<N: Node> Router<N> {
         let mut errands = Vec::with_capacity(requests.len());
         for (&request, parts) in requests.iter().zip(&parts) {
             match parts {
-                Ok(Parts::One(slot)) => errands.push(Errand::new(request, *slot, None)),
-                Ok(Parts::Several(parts)) => errands.extend(
-                    parts.iter().map(|(slot, keys)| Errand::new(request, Some(*slot), Some(keys))),
-                ),
+                Ok(Parts::One(slot)) => errands.push(Errand::new(self.line(request), *slot)),
+                Ok(Parts::Several(parts)) => errands.extend(parts.iter().map(|(slot, keys)| {
+                    let line = Line { part: Some(keys), ..self.line(request) };
+                    Errand::new(line, Some(*slot))
+                })),
                 Err(_) => {}
             }
         }
@@ -68,7 +69,7 @@ impl<N: Node> Router<N> {
 
     /// The reply of all servers.
     pub(super) async fn call_everywhere(&self, request: &Request) -> Result<Value> {
-        let line = Line::new(request, Form::AsIs);
+        let line = self.line(request);
         let mut trip = Trip::to(Destination::Slot(None));
         loop {
             let topology = self.topology().await?;
@@ -172,8 +173,7 @@ impl<N: Node> Router<N> {
 }
 
 impl<'a> Errand<'a> {
-    fn new(request: &'a Request, slot: Option<u16>, part: Option<&'a [usize]>) -> Self {
-        let line = Line { request, form: Form::AsIs, part };
+    fn new(line: Line<'a>, slot: Option<u16>) -> Self {
         let (home, to, asking) = (slot, Destination::Slot(slot), false);
         Self { line, home, to, asking, outcome: Ok(Value::Nil) }
     }
@@ -202,9 +202,9 @@ fn lines<'a>(errands: &[Errand<'a>], group: &[usize]) -> Vec<Line<'a>> {
 
 /// `line`, with its source if it is a script that is not `loaded` yet.
 pub(super) fn with_source_once<'a>(line: Line<'a>, loaded: &mut Vec<&'a str>) -> Line<'a> {
-    match line.request.is_script() {
-        Some(script) if !loaded.contains(&script.hash()) => {
-            loaded.push(script.hash());
+    match line.script() {
+        Some(script) if !loaded.contains(&&script.hash[..]) => {
+            loaded.push(&script.hash);
             Line { form: Form::WithSource, ..line }
         }
         _ => line,
@@ -214,6 +214,7 @@ pub(super) fn with_source_once<'a>(line: Line<'a>, loaded: &mut Vec<&'a str>) ->
 #[cfg(all(test, feature = "cluster"))]
 mod tests {
     use std::future::ready;
+    use std::io;
     use std::sync::{Mutex, PoisonError};
     use std::time::Duration;
 
@@ -221,6 +222,8 @@ mod tests {
     use super::super::cluster::Seeds;
     use super::super::connection::Connector;
     use super::super::servers::{Origin, Servers};
+    use super::super::signal::Signal;
+    use super::super::speech::Ears;
     use super::*;
     use crate::place::Gather;
 
@@ -271,6 +274,23 @@ mod tests {
         }
 
         async fn pause(_: Duration) {}
+
+        type Listening = ();
+
+        async fn listen(
+            &self,
+            _: &[Line<'_>],
+            _: Arc<dyn Ears>,
+            _: Duration,
+        ) -> Outcome<((), Vec<Value>)> {
+            Ok(((), Vec::new()))
+        }
+
+        fn spawn(_: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+            Ok(())
+        }
+
+        async fn rest(_: &Signal, _: Duration) {}
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What a near cache hears: of the servers, and of the writes of its own program.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::cache::Cache;
 use super::source::{Concerned, Source};
+use crate::events::{Interpreter, Told};
 use crate::executor::{Audience, Situation, Speech, Witness};
 use crate::request::Request;
 
@@ -11,18 +12,39 @@ use crate::request::Request;
 pub(crate) struct Hearing<S, V> {
     pub(crate) cache: Arc<Cache<V>>,
     pub(crate) source: Arc<S>,
+    /// Who understands what writers tell.
+    pub(crate) interpreter: Mutex<Interpreter>,
+    /// Where programs tell all caches to begin anew.
+    pub(crate) forget: Vec<u8>,
+    /// What statistics call the cache.
+    #[cfg(feature = "metrics")]
+    pub(crate) name: String,
+}
+
+impl<S, V> Hearing<S, V> {
+    fn interpreter(&self) -> MutexGuard<'_, Interpreter> {
+        self.interpreter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<S: Source, V: Send + Sync + 'static> Audience for Hearing<S, V> {
-    fn hear(&self, _server: usize, speech: Speech<'_>) {
+    fn hear(&self, server: usize, speech: Speech<'_>) {
         match speech {
             Speech::Changed(key) => forget(&self.cache, self.source.concerned(key)),
             Speech::Flushed => self.cache.cleared(),
-            Speech::Message { .. } | Speech::Ended => {}
+            Speech::Message { channel, .. } if *channel == *self.forget => self.cache.cleared(),
+            Speech::Message { channel, payload } => {
+                // Before it is connected there is nothing to forget.
+                let Some(topology) = self.cache.topology() else { return };
+                let mut tell = |told: Told<'_>| forget(&self.cache, self.source.told(told));
+                self.interpreter().hear((server, &topology), (channel, payload), &mut tell);
+            }
+            Speech::Ended => {}
         }
     }
 
     fn connected(&self, session: u64, situation: Situation, proof: u64) {
+        self.interpreter().restart(situation.tells_keys);
         self.cache.connected(session, situation, proof);
     }
 
@@ -32,6 +54,11 @@ impl<S: Source, V: Send + Sync + 'static> Audience for Hearing<S, V> {
 
     fn lost(&self, session: u64) {
         self.cache.lost(session);
+    }
+
+    #[cfg(feature = "metrics")]
+    fn beat(&self) {
+        super::report::report(&self.name, &self.cache.stats());
     }
 }
 

@@ -56,6 +56,7 @@ type Reads<V> = Shard<Key, Arc<Landing<V>>>;
 struct Sight {
     lease: Lease,
     topology: Option<Arc<Topology>>,
+    channel: Option<Arc<[u8]>>,
 }
 
 #[derive(Default)]
@@ -108,7 +109,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
             values: Values::with_weighter(typical, capacity, weigh),
             shards: (0..SHARDS).map(|_| Mutex::new(Shard::new())).collect(),
             hasher: RandomState::new(),
-            sight: Mutex::new(Sight { lease, topology: None }),
+            sight: Mutex::new(Sight { lease, topology: None, channel: None }),
             epoch: AtomicU64::new(0),
             served_until: AtomicU64::new(0),
             certain_until: AtomicU64::new(0),
@@ -170,6 +171,11 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.sight().topology.clone()
     }
 
+    /// A channel with a listener on the server whose changes are heard, and on no other one.
+    pub(crate) fn channel(&self) -> Option<Arc<[u8]>> {
+        self.sight().channel.clone()
+    }
+
     /// Takes in that a key changed.
     pub(crate) fn changed(&self, key: &[u8]) {
         self.forget(&Key::from(key));
@@ -192,6 +198,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.see(|sight| {
             sight.lease.connected(session, proof);
             sight.topology = Some(situation.topology);
+            sight.channel = situation.channel.map(Arc::from);
         });
         self.forget_all();
     }
@@ -287,22 +294,20 @@ impl<V: Send + Sync + 'static> Lead<V> {
     /// Gives what was found to those who wait, and keeps it if it may be kept and nothing became known
     /// meanwhile.
     pub(crate) fn land(mut self, value: Option<Arc<V>>, kept: Option<Kept<V>>) {
-        self.end(kept);
+        if !self.end(kept) {
+            self.cache.counts.refused.fetch_add(1, Ordering::Relaxed);
+        }
         self.landing.tell(Outcome::Found(value));
     }
 
-    fn end(&mut self, kept: Option<Kept<V>>) {
+    /// Says whether it is kept.
+    fn end(&mut self, kept: Option<Kept<V>>) -> bool {
         self.has_landed = true;
         let kept = kept.map(|kept| Kept { epoch: self.epoch, ..kept });
         let cache = &self.cache;
-        let was_found = kept.is_some();
         let mut shard = cache.shard(&self.key);
         let epoch = cache.epoch.load(Ordering::Acquire);
-        let entered = shard.end(&self.key, self.token, epoch, kept, &mut &cache.values);
-        drop(shard);
-        if was_found && !entered {
-            cache.counts.refused.fetch_add(1, Ordering::Relaxed);
-        }
+        shard.end(&self.key, self.token, epoch, kept, &mut &cache.values)
     }
 }
 

@@ -9,6 +9,7 @@ use super::cache::Key;
 use crate::collections::{Name, Prefix};
 use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
+use crate::events::Told;
 use crate::place::Gather;
 use crate::reply;
 use crate::request::Request;
@@ -23,6 +24,11 @@ pub trait Source: Send + Sync + 'static {
 
     /// Which entries may have changed when a key of the server did.
     fn concerned<'a>(&self, key: &'a [u8]) -> Concerned<'a>;
+
+    /// Which entries something that was told is about.
+    fn told<'a>(&self, told: Told<'a>) -> Concerned<'a> {
+        entry(told)
+    }
 
     /// Which entries a write may have changed.
     fn written<'a>(&self, write: &'a Request) -> Vec<Concerned<'a>>;
@@ -55,6 +61,7 @@ pub enum Concerned<'a> {
 }
 
 /// The strings of a dictionary.
+#[derive(Debug)]
 pub struct DictSource {
     pub(crate) prefix: Prefix,
 }
@@ -107,6 +114,7 @@ impl Source for DictSource {
 }
 
 /// The fields of a hash.
+#[derive(Debug)]
 pub struct HashSource {
     pub(crate) name: Name,
     /// Whether the server knows that fields can expire.
@@ -159,6 +167,14 @@ impl Source for HashSource {
         if *key == *self.name.as_bytes() { Concerned::All } else { Concerned::Nothing }
     }
 
+    fn told<'a>(&self, told: Told<'a>) -> Concerned<'a> {
+        match told {
+            // The whole hash has another time to live.
+            Told::Touched(b"") => Concerned::All,
+            told => entry(told),
+        }
+    }
+
     fn written<'a>(&self, write: &'a Request) -> Vec<Concerned<'a>> {
         if write.keys().all(|key| self.concerned(key) == Concerned::Nothing) {
             return Vec::new();
@@ -180,6 +196,18 @@ impl Lifetime {
             Value::Int(time) => u64::try_from(*time).map_or(Lifetime::Over, Lifetime::Milliseconds),
             _ => Lifetime::Over,
         }
+    }
+}
+
+/// The entry that something is about.
+fn entry(told: Told<'_>) -> Concerned<'_> {
+    match told {
+        Told::Inserted(key)
+        | Told::Updated(key)
+        | Told::Removed(key)
+        | Told::Expired(key)
+        | Told::Touched(key) => Concerned::Entry(key),
+        Told::Cleared | Told::Missed => Concerned::All,
     }
 }
 

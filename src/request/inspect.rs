@@ -1,12 +1,14 @@
 //! What a client must know of a request.
 
 use std::mem;
+use std::sync::Arc;
 
 use redis::Value;
 
-use super::{Rare, Refused, Request};
+use super::{Arguments, Rare, Refused, Request};
 use crate::command::Wait;
 use crate::error::{Attempt, Error};
+use crate::notices::Notices;
 use crate::place::{Gather, Place};
 use crate::script::Script;
 
@@ -64,6 +66,14 @@ impl Request {
         self.gather
     }
 
+    /// What the collections that this command may change tell of it.
+    pub(crate) fn notices(&self) -> &[Arc<Notices>] {
+        match &self.rare {
+            Some(rare) if rare.wait.is_none() => &rare.notices,
+            _ => &[],
+        }
+    }
+
     /// How many keys there are.
     pub(crate) fn key_count(&self) -> usize {
         self.keys.count as usize
@@ -75,8 +85,22 @@ impl Request {
     }
 
     /// The fields of a hash, in their order.
+    #[cfg(feature = "near-cache")]
     pub(crate) fn fields(&self) -> impl Iterator<Item = &[u8]> {
         self.fields.positions().filter_map(|position| self.argument(position))
+    }
+
+    /// What is neither a key nor the command, nor the hash of a script and the number of its keys.
+    pub(crate) fn others(&self) -> impl Iterator<Item = &[u8]> {
+        let Arguments { first, count, stride } = self.keys;
+        let skipped = if self.script.is_some() { SCRIPT_ARGUMENTS } else { 1 };
+        let is_key = move |index: u32| {
+            index >= first
+                && (index - first).is_multiple_of(stride)
+                && (index - first) / stride < count
+        };
+        let arguments = self.arguments().zip(0..).skip(skipped);
+        arguments.filter(move |&(_, index)| !is_key(index)).map(|(argument, _)| argument)
     }
 
     /// A key and, where the command alternates them, its value.
@@ -122,3 +146,6 @@ impl Request {
         self.bytes.get(start..*self.ends.get(index)?)
     }
 }
+
+/// `EVALSHA`, the hash and the number of keys.
+const SCRIPT_ARGUMENTS: usize = 3;

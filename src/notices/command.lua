@@ -1,0 +1,7 @@
+local command = {ARGV[1]}
+for i = 1, #KEYS do
+  command[#command + 1] = KEYS[i]
+  if ARGV[1] == 'MSET' then command[#command + 1] = ARGV[i + 1] end
+end
+for i = 2, ARGV[1] == 'MSET' and 1 or #ARGV do command[#command + 1] = ARGV[i] end
+return run(command)

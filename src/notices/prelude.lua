@@ -1,0 +1,316 @@
+-- Every write: look what it will change, tell of it, and only then do it. A refused PUBLISH leaves
+-- no write behind, since the server does not roll back.
+local server, sequences = redis, table.remove(KEYS)
+local function setting() return table.remove(ARGV) end
+local head, collections = setting(), {}
+for i = 1, tonumber(setting()) do
+  local collection = {ids = {}}
+  collection.kind = setting()
+  collection.name = setting()
+  collection.own = setting() == '1'
+  collection.pubsub_dict = setting() == '1'
+  for j = 1, tonumber(setting()) do collection.ids[j] = setting() end
+  collection.channel = 'redis-collections:' .. collection.kind .. ':' .. collection.name
+  collections[i] = collection
+end
+local noted, chosen
+
+local function is_error(reply) return type(reply) == 'table' and reply.err end
+
+-- Before Redis 7 errors are strings.
+local function fail(reply) error(server.REDIS_VERSION and reply or reply.err or reply, 0) end
+
+-- Without bytes it is a key that is changed as a whole.
+local function note(key, kind, bytes)
+  for _, collection in ipairs(collections) do
+    local name = collection.name
+    local dict = collection.kind == 'dict'
+    if key == name or dict and string.sub(key, 1, #name) == name then
+      if dict then bytes = string.sub(key, #name + 1)
+      elseif not bytes then kind, bytes = kind == 'R' and 'C' or kind, '' end
+      local changes = noted[collection] or {seen = {}}
+      noted[collection] = changes
+      if changes.seen[bytes] ~= kind then
+        changes.seen[bytes] = kind
+        changes[#changes + 1] = {kind = kind, bytes = bytes}
+      end
+      return
+    end
+  end
+end
+
+local function ask(...) return server.call(...) == 1 end
+
+local function count(number) return string.format('%.0f', number) end
+
+-- What the server refuses as out of range takes nothing.
+local function taken(wanted, there)
+  wanted = tonumber(wanted or 1)
+  return wanted > 2 ^ 63 and 0 or math.min(wanted, there)
+end
+
+local function is_past(time)
+  local now = server.call('TIME')
+  return tonumber(time) <= now[1] * 1000 + math.floor(now[2] / 1000)
+end
+
+-- Whether the server can add to a value; a sum that overflows is found out only by trying.
+local function is_number(value, command)
+  if not value then return true end
+  if string.sub(command, -5) ~= 'FLOAT' then return string.find(value, '^-?%d+$') end
+  return tonumber(value) and not string.find(value, '%s')
+end
+
+local function look_at_key(command, a)
+  local key = a[2]
+  if command == 'SET' then
+    local only_new, only_old, get
+    for i = 4, #a do
+      only_new, only_old = only_new or a[i] == 'NX', only_old or a[i] == 'XX'
+      get = get or a[i] == 'GET'
+    end
+    if get then server.call('STRLEN', key) end
+    local there = ask('EXISTS', key)
+    if not (there and only_new or only_old and not there) then note(key, there and 'U' or 'I') end
+  elseif command == 'MSET' then
+    for i = 2, #a, 2 do note(a[i], ask('EXISTS', a[i]) and 'U' or 'I') end
+  elseif command == 'UNLINK' then
+    for i = 2, #a do
+      if ask('EXISTS', a[i]) then note(a[i], 'R') end
+    end
+  elseif command == 'INCRBY' or command == 'INCRBYFLOAT' then
+    local value = server.call('GET', key)
+    if is_number(value, command) then note(key, value and 'U' or 'I') end
+  elseif command == 'GETDEL' or command == 'GETEX' then
+    server.call('STRLEN', key)
+    if ask('EXISTS', key) then note(key, command == 'GETDEL' and 'R' or 'T') end
+  elseif command == 'PEXPIRE' then
+    if ask('EXISTS', key) then note(key, 'T') end
+  elseif command == 'PEXPIREAT' then
+    if ask('EXISTS', key) then note(key, is_past(a[3]) and 'R' or 'T') end
+  elseif command == 'PERSIST' then
+    if server.call('PTTL', key) >= 0 then note(key, 'T') end
+  else
+    return false
+  end
+  return true
+end
+
+local function look_at_hash(command, a)
+  local key, field = a[2], a[#a]
+  if command == 'HSET' then
+    for i = 3, #a, 2 do note(key, ask('HEXISTS', key, a[i]) and 'U' or 'I', a[i]) end
+  elseif command == 'HSETNX' then
+    if not ask('HEXISTS', key, a[3]) then note(key, 'I', a[3]) end
+  elseif command == 'HINCRBY' or command == 'HINCRBYFLOAT' then
+    local value = server.call('HGET', key, a[3])
+    if is_number(value, command) then note(key, value and 'U' or 'I', a[3]) end
+  elseif command == 'HDEL' then
+    for i = 3, #a do
+      if ask('HEXISTS', key, a[i]) then note(key, 'R', a[i]) end
+    end
+  elseif command == 'HPEXPIRE' or command == 'HPEXPIREAT' then
+    if server.call('HPTTL', key, 'FIELDS', 1, field)[1] >= -1 then
+      note(key, command == 'HPEXPIREAT' and is_past(a[3]) and 'R' or 'T', field)
+    end
+  elseif command == 'HPERSIST' then
+    if server.call('HPTTL', key, 'FIELDS', 1, field)[1] >= 0 then note(key, 'T', field) end
+  else
+    return false
+  end
+  return true
+end
+
+-- How many items of a list a LTRIM removes.
+local function trimmed(length, first, last)
+  if first < 0 then first = math.max(length + first, 0) end
+  if last < 0 then last = length + last end
+  return length - math.max(math.min(last, length - 1) - first + 1, 0)
+end
+
+local function look_at_list(command, a)
+  local key = a[2]
+  local length = server.call('LLEN', key)
+  local removed = 0
+  if command == 'RPUSH' or command == 'LPUSH' then
+    note(key, 'I', count(#a - 2))
+  elseif command == 'LPOP' or command == 'RPOP' then
+    removed = taken(a[3], length)
+  elseif command == 'LMOVE' then
+    server.call('LLEN', a[3])
+    if length > 0 then
+      note(key, 'R', '1')
+      note(a[3], 'I', '1')
+    end
+  elseif command == 'LSET' then
+    local index = tonumber(a[3])
+    if -length <= index and index < length then note(key, 'U', '1') end
+  elseif command == 'LTRIM' then
+    removed = trimmed(length, tonumber(a[3]), tonumber(a[4]))
+  elseif command == 'LREM' then
+    removed = #server.call('LPOS', key, a[4], 'COUNT', a[3])
+  elseif command == 'LINSERT' then
+    if server.call('LPOS', key, a[4]) then note(key, 'I', '1') end
+  else
+    return false
+  end
+  if removed > 0 then note(key, 'R', count(removed)) end
+  return true
+end
+
+local function look_at_set(command, a)
+  local key = a[2]
+  if command == 'SADD' then
+    for i = 3, #a do
+      if not ask('SISMEMBER', key, a[i]) then note(key, 'I', a[i]) end
+    end
+  elseif command == 'SREM' then
+    for i = 3, #a do
+      if ask('SISMEMBER', key, a[i]) then note(key, 'R', a[i]) end
+    end
+  elseif command == 'SPOP' then
+    chosen = server.call('SRANDMEMBER', key, taken(a[3], server.call('SCARD', key)))
+    for _, member in ipairs(chosen) do note(key, 'R', member) end
+  elseif command == 'SMOVE' then
+    local is_new = not ask('SISMEMBER', a[3], a[4])
+    if ask('SISMEMBER', key, a[4]) and key ~= a[3] then
+      note(key, 'R', a[4])
+      if is_new then note(a[3], 'I', a[4]) end
+    end
+  else
+    local members, stays = {}, {}
+    if server.call('TYPE', key).ok == 'set' then members = server.call('SMEMBERS', key) end
+    for _, member in ipairs(members) do stays[member] = 0 end
+    for _, member in ipairs(server.call(string.sub(command, 1, -6), unpack(a, 3))) do
+      if not stays[member] then note(key, 'I', member) end
+      stays[member] = 1
+    end
+    for _, member in ipairs(members) do
+      if stays[member] == 0 then note(key, 'R', member) end
+    end
+  end
+end
+
+local is_set = {SADD = 1, SREM = 1, SPOP = 1, SMOVE = 1, SUNIONSTORE = 1, SINTERSTORE = 1,
+  SDIFFSTORE = 1}
+local is_list = {RPUSH = 1, LPUSH = 1, LPOP = 1, RPOP = 1, LMOVE = 1, LSET = 1, LTRIM = 1, LREM = 1,
+  LINSERT = 1}
+
+local function look(a)
+  local command = a[1]
+  if is_set[command] then return look_at_set(command, a) end
+  if is_list[command] then return look_at_list(command, a) end
+  return look_at_key(command, a) or look_at_hash(command, a)
+end
+
+local function message(collection, changes)
+  local sequence = server.call('HINCRBY', sequences, collection.channel, 1)
+  local text = head .. count(sequence) .. ' ' .. table.concat(changes)
+  local reply = server.pcall('PUBLISH', collection.channel, text)
+  if is_error(reply) then
+    server.call('HINCRBY', sequences, collection.channel, -1)
+    fail(reply)
+  end
+end
+
+local function tell(collection, changes)
+  for first = 1, collection.own and #changes or 0, 1000 do
+    local texts = {}
+    for i = first, math.min(first + 999, #changes) do
+      local change = changes[i]
+      texts[#texts + 1] = change.kind .. #change.bytes .. ':' .. change.bytes
+    end
+    message(collection, texts)
+    collection.told = true
+  end
+  local name = collection.name
+  for _, change in ipairs(changes) do
+    if collection.pubsub_dict then
+      local channel = name .. (change.kind == 'R' and 'delete' or 'update')
+      server.call('PUBLISH', channel, change.bytes)
+    end
+    if change.kind == 'I' or change.kind == 'U' then
+      for _, id in ipairs(collection.ids) do
+        server.call('PUBLISH', 'event_' .. name .. change.bytes, id)
+      end
+    end
+  end
+end
+
+-- The first write of a script is refused on a replica, without replicas or without memory, the later
+-- ones are not. So the first is one that does nothing, refused as the command would be; raising the
+-- sequence is refused like a command that takes memory.
+local frees = {UNLINK = 1, GETDEL = 1, GETEX = 1, PEXPIRE = 1, PEXPIREAT = 1, PERSIST = 1, HDEL = 1,
+  HPEXPIRE = 1, HPEXPIREAT = 1, HPERSIST = 1, LPOP = 1, RPOP = 1, LTRIM = 1, LREM = 1, SPOP = 1,
+  SREM = 1}
+
+local function is_wrong_type(failure)
+  return string.find(type(failure) == 'table' and failure.err or failure, 'WRONGTYPE', 1, true)
+end
+
+local function tell_all(command)
+  if frees[command] then
+    server.call('PERSIST', sequences)
+  elseif not collections[1].own then
+    local reply = server.pcall('SETRANGE', KEYS[1], 0, '')
+    if is_error(reply) and not is_wrong_type(reply) then fail(reply) end
+  end
+  for _, collection in ipairs(collections) do
+    collection.told = false
+    if noted[collection] then tell(collection, noted[collection]) end
+  end
+end
+
+local function take_back()
+  for _, collection in ipairs(collections) do
+    if collection.told then message(collection, {'V0:'}) end
+  end
+end
+
+-- From which argument on a command may be cut, since unpack takes some 8000.
+local first_item = {MSET = 2, UNLINK = 2, HSET = 3, HDEL = 3, RPUSH = 3, LPUSH = 3, SADD = 3, SREM = 3}
+local adds_up = {UNLINK = 1, HSET = 1, HDEL = 1, SADD = 1, SREM = 1}
+
+local function execute(a)
+  local command, start = a[1], first_item[a[1]]
+  if not start or #a <= 2000 then
+    local reply = server.pcall(unpack(a))
+    -- A number in Lua has 53 bits.
+    if type(reply) == 'number' and math.abs(reply) >= 2 ^ 53 then
+      if command == 'INCRBY' then return server.call('GET', a[2]) end
+      if command == 'HINCRBY' then return server.call('HGET', a[2], a[3]) end
+    end
+    return reply
+  end
+  local total
+  for first = start, #a, 1000 do
+    local part = {unpack(a, 1, start - 1)}
+    for i = first, math.min(first + 999, #a) do part[#part + 1] = a[i] end
+    local reply = server.pcall(unpack(part))
+    if is_error(reply) then return reply end
+    total = total and adds_up[command] and total + reply or reply
+  end
+  return total
+end
+
+local function pop(a)
+  local removal, members = {'SREM', a[2]}, chosen
+  for _, member in ipairs(members) do removal[#removal + 1] = member end
+  local reply = execute(removal)
+  return is_error(reply) and reply or a[3] and members or members[1]
+end
+
+local function run(a)
+  noted, chosen = {}, nil
+  local looked, failure = pcall(look, a)
+  if not looked and not is_wrong_type(failure) then error(failure, 0) end
+  if not looked or not next(noted) then return execute(a) end
+  local told, refusal = pcall(tell_all, a[1])
+  if not told then
+    take_back()
+    error(refusal, 0)
+  end
+  local reply = (chosen and pop or execute)(a)
+  if is_error(reply) then take_back() end
+  return reply
+end
