@@ -122,11 +122,14 @@ impl<V: Send + Sync + 'static> Cache<V> {
 
     /// What is kept of `key`, if that may be served.
     pub(crate) fn lookup(&self, key: &[u8]) -> Option<Option<Arc<V>>> {
+        // Later it could be a time that does not count for the value: one shown when the value had
+        // already been forgotten.
+        let served_until = self.served_until.load(Ordering::Acquire);
         let kept = self.values.get(key)?;
         let now = clock::now();
         let is_valid = kept.epoch == self.epoch.load(Ordering::Acquire)
             && now < kept.until
-            && now < self.served_until.load(Ordering::Acquire);
+            && now < served_until;
         is_valid.then(|| {
             self.hits.raise();
             kept.value
@@ -175,9 +178,14 @@ impl<V: Send + Sync + 'static> Cache<V> {
 
     /// Takes in that a key changed.
     pub(crate) fn changed(&self, key: &[u8]) {
-        let key = Key::from(key);
-        self.shard(&key).changed(&key, &mut &self.values);
+        self.forget(&Key::from(key));
         self.counts.invalidations.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes in that somebody is about to see a newer value of a key than what is kept may be, or what
+    /// a read under way may find.
+    pub(crate) fn forget(&self, key: &Key) {
+        self.shard(key).changed(key, &mut &self.values);
     }
 
     /// Takes in that everything may have changed.
