@@ -102,7 +102,7 @@ impl Notices {
     /// The settings of the script. It takes them from the end.
     pub(crate) fn each_setting(&self, visit: &mut dyn FnMut(&[u8])) {
         let flag = |format| if self.formats.contains(format) { b"1" } else { b"0" };
-        self.ids().for_each(|id| visit(id.as_bytes()));
+        self.ids().rev().for_each(|id| visit(id.as_bytes()));
         visit(self.ids().count().to_string().as_bytes());
         visit(flag(&NoticeFormat::PubSubDict));
         visit(flag(&NoticeFormat::Own));
@@ -110,7 +110,7 @@ impl Notices {
         visit(self.structure.name().as_bytes());
     }
 
-    fn ids(&self) -> impl Iterator<Item = &str> {
+    fn ids(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.formats.iter().filter_map(|format| match format {
             NoticeFormat::PyDict(id) => Some(id.as_str()),
             _ => None,

@@ -17,8 +17,11 @@ local noted, chosen
 
 local function is_error(reply) return type(reply) == 'table' and reply.err end
 
--- Before Redis 7 errors are strings.
-local function fail(reply) error(server.REDIS_VERSION and reply or reply.err or reply, 0) end
+-- What pcall caught is a string or an error, as the server likes.
+local function caught(failure) return type(failure) == 'table' and failure or {err = failure} end
+
+-- Before Redis 7 only strings are raised.
+local function fail(reply) error(server.REDIS_VERSION and {err = reply.err} or reply.err, 0) end
 
 -- Without bytes it is a key that is changed as a whole.
 local function note(key, kind, bytes)
@@ -244,9 +247,7 @@ local frees = {UNLINK = 1, GETDEL = 1, GETEX = 1, PEXPIRE = 1, PEXPIREAT = 1, PE
   HPEXPIRE = 1, HPEXPIREAT = 1, HPERSIST = 1, LPOP = 1, RPOP = 1, LTRIM = 1, LREM = 1, SPOP = 1,
   SREM = 1}
 
-local function is_wrong_type(failure)
-  return string.find(type(failure) == 'table' and failure.err or failure, 'WRONGTYPE', 1, true)
-end
+local function is_wrong_type(reply) return string.find(reply.err, 'WRONGTYPE', 1, true) end
 
 local function tell_all(command)
   if frees[command] then
@@ -303,12 +304,12 @@ end
 local function run(a)
   noted, chosen = {}, nil
   local looked, failure = pcall(look, a)
-  if not looked and not is_wrong_type(failure) then error(failure, 0) end
+  if not looked and not is_wrong_type(caught(failure)) then return caught(failure) end
   if not looked or not next(noted) then return execute(a) end
   local told, refusal = pcall(tell_all, a[1])
   if not told then
     take_back()
-    error(refusal, 0)
+    return caught(refusal)
   end
   local reply = (chosen and pop or execute)(a)
   if is_error(reply) then take_back() end
