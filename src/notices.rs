@@ -2,6 +2,7 @@
 
 mod message;
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;
 
@@ -30,9 +31,10 @@ use std::sync::LazyLock;
 /// | `C` | all removed |
 /// | `V` | the message before did not happen: the command failed |
 ///
-/// Messages come before the write, and the server shows nobody the one without the other. What ends
-/// without a command is not told: the end of a time to live, evictions, `FLUSHALL`. The server needs
-/// a right to publish to the channel; a write that it refuses to tell of is not made.
+/// Messages come before the write, and the server shows nobody the one without the other. A write
+/// of which the user may not tell, for want of a right to the channel, is not made. What happens
+/// without a command is not told: the end of a time to live, evictions, `FLUSHALL`. Nor are calls
+/// that wait for an item of a list, and what is written through a handle without notices.
 ///
 /// The sequences are fields of the hash `redis-collections:sequences`, in a cluster of
 /// `redis-collections:sequences:{n}`, where `n` is the least number whose slot is that of the keys.
@@ -67,6 +69,8 @@ pub(crate) struct Notices {
     /// The key of the collection, or what all its keys begin with.
     name: Vec<u8>,
     formats: Vec<NoticeFormat>,
+    /// The settings of the script. It takes them from the end.
+    pub(crate) settings: Vec<Vec<u8>>,
 }
 
 impl Notices {
@@ -81,7 +85,9 @@ impl Notices {
         if !formats.contains(&format) {
             formats.push(format);
         }
-        Self { structure, name: name.into(), formats }
+        let name = name.into();
+        let settings = settings(structure, &name, &formats);
+        Self { structure, name, formats, settings }
     }
 
     /// Why the collection cannot tell of its changes in these formats, if it cannot.
@@ -91,29 +97,6 @@ impl Notices {
             (_, Structure::Hash | Structure::List | Structure::Set) => Some(ONLY_A_DICT),
             (NoticeFormat::PubSubDict, _) => (!self.name.ends_with(b"/")).then_some(SLASH),
             (NoticeFormat::PyDict(_), _) => (!self.name.ends_with(b"&&")).then_some(AMPERSANDS),
-        })
-    }
-
-    /// How many settings of the script there are.
-    pub(crate) fn settings_len(&self) -> usize {
-        FIXED_SETTINGS + self.ids().count()
-    }
-
-    /// The settings of the script. It takes them from the end.
-    pub(crate) fn each_setting(&self, visit: &mut dyn FnMut(&[u8])) {
-        let flag = |format| if self.formats.contains(format) { b"1" } else { b"0" };
-        self.ids().rev().for_each(|id| visit(id.as_bytes()));
-        visit(self.ids().count().to_string().as_bytes());
-        visit(flag(&NoticeFormat::PubSubDict));
-        visit(flag(&NoticeFormat::Own));
-        visit(&self.name);
-        visit(self.structure.name().as_bytes());
-    }
-
-    fn ids(&self) -> impl DoubleEndedIterator<Item = &str> {
-        self.formats.iter().filter_map(|format| match format {
-            NoticeFormat::PyDict(id) => Some(id.as_str()),
-            _ => None,
         })
     }
 }
@@ -149,11 +132,27 @@ impl Structure {
 }
 
 /// What the messages of this process begin with; `stream` is the slot of the changed keys in a cluster.
-pub(crate) fn head(stream: Option<u16>) -> String {
+pub(crate) fn head(stream: Option<u16>) -> Cow<'static, str> {
+    static WITHOUT_A_STREAM: LazyLock<String> = LazyLock::new(|| format!("1 {} - ", *INSTANCE));
     match stream {
-        Some(slot) => format!("1 {} {slot} ", *INSTANCE),
-        None => format!("1 {} - ", *INSTANCE),
+        Some(slot) => format!("1 {} {slot} ", *INSTANCE).into(),
+        None => WITHOUT_A_STREAM.as_str().into(),
     }
+}
+
+fn settings(structure: Structure, name: &[u8], formats: &[NoticeFormat]) -> Vec<Vec<u8>> {
+    let flag = |format| if formats.contains(format) { b"1".to_vec() } else { b"0".to_vec() };
+    let ids = formats.iter().rev().filter_map(|format| match format {
+        NoticeFormat::PyDict(id) => Some(id.as_bytes().to_vec()),
+        _ => None,
+    });
+    let mut settings: Vec<_> = ids.collect();
+    settings.push(settings.len().to_string().into_bytes());
+    settings.push(flag(&NoticeFormat::PubSubDict));
+    settings.push(flag(&NoticeFormat::Own));
+    settings.push(name.to_vec());
+    settings.push(structure.name().into());
+    settings
 }
 
 /// A script that does what `source` does and tells of it, or that runs the one command it is given.
@@ -172,8 +171,6 @@ pub(crate) const SEQUENCES: &str = "redis-collections:sequences";
 
 #[allow(dead_code, reason = "for what reads notices")]
 const CHANNELS: &str = "redis-collections:";
-
-const FIXED_SETTINGS: usize = 5;
 
 const PRELUDE: &str = include_str!("notices/prelude.lua");
 const COMMAND: &str = include_str!("notices/command.lua");
