@@ -2,19 +2,20 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis_collections::{
-    Client, Deferred, Error, LocalServer, NoticeFormat, RedisDict, RedisHashDict, RedisList,
-    RedisSet, Result,
+    Applied, Client, Codec, Deferred, Error, Json, LocalServer, Name, NoticeFormat, RedisDict,
+    RedisHashDict, RedisList, RedisSet, Result,
 };
 use support::kinds::{
-    CLUSTER, Kind, SERVER, contract, contract_on_clusters, ok, ok_within, settle,
+    CLUSTER, Kind, SERVER, contract, contract_on_clusters, ok, ok_within, settle, sorted,
 };
+use support::maps::map_scenarios;
 use support::servers::query;
 
 contract! {
@@ -42,6 +43,57 @@ mod divided {
     contract_on_clusters! {
         a_divided_write_is_told_slot_by_slot,
     }
+}
+
+/// The contract of a `RedisDict`, with notices.
+mod dicts {
+    use super::*;
+
+    contract! {
+        many_entries_are_written_and_read_in_order,
+        nothing_is_sent_for_nothing,
+        an_insert_can_depend_on_what_is_there,
+        an_entry_can_be_replaced_or_taken,
+        everything_can_be_listed,
+        a_large_dict_is_listed_completely,
+        a_glob_selects_entries,
+        all_entries_are_replaced_at_once,
+        an_extend_that_fails_half_way_says_so,
+        extend_takes_any_number_of_entries,
+    }
+
+    fn open<K: Codec, V: Codec, C: Kind>(client: &C, name: impl Into<Name>) -> RedisDict<K, V, C> {
+        RedisDict::with_prefix(client, name).notifying(OWN)
+    }
+
+    map_scenarios!(open);
+}
+
+/// The contract of a `RedisHashDict`, with notices.
+mod hashes {
+    use super::*;
+
+    contract! {
+        many_entries_are_written_and_read_in_order,
+        nothing_is_sent_for_nothing,
+        an_insert_can_depend_on_what_is_there,
+        an_entry_can_be_replaced_or_taken,
+        everything_can_be_listed,
+        a_large_dict_is_listed_completely,
+        a_glob_selects_entries,
+        all_entries_are_replaced_at_once,
+        an_extend_that_fails_half_way_says_so,
+        extend_takes_any_number_of_entries,
+    }
+
+    fn open<K: Codec, V: Codec, C: Kind>(
+        client: &C,
+        name: impl Into<Name>,
+    ) -> RedisHashDict<K, V, C> {
+        RedisHashDict::new(client, name).notifying(OWN)
+    }
+
+    map_scenarios!(open);
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
