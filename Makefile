@@ -1,11 +1,13 @@
-FEATURES := bincode pickle json msgpack pydict async cluster tls local-server async,cluster async,tls cluster,tls
+FEATURES := bincode pickle json msgpack pydict async cluster tls local-server near-cache near-cache,metrics async,cluster async,tls cluster,tls async,near-cache
 
 VALKEY := target/valkey
+INTEROP := target/interop
+PEERS := redis-collections-peers
 
-.PHONY: help demo test test-valkey bench server fmt lint features unit doc examples deny
+.PHONY: help demo test test-valkey interop bench race server fmt lint features unit peers doc examples deny
 
 help:
-	@echo "make demo | test (server fmt lint features unit doc examples) | test-valkey | bench | deny"
+	@echo "make demo | test (server fmt lint features unit peers doc examples) | test-valkey | interop | bench | race | deny"
 
 demo: server
 	cargo run --release --quiet --example work_queue
@@ -17,6 +19,7 @@ test:
 	$(MAKE) lint
 	$(MAKE) features
 	$(MAKE) unit
+	$(MAKE) peers
 	$(MAKE) doc
 	$(MAKE) examples
 	@echo "All checks passed."
@@ -26,20 +29,30 @@ test-valkey:
 	@scripts/install-valkey.sh $(VALKEY)
 	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" cargo test --all-features
 
+# Data and events to and from the Python libraries themselves; plain cargo test leaves them out.
+interop: server
+	@scripts/install-interop.sh $(INTEROP)
+	cargo test --all-features --test interop
+
 bench: server
-	cargo bench --bench overhead
+	cargo bench --package $(PEERS) --bench overhead
 	cargo bench --bench bulk
-	cargo bench --bench concurrency
+	cargo bench --package $(PEERS) --bench concurrency
 	cargo bench --bench memory
+
+# How many keys client-side caches leave stale.
+race: server
+	cargo run --release --quiet --package $(PEERS) --bin race
 
 server:
 	@scripts/install-server.sh
 
 fmt:
-	cargo fmt --check
+	cargo fmt --all --check
 
 lint:
-	cargo clippy --all-targets --all-features -- -D warnings
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	cargo clippy --test interop --all-features -- -D warnings
 
 features:
 	cargo clippy --no-default-features --lib -- -D warnings
@@ -52,6 +65,9 @@ features:
 
 unit: server
 	cargo test --all-features
+
+peers: server
+	cargo test --package $(PEERS)
 
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features

@@ -59,6 +59,11 @@ pub trait Codec: Sized + 'static {
     /// Appends `value` to `bytes`. What was there before must stay.
     fn encode(value: &Self::Borrowed, bytes: &mut Vec<u8>) -> Result<(), CodecError>;
 
+    /// What [`encode`](Self::encode) appends, if `value` is made of just these bytes.
+    fn as_bytes(_value: &Self::Borrowed) -> Option<&[u8]> {
+        None
+    }
+
     /// Reads one value that fills all of `bytes`.
     ///
     /// The bytes may have been written by anyone: this must not panic, nor recurse without a

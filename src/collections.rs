@@ -1,6 +1,10 @@
 //! The collections: what each operation sends. They do no I/O and know no client.
 
 mod bulk;
+#[cfg(feature = "near-cache")]
+mod cacheable;
+#[cfg(feature = "near-cache")]
+mod cached;
 mod cursor;
 mod dict;
 mod dict_expiry;
@@ -16,19 +20,29 @@ mod list;
 mod list_range;
 mod list_wait;
 mod name;
+#[cfg(feature = "near-cache")]
+mod near_cache;
 mod prefix;
 mod scan;
 mod set;
 mod set_scan;
+mod subscribe;
 mod ttl;
 mod update;
 
+#[cfg(feature = "near-cache")]
+pub use cached::{Cached, CachedDict, CachedHashDict};
 pub use dict::RedisDict;
 pub use hash_dict::RedisHashDict;
 pub use increment::Increment;
 pub use key::RedisKey;
 pub use list::RedisList;
 pub use name::Name;
+#[cfg(feature = "near-cache")]
+pub use near_cache::{NearCache, WhileCutOff};
+#[cfg(feature = "near-cache")]
+pub(crate) use prefix::Prefix;
+pub(crate) use prefix::escape_glob;
 pub use scan::Scan;
 pub use set::RedisSet;
 pub use ttl::Ttl;

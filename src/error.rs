@@ -104,6 +104,12 @@ pub enum Error {
         /// Why not.
         reason: Cow<'static, str>,
     },
+    /// A near cache may have missed changes, and was told not to ask the server instead.
+    #[error("{attempt}: the cache is cut off from the server's changes")]
+    CutOff {
+        /// What was attempted.
+        attempt: Box<Attempt>,
+    },
     /// Other writers changed the value during every try of an optimistic update. Nothing was
     /// applied.
     #[error("{attempt}: other writers were faster {tries} times")]
@@ -174,6 +180,7 @@ impl Error {
             | Error::Decode { attempt, .. }
             | Error::UnexpectedReply { attempt, .. }
             | Error::InvalidArgument { attempt, .. }
+            | Error::CutOff { attempt }
             | Error::Contended { attempt, .. } => Some(attempt),
         }
     }

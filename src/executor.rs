@@ -3,6 +3,8 @@
 #[cfg(feature = "async")]
 mod async_client;
 #[cfg(feature = "async")]
+mod async_listener;
+#[cfg(feature = "async")]
 mod async_node;
 #[cfg(feature = "async")]
 mod async_waiting;
@@ -14,7 +16,10 @@ mod cluster;
 mod connection;
 mod deferred;
 mod fault;
+mod feed;
 mod idle;
+mod link;
+mod listener;
 #[cfg(feature = "async")]
 mod multiplexed;
 mod node;
@@ -22,10 +27,14 @@ mod node;
 mod patience;
 mod pipeline;
 mod pool;
+mod pulse;
 mod retry;
 mod router;
 mod sentinel;
 mod servers;
+mod session;
+mod signal;
+mod speech;
 mod spread;
 #[cfg(feature = "tls")]
 mod tls;
@@ -34,14 +43,19 @@ mod topology;
 mod trip;
 mod verdict;
 mod waiting;
+mod witness;
 
 #[cfg(feature = "async")]
 pub use async_client::{AsyncClient, ReplyFuture};
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use deferred::Deferred;
+pub(crate) use feed::{Audience, Feed, Situation, Wish};
 pub use pipeline::Pipeline;
+pub(crate) use servers::Bearing;
+pub(crate) use speech::Speech;
 pub(crate) use topology::Topology;
+pub(crate) use witness::Witness;
 
 use std::sync::Arc;
 
@@ -74,7 +88,7 @@ pub trait Executor: Clone + sealed::Sealed {
     label = "cannot be put in a pipeline",
     note = "call it on the collection itself, with a `Client`"
 )]
-pub trait RoundTrips: Executor + Send + Sync + 'static {
+pub trait RoundTrips: Executor + sealed::Machinery + Send + Sync + 'static {
     /// What a call gives back that uses what lives for `'a`, such as a function of the user.
     type ReplyWithin<'a, T>
     where
@@ -97,15 +111,49 @@ pub trait RoundTrips: Executor + Send + Sync + 'static {
     where
         T: Send + 'a,
         F: Future<Output = Result<T>> + Send + 'a;
-
-    #[doc(hidden)]
-    fn topology(&self) -> impl Future<Output = Result<Arc<Topology>>> + Send;
 }
 
-mod sealed {
+pub(crate) mod sealed {
+    use super::*;
+
     pub trait Sealed {}
-    impl Sealed for super::Client {}
-    impl Sealed for super::Deferred {}
+    impl Sealed for Client {}
+    impl Sealed for Deferred {}
     #[cfg(feature = "async")]
-    impl Sealed for super::AsyncClient {}
+    impl Sealed for AsyncClient {}
+
+    /// What the crate itself needs of a client.
+    pub trait Machinery: Executor {
+        fn topology(&self) -> impl Future<Output = Result<Arc<Topology>>> + Send;
+
+        /// The replies of one round trip.
+        fn send_all<P>(&self, commands: P) -> impl Future<Output = Result<P::Replies>> + Send
+        where
+            P: Pipeline + Send,
+            P::Replies: Send;
+
+        /// A reply without asking anybody.
+        fn ready<T: Send + 'static>(&self, result: Result<T>) -> Self::Reply<T>;
+
+        /// Waits for something that happens elsewhere in the program.
+        fn wait<F: Future<Output: Send> + Send>(
+            &self,
+            event: F,
+        ) -> impl Future<Output = F::Output> + Send;
+
+        /// The number of the database.
+        fn database(&self) -> i64;
+
+        /// What is known of where requests go.
+        fn bearing(&self) -> Bearing;
+
+        fn feed(
+            &self,
+            wish: Wish,
+            audience: Arc<dyn Audience>,
+        ) -> impl Future<Output = Result<Feed>> + Send;
+
+        /// The same client, which tells `witness` of each write.
+        fn witnessed(&self, witness: Arc<dyn Witness>) -> Self;
+    }
 }

@@ -106,18 +106,24 @@
 //! | `pickle` | yes | `Pickle` |
 //! | `pydict` | yes | `PyDict` |
 //! | `local-server` | no | `LocalServer`, for examples and tests |
+//! | `metrics` | no | what near caches do, for the `metrics` facade |
+//! | `near-cache` | no | [`CachedDict`], [`CachedHashDict`] |
 //! | `tls` | no | `rediss` URLs, own root and client certificates, by rustls |
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod clock;
 mod codec;
 mod collections;
 mod command;
 pub mod cookbook;
 mod error;
+mod events;
 mod executor;
 #[cfg(feature = "local-server")]
 mod local_server;
+#[cfg(feature = "near-cache")]
+mod near;
 mod notices;
 mod place;
 mod protocol;
@@ -136,17 +142,23 @@ pub use codec::PyDict;
 pub use codec::{Canonical, Codec, CodecError, Lenient, Undecodable};
 #[cfg(feature = "json")]
 pub use codec::{Json, PyJson};
+#[cfg(feature = "near-cache")]
+pub use collections::{Cached, CachedDict, CachedHashDict, NearCache, WhileCutOff};
 pub use collections::{
     Increment, Name, RedisDict, RedisHashDict, RedisKey, RedisList, RedisSet, Scan, Ttl,
 };
 pub use command::{Command, Wait};
 pub use error::{Applied, Attempt, Error, Result};
+pub use events::{Event, Subscription};
 #[cfg(feature = "async")]
 pub use executor::{AsyncClient, ReplyFuture};
 pub use executor::{Client, ClientBuilder, Deferred, Executor, Pipeline, RoundTrips};
 #[cfg(feature = "local-server")]
 pub use local_server::LocalServer;
 pub use notices::NoticeFormat;
+
+#[cfg(feature = "near-cache")]
+pub use near::CacheStats;
 
 /// Runs the programs of the README.
 #[cfg(doctest)]

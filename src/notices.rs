@@ -2,9 +2,11 @@
 
 mod message;
 
+pub(crate) use message::{Kind, parse};
+
 use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 /// In which format a collection tells of its changes: `PUBLISH`ed with each write, in one script.
 ///
@@ -69,8 +71,7 @@ pub(crate) struct Notices {
     /// The key of the collection, or what all its keys begin with.
     name: Vec<u8>,
     formats: Vec<NoticeFormat>,
-    /// The settings of the script. It takes them from the end.
-    pub(crate) settings: Vec<Vec<u8>>,
+    settings: OnceLock<Vec<Vec<u8>>>,
 }
 
 impl Notices {
@@ -81,13 +82,21 @@ impl Notices {
         name: impl Into<Vec<u8>>,
         format: NoticeFormat,
     ) -> Self {
-        let mut formats = others.map(|notices| notices.formats.clone()).unwrap_or_default();
-        if !formats.contains(&format) {
-            formats.push(format);
+        let mut notices = Self::of(others, structure, name);
+        if !notices.formats.contains(&format) {
+            notices.formats.push(format);
         }
-        let name = name.into();
-        let settings = settings(structure, &name, &formats);
-        Self { structure, name, formats, settings }
+        notices
+    }
+
+    /// What is told of a collection that may tell nothing.
+    pub(crate) fn of(
+        notices: Option<&Self>,
+        structure: Structure,
+        name: impl Into<Vec<u8>>,
+    ) -> Self {
+        let formats = notices.map(|notices| notices.formats.clone()).unwrap_or_default();
+        Self { structure, name: name.into(), formats, settings: OnceLock::new() }
     }
 
     /// Why the collection cannot tell of its changes in these formats, if it cannot.
@@ -99,11 +108,39 @@ impl Notices {
             (NoticeFormat::PyDict(_), _) => (!self.name.ends_with(b"&&")).then_some(AMPERSANDS),
         })
     }
+    /// The settings of the script. It takes them from the end.
+    pub(crate) fn settings(&self) -> &[Vec<u8>] {
+        self.settings.get_or_init(|| {
+            let flag = |format| if self.formats.contains(format) { b"1" } else { b"0" }.to_vec();
+            let ids = self.formats.iter().rev().filter_map(|format| match format {
+                NoticeFormat::PyDict(id) => Some(id.as_bytes().to_vec()),
+                _ => None,
+            });
+            let mut settings: Vec<_> = ids.collect();
+            settings.push(settings.len().to_string().into_bytes());
+            settings.push(flag(&NoticeFormat::PubSubDict));
+            settings.push(flag(&NoticeFormat::Own));
+            settings.push(self.name.clone());
+            settings.push(self.structure.name().into());
+            settings
+        })
+    }
 }
 
 /// Where those who read notices find them.
-#[allow(dead_code, reason = "for what reads notices")]
 impl Notices {
+    pub(crate) fn structure(&self) -> Structure {
+        self.structure
+    }
+
+    pub(crate) fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    pub(crate) fn formats(&self) -> &[NoticeFormat] {
+        &self.formats
+    }
+
     /// The channel of the format `Own`.
     pub(crate) fn own_channel(&self) -> Vec<u8> {
         [CHANNELS.as_bytes(), self.structure.name().as_bytes(), b":", &self.name].concat()
@@ -140,21 +177,6 @@ pub(crate) fn head(stream: Option<u16>) -> Cow<'static, str> {
     }
 }
 
-fn settings(structure: Structure, name: &[u8], formats: &[NoticeFormat]) -> Vec<Vec<u8>> {
-    let flag = |format| if formats.contains(format) { b"1".to_vec() } else { b"0".to_vec() };
-    let ids = formats.iter().rev().filter_map(|format| match format {
-        NoticeFormat::PyDict(id) => Some(id.as_bytes().to_vec()),
-        _ => None,
-    });
-    let mut settings: Vec<_> = ids.collect();
-    settings.push(settings.len().to_string().into_bytes());
-    settings.push(flag(&NoticeFormat::PubSubDict));
-    settings.push(flag(&NoticeFormat::Own));
-    settings.push(name.to_vec());
-    settings.push(structure.name().into());
-    settings
-}
-
 /// A script that does what `source` does and tells of it, or that runs the one command it is given.
 pub(crate) fn telling(source: Option<&str>) -> String {
     let parts = match source {
@@ -169,7 +191,6 @@ pub(crate) fn telling(source: Option<&str>) -> String {
 /// The key of the sequences.
 pub(crate) const SEQUENCES: &str = "redis-collections:sequences";
 
-#[allow(dead_code, reason = "for what reads notices")]
 const CHANNELS: &str = "redis-collections:";
 
 const PRELUDE: &str = include_str!("notices/prelude.lua");

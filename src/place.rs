@@ -28,12 +28,19 @@ pub(crate) enum Gather {
 
 /// The slot of a key: of what is between its first `{` and the next `}`, if there is anything.
 pub(crate) fn key_slot(key: &[u8]) -> u16 {
-    let tag = key.iter().position(|&byte| byte == b'{').and_then(|open| {
-        let rest = &key[open + 1..];
-        let close = rest.iter().position(|&byte| byte == b'}')?;
-        Some(&rest[..close]).filter(|tag| !tag.is_empty())
-    });
-    crc16(tag.unwrap_or(key)) % SLOTS
+    crc16(hash_tag(key).unwrap_or(key)) % SLOTS
+}
+
+/// The slot of all keys that begin with `prefix`, if they have one in common.
+pub(crate) fn prefix_slot(prefix: &[u8]) -> Option<u16> {
+    hash_tag(prefix).map(|tag| crc16(tag) % SLOTS)
+}
+
+fn hash_tag(key: &[u8]) -> Option<&[u8]> {
+    let open = key.iter().position(|&byte| byte == b'{')?;
+    let rest = &key[open + 1..];
+    let close = rest.iter().position(|&byte| byte == b'}')?;
+    Some(&rest[..close]).filter(|tag| !tag.is_empty())
 }
 
 /// The least number that, in decimal, lies in `slot`.

@@ -18,6 +18,12 @@ pub(crate) fn done(reply: Reply<'_>) -> Result<()> {
     reply.checked().map(drop)
 }
 
+/// Any reply that is not an error, as it is.
+#[cfg(feature = "near-cache")]
+pub(crate) fn any(reply: Reply<'_>) -> Result<Value> {
+    reply.checked()
+}
+
 /// An integer.
 pub(crate) fn integer(reply: Reply<'_>) -> Result<i64> {
     let request = reply.request;

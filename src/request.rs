@@ -31,8 +31,8 @@ pub struct Request {
     bytes: Vec<u8>,
     ends: Vec<usize>,
     writes: bool,
-    keys: Keys,
-    first_field: Option<u32>,
+    keys: Arguments,
+    fields: Arguments,
     place: Place,
     gather: Option<Gather>,
     script: Option<&'static Script>,
@@ -50,9 +50,9 @@ struct Rare {
     notices: Vec<Arc<Notices>>,
 }
 
-/// Which arguments are keys: `count` of them from `first` on, `stride` arguments apart.
+/// Which arguments are keys, or fields: `count` of them from `first` on, `stride` arguments apart.
 #[derive(Debug, Clone, Copy)]
-struct Keys {
+struct Arguments {
     first: u32,
     count: u32,
     stride: u32,
@@ -87,8 +87,8 @@ impl Request {
             bytes: Vec::with_capacity(TYPICAL_BYTES),
             ends: Vec::with_capacity(TYPICAL_ARGUMENTS),
             writes,
-            keys: Keys { first: 0, count: 0, stride: 1 },
-            first_field: None,
+            keys: Arguments::NONE,
+            fields: Arguments::NONE,
             place: Place::Keys,
             gather: None,
             script: None,
@@ -257,18 +257,18 @@ impl Request {
     }
 
     pub(crate) fn push_key(&mut self, key: &[u8]) {
-        self.count_key();
+        self.keys.count_one(self.ends.len());
         self.push(key);
     }
 
     pub(crate) fn push_prefixed_key<K: Codec>(&mut self, prefix: [&[u8]; 2], key: &K::Borrowed) {
-        self.count_key();
+        self.keys.count_one(self.ends.len());
         prefix.iter().for_each(|part| self.bytes.extend_from_slice(part));
         self.push_encoded::<K>(key);
     }
 
     pub(crate) fn push_field<K: Codec>(&mut self, field: &K::Borrowed) {
-        self.first_field.get_or_insert(self.ends.len() as u32);
+        self.fields.count_one(self.ends.len());
         self.push_encoded::<K>(field);
     }
 
@@ -283,16 +283,6 @@ impl Request {
         self.rare.get_or_insert_default()
     }
 
-    fn count_key(&mut self) {
-        let (next, keys) = (self.ends.len() as u32, &mut self.keys);
-        match keys.count {
-            0 => keys.first = next,
-            1 => keys.stride = next - keys.first,
-            count => debug_assert_eq!(next, keys.first + count * keys.stride),
-        }
-        keys.count += 1;
-    }
-
     fn finish_argument(&mut self) {
         self.ends.push(self.bytes.len());
         if self.ends.len() > MOST_ARGUMENTS {
@@ -302,9 +292,26 @@ impl Request {
     }
 }
 
-impl Keys {
-    fn position(&self, key: usize) -> usize {
-        self.first as usize + key * self.stride as usize
+impl Arguments {
+    const NONE: Self = Self { first: 0, count: 0, stride: 1 };
+
+    fn position(&self, index: usize) -> usize {
+        self.first as usize + index * self.stride as usize
+    }
+
+    fn positions(&self) -> impl Iterator<Item = usize> {
+        (0..self.count as usize).map(|index| self.position(index))
+    }
+
+    /// Counts one more, at the position `next`.
+    fn count_one(&mut self, next: usize) {
+        let next = next as u32;
+        match self.count {
+            0 => self.first = next,
+            1 => self.stride = next - self.first,
+            count => debug_assert_eq!(next, self.first + count * self.stride),
+        }
+        self.count += 1;
     }
 }
 

@@ -397,7 +397,7 @@ async fn every_write_to_a_set_is_told<C: Kind>(client: C, name: &'static str) {
         pop_many(usize::MAX) => "";
         pop_many(9) => "Re";
         extend(["a", "b"]) => "Ia Ib";
-        remove_equal(&"a".to_owned()) => "Ra";
+        remove_equal("a") => "Ra";
         clear() => "C";
         clear() => "";
     }

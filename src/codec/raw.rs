@@ -14,6 +14,10 @@ impl Codec for Vec<u8> {
         Ok(())
     }
 
+    fn as_bytes(value: &[u8]) -> Option<&[u8]> {
+        Some(value)
+    }
+
     fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         Ok(bytes.to_vec())
     }
@@ -30,6 +34,10 @@ impl Codec for String {
     fn encode(value: &str, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
         bytes.extend_from_slice(value.as_bytes());
         Ok(())
+    }
+
+    fn as_bytes(value: &str) -> Option<&[u8]> {
+        Some(value.as_bytes())
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, CodecError> {

@@ -15,7 +15,8 @@ use crate::request::Request;
 
 /// How far an iteration came.
 #[derive(Default)]
-pub(crate) struct Cursor {
+#[cfg_attr(not(feature = "near-cache"), allow(unreachable_pub))]
+pub struct Cursor {
     /// Where the server is to go on, or `None` at the end.
     position: Position,
     recent: Recent,

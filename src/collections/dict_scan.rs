@@ -220,7 +220,7 @@ async fn refuse<E: RoundTrips>(executor: &E, reason: Option<&'static str>) -> Re
 }
 
 /// The next stored keys that begin with `prefix` and whose rest matches `glob`.
-async fn key_page<E: RoundTrips>(
+pub(super) async fn key_page<E: RoundTrips>(
     executor: &E,
     prefix: &Prefix,
     glob: &[u8],

@@ -89,7 +89,7 @@ async fn decoded<T, E: RoundTrips>(
 }
 
 /// The next stored fields that match `glob`, with their values.
-async fn page<E: RoundTrips>(
+pub(super) async fn page<E: RoundTrips>(
     executor: &E,
     name: &Name,
     glob: &[u8],

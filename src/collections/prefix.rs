@@ -21,6 +21,13 @@ impl Prefix {
         self.parts().concat()
     }
 
+    /// The stored key of the entry `key`.
+    #[cfg(feature = "near-cache")]
+    pub(crate) fn key(&self, key: &[u8]) -> Vec<u8> {
+        let [name, separator] = self.parts();
+        [name, separator, key].concat()
+    }
+
     /// The part of `key` after the prefix, if it begins with it.
     pub(crate) fn strip<'a>(&self, key: &'a [u8]) -> Option<&'a [u8]> {
         let [name, separator] = self.parts();
@@ -59,7 +66,7 @@ const WHOLE_DATABASE: &str = "this dictionary has no prefix and would touch ever
                               database; the methods that do so say `database` in their names";
 
 /// `pattern` that matches exactly `literal`.
-fn escape_glob(literal: &[u8]) -> Vec<u8> {
+pub(crate) fn escape_glob(literal: &[u8]) -> Vec<u8> {
     let mut pattern = Vec::with_capacity(literal.len());
     for &byte in literal {
         if b"*?[]\\^-".contains(&byte) {

@@ -5,9 +5,13 @@ use std::task::{Context, Poll};
 
 use super::async_node::AsyncNode;
 use super::builder::ClientBuilder;
+use super::feed::{Audience, Feed, Wish};
 use super::pipeline::Pipeline;
 use super::router::Router;
+use super::sealed::Machinery;
+use super::servers::Bearing;
 use super::topology::Topology;
+use super::witness::{Witness, Witnessed};
 use super::{Executor, RoundTrips};
 use crate::command::Command;
 use crate::error::Result;
@@ -60,6 +64,7 @@ use crate::request::Request;
 #[derive(Clone)]
 pub struct AsyncClient {
     router: Arc<Router<AsyncNode>>,
+    witness: Option<Arc<dyn Witness>>,
 }
 
 impl AsyncClient {
@@ -110,7 +115,7 @@ impl AsyncClient {
     }
 
     pub(crate) fn new(router: Router<AsyncNode>) -> Self {
-        Self { router: Arc::new(router) }
+        Self { router: Arc::new(router), witness: None }
     }
 
     /// Makes sure that the server answers, of a cluster every master. `PING`, O(1).
@@ -121,12 +126,14 @@ impl AsyncClient {
     /// Runs all commands in one round trip, each by itself, as
     /// [`Client::pipeline`](crate::Client::pipeline).
     pub async fn pipeline<P: Pipeline + Send>(&self, commands: P) -> Result<P::Replies> {
+        let _witnessed = Witnessed::all(&self.witness, &commands);
         self.router.pipeline(commands).await
     }
 
     /// Runs all commands in one round trip as one transaction, as
     /// [`Client::transaction`](crate::Client::transaction).
     pub async fn transaction<P: Pipeline + Send>(&self, commands: P) -> Result<P::Values> {
+        let _witnessed = Witnessed::all(&self.witness, &commands);
         self.router.transaction(commands).await
     }
 }
@@ -135,8 +142,12 @@ impl Executor for AsyncClient {
     type Reply<T> = ReplyFuture<'static, T>;
 
     fn run<T: Send + 'static>(&self, command: Command<T>) -> ReplyFuture<'static, T> {
+        if self.witness.is_some() {
+            let client = self.clone();
+            return ReplyFuture::running(async move { client.send(command).await });
+        }
         let router = self.router.clone();
-        ReplyFuture(Box::pin(async move { command.read(router.call(&command.request).await?) }))
+        ReplyFuture::running(async move { command.read(router.call(&command.request).await?) })
     }
 }
 
@@ -147,6 +158,7 @@ impl RoundTrips for AsyncClient {
         T: 'a;
 
     async fn send<T: Send + 'static>(&self, command: Command<T>) -> Result<T> {
+        let _witnessed = Witnessed::one(&self.witness, &command.request);
         command.read(self.router.call(&command.request).await?)
     }
 
@@ -155,7 +167,7 @@ impl RoundTrips for AsyncClient {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        ReplyFuture(Box::pin(conversation))
+        ReplyFuture::running(conversation)
     }
 
     fn converse_within<'a, T, F>(&self, conversation: F) -> ReplyFuture<'a, T>
@@ -163,11 +175,45 @@ impl RoundTrips for AsyncClient {
         T: Send + 'a,
         F: Future<Output = Result<T>> + Send + 'a,
     {
-        ReplyFuture(Box::pin(conversation))
+        ReplyFuture::running(conversation)
     }
+}
 
+impl Machinery for AsyncClient {
     async fn topology(&self) -> Result<Arc<Topology>> {
         self.router.topology().await
+    }
+
+    async fn send_all<P>(&self, commands: P) -> Result<P::Replies>
+    where
+        P: Pipeline + Send,
+        P::Replies: Send,
+    {
+        self.pipeline(commands).await
+    }
+
+    fn ready<T: Send + 'static>(&self, result: Result<T>) -> ReplyFuture<'static, T> {
+        ReplyFuture(Reply::Ready(Some(result)))
+    }
+
+    async fn wait<F: Future<Output: Send> + Send>(&self, event: F) -> F::Output {
+        event.await
+    }
+
+    fn database(&self) -> i64 {
+        self.router.servers.database()
+    }
+
+    fn bearing(&self) -> Bearing {
+        self.router.servers.bearing()
+    }
+
+    async fn feed(&self, wish: Wish, audience: Arc<dyn Audience>) -> Result<Feed> {
+        Feed::open(self.router.clone(), wish, audience).await
+    }
+
+    fn witnessed(&self, witness: Arc<dyn Witness>) -> Self {
+        Self { router: self.router.clone(), witness: Some(witness) }
     }
 }
 
@@ -180,13 +226,30 @@ impl fmt::Debug for AsyncClient {
 
 /// The reply that an [`AsyncClient`] will have. Nothing is sent before it is polled.
 #[must_use = "nothing is sent unless this is awaited"]
-pub struct ReplyFuture<'a, T>(Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>);
+pub struct ReplyFuture<'a, T>(Reply<'a, T>);
+
+enum Reply<'a, T> {
+    Ready(Option<Result<T>>),
+    Running(Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>),
+}
+
+impl<'a, T> ReplyFuture<'a, T> {
+    fn running(conversation: impl Future<Output = Result<T>> + Send + 'a) -> Self {
+        Self(Reply::Running(Box::pin(conversation)))
+    }
+}
+
+/// Nothing in it is pinned.
+impl<T> Unpin for ReplyFuture<'_, T> {}
 
 impl<T> Future for ReplyFuture<'_, T> {
     type Output = Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
-        self.0.as_mut().poll(context)
+        match &mut self.0 {
+            Reply::Running(conversation) => conversation.as_mut().poll(context),
+            Reply::Ready(result) => result.take().map_or(Poll::Pending, Poll::Ready),
+        }
     }
 }
 

@@ -1,13 +1,17 @@
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Value;
 
+use super::async_listener::{Listening, listen};
 use super::async_waiting::AsyncWaiting;
 use super::connection::Connector;
 use super::fault::Outcome;
 use super::multiplexed::Multiplexed;
 use super::node::Node;
+use super::signal::Signal;
+use super::speech::Ears;
 use crate::protocol::Line;
 
 /// A server to which all calls share one connection, except those that wait.
@@ -47,5 +51,27 @@ impl Node for AsyncNode {
             Ok(_) => tokio::time::sleep(time).await,
             Err(_) => std::thread::sleep(time),
         }
+    }
+
+    type Listening = Listening;
+
+    async fn listen(
+        &self,
+        lines: &[Line<'_>],
+        ears: Arc<dyn Ears>,
+        _silence: Duration,
+    ) -> Outcome<(Listening, Vec<Value>)> {
+        listen(&self.shared.connector, lines, ears).await
+    }
+
+    fn spawn(work: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
+        runtime.spawn(work);
+        Ok(())
+    }
+
+    async fn rest(signal: &Signal, time: Duration) {
+        // Whether it was raised makes no difference.
+        let _ = tokio::time::timeout(time, signal.raised()).await;
     }
 }

@@ -1,13 +1,19 @@
 use std::future::ready;
+use std::io;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use redis::{RedisResult, Value};
 
+use super::client::finish;
 use super::connection::Connector;
 use super::fault::{Fault, Outcome};
+use super::listener::listen;
 use super::node::{Node, repeatable};
 use super::pool::{Lease, Pool, PoolSettings};
+use super::signal::Signal;
+use super::speech::Ears;
 use super::waiting::Waiting;
 use crate::protocol::Line;
 
@@ -48,6 +54,27 @@ impl Node for BlockingNode {
 
     fn pause(time: Duration) -> impl Future<Output = ()> + Send {
         thread::sleep(time);
+        ready(())
+    }
+
+    type Listening = ();
+
+    fn listen(
+        &self,
+        lines: &[Line<'_>],
+        ears: Arc<dyn Ears>,
+        silence: Duration,
+    ) -> impl Future<Output = Outcome<((), Vec<Value>)>> + Send {
+        ready(listen(&self.connector, lines, ears, silence).map(|replies| ((), replies)))
+    }
+
+    fn spawn(work: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let thread = thread::Builder::new().name("redis-feed".into());
+        thread.spawn(move || finish(work)).map(drop)
+    }
+
+    fn rest(signal: &Signal, time: Duration) -> impl Future<Output = ()> + Send {
+        signal.block(time);
         ready(())
     }
 }

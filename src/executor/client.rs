@@ -1,12 +1,19 @@
 use std::fmt;
+use std::future::ready;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 
 use super::blocking_node::BlockingNode;
 use super::builder::ClientBuilder;
+use super::feed::{Audience, Feed, Wish};
+use super::pipeline::Pipeline;
 use super::router::Router;
+use super::sealed::Machinery;
+use super::servers::Bearing;
 use super::topology::Topology;
+use super::witness::{Witness, Witnessed};
 use super::{Executor, RoundTrips};
 use crate::command::Command;
 use crate::error::Result;
@@ -44,6 +51,7 @@ use crate::request::Request;
 #[derive(Clone)]
 pub struct Client {
     router: Arc<Router<BlockingNode>>,
+    witness: Option<Arc<dyn Witness>>,
 }
 
 impl Client {
@@ -91,11 +99,15 @@ impl Client {
     }
 
     pub(crate) fn new(router: Router<BlockingNode>) -> Self {
-        Self { router: Arc::new(router) }
+        Self { router: Arc::new(router), witness: None }
     }
 
     pub(crate) fn router(&self) -> &Router<BlockingNode> {
         &self.router
+    }
+
+    pub(crate) fn witness(&self) -> &Option<Arc<dyn Witness>> {
+        &self.witness
     }
 
     /// Makes sure that the server answers, of a cluster every master. `PING`, O(1).
@@ -108,6 +120,7 @@ impl Executor for Client {
     type Reply<T> = Result<T>;
 
     fn run<T: Send + 'static>(&self, command: Command<T>) -> Result<T> {
+        let _witnessed = Witnessed::one(&self.witness, &command.request);
         command.read(finish(self.router.call(&command.request))?)
     }
 }
@@ -122,7 +135,7 @@ impl RoundTrips for Client {
         &self,
         command: Command<T>,
     ) -> impl Future<Output = Result<T>> + Send {
-        std::future::ready(self.run(command))
+        ready(self.run(command))
     }
 
     fn converse<T, F>(&self, conversation: F) -> Result<T>
@@ -139,15 +152,76 @@ impl RoundTrips for Client {
     {
         finish(conversation)
     }
+}
 
+impl Machinery for Client {
     fn topology(&self) -> impl Future<Output = Result<Arc<Topology>>> + Send {
         self.router.topology()
+    }
+
+    fn send_all<P>(&self, commands: P) -> impl Future<Output = Result<P::Replies>> + Send
+    where
+        P: Pipeline + Send,
+        P::Replies: Send,
+    {
+        ready(self.pipeline(commands))
+    }
+
+    fn ready<T: Send + 'static>(&self, result: Result<T>) -> Result<T> {
+        result
+    }
+
+    fn wait<F: Future<Output: Send> + Send>(
+        &self,
+        event: F,
+    ) -> impl Future<Output = F::Output> + Send {
+        ready(block_on(event))
+    }
+
+    fn database(&self) -> i64 {
+        self.router.servers.database()
+    }
+
+    fn bearing(&self) -> Bearing {
+        self.router.servers.bearing()
+    }
+
+    fn feed(
+        &self,
+        wish: Wish,
+        audience: Arc<dyn Audience>,
+    ) -> impl Future<Output = Result<Feed>> + Send {
+        Feed::open(self.router.clone(), wish, audience)
+    }
+
+    fn witnessed(&self, witness: Arc<dyn Witness>) -> Self {
+        Self { router: self.router.clone(), witness: Some(witness) }
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("address", &self.router.address()).finish_non_exhaustive()
+    }
+}
+
+/// Blocks until something has happened that does not need this thread.
+fn block_on<T>(event: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut event = pin!(event);
+    loop {
+        match event.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
     }
 }
 

@@ -78,7 +78,7 @@ pub(crate) fn check_alike(seeds: &[Connector]) -> Result<()> {
 }
 
 /// Which slots which masters have, as `node` knows it. `CLUSTER SLOTS`.
-async fn slots<N: Node>(node: &N) -> Result<Topology> {
+pub(crate) async fn slots<N: Node>(node: &N) -> Result<Topology> {
     let request = Request::read("CLUSTER").arg("SLOTS");
     let reply = node.call(Line::new(&request, Form::AsIs)).await;
     let address = &node.connector().address;

@@ -8,8 +8,8 @@ use std::time::Duration;
 #[cfg(feature = "async")]
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use redis::{
-    ConnectionAddr, ConnectionInfo, ConnectionLike, IntoConnectionInfo, RedisConnectionInfo,
-    RedisError, RedisResult,
+    ConnectionAddr, ConnectionInfo, ConnectionLike, IntoConnectionInfo, ProtocolVersion,
+    RedisConnectionInfo, RedisError, RedisResult,
 };
 
 use super::fault::{Fault, Outcome};
@@ -84,6 +84,14 @@ impl Connector {
         self.with(self.information().clone().set_redis_settings(settings))
     }
 
+    /// The same way, in the protocol in which a server speaks unasked.
+    pub(crate) fn speaking(&self) -> Outcome<Self> {
+        let settings = self.information().redis_settings().clone();
+        let settings = settings.set_protocol(ProtocolVersion::RESP3);
+        let speaking = self.with(self.information().clone().set_redis_settings(settings));
+        speaking.map_err(|error| Fault::connect(&self.address, error))
+    }
+
     /// Takes no longer than `time` for anything.
     pub(crate) fn hurry(&mut self, time: Duration) {
         self.connect_timeout = self.connect_timeout.min(time);
@@ -139,11 +147,18 @@ impl Connector {
     /// A connection whose replies the driver waits for without a limit.
     #[cfg(feature = "async")]
     pub(crate) async fn connect_async(&self) -> Outcome<MultiplexedConnection> {
+        self.connect_async_with(AsyncConnectionConfig::new()).await
+    }
+
+    #[cfg(feature = "async")]
+    pub(crate) async fn connect_async_with(
+        &self,
+        config: AsyncConnectionConfig,
+    ) -> Outcome<MultiplexedConnection> {
         self.runtime()?;
         let fault = |error| Fault::connect(&self.address, error);
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.connect_timeout))
-            .set_response_timeout(None);
+        let config =
+            config.set_connection_timeout(Some(self.connect_timeout)).set_response_timeout(None);
         let connecting = async {
             let client = &self.client;
             let mut connection =

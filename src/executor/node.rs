@@ -1,9 +1,13 @@
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Value;
 
 use super::connection::Connector;
 use super::fault::Outcome;
+use super::signal::Signal;
+use super::speech::Ears;
 use crate::protocol::Line;
 
 /// One server, and the connections to it.
@@ -34,6 +38,24 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = Outcome<Value>> + Send;
 
     fn pause(time: Duration) -> impl Future<Output = ()> + Send;
+
+    /// A connection on which the server speaks unasked, until this is dropped or the ears have heard
+    /// enough.
+    type Listening: Send + Sync;
+
+    /// Makes a connection that listens, and gives the replies to `lines`, with which it begins.
+    fn listen(
+        &self,
+        lines: &[Line<'_>],
+        ears: Arc<dyn Ears>,
+        silence: Duration,
+    ) -> impl Future<Output = Outcome<(Self::Listening, Vec<Value>)>> + Send;
+
+    /// Does `work` beside the caller, on a thread or in a task.
+    fn spawn(work: impl Future<Output = ()> + Send + 'static) -> io::Result<()>;
+
+    /// Rests until the signal is raised, at most for `time`.
+    fn rest(signal: &Signal, time: Duration) -> impl Future<Output = ()> + Send;
 }
 
 /// Whether all of `lines` may be sent again when it is not known whether they were received.

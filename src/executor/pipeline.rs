@@ -10,6 +10,7 @@ use super::node::Node;
 use super::router::Router;
 use super::servers::Destination;
 use super::spread::with_source_once;
+use super::witness::Witnessed;
 use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
 use crate::protocol::{Form, Line};
@@ -43,6 +44,7 @@ impl Client {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn pipeline<P: Pipeline>(&self, commands: P) -> Result<P::Replies> {
+        let _witnessed = Witnessed::all(self.witness(), &commands);
         finish(self.router().pipeline(commands))
     }
 
@@ -53,6 +55,7 @@ impl Client {
     /// Redis has no rollback: where a command fails as it runs, such as one on a key of the wrong
     /// type, the others are applied all the same. Then [`Error::applied`] says `Yes`.
     pub fn transaction<P: Pipeline>(&self, commands: P) -> Result<P::Values> {
+        let _witnessed = Witnessed::all(self.witness(), &commands);
         finish(self.router().transaction(commands))
     }
 }

@@ -1,7 +1,7 @@
 //! The servers of a client: one, the master that Sentinels name, or the masters of a cluster.
 
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ pub(crate) struct Servers<N: Node> {
     only: Option<Arc<N>>,
     map: RwLock<Map<N>>,
     refreshing: AtomicBool,
+    redirections: AtomicU64,
     patience: Duration,
 }
 
@@ -42,6 +43,13 @@ struct Map<N> {
     nodes: Vec<Arc<N>>,
     /// When it was last seen to be true, or `None` if there is a doubt.
     checked: Option<Instant>,
+}
+
+/// What is known of where requests go. While it stays the same, they end where they are sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bearing {
+    pub(crate) topology: Arc<Topology>,
+    redirections: u64,
 }
 
 /// A server that can be asked at once.
@@ -70,6 +78,16 @@ pub(crate) enum Destination {
     Address(Arc<str>),
 }
 
+impl Destination {
+    /// The one at `address`, which is the only one unless there is a cluster.
+    pub(crate) fn at(address: &Arc<str>, is_cluster: bool) -> Self {
+        match is_cluster {
+            true => Destination::Address(address.clone()),
+            false => Destination::Slot(None),
+        }
+    }
+}
+
 impl<N: Node> Servers<N> {
     /// The server that `connector` leads to, for ever.
     pub(crate) fn fixed(connector: Connector, settings: N::Settings) -> Self {
@@ -92,8 +110,8 @@ impl<N: Node> Servers<N> {
         let topology = Arc::new(Topology::new([]));
         let map = Map { topology, nodes: Vec::new(), checked: None };
         let refreshing = AtomicBool::new(false);
-        let (only, map) = (None, RwLock::new(map));
-        Self { origin, settings, template, only, map, refreshing, patience }
+        let (only, map, redirections) = (None, RwLock::new(map), AtomicU64::new(0));
+        Self { origin, settings, template, only, map, refreshing, redirections, patience }
     }
 
     /// What the servers are called in messages, without passwords.
@@ -104,6 +122,11 @@ impl<N: Node> Servers<N> {
             #[cfg(feature = "cluster")]
             Origin::Cluster(seeds) => seeds.address(),
         }
+    }
+
+    /// The number of the database.
+    pub(crate) fn database(&self) -> i64 {
+        self.template.information().redis_settings().db()
     }
 
     pub(crate) fn patience(&self) -> Duration {
@@ -150,6 +173,23 @@ impl<N: Node> Servers<N> {
         Ok(self.read(|map| map.topology.clone()))
     }
 
+    /// Whether `topology` is still known to be true, also by `node` of the slots that it has itself.
+    pub(crate) async fn confirms(&self, topology: &Arc<Topology>, node: &N) -> bool {
+        let known = self.topology().await;
+        known.is_ok_and(|known| known == *topology) && self.is_owner(topology, node).await
+    }
+
+    /// What is known of where requests go.
+    pub(crate) fn bearing(&self) -> Bearing {
+        let topology = self.read(|map| map.topology.clone());
+        Bearing { topology, redirections: self.redirections.load(Ordering::Acquire) }
+    }
+
+    /// Remembers that a request did not end where it was sent first.
+    pub(crate) fn count_redirection(&self) {
+        self.redirections.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// Makes sure that what is known is asked for anew before the next call.
     pub(crate) fn doubt(&self) {
         self.write(|map| map.checked = None);
@@ -171,6 +211,17 @@ impl<N: Node> Servers<N> {
         self.install(topology)
     }
 
+    /// Whether `node` has the slots that `topology` says. In a cluster it is the first to know.
+    async fn is_owner(&self, topology: &Topology, node: &N) -> bool {
+        #[cfg(feature = "cluster")]
+        if let Origin::Cluster(_) = &self.origin {
+            let slots = super::cluster::slots(node).await;
+            return slots.is_ok_and(|slots| slots.agrees(topology, &node.connector().address));
+        }
+        let _ = (topology, node);
+        true
+    }
+
     fn read<T>(&self, see: impl FnOnce(&Map<N>) -> T) -> T {
         see(&self.map.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -184,7 +235,11 @@ impl<N: Node> Servers<N> {
             let server = slot.map_or(Some(0), |slot| map.topology.owner(slot))?;
             map.nodes.get(server).cloned()
         });
-        owner.ok_or_else(|| Error::Connect { address: self.address(), source: NO_OWNER.into() })
+        owner.ok_or_else(|| self.no_owner())
+    }
+
+    pub(crate) fn no_owner(&self) -> Error {
+        Error::Connect { address: self.address(), source: NO_OWNER.into() }
     }
 
     /// The server at an address, which may be a new one.

@@ -214,6 +214,7 @@ pub(super) fn with_source_once<'a>(line: Line<'a>, loaded: &mut Vec<&'a str>) ->
 #[cfg(all(test, feature = "cluster"))]
 mod tests {
     use std::future::ready;
+    use std::io;
     use std::sync::{Mutex, PoisonError};
     use std::time::Duration;
 
@@ -221,6 +222,8 @@ mod tests {
     use super::super::cluster::Seeds;
     use super::super::connection::Connector;
     use super::super::servers::{Origin, Servers};
+    use super::super::signal::Signal;
+    use super::super::speech::Ears;
     use super::*;
     use crate::place::Gather;
 
@@ -271,6 +274,23 @@ mod tests {
         }
 
         async fn pause(_: Duration) {}
+
+        type Listening = ();
+
+        async fn listen(
+            &self,
+            _: &[Line<'_>],
+            _: Arc<dyn Ears>,
+            _: Duration,
+        ) -> Outcome<((), Vec<Value>)> {
+            Ok(((), Vec::new()))
+        }
+
+        fn spawn(_: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+            Ok(())
+        }
+
+        async fn rest(_: &Signal, _: Duration) {}
     }
 
     #[test]

@@ -28,6 +28,9 @@ impl Topology {
     /// The servers at the addresses of ranges, each from its first to its last slot.
     pub(crate) fn new(ranges: impl IntoIterator<Item = (u16, u16, Arc<str>)>) -> Self {
         let mut topology = Self { servers: Vec::new(), ranges: Vec::new() };
+        // What different nodes tell in different orders has to be equal.
+        let mut ranges: Vec<_> = ranges.into_iter().collect();
+        ranges.sort_by_key(|(first, ..)| *first);
         for (first, last, address) in ranges {
             let known = topology.servers.iter().position(|server| *server == address);
             let server = known.unwrap_or(topology.servers.len());
@@ -36,7 +39,6 @@ impl Topology {
             }
             topology.ranges.push(Range { first, last, server });
         }
-        topology.ranges.sort_by_key(|range| range.first);
         topology
     }
 
@@ -55,6 +57,17 @@ impl Topology {
     /// The address of the server that has `slot`.
     pub(crate) fn address(&self, slot: u16) -> Option<&Arc<str>> {
         self.owner(slot).map(|server| &self.servers[server])
+    }
+
+    /// Whether both agree on the slots of the server at `address`.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn agrees(&self, other: &Self, address: &str) -> bool {
+        let slots = |topology: &Self| {
+            let ranges = topology.ranges.iter().copied();
+            let own = ranges.filter(|range| *topology.servers[range.server] == *address);
+            own.map(|range| (range.first, range.last)).collect::<Vec<_>>()
+        };
+        slots(self) == slots(other)
     }
 
     /// The lowest slot from `slot` on whose server is none of `visited`.

@@ -34,6 +34,7 @@ impl Trip {
         }
         self.asking = false;
         self.redirections += 1;
+        servers.count_redirection();
         match verdict {
             Verdict::Ask(address) if self.redirections < MOST_REDIRECTIONS => {
                 self.asking = true;

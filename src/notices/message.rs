@@ -1,5 +1,4 @@
 //! The messages of the format `Own`, as they are read.
-#![allow(dead_code, reason = "for what reads notices")]
 
 use std::str;
 

@@ -13,7 +13,7 @@ use crate::script::Source;
 
 /// How many arguments `request` has besides its own.
 pub(super) fn more_arguments(request: &Request, notices: &[Arc<Notices>]) -> usize {
-    let settings: usize = notices.iter().map(|notices| notices.settings.len()).sum();
+    let settings: usize = notices.iter().map(|notices| notices.settings().len()).sum();
     let wrapped = if request.is_script().is_some() { 0 } else { SCRIPT_ARGUMENTS };
     wrapped + SEQUENCES_KEY + settings + SETTINGS_OF_ALL
 }
@@ -48,7 +48,7 @@ pub(super) fn each_argument(line: &Line<'_>, script: &Source, visit: &mut impl F
         None => request.others().for_each(&mut *visit),
     }
     let notices = request.notices();
-    notices.iter().flat_map(|notices| &notices.settings).for_each(|setting| visit(setting));
+    notices.iter().flat_map(|notices| notices.settings()).for_each(|setting| visit(setting));
     visit(decimal(notices.len(), &mut [0; 20]));
     visit(notices::head(slot).as_bytes());
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use redis::Value;
 
-use super::{Keys, Rare, Refused, Request};
+use super::{Arguments, Rare, Refused, Request};
 use crate::command::Wait;
 use crate::error::{Attempt, Error};
 use crate::notices::Notices;
@@ -81,15 +81,23 @@ impl Request {
 
     /// The keys, in their order.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.key_count()).filter_map(|key| self.argument(self.keys.position(key)))
+        self.keys.positions().filter_map(|position| self.argument(position))
+    }
+
+    /// The fields of a hash, in their order.
+    #[cfg(feature = "near-cache")]
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &[u8]> {
+        self.fields.positions().filter_map(|position| self.argument(position))
     }
 
     /// What is neither a key nor the command, nor the hash of a script and the number of its keys.
     pub(crate) fn others(&self) -> impl Iterator<Item = &[u8]> {
-        let Keys { first, count, stride } = self.keys;
+        let Arguments { first, count, stride } = self.keys;
         let skipped = if self.script.is_some() { SCRIPT_ARGUMENTS } else { 1 };
         let is_key = move |index: u32| {
-            index >= first && (index - first) % stride == 0 && (index - first) / stride < count
+            index >= first
+                && (index - first).is_multiple_of(stride)
+                && (index - first) / stride < count
         };
         let arguments = self.arguments().zip(0..).skip(skipped);
         arguments.filter(move |&(_, index)| !is_key(index)).map(|(argument, _)| argument)
@@ -122,9 +130,9 @@ impl Request {
     /// What this command is about, where its reply is a sequence: the key or field that the
     /// element at `position` belongs to.
     pub(crate) fn attempt_at(&self, position: usize) -> Attempt {
-        let (key, field) = match self.first_field {
-            None => (self.keys.position(position), None),
-            Some(field) => (self.keys.position(0), self.argument(field as usize + position)),
+        let (key, field) = match self.fields.count {
+            0 => (self.keys.position(position), None),
+            _ => (self.keys.position(0), self.argument(self.fields.position(position))),
         };
         let key = Some(key).filter(|_| self.keys.count > 0).and_then(|key| self.argument(key));
         let owned = |name: Option<&[u8]>| name.map(<[u8]>::to_vec);

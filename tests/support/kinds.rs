@@ -25,6 +25,18 @@ pub(crate) fn client() -> Client {
     Client::open(SERVER.url()).expect("a connection")
 }
 
+/// Lets the shared servers tell of all changes to keys. Scenarios that each add what they need would
+/// take it from each other.
+pub(crate) fn tell_everything() {
+    static TOLD: LazyLock<()> = LazyLock::new(|| {
+        for url in CLUSTER.urls().into_iter().chain([SERVER.url().to_owned()]) {
+            let set = "CONFIG SET notify-keyspace-events KEAn";
+            let () = super::servers::query(&url, set).expect("a setting");
+        }
+    });
+    LazyLock::force(&TOLD);
+}
+
 /// The runtime of async clients that outlive one scenario.
 pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 

@@ -1,0 +1,48 @@
+use std::num::NonZeroUsize;
+
+use redis::aio::MultiplexedConnection;
+use redis::caching::CacheConfig;
+use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, cmd};
+
+use crate::{Cached, Result};
+
+/// A shared connection of the redis crate with its own client-side cache.
+pub type DriverCache = Driver<true>;
+
+/// The same connection without the cache: what can never be stale.
+pub type DriverPlain = Driver<false>;
+
+#[derive(Clone, Debug)]
+pub struct Driver<const CACHE: bool>(MultiplexedConnection);
+
+impl<const CACHE: bool> Driver<CACHE> {
+    async fn query<T: FromRedisValue>(&self, command: &mut Cmd) -> Result<T> {
+        Ok(command.query_async(&mut self.0.clone()).await?)
+    }
+}
+
+impl<const CACHE: bool> Cached for Driver<CACHE> {
+    const NAME: &'static str = if CACHE { "redis, cache-aio" } else { "redis, no cache" };
+
+    async fn connect(url: &str, capacity: usize) -> Result<Self> {
+        let client = Client::open(format!("{url}?protocol=resp3"))?;
+        let mut config = AsyncConnectionConfig::new();
+        if CACHE {
+            let size = NonZeroUsize::new(capacity).ok_or("no capacity")?;
+            config = config.set_cache_config(CacheConfig::new().set_size(size));
+        }
+        Ok(Self(client.get_multiplexed_async_connection_with_config(&config).await?))
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<u64>> {
+        self.query(cmd("GET").arg(key)).await
+    }
+
+    async fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<u64>>> {
+        self.query(cmd("MGET").arg(keys)).await
+    }
+
+    async fn hash_get(&self, key: &str, field: &str) -> Result<Option<u64>> {
+        self.query(cmd("HGET").arg(key).arg(field)).await
+    }
+}

@@ -1,0 +1,87 @@
+//! Listening to what happens to a collection.
+
+use super::dict::RedisDict;
+use super::hash_dict::RedisHashDict;
+use super::list::RedisList;
+use super::set::RedisSet;
+use crate::codec::Codec;
+use crate::error::Result;
+use crate::events::{Sources, Subscription, decode_key};
+use crate::executor::RoundTrips;
+use crate::notices::{Notices, Structure};
+use crate::place::{key_slot, prefix_slot};
+
+/// Events of the entries.
+impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
+    /// Listens to what happens to the entries whose keys, as they are stored, match a Redis
+    /// `pattern`; `*` for all of them.
+    ///
+    /// Writers tell of their changes in the dictionary's formats
+    /// ([`notifying`](Self::notifying)); those of this crate's own are always heard. Of other writers
+    /// and of entries that expire the server itself tells, if its keyspace notifications are on
+    /// (`notify-keyspace-events`). What is missing of them is turned on where the user may, and nothing
+    /// is turned off.
+    pub fn subscribe(&self, pattern: impl AsRef<[u8]>) -> E::Reply<Subscription<K::Owned, E>> {
+        let base = self.prefix.bytes();
+        let notices = Notices::of(self.notices.as_deref(), Structure::Dict, &base[..]);
+        let slot = prefix_slot(&base);
+        subscribe(&self.executor, notices, (base, slot), pattern.as_ref(), decode_key::<K>)
+    }
+}
+
+/// Events of the entries.
+impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
+    /// Listens to what happens to the entries whose keys, as they are stored, match a Redis
+    /// `pattern`; `*` for all of them.
+    ///
+    /// As [`RedisDict::subscribe`], but of what others do the server tells only that they changed the
+    /// hash: that is a [`Gap`](crate::Event::Gap).
+    pub fn subscribe(&self, pattern: impl AsRef<[u8]>) -> E::Reply<Subscription<K::Owned, E>> {
+        let name = self.name.as_bytes();
+        let notices = Notices::of(self.notices.as_deref(), Structure::Hash, name);
+        let base = (name.to_vec(), Some(key_slot(name)));
+        subscribe(&self.executor, notices, base, pattern.as_ref(), decode_key::<K>)
+    }
+}
+
+/// Events of the members.
+impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
+    /// Listens to what happens to the members that, as they are stored, match a Redis `pattern`; `*`
+    /// for all of them.
+    ///
+    /// As [`RedisDict::subscribe`], but of what others do the server tells only that they changed the
+    /// set: that is a [`Gap`](crate::Event::Gap).
+    pub fn subscribe(&self, pattern: impl AsRef<[u8]>) -> E::Reply<Subscription<T::Owned, E>> {
+        let name = self.name.as_bytes();
+        let notices = Notices::of(self.notices.as_deref(), Structure::Set, name);
+        let base = (name.to_vec(), Some(key_slot(name)));
+        subscribe(&self.executor, notices, base, pattern.as_ref(), decode_key::<T>)
+    }
+}
+
+/// Events of the items.
+impl<T: Codec, E: RoundTrips> RedisList<T, E> {
+    /// Listens to how many items are inserted, removed and replaced.
+    ///
+    /// As [`RedisDict::subscribe`], but of what others do the server tells only that they changed the
+    /// list: that is a [`Gap`](crate::Event::Gap). A waiting pop gives no notice.
+    pub fn subscribe(&self) -> E::Reply<Subscription<usize, E>> {
+        let name = self.name.as_bytes();
+        let notices = Notices::of(self.notices.as_deref(), Structure::List, name);
+        let base = (name.to_vec(), Some(key_slot(name)));
+        subscribe(&self.executor, notices, base, b"*", decode_key::<usize>)
+    }
+}
+
+fn subscribe<K: Send + 'static, E: RoundTrips>(
+    executor: &E,
+    notices: Notices,
+    base: (Vec<u8>, Option<u16>),
+    pattern: &[u8],
+    decode: fn(&[u8]) -> Result<K>,
+) -> E::Reply<Subscription<K, E>> {
+    let sources = Sources::new(&notices, executor.database());
+    let (executor, pattern) = (executor.clone(), pattern.to_vec());
+    let opened = Subscription::open(executor.clone(), sources, base, pattern, decode);
+    executor.converse(opened)
+}

@@ -1,0 +1,13 @@
+//! Events: what is told of the changes of a collection, by its writers and by the server.
+
+mod glob;
+mod interpreter;
+mod queue;
+mod sources;
+mod subscription;
+
+#[cfg(feature = "near-cache")]
+pub(crate) use interpreter::{Interpreter, Told};
+pub(crate) use sources::Sources;
+pub(crate) use subscription::decode_key;
+pub use subscription::{Event, Subscription};

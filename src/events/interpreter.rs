@@ -1,0 +1,158 @@
+//! From messages to changes.
+
+use std::collections::{HashMap, HashSet};
+
+use super::sources::{Channel, Sources};
+use crate::executor::Topology;
+use crate::notices::{Kind, Structure, parse};
+use crate::place::key_slot;
+
+/// What becomes of what is heard.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(not(feature = "near-cache"), allow(unreachable_pub))]
+pub enum Told<'a> {
+    Inserted(&'a [u8]),
+    Updated(&'a [u8]),
+    Removed(&'a [u8]),
+    Expired(&'a [u8]),
+    /// Only when it ends has changed.
+    Touched(&'a [u8]),
+    /// All entries are gone.
+    Cleared,
+    /// Something else may have changed.
+    Missed,
+}
+
+/// Understands the messages about a collection, in the order in which each server sent them.
+///
+/// A writer that gives notice causes a notification of the server too. The two come one right after
+/// the other, so that the second is known to be the echo of the first.
+pub(crate) struct Interpreter {
+    pub(crate) sources: Sources,
+    /// Whether the server tells of all changes to keys.
+    pub(crate) tells_keys: bool,
+    /// The last message of each stream.
+    sequences: HashMap<Option<u16>, u64>,
+    /// The entries of which an echo is to come; for what is under one key an empty one.
+    echoes: HashSet<Vec<u8>>,
+    /// The key that the server has just created.
+    created: Vec<u8>,
+}
+
+impl Interpreter {
+    pub(crate) fn new(sources: Sources) -> Self {
+        let (sequences, echoes, created) = Default::default();
+        Self { sources, tells_keys: false, sequences, echoes, created }
+    }
+
+    /// Begins anew, after messages may have been lost.
+    pub(crate) fn restart(&mut self, tells_keys: bool) {
+        self.tells_keys = tells_keys;
+        self.sequences.clear();
+        self.echoes.clear();
+        self.created.clear();
+    }
+
+    /// Takes in a message that came from one of the servers.
+    pub(crate) fn hear<'a>(
+        &mut self,
+        (server, topology): (usize, &Topology),
+        (channel, payload): (&'a [u8], &'a [u8]),
+        tell: &mut dyn FnMut(Told<'a>),
+    ) {
+        // The nodes of a cluster pass on what others publish: it may overtake, and may get lost.
+        let has_slot = |slot| topology.owner(slot) == Some(server);
+        let is_owner = |key: &[u8]| has_slot(key_slot(key));
+        match self.sources.of(channel) {
+            Some(Channel::Own) => {
+                self.read(payload, |stream: Option<u16>| stream.is_none_or(has_slot), tell);
+            }
+            Some(Channel::Updated) if is_owner(&self.sources.key(payload)) => {
+                tell(Told::Updated(payload));
+            }
+            Some(Channel::Deleted) if is_owner(&self.sources.key(payload)) => {
+                tell(Told::Removed(payload));
+            }
+            Some(Channel::Entry(entry)) if is_owner(&self.sources.key(entry)) => {
+                tell(Told::Updated(entry));
+            }
+            Some(Channel::Key(entry)) => self.notified(entry, payload, tell),
+            _ => {}
+        }
+    }
+
+    /// A message of a writer that uses this crate.
+    fn read<'a>(
+        &mut self,
+        payload: &'a [u8],
+        is_of_server: impl Fn(Option<u16>) -> bool,
+        tell: &mut dyn FnMut(Told<'a>),
+    ) {
+        let Some(notice) = parse(payload) else { return tell(Told::Missed) };
+        if !is_of_server(notice.stream) {
+            return;
+        }
+        let before = self.sequences.insert(notice.stream, notice.sequence);
+        if before.is_some_and(|before| before.wrapping_add(1) != notice.sequence) {
+            tell(Told::Missed);
+        }
+        for change in notice.changes {
+            match change.kind {
+                Kind::Inserted => tell(Told::Inserted(change.key)),
+                Kind::Updated => tell(Told::Updated(change.key)),
+                Kind::Removed => tell(Told::Removed(change.key)),
+                Kind::TimeToLive => tell(Told::Touched(change.key)),
+                Kind::Cleared => tell(Told::Cleared),
+                Kind::Void => self.echoes.clear(),
+            }
+            let is_dict = self.sources.structure == Structure::Dict;
+            let is_echoed = match change.kind {
+                Kind::Void => false,
+                // What only ends at another time is told by an event of its own, but for a field.
+                Kind::TimeToLive => !is_dict && !change.key.is_empty(),
+                _ => true,
+            };
+            if is_echoed && self.tells_keys {
+                self.expect_echo(if is_dict { change.key } else { b"" });
+            }
+        }
+    }
+
+    fn expect_echo(&mut self, entry: &[u8]) {
+        if self.echoes.len() >= MOST_ECHOES {
+            self.echoes.clear();
+        }
+        self.echoes.insert(entry.to_vec());
+    }
+
+    /// A notification of the server: <https://valkey.io/topics/notifications/>.
+    fn notified<'a>(&mut self, entry: &'a [u8], event: &[u8], tell: &mut dyn FnMut(Told<'a>)) {
+        let is_dict = self.sources.structure == Structure::Dict;
+        match event {
+            b"new" => {
+                self.created = entry.to_vec();
+                return;
+            }
+            b"expire" | b"persist" if is_dict => return tell(Told::Touched(entry)),
+            b"expire" | b"persist" => return tell(Told::Touched(b"")),
+            _ => {}
+        }
+        let is_new = std::mem::take(&mut self.created) == entry && is_dict;
+        let is_end = matches!(event, b"del" | b"expired" | b"evicted" | b"rename_from");
+        let is_end = is_end || event == b"move_from";
+        if !matches!(event, b"expired" | b"evicted") && self.echoes.remove(entry) {
+            return;
+        }
+        match (is_dict, is_end) {
+            (true, true) if event == b"expired" => tell(Told::Expired(entry)),
+            (true, true) => tell(Told::Removed(entry)),
+            (true, false) if is_new => tell(Told::Inserted(entry)),
+            (true, false) => tell(Told::Updated(entry)),
+            (false, true) => tell(Told::Cleared),
+            (false, false) => tell(Told::Missed),
+        }
+    }
+}
+
+/// More than one message can announce.
+const MOST_ECHOES: usize = 100_000;

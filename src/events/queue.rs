@@ -1,0 +1,99 @@
+//! Events on their way to whoever wants them.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+#[cfg(feature = "async")]
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// A bounded queue. Where it overflows, what is in it is replaced by one mark.
+pub(crate) struct Queue<T> {
+    state: Mutex<State<T>>,
+    arrived: Condvar,
+}
+
+struct State<T> {
+    items: VecDeque<T>,
+    waker: Option<Waker>,
+}
+
+impl<T> Queue<T> {
+    pub(crate) fn new() -> Self {
+        let state = State { items: VecDeque::new(), waker: None };
+        Self { state: Mutex::new(state), arrived: Condvar::new() }
+    }
+
+    /// Appends an item, or `mark` alone where there are too many.
+    pub(crate) fn push(&self, item: T, mark: impl FnOnce() -> T) {
+        let waker = {
+            let mut state = self.lock();
+            if state.items.len() >= CAPACITY {
+                state.items.clear();
+                state.items.push_back(mark());
+            } else {
+                state.items.push_back(item);
+            }
+            state.waker.take()
+        };
+        self.arrived.notify_one();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The next item, for which this blocks for ever, or for `time` if that is given.
+    pub(crate) fn wait(&self, time: Option<Duration>) -> Option<T> {
+        let deadline = time.and_then(|time| Instant::now().checked_add(time));
+        let mut state = self.lock();
+        loop {
+            if let Some(item) = state.items.pop_front() {
+                return Some(item);
+            }
+            state = match deadline.map(|end| end.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => return None,
+                Some(left) => {
+                    let waited = self.arrived.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    #[cfg(feature = "async")]
+    pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<T> {
+        let mut state = self.lock();
+        match state.items.pop_front() {
+            Some(item) => Poll::Ready(item),
+            None => {
+                state.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many events may wait for a program that does not take them.
+const CAPACITY: usize = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_overflows_becomes_one_mark() {
+        let queue = Queue::new();
+        for item in 0..CAPACITY {
+            queue.push(item, || unreachable!("there is room"));
+        }
+        queue.push(CAPACITY, || usize::MAX);
+        queue.push(7, || unreachable!("there is room"));
+        assert_eq!((queue.wait(None), queue.wait(None)), (Some(usize::MAX), Some(7)));
+        assert_eq!(queue.wait(Some(Duration::ZERO)), None);
+    }
+}

@@ -1,0 +1,113 @@
+//! Where the changes of a collection are told.
+
+use crate::collections::escape_glob;
+use crate::notices::{NoticeFormat, Notices, Structure};
+use crate::request::Request;
+
+/// The channels on which the changes of a collection are told.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "near-cache"), allow(unreachable_pub))]
+pub struct Sources {
+    pub(crate) structure: Structure,
+    /// The collection's key, or what all its keys begin with.
+    name: Vec<u8>,
+    own: Vec<u8>,
+    pubsub_dict: Option<[Vec<u8>; 2]>,
+    py_dict: Option<Vec<u8>>,
+    /// What the channels of the server's own notifications begin with.
+    keyspace: Vec<u8>,
+}
+
+/// What a channel is about.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Channel<'a> {
+    /// Messages of this crate.
+    Own,
+    /// Keys that were set.
+    Updated,
+    /// Keys that were removed.
+    Deleted,
+    /// One entry that was set.
+    Entry(&'a [u8]),
+    /// One key of the server, and the payload says what happened.
+    Key(&'a [u8]),
+}
+
+impl Sources {
+    pub(crate) fn new(notices: &Notices, database: i64) -> Self {
+        let has = |wanted: fn(&NoticeFormat) -> bool| notices.formats().iter().any(wanted);
+        let pubsub_dict = has(|format| matches!(format, NoticeFormat::PubSubDict));
+        let py_dict = has(|format| matches!(format, NoticeFormat::PyDict(_)));
+        Self {
+            structure: notices.structure(),
+            name: notices.name().to_vec(),
+            own: notices.own_channel(),
+            pubsub_dict: pubsub_dict.then(|| notices.pubsub_dict_channels()),
+            py_dict: py_dict.then(|| notices.py_dict_channel(b"")),
+            keyspace: format!("__keyspace@{database}__:").into_bytes(),
+        }
+    }
+
+    /// The commands that subscribe to what writers tell.
+    pub(crate) fn commands(&self) -> Vec<Request> {
+        let channels = std::iter::once(&self.own).chain(self.pubsub_dict.iter().flatten());
+        let channels = channels.map(|channel| Request::read("SUBSCRIBE").arg(channel));
+        let entries = self.py_dict.iter().map(|channel| every(channel));
+        channels.chain(entries).collect()
+    }
+
+    /// The commands that make the server tell what it can.
+    pub(crate) fn wishes(&self, base: &[u8]) -> Vec<Request> {
+        let channel = [&self.keyspace[..], &self.name].concat();
+        let keys = match self.structure {
+            Structure::Dict => every(&channel),
+            _ => Request::read("SUBSCRIBE").arg(channel),
+        };
+        // The prefix is of keys that nobody has: what is wanted is to hear that all keys are flushed.
+        let track = Request::read("CLIENT").arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX");
+        vec![keys, track.arg([base, b"~key/"].concat())]
+    }
+
+    /// The kinds of keyspace notifications that tell of every change.
+    pub(crate) fn kinds(&self) -> &'static str {
+        match self.structure {
+            Structure::Dict => "Kg$xen",
+            Structure::Hash => "Kghxe",
+            Structure::List => "Kglxe",
+            Structure::Set => "Kgsxe",
+        }
+    }
+
+    /// What `channel` is about, if it is about this collection.
+    pub(crate) fn of<'a>(&self, channel: &'a [u8]) -> Option<Channel<'a>> {
+        if *channel == *self.own {
+            return Some(Channel::Own);
+        }
+        if let Some(key) = channel.strip_prefix(&self.keyspace[..]) {
+            let rest = key.strip_prefix(&self.name[..])?;
+            let is_whole = self.structure != Structure::Dict;
+            return (!is_whole || rest.is_empty()).then_some(Channel::Key(rest));
+        }
+        match &self.pubsub_dict {
+            Some([updated, _]) if *channel == **updated => return Some(Channel::Updated),
+            Some([_, deleted]) if *channel == **deleted => return Some(Channel::Deleted),
+            _ => {}
+        }
+        channel.strip_prefix(&self.py_dict.as_ref()?[..]).map(Channel::Entry)
+    }
+
+    /// The server's key of an entry.
+    pub(crate) fn key(&self, entry: &[u8]) -> Vec<u8> {
+        match self.structure {
+            Structure::Dict => [&self.name, entry].concat(),
+            _ => self.name.clone(),
+        }
+    }
+}
+
+/// Subscribes to every channel that begins with `start`.
+fn every(start: &[u8]) -> Request {
+    let mut pattern = escape_glob(start);
+    pattern.push(b'*');
+    Request::read("PSUBSCRIBE").arg(pattern)
+}

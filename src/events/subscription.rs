@@ -1,0 +1,210 @@
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+#[cfg(feature = "async")]
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+#[cfg(feature = "async")]
+use futures_util::Stream;
+
+use super::glob::matches;
+use super::interpreter::{Interpreter, Told};
+use super::queue::Queue;
+use super::sources::Sources;
+use crate::codec::Codec;
+use crate::error::Result;
+#[cfg(feature = "async")]
+use crate::executor::AsyncClient;
+use crate::executor::{Audience, Client, Feed, RoundTrips, Situation, Speech, Topology, Wish};
+use crate::reply::decode_bytes;
+use crate::request::Request;
+
+/// What happened to a collection. `K` is a key of a dictionary, a member of a set, or how many items
+/// of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<K> {
+    /// It is there, and was not before.
+    Inserted(K),
+    /// It has another value, or is there: not every writer tells whether it was before.
+    Updated(K),
+    /// It was removed, or evicted by the server.
+    Removed(K),
+    /// Its time to live came to an end.
+    Expired(K),
+    /// All entries were removed at once.
+    Cleared,
+    /// Something may have happened that is not told: the connection was lost for a while, a message was
+    /// lost, or a writer changed a hash, list or set without saying what. Whoever keeps something up to
+    /// date by events reads the collection anew.
+    Gap,
+}
+
+/// The events of a collection as they happen: an [`Iterator`] on a [`Client`], which waits for the
+/// next event for ever, a `Stream` on an `AsyncClient`.
+///
+/// An event is told after the change. One writer's events come in their order, except that in a
+/// cluster each node has an order of its own. One that holds a key that cannot be decoded is an `Err`.
+/// A change may be told more than once. If more than 100,000 events wait to be taken, they become a
+/// [`Gap`](Event::Gap).
+///
+/// Whatever happens to the connection, the subscription connects again by itself and tells of a `Gap`.
+/// Dropping it ends it, with its connection and its two threads, or its task on an `AsyncClient`.
+#[must_use = "events are lost that nobody takes"]
+pub struct Subscription<K, E = Client> {
+    shared: Arc<Shared<K>>,
+    _feed: Feed,
+    executor: PhantomData<fn() -> E>,
+}
+
+struct Shared<K> {
+    queue: Queue<Result<Event<K>>>,
+    state: Mutex<State>,
+    pattern: Vec<u8>,
+    decode: fn(&[u8]) -> Result<K>,
+}
+
+struct State {
+    interpreter: Interpreter,
+    topology: Arc<Topology>,
+}
+
+impl<K: Send + 'static, E: RoundTrips> Subscription<K, E> {
+    /// Listens to the changes of what matches `pattern`, whose keys in the server begin with `base`.
+    pub(crate) async fn open(
+        executor: E,
+        sources: Sources,
+        (base, slot): (Vec<u8>, Option<u16>),
+        pattern: Vec<u8>,
+        decode: fn(&[u8]) -> Result<K>,
+    ) -> Result<Self> {
+        let wish = Wish {
+            slot,
+            commands: sources.commands(),
+            wishes: sources.wishes(&base),
+            tracks: false,
+            keyspace: Some(sources.kinds()),
+            beat: BEAT,
+            silence: SILENCE,
+            base,
+        };
+        let interpreter = Interpreter::new(sources);
+        let state = Mutex::new(State { interpreter, topology: Arc::new(Topology::new([])) });
+        let shared = Arc::new(Shared { queue: Queue::new(), state, pattern, decode });
+        let feed = executor.feed(wish, shared.clone()).await?;
+        Ok(Self { shared, _feed: feed, executor: PhantomData })
+    }
+
+    /// Whether the server itself tells of changes too, so that writers who give no notice are heard
+    /// of, and entries that expire or are evicted. It takes keyspace notifications, which this
+    /// subscription turns on where it may.
+    pub fn hears_everybody(&self) -> bool {
+        self.shared.state().interpreter.tells_keys
+    }
+}
+
+impl<K> Subscription<K, Client> {
+    /// The next event, if one happens within `time`.
+    pub fn next_within(&mut self, time: Duration) -> Option<Result<Event<K>>> {
+        self.shared.queue.wait(Some(time))
+    }
+}
+
+impl<K> Iterator for Subscription<K, Client> {
+    type Item = Result<Event<K>>;
+
+    fn next(&mut self) -> Option<Result<Event<K>>> {
+        self.shared.queue.wait(None)
+    }
+}
+
+#[cfg(feature = "async")]
+impl<K> Subscription<K, AsyncClient> {
+    /// The next event, for loops without a crate for streams.
+    pub async fn next(&mut self) -> Result<Event<K>> {
+        poll_fn(|context| self.shared.queue.poll(context)).await
+    }
+}
+
+#[cfg(feature = "async")]
+impl<K> Stream for Subscription<K, AsyncClient> {
+    type Item = Result<Event<K>>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.shared.queue.poll(context).map(Some)
+    }
+}
+
+impl<K> Shared<K> {
+    fn tell(&self, told: Told<'_>) {
+        let event = match told {
+            Told::Inserted(key) => self.about(key, Event::Inserted),
+            Told::Updated(key) => self.about(key, Event::Updated),
+            Told::Removed(key) => self.about(key, Event::Removed),
+            Told::Expired(key) => self.about(key, Event::Expired),
+            Told::Touched(_) => None,
+            Told::Cleared => Some(Ok(Event::Cleared)),
+            Told::Missed => Some(Ok(Event::Gap)),
+        };
+        if let Some(event) = event {
+            self.queue.push(event, || Ok(Event::Gap));
+        }
+    }
+
+    fn about(&self, key: &[u8], event: fn(K) -> Event<K>) -> Option<Result<Event<K>>> {
+        matches(&self.pattern, key).then(|| (self.decode)(key).map(event))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Send + 'static> Audience for Shared<K> {
+    fn hear(&self, server: usize, speech: Speech<'_>) {
+        match speech {
+            Speech::Message { channel, payload } => {
+                let mut state = self.state();
+                let topology = state.topology.clone();
+                let mut tell = |told: Told<'_>| self.tell(told);
+                let message = (channel, payload);
+                state.interpreter.hear((server, &topology), message, &mut tell);
+            }
+            Speech::Flushed => self.tell(Told::Cleared),
+            Speech::Changed(_) | Speech::Ended => {}
+        }
+    }
+
+    fn connected(&self, session: u64, situation: Situation, _proof: u64) {
+        let mut state = self.state();
+        state.interpreter.restart(situation.tells_keys);
+        state.topology = situation.topology;
+        drop(state);
+        if session > 1 {
+            self.tell(Told::Missed);
+        }
+    }
+
+    fn proven(&self, _session: u64, _proof: u64) {}
+
+    fn lost(&self, _session: u64) {}
+}
+
+impl<K, E> fmt::Debug for Subscription<K, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription").finish_non_exhaustive()
+    }
+}
+
+/// A key in an event.
+pub(crate) fn decode_key<K: Codec>(key: &[u8]) -> Result<K::Owned> {
+    decode_bytes::<K>(key.to_vec(), || Request::read("SUBSCRIBE").key(key).attempt())
+}
+
+const BEAT: Duration = Duration::from_secs(1);
+const SILENCE: Duration = Duration::from_secs(5);

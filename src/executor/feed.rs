@@ -1,0 +1,124 @@
+//! Feeds: what servers say unasked, for as long as somebody wants to hear it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::node::Node;
+use super::retry::Pauses;
+use super::router::Router;
+use super::session::Session;
+use super::signal::Signal;
+use super::speech::Speech;
+use super::topology::Topology;
+use crate::error::Result;
+use crate::request::Request;
+
+/// Who hears a feed. Nothing here may wait for anything.
+pub trait Audience: Send + Sync + 'static {
+    /// What one of the servers says, known by its position in the topology.
+    fn hear(&self, server: usize, speech: Speech<'_>);
+
+    /// From now on nothing is missed. All writes before `proof` are known.
+    fn connected(&self, session: u64, situation: Situation, proof: u64);
+
+    /// All writes before `proof` are known.
+    fn proven(&self, session: u64, proof: u64);
+
+    /// Time passes. This may wait.
+    fn beat(&self) {}
+
+    /// Something may be missed until it is connected again.
+    fn lost(&self, session: u64);
+}
+
+/// What an audience may want to know of the servers it hears.
+#[derive(Debug, Clone)]
+pub struct Situation {
+    pub(crate) topology: Arc<Topology>,
+    /// The channel that only this feed listens to, and only on the server that it hears. `None` in a
+    /// cluster, whose nodes are known by their slots.
+    pub(crate) channel: Option<Vec<u8>>,
+    /// Whether the servers tell of all changes to keys by keyspace notifications, if wished.
+    pub(crate) tells_keys: bool,
+}
+
+/// What to listen to.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// The slot whose server is listened to; all servers if none.
+    pub(crate) slot: Option<u16>,
+    /// What the names of the feed's own channels and keys begin with.
+    pub(crate) base: Vec<u8>,
+    /// The commands with which a connection begins to listen.
+    pub(crate) commands: Vec<Request>,
+    /// More such commands, which the server may refuse.
+    pub(crate) wishes: Vec<Request>,
+    /// Whether one of them makes the server tell of changes to keys that begin with `base`.
+    pub(crate) tracks: bool,
+    /// Whether keyspace notifications are wished, of kinds that the server is to have on.
+    pub(crate) keyspace: Option<&'static str>,
+    /// How often it is made sure that nothing is missed.
+    pub(crate) beat: Duration,
+    /// For how long a server may be silent.
+    pub(crate) silence: Duration,
+}
+
+/// A feed, until it is dropped.
+#[derive(Debug)]
+pub struct Feed {
+    signal: Arc<Signal>,
+}
+
+impl Feed {
+    /// Connects, and keeps connecting whenever the connection is lost. Only the first attempt is an
+    /// error if it fails.
+    pub(crate) async fn open<N: Node>(
+        router: Arc<Router<N>>,
+        wish: Wish,
+        audience: Arc<dyn Audience>,
+    ) -> Result<Self> {
+        let signal = Arc::new(Signal::default());
+        let feed = Self { signal: signal.clone() };
+        let first = Session::open(&router, &wish, &audience, &signal, 1).await?;
+        let work = keep(router, wish, audience, signal, first);
+        N::spawn(work).map_err(|error| crate::Error::Connect {
+            address: "a feed".into(),
+            source: error.into(),
+        })?;
+        Ok(feed)
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.signal.close();
+    }
+}
+
+async fn keep<N: Node>(
+    router: Arc<Router<N>>,
+    wish: Wish,
+    audience: Arc<dyn Audience>,
+    signal: Arc<Signal>,
+    first: Session<N>,
+) {
+    let mut session = Some(first);
+    let mut number = 1;
+    let mut pauses = Pauses::new();
+    while !signal.is_closed() {
+        if let Some(session) = session.take() {
+            session.last(&router, &wish, &signal, &*audience).await;
+            audience.lost(number);
+            pauses = Pauses::new();
+        } else {
+            N::rest(&signal, pauses.next()).await;
+        }
+        if !signal.is_closed() {
+            number += 1;
+            session = Session::open(&router, &wish, &audience, &signal, number).await.ok();
+        }
+    }
+    if let Some(session) = session {
+        session.end().await;
+    }
+}

@@ -1,0 +1,125 @@
+//! One server that is listened to.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::feed::Audience;
+use super::pulse::Pulse;
+use super::signal::Signal;
+use super::speech::{Ears, Speech};
+
+/// What is heard from one server, on its way to the audience.
+pub(crate) struct Link {
+    /// Which of the servers it is.
+    pub(crate) server: usize,
+    /// Where its beats are published.
+    pub(crate) channel: Vec<u8>,
+    /// A key of one of the server's slots that nobody has.
+    pub(crate) key: Vec<u8>,
+    audience: Arc<dyn Audience>,
+    signal: Arc<Signal>,
+    pulse: Mutex<Pulse>,
+    /// Which of its audience's sessions it belongs to.
+    session: u64,
+    /// Before when all writes are known, for each server of the session. 0 where that is unknown.
+    proofs: Arc<[AtomicU64]>,
+    /// Its place among them.
+    place: usize,
+    canary_heard: AtomicBool,
+    ended: AtomicBool,
+    retired: AtomicBool,
+}
+
+impl Link {
+    pub(crate) fn new(
+        (session, proofs, place): (u64, Arc<[AtomicU64]>, usize),
+        server: usize,
+        [channel, key]: [Vec<u8>; 2],
+        audience: Arc<dyn Audience>,
+        signal: Arc<Signal>,
+    ) -> Self {
+        Self {
+            server,
+            channel,
+            key,
+            audience,
+            signal,
+            pulse: Mutex::default(),
+            session,
+            proofs,
+            place,
+            canary_heard: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn pulse(&self) -> MutexGuard<'_, Pulse> {
+        self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is known before when all of this server's writes are known.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.proofs[self.place].load(Ordering::Acquire) > 0
+    }
+
+    /// Before when all writes of all servers are known.
+    pub(crate) fn proof(&self) -> Option<u64> {
+        let proofs = self.proofs.iter().map(|proof| proof.load(Ordering::Acquire));
+        proofs.min().filter(|&proof| proof > 0)
+    }
+
+    /// Whether the server told of a change of the link's key, which proves that it tells of changes.
+    pub(crate) fn is_canary_heard(&self) -> bool {
+        self.canary_heard.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Nobody is interested any more in what the server says.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+
+    fn is_beat(&self, channel: &[u8], payload: &[u8]) -> bool {
+        if *channel != *self.channel {
+            return false;
+        }
+        let number = std::str::from_utf8(payload).ok().and_then(|number| number.parse().ok());
+        let heard = number.map(|number| self.pulse().hear(number));
+        if let Some(Some(proof)) = heard {
+            self.proofs[self.place].store(proof, Ordering::Release);
+            if let Some(proof) = self.proof() {
+                self.audience.proven(self.session, proof);
+            }
+        }
+        if heard.is_some() {
+            self.signal.raise();
+        }
+        true
+    }
+}
+
+impl Ears for Link {
+    fn hear(&self, speech: Speech<'_>) -> bool {
+        if self.retired.load(Ordering::Acquire) {
+            return false;
+        }
+        match speech {
+            Speech::Message { channel, payload } if self.is_beat(channel, payload) => {}
+            Speech::Changed(key) if *key == *self.key => {
+                self.canary_heard.store(true, Ordering::Release);
+                self.signal.raise();
+            }
+            Speech::Ended => {
+                self.ended.store(true, Ordering::Release);
+                self.audience.lost(self.session);
+                self.signal.raise();
+            }
+            speech => self.audience.hear(self.server, speech),
+        }
+        true
+    }
+}

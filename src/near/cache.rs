@@ -1,0 +1,352 @@
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::landing::{Landing, Outcome};
+use super::lease::Lease;
+use super::shard::{Begun, Shard, Store};
+use super::stats::CacheStats;
+use super::tally::Tally;
+use crate::clock;
+use crate::executor::{Situation, Topology};
+
+/// The name of an entry, as it is stored.
+pub(crate) type Key = Box<[u8]>;
+
+/// What limits a cache.
+#[derive(Debug, Clone)]
+pub(crate) struct Bounds {
+    pub(crate) capacity: Capacity,
+    /// How long a value is kept at most.
+    pub(crate) time_to_live: Duration,
+    /// How old a served value may be.
+    pub(crate) staleness: Duration,
+    /// How old it may be while the cache is cut off.
+    pub(crate) grace: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Capacity {
+    Entries(u64),
+    Bytes(u64),
+}
+
+/// Values, each served only while it is known to be what the server has.
+pub(crate) struct Cache<V> {
+    values: Values<V>,
+    shards: Box<[Mutex<Reads<V>>]>,
+    hasher: RandomState,
+    sight: Mutex<Sight>,
+    /// What `sight` says, for readers who take no lock.
+    epoch: AtomicU64,
+    served_until: AtomicU64,
+    certain_until: AtomicU64,
+    last_token: AtomicU64,
+    bounds: Bounds,
+    hits: Tally,
+    counts: Counts,
+}
+
+type Values<V> = quick_cache::sync::Cache<Key, Kept<V>, Weigh>;
+type Reads<V> = Shard<Key, Arc<Landing<V>>>;
+
+/// How far the cache has heard of changes, and from which servers.
+struct Sight {
+    lease: Lease,
+    topology: Option<Arc<Topology>>,
+    channel: Option<Arc<[u8]>>,
+}
+
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) misses: AtomicU64,
+    pub(super) joined: AtomicU64,
+    refused: AtomicU64,
+    invalidations: AtomicU64,
+    gaps: AtomicU64,
+    lag: AtomicU64,
+}
+
+/// A value in the cache, or that there is none.
+pub(crate) struct Kept<V> {
+    pub(crate) value: Option<Arc<V>>,
+    pub(crate) until: u64,
+    pub(crate) size: u64,
+    epoch: u64,
+}
+
+impl<V> Clone for Kept<V> {
+    fn clone(&self) -> Self {
+        Self { value: self.value.clone(), ..*self }
+    }
+}
+
+/// What a reader is to do who has not found a value.
+pub(crate) enum Start<V: Send + Sync + 'static> {
+    /// Ask the server, and keep nothing.
+    Asks,
+    /// Ask the server, for others too.
+    Leads(Lead<V>),
+    /// Wait for another reader.
+    Joins(Arc<Landing<V>>),
+}
+
+impl<V: Send + Sync + 'static> Cache<V> {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        let (weigh, capacity) = match bounds.capacity {
+            Capacity::Entries(entries) => (Weigh::Entries, entries),
+            Capacity::Bytes(bytes) => (Weigh::Bytes, bytes),
+        };
+        let typical = match bounds.capacity {
+            Capacity::Entries(entries) => entries,
+            Capacity::Bytes(bytes) => bytes / TYPICAL_SIZE,
+        };
+        let typical = usize::try_from(typical).unwrap_or(usize::MAX).clamp(1, MOST_PREPARED);
+        let lease = Lease::new(milliseconds(bounds.staleness), milliseconds(bounds.grace));
+        Self {
+            values: Values::with_weighter(typical, capacity, weigh),
+            shards: (0..SHARDS).map(|_| Mutex::new(Shard::new())).collect(),
+            hasher: RandomState::new(),
+            sight: Mutex::new(Sight { lease, topology: None, channel: None }),
+            epoch: AtomicU64::new(0),
+            served_until: AtomicU64::new(0),
+            certain_until: AtomicU64::new(0),
+            last_token: AtomicU64::new(0),
+            bounds,
+            hits: Tally::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// What is kept of `key`, if that may be served.
+    pub(crate) fn lookup(&self, key: &[u8]) -> Option<Option<Arc<V>>> {
+        let kept = self.values.get(key)?;
+        let now = clock::now();
+        let is_valid = kept.epoch == self.epoch.load(Ordering::Acquire)
+            && now < kept.until
+            && now < self.served_until.load(Ordering::Acquire);
+        is_valid.then(|| {
+            self.hits.raise();
+            kept.value
+        })
+    }
+
+    /// Begins to read a value that is not kept.
+    pub(crate) fn begin(self: &Arc<Self>, key: Key) -> Start<V> {
+        if !self.is_certain() {
+            return Start::Asks;
+        }
+        let token = 1 + self.last_token.fetch_add(1, Ordering::Relaxed);
+        let landing = Arc::new(Landing::new());
+        let mut shard = self.shard(&key);
+        let epoch = self.epoch.load(Ordering::Acquire);
+        match shard.begin(&key, token, epoch, landing.clone()) {
+            Begun::Joins(landing) => Start::Joins(landing),
+            Begun::Leads => {
+                drop(shard);
+                Start::Leads(Lead {
+                    cache: self.clone(),
+                    key,
+                    token,
+                    epoch,
+                    landing,
+                    has_landed: false,
+                })
+            }
+        }
+    }
+
+    /// Whether the cache knows of all changes, up to its bound.
+    pub(crate) fn is_certain(&self) -> bool {
+        clock::now() < self.certain_until.load(Ordering::Acquire)
+    }
+
+    /// The servers whose changes are heard.
+    pub(crate) fn topology(&self) -> Option<Arc<Topology>> {
+        self.sight().topology.clone()
+    }
+
+    /// A channel with a listener on the server whose changes are heard, and on no other one.
+    pub(crate) fn channel(&self) -> Option<Arc<[u8]>> {
+        self.sight().channel.clone()
+    }
+
+    /// Takes in that a key changed.
+    pub(crate) fn changed(&self, key: &[u8]) {
+        let key = Key::from(key);
+        self.shard(&key).changed(&key, &mut &self.values);
+        self.counts.invalidations.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes in that everything may have changed.
+    pub(crate) fn cleared(&self) {
+        self.see(|sight| sight.lease.cleared());
+        self.forget_all();
+    }
+
+    pub(crate) fn connected(&self, session: u64, situation: Situation, proof: u64) {
+        self.see(|sight| {
+            sight.lease.connected(session, proof);
+            sight.topology = Some(situation.topology);
+            sight.channel = situation.channel.map(Arc::from);
+        });
+        self.forget_all();
+    }
+
+    pub(crate) fn proven(&self, session: u64, proof: u64) {
+        self.see(|sight| sight.lease.proven(session, proof));
+        let lag = clock::now().saturating_sub(proof);
+        self.counts.lag.store(lag, Ordering::Relaxed);
+    }
+
+    pub(crate) fn lost(&self, session: u64) {
+        let mut is_new = false;
+        self.see(|sight| is_new = sight.lease.lost(session));
+        if is_new {
+            self.counts.gaps.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A value as it may be kept: one found by a read sent at `sent` that lives for `time_to_live`
+    /// milliseconds, or for ever.
+    pub(crate) fn kept(
+        &self,
+        value: Option<Arc<V>>,
+        size: usize,
+        sent: u64,
+        time_to_live: Option<u64>,
+    ) -> Kept<V> {
+        let longest = clock::now().saturating_add(milliseconds(self.bounds.time_to_live));
+        let until = time_to_live.map_or(longest, |time| longest.min(sent.saturating_add(time)));
+        Kept { value, until: until.saturating_sub(clock::LAG), size: size as u64, epoch: 0 }
+    }
+
+    pub(crate) fn stats(&self) -> CacheStats {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        CacheStats {
+            hits: self.hits.count(),
+            misses: load(&self.counts.misses),
+            joined: load(&self.counts.joined),
+            refused: load(&self.counts.refused),
+            invalidations: load(&self.counts.invalidations),
+            gaps: load(&self.counts.gaps),
+            lag: Duration::from_millis(load(&self.counts.lag)),
+            entries: self.values.len(),
+            is_certain: self.is_certain(),
+        }
+    }
+
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Changes what is seen, and lets readers know.
+    fn see(&self, change: impl FnOnce(&mut Sight)) {
+        let mut sight = self.sight();
+        change(&mut sight);
+        let lease = &sight.lease;
+        self.epoch.store(lease.epoch(), Ordering::Release);
+        let until = lease.served_until().saturating_sub(clock::LAG);
+        self.served_until.store(until, Ordering::Release);
+        let until = lease.certain_until().saturating_sub(clock::LAG);
+        self.certain_until.store(until, Ordering::Release);
+    }
+
+    /// What is of another epoch is never served; it need not fill the memory either.
+    fn forget_all(&self) {
+        for shard in &self.shards {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        self.values.clear();
+    }
+
+    fn sight(&self) -> MutexGuard<'_, Sight> {
+        self.sight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shard(&self, key: &Key) -> MutexGuard<'_, Reads<V>> {
+        let shard = self.hasher.hash_one(key) as usize % SHARDS;
+        self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The one who asks the server for a key.
+pub(crate) struct Lead<V: Send + Sync + 'static> {
+    cache: Arc<Cache<V>>,
+    pub(crate) key: Key,
+    token: u64,
+    epoch: u64,
+    landing: Arc<Landing<V>>,
+    has_landed: bool,
+}
+
+impl<V: Send + Sync + 'static> Lead<V> {
+    /// Gives what was found to those who wait, and keeps it if it may be kept and nothing became known
+    /// meanwhile.
+    pub(crate) fn land(mut self, value: Option<Arc<V>>, kept: Option<Kept<V>>) {
+        self.end(kept);
+        self.landing.tell(Outcome::Found(value));
+    }
+
+    fn end(&mut self, kept: Option<Kept<V>>) {
+        self.has_landed = true;
+        let kept = kept.map(|kept| Kept { epoch: self.epoch, ..kept });
+        let cache = &self.cache;
+        let was_found = kept.is_some();
+        let mut shard = cache.shard(&self.key);
+        let epoch = cache.epoch.load(Ordering::Acquire);
+        let entered = shard.end(&self.key, self.token, epoch, kept, &mut &cache.values);
+        drop(shard);
+        if was_found && !entered {
+            cache.counts.refused.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A read that failed or was given up keeps nobody waiting.
+impl<V: Send + Sync + 'static> Drop for Lead<V> {
+    fn drop(&mut self) {
+        if !self.has_landed {
+            self.end(None);
+            self.landing.tell(Outcome::Lost);
+        }
+    }
+}
+
+impl<V> Store<Key, Kept<V>> for &Values<V> {
+    fn insert(&mut self, key: Key, value: Kept<V>) {
+        Values::insert(self, key, value);
+    }
+
+    fn remove(&mut self, key: &Key) {
+        Values::remove(self, key);
+    }
+}
+
+#[derive(Clone)]
+enum Weigh {
+    Entries,
+    Bytes,
+}
+
+impl<V> quick_cache::Weighter<Key, Kept<V>> for Weigh {
+    fn weight(&self, key: &Key, kept: &Kept<V>) -> u64 {
+        match self {
+            Weigh::Entries => 1,
+            Weigh::Bytes => key.len() as u64 + kept.size + OVERHEAD,
+        }
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).min(u64::MAX / 4)
+}
+
+const SHARDS: usize = 64;
+
+/// About what an entry takes besides its key and value.
+const OVERHEAD: u64 = 100;
+const TYPICAL_SIZE: u64 = 300;
+const MOST_PREPARED: usize = 100_000;

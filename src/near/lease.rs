@@ -1,0 +1,98 @@
+//! Until when values may be served.
+
+/// What is known of how far the cache has heard of all changes. Times are in milliseconds.
+///
+/// Each epoch is a time in which nothing was missed. A value of one epoch is never served in another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Lease {
+    /// How old a served value may be.
+    bound: u64,
+    /// How old it may be while the cache is cut off.
+    grace: u64,
+    epoch: u64,
+    session: Option<u64>,
+    /// All changes before this moment are known.
+    proof: u64,
+}
+
+impl Lease {
+    pub(crate) fn new(bound: u64, grace: u64) -> Self {
+        Self { bound, grace, epoch: 0, session: None, proof: 0 }
+    }
+
+    pub(crate) fn connected(&mut self, session: u64, proof: u64) {
+        self.epoch += 1;
+        self.session = Some(session);
+        self.proof = proof;
+    }
+
+    pub(crate) fn proven(&mut self, session: u64, proof: u64) {
+        if self.session == Some(session) {
+            self.proof = self.proof.max(proof);
+        }
+    }
+
+    /// Changes may be missed from now on. Says whether that is new.
+    pub(crate) fn lost(&mut self, session: u64) -> bool {
+        let is_new = self.session == Some(session);
+        if is_new {
+            self.session = None;
+        }
+        is_new
+    }
+
+    /// Everything may have changed.
+    pub(crate) fn cleared(&mut self) {
+        self.epoch += 1;
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Until when what is found may be kept, and kept values are certain.
+    pub(crate) fn certain_until(&self) -> u64 {
+        self.session.map_or(0, |_| self.proof + self.bound)
+    }
+
+    /// Until when kept values are served.
+    pub(crate) fn served_until(&self) -> u64 {
+        match self.session {
+            Some(_) => self.proof + self.bound.max(self.grace),
+            None if self.grace > 0 => self.proof + self.grace,
+            None => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_served_for_as_long_as_they_are_proven_to_be_no_older_than_the_bound() {
+        let mut lease = Lease::new(100, 0);
+        assert_eq!((lease.epoch(), lease.served_until()), (0, 0));
+        lease.connected(1, 1000);
+        assert_eq!((lease.epoch(), lease.served_until(), lease.certain_until()), (1, 1100, 1100));
+        lease.proven(1, 1050);
+        lease.proven(1, 1010);
+        lease.proven(7, 2000);
+        assert_eq!(lease.served_until(), 1150);
+        assert!(!lease.lost(7) && lease.lost(1) && !lease.lost(1));
+        lease.proven(1, 3000);
+        assert_eq!((lease.epoch(), lease.served_until(), lease.certain_until()), (1, 0, 0));
+        lease.connected(2, 4000);
+        lease.cleared();
+        assert_eq!((lease.epoch(), lease.served_until()), (3, 4100));
+    }
+
+    #[test]
+    fn a_grace_lets_older_values_be_served_but_not_kept() {
+        let mut lease = Lease::new(100, 5000);
+        lease.connected(1, 1000);
+        assert_eq!((lease.served_until(), lease.certain_until()), (6000, 1100));
+        lease.lost(1);
+        assert_eq!((lease.served_until(), lease.certain_until()), (6000, 0));
+    }
+}

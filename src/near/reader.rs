@@ -1,0 +1,182 @@
+//! Reading through a near cache.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use redis::Value;
+
+use super::cache::{Cache, Key, Lead, Start};
+use super::landing::{Landing, Outcome};
+use super::source::{Fetched, Lifetime, Source};
+use crate::clock;
+use crate::codec::Codec;
+use crate::command::Command;
+use crate::error::{Error, Result};
+use crate::executor::{Bearing, RoundTrips, Topology};
+use crate::reply::{self, decode_bytes};
+use crate::request::Request;
+
+/// Finds entries in a cache, or else on the server.
+pub(crate) struct Reader<S, V: Codec, E> {
+    executor: E,
+    cache: Arc<Cache<V::Owned>>,
+    source: Arc<S>,
+    /// Whether it is an error to ask for what the cache cannot be sure of.
+    refuses: bool,
+    codec: PhantomData<fn() -> V>,
+}
+
+/// What was found of an entry.
+pub(crate) type Found<V> = Option<Arc<<V as Codec>::Owned>>;
+
+/// One of the entries that were asked for.
+enum Entry<V: Codec<Owned: Sync>> {
+    Found(Found<V>),
+    /// The place among those that the server is asked for.
+    Asked(usize),
+    Joined(Key, Arc<Landing<V::Owned>>),
+}
+
+impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
+    pub(crate) fn new(
+        executor: E,
+        cache: Arc<Cache<V::Owned>>,
+        source: Arc<S>,
+        refuses: bool,
+    ) -> Self {
+        Self { executor, cache, source, refuses, codec: PhantomData }
+    }
+
+    pub(crate) fn cache(&self) -> &Cache<V::Owned> {
+        &self.cache
+    }
+
+    /// The entries of `keys`, of which the server is asked for those that are not kept.
+    pub(crate) async fn read(self, keys: Vec<Key>) -> Result<Vec<Found<V>>> {
+        let bearing = self.executor.bearing();
+        let mut asked: Vec<(Key, Option<Lead<V::Owned>>)> = Vec::new();
+        let mut entries = Vec::with_capacity(keys.len());
+        for key in keys {
+            entries.push(match self.cache.lookup(&key) {
+                Some(found) => Entry::Found(found),
+                None => match self.cache.begin(key.clone()) {
+                    Start::Asks if self.refuses => return Err(self.cut_off(&key)),
+                    Start::Joins(landing) => Entry::Joined(key, landing),
+                    Start::Asks => {
+                        asked.push((key, None));
+                        Entry::Asked(asked.len() - 1)
+                    }
+                    Start::Leads(lead) => {
+                        asked.push((key, Some(lead)));
+                        Entry::Asked(asked.len() - 1)
+                    }
+                },
+            });
+        }
+        let mut found = Vec::with_capacity(asked.len());
+        while !asked.is_empty() {
+            let rest = asked.split_off(asked.len().min(AT_ONCE));
+            found.extend(self.ask(std::mem::replace(&mut asked, rest), &bearing).await?);
+        }
+        self.gather(entries, found, &bearing).await
+    }
+
+    /// Puts what was found in order, once it is known what others found.
+    async fn gather(
+        &self,
+        entries: Vec<Entry<V>>,
+        found: Vec<Found<V>>,
+        bearing: &Bearing,
+    ) -> Result<Vec<Found<V>>> {
+        let mut all = Vec::with_capacity(entries.len());
+        for entry in entries {
+            all.push(match entry {
+                Entry::Found(found) => found,
+                Entry::Asked(place) => found.get(place).cloned().flatten(),
+                Entry::Joined(key, landing) => {
+                    self.cache.counts().joined.fetch_add(1, Ordering::Relaxed);
+                    match self.executor.wait(landing.outcome()).await {
+                        Outcome::Found(found) => found,
+                        // Whoever failed may have had less time than this one.
+                        Outcome::Lost => {
+                            self.ask(vec![(key, None)], bearing).await?.pop().flatten()
+                        }
+                    }
+                }
+            });
+        }
+        Ok(all)
+    }
+
+    /// Asks the server for entries, and keeps those that it may.
+    async fn ask(
+        &self,
+        asked: Vec<(Key, Option<Lead<V::Owned>>)>,
+        bearing: &Bearing,
+    ) -> Result<Vec<Found<V>>> {
+        let (keys, leads): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+        self.cache.counts().misses.fetch_add(keys.len() as u64, Ordering::Relaxed);
+        let sent = clock::now();
+        let mut commands = self.source.commands(&keys);
+        let channel = self.cache.channel().filter(|_| leads.iter().any(Option::is_some));
+        commands.extend(channel.as_deref().map(listeners));
+        let mut replies = self.executor.send_all(commands).await?;
+        let is_answered_by_other = channel.is_some() && replies.pop().is_some_and(has_none);
+        let fetched = self.source.fetched(keys.len(), replies)?;
+        let is_heard = !is_answered_by_other && self.is_heard(bearing);
+        let mut all = Vec::with_capacity(keys.len());
+        for ((key, lead), fetched) in keys.iter().zip(leads).zip(fetched) {
+            let (size, lifetime) = (fetched.bytes.as_ref().map_or(0, Vec::len), fetched.lifetime);
+            let value = self.decode(key, fetched)?;
+            if let Some(lead) = lead {
+                let time_to_live = match lifetime {
+                    Lifetime::Milliseconds(time) => Some(time),
+                    Lifetime::Over | Lifetime::Unlimited => None,
+                };
+                let may_be_kept = is_heard && lifetime != Lifetime::Over;
+                let kept = self.cache.kept(value.clone(), size, sent, time_to_live);
+                lead.land(value.clone(), may_be_kept.then_some(kept));
+            }
+            all.push(value);
+        }
+        Ok(all)
+    }
+
+    fn decode(&self, key: &Key, fetched: Fetched) -> Result<Found<V>> {
+        let decode = |bytes| decode_bytes::<V>(bytes, || self.source.attempt(key)).map(Arc::new);
+        fetched.bytes.map(decode).transpose()
+    }
+
+    /// Whether the servers that were asked since `bearing` are those whose changes are heard.
+    fn is_heard(&self, bearing: &Bearing) -> bool {
+        let is_same = |topology: Arc<Topology>| *topology == *bearing.topology;
+        self.executor.bearing() == *bearing && self.cache.topology().is_some_and(is_same)
+    }
+
+    fn cut_off(&self, key: &Key) -> Error {
+        Error::CutOff { attempt: Box::new(self.source.attempt(key)) }
+    }
+}
+
+impl<S, V: Codec, E: Clone> Clone for Reader<S, V, E> {
+    fn clone(&self) -> Self {
+        let (executor, cache) = (self.executor.clone(), self.cache.clone());
+        let (source, refuses) = (self.source.clone(), self.refuses);
+        Self { executor, cache, source, refuses, codec: PhantomData }
+    }
+}
+
+/// How many listen to a channel of the server that answers. A name or address may lead to another
+/// server than it did when the cache began to listen.
+fn listeners(channel: &[u8]) -> Command<Value> {
+    Request::read("PUBSUB").arg("NUMSUB").arg(channel).returns(reply::any)
+}
+
+/// Whether nobody listens. Where the user may not ask, the server is taken for the right one.
+fn has_none(reply: Result<Value>) -> bool {
+    matches!(reply, Ok(Value::Array(counts)) if counts.get(1) == Some(&Value::Int(0)))
+}
+
+/// How many entries the server is asked for in one round trip.
+const AT_ONCE: usize = 1000;

@@ -1,0 +1,78 @@
+//! A count that many threads raise all the time.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// A count in stripes, so that threads do not take a line of memory from each other.
+#[derive(Default)]
+pub(crate) struct Tally {
+    stripes: Box<[Stripe; STRIPES]>,
+    rest: AtomicU64,
+}
+
+#[derive(Default)]
+#[repr(align(128))]
+struct Stripe(AtomicU64);
+
+impl Tally {
+    pub(crate) fn raise(&self) {
+        let own = OWN.try_with(|own| own.0.and_then(|own| self.stripes.get(own)));
+        match own.ok().flatten() {
+            // No other thread writes here.
+            Some(stripe) => stripe.0.store(stripe.0.load(Ordering::Relaxed) + 1, Ordering::Relaxed),
+            None => drop(self.rest.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        let stripes = self.stripes.iter().map(|stripe| stripe.0.load(Ordering::Relaxed));
+        stripes.sum::<u64>() + self.rest.load(Ordering::Relaxed)
+    }
+}
+
+thread_local! {
+    static OWN: Own = Own::claim();
+}
+
+/// The stripes that belong to a thread.
+struct Own(Option<usize>);
+
+impl Own {
+    fn claim() -> Self {
+        let free = FREE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let new = || Some(NEXT.fetch_add(1, Ordering::Relaxed)).filter(|&next| next < STRIPES);
+        Self(free.or_else(new))
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some(own) = self.0 {
+            FREE.lock().unwrap_or_else(PoisonError::into_inner).push(own);
+        }
+    }
+}
+
+/// Stripes whose threads have ended. The lock makes their last counts known to the next thread.
+static FREE: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+const STRIPES: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_lost_when_more_threads_count_than_there_are_stripes() {
+        let tally = Tally::default();
+        for _ in 0..2 {
+            std::thread::scope(|scope| {
+                for _ in 0..STRIPES + 20 {
+                    scope.spawn(|| (0..1000).for_each(|_| tally.raise()));
+                }
+            });
+        }
+        assert_eq!(tally.count(), 2 * 1000 * (STRIPES as u64 + 20));
+    }
+}

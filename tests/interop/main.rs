@@ -1,0 +1,11 @@
+//! Data and events shared with the Python libraries themselves, in both directions; `make interop`
+//! installs them and runs this.
+
+mod cache;
+mod events;
+mod peer;
+mod pubsub_dict;
+mod pydict;
+#[path = "../support/mod.rs"]
+mod support;
+mod values;

@@ -1,0 +1,288 @@
+//! Near caches: what they answer, and what they hear of.
+
+mod support;
+
+use std::time::Duration;
+
+use redis_collections::{
+    CachedDict, CachedHashDict, Json, NearCache, NoticeFormat, RedisDict, RedisHashDict,
+};
+use support::eventually;
+use support::kinds::{Kind, contract, ok, settle, tell_everything};
+
+contract! {
+    a_value_is_asked_for_once,
+    a_change_by_another_program_is_heard_of,
+    own_writes_are_read_at_once,
+    only_what_is_missing_is_asked_for,
+    a_field_of_a_hash_is_cached,
+    fields_of_a_hash_are_asked_for_together,
+    an_entry_expires_here_too,
+    everything_can_be_preloaded,
+    a_value_that_cannot_be_decoded_is_not_kept,
+    the_capacity_is_a_bound,
+    keys_of_other_types_are_cached,
+    a_notice_takes_only_its_field,
+    all_caches_can_be_told_to_forget,
+}
+
+/// The ways of hearing of changes.
+fn ways() -> [NearCache; 2] {
+    tell_everything();
+    [NearCache::tracking(), NearCache::notices()]
+}
+
+/// The same dictionary for another program.
+fn foreign<C: Kind>(dict: &RedisDict<String, u64, C>, client: &C) -> RedisDict<String, u64, C> {
+    dict.on(client)
+}
+
+/// Whether the cached value becomes `expected`.
+async fn becomes<C: Kind>(
+    cached: &CachedDict<String, u64, C>,
+    key: &str,
+    expected: Option<u64>,
+) -> bool {
+    for _ in 0..5000 {
+        if ok!(cached.get(key)).as_deref().copied() == expected {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    false
+}
+
+async fn a_value_is_asked_for_once<C: Kind>(client: C, name: &'static str) {
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        let cached = ok!(dict.cached(way.clone()));
+        ok!(foreign(&dict, &client).insert("a", &1));
+        assert!(becomes(&cached, "a", Some(1)).await);
+        let misses = cached.stats().misses;
+        for _ in 0..10 {
+            assert_eq!(ok!(cached.get("a")).as_deref(), Some(&1));
+            assert!(ok!(cached.contains_key("a")));
+        }
+        assert!(cached.stats().misses <= misses + 1, "{:?}", cached.stats());
+        for _ in 0..10 {
+            assert_eq!((ok!(cached.get("b")), ok!(cached.contains_key("b"))), (None, false));
+        }
+        assert_eq!(cached.peek("b"), Some(None));
+        assert_eq!(cached.peek("c"), None);
+        let stats = cached.stats();
+        assert!(stats.hits >= 37 && stats.misses <= misses + 2 && stats.is_certain, "{stats:?}");
+    }
+}
+
+async fn a_change_by_another_program_is_heard_of<C: Kind>(client: C, name: &'static str) {
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        let other = foreign(&dict, &client);
+        let cached = ok!(dict.cached(way.clone()));
+        assert_eq!(ok!(cached.get("a")), None);
+        ok!(other.insert("a", &1));
+        assert!(becomes(&cached, "a", Some(1)).await);
+        ok!(other.insert_many([("a", &2), ("b", &2)]));
+        assert!(becomes(&cached, "a", Some(2)).await && becomes(&cached, "b", Some(2)).await);
+        ok!(other.remove("a"));
+        assert!(becomes(&cached, "a", None).await);
+    }
+}
+
+async fn own_writes_are_read_at_once<C: Kind>(client: C, name: &'static str) {
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        let cached = ok!(dict.cached(way.clone()));
+        for round in 0..200 {
+            ok!(cached.insert("a", &round));
+            assert_eq!(ok!(cached.get("a")).as_deref(), Some(&round));
+            ok!(cached.increment("a", 1));
+            assert_eq!(ok!(cached.get_many(["a"])), [Some((round + 1).into())]);
+            ok!(cached.extend([("a", &7), ("b", &round)]));
+            assert_eq!(ok!(cached.get("b")).as_deref(), Some(&round));
+            let insert = cached.deferred().insert("a", &round);
+            let (inserted,) = cached.client().pipeline((insert,)).await.expect("a pipeline");
+            inserted.expect("inserted");
+            assert_eq!(ok!(cached.get("a")).as_deref(), Some(&round));
+            assert!(ok!(cached.remove("a")));
+            assert_eq!(ok!(cached.get("a")), None);
+        }
+    }
+}
+
+async fn only_what_is_missing_is_asked_for<C: Kind>(client: C, name: &'static str) {
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        ok!(dict.insert_many([("a", &1), ("b", &2), ("c", &3)]));
+        let cached = ok!(dict.cached(way.clone()));
+        assert_eq!(ok!(cached.get_many(["a", "x"])), [Some(1.into()), None]);
+        let expected = [Some(3.into()), None, Some(1.into()), Some(2.into()), Some(3.into())];
+        assert_eq!(ok!(cached.get_many(["c", "x", "a", "b", "c"])), expected);
+        assert_eq!(cached.stats().misses, 4);
+        let none: [&str; 0] = [];
+        assert_eq!(ok!(cached.get_many(none)), []);
+        let keys: Vec<String> = (0..2500).map(|key| key.to_string()).collect();
+        assert_eq!(ok!(cached.get_many(&keys)), vec![None; 2500]);
+        assert_eq!(ok!(cached.get_many(&keys)), vec![None; 2500]);
+        assert_eq!(cached.stats().misses, 2504);
+    }
+}
+
+async fn a_field_of_a_hash_is_cached<C: Kind>(client: C, name: &'static str) {
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
+        let cached: CachedHashDict<_, _, C> = ok!(dict.cached(way.clone()));
+        assert_eq!(ok!(cached.get("a")), None);
+        ok!(dict.insert("a", &1));
+        while ok!(cached.get("a")).is_none() {}
+        assert_eq!(cached.peek("a"), Some(Some(1.into())));
+        ok!(cached.insert_many([("a", &2), ("b", &3)]));
+        assert_eq!((cached.peek("a"), cached.peek("b")), (None, None));
+        assert_eq!(ok!(cached.get("a")).as_deref(), Some(&2));
+        assert_eq!(ok!(cached.get("b")).as_deref(), Some(&3));
+        ok!(dict.key().remove());
+        while ok!(cached.get("a")).is_some() {}
+        assert_eq!(ok!(cached.get("b")), None);
+    }
+}
+
+async fn fields_of_a_hash_are_asked_for_together<C: Kind>(client: C, name: &'static str) {
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
+        ok!(dict.insert_many([("a", &1), ("b", &2)]));
+        let cached = ok!(dict.cached(way.clone()));
+        for _ in 0..3 {
+            assert_eq!(
+                ok!(cached.get_many(["b", "x", "a"])),
+                [Some(2.into()), None, Some(1.into())]
+            );
+        }
+        assert_eq!(cached.stats().misses, 3);
+    }
+}
+
+async fn an_entry_expires_here_too<C: Kind>(client: C, name: &'static str) {
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        let cached = ok!(dict.cached(way.clone()));
+        ok!(dict.insert_with_ttl("a", &1, Duration::from_millis(300)));
+        assert!(becomes(&cached, "a", Some(1)).await);
+        assert!(becomes(&cached, "a", None).await);
+    }
+}
+
+async fn everything_can_be_preloaded<C: Kind>(client: C, name: &'static str) {
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        let hash: RedisHashDict<String, u64, C> =
+            RedisHashDict::new(&client, format!("{name}-hash"));
+        let entries: Vec<(String, u64)> = (0..3000).map(|key| (key.to_string(), key)).collect();
+        ok!(dict.extend(entries.iter().map(|(key, value)| (key, value))));
+        ok!(hash.extend(entries.iter().map(|(key, value)| (key, value))));
+        let dict = ok!(dict.cached(way.clone()));
+        let hash = ok!(hash.cached(way.clone()));
+        assert_eq!((ok!(dict.preload()), ok!(hash.preload())), (3000, 3000));
+        for (key, value) in &entries {
+            assert_eq!(dict.peek(key), Some(Some((*value).into())));
+            assert_eq!(hash.peek(key), Some(Some((*value).into())));
+        }
+        dict.forget();
+        assert_eq!((dict.peek("1"), dict.stats().entries), (None, 0));
+    }
+}
+
+async fn a_value_that_cannot_be_decoded_is_not_kept<C: Kind>(client: C, name: &'static str) {
+    for (way, name) in
+        ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
+    {
+        let name = name.as_str();
+        let text: RedisDict<String, String, C> = RedisDict::with_prefix(&client, name);
+        ok!(text.insert("a", "no number"));
+        let cached = ok!(text.typed::<String, u64>().cached(way.clone()));
+        for _ in 0..2 {
+            let error = settle!(cached.get("a")).unwrap_err();
+            assert_eq!(error.undecoded(), Some(&b"no number"[..]), "{error}");
+            assert!(error.to_string().contains(name), "{error}");
+        }
+        assert_eq!(cached.peek("a"), None);
+    }
+}
+
+async fn the_capacity_is_a_bound<C: Kind>(client: C, name: &'static str) {
+    let dict: RedisDict<u64, String, C> = RedisDict::with_prefix(&client, name);
+    let large = "x".repeat(1000);
+    let keys: Vec<u64> = (0..1000).collect();
+    ok!(dict.insert_many(keys.iter().map(|key| (key, large.as_str()))));
+    let by_entries = ok!(dict.cached(NearCache::tracking().capacity(100)));
+    let by_bytes = ok!(dict.cached(NearCache::tracking().capacity_in_bytes(100_000)));
+    for cached in [by_entries, by_bytes] {
+        assert_eq!(ok!(cached.get_many(&keys)).into_iter().flatten().count(), 1000);
+        let entries = cached.stats().entries;
+        assert!((10..=100).contains(&entries), "{entries}");
+    }
+}
+
+async fn keys_of_other_types_are_cached<C: Kind>(client: C, name: &'static str) {
+    let dict: RedisDict<i64, Json<Vec<u8>>, C> = RedisDict::with_prefix(&client, name);
+    ok!(dict.insert(&-7, &vec![1, 2]));
+    let cached = ok!(dict.cached(NearCache::tracking()));
+    assert_eq!(ok!(cached.get(&-7)).as_deref(), Some(&vec![1, 2]));
+    assert_eq!(cached.peek(&-7), Some(Some(vec![1, 2].into())));
+    assert_eq!(cached.peek(&7), None);
+}
+
+async fn a_notice_takes_only_its_field<C: Kind>(client: C, name: &'static str) {
+    tell_everything();
+    let plain: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
+    let telling = plain.notifying(NoticeFormat::Own);
+    ok!(plain.insert_many([("a", &1), ("b", &1), ("c", &1)]));
+    let cached = ok!(plain.cached(NearCache::notices()));
+    let all = [Some(1.into()), Some(1.into()), Some(1.into())];
+    assert_eq!(ok!(cached.get_many(["a", "b", "c"])), all);
+    ok!(telling.insert("a", &2));
+    while ok!(cached.get("a")).as_deref() == Some(&1) {}
+    ok!(telling.increment("b", 4));
+    while ok!(cached.get("b")).as_deref() == Some(&1) {}
+    assert_eq!((cached.peek("a"), cached.peek("c")), (Some(Some(2.into())), Some(Some(1.into()))));
+    // A writer that gives no notice.
+    ok!(plain.insert("a", &3));
+    while ok!(cached.get("a")).as_deref() == Some(&2) {}
+    assert_eq!((cached.peek("b"), cached.peek("c")), (None, None));
+}
+
+async fn all_caches_can_be_told_to_forget<C: Kind>(client: C, name: &'static str) {
+    for way in ways() {
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        let (one, other) = (ok!(dict.cached(way.clone())), ok!(dict.cached(way)));
+        ok!(dict.insert("a", &1));
+        assert!(becomes(&one, "a", Some(1)).await && becomes(&other, "a", Some(1)).await);
+        ok!(one.forget_everywhere());
+        assert_eq!(one.peek("a"), None);
+        assert!(eventually(|| other.peek("a").is_none()));
+        ok!(dict.clear());
+    }
+}
