@@ -40,7 +40,8 @@ use std::sync::{LazyLock, OnceLock};
 ///
 /// The sequences are fields of the hash `redis-collections:sequences`, in a cluster of
 /// `redis-collections:sequences:{n}`, where `n` is the least number whose slot is that of the keys.
-/// While such a slot moves from node to node, writes wait until it has arrived.
+/// While such a slot moves from node to node, writes whose keys are not all on one of them wait until
+/// it has arrived. Then messages of the new node may overtake the last ones of the old node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NoticeFormat {

@@ -12,6 +12,7 @@ use redis_collections::{
     Applied, Client, Codec, Deferred, Error, Json, LocalServer, Name, NoticeFormat, RedisDict,
     RedisHashDict, RedisList, RedisSet, Result,
 };
+use support::cluster::Cluster;
 use support::kinds::{
     CLUSTER, Kind, SERVER, contract, contract_on_clusters, ok, ok_within, settle, sorted,
 };
@@ -730,6 +731,37 @@ async fn a_divided_write_is_told_slot_by_slot<C: Kind>(client: C, name: &'static
     hear('U');
     assert_eq!(ok!(dict.remove_many(&numbers)), numbers.len());
     hear('R');
+}
+
+#[test]
+fn a_write_waits_until_its_slot_has_arrived_with_the_sequences() {
+    let cluster = Cluster::start().unwrap();
+    let client = Client::cluster(cluster.urls()).unwrap();
+    let set: RedisSet<u64> = RedisSet::new(&client, "s").notifying(OWN);
+    let slot = cluster.key_slot("s").unwrap();
+    let from = cluster.master_of(slot).unwrap();
+    let to = cluster.another_master(from).unwrap();
+    let mut listener = Listener::at(&cluster.url(to), &["redis-collections:set:s"]);
+    set.insert(&1).unwrap();
+    cluster.begin_move(slot, from, to).unwrap();
+    set.insert(&2).unwrap();
+    cluster.move_keys(&[b"s".to_vec()], from, to).unwrap();
+    let sequences: Vec<String> =
+        query(&cluster.url(from), "KEYS redis-collections:sequences:*").unwrap();
+    let both = format!("EVAL return(1) 2 s {}", sequences[0]);
+    let refused = query::<i64>(&cluster.url(from), &both).unwrap_err();
+    assert_eq!(refused.code(), Some("TRYAGAIN"));
+    let writer = thread::spawn(move || set.insert(&3).and_then(|_| set.len()));
+    cluster.finish_move(slot, from, to).unwrap();
+    assert_eq!(writer.join().unwrap().unwrap(), 3);
+    let mut told = Vec::new();
+    support::eventually(|| {
+        told.extend(listener.messages().iter().map(|message| message.sequence));
+        told.len() >= 3
+    });
+    // Those of the old node come over the cluster's bus, and may be overtaken.
+    told.sort();
+    assert_eq!(told, [1, 2, 3]);
 }
 
 /// A server of its own and a client.
