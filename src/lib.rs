@@ -112,6 +112,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod breaches;
 mod clock;
 mod codec;
 mod collections;

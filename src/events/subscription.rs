@@ -190,7 +190,7 @@ impl<K: Send + 'static> Audience for Shared<K> {
         }
     }
 
-    fn proven(&self, _session: u64, _proof: u64) {}
+    fn proven(&self, _session: u64, _proof: u64, _lag: Duration) {}
 
     fn lost(&self, _session: u64) {}
 }
