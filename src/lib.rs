@@ -112,6 +112,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod breaches;
 mod clock;
 mod codec;
 mod collections;
@@ -120,6 +121,7 @@ pub mod cookbook;
 mod error;
 mod events;
 mod executor;
+mod glob;
 #[cfg(feature = "local-server")]
 mod local_server;
 #[cfg(feature = "near-cache")]

@@ -5,8 +5,7 @@ mod support;
 use std::time::Duration;
 
 use redis_collections::{
-    AsyncClient, Client, Event, LocalServer, NoticeFormat, RedisDict, RedisHashDict, RedisList,
-    RedisSet, Result, Subscription,
+    Client, Event, LocalServer, NoticeFormat, RedisDict, RedisHashDict, RedisList, RedisSet,
 };
 use support::kinds::{Kind, contract, ok, ok_within, tell_everything};
 
@@ -19,39 +18,16 @@ contract! {
     formats_of_python_are_understood,
 }
 
-/// How to wait for an event on a kind of client.
-trait Listens: Kind {
-    async fn event<K: Send + 'static>(
-        events: &mut Subscription<K, Self>,
-    ) -> Option<Result<Event<K>>>;
-}
-
-impl Listens for Client {
-    async fn event<K: Send + 'static>(events: &mut Subscription<K>) -> Option<Result<Event<K>>> {
-        events.next_within(PATIENCE)
-    }
-}
-
-impl Listens for AsyncClient {
-    async fn event<K: Send + 'static>(
-        events: &mut Subscription<K, Self>,
-    ) -> Option<Result<Event<K>>> {
-        tokio::time::timeout(PATIENCE, events.next()).await.ok()
-    }
-}
-
-const PATIENCE: Duration = Duration::from_secs(10);
-
 macro_rules! events {
     ($events:expr, $expected:expr) => {
         for expected in $expected {
-            let event = Listens::event(&mut $events).await.expect("an event").expect("a key");
+            let event = C::event(&mut $events).await.expect("a key");
             assert_eq!(event, expected);
         }
     };
 }
 
-async fn writers_tell_of_their_changes<C: Listens>(client: C, name: &'static str) {
+async fn writers_tell_of_their_changes<C: Kind>(client: C, name: &'static str) {
     tell_everything();
     let dict: RedisDict<String, u64, C> =
         RedisDict::with_prefix(&client, name).notifying(NoticeFormat::Own);
@@ -80,7 +56,7 @@ async fn writers_tell_of_their_changes<C: Listens>(client: C, name: &'static str
     );
 }
 
-async fn the_server_tells_of_other_writers<C: Listens>(client: C, name: &'static str) {
+async fn the_server_tells_of_other_writers<C: Kind>(client: C, name: &'static str) {
     tell_everything();
     let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
     let mut events = ok!(dict.subscribe("*"));
@@ -103,7 +79,7 @@ async fn the_server_tells_of_other_writers<C: Listens>(client: C, name: &'static
     );
 }
 
-async fn fields_members_and_items_have_events<C: Listens>(client: C, name: &'static str) {
+async fn fields_members_and_items_have_events<C: Kind>(client: C, name: &'static str) {
     tell_everything();
     let hash: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, format!("{name}-hash"));
     let set: RedisSet<String, C> = RedisSet::new(&client, format!("{name}-set"));
@@ -141,7 +117,7 @@ async fn fields_members_and_items_have_events<C: Listens>(client: C, name: &'sta
     events!(of_list, [Event::Gap, Event::Cleared]);
 }
 
-async fn a_pattern_selects_keys<C: Listens>(client: C, name: &'static str) {
+async fn a_pattern_selects_keys<C: Kind>(client: C, name: &'static str) {
     tell_everything();
     // The prefix is no pattern.
     let prefix = format!("{name}[*]");
@@ -157,7 +133,7 @@ async fn a_pattern_selects_keys<C: Listens>(client: C, name: &'static str) {
     events!(events, [Event::Inserted(key()), Event::Updated(key())]);
 }
 
-async fn what_expires_is_told<C: Listens>(client: C, name: &'static str) {
+async fn what_expires_is_told<C: Kind>(client: C, name: &'static str) {
     tell_everything();
     let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
     let mut events = ok!(dict.subscribe("*"));
@@ -165,7 +141,7 @@ async fn what_expires_is_told<C: Listens>(client: C, name: &'static str) {
     events!(events, [Event::Inserted("a".to_owned()), Event::Expired("a".to_owned())]);
 }
 
-async fn formats_of_python_are_understood<C: Listens>(client: C, name: &'static str) {
+async fn formats_of_python_are_understood<C: Kind>(client: C, name: &'static str) {
     tell_everything();
     let app: RedisDict<String, u64, C> =
         RedisDict::with_prefix(&client, format!("{name}/")).notifying(NoticeFormat::PubSubDict);
@@ -232,7 +208,8 @@ fn a_gap_is_told_after_the_connection_was_lost_or_a_message_is_missing() {
     let client = Client::open(server.url()).unwrap();
     let dict: RedisDict<String, u64> = RedisDict::new(&client, "ages").notifying(NoticeFormat::Own);
     let mut events = dict.subscribe("*").unwrap();
-    let mut next = || events.next_within(PATIENCE).expect("an event").expect("a key");
+    let mut next =
+        || events.next_within(support::servers::PATIENCE).expect("an event").expect("a key");
     dict.insert("a", &1).unwrap();
     assert_eq!(next(), Event::Inserted("a".to_owned()));
     let _: u64 = support::servers::query(server.url(), "CLIENT KILL TYPE pubsub").unwrap();

@@ -21,8 +21,8 @@ pub trait Audience: Send + Sync + 'static {
     /// From now on nothing is missed. All writes before `proof` are known.
     fn connected(&self, session: u64, situation: Situation, proof: u64);
 
-    /// All writes before `proof` are known.
-    fn proven(&self, session: u64, proof: u64);
+    /// All writes before `proof` are known. A message took `lag` to be heard.
+    fn proven(&self, session: u64, proof: u64, lag: Duration);
 
     /// Time passes. This may wait.
     fn beat(&self) {}

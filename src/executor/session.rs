@@ -207,7 +207,7 @@ impl<N: Node> Listener<N> {
 
     /// Sends a beat, unless one is under way. It is a write, so that only a master takes it.
     async fn beat(&self) -> Result<()> {
-        let Some(number) = self.link.pulse().send(clock::now()) else { return Ok(()) };
+        let Some(number) = self.link.send() else { return Ok(()) };
         let unlink = Request::write("UNLINK").key(&self.link.key);
         let publish = Request::write("PUBLISH").arg(&self.link.channel).number(number);
         let sent = self.together(&[&unlink, &publish]).await;

@@ -1,6 +1,7 @@
 //! What a near cache hears: of the servers, and of the writes of its own program.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::cache::Cache;
 use super::source::{Concerned, Source};
@@ -48,8 +49,8 @@ impl<S: Source, V: Send + Sync + 'static> Audience for Hearing<S, V> {
         self.cache.connected(session, situation, proof);
     }
 
-    fn proven(&self, session: u64, proof: u64) {
-        self.cache.proven(session, proof);
+    fn proven(&self, session: u64, proof: u64, lag: Duration) {
+        self.cache.proven(session, proof, lag);
     }
 
     fn lost(&self, session: u64) {

@@ -129,15 +129,18 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
         for ((key, lead), fetched) in keys.iter().zip(leads).zip(fetched) {
             let (size, lifetime) = (fetched.bytes.as_ref().map_or(0, Vec::len), fetched.lifetime);
             let value = self.decode(key, fetched)?;
-            if let Some(lead) = lead {
-                let time_to_live = match lifetime {
-                    Lifetime::Milliseconds(time) => Some(time),
-                    Lifetime::Over | Lifetime::Unlimited => None,
-                };
-                let may_be_kept = is_heard && lifetime != Lifetime::Over;
-                let kept = self.cache.kept(value.clone(), size, sent, time_to_live);
-                lead.land(value.clone(), may_be_kept.then_some(kept));
-            }
+            let Some(lead) = lead else {
+                self.cache.forget(key);
+                all.push(value);
+                continue;
+            };
+            let time_to_live = match lifetime {
+                Lifetime::Milliseconds(time) => Some(time),
+                Lifetime::Over | Lifetime::Unlimited => None,
+            };
+            let may_be_kept = is_heard && lifetime != Lifetime::Over;
+            let kept = self.cache.kept(value.clone(), size, sent, time_to_live);
+            lead.land(value.clone(), may_be_kept.then_some(kept));
             all.push(value);
         }
         Ok(all)

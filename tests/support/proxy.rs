@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     io::{self, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
+    sync::atomic::{AtomicU16, Ordering},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
@@ -23,7 +24,7 @@ pub(crate) struct Proxy {
 }
 
 struct Shared {
-    server_port: u16,
+    server_port: AtomicU16,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -61,12 +62,18 @@ impl Proxy {
         let port = listener.local_addr()?.port();
         let state = State { new_listener: Some(listener), listening: true, ..State::default() };
         let state = Mutex::new(state);
-        let shared = Arc::new(Shared { server_port, state, changed: Condvar::new() });
+        let shared =
+            Arc::new(Shared { server_port: server_port.into(), state, changed: Condvar::new() });
         let thread = Some(thread::spawn({
             let shared = Arc::clone(&shared);
             move || shared.serve()
         }));
         Ok(Self { port, shared, thread })
+    }
+
+    /// Forwards to another port from the next connection on.
+    pub(crate) fn lead_to(&self, server_port: u16) {
+        self.shared.server_port.store(server_port, Ordering::Relaxed);
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -194,7 +201,7 @@ impl Shared {
 
     fn open(&self, number: usize, client: TcpStream) -> io::Result<Arc<Streams>> {
         self.state().connections += 1;
-        let server = TcpStream::connect(("127.0.0.1", self.server_port))?;
+        let server = TcpStream::connect(("127.0.0.1", self.server_port.load(Ordering::Relaxed)))?;
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
         let streams = Arc::new(Streams { client, server });
