@@ -150,9 +150,7 @@ fn a_master_that_goes_on_after_a_planned_failover_is_left<C: Concurrent>() -> Ou
     let reader = C::connect(C::sentinel_builder(&sentinels.urls(), sentinels.name()));
     let first = sentinels.master()?;
     let second = 1 - first;
-    let writers = [first, second].map(|server| Client::open(&*servers[server]));
-    let [old, new] = writers;
-    let (old, new) = (old?, new?);
+    let (old, new) = (Client::open(&servers[first])?, Client::open(&servers[second])?);
     for way in Way::ALL {
         way.writer(&old, &format!("planned-{way:?}:")).insert(&7, &1)?;
     }
