@@ -288,10 +288,12 @@ impl<C: Kind> Watches<C> {
     /// nobody can read any more, there is nothing to wait for.
     pub(crate) fn lose_data<T>(&self, act: impl FnOnce() -> T, is_readable: bool) -> T {
         let turns: Vec<_> = self.0.iter().map(|watch| watch.shared.turn()).collect();
+        let histories = || self.0.iter().flat_map(|watch| &watch.shared.histories);
+        // Readers may see it before it is over.
+        let gone = || State { value: None, certain: None };
+        histories().for_each(|history| lock(history).states.push(gone()));
         let done = act();
-        for history in self.0.iter().flat_map(|watch| &watch.shared.histories) {
-            lock(history).states.push(State { value: None, certain: Some(Instant::now()) });
-        }
+        histories().for_each(|history| lock(history).acknowledge());
         if is_readable {
             self.outlast_the_bound();
         }
