@@ -18,6 +18,7 @@ mod deferred;
 mod fault;
 mod feed;
 mod idle;
+mod keyspace;
 mod link;
 mod listener;
 #[cfg(feature = "async")]

@@ -8,6 +8,7 @@ use redis::Value;
 
 use super::fault::Outcome;
 use super::feed::{Audience, Situation, Wish};
+use super::keyspace;
 use super::link::Link;
 use super::node::Node;
 use super::router::Router;
@@ -19,7 +20,7 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::place::key_slot;
 use crate::protocol::{Form, Line};
-use crate::reply::{self, server_error};
+use crate::reply::server_error;
 use crate::request::Request;
 
 /// Servers that are listened to, all at once or not at all.
@@ -84,7 +85,7 @@ impl<N: Node> Session<N> {
             let node = node.map_err(|fault| fault.into_error(|| ping().attempt()))?;
             let listener = Listener::open(node, Arc::new(link), wish).await?;
             tells_keys &= match wish.keyspace {
-                Some(kinds) => listener.turn_on(kinds).await,
+                Some(kinds) => keyspace::turn_on(&*listener.node, kinds).await,
                 None => false,
             };
             self.ears.push(listener);
@@ -150,13 +151,13 @@ impl<N: Node> Session<N> {
 
     async fn is_told_of_keys(&self) -> bool {
         let Some(kinds) = self.kinds else { return true };
-        let are_on = self.ears.iter().map(|listener| listener.are_on(kinds));
+        let are_on = self.ears.iter().map(|listener| keyspace::are_on(&*listener.node, kinds));
         together(are_on).await.into_iter().all(|are_on| are_on)
     }
 
     /// Makes sure that every server is heard. Gives the moment before which all writes are known.
     async fn prove(&self, wish: &Wish, signal: &Signal) -> Result<u64> {
-        let deadline = clock::now() + milliseconds(wish.silence);
+        let deadline = clock::now() + milliseconds(wish.silence.max(PATIENCE));
         for listener in &self.ears {
             if wish.tracks {
                 listener.sing().await?;
@@ -191,7 +192,7 @@ impl<N: Node> Listener<N> {
         let commands: Vec<_> = std::iter::once(&subscribe).chain(&wish.commands).collect();
         let all = commands.iter().copied().chain(&wish.wishes);
         let lines: Vec<_> = all.map(|command| Line::new(command, Form::AsIs)).collect();
-        let listening = node.listen(&lines, link.clone(), wish.silence).await;
+        let listening = node.listen(&lines, link.clone(), wish.silence.max(PATIENCE)).await;
         let (listening, replies) =
             listening.map_err(|fault| fault.into_error(|| subscribe.attempt()))?;
         let listener = Self { node, link, _listening: listening };
@@ -229,34 +230,6 @@ impl<N: Node> Listener<N> {
         let publish = Request::read("PUBLISH").arg(&self.link.channel).arg("end");
         // Where the server is gone, the thread notices its silence.
         let _ = self.node.call(Line::new(&publish, Form::AsIs)).await;
-    }
-
-    /// Adds to the kinds of keyspace notifications that the server has on. Says whether all are.
-    async fn turn_on(&self, kinds: &'static str) -> bool {
-        let Some(known) = self.kinds().await else { return false };
-        let mut missing = missing(&known, kinds);
-        if known.contains('A') && kinds.contains(HIDDEN) {
-            missing.push(HIDDEN);
-        }
-        if missing.is_empty() {
-            return true;
-        }
-        let set = Request::write("CONFIG").arg("SET").arg(KINDS).arg(format!("{known}{missing}"));
-        let reply = self.node.call(Line::new(&set, Form::AsIs)).await;
-        reply.is_ok_and(|reply| !matches!(reply, Value::ServerError(_)))
-    }
-
-    /// Whether these kinds of keyspace notifications are on. Somebody may have turned them off, if only
-    /// by adding others at the same time.
-    async fn are_on(&self, kinds: &'static str) -> bool {
-        self.kinds().await.is_some_and(|known| missing(&known, kinds).is_empty())
-    }
-
-    async fn kinds(&self) -> Option<String> {
-        let get = Request::read("CONFIG").arg("GET").arg(KINDS).returns(reply::raw_each);
-        let reply = self.node.call(Line::new(&get.request, Form::AsIs)).await.ok()?;
-        let setting = get.read(reply).ok()?.into_iter().nth(1)??;
-        String::from_utf8(setting).ok()
     }
 
     /// Runs commands as one transaction.
@@ -298,14 +271,5 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 4)
 }
 
-/// The `kinds` of notifications that are not among the `known` ones, where `A` stands for many.
-fn missing(known: &str, kinds: &str) -> String {
-    let has = |kind: char| known.contains(kind) || (known.contains('A') && ALL.contains(kind));
-    kinds.chars().filter(|&kind| !has(kind)).collect()
-}
-
-const KINDS: &str = "notify-keyspace-events";
-const ALL: &str = "g$lshzxetdn";
-
-/// Not one of those that `A` stands for, but servers do not show it beside an `A`.
-const HIDDEN: char = 'n';
+/// A server that is slow to begin with is not taken for dead.
+const PATIENCE: Duration = Duration::from_secs(5);
