@@ -121,6 +121,7 @@ pub mod cookbook;
 mod error;
 mod events;
 mod executor;
+mod glob;
 #[cfg(feature = "local-server")]
 mod local_server;
 #[cfg(feature = "near-cache")]

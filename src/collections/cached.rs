@@ -53,6 +53,10 @@ pub type CachedHashDict<K, V, E = Client> = Cached<RedisHashDict<K, V, E>>;
 /// cache cannot be sure, [`WhileCutOff`](crate::WhileCutOff) says what happens; once it is connected
 /// again it begins empty.
 ///
+/// The server tells nobody of `SWAPDB`: what it exchanged stays for the
+/// [`time_to_live`](NearCache::time_to_live). With Sentinels a client asks every second for the master,
+/// so that a cache can follow the old one for that much longer.
+///
 /// A failover of the server can undo writes that it had acknowledged, and the cache then follows the
 /// server. A master that was cut off from its replicas, and does not know it, keeps its clients' caches
 /// convinced for as long as it takes writes (`min-replicas-to-write` ends that).

@@ -12,7 +12,6 @@ use std::{
 #[cfg(feature = "async")]
 use futures_util::Stream;
 
-use super::glob::matches;
 use super::interpreter::{Interpreter, Told};
 use super::queue::Queue;
 use super::sources::Sources;
@@ -21,6 +20,7 @@ use crate::error::Result;
 #[cfg(feature = "async")]
 use crate::executor::AsyncClient;
 use crate::executor::{Audience, Client, Feed, RoundTrips, Situation, Speech, Topology, Wish};
+use crate::glob::matches;
 use crate::reply::decode_bytes;
 use crate::request::Request;
 

@@ -51,10 +51,28 @@ impl<N: Node> Session<N> {
             (Some(_), Some(owner)) => vec![owner],
             (Some(_), None) => return Err(router.servers.no_owner()),
         };
+        let mut session = Self { topology, ears: Vec::new(), kinds: None };
+        match session.begin(router, wish, (audience, signal), (number, &servers)).await {
+            Ok(()) => Ok(session),
+            Err(error) => {
+                session.end().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Listens to the servers. Where one of them cannot be listened to, others may be already.
+    async fn begin(
+        &mut self,
+        router: &Router<N>,
+        wish: &Wish,
+        (audience, signal): (&Arc<dyn Audience>, &Arc<Signal>),
+        (number, servers): (u64, &[usize]),
+    ) -> Result<()> {
+        let topology = self.topology.clone();
         let proofs: Arc<[AtomicU64]> = servers.iter().map(|_| AtomicU64::new(0)).collect();
-        let mut session = Self { topology: topology.clone(), ears: Vec::new(), kinds: None };
         let mut tells_keys = wish.keyspace.is_some();
-        for (position, server) in servers.into_iter().enumerate() {
+        for (position, &server) in servers.iter().enumerate() {
             let address = &topology.servers()[server];
             let names = names(&wish.base, |slot| {
                 !router.servers.is_cluster() || topology.owner(slot) == Some(server)
@@ -69,21 +87,14 @@ impl<N: Node> Session<N> {
                 Some(kinds) => listener.turn_on(kinds).await,
                 None => false,
             };
-            session.ears.push(listener);
+            self.ears.push(listener);
         }
-        session.kinds = wish.keyspace.filter(|_| tells_keys);
-        match session.prove(wish, signal).await {
-            Ok(proof) => {
-                let only = session.ears.first().filter(|_| !router.servers.is_cluster());
-                let channel = only.map(|listener| listener.link.channel.clone());
-                audience.connected(number, Situation { topology, channel, tells_keys }, proof);
-                Ok(session)
-            }
-            Err(error) => {
-                session.end().await;
-                Err(error)
-            }
-        }
+        self.kinds = wish.keyspace.filter(|_| tells_keys);
+        let proof = self.prove(wish, signal).await?;
+        let only = self.ears.first().filter(|_| !router.servers.is_cluster());
+        let channel = only.map(|listener| listener.link.channel.clone());
+        audience.connected(number, Situation { topology, channel, tells_keys }, proof);
+        Ok(())
     }
 
     /// Goes on until something may be missed, or nobody listens any more.

@@ -122,8 +122,8 @@ impl<V: Send + Sync + 'static> Cache<V> {
 
     /// What is kept of `key`, if that may be served.
     pub(crate) fn lookup(&self, key: &[u8]) -> Option<Option<Arc<V>>> {
-        // Later it could be a time that does not count for the value: one shown when the value had
-        // already been forgotten.
+        // The time comes first: otherwise news could remove the value, and prolong the time, after the
+        // value was taken out.
         let served_until = self.served_until.load(Ordering::Acquire);
         let kept = self.values.get(key)?;
         let now = clock::now();
