@@ -38,6 +38,9 @@ use std::sync::{LazyLock, OnceLock};
 /// without a command is not told: the end of a time to live, evictions, `FLUSHALL`. Nor are calls
 /// that wait for an item of a list, and what is written through a handle without notices.
 ///
+/// To tell of a write of many entries at once takes the server many times as long as the write, and it
+/// does nothing else meanwhile: `extend` goes by thousands.
+///
 /// The sequences are fields of the hash `redis-collections:sequences`, in a cluster of
 /// `redis-collections:sequences:{n}`, where `n` is the least number whose slot is that of the keys.
 /// While such a slot moves from node to node, writes whose keys are not all on one of them wait until
