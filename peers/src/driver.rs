@@ -22,7 +22,9 @@ impl<const CACHE: bool> Driver<CACHE> {
 }
 
 impl<const CACHE: bool> Cached for Driver<CACHE> {
-    const NAME: &'static str = if CACHE { "redis, cache-aio" } else { "redis, no cache" };
+    fn name() -> String {
+        if CACHE { "redis, cache-aio" } else { "redis, no cache" }.into()
+    }
 
     async fn connect(url: &str, capacity: usize) -> Result<Self> {
         let client = Client::open(format!("{url}?protocol=resp3"))?;
@@ -35,14 +37,20 @@ impl<const CACHE: bool> Cached for Driver<CACHE> {
     }
 
     async fn get(&self, key: &str) -> Result<Option<u64>> {
-        self.query(cmd("GET").arg(key)).await
+        self.query(cmd("GET").arg(format!("key:{key}"))).await
     }
 
     async fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<u64>>> {
-        self.query(cmd("MGET").arg(keys)).await
+        let mut command = cmd("MGET");
+        keys.iter().for_each(|key| _ = command.arg(format!("key:{key}")));
+        self.query(&mut command).await
     }
 
-    async fn hash_get(&self, key: &str, field: &str) -> Result<Option<u64>> {
-        self.query(cmd("HGET").arg(key).arg(field)).await
+    async fn hash_get(&self, hash: usize, field: &str) -> Result<Option<u64>> {
+        self.query(cmd("HGET").arg(format!("hash:{hash}")).arg(field)).await
+    }
+
+    async fn hash_get_many(&self, hash: usize, fields: &[&str]) -> Result<Vec<Option<u64>>> {
+        self.query(cmd("HMGET").arg(format!("hash:{hash}")).arg(fields)).await
     }
 }
