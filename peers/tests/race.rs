@@ -23,14 +23,14 @@ async fn without_a_cache_nothing_is_stale_and_every_read_asks_the_server() {
 }
 
 /// A test for each of these caches, that nothing in it is stale after a race that it did run: values
-/// changed on the way to it, and it answered all the same.
+/// changed on the way to it, and it answered at least a third of the reads.
 macro_rules! nothing_is_stale {
     ($($name:ident: $cache:ty,)*) => {$(
         #[tokio::test(flavor = "multi_thread")]
         async fn $name() {
             for (race, outcome) in races::<$cache>().await {
                 assert_eq!(outcome.stale, 0, "{race:?}: {outcome:?}");
-                assert!(outcome.asked < outcome.reads, "{race:?}: {outcome:?}");
+                assert!(3 * outcome.asked < 2 * outcome.reads, "{race:?}: {outcome:?}");
                 assert!(outcome.refused > Some(0), "{race:?}: {outcome:?}");
             }
         }
