@@ -1,4 +1,5 @@
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::caching::CacheConfig;
@@ -21,6 +22,13 @@ impl<const CACHE: bool> Driver<CACHE> {
     }
 }
 
+/// By default the driver gives up after half a second, which a busy machine may take.
+pub(crate) fn patient() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(PATIENCE))
+        .set_response_timeout(Some(PATIENCE))
+}
+
 impl<const CACHE: bool> Cached for Driver<CACHE> {
     fn name() -> String {
         if CACHE { "redis, cache-aio" } else { "redis, no cache" }.into()
@@ -28,7 +36,7 @@ impl<const CACHE: bool> Cached for Driver<CACHE> {
 
     async fn connect(url: &str, capacity: usize) -> Result<Self> {
         let client = Client::open(format!("{url}?protocol=resp3"))?;
-        let mut config = AsyncConnectionConfig::new();
+        let mut config = patient();
         if CACHE {
             let size = NonZeroUsize::new(capacity).ok_or("no capacity")?;
             config = config.set_cache_config(CacheConfig::new().set_size(size));
@@ -54,3 +62,5 @@ impl<const CACHE: bool> Cached for Driver<CACHE> {
         self.query(cmd("HMGET").arg(format!("hash:{hash}")).arg(fields)).await
     }
 }
+
+const PATIENCE: Duration = Duration::from_secs(60);

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::driver::patient;
 use crate::path::Entry;
 use crate::writer::Writer;
 use crate::{Cached, Path, Result};
@@ -172,7 +173,8 @@ async fn joined<T: 'static>(mut tasks: JoinSet<Result<T>>) -> Result<Vec<T>> {
 
 /// How many commands that read this server has seen.
 async fn reads_seen(url: &str) -> Result<u64> {
-    let mut connection = Client::open(url)?.get_multiplexed_async_connection().await?;
+    let client = Client::open(url)?;
+    let mut connection = client.get_multiplexed_async_connection_with_config(&patient()).await?;
     let statistics: String = cmd("INFO").arg("commandstats").query_async(&mut connection).await?;
     let calls = statistics.lines().filter_map(|line| {
         let (command, figures) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
@@ -184,7 +186,7 @@ async fn reads_seen(url: &str) -> Result<u64> {
 /// How many keys are raced for at the same time.
 const LANES: usize = 16;
 /// How often each key is written, and read twice by each reader.
-const ROUNDS: u64 = 20;
+const ROUNDS: u64 = 10;
 /// Places in the cache for each key, so that nothing stale is pushed out before it is counted.
 const ROOM: usize = 8;
 /// How long the news of a write may take. What is stale stays stale.

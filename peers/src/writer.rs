@@ -5,6 +5,7 @@ use redis::{Client, cmd};
 use redis_collections::{AsyncClient, NoticeFormat, RedisDict, RedisHashDict};
 
 use crate::Result;
+use crate::driver::patient;
 
 /// Another client, which writes what is read through a cache.
 #[derive(Clone, Debug)]
@@ -21,7 +22,8 @@ type Hashes = Arc<[RedisHashDict<String, u64, AsyncClient>]>;
 
 impl Writer {
     pub(crate) async fn plain(url: &str) -> Result<Self> {
-        Ok(Self::Plain(Client::open(url)?.get_multiplexed_async_connection().await?))
+        let client = Client::open(url)?;
+        Ok(Self::Plain(client.get_multiplexed_async_connection_with_config(&patient()).await?))
     }
 
     pub(crate) async fn telling(url: &str, hashes: usize) -> Result<Self> {

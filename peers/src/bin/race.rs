@@ -1,4 +1,4 @@
-//! How many keys client-side caches leave stale: `race [KEYS]`.
+//! How many keys client-side caches leave stale: `race [KEYS [SUBJECT]]`.
 
 use std::env;
 use std::time::Instant;
@@ -25,7 +25,8 @@ async fn main() -> Result<()> {
 }
 
 async fn show<C: Cached>(keys: usize) -> Result<()> {
-    for path in Path::ALL {
+    let wanted = env::args().nth(2).unwrap_or_default();
+    for path in Path::ALL.into_iter().filter(|_| C::name().contains(&wanted)) {
         for readers in READERS {
             let began = Instant::now();
             let outcome = Race { path, readers, keys }.run::<C>().await?;
