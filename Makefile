@@ -1,4 +1,4 @@
-FEATURES := bincode pickle json msgpack pydict async cluster tls local-server near-cache async,cluster async,tls cluster,tls async,near-cache
+FEATURES := bincode pickle json msgpack pydict async cluster tls local-server near-cache near-cache,metrics async,cluster async,tls cluster,tls async,near-cache
 
 VALKEY := target/valkey
 INTEROP := target/interop
@@ -78,6 +78,7 @@ examples: server
 	cargo run --quiet --all-features --example work_queue -- src
 	cargo run --quiet --all-features --example many_dicts
 	cargo run --quiet --all-features --example shared_state
+	cargo run --quiet --all-features --example feature_flags -- 2 1
 
 deny:
 	@if ! cargo deny --version >/dev/null 2>&1; then \

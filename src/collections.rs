@@ -5,6 +5,8 @@ mod bulk;
 mod cacheable;
 #[cfg(feature = "near-cache")]
 mod cached;
+#[cfg(feature = "near-cache")]
+mod cached_source;
 mod cursor;
 mod dict;
 mod dict_expiry;
@@ -40,9 +42,6 @@ pub use list::RedisList;
 pub use name::Name;
 #[cfg(feature = "near-cache")]
 pub use near_cache::{NearCache, WhileCutOff};
-#[cfg(feature = "near-cache")]
-pub(crate) use prefix::Prefix;
-pub(crate) use prefix::escape_glob;
 pub use scan::Scan;
 pub use set::RedisSet;
 pub use ttl::Ttl;

@@ -43,6 +43,18 @@
 #![doc = include_str!("../examples/cookbook_expiry.rs")]
 //! ```
 //!
+//! # Keep values in the program
+//!
+//! ```
+#![doc = include_str!("../examples/cookbook_cache.rs")]
+//! ```
+//!
+//! # Hear of changes
+//!
+//! ```
+#![doc = include_str!("../examples/cookbook_events.rs")]
+//! ```
+//!
 //! # Read what a Python program wrote
 //!
 //! ```

@@ -1,6 +1,5 @@
 //! Events: what is told of the changes of a collection, by its writers and by the server.
 
-mod glob;
 mod interpreter;
 mod queue;
 mod sources;

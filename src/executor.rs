@@ -27,7 +27,7 @@ mod node;
 mod patience;
 mod pipeline;
 mod pool;
-mod pulse;
+pub(crate) mod pulse;
 mod retry;
 mod router;
 mod sentinel;

@@ -106,11 +106,13 @@
 //! | `pickle` | yes | `Pickle` |
 //! | `pydict` | yes | `PyDict` |
 //! | `local-server` | no | `LocalServer`, for examples and tests |
+//! | `metrics` | no | what near caches do, for the `metrics` facade |
 //! | `near-cache` | no | [`CachedDict`], [`CachedHashDict`] |
 //! | `tls` | no | `rediss` URLs, own root and client certificates, by rustls |
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod breaches;
 mod clock;
 mod codec;
 mod collections;
@@ -119,6 +121,7 @@ pub mod cookbook;
 mod error;
 mod events;
 mod executor;
+mod glob;
 #[cfg(feature = "local-server")]
 mod local_server;
 #[cfg(feature = "near-cache")]

@@ -1,13 +1,17 @@
 //! Near caches: values kept in this program for as long as they are known to be what the server has.
 //!
-//! `shard` and `lease` are the protocol, without I/O, clocks or threads; `tests/near_model.rs` goes
-//! through all that can happen to them. `cache` puts them together with a concurrent cache.
+//! `shard` and `lease` are the protocol, without I/O, clocks or threads; `model` goes through all that
+//! can happen to them. `cache` puts them together with a concurrent cache.
 
 mod audience;
 mod cache;
 mod landing;
 mod lease;
+#[cfg(test)]
+mod model;
 mod reader;
+#[cfg(feature = "metrics")]
+mod report;
 mod shard;
 mod source;
 mod stats;
@@ -16,5 +20,5 @@ mod tally;
 pub(crate) use audience::{Hearing, Own};
 pub(crate) use cache::{Bounds, Cache, Capacity, Key};
 pub(crate) use reader::Reader;
-pub(crate) use source::{DictSource, HashSource, Source};
+pub(crate) use source::{Concerned, Fetched, Lifetime, Source, entry, values};
 pub use stats::CacheStats;

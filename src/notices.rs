@@ -4,8 +4,9 @@ mod message;
 
 pub(crate) use message::{Kind, parse};
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 /// In which format a collection tells of its changes: `PUBLISH`ed with each write, in one script.
 ///
@@ -32,13 +33,15 @@ use std::sync::LazyLock;
 /// | `C` | all removed |
 /// | `V` | the message before did not happen: the command failed |
 ///
-/// Messages come before the write, and the server shows nobody the one without the other. What ends
-/// without a command is not told: the end of a time to live, evictions, `FLUSHALL`. The server needs
-/// a right to publish to the channel; a write that it refuses to tell of is not made.
+/// Messages come before the write, and the server shows nobody the one without the other. A write
+/// of which the user may not tell, for want of a right to the channel, is not made. What happens
+/// without a command is not told: the end of a time to live, evictions, `FLUSHALL`. Nor are calls
+/// that wait for an item of a list, and what is written through a handle without notices.
 ///
 /// The sequences are fields of the hash `redis-collections:sequences`, in a cluster of
 /// `redis-collections:sequences:{n}`, where `n` is the least number whose slot is that of the keys.
-/// While such a slot moves from node to node, writes wait until it has arrived.
+/// While such a slot moves from node to node, writes whose keys are not all on one of them wait until
+/// it has arrived. Then messages of the new node may overtake the last ones of the old node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NoticeFormat {
@@ -69,6 +72,7 @@ pub(crate) struct Notices {
     /// The key of the collection, or what all its keys begin with.
     name: Vec<u8>,
     formats: Vec<NoticeFormat>,
+    settings: OnceLock<Vec<Vec<u8>>>,
 }
 
 impl Notices {
@@ -93,7 +97,7 @@ impl Notices {
         name: impl Into<Vec<u8>>,
     ) -> Self {
         let formats = notices.map(|notices| notices.formats.clone()).unwrap_or_default();
-        Self { structure, name: name.into(), formats }
+        Self { structure, name: name.into(), formats, settings: OnceLock::new() }
     }
 
     /// Why the collection cannot tell of its changes in these formats, if it cannot.
@@ -105,27 +109,21 @@ impl Notices {
             (NoticeFormat::PyDict(_), _) => (!self.name.ends_with(b"&&")).then_some(AMPERSANDS),
         })
     }
-
-    /// How many settings of the script there are.
-    pub(crate) fn settings_len(&self) -> usize {
-        FIXED_SETTINGS + self.ids().count()
-    }
-
     /// The settings of the script. It takes them from the end.
-    pub(crate) fn each_setting(&self, visit: &mut dyn FnMut(&[u8])) {
-        let flag = |format| if self.formats.contains(format) { b"1" } else { b"0" };
-        self.ids().for_each(|id| visit(id.as_bytes()));
-        visit(self.ids().count().to_string().as_bytes());
-        visit(flag(&NoticeFormat::PubSubDict));
-        visit(flag(&NoticeFormat::Own));
-        visit(&self.name);
-        visit(self.structure.name().as_bytes());
-    }
-
-    fn ids(&self) -> impl Iterator<Item = &str> {
-        self.formats.iter().filter_map(|format| match format {
-            NoticeFormat::PyDict(id) => Some(id.as_str()),
-            _ => None,
+    pub(crate) fn settings(&self) -> &[Vec<u8>] {
+        self.settings.get_or_init(|| {
+            let flag = |format| if self.formats.contains(format) { b"1" } else { b"0" }.to_vec();
+            let ids = self.formats.iter().rev().filter_map(|format| match format {
+                NoticeFormat::PyDict(id) => Some(id.as_bytes().to_vec()),
+                _ => None,
+            });
+            let mut settings: Vec<_> = ids.collect();
+            settings.push(settings.len().to_string().into_bytes());
+            settings.push(flag(&NoticeFormat::PubSubDict));
+            settings.push(flag(&NoticeFormat::Own));
+            settings.push(self.name.clone());
+            settings.push(self.structure.name().into());
+            settings
         })
     }
 }
@@ -172,10 +170,11 @@ impl Structure {
 }
 
 /// What the messages of this process begin with; `stream` is the slot of the changed keys in a cluster.
-pub(crate) fn head(stream: Option<u16>) -> String {
+pub(crate) fn head(stream: Option<u16>) -> Cow<'static, str> {
+    static WITHOUT_A_STREAM: LazyLock<String> = LazyLock::new(|| format!("1 {} - ", *INSTANCE));
     match stream {
-        Some(slot) => format!("1 {} {slot} ", *INSTANCE),
-        None => format!("1 {} - ", *INSTANCE),
+        Some(slot) => format!("1 {} {slot} ", *INSTANCE).into(),
+        None => WITHOUT_A_STREAM.as_str().into(),
     }
 }
 
@@ -194,8 +193,6 @@ pub(crate) fn telling(source: Option<&str>) -> String {
 pub(crate) const SEQUENCES: &str = "redis-collections:sequences";
 
 const CHANNELS: &str = "redis-collections:";
-
-const FIXED_SETTINGS: usize = 5;
 
 const PRELUDE: &str = include_str!("notices/prelude.lua");
 const COMMAND: &str = include_str!("notices/command.lua");

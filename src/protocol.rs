@@ -59,10 +59,11 @@ impl<'a> Line<'a> {
 
     /// About how many bytes the arguments have.
     pub(crate) fn size(&self) -> usize {
-        match self.part {
+        let plain = match self.part {
             Some(keys) => keys.len() * (self.request.size() / self.request.key_count().max(1)),
             None => self.request.size() + ROOM_FOR_MORE,
-        }
+        };
+        plain + self.request.notices().len() * ROOM_FOR_NOTICES
     }
 
     /// The script that goes out, if it is one.
@@ -101,24 +102,27 @@ impl<'a> Line<'a> {
     }
 }
 
-fn header(packed: &mut Vec<u8>, kind: u8, mut length: usize) {
-    let mut digits = [0; 20];
+fn header(packed: &mut Vec<u8>, kind: u8, length: usize) {
+    packed.push(kind);
+    packed.extend_from_slice(decimal(length, &mut [0; 20]));
+    packed.extend_from_slice(b"\r\n");
+}
+
+fn decimal(mut number: usize, digits: &mut [u8; 20]) -> &[u8] {
     let mut first = digits.len();
     loop {
         first -= 1;
-        digits[first] = b'0' + (length % 10) as u8;
-        length /= 10;
-        if length == 0 {
-            break;
+        digits[first] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return &digits[first..];
         }
     }
-    packed.push(kind);
-    packed.extend_from_slice(&digits[first..]);
-    packed.extend_from_slice(b"\r\n");
 }
 
 const ROOM_FOR_A_HEADER: usize = 12;
 const ROOM_FOR_MORE: usize = 64;
+const ROOM_FOR_NOTICES: usize = 192;
 
 #[cfg(test)]
 mod tests {

@@ -5,10 +5,9 @@ mod support;
 use std::time::Duration;
 
 use redis_collections::{
-    AsyncClient, Client, Event, LocalServer, NoticeFormat, RedisDict, RedisHashDict, RedisList,
-    RedisSet, Result, Subscription,
+    Client, Event, LocalServer, NoticeFormat, RedisDict, RedisHashDict, RedisList, RedisSet,
 };
-use support::kinds::{Kind, contract, ok};
+use support::kinds::{Kind, contract, ok, ok_within, tell_everything};
 
 contract! {
     writers_tell_of_their_changes,
@@ -19,34 +18,230 @@ contract! {
     formats_of_python_are_understood,
 }
 
-/// How to wait for an event on a kind of client.
-trait Listens: Kind {
-    async fn event<K: Send + 'static>(
-        events: &mut Subscription<K, Self>,
-    ) -> Option<Result<Event<K>>>;
-}
-
-impl Listens for Client {
-    async fn event<K: Send + 'static>(events: &mut Subscription<K>) -> Option<Result<Event<K>>> {
-        events.next_within(PATIENCE)
-    }
-}
-
-impl Listens for AsyncClient {
-    async fn event<K: Send + 'static>(
-        events: &mut Subscription<K, Self>,
-    ) -> Option<Result<Event<K>>> {
-        tokio::time::timeout(PATIENCE, events.next()).await.ok()
-    }
-}
-
-const PATIENCE: Duration = Duration::from_secs(10);
-
 macro_rules! events {
     ($events:expr, $expected:expr) => {
         for expected in $expected {
-            let event = Listens::event(&mut $events).await.expect("an event").expect("a key");
+            let event = C::event(&mut $events).await.expect("a key");
             assert_eq!(event, expected);
         }
     };
+}
+
+async fn writers_tell_of_their_changes<C: Kind>(client: C, name: &'static str) {
+    tell_everything();
+    let dict: RedisDict<String, u64, C> =
+        RedisDict::with_prefix(&client, name).notifying(NoticeFormat::Own);
+    let mut events = ok!(dict.subscribe("*"));
+    ok!(dict.insert("a", &1));
+    ok!(dict.insert("a", &2));
+    ok!(dict.insert_many([("a", &3)]));
+    ok!(dict.increment("b", 1));
+    ok!(dict.expire("b", Duration::from_secs(100)));
+    assert!(ok!(dict.remove("a")));
+    assert!(!ok!(dict.remove("a")));
+    assert!(!ok!(dict.set_if_present("a", &7)));
+    ok_within!(dict.update("b", |number| number.map(|number| number + 1)));
+    assert_eq!(ok!(dict.clear()), 1);
+    events!(
+        events,
+        [
+            Event::Inserted("a".to_owned()),
+            Event::Updated("a".to_owned()),
+            Event::Updated("a".to_owned()),
+            Event::Inserted("b".to_owned()),
+            Event::Removed("a".to_owned()),
+            Event::Updated("b".to_owned()),
+            Event::Removed("b".to_owned()),
+        ]
+    );
+}
+
+async fn the_server_tells_of_other_writers<C: Kind>(client: C, name: &'static str) {
+    tell_everything();
+    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+    let mut events = ok!(dict.subscribe("*"));
+    assert!(events.hears_everybody());
+    ok!(dict.insert("a", &1));
+    ok!(dict.insert("a", &2));
+    ok!(dict.increment("a", 1));
+    ok!(dict.remove("a"));
+    ok!(dict.insert("a", &1));
+    let a = || "a".to_owned();
+    events!(
+        events,
+        [
+            Event::Inserted(a()),
+            Event::Updated(a()),
+            Event::Updated(a()),
+            Event::Removed(a()),
+            Event::Inserted(a()),
+        ]
+    );
+}
+
+async fn fields_members_and_items_have_events<C: Kind>(client: C, name: &'static str) {
+    tell_everything();
+    let hash: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, format!("{name}-hash"));
+    let set: RedisSet<String, C> = RedisSet::new(&client, format!("{name}-set"));
+    let list: RedisList<String, C> = RedisList::new(&client, format!("{name}-list"));
+    let mut of_hash = ok!(hash.subscribe("*"));
+    let mut of_set = ok!(set.subscribe("*"));
+    let mut of_list = ok!(list.subscribe());
+    let (own_hash, own_set) = (hash.notifying(NoticeFormat::Own), set.notifying(NoticeFormat::Own));
+    let own_list = list.notifying(NoticeFormat::Own);
+    let a = || "a".to_owned();
+
+    ok!(own_hash.insert("a", &1));
+    ok!(own_hash.insert("a", &2));
+    ok!(own_hash.remove("a"));
+    ok!(hash.insert("b", &1));
+    ok!(own_hash.insert("a", &1));
+    ok!(own_hash.key().remove());
+    // With its last field the hash itself is gone.
+    let mine = [Event::Inserted(a()), Event::Updated(a()), Event::Removed(a()), Event::Cleared];
+    events!(of_hash, mine);
+    events!(of_hash, [Event::Gap, Event::Inserted(a()), Event::Cleared]);
+
+    ok!(own_set.insert("a"));
+    ok!(own_set.insert("a"));
+    ok!(set.insert("b"));
+    ok!(own_set.remove("a"));
+    events!(of_set, [Event::Inserted(a()), Event::Gap, Event::Removed(a())]);
+
+    ok!(own_list.push_many(["a", "b", "c"]));
+    ok!(own_list.pop_front());
+    ok!(own_list.set(0, "x"));
+    ok!(list.push_back("d"));
+    ok!(own_list.clear());
+    events!(of_list, [Event::Inserted(3), Event::Removed(1), Event::Updated(1)]);
+    events!(of_list, [Event::Gap, Event::Cleared]);
+}
+
+async fn a_pattern_selects_keys<C: Kind>(client: C, name: &'static str) {
+    tell_everything();
+    // The prefix is no pattern.
+    let prefix = format!("{name}[*]");
+    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, prefix);
+    let other: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, format!("{name}*"));
+    let mut events = ok!(dict.subscribe("user:?"));
+    for dict in [&other, &dict, &dict.notifying(NoticeFormat::Own)] {
+        ok!(dict.insert("user:", &1));
+        ok!(dict.insert("user:1", &1));
+        ok!(dict.insert("user:12", &1));
+    }
+    let key = || "user:1".to_owned();
+    events!(events, [Event::Inserted(key()), Event::Updated(key())]);
+}
+
+async fn what_expires_is_told<C: Kind>(client: C, name: &'static str) {
+    tell_everything();
+    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+    let mut events = ok!(dict.subscribe("*"));
+    ok!(dict.insert_with_ttl("a", &1, Duration::from_millis(50)));
+    events!(events, [Event::Inserted("a".to_owned()), Event::Expired("a".to_owned())]);
+}
+
+async fn formats_of_python_are_understood<C: Kind>(client: C, name: &'static str) {
+    tell_everything();
+    let app: RedisDict<String, u64, C> =
+        RedisDict::with_prefix(&client, format!("{name}/")).notifying(NoticeFormat::PubSubDict);
+    let mut events = ok!(app.subscribe("*"));
+    ok!(app.insert("a", &1));
+    events!(events, [Event::Updated("a".to_owned()), Event::Inserted("a".to_owned())]);
+    let ns: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, format!("{name}&&"))
+        .notifying(NoticeFormat::PyDict("7".to_owned()));
+    let mut events = ok!(ns.subscribe("*"));
+    ok!(ns.insert("a", &1));
+    events!(events, [Event::Updated("a".to_owned()), Event::Inserted("a".to_owned())]);
+}
+
+#[test]
+fn a_setting_of_the_server_is_added_to_and_never_overwritten() {
+    for (before, has) in [("", ""), ("Elm", "Elm"), ("AKE", "AKE")] {
+        let server = LocalServer::start().unwrap();
+        let set: () = keyspace(&server, "SET", &[before]);
+        let client = Client::open(server.url()).unwrap();
+        let dict: RedisDict<String, u64> = RedisDict::new(&client, "ages");
+        let events = dict.subscribe("*").unwrap();
+        let now: Vec<String> = keyspace(&server, "GET", &[]);
+        assert_eq!(((), true), (set, events.hears_everybody()));
+        for kind in "Kg$xen".chars().chain(has.chars()) {
+            // The server does not show `n` beside an `A`.
+            assert!(now[1].contains(kind) || now[1].contains('A'), "{kind} is missing in {now:?}");
+        }
+        let mut events = events;
+        dict.insert("a", &1).unwrap();
+        assert_eq!(events.next().unwrap().unwrap(), Event::Inserted("a".to_owned()), "{before}");
+    }
+}
+
+#[test]
+fn a_setting_that_somebody_turns_off_is_turned_on_again() {
+    let server = LocalServer::start().unwrap();
+    let client = Client::open(server.url()).unwrap();
+    let dict: RedisDict<String, u64> = RedisDict::new(&client, "ages");
+    let mut events = dict.subscribe("*").unwrap();
+    let () = keyspace(&server, "SET", &[""]);
+    assert_eq!(events.next().unwrap().unwrap(), Event::Gap);
+    dict.insert("a", &1).unwrap();
+    assert_eq!(events.next().unwrap().unwrap(), Event::Inserted("a".to_owned()));
+}
+
+#[test]
+fn a_user_who_may_not_change_the_setting_hears_of_writers_only() {
+    let server = LocalServer::start().unwrap();
+    let mut user = redis::cmd("ACL");
+    user.arg("SETUSER").arg(&["ann", "on", ">pw", "~*", "&*", "+@all", "-config"]);
+    let () = support::servers::run(server.url(), &user).unwrap();
+    let client = Client::builder(server.url()).user("ann").password("pw").build().unwrap();
+    let dict: RedisDict<String, u64> = RedisDict::new(&client, "ages");
+    let mut events = dict.subscribe("*").unwrap();
+    assert!(!events.hears_everybody());
+    dict.insert("a", &1).unwrap();
+    dict.notifying(NoticeFormat::Own).insert("b", &1).unwrap();
+    assert_eq!(events.next().unwrap().unwrap(), Event::Inserted("b".to_owned()));
+}
+
+#[test]
+fn a_gap_is_told_after_the_connection_was_lost_or_a_message_is_missing() {
+    let server = LocalServer::start().unwrap();
+    let client = Client::open(server.url()).unwrap();
+    let dict: RedisDict<String, u64> = RedisDict::new(&client, "ages").notifying(NoticeFormat::Own);
+    let mut events = dict.subscribe("*").unwrap();
+    let mut next =
+        || events.next_within(support::servers::PATIENCE).expect("an event").expect("a key");
+    dict.insert("a", &1).unwrap();
+    assert_eq!(next(), Event::Inserted("a".to_owned()));
+    let _: u64 = support::servers::query(server.url(), "CLIENT KILL TYPE pubsub").unwrap();
+    assert_eq!(next(), Event::Gap);
+    dict.insert("a", &2).unwrap();
+    assert_eq!(next(), Event::Updated("a".to_owned()));
+    let field = "redis-collections:dict:ages:";
+    let skip = format!("HINCRBY redis-collections:sequences {field} 3");
+    let _: u64 = support::servers::query(server.url(), &skip).unwrap();
+    dict.insert("a", &3).unwrap();
+    assert_eq!((next(), next()), (Event::Gap, Event::Updated("a".to_owned())));
+    let () = support::servers::query(server.url(), "FLUSHALL").unwrap();
+    assert_eq!(next(), Event::Cleared);
+}
+
+#[test]
+fn a_key_that_cannot_be_decoded_is_an_error_in_its_place() {
+    let server = LocalServer::start().unwrap();
+    let client = Client::open(server.url()).unwrap();
+    let text: RedisDict<String, u64> = RedisDict::new(&client, "ages");
+    let numbers: RedisDict<u32, u64> = text.typed();
+    let mut events = numbers.subscribe("*").unwrap();
+    text.insert("no number", &1).unwrap();
+    text.insert("7", &1).unwrap();
+    let error = events.next().unwrap().unwrap_err();
+    assert_eq!(error.undecoded(), Some(&b"no number"[..]));
+    assert_eq!(events.next().unwrap().unwrap(), Event::Inserted(7));
+}
+
+/// What the server says of its setting.
+fn keyspace<T: redis::FromRedisValue>(server: &LocalServer, verb: &str, value: &[&str]) -> T {
+    let mut command = redis::cmd("CONFIG");
+    command.arg(verb).arg("notify-keyspace-events").arg(value);
+    support::servers::run(server.url(), &command).expect("a setting")
 }

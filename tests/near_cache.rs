@@ -5,11 +5,13 @@ mod support;
 use std::time::Duration;
 
 use redis_collections::{
-    CachedDict, CachedHashDict, Client, Error, Json, LocalServer, NearCache, RedisDict,
-    RedisHashDict, Result, WhileCutOff,
+    CachedDict, CachedHashDict, Client, Error, Json, LocalServer, NearCache, NoticeFormat,
+    RedisDict, RedisHashDict,
 };
 use support::eventually;
-use support::kinds::{Kind, contract, ok, settle};
+use support::kinds::{Kind, contract, ok, settle, tell_everything};
+use support::proxy::{Direction, Proxy};
+use support::servers::query;
 
 contract! {
     a_value_is_asked_for_once,
@@ -23,16 +25,33 @@ contract! {
     a_value_that_cannot_be_decoded_is_not_kept,
     the_capacity_is_a_bound,
     keys_of_other_types_are_cached,
+    a_notice_takes_only_its_field,
+    all_caches_can_be_told_to_forget,
 }
 
 /// The ways of hearing of changes.
 fn ways() -> [NearCache; 2] {
+    tell_everything();
     [NearCache::tracking(), NearCache::notices()]
 }
 
 /// The same dictionary for another program.
 fn foreign<C: Kind>(dict: &RedisDict<String, u64, C>, client: &C) -> RedisDict<String, u64, C> {
     dict.on(client)
+}
+
+/// Reads until the cache has `expected`, which no message on its way takes from it again.
+macro_rules! kept {
+    ($cached:expr, $key:expr, $expected:expr) => {
+        for round in 0.. {
+            if $cached.peek($key) == Some($expected) {
+                break;
+            }
+            assert!(round < 10_000, "{:?}", $cached.peek($key));
+            std::thread::sleep(Duration::from_millis(1));
+            ok!($cached.get($key));
+        }
+    };
 }
 
 /// Whether the cached value becomes `expected`.
@@ -147,14 +166,13 @@ async fn a_field_of_a_hash_is_cached<C: Kind>(client: C, name: &'static str) {
         let cached: CachedHashDict<_, _, C> = ok!(dict.cached(way.clone()));
         assert_eq!(ok!(cached.get("a")), None);
         ok!(dict.insert("a", &1));
-        while ok!(cached.get("a")).is_none() {}
-        assert_eq!(cached.peek("a"), Some(Some(1.into())));
+        kept!(cached, "a", Some(1.into()));
         ok!(cached.insert_many([("a", &2), ("b", &3)]));
         assert_eq!((cached.peek("a"), cached.peek("b")), (None, None));
         assert_eq!(ok!(cached.get("a")).as_deref(), Some(&2));
         assert_eq!(ok!(cached.get("b")).as_deref(), Some(&3));
         ok!(dict.key().remove());
-        while ok!(cached.get("a")).is_some() {}
+        kept!(cached, "a", None);
         assert_eq!(ok!(cached.get("b")), None);
     }
 }
@@ -251,4 +269,105 @@ async fn keys_of_other_types_are_cached<C: Kind>(client: C, name: &'static str) 
     assert_eq!(ok!(cached.get(&-7)).as_deref(), Some(&vec![1, 2]));
     assert_eq!(cached.peek(&-7), Some(Some(vec![1, 2].into())));
     assert_eq!(cached.peek(&7), None);
+}
+
+async fn a_notice_takes_only_its_field<C: Kind>(client: C, name: &'static str) {
+    tell_everything();
+    let plain: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
+    let telling = plain.notifying(NoticeFormat::Own);
+    ok!(plain.insert_many([("a", &1), ("b", &1), ("c", &1)]));
+    let cached = ok!(plain.cached(NearCache::notices()));
+    let all = [Some(1.into()), Some(1.into()), Some(1.into())];
+    assert_eq!(ok!(cached.get_many(["a", "b", "c"])), all);
+    ok!(telling.insert("a", &2));
+    kept!(cached, "a", Some(2.into()));
+    ok!(telling.increment("b", 4));
+    kept!(cached, "b", Some(5.into()));
+    assert_eq!((cached.peek("a"), cached.peek("c")), (Some(Some(2.into())), Some(Some(1.into()))));
+    // A writer that gives no notice.
+    ok!(plain.insert("a", &3));
+    kept!(cached, "a", Some(3.into()));
+    assert_eq!((cached.peek("b"), cached.peek("c")), (None, None));
+}
+
+async fn all_caches_can_be_told_to_forget<C: Kind>(client: C, name: &'static str) {
+    for way in ways() {
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+        let (one, other) = (ok!(dict.cached(way.clone())), ok!(dict.cached(way)));
+        ok!(dict.insert("a", &1));
+        kept!(one, "a", Some(1.into()));
+        kept!(other, "a", Some(1.into()));
+        ok!(one.forget_everywhere());
+        assert_eq!(one.peek("a"), None);
+        assert!(eventually(|| other.peek("a").is_none()));
+        ok!(dict.clear());
+    }
+}
+
+#[test]
+fn what_another_server_answers_under_the_same_address_is_not_kept() {
+    let (old, new) = (LocalServer::start().unwrap(), LocalServer::start().unwrap());
+    let proxy = Proxy::to(old.port()).unwrap();
+    let client = Client::open(&proxy.url()).unwrap();
+    let ages: RedisDict<String, u64> = RedisDict::new(&client, "ages");
+    let cached = ages.cached(NearCache::tracking()).unwrap();
+    ages.insert("ann", &1).unwrap();
+    assert!(eventually(|| {
+        cached.get("ann").unwrap();
+        cached.peek("ann").is_some()
+    }));
+    // The connection that listens stays where it is.
+    proxy.lead_to(new.port());
+    let _: u64 = query(old.url(), "CLIENT KILL TYPE normal SKIPME yes").unwrap();
+    assert_eq!((cached.get("bob").unwrap(), cached.peek("bob")), (None, None));
+    let stats = cached.stats();
+    assert!(stats.refused >= 1 || !stats.is_certain, "{stats:?}");
+    assert!(eventually(|| {
+        cached.get("ann").unwrap();
+        cached.peek("ann") == Some(None)
+    }));
+}
+
+#[test]
+fn settings_that_cannot_be_kept_are_refused() {
+    let server = LocalServer::start().unwrap();
+    let client = Client::open(server.url()).unwrap();
+    let ages: RedisDict<String, u64> = RedisDict::new(&client, "ages");
+    let way = NearCache::tracking;
+    for settings in [
+        way().max_staleness(Duration::from_millis(199)),
+        way().max_staleness(Duration::ZERO),
+        way().capacity(0),
+        way().capacity_in_bytes(0),
+        way().time_to_live(Duration::ZERO),
+    ] {
+        let error = ages.cached(settings).unwrap_err();
+        assert!(matches!(error, Error::Configuration(_)), "{error}");
+    }
+    for settings in [way().time_to_live(Duration::MAX), way().max_staleness(Duration::MAX)] {
+        let cached = ages.cached(settings).unwrap();
+        cached.insert("ann", &36).unwrap();
+        assert_eq!(cached.get("ann").unwrap().as_deref(), Some(&36));
+    }
+    let refused: RedisDict<String, u64> = RedisDict::new(&client, "a:b");
+    assert!(matches!(refused.cached(way()).unwrap_err(), Error::InvalidArgument { .. }));
+}
+
+#[test]
+fn many_threads_that_miss_the_same_key_ask_once() {
+    let server = LocalServer::start().unwrap();
+    let proxy = Proxy::to(server.port()).unwrap();
+    let client = Client::open(&proxy.url()).unwrap();
+    let ages: RedisDict<String, u64> = RedisDict::new(&client, "ages");
+    ages.insert("ann", &36).unwrap();
+    let cached = ages.cached(NearCache::tracking()).unwrap();
+    proxy.hold(Direction::Replies);
+    std::thread::scope(|scope| {
+        for _ in 0..50 {
+            scope.spawn(|| assert_eq!(cached.get("ann").unwrap().as_deref(), Some(&36)));
+        }
+        assert!(eventually(|| cached.stats().joined == 49));
+        proxy.release();
+    });
+    assert_eq!(cached.stats().misses, 1);
 }

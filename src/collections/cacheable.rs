@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::cached_source::{DictSource, HashSource};
 use super::cursor::Cursor;
 use super::dict::RedisDict;
 use super::hash_dict::RedisHashDict;
@@ -11,7 +12,7 @@ use crate::codec::Codec;
 use crate::error::Result;
 use crate::events::Sources;
 use crate::executor::{RoundTrips, Witness};
-use crate::near::{DictSource, HashSource, Key, Source};
+use crate::near::{Key, Source};
 use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::place::{key_slot, prefix_slot};
 

@@ -17,6 +17,7 @@ use crate::events::Interpreter;
 use crate::executor::sealed::Machinery;
 use crate::executor::{Client, Executor, Feed, RoundTrips, Wish};
 use crate::near::{CacheStats, Hearing, Key, Own, Reader, Source};
+use crate::reply;
 use crate::request::Request;
 
 /// A [`RedisDict`] with a near cache. See [`Cached`].
@@ -159,6 +160,15 @@ impl<D: Cacheable> Cached<D> {
         self.reader.cache().cleared();
     }
 
+    /// Lets all near caches of this dictionary forget everything, in all programs that are connected.
+    /// `PUBLISH`, O(caches). The dictionary itself stays as it is.
+    pub fn forget_everywhere(&self) -> Reply<D, ()> {
+        self.forget();
+        let channel = forget_channel(&self.collection.base().0);
+        let publish = Request::read("PUBLISH").arg(channel).arg("");
+        self.collection.executor().run(publish.returns(reply::done))
+    }
+
     /// The client whose writes are known to the cache, for pipelines and transactions.
     pub fn client(&self) -> &D::Executor {
         self.collection.executor()
@@ -183,7 +193,14 @@ impl<D: Cacheable> Cached<D> {
         let executor = collection.executor().clone();
         let wish = wish(&collection, &settings);
         let interpreter = Mutex::new(Interpreter::new(collection.sources()));
-        let hearing = Hearing { cache: cache.clone(), source: source.clone(), interpreter };
+        let hearing = Hearing {
+            cache: cache.clone(),
+            source: source.clone(),
+            interpreter,
+            forget: forget_channel(&wish.base),
+            #[cfg(feature = "metrics")]
+            name: String::from_utf8_lossy(&wish.base).into_owned(),
+        };
         let feed = Arc::new(executor.feed(wish, Arc::new(hearing)).await?);
         let collection = collection.witnessed(Arc::new(own));
         let reader = Reader::new(executor, cache, source, settings.refuses());
@@ -195,15 +212,23 @@ impl<D: Cacheable> Cached<D> {
 fn wish<D: Cacheable>(collection: &D, settings: &NearCache) -> Wish {
     let (base, slot) = collection.base();
     let sources = collection.sources();
+    let forget = Request::read("SUBSCRIBE").arg(forget_channel(&base));
     let track = Request::read("CLIENT").arg("TRACKING").arg("ON").arg("BCAST");
     let track = if base.is_empty() { track } else { track.arg("PREFIX").arg(&base) };
     let (commands, wishes, keyspace) = match settings.hears {
-        Hears::Server => (vec![track], Vec::new(), None),
-        Hears::Writers => (sources.commands(), sources.wishes(&base), Some(sources.kinds())),
+        Hears::Server => (vec![track, forget], Vec::new(), None),
+        Hears::Writers => {
+            let commands = sources.commands().into_iter().chain([forget]).collect();
+            (commands, sources.wishes(&base), Some(sources.kinds()))
+        }
     };
     let tracks = settings.hears == Hears::Server;
     let (beat, silence) = (settings.beat(), settings.silence());
     Wish { slot, base, commands, wishes, tracks, keyspace, beat, silence }
+}
+
+fn forget_channel(base: &[u8]) -> Vec<u8> {
+    [base, b"~forget"].concat()
 }
 
 /// The dictionary itself. Its own reads ask the server; its writes are known to the cache.

@@ -88,8 +88,8 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
     /// The same list, whose writes tell of what they change, in one more `format`. A script around
     /// each command, O(changes) on top of it.
     ///
-    /// Waiting calls tell of nothing: they cannot run in a script. Those who take items so and those
-    /// who read the notices have to know.
+    /// Calls that wait for an item tell of nothing, for they cannot run in a script: neither of the
+    /// item that was taken nor, for `wait_pop_front_to`, of where it went.
     pub fn notifying(&self, format: NoticeFormat) -> Self {
         let others = self.notices.as_deref();
         let notices = Notices::adding(others, Structure::List, self.name.as_bytes(), format);

@@ -1,4 +1,5 @@
 use super::name::Name;
+use crate::glob::escape;
 
 /// What the keys of a dictionary begin with.
 #[derive(Debug, Clone)]
@@ -36,7 +37,7 @@ impl Prefix {
 
     /// The pattern of the keys whose rest matches `glob`.
     pub(crate) fn pattern(&self, glob: &[u8]) -> Vec<u8> {
-        let mut pattern = escape_glob(&self.bytes());
+        let mut pattern = escape(&self.bytes());
         pattern.extend_from_slice(glob);
         pattern
     }
@@ -64,18 +65,6 @@ const COLON: &str = "the name of a dictionary holds a colon, so it could overlap
                      `with_prefix` takes any prefix";
 const WHOLE_DATABASE: &str = "this dictionary has no prefix and would touch every string of the \
                               database; the methods that do so say `database` in their names";
-
-/// `pattern` that matches exactly `literal`.
-pub(crate) fn escape_glob(literal: &[u8]) -> Vec<u8> {
-    let mut pattern = Vec::with_capacity(literal.len());
-    for &byte in literal {
-        if b"*?[]\\^-".contains(&byte) {
-            pattern.push(b'\\');
-        }
-        pattern.push(byte);
-    }
-    pattern
-}
 
 #[cfg(test)]
 mod tests {
@@ -110,6 +99,6 @@ mod tests {
 
     #[test]
     fn glob_characters_are_escaped() {
-        assert_eq!(escape_glob(b"a*b?[c-d]\\^"), br"a\*b\?\[c\-d\]\\\^");
+        assert_eq!(escape(b"a*b?[c-d]\\^"), br"a\*b\?\[c\-d\]\\\^");
     }
 }

@@ -1,6 +1,6 @@
 //! Where the changes of a collection are told.
 
-use crate::collections::escape_glob;
+use crate::glob::escape;
 use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::request::Request;
 
@@ -107,7 +107,7 @@ impl Sources {
 
 /// Subscribes to every channel that begins with `start`.
 fn every(start: &[u8]) -> Request {
-    let mut pattern = escape_glob(start);
+    let mut pattern = escape(start);
     pattern.push(b'*');
     Request::read("PSUBSCRIBE").arg(pattern)
 }

@@ -12,7 +12,6 @@ use std::{
 #[cfg(feature = "async")]
 use futures_util::Stream;
 
-use super::glob::matches;
 use super::interpreter::{Interpreter, Told};
 use super::queue::Queue;
 use super::sources::Sources;
@@ -21,6 +20,7 @@ use crate::error::Result;
 #[cfg(feature = "async")]
 use crate::executor::AsyncClient;
 use crate::executor::{Audience, Client, Feed, RoundTrips, Situation, Speech, Topology, Wish};
+use crate::glob::matches;
 use crate::reply::decode_bytes;
 use crate::request::Request;
 
@@ -190,7 +190,7 @@ impl<K: Send + 'static> Audience for Shared<K> {
         }
     }
 
-    fn proven(&self, _session: u64, _proof: u64) {}
+    fn proven(&self, _session: u64, _proof: u64, _lag: Duration) {}
 
     fn lost(&self, _session: u64) {}
 }

@@ -21,8 +21,11 @@ pub trait Audience: Send + Sync + 'static {
     /// From now on nothing is missed. All writes before `proof` are known.
     fn connected(&self, session: u64, situation: Situation, proof: u64);
 
-    /// All writes before `proof` are known.
-    fn proven(&self, session: u64, proof: u64);
+    /// All writes before `proof` are known. A message took `lag` to be heard.
+    fn proven(&self, session: u64, proof: u64, lag: Duration);
+
+    /// Time passes. This may wait.
+    fn beat(&self) {}
 
     /// Something may be missed until it is connected again.
     fn lost(&self, session: u64);
@@ -32,6 +35,9 @@ pub trait Audience: Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct Situation {
     pub(crate) topology: Arc<Topology>,
+    /// The channel that only this feed listens to, and only on the server that it hears. `None` in a
+    /// cluster, whose nodes are known by their slots.
+    pub(crate) channel: Option<Vec<u8>>,
     /// Whether the servers tell of all changes to keys by keyspace notifications, if wished.
     pub(crate) tells_keys: bool,
 }
@@ -101,7 +107,7 @@ async fn keep<N: Node>(
     let mut pauses = Pauses::new();
     while !signal.is_closed() {
         if let Some(session) = session.take() {
-            session.last(&router, &wish, &signal).await;
+            session.last(&router, &wish, &signal, &*audience).await;
             audience.lost(number);
             pauses = Pauses::new();
         } else {

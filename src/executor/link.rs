@@ -2,11 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::feed::Audience;
 use super::pulse::Pulse;
 use super::signal::Signal;
 use super::speech::{Ears, Speech};
+use crate::clock;
 
 /// What is heard from one server, on its way to the audience.
 pub(crate) struct Link {
@@ -19,6 +21,8 @@ pub(crate) struct Link {
     audience: Arc<dyn Audience>,
     signal: Arc<Signal>,
     pulse: Mutex<Pulse>,
+    /// When the last beat was sent.
+    sent: Mutex<Instant>,
     /// Which of its audience's sessions it belongs to.
     session: u64,
     /// Before when all writes are known, for each server of the session. 0 where that is unknown.
@@ -45,6 +49,7 @@ impl Link {
             audience,
             signal,
             pulse: Mutex::default(),
+            sent: Mutex::new(Instant::now()),
             session,
             proofs,
             place,
@@ -56,6 +61,15 @@ impl Link {
 
     pub(crate) fn pulse(&self) -> MutexGuard<'_, Pulse> {
         self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of a beat that is sent now, unless one is under way.
+    pub(crate) fn send(&self) -> Option<u64> {
+        let number = self.pulse().send(clock::now());
+        if number.is_some() {
+            *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        }
+        number
     }
 
     /// Whether it is known before when all of this server's writes are known.
@@ -88,11 +102,12 @@ impl Link {
             return false;
         }
         let number = std::str::from_utf8(payload).ok().and_then(|number| number.parse().ok());
+        let lag = self.sent.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
         let heard = number.map(|number| self.pulse().hear(number));
         if let Some(Some(proof)) = heard {
             self.proofs[self.place].store(proof, Ordering::Release);
             if let Some(proof) = self.proof() {
-                self.audience.proven(self.session, proof);
+                self.audience.proven(self.session, proof, lag);
             }
         }
         if heard.is_some() {

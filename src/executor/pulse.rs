@@ -1,5 +1,7 @@
 //! Beats: how it is known that nothing said before some moment is still unheard.
 
+use crate::breaches::Breaches;
+
 /// The beats through one server: they go out as commands and are heard on the connection that
 /// listens, after everything that the server said there before.
 ///
@@ -12,12 +14,23 @@ pub(crate) struct Pulse {
     sent: Option<u64>,
     before: Option<u64>,
     is_heard: bool,
+    pub(crate) breaches: Breaches<Breach>,
+}
+
+/// What breaks its rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Breach {
+    /// A beat proves by itself that what was written before it was sent is known.
+    ProvenByOne,
+    /// A beat is sent before the one before it is heard.
+    SendsMany,
 }
 
 impl Pulse {
     /// The number of a beat that is sent now, unless one is under way.
     pub(crate) fn send(&mut self, now: u64) -> Option<u64> {
-        if self.sent.is_some() && !self.is_heard {
+        let is_under_way = self.sent.is_some() && !self.is_heard;
+        if is_under_way && !self.breaches.has(Breach::SendsMany) {
             return None;
         }
         self.number += 1;
@@ -33,13 +46,13 @@ impl Pulse {
             return None;
         }
         self.is_heard = true;
-        self.before
+        if self.breaches.has(Breach::ProvenByOne) { self.sent } else { self.before }
     }
 
     /// Forgets beats that may be lost.
     pub(crate) fn restart(&mut self) {
         let number = self.number + 1;
-        *self = Self { number, ..Self::default() };
+        *self = Self { number, breaches: self.breaches, ..Self::default() };
     }
 
     /// Since when a beat is under way.

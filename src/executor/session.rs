@@ -26,6 +26,8 @@ use crate::request::Request;
 pub(crate) struct Session<N: Node> {
     topology: Arc<Topology>,
     ears: Vec<Listener<N>>,
+    /// The kinds of keyspace notifications that are relied on.
+    kinds: Option<&'static str>,
 }
 
 struct Listener<N: Node> {
@@ -49,10 +51,28 @@ impl<N: Node> Session<N> {
             (Some(_), Some(owner)) => vec![owner],
             (Some(_), None) => return Err(router.servers.no_owner()),
         };
+        let mut session = Self { topology, ears: Vec::new(), kinds: None };
+        match session.begin(router, wish, (audience, signal), (number, &servers)).await {
+            Ok(()) => Ok(session),
+            Err(error) => {
+                session.end().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Listens to the servers. Where one of them cannot be listened to, others may be already.
+    async fn begin(
+        &mut self,
+        router: &Router<N>,
+        wish: &Wish,
+        (audience, signal): (&Arc<dyn Audience>, &Arc<Signal>),
+        (number, servers): (u64, &[usize]),
+    ) -> Result<()> {
+        let topology = self.topology.clone();
         let proofs: Arc<[AtomicU64]> = servers.iter().map(|_| AtomicU64::new(0)).collect();
-        let mut session = Self { topology: topology.clone(), ears: Vec::new() };
         let mut tells_keys = wish.keyspace.is_some();
-        for (position, server) in servers.into_iter().enumerate() {
+        for (position, &server) in servers.iter().enumerate() {
             let address = &topology.servers()[server];
             let names = names(&wish.base, |slot| {
                 !router.servers.is_cluster() || topology.owner(slot) == Some(server)
@@ -67,22 +87,24 @@ impl<N: Node> Session<N> {
                 Some(kinds) => listener.turn_on(kinds).await,
                 None => false,
             };
-            session.ears.push(listener);
+            self.ears.push(listener);
         }
-        match session.prove(wish, signal).await {
-            Ok(proof) => {
-                audience.connected(number, Situation { topology, tells_keys }, proof);
-                Ok(session)
-            }
-            Err(error) => {
-                session.end().await;
-                Err(error)
-            }
-        }
+        self.kinds = wish.keyspace.filter(|_| tells_keys);
+        let proof = self.prove(wish, signal).await?;
+        let only = self.ears.first().filter(|_| !router.servers.is_cluster());
+        let channel = only.map(|listener| listener.link.channel.clone());
+        audience.connected(number, Situation { topology, channel, tells_keys }, proof);
+        Ok(())
     }
 
     /// Goes on until something may be missed, or nobody listens any more.
-    pub(crate) async fn last(mut self, router: &Router<N>, wish: &Wish, signal: &Signal) {
+    pub(crate) async fn last(
+        mut self,
+        router: &Router<N>,
+        wish: &Wish,
+        signal: &Signal,
+        audience: &dyn Audience,
+    ) {
         loop {
             let next = clock::now() + milliseconds(wish.beat);
             while clock::now() < next && !signal.is_closed() && !self.has_ended() {
@@ -92,6 +114,7 @@ impl<N: Node> Session<N> {
             if signal.is_closed() || self.has_ended() || !self.beat(router, wish).await {
                 return self.end().await;
             }
+            audience.beat();
         }
     }
 
@@ -122,6 +145,13 @@ impl<N: Node> Session<N> {
         });
         went_well.into_iter().all(|went_well| went_well.is_ok())
             && together(confirmed).await.into_iter().all(|confirmed| confirmed)
+            && self.is_told_of_keys().await
+    }
+
+    async fn is_told_of_keys(&self) -> bool {
+        let Some(kinds) = self.kinds else { return true };
+        let are_on = self.ears.iter().map(|listener| listener.are_on(kinds));
+        together(are_on).await.into_iter().all(|are_on| are_on)
     }
 
     /// Makes sure that every server is heard. Gives the moment before which all writes are known.
@@ -177,7 +207,7 @@ impl<N: Node> Listener<N> {
 
     /// Sends a beat, unless one is under way. It is a write, so that only a master takes it.
     async fn beat(&self) -> Result<()> {
-        let Some(number) = self.link.pulse().send(clock::now()) else { return Ok(()) };
+        let Some(number) = self.link.send() else { return Ok(()) };
         let unlink = Request::write("UNLINK").key(&self.link.key);
         let publish = Request::write("PUBLISH").arg(&self.link.channel).number(number);
         let sent = self.together(&[&unlink, &publish]).await;
@@ -203,20 +233,30 @@ impl<N: Node> Listener<N> {
 
     /// Adds to the kinds of keyspace notifications that the server has on. Says whether all are.
     async fn turn_on(&self, kinds: &'static str) -> bool {
-        let name = "notify-keyspace-events";
-        let get = Request::read("CONFIG").arg("GET").arg(name).returns(reply::raw_each);
-        let known = self.node.call(Line::new(&get.request, Form::AsIs)).await;
-        let Ok(Ok(known)) = known.map(|reply| get.read(reply)) else { return false };
-        let known = known.into_iter().nth(1).flatten().unwrap_or_default();
-        let known = String::from_utf8_lossy(&known);
-        let has = |kind: char| known.contains(kind) || (known.contains('A') && is_in_all(kind));
-        let missing: String = kinds.chars().filter(|&kind| !has(kind)).collect();
+        let Some(known) = self.kinds().await else { return false };
+        let mut missing = missing(&known, kinds);
+        if known.contains('A') && kinds.contains(HIDDEN) {
+            missing.push(HIDDEN);
+        }
         if missing.is_empty() {
             return true;
         }
-        let set = Request::write("CONFIG").arg("SET").arg(name).arg(format!("{known}{missing}"));
+        let set = Request::write("CONFIG").arg("SET").arg(KINDS).arg(format!("{known}{missing}"));
         let reply = self.node.call(Line::new(&set, Form::AsIs)).await;
         reply.is_ok_and(|reply| !matches!(reply, Value::ServerError(_)))
+    }
+
+    /// Whether these kinds of keyspace notifications are on. Somebody may have turned them off, if only
+    /// by adding others at the same time.
+    async fn are_on(&self, kinds: &'static str) -> bool {
+        self.kinds().await.is_some_and(|known| missing(&known, kinds).is_empty())
+    }
+
+    async fn kinds(&self) -> Option<String> {
+        let get = Request::read("CONFIG").arg("GET").arg(KINDS).returns(reply::raw_each);
+        let reply = self.node.call(Line::new(&get.request, Form::AsIs)).await.ok()?;
+        let setting = get.read(reply).ok()?.into_iter().nth(1)??;
+        String::from_utf8(setting).ok()
     }
 
     /// Runs commands as one transaction.
@@ -258,7 +298,14 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 4)
 }
 
-/// Whether `A` stands for a kind of notifications.
-fn is_in_all(kind: char) -> bool {
-    "g$lshzxetd".contains(kind)
+/// The `kinds` of notifications that are not among the `known` ones, where `A` stands for many.
+fn missing(known: &str, kinds: &str) -> String {
+    let has = |kind: char| known.contains(kind) || (known.contains('A') && ALL.contains(kind));
+    kinds.chars().filter(|&kind| !has(kind)).collect()
 }
+
+const KINDS: &str = "notify-keyspace-events";
+const ALL: &str = "g$lshzxetdn";
+
+/// Not one of those that `A` stands for, but servers do not show it beside an `A`.
+const HIDDEN: char = 'n';

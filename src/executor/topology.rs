@@ -5,14 +5,14 @@ use std::sync::Arc;
 use crate::place::SLOTS;
 
 /// The servers that take writes, and the slots that each has. A server alone has all of them.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topology {
     servers: Vec<Arc<str>>,
     ranges: Vec<Range>,
 }
 
 /// Slots in a row that one server has.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Range {
     first: u16,
     last: u16,

@@ -1,6 +1,7 @@
 //! What a near cache hears: of the servers, and of the writes of its own program.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::cache::Cache;
 use super::source::{Concerned, Source};
@@ -14,6 +15,11 @@ pub(crate) struct Hearing<S, V> {
     pub(crate) source: Arc<S>,
     /// Who understands what writers tell.
     pub(crate) interpreter: Mutex<Interpreter>,
+    /// Where programs tell all caches to begin anew.
+    pub(crate) forget: Vec<u8>,
+    /// What statistics call the cache.
+    #[cfg(feature = "metrics")]
+    pub(crate) name: String,
 }
 
 impl<S, V> Hearing<S, V> {
@@ -27,6 +33,7 @@ impl<S: Source, V: Send + Sync + 'static> Audience for Hearing<S, V> {
         match speech {
             Speech::Changed(key) => forget(&self.cache, self.source.concerned(key)),
             Speech::Flushed => self.cache.cleared(),
+            Speech::Message { channel, .. } if *channel == *self.forget => self.cache.cleared(),
             Speech::Message { channel, payload } => {
                 // Before it is connected there is nothing to forget.
                 let Some(topology) = self.cache.topology() else { return };
@@ -42,12 +49,17 @@ impl<S: Source, V: Send + Sync + 'static> Audience for Hearing<S, V> {
         self.cache.connected(session, situation, proof);
     }
 
-    fn proven(&self, session: u64, proof: u64) {
-        self.cache.proven(session, proof);
+    fn proven(&self, session: u64, proof: u64, lag: Duration) {
+        self.cache.proven(session, proof, lag);
     }
 
     fn lost(&self, session: u64) {
         self.cache.lost(session);
+    }
+
+    #[cfg(feature = "metrics")]
+    fn beat(&self) {
+        super::report::report(&self.name, &self.cache.stats());
     }
 }
 

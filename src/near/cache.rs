@@ -56,6 +56,7 @@ type Reads<V> = Shard<Key, Arc<Landing<V>>>;
 struct Sight {
     lease: Lease,
     topology: Option<Arc<Topology>>,
+    channel: Option<Arc<[u8]>>,
 }
 
 #[derive(Default)]
@@ -108,7 +109,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
             values: Values::with_weighter(typical, capacity, weigh),
             shards: (0..SHARDS).map(|_| Mutex::new(Shard::new())).collect(),
             hasher: RandomState::new(),
-            sight: Mutex::new(Sight { lease, topology: None }),
+            sight: Mutex::new(Sight { lease, topology: None, channel: None }),
             epoch: AtomicU64::new(0),
             served_until: AtomicU64::new(0),
             certain_until: AtomicU64::new(0),
@@ -121,11 +122,14 @@ impl<V: Send + Sync + 'static> Cache<V> {
 
     /// What is kept of `key`, if that may be served.
     pub(crate) fn lookup(&self, key: &[u8]) -> Option<Option<Arc<V>>> {
+        // The time comes first: otherwise news could remove the value, and prolong the time, after the
+        // value was taken out.
+        let served_until = self.served_until.load(Ordering::Acquire);
         let kept = self.values.get(key)?;
         let now = clock::now();
         let is_valid = kept.epoch == self.epoch.load(Ordering::Acquire)
             && now < kept.until
-            && now < self.served_until.load(Ordering::Acquire);
+            && now < served_until;
         is_valid.then(|| {
             self.hits.raise();
             kept.value
@@ -167,11 +171,21 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.sight().topology.clone()
     }
 
+    /// A channel with a listener on the server whose changes are heard, and on no other one.
+    pub(crate) fn channel(&self) -> Option<Arc<[u8]>> {
+        self.sight().channel.clone()
+    }
+
     /// Takes in that a key changed.
     pub(crate) fn changed(&self, key: &[u8]) {
-        let key = Key::from(key);
-        self.shard(&key).changed(&key, &mut &self.values);
+        self.forget(&Key::from(key));
         self.counts.invalidations.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes in that somebody is about to see a newer value of a key than what is kept may be, or what
+    /// a read under way may find.
+    pub(crate) fn forget(&self, key: &Key) {
+        self.shard(key).changed(key, &mut &self.values);
     }
 
     /// Takes in that everything may have changed.
@@ -184,13 +198,14 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.see(|sight| {
             sight.lease.connected(session, proof);
             sight.topology = Some(situation.topology);
+            sight.channel = situation.channel.map(Arc::from);
         });
         self.forget_all();
     }
 
-    pub(crate) fn proven(&self, session: u64, proof: u64) {
+    pub(crate) fn proven(&self, session: u64, proof: u64, lag: Duration) {
         self.see(|sight| sight.lease.proven(session, proof));
-        let lag = clock::now().saturating_sub(proof);
+        let lag = u64::try_from(lag.as_micros()).unwrap_or(u64::MAX);
         self.counts.lag.store(lag, Ordering::Relaxed);
     }
 
@@ -225,7 +240,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
             refused: load(&self.counts.refused),
             invalidations: load(&self.counts.invalidations),
             gaps: load(&self.counts.gaps),
-            lag: Duration::from_millis(load(&self.counts.lag)),
+            lag: Duration::from_micros(load(&self.counts.lag)),
             entries: self.values.len(),
             is_certain: self.is_certain(),
         }
@@ -279,22 +294,20 @@ impl<V: Send + Sync + 'static> Lead<V> {
     /// Gives what was found to those who wait, and keeps it if it may be kept and nothing became known
     /// meanwhile.
     pub(crate) fn land(mut self, value: Option<Arc<V>>, kept: Option<Kept<V>>) {
-        self.end(kept);
+        if !self.end(kept) {
+            self.cache.counts.refused.fetch_add(1, Ordering::Relaxed);
+        }
         self.landing.tell(Outcome::Found(value));
     }
 
-    fn end(&mut self, kept: Option<Kept<V>>) {
+    /// Says whether it is kept.
+    fn end(&mut self, kept: Option<Kept<V>>) -> bool {
         self.has_landed = true;
         let kept = kept.map(|kept| Kept { epoch: self.epoch, ..kept });
         let cache = &self.cache;
-        let was_found = kept.is_some();
         let mut shard = cache.shard(&self.key);
         let epoch = cache.epoch.load(Ordering::Acquire);
-        let entered = shard.end(&self.key, self.token, epoch, kept, &mut &cache.values);
-        drop(shard);
-        if was_found && !entered {
-            cache.counts.refused.fetch_add(1, Ordering::Relaxed);
-        }
+        shard.end(&self.key, self.token, epoch, kept, &mut &cache.values)
     }
 }
 

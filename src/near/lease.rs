@@ -1,5 +1,7 @@
 //! Until when values may be served.
 
+use crate::breaches::Breaches;
+
 /// What is known of how far the cache has heard of all changes. Times are in milliseconds.
 ///
 /// Each epoch is a time in which nothing was missed. A value of one epoch is never served in another.
@@ -13,21 +15,33 @@ pub(crate) struct Lease {
     session: Option<u64>,
     /// All changes before this moment are known.
     proof: u64,
+    pub(crate) breaches: Breaches<Breach>,
+}
+
+/// What breaks its rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Breach {
+    /// It goes on after the connection was lost.
+    GoesOnWhenLost,
+    /// What was known before a connection was lost is served after it.
+    ConnectsInTheSameEpoch,
+    /// What is heard on another connection counts as proof.
+    ProvenByAnother,
 }
 
 impl Lease {
     pub(crate) fn new(bound: u64, grace: u64) -> Self {
-        Self { bound, grace, epoch: 0, session: None, proof: 0 }
+        Self { bound, grace, epoch: 0, session: None, proof: 0, breaches: Breaches::default() }
     }
 
     pub(crate) fn connected(&mut self, session: u64, proof: u64) {
-        self.epoch += 1;
+        self.epoch += u64::from(!self.breaches.has(Breach::ConnectsInTheSameEpoch));
         self.session = Some(session);
         self.proof = proof;
     }
 
     pub(crate) fn proven(&mut self, session: u64, proof: u64) {
-        if self.session == Some(session) {
+        if self.session == Some(session) || self.breaches.has(Breach::ProvenByAnother) {
             self.proof = self.proof.max(proof);
         }
     }
@@ -35,7 +49,7 @@ impl Lease {
     /// Changes may be missed from now on. Says whether that is new.
     pub(crate) fn lost(&mut self, session: u64) -> bool {
         let is_new = self.session == Some(session);
-        if is_new {
+        if is_new && !self.breaches.has(Breach::GoesOnWhenLost) {
             self.session = None;
         }
         is_new

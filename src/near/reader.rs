@@ -4,14 +4,18 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use redis::Value;
+
 use super::cache::{Cache, Key, Lead, Start};
 use super::landing::{Landing, Outcome};
 use super::source::{Fetched, Lifetime, Source};
 use crate::clock;
 use crate::codec::Codec;
+use crate::command::Command;
 use crate::error::{Error, Result};
 use crate::executor::{Bearing, RoundTrips, Topology};
-use crate::reply::decode_bytes;
+use crate::reply::{self, decode_bytes};
+use crate::request::Request;
 
 /// Finds entries in a cache, or else on the server.
 pub(crate) struct Reader<S, V: Codec, E> {
@@ -114,22 +118,29 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
         let (keys, leads): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
         self.cache.counts().misses.fetch_add(keys.len() as u64, Ordering::Relaxed);
         let sent = clock::now();
-        let replies = self.executor.send_all(self.source.commands(&keys)).await?;
+        let mut commands = self.source.commands(&keys);
+        let channel = self.cache.channel().filter(|_| leads.iter().any(Option::is_some));
+        commands.extend(channel.as_deref().map(listeners));
+        let mut replies = self.executor.send_all(commands).await?;
+        let is_answered_by_other = channel.is_some() && replies.pop().is_some_and(has_none);
         let fetched = self.source.fetched(keys.len(), replies)?;
-        let is_heard = self.is_heard(bearing);
+        let is_heard = !is_answered_by_other && self.is_heard(bearing);
         let mut all = Vec::with_capacity(keys.len());
         for ((key, lead), fetched) in keys.iter().zip(leads).zip(fetched) {
             let (size, lifetime) = (fetched.bytes.as_ref().map_or(0, Vec::len), fetched.lifetime);
             let value = self.decode(key, fetched)?;
-            if let Some(lead) = lead {
-                let time_to_live = match lifetime {
-                    Lifetime::Milliseconds(time) => Some(time),
-                    Lifetime::Over | Lifetime::Unlimited => None,
-                };
-                let may_be_kept = is_heard && lifetime != Lifetime::Over;
-                let kept = self.cache.kept(value.clone(), size, sent, time_to_live);
-                lead.land(value.clone(), may_be_kept.then_some(kept));
-            }
+            let Some(lead) = lead else {
+                self.cache.forget(key);
+                all.push(value);
+                continue;
+            };
+            let time_to_live = match lifetime {
+                Lifetime::Milliseconds(time) => Some(time),
+                Lifetime::Over | Lifetime::Unlimited => None,
+            };
+            let may_be_kept = is_heard && lifetime != Lifetime::Over;
+            let kept = self.cache.kept(value.clone(), size, sent, time_to_live);
+            lead.land(value.clone(), may_be_kept.then_some(kept));
             all.push(value);
         }
         Ok(all)
@@ -157,6 +168,17 @@ impl<S, V: Codec, E: Clone> Clone for Reader<S, V, E> {
         let (source, refuses) = (self.source.clone(), self.refuses);
         Self { executor, cache, source, refuses, codec: PhantomData }
     }
+}
+
+/// How many listen to a channel of the server that answers. A name or address may lead to another
+/// server than it did when the cache began to listen.
+fn listeners(channel: &[u8]) -> Command<Value> {
+    Request::read("PUBSUB").arg("NUMSUB").arg(channel).returns(reply::any)
+}
+
+/// Whether nobody listens. Where the user may not ask, the server is taken for the right one.
+fn has_none(reply: Result<Value>) -> bool {
+    matches!(reply, Ok(Value::Array(counts)) if counts.get(1) == Some(&Value::Int(0)))
 }
 
 /// How many entries the server is asked for in one round trip.

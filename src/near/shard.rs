@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::breaches::Breaches;
+
 /// What holds the values.
 pub(crate) trait Store<K, V> {
     fn insert(&mut self, key: K, value: V);
@@ -15,8 +17,7 @@ pub(crate) trait Store<K, V> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Shard<K, W> {
     reads: BTreeMap<K, Read<W>>,
-    #[cfg(test)]
-    pub(crate) broken: Option<Broken>,
+    pub(crate) breaches: Breaches<Breach>,
 }
 
 /// A read under way.
@@ -36,14 +37,15 @@ pub(crate) enum Begun<W> {
     Joins(W),
 }
 
-/// Rules that a test may break, to see that they are needed.
-#[cfg(test)]
+/// What breaks its rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Broken {
+pub(crate) enum Breach {
+    /// A read is joined although everything may have changed since it was begun.
+    JoinsAnotherEpoch,
+    /// A value enters for which another read was begun later.
+    LandsForAnother,
     /// A value enters although its key changed since it was asked for.
     LandsDirty,
-    /// A value enters although everything may have changed since it was asked for.
-    LandsInAnotherEpoch,
     /// A change removes the value, but not the read under way.
     ForgetsReads,
     /// A read that may not enter leaves what others found.
@@ -52,17 +54,14 @@ pub(crate) enum Broken {
 
 impl<K: Ord + Clone, W: Clone> Shard<K, W> {
     pub(crate) fn new() -> Self {
-        Self {
-            reads: BTreeMap::new(),
-            #[cfg(test)]
-            broken: None,
-        }
+        Self { reads: BTreeMap::new(), breaches: Breaches::default() }
     }
 
     /// Begins a read, unless one is under way that was begun in the same epoch.
     pub(crate) fn begin(&mut self, key: &K, token: u64, epoch: u64, waiters: W) -> Begun<W> {
+        let joins_any = self.breaches.has(Breach::JoinsAnotherEpoch);
         match self.reads.get(key) {
-            Some(read) if read.epoch == epoch => Begun::Joins(read.waiters.clone()),
+            Some(read) if read.epoch == epoch || joins_any => Begun::Joins(read.waiters.clone()),
             _ => {
                 self.reads.insert(key.clone(), Read { token, epoch, waiters });
                 Begun::Leads
@@ -81,17 +80,19 @@ impl<K: Ord + Clone, W: Clone> Shard<K, W> {
         found: Option<V>,
         store: &mut impl Store<K, V>,
     ) -> bool {
-        let read = self.reads.get(key).filter(|read| read.token == token);
+        let read = self.reads.get(key);
+        let lands_any = self.breaches.has(Breach::LandsForAnother);
+        let read = read.filter(|read| read.token == token || lands_any);
         let is_clean = match read {
-            Some(read) => read.epoch == epoch || self.is_broken(Broken::LandsInAnotherEpoch),
-            None => self.is_broken(Broken::LandsDirty),
+            Some(read) => read.epoch == epoch,
+            None => self.breaches.has(Breach::LandsDirty),
         };
         if let Some(found) = found.filter(|_| is_clean) {
             self.reads.remove(key);
             store.insert(key.clone(), found);
             return true;
         }
-        if !self.is_broken(Broken::KeepsOlder) {
+        if !self.breaches.has(Breach::KeepsOlder) {
             self.changed(key, store);
         }
         false
@@ -99,7 +100,7 @@ impl<K: Ord + Clone, W: Clone> Shard<K, W> {
 
     /// Takes in that a key changed or may have changed.
     pub(crate) fn changed<V>(&mut self, key: &K, store: &mut impl Store<K, V>) {
-        if !self.is_broken(Broken::ForgetsReads) {
+        if !self.breaches.has(Breach::ForgetsReads) {
             self.reads.remove(key);
         }
         store.remove(key);
@@ -109,24 +110,4 @@ impl<K: Ord + Clone, W: Clone> Shard<K, W> {
     pub(crate) fn clear(&mut self) {
         self.reads.clear();
     }
-
-    #[cfg(test)]
-    fn is_broken(&self, rule: Broken) -> bool {
-        self.broken == Some(rule)
-    }
-
-    #[cfg(not(test))]
-    const fn is_broken(&self, _: Broken) -> bool {
-        false
-    }
-}
-
-/// The names of the rules, which nothing breaks outside of tests.
-#[cfg(not(test))]
-#[derive(Clone, Copy)]
-enum Broken {
-    LandsDirty,
-    LandsInAnotherEpoch,
-    ForgetsReads,
-    KeepsOlder,
 }

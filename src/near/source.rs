@@ -1,17 +1,11 @@
 //! What is cached, and how it is read from the server.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use redis::Value;
 
 use super::cache::Key;
-use crate::collections::{Name, Prefix};
 use crate::command::Command;
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Attempt, Result};
 use crate::events::Told;
-use crate::place::Gather;
-use crate::reply;
 use crate::request::Request;
 
 /// A collection whose entries are cached.
@@ -60,137 +54,9 @@ pub enum Concerned<'a> {
     All,
 }
 
-/// The strings of a dictionary.
-#[derive(Debug)]
-pub struct DictSource {
-    pub(crate) prefix: Prefix,
-}
-
-impl DictSource {
-    fn push(&self, request: &mut Request, key: &Key) {
-        request.push_key(&self.prefix.key(key));
-    }
-}
-
-impl Source for DictSource {
-    fn commands(&self, keys: &[Key]) -> Vec<Command<Value>> {
-        let read = match keys {
-            [key] => Request::read("GET").key(&self.prefix.key(key)),
-            keys => Request::read("MGET").divisible(Gather::InOrder).each(
-                keys,
-                |request, key| self.push(request, key),
-                Value::Nil,
-            ),
-        };
-        let lifetimes = keys.iter().map(|key| Request::read("PTTL").key(&self.prefix.key(key)));
-        let all = std::iter::once(read).chain(lifetimes);
-        all.map(|request| request.refuse_if(self.prefix.refusal()).returns(reply::any)).collect()
-    }
-
-    fn fetched(&self, keys: usize, replies: Vec<Result<Value>>) -> Result<Vec<Fetched>> {
-        let mut replies = replies.into_iter();
-        let values = values(keys, &mut replies)?;
-        let fetched = values.into_iter().zip(replies).map(|(bytes, lifetime)| {
-            let lifetime = match Lifetime::read(&lifetime?) {
-                Lifetime::Over if bytes.is_none() => Lifetime::Unlimited,
-                lifetime => lifetime,
-            };
-            Ok(Fetched { bytes, lifetime })
-        });
-        fetched.collect()
-    }
-
-    fn concerned<'a>(&self, key: &'a [u8]) -> Concerned<'a> {
-        self.prefix.strip(key).map_or(Concerned::Nothing, Concerned::Entry)
-    }
-
-    fn written<'a>(&self, write: &'a Request) -> Vec<Concerned<'a>> {
-        write.keys().map(|key| self.concerned(key)).collect()
-    }
-
-    fn attempt(&self, key: &[u8]) -> Attempt {
-        Request::read("GET").key(&self.prefix.key(key)).attempt()
-    }
-}
-
-/// The fields of a hash.
-#[derive(Debug)]
-pub struct HashSource {
-    pub(crate) name: Name,
-    /// Whether the server knows that fields can expire.
-    pub(crate) fields_expire: Arc<AtomicBool>,
-}
-
-impl Source for HashSource {
-    fn commands(&self, keys: &[Key]) -> Vec<Command<Value>> {
-        let request = |command| Request::read(command).key(self.name.as_bytes());
-        let field = |request: &mut Request, key: &Key| request.push_field::<Vec<u8>>(key);
-        let read = match keys {
-            [key] => request("HGET").field::<Vec<u8>>(key),
-            keys => request("HMGET").each(keys, field, Value::Nil),
-        };
-        let mut all = vec![read, request("PTTL")];
-        if self.fields_expire.load(Ordering::Relaxed) {
-            let request = request("HPTTL").arg("FIELDS").number(keys.len());
-            all.push(request.each(keys, field, Value::Nil));
-        }
-        all.into_iter().map(|request| request.returns(reply::any)).collect()
-    }
-
-    fn fetched(&self, keys: usize, replies: Vec<Result<Value>>) -> Result<Vec<Fetched>> {
-        let mut replies = replies.into_iter();
-        let values = values(keys, &mut replies)?;
-        let whole = Lifetime::read(&replies.next().unwrap_or(Ok(Value::Nil))?);
-        let fields = match replies.next() {
-            Some(Ok(Value::Array(fields))) => fields,
-            Some(Err(Error::Unsupported { .. })) => {
-                self.fields_expire.store(false, Ordering::Relaxed);
-                Vec::new()
-            }
-            Some(Err(error)) => return Err(error),
-            _ => Vec::new(),
-        };
-        let mut fields = fields.iter().map(Lifetime::read);
-        let fetched = values.into_iter().map(|bytes| {
-            let field = fields.next().unwrap_or(Lifetime::Unlimited);
-            let lifetime = match (&bytes, whole) {
-                (None, Lifetime::Over) => Lifetime::Unlimited,
-                (None, whole) => whole,
-                (Some(_), whole) => whole.min(field),
-            };
-            Fetched { bytes, lifetime }
-        });
-        Ok(fetched.collect())
-    }
-
-    fn concerned<'a>(&self, key: &'a [u8]) -> Concerned<'a> {
-        if *key == *self.name.as_bytes() { Concerned::All } else { Concerned::Nothing }
-    }
-
-    fn told<'a>(&self, told: Told<'a>) -> Concerned<'a> {
-        match told {
-            // The whole hash has another time to live.
-            Told::Touched(b"") => Concerned::All,
-            told => entry(told),
-        }
-    }
-
-    fn written<'a>(&self, write: &'a Request) -> Vec<Concerned<'a>> {
-        if write.keys().all(|key| self.concerned(key) == Concerned::Nothing) {
-            return Vec::new();
-        }
-        let fields: Vec<_> = write.fields().map(Concerned::Entry).collect();
-        if fields.is_empty() { vec![Concerned::All] } else { fields }
-    }
-
-    fn attempt(&self, key: &[u8]) -> Attempt {
-        Request::read("HGET").key(self.name.as_bytes()).field::<Vec<u8>>(key).attempt()
-    }
-}
-
 impl Lifetime {
     /// What `PTTL` and `HPTTL` answer.
-    fn read(reply: &Value) -> Self {
+    pub(crate) fn read(reply: &Value) -> Self {
         match reply {
             Value::Int(-1) => Lifetime::Unlimited,
             Value::Int(time) => u64::try_from(*time).map_or(Lifetime::Over, Lifetime::Milliseconds),
@@ -200,7 +66,7 @@ impl Lifetime {
 }
 
 /// The entry that something is about.
-fn entry(told: Told<'_>) -> Concerned<'_> {
+pub(crate) fn entry(told: Told<'_>) -> Concerned<'_> {
     match told {
         Told::Inserted(key)
         | Told::Updated(key)
@@ -212,7 +78,7 @@ fn entry(told: Told<'_>) -> Concerned<'_> {
 }
 
 /// The values of so many keys, from the first reply.
-fn values(
+pub(crate) fn values(
     keys: usize,
     replies: &mut impl Iterator<Item = Result<Value>>,
 ) -> Result<Vec<Option<Vec<u8>>>> {

@@ -16,7 +16,8 @@ pub struct CacheStats {
     pub invalidations: u64,
     /// How often everything was forgotten since changes may have been missed.
     pub gaps: u64,
-    /// How long a change took to become known, when this was measured last: at most so long.
+    /// How long a message took from this program through the server and back, when this was measured
+    /// last. A change takes about half of it to be heard of.
     pub lag: Duration,
     /// How many values there are, keys known to have none included.
     pub entries: usize,

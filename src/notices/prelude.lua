@@ -17,8 +17,11 @@ local noted, chosen
 
 local function is_error(reply) return type(reply) == 'table' and reply.err end
 
--- Before Redis 7 errors are strings.
-local function fail(reply) error(server.REDIS_VERSION and reply or reply.err or reply, 0) end
+-- What pcall caught is a string or an error, as the server likes.
+local function caught(failure) return type(failure) == 'table' and failure or {err = failure} end
+
+-- Before Redis 7 only strings are raised.
+local function fail(reply) error(server.REDIS_VERSION and {err = reply.err} or reply.err, 0) end
 
 -- Without bytes it is a key that is changed as a whole.
 local function note(key, kind, bytes)
@@ -37,6 +40,11 @@ local function note(key, kind, bytes)
       return
     end
   end
+end
+
+-- Tables of commands would be made anew with each run.
+local function is_one_of(command, commands)
+  return string.find(' ' .. commands .. ' ', ' ' .. command .. ' ', 1, true)
 end
 
 local function ask(...) return server.call(...) == 1 end
@@ -151,11 +159,8 @@ local function look_at_list(command, a)
     removed = #server.call('LPOS', key, a[4], 'COUNT', a[3])
   elseif command == 'LINSERT' then
     if server.call('LPOS', key, a[4]) then note(key, 'I', '1') end
-  else
-    return false
   end
   if removed > 0 then note(key, 'R', count(removed)) end
-  return true
 end
 
 local function look_at_set(command, a)
@@ -191,16 +196,14 @@ local function look_at_set(command, a)
   end
 end
 
-local is_set = {SADD = 1, SREM = 1, SPOP = 1, SMOVE = 1, SUNIONSTORE = 1, SINTERSTORE = 1,
-  SDIFFSTORE = 1}
-local is_list = {RPUSH = 1, LPUSH = 1, LPOP = 1, RPOP = 1, LMOVE = 1, LSET = 1, LTRIM = 1, LREM = 1,
-  LINSERT = 1}
-
 local function look(a)
   local command = a[1]
-  if is_set[command] then return look_at_set(command, a) end
-  if is_list[command] then return look_at_list(command, a) end
-  return look_at_key(command, a) or look_at_hash(command, a)
+  if look_at_key(command, a) or look_at_hash(command, a) then return end
+  if is_one_of(command, 'RPUSH LPUSH LPOP RPOP LMOVE LSET LTRIM LREM LINSERT') then
+    look_at_list(command, a)
+  elseif is_one_of(command, 'SADD SREM SPOP SMOVE SUNIONSTORE SINTERSTORE SDIFFSTORE') then
+    look_at_set(command, a)
+  end
 end
 
 local function message(collection, changes)
@@ -240,16 +243,13 @@ end
 -- The first write of a script is refused on a replica, without replicas or without memory, the later
 -- ones are not. So the first is one that does nothing, refused as the command would be; raising the
 -- sequence is refused like a command that takes memory.
-local frees = {UNLINK = 1, GETDEL = 1, GETEX = 1, PEXPIRE = 1, PEXPIREAT = 1, PERSIST = 1, HDEL = 1,
-  HPEXPIRE = 1, HPEXPIREAT = 1, HPERSIST = 1, LPOP = 1, RPOP = 1, LTRIM = 1, LREM = 1, SPOP = 1,
-  SREM = 1}
+local takes_no_memory = 'UNLINK GETDEL GETEX PEXPIRE PEXPIREAT PERSIST HDEL HPEXPIRE ' ..
+  'HPEXPIREAT HPERSIST LPOP RPOP LTRIM LREM SPOP SREM'
 
-local function is_wrong_type(failure)
-  return string.find(type(failure) == 'table' and failure.err or failure, 'WRONGTYPE', 1, true)
-end
+local function is_wrong_type(reply) return string.find(reply.err, 'WRONGTYPE', 1, true) end
 
 local function tell_all(command)
-  if frees[command] then
+  if is_one_of(command, takes_no_memory) then
     server.call('PERSIST', sequences)
   elseif not collections[1].own then
     local reply = server.pcall('SETRANGE', KEYS[1], 0, '')
@@ -268,12 +268,14 @@ local function take_back()
 end
 
 -- From which argument on a command may be cut, since unpack takes some 8000.
-local first_item = {MSET = 2, UNLINK = 2, HSET = 3, HDEL = 3, RPUSH = 3, LPUSH = 3, SADD = 3, SREM = 3}
-local adds_up = {UNLINK = 1, HSET = 1, HDEL = 1, SADD = 1, SREM = 1}
+local function first_item(command)
+  if is_one_of(command, 'MSET UNLINK') then return 2 end
+  if is_one_of(command, 'HSET HDEL RPUSH LPUSH SADD SREM') then return 3 end
+end
 
 local function execute(a)
-  local command, start = a[1], first_item[a[1]]
-  if not start or #a <= 2000 then
+  local command, start = a[1], #a > 2000 and first_item(a[1])
+  if not start then
     local reply = server.pcall(unpack(a))
     -- A number in Lua has 53 bits.
     if type(reply) == 'number' and math.abs(reply) >= 2 ^ 53 then
@@ -288,7 +290,7 @@ local function execute(a)
     for i = first, math.min(first + 999, #a) do part[#part + 1] = a[i] end
     local reply = server.pcall(unpack(part))
     if is_error(reply) then return reply end
-    total = total and adds_up[command] and total + reply or reply
+    total = total and is_one_of(command, 'UNLINK HSET HDEL SADD SREM') and total + reply or reply
   end
   return total
 end
@@ -303,12 +305,12 @@ end
 local function run(a)
   noted, chosen = {}, nil
   local looked, failure = pcall(look, a)
-  if not looked and not is_wrong_type(failure) then error(failure, 0) end
+  if not looked and not is_wrong_type(caught(failure)) then return caught(failure) end
   if not looked or not next(noted) then return execute(a) end
   local told, refusal = pcall(tell_all, a[1])
   if not told then
     take_back()
-    error(refusal, 0)
+    return caught(refusal)
   end
   local reply = (chosen and pop or execute)(a)
   if is_error(reply) then take_back() end

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Form, Line};
+use super::{Form, Line, decimal};
 use crate::notices::{self, Notices, SEQUENCES};
 use crate::place::{key_slot, tag};
 use crate::request::Request;
@@ -13,7 +13,7 @@ use crate::script::Source;
 
 /// How many arguments `request` has besides its own.
 pub(super) fn more_arguments(request: &Request, notices: &[Arc<Notices>]) -> usize {
-    let settings: usize = notices.iter().map(|notices| notices.settings_len()).sum();
+    let settings: usize = notices.iter().map(|notices| notices.settings().len()).sum();
     let wrapped = if request.is_script().is_some() { 0 } else { SCRIPT_ARGUMENTS };
     wrapped + SEQUENCES_KEY + settings + SETTINGS_OF_ALL
 }
@@ -26,7 +26,7 @@ pub(super) fn each_argument(line: &Line<'_>, script: &Source, visit: &mut impl F
         _ => [b"EVALSHA", script.hash.as_bytes()].map(&mut *visit),
     };
     let keys = line.part.map_or(request.key_count(), <[usize]>::len);
-    visit((keys + SEQUENCES_KEY).to_string().as_bytes());
+    visit(decimal(keys + SEQUENCES_KEY, &mut [0; 20]));
     let mut slot = None;
     each_key(line, |key| {
         if line.in_cluster {
@@ -48,8 +48,8 @@ pub(super) fn each_argument(line: &Line<'_>, script: &Source, visit: &mut impl F
         None => request.others().for_each(&mut *visit),
     }
     let notices = request.notices();
-    notices.iter().for_each(|notices| notices.each_setting(visit));
-    visit(notices.len().to_string().as_bytes());
+    notices.iter().flat_map(|notices| notices.settings()).for_each(|setting| visit(setting));
+    visit(decimal(notices.len(), &mut [0; 20]));
     visit(notices::head(slot).as_bytes());
 }
 

@@ -1,16 +1,16 @@
-//! Events of the libraries, sent and heard by the plain driver.
+//! Events, told and heard.
 
-use redis_collections::{LocalServer, MessagePack, RedisDict};
+use redis_collections::{Client, Event, LocalServer, MessagePack, NoticeFormat, PyDict, RedisDict};
 use serde_json::json;
 
-use crate::peer::{PATIENCE, Peer, assert_done, start};
+use crate::peer::{PATIENCE, Peer, assert_done, hard_of_hearing, start};
 use crate::support::kinds::{Kind, ok, on_both_kinds};
 use crate::support::servers::run;
 
 /// Closes what is listened to.
 const END: &str = "end";
 
-on_both_kinds!(a_cache_of_python_follows_what_rust_writes);
+on_both_kinds!(rust_hears_what_python_tells, python_hears_what_rust_tells);
 
 #[test]
 fn redis_pubsub_dict_tells_of_updates_and_deletions() {
@@ -55,36 +55,54 @@ fn redis_pydict_tells_of_single_updates_only() {
 }
 
 #[test]
-fn redis_pubsub_dict_hears_what_is_published() {
+fn rust_tells_what_redis_pydict_tells() {
     let server = LocalServer::start().expect("a server");
-    let listener = Peer::start(&server, ["pubsub-listen", "app"]);
-    listener.expect_ready();
-    for (action, key) in [("update", "k1"), ("delete", "two words")] {
-        publish(&server, &format!("app/{action}"), key);
-        let message = json!({"op": "message", "action": action, "key": key});
-        listener.expect_line(action, |line| *line == message);
-    }
+    let client = Client::open(server.url()).expect("a connection");
+    let format = NoticeFormat::PyDict("me".to_owned());
+    let dict: RedisDict<String, i64> = RedisDict::with_prefix(&client, "ns&&").notifying(format);
+    let heard = events(&server, || {
+        dict.insert("k1", &1).expect("written");
+        dict.remove("k1").expect("removed");
+    });
+    assert_heard(&heard, &[("event_ns&&k1", "me")]);
 }
 
-async fn a_cache_of_python_follows_what_rust_writes<C: Kind>() {
+async fn python_hears_what_rust_tells<C: Kind>() {
     let (server, client) = start::<C>().await;
-    let dict: RedisDict<String, MessagePack<i64>, C> = RedisDict::with_prefix(&client, "app/");
-    ok!(dict.insert("old", &1));
+    let dict: RedisDict<String, MessagePack<i64>, C> =
+        RedisDict::with_prefix(&client, "app/").notifying(NoticeFormat::PubSubDict);
+    let listener = Peer::start(&server, ["pubsub-listen", "app"]);
+    listener.expect_ready();
+    let expect = |action: &str, key: &str| {
+        let message = json!({"op": "message", "action": action, "key": key});
+        listener.expect_line(action, |line| *line == message);
+    };
+    ok!(dict.insert("k1", &1));
+    expect("update", "k1");
+    ok!(dict.insert_many([("two words", &2), ("k1", &2)]));
+    expect("update", "two words");
+    expect("update", "k1");
+    ok!(dict.remove("two words"));
+    expect("delete", "two words");
+}
 
-    let watch = Peer::start(&server, ["pubsub-cache-watch", "app", "old", "new"]);
-    let cache = &watch.expect_ready()["cache"];
-    assert_eq!(*cache, json!({"old": {"t": "int", "v": "1"}, "new": {"t": "NoneKey"}}));
-
-    for (key, value) in [("old", 2), ("new", 3)] {
-        ok!(dict.insert(key, &value));
-        publish(&server, "app/update", key);
-        let value = json!({"t": "int", "v": value.to_string()});
-        watch.expect_line(key, |line| line["cache"][key] == value);
+async fn rust_hears_what_python_tells<C: Kind>() {
+    let (server, client) = hard_of_hearing::<C>().await;
+    let app: RedisDict<String, MessagePack<i64>, C> =
+        RedisDict::with_prefix(&client, "app/").notifying(NoticeFormat::PubSubDict);
+    let ns: RedisDict<String, PyDict<i64>, C> =
+        RedisDict::with_prefix(&client, "ns&&").notifying(NoticeFormat::PyDict("us".to_owned()));
+    let (mut of_app, mut of_ns) = (ok!(app.subscribe("k*")), ok!(ns.subscribe("*")));
+    assert!(!of_app.hears_everybody());
+    assert_done(&Peer::run(&server, ["pubsub-write", "app", "other=1", "k1=1"]));
+    assert_done(&Peer::run(&server, ["pubsub-delete", "app", "k1"]));
+    assert_done(&Peer::run(&server, ["pydict-write", "ns", "k2=1", "--notify=me"]));
+    let k1 = || "k1".to_owned();
+    for expected in [Event::Updated(k1()), Event::Removed(k1())] {
+        assert_eq!(C::event(&mut of_app).await.expect("a key"), expected);
     }
-    ok!(dict.remove("old"));
-    publish(&server, "app/delete", "old");
-    let left = watch.expect_line("deletion", |line| line["cache"].get("old").is_none());
-    assert_eq!(left["subscriber_alive"], true);
+    let event = C::event(&mut of_ns).await.expect("a key");
+    assert_eq!(event, Event::Updated("k2".to_owned()));
 }
 
 /// The channels and messages of all that is published while something is done.

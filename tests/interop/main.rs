@@ -3,6 +3,7 @@
 
 mod cache;
 mod events;
+mod near;
 mod peer;
 mod pubsub_dict;
 mod pydict;

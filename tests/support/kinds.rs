@@ -6,11 +6,13 @@ use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 
 use redis_collections::{
-    AsyncClient, Client, ClientBuilder, LocalServer, Pipeline, Result, RoundTrips, Scan,
+    AsyncClient, Client, ClientBuilder, Event, LocalServer, Pipeline, Result, RoundTrips, Scan,
+    Subscription,
 };
 use tokio::runtime::Runtime;
 
 use super::cluster::Cluster;
+use super::servers::PATIENCE;
 
 /// The server of this test program.
 pub(crate) static SERVER: LazyLock<LocalServer> =
@@ -23,6 +25,18 @@ pub(crate) static CLUSTER: LazyLock<Cluster> =
 /// A client of [`SERVER`].
 pub(crate) fn client() -> Client {
     Client::open(SERVER.url()).expect("a connection")
+}
+
+/// Lets the shared servers tell of all changes to keys. Scenarios that each add what they need would
+/// take it from each other.
+pub(crate) fn tell_everything() {
+    static TOLD: LazyLock<()> = LazyLock::new(|| {
+        for url in CLUSTER.urls().into_iter().chain([SERVER.url().to_owned()]) {
+            let set = "CONFIG SET notify-keyspace-events KEAn";
+            let () = super::servers::query(&url, set).expect("a setting");
+        }
+    });
+    LazyLock::force(&TOLD);
 }
 
 /// The runtime of async clients that outlive one scenario.
@@ -53,6 +67,9 @@ pub(crate) trait Kind: RoundTrips + Debug {
     async fn transaction<P: Pipeline + Send>(&self, commands: P) -> Result<P::Values>;
 
     async fn check(&self) -> Result<()>;
+
+    /// The next event, which is waited for with patience.
+    async fn event<K: Send + 'static>(events: &mut Subscription<K, Self>) -> Result<Event<K>>;
 }
 
 impl Kind for Client {
@@ -94,6 +111,10 @@ impl Kind for Client {
 
     async fn check(&self) -> Result<()> {
         Client::check(self)
+    }
+
+    async fn event<K: Send + 'static>(events: &mut Subscription<K>) -> Result<Event<K>> {
+        events.next_within(PATIENCE).expect("an event")
     }
 }
 
@@ -140,6 +161,10 @@ impl Kind for AsyncClient {
 
     async fn check(&self) -> Result<()> {
         AsyncClient::check(self).await
+    }
+
+    async fn event<K: Send + 'static>(events: &mut Subscription<K, Self>) -> Result<Event<K>> {
+        tokio::time::timeout(PATIENCE, events.next()).await.expect("an event")
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod proxy;
 pub(crate) mod python;
 pub(crate) mod sentinel;
 pub(crate) mod servers;
+pub(crate) mod staleness;
 pub(crate) mod tls;
 pub(crate) mod workload;
 

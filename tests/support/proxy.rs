@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     io::{self, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
+    sync::atomic::{AtomicU16, Ordering},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
@@ -23,7 +24,7 @@ pub(crate) struct Proxy {
 }
 
 struct Shared {
-    server_port: u16,
+    server_port: AtomicU16,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -38,6 +39,7 @@ struct State {
     round_trips: usize,
     open: HashMap<usize, Connection>,
     held: [bool; 2],
+    listeners_held: bool,
     bytes_until_cut: [Option<usize>; 2],
     reply_delay: Duration,
 }
@@ -45,6 +47,8 @@ struct State {
 struct Connection {
     streams: Arc<Streams>,
     answered: bool,
+    /// Whether the client has subscribed to something.
+    listens: bool,
 }
 
 struct Streams {
@@ -58,12 +62,18 @@ impl Proxy {
         let port = listener.local_addr()?.port();
         let state = State { new_listener: Some(listener), listening: true, ..State::default() };
         let state = Mutex::new(state);
-        let shared = Arc::new(Shared { server_port, state, changed: Condvar::new() });
+        let shared =
+            Arc::new(Shared { server_port: server_port.into(), state, changed: Condvar::new() });
         let thread = Some(thread::spawn({
             let shared = Arc::clone(&shared);
             move || shared.serve()
         }));
         Ok(Self { port, shared, thread })
+    }
+
+    /// Forwards to another port from the next connection on.
+    pub(crate) fn lead_to(&self, server_port: u16) {
+        self.shared.server_port.store(server_port, Ordering::Relaxed);
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -102,9 +112,14 @@ impl Proxy {
         self.shared.state().held[direction as usize] = true;
     }
 
+    /// Delivers nothing on connections that subscribe to something until [`release`](Self::release).
+    pub(crate) fn hold_listeners(&self) {
+        self.shared.state().listeners_held = true;
+    }
+
     /// Delivers everything held, and from now on at once.
     pub(crate) fn release(&self) {
-        self.shared.change(|state| state.held = [false; 2]);
+        self.shared.change(|state| (state.held, state.listeners_held) = ([false; 2], false));
     }
 
     pub(crate) fn delay_replies(&self, delay: Duration) {
@@ -186,11 +201,12 @@ impl Shared {
 
     fn open(&self, number: usize, client: TcpStream) -> io::Result<Arc<Streams>> {
         self.state().connections += 1;
-        let server = TcpStream::connect(("127.0.0.1", self.server_port))?;
+        let server = TcpStream::connect(("127.0.0.1", self.server_port.load(Ordering::Relaxed)))?;
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
         let streams = Arc::new(Streams { client, server });
-        let connection = Connection { streams: Arc::clone(&streams), answered: true };
+        let connection =
+            Connection { streams: Arc::clone(&streams), answered: true, listens: false };
         self.state().open.insert(number, connection);
         Ok(streams)
     }
@@ -202,6 +218,9 @@ impl Shared {
         };
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(length @ 1..) = from.read(&mut buffer) {
+            if matches!(direction, Direction::Requests) && subscribes(&buffer[..length]) {
+                self.state().listens(number);
+            }
             let Some((delivered, cut)) = self.admit(number, length, direction) else { break };
             if to.write_all(&buffer[..delivered]).is_err() || cut {
                 break;
@@ -223,8 +242,7 @@ impl Shared {
             }
         }
         drop(state);
-        let mut state =
-            self.wait_while(|state| state.held[direction as usize] && state.is_open(number));
+        let mut state = self.wait_while(|state| state.is_held(number, direction));
         let connection = state.open.get_mut(&number)?;
         connection.answered |= matches!(direction, Direction::Replies);
         let Some(left) = state.bytes_until_cut[direction as usize] else {
@@ -239,6 +257,17 @@ impl Shared {
 impl State {
     fn is_open(&self, number: usize) -> bool {
         self.open.contains_key(&number)
+    }
+
+    fn is_held(&self, number: usize, direction: Direction) -> bool {
+        let Some(connection) = self.open.get(&number) else { return false };
+        self.held[direction as usize] || (self.listeners_held && connection.listens)
+    }
+
+    fn listens(&mut self, number: usize) {
+        if let Some(connection) = self.open.get_mut(&number) {
+            connection.listens = true;
+        }
     }
 
     fn count_request(&mut self, number: usize) {
@@ -263,3 +292,9 @@ impl State {
         numbers.into_iter().for_each(|number| self.close(number));
     }
 }
+
+fn subscribes(requests: &[u8]) -> bool {
+    requests.windows(SUBSCRIBE.len()).any(|window| window == SUBSCRIBE)
+}
+
+const SUBSCRIBE: &[u8] = b"SUBSCRIBE\r\n";

@@ -23,6 +23,7 @@ pub(crate) fn all<'a>(setting: &'a Setting, data: &'a Data) -> Vec<Pair<'a>> {
     let mut pairs = on_hashes(setting, data);
     pairs.extend(on_strings(setting, data));
     pairs.extend(on_lists(setting, data));
+    pairs.extend(that_tell(setting, data));
     pairs
 }
 
@@ -187,6 +188,36 @@ fn on_lists<'a>(setting: &'a Setting, Data { users, .. }: &'a Data) -> Vec<Pair<
             fill_users,
             move || list_of_users.pop_front().unwrap(),
             move || read(setting.query(cmd("LPOP").arg("list of users"))),
+        ),
+    ]
+}
+
+/// What it costs to tell of each change: compared with a transaction, and with telling nobody.
+fn that_tell<'a>(setting: &'a Setting, Data { texts, .. }: &'a Data) -> Vec<Pair<'a>> {
+    let key = &*texts[0].0;
+    vec![
+        Pair::new(
+            "told insert / MULTI",
+            move || setting.told.insert(key, &36).unwrap(),
+            move || setting.tell("numbers by hand:", [(key, "36")].into_iter()),
+        ),
+        Pair::new(
+            "told insert / plain",
+            move || setting.told.insert(key, &36).unwrap(),
+            move || setting.numbers.insert(key, &36).unwrap(),
+        ),
+        Pair::new(
+            "told 1,000 / MULTI",
+            move || setting.told_texts.insert_many(each(texts)).unwrap(),
+            move || {
+                let entries = texts.iter().map(|(key, text)| (&**key, &**text));
+                setting.tell("texts by hand:", entries);
+            },
+        ),
+        Pair::new(
+            "told 1,000 / plain",
+            move || setting.told_texts.insert_many(each(texts)).unwrap(),
+            move || setting.texts.insert_many(each(texts)).unwrap(),
         ),
     ]
 }

@@ -1,7 +1,7 @@
 //! What the operations work with.
 
 use redis::{Cmd, FromRedisValue, IntoConnectionInfo};
-use redis_collections::{Client, Json, RedisDict, RedisHashDict, RedisList};
+use redis_collections::{Client, Json, NoticeFormat, RedisDict, RedisHashDict, RedisList};
 use serde::{Deserialize, Serialize};
 
 /// Both ways on one server: the collections, and a pool for what is written by hand.
@@ -11,7 +11,9 @@ pub(crate) struct Setting {
     pub(crate) hash_of_texts: RedisHashDict<String, String>,
     pub(crate) hash_of_users: RedisHashDict<String, Json<User>>,
     pub(crate) numbers: RedisDict<String, u64>,
+    pub(crate) told: RedisDict<String, u64>,
     pub(crate) texts: RedisDict<String, String>,
+    pub(crate) told_texts: RedisDict<String, String>,
     pub(crate) users: RedisDict<String, Json<User>>,
     pub(crate) list_of_texts: RedisList<String>,
     pub(crate) list_of_users: RedisList<Json<User>>,
@@ -40,11 +42,24 @@ impl Setting {
             hash_of_texts: RedisHashDict::new(&client, "hash of texts"),
             hash_of_users: RedisHashDict::new(&client, "hash of users"),
             numbers: RedisDict::new(&client, "numbers"),
+            told: RedisDict::new(&client, "told").notifying(NoticeFormat::Own),
             texts: RedisDict::new(&client, "texts"),
+            told_texts: RedisDict::new(&client, "told texts").notifying(NoticeFormat::Own),
             users: RedisDict::new(&client, "users"),
             list_of_texts: RedisList::new(&client, "list of texts"),
             list_of_users: RedisList::new(&client, "list of users"),
         }
+    }
+
+    /// Sets strings and tells of each, in a transaction that was written by hand.
+    pub(crate) fn tell<'a>(&self, prefix: &str, entries: impl Iterator<Item = (&'a str, &'a str)>) {
+        let mut transaction = redis::pipe();
+        transaction.atomic();
+        for (key, value) in entries {
+            transaction.cmd("PUBLISH").arg(format!("{prefix}update")).arg(key).ignore();
+            transaction.cmd("SET").arg(format!("{prefix}{key}")).arg(value).ignore();
+        }
+        transaction.exec(&mut *self.pool.get().unwrap()).unwrap();
     }
 
     /// Runs a command that was written by hand.

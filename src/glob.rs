@@ -1,5 +1,17 @@
 //! Patterns as Redis matches them: <https://valkey.io/commands/keys/>.
 
+/// The pattern that matches just `literal`.
+pub(crate) fn escape(literal: &[u8]) -> Vec<u8> {
+    let mut pattern = Vec::with_capacity(literal.len());
+    for &byte in literal {
+        if b"*?[]\\^-".contains(&byte) {
+            pattern.push(b'\\');
+        }
+        pattern.push(byte);
+    }
+    pattern
+}
+
 /// Whether all of `text` matches `pattern`: `*`, `?`, `[a-z]`, `[^a-z]`, and `\` before what stands
 /// for itself.
 pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {

@@ -1,0 +1,28 @@
+// A dictionary tells of its changes, and a program listens. The events are no more than hints: they
+// say what to read again. After a `Gap` that is everything.
+use std::error::Error;
+
+use redis_collections::{Client, Event, LocalServer, NoticeFormat, RedisDict};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let server = LocalServer::start()?;
+    let client = Client::open(server.url())?;
+    let ages: RedisDict<String, u32> = RedisDict::new(&client, "ages").notifying(NoticeFormat::Own);
+    let mut events = ages.subscribe("*")?;
+
+    ages.insert("ann", &36)?;
+    ages.insert("ann", &37)?;
+    ages.remove("ann")?;
+    for _ in 0..3 {
+        match events.next().ok_or("a subscription has no end")?? {
+            Event::Inserted(name) | Event::Updated(name) => {
+                println!("{name}: {:?}", ages.get(&name)?)
+            }
+            Event::Removed(name) | Event::Expired(name) => println!("{name} is gone"),
+            Event::Cleared => println!("all are gone"),
+            Event::Gap => println!("read again: {:?}", ages.to_map()?),
+            _ => {}
+        }
+    }
+    Ok(())
+}

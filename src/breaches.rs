@@ -1,0 +1,41 @@
+//! Rules that a test may break, to see that they are needed.
+
+use std::marker::PhantomData;
+
+/// Which of the breaches `B` of its rules something commits: none, outside of tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Breaches<B> {
+    #[cfg(test)]
+    breach: Option<B>,
+    breaches: PhantomData<B>,
+}
+
+impl<B: PartialEq> Breaches<B> {
+    #[cfg(test)]
+    pub(crate) fn of(breach: B) -> Self {
+        Self { breach: Some(breach), breaches: PhantomData }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn has(&self, breach: B) -> bool {
+        self.breach == Some(breach)
+    }
+
+    #[cfg(not(test))]
+    pub(crate) const fn has(&self, _: B) -> bool
+    where
+        B: Copy,
+    {
+        false
+    }
+}
+
+impl<B> Default for Breaches<B> {
+    fn default() -> Self {
+        Self {
+            #[cfg(test)]
+            breach: None,
+            breaches: PhantomData,
+        }
+    }
+}

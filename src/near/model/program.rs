@@ -1,0 +1,163 @@
+//! The program whose cache it is: the shipped rules, put together as `cache.rs` does it.
+
+use super::Mutant;
+use crate::breaches::Breaches;
+use crate::near::lease::Lease;
+use crate::near::shard::{Begun, Shard, Store};
+
+/// A cache of one key, in the steps that locks and atomics make of what it does.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Program {
+    shard: Shard<(), u64>,
+    pub(super) lease: Lease,
+    kept: Option<Kept>,
+    epoch: u64,
+    served_until: u64,
+    certain_until: u64,
+    last_token: u64,
+    mutant: Mutant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Kept {
+    pub(super) value: usize,
+    epoch: u64,
+}
+
+/// What the first half of a lookup takes note of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Glimpse {
+    ServedUntil(u64),
+    /// Of a mutant, which looks at the value first.
+    Kept(Option<(usize, u64)>),
+}
+
+/// What is left to do of something that concerns everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Work {
+    /// The lock of `sight` is held.
+    Show,
+    ClearReads,
+    ClearValues,
+}
+
+/// What is asked for by whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Task {
+    Asks,
+    Leads { token: u64, epoch: u64 },
+    Joins { token: u64 },
+}
+
+impl Program {
+    pub(super) fn new(bound: u64, grace: u64, mutant: Mutant) -> Self {
+        let (mut shard, mut lease) = (Shard::new(), Lease::new(bound, grace));
+        match mutant {
+            Mutant::Shard(breach) => shard.breaches = Breaches::of(breach),
+            Mutant::Lease(breach) => lease.breaches = Breaches::of(breach),
+            _ => {}
+        }
+        lease.connected(1, 0);
+        let (epoch, served_until) = (lease.epoch(), lease.served_until());
+        let certain_until = lease.certain_until();
+        Self { shard, lease, kept: None, epoch, served_until, certain_until, last_token: 0, mutant }
+    }
+
+    pub(super) fn glimpse(&self) -> Glimpse {
+        match self.mutant {
+            Mutant::LooksAtTheValueFirst => {
+                Glimpse::Kept(self.kept.map(|kept| (kept.value, kept.epoch)))
+            }
+            _ => Glimpse::ServedUntil(self.served_until),
+        }
+    }
+
+    pub(super) fn lookup(&self, glimpse: Glimpse, now: u64) -> Option<usize> {
+        let (kept, until) = match glimpse {
+            Glimpse::ServedUntil(until) => (self.kept, until),
+            Glimpse::Kept(kept) => {
+                (kept.map(|(value, epoch)| Kept { value, epoch }), self.served_until)
+            }
+        };
+        let kept = kept.filter(|kept| self.is_of_this_epoch(kept) && now < until);
+        kept.map(|kept| kept.value)
+    }
+
+    fn is_of_this_epoch(&self, kept: &Kept) -> bool {
+        kept.epoch == self.epoch || self.mutant == Mutant::ServesAnotherEpoch
+    }
+
+    pub(super) fn begin(&mut self, now: u64) -> Task {
+        if now >= self.certain_until && self.mutant != Mutant::LeadsWhenUncertain {
+            return Task::Asks;
+        }
+        self.last_token += 1;
+        let (token, epoch) = (self.last_token, self.epoch);
+        match self.shard.begin(&(), token, epoch, token) {
+            Begun::Leads => Task::Leads { token, epoch },
+            Begun::Joins(token) => Task::Joins { token },
+        }
+    }
+
+    /// Ends a read that found a value or failed. Says whether the value entered.
+    pub(super) fn end(&mut self, task: Task, found: Option<usize>) -> bool {
+        match task {
+            Task::Leads { token, epoch } => {
+                let kept = found.map(|value| Kept { value, epoch });
+                self.shard.end(&(), token, self.epoch, kept, &mut self.kept)
+            }
+            Task::Asks if found.is_some() && self.mutant != Mutant::AsksAndForgetsNothing => {
+                self.changed();
+                false
+            }
+            Task::Asks | Task::Joins { .. } => false,
+        }
+    }
+
+    pub(super) fn changed(&mut self) {
+        self.shard.changed(&(), &mut self.kept);
+    }
+
+    /// The first step of what changes the lease.
+    pub(super) fn see(&mut self, change: impl FnOnce(&mut Lease)) {
+        change(&mut self.lease);
+        match self.mutant {
+            Mutant::ShowsTheEpochLast => self.show_times(),
+            _ => self.epoch = self.lease.epoch(),
+        }
+    }
+
+    /// One more step. Gives what is left.
+    pub(super) fn work(&mut self, work: Work) -> Option<Work> {
+        match work {
+            Work::Show => {
+                self.epoch = self.lease.epoch();
+                self.show_times();
+                Some(Work::ClearReads)
+            }
+            Work::ClearReads => {
+                self.shard.clear();
+                Some(Work::ClearValues)
+            }
+            Work::ClearValues => {
+                self.kept = None;
+                None
+            }
+        }
+    }
+
+    pub(super) fn show_times(&mut self) {
+        self.served_until = self.lease.served_until();
+        self.certain_until = self.lease.certain_until();
+    }
+}
+
+impl Store<(), Kept> for Option<Kept> {
+    fn insert(&mut self, (): (), kept: Kept) {
+        *self = Some(kept);
+    }
+
+    fn remove(&mut self, (): &()) {
+        *self = None;
+    }
+}

@@ -1,0 +1,89 @@
+//! Caches here and in Python, each of which follows what the other writes.
+
+use redis_collections::{CachedDict, MessagePack, NearCache, NoticeFormat, PyDict, RedisDict};
+use serde_json::json;
+
+use crate::peer::{Peer, assert_done, hard_of_hearing, start};
+use crate::support::kinds::{Kind, ok, on_both_kinds};
+
+on_both_kinds!(
+    a_cache_of_python_follows_what_rust_writes,
+    a_cache_follows_what_python_tells,
+    a_cache_follows_what_python_does_not_tell,
+);
+
+async fn a_cache_of_python_follows_what_rust_writes<C: Kind>() {
+    let (server, client) = start::<C>().await;
+    let dict: RedisDict<String, MessagePack<i64>, C> =
+        RedisDict::with_prefix(&client, "app/").notifying(NoticeFormat::PubSubDict);
+    ok!(dict.insert("old", &1));
+
+    let watch = Peer::start(&server, ["pubsub-cache-watch", "app", "old", "new"]);
+    let cache = &watch.expect_ready()["cache"];
+    assert_eq!(*cache, json!({"old": {"t": "int", "v": "1"}, "new": {"t": "NoneKey"}}));
+
+    for (key, value) in [("old", 2), ("new", 3)] {
+        ok!(dict.insert(key, &value));
+        let value = json!({"t": "int", "v": value.to_string()});
+        watch.expect_line(key, |line| line["cache"][key] == value);
+    }
+    ok!(dict.remove("old"));
+    let left = watch.expect_line("deletion", |line| line["cache"].get("old").is_none());
+    assert_eq!(left["subscriber_alive"], true);
+}
+
+async fn a_cache_follows_what_python_tells<C: Kind>() {
+    let (server, client) = hard_of_hearing::<C>().await;
+    let dict: RedisDict<String, MessagePack<i64>, C> =
+        RedisDict::with_prefix(&client, "app/").notifying(NoticeFormat::PubSubDict);
+    let cached = ok!(dict.cached(NearCache::notices()));
+    assert_eq!((ok!(cached.get("a")), ok!(cached.get("b"))), (None, None));
+    assert_done(&Peer::run(&server, ["pubsub-write", "app", "a=1", "b=2"]));
+    assert!(becomes(&cached, "a", Some(1)).await && becomes(&cached, "b", Some(2)).await);
+    assert_done(&Peer::run(&server, ["pubsub-cache-write", "app", "a=3"]));
+    assert!(becomes(&cached, "a", Some(3)).await);
+    assert_done(&Peer::run(&server, ["pubsub-delete", "app", "b"]));
+    assert!(becomes(&cached, "b", None).await);
+    // What is not told is not heard either, by one who may not turn on the server's notifications.
+    assert_done(&Peer::run(&server, ["dict-write", "app", "a=4"]));
+    assert_eq!(cached.peek("a"), Some(Some(3.into())));
+}
+
+async fn a_cache_follows_what_python_does_not_tell<C: Kind>() {
+    let (server, client) = start::<C>().await;
+    let app: RedisDict<String, MessagePack<i64>, C> = RedisDict::with_prefix(&client, "app/");
+    let ns: RedisDict<String, PyDict<i64>, C> = RedisDict::with_prefix(&client, "ns&&");
+    for way in [NearCache::tracking(), NearCache::notices()] {
+        let app = ok!(app.cached(way.clone()));
+        assert_eq!(ok!(app.get("a")), None);
+        assert_done(&Peer::run(&server, ["dict-write", "app", "a=1"]));
+        assert!(becomes(&app, "a", Some(1)).await);
+        ok!(app.clear());
+        let ns = ok!(ns.cached(way));
+        assert_eq!(ok!(ns.get("a")), None);
+        assert_done(&Peer::run(&server, ["pydict-write", "ns", "a=1"]));
+        for _ in 0..5000 {
+            if ok!(ns.get("a")).is_some() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        assert_eq!(ok!(ns.get("a")).as_deref(), Some(&1));
+        assert_done(&Peer::run(&server, ["pydict-delete", "ns", "a"]));
+    }
+}
+
+/// Whether the cached value becomes `expected`.
+async fn becomes<C: Kind>(
+    cached: &CachedDict<String, MessagePack<i64>, C>,
+    key: &str,
+    expected: Option<i64>,
+) -> bool {
+    for _ in 0..5000 {
+        if ok!(cached.get(key)).as_deref().copied() == expected {
+            return true;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    false
+}

@@ -1,0 +1,94 @@
+//! Connections that end or hang.
+
+use redis::cmd;
+
+use super::Fixture;
+use super::support::concurrent::{Concurrent, on_both_kinds};
+use super::support::eventually;
+use super::support::proxy::Direction;
+use super::support::servers::{Outcome, query, run};
+
+on_both_kinds![
+    connections_that_listen_are_killed,
+    all_connections_are_killed,
+    connections_that_listen_hang,
+    all_connections_hang,
+    nothing_can_be_reached_for_a_while,
+    connections_that_listen_overflow,
+];
+
+fn connections_that_listen_are_killed<C: Concurrent>() -> Outcome {
+    let fixture = Fixture::<C>::start()?;
+    for _ in 0..3 {
+        let gaps = fixture.watches.gaps();
+        let killed: u64 = query(fixture.server.url(), "CLIENT KILL TYPE pubsub")?;
+        assert_eq!(killed, 3);
+        assert!(eventually(|| fixture.watches.gaps() == gaps + killed));
+        fixture.watches.go_on();
+    }
+    fixture.finish("listening connections killed")
+}
+
+fn all_connections_are_killed<C: Concurrent>() -> Outcome {
+    let fixture = Fixture::<C>::start()?;
+    for _ in 0..3 {
+        let gaps = fixture.watches.gaps();
+        fixture.proxy.kill();
+        assert!(eventually(|| fixture.watches.gaps() >= gaps + 3));
+        fixture.watches.go_on();
+    }
+    fixture.finish("all connections killed")
+}
+
+fn connections_that_listen_hang<C: Concurrent>() -> Outcome {
+    let fixture = Fixture::<C>::start()?;
+    fixture.proxy.hold_listeners();
+    fixture.watches.are_cut_off();
+    let misses = || fixture.watches.0.iter().map(|watch| watch.cached.stats().misses).sum::<u64>();
+    let before = misses();
+    fixture.watches.outlast_the_bound();
+    assert!(misses() > before, "the server is asked");
+    fixture.proxy.release();
+    fixture.finish("listening connections half-open")
+}
+
+fn all_connections_hang<C: Concurrent>() -> Outcome {
+    let fixture = Fixture::<C>::start()?;
+    for direction in [Direction::Requests, Direction::Replies] {
+        fixture.proxy.hold(direction);
+        fixture.watches.are_cut_off();
+        let written = fixture.watches.0[0].written();
+        assert!(eventually(|| fixture.watches.0[0].written() > written), "writers go on");
+        fixture.proxy.release();
+        fixture.watches.go_on();
+    }
+    fixture.finish("all connections half-open")
+}
+
+fn nothing_can_be_reached_for_a_while<C: Concurrent>() -> Outcome {
+    let fixture = Fixture::<C>::start()?;
+    fixture.proxy.refuse();
+    fixture.proxy.kill();
+    fixture.watches.are_cut_off();
+    fixture.proxy.accept()?;
+    fixture.finish("connections refused")
+}
+
+fn connections_that_listen_overflow<C: Concurrent>() -> Outcome {
+    let fixture = Fixture::<C>::start()?;
+    let url = fixture.server.url();
+    let mut limit = cmd("CONFIG");
+    limit.arg("SET").arg("client-output-buffer-limit").arg("pubsub 1mb 512kb 1");
+    let () = run(url, &limit)?;
+    fixture.proxy.hold_listeners();
+    let mut flood = cmd("PUBLISH");
+    flood.arg("watched-Tracking:~forget").arg(vec![b'x'; 4 << 20]);
+    let is_cut = || {
+        let heard = run::<u64>(url, &flood);
+        heard.is_ok_and(|heard| heard == 0)
+    };
+    assert!(eventually(is_cut), "the server ends a connection that takes nothing");
+    fixture.watches.are_cut_off();
+    fixture.proxy.release();
+    fixture.finish("a listening connection overflown")
+}

@@ -1,0 +1,129 @@
+//! What a cache answers while it may miss changes.
+
+use std::time::Duration;
+
+use redis_collections::{
+    CachedDict, Client, Error, LocalServer, NearCache, RedisDict, WhileCutOff,
+};
+
+use super::support::concurrent::{Concurrent, on_both_kinds};
+use super::support::eventually;
+use super::support::kinds::settle;
+use super::support::proxy::Proxy;
+use super::support::servers::Outcome;
+use super::support::staleness::{BOUND, Watch, Way};
+
+on_both_kinds![
+    the_server_is_asked,
+    older_values_are_served_for_the_time_given,
+    what_is_served_meanwhile_is_no_older_than_was_given,
+    a_read_fails,
+];
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn the_server_is_asked<C: Concurrent>() -> Outcome {
+    for way in Way::ALL {
+        let (cut_off, cached) = CutOff::<C>::start(way, way.near_cache())?;
+        assert_eq!((cached.peek("a"), cached.peek("b")), (None, None));
+        assert_eq!((get(&cached, "a")?, get(&cached, "b")?), (Some(2), Some(2)), "{way:?}");
+        assert_eq!(cached.peek("a"), None, "it is not kept");
+        cut_off.end(&cached);
+    }
+    Ok(())
+}
+
+fn older_values_are_served_for_the_time_given<C: Concurrent>() -> Outcome {
+    for way in Way::ALL {
+        let near_cache = way.near_cache().while_cut_off(WhileCutOff::Serve(LONG));
+        let (cut_off, cached) = CutOff::<C>::start(way, near_cache)?;
+        assert_eq!(get(&cached, "a")?, Some(1), "{way:?}");
+        assert_eq!(get(&cached, "b")?, Some(2), "{way:?}: the server is asked for what is missing");
+        cut_off.end(&cached);
+    }
+    Ok(())
+}
+
+fn what_is_served_meanwhile_is_no_older_than_was_given<C: Concurrent>() -> Outcome {
+    let server = LocalServer::start()?;
+    let proxy = Proxy::to(server.port())?;
+    let (reader, writer) = (C::connect(C::builder(&proxy.url())), Client::open(server.url())?);
+    let grace = 2 * BOUND;
+    let watches = Way::ALL.map(|way| {
+        let near_cache = way.near_cache().while_cut_off(WhileCutOff::Serve(grace));
+        let prefix = format!("graced-{way:?}:");
+        Watch::start_as(way, &reader, &writer, &prefix, (near_cache, grace))
+    });
+    let watches = super::Watches(watches.into());
+    watches.go_on();
+    proxy.hold_listeners();
+    watches.are_cut_off();
+    let hits = || watches.0.iter().map(|watch| watch.cached.stats().hits).collect::<Vec<_>>();
+    let before = hits();
+    watches.outlast_the_bound();
+    assert!(hits().iter().zip(before).all(|(hits, before)| *hits > before));
+    proxy.release();
+    watches.finish("older values served");
+    Ok(())
+}
+
+fn a_read_fails<C: Concurrent>() -> Outcome {
+    for way in Way::ALL {
+        let near_cache = way.near_cache().while_cut_off(WhileCutOff::Fail);
+        let (cut_off, cached) = CutOff::<C>::start(way, near_cache)?;
+        for key in ["a", "b"] {
+            let error = get(&cached, key).unwrap_err();
+            assert!(matches!(&error, Error::CutOff { .. }), "{way:?}: {error}");
+            assert!(error.to_string().contains(&format!("d:{key}")), "{error}");
+        }
+        let dict = &*cached;
+        let unasked = C::finish(async { settle!(dict.get("a")) })?;
+        assert_eq!(unasked, Some(2), "the dictionary itself has no cache");
+        cut_off.end(&cached);
+    }
+    Ok(())
+}
+
+/// A server on which `a` and `b` were 1 and are 2, of which a cache that had asked for `a` has not
+/// heard.
+struct CutOff<C> {
+    _client: C,
+    proxy: Proxy,
+    _server: LocalServer,
+}
+
+type Cached<C> = CachedDict<String, u64, C>;
+
+impl<C: Concurrent> CutOff<C> {
+    fn start(way: Way, near_cache: NearCache) -> Outcome<(Self, Cached<C>)> {
+        let server = LocalServer::start()?;
+        let proxy = Proxy::to(server.port())?;
+        let client = C::connect(C::builder(&proxy.url()));
+        let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
+        let writer = way.writer(&Client::open(server.url())?, "d:").typed::<String, u64>();
+        writer.insert_many([("a", &1), ("b", &1)])?;
+        let cached = C::finish(async { settle!(dict.cached(near_cache)) })?;
+        assert!(eventually(|| get(&cached, "a").is_ok() && cached.peek("a").is_some()));
+        proxy.hold_listeners();
+        writer.insert_many([("a", &2), ("b", &2)])?;
+        assert!(eventually(|| !cached.stats().is_certain), "{way:?}");
+        Ok((Self { _client: client, proxy, _server: server }, cached))
+    }
+
+    /// It answers again, and does not ask.
+    fn end(self, cached: &Cached<C>) {
+        self.proxy.release();
+        let answers = || {
+            let found = get(cached, "a");
+            found.is_ok_and(|found| found == Some(2)) && cached.peek("a") == Some(Some(2.into()))
+        };
+        assert!(eventually(answers), "{:?}", cached.stats());
+    }
+}
+
+fn get<C: Concurrent>(
+    cached: &CachedDict<String, u64, C>,
+    key: &str,
+) -> redis_collections::Result<Option<u64>> {
+    Ok(C::finish(async { settle!(cached.get(key)) })?.as_deref().copied())
+}

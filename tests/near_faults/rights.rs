@@ -1,0 +1,67 @@
+//! Users who may not do all that a cache would like to.
+
+use redis::cmd;
+use redis_collections::{Client, LocalServer, NearCache, RedisDict};
+
+use super::support::concurrent::{Concurrent, on_both_kinds};
+use super::support::eventually;
+use super::support::kinds::settle;
+use super::support::servers::{Outcome, query, run};
+use super::support::staleness::{BOUND, Watch, Way};
+
+on_both_kinds![
+    what_a_cache_needs_is_named_if_it_is_refused,
+    writers_that_tell_are_heard_without_the_right_to_configure,
+];
+
+fn what_a_cache_needs_is_named_if_it_is_refused<C: Concurrent>() -> Outcome {
+    let server = LocalServer::start()?;
+    let (tracking, notices) = (NearCache::tracking(), NearCache::notices());
+    for (near_cache, rights, refused) in [
+        (&tracking, "~* &* +@all -client|tracking", "CLIENT"),
+        (&tracking, "~* &* +@all -subscribe", "SUBSCRIBE"),
+        (&tracking, "~* &* +@all -publish", "PUBLISH"),
+        (&tracking, "~* &* +@all -unlink", "UNLINK"),
+        (&tracking, "~* resetchannels &other +@all", "SUBSCRIBE"),
+        (&tracking, "~other:* &* +@all", "SET"),
+        (&notices, "~* &* +@all -subscribe", "SUBSCRIBE"),
+        (&notices, "~* &* +@all -publish", "PUBLISH"),
+        (&notices, "~* resetchannels &d:* +@all", "SUBSCRIBE"),
+    ] {
+        let client = client_with::<C>(&server, rights)?;
+        let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
+        let near_cache = near_cache.clone().max_staleness(BOUND);
+        let cached = C::finish(async { settle!(dict.cached(near_cache)) });
+        let error = cached.err().ok_or_else(|| format!("not refused: {rights}"))?;
+        assert_eq!(error.code(), Some("NOPERM"), "{rights}: {error}");
+        let command = error.attempt().map(|attempt| attempt.command().to_owned());
+        assert_eq!(command.as_deref(), Some(refused), "{rights}: {error}");
+        assert!(eventually(|| listeners(&server) == Some(0)), "{rights}: it goes on listening");
+    }
+    Ok(())
+}
+
+fn writers_that_tell_are_heard_without_the_right_to_configure<C: Concurrent>() -> Outcome {
+    let server = LocalServer::start()?;
+    let reader = client_with::<C>(&server, "~* &* +@all -config")?;
+    let watch = Watch::start(Way::Notices, &reader, &Client::open(server.url())?, "told:");
+    let watches = super::Watches(vec![watch]);
+    watches.go_on();
+    watches.outlast_the_bound();
+    let _: u64 = query(server.url(), "CLIENT KILL TYPE pubsub")?;
+    watches.finish("keyspace notifications refused");
+    Ok(())
+}
+
+fn client_with<C: Concurrent>(server: &LocalServer, rights: &str) -> Outcome<C> {
+    let mut user = cmd("ACL");
+    user.arg("SETUSER").arg("ann").arg("reset").arg("on").arg(">pw");
+    user.arg(rights.split(' ').collect::<Vec<_>>());
+    let () = run(server.url(), &user)?;
+    Ok(C::connect(C::builder(server.url()).user("ann").password("pw")))
+}
+
+fn listeners(server: &LocalServer) -> Option<usize> {
+    let clients: String = query(server.url(), "CLIENT LIST TYPE pubsub").ok()?;
+    Some(clients.lines().count())
+}

@@ -1,0 +1,130 @@
+//! What near caches and subscriptions leave behind. Alone in its program, so that it can count threads.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::fs;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use redis_collections::{LocalServer, RedisDict};
+use support::concurrent::{Concurrent, on_both_kinds};
+use support::kinds::{RUNTIME, settle};
+use support::servers::{Outcome, query};
+use support::staleness::Way;
+use support::{eventually, send_signal};
+
+on_both_kinds![
+    nothing_is_left_of_a_cache,
+    nothing_is_left_of_a_cache_that_is_cut_off,
+    nothing_is_left_of_a_cache_whose_server_hangs,
+    nothing_is_left_of_a_subscription,
+    nothing_is_left_of_a_subscription_whose_server_hangs,
+];
+
+/// What is there of caches and subscriptions: threads, tasks, and connections that listen.
+#[derive(Debug, PartialEq)]
+struct Left {
+    threads: usize,
+    tasks: usize,
+    listeners: usize,
+}
+
+const NOTHING: Left = Left { threads: 0, tasks: 0, listeners: 0 };
+
+/// What a server does when nobody listens any more.
+#[derive(Clone, Copy)]
+enum Server {
+    Answers,
+    /// It goes on later, and its connections are gone.
+    Hangs,
+    IsAway,
+}
+
+fn nothing_is_left_of_a_cache<C: Concurrent>() -> Outcome {
+    caches::<C>(Server::Answers)
+}
+
+fn nothing_is_left_of_a_cache_that_is_cut_off<C: Concurrent>() -> Outcome {
+    caches::<C>(Server::IsAway)
+}
+
+fn nothing_is_left_of_a_cache_whose_server_hangs<C: Concurrent>() -> Outcome {
+    caches::<C>(Server::Hangs)
+}
+
+fn nothing_is_left_of_a_subscription<C: Concurrent>() -> Outcome {
+    subscriptions::<C>(Server::Answers)
+}
+
+fn nothing_is_left_of_a_subscription_whose_server_hangs<C: Concurrent>() -> Outcome {
+    subscriptions::<C>(Server::Hangs)
+}
+
+fn caches<C: Concurrent>(server: Server) -> Outcome {
+    listening::<C, _>(server, |dict| {
+        Way::ALL.map(|way| {
+            let cached = C::finish(async { settle!(dict.cached(way.near_cache())) });
+            let cached = cached.expect("a cache");
+            (cached.clone(), cached)
+        })
+    })
+}
+
+fn subscriptions<C: Concurrent>(server: Server) -> Outcome {
+    listening::<C, _>(server, |dict| {
+        [(); 3].map(|()| C::finish(async { settle!(dict.subscribe("*")) }).expect("a subscription"))
+    })
+}
+
+/// Whether nothing is left of three that listen when they are dropped.
+fn listening<C: Concurrent, T>(
+    state: Server,
+    listen: impl Fn(&RedisDict<u64, u64, C>) -> [T; 3],
+) -> Outcome {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut server = LocalServer::start()?;
+    let client = C::connect(C::builder(server.url()).response_timeout(Duration::from_secs(1)));
+    let dict: RedisDict<u64, u64, C> = RedisDict::new(&client, "d");
+    C::finish(async { settle!(dict.insert(&1, &1)) })?;
+    let idle = tasks();
+    let left =
+        |listeners| Left { threads: threads(), tasks: tasks().saturating_sub(idle), listeners };
+    let listeners = |server: &LocalServer| -> Outcome<usize> {
+        Ok(query::<String>(server.url(), "CLIENT LIST TYPE pubsub")?.lines().count())
+    };
+    let all = listen(&dict);
+    let found = left(listeners(&server)?);
+    let is_there = found.listeners == 3 && (found.threads == 6 || found.tasks >= 3);
+    assert!(is_there, "{found:?}");
+    match state {
+        Server::Answers => {}
+        Server::Hangs => drop(send_signal("STOP", server.process_id())?),
+        Server::IsAway => server.stop()?,
+    }
+    drop(all);
+    // A connection of the client itself may have ended, with its task.
+    let has_ended = || threads() == 0 && tasks() <= idle;
+    assert!(eventually(has_ended), "{:?}", left(0));
+    match state {
+        Server::Answers => {}
+        Server::Hangs => drop(send_signal("CONT", server.process_id())?),
+        Server::IsAway => return Ok(()),
+    }
+    let count = || listeners(&server).ok();
+    assert!(eventually(|| count() == Some(0)), "{:?}", count());
+    assert_eq!(left(0), NOTHING);
+    Ok(())
+}
+
+/// The threads of the crate that belong to who listens.
+fn threads() -> usize {
+    let tasks = fs::read_dir("/proc/self/task").expect("a list of threads").flatten();
+    let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|name| ["redis-feed", "redis-listener"].contains(&name.trim())).count()
+}
+
+fn tasks() -> usize {
+    RUNTIME.metrics().num_alive_tasks()
+}

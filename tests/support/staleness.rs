@@ -1,0 +1,343 @@
+//! How old the values are that near caches serve while something goes wrong.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use redis_collections::{CachedDict, Client, NearCache, NoticeFormat, RedisDict};
+
+use super::kinds::{Kind, settle};
+use super::servers::PATIENCE;
+use super::within;
+
+/// How old a value may be that the caches serve.
+pub(crate) const BOUND: Duration = Duration::from_millis(500);
+
+/// For a clock that is coarse.
+pub(crate) const MARGIN: Duration = Duration::from_millis(50);
+
+const KEYS: u64 = 8;
+const READERS: usize = 2;
+const PACE: Duration = Duration::from_millis(1);
+
+/// How a cache hears of changes, and who makes them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Way {
+    /// The server tells of a writer that knows nothing of caches.
+    Tracking,
+    /// The writer tells.
+    Notices,
+    /// The server tells of the same writer as in `Tracking`, by keyspace notifications.
+    Keyspace,
+}
+
+impl Way {
+    pub(crate) const ALL: [Self; 3] = [Self::Tracking, Self::Notices, Self::Keyspace];
+
+    pub(crate) fn near_cache(self) -> NearCache {
+        let hearing = match self {
+            Self::Tracking => NearCache::tracking(),
+            Self::Notices | Self::Keyspace => NearCache::notices(),
+        };
+        hearing.max_staleness(BOUND)
+    }
+
+    pub(crate) fn writer(self, client: &Client, prefix: &str) -> RedisDict<u64, u64> {
+        let dict = RedisDict::with_prefix(client, prefix);
+        if self == Self::Notices { dict.notifying(NoticeFormat::Own) } else { dict }
+    }
+}
+
+/// A thread that writes rising numbers all the time, and threads that read them through a near cache
+/// and check how old they are.
+pub(crate) struct Watch<C: Kind> {
+    pub(crate) cached: CachedDict<u64, u64, C>,
+    way: Way,
+    writer: RedisDict<u64, u64>,
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    bound: Duration,
+    histories: Vec<Mutex<History>>,
+    /// Held for each write.
+    turn: Mutex<()>,
+    written: AtomicU64,
+    read: AtomicU64,
+    worst: Mutex<Duration>,
+    wrong: Mutex<Vec<String>>,
+    stopped: AtomicBool,
+    ended: AtomicBool,
+}
+
+impl<C: Kind> Watch<C> {
+    pub(crate) fn start(way: Way, reader: &C, writer: &Client, prefix: &str) -> Self {
+        Self::start_as(way, reader, writer, prefix, (way.near_cache(), BOUND))
+    }
+
+    /// As [`start`](Self::start), with a cache that may serve what is so old.
+    pub(crate) fn start_as(
+        way: Way,
+        reader: &C,
+        writer: &Client,
+        prefix: &str,
+        (near_cache, bound): (NearCache, Duration),
+    ) -> Self {
+        let dict: RedisDict<u64, u64, C> = RedisDict::with_prefix(reader, prefix);
+        let cached = C::finish(async { settle!(dict.cached(near_cache)) }).expect("a cache");
+        let writer = way.writer(writer, prefix);
+        let shared = Arc::new(Shared::new(bound));
+        let mut threads = vec![thread::spawn({
+            let (shared, writer) = (shared.clone(), writer.clone());
+            move || shared.write(&writer)
+        })];
+        threads.extend((0..READERS).map(|_| {
+            let (shared, cached) = (shared.clone(), cached.clone());
+            thread::spawn(move || shared.read_all(&cached))
+        }));
+        Self { cached, way, writer, shared, threads }
+    }
+
+    /// Waits until values are written, and read from the cache.
+    pub(crate) fn goes_on(&self) {
+        let written = self.shared.written.load(Relaxed);
+        let hits = self.cached.stats().hits;
+        let goes_on = || {
+            let stats = self.cached.stats();
+            let is_written = self.shared.written.load(Relaxed) >= written + 4 * KEYS;
+            is_written && stats.hits >= hits + 4 * KEYS && stats.is_certain
+        };
+        assert!(within(PATIENCE, goes_on), "{:?}: {:?}", self.way, self.cached.stats());
+    }
+
+    /// How many writes were acknowledged.
+    pub(crate) fn written(&self) -> u64 {
+        self.shared.written.load(Relaxed)
+    }
+
+    /// Waits until everything was read anew.
+    fn is_read(&self) {
+        let read = self.shared.read.load(Relaxed);
+        let is_read = || self.shared.read.load(Relaxed) >= read + 2 * KEYS * READERS as u64;
+        assert!(within(PATIENCE, is_read), "{:?}: nothing is read", self.way);
+    }
+
+    /// What is read now is what the server has, from the cache.
+    fn is_in_order(&self) {
+        let get = |key: u64| {
+            let found = C::finish(async { settle!(self.cached.get(&key)) }).expect("a value");
+            found.as_deref().copied()
+        };
+        for key in 0..KEYS {
+            assert_eq!(get(key), self.writer.get(&key).expect("a value"), "{:?}", self.way);
+        }
+        let serves = || {
+            let misses = self.cached.stats().misses;
+            (0..KEYS).map(get).all(|value| value.is_some()) && self.cached.stats().misses == misses
+        };
+        assert!(within(PATIENCE, serves), "{:?}: {:?}", self.way, self.cached.stats());
+    }
+
+    /// Ends it, and gives the oldest value that was served.
+    fn end(&mut self) -> Duration {
+        self.shared.ended.store(true, Relaxed);
+        for thread in self.threads.drain(..) {
+            thread.join().expect("no panic");
+        }
+        let wrong = lock(&self.shared.wrong);
+        let stats = self.cached.stats();
+        assert!(wrong.is_empty(), "{:?}: {wrong:#?}, {stats:?}", self.way);
+        *lock(&self.shared.worst)
+    }
+}
+
+impl<C: Kind> Drop for Watch<C> {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Relaxed);
+        self.shared.ended.store(true, Relaxed);
+    }
+}
+
+impl Shared {
+    fn new(bound: Duration) -> Self {
+        Self {
+            bound,
+            histories: (0..KEYS).map(|_| Mutex::new(History::new())).collect(),
+            turn: Mutex::default(),
+            written: AtomicU64::new(0),
+            read: AtomicU64::new(0),
+            worst: Mutex::default(),
+            wrong: Mutex::default(),
+            stopped: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    fn write(&self, dict: &RedisDict<u64, u64>) {
+        for (value, key) in (1..).flat_map(|value| (0..KEYS).map(move |key| (value, key))) {
+            let turn = self.turn();
+            if self.stopped.load(Relaxed) {
+                return;
+            }
+            self.history(key).states.push(State { value: Some(value), certain: None });
+            if dict.insert(&key, &value).is_ok() {
+                self.history(key).acknowledge();
+                self.written.fetch_add(1, Relaxed);
+            }
+            drop(turn);
+            thread::sleep(PACE);
+        }
+    }
+
+    fn read_all<C: Kind>(&self, cached: &CachedDict<u64, u64, C>) {
+        for key in (0..KEYS).cycle().take_while(|_| !self.ended.load(Relaxed)) {
+            let began = Instant::now();
+            // While there is no server there are errors.
+            if let Ok(found) = C::finish(async { settle!(cached.get(&key)) }) {
+                self.judge(key, began, found.as_deref().copied());
+                self.read.fetch_add(1, Relaxed);
+            }
+            thread::sleep(PACE / 4);
+        }
+    }
+
+    fn judge(&self, key: u64, began: Instant, value: Option<u64>) {
+        let staleness = self.history(key).staleness(value, began);
+        let problem = match staleness {
+            None => format!("{value:?} was never written"),
+            Some(staleness) => {
+                let mut worst = lock(&self.worst);
+                *worst = worst.max(staleness);
+                if staleness <= self.bound + MARGIN {
+                    return;
+                }
+                format!("{value:?} of {key} was replaced {staleness:?} before it was read")
+            }
+        };
+        lock(&self.wrong).push(problem);
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        lock(&self.turn)
+    }
+
+    fn history(&self, key: u64) -> MutexGuard<'_, History> {
+        lock(&self.histories[key as usize])
+    }
+}
+
+/// What a key has held, one after the other.
+struct History {
+    states: Vec<State>,
+}
+
+struct State {
+    value: Option<u64>,
+    /// When it was acknowledged. Before, and where that failed, it may be there at any time.
+    certain: Option<Instant>,
+}
+
+impl History {
+    fn new() -> Self {
+        Self { states: vec![State { value: None, certain: Some(Instant::now()) }] }
+    }
+
+    fn acknowledge(&mut self) {
+        if let Some(state) = self.states.last_mut() {
+            state.certain = Some(Instant::now());
+        }
+    }
+
+    /// How long before `began` the value was certainly replaced. `None` if it was never there.
+    fn staleness(&self, value: Option<u64>, began: Instant) -> Option<Duration> {
+        let place = self.states.iter().rposition(|state| state.value == value)?;
+        let later = &self.states[place + 1..];
+        let replaced = later.iter().find_map(|state| state.certain);
+        let replaced = replaced.filter(|_| self.states[place].certain.is_some());
+        Some(replaced.map_or(Duration::ZERO, |replaced| began.saturating_duration_since(replaced)))
+    }
+}
+
+/// Caches of one client, one for each [`Way`], watched at the same time.
+pub(crate) struct Watches<C: Kind>(pub(crate) Vec<Watch<C>>);
+
+impl<C: Kind> Watches<C> {
+    pub(crate) fn start(reader: &C, writer: &Client, name: &str) -> Self {
+        let watches = Way::ALL.map(|way| {
+            let prefix = format!("{name}-{way:?}:");
+            Watch::start(way, reader, writer, &prefix)
+        });
+        let watches = Self(watches.into());
+        watches.go_on();
+        watches
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.0.iter().for_each(Watch::goes_on);
+    }
+
+    /// Does something while nobody writes.
+    pub(crate) fn while_nobody_writes<T>(&self, act: impl FnOnce() -> T) -> T {
+        let _turns: Vec<_> = self.0.iter().map(|watch| watch.shared.turn()).collect();
+        act()
+    }
+
+    /// Does something that leaves no data, and lets nobody write before all caches must know. Where
+    /// nobody can read any more, there is nothing to wait for.
+    pub(crate) fn lose_data<T>(&self, act: impl FnOnce() -> T, is_readable: bool) -> T {
+        let turns: Vec<_> = self.0.iter().map(|watch| watch.shared.turn()).collect();
+        let done = act();
+        for history in self.0.iter().flat_map(|watch| &watch.shared.histories) {
+            lock(history).states.push(State { value: None, certain: Some(Instant::now()) });
+        }
+        if is_readable {
+            self.outlast_the_bound();
+        }
+        drop(turns);
+        done
+    }
+
+    /// Waits until all caches know that they may miss something, and values are written that they do
+    /// not hear of.
+    pub(crate) fn are_cut_off(&self) {
+        let are_cut_off = || self.0.iter().all(|watch| !watch.cached.stats().is_certain);
+        assert!(within(PATIENCE, are_cut_off), "nobody notices");
+    }
+
+    /// Waits until nothing may be served any more that was replaced before.
+    pub(crate) fn outlast_the_bound(&self) {
+        let longest = self.0.iter().map(|watch| watch.shared.bound).max();
+        thread::sleep(longest.unwrap_or_default() + MARGIN);
+        self.0.iter().for_each(Watch::is_read);
+    }
+
+    /// How often the caches were cut off, together.
+    pub(crate) fn gaps(&self) -> u64 {
+        self.0.iter().map(|watch| watch.cached.stats().gaps).sum()
+    }
+
+    /// Waits until all caches serve what the server has, and prints how old the oldest values were.
+    pub(crate) fn finish(mut self, what: &str) {
+        self.go_on();
+        for watch in &self.0 {
+            watch.shared.stopped.store(true, Relaxed);
+            drop(watch.shared.turn());
+        }
+        self.outlast_the_bound();
+        for watch in &mut self.0 {
+            watch.is_in_order();
+            let worst = watch.end();
+            println!("{what}, {}, {:?}: nothing older than {worst:.0?}", name::<C>(), watch.way);
+        }
+    }
+}
+
+fn name<C>() -> &'static str {
+    std::any::type_name::<C>().rsplit(':').next().unwrap_or_default()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
