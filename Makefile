@@ -38,6 +38,7 @@ bench: server
 	cargo bench --package $(PEERS) --bench overhead
 	cargo bench --bench bulk
 	cargo bench --package $(PEERS) --bench concurrency
+	cargo bench --package $(PEERS) --bench near_cache
 	cargo bench --bench memory
 
 # How many keys client-side caches leave stale.

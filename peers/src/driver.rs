@@ -1,4 +1,5 @@
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::caching::CacheConfig;
@@ -21,12 +22,21 @@ impl<const CACHE: bool> Driver<CACHE> {
     }
 }
 
+/// By default the driver gives up after half a second, which a busy machine may take.
+pub(crate) fn patient() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(PATIENCE))
+        .set_response_timeout(Some(PATIENCE))
+}
+
 impl<const CACHE: bool> Cached for Driver<CACHE> {
-    const NAME: &'static str = if CACHE { "redis, cache-aio" } else { "redis, no cache" };
+    fn name() -> String {
+        if CACHE { "redis, cache-aio" } else { "redis, no cache" }.into()
+    }
 
     async fn connect(url: &str, capacity: usize) -> Result<Self> {
         let client = Client::open(format!("{url}?protocol=resp3"))?;
-        let mut config = AsyncConnectionConfig::new();
+        let mut config = patient();
         if CACHE {
             let size = NonZeroUsize::new(capacity).ok_or("no capacity")?;
             config = config.set_cache_config(CacheConfig::new().set_size(size));
@@ -35,14 +45,22 @@ impl<const CACHE: bool> Cached for Driver<CACHE> {
     }
 
     async fn get(&self, key: &str) -> Result<Option<u64>> {
-        self.query(cmd("GET").arg(key)).await
+        self.query(cmd("GET").arg(format!("key:{key}"))).await
     }
 
     async fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<u64>>> {
-        self.query(cmd("MGET").arg(keys)).await
+        let mut command = cmd("MGET");
+        keys.iter().for_each(|key| _ = command.arg(format!("key:{key}")));
+        self.query(&mut command).await
     }
 
-    async fn hash_get(&self, key: &str, field: &str) -> Result<Option<u64>> {
-        self.query(cmd("HGET").arg(key).arg(field)).await
+    async fn hash_get(&self, hash: usize, field: &str) -> Result<Option<u64>> {
+        self.query(cmd("HGET").arg(format!("hash:{hash}")).arg(field)).await
+    }
+
+    async fn hash_get_many(&self, hash: usize, fields: &[&str]) -> Result<Vec<Option<u64>>> {
+        self.query(cmd("HMGET").arg(format!("hash:{hash}")).arg(fields)).await
     }
 }
+
+const PATIENCE: Duration = Duration::from_secs(60);

@@ -3,10 +3,13 @@
 
 mod cached;
 mod driver;
+mod near;
 mod path;
 mod race;
+mod writer;
 
 pub use cached::{Cached, Result};
 pub use driver::{Driver, DriverCache, DriverPlain};
+pub use near::{Keyspace, Kind, Near, Notices, Tracking, Way};
 pub use path::Path;
 pub use race::{Outcome, READERS, Race};

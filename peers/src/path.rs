@@ -1,44 +1,49 @@
 use std::fmt;
 
-use redis::{Cmd, cmd};
-
+use crate::writer::Writer;
 use crate::{Cached, Result};
 
-/// A way to read through a cache, with the plain commands that write and read the same value.
+/// A way to read through a cache, with the write of the same value.
 #[derive(Clone, Copy, Debug)]
 pub enum Path {
     Get,
     GetMany,
     HashGet,
+    HashGetMany,
+}
+
+/// What is written and read: a key, or a field of a hash.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) key: usize,
+    pub(crate) hash: usize,
 }
 
 impl Path {
-    pub const ALL: [Self; 3] = [Self::Get, Self::GetMany, Self::HashGet];
+    pub const ALL: [Self; 4] = [Self::Get, Self::GetMany, Self::HashGet, Self::HashGetMany];
 
-    pub(crate) async fn read(self, cache: &impl Cached, key: &str) -> Result<Option<u64>> {
-        match self {
-            Self::Get => cache.get(key).await,
-            Self::GetMany => {
-                let values = cache.get_many(&[key, NEIGHBOUR]).await?;
-                values.first().copied().ok_or_else(|| "MGET gave no values".into())
-            }
-            Self::HashGet => cache.hash_get(key, FIELD).await,
-        }
-    }
-
-    pub(crate) fn set(self, key: &str, value: u64) -> Cmd {
-        let mut command = match self {
-            Self::Get | Self::GetMany => cmd("SET").arg(key).take(),
-            Self::HashGet => cmd("HSET").arg(key).arg(FIELD).take(),
+    pub(crate) async fn read(self, cache: &impl Cached, entry: Entry) -> Result<Option<u64>> {
+        let key = entry.key.to_string();
+        let both = match self {
+            Self::Get => return cache.get(&key).await,
+            Self::HashGet => return cache.hash_get(entry.hash, &key).await,
+            Self::GetMany => cache.get_many(&[&key, NEIGHBOUR]).await?,
+            Self::HashGetMany => cache.hash_get_many(entry.hash, &[&key, NEIGHBOUR]).await?,
         };
-        command.arg(value).take()
+        both.first().copied().ok_or_else(|| "there were no values".into())
     }
 
-    pub(crate) fn get(self, key: &str) -> Cmd {
-        match self {
-            Self::Get | Self::GetMany => cmd("GET").arg(key).take(),
-            Self::HashGet => cmd("HGET").arg(key).arg(FIELD).take(),
+    pub(crate) async fn write(self, writer: &Writer, entry: Entry, value: u64) -> Result<()> {
+        let key = entry.key.to_string();
+        if self.is_of_hashes() {
+            writer.hash_set(entry.hash, &key, value).await
+        } else {
+            writer.set(&key, value).await
         }
+    }
+
+    pub(crate) fn is_of_hashes(self) -> bool {
+        matches!(self, Self::HashGet | Self::HashGetMany)
     }
 }
 
@@ -48,10 +53,10 @@ impl fmt::Display for Path {
             Self::Get => "GET",
             Self::GetMany => "MGET",
             Self::HashGet => "HGET",
+            Self::HashGetMany => "HMGET",
         })
     }
 }
 
-/// Nobody writes it, so that an `MGET` is answered partly from the cache.
+/// Nobody writes it, so that a read of several is answered partly from the cache.
 const NEIGHBOUR: &str = "neighbour";
-const FIELD: &str = "field";

@@ -1,6 +1,10 @@
-//! That the race tells caches which follow the server from those which do not.
+//! That the race tells caches which follow the server from those which do not, and that ours do.
 
-use redis_collections_peers::{Cached, DriverCache, DriverPlain, Outcome, Path, READERS, Race};
+use redis_collections::{AsyncClient, Client};
+use redis_collections_peers::{
+    Cached, DriverCache, DriverPlain, Keyspace, Near, Notices, Outcome, Path, READERS, Race,
+    Tracking,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_cache_of_the_driver_goes_stale_on_every_path() {
@@ -18,6 +22,32 @@ async fn without_a_cache_nothing_is_stale_and_every_read_asks_the_server() {
     }
 }
 
+/// A test for each of these caches, that nothing in it is stale after a race that it did run: values
+/// changed on the way to it, and it answered at least a third of the reads.
+macro_rules! nothing_is_stale {
+    ($($name:ident: $cache:ty,)*) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            for (race, outcome) in races::<$cache>().await {
+                assert_eq!(outcome.stale, 0, "{race:?}: {outcome:?}");
+                assert!(3 * outcome.asked < 2 * outcome.reads, "{race:?}: {outcome:?}");
+                assert!(outcome.refused > Some(0), "{race:?}: {outcome:?}");
+            }
+        }
+    )*};
+}
+
+nothing_is_stale! {
+    nothing_is_stale_that_a_tracking_cache_of_an_async_client_has: Near<AsyncClient, Tracking>,
+    nothing_is_stale_that_a_cache_of_an_async_client_with_notices_has: Near<AsyncClient, Notices>,
+    nothing_is_stale_that_a_cache_of_an_async_client_with_keyspace_events_has:
+        Near<AsyncClient, Keyspace>,
+    nothing_is_stale_that_a_tracking_cache_of_a_blocking_client_has: Near<Client, Tracking>,
+    nothing_is_stale_that_a_cache_of_a_blocking_client_with_notices_has: Near<Client, Notices>,
+    nothing_is_stale_that_a_cache_of_a_blocking_client_with_keyspace_events_has:
+        Near<Client, Keyspace>,
+}
+
 async fn races<C: Cached>() -> Vec<(Race, Outcome)> {
     let mut outcomes = Vec::new();
     for path in Path::ALL {
@@ -30,4 +60,4 @@ async fn races<C: Cached>() -> Vec<(Race, Outcome)> {
 }
 
 /// Enough for some to become stale in every run.
-const KEYS: usize = 300;
+const KEYS: usize = 100;

@@ -97,8 +97,8 @@ impl<D: Cacheable> Cached<D> {
     /// callers that ask for the same key at the same time.
     pub fn get(&self, key: &Sought<D>) -> Reply<D, Option<Arc<Stored<D>>>> {
         let executor = self.collection.executor();
-        match with_bytes::<D::Key, _>(key, |key| self.reader.cache().lookup(key).ok_or(key.into()))
-        {
+        let look = |key: &[u8]| self.reader.cache().lookup(key).ok_or_else(|| Key::from(key));
+        match with_bytes::<D::Key, _>(key, look) {
             Ok(Ok(found)) => executor.ready(Ok(found)),
             Ok(Err(key)) => {
                 let reader = self.reader.clone();

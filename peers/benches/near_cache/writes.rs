@@ -1,0 +1,70 @@
+//! Writes, each on a server of its own: what one of them makes a server do concerns no other.
+
+use std::sync::Mutex;
+use std::thread;
+
+use redis::pipe;
+use redis_collections::{Client, NearCache, NoticeFormat, RedisDict};
+
+use crate::contestant::Contestant;
+
+pub(crate) fn contestants(urls: &[&str; SERVERS]) -> Vec<Contestant> {
+    let dict = |url, prefix: &str| -> RedisDict<String, u64> {
+        RedisDict::with_prefix(&Client::open(url).unwrap(), prefix)
+    };
+    let [plain, tracked, own, pubsub, heard, cached, by_hand] = *urls;
+    let insert = |name, dict: RedisDict<String, u64>| {
+        Contestant::new(name, WRITES, move |calls| {
+            (0..calls).for_each(|_| dict.insert("some key", &7).unwrap());
+        })
+    };
+    let tracked = dict(tracked, "key/");
+    let tracking = tracked.cached(NearCache::tracking()).unwrap();
+    let heard_by_one = dict(heard, "key/").notifying(NoticeFormat::Own);
+    listen(heard, CHANNEL);
+    let cached = dict(cached, "key/").notifying(NoticeFormat::Own);
+    let noticing = cached.cached(NearCache::notices()).unwrap();
+    let connection = redis::Client::open(by_hand).unwrap().get_connection().unwrap();
+    let connection = Mutex::new(connection);
+    vec![
+        insert("insert", dict(plain, "key/")),
+        Contestant::new("insert, heard by a tracking cache", WRITES, move |calls| {
+            assert!(tracking.stats().is_certain);
+            (0..calls).for_each(|_| tracked.insert("some key", &7).unwrap());
+        }),
+        insert("notifying insert", dict(own, "key/").notifying(NoticeFormat::Own)),
+        insert(
+            "notifying insert, PubSubDict",
+            dict(pubsub, "key/").notifying(NoticeFormat::PubSubDict),
+        ),
+        insert("notifying insert, heard by a subscriber", heard_by_one),
+        Contestant::new("notifying insert, heard by a cache", WRITES, move |calls| {
+            assert!(noticing.stats().is_certain);
+            (0..calls).for_each(|_| cached.insert("some key", &7).unwrap());
+        }),
+        Contestant::new("MULTI PUBLISH SET EXEC by hand", WRITES, move |calls| {
+            let mut connection = connection.lock().unwrap();
+            for _ in 0..calls {
+                let mut commands = pipe();
+                commands.atomic().publish(CHANNEL, MESSAGE).ignore();
+                commands.set("key/some key", 7).ignore();
+                commands.exec(&mut *connection).unwrap();
+            }
+        }),
+    ]
+}
+
+/// Takes what is published until the server ends.
+fn listen(url: &str, channel: &'static str) {
+    let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
+    thread::spawn(move || {
+        let mut subscription = connection.as_pubsub();
+        subscription.subscribe(channel).unwrap();
+        while subscription.get_message().is_ok() {}
+    });
+}
+
+pub(crate) const SERVERS: usize = 7;
+const WRITES: usize = 500;
+const CHANNEL: &str = "redis-collections:dict:key/";
+const MESSAGE: &str = "1 0123456789abcdef - 1000 U8:some key";
