@@ -37,6 +37,7 @@ pub struct Situation {
     pub(crate) topology: Arc<Topology>,
     /// The channel that only this feed listens to, and only on the server that it hears. `None` in a
     /// cluster, whose nodes are known by their slots.
+    #[cfg_attr(not(feature = "near-cache"), allow(dead_code))]
     pub(crate) channel: Option<Vec<u8>>,
     /// Whether the servers tell of all changes to keys by keyspace notifications, if wished.
     pub(crate) tells_keys: bool,
