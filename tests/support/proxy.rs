@@ -136,6 +136,8 @@ impl Proxy {
         self.shared.change(|state| state.refusing = true);
         let _wakes_the_listener = TcpStream::connect(("127.0.0.1", self.port));
         drop(self.shared.wait_while(|state| state.listening));
+        // A process that is just being started has the socket too, until it runs its program.
+        while TcpStream::connect(("127.0.0.1", self.port)).is_ok() {}
     }
 
     /// Accepts connections again after [`refuse`](Self::refuse).
