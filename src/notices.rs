@@ -185,7 +185,7 @@ pub(crate) fn head(stream: Option<u16>) -> Cow<'static, str> {
 pub(crate) fn telling(source: Option<&str>) -> String {
     let parts = match source {
         Some(source) => [PRELUDE, WITHIN, source],
-        None => [PRELUDE, COMMAND, ""],
+        None => [QUICK, PRELUDE, COMMAND],
     };
     let lines = parts.iter().flat_map(|part| part.lines()).map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("--"));
@@ -199,6 +199,7 @@ const CHANNELS: &str = "redis-collections:";
 
 const PRELUDE: &str = include_str!("notices/prelude.lua");
 const COMMAND: &str = include_str!("notices/command.lua");
+const QUICK: &str = include_str!("notices/quick.lua");
 const WITHIN: &str = include_str!("notices/within.lua");
 
 static INSTANCE: LazyLock<String> =

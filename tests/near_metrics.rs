@@ -1,0 +1,65 @@
+//! What near caches report to the `metrics` facade.
+#![cfg(feature = "metrics")]
+
+mod support;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use redis_collections::{Client, LocalServer, NearCache, RedisDict};
+use support::eventually;
+
+static NUMBERS: LazyLock<Mutex<HashMap<String, Arc<AtomicU64>>>> = LazyLock::new(Mutex::default);
+
+/// Remembers each counter and gauge by its name and labels.
+struct Remembering;
+
+fn number(key: &Key) -> Arc<AtomicU64> {
+    let labels: Vec<_> = key.labels().map(|label| label.value()).collect();
+    let mut numbers = NUMBERS.lock().unwrap_or_else(PoisonError::into_inner);
+    numbers.entry(format!("{} {}", key.name(), labels.join(" "))).or_default().clone()
+}
+
+impl Recorder for Remembering {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(number(key))
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(number(key))
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+#[test]
+fn a_cache_reports_what_it_does() {
+    metrics::set_global_recorder(Remembering).expect("the only recorder");
+    let server = LocalServer::start().expect("a server");
+    let client = Client::open(server.url()).expect("a connection");
+    let ages: RedisDict<String, u64> = RedisDict::new(&client, "ages");
+    let settings = NearCache::tracking().max_staleness(Duration::from_millis(400));
+    let cached = ages.cached(settings).expect("a cache");
+    for _ in 0..10 {
+        cached.get("ann").expect("an answer");
+    }
+    let stats = cached.stats();
+    let count = |name: &str| {
+        let numbers = NUMBERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = format!("redis_collections_cache_{name} ages:");
+        numbers.get(&name).map(|number| number.load(Ordering::Relaxed))
+    };
+    assert!(eventually(|| count("hits") == Some(stats.hits)), "{:?}", count("hits"));
+    assert_eq!((count("misses"), count("gaps")), (Some(stats.misses), Some(0)));
+    assert_eq!(count("entries").map(f64::from_bits), Some(1.0));
+    assert_eq!(count("is_certain").map(f64::from_bits), Some(1.0));
+}
