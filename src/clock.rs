@@ -2,6 +2,7 @@
 
 /// Milliseconds since some moment in the past. It may lag behind by [`LAG`], but never runs ahead.
 #[cfg(feature = "near-cache")]
+#[inline]
 pub(crate) fn now() -> u64 {
     let ticks = coarsetime::Instant::now_without_cache_update().as_ticks();
     coarsetime::Duration::from_ticks(ticks).as_millis()

@@ -15,6 +15,7 @@ pub(crate) struct Tally {
 struct Stripe(AtomicU64);
 
 impl Tally {
+    #[inline]
     pub(crate) fn raise(&self) {
         let own = OWN.try_with(|own| own.0.and_then(|own| self.stripes.get(own)));
         match own.ok().flatten() {
