@@ -42,8 +42,12 @@
 //! # Behaviour
 //!
 //! Every method says which command it sends and what that costs. A single operation is one atomic
-//! round trip; what goes through a whole collection does so page by page. Nothing is cached, and no
-//! lock is held: programs see each other's changes at once.
+//! round trip; what goes through a whole collection does so page by page. No lock is held, and nothing
+//! is cached unless it is asked for: programs see each other's changes at once.
+//!
+//! A dictionary that is read far more often than it is written can be [`cached`](RedisDict::cached): a
+//! [`CachedDict`] answers from this program's memory and follows what others change. What happens to a
+//! collection can be listened to, with [`subscribe`](RedisDict::subscribe).
 //!
 //! A write is sent once. If its reply is lost, [`Error::applied`] says that it may have been applied,
 //! and the caller decides. The [cookbook] shows how.

@@ -6,6 +6,7 @@
 mod audience;
 mod cache;
 mod landing;
+mod lead;
 mod lease;
 #[cfg(test)]
 mod model;

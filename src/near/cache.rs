@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::landing::{Landing, Outcome};
+use super::landing::Landing;
 use super::lease::Lease;
-use super::shard::{Begun, Shard, Store};
+use super::shard::{Shard, Store};
 use super::stats::CacheStats;
 use super::tally::Tally;
 use crate::clock;
@@ -35,18 +35,18 @@ pub(crate) enum Capacity {
 
 /// Values, each served only while it is known to be what the server has.
 pub(crate) struct Cache<V> {
-    values: Values<V>,
+    pub(super) values: Values<V>,
     shards: Box<[Mutex<Reads<V>>]>,
     hasher: RandomState,
     sight: Mutex<Sight>,
     /// What `sight` says, for readers who take no lock.
-    epoch: AtomicU64,
+    pub(super) epoch: AtomicU64,
     served_until: AtomicU64,
     certain_until: AtomicU64,
-    last_token: AtomicU64,
+    pub(super) last_token: AtomicU64,
     bounds: Bounds,
     hits: Tally,
-    counts: Counts,
+    pub(super) counts: Counts,
 }
 
 type Values<V> = quick_cache::sync::Cache<Key, Kept<V>, Weigh>;
@@ -63,7 +63,7 @@ struct Sight {
 pub(super) struct Counts {
     pub(super) misses: AtomicU64,
     pub(super) joined: AtomicU64,
-    refused: AtomicU64,
+    pub(super) refused: AtomicU64,
     invalidations: AtomicU64,
     gaps: AtomicU64,
     lag: AtomicU64,
@@ -74,23 +74,13 @@ pub(crate) struct Kept<V> {
     pub(crate) value: Option<Arc<V>>,
     pub(crate) until: u64,
     pub(crate) size: u64,
-    epoch: u64,
+    pub(super) epoch: u64,
 }
 
 impl<V> Clone for Kept<V> {
     fn clone(&self) -> Self {
         Self { value: self.value.clone(), ..*self }
     }
-}
-
-/// What a reader is to do who has not found a value.
-pub(crate) enum Start<V: Send + Sync + 'static> {
-    /// Ask the server, and keep nothing.
-    Asks,
-    /// Ask the server, for others too.
-    Leads(Lead<V>),
-    /// Wait for another reader.
-    Joins(Arc<Landing<V>>),
 }
 
 impl<V: Send + Sync + 'static> Cache<V> {
@@ -134,31 +124,6 @@ impl<V: Send + Sync + 'static> Cache<V> {
             self.hits.raise();
             kept.value
         })
-    }
-
-    /// Begins to read a value that is not kept.
-    pub(crate) fn begin(self: &Arc<Self>, key: Key) -> Start<V> {
-        if !self.is_certain() {
-            return Start::Asks;
-        }
-        let token = 1 + self.last_token.fetch_add(1, Ordering::Relaxed);
-        let landing = Arc::new(Landing::new());
-        let mut shard = self.shard(&key);
-        let epoch = self.epoch.load(Ordering::Acquire);
-        match shard.begin(&key, token, epoch, landing.clone()) {
-            Begun::Joins(landing) => Start::Joins(landing),
-            Begun::Leads => {
-                drop(shard);
-                Start::Leads(Lead {
-                    cache: self.clone(),
-                    key,
-                    token,
-                    epoch,
-                    landing,
-                    has_landed: false,
-                })
-            }
-        }
     }
 
     /// Whether the cache knows of all changes, up to its bound.
@@ -274,50 +239,9 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.sight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn shard(&self, key: &Key) -> MutexGuard<'_, Reads<V>> {
+    pub(super) fn shard(&self, key: &Key) -> MutexGuard<'_, Reads<V>> {
         let shard = self.hasher.hash_one(key) as usize % SHARDS;
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The one who asks the server for a key.
-pub(crate) struct Lead<V: Send + Sync + 'static> {
-    cache: Arc<Cache<V>>,
-    pub(crate) key: Key,
-    token: u64,
-    epoch: u64,
-    landing: Arc<Landing<V>>,
-    has_landed: bool,
-}
-
-impl<V: Send + Sync + 'static> Lead<V> {
-    /// Gives what was found to those who wait, and keeps it if it may be kept and nothing became known
-    /// meanwhile.
-    pub(crate) fn land(mut self, value: Option<Arc<V>>, kept: Option<Kept<V>>) {
-        if !self.end(kept) {
-            self.cache.counts.refused.fetch_add(1, Ordering::Relaxed);
-        }
-        self.landing.tell(Outcome::Found(value));
-    }
-
-    /// Says whether it is kept.
-    fn end(&mut self, kept: Option<Kept<V>>) -> bool {
-        self.has_landed = true;
-        let kept = kept.map(|kept| Kept { epoch: self.epoch, ..kept });
-        let cache = &self.cache;
-        let mut shard = cache.shard(&self.key);
-        let epoch = cache.epoch.load(Ordering::Acquire);
-        shard.end(&self.key, self.token, epoch, kept, &mut &cache.values)
-    }
-}
-
-/// A read that failed or was given up keeps nobody waiting.
-impl<V: Send + Sync + 'static> Drop for Lead<V> {
-    fn drop(&mut self) {
-        if !self.has_landed {
-            self.end(None);
-            self.landing.tell(Outcome::Lost);
-        }
     }
 }
 
@@ -332,7 +256,7 @@ impl<V> Store<Key, Kept<V>> for &Values<V> {
 }
 
 #[derive(Clone)]
-enum Weigh {
+pub(super) enum Weigh {
     Entries,
     Bytes,
 }

@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering;
 
 use redis::Value;
 
-use super::cache::{Cache, Key, Lead, Start};
+use super::cache::{Cache, Key};
 use super::landing::{Landing, Outcome};
+use super::lead::{Lead, Start};
 use super::source::{Fetched, Lifetime, Source};
 use crate::clock;
 use crate::codec::Codec;
