@@ -21,6 +21,7 @@ contract! {
     a_field_of_a_hash_is_cached,
     fields_of_a_hash_are_asked_for_together,
     an_entry_expires_here_too,
+    a_field_expires_here_too,
     everything_can_be_preloaded,
     a_value_that_cannot_be_decoded_is_not_kept,
     the_capacity_is_a_bound,
@@ -205,6 +206,26 @@ async fn an_entry_expires_here_too<C: Kind>(client: C, name: &'static str) {
         ok!(dict.insert_with_ttl("a", &1, Duration::from_millis(300)));
         assert!(becomes(&cached, "a", Some(1)).await);
         assert!(becomes(&cached, "a", None).await);
+    }
+}
+
+async fn a_field_expires_here_too<C: Kind>(client: C, name: &'static str) {
+    for way in ways() {
+        let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
+        ok!(dict.insert("b", &1));
+        let cached = ok!(dict.cached(way));
+        match settle!(dict.insert_with_ttl("a", &1, Duration::from_millis(300))) {
+            Err(Error::Unsupported { .. }) => {}
+            inserted => {
+                assert!(inserted.expect("inserted"));
+                kept!(cached, "a", Some(1.into()));
+                kept!(cached, "a", None);
+            }
+        }
+        kept!(cached, "b", Some(1.into()));
+        // The whole hash.
+        ok!(dict.key().expire(Duration::from_millis(300)));
+        kept!(cached, "b", None);
     }
 }
 
