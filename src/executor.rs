@@ -59,6 +59,7 @@ pub(crate) use topology::Topology;
 pub(crate) use witness::Witness;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::command::Command;
 use crate::error::Result;
@@ -136,11 +137,12 @@ pub(crate) mod sealed {
         /// A reply without asking anybody.
         fn ready<T: Send + 'static>(&self, result: Result<T>) -> Self::Reply<T>;
 
-        /// Waits for something that happens elsewhere in the program.
+        /// Waits for something that happens elsewhere in the program, at most for `time`.
         fn wait<F: Future<Output: Send> + Send>(
             &self,
             event: F,
-        ) -> impl Future<Output = F::Output> + Send;
+            time: Duration,
+        ) -> impl Future<Output = Option<F::Output>> + Send;
 
         /// The number of the database.
         fn database(&self) -> i64;

@@ -2,11 +2,13 @@
 
 mod support;
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use redis_collections::{
-    CachedDict, CachedHashDict, Client, Error, Json, LocalServer, NearCache, NoticeFormat,
-    RedisDict, RedisHashDict,
+    AsyncClient, CachedDict, CachedHashDict, Client, Error, Json, LocalServer, NearCache,
+    NoticeFormat, RedisDict, RedisHashDict,
 };
 use support::eventually;
 use support::kinds::{Kind, contract, ok, settle, tell_everything};
@@ -391,4 +393,20 @@ fn many_threads_that_miss_the_same_key_ask_once() {
         proxy.release();
     });
     assert_eq!(cached.stats().misses, 1);
+}
+
+#[test]
+fn nobody_waits_for_a_reader_who_does_not_go_on() {
+    support::kinds::RUNTIME.block_on(async {
+        let server = LocalServer::start().unwrap();
+        let client = AsyncClient::open(server.url()).await.unwrap();
+        let ages: RedisDict<String, u64, AsyncClient> = RedisDict::new(&client, "ages");
+        ages.insert("ann", &36).await.unwrap();
+        let cached = ages.cached(NearCache::tracking()).await.unwrap();
+        let mut left = Box::pin(cached.get("ann"));
+        let polled = poll_fn(|context| Poll::Ready(left.as_mut().poll(context))).await;
+        assert!(polled.is_pending());
+        assert_eq!(cached.get("ann").await.unwrap().as_deref(), Some(&36));
+        assert_eq!(left.await.unwrap().as_deref(), Some(&36));
+    });
 }

@@ -2,6 +2,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use super::async_node::AsyncNode;
 use super::builder::ClientBuilder;
@@ -196,8 +197,12 @@ impl Machinery for AsyncClient {
         ReplyFuture(Reply::Ready(Some(result)))
     }
 
-    async fn wait<F: Future<Output: Send> + Send>(&self, event: F) -> F::Output {
-        event.await
+    async fn wait<F: Future<Output: Send> + Send>(
+        &self,
+        event: F,
+        time: Duration,
+    ) -> Option<F::Output> {
+        tokio::time::timeout(time, event).await.ok()
     }
 
     fn database(&self) -> i64 {

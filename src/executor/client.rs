@@ -4,18 +4,20 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use super::blocking_node::BlockingNode;
 use super::builder::ClientBuilder;
 use super::feed::{Audience, Feed, Wish};
 use super::pipeline::Pipeline;
+use super::retry::Deadline;
 use super::router::Router;
 use super::sealed::Machinery;
 use super::servers::Bearing;
 use super::topology::Topology;
 use super::witness::{Witness, Witnessed};
 use super::{Executor, RoundTrips};
-use crate::command::Command;
+use crate::command::{Command, Wait};
 use crate::error::Result;
 use crate::place::Gather;
 use crate::reply;
@@ -174,8 +176,9 @@ impl Machinery for Client {
     fn wait<F: Future<Output: Send> + Send>(
         &self,
         event: F,
-    ) -> impl Future<Output = F::Output> + Send {
-        ready(block_on(event))
+        time: Duration,
+    ) -> impl Future<Output = Option<F::Output>> + Send {
+        ready(block_on(event, time))
     }
 
     fn database(&self) -> i64 {
@@ -205,8 +208,8 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Blocks until something has happened that does not need this thread.
-fn block_on<T>(event: impl Future<Output = T>) -> T {
+/// Blocks until something has happened that does not need this thread, at most for `time`.
+fn block_on<T>(event: impl Future<Output = T>, time: Duration) -> Option<T> {
     struct Unpark(Thread);
 
     impl Wake for Unpark {
@@ -217,10 +220,12 @@ fn block_on<T>(event: impl Future<Output = T>) -> T {
 
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut event = pin!(event);
+    let deadline = Deadline::after(Wait::For(time));
     loop {
         match event.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
+            Poll::Ready(output) => return Some(output),
+            Poll::Pending if deadline.is_over() => return None,
+            Poll::Pending => thread::park_timeout(deadline.left()),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use redis::Value;
 
@@ -97,10 +98,11 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
                 Entry::Asked(place) => found.get(place).cloned().flatten(),
                 Entry::Joined(key, landing) => {
                     self.cache.counts().joined.fetch_add(1, Ordering::Relaxed);
-                    match self.executor.wait(landing.outcome()).await {
-                        Outcome::Found(found) => found,
-                        // Whoever failed may have had less time than this one.
-                        Outcome::Lost => {
+                    match self.executor.wait(landing.outcome(), PATIENCE).await {
+                        Some(Outcome::Found(found)) => found,
+                        // Whoever failed may have had less time than this one, and a future that
+                        // asks may not be polled any more.
+                        Some(Outcome::Lost) | None => {
                             self.ask(vec![(key, None)], bearing).await?.pop().flatten()
                         }
                     }
@@ -181,6 +183,9 @@ fn listeners(channel: &[u8]) -> Command<Value> {
 fn has_none(reply: Result<Value>) -> bool {
     matches!(reply, Ok(Value::Array(counts)) if counts.get(1) == Some(&Value::Int(0)))
 }
+
+/// How long a reader relies on another one.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How many entries the server is asked for in one round trip.
 const AT_ONCE: usize = 1000;
