@@ -2,6 +2,7 @@
 
 mod divide;
 mod inspect;
+mod properties;
 
 pub(crate) use divide::several_slots;
 
@@ -164,12 +165,6 @@ impl Request {
         }
     }
 
-    /// Says that the command need not be sent, for its reply is known.
-    pub(crate) fn answered(mut self, reply: Value) -> Self {
-        self.rare().known_reply = Some(reply);
-        self
-    }
-
     /// Appends a time to live in milliseconds. Less than one counts as one, zero is refused.
     pub(crate) fn milliseconds(self, time: Duration) -> Self {
         match i64::try_from(time.as_millis()) {
@@ -193,54 +188,6 @@ impl Request {
             Some(reason) => self.refuse(reason),
             None => self,
         }
-    }
-
-    /// Says that a write tells of its changes, if `notices` says so. A request that waits does not,
-    /// since it cannot run in a script.
-    pub(crate) fn telling(mut self, notices: &Option<Arc<Notices>>) -> Self {
-        let Some(notices) = notices else { return self };
-        if self.writes {
-            self.rare().notices.push(notices.clone());
-        }
-        self.refuse_if(notices.refusal())
-    }
-
-    /// Says that the server holds its reply back for up to `wait`. Clients append the time to wait
-    /// as the last argument, in slices.
-    pub(crate) fn waits(mut self, wait: Wait) -> Self {
-        self.rare().wait = Some(wait);
-        self
-    }
-
-    /// Says that in a cluster the keys may be asked for slot by slot, and how the replies are put
-    /// together. The arguments are the command's name and its keys, each with its value if any.
-    pub(crate) fn divisible(mut self, gather: Gather) -> Self {
-        self.gather = Some(gather);
-        self
-    }
-
-    /// Says that all servers are to be asked, and how their replies are put together.
-    pub(crate) fn everywhere(mut self, gather: Gather) -> Self {
-        self.place = Place::Everywhere;
-        self.divisible(gather)
-    }
-
-    /// Says that the server of `slot` is to be asked, where no key says so.
-    pub(crate) fn at_slot(mut self, slot: u16) -> Self {
-        self.place = Place::Slot(slot);
-        self
-    }
-
-    /// Says which command gives back what this waiting one took, if nobody wants it any more.
-    pub(crate) fn undone_by(mut self, command: &'static str) -> Self {
-        self.rare().undo = Some(command);
-        self
-    }
-
-    /// Says which servers have the command.
-    pub(crate) fn needs(mut self, servers: &'static str) -> Self {
-        self.rare().needs = Some(servers);
-        self
     }
 
     /// Completes the command with the function that reads its reply.

@@ -13,8 +13,7 @@ use crate::error::Result;
 use crate::events::Sources;
 use crate::executor::{RoundTrips, Witness};
 use crate::near::{Key, Source};
-use crate::notices::{NoticeFormat, Notices, Structure};
-use crate::place::{key_slot, prefix_slot};
+use crate::notices::NoticeFormat;
 
 /// A collection that can be cached.
 pub trait Cacheable: Clone + Send + Sync + 'static {
@@ -84,14 +83,11 @@ where
     }
 
     fn sources(&self) -> Sources {
-        let notices = Notices::of(self.notices.as_deref(), Structure::Dict, self.prefix.bytes());
-        Sources::new(&notices, self.executor.database())
+        Sources::new(&self.told(), self.executor.database())
     }
 
     fn base(&self) -> (Vec<u8>, Option<u16>) {
-        let prefix = self.prefix.bytes();
-        let slot = prefix_slot(&prefix);
-        (prefix, slot)
+        Self::base(self)
     }
 
     async fn page(&self, cursor: Cursor) -> Result<(Cursor, Vec<Key>)> {
@@ -134,12 +130,11 @@ where
     }
 
     fn sources(&self) -> Sources {
-        let notices = Notices::of(self.notices.as_deref(), Structure::Hash, self.name.as_bytes());
-        Sources::new(&notices, self.executor.database())
+        Sources::new(&self.told(), self.executor.database())
     }
 
     fn base(&self) -> (Vec<u8>, Option<u16>) {
-        (self.name.as_bytes().to_vec(), Some(key_slot(self.name.as_bytes())))
+        Self::base(self)
     }
 
     async fn page(&self, cursor: Cursor) -> Result<(Cursor, Vec<Key>)> {

@@ -22,10 +22,19 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     /// (`notify-keyspace-events`). What is missing of them is turned on where the user may, and nothing
     /// is turned off.
     pub fn subscribe(&self, pattern: impl AsRef<[u8]>) -> E::Reply<Subscription<K::Owned, E>> {
-        let base = self.prefix.bytes();
-        let notices = Notices::of(self.notices.as_deref(), Structure::Dict, &base[..]);
-        let slot = prefix_slot(&base);
-        subscribe(&self.executor, notices, (base, slot), pattern.as_ref(), decode_key::<K>)
+        subscribe(&self.executor, self.told(), self.base(), pattern.as_ref(), decode_key::<K>)
+    }
+
+    /// What is told of it.
+    pub(super) fn told(&self) -> Notices {
+        Notices::of(self.notices.as_deref(), Structure::Dict, self.prefix.bytes())
+    }
+
+    /// What its keys begin with, and the slot that they have in common.
+    pub(super) fn base(&self) -> (Vec<u8>, Option<u16>) {
+        let prefix = self.prefix.bytes();
+        let slot = prefix_slot(&prefix);
+        (prefix, slot)
     }
 }
 
@@ -37,10 +46,17 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
     /// As [`RedisDict::subscribe`], but of what others do the server tells only that they changed the
     /// hash: that is a [`Gap`](crate::Event::Gap).
     pub fn subscribe(&self, pattern: impl AsRef<[u8]>) -> E::Reply<Subscription<K::Owned, E>> {
-        let name = self.name.as_bytes();
-        let notices = Notices::of(self.notices.as_deref(), Structure::Hash, name);
-        let base = (name.to_vec(), Some(key_slot(name)));
-        subscribe(&self.executor, notices, base, pattern.as_ref(), decode_key::<K>)
+        subscribe(&self.executor, self.told(), self.base(), pattern.as_ref(), decode_key::<K>)
+    }
+
+    /// What is told of it.
+    pub(super) fn told(&self) -> Notices {
+        Notices::of(self.notices.as_deref(), Structure::Hash, self.name.as_bytes())
+    }
+
+    /// Its key, and the slot of it.
+    pub(super) fn base(&self) -> (Vec<u8>, Option<u16>) {
+        (self.name.as_bytes().to_vec(), Some(key_slot(self.name.as_bytes())))
     }
 }
 
