@@ -399,13 +399,16 @@ fn many_threads_that_miss_the_same_key_ask_once() {
 fn nobody_waits_for_a_reader_who_does_not_go_on() {
     support::kinds::RUNTIME.block_on(async {
         let server = LocalServer::start().unwrap();
-        let client = AsyncClient::open(server.url()).await.unwrap();
+        let proxy = Proxy::to(server.port()).unwrap();
+        let client = AsyncClient::open(&proxy.url()).await.unwrap();
         let ages: RedisDict<String, u64, AsyncClient> = RedisDict::new(&client, "ages");
         ages.insert("ann", &36).await.unwrap();
         let cached = ages.cached(NearCache::tracking()).await.unwrap();
+        proxy.hold(Direction::Replies);
         let mut left = Box::pin(cached.get("ann"));
         let polled = poll_fn(|context| Poll::Ready(left.as_mut().poll(context))).await;
         assert!(polled.is_pending());
+        proxy.release();
         assert_eq!(cached.get("ann").await.unwrap().as_deref(), Some(&36));
         assert_eq!(left.await.unwrap().as_deref(), Some(&36));
     });
