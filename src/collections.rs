@@ -34,6 +34,7 @@ mod update;
 
 #[cfg(feature = "near-cache")]
 pub use cached::{Cached, CachedDict, CachedHashDict};
+pub(crate) use cursor::Cursor;
 pub use dict::RedisDict;
 pub use hash_dict::RedisHashDict;
 pub use increment::Increment;

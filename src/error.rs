@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::codec::{CodecError, Undecodable};
+use crate::load_error::LoadError;
 
 /// Either a success or an [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
@@ -110,6 +111,14 @@ pub enum Error {
         /// What was attempted.
         attempt: Box<Attempt>,
     },
+    /// The loader of a read-through cache gave no value. Nothing was stored.
+    #[error("{attempt}: the loader failed: {source}")]
+    Load {
+        /// Which value was to be loaded.
+        attempt: Box<Attempt>,
+        /// The loader's own error.
+        source: LoadError,
+    },
     /// Other writers changed the value during every try of an optimistic update. Nothing was
     /// applied.
     #[error("{attempt}: other writers were faster {tries} times")]
@@ -181,6 +190,7 @@ impl Error {
             | Error::UnexpectedReply { attempt, .. }
             | Error::InvalidArgument { attempt, .. }
             | Error::CutOff { attempt }
+            | Error::Load { attempt, .. }
             | Error::Contended { attempt, .. } => Some(attempt),
         }
     }
@@ -190,6 +200,14 @@ impl Error {
     pub fn undecoded(&self) -> Option<&[u8]> {
         match self {
             Error::Decode { source, .. } => Some(source.bytes()),
+            _ => None,
+        }
+    }
+
+    /// The error of a cache's loader, if it is an `X`.
+    pub fn load_error<X: std::error::Error + 'static>(&self) -> Option<&X> {
+        match self {
+            Error::Load { source, .. } => source.downcast_ref(),
             _ => None,
         }
     }

@@ -53,6 +53,7 @@ pub use client::Client;
 pub use deferred::Deferred;
 pub(crate) use feed::{Audience, Feed, Situation, Wish};
 pub use pipeline::Pipeline;
+pub(crate) use retry::Deadline;
 pub(crate) use servers::Bearing;
 pub(crate) use speech::Speech;
 pub(crate) use topology::Topology;
@@ -149,6 +150,16 @@ pub(crate) mod sealed {
 
         /// What is known of where requests go.
         fn bearing(&self) -> Bearing;
+
+        /// Does `work`, which nobody has to wait for: at once where it blocks, or else beside the
+        /// caller, who may be dropped.
+        fn launch(
+            &self,
+            work: impl Future<Output = ()> + Send + 'static,
+        ) -> impl Future<Output = ()> + Send;
+
+        /// Does `work` beside the caller, on a thread or in a task. It is dropped if there can be none.
+        fn background(&self, work: impl Future<Output = ()> + Send + 'static);
 
         fn feed(
             &self,

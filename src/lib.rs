@@ -126,6 +126,8 @@ mod error;
 mod events;
 mod executor;
 mod glob;
+mod landing;
+mod load_error;
 #[cfg(feature = "local-server")]
 mod local_server;
 #[cfg(feature = "near-cache")]
@@ -133,6 +135,7 @@ mod near;
 mod notices;
 mod place;
 mod protocol;
+mod read_through;
 mod reply;
 mod request;
 mod script;
@@ -159,9 +162,13 @@ pub use events::{Event, Subscription};
 #[cfg(feature = "async")]
 pub use executor::{AsyncClient, ReplyFuture};
 pub use executor::{Client, ClientBuilder, Deferred, Executor, Pipeline, RoundTrips};
+pub use load_error::LoadError;
 #[cfg(feature = "local-server")]
 pub use local_server::LocalServer;
 pub use notices::NoticeFormat;
+pub use read_through::{
+    Answer, CacheClient, CachePolicy, HashCacheClient, Loaded, LoadedMany, ReadThroughStats,
+};
 
 #[cfg(feature = "near-cache")]
 pub use near::CacheStats;

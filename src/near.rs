@@ -5,7 +5,6 @@
 
 mod audience;
 mod cache;
-mod landing;
 mod lead;
 mod lease;
 #[cfg(test)]

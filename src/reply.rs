@@ -19,7 +19,6 @@ pub(crate) fn done(reply: Reply<'_>) -> Result<()> {
 }
 
 /// Any reply that is not an error, as it is.
-#[cfg(feature = "near-cache")]
 pub(crate) fn any(reply: Reply<'_>) -> Result<Value> {
     reply.checked()
 }

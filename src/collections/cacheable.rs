@@ -64,7 +64,7 @@ where
     type Source = DictSource;
 
     fn source(&self) -> DictSource {
-        DictSource { prefix: self.prefix.clone() }
+        DictSource { prefix: self.prefix.clone(), margin: 0 }
     }
 
     fn executor(&self) -> &E {

@@ -7,6 +7,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
 use super::cacheable::Cacheable;
+use super::cached_source::DictSource;
 use super::cursor::Cursor;
 use super::dict::RedisDict;
 use super::hash_dict::RedisHashDict;
@@ -17,6 +18,7 @@ use crate::events::Interpreter;
 use crate::executor::sealed::Machinery;
 use crate::executor::{Client, Executor, Feed, RoundTrips, Wish};
 use crate::near::{CacheStats, Hearing, Key, Own, Reader, Source};
+use crate::notices::Notices;
 use crate::reply;
 use crate::request::Request;
 
@@ -89,6 +91,29 @@ impl<K: Codec, V: Codec<Owned: Sync>, E: RoundTrips> RedisHashDict<K, V, E> {
     /// let it: it needs the commands `CLIENT TRACKING`, `SUBSCRIBE` and `PUBLISH`.
     pub fn cached(&self, settings: NearCache) -> E::Reply<CachedHashDict<K, V, E>> {
         self.executor.converse(Cached::open(self.clone(), settings))
+    }
+}
+
+impl<V: Codec<Owned: Sync>, E: RoundTrips> CachedDict<Vec<u8>, V, E> {
+    /// A cache in which values count as if they were not there for so many milliseconds before they
+    /// expire.
+    pub(crate) async fn open_with_margin(
+        dict: RedisDict<Vec<u8>, V, E>,
+        settings: NearCache,
+        margin: u64,
+    ) -> Result<Self> {
+        let source = DictSource { margin, ..dict.source() };
+        Self::open_with(dict, source, settings).await
+    }
+
+    /// The values of `keys`, as they are stored.
+    pub(crate) async fn read(&self, keys: Vec<Key>) -> Result<Vec<Option<Arc<V::Owned>>>> {
+        self.reader.clone().read(keys).await
+    }
+
+    /// What its writes tell of themselves.
+    pub(crate) fn notices(&self) -> Option<&Arc<Notices>> {
+        self.collection.notices.as_ref()
     }
 }
 
@@ -184,8 +209,13 @@ impl<D: Cacheable> Cached<D> {
     }
 
     async fn open(collection: D, settings: NearCache) -> Result<Self> {
+        let source = collection.source();
+        Self::open_with(collection, source, settings).await
+    }
+
+    async fn open_with(collection: D, source: D::Source, settings: NearCache) -> Result<Self> {
         let cache = settings.cache()?;
-        let source = Arc::new(collection.source());
+        let source = Arc::new(source);
         if let Some(refusal) = source.commands(&[Key::default()])[0].request.refusal() {
             return Err(refusal);
         }

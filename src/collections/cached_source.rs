@@ -19,6 +19,8 @@ use crate::request::Request;
 #[derive(Debug)]
 pub struct DictSource {
     pub(crate) prefix: Prefix,
+    /// How many milliseconds before it expires a value counts as if it were not there.
+    pub(crate) margin: u64,
 }
 
 impl DictSource {
@@ -46,11 +48,16 @@ impl Source for DictSource {
         let mut replies = replies.into_iter();
         let values = values(keys, &mut replies)?;
         let fetched = values.into_iter().zip(replies).map(|(bytes, lifetime)| {
-            let lifetime = match Lifetime::read(&lifetime?) {
-                Lifetime::Over if bytes.is_none() => Lifetime::Unlimited,
-                lifetime => lifetime,
-            };
-            Ok(Fetched { bytes, lifetime })
+            Ok(match Lifetime::read(&lifetime?) {
+                Lifetime::Over if bytes.is_none() => {
+                    Fetched { bytes, lifetime: Lifetime::Unlimited }
+                }
+                Lifetime::Milliseconds(left) => match left.checked_sub(self.margin) {
+                    Some(left) => Fetched { bytes, lifetime: Lifetime::Milliseconds(left) },
+                    None => Fetched { bytes: None, lifetime: Lifetime::Over },
+                },
+                lifetime => Fetched { bytes, lifetime },
+            })
         });
         fetched.collect()
     }

@@ -67,18 +67,19 @@ impl Cursor {
         Ok(found)
     }
 
-    /// The next page of the keys of strings that match `pattern`, of one server after the other.
+    /// The next page of the keys of a kind, such as `string`, that match `pattern`, of one server after the other.
     pub(crate) async fn keys<E: RoundTrips>(
         &mut self,
         executor: &E,
         refusal: Option<&'static str>,
         pattern: &[u8],
+        kind: &'static str,
     ) -> Result<Vec<Vec<u8>>> {
         let first = executor.topology().await?.next_slot(0, &[]);
         let slot = self.slot.or(first).unwrap_or_default();
         self.slot = Some(slot);
         let request = self.finish(Request::read("SCAN").refuse_if(refusal).at_slot(slot), pattern);
-        let request = request.arg("TYPE").arg("string").returns(reply::scanned);
+        let request = request.arg("TYPE").arg(kind).returns(reply::scanned);
         let (position, found) = executor.send(request).await?;
         let topology = executor.topology().await?;
         if self.stays_with(topology.address(slot)) {

@@ -226,7 +226,7 @@ pub(super) async fn key_page<E: RoundTrips>(
     glob: &[u8],
     mut cursor: Cursor,
 ) -> Result<(Cursor, Vec<Vec<u8>>)> {
-    let mut keys = cursor.keys(executor, prefix.refusal(), &prefix.pattern(glob)).await?;
+    let mut keys = cursor.keys(executor, prefix.refusal(), &prefix.pattern(glob), "string").await?;
     keys.retain(|key| prefix.strip(key).is_some() && cursor.is_new(key));
     Ok((cursor, keys))
 }

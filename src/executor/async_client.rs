@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::async_node::AsyncNode;
 use super::builder::ClientBuilder;
 use super::feed::{Audience, Feed, Wish};
+use super::node::Node;
 use super::pipeline::Pipeline;
 use super::router::Router;
 use super::sealed::Machinery;
@@ -211,6 +212,17 @@ impl Machinery for AsyncClient {
 
     fn bearing(&self) -> Bearing {
         self.router.servers.bearing()
+    }
+
+    async fn launch(&self, work: impl Future<Output = ()> + Send + 'static) {
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(work)),
+            Err(_) => work.await,
+        }
+    }
+
+    fn background(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let _ = AsyncNode::spawn(work);
     }
 
     async fn feed(&self, wish: Wish, audience: Arc<dyn Audience>) -> Result<Feed> {

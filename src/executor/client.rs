@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::blocking_node::BlockingNode;
 use super::builder::ClientBuilder;
 use super::feed::{Audience, Feed, Wish};
+use super::node::Node;
 use super::pipeline::Pipeline;
 use super::retry::Deadline;
 use super::router::Router;
@@ -187,6 +188,17 @@ impl Machinery for Client {
 
     fn bearing(&self) -> Bearing {
         self.router.servers.bearing()
+    }
+
+    fn launch(
+        &self,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> impl Future<Output = ()> + Send {
+        work
+    }
+
+    fn background(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let _ = BlockingNode::spawn(work);
     }
 
     fn feed(

@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::landing::Landing;
+use super::lead::Outcome;
 use super::lease::Lease;
 use super::shard::{Shard, Store};
 use super::stats::CacheStats;
 use super::tally::Tally;
 use crate::clock;
 use crate::executor::{Situation, Topology};
+use crate::landing::Landing;
 
 /// The name of an entry, as it is stored.
 pub(crate) type Key = Box<[u8]>;
@@ -50,7 +51,7 @@ pub(crate) struct Cache<V> {
 }
 
 type Values<V> = quick_cache::sync::Cache<Key, Kept<V>, Weigh>;
-type Reads<V> = Shard<Key, Arc<Landing<V>>>;
+type Reads<V> = Shard<Key, Arc<Landing<Outcome<V>>>>;
 
 /// How far the cache has heard of changes, and from which servers.
 struct Sight {

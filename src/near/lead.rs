@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::cache::{Cache, Kept, Key};
-use super::landing::{Landing, Outcome};
 use super::shard::Begun;
+use crate::landing::Landing;
 
 /// What a reader is to do who has not found a value.
 pub(crate) enum Start<V: Send + Sync + 'static> {
@@ -14,7 +14,24 @@ pub(crate) enum Start<V: Send + Sync + 'static> {
     /// Ask the server, for others too.
     Leads(Lead<V>),
     /// Wait for another reader.
-    Joins(Arc<Landing<V>>),
+    Joins(Arc<Landing<Outcome<V>>>),
+}
+
+/// What came of a read.
+pub(crate) enum Outcome<V> {
+    /// The value, or that there is none.
+    Found(Option<Arc<V>>),
+    /// It failed or was given up.
+    Lost,
+}
+
+impl<V> Clone for Outcome<V> {
+    fn clone(&self) -> Self {
+        match self {
+            Outcome::Found(found) => Outcome::Found(found.clone()),
+            Outcome::Lost => Outcome::Lost,
+        }
+    }
 }
 
 impl<V: Send + Sync + 'static> Cache<V> {
@@ -50,7 +67,7 @@ pub(crate) struct Lead<V: Send + Sync + 'static> {
     pub(crate) key: Key,
     token: u64,
     epoch: u64,
-    landing: Arc<Landing<V>>,
+    landing: Arc<Landing<Outcome<V>>>,
     has_landed: bool,
 }
 

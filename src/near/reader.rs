@@ -8,14 +8,14 @@ use std::time::Duration;
 use redis::Value;
 
 use super::cache::{Cache, Key};
-use super::landing::{Landing, Outcome};
-use super::lead::{Lead, Start};
+use super::lead::{Lead, Outcome, Start};
 use super::source::{Fetched, Lifetime, Source};
 use crate::clock;
 use crate::codec::Codec;
 use crate::command::Command;
 use crate::error::{Error, Result};
 use crate::executor::{Bearing, RoundTrips, Topology};
+use crate::landing::Landing;
 use crate::reply::{self, decode_bytes};
 use crate::request::Request;
 
@@ -37,7 +37,7 @@ enum Entry<V: Codec<Owned: Sync>> {
     Found(Found<V>),
     /// The place among those that the server is asked for.
     Asked(usize),
-    Joined(Key, Arc<Landing<V::Owned>>),
+    Joined(Key, Arc<Landing<Outcome<V::Owned>>>),
 }
 
 impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {

@@ -1,34 +1,26 @@
-//! Readers that wait for the one who asks the server.
+//! Callers that wait for the one who does what all of them need.
 
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-/// What one reader found, for those who wait.
-pub(crate) struct Landing<V> {
-    state: Mutex<State<V>>,
+/// What came of something, for those who wait.
+pub(crate) struct Landing<T> {
+    state: Mutex<State<T>>,
 }
 
-struct State<V> {
-    outcome: Option<Outcome<V>>,
+struct State<T> {
+    outcome: Option<T>,
     waiting: Vec<Waker>,
 }
 
-/// What came of a read.
-pub(crate) enum Outcome<V> {
-    /// The value, or that there is none.
-    Found(Option<Arc<V>>),
-    /// It failed or was given up.
-    Lost,
-}
-
-impl<V> Landing<V> {
+impl<T> Landing<T> {
     pub(crate) fn new() -> Self {
         Self { state: Mutex::new(State { outcome: None, waiting: Vec::new() }) }
     }
 
     /// Tells those who wait. The first outcome counts.
-    pub(crate) fn tell(&self, outcome: Outcome<V>) {
+    pub(crate) fn tell(&self, outcome: T) {
         let waiting = {
             let mut state = self.lock();
             state.outcome.get_or_insert(outcome);
@@ -37,8 +29,15 @@ impl<V> Landing<V> {
         waiting.into_iter().for_each(Waker::wake);
     }
 
+    pub(crate) fn has_landed(&self) -> bool {
+        self.lock().outcome.is_some()
+    }
+
     /// Waits for what is told.
-    pub(crate) async fn outcome(&self) -> Outcome<V> {
+    pub(crate) async fn outcome(&self) -> T
+    where
+        T: Clone,
+    {
         poll_fn(|context| {
             let mut state = self.lock();
             match &state.outcome {
@@ -54,16 +53,7 @@ impl<V> Landing<V> {
         .await
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<V>> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<V> Clone for Outcome<V> {
-    fn clone(&self) -> Self {
-        match self {
-            Outcome::Found(found) => Outcome::Found(found.clone()),
-            Outcome::Lost => Outcome::Lost,
-        }
     }
 }

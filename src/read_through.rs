@@ -1,0 +1,33 @@
+//! Read-through caches: values that are loaded by the user's function unless Redis has them.
+//!
+//! `engine` is the way of a call, `load` that of a load; `commands` and the Lua beside it are what the
+//! server does; `flights` are loads that callers share; `freshness` says what may be served.
+
+mod cache_client;
+mod commands;
+mod engine;
+mod flights;
+mod freshness;
+mod hash_cache_client;
+mod load;
+mod loader;
+#[cfg(feature = "near-cache")]
+mod near;
+mod policy;
+mod pyredis;
+#[cfg(feature = "metrics")]
+mod report;
+mod shared;
+mod spot;
+mod stats;
+
+pub use cache_client::CacheClient;
+pub use hash_cache_client::HashCacheClient;
+pub use loader::{Answer, Loaded, LoadedMany};
+pub use policy::CachePolicy;
+pub use stats::ReadThroughStats;
+
+/// A name that nobody has had: of those who may store what they load.
+fn generation() -> String {
+    format!("{:032x}", fastrand::u128(..))
+}

@@ -1,0 +1,299 @@
+use std::borrow::Borrow;
+use std::fmt;
+use std::time::Duration;
+
+use super::engine::Found;
+use super::loader::{Answer, Loaded, LoadedMany, Loaders};
+use super::policy::CachePolicy;
+use super::pyredis;
+use super::shared::Shared;
+use super::spot::{Named, Names, One, Spot};
+use super::stats::ReadThroughStats;
+use crate::codec::Codec;
+#[cfg(feature = "near-cache")]
+use crate::collections::NearCache;
+use crate::collections::{Name, Ttl};
+use crate::error::{Error, Result};
+use crate::executor::{Client, RoundTrips};
+#[cfg(feature = "near-cache")]
+use crate::near::CacheStats;
+
+/// A read-through cache: the value of an id is in the string `name:id`, or else it is loaded by a
+/// function of yours and stored there.
+///
+/// ```
+/// # let server = redis_collections::LocalServer::start()?;
+/// # let client = redis_collections::Client::open(server.url())?;
+/// use std::time::Duration;
+///
+/// use redis_collections::{CacheClient, CachePolicy};
+///
+/// let policy = CachePolicy::time_to_live(Duration::from_secs(60));
+/// let squares: CacheClient<u64, u64> =
+///     CacheClient::new(&client, "squares", policy, |id: u64, ()| {
+///         id.checked_mul(id).ok_or("too large") // a `Result` with any error
+///     })?;
+/// assert_eq!(squares.get(&12)?.as_deref(), Some(&144)); // loads
+/// assert_eq!(squares.get(&12)?.as_deref(), Some(&144)); // GET
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # One load at a time
+///
+/// Callers in one program that miss the same value share one load. Other programs wait for it: who
+/// loads has a lease, in a key beside the value. If it dies, another takes over when the
+/// [lease](CachePolicy::lease) has run out. A value that somebody deletes or sets meanwhile is not
+/// stored, nor given to anyone who asked for it afterwards. Programs that write the key by other means
+/// are noticed too, but not one that deletes a key that is not there yet.
+///
+/// On an `AsyncClient` the loader gives a future, which runs in a task of its own: a caller that is
+/// dropped does not stop it.
+///
+/// # Without Redis
+///
+/// When Redis cannot be used the loader is called, once for all that wait, and nothing is stored; this
+/// is counted and logged. [`CachePolicy::fail_without_redis`] gives the error instead. Bytes that are
+/// not a value are loaded anew and replaced. A loader's error is [`Error::Load`].
+///
+/// # Arguments
+///
+/// `A` is what a loader needs besides the id, such as a session: [`get_with`](Self::get_with) hands it
+/// over. Callers that share a load share the arguments of the first, and what is stored does not depend
+/// on them.
+pub struct CacheClient<K, V, E = Client, A = ()>
+where
+    K: Codec,
+    V: Codec<Owned: Sync>,
+    E: RoundTrips,
+{
+    shared: Shared<One<K>, V, E, A>,
+    names: Names,
+}
+
+impl<K, V, E, A> CacheClient<K, V, E, A>
+where
+    K: Codec,
+    V: Codec<Owned: Sync>,
+    E: RoundTrips,
+    A: Clone + Send + Sync + 'static,
+{
+    /// The cache `name`, whose keys begin with `name:`, as those of a
+    /// [`RedisDict`](crate::RedisDict). A name without a colon shares no key with another one.
+    ///
+    /// The loader gives a value, an `Option` of one, or a [`Loaded`] that says how long it is to be
+    /// kept. An error if the policy cannot be kept or the name is empty or holds a colon.
+    pub fn new<R: Answer<Loaded<V::Owned>, E>>(
+        executor: &E,
+        name: impl Into<Name>,
+        policy: CachePolicy,
+        load: impl Fn(K::Owned, A) -> R + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let prefix = own_prefix(&name.into())?;
+        Self::over(executor, prefix, Names::Own, policy, Loaders::new(load))
+    }
+
+    /// The cache that the Python library pyredis-cache has under `operation`: the keys are
+    /// `000STUDENT#0000000012`. An id has to be a number.
+    ///
+    /// Names that differ only in case or in leading zeros are the same to it.
+    pub fn pyredis_cache<R: Answer<Loaded<V::Owned>, E>>(
+        executor: &E,
+        operation: &str,
+        policy: CachePolicy,
+        load: impl Fn(K::Owned, A) -> R + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let names = Names::PyRedisCache { field: Vec::new() };
+        Self::over(executor, pyredis::prefix(operation)?, names, policy, Loaders::new(load))
+    }
+
+    fn over(
+        executor: &E,
+        prefix: Vec<u8>,
+        names: Names,
+        policy: CachePolicy,
+        loaders: Loaders<K::Owned, V::Owned, A>,
+    ) -> Result<Self> {
+        Ok(Self { shared: Shared::new(executor, prefix, policy, loaders)?, names })
+    }
+
+    /// The same cache, which loads several missing values at once: the function gives one for each id,
+    /// in their order, of at most a thousand ids. To be called before the cache is used.
+    pub fn with_bulk_loader<R: Answer<LoadedMany<V::Owned>, E>>(
+        self,
+        load: impl Fn(Vec<K::Owned>, A) -> R + Send + Sync + 'static,
+    ) -> Self {
+        Self { shared: self.shared.with_bulk_loader(load), ..self }
+    }
+
+    /// The same cache with a near cache in front, which this connects. It keeps values while they are
+    /// fresh, and what was said of [`CachedDict`](crate::CachedDict) holds for it.
+    #[cfg(feature = "near-cache")]
+    pub fn near(&self, settings: NearCache) -> E::Reply<Self> {
+        let names = self.names.clone();
+        self.shared.near(settings, move |shared| Self { shared, names })
+    }
+
+    /// What the near cache has done so far, if there is one.
+    #[cfg(feature = "near-cache")]
+    pub fn near_stats(&self) -> Option<CacheStats> {
+        self.shared.near_stats()
+    }
+
+    /// The value of `id`, or `None` if its loader says that there is none. A hit takes one round trip,
+    /// a miss three with its load in the middle.
+    pub fn get(&self, id: &K::Borrowed) -> E::Reply<Found<V>>
+    where
+        A: Default,
+    {
+        self.get_with(id, A::default())
+    }
+
+    /// The value of `id`, loaded with `args` if it is missing.
+    pub fn get_with(&self, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
+        self.shared.get(self.spot(id), args)
+    }
+
+    /// The values of `ids`, in their order. One round trip finds a thousand of them; those that are
+    /// missing are loaded one after the other, or by the bulk loader together.
+    pub fn get_many<'a, Q>(&self, ids: impl IntoIterator<Item = &'a Q>) -> E::Reply<Vec<Found<V>>>
+    where
+        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+        A: Default,
+    {
+        self.get_many_with(ids, A::default())
+    }
+
+    /// The values of `ids`, loaded with `args` if they are missing.
+    pub fn get_many_with<'a, Q>(
+        &self,
+        ids: impl IntoIterator<Item = &'a Q>,
+        args: A,
+    ) -> E::Reply<Vec<Found<V>>>
+    where
+        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+    {
+        self.shared.get_many(ids.into_iter().map(|id| self.spot(id.borrow())), args)
+    }
+
+    /// What the cache has of `id`, without loading it. One round trip.
+    pub fn peek(&self, id: &K::Borrowed) -> E::Reply<Found<V>> {
+        self.shared.peek(self.spot(id))
+    }
+
+    /// Loads the value of `id` anew, stores it and gives it. It wins over loads that began before.
+    pub fn set(&self, id: &K::Borrowed) -> E::Reply<Found<V>>
+    where
+        A: Default,
+    {
+        self.set_with(id, A::default())
+    }
+
+    /// Loads the value of `id` with `args`, stores it and gives it.
+    pub fn set_with(&self, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
+        self.shared.set(self.spot(id), args)
+    }
+
+    /// Stores `value` for `id`. It wins over loads under way. A script of `SET`, O(1).
+    pub fn set_value(&self, id: &K::Borrowed, value: &V::Borrowed) -> E::Reply<()> {
+        self.shared.set_value(self.spot(id), value, None)
+    }
+
+    /// Stores `value` for `id`, to be kept for `time`. A script of `SET`, O(1).
+    pub fn set_value_with_ttl(
+        &self,
+        id: &K::Borrowed,
+        value: &V::Borrowed,
+        time: Duration,
+    ) -> E::Reply<()> {
+        self.shared.set_value(self.spot(id), value, Some(time))
+    }
+
+    /// Begins to load the value of `id` in the background, unless it is being loaded.
+    ///
+    /// At most sixteen threads or tasks of a cache do so at a time; more is not begun. What is under way
+    /// when the cache is dropped is finished.
+    pub fn refresh(&self, id: &K::Borrowed) -> E::Reply<()>
+    where
+        A: Default,
+    {
+        self.refresh_with(id, A::default())
+    }
+
+    /// Begins to load the value of `id` with `args` in the background.
+    pub fn refresh_with(&self, id: &K::Borrowed, args: A) -> E::Reply<()> {
+        self.shared.refresh(self.spot(id), args)
+    }
+
+    /// Removes the value of `id`, also one that is being loaded, and says whether it was stored. A
+    /// script of `UNLINK`, O(1).
+    pub fn delete(&self, id: &K::Borrowed) -> E::Reply<bool> {
+        self.shared.delete(self.spot(id))
+    }
+
+    /// Removes the values of `ids`, each as [`delete`](Self::delete) does, a thousand in a round trip,
+    /// and says how many were stored.
+    pub fn delete_many<'a, Q>(&self, ids: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
+    where
+        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+    {
+        self.shared.delete_many(ids.into_iter().map(|id| self.spot(id.borrow())))
+    }
+
+    /// Removes all values, also those that are being loaded, and says how many were stored. `SCAN` and
+    /// `UNLINK`, O(keys of the database). Not atomic.
+    pub fn clear(&self) -> E::Reply<usize> {
+        self.shared.clear("string")
+    }
+
+    /// How long the value of `id` is still fresh. `PTTL`, O(1).
+    pub fn ttl(&self, id: &K::Borrowed) -> E::Reply<Ttl> {
+        self.shared.ttl(self.spot(id))
+    }
+
+    /// What the cache has done in this program so far; clones are counted together.
+    pub fn stats(&self) -> ReadThroughStats {
+        self.shared.stats()
+    }
+
+    fn spot(&self, id: &K::Borrowed) -> Named<Spot> {
+        self.names.string(self.shared.prefix(), encoded::<K>(id)?)
+    }
+}
+
+/// What the keys of the cache `name` begin with.
+pub(super) fn own_prefix(name: &Name) -> Result<Vec<u8>> {
+    let name = name.as_bytes();
+    if name.is_empty() || name.contains(&b':') {
+        let problem = "the name of a cache is not empty and holds no colon";
+        return Err(Error::Configuration(problem.into()));
+    }
+    Ok([name, b":"].concat())
+}
+
+pub(super) fn encoded<K: Codec>(id: &K::Borrowed) -> Named<Vec<u8>> {
+    let mut bytes = Vec::new();
+    K::encode(id, &mut bytes)?;
+    Ok(bytes)
+}
+
+impl<K, V, E, A> Clone for CacheClient<K, V, E, A>
+where
+    K: Codec,
+    V: Codec<Owned: Sync>,
+    E: RoundTrips,
+{
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone(), names: self.names.clone() }
+    }
+}
+
+impl<K, V, E, A> fmt::Debug for CacheClient<K, V, E, A>
+where
+    K: Codec,
+    V: Codec<Owned: Sync>,
+    E: RoundTrips,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CacheClient(\"{}\")", self.shared.prefix().escape_ascii())
+    }
+}

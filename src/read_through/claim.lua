@@ -1,0 +1,20 @@
+local mode, generation, lease = ARGV[4], ARGV[5], tonumber(ARGV[6])
+-- It comes first: a server that cannot let fields expire fails before anything is loaded.
+local remains = left()
+local value = read()
+local is_live, current = known()
+local is_absent = current == ''
+if mode ~= 'force' then
+  if mode == 'miss' and value then return {'found', value, remains} end
+  if mode == 'miss' and is_live and is_absent then return {'absent', false, remains} end
+  if is_live and not is_absent then return {'busy', value, remains} end
+  if current and not is_absent then generation = current end
+end
+remember(lease, generation)
+local ends = '0'
+if mode == 'force' then
+  ends = 'any'
+elseif value then
+  ends = remains < 0 and '-1' or string.format('%.0f', now + remains)
+end
+return {'claimed', value, remains, generation, ends}

@@ -1,0 +1,2 @@
+redis.call('UNLINK', KEYS[2])
+return redis.call('UNLINK', KEYS[1])

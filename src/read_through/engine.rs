@@ -1,0 +1,339 @@
+//! Reading through a cache: the way of a call that wants values.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use super::commands::{Commands, Mode, Stored, Wanted};
+use super::flights::{Flights, Outcome, Start};
+use super::freshness::{Age, Freshness};
+use super::load::Flying;
+use super::loader::Loaders;
+use super::policy::CachePolicy;
+use super::shared::AT_ONCE;
+use super::spot::{Ids, Spot};
+use super::stats::{Counts, raise, raise_by};
+use crate::codec::Codec;
+use crate::error::{Attempt, Error, Result};
+use crate::executor::RoundTrips;
+use crate::landing::Landing;
+use crate::load_error::LoadError;
+
+/// A value, or that there is none.
+pub(super) type Found<V> = Option<Arc<<V as Codec>::Owned>>;
+
+/// What all clones of a cache share.
+pub(super) struct Engine<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A> {
+    pub(super) executor: E,
+    pub(super) prefix: Vec<u8>,
+    pub(super) policy: CachePolicy,
+    pub(super) freshness: Freshness,
+    pub(super) commands: Commands,
+    pub(super) loaders: Loaders<I::Owned, V::Owned, A>,
+    pub(super) flights: Arc<Flights<V::Owned>>,
+    pub(super) counts: Counts,
+    /// How many loads are done in the background.
+    pub(super) refreshing: AtomicUsize,
+    #[cfg(feature = "near-cache")]
+    pub(super) near: Option<super::near::Near<V, E>>,
+}
+
+/// What is seen of a value before anybody loads it.
+pub(super) enum Seen<V> {
+    Found(Option<Arc<V>>, Age),
+    Missing(Mode),
+    /// Redis cannot be used.
+    Away,
+}
+
+/// A value that has to be loaded.
+struct Missing<V> {
+    place: usize,
+    spot: Spot,
+    seen: Seen<V>,
+}
+
+/// What a caller gets of a load.
+enum Arrival<V> {
+    Found(Option<Arc<V>>),
+    Failed(Error),
+    /// Nothing; it is to look again.
+    Again,
+    /// Nothing in time.
+    Late,
+}
+
+impl<I, V, E, A> Engine<I, V, E, A>
+where
+    I: Ids,
+    V: Codec<Owned: Sync>,
+    E: RoundTrips,
+    A: Clone + Send + Sync + 'static,
+{
+    /// The values of `spots`, of which those that are missing are loaded.
+    pub(super) async fn get(self: Arc<Self>, spots: Vec<Spot>, args: A) -> Result<Vec<Found<V>>> {
+        let mut found = vec![None; spots.len()];
+        let mut sought: Vec<_> = spots.into_iter().enumerate().collect();
+        for round in 1.. {
+            let missing = self.look(sought, &mut found, &args).await?;
+            if missing.is_empty() {
+                break;
+            }
+            if round == 1 {
+                raise_by(&self.counts.misses, missing.len() as u64);
+            }
+            sought = Vec::new();
+            for (missing, arrival) in self.load(missing, &args).await {
+                match arrival {
+                    Arrival::Found(value) => found[missing.place] = value,
+                    Arrival::Failed(error) => return Err(error),
+                    Arrival::Again if round < MOST_ROUNDS => {
+                        sought.push((missing.place, missing.spot));
+                    }
+                    Arrival::Again | Arrival::Late => {
+                        found[missing.place] = self.load_alone(&missing.spot, &args).await?;
+                    }
+                }
+            }
+        }
+        self.report();
+        Ok(found)
+    }
+
+    /// Loads one value anew and stores it, whatever others do.
+    pub(super) async fn set(self: Arc<Self>, spot: Spot, args: A) -> Result<Found<V>> {
+        let lead = self.flights.begin_anew(&spot);
+        let landing = lead.landing();
+        let flying = vec![Flying { lead, mode: Mode::Force, is_away: false }];
+        self.executor.launch(self.clone().fly(flying, args.clone())).await;
+        let missing = Missing { place: 0, spot, seen: Seen::Missing(Mode::Force) };
+        match self.arrival(&missing, true, &landing).await {
+            Arrival::Found(value) => Ok(value),
+            Arrival::Failed(error) => Err(error),
+            Arrival::Again | Arrival::Late => self.load_alone(&missing.spot, &args).await,
+        }
+    }
+
+    /// What the cache has, without loading.
+    pub(super) async fn peek(self: Arc<Self>, spot: Spot) -> Result<Found<V>> {
+        match self.see(std::slice::from_ref(&spot)).await?.pop() {
+            Some(Seen::Found(value, Age::Fresh | Age::Due)) => Ok(value),
+            _ => Ok(None),
+        }
+    }
+
+    /// Loads a value in the background, unless somebody does.
+    pub(super) fn refresh(self: &Arc<Self>, spots: Vec<Spot>, args: A) {
+        let begin = |spot: Spot| match self.flights.begin(&spot) {
+            Start::Leads(lead) => Some(Flying { lead, mode: Mode::Refresh, is_away: false }),
+            Start::Joins(_) => None,
+        };
+        let flying: Vec<_> = spots.into_iter().filter_map(begin).collect();
+        if flying.is_empty() || !self.may_refresh() {
+            return;
+        }
+        raise_by(&self.counts.refreshes, flying.len() as u64);
+        let engine = self.clone();
+        self.executor.background(async move {
+            engine.clone().fly(flying, args).await;
+            engine.has_refreshed();
+        });
+    }
+
+    /// Puts what can be served into its place, and gives what cannot.
+    async fn look(
+        self: &Arc<Self>,
+        sought: Vec<(usize, Spot)>,
+        found: &mut [Found<V>],
+        args: &A,
+    ) -> Result<Vec<Missing<V::Owned>>> {
+        let (places, spots): (Vec<_>, Vec<_>) = sought.into_iter().unzip();
+        let seen = match self.see(&spots).await {
+            Ok(seen) => seen,
+            Err(error) => {
+                self.bear(error)?;
+                spots.iter().map(|_| Seen::Away).collect()
+            }
+        };
+        let mut missing = Vec::new();
+        let mut due = Vec::new();
+        for ((place, spot), seen) in places.into_iter().zip(spots).zip(seen) {
+            match seen {
+                Seen::Found(value, Age::Fresh) => {
+                    raise(&self.counts.hits);
+                    found[place] = value;
+                }
+                Seen::Found(value, Age::Due) => {
+                    raise(&self.counts.hits);
+                    found[place] = value;
+                    due.push(spot);
+                }
+                seen => missing.push(Missing { place, spot, seen }),
+            }
+        }
+        if !due.is_empty() {
+            self.refresh(due, args.clone());
+        }
+        Ok(missing)
+    }
+
+    /// What the cache has of `spots`.
+    async fn see(&self, spots: &[Spot]) -> Result<Vec<Seen<V::Owned>>> {
+        #[cfg(feature = "near-cache")]
+        if let Some(near) = &self.near
+            && let Some(seen) = near.see(spots).await?
+        {
+            return Ok(seen);
+        }
+        let wanted =
+            Wanted { left: self.freshness.matters(), absence: self.policy.absence.is_some() };
+        let mut seen = Vec::with_capacity(spots.len());
+        for spots in spots.chunks(AT_ONCE) {
+            let replies = self.executor.send_all(self.commands.look(spots, wanted)).await?;
+            let stored = self.commands.looked(spots.len(), wanted, replies)?;
+            seen.extend(stored.into_iter().map(|stored| self.seen(stored)));
+        }
+        let is_unfit = |seen: &&Seen<_>| matches!(seen, Seen::Missing(Mode::Unfit));
+        raise_by(&self.counts.undecodable, seen.iter().filter(is_unfit).count() as u64);
+        Ok(seen)
+    }
+
+    /// What there is to do with a value as the server has it.
+    pub(super) fn seen(&self, stored: Stored) -> Seen<V::Owned> {
+        let Some(bytes) = stored.bytes else {
+            return match stored.is_absent {
+                true => Seen::Found(None, Age::Fresh),
+                false => Seen::Missing(Mode::Missing),
+            };
+        };
+        match V::decode_owned(bytes) {
+            Ok(value) => {
+                let chance = 1.0 - fastrand::f64();
+                let age = self.freshness.age(stored.left, self.counts.load_time(), chance);
+                Seen::Found(Some(Arc::new(value)), age)
+            }
+            Err(_) => Seen::Missing(Mode::Unfit),
+        }
+    }
+
+    /// Loads what is missing, or waits for those who do.
+    async fn load(
+        self: &Arc<Self>,
+        missing: Vec<Missing<V::Owned>>,
+        args: &A,
+    ) -> Vec<(Missing<V::Owned>, Arrival<V::Owned>)> {
+        let mut flying = Vec::new();
+        let mut landings = Vec::with_capacity(missing.len());
+        for Missing { spot, seen, .. } in &missing {
+            landings.push(match self.flights.begin(spot) {
+                Start::Joins(landing) => {
+                    raise(&self.counts.joined);
+                    (false, landing)
+                }
+                Start::Leads(lead) => {
+                    let landing = lead.landing();
+                    let mode = match seen {
+                        Seen::Missing(mode) => *mode,
+                        Seen::Found(..) | Seen::Away => Mode::Unfit,
+                    };
+                    flying.push(Flying { lead, mode, is_away: matches!(seen, Seen::Away) });
+                    (true, landing)
+                }
+            });
+        }
+        if !flying.is_empty() {
+            self.executor.launch(self.clone().fly(flying, args.clone())).await;
+        }
+        let mut arrivals = Vec::with_capacity(missing.len());
+        for (missing, (leads, landing)) in missing.into_iter().zip(landings) {
+            let arrival = self.arrival(&missing, leads, &landing).await;
+            arrivals.push((missing, arrival));
+        }
+        arrivals
+    }
+
+    async fn arrival(
+        &self,
+        missing: &Missing<V::Owned>,
+        leads: bool,
+        landing: &Landing<Outcome<V::Owned>>,
+    ) -> Arrival<V::Owned> {
+        match self.executor.wait(landing.outcome(), self.patience()).await {
+            Some(Outcome::Found(value)) => Arrival::Found(value),
+            Some(Outcome::Outdated(value)) if leads => Arrival::Found(value),
+            Some(Outcome::Failed(error)) => match &missing.seen {
+                Seen::Found(value, _) => {
+                    raise(&self.counts.stale);
+                    Arrival::Found(value.clone())
+                }
+                _ => Arrival::Failed(self.failed(&missing.spot, error)),
+            },
+            Some(Outcome::Broken(error)) => {
+                let error = error.lock().map(|mut error| error.take());
+                error.ok().flatten().map_or(Arrival::Again, Arrival::Failed)
+            }
+            Some(Outcome::Outdated(_) | Outcome::Lost) => Arrival::Again,
+            None => Arrival::Late,
+        }
+    }
+
+    /// A value that is not stored, for others load it too slowly.
+    async fn load_alone(&self, spot: &Spot, args: &A) -> Result<Found<V>> {
+        let loaded = self.load_now(std::slice::from_ref(spot), args.clone()).await?;
+        let mut loaded = loaded.map_err(|error| self.failed(spot, error))?;
+        Ok(loaded.pop().and_then(|loaded| loaded.value).map(Arc::new))
+    }
+
+    /// Takes it that Redis cannot be used, if that is what the error says and the policy allows it.
+    pub(super) fn bear(&self, error: Error) -> Result<()> {
+        if self.policy.fails_without_redis || !is_outage(&error) {
+            return Err(error);
+        }
+        raise(&self.counts.without_redis);
+        if self.counts.may_warn() {
+            let name = self.prefix.escape_ascii();
+            log::warn!("the cache {name} loads without Redis: {error}");
+        }
+        Ok(())
+    }
+
+    fn failed(&self, spot: &Spot, source: LoadError) -> Error {
+        Error::Load { attempt: Box::new(self.attempt(spot)), source }
+    }
+
+    pub(super) fn attempt(&self, spot: &Spot) -> Attempt {
+        let (key, field) = (Some(spot.key.clone()), spot.field.clone());
+        Attempt { command: "load", key, field, writes: false, in_part: false }
+    }
+
+    /// How long a caller relies on others.
+    pub(super) fn patience(&self) -> Duration {
+        self.policy.lease * LEASES_WAITED
+    }
+
+    pub(super) fn report(&self) {
+        #[cfg(feature = "metrics")]
+        self.counts.report(&String::from_utf8_lossy(&self.prefix));
+    }
+}
+
+/// Whether an error says that Redis cannot be used, for a while at least.
+fn is_outage(error: &Error) -> bool {
+    match error {
+        Error::Connect { .. }
+        | Error::PoolExhausted { .. }
+        | Error::ConnectionLost { .. }
+        | Error::Timeout { .. } => true,
+        Error::Server { code, .. } => !PERMANENT.contains(&&code[..]),
+        _ => false,
+    }
+}
+
+/// What does not pass by itself.
+const PERMANENT: [&str; 6] = ["ERR", "WRONGTYPE", "NOPERM", "NOAUTH", "CROSSSLOT", "WRONGPASS"];
+
+/// How often a caller looks anew for what others deleted or set while it was loaded.
+const MOST_ROUNDS: usize = 4;
+
+/// One lease for a load that dies, one for the load after it, and one to be sure.
+const LEASES_WAITED: u32 = 3;

@@ -1,0 +1,66 @@
+-- KEYS[1] has the value: a string (shape 's'), or a field of a hash whose fields do not expire ('h')
+-- or do ('x'). KEYS[2] has what is known of it besides: `<end>:<generation>` while it is loaded, and
+-- `<end>:` while its source is known to have none. An end that has passed lets others begin to load;
+-- the generation goes on, so that whoever is ready first may store, until somebody deletes or sets.
+local shape, field, kept = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function read()
+  if shape == 's' then return redis.call('GET', KEYS[1]) end
+  return redis.call('HGET', KEYS[1], field)
+end
+
+local function is_there()
+  if shape == 's' then return redis.call('EXISTS', KEYS[1]) == 1 end
+  return redis.call('HEXISTS', KEYS[1], field) == 1
+end
+
+local function left()
+  if shape == 's' then return redis.call('PTTL', KEYS[1]) end
+  if shape == 'h' then return -1 end
+  return redis.call('HPTTL', KEYS[1], 'FIELDS', 1, field)[1] or -2
+end
+
+local function write(value, time)
+  if shape ~= 's' then
+    -- A server that cannot let fields expire fails before anything is written.
+    if time ~= '0' then left() end
+    redis.call('HSET', KEYS[1], field, value)
+    if time ~= '0' then redis.call('HPEXPIRE', KEYS[1], time, 'FIELDS', 1, field) end
+  elseif time == '0' then
+    redis.call('SET', KEYS[1], value)
+  else
+    redis.call('SET', KEYS[1], value, 'PX', time)
+  end
+end
+
+local function remove()
+  if shape == 's' then return redis.call('UNLINK', KEYS[1]) end
+  return redis.call('HDEL', KEYS[1], field)
+end
+
+-- Whether something is known that has not ended, and the generation.
+local function known()
+  local entry = redis.call('HGET', KEYS[2], field)
+  if not entry then return false, nil end
+  local ends, generation = string.match(entry, '^(%d+):(.*)$')
+  return tonumber(ends) > now, generation
+end
+
+local function forget() return redis.call('HDEL', KEYS[2], field) end
+
+local function remember(time, generation)
+  -- Of many fields, those whose loads died or whose absence ended are dropped by and by.
+  if redis.call('HLEN', KEYS[2]) > 100 then
+    for _, other in ipairs(redis.call('HRANDFIELD', KEYS[2], 3)) do
+      local ends = string.match(redis.call('HGET', KEYS[2], other), '^%d+')
+      if tonumber(ends) + kept < now then redis.call('HDEL', KEYS[2], other) end
+    end
+  end
+  redis.call('HSET', KEYS[2], field, string.format('%.0f:%s', now + time, generation))
+  local span = generation == '' and time or time + kept
+  if redis.call('PTTL', KEYS[2]) < span then
+    redis.call('PEXPIRE', KEYS[2], string.format('%.0f', span))
+  end
+end

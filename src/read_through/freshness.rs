@@ -1,0 +1,88 @@
+//! How old a value is that a cache has. Times are in milliseconds.
+
+/// What a policy says of old values.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Freshness {
+    /// For how long after it expired a value is served while it is loaded anew.
+    pub(super) revalidate: i64,
+    /// For how long it is served if its loader fails.
+    pub(super) on_error: i64,
+    /// In which time before it expires a value is loaded anew.
+    pub(super) ahead: i64,
+    /// How eagerly it is loaded anew by chance.
+    pub(super) early: f64,
+}
+
+/// What may be done with a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Age {
+    /// It is served.
+    Fresh,
+    /// It is served, and loaded anew in the background.
+    Due,
+    /// It is served only if it cannot be loaded.
+    Stale,
+}
+
+impl Freshness {
+    /// How long the server keeps a value after it expired.
+    pub(super) fn reserve(&self) -> i64 {
+        self.revalidate.max(self.on_error)
+    }
+
+    /// How long before the server drops it a value is no longer fresh for sure.
+    #[cfg(feature = "near-cache")]
+    pub(super) fn margin(&self) -> i64 {
+        self.reserve() + self.ahead
+    }
+
+    /// Whether it must be known when a value expires.
+    pub(super) fn matters(&self) -> bool {
+        self.reserve() > 0 || self.ahead > 0 || self.early > 0.0
+    }
+
+    /// The age of a value that the server drops after `left`; a negative number is never. Loading
+    /// takes `load_time`; `chance` is a random number above 0 and at most 1.
+    pub(super) fn age(&self, left: i64, load_time: i64, chance: f64) -> Age {
+        if left < 0 {
+            return Age::Fresh;
+        }
+        let left = left - self.reserve();
+        let early = (load_time as f64 * self.early * -chance.ln()) as i64;
+        match left {
+            1.. if left > self.ahead.max(early) => Age::Fresh,
+            1.. => Age::Due,
+            _ if -left < self.revalidate => Age::Due,
+            _ => Age::Stale,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_ages() {
+        let none = Freshness::default();
+        let stale = Freshness { revalidate: 100, on_error: 1000, ..none.clone() };
+        let ahead = Freshness { ahead: 50, ..none.clone() };
+        let early = Freshness { early: 1.0, ..none.clone() };
+        for (freshness, left, chance, age) in [
+            (&none, -1, 1.0, Age::Fresh),
+            (&none, 1, 1e-9, Age::Fresh),
+            (&stale, 1001, 1.0, Age::Fresh),
+            (&stale, 1000, 1.0, Age::Due),
+            (&stale, 901, 1.0, Age::Due),
+            (&stale, 900, 1.0, Age::Stale),
+            (&stale, 0, 1.0, Age::Stale),
+            (&ahead, 51, 1.0, Age::Fresh),
+            (&ahead, 50, 1.0, Age::Due),
+            (&early, 1, 1.0, Age::Fresh),
+            (&early, 21, 0.1, Age::Due),
+            (&early, 24, 0.1, Age::Fresh),
+        ] {
+            assert_eq!(freshness.age(left, 10, chance), age, "{freshness:?} {left} {chance}");
+        }
+    }
+}

@@ -1,0 +1,275 @@
+use std::borrow::Borrow;
+use std::fmt;
+use std::time::Duration;
+
+use super::cache_client::{encoded, own_prefix};
+use super::engine::Found;
+use super::loader::{Answer, Loaded, LoadedMany, Loaders};
+use super::policy::CachePolicy;
+use super::pyredis;
+use super::shared::Shared;
+use super::spot::{Named, Names, Pair, Spot};
+use super::stats::ReadThroughStats;
+use crate::codec::Codec;
+use crate::collections::{Name, Ttl};
+use crate::error::Result;
+use crate::executor::{Client, RoundTrips};
+
+/// A read-through cache over hashes: the value of an id is in the field `id` of the hash
+/// `name:hash_id`, or else it is loaded by a function of yours and stored there.
+///
+/// What belongs together, such as the students of a class, can be removed at once. All else is as with
+/// a [`CacheClient`](crate::CacheClient), except that there is no near cache in front.
+///
+/// ```
+/// # let server = redis_collections::LocalServer::start()?;
+/// # let client = redis_collections::Client::open(server.url())?;
+/// use redis_collections::{CachePolicy, HashCacheClient};
+///
+/// let marks: HashCacheClient<u32, String, String> = HashCacheClient::new(
+///     &client,
+///     "marks",
+///     CachePolicy::without_expiry(),
+///     |class: u32, student: String, ()| Ok::<_, std::io::Error>(format!("{student} of {class}")),
+/// )?;
+/// assert_eq!(marks.get(&3, "ann")?.as_deref().map(String::as_str), Some("ann of 3")); // loads
+/// assert!(marks.delete_hash(&3)?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Expiry
+///
+/// Fields expire by themselves on Redis 7.4 or later and Valkey 9 or later. Elsewhere a cache whose
+/// policy has a time to live gives [`Error::Unsupported`](crate::Error::Unsupported) before it loads
+/// anything, and only [`CachePolicy::without_expiry`] can be used.
+pub struct HashCacheClient<H, K, V, E = Client, A = ()>
+where
+    H: Codec,
+    K: Codec,
+    V: Codec<Owned: Sync>,
+    E: RoundTrips,
+{
+    shared: Shared<Pair<H, K>, V, E, A>,
+    names: Names,
+}
+
+impl<H, K, V, E, A> HashCacheClient<H, K, V, E, A>
+where
+    H: Codec,
+    K: Codec,
+    V: Codec<Owned: Sync>,
+    E: RoundTrips,
+    A: Clone + Send + Sync + 'static,
+{
+    /// The cache `name`, whose hashes begin with `name:`.
+    ///
+    /// The loader is given the id of the hash, that of the value, and the arguments. An error if the
+    /// policy cannot be kept or the name is empty or holds a colon.
+    pub fn new<R: Answer<Loaded<V::Owned>, E>>(
+        executor: &E,
+        name: impl Into<Name>,
+        policy: CachePolicy,
+        load: impl Fn(H::Owned, K::Owned, A) -> R + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let prefix = own_prefix(&name.into())?;
+        Self::over(executor, prefix, Names::Own, policy, load)
+    }
+
+    /// The cache that the Python library pyredis-cache has under these operations: the hashes are
+    /// `00000CLASS#0000000003`, their fields `000STUDENT#0000000012`. All ids have to be numbers.
+    pub fn pyredis_cache<R: Answer<Loaded<V::Owned>, E>>(
+        executor: &E,
+        hash_operation: &str,
+        operation: &str,
+        policy: CachePolicy,
+        load: impl Fn(H::Owned, K::Owned, A) -> R + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let names = Names::PyRedisCache { field: pyredis::prefix(operation)? };
+        Self::over(executor, pyredis::prefix(hash_operation)?, names, policy, load)
+    }
+
+    fn over<R: Answer<Loaded<V::Owned>, E>>(
+        executor: &E,
+        prefix: Vec<u8>,
+        names: Names,
+        policy: CachePolicy,
+        load: impl Fn(H::Owned, K::Owned, A) -> R + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let loaders = Loaders::new(move |(hash, id), args| load(hash, id, args));
+        Ok(Self { shared: Shared::new(executor, prefix, policy, loaders)?, names })
+    }
+
+    /// The same cache, which loads several missing values of a hash at once: the function gives one for
+    /// each pair of ids, in their order, of at most a thousand. To be called before the cache is used.
+    pub fn with_bulk_loader<R: Answer<LoadedMany<V::Owned>, E>>(
+        self,
+        load: impl Fn(Vec<(H::Owned, K::Owned)>, A) -> R + Send + Sync + 'static,
+    ) -> Self {
+        Self { shared: self.shared.with_bulk_loader(load), ..self }
+    }
+
+    /// The value of `id` in the hash of `hash_id`, or `None` if its loader says that there is none. A
+    /// hit takes one round trip, a miss three with its load in the middle.
+    pub fn get(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<Found<V>>
+    where
+        A: Default,
+    {
+        self.get_with(hash_id, id, A::default())
+    }
+
+    /// The value of `id` in the hash of `hash_id`, loaded with `args` if it is missing.
+    pub fn get_with(&self, hash_id: &H::Borrowed, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
+        self.shared.get(self.spot(hash_id, id), args)
+    }
+
+    /// The values of `ids` in the hash of `hash_id`, in their order. One round trip finds a thousand of
+    /// them; those that are missing are loaded one after the other, or by the bulk loader together.
+    pub fn get_many<'a, Q>(
+        &self,
+        hash_id: &H::Borrowed,
+        ids: impl IntoIterator<Item = &'a Q>,
+    ) -> E::Reply<Vec<Found<V>>>
+    where
+        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+        A: Default,
+    {
+        self.get_many_with(hash_id, ids, A::default())
+    }
+
+    /// The values of `ids` in the hash of `hash_id`, loaded with `args` if they are missing.
+    pub fn get_many_with<'a, Q>(
+        &self,
+        hash_id: &H::Borrowed,
+        ids: impl IntoIterator<Item = &'a Q>,
+        args: A,
+    ) -> E::Reply<Vec<Found<V>>>
+    where
+        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+    {
+        self.shared.get_many(ids.into_iter().map(|id| self.spot(hash_id, id.borrow())), args)
+    }
+
+    /// What the cache has of `id` in the hash of `hash_id`, without loading it. One round trip.
+    pub fn peek(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<Found<V>> {
+        self.shared.peek(self.spot(hash_id, id))
+    }
+
+    /// Loads a value anew, stores it and gives it. It wins over loads that began before.
+    pub fn set(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<Found<V>>
+    where
+        A: Default,
+    {
+        self.set_with(hash_id, id, A::default())
+    }
+
+    /// Loads a value with `args`, stores it and gives it.
+    pub fn set_with(&self, hash_id: &H::Borrowed, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
+        self.shared.set(self.spot(hash_id, id), args)
+    }
+
+    /// Stores `value`. It wins over loads under way. A script of `HSET`, O(1).
+    pub fn set_value(
+        &self,
+        hash_id: &H::Borrowed,
+        id: &K::Borrowed,
+        value: &V::Borrowed,
+    ) -> E::Reply<()> {
+        self.shared.set_value(self.spot(hash_id, id), value, None)
+    }
+
+    /// Stores `value`, to be kept for `time`. A script of `HSET` and `HPEXPIRE`, O(1).
+    pub fn set_value_with_ttl(
+        &self,
+        hash_id: &H::Borrowed,
+        id: &K::Borrowed,
+        value: &V::Borrowed,
+        time: Duration,
+    ) -> E::Reply<()> {
+        self.shared.set_value(self.spot(hash_id, id), value, Some(time))
+    }
+
+    /// Begins to load a value in the background, unless it is being loaded, as
+    /// [`CacheClient::refresh`](crate::CacheClient::refresh) does.
+    pub fn refresh(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<()>
+    where
+        A: Default,
+    {
+        self.refresh_with(hash_id, id, A::default())
+    }
+
+    /// Begins to load a value with `args` in the background.
+    pub fn refresh_with(&self, hash_id: &H::Borrowed, id: &K::Borrowed, args: A) -> E::Reply<()> {
+        self.shared.refresh(self.spot(hash_id, id), args)
+    }
+
+    /// Removes the value of `id`, also one that is being loaded, and says whether it was stored. A
+    /// script of `HDEL`, O(1).
+    pub fn delete(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<bool> {
+        self.shared.delete(self.spot(hash_id, id))
+    }
+
+    /// Removes the values of `ids`, each as [`delete`](Self::delete) does, a thousand in a round trip,
+    /// and says how many were stored.
+    pub fn delete_many<'a, Q>(
+        &self,
+        hash_id: &H::Borrowed,
+        ids: impl IntoIterator<Item = &'a Q>,
+    ) -> E::Reply<usize>
+    where
+        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+    {
+        self.shared.delete_many(ids.into_iter().map(|id| self.spot(hash_id, id.borrow())))
+    }
+
+    /// Removes the hash of `hash_id` with all its values, also those that are being loaded, and says
+    /// whether there was one. A script of `UNLINK`, O(1).
+    pub fn delete_hash(&self, hash_id: &H::Borrowed) -> E::Reply<bool> {
+        let key = encoded::<H>(hash_id);
+        self.shared.delete_hash(key.and_then(|id| self.names.name(self.shared.prefix(), &id)))
+    }
+
+    /// Removes all hashes, also values that are being loaded, and says how many hashes there were.
+    /// `SCAN` and `UNLINK`, O(keys of the database). Not atomic.
+    pub fn clear(&self) -> E::Reply<usize> {
+        self.shared.clear("hash")
+    }
+
+    /// How long the value of `id` is still fresh. `HPTTL`, O(1); where fields cannot expire,
+    /// [`Error::Unsupported`](crate::Error::Unsupported).
+    pub fn ttl(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<Ttl> {
+        self.shared.ttl(self.spot(hash_id, id))
+    }
+
+    /// What the cache has done in this program so far; clones are counted together.
+    pub fn stats(&self) -> ReadThroughStats {
+        self.shared.stats()
+    }
+
+    fn spot(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> Named<Spot> {
+        self.names.field(self.shared.prefix(), encoded::<H>(hash_id)?, encoded::<K>(id)?)
+    }
+}
+
+impl<H, K, V, E, A> Clone for HashCacheClient<H, K, V, E, A>
+where
+    H: Codec,
+    K: Codec,
+    V: Codec<Owned: Sync>,
+    E: RoundTrips,
+{
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone(), names: self.names.clone() }
+    }
+}
+
+impl<H, K, V, E, A> fmt::Debug for HashCacheClient<H, K, V, E, A>
+where
+    H: Codec,
+    K: Codec,
+    V: Codec<Owned: Sync>,
+    E: RoundTrips,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HashCacheClient(\"{}\")", self.shared.prefix().escape_ascii())
+    }
+}

@@ -1,0 +1,279 @@
+//! Loading values: claiming the right to, calling the loader, storing what it gave.
+
+use std::borrow::Borrow;
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::commands::{Claim, Lease, Mode};
+use super::engine::{Engine, Seen};
+use super::flights::{Lead, Outcome};
+use super::freshness::Age;
+use super::generation;
+use super::loader::Loaded;
+use super::shared::send_each;
+use super::spot::{Ids, Spot};
+use super::stats::{raise, raise_by};
+use crate::codec::Codec;
+use crate::command::{Command, Wait};
+use crate::error::{Error, Result};
+use crate::executor::{Deadline, RoundTrips};
+use crate::load_error::LoadError;
+
+/// A load under way.
+pub(super) struct Flying<V> {
+    pub(super) lead: Lead<V>,
+    pub(super) mode: Mode,
+    /// Whether Redis cannot be used.
+    pub(super) is_away: bool,
+}
+
+/// A load that this program does.
+struct Claimed<V> {
+    lead: Lead<V>,
+    /// None if it cannot be stored.
+    lease: Option<Lease>,
+}
+
+impl<V> Claimed<V> {
+    fn leased(&self) -> Option<(&Spot, &Lease)> {
+        Some((&self.lead.spot, self.lease.as_ref()?))
+    }
+}
+
+/// What claims came to, besides what has landed.
+struct Sorted<V> {
+    claimed: Vec<Claimed<V>>,
+    /// What others load.
+    busy: Vec<Flying<V>>,
+    /// What landed and is to be loaded anew.
+    due: Vec<Spot>,
+}
+
+impl<I, V, E, A> Engine<I, V, E, A>
+where
+    I: Ids,
+    V: Codec<Owned: Sync>,
+    E: RoundTrips,
+    A: Clone + Send + Sync + 'static,
+{
+    /// Brings all loads to an end.
+    pub(super) async fn fly(self: Arc<Self>, mut flying: Vec<Flying<V::Owned>>, args: A) {
+        let deadline = Deadline::after(Wait::For(self.patience()));
+        let mut pause = SHORTEST_PAUSE;
+        let mut waits = false;
+        while !flying.is_empty() {
+            let is_late = deadline.is_over();
+            let Sorted { claimed, busy, due } = self.claim(flying, is_late).await;
+            if !due.is_empty() {
+                self.refresh(due, args.clone());
+            }
+            self.load_claimed(claimed, &args).await;
+            flying = busy;
+            if !flying.is_empty() {
+                if !std::mem::replace(&mut waits, true) {
+                    raise_by(&self.counts.waited, flying.len() as u64);
+                }
+                self.executor.wait(pending::<()>(), pause.min(deadline.left())).await;
+                pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+
+    /// Calls the loader. The outer error is of ids that cannot be given to it.
+    pub(super) async fn load_now(
+        &self,
+        spots: &[Spot],
+        args: A,
+    ) -> Result<std::result::Result<Vec<Loaded<V::Owned>>, LoadError>> {
+        let id = |spot: &Spot| {
+            let attempt = || Box::new(self.attempt(spot));
+            I::decode(spot).map_err(|source| Error::Encode { attempt: attempt(), source })
+        };
+        let ids = spots.iter().map(id).collect::<Result<Vec<_>>>()?;
+        let began = Instant::now();
+        let loaded = self.loaders.load(ids, args).await;
+        self.counts.loaded(spots.len(), began.elapsed());
+        if loaded.is_err() {
+            raise_by(&self.counts.load_errors, spots.len() as u64);
+        }
+        Ok(loaded)
+    }
+
+    /// Lands what others have found, and parts what is to be loaded now from what others load. Who
+    /// is late loads what others do too.
+    async fn claim(&self, flying: Vec<Flying<V::Owned>>, is_late: bool) -> Sorted<V::Owned> {
+        let new = generation();
+        let command =
+            |flight: &Flying<_>| self.commands.claim(&flight.lead.spot, flight.mode, &new);
+        let asked = flying.iter().filter(|flight| !flight.is_away).map(command).collect();
+        let mut replies = self.send_each(asked).await.into_iter();
+        let mut sorted = Sorted { claimed: Vec::new(), busy: Vec::new(), due: Vec::new() };
+        let Sorted { claimed, busy, due } = &mut sorted;
+        for Flying { lead, mut mode, is_away } in flying {
+            let claim = match is_away {
+                true => None,
+                false => match replies.next().unwrap_or(Ok(None)) {
+                    Ok(claim) => claim,
+                    Err(error) => {
+                        lead.break_off(error);
+                        continue;
+                    }
+                },
+            };
+            match claim {
+                None => claimed.push(Claimed { lead, lease: None }),
+                Some(Claim::Claimed(lease, stored)) => match self.seen(stored) {
+                    Seen::Found(value, Age::Fresh) if mode == Mode::Unfit => {
+                        self.release([(&lead.spot, &lease)]).await;
+                        lead.land(Outcome::Found(value));
+                    }
+                    _ => claimed.push(Claimed { lead, lease: Some(lease) }),
+                },
+                Some(Claim::Found(stored)) => match self.seen(stored) {
+                    Seen::Found(value, age @ (Age::Fresh | Age::Due)) => {
+                        due.extend(Some(lead.spot.clone()).filter(|_| age == Age::Due));
+                        lead.land(Outcome::Found(value));
+                    }
+                    _ => {
+                        mode = Mode::Unfit;
+                        busy.push(Flying { lead, mode, is_away });
+                    }
+                },
+                Some(Claim::Busy(stored)) => match self.seen(stored) {
+                    Seen::Found(value, Age::Fresh | Age::Due) => lead.land(Outcome::Found(value)),
+                    _ if is_late => claimed.push(Claimed { lead, lease: None }),
+                    _ => busy.push(Flying { lead, mode, is_away }),
+                },
+            }
+        }
+        sorted
+    }
+
+    async fn load_claimed(&self, mut claimed: Vec<Claimed<V::Owned>>, args: &A) {
+        let at_once = if self.loaders.has_bulk() { LARGEST_BULK } else { 1 };
+        while !claimed.is_empty() {
+            let rest = claimed.split_off(claimed.len().min(at_once));
+            let batch = std::mem::replace(&mut claimed, rest);
+            let spots: Vec<_> = batch.iter().map(|claimed| claimed.lead.spot.clone()).collect();
+            match self.load_now(&spots, args.clone()).await {
+                Ok(Ok(loaded)) => self.keep(batch, loaded).await,
+                Ok(Err(error)) => {
+                    self.release(batch.iter().filter_map(Claimed::leased)).await;
+                    let errors = self.policy.errors;
+                    batch.into_iter().for_each(|Claimed { lead, .. }| {
+                        lead.fail(error.clone(), errors);
+                    });
+                }
+                Err(error) => {
+                    self.release(batch.iter().filter_map(Claimed::leased)).await;
+                    if let Some(Claimed { lead, .. }) = batch.into_iter().next() {
+                        lead.break_off(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Stores what was loaded, and lands it.
+    async fn keep(&self, batch: Vec<Claimed<V::Owned>>, loaded: Vec<Loaded<V::Owned>>) {
+        let mut commands = Vec::with_capacity(batch.len());
+        let mut stored = Vec::with_capacity(batch.len());
+        for (Claimed { lead, lease }, loaded) in batch.into_iter().zip(loaded) {
+            let command = lease.as_ref().map(|lease| self.storing(&lead.spot, lease, &loaded));
+            let refusal = command.as_ref().and_then(|command| command.request.refusal());
+            if let Some(error) = refusal {
+                self.release(lease.iter().map(|lease| (&lead.spot, lease))).await;
+                lead.break_off(error);
+                continue;
+            }
+            let is_sent = command.is_some();
+            commands.extend(command);
+            stored.push((lead, is_sent, loaded.value.map(Arc::new)));
+        }
+        let mut replies = self.send_each(commands).await.into_iter();
+        for (lead, is_sent, value) in stored {
+            match is_sent.then(|| replies.next()).flatten() {
+                Some(Ok(Some(false))) => {
+                    raise(&self.counts.outdated);
+                    lead.land(Outcome::Outdated(value));
+                }
+                Some(Err(error)) => lead.break_off(error),
+                Some(Ok(Some(true) | None)) | None => lead.land(Outcome::Found(value)),
+            }
+        }
+    }
+
+    fn storing(&self, spot: &Spot, lease: &Lease, loaded: &Loaded<V::Owned>) -> Command<bool> {
+        let value = loaded.value.as_ref().map(Borrow::borrow);
+        let time = match (&loaded.value, loaded.time_to_live) {
+            (Some(_), None) => self.lasting(),
+            (Some(_), Some(time)) if time.is_zero() => Some(time),
+            (Some(_), Some(time)) => Some(time.saturating_add(self.reserve())),
+            (None, time) => time.or(self.policy.absence),
+        };
+        self.commands.store::<V>(spot, lease, value, time)
+    }
+
+    /// How long the server keeps a value whose loader says nothing of it.
+    pub(super) fn lasting(&self) -> Option<Duration> {
+        let time = self.policy.time_to_live?;
+        let jittered = time.mul_f64(1.0 - self.policy.jitter * fastrand::f64());
+        Some(jittered.saturating_add(self.reserve()))
+    }
+
+    pub(super) fn reserve(&self) -> Duration {
+        self.policy.revalidate.max(self.policy.on_error)
+    }
+
+    /// Lets others load. If that fails the leases run out.
+    async fn release<'a>(&self, leases: impl IntoIterator<Item = (&'a Spot, &'a Lease)>) {
+        let command = |(spot, lease)| self.commands.release(spot, lease);
+        let commands = leases.into_iter().map(command).collect();
+        self.send_each(commands).await;
+    }
+
+    /// What each command comes to in one round trip: nothing where Redis cannot be used.
+    async fn send_each<T: Send + 'static>(
+        &self,
+        commands: Vec<Command<T>>,
+    ) -> Vec<Result<Option<T>>> {
+        let sent = commands.len();
+        if sent == 0 {
+            return Vec::new();
+        }
+        match send_each(&self.executor, commands).await {
+            Ok(replies) => replies
+                .into_iter()
+                .map(|reply| reply.map(Some).or_else(|error| self.bear(error).map(|()| None)))
+                .collect(),
+            Err(error) => match self.bear(error) {
+                Ok(()) => (0..sent).map(|_| Ok(None)).collect(),
+                Err(error) => vec![Err(error)],
+            },
+        }
+    }
+
+    pub(super) fn may_refresh(&self) -> bool {
+        let before = self.refreshing.fetch_add(1, Ordering::Relaxed);
+        if before >= MOST_REFRESHING {
+            self.has_refreshed();
+        }
+        before < MOST_REFRESHING
+    }
+
+    pub(super) fn has_refreshed(&self) {
+        self.refreshing.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How often it is looked whether others have loaded a value: after a third of the time so far.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// How many ids a bulk loader is given at most.
+const LARGEST_BULK: usize = 1000;
+
+/// How many loads there are in the background at most.
+const MOST_REFRESHING: usize = 16;

@@ -1,0 +1,175 @@
+//! Functions of the user that load values.
+
+use std::error::Error as StdError;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::executor::Client;
+use crate::load_error::LoadError;
+
+/// What a loader found: a value or that there is none, and for how long that may be kept.
+///
+/// A loader may also give just a value, or an `Option` of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded<V> {
+    pub(super) value: Option<V>,
+    pub(super) time_to_live: Option<Duration>,
+}
+
+impl<V> Loaded<V> {
+    /// A value.
+    pub fn new(value: V) -> Self {
+        Self { value: Some(value), time_to_live: None }
+    }
+
+    /// That there is no such value.
+    pub fn absent() -> Self {
+        Self { value: None, time_to_live: None }
+    }
+
+    /// Keeps it for `time`, whatever the policy says. Zero is refused when it is to be stored.
+    pub fn with_ttl(self, time: Duration) -> Self {
+        Self { time_to_live: Some(time), ..self }
+    }
+}
+
+impl<V> From<V> for Loaded<V> {
+    fn from(value: V) -> Self {
+        Self::new(value)
+    }
+}
+
+impl<V> From<Option<V>> for Loaded<V> {
+    fn from(value: Option<V>) -> Self {
+        Self { value, time_to_live: None }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("it gave {found} values for {asked} ids")]
+struct WrongCount {
+    asked: usize,
+    found: usize,
+}
+
+/// What a loader gives back where `E` runs it: a `Result` on a [`Client`], a future of one on an
+/// `AsyncClient`.
+#[diagnostic::on_unimplemented(
+    message = "a loader for `{E}` cannot give back `{Self}`",
+    label = "not what a loader gives back",
+    note = "on a `Client` it gives a `Result`, on an `AsyncClient` a future of a `Result`",
+    note = "of a value, an `Option` of one, or a `Loaded`, with any error"
+)]
+pub trait Answer<T, E>: Send + 'static {
+    #[doc(hidden)]
+    fn answer(self) -> impl Future<Output = Result<T, LoadError>> + Send;
+}
+
+impl<T, U, X> Answer<T, Client> for Result<U, X>
+where
+    U: Into<T> + Send + 'static,
+    X: Into<Box<dyn StdError + Send + Sync>> + Send + 'static,
+{
+    async fn answer(self) -> Result<T, LoadError> {
+        self.map(Into::into).map_err(LoadError::new)
+    }
+}
+
+#[cfg(feature = "async")]
+impl<T, U, X, F> Answer<T, crate::executor::AsyncClient> for F
+where
+    F: Future<Output = Result<U, X>> + Send + 'static,
+    U: Into<T>,
+    X: Into<Box<dyn StdError + Send + Sync>>,
+{
+    async fn answer(self) -> Result<T, LoadError> {
+        self.await.map(Into::into).map_err(LoadError::new)
+    }
+}
+
+/// What a bulk loader found, for each id.
+#[derive(Debug)]
+pub struct LoadedMany<V>(Vec<Loaded<V>>);
+
+impl<V, U: Into<Loaded<V>>> From<Vec<U>> for LoadedMany<V> {
+    fn from(values: Vec<U>) -> Self {
+        Self(values.into_iter().map(Into::into).collect())
+    }
+}
+
+/// The loaders of a cache.
+pub(super) struct Loaders<I, V, A> {
+    one: Arc<dyn Fn(I, A) -> Loading<Loaded<V>> + Send + Sync>,
+    many: Option<Arc<dyn Fn(Vec<I>, A) -> Loading<LoadedMany<V>> + Send + Sync>>,
+}
+
+impl<I, V, A> Clone for Loaders<I, V, A> {
+    fn clone(&self) -> Self {
+        Self { one: self.one.clone(), many: self.many.clone() }
+    }
+}
+
+type Loading<T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send>>;
+
+impl<I: Send + 'static, V: 'static, A: Send + 'static> Loaders<I, V, A> {
+    pub(super) fn new<E, R: Answer<Loaded<V>, E>>(
+        load: impl Fn(I, A) -> R + Send + Sync + 'static,
+    ) -> Self {
+        Self { one: erased(load), many: None }
+    }
+
+    pub(super) fn with_bulk<E, R: Answer<LoadedMany<V>, E>>(
+        &self,
+        load: impl Fn(Vec<I>, A) -> R + Send + Sync + 'static,
+    ) -> Self {
+        Self { one: self.one.clone(), many: Some(erased(load)) }
+    }
+
+    pub(super) fn has_bulk(&self) -> bool {
+        self.many.is_some()
+    }
+
+    /// What is found for one id, or for several where there is a loader for them.
+    pub(super) async fn load(&self, mut ids: Vec<I>, args: A) -> Result<Vec<Loaded<V>>, LoadError> {
+        let asked = ids.len();
+        let found = match &self.many {
+            Some(many) if asked > 1 => contained(many(ids, args)).await?.0,
+            _ => match ids.pop() {
+                Some(id) => vec![contained((self.one)(id, args)).await?],
+                None => Vec::new(),
+            },
+        };
+        match found.len() {
+            found if found != asked => Err(LoadError::new(WrongCount { asked, found })),
+            _ => Ok(found),
+        }
+    }
+}
+
+/// The function is called when its future is polled, so that its panics are contained there.
+fn erased<I, A, T, E, R>(
+    load: impl Fn(I, A) -> R + Send + Sync + 'static,
+) -> Arc<dyn Fn(I, A) -> Loading<T> + Send + Sync>
+where
+    I: Send + 'static,
+    A: Send + 'static,
+    R: Answer<T, E>,
+{
+    let load = Arc::new(load);
+    Arc::new(move |id, args| {
+        let load = load.clone();
+        Box::pin(async move { load(id, args).answer().await })
+    })
+}
+
+async fn contained<T>(mut loading: Loading<T>) -> Result<T, LoadError> {
+    poll_fn(move |context| {
+        let poll = AssertUnwindSafe(|| loading.as_mut().poll(context));
+        catch_unwind(poll).unwrap_or_else(|_| Poll::Ready(Err(LoadError::panicked())))
+    })
+    .await
+}

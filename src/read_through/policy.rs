@@ -1,0 +1,180 @@
+use std::time::Duration;
+
+use super::freshness::Freshness;
+use crate::error::{Error, Result};
+
+/// For how long a read-through cache keeps what, and what it does when it cannot: settings of a
+/// [`CacheClient`](crate::CacheClient) and a [`HashCacheClient`](crate::HashCacheClient).
+///
+/// All but the time to live is off unless it is asked for.
+#[derive(Debug, Clone)]
+#[must_use = "a policy does nothing before a cache is made with it"]
+pub struct CachePolicy {
+    pub(super) time_to_live: Option<Duration>,
+    pub(super) jitter: f64,
+    pub(super) absence: Option<Duration>,
+    pub(super) errors: Duration,
+    pub(super) early: f64,
+    pub(super) ahead: Duration,
+    pub(super) revalidate: Duration,
+    pub(super) on_error: Duration,
+    pub(super) lease: Duration,
+    pub(super) fails_without_redis: bool,
+}
+
+impl CachePolicy {
+    /// Keeps each value for `time`, unless its loader says otherwise.
+    pub fn time_to_live(time: Duration) -> Self {
+        Self::keeping(Some(time))
+    }
+
+    /// Keeps values until they are deleted or set anew, unless their loader says otherwise.
+    pub fn without_expiry() -> Self {
+        Self::keeping(None)
+    }
+
+    fn keeping(time_to_live: Option<Duration>) -> Self {
+        Self {
+            time_to_live,
+            jitter: 0.0,
+            absence: None,
+            errors: Duration::ZERO,
+            early: 0.0,
+            ahead: Duration::ZERO,
+            revalidate: Duration::ZERO,
+            on_error: Duration::ZERO,
+            lease: Duration::from_secs(10),
+            fails_without_redis: false,
+        }
+    }
+
+    /// Shortens each time to live by a random part of it, at most this `fraction`, so that what was
+    /// stored together does not expire together.
+    pub fn jitter(mut self, fraction: f64) -> Self {
+        self.jitter = fraction;
+        self
+    }
+
+    /// Remembers for `time` that the source has no such value.
+    pub fn remember_absence(mut self, time: Duration) -> Self {
+        self.absence = Some(time);
+        self
+    }
+
+    /// Answers with the loader's last error, in this program, for `time` after it.
+    pub fn remember_errors(mut self, time: Duration) -> Self {
+        self.errors = time;
+        self
+    }
+
+    /// Loads a value anew, in the background, at a random moment before it expires: the sooner, the
+    /// longer loading takes and the greater `beta` is. 1 is usual.
+    ///
+    /// This is XFetch of Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede
+    /// Prevention" (VLDB 2015), with the mean time that this program's loads took.
+    pub fn early_refresh(mut self, beta: f64) -> Self {
+        self.early = beta;
+        self
+    }
+
+    /// Loads a value anew, in the background, when it is asked for in the last `time` before it
+    /// expires.
+    pub fn refresh_ahead(mut self, time: Duration) -> Self {
+        self.ahead = time;
+        self
+    }
+
+    /// Serves a value for up to `time` after it expired, while it is loaded anew in the background.
+    pub fn stale_while_revalidate(mut self, time: Duration) -> Self {
+        self.revalidate = time;
+        self
+    }
+
+    /// Serves a value for up to `time` after it expired, if its loader fails.
+    pub fn stale_if_error(mut self, time: Duration) -> Self {
+        self.on_error = time;
+        self
+    }
+
+    /// How soon it is noticed that a program died while it was loading. 10 seconds if not said.
+    ///
+    /// Others wait for so long before one of them loads too, so it should be longer than loading
+    /// takes: if a load takes longer, another begins beside it, and whichever is ready first is stored.
+    /// What took longer than sixty times this is not stored.
+    pub fn lease(mut self, time: Duration) -> Self {
+        self.lease = time;
+        self
+    }
+
+    /// Gives the error when Redis cannot be used, instead of loading each value that is asked for.
+    pub fn fail_without_redis(mut self) -> Self {
+        self.fails_without_redis = true;
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let times = [self.time_to_live, self.absence];
+        let is_fraction = |fraction: f64| (0.0..1.0).contains(&fraction);
+        let problem = if times.into_iter().flatten().any(|time| time.is_zero()) {
+            "the times of a cache policy are more than zero"
+        } else if times.into_iter().flatten().chain(self.others()).any(|time| time > LONGEST) {
+            "the times of a cache policy are at most a thousand years"
+        } else if !is_fraction(self.jitter) {
+            "the jitter of a cache policy is at least 0 and less than 1"
+        } else if !(self.early.is_finite() && self.early >= 0.0) {
+            "the beta of an early refresh is a finite number from 0 on"
+        } else if self.lease < SHORTEST_LEASE {
+            "the lease of a cache policy is at least 10 milliseconds"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Configuration(problem.into()))
+    }
+
+    fn others(&self) -> [Duration; 5] {
+        [self.errors, self.ahead, self.revalidate, self.on_error, self.lease]
+    }
+
+    pub(super) fn freshness(&self) -> Freshness {
+        let milliseconds = |time: Duration| time.as_millis() as i64;
+        Freshness {
+            revalidate: milliseconds(self.revalidate),
+            on_error: milliseconds(self.on_error),
+            ahead: milliseconds(self.ahead),
+            early: self.early,
+        }
+    }
+}
+
+/// So that sums of times cannot overflow the server's calendar.
+pub(super) const LONGEST: Duration = Duration::from_secs(1000 * 365 * 24 * 60 * 60);
+const SHORTEST_LEASE: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_cannot_be_kept_are_refused() {
+        let second = Duration::from_secs(1);
+        let policy = || CachePolicy::time_to_live(second);
+        for (policy, is_accepted) in [
+            (policy(), true),
+            (CachePolicy::without_expiry(), true),
+            (CachePolicy::time_to_live(Duration::ZERO), false),
+            (CachePolicy::time_to_live(Duration::MAX), false),
+            (CachePolicy::time_to_live(LONGEST), true),
+            (policy().remember_absence(Duration::ZERO), false),
+            (policy().stale_if_error(Duration::MAX), false),
+            (policy().jitter(0.5), true),
+            (policy().jitter(1.0), false),
+            (policy().jitter(-0.1), false),
+            (policy().jitter(f64::NAN), false),
+            (policy().early_refresh(f64::INFINITY), false),
+            (policy().early_refresh(1.0), true),
+            (policy().lease(Duration::ZERO), false),
+        ] {
+            assert_eq!(policy.check().is_ok(), is_accepted, "{policy:?}");
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! What both kinds of read-through caches do, once it is known where a value is.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use redis::Value;
+
+use super::commands::Commands;
+use super::engine::{Engine, Found};
+use super::flights::Flights;
+use super::loader::{Answer, LoadedMany, Loaders};
+use super::policy::CachePolicy;
+use super::spot::{ASIDE, Ids, Named, Spot, aside};
+use super::stats::{Counts, ReadThroughStats};
+use crate::codec::Codec;
+use crate::collections::{Cursor, Ttl};
+use crate::command::Command;
+use crate::error::{Attempt, Error, Result};
+use crate::executor::RoundTrips;
+use crate::glob::escape;
+use crate::place::Gather;
+use crate::reply;
+use crate::request::Request;
+
+/// A handle to an engine.
+pub(super) struct Shared<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A>(Arc<Engine<I, V, E, A>>);
+
+impl<I, V, E, A> Shared<I, V, E, A>
+where
+    I: Ids,
+    V: Codec<Owned: Sync>,
+    E: RoundTrips,
+    A: Clone + Send + Sync + 'static,
+{
+    pub(super) fn new(
+        executor: &E,
+        prefix: Vec<u8>,
+        policy: CachePolicy,
+        loaders: Loaders<I::Owned, V::Owned, A>,
+    ) -> Result<Self> {
+        policy.check()?;
+        let freshness = policy.freshness();
+        let expires = policy.time_to_live.is_some() || freshness.matters();
+        let commands = Commands { expires, lease: policy.lease, notices: None };
+        Ok(Self(Arc::new(Engine {
+            executor: executor.clone(),
+            prefix,
+            policy,
+            freshness,
+            commands,
+            loaders,
+            flights: Arc::new(Flights::new()),
+            counts: Counts::default(),
+            refreshing: AtomicUsize::new(0),
+            #[cfg(feature = "near-cache")]
+            near: None,
+        })))
+    }
+
+    pub(super) fn with_bulk_loader<F, R>(&self, load: F) -> Self
+    where
+        F: Fn(Vec<I::Owned>, A) -> R + Send + Sync + 'static,
+        R: Answer<LoadedMany<V::Owned>, E>,
+    {
+        let engine = &self.0;
+        Self(Arc::new(engine.renewed(engine.loaders.with_bulk(load))))
+    }
+
+    #[cfg(feature = "near-cache")]
+    pub(super) fn near<C: Send + 'static>(
+        &self,
+        settings: crate::collections::NearCache,
+        made: impl FnOnce(Self) -> C + Send + 'static,
+    ) -> E::Reply<C> {
+        let engine = self.0.clone();
+        self.0.executor.converse(async move {
+            let mut near = engine.renewed(engine.loaders.clone());
+            let (executor, prefix) = (engine.executor.clone(), engine.prefix.clone());
+            let opened =
+                super::near::Near::open(executor, prefix, engine.freshness.clone(), settings);
+            let opened = opened.await?;
+            near.executor = opened.cached().client().clone();
+            near.commands.notices = opened.cached().notices().cloned();
+            near.near = Some(opened);
+            Ok(made(Self(Arc::new(near))))
+        })
+    }
+
+    #[cfg(feature = "near-cache")]
+    pub(super) fn near_stats(&self) -> Option<crate::near::CacheStats> {
+        self.0.near.as_ref().map(super::near::Near::stats)
+    }
+
+    pub(super) fn stats(&self) -> ReadThroughStats {
+        self.0.counts.stats()
+    }
+
+    pub(super) fn get(&self, spot: Named<Spot>, args: A) -> E::Reply<Found<V>> {
+        let engine = self.0.clone();
+        self.with(
+            spot,
+            |spot| async move { Ok(engine.get(vec![spot], args).await?.pop().flatten()) },
+        )
+    }
+
+    pub(super) fn get_many(
+        &self,
+        spots: impl Iterator<Item = Named<Spot>>,
+        args: A,
+    ) -> E::Reply<Vec<Found<V>>> {
+        let engine = self.0.clone();
+        self.with(spots.collect(), |spots| engine.get(spots, args))
+    }
+
+    pub(super) fn peek(&self, spot: Named<Spot>) -> E::Reply<Found<V>> {
+        let engine = self.0.clone();
+        self.with(spot, |spot| engine.peek(spot))
+    }
+
+    pub(super) fn set(&self, spot: Named<Spot>, args: A) -> E::Reply<Found<V>> {
+        let engine = self.0.clone();
+        self.with(spot, |spot| engine.set(spot, args))
+    }
+
+    pub(super) fn set_value(
+        &self,
+        spot: Named<Spot>,
+        value: &V::Borrowed,
+        time: Option<Duration>,
+    ) -> E::Reply<()> {
+        let engine = self.0.clone();
+        let time = match time {
+            Some(time) if time.is_zero() => Some(time),
+            Some(time) => Some(time.saturating_add(engine.reserve())),
+            None => engine.lasting(),
+        };
+        let command = spot.map(|spot| (engine.commands.put::<V>(&spot, value, time), spot));
+        self.with(command, |(command, spot)| async move {
+            let set = engine.executor.send(command).await;
+            engine.flights.forget_one(&spot);
+            set
+        })
+    }
+
+    pub(super) fn refresh(&self, spot: Named<Spot>, args: A) -> E::Reply<()> {
+        let engine = self.0.clone();
+        self.with(spot, |spot| async move {
+            engine.refresh(vec![spot], args);
+            Ok(())
+        })
+    }
+
+    pub(super) fn delete(&self, spot: Named<Spot>) -> E::Reply<bool> {
+        let engine = self.0.clone();
+        self.with(spot, |spot| async move {
+            let deleted = engine.executor.send(engine.commands.delete(&spot)).await;
+            engine.flights.forget_one(&spot);
+            deleted
+        })
+    }
+
+    pub(super) fn delete_many(&self, spots: impl Iterator<Item = Named<Spot>>) -> E::Reply<usize> {
+        let engine = self.0.clone();
+        self.with(spots.collect::<Named<Vec<_>>>(), |spots| async move {
+            let mut deleted = 0;
+            for spots in spots.chunks(AT_ONCE) {
+                let commands = spots.iter().map(|spot| engine.commands.delete(spot));
+                let replies = send_each(&engine.executor, commands.collect()).await;
+                spots.iter().for_each(|spot| engine.flights.forget_one(spot));
+                for reply in replies? {
+                    deleted += usize::from(reply?);
+                }
+            }
+            Ok(deleted)
+        })
+    }
+
+    pub(super) fn delete_hash(&self, key: Named<Vec<u8>>) -> E::Reply<bool> {
+        let engine = self.0.clone();
+        self.with(key, |key| async move {
+            let deleted = engine.executor.send(engine.commands.delete_hash(&key)).await;
+            engine.flights.forget(|spot| spot.key == key);
+            deleted
+        })
+    }
+
+    pub(super) fn ttl(&self, spot: Named<Spot>) -> E::Reply<Ttl> {
+        let engine = self.0.clone();
+        self.with(spot, |spot| async move {
+            let left = engine.executor.send(engine.commands.ttl(&spot)).await?;
+            Ok(match u64::try_from(left - engine.freshness.reserve()) {
+                _ if left == -1 => Ttl::Never,
+                _ if left < 0 => Ttl::Missing,
+                fresh => Ttl::Left(Duration::from_millis(fresh.unwrap_or_default())),
+            })
+        })
+    }
+
+    /// Removes all values, which are of this kind, and lets no load under way store anything.
+    pub(super) fn clear(&self, kind: &'static str) -> E::Reply<usize> {
+        let engine = self.0.clone();
+        self.0.executor.converse(async move {
+            engine.flights.forget(|_| true);
+            let prefix = escape(&engine.prefix);
+            let aside = [ASIDE.as_bytes(), b"{*}:", &prefix, b"*"].concat();
+            // What is known of loads goes first, so that none of them stores what is found no more.
+            engine.remove(&aside, "hash", |key| is_beside(key, &engine.prefix)).await?;
+            let all = [&prefix[..], b"*"].concat();
+            engine.remove(&all, kind, |key| key.starts_with(&engine.prefix)).await
+        })
+    }
+
+    /// Goes on with what could be named, or else says why not.
+    fn with<T, U, F>(&self, named: Named<T>, go_on: impl FnOnce(T) -> F) -> E::Reply<U>
+    where
+        U: Send + 'static,
+        F: Future<Output = Result<U>> + Send + 'static,
+    {
+        match named {
+            Ok(named) => self.0.executor.converse(go_on(named)),
+            Err(source) => {
+                let key = Some(self.0.prefix.clone());
+                let attempt =
+                    Attempt { command: "load", key, field: None, writes: false, in_part: false };
+                self.0.executor.ready(Err(Error::Encode { attempt: Box::new(attempt), source }))
+            }
+        }
+    }
+}
+
+impl<I, V, E, A> Engine<I, V, E, A>
+where
+    I: Ids,
+    V: Codec<Owned: Sync>,
+    E: RoundTrips,
+    A: Clone + Send + Sync + 'static,
+{
+    /// The same with other loaders, before anything was counted.
+    fn renewed(&self, loaders: Loaders<I::Owned, V::Owned, A>) -> Self {
+        Self {
+            executor: self.executor.clone(),
+            prefix: self.prefix.clone(),
+            policy: self.policy.clone(),
+            freshness: self.freshness.clone(),
+            commands: self.commands.clone(),
+            loaders,
+            flights: Arc::new(Flights::new()),
+            counts: Counts::default(),
+            refreshing: AtomicUsize::new(0),
+            #[cfg(feature = "near-cache")]
+            near: None,
+        }
+    }
+
+    /// Removes the keys of a kind that match a pattern and are `chosen`, and says how many.
+    async fn remove(
+        &self,
+        pattern: &[u8],
+        kind: &'static str,
+        chosen: impl Fn(&[u8]) -> bool,
+    ) -> Result<usize> {
+        let mut removed = 0;
+        let mut cursor = Cursor::default();
+        while !cursor.is_done() {
+            let mut keys = cursor.keys(&self.executor, None, pattern, kind).await?;
+            keys.retain(|key| chosen(key));
+            let unlink = Request::write("UNLINK").divisible(Gather::Sum);
+            let unlink = unlink.telling(&self.commands.notices);
+            let unlink = unlink.each(&keys, |request, key| request.push_key(key), Value::Int(0));
+            removed += self.executor.send(unlink.returns(reply::count)).await?;
+        }
+        Ok(removed)
+    }
+}
+
+impl<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A> Shared<I, V, E, A> {
+    pub(super) fn prefix(&self) -> &[u8] {
+        &self.0.prefix
+    }
+}
+
+impl<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A> Clone for Shared<I, V, E, A> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+/// What each command comes to, in one round trip.
+pub(super) async fn send_each<E: RoundTrips, T: Send + 'static>(
+    executor: &E,
+    commands: Vec<Command<T>>,
+) -> Result<Vec<Result<T>>> {
+    match <[_; 1]>::try_from(commands) {
+        // Alone, a script is known to the server by its hash.
+        Ok([command]) => Ok(vec![executor.send(command).await]),
+        Err(commands) => executor.send_all(commands).await,
+    }
+}
+
+/// Whether a key is beside one that begins with `prefix`.
+fn is_beside(key: &[u8], prefix: &[u8]) -> bool {
+    let beside = || {
+        let rest = key.strip_prefix(ASIDE.as_bytes())?;
+        let close = rest.iter().position(|&byte| byte == b':')?;
+        Some(&rest[close + 1..])
+    };
+    beside().is_some_and(|other| other.starts_with(prefix) && aside(other) == key)
+}
+
+/// How many values are asked for in one round trip.
+pub(super) const AT_ONCE: usize = 1000;
