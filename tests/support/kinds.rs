@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 
 use redis_collections::{
-    AsyncClient, Client, ClientBuilder, Event, LocalServer, Pipeline, Result, RoundTrips, Scan,
-    Subscription,
+    Answer, AsyncClient, Client, ClientBuilder, Event, LocalServer, Pipeline, Result, RoundTrips,
+    Scan, Subscription,
 };
 use tokio::runtime::Runtime;
 
@@ -68,9 +68,26 @@ pub(crate) trait Kind: RoundTrips + Debug {
 
     async fn check(&self) -> Result<()>;
 
+    /// What a loader gives back.
+    type Loading<T: Send + 'static>: Answer<T, Self>;
+
+    fn loading<T: Send + 'static>(loaded: std::result::Result<T, SourceDown>) -> Self::Loading<T>;
+
     /// The next event, which is waited for with patience.
     async fn event<K: Send + 'static>(events: &mut Subscription<K, Self>) -> Result<Event<K>>;
 }
+
+/// Why a loader of a test fails.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SourceDown;
+
+impl std::fmt::Display for SourceDown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the source is down")
+    }
+}
+
+impl std::error::Error for SourceDown {}
 
 impl Kind for Client {
     fn builder(url: &str) -> ClientBuilder {
@@ -111,6 +128,12 @@ impl Kind for Client {
 
     async fn check(&self) -> Result<()> {
         Client::check(self)
+    }
+
+    type Loading<T: Send + 'static> = std::result::Result<T, SourceDown>;
+
+    fn loading<T: Send + 'static>(loaded: std::result::Result<T, SourceDown>) -> Self::Loading<T> {
+        loaded
     }
 
     async fn event<K: Send + 'static>(events: &mut Subscription<K>) -> Result<Event<K>> {
@@ -161,6 +184,12 @@ impl Kind for AsyncClient {
 
     async fn check(&self) -> Result<()> {
         AsyncClient::check(self).await
+    }
+
+    type Loading<T: Send + 'static> = std::future::Ready<std::result::Result<T, SourceDown>>;
+
+    fn loading<T: Send + 'static>(loaded: std::result::Result<T, SourceDown>) -> Self::Loading<T> {
+        std::future::ready(loaded)
     }
 
     async fn event<K: Send + 'static>(events: &mut Subscription<K, Self>) -> Result<Event<K>> {
