@@ -385,6 +385,7 @@ async fn an_old_value_is_served_while_it_is_loaded_anew<C: Kind>(client: C, name
         assert!(round < 10_000);
     }
     assert_eq!(cache.stats().misses, 1);
+    assert!(cache.stats().stale > 0);
 }
 
 async fn an_old_value_is_served_if_its_loader_fails<C: Kind>(client: C, name: &str) {

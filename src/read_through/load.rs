@@ -132,8 +132,8 @@ where
                     _ => claimed.push(Claimed { lead, lease: Some(lease) }),
                 },
                 Some(Claim::Found(stored)) => match self.seen(stored) {
-                    Seen::Found(value, age @ (Age::Fresh | Age::Due)) => {
-                        due.extend(Some(lead.spot.clone()).filter(|_| age == Age::Due));
+                    Seen::Found(value, age) if age.is_served() => {
+                        due.extend(Some(lead.spot.clone()).filter(|_| age != Age::Fresh));
                         lead.land(Outcome::Found(value));
                     }
                     _ => {
@@ -142,7 +142,7 @@ where
                     }
                 },
                 Some(Claim::Busy(stored)) => match self.seen(stored) {
-                    Seen::Found(value, Age::Fresh | Age::Due) => lead.land(Outcome::Found(value)),
+                    Seen::Found(value, age) if age.is_served() => lead.land(Outcome::Found(value)),
                     _ if is_late => claimed.push(Claimed { lead, lease: None }),
                     _ => busy.push(Flying { lead, mode, is_away }),
                 },
