@@ -82,7 +82,8 @@ impl Stampede {
         if !herd.ends(deadline)? && outcome.missing == 0 {
             return Err("a process does not end".into());
         }
-        outcome.loads = cmd("GET").arg(LOADS).query(&mut connection)?;
+        let loads: Option<u64> = cmd("GET").arg(LOADS).query(&mut connection)?;
+        outcome.loads = loads.unwrap_or_default();
         Ok(outcome)
     }
 }
