@@ -1,4 +1,5 @@
 mod memoized;
+mod ours;
 mod worker;
 
 use std::ffi::OsStr;
@@ -12,6 +13,7 @@ use redis_collections::LocalServer;
 
 use crate::Result;
 use memoized::Memoized;
+use ours::Ours;
 
 /// Processes that ask a cache for the same missing key at the same moment, with many threads each.
 ///
@@ -30,6 +32,7 @@ pub struct Stampede {
 pub enum Subject {
     PyredisCache,
     Memoized,
+    Ours,
 }
 
 /// What came of it, apart from what a killed process was told.
@@ -89,12 +92,13 @@ impl Stampede {
 }
 
 impl Subject {
-    pub const ALL: [Self; 2] = [Self::PyredisCache, Self::Memoized];
+    pub const ALL: [Self; 3] = [Self::PyredisCache, Self::Memoized, Self::Ours];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::PyredisCache => "pyredis-cache",
             Self::Memoized => "cached",
+            Self::Ours => "ours",
         }
     }
 
@@ -128,6 +132,7 @@ pub fn work_if_told(mut arguments: impl Iterator<Item = String>) -> Option<Resul
             Subject::ALL.into_iter().find(|subject| Some(subject.name()) == name.as_deref());
         match subject.ok_or("no such subject")? {
             Subject::Memoized => worker::work::<Memoized>(arguments),
+            Subject::Ours => worker::work::<Ours>(arguments),
             Subject::PyredisCache => Err("this is no Python".into()),
         }
     })
