@@ -35,6 +35,7 @@ contract! {
     an_old_value_is_served_while_it_is_loaded_anew,
     an_old_value_is_served_if_its_loader_fails,
     a_value_is_refreshed_ahead,
+    a_value_is_refreshed_early_by_chance,
     jitter_shortens_the_time_to_live,
     ids_of_any_bytes_have_values_of_their_own,
     times_that_cannot_be_kept_are_refused,
@@ -410,6 +411,23 @@ async fn a_value_is_refreshed_ahead<C: Kind>(client: C, name: &str) {
     assert!(ok!(stored::<u64, C>(&client, name).expire(&3, MINUTE / 3)));
     assert_eq!(value!(cache.get(&3)), Some(9));
     assert!(eventually(|| source.loads() == 2));
+}
+
+async fn a_value_is_refreshed_early_by_chance<C: Kind>(client: C, name: &str) {
+    let name = name.replace(':', "-");
+    let load = |id: u64, ()| {
+        std::thread::sleep(Duration::from_millis(5));
+        C::loading(Ok(Loaded::new(id)))
+    };
+    // The chance is so small, or so great, that it can be relied on.
+    for (beta, is_refreshed) in [(1e-9, false), (1e12, true)] {
+        let cache: Squares<C> =
+            CacheClient::new(&client, &name, minute().early_refresh(beta), load).unwrap();
+        ok!(cache.delete(&3));
+        ok!(cache.get(&3));
+        ok!(cache.get(&3));
+        assert_eq!(cache.stats().refreshes, u64::from(is_refreshed));
+    }
 }
 
 async fn jitter_shortens_the_time_to_live<C: Kind>(client: C, name: &str) {
