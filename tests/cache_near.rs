@@ -9,7 +9,7 @@ use std::time::Duration;
 use redis_collections::{
     CacheClient, CachePolicy, Error, Loaded, NearCache, NoticeFormat, RedisDict, Ttl,
 };
-use support::kinds::{Kind, contract, ok, settle, tell_everything};
+use support::kinds::{Kind, contract, ok, plain, settle, tell_everything};
 
 contract! {
     a_value_is_found_without_asking,
@@ -48,10 +48,7 @@ fn stored<C: Kind>(client: &C, name: &str) -> RedisDict<u64, u64, C> {
 
 /// A name for each way.
 fn names(name: &str) -> impl Iterator<Item = (NearCache, String)> {
-    ways()
-        .into_iter()
-        .zip(0..)
-        .map(move |(way, number)| (way, format!("{}-{number}", name.replace(':', "-"))))
+    ways().into_iter().zip(0..).map(move |(way, number)| (way, format!("{}-{number}", plain(name))))
 }
 
 /// Reads until the near cache has the value, and gives it.
@@ -175,7 +172,7 @@ async fn bytes_that_are_no_value_are_replaced<C: Kind>(client: C, name: &str) {
 }
 
 async fn settings_that_cannot_be_kept_are_refused<C: Kind>(client: C, name: &str) {
-    let name = name.replace(':', "-");
+    let name = plain(name);
     let (cache, _) = source(&client, &name, CachePolicy::time_to_live(MINUTE));
     let refused = settle!(cache.near(NearCache::tracking().capacity(0))).unwrap_err();
     assert!(matches!(refused, Error::Configuration(_)), "{refused}");
