@@ -70,7 +70,8 @@ fn scan(log: &Path, user: u64) -> io::Result<Usage> {
         let mut words = line.split(' ');
         if words.next() == Some(&wanted) {
             usage.requests += 1;
-            usage.bytes += words.last().and_then(|bytes| bytes.parse::<u64>().ok()).unwrap_or(0);
+            usage.bytes +=
+                words.next_back().and_then(|bytes| bytes.parse::<u64>().ok()).unwrap_or(0);
         }
     }
     Ok(usage)

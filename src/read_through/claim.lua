@@ -15,6 +15,6 @@ local before = 'none'
 if mode == 'force' then
   before = 'any'
 elseif value then
-  before = string.format('%.0f:%s', remains < 0 and -1 or now + remains, redis.sha1hex(value))
+  before = string.format('%.0f:%s', remains < 0 and -1 or now + remains, digest(value))
 end
 return {'claimed', value, remains, generation, before}

@@ -11,6 +11,11 @@ local function read()
   return redis.call('HGET', KEYS[1], field)
 end
 
+-- What a value is known by. To hash a large one would hold the server up.
+local function digest(value)
+  return #value > 1048576 and string.format('%d', #value) or redis.sha1hex(value)
+end
+
 local function left()
   if shape == 's' then return redis.call('PTTL', KEYS[1]) end
   if shape == 'h' then return -1 end

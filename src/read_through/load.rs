@@ -136,6 +136,7 @@ where
                         due.extend(Some(lead.spot.clone()).filter(|_| age != Age::Fresh));
                         lead.land(Outcome::Found(value));
                     }
+                    _ if is_late => claimed.push(Claimed { lead, lease: None }),
                     _ => {
                         mode = Mode::Unfit;
                         busy.push(Flying { lead, mode, is_away });

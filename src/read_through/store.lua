@@ -6,9 +6,9 @@ forget()
 -- have gone only because its time was up.
 if before ~= 'any' then
   local there = read()
-  local ends, digest = string.match(before, '^(.*):(.*)$')
-  local is_as_before = not digest or tonumber(ends) >= 0 and now >= tonumber(ends)
-  if there then is_as_before = redis.sha1hex(there) == digest end
+  local ends, known_by = string.match(before, '^(.*):(.*)$')
+  local is_as_before = not known_by or tonumber(ends) >= 0 and now >= tonumber(ends)
+  if there then is_as_before = digest(there) == known_by end
   if not is_as_before then return 0 end
 end
 if value then
