@@ -33,7 +33,7 @@ pub(super) struct Engine<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A> {
     pub(super) flights: Arc<Flights<V::Owned>>,
     pub(super) counts: Counts,
     /// How many loads are done in the background.
-    pub(super) refreshing: AtomicUsize,
+    pub(super) refreshing: Arc<AtomicUsize>,
     #[cfg(feature = "near-cache")]
     pub(super) near: Option<super::near::Near<V, E>>,
 }
@@ -75,12 +75,14 @@ where
         let mut found = vec![None; spots.len()];
         let mut sought: Vec<_> = spots.into_iter().enumerate().collect();
         for round in 1.. {
+            let asked = sought.len();
             let missing = self.look(sought, &mut found, &args).await?;
+            if round == 1 {
+                raise_by(&self.counts.hits, (asked - missing.len()) as u64);
+                raise_by(&self.counts.misses, missing.len() as u64);
+            }
             if missing.is_empty() {
                 break;
-            }
-            if round == 1 {
-                raise_by(&self.counts.misses, missing.len() as u64);
             }
             sought = Vec::new();
             for (missing, arrival) in self.load(missing, &args).await {
@@ -129,14 +131,15 @@ where
             Start::Joins(_) => None,
         };
         let flying: Vec<_> = spots.into_iter().filter_map(begin).collect();
-        if flying.is_empty() || !self.may_refresh() {
+        if flying.is_empty() {
             return;
         }
+        let Some(turn) = self.turn() else { return };
         raise_by(&self.counts.refreshes, flying.len() as u64);
         let engine = self.clone();
         self.executor.background(async move {
-            engine.clone().fly(flying, args).await;
-            engine.has_refreshed();
+            engine.fly(flying, args).await;
+            drop(turn);
         });
     }
 
@@ -159,12 +162,8 @@ where
         let mut due = Vec::new();
         for ((place, spot), seen) in places.into_iter().zip(spots).zip(seen) {
             match seen {
-                Seen::Found(value, Age::Fresh) => {
-                    raise(&self.counts.hits);
-                    found[place] = value;
-                }
+                Seen::Found(value, Age::Fresh) => found[place] = value,
                 Seen::Found(value, Age::Due) => {
-                    raise(&self.counts.hits);
                     found[place] = value;
                     due.push(spot);
                 }
@@ -258,7 +257,9 @@ where
         leads: bool,
         landing: &Landing<Outcome<V::Owned>>,
     ) -> Arrival<V::Owned> {
-        match self.executor.wait(landing.outcome(), self.patience()).await {
+        // A load of one's own lands, however long it takes.
+        let patience = if leads { Duration::MAX } else { self.patience() };
+        match self.executor.wait(landing.outcome(), patience).await {
             Some(Outcome::Found(value)) => Arrival::Found(value),
             Some(Outcome::Outdated(value)) if leads => Arrival::Found(value),
             Some(Outcome::Failed(error)) => match &missing.seen {
