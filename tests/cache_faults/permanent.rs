@@ -17,7 +17,7 @@ fn a_value_of_another_type_is_an_error<C: Loads>() -> Outcome {
     let (server, source) = (LocalServer::start()?, Source::of(7));
     let cache = source.cache(&C::connect(C::builder(server.url())), minute());
     query::<()>(server.url(), "LPUSH c:1 x")?;
-    refused_as(&cache, "WRONGTYPE");
+    refused_as(&cache, &["WRONGTYPE"]);
     assert_eq!((source.loads(), cache.stats().without_redis), (0, 0));
     assert!(call!(cache.delete(&1))?);
     assert_eq!(get(&cache, 1)?, Some(7));
@@ -32,20 +32,21 @@ fn a_missing_right_is_an_error<C: Loads>() -> Outcome {
         let () = run(server.url(), user.arg(rights.split(' ').collect::<Vec<_>>()))?;
         let client = C::connect(C::builder(server.url()).user("ann").password("pw"));
         let cache = source.cache(&client, minute());
-        refused_as(&cache, "NOPERM");
+        // What a script may not do is an `ERR` to some servers.
+        refused_as(&cache, &["NOPERM", "ERR"]);
         assert_eq!((source.loads(), cache.stats().without_redis), (0, 0), "{rights}");
     }
     Ok(())
 }
 
-fn refused_as<C: Loads>(cache: &Cache<C>, code: &str) {
+fn refused_as<C: Loads>(cache: &Cache<C>, codes: &[&str]) {
     let results: [Result<()>; 3] = [
         get(cache, 1).map(drop),
-        call!(cache.get_many(&[1, 2])).map(drop),
+        call!(cache.get_many(&[1, 1])).map(drop),
         call!(cache.set(&1)).map(drop),
     ];
     for result in results {
         let error = result.expect_err("a value");
-        assert_eq!(error.code(), Some(code), "{error}");
+        assert!(error.code().is_some_and(|code| codes.contains(&code)), "{error}");
     }
 }
