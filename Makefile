@@ -4,10 +4,10 @@ VALKEY := target/valkey
 INTEROP := target/interop
 PEERS := redis-collections-peers
 
-.PHONY: help demo test test-valkey interop bench race server fmt lint features unit peers doc examples deny
+.PHONY: help demo test test-valkey interop bench race stampede server fmt lint features unit peers doc examples deny
 
 help:
-	@echo "make demo | test (server fmt lint features unit peers doc examples) | test-valkey | interop | bench | race | deny"
+	@echo "make demo | test (server fmt lint features unit peers doc examples) | test-valkey | interop | bench | race | stampede | deny"
 
 demo: server
 	cargo run --release --quiet --example work_queue
@@ -45,6 +45,11 @@ bench: server
 race: server
 	cargo run --release --quiet --package $(PEERS) --bin race
 
+# How often caches load a missing key that 128 threads of 8 processes ask for.
+stampede: server
+	@scripts/install-interop.sh $(INTEROP)
+	cargo run --release --quiet --package $(PEERS) --bin stampede
+
 server:
 	@scripts/install-server.sh
 
@@ -79,6 +84,7 @@ examples: server
 	cargo run --quiet --all-features --example many_dicts
 	cargo run --quiet --all-features --example shared_state
 	cargo run --quiet --all-features --example feature_flags -- 2 1
+	cargo run --quiet --all-features --example read_through -- 2 1
 
 deny:
 	@if ! cargo deny --version >/dev/null 2>&1; then \

@@ -49,6 +49,12 @@
 #![doc = include_str!("../examples/cookbook_cache.rs")]
 //! ```
 //!
+//! # Load what Redis does not have
+//!
+//! ```
+#![doc = include_str!("../examples/cookbook_read_through.rs")]
+//! ```
+//!
 //! # Hear of changes
 //!
 //! ```

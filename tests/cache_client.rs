@@ -11,7 +11,7 @@ use redis_collections::{
     RedisHashDict, Ttl,
 };
 use support::eventually;
-use support::kinds::{Kind, SourceDown, contract, ok, settle};
+use support::kinds::{Kind, SourceDown, contract, ok, plain, settle};
 
 contract! {
     a_value_is_loaded_once_and_found_by_others,
@@ -35,6 +35,7 @@ contract! {
     an_old_value_is_served_while_it_is_loaded_anew,
     an_old_value_is_served_if_its_loader_fails,
     a_value_is_refreshed_ahead,
+    a_value_is_refreshed_early_by_chance,
     jitter_shortens_the_time_to_live,
     ids_of_any_bytes_have_values_of_their_own,
     times_that_cannot_be_kept_are_refused,
@@ -69,7 +70,7 @@ impl Source {
 
     fn cache<C: Kind>(&self, client: &C, name: &str, policy: CachePolicy) -> Squares<C> {
         let source = self.clone();
-        let name = name.replace(':', "-");
+        let name = plain(name);
         CacheClient::new(client, name, policy, move |id: u64, ()| {
             C::loading(source.load(id).map(Loaded::new))
         })
@@ -85,7 +86,7 @@ fn minute() -> CachePolicy {
 
 /// The strings that the cache `name` keeps.
 fn stored<V: Codec, C: Kind>(client: &C, name: &str) -> RedisDict<u64, V, C> {
-    RedisDict::new(client, name.replace(':', "-"))
+    RedisDict::new(client, plain(name))
 }
 
 macro_rules! value {
@@ -115,7 +116,7 @@ async fn a_value_is_loaded_once_and_found_by_others<C: Kind>(client: C, name: &s
 async fn what_a_loader_says_is_absent_is_none<C: Kind>(client: C, name: &str) {
     let loads = Arc::new(AtomicU64::new(0));
     let counted = loads.clone();
-    let name = name.replace(':', "-");
+    let name = plain(name);
     let cache: Squares<C> = CacheClient::new(&client, &name, minute(), move |_: u64, ()| {
         counted.fetch_add(1, Ordering::SeqCst);
         C::loading(Ok(Loaded::absent()))
@@ -132,7 +133,7 @@ async fn what_a_loader_says_is_absent_is_none<C: Kind>(client: C, name: &str) {
 async fn absence_is_remembered_if_asked_for<C: Kind>(client: C, name: &str) {
     let loads = Arc::new(AtomicU64::new(0));
     let counted = loads.clone();
-    let name = name.replace(':', "-");
+    let name = plain(name);
     let policy = minute().remember_absence(Duration::from_millis(300));
     let cache: Squares<C> = CacheClient::new(&client, &name, policy, move |_: u64, ()| {
         counted.fetch_add(1, Ordering::SeqCst);
@@ -158,7 +159,7 @@ async fn absence_is_remembered_if_asked_for<C: Kind>(client: C, name: &str) {
 }
 
 async fn a_loader_may_say_how_long_a_value_is_kept<C: Kind>(client: C, name: &str) {
-    let name = name.replace(':', "-");
+    let name = plain(name);
     let cache: Squares<C> = CacheClient::new(&client, &name, minute(), move |id: u64, ()| {
         C::loading(Ok(match id {
             0 => Loaded::absent().with_ttl(HOUR),
@@ -176,7 +177,7 @@ async fn a_loader_may_say_how_long_a_value_is_kept<C: Kind>(client: C, name: &st
 }
 
 async fn arguments_reach_the_loader<C: Kind>(client: C, name: &str) {
-    let name = name.replace(':', "-");
+    let name = plain(name);
     let cache: CacheClient<u64, String, C, (&'static str, u8)> =
         CacheClient::new(&client, &name, minute(), |id: u64, (word, times): (&'static str, u8)| {
             C::loading(Ok(Loaded::new(format!("{id}{}", str::repeat(word, times.into())))))
@@ -201,7 +202,7 @@ async fn several_values_are_loaded_where_they_are_missing<C: Kind>(client: C, na
 }
 
 async fn a_bulk_loader_is_given_what_is_missing<C: Kind>(client: C, name: &str) {
-    let name = name.replace(':', "-");
+    let name = plain(name);
     let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
     let seen = asked.clone();
     let cache: Squares<C> =
@@ -222,7 +223,7 @@ async fn a_bulk_loader_is_given_what_is_missing<C: Kind>(client: C, name: &str) 
 }
 
 async fn a_bulk_loader_that_miscounts_is_an_error<C: Kind>(client: C, name: &str) {
-    let name = name.replace(':', "-");
+    let name = plain(name);
     let cache: Squares<C> =
         CacheClient::new(&client, &name, minute(), |id: u64, ()| C::loading(Ok(Loaded::new(id))))
             .unwrap()
@@ -284,10 +285,8 @@ async fn an_error_of_the_loader_is_typed_and_not_kept<C: Kind>(client: C, name: 
         let error = result.unwrap_err();
         assert_eq!(error.load_error::<SourceDown>(), Some(&SourceDown));
         assert!(!error.may_have_been_applied());
-        let expected = format!(
-            r#"load "{}:3": the loader failed: the source is down"#,
-            name.replace(':', "-")
-        );
+        let expected =
+            format!(r#"load "{}:3": the loader failed: the source is down"#, plain(name));
         assert_eq!(error.to_string(), expected);
     }
     source.is_down.store(false, Ordering::SeqCst);
@@ -312,7 +311,7 @@ async fn errors_are_remembered_if_asked_for<C: Kind>(client: C, name: &str) {
 }
 
 async fn a_panic_of_the_loader_is_an_error<C: Kind>(client: C, name: &str) {
-    let name = name.replace(':', "-");
+    let name = plain(name);
     let panics = Arc::new(AtomicBool::new(true));
     let may_panic = panics.clone();
     let cache: Squares<C> = CacheClient::new(&client, &name, minute(), move |id: u64, ()| {
@@ -385,6 +384,7 @@ async fn an_old_value_is_served_while_it_is_loaded_anew<C: Kind>(client: C, name
         assert!(round < 10_000);
     }
     assert_eq!(cache.stats().misses, 1);
+    assert!(cache.stats().stale > 0);
 }
 
 async fn an_old_value_is_served_if_its_loader_fails<C: Kind>(client: C, name: &str) {
@@ -411,6 +411,23 @@ async fn a_value_is_refreshed_ahead<C: Kind>(client: C, name: &str) {
     assert!(eventually(|| source.loads() == 2));
 }
 
+async fn a_value_is_refreshed_early_by_chance<C: Kind>(client: C, name: &str) {
+    let name = plain(name);
+    let load = |id: u64, ()| {
+        std::thread::sleep(Duration::from_millis(5));
+        C::loading(Ok(Loaded::new(id)))
+    };
+    // The chance is so small, or so great, that it can be relied on.
+    for (beta, is_refreshed) in [(1e-9, false), (1e12, true)] {
+        let cache: Squares<C> =
+            CacheClient::new(&client, &name, minute().early_refresh(beta), load).unwrap();
+        ok!(cache.delete(&3));
+        ok!(cache.get(&3));
+        ok!(cache.get(&3));
+        assert_eq!(cache.stats().refreshes, u64::from(is_refreshed));
+    }
+}
+
 async fn jitter_shortens_the_time_to_live<C: Kind>(client: C, name: &str) {
     let source = Source::default();
     let cache = source.cache(&client, name, minute().jitter(0.5));
@@ -427,7 +444,7 @@ async fn jitter_shortens_the_time_to_live<C: Kind>(client: C, name: &str) {
 }
 
 async fn ids_of_any_bytes_have_values_of_their_own<C: Kind>(client: C, name: &str) {
-    let name = name.replace(':', "-");
+    let name = plain(name);
     let cache: CacheClient<Vec<u8>, Vec<u8>, C> =
         CacheClient::new(&client, &name, minute(), |id: Vec<u8>, ()| {
             C::loading(Ok(Loaded::new(id)))
@@ -443,7 +460,7 @@ async fn ids_of_any_bytes_have_values_of_their_own<C: Kind>(client: C, name: &st
 }
 
 async fn times_that_cannot_be_kept_are_refused<C: Kind>(client: C, name: &str) {
-    let name = name.replace(':', "-");
+    let name = plain(name);
     let cache: CacheClient<u64, u64, C, Duration> =
         CacheClient::new(&client, &name, minute(), |id: u64, time| {
             C::loading(Ok(Loaded::new(id).with_ttl(time)))
@@ -479,7 +496,7 @@ fn fields<C: Kind>(
         counted.fetch_add(1, Ordering::SeqCst);
         C::loading(Ok(Loaded::new(hash * 100 + id.len() as u64)))
     };
-    (HashCacheClient::new(client, name.replace(':', "-"), policy, load).unwrap(), loads)
+    (HashCacheClient::new(client, plain(name), policy, load).unwrap(), loads)
 }
 
 async fn a_field_is_loaded_once<C: Kind>(client: C, name: &str) {
@@ -490,7 +507,7 @@ async fn a_field_is_loaded_once<C: Kind>(client: C, name: &str) {
     assert_eq!(value!(cache.peek(&4, "bob")), None);
     assert_eq!(loads.load(Ordering::SeqCst), 2);
     let hash: RedisHashDict<String, u64, C> =
-        RedisHashDict::new(&client, format!("{}:3", name.replace(':', "-")));
+        RedisHashDict::new(&client, format!("{}:3", plain(name)));
     assert_eq!(ok!(hash.get("ann")), Some(303));
     ok!(cache.set_value(&3, "bob", &1));
     assert_eq!(value!(cache.get(&3, "bob")), Some(1));

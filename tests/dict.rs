@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use redis_collections::{
     Applied, Client, Codec, Error, Json, LocalServer, Name, RedisDict, RedisList, Ttl,
 };
-use support::kinds::{Kind, contract, ok, settle, sorted};
+use support::kinds::{Kind, contract, ok, plain, settle, sorted};
 use support::maps::map_scenarios;
 
 contract! {
@@ -146,7 +146,7 @@ async fn a_key_of_another_type_is_an_error<C: Kind>(client: C, name: &'static st
 }
 
 async fn a_dict_sees_its_own_prefix_only<C: Kind>(client: C, name: &'static str) {
-    let tag = name.replace(':', "-");
+    let tag = plain(name);
     let named = |suffix: &str| RedisDict::<String, u64, C>::new(&client, format!("{tag}{suffix}"));
     let (a, ab, glob) = (named("a"), named("ab"), named("[a]*"));
     let nested: Dict<C> = RedisDict::with_prefix(&client, format!("{tag}ab:c:"));
@@ -182,7 +182,7 @@ async fn a_name_with_a_colon_is_refused<C: Kind>(client: C, _: &'static str) {
 }
 
 async fn any_bytes_are_a_name_and_a_key<C: Kind>(client: C, name: &'static str) {
-    let tag = name.replace(':', "-").into_bytes();
+    let tag = plain(name).into_bytes();
     let odd: [&[u8]; 9] =
         [b"", b" ", b"*", b"[a-z]?", b"\\", b"{x}\r\n", b"\0", b"\xff\xfe", "ü:".as_bytes()];
     for part in odd.into_iter().filter(|part| !part.contains(&b':')) {

@@ -2,9 +2,13 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use redis_collections::{Client, RedisDict, RedisHashDict, RedisList, RedisSet};
+use redis_collections::{
+    CacheClient, CachePolicy, Client, Error, HashCacheClient, Loaded, LoadedMany, RedisDict,
+    RedisHashDict, RedisList, RedisSet,
+};
 use support::kinds::SERVER;
 use support::proxy::Proxy;
 
@@ -170,6 +174,66 @@ fn an_operation_over_all_entries_is_one_or_two_round_trips_a_page() {
         hash.get_or_insert_with(&0, || 0) => 1;
         hash.remove(&99).and_then(|_| hash.get_or_insert_with(&99, || 0)) => 3;
         set.clear().and_then(|_| set.extend(&few)).and_then(|_| set.contains_equal(&1)) => 3;
+    }
+}
+
+#[test]
+fn a_read_through_hit_is_one_round_trip_and_a_miss_three() {
+    let counted = Counted::new();
+    let known = CachePolicy::time_to_live(HOUR);
+    let policies = [
+        known.clone(),
+        known.clone().stale_if_error(HOUR).refresh_ahead(SOON),
+        known.remember_absence(HOUR).early_refresh(1.0).stale_while_revalidate(HOUR),
+    ];
+    for (number, policy) in policies.into_iter().enumerate() {
+        let load = |id: u64, ()| Ok::<_, Error>(if id == 0 { None } else { Some(id) });
+        let name = format!("trips-cache-{number}");
+        let cache: CacheClient<u64, u64> =
+            CacheClient::new(&counted.client, name, policy, load).unwrap();
+        let bulk = cache.clone().with_bulk_loader(|ids: Vec<u64>, ()| {
+            Ok::<_, Error>(LoadedMany::from(ids.into_iter().map(Loaded::new).collect::<Vec<_>>()))
+        });
+        let many: Vec<u64> = (100..150).collect();
+        let new = AtomicU64::new(1000);
+        let next = || new.fetch_add(1, Ordering::Relaxed);
+        let next_many = || (0..50).map(|_| next()).collect::<Vec<_>>();
+        cache.get(&1).unwrap();
+        bulk.get_many(&many).unwrap();
+        round_trips! { counted:
+            cache.get(&1) => 1;
+            cache.get(&next()) => 3;
+            cache.get_many(&many) => 1;
+            bulk.get_many(&next_many()) => 3;
+            cache.peek(&1) => 1;
+            cache.ttl(&1) => 1;
+            cache.set(&1) => 2;
+            cache.set_value(&1, &1) => 1;
+            cache.delete(&1) => 1;
+            cache.delete_many(&many) => 1;
+        }
+        let absent = counted.round_trips(|| cache.get(&0).unwrap());
+        assert_eq!(absent, if number == 2 { 1 } else { 3 });
+    }
+}
+
+#[test]
+fn a_read_through_hit_in_a_hash_is_one_round_trip_and_a_miss_three() {
+    let counted = Counted::new();
+    let load = |hash: u64, id: u64, ()| Ok::<_, Error>(Some(hash * id).filter(|_| id > 0));
+    let policy = CachePolicy::without_expiry().remember_absence(HOUR);
+    let cache: HashCacheClient<u64, u64, u64> =
+        HashCacheClient::new(&counted.client, "trips-cache-hash", policy, load).unwrap();
+    let new = AtomicU64::new(1000);
+    cache.get_many(&1, &[0, 1, 2]).unwrap();
+    round_trips! { counted:
+        cache.get(&1, &1) => 1;
+        cache.get(&1, &0) => 1;
+        cache.get(&1, &new.fetch_add(1, Ordering::Relaxed)) => 3;
+        cache.get_many(&1, &[0, 1, 2]) => 1;
+        cache.set_value(&1, &1, &1) => 1;
+        cache.delete(&1, &1) => 1;
+        cache.delete_hash(&1) => 1;
     }
 }
 

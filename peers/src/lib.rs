@@ -1,11 +1,13 @@
 //! What compares redis-collections with other libraries: benchmarks in `benches`, and here the race
-//! between a client-side cache and the writers it does not see.
+//! between a client-side cache and the writers it does not see, and the stampede of those who ask a
+//! cache for the same missing key.
 
 mod cached;
 mod driver;
 mod near;
 mod path;
 mod race;
+mod stampede;
 mod writer;
 
 pub use cached::{Cached, Result};
@@ -13,3 +15,4 @@ pub use driver::{Driver, DriverCache, DriverPlain};
 pub use near::{Keyspace, Kind, Near, Notices, Tracking, Way};
 pub use path::Path;
 pub use race::{Outcome, READERS, Race};
+pub use stampede::{Stampede, Stampeded, Subject, work_if_told};

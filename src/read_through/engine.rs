@@ -119,7 +119,7 @@ where
     /// What the cache has, without loading.
     pub(super) async fn peek(self: Arc<Self>, spot: Spot) -> Result<Found<V>> {
         match self.see(std::slice::from_ref(&spot)).await?.pop() {
-            Some(Seen::Found(value, Age::Fresh | Age::Due)) => Ok(value),
+            Some(Seen::Found(value, age)) if age.is_served() => Ok(value),
             _ => Ok(None),
         }
     }
@@ -162,10 +162,14 @@ where
         let mut due = Vec::new();
         for ((place, spot), seen) in places.into_iter().zip(spots).zip(seen) {
             match seen {
-                Seen::Found(value, Age::Fresh) => found[place] = value,
-                Seen::Found(value, Age::Due) => {
+                Seen::Found(value, age) if age.is_served() => {
                     found[place] = value;
-                    due.push(spot);
+                    if age == Age::Old {
+                        raise(&self.counts.stale);
+                    }
+                    if age != Age::Fresh {
+                        due.push(spot);
+                    }
                 }
                 seen => missing.push(Missing { place, spot, seen }),
             }
@@ -257,7 +261,7 @@ where
         leads: bool,
         landing: &Landing<Outcome<V::Owned>>,
     ) -> Arrival<V::Owned> {
-        // A load of one's own lands, however long it takes.
+        // Who leads waits for the loader alone, or has waited for others already.
         let patience = if leads { Duration::MAX } else { self.patience() };
         match self.executor.wait(landing.outcome(), patience).await {
             Some(Outcome::Found(value)) => Arrival::Found(value),

@@ -40,14 +40,14 @@ local function remove()
   return redis.call('HDEL', KEYS[1], field)
 end
 
--- Whether something is known that has not ended, and the generation. Nobody would wait for an end that
--- is further off than any of ours.
+-- Whether something is known that has not ended, and the generation. Anybody may have written here: a
+-- load that ends later than ours are known for counts as ended.
 local function known()
   local entry = redis.call('HGET', KEYS[2], field)
   local ends, generation = string.match(entry or '', '^(%d+):(.*)$')
   if not ends then return false, nil end
-  local left = tonumber(ends) - now
-  return left > 0 and (generation == '' or left <= kept), generation
+  local rest = tonumber(ends) - now
+  return rest > 0 and (generation == '' or rest <= kept), generation
 end
 
 local function forget() return redis.call('HDEL', KEYS[2], field) end

@@ -20,8 +20,17 @@ pub(super) enum Age {
     Fresh,
     /// It is served, and loaded anew in the background.
     Due,
+    /// The same, and it has expired.
+    Old,
     /// It is served only if it cannot be loaded.
     Stale,
+}
+
+impl Age {
+    /// Whether the value is served without waiting.
+    pub(super) fn is_served(self) -> bool {
+        self != Age::Stale
+    }
 }
 
 impl Freshness {
@@ -52,7 +61,7 @@ impl Freshness {
         match left {
             1.. if left > self.ahead.max(early) => Age::Fresh,
             1.. => Age::Due,
-            _ if -left < self.revalidate => Age::Due,
+            _ if -left < self.revalidate => Age::Old,
             _ => Age::Stale,
         }
     }
@@ -72,8 +81,8 @@ mod tests {
             (&none, -1, 1.0, Age::Fresh),
             (&none, 1, 1e-9, Age::Fresh),
             (&stale, 1001, 1.0, Age::Fresh),
-            (&stale, 1000, 1.0, Age::Due),
-            (&stale, 901, 1.0, Age::Due),
+            (&stale, 1000, 1.0, Age::Old),
+            (&stale, 901, 1.0, Age::Old),
             (&stale, 900, 1.0, Age::Stale),
             (&stale, 0, 1.0, Age::Stale),
             (&ahead, 51, 1.0, Age::Fresh),

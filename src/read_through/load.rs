@@ -134,8 +134,8 @@ where
                     _ => claimed.push(Claimed { lead, lease: Some(lease) }),
                 },
                 Some(Claim::Found(stored)) => match self.seen(stored) {
-                    Seen::Found(value, age @ (Age::Fresh | Age::Due)) => {
-                        due.extend(Some(lead.spot.clone()).filter(|_| age == Age::Due));
+                    Seen::Found(value, age) if age.is_served() => {
+                        due.extend(Some(lead.spot.clone()).filter(|_| age != Age::Fresh));
                         lead.land(Outcome::Outdated(value));
                     }
                     _ => {
@@ -144,7 +144,7 @@ where
                     }
                 },
                 Some(Claim::Busy(stored)) => match self.seen(stored) {
-                    Seen::Found(value, Age::Fresh | Age::Due) => {
+                    Seen::Found(value, age) if age.is_served() => {
                         lead.land(Outcome::Outdated(value));
                     }
                     _ if is_late => {

@@ -103,8 +103,8 @@ impl<V, U: Into<Loaded<V>>> From<Vec<U>> for LoadedMany<V> {
 
 /// The loaders of a cache.
 pub(super) struct Loaders<I, V, A> {
-    one: Arc<dyn Fn(I, A) -> Loading<Loaded<V>> + Send + Sync>,
-    many: Option<Arc<dyn Fn(Vec<I>, A) -> Loading<LoadedMany<V>> + Send + Sync>>,
+    one: Load<I, A, Loaded<V>>,
+    many: Option<Load<Vec<I>, A, LoadedMany<V>>>,
 }
 
 impl<I, V, A> Clone for Loaders<I, V, A> {
@@ -112,6 +112,8 @@ impl<I, V, A> Clone for Loaders<I, V, A> {
         Self { one: self.one.clone(), many: self.many.clone() }
     }
 }
+
+type Load<I, A, T> = Arc<dyn Fn(I, A) -> Loading<T> + Send + Sync>;
 
 type Loading<T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send>>;
 
@@ -151,9 +153,7 @@ impl<I: Send + 'static, V: 'static, A: Send + 'static> Loaders<I, V, A> {
 }
 
 /// The function is called when its future is polled, so that its panics are contained there.
-fn erased<I, A, T, E, R>(
-    load: impl Fn(I, A) -> R + Send + Sync + 'static,
-) -> Arc<dyn Fn(I, A) -> Loading<T> + Send + Sync>
+fn erased<I, A, T, E, R>(load: impl Fn(I, A) -> R + Send + Sync + 'static) -> Load<I, A, T>
 where
     I: Send + 'static,
     A: Send + 'static,

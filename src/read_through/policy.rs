@@ -100,7 +100,8 @@ impl CachePolicy {
     ///
     /// Others wait for so long before one of them loads too, so it should be longer than loading
     /// takes: if a load takes longer, another begins beside it, and whichever is ready first is stored.
-    /// What took longer than sixty times this is not stored.
+    /// What took longer than sixty times this is not stored. Nobody waits for others for more than three
+    /// times this, and then loads for itself.
     pub fn lease(mut self, time: Duration) -> Self {
         self.lease = time;
         self

@@ -149,7 +149,8 @@ fn ids_with_separators_do_not_meet<C: Loads>() -> Outcome {
         HashCacheClient::new(&client, "h", policy(), move |hash: String, id: String, ()| {
             load(format!("{hash}|{id}"))
         })?;
-    let ids = ["", ":", "a", "a:", "a:b", "b", "{a}", "{a}:b", "}{", "*", "a\0b", "redis-collections"];
+    let ids =
+        ["", ":", "a", "a:", "a:b", "b", "{a}", "{a}:b", "}{", "*", "a\0b", "redis-collections"];
     for id in ids {
         call!(string.get(id))?;
         for hash in ids {

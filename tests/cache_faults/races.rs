@@ -1,8 +1,8 @@
 //! Writers against loads: what is older than the source is never kept, nor given to who asks later.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::Arc;
 
 use redis_collections::{CachePolicy, HashCacheClient, Loaded, LocalServer};
 
@@ -71,7 +71,8 @@ fn race<C: Loads>(way: Way, rounds: u64) -> Outcome {
         is_over: false.into(),
     });
     // Two programs: that of the writer reads too.
-    let programs = [(); 2].map(|()| Program::<C>::of(&C::connect(C::builder(server.url())), &board));
+    let programs =
+        [(); 2].map(|()| Program::<C>::of(&C::connect(C::builder(server.url())), &board));
     let readers: Vec<_> = programs
         .iter()
         .flat_map(|program| (0..READERS).map(|_| C::start(program.clone().read(way))))
@@ -176,7 +177,10 @@ impl<C: Loads> Clone for Program<C> {
 }
 
 impl Board {
-    async fn load(self: Arc<Self>, id: u64) -> Result<Loaded<u64>, super::support::kinds::SourceDown> {
+    async fn load(
+        self: Arc<Self>,
+        id: u64,
+    ) -> Result<Loaded<u64>, super::support::kinds::SourceDown> {
         let value = self.values[id as usize].load(Ordering::SeqCst);
         // The writer has enough to do if this is full.
         let _ = self.begun.try_send(id);

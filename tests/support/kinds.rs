@@ -197,6 +197,11 @@ impl Kind for AsyncClient {
     }
 }
 
+/// The same name without colons.
+pub(crate) fn plain(name: &str) -> String {
+    name.replace(':', "-")
+}
+
 pub(crate) fn on_client<F: Future<Output = ()>>(scenario: impl FnOnce(Client) -> F) {
     at_once(scenario(client()));
 }

@@ -1,4 +1,4 @@
-//! What near caches report to the `metrics` facade.
+//! What caches report to the `metrics` facade.
 #![cfg(feature = "metrics")]
 
 mod support;
@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
-use redis_collections::{Client, LocalServer, NearCache, RedisDict};
+use redis_collections::{CacheClient, CachePolicy, Client, LocalServer, NearCache, RedisDict};
 use support::eventually;
 
 static NUMBERS: LazyLock<Mutex<HashMap<String, Arc<AtomicU64>>>> = LazyLock::new(Mutex::default);
@@ -41,9 +41,40 @@ impl Recorder for Remembering {
     }
 }
 
+fn record() {
+    static RECORDER: LazyLock<()> = LazyLock::new(|| {
+        metrics::set_global_recorder(Remembering).expect("the only recorder");
+    });
+    LazyLock::force(&RECORDER);
+}
+
+/// What was reported under a name.
+fn reported(name: &str) -> Option<u64> {
+    let numbers = NUMBERS.lock().unwrap_or_else(PoisonError::into_inner);
+    numbers.get(name).map(|number| number.load(Ordering::Relaxed))
+}
+
 #[test]
-fn a_cache_reports_what_it_does() {
-    metrics::set_global_recorder(Remembering).expect("the only recorder");
+fn a_read_through_cache_reports_what_it_does_once_in_a_second() {
+    record();
+    let server = LocalServer::start().expect("a server");
+    let client = Client::open(server.url()).expect("a connection");
+    let policy = CachePolicy::time_to_live(Duration::from_secs(60));
+    let load = |id: u64, ()| Ok::<_, std::io::Error>(id);
+    let cache: CacheClient<u64, u64> =
+        CacheClient::new(&client, "squares", policy, load).expect("a cache");
+    let count = |name: &str| reported(&format!("redis_collections_read_through_{name} squares:"));
+    assert!(eventually(|| {
+        cache.get(&3).expect("a value");
+        count("hits") > Some(1)
+    }));
+    assert_eq!((count("misses"), count("loads")), (Some(1), Some(1)));
+    assert!(count("load_seconds").map(f64::from_bits) > Some(0.0));
+}
+
+#[test]
+fn a_near_cache_reports_what_it_does() {
+    record();
     let server = LocalServer::start().expect("a server");
     let client = Client::open(server.url()).expect("a connection");
     let ages: RedisDict<String, u64> = RedisDict::new(&client, "ages");
@@ -53,11 +84,7 @@ fn a_cache_reports_what_it_does() {
         cached.get("ann").expect("an answer");
     }
     let stats = cached.stats();
-    let count = |name: &str| {
-        let numbers = NUMBERS.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = format!("redis_collections_cache_{name} ages:");
-        numbers.get(&name).map(|number| number.load(Ordering::Relaxed))
-    };
+    let count = |name: &str| reported(&format!("redis_collections_cache_{name} ages:"));
     assert!(eventually(|| count("hits") == Some(stats.hits)), "{:?}", count("hits"));
     assert_eq!((count("misses"), count("gaps")), (Some(stats.misses), Some(0)));
     assert_eq!(count("entries").map(f64::from_bits), Some(1.0));

@@ -1,0 +1,180 @@
+//! Read-through caches with a near cache in front.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use redis_collections::{
+    CacheClient, CachePolicy, Error, Loaded, NearCache, NoticeFormat, RedisDict, Ttl,
+};
+use support::kinds::{Kind, contract, ok, plain, settle, tell_everything};
+
+contract! {
+    a_value_is_found_without_asking,
+    own_writes_are_seen_at_once,
+    what_others_write_is_heard_of,
+    an_old_value_is_not_kept,
+    absence_is_known_to_the_server,
+    bytes_that_are_no_value_are_replaced,
+    settings_that_cannot_be_kept_are_refused,
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+type Squares<C> = CacheClient<u64, u64, C>;
+
+/// Ways of hearing of changes.
+fn ways() -> [NearCache; 2] {
+    tell_everything();
+    [NearCache::tracking(), NearCache::notices()]
+}
+
+/// A cache of what comes after an id, and how often it was loaded.
+fn source<C: Kind>(client: &C, name: &str, policy: CachePolicy) -> (Squares<C>, Arc<AtomicU64>) {
+    let loads = Arc::new(AtomicU64::new(0));
+    let counted = loads.clone();
+    let load = move |id: u64, ()| {
+        let before = counted.fetch_add(1, Ordering::SeqCst);
+        C::loading(Ok(Loaded::from((id > 0).then_some(id + before))))
+    };
+    (CacheClient::new(client, name, policy, load).unwrap(), loads)
+}
+
+fn stored<C: Kind>(client: &C, name: &str) -> RedisDict<u64, u64, C> {
+    RedisDict::new(client, name).notifying(NoticeFormat::Own)
+}
+
+/// A name for each way.
+fn names(name: &str) -> impl Iterator<Item = (NearCache, String)> {
+    ways().into_iter().zip(0..).map(move |(way, number)| (way, format!("{}-{number}", plain(name))))
+}
+
+/// Reads until the near cache has the value, and gives it.
+macro_rules! near {
+    ($cache:expr, $id:expr) => {{
+        let mut found = None;
+        for round in 0.. {
+            let before = $cache.near_stats().unwrap().hits;
+            found = ok!($cache.get($id)).as_deref().copied();
+            if $cache.near_stats().unwrap().hits > before {
+                break;
+            }
+            assert!(round < 10_000, "{found:?}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        found
+    }};
+}
+
+/// Reads until there is another value, and gives it.
+macro_rules! changed {
+    ($cache:expr, $id:expr, $old:expr) => {{
+        let mut found = Some($old);
+        for round in 0.. {
+            found = ok!($cache.get($id)).as_deref().copied();
+            if found != Some($old) {
+                break;
+            }
+            assert!(round < 10_000);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        found
+    }};
+}
+
+async fn a_value_is_found_without_asking<C: Kind>(client: C, name: &str) {
+    for (way, name) in names(name) {
+        let (cache, loads) = source(&client, &name, CachePolicy::time_to_live(MINUTE));
+        let cache = ok!(cache.near(way));
+        assert_eq!(near!(cache, &3), Some(3));
+        let misses = cache.near_stats().unwrap().misses;
+        for _ in 0..100 {
+            assert_eq!(ok!(cache.get(&3)).as_deref(), Some(&3));
+        }
+        assert_eq!(cache.near_stats().unwrap().misses, misses);
+        assert_eq!(loads.load(Ordering::SeqCst), 1);
+        assert_eq!(cache.stats().misses, 1);
+    }
+}
+
+async fn own_writes_are_seen_at_once<C: Kind>(client: C, name: &str) {
+    for (way, name) in names(name) {
+        let (cache, _) = source(&client, &name, CachePolicy::time_to_live(MINUTE));
+        let cache = ok!(cache.near(way));
+        for round in 0..100 {
+            ok!(cache.set_value(&3, &round));
+            assert_eq!(ok!(cache.get(&3)).as_deref(), Some(&round));
+        }
+        assert!(ok!(cache.delete(&3)));
+        assert_eq!(ok!(cache.peek(&3)), None);
+        let loaded = ok!(cache.get(&3));
+        assert_eq!(near!(cache, &3), loaded.as_deref().copied());
+        assert_ne!(ok!(cache.set(&3)), loaded);
+        assert_ne!(ok!(cache.get(&3)), loaded);
+        ok!(cache.clear());
+        assert_eq!(ok!(cache.peek(&3)), None);
+    }
+}
+
+async fn what_others_write_is_heard_of<C: Kind>(client: C, name: &str) {
+    for (way, name) in names(name) {
+        let (plain, _) = source(&client, &name, CachePolicy::time_to_live(MINUTE));
+        let cache = ok!(plain.near(way));
+        assert_eq!(near!(cache, &3), Some(3));
+        ok!(plain.set_value(&3, &7));
+        assert_eq!(changed!(cache, &3, 3), Some(7));
+        assert_eq!(near!(cache, &3), Some(7));
+        ok!(stored(&client, &name).insert(&3, &8));
+        assert_eq!(changed!(cache, &3, 7), Some(8));
+        assert_eq!(near!(cache, &3), Some(8));
+        assert!(ok!(plain.delete(&3)));
+        assert_eq!(changed!(cache, &3, 8), Some(4));
+    }
+}
+
+async fn an_old_value_is_not_kept<C: Kind>(client: C, name: &str) {
+    for (way, name) in names(name) {
+        let policy = CachePolicy::time_to_live(MINUTE).stale_if_error(MINUTE);
+        let (plain, loads) = source(&client, &name, policy);
+        let cache = ok!(plain.near(way));
+        assert_eq!(near!(cache, &3), Some(3));
+        // It is old from now on.
+        assert!(ok!(stored(&client, &name).expire(&3, MINUTE)));
+        assert_eq!(changed!(cache, &3, 3), Some(4));
+        assert_eq!(loads.load(Ordering::SeqCst), 2);
+        let Ttl::Left(left) = ok!(cache.ttl(&3)) else { panic!("it expires") };
+        assert!(left > MINUTE / 2, "{left:?}");
+    }
+}
+
+async fn absence_is_known_to_the_server<C: Kind>(client: C, name: &str) {
+    for (way, name) in names(name) {
+        let policy = CachePolicy::time_to_live(MINUTE).remember_absence(MINUTE);
+        let (cache, loads) = source(&client, &name, policy);
+        let cache = ok!(cache.near(way));
+        for _ in 0..10 {
+            assert_eq!(ok!(cache.get(&0)), None);
+        }
+        assert_eq!(loads.load(Ordering::SeqCst), 1);
+    }
+}
+
+async fn bytes_that_are_no_value_are_replaced<C: Kind>(client: C, name: &str) {
+    for (way, name) in names(name) {
+        let (cache, loads) = source(&client, &name, CachePolicy::time_to_live(MINUTE));
+        let cache = ok!(cache.near(way));
+        ok!(stored(&client, &name).typed::<u64, String>().insert(&3, "no number"));
+        assert_eq!(ok!(cache.get(&3)).as_deref(), Some(&3));
+        assert_eq!((cache.stats().undecodable, loads.load(Ordering::SeqCst)), (1, 1));
+    }
+}
+
+async fn settings_that_cannot_be_kept_are_refused<C: Kind>(client: C, name: &str) {
+    let name = plain(name);
+    let (cache, _) = source(&client, &name, CachePolicy::time_to_live(MINUTE));
+    let refused = settle!(cache.near(NearCache::tracking().capacity(0))).unwrap_err();
+    assert!(matches!(refused, Error::Configuration(_)), "{refused}");
+    assert!(cache.near_stats().is_none());
+}
