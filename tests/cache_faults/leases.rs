@@ -11,7 +11,7 @@ use super::source::{Cache, Loads, Source, get, peek, start};
 use super::support::concurrent::on_both_kinds;
 use super::support::eventually;
 use super::support::servers::{Outcome, run};
-use super::{aside, keys, minute, time};
+use super::{aside, keys, lease_end, minute, time};
 
 on_both_kinds![
     another_loads_when_the_lease_of_the_dead_is_over,
@@ -125,13 +125,6 @@ fn who_shares_a_load_in_vain_loads_too<C: Loads>() -> Outcome {
     assert_eq!(leading()?, Some(7), "it waits for its own load");
     assert_eq!((peek(&cache, 1)?, loads.load(Ordering::SeqCst)), (Some(7), 2));
     Ok(())
-}
-
-/// When the one lease ends that there is.
-fn lease_end(server: &LocalServer) -> Outcome<u64> {
-    let entry = run(server.url(), cmd("HGET").arg(aside(server)?).arg(""));
-    let entry: String = entry?;
-    Ok(entry.split(':').next().unwrap_or_default().parse()?)
 }
 
 fn outlast_the_lease(server: &LocalServer) -> Outcome {

@@ -14,8 +14,9 @@ mod warnings;
 
 use std::time::Duration;
 
+use redis::cmd;
 use redis_collections::{CachePolicy, LocalServer};
-use support::servers::{Outcome, query};
+use support::servers::{Outcome, query, run};
 
 /// Longer than any test takes.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -44,6 +45,12 @@ fn aside(server: &LocalServer) -> Outcome<String> {
         [key] => Ok(key.clone()),
         keys => Err(format!("not one key: {keys:?}").into()),
     }
+}
+
+/// When the one lease ends that there is.
+fn lease_end(server: &LocalServer) -> Outcome<u64> {
+    let entry: String = run(server.url(), cmd("HGET").arg(aside(server)?).arg(""))?;
+    Ok(entry.split(':').next().unwrap_or_default().parse()?)
 }
 
 /// The server's time in milliseconds.

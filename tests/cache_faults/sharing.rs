@@ -2,11 +2,11 @@
 
 use redis_collections::{AsyncClient, LocalServer, Result};
 
-use super::minute;
 use super::source::{Cache, Loads, Source, call, get, start};
 use super::support::concurrent::{Concurrent, on_both_kinds};
 use super::support::servers::Outcome;
 use super::support::{eventually, kinds::RUNTIME};
+use super::{lease_end, minute, time};
 
 on_both_kinds![
     callers_in_a_program_share_one_load,
@@ -102,9 +102,11 @@ fn another_program_loads_at_once_after_a_panic<C: Loads>() -> Outcome {
     let waiting = start(&other, 1);
     assert!(eventually(|| other.stats().waited == 1));
     assert_eq!(good.loads(), 0);
+    let end = lease_end(&server)?;
     bad.panic();
     assert!(first().is_err());
     assert_eq!(waiting()?, Some(8));
+    assert!(time(&server)? < end, "it waited for the lease");
     Ok(())
 }
 
