@@ -1,4 +1,4 @@
-local redis = {call = function(...)
+local redis = {sha1hex = redis.sha1hex, call = function(...)
   local reply = run({...})
   if is_error(reply) then fail(reply) end
   return reply

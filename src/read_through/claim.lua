@@ -11,10 +11,10 @@ if mode ~= 'force' then
   if current and not is_absent then generation = current end
 end
 remember(lease, generation)
-local ends = '0'
+local before = 'none'
 if mode == 'force' then
-  ends = 'any'
+  before = 'any'
 elseif value then
-  ends = remains < 0 and '-1' or string.format('%.0f', now + remains)
+  before = string.format('%.0f:%s', remains < 0 and -1 or now + remains, redis.sha1hex(value))
 end
-return {'claimed', value, remains, generation, ends}
+return {'claimed', value, remains, generation, before}

@@ -61,8 +61,8 @@ pub(super) enum Claim {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Lease {
     generation: Vec<u8>,
-    /// When the value expires that was there.
-    ends: Vec<u8>,
+    /// What was there.
+    before: Vec<u8>,
 }
 
 /// What is to be read along with values.
@@ -156,7 +156,7 @@ impl Commands {
         time: Option<Duration>,
     ) -> Command<bool> {
         let request = self.script(&STORE, spot, time.is_some());
-        let request = request.arg(&lease.generation).arg(&lease.ends);
+        let request = request.arg(&lease.generation).arg(&lease.before);
         let request = match value {
             Some(value) => lasting(request, time).arg("0").encode::<V>(value),
             None => lasting(request.arg("0"), time),
@@ -258,7 +258,7 @@ fn claim(reply: Reply<'_>) -> Result<Claim> {
         b"found" | b"absent" => Claim::Found(stored),
         b"claimed" => {
             let mut word = || bytes(part()).unwrap_or_default();
-            Claim::Claimed(Lease { generation: word(), ends: word() }, stored)
+            Claim::Claimed(Lease { generation: word(), before: word() }, stored)
         }
         _ => Claim::Busy(stored),
     })

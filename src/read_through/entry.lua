@@ -11,11 +11,6 @@ local function read()
   return redis.call('HGET', KEYS[1], field)
 end
 
-local function is_there()
-  if shape == 's' then return redis.call('EXISTS', KEYS[1]) == 1 end
-  return redis.call('HEXISTS', KEYS[1], field) == 1
-end
-
 local function left()
   if shape == 's' then return redis.call('PTTL', KEYS[1]) end
   if shape == 'h' then return -1 end

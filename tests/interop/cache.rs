@@ -106,14 +106,14 @@ async fn hashes_are_shared<C: Kind>() {
 }
 
 /// What is in Python's cache, without its source.
-fn hit(server: &LocalServer, options: &[&str]) -> Python {
+pub(crate) fn hit(server: &LocalServer, options: &[&str]) -> Python {
     let (found, asked) = cache(server, "get", options);
     assert!(!asked, "a miss, instead of which there is {found:?}");
     found
 }
 
 /// What Python's cache gives for the student 12, and whether it asked its source.
-fn cache(server: &LocalServer, method: &str, options: &[&str]) -> (Python, bool) {
+pub(crate) fn cache(server: &LocalServer, method: &str, options: &[&str]) -> (Python, bool) {
     let lines = Peer::run_with(server, ["cache", method], &[&["Student", "12"], options].concat());
     (value(&lines[0]), lines[1]["asked"] == true)
 }

@@ -2,6 +2,9 @@
 //! installs them and runs this.
 
 mod cache;
+mod cache_client;
+mod cache_names;
+mod cache_races;
 mod events;
 mod near;
 mod peer;

@@ -236,10 +236,14 @@ def cache_codec(name):
 
 def cache(a):
     from redis_cache import CacheClient, HashCacheClient
+    from redis_cache.utils import key_generator
 
     def sync(*args):
         nonlocal asked
         asked = True
+        if a.hold is not None:
+            out(op="asking")
+            redis.StrictRedis(port=a.port).blpop(a.hold)
         return literal(a.source)
 
     logging.disable(logging.CRITICAL)
@@ -257,9 +261,18 @@ def cache(a):
         "get": lambda: client.get(*ids),
         "set": lambda: client.set(*ids, data=literal(a.data)),
         "delete": lambda: client.delete(*ids),
+        "delete_hash": lambda: client.delete_hash(ids[0]),
+        "pttl": lambda: redis.StrictRedis(port=a.port).pttl(key_generator(a.name, a.id)),
     }
     attempt(a.method, methods[a.method])
     out(op="source", asked=asked)
+
+
+def cache_names(a):
+    from redis_cache.utils import key_generator
+
+    for name, number in map(entry, a.entries):
+        attempt("key", lambda: key_generator(name, number))
 
 
 def main():
@@ -306,8 +319,10 @@ def main():
     command(
         "cache", cache, method, one("name"), one("id", type=int),
         one("--hash", help="KEY:ID"), one("--codec", default="json"), one("--data"),
-        one("--source", default="None"), one("--ttl", type=int, default=0),
+        one("--source", default="None"), one("--ttl", type=literal, default=0),
+        one("--hold", help="a list for whose next item the source waits"),
     )
+    command("cache-names", cache_names, entries)
     a = parser.parse_args()
     a.run(a)
 
