@@ -52,8 +52,9 @@ use crate::near::CacheStats;
 /// # Without Redis
 ///
 /// When Redis cannot be used the loader is called, once for all that wait, and nothing is stored; this
-/// is counted and logged. [`CachePolicy::fail_without_redis`] gives the error instead. Bytes that are
-/// not a value are loaded anew and replaced. A loader's error is [`Error::Load`].
+/// is counted and logged. [`CachePolicy::fail_without_redis`] gives the error instead. Meanwhile who
+/// waits does not learn what other programs delete. Bytes that are not a value are loaded anew and
+/// replaced. A loader's error is [`Error::Load`].
 ///
 /// # Arguments
 ///

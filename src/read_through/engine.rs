@@ -33,7 +33,7 @@ pub(super) struct Engine<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A> {
     pub(super) flights: Arc<Flights<V::Owned>>,
     pub(super) counts: Counts,
     /// How many loads are done in the background.
-    pub(super) refreshing: AtomicUsize,
+    pub(super) refreshing: Arc<AtomicUsize>,
     #[cfg(feature = "near-cache")]
     pub(super) near: Option<super::near::Near<V, E>>,
 }
@@ -75,12 +75,14 @@ where
         let mut found = vec![None; spots.len()];
         let mut sought: Vec<_> = spots.into_iter().enumerate().collect();
         for round in 1.. {
+            let asked = sought.len();
             let missing = self.look(sought, &mut found, &args).await?;
+            if round == 1 {
+                raise_by(&self.counts.hits, (asked - missing.len()) as u64);
+                raise_by(&self.counts.misses, missing.len() as u64);
+            }
             if missing.is_empty() {
                 break;
-            }
-            if round == 1 {
-                raise_by(&self.counts.misses, missing.len() as u64);
             }
             sought = Vec::new();
             for (missing, arrival) in self.load(missing, &args).await {
@@ -129,14 +131,15 @@ where
             Start::Joins(_) => None,
         };
         let flying: Vec<_> = spots.into_iter().filter_map(begin).collect();
-        if flying.is_empty() || !self.may_refresh() {
+        if flying.is_empty() {
             return;
         }
+        let Some(turn) = self.turn() else { return };
         raise_by(&self.counts.refreshes, flying.len() as u64);
         let engine = self.clone();
         self.executor.background(async move {
-            engine.clone().fly(flying, args).await;
-            engine.has_refreshed();
+            engine.fly(flying, args).await;
+            drop(turn);
         });
     }
 
@@ -160,7 +163,6 @@ where
         for ((place, spot), seen) in places.into_iter().zip(spots).zip(seen) {
             match seen {
                 Seen::Found(value, age) if age.is_served() => {
-                    raise(&self.counts.hits);
                     found[place] = value;
                     if age == Age::Old {
                         raise(&self.counts.stale);

@@ -40,12 +40,14 @@ local function remove()
   return redis.call('HDEL', KEYS[1], field)
 end
 
--- Whether something is known that has not ended, and the generation.
+-- Whether something is known that has not ended, and the generation. Anybody may have written here: a
+-- load that ends later than ours are known for counts as ended.
 local function known()
   local entry = redis.call('HGET', KEYS[2], field)
-  if not entry then return false, nil end
-  local ends, generation = string.match(entry, '^(%d+):(.*)$')
-  return tonumber(ends) > now, generation
+  local ends, generation = string.match(entry or '', '^(%d+):(.*)$')
+  if not ends then return false, nil end
+  local rest = tonumber(ends) - now
+  return rest > 0 and (generation == '' or rest <= kept), generation
 end
 
 local function forget() return redis.call('HDEL', KEYS[2], field) end
@@ -55,7 +57,7 @@ local function remember(time, generation)
   if redis.call('HLEN', KEYS[2]) > 100 then
     for _, other in ipairs(redis.call('HRANDFIELD', KEYS[2], 3)) do
       local ends = string.match(redis.call('HGET', KEYS[2], other), '^%d+')
-      if tonumber(ends) + kept < now then redis.call('HDEL', KEYS[2], other) end
+      if not ends or tonumber(ends) + kept < now then redis.call('HDEL', KEYS[2], other) end
     end
   end
   redis.call('HSET', KEYS[2], field, string.format('%.0f:%s', now + time, generation))

@@ -23,8 +23,8 @@ struct Flight<V> {
 /// What came of a load.
 pub(super) enum Outcome<V> {
     Found(Option<Arc<V>>),
-    /// It was found, but meanwhile somebody deleted or set the value: only who began before may have
-    /// it.
+    /// It was found, but meanwhile somebody may have deleted or set the value: only who began it may
+    /// have it.
     Outdated(Option<Arc<V>>),
     Failed(LoadError),
     /// Something else went wrong, which is told to whoever takes it first.
@@ -108,6 +108,12 @@ impl<V> Lead<V> {
         self.landing.clone()
     }
 
+    /// Lets those who come from now on begin anew. To be called before the server says that the value
+    /// is the newest: who comes later may know of a newer one.
+    pub(super) fn close(&self) {
+        self.end(None);
+    }
+
     /// Says what came of the load.
     pub(super) fn land(self, outcome: Outcome<V>) {
         self.end(None);
@@ -156,3 +162,24 @@ impl<V> Drop for Lead<V> {
 
 /// How many loads there may be before those that failed are forgotten.
 const MOST_REMEMBERED: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read_through::spot::Names;
+
+    #[test]
+    fn nobody_joins_a_load_that_is_closed_or_has_landed() {
+        let flights = Arc::new(Flights::<u64>::new());
+        let spot = Names::Own.string(b"c:", b"1".to_vec()).unwrap();
+        for end in [Lead::close as fn(&Lead<u64>), |lead| lead.flights.forget_one(&lead.spot)] {
+            let Start::Leads(first) = flights.begin(&spot) else { panic!("it has landed") };
+            assert!(matches!(flights.begin(&spot), Start::Joins(_)));
+            end(&first);
+            let Start::Leads(second) = flights.begin(&spot) else { panic!("it is closed") };
+            first.land(Outcome::Lost);
+            assert!(matches!(flights.begin(&spot), Start::Joins(_)), "the second is under way");
+            second.land(Outcome::Lost);
+        }
+    }
+}

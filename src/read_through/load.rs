@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::commands::{Claim, Lease, Mode};
@@ -103,6 +103,8 @@ where
 
     /// Lands what others have found, and parts what is to be loaded now from what others load. Who
     /// is late loads what others do too.
+    ///
+    /// Of what others found it is not known whether it was there when those who joined began.
     async fn claim(&self, flying: Vec<Flying<V::Owned>>, is_late: bool) -> Sorted<V::Owned> {
         let new = generation();
         let command =
@@ -127,14 +129,14 @@ where
                 Some(Claim::Claimed(lease, stored)) => match self.seen(stored) {
                     Seen::Found(value, Age::Fresh) if mode == Mode::Unfit => {
                         self.release([(&lead.spot, &lease)]).await;
-                        lead.land(Outcome::Found(value));
+                        lead.land(Outcome::Outdated(value));
                     }
                     _ => claimed.push(Claimed { lead, lease: Some(lease) }),
                 },
                 Some(Claim::Found(stored)) => match self.seen(stored) {
                     Seen::Found(value, age) if age.is_served() => {
                         due.extend(Some(lead.spot.clone()).filter(|_| age != Age::Fresh));
-                        lead.land(Outcome::Found(value));
+                        lead.land(Outcome::Outdated(value));
                     }
                     _ if is_late => claimed.push(Claimed { lead, lease: None }),
                     _ => {
@@ -143,8 +145,13 @@ where
                     }
                 },
                 Some(Claim::Busy(stored)) => match self.seen(stored) {
-                    Seen::Found(value, age) if age.is_served() => lead.land(Outcome::Found(value)),
-                    _ if is_late => claimed.push(Claimed { lead, lease: None }),
+                    Seen::Found(value, age) if age.is_served() => {
+                        lead.land(Outcome::Outdated(value));
+                    }
+                    _ if is_late => {
+                        lead.close();
+                        claimed.push(Claimed { lead, lease: None });
+                    }
                     _ => busy.push(Flying { lead, mode, is_away }),
                 },
             }
@@ -190,6 +197,9 @@ where
                 continue;
             }
             let is_sent = command.is_some();
+            if is_sent {
+                lead.close();
+            }
             commands.extend(command);
             stored.push((lead, is_sent, loaded.value.map(Arc::new)));
         }
@@ -211,7 +221,7 @@ where
         let time = match (&loaded.value, loaded.time_to_live) {
             (Some(_), None) => self.lasting(),
             (Some(_), Some(time)) if time.is_zero() => Some(time),
-            (Some(_), Some(time)) => Some(time.saturating_add(self.reserve())),
+            (Some(_), Some(time)) => Some(time.saturating_add(self.policy.reserve())),
             (None, time) => time.or(self.policy.absence),
         };
         self.commands.store::<V>(spot, lease, value, time)
@@ -221,11 +231,7 @@ where
     pub(super) fn lasting(&self) -> Option<Duration> {
         let time = self.policy.time_to_live?;
         let jittered = time.mul_f64(1.0 - self.policy.jitter * fastrand::f64());
-        Some(jittered.saturating_add(self.reserve()))
-    }
-
-    pub(super) fn reserve(&self) -> Duration {
-        self.policy.revalidate.max(self.policy.on_error)
+        Some(jittered.saturating_add(self.policy.reserve()))
     }
 
     /// Lets others load. If that fails the leases run out.
@@ -256,16 +262,19 @@ where
         }
     }
 
-    pub(super) fn may_refresh(&self) -> bool {
+    /// A turn to load in the background, if there may be one more.
+    pub(super) fn turn(&self) -> Option<Turn> {
         let before = self.refreshing.fetch_add(1, Ordering::Relaxed);
-        if before >= MOST_REFRESHING {
-            self.has_refreshed();
-        }
-        before < MOST_REFRESHING
+        Some(Turn(self.refreshing.clone())).filter(|_| before < MOST_REFRESHING)
     }
+}
 
-    pub(super) fn has_refreshed(&self) {
-        self.refreshing.fetch_sub(1, Ordering::Relaxed);
+/// One of the loads in the background, until it is dropped.
+pub(super) struct Turn(Arc<AtomicUsize>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

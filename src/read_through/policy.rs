@@ -118,7 +118,9 @@ impl CachePolicy {
         let is_fraction = |fraction: f64| (0.0..1.0).contains(&fraction);
         let problem = if times.into_iter().flatten().any(|time| time.is_zero()) {
             "the times of a cache policy are more than zero"
-        } else if times.into_iter().flatten().chain(self.others()).any(|time| time > LONGEST) {
+        } else if times.into_iter().flatten().chain(self.others()).any(|time| time > LONGEST)
+            || self.time_to_live.is_some_and(|time| time > LONGEST - self.reserve())
+        {
             "the times of a cache policy are at most a thousand years"
         } else if !is_fraction(self.jitter) {
             "the jitter of a cache policy is at least 0 and less than 1"
@@ -130,6 +132,11 @@ impl CachePolicy {
             return Ok(());
         };
         Err(Error::Configuration(problem.into()))
+    }
+
+    /// How long a value is kept after it expired.
+    pub(super) fn reserve(&self) -> Duration {
+        self.revalidate.max(self.on_error)
     }
 
     fn others(&self) -> [Duration; 5] {
@@ -167,6 +174,7 @@ mod tests {
             (CachePolicy::time_to_live(LONGEST), true),
             (policy().remember_absence(Duration::ZERO), false),
             (policy().stale_if_error(Duration::MAX), false),
+            (policy().stale_if_error(LONGEST), false),
             (policy().jitter(0.5), true),
             (policy().jitter(1.0), false),
             (policy().jitter(-0.1), false),

@@ -1,7 +1,6 @@
 //! What both kinds of read-through caches do, once it is known where a value is.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use redis::Value;
@@ -52,7 +51,7 @@ where
             loaders,
             flights: Arc::new(Flights::new()),
             counts: Counts::default(),
-            refreshing: AtomicUsize::new(0),
+            refreshing: Arc::default(),
             #[cfg(feature = "near-cache")]
             near: None,
         })))
@@ -132,7 +131,7 @@ where
         let engine = self.0.clone();
         let time = match time {
             Some(time) if time.is_zero() => Some(time),
-            Some(time) => Some(time.saturating_add(engine.reserve())),
+            Some(time) => Some(time.saturating_add(engine.policy.reserve())),
             None => engine.lasting(),
         };
         let command = spot.map(|spot| (engine.commands.put::<V>(&spot, value, time), spot));
@@ -247,7 +246,7 @@ where
             loaders,
             flights: Arc::new(Flights::new()),
             counts: Counts::default(),
-            refreshing: AtomicUsize::new(0),
+            refreshing: Arc::default(),
             #[cfg(feature = "near-cache")]
             near: None,
         }

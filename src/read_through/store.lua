@@ -1,7 +1,6 @@
 local before, time, absent_for, value = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8]
 local _, generation = known()
 if generation ~= ARGV[4] then return 0 end
-forget()
 -- Programs that know nothing of loads write and delete too. What was there when the load began may
 -- have gone only because its time was up.
 if before ~= 'any' then
@@ -9,11 +8,18 @@ if before ~= 'any' then
   local ends, known_by = string.match(before, '^(.*):(.*)$')
   local is_as_before = not known_by or tonumber(ends) >= 0 and now >= tonumber(ends)
   if there then is_as_before = digest(there) == known_by end
-  if not is_as_before then return 0 end
+  if not is_as_before then
+    forget()
+    return 0
+  end
 end
 if value then
-  write(value, time)
+  -- The server looks whether it has the memory only before the first write of a script.
+  local written, problem = pcall(write, value, time)
+  forget()
+  if not written then return type(problem) == 'table' and problem or {err = problem} end
 else
+  forget()
   remove()
   if absent_for > 0 then remember(absent_for, '') end
 end

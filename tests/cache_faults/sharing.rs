@@ -1,0 +1,134 @@
+//! Callers that share a load, and those who may not.
+
+use redis_collections::{AsyncClient, LocalServer, Result};
+
+use super::source::{Cache, Loads, Source, call, get, start};
+use super::support::concurrent::{Concurrent, on_both_kinds};
+use super::support::servers::Outcome;
+use super::support::{eventually, kinds::RUNTIME};
+use super::{lease_end, minute, time};
+
+on_both_kinds![
+    callers_in_a_program_share_one_load,
+    callers_in_two_programs_share_one_load,
+    who_asks_after_a_change_gets_nothing_older,
+    all_callers_are_told_of_a_panic,
+    another_program_loads_at_once_after_a_panic,
+];
+
+const CALLERS: u64 = 50;
+
+fn callers_in_a_program_share_one_load<C: Loads>() -> Outcome {
+    let (server, source) = (LocalServer::start()?, Source::shut(7));
+    let cache = source.cache(&client::<C>(&server), minute());
+    let callers: Vec<_> = (0..CALLERS).map(|_| start(&cache, 1)).collect();
+    assert!(eventually(|| cache.stats().joined == CALLERS - 1), "{:?}", cache.stats());
+    source.open();
+    for caller in callers {
+        assert_eq!(caller()?, Some(7));
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.misses, stats.waited, stats.loads, source.loads()), (CALLERS, 0, 1, 1));
+    Ok(())
+}
+
+fn callers_in_two_programs_share_one_load<C: Loads>() -> Outcome {
+    let (server, source) = (LocalServer::start()?, Source::shut(7));
+    let [one, other] = [(); 2].map(|()| source.cache(&client::<C>(&server), minute()));
+    let first = start(&one, 1);
+    source.awaits_loads(1);
+    let others: Vec<_> = (0..3).map(|_| start(&other, 1)).collect();
+    let waits = || (other.stats().waited, other.stats().joined) == (1, 2);
+    assert!(eventually(waits), "{:?}", other.stats());
+    source.open();
+    for caller in others.into_iter().chain([first]) {
+        assert_eq!(caller()?, Some(7));
+    }
+    assert_eq!((source.loads(), other.stats().loads), (1, 0));
+    Ok(())
+}
+
+/// The load that they would share, or wait for, began before.
+fn who_asks_after_a_change_gets_nothing_older<C: Loads>() -> Outcome {
+    type Change<C> = fn(&Cache<C>) -> Result<()>;
+    let changes: [(&str, Change<C>); 4] = [
+        ("delete", |cache| call!(cache.delete(&1)).map(drop)),
+        ("delete_many", |cache| call!(cache.delete_many(&[1, 2])).map(drop)),
+        ("clear", |cache| call!(cache.clear()).map(drop)),
+        ("set_value", |cache| call!(cache.set_value(&1, &8))),
+    ];
+    for ((what, change), is_own) in changes.iter().flat_map(|way| [(way, true), (way, false)]) {
+        let (server, source) = (LocalServer::start()?, Source::shut(7));
+        let [one, other] = [(); 2].map(|()| source.cache(&client::<C>(&server), minute()));
+        let before = start(&one, 1);
+        source.awaits_loads(1);
+        source.set(8);
+        change(if is_own { &one } else { &other })?;
+        let after = [start(&one, 1), start(&other, 1)];
+        let is_new = || one.stats().misses + other.stats().misses == 3 || *what == "set_value";
+        assert!(eventually(is_new));
+        source.open();
+        assert!(before().is_ok());
+        for caller in after {
+            assert_eq!(caller()?, Some(8), "{what}");
+        }
+        assert_eq!([get(&one, 1)?, get(&other, 1)?], [Some(8); 2], "{what}");
+        assert_eq!(one.stats().outdated, 1, "{what}");
+    }
+    Ok(())
+}
+
+fn all_callers_are_told_of_a_panic<C: Loads>() -> Outcome {
+    let (server, source) = (LocalServer::start()?, Source::shut(7));
+    let cache = source.cache(&client::<C>(&server), minute());
+    let callers: Vec<_> = (0..3).map(|_| start(&cache, 1)).collect();
+    assert!(eventually(|| cache.stats().joined == 2));
+    source.panic();
+    for caller in callers {
+        let error = caller().expect_err("no value");
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        assert_eq!(source.as_deref(), Some("it panicked"), "{error}");
+    }
+    assert_eq!((source.loads(), cache.stats().load_errors), (1, 1));
+    Ok(())
+}
+
+fn another_program_loads_at_once_after_a_panic<C: Loads>() -> Outcome {
+    let (server, bad, good) = (LocalServer::start()?, Source::shut(7), Source::of(8));
+    let one = bad.cache(&client::<C>(&server), minute().lease(super::MINUTE));
+    let other = good.cache(&client::<C>(&server), minute().lease(super::MINUTE));
+    let first = start(&one, 1);
+    bad.awaits_loads(1);
+    let waiting = start(&other, 1);
+    assert!(eventually(|| other.stats().waited == 1));
+    assert_eq!(good.loads(), 0);
+    let end = lease_end(&server)?;
+    bad.panic();
+    assert!(first().is_err());
+    assert_eq!(waiting()?, Some(8));
+    assert!(time(&server)? < end, "it waited for the lease");
+    Ok(())
+}
+
+#[test]
+fn a_caller_that_is_dropped_does_not_stop_the_load_of_others() -> Outcome {
+    let (server, source) = (LocalServer::start()?, Source::shut(7));
+    let cache = source.cache(&client::<AsyncClient>(&server), minute());
+    let dropped = RUNTIME.spawn({
+        let cache = cache.clone();
+        async move { cache.get(&1).await }
+    });
+    source.awaits_loads(1);
+    let other = start(&cache, 1);
+    assert!(eventually(|| cache.stats().joined == 1));
+    dropped.abort();
+    assert!(RUNTIME.block_on(dropped).is_err_and(|error| error.is_cancelled()));
+    source.open();
+    assert_eq!(other()?, Some(7));
+    assert_eq!(source.loads(), 1);
+    Ok(())
+}
+
+fn client<C: Concurrent>(server: &LocalServer) -> C {
+    C::connect(C::builder(server.url()))
+}
