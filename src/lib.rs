@@ -133,6 +133,7 @@ mod near;
 mod notices;
 mod place;
 mod protocol;
+mod queue;
 mod reply;
 mod request;
 mod script;
@@ -162,6 +163,9 @@ pub use executor::{Client, ClientBuilder, Deferred, Executor, Pipeline, RoundTri
 #[cfg(feature = "local-server")]
 pub use local_server::LocalServer;
 pub use notices::NoticeFormat;
+pub use queue::{
+    Consumer, Dead, DeadList, Job, QueueRates, QueueSettings, QueueStats, WorkQueue,
+};
 
 #[cfg(feature = "near-cache")]
 pub use near::CacheStats;
