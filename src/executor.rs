@@ -54,7 +54,7 @@ pub(crate) use client::finish;
 pub use deferred::Deferred;
 pub(crate) use feed::{Audience, Feed, Situation, Wish};
 pub use pipeline::Pipeline;
-pub(crate) use retry::Deadline;
+pub(crate) use retry::{Deadline, Pauses};
 pub(crate) use servers::Bearing;
 pub(crate) use signal::Signal;
 pub(crate) use speech::Speech;

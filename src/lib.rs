@@ -164,7 +164,7 @@ pub use executor::{Client, ClientBuilder, Deferred, Executor, Pipeline, RoundTri
 pub use local_server::LocalServer;
 pub use notices::NoticeFormat;
 pub use queue::{
-    Consumer, Dead, DeadList, Job, QueueRates, QueueSettings, QueueStats, WorkQueue,
+    Consumer, Dead, DeadList, Job, QueueRates, QueueSettings, QueueStats, Stop, WorkQueue, Worker,
 };
 
 #[cfg(feature = "near-cache")]

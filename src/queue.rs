@@ -26,6 +26,7 @@ mod scripts;
 mod settings;
 mod stats;
 mod work_queue;
+mod worker;
 
 pub use consumer::Consumer;
 pub use dead::{Dead, DeadList};
@@ -33,3 +34,4 @@ pub use job::Job;
 pub use settings::QueueSettings;
 pub use stats::{QueueRates, QueueStats};
 pub use work_queue::WorkQueue;
+pub use worker::{Stop, Worker};

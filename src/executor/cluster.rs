@@ -28,7 +28,9 @@ impl<N: Node> Seeds<N> {
 
     /// The same nodes, with connections of another kind.
     pub(crate) fn of_kind<M: Node>(&self, settings: &M::Settings) -> Seeds<M> {
-        Seeds::new(self.nodes.iter().map(|node| M::new(node.connector().clone(), settings)).collect())
+        Seeds::new(
+            self.nodes.iter().map(|node| M::new(node.connector().clone(), settings)).collect(),
+        )
     }
 
     /// What the cluster is called in messages.

@@ -136,7 +136,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
             let is_last = deadline.is_over();
             let looks = Instant::now() >= self.look;
             let stepped = self.hold.claim(&executor, wanted, looks).await?;
-            if looks {
+            if stepped.looked {
                 let due = stepped.due.unwrap_or(BETWEEN_LOOKS);
                 self.look = Instant::now() + due.min(BETWEEN_LOOKS);
             }

@@ -32,7 +32,9 @@ pub(super) struct Stepped {
     /// Whether anything was claimed.
     pub(super) claimed: bool,
     pub(super) paused: bool,
-    /// When the next delayed job is due, if that was asked and there is one.
+    /// Whether it was looked for delayed jobs.
+    pub(super) looked: bool,
+    /// When the next delayed job is due, if there is one.
     pub(super) due: Option<Duration>,
 }
 
@@ -73,7 +75,12 @@ impl Hold {
     ) -> Result<Stepped> {
         let step = self.begin(executor, Ledger::claim).await?;
         match step {
-            Some(step) => self.step(executor, step, wanted, looks).await,
+            Some(step) => {
+                let delays = |fate: &Fate| matches!(fate, Fate::Retry(time, _) if !time.is_zero());
+                let fates = step.settlement.iter().flat_map(|settlement| &settlement.fates);
+                let looks = looks || fates.into_iter().any(|(_, _, fate)| delays(fate));
+                self.step(executor, step, wanted, looks).await
+            }
             None => Ok(Stepped::default()),
         }
     }
@@ -142,7 +149,7 @@ impl Hold {
                 let due = u64::try_from(due).ok().map(Duration::from_millis);
                 let claimed = !items.is_empty();
                 flight.land(items);
-                Ok(Stepped { claimed, paused: status == PAUSED, due })
+                Ok(Stepped { claimed, paused: status == PAUSED, looked: looks, due })
             }
             Err(error) => {
                 flight.end(outcome(&error));
@@ -177,7 +184,7 @@ impl Hold {
                 Fate::Bury(reason) => ("bury", none, reason.as_str()),
                 Fate::Back => ("back", none, "it was given back as often as it may be delivered"),
                 Fate::Unseen => ("unseen", none, ""),
-                Fate::Done | Fate::Ready | Fate::Running | Fate::Settled => ("done", none, ""),
+                Fate::Done | Fate::Ready | Fate::Running => ("done", none, ""),
             };
             request.number(index).arg(name).number(time.as_millis()).arg(reason)
         });
@@ -383,8 +390,17 @@ const PAUSED: i64 = 2;
 
 /// Refusals of a script or of its first write.
 const BEFORE_THE_FIRST_WRITE: [&str; 11] = [
-    "LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "NOREPLICAS", "MISCONF", "OOM",
-    "NOPERM", "NOAUTH", "BUSY",
+    "LOADING",
+    "CLUSTERDOWN",
+    "MASTERDOWN",
+    "TRYAGAIN",
+    "READONLY",
+    "NOREPLICAS",
+    "MISCONF",
+    "OOM",
+    "NOPERM",
+    "NOAUTH",
+    "BUSY",
 ];
 
 const WHILE_BUSY: Duration = Duration::from_millis(1);

@@ -144,10 +144,7 @@ impl<T: Codec, E: RoundTrips> fmt::Debug for Job<T, E> {
     }
 }
 
-pub(super) fn take<T: Codec, E: RoundTrips>(
-    hold: &Arc<Hold>,
-    executor: &E,
-) -> Option<Job<T, E>> {
+pub(super) fn take<T: Codec, E: RoundTrips>(hold: &Arc<Hold>, executor: &E) -> Option<Job<T, E>> {
     loop {
         let taken = hold.ledger().take()?;
         let number = taken.0;

@@ -99,7 +99,7 @@ impl Keeper {
             }
             if now >= sweep {
                 // What could not be swept now will be the next time, perhaps by somebody else.
-                let _ = self.sweep(client);
+                let _ = self.sweep(client, &holds);
                 sweep = now + third.mul_f64(spread(0.2));
             }
             let left = beat.min(sweep).saturating_duration_since(Instant::now());
@@ -137,17 +137,19 @@ impl Keeper {
     }
 
     /// Takes back what lost consumers held, and what servers gave to those that were no more.
-    fn sweep(&self, client: &Client) -> Result<()> {
+    fn sweep(&self, client: &Client, holds: &[Arc<Hold>]) -> Result<()> {
         let request = Request::script(&EXPIRED, 2).key(&self.keys.consumers).key(&self.keys.gone);
         let request = request.number(self.settings.lease.as_millis());
-        let (mut lost, gone) = client.run(request.returns(expired))?;
+        let (mut lost, mut gone) = client.run(request.returns(expired))?;
+        gone.extend(holds.iter().flat_map(|hold| hold.ledger().orphaned()));
         if !gone.is_empty() {
             let claimed = gone.iter().map(|consumer| {
                 let request = Request::read("EXISTS").key(&self.keys.claimed(consumer));
                 request.returns(reply::flag)
             });
             let exist = client.pipeline(claimed.collect::<Vec<_>>())?;
-            let found = gone.into_iter().zip(exist).filter(|(_, exists)| matches!(exists, Ok(true)));
+            let found =
+                gone.into_iter().zip(exist).filter(|(_, exists)| matches!(exists, Ok(true)));
             lost.extend(found.map(|(consumer, _)| consumer));
         }
         for consumer in &lost {

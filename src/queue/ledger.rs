@@ -32,6 +32,8 @@ pub(super) struct Ledger {
     closing: bool,
     /// The number of the first job that was not lost with the lease, if any was.
     not_lost: u64,
+    /// Ids that the server does not know any more, though it may still have jobs for them.
+    orphaned: Vec<ConsumerId>,
 }
 
 #[derive(Debug)]
@@ -55,8 +57,6 @@ pub(super) enum Fate {
     Back,
     /// The same for what nobody has seen.
     Unseen,
-    /// The server knows already: a tombstone is in its place.
-    Settled,
 }
 
 /// What a step tells the server about jobs.
@@ -66,7 +66,7 @@ pub(super) struct Settlement {
     /// How many of the first entries are trimmed, and how many of them are done.
     pub(super) trimmed: usize,
     pub(super) done: usize,
-    /// From the last to the first, by index and number.
+    /// By index and number, in their order.
     pub(super) fates: Vec<(usize, u64, Fate)>,
 }
 
@@ -121,6 +121,7 @@ impl Ledger {
             heard: Instant::now(),
             closing: false,
             not_lost: 0,
+            orphaned: Vec::new(),
         }
     }
 
@@ -173,9 +174,9 @@ impl Ledger {
         let trimmed = self.entries.iter().take_while(|entry| entry.fate.is_decided()).count();
         let done = self.entries.iter().take(trimmed).filter(|entry| entry.fate == Fate::Done);
         let done = done.count();
-        let entries = self.entries.iter().enumerate().rev();
+        let entries = self.entries.iter().enumerate();
         let fates = entries.filter(|(index, entry)| match entry.fate {
-            Fate::Ready | Fate::Running | Fate::Settled => false,
+            Fate::Ready | Fate::Running => false,
             Fate::Done => *index >= trimmed,
             Fate::Retry(..) | Fate::Bury(_) | Fate::Back | Fate::Unseen => true,
         });
@@ -222,12 +223,14 @@ impl Ledger {
     }
 
     fn apply(&mut self, settlement: Settlement) {
-        for (_, number, _) in settlement.fates {
-            if let Some(entry) = self.entry(number) {
-                entry.fate = Fate::Settled;
-            }
-        }
-        self.entries.drain(..settlement.trimmed.min(self.entries.len()));
+        let mut settled = settlement.fates.iter().map(|(_, number, _)| *number).peekable();
+        let mut left = settlement.trimmed;
+        self.entries.retain(|entry| {
+            let is_settled = settled.next_if_eq(&entry.number).is_some();
+            let is_trimmed = left > 0;
+            left -= usize::from(is_trimmed);
+            !is_settled && !is_trimmed
+        });
     }
 
     /// Appends what was claimed.
@@ -263,9 +266,9 @@ impl Ledger {
         }
     }
 
-    /// What runs, or is not settled yet. Of a consumer that was lost, nothing.
+    /// Whether a job runs, or is not settled yet. Of a consumer that was lost, none is.
     pub(super) fn holds(&self, number: u64) -> bool {
-        self.position(number).is_some_and(|index| self.entries[index].fate != Fate::Settled)
+        self.position(number).is_some()
     }
 
     fn position(&self, number: u64) -> Option<usize> {
@@ -327,7 +330,7 @@ impl Ledger {
             let is_tombstone = item == tombstone;
             self.append([item]);
             if is_tombstone && let Some(entry) = self.entries.back_mut() {
-                entry.fate = Fate::Settled;
+                entry.fate = Fate::Unseen;
                 let number = entry.number;
                 self.ready.retain(|(ready, _)| *ready != number);
             }
@@ -339,11 +342,21 @@ impl Ledger {
         if *consumer != self.consumer {
             return;
         }
+        self.orphaned.push(self.consumer.clone());
+        self.leave_behind();
+    }
+
+    fn leave_behind(&mut self) {
         self.consumer = ConsumerId::new();
         (self.known, self.in_doubt) = (false, false);
         self.former.clear();
         self.settling = None;
         self.forget();
+    }
+
+    /// Ids that are still to be looked after.
+    pub(super) fn orphaned(&mut self) -> Vec<ConsumerId> {
+        std::mem::take(&mut self.orphaned)
     }
 
     fn forget(&mut self) {
@@ -381,8 +394,8 @@ impl Ledger {
 
     /// For how long something could have been settled.
     pub(super) fn settleable_for(&self) -> Option<Duration> {
-        let undecided = |entry: &&Entry| entry.fate.is_decided() && entry.fate != Fate::Settled;
-        self.entries.iter().filter(undecided).map(|entry| entry.since.elapsed()).max()
+        let decided = |entry: &&Entry| entry.fate.is_decided();
+        self.entries.iter().filter(decided).map(|entry| entry.since.elapsed()).max()
     }
 
     /// Nothing more is wanted: what nobody has seen goes back.
@@ -409,7 +422,9 @@ impl Ledger {
 
     /// The server has forgotten the consumer, as it should.
     pub(super) fn left(&mut self, consumer: &ConsumerId) {
-        self.lost(consumer);
+        if *consumer == self.consumer {
+            self.leave_behind();
+        }
     }
 
     pub(super) fn is_in_doubt(&self) -> bool {
@@ -488,6 +503,7 @@ mod tests {
             self.list.extend(items.clone());
             let trimmed = step.settlement.as_ref().map_or(0, |settlement| settlement.trimmed);
             self.list.drain(..trimmed);
+            self.list.retain(|item| *item != tombstone(&step.consumer));
             items
         }
 
@@ -532,7 +548,7 @@ mod tests {
         assert!(both.ledger.decide(0, Fate::Done) && both.ledger.decide(2, Fate::Done));
         assert!(!both.ledger.decide(0, Fate::Back), "it is done");
         both.claim(&["d"]);
-        assert_eq!(both.list[0], b"b", "the first is gone, the last one is a tombstone");
+        assert_eq!(both.list, [b"b", b"d"], "settled before it or after it");
         assert!(both.ledger.holds(1) && !both.ledger.holds(0) && !both.ledger.holds(2));
         both.ledger.decide(1, Fate::Done);
         both.claim(&[]);

@@ -46,4 +46,5 @@ local mark = tonumber(ARGV[9])
 if mark < 0 then mark = heard and heard % 1 * 1024 or 0 end
 redis.call('ZADD', consumers, now + mark / 1024, id)
 if trimmed > 0 then redis.call('LTRIM', claimed, trimmed, -1) end
+if #ARGV > 9 then redis.call('LREM', claimed, 0, '\030q1;-' .. id) end
 return reply

@@ -9,10 +9,10 @@ if heard and tonumber(heard) > now - lease then return {0, 0} end
 redis.call('LLEN', queue)
 redis.call('LLEN', dead)
 redis.call('ZREM', consumers, '')
--- The last ones first, so that they stand in their order at the head of the queue.
+-- A thousand of the last ones, so that all will stand in their order at the head of the queue.
 local items, back, number = redis.call('LRANGE', claimed, -1000, -1), {}, 0
 local tombstone = header .. '-' .. id
-for i = #items, 1, -1 do
+for i = 1, #items do
   if items[i] ~= tombstone then
     local attempts, name, payload = parse(items[i])
     if name == '' then name = new_id(clock, id, i) end
@@ -21,7 +21,7 @@ for i = #items, 1, -1 do
     if attempts + 1 >= most then
       bury(dead, capacity, counts, now, again, 'its consumer was lost with it')
     else
-      back[#back + 1] = again
+      table.insert(back, 1, again)
     end
   end
 end

@@ -16,6 +16,7 @@ use super::keys::{Keys, random};
 use super::scripts::{PURGE, PUSH_BOUNDED, PUSH_LATER, PUSH_UNIQUE, STATS};
 use super::settings::QueueSettings;
 use super::stats::{QueueStats, read};
+use super::worker::Worker;
 use crate::codec::Codec;
 use crate::collections::{Name, RedisList};
 use crate::command::{Command, Wait};
@@ -90,6 +91,11 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
     /// Takes jobs from the queue. Nothing is sent before it is asked for one.
     pub fn consumer(&self) -> Consumer<T, E> {
         Consumer::new(self)
+    }
+
+    /// Has `handler` do the jobs, several at a time, until it is told to stop.
+    pub fn worker<F>(&self, handler: F) -> Worker<T, E, F> {
+        Worker::new(self, handler)
     }
 
     /// The jobs that failed too often, were buried, or cannot be decoded.
