@@ -81,24 +81,19 @@ async fn cut<C: Kind>(name: &str, direction: Direction, step: usize) {
             cuts += 1;
             proxy.cut_after(cuts * step % 900, direction);
         }
-        match C::settle_within(consumer.next(Duration::from_millis(300))).await {
-            Ok(Some(job)) => {
-                handled += 1;
-                let number = *job;
-                match handled % 7 {
-                    0 => drop(job),
-                    3 => job.retry(Duration::ZERO),
-                    5 => {
-                        *times.entry(number).or_default() += 1;
-                        held.push(job);
-                    }
-                    _ => {
-                        *times.entry(number).or_default() += 1;
-                        job.done();
-                    }
-                }
+        let taken = C::settle_within(consumer.next(Duration::from_millis(300))).await;
+        if let Ok(Some(job)) = taken {
+            handled += 1;
+            let number = *job;
+            if !matches!(handled % 7, 0 | 3) {
+                *times.entry(number).or_default() += 1;
             }
-            Ok(None) | Err(_) => {}
+            match handled % 7 {
+                0 => drop(job),
+                3 => job.retry(Duration::ZERO),
+                5 => held.push(job),
+                _ => job.done(),
+            }
         }
         if held.len() > 3 {
             held.drain(..).for_each(Job::done);

@@ -73,15 +73,18 @@ impl Hold {
         wanted: usize,
         looks: bool,
     ) -> Result<Stepped> {
-        let step = self.begin(executor, Ledger::claim).await?;
-        match step {
-            Some(step) => {
-                let delays = |fate: &Fate| matches!(fate, Fate::Retry(time, _) if !time.is_zero());
-                let fates = step.settlement.iter().flat_map(|settlement| &settlement.fates);
-                let looks = looks || fates.into_iter().any(|(_, _, fate)| delays(fate));
-                self.step(executor, step, wanted, looks).await
+        loop {
+            let Some(step) = self.begin(executor, Ledger::claim).await? else {
+                return Ok(Stepped::default());
+            };
+            let delays = |fate: &Fate| matches!(fate, Fate::Retry(time, _) if !time.is_zero());
+            let mut fates = step.settlement.iter().flat_map(|settlement| &settlement.fates);
+            let looks = looks || fates.any(|(_, _, fate)| delays(fate));
+            match self.step(executor, step, wanted, looks).await {
+                // It goes on under another id.
+                Err(Error::LeaseLost { .. }) => {}
+                stepped => return stepped,
             }
-            None => Ok(Stepped::default()),
         }
     }
 
@@ -141,9 +144,7 @@ impl Hold {
         match executor.send(command).await {
             Ok((FENCED, ..)) => {
                 flight.fenced();
-                // There may have been nothing to lose.
-                let attempt = Box::new(attempt);
-                if wanted == 0 { Err(Error::LeaseLost { attempt }) } else { Ok(Stepped::default()) }
+                Err(Error::LeaseLost { attempt: Box::new(attempt) })
             }
             Ok((status, due, items)) => {
                 let due = u64::try_from(due).ok().map(Duration::from_millis);

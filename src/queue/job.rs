@@ -92,12 +92,13 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
         let was_held = ticket.decide(Fate::Done);
         drop(self);
         executor.clone().converse(async move {
-            let settled = if was_held { ticket.hold.settle(&executor).await } else { Ok(()) };
-            if !was_held || ticket.hold.ledger().has_lost(ticket.number) {
-                let attempt = Box::new(ticket.hold.attempt());
-                return Err(Error::LeaseLost { attempt });
+            while was_held && ticket.hold.ledger().holds(ticket.number) {
+                ticket.hold.settle(&executor).await?;
             }
-            settled
+            if !was_held || ticket.hold.ledger().has_lost(ticket.number) {
+                return Err(Error::LeaseLost { attempt: Box::new(ticket.hold.attempt()) });
+            }
+            Ok(())
         })
     }
 

@@ -172,6 +172,10 @@ impl Ledger {
 
     fn settlement(&mut self) -> Option<Settlement> {
         let trimmed = self.entries.iter().take_while(|entry| entry.fate.is_decided()).count();
+        let told = |fate: &Fate| !matches!(fate, Fate::Ready | Fate::Running | Fate::Done);
+        let mut many = self.entries.iter().take(trimmed).enumerate();
+        let many = many.by_ref().filter(|(_, entry)| told(&entry.fate)).nth(MOST_FATES);
+        let trimmed = many.map_or(trimmed, |(index, _)| index);
         let done = self.entries.iter().take(trimmed).filter(|entry| entry.fate == Fate::Done);
         let done = done.count();
         let entries = self.entries.iter().enumerate();
@@ -181,7 +185,7 @@ impl Ledger {
             Fate::Retry(..) | Fate::Bury(_) | Fate::Back | Fate::Unseen => true,
         });
         let fates = fates.map(|(index, entry)| (index, entry.number, entry.fate.clone()));
-        let fates: Vec<_> = fates.collect();
+        let fates: Vec<_> = fates.take(MOST_FATES).collect();
         if trimmed == 0 && fates.is_empty() {
             return None;
         }
@@ -472,6 +476,9 @@ fn tombstone(consumer: &ConsumerId) -> Vec<u8> {
     [b"\x1eq1;-", consumer.as_bytes()].concat()
 }
 
+/// How many jobs a step settles one by one.
+const MOST_FATES: usize = 1000;
+
 /// Numbers of steps fit into the fraction of a time in milliseconds.
 const MARKS: u16 = 1024;
 
@@ -605,6 +612,20 @@ mod tests {
             both.claim(&[]);
             let left = if claimed { vec![b"d".to_vec()] } else { Vec::new() };
             assert_eq!(both.list, left);
+        }
+    }
+
+    #[test]
+    fn a_step_settles_a_thousand_jobs_one_by_one() {
+        for fate in [Fate::Back, Fate::Done] {
+            let mut both = Both::new();
+            both.claim(&["x"; 2500]);
+            let jobs = both.take_all();
+            jobs.iter().for_each(|(number, _)| assert!(both.ledger.decide(*number, fate.clone())));
+            for left in if fate == Fate::Done { [0, 0, 0] } else { [1500, 500, 0] } {
+                both.claim(&[]);
+                assert_eq!(both.numbers(), (left, left));
+            }
         }
     }
 
