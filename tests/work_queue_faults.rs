@@ -201,7 +201,8 @@ async fn a_full_server_is_drained<C: Kind>() {
 
 async fn a_huge_job_comes_through<C: Kind>() {
     let server = LocalServer::start().unwrap();
-    let client = C::build(C::builder(server.url())).await.unwrap();
+    let builder = C::builder(server.url()).response_timeout(LATE * 6);
+    let client = C::build(builder).await.unwrap();
     let queue: WorkQueue<Vec<u8>, C> =
         WorkQueue::new(&client, format!("{}-huge", std::any::type_name::<C>()));
     let mut huge = vec![0x1e; 64 * 1024 * 1024];
@@ -209,7 +210,7 @@ async fn a_huge_job_comes_through<C: Kind>() {
     ok!(queue.push(&huge));
     let mut consumer = queue.consumer();
     for attempts in 0..2 {
-        let job = C::settle_within(consumer.next(LATE)).await.unwrap().unwrap();
+        let job = C::settle_within(consumer.next(LATE * 6)).await.unwrap().unwrap();
         assert!(*job == huge && job.attempts() == attempts);
         if attempts == 0 { job.retry(Duration::ZERO) } else { job.done() }
     }
@@ -412,7 +413,7 @@ fn an_async_worker_that_stops_or_is_dropped_gives_back_what_it_has_not_done() {
                 move |job: Job<u32, AsyncClient>| {
                     let begun = begun.clone();
                     async move {
-                        begun.store(*job == 1, Ordering::SeqCst);
+                        begun.fetch_or(*job == 1, Ordering::SeqCst);
                         tokio::time::sleep(Duration::from_secs(60)).await;
                         Ok::<(), String>(())
                     }
