@@ -119,6 +119,13 @@ pub enum Error {
         /// The loader's own error.
         source: LoadError,
     },
+    /// The server had not heard of a consumer for as long as a lease, and gave its jobs to others.
+    /// What was to be settled was not.
+    #[error("{attempt}: the lease was lost, and others have got the job")]
+    LeaseLost {
+        /// What was attempted.
+        attempt: Box<Attempt>,
+    },
     /// Other writers changed the value during every try of an optimistic update. Nothing was
     /// applied.
     #[error("{attempt}: other writers were faster {tries} times")]
@@ -191,6 +198,7 @@ impl Error {
             | Error::InvalidArgument { attempt, .. }
             | Error::CutOff { attempt }
             | Error::Load { attempt, .. }
+            | Error::LeaseLost { attempt }
             | Error::Contended { attempt, .. } => Some(attempt),
         }
     }

@@ -50,11 +50,13 @@ mod witness;
 pub use async_client::{AsyncClient, ReplyFuture};
 pub use builder::ClientBuilder;
 pub use client::Client;
+pub(crate) use client::finish;
 pub use deferred::Deferred;
 pub(crate) use feed::{Audience, Feed, Situation, Wish};
 pub use pipeline::Pipeline;
-pub(crate) use retry::Deadline;
+pub(crate) use retry::{Deadline, Pauses};
 pub(crate) use servers::Bearing;
+pub(crate) use signal::Signal;
 pub(crate) use speech::Speech;
 pub(crate) use topology::Topology;
 pub(crate) use witness::Witness;
@@ -169,5 +171,11 @@ pub(crate) mod sealed {
 
         /// The same client, which tells `witness` of each write.
         fn witnessed(&self, witness: Arc<dyn Witness>) -> Self;
+
+        /// Whether keys have slots.
+        fn is_cluster(&self) -> bool;
+
+        /// A blocking client of the same servers, with connections of its own.
+        fn threaded(&self) -> Client;
     }
 }

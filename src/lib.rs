@@ -39,6 +39,8 @@
 //! | [`RedisList`] | one list | `VecDeque`, a queue |
 //! | [`RedisSet`] | one set | `HashSet` |
 //!
+//! A [`WorkQueue`] is a list whose jobs are kept until they are done.
+//!
 //! # Behaviour
 //!
 //! Every method says which command it sends and what that costs. A single operation is one atomic
@@ -135,6 +137,7 @@ mod near;
 mod notices;
 mod place;
 mod protocol;
+mod queue;
 mod read_through;
 mod reply;
 mod request;
@@ -166,6 +169,9 @@ pub use load_error::LoadError;
 #[cfg(feature = "local-server")]
 pub use local_server::LocalServer;
 pub use notices::NoticeFormat;
+pub use queue::{
+    Consumer, Dead, DeadList, Job, QueueRates, QueueSettings, QueueStats, Stop, WorkQueue, Worker,
+};
 pub use read_through::{
     Answer, CacheClient, CachePolicy, HashCacheClient, Loaded, LoadedMany, ReadThroughStats,
 };

@@ -44,6 +44,7 @@ pub struct Request {
 #[derive(Default, Clone)]
 struct Rare {
     wait: Option<Wait>,
+    waits_once: bool,
     undo: Option<&'static str>,
     needs: Option<&'static str>,
     refused: Option<Refused>,

@@ -14,7 +14,7 @@ use super::sealed::Machinery;
 use super::servers::Bearing;
 use super::topology::Topology;
 use super::witness::{Witness, Witnessed};
-use super::{Executor, RoundTrips};
+use super::{Client, Executor, RoundTrips};
 use crate::command::Command;
 use crate::error::Result;
 use crate::place::Gather;
@@ -231,6 +231,14 @@ impl Machinery for AsyncClient {
 
     fn witnessed(&self, witness: Arc<dyn Witness>) -> Self {
         Self { router: self.router.clone(), witness: Some(witness) }
+    }
+
+    fn is_cluster(&self) -> bool {
+        self.router.servers.is_cluster()
+    }
+
+    fn threaded(&self) -> Client {
+        self.router.threaded()
     }
 }
 

@@ -212,6 +212,14 @@ impl Machinery for Client {
     fn witnessed(&self, witness: Arc<dyn Witness>) -> Self {
         Self { router: self.router.clone(), witness: Some(witness) }
     }
+
+    fn is_cluster(&self) -> bool {
+        self.router.servers.is_cluster()
+    }
+
+    fn threaded(&self) -> Client {
+        self.router.threaded()
+    }
 }
 
 impl fmt::Debug for Client {

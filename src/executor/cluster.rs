@@ -26,6 +26,13 @@ impl<N: Node> Seeds<N> {
         Self { nodes: nodes.into_iter().map(Arc::new).collect(), next: AtomicUsize::new(0) }
     }
 
+    /// The same nodes, with connections of another kind.
+    pub(crate) fn of_kind<M: Node>(&self, settings: &M::Settings) -> Seeds<M> {
+        Seeds::new(
+            self.nodes.iter().map(|node| M::new(node.connector().clone(), settings)).collect(),
+        )
+    }
+
     /// What the cluster is called in messages.
     pub(crate) fn address(&self) -> String {
         let seeds: Vec<_> =

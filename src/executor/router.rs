@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use redis::{ServerErrorKind, Value};
 
+use super::blocking_node::BlockingNode;
+use super::client::Client;
 use super::fault::{Fault, Outcome};
 use super::node::{Node, repeatable};
+use super::pool::PoolSettings;
 use super::retry::{Deadline, Pauses};
 use super::servers::{Destination, Servers};
 use super::topology::Topology;
@@ -37,6 +40,12 @@ enum Plan {
 impl<N: Node> Router<N> {
     pub(crate) fn new(servers: Servers<N>) -> Self {
         Self { servers }
+    }
+
+    /// A blocking client of the same servers, which shares no connection with this one.
+    pub(crate) fn threaded(&self) -> Client {
+        let settings = PoolSettings::new(1, CHECKOUT, None);
+        Client::new(Router::new(self.servers.of_kind::<BlockingNode>(settings)))
     }
 
     /// What the servers are called in messages, without passwords.
@@ -223,7 +232,7 @@ impl<N: Node> Router<N> {
                     continue;
                 }
                 Ok(reply) => Verdict::on(reply),
-                Err(fault) => self.without_reply(fault, true),
+                Err(fault) => self.without_reply(fault, !request.waits_once()),
             };
             let verdict = match verdict {
                 Verdict::Later if deadline.is_over() => Verdict::Final,
@@ -232,7 +241,8 @@ impl<N: Node> Router<N> {
             if trip.goes_on(&self.servers, verdict).await {
                 continue;
             }
-            if deadline.is_over() || !reached || !is_passing(&reply) {
+            let lost = request.waits_once() && reply.is_err();
+            if deadline.is_over() || !reached || lost || !is_passing(&reply) {
                 return reply.map_err(|fault| fault.into_error(|| request.attempt()));
             }
             N::pause(pauses.next().min(deadline.left())).await;
@@ -266,3 +276,4 @@ fn last(mut replies: Vec<Value>) -> Value {
 /// The server takes zero for "for ever".
 const SHORTEST_SLICE: Duration = Duration::from_millis(1);
 const LONGEST_SLICE: Duration = Duration::from_secs(5);
+const CHECKOUT: Duration = Duration::from_secs(5);

@@ -27,6 +27,12 @@ impl<N: Node> Sentinels<N> {
         Self { nodes, name, preferred: AtomicUsize::new(0) }
     }
 
+    /// The same Sentinels, with connections of another kind.
+    pub(crate) fn of_kind<M: Node>(&self, settings: &M::Settings) -> Sentinels<M> {
+        let nodes = self.nodes.iter().map(|node| M::new(node.connector().clone(), settings));
+        Sentinels::new(nodes.collect(), self.name.clone())
+    }
+
     /// What the master is called in messages.
     pub(crate) fn address(&self) -> String {
         let sentinels: Vec<_> =

@@ -114,6 +114,17 @@ impl<N: Node> Servers<N> {
         Self { origin, settings, template, only, map, refreshing, redirections, patience }
     }
 
+    /// The same servers, with connections of another kind.
+    pub(crate) fn of_kind<M: Node>(&self, settings: M::Settings) -> Servers<M> {
+        let origin = match &self.origin {
+            Origin::Fixed => return Servers::fixed(self.template.clone(), settings),
+            Origin::Sentinel(sentinels) => Origin::Sentinel(sentinels.of_kind(&settings)),
+            #[cfg(feature = "cluster")]
+            Origin::Cluster(seeds) => Origin::Cluster(seeds.of_kind(&settings)),
+        };
+        Servers::found(origin, self.template.clone(), settings, self.patience)
+    }
+
     /// What the servers are called in messages, without passwords.
     pub(crate) fn address(&self) -> String {
         match &self.origin {

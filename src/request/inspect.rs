@@ -52,6 +52,10 @@ impl Request {
         self.rare.as_ref()?.wait
     }
 
+    pub(crate) fn waits_once(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.waits_once)
+    }
+
     /// The command that undoes this waiting one.
     #[cfg(feature = "async")]
     pub(crate) fn undo(&self) -> Option<&'static str> {

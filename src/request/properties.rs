@@ -33,6 +33,13 @@ impl Request {
         self
     }
 
+    /// Says that a wait whose connection was lost is not begun anew on another one: the server may
+    /// still wait too.
+    pub(crate) fn once(mut self) -> Self {
+        self.rare().waits_once = true;
+        self
+    }
+
     /// Says that in a cluster the keys may be asked for slot by slot, and how the replies are put
     /// together. The arguments are the command's name and its keys, each with its value if any.
     pub(crate) fn divisible(mut self, gather: Gather) -> Self {

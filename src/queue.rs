@@ -1,0 +1,37 @@
+//! Work queues: leases on plain lists.
+//!
+//! A job is at every moment in the queue's list, in the list of the consumer that has claimed it, among
+//! the delayed jobs or in the dead list. Consumers renew leases; what one held whose lease has run out
+//! goes back to the head of the queue.
+//!
+//! ```text
+//! item, keys      what the lists hold and what they are called (pure)
+//! ledger          what a consumer holds, and what a lost reply means for it (pure)
+//! scripts, *.lua  what happens on the server
+//! hold            one consumer's ledger, and its round trips
+//! keeper          the thread that beats, settles, and looks for lost consumers
+//! consumer, job   the faces of a hold
+//! worker          handlers
+//! ```
+
+mod consumer;
+mod dead;
+mod hold;
+mod item;
+mod job;
+mod keeper;
+mod keys;
+mod ledger;
+mod scripts;
+mod settings;
+mod stats;
+mod work_queue;
+mod worker;
+
+pub use consumer::Consumer;
+pub use dead::{Dead, DeadList};
+pub use job::Job;
+pub use settings::QueueSettings;
+pub use stats::{QueueRates, QueueStats};
+pub use work_queue::WorkQueue;
+pub use worker::{Stop, Worker};

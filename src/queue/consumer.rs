@@ -1,0 +1,193 @@
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::hold::{Hold, rest};
+use super::job::{Job, take};
+use super::work_queue::WorkQueue;
+use crate::codec::Codec;
+use crate::command::Wait;
+use crate::error::{Error, Result};
+use crate::executor::{Client, Deadline, RoundTrips};
+
+/// Takes jobs from a [`WorkQueue`](crate::WorkQueue), several at a time, and acknowledges them with the
+/// next ones.
+///
+/// ```
+/// # let server = redis_collections::LocalServer::start()?;
+/// # let client = redis_collections::Client::open(server.url())?;
+/// use std::time::Duration;
+///
+/// use redis_collections::WorkQueue;
+///
+/// let queue: WorkQueue<String> = WorkQueue::new(&client, "mail");
+/// queue.push("to ann")?;
+/// let mut consumer = queue.consumer().batch(16);
+/// while let Some(job) = consumer.next(Duration::ZERO)? {
+///     println!("{}", *job);
+///     job.done();
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Dropping it gives back what it has claimed and nobody has seen. Its jobs stay what they are.
+#[must_use = "a consumer does nothing unless it is asked for the next job"]
+pub struct Consumer<T: Codec, E: RoundTrips = Client> {
+    queue: WorkQueue<T, E>,
+    hold: Arc<Hold>,
+    batch: usize,
+    kept: bool,
+    /// When to look for delayed jobs that are due.
+    look: Instant,
+    codec: PhantomData<fn() -> T>,
+}
+
+impl<T: Codec, E: RoundTrips> Consumer<T, E> {
+    pub(super) fn new(queue: &WorkQueue<T, E>) -> Self {
+        let hold = Arc::new(queue.hold());
+        let look = Instant::now();
+        Self { queue: queue.clone(), hold, batch: 1, kept: false, look, codec: PhantomData }
+    }
+
+    /// How many jobs are claimed at a time at most, in one round trip; at least one, at most 1,000.
+    /// One if not said. A job waits for those before it in the batch.
+    pub fn batch(mut self, jobs: usize) -> Self {
+        self.batch = jobs.clamp(1, MOST_CLAIMED);
+        self
+    }
+
+    /// The next job, waiting for one if there is none; `None` when the time is up. One round trip a
+    /// batch, two where there is none yet.
+    ///
+    /// Bytes that cannot be decoded go to the dead list. A job that a lost connection kept from
+    /// arriving comes with a later call. After an error it can be called again.
+    pub fn next(&mut self, wait: impl Into<Wait>) -> E::ReplyWithin<'_, Option<Job<T, E>>> {
+        let (executor, wait) = (self.queue.executor().clone(), wait.into());
+        executor.converse_within(async move {
+            let deadline = Deadline::after(wait);
+            loop {
+                if let Some(job) = self.take() {
+                    return Ok(Some(job));
+                }
+                let batch = self.batch;
+                if !self.fill(batch, deadline).await? {
+                    return Ok(self.take());
+                }
+            }
+        })
+    }
+
+    /// A whole batch, waiting for its first job if there is none; empty when the time is up.
+    pub fn next_batch(&mut self, wait: impl Into<Wait>) -> E::ReplyWithin<'_, Vec<Job<T, E>>> {
+        let (executor, wait) = (self.queue.executor().clone(), wait.into());
+        executor.converse_within(async move {
+            let batch = self.batch;
+            self.next_up_to(batch, wait).await
+        })
+    }
+
+    /// Tells the server what became of the jobs, gives back what nobody has seen, and leaves.
+    ///
+    /// Jobs that still run are kept until they are decided.
+    pub fn close(mut self) -> E::Reply<()> {
+        let (executor, hold) = (self.queue.executor().clone(), self.hold.clone());
+        self.kept = false;
+        drop(self);
+        executor.clone().converse(async move {
+            while !hold.leave(&executor).await? && hold.ledger().running() == 0 {
+                rest(&executor, WHILE_ANOTHER_SETTLES).await;
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) async fn next_up_to(&mut self, most: usize, wait: Wait) -> Result<Vec<Job<T, E>>> {
+        let deadline = Deadline::after(wait);
+        let mut jobs = Vec::new();
+        while jobs.is_empty() {
+            while jobs.len() < most
+                && let Some(job) = self.take()
+            {
+                jobs.push(job);
+            }
+            if jobs.is_empty() && !self.fill(most, deadline).await? {
+                jobs.extend(self.take());
+                break;
+            }
+        }
+        Ok(jobs)
+    }
+
+    fn take(&self) -> Option<Job<T, E>> {
+        take(&self.hold, self.queue.executor())
+    }
+
+    /// Claims jobs, waiting for the first. Says whether there may be any before the time is up.
+    async fn fill(&mut self, wanted: usize, deadline: Deadline) -> Result<bool> {
+        let executor = self.queue.executor().clone();
+        self.queue.check()?;
+        if !self.kept {
+            let kept = self.queue.keep(&self.hold);
+            kept.map_err(|error| Error::Configuration(format!("no thread for leases: {error}")))?;
+            self.kept = true;
+        }
+        loop {
+            let is_last = deadline.is_over();
+            let looks = Instant::now() >= self.look;
+            let stepped = self.hold.claim(&executor, wanted, looks).await?;
+            if stepped.looked {
+                let due = stepped.due.unwrap_or(BETWEEN_LOOKS);
+                self.look = Instant::now() + due.min(BETWEEN_LOOKS);
+            }
+            if stepped.claimed || is_last {
+                return Ok(stepped.claimed);
+            }
+            let until_look = self.look.saturating_duration_since(Instant::now());
+            let longest = until_look.min(self.hold.settings.lease / 2);
+            let time = deadline.left().min(longest);
+            if stepped.paused || time < SHORTEST_WAIT {
+                rest(&executor, time.min(WHILE_PAUSED)).await;
+                continue;
+            }
+            match self.hold.wait(&executor, time).await {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                // A server that is full takes no new jobs, but gives those that it has.
+                Err(error) if error.code() == Some("OOM") => rest(&executor, WHILE_PAUSED).await,
+                Err(error) if error.code() == Some("UNBLOCKED") => {}
+                Err(error) if error.is_connection_lost() || error.is_timeout() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl<T: Codec, E: RoundTrips> Drop for Consumer<T, E> {
+    fn drop(&mut self) {
+        self.hold.close();
+        if self.kept && self.hold.ledger().running() == 0 {
+            let (executor, hold) = (self.queue.executor().clone(), self.hold.clone());
+            // This takes place where it blocks; otherwise it is left to the keeper.
+            let _ = executor.clone().converse(async move {
+                executor.wait(hold.left.raised(), FOR_LEAVING).await;
+                Ok(())
+            });
+        }
+    }
+}
+
+impl<T: Codec, E: RoundTrips> fmt::Debug for Consumer<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer").field("queue", &self.queue).finish_non_exhaustive()
+    }
+}
+
+/// How often it is looked whether delayed jobs are due.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+/// Servers take their time for shorter waits, or take them for ever.
+const SHORTEST_WAIT: Duration = Duration::from_millis(5);
+const WHILE_ANOTHER_SETTLES: Duration = Duration::from_millis(1);
+const WHILE_PAUSED: Duration = Duration::from_millis(50);
+const FOR_LEAVING: Duration = Duration::from_secs(1);
+const MOST_CLAIMED: usize = 1000;

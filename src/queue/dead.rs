@@ -1,0 +1,124 @@
+use std::fmt;
+use std::time::Duration;
+
+use super::item::{Grave, Item};
+use super::scripts::REQUEUE;
+use super::work_queue::WorkQueue;
+use crate::codec::{Codec, Undecodable};
+use crate::error::Result;
+use crate::executor::{Client, RoundTrips};
+use crate::reply::{self, Reply};
+use crate::request::Request;
+
+/// The jobs of a [`WorkQueue`](crate::WorkQueue) that are not delivered any more, the latest ones.
+pub struct DeadList<T: Codec, E: RoundTrips = Client> {
+    queue: WorkQueue<T, E>,
+}
+
+/// A job in the dead list.
+#[non_exhaustive]
+pub struct Dead<T: Codec> {
+    /// What was pushed, or bytes that cannot be decoded.
+    pub value: std::result::Result<T::Owned, Undecodable>,
+    /// What the queue calls it.
+    pub id: Option<String>,
+    /// How often it was delivered.
+    pub attempts: u32,
+    /// Why it is here.
+    pub reason: String,
+    /// Since when, in the server's time since 1970.
+    pub since: Duration,
+}
+
+impl<T: Codec, E: RoundTrips> DeadList<T, E> {
+    pub(super) fn new(queue: &WorkQueue<T, E>) -> Self {
+        Self { queue: queue.clone() }
+    }
+
+    /// How many there are. `LLEN`, O(1).
+    pub fn len(&self) -> E::Reply<usize> {
+        self.queue.run(self.request("LLEN").returns(reply::count))
+    }
+
+    /// Whether there are none. `LLEN`, O(1).
+    pub fn is_empty(&self) -> E::Reply<bool> {
+        let request = self.request("LLEN");
+        self.queue.run(request.returns(|reply| Ok(reply::count(reply)? == 0)))
+    }
+
+    /// The first `most`, the oldest ones first. `LRANGE`, O(most).
+    pub fn list(&self, most: usize) -> E::Reply<Vec<Dead<T>>> {
+        let last = i64::try_from(most).unwrap_or(i64::MAX) - 1;
+        let request = self.request("LRANGE").number(0).number(last.max(0));
+        let request = match most {
+            0 => request.answered(redis::Value::Nil),
+            _ => request,
+        };
+        self.queue.run(request.returns(read::<T>))
+    }
+
+    /// Puts the first `most`, the oldest ones, back at the end of the queue, as if they had never been
+    /// delivered, and says how many there were. A script for every thousand.
+    pub fn requeue(&self, most: usize) -> E::Reply<usize> {
+        let queue = self.queue.clone();
+        self.queue.executor().converse(async move {
+            queue.check()?;
+            let mut requeued = 0;
+            while requeued < most {
+                let keys = queue.keys();
+                let number = (most - requeued).min(AT_A_TIME);
+                let request = Request::script(&REQUEUE, 2).key(&keys.dead).key(keys.queue());
+                let request = request.number(number).returns(reply::count);
+                let found = queue.executor().send(request).await?;
+                requeued += found;
+                if found < number {
+                    break;
+                }
+            }
+            Ok(requeued)
+        })
+    }
+
+    /// Removes all of them, and says whether there were any. `UNLINK`, O(1) for the caller.
+    pub fn purge(&self) -> E::Reply<bool> {
+        let request = Request::write("UNLINK").key(&self.queue.keys().dead);
+        self.queue.run(request.returns(reply::flag))
+    }
+
+    fn request(&self, command: &'static str) -> Request {
+        Request::read(command).key(&self.queue.keys().dead)
+    }
+}
+
+fn read<T: Codec>(reply: Reply<'_>) -> Result<Vec<Dead<T>>> {
+    let dead = |bytes: Vec<u8>| {
+        let grave = Grave::parse(&bytes);
+        let item = Item::parse(grave.item);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Dead {
+            value: T::decode_owned(item.payload.to_vec()),
+            id: item.id.map(text),
+            attempts: item.attempts,
+            reason: text(grave.reason),
+            since: Duration::from_millis(grave.buried_at),
+        }
+    };
+    Ok(reply::raw_each(reply)?.into_iter().flatten().map(dead).collect())
+}
+
+impl<T: Codec, E: RoundTrips> fmt::Debug for DeadList<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadList").field("queue", &self.queue).finish()
+    }
+}
+
+/// Shows no value.
+impl<T: Codec> fmt::Debug for Dead<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Dead");
+        shown.field("id", &self.id).field("attempts", &self.attempts);
+        shown.field("reason", &self.reason).field("since", &self.since).finish_non_exhaustive()
+    }
+}
+
+const AT_A_TIME: usize = 1000;

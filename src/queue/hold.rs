@@ -1,0 +1,410 @@
+//! One consumer's ledger, and its round trips: written once, for consumers on every kind of client and
+//! for the keeper.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use redis::Value;
+
+use super::keeper::Keeper;
+use super::keys::Keys;
+use super::ledger::{Adoption, Fate, Leave, Ledger, Obstacle, Outcome, Step};
+use super::scripts::{ADOPT, LEAVE, STEP};
+use super::settings::QueueSettings;
+use crate::command::{Command, Wait};
+use crate::error::{Attempt, Error, Result};
+use crate::executor::{RoundTrips, Signal};
+use crate::reply::{self, Reply};
+use crate::request::Request;
+
+pub(super) struct Hold {
+    pub(super) keys: Arc<Keys>,
+    pub(super) settings: QueueSettings,
+    keeper: Arc<Keeper>,
+    ledger: Mutex<Ledger>,
+    /// Raised when the consumer has left.
+    pub(super) left: Signal,
+}
+
+/// What a step came to.
+#[derive(Debug, Default)]
+pub(super) struct Stepped {
+    /// Whether anything was claimed.
+    pub(super) claimed: bool,
+    pub(super) paused: bool,
+    /// Whether it was looked for delayed jobs.
+    pub(super) looked: bool,
+    /// When the next delayed job is due, if there is one.
+    pub(super) due: Option<Duration>,
+}
+
+impl Hold {
+    pub(super) fn new(keys: Arc<Keys>, settings: QueueSettings, keeper: Arc<Keeper>) -> Self {
+        let (ledger, left) = (Mutex::new(Ledger::new()), Signal::default());
+        Self { keys, settings, keeper, ledger, left }
+    }
+
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Decides what becomes of a running job. The server is told with the next claim, or by the keeper.
+    pub(super) fn decide(&self, number: u64, fate: Fate) -> bool {
+        let decided = self.ledger().decide(number, fate);
+        self.keeper.wake();
+        decided
+    }
+
+    /// Whether others may have got a job meanwhile.
+    pub(super) fn has_lost(&self, number: u64) -> bool {
+        let ledger = self.ledger();
+        !ledger.holds(number) || ledger.silence() >= self.settings.lease / 2
+    }
+
+    pub(super) fn close(&self) {
+        self.ledger().close();
+        self.keeper.hurry();
+    }
+
+    /// Settles what there is to settle, renews the lease, and claims up to `wanted` jobs.
+    pub(super) async fn claim<X: RoundTrips>(
+        &self,
+        executor: &X,
+        wanted: usize,
+        looks: bool,
+    ) -> Result<Stepped> {
+        loop {
+            let Some(step) = self.begin(executor, Ledger::claim).await? else {
+                return Ok(Stepped::default());
+            };
+            let delays = |fate: &Fate| matches!(fate, Fate::Retry(time, _) if !time.is_zero());
+            let mut fates = step.settlement.iter().flat_map(|settlement| &settlement.fates);
+            let looks = looks || fates.any(|(_, _, fate)| delays(fate));
+            match self.step(executor, step, wanted, looks).await {
+                // It goes on under another id.
+                Err(Error::LeaseLost { .. }) => {}
+                stepped => return stepped,
+            }
+        }
+    }
+
+    /// Tells the server now what there is to settle.
+    pub(super) async fn settle<X: RoundTrips>(&self, executor: &X) -> Result<()> {
+        match self.begin(executor, Ledger::settle_now).await? {
+            Some(step) => self.step(executor, step, 0, false).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits for a job, which is claimed.
+    pub(super) async fn wait<X: RoundTrips>(&self, executor: &X, time: Duration) -> Result<bool> {
+        let Some(step) = self.begin(executor, Ledger::wait).await? else { return Ok(false) };
+        let claimed = self.keys.claimed(&step.consumer);
+        let request = Request::write("BLMOVE").key(self.keys.queue()).key(&claimed);
+        let request = request.arg("LEFT").arg("RIGHT").waits(Wait::For(time)).once();
+        let flight = Flight::new(self, step);
+        match executor.send(request.returns(reply::raw)).await {
+            Ok(item) => Ok(flight.land(item.into_iter().collect())),
+            Err(error) => {
+                // What the server refuses it has not done.
+                let refused = matches!(error, Error::Server { .. } | Error::Unsupported { .. });
+                flight.end(if refused { Outcome::NotSent } else { outcome(&error) });
+                Err(error)
+            }
+        }
+    }
+
+    /// Begins a step once nothing stands in its way; none if there is nothing to do.
+    async fn begin<X: RoundTrips>(
+        &self,
+        executor: &X,
+        begin: fn(&mut Ledger) -> std::result::Result<Step, Obstacle>,
+    ) -> Result<Option<Step>> {
+        loop {
+            let begun = begin(&mut self.ledger());
+            match begun {
+                Ok(step) => return Ok(Some(step)),
+                Err(Obstacle::Nothing) => return Ok(None),
+                Err(Obstacle::Busy) => rest(executor, WHILE_BUSY).await,
+                Err(Obstacle::Doubt) => self.mend(executor).await?,
+            }
+        }
+    }
+
+    async fn step<X: RoundTrips>(
+        &self,
+        executor: &X,
+        step: Step,
+        wanted: usize,
+        looks: bool,
+    ) -> Result<Stepped> {
+        let command = self.step_command(&step, wanted, looks);
+        let attempt = command.request.attempt();
+        let flight = Flight::new(self, step);
+        match executor.send(command).await {
+            Ok((FENCED, ..)) => {
+                flight.fenced();
+                Err(Error::LeaseLost { attempt: Box::new(attempt) })
+            }
+            Ok((status, due, items)) => {
+                let due = u64::try_from(due).ok().map(Duration::from_millis);
+                let claimed = !items.is_empty();
+                flight.land(items);
+                Ok(Stepped { claimed, paused: status == PAUSED, looked: looks, due })
+            }
+            Err(error) => {
+                flight.end(outcome(&error));
+                Err(error)
+            }
+        }
+    }
+
+    fn step_command(
+        &self,
+        step: &Step,
+        wanted: usize,
+        looks: bool,
+    ) -> Command<(i64, i64, Vec<Vec<u8>>)> {
+        let keys = &self.keys;
+        let claimed = keys.claimed(&step.consumer);
+        let request = Request::script(&STEP, 7).key(keys.queue()).key(&claimed);
+        let request = request.key(&keys.consumers).key(&keys.paused).key(&keys.delayed);
+        let request = request.key(&keys.dead).key(&keys.counts);
+        let settlement = step.settlement.as_ref();
+        let (trimmed, done) = settlement.map_or((0, 0), |it| (it.trimmed, it.done));
+        let request = request.arg(step.consumer.as_bytes()).number(u8::from(step.known));
+        let request = request.number(done).number(trimmed).number(wanted).number(u8::from(looks));
+        let (most, capacity) = (self.settings.max_deliveries, self.settings.dead_capacity);
+        let request = request.number(most).number(capacity);
+        let request = request.number(settlement.map_or(-1, |it| i32::from(it.mark())));
+        let fates = settlement.map_or(&[][..], |it| &it.fates);
+        let request = fates.iter().fold(request, |request, (index, _, fate)| {
+            let none = Duration::ZERO;
+            let (name, time, reason) = match fate {
+                Fate::Retry(time, reason) => ("retry", *time, reason.as_str()),
+                Fate::Bury(reason) => ("bury", none, reason.as_str()),
+                Fate::Back => ("back", none, "it was given back as often as it may be delivered"),
+                Fate::Unseen => ("unseen", none, ""),
+                Fate::Done | Fate::Ready | Fate::Running => ("done", none, ""),
+            };
+            request.number(index).arg(name).number(time.as_millis()).arg(reason)
+        });
+        request.returns(stepped)
+    }
+
+    /// Clears up what is in doubt: a new id takes over what the server has for the old one.
+    pub(super) async fn mend<X: RoundTrips>(&self, executor: &X) -> Result<()> {
+        loop {
+            let adoption = self.ledger().adopt();
+            match adoption {
+                Ok(adoption) => return self.adopt(executor, adoption).await,
+                Err(Obstacle::Busy) => rest(executor, WHILE_BUSY).await,
+                Err(_) => return Ok(()),
+            }
+        }
+    }
+
+    async fn adopt<X: RoundTrips>(&self, executor: &X, adoption: Adoption) -> Result<()> {
+        let keys = &self.keys;
+        let request = Request::script(&ADOPT, 4 + adoption.former.len());
+        let request = request.key(&keys.consumers).key(&keys.gone).key(&keys.held);
+        let request = request.key(&keys.claimed(&adoption.consumer));
+        let former = adoption.former.iter();
+        let request =
+            former.clone().fold(request, |request, former| request.key(&keys.claimed(former)));
+        let request = request.arg(adoption.consumer.as_bytes());
+        let request = former.fold(request, |request, former| request.arg(former.as_bytes()));
+        let mut crossing = Crossing { hold: self, adoption: Some(adoption) };
+        let sent = Instant::now();
+        let result = executor.send(request.returns(adopted)).await;
+        let Some(adoption) = crossing.adoption.take() else { return Ok(()) };
+        match result {
+            Ok((mark, items)) => {
+                self.ledger().adopted(adoption, mark, items, sent);
+                Ok(())
+            }
+            Err(error) => {
+                self.ledger().not_adopted(adoption, outcome(&error));
+                Err(error)
+            }
+        }
+    }
+
+    /// Settles and leaves, as far as that is possible by now. Says whether the consumer has left.
+    pub(super) async fn leave<X: RoundTrips>(&self, executor: &X) -> Result<bool> {
+        loop {
+            let leave = self.ledger().leave();
+            match leave {
+                Leave::NotYet => return Ok(false),
+                Leave::AfterSettling => match self.settle(executor).await {
+                    Err(error) if !matches!(error, Error::LeaseLost { .. }) => return Err(error),
+                    _ => {}
+                },
+                Leave::Nothing => break,
+                Leave::Now(consumer) => {
+                    let claimed = self.keys.claimed(&consumer);
+                    let request = Request::script(&LEAVE, 3).key(&self.keys.consumers);
+                    let request = request.key(&self.keys.held).key(&claimed);
+                    let request = request.arg(consumer.as_bytes());
+                    executor.send(request.returns(reply::done)).await?;
+                    self.ledger().left(&consumer);
+                }
+            }
+        }
+        self.left.close();
+        Ok(true)
+    }
+
+    /// What the keeper does from time to time.
+    pub(super) async fn tend<X: RoundTrips>(&self, executor: &X) -> Result<()> {
+        let (in_doubt, waits) = {
+            let ledger = self.ledger();
+            (ledger.is_in_doubt(), ledger.settleable_for())
+        };
+        if in_doubt && self.ledger().is_idle() {
+            self.mend(executor).await?;
+        }
+        if waits.is_some_and(|time| time >= BEFORE_SETTLING) {
+            match self.settle(executor).await {
+                Err(error) if !matches!(error, Error::LeaseLost { .. }) => return Err(error),
+                _ => {}
+            }
+        }
+        self.leave(executor).await.map(drop)
+    }
+
+    /// Whether the keeper has to look again soon.
+    pub(super) fn is_restless(&self) -> bool {
+        let ledger = self.ledger();
+        ledger.is_in_doubt() || ledger.settleable_for().is_some() || ledger.is_closing()
+    }
+
+    pub(super) fn attempt(&self) -> Attempt {
+        Request::script(&STEP, 1).key(self.keys.queue()).attempt()
+    }
+}
+
+/// A step on its way. If it is dropped, its outcome is unknown.
+struct Flight<'a> {
+    hold: &'a Hold,
+    step: Option<Step>,
+    sent: Instant,
+}
+
+impl<'a> Flight<'a> {
+    fn new(hold: &'a Hold, step: Step) -> Self {
+        Self { hold, step: Some(step), sent: Instant::now() }
+    }
+
+    fn end(mut self, outcome: Outcome) {
+        if let Some(step) = self.step.take() {
+            self.hold.ledger().finish(&step, outcome, self.sent);
+        }
+    }
+
+    /// It was applied, and brought `items`. Says whether there are any that count.
+    fn land(mut self, items: Vec<Vec<u8>>) -> bool {
+        let Some(step) = self.step.take() else { return false };
+        let mut ledger = self.hold.ledger();
+        let counts = ledger.finish(&step, Outcome::Applied, self.sent) && !items.is_empty();
+        if counts {
+            ledger.append(items);
+        }
+        counts
+    }
+
+    fn fenced(mut self) {
+        if let Some(step) = self.step.take() {
+            let mut ledger = self.hold.ledger();
+            ledger.finish(&step, Outcome::NotSent, self.sent);
+            ledger.lost(&step.consumer);
+        }
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        if let Some(step) = self.step.take() {
+            self.hold.ledger().finish(&step, Outcome::Unknown, self.sent);
+        }
+    }
+}
+
+/// An adoption on its way.
+struct Crossing<'a> {
+    hold: &'a Hold,
+    adoption: Option<Adoption>,
+}
+
+impl Drop for Crossing<'_> {
+    fn drop(&mut self) {
+        if let Some(adoption) = self.adoption.take() {
+            self.hold.ledger().not_adopted(adoption, Outcome::Unknown);
+        }
+    }
+}
+
+/// What an error says of a script. What it had done before it failed stays done.
+fn outcome(error: &Error) -> Outcome {
+    match error {
+        Error::Configuration(_)
+        | Error::Connect { .. }
+        | Error::PoolExhausted { .. }
+        | Error::InvalidArgument { .. }
+        | Error::Encode { .. }
+        | Error::Unsupported { .. } => Outcome::NotSent,
+        Error::Server { code, .. } if BEFORE_THE_FIRST_WRITE.contains(&code.as_str()) => {
+            Outcome::NotSent
+        }
+        _ => Outcome::Unknown,
+    }
+}
+
+fn stepped(reply: Reply<'_>) -> Result<(i64, i64, Vec<Vec<u8>>)> {
+    let request = reply.request;
+    let mut values = reply::sequence(reply)?.into_iter();
+    let mut number =
+        || reply::integer(Reply { value: values.next().unwrap_or(Value::Nil), request });
+    let (status, due) = (number()?, number()?);
+    Ok((status, due, items(values, request)?))
+}
+
+fn adopted(reply: Reply<'_>) -> Result<(Option<u16>, Vec<Vec<u8>>)> {
+    let request = reply.request;
+    let mut values = reply::sequence(reply)?.into_iter();
+    let mark = reply::integer(Reply { value: values.next().unwrap_or(Value::Nil), request })?;
+    Ok((u16::try_from(mark).ok(), items(values, request)?))
+}
+
+fn items(values: impl Iterator<Item = Value>, request: &Request) -> Result<Vec<Vec<u8>>> {
+    let item = |value| reply::raw(Reply { value, request }).map(Option::unwrap_or_default);
+    values.map(item).collect()
+}
+
+/// Does nothing for some time.
+pub(super) async fn rest<X: RoundTrips>(executor: &X, time: Duration) {
+    executor.wait(std::future::pending::<()>(), time).await;
+}
+
+const FENCED: i64 = 0;
+const PAUSED: i64 = 2;
+
+/// Refusals of a script or of its first write.
+const BEFORE_THE_FIRST_WRITE: [&str; 11] = [
+    "LOADING",
+    "CLUSTERDOWN",
+    "MASTERDOWN",
+    "TRYAGAIN",
+    "READONLY",
+    "NOREPLICAS",
+    "MISCONF",
+    "OOM",
+    "NOPERM",
+    "NOAUTH",
+    "BUSY",
+];
+
+const WHILE_BUSY: Duration = Duration::from_millis(1);
+
+/// The next claim has this time to take what is settled along.
+const BEFORE_SETTLING: Duration = Duration::from_millis(40);

@@ -1,0 +1,147 @@
+//! What the lists of a queue hold: a job's bytes as they are, or with a header.
+//!
+//! `0x1e "q1;" attempts ";" id ";" bytes`, where `attempts` counts the deliveries that came to
+//! nothing, and `id` may be empty. Bytes that begin like a header get one when they are pushed, so that
+//! any bytes come out as they went in. The Lua of `envelope.lua` reads and writes the same.
+//!
+//! An id is `microseconds "-" anything`: the server's time when the item got it, and what makes it
+//! unique.
+
+use std::marker::PhantomData;
+
+use crate::codec::{Codec, CodecError};
+
+/// How a job is pushed: as the codec `T` writes it, with a header where it could be taken for one.
+pub(super) struct Pushed<T>(PhantomData<fn() -> T>);
+
+impl<T: Codec> Codec for Pushed<T> {
+    type Borrowed = T::Borrowed;
+    type Owned = T::Owned;
+
+    fn encode(value: &T::Borrowed, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+        let start = bytes.len();
+        T::encode(value, bytes)?;
+        if bytes[start..].starts_with(MARK) {
+            bytes.splice(start..start, PLAIN_HEADER.iter().copied());
+        }
+        Ok(())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<T::Owned, CodecError> {
+        T::decode(Item::parse(bytes).payload)
+    }
+}
+
+/// An item, taken apart.
+#[derive(Debug, PartialEq)]
+pub(super) struct Item<'a> {
+    pub(super) attempts: u32,
+    pub(super) id: Option<&'a [u8]>,
+    pub(super) payload: &'a [u8],
+}
+
+impl<'a> Item<'a> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Self {
+        Self::with_header(bytes).unwrap_or(Self { attempts: 0, id: None, payload: bytes })
+    }
+
+    fn with_header(bytes: &'a [u8]) -> Option<Self> {
+        let (attempts, rest) = until_semicolon(bytes.strip_prefix(MARK)?)?;
+        let (id, payload) = until_semicolon(rest)?;
+        let attempts = number(attempts)?;
+        Some(Self { attempts, id: Some(id).filter(|id| !id.is_empty()), payload })
+    }
+}
+
+/// An item of the dead list: `0x1e "d1;" milliseconds ";" length of the reason ";" reason item`.
+#[derive(Debug, PartialEq)]
+pub(super) struct Grave<'a> {
+    pub(super) buried_at: u64,
+    pub(super) reason: &'a [u8],
+    pub(super) item: &'a [u8],
+}
+
+impl<'a> Grave<'a> {
+    /// Something else that somebody put into the list has no reason.
+    pub(super) fn parse(bytes: &'a [u8]) -> Self {
+        Self::with_header(bytes).unwrap_or(Self { buried_at: 0, reason: b"", item: bytes })
+    }
+
+    fn with_header(bytes: &'a [u8]) -> Option<Self> {
+        let (buried_at, rest) = until_semicolon(bytes.strip_prefix(DEAD_MARK)?)?;
+        let (length, rest) = until_semicolon(rest)?;
+        let (reason, item) = rest.split_at_checked(number(length)?)?;
+        Some(Self { buried_at: number(buried_at)?, reason, item })
+    }
+}
+
+fn until_semicolon(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|&byte| byte == b';')?;
+    Some((&bytes[..end], &bytes[end + 1..]))
+}
+
+fn number<N: std::str::FromStr>(digits: &[u8]) -> Option<N> {
+    let digits = std::str::from_utf8(digits).ok()?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+const MARK: &[u8] = b"\x1eq1;";
+const PLAIN_HEADER: &[u8] = b"\x1eq1;0;;";
+const DEAD_MARK: &[u8] = b"\x1ed1;";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pushed(bytes: &[u8]) -> Vec<u8> {
+        let mut pushed = b"before".to_vec();
+        Pushed::<Vec<u8>>::encode(bytes, &mut pushed).unwrap();
+        pushed.split_off(b"before".len())
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_come_out_as_they_went_in(
+            bytes: Vec<u8>,
+            mark in prop::sample::select(vec![&b""[..], MARK, PLAIN_HEADER, b"\x1eq1;7;id;", DEAD_MARK]),
+        ) {
+            let bytes = [mark, &bytes].concat();
+            let pushed = pushed(&bytes);
+            prop_assert_eq!(Item::parse(&pushed), Item { attempts: 0, id: None, payload: &bytes });
+            prop_assert_eq!(pushed == bytes, !bytes.starts_with(MARK));
+            prop_assert_eq!(Pushed::<Vec<u8>>::decode(&pushed).unwrap(), bytes);
+        }
+
+        #[test]
+        fn anything_in_a_list_is_an_item(bytes: Vec<u8>) {
+            let bytes = [MARK, &bytes].concat();
+            prop_assert!(bytes.ends_with(Item::parse(&bytes).payload));
+            prop_assert!(bytes.ends_with(Grave::parse(&bytes).item));
+        }
+    }
+
+    #[test]
+    fn a_header_says_what_happened_to_an_item() {
+        let item = |attempts, id, payload| Item { attempts, id, payload };
+        for (bytes, expected) in [
+            (&b"job"[..], item(0, None, &b"job"[..])),
+            (b"\x1eq1;3;12-a;job;", item(3, Some(b"12-a"), b"job;")),
+            (b"\x1eq1;0;;", item(0, None, b"")),
+            (b"\x1eq1;+1;;x", item(0, None, b"\x1eq1;+1;;x")),
+            (b"\x1eq1;99999999999;;x", item(0, None, b"\x1eq1;99999999999;;x")),
+            (b"\x1eq1;1;x", item(0, None, b"\x1eq1;1;x")),
+        ] {
+            assert_eq!(Item::parse(bytes), expected);
+        }
+    }
+
+    #[test]
+    fn a_dead_item_has_a_reason_and_is_what_it_was() {
+        let grave = Grave::parse(b"\x1ed1;1700;3;a;bjob");
+        assert_eq!(grave, Grave { buried_at: 1700, reason: b"a;b", item: b"job" });
+        let grave = Grave::parse(b"\x1ed1;1700;9;job");
+        assert_eq!(grave.reason, b"");
+    }
+}

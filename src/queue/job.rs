@@ -1,0 +1,159 @@
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::hold::Hold;
+use super::item::Item;
+use super::ledger::Fate;
+use crate::codec::{Codec, Undecodable};
+use crate::error::Error;
+use crate::executor::{Client, RoundTrips};
+
+/// A job that a [`Consumer`](crate::Consumer) has claimed, and nobody else as long as the lease lasts. It
+/// dereferences to what was pushed.
+///
+/// What becomes of it travels with the consumer's next claim, at latest a tenth of a second later.
+/// Until then a crash delivers it once more. Dropping it gives it back to the head of the queue, as
+/// delivered in vain.
+#[must_use = "a job that is dropped goes back to the queue"]
+pub struct Job<T: Codec, E: RoundTrips = Client> {
+    value: T::Owned,
+    id: Option<String>,
+    attempts: u32,
+    ticket: Ticket,
+    executor: E,
+    /// Whether a worker decides what becomes of it if it is dropped.
+    has_worker: bool,
+}
+
+/// What decides about a job.
+#[derive(Clone)]
+pub(super) struct Ticket {
+    pub(super) hold: Arc<Hold>,
+    pub(super) number: u64,
+}
+
+impl Ticket {
+    /// Says whether it was still undecided, and held.
+    pub(super) fn decide(&self, fate: Fate) -> bool {
+        self.hold.decide(self.number, fate)
+    }
+}
+
+impl<T: Codec, E: RoundTrips> Job<T, E> {
+    pub(super) fn new(
+        hold: &Arc<Hold>,
+        executor: &E,
+        (number, bytes): (u64, Vec<u8>),
+    ) -> std::result::Result<Self, Undecodable> {
+        let item = Item::parse(&bytes);
+        let (attempts, id) = (item.attempts, item.id);
+        let id = id.map(|id| String::from_utf8_lossy(id).into_owned());
+        let value = match item.payload.len() == bytes.len() {
+            true => T::decode_owned(bytes)?,
+            false => T::decode_owned(item.payload.to_vec())?,
+        };
+        let (ticket, executor) = (Ticket { hold: hold.clone(), number }, executor.clone());
+        Ok(Self { value, id, attempts, ticket, executor, has_worker: false })
+    }
+
+    /// What the queue calls it. A job has an id once it was delayed, failed or was given back.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// How often it was delivered before.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Whether it was delivered before, so that a part of the work may be done already.
+    pub fn redelivered(&self) -> bool {
+        self.attempts > 0
+    }
+
+    /// Whether others may have got it meanwhile: the server was not reached for half a lease, or has
+    /// given it to somebody else.
+    pub fn lost_lease(&self) -> bool {
+        self.ticket.hold.has_lost(self.ticket.number)
+    }
+
+    /// It is done. The server hears of it with the consumer's next claim.
+    pub fn done(self) {
+        self.ticket.decide(Fate::Done);
+    }
+
+    /// It is done, and the server knows when this returns. One round trip.
+    ///
+    /// The error is [`LeaseLost`](Error::LeaseLost) if others have got it meanwhile.
+    pub fn done_now(self) -> E::Reply<()> {
+        let (executor, ticket) = (self.executor.clone(), self.ticket.clone());
+        let was_held = ticket.decide(Fate::Done);
+        drop(self);
+        executor.clone().converse(async move {
+            while was_held && ticket.hold.ledger().holds(ticket.number) {
+                ticket.hold.settle(&executor).await?;
+            }
+            if !was_held || ticket.hold.ledger().has_lost(ticket.number) {
+                return Err(Error::LeaseLost { attempt: Box::new(ticket.hold.attempt()) });
+            }
+            Ok(())
+        })
+    }
+
+    /// It failed, and is delivered again after `delay`, unless that was the last delivery.
+    pub fn retry(self, delay: Duration) {
+        self.ticket.decide(Fate::Retry(delay, "it was tried as often as it may be".into()));
+    }
+
+    /// It goes to the dead list.
+    pub fn bury(self, why: impl Into<String>) {
+        self.ticket.decide(Fate::Bury(why.into()));
+    }
+
+    /// Leaves it to a worker what becomes of it.
+    pub(super) fn entrusted(mut self) -> (Self, Ticket) {
+        self.has_worker = true;
+        let ticket = self.ticket.clone();
+        (self, ticket)
+    }
+}
+
+impl<T: Codec, E: RoundTrips> Deref for Job<T, E> {
+    type Target = T::Owned;
+
+    fn deref(&self) -> &T::Owned {
+        &self.value
+    }
+}
+
+impl<T: Codec, E: RoundTrips> Drop for Job<T, E> {
+    fn drop(&mut self) {
+        if !self.has_worker {
+            // If it was decided before, it stays so.
+            self.ticket.decide(Fate::Back);
+        }
+    }
+}
+
+/// Shows no value.
+impl<T: Codec, E: RoundTrips> fmt::Debug for Job<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (id, attempts) = (&self.id, self.attempts);
+        f.debug_struct("Job").field("id", id).field("attempts", &attempts).finish_non_exhaustive()
+    }
+}
+
+pub(super) fn take<T: Codec, E: RoundTrips>(hold: &Arc<Hold>, executor: &E) -> Option<Job<T, E>> {
+    loop {
+        let taken = hold.ledger().take()?;
+        let number = taken.0;
+        match Job::new(hold, executor, taken) {
+            Ok(job) => return Some(job),
+            Err(undecodable) => {
+                hold.decide(number, Fate::Bury(undecodable.to_string()));
+            }
+        }
+    }
+}

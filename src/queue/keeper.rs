@@ -1,0 +1,186 @@
+//! The thread that keeps leases, tells the server what nobody else tells it, and looks for consumers
+//! that were lost. It blocks on connections of its own, so that neither a handler that takes long nor a
+//! runtime that is blocked loses a lease.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redis::Value;
+
+use super::hold::Hold;
+use super::keys::{ConsumerId, Keys};
+use super::scripts::{BEAT, EXPIRED, SWEEP};
+use super::settings::{QueueSettings, spread};
+use crate::error::Result;
+use crate::executor::{Client, Executor, Signal, finish};
+use crate::reply::{self, Reply};
+use crate::request::Request;
+
+/// Keeps the consumers of one queue in this program. Its thread lives as long as there are any.
+pub(super) struct Keeper {
+    keys: Arc<Keys>,
+    settings: QueueSettings,
+    state: Mutex<State>,
+    signal: Signal,
+    /// Whether it rests until it is woken, for there is nothing to tell.
+    rests: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    holds: Vec<Arc<Hold>>,
+    works: bool,
+}
+
+impl Keeper {
+    pub(super) fn new(keys: Arc<Keys>, settings: QueueSettings) -> Self {
+        let (state, signal) = (Mutex::default(), Signal::default());
+        Self { keys, settings, state, signal, rests: AtomicBool::new(false) }
+    }
+
+    /// Keeps one more consumer, until it has left.
+    pub(super) fn keep(
+        self: &Arc<Self>,
+        hold: Arc<Hold>,
+        client: impl FnOnce() -> Client,
+    ) -> io::Result<()> {
+        let mut state = self.state();
+        if !state.works {
+            let (keeper, client) = (self.clone(), client());
+            let thread = thread::Builder::new().name("redis-queue".into());
+            thread.spawn(move || keeper.work(&client))?;
+            state.works = true;
+        }
+        state.holds.push(hold);
+        drop(state);
+        self.wake();
+        Ok(())
+    }
+
+    /// Says that there is something to tell.
+    pub(super) fn wake(&self) {
+        if self.rests.swap(false, Ordering::AcqRel) {
+            self.signal.raise();
+        }
+    }
+
+    /// Says that it must not wait until there is more to tell.
+    pub(super) fn hurry(&self) {
+        self.signal.raise();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self, client: &Client) {
+        let third = self.settings.lease / 3;
+        let (mut beat, mut sweep) = (Instant::now() + third, Instant::now());
+        loop {
+            self.rests.store(true, Ordering::Release);
+            let holds = {
+                let mut state = self.state();
+                state.holds.retain(|hold| !hold.left.is_closed());
+                state.works = !state.holds.is_empty();
+                state.holds.clone()
+            };
+            if holds.is_empty() {
+                return;
+            }
+            let tended = holds.iter().map(|hold| finish(hold.tend(client)));
+            let failed = tended.filter(Result::is_err).count() > 0;
+            let now = Instant::now();
+            if now >= beat {
+                let beaten = self.beat(client, &holds);
+                beat = now + if beaten.is_ok() { third } else { third.min(AFTER_A_FAILURE) };
+            }
+            if now >= sweep {
+                // What could not be swept now will be the next time, perhaps by somebody else.
+                let _ = self.sweep(client, &holds);
+                sweep = now + third.mul_f64(spread(0.2));
+            }
+            let left = beat.min(sweep).saturating_duration_since(Instant::now());
+            match holds.iter().any(|hold| hold.is_restless()) {
+                true => {
+                    self.rests.store(false, Ordering::Release);
+                    self.signal.block(if failed { AFTER_A_FAILURE } else { TICK }.min(left))
+                }
+                false => self.signal.block(left),
+            };
+        }
+    }
+
+    /// Renews the leases.
+    fn beat(&self, client: &Client, holds: &[Arc<Hold>]) -> Result<()> {
+        let sent = Instant::now();
+        let pulses: Vec<_> =
+            holds.iter().filter_map(|hold| Some((hold, hold.ledger().pulse()?))).collect();
+        if pulses.is_empty() {
+            return Ok(());
+        }
+        let request = Request::script(&BEAT, 2).key(&self.keys.consumers).key(&self.keys.held);
+        let request = pulses.iter().fold(request, |request, (_, (consumer, runs, longest))| {
+            let request = request.arg(consumer.as_bytes()).number(*runs);
+            request.number(longest.as_millis())
+        });
+        let alive = client.run(request.returns(reply::flags))?;
+        for ((hold, (consumer, ..)), alive) in pulses.into_iter().zip(alive) {
+            match alive {
+                true => hold.ledger().heard(&consumer, sent),
+                false => hold.ledger().lost(&consumer),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back what lost consumers held, and what servers gave to those that were no more.
+    fn sweep(&self, client: &Client, holds: &[Arc<Hold>]) -> Result<()> {
+        let request = Request::script(&EXPIRED, 2).key(&self.keys.consumers).key(&self.keys.gone);
+        let request = request.number(self.settings.lease.as_millis());
+        let (mut lost, mut gone) = client.run(request.returns(expired))?;
+        gone.extend(holds.iter().flat_map(|hold| hold.ledger().orphaned()));
+        if !gone.is_empty() {
+            let claimed = gone.iter().map(|consumer| {
+                let request = Request::read("EXISTS").key(&self.keys.claimed(consumer));
+                request.returns(reply::flag)
+            });
+            let exist = client.pipeline(claimed.collect::<Vec<_>>())?;
+            let found =
+                gone.into_iter().zip(exist).filter(|(_, exists)| matches!(exists, Ok(true)));
+            lost.extend(found.map(|(consumer, _)| consumer));
+        }
+        for consumer in &lost {
+            while self.take_back(client, consumer)? {}
+        }
+        Ok(())
+    }
+
+    /// Says whether there is more to take back.
+    fn take_back(&self, client: &Client, consumer: &ConsumerId) -> Result<bool> {
+        let keys = &self.keys;
+        let request = Request::script(&SWEEP, 7).key(keys.queue()).key(&keys.claimed(consumer));
+        let request = request.key(&keys.consumers).key(&keys.dead).key(&keys.gone);
+        let request = request.key(&keys.held).key(&keys.counts).arg(consumer.as_bytes());
+        let request = request.number(self.settings.lease.as_millis());
+        let request = request.number(self.settings.max_deliveries);
+        let request = request.number(self.settings.dead_capacity);
+        client.run(request.returns(|reply| Ok(reply::flags(reply)?.first() == Some(&true))))
+    }
+}
+
+fn expired(reply: Reply<'_>) -> Result<(Vec<ConsumerId>, Vec<ConsumerId>)> {
+    let request = reply.request;
+    let mut lists = reply::sequence(reply)?.into_iter();
+    let mut list = || {
+        let value = lists.next().unwrap_or(Value::Nil);
+        let ids = reply::raw_each(Reply { value, request })?;
+        Ok(ids.into_iter().flatten().map(|id| ConsumerId::parse(&id)).collect())
+    };
+    Ok((list()?, list()?))
+}
+
+const TICK: Duration = Duration::from_millis(50);
+const AFTER_A_FAILURE: Duration = Duration::from_millis(250);

@@ -1,0 +1,114 @@
+//! The keys of a queue.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+
+use crate::collections::Name;
+use crate::place::prefix_slot;
+
+/// The names of the keys that belong to a queue, all in one slot if its name has a hash tag.
+#[derive(Debug)]
+pub(super) struct Keys {
+    pub(super) queue: Name,
+    /// Consumers, by the server's milliseconds when they were last heard of.
+    pub(super) consumers: Vec<u8>,
+    /// Jobs for later, by the server's milliseconds when they are due.
+    pub(super) delayed: Vec<u8>,
+    pub(super) dead: Vec<u8>,
+    pub(super) paused: Vec<u8>,
+    /// Consumers that are no more, by when they went: one that was cut off may still be given a job.
+    pub(super) gone: Vec<u8>,
+    /// Since when each consumer has held its oldest job.
+    pub(super) held: Vec<u8>,
+    /// How much was done.
+    pub(super) counts: Vec<u8>,
+}
+
+impl Keys {
+    pub(super) fn new(queue: Name) -> Self {
+        let key = |part: &str| [queue.as_bytes(), b":", part.as_bytes()].concat();
+        Self {
+            consumers: key("consumers"),
+            delayed: key("delayed"),
+            dead: key("dead"),
+            paused: key("paused"),
+            gone: key("gone"),
+            held: key("held"),
+            counts: key("counts"),
+            queue,
+        }
+    }
+
+    pub(super) fn queue(&self) -> &[u8] {
+        self.queue.as_bytes()
+    }
+
+    /// The list of what a consumer has claimed.
+    pub(super) fn claimed(&self, consumer: &ConsumerId) -> Vec<u8> {
+        [self.queue(), b":p:", consumer.0.as_bytes()].concat()
+    }
+
+    /// The lock of a unique job.
+    pub(super) fn unique(&self, key: &[u8]) -> Vec<u8> {
+        [self.queue(), b":u:", key].concat()
+    }
+
+    /// Whether the keys are together in a cluster.
+    pub(super) fn are_together(&self) -> bool {
+        prefix_slot(self.queue()).is_some()
+    }
+}
+
+/// What a consumer is called. It has another one whenever it is unknown what the server still does for
+/// the old one.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ConsumerId(String);
+
+impl ConsumerId {
+    pub(super) fn new() -> Self {
+        Self(random())
+    }
+
+    pub(super) fn parse(bytes: &[u8]) -> Self {
+        Self(String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for ConsumerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// 32 hexadecimal digits that nobody else has.
+pub(super) fn random() -> String {
+    let state = RandomState::new();
+    let moment = (std::process::id(), std::time::SystemTime::now());
+    format!("{:016x}{:016x}", state.hash_one((moment, 1)), state.hash_one((moment, 2)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::place::key_slot;
+
+    #[test]
+    fn the_keys_of_a_queue_with_a_tag_are_together() {
+        let keys = Keys::new("a{mail}b".into());
+        let slot = key_slot(b"mail");
+        let own = [&keys.consumers, &keys.delayed, &keys.dead, &keys.gone, &keys.held];
+        let others = [keys.unique(b"{x}"), keys.claimed(&ConsumerId::new())];
+        assert!(keys.are_together() && !Keys::new("mail".into()).are_together());
+        assert!(own.into_iter().chain(&others).all(|key| key_slot(key) == slot));
+    }
+
+    #[test]
+    fn every_consumer_has_another_id() {
+        assert_ne!(ConsumerId::new(), ConsumerId::new());
+        assert_eq!(ConsumerId::new().as_bytes().len(), 32);
+    }
+}

@@ -1,0 +1,6 @@
+-- Takes leave, if nothing is held.
+local consumers, held, claimed, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
+if redis.call('EXISTS', claimed) == 1 then return 0 end
+redis.call('ZREM', consumers, id)
+redis.call('HDEL', held, id)
+return 1

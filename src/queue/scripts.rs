@@ -1,0 +1,37 @@
+//! What a queue does on the server. Every script names its keys, takes the server's time, works on a
+//! thousand items at most, and reads and pushes before it trims.
+//!
+//! Those that workers need begin with a write that takes no memory, since a server that has run out
+//! of it refuses only the first write of a script. So a full server can be drained, on servers of every
+//! age: a `#!lua flags=allow-oom` would be a syntax error before Redis 7.
+
+use crate::script::Script;
+
+macro_rules! scripts {
+    ($($(#[doc = $about:literal])* $script:ident = $name:literal: $($source:expr),+;)+) => {$(
+        $(#[doc = $about])*
+        pub(super) static $script: Script = Script::new($name, concat!($($source),+));
+    )+};
+}
+
+macro_rules! lua {
+    ($file:literal) => {
+        include_str!(concat!($file, ".lua"))
+    };
+}
+
+scripts! {
+    STEP = "a step of a consumer":
+        "local function settle(clock, now) ", lua!("envelope"), lua!("settle"), "end ", lua!("step");
+    ADOPT = "a new id of a consumer": lua!("adopt");
+    LEAVE = "the leave of a consumer": lua!("leave");
+    BEAT = "a beat of consumers": lua!("beat");
+    EXPIRED = "a look for lost consumers": lua!("expired");
+    SWEEP = "the return of lost jobs": lua!("envelope"), lua!("sweep");
+    PUSH_LATER = "push_in": lua!("envelope"), lua!("push_later");
+    PUSH_UNIQUE = "push_unique": lua!("push_unique");
+    PUSH_BOUNDED = "try_push": lua!("push_bounded");
+    REQUEUE = "requeue": lua!("envelope"), lua!("requeue");
+    PURGE = "purge": lua!("purge");
+    STATS = "stats": lua!("envelope"), lua!("stats");
+}

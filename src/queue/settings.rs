@@ -1,0 +1,132 @@
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+/// How a [`WorkQueue`](crate::WorkQueue) treats its jobs. All programs that work on a queue should say
+/// the same.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use = "settings do nothing before a queue is made `with` them"]
+pub struct QueueSettings {
+    pub(super) lease: Duration,
+    pub(super) max_deliveries: u32,
+    pub(super) dead_capacity: usize,
+    pub(super) backoff: Duration,
+    pub(super) longest_backoff: Duration,
+}
+
+impl QueueSettings {
+    /// The settings that a queue has if nothing is said.
+    pub fn new() -> Self {
+        Self {
+            lease: Duration::from_secs(30),
+            max_deliveries: 5,
+            dead_capacity: 10_000,
+            backoff: Duration::from_secs(1),
+            longest_backoff: Duration::from_secs(600),
+        }
+    }
+
+    /// How long the server may not hear of a consumer before its jobs go to others. 30 seconds if not
+    /// said; at least half a second.
+    ///
+    /// Leases are renewed by a thread, three times as often, for as long as the program lives: this is
+    /// not how long a job may take.
+    pub fn lease(mut self, time: Duration) -> Self {
+        self.lease = time;
+        self
+    }
+
+    /// How often a job is delivered before it goes to the dead list. 5 if not said.
+    pub fn max_deliveries(mut self, times: u32) -> Self {
+        self.max_deliveries = times;
+        self
+    }
+
+    /// How many dead jobs are kept, the latest ones. 10,000 if not said.
+    pub fn dead_capacity(mut self, jobs: usize) -> Self {
+        self.dead_capacity = jobs;
+        self
+    }
+
+    /// How long a job that failed in a worker waits for its next delivery: about `first`, then twice as
+    /// long each time, up to `longest`. 1 second and 10 minutes if not said.
+    pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
+        (self.backoff, self.longest_backoff) = (first, longest);
+        self
+    }
+
+    /// What cannot be used.
+    pub(super) fn problem(&self) -> Option<&'static str> {
+        match () {
+            () if self.lease < SHORTEST_LEASE => {
+                Some("the lease of a work queue is at least half a second")
+            }
+            () if self.lease > LONGEST_TIME || self.longest_backoff > LONGEST_TIME => {
+                Some("the lease and the backoff of a work queue are at most 100 days")
+            }
+            () if self.max_deliveries == 0 || self.dead_capacity == 0 => {
+                Some("the deliveries and the dead list of a work queue are more than zero")
+            }
+            () if self.backoff.is_zero() || self.backoff > self.longest_backoff => {
+                Some("the backoff of a work queue is more than zero and no more than its longest")
+            }
+            () => None,
+        }
+    }
+
+    /// How long a job waits that has failed so often: between three quarters and five quarters of what
+    /// it is on average, so that jobs that failed together do not come back together.
+    pub(super) fn pause(&self, attempts: u32) -> Duration {
+        let doubled = self.backoff.saturating_mul(1 << attempts.min(30));
+        doubled.min(self.longest_backoff).mul_f64(spread(0.25))
+    }
+}
+
+impl Default for QueueSettings {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A factor around one, by up to `width` more or less.
+pub(super) fn spread(width: f64) -> f64 {
+    let random = RandomState::new().hash_one(0) >> 32;
+    1.0 + width * (random as f64 / f64::from(u32::MAX) * 2.0 - 1.0)
+}
+
+const SHORTEST_LEASE: Duration = Duration::from_millis(500);
+const LONGEST_TIME: Duration = Duration::from_secs(100 * 24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonsense_is_refused() {
+        let ms = Duration::from_millis;
+        let settings = QueueSettings::new;
+        assert_eq!(settings().problem(), None);
+        assert_eq!(settings().lease(ms(500)).backoff(ms(1), ms(1)).problem(), None);
+        for nonsense in [
+            settings().lease(Duration::ZERO),
+            settings().lease(Duration::MAX),
+            settings().max_deliveries(0),
+            settings().dead_capacity(0),
+            settings().backoff(Duration::ZERO, ms(1)),
+            settings().backoff(ms(2), ms(1)),
+            settings().backoff(ms(2), Duration::MAX),
+        ] {
+            assert!(nonsense.problem().is_some(), "{nonsense:?}");
+        }
+    }
+
+    #[test]
+    fn pauses_grow_up_to_the_longest_and_are_spread() {
+        let settings = QueueSettings::new();
+        for (attempts, seconds) in [(0, 1.0), (1, 2.0), (5, 32.0), (10, 600.0), (u32::MAX, 600.0)] {
+            let pauses: Vec<_> = (0..100).map(|_| settings.pause(attempts).as_secs_f64()).collect();
+            let bounds = seconds * 0.749..seconds * 1.251;
+            assert!(pauses.iter().all(|pause| bounds.contains(pause)), "{attempts} {pauses:?}");
+            assert!(pauses.iter().any(|pause| *pause != pauses[0]));
+        }
+    }
+}

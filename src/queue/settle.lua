@@ -1,0 +1,43 @@
+  -- Four arguments a job: its index, what becomes of it, a number of milliseconds and a reason.
+  local queue, claimed, delayed, dead, counts = KEYS[1], KEYS[2], KEYS[5], KEYS[6], KEYS[7]
+  local most, capacity = tonumber(ARGV[7]), tonumber(ARGV[8])
+  local tombstone = header .. '-' .. ARGV[1]
+  redis.call('LLEN', dead)
+  redis.call('ZCARD', delayed)
+  local function settle_one(i)
+    local index, fate, delay, reason = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
+    local item = redis.call('LINDEX', claimed, index)
+    if item and item ~= tombstone then
+      local attempts, id, payload = parse(item)
+      if id == '' then id = new_id(clock, ARGV[1], i) end
+      local again = wrap(attempts + 1, id, payload)
+      if fate == 'done' then
+        redis.call('HINCRBY', counts, 'done', 1)
+      elseif fate == 'unseen' then
+        redis.call('LPUSH', queue, item)
+      elseif fate == 'bury' then
+        bury(dead, capacity, counts, now, again, reason)
+      elseif attempts + 1 >= most then
+        bury(dead, capacity, counts, now, again, reason)
+      elseif fate == 'retry' then
+        redis.call('HINCRBY', counts, 'retried', 1)
+        if delay > 0 then
+          redis.call('ZADD', delayed, now + delay, again)
+        else
+          redis.call('RPUSH', queue, again)
+        end
+      else
+        redis.call('HINCRBY', counts, 'redelivered', 1)
+        redis.call('LPUSH', queue, again)
+      end
+      redis.call('LSET', claimed, index, tombstone)
+    end
+  end
+  local function goes_back(fate) return fate == 'back' or fate == 'unseen' end
+  for i = 10, #ARGV, 4 do
+    if not goes_back(ARGV[i + 1]) then settle_one(i) end
+  end
+  -- From the last to the first, so that they stand in their order at the head of the queue.
+  for i = #ARGV - 3, 10, -4 do
+    if goes_back(ARGV[i + 1]) then settle_one(i) end
+  end

@@ -1,0 +1,123 @@
+use std::time::Duration;
+
+use redis::Value;
+
+use super::keys::ConsumerId;
+use crate::error::Result;
+use crate::reply::{self, Reply};
+
+/// What there is to do in a [`WorkQueue`](crate::WorkQueue), and what was done, at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueStats {
+    /// Jobs that wait.
+    pub pending: usize,
+    /// Jobs that consumers have claimed.
+    pub in_flight: usize,
+    /// Jobs that are not due yet: those that failed too.
+    pub delayed: usize,
+    /// Jobs in the dead list.
+    pub dead: usize,
+    /// Consumers that hold a lease, or have lost it not long ago.
+    pub consumers: usize,
+    /// Whether the queue is paused.
+    pub paused: bool,
+    /// The age of the first job that waits, if that is known: of those that were delayed, failed or
+    /// were given back.
+    pub oldest_pending: Option<Duration>,
+    /// For how long the job has run that has run longest, as of the last beat of its consumer: a
+    /// handler that hangs is seen here.
+    pub longest_running: Option<Duration>,
+    /// Jobs done so far, as the server has heard.
+    pub done: u64,
+    /// Deliveries so far that failed and were to be tried again later.
+    pub retried: u64,
+    /// Deliveries so far after which the job went back to the head of the queue: it was given back, or
+    /// its consumer was lost.
+    pub redelivered: u64,
+    /// Jobs so far that went to the dead list.
+    pub buried: u64,
+    /// The server's time since 1970.
+    pub at: Duration,
+}
+
+/// How much was done in a second, between two [`QueueStats`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct QueueRates {
+    /// Jobs done.
+    pub done: f64,
+    /// Deliveries that failed.
+    pub retried: f64,
+    /// Deliveries that came to nothing.
+    pub redelivered: f64,
+    /// Jobs that went to the dead list.
+    pub buried: f64,
+}
+
+impl QueueStats {
+    /// How much was done in a second since `earlier`, by the server's clock.
+    pub fn rates_since(&self, earlier: &Self) -> QueueRates {
+        let seconds = self.at.saturating_sub(earlier.at).as_secs_f64();
+        let rate = |now: u64, then: u64| match seconds > 0.0 {
+            true => now.saturating_sub(then) as f64 / seconds,
+            false => 0.0,
+        };
+        QueueRates {
+            done: rate(self.done, earlier.done),
+            retried: rate(self.retried, earlier.retried),
+            redelivered: rate(self.redelivered, earlier.redelivered),
+            buried: rate(self.buried, earlier.buried),
+        }
+    }
+}
+
+/// What `stats.lua` answers, without the jobs that the consumers hold.
+pub(super) fn read(reply: Reply<'_>) -> Result<(QueueStats, Vec<ConsumerId>)> {
+    let request = reply.request;
+    let mut parts = reply::sequence(reply)?.into_iter();
+    let numbers = Reply { value: parts.next().unwrap_or(Value::Nil), request };
+    let numbers = reply::sequence(numbers)?.into_iter();
+    let numbers = numbers.map(|value| reply::integer(Reply { value, request }));
+    let numbers = numbers.collect::<Result<Vec<i64>>>()?;
+    let consumers = Reply { value: parts.next().unwrap_or(Value::Nil), request };
+    let consumers = reply::raw_each(consumers)?.into_iter().flatten();
+    let consumers: Vec<_> = consumers.map(|id| ConsumerId::parse(&id)).collect();
+    let number = |index: usize| numbers.get(index).copied().unwrap_or_default();
+    let count = |index| u64::try_from(number(index)).unwrap_or_default();
+    let size = |index| usize::try_from(number(index)).unwrap_or_default();
+    let time = |index| u64::try_from(number(index)).ok().map(Duration::from_millis);
+    let stats = QueueStats {
+        at: time(0).unwrap_or_default(),
+        pending: size(1),
+        in_flight: 0,
+        delayed: size(2),
+        dead: size(3),
+        consumers: consumers.len(),
+        paused: number(4) != 0,
+        oldest_pending: time(5),
+        longest_running: time(6),
+        done: count(7),
+        retried: count(8),
+        redelivered: count(9),
+        buried: count(10),
+    };
+    Ok((stats, consumers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_go_by_the_time_between_two_moments() {
+        let at = |seconds, done| QueueStats {
+            at: Duration::from_secs(seconds),
+            done,
+            ..QueueStats::default()
+        };
+        assert_eq!(at(14, 30).rates_since(&at(10, 10)).done, 5.0);
+        assert_eq!(at(10, 30).rates_since(&at(10, 10)).done, 0.0, "no time has passed");
+        assert_eq!(at(14, 1).rates_since(&at(10, 10)).done, 0.0, "it was begun anew");
+    }
+}

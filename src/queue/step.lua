@@ -1,0 +1,50 @@
+-- Settles jobs, renews the lease, claims more jobs and acknowledges the first of the claimed ones.
+-- What is read is pushed before anything is trimmed: a script that fails is not rolled back.
+local queue, claimed, consumers, paused, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local id, known = ARGV[1], ARGV[2] == '1'
+local done, trimmed = tonumber(ARGV[3]), tonumber(ARGV[4])
+local wanted, looks = tonumber(ARGV[5]), ARGV[6] == '1'
+local heard = redis.call('ZSCORE', consumers, id)
+if known and not heard then return {0, -1} end
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+-- Of another type: before anything is changed.
+local waiting = redis.call('LLEN', queue)
+-- The server refuses only the first write of a script for want of memory, and this one never.
+redis.call('ZREM', consumers, '')
+if done > 0 then redis.call('HINCRBY', KEYS[7], 'done', done) end
+if #ARGV > 9 then
+  settle(clock, now)
+  waiting = 1
+end
+local due = -1
+if looks then
+  local ripe = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, 500)
+  if #ripe > 0 then
+    redis.call('RPUSH', queue, unpack(ripe))
+    redis.call('ZREM', delayed, unpack(ripe))
+    waiting = 1
+  end
+  local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+  if first[2] then due = math.max(0, tonumber(first[2]) - now) end
+end
+local reply = {1, due}
+if wanted > 0 then
+  if redis.call('EXISTS', paused) == 1 then
+    reply[1] = 2
+  elseif waiting > 0 then
+    local items = redis.call('LRANGE', queue, 0, wanted - 1)
+    if #items > 0 then
+      redis.call('RPUSH', claimed, unpack(items))
+      redis.call('LTRIM', queue, #items, -1)
+      for i = 1, #items do reply[i + 2] = items[i] end
+    end
+  end
+end
+-- The fraction of the time says which was the last step that settled something.
+local mark = tonumber(ARGV[9])
+if mark < 0 then mark = heard and heard % 1 * 1024 or 0 end
+redis.call('ZADD', consumers, now + mark / 1024, id)
+if trimmed > 0 then redis.call('LTRIM', claimed, trimmed, -1) end
+if #ARGV > 9 then redis.call('LREM', claimed, 0, '\030q1;-' .. id) end
+return reply

@@ -1,0 +1,39 @@
+-- Takes back what a consumer held that has not been heard of for as long as a lease.
+local queue, claimed, consumers, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local gone, held, counts = KEYS[5], KEYS[6], KEYS[7]
+local id, lease, most, capacity = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local heard = redis.call('ZSCORE', consumers, id)
+if heard and tonumber(heard) > now - lease then return {0, 0} end
+redis.call('LLEN', queue)
+redis.call('LLEN', dead)
+redis.call('ZREM', consumers, '')
+-- A thousand of the last ones, so that all will stand in their order at the head of the queue.
+local items, back, number = redis.call('LRANGE', claimed, -1000, -1), {}, 0
+local tombstone = header .. '-' .. id
+for i = 1, #items do
+  if items[i] ~= tombstone then
+    local attempts, name, payload = parse(items[i])
+    if name == '' then name = new_id(clock, id, i) end
+    local again = wrap(attempts + 1, name, payload)
+    number = number + 1
+    if attempts + 1 >= most then
+      bury(dead, capacity, counts, now, again, 'its consumer was lost with it')
+    else
+      table.insert(back, 1, again)
+    end
+  end
+end
+if #back > 0 then
+  redis.call('LPUSH', queue, unpack(back))
+  redis.call('HINCRBY', counts, 'redelivered', #back)
+end
+redis.call('LTRIM', claimed, 0, -#items - 1)
+if redis.call('EXISTS', claimed) == 1 then return {1, number} end
+redis.call('ZREM', consumers, id)
+redis.call('HDEL', held, id)
+redis.call('ZADD', gone, now, id)
+redis.call('ZREMRANGEBYSCORE', gone, '-inf', now - 86400000)
+redis.call('PEXPIRE', gone, 86400000)
+return {0, number}

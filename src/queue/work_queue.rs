@@ -1,0 +1,310 @@
+use std::borrow::Borrow;
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::Value;
+
+use super::consumer::Consumer;
+use super::dead::DeadList;
+use super::hold::{Hold, rest};
+use super::item::Pushed;
+use super::keeper::Keeper;
+use super::keys::{Keys, random};
+use super::scripts::{PURGE, PUSH_BOUNDED, PUSH_LATER, PUSH_UNIQUE, STATS};
+use super::settings::QueueSettings;
+use super::stats::{QueueStats, read};
+use super::worker::Worker;
+use crate::codec::Codec;
+use crate::collections::{Name, RedisList};
+use crate::command::{Command, Wait};
+use crate::error::{Error, Result};
+use crate::executor::{Client, Deadline, RoundTrips};
+use crate::reply;
+use crate::request::Request;
+use crate::script::Script;
+
+/// A work queue on a Redis list, which loses no job.
+///
+/// ```
+/// # let server = redis_collections::LocalServer::start()?;
+/// # let client = redis_collections::Client::open(server.url())?;
+/// use std::time::Duration;
+///
+/// use redis_collections::WorkQueue;
+///
+/// let queue: WorkQueue<String> = WorkQueue::new(&client, "mail");
+/// queue.push("to ann")?;
+/// queue.push_in("to bob", Duration::from_secs(3600))?;
+///
+/// let mut consumer = queue.consumer();
+/// let job = consumer.next(Duration::from_secs(5))?.expect("the first one is due");
+/// assert_eq!(*job, "to ann");
+/// job.done();
+/// consumer.close()?;
+/// assert_eq!(queue.stats()?.delayed, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # What it promises
+///
+/// Every job that the server has confirmed is delivered at least once, in the order of the queue except
+/// for retries and redeliveries, and is as durable as the server keeps what it is told. A job is
+/// delivered once more if its consumer dies, or cannot reach the server for as long as the
+/// [lease](QueueSettings::lease), before the server heard that it is done. All time is the server's.
+///
+/// # In other languages
+///
+/// The queue is a plain list under its own name: `RPUSH mail 'to bob'` is a job for whoever decodes it.
+/// Bytes that cannot be decoded go to the [dead list](Self::dead).
+///
+/// # Keys
+///
+/// What belongs to the queue `mail` lies under keys that begin with `mail:`. In a cluster all of them
+/// have to be in one slot, so that the name has to have a hash tag, such as `{mail}`.
+pub struct WorkQueue<T: Codec, E: RoundTrips = Client> {
+    executor: E,
+    keys: Arc<Keys>,
+    settings: QueueSettings,
+    keeper: Arc<Keeper>,
+    codec: PhantomData<fn() -> T>,
+}
+
+impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
+    /// The queue on the list `name`.
+    pub fn new(executor: &E, name: impl Into<Name>) -> Self {
+        Self::over(executor, Arc::new(Keys::new(name.into())), QueueSettings::new())
+    }
+
+    fn over(executor: &E, keys: Arc<Keys>, settings: QueueSettings) -> Self {
+        let keeper = Arc::new(Keeper::new(keys.clone(), settings.clone()));
+        Self { executor: executor.clone(), keys, settings, keeper, codec: PhantomData }
+    }
+
+    /// The same queue with other settings. What cannot be used is reported by the first call.
+    pub fn with(&self, settings: QueueSettings) -> Self {
+        Self::over(&self.executor, self.keys.clone(), settings)
+    }
+
+    /// Takes jobs from the queue. Nothing is sent before it is asked for one.
+    pub fn consumer(&self) -> Consumer<T, E> {
+        Consumer::new(self)
+    }
+
+    /// Has `handler` do the jobs, several at a time, until it is told to stop.
+    pub fn worker<F>(&self, handler: F) -> Worker<T, E, F> {
+        Worker::new(self, handler)
+    }
+
+    /// The jobs that failed too often, were buried, or cannot be decoded.
+    pub fn dead(&self) -> DeadList<T, E> {
+        DeadList::new(self)
+    }
+
+    /// The list with the jobs that wait. Taking an item from it takes it out of the queue's care.
+    pub fn list(&self) -> RedisList<T, E> {
+        RedisList::new(&self.executor, &self.keys.queue)
+    }
+}
+
+/// Producing.
+impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
+    /// Appends a job and gives how many wait. `RPUSH`, O(1).
+    pub fn push(&self, job: &T::Borrowed) -> E::Reply<usize> {
+        self.run(self.pushing().encode::<Pushed<T>>(job).returns(reply::count))
+    }
+
+    /// Appends all `jobs` at one moment and gives how many wait; 0 if there are none. `RPUSH`, O(jobs).
+    pub fn push_many<'a, Q>(&self, jobs: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
+    where
+        Q: Borrow<T::Borrowed> + ?Sized + 'a,
+    {
+        let job = |request: &mut Request, job: &Q| {
+            request.push_encoded::<Pushed<T>>(job.borrow());
+        };
+        self.run(self.pushing().each(jobs, job, Value::Int(0)).returns(reply::count))
+    }
+
+    /// Appends a job after `delay`. A script, O(log delayed).
+    ///
+    /// Consumers look for jobs that are due once a second. Such a job then stands behind all others.
+    pub fn push_in(&self, job: &T::Borrowed, delay: Duration) -> E::Reply<()> {
+        let delay = delay.max(Duration::from_millis(1));
+        let request = Request::script(&PUSH_LATER, 1).key(&self.keys.delayed).milliseconds(delay);
+        let request = request.arg(random()).encode::<Pushed<T>>(job);
+        self.run(request.returns(reply::done))
+    }
+
+    /// Appends a job unless one was pushed under the same `key` within `time`, also if that is done by
+    /// now. Gives how many jobs wait, or `None`. A script, O(1).
+    pub fn push_unique(
+        &self,
+        key: impl AsRef<[u8]>,
+        job: &T::Borrowed,
+        time: Duration,
+    ) -> E::Reply<Option<usize>> {
+        let lock = self.keys.unique(key.as_ref());
+        let request = self.scripted(&PUSH_UNIQUE, 2).key(&lock).milliseconds(time);
+        self.run(request.encode::<Pushed<T>>(job).returns(reply::positive))
+    }
+
+    /// Appends a job unless `capacity` jobs wait, and gives how many do, or `None` if it is full. A
+    /// script, O(1).
+    pub fn try_push(&self, job: &T::Borrowed, capacity: usize) -> E::Reply<Option<usize>> {
+        let request = self.scripted(&PUSH_BOUNDED, 1).number(capacity);
+        self.run(request.encode::<Pushed<T>>(job).returns(reply::positive))
+    }
+
+    fn pushing(&self) -> Request {
+        Request::write("RPUSH").key(self.keys.queue())
+    }
+}
+
+/// Looking after it.
+impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
+    /// How many jobs wait; without those that are claimed or delayed. `LLEN`, O(1).
+    pub fn len(&self) -> E::Reply<usize> {
+        self.run(Request::read("LLEN").key(self.keys.queue()).returns(reply::count))
+    }
+
+    /// Whether no job waits. `LLEN`, O(1).
+    pub fn is_empty(&self) -> E::Reply<bool> {
+        let request = Request::read("LLEN").key(self.keys.queue());
+        self.run(request.returns(|reply| Ok(reply::count(reply)? == 0)))
+    }
+
+    /// Lets no consumer claim any more, until [`resume`](Self::resume). `SET`, O(1).
+    ///
+    /// A consumer that is waiting for a job right now, which it does for a second at a time, may still
+    /// get one.
+    pub fn pause(&self) -> E::Reply<()> {
+        self.run(Request::write("SET").key(&self.keys.paused).arg("1").returns(reply::done))
+    }
+
+    /// Lets consumers claim again, and says whether they could not. `UNLINK`, O(1).
+    pub fn resume(&self) -> E::Reply<bool> {
+        self.run(Request::write("UNLINK").key(&self.keys.paused).returns(reply::flag))
+    }
+
+    /// Whether it is paused. `EXISTS`, O(1).
+    pub fn is_paused(&self) -> E::Reply<bool> {
+        self.run(Request::read("EXISTS").key(&self.keys.paused).returns(reply::flag))
+    }
+
+    /// Removes the jobs that wait and those that are delayed, and says how many there were. A script.
+    pub fn purge(&self) -> E::Reply<usize> {
+        let request = self.scripted(&PURGE, 2).key(&self.keys.delayed);
+        self.run(request.returns(reply::count))
+    }
+
+    /// Waits until there is nothing left to do: no job waits, is claimed, or is delayed. Says whether
+    /// that came to pass. Asks [`stats`](Self::stats) again and again.
+    pub fn drain(&self, wait: impl Into<Wait>) -> E::Reply<bool> {
+        let (queue, wait) = (self.clone(), wait.into());
+        self.executor.converse(async move {
+            let deadline = Deadline::after(wait);
+            loop {
+                let stats = queue.look().await?;
+                if stats.pending + stats.in_flight + stats.delayed == 0 {
+                    return Ok(true);
+                }
+                if deadline.is_over() {
+                    return Ok(false);
+                }
+                rest(&queue.executor, BETWEEN_STATS.min(deadline.left())).await;
+            }
+        })
+    }
+
+    /// What there is to do, and what was done. Two round trips, O(consumers).
+    pub fn stats(&self) -> E::Reply<QueueStats> {
+        let queue = self.clone();
+        self.executor.converse(async move { queue.look().await })
+    }
+
+    async fn look(&self) -> Result<QueueStats> {
+        self.check()?;
+        let keys = &self.keys;
+        let request = self.scripted(&STATS, 7).key(&keys.delayed).key(&keys.dead);
+        let request = request.key(&keys.paused).key(&keys.consumers).key(&keys.held);
+        let asked = self.executor.send(request.key(&keys.counts).returns(read));
+        let (mut stats, consumers) = asked.await?;
+        if !consumers.is_empty() {
+            let lengths = consumers.iter().map(|consumer| {
+                Request::read("LLEN").key(&keys.claimed(consumer)).returns(reply::count)
+            });
+            let lengths = self.executor.send_all(lengths.collect::<Vec<_>>()).await?;
+            stats.in_flight = lengths.into_iter().sum::<Result<usize>>()?;
+        }
+        Ok(stats)
+    }
+}
+
+impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
+    pub(super) fn executor(&self) -> &E {
+        &self.executor
+    }
+
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    pub(super) fn settings(&self) -> &QueueSettings {
+        &self.settings
+    }
+
+    pub(super) fn hold(&self) -> Hold {
+        Hold::new(self.keys.clone(), self.settings.clone(), self.keeper.clone())
+    }
+
+    /// Has the leases of a consumer renewed.
+    pub(super) fn keep(&self, hold: &Arc<Hold>) -> io::Result<()> {
+        self.keeper.keep(hold.clone(), || self.executor.threaded())
+    }
+
+    /// What keeps the queue from being used.
+    pub(super) fn check(&self) -> Result<()> {
+        if let Some(problem) = self.settings.problem() {
+            return Err(Error::Configuration(problem.into()));
+        }
+        if self.executor.is_cluster() && !self.keys.are_together() {
+            let attempt = Box::new(self.pushing().attempt());
+            return Err(Error::InvalidArgument { attempt, reason: WITHOUT_A_TAG.into() });
+        }
+        Ok(())
+    }
+
+    pub(super) fn run<R: Send + 'static>(&self, command: Command<R>) -> E::Reply<R> {
+        match self.check() {
+            Ok(()) => self.executor.run(command),
+            Err(error) => self.executor.ready(Err(error)),
+        }
+    }
+
+    /// A script, of whose keys the queue's own is the first.
+    pub(super) fn scripted(&self, script: &'static Script, keys: usize) -> Request {
+        Request::script(script, keys).key(self.keys.queue())
+    }
+}
+
+/// Clones keep their consumers' leases together, by one thread.
+impl<T: Codec, E: RoundTrips> Clone for WorkQueue<T, E> {
+    fn clone(&self) -> Self {
+        let (executor, keys) = (self.executor.clone(), self.keys.clone());
+        let (settings, keeper) = (self.settings.clone(), self.keeper.clone());
+        Self { executor, keys, settings, keeper, codec: PhantomData }
+    }
+}
+
+impl<T: Codec, E: RoundTrips> fmt::Debug for WorkQueue<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WorkQueue({:?})", self.keys.queue)
+    }
+}
+
+const WITHOUT_A_TAG: &str = "in a cluster the name of a work queue needs a hash tag, which keeps its \
+    keys together: {jobs} rather than jobs";
+
+const BETWEEN_STATS: Duration = Duration::from_millis(50);

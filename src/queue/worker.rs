@@ -1,0 +1,358 @@
+use std::any::Any;
+use std::fmt::{self, Display};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::consumer::Consumer;
+use super::job::{Job, Ticket};
+use super::ledger::Fate;
+use super::settings::QueueSettings;
+use super::work_queue::WorkQueue;
+use crate::codec::Codec;
+use crate::command::Wait;
+use crate::error::{Error, Result};
+#[cfg(feature = "async")]
+use crate::executor::AsyncClient;
+use crate::executor::{Client, Pauses, RoundTrips, finish};
+
+/// Does the jobs of a [`WorkQueue`](crate::WorkQueue) by a handler, which is given the [`Job`] and answers
+/// with a `Result`.
+///
+/// `Ok` means that the job is done. A job whose handler answers with an error, or panics, is delivered
+/// again after a while ([`QueueSettings::backoff`]), and goes to the dead list with the error after its
+/// last delivery. A handler may also decide by itself, with [`Job::retry`] and the like.
+///
+/// ```
+/// # let server = redis_collections::LocalServer::start()?;
+/// # let client = redis_collections::Client::open(server.url())?;
+/// use redis_collections::{Job, Stop, WorkQueue};
+///
+/// let queue: WorkQueue<u32> = WorkQueue::new(&client, "numbers");
+/// queue.push_many(&[1, 2, 3])?;
+///
+/// let stop = Stop::new();
+/// let worker = queue.worker(|number: Job<u32>| {
+///     println!("{}", *number);
+///     Ok::<(), String>(())
+/// });
+/// std::thread::scope(|scope| {
+///     let running = scope.spawn(|| worker.concurrency(4).run(&stop));
+///     while queue.stats()?.done < 3 {}
+///     stop.stop();
+///     running.join().expect("a worker does not panic")
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a worker does nothing before it is `run`"]
+pub struct Worker<T: Codec, E: RoundTrips, F> {
+    queue: WorkQueue<T, E>,
+    handler: Arc<F>,
+    concurrency: usize,
+    batch: usize,
+    grace: Duration,
+}
+
+/// Tells workers to stop. Clones tell the same.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Lets workers run until it is told.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tells them to stop. They claim nothing more, and end when their handlers have.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether they are to stop.
+    pub fn is_told(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+impl<T: Codec, E: RoundTrips, F> Worker<T, E, F> {
+    pub(super) fn new(queue: &WorkQueue<T, E>, handler: F) -> Self {
+        let (queue, handler) = (queue.clone(), Arc::new(handler));
+        Self { queue, handler, concurrency: 1, batch: 1, grace: Duration::from_secs(30) }
+    }
+
+    /// How many handlers run at the same time. One if not said.
+    pub fn concurrency(mut self, handlers: usize) -> Self {
+        self.concurrency = handlers.max(1);
+        self
+    }
+
+    /// How many jobs are claimed at a time at least, if there are so many, also if there are fewer
+    /// handlers free. One if not said; more are faster where jobs are short, and wait for each other
+    /// where they are long.
+    pub fn batch(mut self, jobs: usize) -> Self {
+        self.batch = jobs.clamp(1, MOST_CLAIMED);
+        self
+    }
+
+    /// How long handlers that run may go on after the worker was told to stop. 30 seconds if not said.
+    pub fn grace(mut self, time: Duration) -> Self {
+        self.grace = time;
+        self
+    }
+
+    fn consumer(&self) -> Consumer<T, E> {
+        self.queue.consumer().batch(self.batch)
+    }
+
+    fn settings(&self) -> QueueSettings {
+        self.queue.settings().clone()
+    }
+
+    /// How many jobs to claim, if there is a handler for one.
+    fn wanted(&self, held: usize) -> Option<usize> {
+        let free = self.concurrency.checked_sub(held).filter(|free| *free > 0)?;
+        Some(free.min(MOST_CLAIMED).max(self.batch))
+    }
+}
+
+impl<T, F, X> Worker<T, Client, F>
+where
+    T: Codec,
+    F: Fn(Job<T>) -> std::result::Result<(), X> + Send + Sync + 'static,
+    X: Display,
+{
+    /// Works until it is told to stop, with a thread for each handler, and gives back what nobody
+    /// has begun. Says how many handlers did not end within the time of grace: their jobs were given
+    /// back too, though they may still run.
+    ///
+    /// While the server cannot be reached it goes on trying. What will not pass is an error.
+    pub fn run(&self, stop: &Stop) -> Result<usize> {
+        let (sender, jobs) = mpsc::channel::<(Job<T>, Custody)>();
+        let jobs = Arc::new(Mutex::new(jobs));
+        let (end, ends) = mpsc::channel::<()>();
+        let held = Arc::new(Mutex::new(Vec::<Ticket>::new()));
+        for _ in 0..self.concurrency {
+            let (jobs, end, held) = (jobs.clone(), end.clone(), held.clone());
+            let (handler, stop) = (self.handler.clone(), stop.clone());
+            let work = move || {
+                let next = || lock(&jobs).recv();
+                while let Ok((job, mut custody)) = next() {
+                    let number = custody.number();
+                    match stop.is_told() {
+                        true => custody.decide(Fate::Unseen),
+                        false => {
+                            let caught = catch_unwind(AssertUnwindSafe(|| handler(job)));
+                            custody.conclude(caught);
+                        }
+                    }
+                    lock(&held).retain(|ticket| ticket.number != number);
+                    // Nobody listens any more after the time of grace.
+                    let _ = end.send(());
+                }
+            };
+            let thread = thread::Builder::new().name("redis-worker".into()).spawn(work);
+            thread.map_err(|error| Error::Configuration(format!("no thread to work: {error}")))?;
+        }
+        let mut consumer = self.consumer();
+        let mut patience = Patience::new();
+        let mut outcome = Ok(());
+        while !stop.is_told() && outcome.is_ok() {
+            while ends.try_recv().is_ok() {}
+            let Some(wanted) = self.wanted(lock(&held).len()) else {
+                let _ = ends.recv_timeout(BETWEEN_GLANCES);
+                continue;
+            };
+            match finish(consumer.next_up_to(wanted, Wait::For(BETWEEN_GLANCES))) {
+                Ok(claimed) => {
+                    patience = Patience::new();
+                    for job in claimed {
+                        let (job, custody) = Custody::of(job, self.settings());
+                        lock(&held).push(custody.ticket.clone());
+                        // The threads end only after the sender.
+                        let _ = sender.send((job, custody));
+                    }
+                }
+                Err(error) => match patience.with(error) {
+                    Ok(pause) => thread::sleep(pause),
+                    Err(error) => outcome = Err(error),
+                },
+            }
+        }
+        stop.stop();
+        drop(sender);
+        let begun = Instant::now();
+        while !lock(&held).is_empty() && begun.elapsed() < self.grace {
+            let left = self.grace.saturating_sub(begun.elapsed());
+            let _ = ends.recv_timeout(left.min(BETWEEN_GLANCES));
+        }
+        let overdue = std::mem::take(&mut *lock(&held));
+        let overdue = overdue.into_iter().filter(|ticket| ticket.decide(Fate::Back)).count();
+        let closed = consumer.close();
+        outcome.and(closed).map(|()| overdue)
+    }
+}
+
+#[cfg(feature = "async")]
+impl<T, F, R, X> Worker<T, AsyncClient, F>
+where
+    T: Codec,
+    F: Fn(Job<T, AsyncClient>) -> R,
+    R: Future<Output = std::result::Result<(), X>> + Send + 'static,
+    X: Display,
+{
+    /// Works until it is told to stop, with a task for each handler, and gives back what nobody has
+    /// begun. Says how many handlers did not end within the time of grace: they were dropped, and their
+    /// jobs given back.
+    ///
+    /// While the server cannot be reached it goes on trying. What will not pass is an error. Dropping
+    /// the future drops the handlers and gives back their jobs.
+    pub async fn run(&self, stop: &Stop) -> Result<usize> {
+        use std::collections::VecDeque;
+
+        use futures_util::FutureExt;
+        use tokio::task::JoinSet;
+        use tokio::time::{sleep, timeout};
+
+        let mut consumer = self.consumer();
+        let mut waiting = VecDeque::<(Job<T, AsyncClient>, Custody)>::new();
+        let mut tasks = JoinSet::new();
+        let mut patience = Patience::new();
+        let mut outcome = Ok(());
+        while !stop.is_told() && outcome.is_ok() {
+            while tasks.try_join_next().is_some() {}
+            while tasks.len() < self.concurrency
+                && let Some((job, mut custody)) = waiting.pop_front()
+            {
+                let handled = AssertUnwindSafe((self.handler)(job)).catch_unwind();
+                tasks.spawn(async move { custody.conclude(handled.await) });
+            }
+            let Some(wanted) = self.wanted(tasks.len() + waiting.len()) else {
+                let _ = timeout(BETWEEN_GLANCES, tasks.join_next()).await;
+                continue;
+            };
+            match consumer.next_up_to(wanted, Wait::For(BETWEEN_GLANCES)).await {
+                Ok(claimed) => {
+                    patience = Patience::new();
+                    let custody = |job| Custody::of(job, self.settings());
+                    waiting.extend(claimed.into_iter().map(custody));
+                }
+                Err(error) => match patience.with(error) {
+                    Ok(pause) => sleep(pause).await,
+                    Err(error) => outcome = Err(error),
+                },
+            }
+        }
+        for (_, mut custody) in waiting {
+            custody.decide(Fate::Unseen);
+        }
+        let all = async { while tasks.join_next().await.is_some() {} };
+        let _ = timeout(self.grace, all).await;
+        let overdue = tasks.len();
+        tasks.shutdown().await;
+        let closed = consumer.close().await;
+        outcome.and(closed).map(|()| overdue)
+    }
+}
+
+/// A job that a handler does. If nothing is concluded, it is given back.
+struct Custody {
+    ticket: Ticket,
+    attempts: u32,
+    settings: QueueSettings,
+    decided: bool,
+}
+
+impl Custody {
+    fn of<T: Codec, E: RoundTrips>(job: Job<T, E>, settings: QueueSettings) -> (Job<T, E>, Self) {
+        let attempts = job.attempts();
+        let (job, ticket) = job.entrusted();
+        (job, Self { ticket, attempts, settings, decided: false })
+    }
+
+    fn number(&self) -> u64 {
+        self.ticket.number
+    }
+
+    /// Decides, unless the handler has by itself.
+    fn decide(&mut self, fate: Fate) {
+        self.decided = true;
+        self.ticket.decide(fate);
+    }
+
+    /// Decides by what came of a handler, or by how it panicked.
+    fn conclude<X: Display>(
+        &mut self,
+        handled: std::result::Result<std::result::Result<(), X>, Box<dyn Any + Send>>,
+    ) {
+        let reason = match handled {
+            Ok(Ok(())) => return self.decide(Fate::Done),
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => format!("its handler panicked: {}", message(&*panic)),
+        };
+        self.decide(Fate::Retry(self.settings.pause(self.attempts), reason));
+    }
+}
+
+impl Drop for Custody {
+    fn drop(&mut self) {
+        if !self.decided {
+            self.ticket.decide(Fate::Back);
+        }
+    }
+}
+
+/// What a panic says.
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+/// How errors that may pass are borne.
+struct Patience(Pauses);
+
+impl Patience {
+    fn new() -> Self {
+        Self(Pauses::new())
+    }
+
+    /// How long to pause after an error, unless it will not pass.
+    fn with(&mut self, error: Error) -> Result<Duration> {
+        let passes = match &error {
+            Error::Server { code, .. } => PASSING.contains(&code.as_str()),
+            Error::LeaseLost { .. } => true,
+            error => error.is_connection_lost() || error.is_timeout(),
+        };
+        if passes { Ok(self.0.next()) } else { Err(error) }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<T: Codec, E: RoundTrips, F> fmt::Debug for Worker<T, E, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Worker");
+        shown.field("queue", &self.queue).field("concurrency", &self.concurrency);
+        shown.finish_non_exhaustive()
+    }
+}
+
+const PASSING: [&str; 10] = [
+    "LOADING",
+    "CLUSTERDOWN",
+    "MASTERDOWN",
+    "TRYAGAIN",
+    "READONLY",
+    "NOREPLICAS",
+    "MISCONF",
+    "OOM",
+    "UNBLOCKED",
+    "BUSY",
+];
+
+/// How often it is looked whether to stop.
+const BETWEEN_GLANCES: Duration = Duration::from_millis(250);
+const MOST_CLAIMED: usize = 1000;

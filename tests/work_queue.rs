@@ -1,0 +1,560 @@
+//! The contract of `WorkQueue`.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use redis_collections::{
+    Consumer, Error, Job, QueueSettings, QueueStats, RedisHashDict, RedisList, WorkQueue,
+};
+use support::kinds::{CLUSTER, Kind, SERVER, contract, contract_on_clusters, ok, settle};
+
+contract! {
+    jobs_come_in_the_order_of_the_queue,
+    any_push_to_the_list_is_a_job,
+    bytes_that_look_like_a_header_come_out_as_they_went_in,
+    a_batch_is_claimed_at_once_and_acknowledged_with_the_next,
+    what_is_done_is_acknowledged_soon_without_a_next_claim,
+    done_now_is_known_to_the_server_at_once,
+    jobs_are_done_in_any_order,
+    a_dropped_job_comes_back_first,
+    a_dropped_consumer_gives_back_what_nobody_has_seen,
+    a_job_that_is_tried_again_comes_later_with_an_id,
+    a_job_delivered_too_often_goes_to_the_dead_list,
+    a_buried_job_can_be_read_requeued_and_purged,
+    the_dead_list_keeps_the_latest,
+    what_cannot_be_decoded_goes_to_the_dead_list,
+    a_delayed_job_comes_when_it_is_due,
+    equal_delayed_jobs_are_different_jobs,
+    a_unique_job_is_pushed_once_in_its_time,
+    a_bounded_queue_refuses,
+    a_waiting_consumer_gets_a_job_at_once,
+    nothing_is_claimed_while_the_queue_is_paused,
+    a_queue_is_purged,
+    a_queue_is_drained,
+    statistics_say_what_there_is,
+    a_lost_consumer_gives_way_and_is_fenced,
+    a_consumer_that_only_waits_keeps_its_lease,
+    settings_that_cannot_be_used_are_refused,
+    a_list_of_another_type_is_an_error,
+}
+
+mod clusters {
+    use super::a_name_without_a_tag_is_refused_in_a_cluster;
+
+    super::contract_on_clusters! {
+        a_name_without_a_tag_is_refused_in_a_cluster,
+    }
+}
+
+type Queue<C> = WorkQueue<String, C>;
+
+fn queue<C: Kind>(client: &C, name: &str) -> Queue<C> {
+    WorkQueue::new(client, format!("{{{name}}}"))
+}
+
+/// With a lease as short as can be, and jobs that failed come back soon.
+fn hasty<C: Kind>(client: &C, name: &str) -> Queue<C> {
+    let settings = QueueSettings::new().lease(Duration::from_millis(500)).max_deliveries(3);
+    queue(client, name).with(settings)
+}
+
+const AT_ONCE: Duration = Duration::ZERO;
+const SOON: Duration = Duration::from_millis(50);
+const LATE: Duration = Duration::from_secs(10);
+const HOUR: Duration = Duration::from_secs(3600);
+
+async fn next<C: Kind>(
+    consumer: &mut Consumer<String, C>,
+    wait: Duration,
+) -> Option<Job<String, C>> {
+    C::settle_within(consumer.next(wait)).await.expect("a connection")
+}
+
+async fn job<C: Kind>(consumer: &mut Consumer<String, C>) -> Job<String, C> {
+    next(consumer, LATE).await.expect("a job")
+}
+
+async fn batch<C: Kind>(consumer: &mut Consumer<String, C>) -> Vec<Job<String, C>> {
+    C::settle_within(consumer.next_batch(AT_ONCE)).await.expect("a connection")
+}
+
+fn names<C: Kind>(jobs: &[Job<String, C>]) -> Vec<&str> {
+    jobs.iter().map(|job| job.as_str()).collect()
+}
+
+/// Waits until the statistics are as they should be.
+async fn until<C: Kind>(queue: &Queue<C>, is_as_it_should: impl Fn(&QueueStats) -> bool) {
+    let deadline = Instant::now() + LATE;
+    loop {
+        let stats = ok!(queue.stats());
+        if is_as_it_should(&stats) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{stats:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+async fn jobs_come_in_the_order_of_the_queue<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    assert_eq!((ok!(queue.push("a")), ok!(queue.push_many(["b", "c"]))), (1, 3));
+    assert_eq!((ok!(queue.len()), ok!(queue.is_empty())), (3, false));
+    assert_eq!(ok!(queue.push_many([""; 0])), 0, "no jobs");
+    let mut consumer = queue.consumer();
+    for expected in ["a", "b", "c"] {
+        let job = job(&mut consumer).await;
+        assert_eq!((job.as_str(), job.attempts(), job.redelivered()), (expected, 0, false));
+        assert!(job.id().is_none() && !job.lost_lease());
+        job.done();
+    }
+    assert!(next(&mut consumer, AT_ONCE).await.is_none());
+    assert!(next(&mut consumer, SOON).await.is_none());
+    ok!(consumer.close());
+    let stats = ok!(queue.stats());
+    assert_eq!((stats.pending, stats.in_flight, stats.consumers, stats.done), (0, 0, 0, 3));
+}
+
+async fn any_push_to_the_list_is_a_job<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    let list: RedisList<String, C> = RedisList::new(&client, format!("{{{name}}}"));
+    ok!(list.push_back("plain"));
+    assert_eq!(ok!(queue.list().len()), 1);
+    let mut consumer = queue.consumer();
+    let job = job(&mut consumer).await;
+    assert_eq!((*job).as_str(), "plain");
+    job.done();
+}
+
+async fn bytes_that_look_like_a_header_come_out_as_they_went_in<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
+    let queue: WorkQueue<Vec<u8>, C> = WorkQueue::new(&client, format!("{{{name}}}"));
+    let bytes = [&b"\x1eq1;3;id;"[..], b"\x1eq1;-", b"", b"\0;\xff", b"\x1ed1;1;0;"];
+    ok!(queue.push_many(bytes));
+    ok!(queue.push_in(bytes[0], Duration::from_millis(1)));
+    ok!(queue.push_unique("u", bytes[0], HOUR));
+    ok!(queue.try_push(bytes[0], 99));
+    let mut consumer = queue.consumer().batch(9);
+    let mut found = Vec::new();
+    while let Some(job) = C::settle_within(consumer.next(SOON * 4)).await.unwrap() {
+        match job.redelivered() {
+            true => found.push((job.clone(), job.done()).0),
+            false => job.retry(Duration::ZERO),
+        }
+    }
+    let mut expected: Vec<_> = bytes.iter().map(|bytes| bytes.to_vec()).collect();
+    expected.extend(vec![bytes[0].to_vec(); 3]);
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+async fn a_batch_is_claimed_at_once_and_acknowledged_with_the_next<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
+    let queue = queue(&client, name);
+    ok!(queue.push_many(["a", "b", "c", "d", "e"]));
+    let mut consumer = queue.consumer().batch(3);
+    let jobs = batch(&mut consumer).await;
+    assert_eq!(names(&jobs), ["a", "b", "c"]);
+    let stats = ok!(queue.stats());
+    assert_eq!((stats.pending, stats.in_flight, stats.consumers), (2, 3, 1));
+    jobs.into_iter().for_each(Job::done);
+    let jobs = batch(&mut consumer).await;
+    assert_eq!(names(&jobs), ["d", "e"]);
+    let stats = ok!(queue.stats());
+    assert_eq!((stats.pending, stats.in_flight, stats.done), (0, 2, 3));
+    jobs.into_iter().for_each(Job::done);
+    assert!(batch(&mut consumer).await.is_empty());
+}
+
+async fn what_is_done_is_acknowledged_soon_without_a_next_claim<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
+    let queue = queue(&client, name);
+    ok!(queue.push("a"));
+    let mut consumer = queue.consumer();
+    job(&mut consumer).await.done();
+    let done = Instant::now();
+    until(&queue, |stats| stats.in_flight == 0).await;
+    assert!(done.elapsed() < Duration::from_secs(1), "{:?}", done.elapsed());
+    assert_eq!(ok!(queue.stats()).done, 1);
+}
+
+async fn done_now_is_known_to_the_server_at_once<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    ok!(queue.push("a"));
+    let mut consumer = queue.consumer();
+    ok!(job(&mut consumer).await.done_now());
+    assert_eq!((ok!(queue.stats()).in_flight, ok!(queue.stats()).done), (0, 1));
+}
+
+async fn jobs_are_done_in_any_order<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    ok!(queue.push_many(["a", "b", "c", "d"]));
+    let mut consumer = queue.consumer().batch(4);
+    let mut jobs = batch(&mut consumer).await;
+    ok!(jobs.remove(2).done_now());
+    ok!(jobs.remove(0).done_now());
+    assert_eq!((ok!(queue.stats()).done, names(&jobs)), (2, vec!["b", "d"]));
+    jobs.pop().unwrap().retry(AT_ONCE);
+    drop(jobs);
+    let back = job(&mut consumer).await;
+    assert_eq!((back.as_str(), back.attempts()), ("b", 1));
+    back.done();
+    let again = job(&mut consumer).await;
+    assert_eq!((again.as_str(), again.attempts()), ("d", 1));
+    ok!(again.done_now());
+    assert_eq!((ok!(queue.stats()).in_flight, ok!(queue.stats()).done), (0, 4));
+}
+
+async fn a_dropped_job_comes_back_first<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    ok!(queue.push_many(["a", "b", "c"]));
+    let mut consumer = queue.consumer().batch(2);
+    drop(batch(&mut consumer).await);
+    let mut other = queue.consumer().batch(3);
+    until(&queue, |stats| stats.pending == 3).await;
+    let jobs = batch(&mut other).await;
+    assert_eq!(names(&jobs), ["a", "b", "c"]);
+    let attempts: Vec<_> = jobs.iter().map(Job::attempts).collect();
+    assert_eq!(attempts, [1, 1, 0]);
+    assert!(jobs[0].id().is_some() && jobs[0].id() != jobs[1].id());
+    assert_eq!(ok!(queue.stats()).redelivered, 2);
+}
+
+async fn a_dropped_consumer_gives_back_what_nobody_has_seen<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
+    let queue = queue(&client, name);
+    ok!(queue.push_many(["a", "b", "c"]));
+    let mut consumer = queue.consumer().batch(3);
+    let first = job(&mut consumer).await;
+    drop(consumer);
+    until(&queue, |stats| stats.pending == 2).await;
+    assert_eq!((ok!(queue.stats()).in_flight, ok!(queue.stats()).consumers), (1, 1));
+    assert!(!first.lost_lease(), "a job may outlive its consumer");
+    first.done();
+    until(&queue, |stats| (stats.consumers, stats.in_flight) == (0, 0)).await;
+    let mut other = queue.consumer();
+    let second = job(&mut other).await;
+    assert_eq!((second.as_str(), second.attempts()), ("b", 0));
+    assert_eq!(ok!(queue.stats()).done, 1);
+    second.done();
+}
+
+async fn a_job_that_is_tried_again_comes_later_with_an_id<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    ok!(queue.push("a"));
+    let mut consumer = queue.consumer();
+    job(&mut consumer).await.retry(Duration::from_millis(200));
+    let failed = Instant::now();
+    assert!(next(&mut consumer, SOON).await.is_none());
+    assert_eq!((ok!(queue.stats()).delayed, ok!(queue.stats()).retried), (1, 1));
+    let again = job(&mut consumer).await;
+    assert!(failed.elapsed() > Duration::from_millis(150), "{:?}", failed.elapsed());
+    assert_eq!((again.as_str(), again.attempts(), again.redelivered()), ("a", 1, true));
+    let id = again.id().unwrap().to_owned();
+    again.retry(AT_ONCE);
+    let again = job(&mut consumer).await;
+    assert_eq!((again.id(), again.attempts()), (Some(id.as_str()), 2));
+    again.done();
+}
+
+async fn a_job_delivered_too_often_goes_to_the_dead_list<C: Kind>(client: C, name: &'static str) {
+    let queue = hasty(&client, name);
+    ok!(queue.push_many(["retried", "dropped"]));
+    let mut consumer = queue.consumer();
+    let mut deliveries = 0;
+    while let Some(job) = next(&mut consumer, SOON).await {
+        deliveries += 1;
+        if job.as_str() == "retried" { job.retry(AT_ONCE) } else { drop(job) }
+    }
+    assert_eq!(deliveries, 6, "three of each");
+    let dead = ok!(queue.dead().list(9));
+    let mut found: Vec<_> = dead.iter().map(|dead| dead.value.clone().unwrap()).collect();
+    found.sort();
+    assert_eq!(found, ["dropped", "retried"]);
+    assert!(dead.iter().all(|dead| dead.attempts == 3 && dead.id.is_some()), "{dead:?}");
+}
+
+async fn a_buried_job_can_be_read_requeued_and_purged<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    ok!(queue.push_many(["a", "b;c"]));
+    let mut consumer = queue.consumer().batch(2);
+    for job in batch(&mut consumer).await {
+        job.bury("it is; wrong");
+    }
+    ok!(consumer.close());
+    let dead = ok!(queue.dead().list(1));
+    assert_eq!((dead.len(), dead[0].value.clone().unwrap().as_str()), (1, "a"));
+    assert_eq!((dead[0].reason.as_str(), dead[0].attempts), ("it is; wrong", 1));
+    let now = ok!(queue.stats()).at;
+    assert!(dead[0].since <= now && dead[0].since + LATE > now);
+    assert_eq!((ok!(queue.dead().list(0)).len(), ok!(queue.dead().len())), (0, 2));
+    assert_eq!((ok!(queue.dead().requeue(1)), ok!(queue.dead().requeue(99))), (1, 1));
+    assert_eq!((ok!(queue.dead().requeue(1)), ok!(queue.dead().is_empty())), (0, true));
+    let mut consumer = queue.consumer().batch(2);
+    let jobs = batch(&mut consumer).await;
+    assert_eq!((names(&jobs), jobs[0].attempts()), (vec!["a", "b;c"], 0));
+    jobs.into_iter().for_each(|job| job.bury(""));
+    ok!(consumer.close());
+    assert_eq!((ok!(queue.dead().purge()), ok!(queue.dead().purge())), (true, false));
+    assert_eq!(ok!(queue.stats()).buried, 4);
+}
+
+async fn the_dead_list_keeps_the_latest<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name).with(QueueSettings::new().dead_capacity(2));
+    ok!(queue.push_many(["a", "b", "c"]));
+    let mut consumer = queue.consumer();
+    for _ in 0..3 {
+        job(&mut consumer).await.bury("");
+    }
+    ok!(consumer.close());
+    let dead = ok!(queue.dead().list(9));
+    let dead: Vec<_> = dead.into_iter().map(|dead| dead.value.unwrap()).collect();
+    assert_eq!(dead, ["b", "c"]);
+}
+
+async fn what_cannot_be_decoded_goes_to_the_dead_list<C: Kind>(client: C, name: &'static str) {
+    let bytes: WorkQueue<Vec<u8>, C> = WorkQueue::new(&client, format!("{{{name}}}"));
+    ok!(bytes.push_many([&b"1"[..], b"secret", b"3"]));
+    let queue: WorkQueue<u32, C> = WorkQueue::new(&client, format!("{{{name}}}"));
+    let mut consumer = queue.consumer().batch(2);
+    for expected in [1, 3] {
+        let job = C::settle_within(consumer.next(LATE)).await.unwrap().unwrap();
+        assert_eq!(*job, expected);
+        job.done();
+    }
+    ok!(consumer.close());
+    let dead = ok!(queue.dead().list(9));
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead[0].value.as_ref().unwrap_err().bytes(), b"secret");
+    assert!(dead[0].reason.contains("cannot decode 6 bytes as u32"), "{}", dead[0].reason);
+    assert!(!format!("{dead:?}").contains("secret"));
+}
+
+async fn a_delayed_job_comes_when_it_is_due<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    let pushed = Instant::now();
+    ok!(queue.push_in("late", HOUR));
+    ok!(queue.push_in("soon", Duration::from_millis(300)));
+    let mut consumer = queue.consumer();
+    assert!(next(&mut consumer, AT_ONCE).await.is_none());
+    let soon = job(&mut consumer).await;
+    assert!(pushed.elapsed() >= Duration::from_millis(299), "{:?}", pushed.elapsed());
+    assert!(pushed.elapsed() < Duration::from_secs(2), "{:?}", pushed.elapsed());
+    assert_eq!((soon.as_str(), soon.attempts()), ("soon", 0));
+    assert!(soon.id().is_some());
+    soon.done();
+    assert_eq!(ok!(queue.stats()).delayed, 1);
+}
+
+async fn equal_delayed_jobs_are_different_jobs<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    for _ in 0..3 {
+        ok!(queue.push_in("same", Duration::ZERO));
+    }
+    std::thread::sleep(Duration::from_millis(5));
+    let mut consumer = queue.consumer().batch(9);
+    let jobs = batch(&mut consumer).await;
+    assert_eq!(names(&jobs), ["same", "same", "same"]);
+}
+
+async fn a_unique_job_is_pushed_once_in_its_time<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    let brief = Duration::from_millis(100);
+    assert_eq!(ok!(queue.push_unique("7", "a", brief)), Some(1));
+    assert_eq!(ok!(queue.push_unique("7", "b", HOUR)), None);
+    assert_eq!(ok!(queue.push_unique("8", "c", HOUR)), Some(2));
+    std::thread::sleep(brief * 2);
+    assert_eq!(ok!(queue.push_unique("7", "d", HOUR)), Some(3));
+    assert!(settle!(queue.push_unique("7", "d", Duration::ZERO)).is_err());
+}
+
+async fn a_bounded_queue_refuses<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    assert_eq!((ok!(queue.try_push("a", 2)), ok!(queue.try_push("b", 2))), (Some(1), Some(2)));
+    assert_eq!((ok!(queue.try_push("c", 2)), ok!(queue.len())), (None, 2));
+}
+
+async fn a_waiting_consumer_gets_a_job_at_once<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    let producer = std::thread::spawn({
+        let queue = queue.clone();
+        move || {
+            std::thread::sleep(Duration::from_millis(200));
+            C::finish(async move {
+                let pushed = Instant::now();
+                ok!(queue.push("a"));
+                pushed
+            })
+        }
+    });
+    let mut consumer = queue.consumer().batch(8);
+    let job = job(&mut consumer).await;
+    let got = Instant::now();
+    let late = got.saturating_duration_since(producer.join().unwrap());
+    assert!(late < Duration::from_millis(150), "{late:?}");
+    job.done();
+}
+
+async fn nothing_is_claimed_while_the_queue_is_paused<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    assert!(!ok!(queue.is_paused()) && !ok!(queue.resume()));
+    ok!(queue.pause());
+    ok!(queue.push("a"));
+    let mut consumer = queue.consumer();
+    assert!(next(&mut consumer, AT_ONCE).await.is_none());
+    assert!(next(&mut consumer, SOON).await.is_none());
+    assert!(ok!(queue.is_paused()) && ok!(queue.stats()).paused);
+    assert!(ok!(queue.resume()));
+    job(&mut consumer).await.done();
+}
+
+async fn a_queue_is_purged<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    ok!(queue.push_many(["a", "b", "c"]));
+    ok!(queue.push_in("d", HOUR));
+    let mut consumer = queue.consumer();
+    let job = job(&mut consumer).await;
+    assert_eq!((ok!(queue.purge()), ok!(queue.purge())), (3, 0));
+    ok!(job.done_now());
+    assert_eq!(ok!(queue.stats()).done, 1, "what is claimed is not purged");
+}
+
+async fn a_queue_is_drained<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    assert!(ok!(queue.drain(AT_ONCE)));
+    ok!(queue.push("a"));
+    assert!(!ok!(queue.drain(AT_ONCE)));
+    let mut consumer = queue.consumer();
+    let job = job(&mut consumer).await;
+    assert!(!ok!(queue.drain(SOON)), "it is in flight");
+    job.done();
+    assert!(ok!(queue.drain(LATE)));
+}
+
+async fn statistics_say_what_there_is<C: Kind>(client: C, name: &'static str) {
+    let queue = hasty(&client, name);
+    let before = ok!(queue.stats());
+    assert_eq!((before.pending, before.oldest_pending, before.longest_running), (0, None, None));
+    ok!(queue.push_many(["a", "b", "c", "d"]));
+    ok!(queue.push_in("e", HOUR));
+    let mut consumer = queue.consumer().batch(3);
+    let mut jobs = batch(&mut consumer).await;
+    jobs.pop().unwrap().bury("");
+    jobs.pop().unwrap().done();
+    until(&queue, |stats| stats.longest_running > Some(Duration::from_millis(300))).await;
+    let stats = ok!(queue.stats());
+    let counts = (stats.pending, stats.in_flight, stats.delayed, stats.dead, stats.consumers);
+    assert_eq!(counts, (1, 1, 1, 1, 1));
+    assert_eq!((stats.done, stats.buried, stats.oldest_pending), (1, 1, None));
+    assert!(stats.rates_since(&before).done > 0.0);
+    drop(jobs);
+    until(&queue, |stats| stats.pending == 2 && stats.in_flight == 0).await;
+    assert!(ok!(queue.stats()).oldest_pending < Some(LATE));
+    ok!(consumer.close());
+    assert_eq!(ok!(queue.stats()).longest_running, None);
+}
+
+async fn a_lost_consumer_gives_way_and_is_fenced<C: Kind>(client: C, name: &'static str) {
+    let queue = hasty(&client, name);
+    let key = |part: &str| format!("{{{name}}}:{part}");
+    // What a program leaves behind that died: nobody renews its lease.
+    let lost: RedisList<String, C> = RedisList::new(&client, key("p:lost"));
+    ok!(lost.push_many(["a", "b"]));
+    on_its_server(name, &["ZADD", &key("consumers"), "1", "lost"]);
+    let mut consumer = queue.consumer();
+    for expected in ["a", "b"] {
+        let job = job(&mut consumer).await;
+        assert_eq!((job.as_str(), job.attempts()), (expected, 1));
+        job.done();
+    }
+    assert!(ok!(lost.is_empty()));
+
+    // What a server gives to a consumer that is no more.
+    ok!(lost.push_back("late"));
+    let late = job(&mut consumer).await;
+    assert_eq!(late.as_str(), "late");
+    ok!(late.done_now());
+
+    // A program that was frozen: others have got its jobs.
+    ok!(queue.push("frozen"));
+    let job = job(&mut consumer).await;
+    on_its_server(name, &["DEL", &key("consumers")]);
+    let error = settle!(job.done_now()).unwrap_err();
+    assert!(matches!(error, Error::LeaseLost { .. }), "{error:?}");
+    ok!(queue.push("next"));
+    assert_eq!(self::job(&mut consumer).await.as_str(), "next", "it goes on");
+}
+
+/// Runs a command where the keys of a queue are.
+fn on_its_server(name: &str, command: &[&str]) {
+    let mut urls = vec![SERVER.url().to_owned()];
+    if name.contains("cluster") {
+        urls = CLUSTER.urls();
+    }
+    let mut sent = redis::cmd(command[0]);
+    sent.arg(&command[1..]);
+    let is_there = |url: &String| support::servers::run::<redis::Value>(url, &sent).is_ok();
+    assert!(urls.iter().any(is_there), "{command:?}");
+}
+
+async fn a_consumer_that_only_waits_keeps_its_lease<C: Kind>(client: C, name: &'static str) {
+    let queue = hasty(&client, name);
+    ok!(queue.push("a"));
+    let mut consumer = queue.consumer();
+    let job = job(&mut consumer).await;
+    let mut other = queue.consumer();
+    assert!(next(&mut other, Duration::from_secs(2)).await.is_none(), "it has its lease");
+    assert!(!job.lost_lease());
+    ok!(job.done_now());
+}
+
+async fn settings_that_cannot_be_used_are_refused<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name).with(QueueSettings::new().max_deliveries(0));
+    assert!(matches!(settle!(queue.push("a")), Err(Error::Configuration(_))));
+    assert!(matches!(settle!(queue.stats()), Err(Error::Configuration(_))));
+    let mut consumer = queue.consumer();
+    let next = C::settle_within(consumer.next(AT_ONCE)).await;
+    assert!(matches!(next, Err(Error::Configuration(_))));
+}
+
+async fn a_list_of_another_type_is_an_error<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    ok!(queue.push("a"));
+    let mut consumer = queue.consumer();
+    let job = job(&mut consumer).await;
+    let hash: RedisHashDict<String, String, C> = RedisHashDict::new(&client, format!("{{{name}}}"));
+    ok!(hash.insert("x", "y"));
+    assert_eq!(settle!(queue.push("b")).unwrap_err().code(), Some("WRONGTYPE"));
+    assert_eq!(settle!(queue.stats()).unwrap_err().code(), Some("WRONGTYPE"));
+    job.retry(AT_ONCE);
+    let error = C::settle_within(consumer.next(SOON)).await.unwrap_err();
+    assert_eq!(error.code(), Some("WRONGTYPE"));
+    ok!(hash.clear());
+    let job = next(&mut consumer, LATE).await.expect("it is not lost");
+    assert_eq!(job.attempts(), 1);
+    job.done();
+}
+
+async fn a_name_without_a_tag_is_refused_in_a_cluster<C: Kind>(client: C, name: &'static str) {
+    let queue: Queue<C> = WorkQueue::new(&client, name);
+    let mut consumer = queue.consumer();
+    let next = C::settle_within(consumer.next(AT_ONCE)).await.map(drop);
+    let drained = settle!(queue.drain(AT_ONCE)).map(drop);
+    let requeued = settle!(queue.dead().requeue(1)).map(drop);
+    for outcome in [settle!(queue.push("a")).map(drop), next, drained, requeued] {
+        let error = outcome.unwrap_err();
+        assert!(matches!(error, Error::InvalidArgument { .. }), "{error:?}");
+        assert!(error.to_string().contains("hash tag"), "{error}");
+    }
+    let list: RedisList<String, C> = RedisList::new(&client, name);
+    assert!(ok!(list.is_empty()));
+}

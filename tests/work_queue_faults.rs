@@ -1,0 +1,473 @@
+//! What a `WorkQueue` does when things fail, and how many round trips it takes when they do not.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redis_collections::{
+    AsyncClient, Client, Consumer, Error, Job, LocalServer, QueueSettings, Stop, WorkQueue,
+};
+use support::kinds::{Kind, SERVER, client, in_runtime, ok, on_both_kinds};
+use support::proxy::{Direction, Proxy};
+use support::within;
+
+on_both_kinds! {
+    a_batch_takes_two_round_trips_at_most_and_a_job_one_or_two,
+    no_reply_that_is_cut_off_loses_a_job,
+    no_request_that_is_cut_off_loses_a_job,
+    a_wait_that_hangs_holds_no_job_back,
+    a_consumer_goes_on_after_its_connections_died,
+    a_full_server_is_drained,
+    a_huge_job_comes_through,
+}
+
+const LATE: Duration = Duration::from_secs(10);
+
+fn queue<C: Kind>(client: &C, name: &str) -> WorkQueue<u32, C> {
+    WorkQueue::new(client, format!("{}-{name}", std::any::type_name::<C>()))
+}
+
+async fn next<C: Kind>(consumer: &mut Consumer<u32, C>, wait: Duration) -> Option<Job<u32, C>> {
+    C::settle_within(consumer.next(wait)).await.expect("a connection")
+}
+
+async fn a_batch_takes_two_round_trips_at_most_and_a_job_one_or_two<C: Kind>() {
+    let proxy = Proxy::to(SERVER.port()).unwrap();
+    let client = C::build(C::builder(&proxy.url())).await.unwrap();
+    for (batch, jobs, limit) in [(16, 480, 0.1), (1, 200, 2.0)] {
+        let queue = queue(&client, &format!("trips-{batch}"));
+        ok!(queue.push_many(&(0..jobs).collect::<Vec<_>>()));
+        let mut consumer = queue.consumer().batch(batch);
+        proxy.reset();
+        for expected in 0..jobs {
+            let job = next(&mut consumer, LATE).await.unwrap();
+            assert_eq!(*job, expected);
+            job.done();
+        }
+        let counted = proxy.round_trips() as f64 / f64::from(jobs);
+        assert!(counted <= limit, "{counted} round trips a job in batches of {batch}");
+        ok!(consumer.close());
+        assert_eq!(ok!(queue.stats()).done, u64::from(jobs));
+    }
+}
+
+async fn no_reply_that_is_cut_off_loses_a_job<C: Kind>() {
+    cut::<C>("replies", Direction::Replies, 7).await;
+}
+
+async fn no_request_that_is_cut_off_loses_a_job<C: Kind>() {
+    cut::<C>("requests", Direction::Requests, 211).await;
+}
+
+/// Cuts the connection again and again, at ever other bytes, while jobs are done, in and out of order.
+async fn cut<C: Kind>(name: &str, direction: Direction, step: usize) {
+    const JOBS: u32 = 300;
+    let proxy = Proxy::to(SERVER.port()).unwrap();
+    let client = C::build(C::builder(&proxy.url())).await.unwrap();
+    let queue = queue(&client, name).with(QueueSettings::new().max_deliveries(1000));
+    ok!(queue.push_many(&(0..JOBS).collect::<Vec<_>>()));
+    let mut consumer = queue.consumer().batch(5);
+    let mut times = BTreeMap::<u32, u32>::new();
+    let (mut cuts, mut handled) = (0, 0);
+    let began = Instant::now();
+    let mut held = Vec::new();
+    while times.len() < JOBS as usize {
+        assert!(began.elapsed() < LATE * 3, "{} of {JOBS} after {cuts} cuts", times.len());
+        if handled / 3 >= cuts {
+            cuts += 1;
+            proxy.cut_after(cuts * step % 900, direction);
+        }
+        let taken = C::settle_within(consumer.next(Duration::from_millis(300))).await;
+        if let Ok(Some(job)) = taken {
+            handled += 1;
+            let number = *job;
+            if !matches!(handled % 7, 0 | 3) {
+                *times.entry(number).or_default() += 1;
+            }
+            match handled % 7 {
+                0 => drop(job),
+                3 => job.retry(Duration::ZERO),
+                5 => held.push(job),
+                _ => job.done(),
+            }
+        }
+        if held.len() > 3 {
+            held.drain(..).for_each(Job::done);
+        }
+    }
+    held.into_iter().for_each(Job::done);
+    while C::settle_within(consumer.next(Duration::ZERO)).await.map_or(true, |job| job.is_some()) {}
+    drop(consumer);
+    let clean =
+        WorkQueue::<u32>::new(&self::client(), format!("{}-{name}", std::any::type_name::<C>()));
+    let is_clean = || {
+        let stats = clean.stats().unwrap();
+        (stats.in_flight, stats.consumers, stats.delayed) == (0, 0, 0)
+    };
+    assert!(within(LATE, is_clean), "{:?}", clean.stats());
+    let missing: Vec<_> = (0..JOBS).filter(|job| !times.contains_key(job)).collect();
+    assert_eq!(missing, [0; 0]);
+    let duplicates: u32 = times.values().map(|times| times - 1).sum();
+    assert!(duplicates as usize <= cuts * 5, "{duplicates} duplicates after {cuts} cuts");
+    let dead = clean.dead().list(9).unwrap();
+    println!("{cuts} cuts, {duplicates} duplicates, {} dead", dead.len());
+    let left: Vec<String> = support::servers::query(SERVER.url(), "KEYS *:p:*").unwrap();
+    let own = format!("{}-{name}:p:", std::any::type_name::<C>());
+    assert!(!left.iter().any(|key| key.starts_with(&own)), "{left:?}");
+}
+
+async fn a_wait_that_hangs_holds_no_job_back<C: Kind>() {
+    let proxy = Proxy::to(SERVER.port()).unwrap();
+    let builder = C::builder(&proxy.url()).response_timeout(Duration::from_millis(500));
+    let client = C::build(builder).await.unwrap();
+    let queue = queue(&client, "hangs");
+    let name = format!("{}-hangs", std::any::type_name::<C>());
+    let mut consumer = queue.consumer();
+    assert!(next(&mut consumer, Duration::ZERO).await.is_none());
+    let pushing = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(200));
+        proxy.hold(Direction::Replies);
+        WorkQueue::<u32>::new(&self::client(), name).push(&7).unwrap();
+        thread::sleep(Duration::from_millis(2500));
+        proxy.release();
+        proxy
+    });
+    let began = Instant::now();
+    let job = loop {
+        match C::settle_within(consumer.next(LATE)).await {
+            Ok(job) => break job.expect("the job"),
+            Err(_) => assert!(began.elapsed() < LATE, "it does not come"),
+        }
+    };
+    assert_eq!((*job, job.attempts()), (7, 0), "it was taken over, long before the lease ends");
+    let _proxy = pushing.join().unwrap();
+    job.done();
+    ok!(consumer.close());
+    assert_eq!(ok!(queue.stats()).done, 1);
+}
+
+async fn a_consumer_goes_on_after_its_connections_died<C: Kind>() {
+    let proxy = Proxy::to(SERVER.port()).unwrap();
+    let client = C::build(C::builder(&proxy.url())).await.unwrap();
+    let queue = queue(&client, "died");
+    ok!(queue.push_many(&[1, 2, 3]));
+    let mut consumer = queue.consumer().batch(2);
+    let first = next(&mut consumer, LATE).await.unwrap();
+    proxy.refuse();
+    proxy.kill();
+    let second = next(&mut consumer, Duration::ZERO).await.expect("it was claimed before");
+    first.done();
+    let failed = C::settle_within(consumer.next(Duration::ZERO)).await;
+    assert!(failed.is_err_and(|error| error.is_connection_lost()));
+    proxy.accept().unwrap();
+    second.done();
+    let third = next(&mut consumer, LATE).await.unwrap();
+    assert_eq!((*third, third.lost_lease()), (3, false));
+    third.done();
+    ok!(consumer.close());
+    assert_eq!((ok!(queue.stats()).done, ok!(queue.stats()).in_flight), (3, 0));
+}
+
+async fn a_full_server_is_drained<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let set = |setting: &str| {
+        support::servers::query::<()>(server.url(), &format!("CONFIG SET {setting}")).unwrap();
+    };
+    set("maxmemory-policy noeviction");
+    let client = C::build(C::builder(server.url())).await.unwrap();
+    let queue = queue(&client, "full");
+    ok!(queue.push_many(&(0..50).collect::<Vec<_>>()));
+    set("maxmemory 1");
+    let refused = C::settle(queue.push(&99)).await.unwrap_err();
+    assert_eq!(refused.code(), Some("OOM"));
+    assert!(C::settle(queue.push_in(&99, LATE)).await.is_err());
+    assert!(C::settle(queue.push_unique("u", &99, LATE)).await.is_err());
+    assert!(C::settle(queue.try_push(&99, 1000)).await.is_err());
+    let mut consumer = queue.consumer().batch(7);
+    for expected in 0..50 {
+        let job = next(&mut consumer, LATE).await.unwrap();
+        assert_eq!(*job, expected);
+        if expected == 20 { job.bury("why not") } else { job.done() }
+    }
+    assert!(next(&mut consumer, Duration::from_millis(100)).await.is_none());
+    ok!(consumer.close());
+    let stats = ok!(queue.stats());
+    assert_eq!((stats.done, stats.pending, stats.in_flight, stats.dead), (49, 0, 0, 1));
+}
+
+async fn a_huge_job_comes_through<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let builder = C::builder(server.url()).response_timeout(LATE * 6);
+    let client = C::build(builder).await.unwrap();
+    let queue: WorkQueue<Vec<u8>, C> =
+        WorkQueue::new(&client, format!("{}-huge", std::any::type_name::<C>()));
+    let mut huge = vec![0x1e; 64 * 1024 * 1024];
+    huge[1..4].copy_from_slice(b"q1;");
+    ok!(queue.push(&huge));
+    let mut consumer = queue.consumer();
+    for attempts in 0..2 {
+        let job = C::settle_within(consumer.next(LATE * 6)).await.unwrap().unwrap();
+        assert!(*job == huge && job.attempts() == attempts);
+        if attempts == 0 { job.retry(Duration::ZERO) } else { job.done() }
+    }
+    ok!(consumer.close());
+}
+
+#[test]
+fn a_future_that_is_dropped_loses_no_job() {
+    in_runtime(async {
+        let client = AsyncClient::open(SERVER.url()).await.unwrap();
+        let queue = queue(&client, "dropped");
+        let mut consumer = queue.consumer().batch(3);
+        let mut found = Vec::new();
+        for number in 0..200 {
+            queue.push(&number).await.unwrap();
+            let brief = Duration::from_micros(u64::from(number) * 7);
+            let taken = tokio::time::timeout(brief, consumer.next(LATE)).await;
+            if let Ok(job) = taken {
+                let job = job.unwrap().unwrap();
+                found.push(*job);
+                job.done();
+            }
+        }
+        while let Some(job) = consumer.next(Duration::from_millis(300)).await.unwrap() {
+            found.push(*job);
+            job.done();
+        }
+        found.sort_unstable();
+        found.dedup();
+        assert_eq!(found, (0..200).collect::<Vec<_>>());
+        consumer.close().await.unwrap();
+        assert_eq!(queue.stats().await.unwrap().in_flight, 0);
+    });
+}
+
+#[test]
+fn a_runtime_that_is_blocked_loses_no_lease() {
+    let settings = QueueSettings::new().lease(Duration::from_millis(500));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = AsyncClient::open(SERVER.url()).await.unwrap();
+        let queue = queue(&client, "blocked").with(settings.clone());
+        queue.push(&1).await.unwrap();
+        let mut consumer = queue.consumer();
+        let job = consumer.next(LATE).await.unwrap().unwrap();
+        let name = format!("{}-blocked", std::any::type_name::<AsyncClient>());
+        let other = thread::spawn(move || {
+            let queue = WorkQueue::<u32>::new(&self::client(), name).with(settings);
+            let mut other = queue.consumer();
+            other.next(Duration::from_secs(2)).unwrap().map(|job| *job)
+        });
+        thread::sleep(Duration::from_secs(2));
+        assert_eq!(other.join().unwrap(), None);
+        assert!(!job.lost_lease());
+        job.done_now().await.unwrap();
+    });
+}
+
+#[test]
+fn who_cannot_reach_the_server_knows_that_the_lease_may_be_lost() {
+    let proxy = Proxy::to(SERVER.port()).unwrap();
+    let client = Client::open(&proxy.url()).unwrap();
+    let settings = QueueSettings::new().lease(Duration::from_millis(600));
+    let queue = queue(&client, "reach").with(settings.clone());
+    queue.push(&1).unwrap();
+    let mut consumer = queue.consumer();
+    let job = consumer.next(LATE).unwrap().unwrap();
+    assert!(!job.lost_lease());
+    proxy.refuse();
+    proxy.kill();
+    assert!(within(Duration::from_secs(2), || job.lost_lease()));
+    let other = self::queue(&self::client(), "reach").with(settings);
+    let mut others = other.consumer();
+    let again = others.next(LATE).unwrap().unwrap();
+    assert_eq!((*again, again.attempts()), (1, 1));
+    proxy.accept().unwrap();
+    let error = job.done_now().unwrap_err();
+    assert!(matches!(error, Error::LeaseLost { .. }), "{error:?}");
+    again.done_now().unwrap();
+    assert_eq!(other.stats().unwrap().done, 1, "the other one is fenced");
+}
+
+/// What handlers of the tests do with a job.
+fn handle(number: u32, attempts: u32) -> Result<(), String> {
+    match number {
+        3 if attempts == 0 => Err("the first time".into()),
+        5 if attempts == 0 => panic!("the first time, too"),
+        7 => Err("it never works".into()),
+        _ => Ok(()),
+    }
+}
+
+fn impatient() -> QueueSettings {
+    let brief = Duration::from_millis(20);
+    QueueSettings::new().max_deliveries(3).backoff(brief, brief * 4)
+}
+
+#[test]
+fn a_worker_does_jobs_tries_them_again_and_buries_them() {
+    let queue = queue(&client(), "worker").with(impatient());
+    queue.push_many(&(0..50).collect::<Vec<_>>()).unwrap();
+    let (stop, most, now) = (Stop::new(), Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
+    let worker = queue.worker({
+        let most = most.clone();
+        move |job: Job<u32>| {
+            most.fetch_max(1 + now.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+            thread::sleep(Duration::from_millis(5));
+            now.fetch_sub(1, Ordering::SeqCst);
+            handle(*job, job.attempts())
+        }
+    });
+    let worker = worker.concurrency(4).batch(8);
+    thread::scope(|scope| {
+        let running = scope.spawn(|| worker.run(&stop));
+        assert!(within(LATE, || queue.stats().unwrap().done == 49), "{:?}", queue.stats());
+        assert!(within(LATE, || queue.dead().len().unwrap() == 1), "{:?}", queue.stats());
+        stop.stop();
+        assert_eq!(running.join().unwrap().unwrap(), 0);
+    });
+    let dead = queue.dead().list(9).unwrap();
+    assert_eq!((dead[0].value.clone().unwrap(), dead[0].attempts), (7, 3));
+    assert_eq!(dead[0].reason, "it never works");
+    assert_eq!(most.load(Ordering::SeqCst), 4);
+    let stats = queue.stats().unwrap();
+    assert_eq!((stats.consumers, stats.in_flight, stats.retried), (0, 0, 4));
+}
+
+#[test]
+fn an_async_worker_does_jobs_tries_them_again_and_buries_them() {
+    in_runtime(async {
+        let client = AsyncClient::open(SERVER.url()).await.unwrap();
+        let queue = queue(&client, "worker").with(impatient());
+        queue.push_many(&(0..50).collect::<Vec<_>>()).await.unwrap();
+        let stop = Stop::new();
+        let worker = queue.worker(|job: Job<u32, AsyncClient>| async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            handle(*job, job.attempts())
+        });
+        let worker = worker.concurrency(4).batch(8);
+        let watch = async {
+            let began = Instant::now();
+            loop {
+                let stats = queue.stats().await.unwrap();
+                if stats.done == 49 && stats.dead == 1 {
+                    return stop.stop();
+                }
+                assert!(began.elapsed() < LATE, "{stats:?}");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let (ended, ()) = tokio::join!(worker.run(&stop), watch);
+        assert_eq!(ended.unwrap(), 0);
+        let stats = queue.stats().await.unwrap();
+        assert_eq!((stats.consumers, stats.in_flight, stats.retried), (0, 0, 4));
+    });
+}
+
+#[test]
+fn a_worker_that_stops_gives_back_what_it_has_not_done() {
+    let queue = queue(&client(), "grace");
+    queue.push_many(&(0..20).collect::<Vec<_>>()).unwrap();
+    let (stop, begun) = (Stop::new(), Arc::new(Mutex::new(Vec::new())));
+    let worker = queue.worker({
+        let begun = begun.clone();
+        move |job: Job<u32>| {
+            begun.lock().unwrap().push(*job);
+            thread::sleep(Duration::from_millis(if *job == 1 { 3000 } else { 50 }));
+            Ok::<(), String>(())
+        }
+    });
+    let worker = worker.concurrency(2).batch(10).grace(Duration::from_millis(300));
+    let overdue = thread::scope(|scope| {
+        let running = scope.spawn(|| worker.run(&stop));
+        assert!(within(LATE, || begun.lock().unwrap().len() >= 4));
+        stop.stop();
+        running.join().unwrap().unwrap()
+    });
+    assert_eq!(overdue, 1, "the one that hangs");
+    let begun = begun.lock().unwrap().len();
+    let stats = queue.stats().unwrap();
+    let expected = (begun as u64 - 1, 20 - begun + 1, 0, 0);
+    assert_eq!((stats.done, stats.pending, stats.in_flight, stats.consumers), expected);
+    let mut consumer = queue.consumer().batch(20);
+    let left = consumer.next_batch(Duration::ZERO).unwrap();
+    let numbers: Vec<u32> = left.iter().map(|job| **job).collect();
+    assert!(numbers.is_sorted(), "{numbers:?}");
+    assert!(left.iter().all(|job| job.attempts() == u32::from(**job == 1)));
+}
+
+#[test]
+fn an_async_worker_that_stops_or_is_dropped_gives_back_what_it_has_not_done() {
+    in_runtime(async {
+        let client = AsyncClient::open(SERVER.url()).await.unwrap();
+        for is_dropped in [false, true] {
+            let queue = queue(&client, &format!("grace-{is_dropped}"));
+            queue.push_many(&(0..20).collect::<Vec<_>>()).await.unwrap();
+            let (stop, begun) = (Stop::new(), Arc::new(AtomicBool::new(false)));
+            let worker = queue.worker({
+                let begun = begun.clone();
+                move |job: Job<u32, AsyncClient>| {
+                    let begun = begun.clone();
+                    async move {
+                        begun.fetch_or(*job == 1, Ordering::SeqCst);
+                        tokio::time::sleep(Duration::from_secs(60)).await;
+                        Ok::<(), String>(())
+                    }
+                }
+            });
+            let worker = worker.concurrency(2).batch(10).grace(Duration::from_millis(200));
+            let told = async {
+                while !begun.load(Ordering::SeqCst) {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                if !is_dropped {
+                    stop.stop();
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                ended = worker.run(&stop) => assert_eq!(ended.unwrap(), 2),
+                () = told => assert!(is_dropped),
+            }
+            let began = Instant::now();
+            loop {
+                let stats = queue.stats().await.unwrap();
+                if (stats.pending, stats.in_flight, stats.consumers) == (20, 0, 0) {
+                    break;
+                }
+                assert!(began.elapsed() < LATE, "{stats:?}");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    });
+}
+
+#[test]
+fn a_worker_outlives_its_server_and_gives_up_on_what_does_not_pass() {
+    let proxy = Proxy::to(SERVER.port()).unwrap();
+    let client = Client::open(&proxy.url()).unwrap();
+    let queue = queue(&client, "outlives");
+    let stop = Stop::new();
+    let worker = queue.worker(|_: Job<u32>| Ok::<(), String>(()));
+    thread::scope(|scope| {
+        let running = scope.spawn(|| worker.run(&stop));
+        let other = self::queue(&self::client(), "outlives");
+        other.push(&1).unwrap();
+        assert!(within(LATE, || other.stats().unwrap().done == 1));
+        proxy.refuse();
+        proxy.kill();
+        other.push(&2).unwrap();
+        thread::sleep(Duration::from_millis(300));
+        proxy.accept().unwrap();
+        assert!(within(LATE, || other.stats().unwrap().done == 2), "{:?}", other.stats());
+        stop.stop();
+        assert_eq!(running.join().unwrap().unwrap(), 0);
+    });
+    let nonsense = queue.with(QueueSettings::new().lease(Duration::ZERO));
+    let worker = nonsense.worker(|_: Job<u32>| Ok::<(), String>(()));
+    assert!(matches!(worker.run(&Stop::new()), Err(Error::Configuration(_))));
+}
