@@ -164,7 +164,8 @@ pub use executor::{Client, ClientBuilder, Deferred, Executor, Pipeline, RoundTri
 pub use local_server::LocalServer;
 pub use notices::NoticeFormat;
 pub use queue::{
-    Consumer, Dead, DeadList, Job, QueueRates, QueueSettings, QueueStats, Stop, WorkQueue, Worker,
+    Consumer, Dead, DeadList, Job, QueueRates, QueueSettings, QueueStats, Stop, Waiting, WorkQueue,
+    Worker,
 };
 
 #[cfg(feature = "near-cache")]
