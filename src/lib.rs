@@ -104,6 +104,7 @@
 //! |---|---|---|
 //! | `async` | no | `AsyncClient`, on tokio |
 //! | `bincode` | yes | `Bincode` |
+//! | `cli` | no | the program `rcq`, which looks after a [`WorkQueue`] |
 //! | `cluster` | no | clients of a Redis Cluster |
 //! | `json` | yes | `Json`, `PyJson` |
 //! | `msgpack` | yes | `MessagePack` |
