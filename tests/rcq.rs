@@ -133,6 +133,20 @@ fn lines_are_pushed_as_they_come() {
 }
 
 #[test]
+fn a_push_that_fails_says_how_many_jobs_went_before() {
+    let mut running = rcq("push broken").stdin(Stdio::piped()).spawn().expect("the program");
+    let mut input = running.stdin.take().expect("a pipe");
+    input.write_all(b"a\nb\n").expect("a reader");
+    assert!(eventually(|| queue("broken").len().expect("a server") == 2));
+    let () = support::servers::query(SERVER.url(), "SET broken value").expect("a string");
+    input.write_all(b"c\n").expect("a reader");
+    let output = running.wait_with_output().expect("an end");
+    let error = String::from_utf8(output.stderr).expect("text");
+    assert!(error.contains("WRONGTYPE") && error.ends_with("; pushed before: 2\n"), "{error}");
+    assert_eq!((output.status.code(), output.stdout), (Some(1), vec![]));
+}
+
+#[test]
 fn a_unique_job_is_pushed_once() {
     check(&[
         Case("push once a --unique k", NOTHING, Out("pushed 1 to once, 1 wait\n")),
@@ -293,7 +307,7 @@ fn a_closed_pipe_is_no_failure() {
 #[test]
 fn wrong_usage_is_told_in_one_line() {
     check(&[
-        Case("peak mail", NOTHING, Failed(2, "a similar subcommand exists: 'peek'")),
+        Case("peak mail", NOTHING, Failed(2, "a similar subcommand exists: 'peek'; Usage: rcq")),
         Case("peek", NOTHING, Failed(2, "<QUEUE>")),
         Case("peek mail --cuont 1", NOTHING, Failed(2, "a similar argument exists: '--count'")),
         Case("peek mail -n x", NOTHING, Failed(2, "invalid value 'x' for '--count")),
@@ -381,6 +395,7 @@ fn a_table_is_redrawn_in_place_on_a_terminal() {
         let mut seen = Vec::new();
         while !String::from_utf8_lossy(&seen).contains("\x1b[13A") {
             assert!(out.read_until(b'\n', &mut seen).expect("a terminal") > 0, "ended");
+            assert!(seen.len() < 100_000, "not redrawn in place");
         }
         running.stdin.take().expect("a pipe").write_all(b"\x03").expect("Ctrl-C");
         std::io::Read::read_to_end(&mut out, &mut seen).expect("a terminal");

@@ -32,7 +32,7 @@ impl Failure {
             Self::Queue(error) => about(error),
             Self::Pushing(0, error) => about(error),
             Self::Pushing(pushed, error) => {
-                format!("{}, after {pushed} jobs had been pushed", about(error))
+                format!("{}; pushed before: {pushed}", about(error))
             }
             Self::Io(error) => error.to_string(),
             Self::Late(message) => message.clone(),
