@@ -58,8 +58,8 @@ lint:
 features:
 	cargo clippy --no-default-features --lib -- -D warnings
 	@set -e; for feature in $(FEATURES); do \
-		echo "cargo clippy --no-default-features --features $$feature --lib -- -D warnings"; \
-		cargo clippy --no-default-features --features $$feature --lib -- -D warnings; \
+		echo "cargo clippy --no-default-features --features $$feature --lib --bins -- -D warnings"; \
+		cargo clippy --no-default-features --features $$feature --lib --bins -- -D warnings; \
 	done
 	@echo "Without the feature async there is no tokio:"
 	! cargo tree --edges normal --no-default-features --features cluster,tls | grep -w tokio
