@@ -1,4 +1,4 @@
-FEATURES := bincode pickle json msgpack pydict async cluster tls local-server near-cache near-cache,metrics async,cluster async,tls cluster,tls async,near-cache
+FEATURES := bincode pickle json msgpack pydict async cli cluster tls local-server near-cache near-cache,metrics async,cluster async,tls cluster,tls async,near-cache
 
 VALKEY := target/valkey
 INTEROP := target/interop
@@ -63,8 +63,8 @@ lint:
 features:
 	cargo clippy --no-default-features --lib -- -D warnings
 	@set -e; for feature in $(FEATURES); do \
-		echo "cargo clippy --no-default-features --features $$feature --lib -- -D warnings"; \
-		cargo clippy --no-default-features --features $$feature --lib -- -D warnings; \
+		echo "cargo clippy --no-default-features --features $$feature --lib --bins -- -D warnings"; \
+		cargo clippy --no-default-features --features $$feature --lib --bins -- -D warnings; \
 	done
 	@echo "Without the feature async there is no tokio:"
 	! cargo tree --edges normal --no-default-features --features cluster,tls | grep -w tokio

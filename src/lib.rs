@@ -106,6 +106,7 @@
 //! |---|---|---|
 //! | `async` | no | `AsyncClient`, on tokio |
 //! | `bincode` | yes | `Bincode` |
+//! | `cli` | no | the program `rcq`, which looks after a [`WorkQueue`] |
 //! | `cluster` | no | clients of a Redis Cluster |
 //! | `json` | yes | `Json`, `PyJson` |
 //! | `msgpack` | yes | `MessagePack` |
@@ -170,7 +171,8 @@ pub use load_error::LoadError;
 pub use local_server::LocalServer;
 pub use notices::NoticeFormat;
 pub use queue::{
-    Consumer, Dead, DeadList, Job, QueueRates, QueueSettings, QueueStats, Stop, WorkQueue, Worker,
+    Consumer, Dead, DeadList, Job, QueueRates, QueueSettings, QueueStats, Stop, Waiting, WorkQueue,
+    Worker,
 };
 pub use read_through::{
     Answer, CacheClient, CachePolicy, HashCacheClient, Loaded, LoadedMany, ReadThroughStats,

@@ -12,6 +12,7 @@
 //! keeper          the thread that beats, settles, and looks for lost consumers
 //! consumer, job   the faces of a hold
 //! worker          handlers
+//! waiting, dead   looking at jobs without claiming them
 //! ```
 
 mod consumer;
@@ -25,6 +26,7 @@ mod ledger;
 mod scripts;
 mod settings;
 mod stats;
+mod waiting;
 mod work_queue;
 mod worker;
 
@@ -33,5 +35,6 @@ pub use dead::{Dead, DeadList};
 pub use job::Job;
 pub use settings::QueueSettings;
 pub use stats::{QueueRates, QueueStats};
+pub use waiting::Waiting;
 pub use work_queue::WorkQueue;
 pub use worker::{Stop, Worker};

@@ -28,6 +28,7 @@ contract! {
     equal_delayed_jobs_are_different_jobs,
     a_unique_job_is_pushed_once_in_its_time,
     a_bounded_queue_refuses,
+    a_peek_claims_nothing,
     a_waiting_consumer_gets_a_job_at_once,
     nothing_is_claimed_while_the_queue_is_paused,
     a_queue_is_purged,
@@ -381,6 +382,27 @@ async fn a_bounded_queue_refuses<C: Kind>(client: C, name: &'static str) {
     let queue = queue(&client, name);
     assert_eq!((ok!(queue.try_push("a", 2)), ok!(queue.try_push("b", 2))), (Some(1), Some(2)));
     assert_eq!((ok!(queue.try_push("c", 2)), ok!(queue.len())), (None, 2));
+}
+
+async fn a_peek_claims_nothing<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    ok!(queue.push_many(["a", "b", "c"]));
+    let mut consumer = queue.consumer();
+    drop(job(&mut consumer).await);
+    ok!(consumer.close());
+    for (most, expected) in
+        [(0, &[][..]), (2, &["a", "b"]), (3, &["a", "b", "c"]), (usize::MAX, &["a", "b", "c"])]
+    {
+        let waiting = ok!(queue.peek(most));
+        let found: Vec<_> = waiting.iter().map(|job| job.value.clone().unwrap()).collect();
+        assert_eq!(found, expected);
+    }
+    let waiting = ok!(queue.peek(2));
+    let history = |at: usize| (waiting[at].attempts, waiting[at].id.is_some());
+    assert_eq!((history(0), history(1)), ((1, true), (0, false)));
+    let numbers: WorkQueue<u32, C> = WorkQueue::new(&client, format!("{{{name}}}"));
+    assert_eq!(ok!(numbers.peek(1))[0].value.clone().unwrap_err().bytes(), b"a");
+    assert_eq!((ok!(queue.len()), ok!(queue.stats()).in_flight), (3, 0));
 }
 
 async fn a_waiting_consumer_gets_a_job_at_once<C: Kind>(client: C, name: &'static str) {

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::item::{Grave, Item};
 use super::scripts::REQUEUE;
+use super::waiting::first;
 use super::work_queue::WorkQueue;
 use crate::codec::{Codec, Undecodable};
 use crate::error::Result;
@@ -48,13 +49,7 @@ impl<T: Codec, E: RoundTrips> DeadList<T, E> {
 
     /// The first `most`, the oldest ones first. `LRANGE`, O(most).
     pub fn list(&self, most: usize) -> E::Reply<Vec<Dead<T>>> {
-        let last = i64::try_from(most).unwrap_or(i64::MAX) - 1;
-        let request = self.request("LRANGE").number(0).number(last.max(0));
-        let request = match most {
-            0 => request.answered(redis::Value::Nil),
-            _ => request,
-        };
-        self.queue.run(request.returns(read::<T>))
+        self.queue.run(first(&self.queue.keys().dead, most).returns(read::<T>))
     }
 
     /// Puts the first `most`, the oldest ones, back at the end of the queue, as if they had never been

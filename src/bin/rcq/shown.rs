@@ -1,0 +1,121 @@
+//! How bytes, times and rows are shown.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// A string, or `{"base64": …}` of bytes that are none.
+pub(crate) fn json(bytes: &[u8]) -> Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => json!(text),
+        Err(_) => json!({ "base64": base64(bytes) }),
+    }
+}
+
+/// One line that does nothing to a terminal.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    let mut shown = String::new();
+    for chunk in bytes.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            match letter.is_control() {
+                true => shown.extend(letter.escape_default()),
+                false => shown.push(letter),
+            }
+        }
+        shown.extend(chunk.invalid().escape_ascii().map(char::from));
+    }
+    shown
+}
+
+/// The two largest units of a time.
+pub(crate) fn time(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0 => format!("{}ms", time.as_millis()),
+        1..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{}h {}m", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
+/// Rows with aligned columns, a line each.
+pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut lines = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let widths = rows.iter().map(|row| row[column].chars().count());
+            let width = widths.max().unwrap_or_default();
+            let _ = write!(line, "{cell:<width$}  ");
+        }
+        lines.push_str(line.trim_end());
+        lines.push('\n');
+    }
+    lines
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut digits = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let bits = three.iter().fold(0, |bits, byte| bits << 8 | usize::from(*byte));
+        let bits = bits << (8 * (3 - three.len()));
+        for place in 0..4 {
+            let digit = char::from(DIGITS[bits >> (18 - 6 * place) & 63]);
+            digits.push(if place <= three.len() { digit } else { '=' });
+        }
+    }
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_a_string_or_base64() {
+        for (bytes, expected) in [
+            (&b"a\n\x1b"[..], json!("a\n\u{1b}")),
+            (b"\xff", json!({ "base64": "/w==" })),
+            (b"\xfb\xff", json!({ "base64": "+/8=" })),
+            (b"\xfb\xff\x00", json!({ "base64": "+/8A" })),
+            (b"\xffabcd", json!({ "base64": "/2FiY2Q=" })),
+        ] {
+            assert_eq!(json(bytes), expected);
+        }
+    }
+
+    #[test]
+    fn text_is_one_line_without_control() {
+        for (bytes, expected) in [
+            (&b"to ann"[..], "to ann"),
+            ("zu Jörg \"\\\"".as_bytes(), "zu Jörg \"\\\""),
+            (b"a\r\nb\x1b[2J", "a\\r\\nb\\u{1b}[2J"),
+            (b"\xff\xfea", "\\xff\\xfea"),
+        ] {
+            assert_eq!(text(bytes), expected);
+        }
+    }
+
+    #[test]
+    fn times_have_two_units() {
+        for (milliseconds, expected) in [
+            (0, "0ms"),
+            (999, "999ms"),
+            (59_999, "59s"),
+            (60_000, "1m 0s"),
+            (3_600_000, "1h 0m"),
+            (90_000_000, "1d 1h"),
+        ] {
+            assert_eq!(time(Duration::from_millis(milliseconds)), expected);
+        }
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let rows = [["a", "b", ""], ["äö", "", "x y"]].map(|row| row.map(String::from));
+        assert_eq!(table(&rows), "a   b\näö     x y\n");
+    }
+}
