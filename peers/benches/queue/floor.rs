@@ -88,7 +88,9 @@ fn by_hand(url: &str) -> (f64, f64) {
     let mut connection = connect(url);
     let mut rate = |command: redis::Cmd| {
         let mut commands = pipe();
-        (0..16).for_each(|_| drop(commands.add_command(command.clone()).ignore()));
+        for _ in 0..16 {
+            commands.add_command(command.clone()).ignore();
+        }
         let started = Instant::now();
         (0..COMMANDS / 16).for_each(|_| commands.exec(&mut connection).unwrap());
         COMMANDS as f64 / started.elapsed().as_secs_f64()

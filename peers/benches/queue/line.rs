@@ -5,11 +5,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use redis::{InfoDict, cmd};
 use redis_collections::LocalServer;
 use tokio::runtime::Runtime;
 
+use crate::floor::connect;
 use crate::tally::Tally;
 
 pub(crate) struct Line {
@@ -70,6 +72,14 @@ impl Role {
     }
 }
 
+/// How fast jobs get through, and how many microseconds a processor works for one.
+#[derive(Clone, Copy)]
+pub(crate) struct Speed {
+    pub(crate) rate: f64,
+    pub(crate) program: f64,
+    pub(crate) server: f64,
+}
+
 impl Line {
     /// With what `open` makes of the address of a server.
     pub(crate) fn new<R: Roles + 'static>(
@@ -100,14 +110,15 @@ impl Line {
         self.pushed += jobs;
     }
 
-    /// How many jobs get through in a second while one producer pushes them and two consumers handle
-    /// as many, if they do at all.
-    pub(crate) fn rate(&mut self, jobs: usize, at_once: usize, runtime: &Runtime) -> Option<f64> {
+    /// How jobs get through while one producer pushes so many and two consumers handle as many, if they
+    /// do at all.
+    pub(crate) fn run(&mut self, jobs: usize, at_once: usize, runtime: &Runtime) -> Option<Speed> {
         let tally = Tally::new(self.times.clone());
         tally.aim(jobs);
         let numbers = self.pushed..self.pushed + jobs;
         let waiting = self.pushed - tally.once()?;
         self.pushed += jobs;
+        let spent = [work_of_this_program(), self.work_of_the_server()];
         let started = Instant::now();
         let consume = |_| self.roles.consume(tally.clone()).start(runtime);
         let consumers: Vec<_> = (0..CONSUMERS).map(consume).collect();
@@ -121,8 +132,29 @@ impl Line {
         let once = once.unwrap_or_else(|| panic!("{}: a job was handled again", self.name));
         let left = self.pushed - once;
         assert!(left <= waiting && (waiting > 0 || left == 0), "{}: {left} are left", self.name);
-        Some(jobs as f64 / elapsed.as_secs_f64())
+        let [program, server] = spent;
+        let of_a_job = |time: Duration| time.as_secs_f64() * 1e6 / jobs as f64;
+        Some(Speed {
+            rate: jobs as f64 / elapsed.as_secs_f64(),
+            program: of_a_job(work_of_this_program() - program),
+            server: of_a_job(self.work_of_the_server() - server),
+        })
     }
+
+    fn work_of_the_server(&self) -> Duration {
+        let mut connection = connect(self.url());
+        let info: InfoDict = cmd("INFO").arg("cpu").query(&mut connection).unwrap();
+        let seconds = ["used_cpu_user", "used_cpu_sys"].map(|part| info.get::<f64>(part).unwrap());
+        Duration::from_secs_f64(seconds.iter().sum())
+    }
+}
+
+/// How long processors have worked for this program, in hundredths of seconds.
+fn work_of_this_program() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, after_name) = stat.rsplit_once(") ").unwrap();
+    let ticks = after_name.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap());
+    Duration::from_millis(10 * ticks.sum::<u64>())
 }
 
 const CONSUMERS: usize = 2;

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use apalis::prelude::{BackendExt, TaskSink, WorkerBuilder};
 use apalis_redis::{Config, RedisStorage};
 use futures_util::future::try_join_all;
 use redis::AsyncConnectionConfig;
-use redis::aio::{ConnectionManager, MultiplexedConnection};
+use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
 use redis_of_rival::aio::MultiplexedConnection as OldConnection;
 use redis_work_queue::{Item, KeyPrefix, WorkQueue};
 use rsmq_async::{Rsmq, RsmqConnection};
@@ -22,15 +23,19 @@ use crate::tally::{Tally, payload};
 
 pub(crate) fn lines(batch: usize, runtime: &Runtime) -> Vec<Line> {
     let url = |url: &str| url.to_owned();
-    vec![
-        Line::new("apalis-redis", Kind::Rival, |address| Apalis { url: url(address), batch }),
-        Line::new("rsmq_async", Kind::Rival, |address| {
-            let rsmq = Rsmqs { url: url(address), batch };
+    let rsmq = |name, deletes_at_once| {
+        Line::new(name, Kind::Rival, |address| {
+            let rsmq = Rsmqs { url: url(address), batch, deletes_at_once };
             runtime.block_on(async {
                 rsmq.open().await.create_queue(QUEUE, None, None, None).await.unwrap();
             });
             rsmq
-        }),
+        })
+    };
+    vec![
+        Line::new("apalis-redis", Kind::Rival, |address| Apalis { url: url(address), batch }),
+        rsmq("rsmq_async", false),
+        rsmq("rsmq_async, deleting at once", true),
         Line::new("redis-work-queue", Kind::Rival, |address| Leases { url: url(address) }),
     ]
 }
@@ -47,7 +52,8 @@ impl Apalis {
         let config = config.lock_tasks(false).emit_events(false);
         let client = without_delay(&self.url);
         async move {
-            let connection = ConnectionManager::new(client).await.unwrap();
+            let patient = ConnectionManagerConfig::new().set_response_timeout(Some(TIMEOUT));
+            let connection = ConnectionManager::new_with_config(client, patient).await.unwrap();
             RedisStorage::new(connection).with_config(config)
         }
     }
@@ -88,7 +94,7 @@ impl Roles for Apalis {
                     Ok::<(), std::io::Error>(())
                 }
             };
-            let name = format!("worker {:p}", &*tally);
+            let name = NAMES.fetch_add(1, Ordering::Relaxed).to_string();
             let backend = storage.await.poll_with_interval(WHILE_EMPTY);
             let worker = WorkerBuilder::new(name).backend(backend).build(handler);
             if worker.run_until(over).await.is_err() {
@@ -101,6 +107,8 @@ impl Roles for Apalis {
 struct Rsmqs {
     url: String,
     batch: usize,
+    /// Its documentation deletes one message after the other; its connection could do more.
+    deletes_at_once: bool,
 }
 
 impl Rsmqs {
@@ -130,7 +138,7 @@ impl Roles for Rsmqs {
     }
 
     fn consume(&self, tally: Arc<Tally>) -> Role {
-        let (rsmq, batch) = (self.open(), self.batch);
+        let (rsmq, batch, at_once) = (self.open(), self.batch, self.deletes_at_once);
         Role::task(async move {
             let mut rsmq = rsmq.await;
             while !tally.is_over() {
@@ -141,13 +149,17 @@ impl Roles for Rsmqs {
                 if messages.is_empty() {
                     sleep(WHILE_EMPTY).await;
                 }
-                // Its connection interleaves what is sent at the same time.
-                let handled = messages.into_iter().map(|message| {
+                let mut deletes = Vec::new();
+                for message in messages {
                     tally.handle(&message.message);
                     let mut rsmq = rsmq.clone();
-                    async move { rsmq.delete_message(QUEUE, &message.id).await }
-                });
-                try_join_all(handled.collect::<Vec<_>>()).await.unwrap();
+                    let delete = async move { rsmq.delete_message(QUEUE, &message.id).await };
+                    match at_once {
+                        true => deletes.push(delete),
+                        false => drop(delete.await.unwrap()),
+                    }
+                }
+                try_join_all(deletes).await.unwrap();
             }
         })
     }
@@ -199,11 +211,16 @@ impl Roles for Leases {
 }
 
 async fn multiplexed(client: &redis::Client) -> MultiplexedConnection {
-    let config = AsyncConnectionConfig::new();
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(TIMEOUT));
     client.get_multiplexed_async_connection_with_config(&config).await.unwrap()
 }
+
+/// Every worker of apalis needs another name.
+static NAMES: AtomicUsize = AtomicUsize::new(0);
 
 /// How soon those that do not wait for jobs look again.
 const WHILE_EMPTY: Duration = Duration::from_millis(1);
 const WAIT: Duration = Duration::from_secs(1);
+/// How long each of them waits for a reply.
+const TIMEOUT: Duration = Duration::from_secs(5);
 const LEASE: Duration = Duration::from_secs(30);
