@@ -18,7 +18,7 @@ use line::{Kind, Line, Speed};
 
 fn main() {
     let runtime = Runtime::new().unwrap();
-    let tables: [(&str, fn(&Runtime)); 3] = [("speed", speed), ("curve", curve), ("delay", delay)];
+    let tables: [(&str, Table); 3] = [("speed", speed), ("curve", curve), ("delay", delay)];
     let asked: Vec<_> = std::env::args().collect();
     let is_asked = |name: &str| asked.iter().any(|argument| argument == name);
     let all = !tables.iter().any(|(name, _)| is_asked(name));
@@ -145,6 +145,8 @@ fn table(header: &[String], names: &[&str], columns: &[Vec<String>]) {
     }
     println!();
 }
+
+type Table = fn(&Runtime);
 
 const QUEUE: &str = "jobs";
 const BATCHES: [usize; 3] = [1, 16, 64];
