@@ -39,6 +39,7 @@ bench: server
 	cargo bench --bench bulk
 	cargo bench --package $(PEERS) --bench concurrency
 	cargo bench --package $(PEERS) --bench near_cache
+	cargo bench --package $(PEERS) --bench queue
 	cargo bench --bench memory
 
 # How many keys client-side caches leave stale.
