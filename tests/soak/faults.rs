@@ -82,7 +82,7 @@ struct Storm<'a> {
     repairs: Vec<(Instant, Repair)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 enum Repair {
     Thaw(usize),
     Release(usize),
@@ -99,7 +99,7 @@ impl Storm<'_> {
                 self.crew.replace(worker)?;
                 self.may_repeat(worker);
             }
-            Fault::Freeze => {
+            Fault::Freeze if self.frozen().count() < POSTS.len() / 2 => {
                 self.is_caught(worker);
                 self.crew.workers[worker].signal("STOP")?;
                 self.faults.freezes += 1;
@@ -107,6 +107,7 @@ impl Storm<'_> {
                 let past_its_lease = LEASE * 2 + self.random.milliseconds(0..1000);
                 self.repairs.push((Instant::now() + past_its_lease, Repair::Thaw(worker)));
             }
+            Fault::Freeze => {}
             Fault::Cut => {
                 let bytes = self.random.index(600);
                 self.crew.proxy_of(process).cut_after(bytes, direction);
@@ -160,10 +161,17 @@ impl Storm<'_> {
     fn worker(&mut self) -> usize {
         loop {
             let worker = self.random.index(POSTS.len());
-            if !self.repairs.iter().any(|(_, repair)| *repair == Repair::Thaw(worker)) {
+            if self.frozen().all(|frozen| frozen != worker) {
                 return worker;
             }
         }
+    }
+
+    fn frozen(&self) -> impl Iterator<Item = usize> {
+        self.repairs.iter().filter_map(|(_, repair)| match repair {
+            Repair::Thaw(worker) => Some(*worker),
+            Repair::Release(_) => None,
+        })
     }
 
     /// Waits until a worker is in the middle of a job, and says whether it is.
