@@ -34,6 +34,7 @@ test:
 test-valkey:
 	@scripts/install-valkey.sh $(VALKEY)
 	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" cargo test --all-features
+	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" $(MAKE) short-soak
 
 # Data and events to and from the Python libraries themselves; plain cargo test leaves them out.
 interop: server

@@ -18,14 +18,14 @@ use std::error::Error;
 use std::ffi::OsStr;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use redis_collections::{
     Bincode, Client, Job, LocalServer, QueueSettings, RedisHashDict, Stop, WorkQueue,
 };
@@ -134,11 +134,11 @@ fn lead(options: &Options) -> Outcome<()> {
     println!("{} files in {}", HumanCount(files.len() as u64), options.directory.display());
 
     let started = Instant::now();
-    let mut crew = Crew { url, name, workers: Vec::new(), hired: 0, killed: 0 };
+    let mut crew = Crew { url, name, workers: Vec::new(), hired: 0 };
     (0..options.workers).try_for_each(|_| crew.hire())?;
     run(&queue, &files, &mut crew, options.kill)?;
     let elapsed = started.elapsed();
-    let killed = crew.killed;
+    let killed = crew.hired - options.workers;
     crew.dismiss()?;
     let totals = read_totals(&queue)?;
     let shares: BTreeMap<String, u64> = queue.done.to_map()?.into_iter().collect();
@@ -157,7 +157,9 @@ fn lead(options: &Options) -> Outcome<()> {
 /// Pushes all files and waits until they are done. If it kills, it does so whenever a random part of what
 /// it has pushed is done.
 fn run(queue: &Queue, files: &[PathBuf], crew: &mut Crew, kills: bool) -> Outcome<()> {
-    let bar = progress_bar(files.len())?;
+    let style = "{wide_bar} {pos}/{len} jobs, {per_sec}, {eta} left";
+    let style = ProgressStyle::with_template(style)?;
+    let bar = ProgressBar::new(files.len() as u64).with_style(style);
     let look = |crew: &mut Crew| -> Outcome<usize> {
         crew.check()?;
         let done = queue.results.len()?;
@@ -170,7 +172,9 @@ fn run(queue: &Queue, files: &[PathBuf], crew: &mut Crew, kills: bool) -> Outcom
         pushed += chunk.len();
         if kills {
             let enough = pushed - random(chunk.len()) - 1;
-            while look(crew)? < enough {}
+            while look(crew)? < enough {
+                thread::sleep(Duration::from_millis(1));
+            }
             crew.kill_one()?;
         }
     }
@@ -187,7 +191,6 @@ struct Crew {
     name: String,
     workers: Vec<Child>,
     hired: usize,
-    killed: usize,
 }
 
 impl Crew {
@@ -200,10 +203,9 @@ impl Crew {
     }
 
     fn kill_one(&mut self) -> Outcome<()> {
-        let mut worker = self.workers.swap_remove(random(self.workers.len()));
-        worker.kill()?;
-        worker.wait()?;
-        self.killed += 1;
+        let place = random(self.workers.len());
+        self.workers[place].kill()?;
+        self.workers.swap_remove(place).wait()?;
         self.hire()
     }
 
@@ -227,17 +229,6 @@ impl Crew {
         }
         Ok(())
     }
-}
-
-fn progress_bar(jobs: usize) -> Outcome<ProgressBar> {
-    let bar = ProgressBar::new(jobs as u64);
-    if io::stderr().is_terminal() {
-        let style = "{wide_bar} {pos}/{len} jobs, {per_sec}, {eta} left";
-        bar.set_style(ProgressStyle::with_template(style)?);
-    } else {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    Ok(bar)
 }
 
 /// By extension.

@@ -1,7 +1,7 @@
 //! The server and all processes of a soak.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Display, PathBuf};
 use std::time::Duration;
 use std::{env, io, process};
 
@@ -19,14 +19,16 @@ pub(crate) struct Crew {
     pub(crate) producers: Vec<Process>,
     pub(crate) server: LocalServer,
     mode: Mode,
-    records: Records,
+    /// The directory of what the processes write.
+    records: PathBuf,
     hired: usize,
 }
 
 impl Crew {
     pub(crate) fn gather(mode: Mode, seed: u64) -> Outcome<Self> {
         let server = LocalServer::start_with(&["--appendonly", "yes", "--appendfsync", "always"])?;
-        let records = Records::create()?;
+        let records = env::temp_dir().join(format!("redis-collections-soak-{}", process::id()));
+        fs::create_dir_all(&records)?;
         let (workers, producers) = (Vec::new(), Vec::new());
         let mut crew = Self { workers, producers, server, mode, records, hired: 0 };
         for number in 0..POSTS.len() {
@@ -97,17 +99,21 @@ impl Crew {
 
     /// What all processes have written, also those that were killed.
     pub(crate) fn records(&self) -> io::Result<Vec<PathBuf>> {
-        fs::read_dir(&self.records.directory)?.map(|entry| Ok(entry?.path())).collect()
+        fs::read_dir(&self.records)?.map(|entry| Ok(entry?.path())).collect()
     }
 
-    pub(crate) fn keep_records(&mut self) -> PathBuf {
-        self.records.kept = true;
-        self.records.directory.clone()
+    /// Nobody has to look at them.
+    pub(crate) fn remove_records(&self) -> io::Result<()> {
+        fs::remove_dir_all(&self.records)
+    }
+
+    pub(crate) fn directory(&self) -> Display<'_> {
+        self.records.display()
     }
 
     fn new_record(&mut self, name: &str) -> PathBuf {
         self.hired += 1;
-        self.records.directory.join(format!("{name}-{}", self.hired))
+        self.records.join(format!("{name}-{}", self.hired))
     }
 }
 
@@ -120,28 +126,6 @@ fn stop(processes: &mut [Process]) -> Outcome {
         }
     }
     Ok(())
-}
-
-/// The directory of the records, which is removed if all went well.
-struct Records {
-    directory: PathBuf,
-    kept: bool,
-}
-
-impl Records {
-    fn create() -> io::Result<Self> {
-        let directory = env::temp_dir().join(format!("redis-collections-soak-{}", process::id()));
-        fs::create_dir_all(&directory)?;
-        Ok(Self { directory, kept: false })
-    }
-}
-
-impl Drop for Records {
-    fn drop(&mut self) {
-        if !self.kept {
-            let _ = fs::remove_dir_all(&self.directory);
-        }
-    }
 }
 
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -58,7 +58,7 @@ fn soak(seconds: &str, rest: &[&str]) -> Outcome {
     };
     println!("{mode}, {} s, seed {seed}", time.as_secs());
     let mut crew = Crew::gather(mode, seed)?;
-    println!("{}", crew.server_version()?);
+    println!("{}, records in {}", crew.server_version()?, crew.directory());
     let faults = Faults::inflict(&mut crew, seed, time)?;
     crew.stop_producers()?;
     let drained = crew.drain()?;
@@ -69,9 +69,8 @@ fn soak(seconds: &str, rest: &[&str]) -> Outcome {
     if !drained {
         problems.push("the queue was not drained".into());
     }
-    if problems.is_empty() {
-        return Ok(());
+    if !problems.is_empty() {
+        return Err(problems.join("; ").into());
     }
-    let records = crew.keep_records();
-    Err(format!("{}; see {}", problems.join("; "), records.display()).into())
+    Ok(crew.remove_records()?)
 }
