@@ -4,13 +4,18 @@ VALKEY := target/valkey
 INTEROP := target/interop
 PEERS := redis-collections-peers
 
-.PHONY: help demo test test-valkey interop bench race stampede server fmt lint features unit peers doc examples deny
+SECONDS := 600
+SEED :=
+
+.PHONY: help demo test test-valkey interop soak short-soak bench race stampede server fmt lint features unit peers doc examples deny
 
 help:
-	@echo "make demo | test (server fmt lint features unit peers doc examples) | test-valkey | interop | bench | race | stampede | deny"
+	@echo "make demo | test (server fmt lint features unit short-soak peers doc examples) | test-valkey | interop"
+	@echo "make soak [SECONDS=60] [SEED=7] | bench | race | stampede | deny"
 
 demo: server
 	cargo run --release --quiet --example work_queue
+	cargo run --release --quiet --example work_queue -- --kill
 
 # One after the other, also under make -j: they share one build directory.
 test:
@@ -19,6 +24,7 @@ test:
 	$(MAKE) lint
 	$(MAKE) features
 	$(MAKE) unit
+	$(MAKE) short-soak
 	$(MAKE) peers
 	$(MAKE) doc
 	$(MAKE) examples
@@ -28,11 +34,21 @@ test:
 test-valkey:
 	@scripts/install-valkey.sh $(VALKEY)
 	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" cargo test --all-features
+	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" $(MAKE) short-soak
 
 # Data and events to and from the Python libraries themselves; plain cargo test leaves them out.
 interop: server
 	@scripts/install-interop.sh $(INTEROP)
 	cargo test --all-features --test interop
+
+# A work queue under faults: nothing is lost. Its producers and workers are processes of their own.
+soak: server
+	cargo test --all-features --test soak -- $(SECONDS) $(SEED)
+
+# The same in short, and with workers that pop, which must lose jobs.
+short-soak: server
+	cargo test --all-features --test soak -- 15
+	cargo test --all-features --test soak -- 3 --plain
 
 bench: server
 	cargo bench --package $(PEERS) --bench overhead
@@ -59,7 +75,7 @@ fmt:
 
 lint:
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
-	cargo clippy --test interop --all-features -- -D warnings
+	cargo clippy --test interop --test soak --all-features -- -D warnings
 
 features:
 	cargo clippy --no-default-features --lib -- -D warnings
@@ -82,6 +98,7 @@ doc:
 # cargo test has built them in the same profile.
 examples: server
 	cargo run --quiet --all-features --example work_queue -- src
+	cargo run --quiet --all-features --example work_queue -- src --workers 3 --kill
 	cargo run --quiet --all-features --example many_dicts
 	cargo run --quiet --all-features --example shared_state
 	cargo run --quiet --all-features --example feature_flags -- 2 1

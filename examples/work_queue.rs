@@ -1,11 +1,12 @@
-//! A list as a work queue between processes.
+//! A work queue between processes.
 //!
-//! One process pushes the path of every file under a directory; workers, each a process of its own,
-//! take them with a blocking pop, read the files, and add up lines, words and bytes by file extension
-//! in a hash that all share. At the end the totals must equal a count made by one process.
+//! One process pushes the path of every file under a directory; workers, each a process of its own, take
+//! them, read the files, and write lines, words and bytes of each into a hash that all share. At the end
+//! the totals by file extension must equal a count made by one process, also if workers are killed at
+//! random while they work: some files are then counted twice, and none is lost.
 //!
 //! ```sh
-//! cargo run --release --example work_queue -- [DIRECTORY] [--workers N]
+//! cargo run --release --example work_queue -- [DIRECTORY] [--workers N] [--kill]
 //! ```
 //!
 //! The directory is the sources of this crate's dependencies if none is given. With `REDIS_URL` set
@@ -16,39 +17,29 @@ use std::env;
 use std::error::Error;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, IsTerminal};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use redis_collections::{Client, LocalServer, RedisHashDict, RedisList};
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use redis_collections::{
+    Bincode, Client, Job, LocalServer, QueueSettings, RedisHashDict, Stop, WorkQueue,
+};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// Files, lines, words and bytes of the files with one extension.
 type Counts = [u64; 4];
 
-const COUNTED: [&str; 4] = ["files", "lines", "words", "bytes"];
-
-/// How long a worker waits for a job before it concludes that nobody feeds the queue any more.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["worker", url, queue, number] => work(url, queue, number),
-        [] => sources().and_then(|directory| lead(&directory, workers(None)?)),
-        [directory] => workers(None).and_then(|workers| lead(directory.as_ref(), workers)),
-        ["--workers", number] => {
-            sources().and_then(|directory| lead(&directory, workers(Some(number))?))
-        }
-        [directory, "--workers", number] => {
-            workers(Some(number)).and_then(|workers| lead(directory.as_ref(), workers))
-        }
-        _ => Err("usage: work_queue [DIRECTORY] [--workers N]".into()),
+        ref options => Options::parse(options).and_then(|options| lead(&options)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -59,161 +50,220 @@ fn main() -> ExitCode {
     }
 }
 
+struct Options {
+    directory: PathBuf,
+    workers: usize,
+    kill: bool,
+}
+
+impl Options {
+    fn parse(mut options: &[&str]) -> Outcome<Self> {
+        let (mut directory, mut kill) = (None, false);
+        let mut workers = thread::available_parallelism()?.get();
+        while let [option, ref rest @ ..] = *options {
+            options = rest;
+            match (option, rest) {
+                ("--kill", _) => kill = true,
+                ("--workers", [number, rest @ ..]) => {
+                    workers = number.parse().ok().filter(|workers| *workers > 0).ok_or(USAGE)?;
+                    options = rest;
+                }
+                _ if option.starts_with('-') || directory.is_some() => return Err(USAGE.into()),
+                _ => directory = Some(option.into()),
+            }
+        }
+        Ok(Self { directory: directory.map_or_else(sources, Ok)?, workers, kill })
+    }
+}
+
 /// What all processes share.
 struct Queue {
-    /// Paths; an empty one tells a worker to stop.
-    jobs: RedisList<Vec<u8>>,
-    /// `rs lines` and the like.
-    totals: RedisHashDict<String, u64>,
+    /// Paths.
+    jobs: WorkQueue<Vec<u8>>,
+    /// What is in each file. Counting one once more changes nothing.
+    results: RedisHashDict<Vec<u8>, Bincode<Counts>>,
     /// How many jobs each worker has done.
     done: RedisHashDict<String, u64>,
 }
 
 impl Queue {
     fn new(client: &Client, name: &str) -> Self {
+        let settings = QueueSettings::new().lease(Duration::from_secs(1)).max_deliveries(100);
         Self {
-            jobs: RedisList::new(client, format!("{name}:jobs")),
-            totals: RedisHashDict::new(client, format!("{name}:totals")),
+            jobs: WorkQueue::new(client, format!("{name}:jobs")).with(settings),
+            results: RedisHashDict::new(client, format!("{name}:results")),
             done: RedisHashDict::new(client, format!("{name}:done")),
         }
     }
-
-    fn clear(&self) -> redis_collections::Result<()> {
-        self.jobs.clear().and(self.totals.clear()).and(self.done.clear()).map(drop)
-    }
 }
 
-/// A worker: takes jobs until it is told to stop.
+/// A worker: does jobs until its input ends.
 fn work(url: &str, name: &str, number: &str) -> Outcome<()> {
     let client = Client::builder(url).name(format!("{name}:{number}")).build()?;
-    let queue = Queue::new(&client, name);
-    let (totals, done) = (queue.totals.deferred(), queue.done.deferred());
-    loop {
-        let path = queue.jobs.wait_pop_front(PATIENCE)?.ok_or("no job came")?;
-        if path.is_empty() {
-            return Ok(());
+    let Queue { jobs, results, done } = Queue::new(&client, name);
+    let (results, done, number) = (results.deferred(), done.deferred(), number.to_owned());
+    let worker = jobs.worker(move |path: Job<Vec<u8>>| {
+        let counts = count(Path::new(OsStr::from_bytes(&path)));
+        client.transaction((results.insert(&path, &counts), done.increment(&number, 1))).map(drop)
+    });
+    let stop = Stop::new();
+    thread::spawn({
+        let stop = stop.clone();
+        move || {
+            let _ = io::stdin().read_to_end(&mut Vec::new());
+            stop.stop();
         }
-        let (extension, counts) = count(Path::new(OsStr::from_bytes(&path)));
-        let add = |place: usize| {
-            totals.increment(&format!("{extension} {}", COUNTED[place]), counts[place] as i64)
-        };
-        client.transaction((add(0), add(1), add(2), add(3), done.increment(number, 1)))?;
-    }
-}
-
-/// The leader: feeds the queue, watches it, and checks the result.
-fn lead(directory: &Path, workers: usize) -> Outcome<()> {
-    let server = env::var("REDIS_URL").is_err().then(LocalServer::start).transpose()?;
-    let url =
-        server.as_ref().map_or_else(|| env::var("REDIS_URL"), |server| Ok(server.url().into()))?;
-    let client = Client::open(&url)?;
-    let name = format!("work_queue:{}", std::process::id());
-    let queue = Queue::new(&client, &name);
-
-    let mut files = Vec::new();
-    list_files(directory, &mut files)?;
-    if files.is_empty() {
-        return Err(format!("there is no file in {}", directory.display()).into());
-    }
-    println!("{} files in {}", HumanCount(files.len() as u64), directory.display());
-
-    let started = Instant::now();
-    let program = env::current_exe()?;
-    let worker = |number: usize| {
-        let number = number.to_string();
-        Command::new(&program).args(["worker", &url, &name, &number]).spawn()
-    };
-    let mut children = (1..=workers).map(worker).collect::<io::Result<Vec<_>>>()?;
-    let outcome =
-        feed(&queue, &files, workers).and_then(|()| watch(&queue, &mut children, files.len()));
-    if outcome.is_err() {
-        children.iter_mut().for_each(|child| drop(child.kill()));
-    }
-    for mut child in children {
-        let status = child.wait()?;
-        if !status.success() && outcome.is_ok() {
-            return Err(format!("a worker ended with {status}").into());
-        }
-    }
-    let elapsed = started.elapsed();
-    let totals = outcome.and_then(|()| read_totals(&queue));
-    let shares: BTreeMap<String, u64> = queue.done.to_map()?.into_iter().collect();
-    queue.clear()?;
-    let totals = totals?;
-
-    print_table(&totals);
-    let pace = files.len() as f64 / elapsed.as_secs_f64();
-    println!("{pace:.0} jobs/s with {workers} worker processes, which did {shares:?}");
-    check(&totals, &files)
-}
-
-fn feed(queue: &Queue, files: &[PathBuf], workers: usize) -> Outcome<()> {
-    for chunk in files.chunks(1000) {
-        queue.jobs.push_many(chunk.iter().map(|path| path.as_os_str().as_bytes()))?;
-    }
-    queue.jobs.push_many(vec![&b""[..]; workers])?;
+    });
+    worker.batch(16).run(&stop)?;
     Ok(())
 }
 
-/// Shows the progress until all jobs are done.
-fn watch(queue: &Queue, children: &mut [Child], jobs: usize) -> Outcome<()> {
-    let bar = ProgressBar::new(jobs as u64);
-    if io::stderr().is_terminal() {
-        let style = "{wide_bar} {pos}/{len} jobs, {per_sec}, {eta} left";
-        bar.set_style(ProgressStyle::with_template(style)?);
-    } else {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
+/// The leader: feeds the queue, watches it, and checks the result.
+fn lead(options: &Options) -> Outcome<()> {
+    let server = env::var("REDIS_URL").is_err().then(LocalServer::start).transpose()?;
+    let url =
+        server.as_ref().map_or_else(|| env::var("REDIS_URL"), |server| Ok(server.url().into()))?;
+    let name = format!("work_queue:{}", std::process::id());
+    let queue = Queue::new(&Client::open(&url)?, &name);
+
+    let mut files = Vec::new();
+    list_files(&options.directory, &mut files)?;
+    if files.is_empty() {
+        return Err(format!("there is no file in {}", options.directory.display()).into());
     }
-    loop {
-        let done: u64 = queue.done.values().sum::<redis_collections::Result<u64>>()?;
-        bar.set_position(done);
-        if done >= jobs as u64 {
-            bar.finish();
-            return Ok(());
+    println!("{} files in {}", HumanCount(files.len() as u64), options.directory.display());
+
+    let started = Instant::now();
+    let mut crew = Crew { url, name, workers: Vec::new(), hired: 0 };
+    (0..options.workers).try_for_each(|_| crew.hire())?;
+    run(&queue, &files, &mut crew, options.kill)?;
+    let elapsed = started.elapsed();
+    let killed = crew.hired - options.workers;
+    crew.dismiss()?;
+    let totals = read_totals(&queue)?;
+    let shares: BTreeMap<String, u64> = queue.done.to_map()?.into_iter().collect();
+    queue.results.clear().and(queue.done.clear())?;
+
+    print_table(&totals);
+    let pace = files.len() as f64 / elapsed.as_secs_f64();
+    println!("{pace:.0} jobs/s with {} worker processes, which did {shares:?}", options.workers);
+    if options.kill {
+        let twice = shares.values().sum::<u64>() - files.len() as u64;
+        println!("{killed} workers were killed, and {twice} jobs done once more.");
+    }
+    check(&totals, &files)
+}
+
+/// Pushes all files and waits until they are done. If it kills, it does so whenever a random part of what
+/// it has pushed is done.
+fn run(queue: &Queue, files: &[PathBuf], crew: &mut Crew, kills: bool) -> Outcome<()> {
+    let style = "{wide_bar} {pos}/{len} jobs, {per_sec}, {eta} left";
+    let style = ProgressStyle::with_template(style)?;
+    let bar = ProgressBar::new(files.len() as u64).with_style(style);
+    let look = |crew: &mut Crew| -> Outcome<usize> {
+        crew.check()?;
+        let done = queue.results.len()?;
+        bar.set_position(done as u64);
+        Ok(done)
+    };
+    let mut pushed = 0;
+    for chunk in files.chunks(if kills { files.len().div_ceil(KILLS) } else { files.len() }) {
+        queue.jobs.push_many(chunk.iter().map(|path| path.as_os_str().as_bytes()))?;
+        pushed += chunk.len();
+        if kills {
+            let enough = pushed - random(chunk.len()) - 1;
+            while look(crew)? < enough {
+                thread::sleep(Duration::from_millis(1));
+            }
+            crew.kill_one()?;
         }
-        for child in children.iter_mut() {
-            if let Some(status) = child.try_wait()?.filter(|status| !status.success()) {
+    }
+    while !queue.jobs.drain(BETWEEN_LOOKS)? {
+        look(crew)?;
+    }
+    bar.finish();
+    Ok(())
+}
+
+/// The worker processes, which stop when their input ends.
+struct Crew {
+    url: String,
+    name: String,
+    workers: Vec<Child>,
+    hired: usize,
+}
+
+impl Crew {
+    fn hire(&mut self) -> Outcome<()> {
+        self.hired += 1;
+        let mut worker = Command::new(env::current_exe()?);
+        worker.args(["worker", &self.url, &self.name, &self.hired.to_string()]);
+        self.workers.push(worker.stdin(Stdio::piped()).spawn()?);
+        Ok(())
+    }
+
+    fn kill_one(&mut self) -> Outcome<()> {
+        let place = random(self.workers.len());
+        self.workers[place].kill()?;
+        self.workers.swap_remove(place).wait()?;
+        self.hire()
+    }
+
+    /// That all are alive.
+    fn check(&mut self) -> Outcome<()> {
+        for worker in &mut self.workers {
+            if let Some(status) = worker.try_wait()? {
                 return Err(format!("a worker ended early with {status}").into());
             }
         }
-        thread::sleep(Duration::from_millis(50));
+        Ok(())
+    }
+
+    fn dismiss(self) -> Outcome<()> {
+        for mut worker in self.workers {
+            // This ends its input.
+            let status = worker.wait()?;
+            if !status.success() {
+                return Err(format!("a worker ended with {status}").into());
+            }
+        }
+        Ok(())
     }
 }
 
+/// By extension.
 fn read_totals(queue: &Queue) -> Outcome<BTreeMap<String, Counts>> {
+    let results = queue.results.to_map()?;
+    let paths = results.iter().map(|(path, counts)| (OsStr::from_bytes(path).as_ref(), *counts));
+    Ok(add_up(paths))
+}
+
+fn add_up<'a>(files: impl Iterator<Item = (&'a Path, Counts)>) -> BTreeMap<String, Counts> {
     let mut totals: BTreeMap<String, Counts> = BTreeMap::new();
-    for entry in queue.totals.iter() {
-        let (field, sum) = entry?;
-        let (extension, counted) = field.rsplit_once(' ').ok_or("a field without a space")?;
-        let place = COUNTED.iter().position(|other| *other == counted).ok_or("an unknown field")?;
-        totals.entry(extension.to_owned()).or_default()[place] = sum;
+    for (path, counts) in files {
+        let extension = path.extension().unwrap_or(OsStr::new("(none)")).to_string_lossy();
+        let sums = totals.entry(extension.into_owned()).or_default();
+        sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
     }
-    Ok(totals)
+    totals
 }
 
 /// Compares the totals with a count of the same files made here.
 fn check(totals: &BTreeMap<String, Counts>, files: &[PathBuf]) -> Outcome<()> {
-    let mut expected: BTreeMap<String, Counts> = BTreeMap::new();
-    for path in files {
-        let (extension, counts) = count(path);
-        let sums = expected.entry(extension).or_default();
-        sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
-    }
-    if *totals != expected {
+    if *totals != add_up(files.iter().map(|path| (path.as_path(), count(path)))) {
         return Err("the totals differ from a count made in one process".into());
     }
     println!("The totals equal a count made in one process.");
     Ok(())
 }
 
-/// The extension of a file and what is in it. A file that cannot be read counts as a file.
-fn count(path: &Path) -> (String, Counts) {
-    let extension = path.extension().unwrap_or(OsStr::new("(none)")).to_string_lossy().into_owned();
+/// What is in a file. One that cannot be read counts as a file.
+fn count(path: &Path) -> Counts {
     let content = fs::read(path).unwrap_or_default();
     let lines = content.iter().filter(|byte| **byte == b'\n').count() as u64;
     let words =
         content.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count() as u64;
-    (extension, [1, lines, words, content.len() as u64])
+    [1, lines, words, content.len() as u64]
 }
 
 fn print_table(totals: &BTreeMap<String, Counts>) {
@@ -265,12 +315,10 @@ fn sources() -> Outcome<PathBuf> {
     Ok(cargo.ok_or("neither CARGO_HOME nor HOME is set")?.join("registry/src"))
 }
 
-fn workers(number: Option<&str>) -> Outcome<usize> {
-    match number {
-        Some(number) => match number.parse() {
-            Ok(0) | Err(_) => Err(format!("{number} is no number of workers").into()),
-            Ok(number) => Ok(number),
-        },
-        None => Ok(thread::available_parallelism()?.get()),
-    }
+fn random(end: usize) -> usize {
+    (RandomState::new().hash_one(0) % end as u64) as usize
 }
+
+const USAGE: &str = "usage: work_queue [DIRECTORY] [--workers N] [--kill]";
+const KILLS: usize = 10;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);

@@ -1,0 +1,130 @@
+//! What became of the jobs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use redis_collections::{Client, QueueStats};
+
+use super::crew::Crew;
+use super::faults::Faults;
+use super::records::{Event, read};
+use super::support::servers::{Outcome, query};
+use super::terms::{MAX_DELIVERIES, Mode, QUEUE, Work, queue};
+
+pub(crate) struct Report {
+    faults: Faults,
+    /// How often each event was noted for each job.
+    events: BTreeMap<(Event, String), usize>,
+    /// Jobs in the dead list, and how often they were delivered.
+    dead: Vec<(String, u32)>,
+    stats: QueueStats,
+    /// Keys that nobody owns and that do not expire.
+    left: Vec<String>,
+}
+
+impl Report {
+    pub(crate) fn of(crew: &Crew, faults: Faults) -> Outcome<Self> {
+        let mut events = BTreeMap::new();
+        for path in crew.records()? {
+            for (event, job) in read(&path)? {
+                *events.entry((event, job)).or_default() += 1;
+            }
+        }
+        let url = crew.server.url();
+        let queue = queue(&Client::open(url)?);
+        let dead = queue.dead().list(usize::MAX)?.into_iter();
+        let dead = dead.map(|dead| Ok((dead.value?, dead.attempts)));
+        let dead = dead.collect::<Result<Vec<_>, redis_collections::Undecodable>>()?;
+        let owned = [format!("{QUEUE}:dead"), format!("{QUEUE}:counts")];
+        let mut left = crew.keys("*")?;
+        left.retain(|key| !owned.contains(key));
+        left.retain(|key| !matches!(query(url, &format!("PTTL {key}")), Ok(0_i64..)));
+        Ok(Self { faults, events, dead, stats: queue.stats()?, left })
+    }
+
+    pub(crate) fn problems(&self, mode: Mode) -> Vec<String> {
+        let known = self.jobs(Event::Sent);
+        let unknown = [Event::Begun, Event::Done].iter().flat_map(|event| self.jobs(*event));
+        let unknown: Vec<_> = unknown.filter(|job| !known.contains(job)).collect();
+        let lost = self.lost();
+        let mut problems = Vec::new();
+        let mut claim = |holds: bool, problem: String| {
+            if !holds {
+                problems.push(problem);
+            }
+        };
+        claim(unknown.is_empty(), format!("unknown: {unknown:?}"));
+        if mode == Mode::Plain {
+            let (hit, lost) = (self.faults.kills_in_the_middle, lost.len());
+            claim(hit > 0 && lost >= hit, format!("{lost} were lost by {hit} kills"));
+            return problems;
+        }
+        claim(lost.is_empty(), format!("lost: {lost:?}"));
+        let (duplicates, bound) = (self.duplicates(), self.faults.bound);
+        claim(duplicates <= bound, format!("{duplicates} duplicates are more than {bound}"));
+        let dead: BTreeSet<_> = self.dead.iter().map(|(job, _)| job.as_str()).collect();
+        claim(dead.len() == self.dead.len(), format!("buried twice: {:?}", self.dead));
+        let rightly = |(job, attempts): &(String, u32)| {
+            Work::of(job) == Work::Poison
+                && known.contains(job.as_str())
+                && *attempts == MAX_DELIVERIES
+        };
+        let wrongly: Vec<_> = self.dead.iter().filter(|dead| !rightly(dead)).collect();
+        claim(wrongly.is_empty(), format!("wrongly buried: {wrongly:?}"));
+        // Only the holder of a job can acknowledge it, and only once.
+        let (done, heard) = (self.jobs(Event::Done).len() as u64, self.stats.done);
+        claim(done == heard, format!("{done} were done, {heard} acknowledged"));
+        let buried = self.stats.buried;
+        claim(buried == dead.len() as u64, format!("{buried} were buried, {} are", dead.len()));
+        let late = self.jobs(Event::Late).len();
+        let frozen = self.faults.freezes_in_the_middle;
+        claim(late >= frozen.min(1), format!("{frozen} were frozen, and nobody came too late"));
+        let stats = &self.stats;
+        let rest = stats.pending + stats.in_flight + stats.delayed + stats.consumers;
+        claim(rest == 0, format!("{stats:?}"));
+        claim(self.left.is_empty(), format!("keys are left: {:?}", self.left));
+        problems
+    }
+
+    fn jobs(&self, event: Event) -> BTreeSet<&str> {
+        let noted = self.events.keys().filter(|(other, _)| *other == event);
+        noted.map(|(_, job)| job.as_str()).collect()
+    }
+
+    /// Confirmed jobs that nobody has done, or, if they are poison, nobody has buried.
+    fn lost(&self) -> Vec<&str> {
+        let (done, mut lost) = (self.jobs(Event::Done), self.jobs(Event::Confirmed));
+        let is_dead = |job: &str| self.dead.iter().any(|(dead, _)| dead == job);
+        lost.retain(|job| match Work::of(job) {
+            Work::Poison => !is_dead(job),
+            _ => !done.contains(job),
+        });
+        lost.into_iter().collect()
+    }
+
+    fn duplicates(&self) -> usize {
+        let done = self.events.iter().filter(|((event, _), _)| *event == Event::Done);
+        done.map(|(_, times)| times - 1).sum()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Faults { kills, freezes, cuts, half_open, flushes, server_kills, bound, .. } =
+            self.faults;
+        writeln!(
+            f,
+            "{kills} kills, {freezes} freezes, {cuts} cuts, {half_open} half-open, \
+            {flushes} script flushes, {server_kills} server kills"
+        )?;
+        let (confirmed, done) = (self.jobs(Event::Confirmed).len(), self.jobs(Event::Done).len());
+        let (lost, duplicates, late) =
+            (self.lost().len(), self.duplicates(), self.jobs(Event::Late).len());
+        let (dead, left) = (self.dead.len(), self.left.len());
+        write!(
+            f,
+            "{confirmed} confirmed, {done} done, {lost} lost, {duplicates} duplicates (bound {bound}), \
+            {late} too late, {dead} dead, {left} keys left"
+        )
+    }
+}

@@ -1,0 +1,191 @@
+//! What is done to the processes and their server, in an order that the seed says.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::crew::Crew;
+use super::random::Random;
+use super::records::is_in_the_middle;
+use super::support::proxy::Direction;
+use super::support::servers::{Outcome, query};
+use super::support::within;
+use super::terms::{LEASE, POSTS, PRODUCERS};
+
+/// How many there were.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    pub(crate) kills: usize,
+    /// Those of them in the middle of a job.
+    pub(crate) kills_in_the_middle: usize,
+    pub(crate) freezes: usize,
+    pub(crate) freezes_in_the_middle: usize,
+    pub(crate) cuts: usize,
+    pub(crate) half_open: usize,
+    pub(crate) flushes: usize,
+    pub(crate) server_kills: usize,
+    /// How many jobs may have been done once more than needed: for each fault what the workers that it
+    /// hit may have done without the server having heard of it, so at most
+    /// `(kills + freezes + cuts + half-open + server kills × workers) × batch`.
+    pub(crate) bound: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Kill,
+    Freeze,
+    Cut,
+    HalfOpen,
+    Flush,
+    ServerKill,
+}
+
+/// Each of them once; afterwards those that take little time more often.
+const FIRST: [Fault; 6] =
+    [Fault::Kill, Fault::Freeze, Fault::Cut, Fault::HalfOpen, Fault::Flush, Fault::ServerKill];
+const LATER: [Fault; 12] = [
+    Fault::Kill,
+    Fault::Kill,
+    Fault::Kill,
+    Fault::Freeze,
+    Fault::Freeze,
+    Fault::Cut,
+    Fault::Cut,
+    Fault::Cut,
+    Fault::HalfOpen,
+    Fault::HalfOpen,
+    Fault::Flush,
+    Fault::ServerKill,
+];
+
+impl Faults {
+    pub(crate) fn inflict(crew: &mut Crew, seed: u64, time: Duration) -> Outcome<Self> {
+        let end = Instant::now() + time;
+        let (random, faults) = (Random::new(seed), Self::default());
+        let mut storm = Storm { crew, random, faults, repairs: Vec::new() };
+        let mut first = FIRST.to_vec();
+        storm.random.shuffle(&mut first);
+        while Instant::now() < end || !first.is_empty() {
+            let later = LATER[storm.random.index(LATER.len())];
+            storm.inflict(first.pop().unwrap_or(later))?;
+            thread::sleep(storm.random.milliseconds(20..400));
+            storm.repair(Instant::now())?;
+            storm.crew.check()?;
+        }
+        while let Some((time, _)) = storm.repairs.first() {
+            thread::sleep(time.saturating_duration_since(Instant::now()));
+            storm.repair(Instant::now())?;
+        }
+        Ok(storm.faults)
+    }
+}
+
+struct Storm<'a> {
+    crew: &'a mut Crew,
+    random: Random,
+    faults: Faults,
+    repairs: Vec<(Instant, Repair)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Repair {
+    Thaw(usize),
+    Release(usize),
+}
+
+impl Storm<'_> {
+    fn inflict(&mut self, fault: Fault) -> Outcome {
+        let (worker, process) = (self.worker(), self.random.index(POSTS.len() + PRODUCERS));
+        let direction = [Direction::Requests, Direction::Replies][self.random.index(2)];
+        match fault {
+            Fault::Kill => {
+                self.faults.kills += 1;
+                self.faults.kills_in_the_middle += usize::from(self.is_caught(worker));
+                self.crew.replace(worker)?;
+                self.may_repeat(worker);
+            }
+            Fault::Freeze if self.frozen().count() < POSTS.len() / 2 => {
+                self.faults.freezes_in_the_middle += usize::from(self.is_caught(worker));
+                self.crew.workers[worker].signal("STOP")?;
+                self.faults.freezes += 1;
+                self.may_repeat(worker);
+                let past_its_lease = LEASE * 2 + self.random.milliseconds(0..1000);
+                self.repairs.push((Instant::now() + past_its_lease, Repair::Thaw(worker)));
+            }
+            Fault::Freeze => {}
+            Fault::Cut => {
+                let bytes = self.random.index(600);
+                self.crew.proxy_of(process).cut_after(bytes, direction);
+                self.faults.cuts += 1;
+                self.may_repeat(process);
+            }
+            Fault::HalfOpen => {
+                self.crew.proxy_of(process).hold(direction);
+                self.faults.half_open += 1;
+                self.may_repeat(process);
+                let time = self.random.milliseconds(200..3000);
+                self.repairs.push((Instant::now() + time, Repair::Release(process)));
+            }
+            Fault::Flush => {
+                query::<()>(self.crew.server.url(), "SCRIPT FLUSH")?;
+                self.faults.flushes += 1;
+            }
+            Fault::ServerKill => {
+                self.crew.server.stop()?;
+                thread::sleep(self.random.milliseconds(1..400));
+                self.crew.server.restart()?;
+                self.faults.server_kills += 1;
+                (0..POSTS.len()).for_each(|worker| self.may_repeat(worker));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the faults that last until now.
+    fn repair(&mut self, now: Instant) -> Outcome {
+        let (due, others) = self.repairs.drain(..).partition(|(time, _)| *time <= now);
+        self.repairs = others;
+        let due: Vec<(Instant, Repair)> = due;
+        for (_, repair) in due {
+            match repair {
+                Repair::Thaw(worker) => self.crew.workers[worker].signal("CONT")?,
+                Repair::Release(process) => {
+                    let proxy = self.crew.proxy_of(process);
+                    // What was held comes late, or never.
+                    if self.random.index(2) == 0 {
+                        proxy.kill();
+                    }
+                    proxy.release();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One that is not frozen.
+    fn worker(&mut self) -> usize {
+        loop {
+            let worker = self.random.index(POSTS.len());
+            if self.frozen().all(|frozen| frozen != worker) {
+                return worker;
+            }
+        }
+    }
+
+    fn frozen(&self) -> impl Iterator<Item = usize> {
+        self.repairs.iter().filter_map(|(_, repair)| match repair {
+            Repair::Thaw(worker) => Some(*worker),
+            Repair::Release(_) => None,
+        })
+    }
+
+    /// Waits until a worker is in the middle of a job, and says whether it is.
+    fn is_caught(&self, worker: usize) -> bool {
+        within(FOR_A_SLOW_JOB, || is_in_the_middle(&self.crew.workers[worker].record))
+    }
+
+    fn may_repeat(&mut self, process: usize) {
+        self.faults.bound += POSTS.get(process).map_or(0, |post| post.most_unheard());
+    }
+}
+
+const FOR_A_SLOW_JOB: Duration = Duration::from_secs(5);
