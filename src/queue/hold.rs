@@ -40,7 +40,8 @@ pub(super) struct Stepped {
 
 impl Hold {
     pub(super) fn new(keys: Arc<Keys>, settings: QueueSettings, keeper: Arc<Keeper>) -> Self {
-        let (ledger, left) = (Mutex::new(Ledger::new(Ids::new(), Instant::now())), Signal::default());
+        let (ledger, left) =
+            (Mutex::new(Ledger::new(Ids::new(), Instant::now())), Signal::default());
         Self { keys, settings, keeper, ledger, left }
     }
 

@@ -13,8 +13,8 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
-pub(super) use self::jobs::{Fate, Settlement};
 use self::jobs::Jobs;
+pub(super) use self::jobs::{Fate, Settlement};
 use super::keys::{ConsumerId, Ids};
 use crate::breaches::Breaches;
 
@@ -277,7 +277,10 @@ impl Ledger {
     /// The server does not know the consumer any more: others have got its jobs. If it is in doubt, that
     /// may be for its adoption.
     pub(super) fn lost(&mut self, consumer: &ConsumerId) {
-        if *consumer == self.consumer && !self.in_doubt && !self.breaches.has(Breach::GoesOnWhenLost) {
+        if *consumer == self.consumer
+            && !self.in_doubt
+            && !self.breaches.has(Breach::GoesOnWhenLost)
+        {
             self.orphaned.push(self.consumer.clone());
             self.leave_behind();
         }

@@ -66,7 +66,10 @@ fn what_is_done_is_trimmed_with_the_next_claim() {
     both.claim(&["a", "b", "c"]);
     let jobs = both.take_all();
     assert_eq!(names(&jobs), ["a", "b", "c"]);
-    assert!(both.ledger.jobs.decide(0, Fate::Done, Instant::now()) && both.ledger.jobs.decide(2, Fate::Done, Instant::now()));
+    assert!(
+        both.ledger.jobs.decide(0, Fate::Done, Instant::now())
+            && both.ledger.jobs.decide(2, Fate::Done, Instant::now())
+    );
     assert!(!both.ledger.jobs.decide(0, Fate::Back, Instant::now()), "it is done");
     both.claim(&["d"]);
     assert_eq!(both.list, [b"b", b"d"], "settled before it or after it");
@@ -135,7 +138,9 @@ fn a_step_settles_a_thousand_jobs_one_by_one() {
         let mut both = Both::new();
         both.claim(&["x"; 2500]);
         let jobs = both.take_all();
-        jobs.iter().for_each(|(number, _)| assert!(both.ledger.jobs.decide(*number, fate.clone(), Instant::now())));
+        jobs.iter().for_each(|(number, _)| {
+            assert!(both.ledger.jobs.decide(*number, fate.clone(), Instant::now()))
+        });
         for left in if fate == Fate::Done { [0, 0, 0] } else { [1500, 500, 0] } {
             both.claim(&[]);
             assert_eq!(both.numbers(), (left, left));

@@ -40,6 +40,11 @@ impl Program {
         self.ledger.settle_now().ok().map(Request::Step)
     }
 
+    /// A claim, as long as it wants any jobs.
+    pub(super) fn go_on(&mut self) -> Option<Request> {
+        if self.ledger.jobs.is_closing() { self.settle() } else { self.claim() }
+    }
+
     pub(super) fn adopt(&mut self) -> Option<Request> {
         self.ledger.adopt().ok().map(Request::Adopt)
     }

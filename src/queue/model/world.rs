@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stateright::{Model, Property};
 
+use super::Setting;
 use super::program::Program;
 use super::server::{Reply, Request, Server};
-use super::Setting;
 use crate::queue::keys::ConsumerId;
 use crate::queue::ledger::{Fate, tombstone};
 
@@ -98,6 +98,9 @@ impl Model for Setting {
             Property::always("no job is two", |_, world: &World| world.has_each_once()),
             Property::always("a job has one holder", |_, world: &World| world.holds_apart()),
             Property::always("a ledger is as the list", |_, world: &World| world.agrees()),
+            Property::always("no lease is lost early", |setting: &Setting, world: &World| {
+                world.left.expiries < setting.expiries || !world.has_lost()
+            }),
             Property::always("every job comes to its end", |_, world: &World| world.ends()),
             Property::sometimes("all is done", |_, world: &World| {
                 world.handled.len() == usize::from(world.left.jobs)
@@ -131,6 +134,12 @@ impl World {
 
     fn names(&self) -> impl Iterator<Item = u8> {
         (0..self.left.jobs).map(|job| b'a' + job)
+    }
+
+    fn has_lost(&self) -> bool {
+        let ledgers = self.programs.iter().flatten().map(|program| &program.ledger);
+        let mut going_on = ledgers.filter(|ledger| !ledger.jobs.is_closing());
+        going_on.any(|ledger| ledger.jobs.has_lost(0))
     }
 
     /// Whether nothing is there twice, and nothing that nobody has pushed.
@@ -181,8 +190,10 @@ impl World {
             };
             let none = Default::default();
             let list = self.server.lists.get(id).unwrap_or(&none);
-            list.iter().map(Some).eq(program.list())
+            let tombstone = tombstone(id);
+            let mut both = list.iter().zip(program.list());
+            list.len() == ledger.jobs.len()
+                && both.all(|(item, own)| *item == tombstone || Some(item) == own)
         })
     }
 }
-

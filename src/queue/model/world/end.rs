@@ -23,7 +23,7 @@ impl World {
 
     /// A program does what it has to do, in the order of `hold.rs`.
     fn go_on(&mut self, by: usize) {
-        for begin in [Program::adopt, Program::claim, Program::leave] {
+        for begin in [Program::adopt, Program::go_on, Program::leave] {
             let Some(program) = &mut self.programs[by] else { return };
             if let Some(request) = begin(program) {
                 self.converse(by, request);

@@ -39,7 +39,8 @@ impl World {
 
     fn happenings_of(&self, place: usize, program: &Program, actions: &mut Vec<Action>) {
         let left = &self.left;
-        let may = |begin: fn(&mut Program) -> Option<Request>| begin(&mut program.clone()).is_some();
+        let may =
+            |begin: fn(&mut Program) -> Option<Request>| begin(&mut program.clone()).is_some();
         let server = &self.server;
         let Program { ledger, .. } = program;
         let has_jobs = !(server.queue.is_empty() && server.delayed.is_empty());
