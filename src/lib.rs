@@ -39,6 +39,8 @@
 //! | [`RedisList`] | one list | `VecDeque`, a queue |
 //! | [`RedisSet`] | one set | `HashSet` |
 //!
+//! A [`WorkQueue`] is a list whose jobs are kept until they are done.
+//!
 //! # Behaviour
 //!
 //! Every method says which command it sends and what that costs. A single operation is one atomic

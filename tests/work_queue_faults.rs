@@ -122,7 +122,7 @@ async fn cut<C: Kind>(name: &str, direction: Direction, step: usize) {
 
 async fn a_wait_that_hangs_holds_no_job_back<C: Kind>() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
-    let builder = C::builder(&proxy.url()).response_timeout(Duration::from_millis(300));
+    let builder = C::builder(&proxy.url()).response_timeout(Duration::from_millis(500));
     let client = C::build(builder).await.unwrap();
     let queue = queue(&client, "hangs");
     let name = format!("{}-hangs", std::any::type_name::<C>());
@@ -132,7 +132,7 @@ async fn a_wait_that_hangs_holds_no_job_back<C: Kind>() {
         thread::sleep(Duration::from_millis(200));
         proxy.hold(Direction::Replies);
         WorkQueue::<u32>::new(&self::client(), name).push(&7).unwrap();
-        thread::sleep(Duration::from_millis(1500));
+        thread::sleep(Duration::from_millis(2500));
         proxy.release();
         proxy
     });
@@ -200,7 +200,9 @@ async fn a_full_server_is_drained<C: Kind>() {
 }
 
 async fn a_huge_job_comes_through<C: Kind>() {
-    let client = C::build(C::builder(SERVER.url())).await.unwrap();
+    let server = LocalServer::start().unwrap();
+    let builder = C::builder(server.url()).response_timeout(LATE * 6);
+    let client = C::build(builder).await.unwrap();
     let queue: WorkQueue<Vec<u8>, C> =
         WorkQueue::new(&client, format!("{}-huge", std::any::type_name::<C>()));
     let mut huge = vec![0x1e; 64 * 1024 * 1024];
@@ -208,7 +210,7 @@ async fn a_huge_job_comes_through<C: Kind>() {
     ok!(queue.push(&huge));
     let mut consumer = queue.consumer();
     for attempts in 0..2 {
-        let job = C::settle_within(consumer.next(LATE)).await.unwrap().unwrap();
+        let job = C::settle_within(consumer.next(LATE * 6)).await.unwrap().unwrap();
         assert!(*job == huge && job.attempts() == attempts);
         if attempts == 0 { job.retry(Duration::ZERO) } else { job.done() }
     }
@@ -411,7 +413,7 @@ fn an_async_worker_that_stops_or_is_dropped_gives_back_what_it_has_not_done() {
                 move |job: Job<u32, AsyncClient>| {
                     let begun = begun.clone();
                     async move {
-                        begun.store(*job == 1, Ordering::SeqCst);
+                        begun.fetch_or(*job == 1, Ordering::SeqCst);
                         tokio::time::sleep(Duration::from_secs(60)).await;
                         Ok::<(), String>(())
                     }
