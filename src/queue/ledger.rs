@@ -7,14 +7,18 @@
 //!
 //! [`model`](super::model) goes through everything that can happen to two ledgers.
 
+mod breach;
 mod jobs;
+mod steps;
 #[cfg(test)]
 mod tests;
 
 use std::time::{Duration, Instant};
 
+pub(super) use self::breach::Breach;
 use self::jobs::Jobs;
 pub(super) use self::jobs::{Fate, Settlement};
+pub(super) use self::steps::{Adoption, Leave, Obstacle, Outcome, Step};
 use super::keys::{ConsumerId, Ids};
 use crate::breaches::Breaches;
 
@@ -39,71 +43,6 @@ pub(super) struct Ledger {
     /// Ids that the server does not know any more, though it may still have jobs for them.
     orphaned: Vec<ConsumerId>,
     pub(super) breaches: Breaches<Breach>,
-}
-
-/// What breaks its rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Breach {
-    /// It goes on under its id though the outcome of something is unknown.
-    KeepsItsId,
-    SettlesInDoubt,
-    SettlesTwiceAtATime,
-    ClaimsTwiceAtATime,
-    AdoptsWhileSomethingIsOnItsWay,
-    /// A settlement in doubt counts as not applied, whatever the server says.
-    IgnoresTheMark,
-    /// A settlement in doubt counts as applied, whatever the server says.
-    TrustsAnyMark,
-    /// What an adoption in doubt may have left behind is not looked for.
-    ForgetsFormerIds,
-    /// It waits though the server does not know it.
-    WaitsUnknown,
-    /// It goes on with what it held when it was lost.
-    GoesOnWhenLost,
-}
-
-/// A step on its way.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Step {
-    pub(super) consumer: ConsumerId,
-    pub(super) known: bool,
-    pub(super) settlement: Option<Settlement>,
-    pub(super) claims: bool,
-    /// Whether it is a wait, by which the server does not hear of the consumer.
-    pub(super) waits: bool,
-}
-
-/// An adoption on its way.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Adoption {
-    pub(super) consumer: ConsumerId,
-    pub(super) former: Vec<ConsumerId>,
-    pub(super) known: bool,
-}
-
-/// What came of something that was sent.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Outcome {
-    Applied,
-    NotSent,
-    Unknown,
-}
-
-/// What keeps a step from being sent.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Obstacle {
-    Doubt,
-    Busy,
-    Nothing,
-}
-
-/// What is left to do.
-#[derive(Debug, PartialEq)]
-pub(super) enum Leave {
-    NotYet,
-    AfterSettling,
-    Now(ConsumerId),
-    Nothing,
 }
 
 impl Ledger {

@@ -84,11 +84,11 @@ impl Program {
                 self.ledger.finish(&step, Outcome::NotSent, moment());
                 self.ledger.lost(&step.consumer);
             }
-            (Request::Step(step), Reply::Claimed(items)) => {
-                if self.ledger.finish(&step, Outcome::Applied, moment()) {
-                    self.ledger.jobs.append(items.clone(), moment());
-                    self.remember(items);
-                }
+            (Request::Step(step), Reply::Claimed(items))
+                if self.ledger.finish(&step, Outcome::Applied, moment()) =>
+            {
+                self.ledger.jobs.append(items.clone(), moment());
+                self.remember(items);
             }
             (Request::Adopt(adoption), Reply::Adopted(mark, items)) => {
                 self.ledger.adopted(adoption, mark, items.clone(), moment());

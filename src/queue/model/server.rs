@@ -89,7 +89,10 @@ impl Server {
     fn may_write(&mut self) -> Result<(), Stopped> {
         match &mut self.writes {
             Some(0) => Err(Stopped),
-            Some(writes) => Ok(*writes -= 1),
+            Some(writes) => {
+                *writes -= 1;
+                Ok(())
+            }
             None => Ok(()),
         }
     }
@@ -209,7 +212,7 @@ impl Server {
     }
 
     fn leave(&mut self, id: &ConsumerId) -> Reply {
-        if !self.lists.contains_key(id) || self.mutant == Mutant::LeavesJobsBehind {
+        if !self.lists.contains_key(id) {
             self.consumers.remove(id);
         }
         Reply::Left
@@ -256,7 +259,7 @@ impl Server {
         }
         let jobs = items.iter().filter(|item| **item != tombstone(id));
         let (dead, back): (Vec<_>, Vec<_>) =
-            jobs.map(|item| again(item)).partition(|again| again[1] >= self.most_deliveries);
+            jobs.map(again).partition(|again| again[1] >= self.most_deliveries);
         if !dead.is_empty() {
             self.may_write()?;
             self.dead.extend(dead);

@@ -25,6 +25,8 @@ pub(super) struct World {
     handled: BTreeSet<u8>,
     /// Whether a script has stopped in the middle of its writes.
     has_stopped: bool,
+    /// Whether a consumer was swept whose lease lasted.
+    is_robbed: bool,
     /// What may still happen.
     left: Setting,
 }
@@ -76,6 +78,7 @@ impl Model for Setting {
             found: None,
             handled: BTreeSet::new(),
             has_stopped: false,
+            is_robbed: false,
             left: self.clone(),
         }]
     }
@@ -99,7 +102,8 @@ impl Model for Setting {
             Property::always("a job has one holder", |_, world: &World| world.holds_apart()),
             Property::always("a ledger is as the list", |_, world: &World| world.agrees()),
             Property::always("no lease is lost early", |setting: &Setting, world: &World| {
-                world.left.expiries < setting.expiries || !world.has_lost()
+                let may_be_lost = world.left.expiries < setting.expiries;
+                !world.is_robbed && (may_be_lost || !world.has_lost())
             }),
             Property::always("every job comes to its end", |_, world: &World| world.ends()),
             Property::sometimes("all is done", |_, world: &World| {

@@ -45,9 +45,7 @@ impl World {
         let ids = self.server.consumers.keys().chain(&self.server.gone);
         let lost = ids.filter(|id| self.server.seems_lost(id)).cloned();
         for id in lost.collect::<Vec<_>>() {
-            while self.server.seems_lost(&id) {
-                self.server.sweep(&id, None);
-            }
+            (0..ROUNDS).for_each(|_| self.server.sweep(&id, None));
         }
     }
 

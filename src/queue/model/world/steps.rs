@@ -218,7 +218,10 @@ impl World {
 
     pub(super) fn sweep(&mut self, writes: Option<u8>) {
         if let Some(id) = self.found.take() {
+            let lasts = !self.server.seems_lost(&id);
+            let before = self.server.consumers.len();
             self.server.sweep(&id, writes);
+            self.is_robbed |= lasts && self.server.consumers.len() < before;
         }
     }
 }
