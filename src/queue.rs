@@ -23,6 +23,8 @@ mod job;
 mod keeper;
 mod keys;
 mod ledger;
+#[cfg(test)]
+mod model;
 mod scripts;
 mod settings;
 mod stats;

@@ -1,12 +1,18 @@
 -- Gives what a consumer holds under its old ids to a new one. What the server may still do for an old
 -- one goes to a list that is looked after.
 local consumers, gone, held, claimed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local id, mark = ARGV[1], -1
+local id, known, mark = ARGV[1], ARGV[2] == '1', -1
+for i = 3, #ARGV do
+  local heard = redis.call('ZSCORE', consumers, ARGV[i])
+  if heard then mark = heard % 1 * 1024 end
+end
+-- It was lost, and what there may be for it since then is not what it knows of.
+if known and mark < 0 then return {mark} end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('ZREM', consumers, '')
-for i = 2, #ARGV do
-  local old, list = ARGV[i], KEYS[i + 3]
+for i = 3, #ARGV do
+  local old, list = ARGV[i], KEYS[i + 2]
   local items = redis.call('LRANGE', list, 0, -1)
   for j = 1, #items do
     if items[j] == '\030q1;-' .. old then items[j] = '\030q1;-' .. id end
@@ -15,8 +21,6 @@ for i = 2, #ARGV do
     redis.call('RPUSH', claimed, unpack(items, j, math.min(j + 999, #items)))
   end
   redis.call('DEL', list)
-  local heard = redis.call('ZSCORE', consumers, old)
-  if heard then mark = heard % 1 * 1024 end
   redis.call('ZREM', consumers, old)
   redis.call('HDEL', held, old)
   redis.call('ZADD', gone, now, old)

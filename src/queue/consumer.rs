@@ -95,7 +95,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         self.kept = false;
         drop(self);
         executor.clone().converse(async move {
-            while !hold.leave(&executor).await? && hold.ledger().running() == 0 {
+            while !hold.leave(&executor).await? && hold.ledger().jobs.running() == 0 {
                 rest(&executor, WHILE_ANOTHER_SETTLES).await;
             }
             Ok(())
@@ -166,7 +166,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
 impl<T: Codec, E: RoundTrips> Drop for Consumer<T, E> {
     fn drop(&mut self) {
         self.hold.close();
-        if self.kept && self.hold.ledger().running() == 0 {
+        if self.kept && self.hold.ledger().jobs.running() == 0 {
             let (executor, hold) = (self.queue.executor().clone(), self.hold.clone());
             // This takes place where it blocks; otherwise it is left to the keeper.
             let _ = executor.clone().converse(async move {

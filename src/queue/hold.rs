@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use redis::Value;
 
 use super::keeper::Keeper;
-use super::keys::Keys;
+use super::keys::{Ids, Keys};
 use super::ledger::{Adoption, Fate, Leave, Ledger, Obstacle, Outcome, Step};
 use super::scripts::{ADOPT, LEAVE, STEP};
 use super::settings::QueueSettings;
@@ -40,7 +40,8 @@ pub(super) struct Stepped {
 
 impl Hold {
     pub(super) fn new(keys: Arc<Keys>, settings: QueueSettings, keeper: Arc<Keeper>) -> Self {
-        let (ledger, left) = (Mutex::new(Ledger::new()), Signal::default());
+        let (ledger, left) =
+            (Mutex::new(Ledger::new(Ids::new(), Instant::now())), Signal::default());
         Self { keys, settings, keeper, ledger, left }
     }
 
@@ -50,7 +51,7 @@ impl Hold {
 
     /// Decides what becomes of a running job. The server is told with the next claim, or by the keeper.
     pub(super) fn decide(&self, number: u64, fate: Fate) -> bool {
-        let decided = self.ledger().decide(number, fate);
+        let decided = self.ledger().jobs.decide(number, fate, Instant::now());
         self.keeper.wake();
         decided
     }
@@ -58,11 +59,11 @@ impl Hold {
     /// Whether others may have got a job meanwhile.
     pub(super) fn has_lost(&self, number: u64) -> bool {
         let ledger = self.ledger();
-        !ledger.holds(number) || ledger.silence() >= self.settings.lease / 2
+        !ledger.jobs.holds(number) || ledger.silence(Instant::now()) >= self.settings.lease / 2
     }
 
     pub(super) fn close(&self) {
-        self.ledger().close();
+        self.ledger().close(Instant::now());
         self.keeper.hurry();
     }
 
@@ -176,7 +177,7 @@ impl Hold {
         let request = request.number(done).number(trimmed).number(wanted).number(u8::from(looks));
         let (most, capacity) = (self.settings.max_deliveries, self.settings.dead_capacity);
         let request = request.number(most).number(capacity);
-        let request = request.number(settlement.map_or(-1, |it| i32::from(it.mark())));
+        let request = request.number(settlement.map_or(-1, |it| i32::from(it.mark)));
         let fates = settlement.map_or(&[][..], |it| &it.fates);
         let request = fates.iter().fold(request, |request, (index, _, fate)| {
             let none = Duration::ZERO;
@@ -213,6 +214,7 @@ impl Hold {
         let request =
             former.clone().fold(request, |request, former| request.key(&keys.claimed(former)));
         let request = request.arg(adoption.consumer.as_bytes());
+        let request = request.number(u8::from(adoption.known));
         let request = former.fold(request, |request, former| request.arg(former.as_bytes()));
         let mut crossing = Crossing { hold: self, adoption: Some(adoption) };
         let sent = Instant::now();
@@ -259,7 +261,7 @@ impl Hold {
     pub(super) async fn tend<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         let (in_doubt, waits) = {
             let ledger = self.ledger();
-            (ledger.is_in_doubt(), ledger.settleable_for())
+            (ledger.is_in_doubt(), ledger.jobs.settleable_for(Instant::now()))
         };
         if in_doubt && self.ledger().is_idle() {
             self.mend(executor).await?;
@@ -276,7 +278,8 @@ impl Hold {
     /// Whether the keeper has to look again soon.
     pub(super) fn is_restless(&self) -> bool {
         let ledger = self.ledger();
-        ledger.is_in_doubt() || ledger.settleable_for().is_some() || ledger.is_closing()
+        let settles = ledger.jobs.settleable_for(Instant::now()).is_some();
+        ledger.is_in_doubt() || settles || ledger.jobs.is_closing()
     }
 
     pub(super) fn attempt(&self) -> Attempt {
@@ -308,7 +311,7 @@ impl<'a> Flight<'a> {
         let mut ledger = self.hold.ledger();
         let counts = ledger.finish(&step, Outcome::Applied, self.sent) && !items.is_empty();
         if counts {
-            ledger.append(items);
+            ledger.jobs.append(items, self.sent);
         }
         counts
     }

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::hold::Hold;
 use super::item::Item;
@@ -92,10 +92,10 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
         let was_held = ticket.decide(Fate::Done);
         drop(self);
         executor.clone().converse(async move {
-            while was_held && ticket.hold.ledger().holds(ticket.number) {
+            while was_held && ticket.hold.ledger().jobs.holds(ticket.number) {
                 ticket.hold.settle(&executor).await?;
             }
-            if !was_held || ticket.hold.ledger().has_lost(ticket.number) {
+            if !was_held || ticket.hold.ledger().jobs.has_lost(ticket.number) {
                 return Err(Error::LeaseLost { attempt: Box::new(ticket.hold.attempt()) });
             }
             Ok(())
@@ -147,7 +147,7 @@ impl<T: Codec, E: RoundTrips> fmt::Debug for Job<T, E> {
 
 pub(super) fn take<T: Codec, E: RoundTrips>(hold: &Arc<Hold>, executor: &E) -> Option<Job<T, E>> {
     loop {
-        let taken = hold.ledger().take()?;
+        let taken = hold.ledger().jobs.take(Instant::now())?;
         let number = taken.0;
         match Job::new(hold, executor, taken) {
             Ok(job) => return Some(job),

@@ -117,7 +117,7 @@ impl Keeper {
     fn beat(&self, client: &Client, holds: &[Arc<Hold>]) -> Result<()> {
         let sent = Instant::now();
         let pulses: Vec<_> =
-            holds.iter().filter_map(|hold| Some((hold, hold.ledger().pulse()?))).collect();
+            holds.iter().filter_map(|hold| Some((hold, hold.ledger().pulse(sent)?))).collect();
         if pulses.is_empty() {
             return Ok(());
         }

@@ -61,14 +61,33 @@ impl Keys {
 
 /// What a consumer is called. It has another one whenever it is unknown what the server still does for
 /// the old one.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ConsumerId(String);
 
-impl ConsumerId {
+/// What one consumer is called, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Ids {
+    prefix: String,
+    given: u64,
+}
+
+impl Ids {
+    /// Ids that nobody else has.
     pub(super) fn new() -> Self {
-        Self(random())
+        Self::of(random())
     }
 
+    pub(super) fn of(prefix: impl Into<String>) -> Self {
+        Self { prefix: prefix.into(), given: 0 }
+    }
+
+    pub(super) fn next(&mut self) -> ConsumerId {
+        self.given += 1;
+        ConsumerId(format!("{}-{}", self.prefix, self.given))
+    }
+}
+
+impl ConsumerId {
     pub(super) fn parse(bytes: &[u8]) -> Self {
         Self(String::from_utf8_lossy(bytes).into_owned())
     }
@@ -93,6 +112,8 @@ pub(super) fn random() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::place::key_slot;
 
@@ -101,14 +122,15 @@ mod tests {
         let keys = Keys::new("a{mail}b".into());
         let slot = key_slot(b"mail");
         let own = [&keys.consumers, &keys.delayed, &keys.dead, &keys.gone, &keys.held];
-        let others = [keys.unique(b"{x}"), keys.claimed(&ConsumerId::new())];
+        let others = [keys.unique(b"{x}"), keys.claimed(&Ids::new().next())];
         assert!(keys.are_together() && !Keys::new("mail".into()).are_together());
         assert!(own.into_iter().chain(&others).all(|key| key_slot(key) == slot));
     }
 
     #[test]
     fn every_consumer_has_another_id() {
-        assert_ne!(ConsumerId::new(), ConsumerId::new());
-        assert_eq!(ConsumerId::new().as_bytes().len(), 32);
+        let (mut ids, mut others) = (Ids::new(), Ids::new());
+        let given = [ids.next(), ids.next(), others.next(), others.next()];
+        assert_eq!(BTreeSet::from(given).len(), 4);
     }
 }

@@ -30,10 +30,10 @@ if #back > 0 then
   redis.call('HINCRBY', counts, 'redelivered', #back)
 end
 redis.call('LTRIM', claimed, 0, -#items - 1)
-if redis.call('EXISTS', claimed) == 1 then return {1, number} end
+-- Also if there is more to take back: it must not go on with a part of its list.
 redis.call('ZREM', consumers, id)
 redis.call('HDEL', held, id)
 redis.call('ZADD', gone, now, id)
 redis.call('ZREMRANGEBYSCORE', gone, '-inf', now - 86400000)
 redis.call('PEXPIRE', gone, 86400000)
-return {0, number}
+return {redis.call('EXISTS', claimed), number}

@@ -1,0 +1,215 @@
+//! Who has which job of a consumer's list, and what becomes of it.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// The jobs that a consumer holds, in the order of its list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(in crate::queue) struct Jobs {
+    entries: VecDeque<Entry>,
+    ready: VecDeque<(u64, Vec<u8>)>,
+    next: u64,
+    closing: bool,
+    /// The number of the first job that was not lost with the lease, if any was.
+    not_lost: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Entry {
+    number: u64,
+    since: Instant,
+    fate: Fate,
+}
+
+/// What becomes of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(in crate::queue) enum Fate {
+    /// Nobody has seen it yet.
+    Ready,
+    Running,
+    Done,
+    /// It failed, and is due again after some time.
+    Retry(Duration, String),
+    Bury(String),
+    /// It goes back to the head of the queue, as delivered in vain.
+    Back,
+    /// The same for what nobody has seen.
+    Unseen,
+}
+
+/// What a step tells the server about jobs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(in crate::queue) struct Settlement {
+    pub(in crate::queue) mark: u16,
+    /// How many of the first entries are trimmed, and how many of them are done.
+    pub(in crate::queue) trimmed: usize,
+    pub(in crate::queue) done: usize,
+    /// By index and number, in their order.
+    pub(in crate::queue) fates: Vec<(usize, u64, Fate)>,
+}
+
+impl Jobs {
+    /// Appends what was claimed.
+    pub(in crate::queue) fn append(&mut self, items: Vec<Vec<u8>>, now: Instant) {
+        for item in items {
+            let number = self.push(if self.closing { Fate::Unseen } else { Fate::Ready }, now);
+            if !self.closing {
+                self.ready.push_back((number, item));
+            }
+        }
+    }
+
+    /// Appends what stands in the place of a job that was settled.
+    pub(super) fn append_tombstone(&mut self, now: Instant) {
+        self.push(Fate::Unseen, now);
+    }
+
+    fn push(&mut self, fate: Fate, since: Instant) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.entries.push_back(Entry { number, since, fate });
+        number
+    }
+
+    /// The next job, which runs from now on.
+    pub(in crate::queue) fn take(&mut self, now: Instant) -> Option<(u64, Vec<u8>)> {
+        let (number, item) = self.ready.pop_front()?;
+        self.turn(number, Fate::Running, now);
+        Some((number, item))
+    }
+
+    /// Decides what becomes of a running job, and says whether that can still be told.
+    pub(in crate::queue) fn decide(&mut self, number: u64, fate: Fate, now: Instant) -> bool {
+        let entry = self.position(number).and_then(|index| self.entries.get(index));
+        let runs = entry.is_some_and(|entry| entry.fate == Fate::Running);
+        if runs {
+            self.turn(number, fate, now);
+        }
+        runs
+    }
+
+    fn turn(&mut self, number: u64, fate: Fate, now: Instant) {
+        let index = self.position(number);
+        if let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) {
+            (entry.fate, entry.since) = (fate, now);
+        }
+    }
+
+    /// Whether a job runs, or is not settled yet. Of a consumer that was lost, none is.
+    pub(in crate::queue) fn holds(&self, number: u64) -> bool {
+        self.position(number).is_some()
+    }
+
+    fn position(&self, number: u64) -> Option<usize> {
+        self.entries.binary_search_by_key(&number, |entry| entry.number).ok()
+    }
+
+    /// Whether a job was lost before it was settled, if it was held not long ago.
+    pub(in crate::queue) fn has_lost(&self, number: u64) -> bool {
+        number < self.not_lost
+    }
+
+    /// How many jobs run.
+    pub(in crate::queue) fn running(&self) -> usize {
+        self.all_running().count()
+    }
+
+    /// For how long the oldest job has run.
+    pub(super) fn longest(&self, now: Instant) -> Duration {
+        self.all_running().map(|entry| entry.lasts(now)).max().unwrap_or_default()
+    }
+
+    fn all_running(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.fate == Fate::Running)
+    }
+
+    /// For how long something could have been settled.
+    pub(in crate::queue) fn settleable_for(&self, now: Instant) -> Option<Duration> {
+        let decided = self.entries.iter().filter(|entry| entry.fate.is_decided());
+        decided.map(|entry| entry.lasts(now)).max()
+    }
+
+    /// What there is to settle, a limited number of jobs one by one.
+    pub(super) fn settlement(&self, mark: u16) -> Option<Settlement> {
+        let decided = || self.entries.iter().take_while(|entry| entry.fate.is_decided());
+        let mut told = decided().enumerate().filter(|(_, entry)| entry.fate.is_told());
+        let trimmed = told.nth(MOST_FATES).map_or_else(|| decided().count(), |(index, _)| index);
+        let done = decided().take(trimmed).filter(|entry| entry.fate == Fate::Done).count();
+        let fates = self.entries.iter().enumerate().filter(|(index, entry)| {
+            entry.fate.is_told() || (entry.fate == Fate::Done && *index >= trimmed)
+        });
+        let fates = fates.map(|(index, entry)| (index, entry.number, entry.fate.clone()));
+        let fates: Vec<_> = fates.take(MOST_FATES).collect();
+        let settles = trimmed > 0 || !fates.is_empty();
+        settles.then_some(Settlement { mark, trimmed, done, fates })
+    }
+
+    /// Forgets what was settled.
+    pub(super) fn apply(&mut self, settlement: &Settlement) {
+        let mut settled = settlement.fates.iter().map(|(_, number, _)| *number).peekable();
+        let mut left = settlement.trimmed;
+        self.entries.retain(|entry| {
+            let is_settled = settled.next_if_eq(&entry.number).is_some();
+            let is_trimmed = left > 0;
+            left -= usize::from(is_trimmed);
+            !is_settled && !is_trimmed
+        });
+    }
+
+    /// Others have got them.
+    pub(super) fn forget(&mut self) {
+        self.not_lost = self.next;
+        self.entries.clear();
+        self.ready.clear();
+    }
+
+    /// Nothing more is wanted: what nobody has seen goes back.
+    pub(super) fn close(&mut self, now: Instant) {
+        self.closing = true;
+        for (number, _) in std::mem::take(&mut self.ready) {
+            self.turn(number, Fate::Unseen, now);
+        }
+    }
+
+    pub(in crate::queue) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    pub(in crate::queue) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(in crate::queue) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(in crate::queue) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(in crate::queue) fn numbers(&self) -> impl Iterator<Item = u64> {
+        self.entries.iter().map(|entry| entry.number)
+    }
+}
+
+impl Entry {
+    fn lasts(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
+    }
+}
+
+impl Fate {
+    fn is_decided(&self) -> bool {
+        !matches!(self, Fate::Ready | Fate::Running)
+    }
+
+    /// Whether the server does more than trimming.
+    fn is_told(&self) -> bool {
+        self.is_decided() && *self != Fate::Done
+    }
+}
+
+/// How many jobs a step settles one by one.
+const MOST_FATES: usize = 1000;

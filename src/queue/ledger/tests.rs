@@ -1,0 +1,224 @@
+use super::*;
+
+/// A consumer with a list on a server that always knows it.
+struct Both {
+    ledger: Ledger,
+    list: Vec<Vec<u8>>,
+    mark: u16,
+}
+
+impl Both {
+    fn new() -> Self {
+        Self { ledger: Ledger::new(Ids::new(), Instant::now()), list: Vec::new(), mark: 0 }
+    }
+
+    /// What `step.lua` does.
+    fn apply(&mut self, step: &Step, items: &[&str]) -> Vec<Vec<u8>> {
+        let items: Vec<_> = items.iter().map(|item| item.as_bytes().to_vec()).collect();
+        if let Some(settlement) = &step.settlement {
+            self.mark = settlement.mark;
+            for (index, ..) in &settlement.fates {
+                self.list[*index] = tombstone(&step.consumer);
+            }
+        }
+        self.list.extend(items.clone());
+        let trimmed = step.settlement.as_ref().map_or(0, |settlement| settlement.trimmed);
+        self.list.drain(..trimmed);
+        self.list.retain(|item| *item != tombstone(&step.consumer));
+        items
+    }
+
+    fn claim(&mut self, items: &[&str]) {
+        let step = self.ledger.claim().unwrap();
+        let items = self.apply(&step, items);
+        assert!(self.ledger.finish(&step, Outcome::Applied, Instant::now()));
+        self.ledger.jobs.append(items, Instant::now());
+    }
+
+    fn adopt(&mut self) {
+        let adoption = self.ledger.adopt().unwrap();
+        for item in &mut self.list {
+            if item.starts_with(b"\x1eq1;-") {
+                *item = tombstone(&adoption.consumer);
+            }
+        }
+        self.ledger.adopted(adoption, Some(self.mark), self.list.clone(), Instant::now());
+    }
+
+    fn take_all(&mut self) -> Vec<(u64, String)> {
+        let take = || self.ledger.jobs.take(Instant::now());
+        let text = |(number, item)| (number, String::from_utf8(item).unwrap());
+        std::iter::from_fn(take).map(text).collect()
+    }
+
+    fn numbers(&self) -> (usize, usize) {
+        (self.ledger.jobs.len(), self.list.len())
+    }
+}
+
+fn names(jobs: &[(u64, String)]) -> Vec<&str> {
+    jobs.iter().map(|(_, name)| name.as_str()).collect()
+}
+
+#[test]
+fn what_is_done_is_trimmed_with_the_next_claim() {
+    let mut both = Both::new();
+    both.claim(&["a", "b", "c"]);
+    let jobs = both.take_all();
+    assert_eq!(names(&jobs), ["a", "b", "c"]);
+    assert!(
+        both.ledger.jobs.decide(0, Fate::Done, Instant::now())
+            && both.ledger.jobs.decide(2, Fate::Done, Instant::now())
+    );
+    assert!(!both.ledger.jobs.decide(0, Fate::Back, Instant::now()), "it is done");
+    both.claim(&["d"]);
+    assert_eq!(both.list, [b"b", b"d"], "settled before it or after it");
+    assert!(both.ledger.jobs.holds(1) && !both.ledger.jobs.holds(0) && !both.ledger.jobs.holds(2));
+    both.ledger.jobs.decide(1, Fate::Done, Instant::now());
+    both.claim(&[]);
+    assert_eq!(both.list, [b"d"]);
+}
+
+#[test]
+fn a_step_of_unknown_outcome_is_cleared_up_by_adoption() {
+    for applied in [false, true] {
+        let mut both = Both::new();
+        both.claim(&["same", "same"]);
+        both.take_all();
+        both.ledger.jobs.decide(0, Fate::Done, Instant::now());
+        both.ledger.jobs.decide(1, Fate::Done, Instant::now());
+        let step = both.ledger.claim().unwrap();
+        if applied {
+            both.apply(&step, &["same"]);
+        }
+        both.ledger.finish(&step, Outcome::Unknown, Instant::now());
+        assert_eq!(both.ledger.claim().unwrap_err(), Obstacle::Doubt);
+        both.adopt();
+        assert_eq!(both.take_all().len(), usize::from(applied), "{applied}");
+        assert_eq!(both.numbers().0, both.numbers().1);
+        both.claim(&["e"]);
+        assert_eq!(names(&both.take_all()), ["e"]);
+    }
+}
+
+#[test]
+fn a_flush_and_a_claim_may_both_be_in_doubt() {
+    for (flushed, claimed) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut both = Both::new();
+        both.claim(&["a", "b", "c"]);
+        both.take_all();
+        both.ledger.jobs.decide(0, Fate::Done, Instant::now());
+        both.ledger.jobs.decide(2, Fate::Back, Instant::now());
+        let flush = both.ledger.settle_now().unwrap();
+        let claim = both.ledger.claim().unwrap();
+        assert!(claim.settlement.is_none());
+        if claimed {
+            both.apply(&claim, &["d"]);
+        }
+        if flushed {
+            both.apply(&flush, &[]);
+        }
+        both.ledger.finish(&claim, Outcome::Unknown, Instant::now());
+        assert_eq!(both.ledger.adopt().unwrap_err(), Obstacle::Busy);
+        both.ledger.finish(&flush, Outcome::Unknown, Instant::now());
+        both.adopt();
+        assert_eq!(both.take_all().len(), usize::from(claimed));
+        assert!(both.ledger.jobs.holds(1));
+        assert_eq!(both.ledger.jobs.holds(2), !flushed);
+        both.ledger.jobs.decide(1, Fate::Done, Instant::now());
+        both.claim(&[]);
+        let left = if claimed { vec![b"d".to_vec()] } else { Vec::new() };
+        assert_eq!(both.list, left);
+    }
+}
+
+#[test]
+fn a_step_settles_a_thousand_jobs_one_by_one() {
+    for fate in [Fate::Back, Fate::Done] {
+        let mut both = Both::new();
+        both.claim(&["x"; 2500]);
+        let jobs = both.take_all();
+        jobs.iter().for_each(|(number, _)| {
+            assert!(both.ledger.jobs.decide(*number, fate.clone(), Instant::now()))
+        });
+        for left in if fate == Fate::Done { [0, 0, 0] } else { [1500, 500, 0] } {
+            both.claim(&[]);
+            assert_eq!(both.numbers(), (left, left));
+        }
+    }
+}
+
+#[test]
+fn who_was_lost_holds_nothing_and_is_somebody_else() {
+    let mut both = Both::new();
+    both.claim(&["a", "b"]);
+    both.ledger.jobs.take(Instant::now());
+    let step = both.ledger.claim().unwrap();
+    both.ledger.lost(&step.consumer);
+    assert!(!both.ledger.finish(&step, Outcome::Applied, Instant::now()));
+    assert!(!both.ledger.jobs.holds(0) && both.ledger.jobs.take(Instant::now()).is_none());
+    let step = both.ledger.claim().unwrap();
+    assert!(!step.known);
+}
+
+#[test]
+fn an_adoption_of_unknown_outcome_is_made_from_both_ids() {
+    let mut both = Both::new();
+    both.claim(&["a"]);
+    let step = both.ledger.claim().unwrap();
+    both.ledger.finish(&step, Outcome::Unknown, Instant::now());
+    let first = both.ledger.adopt().unwrap();
+    both.ledger.not_adopted(first.clone(), Outcome::Unknown);
+    let second = both.ledger.adopt().unwrap();
+    assert_eq!(second.former, [step.consumer, first.consumer]);
+    both.ledger.adopted(second, Some(0), both.list.clone(), Instant::now());
+    assert_eq!(names(&both.take_all()), ["a"]);
+}
+
+#[test]
+fn who_leaves_gives_back_what_nobody_has_seen() {
+    let mut both = Both::new();
+    both.claim(&["a", "b"]);
+    both.ledger.jobs.take(Instant::now());
+    both.ledger.close(Instant::now());
+    assert_eq!(both.ledger.leave(), Leave::NotYet);
+    both.ledger.jobs.decide(0, Fate::Done, Instant::now());
+    assert_eq!(both.ledger.leave(), Leave::AfterSettling);
+    let step = both.ledger.settle_now().unwrap();
+    let settlement = step.settlement.clone().unwrap();
+    assert_eq!((settlement.trimmed, settlement.done), (2, 1));
+    assert_eq!(settlement.fates, [(1, 1, Fate::Unseen)]);
+    both.apply(&step, &[]);
+    both.ledger.finish(&step, Outcome::Applied, Instant::now());
+    assert_eq!((both.list.len(), both.ledger.leave()), (0, Leave::Now(step.consumer)));
+}
+
+#[test]
+fn who_is_in_doubt_is_not_lost_by_a_late_beat() {
+    for known in [true, false] {
+        let mut both = Both::new();
+        both.claim(&["a"]);
+        both.take_all();
+        let step = both.ledger.claim().unwrap();
+        both.ledger.finish(&step, Outcome::Unknown, Instant::now());
+        both.ledger.lost(&step.consumer);
+        assert!(both.ledger.jobs.holds(0), "its adoption may be on its way");
+        let adoption = both.ledger.adopt().unwrap();
+        let (mark, items) =
+            if known { (Some(both.mark), both.list.clone()) } else { (None, Vec::new()) };
+        both.ledger.adopted(adoption, mark, items, Instant::now());
+        assert_eq!((both.ledger.jobs.holds(0), both.ledger.jobs.has_lost(0)), (known, !known));
+    }
+}
+
+#[test]
+fn a_settlement_has_never_the_number_of_none() {
+    let mut both = Both::new();
+    for _ in 0..=LAST_MARK {
+        both.claim(&["a"]);
+        let (number, _) = both.take_all()[0];
+        both.ledger.jobs.decide(number, Fate::Done, Instant::now());
+        both.claim(&[]);
+        assert!((1..=LAST_MARK).contains(&both.mark));
+    }
+}

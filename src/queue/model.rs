@@ -1,0 +1,147 @@
+//! All that can happen to a small queue, gone through exhaustively.
+//!
+//! The rules of consumers are the shipped ones: [`Ledger`](super::ledger::Ledger). Modelled are what
+//! puts it together, the server with the scripts, and the connections. Time does not count: a lease may
+//! run out at any moment, and `gone` is remembered for as long as anything is on its way.
+
+mod program;
+mod server;
+mod world;
+
+use stateright::{Checker, HasDiscoveries, Model};
+
+use super::ledger;
+
+/// What there is, and how often what may happen.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Setting {
+    jobs: u8,
+    batch: usize,
+    most_deliveries: u8,
+    /// How many of the two programs have requests that take time, and so can be lost.
+    late: usize,
+    /// Requests or replies that get lost.
+    losses: u8,
+    /// Requests that were certainly not sent.
+    refusals: u8,
+    /// Leases that run out.
+    expiries: u8,
+    crashes: u8,
+    waits: u8,
+    beats: u8,
+    closes: u8,
+    /// Jobs that fail, or are given back.
+    failures: u8,
+    /// Scripts that fail in the middle of their writes.
+    stops: u8,
+    mutant: Mutant,
+}
+
+/// The one rule that is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Mutant {
+    None,
+    Ledger(ledger::Breach),
+    TrimsBeforeItPushes,
+    StepsUnfenced,
+    SettlesTombstones,
+    AdoptsForeignTombstones,
+    AdoptsWithoutTheMark,
+    AdoptsAndLeavesTheOldId,
+    AdoptsAndForgetsWhoIsGone,
+    AdoptsTheLost,
+    SweepsWithoutAnotherLook,
+    SweepsAndKeepsTheId,
+    SweepsAndForgetsWhoIsGone,
+    SweepsBeforeItPushes,
+    BeatsForTheLost,
+}
+
+const REPLIES: Setting = Setting {
+    jobs: 2,
+    batch: 2,
+    most_deliveries: 3,
+    late: 1,
+    losses: 1,
+    refusals: 1,
+    expiries: 0,
+    crashes: 0,
+    waits: 0,
+    beats: 0,
+    closes: 0,
+    failures: 1,
+    stops: 0,
+    mutant: Mutant::None,
+};
+const WAITS: Setting = Setting { waits: 1, batch: 1, failures: 0, refusals: 0, ..REPLIES };
+const FREEZES: Setting = Setting { waits: 0, batch: 2, expiries: 1, ..WAITS };
+const LEASES: Setting = Setting { losses: 0, ..FREEZES };
+const TWICE: Setting = Setting { jobs: 1, waits: 1, losses: 2, ..FREEZES };
+const BEATS: Setting = Setting { jobs: 1, beats: 1, ..FREEZES };
+const CRASHES: Setting = Setting { jobs: 1, crashes: 1, waits: 1, ..FREEZES };
+const LEAVES: Setting = Setting { closes: 1, waits: 1, expiries: 0, ..FREEZES };
+const STOPS: Setting = Setting { stops: 1, most_deliveries: 2, losses: 0, refusals: 0, ..REPLIES };
+
+#[test]
+fn the_rules_hold_whatever_happens() {
+    for (name, setting) in [
+        ("replies", REPLIES),
+        ("waits", WAITS),
+        ("leases", LEASES),
+        ("freezes", FREEZES),
+        ("twice", TWICE),
+        ("beats", BEATS),
+        ("crashes", CRASHES),
+        ("leaves", LEAVES),
+        ("stops", STOPS),
+    ] {
+        let checker = setting.checker().threads(2).spawn_bfs().join();
+        println!(
+            "{name}: {} states, {} steps deep",
+            checker.unique_state_count(),
+            checker.max_depth()
+        );
+        checker.assert_properties();
+    }
+}
+
+#[test]
+fn every_rule_is_needed() {
+    use ledger::Breach::*;
+    for (mutant, setting) in [
+        (Mutant::Ledger(KeepsItsId), REPLIES),
+        (Mutant::Ledger(SettlesInDoubt), REPLIES),
+        (Mutant::Ledger(SettlesTwiceAtATime), REPLIES),
+        (Mutant::Ledger(ClaimsTwiceAtATime), WAITS),
+        (Mutant::Ledger(AdoptsWhileSomethingIsOnItsWay), REPLIES),
+        (Mutant::Ledger(IgnoresTheMark), REPLIES),
+        (Mutant::Ledger(TrustsAnyMark), REPLIES),
+        (Mutant::Ledger(ForgetsFormerIds), TWICE),
+        (Mutant::Ledger(WaitsUnknown), CRASHES),
+        (Mutant::Ledger(GoesOnWhenLost), CRASHES),
+        (Mutant::TrimsBeforeItPushes, STOPS),
+        (Mutant::StepsUnfenced, LEASES),
+        (Mutant::SettlesTombstones, STOPS),
+        (Mutant::AdoptsForeignTombstones, STOPS),
+        (Mutant::AdoptsWithoutTheMark, Setting { losses: 2, refusals: 0, ..REPLIES }),
+        (Mutant::AdoptsAndLeavesTheOldId, REPLIES),
+        (Mutant::AdoptsAndForgetsWhoIsGone, CRASHES),
+        (Mutant::AdoptsTheLost, TWICE),
+        (Mutant::SweepsWithoutAnotherLook, BEATS),
+        (Mutant::SweepsAndKeepsTheId, LEASES),
+        (Mutant::SweepsAndForgetsWhoIsGone, CRASHES),
+        (Mutant::SweepsBeforeItPushes, Setting { expiries: 1, ..STOPS }),
+        (Mutant::BeatsForTheLost, BEATS),
+    ] {
+        let broken = broken(&Setting { mutant, ..setting });
+        println!("{mutant:?}: {broken:?}");
+        assert!(!broken.is_empty(), "nothing goes wrong with {mutant:?}");
+    }
+}
+
+/// What does not hold of what always should.
+fn broken(setting: &Setting) -> Vec<&'static str> {
+    let checker = setting.clone().checker().finish_when(HasDiscoveries::AnyFailures);
+    let found = checker.spawn_bfs().join().discoveries().into_keys();
+    found.filter(|name| setting.property(name).expectation.discovery_is_failure()).collect()
+}

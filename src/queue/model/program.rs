@@ -1,0 +1,144 @@
+//! A program that consumes: the shipped ledger, put together as `hold.rs` and `keeper.rs` do it.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use super::server::{Item, Reply, Request};
+use super::{Mutant, Setting};
+use crate::breaches::Breaches;
+use crate::queue::keys::{ConsumerId, Ids};
+use crate::queue::ledger::{Fate, Leave, Ledger, Outcome};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Program {
+    pub(super) ledger: Ledger,
+    /// What its entries are.
+    items: BTreeMap<u64, Item>,
+    /// The jobs that handlers are at, also those that it has lost meanwhile.
+    pub(super) handlers: BTreeMap<u64, Item>,
+}
+
+impl Program {
+    pub(super) fn new(name: &str, setting: &Setting) -> Self {
+        let mut ledger = Ledger::new(Ids::of(name), moment());
+        if let Mutant::Ledger(breach) = setting.mutant {
+            ledger.breaches = Breaches::of(breach);
+        }
+        Self { ledger, items: BTreeMap::new(), handlers: BTreeMap::new() }
+    }
+
+    pub(super) fn claim(&mut self) -> Option<Request> {
+        self.ledger.claim().ok().map(Request::Step)
+    }
+
+    pub(super) fn wait(&mut self) -> Option<Request> {
+        self.ledger.wait().ok().map(Request::Step)
+    }
+
+    pub(super) fn settle(&mut self) -> Option<Request> {
+        self.ledger.settle_now().ok().map(Request::Step)
+    }
+
+    /// A claim, as long as it wants any jobs.
+    pub(super) fn go_on(&mut self) -> Option<Request> {
+        if self.ledger.jobs.is_closing() { self.settle() } else { self.claim() }
+    }
+
+    pub(super) fn adopt(&mut self) -> Option<Request> {
+        self.ledger.adopt().ok().map(Request::Adopt)
+    }
+
+    pub(super) fn beat(&mut self) -> Option<Request> {
+        self.ledger.pulse(moment()).map(|(id, ..)| Request::Beat(id))
+    }
+
+    pub(super) fn leave(&mut self) -> Option<Request> {
+        match self.ledger.leave() {
+            Leave::Now(id) => Some(Request::Leave(id)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        self.ledger.close(moment());
+    }
+
+    /// Gives a job to a handler.
+    pub(super) fn take(&mut self) -> bool {
+        let taken = self.ledger.jobs.take(moment());
+        let takes = taken.is_some();
+        self.handlers.extend(taken);
+        takes
+    }
+
+    pub(super) fn decide(&mut self, number: u64, fate: Fate) {
+        self.handlers.remove(&number);
+        self.ledger.jobs.decide(number, fate, moment());
+    }
+
+    pub(super) fn hear(&mut self, request: Request, reply: Reply) {
+        match (request, reply) {
+            (request, Reply::Failed) => self.miss(request, Outcome::Unknown),
+            (Request::Step(step), Reply::Fenced) => {
+                self.ledger.finish(&step, Outcome::NotSent, moment());
+                self.ledger.lost(&step.consumer);
+            }
+            (Request::Step(step), Reply::Claimed(items))
+                if self.ledger.finish(&step, Outcome::Applied, moment()) =>
+            {
+                self.ledger.jobs.append(items.clone(), moment());
+                self.remember(items);
+            }
+            (Request::Adopt(adoption), Reply::Adopted(mark, items)) => {
+                self.ledger.adopted(adoption, mark, items.clone(), moment());
+                self.remember(items);
+            }
+            (Request::Beat(id), Reply::Beaten(false)) => self.ledger.lost(&id),
+            (Request::Leave(id), _) => self.ledger.left(&id),
+            _ => {}
+        }
+        let jobs = &self.ledger.jobs;
+        self.items.retain(|number, _| jobs.holds(*number));
+    }
+
+    /// Something ends without a reply.
+    pub(super) fn miss(&mut self, request: Request, outcome: Outcome) {
+        match request {
+            Request::Step(step) => drop(self.ledger.finish(&step, outcome, moment())),
+            Request::Adopt(adoption) => self.ledger.not_adopted(adoption, outcome),
+            Request::Beat(_) | Request::Leave(_) => {}
+        }
+    }
+
+    /// The last of `items` are those that were appended.
+    fn remember(&mut self, items: Vec<Item>) {
+        let numbers: Vec<u64> = self.ledger.jobs.numbers().collect();
+        let numbered = numbers.into_iter().rev().zip(items.into_iter().rev());
+        for (number, item) in numbered {
+            self.items.entry(number).or_insert(item);
+        }
+    }
+
+    /// What the list holds, as far as the program knows.
+    pub(super) fn list(&self) -> impl Iterator<Item = Option<&Item>> {
+        self.ledger.jobs.numbers().map(|number| self.items.get(&number))
+    }
+
+    /// The jobs that are its own, as far as it knows.
+    pub(super) fn own(&self) -> impl Iterator<Item = &Item> {
+        let own = self.handlers.iter().filter(|(number, _)| self.ledger.jobs.holds(**number));
+        own.map(|(_, item)| item)
+    }
+
+    /// Whether it renews the lease of an id.
+    pub(super) fn keeps(&self, id: &ConsumerId) -> bool {
+        self.ledger.ids().any(|own| own == id)
+    }
+}
+
+/// It is always the same one: what the time changes, the model decides.
+pub(super) fn moment() -> Instant {
+    static MOMENT: OnceLock<Instant> = OnceLock::new();
+    *MOMENT.get_or_init(Instant::now)
+}

@@ -1,0 +1,288 @@
+//! The server: what is in the keys of a queue, and what the scripts do to it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::{Mutant, Setting};
+use crate::queue::keys::ConsumerId;
+use crate::queue::ledger::{Adoption, Fate, Step, tombstone};
+
+/// A job's name, and how often it was delivered in vain.
+pub(super) type Item = Vec<u8>;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Server {
+    pub(super) queue: VecDeque<Item>,
+    /// What each consumer has claimed.
+    pub(super) lists: BTreeMap<ConsumerId, VecDeque<Item>>,
+    pub(super) consumers: BTreeMap<ConsumerId, Heard>,
+    pub(super) gone: BTreeSet<ConsumerId>,
+    pub(super) delayed: BTreeSet<Item>,
+    pub(super) dead: Vec<Item>,
+    batch: usize,
+    most_deliveries: u8,
+    mutant: Mutant,
+    /// After how many writes the script stops that runs.
+    writes: Option<u8>,
+}
+
+/// What the score of a consumer says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Heard {
+    /// Not for as long as a lease.
+    pub(super) is_over: bool,
+    mark: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Request {
+    Step(Step),
+    Adopt(Adoption),
+    Beat(ConsumerId),
+    Leave(ConsumerId),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Reply {
+    Fenced,
+    Claimed(Vec<Item>),
+    Adopted(Option<u16>, Vec<Item>),
+    Beaten(bool),
+    Left,
+    /// The script stopped in the middle of its writes.
+    Failed,
+}
+
+/// A script has stopped.
+struct Stopped;
+
+impl Server {
+    pub(super) fn new(setting: &Setting) -> Self {
+        Self {
+            queue: (0..setting.jobs).map(|job| vec![b'a' + job, 0]).collect(),
+            lists: BTreeMap::new(),
+            consumers: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            delayed: BTreeSet::new(),
+            dead: Vec::new(),
+            batch: setting.batch,
+            most_deliveries: setting.most_deliveries,
+            mutant: setting.mutant,
+            writes: None,
+        }
+    }
+
+    /// Runs what was requested, up to a number of writes.
+    pub(super) fn run(&mut self, request: &Request, writes: Option<u8>) -> Reply {
+        self.writes = writes;
+        let reply = match request {
+            Request::Step(step) if step.waits => Ok(self.blmove(step)),
+            Request::Step(step) => self.step(step),
+            Request::Adopt(adoption) => Ok(self.adopt(adoption)),
+            Request::Beat(id) => Ok(self.beat(id)),
+            Request::Leave(id) => Ok(self.leave(id)),
+        };
+        self.writes = None;
+        self.lists.retain(|_, list| !list.is_empty());
+        reply.unwrap_or(Reply::Failed)
+    }
+
+    fn may_write(&mut self) -> Result<(), Stopped> {
+        match &mut self.writes {
+            Some(0) => Err(Stopped),
+            Some(writes) => {
+                *writes -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn list(&mut self, id: &ConsumerId) -> &mut VecDeque<Item> {
+        self.lists.entry(id.clone()).or_default()
+    }
+
+    fn blmove(&mut self, step: &Step) -> Reply {
+        let item = self.queue.pop_front();
+        self.list(&step.consumer).extend(item.clone());
+        Reply::Claimed(item.into_iter().collect())
+    }
+
+    fn step(&mut self, step: &Step) -> Result<Reply, Stopped> {
+        let heard = self.consumers.get(&step.consumer).copied();
+        if step.known && heard.is_none() && self.mutant != Mutant::StepsUnfenced {
+            return Ok(Reply::Fenced);
+        }
+        let none = Vec::new();
+        let fates = step.settlement.as_ref().map_or(&none, |settlement| &settlement.fates);
+        let goes_back = |fate: &Fate| matches!(fate, Fate::Back | Fate::Unseen);
+        let (back, others): (Vec<_>, Vec<_>) = fates.iter().partition(|(.., it)| goes_back(it));
+        for (index, _, fate) in others.into_iter().chain(back.into_iter().rev()) {
+            self.settle(&step.consumer, *index, fate)?;
+        }
+        if !self.delayed.is_empty() {
+            self.may_write()?;
+            self.queue.extend(self.delayed.clone());
+            self.may_write()?;
+            self.delayed.clear();
+        }
+        let mut claimed = Vec::new();
+        if step.claims && !self.queue.is_empty() {
+            claimed.extend(self.queue.iter().take(self.batch).cloned());
+            if self.mutant == Mutant::TrimsBeforeItPushes {
+                self.queue.drain(..claimed.len());
+            }
+            self.may_write()?;
+            self.list(&step.consumer).extend(claimed.clone());
+            self.may_write()?;
+            if self.mutant != Mutant::TrimsBeforeItPushes {
+                self.queue.drain(..claimed.len());
+            }
+        }
+        // Nothing fails from here on.
+        let settlement = step.settlement.as_ref();
+        let kept = heard.map_or(0, |heard| heard.mark);
+        let mark = settlement.map_or(kept, |settlement| settlement.mark);
+        self.consumers.insert(step.consumer.clone(), Heard { is_over: false, mark });
+        let trimmed = settlement.map_or(0, |settlement| settlement.trimmed);
+        let (has_tombstones, tombstone) = (!fates.is_empty(), tombstone(&step.consumer));
+        let list = self.list(&step.consumer);
+        list.drain(..trimmed.min(list.len()));
+        if has_tombstones {
+            list.retain(|item| *item != tombstone);
+        }
+        Ok(Reply::Claimed(claimed))
+    }
+
+    fn settle(&mut self, id: &ConsumerId, index: usize, fate: &Fate) -> Result<(), Stopped> {
+        let tombstone = tombstone(id);
+        let Some(item) = self.list(id).get(index).cloned() else { return Ok(()) };
+        if item == tombstone && self.mutant != Mutant::SettlesTombstones {
+            return Ok(());
+        }
+        let again = again(&item);
+        self.may_write()?;
+        match fate {
+            Fate::Done | Fate::Ready | Fate::Running => {}
+            Fate::Unseen => self.queue.push_front(item),
+            Fate::Bury(_) => self.dead.push(again),
+            _ if again[1] >= self.most_deliveries => self.dead.push(again),
+            Fate::Retry(..) => drop(self.delayed.insert(again)),
+            Fate::Back => self.queue.push_front(again),
+        }
+        self.may_write()?;
+        self.list(id)[index] = tombstone;
+        Ok(())
+    }
+
+    fn adopt(&mut self, adoption: &Adoption) -> Reply {
+        let mut marks = adoption.former.iter().filter_map(|old| self.consumers.get(old));
+        let mark = marks.next_back().map(|heard| heard.mark);
+        if adoption.known && mark.is_none() && self.mutant != Mutant::AdoptsTheLost {
+            return Reply::Adopted(None, Vec::new());
+        }
+        for old in &adoption.former {
+            let mut items = self.lists.remove(old).unwrap_or_default();
+            if self.mutant != Mutant::AdoptsForeignTombstones {
+                let old = tombstone(old);
+                let new = tombstone(&adoption.consumer);
+                items.iter_mut().filter(|item| **item == old).for_each(|it| it.clone_from(&new));
+            }
+            self.list(&adoption.consumer).extend(items);
+            if self.mutant != Mutant::AdoptsAndLeavesTheOldId {
+                self.consumers.remove(old);
+            }
+            if self.mutant != Mutant::AdoptsAndForgetsWhoIsGone {
+                self.gone.insert(old.clone());
+            }
+        }
+        let kept = if self.mutant == Mutant::AdoptsWithoutTheMark { 0 } else { mark.unwrap_or(0) };
+        let heard = Heard { is_over: false, mark: kept };
+        self.consumers.insert(adoption.consumer.clone(), heard);
+        Reply::Adopted(mark, self.list(&adoption.consumer).iter().cloned().collect())
+    }
+
+    fn beat(&mut self, id: &ConsumerId) -> Reply {
+        let heard = self.consumers.get_mut(id);
+        let is_known = heard.map(|heard| heard.is_over = false).is_some();
+        if self.mutant == Mutant::BeatsForTheLost {
+            self.consumers.entry(id.clone()).or_insert(Heard { is_over: false, mark: 0 });
+            return Reply::Beaten(true);
+        }
+        Reply::Beaten(is_known)
+    }
+
+    fn leave(&mut self, id: &ConsumerId) -> Reply {
+        if !self.lists.contains_key(id) {
+            self.consumers.remove(id);
+        }
+        Reply::Left
+    }
+
+    /// Whether a request does nothing, and never will.
+    pub(super) fn ignores(&self, request: &Request) -> bool {
+        let is_unknown = |id| !self.consumers.contains_key(id);
+        match (request, self.mutant) {
+            (Request::Step(_), Mutant::StepsUnfenced)
+            | (Request::Adopt(_), Mutant::AdoptsTheLost)
+            | (Request::Beat(_), Mutant::BeatsForTheLost) => false,
+            (Request::Step(step), _) => step.known && !step.waits && is_unknown(&step.consumer),
+            (Request::Adopt(adoption), _) => {
+                adoption.known && adoption.former.iter().all(is_unknown)
+            }
+            (Request::Beat(id) | Request::Leave(id), _) => is_unknown(id),
+        }
+    }
+
+    /// Whether a look for lost consumers finds this one.
+    pub(super) fn seems_lost(&self, id: &ConsumerId) -> bool {
+        self.consumers.get(id).is_some_and(|heard| heard.is_over)
+            || (self.gone.contains(id) && self.lists.contains_key(id))
+    }
+
+    pub(super) fn sweep(&mut self, id: &ConsumerId, writes: Option<u8>) {
+        self.writes = writes;
+        // What was done until it stopped remains.
+        let _ = self.take_back(id);
+        self.writes = None;
+        self.lists.retain(|_, list| !list.is_empty());
+    }
+
+    fn take_back(&mut self, id: &ConsumerId) -> Result<(), Stopped> {
+        let lives = self.consumers.get(id).is_some_and(|heard| !heard.is_over);
+        if lives && self.mutant != Mutant::SweepsWithoutAnotherLook {
+            return Ok(());
+        }
+        // One after the other, as the script does it with thousands.
+        let items: Vec<_> = self.list(id).back().cloned().into_iter().collect();
+        if self.mutant == Mutant::SweepsBeforeItPushes {
+            self.list(id).pop_back();
+        }
+        let jobs = items.iter().filter(|item| **item != tombstone(id));
+        let (dead, back): (Vec<_>, Vec<_>) =
+            jobs.map(again).partition(|again| again[1] >= self.most_deliveries);
+        if !dead.is_empty() {
+            self.may_write()?;
+            self.dead.extend(dead);
+        }
+        if !back.is_empty() {
+            self.may_write()?;
+            back.into_iter().rev().for_each(|item| self.queue.push_front(item));
+        }
+        self.may_write()?;
+        if self.mutant != Mutant::SweepsBeforeItPushes {
+            self.list(id).pop_back();
+        }
+        if self.mutant == Mutant::SweepsAndKeepsTheId && !self.list(id).is_empty() {
+            return Ok(());
+        }
+        self.consumers.remove(id);
+        if self.mutant != Mutant::SweepsAndForgetsWhoIsGone {
+            self.gone.insert(id.clone());
+        }
+        Ok(())
+    }
+}
+
+fn again(item: &Item) -> Item {
+    vec![item[0], item[1].saturating_add(1)]
+}

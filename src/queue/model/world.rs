@@ -1,0 +1,203 @@
+//! All that can happen between two programs that consume and their server.
+
+mod end;
+mod steps;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use stateright::{Model, Property};
+
+use super::Setting;
+use super::program::Program;
+use super::server::{Reply, Request, Server};
+use crate::queue::keys::ConsumerId;
+use crate::queue::ledger::{Fate, tombstone};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct World {
+    server: Server,
+    /// None of them has crashed.
+    programs: [Option<Program>; 2],
+    flights: Vec<Flight>,
+    /// Whom somebody takes for lost, and is about to sweep.
+    found: Option<ConsumerId>,
+    /// The names of the jobs that a handler has done.
+    handled: BTreeSet<u8>,
+    /// Whether a script has stopped in the middle of its writes.
+    has_stopped: bool,
+    /// Whether a consumer was swept whose lease lasted.
+    is_robbed: bool,
+    /// What may still happen.
+    left: Setting,
+}
+
+/// A request on its way to the server, or its reply on the way back.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Flight {
+    /// Who waits for the reply, if anybody does.
+    by: Option<usize>,
+    request: Request,
+    reply: Option<Reply>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Action {
+    Claim(usize),
+    Wait(usize),
+    Take(usize),
+    Decide(usize, u64, Fate),
+    Settle(usize),
+    Adopt(usize),
+    Beat(usize),
+    Close(usize),
+    Leave(usize),
+    Crash(usize),
+    Run(usize),
+    Deliver(usize),
+    /// The script of a request stops after some writes.
+    Stop(usize, u8),
+    /// A request or its reply is lost. If it is the request, it may still arrive.
+    Lose(usize),
+    Refuse(usize),
+    /// Nobody is heard of for as long as a lease.
+    Expire(ConsumerId),
+    Find(ConsumerId),
+    Sweep,
+    StopSweeping(u8),
+}
+
+impl Model for Setting {
+    type State = World;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![World {
+            server: Server::new(self),
+            programs: [Some(Program::new("a", self)), Some(Program::new("b", self))],
+            flights: Vec::new(),
+            found: None,
+            handled: BTreeSet::new(),
+            has_stopped: false,
+            is_robbed: false,
+            left: self.clone(),
+        }]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+        world.happenings(actions);
+    }
+
+    fn next_state(&self, world: &World, action: Action) -> Option<World> {
+        let mut world = world.clone();
+        let happens = world.happen(action);
+        let server = &world.server;
+        world.flights.retain(|it| it.by.is_some() || !server.ignores(&it.request));
+        happens.then_some(world)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let mut properties = vec![
+            Property::always("no job is lost", |_, world: &World| world.has_all()),
+            Property::always("no job is two", |_, world: &World| world.has_each_once()),
+            Property::always("a job has one holder", |_, world: &World| world.holds_apart()),
+            Property::always("a ledger is as the list", |_, world: &World| world.agrees()),
+            Property::always("no lease is lost early", |setting: &Setting, world: &World| {
+                let may_be_lost = world.left.expiries < setting.expiries;
+                !world.is_robbed && (may_be_lost || !world.has_lost())
+            }),
+            Property::always("every job comes to its end", |_, world: &World| world.ends()),
+            Property::sometimes("all is done", |_, world: &World| {
+                world.handled.len() == usize::from(world.left.jobs)
+            }),
+        ];
+        if self.losses > 0 {
+            properties.push(Property::sometimes("an adoption", |_, world: &World| {
+                world.server.gone.iter().any(|id| !world.server.consumers.contains_key(id))
+            }));
+        }
+        if self.losses > 0 && self.waits > 0 {
+            properties.push(Property::sometimes("a late job", |_, world: &World| {
+                world.server.gone.iter().any(|id| world.server.lists.contains_key(id))
+            }));
+        }
+        properties
+    }
+}
+
+impl World {
+    /// Whether every job is done, or where somebody will find it whatever else fails.
+    fn has_all(&self) -> bool {
+        let server = &self.server;
+        let is_cared_for = |id| server.consumers.contains_key(id) || server.gone.contains(id);
+        let lists = server.lists.iter().filter(|(id, _)| is_cared_for(id));
+        let found = server.queue.iter().chain(&server.delayed).chain(&server.dead);
+        let found: BTreeSet<u8> =
+            found.chain(lists.flat_map(|(_, list)| list)).map(|item| item[0]).collect();
+        self.names().all(|name| found.contains(&name) || self.handled.contains(&name))
+    }
+
+    fn names(&self) -> impl Iterator<Item = u8> {
+        (0..self.left.jobs).map(|job| b'a' + job)
+    }
+
+    fn has_lost(&self) -> bool {
+        let ledgers = self.programs.iter().flatten().map(|program| &program.ledger);
+        let mut going_on = ledgers.filter(|ledger| !ledger.jobs.is_closing());
+        going_on.any(|ledger| ledger.jobs.has_lost(0))
+    }
+
+    /// Whether nothing is there twice, and nothing that nobody has pushed.
+    fn has_each_once(&self) -> bool {
+        let mut counts = BTreeMap::<u8, usize>::new();
+        let server = &self.server;
+        let tombstones: Vec<_> = server.lists.keys().map(tombstone).collect();
+        let lists = server.lists.values().flatten().filter(|item| !tombstones.contains(item));
+        let items = server.queue.iter().chain(&server.delayed).chain(&server.dead);
+        for item in items.chain(lists) {
+            *counts.entry(item[0]).or_default() += 1;
+        }
+        counts.keys().all(|name| self.names().any(|job| job == *name))
+            && (self.has_stopped || counts.values().all(|count| *count == 1))
+    }
+
+    /// Whether nobody else can get what a program takes for its own, as long as its lease lasts.
+    fn holds_apart(&self) -> bool {
+        let mut held = BTreeSet::new();
+        let mut holds = |(place, program): (usize, &Program)| {
+            let ids: Vec<_> = program.ledger.ids().chain(self.adopting(place)).collect();
+            let mut heard = ids.iter().filter_map(|id| self.server.consumers.get(id));
+            let lists = ids.iter().filter_map(|id| self.server.lists.get(id));
+            let listed: BTreeSet<_> = lists.flatten().collect();
+            heard.all(|heard| heard.is_over)
+                || program.own().all(|item| held.insert(item[0]) && listed.contains(item))
+        };
+        let mut programs = self.programs.iter().enumerate();
+        self.has_stopped
+            || programs.all(|(place, program)| program.as_ref().is_none_or(|it| holds((place, it))))
+    }
+
+    /// The ids that a program is about to have.
+    fn adopting(&self, place: usize) -> impl Iterator<Item = &ConsumerId> {
+        self.flights.iter().filter_map(move |flight| match &flight.request {
+            Request::Adopt(adoption) if flight.by == Some(place) => Some(&adoption.consumer),
+            _ => None,
+        })
+    }
+
+    /// Whether the programs know what their lists hold, unless they are in doubt or lost.
+    fn agrees(&self) -> bool {
+        self.programs.iter().flatten().all(|program| {
+            let ledger = &program.ledger;
+            let id = ledger.ids().last().filter(|id| self.server.consumers.contains_key(*id));
+            let Some(id) = id.filter(|_| ledger.is_idle() && !ledger.is_in_doubt()) else {
+                return true;
+            };
+            let none = Default::default();
+            let list = self.server.lists.get(id).unwrap_or(&none);
+            let tombstone = tombstone(id);
+            let mut both = list.iter().zip(program.list());
+            list.len() == ledger.jobs.len()
+                && both.all(|(item, own)| *item == tombstone || Some(item) == own)
+        })
+    }
+}

@@ -1,0 +1,64 @@
+//! What becomes of everything when nothing fails any more.
+
+use super::super::program::Program;
+use super::World;
+use crate::queue::ledger::Fate;
+
+impl World {
+    /// Whether every job comes to its end. What is on its way arrives first, so that it is enough to
+    /// begin where nothing is waited for.
+    pub(super) fn ends(&self) -> bool {
+        if self.flights.iter().any(|flight| flight.by.is_some()) {
+            return true;
+        }
+        let mut world = self.clone();
+        world.flights.clear();
+        for _ in 0..ROUNDS {
+            (0..2).for_each(|by| world.go_on(by));
+            world.sweep(None);
+            world.sweep_all();
+        }
+        world.is_over()
+    }
+
+    /// A program does what it has to do, in the order of `hold.rs`.
+    fn go_on(&mut self, by: usize) {
+        for begin in [Program::adopt, Program::go_on, Program::leave] {
+            let Some(program) = &mut self.programs[by] else { return };
+            if let Some(request) = begin(program) {
+                self.converse(by, request);
+            }
+        }
+        while self.programs[by].as_mut().is_some_and(Program::take) {}
+        let handlers = self.programs[by].iter().flat_map(|program| program.handlers.keys());
+        for number in handlers.copied().collect::<Vec<_>>() {
+            self.decide(by, number, Fate::Done);
+        }
+    }
+
+    /// Whoever is not heard of any more is lost.
+    fn sweep_all(&mut self) {
+        let programs = &self.programs;
+        for (id, heard) in &mut self.server.consumers {
+            heard.is_over = !programs.iter().flatten().any(|program| program.keeps(id));
+        }
+        let ids = self.server.consumers.keys().chain(&self.server.gone);
+        let lost = ids.filter(|id| self.server.seems_lost(id)).cloned();
+        for id in lost.collect::<Vec<_>>() {
+            (0..ROUNDS).for_each(|_| self.server.sweep(&id, None));
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let server = &self.server;
+        let dead = |name| server.dead.iter().any(|item| item[0] == name);
+        let mut names = self.names();
+        server.queue.is_empty()
+            && server.delayed.is_empty()
+            && server.lists.is_empty()
+            && names.all(|name| self.handled.contains(&name) || dead(name))
+    }
+}
+
+/// How often everything that may be left to do is done, which is enough.
+const ROUNDS: usize = 5;

@@ -1,0 +1,230 @@
+//! What may happen, and what then changes.
+
+use std::time::Duration;
+
+use super::super::program::{Program, moment};
+use super::super::server::{Reply, Request};
+use super::{Action, Flight, World};
+use crate::queue::ledger::{Fate, Outcome};
+
+impl World {
+    pub(super) fn happenings(&self, actions: &mut Vec<Action>) {
+        for (place, program) in self.programs.iter().enumerate() {
+            if let Some(program) = program {
+                self.happenings_of(place, program, actions);
+            }
+        }
+        for (place, flight) in self.flights.iter().enumerate() {
+            self.happenings_to(place, flight, actions);
+        }
+        let left = &self.left;
+        let consumers = &self.server.consumers;
+        if left.expiries > 0 {
+            let live = consumers.iter().filter(|(_, heard)| !heard.is_over);
+            actions.extend(live.map(|(id, _)| Action::Expire(id.clone())));
+        }
+        match self.found {
+            Some(_) => {
+                actions.push(Action::Sweep);
+                let stops = if left.stops > 0 { 0..MOST_WRITES } else { 0..0 };
+                actions.extend(stops.map(Action::StopSweeping));
+            }
+            None => {
+                let ids = consumers.keys().chain(&self.server.gone);
+                let lost = ids.filter(|id| self.server.seems_lost(id));
+                actions.extend(lost.map(|id| Action::Find(id.clone())));
+            }
+        }
+    }
+
+    fn happenings_of(&self, place: usize, program: &Program, actions: &mut Vec<Action>) {
+        let left = &self.left;
+        let may =
+            |begin: fn(&mut Program) -> Option<Request>| begin(&mut program.clone()).is_some();
+        let server = &self.server;
+        let Program { ledger, .. } = program;
+        let has_jobs = !(server.queue.is_empty() && server.delayed.is_empty());
+        let (has_ready, is_closing) = (ledger.jobs.has_ready(), ledger.jobs.is_closing());
+        let claims = !has_ready && !is_closing && ledger.may_claim().is_ok();
+        let waits = left.waits > 0 && place < left.late && claims && may(Program::wait);
+        let has_settled = ledger.jobs.settleable_for(moment()).is_some();
+        let leaves = |flight: &Flight| {
+            flight.by == Some(place) && matches!(flight.request, Request::Leave(_))
+        };
+        let leaves = self.flights.iter().any(leaves);
+        let possible = [
+            (claims && (has_jobs || has_settled), Action::Claim(place)),
+            (waits, Action::Wait(place)),
+            (has_settled && ledger.may_settle().is_ok(), Action::Settle(place)),
+            (has_ready, Action::Take(place)),
+            (ledger.is_in_doubt() && may(Program::adopt), Action::Adopt(place)),
+            (left.beats > 0 && ledger.pulse(moment()).is_some(), Action::Beat(place)),
+            (left.closes > 0 && !is_closing, Action::Close(place)),
+            (is_closing && !leaves && may(Program::leave), Action::Leave(place)),
+            (left.crashes > 0 && self.programs.iter().all(Option::is_some), Action::Crash(place)),
+        ];
+        actions.extend(possible.into_iter().filter(|(is, _)| *is).map(|(_, action)| action));
+        for number in program.handlers.keys() {
+            let fates = [
+                (true, Fate::Done),
+                (left.failures > 0, Fate::Retry(Duration::ZERO, String::new())),
+                (left.failures > 0, Fate::Back),
+            ];
+            let fates = fates.into_iter().filter(|(may, _)| *may).map(|(_, fate)| fate);
+            actions.extend(fates.map(|fate| Action::Decide(place, *number, fate)));
+        }
+    }
+
+    fn happenings_to(&self, place: usize, flight: &Flight, actions: &mut Vec<Action>) {
+        let left = &self.left;
+        let is_waited_for = flight.by.is_some();
+        if is_waited_for && left.losses > 0 {
+            actions.push(Action::Lose(place));
+        }
+        match flight.reply {
+            Some(_) => actions.push(Action::Deliver(place)),
+            None => {
+                actions.push(Action::Run(place));
+                if is_waited_for && left.refusals > 0 {
+                    actions.push(Action::Refuse(place));
+                }
+                if left.stops > 0 && matches!(&flight.request, Request::Step(step) if !step.waits) {
+                    actions.extend((0..MOST_WRITES).map(|writes| Action::Stop(place, writes)));
+                }
+            }
+        }
+    }
+
+    /// Says whether anything happened.
+    pub(super) fn happen(&mut self, action: Action) -> bool {
+        match action {
+            Action::Claim(by) => self.send(by, Program::claim),
+            Action::Wait(by) => {
+                self.left.waits -= 1;
+                self.send(by, Program::wait);
+            }
+            Action::Settle(by) => self.send(by, Program::settle),
+            Action::Adopt(by) => self.send(by, Program::adopt),
+            Action::Beat(by) => {
+                self.left.beats -= 1;
+                self.send(by, Program::beat);
+            }
+            Action::Leave(by) => self.send(by, Program::leave),
+            Action::Take(by) => drop(self.programs[by].as_mut().map(Program::take)),
+            Action::Decide(by, number, fate) => self.decide(by, number, fate),
+            Action::Close(by) => {
+                self.left.closes -= 1;
+                let _ = self.programs[by].as_mut().map(Program::close);
+            }
+            Action::Crash(by) => {
+                self.left.crashes -= 1;
+                self.programs[by] = None;
+                self.flights.retain_mut(|flight| {
+                    flight.by = flight.by.filter(|waiting| *waiting != by);
+                    flight.by.is_some() || flight.reply.is_none()
+                });
+            }
+            Action::Run(place) => self.run(place, None),
+            Action::Stop(place, writes) => {
+                self.left.stops -= 1;
+                self.has_stopped = true;
+                return self.stops(place, writes);
+            }
+            Action::Deliver(place) => {
+                let Flight { by, request, reply } = self.flights.remove(place);
+                self.hear(by, |program| {
+                    if let Some(reply) = reply {
+                        program.hear(request, reply);
+                    }
+                });
+            }
+            Action::Lose(place) => {
+                self.left.losses -= 1;
+                let flight = &mut self.flights[place];
+                let (by, request) = (flight.by.take(), flight.request.clone());
+                if flight.reply.is_some() {
+                    self.flights.remove(place);
+                }
+                self.hear(by, |program| program.miss(request, Outcome::Unknown));
+            }
+            Action::Refuse(place) => {
+                self.left.refusals -= 1;
+                let Flight { by, request, .. } = self.flights.remove(place);
+                self.hear(by, |program| program.miss(request, Outcome::NotSent));
+            }
+            Action::Expire(id) => {
+                self.left.expiries -= 1;
+                let heard = self.server.consumers.get_mut(&id);
+                let _ = heard.map(|heard| heard.is_over = true);
+            }
+            Action::Find(id) => self.found = Some(id),
+            Action::Sweep => self.sweep(None),
+            Action::StopSweeping(writes) => {
+                self.left.stops -= 1;
+                self.has_stopped = true;
+                self.sweep(Some(writes));
+            }
+        }
+        true
+    }
+
+    /// Sends what a program has to say. Of one that is never late, the reply is there at once.
+    fn send(&mut self, by: usize, begin: fn(&mut Program) -> Option<Request>) {
+        let Some(request) = self.programs[by].as_mut().and_then(begin) else { return };
+        if by < self.left.late {
+            self.flights.push(Flight { by: Some(by), request, reply: None });
+        } else {
+            self.converse(by, request);
+        }
+    }
+
+    pub(super) fn converse(&mut self, by: usize, request: Request) {
+        let reply = self.server.run(&request, None);
+        self.hear(Some(by), |program| program.hear(request, reply));
+    }
+
+    pub(super) fn hear(&mut self, by: Option<usize>, hear: impl FnOnce(&mut Program)) {
+        if let Some(program) = by.and_then(|by| self.programs[by].as_mut()) {
+            hear(program);
+            // Who has seen a job counts only for those who close.
+            while self.left.closes == 0 && program.take() {}
+        }
+    }
+
+    pub(super) fn decide(&mut self, by: usize, number: u64, fate: Fate) {
+        let Some(program) = &mut self.programs[by] else { return };
+        match fate {
+            Fate::Done => self.handled.extend(program.handlers.get(&number).map(|item| item[0])),
+            _ => self.left.failures -= 1,
+        }
+        program.decide(number, fate);
+    }
+
+    pub(super) fn run(&mut self, place: usize, writes: Option<u8>) {
+        let flight = &mut self.flights[place];
+        flight.reply = Some(self.server.run(&flight.request, writes));
+        if flight.by.is_none() {
+            self.flights.remove(place);
+        }
+    }
+
+    /// Says whether a script stops after so many writes.
+    fn stops(&mut self, place: usize, writes: u8) -> bool {
+        let mut server = self.server.clone();
+        let stops = server.run(&self.flights[place].request, Some(writes)) == Reply::Failed;
+        self.run(place, Some(writes));
+        stops
+    }
+
+    pub(super) fn sweep(&mut self, writes: Option<u8>) {
+        if let Some(id) = self.found.take() {
+            let lasts = !self.server.seems_lost(&id);
+            let before = self.server.consumers.len();
+            self.server.sweep(&id, writes);
+            self.is_robbed |= lasts && self.server.consumers.len() < before;
+        }
+    }
+}
+
+/// How many writes a script makes at most before those after which it does not fail.
+const MOST_WRITES: u8 = 6;
