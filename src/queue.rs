@@ -7,6 +7,7 @@
 //! ```text
 //! item, keys      what the lists hold and what they are called (pure)
 //! ledger          what a consumer holds, and what a lost reply means for it (pure)
+//! model           all that can happen to two ledgers and a server (a test)
 //! scripts, *.lua  what happens on the server
 //! hold            one consumer's ledger, and its round trips
 //! keeper          the thread that beats, settles, and looks for lost consumers

@@ -5,7 +5,7 @@
 //! way at a time, and at most one claim. If the outcome of either is unknown, the ledger is in doubt
 //! until the list was given to a new id (`adopt.lua`), whose reply says where the list stands.
 //!
-//! [`model`](super::model) goes through everything that can happen to two ledgers.
+//! `model` goes through everything that can happen to two ledgers.
 
 mod breach;
 mod jobs;
