@@ -20,6 +20,7 @@ on_both_kinds! {
     no_reply_that_is_cut_off_loses_a_job,
     no_request_that_is_cut_off_loses_a_job,
     a_wait_that_hangs_holds_no_job_back,
+    what_is_given_to_a_consumer_that_is_gone_comes_back,
     a_consumer_goes_on_after_its_connections_died,
     a_full_server_is_drained,
     a_huge_job_comes_through,
@@ -148,6 +149,31 @@ async fn a_wait_that_hangs_holds_no_job_back<C: Kind>() {
     job.done();
     ok!(consumer.close());
     assert_eq!(ok!(queue.stats()).done, 1);
+}
+
+async fn what_is_given_to_a_consumer_that_is_gone_comes_back<C: Kind>() {
+    let name = format!("{}-given", std::any::type_name::<C>());
+    let ask = |command: String| support::servers::query::<Vec<String>>(SERVER.url(), &command);
+    let proxy = Proxy::to(SERVER.port()).unwrap();
+    let settings = QueueSettings::new().lease(Duration::from_millis(500));
+    let cut_off = C::build(C::builder(&proxy.url())).await.unwrap();
+    let mut gone = queue(&cut_off, "given").with(settings.clone()).consumer();
+    assert!(next(&mut gone, Duration::ZERO).await.is_none());
+    proxy.refuse();
+    proxy.kill();
+    let others = queue(&C::build(C::builder(SERVER.url())).await.unwrap(), "given").with(settings);
+    let mut other = others.consumer();
+    assert!(next(&mut other, Duration::ZERO).await.is_none());
+    assert!(within(LATE, || !ask(format!("ZRANGE {name}:gone 0 -1")).unwrap().is_empty()));
+    let id = ask(format!("ZRANGE {name}:gone 0 -1")).unwrap().remove(0);
+    ok!(others.push(&7));
+    // As a wait does that was held up on its way.
+    let given = format!("BLMOVE {name} {name}:p:{id} LEFT RIGHT 1");
+    support::servers::query::<Vec<u8>>(SERVER.url(), &given).unwrap();
+    let job = next(&mut other, LATE).await.expect("it comes back");
+    assert_eq!((*job, job.attempts()), (7, 1));
+    job.done();
+    ok!(other.close());
 }
 
 async fn a_consumer_goes_on_after_its_connections_died<C: Kind>() {

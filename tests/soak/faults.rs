@@ -42,7 +42,7 @@ enum Fault {
 /// Each of them once; afterwards those that take little time more often.
 const FIRST: [Fault; 6] =
     [Fault::Kill, Fault::Freeze, Fault::Cut, Fault::HalfOpen, Fault::Flush, Fault::ServerKill];
-const LATER: [Fault; 12] = [
+const LATER: [Fault; 13] = [
     Fault::Kill,
     Fault::Kill,
     Fault::Kill,
@@ -51,6 +51,7 @@ const LATER: [Fault; 12] = [
     Fault::Cut,
     Fault::Cut,
     Fault::Cut,
+    Fault::HalfOpen,
     Fault::HalfOpen,
     Fault::HalfOpen,
     Fault::Flush,
@@ -89,13 +90,17 @@ struct Storm<'a> {
 #[derive(Debug, Clone, Copy)]
 enum Repair {
     Thaw(usize),
+    /// What was held comes late.
     Release(usize),
+    /// It never comes.
+    Disconnect(usize),
 }
 
 impl Storm<'_> {
     fn inflict(&mut self, fault: Fault) -> Outcome {
         let (worker, process) = (self.worker(), self.random.index(POSTS.len() + PRODUCERS));
         let direction = [Direction::Requests, Direction::Replies][self.random.index(2)];
+        let (bytes, time) = (self.random.index(600), self.random.milliseconds(8..3000));
         match fault {
             Fault::Kill => {
                 self.faults.kills += 1;
@@ -108,12 +113,11 @@ impl Storm<'_> {
                 self.crew.workers[worker].signal("STOP")?;
                 self.faults.freezes += 1;
                 self.may_repeat(worker);
-                let past_its_lease = LEASE * 2 + self.random.milliseconds(0..1000);
+                let past_its_lease = LEASE * 2 + time / 3;
                 self.repairs.push((Instant::now() + past_its_lease, Repair::Thaw(worker)));
             }
             Fault::Freeze => {}
             Fault::Cut => {
-                let bytes = self.random.index(600);
                 self.crew.proxy_of(process).cut_after(bytes, direction);
                 self.faults.cuts += 1;
                 self.may_repeat(process);
@@ -122,8 +126,11 @@ impl Storm<'_> {
                 self.crew.proxy_of(process).hold(direction);
                 self.faults.half_open += 1;
                 self.may_repeat(process);
-                let time = self.random.milliseconds(200..3000);
-                self.repairs.push((Instant::now() + time, Repair::Release(process)));
+                let repair = match bytes % 2 {
+                    0 => Repair::Release(process),
+                    _ => Repair::Disconnect(process),
+                };
+                self.repairs.push((Instant::now() + time, repair));
             }
             Fault::Flush => {
                 query::<()>(self.crew.server.url(), "SCRIPT FLUSH")?;
@@ -131,7 +138,7 @@ impl Storm<'_> {
             }
             Fault::ServerKill => {
                 self.crew.server.stop()?;
-                thread::sleep(self.random.milliseconds(1..400));
+                thread::sleep(time / 8);
                 self.crew.server.restart()?;
                 self.faults.server_kills += 1;
                 (0..POSTS.len()).for_each(|worker| self.may_repeat(worker));
@@ -148,13 +155,10 @@ impl Storm<'_> {
         for (_, repair) in due {
             match repair {
                 Repair::Thaw(worker) => self.crew.workers[worker].signal("CONT")?,
-                Repair::Release(process) => {
-                    let proxy = self.crew.proxy_of(process);
-                    // What was held comes late, or never.
-                    if self.random.index(2) == 0 {
-                        proxy.kill();
-                    }
-                    proxy.release();
+                Repair::Release(process) => self.crew.proxy_of(process).release(),
+                Repair::Disconnect(process) => {
+                    self.crew.proxy_of(process).kill();
+                    self.crew.proxy_of(process).release();
                 }
             }
         }
@@ -163,18 +167,15 @@ impl Storm<'_> {
 
     /// One that is not frozen.
     fn worker(&mut self) -> usize {
-        loop {
-            let worker = self.random.index(POSTS.len());
-            if self.frozen().all(|frozen| frozen != worker) {
-                return worker;
-            }
-        }
+        let first = self.random.index(POSTS.len());
+        let mut others = (first..first + POSTS.len()).map(|worker| worker % POSTS.len());
+        others.find(|worker| self.frozen().all(|frozen| frozen != *worker)).unwrap_or(first)
     }
 
     fn frozen(&self) -> impl Iterator<Item = usize> {
         self.repairs.iter().filter_map(|(_, repair)| match repair {
             Repair::Thaw(worker) => Some(*worker),
-            Repair::Release(_) => None,
+            _ => None,
         })
     }
 

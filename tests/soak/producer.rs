@@ -41,7 +41,7 @@ impl Producer {
         let stop = stop_with_input();
         while !stop.is_told() {
             let way = self.random.within(0..if self.mode == Mode::Plain { 8 } else { 12 });
-            let number = if way == 0 { self.random.within(1..40) } else { 1 };
+            let number = if way == 0 { self.random.within(1..120) } else { 1 };
             let jobs: Vec<_> = (0..number).map(|_| self.job()).collect();
             self.record.note(Event::Sent, &jobs);
             let (job, time) = (&jobs[0], self.random.milliseconds(1..800));
@@ -63,7 +63,9 @@ impl Producer {
                 // It may come or not. Once more it would be another job.
                 Err(_) => thread::sleep(Duration::from_millis(20)),
             }
-            thread::sleep(self.random.milliseconds(0..15));
+            // Now and then for so long that workers have nothing to do.
+            let pause = if self.random.within(0..40) == 0 { 300..1500 } else { 0..15 };
+            thread::sleep(self.random.milliseconds(pause));
         }
         Ok(())
     }
