@@ -35,8 +35,8 @@ pub(crate) struct Interpreter {
     sequences: HashMap<Option<u16>, u64>,
     /// The entries of which an echo is to come; for what is under one key an empty one.
     echoes: HashSet<Vec<u8>>,
-    /// The key that the server has just created.
-    created: Vec<u8>,
+    /// The key that each server has just created. What servers say comes mixed.
+    created: HashMap<usize, Vec<u8>>,
 }
 
 impl Interpreter {
@@ -76,7 +76,7 @@ impl Interpreter {
             Some(Channel::Entry(entry)) if is_owner(&self.sources.key(entry)) => {
                 tell(Told::Updated(entry));
             }
-            Some(Channel::Key(entry)) => self.notified(entry, payload, tell),
+            Some(Channel::Key(entry)) => self.notified(server, entry, payload, tell),
             _ => {}
         }
     }
@@ -126,18 +126,24 @@ impl Interpreter {
     }
 
     /// A notification of the server: <https://valkey.io/topics/notifications/>.
-    fn notified<'a>(&mut self, entry: &'a [u8], event: &[u8], tell: &mut dyn FnMut(Told<'a>)) {
+    fn notified<'a>(
+        &mut self,
+        server: usize,
+        entry: &'a [u8],
+        event: &[u8],
+        tell: &mut dyn FnMut(Told<'a>),
+    ) {
         let is_dict = self.sources.structure == Structure::Dict;
         match event {
             b"new" => {
-                self.created = entry.to_vec();
+                self.created.insert(server, entry.to_vec());
                 return;
             }
             b"expire" | b"persist" if is_dict => return tell(Told::Touched(entry)),
             b"expire" | b"persist" => return tell(Told::Touched(b"")),
             _ => {}
         }
-        let is_new = std::mem::take(&mut self.created) == entry && is_dict;
+        let is_new = self.created.remove(&server).is_some_and(|key| key == entry) && is_dict;
         let is_end = matches!(event, b"del" | b"expired" | b"evicted" | b"rename_from");
         let is_end = is_end || event == b"move_from";
         if !matches!(event, b"expired" | b"evicted") && self.echoes.remove(entry) {
@@ -156,3 +162,23 @@ impl Interpreter {
 
 /// More than one message can announce.
 const MOST_ECHOES: usize = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notices::Notices;
+
+    #[test]
+    fn what_several_servers_create_is_told_apart() {
+        let notices = Notices::of(None, Structure::Dict, b"d:");
+        let mut interpreter = Interpreter::new(Sources::new(&notices, 0));
+        let mut told = Vec::new();
+        for (server, key, event) in
+            [(0, "a", "new"), (1, "b", "new"), (1, "b", "set"), (0, "a", "set"), (0, "a", "set")]
+        {
+            let tell = &mut |change: Told<'_>| told.push(format!("{change:?}"));
+            interpreter.notified(server, key.as_bytes(), event.as_bytes(), tell);
+        }
+        assert_eq!(told, ["Inserted([98])", "Inserted([97])", "Updated([97])"]);
+    }
+}
