@@ -160,6 +160,6 @@ fn aside(server: &LocalServer) -> Outcome<Vec<String>> {
 fn running() -> usize {
     let threads = fs::read_dir("/proc/self/task").expect("a list of threads").flatten();
     let names = threads.filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok());
-    let threads = names.filter(|name| name.starts_with("redis-collectio")).count();
+    let threads = names.filter(|name| name.trim() == "redis-worker").count();
     threads + RUNTIME.metrics().num_alive_tasks()
 }

@@ -119,7 +119,7 @@ fn listening<C: Concurrent, T>(
 fn threads() -> usize {
     let tasks = fs::read_dir("/proc/self/task").expect("a list of threads").flatten();
     let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
-    names.filter(|name| ["redis-feed", "redis-listener"].contains(&name.trim())).count()
+    names.filter(|name| ["redis-worker", "redis-listener"].contains(&name.trim())).count()
 }
 
 fn tasks() -> usize {

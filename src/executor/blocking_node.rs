@@ -69,7 +69,7 @@ impl Node for BlockingNode {
     }
 
     fn spawn(work: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        let thread = thread::Builder::new().name("redis-collections".into());
+        let thread = thread::Builder::new().name("redis-worker".into());
         thread.spawn(move || finish(work)).map(drop)
     }
 
