@@ -356,7 +356,7 @@ fn outcome(error: &Error) -> Outcome {
         | Error::InvalidArgument { .. }
         | Error::Encode { .. }
         | Error::Unsupported { .. } => Outcome::NotSent,
-        Error::Server { code, .. } if BEFORE_THE_FIRST_WRITE.contains(&code.as_str()) => {
+        Error::Server { code, .. } if PASSING.iter().chain(&LASTING).any(|it| it == code) => {
             Outcome::NotSent
         }
         _ => Outcome::Unknown,
@@ -392,8 +392,8 @@ pub(super) async fn rest<X: RoundTrips>(executor: &X, time: Duration) {
 const FENCED: i64 = 0;
 const PAUSED: i64 = 2;
 
-/// Refusals of a script or of its first write.
-const BEFORE_THE_FIRST_WRITE: [&str; 11] = [
+/// Refusals of a script, or of its first write, that pass by themselves.
+pub(super) const PASSING: [&str; 9] = [
     "LOADING",
     "CLUSTERDOWN",
     "MASTERDOWN",
@@ -402,10 +402,11 @@ const BEFORE_THE_FIRST_WRITE: [&str; 11] = [
     "NOREPLICAS",
     "MISCONF",
     "OOM",
-    "NOPERM",
-    "NOAUTH",
     "BUSY",
 ];
+
+/// Those that do not.
+const LASTING: [&str; 2] = ["NOPERM", "NOAUTH"];
 
 const WHILE_BUSY: Duration = Duration::from_millis(1);
 

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::consumer::Consumer;
+use super::hold::PASSING;
 use super::job::{Job, Ticket};
 use super::ledger::Fate;
 use super::settings::QueueSettings;
@@ -320,7 +321,7 @@ impl Patience {
     /// How long to pause after an error, unless it will not pass.
     fn with(&mut self, error: Error) -> Result<Duration> {
         let passes = match &error {
-            Error::Server { code, .. } => PASSING.contains(&code.as_str()),
+            Error::Server { code, .. } => PASSING.contains(&&code[..]) || code == "UNBLOCKED",
             Error::LeaseLost { .. } => true,
             error => error.is_connection_lost() || error.is_timeout(),
         };
@@ -339,19 +340,6 @@ impl<T: Codec, E: RoundTrips, F> fmt::Debug for Worker<T, E, F> {
         shown.finish_non_exhaustive()
     }
 }
-
-const PASSING: [&str; 10] = [
-    "LOADING",
-    "CLUSTERDOWN",
-    "MASTERDOWN",
-    "TRYAGAIN",
-    "READONLY",
-    "NOREPLICAS",
-    "MISCONF",
-    "OOM",
-    "UNBLOCKED",
-    "BUSY",
-];
 
 /// How often it is looked whether to stop.
 const BETWEEN_GLANCES: Duration = Duration::from_millis(250);

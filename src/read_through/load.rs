@@ -116,12 +116,14 @@ where
         for Flying { lead, mut mode, is_away } in flying {
             let claim = match is_away {
                 true => None,
-                false => match replies.next().unwrap_or(Ok(None)) {
-                    Ok(claim) => claim,
-                    Err(error) => {
+                false => match replies.next() {
+                    Some(Ok(claim)) => claim,
+                    Some(Err(error)) => {
                         lead.break_off(error);
                         continue;
                     }
+                    // The error of all was told to another one.
+                    None => continue,
                 },
             };
             match claim {
@@ -138,7 +140,10 @@ where
                         due.extend(Some(lead.spot.clone()).filter(|_| age != Age::Fresh));
                         lead.land(Outcome::Outdated(value));
                     }
-                    _ if is_late => claimed.push(Claimed { lead, lease: None }),
+                    _ if is_late => {
+                        lead.close();
+                        claimed.push(Claimed { lead, lease: None });
+                    }
                     _ => {
                         mode = Mode::Unfit;
                         busy.push(Flying { lead, mode, is_away });
