@@ -19,7 +19,7 @@ mod py_dict;
 mod py_json;
 #[cfg(any(feature = "json", feature = "pickle"))]
 mod python;
-mod raw;
+pub(crate) mod raw;
 
 #[cfg(feature = "bincode")]
 pub use self::bincode::Bincode;

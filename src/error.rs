@@ -1,7 +1,10 @@
 //! What can go wrong, and what a caller may conclude from it.
 
+mod attempt;
+
+pub use attempt::Attempt;
+
 use std::borrow::Cow;
-use std::fmt;
 use std::time::Duration;
 
 use crate::codec::{CodecError, Undecodable};
@@ -126,6 +129,32 @@ pub enum Error {
         /// What was attempted.
         attempt: Box<Attempt>,
     },
+    /// The dispatcher of a keyword service refused a value. Nothing was applied.
+    #[error("{attempt}: the dispatcher refused: {reason}")]
+    Refused {
+        /// What was attempted.
+        attempt: Box<Attempt>,
+        /// What the dispatcher says.
+        reason: String,
+    },
+    /// Nobody has such a keyword.
+    #[error("{attempt}: there is no such keyword")]
+    UnknownKeyword {
+        /// What was attempted.
+        attempt: Box<Attempt>,
+    },
+    /// No dispatcher serves the keyword. Nothing was applied.
+    #[error("{attempt}: no dispatcher serves it")]
+    NotServed {
+        /// What was attempted.
+        attempt: Box<Attempt>,
+    },
+    /// Another dispatcher serves the service, and lives. Nothing was applied.
+    #[error("{attempt}: another dispatcher serves it")]
+    AlreadyServed {
+        /// What was attempted.
+        attempt: Box<Attempt>,
+    },
     /// Other writers changed the value during every try of an optimistic update. Nothing was
     /// applied.
     #[error("{attempt}: other writers were faster {tries} times")]
@@ -199,6 +228,10 @@ impl Error {
             | Error::CutOff { attempt }
             | Error::Load { attempt, .. }
             | Error::LeaseLost { attempt }
+            | Error::Refused { attempt, .. }
+            | Error::UnknownKeyword { attempt }
+            | Error::NotServed { attempt }
+            | Error::AlreadyServed { attempt }
             | Error::Contended { attempt, .. } => Some(attempt),
         }
     }
@@ -257,53 +290,6 @@ impl Error {
         self
     }
 }
-
-/// A command that was tried: its name and what it was about, never a value.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Attempt {
-    pub(crate) command: &'static str,
-    pub(crate) key: Option<Vec<u8>>,
-    pub(crate) field: Option<Vec<u8>>,
-    pub(crate) writes: bool,
-    pub(crate) in_part: bool,
-}
-
-impl Attempt {
-    /// The command, such as `HGET`.
-    pub fn command(&self) -> &str {
-        self.command
-    }
-
-    /// The Redis key it was about, prefix included.
-    pub fn key(&self) -> Option<&[u8]> {
-        self.key.as_deref()
-    }
-
-    /// The field of a hash it was about.
-    pub fn field(&self) -> Option<&[u8]> {
-        self.field.as_deref()
-    }
-}
-
-impl fmt::Display for Attempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.command)?;
-        [&self.key, &self.field].into_iter().flatten().try_for_each(|name| {
-            let shown = &name[..name.len().min(LONGEST_SHOWN)];
-            let more = if shown.len() < name.len() { "…" } else { "" };
-            write!(f, " \"{}{more}\"", shown.escape_ascii())
-        })
-    }
-}
-
-impl fmt::Debug for Attempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{self}`")
-    }
-}
-
-/// How much of a key a message shows.
-const LONGEST_SHOWN: usize = 120;
 
 #[cfg(test)]
 mod tests {

@@ -106,9 +106,10 @@
 //! |---|---|---|
 //! | `async` | no | `AsyncClient`, on tokio |
 //! | `bincode` | yes | `Bincode` |
-//! | `cli` | no | the program `rcq`, which looks after a [`WorkQueue`] |
+//! | `cli` | no | the programs `rcq`, which looks after a [`WorkQueue`], and `rckey`, for keywords |
 //! | `cluster` | no | clients of a Redis Cluster |
 //! | `json` | yes | `Json`, `PyJson` |
+//! | `keyword` | no | [`keyword`]: named, typed values that services publish and clients watch |
 //! | `msgpack` | yes | `MessagePack` |
 //! | `pickle` | yes | `Pickle` |
 //! | `pydict` | yes | `PyDict` |
@@ -119,6 +120,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod answer;
 mod breaches;
 mod clock;
 mod codec;
@@ -129,6 +131,8 @@ mod error;
 mod events;
 mod executor;
 mod glob;
+#[cfg(feature = "keyword")]
+pub mod keyword;
 mod landing;
 mod load_error;
 #[cfg(feature = "local-server")]
@@ -144,6 +148,7 @@ mod reply;
 mod request;
 mod script;
 
+pub use answer::Answer;
 #[cfg(feature = "bincode")]
 pub use codec::Bincode;
 #[cfg(feature = "msgpack")]
@@ -175,7 +180,7 @@ pub use queue::{
     Worker,
 };
 pub use read_through::{
-    Answer, CacheClient, CachePolicy, HashCacheClient, Loaded, LoadedMany, ReadThroughStats,
+    CacheClient, CachePolicy, HashCacheClient, Loaded, LoadedMany, ReadThroughStats,
 };
 
 #[cfg(feature = "near-cache")]

@@ -23,7 +23,7 @@ mod stats;
 
 pub use cache_client::CacheClient;
 pub use hash_cache_client::HashCacheClient;
-pub use loader::{Answer, Loaded, LoadedMany};
+pub use loader::{Loaded, LoadedMany};
 pub use policy::CachePolicy;
 pub use stats::ReadThroughStats;
 

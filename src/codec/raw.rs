@@ -130,7 +130,7 @@ impl Canonical for bool {}
 impl Canonical for f64 {}
 
 /// Appends what Python's `repr(value)` gives: `1.0`, `1e+16`, `1e-05`, `nan`, `-inf`.
-pub(super) fn write_float(value: f64, bytes: &mut Vec<u8>) {
+pub(crate) fn write_float(value: f64, bytes: &mut Vec<u8>) {
     let text = if value.is_nan() {
         "nan".to_owned()
     } else if value.is_infinite() {

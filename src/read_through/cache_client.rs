@@ -3,12 +3,13 @@ use std::fmt;
 use std::time::Duration;
 
 use super::engine::Found;
-use super::loader::{Answer, Loaded, LoadedMany, Loaders};
+use super::loader::{Loaded, LoadedMany, Loaders};
 use super::policy::CachePolicy;
 use super::pyredis;
 use super::shared::Shared;
 use super::spot::{Named, Names, One, Spot};
 use super::stats::ReadThroughStats;
+use crate::answer::Answer;
 use crate::codec::Codec;
 #[cfg(feature = "near-cache")]
 use crate::collections::NearCache;

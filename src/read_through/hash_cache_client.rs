@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::cache_client::{encoded, own_prefix};
 use super::engine::Found;
-use super::loader::{Answer, Loaded, LoadedMany, Loaders};
+use super::loader::{Loaded, LoadedMany, Loaders};
 use super::policy::CachePolicy;
 use super::pyredis;
 use super::shared::Shared;
 use super::spot::{Named, Names, Pair, Spot};
 use super::stats::ReadThroughStats;
+use crate::answer::Answer;
 use crate::codec::Codec;
 use crate::collections::{Name, Ttl};
 use crate::error::Result;

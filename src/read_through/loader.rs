@@ -1,14 +1,10 @@
 //! Functions of the user that load values.
 
-use std::error::Error as StdError;
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use crate::executor::Client;
+use crate::answer::{Answer, contained};
 use crate::load_error::LoadError;
 
 /// What a loader found: a value or that there is none, and for how long that may be kept.
@@ -54,41 +50,6 @@ impl<V> From<Option<V>> for Loaded<V> {
 struct WrongCount {
     asked: usize,
     found: usize,
-}
-
-/// What a loader gives back where `E` runs it: a `Result` on a [`Client`], a future of one on an
-/// `AsyncClient`.
-#[diagnostic::on_unimplemented(
-    message = "a loader for `{E}` cannot give back `{Self}`",
-    label = "not what a loader gives back",
-    note = "on a `Client` it gives a `Result`, on an `AsyncClient` a future of a `Result`",
-    note = "of a value, an `Option` of one, or a `Loaded`, with any error"
-)]
-pub trait Answer<T, E>: Send + 'static {
-    #[doc(hidden)]
-    fn answer(self) -> impl Future<Output = Result<T, LoadError>> + Send;
-}
-
-impl<T, U, X> Answer<T, Client> for Result<U, X>
-where
-    U: Into<T> + Send + 'static,
-    X: Into<Box<dyn StdError + Send + Sync>> + Send + 'static,
-{
-    async fn answer(self) -> Result<T, LoadError> {
-        self.map(Into::into).map_err(LoadError::new)
-    }
-}
-
-#[cfg(feature = "async")]
-impl<T, U, X, F> Answer<T, crate::executor::AsyncClient> for F
-where
-    F: Future<Output = Result<U, X>> + Send + 'static,
-    U: Into<T>,
-    X: Into<Box<dyn StdError + Send + Sync>>,
-{
-    async fn answer(self) -> Result<T, LoadError> {
-        self.await.map(Into::into).map_err(LoadError::new)
-    }
 }
 
 /// What a bulk loader found, for each id.
@@ -164,12 +125,4 @@ where
         let load = load.clone();
         Box::pin(async move { load(id, args).answer().await })
     })
-}
-
-async fn contained<T>(mut loading: Loading<T>) -> Result<T, LoadError> {
-    poll_fn(move |context| {
-        let poll = AssertUnwindSafe(|| loading.as_mut().poll(context));
-        catch_unwind(poll).unwrap_or_else(|_| Poll::Ready(Err(LoadError::panicked())))
-    })
-    .await
 }

@@ -1,0 +1,57 @@
+//! What the functions of a user give back.
+
+use std::error::Error as StdError;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+
+use crate::executor::Client;
+use crate::load_error::LoadError;
+
+/// What a function of the user gives back where `E` runs it: a `Result` on a [`Client`], a future of one
+/// on an `AsyncClient`.
+#[diagnostic::on_unimplemented(
+    message = "a function for `{E}` cannot give back `{Self}`",
+    label = "not what such a function gives back",
+    note = "on a `Client` it gives a `Result`, on an `AsyncClient` a future of a `Result`",
+    note = "a loader: of a value, an `Option` of one, or a `Loaded`, with any error"
+)]
+pub trait Answer<T, E>: Send + 'static {
+    #[doc(hidden)]
+    fn answer(self) -> impl Future<Output = Result<T, LoadError>> + Send;
+}
+
+impl<T, U, X> Answer<T, Client> for Result<U, X>
+where
+    U: Into<T> + Send + 'static,
+    X: Into<Box<dyn StdError + Send + Sync>> + Send + 'static,
+{
+    async fn answer(self) -> Result<T, LoadError> {
+        self.map(Into::into).map_err(LoadError::new)
+    }
+}
+
+#[cfg(feature = "async")]
+impl<T, U, X, F> Answer<T, crate::executor::AsyncClient> for F
+where
+    F: Future<Output = Result<U, X>> + Send + 'static,
+    U: Into<T>,
+    X: Into<Box<dyn StdError + Send + Sync>>,
+{
+    async fn answer(self) -> Result<T, LoadError> {
+        self.await.map(Into::into).map_err(LoadError::new)
+    }
+}
+
+/// The same answer, with panics as errors.
+pub(crate) async fn contained<T>(
+    answer: impl Future<Output = Result<T, LoadError>>,
+) -> Result<T, LoadError> {
+    let mut answer = pin!(answer);
+    poll_fn(move |context| {
+        let poll = AssertUnwindSafe(|| answer.as_mut().poll(context));
+        catch_unwind(poll).unwrap_or_else(|_| Poll::Ready(Err(LoadError::panicked())))
+    })
+    .await
+}

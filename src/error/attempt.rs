@@ -1,0 +1,48 @@
+use std::fmt;
+
+/// A command that was tried: its name and what it was about, never a value.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Attempt {
+    pub(crate) command: &'static str,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) field: Option<Vec<u8>>,
+    pub(crate) writes: bool,
+    pub(crate) in_part: bool,
+}
+
+impl Attempt {
+    /// The command, such as `HGET`.
+    pub fn command(&self) -> &str {
+        self.command
+    }
+
+    /// The Redis key it was about, prefix included.
+    pub fn key(&self) -> Option<&[u8]> {
+        self.key.as_deref()
+    }
+
+    /// The field of a hash it was about.
+    pub fn field(&self) -> Option<&[u8]> {
+        self.field.as_deref()
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.command)?;
+        [&self.key, &self.field].into_iter().flatten().try_for_each(|name| {
+            let shown = &name[..name.len().min(LONGEST_SHOWN)];
+            let more = if shown.len() < name.len() { "…" } else { "" };
+            write!(f, " \"{}{more}\"", shown.escape_ascii())
+        })
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{self}`")
+    }
+}
+
+/// How much of a key a message shows.
+const LONGEST_SHOWN: usize = 120;

@@ -1,0 +1,24 @@
+//! The keyword service: named, typed values that instruments, services and control programs publish, and
+//! that clients on other machines read, write with an acknowledgement, and watch.
+//!
+//! Keys, channels and statuses are those of the Redis backend of the Python package Cauldron, so that its
+//! dispatchers and clients and these ones work together.
+//!
+//! A service lives on one server, or on the master that Sentinels name. A cluster is refused: the names of
+//! the keys are Cauldron's, and lie in many slots.
+
+mod definition;
+mod description;
+mod hook;
+mod kind;
+mod message;
+mod names;
+mod reading;
+mod value;
+
+pub use definition::Keyword;
+pub use description::{Access, Description};
+pub use hook::Change;
+pub use kind::Kind;
+pub use reading::{Reading, Status};
+pub use value::Value;

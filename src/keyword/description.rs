@@ -1,0 +1,169 @@
+use serde::{Deserialize, Serialize};
+
+use super::kind::{Kind, MOST_BITS};
+use super::names::KeywordName;
+use super::value::Value;
+
+/// What a keyword is: everything about it that does not change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Description {
+    /// The name, in upper case.
+    pub name: String,
+    /// The type.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// The unit of its numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub units: Option<String>,
+    /// The least and the greatest number it may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<[f64; 2]>,
+    /// Whether clients may read and write it.
+    #[serde(default, skip_serializing_if = "Access::is_full")]
+    pub access: Access,
+    /// What the values 0, 1, 2 and so on of an enumerated keyword are called, or the bits of a mask.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+/// What clients may do with a keyword.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Read and write it.
+    #[default]
+    ReadWrite,
+    /// Only read it.
+    ReadOnly,
+    /// Only write it: it has no value.
+    WriteOnly,
+}
+
+impl Access {
+    fn is_full(&self) -> bool {
+        *self == Self::ReadWrite
+    }
+}
+
+impl Description {
+    /// A keyword of which only name and type are known.
+    pub(super) fn new(name: impl Into<String>, kind: Kind) -> Self {
+        let (units, range, access, labels, help) = Default::default();
+        Self { name: name.into(), kind, units, range, access, labels, help }
+    }
+
+    /// Its name in its proper case, or what is wrong with the description.
+    pub(super) fn check(&self) -> Result<KeywordName, String> {
+        let name = KeywordName::new(&self.name)?;
+        let is_wrong = |problem: &str| Err(format!("{name}: {problem}"));
+        match self.kind {
+            _ if self.range.is_some_and(|[least, greatest]| !(least <= greatest)) => {
+                is_wrong("the least number is greater than the greatest")
+            }
+            Kind::Basic | Kind::String | Kind::Boolean | Kind::Enumerated | Kind::Mask
+                if self.range.is_some() =>
+            {
+                is_wrong("only integers and numbers have a range")
+            }
+            Kind::Enumerated if self.labels.is_empty() => is_wrong("it has no values"),
+            Kind::Mask if self.labels.is_empty() || self.labels.len() > MOST_BITS => {
+                is_wrong("a mask has 1 to 31 bits")
+            }
+            Kind::Enumerated | Kind::Mask if has_repeated(&self.labels) => {
+                is_wrong("two values have the same name")
+            }
+            Kind::Enumerated | Kind::Mask => Ok(name),
+            _ if !self.labels.is_empty() => {
+                is_wrong("only enumerated keywords and masks have labels")
+            }
+            _ => Ok(name),
+        }
+    }
+
+    /// The value that `text` stands for, or why it may not be the keyword's.
+    pub fn parse(&self, text: &str) -> Result<Value, String> {
+        let value = self.kind.parse(text, &self.labels)?;
+        match (self.range, value.as_f64()) {
+            (Some([least, greatest]), Some(number)) if !(least..=greatest).contains(&number) => {
+                Err(format!("{value} is not between {least} and {greatest}"))
+            }
+            _ => Ok(value),
+        }
+    }
+
+    /// The value in words: the name of an enumerated value, the names of bits, a number with its unit.
+    pub fn show(&self, value: &Value) -> String {
+        match (self.kind, value) {
+            (Kind::Enumerated, Value::Integer(index)) => {
+                let label = usize::try_from(*index).ok().and_then(|index| self.labels.get(index));
+                label.cloned().unwrap_or_else(|| value.to_string())
+            }
+            (Kind::Mask, Value::Integer(bits)) if !self.labels.is_empty() => {
+                let is_set = |&(bit, _): &(usize, &String)| bits >> bit.min(63) & 1 == 1;
+                let names =
+                    self.labels.iter().enumerate().filter(is_set).map(|(_, name)| &name[..]);
+                names.collect::<Vec<_>>().join(",")
+            }
+            (Kind::Boolean, Value::Boolean(boolean)) => boolean.to_string(),
+            _ => match &self.units {
+                Some(units) => format!("{value} {units}"),
+                None => value.to_string(),
+            },
+        }
+    }
+}
+
+fn has_repeated(labels: &[String]) -> bool {
+    let mut names: Vec<_> = labels.iter().map(|label| label.to_ascii_lowercase()).collect();
+    names.sort_unstable();
+    names.windows(2).any(|pair| pair[0] == pair[1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn description(json: &str) -> Description {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        let azimuth = description(r#"{"name": "AZ", "type": "double", "range": [0, 360]}"#);
+        for (text, is_taken) in [("0", true), ("360", true), ("360.1", false), ("nan", false)] {
+            assert_eq!(azimuth.parse(text).is_ok(), is_taken, "{text}");
+        }
+    }
+
+    #[test]
+    fn values_are_shown_in_words() {
+        for (json, text, shown) in [
+            (r#"{"name": "A", "type": "enumerated", "labels": ["closed", "open"]}"#, "1", "open"),
+            (r#"{"name": "A", "type": "mask", "labels": ["hot", "wet", "old"]}"#, "5", "hot,old"),
+            (r#"{"name": "A", "type": "double", "units": "deg"}"#, "1.5", "1.5 deg"),
+            (r#"{"name": "A", "type": "boolean"}"#, "on", "true"),
+            (r#"{"name": "A", "type": "something new"}"#, "x", "x"),
+        ] {
+            let description = description(json);
+            assert_eq!(description.show(&description.parse(text).unwrap()), shown, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_description_that_makes_no_sense_is_refused() {
+        for json in [
+            r#"{"name": "A.B", "type": "string"}"#,
+            r#"{"name": "A", "type": "double", "range": [1, 0]}"#,
+            r#"{"name": "A", "type": "string", "range": [0, 1]}"#,
+            r#"{"name": "A", "type": "enumerated"}"#,
+            r#"{"name": "A", "type": "enumerated", "labels": ["on", "ON"]}"#,
+            r#"{"name": "A", "type": "string", "labels": ["on"]}"#,
+        ] {
+            assert!(description(json).check().is_err(), "{json}");
+        }
+    }
+}

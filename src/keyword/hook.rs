@@ -1,0 +1,68 @@
+//! What a dispatcher's program does about its keywords.
+
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::value::Value;
+use crate::answer::{self, Answer};
+use crate::load_error::LoadError;
+
+/// A new value of a keyword.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Change {
+    /// The keyword.
+    pub keyword: String,
+    /// The value before, if there was one.
+    pub before: Option<Value>,
+    /// The value.
+    pub value: Value,
+    /// When it was set, by the server's clock.
+    pub at: SystemTime,
+}
+
+/// The functions of a keyword.
+pub(super) struct Hooks<E> {
+    pub(super) check: Option<Arc<dyn Fn(&Value) -> Result<(), String> + Send + Sync>>,
+    pub(super) translate: Option<Arc<dyn Fn(Value) -> Result<Value, String> + Send + Sync>>,
+    pub(super) write: Option<Arc<dyn Fn(Value) -> Running<()> + Send + Sync>>,
+    pub(super) read: Option<Arc<dyn Fn() -> Running<Value> + Send + Sync>>,
+    pub(super) changed: Option<Arc<dyn Fn(&Change) + Send + Sync>>,
+    executor: PhantomData<fn() -> E>,
+}
+
+/// A function that is under way. Its panics are errors.
+pub(super) type Running<T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send>>;
+
+impl<E> Hooks<E> {
+    pub(super) fn set_write<R: Answer<(), E>>(
+        &mut self,
+        write: impl Fn(Value) -> R + Send + Sync + 'static,
+    ) {
+        let write = Arc::new(write);
+        self.write = Some(Arc::new(move |value| {
+            let write = write.clone();
+            Box::pin(answer::contained(async move { write(value).answer().await }))
+        }));
+    }
+
+    pub(super) fn set_read<R: Answer<Value, E>>(
+        &mut self,
+        read: impl Fn() -> R + Send + Sync + 'static,
+    ) {
+        let read = Arc::new(read);
+        self.read = Some(Arc::new(move || {
+            let read = read.clone();
+            Box::pin(answer::contained(async move { read().answer().await }))
+        }));
+    }
+}
+
+impl<E> Default for Hooks<E> {
+    fn default() -> Self {
+        let (check, translate, write, read, changed) = Default::default();
+        Self { check, translate, write, read, changed, executor: PhantomData }
+    }
+}

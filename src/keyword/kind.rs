@@ -1,0 +1,183 @@
+use serde::{Deserialize, Serialize};
+
+use super::value::Value;
+
+/// The type of a keyword.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Kind {
+    /// Any text.
+    String,
+    /// A whole number from -2147483647 to 2147483646.
+    Integer,
+    /// Yes or no.
+    Boolean,
+    /// A number with a fraction.
+    Double,
+    /// A number with a fraction.
+    Float,
+    /// One of several named values.
+    Enumerated,
+    /// Any number of several named bits.
+    Mask,
+    /// Any text; also what a type is taken for that is not known here.
+    #[default]
+    #[serde(other)]
+    Basic,
+}
+
+impl Kind {
+    /// What it is called on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::String => "string",
+            Self::Integer => "integer",
+            Self::Boolean => "boolean",
+            Self::Double => "double",
+            Self::Float => "float",
+            Self::Enumerated => "enumerated",
+            Self::Mask => "mask",
+        }
+    }
+
+    pub(super) fn named(name: &[u8]) -> Self {
+        ALL.into_iter().find(|kind| kind.as_str().as_bytes() == name).unwrap_or_default()
+    }
+
+    /// The value that `text` stands for, or why it stands for none. `labels` are the names of the values
+    /// of an enumerated keyword, or of the bits of a mask; none if they are not known.
+    pub(super) fn parse(self, text: &str, labels: &[String]) -> Result<Value, String> {
+        match self {
+            Self::Basic | Self::String => Ok(Value::Text(text.into())),
+            Self::Boolean => boolean(text).map(Value::Boolean),
+            Self::Double | Self::Float => number(text).map(Value::Number),
+            Self::Integer => integer(text).map(Value::Integer),
+            Self::Enumerated => enumerated(text, labels).map(Value::Integer),
+            Self::Mask => mask(text, labels).map(Value::Integer),
+        }
+    }
+}
+
+const ALL: [Kind; 8] = [
+    Kind::Basic,
+    Kind::String,
+    Kind::Integer,
+    Kind::Boolean,
+    Kind::Double,
+    Kind::Float,
+    Kind::Enumerated,
+    Kind::Mask,
+];
+
+fn boolean(text: &str) -> Result<bool, String> {
+    match text.trim().to_lowercase().as_str() {
+        "1" | "true" | "t" | "yes" | "on" => Ok(true),
+        "0" | "false" | "f" | "no" | "off" => Ok(false),
+        _ => Err(format!("{text:?} is not a boolean")),
+    }
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    text.trim().parse().map_err(|_| format!("{text:?} is not a number"))
+}
+
+/// A fraction is cut off. Like Cauldron, this refuses the least and the greatest number of 32 bits.
+fn integer(text: &str) -> Result<i64, String> {
+    let number = number(text)?.trunc();
+    let (least, greatest) = (f64::from(i32::MIN), f64::from(i32::MAX));
+    match number > least && number < greatest {
+        true => Ok(number as i64),
+        false => Err(format!("{text:?} is not a number between {least} and {greatest}")),
+    }
+}
+
+fn enumerated(text: &str, labels: &[String]) -> Result<i64, String> {
+    if let Some(position) = labels.iter().position(|label| label.eq_ignore_ascii_case(text)) {
+        return Ok(position as i64);
+    }
+    let integer = integer(text).map_err(|_| none_of(text, labels))?;
+    let is_known = |index: i64| usize::try_from(index).is_ok_and(|index| index < labels.len());
+    match labels.is_empty() || is_known(integer) {
+        true => Ok(integer),
+        false => Err(none_of(text, labels)),
+    }
+}
+
+/// A number, or the names of bits with commas between them.
+fn mask(text: &str, labels: &[String]) -> Result<i64, String> {
+    let bits = match integer(text) {
+        Ok(bits) => bits,
+        Err(_) => text.split(',').map(str::trim).try_fold(0, |bits, name| {
+            let bit = labels.iter().position(|label| label.eq_ignore_ascii_case(name));
+            bit.map(|bit| bits | 1 << bit).ok_or_else(|| none_of(name, labels))
+        })?,
+    };
+    match bits >= 0 && (labels.is_empty() || bits < 1 << labels.len().min(MOST_BITS)) {
+        true => Ok(bits),
+        false => Err(format!("{text:?} has bits that have no name")),
+    }
+}
+
+fn none_of(text: &str, labels: &[String]) -> String {
+    match labels.is_empty() {
+        true => format!("{text:?} is not an integer"),
+        false => format!("{text:?} is none of {}", labels.join(", ")),
+    }
+}
+
+/// How many bits a mask can have.
+pub(super) const MOST_BITS: usize = 31;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_stands_for_one_value_of_its_type() {
+        let labels = ["closed", "open"].map(String::from);
+        for (kind, text, value) in [
+            (Kind::Basic, "a b", Some(Value::from("a b"))),
+            (Kind::String, "", Some("".into())),
+            (Kind::Integer, "7.9", Some(7.into())),
+            (Kind::Integer, "-3.2", Some((-3).into())),
+            (Kind::Integer, "2147483646", Some(2_147_483_646.into())),
+            (Kind::Integer, "2147483647", None),
+            (Kind::Integer, "-2147483648", None),
+            (Kind::Integer, "abc", None),
+            (Kind::Integer, "nan", None),
+            (Kind::Boolean, "Yes", Some(true.into())),
+            (Kind::Boolean, "OFF", Some(false.into())),
+            (Kind::Boolean, "maybe", None),
+            (Kind::Double, " 1e20", Some(1e20.into())),
+            (Kind::Double, "x", None),
+            (Kind::Enumerated, "Open", Some(1.into())),
+            (Kind::Enumerated, "0", Some(0.into())),
+            (Kind::Enumerated, "2", None),
+            (Kind::Enumerated, "-1", None),
+            (Kind::Mask, "3", Some(3.into())),
+            (Kind::Mask, "open, closed", Some(3.into())),
+            (Kind::Mask, "4", None),
+            (Kind::Mask, "-1", None),
+        ] {
+            assert_eq!(kind.parse(text, &labels).ok(), value, "{kind:?} {text:?}");
+        }
+        assert_eq!(Kind::Enumerated.parse("12", &[]), Ok(12.into()));
+    }
+
+    #[test]
+    fn values_are_written_as_python_writes_them() {
+        for (value, text) in [
+            (Value::from(3.0), "3.0"),
+            (1e20.into(), "1e+20"),
+            (0.1.into(), "0.1"),
+            (true.into(), "1"),
+            (false.into(), "0"),
+            ((-7).into(), "-7"),
+            ("a".into(), "a"),
+        ] {
+            assert_eq!(value.to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What programs that use this crate say to each other about keywords, beside what Cauldron says.
+
+/// A wish of a client. On the wire: its id, the milliseconds for which the outcome is wanted, the keyword
+/// and the value, with line feeds between them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted<'a> {
+    pub(super) id: &'a str,
+    pub(super) milliseconds: u64,
+    pub(super) keyword: &'a str,
+    pub(super) text: &'a [u8],
+}
+
+impl<'a> Wanted<'a> {
+    pub(super) fn write(&self) -> Vec<u8> {
+        let head = format!("{}\n{}\n{}\n", self.id, self.milliseconds, self.keyword);
+        [head.as_bytes(), self.text].concat()
+    }
+
+    pub(super) fn read(message: &'a [u8]) -> Option<Self> {
+        let mut parts = message.splitn(4, |byte| *byte == b'\n');
+        let mut head = || std::str::from_utf8(parts.next()?).ok();
+        let (id, milliseconds, keyword) = (head()?, head()?.parse().ok()?, head()?);
+        Some(Self { id, milliseconds, keyword, text: parts.next()? })
+    }
+}
+
+/// What became of a wish, as it lies in a list for the client who made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The keyword has this value, since so many microseconds of the server's clock.
+    Taken(Update),
+    /// The dispatcher says why not.
+    Refused(String),
+}
+
+impl Outcome {
+    /// `+`, the time, a space and the value; or `-` and the reason.
+    pub(super) fn read(message: &[u8]) -> Option<Self> {
+        match message.split_first()? {
+            (b'+', update) => Update::read(update).map(Self::Taken),
+            (b'-', reason) => Some(Self::Refused(String::from_utf8_lossy(reason).into_owned())),
+            _ => None,
+        }
+    }
+}
+
+/// A new value of a keyword: the time, a space and the value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Update {
+    /// In microseconds of the server's clock. No two updates of a keyword have the same, and later ones
+    /// have greater ones.
+    pub(super) at: u64,
+    pub(super) text: Vec<u8>,
+}
+
+impl Update {
+    pub(super) fn read(message: &[u8]) -> Option<Self> {
+        let space = message.iter().position(|byte| *byte == b' ')?;
+        let at = std::str::from_utf8(&message[..space]).ok()?.parse().ok()?;
+        Some(Self { at, text: message[space + 1..].to_vec() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_is_read_as_it_was_written() {
+        let wanted =
+            Wanted { id: "a1", milliseconds: 500, keyword: "AZ [1]", text: b"two\nlines\xff" };
+        assert_eq!(Wanted::read(&wanted.write()), Some(wanted));
+        for message in ["", "a", "a\nb\nC\nd", "a\n1\nC"] {
+            assert_eq!(Wanted::read(message.as_bytes()), None, "{message:?}");
+        }
+    }
+
+    #[test]
+    fn an_outcome_is_a_update_or_a_reason() {
+        let update = Update { at: 1700, text: b"a b".to_vec() };
+        for (message, outcome) in [
+            ("+1700 a b", Some(Outcome::Taken(update))),
+            ("+1700 ", Some(Outcome::Taken(Update { at: 1700, text: Vec::new() }))),
+            ("-too hot", Some(Outcome::Refused("too hot".into()))),
+            ("+x", None),
+            ("", None),
+            ("ok", None),
+        ] {
+            assert_eq!(Outcome::read(message.as_bytes()), outcome, "{message:?}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The keys and channels of a service. Those of Cauldron's Redis backend, and some of our own, which
+//! no program that knows only Cauldron looks at.
+
+use std::fmt;
+
+/// The name of a service, in lower case.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct ServiceName(String);
+
+/// The name of a keyword, in upper case.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct KeywordName(String);
+
+impl ServiceName {
+    /// A name that others may have written in any case, or why it cannot be one.
+    pub(super) fn new(name: &str) -> Result<Self, String> {
+        check("a service", name, &[':'])?;
+        Ok(Self(name.to_lowercase()))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The key of a keyword's value, and the channel of requests as Cauldron makes them.
+    pub(super) fn value(&self, keyword: &KeywordName) -> Vec<u8> {
+        format!("{PREFIX}.{self}.{keyword}").into_bytes()
+    }
+
+    pub(super) fn status(&self, keyword: &KeywordName) -> Vec<u8> {
+        format!("{PREFIX}.{self}.{keyword}:status").into_bytes()
+    }
+
+    pub(super) fn kind(&self, keyword: &KeywordName) -> Vec<u8> {
+        format!("{PREFIX}.{self}.{keyword}:type").into_bytes()
+    }
+
+    pub(super) fn error(&self, keyword: &KeywordName) -> Vec<u8> {
+        format!("{PREFIX}.{self}.{keyword}:error").into_bytes()
+    }
+
+    /// What the keys of all values begin with.
+    pub(super) fn values(&self) -> Vec<u8> {
+        format!("{PREFIX}.{self}.").into_bytes()
+    }
+
+    /// The keyword whose value has this key, if it is one of this service.
+    pub(super) fn keyword(&self, key: &[u8]) -> Option<KeywordName> {
+        let name = key.strip_prefix(&self.values()[..])?;
+        let name = KeywordName::new(std::str::from_utf8(name).ok()?).ok()?;
+        (self.value(&name) == key).then_some(name)
+    }
+
+    /// Who serves it, for as long as it lives.
+    pub(super) fn lease(&self) -> Vec<u8> {
+        format!("{PREFIX}.{self}:lease").into_bytes()
+    }
+
+    /// A hash of what the keywords are, as JSON.
+    pub(super) fn descriptions(&self) -> Vec<u8> {
+        format!("{PREFIX}.{self}:keywords").into_bytes()
+    }
+
+    /// A hash of when the keywords got their values, in microseconds of the server's clock.
+    pub(super) fn times(&self) -> Vec<u8> {
+        format!("{PREFIX}.{self}:times").into_bytes()
+    }
+
+    /// The channel of requests whose outcome is wanted.
+    pub(super) fn requests(&self) -> Vec<u8> {
+        format!("{PREFIX}.{self}:request").into_bytes()
+    }
+
+    /// The channel that tells of a keyword's new values.
+    pub(super) fn changes(&self, keyword: &KeywordName) -> Vec<u8> {
+        format!("{PREFIX}.{self}:changed:{keyword}").into_bytes()
+    }
+
+    /// A list that holds the outcome of a request.
+    pub(super) fn outcome(&self, request: &str) -> Vec<u8> {
+        format!("{PREFIX}.{self}:outcome:{request}").into_bytes()
+    }
+}
+
+impl KeywordName {
+    /// A name that others may have written in any case, or why it cannot be one.
+    pub(super) fn new(name: &str) -> Result<Self, String> {
+        check("a keyword", name, &[':', '.'])?;
+        Ok(Self(name.to_uppercase()))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The set of the names of all services.
+pub(super) const REGISTRY: &str = "Cauldron.redis.common.SERVICES_REGISTRY";
+
+const PREFIX: &str = "Cauldron.redis.common";
+
+const LONGEST: usize = 256;
+
+fn check(what: &str, name: &str, reserved: &[char]) -> Result<(), String> {
+    if name.is_empty() || name.len() > LONGEST {
+        return Err(format!("the name of {what} has 1 to {LONGEST} bytes"));
+    }
+    match name.chars().find(|letter| letter.is_control() || reserved.contains(letter)) {
+        Some(letter) => Err(format!("the name of {what} cannot have {letter:?} in it")),
+        None => Ok(()),
+    }
+}
+
+impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl fmt::Display for KeywordName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for KeywordName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_the_case_of_cauldron() {
+        let service = ServiceName::new("Dome.West").unwrap();
+        let keyword = KeywordName::new("az [1]*").unwrap();
+        let key = b"Cauldron.redis.common.dome.west.AZ [1]*";
+        assert_eq!(service.value(&keyword), key);
+        assert_eq!(service.keyword(key), Some(keyword));
+    }
+
+    #[test]
+    fn helper_keys_and_other_services_are_no_keywords() {
+        let service = ServiceName::new("dome").unwrap();
+        for key in ["AZ:status", "west.AZ", "", "az", "A\nB"] {
+            let key = [&service.values()[..], key.as_bytes()].concat();
+            assert_eq!(service.keyword(&key), None);
+        }
+        assert_eq!(service.keyword(b"Cauldron.redis.common.mount.AZ"), None);
+    }
+
+    #[test]
+    fn what_would_be_another_key_is_no_name() {
+        for name in ["", "a:b", "a.b", "a\nb", "a\0", &"x".repeat(257)] {
+            assert!(KeywordName::new(name).is_err(), "{name:?}");
+        }
+        for name in ["", "a:b", "a\rb"] {
+            assert!(ServiceName::new(name).is_err(), "{name:?}");
+        }
+        assert!(ServiceName::new("a.b").is_ok());
+    }
+}

@@ -1,0 +1,77 @@
+use std::fmt;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::kind::Kind;
+use super::value::Value;
+
+/// A keyword's value, as it was read or told.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Reading {
+    /// The keyword.
+    pub keyword: String,
+    /// Its type.
+    pub kind: Kind,
+    /// The value. What is not a value of the type is a text; a keyword that has none yet has an empty text.
+    pub value: Value,
+    /// The value as it lies in Redis.
+    pub text: String,
+    /// What its dispatcher is doing with it.
+    pub status: Status,
+    /// Why its dispatcher last failed, if it has not succeeded since.
+    pub error: Option<String>,
+    /// When the dispatcher last set it, by the server's clock. Unknown of a dispatcher that is Cauldron's.
+    pub set_at: Option<SystemTime>,
+    /// How old it was when it was read, by the server's clock.
+    pub(super) age: Option<Duration>,
+    pub(super) read_at: Instant,
+}
+
+impl Reading {
+    /// How long ago the dispatcher set the value, whatever the clocks of the machines show. Unknown of a
+    /// dispatcher that is Cauldron's.
+    pub fn age(&self) -> Option<Duration> {
+        self.age.map(|age| age.saturating_add(self.read_at.elapsed()))
+    }
+}
+
+/// What a dispatcher is doing with a keyword.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Status {
+    /// It has no value yet.
+    Init,
+    /// A value is on its way.
+    Modify,
+    /// It has its value.
+    Ready,
+    /// The last try to set it failed.
+    Error,
+    /// Nobody says.
+    Unknown,
+}
+
+impl Status {
+    pub(super) fn named(name: &[u8]) -> Self {
+        match name {
+            b"init" => Self::Init,
+            b"modify" => Self::Modify,
+            b"ready" => Self::Ready,
+            b"error" => Self::Error,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// What it is called on the wire.
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Init => "init",
+            Self::Modify => "modify",
+            Self::Ready => "ready",
+            Self::Error => "error",
+            Self::Unknown => "unknown",
+        })
+    }
+}
