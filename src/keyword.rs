@@ -14,6 +14,7 @@ mod kind;
 mod message;
 mod names;
 mod reading;
+mod service_definition;
 mod value;
 
 pub use definition::Keyword;
@@ -21,4 +22,5 @@ pub use description::{Access, Description};
 pub use hook::Change;
 pub use kind::Kind;
 pub use reading::{Reading, Status};
+pub use service_definition::ServiceDefinition;
 pub use value::Value;
