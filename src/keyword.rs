@@ -9,6 +9,7 @@
 
 mod definition;
 mod description;
+mod dispatcher;
 mod hook;
 mod kind;
 mod message;
@@ -19,6 +20,7 @@ mod value;
 
 pub use definition::Keyword;
 pub use description::{Access, Description};
+pub use dispatcher::{Dispatcher, DispatcherBuilder};
 pub use hook::Change;
 pub use kind::Kind;
 pub use reading::{Reading, Status};
