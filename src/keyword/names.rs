@@ -3,9 +3,12 @@
 
 use std::fmt;
 
-/// The name of a service, in lower case.
+/// The name of a service, in lower case, and the database it is in: channels are of all databases.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct ServiceName(String);
+pub(super) struct ServiceName {
+    name: String,
+    database: i64,
+}
 
 /// The name of a keyword, in upper case.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,11 +18,16 @@ impl ServiceName {
     /// A name that others may have written in any case, or why it cannot be one.
     pub(super) fn new(name: &str) -> Result<Self, String> {
         check("a service", name, &[':'])?;
-        Ok(Self(name.to_lowercase()))
+        Ok(Self { name: name.to_lowercase(), database: 0 })
+    }
+
+    /// The service of the same name in another database than 0.
+    pub(super) fn in_database(self, database: i64) -> Self {
+        Self { database, ..self }
     }
 
     pub(super) fn as_str(&self) -> &str {
-        &self.0
+        &self.name
     }
 
     /// The key of a keyword's value, and the channel of requests as Cauldron makes them.
@@ -68,12 +76,19 @@ impl ServiceName {
 
     /// The channel of requests whose outcome is wanted.
     pub(super) fn requests(&self) -> Vec<u8> {
-        format!("{PREFIX}.{self}:request").into_bytes()
+        self.channel("request").into_bytes()
     }
 
     /// The channel that tells of a keyword's new values.
     pub(super) fn changes(&self, keyword: &KeywordName) -> Vec<u8> {
-        format!("{PREFIX}.{self}:changed:{keyword}").into_bytes()
+        format!("{}:{keyword}", self.channel("changed")).into_bytes()
+    }
+
+    fn channel(&self, what: &str) -> String {
+        match self.database {
+            0 => format!("{PREFIX}.{self}:{what}"),
+            database => format!("{PREFIX}.{self}:{what}@{database}"),
+        }
     }
 
     /// A list that holds the outcome of a request.
@@ -113,13 +128,13 @@ fn check(what: &str, name: &str, reserved: &[char]) -> Result<(), String> {
 
 impl fmt::Display for ServiceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.name)
     }
 }
 
 impl fmt::Debug for ServiceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
+        write!(f, "{:?}", self.name)
     }
 }
 
@@ -146,6 +161,20 @@ mod tests {
         let key = b"Cauldron.redis.common.dome.west.AZ [1]*";
         assert_eq!(service.value(&keyword), key);
         assert_eq!(service.keyword(key), Some(keyword));
+    }
+
+    #[test]
+    fn channels_of_our_own_are_those_of_one_database() {
+        let service = ServiceName::new("dome").unwrap();
+        let keyword = KeywordName::new("AZ").unwrap();
+        let other = service.clone().in_database(3);
+        assert_eq!(service.requests(), b"Cauldron.redis.common.dome:request");
+        assert_eq!(other.requests(), b"Cauldron.redis.common.dome:request@3");
+        assert_eq!(other.changes(&keyword), b"Cauldron.redis.common.dome:changed@3:AZ");
+        assert_eq!(
+            (other.lease(), other.value(&keyword)),
+            (service.lease(), service.value(&keyword))
+        );
     }
 
     #[test]
