@@ -7,20 +7,30 @@
 //! A service lives on one server, or on the master that Sentinels name. A cluster is refused: the names of
 //! the keys are Cauldron's, and lie in many slots.
 
+mod client;
 mod definition;
 mod description;
 mod hook;
 mod kind;
+mod lease;
+mod legacy;
+mod listing;
+mod look;
 mod message;
 mod names;
 mod reading;
+mod service;
 mod service_definition;
 mod value;
+mod wishes;
+mod write;
 
+pub use client::{Client, ServiceState};
 pub use definition::Keyword;
 pub use description::{Access, Description};
 pub use hook::Change;
 pub use kind::Kind;
 pub use reading::{Reading, Status};
+pub use service::Service;
 pub use service_definition::ServiceDefinition;
 pub use value::Value;
