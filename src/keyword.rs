@@ -10,6 +10,7 @@
 mod client;
 mod definition;
 mod description;
+mod dispatcher;
 mod hearing;
 mod hook;
 mod kind;
@@ -31,6 +32,7 @@ mod write;
 pub use client::{Client, ServiceState};
 pub use definition::Keyword;
 pub use description::{Access, Description};
+pub use dispatcher::{Dispatcher, DispatcherBuilder};
 pub use hook::Change;
 pub use kind::Kind;
 pub use monitor::Monitor;

@@ -36,6 +36,8 @@ mod worker;
 pub use consumer::Consumer;
 pub use dead::{Dead, DeadList};
 pub use job::Job;
+#[cfg(feature = "keyword")]
+pub(crate) use keys::random;
 pub use settings::QueueSettings;
 pub use stats::{QueueRates, QueueStats};
 pub use waiting::Waiting;

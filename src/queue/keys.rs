@@ -104,7 +104,7 @@ impl fmt::Debug for ConsumerId {
 }
 
 /// 32 hexadecimal digits that nobody else has.
-pub(super) fn random() -> String {
+pub(crate) fn random() -> String {
     let state = RandomState::new();
     let moment = (std::process::id(), std::time::SystemTime::now());
     format!("{:016x}{:016x}", state.hash_one((moment, 1)), state.hash_one((moment, 2)))

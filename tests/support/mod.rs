@@ -11,6 +11,7 @@ pub(crate) mod sentinel;
 pub(crate) mod servers;
 pub(crate) mod staleness;
 pub(crate) mod tls;
+pub(crate) mod wire;
 pub(crate) mod workload;
 
 use std::{

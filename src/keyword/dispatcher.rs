@@ -1,0 +1,233 @@
+mod inbox;
+mod life;
+mod scripts;
+mod service;
+mod slot;
+mod start;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use self::inbox::Inbox;
+use self::life::{Life, Phase};
+use self::service::Service;
+use self::slot::Slot;
+use super::definition::Keyword;
+use super::description::Description;
+use super::names::{KeywordName, ServiceName};
+use super::value::Value;
+use crate::error::{Error, Result};
+use crate::executor::{Client, RoundTrips};
+use crate::request::Request;
+
+/// Serves the keywords of a service: publishes their values, and does what clients write.
+///
+/// There is one dispatcher of a service at a time. It serves on a thread, or in a task on an
+/// `AsyncClient`, and its clones are the same dispatcher; dropping the last one ends it.
+pub struct Dispatcher<E: RoundTrips = Client>(Arc<Handle<E>>);
+
+/// A [`Dispatcher`] in the making.
+#[must_use = "a dispatcher does nothing before it serves"]
+pub struct DispatcherBuilder<E = Client> {
+    service: String,
+    keywords: Vec<Keyword<E>>,
+    lease: Duration,
+    grace: Duration,
+}
+
+struct Handle<E: RoundTrips> {
+    service: Arc<Service<E>>,
+    grace: Duration,
+}
+
+impl<E: RoundTrips> DispatcherBuilder<E> {
+    /// One more keyword.
+    pub fn keyword(mut self, keyword: Keyword<E>) -> Self {
+        self.keywords.push(keyword);
+        self
+    }
+
+    /// More keywords.
+    pub fn keywords(mut self, keywords: impl IntoIterator<Item = Keyword<E>>) -> Self {
+        self.keywords.extend(keywords);
+        self
+    }
+
+    /// For how long a dispatcher that is not heard of keeps its name from others. 10 seconds if not said.
+    pub fn lease(mut self, time: Duration) -> Self {
+        self.lease = time.max(SHORTEST_LEASE);
+        self
+    }
+
+    /// How long [`shutdown`](Dispatcher::shutdown) waits for functions that run. 10 seconds if not said.
+    pub fn grace(mut self, time: Duration) -> Self {
+        self.grace = time;
+        self
+    }
+
+    /// Begins to serve: a script, and two round trips for a thousand keywords.
+    ///
+    /// Where another dispatcher serves and lives, this is [`Error::AlreadyServed`] and changes nothing.
+    /// The name of one that crashed can be taken after its lease, or at once where it was Cauldron's.
+    /// Keyspace notifications of strings, which Cauldron's clients need, are turned on if that is allowed.
+    pub fn serve(self, executor: &E) -> E::Reply<Dispatcher<E>> {
+        let within = executor.clone();
+        executor.converse(async move {
+            let grace = self.grace;
+            let service = Arc::new(self.service(within)?);
+            service.claim().await?;
+            let begun = async {
+                let feed = service.listen().await?;
+                service.fill().await.map(|()| feed)
+            };
+            match begun.await {
+                Ok(feed) => {
+                    service.executor.background(worker::work(service.clone(), feed));
+                    Ok(Dispatcher(Arc::new(Handle { service, grace })))
+                }
+                Err(error) => {
+                    // Otherwise the lease runs out.
+                    let _ = service.leave().await;
+                    Err(error)
+                }
+            }
+        })
+    }
+
+    fn service(self, executor: E) -> Result<Service<E>> {
+        if executor.is_cluster() {
+            return Err(Error::Configuration("a keyword service cannot be in a cluster".into()));
+        }
+        let names = ServiceName::new(&self.service).map_err(Error::Configuration)?;
+        let names = names.in_database(executor.database());
+        let mut slots = BTreeMap::new();
+        for keyword in self.keywords {
+            let slot = Slot::new(keyword).map_err(Error::Configuration)?;
+            if let Some(twice) = slots.insert(slot.name.clone(), Arc::new(slot)) {
+                let problem = format!("there are two keywords {}", twice.name);
+                return Err(Error::Configuration(problem));
+            }
+        }
+        let (inbox, life) = (Inbox::default(), Life::new());
+        let (id, is_doubtful) = (crate::queue::random(), Default::default());
+        Ok(Service { executor, names, id, lease: self.lease, slots, inbox, life, is_doubtful })
+    }
+}
+
+/// No call here waits for a function of a keyword, except those that say so: functions may use the
+/// dispatcher themselves.
+impl<E: RoundTrips> Dispatcher<E> {
+    /// A dispatcher of the service `name`, without any keywords yet.
+    pub fn builder(name: &str) -> DispatcherBuilder<E> {
+        let (service, keywords) = (name.to_owned(), Vec::new());
+        DispatcherBuilder { service, keywords, lease: LEASE, grace: GRACE }
+    }
+
+    /// Gives a keyword a value and tells everybody. One script, O(1).
+    ///
+    /// What may not be its value is [`Error::Refused`], and its status says so too. That it is read-only
+    /// is for clients.
+    pub fn set(&self, name: &str, value: impl Into<Value>) -> E::Reply<()> {
+        let value = value.into();
+        let (service, slot) = (self.0.service.clone(), self.slot(name));
+        service.executor.clone().converse(async move { service.set(&*slot?, &value).await })
+    }
+
+    /// Finds out a keyword's value by [`Keyword::on_read`], and sets it. Does nothing while that is being
+    /// done already.
+    pub fn refresh(&self, name: &str) -> E::Reply<()> {
+        let (service, slot) = (self.0.service.clone(), self.slot(name));
+        service.executor.clone().converse(async move { service.refresh(&*slot?).await })
+    }
+
+    /// The value of a keyword, if it has one. Asks nobody.
+    pub fn get(&self, name: &str) -> Result<Option<Value>> {
+        Ok(self.slot(name)?.value().map(|accepted| accepted.value))
+    }
+
+    /// The last values of a keyword and when it got them, by the server's clock, the oldest first. Asks
+    /// nobody.
+    pub fn history(&self, name: &str) -> Result<Vec<(SystemTime, Value)>> {
+        Ok(self.slot(name)?.history())
+    }
+
+    /// What its keywords are, by their names.
+    pub fn descriptions(&self) -> Vec<Description> {
+        self.0.service.slots.values().map(|slot| slot.keyword.description.clone()).collect()
+    }
+
+    /// Whether it serves: it was not shut down, and no other dispatcher has taken its name.
+    pub fn is_serving(&self) -> bool {
+        self.0.service.life.phase() == Phase::Serving
+    }
+
+    /// Ends it. Functions that run may end within a time of grace; what has not begun is refused. The keys
+    /// stay.
+    pub fn shutdown(&self) -> E::Reply<()> {
+        let Handle { service, grace } = &*self.0;
+        let (service, grace) = (service.clone(), *grace);
+        service.executor.clone().converse(async move {
+            service.life.close(grace);
+            let time = grace.saturating_add(PATIENCE);
+            match service.executor.wait(service.life.end.outcome(), time).await {
+                Some(()) => Ok(()),
+                None => {
+                    let shutdown = Request::write("shutdown").key(&service.names.lease());
+                    Err(Error::Timeout { attempt: Box::new(shutdown.attempt()) })
+                }
+            }
+        })
+    }
+
+    fn slot(&self, name: &str) -> Result<Arc<Slot<E>>> {
+        let names = &self.0.service.names;
+        let invalid = |reason: String| {
+            let attempt = Box::new(Request::write("a keyword").arg(name).attempt());
+            Error::InvalidArgument { attempt, reason: reason.into() }
+        };
+        let name = KeywordName::new(name).map_err(invalid)?;
+        self.0.service.slots.get(&name).cloned().ok_or_else(|| {
+            let attempt = Request::write("a keyword").key(&names.value(&name)).attempt();
+            Error::UnknownKeyword { attempt: Box::new(attempt) }
+        })
+    }
+}
+
+impl<E: RoundTrips> Drop for Handle<E> {
+    fn drop(&mut self) {
+        self.service.life.close(Duration::ZERO);
+    }
+}
+
+impl<E: RoundTrips> Clone for Dispatcher<E> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<E: RoundTrips> fmt::Debug for Dispatcher<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let service = &self.0.service;
+        let mut shown = f.debug_struct("Dispatcher");
+        shown.field("service", &service.names).field("keywords", &service.slots.len());
+        shown.finish_non_exhaustive()
+    }
+}
+
+impl<E> fmt::Debug for DispatcherBuilder<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("DispatcherBuilder");
+        shown.field("service", &self.service).field("keywords", &self.keywords.len());
+        shown.finish_non_exhaustive()
+    }
+}
+
+const LEASE: Duration = Duration::from_secs(10);
+const SHORTEST_LEASE: Duration = Duration::from_millis(100);
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long the end itself may take.
+const PATIENCE: Duration = Duration::from_secs(10);

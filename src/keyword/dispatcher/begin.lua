@@ -1,0 +1,2 @@
+redis.call('SET', KEYS[1], 'modify', 'PX', ARGV[2])
+return 1

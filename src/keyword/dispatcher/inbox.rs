@@ -1,0 +1,118 @@
+//! What clients want, until the worker takes it.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::keyword::message::Wanted;
+use crate::keyword::names::KeywordName;
+
+/// A new value that a client wants a keyword to have.
+#[derive(Debug, PartialEq)]
+pub(super) struct Request {
+    pub(super) keyword: KeywordName,
+    /// The value, unless there was no room for it.
+    pub(super) text: Option<Vec<u8>>,
+    /// Where the outcome is told, for so many milliseconds. A client that only knows Cauldron's way
+    /// looks at the status.
+    pub(super) answer: Option<(String, u64)>,
+}
+
+#[derive(Default)]
+pub(super) struct Inbox(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    requests: VecDeque<Request>,
+    bytes: usize,
+}
+
+impl Request {
+    pub(super) fn read(message: &[u8]) -> Option<Self> {
+        let wanted = Wanted::read(message)?;
+        let keyword = KeywordName::new(wanted.keyword).ok()?;
+        let answer = Some((wanted.id.to_owned(), wanted.milliseconds.clamp(1, LONGEST_ANSWER)));
+        Some(Self { keyword, text: Some(wanted.text.to_vec()), answer })
+    }
+
+    pub(super) fn of_cauldron(keyword: KeywordName, text: &[u8]) -> Self {
+        Self { keyword, text: Some(text.to_vec()), answer: None }
+    }
+
+    fn bytes(&self) -> usize {
+        self.text.as_ref().map_or(0, Vec::len)
+    }
+}
+
+impl Inbox {
+    /// Keeps a request. One too many only to be refused, and far too many not at all.
+    pub(super) fn push(&self, mut request: Request) {
+        let mut state = self.state();
+        let waiting = state.requests.len();
+        if waiting >= MOST_REQUESTS || state.bytes + request.bytes() > MOST_BYTES {
+            request.text = None;
+        }
+        if waiting >= MOST_REFUSALS {
+            return log::warn!("{}: a request is lost, for too many wait", request.keyword);
+        }
+        state.bytes += request.bytes();
+        state.requests.push_back(request);
+    }
+
+    pub(super) fn pop(&self) -> Option<Request> {
+        let mut state = self.state();
+        let request = state.requests.pop_front()?;
+        state.bytes -= request.bytes();
+        Some(request)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.state().requests.is_empty()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const MOST_REQUESTS: usize = 10_000;
+const MOST_BYTES: usize = 64 << 20;
+const MOST_REFUSALS: usize = 100_000;
+const LONGEST_ANSWER: u64 = 24 * 60 * 60 * 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(text: &[u8]) -> Request {
+        Request::of_cauldron(KeywordName::new("AZ").unwrap(), text)
+    }
+
+    #[test]
+    fn what_has_no_room_is_kept_to_be_refused() {
+        let inbox = Inbox::default();
+        for _ in 0..MOST_REQUESTS {
+            inbox.push(request(b"1"));
+        }
+        for _ in 0..MOST_REFUSALS {
+            inbox.push(request(b"2"));
+        }
+        let all: Vec<_> = std::iter::from_fn(|| inbox.pop()).collect();
+        let taken = all.iter().filter(|request| request.text.is_some()).count();
+        assert_eq!((all.len(), taken), (MOST_REFUSALS, MOST_REQUESTS));
+    }
+
+    #[test]
+    fn values_that_are_too_many_bytes_have_no_room() {
+        let inbox = Inbox::default();
+        for text in [vec![b'x'; MOST_BYTES], b"1".to_vec(), Vec::new()] {
+            inbox.push(request(&text));
+        }
+        let has_text = |request: Request| request.text.is_some();
+        assert_eq!(
+            [inbox.pop(), inbox.pop(), inbox.pop()].map(|it| it.map(has_text)),
+            [Some(true), Some(false), Some(true)]
+        );
+        inbox.push(request(b"1"));
+        assert!(inbox.pop().is_some_and(has_text));
+    }
+}

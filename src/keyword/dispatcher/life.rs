@@ -1,0 +1,122 @@
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::executor::Signal;
+use crate::landing::Landing;
+
+/// Whether a dispatcher serves, and what is under way in it.
+pub(super) struct Life {
+    state: Mutex<State>,
+    /// Wakes the worker.
+    pub(super) signal: Arc<Signal>,
+    /// Tells that the worker has ended.
+    pub(super) end: Landing<()>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Serving,
+    /// Hooks that run may go on until then.
+    Closing(Instant),
+    Closed,
+    /// Another dispatcher has the lease.
+    Lost,
+}
+
+struct State {
+    phase: Phase,
+    hooks: usize,
+    calls: usize,
+}
+
+/// Something under way, until it is dropped.
+pub(super) struct UnderWay<'a> {
+    life: &'a Life,
+    count: fn(&mut State) -> &mut usize,
+}
+
+impl Life {
+    pub(super) fn new() -> Self {
+        let state = State { phase: Phase::Serving, hooks: 0, calls: 0 };
+        Self { state: Mutex::new(state), signal: Arc::default(), end: Landing::new() }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.state().phase
+    }
+
+    /// Takes nothing new, and ends when the hooks that run have ended, or after `grace`.
+    pub(super) fn close(&self, grace: Duration) {
+        let mut state = self.state();
+        let until = Instant::now() + grace;
+        match state.phase {
+            Phase::Serving => state.phase = Phase::Closing(until),
+            Phase::Closing(before) => state.phase = Phase::Closing(before.min(until)),
+            Phase::Closed | Phase::Lost => {}
+        }
+        drop(state);
+        self.signal.raise();
+    }
+
+    pub(super) fn lose(&self) {
+        let mut state = self.state();
+        if state.phase != Phase::Closed {
+            state.phase = Phase::Lost;
+        }
+        drop(state);
+        self.signal.raise();
+    }
+
+    /// Lets nothing more be sent, unless there is still something to wait for. Says whether it does so.
+    pub(super) fn may_end(&self) -> bool {
+        let mut state = self.state();
+        match state.phase {
+            Phase::Serving => return false,
+            Phase::Closing(until) if state.hooks > 0 && Instant::now() < until => return false,
+            Phase::Closing(_) => state.phase = Phase::Closed,
+            Phase::Closed | Phase::Lost => {}
+        }
+        true
+    }
+
+    pub(super) fn has_calls(&self) -> bool {
+        self.state().calls > 0
+    }
+
+    /// A hook begins.
+    pub(super) fn hook(&self) -> UnderWay<'_> {
+        self.begin(|state| &mut state.hooks)
+    }
+
+    /// Something is sent to the server, if that is still allowed.
+    pub(super) fn call(&self) -> Result<UnderWay<'_>, Phase> {
+        let mut state = self.state();
+        match state.phase {
+            Phase::Serving | Phase::Closing(_) => state.calls += 1,
+            phase => return Err(phase),
+        }
+        drop(state);
+        Ok(UnderWay { life: self, count: |state| &mut state.calls })
+    }
+
+    fn begin(&self, count: fn(&mut State) -> &mut usize) -> UnderWay<'_> {
+        *count(&mut self.state()) += 1;
+        UnderWay { life: self, count }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut state = self.life.state();
+        *(self.count)(&mut state) -= 1;
+        let serves = state.phase == Phase::Serving;
+        drop(state);
+        if !serves {
+            self.life.signal.raise();
+        }
+    }
+}

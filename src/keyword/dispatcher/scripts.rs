@@ -1,0 +1,19 @@
+//! What is done on the server.
+
+use crate::script::Script;
+
+macro_rules! script {
+    ($about:literal: $($file:literal),+) => {
+        Script::new($about, concat!($(include_str!($file)),+))
+    };
+}
+
+pub(super) static CLAIM: Script = script!("the start of a dispatcher": "claim.lua");
+pub(super) static PAGE: Script = script!("a page of keywords": "lease.lua", "put.lua", "page.lua");
+pub(super) static BEGIN: Script = script!("the begin of a write": "lease.lua", "begin.lua");
+pub(super) static UPDATE: Script =
+    script!("a new value": "lease.lua", "put.lua", "answer.lua", "update.lua");
+pub(super) static REFUSE: Script =
+    script!("the refusal of a value": "lease.lua", "answer.lua", "refuse.lua");
+pub(super) static RENEW: Script = script!("the lease of a dispatcher": "lease.lua", "renew.lua");
+pub(super) static LEAVE: Script = script!("the end of a dispatcher": "leave.lua");

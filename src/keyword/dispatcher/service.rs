@@ -1,0 +1,277 @@
+//! What a dispatcher does about its keywords, whoever asks for it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::inbox::{Inbox, Request};
+use super::life::{Life, Phase};
+use super::scripts::{BEGIN, REFUSE, UPDATE};
+use super::slot::{Accepted, Slot};
+use crate::command::Wait;
+use crate::error::{Error, Result};
+use crate::executor::{Audience, Deadline, Pauses, RoundTrips, Situation, Speech};
+use crate::keyword::Value;
+use crate::keyword::description::Access;
+use crate::keyword::names::{KeywordName, ServiceName};
+use crate::reply::{self, Reply};
+use crate::request::Request as Command;
+
+pub(super) struct Service<E> {
+    pub(super) executor: E,
+    pub(super) names: ServiceName,
+    /// What its lease is known by.
+    pub(super) id: String,
+    pub(super) lease: Duration,
+    pub(super) slots: BTreeMap<KeywordName, Arc<Slot<E>>>,
+    pub(super) inbox: Inbox,
+    pub(super) life: Life,
+    /// Whether the server may have lost something.
+    pub(super) is_doubtful: AtomicBool,
+}
+
+/// Why a request is not fulfilled.
+enum Setback {
+    Refused(String),
+    Failed(Error),
+}
+
+impl<E: RoundTrips> Service<E> {
+    /// Gives a keyword a value, as its own program wants.
+    pub(super) async fn set(&self, slot: &Slot<E>, value: &Value) -> Result<()> {
+        match slot.accept(&value.to_string()) {
+            Ok(accepted) => self.publish(slot, accepted, None, AT_ONCE).await,
+            Err(reason) => {
+                self.refuse(slot, &reason, None, AT_ONCE).await?;
+                let attempt = Box::new(self.about(slot).attempt());
+                Err(Error::Refused { attempt, reason })
+            }
+        }
+    }
+
+    /// Finds out the value, unless somebody does.
+    pub(super) async fn refresh(&self, slot: &Slot<E>) -> Result<()> {
+        let Some(read) = &slot.keyword.hooks.read else {
+            let attempt = Box::new(self.about(slot).attempt());
+            return Err(Error::InvalidArgument { attempt, reason: "nothing finds it out".into() });
+        };
+        if slot.is_read.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let _under_way = self.life.hook();
+        let _reading = Flag(&slot.is_read);
+        match read().await {
+            Ok(value) => self.set(slot, &value).await,
+            Err(error) => {
+                let reason = error.to_string();
+                self.refuse(slot, &reason, None, AT_ONCE).await?;
+                let attempt = Box::new(self.about(slot).attempt());
+                Err(Error::Refused { attempt, reason })
+            }
+        }
+    }
+
+    /// Does what a client wants, or tells it why not.
+    pub(super) async fn serve(&self, slot: &Slot<E>, request: &Request) {
+        let served = match self.fulfil(slot, request).await {
+            Err(Setback::Refused(reason)) => {
+                self.refuse(slot, &reason, Some(request), self.lease).await
+            }
+            Err(Setback::Failed(error)) => Err(error),
+            Ok(()) => Ok(()),
+        };
+        slot.is_written.store(false, Ordering::Release);
+        if let Err(error) = served {
+            log::warn!("{}: a request was left: {error}", slot.name);
+        }
+    }
+
+    async fn fulfil(&self, slot: &Slot<E>, request: &Request) -> std::result::Result<(), Setback> {
+        let refused = |reason: &str| Err(Setback::Refused(reason.into()));
+        if matches!(self.life.phase(), Phase::Closing(_)) {
+            return refused("its dispatcher shuts down");
+        }
+        let Some(text) = &request.text else { return refused("too many requests wait for it") };
+        if slot.keyword.description.access == Access::ReadOnly {
+            return refused("it is read-only");
+        }
+        let Ok(text) = std::str::from_utf8(text) else { return refused("the value is not UTF-8") };
+        let accepted = slot.accept(text).map_err(Setback::Refused)?;
+        if !slot.has(&accepted) {
+            if request.answer.is_none() || slot.keyword.hooks.write.is_some() {
+                self.begin(slot).await?;
+            }
+            if let Some(write) = &slot.keyword.hooks.write {
+                let written = write(accepted.value.clone()).await;
+                written.map_err(|error| Setback::Refused(error.to_string()))?;
+            }
+        }
+        Ok(self.publish(slot, accepted, Some(request), self.lease).await?)
+    }
+
+    /// Says that a keyword is being written, for no longer than this program lives.
+    async fn begin(&self, slot: &Slot<E>) -> Result<()> {
+        slot.is_written.store(true, Ordering::Release);
+        let command = Command::script(&BEGIN, 2).key(&self.names.status(&slot.name));
+        self.send(self.leased(command), reply::optional::<u64>, self.lease).await.map(drop)
+    }
+
+    /// Writes a value, its time and its status, tells of it, and answers the client.
+    async fn publish(
+        &self,
+        slot: &Slot<E>,
+        accepted: Accepted,
+        request: Option<&Request>,
+        patience: Duration,
+    ) -> Result<()> {
+        let (names, name) = (&self.names, &slot.name);
+        let (outcome, time) = self.answer(request);
+        let command = Command::script(&UPDATE, 6).key(&names.value(name)).key(&names.status(name));
+        let command = command.key(&names.error(name)).key(&names.times()).key(&outcome);
+        let command = self.leased(command).arg(name.as_str()).arg(names.changes(name));
+        let command = command.number(u8::from(slot.has_value())).arg(&accepted.text).number(time);
+        let at = self.send(command, reply::optional::<u64>, patience).await?;
+        if slot.has_value()
+            && let Some(change) = slot.copied(accepted, at)
+        {
+            slot.tell(&change);
+        }
+        Ok(())
+    }
+
+    /// Says why a keyword does not get a value, to the client who asked for it and to everybody, except
+    /// where it has to do with other requests only.
+    async fn refuse(
+        &self,
+        slot: &Slot<E>,
+        reason: &str,
+        request: Option<&Request>,
+        patience: Duration,
+    ) -> Result<()> {
+        let (names, name) = (&self.names, &slot.name);
+        let (outcome, time) = self.answer(request);
+        let is_told = !request.is_some_and(|it| it.answer.is_some() && it.text.is_none());
+        let command = Command::script(&REFUSE, 4).key(&names.error(name)).key(&names.status(name));
+        let command = self.leased(command.key(&outcome)).number(u8::from(is_told));
+        let command = command.arg(reason).number(time);
+        self.send(command, reply::optional::<u64>, patience).await.map(drop)
+    }
+
+    /// Refuses what is wanted of a keyword that there is not.
+    pub(super) async fn refuse_unknown(&self, request: &Request) {
+        let (outcome, time) = self.answer(Some(request));
+        let command = Command::script(&REFUSE, 4).key(&self.names.error(&request.keyword));
+        let command = command.key(&self.names.status(&request.keyword)).key(&outcome);
+        let command = self.leased(command).number(0).arg("there is no such keyword").number(time);
+        if let Err(error) = self.send(command, reply::optional::<u64>, self.lease).await {
+            log::warn!("{}: a request was left: {error}", request.keyword);
+        }
+    }
+
+    fn answer(&self, request: Option<&Request>) -> (Vec<u8>, u64) {
+        let answer = request.and_then(|request| request.answer.as_ref());
+        let (id, time) = answer.map_or(("", 0), |(id, time)| (id.as_str(), *time));
+        (self.names.outcome(id), time)
+    }
+
+    /// Completes the keys of a script that only the holder of the lease may run.
+    pub(super) fn leased(&self, command: Command) -> Command {
+        command.key(&self.names.lease()).arg(&self.id).number(self.lease.as_millis())
+    }
+
+    /// Sends such a script. Where the server cannot be reached it is sent again for a while: running
+    /// twice does no harm.
+    pub(super) async fn send<T: Send + 'static>(
+        &self,
+        command: Command,
+        read: fn(Reply<'_>) -> Result<Option<T>>,
+        patience: Duration,
+    ) -> Result<T> {
+        let ended = |phase| {
+            let attempt = Box::new(command.attempt());
+            match phase {
+                Phase::Lost => Error::AlreadyServed { attempt },
+                _ => Error::NotServed { attempt },
+            }
+        };
+        let deadline = Deadline::after(Wait::For(patience));
+        let mut pauses = Pauses::new();
+        loop {
+            let sent = {
+                let _call = self.life.call().map_err(ended)?;
+                self.executor.send(command.clone().returns(read)).await
+            };
+            match sent {
+                Ok(Some(reply)) => return Ok(reply),
+                Ok(None) => {
+                    self.life.lose();
+                    return Err(ended(Phase::Lost));
+                }
+                Err(error) if !passes(&error) || deadline.is_over() => return Err(error),
+                Err(_) => self.rest(pauses.next()).await,
+            }
+        }
+    }
+
+    pub(super) async fn rest(&self, time: Duration) {
+        self.executor.wait(std::future::pending::<()>(), time).await;
+    }
+
+    /// What errors about a keyword name.
+    pub(super) fn about(&self, slot: &Slot<E>) -> Command {
+        Command::script(&UPDATE, 6).key(&self.names.value(&slot.name))
+    }
+}
+
+impl<E: RoundTrips> Audience for Service<E> {
+    fn hear(&self, _server: usize, speech: Speech<'_>) {
+        let Speech::Message { channel, payload } = speech else { return };
+        let request = match self.names.keyword(channel) {
+            Some(keyword) => {
+                let is_known = self.slots.contains_key(&keyword);
+                is_known.then(|| Request::of_cauldron(keyword, payload))
+            }
+            None if *channel == *self.names.requests() => Request::read(payload),
+            None => None,
+        };
+        if let Some(request) = request {
+            self.inbox.push(request);
+            self.life.signal.raise();
+        }
+    }
+
+    fn connected(&self, session: u64, _situation: Situation, _proof: u64) {
+        if session > 1 {
+            self.is_doubtful.store(true, Ordering::Release);
+            self.life.signal.raise();
+        }
+    }
+
+    fn proven(&self, _session: u64, _proof: u64, _lag: Duration) {}
+
+    fn lost(&self, _session: u64) {}
+}
+
+/// True until it is dropped.
+struct Flag<'a>(&'a AtomicBool);
+
+impl Drop for Flag<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+impl From<Error> for Setback {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn passes(error: &Error) -> bool {
+    let passing = ["LOADING", "MASTERDOWN", "READONLY", "BUSY"];
+    let is_passing = error.code().is_some_and(|code| passing.contains(&code));
+    is_passing || error.is_connection_lost() || error.is_timeout()
+}
+
+const AT_ONCE: Duration = Duration::ZERO;

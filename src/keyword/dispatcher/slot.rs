@@ -1,0 +1,182 @@
+//! A keyword in its dispatcher: what it is, its own copy of the value, and what waits for it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::inbox::Request;
+use crate::executor::RoundTrips;
+use crate::keyword::description::Access;
+use crate::keyword::names::KeywordName;
+use crate::keyword::{Change, Keyword, Value};
+
+pub(super) struct Slot<E> {
+    pub(super) name: KeywordName,
+    pub(super) keyword: Keyword<E>,
+    /// The value with which it is to start.
+    pub(super) initial: Option<Accepted>,
+    /// Whether its status in Redis is to say that it is being written.
+    pub(super) is_written: AtomicBool,
+    /// Whether the hook that reads it runs.
+    pub(super) is_read: AtomicBool,
+    known: Mutex<Known>,
+    turns: Mutex<Turns>,
+}
+
+/// A value that passed all checks, and its text.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Accepted {
+    pub(super) value: Value,
+    pub(super) text: String,
+}
+
+/// When it is a request's turn.
+pub(super) enum Turn {
+    Now(Request),
+    Later,
+    Never(Request),
+}
+
+#[derive(Default)]
+struct Known {
+    value: Option<Accepted>,
+    at: u64,
+    history: VecDeque<(u64, Value)>,
+}
+
+#[derive(Default)]
+struct Turns {
+    taken: bool,
+    waiting: VecDeque<Request>,
+}
+
+impl<E: RoundTrips> Slot<E> {
+    pub(super) fn new(mut keyword: Keyword<E>) -> Result<Self, String> {
+        let name = keyword.description.check()?;
+        if keyword.every.is_some() && keyword.hooks.read.is_none() {
+            return Err(format!("{name}: nothing finds out its value every so often"));
+        }
+        if keyword.description.access == Access::WriteOnly && keyword.initial.is_some() {
+            return Err(format!("{name}: what is only written has no value"));
+        }
+        keyword.description.name = name.to_string();
+        let initial = keyword.initial.take();
+        let (is_written, is_read, known, turns) = Default::default();
+        let mut slot = Self { name, keyword, initial: None, is_written, is_read, known, turns };
+        let accept = |value: Value| slot.accept(&value.to_string());
+        let initial = initial.map(accept).transpose();
+        slot.initial = initial.map_err(|reason| format!("{}: {reason}", slot.name))?;
+        Ok(slot)
+    }
+
+    /// Whether it has a value that everybody may read.
+    pub(super) fn has_value(&self) -> bool {
+        self.keyword.description.access != Access::WriteOnly
+    }
+
+    /// What it gets where `text` is wanted, or why not.
+    pub(super) fn accept(&self, text: &str) -> Result<Accepted, String> {
+        let (description, hooks) = (&self.keyword.description, &self.keyword.hooks);
+        let mut value = description.parse(text)?;
+        if let Some(check) = &hooks.check {
+            contained(|| check(&value))?;
+        }
+        if let Some(translate) = &hooks.translate {
+            let translated = contained(|| translate(value))?;
+            value = description.parse(&translated.to_string())?;
+        }
+        Ok(Accepted { text: value.to_string(), value })
+    }
+
+    pub(super) fn value(&self) -> Option<Accepted> {
+        self.known().value.clone()
+    }
+
+    /// The value and when it got it.
+    pub(super) fn set_at(&self) -> Option<(Accepted, u64)> {
+        let known = self.known();
+        Some((known.value.clone()?, known.at))
+    }
+
+    pub(super) fn has(&self, accepted: &Accepted) -> bool {
+        self.known().value.as_ref().is_some_and(|own| own.text == accepted.text)
+    }
+
+    pub(super) fn history(&self) -> Vec<(SystemTime, Value)> {
+        self.known().history.iter().map(|(at, value)| (moment(*at), value.clone())).collect()
+    }
+
+    /// Copies what it has in Redis since `at`. Says what changed, unless something newer is known.
+    pub(super) fn copied(&self, accepted: Accepted, at: u64) -> Option<Change> {
+        let mut known = self.known();
+        let is_same = known.value.as_ref().is_some_and(|own| own.text == accepted.text);
+        if !is_same && self.keyword.history > 0 {
+            let place = known.history.partition_point(|(before, _)| *before < at);
+            known.history.insert(place, (at, accepted.value.clone()));
+            let excess = known.history.len().saturating_sub(self.keyword.history);
+            known.history.drain(..excess);
+        }
+        if at < known.at {
+            return None;
+        }
+        known.at = at;
+        let value = accepted.value.clone();
+        let before = known.value.replace(accepted).map(|own| own.value);
+        let keyword = self.name.to_string();
+        (!is_same).then(|| Change { keyword, before, value, at: moment(at) })
+    }
+
+    pub(super) fn tell(&self, change: &Change) {
+        let Some(tell) = &self.keyword.hooks.changed else { return };
+        if catch_unwind(AssertUnwindSafe(|| tell(change))).is_err() {
+            log::warn!("{}: what is told of changes panicked", self.name);
+        }
+    }
+
+    pub(super) fn line_up(&self, mut request: Request) -> Turn {
+        let mut turns = self.turns();
+        if !turns.taken {
+            turns.taken = true;
+            return Turn::Now(request);
+        }
+        if turns.waiting.len() < MOST_WAITING {
+            turns.waiting.push_back(request);
+            return Turn::Later;
+        }
+        request.text = None;
+        Turn::Never(request)
+    }
+
+    /// The next request, or nobody's turn.
+    pub(super) fn next(&self) -> Option<Request> {
+        let mut turns = self.turns();
+        let next = turns.waiting.pop_front();
+        turns.taken = next.is_some();
+        next
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn contained<T, X: fmt::Display>(hook: impl FnOnce() -> Result<T, X>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(hook)) {
+        Ok(result) => result.map_err(|why| why.to_string()),
+        Err(_) => Err("it panicked".into()),
+    }
+}
+
+fn moment(microseconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_micros(microseconds)
+}
+
+/// How many requests may wait for a hook.
+const MOST_WAITING: usize = 1000;

@@ -1,0 +1,179 @@
+//! How a dispatcher takes its name, and says what its keywords are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::scripts::{CLAIM, LEAVE, PAGE};
+use super::service::Service;
+use super::slot::{Accepted, Slot};
+use crate::error::{Error, Result};
+use crate::executor::{Feed, RoundTrips, Wish};
+use crate::glob::escape;
+use crate::keyword::names::REGISTRY;
+use crate::reply::{self, Reply};
+use crate::request::Request;
+
+impl<E: RoundTrips> Service<E> {
+    /// Takes the name of the service, unless somebody else serves it.
+    pub(super) async fn claim(&self) -> Result<()> {
+        let names = &self.names;
+        let claim = Request::script(&CLAIM, 3).key(REGISTRY.as_bytes()).key(&names.descriptions());
+        let claim = self.leased(claim).arg(names.as_str()).arg(names.values()).arg(self.pattern());
+        let attempt = Box::new(claim.attempt());
+        match self.executor.send(claim.returns(reply::flag)).await? {
+            true => Ok(()),
+            false => Err(Error::AlreadyServed { attempt }),
+        }
+    }
+
+    /// Listens to clients.
+    pub(super) async fn listen(self: &Arc<Self>) -> Result<Feed> {
+        let requests = Request::read("SUBSCRIBE").arg(self.names.requests());
+        let modify = Request::read("PSUBSCRIBE").arg(self.pattern());
+        let wish = Wish {
+            slot: None,
+            base: [self.names.lease(), b":".to_vec()].concat(),
+            commands: vec![requests, modify],
+            wishes: Vec::new(),
+            tracks: false,
+            keyspace: Some(KINDS),
+            beat: BEAT,
+            silence: SILENCE,
+        };
+        self.executor.feed(wish, self.clone()).await
+    }
+
+    /// Gives all keywords what they begin with.
+    pub(super) async fn fill(&self) -> Result<()> {
+        for page in self.pages() {
+            let values = self.found(&page).await?;
+            let fills: Vec<_> = page.iter().zip(values).map(|(slot, it)| fill(slot, it)).collect();
+            let times = self.write(&page, &fills).await?;
+            for ((slot, fill), at) in page.iter().zip(fills).zip(times) {
+                if let Fill::Put(accepted) | Fill::Keep(Some(accepted)) = fill {
+                    slot.copied(accepted, at);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes again what the server has lost.
+    pub(super) async fn restore(&self) -> Result<()> {
+        for page in self.pages() {
+            let again = |(accepted, at)| Fill::PutAgain(accepted, at);
+            let fills = page.iter().map(|slot| slot.set_at().map_or(Fill::Leave, again));
+            let fills: Vec<_> = fills.collect();
+            let times = self.write(&page, &fills).await?;
+            for ((slot, fill), at) in page.iter().zip(fills).zip(times) {
+                if let Fill::PutAgain(accepted, _) = fill {
+                    slot.copied(accepted, at);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the name back, if it is still its own.
+    pub(super) async fn leave(&self) -> Result<()> {
+        let leave = Request::script(&LEAVE, 2).key(REGISTRY.as_bytes()).key(&self.names.lease());
+        let leave = leave.arg(&self.id).arg(self.names.as_str());
+        self.executor.send(leave.returns(reply::done)).await
+    }
+
+    fn pages(&self) -> Vec<Vec<&Arc<Slot<E>>>> {
+        let slots: Vec<_> = self.slots.values().collect();
+        slots.chunks(PAGE_SIZE).map(<[_]>::to_vec).collect()
+    }
+
+    /// The values and statuses that Redis has.
+    async fn found(&self, page: &[&Arc<Slot<E>>]) -> Result<Vec<Found>> {
+        let keys = page.iter().fold(Request::read("MGET"), |request, slot| {
+            request.key(&self.names.value(&slot.name)).key(&self.names.status(&slot.name))
+        });
+        let found = self.executor.send(keys.returns(reply::raw_each)).await?;
+        let mut found = found.into_iter();
+        Ok(page.iter().map(|_| (found.next().flatten(), found.next().flatten())).collect())
+    }
+
+    /// Says when each of the keywords got its value.
+    async fn write(&self, page: &[&Arc<Slot<E>>], fills: &[Fill]) -> Result<Vec<u64>> {
+        let names = &self.names;
+        let request = Request::script(&PAGE, 4 * page.len() + 4);
+        let request = page.iter().fold(request, |request, slot| {
+            let request = request.key(&names.value(&slot.name)).key(&names.status(&slot.name));
+            request.key(&names.error(&slot.name)).key(&names.kind(&slot.name))
+        });
+        let request = request.key(REGISTRY.as_bytes()).key(&names.descriptions());
+        let request = self.leased(request.key(&names.times())).arg(names.as_str());
+        let request = page.iter().zip(fills).fold(request, |request, (slot, fill)| {
+            let description = &slot.keyword.description;
+            let described = serde_json::to_string(description).unwrap_or_default();
+            let (rule, text, at) = fill.rule();
+            let request = request.arg(slot.name.as_str()).arg(described);
+            let request = request.arg(description.kind.as_str()).arg(names.changes(&slot.name));
+            request.arg(rule).arg(text).number(at)
+        });
+        self.send(request, times, self.lease).await
+    }
+
+    fn pattern(&self) -> Vec<u8> {
+        [&escape(&self.names.values())[..], b"*"].concat()
+    }
+}
+
+/// A value and a status.
+type Found = (Option<Vec<u8>>, Option<Vec<u8>>);
+
+/// What a keyword begins with.
+enum Fill {
+    /// This value.
+    Put(Accepted),
+    /// What Redis has, which is this value if it is one.
+    Keep(Option<Accepted>),
+    /// No value.
+    Clear,
+    /// This value, which it has had since, if Redis has none or an older one.
+    PutAgain(Accepted, u64),
+    /// No value, if Redis has none.
+    Leave,
+}
+
+impl Fill {
+    fn rule(&self) -> (&'static str, &str, u64) {
+        match self {
+            Self::Put(accepted) => ("put", &accepted.text, 0),
+            Self::PutAgain(accepted, at) => ("put again", &accepted.text, *at),
+            Self::Keep(_) => ("keep", "", 0),
+            Self::Clear => ("clear", "", 0),
+            Self::Leave => ("leave", "", 0),
+        }
+    }
+}
+
+fn fill<E: RoundTrips>(slot: &Slot<E>, (value, status): Found) -> Fill {
+    if let Some(initial) = &slot.initial {
+        return Fill::Put(initial.clone());
+    }
+    let Some(text) = value.and_then(|value| String::from_utf8(value).ok()) else {
+        return Fill::Clear;
+    };
+    if text.is_empty() && (!slot.has_value() || status.as_deref() == Some(b"init")) {
+        return Fill::Keep(None);
+    }
+    match slot.keyword.description.parse(&text) {
+        Ok(value) if slot.has_value() => Fill::Keep(Some(Accepted { value, text })),
+        _ => Fill::Clear,
+    }
+}
+
+fn times(reply: Reply<'_>) -> Result<Option<Vec<u64>>> {
+    let times = reply::many::<u64>(reply)?;
+    Ok(Some(times).filter(|times| !times.is_empty()))
+}
+
+/// What clients of Cauldron's need.
+const KINDS: &str = "K$";
+const BEAT: Duration = Duration::from_secs(1);
+const SILENCE: Duration = Duration::from_secs(5);
+const PAGE_SIZE: usize = 1000;

@@ -1,0 +1,4 @@
+local has_value, text = ARGV[5] == '1', ARGV[6]
+local at = put(KEYS[4], ARGV[3], ARGV[4], KEYS[1], KEYS[2], KEYS[3], has_value and text)
+answer(KEYS[5], '+' .. at .. ' ' .. text, ARGV[7])
+return at

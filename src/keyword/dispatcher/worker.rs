@@ -1,0 +1,180 @@
+//! What goes on beside the program: requests, leases and what is to be done every so often.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::inbox::Request;
+use super::life::Phase;
+use super::scripts::RENEW;
+use super::service::Service;
+use super::slot::{Slot, Turn};
+use crate::error::Result;
+use crate::executor::{Feed, RoundTrips};
+use crate::keyword::names::KeywordName;
+use crate::reply;
+use crate::request::Request as Command;
+
+/// Serves until the dispatcher is to end.
+pub(super) async fn work<E: RoundTrips>(service: Arc<Service<E>>, feed: Feed) {
+    let end = End(service);
+    let service = &end.0;
+    let mut readings: BinaryHeap<_> =
+        periodic(service).map(|slot| due(slot, Instant::now())).collect();
+    let mut renewal = Instant::now() + service.lease / 3;
+    let mut feed = Some(feed);
+    while !service.inbox.is_empty() || !service.life.may_end() {
+        if service.life.phase() != Phase::Serving {
+            feed = None;
+        }
+        let first = readings.peek().map_or(renewal, |Reverse((first, _))| renewal.min(*first));
+        if service.inbox.is_empty() {
+            let time = first.saturating_duration_since(Instant::now());
+            service.executor.wait(service.life.signal.raised(), time).await;
+        }
+        if service.is_doubtful.load(Ordering::Acquire) || Instant::now() >= renewal {
+            let pause = match service.renew().await {
+                Ok(()) => service.lease / 3,
+                Err(_) => (service.lease / 3).min(AFTER_A_FAILURE),
+            };
+            renewal = Instant::now() + pause;
+        }
+        while let Some(Reverse((at, name))) = readings.peek().cloned()
+            && at <= Instant::now()
+        {
+            readings.pop();
+            if let Some(slot) = service.slots.get(&name) {
+                service.clone().read(slot.clone());
+                readings.push(next(slot, at));
+            }
+        }
+        while Instant::now() < renewal
+            && let Some(request) = service.inbox.pop()
+        {
+            service.take(request).await;
+        }
+    }
+    drop(feed);
+    service.end().await;
+}
+
+/// Tells that the worker has ended, however that came.
+struct End<E: RoundTrips>(Arc<Service<E>>);
+
+impl<E: RoundTrips> Drop for End<E> {
+    fn drop(&mut self) {
+        self.0.life.close(Duration::ZERO);
+        self.0.life.may_end();
+        self.0.life.end.tell(());
+    }
+}
+
+impl<E: RoundTrips> Service<E> {
+    /// Begins to do what a client wants. A hook runs beside this.
+    async fn take(self: &Arc<Self>, request: Request) {
+        let Some(slot) = self.slots.get(&request.keyword) else {
+            return self.refuse_unknown(&request).await;
+        };
+        if slot.keyword.hooks.write.is_none() {
+            return self.serve(slot, &request).await;
+        }
+        match slot.line_up(request) {
+            Turn::Now(request) => {
+                let errands =
+                    Errands { service: self.clone(), slot: slot.clone(), now: Some(request) };
+                self.executor.background(errands.run());
+            }
+            Turn::Later => {}
+            Turn::Never(request) => self.serve(slot, &request).await,
+        }
+    }
+
+    /// Finds out a value, beside this.
+    fn read(self: Arc<Self>, slot: Arc<Slot<E>>) {
+        let executor = self.executor.clone();
+        executor.background(async move {
+            if let Err(error) = self.refresh(&slot).await {
+                log::warn!("{}: its value was not found out: {error}", slot.name);
+            }
+        });
+    }
+
+    /// Renews the lease, and writes again what the server has lost.
+    async fn renew(&self) -> Result<()> {
+        let written = self.slots.values().filter(|slot| slot.is_written.load(Ordering::Acquire));
+        let keys = std::iter::once(self.names.descriptions());
+        let keys: Vec<_> = keys.chain(written.map(|slot| self.names.status(&slot.name))).collect();
+        let command = Command::script(&RENEW, keys.len() + 1);
+        let command = keys.iter().fold(command, |command, key| command.key(key));
+        let is_known = self.send(self.leased(command), reply::optional::<u64>, Duration::ZERO);
+        let is_forgotten = is_known.await? == 0;
+        if is_forgotten || self.is_doubtful.swap(false, Ordering::AcqRel) {
+            let restored = self.restore().await;
+            self.is_doubtful.fetch_or(restored.is_err(), Ordering::AcqRel);
+            return restored;
+        }
+        Ok(())
+    }
+
+    /// Gives the name back once nothing is on its way to the server any more.
+    async fn end(&self) {
+        while self.life.has_calls() {
+            self.executor.wait(self.life.signal.raised(), AFTER_A_FAILURE).await;
+        }
+        if let Err(error) = self.leave().await {
+            log::warn!("{}: its lease is left to run out: {error}", self.names);
+        }
+    }
+}
+
+/// Requests of one keyword, one after the other.
+struct Errands<E: RoundTrips> {
+    service: Arc<Service<E>>,
+    slot: Arc<Slot<E>>,
+    now: Option<Request>,
+}
+
+impl<E: RoundTrips> Errands<E> {
+    async fn run(mut self) {
+        let service = self.service.clone();
+        let _hook = service.life.hook();
+        while let Some(request) = &self.now {
+            self.service.serve(&self.slot, request).await;
+            self.now = self.slot.next();
+        }
+    }
+}
+
+/// Where there can be no thread or task, what was wanted is refused.
+impl<E: RoundTrips> Drop for Errands<E> {
+    fn drop(&mut self) {
+        while let Some(request) = self.now.take() {
+            self.service.inbox.push(Request { text: None, ..request });
+            self.now = self.slot.next();
+        }
+    }
+}
+
+type Due = Reverse<(Instant, KeywordName)>;
+
+fn periodic<E: RoundTrips>(service: &Service<E>) -> impl Iterator<Item = &Arc<Slot<E>>> {
+    service.slots.values().filter(|slot| slot.keyword.every.is_some())
+}
+
+fn due<E>(slot: &Arc<Slot<E>>, at: Instant) -> Due {
+    Reverse((at, slot.name.clone()))
+}
+
+/// When a keyword that was to be read at some moment is to be read again. What was missed is not made up
+/// for.
+fn next<E>(slot: &Arc<Slot<E>>, before: Instant) -> Due {
+    let period = slot.keyword.every.unwrap_or(Duration::MAX).max(SHORTEST_PERIOD);
+    let at = before.checked_add(period).unwrap_or(before + FAR_AWAY);
+    due(slot, at.max(Instant::now()))
+}
+
+const AFTER_A_FAILURE: Duration = Duration::from_millis(250);
+const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
+const FAR_AWAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);

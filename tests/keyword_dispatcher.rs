@@ -1,0 +1,241 @@
+//! Dispatchers of keyword services, whose clients are played by plain commands.
+#![cfg(feature = "keyword")]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use redis_collections::keyword::{Dispatcher, Keyword, Value};
+use redis_collections::{Answer, AsyncClient, Client, Error, LocalServer};
+use support::eventually;
+use support::kinds::{Kind, SERVER, SourceDown, contract, ok, on_both_kinds, plain, settle};
+use support::wire::Wire;
+
+macro_rules! contract_on_servers {
+    ($($scenario:ident),+ $(,)?) => {
+        contract!(@on_client redis_collections::Client; $($scenario),+);
+        contract!(@on_async_client redis_collections::AsyncClient; $($scenario),+);
+    };
+}
+
+contract_on_servers! {
+    a_start_says_what_there_is,
+    values_that_are_there_are_kept,
+    what_is_set_is_published,
+    what_may_not_be_set_is_refused,
+    every_request_has_an_outcome,
+    requests_of_cauldron_are_treated_alike,
+    a_value_that_is_there_already_is_acknowledged,
+}
+
+fn wire(name: &str) -> (String, Wire) {
+    let service = plain(name).to_lowercase();
+    let wire = Wire::to(SERVER.url(), &service);
+    (service, wire)
+}
+
+async fn a_start_says_what_there_is<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let dispatcher = Dispatcher::builder(&service.to_uppercase())
+        .keyword(Keyword::double("az").units("deg").range(0.0..=360.0).initial(1))
+        .keyword(Keyword::enumerated("Lid", ["closed", "open"]).initial("open"))
+        .keyword(Keyword::string("OBSERVER"));
+    let dispatcher = ok!(dispatcher.serve(&client));
+    for (keyword, value, status, kind) in [
+        ("AZ", "1.0", "ready", "double"),
+        ("LID", "1", "ready", "enumerated"),
+        ("OBSERVER", "", "init", "string"),
+    ] {
+        assert_eq!(wire.value(keyword).as_deref(), Some(value));
+        assert_eq!(wire.status(keyword).as_deref(), Some(status));
+        assert_eq!(wire.get(&format!(".{keyword}:type")).as_deref(), Some(kind));
+    }
+    assert!(wire.is_registered() && wire.lease().is_some() && dispatcher.is_serving());
+    let names: Vec<_> = dispatcher.descriptions().into_iter().map(|it| it.name).collect();
+    assert_eq!(names, ["AZ", "LID", "OBSERVER"]);
+    assert_eq!(dispatcher.get("az").unwrap(), Some(Value::Number(1.0)));
+    assert_eq!(dispatcher.get("OBSERVER").unwrap(), None);
+
+    ok!(dispatcher.shutdown());
+    assert!(!wire.is_registered() && wire.lease().is_none() && !dispatcher.is_serving());
+    assert_eq!(wire.value("AZ").as_deref(), Some("1.0"));
+}
+
+async fn values_that_are_there_are_kept<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    for (keyword, value, status) in
+        [("A", "7", "ready"), ("B", "junk", "ready"), ("C", "2", "modify"), ("D", "", "init")]
+    {
+        wire.set(&format!(".{keyword}"), value);
+        wire.set(&format!(".{keyword}:status"), status);
+    }
+    let keywords = ["A", "B", "C", "D"].map(Keyword::integer);
+    let dispatcher = ok!(Dispatcher::builder(&service).keywords(keywords).serve(&client));
+    for (keyword, value, text, status) in [
+        ("A", Some(Value::Integer(7)), "7", "ready"),
+        ("B", None, "", "init"),
+        ("C", Some(Value::Integer(2)), "2", "ready"),
+        ("D", None, "", "init"),
+    ] {
+        assert_eq!(dispatcher.get(keyword).unwrap(), value, "{keyword}");
+        assert_eq!(wire.value(keyword).as_deref(), Some(text), "{keyword}");
+        assert_eq!(wire.status(keyword).as_deref(), Some(status), "{keyword}");
+    }
+}
+
+async fn what_is_set_is_published<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let keyword = Keyword::integer("N").history(2);
+    let dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
+    let mut changes = wire.listen(&[":changed:N"]);
+    for value in [1, 2, 2, 3] {
+        ok!(dispatcher.set("n", value));
+    }
+    let times: Vec<u64> = [1, 2, 3]
+        .map(|value| {
+            let (_, message) = changes.next();
+            let (at, text) = message.split_once(' ').unwrap();
+            assert_eq!(text, value.to_string());
+            at.parse().unwrap()
+        })
+        .into();
+    assert!(times.is_sorted_by(|one, other| one < other));
+    assert_eq!(wire.time("N"), times.last().copied());
+    let history: Vec<_> = dispatcher.history("N").unwrap();
+    let values: Vec<_> = history.iter().map(|(_, value)| value.clone()).collect();
+    assert_eq!(values, [Value::Integer(2), Value::Integer(3)]);
+    assert!(history.is_sorted_by_key(|(at, _)| *at));
+    assert!(matches!(settle!(dispatcher.set("X", 1)), Err(Error::UnknownKeyword { .. })));
+}
+
+async fn what_may_not_be_set_is_refused<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let even = |value: &Value| match value.as_i64() {
+        Some(number) if number % 2 == 0 => Ok(()),
+        _ => Err("it is odd"),
+    };
+    let keyword = Keyword::integer("N").range(0.0..=10.0).check(even).initial(4);
+    let dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
+    for value in ["3", "12", "x"] {
+        let refused = settle!(dispatcher.set("N", value));
+        let Err(Error::Refused { reason, .. }) = refused else { panic!("{refused:?}") };
+        assert_eq!(wire.error("N"), Some(reason));
+        assert_eq!(wire.status("N").as_deref(), Some("error"));
+        assert_eq!(wire.value("N").as_deref(), Some("4"));
+    }
+    ok!(dispatcher.set("N", 6));
+    assert_eq!((wire.error("N"), wire.status("N").as_deref()), (None, Some("ready")));
+}
+
+/// Counts the calls of a hook.
+#[derive(Clone, Default)]
+struct Calls(Arc<AtomicUsize>);
+
+impl Calls {
+    fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn counted(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A hook that fails for 13 and panics for 14.
+fn superstitious<C: Kind>(calls: &Calls) -> impl Fn(Value) -> C::Loading<()> + use<C> {
+    let calls = calls.clone();
+    move |value| {
+        calls.count();
+        match value.as_i64() {
+            Some(13) => C::loading(Err(SourceDown)),
+            Some(14) => panic!("the hook of a test"),
+            _ => C::loading(Ok(())),
+        }
+    }
+}
+
+async fn every_request_has_an_outcome<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let upper = |value: Value| Ok::<_, String>(Value::from(value.to_string().to_uppercase()));
+    let builder = Dispatcher::builder(&service)
+        .keyword(Keyword::integer("N").on_write(superstitious::<C>(&Calls::default())))
+        .keyword(Keyword::double("AZ").range(0.0..=360.0))
+        .keyword(Keyword::enumerated("LID", ["closed", "open"]))
+        .keyword(Keyword::string("NAME").translate(upper))
+        .keyword(Keyword::boolean("FIXED").read_only().initial(true))
+        .keyword(Keyword::string("A [B]*?").check(|value| match value.as_str() {
+            Some("panic") => panic!("the check of a test"),
+            _ => Ok::<_, String>(()),
+        }));
+    let _dispatcher = ok!(builder.serve(&client));
+    for (keyword, value, outcome) in [
+        ("N", &b"7"[..], "7"),
+        ("n", b"8.9", "8"),
+        ("N", b"13", "-the source is down"),
+        ("N", b"14", "-it panicked"),
+        ("N", b"15", "15"),
+        ("N", b"x", "-\"x\" is not a number"),
+        ("AZ", b"1e2", "100.0"),
+        ("AZ", b"361", "-361.0 is not between 0 and 360"),
+        ("LID", b"open", "1"),
+        ("LID", b"2", "-\"2\" is none of closed, open"),
+        ("NAME", b"ann", "ANN"),
+        ("NAME", b"two\nlines\0", "TWO\nLINES\0"),
+        ("NAME", b"\xff", "-the value is not UTF-8"),
+        ("FIXED", b"0", "-it is read-only"),
+        ("A [B]*?", b"x", "x"),
+        ("A [B]*?", b"panic", "-it panicked"),
+        ("NOBODY", b"x", "-there is no such keyword"),
+    ] {
+        assert_eq!(wire.write(keyword, value), outcome, "{keyword} {value:?}");
+        let keyword = keyword.to_uppercase();
+        match outcome.strip_prefix('-') {
+            _ if keyword == "NOBODY" => assert_eq!(wire.status(&keyword), None),
+            Some(reason) => {
+                assert_eq!(wire.error(&keyword).as_deref(), Some(reason));
+                assert_eq!(wire.status(&keyword).as_deref(), Some("error"));
+            }
+            None => {
+                assert_eq!(wire.value(&keyword).as_deref(), Some(outcome));
+                assert_eq!(wire.status(&keyword).as_deref(), Some("ready"));
+            }
+        }
+    }
+}
+
+async fn requests_of_cauldron_are_treated_alike<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let builder = Dispatcher::builder(&service)
+        .keyword(Keyword::integer("N").on_write(superstitious::<C>(&Calls::default())))
+        .keyword(Keyword::integer("PLAIN"));
+    let _dispatcher = ok!(builder.serve(&client));
+    for (keyword, value, status, last) in [
+        ("N", "7", "ready", "7"),
+        ("N", "13", "error", "7"),
+        ("N", "8", "ready", "8"),
+        ("PLAIN", "1", "ready", "1"),
+        ("PLAIN", "x", "error", "1"),
+        ("PLAIN", "1", "ready", "1"),
+    ] {
+        assert_eq!(wire.modify(keyword, value.as_bytes()), 1);
+        let is_done = || {
+            wire.status(keyword).as_deref() == Some(status)
+                && wire.value(keyword).as_deref() == Some(last)
+        };
+        assert!(eventually(is_done), "{keyword} {value}");
+    }
+}
+
+async fn a_value_that_is_there_already_is_acknowledged<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let calls = Calls::default();
+    let keyword = Keyword::integer("N").on_write(superstitious::<C>(&calls)).initial(7);
+    let _dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
+    let before = wire.time("N");
+    assert_eq!((wire.write("N", "7"), wire.write("N", "7.5")), ("7".into(), "7".into()));
+    assert_eq!(calls.counted(), 0);
+    assert!(wire.time("N") > before, "the time is written");
+    assert_eq!((wire.write("N", "8"), calls.counted()), ("8".into(), 1));
+}

@@ -1,0 +1,144 @@
+//! The clients of a keyword service, by plain commands.
+
+use super::servers::PATIENCE;
+use redis::{Connection, FromRedisValue};
+
+const PREFIX: &str = "Cauldron.redis.common";
+
+/// A program that knows the keys of a service.
+pub(crate) struct Wire {
+    url: String,
+    service: String,
+    connection: Connection,
+    requests: usize,
+}
+
+/// Channels that are listened to.
+pub(crate) struct Heard(Connection);
+
+impl Wire {
+    pub(crate) fn to(url: &str, service: &str) -> Self {
+        let (url, service) = (url.to_owned(), service.to_owned());
+        let connection = connect(&url);
+        Self { url, service, connection, requests: 0 }
+    }
+
+    /// A key or channel of the service.
+    pub(crate) fn name(&self, rest: &str) -> String {
+        format!("{PREFIX}.{}{rest}", self.service)
+    }
+
+    pub(crate) fn run<T: FromRedisValue>(&mut self, arguments: &[&[u8]]) -> T {
+        let mut command = redis::Cmd::new();
+        arguments.iter().for_each(|argument| {
+            command.arg(*argument);
+        });
+        command.query(&mut self.connection).expect("a reply")
+    }
+
+    pub(crate) fn get(&mut self, rest: &str) -> Option<String> {
+        let key = self.name(rest);
+        self.run(&[b"GET", key.as_bytes()])
+    }
+
+    pub(crate) fn set(&mut self, rest: &str, value: &str) {
+        let key = self.name(rest);
+        self.run(&[b"SET", key.as_bytes(), value.as_bytes()])
+    }
+
+    pub(crate) fn value(&mut self, keyword: &str) -> Option<String> {
+        self.get(&format!(".{keyword}"))
+    }
+
+    pub(crate) fn status(&mut self, keyword: &str) -> Option<String> {
+        self.get(&format!(".{keyword}:status"))
+    }
+
+    pub(crate) fn error(&mut self, keyword: &str) -> Option<String> {
+        self.get(&format!(".{keyword}:error"))
+    }
+
+    pub(crate) fn lease(&mut self) -> Option<String> {
+        self.get(":lease")
+    }
+
+    /// When the keyword was set last.
+    pub(crate) fn time(&mut self, keyword: &str) -> Option<u64> {
+        let times = self.name(":times");
+        self.run(&[b"HGET", times.as_bytes(), keyword.as_bytes()])
+    }
+
+    pub(crate) fn is_registered(&mut self) -> bool {
+        let (registry, service) = (format!("{PREFIX}.SERVICES_REGISTRY"), self.service.clone());
+        self.run(&[b"SISMEMBER", registry.as_bytes(), service.as_bytes()])
+    }
+
+    pub(crate) fn register(&mut self) {
+        let (registry, service) = (format!("{PREFIX}.SERVICES_REGISTRY"), self.service.clone());
+        self.run(&[b"SADD", registry.as_bytes(), service.as_bytes()])
+    }
+
+    /// A client of Cauldron's writes. Gives how many hear it.
+    pub(crate) fn modify(&mut self, keyword: &str, value: &[u8]) -> usize {
+        let channel = self.name(&format!(".{keyword}"));
+        self.run(&[b"PUBLISH", channel.as_bytes(), value])
+    }
+
+    /// A client writes, and does not wait. Gives the name of its request.
+    pub(crate) fn ask(&mut self, keyword: &str, value: &[u8]) -> String {
+        self.requests += 1;
+        let id = format!("{}-{:p}", self.requests, self);
+        let (channel, head) = (self.name(":request"), format!("{id}\n60000\n{keyword}\n"));
+        let heard: usize =
+            self.run(&[b"PUBLISH", channel.as_bytes(), &[head.as_bytes(), value].concat()]);
+        assert_eq!(heard, 1, "a dispatcher");
+        id
+    }
+
+    /// What became of a request.
+    pub(crate) fn outcome(&mut self, id: &str) -> String {
+        let (list, patience) = (self.name(&format!(":outcome:{id}")), PATIENCE.as_secs());
+        let patience = patience.to_string();
+        let outcome: Option<(String, String)> =
+            self.run(&[b"BLPOP", list.as_bytes(), patience.as_bytes()]);
+        outcome.expect("an outcome").1
+    }
+
+    /// What became of a write: the value, or `-` and why not.
+    pub(crate) fn write(&mut self, keyword: &str, value: impl AsRef<[u8]>) -> String {
+        let id = self.ask(keyword, value.as_ref());
+        let outcome = self.outcome(&id);
+        match outcome.strip_prefix('+').and_then(|update| update.split_once(' ')) {
+            Some((_, text)) => text.to_owned(),
+            None => outcome,
+        }
+    }
+
+    pub(crate) fn listen(&self, channels: &[&str]) -> Heard {
+        let mut connection = connect(&self.url);
+        connection.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        for channel in channels {
+            redis::cmd("SUBSCRIBE").arg(self.name(channel)).exec(&mut connection).expect("a reply");
+        }
+        Heard(connection)
+    }
+}
+
+impl Heard {
+    /// The next channel and message.
+    pub(crate) fn next(&mut self) -> (String, String) {
+        loop {
+            let reply = self.0.recv_response().expect("a message");
+            let message: Vec<String> = redis::from_redis_value(reply).expect("a message");
+            if let [kind, channel, message] = &message[..]
+                && kind == "message"
+            {
+                return (channel.clone(), message.clone());
+            }
+        }
+    }
+}
+
+fn connect(url: &str) -> Connection {
+    redis::Client::open(url).and_then(|client| client.get_connection()).expect("a connection")
+}
