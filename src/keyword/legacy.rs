@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::kind::Kind;
-use super::look::look;
+use super::look::one;
 use super::names::{KeywordName, ServiceName};
 use super::reading::{Reading, Status};
-use crate::error::{Error, Result};
+use crate::error::{Applied, Error, Result};
 use crate::executor::{Audience, Deadline, Feed, RoundTrips, Signal, Situation, Speech, Wish};
 use crate::reply;
 use crate::request::Request;
@@ -24,30 +24,31 @@ pub(super) async fn write<E: RoundTrips>(
     let text = kind.parse(text, &[]).map(|value| value.to_string());
     let text =
         text.map_err(|why| Error::InvalidArgument { attempt: attempt(), reason: why.into() })?;
-    let channel = name.value(keyword);
-    let listeners = Request::read("PUBSUB").arg("NUMSUB").arg(&channel);
-    let listeners = executor.send(listeners.returns(reply::many::<String>)).await?;
-    if listeners.last().is_none_or(|count| count == "0") {
-        return Err(name.not_served(keyword));
-    }
+    let before = one(executor, name, keyword).await.map_err(|error| match error {
+        Error::UnknownKeyword { .. } => name.not_served(keyword),
+        error => error,
+    })?;
     let (ears, _feed) = Ears::open(executor, name, keyword).await?;
-    let current = async || look(executor, name, std::slice::from_ref(keyword)).await;
-    let only =
-        |readings: Vec<_>| readings.into_iter().next().unwrap_or(Err(name.not_served(keyword)));
-    let before = only(current().await?)?;
     let publish = |channel: &[u8], text: &str| {
         Request::write("PUBLISH").arg(channel).arg(text).returns(reply::count)
     };
-    let sent = (publish(&ears.mark, ""), publish(&channel, &text));
-    let (_, heard) = executor.send_all(sent).await.map_err(|error| error.about(*attempt()))?;
-    if heard? == 0 {
-        return Err(name.not_served(keyword));
+    let sent = (publish(&ears.mark, ""), publish(&name.value(keyword), &text));
+    match executor.send_all(sent).await {
+        Ok((_, Ok(0))) => return Err(name.not_served(keyword)),
+        Ok((_, Err(error))) => return Err(error),
+        Err(error) if error.applied() != Applied::Perhaps => return Err(error),
+        // What lost its reply may have been heard.
+        _ => {}
     }
     loop {
         let has_moved = ears.have_heard();
-        let now = only(current().await.map_err(Error::in_part)?)?;
-        match verdict(&before, &now, has_moved, &text) {
-            Verdict::Done => return Ok(now),
+        let verdict = match one(executor, name, keyword).await {
+            Ok(now) => verdict(&before, now, has_moved, &text),
+            Err(error) if error.is_connection_lost() || error.is_timeout() => Verdict::Open,
+            Err(error) => return Err(error.in_part()),
+        };
+        match verdict {
+            Verdict::Done(now) => return Ok(now),
             Verdict::Refused(reason) => return Err(Error::Refused { attempt: attempt(), reason }),
             Verdict::Open if deadline.is_over() => {
                 return Err(Error::Timeout { attempt: attempt() });
@@ -59,23 +60,23 @@ pub(super) async fn write<E: RoundTrips>(
     }
 }
 
-#[derive(Debug, PartialEq)]
 enum Verdict {
     Open,
-    Done,
+    Done(Reading),
     Refused(String),
 }
 
-/// What the state of a keyword says about a request. `has_moved` says whether the status was set since.
-fn verdict(before: &Reading, now: &Reading, has_moved: bool, wanted: &str) -> Verdict {
+/// What the state of a keyword says about a request. `has_moved` says whether it was set since.
+fn verdict(before: &Reading, now: Reading, has_moved: bool, wanted: &str) -> Verdict {
     let is_new_error = before.status != Status::Error || before.error != now.error;
+    let is_new = now.text == wanted || now.text != before.text;
     match now.status {
         Status::Modify => Verdict::Open,
         Status::Error if has_moved || is_new_error => {
-            Verdict::Refused(now.error.clone().unwrap_or_default())
+            Verdict::Refused(now.error.unwrap_or_default())
         }
-        Status::Ready if has_moved => Verdict::Done,
-        _ if now.text == wanted || now.text != before.text => Verdict::Done,
+        Status::Ready if has_moved => Verdict::Done(now),
+        _ if is_new => Verdict::Done(now),
         _ => Verdict::Open,
     }
 }

@@ -42,6 +42,16 @@ pub(super) async fn look<E: RoundTrips>(
     Ok(readings)
 }
 
+/// The value of one keyword.
+pub(super) async fn one<E: RoundTrips>(
+    executor: &E,
+    service: &ServiceName,
+    keyword: &KeywordName,
+) -> Result<Reading> {
+    let reading = look(executor, service, std::slice::from_ref(keyword)).await?.pop();
+    reading.unwrap_or_else(|| Err(service.unknown("read", keyword)))
+}
+
 /// A reading of what a dispatcher has just set.
 pub(super) fn fresh(keyword: &KeywordName, kind: Kind, text: String, at: u64) -> Reading {
     Reading {

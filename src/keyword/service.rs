@@ -3,7 +3,7 @@ use std::slice;
 use std::time::Duration;
 
 use super::description::Description;
-use super::look::look;
+use super::look::{look, one};
 use super::names::{KeywordName, ServiceName};
 use super::reading::Reading;
 use super::{lease, listing};
@@ -66,7 +66,8 @@ impl<E: RoundTrips> Service<E> {
     pub fn read(&self, keyword: &str) -> E::Reply<Reading> {
         let service = self.clone();
         let keyword = self.keyword("read", keyword);
-        self.executor.converse(async move { service.one(&keyword?).await })
+        self.executor
+            .converse(async move { one(&service.executor, service.name("read")?, &keyword?).await })
     }
 
     /// The values of several keywords, each by itself. One round trip for a thousand, as
@@ -131,13 +132,6 @@ impl<E: RoundTrips> Service<E> {
             let key = values.ok().map(|values| [&values, keyword.as_bytes()].concat());
             invalid(command, key, why)
         })
-    }
-
-    /// The value of one keyword.
-    pub(super) async fn one(&self, keyword: &KeywordName) -> Result<Reading> {
-        let name = self.name("read")?;
-        let reading = look(&self.executor, name, slice::from_ref(keyword)).await?.pop();
-        reading.unwrap_or_else(|| Err(name.unknown("read", keyword)))
     }
 }
 

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::hearing::Hearing;
+use super::look::one;
 use super::monitor::{Monitor, next};
 use super::reading::Reading;
 use super::service::Service;
@@ -51,9 +52,9 @@ impl<E: RoundTrips> Service<E> {
         let service = self.clone();
         let keyword = self.keyword("wait_for", keyword);
         self.executor.converse(async move {
-            let keyword = keyword?;
+            let (name, keyword) = (service.name("wait_for")?, keyword?);
             let deadline = Deadline::after(Wait::For(time));
-            let present = service.one(&keyword).await?;
+            let present = one(&service.executor, name, &keyword).await?;
             if condition(&present) {
                 return Ok(present);
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::kind::Kind;
 use super::legacy;
 use super::look::{fresh, text_of};
-use super::message::{Outcome, Update, Wanted};
+use super::message::{Outcome, UNKNOWN, Update, Wanted};
 use super::names::{KeywordName, ServiceName};
 use super::reading::Reading;
 use super::service::Service;
@@ -173,6 +173,10 @@ impl<E: RoundTrips> Wishes<'_, E> {
     async fn settle(&mut self, wish: Wish, outcome: Result<Outcome>) {
         let reading = match outcome {
             Ok(Outcome::Taken(update)) => self.reading(&wish, update).await,
+            Ok(Outcome::Refused(reason)) if reason == UNKNOWN => {
+                let attempt = self.name.attempt("write", &wish.keyword, true);
+                Err(Error::UnknownKeyword { attempt })
+            }
             Ok(Outcome::Refused(reason)) => {
                 let attempt = self.name.attempt("write", &wish.keyword, true);
                 Err(Error::Refused { attempt, reason })
