@@ -7,22 +7,37 @@
 //! A service lives on one server, or on the master that Sentinels name. A cluster is refused: the names of
 //! the keys are Cauldron's, and lie in many slots.
 
+mod client;
 mod definition;
 mod description;
 mod dispatcher;
+mod hearing;
 mod hook;
 mod kind;
+mod lease;
+mod legacy;
+mod listing;
+mod look;
 mod message;
+mod monitor;
 mod names;
 mod reading;
+mod service;
 mod service_definition;
 mod value;
+mod watch;
+mod wishes;
+mod write;
 
+pub use client::{Client, ServiceState};
 pub use definition::Keyword;
 pub use description::{Access, Description};
 pub use dispatcher::{Dispatcher, DispatcherBuilder};
 pub use hook::Change;
 pub use kind::Kind;
+pub use monitor::Monitor;
 pub use reading::{Reading, Status};
+pub use service::Service;
 pub use service_definition::ServiceDefinition;
 pub use value::Value;
+pub use watch::Watch;

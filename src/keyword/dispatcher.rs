@@ -112,7 +112,8 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
             }
         }
         let (inbox, life) = (Inbox::default(), Life::new());
-        let (id, is_doubtful) = (crate::queue::random(), Default::default());
+        let id = format!("{}/{}", crate::queue::random(), self.lease.as_millis());
+        let is_doubtful = Default::default();
         Ok(Service { executor, names, id, lease: self.lease, slots, inbox, life, is_doubtful })
     }
 }

@@ -61,6 +61,9 @@ impl Update {
     }
 }
 
+/// The reason where there is no such keyword.
+pub(super) const UNKNOWN: &str = "there is no such keyword";
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -81,7 +81,17 @@ impl ServiceName {
 
     /// The channel that tells of a keyword's new values.
     pub(super) fn changes(&self, keyword: &KeywordName) -> Vec<u8> {
-        format!("{}:{keyword}", self.channel("changed")).into_bytes()
+        [&self.all_changes(), keyword.as_str().as_bytes()].concat()
+    }
+
+    /// What the channels that tell of new values begin with.
+    pub(super) fn all_changes(&self) -> Vec<u8> {
+        format!("{}:", self.channel("changed")).into_bytes()
+    }
+
+    /// What the names of keys and channels begin with that only one program knows.
+    pub(super) fn base(&self) -> Vec<u8> {
+        format!("{PREFIX}.{self}:").into_bytes()
     }
 
     fn channel(&self, what: &str) -> String {

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::executor::{Audience, Deadline, Pauses, RoundTrips, Situation, Speech};
 use crate::keyword::Value;
 use crate::keyword::description::Access;
+use crate::keyword::message::UNKNOWN;
 use crate::keyword::names::{KeywordName, ServiceName};
 use crate::reply::{self, Reply};
 use crate::request::Request as Command;
@@ -21,7 +22,7 @@ use crate::request::Request as Command;
 pub(super) struct Service<E> {
     pub(super) executor: E,
     pub(super) names: ServiceName,
-    /// What its lease is known by.
+    /// What its lease is known by: a random word, and how many milliseconds it lasts.
     pub(super) id: String,
     pub(super) lease: Duration,
     pub(super) slots: BTreeMap<KeywordName, Arc<Slot<E>>>,
@@ -163,7 +164,7 @@ impl<E: RoundTrips> Service<E> {
         let (outcome, time) = self.answer(Some(request));
         let command = Command::script(&REFUSE, 4).key(&self.names.error(&request.keyword));
         let command = command.key(&self.names.status(&request.keyword)).key(&outcome);
-        let command = self.leased(command).number(0).arg("there is no such keyword").number(time);
+        let command = self.leased(command).number(0).arg(UNKNOWN).number(time);
         if let Err(error) = self.send(command, reply::optional::<u64>, self.lease).await {
             log::warn!("{}: a request was left: {error}", request.keyword);
         }

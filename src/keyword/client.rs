@@ -1,0 +1,86 @@
+use std::fmt;
+use std::time::Duration;
+
+use super::lease;
+use super::names::{REGISTRY, ServiceName};
+use super::service::Service;
+use crate::collections::Cursor;
+use crate::error::Result;
+use crate::executor::{self, RoundTrips};
+use crate::reply;
+use crate::request::Request;
+
+/// The keyword services of a server, as their clients see them.
+///
+/// ```
+/// # let server = redis_collections::LocalServer::start()?;
+/// # let client = redis_collections::Client::open(server.url())?;
+/// use redis_collections::{Error, keyword};
+///
+/// let dome = keyword::Client::new(&client).service("dome");
+/// assert!(matches!(dome.write("AZ", 12.5), Err(Error::NotServed { .. })));
+/// # Ok::<(), redis_collections::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Client<E = executor::Client> {
+    executor: E,
+}
+
+/// A service that is registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServiceState {
+    /// The name, in lower case.
+    pub name: String,
+    /// Whether a dispatcher listens. The name of one that crashed stays registered.
+    pub is_served: bool,
+    /// How long ago the dispatcher renewed its lease. None of a dispatcher that is Cauldron's.
+    pub heartbeat: Option<Duration>,
+}
+
+impl<E: RoundTrips> Client<E> {
+    /// Those that `client` reaches.
+    pub fn new(client: &E) -> Self {
+        Self { executor: client.clone() }
+    }
+
+    /// One service, whether it is there or not. A name that cannot be used is reported by the first
+    /// call.
+    pub fn service(&self, name: &str) -> Service<E> {
+        Service::new(self.executor.clone(), name)
+    }
+
+    /// The services that are registered, in the order of their names. `SSCAN`, O(services), and a
+    /// round trip more; for services of Cauldron's `PUBSUB CHANNELS`, O(channels of the server) each.
+    pub fn services(&self) -> E::Reply<Vec<ServiceState>> {
+        let executor = self.executor.clone();
+        self.executor.converse(async move {
+            let names = registered(&executor).await?;
+            lease::states(&executor, &names).await
+        })
+    }
+}
+
+async fn registered<E: RoundTrips>(executor: &E) -> Result<Vec<ServiceName>> {
+    let mut names = Vec::new();
+    let mut cursor = Cursor::default();
+    let scan = |cursor: &Cursor| {
+        let request = Request::read("SSCAN").key(REGISTRY.as_bytes()).number(cursor.position());
+        request.arg("COUNT").number(cursor.page_size()).returns(reply::scanned)
+    };
+    while !cursor.is_done() {
+        let (position, page) = executor.send(scan(&cursor)).await?;
+        cursor.advance(position);
+        let read = |name: &Vec<u8>| ServiceName::new(std::str::from_utf8(name).ok()?).ok();
+        names.extend(page.iter().filter_map(read));
+    }
+    names.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+    names.dedup();
+    Ok(names)
+}
+
+impl<E> fmt::Debug for Client<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}

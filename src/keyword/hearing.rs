@@ -1,0 +1,270 @@
+//! What is heard of new values, until somebody takes it.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::kind::Kind;
+use super::look::fresh;
+use super::message::Update;
+use super::names::{KeywordName, ServiceName};
+use super::reading::Reading;
+use crate::error::{Error, Result};
+use crate::executor::{Audience, Signal, Situation, Speech};
+
+/// The new values of some keywords, or of all of a service.
+///
+/// A dispatcher tells of a value right before it sets it, so that the server's notification that comes
+/// next is known to be the echo. Another one is of somebody who tells nothing: the value is read.
+pub(super) struct Hearing {
+    pub(super) service: ServiceName,
+    pub(super) signal: Signal,
+    /// The keywords; all if none are named.
+    only: Option<HashSet<KeywordName>>,
+    changes: Vec<u8>,
+    keyspace: Vec<u8>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    session: u64,
+    tells_keys: bool,
+    /// The keyword that was just told of.
+    echo: Option<KeywordName>,
+    updates: VecDeque<(KeywordName, Update)>,
+    /// What is to be read.
+    stale: BTreeSet<KeywordName>,
+    is_unlisted: bool,
+    /// What was read and not yet taken.
+    read: VecDeque<Result<Reading>>,
+    told: HashMap<KeywordName, Told>,
+}
+
+/// The last that was told of a keyword.
+struct Told {
+    /// When it was set, if its dispatcher says so.
+    at: Option<u64>,
+    kind: Kind,
+    /// Its value; `None` after an error.
+    text: Option<String>,
+}
+
+/// What is to be done next.
+pub(super) enum Next {
+    Tell(Result<Reading>),
+    /// To find out what keywords there are.
+    List,
+    /// To read these, of this session.
+    Read(u64, Vec<KeywordName>),
+    /// To wait for the signal.
+    Wait,
+}
+
+impl Hearing {
+    pub(super) fn new(
+        service: ServiceName,
+        only: Option<HashSet<KeywordName>>,
+        database: i64,
+    ) -> Self {
+        let changes = service.all_changes();
+        let keyspace = format!("__keyspace@{database}__:").into_bytes();
+        let (signal, state) = Default::default();
+        Self { service, signal, only, changes, keyspace, state }
+    }
+
+    pub(super) fn hears_everybody(&self) -> bool {
+        self.state().tells_keys
+    }
+
+    pub(super) fn next(&self) -> Next {
+        let mut state = self.state();
+        if let Some(reading) = state.read.pop_front() {
+            return Next::Tell(reading);
+        }
+        while let Some((keyword, update)) = state.updates.pop_front() {
+            if let Some(reading) = state.take_in(keyword, update) {
+                return Next::Tell(Ok(reading));
+            }
+        }
+        if mem::take(&mut state.is_unlisted) {
+            return Next::List;
+        }
+        let page: Vec<_> =
+            std::iter::from_fn(|| state.stale.pop_first()).take(MOST_AT_ONCE).collect();
+        match page.is_empty() {
+            true => Next::Wait,
+            false => Next::Read(state.session, page),
+        }
+    }
+
+    /// These keywords are to be read.
+    pub(super) fn soil(&self, keywords: impl IntoIterator<Item = KeywordName>) {
+        self.state().stale.extend(keywords);
+    }
+
+    /// What keywords there are is to be found out.
+    pub(super) fn list_again(&self) {
+        self.state().is_unlisted = true;
+    }
+
+    /// Takes in what was read in a session. What was read before a reconnection is read again.
+    pub(super) fn have_read(
+        &self,
+        session: u64,
+        keywords: Vec<KeywordName>,
+        readings: Vec<Result<Reading>>,
+    ) {
+        let mut state = self.state();
+        if state.session != session {
+            return;
+        }
+        for (keyword, reading) in keywords.into_iter().zip(readings) {
+            if let Some(reading) = state.sift(keyword, reading, self.only.is_none()) {
+                state.read.push_back(reading);
+            }
+        }
+    }
+
+    fn wants(&self, keyword: &KeywordName) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(keyword))
+    }
+
+    fn changed(&self, name: &[u8]) -> Option<KeywordName> {
+        KeywordName::new(std::str::from_utf8(name).ok()?).ok()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The reading that an update is, if it is new.
+    fn take_in(&mut self, keyword: KeywordName, update: Update) -> Option<Reading> {
+        let known = self.told.get_mut(&keyword);
+        let text = String::from_utf8(update.text);
+        let (Some(told), Ok(text)) = (known, text) else {
+            self.stale.insert(keyword);
+            return None;
+        };
+        if told.at.is_some_and(|at| update.at <= at) {
+            return None;
+        }
+        // Perhaps it has another type than before.
+        if told.kind.parse(&text, &[]).is_err() {
+            self.stale.insert(keyword);
+            return None;
+        }
+        told.at = Some(update.at);
+        if told.text.as_deref() == Some(&text) {
+            return None;
+        }
+        told.text = Some(text.clone());
+        Some(fresh(&keyword, told.kind, text, update.at))
+    }
+
+    /// What was read, unless it was told before or something newer was.
+    fn sift(
+        &mut self,
+        keyword: KeywordName,
+        reading: Result<Reading>,
+        is_one_of_all: bool,
+    ) -> Option<Result<Reading>> {
+        let before = self.told.get(&keyword);
+        let told = match &reading {
+            Ok(reading) => Told {
+                at: reading.set_at.and_then(microseconds),
+                kind: reading.kind,
+                text: Some(reading.text.clone()),
+            },
+            Err(Error::UnknownKeyword { .. } | Error::Refused { .. }) if is_one_of_all => {
+                self.told.remove(&keyword);
+                return None;
+            }
+            Err(_) => Told { at: None, kind: Kind::default(), text: None },
+        };
+        let is_old = before.is_some_and(|before| before.at > told.at && told.at.is_some());
+        let is_known = before.is_some_and(|before| before.text == told.text);
+        if is_old {
+            return None;
+        }
+        self.told.insert(keyword, told);
+        (!is_known).then_some(reading)
+    }
+
+    /// Whoever is slow is told the latest value of each keyword.
+    fn push(&mut self, keyword: KeywordName, update: Update) {
+        if self.updates.len() < MOST_WAITING {
+            self.updates.push_back((keyword, update));
+            return;
+        }
+        let updates = mem::take(&mut self.updates);
+        self.stale.extend(updates.into_iter().map(|(keyword, _)| keyword));
+        self.stale.insert(keyword);
+    }
+}
+
+impl Audience for Hearing {
+    fn hear(&self, _server: usize, speech: Speech<'_>) {
+        let Speech::Message { channel, payload } = speech else { return };
+        let mut state = self.state();
+        let echo = state.echo.take();
+        if let Some(keyword) = channel.strip_prefix(&self.changes[..]) {
+            let Some(keyword) = self.changed(keyword).filter(|name| self.wants(name)) else {
+                return;
+            };
+            match Update::read(payload) {
+                Some(update) => {
+                    state.echo = Some(keyword.clone()).filter(|_| state.tells_keys);
+                    state.push(keyword, update);
+                }
+                None => drop(state.stale.insert(keyword)),
+            }
+        } else {
+            let key = channel.strip_prefix(&self.keyspace[..]);
+            let keyword = key.and_then(|key| self.service.keyword(key));
+            let Some(keyword) = keyword.filter(|name| self.wants(name)) else { return };
+            if echo.as_ref() == Some(&keyword) || payload == b"expire" {
+                return;
+            }
+            state.stale.insert(keyword);
+        }
+        drop(state);
+        self.signal.raise();
+    }
+
+    fn connected(&self, session: u64, situation: Situation, _proof: u64) {
+        let mut state = self.state();
+        (state.session, state.tells_keys) = (session, situation.tells_keys);
+        state.echo = None;
+        state.updates.clear();
+        // The server may be another one, with another clock.
+        state.told.values_mut().for_each(|told| told.at = None);
+        match &self.only {
+            Some(only) => state.stale.extend(only.iter().cloned()),
+            None => {
+                let known: Vec<_> = state.told.keys().cloned().collect();
+                state.stale.extend(known);
+                state.is_unlisted = true;
+            }
+        }
+        drop(state);
+        self.signal.raise();
+    }
+
+    fn proven(&self, _session: u64, _proof: u64, _lag: Duration) {}
+
+    fn lost(&self, _session: u64) {}
+}
+
+fn microseconds(moment: SystemTime) -> Option<u64> {
+    let since = moment.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_micros()).ok()
+}
+
+/// How many keywords are read in one round trip.
+const MOST_AT_ONCE: usize = 1000;
+/// How many updates may wait to be taken.
+const MOST_WAITING: usize = 10_000;

@@ -1,0 +1,84 @@
+//! Whether services are served.
+
+use std::time::Duration;
+
+use super::client::ServiceState;
+use super::names::ServiceName;
+use crate::error::Result;
+use crate::executor::RoundTrips;
+use crate::glob::escape;
+use crate::reply;
+use crate::request::Request;
+
+/// How the services stand. A dispatcher without a lease is Cauldron's, and known by the channels that it
+/// listens to.
+pub(super) async fn states<E: RoundTrips>(
+    executor: &E,
+    services: &[ServiceName],
+) -> Result<Vec<ServiceState>> {
+    let mut states = Vec::with_capacity(services.len());
+    for page in services.chunks(PAGE) {
+        let heartbeats = heartbeats(executor, page).await?;
+        let without = page.iter().zip(&heartbeats).filter(|(_, heartbeat)| heartbeat.is_none());
+        let channels = without.map(|(service, _)| {
+            let pattern = [escape(&service.values()), b"*".to_vec()].concat();
+            Request::read("PUBSUB").arg("CHANNELS").arg(pattern).returns(reply::many::<Vec<u8>>)
+        });
+        let channels: Vec<_> = channels.collect();
+        let mut channels = executor.send_all(channels).await?.into_iter();
+        for (service, heartbeat) in page.iter().zip(heartbeats) {
+            let is_served = heartbeat.is_some() || {
+                let channels = channels.next().unwrap_or(Ok(Vec::new()))?;
+                channels.iter().any(|channel| service.keyword(channel).is_some())
+            };
+            states.push(ServiceState { name: service.as_str().to_owned(), is_served, heartbeat });
+        }
+    }
+    Ok(states)
+}
+
+/// How long ago the dispatchers said that they are there. One round trip.
+pub(super) async fn heartbeats<E: RoundTrips>(
+    executor: &E,
+    services: &[ServiceName],
+) -> Result<Vec<Option<Duration>>> {
+    let leases = services.iter().flat_map(|service| {
+        let lease = service.lease();
+        [Request::read("PTTL").key(&lease), Request::read("GET").key(&lease)]
+    });
+    let leases: Vec<_> = leases.map(|request| request.returns(reply::raw)).collect();
+    let mut replies = executor.send_all(leases).await?.into_iter();
+    let mut next = || replies.next().unwrap_or(Ok(None));
+    services.iter().map(|_| Ok(heartbeat(next()?, next()?))).collect()
+}
+
+/// How long ago a lease was renewed. Its holder's name ends with how many milliseconds it lasts.
+fn heartbeat(left: Option<Vec<u8>>, holder: Option<Vec<u8>>) -> Option<Duration> {
+    let number = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.parse().ok();
+    let left: i64 = number(&left?)?;
+    let holder = holder?;
+    let lasts = holder.rsplit(|byte| *byte == b'/').next().filter(|end| end.len() < holder.len());
+    let lasts = lasts.and_then(number).unwrap_or(USUAL);
+    u64::try_from(lasts - left).ok().map(Duration::from_millis)
+}
+
+const PAGE: usize = 1000;
+const USUAL: i64 = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heartbeat_is_what_has_passed_of_the_lease() {
+        for (left, holder, passed) in [
+            ("9000", Some("a1/10000"), Some(1000)),
+            ("200", Some("a1/500"), Some(300)),
+            ("9000", Some("a1"), Some(1000)),
+            ("-2", None, None),
+        ] {
+            let (left, holder) = (Some(left.into()), holder.map(Into::into));
+            assert_eq!(heartbeat(left, holder), passed.map(Duration::from_millis));
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Writing to dispatchers of Cauldron's, which acknowledge nothing: what they do to the status and the value
+//! tells what became of a request.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::kind::Kind;
+use super::look::one;
+use super::names::{KeywordName, ServiceName};
+use super::reading::{Reading, Status};
+use crate::error::{Applied, Error, Result};
+use crate::executor::{Audience, Deadline, Feed, RoundTrips, Signal, Situation, Speech, Wish};
+use crate::reply;
+use crate::request::Request;
+
+/// Has a dispatcher set a keyword, and gives what it made of it.
+pub(super) async fn write<E: RoundTrips>(
+    executor: &E,
+    (name, keyword, kind): (&ServiceName, &KeywordName, Kind),
+    text: &str,
+    deadline: &Deadline,
+) -> Result<Reading> {
+    let attempt = || name.attempt("write", keyword, true);
+    let text = kind.parse(text, &[]).map(|value| value.to_string());
+    let text =
+        text.map_err(|why| Error::InvalidArgument { attempt: attempt(), reason: why.into() })?;
+    let before = one(executor, name, keyword).await.map_err(|error| match error {
+        Error::UnknownKeyword { .. } => name.not_served(keyword),
+        error => error,
+    })?;
+    let (ears, _feed) = Ears::open(executor, name, keyword).await?;
+    let publish = |channel: &[u8], text: &str| {
+        Request::write("PUBLISH").arg(channel).arg(text).returns(reply::count)
+    };
+    let sent = (publish(&ears.mark, ""), publish(&name.value(keyword), &text));
+    match executor.send_all(sent).await {
+        Ok((_, Ok(0))) => return Err(name.not_served(keyword)),
+        Ok((_, Err(error))) => return Err(error),
+        Err(error) if error.applied() != Applied::Perhaps => return Err(error),
+        // What lost its reply may have been heard.
+        _ => {}
+    }
+    loop {
+        let has_moved = ears.have_heard();
+        let verdict = match one(executor, name, keyword).await {
+            Ok(now) => verdict(&before, now, has_moved, &text),
+            Err(error) if error.is_connection_lost() || error.is_timeout() => Verdict::Open,
+            Err(error) => return Err(error.in_part()),
+        };
+        match verdict {
+            Verdict::Done(now) => return Ok(now),
+            Verdict::Refused(reason) => return Err(Error::Refused { attempt: attempt(), reason }),
+            Verdict::Open if deadline.is_over() => {
+                return Err(Error::Timeout { attempt: attempt() });
+            }
+            Verdict::Open => {
+                executor.wait(ears.signal.raised(), deadline.left().min(ears.patience())).await;
+            }
+        }
+    }
+}
+
+enum Verdict {
+    Open,
+    Done(Reading),
+    Refused(String),
+}
+
+/// What the state of a keyword says about a request. `has_moved` says whether it was set since.
+fn verdict(before: &Reading, now: Reading, has_moved: bool, wanted: &str) -> Verdict {
+    let is_new_error = before.status != Status::Error || before.error != now.error;
+    let is_new = now.text == wanted || now.text != before.text;
+    match now.status {
+        Status::Modify => Verdict::Open,
+        Status::Error if has_moved || is_new_error => {
+            Verdict::Refused(now.error.unwrap_or_default())
+        }
+        Status::Ready if has_moved => Verdict::Done(now),
+        _ if is_new => Verdict::Done(now),
+        _ => Verdict::Open,
+    }
+}
+
+/// Listens to a keyword's status and value.
+struct Ears {
+    /// A channel that only this listens to. What comes before the message that it sends itself on it was
+    /// no consequence of its request.
+    mark: Vec<u8>,
+    signal: Signal,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    has_begun: bool,
+    has_heard: bool,
+    tells_keys: bool,
+}
+
+impl Ears {
+    async fn open<E: RoundTrips>(
+        executor: &E,
+        name: &ServiceName,
+        keyword: &KeywordName,
+    ) -> Result<(Arc<Self>, Feed)> {
+        let keyspace = format!("__keyspace@{}__:", executor.database()).into_bytes();
+        let channel = |key: Vec<u8>| Request::read("SUBSCRIBE").arg([&keyspace[..], &key].concat());
+        let mark = name.outcome(&format!("{:016x}", fastrand::u64(..)));
+        let wish = Wish {
+            slot: None,
+            base: name.base(),
+            commands: vec![Request::read("SUBSCRIBE").arg(&mark)],
+            wishes: vec![channel(name.status(keyword)), channel(name.value(keyword))],
+            tracks: false,
+            keyspace: Some("K$"),
+            beat: BEAT,
+            silence: SILENCE,
+        };
+        let ears = Arc::new(Self { mark, signal: Signal::default(), state: Mutex::default() });
+        let feed = executor.feed(wish, ears.clone()).await?;
+        Ok((ears, feed))
+    }
+
+    fn have_heard(&self) -> bool {
+        self.state().has_heard
+    }
+
+    /// For how long to wait before looking all the same.
+    fn patience(&self) -> Duration {
+        if self.state().tells_keys { BEAT } else { BLIND }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Audience for Ears {
+    fn hear(&self, _server: usize, speech: Speech<'_>) {
+        let Speech::Message { channel, payload } = speech else { return };
+        let mut state = self.state();
+        match channel == self.mark {
+            true => state.has_begun = true,
+            false => state.has_heard |= state.has_begun && payload == b"set",
+        }
+        drop(state);
+        self.signal.raise();
+    }
+
+    fn connected(&self, session: u64, situation: Situation, _proof: u64) {
+        let mut state = self.state();
+        state.tells_keys = situation.tells_keys;
+        state.has_begun |= session > 1;
+        drop(state);
+        self.signal.raise();
+    }
+
+    fn proven(&self, _session: u64, _proof: u64, _lag: Duration) {}
+
+    fn lost(&self, _session: u64) {}
+}
+
+const BEAT: Duration = Duration::from_secs(1);
+const SILENCE: Duration = Duration::from_secs(5);
+/// How often to look where the server tells nothing.
+const BLIND: Duration = Duration::from_millis(50);

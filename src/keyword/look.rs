@@ -1,0 +1,142 @@
+//! Values as they lie on the server.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use super::description::{Access, Description};
+use super::kind::Kind;
+use super::names::{KeywordName, ServiceName};
+use super::reading::{Reading, Status};
+use super::value::Value;
+use crate::error::{Error, Result};
+use crate::executor::RoundTrips;
+use crate::reply::{self, decode_bytes};
+use crate::request::Request;
+
+/// The values of `keywords`, in their order, each by itself. One round trip for a page.
+pub(super) async fn look<E: RoundTrips>(
+    executor: &E,
+    service: &ServiceName,
+    keywords: &[KeywordName],
+) -> Result<Vec<Result<Reading>>> {
+    let mut readings = Vec::with_capacity(keywords.len());
+    for page in keywords.chunks(PAGE) {
+        let field = |request: Request, keyword: &KeywordName| request.arg(keyword.as_str());
+        let times = Request::read("HMGET").key(&service.times());
+        let descriptions = Request::read("HMGET").key(&service.descriptions());
+        let (stored, times, descriptions, now) = executor
+            .send_all((
+                stored(service, page).returns(reply::raw_each),
+                page.iter().fold(times, field).returns(reply::raw_each),
+                page.iter().fold(descriptions, field).returns(reply::raw_each),
+                Request::read("TIME").returns(reply::many::<u64>),
+            ))
+            .await?;
+        let (stored, times, descriptions, now) = (stored?, times?, descriptions?, now?);
+        let now = now.iter().fold(0, |sum, part| sum * MICROSECONDS + part);
+        let found = stored.chunks_exact(STORED).zip(times).zip(descriptions);
+        for (keyword, ((stored, time), description)) in page.iter().zip(found) {
+            let found = Found { stored, time, description, now };
+            readings.push(found.reading(service, keyword));
+        }
+    }
+    Ok(readings)
+}
+
+/// The value of one keyword.
+pub(super) async fn one<E: RoundTrips>(
+    executor: &E,
+    service: &ServiceName,
+    keyword: &KeywordName,
+) -> Result<Reading> {
+    let reading = look(executor, service, std::slice::from_ref(keyword)).await?.pop();
+    reading.unwrap_or_else(|| Err(service.unknown("read", keyword)))
+}
+
+/// A reading of what a dispatcher has just set.
+pub(super) fn fresh(keyword: &KeywordName, kind: Kind, text: String, at: u64) -> Reading {
+    Reading {
+        keyword: keyword.as_str().to_owned(),
+        kind,
+        value: value_of(kind, &text),
+        text,
+        status: Status::Ready,
+        error: None,
+        set_at: moment(at),
+        age: Some(Duration::ZERO),
+        read_at: Instant::now(),
+    }
+}
+
+fn value_of(kind: Kind, text: &str) -> Value {
+    kind.parse(text, &[]).unwrap_or_else(|_| Value::Text(text.into()))
+}
+
+/// A value of a keyword as text.
+pub(super) fn text_of(
+    service: &ServiceName,
+    keyword: &KeywordName,
+    bytes: Vec<u8>,
+) -> Result<String> {
+    decode_bytes::<String>(bytes, || *service.attempt("read", keyword, false))
+}
+
+/// When it was so many microseconds by the server's clock.
+fn moment(microseconds: u64) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_micros(microseconds))
+}
+
+/// What there is of one keyword.
+struct Found<'a> {
+    stored: &'a [Option<Vec<u8>>],
+    time: Option<Vec<u8>>,
+    description: Option<Vec<u8>>,
+    now: u64,
+}
+
+impl Found<'_> {
+    fn reading(self, service: &ServiceName, keyword: &KeywordName) -> Result<Reading> {
+        let stored = |index: usize| self.stored.get(index).and_then(Option::as_deref);
+        let description = self.description.and_then(|json| described(&json));
+        if description.as_ref().is_some_and(|known| known.access == Access::WriteOnly) {
+            let attempt = service.attempt("read", keyword, false);
+            return Err(Error::Refused { attempt, reason: "it can only be written".into() });
+        }
+        let value = stored(0).ok_or_else(|| service.unknown("read", keyword))?;
+        let text = text_of(service, keyword, value.to_vec())?;
+        let kind = description.map(|known| known.kind);
+        let kind = kind.unwrap_or_else(|| Kind::named(stored(2).unwrap_or_default()));
+        let at = self.time.and_then(|time| std::str::from_utf8(&time).ok()?.parse().ok());
+        Ok(Reading {
+            keyword: keyword.as_str().to_owned(),
+            kind,
+            value: value_of(kind, &text),
+            text,
+            status: Status::named(stored(1).unwrap_or_default()),
+            error: stored(3).map(|error| String::from_utf8_lossy(error).into_owned()),
+            set_at: at.and_then(moment),
+            age: at.map(|at| Duration::from_micros(self.now.saturating_sub(at))),
+            read_at: Instant::now(),
+        })
+    }
+}
+
+pub(super) fn described(json: &[u8]) -> Option<Description> {
+    serde_json::from_slice(json).ok()
+}
+
+fn stored(service: &ServiceName, page: &[KeywordName]) -> Request {
+    page.iter().fold(Request::read("MGET"), |request, keyword| {
+        let keys = [
+            service.value(keyword),
+            service.status(keyword),
+            service.kind(keyword),
+            service.error(keyword),
+        ];
+        keys.iter().fold(request, |request, key| request.key(key))
+    })
+}
+
+/// How many keys [`stored`] asks for of a keyword.
+const STORED: usize = 4;
+const MICROSECONDS: u64 = 1_000_000;
+const PAGE: usize = 1000;

@@ -1,0 +1,245 @@
+use std::collections::HashSet;
+use std::fmt;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+#[cfg(feature = "async")]
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+#[cfg(feature = "async")]
+use futures_util::Stream;
+
+use super::description::Access;
+use super::hearing::{Hearing, Next};
+use super::listing;
+use super::look::look;
+use super::names::KeywordName;
+use super::reading::Reading;
+use super::service::Service;
+use crate::command::Wait;
+use crate::error::Result;
+#[cfg(feature = "async")]
+use crate::executor::AsyncClient;
+use crate::executor::{Client, Deadline, Feed, RoundTrips, Wish};
+use crate::glob::escape;
+use crate::request::Request;
+
+/// The values of keywords as they change: an [`Iterator`] on a [`Client`], which waits for ever, a `Stream`
+/// on an `AsyncClient`.
+///
+/// First comes the present value of each keyword, or an `Err` where there is none, then each new one. Who is
+/// slower than the dispatcher for long misses values, but never the last. What others set than a dispatcher
+/// of this crate is heard of if the server has keyspace notifications, which are turned on where that is
+/// allowed.
+///
+/// Whatever happens to the connection, the monitor connects again by itself and goes on with what has
+/// changed meanwhile. Dropping it ends it, with its connection and its two threads, or its task on an
+/// `AsyncClient`.
+#[must_use = "values are lost that nobody takes"]
+pub struct Monitor<E = Client> {
+    pub(super) executor: E,
+    pub(super) hearing: Arc<Hearing>,
+    _feed: Feed,
+    #[cfg(feature = "async")]
+    asked: Option<Asked>,
+}
+
+/// The search for the next value, kept when nobody waits for it.
+#[cfg(feature = "async")]
+type Asked = Pin<Box<dyn Future<Output = Result<Option<Result<Reading>>>> + Send>>;
+
+impl<E: RoundTrips> Service<E> {
+    /// Listens to the values of `keywords`, on a connection of its own.
+    pub fn monitor(
+        &self,
+        keywords: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> E::Reply<Monitor<E>> {
+        let service = self.clone();
+        let keywords = keywords.into_iter();
+        let keywords: Result<HashSet<_>> =
+            keywords.map(|keyword| self.keyword("monitor", keyword.as_ref())).collect();
+        self.executor.converse(async move { Monitor::open(&service, Some(keywords?)).await })
+    }
+
+    /// Listens to the values of all keywords, also of those that are new.
+    pub fn monitor_all(&self) -> E::Reply<Monitor<E>> {
+        let service = self.clone();
+        self.executor.converse(async move { Monitor::open(&service, None).await })
+    }
+}
+
+impl<E: RoundTrips> Monitor<E> {
+    pub(super) async fn open(
+        service: &Service<E>,
+        only: Option<HashSet<KeywordName>>,
+    ) -> Result<Self> {
+        let (executor, name) = (service.executor.clone(), service.name("monitor")?.clone());
+        let keyspace = format!("__keyspace@{}__:", executor.database()).into_bytes();
+        let few = only.as_ref().filter(|only| only.len() <= MOST_CHANNELS);
+        let (commands, wishes) = match few {
+            Some(few) => few
+                .iter()
+                .map(|keyword| {
+                    let key = [&keyspace[..], &name.value(keyword)].concat();
+                    let subscribe = |channel| Request::read("SUBSCRIBE").arg(channel);
+                    (subscribe(name.changes(keyword)), subscribe(key))
+                })
+                .unzip(),
+            None => {
+                let keys = [keyspace, name.values()].concat();
+                (vec![every(&name.all_changes())], vec![every(&keys)])
+            }
+        };
+        let wish = Wish {
+            slot: None,
+            base: name.base(),
+            commands,
+            wishes,
+            tracks: false,
+            keyspace: Some("K$"),
+            beat: BEAT,
+            silence: SILENCE,
+        };
+        let hearing = Arc::new(Hearing::new(name, only, executor.database()));
+        let feed = executor.feed(wish, hearing.clone()).await?;
+        Ok(Self {
+            executor,
+            hearing,
+            _feed: feed,
+            #[cfg(feature = "async")]
+            asked: None,
+        })
+    }
+
+    /// Whether the server itself tells of new values too, so that other writers than dispatchers of this
+    /// crate are heard.
+    pub fn hears_everybody(&self) -> bool {
+        self.hearing.hears_everybody()
+    }
+}
+
+impl Monitor<Client> {
+    /// The next value, if one comes within `time`.
+    pub fn next_within(&mut self, time: Duration) -> Option<Result<Reading>> {
+        let next = next(self.executor.clone(), self.hearing.clone(), Wait::For(time));
+        self.executor.converse(next).unwrap_or_else(|error| Some(Err(error)))
+    }
+}
+
+impl Iterator for Monitor<Client> {
+    type Item = Result<Reading>;
+
+    fn next(&mut self) -> Option<Result<Reading>> {
+        let next = next(self.executor.clone(), self.hearing.clone(), Wait::Forever);
+        self.executor.converse(next).unwrap_or_else(|error| Some(Err(error)))
+    }
+}
+
+#[cfg(feature = "async")]
+impl Monitor<AsyncClient> {
+    /// The next value, for loops without a crate for streams. Dropping the future loses none.
+    pub async fn next(&mut self) -> Result<Reading> {
+        poll_fn(|context| self.poll(context)).await
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Reading>> {
+        loop {
+            let asked = self.asked.get_or_insert_with(|| {
+                Box::pin(next(self.executor.clone(), self.hearing.clone(), Wait::Forever))
+            });
+            let Poll::Ready(next) = asked.as_mut().poll(context) else { return Poll::Pending };
+            self.asked = None;
+            if let Some(reading) = next.unwrap_or_else(|error| Some(Err(error))) {
+                return Poll::Ready(reading);
+            }
+        }
+    }
+}
+
+#[cfg(feature = "async")]
+impl Stream for Monitor<AsyncClient> {
+    type Item = Result<Reading>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll(context).map(Some)
+    }
+}
+
+/// Nothing in it is pinned.
+#[cfg(feature = "async")]
+impl<E> Unpin for Monitor<E> {}
+
+/// The next value, if one comes in time and nobody ends the wait.
+pub(super) async fn next<E: RoundTrips>(
+    executor: E,
+    hearing: Arc<Hearing>,
+    wait: Wait,
+) -> Result<Option<Result<Reading>>> {
+    let deadline = Deadline::after(wait);
+    while !hearing.signal.is_closed() {
+        let failed = match hearing.next() {
+            Next::Tell(reading) => return Ok(Some(reading)),
+            Next::List => match listing::keywords(&executor, &hearing.service).await {
+                Ok(found) => {
+                    let readable = found.iter().filter(|known| known.access != Access::WriteOnly);
+                    hearing.soil(readable.filter_map(|known| KeywordName::new(&known.name).ok()));
+                    None
+                }
+                Err(error) => {
+                    hearing.list_again();
+                    Some(error)
+                }
+            },
+            Next::Read(session, keywords) => {
+                match look(&executor, &hearing.service, &keywords).await {
+                    Ok(readings) => {
+                        hearing.have_read(session, keywords, readings);
+                        None
+                    }
+                    Err(error) => {
+                        hearing.soil(keywords);
+                        Some(error)
+                    }
+                }
+            }
+            Next::Wait if deadline.is_over() => return Ok(None),
+            Next::Wait => {
+                executor.wait(hearing.signal.raised(), deadline.left()).await;
+                None
+            }
+        };
+        match failed {
+            // Whoever has no connection is told of what has changed when there is one again.
+            Some(error) if error.is_connection_lost() || error.is_timeout() => {
+                if deadline.is_over() {
+                    return Ok(None);
+                }
+                executor.wait(pending::<()>(), deadline.left().min(PAUSE)).await;
+            }
+            Some(error) => return Err(error),
+            None => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Subscribes to every channel that begins with `start`.
+fn every(start: &[u8]) -> Request {
+    Request::read("PSUBSCRIBE").arg([escape(start), b"*".to_vec()].concat())
+}
+
+impl<E> fmt::Debug for Monitor<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Monitor").finish_non_exhaustive()
+    }
+}
+
+/// With more keywords than this all of the service are heard, and those picked out that are wanted.
+const MOST_CHANNELS: usize = 100;
+const BEAT: Duration = Duration::from_secs(1);
+const SILENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(200);

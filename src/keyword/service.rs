@@ -1,0 +1,166 @@
+use std::fmt;
+use std::slice;
+use std::time::Duration;
+
+use super::description::Description;
+use super::look::{look, one};
+use super::names::{KeywordName, ServiceName};
+use super::reading::Reading;
+use super::{lease, listing};
+use crate::error::{Attempt, Error, Result};
+use crate::executor::{Client, RoundTrips};
+
+/// The keywords of one service: read, written and watched.
+///
+/// Names are taken in any case. A call gives a `Result` on a [`Client`](crate::Client), a future of one on
+/// an `AsyncClient`.
+#[derive(Clone)]
+pub struct Service<E = Client> {
+    pub(super) executor: E,
+    name: std::result::Result<ServiceName, String>,
+}
+
+impl<E: RoundTrips> Service<E> {
+    pub(super) fn new(executor: E, name: &str) -> Self {
+        let database = executor.database();
+        let name = ServiceName::new(name).map(|name| name.in_database(database));
+        Self { executor, name }
+    }
+
+    /// What the keywords are, in the order of their names. `HSCAN`, O(keywords); of a dispatcher that is
+    /// Cauldron's `SCAN`, O(keys of the database), and only names and types are known.
+    pub fn keywords(&self) -> E::Reply<Vec<Description>> {
+        let service = self.clone();
+        self.executor.converse(async move {
+            let name = service.name("keywords")?;
+            listing::keywords(&service.executor, name).await
+        })
+    }
+
+    /// What a keyword is. `HGET`, `EXISTS` and `GET` in one round trip, O(1).
+    pub fn describe(&self, keyword: &str) -> E::Reply<Description> {
+        let service = self.clone();
+        let keyword = self.keyword("describe", keyword);
+        self.executor.converse(async move {
+            let name = service.name("describe")?;
+            let keyword = keyword?;
+            let found = listing::describe(&service.executor, name, &keyword).await?;
+            found.ok_or_else(|| name.unknown("describe", &keyword))
+        })
+    }
+
+    /// Whether there is such a keyword. `HGET`, `EXISTS` and `GET` in one round trip, O(1).
+    pub fn contains(&self, keyword: &str) -> E::Reply<bool> {
+        let service = self.clone();
+        let keyword = self.keyword("contains", keyword);
+        self.executor.converse(async move {
+            let name = service.name("contains")?;
+            Ok(listing::describe(&service.executor, name, &keyword?).await?.is_some())
+        })
+    }
+
+    /// The value of a keyword, as its dispatcher last set it. `MGET`, `HGET` and `TIME` in one round trip,
+    /// O(1).
+    ///
+    /// The dispatcher is not asked, and need not be there. An error of it is shown and stays for others.
+    pub fn read(&self, keyword: &str) -> E::Reply<Reading> {
+        let service = self.clone();
+        let keyword = self.keyword("read", keyword);
+        self.executor
+            .converse(async move { one(&service.executor, service.name("read")?, &keyword?).await })
+    }
+
+    /// The values of several keywords, each by itself. One round trip for a thousand, as
+    /// [`read`](Self::read).
+    pub fn read_many(
+        &self,
+        keywords: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> E::Reply<Vec<Result<Reading>>> {
+        let service = self.clone();
+        let keywords = keywords.into_iter();
+        let keywords: Vec<_> =
+            keywords.map(|keyword| self.keyword("read", keyword.as_ref())).collect();
+        self.executor.converse(async move {
+            let known: Vec<_> = keywords.iter().flatten().cloned().collect();
+            let readings = look(&service.executor, service.name("read")?, &known).await?;
+            let mut readings = readings.into_iter();
+            let mut reading = |keyword: Result<_>| match keyword {
+                Ok(_) => readings.next(),
+                Err(error) => Some(Err(error)),
+            };
+            Ok(keywords.into_iter().filter_map(&mut reading).collect())
+        })
+    }
+
+    /// How long ago the dispatcher said that it is there. None if there is none, or it is Cauldron's.
+    /// `PTTL` and `GET` in one round trip, O(1).
+    pub fn heartbeat(&self) -> E::Reply<Option<Duration>> {
+        let service = self.clone();
+        self.executor.converse(async move {
+            let name = service.name("heartbeat")?;
+            let heartbeats = lease::heartbeats(&service.executor, slice::from_ref(name)).await?;
+            Ok(heartbeats.into_iter().next().flatten())
+        })
+    }
+
+    /// Whether a dispatcher is there. `PTTL` and `GET` in one round trip, O(1); unless it holds a lease
+    /// also `PUBSUB CHANNELS`, O(channels of the server).
+    pub fn is_served(&self) -> E::Reply<bool> {
+        let service = self.clone();
+        self.executor.converse(async move {
+            let name = service.name("is_served")?;
+            let states = lease::states(&service.executor, slice::from_ref(name)).await?;
+            Ok(states.iter().any(|state| state.is_served))
+        })
+    }
+}
+
+impl<E: RoundTrips> Service<E> {
+    /// The name of the service, if it can be used.
+    pub(super) fn name(&self, command: &'static str) -> Result<&ServiceName> {
+        let name = self.name.as_ref().map_err(|why| invalid(command, None, why.clone()))?;
+        match self.executor.is_cluster() {
+            true => Err(invalid(command, Some(name.values()), IN_A_CLUSTER.into())),
+            false => Ok(name),
+        }
+    }
+
+    /// The name of a keyword, if it can be used.
+    pub(super) fn keyword(&self, command: &'static str, keyword: &str) -> Result<KeywordName> {
+        KeywordName::new(keyword).map_err(|why| {
+            let values = self.name.as_ref().map(ServiceName::values);
+            let key = values.ok().map(|values| [&values, keyword.as_bytes()].concat());
+            invalid(command, key, why)
+        })
+    }
+}
+
+impl ServiceName {
+    /// What was tried on a keyword.
+    pub(super) fn attempt(
+        &self,
+        command: &'static str,
+        keyword: &KeywordName,
+        writes: bool,
+    ) -> Box<Attempt> {
+        let (key, field) = (Some(self.value(keyword)), None);
+        Box::new(Attempt { command, key, field, writes, in_part: false })
+    }
+
+    pub(super) fn unknown(&self, command: &'static str, keyword: &KeywordName) -> Error {
+        Error::UnknownKeyword { attempt: self.attempt(command, keyword, false) }
+    }
+}
+
+fn invalid(command: &'static str, key: Option<Vec<u8>>, why: String) -> Error {
+    let attempt = Attempt { command, key, field: None, writes: false, in_part: false };
+    Error::InvalidArgument { attempt: Box::new(attempt), reason: why.into() }
+}
+
+impl<E> fmt::Debug for Service<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+const IN_A_CLUSTER: &str = "keywords cannot be in a cluster: their keys lie in many slots";

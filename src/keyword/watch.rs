@@ -1,0 +1,115 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::hearing::Hearing;
+use super::look::one;
+use super::monitor::{Monitor, next};
+use super::reading::Reading;
+use super::service::Service;
+use crate::answer::{Answer, contained};
+use crate::command::Wait;
+use crate::error::{Error, Result};
+use crate::executor::{Deadline, RoundTrips};
+
+/// Calls a function for each value of some keywords, until it is dropped.
+#[must_use = "nothing is watched any more once this is dropped"]
+pub struct Watch {
+    hearing: Arc<Hearing>,
+}
+
+impl<E: RoundTrips> Service<E> {
+    /// Calls `callback` for the present value of each keyword and then for each new one, as a
+    /// [`Monitor`] tells them, until the [`Watch`] is dropped.
+    ///
+    /// The calls come one after the other, on a thread or in a task of their own, and may read and write
+    /// keywords themselves. A call that fails or panics is logged, as is what the monitor cannot read.
+    pub fn watch<R: Answer<(), E>>(
+        &self,
+        keywords: impl IntoIterator<Item = impl AsRef<str>>,
+        callback: impl Fn(Reading) -> R + Send + Sync + 'static,
+    ) -> E::Reply<Watch> {
+        let service = self.clone();
+        let keywords = keywords.into_iter();
+        let keywords: Result<_> =
+            keywords.map(|keyword| self.keyword("watch", keyword.as_ref())).collect();
+        self.executor.converse(async move {
+            let monitor = Monitor::open(&service, Some(keywords?)).await?;
+            let watch = Watch { hearing: monitor.hearing.clone() };
+            service.executor.background(tell(monitor, callback));
+            Ok(watch)
+        })
+    }
+
+    /// Waits until the value of a keyword meets `condition`, and gives it. One round trip if it does
+    /// already.
+    pub fn wait_for(
+        &self,
+        keyword: &str,
+        condition: impl Fn(&Reading) -> bool + Send + 'static,
+        time: Duration,
+    ) -> E::Reply<Reading> {
+        let service = self.clone();
+        let keyword = self.keyword("wait_for", keyword);
+        self.executor.converse(async move {
+            let (name, keyword) = (service.name("wait_for")?, keyword?);
+            let deadline = Deadline::after(Wait::For(time));
+            let present = one(&service.executor, name, &keyword).await?;
+            if condition(&present) {
+                return Ok(present);
+            }
+            let monitor = Monitor::open(&service, Some([keyword.clone()].into())).await?;
+            loop {
+                let (executor, hearing) = (monitor.executor.clone(), monitor.hearing.clone());
+                match next(executor, hearing, Wait::For(deadline.left())).await? {
+                    Some(Ok(reading)) if condition(&reading) => return Ok(reading),
+                    Some(Err(Error::UnknownKeyword { .. })) | Some(Ok(_)) => {}
+                    Some(Err(error)) => return Err(error),
+                    None => {
+                        let attempt =
+                            service.name("wait_for")?.attempt("wait_for", &keyword, false);
+                        return Err(Error::Timeout { attempt });
+                    }
+                }
+            }
+        })
+    }
+}
+
+async fn tell<E: RoundTrips, R: Answer<(), E>>(
+    monitor: Monitor<E>,
+    callback: impl Fn(Reading) -> R + Send + Sync,
+) {
+    loop {
+        let (executor, hearing) = (monitor.executor.clone(), monitor.hearing.clone());
+        match next(executor, hearing, Wait::Forever).await {
+            Ok(None) => return,
+            Ok(Some(Ok(reading))) => {
+                let keyword = reading.keyword.clone();
+                let call = async { callback(reading).answer().await };
+                if let Err(error) = contained(call).await {
+                    log::warn!("a callback for the keyword {keyword} failed: {error}");
+                }
+            }
+            Ok(Some(Err(error))) => log::warn!("a keyword cannot be watched: {error}"),
+            Err(error) => {
+                log::warn!("keywords cannot be watched: {error}");
+                monitor.executor.wait(monitor.hearing.signal.raised(), PAUSE).await;
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.hearing.signal.close();
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
+    }
+}
+
+const PAUSE: Duration = Duration::from_secs(1);

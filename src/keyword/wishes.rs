@@ -1,0 +1,220 @@
+//! Wishes of a client, from the request to the outcome.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::pending;
+use std::mem;
+use std::time::Duration;
+
+use super::kind::Kind;
+use super::legacy;
+use super::look::{fresh, text_of};
+use super::message::{Outcome, UNKNOWN, Update, Wanted};
+use super::names::{KeywordName, ServiceName};
+use super::reading::Reading;
+use super::service::Service;
+use super::value::Value;
+use crate::command::{Command, Wait};
+use crate::error::{Applied, Error, Result};
+use crate::executor::{Deadline, Pauses, RoundTrips};
+use crate::reply::{self, Reply};
+use crate::request::Request;
+use crate::script::Script;
+
+/// Has the dispatcher set the keywords, and gives what became of each.
+pub(super) async fn grant<E: RoundTrips>(
+    service: &Service<E>,
+    writes: Vec<Result<(KeywordName, Value)>>,
+    time: Duration,
+) -> Result<Vec<Result<Reading>>> {
+    let (executor, name) = (&service.executor, service.name("write")?);
+    let deadline = Deadline::after(Wait::For(time));
+    let mut wishes = Wishes { executor, name, deadline, outcomes: BTreeMap::new() };
+    let mut waiting = Vec::with_capacity(writes.len());
+    for (position, write) in writes.into_iter().enumerate() {
+        match write {
+            Ok((keyword, value)) => waiting.push(Wish::new(position, keyword, &value)),
+            Err(error) => drop(wishes.outcomes.insert(position, Err(error))),
+        }
+    }
+    let (taken, others) = wishes.submit(waiting).await?;
+    wishes.hear(taken).await;
+    for Wish { position, keyword, text, kind, .. } in others {
+        let about = (name, &keyword, kind.unwrap_or_default());
+        let outcome = legacy::write(executor, about, &text, &deadline).await;
+        wishes.outcomes.insert(position, outcome);
+    }
+    Ok(wishes.outcomes.into_values().collect())
+}
+
+struct Wishes<'a, E> {
+    executor: &'a E,
+    name: &'a ServiceName,
+    deadline: Deadline,
+    /// What became of the wishes at these positions.
+    outcomes: BTreeMap<usize, Result<Reading>>,
+}
+
+struct Wish {
+    position: usize,
+    id: String,
+    keyword: KeywordName,
+    text: String,
+    kind: Option<Kind>,
+}
+
+impl Wish {
+    fn new(position: usize, keyword: KeywordName, value: &Value) -> Self {
+        let id = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+        Self { position, id, keyword, text: value.to_string(), kind: None }
+    }
+
+    fn request(&self, name: &ServiceName, time: Duration) -> Command<(i64, Kind)> {
+        let milliseconds = u64::try_from(time.saturating_add(GRACE).as_millis());
+        let wanted = Wanted {
+            id: &self.id,
+            milliseconds: milliseconds.unwrap_or(LONGEST).min(LONGEST),
+            keyword: self.keyword.as_str(),
+            text: self.text.as_bytes(),
+        };
+        let request = Request::script(&REQUEST, 2).key(&name.lease());
+        let request = request.key(&name.kind(&self.keyword)).arg(name.requests());
+        request.arg(wanted.write()).returns(heard)
+    }
+}
+
+impl<E: RoundTrips> Wishes<'_, E> {
+    /// Tells the dispatcher. Gives what it has heard, or may have, and what is to go the way of
+    /// dispatchers that do not answer.
+    async fn submit(&mut self, mut waiting: Vec<Wish>) -> Result<(VecDeque<Wish>, Vec<Wish>)> {
+        let (mut taken, mut others) = (VecDeque::new(), Vec::new());
+        let mut pauses = Pauses::new();
+        while !waiting.is_empty() {
+            let time = self.deadline.left();
+            let requests: Vec<_> =
+                waiting.iter().map(|wish| wish.request(self.name, time)).collect();
+            match self.executor.send_all(requests).await {
+                Ok(replies) => {
+                    for (mut wish, reply) in mem::take(&mut waiting).into_iter().zip(replies) {
+                        match reply {
+                            Ok((0, _)) => waiting.push(wish),
+                            Ok((heard, kind)) => {
+                                wish.kind = Some(kind);
+                                if heard < 0 { others.push(wish) } else { taken.push_back(wish) }
+                            }
+                            Err(error) => drop(self.outcomes.insert(wish.position, Err(error))),
+                        }
+                    }
+                }
+                Err(error) if error.applied() == Applied::Perhaps => {
+                    taken.extend(waiting.drain(..))
+                }
+                Err(error) if taken.is_empty() && others.is_empty() => return Err(error),
+                Err(_) => {}
+            }
+            if self.deadline.is_over() {
+                break;
+            }
+            if !waiting.is_empty() {
+                self.pause(&mut pauses).await;
+            }
+        }
+        for wish in waiting {
+            self.outcomes.insert(wish.position, Err(self.name.not_served(&wish.keyword)));
+        }
+        Ok((taken, others))
+    }
+
+    /// Waits for what becomes of the wishes. Whenever one is decided, the others may be too.
+    async fn hear(&mut self, mut taken: VecDeque<Wish>) {
+        while let Some(first) = taken.pop_front() {
+            let outcome = self.outcome(&first).await;
+            self.settle(first, outcome).await;
+            if taken.is_empty() {
+                return;
+            }
+            let looks = taken.iter().map(|wish| {
+                let list = self.name.outcome(&wish.id);
+                Request::read("LINDEX").key(&list).number(0).returns(reply::raw)
+            });
+            let looks: Vec<_> = looks.collect();
+            let Ok(found) = self.executor.send_all(looks).await else { continue };
+            for (wish, found) in mem::take(&mut taken).into_iter().zip(found) {
+                match found.ok().flatten().and_then(|outcome| Outcome::read(&outcome)) {
+                    Some(outcome) => self.settle(wish, Ok(outcome)).await,
+                    None => taken.push_back(wish),
+                }
+            }
+        }
+    }
+
+    /// Waits for one outcome. Moving a list onto itself takes nothing away, so that it may be repeated.
+    async fn outcome(&self, wish: &Wish) -> Result<Outcome> {
+        let list = self.name.outcome(&wish.id);
+        let too_late =
+            || Error::Timeout { attempt: self.name.attempt("write", &wish.keyword, true) };
+        let mut pauses = Pauses::new();
+        loop {
+            let wait = Request::write("BLMOVE").key(&list).key(&list).arg("LEFT").arg("LEFT");
+            let wait = wait.needs("Redis 6.2").waits(Wait::For(self.deadline.left()));
+            match self.executor.send(wait.returns(reply::raw)).await {
+                Ok(found) => {
+                    let outcome = found.and_then(|outcome| Outcome::read(&outcome));
+                    return outcome.ok_or_else(too_late);
+                }
+                Err(error) if !(error.is_connection_lost() || error.is_timeout()) => {
+                    return Err(error.in_part());
+                }
+                Err(_) if self.deadline.is_over() => return Err(too_late()),
+                Err(_) => self.pause(&mut pauses).await,
+            }
+        }
+    }
+
+    async fn settle(&mut self, wish: Wish, outcome: Result<Outcome>) {
+        let reading = match outcome {
+            Ok(Outcome::Taken(update)) => self.reading(&wish, update).await,
+            Ok(Outcome::Refused(reason)) if reason == UNKNOWN => {
+                let attempt = self.name.attempt("write", &wish.keyword, true);
+                Err(Error::UnknownKeyword { attempt })
+            }
+            Ok(Outcome::Refused(reason)) => {
+                let attempt = self.name.attempt("write", &wish.keyword, true);
+                Err(Error::Refused { attempt, reason })
+            }
+            Err(error) => Err(error),
+        };
+        self.outcomes.insert(wish.position, reading);
+    }
+
+    async fn reading(&self, wish: &Wish, update: Update) -> Result<Reading> {
+        let text = text_of(self.name, &wish.keyword, update.text)?;
+        let kind = match wish.kind {
+            Some(kind) => kind,
+            None => {
+                let kind = Request::read("GET").key(&self.name.kind(&wish.keyword));
+                let kind = self.executor.send(kind.returns(reply::raw)).await;
+                Kind::named(&kind.ok().flatten().unwrap_or_default())
+            }
+        };
+        Ok(fresh(&wish.keyword, kind, text, update.at))
+    }
+
+    async fn pause(&self, pauses: &mut Pauses) {
+        let time = pauses.next().min(self.deadline.left());
+        self.executor.wait(pending::<()>(), time).await;
+    }
+}
+
+/// How many heard a wish, -1 if nobody answers, and the type of the keyword.
+fn heard(reply: Reply<'_>) -> Result<(i64, Kind)> {
+    let parts = reply::many::<String>(reply)?;
+    let part = |index: usize| parts.get(index).map_or("", String::as_str);
+    Ok((part(0).parse().unwrap_or(-1), Kind::named(part(1).as_bytes())))
+}
+
+static REQUEST: Script = Script::new("write", include_str!("request.lua"));
+
+/// How much longer than a client waits its outcome is kept.
+const GRACE: Duration = Duration::from_secs(1);
+/// A day.
+const LONGEST: u64 = 86_400_000;

@@ -1,0 +1,88 @@
+//! How values are written.
+
+use std::time::Duration;
+
+use super::names::{KeywordName, ServiceName};
+use super::reading::Reading;
+use super::service::Service;
+use super::value::Value;
+use super::wishes;
+use crate::error::{Error, Result};
+use crate::executor::RoundTrips;
+use crate::reply;
+use crate::request::Request;
+
+/// A value may be of the keyword's type or a text that stands for one; what becomes of it is up to the
+/// dispatcher.
+impl<E: RoundTrips> Service<E> {
+    /// Has the dispatcher set a keyword, and waits up to ten seconds for it. One script and one `BLMOVE`,
+    /// O(1).
+    ///
+    /// Gives what the dispatcher made of the value. [`Error::Refused`] says why it would not, and
+    /// [`Error::NotServed`] that nobody is there: then nothing was applied. After [`Error::Timeout`] it may
+    /// be, now or later.
+    ///
+    /// A dispatcher that is Cauldron's acknowledges nothing. There the value and the status are listened to,
+    /// on a connection of their own; if it turns the value into an equal one, it says nothing and time runs out.
+    pub fn write(&self, keyword: &str, value: impl Into<Value>) -> E::Reply<Reading> {
+        self.write_within(keyword, value, USUAL_TIME)
+    }
+
+    /// Like [`write`](Self::write), with the time to wait.
+    pub fn write_within(
+        &self,
+        keyword: &str,
+        value: impl Into<Value>,
+        time: Duration,
+    ) -> E::Reply<Reading> {
+        let service = self.clone();
+        let write = self.keyword("write", keyword).map(|keyword| (keyword, value.into()));
+        self.executor.converse(async move {
+            let (keyword, value) = write?;
+            let name = service.name("write")?;
+            let write = vec![Ok((keyword.clone(), value))];
+            let outcome = wishes::grant(&service, write, time).await?.pop();
+            outcome.unwrap_or_else(|| Err(name.not_served(&keyword)))
+        })
+    }
+
+    /// Has several keywords set at the same time, each by itself, in the order of `values`. One round trip
+    /// for all, and one or more until the last outcome.
+    pub fn write_many<N: AsRef<str>, V: Into<Value>>(
+        &self,
+        values: impl IntoIterator<Item = (N, V)>,
+        time: Duration,
+    ) -> E::Reply<Vec<Result<Reading>>> {
+        let service = self.clone();
+        let writes = values.into_iter().map(|(keyword, value)| {
+            self.keyword("write", keyword.as_ref()).map(|keyword| (keyword, value.into()))
+        });
+        let writes: Vec<Result<(KeywordName, Value)>> = writes.collect();
+        self.executor.converse(async move { wishes::grant(&service, writes, time).await })
+    }
+
+    /// Asks the dispatcher to set a keyword. `PUBLISH`, O(1).
+    ///
+    /// Only that nobody is there is an error.
+    pub fn write_nowait(&self, keyword: &str, value: impl Into<Value>) -> E::Reply<()> {
+        let service = self.clone();
+        let keyword = self.keyword("write", keyword);
+        let text = value.into().to_string();
+        self.executor.converse(async move {
+            let (name, keyword) = (service.name("write")?, keyword?);
+            let publish = Request::write("PUBLISH").arg(name.value(&keyword)).arg(text);
+            match service.executor.send(publish.returns(reply::count)).await? {
+                0 => Err(name.not_served(&keyword)),
+                _ => Ok(()),
+            }
+        })
+    }
+}
+
+impl ServiceName {
+    pub(super) fn not_served(&self, keyword: &KeywordName) -> Error {
+        Error::NotServed { attempt: self.attempt("write", keyword, true) }
+    }
+}
+
+const USUAL_TIME: Duration = Duration::from_secs(10);
