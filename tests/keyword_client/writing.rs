@@ -1,7 +1,7 @@
 //! What becomes of writes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use redis_collections::keyword::{Keyword, Status, Value};
@@ -67,7 +67,7 @@ async fn what_is_written_is_what_the_dispatcher_makes_of_it<C: Kind>(
 
 async fn a_write_returns_after_it_has_happened<C: Kind>(client: C, name: &'static str) {
     let (service, name, _) = parts(&client, name);
-    let done = Arc::new(AtomicUsize::new(0));
+    let done = Arc::new(AtomicU32::new(0));
     let slow = Keyword::integer("N").on_write({
         let done = done.clone();
         move |_| {
@@ -77,9 +77,9 @@ async fn a_write_returns_after_it_has_happened<C: Kind>(client: C, name: &'stati
         }
     });
     let _dispatcher = serve(&client, &name, [slow]).await;
-    for number in 1..=3 {
+    for number in 1..=3_u32 {
         ok!(service.write("N", number));
-        assert_eq!(done.load(Ordering::SeqCst), number as usize);
+        assert_eq!(done.load(Ordering::SeqCst), number);
         assert_eq!(ok!(service.read("N")).value, Value::from(number));
     }
 }
