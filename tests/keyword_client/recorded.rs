@@ -19,7 +19,7 @@ fn every_call_of_cauldrons_clients_has_the_same_effect_or_none_of_its_faults() {
             && case["class"].as_str().unwrap().starts_with("client.")
     };
     let cases: Vec<_> = file["cases"].as_array().unwrap().iter().filter(is_of_clients).collect();
-    assert_eq!(cases.len(), 18);
+    assert_eq!(cases.len(), 17);
     for case in cases {
         match case["operation"].as_str().unwrap() {
             "write(wait=False)" => {
