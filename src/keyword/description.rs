@@ -61,7 +61,7 @@ impl Description {
         let name = KeywordName::new(&self.name)?;
         let is_wrong = |problem: &str| Err(format!("{name}: {problem}"));
         match self.kind {
-            _ if self.range.is_some_and(|[least, greatest]| !(least <= greatest)) => {
+            _ if self.range.is_some_and(|[least, greatest]| (least..=greatest).is_empty()) => {
                 is_wrong("the least number is greater than the greatest")
             }
             Kind::Basic | Kind::String | Kind::Boolean | Kind::Enumerated | Kind::Mask

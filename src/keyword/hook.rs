@@ -25,13 +25,19 @@ pub struct Change {
 
 /// The functions of a keyword.
 pub(super) struct Hooks<E> {
-    pub(super) check: Option<Arc<dyn Fn(&Value) -> Result<(), String> + Send + Sync>>,
-    pub(super) translate: Option<Arc<dyn Fn(Value) -> Result<Value, String> + Send + Sync>>,
-    pub(super) write: Option<Arc<dyn Fn(Value) -> Running<()> + Send + Sync>>,
-    pub(super) read: Option<Arc<dyn Fn() -> Running<Value> + Send + Sync>>,
-    pub(super) changed: Option<Arc<dyn Fn(&Change) + Send + Sync>>,
+    pub(super) check: Option<Arc<Check>>,
+    pub(super) translate: Option<Arc<Translate>>,
+    pub(super) write: Option<Arc<Write>>,
+    pub(super) read: Option<Arc<Read>>,
+    pub(super) changed: Option<Arc<Tell>>,
     executor: PhantomData<fn() -> E>,
 }
+
+type Check = dyn Fn(&Value) -> Result<(), String> + Send + Sync;
+type Translate = dyn Fn(Value) -> Result<Value, String> + Send + Sync;
+type Write = dyn Fn(Value) -> Running<()> + Send + Sync;
+type Read = dyn Fn() -> Running<Value> + Send + Sync;
+type Tell = dyn Fn(&Change) + Send + Sync;
 
 /// A function that is under way. Its panics are errors.
 pub(super) type Running<T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send>>;

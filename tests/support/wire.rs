@@ -11,6 +11,7 @@ pub(crate) struct Wire {
     service: String,
     connection: Connection,
     requests: usize,
+    database: String,
 }
 
 /// Channels that are listened to.
@@ -20,7 +21,12 @@ impl Wire {
     pub(crate) fn to(url: &str, service: &str) -> Self {
         let (url, service) = (url.to_owned(), service.to_owned());
         let connection = connect(&url);
-        Self { url, service, connection, requests: 0 }
+        Self { url, service, connection, requests: 0, database: String::new() }
+    }
+
+    /// Makes its requests in another database than 0.
+    pub(crate) fn use_channels_of(&mut self, database: i64) {
+        self.database = format!("@{database}");
     }
 
     /// A key or channel of the service.
@@ -50,8 +56,19 @@ impl Wire {
         self.get(&format!(".{keyword}"))
     }
 
+    /// The value, if it is a number.
+    pub(crate) fn number(&mut self, keyword: &str) -> Option<i64> {
+        self.value(keyword)?.parse().ok()
+    }
+
     pub(crate) fn status(&mut self, keyword: &str) -> Option<String> {
         self.get(&format!(".{keyword}:status"))
+    }
+
+    /// For how many milliseconds the status stays; -1 is for ever.
+    pub(crate) fn remaining_status(&mut self, keyword: &str) -> i64 {
+        let key = self.name(&format!(".{keyword}:status"));
+        self.run(&[b"PTTL", key.as_bytes()])
     }
 
     pub(crate) fn error(&mut self, keyword: &str) -> Option<String> {
@@ -88,7 +105,8 @@ impl Wire {
     pub(crate) fn ask(&mut self, keyword: &str, value: &[u8]) -> String {
         self.requests += 1;
         let id = format!("{}-{:p}", self.requests, self);
-        let (channel, head) = (self.name(":request"), format!("{id}\n60000\n{keyword}\n"));
+        let channel = self.name(&format!(":request{}", self.database));
+        let head = format!("{id}\n60000\n{keyword}\n");
         let heard: usize =
             self.run(&[b"PUBLISH", channel.as_bytes(), &[head.as_bytes(), value].concat()]);
         assert_eq!(heard, 1, "a dispatcher");

@@ -1,88 +1,21 @@
-//! Dispatchers of keyword services, whose clients are played by plain commands.
-#![cfg(feature = "keyword")]
+//! What is set, by the dispatcher itself and by clients.
 
-mod support;
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
-
+use redis_collections::Error;
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
-use redis_collections::{Answer, AsyncClient, Client, Error, LocalServer};
-use support::eventually;
-use support::kinds::{Kind, SERVER, SourceDown, contract, ok, on_both_kinds, plain, settle};
-use support::wire::Wire;
 
-macro_rules! contract_on_servers {
-    ($($scenario:ident),+ $(,)?) => {
-        contract!(@on_client redis_collections::Client; $($scenario),+);
-        contract!(@on_async_client redis_collections::AsyncClient; $($scenario),+);
-    };
-}
+use crate::support::eventually;
+use crate::support::kinds::{Kind, SERVER, ok, settle};
+use crate::support::wire::Wire;
+use crate::{Calls, contract_on_servers, superstitious, wire};
 
 contract_on_servers! {
-    a_start_says_what_there_is,
-    values_that_are_there_are_kept,
     what_is_set_is_published,
     what_may_not_be_set_is_refused,
     every_request_has_an_outcome,
     requests_of_cauldron_are_treated_alike,
     a_value_that_is_there_already_is_acknowledged,
-}
-
-fn wire(name: &str) -> (String, Wire) {
-    let service = plain(name).to_lowercase();
-    let wire = Wire::to(SERVER.url(), &service);
-    (service, wire)
-}
-
-async fn a_start_says_what_there_is<C: Kind>(client: C, name: &'static str) {
-    let (service, mut wire) = wire(name);
-    let dispatcher = Dispatcher::builder(&service.to_uppercase())
-        .keyword(Keyword::double("az").units("deg").range(0.0..=360.0).initial(1))
-        .keyword(Keyword::enumerated("Lid", ["closed", "open"]).initial("open"))
-        .keyword(Keyword::string("OBSERVER"));
-    let dispatcher = ok!(dispatcher.serve(&client));
-    for (keyword, value, status, kind) in [
-        ("AZ", "1.0", "ready", "double"),
-        ("LID", "1", "ready", "enumerated"),
-        ("OBSERVER", "", "init", "string"),
-    ] {
-        assert_eq!(wire.value(keyword).as_deref(), Some(value));
-        assert_eq!(wire.status(keyword).as_deref(), Some(status));
-        assert_eq!(wire.get(&format!(".{keyword}:type")).as_deref(), Some(kind));
-    }
-    assert!(wire.is_registered() && wire.lease().is_some() && dispatcher.is_serving());
-    let names: Vec<_> = dispatcher.descriptions().into_iter().map(|it| it.name).collect();
-    assert_eq!(names, ["AZ", "LID", "OBSERVER"]);
-    assert_eq!(dispatcher.get("az").unwrap(), Some(Value::Number(1.0)));
-    assert_eq!(dispatcher.get("OBSERVER").unwrap(), None);
-
-    ok!(dispatcher.shutdown());
-    assert!(!wire.is_registered() && wire.lease().is_none() && !dispatcher.is_serving());
-    assert_eq!(wire.value("AZ").as_deref(), Some("1.0"));
-}
-
-async fn values_that_are_there_are_kept<C: Kind>(client: C, name: &'static str) {
-    let (service, mut wire) = wire(name);
-    for (keyword, value, status) in
-        [("A", "7", "ready"), ("B", "junk", "ready"), ("C", "2", "modify"), ("D", "", "init")]
-    {
-        wire.set(&format!(".{keyword}"), value);
-        wire.set(&format!(".{keyword}:status"), status);
-    }
-    let keywords = ["A", "B", "C", "D"].map(Keyword::integer);
-    let dispatcher = ok!(Dispatcher::builder(&service).keywords(keywords).serve(&client));
-    for (keyword, value, text, status) in [
-        ("A", Some(Value::Integer(7)), "7", "ready"),
-        ("B", None, "", "init"),
-        ("C", Some(Value::Integer(2)), "2", "ready"),
-        ("D", None, "", "init"),
-    ] {
-        assert_eq!(dispatcher.get(keyword).unwrap(), value, "{keyword}");
-        assert_eq!(wire.value(keyword).as_deref(), Some(text), "{keyword}");
-        assert_eq!(wire.status(keyword).as_deref(), Some(status), "{keyword}");
-    }
+    what_is_only_written_has_no_value,
+    databases_are_kept_apart,
 }
 
 async fn what_is_set_is_published<C: Kind>(client: C, name: &'static str) {
@@ -127,33 +60,6 @@ async fn what_may_not_be_set_is_refused<C: Kind>(client: C, name: &'static str) 
     }
     ok!(dispatcher.set("N", 6));
     assert_eq!((wire.error("N"), wire.status("N").as_deref()), (None, Some("ready")));
-}
-
-/// Counts the calls of a hook.
-#[derive(Clone, Default)]
-struct Calls(Arc<AtomicUsize>);
-
-impl Calls {
-    fn count(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn counted(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// A hook that fails for 13 and panics for 14.
-fn superstitious<C: Kind>(calls: &Calls) -> impl Fn(Value) -> C::Loading<()> + use<C> {
-    let calls = calls.clone();
-    move |value| {
-        calls.count();
-        match value.as_i64() {
-            Some(13) => C::loading(Err(SourceDown)),
-            Some(14) => panic!("the hook of a test"),
-            _ => C::loading(Ok(())),
-        }
-    }
 }
 
 async fn every_request_has_an_outcome<C: Kind>(client: C, name: &'static str) {
@@ -238,4 +144,30 @@ async fn a_value_that_is_there_already_is_acknowledged<C: Kind>(client: C, name:
     assert_eq!(calls.counted(), 0);
     assert!(wire.time("N") > before, "the time is written");
     assert_eq!((wire.write("N", "8"), calls.counted()), ("8".into(), 1));
+}
+
+async fn what_is_only_written_has_no_value<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let calls = Calls::default();
+    let keyword = Keyword::integer("N").write_only().on_write(superstitious::<C>(&calls));
+    let dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
+    assert_eq!([wire.write("N", "7"), wire.write("N", "7")], ["7", "7"]);
+    assert_eq!(calls.counted(), 2);
+    assert_eq!((wire.value("N").as_deref(), dispatcher.get("N").unwrap()), (Some(""), None));
+    assert_eq!(wire.status("N").as_deref(), Some("ready"));
+}
+
+async fn databases_are_kept_apart<C: Kind>(client: C, name: &'static str) {
+    let (service, mut here) = wire(name);
+    let url = format!("{}1", SERVER.url());
+    let mut there = Wire::to(&url, &service);
+    let other = C::build(C::builder(&url)).await.unwrap();
+    let keyword = || Keyword::integer("N").initial(0);
+    let first = ok!(Dispatcher::builder(&service).keyword(keyword()).serve(&client));
+    let second = ok!(Dispatcher::builder(&service).keyword(keyword()).serve(&other));
+    there.use_channels_of(1);
+    assert_eq!((here.write("N", "1"), there.write("N", "2")), ("1".into(), "2".into()));
+    assert_eq!((here.value("N").as_deref(), there.value("N").as_deref()), (Some("1"), Some("2")));
+    assert_eq!(first.get("N").unwrap(), Some(Value::Integer(1)));
+    assert_eq!(second.get("N").unwrap(), Some(Value::Integer(2)));
 }

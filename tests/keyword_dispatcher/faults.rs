@@ -1,0 +1,130 @@
+//! Dispatchers whose server or connection fails.
+
+use std::time::Duration;
+
+use redis_collections::keyword::{Dispatcher, Keyword, Value};
+use redis_collections::{Error, LocalServer};
+
+use crate::support::eventually;
+use crate::support::kinds::{Kind, ok, on_both_kinds, settle};
+use crate::support::proxy::Proxy;
+use crate::support::servers::query;
+use crate::support::wire::Wire;
+use crate::{Gate, Patient};
+
+on_both_kinds! {
+    who_is_not_heard_of_loses_the_name,
+    a_server_that_was_emptied_gets_everything_again,
+    a_server_that_went_back_in_time_gets_what_is_newer,
+    a_lost_connection_loses_no_outcome,
+}
+
+const LEASE: Duration = Duration::from_millis(300);
+
+/// A server of its own, behind a proxy.
+struct Fixture<C> {
+    server: LocalServer,
+    proxy: Proxy,
+    client: C,
+    gate: Gate,
+}
+
+impl<C: Patient> Fixture<C> {
+    async fn new() -> Self {
+        let server = LocalServer::start().unwrap();
+        let proxy = Proxy::to(server.port()).unwrap();
+        let client = C::build(C::builder(&proxy.url())).await.unwrap();
+        Self { server, proxy, client, gate: Gate::default() }
+    }
+
+    fn wire(&self) -> Wire {
+        Wire::to(self.server.url(), "dome")
+    }
+
+    async fn serve(&self, client: &C) -> redis_collections::Result<Dispatcher<C>> {
+        let gate = self.gate.clone();
+        let builder = Dispatcher::builder("dome")
+            .keyword(Keyword::integer("SLOW").on_write(move |_| C::wait_for(&gate, ())))
+            .keyword(Keyword::integer("N"))
+            .lease(LEASE);
+        settle!(builder.serve(client))
+    }
+}
+
+async fn who_is_not_heard_of_loses_the_name<C: Patient>() {
+    let fixture = Fixture::<C>::new().await;
+    let mut wire = fixture.wire();
+    let direct = C::build(C::builder(fixture.server.url())).await.unwrap();
+    let first = fixture.serve(&fixture.client).await.unwrap();
+    wire.ask("SLOW", b"1");
+    fixture.gate.wait_for_somebody();
+    assert!(eventually(|| wire.status("SLOW").as_deref() == Some("modify")));
+    fixture.proxy.refuse();
+    fixture.proxy.kill();
+    let early = fixture.serve(&direct).await;
+    assert!(matches!(early, Err(Error::AlreadyServed { .. })), "{early:?}");
+    assert!(eventually(|| wire.lease().is_none()));
+    assert!(eventually(|| wire.status("SLOW").as_deref() != Some("modify")));
+    let second = fixture.serve(&direct).await.unwrap();
+    ok!(second.set("N", 2));
+    fixture.proxy.accept().unwrap();
+    fixture.gate.open();
+    assert!(eventually(|| !first.is_serving()));
+    let refused = settle!(first.set("N", 1));
+    assert!(matches!(refused, Err(Error::AlreadyServed { .. })), "{refused:?}");
+    ok!(first.shutdown());
+    assert!(second.is_serving() && wire.is_registered());
+    assert_eq!(wire.value("N").as_deref(), Some("2"));
+    assert_eq!((wire.write("SLOW", "3"), wire.write("N", "3")), ("3".into(), "3".into()));
+}
+
+async fn a_server_that_was_emptied_gets_everything_again<C: Patient>() {
+    let mut fixture = Fixture::<C>::new().await;
+    let dispatcher = fixture.serve(&fixture.client).await.unwrap();
+    ok!(dispatcher.set("N", 7));
+    for restart in [true, false] {
+        match restart {
+            true => fixture.server.restart().unwrap(),
+            false => query(fixture.server.url(), "FLUSHALL").unwrap(),
+        }
+        let mut wire = fixture.wire();
+        assert!(eventually(|| wire.value("N").as_deref() == Some("7")), "{restart}");
+        assert_eq!(wire.get(".N:type").as_deref(), Some("integer"));
+        assert_eq!(wire.status("N").as_deref(), Some("ready"));
+        assert_eq!(wire.status("SLOW").as_deref(), Some("init"));
+        assert!(wire.is_registered() && wire.lease().is_some());
+        assert!(eventually(|| wire.modify("N", b"7") == 1), "it listens again");
+        assert_eq!(wire.write("N", "8"), "8");
+        assert_eq!(wire.write("N", "7"), "7");
+    }
+}
+
+async fn a_server_that_went_back_in_time_gets_what_is_newer<C: Patient>() {
+    let fixture = Fixture::<C>::new().await;
+    let dispatcher = fixture.serve(&fixture.client).await.unwrap();
+    ok!(dispatcher.set("N", 7));
+    let mut wire = fixture.wire();
+    let times = wire.name(":times");
+    wire.set(".N", "1");
+    let _: usize = wire.run(&[b"HSET", times.as_bytes(), b"N", b"1"]);
+    fixture.proxy.kill();
+    assert!(eventually(|| wire.value("N").as_deref() == Some("7")));
+    assert!(wire.time("N") > Some(1));
+}
+
+async fn a_lost_connection_loses_no_outcome<C: Patient>() {
+    let fixture = Fixture::<C>::new().await;
+    let dispatcher = fixture.serve(&fixture.client).await.unwrap();
+    let mut wire = fixture.wire();
+    let asked = wire.ask("SLOW", b"1");
+    fixture.gate.wait_for_somebody();
+    fixture.proxy.refuse();
+    fixture.proxy.kill();
+    fixture.gate.open();
+    fixture.proxy.accept().unwrap();
+    assert!(wire.outcome(&asked).ends_with(" 1"));
+    assert!(eventually(|| dispatcher.get("SLOW").unwrap() == Some(Value::Integer(1))));
+    assert!(eventually(|| wire.modify("N", b"5") == 1), "it listens again");
+    assert!(eventually(|| wire.value("N").as_deref() == Some("5")));
+    assert!(dispatcher.is_serving());
+}

@@ -1,0 +1,255 @@
+//! What a program does about its keywords.
+
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use redis_collections::keyword::{Change, Dispatcher, Keyword, Value};
+use redis_collections::{Answer, Client, Error};
+
+use crate::support::eventually;
+use crate::support::kinds::{Kind, SourceDown, client, ok, settle};
+use crate::{Calls, Gate, Patient, contract_on_servers, wire};
+
+contract_on_servers! {
+    a_hook_that_hangs_keeps_only_its_own_keyword,
+    requests_of_one_keyword_come_after_each_other,
+    too_many_requests_are_refused,
+    hooks_may_use_their_dispatcher,
+    changes_are_told_after_they_were_published,
+    values_are_found_out_every_so_often,
+    a_value_is_not_found_out_twice_at_a_time,
+    what_cannot_be_found_out_is_an_error,
+    a_shutdown_waits_for_hooks,
+    a_shutdown_waits_no_longer_than_its_grace,
+}
+
+fn held_up<C: Patient>(gate: &Gate) -> impl Fn(Value) -> C::Waiting<()> + use<C> {
+    let gate = gate.clone();
+    move |_| C::wait_for(&gate, ())
+}
+
+async fn a_hook_that_hangs_keeps_only_its_own_keyword<C: Patient>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let gate = Gate::default();
+    let lease = Duration::from_millis(200);
+    let builder = Dispatcher::builder(&service)
+        .keyword(Keyword::integer("SLOW").on_write(held_up::<C>(&gate)).initial(0))
+        .keyword(Keyword::integer("QUICK").on_write(|_| C::loading(Ok(()))))
+        .lease(lease);
+    let dispatcher = ok!(builder.serve(&client));
+    let slow = wire.ask("SLOW", b"1");
+    gate.wait_for_somebody();
+    let begun = std::time::Instant::now();
+    let mut value = 0;
+    while begun.elapsed() < lease * 3 {
+        value += 1;
+        assert_eq!(wire.write("QUICK", value.to_string()), value.to_string());
+        assert_eq!(wire.status("SLOW").as_deref(), Some("modify"));
+        assert_eq!(dispatcher.get("SLOW").unwrap(), Some(Value::Integer(0)));
+    }
+    gate.open();
+    assert!(wire.outcome(&slow).ends_with(" 1"));
+    assert_eq!(wire.status("SLOW").as_deref(), Some("ready"));
+    assert_eq!(wire.remaining_status("SLOW"), -1, "it does not expire");
+}
+
+async fn requests_of_one_keyword_come_after_each_other<C: Patient>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let (gate, written) = (Gate::default(), Arc::new(Mutex::new(Vec::new())));
+    let (passed, noted) = (gate.clone(), written.clone());
+    let keyword = Keyword::integer("N").on_write(move |value| {
+        noted.lock().unwrap().push(value.as_i64());
+        C::wait_for(&passed, ())
+    });
+    let _dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
+    let asked: Vec<_> = (0..20).map(|value| wire.ask("N", value.to_string().as_bytes())).collect();
+    gate.wait_for_somebody();
+    assert_eq!(written.lock().unwrap().len(), 1);
+    gate.open();
+    for (value, id) in asked.iter().enumerate() {
+        assert!(wire.outcome(id).ends_with(&format!(" {value}")));
+    }
+    assert!(written.lock().unwrap().iter().copied().eq((0..20).map(Some)));
+}
+
+async fn too_many_requests_are_refused<C: Patient>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let gate = Gate::default();
+    let keyword = Keyword::integer("N").on_write(held_up::<C>(&gate));
+    let _dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
+    let asked: Vec<_> =
+        (0..1100).map(|value| wire.ask("N", value.to_string().as_bytes())).collect();
+    let (last, first) = (asked.last().unwrap(), asked.first().unwrap());
+    assert_eq!(wire.outcome(last), "-too many requests wait for it");
+    assert_eq!(wire.status("N").as_deref(), Some("modify"), "the keyword itself is well");
+    gate.open();
+    assert!(wire.outcome(first).ends_with(" 0"));
+}
+
+async fn hooks_may_use_their_dispatcher<C: Kind>(client: C, name: &'static str)
+where
+    C::Reply<()>: Answer<(), C>,
+{
+    let (service, mut wire) = wire(name);
+    let shared: Arc<OnceLock<Dispatcher<C>>> = Arc::default();
+    let own = shared.clone();
+    let keyword = Keyword::integer("N").initial(1).on_write(move |value| {
+        let dispatcher = own.get().unwrap();
+        assert_eq!(dispatcher.get("N").unwrap(), Some(Value::Integer(1)));
+        dispatcher.set("COPY", value)
+    });
+    let builder = Dispatcher::builder(&service).keyword(keyword).keyword(Keyword::integer("COPY"));
+    let dispatcher = ok!(builder.serve(&client));
+    shared.set(dispatcher.clone()).unwrap();
+    assert_eq!((wire.write("N", "2"), wire.value("COPY").as_deref()), ("2".into(), Some("2")));
+    ok!(dispatcher.shutdown());
+}
+
+#[test]
+fn what_is_told_of_changes_may_use_the_dispatcher() {
+    let (service, mut wire) = wire("told");
+    let shared: Arc<OnceLock<Dispatcher>> = Arc::default();
+    let own = shared.clone();
+    let keyword = Keyword::integer("N").on_change(move |change| {
+        let dispatcher = own.get().unwrap();
+        assert_eq!(dispatcher.get("N").unwrap().as_ref(), Some(&change.value));
+        dispatcher.set("COPY", change.value.clone()).unwrap();
+    });
+    let builder = Dispatcher::builder(&service).keyword(keyword).keyword(Keyword::integer("COPY"));
+    shared.set(builder.serve(&client()).unwrap()).unwrap();
+    assert_eq!(wire.write("N", "2"), "2");
+    assert!(eventually(|| wire.number("COPY") == Some(2)));
+    shared.get().unwrap().set("N", 3).unwrap();
+    assert_eq!(wire.value("COPY").as_deref(), Some("3"));
+    shared.get().unwrap().shutdown().unwrap();
+}
+
+async fn changes_are_told_after_they_were_published<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let told: Arc<Mutex<Vec<Change>>> = Arc::default();
+    let noted = told.clone();
+    let keyword = Keyword::integer("N").initial(1).on_change(move |change| {
+        noted.lock().unwrap().push(change.clone());
+        panic!("a callback of a test");
+    });
+    let dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
+    ok!(dispatcher.set("N", 2));
+    assert_eq!(wire.write("N", "2"), "2");
+    assert_eq!(wire.write("N", "3"), "3");
+    assert!(eventually(|| told.lock().unwrap().len() == 2));
+    let told = told.lock().unwrap();
+    let told: Vec<_> = told.iter().map(|it| (it.before.clone(), it.value.clone())).collect();
+    let value = |value: i32| Value::from(value);
+    assert_eq!(told, [(Some(value(1)), value(2)), (Some(value(2)), value(3))]);
+}
+
+async fn values_are_found_out_every_so_often<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let calls = Calls::default();
+    let counted = calls.clone();
+    let read = move || {
+        counted.count();
+        C::loading(Ok(Value::from(counted.counted() as i64)))
+    };
+    let builder = Dispatcher::builder(&service)
+        .keyword(Keyword::integer("N").on_read(read.clone()).every(Duration::from_millis(5)))
+        .keyword(Keyword::integer("ASKED").on_read(|| C::loading(Ok(Value::from(7)))))
+        .keyword(Keyword::integer("NOT"));
+    let dispatcher = ok!(builder.serve(&client));
+    assert!(eventually(|| wire.number("N") >= Some(3)));
+    assert_eq!(wire.value("ASKED").as_deref(), Some(""));
+    ok!(dispatcher.refresh("ASKED"));
+    assert_eq!(wire.value("ASKED").as_deref(), Some("7"));
+    let nobody = settle!(dispatcher.refresh("NOT"));
+    assert!(matches!(nobody, Err(Error::InvalidArgument { .. })), "{nobody:?}");
+}
+
+async fn a_value_is_not_found_out_twice_at_a_time<C: Patient>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let (gate, reads) = (Gate::default(), Calls::default());
+    let (passed, counted) = (gate.clone(), reads.clone());
+    let read = move || {
+        counted.count();
+        C::wait_for(&passed, Value::from(counted.counted() as i64))
+    };
+    let builder = Dispatcher::builder(&service)
+        .keyword(Keyword::integer("N").on_read(read).every(Duration::from_millis(2)))
+        .keyword(
+            Keyword::integer("TIME")
+                .on_read({
+                    let ticks = Calls::default();
+                    move || {
+                        ticks.count();
+                        C::loading(Ok(Value::from(ticks.counted() as i64)))
+                    }
+                })
+                .every(Duration::from_millis(2)),
+        );
+    let dispatcher = ok!(builder.serve(&client));
+    gate.wait_for_somebody();
+    assert!(eventually(|| wire.number("TIME") >= Some(10)));
+    ok!(dispatcher.refresh("N"));
+    assert_eq!(reads.counted(), 1);
+    gate.open();
+    assert!(eventually(|| wire.number("N") >= Some(2)));
+}
+
+async fn what_cannot_be_found_out_is_an_error<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let fails = || C::loading::<Value>(Err(SourceDown));
+    let wrong = || C::loading(Ok(Value::from("x")));
+    let panics = || -> C::Loading<Value> { panic!("the hook of a test") };
+    let builder = Dispatcher::builder(&service)
+        .keyword(Keyword::integer("A").on_read(fails).initial(1))
+        .keyword(Keyword::integer("B").on_read(wrong).initial(1))
+        .keyword(Keyword::integer("C").on_read(panics).initial(1));
+    let dispatcher = ok!(builder.serve(&client));
+    for (keyword, why) in
+        [("A", "the source is down"), ("B", "\"x\" is not a number"), ("C", "it panicked")]
+    {
+        let refused = settle!(dispatcher.refresh(keyword));
+        assert!(matches!(refused, Err(Error::Refused { reason, .. }) if reason == why));
+        assert_eq!(wire.status(keyword).as_deref(), Some("error"));
+        assert_eq!(wire.error(keyword).as_deref(), Some(why));
+        assert_eq!(wire.value(keyword).as_deref(), Some("1"));
+    }
+}
+
+async fn a_shutdown_waits_for_hooks<C: Patient>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let gate = Gate::default();
+    let keyword = Keyword::integer("N").on_write(held_up::<C>(&gate));
+    let dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
+    let [runs, waits] = [1, 2].map(|value| wire.ask("N", value.to_string().as_bytes()));
+    gate.wait_for_somebody();
+    let ending = std::thread::spawn({
+        let dispatcher = dispatcher.clone();
+        move || C::finish(async { C::settle(dispatcher.shutdown()).await })
+    });
+    assert!(eventually(|| !dispatcher.is_serving()));
+    assert!(wire.lease().is_some(), "it is still there");
+    gate.open();
+    assert!(wire.outcome(&runs).ends_with(" 1"));
+    assert_eq!(wire.outcome(&waits), "-its dispatcher shuts down");
+    ending.join().unwrap().unwrap();
+    assert_eq!((wire.lease(), wire.value("N").as_deref()), (None, Some("1")));
+}
+
+async fn a_shutdown_waits_no_longer_than_its_grace<C: Patient>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let gate = Gate::default();
+    let keyword = Keyword::integer("N").on_write(held_up::<C>(&gate)).initial(0);
+    let builder = Dispatcher::builder(&service).keyword(keyword).lease(Duration::from_millis(300));
+    let dispatcher = ok!(builder.grace(Duration::from_millis(20)).serve(&client));
+    wire.ask("N", b"1");
+    gate.wait_for_somebody();
+    ok!(dispatcher.shutdown());
+    assert_eq!((wire.lease(), wire.is_registered()), (None, false));
+    assert!(eventually(|| wire.status("N").as_deref() != Some("modify")));
+    let next = Dispatcher::builder(&service).keyword(Keyword::integer("N").initial(5));
+    let _next = ok!(next.serve(&client));
+    gate.open();
+    // The hook of the former one may have ended before or after this.
+    assert_eq!(wire.write("N", "6"), "6");
+    assert_eq!(wire.value("N").as_deref(), Some("6"));
+}

@@ -1,0 +1,208 @@
+//! How a dispatcher takes its name, and gives it back.
+
+use std::thread;
+use std::time::Duration;
+
+use redis_collections::keyword::{Dispatcher, Keyword, Value};
+use redis_collections::{Client, Error, LocalServer};
+
+use crate::support::eventually;
+use crate::support::kinds::{Kind, SERVER, contract_on_clusters, ok, on_both_kinds, settle};
+use crate::support::proxy::Proxy;
+use crate::support::servers::query;
+use crate::support::wire::Wire;
+use crate::{contract_on_servers, wire};
+
+contract_on_servers! {
+    a_start_says_what_there_is,
+    values_that_are_there_are_kept,
+    one_dispatcher_serves_at_a_time,
+    of_many_that_start_at_once_one_serves,
+    a_name_that_cauldron_left_is_taken,
+    a_dispatcher_that_is_dropped_gives_its_name_back,
+    what_makes_no_sense_is_not_served,
+}
+
+contract_on_clusters! { a_cluster_is_refused }
+
+on_both_kinds! { kinds_of_notifications_are_added, a_start_takes_few_round_trips }
+
+async fn a_start_says_what_there_is<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let dispatcher = Dispatcher::builder(&service.to_uppercase())
+        .keyword(Keyword::double("az").units("deg").range(0.0..=360.0).initial(1))
+        .keyword(Keyword::enumerated("Lid", ["closed", "open"]).initial("open"))
+        .keyword(Keyword::string("OBSERVER"));
+    let dispatcher = ok!(dispatcher.serve(&client));
+    for (keyword, value, status, kind) in [
+        ("AZ", "1.0", "ready", "double"),
+        ("LID", "1", "ready", "enumerated"),
+        ("OBSERVER", "", "init", "string"),
+    ] {
+        assert_eq!(wire.value(keyword).as_deref(), Some(value));
+        assert_eq!(wire.status(keyword).as_deref(), Some(status));
+        assert_eq!(wire.get(&format!(".{keyword}:type")).as_deref(), Some(kind));
+    }
+    assert!(wire.is_registered() && wire.lease().is_some() && dispatcher.is_serving());
+    let names: Vec<_> = dispatcher.descriptions().into_iter().map(|it| it.name).collect();
+    assert_eq!(names, ["AZ", "LID", "OBSERVER"]);
+    assert_eq!(dispatcher.get("az").unwrap(), Some(Value::Number(1.0)));
+    assert_eq!(dispatcher.get("OBSERVER").unwrap(), None);
+
+    ok!(dispatcher.shutdown());
+    assert!(!wire.is_registered() && wire.lease().is_none() && !dispatcher.is_serving());
+    assert_eq!(wire.value("AZ").as_deref(), Some("1.0"));
+}
+
+async fn values_that_are_there_are_kept<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    for (keyword, value, status) in
+        [("A", "7", "ready"), ("B", "junk", "ready"), ("C", "2", "modify"), ("D", "", "init")]
+    {
+        wire.set(&format!(".{keyword}"), value);
+        wire.set(&format!(".{keyword}:status"), status);
+    }
+    let keywords = ["A", "B", "C", "D"].map(Keyword::integer);
+    let dispatcher = ok!(Dispatcher::builder(&service).keywords(keywords).serve(&client));
+    for (keyword, value, text, status) in [
+        ("A", Some(Value::Integer(7)), "7", "ready"),
+        ("B", None, "", "init"),
+        ("C", Some(Value::Integer(2)), "2", "ready"),
+        ("D", None, "", "init"),
+    ] {
+        assert_eq!(dispatcher.get(keyword).unwrap(), value, "{keyword}");
+        assert_eq!(wire.value(keyword).as_deref(), Some(text), "{keyword}");
+        assert_eq!(wire.status(keyword).as_deref(), Some(status), "{keyword}");
+    }
+}
+
+async fn one_dispatcher_serves_at_a_time<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let serve = |value: i32| {
+        let keyword = Keyword::integer("N").initial(value);
+        Dispatcher::builder(&service).keyword(keyword).serve(&client)
+    };
+    let first = ok!(serve(1));
+    let before = (wire.lease(), wire.time("N"));
+    assert!(matches!(settle!(serve(2)), Err(Error::AlreadyServed { .. })));
+    assert_eq!((wire.lease(), wire.time("N")), before);
+    assert_eq!((wire.value("N").as_deref(), wire.write("N", "3")), (Some("1"), "3".into()));
+    ok!(first.shutdown());
+    let _second = ok!(serve(2));
+    assert_eq!(wire.value("N").as_deref(), Some("2"));
+    assert!(matches!(settle!(first.set("N", 4)), Err(Error::NotServed { .. })));
+}
+
+async fn of_many_that_start_at_once_one_serves<C: Kind>(client: C, name: &'static str) {
+    let (service, _) = wire(name);
+    let serve = || {
+        let started = Dispatcher::builder(&service).serve(&client);
+        C::finish(async { C::settle(started).await })
+    };
+    let started: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(serve)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let refused = |it: &&Result<_, _>| matches!(it, Err(Error::AlreadyServed { .. }));
+    assert_eq!(started.iter().filter(refused).count(), 7);
+    assert_eq!(started.iter().filter(|it| it.is_ok()).count(), 1);
+}
+
+async fn a_name_that_cauldron_left_is_taken<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    wire.register();
+    let serve = || Dispatcher::builder(&service).keyword(Keyword::string("N")).serve(&client);
+    let lives = wire.listen(&[".N"]);
+    assert!(matches!(settle!(serve()), Err(Error::AlreadyServed { .. })));
+    assert_eq!((wire.lease(), wire.value("N")), (None, None));
+    drop(lives);
+    let _of_another = wire.listen(&[".west.N", ".N:status"]);
+    let mut serves = None;
+    for _ in 0..100 {
+        serves = settle!(serve()).ok();
+        if serves.is_some() {
+            break;
+        }
+    }
+    assert!(serves.is_some() && wire.lease().is_some());
+}
+
+async fn a_dispatcher_that_is_dropped_gives_its_name_back<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let dispatcher = ok!(Dispatcher::builder(&service).serve(&client));
+    let other = dispatcher.clone();
+    drop(dispatcher);
+    assert!(other.is_serving() && wire.lease().is_some());
+    drop(other);
+    assert!(eventually(|| wire.lease().is_none()));
+    assert!(!wire.is_registered());
+}
+
+async fn what_makes_no_sense_is_not_served<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    for (service, keywords) in [
+        ("a:b", vec![]),
+        ("", vec![]),
+        (&service, vec![Keyword::string("a.b")]),
+        (&service, vec![Keyword::string("a"), Keyword::integer("A")]),
+        (&service, vec![Keyword::integer("A").range(0.0..=1.0).initial(2)]),
+        (&service, vec![Keyword::integer("A").initial("x")]),
+        (&service, vec![Keyword::integer("A").write_only().initial(1)]),
+        (&service, vec![Keyword::integer("A").every(Duration::from_secs(1))]),
+    ] {
+        let served = settle!(Dispatcher::builder(service).keywords(keywords).serve(&client));
+        assert!(matches!(served, Err(Error::Configuration(_))), "{served:?}");
+    }
+    assert!(wire.lease().is_none() && !wire.is_registered());
+}
+
+async fn a_cluster_is_refused<C: Kind>(client: C, _name: &'static str) {
+    let served = settle!(Dispatcher::builder("dome").serve(&client));
+    assert!(matches!(served, Err(Error::Configuration(_))), "{served:?}");
+}
+
+async fn kinds_of_notifications_are_added<C: Kind>() {
+    for (before, may_set, expected) in
+        [("", true, "$K"), ("Ex", true, "$Ex K"), ("AK", true, "AK"), ("Ex", false, "Ex")]
+    {
+        let server = LocalServer::start_with(&["--notify-keyspace-events", before]).unwrap();
+        if !may_set {
+            let () = query(server.url(), "ACL SETUSER default -config|set").unwrap();
+        }
+        let client = C::build(C::builder(server.url())).await.unwrap();
+        let dispatcher = Dispatcher::builder("dome").keyword(Keyword::string("N"));
+        let dispatcher = ok!(dispatcher.serve(&client));
+        ok!(dispatcher.set("N", "x"));
+        let get = "CONFIG GET notify-keyspace-events";
+        let (_, flags): (String, String) = query(server.url(), get).unwrap();
+        let sorted = |flags: &str| {
+            let mut flags: Vec<_> = flags.chars().filter(|flag| *flag != ' ').collect();
+            flags.sort_unstable();
+            flags
+        };
+        assert_eq!(sorted(&flags), sorted(expected), "{before:?} {may_set}");
+    }
+}
+
+async fn a_start_takes_few_round_trips<C: Kind>() {
+    let proxy = Proxy::to(SERVER.port()).unwrap();
+    let client = C::build(C::builder(&proxy.url())).await.unwrap();
+    let mut trips = Vec::new();
+    for keywords in [1, 10_000] {
+        let service = format!("{}-{keywords}", std::any::type_name::<C>().replace(':', "-"));
+        let mut wire = Wire::to(SERVER.url(), &service.to_lowercase());
+        let all =
+            (0..keywords).map(|number| Keyword::integer(&format!("N{number}")).initial(number));
+        proxy.reset();
+        let begun = std::time::Instant::now();
+        let dispatcher = ok!(Dispatcher::builder(&service).keywords(all).serve(&client));
+        trips.push(proxy.round_trips());
+        println!("{keywords} keywords: {:?}, {} round trips", begun.elapsed(), proxy.round_trips());
+        let last = keywords - 1;
+        assert_eq!(wire.value(&format!("N{last}")), Some(last.to_string()));
+        assert_eq!(wire.write(&format!("N{last}"), "-1"), "-1");
+        ok!(dispatcher.shutdown());
+    }
+    // Two more for each thousand more, and beats that come between.
+    assert!(trips[1] <= trips[0] + 9 * 3, "{trips:?}");
+}
