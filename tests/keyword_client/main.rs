@@ -5,6 +5,7 @@ mod faults;
 mod legacy;
 mod monitoring;
 mod reading;
+mod recorded;
 #[path = "../support/mod.rs"]
 mod support;
 mod writing;
