@@ -169,9 +169,9 @@ impl Hold {
     ) -> Command<(i64, i64, Vec<Vec<u8>>)> {
         let keys = &self.keys;
         let claimed = keys.claimed(&step.consumer);
-        let request = Request::script(&STEP, 7).key(keys.queue()).key(&claimed);
+        let request = Request::script(&STEP, 8).key(keys.queue()).key(&claimed);
         let request = request.key(&keys.consumers).key(&keys.paused).key(&keys.delayed);
-        let request = request.key(&keys.dead).key(&keys.counts);
+        let request = request.key(&keys.dead).key(&keys.counts).key(&keys.entered);
         let settlement = step.settlement.as_ref();
         let (trimmed, done) = settlement.map_or((0, 0), |it| (it.trimmed, it.done));
         let request = request.arg(step.consumer.as_bytes()).number(u8::from(step.known));
