@@ -109,8 +109,8 @@ impl fmt::Debug for ConsumerId {
 /// 32 hexadecimal digits that nobody else has.
 pub(super) fn random() -> String {
     let state = RandomState::new();
-    let moment = (std::process::id(), std::time::SystemTime::now());
-    format!("{:016x}{:016x}", state.hash_one((moment, 1)), state.hash_one((moment, 2)))
+    let of = |half: u8| state.hash_one((std::process::id(), std::time::Instant::now(), half));
+    format!("{:016x}{:016x}", of(1), of(2))
 }
 
 #[cfg(test)]
