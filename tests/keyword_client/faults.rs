@@ -33,13 +33,12 @@ struct Gate {
     go_on: mpsc::Sender<()>,
 }
 
-fn gated<C: Kind>(keyword: Keyword<C>) -> (Keyword<C>, Gate) {
+fn gated<C: Watching>(keyword: Keyword<C>) -> (Keyword<C>, Gate) {
     let ((begin, begun), (go_on, may_go_on)) = (mpsc::channel(), mpsc::channel());
-    let may_go_on = Mutex::new(may_go_on);
+    let may_go_on = Arc::new(Mutex::new(may_go_on));
     let keyword = keyword.on_write(move |_| {
         let _ = begin.send(());
-        let _ = may_go_on.lock().unwrap().recv();
-        C::loading(Ok(()))
+        C::hanging(may_go_on.clone())
     });
     (keyword, Gate { begun, go_on })
 }
@@ -87,7 +86,7 @@ async fn two_writers_have_an_outcome_each<C: Kind>() {
     writers.into_iter().for_each(|writer| writer.join().unwrap());
 }
 
-async fn a_hook_that_hangs_leaves_the_outcome_open<C: Kind>() {
+async fn a_hook_that_hangs_leaves_the_outcome_open<C: Watching>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
     let (keyword, gate) = gated(Keyword::integer("N").initial(1));
@@ -102,7 +101,7 @@ async fn a_hook_that_hangs_leaves_the_outcome_open<C: Kind>() {
     ok!(service.wait_for("N", |reading| reading.text == "2", PATIENCE));
 }
 
-async fn a_dispatcher_that_dies_leaves_nothing_for_ever<C: Kind>() {
+async fn a_dispatcher_that_dies_leaves_nothing_for_ever<C: Watching>() {
     let server = LocalServer::start().unwrap();
     let proxy = Proxy::to(server.port()).unwrap();
     let (client, mortal): (C, C) = (connect(server.url()).await, connect(&proxy.url()).await);
@@ -132,7 +131,7 @@ async fn a_dispatcher_that_dies_leaves_nothing_for_ever<C: Kind>() {
     drop((gate, dispatcher));
 }
 
-async fn an_outcome_is_heard_after_the_connection_was_lost<C: Kind>() {
+async fn an_outcome_is_heard_after_the_connection_was_lost<C: Watching>() {
     let server = LocalServer::start().unwrap();
     let proxy = Proxy::to(server.port()).unwrap();
     let (client, distant): (C, C) = (connect(server.url()).await, connect(&proxy.url()).await);
