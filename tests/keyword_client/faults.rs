@@ -152,15 +152,9 @@ async fn a_request_whose_reply_is_lost_is_not_made_twice<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let proxy = Proxy::to(server.port()).unwrap();
     let (client, distant): (C, C) = (connect(server.url()).await, connect(&proxy.url()).await);
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let keyword = Keyword::integer("N").on_write({
-        let asked = asked.clone();
-        move |value| {
-            asked.lock().unwrap().push(value.to_string());
-            C::loading(Ok(()))
-        }
-    });
-    let _dispatcher = serve(&client, "dome", [keyword]).await;
+    let mut wire = Wire::to(server.url(), "dome");
+    let mut requests = wire.listen(&[":request"]);
+    let _dispatcher = serve(&client, "dome", [Keyword::integer("N")]).await;
     let service = keyword::Client::new(&distant).service("dome");
     assert_eq!(ok!(service.write("N", 1)).text, "1");
     for number in 2..5 {
@@ -168,7 +162,10 @@ async fn a_request_whose_reply_is_lost_is_not_made_twice<C: Kind>() {
         proxy.cut_after(0, Direction::Replies);
         assert_eq!(ok!(service.write("N", number)).value, number.into());
     }
-    assert_eq!(*asked.lock().unwrap(), ["1", "2", "3", "4"]);
+    let channel = wire.name(":request");
+    let _: usize = wire.run(&[b"PUBLISH", channel.as_bytes(), b"end"]);
+    let made = std::iter::from_fn(|| Some(requests.next().1).filter(|request| request != "end"));
+    assert_eq!(made.count(), 4);
 }
 
 async fn a_dispatcher_that_reconnects_hears_the_request<C: Kind>() {
