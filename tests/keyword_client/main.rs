@@ -70,8 +70,8 @@ impl Watching for AsyncClient {
     }
 
     fn hanging(until: Arc<Mutex<Receiver<()>>>) -> impl Answer<(), Self> {
-        let wait = move || drop(until.lock().expect("a receiver").recv());
-        async move { tokio::task::spawn_blocking(wait).await }
+        let wait = move || until.lock().expect("a receiver").recv();
+        async move { tokio::task::spawn_blocking(wait).await.map(|_| ()) }
     }
 }
 
