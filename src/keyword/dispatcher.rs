@@ -17,6 +17,7 @@ use self::service::Service;
 use self::slot::Slot;
 use super::definition::Keyword;
 use super::description::Description;
+use super::handle::{Handle, KeywordValue};
 use super::names::{KeywordName, ServiceName};
 use super::value::Value;
 use crate::error::{Error, Result};
@@ -27,7 +28,7 @@ use crate::request::Request;
 ///
 /// There is one dispatcher of a service at a time. It serves on a thread, or in a task on an
 /// `AsyncClient`, and its clones are the same dispatcher; dropping the last one ends it.
-pub struct Dispatcher<E: RoundTrips = Client>(Arc<Handle<E>>);
+pub struct Dispatcher<E: RoundTrips = Client>(Arc<Owner<E>>);
 
 /// A [`Dispatcher`] in the making.
 #[must_use = "a dispatcher does nothing before it serves"]
@@ -38,7 +39,7 @@ pub struct DispatcherBuilder<E = Client> {
     grace: Duration,
 }
 
-struct Handle<E: RoundTrips> {
+struct Owner<E: RoundTrips> {
     service: Arc<Service<E>>,
     grace: Duration,
 }
@@ -86,7 +87,7 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
             match begun.await {
                 Ok(feed) => {
                     service.executor.background(worker::work(service.clone(), feed));
-                    Ok(Dispatcher(Arc::new(Handle { service, grace })))
+                    Ok(Dispatcher(Arc::new(Owner { service, grace })))
                 }
                 Err(error) => {
                     // Otherwise the lease runs out.
@@ -155,6 +156,19 @@ impl<E: RoundTrips> Dispatcher<E> {
         Ok(self.slot(name)?.history())
     }
 
+    /// A keyword with the Rust type of its values. Another type than the keyword's is refused.
+    pub fn handle<T: KeywordValue>(&self, name: &str) -> Result<Handle<T, E>> {
+        let slot = self.slot(name)?;
+        match T::fits(slot.keyword.description.kind) {
+            true => Ok(Handle::new(self, slot.name.as_str())),
+            false => {
+                let attempt = Box::new(self.0.service.about(&slot).attempt());
+                let reason = format!("it is a {}", slot.keyword.description.kind.as_str());
+                Err(Error::InvalidArgument { attempt, reason: reason.into() })
+            }
+        }
+    }
+
     /// What its keywords are, by their names.
     pub fn descriptions(&self) -> Vec<Description> {
         self.0.service.slots.values().map(|slot| slot.keyword.description.clone()).collect()
@@ -170,7 +184,7 @@ impl<E: RoundTrips> Dispatcher<E> {
     ///
     /// A function of a keyword that calls this waits for itself, in vain.
     pub fn shutdown(&self) -> E::Reply<()> {
-        let Handle { service, grace } = &*self.0;
+        let Owner { service, grace } = &*self.0;
         let (service, grace) = (service.clone(), *grace);
         service.executor.clone().converse(async move {
             service.life.close(grace);
@@ -199,7 +213,7 @@ impl<E: RoundTrips> Dispatcher<E> {
     }
 }
 
-impl<E: RoundTrips> Drop for Handle<E> {
+impl<E: RoundTrips> Drop for Owner<E> {
     fn drop(&mut self) {
         self.service.life.close(Duration::ZERO);
     }
