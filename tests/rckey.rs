@@ -4,9 +4,8 @@ mod support;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use redis_collections::keyword::{Dispatcher, Keyword, Value as Set};
 use redis_collections::{Client, LocalServer};
@@ -336,7 +335,7 @@ fn a_keyword_that_comes_later_is_watched_too() {
 
 #[test]
 fn a_table_is_redrawn_in_place_on_a_terminal() {
-    let dome = Arc::new(dome("drawn"));
+    let dome = dome("drawn");
     for (variable, coloured) in [(("A", ""), true), (("NO_COLOR", "1"), false)] {
         dome.set("AZ", 12.5).expect("a server");
         let mut is_set = false;

@@ -57,7 +57,7 @@ pub(crate) fn milliseconds(time: Duration) -> u64 {
 
 fn in_words(reading: &Reading, description: Option<&Description>) -> String {
     match description {
-        Some(description) if !reading.text.is_empty() => description.show(&reading.value),
-        _ => reading.text.clone(),
+        Some(description) => description.show(&reading.value),
+        None => reading.text.clone(),
     }
 }
