@@ -340,15 +340,29 @@ fn a_table_is_redrawn_in_place_on_a_terminal() {
         dome.set("AZ", 12.5).expect("a server");
         let mut is_set = false;
         let seen = PROGRAM.drawn("watch drawn AZ SHUTTER", variable, |seen| {
-            if !is_set && seen.contains("12.5 deg") && seen.contains("\x1b[3A") {
+            if !is_set && seen.contains("12.5 deg") && seen.contains("\x1b[4A") {
                 dome.set("AZ", 99.0).expect("a server");
                 is_set = true;
             }
             is_set && seen.contains("99.0 deg")
         });
-        assert!(seen.contains("KEYWORD  STATUS  AGE") && seen.contains("SHUTTER  ready"), "{seen}");
+        assert!(seen.contains("drawn is served") && seen.contains("  AGE"), "{seen}");
+        assert!(seen.contains("SHUTTER  closed"), "{seen}");
         assert_eq!(seen.contains("\x1b[36m"), coloured, "{seen}");
     }
+}
+
+#[test]
+fn a_table_says_what_is_wrong() {
+    let mut dome = Some(dome("wrong"));
+    let seen = PROGRAM.drawn("watch wrong AZ", ("A", ""), |seen| {
+        if let Some(dome) = dome.take_if(|_| seen.contains("wrong is served")) {
+            dome.set("AZ", -1.0).expect_err("out of range");
+            dome.shutdown().expect("an end");
+        }
+        seen.contains("wrong is not served") && seen.contains("error: -1.0 is not between")
+    });
+    assert!(seen.contains("\x1b[31mAZ "), "{seen}");
 }
 
 #[test]

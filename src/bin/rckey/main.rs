@@ -8,6 +8,7 @@ mod commands;
 mod common;
 mod opened;
 mod reading;
+mod table;
 mod watch;
 
 use std::process::ExitCode;

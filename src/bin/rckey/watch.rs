@@ -5,43 +5,47 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use redis_collections::Error;
-use redis_collections::keyword::{Description, Monitor, Reading, Status};
+use redis_collections::keyword::{Description, Monitor, Reading};
 
 use crate::arguments::Arguments;
 use crate::commands::print;
 use crate::common::failure::Failure;
 use crate::common::program::complain;
-use crate::common::terminal::{Colour, Terminal};
-use crate::common::{shown, stop};
+use crate::common::stop;
+use crate::common::terminal::Terminal;
 use crate::opened::{Opened, failed, is_readable};
 use crate::reading;
+use crate::table::{self, Row};
 
 /// Until it is told to stop, by Ctrl-C or a signal.
 pub(crate) fn watch(opened: &Opened, names: &[String]) -> Result<(), Failure> {
     let stopped = stop::stop()?;
-    let known = match names {
+    let known: Vec<_> = match names {
         [] => opened.all()?.into_iter().filter(is_readable).collect(),
-        names => opened.each(names).into_iter().collect::<Result<Vec<_>, _>>()?,
+        names => opened.each(names).into_iter().collect::<Result<_, _>>()?,
     };
     // What cannot be watched is found out now.
-    for reading in opened.service.read_many(names)?.into_iter().zip(names) {
-        let (reading, name) = reading;
+    for (name, reading) in names.iter().zip(opened.service.read_many(names)?) {
         reading.map_err(|error| failed(name, error))?;
     }
     let mut monitor = match names {
         [] => opened.service.monitor_all()?,
         names => opened.service.monitor(names)?,
     };
-    let known = known.into_iter().map(|known| (known.name.clone(), Some(known))).collect();
-    let terminal = Terminal::of_stdout().filter(|_| !opened.json);
-    let mut board = Board { opened, terminal, known, rows: BTreeMap::new(), problem: None };
-    let mut refresh = Instant::now() + REFRESH;
+    let mut board = Board {
+        opened,
+        terminal: Terminal::of_stdout().filter(|_| !opened.json),
+        known: known.into_iter().map(|known| (known.name.clone(), Some(known))).collect(),
+        rows: BTreeMap::new(),
+        head: String::new(),
+    };
+    let mut refresh = Instant::now();
     while stopped.try_recv().is_err() {
-        board.listen(&mut monitor, Instant::now() + FRAME)?;
         if Instant::now() >= refresh {
             board.look_again()?;
             refresh = Instant::now() + REFRESH;
         }
+        board.listen(&mut monitor, Instant::now() + FRAME)?;
         board.draw()?;
     }
     if board.terminal.is_some() {
@@ -56,8 +60,9 @@ struct Board<'a> {
     terminal: Option<Terminal>,
     /// What keywords are; `None` where that cannot be found out.
     known: BTreeMap<String, Option<Description>>,
-    rows: BTreeMap<String, Reading>,
-    problem: Option<String>,
+    rows: BTreeMap<String, Row>,
+    /// How the service stands.
+    head: String,
 }
 
 impl Board<'_> {
@@ -67,88 +72,64 @@ impl Board<'_> {
             && !left.is_zero()
             && let Some(reading) = monitor.next_within(left)
         {
-            self.take(reading)?;
+            match reading {
+                Ok(reading) => self.take(reading)?,
+                Err(error) if self.terminal.is_some() => self.head = error.to_string(),
+                Err(error) => complain::<Arguments>(&error.to_string()),
+            }
         }
         Ok(())
     }
 
-    /// Nobody tells of statuses, nor of values that are set once more.
+    /// Finds out what nobody tells: statuses, values that were set once more, and who is there.
     fn look_again(&mut self) -> Result<(), Failure> {
-        // Without a server there is nothing new; the monitor goes on when there is one again.
-        let readings = self.opened.service.read_many(self.rows.keys()).unwrap_or_default();
-        readings.into_iter().flatten().try_for_each(|reading| self.take(Ok(reading)))
+        let Opened { service, name, .. } = self.opened;
+        let readings = service.read_many(self.rows.keys());
+        match readings.and_then(|readings| Ok((readings, service.is_served()?))) {
+            Ok((readings, is_served)) => {
+                let not = if is_served { "" } else { "not " };
+                self.head = format!("{name} is {not}served");
+                readings.into_iter().flatten().try_for_each(|reading| self.take(reading))
+            }
+            // The monitor goes on as well when there is a server again.
+            Err(error) if is_passing(&error) => {
+                self.head = error.to_string();
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
-    fn take(&mut self, reading: Result<Reading, Error>) -> Result<(), Failure> {
-        match reading {
-            Ok(reading) => {
-                let name = reading.keyword.clone();
-                let describe = || self.opened.service.describe(&name).ok();
-                let known = self.known.entry(name.clone()).or_insert_with(describe);
-                let said = |reading: &Reading| {
-                    (reading.text.clone(), reading.status, reading.error.clone())
-                };
-                let is_new = self.rows.get(&name).map(said) != Some(said(&reading));
-                if is_new && self.terminal.is_none() {
-                    match self.opened.json {
-                        true => {
-                            let name = &self.opened.name;
-                            print(&reading::object(name, &reading, known.as_ref()))?;
-                        }
-                        false => {
-                            writeln!(io::stdout(), "{}", reading::line(&reading, known.as_ref()))?;
-                        }
-                    }
-                }
-                self.rows.insert(name, reading);
-                self.problem = None;
+    fn take(&mut self, reading: Reading) -> Result<(), Failure> {
+        let name = &reading.keyword;
+        let describe = || self.opened.service.describe(name).ok();
+        let known = self.known.entry(name.clone()).or_insert_with(describe).as_ref();
+        let before = self.rows.get(name).filter(|row| row.says_the_same_as(&reading));
+        let changed = before.map_or_else(Instant::now, |row| row.changed);
+        match before {
+            None if self.terminal.is_some() => {}
+            None if self.opened.json => {
+                print(&reading::object(&self.opened.name, &reading, known))?;
             }
-            Err(error) if self.terminal.is_some() => self.problem = Some(error.to_string()),
-            Err(error) => complain::<Arguments>(&error.to_string()),
+            None => writeln!(io::stdout(), "{}", reading::line(&reading, known))?,
+            Some(_) => {}
         }
+        self.rows.insert(name.clone(), Row { reading, changed });
         Ok(())
     }
 
     fn draw(&mut self) -> Result<(), Failure> {
-        let Some(terminal) = &self.terminal else { return Ok(()) };
-        let heads = ["KEYWORD", "STATUS", "AGE", "VALUE"].map(String::from);
-        let row = |(name, row): (&String, &Reading)| {
-            let known = self.known.get(name).and_then(Option::as_ref);
-            [
-                shown::text(name.as_bytes()),
-                row.status.to_string(),
-                row.age().map_or("-".into(), shown::time),
-                match row.status {
-                    Status::Error => {
-                        format!("{} ({})", reading::value(row, known), reading::status(row))
-                    }
-                    _ => reading::value(row, known),
-                },
-            ]
-        };
-        let rows: Vec<_> = std::iter::once(heads).chain(self.rows.iter().map(row)).collect();
-        let colours = self.rows.values().map(|row| match row.status {
-            Status::Error => Some(Colour::Red),
-            Status::Modify => Some(Colour::Yellow),
-            _ => row.age().filter(|age| *age < REFRESH).map(|_| Colour::Cyan),
-        });
-        let colours = std::iter::once(Some(Colour::Bold)).chain(colours);
-        let table = shown::table(&rows);
-        let line = |(line, colour): (&str, Option<Colour>)| match colour {
-            Some(colour) => terminal.coloured(colour, line),
-            None => line.to_owned(),
-        };
-        let mut frame: Vec<_> = table.lines().zip(colours).map(line).collect();
-        if let Some(problem) = &self.problem {
-            frame.push(terminal.coloured(Colour::Red, &shown::text(problem.as_bytes())));
-        }
         if let Some(terminal) = &mut self.terminal {
-            terminal.draw(&frame)?;
+            let known = |name: &str| self.known.get(name).and_then(Option::as_ref);
+            terminal.draw(&table::frame(terminal, &self.head, self.rows.values(), known))?;
         }
         Ok(())
     }
 }
 
+fn is_passing(error: &Error) -> bool {
+    error.is_connection_lost() || error.is_timeout()
+}
+
 const FRAME: Duration = Duration::from_millis(100);
-/// How often to look at the statuses; also for how long a value is shown as new.
 const REFRESH: Duration = Duration::from_secs(1);
