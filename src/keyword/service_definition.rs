@@ -43,7 +43,7 @@ use crate::executor::{Client, RoundTrips};
 /// dome.amend("SHUTTER", |shutter| shutter.on_read(|| Ok::<_, String>("open")))?;
 /// let dispatcher = Dispatcher::define(dome).serve(&client)?;
 /// assert_eq!(dispatcher.get("AZ")?, Some(12.5.into()));
-/// # Ok::<(), redis_collections::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 #[must_use = "a definition does nothing before a dispatcher is made of it"]
