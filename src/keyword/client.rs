@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::lease;
 use super::names::{REGISTRY, ServiceName};
-use super::service::Service;
+use super::service::{Service, refuse_clusters};
 use crate::collections::Cursor;
 use crate::error::Result;
 use crate::executor::{self, RoundTrips};
@@ -55,6 +55,7 @@ impl<E: RoundTrips> Client<E> {
     pub fn services(&self) -> E::Reply<Vec<ServiceState>> {
         let executor = self.executor.clone();
         self.executor.converse(async move {
+            refuse_clusters(&executor, "services", None)?;
             let names = registered(&executor).await?;
             lease::states(&executor, &names).await
         })

@@ -119,10 +119,8 @@ impl<E: RoundTrips> Service<E> {
     /// The name of the service, if it can be used.
     pub(super) fn name(&self, command: &'static str) -> Result<&ServiceName> {
         let name = self.name.as_ref().map_err(|why| invalid(command, None, why.clone()))?;
-        match self.executor.is_cluster() {
-            true => Err(invalid(command, Some(name.values()), IN_A_CLUSTER.into())),
-            false => Ok(name),
-        }
+        refuse_clusters(&self.executor, command, Some(name.values()))?;
+        Ok(name)
     }
 
     /// The name of a keyword, if it can be used.
@@ -149,6 +147,17 @@ impl ServiceName {
 
     pub(super) fn unknown(&self, command: &'static str, keyword: &KeywordName) -> Error {
         Error::UnknownKeyword { attempt: self.attempt(command, keyword, false) }
+    }
+}
+
+pub(super) fn refuse_clusters<E: RoundTrips>(
+    executor: &E,
+    command: &'static str,
+    key: Option<Vec<u8>>,
+) -> Result<()> {
+    match executor.is_cluster() {
+        true => Err(invalid(command, key, IN_A_CLUSTER.into())),
+        false => Ok(()),
     }
 }
 

@@ -1,0 +1,325 @@
+//! Clients of keyword services while something goes wrong.
+
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use redis_collections::keyword::{self, Dispatcher, Keyword, Status};
+use redis_collections::{Applied, AsyncClient, Client, Error, LocalServer};
+
+use crate::support::eventually;
+use crate::support::kinds::{Kind, RUNTIME, ok, on_both_kinds, settle};
+use crate::support::proxy::{Direction, Proxy};
+use crate::support::servers::{PATIENCE, query, run};
+use crate::support::wire::Wire;
+use crate::{Watching, serve, told, told_as};
+
+on_both_kinds! {
+    two_writers_have_an_outcome_each,
+    a_hook_that_hangs_leaves_the_outcome_open,
+    a_dispatcher_that_dies_leaves_nothing_for_ever,
+    an_outcome_is_heard_after_the_connection_was_lost,
+    a_request_whose_reply_is_lost_is_not_made_twice,
+    a_dispatcher_that_reconnects_hears_the_request,
+    what_was_missed_is_told_after_a_reconnection,
+    a_restarted_server_is_heard_again,
+    settings_of_others_stay,
+    dispatchers_are_heard_without_notifications,
+}
+
+/// A hook that waits until it may go on, and says so.
+struct Gate {
+    begun: mpsc::Receiver<()>,
+    go_on: mpsc::Sender<()>,
+}
+
+fn gated<C: Kind>(keyword: Keyword<C>) -> (Keyword<C>, Gate) {
+    let ((begin, begun), (go_on, may_go_on)) = (mpsc::channel(), mpsc::channel());
+    let may_go_on = Mutex::new(may_go_on);
+    let keyword = keyword.on_write(move |_| {
+        let _ = begin.send(());
+        let _ = may_go_on.lock().unwrap().recv();
+        C::loading(Ok(()))
+    });
+    (keyword, Gate { begun, go_on })
+}
+
+async fn connect<C: Kind>(url: &str) -> C {
+    C::build(C::builder(url)).await.unwrap()
+}
+
+/// A write on a thread of its own.
+fn write<C: Kind>(
+    client: &C,
+    number: i32,
+    time: Duration,
+) -> thread::JoinHandle<redis_collections::Result<String>> {
+    let service = keyword::Client::new(client).service("dome");
+    thread::spawn(move || {
+        let written = C::finish(C::settle(service.write_within("N", number, time)));
+        written.map(|reading| reading.text)
+    })
+}
+
+async fn two_writers_have_an_outcome_each<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let even = |value: &keyword::Value| match value.as_i64() {
+        Some(number) if number % 2 == 0 => Ok(()),
+        _ => Err(format!("{value} is odd")),
+    };
+    let _dispatcher = serve(&client, "dome", [Keyword::integer("N").check(even)]).await;
+    let writers = [0, 1].map(|remainder| {
+        let service = keyword::Client::new(&client).service("dome");
+        thread::spawn(move || {
+            for number in (0..50).map(|number| 2 * number + remainder) {
+                let text = number.to_string();
+                match C::finish(C::settle(service.write("N", number))) {
+                    Ok(reading) if remainder == 0 => assert_eq!(reading.text, text),
+                    Err(Error::Refused { reason, .. }) if remainder == 1 => {
+                        assert_eq!(reason, text + " is odd");
+                    }
+                    outcome => panic!("{number}: {outcome:?}"),
+                }
+            }
+        })
+    });
+    writers.into_iter().for_each(|writer| writer.join().unwrap());
+}
+
+async fn a_hook_that_hangs_leaves_the_outcome_open<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let (keyword, gate) = gated(Keyword::integer("N").initial(1));
+    let _dispatcher = serve(&client, "dome", [keyword]).await;
+    let service = keyword::Client::new(&client).service("dome");
+    let outcome = settle!(service.write_within("N", 2, Duration::from_millis(100)));
+    let Err(error @ Error::Timeout { .. }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(error.applied(), Applied::Perhaps);
+    let reading = ok!(service.read("N"));
+    assert_eq!((&reading.text[..], reading.status), ("1", Status::Modify));
+    gate.go_on.send(()).unwrap();
+    ok!(service.wait_for("N", |reading| reading.text == "2", PATIENCE));
+}
+
+async fn a_dispatcher_that_dies_leaves_nothing_for_ever<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let proxy = Proxy::to(server.port()).unwrap();
+    let (client, mortal): (C, C) = (connect(server.url()).await, connect(&proxy.url()).await);
+    let (keyword, gate) = gated(Keyword::integer("N").initial(1));
+    let lease = Duration::from_millis(500);
+    let dispatcher =
+        Dispatcher::builder("dome").keyword(keyword).lease(lease).grace(Duration::ZERO);
+    let dispatcher = ok!(dispatcher.serve(&mortal));
+    let writer = write(&client, 2, Duration::from_secs(1));
+    gate.begun.recv_timeout(PATIENCE).unwrap();
+    proxy.refuse();
+    proxy.kill();
+    let outcome = writer.join().unwrap();
+    assert!(
+        matches!(&outcome, Err(error @ Error::Timeout { .. })
+            if error.applied() == Applied::Perhaps),
+        "{outcome:?}"
+    );
+    let mut wire = Wire::to(server.url(), "dome");
+    assert!(eventually(|| wire.lease().is_none() && wire.status("N").is_none()));
+    let service = keyword::Client::new(&client).service("dome");
+    assert!(matches!(settle!(service.write("N", 3)), Err(Error::NotServed { .. })));
+    let _next = serve(&client, "dome", [Keyword::integer("N")]).await;
+    let reading = ok!(service.read("N"));
+    assert_eq!((&reading.text[..], reading.status), ("1", Status::Ready));
+    assert_eq!(ok!(service.write("N", 3)).text, "3");
+    drop((gate, dispatcher));
+}
+
+async fn an_outcome_is_heard_after_the_connection_was_lost<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let proxy = Proxy::to(server.port()).unwrap();
+    let (client, distant): (C, C) = (connect(server.url()).await, connect(&proxy.url()).await);
+    let (keyword, gate) = gated(Keyword::integer("N").initial(1));
+    let _dispatcher = serve(&client, "dome", [keyword]).await;
+    let writer = write(&distant, 2, PATIENCE);
+    gate.begun.recv_timeout(PATIENCE).unwrap();
+    proxy.refuse();
+    proxy.kill();
+    gate.go_on.send(()).unwrap();
+    let service = keyword::Client::new(&client).service("dome");
+    ok!(service.wait_for("N", |reading| reading.text == "2", PATIENCE));
+    proxy.accept().unwrap();
+    assert_eq!(writer.join().unwrap().unwrap(), "2");
+}
+
+async fn a_request_whose_reply_is_lost_is_not_made_twice<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let proxy = Proxy::to(server.port()).unwrap();
+    let (client, distant): (C, C) = (connect(server.url()).await, connect(&proxy.url()).await);
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let keyword = Keyword::integer("N").on_write({
+        let asked = asked.clone();
+        move |value| {
+            asked.lock().unwrap().push(value.to_string());
+            C::loading(Ok(()))
+        }
+    });
+    let _dispatcher = serve(&client, "dome", [keyword]).await;
+    let service = keyword::Client::new(&distant).service("dome");
+    assert_eq!(ok!(service.write("N", 1)).text, "1");
+    for number in 2..5 {
+        distant.check().await.unwrap();
+        proxy.cut_after(0, Direction::Replies);
+        assert_eq!(ok!(service.write("N", number)).value, number.into());
+    }
+    assert_eq!(*asked.lock().unwrap(), ["1", "2", "3", "4"]);
+}
+
+async fn a_dispatcher_that_reconnects_hears_the_request<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let proxy = Proxy::to(server.port()).unwrap();
+    let (client, distant): (C, C) = (connect(server.url()).await, connect(&proxy.url()).await);
+    let lease = Duration::from_secs(60);
+    let dispatcher = Dispatcher::builder("dome").lease(lease).keyword(Keyword::integer("N"));
+    let _dispatcher = ok!(dispatcher.serve(&distant));
+    proxy.refuse();
+    proxy.kill();
+    let mut wire = Wire::to(server.url(), "dome");
+    assert!(eventually(|| wire.modify("N", b"1") == 0));
+    let writer = write(&client, 2, PATIENCE);
+    proxy.accept().unwrap();
+    assert_eq!(writer.join().unwrap().unwrap(), "2");
+}
+
+async fn what_was_missed_is_told_after_a_reconnection<C: Watching>() {
+    let server = LocalServer::start().unwrap();
+    let proxy = Proxy::to(server.port()).unwrap();
+    let (client, distant): (C, C) = (connect(server.url()).await, connect(&proxy.url()).await);
+    let keywords = ["A", "B", "C"].map(|name| Keyword::integer(name).initial(1));
+    let dispatcher = serve(&client, "dome", keywords).await;
+    let service = keyword::Client::new(&distant).service("dome");
+    let mut monitors = [ok!(service.monitor(["A", "B", "C"])), ok!(service.monitor_all())];
+    for monitor in &mut monitors {
+        assert_eq!(
+            [told!(*monitor), told!(*monitor), told!(*monitor)].map(|(name, _)| name),
+            ["A", "B", "C"]
+        );
+    }
+    for number in [2, 4, 6] {
+        proxy.refuse();
+        proxy.kill();
+        ok!(dispatcher.set("B", number));
+        ok!(dispatcher.set("B", number + 1));
+        proxy.accept().unwrap();
+        for monitor in &mut monitors {
+            assert_eq!(told!(*monitor), told_as("B", &(number + 1).to_string()));
+        }
+    }
+}
+
+async fn a_restarted_server_is_heard_again<C: Watching>() {
+    let mut server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let dispatcher = serve(&client, "dome", [Keyword::integer("N").initial(1)]).await;
+    let service = keyword::Client::new(&client).service("dome");
+    let mut monitor = ok!(service.monitor(["N"]));
+    assert_eq!(told!(monitor), told_as("N", "1"));
+    server.restart().unwrap();
+    // Until the dispatcher has a connection again.
+    while settle!(dispatcher.set("N", 2)).is_err() {}
+    loop {
+        match C::next(&mut monitor).await {
+            Ok(reading) if reading.text == "2" => break,
+            Ok(_) | Err(Error::UnknownKeyword { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(ok!(service.write("N", 3)).text, "3");
+    assert_eq!(told!(monitor), told_as("N", "3"));
+}
+
+async fn settings_of_others_stay<C: Watching>() {
+    let server = LocalServer::start_with(&["--notify-keyspace-events", "Ex"]).unwrap();
+    let client: C = connect(server.url()).await;
+    let service = keyword::Client::new(&client).service("dome");
+    let mut monitor = ok!(service.monitor(["N"]));
+    assert!(monitor.hears_everybody());
+    let (_, kinds): (String, String) =
+        query(server.url(), "CONFIG GET notify-keyspace-events").unwrap();
+    assert!("ExK$".chars().all(|kind| kinds.contains(kind)), "{kinds}");
+    assert!(C::next(&mut monitor).await.is_err());
+    Wire::to(server.url(), "dome").set(".N", "1");
+    assert_eq!(told!(monitor), told_as("N", "1"));
+}
+
+async fn dispatchers_are_heard_without_notifications<C: Watching>() {
+    let server = LocalServer::start().unwrap();
+    let mut user = redis::cmd("ACL");
+    user.arg("SETUSER").arg("ann").arg("on").arg(">pw").arg("~*").arg("&*");
+    user.arg("+@all").arg("-config");
+    let () = run(server.url(), &user).unwrap();
+    let builder = C::builder(server.url()).user("ann").password("pw");
+    let client = C::build(builder).await.unwrap();
+    let dispatcher = serve(&client, "dome", [Keyword::integer("N").initial(1)]).await;
+    let mut monitor = ok!(keyword::Client::new(&client).service("dome").monitor(["N"]));
+    assert!(!monitor.hears_everybody());
+    assert_eq!(told!(monitor), told_as("N", "1"));
+    for number in [2, 3] {
+        ok!(dispatcher.set("N", number));
+        assert_eq!(told!(monitor), told_as("N", &number.to_string()));
+    }
+}
+
+#[test]
+fn a_thousand_monitors_hear_one_keyword() {
+    let server = LocalServer::start().unwrap();
+    let heard = RUNTIME.block_on(async {
+        let client = AsyncClient::open(server.url()).await.unwrap();
+        let dispatcher = Dispatcher::builder("dome").keyword(Keyword::integer("N").initial(0));
+        let dispatcher = dispatcher.serve(&client).await.unwrap();
+        let service = keyword::Client::new(&client).service("dome");
+        let mut monitors = Vec::new();
+        for _ in 0..1000 {
+            let mut monitor = service.monitor(["N"]).await.unwrap();
+            assert_eq!(monitor.next().await.unwrap().text, "0");
+            monitors.push(monitor);
+        }
+        dispatcher.set("N", 1).await.unwrap();
+        let mut heard = 0;
+        for monitor in &mut monitors {
+            heard += usize::from(monitor.next().await.unwrap().text == "1");
+        }
+        heard
+    });
+    assert_eq!(heard, 1000);
+}
+
+#[test]
+fn a_read_is_one_round_trip_and_a_write_two() {
+    let server = LocalServer::start().unwrap();
+    let proxy = Proxy::to(server.port()).unwrap();
+    let dispatcher = Dispatcher::builder("dome").keyword(Keyword::integer("N").initial(0));
+    let _dispatcher = dispatcher.serve(&Client::open(server.url()).unwrap()).unwrap();
+    let client = Client::open(&proxy.url()).unwrap();
+    let service = keyword::Client::new(&client).service("dome");
+    // A pause of the test itself makes the client ask whether an idle connection is still alive.
+    let round_trips = |operation: &dyn Fn()| {
+        let counted = |_| {
+            operation();
+            proxy.reset();
+            operation();
+            proxy.round_trips()
+        };
+        (0..3).map(counted).min()
+    };
+    for (name, expected, operation) in [
+        ("read", 1, &(|| drop(service.read("N").unwrap())) as &dyn Fn()),
+        ("read_many", 1, &|| drop(service.read_many(["N", "M"]).unwrap())),
+        ("describe", 1, &|| drop(service.describe("N").unwrap())),
+        ("contains", 1, &|| assert!(service.contains("N").unwrap())),
+        ("heartbeat", 1, &|| assert!(service.heartbeat().unwrap().is_some())),
+        ("keywords", 1, &|| assert_eq!(service.keywords().unwrap().len(), 1)),
+        ("wait_for", 1, &|| drop(service.wait_for("N", |_| true, PATIENCE).unwrap())),
+        ("write", 2, &|| drop(service.write("N", 1).unwrap())),
+        ("write_nowait", 1, &|| service.write_nowait("N", 1).unwrap()),
+    ] {
+        assert_eq!(round_trips(operation), Some(expected), "{name}");
+    }
+}

@@ -1,0 +1,164 @@
+//! Clients of dispatchers that are Cauldron's, which are played by plain commands.
+
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use redis_collections::keyword::{self, Kind as Type, Service, Status};
+use redis_collections::{Applied, Error, LocalServer};
+
+use crate::support::kinds::{Kind, SERVER, ok, on_both_kinds, plain, settle, tell_everything};
+use crate::support::servers::{PATIENCE, run};
+use crate::support::wire::Wire;
+use crate::{Watching, contract_on_servers, told, told_as};
+
+contract_on_servers! {
+    what_becomes_of_a_write_is_told_by_status_and_value,
+    nobody_is_told_from_somebody,
+    what_cauldron_sets_is_heard,
+}
+
+on_both_kinds! {
+    without_notifications_the_status_is_looked_at,
+}
+
+/// Serves the integer `N` until it is dropped. 13 is refused, and with 99 it hangs.
+struct Cauldron {
+    wire: Wire,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Cauldron {
+    fn start(url: &str, service: &str) -> Self {
+        let mut wire = Wire::to(url, service);
+        for (key, value) in [(".N", "1"), (".N:status", "ready"), (".N:type", "integer")] {
+            wire.set(key, value);
+        }
+        wire.register();
+        let (mut requests, mut own) = (wire.listen(&[".N"]), Wire::to(url, service));
+        let thread = thread::spawn(move || {
+            loop {
+                let (_, text) = requests.next();
+                match &text[..] {
+                    "" => return,
+                    text if own.value("N").as_deref() == Some(text) => {}
+                    text => set(&mut own, text),
+                }
+            }
+        });
+        Self { wire, thread: Some(thread) }
+    }
+}
+
+fn set(wire: &mut Wire, text: &str) {
+    wire.set(".N:status", "modify");
+    match text {
+        "13" => {
+            wire.set(".N:error", "unlucky");
+            wire.set(".N:status", "error");
+        }
+        "99" => {}
+        text => {
+            wire.set(".N", text);
+            wire.set(".N:status", "ready");
+        }
+    }
+}
+
+impl Drop for Cauldron {
+    fn drop(&mut self) {
+        self.wire.modify("N", b"");
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Writes, and what has to become of it.
+async fn writes<C: Kind>(service: &Service<C>, wire: &mut Wire) {
+    for (value, status, outcome) in [
+        ("5", "ready", Ok("5")),
+        ("5", "ready", Ok("5")),
+        ("6.9", "ready", Ok("6")),
+        ("13", "error", Err("unlucky")),
+        ("13", "error", Err("unlucky")),
+        ("6", "error", Ok("6")),
+        ("7", "ready", Ok("7")),
+    ] {
+        let written = settle!(service.write("N", value));
+        let written = match &written {
+            Ok(reading) => Ok(&reading.text[..]),
+            Err(Error::Refused { reason, .. }) => Err(&reason[..]),
+            Err(error) => panic!("{value}: {error}"),
+        };
+        assert_eq!(written, outcome, "{value}");
+        assert_eq!(wire.status("N").as_deref(), Some(status), "{value}");
+        assert_eq!(wire.error("N").is_some(), wire.get(".N:error").is_some());
+    }
+}
+
+async fn what_becomes_of_a_write_is_told_by_status_and_value<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
+    tell_everything();
+    let name = plain(name).to_lowercase();
+    let mut cauldron = Cauldron::start(SERVER.url(), &name);
+    let service = keyword::Client::new(&client).service(&name);
+    writes(&service, &mut cauldron.wire).await;
+    let reading = ok!(service.read("N"));
+    assert_eq!(
+        (reading.kind, reading.status, reading.set_at),
+        (Type::Integer, Status::Ready, None)
+    );
+    assert!(matches!(settle!(service.write("N", "junk")), Err(Error::InvalidArgument { .. })));
+    let both = ok!(service.write_many([("N", 8), ("N", 13)], PATIENCE));
+    assert!(matches!(&both[..], [Ok(_), Err(Error::Refused { .. })]), "{both:?}");
+    ok!(service.write_nowait("N", 9));
+    ok!(service.wait_for("N", |reading| reading.value == 9.into(), PATIENCE));
+
+    let outcome = settle!(service.write_within("N", 99, Duration::from_millis(100)));
+    let Err(error @ Error::Timeout { .. }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(error.applied(), Applied::Perhaps);
+}
+
+async fn nobody_is_told_from_somebody<C: Kind>(client: C, name: &'static str) {
+    let name = plain(name).to_lowercase();
+    let service = keyword::Client::new(&client).service(&name);
+    drop(Cauldron::start(SERVER.url(), &name));
+    let mut wire = Wire::to(SERVER.url(), &name);
+    for (value, keyword) in [(1, "N"), (2, "N"), (1, "X")] {
+        let outcome = settle!(service.write(keyword, value));
+        assert!(matches!(outcome, Err(Error::NotServed { .. })), "{outcome:?}");
+    }
+    assert_eq!(wire.status("N").as_deref(), Some("ready"));
+}
+
+async fn what_cauldron_sets_is_heard<C: Watching>(client: C, name: &'static str) {
+    tell_everything();
+    let name = plain(name).to_lowercase();
+    let mut cauldron = Cauldron::start(SERVER.url(), &name);
+    let service = keyword::Client::new(&client).service(&name);
+    let mut monitor = ok!(service.monitor_all());
+    assert_eq!(told!(monitor), told_as("N", "1"));
+    for text in ["2", "3"] {
+        set(&mut cauldron.wire, text);
+        assert_eq!(told!(monitor), told_as("N", text));
+    }
+}
+
+async fn without_notifications_the_status_is_looked_at<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let mut user = redis::cmd("ACL");
+    user.arg("SETUSER").arg("ann").arg("on").arg(">pw").arg("~*").arg("&*");
+    user.arg("+@all").arg("-config");
+    let () = run(server.url(), &user).unwrap();
+    let builder = C::builder(server.url()).user("ann").password("pw");
+    let client = C::build(builder).await.unwrap();
+    let mut cauldron = Cauldron::start(server.url(), "dome");
+    let service = keyword::Client::new(&client).service("dome");
+    for (value, is_taken) in [(5, true), (5, true), (13, false), (6, true)] {
+        let outcome = settle!(service.write("N", value));
+        assert_eq!(outcome.is_ok(), is_taken, "{value} {outcome:?}");
+    }
+    assert_eq!(cauldron.wire.value("N").as_deref(), Some("6"));
+}

@@ -1,0 +1,88 @@
+//! Clients of keyword services.
+#![cfg(feature = "keyword")]
+
+mod faults;
+mod legacy;
+mod monitoring;
+mod reading;
+mod recorded;
+#[path = "../support/mod.rs"]
+mod support;
+mod writing;
+
+use redis_collections::keyword::{self, Dispatcher, Keyword, Monitor, Reading, Service};
+use redis_collections::{Answer, AsyncClient, Client, Result};
+use support::kinds::{Kind, SERVER, ok, plain};
+use support::servers::PATIENCE;
+use support::wire::Wire;
+
+/// Runs each scenario on the clients that are not of a cluster.
+macro_rules! contract_on_servers {
+    ($($scenario:ident),+ $(,)?) => {
+        $crate::support::kinds::contract!(@on_client redis_collections::Client; $($scenario),+);
+        $crate::support::kinds::contract!(
+            @on_async_client redis_collections::AsyncClient; $($scenario),+
+        );
+    };
+}
+
+/// What a scenario does in another way on each kind of client.
+trait Watching: Kind {
+    /// What a monitor tells next, with patience.
+    async fn next(monitor: &mut Monitor<Self>) -> Result<Reading>;
+
+    /// A callback that reads one keyword and writes another.
+    fn doubling(service: Service<Self>, number: i64) -> impl Answer<(), Self>;
+}
+
+impl Watching for Client {
+    async fn next(monitor: &mut Monitor) -> Result<Reading> {
+        monitor.next_within(PATIENCE).expect("a value")
+    }
+
+    fn doubling(service: Service, number: i64) -> impl Answer<(), Self> {
+        service.read("N")?;
+        service.write("TWICE", 2 * number).map(drop)
+    }
+}
+
+impl Watching for AsyncClient {
+    async fn next(monitor: &mut Monitor<Self>) -> Result<Reading> {
+        tokio::time::timeout(PATIENCE, monitor.next()).await.expect("a value")
+    }
+
+    fn doubling(service: Service<Self>, number: i64) -> impl Answer<(), Self> {
+        async move {
+            service.read("N").await?;
+            service.write("TWICE", 2 * number).await.map(drop)
+        }
+    }
+}
+
+/// What a monitor tells next: the keyword and its text.
+macro_rules! told {
+    ($monitor:expr) => {{
+        let reading = C::next(&mut $monitor).await.expect("a value");
+        (reading.keyword, reading.text)
+    }};
+}
+
+fn told_as(keyword: &str, text: &str) -> (String, String) {
+    (keyword.to_owned(), text.to_owned())
+}
+
+fn parts<C: Kind>(client: &C, name: &str) -> (Service<C>, String, Wire) {
+    let name = plain(name).to_lowercase();
+    let wire = Wire::to(SERVER.url(), &name);
+    (keyword::Client::new(client).service(&name), name, wire)
+}
+
+async fn serve<C: Kind>(
+    client: &C,
+    service: &str,
+    keywords: impl IntoIterator<Item = Keyword<C>>,
+) -> Dispatcher<C> {
+    ok!(Dispatcher::builder(service).keywords(keywords).serve(client))
+}
+
+use {contract_on_servers, told};

@@ -1,0 +1,159 @@
+//! Values as they change.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use redis_collections::keyword::{self, Keyword, Kind as Type, Reading, Value};
+use redis_collections::{Applied, Error};
+
+use crate::support::kinds::{SERVER, ok, settle, tell_everything};
+use crate::support::servers::PATIENCE;
+use crate::{Watching, contract_on_servers, parts, serve, told, told_as};
+
+contract_on_servers! {
+    a_monitor_tells_what_is_there_and_what_comes,
+    a_monitor_of_all_hears_of_new_keywords,
+    many_keywords_are_monitored_at_once,
+    other_databases_are_not_heard,
+    a_condition_is_waited_for,
+    a_watch_may_read_and_write,
+}
+
+async fn a_monitor_tells_what_is_there_and_what_comes<C: Watching>(client: C, name: &'static str) {
+    tell_everything();
+    let (service, name, mut wire) = parts(&client, name);
+    let keywords = ["A", "B", "C"].map(|name| Keyword::integer(name).initial(1));
+    let dispatcher = serve(&client, &name, keywords).await;
+    let mut monitor = ok!(service.monitor(["a", "B", "X"]));
+    assert!(monitor.hears_everybody());
+    let present = [told!(monitor), told!(monitor)];
+    assert_eq!(present, [told_as("A", "1"), told_as("B", "1")]);
+    assert!(matches!(C::next(&mut monitor).await, Err(Error::UnknownKeyword { .. })));
+
+    ok!(dispatcher.set("A", 2));
+    ok!(dispatcher.set("A", 2));
+    ok!(dispatcher.set("C", 2));
+    ok!(service.write("B", "3.5"));
+    ok!(dispatcher.set("A", 4));
+    let reading = C::next(&mut monitor).await.unwrap();
+    assert_eq!((&reading.keyword[..], reading.kind, reading.value), ("A", Type::Integer, 2.into()));
+    assert!(reading.set_at.is_some() && reading.set_at <= ok!(service.read("A")).set_at);
+    assert_eq!(told!(monitor), told_as("B", "3"));
+    assert_eq!(told!(monitor), told_as("A", "4"));
+
+    // Others than dispatchers of this crate only set the key.
+    wire.set(".A", "5");
+    assert_eq!(told!(monitor), told_as("A", "5"));
+    wire.set(".X", "1");
+    assert_eq!(told!(monitor), told_as("X", "1"));
+    ok!(dispatcher.set("A", 6));
+    assert_eq!(told!(monitor), told_as("A", "6"));
+}
+
+async fn a_monitor_of_all_hears_of_new_keywords<C: Watching>(client: C, name: &'static str) {
+    tell_everything();
+    let (service, name, mut wire) = parts(&client, name);
+    let keywords = [
+        Keyword::string("A").initial("1"),
+        Keyword::string("B").initial("1"),
+        Keyword::string("W").write_only(),
+    ];
+    let dispatcher = serve(&client, &name, keywords).await;
+    let mut monitor = ok!(service.monitor_all());
+    assert_eq!([told!(monitor), told!(monitor)], [told_as("A", "1"), told_as("B", "1")]);
+    ok!(service.write("W", "1"));
+    wire.set(".C", "1");
+    assert_eq!(told!(monitor), told_as("C", "1"));
+    ok!(dispatcher.set("B", "2"));
+    assert_eq!(told!(monitor), told_as("B", "2"));
+}
+
+async fn many_keywords_are_monitored_at_once<C: Watching>(client: C, name: &'static str) {
+    let (service, name, _) = parts(&client, name);
+    let names: Vec<_> = (0..2500).map(|number| format!("K{number:04}")).collect();
+    let keywords = names.iter().map(|name| Keyword::integer(name).initial(0));
+    let dispatcher = serve(&client, &name, keywords).await;
+    assert_eq!(ok!(service.keywords()).len(), names.len());
+    let wanted = &names[1..];
+    let mut monitor = ok!(service.monitor(wanted));
+    for name in wanted {
+        assert_eq!(told!(monitor), told_as(name, "0"));
+    }
+    ok!(dispatcher.set("K0000", 1));
+    let outcomes = ok!(service.write_many(wanted.iter().map(|name| (name, 1)), PATIENCE));
+    assert!(outcomes.iter().all(Result::is_ok));
+    for name in wanted {
+        assert_eq!(told!(monitor), told_as(name, "1"));
+    }
+}
+
+async fn other_databases_are_not_heard<C: Watching>(client: C, name: &'static str) {
+    tell_everything();
+    let (service, name, mut wire) = parts(&client, name);
+    let elsewhere = C::build(C::builder(&format!("{}3", SERVER.url()))).await.unwrap();
+    let dispatcher = serve(&client, &name, [Keyword::integer("N").initial(1)]).await;
+    let other = serve(&elsewhere, &name, [Keyword::integer("N").initial(1)]).await;
+    let mut monitor = ok!(service.monitor(["N"]));
+    assert_eq!(told!(monitor), told_as("N", "1"));
+    ok!(other.set("N", 2));
+    ok!(keyword::Client::new(&elsewhere).service(&name).write("N", 3));
+    ok!(dispatcher.set("N", 4));
+    assert_eq!(told!(monitor), told_as("N", "4"));
+    assert_eq!((wire.value("N").as_deref(), other.get("N").unwrap()), (Some("4"), Some(3.into())));
+}
+
+async fn a_condition_is_waited_for<C: Watching>(client: C, name: &'static str) {
+    let (service, name, _) = parts(&client, name);
+    let dispatcher = serve(&client, &name, [Keyword::integer("N").initial(1)]).await;
+    let is = |wanted: i64| move |reading: &Reading| reading.value.as_i64() == Some(wanted);
+    assert_eq!(ok!(service.wait_for("N", is(1), Duration::ZERO)).text, "1");
+    let late = settle!(service.wait_for("N", is(2), Duration::from_millis(50)));
+    let Err(error @ Error::Timeout { .. }) = late else { panic!("{late:?}") };
+    assert_eq!(error.applied(), Applied::No);
+    let unknown = settle!(service.wait_for("X", is(1), PATIENCE));
+    assert!(matches!(unknown, Err(Error::UnknownKeyword { .. })));
+
+    let (begun, looks) = mpsc::channel();
+    let (waiting, found) = mpsc::channel();
+    let condition = move |reading: &Reading| {
+        begun.send(()).unwrap();
+        reading.value == Value::Integer(3)
+    };
+    let elsewhere = service.clone();
+    let waiter = std::thread::spawn(move || {
+        let outcome = C::finish(C::settle(elsewhere.wait_for("N", condition, PATIENCE)));
+        waiting.send(outcome.map(|reading| reading.text)).unwrap();
+    });
+    looks.recv_timeout(PATIENCE).unwrap();
+    for number in [2, 3] {
+        ok!(dispatcher.set("N", number));
+    }
+    assert_eq!(found.recv_timeout(PATIENCE).unwrap().unwrap(), "3");
+    waiter.join().unwrap();
+}
+
+async fn a_watch_may_read_and_write<C: Watching>(client: C, name: &'static str) {
+    let (service, name, _) = parts(&client, name);
+    let keywords = [Keyword::integer("N").initial(1), Keyword::integer("TWICE")];
+    let dispatcher = serve(&client, &name, keywords).await;
+    let (tell, told) = mpsc::channel();
+    let within = service.clone();
+    let watch = ok!(service.watch(["N"], move |reading| {
+        let number = reading.value.as_i64().unwrap();
+        assert_ne!(number, 2, "of a test");
+        tell.send(number).unwrap();
+        C::doubling(within.clone(), number)
+    }));
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(1));
+    for number in [2, 3] {
+        ok!(dispatcher.set("N", number));
+    }
+    let twice = |wanted: i64| move |reading: &Reading| reading.value == Value::Integer(wanted);
+    ok!(service.wait_for("TWICE", twice(6), PATIENCE));
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(3));
+    drop(watch);
+    // What it holds is dropped with it.
+    assert!(
+        told.recv_timeout(PATIENCE).is_err_and(|error| error != mpsc::RecvTimeoutError::Timeout)
+    );
+}

@@ -1,0 +1,167 @@
+//! What becomes of writes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use redis_collections::keyword::{Keyword, Status, Value};
+use redis_collections::{Applied, Error};
+
+use crate::support::kinds::{Kind, SourceDown, ok, settle};
+use crate::support::servers::PATIENCE;
+use crate::{contract_on_servers, parts, serve};
+
+contract_on_servers! {
+    what_is_written_is_what_the_dispatcher_makes_of_it,
+    a_write_returns_after_it_has_happened,
+    an_error_is_its_writers_and_stays_for_all_readers,
+    the_same_value_is_acknowledged,
+    several_writes_have_an_outcome_each,
+    nobody_serves_what_nobody_listens_to,
+}
+
+async fn what_is_written_is_what_the_dispatcher_makes_of_it<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
+    let (service, name, _) = parts(&client, name);
+    let keywords = [
+        Keyword::integer("I").range(0.0..=10.0),
+        Keyword::double("D").translate(|value| match value.as_f64() {
+            Some(number) => Ok(Value::Number(number.rem_euclid(360.0))),
+            None => Err("no number"),
+        }),
+        Keyword::enumerated("E", ["closed", "open"]),
+        Keyword::string("R").read_only(),
+        Keyword::string("H").on_write(|_| C::loading(Err(SourceDown))),
+        Keyword::string("P").check(|_| -> std::result::Result<(), String> { panic!("of a test") }),
+    ];
+    let _dispatcher = serve(&client, &name, keywords).await;
+    for (keyword, value, made) in [
+        ("I", Value::from("7.9"), Some((Value::Integer(7), "7"))),
+        ("I", 3.into(), Some((Value::Integer(3), "3"))),
+        ("I", 11.into(), None),
+        ("I", "junk".into(), None),
+        ("D", 725.0.into(), Some((Value::Number(5.0), "5.0"))),
+        ("E", "open".into(), Some((Value::Integer(1), "1"))),
+        ("E", 2.into(), None),
+        ("R", "x".into(), None),
+        ("H", "x".into(), None),
+        ("P", "x".into(), None),
+    ] {
+        match (settle!(service.write(keyword, value.clone())), made) {
+            (Ok(reading), Some((made, text))) => {
+                assert_eq!((&reading.value, &reading.text[..]), (&made, text), "{keyword}");
+                let read = ok!(service.read(keyword));
+                assert_eq!((read.value, read.set_at), (made, reading.set_at), "{keyword}");
+            }
+            (Err(error @ Error::Refused { .. }), None) => {
+                assert_eq!(error.applied(), Applied::No);
+            }
+            (outcome, _) => panic!("{keyword} {value}: {outcome:?}"),
+        }
+    }
+    let unknown = settle!(service.write("X", 1));
+    assert!(matches!(unknown, Err(Error::UnknownKeyword { .. })), "{unknown:?}");
+}
+
+async fn a_write_returns_after_it_has_happened<C: Kind>(client: C, name: &'static str) {
+    let (service, name, _) = parts(&client, name);
+    let done = Arc::new(AtomicU32::new(0));
+    let slow = Keyword::integer("N").on_write({
+        let done = done.clone();
+        move |_| {
+            std::thread::sleep(Duration::from_millis(30));
+            done.fetch_add(1, Ordering::SeqCst);
+            C::loading(Ok(()))
+        }
+    });
+    let _dispatcher = serve(&client, &name, [slow]).await;
+    for number in 1..=3_u32 {
+        ok!(service.write("N", number));
+        assert_eq!(done.load(Ordering::SeqCst), number);
+        assert_eq!(ok!(service.read("N")).value, Value::from(number));
+    }
+}
+
+async fn an_error_is_its_writers_and_stays_for_all_readers<C: Kind>(client: C, name: &'static str) {
+    let (service, name, mut wire) = parts(&client, name);
+    let _dispatcher = serve(&client, &name, [Keyword::integer("N").initial(1)]).await;
+    let Err(Error::Refused { reason, .. }) = settle!(service.write("N", "junk")) else {
+        panic!("it was taken");
+    };
+    assert!(reason.contains("junk"), "{reason}");
+    for _ in 0..2 {
+        let reading = ok!(service.read("N"));
+        assert_eq!((reading.value, reading.status), (Value::Integer(1), Status::Error));
+        assert_eq!(reading.error, Some(reason.clone()));
+    }
+    assert_eq!(wire.error("N"), Some(reason));
+    ok!(service.write("N", 2));
+    let reading = ok!(service.read("N"));
+    assert_eq!((reading.status, reading.error), (Status::Ready, None));
+}
+
+async fn the_same_value_is_acknowledged<C: Kind>(client: C, name: &'static str) {
+    let (service, name, _) = parts(&client, name);
+    let _dispatcher = serve(&client, &name, [Keyword::integer("N").initial(1)]).await;
+    let first = ok!(service.write("N", 1));
+    let second = ok!(service.write("N", "1.5"));
+    assert_eq!((&first.text, &second.text), (&"1".to_owned(), &"1".to_owned()));
+    assert!(first.set_at < second.set_at);
+}
+
+async fn several_writes_have_an_outcome_each<C: Kind>(client: C, name: &'static str) {
+    let (service, name, mut wire) = parts(&client, name);
+    let keywords = [Keyword::integer("A"), Keyword::integer("B"), Keyword::integer("C")];
+    let _dispatcher = serve(&client, &name, keywords).await;
+    let writes = [("A", "1"), ("B", "junk"), ("a.b", "1"), ("X", "1"), ("C", "2"), ("A", "3")];
+    let outcomes = ok!(service.write_many(writes, PATIENCE));
+    assert!(
+        matches!(
+            &outcomes[..],
+            [
+                Ok(first),
+                Err(Error::Refused { .. }),
+                Err(Error::InvalidArgument { .. }),
+                Err(Error::UnknownKeyword { .. }),
+                Ok(second),
+                Ok(third)
+            ] if (&first.text[..], &second.text[..], &third.text[..]) == ("1", "2", "3")
+        ),
+        "{outcomes:?}"
+    );
+    assert!(ok!(service.write_many([("A", 1); 0], PATIENCE)).is_empty());
+    let outcomes: Vec<Vec<u8>> = wire.run(&[b"KEYS", wire.name(":outcome:*").as_bytes()]);
+    for outcome in outcomes {
+        let left: i64 = wire.run(&[b"PTTL", &outcome]);
+        assert!(left > 0, "an outcome that stays");
+    }
+}
+
+async fn nobody_serves_what_nobody_listens_to<C: Kind>(client: C, name: &'static str) {
+    let (service, name, mut wire) = parts(&client, name);
+    wire.register();
+    for keyword_is_there in [false, true] {
+        if keyword_is_there {
+            wire.set(".N", "1");
+        }
+        for outcome in [
+            settle!(service.write("N", 1)).map(drop),
+            settle!(service.write("N", 2)).map(drop),
+            settle!(service.write_nowait("N", 2)),
+        ] {
+            let Err(error @ Error::NotServed { .. }) = outcome else { panic!("{outcome:?}") };
+            assert_eq!(error.applied(), Applied::No);
+        }
+    }
+    let dispatcher = serve(&client, &name, [Keyword::integer("N")]).await;
+    ok!(service.write_nowait("N", 2));
+    ok!(service.wait_for("N", |reading| reading.text == "2", PATIENCE));
+    ok!(dispatcher.shutdown());
+    assert!(matches!(settle!(service.write("N", 1)), Err(Error::NotServed { .. })));
+    // Its connection is lost, and its lease is not over yet.
+    wire.set(":lease", "another");
+    let outcome = settle!(service.write_within("N", 1, Duration::from_millis(50)));
+    assert!(matches!(outcome, Err(Error::NotServed { .. })), "{outcome:?}");
+}
