@@ -2,10 +2,11 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
 
 use redis_collections::keyword::{Dispatcher, Keyword, Value as Set};
 use redis_collections::{Client, LocalServer};
@@ -13,8 +14,9 @@ use serde_json::{Value, json};
 use support::kinds::{SERVER, client};
 use support::program::Said::{Failed, Out};
 use support::program::{Case, Program, Said, texts};
-use support::send_signal;
+use support::servers::PATIENCE;
 use support::wire::Wire;
+use support::{eventually, send_signal, within};
 
 const PROGRAM: Program = Program { name: "rckey", path: env!("CARGO_BIN_EXE_rckey") };
 
@@ -62,18 +64,20 @@ fn slow(service: &str) -> (Dispatcher, Sender<()>) {
 /// The program that goes on until a signal, and the lines that it prints.
 struct Running {
     child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    lines: Receiver<String>,
 }
 
 impl Running {
     fn start(arguments: &str) -> Self {
         let mut child = rckey(arguments).spawn().expect("the program");
-        let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let out = BufReader::new(child.stdout.take().expect("a pipe"));
+        let (line, lines) = channel();
+        thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|it| line.send(it)));
         Self { child, lines }
     }
 
     fn line(&mut self) -> String {
-        self.lines.next().expect("a line").expect("text")
+        self.lines.recv_timeout(PATIENCE).expect("a line")
     }
 
     /// Waits until the line comes.
@@ -81,11 +85,22 @@ impl Running {
         while self.line() != line {}
     }
 
-    fn end(self, signal: &str) {
+    fn end(mut self, signal: &str) {
         assert!(send_signal(signal, self.child.id()).expect("kill"));
-        assert!(self.lines.map(|line| line.expect("text")).all(|line| !line.contains('\x1b')));
-        let output = self.child.wait_with_output().expect("an end");
-        assert_eq!((output.status.code(), output.stderr), (Some(0), vec![]), "{signal}");
+        assert!(within(PATIENCE, || self.child.try_wait().expect("a process").is_some()));
+        assert!(self.lines.iter().all(|line| !line.contains('\x1b')));
+        let mut error = String::new();
+        let mut from = self.child.stderr.take().expect("a pipe");
+        from.read_to_string(&mut error).expect("text");
+        let code = self.child.wait().expect("an end").code();
+        assert_eq!((code, &error[..]), (Some(0), ""), "{signal}");
+    }
+}
+
+/// A test that has failed leaves nothing running.
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
     }
 }
 
@@ -250,7 +265,8 @@ fn a_write_waits_for_so_long_or_not_at_all() {
     assert_eq!(objects("write slow A=4 -t 1ms --json")[0]["outcome"], "timeout");
     drop(go);
     check([("write slow A=5", Out("A = 5\n"))]);
-    assert_eq!(slow.history("A").map(|it| it.len()).expect("a keyword"), 6, "none was lost");
+    let set = || slow.history("A").map(|values| values.len()).expect("a keyword");
+    assert!(eventually(|| set() == 6), "none was lost");
 }
 
 #[test]
