@@ -103,6 +103,7 @@ examples: server
 	cargo run --quiet --all-features --example shared_state
 	cargo run --quiet --all-features --example feature_flags -- 2 1
 	cargo run --quiet --all-features --example read_through -- 2 1
+	cargo run --quiet --all-features --example telescope
 
 deny:
 	@if ! cargo deny --version >/dev/null 2>&1; then \

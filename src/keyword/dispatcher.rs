@@ -19,6 +19,7 @@ use super::definition::Keyword;
 use super::description::Description;
 use super::handle::{Handle, KeywordValue};
 use super::names::{KeywordName, ServiceName};
+use super::service_definition::ServiceDefinition;
 use super::value::Value;
 use crate::error::{Error, Result};
 use crate::executor::{Client, RoundTrips};
@@ -126,6 +127,11 @@ impl<E: RoundTrips> Dispatcher<E> {
     pub fn builder(name: &str) -> DispatcherBuilder<E> {
         let (service, keywords) = (name.to_owned(), Vec::new());
         DispatcherBuilder { service, keywords, lease: LEASE, grace: GRACE }
+    }
+
+    /// A dispatcher of a service as a file describes it, with all its keywords.
+    pub fn define(definition: ServiceDefinition<E>) -> DispatcherBuilder<E> {
+        Self::builder(&definition.service).keywords(definition.keywords)
     }
 
     /// Gives a keyword a value and tells everybody. One script, O(1).
