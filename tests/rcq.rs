@@ -246,10 +246,12 @@ fn statistics_say_what_there_is() {
         "pending          2",
         "dead             1",
         "paused           no",
-        "oldest pending   -",
+        "longest running  -",
     ] {
         assert!(table.lines().any(|line| line == row), "{row}: {table}");
     }
+    let age = table.lines().find_map(|line| line.strip_prefix("oldest pending   "));
+    assert!(age.is_some_and(|age| age.ends_with('s')), "{table}");
     let stats = objects("--json stats stats").remove(0);
     let names: Vec<_> = stats.as_object().expect("an object").keys().map(String::as_str).collect();
     assert_eq!(

@@ -167,6 +167,8 @@ impl<E: RoundTrips> Dispatcher<E> {
 
     /// Ends it. Functions that run may end within a time of grace; what has not begun is refused. The
     /// values stay, without the times of when they were set.
+    ///
+    /// A function of a keyword that calls this waits for itself, in vain.
     pub fn shutdown(&self) -> E::Reply<()> {
         let Handle { service, grace } = &*self.0;
         let (service, grace) = (service.clone(), *grace);

@@ -264,6 +264,9 @@ fn microseconds(moment: SystemTime) -> Option<u64> {
     u64::try_from(since.as_micros()).ok()
 }
 
+#[cfg(test)]
+mod tests;
+
 /// How many keywords are read in one round trip.
 const MOST_AT_ONCE: usize = 1000;
 /// How many updates may wait to be taken.

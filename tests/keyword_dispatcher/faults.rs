@@ -6,7 +6,7 @@ use redis_collections::keyword::{Dispatcher, Keyword, Value};
 use redis_collections::{Error, LocalServer};
 
 use crate::support::eventually;
-use crate::support::kinds::{Kind, ok, on_both_kinds, settle};
+use crate::support::kinds::{ok, on_both_kinds, settle};
 use crate::support::proxy::Proxy;
 use crate::support::servers::query;
 use crate::support::wire::Wire;

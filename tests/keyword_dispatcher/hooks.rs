@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use redis_collections::keyword::{Change, Dispatcher, Keyword, Value};
-use redis_collections::{Answer, Client, Error};
+use redis_collections::{Answer, Error};
 
 use crate::support::eventually;
 use crate::support::kinds::{Kind, SourceDown, client, ok, settle};

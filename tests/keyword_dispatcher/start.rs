@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
-use redis_collections::{Client, Error, LocalServer};
+use redis_collections::{Error, LocalServer};
 
 use crate::support::eventually;
 use crate::support::kinds::{Kind, SERVER, contract_on_clusters, ok, on_both_kinds, settle};

@@ -10,6 +10,7 @@ use crate::{Calls, contract_on_servers, superstitious, wire};
 
 contract_on_servers! {
     what_is_set_is_published,
+    no_time_comes_twice,
     what_may_not_be_set_is_refused,
     every_request_has_an_outcome,
     requests_of_cauldron_are_treated_alike,
@@ -36,11 +37,25 @@ async fn what_is_set_is_published<C: Kind>(client: C, name: &'static str) {
         .into();
     assert!(times.is_sorted_by(|one, other| one < other));
     assert_eq!(wire.time("N"), times.last().copied());
+    assert_eq!(dispatcher.history("N").unwrap().len(), 2);
     let history: Vec<_> = dispatcher.history("N").unwrap();
     let values: Vec<_> = history.iter().map(|(_, value)| value.clone()).collect();
     assert_eq!(values, [Value::Integer(2), Value::Integer(3)]);
     assert!(history.is_sorted_by_key(|(at, _)| *at));
     assert!(matches!(settle!(dispatcher.set("X", 1)), Err(Error::UnknownKeyword { .. })));
+}
+
+async fn no_time_comes_twice<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let keyword = Keyword::integer("N");
+    let dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
+    let times = wire.name(":times");
+    let ahead = 4_000_000_000_000_000_u64;
+    let _: usize = wire.run(&[b"HSET", times.as_bytes(), b"N", ahead.to_string().as_bytes()]);
+    for later in 1..=3 {
+        ok!(dispatcher.set("N", 7));
+        assert_eq!(wire.time("N"), Some(ahead + later), "the server's clock is behind");
+    }
 }
 
 async fn what_may_not_be_set_is_refused<C: Kind>(client: C, name: &'static str) {

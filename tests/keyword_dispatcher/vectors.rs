@@ -46,9 +46,6 @@ fn every_case_of_a_dispatcher_is_replayed_or_has_a_reason() {
                 continue;
             }
         }
-        let is_same =
-            |expected: &State| expected.iter().all(|(key, value)| is(&mut wire, key, value));
-        let mut is_same = is_same;
         match why_different(id) {
             None => {
                 assert!(

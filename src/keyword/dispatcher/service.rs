@@ -57,11 +57,8 @@ impl<E: RoundTrips> Service<E> {
             let attempt = Box::new(self.about(slot).attempt());
             return Err(Error::InvalidArgument { attempt, reason: "nothing finds it out".into() });
         };
-        if slot.is_read.swap(true, Ordering::AcqRel) {
-            return Ok(());
-        }
+        let Some(_reading) = Flag::raise(&slot.is_read) else { return Ok(()) };
         let _under_way = self.life.hook();
-        let _reading = Flag(&slot.is_read);
         match read().await {
             Ok(value) => self.set(slot, &value).await,
             Err(error) => {
@@ -82,7 +79,6 @@ impl<E: RoundTrips> Service<E> {
             Err(Setback::Failed(error)) => Err(error),
             Ok(()) => Ok(()),
         };
-        slot.is_written.store(false, Ordering::Release);
         if let Err(error) = served {
             log::warn!("{}: a request was left: {error}", slot.name);
         }
@@ -100,6 +96,7 @@ impl<E: RoundTrips> Service<E> {
         let Ok(text) = std::str::from_utf8(text) else { return refused("the value is not UTF-8") };
         let accepted = slot.accept(text).map_err(Setback::Refused)?;
         if !slot.has(&accepted) {
+            let _writing = Flag::raise(&slot.is_written);
             if request.answer.is_none() || slot.keyword.hooks.write.is_some() {
                 self.begin(slot).await?;
             }
@@ -113,7 +110,6 @@ impl<E: RoundTrips> Service<E> {
 
     /// Says that a keyword is being written, for no longer than this program lives.
     async fn begin(&self, slot: &Slot<E>) -> Result<()> {
-        slot.is_written.store(true, Ordering::Release);
         let command = Command::script(&BEGIN, 2).key(&self.names.status(&slot.name));
         self.send(self.leased(command), reply::optional::<u64>, self.lease).await.map(drop)
     }
@@ -254,8 +250,15 @@ impl<E: RoundTrips> Audience for Service<E> {
     fn lost(&self, _session: u64) {}
 }
 
-/// True until it is dropped.
+/// Something that is true until this is dropped.
 struct Flag<'a>(&'a AtomicBool);
+
+impl<'a> Flag<'a> {
+    /// None if it is true already.
+    fn raise(flag: &'a AtomicBool) -> Option<Self> {
+        (!flag.swap(true, Ordering::AcqRel)).then(|| Self(flag))
+    }
+}
 
 impl Drop for Flag<'_> {
     fn drop(&mut self) {

@@ -109,11 +109,12 @@ impl<E: RoundTrips> Slot<E> {
         self.known().history.iter().map(|(at, value)| (moment(*at), value.clone())).collect()
     }
 
-    /// Copies what it has in Redis since `at`. Says what changed, unless something newer is known.
+    /// Copies what it has in Redis since `at`, 0 where that is not known. Says what changed, unless
+    /// something newer is known.
     pub(super) fn copied(&self, accepted: Accepted, at: u64) -> Option<Change> {
         let mut known = self.known();
         let is_same = known.value.as_ref().is_some_and(|own| own.text == accepted.text);
-        if !is_same && self.keyword.history > 0 {
+        if !is_same && at > 0 && self.keyword.history > 0 {
             let place = known.history.partition_point(|(before, _)| *before < at);
             known.history.insert(place, (at, accepted.value.clone()));
             let excess = known.history.len().saturating_sub(self.keyword.history);

@@ -93,6 +93,9 @@ impl<E: RoundTrips> Service<E> {
 
     /// Finds out a value, beside this.
     fn read(self: Arc<Self>, slot: Arc<Slot<E>>) {
+        if slot.is_read.load(Ordering::Acquire) {
+            return;
+        }
         let executor = self.executor.clone();
         executor.background(async move {
             if let Err(error) = self.refresh(&slot).await {

@@ -1,0 +1,141 @@
+use std::time::Instant;
+
+use super::super::reading::Status;
+use super::*;
+use crate::executor::Topology;
+use std::sync::Arc;
+
+const VALUE: &str = "__keyspace@0__:Cauldron.redis.common.dome.";
+const CHANGED: &str = "Cauldron.redis.common.dome:changed:";
+
+fn keyword(name: &str) -> KeywordName {
+    KeywordName::new(name).unwrap()
+}
+
+fn hearing(names: &[&str]) -> Hearing {
+    let service = ServiceName::new("dome").unwrap();
+    let only = names.iter().map(|name| keyword(name)).collect();
+    let hearing = Hearing::new(service, Some(only), 0);
+    hearing.begin(1);
+    hearing
+}
+
+impl Hearing {
+    fn begin(&self, session: u64) {
+        let topology = Arc::new(Topology::new([]));
+        self.connected(session, Situation { topology, channel: None, tells_keys: true }, 0);
+    }
+
+    fn say(&self, channel: &str, name: &str, payload: &str) {
+        let channel = format!("{channel}{name}");
+        let (channel, payload) = (channel.as_bytes(), payload.as_bytes());
+        self.hear(0, Speech::Message { channel, payload });
+    }
+
+    /// A dispatcher sets a keyword: it tells, and the server tells.
+    fn set(&self, name: &str, update: &str) {
+        self.say(CHANGED, name, update);
+        self.say(VALUE, name, "set");
+    }
+
+    /// What there is to be done: what is told, or what is read, with this outcome.
+    fn step(&self, at: u64, text: &str) -> String {
+        match self.next() {
+            Next::Tell(Ok(reading)) => format!("{}={}", reading.keyword, reading.text),
+            Next::Tell(Err(error)) => error.to_string(),
+            Next::List => "list".into(),
+            Next::Wait => "wait".into(),
+            Next::Read(session, names) => {
+                let read = |name: &KeywordName| Ok(stored(name, at, text));
+                let readings = names.iter().map(read).collect();
+                let shown: Vec<_> = names.iter().map(ToString::to_string).collect();
+                self.have_read(session, names, readings);
+                format!("read {}", shown.join(" "))
+            }
+        }
+    }
+
+    /// All that is told until there is nothing to do, where what is read is this.
+    fn rest(&self, at: u64, text: &str) -> Vec<String> {
+        std::iter::from_fn(|| Some(self.step(at, text)).filter(|step| step != "wait")).collect()
+    }
+}
+
+fn stored(name: &KeywordName, at: u64, text: &str) -> Reading {
+    Reading {
+        status: Status::Unknown,
+        read_at: Instant::now(),
+        ..fresh(name, Kind::Integer, text.into(), at)
+    }
+}
+
+#[test]
+fn the_echo_of_an_update_is_not_read() {
+    let hearing = hearing(&["A", "B"]);
+    assert_eq!(hearing.rest(5, "0"), ["read A B", "A=0", "B=0"]);
+    hearing.set("A", "6 1");
+    hearing.set("B", "7 2");
+    hearing.set("C", "7 2");
+    assert_eq!(hearing.rest(0, ""), ["A=1", "B=2"]);
+    hearing.say(VALUE, "A", "set");
+    assert_eq!(hearing.rest(6, "9"), ["read A", "A=9"]);
+    hearing.say(CHANGED, "A", "8 3");
+    hearing.say(VALUE, "B", "set");
+    hearing.say(VALUE, "A", "set");
+    assert_eq!(hearing.rest(8, "3"), ["A=3", "read A B", "B=3"]);
+}
+
+#[test]
+fn what_is_old_or_told_before_is_not_told() {
+    let hearing = hearing(&["A"]);
+    hearing.set("A", "6 1");
+    assert_eq!(hearing.rest(6, "1"), ["read A", "A=1"]);
+    for (update, told) in [
+        ("6 1", &[][..]),
+        ("5 0", &[]),
+        ("7 1", &[]),
+        ("8 2", &["A=2"]),
+        ("8 3", &[]),
+        ("9 junk", &["read A", "A=4"]),
+        ("10 ", &["read A"]),
+        ("junk", &["read A"]),
+    ] {
+        hearing.set("A", update);
+        assert_eq!(hearing.rest(9, "4"), told, "{update}");
+    }
+    // It was read before it was set.
+    hearing.say(VALUE, "A", "set");
+    let Next::Read(session, names) = hearing.next() else { panic!("nothing to read") };
+    hearing.set("A", "20 5");
+    assert_eq!(hearing.step(0, ""), "A=5");
+    hearing.have_read(session, names, vec![Ok(stored(&keyword("A"), 9, "4"))]);
+    assert_eq!(hearing.rest(0, ""), [""; 0]);
+}
+
+#[test]
+fn who_is_slow_is_told_the_latest_values() {
+    let hearing = hearing(&["A", "B"]);
+    assert_eq!(hearing.rest(1, "0").len(), 3);
+    for at in 2..3 * MOST_WAITING {
+        hearing.set(if at == 2 { "A" } else { "B" }, &format!("{at} {at}"));
+        assert!(hearing.state().updates.len() <= MOST_WAITING);
+    }
+    let told = hearing.rest(3 * MOST_WAITING as u64, "-1");
+    assert_eq!(told[told.len() - 3..], ["read A B", "A=-1", "B=-1"]);
+}
+
+#[test]
+fn after_a_reconnection_everything_is_read_again() {
+    let hearing = hearing(&["A", "B"]);
+    assert_eq!(hearing.rest(9, "1").len(), 3);
+    hearing.set("A", "10 2");
+    hearing.say(VALUE, "B", "set");
+    let Next::Tell(_) = hearing.next() else { panic!("nothing to tell") };
+    let Next::Read(session, names) = hearing.next() else { panic!("nothing to read") };
+    hearing.begin(2);
+    hearing.have_read(session, names, vec![Ok(stored(&keyword("B"), 9, "7"))]);
+    // The clock of the new server is behind.
+    assert_eq!(hearing.rest(3, "1"), ["read A B", "A=1"]);
+    hearing.set("A", "4 3");
+    assert_eq!(hearing.rest(0, ""), ["A=3"]);
+}
