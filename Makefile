@@ -36,7 +36,8 @@ test-valkey:
 	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" cargo test --all-features
 	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" $(MAKE) short-soak
 
-# Data and events to and from the Python libraries themselves; plain cargo test leaves them out.
+# Data and events to and from the Python libraries themselves; plain cargo test leaves them out. Cauldron is
+# one of them if CAULDRON_PATH names a checkout of it.
 interop: server
 	@scripts/install-interop.sh $(INTEROP)
 	cargo test --all-features --test interop

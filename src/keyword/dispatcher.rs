@@ -185,8 +185,8 @@ impl<E: RoundTrips> Dispatcher<E> {
         self.0.service.life.phase() == Phase::Serving
     }
 
-    /// Ends it. Functions that run may end within a time of grace; what has not begun is refused. The keys
-    /// stay.
+    /// Ends it. Functions that run may end within a time of grace; what has not begun is refused. The
+    /// values stay, without the times of when they were set.
     ///
     /// A function of a keyword that calls this waits for itself, in vain.
     pub fn shutdown(&self) -> E::Reply<()> {

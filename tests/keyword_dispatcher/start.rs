@@ -51,7 +51,7 @@ async fn a_start_says_what_there_is<C: Kind>(client: C, name: &'static str) {
 
     ok!(dispatcher.shutdown());
     assert!(!wire.is_registered() && wire.lease().is_none() && !dispatcher.is_serving());
-    assert_eq!(wire.value("AZ").as_deref(), Some("1.0"));
+    assert_eq!((wire.value("AZ").as_deref(), wire.time("AZ")), (Some("1.0"), None));
 }
 
 async fn values_that_are_there_are_kept<C: Kind>(client: C, name: &'static str) {
