@@ -66,7 +66,7 @@ impl<T: KeywordValue, E: RoundTrips> Handle<T, E> {
 /// let dome = Dome::of(&dispatcher)?;
 /// dome.shutter.set(1)?;
 /// assert_eq!((dome.azimuth.get()?, dome.shutter.get()?), (Some(0.0), Some(1)));
-/// # Ok::<(), redis_collections::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[macro_export]
 macro_rules! keywords {
