@@ -1,4 +1,4 @@
-FEATURES := bincode pickle json msgpack pydict async cli cluster keyword tls local-server near-cache near-cache,metrics async,cluster async,tls cluster,tls async,near-cache
+FEATURES := bincode pickle json msgpack pydict async cli cluster keyword tls local-server near-cache near-cache,metrics async,cluster async,tls cluster,tls async,near-cache async,keyword
 
 VALKEY := target/valkey
 INTEROP := target/interop
