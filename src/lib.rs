@@ -39,7 +39,8 @@
 //! | [`RedisList`] | one list | `VecDeque`, a queue |
 //! | [`RedisSet`] | one set | `HashSet` |
 //!
-//! A [`WorkQueue`] is a list whose jobs are kept until they are done.
+//! A [`WorkQueue`] is a list whose jobs are kept until they are done. The module [`keyword`] has
+//! named, typed values that one program serves, and others read, write and watch.
 //!
 //! # Behaviour
 //!
