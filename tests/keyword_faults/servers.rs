@@ -1,23 +1,23 @@
 //! Servers that are killed, start again and are cut off.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis_collections::keyword::{Keyword, Status};
 use redis_collections::{Applied, Error, LocalServer};
 
-use crate::support::eventually;
 use crate::support::kinds::{Kind, ok, on_both_kinds, settle};
 use crate::support::proxy::Proxy;
 use crate::support::servers::PATIENCE;
 use crate::support::wire::Wire;
+use crate::support::{eventually, within};
 use crate::{Patient, connect, dome, serve, write};
 
 on_both_kinds! {
     a_write_waits_for_a_server_that_starts_again,
     a_server_that_is_away_is_an_error_of_each_call,
-    a_dispatcher_that_is_deaf_is_heard_again,
+    who_is_deaf_for_a_while_hears_everything,
 }
 
 /// Whether it comes back with what it had or with nothing.
@@ -69,18 +69,35 @@ async fn a_server_that_is_away_is_an_error_of_each_call<C: Kind>() {
     ok!(dispatcher.shutdown());
 }
 
-/// Its connection seems to be there, and nothing comes through.
-async fn a_dispatcher_that_is_deaf_is_heard_again<C: Kind>() {
+/// Their connections seem to be there, and nothing comes through.
+async fn who_is_deaf_for_a_while_hears_everything<C: Kind>() {
     let server = LocalServer::start().unwrap();
-    let proxy = Proxy::to(server.port()).unwrap();
-    let (client, distant): (C, C) = (connect(server.url()).await, connect(&proxy.url()).await);
-    let _dispatcher = serve(&distant, [Keyword::integer("N").initial(1)]).await.unwrap();
-    proxy.hold_listeners();
-    let lost = settle!(dome(&client).write_within("N", 2, Duration::from_millis(50)));
-    let Err(error @ Error::Timeout { .. }) = lost else { panic!("{lost:?}") };
+    let proxies = [(); 2].map(|()| Proxy::to(server.port()).unwrap());
+    let [serves, listens]: [C; 2] =
+        [connect(&proxies[0].url()).await, connect(&proxies[1].url()).await];
+    let client: C = connect(server.url()).await;
+    let keywords = [Keyword::integer("N").initial(1), Keyword::integer("LATE")];
+    let dispatcher = serve(&serves, keywords).await.unwrap();
+    let watched: Arc<Mutex<Vec<String>>> = Arc::default();
+    let noted = watched.clone();
+    let watch = dome(&listens).watch(["N"], move |reading| {
+        noted.lock().unwrap().push(reading.text);
+        C::loading(Ok(()))
+    });
+    let _watch = ok!(watch);
+    assert!(eventually(|| *watched.lock().unwrap() == ["1"]));
+    let before = proxies.each_ref().map(Proxy::connections);
+    proxies.iter().for_each(Proxy::hold_listeners);
+    let late = settle!(dome(&client).write_within("LATE", 2, Duration::from_millis(50)));
+    let Err(error @ Error::Timeout { .. }) = late else { panic!("{late:?}") };
     assert_eq!(error.applied(), Applied::Perhaps);
-    proxy.kill();
-    proxy.release();
-    assert_eq!(ok!(dome(&client).write_within("N", 3, PATIENCE)).text, "3");
-    assert_eq!(ok!(dome(&client).read("N")).text, "3");
+    ok!(dispatcher.set("N", 3));
+    for (proxy, before) in proxies.iter().zip(before) {
+        assert!(within(PATIENCE, || proxy.connections() > before), "it connects again");
+        proxy.release();
+    }
+    let last = |text: &str| watched.lock().unwrap().last().is_some_and(|last| last == text);
+    assert!(eventually(|| last("3")));
+    assert_eq!(ok!(dome(&client).write_within("N", 4, PATIENCE)).text, "4");
+    assert!(eventually(|| last("4")));
 }

@@ -197,3 +197,26 @@ fn moment(microseconds: u64) -> SystemTime {
 
 /// How many requests may wait for a hook.
 const MOST_WAITING: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::executor::Client;
+
+    #[test]
+    fn requests_of_too_many_bytes_do_not_wait() {
+        let slot = Slot::<Client>::new(Keyword::string("N")).unwrap();
+        let is_later = |bytes: usize| {
+            let request = Request::of_cauldron(slot.name.clone(), &vec![b'x'; bytes]);
+            matches!(slot.line_up(request), Turn::Later)
+        };
+        assert!(!is_later(MOST_BYTES));
+        for (bytes, expected) in [(MOST_BYTES - 1, true), (1, true), (1, false), (0, true)] {
+            assert_eq!(is_later(bytes), expected);
+        }
+        for _ in 0..2 {
+            assert!(slot.next().is_some());
+        }
+        assert!(is_later(MOST_BYTES) && !is_later(1));
+    }
+}
