@@ -51,6 +51,7 @@ struct Process(Child);
 
 impl Process {
     fn start<C: Kind>(server: &LocalServer) -> Self {
+        let () = query(server.url(), "DEL serves").unwrap();
         let kind = if any::type_name::<C>().contains("Async") { "async_client" } else { "client" };
         let test = format!("processes::{kind}::plays_the_dispatcher");
         let mut command = Command::new(env::current_exe().unwrap());
