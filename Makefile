@@ -1,4 +1,4 @@
-FEATURES := bincode pickle json msgpack pydict async cli cluster keyword tls local-server near-cache near-cache,metrics async,cluster async,tls cluster,tls async,near-cache
+FEATURES := bincode pickle json msgpack pydict async cli cluster keyword tls local-server near-cache near-cache,metrics async,cluster async,tls cluster,tls async,near-cache async,keyword
 
 VALKEY := target/valkey
 INTEROP := target/interop
@@ -36,7 +36,8 @@ test-valkey:
 	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" cargo test --all-features
 	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" $(MAKE) short-soak
 
-# Data and events to and from the Python libraries themselves; plain cargo test leaves them out.
+# Data and events to and from the Python libraries themselves; plain cargo test leaves them out. Cauldron is
+# one of them if CAULDRON_PATH names a checkout of it.
 interop: server
 	@scripts/install-interop.sh $(INTEROP)
 	cargo test --all-features --test interop
@@ -104,6 +105,7 @@ examples: server
 	cargo run --quiet --all-features --example shared_state
 	cargo run --quiet --all-features --example feature_flags -- 2 1
 	cargo run --quiet --all-features --example read_through -- 2 1
+	cargo run --quiet --all-features --example telescope
 
 deny:
 	@if ! cargo deny --version >/dev/null 2>&1; then \

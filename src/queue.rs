@@ -9,6 +9,7 @@
 //! ledger          what a consumer holds, and what a lost reply means for it (pure)
 //! model           all that can happen to two ledgers and a server (a test)
 //! scripts, *.lua  what happens on the server
+//! flight          what is on its way to the server, and what its loss means
 //! hold            one consumer's ledger, and its round trips
 //! keeper          the thread that beats, settles, and looks for lost consumers
 //! consumer, job   the faces of a hold
@@ -18,6 +19,7 @@
 
 mod consumer;
 mod dead;
+mod flight;
 mod hold;
 mod item;
 mod job;

@@ -1,4 +1,5 @@
 //! What collections tell of their changes, heard by a plain subscription.
+#![allow(clippy::disallowed_methods, reason = "times that are surely past and yet to come")]
 
 mod support;
 

@@ -4,67 +4,29 @@ mod support;
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStringExt;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use redis_collections::{Client, LocalServer, WorkQueue};
 use serde_json::{Value, json};
 use support::kinds::{CLUSTER, SERVER, client};
+use support::program::Said::{Failed, Out};
+use support::program::{Case, Program, fed};
 use support::{eventually, send_signal};
 
-/// What is said to standard input, and what comes of it.
-struct Case<'a>(&'a str, &'a [u8], Said<'a>);
-
-enum Said<'a> {
-    /// With code 0, and nothing on standard error.
-    Out(&'a str),
-    /// The code, and a part of the one line on standard error.
-    Failed(i32, &'a str),
-}
-use Said::{Failed, Out};
+const PROGRAM: Program = Program { name: "rcq", path: env!("CARGO_BIN_EXE_rcq") };
 
 /// The program with arguments that have no spaces in them.
 fn rcq(arguments: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rcq"));
-    command.args(arguments.split_whitespace()).env("REDIS_URL", SERVER.url());
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-fn fed(command: &mut Command, input: &[u8]) -> Output {
-    let mut running = command.stdin(Stdio::piped()).spawn().expect("the program");
-    // It need not read what it is given.
-    let _ = running.stdin.take().expect("a pipe").write_all(input);
-    running.wait_with_output().expect("an end")
+    PROGRAM.command(arguments)
 }
 
 fn check(cases: &[Case]) {
-    for Case(arguments, input, expected) in cases {
-        let output = fed(&mut rcq(arguments), input);
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
-        let (out, error) = (text(&output.stdout), text(&output.stderr));
-        let code = output.status.code();
-        match expected {
-            Out(expected) => {
-                let said = (out.as_str(), error.as_str(), code);
-                assert_eq!(said, (*expected, "", Some(0)), "{arguments}");
-            }
-            Failed(expected, part) => {
-                assert_eq!(
-                    (code, error.lines().count()),
-                    (Some(*expected), 1),
-                    "{arguments}: {error}"
-                );
-                assert!(error.starts_with("rcq: ") && error.contains(part), "{arguments}: {error}");
-            }
-        }
-    }
+    PROGRAM.check(cases);
 }
 
 fn objects(arguments: &str) -> Vec<Value> {
-    let output = rcq(arguments).output().expect("the program");
-    let lines = output.stdout.lines().map(|line| line.expect("text"));
-    lines.map(|line| serde_json::from_str(&line).expect("an object")).collect()
+    PROGRAM.objects(arguments)
 }
 
 fn queue(name: &str) -> WorkQueue<Vec<u8>> {
@@ -246,10 +208,12 @@ fn statistics_say_what_there_is() {
         "pending          2",
         "dead             1",
         "paused           no",
-        "oldest pending   -",
+        "longest running  -",
     ] {
         assert!(table.lines().any(|line| line == row), "{row}: {table}");
     }
+    let age = table.lines().find_map(|line| line.strip_prefix("oldest pending   "));
+    assert!(age.is_some_and(|age| age.ends_with('s')), "{table}");
     let stats = objects("--json stats stats").remove(0);
     let names: Vec<_> = stats.as_object().expect("an object").keys().map(String::as_str).collect();
     assert_eq!(
@@ -297,10 +261,7 @@ fn statistics_are_watched_until_a_signal() {
 fn a_closed_pipe_is_no_failure() {
     fed(&mut rcq("push wide"), &b"job\n".repeat(1000));
     for arguments in ["peek wide -n 1000", "stats wide --watch 100ms", "stats wide", "--help"] {
-        let mut running = rcq(arguments).spawn().expect("the program");
-        drop(running.stdout.take());
-        let output = running.wait_with_output().expect("an end");
-        assert_eq!((output.status.code(), output.stderr), (Some(0), vec![]), "{arguments}");
+        PROGRAM.check_with_a_closed_pipe(arguments);
     }
 }
 
@@ -381,26 +342,11 @@ fn a_cluster_needs_a_hash_tag() {
     assert_eq!(queue.len().expect("a cluster"), 1);
 }
 
-/// On a terminal, which `script` makes.
 #[test]
 fn a_table_is_redrawn_in_place_on_a_terminal() {
-    for (variable, value, coloured) in [("A", "", true), ("NO_COLOR", "1", false)] {
-        let watch = format!("{} stats drawn --watch 100ms", env!("CARGO_BIN_EXE_rcq"));
-        let mut command = Command::new("script");
-        command.args(["-q", "-e", "-c", &format!("exec {watch}"), "/dev/null"]);
-        command.env("REDIS_URL", SERVER.url()).env("TERM", "xterm").env(variable, value);
-        let mut running =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a terminal");
-        let mut out = BufReader::new(running.stdout.take().expect("a pipe"));
-        let mut seen = Vec::new();
-        while !String::from_utf8_lossy(&seen).contains("\x1b[13A") {
-            assert!(out.read_until(b'\n', &mut seen).expect("a terminal") > 0, "ended");
-            assert!(seen.len() < 100_000, "not redrawn in place");
-        }
-        running.stdin.take().expect("a pipe").write_all(b"\x03").expect("Ctrl-C");
-        std::io::Read::read_to_end(&mut out, &mut seen).expect("a terminal");
-        assert_eq!(running.wait().expect("an end").code(), Some(0));
-        let seen = String::from_utf8(seen).expect("text");
+    for (variable, coloured) in [(("A", ""), true), (("NO_COLOR", "1"), false)] {
+        let is_redrawn = |seen: &str| seen.contains("\x1b[13A");
+        let seen = PROGRAM.drawn("stats drawn --watch 100ms", variable, is_redrawn);
         assert!(seen.contains("pending") && seen.contains('▁'), "{seen}");
         assert_eq!(seen.contains("\x1b[36m"), coloured, "{seen}");
     }

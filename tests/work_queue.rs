@@ -34,6 +34,8 @@ contract! {
     a_queue_is_purged,
     a_queue_is_drained,
     statistics_say_what_there_is,
+    a_job_has_waited_at_least_since_it_was_seen_to_wait,
+    what_others_take_makes_no_age_wrong_for_ever,
     a_lost_consumer_gives_way_and_is_fenced,
     a_consumer_that_only_waits_keeps_its_lease,
     settings_that_cannot_be_used_are_refused,
@@ -84,13 +86,16 @@ fn names<C: Kind>(jobs: &[Job<String, C>]) -> Vec<&str> {
     jobs.iter().map(|job| job.as_str()).collect()
 }
 
-/// Waits until the statistics are as they should be.
-async fn until<C: Kind>(queue: &Queue<C>, is_as_it_should: impl Fn(&QueueStats) -> bool) {
+/// The first statistics that are as they should be.
+async fn until<C: Kind>(
+    queue: &Queue<C>,
+    is_as_it_should: impl Fn(&QueueStats) -> bool,
+) -> QueueStats {
     let deadline = Instant::now() + LATE;
     loop {
         let stats = ok!(queue.stats());
         if is_as_it_should(&stats) {
-            return;
+            return stats;
         }
         assert!(Instant::now() < deadline, "{stats:?}");
         std::thread::sleep(Duration::from_millis(5));
@@ -461,17 +466,64 @@ async fn statistics_say_what_there_is<C: Kind>(client: C, name: &'static str) {
     let mut jobs = batch(&mut consumer).await;
     jobs.pop().unwrap().bury("");
     jobs.pop().unwrap().done();
-    until(&queue, |stats| stats.longest_running > Some(Duration::from_millis(300))).await;
-    let stats = ok!(queue.stats());
+    let runs = Some(Duration::from_millis(300));
+    let stats = until(&queue, |stats| stats.longest_running > runs).await;
     let counts = (stats.pending, stats.in_flight, stats.delayed, stats.dead, stats.consumers);
     assert_eq!(counts, (1, 1, 1, 1, 1));
-    assert_eq!((stats.done, stats.buried, stats.oldest_pending), (1, 1, None));
+    assert_eq!((stats.done, stats.buried), (1, 1));
+    assert!(stats.oldest_pending > runs, "the consumer has seen what it left");
     assert!(stats.rates_since(&before).done > 0.0);
     drop(jobs);
     until(&queue, |stats| stats.pending == 2 && stats.in_flight == 0).await;
     assert!(ok!(queue.stats()).oldest_pending < Some(LATE));
     ok!(consumer.close());
     assert_eq!(ok!(queue.stats()).longest_running, None);
+}
+
+async fn a_job_has_waited_at_least_since_it_was_seen_to_wait<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
+    let queue = queue(&client, name);
+    let list: RedisList<String, C> = RedisList::new(&client, format!("{{{name}}}"));
+    ok!(list.push_back("a"));
+    let first = ok!(queue.stats());
+    assert_eq!(first.oldest_pending, None, "nobody has looked before");
+    let later = until(&queue, |stats| stats.at > first.at).await;
+    assert_eq!(later.oldest_pending, Some(later.at - first.at));
+    ok!(list.push_back("b"));
+    let second = until(&queue, |stats| stats.at >= first.at + Duration::from_secs(1)).await;
+    assert_eq!(second.oldest_pending, Some(second.at - first.at));
+    let mut consumer = queue.consumer();
+    let a = job(&mut consumer).await;
+    let stats = ok!(queue.stats());
+    assert_eq!(stats.oldest_pending, Some(stats.at - second.at), "of the next one");
+    let b = job(&mut consumer).await;
+    assert_eq!(ok!(queue.stats()).oldest_pending, None, "none waits");
+    drop(a);
+    let back = until(&queue, |stats| stats.pending == 1).await;
+    assert!(back.oldest_pending.is_some(), "what comes back knows since when it has been there");
+    b.done();
+}
+
+async fn what_others_take_makes_no_age_wrong_for_ever<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    let list: RedisList<String, C> = RedisList::new(&client, format!("{{{name}}}"));
+    ok!(list.push_many(["a", "b", "c"]));
+    ok!(queue.stats());
+    ok!(list.pop_front());
+    let fewer = ok!(queue.stats());
+    assert_eq!(fewer.oldest_pending, None, "the numbers do not fit");
+    let later = until(&queue, |stats| stats.at > fewer.at).await;
+    assert_eq!(later.oldest_pending, Some(later.at - fewer.at), "since they do");
+    ok!(list.pop_front());
+    ok!(list.push_back("d"));
+    let unseen = ok!(queue.stats());
+    assert_eq!(unseen.oldest_pending, Some(unseen.at - fewer.at), "as many as before");
+    let mut consumer = queue.consumer().batch(2);
+    assert_eq!(names(&batch(&mut consumer).await), ["c", "d"]);
+    ok!(list.push_back("e"));
+    assert_eq!(ok!(queue.stats()).oldest_pending, None, "those that waited are through");
 }
 
 async fn a_lost_consumer_gives_way_and_is_fenced<C: Kind>(client: C, name: &'static str) {

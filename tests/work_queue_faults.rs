@@ -21,6 +21,7 @@ on_both_kinds! {
     no_request_that_is_cut_off_loses_a_job,
     a_wait_that_hangs_holds_no_job_back,
     what_is_given_to_a_consumer_that_is_gone_comes_back,
+    who_was_lost_while_in_doubt_takes_over_no_jobs_of_others,
     a_consumer_goes_on_after_its_connections_died,
     a_full_server_is_drained,
     a_huge_job_comes_through,
@@ -174,6 +175,53 @@ async fn what_is_given_to_a_consumer_that_is_gone_comes_back<C: Kind>() {
     assert_eq!((*job, job.attempts()), (7, 1));
     job.done();
     ok!(other.close());
+}
+
+async fn who_was_lost_while_in_doubt_takes_over_no_jobs_of_others<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let proxy = Proxy::to(server.port()).unwrap();
+    let ask =
+        |command: &str| support::servers::query::<Vec<String>>(server.url(), command).unwrap();
+    let settings = QueueSettings::new().lease(Duration::from_millis(500));
+    let cut_off = C::build(C::builder(&proxy.url())).await.unwrap();
+    let others =
+        WorkQueue::<u32>::new(&Client::open(server.url()).unwrap(), "q").with(settings.clone());
+    others.push(&1).unwrap();
+    let mut lost = WorkQueue::<u32, C>::new(&cut_off, "q").with(settings).consumer();
+    let held = next(&mut lost, LATE).await.expect("the job");
+    let id = ask("ZRANGE q:consumers 0 -1").remove(0);
+    let url = server.url().to_owned();
+    let cutting = thread::spawn(move || {
+        let clients = || support::servers::query::<String>(&url, "INFO clients").unwrap();
+        assert!(within(LATE, || clients().contains("blocked_clients:1")));
+        proxy.refuse();
+        proxy.kill();
+        proxy
+    });
+    let failed = C::settle_within(lost.next(LATE)).await;
+    assert!(failed.is_err(), "whether its wait has brought anything is unknown");
+    let proxy = cutting.join().unwrap();
+    let mut other = others.consumer();
+    let again = other.next(LATE).unwrap().expect("it is taken back");
+    again.done_now().unwrap();
+    other.close().unwrap();
+    // As a wait does that was held up on its way.
+    others.push(&7).unwrap();
+    let given = format!("BLMOVE q q:p:{id} LEFT RIGHT 1");
+    support::servers::query::<Vec<u8>>(server.url(), &given).unwrap();
+    proxy.accept().unwrap();
+    let is_back = || {
+        let stats = others.stats().unwrap();
+        assert_eq!(stats.consumers, 0, "who was lost is not known again");
+        stats.pending == 1
+    };
+    assert!(within(LATE, is_back), "nobody has it");
+    let error = C::settle(held.done_now()).await.unwrap_err();
+    assert!(matches!(error, Error::LeaseLost { .. }), "{error:?}");
+    let given = next(&mut lost, LATE).await.expect("it comes back");
+    assert_eq!((*given, given.attempts()), (7, 1));
+    ok!(given.done_now());
+    assert_eq!(others.stats().unwrap().done, 2);
 }
 
 async fn a_consumer_goes_on_after_its_connections_died<C: Kind>() {

@@ -19,7 +19,7 @@ use crate::request::Request;
 ///
 /// let dome = keyword::Client::new(&client).service("dome");
 /// assert!(matches!(dome.write("AZ", 12.5), Err(Error::NotServed { .. })));
-/// # Ok::<(), redis_collections::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Client<E = executor::Client> {

@@ -65,6 +65,11 @@ impl<E: RoundTrips> Keyword<E> {
         Self::new(name, Kind::Mask).labels(labels)
     }
 
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.description.name
+    }
+
     fn labels<L: Into<String>>(mut self, labels: impl IntoIterator<Item = L>) -> Self {
         self.description.labels = labels.into_iter().map(Into::into).collect();
         self

@@ -109,9 +109,9 @@ impl Description {
                 names.collect::<Vec<_>>().join(",")
             }
             (Kind::Boolean, Value::Boolean(boolean)) => boolean.to_string(),
-            _ => match &self.units {
-                Some(units) => format!("{value} {units}"),
-                None => value.to_string(),
+            _ => match (&self.units, value) {
+                (Some(units), Value::Integer(_) | Value::Number(_)) => format!("{value} {units}"),
+                _ => value.to_string(),
             },
         }
     }
@@ -146,6 +146,7 @@ mod tests {
             (r#"{"name": "A", "type": "mask", "labels": ["hot", "wet", "old"]}"#, "5", "hot,old"),
             (r#"{"name": "A", "type": "double", "units": "deg"}"#, "1.5", "1.5 deg"),
             (r#"{"name": "A", "type": "boolean"}"#, "on", "true"),
+            (r#"{"name": "A", "type": "string", "units": "deg"}"#, "", ""),
             (r#"{"name": "A", "type": "something new"}"#, "x", "x"),
         ] {
             let description = description(json);

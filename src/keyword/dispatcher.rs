@@ -17,8 +17,10 @@ use self::service::Service;
 use self::slot::Slot;
 use super::definition::Keyword;
 use super::description::Description;
+use super::handle::{Handle, KeywordValue};
 use super::names::{KeywordName, ServiceName};
 use super::service::refuse_clusters;
+use super::service_definition::ServiceDefinition;
 use super::value::Value;
 use crate::error::{Error, Result};
 use crate::executor::{Client, RoundTrips};
@@ -28,7 +30,7 @@ use crate::request::Request;
 ///
 /// There is one dispatcher of a service at a time. It serves on a thread, or in a task on an
 /// `AsyncClient`, and its clones are the same dispatcher; dropping the last one ends it.
-pub struct Dispatcher<E: RoundTrips = Client>(Arc<Handle<E>>);
+pub struct Dispatcher<E: RoundTrips = Client>(Arc<Owner<E>>);
 
 /// A [`Dispatcher`] in the making.
 #[must_use = "a dispatcher does nothing before it serves"]
@@ -39,7 +41,7 @@ pub struct DispatcherBuilder<E = Client> {
     grace: Duration,
 }
 
-struct Handle<E: RoundTrips> {
+struct Owner<E: RoundTrips> {
     service: Arc<Service<E>>,
     grace: Duration,
 }
@@ -90,7 +92,7 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
                 Ok(feed) => {
                     let end = worker::End(service.clone());
                     service.executor.background(worker::work(end, feed));
-                    Ok(Dispatcher(Arc::new(Handle { service, grace })))
+                    Ok(Dispatcher(Arc::new(Owner { service, grace })))
                 }
                 Err(error) => {
                     // Otherwise the lease runs out.
@@ -129,6 +131,11 @@ impl<E: RoundTrips> Dispatcher<E> {
         DispatcherBuilder { service, keywords, lease: LEASE, grace: GRACE }
     }
 
+    /// A dispatcher of a service as a file describes it, with all its keywords.
+    pub fn define(definition: ServiceDefinition<E>) -> DispatcherBuilder<E> {
+        Self::builder(&definition.service).keywords(definition.keywords)
+    }
+
     /// Gives a keyword a value and tells everybody. One script, O(1).
     ///
     /// What may not be its value is [`Error::Refused`], and its status says so too. That it is read-only
@@ -157,6 +164,19 @@ impl<E: RoundTrips> Dispatcher<E> {
         Ok(self.slot(name)?.history())
     }
 
+    /// A keyword with the Rust type of its values. Another type than the keyword's is refused.
+    pub fn handle<T: KeywordValue>(&self, name: &str) -> Result<Handle<T, E>> {
+        let slot = self.slot(name)?;
+        match T::fits(slot.keyword.description.kind) {
+            true => Ok(Handle::new(self, slot.name.as_str())),
+            false => {
+                let attempt = Box::new(self.0.service.about(&slot).attempt());
+                let reason = format!("it is a {}", slot.keyword.description.kind.as_str());
+                Err(Error::InvalidArgument { attempt, reason: reason.into() })
+            }
+        }
+    }
+
     /// What its keywords are, by their names.
     pub fn descriptions(&self) -> Vec<Description> {
         self.0.service.slots.values().map(|slot| slot.keyword.description.clone()).collect()
@@ -167,12 +187,12 @@ impl<E: RoundTrips> Dispatcher<E> {
         self.0.service.life.phase() == Phase::Serving
     }
 
-    /// Ends it. Functions that run may end within a time of grace; what has not begun is refused. The keys
-    /// stay.
+    /// Ends it. Functions that run may end within a time of grace; what has not begun is refused. The
+    /// values stay, without the times of when they were set.
     ///
     /// A function of a keyword that calls this waits for itself, in vain.
     pub fn shutdown(&self) -> E::Reply<()> {
-        let Handle { service, grace } = &*self.0;
+        let Owner { service, grace } = &*self.0;
         let (service, grace) = (service.clone(), *grace);
         service.executor.clone().converse(async move {
             service.life.close(grace);
@@ -201,7 +221,7 @@ impl<E: RoundTrips> Dispatcher<E> {
     }
 }
 
-impl<E: RoundTrips> Drop for Handle<E> {
+impl<E: RoundTrips> Drop for Owner<E> {
     fn drop(&mut self) {
         self.service.life.close(Duration::ZERO);
     }

@@ -21,7 +21,11 @@ pub(super) async fn write<E: RoundTrips>(
     deadline: &Deadline,
 ) -> Result<Reading> {
     let attempt = || name.attempt("write", keyword, true);
-    let text = kind.parse(text, &[]).map(|value| value.to_string());
+    let text = match kind {
+        // Only the dispatcher knows the labels.
+        Kind::Enumerated | Kind::Mask => Ok(text.to_owned()),
+        _ => kind.parse(text, &[]).map(|value| value.to_string()),
+    };
     let text =
         text.map_err(|why| Error::InvalidArgument { attempt: attempt(), reason: why.into() })?;
     let before = one(executor, name, keyword).await.map_err(|error| match error {

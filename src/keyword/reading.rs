@@ -20,7 +20,8 @@ pub struct Reading {
     pub status: Status,
     /// Why its dispatcher last failed, if it has not succeeded since.
     pub error: Option<String>,
-    /// When the dispatcher last set it, by the server's clock. Unknown of a dispatcher that is Cauldron's.
+    /// When the dispatcher last set it, by the server's clock. Unknown of a dispatcher that is Cauldron's, or
+    /// was shut down.
     pub set_at: Option<SystemTime>,
     /// How old it was when it was read, by the server's clock.
     pub(super) age: Option<Duration>,
@@ -29,7 +30,7 @@ pub struct Reading {
 
 impl Reading {
     /// How long ago the dispatcher set the value, whatever the clocks of the machines show. Unknown of a
-    /// dispatcher that is Cauldron's.
+    /// dispatcher that is Cauldron's, or was shut down.
     pub fn age(&self) -> Option<Duration> {
         self.age.map(|age| age.saturating_add(self.read_at.elapsed()))
     }

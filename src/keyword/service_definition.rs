@@ -15,7 +15,9 @@ use crate::executor::{Client, RoundTrips};
 /// A service as a file describes it, in TOML or JSON.
 ///
 /// ```
-/// use redis_collections::keyword::{Keyword, ServiceDefinition};
+/// # let server = redis_collections::LocalServer::start()?;
+/// # let client = redis_collections::Client::open(server.url())?;
+/// use redis_collections::keyword::{Dispatcher, ServiceDefinition};
 ///
 /// let mut dome: ServiceDefinition = ServiceDefinition::from_toml(
 ///     r#"
@@ -39,7 +41,9 @@ use crate::executor::{Client, RoundTrips};
 ///     "#,
 /// )?;
 /// dome.amend("SHUTTER", |shutter| shutter.on_read(|| Ok::<_, String>("open")))?;
-/// # Ok::<(), redis_collections::Error>(())
+/// let dispatcher = Dispatcher::define(dome).serve(&client)?;
+/// assert_eq!(dispatcher.get("AZ")?, Some(12.5.into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 #[must_use = "a definition does nothing before a dispatcher is made of it"]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
+use super::flight::{Crossing, Flight, outcome};
 use super::keeper::Keeper;
 use super::keys::{Ids, Keys};
 use super::ledger::{Adoption, Fate, Leave, Ledger, Obstacle, Outcome, Step};
@@ -168,9 +169,9 @@ impl Hold {
     ) -> Command<(i64, i64, Vec<Vec<u8>>)> {
         let keys = &self.keys;
         let claimed = keys.claimed(&step.consumer);
-        let request = Request::script(&STEP, 7).key(keys.queue()).key(&claimed);
+        let request = Request::script(&STEP, 8).key(keys.queue()).key(&claimed);
         let request = request.key(&keys.consumers).key(&keys.paused).key(&keys.delayed);
-        let request = request.key(&keys.dead).key(&keys.counts);
+        let request = request.key(&keys.dead).key(&keys.counts).key(&keys.entered);
         let settlement = step.settlement.as_ref();
         let (trimmed, done) = settlement.map_or((0, 0), |it| (it.trimmed, it.done));
         let request = request.arg(step.consumer.as_bytes()).number(u8::from(step.known));
@@ -287,82 +288,6 @@ impl Hold {
     }
 }
 
-/// A step on its way. If it is dropped, its outcome is unknown.
-struct Flight<'a> {
-    hold: &'a Hold,
-    step: Option<Step>,
-    sent: Instant,
-}
-
-impl<'a> Flight<'a> {
-    fn new(hold: &'a Hold, step: Step) -> Self {
-        Self { hold, step: Some(step), sent: Instant::now() }
-    }
-
-    fn end(mut self, outcome: Outcome) {
-        if let Some(step) = self.step.take() {
-            self.hold.ledger().finish(&step, outcome, self.sent);
-        }
-    }
-
-    /// It was applied, and brought `items`. Says whether there are any that count.
-    fn land(mut self, items: Vec<Vec<u8>>) -> bool {
-        let Some(step) = self.step.take() else { return false };
-        let mut ledger = self.hold.ledger();
-        let counts = ledger.finish(&step, Outcome::Applied, self.sent) && !items.is_empty();
-        if counts {
-            ledger.jobs.append(items, self.sent);
-        }
-        counts
-    }
-
-    fn fenced(mut self) {
-        if let Some(step) = self.step.take() {
-            let mut ledger = self.hold.ledger();
-            ledger.finish(&step, Outcome::NotSent, self.sent);
-            ledger.lost(&step.consumer);
-        }
-    }
-}
-
-impl Drop for Flight<'_> {
-    fn drop(&mut self) {
-        if let Some(step) = self.step.take() {
-            self.hold.ledger().finish(&step, Outcome::Unknown, self.sent);
-        }
-    }
-}
-
-/// An adoption on its way.
-struct Crossing<'a> {
-    hold: &'a Hold,
-    adoption: Option<Adoption>,
-}
-
-impl Drop for Crossing<'_> {
-    fn drop(&mut self) {
-        if let Some(adoption) = self.adoption.take() {
-            self.hold.ledger().not_adopted(adoption, Outcome::Unknown);
-        }
-    }
-}
-
-/// What an error says of a script. What it had done before it failed stays done.
-fn outcome(error: &Error) -> Outcome {
-    match error {
-        Error::Configuration(_)
-        | Error::Connect { .. }
-        | Error::PoolExhausted { .. }
-        | Error::InvalidArgument { .. }
-        | Error::Encode { .. }
-        | Error::Unsupported { .. } => Outcome::NotSent,
-        Error::Server { code, .. } if PASSING.iter().chain(&LASTING).any(|it| it == code) => {
-            Outcome::NotSent
-        }
-        _ => Outcome::Unknown,
-    }
-}
-
 fn stepped(reply: Reply<'_>) -> Result<(i64, i64, Vec<Vec<u8>>)> {
     let request = reply.request;
     let mut values = reply::sequence(reply)?.into_iter();
@@ -391,22 +316,6 @@ pub(super) async fn rest<X: RoundTrips>(executor: &X, time: Duration) {
 
 const FENCED: i64 = 0;
 const PAUSED: i64 = 2;
-
-/// Refusals of a script, or of its first write, that pass by themselves.
-pub(super) const PASSING: [&str; 9] = [
-    "LOADING",
-    "CLUSTERDOWN",
-    "MASTERDOWN",
-    "TRYAGAIN",
-    "READONLY",
-    "NOREPLICAS",
-    "MISCONF",
-    "OOM",
-    "BUSY",
-];
-
-/// Those that do not.
-const LASTING: [&str; 2] = ["NOPERM", "NOAUTH"];
 
 const WHILE_BUSY: Duration = Duration::from_millis(1);
 

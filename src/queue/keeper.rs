@@ -184,3 +184,38 @@ fn expired(reply: Reply<'_>) -> Result<(Vec<ConsumerId>, Vec<ConsumerId>)> {
 
 const TICK: Duration = Duration::from_millis(50);
 const AFTER_A_FAILURE: Duration = Duration::from_millis(250);
+
+#[cfg(all(test, feature = "local-server"))]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::{LocalServer, WorkQueue};
+
+    #[test]
+    fn who_was_swept_in_part_does_not_go_on_with_the_rest() {
+        const JOBS: u32 = 1500;
+        let server = LocalServer::start().unwrap();
+        let client = Client::open(server.url()).unwrap();
+        let queue: WorkQueue<u32> = WorkQueue::new(&client, "many");
+        queue.push_many(&(0..JOBS).collect::<Vec<_>>()).unwrap();
+        let mut frozen = queue.consumer().batch(1000);
+        let mut held = frozen.next_batch(Duration::ZERO).unwrap();
+        held.extend(frozen.next_batch(Duration::ZERO).unwrap());
+        assert_eq!(held.len(), JOBS as usize);
+
+        let keeper = Keeper::new(queue.keys().clone(), QueueSettings::new());
+        let consumers = &keeper.keys.consumers;
+        let known = Request::read("ZRANGE").key(consumers).number(0).number(-1);
+        let known = client.run(known.returns(reply::raw_each)).unwrap().swap_remove(0).unwrap();
+        let lost = Request::write("ZADD").key(consumers).number(1).arg(&known);
+        client.run(lost.returns(reply::done)).unwrap();
+        let id = ConsumerId::parse(&known);
+        assert!(keeper.take_back(&client, &id).unwrap(), "a sweep takes no more than 1,000");
+
+        let error = held.pop().unwrap().done_now().unwrap_err();
+        assert!(matches!(error, Error::LeaseLost { .. }), "{error:?}");
+        while keeper.take_back(&client, &id).unwrap() {}
+        let waiting = queue.peek(2000).unwrap().into_iter().map(|job| job.value.unwrap());
+        assert!(waiting.eq(0..JOBS), "all are back, in their order");
+    }
+}

@@ -22,6 +22,8 @@ pub(super) struct Keys {
     pub(super) held: Vec<u8>,
     /// How much was done.
     pub(super) counts: Vec<u8>,
+    /// When how many jobs had entered, by the server's milliseconds.
+    pub(super) entered: Vec<u8>,
 }
 
 impl Keys {
@@ -35,6 +37,7 @@ impl Keys {
             gone: key("gone"),
             held: key("held"),
             counts: key("counts"),
+            entered: key("entered"),
             queue,
         }
     }
@@ -106,8 +109,8 @@ impl fmt::Debug for ConsumerId {
 /// 32 hexadecimal digits that nobody else has.
 pub(crate) fn random() -> String {
     let state = RandomState::new();
-    let moment = (std::process::id(), std::time::SystemTime::now());
-    format!("{:016x}{:016x}", state.hash_one((moment, 1)), state.hash_one((moment, 2)))
+    let of = |half: u8| state.hash_one((std::process::id(), std::time::Instant::now(), half));
+    format!("{:016x}{:016x}", of(1), of(2))
 }
 
 #[cfg(test)]
@@ -121,7 +124,8 @@ mod tests {
     fn the_keys_of_a_queue_with_a_tag_are_together() {
         let keys = Keys::new("a{mail}b".into());
         let slot = key_slot(b"mail");
-        let own = [&keys.consumers, &keys.delayed, &keys.dead, &keys.gone, &keys.held];
+        let own =
+            [&keys.consumers, &keys.delayed, &keys.dead, &keys.gone, &keys.held, &keys.entered];
         let others = [keys.unique(b"{x}"), keys.claimed(&Ids::new().next())];
         assert!(keys.are_together() && !Keys::new("mail".into()).are_together());
         assert!(own.into_iter().chain(&others).all(|key| key_slot(key) == slot));

@@ -22,7 +22,8 @@ macro_rules! lua {
 
 scripts! {
     STEP = "a step of a consumer":
-        "local function settle(clock, now) ", lua!("envelope"), lua!("settle"), "end ", lua!("step");
+        "local function settle(clock, now) ", lua!("envelope"), lua!("settle"), "end ",
+        lua!("entered"), lua!("step");
     ADOPT = "a new id of a consumer": lua!("adopt");
     LEAVE = "the leave of a consumer": lua!("leave");
     BEAT = "a beat of consumers": lua!("beat");
@@ -33,5 +34,5 @@ scripts! {
     PUSH_BOUNDED = "try_push": lua!("push_bounded");
     REQUEUE = "requeue": lua!("envelope"), lua!("requeue");
     PURGE = "purge": lua!("purge");
-    STATS = "stats": lua!("envelope"), lua!("stats");
+    STATS = "stats": lua!("envelope"), lua!("entered"), lua!("stats");
 }

@@ -14,6 +14,7 @@
       if fate == 'done' then
         redis.call('HINCRBY', counts, 'done', 1)
       elseif fate == 'unseen' then
+        redis.call('HINCRBY', counts, 'claimed', -1)
         redis.call('LPUSH', queue, item)
       elseif fate == 'bury' then
         bury(dead, capacity, counts, now, again, reason)
@@ -28,6 +29,7 @@
         end
       else
         redis.call('HINCRBY', counts, 'redelivered', 1)
+        redis.call('HINCRBY', counts, 'claimed', -1)
         redis.call('LPUSH', queue, again)
       end
       redis.call('LSET', claimed, index, tombstone)

@@ -1,15 +1,17 @@
 local queue, delayed, dead, paused = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local consumers, held, counts = KEYS[5], KEYS[6], KEYS[7]
+local consumers, held, counts, entered = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local function milliseconds(id)
-  local microseconds = string.match(id, '^(%d+)-')
-  return microseconds and math.max(0, now - math.floor(tonumber(microseconds) / 1000)) or -1
-end
 local oldest, first = -1, redis.call('LINDEX', queue, 0)
+-- A server that takes no writes can be asked too.
+if type(redis.pcall('ZREM', consumers, '')) == 'number' then
+  local since = waits_since(queue, counts, entered, now)
+  if since then oldest = math.max(0, now - since) end
+end
 if first then
   local attempts, id = parse(first)
-  oldest = milliseconds(id)
+  local microseconds = string.match(id, '^(%d+)-')
+  if microseconds then oldest = math.max(oldest, now - math.floor(microseconds / 1000)) end
 end
 local longest = -1
 for i, since in ipairs(redis.call('HVALS', held)) do

@@ -22,8 +22,13 @@ pub struct QueueStats {
     pub consumers: usize,
     /// Whether the queue is paused.
     pub paused: bool,
-    /// The age of the first job that waits, if that is known: of those that were delayed, failed or
-    /// were given back.
+    /// For how long the first job has waited at least, whoever pushed it; `None` if none waits, or if
+    /// that is not known yet.
+    ///
+    /// Consumers and [`stats`](crate::WorkQueue::stats) note how many jobs have entered. The age is too
+    /// low by what lies between two notes: a second, or 2 % of the longest wait then, if somebody looks
+    /// that often. Once others have taken jobs from the list, or put some at its head, it may be too
+    /// high until those that waited then are through.
     pub oldest_pending: Option<Duration>,
     /// For how long the job has run that has run longest, as of the last beat of its consumer: a
     /// handler that hangs is seen here.

@@ -35,12 +35,14 @@ if wanted > 0 then
   elseif waiting > 0 then
     local items = redis.call('LRANGE', queue, 0, wanted - 1)
     if #items > 0 then
+      redis.call('HINCRBY', KEYS[7], 'claimed', #items)
       redis.call('RPUSH', claimed, unpack(items))
       redis.call('LTRIM', queue, #items, -1)
       for i = 1, #items do reply[i + 2] = items[i] end
     end
   end
 end
+if looks then waits_since(queue, KEYS[7], KEYS[8], now) end
 -- The fraction of the time says which was the last step that settled something.
 local mark = tonumber(ARGV[9])
 if mark < 0 then mark = heard and heard % 1 * 1024 or 0 end

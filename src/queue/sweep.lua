@@ -28,6 +28,7 @@ end
 if #back > 0 then
   redis.call('LPUSH', queue, unpack(back))
   redis.call('HINCRBY', counts, 'redelivered', #back)
+  redis.call('HINCRBY', counts, 'claimed', -#back)
 end
 redis.call('LTRIM', claimed, 0, -#items - 1)
 -- Also if there is more to take back: it must not go on with a part of its list.

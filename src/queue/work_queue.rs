@@ -227,9 +227,10 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
     async fn look(&self) -> Result<QueueStats> {
         self.check()?;
         let keys = &self.keys;
-        let request = self.scripted(&STATS, 7).key(&keys.delayed).key(&keys.dead);
+        let request = self.scripted(&STATS, 8).key(&keys.delayed).key(&keys.dead);
         let request = request.key(&keys.paused).key(&keys.consumers).key(&keys.held);
-        let asked = self.executor.send(request.key(&keys.counts).returns(read));
+        let request = request.key(&keys.counts).key(&keys.entered);
+        let asked = self.executor.send(request.returns(read));
         let (mut stats, consumers) = asked.await?;
         if !consumers.is_empty() {
             let lengths = consumers.iter().map(|consumer| {
@@ -247,7 +248,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         &self.executor
     }
 
-    pub(super) fn keys(&self) -> &Keys {
+    pub(super) fn keys(&self) -> &Arc<Keys> {
         &self.keys
     }
 

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::consumer::Consumer;
-use super::hold::PASSING;
+use super::flight::PASSING;
 use super::job::{Job, Ticket};
 use super::ledger::Fate;
 use super::settings::QueueSettings;

@@ -5,6 +5,7 @@ mod cache;
 mod cache_client;
 mod cache_names;
 mod cache_races;
+mod cauldron;
 mod events;
 mod near;
 mod peer;

@@ -276,6 +276,8 @@ def cache_names(a):
 
 
 def main():
+    import keywords
+
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -323,6 +325,7 @@ def main():
         one("--hold", help="a list for whose next item the source waits"),
     )
     command("cache-names", cache_names, entries)
+    keywords.add_to(command, one, many)
     a = parser.parse_args()
     a.run(a)
 

@@ -52,6 +52,7 @@ impl Peer {
             .args(words.next())
             .arg(server.port().to_string())
             .args(words)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

@@ -33,13 +33,12 @@ struct Gate {
     go_on: mpsc::Sender<()>,
 }
 
-fn gated<C: Kind>(keyword: Keyword<C>) -> (Keyword<C>, Gate) {
+fn gated<C: Watching>(keyword: Keyword<C>) -> (Keyword<C>, Gate) {
     let ((begin, begun), (go_on, may_go_on)) = (mpsc::channel(), mpsc::channel());
-    let may_go_on = Mutex::new(may_go_on);
+    let may_go_on = Arc::new(Mutex::new(may_go_on));
     let keyword = keyword.on_write(move |_| {
         let _ = begin.send(());
-        let _ = may_go_on.lock().unwrap().recv();
-        C::loading(Ok(()))
+        C::hanging(may_go_on.clone())
     });
     (keyword, Gate { begun, go_on })
 }
@@ -87,7 +86,7 @@ async fn two_writers_have_an_outcome_each<C: Kind>() {
     writers.into_iter().for_each(|writer| writer.join().unwrap());
 }
 
-async fn a_hook_that_hangs_leaves_the_outcome_open<C: Kind>() {
+async fn a_hook_that_hangs_leaves_the_outcome_open<C: Watching>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
     let (keyword, gate) = gated(Keyword::integer("N").initial(1));
@@ -102,7 +101,7 @@ async fn a_hook_that_hangs_leaves_the_outcome_open<C: Kind>() {
     ok!(service.wait_for("N", |reading| reading.text == "2", PATIENCE));
 }
 
-async fn a_dispatcher_that_dies_leaves_nothing_for_ever<C: Kind>() {
+async fn a_dispatcher_that_dies_leaves_nothing_for_ever<C: Watching>() {
     let server = LocalServer::start().unwrap();
     let proxy = Proxy::to(server.port()).unwrap();
     let (client, mortal): (C, C) = (connect(server.url()).await, connect(&proxy.url()).await);
@@ -132,7 +131,7 @@ async fn a_dispatcher_that_dies_leaves_nothing_for_ever<C: Kind>() {
     drop((gate, dispatcher));
 }
 
-async fn an_outcome_is_heard_after_the_connection_was_lost<C: Kind>() {
+async fn an_outcome_is_heard_after_the_connection_was_lost<C: Watching>() {
     let server = LocalServer::start().unwrap();
     let proxy = Proxy::to(server.port()).unwrap();
     let (client, distant): (C, C) = (connect(server.url()).await, connect(&proxy.url()).await);
@@ -153,15 +152,9 @@ async fn a_request_whose_reply_is_lost_is_not_made_twice<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let proxy = Proxy::to(server.port()).unwrap();
     let (client, distant): (C, C) = (connect(server.url()).await, connect(&proxy.url()).await);
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let keyword = Keyword::integer("N").on_write({
-        let asked = asked.clone();
-        move |value| {
-            asked.lock().unwrap().push(value.to_string());
-            C::loading(Ok(()))
-        }
-    });
-    let _dispatcher = serve(&client, "dome", [keyword]).await;
+    let mut wire = Wire::to(server.url(), "dome");
+    let mut requests = wire.listen(&[":request"]);
+    let _dispatcher = serve(&client, "dome", [Keyword::integer("N")]).await;
     let service = keyword::Client::new(&distant).service("dome");
     assert_eq!(ok!(service.write("N", 1)).text, "1");
     for number in 2..5 {
@@ -169,7 +162,10 @@ async fn a_request_whose_reply_is_lost_is_not_made_twice<C: Kind>() {
         proxy.cut_after(0, Direction::Replies);
         assert_eq!(ok!(service.write("N", number)).value, number.into());
     }
-    assert_eq!(*asked.lock().unwrap(), ["1", "2", "3", "4"]);
+    let channel = wire.name(":request");
+    let _: usize = wire.run(&[b"PUBLISH", channel.as_bytes(), b"end"]);
+    let made = std::iter::from_fn(|| Some(requests.next().1).filter(|request| request != "end"));
+    assert_eq!(made.count(), 4);
 }
 
 async fn a_dispatcher_that_reconnects_hears_the_request<C: Kind>() {

@@ -10,6 +10,9 @@ mod recorded;
 mod support;
 mod writing;
 
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
+
 use redis_collections::keyword::{self, Dispatcher, Keyword, Monitor, Reading, Service};
 use redis_collections::{Answer, AsyncClient, Client, Result};
 use support::kinds::{Kind, SERVER, ok, plain};
@@ -33,6 +36,9 @@ trait Watching: Kind {
 
     /// A callback that reads one keyword and writes another.
     fn doubling(service: Service<Self>, number: i64) -> impl Answer<(), Self>;
+
+    /// A hook that hangs until the other end says something or is gone.
+    fn hanging(until: Arc<Mutex<Receiver<()>>>) -> impl Answer<(), Self>;
 }
 
 impl Watching for Client {
@@ -43,6 +49,11 @@ impl Watching for Client {
     fn doubling(service: Service, number: i64) -> impl Answer<(), Self> {
         service.read("N")?;
         service.write("TWICE", 2 * number).map(drop)
+    }
+
+    fn hanging(until: Arc<Mutex<Receiver<()>>>) -> impl Answer<(), Self> {
+        let _ = until.lock().expect("a receiver").recv();
+        Result::Ok(())
     }
 }
 
@@ -56,6 +67,11 @@ impl Watching for AsyncClient {
             service.read("N").await?;
             service.write("TWICE", 2 * number).await.map(drop)
         }
+    }
+
+    fn hanging(until: Arc<Mutex<Receiver<()>>>) -> impl Answer<(), Self> {
+        let wait = move || until.lock().expect("a receiver").recv();
+        async move { tokio::task::spawn_blocking(wait).await.map(|_| ()) }
     }
 }
 

@@ -29,7 +29,7 @@ fn every_call_of_cauldrons_clients_has_the_same_effect_or_none_of_its_faults() {
             "read" | "read(binary=True)" => read(case),
             "read with pending error" => read_with_an_error(case),
             "has_keyword (lower case)" => {
-                let service = restored(case).1;
+                let (_server, service) = restored(case);
                 assert!(service.contains("str").unwrap() && !service.contains("str2").unwrap());
             }
             "write with no dispatcher (silently succeeds)" => {
@@ -46,7 +46,8 @@ fn every_call_of_cauldrons_clients_has_the_same_effect_or_none_of_its_faults() {
             }
             operation => {
                 assert!(operation.starts_with("keywords()"), "{operation}");
-                let listed = restored(case).1.keywords().unwrap();
+                let (_server, service) = restored(case);
+                let listed = service.keywords().unwrap();
                 let listed: Vec<_> = listed.iter().map(|it| (&it.name[..], it.kind)).collect();
                 assert_eq!(listed, [("STR", Type::String)]);
             }

@@ -17,6 +17,33 @@ contract_on_servers! {
     a_value_that_is_there_already_is_acknowledged,
     what_is_only_written_has_no_value,
     databases_are_kept_apart,
+    handles_have_the_types_of_their_keywords,
+}
+
+redis_collections::keywords! {
+    struct Dome {
+        azimuth: f64 = Keyword::double("AZ").initial(0.5),
+        shutter: i64 = Keyword::enumerated("SHUTTER", ["closed", "open"]),
+        is_hot: bool = Keyword::boolean("HOT"),
+        target: String = Keyword::string("TARGET"),
+    }
+}
+
+async fn handles_have_the_types_of_their_keywords<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let builder = Dispatcher::builder(&service).keywords(Dome::keywords());
+    let dispatcher = ok!(builder.serve(&client));
+    let dome = Dome::of(&dispatcher).unwrap();
+    assert_eq!((dome.azimuth.get().unwrap(), dome.shutter.get().unwrap()), (Some(0.5), None));
+    ok!(dome.shutter.set(1));
+    ok!(dome.is_hot.set(true));
+    ok!(dome.target.set("M 31".into()));
+    assert_eq!((dome.shutter.get().unwrap(), dome.is_hot.get().unwrap()), (Some(1), Some(true)));
+    assert_eq!(dome.target.get().unwrap().as_deref(), Some("M 31"));
+    assert_eq!(wire.value("SHUTTER").as_deref(), Some("1"));
+    assert!(matches!(settle!(dome.shutter.set(2)), Err(Error::Refused { .. })));
+    assert!(matches!(dispatcher.handle::<i64>("AZ"), Err(Error::InvalidArgument { .. })));
+    assert!(matches!(dispatcher.handle::<i64>("X"), Err(Error::UnknownKeyword { .. })));
 }
 
 async fn what_is_set_is_published<C: Kind>(client: C, name: &'static str) {

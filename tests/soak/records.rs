@@ -38,6 +38,7 @@ impl Record {
     }
 
     /// One call of the system, so that a line is whole or missing.
+    #[allow(clippy::disallowed_methods, reason = "several processes on one machine")]
     pub(crate) fn note(&self, event: Event, jobs: &[String]) {
         let name = EVENTS.iter().find(|(other, _)| *other == event).expect("a name").1;
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::common::options::{Options, time};
+
 /// Looks after work queues in Redis or Valkey: lists, to which anybody may push jobs
 #[derive(Parser)]
 #[command(
@@ -16,29 +18,11 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) options: Options,
+    /// The server is a node of a cluster, where names of queues need a hash tag: {mail}
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) cluster: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-#[derive(Args)]
-#[command(next_help_heading = "Global options")]
-pub(crate) struct Options {
-    /// The server
-    #[arg(
-        short,
-        long,
-        global = true,
-        env = "REDIS_URL",
-        hide_env_values = true,
-        default_value = "redis://127.0.0.1:6379/"
-    )]
-    pub(crate) url: String,
-    /// The server is a node of a cluster, where names of queues need a hash tag: {mail}
-    #[arg(long, global = true)]
-    pub(crate) cluster: bool,
-    /// Print JSON, an object a line
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
 }
 
 #[derive(Subcommand)]
@@ -130,23 +114,6 @@ pub(crate) struct Queue {
     pub(crate) name: OsString,
 }
 
-/// A time as people write it.
-fn time(text: &str) -> Result<Duration, String> {
-    let unit = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(unit);
-    let seconds = match unit {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3_600.0,
-        "d" => 86_400.0,
-        _ => f64::NAN,
-    };
-    let number = number.parse::<f64>().ok();
-    let time = number.and_then(|number| Duration::try_from_secs_f64(number * seconds).ok());
-    time.ok_or_else(|| "a time is written like 250ms, 30s, 5m, 2h or 1d".into())
-}
-
 fn interval(text: &str) -> Result<Duration, String> {
     match time(text)? {
         time if time < SHORTEST_INTERVAL => Err("100ms is the shortest".into()),
@@ -186,25 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_written_as_people_do() {
-        for (text, milliseconds) in [
-            ("250ms", 250),
-            ("30s", 30_000),
-            ("5m", 300_000),
-            ("2h", 7_200_000),
-            ("1d", 86_400_000),
-            ("7", 7_000),
-            ("0.5", 500),
-            ("1.5s", 1_500),
-            ("0", 0),
-        ] {
-            assert_eq!(time(text), Ok(Duration::from_millis(milliseconds)), "{text}");
-        }
-        for text in
-            ["", "s", "5 m", "5x", "1e3", "-1s", "nan", "inf", "1m30s", "9999999999999999999d"]
-        {
-            assert!(time(text).is_err(), "{text}");
-        }
+    fn statistics_are_not_asked_for_all_the_time() {
         assert!(interval("99ms").is_err() && interval("100ms").is_ok());
     }
 }

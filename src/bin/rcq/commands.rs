@@ -5,19 +5,20 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::mem;
 use std::time::Duration;
 
-use redis_collections::{Client, Wait, WorkQueue};
+use redis_collections::{Client, Error, Wait, WorkQueue};
 use serde_json::{Value, json};
 
-use crate::arguments::{Arguments, Command, Dead, Options, Queue};
-use crate::failure::Failure;
-use crate::{shown, watch};
+use crate::arguments::{Arguments, Command, Dead, Queue};
+use crate::common::failure::Failure;
+use crate::common::shown;
+use crate::{base64, watch};
 
 /// A queue whose jobs are any bytes.
 pub(crate) type Bytes = WorkQueue<Vec<u8>>;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let options = &arguments.options;
-    let open = |queue: &Queue| Opened::new(options, queue);
+    let open = |queue: &Queue| Opened::new(arguments, queue);
     match &arguments.command {
         Command::Stats { queue, watch: None } => {
             let opened = open(queue)?;
@@ -48,8 +49,9 @@ struct Opened {
 }
 
 impl Opened {
-    fn new(options: &Options, queue: &Queue) -> Result<Self, Failure> {
-        let client = match options.cluster {
+    fn new(arguments: &Arguments, queue: &Queue) -> Result<Self, Failure> {
+        let options = &arguments.options;
+        let client = match arguments.cluster {
             true => Client::cluster([&options.url])?,
             false => Client::open(&options.url)?,
         };
@@ -62,7 +64,7 @@ impl Opened {
             let value = job.value.unwrap_or_else(|undecodable| undecodable.bytes().to_vec());
             match self.json {
                 true => print(&json!({
-                    "job": shown::json(&value), "id": job.id, "attempts": job.attempts,
+                    "job": base64::json(&value), "id": job.id, "attempts": job.attempts,
                 }))?,
                 false => writeln!(io::stdout(), "{}", shown::text(&value))?,
             }
@@ -77,13 +79,13 @@ impl Opened {
             match delay {
                 None => {
                     let length = self.queue.push_many(&jobs);
-                    pending = Some(length.map_err(|error| Failure::Pushing(pushed, error))?);
+                    pending = Some(length.map_err(|error| failed(pushed, error))?);
                     pushed += jobs.len();
                 }
                 Some(delay) => {
                     for job in &jobs {
                         let later = self.queue.push_in(job, delay);
-                        later.map_err(|error| Failure::Pushing(pushed, error))?;
+                        later.map_err(|error| failed(pushed, error))?;
                         pushed += 1;
                     }
                 }
@@ -112,7 +114,7 @@ impl Opened {
         within: Duration,
     ) -> Result<(), Failure> {
         let [job] = jobs else {
-            return Err(Failure::Usage("--unique is for one job at a time".into()));
+            return Err(Failure::usage("--unique is for one job at a time".into()));
         };
         let pending = self.queue.push_unique(bytes(key), bytes(job), within)?;
         let pushed = usize::from(pending.is_some());
@@ -152,7 +154,7 @@ impl Opened {
             let value = dead.value.unwrap_or_else(|undecodable| undecodable.bytes().to_vec());
             match self.json {
                 true => print(&json!({
-                    "job": shown::json(&value),
+                    "job": base64::json(&value),
                     "id": dead.id,
                     "attempts": dead.attempts,
                     "reason": dead.reason,
@@ -192,14 +194,17 @@ impl Opened {
             self.say(json!({ "drained": drained }), &format!("drained {}", self.shown_name()))?;
         }
         if !drained {
-            return Err(Failure::Late(format!("{} was not drained in time", self.shown_name())));
+            return Err(Failure::new(
+                LATE,
+                format!("{} was not drained in time", self.shown_name()),
+            ));
         }
         Ok(())
     }
 
     /// Says what was done, in an object with `fields` or in a text.
     fn say(&self, mut fields: Value, text: &str) -> Result<(), Failure> {
-        fields["queue"] = shown::json(&self.name);
+        fields["queue"] = base64::json(&self.name);
         match self.json {
             true => print(&fields),
             false => Ok(writeln!(io::stdout(), "{text}")?),
@@ -231,6 +236,17 @@ fn each_batch(mut push: impl FnMut(Vec<Vec<u8>>) -> Result<(), Failure>) -> Resu
     }
 }
 
+/// A failure after so many jobs had been pushed.
+fn failed(pushed: usize, error: Error) -> Failure {
+    let failure = Failure::from(error);
+    match failure {
+        Failure::Told { code, messages } if pushed > 0 => {
+            Failure::new(code, format!("{}; pushed before: {pushed}", messages.join("; ")))
+        }
+        failure => failure,
+    }
+}
+
 fn print(object: &Value) -> Result<(), Failure> {
     Ok(writeln!(io::stdout(), "{object}")?)
 }
@@ -241,3 +257,5 @@ fn bytes(argument: &OsString) -> &[u8] {
 }
 
 const MOST_AT_A_TIME: usize = 1000;
+/// The exit code where a queue was not drained in time.
+const LATE: u8 = 3;

@@ -1,17 +1,17 @@
 //! Statistics, once or again and again.
 
 use std::io::{self, Write};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use redis_collections::{QueueRates, QueueStats};
 use serde_json::{Value, json};
 
+use crate::base64;
 use crate::commands::Bytes;
-use crate::failure::Failure;
+use crate::common::failure::Failure;
+use crate::common::terminal::{Colour, Terminal};
+use crate::common::{shown, stop};
 use crate::history::History;
-use crate::shown;
-use crate::terminal::{Colour, Terminal};
 
 pub(crate) fn once(queue: &Bytes, name: &[u8], as_json: bool) -> Result<(), Failure> {
     let stats = queue.stats()?;
@@ -29,12 +29,7 @@ pub(crate) fn watch(
     interval: Duration,
     as_json: bool,
 ) -> Result<(), Failure> {
-    let (stop, stopped) = mpsc::channel();
-    let told = move || {
-        // Nobody listens any more when the program ends anyway.
-        let _ = stop.send(());
-    };
-    ctrlc::set_handler(told).map_err(io::Error::other)?;
+    let stopped = stop::stop()?;
     let mut history = History::default();
     let mut terminal = Terminal::of_stdout().filter(|_| !as_json);
     loop {
@@ -62,7 +57,7 @@ pub(crate) fn watch(
 fn as_object(name: &[u8], stats: &QueueStats) -> Value {
     let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     json!({
-        "queue": shown::json(name),
+        "queue": base64::json(name),
         "pending": stats.pending,
         "in_flight": stats.in_flight,
         "delayed": stats.delayed,

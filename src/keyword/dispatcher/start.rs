@@ -91,8 +91,10 @@ impl<E: RoundTrips> Service<E> {
 
     /// Gives the name back, if it is still its own.
     pub(super) async fn leave(&self) -> Result<()> {
-        let leave = Request::script(&LEAVE, 2).key(REGISTRY.as_bytes()).key(&self.names.lease());
-        let leave = leave.arg(&self.id).arg(self.names.as_str());
+        let names = &self.names;
+        let leave = Request::script(&LEAVE, 4).key(REGISTRY.as_bytes()).key(&names.lease());
+        let leave = leave.key(&names.descriptions()).key(&names.times());
+        let leave = leave.arg(&self.id).arg(names.as_str());
         self.executor.send(leave.returns(reply::done)).await
     }
 

@@ -1,7 +1,10 @@
 //! What standard output can do, and how a table is redrawn on it.
 
+use std::borrow::Cow;
 use std::env;
 use std::io::{self, IsTerminal, Write};
+
+use terminal_size::{Height, terminal_size};
 
 pub(crate) struct Terminal {
     coloured: bool,
@@ -17,9 +20,10 @@ impl Terminal {
         drawable.then_some(Self { coloured, drawn: 0 })
     }
 
-    /// Draws over what was drawn before.
+    /// Draws over what was drawn before. What does not fit is left out.
     pub(crate) fn draw(&mut self, lines: &[String]) -> io::Result<()> {
-        let frame = self.frame(lines);
+        let lines = shortened(lines, terminal_size().map(|(_, Height(rows))| rows.into()));
+        let frame = self.frame(&lines);
         self.drawn = lines.len();
         let mut out = io::stdout().lock();
         out.write_all(frame.as_bytes())?;
@@ -46,6 +50,17 @@ impl Terminal {
     }
 }
 
+/// As many lines as fit in `rows` with the cursor below them.
+fn shortened(lines: &[String], rows: Option<usize>) -> Cow<'_, [String]> {
+    let fitting = rows.unwrap_or(usize::MAX).saturating_sub(1).max(1);
+    if lines.len() <= fitting {
+        return lines.into();
+    }
+    let shown = &lines[..fitting - 1];
+    let left_out = format!("… {} more", lines.len() - shown.len());
+    shown.iter().cloned().chain([left_out]).collect()
+}
+
 #[derive(Clone, Copy)]
 pub(crate) enum Colour {
     Bold = 1,
@@ -69,6 +84,20 @@ mod tests {
         let frame = |drawn| Terminal { coloured: false, drawn }.frame(&lines);
         assert_eq!(frame(0), "\x1b[?7l\ra\x1b[K\n\rb\x1b[K\n\x1b[J\x1b[?7h");
         assert_eq!(frame(2), "\x1b[?7l\x1b[2A\ra\x1b[K\n\rb\x1b[K\n\x1b[J\x1b[?7h");
+    }
+
+    #[test]
+    fn a_frame_is_no_higher_than_the_terminal() {
+        let lines = ["a", "b", "c"].map(String::from);
+        for (rows, expected) in [
+            (None, &["a", "b", "c"][..]),
+            (Some(4), &["a", "b", "c"]),
+            (Some(3), &["a", "… 2 more"]),
+            (Some(2), &["… 3 more"]),
+            (Some(0), &["… 3 more"]),
+        ] {
+            assert_eq!(*shortened(&lines, rows), *expected, "{rows:?}");
+        }
     }
 
     #[test]

@@ -1,0 +1,99 @@
+//! What is on its way to the server for a consumer, and what comes of it if the reply does not arrive.
+
+use std::time::Instant;
+
+use super::hold::Hold;
+use super::ledger::{Adoption, Outcome, Step};
+use crate::error::Error;
+
+/// A step on its way. If it is dropped, its outcome is unknown.
+pub(super) struct Flight<'a> {
+    hold: &'a Hold,
+    step: Option<Step>,
+    sent: Instant,
+}
+
+impl<'a> Flight<'a> {
+    pub(super) fn new(hold: &'a Hold, step: Step) -> Self {
+        Self { hold, step: Some(step), sent: Instant::now() }
+    }
+
+    pub(super) fn end(mut self, outcome: Outcome) {
+        if let Some(step) = self.step.take() {
+            self.hold.ledger().finish(&step, outcome, self.sent);
+        }
+    }
+
+    /// It was applied, and brought `items`. Says whether there are any that count.
+    pub(super) fn land(mut self, items: Vec<Vec<u8>>) -> bool {
+        let Some(step) = self.step.take() else { return false };
+        let mut ledger = self.hold.ledger();
+        let counts = ledger.finish(&step, Outcome::Applied, self.sent) && !items.is_empty();
+        if counts {
+            ledger.jobs.append(items, self.sent);
+        }
+        counts
+    }
+
+    pub(super) fn fenced(mut self) {
+        if let Some(step) = self.step.take() {
+            let mut ledger = self.hold.ledger();
+            ledger.finish(&step, Outcome::NotSent, self.sent);
+            ledger.lost(&step.consumer);
+        }
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        if let Some(step) = self.step.take() {
+            self.hold.ledger().finish(&step, Outcome::Unknown, self.sent);
+        }
+    }
+}
+
+/// An adoption on its way.
+pub(super) struct Crossing<'a> {
+    pub(super) hold: &'a Hold,
+    pub(super) adoption: Option<Adoption>,
+}
+
+impl Drop for Crossing<'_> {
+    fn drop(&mut self) {
+        if let Some(adoption) = self.adoption.take() {
+            self.hold.ledger().not_adopted(adoption, Outcome::Unknown);
+        }
+    }
+}
+
+/// What an error says of a script. What it had done before it failed stays done.
+pub(super) fn outcome(error: &Error) -> Outcome {
+    match error {
+        Error::Configuration(_)
+        | Error::Connect { .. }
+        | Error::PoolExhausted { .. }
+        | Error::InvalidArgument { .. }
+        | Error::Encode { .. }
+        | Error::Unsupported { .. } => Outcome::NotSent,
+        Error::Server { code, .. } if PASSING.iter().chain(&LASTING).any(|it| it == code) => {
+            Outcome::NotSent
+        }
+        _ => Outcome::Unknown,
+    }
+}
+
+/// Refusals of a script, or of its first write, that pass by themselves.
+pub(super) const PASSING: [&str; 9] = [
+    "LOADING",
+    "CLUSTERDOWN",
+    "MASTERDOWN",
+    "TRYAGAIN",
+    "READONLY",
+    "NOREPLICAS",
+    "MISCONF",
+    "OOM",
+    "BUSY",
+];
+
+/// Those that do not.
+const LASTING: [&str; 2] = ["NOPERM", "NOAUTH"];

@@ -1,0 +1,109 @@
+//! Command-line programs, as they are run.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use super::kinds::SERVER;
+
+pub(crate) struct Program {
+    pub(crate) name: &'static str,
+    pub(crate) path: &'static str,
+}
+
+/// The arguments, what is said to standard input, and what comes of it.
+pub(crate) struct Case<'a>(pub(crate) &'a str, pub(crate) &'a [u8], pub(crate) Said<'a>);
+
+pub(crate) enum Said<'a> {
+    /// With code 0, and nothing on standard error.
+    Out(&'a str),
+    /// The code, and a part of the one line on standard error.
+    Failed(i32, &'a str),
+}
+
+impl Program {
+    /// With arguments that have no spaces in them.
+    pub(crate) fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(self.path);
+        command.args(arguments.split_whitespace()).env("REDIS_URL", SERVER.url());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn check(&self, cases: &[Case]) {
+        for Case(arguments, input, expected) in cases {
+            let output = fed(&mut self.command(arguments), input);
+            let (out, error) = texts(&output);
+            let code = output.status.code();
+            match expected {
+                Said::Out(expected) => {
+                    let said = (out.as_str(), error.as_str(), code);
+                    assert_eq!(said, (*expected, "", Some(0)), "{arguments}");
+                }
+                Said::Failed(expected, part) => {
+                    assert_eq!(
+                        (code, error.lines().count()),
+                        (Some(*expected), 1),
+                        "{arguments}: {error}"
+                    );
+                    let begins = error.starts_with(&format!("{}: ", self.name));
+                    assert!(begins && error.contains(part), "{arguments}: {error}");
+                }
+            }
+        }
+    }
+
+    /// The lines of its output as JSON.
+    pub(crate) fn objects(&self, arguments: &str) -> Vec<Value> {
+        let output = self.command(arguments).output().expect("the program");
+        let lines = output.stdout.lines().map(|line| line.expect("text"));
+        lines.map(|line| serde_json::from_str(&line).expect("an object")).collect()
+    }
+
+    /// That it ends well when nobody reads what it says.
+    pub(crate) fn check_with_a_closed_pipe(&self, arguments: &str) {
+        let mut running = self.command(arguments).spawn().expect("the program");
+        drop(running.stdout.take());
+        let output = running.wait_with_output().expect("an end");
+        assert_eq!((output.status.code(), output.stderr), (Some(0), vec![]), "{arguments}");
+    }
+
+    /// What it draws on a terminal, which `script` makes, until `is_enough`; then Ctrl-C is pressed.
+    pub(crate) fn drawn(
+        &self,
+        arguments: &str,
+        (variable, value): (&str, &str),
+        mut is_enough: impl FnMut(&str) -> bool,
+    ) -> String {
+        let mut command = Command::new("script");
+        let arguments = format!("exec {} {arguments}", self.path);
+        command.args(["-q", "-e", "-c", &arguments, "/dev/null"]);
+        command.env("REDIS_URL", SERVER.url()).env("TERM", "xterm").env(variable, value);
+        let mut running =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a terminal");
+        let mut out = BufReader::new(running.stdout.take().expect("a pipe"));
+        let mut seen = Vec::new();
+        while !is_enough(&String::from_utf8_lossy(&seen)) {
+            assert!(out.read_until(b'\n', &mut seen).expect("a terminal") > 0, "ended");
+            assert!(seen.len() < 100_000, "not drawn: {}", String::from_utf8_lossy(&seen));
+        }
+        running.stdin.take().expect("a pipe").write_all(b"\x03").expect("Ctrl-C");
+        std::io::Read::read_to_end(&mut out, &mut seen).expect("a terminal");
+        assert_eq!(running.wait().expect("an end").code(), Some(0));
+        String::from_utf8(seen).expect("text")
+    }
+}
+
+pub(crate) fn fed(command: &mut Command, input: &[u8]) -> Output {
+    let mut running = command.stdin(Stdio::piped()).spawn().expect("the program");
+    // It need not read what it is given.
+    let _ = running.stdin.take().expect("a pipe").write_all(input);
+    running.wait_with_output().expect("an end")
+}
+
+/// Standard output and standard error.
+pub(crate) fn texts(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+    (text(&output.stdout), text(&output.stderr))
+}

@@ -1,0 +1,86 @@
+//! A step of a program's clock means nothing to its work queues: all time is the server's.
+#![cfg(target_os = "linux")]
+#![allow(clippy::disallowed_methods, reason = "it is seen that the clock is stepped")]
+
+mod support;
+
+use std::env;
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use redis_collections::{AsyncClient, Client, QueueSettings, WorkQueue};
+use support::kinds::{Kind, SERVER, ok};
+
+/// Runs the test below in a process of its own, whose clock can be stepped.
+#[test]
+fn a_step_of_the_clock_changes_nothing() {
+    let directory = env::temp_dir().join(format!("work-queue-clock-{}", std::process::id()));
+    fs::create_dir(&directory).unwrap();
+    let (library, step) = (directory.join("clock.so"), directory.join("step"));
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/clock.c");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source);
+    assert!(compiler.status().expect("a C compiler").success());
+    let mut program = Command::new(env::current_exe().unwrap());
+    program.args(["--exact", "in_a_process_whose_clock_is_stepped", "--nocapture"]);
+    program.env("LD_PRELOAD", &library).env(STEP, &step).env(URL, SERVER.url());
+    let output = program.output().unwrap();
+    fs::remove_dir_all(&directory).unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success() && said.matches("nothing has changed").count() == 4, "{said}");
+}
+
+#[test]
+fn in_a_process_whose_clock_is_stepped() {
+    let Ok(url) = env::var(URL) else { return };
+    for step in [DAY, -DAY] {
+        Client::finish(stepped::<Client>(&url, step));
+        AsyncClient::finish(stepped::<AsyncClient>(&url, step));
+    }
+}
+
+async fn stepped<C: Kind>(url: &str, step: i64) {
+    let client = C::build(C::builder(url)).await.unwrap();
+    let settings = QueueSettings::new().lease(LEASE);
+    let name = format!("{}{step}", std::any::type_name::<C>());
+    let queue = WorkQueue::<u32, C>::new(&client, name).with(settings);
+    let (mut consumer, mut other) = (queue.consumer(), queue.consumer());
+    ok!(queue.push_unique("once", &1, HOUR));
+    let held = C::settle_within(consumer.next(HOUR)).await.unwrap().expect("the job");
+    ok!(queue.push_in(&2, HOUR));
+    let before = ok!(queue.stats());
+
+    let (wall, moment) = (SystemTime::now(), std::time::Instant::now());
+    fs::write(env::var(STEP).unwrap(), step.to_string()).unwrap();
+    let is_stepped = match step > 0 {
+        true => wall + HOUR < SystemTime::now(),
+        false => SystemTime::now() + HOUR < wall,
+    };
+    assert!(is_stepped && moment.elapsed() < HOUR);
+
+    assert_eq!(ok!(queue.push_unique("once", &1, HOUR)), None, "its time is not over");
+    assert!(C::settle_within(other.next(LEASE * 3)).await.unwrap().is_none(), "it is held");
+    assert!(!held.lost_lease());
+    let after = ok!(queue.stats());
+    assert!(after.at > before.at && after.at < before.at + HOUR);
+    assert_eq!((after.delayed, after.redelivered), (1, 0), "what is delayed is not due");
+    assert!(after.longest_running < Some(HOUR));
+    held.retry(Duration::from_millis(1));
+    let again = C::settle_within(other.next(HOUR)).await.unwrap().expect("it is due");
+    again.bury("enough");
+    ok!(other.close());
+    let dead = ok!(queue.dead().list(1));
+    assert!(dead[0].since > after.at && dead[0].since < after.at + HOUR);
+    ok!(consumer.close());
+    fs::write(env::var(STEP).unwrap(), "0").unwrap();
+    println!("nothing has changed");
+}
+
+const LEASE: Duration = Duration::from_millis(500);
+const HOUR: Duration = Duration::from_secs(3600);
+/// In seconds.
+const DAY: i64 = 24 * 3600;
+const STEP: &str = "WALL_CLOCK_STEP";
+const URL: &str = "WALL_CLOCK_SERVER";
