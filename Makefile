@@ -58,6 +58,7 @@ bench: server
 	cargo bench --package $(PEERS) --bench near_cache
 	cargo bench --package $(PEERS) --bench queue
 	cargo bench --bench memory
+	cargo bench --features keyword --bench keyword
 
 # How many keys client-side caches leave stale.
 race: server

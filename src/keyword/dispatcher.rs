@@ -19,6 +19,7 @@ use super::definition::Keyword;
 use super::description::Description;
 use super::handle::{Handle, KeywordValue};
 use super::names::{KeywordName, ServiceName};
+use super::service::refuse_clusters;
 use super::service_definition::ServiceDefinition;
 use super::value::Value;
 use crate::error::{Error, Result};
@@ -58,15 +59,17 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
         self
     }
 
-    /// For how long a dispatcher that is not heard of keeps its name from others. 10 seconds if not said.
+    /// For how long a dispatcher that is not heard of keeps its name from others: from a tenth of a second to
+    /// a day, 10 seconds if not said.
     pub fn lease(mut self, time: Duration) -> Self {
-        self.lease = time.max(SHORTEST_LEASE);
+        self.lease = time.clamp(SHORTEST_LEASE, LONGEST);
         self
     }
 
-    /// How long [`shutdown`](Dispatcher::shutdown) waits for functions that run. 10 seconds if not said.
+    /// How long [`shutdown`](Dispatcher::shutdown) waits for functions that run: at most a day, 10 seconds if
+    /// not said.
     pub fn grace(mut self, time: Duration) -> Self {
-        self.grace = time;
+        self.grace = time.min(LONGEST);
         self
     }
 
@@ -87,7 +90,8 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
             };
             match begun.await {
                 Ok(feed) => {
-                    service.executor.background(worker::work(service.clone(), feed));
+                    let end = worker::End(service.clone());
+                    service.executor.background(worker::work(end, feed));
                     Ok(Dispatcher(Arc::new(Owner { service, grace })))
                 }
                 Err(error) => {
@@ -100,9 +104,7 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
     }
 
     fn service(self, executor: E) -> Result<Service<E>> {
-        if executor.is_cluster() {
-            return Err(Error::Configuration("a keyword service cannot be in a cluster".into()));
-        }
+        refuse_clusters(&executor, "serve", None)?;
         let names = ServiceName::new(&self.service).map_err(Error::Configuration)?;
         let names = names.in_database(executor.database());
         let mut slots = BTreeMap::new();
@@ -251,6 +253,7 @@ impl<E> fmt::Debug for DispatcherBuilder<E> {
 const LEASE: Duration = Duration::from_secs(10);
 const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 const GRACE: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long the end itself may take.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -34,6 +34,8 @@ struct State {
     /// The keyword that was just told of.
     echo: Option<KeywordName>,
     updates: VecDeque<(KeywordName, Update)>,
+    /// How many bytes the values of the updates are.
+    bytes: usize,
     /// What is to be read.
     stale: BTreeSet<KeywordName>,
     is_unlisted: bool,
@@ -84,6 +86,7 @@ impl Hearing {
             return Next::Tell(reading);
         }
         while let Some((keyword, update)) = state.updates.pop_front() {
+            state.bytes -= update.text.len();
             if let Some(reading) = state.take_in(keyword, update) {
                 return Next::Tell(Ok(reading));
             }
@@ -196,11 +199,14 @@ impl State {
 
     /// Whoever is slow is told the latest value of each keyword.
     fn push(&mut self, keyword: KeywordName, update: Update) {
-        if self.updates.len() < MOST_WAITING {
+        let bytes = self.bytes + update.text.len();
+        if self.updates.len() < MOST_WAITING && bytes <= MOST_BYTES {
+            self.bytes = bytes;
             self.updates.push_back((keyword, update));
             return;
         }
         let updates = mem::take(&mut self.updates);
+        self.bytes = 0;
         self.stale.extend(updates.into_iter().map(|(keyword, _)| keyword));
         self.stale.insert(keyword);
     }
@@ -240,6 +246,7 @@ impl Audience for Hearing {
         (state.session, state.tells_keys) = (session, situation.tells_keys);
         state.echo = None;
         state.updates.clear();
+        state.bytes = 0;
         // The server may be another one, with another clock.
         state.told.values_mut().for_each(|told| told.at = None);
         match &self.only {
@@ -271,3 +278,5 @@ mod tests;
 const MOST_AT_ONCE: usize = 1000;
 /// How many updates may wait to be taken.
 const MOST_WAITING: usize = 10_000;
+/// How many bytes their values may be.
+const MOST_BYTES: usize = 64 << 20;

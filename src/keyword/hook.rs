@@ -43,6 +43,12 @@ type Tell = dyn Fn(&Change) + Send + Sync;
 pub(super) type Running<T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send>>;
 
 impl<E> Hooks<E> {
+    /// Whether none is called for what clients write.
+    pub(super) fn is_idle(&self) -> bool {
+        let Self { check, translate, write, changed, .. } = self;
+        check.is_none() && translate.is_none() && write.is_none() && changed.is_none()
+    }
+
     pub(super) fn set_write<R: Answer<(), E>>(
         &mut self,
         write: impl Fn(Value) -> R + Send + Sync + 'static,

@@ -59,7 +59,7 @@ fn heartbeat(left: Option<Vec<u8>>, holder: Option<Vec<u8>>) -> Option<Duration>
     let holder = holder?;
     let lasts = holder.rsplit(|byte| *byte == b'/').next().filter(|end| end.len() < holder.len());
     let lasts = lasts.and_then(number).unwrap_or(USUAL);
-    u64::try_from(lasts - left).ok().map(Duration::from_millis)
+    u64::try_from(lasts.checked_sub(left)?).ok().map(Duration::from_millis)
 }
 
 const PAGE: usize = 1000;
@@ -75,6 +75,7 @@ mod tests {
             ("9000", Some("a1/10000"), Some(1000)),
             ("200", Some("a1/500"), Some(300)),
             ("9000", Some("a1"), Some(1000)),
+            ("9000", Some("a1/-9223372036854775808"), None),
             ("-2", None, None),
         ] {
             let (left, holder) = (Some(left.into()), holder.map(Into::into));

@@ -43,7 +43,7 @@ use crate::request::Request;
 pub struct Monitor<E = Client> {
     pub(super) executor: E,
     pub(super) hearing: Arc<Hearing>,
-    _feed: Feed,
+    pub(super) feed: Feed,
     #[cfg(feature = "async")]
     asked: Option<Asked>,
 }
@@ -109,7 +109,7 @@ impl<E: RoundTrips> Monitor<E> {
         Ok(Self {
             executor,
             hearing,
-            _feed: feed,
+            feed,
             #[cfg(feature = "async")]
             asked: None,
         })

@@ -10,12 +10,13 @@ use super::service::Service;
 use crate::answer::{Answer, contained};
 use crate::command::Wait;
 use crate::error::{Error, Result};
-use crate::executor::{Deadline, RoundTrips};
+use crate::executor::{Deadline, Feed, RoundTrips};
 
 /// Calls a function for each value of some keywords, until it is dropped.
 #[must_use = "nothing is watched any more once this is dropped"]
 pub struct Watch {
     hearing: Arc<Hearing>,
+    _feed: Feed,
 }
 
 impl<E: RoundTrips> Service<E> {
@@ -34,10 +35,10 @@ impl<E: RoundTrips> Service<E> {
         let keywords: Result<_> =
             keywords.map(|keyword| self.keyword("watch", keyword.as_ref())).collect();
         self.executor.converse(async move {
-            let monitor = Monitor::open(&service, Some(keywords?)).await?;
-            let watch = Watch { hearing: monitor.hearing.clone() };
-            service.executor.background(tell(monitor, callback));
-            Ok(watch)
+            let Monitor { executor, hearing, feed, .. } =
+                Monitor::open(&service, Some(keywords?)).await?;
+            executor.background(tell(executor.clone(), hearing.clone(), callback));
+            Ok(Watch { hearing, _feed: feed })
         })
     }
 
@@ -77,12 +78,12 @@ impl<E: RoundTrips> Service<E> {
 }
 
 async fn tell<E: RoundTrips, R: Answer<(), E>>(
-    monitor: Monitor<E>,
+    executor: E,
+    hearing: Arc<Hearing>,
     callback: impl Fn(Reading) -> R + Send + Sync,
 ) {
     loop {
-        let (executor, hearing) = (monitor.executor.clone(), monitor.hearing.clone());
-        match next(executor, hearing, Wait::Forever).await {
+        match next(executor.clone(), hearing.clone(), Wait::Forever).await {
             Ok(None) => return,
             Ok(Some(Ok(reading))) => {
                 let keyword = reading.keyword.clone();
@@ -94,7 +95,7 @@ async fn tell<E: RoundTrips, R: Answer<(), E>>(
             Ok(Some(Err(error))) => log::warn!("a keyword cannot be watched: {error}"),
             Err(error) => {
                 log::warn!("keywords cannot be watched: {error}");
-                monitor.executor.wait(monitor.hearing.signal.raised(), PAUSE).await;
+                executor.wait(hearing.signal.raised(), PAUSE).await;
             }
         }
     }

@@ -161,6 +161,18 @@ impl<E: RoundTrips> Wishes<'_, E> {
                     let outcome = found.and_then(|outcome| Outcome::read(&outcome));
                     return outcome.ok_or_else(too_late);
                 }
+                // Without memory, or without the right, the server does not wait, but may be asked.
+                Err(error) if error.code().is_some() => {
+                    let look = Request::read("LINDEX").key(&list).number(0).returns(reply::raw);
+                    match self.executor.send(look).await {
+                        Ok(Some(outcome)) => {
+                            return Outcome::read(&outcome).ok_or_else(too_late);
+                        }
+                        Ok(None) if self.deadline.is_over() => return Err(too_late()),
+                        Ok(None) => self.pause(&mut pauses).await,
+                        Err(_) => return Err(too_late()),
+                    }
+                }
                 Err(error) if !(error.is_connection_lost() || error.is_timeout()) => {
                     return Err(error.in_part());
                 }

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use redis_collections::keyword::{Dispatcher, Keyword, Value};
+use redis_collections::keyword::{self, Dispatcher, Keyword, Value};
 use redis_collections::{Error, LocalServer};
 
 use crate::support::eventually;
@@ -157,8 +157,13 @@ async fn what_makes_no_sense_is_not_served<C: Kind>(client: C, name: &'static st
 }
 
 async fn a_cluster_is_refused<C: Kind>(client: C, _name: &'static str) {
-    let served = settle!(Dispatcher::builder("dome").serve(&client));
-    assert!(matches!(served, Err(Error::Configuration(_))), "{served:?}");
+    let served = settle!(Dispatcher::builder("dome").serve(&client)).map(drop);
+    let dome = keyword::Client::new(&client).service("dome");
+    for refused in
+        [served, settle!(dome.read("N")).map(drop), settle!(dome.write("N", 1)).map(drop)]
+    {
+        assert!(matches!(refused, Err(Error::InvalidArgument { .. })), "{refused:?}");
+    }
 }
 
 async fn kinds_of_notifications_are_added<C: Kind>() {

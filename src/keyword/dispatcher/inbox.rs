@@ -38,7 +38,7 @@ impl Request {
         Self { keyword, text: Some(text.to_vec()), answer: None }
     }
 
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.text.as_ref().map_or(0, Vec::len)
     }
 }
@@ -75,7 +75,7 @@ impl Inbox {
 }
 
 const MOST_REQUESTS: usize = 10_000;
-const MOST_BYTES: usize = 64 << 20;
+pub(super) const MOST_BYTES: usize = 64 << 20;
 const MOST_REFUSALS: usize = 100_000;
 const LONGEST_ANSWER: u64 = 24 * 60 * 60 * 1000;
 

@@ -79,6 +79,14 @@ impl Life {
         true
     }
 
+    /// When it no longer waits for hooks, if it is about to end.
+    pub(super) fn closes_at(&self) -> Option<Instant> {
+        match self.phase() {
+            Phase::Closing(until) => Some(until),
+            _ => None,
+        }
+    }
+
     pub(super) fn has_calls(&self) -> bool {
         self.state().calls > 0
     }

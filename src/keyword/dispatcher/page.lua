@@ -1,4 +1,5 @@
--- Describes keywords, and gives them what they begin with. Says when they got their values.
+-- Describes keywords, and gives them what they begin with. Says when they got their values, and what they
+-- are where they are newer than those that are known.
 local first = #KEYS - 3
 local registry, descriptions, times = KEYS[first], KEYS[first + 1], KEYS[first + 2]
 redis.call('PEXPIRE', lease, ARGV[2])
@@ -13,7 +14,7 @@ for i = 0, (first - 1) / 4 - 1 do
   local set_at = tonumber(redis.call('HGET', times, name) or '') or 0
   local is_older = not is_there or set_at < tonumber(at)
   if rule == 'put' or (rule == 'put again' and is_older) then
-    put(times, name, channel, value, status, failure, text)
+    put(times, name, channel, value, status, failure, text, at)
   elseif rule == 'clear' or not is_there then
     redis.call('SET', value, '')
     redis.call('SET', status, 'init')
@@ -23,6 +24,8 @@ for i = 0, (first - 1) / 4 - 1 do
       redis.call('SET', status, 'ready')
     end
   end
+  local is_newer = (rule == 'put again' or rule == 'leave') and is_there and set_at > tonumber(at)
   reply[#reply + 1] = redis.call('HGET', times, name) or '0'
+  reply[#reply + 1] = is_newer and redis.call('GET', value)
 end
 return reply

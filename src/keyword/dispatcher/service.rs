@@ -76,6 +76,9 @@ impl<E: RoundTrips> Service<E> {
             Err(Setback::Refused(reason)) => {
                 self.refuse(slot, &reason, Some(request), self.lease).await
             }
+            Err(Setback::Failed(error)) if error.code().is_some() => {
+                self.refuse(slot, &error.to_string(), Some(request), self.lease).await
+            }
             Err(Setback::Failed(error)) => Err(error),
             Ok(()) => Ok(()),
         };
@@ -102,6 +105,7 @@ impl<E: RoundTrips> Service<E> {
             }
             if let Some(write) = &slot.keyword.hooks.write {
                 let written = write(accepted.value.clone()).await;
+                slot.is_in_doubt.store(true, Ordering::Release);
                 written.map_err(|error| Setback::Refused(error.to_string()))?;
             }
         }
@@ -128,7 +132,9 @@ impl<E: RoundTrips> Service<E> {
         let command = command.key(&names.error(name)).key(&names.times()).key(&outcome);
         let command = self.leased(command).arg(name.as_str()).arg(names.changes(name));
         let command = command.number(u8::from(slot.has_value())).arg(&accepted.text).number(time);
+        let command = command.number(slot.at());
         let at = self.send(command, reply::optional::<u64>, patience).await?;
+        slot.is_in_doubt.store(false, Ordering::Release);
         if slot.has_value()
             && let Some(change) = slot.copied(accepted, at)
         {

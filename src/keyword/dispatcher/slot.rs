@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::inbox::Request;
+use super::inbox::{MOST_BYTES, Request};
 use crate::executor::RoundTrips;
 use crate::keyword::description::Access;
 use crate::keyword::names::KeywordName;
@@ -22,6 +22,8 @@ pub(super) struct Slot<E> {
     pub(super) is_written: AtomicBool,
     /// Whether the hook that reads it runs.
     pub(super) is_read: AtomicBool,
+    /// Whether the hook that writes it may have left something else than the value.
+    pub(super) is_in_doubt: AtomicBool,
     known: Mutex<Known>,
     turns: Mutex<Turns>,
 }
@@ -51,6 +53,7 @@ struct Known {
 struct Turns {
     taken: bool,
     waiting: VecDeque<Request>,
+    bytes: usize,
 }
 
 impl<E: RoundTrips> Slot<E> {
@@ -63,9 +66,13 @@ impl<E: RoundTrips> Slot<E> {
             return Err(format!("{name}: what is only written has no value"));
         }
         keyword.description.name = name.to_string();
+        // JSON knows nothing infinite.
+        let finite = |end: f64| end.clamp(f64::MIN, f64::MAX);
+        keyword.description.range = keyword.description.range.map(|range| range.map(finite));
         let initial = keyword.initial.take();
-        let (is_written, is_read, known, turns) = Default::default();
-        let mut slot = Self { name, keyword, initial: None, is_written, is_read, known, turns };
+        let (is_written, is_read, is_in_doubt, known, turns) = Default::default();
+        let mut slot =
+            Self { name, keyword, initial: None, is_written, is_read, is_in_doubt, known, turns };
         let accept = |value: Value| slot.accept(&value.to_string());
         let initial = initial.map(accept).transpose();
         slot.initial = initial.map_err(|reason| format!("{}: {reason}", slot.name))?;
@@ -101,8 +108,14 @@ impl<E: RoundTrips> Slot<E> {
         Some((known.value.clone()?, known.at))
     }
 
+    /// When it got its value, 0 if it has none.
+    pub(super) fn at(&self) -> u64 {
+        self.known().at
+    }
+
     pub(super) fn has(&self, accepted: &Accepted) -> bool {
-        self.known().value.as_ref().is_some_and(|own| own.text == accepted.text)
+        !self.is_in_doubt.load(Ordering::Acquire)
+            && self.known().value.as_ref().is_some_and(|own| own.text == accepted.text)
     }
 
     pub(super) fn history(&self) -> Vec<(SystemTime, Value)> {
@@ -143,7 +156,9 @@ impl<E: RoundTrips> Slot<E> {
             turns.taken = true;
             return Turn::Now(request);
         }
-        if turns.waiting.len() < MOST_WAITING {
+        let bytes = turns.bytes + request.bytes();
+        if turns.waiting.len() < MOST_WAITING && bytes <= MOST_BYTES {
+            turns.bytes = bytes;
             turns.waiting.push_back(request);
             return Turn::Later;
         }
@@ -156,6 +171,7 @@ impl<E: RoundTrips> Slot<E> {
         let mut turns = self.turns();
         let next = turns.waiting.pop_front();
         turns.taken = next.is_some();
+        turns.bytes -= next.as_ref().map_or(0, Request::bytes);
         next
     }
 
@@ -181,3 +197,26 @@ fn moment(microseconds: u64) -> SystemTime {
 
 /// How many requests may wait for a hook.
 const MOST_WAITING: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::executor::Client;
+
+    #[test]
+    fn requests_of_too_many_bytes_do_not_wait() {
+        let slot = Slot::<Client>::new(Keyword::string("N")).unwrap();
+        let is_later = |bytes: usize| {
+            let request = Request::of_cauldron(slot.name.clone(), &vec![b'x'; bytes]);
+            matches!(slot.line_up(request), Turn::Later)
+        };
+        assert!(!is_later(MOST_BYTES));
+        for (bytes, expected) in [(MOST_BYTES - 1, true), (1, true), (1, false), (0, true)] {
+            assert_eq!(is_later(bytes), expected);
+        }
+        for _ in 0..2 {
+            assert!(slot.next().is_some());
+        }
+        assert!(is_later(MOST_BYTES) && !is_later(1));
+    }
+}

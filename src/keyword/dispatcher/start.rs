@@ -48,8 +48,8 @@ impl<E: RoundTrips> Service<E> {
         for page in self.pages() {
             let values = self.found(&page).await?;
             let fills: Vec<_> = page.iter().zip(values).map(|(slot, it)| fill(slot, it)).collect();
-            let times = self.write(&page, &fills).await?;
-            for ((slot, fill), at) in page.iter().zip(fills).zip(times) {
+            let written = self.write(&page, &fills).await?;
+            for ((slot, fill), (at, _)) in page.iter().zip(fills).zip(written) {
                 if let Fill::Put(accepted) | Fill::Keep(Some(accepted)) = fill {
                     slot.copied(accepted, at);
                 }
@@ -58,20 +58,35 @@ impl<E: RoundTrips> Service<E> {
         Ok(())
     }
 
-    /// Writes again what the server has lost.
+    /// Writes again what the server has lost, and takes over what is newer there.
     pub(super) async fn restore(&self) -> Result<()> {
         for page in self.pages() {
             let again = |(accepted, at)| Fill::PutAgain(accepted, at);
             let fills = page.iter().map(|slot| slot.set_at().map_or(Fill::Leave, again));
             let fills: Vec<_> = fills.collect();
-            let times = self.write(&page, &fills).await?;
-            for ((slot, fill), at) in page.iter().zip(fills).zip(times) {
-                if let Fill::PutAgain(accepted, _) = fill {
-                    slot.copied(accepted, at);
+            let written = self.write(&page, &fills).await?;
+            for ((slot, fill), (at, newer)) in page.iter().zip(fills).zip(written) {
+                match (fill, newer) {
+                    (_, Some(text)) => self.adopt(slot, text, at),
+                    (Fill::PutAgain(accepted, _), None) => drop(slot.copied(accepted, at)),
+                    _ => {}
                 }
             }
         }
         Ok(())
+    }
+
+    /// Takes over a value that another dispatcher set, or this one without hearing that it did.
+    fn adopt(&self, slot: &Arc<Slot<E>>, text: Vec<u8>, at: u64) {
+        let text = String::from_utf8(text).ok();
+        let parse = |text: String| {
+            let value = slot.keyword.description.parse(&text).ok()?;
+            slot.copied(Accepted { value, text }, at)
+        };
+        if let Some(change) = text.and_then(parse) {
+            let slot = slot.clone();
+            self.executor.background(async move { slot.tell(&change) });
+        }
     }
 
     /// Gives the name back, if it is still its own.
@@ -99,7 +114,7 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Says when each of the keywords got its value.
-    async fn write(&self, page: &[&Arc<Slot<E>>], fills: &[Fill]) -> Result<Vec<u64>> {
+    async fn write(&self, page: &[&Arc<Slot<E>>], fills: &[Fill]) -> Result<Vec<Written>> {
         let names = &self.names;
         let request = Request::script(&PAGE, 4 * page.len() + 4);
         let request = page.iter().fold(request, |request, slot| {
@@ -116,7 +131,7 @@ impl<E: RoundTrips> Service<E> {
             let request = request.arg(description.kind.as_str()).arg(names.changes(&slot.name));
             request.arg(rule).arg(text).number(at)
         });
-        self.send(request, times, self.lease).await
+        self.send(request, written, self.lease).await
     }
 
     fn pattern(&self) -> Vec<u8> {
@@ -126,6 +141,9 @@ impl<E: RoundTrips> Service<E> {
 
 /// A value and a status.
 type Found = (Option<Vec<u8>>, Option<Vec<u8>>);
+
+/// When a keyword got its value, and the value if it is newer than what is known.
+type Written = (u64, Option<Vec<u8>>);
 
 /// What a keyword begins with.
 enum Fill {
@@ -169,9 +187,12 @@ fn fill<E: RoundTrips>(slot: &Slot<E>, (value, status): Found) -> Fill {
     }
 }
 
-fn times(reply: Reply<'_>) -> Result<Option<Vec<u64>>> {
-    let times = reply::many::<u64>(reply)?;
-    Ok(Some(times).filter(|times| !times.is_empty()))
+fn written(reply: Reply<'_>) -> Result<Option<Vec<Written>>> {
+    let parts = reply::raw_each(reply)?;
+    let number = |at: &Option<Vec<u8>>| std::str::from_utf8(at.as_deref()?).ok()?.parse().ok();
+    let pairs = parts.chunks_exact(2);
+    let written = pairs.map(|pair| (number(&pair[0]).unwrap_or(0), pair[1].clone()));
+    Ok(Some(written.collect()).filter(|written: &Vec<_>| !written.is_empty()))
 }
 
 /// What clients of Cauldron's need.

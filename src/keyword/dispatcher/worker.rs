@@ -18,25 +18,36 @@ use crate::reply;
 use crate::request::Request as Command;
 
 /// Serves until the dispatcher is to end.
-pub(super) async fn work<E: RoundTrips>(service: Arc<Service<E>>, feed: Feed) {
-    let end = End(service);
+pub(super) async fn work<E: RoundTrips>(end: End<E>, feed: Feed) {
     let service = &end.0;
     let mut readings: BinaryHeap<_> =
         periodic(service).map(|slot| due(slot, Instant::now())).collect();
-    let mut renewal = Instant::now() + service.lease / 3;
+    let mut renewed = Instant::now();
+    let mut renewal = renewed + service.lease / 3;
     let mut feed = Some(feed);
     while !service.inbox.is_empty() || !service.life.may_end() {
         if service.life.phase() != Phase::Serving {
             feed = None;
+            readings.clear();
         }
-        let first = readings.peek().map_or(renewal, |Reverse((first, _))| renewal.min(*first));
+        let reading = readings.peek().map(|Reverse((at, _))| *at);
+        let first =
+            [reading, service.life.closes_at()].into_iter().flatten().fold(renewal, Ord::min);
         if service.inbox.is_empty() {
             let time = first.saturating_duration_since(Instant::now());
             service.executor.wait(service.life.signal.raised(), time).await;
         }
         if service.is_doubtful.load(Ordering::Acquire) || Instant::now() >= renewal {
+            let now = Instant::now();
+            if now.duration_since(renewed) >= service.lease {
+                // Another dispatcher may have come and gone.
+                service.is_doubtful.store(true, Ordering::Release);
+            }
             let pause = match service.renew().await {
-                Ok(()) => service.lease / 3,
+                Ok(()) => {
+                    renewed = now;
+                    service.lease / 3
+                }
                 Err(_) => (service.lease / 3).min(AFTER_A_FAILURE),
             };
             renewal = Instant::now() + pause;
@@ -61,7 +72,7 @@ pub(super) async fn work<E: RoundTrips>(service: Arc<Service<E>>, feed: Feed) {
 }
 
 /// Tells that the worker has ended, however that came.
-struct End<E: RoundTrips>(Arc<Service<E>>);
+pub(super) struct End<E: RoundTrips>(pub(super) Arc<Service<E>>);
 
 impl<E: RoundTrips> Drop for End<E> {
     fn drop(&mut self) {
@@ -72,12 +83,12 @@ impl<E: RoundTrips> Drop for End<E> {
 }
 
 impl<E: RoundTrips> Service<E> {
-    /// Begins to do what a client wants. A hook runs beside this.
+    /// Begins to do what a client wants. Functions of the program run beside this.
     async fn take(self: &Arc<Self>, request: Request) {
         let Some(slot) = self.slots.get(&request.keyword) else {
             return self.refuse_unknown(&request).await;
         };
-        if slot.keyword.hooks.write.is_none() {
+        if slot.keyword.hooks.is_idle() {
             return self.serve(slot, &request).await;
         }
         match slot.line_up(request) {

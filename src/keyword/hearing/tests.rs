@@ -139,3 +139,18 @@ fn after_a_reconnection_everything_is_read_again() {
     hearing.set("A", "4 3");
     assert_eq!(hearing.rest(0, ""), ["A=3"]);
 }
+
+#[test]
+fn values_of_too_many_bytes_are_not_kept() {
+    let hearing = hearing(&["A"]);
+    assert_eq!(hearing.step(1, "0"), "read A");
+    let long = "x".repeat(MOST_BYTES / 2);
+    for at in 2..5 {
+        hearing.set("A", &format!("{at} {long}"));
+    }
+    assert_eq!(hearing.rest(4, "last"), ["A=0", "read A", "A=last"]);
+    for at in [5, 6] {
+        hearing.set("A", &format!("{at} {at}"));
+    }
+    assert_eq!(hearing.rest(0, ""), ["A=5", "A=6"]);
+}

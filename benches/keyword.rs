@@ -1,0 +1,236 @@
+//! The keyword service: a service of 10,000 keywords, acknowledged writes, a thousand watchers, and how much
+//! one dispatcher publishes. Linux only, for the peak memory of this process.
+
+use std::pin::Pin;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redis_collections::keyword::{self, Dispatcher, Keyword, Service};
+use redis_collections::{AsyncClient, Client, LocalServer, Result};
+use tokio::runtime::Runtime;
+
+const KEYWORDS: i64 = 10_000;
+const WATCHERS: usize = 1000;
+const WRITES: usize = 5000;
+const ROUNDS: usize = 20;
+const MESSAGES: i64 = 50_000;
+const TASKS: i64 = 64;
+
+fn main() -> Result<()> {
+    let runtime = Runtime::new().expect("a runtime");
+    many_keywords()?;
+    println!("\n{:34} {:>10} {:>10}", "acknowledged write", "median", "99 %");
+    for has_hook in [false, true] {
+        blocking_writes(has_hook)?;
+        runtime.block_on(async_writes(has_hook))?;
+    }
+    println!("\n{:34} {:>10} {:>10}", "until all have heard", "median", "longest");
+    runtime.block_on(many_watchers())?;
+    println!("\n{:34} {:>10} {:>10}", "new values", "set/s", "heard/s");
+    blocking_messages()?;
+    runtime.block_on(async_messages())
+}
+
+fn many_keywords() -> Result<()> {
+    let server = server();
+    let client = Client::open(server.url())?;
+    let title = format!("{KEYWORDS} keywords");
+    println!("{title:34} {:>10} {:>18}", "time", "more peak memory");
+    let dispatcher = step("start", || {
+        let keywords = (0..KEYWORDS)
+            .map(|number| Keyword::integer(&format!("K{number}")).units("m").initial(number));
+        Dispatcher::builder("dome").keywords(keywords).serve(&client)
+    })?;
+    let dome = keyword::Client::new(&client).service("dome");
+    let listed = step("keywords()", || dome.keywords())?;
+    assert_eq!(listed.len() as i64, KEYWORDS);
+    drop(listed);
+    let mut monitor = step("monitor_all(), until all are told", || {
+        let mut monitor = dome.monitor_all()?;
+        for _ in 0..KEYWORDS {
+            monitor.next().expect("a value")?;
+        }
+        Ok(monitor)
+    })?;
+    step("each set once, until all are told", || {
+        for number in 0..KEYWORDS {
+            dispatcher.set(&format!("K{number}"), number + 1)?;
+        }
+        for _ in 0..KEYWORDS {
+            monitor.next().expect("a value")?;
+        }
+        Ok(())
+    })?;
+    dispatcher.shutdown()
+}
+
+fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let (before, begun) = (peak_kib(), Instant::now());
+    let result = work()?;
+    let (time, more) = (begun.elapsed(), peak_kib() - before);
+    println!("{name:34} {:>10} {:>14} KiB", shown(time), more);
+    Ok(result)
+}
+
+fn blocking_writes(has_hook: bool) -> Result<()> {
+    let server = server();
+    let client = Client::open(server.url())?;
+    let keyword = match has_hook {
+        true => Keyword::integer("N").on_write(|_| Ok::<_, String>(())),
+        false => Keyword::integer("N"),
+    };
+    let _dispatcher = Dispatcher::builder("dome").keyword(keyword).serve(&client)?;
+    let dome = keyword::Client::new(&client).service("dome");
+    let times = (0..WRITES as i64).map(|number| {
+        let begun = Instant::now();
+        dome.write("N", number).map(|_| begun.elapsed())
+    });
+    show(&named("blocking", has_hook), times.collect::<Result<_>>()?, 0.99);
+    Ok(())
+}
+
+async fn async_writes(has_hook: bool) -> Result<()> {
+    let server = server();
+    let client = AsyncClient::open(server.url()).await?;
+    let keyword = match has_hook {
+        true => Keyword::integer("N").on_write(async |_| Ok::<_, String>(())),
+        false => Keyword::integer("N"),
+    };
+    let _dispatcher = Dispatcher::builder("dome").keyword(keyword).serve(&client).await?;
+    let dome = keyword::Client::new(&client).service("dome");
+    let mut times = Vec::new();
+    for number in 0..WRITES as i64 {
+        let begun = Instant::now();
+        dome.write("N", number).await?;
+        times.push(begun.elapsed());
+    }
+    show(&named("async", has_hook), times, 0.99);
+    Ok(())
+}
+
+fn named(client: &str, has_hook: bool) -> String {
+    format!("{client}, {} a write hook", if has_hook { "with" } else { "without" })
+}
+
+/// From before the value is set until the last of the watchers has it.
+async fn many_watchers() -> Result<()> {
+    let server = server();
+    let client = AsyncClient::open(server.url()).await?;
+    let keyword = Keyword::integer("N").initial(-1);
+    let dispatcher = Dispatcher::builder("dome").keyword(keyword).serve(&client).await?;
+    let dome = keyword::Client::new(&client).service("dome");
+    let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    for _ in 0..WATCHERS {
+        tokio::spawn(watch(dome.clone(), heard.clone()));
+    }
+    let mut all = async |value: i64| {
+        for _ in 0..WATCHERS {
+            assert_eq!(hears.recv().await, Some(value));
+        }
+    };
+    all(-1).await;
+    let mut times = Vec::new();
+    for round in 0..ROUNDS as i64 {
+        let begun = Instant::now();
+        dispatcher.set("N", round).await?;
+        all(round).await;
+        times.push(begun.elapsed());
+    }
+    show(&format!("{WATCHERS} watchers, one process"), times, 1.0);
+    Ok(())
+}
+
+async fn watch(dome: Service<AsyncClient>, heard: tokio::sync::mpsc::UnboundedSender<i64>) {
+    let mut monitor = dome.monitor(["N"]).await.expect("a monitor");
+    while let Ok(reading) = monitor.next().await {
+        let Ok(()) = heard.send(reading.value.as_i64().expect("an integer")) else { return };
+    }
+}
+
+fn blocking_messages() -> Result<()> {
+    let server = server();
+    let client = Client::open(server.url())?;
+    let keyword = Keyword::integer("N").initial(-1);
+    let dispatcher = Dispatcher::builder("dome").keyword(keyword).serve(&client)?;
+    let mut monitor = keyword::Client::new(&client).service("dome").monitor(["N"])?;
+    let begun = Instant::now();
+    let hears = thread::spawn(move || {
+        let mut heard = 0;
+        while let Some(Ok(reading)) = monitor.next() {
+            heard += 1;
+            if reading.value == (MESSAGES - 1).into() {
+                break;
+            }
+        }
+        heard
+    });
+    (0..MESSAGES).try_for_each(|number| dispatcher.set("N", number))?;
+    let set = begun.elapsed();
+    let heard = hears.join().expect("a count");
+    rates("blocking, one thread", set, (begun.elapsed(), heard));
+    Ok(())
+}
+
+/// Each task has a keyword of its own.
+async fn async_messages() -> Result<()> {
+    let server = server();
+    let client = AsyncClient::open(server.url()).await?;
+    let keywords = (0..TASKS).map(|task| Keyword::integer(&format!("N{task}")).initial(-1));
+    let dispatcher = Dispatcher::builder("dome").keywords(keywords).serve(&client).await?;
+    let mut monitor = keyword::Client::new(&client).service("dome").monitor_all().await?;
+    let each = MESSAGES / TASKS;
+    let begun = Instant::now();
+    let hears = tokio::spawn(async move {
+        let (mut heard, mut ended) = (0, 0);
+        while ended < TASKS {
+            let reading = monitor.next().await?;
+            heard += 1;
+            ended += i64::from(reading.value == (each - 1).into());
+        }
+        Ok::<_, redis_collections::Error>(heard)
+    });
+    type Task = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+    let tasks = (0..TASKS).map(|task| -> Task {
+        let dispatcher = dispatcher.clone();
+        Box::pin(async move {
+            for number in 0..each {
+                dispatcher.set(&format!("N{task}"), number).await?;
+            }
+            Ok(())
+        })
+    });
+    let tasks: Vec<_> = tasks.map(tokio::spawn).collect();
+    for task in tasks {
+        task.await.expect("no panic")?;
+    }
+    let set = begun.elapsed();
+    let heard = hears.await.expect("no panic")?;
+    rates(&format!("async, {TASKS} tasks"), set, (begun.elapsed(), heard));
+    Ok(())
+}
+
+fn rates(name: &str, set: Duration, (until_heard, heard): (Duration, i64)) {
+    let rate = |count: i64, time: Duration| count as f64 / time.as_secs_f64();
+    println!("{name:34} {:>10.0} {:>10.0}", rate(MESSAGES, set), rate(heard, until_heard));
+}
+
+fn show(name: &str, mut times: Vec<Duration>, share: f64) {
+    times.sort_unstable();
+    let last = times.len() - 1;
+    let at = |share: f64| shown(times[(last as f64 * share) as usize]);
+    println!("{name:34} {:>10} {:>10}", at(0.5), at(share));
+}
+
+fn shown(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1000.0)
+}
+
+fn server() -> LocalServer {
+    LocalServer::start().expect("a server")
+}
+
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("a status");
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("a peak");
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
+}

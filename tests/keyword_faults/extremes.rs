@@ -1,0 +1,71 @@
+//! Times and ranges that are as long as can be, or as short.
+
+use std::time::Duration;
+
+use redis_collections::keyword::{Dispatcher, Keyword, Value};
+use redis_collections::{Error, LocalServer};
+
+use crate::support::eventually;
+use crate::support::kinds::{Kind, ok, on_both_kinds, settle};
+use crate::support::servers::PATIENCE;
+use crate::support::wire::Wire;
+use crate::{Patient, connect, dome, serve};
+
+on_both_kinds! {
+    times_may_be_as_long_as_can_be,
+    no_time_is_no_time_to_wait,
+    a_range_may_have_no_end,
+    a_shutdown_waits_for_its_grace_and_not_for_the_lease,
+}
+
+async fn times_may_be_as_long_as_can_be<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let read = || C::loading(Ok(Value::Integer(7)));
+    let keywords =
+        [Keyword::integer("N"), Keyword::integer("R").on_read(read).every(Duration::MAX)];
+    let dispatcher = Dispatcher::builder("dome").keywords(keywords);
+    let dispatcher = dispatcher.lease(Duration::MAX).grace(Duration::MAX);
+    let dispatcher = ok!(dispatcher.serve(&client));
+    assert_eq!(ok!(dome(&client).write_within("N", 2, Duration::MAX)).text, "2");
+    ok!(dome(&client).wait_for("R", |reading| reading.text == "7", Duration::MAX));
+    let heartbeat = ok!(dome(&client).heartbeat());
+    assert!(heartbeat.is_some_and(|since| since < PATIENCE), "{heartbeat:?}");
+    ok!(dispatcher.shutdown());
+}
+
+async fn no_time_is_no_time_to_wait<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let _dispatcher = serve(&client, [Keyword::integer("N").initial(1)]).await.unwrap();
+    for time in [Duration::ZERO, Duration::from_nanos(1)] {
+        let written = settle!(dome(&client).write_within("N", 2, time));
+        assert!(matches!(written, Ok(_) | Err(Error::Timeout { .. })), "{written:?}");
+        let awaited = settle!(dome(&client).wait_for("N", |_| false, time));
+        assert!(matches!(awaited, Err(Error::Timeout { .. })), "{awaited:?}");
+    }
+}
+
+async fn a_range_may_have_no_end<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let keyword = Keyword::double("N").units("m").range(0.0..=f64::INFINITY).initial(1);
+    let _dispatcher = serve(&client, [keyword]).await.unwrap();
+    let described = ok!(dome(&client).describe("N"));
+    assert_eq!((described.range, described.units.as_deref()), (Some([0.0, f64::MAX]), Some("m")));
+    assert_eq!(ok!(dome(&client).write("N", 1e300)).value, 1e300.into());
+    assert!(matches!(settle!(dome(&client).write("N", -1.0)), Err(Error::Refused { .. })));
+}
+
+async fn a_shutdown_waits_for_its_grace_and_not_for_the_lease<C: Patient>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let keyword = Keyword::integer("N").on_write(|_| C::wait_for(|| false));
+    let dispatcher = Dispatcher::builder("dome").keyword(keyword).lease(Duration::from_secs(600));
+    let dispatcher = ok!(dispatcher.grace(Duration::from_millis(20)).serve(&client));
+    let mut wire = Wire::to(server.url(), "dome");
+    wire.ask("N", b"1");
+    assert!(eventually(|| wire.status("N").as_deref() == Some("modify")));
+    ok!(dispatcher.shutdown());
+    assert_eq!((wire.lease(), wire.is_registered()), (None, false));
+}

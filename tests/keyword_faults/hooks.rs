@@ -1,0 +1,154 @@
+//! Functions of a dispatcher's program that hang or fail, and what its copy of the values is then.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+
+use redis_collections::keyword::{Dispatcher, Keyword, Value};
+use redis_collections::{Answer, Error, LocalServer};
+
+use crate::support::eventually;
+use crate::support::kinds::{Kind, SourceDown, ok, on_both_kinds, settle};
+use crate::support::wire::Wire;
+use crate::{LEASE, connect, dome, serve};
+
+on_both_kinds! {
+    what_hangs_keeps_only_its_own_keyword,
+    a_value_is_written_again_after_its_hook_failed,
+    a_hook_may_set_its_own_keyword,
+    what_another_one_has_set_is_taken_over,
+    the_own_copy_follows_when_the_server_forgets_times,
+}
+
+/// Also one that should not wait for anything.
+async fn what_hangs_keeps_only_its_own_keyword<C: Kind>() {
+    type Amend<C> = fn(Keyword<C>, mpsc::Receiver<()>) -> Keyword<C>;
+    let ways: [(&str, Amend<C>); 3] = [
+        ("check", |keyword, gate| {
+            let gate = Mutex::new(gate);
+            keyword.check(move |_| {
+                let _ = gate.lock().unwrap().recv();
+                Ok::<_, String>(())
+            })
+        }),
+        ("translate", |keyword, gate| {
+            let gate = Mutex::new(gate);
+            keyword.translate(move |value| {
+                let _ = gate.lock().unwrap().recv();
+                Ok::<_, String>(value)
+            })
+        }),
+        ("on_change", |keyword, gate| {
+            let gate = Mutex::new(gate);
+            keyword.on_change(move |_| {
+                let _ = gate.lock().unwrap().recv();
+            })
+        }),
+    ];
+    for (way, amend) in ways {
+        let server = LocalServer::start().unwrap();
+        let client: C = connect(server.url()).await;
+        let (open, gate) = mpsc::channel();
+        let hangs = amend(Keyword::integer("HANGS"), gate);
+        let dispatcher = serve(&client, [hangs, Keyword::integer("N")]).await.unwrap();
+        let mut wire = Wire::to(server.url(), "dome");
+        let asked = wire.ask("HANGS", b"1");
+        let begun = std::time::Instant::now();
+        let mut number = 0;
+        while begun.elapsed() < 2 * LEASE {
+            number += 1;
+            assert_eq!(wire.write("N", number.to_string()), number.to_string(), "{way}");
+            assert!(wire.lease().is_some(), "{way}");
+        }
+        open.send(()).unwrap();
+        assert!(wire.outcome(&asked).ends_with(" 1"), "{way}");
+        drop(open);
+        ok!(dispatcher.shutdown());
+    }
+}
+
+/// What the hook has moved is not where it was.
+async fn a_value_is_written_again_after_its_hook_failed<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = calls.clone();
+    let keyword = Keyword::integer("N").on_write(move |value| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        C::loading(if value.as_i64() == Some(13) { Err(SourceDown) } else { Ok(()) })
+    });
+    let _dispatcher = serve(&client, [keyword]).await.unwrap();
+    for (value, is_taken, called) in
+        [(1, true, 1), (1, true, 1), (13, false, 2), (1, true, 3), (1, true, 3)]
+    {
+        assert_eq!(settle!(dome(&client).write("N", value)).is_ok(), is_taken, "{value}");
+        assert_eq!(calls.load(Ordering::SeqCst), called, "{value}");
+    }
+}
+
+async fn a_hook_may_set_its_own_keyword<C: Kind>()
+where
+    C::Reply<()>: Answer<(), C>,
+{
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let shared: Arc<OnceLock<Dispatcher<C>>> = Arc::default();
+    let own = shared.clone();
+    let keyword = Keyword::integer("N").on_write(move |value| {
+        let half = value.as_i64().map(|number| number / 2);
+        own.get().unwrap().set("N", half.unwrap_or_default())
+    });
+    let dispatcher = serve(&client, [keyword]).await.unwrap();
+    shared.set(dispatcher.clone()).unwrap();
+    assert_eq!(ok!(dome(&client).write("N", 8)).text, "8");
+    assert!(eventually(|| history(&dispatcher) == ["4", "8"]));
+    ok!(dispatcher.shutdown());
+}
+
+fn history<C: Kind>(dispatcher: &Dispatcher<C>) -> Vec<String> {
+    dispatcher.history("N").unwrap().into_iter().map(|(_, value)| value.to_string()).collect()
+}
+
+async fn what_another_one_has_set_is_taken_over<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let told: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let noted = told.clone();
+    let keywords = [
+        Keyword::integer("N")
+            .initial(1)
+            .on_change(move |change| noted.lock().unwrap().push(change.value.clone())),
+        Keyword::integer("EMPTY"),
+    ];
+    let dispatcher = serve(&client, keywords).await.unwrap();
+    let mut wire = Wire::to(server.url(), "dome");
+    let later = (wire.time("N").unwrap() + 1).to_string();
+    let times = wire.name(":times");
+    for keyword in ["N", "EMPTY"] {
+        wire.set(&format!(".{keyword}"), "5");
+        let _: usize = wire.run(&[b"HSET", times.as_bytes(), keyword.as_bytes(), later.as_bytes()]);
+    }
+    let _: i64 = wire.run(&[b"CLIENT", b"KILL", b"TYPE", b"pubsub"]);
+    for keyword in ["N", "EMPTY"] {
+        let taken_over = || dispatcher.get(keyword).unwrap() == Some(Value::Integer(5));
+        assert!(eventually(taken_over), "{keyword}");
+        assert_eq!(wire.value(keyword).as_deref(), Some("5"));
+    }
+    assert!(eventually(|| *told.lock().unwrap() == [Value::Integer(5)]));
+}
+
+async fn the_own_copy_follows_when_the_server_forgets_times<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let dispatcher = serve(&client, [Keyword::integer("N").initial(1)]).await.unwrap();
+    let mut wire = Wire::to(server.url(), "dome");
+    let (times, ahead) = (wire.name(":times"), (wire.time("N").unwrap() * 2).to_string());
+    let _: usize = wire.run(&[b"HSET", times.as_bytes(), b"N", ahead.as_bytes()]);
+    ok!(dispatcher.set("N", 2));
+    let _: usize = wire.run(&[b"HDEL", times.as_bytes(), b"N"]);
+    for number in [3, 4] {
+        ok!(dispatcher.set("N", number));
+        assert_eq!(dispatcher.get("N").unwrap(), Some(Value::Integer(number)));
+        assert!(wire.time("N") > ahead.parse().ok());
+    }
+    assert!(matches!(settle!(dome(&client).write("N", "x")), Err(Error::Refused { .. })));
+}

@@ -1,0 +1,168 @@
+//! Dispatchers that are processes of their own, and are killed or held up.
+
+use std::io::{self, Read};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use std::{any, env, thread};
+
+use redis::cmd;
+use redis_collections::keyword::{Keyword, Status};
+use redis_collections::{Applied, Error, LocalServer};
+
+use crate::support::kinds::{Kind, ok, on_both_kinds, settle};
+use crate::support::servers::{PATIENCE, query, run};
+use crate::support::wire::Wire;
+use crate::support::{eventually, send_signal};
+use crate::{Patient, connect, dome, serve, write};
+
+on_both_kinds! {
+    plays_the_dispatcher,
+    who_is_killed_in_the_middle_of_a_write_leaves_nothing_for_ever,
+    who_was_held_up_past_its_lease_changes_nothing_any_more,
+    who_was_held_up_goes_on_if_nobody_took_its_place,
+    who_was_held_up_while_another_came_and_went_knows_what_it_has_set,
+}
+
+/// Set in a program that a test has started to play the dispatcher: the address of the server.
+const CHILD: &str = "KEYWORD_DISPATCHER_CHILD";
+
+/// A dispatcher with an integer `N` and an integer `SLOW`, whose hook notes the value in the list `begun` and
+/// then waits for the key `go`.
+async fn plays_the_dispatcher<C: Patient>() {
+    let Ok(url) = env::var(CHILD) else { return };
+    let client: C = connect(&url).await;
+    let server = url.clone();
+    let slow = Keyword::integer("SLOW").initial(0).on_write(move |value| {
+        let (begun, server) = (format!("RPUSH begun {value}"), server.clone());
+        let () = query(&server, &begun).unwrap();
+        C::wait_for(move || query(&server, "EXISTS go").unwrap_or(false))
+    });
+    let dispatcher = serve(&client, [slow, Keyword::integer("N").initial(0)]).await.unwrap();
+    let () = query(&url, "SET serves 1").unwrap();
+    let ended = thread::spawn(|| io::stdin().read_to_end(&mut Vec::new()));
+    while dispatcher.is_serving() && !ended.is_finished() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let refused = settle!(dispatcher.set("N", 99));
+    let _ = run::<()>(&url, cmd("SET").arg("ended").arg(format!("{refused:?}")));
+}
+
+struct Process(Child);
+
+impl Process {
+    fn start<C: Kind>(server: &LocalServer) -> Self {
+        let () = query(server.url(), "DEL serves").unwrap();
+        let kind = if any::type_name::<C>().contains("Async") { "async_client" } else { "client" };
+        let test = format!("processes::{kind}::plays_the_dispatcher");
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", &test]).env(CHILD, server.url());
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let this = Self(child);
+        assert!(eventually(|| query(server.url(), "EXISTS serves").unwrap()));
+        this
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(send_signal(name, self.0.id()).unwrap());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The values that the hook was called for.
+fn begun(server: &LocalServer) -> Vec<String> {
+    query(server.url(), "LRANGE begun 0 -1").unwrap()
+}
+
+async fn who_is_killed_in_the_middle_of_a_write_leaves_nothing_for_ever<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let process = Process::start::<C>(&server);
+    let writer = write(&dome(&client), "SLOW", 1, Duration::from_secs(2));
+    assert!(eventually(|| begun(&server) == ["1"]));
+    drop(process);
+    assert_eq!(ok!(dome(&client).read("SLOW")).status, Status::Modify);
+    let outcome = writer.join().unwrap();
+    let Err(error @ Error::Timeout { .. }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(error.applied(), Applied::Perhaps);
+    let mut wire = Wire::to(server.url(), "dome");
+    assert!(eventually(|| wire.status("SLOW").is_none() && wire.lease().is_none()));
+    let refused = settle!(dome(&client).write("N", 1));
+    assert!(matches!(refused, Err(Error::NotServed { .. })), "{refused:?}");
+    let _next = serve(&client, [Keyword::integer("SLOW")]).await.unwrap();
+    let reading = ok!(dome(&client).read("SLOW"));
+    assert_eq!((&reading.text[..], reading.status), ("0", Status::Ready));
+}
+
+async fn who_was_held_up_past_its_lease_changes_nothing_any_more<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let process = Process::start::<C>(&server);
+    let mut wire = Wire::to(server.url(), "dome");
+    let in_hand = wire.ask("SLOW", b"1");
+    assert!(eventually(|| begun(&server) == ["1"]));
+    process.signal("STOP");
+    assert!(eventually(|| wire.lease().is_none()));
+    let keywords = ["SLOW", "N"].map(|name| Keyword::integer(name).initial(5));
+    let second = serve(&client, keywords).await.unwrap();
+    let lease = wire.lease();
+    // The one that is held up hears these too, once it goes on.
+    for (keyword, value) in [("SLOW", 6), ("N", 7)] {
+        assert_eq!(ok!(dome(&client).write(keyword, value)).value, value.into());
+    }
+    let times = (wire.time("SLOW"), wire.time("N"));
+    let () = query(server.url(), "SET go 1").unwrap();
+    process.signal("CONT");
+    assert!(eventually(|| query(server.url(), "EXISTS ended").unwrap()));
+    let ended: String = query(server.url(), "GET ended").unwrap();
+    assert!(ended.contains("AlreadyServed"), "{ended}");
+    assert_eq!((wire.value("SLOW"), wire.value("N")), (Some("6".into()), Some("7".into())));
+    assert_eq!((wire.time("SLOW"), wire.time("N")), times);
+    assert_eq!((wire.lease(), second.is_serving()), (lease, true));
+    assert_eq!(wire.status("SLOW").as_deref(), Some("ready"));
+    assert_eq!(begun(&server), ["1"], "no hook is called any more");
+    let outcomes: Vec<String> =
+        query(server.url(), &format!("LRANGE {} 0 -1", wire.name(&format!(":outcome:{in_hand}"))))
+            .unwrap();
+    assert!(outcomes.is_empty(), "{outcomes:?}");
+}
+
+async fn who_was_held_up_goes_on_if_nobody_took_its_place<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let process = Process::start::<C>(&server);
+    let writer = write(&dome(&client), "SLOW", 1, PATIENCE);
+    assert!(eventually(|| begun(&server) == ["1"]));
+    process.signal("STOP");
+    let mut wire = Wire::to(server.url(), "dome");
+    assert!(eventually(|| wire.lease().is_none() && wire.status("SLOW").is_none()));
+    let () = query(server.url(), "SET go 1").unwrap();
+    process.signal("CONT");
+    assert_eq!(writer.join().unwrap().unwrap().text, "1");
+    assert!(eventually(|| wire.lease().is_some()));
+    assert_eq!(ok!(dome(&client).write("N", 2)).text, "2");
+}
+
+async fn who_was_held_up_while_another_came_and_went_knows_what_it_has_set<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let () = query(server.url(), "SET go 1").unwrap();
+    let first = Process::start::<C>(&server);
+    let mut wire = Wire::to(server.url(), "dome");
+    first.signal("STOP");
+    assert!(eventually(|| wire.lease().is_none()));
+    let second = Process::start::<C>(&server);
+    assert!(eventually(|| wire.lease().is_some()));
+    assert_eq!(ok!(dome(&client).write("SLOW", 5)).text, "5");
+    drop(second);
+    assert!(eventually(|| wire.lease().is_none()));
+    first.signal("CONT");
+    assert!(eventually(|| wire.lease().is_some()));
+    assert_eq!(ok!(dome(&client).write("SLOW", 0)).text, "0");
+    assert_eq!(begun(&server), ["5", "0"]);
+}
