@@ -100,10 +100,9 @@ impl<E: RoundTrips> Service<E> {
         let accepted = slot.accept(text).map_err(Setback::Refused)?;
         if !slot.has(&accepted) {
             let _writing = Flag::raise(&slot.is_written);
-            if request.answer.is_none() || slot.keyword.hooks.write.is_some() {
-                if !self.begin(slot, request).await? {
-                    return Ok(());
-                }
+            let is_seen = request.answer.is_none() || slot.keyword.hooks.write.is_some();
+            if is_seen && !self.begin(slot, request).await? {
+                return Ok(());
             }
             if let Some(write) = &slot.keyword.hooks.write {
                 let written = write(accepted.value.clone()).await;
