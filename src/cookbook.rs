@@ -13,6 +13,12 @@
 #![doc = include_str!("../examples/cookbook_queue.rs")]
 //! ```
 //!
+//! # Lose no job
+//!
+//! ```
+#![doc = include_str!("../examples/cookbook_work_queue.rs")]
+//! ```
+//!
 //! # Change a value that others change too
 //!
 //! ```
@@ -53,6 +59,12 @@
 //!
 //! ```
 #![doc = include_str!("../examples/cookbook_read_through.rs")]
+//! ```
+//!
+//! # Serve the values of an instrument
+//!
+//! ```
+#![doc = include_str!("../examples/cookbook_keywords.rs")]
 //! ```
 //!
 //! # Hear of changes
