@@ -17,6 +17,7 @@ on_both_kinds! {
     a_hook_may_set_its_own_keyword,
     what_another_one_has_set_is_taken_over,
     the_own_copy_follows_when_the_server_forgets_times,
+    a_time_that_is_none_is_replaced,
 }
 
 /// Also one that should not wait for anything.
@@ -151,4 +152,20 @@ async fn the_own_copy_follows_when_the_server_forgets_times<C: Kind>() {
         assert!(wire.time("N") > ahead.parse().ok());
     }
     assert!(matches!(settle!(dome(&client).write("N", "x")), Err(Error::Refused { .. })));
+}
+
+async fn a_time_that_is_none_is_replaced<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let dispatcher = serve(&client, [Keyword::integer("N").initial(0)]).await.unwrap();
+    let mut wire = Wire::to(server.url(), "dome");
+    let (times, mut before) = (wire.name(":times"), wire.time("N"));
+    for (number, time) in [(1, "x"), (2, "nan"), (3, "1e300"), (4, "-inf"), (5, "")] {
+        let _: usize = wire.run(&[b"HSET", times.as_bytes(), b"N", time.as_bytes()]);
+        ok!(dispatcher.set("N", number));
+        assert_eq!(dispatcher.get("N").unwrap(), Some(Value::Integer(number)), "{time}");
+        let now = wire.time("N");
+        assert!(now > before, "{time}");
+        before = now;
+    }
 }
