@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
-use redis_collections::{Answer, Error, LocalServer};
+use redis_collections::{Answer, Client, Error, LocalServer};
 
 use crate::support::eventually;
 use crate::support::kinds::{Kind, SourceDown, ok, on_both_kinds, settle};
@@ -12,7 +12,6 @@ use crate::support::wire::Wire;
 use crate::{LEASE, connect, dome, serve};
 
 on_both_kinds! {
-    what_hangs_keeps_only_its_own_keyword,
     a_value_is_written_again_after_its_hook_failed,
     a_hook_may_set_its_own_keyword,
     what_another_one_has_set_is_taken_over,
@@ -21,9 +20,10 @@ on_both_kinds! {
 }
 
 /// Also one that should not wait for anything.
-async fn what_hangs_keeps_only_its_own_keyword<C: Kind>() {
-    type Amend<C> = fn(Keyword<C>, mpsc::Receiver<()>) -> Keyword<C>;
-    let ways: [(&str, Amend<C>); 3] = [
+#[test]
+fn what_hangs_keeps_only_its_own_keyword() {
+    type Amend = fn(Keyword, mpsc::Receiver<()>) -> Keyword;
+    let ways: [(&str, Amend); 3] = [
         ("check", |keyword, gate| {
             let gate = Mutex::new(gate);
             keyword.check(move |_| {
@@ -47,10 +47,11 @@ async fn what_hangs_keeps_only_its_own_keyword<C: Kind>() {
     ];
     for (way, amend) in ways {
         let server = LocalServer::start().unwrap();
-        let client: C = connect(server.url()).await;
+        let client = Client::open(server.url()).unwrap();
         let (open, gate) = mpsc::channel();
         let hangs = amend(Keyword::integer("HANGS"), gate);
-        let dispatcher = serve(&client, [hangs, Keyword::integer("N")]).await.unwrap();
+        let dispatcher = Dispatcher::builder("dome").lease(LEASE).keyword(hangs);
+        let dispatcher = dispatcher.keyword(Keyword::integer("N")).serve(&client).unwrap();
         let mut wire = Wire::to(server.url(), "dome");
         let asked = wire.ask("HANGS", b"1");
         let begun = std::time::Instant::now();
@@ -63,7 +64,7 @@ async fn what_hangs_keeps_only_its_own_keyword<C: Kind>() {
         open.send(()).unwrap();
         assert!(wire.outcome(&asked).ends_with(" 1"), "{way}");
         drop(open);
-        ok!(dispatcher.shutdown());
+        dispatcher.shutdown().unwrap();
     }
 }
 
