@@ -4,13 +4,14 @@
 mod support;
 
 use std::fs;
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use redis_collections::LocalServer;
 use redis_collections::keyword::{self, Dispatcher, Keyword, Service};
 use support::concurrent::{Concurrent, on_both_kinds};
 use support::kinds::{RUNTIME, settle};
+use support::patient::Patient;
 use support::servers::{Outcome, query};
 use support::wire::Wire;
 use support::{eventually, send_signal};
@@ -127,7 +128,7 @@ fn only_values_are_left_of_a_dispatcher<C: Concurrent>() -> Outcome {
     Ok(())
 }
 
-fn a_hook_that_hangs_keeps_no_connection_that_listens<C: Concurrent>() -> Outcome {
+fn a_hook_that_hangs_keeps_no_connection_that_listens<C: Concurrent + Patient>() -> Outcome {
     let fixture = Fixture::<C>::new()?;
     let (hang, gate) = hanging::<C, _>();
     let dispatcher = fixture.serve([Keyword::integer("N").on_write(hang)])?;
@@ -142,7 +143,7 @@ fn a_hook_that_hangs_keeps_no_connection_that_listens<C: Concurrent>() -> Outcom
     Ok(())
 }
 
-fn a_callback_that_hangs_keeps_no_connection_that_listens<C: Concurrent>() -> Outcome {
+fn a_callback_that_hangs_keeps_no_connection_that_listens<C: Concurrent + Patient>() -> Outcome {
     let fixture = Fixture::<C>::new()?;
     let dispatcher = fixture.serve([Keyword::integer("N").initial(1)])?;
     let (callback, gate) = hanging::<C, _>();
@@ -176,16 +177,16 @@ fn no_key_is_left_of_writes<C: Concurrent>() -> Outcome {
 /// Tells that a function was called. It goes on when this is dropped.
 struct Gate {
     begun: mpsc::Receiver<()>,
-    _open: mpsc::Sender<()>,
+    _open: Arc<()>,
 }
 
-fn hanging<C: Concurrent, T>() -> (impl Fn(T) -> C::Loading<()> + Send + Sync + 'static, Gate) {
-    let ((begin, begun), (open, closed)) = (mpsc::channel(), mpsc::channel::<()>());
-    let closed = Mutex::new(closed);
+fn hanging<C: Patient, T>() -> (impl Fn(T) -> C::Waiting + Send + Sync + 'static, Gate) {
+    let ((begin, begun), open) = (mpsc::channel(), Arc::new(()));
+    let closed = Arc::downgrade(&open);
     let hang = move |_| {
         let _ = begin.send(());
-        let _ = closed.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        C::loading(Ok(()))
+        let closed = closed.clone();
+        C::wait_for(move || closed.strong_count() == 0)
     };
     (hang, Gate { begun, _open: open })
 }

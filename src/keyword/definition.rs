@@ -14,7 +14,8 @@ use crate::executor::{Client, RoundTrips};
 ///
 /// The functions get owned values and give a `Result` on a [`Client`](crate::Client), a future of one on
 /// an `AsyncClient`, with any error; its text is what clients are told. One that panics has failed. One
-/// that hangs keeps only its own keyword.
+/// that hangs keeps only its own keyword, but where it blocks a thread of an async runtime also what else runs
+/// on that.
 #[must_use = "a keyword does nothing before a dispatcher has it"]
 pub struct Keyword<E = Client> {
     pub(super) description: Description,

@@ -1,26 +1,35 @@
 //! What programs that use this crate say to each other about keywords, beside what Cauldron says.
 
-/// A wish of a client. On the wire: its id, the milliseconds for which the outcome is wanted, the keyword
-/// and the value, with line feeds between them.
+/// A wish of a client. On the wire: its id, the milliseconds for which the outcome is wanted, `@` and the
+/// microseconds of the server's clock when it was told, the keyword and the value, with line feeds between
+/// them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wanted<'a> {
     pub(super) id: &'a str,
     pub(super) milliseconds: u64,
+    /// The server adds it.
+    pub(super) at: Option<u64>,
     pub(super) keyword: &'a str,
     pub(super) text: &'a [u8],
 }
 
 impl<'a> Wanted<'a> {
-    pub(super) fn write(&self) -> Vec<u8> {
-        let head = format!("{}\n{}\n{}\n", self.id, self.milliseconds, self.keyword);
-        [head.as_bytes(), self.text].concat()
+    /// What comes before the time of the server, and what comes after it.
+    pub(super) fn write(&self) -> [Vec<u8>; 2] {
+        let head = format!("{}\n{}", self.id, self.milliseconds).into_bytes();
+        [head, [b"\n", self.keyword.as_bytes(), b"\n", self.text].concat()]
     }
 
     pub(super) fn read(message: &'a [u8]) -> Option<Self> {
         let mut parts = message.splitn(4, |byte| *byte == b'\n');
         let mut head = || std::str::from_utf8(parts.next()?).ok();
-        let (id, milliseconds, keyword) = (head()?, head()?.parse().ok()?, head()?);
-        Some(Self { id, milliseconds, keyword, text: parts.next()? })
+        let (id, time, keyword) = (head()?, head()?, head()?);
+        let (milliseconds, at) = match time.split_once('@') {
+            Some((milliseconds, at)) => (milliseconds, Some(at.parse().ok()?)),
+            None => (time, None),
+        };
+        let milliseconds = milliseconds.parse().ok()?;
+        Some(Self { id, milliseconds, at, keyword, text: parts.next()? })
     }
 }
 
@@ -70,10 +79,14 @@ mod tests {
 
     #[test]
     fn a_wish_is_read_as_it_was_written() {
-        let wanted =
-            Wanted { id: "a1", milliseconds: 500, keyword: "AZ [1]", text: b"two\nlines\xff" };
-        assert_eq!(Wanted::read(&wanted.write()), Some(wanted));
-        for message in ["", "a", "a\nb\nC\nd", "a\n1\nC"] {
+        for (time, at) in [("", None), ("@1700", Some(1700))] {
+            let (id, keyword, text) = ("a1", "AZ [1]", b"two\nlines\xff");
+            let wanted = Wanted { id, milliseconds: 500, at, keyword, text };
+            let [head, rest] = wanted.write();
+            let message = [&head, time.as_bytes(), &rest].concat();
+            assert_eq!(Wanted::read(&message), Some(wanted));
+        }
+        for message in ["", "a", "a\nb\nC\nd", "a\n1\nC", "a\n1@\nC\nd"] {
             assert_eq!(Wanted::read(message.as_bytes()), None, "{message:?}");
         }
     }

@@ -73,12 +73,14 @@ impl Wish {
         let wanted = Wanted {
             id: &self.id,
             milliseconds: milliseconds.unwrap_or(LONGEST).min(LONGEST),
+            at: None,
             keyword: self.keyword.as_str(),
             text: self.text.as_bytes(),
         };
         let request = Request::script(&REQUEST, 2).key(&name.lease());
         let request = request.key(&name.kind(&self.keyword)).arg(name.requests());
-        request.arg(wanted.write()).returns(heard)
+        let [head, rest] = wanted.write();
+        request.arg(head).arg(rest).returns(heard)
     }
 }
 

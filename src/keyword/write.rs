@@ -20,7 +20,7 @@ impl<E: RoundTrips> Service<E> {
     ///
     /// Gives what the dispatcher made of the value. [`Error::Refused`] says why it would not, and
     /// [`Error::NotServed`] that nobody is there: then nothing was applied. After [`Error::Timeout`] it may
-    /// be, now or later.
+    /// be, now or later; what the dispatcher has not begun a second after that it leaves.
     ///
     /// A dispatcher that is Cauldron's acknowledges nothing. There the value and the status are listened to,
     /// on a connection of their own; if it turns the value into an equal one, it says nothing and time runs out.

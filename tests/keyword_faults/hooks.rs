@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
-use redis_collections::{Answer, Error, LocalServer};
+use redis_collections::{Answer, Client, Error, LocalServer};
 
 use crate::support::eventually;
 use crate::support::kinds::{Kind, SourceDown, ok, on_both_kinds, settle};
@@ -12,17 +12,18 @@ use crate::support::wire::Wire;
 use crate::{LEASE, connect, dome, serve};
 
 on_both_kinds! {
-    what_hangs_keeps_only_its_own_keyword,
     a_value_is_written_again_after_its_hook_failed,
     a_hook_may_set_its_own_keyword,
     what_another_one_has_set_is_taken_over,
     the_own_copy_follows_when_the_server_forgets_times,
+    a_time_that_is_none_is_replaced,
 }
 
 /// Also one that should not wait for anything.
-async fn what_hangs_keeps_only_its_own_keyword<C: Kind>() {
-    type Amend<C> = fn(Keyword<C>, mpsc::Receiver<()>) -> Keyword<C>;
-    let ways: [(&str, Amend<C>); 3] = [
+#[test]
+fn what_hangs_keeps_only_its_own_keyword() {
+    type Amend = fn(Keyword, mpsc::Receiver<()>) -> Keyword;
+    let ways: [(&str, Amend); 3] = [
         ("check", |keyword, gate| {
             let gate = Mutex::new(gate);
             keyword.check(move |_| {
@@ -46,10 +47,11 @@ async fn what_hangs_keeps_only_its_own_keyword<C: Kind>() {
     ];
     for (way, amend) in ways {
         let server = LocalServer::start().unwrap();
-        let client: C = connect(server.url()).await;
+        let client = Client::open(server.url()).unwrap();
         let (open, gate) = mpsc::channel();
         let hangs = amend(Keyword::integer("HANGS"), gate);
-        let dispatcher = serve(&client, [hangs, Keyword::integer("N")]).await.unwrap();
+        let dispatcher = Dispatcher::builder("dome").lease(LEASE).keyword(hangs);
+        let dispatcher = dispatcher.keyword(Keyword::integer("N")).serve(&client).unwrap();
         let mut wire = Wire::to(server.url(), "dome");
         let asked = wire.ask("HANGS", b"1");
         let begun = std::time::Instant::now();
@@ -62,7 +64,7 @@ async fn what_hangs_keeps_only_its_own_keyword<C: Kind>() {
         open.send(()).unwrap();
         assert!(wire.outcome(&asked).ends_with(" 1"), "{way}");
         drop(open);
-        ok!(dispatcher.shutdown());
+        dispatcher.shutdown().unwrap();
     }
 }
 
@@ -151,4 +153,20 @@ async fn the_own_copy_follows_when_the_server_forgets_times<C: Kind>() {
         assert!(wire.time("N") > ahead.parse().ok());
     }
     assert!(matches!(settle!(dome(&client).write("N", "x")), Err(Error::Refused { .. })));
+}
+
+async fn a_time_that_is_none_is_replaced<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let dispatcher = serve(&client, [Keyword::integer("N").initial(0)]).await.unwrap();
+    let mut wire = Wire::to(server.url(), "dome");
+    let (times, mut before) = (wire.name(":times"), wire.time("N"));
+    for (number, time) in [(1, "x"), (2, "nan"), (3, "1e300"), (4, "-inf"), (5, "")] {
+        let _: usize = wire.run(&[b"HSET", times.as_bytes(), b"N", time.as_bytes()]);
+        ok!(dispatcher.set("N", number));
+        assert_eq!(dispatcher.get("N").unwrap(), Some(Value::Integer(number)), "{time}");
+        let now = wire.time("N");
+        assert!(now > before, "{time}");
+        before = now;
+    }
 }

@@ -11,46 +11,16 @@ mod servers;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::pin::Pin;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use redis_collections::Result;
 use redis_collections::keyword::{self, Dispatcher, Keyword, Reading, Service, Value};
-use redis_collections::{Answer, AsyncClient, Client, Result};
-use support::kinds::{Kind, SourceDown};
-use support::servers::PATIENCE;
-use support::within;
+use support::kinds::Kind;
+use support::patient::Patient;
 
 /// Short, so that tests need not wait for long.
 const LEASE: Duration = Duration::from_millis(500);
-
-/// Clients whose hooks may wait for something.
-trait Patient: Kind {
-    type Waiting: Answer<(), Self>;
-
-    fn wait_for(condition: impl Fn() -> bool + Send + 'static) -> Self::Waiting;
-}
-
-impl Patient for Client {
-    type Waiting = std::result::Result<(), SourceDown>;
-
-    fn wait_for(condition: impl Fn() -> bool + Send + 'static) -> Self::Waiting {
-        within(PATIENCE, condition).then_some(()).ok_or(SourceDown)
-    }
-}
-
-impl Patient for AsyncClient {
-    type Waiting = Pin<Box<dyn Future<Output = std::result::Result<(), SourceDown>> + Send>>;
-
-    fn wait_for(condition: impl Fn() -> bool + Send + 'static) -> Self::Waiting {
-        Box::pin(async move {
-            while !condition() {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-            Ok(())
-        })
-    }
-}
 
 async fn connect<C: Kind>(url: &str) -> C {
     C::build(C::builder(url)).await.expect("a connection")

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{any, env, thread};
 
 use redis::cmd;
@@ -20,6 +20,7 @@ on_both_kinds! {
     who_is_killed_in_the_middle_of_a_write_leaves_nothing_for_ever,
     who_was_held_up_past_its_lease_changes_nothing_any_more,
     who_was_held_up_goes_on_if_nobody_took_its_place,
+    who_was_held_up_leaves_what_nobody_waits_for_any_more,
     who_was_held_up_while_another_came_and_went_knows_what_it_has_set,
 }
 
@@ -158,11 +159,37 @@ async fn who_was_held_up_while_another_came_and_went_knows_what_it_has_set<C: Ki
     assert!(eventually(|| wire.lease().is_none()));
     let second = Process::start::<C>(&server);
     assert!(eventually(|| wire.lease().is_some()));
-    assert_eq!(ok!(dome(&client).write("SLOW", 5)).text, "5");
+    for number in [5, 6] {
+        assert_eq!(ok!(dome(&client).write("SLOW", number)).value, number.into());
+    }
     drop(second);
     assert!(eventually(|| wire.lease().is_none()));
     first.signal("CONT");
     assert!(eventually(|| wire.lease().is_some()));
     assert_eq!(ok!(dome(&client).write("SLOW", 0)).text, "0");
-    assert_eq!(begun(&server), ["5", "0"]);
+    assert_eq!(begun(&server), ["5", "6", "0"]);
 }
+
+async fn who_was_held_up_leaves_what_nobody_waits_for_any_more<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let () = query(server.url(), "SET go 1").unwrap();
+    let process = Process::start::<C>(&server);
+    let mut wire = Wire::to(server.url(), "dome");
+    let before = wire.time("N");
+    process.signal("STOP");
+    let time = Duration::from_millis(20);
+    for keyword in ["SLOW", "N"] {
+        let outcome = settle!(dome(&client).write_within(keyword, 1, time));
+        assert!(matches!(outcome, Err(Error::Timeout { .. })), "{outcome:?}");
+    }
+    let begin = Instant::now();
+    assert!(eventually(|| begin.elapsed() > time + LONGER));
+    process.signal("CONT");
+    assert!(eventually(|| wire.lease().is_some()));
+    assert_eq!(ok!(dome(&client).write("SLOW", 2)).text, "2");
+    assert_eq!((begun(&server), wire.time("N")), (vec!["2".to_owned()], before));
+}
+
+/// How much longer than its client waits a request may be answered, and a little.
+const LONGER: Duration = Duration::from_millis(1100);

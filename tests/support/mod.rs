@@ -5,6 +5,7 @@ pub(crate) mod concurrent;
 pub(crate) mod counters;
 pub(crate) mod kinds;
 pub(crate) mod maps;
+pub(crate) mod patient;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod python;

@@ -15,6 +15,8 @@ pub(super) struct Request {
     /// Where the outcome is told, for so many milliseconds. A client that only knows Cauldron's way
     /// looks at the status.
     pub(super) answer: Option<(String, u64)>,
+    /// When nobody waits for it any more, in microseconds of the server's clock; 0 if that is not known.
+    pub(super) until: u64,
 }
 
 #[derive(Default)]
@@ -30,12 +32,14 @@ impl Request {
     pub(super) fn read(message: &[u8]) -> Option<Self> {
         let wanted = Wanted::read(message)?;
         let keyword = KeywordName::new(wanted.keyword).ok()?;
-        let answer = Some((wanted.id.to_owned(), wanted.milliseconds.clamp(1, LONGEST_ANSWER)));
-        Some(Self { keyword, text: Some(wanted.text.to_vec()), answer })
+        let milliseconds = wanted.milliseconds.clamp(1, LONGEST_ANSWER);
+        let until = wanted.at.map_or(0, |at| at.saturating_add(milliseconds * 1000));
+        let answer = Some((wanted.id.to_owned(), milliseconds));
+        Some(Self { keyword, text: Some(wanted.text.to_vec()), answer, until })
     }
 
     pub(super) fn of_cauldron(keyword: KeywordName, text: &[u8]) -> Self {
-        Self { keyword, text: Some(text.to_vec()), answer: None }
+        Self { keyword, text: Some(text.to_vec()), answer: None, until: 0 }
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -10,9 +10,10 @@ macro_rules! script {
 
 pub(super) static CLAIM: Script = script!("the start of a dispatcher": "claim.lua");
 pub(super) static PAGE: Script = script!("a page of keywords": "lease.lua", "put.lua", "page.lua");
-pub(super) static BEGIN: Script = script!("the begin of a write": "lease.lua", "begin.lua");
+pub(super) static BEGIN: Script =
+    script!("the begin of a write": "lease.lua", "over.lua", "begin.lua");
 pub(super) static UPDATE: Script =
-    script!("a new value": "lease.lua", "put.lua", "answer.lua", "update.lua");
+    script!("a new value": "lease.lua", "put.lua", "answer.lua", "over.lua", "update.lua");
 pub(super) static REFUSE: Script =
     script!("the refusal of a value": "lease.lua", "answer.lua", "refuse.lua");
 pub(super) static RENEW: Script = script!("the lease of a dispatcher": "lease.lua", "renew.lua");

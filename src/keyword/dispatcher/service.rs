@@ -100,8 +100,9 @@ impl<E: RoundTrips> Service<E> {
         let accepted = slot.accept(text).map_err(Setback::Refused)?;
         if !slot.has(&accepted) {
             let _writing = Flag::raise(&slot.is_written);
-            if request.answer.is_none() || slot.keyword.hooks.write.is_some() {
-                self.begin(slot).await?;
+            let is_seen = request.answer.is_none() || slot.keyword.hooks.write.is_some();
+            if is_seen && !self.begin(slot, request).await? {
+                return Ok(());
             }
             if let Some(write) = &slot.keyword.hooks.write {
                 let written = write(accepted.value.clone()).await;
@@ -112,10 +113,13 @@ impl<E: RoundTrips> Service<E> {
         Ok(self.publish(slot, accepted, Some(request), self.lease).await?)
     }
 
-    /// Says that a keyword is being written, for no longer than this program lives.
-    async fn begin(&self, slot: &Slot<E>) -> Result<()> {
-        let command = Command::script(&BEGIN, 2).key(&self.names.status(&slot.name));
-        self.send(self.leased(command), reply::optional::<u64>, self.lease).await.map(drop)
+    /// Says that a keyword is being written, for no longer than this program lives, unless nobody waits for
+    /// it any more.
+    async fn begin(&self, slot: &Slot<E>, request: &Request) -> Result<bool> {
+        let (outcome, time) = self.answer(Some(request));
+        let command = Command::script(&BEGIN, 3).key(&self.names.status(&slot.name)).key(&outcome);
+        let command = self.leased(command).number(time).number(request.until);
+        Ok(self.send(command, reply::optional::<u64>, self.lease).await? > 0)
     }
 
     /// Writes a value, its time and its status, tells of it, and answers the client.
@@ -132,8 +136,13 @@ impl<E: RoundTrips> Service<E> {
         let command = command.key(&names.error(name)).key(&names.times()).key(&outcome);
         let command = self.leased(command).arg(name.as_str()).arg(names.changes(name));
         let command = command.number(u8::from(slot.has_value())).arg(&accepted.text).number(time);
-        let command = command.number(slot.at());
+        // What a hook has done is said, however long that took.
+        let until = request.filter(|_| slot.keyword.hooks.write.is_none());
+        let command = command.number(slot.at()).number(until.map_or(0, |it| it.until));
         let at = self.send(command, reply::optional::<u64>, patience).await?;
+        if at == 0 {
+            return Ok(());
+        }
         slot.is_in_doubt.store(false, Ordering::Release);
         if slot.has_value()
             && let Some(change) = slot.copied(accepted, at)
