@@ -75,6 +75,8 @@ async fn who_is_not_heard_of_loses_the_name<C: Patient>() {
     ok!(first.shutdown());
     assert!(second.is_serving() && wire.is_registered());
     assert_eq!(wire.value("N").as_deref(), Some("2"));
+    // What listened for the first one ends beside it.
+    assert!(eventually(|| wire.listeners() == 1));
     assert_eq!((wire.write("SLOW", "3"), wire.write("N", "3")), ("3".into(), "3".into()));
 }
 

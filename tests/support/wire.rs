@@ -101,11 +101,22 @@ impl Wire {
         self.run(&[b"PUBLISH", channel.as_bytes(), value])
     }
 
+    /// How many dispatchers listen to requests.
+    pub(crate) fn listeners(&mut self) -> usize {
+        let channel = self.requests_channel();
+        let (_, listeners): (String, usize) = self.run(&[b"PUBSUB", b"NUMSUB", channel.as_bytes()]);
+        listeners
+    }
+
+    fn requests_channel(&self) -> String {
+        self.name(&format!(":request{}", self.database))
+    }
+
     /// A client writes, and does not wait. Gives the name of its request.
     pub(crate) fn ask(&mut self, keyword: &str, value: &[u8]) -> String {
         self.requests += 1;
         let id = format!("{}-{:p}", self.requests, self);
-        let channel = self.name(&format!(":request{}", self.database));
+        let channel = self.requests_channel();
         let head = format!("{id}\n60000\n{keyword}\n");
         let heard: usize =
             self.run(&[b"PUBLISH", channel.as_bytes(), &[head.as_bytes(), value].concat()]);
