@@ -9,7 +9,7 @@ use super::kind::Kind;
 use super::legacy;
 use super::look::{fresh, text_of};
 use super::message::{Outcome, UNKNOWN, Update, Wanted};
-use super::names::{KeywordName, ServiceName};
+use super::names::{KeywordName, REGISTRY, ServiceName};
 use super::reading::Reading;
 use super::service::Service;
 use super::value::Value;
@@ -77,10 +77,11 @@ impl Wish {
             keyword: self.keyword.as_str(),
             text: self.text.as_bytes(),
         };
-        let request = Request::script(&REQUEST, 2).key(&name.lease());
-        let request = request.key(&name.kind(&self.keyword)).arg(name.requests());
+        let request = Request::script(&REQUEST, 3).key(&name.lease());
+        let request = request.key(&name.kind(&self.keyword)).key(REGISTRY.as_bytes());
         let [head, rest] = wanted.write();
-        request.arg(head).arg(rest).returns(heard)
+        let request = request.arg(name.requests()).arg(head).arg(rest);
+        request.arg(name.as_str()).returns(heard)
     }
 }
 
@@ -99,6 +100,10 @@ impl<E: RoundTrips> Wishes<'_, E> {
                     for (mut wish, reply) in mem::take(&mut waiting).into_iter().zip(replies) {
                         match reply {
                             Ok((0, _)) => waiting.push(wish),
+                            Ok((NOT_SERVED, _)) => {
+                                let error = self.name.not_served(&wish.keyword);
+                                self.outcomes.insert(wish.position, Err(error));
+                            }
                             Ok((heard, kind)) => {
                                 wish.kind = Some(kind);
                                 if heard < 0 { others.push(wish) } else { taken.push_back(wish) }
@@ -219,12 +224,14 @@ impl<E: RoundTrips> Wishes<'_, E> {
     }
 }
 
-/// How many heard a wish, -1 if nobody answers, and the type of the keyword.
+/// What `request.lua` says.
 fn heard(reply: Reply<'_>) -> Result<(i64, Kind)> {
     let parts = reply::many::<String>(reply)?;
     let part = |index: usize| parts.get(index).map_or("", String::as_str);
     Ok((part(0).parse().unwrap_or(-1), Kind::named(part(1).as_bytes())))
 }
+
+const NOT_SERVED: i64 = -2;
 
 static REQUEST: Script = Script::new("write", include_str!("request.lua"));
 

@@ -96,6 +96,7 @@ fn asked_of_cauldrons(case: &Case) {
     let channel = format!(".{keyword}");
     wire.set(&channel, "other");
     wire.set(&format!("{channel}:status"), "modify");
+    wire.register();
     let mut cauldron = wire.listen(&[&channel]);
     match service.write_within(keyword, python(&case["python_value"]), Default::default()) {
         Err(Error::Timeout { .. }) => {

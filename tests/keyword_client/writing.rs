@@ -160,6 +160,9 @@ async fn nobody_serves_what_nobody_listens_to<C: Kind>(client: C, name: &'static
     ok!(service.wait_for("N", |reading| reading.text == "2", PATIENCE));
     ok!(dispatcher.shutdown());
     assert!(matches!(settle!(service.write("N", 1)), Err(Error::NotServed { .. })));
+    // Somebody listens who serves something else.
+    let _stranger = wire.listen(&[".N"]);
+    assert!(matches!(settle!(service.write("N", 1)), Err(Error::NotServed { .. })));
     // Its connection is lost, and its lease is not over yet.
     wire.set(":lease", "another");
     let outcome = settle!(service.write_within("N", 1, Duration::from_millis(50)));
