@@ -3,7 +3,6 @@
 
 mod support;
 
-use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +10,8 @@ use std::time::Duration;
 use redis_collections::{CacheClient, CachePolicy, Codec, CodecError, Loaded, LocalServer};
 use support::concurrent::{Concurrent, on_both_kinds};
 use support::eventually;
-use support::kinds::{RUNTIME, SourceDown, settle};
+use support::kinds::{SourceDown, settle};
+use support::leftovers::{tasks, threads};
 use support::servers::{Outcome, query};
 
 on_both_kinds![
@@ -158,8 +158,5 @@ fn aside(server: &LocalServer) -> Outcome<Vec<String>> {
 
 /// How many threads of the crate and tasks there are.
 fn running() -> usize {
-    let threads = fs::read_dir("/proc/self/task").expect("a list of threads").flatten();
-    let names = threads.filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok());
-    let threads = names.filter(|name| name.trim() == "redis-worker").count();
-    threads + RUNTIME.metrics().num_alive_tasks()
+    threads() + tasks()
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis_collections::{
     Client, Event, LocalServer, NoticeFormat, RedisDict, RedisHashDict, RedisList, RedisSet,
 };
-use support::kinds::{Kind, contract, ok, ok_within, tell_everything};
+use support::kinds::{Kind, contract, hard_of_hearing, ok, ok_within, tell_everything};
 
 contract! {
     writers_tell_of_their_changes,
@@ -190,11 +190,7 @@ fn a_setting_that_somebody_turns_off_is_turned_on_again() {
 
 #[test]
 fn a_user_who_may_not_change_the_setting_hears_of_writers_only() {
-    let server = LocalServer::start().unwrap();
-    let mut user = redis::cmd("ACL");
-    user.arg("SETUSER").arg(&["ann", "on", ">pw", "~*", "&*", "+@all", "-config"]);
-    let () = support::servers::run(server.url(), &user).unwrap();
-    let client = Client::builder(server.url()).user("ann").password("pw").build().unwrap();
+    let (_server, client): (_, Client) = Client::finish(hard_of_hearing());
     let dict: RedisDict<String, u64> = RedisDict::new(&client, "ages");
     let mut events = dict.subscribe("*").unwrap();
     assert!(!events.hears_everybody());

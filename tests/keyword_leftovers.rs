@@ -3,14 +3,14 @@
 
 mod support;
 
-use std::fs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use redis_collections::LocalServer;
 use redis_collections::keyword::{self, Dispatcher, Keyword, Service};
 use support::concurrent::{Concurrent, on_both_kinds};
-use support::kinds::{RUNTIME, settle};
+use support::kinds::settle;
+use support::leftovers::{tasks, threads};
 use support::patient::Patient;
 use support::servers::{Outcome, query};
 use support::wire::Wire;
@@ -88,7 +88,7 @@ fn listening<C: Concurrent>(fixture: &Fixture<C>) -> Outcome<impl Sized + use<C>
         ))
     })?;
     assert_eq!(fixture.listeners()?, 4);
-    assert!(fixture.has_threads_and_tasks() >= 4);
+    assert!(eventually(|| fixture.has_threads_and_tasks() >= 4));
     Ok((dispatcher, all))
 }
 
@@ -189,17 +189,6 @@ fn hanging<C: Patient, T>() -> (impl Fn(T) -> C::Waiting + Send + Sync + 'static
         C::wait_for(move || closed.strong_count() == 0)
     };
     (hang, Gate { begun, _open: open })
-}
-
-/// The threads of the crate that belong to who serves or listens.
-fn threads() -> usize {
-    let tasks = fs::read_dir("/proc/self/task").expect("a list of threads").flatten();
-    let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
-    names.filter(|name| ["redis-worker", "redis-listener"].contains(&name.trim())).count()
-}
-
-fn tasks() -> usize {
-    RUNTIME.metrics().num_alive_tasks()
 }
 
 const LEASE: Duration = Duration::from_millis(500);

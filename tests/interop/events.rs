@@ -3,7 +3,8 @@
 use redis_collections::{Client, Event, LocalServer, MessagePack, NoticeFormat, PyDict, RedisDict};
 use serde_json::json;
 
-use crate::peer::{PATIENCE, Peer, assert_done, hard_of_hearing, start};
+use crate::peer::{PATIENCE, Peer, assert_done, start};
+use crate::support::kinds::hard_of_hearing;
 use crate::support::kinds::{Kind, ok, on_both_kinds};
 use crate::support::servers::run;
 

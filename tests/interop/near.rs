@@ -5,7 +5,8 @@ use redis_collections::{
 };
 use serde_json::json;
 
-use crate::peer::{Peer, assert_done, hard_of_hearing, start};
+use crate::peer::{Peer, assert_done, start};
+use crate::support::kinds::hard_of_hearing;
 use crate::support::kinds::{Kind, ok, on_both_kinds};
 
 on_both_kinds!(

@@ -11,7 +11,7 @@ use std::{
 use redis_collections::LocalServer;
 use serde_json::Value as Json;
 
-use crate::support::{kinds::Kind, python::Python, servers::run};
+use crate::support::{kinds::Kind, python::Python};
 
 /// How long a line or a message is waited for, on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,16 +21,6 @@ pub(crate) async fn start<C: Kind>() -> (LocalServer, C) {
     let server = LocalServer::start().expect("a server");
     let client = C::build(C::builder(server.url())).await.expect("a connection");
     (server, client)
-}
-
-/// The same for a user who may not change settings, and so hears only what writers tell.
-pub(crate) async fn hard_of_hearing<C: Kind>() -> (LocalServer, C) {
-    let server = LocalServer::start().expect("a server");
-    let mut user = redis::cmd("ACL");
-    user.arg(&["SETUSER", "ann", "on", ">pw", "~*", "&*", "+@all", "-config"]);
-    let () = run(server.url(), &user).expect("a user");
-    let builder = C::builder(server.url()).user("ann").password("pw");
-    (server, C::build(builder).await.expect("a connection"))
 }
 
 /// A run of `peer.py`, which ends with this value.

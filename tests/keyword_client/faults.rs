@@ -8,9 +8,9 @@ use redis_collections::keyword::{self, Dispatcher, Keyword, Status};
 use redis_collections::{Applied, AsyncClient, Client, Error, LocalServer};
 
 use crate::support::eventually;
-use crate::support::kinds::{Kind, RUNTIME, ok, on_both_kinds, settle};
+use crate::support::kinds::{Kind, RUNTIME, hard_of_hearing, ok, on_both_kinds, settle};
 use crate::support::proxy::{Direction, Proxy};
-use crate::support::servers::{PATIENCE, query, run};
+use crate::support::servers::{PATIENCE, query};
 use crate::support::wire::Wire;
 use crate::{Watching, serve, told, told_as};
 
@@ -246,13 +246,7 @@ async fn settings_of_others_stay<C: Watching>() {
 }
 
 async fn dispatchers_are_heard_without_notifications<C: Watching>() {
-    let server = LocalServer::start().unwrap();
-    let mut user = redis::cmd("ACL");
-    user.arg("SETUSER").arg("ann").arg("on").arg(">pw").arg("~*").arg("&*");
-    user.arg("+@all").arg("-config");
-    let () = run(server.url(), &user).unwrap();
-    let builder = C::builder(server.url()).user("ann").password("pw");
-    let client = C::build(builder).await.unwrap();
+    let (_server, client): (_, C) = hard_of_hearing().await;
     let dispatcher = serve(&client, "dome", [Keyword::integer("N").initial(1)]).await;
     let mut monitor = ok!(keyword::Client::new(&client).service("dome").monitor(["N"]));
     assert!(!monitor.hears_everybody());

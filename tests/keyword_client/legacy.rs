@@ -4,12 +4,15 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use redis_collections::keyword::{self, Kind as Type, Service, Status};
-use redis_collections::{Applied, Error, LocalServer};
+use redis_collections::{Applied, Error};
 
-use crate::support::kinds::{Kind, SERVER, ok, on_both_kinds, plain, settle, tell_everything};
-use crate::support::servers::{PATIENCE, run};
+use crate::support::kinds::{
+    Kind, SERVER, contract_on_servers, hard_of_hearing, ok, on_both_kinds, plain, settle,
+    tell_everything,
+};
+use crate::support::servers::PATIENCE;
 use crate::support::wire::Wire;
-use crate::{Watching, contract_on_servers, told, told_as};
+use crate::{Watching, told, told_as};
 
 contract_on_servers! {
     what_becomes_of_a_write_is_told_by_status_and_value,
@@ -147,13 +150,7 @@ async fn what_cauldron_sets_is_heard<C: Watching>(client: C, name: &'static str)
 }
 
 async fn without_notifications_the_status_is_looked_at<C: Kind>() {
-    let server = LocalServer::start().unwrap();
-    let mut user = redis::cmd("ACL");
-    user.arg("SETUSER").arg("ann").arg("on").arg(">pw").arg("~*").arg("&*");
-    user.arg("+@all").arg("-config");
-    let () = run(server.url(), &user).unwrap();
-    let builder = C::builder(server.url()).user("ann").password("pw");
-    let client = C::build(builder).await.unwrap();
+    let (server, client): (_, C) = hard_of_hearing().await;
     let mut cauldron = Cauldron::start(server.url(), "dome");
     let service = keyword::Client::new(&client).service("dome");
     for (value, is_taken) in [(5, true), (5, true), (13, false), (6, true)] {

@@ -19,16 +19,6 @@ use support::kinds::{Kind, SERVER, ok, plain};
 use support::servers::PATIENCE;
 use support::wire::Wire;
 
-/// Runs each scenario on the clients that are not of a cluster.
-macro_rules! contract_on_servers {
-    ($($scenario:ident),+ $(,)?) => {
-        $crate::support::kinds::contract!(@on_client redis_collections::Client; $($scenario),+);
-        $crate::support::kinds::contract!(
-            @on_async_client redis_collections::AsyncClient; $($scenario),+
-        );
-    };
-}
-
 /// What a scenario does in another way on each kind of client.
 trait Watching: Kind {
     /// What a monitor tells next, with patience.
@@ -101,4 +91,4 @@ async fn serve<C: Kind>(
     ok!(Dispatcher::builder(service).keywords(keywords).serve(client))
 }
 
-use {contract_on_servers, told};
+use told;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use redis_collections::keyword::{self, Keyword, Kind as Type, Reading, Value};
 use redis_collections::{Applied, Error};
 
-use crate::support::kinds::{SERVER, ok, settle, tell_everything};
+use crate::support::kinds::{SERVER, contract_on_servers, ok, settle, tell_everything};
 use crate::support::servers::PATIENCE;
-use crate::{Watching, contract_on_servers, parts, serve, told, told_as};
+use crate::{Watching, parts, serve, told, told_as};
 
 contract_on_servers! {
     a_monitor_tells_what_is_there_and_what_comes,

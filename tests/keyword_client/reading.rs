@@ -6,9 +6,9 @@ use redis_collections::Error;
 use redis_collections::keyword::{self, Access, Dispatcher, Keyword, Kind as Type, Status, Value};
 
 use crate::support::eventually;
-use crate::support::kinds::{Kind, contract_on_clusters, ok, settle};
+use crate::support::kinds::{Kind, contract_on_clusters, contract_on_servers, ok, settle};
 use crate::support::servers::PATIENCE;
-use crate::{contract_on_servers, parts, serve};
+use crate::{parts, serve};
 
 contract_on_servers! {
     what_is_set_is_read,

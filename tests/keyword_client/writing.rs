@@ -7,9 +7,9 @@ use std::time::Duration;
 use redis_collections::keyword::{Keyword, Status, Value};
 use redis_collections::{Applied, Error};
 
-use crate::support::kinds::{Kind, SourceDown, ok, settle};
+use crate::support::kinds::{Kind, SourceDown, contract_on_servers, ok, settle};
 use crate::support::servers::PATIENCE;
-use crate::{contract_on_servers, parts, serve};
+use crate::{parts, serve};
 
 contract_on_servers! {
     what_is_written_is_what_the_dispatcher_makes_of_it,

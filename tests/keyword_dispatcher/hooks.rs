@@ -7,8 +7,8 @@ use redis_collections::keyword::{Change, Dispatcher, Keyword, Value};
 use redis_collections::{Answer, Error};
 
 use crate::support::eventually;
-use crate::support::kinds::{Kind, SourceDown, client, ok, settle};
-use crate::{Calls, Gate, Patient, contract_on_servers, wire};
+use crate::support::kinds::{Kind, SourceDown, client, contract_on_servers, ok, settle};
+use crate::{Calls, Gate, Patient, wire};
 
 contract_on_servers! {
     a_hook_that_hangs_keeps_only_its_own_keyword,

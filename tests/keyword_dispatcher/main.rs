@@ -22,18 +22,6 @@ use support::servers::PATIENCE;
 use support::wire::Wire;
 use support::within;
 
-/// Like `contract`, on the clients of one server.
-macro_rules! contract_on_servers {
-    ($($scenario:ident),+ $(,)?) => {
-        $crate::support::kinds::contract!(@on_client redis_collections::Client; $($scenario),+);
-        $crate::support::kinds::contract!(
-            @on_async_client redis_collections::AsyncClient; $($scenario),+
-        );
-    };
-}
-
-pub(crate) use contract_on_servers;
-
 /// The service of a scenario, and a program that knows it.
 fn wire(name: &str) -> (String, Wire) {
     let service = plain(name).to_lowercase();

@@ -7,10 +7,12 @@ use redis_collections::keyword::{self, Dispatcher, Keyword, Value};
 use redis_collections::{Error, LocalServer};
 
 use crate::support::eventually;
-use crate::support::kinds::{Kind, contract_on_clusters, ok, on_both_kinds, settle};
+use crate::support::kinds::{
+    Kind, contract_on_clusters, contract_on_servers, ok, on_both_kinds, settle,
+};
 use crate::support::servers::query;
 use crate::support::wire::Wire;
-use crate::{contract_on_servers, wire};
+use crate::wire;
 
 contract_on_servers! {
     a_start_says_what_there_is,

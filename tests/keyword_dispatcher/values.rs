@@ -4,9 +4,9 @@ use redis_collections::Error;
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
 
 use crate::support::eventually;
-use crate::support::kinds::{Kind, SERVER, ok, settle};
+use crate::support::kinds::{Kind, SERVER, contract_on_servers, ok, settle};
 use crate::support::wire::Wire;
-use crate::{Calls, contract_on_servers, superstitious, wire};
+use crate::{Calls, superstitious, wire};
 
 contract_on_servers! {
     what_is_set_is_published,

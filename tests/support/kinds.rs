@@ -12,7 +12,7 @@ use redis_collections::{
 use tokio::runtime::Runtime;
 
 use super::cluster::Cluster;
-use super::servers::PATIENCE;
+use super::servers::{PATIENCE, run};
 
 /// The server of this test program.
 pub(crate) static SERVER: LazyLock<LocalServer> =
@@ -233,6 +233,16 @@ pub(crate) fn in_runtime<T>(scenario: impl Future<Output = T>) -> T {
     Runtime::new().expect("a runtime").block_on(scenario)
 }
 
+/// A server, and a client whose user may not change settings, and so hears only what writers tell.
+pub(crate) async fn hard_of_hearing<C: Kind>() -> (LocalServer, C) {
+    let server = LocalServer::start().expect("a server");
+    let mut user = redis::cmd("ACL");
+    user.arg(&["SETUSER", "ann", "on", ">pw", "~*", "&*", "+@all", "-config"]);
+    let () = run(server.url(), &user).expect("a user");
+    let builder = C::builder(server.url()).user("ann").password("pw");
+    (server, C::build(builder).await.expect("a connection"))
+}
+
 /// Runs each scenario, an `async fn(client, name)`, on every kind of client, with a name that no
 /// other scenario has.
 macro_rules! contract {
@@ -256,6 +266,16 @@ macro_rules! contract {
                 }
             )+
         }
+    };
+}
+
+/// Like [`contract`], on the clients of one server only.
+macro_rules! contract_on_servers {
+    ($($scenario:ident),+ $(,)?) => {
+        $crate::support::kinds::contract!(@on_client redis_collections::Client; $($scenario),+);
+        $crate::support::kinds::contract!(
+            @on_async_client redis_collections::AsyncClient; $($scenario),+
+        );
     };
 }
 
@@ -322,4 +342,7 @@ macro_rules! sorted {
     }};
 }
 
-pub(crate) use {contract, contract_on_clusters, ok, ok_within, on_both_kinds, settle, sorted};
+pub(crate) use {
+    contract, contract_on_clusters, contract_on_servers, ok, ok_within, on_both_kinds, settle,
+    sorted,
+};

@@ -4,6 +4,7 @@ pub(crate) mod cluster;
 pub(crate) mod concurrent;
 pub(crate) mod counters;
 pub(crate) mod kinds;
+pub(crate) mod leftovers;
 pub(crate) mod maps;
 pub(crate) mod patient;
 pub(crate) mod program;

@@ -1,0 +1,16 @@
+//! What is left behind.
+
+use std::fs;
+
+use super::kinds::RUNTIME;
+
+/// The threads of the crate that belong to who works, serves or listens.
+pub(crate) fn threads() -> usize {
+    let tasks = fs::read_dir("/proc/self/task").expect("a list of threads").flatten();
+    let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|name| ["redis-worker", "redis-listener"].contains(&name.trim())).count()
+}
+
+pub(crate) fn tasks() -> usize {
+    RUNTIME.metrics().num_alive_tasks()
+}
