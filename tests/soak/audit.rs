@@ -55,7 +55,9 @@ impl Report {
         };
         claim(unknown.is_empty(), format!("unknown: {unknown:?}"));
         if mode == Mode::Plain {
-            let (hit, lost) = (self.faults.kills_in_the_middle, lost.len());
+            // Also those whose confirmation the producer did not hear.
+            let lost = self.jobs(Event::Begun).difference(&self.jobs(Event::Done)).count();
+            let hit = self.faults.kills_in_the_middle;
             claim(hit > 0 && lost >= hit, format!("{lost} were lost by {hit} kills"));
             return problems;
         }

@@ -8,7 +8,6 @@ use super::random::Random;
 use super::records::is_in_the_middle;
 use super::support::proxy::Direction;
 use super::support::servers::{Outcome, query};
-use super::support::within;
 use super::terms::{LEASE, POSTS, PRODUCERS};
 
 /// How many there were.
@@ -104,13 +103,12 @@ impl Storm<'_> {
         match fault {
             Fault::Kill => {
                 self.faults.kills += 1;
-                self.faults.kills_in_the_middle += usize::from(self.is_caught(worker));
+                self.faults.kills_in_the_middle += usize::from(self.catch(worker)?);
                 self.crew.replace(worker)?;
                 self.may_repeat(worker);
             }
             Fault::Freeze if self.frozen().count() < POSTS.len() / 2 => {
-                self.faults.freezes_in_the_middle += usize::from(self.is_caught(worker));
-                self.crew.workers[worker].signal("STOP")?;
+                self.faults.freezes_in_the_middle += usize::from(self.catch(worker)?);
                 self.faults.freezes += 1;
                 self.may_repeat(worker);
                 let past_its_lease = LEASE * 2 + time / 3;
@@ -179,9 +177,25 @@ impl Storm<'_> {
         })
     }
 
-    /// Waits until a worker is in the middle of a job, and says whether it is.
-    fn is_caught(&self, worker: usize) -> bool {
-        within(FOR_A_SLOW_JOB, || is_in_the_middle(&self.crew.workers[worker].record))
+    /// Stops a worker, in the middle of a job if it comes to one, and says whether it is.
+    ///
+    /// What is due meanwhile is repaired, or a worker that is cut off would never come to a job.
+    fn catch(&mut self, worker: usize) -> Outcome<bool> {
+        let deadline = Instant::now() + FOR_A_SLOW_JOB;
+        loop {
+            let process = &self.crew.workers[worker];
+            let is_late = Instant::now() > deadline;
+            if is_late || is_in_the_middle(&process.record) {
+                process.signal("STOP")?;
+                let is_caught = is_in_the_middle(&process.record);
+                if is_caught || is_late {
+                    return Ok(is_caught);
+                }
+                process.signal("CONT")?;
+            }
+            thread::sleep(BETWEEN_LOOKS);
+            self.repair(Instant::now())?;
+        }
     }
 
     fn may_repeat(&mut self, process: usize) {
@@ -189,4 +203,6 @@ impl Storm<'_> {
     }
 }
 
-const FOR_A_SLOW_JOB: Duration = Duration::from_secs(5);
+/// Longer than any fault lasts.
+const FOR_A_SLOW_JOB: Duration = Duration::from_secs(10);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
