@@ -418,10 +418,20 @@ fn an_async_worker_does_jobs_tries_them_again_and_buries_them() {
         let client = AsyncClient::open(SERVER.url()).await.unwrap();
         let queue = queue(&client, "worker").with(impatient());
         queue.push_many(&(0..50).collect::<Vec<_>>()).await.unwrap();
-        let stop = Stop::new();
-        let worker = queue.worker(|job: Job<u32, AsyncClient>| async move {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            handle(*job, job.attempts())
+        let (stop, most, now) =
+            (Stop::new(), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let worker = queue.worker({
+            let most = most.clone();
+            move |job: Job<u32, AsyncClient>| {
+                assert!(*job != 6 || job.redelivered(), "before there is a future");
+                let (most, now) = (most.clone(), now.clone());
+                async move {
+                    most.fetch_max(1 + now.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                    now.fetch_sub(1, Ordering::SeqCst);
+                    handle(*job, job.attempts())
+                }
+            }
         });
         let worker = worker.concurrency(4).batch(8);
         let watch = async {
@@ -438,7 +448,8 @@ fn an_async_worker_does_jobs_tries_them_again_and_buries_them() {
         let (ended, ()) = tokio::join!(worker.run(&stop), watch);
         assert_eq!(ended.unwrap(), 0);
         let stats = queue.stats().await.unwrap();
-        assert_eq!((stats.consumers, stats.in_flight, stats.retried), (0, 0, 4));
+        assert_eq!((stats.consumers, stats.in_flight, stats.retried), (0, 0, 5));
+        assert_eq!(most.load(Ordering::SeqCst), 4);
     });
 }
 

@@ -199,13 +199,13 @@ where
 impl<T, F, R, X> Worker<T, AsyncClient, F>
 where
     T: Codec,
-    F: Fn(Job<T, AsyncClient>) -> R,
+    F: Fn(Job<T, AsyncClient>) -> R + Send + Sync + 'static,
     R: Future<Output = std::result::Result<(), X>> + Send + 'static,
     X: Display,
 {
-    /// Works until it is told to stop, with a task for each handler, and gives back what nobody has
-    /// begun. Says how many handlers did not end within the time of grace: they were dropped, and their
-    /// jobs given back.
+    /// Works until it is told to stop, with tasks for as many handlers as may run at the same time, and
+    /// gives back what nobody has begun. Says how many handlers did not end within the time of grace:
+    /// they were dropped, and their jobs given back.
     ///
     /// While the server cannot be reached it goes on trying. What will not pass is an error. Dropping
     /// the future drops the handlers and gives back their jobs.
@@ -213,23 +213,31 @@ where
         use std::collections::VecDeque;
 
         use futures_util::FutureExt;
-        use tokio::task::JoinSet;
+        use tokio::task::{JoinSet, consume_budget};
         use tokio::time::{sleep, timeout};
 
         let mut consumer = self.consumer();
-        let mut waiting = VecDeque::<(Job<T, AsyncClient>, Custody)>::new();
+        let waiting = Arc::new(Mutex::new(VecDeque::<(Job<T, AsyncClient>, Custody)>::new()));
+        let work = || {
+            let (waiting, handler, stop) = (waiting.clone(), self.handler.clone(), stop.clone());
+            let next = move || if stop.is_told() { None } else { lock(&waiting).pop_front() };
+            async move {
+                while let Some((job, mut custody)) = next() {
+                    let handled = AssertUnwindSafe(async { handler(job).await }).catch_unwind();
+                    custody.conclude(handled.await);
+                    consume_budget().await;
+                }
+            }
+        };
         let mut tasks = JoinSet::new();
         let mut patience = Patience::new();
         let mut outcome = Ok(());
         while !stop.is_told() && outcome.is_ok() {
             while tasks.try_join_next().is_some() {}
-            while tasks.len() < self.concurrency
-                && let Some((job, mut custody)) = waiting.pop_front()
-            {
-                let handled = AssertUnwindSafe((self.handler)(job)).catch_unwind();
-                tasks.spawn(async move { custody.conclude(handled.await) });
-            }
-            let Some(wanted) = self.wanted(tasks.len() + waiting.len()) else {
+            let held = lock(&waiting).len();
+            let free = self.concurrency - tasks.len();
+            (0..held.min(free)).for_each(|_| drop(tasks.spawn(work())));
+            let Some(wanted) = self.wanted(tasks.len() + held) else {
                 let _ = timeout(BETWEEN_GLANCES, tasks.join_next()).await;
                 continue;
             };
@@ -237,7 +245,7 @@ where
                 Ok(claimed) => {
                     patience = Patience::new();
                     let custody = |job| Custody::of(job, self.settings());
-                    waiting.extend(claimed.into_iter().map(custody));
+                    lock(&waiting).extend(claimed.into_iter().map(custody));
                 }
                 Err(error) => match patience.with(error) {
                     Ok(pause) => sleep(pause).await,
@@ -245,7 +253,7 @@ where
                 },
             }
         }
-        for (_, mut custody) in waiting {
+        for (_, mut custody) in lock(&waiting).drain(..) {
             custody.decide(Fate::Unseen);
         }
         let all = async { while tasks.join_next().await.is_some() {} };
