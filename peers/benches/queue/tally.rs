@@ -1,5 +1,6 @@
 //! Which jobs were handled, and how often.
 
+use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -33,7 +34,7 @@ impl Tally {
 
     pub(crate) fn handle(&self, payload: &str) {
         assert_eq!(payload.len(), SIZE);
-        let number: usize = payload.parse().unwrap();
+        let number: usize = payload[..DIGITS].parse().unwrap();
         self.times[number].fetch_add(1, Ordering::Relaxed);
         let handled = self.handled.fetch_add(1, Ordering::AcqRel) + 1;
         if handled == self.goal.load(Ordering::Acquire) {
@@ -88,10 +89,18 @@ impl Tally {
     }
 }
 
-/// The job of a number: its digits.
+/// The job of a number: its digits, and what fills it up.
 pub(crate) fn payload(number: usize) -> String {
-    format!("{number:0SIZE$}")
+    let mut payload = String::with_capacity(SIZE);
+    write!(payload, "{number:0DIGITS$}").unwrap();
+    payload.push_str(FILLING);
+    payload
 }
 
 const SIZE: usize = 100;
+const DIGITS: usize = 10;
+const FILLING: &str = match str::from_utf8(&[b'x'; SIZE - DIGITS]) {
+    Ok(filling) => filling,
+    Err(_) => panic!("it is ASCII"),
+};
 const PATIENCE: Duration = Duration::from_secs(30);
