@@ -3,8 +3,10 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -340,6 +342,31 @@ fn a_runtime_that_is_blocked_loses_no_lease() {
         assert_eq!(other.join().unwrap(), None);
         assert!(!job.lost_lease());
         job.done_now().await.unwrap();
+    });
+}
+
+#[test]
+fn a_runtime_that_is_blocked_during_a_step_loses_no_lease() {
+    let settings = QueueSettings::new().lease(Duration::from_millis(500));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = AsyncClient::open(SERVER.url()).await.unwrap();
+        let queue = queue(&client, "in-a-step").with(settings.clone());
+        queue.push_many(&[1, 2]).await.unwrap();
+        let mut consumer = queue.consumer().batch(2);
+        let first = consumer.next(LATE).await.unwrap().unwrap();
+        let second = consumer.next(LATE).await.unwrap().unwrap();
+        first.done();
+        let mut parked = pin!(consumer.next(Duration::ZERO));
+        let sent = std::future::poll_fn(|context| Poll::Ready(parked.as_mut().poll(context)));
+        assert!(sent.await.is_pending(), "the claim that settles the first one");
+        let name = format!("{}-in-a-step", std::any::type_name::<AsyncClient>());
+        let mut other = WorkQueue::<u32>::new(&self::client(), name).with(settings).consumer();
+        let taken = other.next(Duration::from_secs(2)).unwrap();
+        assert!(taken.is_none() && !second.lost_lease(), "its lease was renewed");
+        assert!(parked.await.unwrap().is_none());
+        second.done_now().await.unwrap();
+        assert_eq!(queue.stats().await.unwrap().done, 2);
     });
 }
 

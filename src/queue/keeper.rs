@@ -90,13 +90,14 @@ impl Keeper {
             if holds.is_empty() {
                 return;
             }
-            let tended = holds.iter().map(|hold| finish(hold.tend(client)));
-            let failed = tended.filter(Result::is_err).count() > 0;
             let now = Instant::now();
             if now >= beat {
                 let beaten = self.beat(client, &holds);
                 beat = now + if beaten.is_ok() { third } else { third.min(AFTER_A_FAILURE) };
             }
+            let tended = holds.iter().map(|hold| finish(hold.tend(client)));
+            let failed = tended.filter(Result::is_err).count() > 0;
+            let now = Instant::now();
             if now >= sweep {
                 // What could not be swept now will be the next time, perhaps by somebody else.
                 let _ = self.sweep(client, &holds);
