@@ -23,6 +23,7 @@ contract! {
     a_job_delivered_too_often_goes_to_the_dead_list,
     a_buried_job_can_be_read_requeued_and_purged,
     the_dead_list_keeps_the_latest,
+    the_dead_list_keeps_all,
     what_cannot_be_decoded_goes_to_the_dead_list,
     a_delayed_job_comes_when_it_is_due,
     equal_delayed_jobs_are_different_jobs,
@@ -322,6 +323,15 @@ async fn the_dead_list_keeps_the_latest<C: Kind>(client: C, name: &'static str) 
     let dead = ok!(queue.dead().list(9));
     let dead: Vec<_> = dead.into_iter().map(|dead| dead.value.unwrap()).collect();
     assert_eq!(dead, ["b", "c"]);
+}
+
+async fn the_dead_list_keeps_all<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name).with(QueueSettings::new().dead_capacity(usize::MAX));
+    ok!(queue.push_many(["a", "b"]));
+    let mut consumer = queue.consumer().batch(2);
+    batch(&mut consumer).await.into_iter().for_each(|job| job.bury(""));
+    ok!(consumer.close());
+    assert_eq!((ok!(queue.stats()).buried, ok!(queue.dead().len())), (2, 2));
 }
 
 async fn what_cannot_be_decoded_goes_to_the_dead_list<C: Kind>(client: C, name: &'static str) {
