@@ -318,7 +318,15 @@ fn a_future_that_is_dropped_loses_no_job() {
         found.dedup();
         assert_eq!(found, (0..200).collect::<Vec<_>>());
         consumer.close().await.unwrap();
-        assert_eq!(queue.stats().await.unwrap().in_flight, 0);
+        let stats = queue.stats().await.unwrap();
+        assert_eq!(stats.in_flight, 0);
+        let gone = format!("{}-dropped:gone", std::any::type_name::<AsyncClient>());
+        let count = |from: &str, to: &str| {
+            support::servers::query::<u32>(SERVER.url(), &format!("ZCOUNT {gone} {from} {to}"))
+        };
+        let now = stats.at.as_millis().to_string();
+        assert_eq!(count("-inf", &now).unwrap(), 0, "none can be forgotten by now");
+        assert!(count(&now, "+inf").unwrap() > 0);
     });
 }
 
