@@ -34,6 +34,7 @@ contract! {
     nothing_is_claimed_while_the_queue_is_paused,
     a_queue_is_purged,
     a_queue_is_drained,
+    what_was_given_to_a_consumer_that_is_gone_is_not_drained,
     statistics_say_what_there_is,
     a_job_has_waited_at_least_since_it_was_seen_to_wait,
     what_others_take_makes_no_age_wrong_for_ever,
@@ -464,6 +465,19 @@ async fn a_queue_is_drained<C: Kind>(client: C, name: &'static str) {
     assert!(!ok!(queue.drain(SOON)), "it is in flight");
     job.done();
     assert!(ok!(queue.drain(LATE)));
+}
+
+async fn what_was_given_to_a_consumer_that_is_gone_is_not_drained<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
+    let queue = queue(&client, name);
+    let list: RedisList<String, C> = RedisList::new(&client, format!("{{{name}}}:p:gone"));
+    ok!(list.push_back("a"));
+    on_its_server(name, &["ZADD", &format!("{{{name}}}:gone"), "+inf", "gone"]);
+    assert!(!ok!(queue.drain(SOON)));
+    ok!(list.clear());
+    assert!(ok!(queue.drain(AT_ONCE)));
 }
 
 async fn statistics_say_what_there_is<C: Kind>(client: C, name: &'static str) {

@@ -294,6 +294,26 @@ async fn a_huge_job_comes_through<C: Kind>() {
 }
 
 #[test]
+fn a_queue_is_not_drained_while_a_job_goes_round() {
+    let settings = QueueSettings::new().max_deliveries(u32::MAX);
+    let queue = queue(&client(), "round").with(settings);
+    queue.push(&1).unwrap();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut consumer = queue.consumer();
+            while !over.load(Ordering::SeqCst) {
+                let job = consumer.next(LATE).unwrap().expect("it is due again");
+                job.retry(Duration::from_millis(1));
+            }
+        });
+        let drained = (0..1000).filter(|_| queue.drain(Duration::ZERO).unwrap()).count();
+        over.store(true, Ordering::SeqCst);
+        assert_eq!(drained, 0);
+    });
+}
+
+#[test]
 fn a_future_that_is_dropped_loses_no_job() {
     in_runtime(async {
         let client = AsyncClient::open(SERVER.url()).await.unwrap();
