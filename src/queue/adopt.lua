@@ -25,6 +25,8 @@ for i = 3, #ARGV do
   redis.call('HDEL', held, old)
   redis.call('ZADD', gone, now + 1200000, old)
 end
+-- Of a queue that nobody works on any more.
+redis.call('PEXPIRE', gone, 8640000000)
 redis.call('ZADD', consumers, now + math.max(mark, 0) / 1024, id)
 local reply = redis.call('LRANGE', claimed, 0, -1)
 table.insert(reply, 1, mark)

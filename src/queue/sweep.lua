@@ -36,4 +36,5 @@ redis.call('ZREM', consumers, id)
 redis.call('HDEL', held, id)
 -- It may have been frozen before it began to wait, and thaw within a day.
 redis.call('ZADD', gone, now + 86400000, id)
+redis.call('PEXPIRE', gone, 8640000000)
 return {redis.call('EXISTS', claimed), number}
