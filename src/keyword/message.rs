@@ -63,6 +63,7 @@ pub(super) struct Update {
 }
 
 impl Update {
+    /// None if it is something else, such as the name of a new type.
     pub(super) fn read(message: &[u8]) -> Option<Self> {
         let space = message.iter().position(|byte| *byte == b' ')?;
         let at = std::str::from_utf8(&message[..space]).ok()?.parse().ok()?;
