@@ -140,8 +140,11 @@ fn no_update_is_told_under_a_type_that_is_in_doubt() {
         assert_eq!(steps, told, "{update}");
         assert_eq!(next(kind, at, ""), "wait", "{update}");
     }
-    // It was read before it had another type, and while there is something to tell.
     hearing.say(CHANGED, "A", "string");
+    hearing.set("A", "4 4");
+    assert_eq!([(); 3].map(|()| next(Kind::String, 4, "4")), ["read", "String 4", "wait"]);
+    // It is read before it has another type again.
+    hearing.say(CHANGED, "A", "double");
     let Next::Read(session, names) = hearing.next() else { panic!("nothing to read") };
     hearing.say(CHANGED, "A", "integer");
     hearing.set("A", "5 5");
