@@ -390,6 +390,41 @@ fn a_closed_pipe_is_no_failure() {
 }
 
 #[test]
+fn failures_are_told_though_nobody_reads_the_rest() {
+    let dome = dome("unread");
+    let out_of_range = "rckey: AZ: refused: 400.0 is not between 0 and 360\n";
+    let unknown = "rckey: NONE: there is no such keyword\n";
+    for (arguments, code, error) in [
+        ("write unread AZ=400 --json", 1, out_of_range),
+        ("write unread LAMP=off AZ=400", 1, out_of_range),
+        ("write unread LAMP=off AZ=400 --json", 1, out_of_range),
+        ("write nowhere AZ=1 -n --json", 1, "rckey: AZ: no dispatcher serves it\n"),
+        ("write unread COUNT=7 NOTE=new -n", 0, ""),
+        ("read unread AZ NONE", 1, unknown),
+        ("show unread AZ NONE", 1, unknown),
+        ("show unread AZ NONE --json", 1, unknown),
+    ] {
+        assert_eq!(PROGRAM.unread(arguments), (Some(code), error.to_owned()), "{arguments}");
+    }
+    assert!(eventually(|| dome.get("NOTE").expect("a keyword") == Some("new".into())));
+}
+
+#[test]
+fn where_something_was_sent_usage_was_not_wrong() {
+    let dome = dome("mixed");
+    let problem = "the name of a keyword cannot have '.' in it";
+    check([
+        ("write mixed AZ=1 a.b=2", Failed(1, problem)),
+        ("write mixed a.b=2 AZ=2 -n", Failed(1, problem)),
+        ("write mixed a.b=2", Failed(2, problem)),
+        ("write mixed a.b=2 -n", Failed(2, problem)),
+        ("read mixed a.b AZ", Failed(1, problem)),
+        ("show mixed a.b", Failed(2, problem)),
+    ]);
+    assert!(eventually(|| dome.get("AZ").expect("a keyword") == Some(2.0.into())));
+}
+
+#[test]
 fn wrong_usage_is_told_in_one_line() {
     check([
         ("raed dome", Failed(2, "a similar subcommand exists: 'read'; Usage: rckey")),
