@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use support::kinds::{SERVER, client};
 use support::program::Said::{Failed, Out};
 use support::program::{Case, Program, Said, texts};
-use support::servers::PATIENCE;
+use support::servers::{PATIENCE, query};
 use support::wire::Wire;
 use support::{eventually, send_signal, within};
 
@@ -310,6 +310,36 @@ fn changes_are_watched_until_a_signal() {
     dome.set("SHUTTER", "open").expect("a server");
     let change: Value = serde_json::from_str(&running.line()).expect("an object");
     assert_eq!((&change["keyword"], &change["shown"]), (&json!("SHUTTER"), &json!("open")));
+    running.end("INT");
+}
+
+#[test]
+fn no_value_is_watched_after_a_newer_one() {
+    let server = LocalServer::start().expect("a server");
+    let client = Client::open(server.url()).expect("a connection");
+    let dispatcher = Dispatcher::builder("busy").keyword(Keyword::integer("COUNT").initial(0));
+    let dispatcher = dispatcher.serve(&client).expect("a free name");
+    let mut running = Running::start(&format!("watch busy --url {}", server.url()));
+    running.expect("COUNT = 0");
+    let looks = || {
+        let statistics: String = query(server.url(), "INFO commandstats").expect("statistics");
+        let calls = statistics.split_once("cmdstat_mget:calls=").expect("a look").1;
+        calls.split(',').next().and_then(|calls| calls.parse().ok()).unwrap_or(0_u32)
+    };
+    let (first, mut last) = (looks(), 0);
+    while looks() < first + 3 {
+        for _ in 0..500 {
+            last += 1;
+            dispatcher.set("COUNT", last).expect("a server");
+        }
+    }
+    let mut seen = 0;
+    while seen != last {
+        let line = running.line();
+        let number = line.strip_prefix("COUNT = ").and_then(|it| it.parse().ok()).expect("a count");
+        assert!(seen < number, "{number} after {seen}");
+        seen = number;
+    }
     running.end("INT");
 }
 
