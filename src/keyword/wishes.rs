@@ -81,7 +81,7 @@ impl Wish {
         let request = request.key(&name.kind(&self.keyword)).key(REGISTRY.as_bytes());
         let [head, rest] = wanted.write();
         let request = request.arg(name.requests()).arg(head).arg(rest);
-        request.arg(name.as_str()).returns(heard)
+        request.arg(name.as_str()).arg(name.value(&self.keyword)).returns(heard)
     }
 }
 

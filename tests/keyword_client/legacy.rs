@@ -4,13 +4,13 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use redis_collections::keyword::{self, Kind as Type, Service, Status};
-use redis_collections::{Applied, Error};
+use redis_collections::{Applied, Error, LocalServer};
 
 use crate::support::kinds::{
     Kind, SERVER, contract_on_servers, hard_of_hearing, ok, on_both_kinds, plain, settle,
     tell_everything,
 };
-use crate::support::servers::PATIENCE;
+use crate::support::servers::{PATIENCE, query};
 use crate::support::wire::Wire;
 use crate::{Watching, told, told_as};
 
@@ -22,6 +22,7 @@ contract_on_servers! {
 
 on_both_kinds! {
     without_notifications_the_status_is_looked_at,
+    who_may_not_ask_who_listens_writes_all_the_same,
 }
 
 /// Serves the integer `N` until it is dropped. 13 is refused, and with 99 it hangs.
@@ -158,4 +159,13 @@ async fn without_notifications_the_status_is_looked_at<C: Kind>() {
         assert_eq!(outcome.is_ok(), is_taken, "{value} {outcome:?}");
     }
     assert_eq!(cauldron.wire.value("N").as_deref(), Some("6"));
+}
+
+async fn who_may_not_ask_who_listens_writes_all_the_same<C: Kind>() {
+    let server = LocalServer::start_with(&["--notify-keyspace-events", "K$"]).unwrap();
+    let rights = "ACL SETUSER ann on >pw ~* &* +@all -pubsub";
+    let () = query(server.url(), rights).unwrap();
+    let ann = C::build(C::builder(server.url()).user("ann").password("pw")).await.unwrap();
+    let _cauldron = Cauldron::start(server.url(), "dome");
+    assert_eq!(ok!(keyword::Client::new(&ann).service("dome").write("N", 5)).text, "5");
 }
