@@ -48,6 +48,9 @@ impl<E: RoundTrips> Service<E> {
 
     /// Has several keywords set at the same time, each by itself, in the order of `values`. One round trip
     /// for all, and one or more until the last outcome.
+    ///
+    /// A dispatcher that is Cauldron's is given them one after the other, and those that are left when time is
+    /// over not at all.
     pub fn write_many<N: AsRef<str>, V: Into<Value>>(
         &self,
         values: impl IntoIterator<Item = (N, V)>,

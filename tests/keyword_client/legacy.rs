@@ -18,6 +18,7 @@ contract_on_servers! {
     what_becomes_of_a_write_is_told_by_status_and_value,
     nobody_is_told_from_somebody,
     what_cauldron_sets_is_heard,
+    what_has_not_begun_in_time_is_not_sent,
 }
 
 on_both_kinds! {
@@ -148,6 +149,24 @@ async fn what_cauldron_sets_is_heard<C: Watching>(client: C, name: &'static str)
         set(&mut cauldron.wire, text);
         assert_eq!(told!(monitor), told_as("N", text));
     }
+}
+
+async fn what_has_not_begun_in_time_is_not_sent<C: Kind>(client: C, name: &'static str) {
+    let name = plain(name).to_lowercase();
+    let mut wire = Wire::to(SERVER.url(), &name);
+    wire.set(".N", "1");
+    wire.register();
+    let mut hangs = wire.listen(&[".N"]);
+    let service = keyword::Client::new(&client).service(&name);
+    let writes = ["2", "3", "4"].map(|text| ("N", text));
+    let outcomes = ok!(service.write_many(writes, Duration::from_millis(100)));
+    let applied = outcomes.iter().map(|outcome| match outcome {
+        Err(error @ Error::Timeout { .. }) => error.applied(),
+        outcome => panic!("{outcome:?}"),
+    });
+    assert!(applied.eq([Applied::Perhaps, Applied::No, Applied::No]));
+    wire.modify("N", b"end");
+    assert_eq!([hangs.next().1, hangs.next().1], ["2", "end"]);
 }
 
 async fn without_notifications_the_status_is_looked_at<C: Kind>() {
