@@ -1,6 +1,7 @@
 //! What a dispatcher does about its keywords, whoever asks for it.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,9 +9,9 @@ use std::time::Duration;
 use super::inbox::{Inbox, Request};
 use super::life::{Life, Phase};
 use super::scripts::{BEGIN, REFUSE, UPDATE};
-use super::slot::{Accepted, Slot};
+use super::slot::{Accepted, Flag, Slot};
 use crate::command::Wait;
-use crate::error::{Error, Result};
+use crate::error::{Applied, Error, Result};
 use crate::executor::{Audience, Deadline, Pauses, RoundTrips, Situation, Speech};
 use crate::keyword::Value;
 use crate::keyword::description::Access;
@@ -139,7 +140,12 @@ impl<E: RoundTrips> Service<E> {
         // What a hook has done is said, however long that took.
         let until = request.filter(|_| slot.keyword.hooks.write.is_none());
         let command = command.number(slot.at()).number(until.map_or(0, |it| it.until));
-        let at = self.send(command, reply::optional::<u64>, patience).await?;
+        let doubt = Doubt(self, slot);
+        let sent = self.send(command, reply::optional::<u64>, patience).await;
+        if sent.as_ref().map_or_else(Error::applied, |_| Applied::No) == Applied::No {
+            mem::forget(doubt);
+        }
+        let at = sent?;
         if at == 0 {
             return Ok(());
         }
@@ -265,19 +271,16 @@ impl<E: RoundTrips> Audience for Service<E> {
     fn lost(&self, _session: u64) {}
 }
 
-/// Something that is true until this is dropped.
-struct Flag<'a>(&'a AtomicBool);
+/// Whether the server has a new value is not known when this is dropped: nobody waited for the reply, or it
+/// was lost. So the value is looked at, and until then its hook is called also for what seems to be the same.
+struct Doubt<'a, E>(&'a Service<E>, &'a Slot<E>);
 
-impl<'a> Flag<'a> {
-    /// None if it is true already.
-    fn raise(flag: &'a AtomicBool) -> Option<Self> {
-        (!flag.swap(true, Ordering::AcqRel)).then(|| Self(flag))
-    }
-}
-
-impl Drop for Flag<'_> {
+impl<E> Drop for Doubt<'_, E> {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        let Self(service, slot) = self;
+        slot.is_in_doubt.store(true, Ordering::Release);
+        service.is_doubtful.store(true, Ordering::Release);
+        service.life.signal.raise();
     }
 }
 

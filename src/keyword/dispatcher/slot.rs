@@ -184,6 +184,22 @@ impl<E: RoundTrips> Slot<E> {
     }
 }
 
+/// Something that is true until this is dropped.
+pub(super) struct Flag<'a>(&'a AtomicBool);
+
+impl<'a> Flag<'a> {
+    /// None if it is true already.
+    pub(super) fn raise(flag: &'a AtomicBool) -> Option<Self> {
+        (!flag.swap(true, Ordering::AcqRel)).then(|| Self(flag))
+    }
+}
+
+impl Drop for Flag<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 fn contained<T, X: fmt::Display>(hook: impl FnOnce() -> Result<T, X>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(hook)) {
         Ok(result) => result.map_err(|why| why.to_string()),
