@@ -51,6 +51,24 @@ pub(super) async fn grant<E: RoundTrips>(
     Ok(wishes.outcomes.into_values().collect())
 }
 
+/// Tells the dispatcher of a wish whose outcome nobody waits for.
+pub(super) async fn tell<E: RoundTrips>(
+    service: &Service<E>,
+    keyword: KeywordName,
+    value: &Value,
+) -> Result<()> {
+    let (executor, name) = (&service.executor, service.name("write")?);
+    let wish = Wish { id: String::new(), ..Wish::new(0, keyword, value) };
+    let is_heard = match executor.send(wish.request(name, Duration::ZERO)).await?.0 {
+        SERVED_BY_CAULDRONS => {
+            let publish = Request::write("PUBLISH").arg(name.value(&wish.keyword)).arg(wish.text);
+            executor.send(publish.returns(reply::count)).await? > 0
+        }
+        heard => heard > 0,
+    };
+    if is_heard { Ok(()) } else { Err(name.not_served(&wish.keyword)) }
+}
+
 struct Wishes<'a, E> {
     executor: &'a E,
     name: &'a ServiceName,
@@ -111,7 +129,10 @@ impl<E: RoundTrips> Wishes<'_, E> {
                             }
                             Ok((heard, kind)) => {
                                 wish.kind = Some(kind);
-                                if heard < 0 { others.push(wish) } else { taken.push_back(wish) }
+                                match heard {
+                                    SERVED_BY_CAULDRONS => others.push(wish),
+                                    _ => taken.push_back(wish),
+                                }
                             }
                             Err(error) => drop(self.outcomes.insert(wish.position, Err(error))),
                         }
@@ -243,9 +264,10 @@ impl<E: RoundTrips> Wishes<'_, E> {
 fn heard(reply: Reply<'_>) -> Result<(i64, Kind)> {
     let parts = reply::many::<String>(reply)?;
     let part = |index: usize| parts.get(index).map_or("", String::as_str);
-    Ok((part(0).parse().unwrap_or(-1), Kind::named(part(1).as_bytes())))
+    Ok((part(0).parse().unwrap_or(SERVED_BY_CAULDRONS), Kind::named(part(1).as_bytes())))
 }
 
+const SERVED_BY_CAULDRONS: i64 = -1;
 const NOT_SERVED: i64 = -2;
 
 static REQUEST: Script = Script::new("write", include_str!("request.lua"));
