@@ -28,7 +28,7 @@ pub(super) struct Service<E> {
     pub(super) lease: Duration,
     pub(super) slots: BTreeMap<KeywordName, Arc<Slot<E>>>,
     pub(super) inbox: Inbox,
-    pub(super) life: Life,
+    pub(super) life: Arc<Life>,
     /// Whether the server may have lost something.
     pub(super) is_doubtful: AtomicBool,
 }
@@ -75,10 +75,10 @@ impl<E: RoundTrips> Service<E> {
     pub(super) async fn serve(&self, slot: &Slot<E>, request: &Request) {
         let served = match self.fulfil(slot, request).await {
             Err(Setback::Refused(reason)) => {
-                self.refuse(slot, &reason, Some(request), self.lease).await
+                self.refuse(slot, &reason, Some(request), self.patience()).await
             }
             Err(Setback::Failed(error)) if error.code().is_some() => {
-                self.refuse(slot, &error.to_string(), Some(request), self.lease).await
+                self.refuse(slot, &error.to_string(), Some(request), self.patience()).await
             }
             Err(Setback::Failed(error)) => Err(error),
             Ok(()) => Ok(()),
@@ -91,7 +91,7 @@ impl<E: RoundTrips> Service<E> {
     async fn fulfil(&self, slot: &Slot<E>, request: &Request) -> std::result::Result<(), Setback> {
         let refused = |reason: &str| Err(Setback::Refused(reason.into()));
         if matches!(self.life.phase(), Phase::Closing(_)) {
-            return refused("its dispatcher shuts down");
+            return refused(SHUTS_DOWN);
         }
         let Some(text) = &request.text else { return refused("too many requests wait for it") };
         if slot.keyword.description.access == Access::ReadOnly {
@@ -177,14 +177,26 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Refuses what is wanted of a keyword that there is not.
-    pub(super) async fn refuse_unknown(&self, request: &Request) {
+    pub(super) async fn refuse_unknown(&self, request: &Request) -> Result<()> {
         let (outcome, time) = self.answer(Some(request));
         let command = Command::script(&REFUSE, 4).key(&self.names.error(&request.keyword));
         let command = command.key(&self.names.status(&request.keyword)).key(&outcome);
         let command = self.leased(command).number(0).arg(UNKNOWN).number(time);
-        if let Err(error) = self.send(command, reply::optional::<u64>, self.lease).await {
-            log::warn!("{}: a request was left: {error}", request.keyword);
+        self.send(command, reply::optional::<u64>, self.patience()).await.map(drop)
+    }
+
+    /// Refuses what has not begun when it is to end.
+    pub(super) async fn turn_down(&self, request: Request) -> Result<()> {
+        let request = Request { text: None, ..request };
+        match self.slots.get(&request.keyword) {
+            Some(slot) => self.refuse(slot, SHUTS_DOWN, Some(&request), self.patience()).await,
+            None => self.refuse_unknown(&request).await,
         }
+    }
+
+    /// For how long a refusal is tried.
+    fn patience(&self) -> Duration {
+        if self.life.phase() == Phase::Serving { self.lease } else { AT_ONCE }
     }
 
     fn answer(&self, request: Option<&Request>) -> (Vec<u8>, u64) {
@@ -198,8 +210,8 @@ impl<E: RoundTrips> Service<E> {
         command.key(&self.names.lease()).arg(&self.id).number(self.lease.as_millis())
     }
 
-    /// Sends such a script. Where the server cannot be reached it is sent again for a while: running
-    /// twice does no harm.
+    /// Sends such a script. Where the server cannot be reached it is sent again for a while, but not
+    /// beyond the grace: running twice does no harm.
     pub(super) async fn send<T: Send + 'static>(
         &self,
         command: Command,
@@ -227,6 +239,7 @@ impl<E: RoundTrips> Service<E> {
                     return Err(ended(Phase::Lost));
                 }
                 Err(error) if !passes(&error) || deadline.is_over() => return Err(error),
+                Err(error) if self.life.has_no_time() => return Err(error),
                 Err(_) => self.rest(pauses.next()).await,
             }
         }
@@ -297,3 +310,4 @@ fn passes(error: &Error) -> bool {
 }
 
 const AT_ONCE: Duration = Duration::ZERO;
+const SHUTS_DOWN: &str = "its dispatcher shuts down";

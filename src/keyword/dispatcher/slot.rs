@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -173,6 +174,13 @@ impl<E: RoundTrips> Slot<E> {
         turns.taken = next.is_some();
         turns.bytes -= next.as_ref().map_or(0, Request::bytes);
         next
+    }
+
+    /// Those whose turn does not come any more.
+    pub(super) fn left(&self) -> VecDeque<Request> {
+        let mut turns = self.turns();
+        turns.bytes = 0;
+        mem::take(&mut turns.waiting)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
