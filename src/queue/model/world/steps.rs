@@ -23,6 +23,9 @@ impl World {
             let live = consumers.iter().filter(|(_, heard)| !heard.is_over);
             actions.extend(live.map(|(id, _)| Action::Expire(id.clone())));
         }
+        if left.relapses > 0 {
+            actions.push(if self.saved.is_some() { Action::Relapse } else { Action::Save });
+        }
         match self.found {
             Some(_) => {
                 actions.push(Action::Sweep);
@@ -45,8 +48,9 @@ impl World {
         let Program { ledger, .. } = program;
         let has_jobs = !(server.queue.is_empty() && server.delayed.is_empty());
         let (has_ready, is_closing) = (ledger.jobs.has_ready(), ledger.jobs.is_closing());
-        let claims = !has_ready && !is_closing && ledger.may_claim().is_ok();
-        let waits = left.waits > 0 && place < left.late && claims && may(Program::wait);
+        let claims = !has_ready && !is_closing && may(Program::claim);
+        let waits =
+            left.waits > 0 && place < left.late && !has_ready && !is_closing && may(Program::wait);
         let has_settled = ledger.jobs.settleable_for(moment()).is_some();
         let leaves = |flight: &Flight| {
             flight.by == Some(place) && matches!(flight.request, Request::Leave(_))
@@ -158,6 +162,12 @@ impl World {
                 let _ = heard.map(|heard| heard.is_over = true);
             }
             Action::Find(id) => self.found = Some(id),
+            Action::Save => self.saved = Some(Box::new(self.server.clone())),
+            Action::Relapse => {
+                self.left.relapses -= 1;
+                self.has_relapsed = true;
+                let _ = self.saved.take().map(|saved| self.server = *saved);
+            }
             Action::Sweep => self.sweep(None),
             Action::StopSweeping(writes) => {
                 self.left.stops -= 1;
