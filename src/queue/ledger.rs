@@ -51,7 +51,7 @@ pub(super) struct Ledger {
     /// When the server last knew of the consumer, at least.
     heard: Instant,
     /// Ids that the server does not know any more, though it may still have jobs for them.
-    orphaned: Vec<ConsumerId>,
+    pub(super) orphaned: Vec<ConsumerId>,
     pub(super) breaches: Breaches<Breach>,
 }
 
@@ -148,6 +148,10 @@ impl Ledger {
         self.claims &= !step.claims;
         self.steps &= step.waits;
         if step.consumer != self.consumer {
+            // It may have brought something when its list was looked at already.
+            if step.waits && !self.breaches.has(Breach::ForgetsLateWaits) {
+                self.orphaned.push(step.consumer.clone());
+            }
             return false;
         }
         match outcome {

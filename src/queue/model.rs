@@ -17,8 +17,10 @@ use super::ledger;
 struct Setting {
     jobs: u8,
     batch: usize,
+    /// One or two.
+    programs: usize,
     most_deliveries: u8,
-    /// How many of the two programs have requests that take time, and so can be lost.
+    /// How many of the programs have requests that take time, and so can be lost.
     late: usize,
     /// Requests or replies that get lost.
     losses: u8,
@@ -64,6 +66,7 @@ enum Mutant {
 const REPLIES: Setting = Setting {
     jobs: 2,
     batch: 2,
+    programs: 2,
     most_deliveries: 3,
     late: 1,
     losses: 1,
@@ -87,7 +90,7 @@ const CRASHES: Setting = Setting { jobs: 1, crashes: 1, waits: 1, ..FREEZES };
 const LEAVES: Setting = Setting { closes: 1, waits: 1, expiries: 0, ..FREEZES };
 const STOPS: Setting = Setting { stops: 1, most_deliveries: 2, losses: 0, refusals: 0, ..REPLIES };
 const RELAPSES: Setting =
-    Setting { batch: 1, losses: 0, refusals: 0, waits: 1, relapses: 1, ..REPLIES };
+    Setting { batch: 1, programs: 1, losses: 0, refusals: 0, waits: 1, relapses: 1, ..REPLIES };
 
 #[test]
 fn the_rules_hold_whatever_happens() {
@@ -127,6 +130,7 @@ fn every_rule_is_needed() {
         (Mutant::Ledger(ForgetsFormerIds), TWICE),
         (Mutant::Ledger(WaitsUnknown), CRASHES),
         (Mutant::Ledger(WaitsAgain), Setting { waits: 2, ..RELAPSES }),
+        (Mutant::Ledger(ForgetsLateWaits), RELAPSES),
         (Mutant::Ledger(AdoptsWhateverThereIs), Setting { losses: 1, ..RELAPSES }),
         (Mutant::Ledger(GoesOnWhenLost), CRASHES),
         (Mutant::TrimsBeforeItPushes, STOPS),

@@ -19,6 +19,8 @@ pub(in crate::queue) enum Breach {
     WaitsUnknown,
     /// It waits again without a step between.
     WaitsAgain,
+    /// What a wait may have brought to an id that was left behind is not looked for.
+    ForgetsLateWaits,
     /// It goes on with what it held when it was lost.
     GoesOnWhenLost,
 }

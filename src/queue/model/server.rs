@@ -249,6 +249,10 @@ impl Server {
             || (self.gone.contains(id) && self.lists.contains_key(id))
     }
 
+    pub(super) fn may_sweep(&self, id: &ConsumerId) -> bool {
+        self.consumers.get(id).is_none_or(|heard| heard.is_over)
+    }
+
     pub(super) fn sweep(&mut self, id: &ConsumerId, writes: Option<u8>) {
         self.writes = writes;
         // What was done until it stopped remains.
@@ -258,8 +262,7 @@ impl Server {
     }
 
     fn take_back(&mut self, id: &ConsumerId) -> Result<(), Stopped> {
-        let lives = self.consumers.get(id).is_some_and(|heard| !heard.is_over);
-        if lives && self.mutant != Mutant::SweepsWithoutAnotherLook {
+        if !self.may_sweep(id) && self.mutant != Mutant::SweepsWithoutAnotherLook {
             return Ok(());
         }
         // One after the other, as the script does it with thousands.

@@ -43,6 +43,15 @@ struct Flight {
     reply: Option<Reply>,
 }
 
+impl Flight {
+    /// Whether somebody will hear that this consumer has got a job.
+    fn waits_for(&self, id: &ConsumerId) -> bool {
+        let waits =
+            matches!(&self.request, Request::Step(step) if step.waits && step.consumer == *id);
+        self.by.is_some() && waits
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Action {
     Claim(usize),
@@ -66,6 +75,8 @@ pub(super) enum Action {
     Expire(ConsumerId),
     Find(ConsumerId),
     Sweep,
+    /// A program sweeps what it has left behind.
+    Look(usize),
     StopSweeping(u8),
     Save,
     Relapse,
@@ -78,7 +89,10 @@ impl Model for Setting {
     fn init_states(&self) -> Vec<World> {
         vec![World {
             server: Server::new(self),
-            programs: [Some(Program::new("a", self)), Some(Program::new("b", self))],
+            programs: [
+                Some(Program::new("a", self)),
+                (self.programs > 1).then(|| Program::new("b", self)),
+            ],
             flights: Vec::new(),
             found: None,
             handled: BTreeSet::new(),
@@ -136,7 +150,15 @@ impl World {
     /// Whether every job is done, or where somebody will find it whatever else fails.
     fn has_all(&self) -> bool {
         let server = &self.server;
-        let is_cared_for = |id| server.consumers.contains_key(id) || server.gone.contains(id);
+        let is_cared_for = |id| {
+            let mut programs = self.programs.iter().flatten();
+            let is_own =
+                |program: &Program| program.keeps(id) || program.ledger.orphaned.contains(id);
+            server.consumers.contains_key(id)
+                || server.gone.contains(id)
+                || (self.has_relapsed
+                    && (programs.any(is_own) || self.flights.iter().any(|it| it.waits_for(id))))
+        };
         let lists = server.lists.iter().filter(|(id, _)| is_cared_for(id));
         let found = server.queue.iter().chain(&server.delayed).chain(&server.dead);
         let found: BTreeSet<u8> =

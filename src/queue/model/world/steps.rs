@@ -62,6 +62,7 @@ impl World {
             (has_settled && ledger.may_settle().is_ok(), Action::Settle(place)),
             (has_ready, Action::Take(place)),
             (ledger.is_in_doubt() && may(Program::adopt), Action::Adopt(place)),
+            (self.has_relapsed && !ledger.orphaned.is_empty(), Action::Look(place)),
             (left.beats > 0 && ledger.pulse(moment()).is_some(), Action::Beat(place)),
             (left.closes > 0 && !is_closing, Action::Close(place)),
             (is_closing && !leaves && may(Program::leave), Action::Leave(place)),
@@ -169,6 +170,7 @@ impl World {
                 let _ = self.saved.take().map(|saved| self.server = *saved);
             }
             Action::Sweep => self.sweep(None),
+            Action::Look(by) => self.look(by),
             Action::StopSweeping(writes) => {
                 self.left.stops -= 1;
                 self.has_stopped = true;
@@ -224,6 +226,15 @@ impl World {
         let stops = server.run(&self.flights[place].request, Some(writes)) == Reply::Failed;
         self.run(place, Some(writes));
         stops
+    }
+
+    pub(super) fn look(&mut self, by: usize) {
+        let program = self.programs[by].as_mut();
+        for id in program.map(|program| program.ledger.orphaned()).unwrap_or_default() {
+            while self.server.lists.contains_key(&id) && self.server.may_sweep(&id) {
+                self.server.sweep(&id, None);
+            }
+        }
     }
 
     pub(super) fn sweep(&mut self, writes: Option<u8>) {
