@@ -18,6 +18,7 @@
 //! ```
 
 mod consumer;
+mod custody;
 mod dead;
 mod flight;
 mod hold;

@@ -23,6 +23,10 @@ impl Deadline {
     pub(crate) fn is_over(&self) -> bool {
         self.left().is_zero()
     }
+
+    pub(crate) fn is_over_for(&self, time: Duration) -> bool {
+        self.0.is_some_and(|end| Instant::now().saturating_duration_since(end) >= time)
+    }
 }
 
 /// Pauses that become longer.

@@ -9,7 +9,7 @@ use super::work_queue::WorkQueue;
 use crate::codec::Codec;
 use crate::command::Wait;
 use crate::error::{Error, Result};
-use crate::executor::{Client, Deadline, RoundTrips};
+use crate::executor::{Client, Deadline, Pauses, RoundTrips};
 
 /// Takes jobs from a [`WorkQueue`](crate::WorkQueue), several at a time, and acknowledges them with the
 /// next ones.
@@ -60,19 +60,17 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
     /// The next job, waiting for one if there is none; `None` when the time is up. One round trip a
     /// batch, two where there is none yet.
     ///
-    /// Bytes that cannot be decoded go to the dead list. A job that a lost connection kept from
+    /// Bytes that cannot be decoded go to the dead list; if there are many, a second more may pass. A job that a lost connection kept from
     /// arriving comes with a later call. After an error it can be called again.
     pub fn next(&mut self, wait: impl Into<Wait>) -> E::ReplyWithin<'_, Option<Job<T, E>>> {
         let (executor, wait) = (self.queue.executor().clone(), wait.into());
         executor.converse_within(async move {
             let deadline = Deadline::after(wait);
+            let mut is_over = false;
             loop {
-                if let Some(job) = self.take() {
-                    return Ok(Some(job));
-                }
-                let batch = self.batch;
-                if !self.fill(batch, deadline).await? {
-                    return Ok(self.take());
+                match self.take() {
+                    None if !is_over => is_over = !self.fill(self.batch, deadline).await?,
+                    taken => return Ok(taken),
                 }
             }
         })
@@ -104,26 +102,29 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
 
     pub(super) async fn next_up_to(&mut self, most: usize, wait: Wait) -> Result<Vec<Job<T, E>>> {
         let deadline = Deadline::after(wait);
-        let mut jobs = Vec::new();
-        while jobs.is_empty() {
+        let (mut jobs, mut is_over) = (Vec::new(), false);
+        loop {
             while jobs.len() < most
                 && let Some(job) = self.take()
             {
                 jobs.push(job);
             }
-            if jobs.is_empty() && !self.fill(most, deadline).await? {
-                jobs.extend(self.take());
-                break;
+            if is_over || !jobs.is_empty() {
+                return Ok(jobs);
             }
+            is_over = !self.fill(most, deadline).await?;
         }
-        Ok(jobs)
+    }
+
+    pub(super) fn give_back(&self) {
+        self.hold.give_back();
     }
 
     fn take(&self) -> Option<Job<T, E>> {
         take(&self.hold, self.queue.executor())
     }
 
-    /// Claims jobs, waiting for the first. Says whether there may be any before the time is up.
+    /// Claims jobs, waiting for the first. Says whether to claim more if none of them can be decoded.
     async fn fill(&mut self, wanted: usize, deadline: Deadline) -> Result<bool> {
         let executor = self.queue.executor().clone();
         self.queue.check()?;
@@ -132,6 +133,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
             kept.map_err(|error| Error::Configuration(format!("no thread for leases: {error}")))?;
             self.kept = true;
         }
+        let mut pauses = Pauses::new();
         loop {
             let is_last = deadline.is_over();
             let looks = Instant::now() >= self.look;
@@ -141,7 +143,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
                 self.look = Instant::now() + due.min(BETWEEN_LOOKS);
             }
             if stepped.claimed || is_last {
-                return Ok(stepped.claimed);
+                return Ok(stepped.claimed && !deadline.is_over_for(FOR_UNDECODABLE));
             }
             let until_look = self.look.saturating_duration_since(Instant::now());
             let longest = until_look.min(self.hold.settings.lease / 2);
@@ -155,8 +157,13 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
                 Ok(false) => {}
                 // A server that is full takes no new jobs, but gives those that it has.
                 Err(error) if error.code() == Some("OOM") => rest(&executor, WHILE_PAUSED).await,
-                Err(error) if error.code() == Some("UNBLOCKED") => {}
-                Err(error) if error.is_connection_lost() || error.is_timeout() => {}
+                Err(error)
+                    if error.code() == Some("UNBLOCKED")
+                        || error.is_connection_lost()
+                        || error.is_timeout() =>
+                {
+                    rest(&executor, pauses.next().min(deadline.left())).await;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -189,5 +196,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 const WHILE_ANOTHER_SETTLES: Duration = Duration::from_millis(1);
 const WHILE_PAUSED: Duration = Duration::from_millis(50);
+/// How long to go on for a job that can be decoded when the time is up.
+const FOR_UNDECODABLE: Duration = Duration::from_secs(1);
 const FOR_LEAVING: Duration = Duration::from_secs(1);
 const MOST_CLAIMED: usize = 1000;

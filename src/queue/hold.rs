@@ -57,6 +57,12 @@ impl Hold {
         decided
     }
 
+    /// Gives back all jobs that run.
+    pub(super) fn give_back(&self) {
+        self.ledger().jobs.give_back(Instant::now());
+        self.keeper.wake();
+    }
+
     /// Whether others may have got a job meanwhile.
     pub(super) fn has_lost(&self, number: u64) -> bool {
         let ledger = self.ledger();

@@ -1,8 +1,10 @@
 use std::fmt;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::custody::message;
 use super::hold::Hold;
 use super::item::Item;
 use super::ledger::Fate;
@@ -149,11 +151,11 @@ pub(super) fn take<T: Codec, E: RoundTrips>(hold: &Arc<Hold>, executor: &E) -> O
     loop {
         let taken = hold.ledger().jobs.take(Instant::now())?;
         let number = taken.0;
-        match Job::new(hold, executor, taken) {
-            Ok(job) => return Some(job),
-            Err(undecodable) => {
-                hold.decide(number, Fate::Bury(undecodable.to_string()));
-            }
-        }
+        let reason = match catch_unwind(AssertUnwindSafe(|| Job::new(hold, executor, taken))) {
+            Ok(Ok(job)) => return Some(job),
+            Ok(Err(undecodable)) => undecodable.to_string(),
+            Err(panic) => format!("decoding it panicked: {}", message(&*panic)),
+        };
+        hold.decide(number, Fate::Bury(reason));
     }
 }

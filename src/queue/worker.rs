@@ -1,15 +1,14 @@
-use std::any::Any;
 use std::fmt::{self, Display};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::consumer::Consumer;
+use super::custody::Custody;
 use super::flight::PASSING;
-use super::job::{Job, Ticket};
-use super::ledger::Fate;
+use super::job::Job;
 use super::settings::QueueSettings;
 use super::work_queue::WorkQueue;
 use crate::codec::Codec;
@@ -133,22 +132,21 @@ where
         let (sender, jobs) = mpsc::channel::<(Job<T>, Custody)>();
         let jobs = Arc::new(Mutex::new(jobs));
         let (end, ends) = mpsc::channel::<()>();
-        let held = Arc::new(Mutex::new(Vec::<Ticket>::new()));
+        let held = Arc::new(AtomicUsize::new(0));
         for _ in 0..self.concurrency {
             let (jobs, end, held) = (jobs.clone(), end.clone(), held.clone());
             let (handler, stop) = (self.handler.clone(), stop.clone());
+            let handle = move |job| handler(job).map_err(|error| error.to_string());
             let work = move || {
                 let next = || lock(&jobs).recv();
                 while let Ok((job, mut custody)) = next() {
-                    let number = custody.number();
-                    match stop.is_told() {
-                        true => custody.decide(Fate::Unseen),
-                        false => {
-                            let caught = catch_unwind(AssertUnwindSafe(|| handler(job)));
-                            custody.conclude(caught);
-                        }
+                    if stop.is_told() {
+                        drop(custody);
+                    } else {
+                        custody.begin();
+                        custody.conclude(catch_unwind(AssertUnwindSafe(|| handle(job))));
                     }
-                    lock(&held).retain(|ticket| ticket.number != number);
+                    held.fetch_sub(1, Ordering::AcqRel);
                     // Nobody listens any more after the time of grace.
                     let _ = end.send(());
                 }
@@ -161,7 +159,7 @@ where
         let mut outcome = Ok(());
         while !stop.is_told() && outcome.is_ok() {
             while ends.try_recv().is_ok() {}
-            let Some(wanted) = self.wanted(lock(&held).len()) else {
+            let Some(wanted) = self.wanted(held.load(Ordering::Acquire)) else {
                 let _ = ends.recv_timeout(BETWEEN_GLANCES);
                 continue;
             };
@@ -169,10 +167,9 @@ where
                 Ok(claimed) => {
                     patience = Patience::new();
                     for job in claimed {
-                        let (job, custody) = Custody::of(job, self.settings());
-                        lock(&held).push(custody.ticket.clone());
+                        held.fetch_add(1, Ordering::AcqRel);
                         // The threads end only after the sender.
-                        let _ = sender.send((job, custody));
+                        let _ = sender.send(Custody::of(job, self.settings()));
                     }
                 }
                 Err(error) => match patience.with(error) {
@@ -181,15 +178,18 @@ where
                 },
             }
         }
-        stop.stop();
         drop(sender);
-        let begun = Instant::now();
-        while !lock(&held).is_empty() && begun.elapsed() < self.grace {
-            let left = self.grace.saturating_sub(begun.elapsed());
+        while let Ok(unbegun) = lock(&jobs).try_recv() {
+            drop(unbegun);
+            held.fetch_sub(1, Ordering::AcqRel);
+        }
+        let told = Instant::now();
+        while held.load(Ordering::Acquire) > 0 && told.elapsed() < self.grace {
+            let left = self.grace.saturating_sub(told.elapsed());
             let _ = ends.recv_timeout(left.min(BETWEEN_GLANCES));
         }
-        let overdue = std::mem::take(&mut *lock(&held));
-        let overdue = overdue.into_iter().filter(|ticket| ticket.decide(Fate::Back)).count();
+        let overdue = held.load(Ordering::Acquire);
+        consumer.give_back();
         let closed = consumer.close();
         outcome.and(closed).map(|()| overdue)
     }
@@ -219,12 +219,18 @@ where
         let mut consumer = self.consumer();
         let waiting = Arc::new(Mutex::new(VecDeque::<(Job<T, AsyncClient>, Custody)>::new()));
         let work = || {
-            let (waiting, handler, stop) = (waiting.clone(), self.handler.clone(), stop.clone());
-            let next = move || if stop.is_told() { None } else { lock(&waiting).pop_front() };
+            let (handler, stop) = (self.handler.clone(), stop.clone());
+            // What waits is given back when nobody but tasks that are to end has it.
+            let waiting = Arc::downgrade(&waiting);
+            let next = move || match stop.is_told() {
+                true => None,
+                false => waiting.upgrade().and_then(|waiting| lock(&waiting).pop_front()),
+            };
             async move {
                 while let Some((job, mut custody)) = next() {
-                    let handled = AssertUnwindSafe(async { handler(job).await }).catch_unwind();
-                    custody.conclude(handled.await);
+                    custody.begin();
+                    let handle = async { handler(job).await.map_err(|error| error.to_string()) };
+                    custody.conclude(AssertUnwindSafe(handle).catch_unwind().await);
                     consume_budget().await;
                 }
             }
@@ -234,10 +240,10 @@ where
         let mut outcome = Ok(());
         while !stop.is_told() && outcome.is_ok() {
             while tasks.try_join_next().is_some() {}
-            let held = lock(&waiting).len();
-            let free = self.concurrency - tasks.len();
-            (0..held.min(free)).for_each(|_| drop(tasks.spawn(work())));
-            let Some(wanted) = self.wanted(tasks.len() + held) else {
+            let (jobs, free) = (lock(&waiting).len(), self.concurrency - tasks.len());
+            let begun = jobs.min(free);
+            (0..begun).for_each(|_| drop(tasks.spawn(work())));
+            let Some(wanted) = self.wanted(tasks.len() + jobs - begun) else {
                 let _ = timeout(BETWEEN_GLANCES, tasks.join_next()).await;
                 continue;
             };
@@ -253,69 +259,16 @@ where
                 },
             }
         }
-        for (_, mut custody) in lock(&waiting).drain(..) {
-            custody.decide(Fate::Unseen);
-        }
+        drop(waiting);
         let all = async { while tasks.join_next().await.is_some() {} };
         let _ = timeout(self.grace, all).await;
         let overdue = tasks.len();
-        tasks.shutdown().await;
+        // One that blocks its thread cannot be dropped.
+        let _ = timeout(FOR_DROPPING, tasks.shutdown()).await;
+        consumer.give_back();
         let closed = consumer.close().await;
         outcome.and(closed).map(|()| overdue)
     }
-}
-
-/// A job that a handler does. If nothing is concluded, it is given back.
-struct Custody {
-    ticket: Ticket,
-    attempts: u32,
-    settings: QueueSettings,
-    decided: bool,
-}
-
-impl Custody {
-    fn of<T: Codec, E: RoundTrips>(job: Job<T, E>, settings: QueueSettings) -> (Job<T, E>, Self) {
-        let attempts = job.attempts();
-        let (job, ticket) = job.entrusted();
-        (job, Self { ticket, attempts, settings, decided: false })
-    }
-
-    fn number(&self) -> u64 {
-        self.ticket.number
-    }
-
-    /// Decides, unless the handler has by itself.
-    fn decide(&mut self, fate: Fate) {
-        self.decided = true;
-        self.ticket.decide(fate);
-    }
-
-    /// Decides by what came of a handler, or by how it panicked.
-    fn conclude<X: Display>(
-        &mut self,
-        handled: std::result::Result<std::result::Result<(), X>, Box<dyn Any + Send>>,
-    ) {
-        let reason = match handled {
-            Ok(Ok(())) => return self.decide(Fate::Done),
-            Ok(Err(error)) => error.to_string(),
-            Err(panic) => format!("its handler panicked: {}", message(&*panic)),
-        };
-        self.decide(Fate::Retry(self.settings.pause(self.attempts), reason));
-    }
-}
-
-impl Drop for Custody {
-    fn drop(&mut self) {
-        if !self.decided {
-            self.ticket.decide(Fate::Back);
-        }
-    }
-}
-
-/// What a panic says.
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 /// How errors that may pass are borne.
@@ -351,4 +304,6 @@ impl<T: Codec, E: RoundTrips, F> fmt::Debug for Worker<T, E, F> {
 
 /// How often it is looked whether to stop.
 const BETWEEN_GLANCES: Duration = Duration::from_millis(250);
+#[cfg(feature = "async")]
+const FOR_DROPPING: Duration = Duration::from_secs(1);
 const MOST_CLAIMED: usize = 1000;

@@ -87,6 +87,12 @@ impl Jobs {
         runs
     }
 
+    /// All that run go back.
+    pub(in crate::queue) fn give_back(&mut self, now: Instant) {
+        let running = self.entries.iter_mut().filter(|entry| entry.fate == Fate::Running);
+        running.for_each(|entry| (entry.fate, entry.since) = (Fate::Back, now));
+    }
+
     fn turn(&mut self, number: u64, fate: Fate, now: Instant) {
         let index = self.position(number);
         if let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) {

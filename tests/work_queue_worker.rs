@@ -1,0 +1,255 @@
+//! What workers do with handlers that fail, hang or never begin.
+
+mod support;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use redis_collections::{
+    AsyncClient, Job, Json, QueueSettings, RedisHashDict, RedisList, Stop, WorkQueue,
+};
+use serde::{Deserialize, Deserializer};
+use support::kinds::{Kind, SERVER, client, in_runtime, ok, on_both_kinds};
+use support::proxy::Proxy;
+use support::within;
+
+on_both_kinds! {
+    a_value_whose_decoding_panics_is_buried,
+    who_cannot_wait_does_not_ask_without_pause,
+}
+
+const LATE: Duration = Duration::from_secs(10);
+const BRIEF: Duration = Duration::from_millis(50);
+
+fn queue<C: Kind>(client: &C, name: &str) -> WorkQueue<u32, C> {
+    WorkQueue::new(client, name).with(QueueSettings::new().max_deliveries(1))
+}
+
+/// A door that handlers stand before until it is opened.
+#[derive(Default)]
+struct Door {
+    open: Mutex<bool>,
+    opened: Condvar,
+    reached: AtomicBool,
+}
+
+impl Door {
+    fn pass(&self) {
+        self.reached.store(true, Ordering::Release);
+        drop(self.opened.wait_while(self.open.lock().unwrap(), |open| !*open).unwrap());
+    }
+
+    fn is_reached(&self) -> bool {
+        self.reached.load(Ordering::Acquire)
+    }
+
+    fn open(&self) {
+        *self.open.lock().unwrap() = true;
+        self.opened.notify_all();
+    }
+}
+
+/// Of 16 jobs the first was given back or done, and the others were not delivered.
+fn only_the_first_was_begun(name: &str, is_done: bool) {
+    let queue = queue(&client(), name);
+    assert!(within(LATE, || queue.stats().unwrap().consumers == 0), "{:?}", queue.stats());
+    let dead = queue.dead().list(9).unwrap();
+    let dead: Vec<_> = dead.into_iter().map(|job| job.value.unwrap()).collect();
+    assert_eq!(
+        (dead, queue.stats().unwrap().done),
+        if is_done { (vec![], 1) } else { (vec![0], 0) }
+    );
+    let left = queue.peek(20).unwrap().into_iter().map(|job| (job.value.unwrap(), job.attempts));
+    assert_eq!(left.collect::<Vec<_>>(), (1..16).map(|job| (job, 0)).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_nobody_has_begun_is_given_back_as_never_delivered() {
+    let (queue, stop, door) = (queue(&client(), "unbegun"), Stop::new(), Arc::new(Door::default()));
+    queue.push_many(&(0..16).collect::<Vec<_>>()).unwrap();
+    let worker = queue.worker({
+        let door = door.clone();
+        move |_: Job<u32>| {
+            door.pass();
+            Ok::<(), String>(())
+        }
+    });
+    let worker = worker.batch(16).grace(BRIEF);
+    let overdue = thread::scope(|scope| {
+        let running = scope.spawn(|| worker.run(&stop));
+        assert!(within(LATE, || door.is_reached()));
+        stop.stop();
+        running.join().unwrap().unwrap()
+    });
+    assert_eq!(overdue, 1);
+    only_the_first_was_begun("unbegun", false);
+    door.open();
+}
+
+#[test]
+fn tasks_give_back_what_nobody_has_begun_though_a_handler_blocks_its_thread() {
+    in_runtime(async {
+        let client = AsyncClient::open(SERVER.url()).await.unwrap();
+        for is_dropped in [false, true] {
+            let name = format!("blocked-{is_dropped}");
+            let (queue, stop, door) =
+                (queue(&client, &name), Stop::new(), Arc::new(Door::default()));
+            queue.push_many(&(0..16).collect::<Vec<_>>()).await.unwrap();
+            let worker = queue.worker({
+                let door = door.clone();
+                move |_: Job<u32, AsyncClient>| {
+                    let door = door.clone();
+                    async move {
+                        door.pass();
+                        Ok::<(), String>(())
+                    }
+                }
+            });
+            let worker = worker.batch(16).grace(BRIEF);
+            let mut running = Box::pin(tokio::time::timeout(LATE, worker.run(&stop)));
+            while !door.is_reached() {
+                let _ = tokio::time::timeout(BRIEF, &mut running).await;
+            }
+            if is_dropped {
+                drop(running);
+                let waiting = async { while queue.stats().await.unwrap().pending < 15 {} };
+                tokio::time::timeout(LATE, waiting).await.expect("all but the first");
+                door.open();
+            } else {
+                stop.stop();
+                let overdue = running.await.expect("an end, though the handler has none");
+                assert_eq!(overdue.unwrap(), 1);
+            }
+            only_the_first_was_begun(&name, is_dropped);
+            door.open();
+        }
+    });
+}
+
+#[test]
+fn a_worker_that_fails_does_not_tell_others_to_stop() {
+    let (client, stop) = (client(), Stop::new());
+    RedisHashDict::<String, u32>::new(&client, "no-list").insert("field", &1).unwrap();
+    let worker = queue(&client, "no-list").worker(|_: Job<u32>| Ok::<(), String>(()));
+    let error = worker.run(&stop).unwrap_err();
+    assert_eq!(error.code(), Some("WRONGTYPE"), "{error}");
+    assert!(!stop.is_told());
+}
+
+struct Unspeakable;
+
+impl fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("no words")
+    }
+}
+
+#[test]
+fn an_error_that_cannot_be_shown_is_a_failure_like_others() {
+    let expected = ["its handler panicked: no words"; 3];
+    let reasons = move |name: &str| {
+        let dead = queue(&client(), name).dead();
+        within(LATE, || dead.len().unwrap() == expected.len());
+        dead.list(9).unwrap().into_iter().map(|job| job.reason).collect::<Vec<_>>()
+    };
+
+    let (threads, stop) = (queue(&client(), "unspeakable"), Stop::new());
+    threads.push_many(&[1, 2, 3]).unwrap();
+    let worker = threads.worker(|_: Job<u32>| Err(Unspeakable));
+    let (reached, ended) = thread::scope(|scope| {
+        let running = scope.spawn(|| worker.run(&stop));
+        let reached = reasons("unspeakable");
+        stop.stop();
+        (reached, running.join().unwrap())
+    });
+    assert_eq!((reached, ended.unwrap()), (expected.map(String::from).to_vec(), 0));
+
+    in_runtime(async {
+        let client = AsyncClient::open(SERVER.url()).await.unwrap();
+        let (tasks, stop) = (queue(&client, "unspeakable to tasks"), Stop::new());
+        tasks.push_many(&[1, 2, 3]).await.unwrap();
+        let worker = tasks.worker(|_: Job<u32, AsyncClient>| async { Err(Unspeakable) });
+        let watch = async {
+            let reached = tokio::task::spawn_blocking(move || reasons("unspeakable to tasks"));
+            let reached = reached.await.unwrap();
+            stop.stop();
+            reached
+        };
+        let (ended, reached) = tokio::join!(worker.run(&stop), watch);
+        assert_eq!((reached, ended.unwrap()), (expected.map(String::from).to_vec(), 0));
+    });
+}
+
+#[derive(Debug, serde::Serialize)]
+struct Fragile(u32);
+
+impl<'de> Deserialize<'de> for Fragile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u32::deserialize(deserializer)?;
+        assert!(number != 7, "it is in pieces");
+        Ok(Self(number))
+    }
+}
+
+async fn a_value_whose_decoding_panics_is_buried<C: Kind>() {
+    let client = C::build(C::builder(SERVER.url())).await.unwrap();
+    let name = format!("{}-fragile", std::any::type_name::<C>());
+    let queue: WorkQueue<Json<Fragile>, C> = WorkQueue::new(&client, &name);
+    ok!(queue.push_many(&[Fragile(7), Fragile(8)]));
+    let mut consumer = queue.consumer().batch(2);
+    let job = C::settle_within(consumer.next(LATE)).await.unwrap().expect("the other one");
+    assert_eq!(job.0, 8);
+    job.done();
+    ok!(consumer.close());
+    let texts: WorkQueue<String, C> = WorkQueue::new(&client, name);
+    let reasons = ok!(texts.dead().list(9)).into_iter().map(|job| job.reason);
+    assert_eq!(reasons.collect::<Vec<_>>(), ["decoding it panicked: it is in pieces"]);
+}
+
+#[test]
+fn a_worker_can_be_stopped_while_nothing_can_be_decoded() {
+    let (client, stop, over) = (client(), Stop::new(), AtomicBool::new(false));
+    let list: RedisList<String> = RedisList::new(&client, "nonsense");
+    let queue = queue(&client, "nonsense").with(QueueSettings::new().dead_capacity(10));
+    let worker = queue.worker(|_: Job<u32>| Ok::<(), String>(()));
+    thread::scope(|scope| {
+        let pushes = scope.spawn(|| {
+            while !over.load(Ordering::Acquire) {
+                if list.len().unwrap() < 10_000 {
+                    list.push_many(["nonsense"; 1000]).unwrap();
+                }
+            }
+        });
+        let running = scope.spawn(|| worker.run(&stop));
+        assert!(within(LATE, || queue.stats().unwrap().buried > 0));
+        stop.stop();
+        let has_ended = within(LATE, || running.is_finished());
+        over.store(true, Ordering::Release);
+        pushes.join().unwrap();
+        assert!(has_ended, "it goes on with what can never be decoded");
+    });
+}
+
+async fn who_cannot_wait_does_not_ask_without_pause<C: Kind>() {
+    let proxy = Proxy::to(SERVER.port()).unwrap();
+    let client = C::build(C::builder(&proxy.url())).await.unwrap();
+    let name = format!("{}-refused", std::any::type_name::<C>());
+    let queue: WorkQueue<u32, C> = WorkQueue::new(&client, name);
+    let mut consumer = queue.consumer();
+    assert!(C::settle_within(consumer.next(Duration::ZERO)).await.unwrap().is_none());
+    // The connection that there is goes on; one to wait on cannot be made.
+    proxy.refuse();
+    proxy.reset();
+    let waited = C::settle_within(consumer.next(BRIEF * 10)).await;
+    let counted = proxy.round_trips();
+    assert!(counted < 30, "{counted} round trips");
+    assert!(waited.unwrap().is_none());
+    proxy.accept().unwrap();
+    ok!(queue.push(&1));
+    let job = C::settle_within(consumer.next(LATE)).await.unwrap().expect("a job");
+    job.done();
+    ok!(consumer.close());
+}
