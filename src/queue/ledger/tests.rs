@@ -176,6 +176,46 @@ fn an_adoption_of_unknown_outcome_is_made_from_both_ids() {
 }
 
 #[test]
+fn what_a_server_without_its_last_writes_still_has_goes_back() {
+    for (mark, items, goes_back) in [
+        (2, vec!["a", "b"], false),
+        (2, vec!["a", "b", "c"], false),
+        (2, vec!["a"], true),
+        (1, vec!["a"], true),
+        (1, vec!["z", "a", "b"], true),
+    ] {
+        let mut both = Both::new();
+        both.claim(&["a"]);
+        both.claim(&["b"]);
+        both.take_all();
+        let step = both.ledger.claim().unwrap();
+        assert_eq!((step.known, step.held, step.mark), (Some(2), 2, 3));
+        both.ledger.finish(&step, Outcome::Unknown, Instant::now());
+        both.list = items.iter().map(|item| item.as_bytes().to_vec()).collect();
+        both.mark = mark;
+        both.adopt();
+        let is_lost = both.ledger.jobs.has_lost(0) && both.ledger.jobs.has_lost(1);
+        assert_eq!(is_lost, goes_back, "{mark} {items:?}");
+        let step = both.ledger.claim().unwrap();
+        let back = step.settlement.map_or(0, |it| it.fates.len());
+        assert_eq!(back, if goes_back { items.len() } else { 0 }, "{mark} {items:?}");
+    }
+}
+
+#[test]
+fn who_has_diverged_trusts_no_list_that_looks_right() {
+    let mut both = Both::new();
+    both.claim(&["a"]);
+    both.take_all();
+    let step = both.ledger.claim().unwrap();
+    both.ledger.finish(&step, Outcome::NotSent, Instant::now());
+    both.ledger.diverged(&step.consumer);
+    assert_eq!(both.ledger.claim().unwrap_err(), Obstacle::Doubt);
+    both.adopt();
+    assert!(both.ledger.jobs.has_lost(0) && both.ledger.jobs.settlement().is_some());
+}
+
+#[test]
 fn who_leaves_gives_back_what_nobody_has_seen() {
     let mut both = Both::new();
     both.claim(&["a", "b"]);
