@@ -13,7 +13,7 @@ pub(super) struct Request {
     /// The value, unless there was no room for it.
     pub(super) text: Option<Vec<u8>>,
     /// Where the outcome is told, for so many milliseconds. A client that only knows Cauldron's way
-    /// looks at the status.
+    /// looks at the status, and one that does not wait at nothing.
     pub(super) answer: Option<(String, u64)>,
     /// When nobody waits for it any more, in microseconds of the server's clock; 0 if that is not known.
     pub(super) until: u64,
@@ -32,6 +32,9 @@ impl Request {
     pub(super) fn read(message: &[u8]) -> Option<Self> {
         let wanted = Wanted::read(message).filter(|wanted| wanted.id.len() <= LONGEST_ID)?;
         let keyword = KeywordName::new(wanted.keyword).ok()?;
+        if wanted.id.is_empty() {
+            return Some(Self::of_cauldron(keyword, wanted.text));
+        }
         let milliseconds = wanted.milliseconds.clamp(1, LONGEST_ANSWER);
         let until = wanted.at.map_or(0, |at| at.saturating_add(milliseconds * 1000));
         let answer = Some((wanted.id.to_owned(), milliseconds));
