@@ -247,7 +247,8 @@ async fn a_restarted_server_is_heard_again<C: Watching>() {
     while settle!(dispatcher.set("N", 2)).is_err() {}
     loop {
         match C::next(&mut monitor).await {
-            Ok(reading) if reading.text == "2" => break,
+            // The type comes back with what else the server has lost.
+            Ok(reading) if reading.value == 2.into() => break,
             Ok(_) | Err(Error::UnknownKeyword { .. }) => {}
             Err(error) => panic!("{error}"),
         }

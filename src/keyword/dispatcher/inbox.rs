@@ -30,7 +30,7 @@ struct State {
 
 impl Request {
     pub(super) fn read(message: &[u8]) -> Option<Self> {
-        let wanted = Wanted::read(message)?;
+        let wanted = Wanted::read(message).filter(|wanted| wanted.id.len() <= LONGEST_ID)?;
         let keyword = KeywordName::new(wanted.keyword).ok()?;
         if wanted.id.is_empty() {
             return Some(Self::of_cauldron(keyword, wanted.text));
@@ -84,6 +84,8 @@ impl Inbox {
 const MOST_REQUESTS: usize = 10_000;
 pub(super) const MOST_BYTES: usize = 64 << 20;
 const MOST_REFUSALS: usize = 100_000;
+/// Twice as many bytes as those of this crate have.
+const LONGEST_ID: usize = 64;
 const LONGEST_ANSWER: u64 = 24 * 60 * 60 * 1000;
 
 #[cfg(test)]
@@ -92,6 +94,14 @@ mod tests {
 
     fn request(text: &[u8]) -> Request {
         Request::of_cauldron(KeywordName::new("AZ").unwrap(), text)
+    }
+
+    #[test]
+    fn names_of_requests_are_short() {
+        for (length, is_read) in [(1, true), (LONGEST_ID, true), (LONGEST_ID + 1, false)] {
+            let message = format!("{}\n60000\nAZ\n1", "x".repeat(length));
+            assert_eq!(Request::read(message.as_bytes()).is_some(), is_read, "{length}");
+        }
     }
 
     #[test]
