@@ -1,8 +1,8 @@
 //! What programs that use this crate say to each other about keywords, beside what Cauldron says.
 
-/// A wish of a client. On the wire: its id of at most 64 bytes, none if no outcome is wanted, the
-/// milliseconds for which it is wanted, `@` and the microseconds of the server's clock when it was told, the
-/// keyword and the value, with line feeds between them.
+/// A wish of a client. On the wire: its id of at most 64 bytes, empty if no outcome is wanted, the milliseconds
+/// for which it is wanted, `@` and the microseconds of the server's clock when it was told, the keyword and the
+/// value, with line feeds between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wanted<'a> {
     pub(super) id: &'a str,

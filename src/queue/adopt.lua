@@ -4,7 +4,7 @@ local consumers, gone, held, claimed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local id, known, mark = ARGV[1], ARGV[2] == '1', -1
 for i = 3, #ARGV do
   local heard = redis.call('ZSCORE', consumers, ARGV[i])
-  if heard then mark = heard % 1 * 1024 end
+  if heard then mark = heard % 1 * 2048 end
 end
 -- It was lost, and what there may be for it since then is not what it knows of.
 if known and mark < 0 then return {mark} end
@@ -27,7 +27,7 @@ for i = 3, #ARGV do
 end
 -- Of a queue that nobody works on any more.
 redis.call('PEXPIRE', gone, 8640000000)
-redis.call('ZADD', consumers, now + math.max(mark, 0) / 1024, id)
+redis.call('ZADD', consumers, now + math.max(mark, 0) / 2048, id)
 local reply = redis.call('LRANGE', claimed, 0, -1)
 table.insert(reply, 1, mark)
 return reply

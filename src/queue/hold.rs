@@ -164,8 +164,8 @@ impl Hold {
         let attempt = command.request.attempt();
         let flight = Flight::new(self, step);
         match executor.send(command).await {
-            Ok((FENCED, ..)) => {
-                flight.fenced();
+            Ok((status @ (FENCED | DIVERGED), ..)) => {
+                flight.fenced(status == DIVERGED);
                 Err(Error::LeaseLost { attempt: Box::new(attempt) })
             }
             Ok((status, due, items)) => {
@@ -194,11 +194,12 @@ impl Hold {
         let request = request.key(&keys.dead).key(&keys.counts).key(&keys.entered);
         let settlement = step.settlement.as_ref();
         let (trimmed, done) = settlement.map_or((0, 0), |it| (it.trimmed, it.done));
-        let request = request.arg(step.consumer.as_bytes()).number(u8::from(step.known));
+        let request = request.arg(step.consumer.as_bytes());
+        let request = request.number(step.known.map_or(-1, i32::from));
+        let request = request.number(step.held).number(step.mark);
         let request = request.number(done).number(trimmed).number(wanted).number(u8::from(looks));
         let (most, capacity) = (self.settings.max_deliveries, self.settings.dead_capacity);
         let request = request.number(most).number(capacity);
-        let request = request.number(settlement.map_or(-1, |it| i32::from(it.mark)));
         let fates = settlement.map_or(&[][..], |it| &it.fates);
         let request = fates.iter().fold(request, |request, (index, _, fate)| {
             let none = Duration::ZERO;
@@ -324,6 +325,7 @@ pub(super) async fn rest<X: RoundTrips>(executor: &X, time: Duration) {
 
 const FENCED: i64 = 0;
 const PAUSED: i64 = 2;
+const DIVERGED: i64 = 3;
 
 const WHILE_BUSY: Duration = Duration::from_millis(1);
 

@@ -75,8 +75,8 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
         self.attempts > 0
     }
 
-    /// Whether others may have got it meanwhile: the server was not reached for half a lease, or has
-    /// given it to somebody else.
+    /// Whether others may have got it meanwhile: the server was not reached for half a lease, has
+    /// given it to somebody else, or has come back without knowing of it.
     pub fn lost_lease(&self) -> bool {
         self.ticket.hold.has_lost(self.ticket.number)
     }
