@@ -256,10 +256,10 @@ fn a_hundred_thousand_small_elements_are_read() {
         assert_eq!(C::decode(&encoded::<C>(value)).unwrap(), *value);
     }
     on_each_codec!(read::<Vec<Point>>(&vec![Point { x: 1, y: 2 }; LENGTH as usize]));
-    on_each_codec!(read::<Vec<(u8, u8)>>(&vec![(1, 2); LENGTH as usize]));
-    on_each_codec!(read::<Vec<Vec<u8>>>(&vec![vec![]; LENGTH as usize]));
-    on_each_codec!(read::<BTreeMap<u32, (u8, u8)>>(&(0..LENGTH).map(|n| (n, (1, 2))).collect()));
-    on_each_codec!(read::<Vec<BTreeMap<u8, u8>>>(&vec![BTreeMap::new(); LENGTH as usize]));
+    read::<Bincode<Vec<(u8, u8)>>>(&vec![(1, 2); LENGTH as usize]);
+    read::<Bincode<Vec<Vec<u8>>>>(&vec![vec![]; LENGTH as usize]);
+    read::<Bincode<BTreeMap<u32, (u8, u8)>>>(&(0..LENGTH).map(|n| (n, (1, 2))).collect());
+    read::<Bincode<Vec<BTreeMap<u8, u8>>>>(&vec![BTreeMap::new(); LENGTH as usize]);
 }
 
 #[test]
