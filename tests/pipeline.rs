@@ -7,9 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use redis_collections::{
-    Applied, Client, Command, Deferred, Error, RedisDict, RedisHashDict, RedisList, Result, Ttl,
+    Applied, Client, Command, Deferred, Error, LocalServer, RedisDict, RedisHashDict, RedisList,
+    Result, Ttl,
 };
-use support::kinds::{CLUSTER, Kind, SERVER, client, contract, ok, ok_within};
+use support::kinds::{CLUSTER, Kind, SERVER, client, contract, ok, ok_within, on_both_kinds};
 
 contract! {
     a_pipeline_gives_each_command_its_own_result,
@@ -20,6 +21,10 @@ contract! {
     an_update_can_insert_remove_or_leave_alone_and_keeps_the_time_to_live,
     an_update_that_others_always_overtake_gives_up,
     a_missing_value_is_made_from_a_function,
+}
+
+on_both_kinds! {
+    a_script_that_is_refused_does_not_keep_the_next_from_running,
 }
 
 async fn a_pipeline_gives_each_command_its_own_result<C: Kind>(client: C, name: &'static str) {
@@ -78,6 +83,19 @@ async fn scripts_run_in_pipelines_and_transactions_though_the_server_forgot_them
     assert_eq!(old.unwrap(), [Some(1), Some(2), Some(3)]);
     forget();
     assert_eq!(client.transaction(replaces()).await.unwrap(), [Some(4), Some(2), Some(3)]);
+}
+
+async fn a_script_that_is_refused_does_not_keep_the_next_from_running<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    support::ask(server.port(), "ACL SETUSER ann on >pw ~mine* &* +@all").unwrap();
+    let client = C::build(C::builder(server.url()).user("ann").password("pw")).await.unwrap();
+    let mine: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, "mine");
+    let theirs: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, "theirs");
+    let commands = [&theirs, &mine, &theirs, &mine].map(|dict| dict.deferred().replace("a", &1));
+    let replies = client.pipeline(Vec::from(commands)).await.unwrap();
+    let replies = replies.iter().map(|reply| reply.as_ref().map_err(Error::code));
+    let refused = Err(Some("NOPERM"));
+    assert_eq!(replies.collect::<Vec<_>>(), [refused, Ok(&None), refused, Ok(&Some(1))]);
 }
 
 async fn a_transaction_with_a_command_that_cannot_be_sent_does_nothing<C: Kind>(
