@@ -3,6 +3,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 use proptest::prelude::*;
 use redis_collections::{
@@ -40,6 +41,12 @@ enum Choice {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Wrapped(String);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Point {
+    x: u8,
+    y: u8,
+}
 
 /// A type that nests as deep as its bytes say.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -239,6 +246,23 @@ fn a_pickle_that_doubles_itself_is_refused() {
 }
 
 #[test]
+fn a_hundred_thousand_small_elements_are_read() {
+    const LENGTH: u32 = 100_000;
+    fn read<C: Codec>(value: &C::Borrowed)
+    where
+        C::Borrowed: Debug,
+        C::Owned: Debug + PartialEq<C::Borrowed>,
+    {
+        assert_eq!(C::decode(&encoded::<C>(value)).unwrap(), *value);
+    }
+    on_each_codec!(read::<Vec<Point>>(&vec![Point { x: 1, y: 2 }; LENGTH as usize]));
+    read::<Bincode<Vec<(u8, u8)>>>(&vec![(1, 2); LENGTH as usize]);
+    read::<Bincode<Vec<Vec<u8>>>>(&vec![vec![]; LENGTH as usize]);
+    read::<Bincode<BTreeMap<u32, (u8, u8)>>>(&(0..LENGTH).map(|n| (n, (1, 2))).collect());
+    read::<Bincode<Vec<BTreeMap<u8, u8>>>>(&vec![BTreeMap::new(); LENGTH as usize]);
+}
+
+#[test]
 fn a_pickle_that_contains_itself_is_refused() {
     for pickle in [&b"]q\x00h\x00a."[..], b"}q\x00K\x01h\x00s.", b"(lp0\ng0\na."] {
         assert!(refuses::<Pickle<Python>>(pickle).contains("containing itself"));
@@ -258,6 +282,9 @@ fn a_pickle_may_share_its_parts() {
 fn a_declared_length_is_not_believed() {
     refuses::<Bincode<Vec<u8>>>(b"\xfd\xff\xff\xff\xff\xff\xff\xff\x7f");
     refuses::<Bincode<Vec<()>>>(b"\xfd\xff\xff\xff\xff\xff\xff\xff\x7f");
+    refuses::<Bincode<Vec<((), [u8; 0])>>>(b"\xfd\xff\xff\xff\xff\xff\xff\xff\x7f");
+    refuses::<Bincode<(u8, BTreeMap<(), ()>)>>(b"\x01\xfd\xff\xff\xff\xff\xff\xff\xff\x7f");
+    refuses::<Bincode<Vec<Vec<()>>>>(b"\x02\xfb\xff\xff\xfb\xff\xff");
     refuses::<Bincode<String>>(b"\xfd\xff\xff\xff\xff\xff\xff\xff\x7f");
     refuses::<MessagePack<Vec<u64>>>(b"\xdd\xff\xff\xff\xff\x01");
     refuses::<MessagePack<String>>(b"\xdb\xff\xff\xff\xffa");

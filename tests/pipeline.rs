@@ -7,9 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use redis_collections::{
-    Applied, Client, Command, Deferred, Error, RedisDict, RedisHashDict, RedisList, Result, Ttl,
+    Applied, Client, Command, Deferred, Error, LocalServer, RedisDict, RedisHashDict, RedisList,
+    Result, Ttl,
 };
-use support::kinds::{CLUSTER, Kind, SERVER, client, contract, ok, ok_within};
+use support::kinds::{CLUSTER, Kind, SERVER, client, contract, ok, ok_within, on_both_kinds};
+use support::proxy::{Direction, Proxy};
 
 contract! {
     a_pipeline_gives_each_command_its_own_result,
@@ -20,6 +22,11 @@ contract! {
     an_update_can_insert_remove_or_leave_alone_and_keeps_the_time_to_live,
     an_update_that_others_always_overtake_gives_up,
     a_missing_value_is_made_from_a_function,
+}
+
+on_both_kinds! {
+    a_script_that_is_refused_does_not_keep_the_next_from_running,
+    a_reply_stays_when_scripts_that_go_again_are_lost,
 }
 
 async fn a_pipeline_gives_each_command_its_own_result<C: Kind>(client: C, name: &'static str) {
@@ -78,6 +85,42 @@ async fn scripts_run_in_pipelines_and_transactions_though_the_server_forgot_them
     assert_eq!(old.unwrap(), [Some(1), Some(2), Some(3)]);
     forget();
     assert_eq!(client.transaction(replaces()).await.unwrap(), [Some(4), Some(2), Some(3)]);
+}
+
+/// A client whose user may use the keys that begin with `mine`.
+async fn restricted<C: Kind>(server: &LocalServer, port: u16) -> C {
+    support::ask(server.port(), "ACL SETUSER ann on >pw ~mine* &* +@all").unwrap();
+    let url = format!("redis://127.0.0.1:{port}/");
+    C::build(C::builder(&url).user("ann").password("pw")).await.unwrap()
+}
+
+async fn a_script_that_is_refused_does_not_keep_the_next_from_running<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = restricted(&server, server.port()).await;
+    let mine: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, "mine");
+    let theirs: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, "theirs");
+    let commands = [&theirs, &mine, &theirs, &mine].map(|dict| dict.deferred().replace("a", &1));
+    let replies = client.pipeline(Vec::from(commands)).await.unwrap();
+    let replies = replies.iter().map(|reply| reply.as_ref().map_err(Error::code));
+    let refused = Err(Some("NOPERM"));
+    assert_eq!(replies.collect::<Vec<_>>(), [refused, Ok(&None), refused, Ok(&Some(1))]);
+}
+
+async fn a_reply_stays_when_scripts_that_go_again_are_lost<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let proxy = Proxy::to(server.port()).unwrap();
+    let client: C = restricted(&server, proxy.port()).await;
+    let mine: RedisHashDict<String, String, C> = RedisHashDict::new(&client, "mine");
+    let theirs: RedisHashDict<String, String, C> = RedisHashDict::new(&client, "theirs");
+    let long = "x".repeat(10_000);
+    let dicts = [&theirs].into_iter().chain([&mine; 100]);
+    let commands: Vec<_> = dicts.map(|dict| dict.deferred().replace("a", &long)).collect();
+    // Refusals have fewer bytes, old values have more.
+    proxy.cut_after(500_000, Direction::Replies);
+    let replies = client.pipeline(commands).await.unwrap();
+    let mut errors = replies.into_iter().map(Result::unwrap_err);
+    assert_eq!(errors.next().unwrap().code(), Some("NOPERM"));
+    assert!(errors.all(|error| matches!(error, Error::ConnectionLost { .. })));
 }
 
 async fn a_transaction_with_a_command_that_cannot_be_sent_does_nothing<C: Kind>(

@@ -1,4 +1,4 @@
-//! Bounds for formats that have none: how deep a value nests, and how many elements it has.
+//! Bounds for formats that have none: how deep a value nests, and how many elements the bytes declare.
 
 use std::cell::Cell;
 use std::fmt;
@@ -18,7 +18,8 @@ thread_local! {
 /// A `T` that is decoded within bounds.
 pub(super) struct Bounded<T>(pub(super) T);
 
-/// Decodes with `decode`, which must go through [`Bounded`], a value of at most `elements`.
+/// Decodes with `decode`, which must go through [`Bounded`], a value whose sequences and maps have at
+/// most `elements` in all.
 pub(super) fn with_elements<T>(elements: usize, decode: impl FnOnce() -> T) -> T {
     let before = ELEMENTS_LEFT.replace(elements);
     let decoded = decode();
@@ -28,7 +29,7 @@ pub(super) fn with_elements<T>(elements: usize, decode: impl FnOnce() -> T) -> T
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        T::deserialize(Limited { inner: deserializer, depth: MAX_DEPTH }).map(Bounded)
+        T::deserialize(Limited::new(deserializer, MAX_DEPTH)).map(Bounded)
     }
 }
 
@@ -36,31 +37,39 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
 struct Limited<I> {
     inner: I,
     depth: usize,
+    /// Whether the bytes say how many elements there are, and not the type.
+    counts: bool,
 }
 
 impl<I> Limited<I> {
+    fn new(inner: I, depth: usize) -> Self {
+        Limited { inner, depth, counts: false }
+    }
+
     fn deeper<J, E: Error>(&self, inner: J) -> Result<Limited<J>, E> {
         match self.depth.checked_sub(1) {
-            Some(depth) => Ok(Limited { inner, depth }),
+            Some(depth) => Ok(Limited { inner, depth, counts: self.counts }),
             None => Err(E::custom(TOO_DEEP)),
         }
+    }
+
+    /// Each element that the bytes declare has a byte of its own, unless it is of no size.
+    fn count<T, E: Error>(&self, element: Option<T>) -> Result<Option<T>, E> {
+        if self.counts && element.is_some() {
+            let left = ELEMENTS_LEFT.get().checked_sub(1).ok_or_else(|| E::custom(TOO_MANY))?;
+            ELEMENTS_LEFT.set(left);
+        }
+        Ok(element)
     }
 }
 
 pub(super) const TOO_DEEP: &str = "nested too deep";
 pub(super) const TOO_MANY: &str = "too many elements";
 
-fn count_element<E: Error>() -> Result<(), E> {
-    let left = ELEMENTS_LEFT.get().checked_sub(1).ok_or_else(|| E::custom(TOO_MANY))?;
-    ELEMENTS_LEFT.set(left);
-    Ok(())
-}
-
 macro_rules! forward_to_deserializer {
     ($($method:ident($($argument:ident: $type:ty),*);)+) => {$(
         fn $method<V: Visitor<'de>>(self $(, $argument: $type)*, visitor: V) -> Result<V::Value, D::Error> {
-            let visitor = Limited { inner: visitor, depth: self.depth };
-            self.inner.$method($($argument,)* visitor)
+            self.inner.$method($($argument,)* Limited::new(visitor, self.depth))
         }
     )+};
 }
@@ -92,14 +101,20 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
         deserialize_unit();
         deserialize_unit_struct(name: &'static str);
         deserialize_newtype_struct(name: &'static str);
-        deserialize_seq();
         deserialize_tuple(length: usize);
         deserialize_tuple_struct(name: &'static str, length: usize);
-        deserialize_map();
         deserialize_struct(name: &'static str, fields: &'static [&'static str]);
         deserialize_enum(name: &'static str, variants: &'static [&'static str]);
         deserialize_identifier();
         deserialize_ignored_any();
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_seq(Limited { inner, depth: self.depth, counts: true })
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_map(Limited { inner, depth: self.depth, counts: true })
     }
 
     fn is_human_readable(&self) -> bool {
@@ -160,7 +175,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Limited<V> {
 
     /// Not a level of its own: a type cannot contain itself by newtypes alone.
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.inner.visit_newtype_struct(Limited { inner, depth: self.depth })
+        self.inner.visit_newtype_struct(Limited::new(inner, self.depth))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
@@ -183,7 +198,7 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Limited<S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        self.inner.deserialize(Limited { inner, depth: self.depth })
+        self.inner.deserialize(Limited::new(inner, self.depth))
     }
 }
 
@@ -194,8 +209,8 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Limited<A> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
-        count_element()?;
-        self.inner.next_element_seed(Limited { inner: seed, depth: self.depth })
+        let element = self.inner.next_element_seed(Limited::new(seed, self.depth))?;
+        self.count(element)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -210,12 +225,12 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Limited<A> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
-        count_element()?;
-        self.inner.next_key_seed(Limited { inner: seed, depth: self.depth })
+        let key = self.inner.next_key_seed(Limited::new(seed, self.depth))?;
+        self.count(key)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.inner.next_value_seed(Limited { inner: seed, depth: self.depth })
+        self.inner.next_value_seed(Limited::new(seed, self.depth))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -232,8 +247,8 @@ impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Limited<A> {
         seed: S,
     ) -> Result<(S::Value, Self::Variant), A::Error> {
         let depth = self.depth;
-        let (value, inner) = self.inner.variant_seed(Limited { inner: seed, depth })?;
-        Ok((value, Limited { inner, depth }))
+        let (value, inner) = self.inner.variant_seed(Limited::new(seed, depth))?;
+        Ok((value, Limited::new(inner, depth)))
     }
 }
 
@@ -245,7 +260,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Limited<A> {
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
-        self.inner.newtype_variant_seed(Limited { inner: seed, depth: self.depth })
+        self.inner.newtype_variant_seed(Limited::new(seed, self.depth))
     }
 
     fn tuple_variant<V: Visitor<'de>>(
@@ -253,7 +268,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Limited<A> {
         length: usize,
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        self.inner.tuple_variant(length, Limited { inner: visitor, depth: self.depth })
+        self.inner.tuple_variant(length, Limited::new(visitor, self.depth))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -261,6 +276,6 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Limited<A> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        self.inner.struct_variant(fields, Limited { inner: visitor, depth: self.depth })
+        self.inner.struct_variant(fields, Limited::new(visitor, self.depth))
     }
 }

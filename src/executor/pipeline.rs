@@ -69,9 +69,8 @@ impl<N: Node> Router<N> {
             _ => self.call_each(&requests).await,
         };
         drop(requests);
-        // From one server come all replies or none.
-        let failed = replies.iter().position(Result::is_err).filter(|_| !self.servers.is_cluster());
-        if let Some(Err(error)) = failed.map(|index| replies.swap_remove(index)) {
+        let lost = !self.servers.is_cluster() && replies.iter().all(Result::is_err);
+        if let Some(Err(error)) = replies.pop_if(|_| lost) {
             return Err(error.about(together("a pipeline", writes)));
         }
         Ok(commands.read_each(&mut replies.into_iter()))

@@ -135,16 +135,12 @@ impl<N: Node> Router<N> {
         reply: Outcome<Value>,
     ) -> Result<Value> {
         let reply = self.follow(line, destination.clone(), reply).await?;
-        match &reply {
-            Value::ServerError(error)
-                if line.script().is_some() && error.kind() == Some(ServerErrorKind::NoScript) =>
-            {
-                let line = Line { form: Form::WithSource, ..line };
-                let reply = self.ask(line, &Trip::to(destination.clone())).await;
-                self.follow(line, destination, reply).await
-            }
-            _ => Ok(reply),
+        if !lacks_source(line, &reply) {
+            return Ok(reply);
         }
+        let line = Line { form: Form::WithSource, ..line };
+        let reply = self.ask(line, &Trip::to(destination.clone())).await;
+        self.follow(line, destination, reply).await
     }
 
     /// Follows where a reply sends to, and has patience.
@@ -261,6 +257,13 @@ fn is_passing(reply: &Outcome<Value>) -> bool {
         Err(Fault::Broken(error)) => !error.is_timeout(),
         Err(Fault::Connect { .. }) => true,
     }
+}
+
+/// Whether `line` was not run because the server does not know its script.
+pub(super) fn lacks_source(line: Line<'_>, reply: &Value) -> bool {
+    let Value::ServerError(error) = reply else { return false };
+    let by_hash = matches!(line.form, Form::AsIs) && line.script().is_some();
+    by_hash && error.kind() == Some(ServerErrorKind::NoScript)
 }
 
 /// Makes a server answer about a slot that is on its way there.

@@ -7,7 +7,7 @@ use redis::Value;
 
 use super::fault::{Fault, Outcome};
 use super::node::{Node, repeatable};
-use super::router::{Router, asking};
+use super::router::{Router, asking, lacks_source};
 use super::servers::Destination;
 use super::together::together;
 use super::trip::Trip;
@@ -118,6 +118,7 @@ impl<N: Node> Router<N> {
         let mut left: Vec<usize> = (0..errands.len()).collect();
         while !left.is_empty() {
             self.go_round(errands, &left).await;
+            self.go_round_with_sources(errands, &left).await;
             let verdict = |&index: &usize| {
                 let errand: &Errand<'_> = &errands[index];
                 self.verdict(&errand.outcome, errand.line)
@@ -137,6 +138,20 @@ impl<N: Node> Router<N> {
             }
             left = again;
         }
+    }
+
+    /// Brings those of the `left` errands again whose script the server does not know, because it
+    /// refused what came with the source.
+    async fn go_round_with_sources(&self, errands: &mut [Errand<'_>], left: &[usize]) {
+        let unknown = |&index: &usize| {
+            let errand: &Errand<'_> = &errands[index];
+            errand.outcome.as_ref().is_ok_and(|reply| lacks_source(errand.line, reply))
+        };
+        let unknown: Vec<usize> = left.iter().copied().filter(unknown).collect();
+        for &index in &unknown {
+            errands[index].line.form = Form::WithSource;
+        }
+        self.go_round(errands, &unknown).await;
     }
 
     /// One round trip to each server that any of the `left` errands is for.
