@@ -122,8 +122,8 @@ pub enum Error {
         /// The loader's own error.
         source: LoadError,
     },
-    /// The server had not heard of a consumer for as long as a lease, and gave its jobs to others.
-    /// What was to be settled was not.
+    /// The server had not heard of a consumer for as long as a lease, and gave its jobs to others, or
+    /// has come back without its last writes. What was to be settled was not.
     #[error("{attempt}: the lease was lost, and others have got the job")]
     LeaseLost {
         /// What was attempted.

@@ -35,11 +35,15 @@ impl<'a> Flight<'a> {
         counts
     }
 
-    pub(super) fn fenced(mut self) {
+    /// It was refused, since the server does not know the consumer, or not as it should.
+    pub(super) fn fenced(mut self, is_known: bool) {
         if let Some(step) = self.step.take() {
             let mut ledger = self.hold.ledger();
             ledger.finish(&step, Outcome::NotSent, self.sent);
-            ledger.lost(&step.consumer);
+            match is_known {
+                true => ledger.diverged(&step.consumer),
+                false => ledger.lost(&step.consumer),
+            }
         }
     }
 }

@@ -1,13 +1,18 @@
 //! What a consumer holds, as it stands in its list on the server. No I/O.
 //!
 //! The list is as long as the ledger, and in the same order: claims append to it, steps settle jobs in
-//! place and trim the first ones once they are settled. At most one step that settles anything is on its
-//! way at a time, and at most one claim. If the outcome of either is unknown, the ledger is in doubt
-//! until the list was given to a new id (`adopt.lua`), whose reply says where the list stands.
+//! place and trim the first ones once they are settled. At most one step is on its way at a time, and a
+//! wait beside it. If the outcome of either is unknown, the ledger is in doubt until the list was given
+//! to a new id (`adopt.lua`), whose reply says where the list stands.
+//!
+//! A server that has come back without its last writes is known by the number of the last step, and by
+//! a list that is too short where a wait was the last to append to it: hence another step before the
+//! next wait. What its list holds goes back.
 //!
 //! `model` goes through everything that can happen to two ledgers.
 
 mod breach;
+mod doubt;
 mod jobs;
 mod steps;
 #[cfg(test)]
@@ -32,16 +37,22 @@ pub(super) struct Ledger {
     /// Ids that the server may have used before, and the claims and steps in doubt.
     former: Vec<ConsumerId>,
     in_doubt: bool,
-    /// The step that settles something, as long as it is on its way or in doubt.
-    settling: Option<Settlement>,
-    settles: bool,
+    /// The step whose outcome is unknown.
+    doubted: Option<Step>,
+    /// Whether the server's list is certainly another one.
+    diverged: bool,
+    /// Whether a step is on its way.
+    steps: bool,
+    /// Whether a claim or a wait is.
     claims: bool,
-    /// The number of the last step that settled something.
+    /// Whether it has waited since its last claim.
+    waited: bool,
+    /// The number of the last step.
     mark: u16,
     /// When the server last knew of the consumer, at least.
     heard: Instant,
     /// Ids that the server does not know any more, though it may still have jobs for them.
-    orphaned: Vec<ConsumerId>,
+    pub(super) orphaned: Vec<ConsumerId>,
     pub(super) breaches: Breaches<Breach>,
 }
 
@@ -54,9 +65,11 @@ impl Ledger {
             known: false,
             former: Vec::new(),
             in_doubt: false,
-            settling: None,
-            settles: false,
+            doubted: None,
+            diverged: false,
+            steps: false,
             claims: false,
+            waited: false,
             mark: 0,
             heard: now,
             orphaned: Vec::new(),
@@ -64,26 +77,30 @@ impl Ledger {
         }
     }
 
-    /// A step that claims, and settles what there is to settle unless another one does.
+    /// A step that claims, and settles what there is to settle.
     pub(super) fn claim(&mut self) -> Result<Step, Obstacle> {
         self.may_claim()?;
-        let settlement = if self.may_settle().is_ok() { self.settlement() } else { None };
-        Ok(self.step(settlement, true))
+        self.may_settle()?;
+        Ok(self.step(self.jobs.settlement(), true))
     }
 
     /// A wait for one job, once the server knows whose list it would go to.
     pub(super) fn wait(&mut self) -> Result<Step, Obstacle> {
         self.may_claim()?;
-        if !self.known && !self.breaches.has(Breach::WaitsUnknown) {
-            return Err(Obstacle::Nothing);
+        match () {
+            () if !self.known && !self.breaches.has(Breach::WaitsUnknown) => Err(Obstacle::Nothing),
+            () if self.waited && !self.breaches.has(Breach::WaitsAgain) => Err(Obstacle::Nothing),
+            () => {
+                (self.claims, self.waited) = (true, true);
+                Ok(Step { claims: true, waits: true, ..self.next_step() })
+            }
         }
-        Ok(Step { waits: true, ..self.step(None, true) })
     }
 
     /// A step that only settles, if there is something to settle.
     pub(super) fn settle_now(&mut self) -> Result<Step, Obstacle> {
         self.may_settle()?;
-        let settlement = self.settlement().ok_or(Obstacle::Nothing)?;
+        let settlement = self.jobs.settlement().ok_or(Obstacle::Nothing)?;
         Ok(self.step(Some(settlement), false))
     }
 
@@ -102,135 +119,67 @@ impl Ledger {
             () if self.in_doubt && !self.breaches.has(Breach::SettlesInDoubt) => {
                 Err(Obstacle::Doubt)
             }
-            () if self.settles && !self.breaches.has(Breach::SettlesTwiceAtATime) => {
+            () if self.steps && !self.breaches.has(Breach::StepsTwiceAtATime) => {
                 Err(Obstacle::Busy)
             }
             () => Ok(()),
         }
     }
 
-    fn settlement(&mut self) -> Option<Settlement> {
-        let mark = self.mark % LAST_MARK + 1;
-        let settlement = self.jobs.settlement(mark)?;
-        self.mark = mark;
-        Some(settlement)
+    fn step(&mut self, settlement: Option<Settlement>, claims: bool) -> Step {
+        self.steps = true;
+        self.claims |= claims;
+        Step { settlement, claims, ..self.next_step() }
     }
 
-    fn step(&mut self, settlement: Option<Settlement>, claims: bool) -> Step {
-        self.claims |= claims;
-        if settlement.is_some() {
-            (self.settles, self.settling) = (true, settlement.clone());
+    fn next_step(&self) -> Step {
+        Step {
+            consumer: self.consumer.clone(),
+            known: self.known.then_some(self.mark),
+            held: self.jobs.len(),
+            mark: self.mark % LAST_MARK + 1,
+            settlement: None,
+            claims: false,
+            waits: false,
         }
-        let (consumer, known) = (self.consumer.clone(), self.known);
-        Step { consumer, known, settlement, claims, waits: false }
     }
 
     /// A step is over. Says whether its claims count, if it was applied.
     pub(super) fn finish(&mut self, step: &Step, outcome: Outcome, sent: Instant) -> bool {
         self.claims &= !step.claims;
-        self.settles &= step.settlement.is_none();
+        self.steps &= step.waits;
         if step.consumer != self.consumer {
+            // It may have brought something when its list was looked at already.
+            if step.waits && !self.breaches.has(Breach::ForgetsLateWaits) {
+                self.orphaned.push(step.consumer.clone());
+            }
             return false;
         }
         match outcome {
             Outcome::Unknown if self.breaches.has(Breach::KeepsItsId) => {}
-            Outcome::Unknown => self.in_doubt = true,
-            Outcome::NotSent if step.settlement.is_some() => self.settling = None,
+            Outcome::Unknown => {
+                self.in_doubt = true;
+                if !step.waits {
+                    self.doubted = Some(step.clone());
+                }
+            }
             Outcome::NotSent => {}
             Outcome::Applied if step.waits => {}
             Outcome::Applied => {
                 self.known = true;
+                self.waited &= !step.claims;
                 self.heard = self.heard.max(sent);
-                if step.settlement.is_some()
-                    && let Some(settlement) = self.settling.take()
-                {
-                    self.jobs.apply(&settlement);
-                }
+                self.apply(step);
             }
         }
         outcome == Outcome::Applied
     }
 
-    /// Takes the list of an id in doubt over, unless something is on its way.
-    pub(super) fn adopt(&mut self) -> Result<Adoption, Obstacle> {
-        let hurries = self.breaches.has(Breach::AdoptsWhileSomethingIsOnItsWay);
-        match () {
-            () if !self.in_doubt => Err(Obstacle::Nothing),
-            () if !self.is_idle() && !hurries => Err(Obstacle::Busy),
-            () => {
-                (self.claims, self.settles) = (true, true);
-                let mut former = self.former.clone();
-                former.push(self.consumer.clone());
-                Ok(Adoption { consumer: self.ids.next(), former, known: self.known })
-            }
+    fn apply(&mut self, step: &Step) {
+        self.mark = step.mark;
+        if let Some(settlement) = &step.settlement {
+            self.jobs.apply(settlement);
         }
-    }
-
-    /// An adoption failed. If it may have been applied, the next one has to look there too.
-    pub(super) fn not_adopted(&mut self, adoption: Adoption, outcome: Outcome) {
-        (self.claims, self.settles) = (false, false);
-        if outcome != Outcome::NotSent
-            && adoption.former.last() == Some(&self.consumer)
-            && !self.breaches.has(Breach::ForgetsFormerIds)
-        {
-            self.former = adoption.former;
-            self.consumer = adoption.consumer;
-        }
-    }
-
-    /// An adoption brought `items`. `mark` is the last step that settled something, or `None` if the
-    /// server did not know the consumer.
-    pub(super) fn adopted(
-        &mut self,
-        adoption: Adoption,
-        mark: Option<u16>,
-        items: Vec<Vec<u8>>,
-        sent: Instant,
-    ) {
-        (self.claims, self.settles) = (false, false);
-        if self.known && mark.is_none() {
-            return self.leave_behind();
-        }
-        (self.consumer, self.known) = (adoption.consumer, true);
-        self.in_doubt = false;
-        self.former.clear();
-        self.heard = sent;
-        let settling = self.settling.take();
-        if let Some(settlement) = settling.filter(|it| self.was_applied(it, mark)) {
-            self.jobs.apply(&settlement);
-        }
-        let tombstone = tombstone(&self.consumer);
-        for item in items.into_iter().skip(self.jobs.len()) {
-            match item == tombstone {
-                true => self.jobs.append_tombstone(sent),
-                false => self.jobs.append(vec![item], sent),
-            }
-        }
-    }
-
-    fn was_applied(&self, settlement: &Settlement, mark: Option<u16>) -> bool {
-        let trusts = self.breaches.has(Breach::TrustsAnyMark);
-        trusts || (mark == Some(settlement.mark) && !self.breaches.has(Breach::IgnoresTheMark))
-    }
-
-    /// The server does not know the consumer any more: others have got its jobs. If it is in doubt, that
-    /// may be for its adoption.
-    pub(super) fn lost(&mut self, consumer: &ConsumerId) {
-        if *consumer == self.consumer
-            && !self.in_doubt
-            && !self.breaches.has(Breach::GoesOnWhenLost)
-        {
-            self.orphaned.push(self.consumer.clone());
-            self.leave_behind();
-        }
-    }
-
-    fn leave_behind(&mut self) {
-        self.consumer = self.ids.next();
-        (self.known, self.in_doubt) = (false, false);
-        self.former.clear();
-        self.settling = None;
-        self.jobs.forget();
     }
 
     /// Ids that are still to be looked after.
@@ -291,7 +240,7 @@ impl Ledger {
 
     /// Whether nothing is on its way.
     pub(super) fn is_idle(&self) -> bool {
-        !self.claims && !self.settles
+        !self.claims && !self.steps
     }
 }
 
@@ -302,4 +251,4 @@ pub(super) fn tombstone(consumer: &ConsumerId) -> Vec<u8> {
 
 /// Numbers of steps fit into the fraction of a time in milliseconds. A server that has heard of none
 /// says zero.
-const LAST_MARK: u16 = 1023;
+const LAST_MARK: u16 = 2047;

@@ -17,8 +17,10 @@ use super::ledger;
 struct Setting {
     jobs: u8,
     batch: usize,
+    /// One or two.
+    programs: usize,
     most_deliveries: u8,
-    /// How many of the two programs have requests that take time, and so can be lost.
+    /// How many of the programs have requests that take time, and so can be lost.
     late: usize,
     /// Requests or replies that get lost.
     losses: u8,
@@ -34,6 +36,8 @@ struct Setting {
     failures: u8,
     /// Scripts that fail in the middle of their writes.
     stops: u8,
+    /// How often the server comes back as it was before.
+    relapses: u8,
     mutant: Mutant,
 }
 
@@ -44,6 +48,8 @@ enum Mutant {
     Ledger(ledger::Breach),
     TrimsBeforeItPushes,
     StepsUnfenced,
+    StepsWithAnyMark,
+    StepsWithAnyLength,
     SettlesTombstones,
     AdoptsForeignTombstones,
     AdoptsWithoutTheMark,
@@ -60,6 +66,7 @@ enum Mutant {
 const REPLIES: Setting = Setting {
     jobs: 2,
     batch: 2,
+    programs: 2,
     most_deliveries: 3,
     late: 1,
     losses: 1,
@@ -71,6 +78,7 @@ const REPLIES: Setting = Setting {
     closes: 0,
     failures: 1,
     stops: 0,
+    relapses: 0,
     mutant: Mutant::None,
 };
 const WAITS: Setting = Setting { waits: 1, batch: 1, failures: 0, refusals: 0, ..REPLIES };
@@ -81,6 +89,8 @@ const BEATS: Setting = Setting { jobs: 1, beats: 1, ..FREEZES };
 const CRASHES: Setting = Setting { jobs: 1, crashes: 1, waits: 1, ..FREEZES };
 const LEAVES: Setting = Setting { closes: 1, waits: 1, expiries: 0, ..FREEZES };
 const STOPS: Setting = Setting { stops: 1, most_deliveries: 2, losses: 0, refusals: 0, ..REPLIES };
+const RELAPSES: Setting =
+    Setting { batch: 1, programs: 1, losses: 0, refusals: 0, waits: 1, relapses: 1, ..REPLIES };
 
 #[test]
 fn the_rules_hold_whatever_happens() {
@@ -94,6 +104,7 @@ fn the_rules_hold_whatever_happens() {
         ("crashes", CRASHES),
         ("leaves", LEAVES),
         ("stops", STOPS),
+        ("relapses", RELAPSES),
     ] {
         let checker = setting.checker().threads(2).spawn_bfs().join();
         println!(
@@ -111,20 +122,25 @@ fn every_rule_is_needed() {
     for (mutant, setting) in [
         (Mutant::Ledger(KeepsItsId), REPLIES),
         (Mutant::Ledger(SettlesInDoubt), REPLIES),
-        (Mutant::Ledger(SettlesTwiceAtATime), REPLIES),
+        (Mutant::Ledger(StepsTwiceAtATime), REPLIES),
         (Mutant::Ledger(ClaimsTwiceAtATime), WAITS),
         (Mutant::Ledger(AdoptsWhileSomethingIsOnItsWay), REPLIES),
         (Mutant::Ledger(IgnoresTheMark), REPLIES),
         (Mutant::Ledger(TrustsAnyMark), REPLIES),
         (Mutant::Ledger(ForgetsFormerIds), TWICE),
         (Mutant::Ledger(WaitsUnknown), CRASHES),
+        (Mutant::Ledger(WaitsAgain), Setting { waits: 2, ..RELAPSES }),
+        (Mutant::Ledger(ForgetsLateWaits), RELAPSES),
+        (Mutant::Ledger(AdoptsWhateverThereIs), Setting { losses: 1, ..RELAPSES }),
         (Mutant::Ledger(GoesOnWhenLost), CRASHES),
         (Mutant::TrimsBeforeItPushes, STOPS),
         (Mutant::StepsUnfenced, LEASES),
+        (Mutant::StepsWithAnyMark, RELAPSES),
+        (Mutant::StepsWithAnyLength, RELAPSES),
         (Mutant::SettlesTombstones, STOPS),
         (Mutant::AdoptsForeignTombstones, STOPS),
         (Mutant::AdoptsWithoutTheMark, Setting { losses: 2, refusals: 0, ..REPLIES }),
-        (Mutant::AdoptsAndLeavesTheOldId, REPLIES),
+        (Mutant::AdoptsAndLeavesTheOldId, Setting { losses: 2, ..WAITS }),
         (Mutant::AdoptsAndForgetsWhoIsGone, CRASHES),
         (Mutant::AdoptsTheLost, TWICE),
         (Mutant::SweepsWithoutAnotherLook, BEATS),

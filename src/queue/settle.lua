@@ -1,6 +1,6 @@
   -- Four arguments a job: its index, what becomes of it, a number of milliseconds and a reason.
   local queue, claimed, delayed, dead, counts = KEYS[1], KEYS[2], KEYS[5], KEYS[6], KEYS[7]
-  local most, capacity = tonumber(ARGV[7]), tonumber(ARGV[8])
+  local most, capacity = tonumber(ARGV[9]), tonumber(ARGV[10])
   local tombstone = header .. '-' .. ARGV[1]
   redis.call('LLEN', dead)
   redis.call('ZCARD', delayed)
@@ -36,10 +36,10 @@
     end
   end
   local function goes_back(fate) return fate == 'back' or fate == 'unseen' end
-  for i = 10, #ARGV, 4 do
+  for i = 11, #ARGV, 4 do
     if not goes_back(ARGV[i + 1]) then settle_one(i) end
   end
   -- From the last to the first, so that they stand in their order at the head of the queue.
-  for i = #ARGV - 3, 10, -4 do
+  for i = #ARGV - 3, 11, -4 do
     if goes_back(ARGV[i + 1]) then settle_one(i) end
   end

@@ -1,11 +1,15 @@
 -- Settles jobs, renews the lease, claims more jobs and acknowledges the first of the claimed ones.
 -- What is read is pushed before anything is trimmed: a script that fails is not rolled back.
 local queue, claimed, consumers, paused, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local id, known = ARGV[1], ARGV[2] == '1'
-local done, trimmed = tonumber(ARGV[3]), tonumber(ARGV[4])
-local wanted, looks = tonumber(ARGV[5]), ARGV[6] == '1'
-local heard = redis.call('ZSCORE', consumers, id)
-if known and not heard then return {0, -1} end
+local id, known, held = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local done, trimmed = tonumber(ARGV[5]), tonumber(ARGV[6])
+local wanted, looks = tonumber(ARGV[7]), ARGV[8] == '1'
+if known >= 0 then
+  -- The fraction of the time says which was the last step.
+  local heard = redis.call('ZSCORE', consumers, id)
+  if not heard then return {0, -1} end
+  if heard % 1 * 2048 ~= known or redis.call('LLEN', claimed) < held then return {3, -1} end
+end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 -- Of another type: before anything is changed.
@@ -13,7 +17,7 @@ local waiting = redis.call('LLEN', queue)
 -- The server refuses only the first write of a script for want of memory, and this one never.
 redis.call('ZREM', consumers, '')
 if done > 0 then redis.call('HINCRBY', KEYS[7], 'done', done) end
-if #ARGV > 9 then
+if #ARGV > 10 then
   settle(clock, now)
   waiting = 1
 end
@@ -43,10 +47,7 @@ if wanted > 0 then
   end
 end
 if looks then waits_since(queue, KEYS[7], KEYS[8], now) end
--- The fraction of the time says which was the last step that settled something.
-local mark = tonumber(ARGV[9])
-if mark < 0 then mark = heard and heard % 1 * 1024 or 0 end
-redis.call('ZADD', consumers, now + mark / 1024, id)
+redis.call('ZADD', consumers, now + ARGV[4] / 2048, id)
 if trimmed > 0 then redis.call('LTRIM', claimed, trimmed, -1) end
-if #ARGV > 9 then redis.call('LREM', claimed, 0, '\030q1;-' .. id) end
+if #ARGV > 10 then redis.call('LREM', claimed, 0, '\030q1;-' .. id) end
 return reply

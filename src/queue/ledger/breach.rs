@@ -4,17 +4,23 @@ pub(in crate::queue) enum Breach {
     /// It goes on under its id though the outcome of something is unknown.
     KeepsItsId,
     SettlesInDoubt,
-    SettlesTwiceAtATime,
+    StepsTwiceAtATime,
     ClaimsTwiceAtATime,
     AdoptsWhileSomethingIsOnItsWay,
-    /// A settlement in doubt counts as not applied, whatever the server says.
+    /// A step in doubt counts as not applied, whatever the server says.
     IgnoresTheMark,
-    /// A settlement in doubt counts as applied, whatever the server says.
+    /// A step in doubt counts as applied, whatever the server says.
     TrustsAnyMark,
+    /// It goes on with what it held, whatever the server has.
+    AdoptsWhateverThereIs,
     /// What an adoption in doubt may have left behind is not looked for.
     ForgetsFormerIds,
     /// It waits though the server does not know it.
     WaitsUnknown,
+    /// It waits again without a step between.
+    WaitsAgain,
+    /// What a wait may have brought to an id that was left behind is not looked for.
+    ForgetsLateWaits,
     /// It goes on with what it held when it was lost.
     GoesOnWhenLost,
 }

@@ -40,7 +40,6 @@ pub(in crate::queue) enum Fate {
 /// What a step tells the server about jobs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(in crate::queue) struct Settlement {
-    pub(in crate::queue) mark: u16,
     /// How many of the first entries are trimmed, and how many of them are done.
     pub(in crate::queue) trimmed: usize,
     pub(in crate::queue) done: usize,
@@ -59,9 +58,9 @@ impl Jobs {
         }
     }
 
-    /// Appends what stands in the place of a job that was settled.
-    pub(super) fn append_tombstone(&mut self, now: Instant) {
-        self.push(Fate::Unseen, now);
+    /// Appends what nobody shall see.
+    pub(super) fn append_decided(&mut self, fate: Fate, now: Instant) {
+        self.push(fate, now);
     }
 
     fn push(&mut self, fate: Fate, since: Instant) -> u64 {
@@ -136,7 +135,7 @@ impl Jobs {
     }
 
     /// What there is to settle, a limited number of jobs one by one.
-    pub(super) fn settlement(&self, mark: u16) -> Option<Settlement> {
+    pub(super) fn settlement(&self) -> Option<Settlement> {
         let decided = || self.entries.iter().take_while(|entry| entry.fate.is_decided());
         let mut told = decided().enumerate().filter(|(_, entry)| entry.fate.is_told());
         let trimmed = told.nth(MOST_FATES).map_or_else(|| decided().count(), |(index, _)| index);
@@ -147,7 +146,7 @@ impl Jobs {
         let fates = fates.map(|(index, entry)| (index, entry.number, entry.fate.clone()));
         let fates: Vec<_> = fates.take(MOST_FATES).collect();
         let settles = trimmed > 0 || !fates.is_empty();
-        settles.then_some(Settlement { mark, trimmed, done, fates })
+        settles.then_some(Settlement { trimmed, done, fates })
     }
 
     /// Forgets what was settled.

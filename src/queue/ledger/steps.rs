@@ -7,7 +7,11 @@ use super::Settlement;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::queue) struct Step {
     pub(in crate::queue) consumer: ConsumerId,
-    pub(in crate::queue) known: bool,
+    /// Which step was the last one, if the server knows the consumer.
+    pub(in crate::queue) known: Option<u16>,
+    /// How many jobs there are at least in the list.
+    pub(in crate::queue) held: usize,
+    pub(in crate::queue) mark: u16,
     pub(in crate::queue) settlement: Option<Settlement>,
     pub(in crate::queue) claims: bool,
     /// Whether it is a wait, by which the server does not hear of the consumer.

@@ -15,8 +15,8 @@ impl Both {
     /// What `step.lua` does.
     fn apply(&mut self, step: &Step, items: &[&str]) -> Vec<Vec<u8>> {
         let items: Vec<_> = items.iter().map(|item| item.as_bytes().to_vec()).collect();
+        self.mark = step.mark;
         if let Some(settlement) = &step.settlement {
-            self.mark = settlement.mark;
             for (index, ..) in &settlement.fates {
                 self.list[*index] = tombstone(&step.consumer);
             }
@@ -102,32 +102,32 @@ fn a_step_of_unknown_outcome_is_cleared_up_by_adoption() {
 }
 
 #[test]
-fn a_flush_and_a_claim_may_both_be_in_doubt() {
-    for (flushed, claimed) in [(false, false), (false, true), (true, false), (true, true)] {
+fn a_flush_and_a_wait_may_both_be_in_doubt() {
+    for (flushed, given) in [(false, false), (false, true), (true, false), (true, true)] {
         let mut both = Both::new();
         both.claim(&["a", "b", "c"]);
         both.take_all();
         both.ledger.jobs.decide(0, Fate::Done, Instant::now());
         both.ledger.jobs.decide(2, Fate::Back, Instant::now());
         let flush = both.ledger.settle_now().unwrap();
-        let claim = both.ledger.claim().unwrap();
-        assert!(claim.settlement.is_none());
-        if claimed {
-            both.apply(&claim, &["d"]);
+        assert_eq!(both.ledger.claim().unwrap_err(), Obstacle::Busy);
+        let wait = both.ledger.wait().unwrap();
+        if given {
+            both.list.push(b"d".to_vec());
         }
         if flushed {
             both.apply(&flush, &[]);
         }
-        both.ledger.finish(&claim, Outcome::Unknown, Instant::now());
+        both.ledger.finish(&wait, Outcome::Unknown, Instant::now());
         assert_eq!(both.ledger.adopt().unwrap_err(), Obstacle::Busy);
         both.ledger.finish(&flush, Outcome::Unknown, Instant::now());
         both.adopt();
-        assert_eq!(both.take_all().len(), usize::from(claimed));
+        assert_eq!(both.take_all().len(), usize::from(given));
         assert!(both.ledger.jobs.holds(1));
         assert_eq!(both.ledger.jobs.holds(2), !flushed);
         both.ledger.jobs.decide(1, Fate::Done, Instant::now());
         both.claim(&[]);
-        let left = if claimed { vec![b"d".to_vec()] } else { Vec::new() };
+        let left = if given { vec![b"d".to_vec()] } else { Vec::new() };
         assert_eq!(both.list, left);
     }
 }
@@ -158,7 +158,7 @@ fn who_was_lost_holds_nothing_and_is_somebody_else() {
     assert!(!both.ledger.finish(&step, Outcome::Applied, Instant::now()));
     assert!(!both.ledger.jobs.holds(0) && both.ledger.jobs.take(Instant::now()).is_none());
     let step = both.ledger.claim().unwrap();
-    assert!(!step.known);
+    assert_eq!(step.known, None);
 }
 
 #[test]
@@ -171,8 +171,48 @@ fn an_adoption_of_unknown_outcome_is_made_from_both_ids() {
     both.ledger.not_adopted(first.clone(), Outcome::Unknown);
     let second = both.ledger.adopt().unwrap();
     assert_eq!(second.former, [step.consumer, first.consumer]);
-    both.ledger.adopted(second, Some(0), both.list.clone(), Instant::now());
+    both.ledger.adopted(second, Some(both.mark), both.list.clone(), Instant::now());
     assert_eq!(names(&both.take_all()), ["a"]);
+}
+
+#[test]
+fn what_a_server_without_its_last_writes_still_has_goes_back() {
+    for (mark, items, goes_back) in [
+        (2, vec!["a", "b"], false),
+        (2, vec!["a", "b", "c"], false),
+        (2, vec!["a"], true),
+        (1, vec!["a"], true),
+        (1, vec!["z", "a", "b"], true),
+    ] {
+        let mut both = Both::new();
+        both.claim(&["a"]);
+        both.claim(&["b"]);
+        both.take_all();
+        let step = both.ledger.claim().unwrap();
+        assert_eq!((step.known, step.held, step.mark), (Some(2), 2, 3));
+        both.ledger.finish(&step, Outcome::Unknown, Instant::now());
+        both.list = items.iter().map(|item| item.as_bytes().to_vec()).collect();
+        both.mark = mark;
+        both.adopt();
+        let is_lost = both.ledger.jobs.has_lost(0) && both.ledger.jobs.has_lost(1);
+        assert_eq!(is_lost, goes_back, "{mark} {items:?}");
+        let step = both.ledger.claim().unwrap();
+        let back = step.settlement.map_or(0, |it| it.fates.len());
+        assert_eq!(back, if goes_back { items.len() } else { 0 }, "{mark} {items:?}");
+    }
+}
+
+#[test]
+fn who_has_diverged_trusts_no_list_that_looks_right() {
+    let mut both = Both::new();
+    both.claim(&["a"]);
+    both.take_all();
+    let step = both.ledger.claim().unwrap();
+    both.ledger.finish(&step, Outcome::NotSent, Instant::now());
+    both.ledger.diverged(&step.consumer);
+    assert_eq!(both.ledger.claim().unwrap_err(), Obstacle::Doubt);
+    both.adopt();
+    assert!(both.ledger.jobs.has_lost(0) && both.ledger.jobs.settlement().is_some());
 }
 
 #[test]

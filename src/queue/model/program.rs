@@ -84,6 +84,10 @@ impl Program {
                 self.ledger.finish(&step, Outcome::NotSent, moment());
                 self.ledger.lost(&step.consumer);
             }
+            (Request::Step(step), Reply::Diverged) => {
+                self.ledger.finish(&step, Outcome::NotSent, moment());
+                self.ledger.diverged(&step.consumer);
+            }
             (Request::Step(step), Reply::Claimed(items))
                 if self.ledger.finish(&step, Outcome::Applied, moment()) =>
             {

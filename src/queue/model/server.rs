@@ -30,7 +30,7 @@ pub(super) struct Server {
 pub(super) struct Heard {
     /// Not for as long as a lease.
     pub(super) is_over: bool,
-    mark: u16,
+    pub(super) mark: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -44,6 +44,7 @@ pub(super) enum Request {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Reply {
     Fenced,
+    Diverged,
     Claimed(Vec<Item>),
     Adopted(Option<u16>, Vec<Item>),
     Beaten(bool),
@@ -109,8 +110,17 @@ impl Server {
 
     fn step(&mut self, step: &Step) -> Result<Reply, Stopped> {
         let heard = self.consumers.get(&step.consumer).copied();
-        if step.known && heard.is_none() && self.mutant != Mutant::StepsUnfenced {
-            return Ok(Reply::Fenced);
+        if let Some(known) = step.known {
+            let marked = heard.is_none_or(|heard| heard.mark == known);
+            let holds = self.list(&step.consumer).len() >= step.held;
+            match self.mutant {
+                Mutant::StepsUnfenced => {}
+                _ if heard.is_none() => return Ok(Reply::Fenced),
+                Mutant::StepsWithAnyMark if holds => {}
+                Mutant::StepsWithAnyLength if marked => {}
+                _ if marked && holds => {}
+                _ => return Ok(Reply::Diverged),
+            }
         }
         let none = Vec::new();
         let fates = step.settlement.as_ref().map_or(&none, |settlement| &settlement.fates);
@@ -140,9 +150,7 @@ impl Server {
         }
         // Nothing fails from here on.
         let settlement = step.settlement.as_ref();
-        let kept = heard.map_or(0, |heard| heard.mark);
-        let mark = settlement.map_or(kept, |settlement| settlement.mark);
-        self.consumers.insert(step.consumer.clone(), Heard { is_over: false, mark });
+        self.consumers.insert(step.consumer.clone(), Heard { is_over: false, mark: step.mark });
         let trimmed = settlement.map_or(0, |settlement| settlement.trimmed);
         let (has_tombstones, tombstone) = (!fates.is_empty(), tombstone(&step.consumer));
         let list = self.list(&step.consumer);
@@ -225,7 +233,9 @@ impl Server {
             (Request::Step(_), Mutant::StepsUnfenced)
             | (Request::Adopt(_), Mutant::AdoptsTheLost)
             | (Request::Beat(_), Mutant::BeatsForTheLost) => false,
-            (Request::Step(step), _) => step.known && !step.waits && is_unknown(&step.consumer),
+            (Request::Step(step), _) => {
+                step.known.is_some() && !step.waits && is_unknown(&step.consumer)
+            }
             (Request::Adopt(adoption), _) => {
                 adoption.known && adoption.former.iter().all(is_unknown)
             }
@@ -239,6 +249,10 @@ impl Server {
             || (self.gone.contains(id) && self.lists.contains_key(id))
     }
 
+    pub(super) fn may_sweep(&self, id: &ConsumerId) -> bool {
+        self.consumers.get(id).is_none_or(|heard| heard.is_over)
+    }
+
     pub(super) fn sweep(&mut self, id: &ConsumerId, writes: Option<u8>) {
         self.writes = writes;
         // What was done until it stopped remains.
@@ -248,8 +262,7 @@ impl Server {
     }
 
     fn take_back(&mut self, id: &ConsumerId) -> Result<(), Stopped> {
-        let lives = self.consumers.get(id).is_some_and(|heard| !heard.is_over);
-        if lives && self.mutant != Mutant::SweepsWithoutAnotherLook {
+        if !self.may_sweep(id) && self.mutant != Mutant::SweepsWithoutAnotherLook {
             return Ok(());
         }
         // One after the other, as the script does it with thousands.

@@ -23,6 +23,9 @@ pub(super) struct World {
     found: Option<ConsumerId>,
     /// The names of the jobs that a handler has done.
     handled: BTreeSet<u8>,
+    /// What the server may come back as.
+    saved: Option<Box<Server>>,
+    has_relapsed: bool,
     /// Whether a script has stopped in the middle of its writes.
     has_stopped: bool,
     /// Whether a consumer was swept whose lease lasted.
@@ -38,6 +41,15 @@ struct Flight {
     by: Option<usize>,
     request: Request,
     reply: Option<Reply>,
+}
+
+impl Flight {
+    /// Whether somebody will hear that this consumer has got a job.
+    fn waits_for(&self, id: &ConsumerId) -> bool {
+        let waits =
+            matches!(&self.request, Request::Step(step) if step.waits && step.consumer == *id);
+        self.by.is_some() && waits
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -63,7 +75,11 @@ pub(super) enum Action {
     Expire(ConsumerId),
     Find(ConsumerId),
     Sweep,
+    /// A program sweeps what it has left behind.
+    Look(usize),
     StopSweeping(u8),
+    Save,
+    Relapse,
 }
 
 impl Model for Setting {
@@ -73,10 +89,15 @@ impl Model for Setting {
     fn init_states(&self) -> Vec<World> {
         vec![World {
             server: Server::new(self),
-            programs: [Some(Program::new("a", self)), Some(Program::new("b", self))],
+            programs: [
+                Some(Program::new("a", self)),
+                (self.programs > 1).then(|| Program::new("b", self)),
+            ],
             flights: Vec::new(),
             found: None,
             handled: BTreeSet::new(),
+            saved: None,
+            has_relapsed: false,
             has_stopped: false,
             is_robbed: false,
             left: self.clone(),
@@ -91,7 +112,8 @@ impl Model for Setting {
         let mut world = world.clone();
         let happens = world.happen(action);
         let server = &world.server;
-        world.flights.retain(|it| it.by.is_some() || !server.ignores(&it.request));
+        let may_relapse = world.left.relapses > 0;
+        world.flights.retain(|it| it.by.is_some() || may_relapse || !server.ignores(&it.request));
         happens.then_some(world)
     }
 
@@ -103,7 +125,7 @@ impl Model for Setting {
             Property::always("a ledger is as the list", |_, world: &World| world.agrees()),
             Property::always("no lease is lost early", |setting: &Setting, world: &World| {
                 let may_be_lost = world.left.expiries < setting.expiries;
-                !world.is_robbed && (may_be_lost || !world.has_lost())
+                !world.is_robbed && (may_be_lost || world.has_relapsed || !world.has_lost())
             }),
             Property::always("every job comes to its end", |_, world: &World| world.ends()),
             Property::sometimes("all is done", |_, world: &World| {
@@ -128,7 +150,15 @@ impl World {
     /// Whether every job is done, or where somebody will find it whatever else fails.
     fn has_all(&self) -> bool {
         let server = &self.server;
-        let is_cared_for = |id| server.consumers.contains_key(id) || server.gone.contains(id);
+        let is_cared_for = |id| {
+            let mut programs = self.programs.iter().flatten();
+            let is_own =
+                |program: &Program| program.keeps(id) || program.ledger.orphaned.contains(id);
+            server.consumers.contains_key(id)
+                || server.gone.contains(id)
+                || (self.has_relapsed
+                    && (programs.any(is_own) || self.flights.iter().any(|it| it.waits_for(id))))
+        };
         let lists = server.lists.iter().filter(|(id, _)| is_cared_for(id));
         let found = server.queue.iter().chain(&server.delayed).chain(&server.dead);
         let found: BTreeSet<u8> =
@@ -173,6 +203,7 @@ impl World {
         };
         let mut programs = self.programs.iter().enumerate();
         self.has_stopped
+            || self.has_relapsed
             || programs.all(|(place, program)| program.as_ref().is_none_or(|it| holds((place, it))))
     }
 
@@ -184,7 +215,8 @@ impl World {
         })
     }
 
-    /// Whether the programs know what their lists hold, unless they are in doubt or lost.
+    /// Whether the programs know what their lists hold, unless they are in doubt or lost, or are to find
+    /// out that the server has come back as it was before.
     fn agrees(&self) -> bool {
         self.programs.iter().flatten().all(|program| {
             let ledger = &program.ledger;
@@ -194,6 +226,9 @@ impl World {
             };
             let none = Default::default();
             let list = self.server.lists.get(id).unwrap_or(&none);
+            if self.has_relapsed && !ledger.is_as(self.server.consumers[id].mark, list.len()) {
+                return true;
+            }
             let tombstone = tombstone(id);
             let mut both = list.iter().zip(program.list());
             list.len() == ledger.jobs.len()

@@ -15,6 +15,7 @@ impl World {
         world.flights.clear();
         for _ in 0..ROUNDS {
             (0..2).for_each(|by| world.go_on(by));
+            (0..2).for_each(|by| world.look(by));
             world.sweep(None);
             world.sweep_all();
         }

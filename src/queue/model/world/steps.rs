@@ -23,6 +23,9 @@ impl World {
             let live = consumers.iter().filter(|(_, heard)| !heard.is_over);
             actions.extend(live.map(|(id, _)| Action::Expire(id.clone())));
         }
+        if left.relapses > 0 {
+            actions.push(if self.saved.is_some() { Action::Relapse } else { Action::Save });
+        }
         match self.found {
             Some(_) => {
                 actions.push(Action::Sweep);
@@ -45,8 +48,9 @@ impl World {
         let Program { ledger, .. } = program;
         let has_jobs = !(server.queue.is_empty() && server.delayed.is_empty());
         let (has_ready, is_closing) = (ledger.jobs.has_ready(), ledger.jobs.is_closing());
-        let claims = !has_ready && !is_closing && ledger.may_claim().is_ok();
-        let waits = left.waits > 0 && place < left.late && claims && may(Program::wait);
+        let claims = !has_ready && !is_closing && may(Program::claim);
+        let waits =
+            left.waits > 0 && place < left.late && !has_ready && !is_closing && may(Program::wait);
         let has_settled = ledger.jobs.settleable_for(moment()).is_some();
         let leaves = |flight: &Flight| {
             flight.by == Some(place) && matches!(flight.request, Request::Leave(_))
@@ -58,6 +62,7 @@ impl World {
             (has_settled && ledger.may_settle().is_ok(), Action::Settle(place)),
             (has_ready, Action::Take(place)),
             (ledger.is_in_doubt() && may(Program::adopt), Action::Adopt(place)),
+            (self.has_relapsed && !ledger.orphaned.is_empty(), Action::Look(place)),
             (left.beats > 0 && ledger.pulse(moment()).is_some(), Action::Beat(place)),
             (left.closes > 0 && !is_closing, Action::Close(place)),
             (is_closing && !leaves && may(Program::leave), Action::Leave(place)),
@@ -158,7 +163,14 @@ impl World {
                 let _ = heard.map(|heard| heard.is_over = true);
             }
             Action::Find(id) => self.found = Some(id),
+            Action::Save => self.saved = Some(Box::new(self.server.clone())),
+            Action::Relapse => {
+                self.left.relapses -= 1;
+                self.has_relapsed = true;
+                let _ = self.saved.take().map(|saved| self.server = *saved);
+            }
             Action::Sweep => self.sweep(None),
+            Action::Look(by) => self.look(by),
             Action::StopSweeping(writes) => {
                 self.left.stops -= 1;
                 self.has_stopped = true;
@@ -214,6 +226,15 @@ impl World {
         let stops = server.run(&self.flights[place].request, Some(writes)) == Reply::Failed;
         self.run(place, Some(writes));
         stops
+    }
+
+    pub(super) fn look(&mut self, by: usize) {
+        let program = self.programs[by].as_mut();
+        for id in program.map(|program| program.ledger.orphaned()).unwrap_or_default() {
+            while self.server.lists.contains_key(&id) && self.server.may_sweep(&id) {
+                self.server.sweep(&id, None);
+            }
+        }
     }
 
     pub(super) fn sweep(&mut self, writes: Option<u8>) {
