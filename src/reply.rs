@@ -140,11 +140,12 @@ pub(crate) fn raw(reply: Reply<'_>) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// A sequence, where nil is an empty one.
+/// A sequence, where nil is an empty one and a map its keys and values in turn, as in RESP2.
 pub(crate) fn sequence(reply: Reply<'_>) -> Result<Vec<Value>> {
     let request = reply.request;
     match reply.checked()? {
         Value::Array(values) | Value::Set(values) => Ok(values),
+        Value::Map(entries) => Ok(entries.into_iter().flat_map(<[Value; 2]>::from).collect()),
         Value::Nil => Ok(Vec::new()),
         value => Err(unexpected(request, "a sequence", &value)),
     }
@@ -308,6 +309,7 @@ mod tests {
             (shown(array([bulk("1"), Value::Nil]), optional_each::<u8>), "[Some(1), None]"),
             (shown(array([bulk("1"), bulk("2")]), many::<u8>), "[1, 2]"),
             (shown(Value::Set(vec![bulk("1")]), many::<u8>), "[1]"),
+            (shown(Value::Map(vec![(bulk("1"), bulk("2"))]), many::<u8>), "[1, 2]"),
             (shown(Value::Nil, each::<u8>), "[]"),
             (shown(Value::Nil, popped::<u8>), "None"),
             (shown(array([bulk("k"), bulk("1")]), popped::<u8>), "Some(([107], 1))"),

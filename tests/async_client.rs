@@ -306,6 +306,24 @@ fn a_server_restarted_between_two_calls_is_not_noticed() {
 }
 
 #[test]
+fn writes_at_once_are_not_lost_with_a_connection_that_died_while_idle() {
+    let ends: [fn(&Proxy); 2] = [Proxy::kill, |proxy| proxy.cut_after(1, Direction::Requests)];
+    for (case, end) in ["closed", "closed at the first use"].into_iter().zip(ends) {
+        let proxy = Proxy::to(SERVER.port()).unwrap();
+        in_runtime(async {
+            let dict: RedisDict<u64, u64, AsyncClient> =
+                RedisDict::new(&open(&proxy.url()).await, "idle");
+            dict.insert(&0, &0).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(110)).await;
+            end(&proxy);
+            let written = tokio::join!(dict.insert(&1, &1), dict.insert(&2, &2));
+            assert!(matches!(written, (Ok(_), Ok(_))), "{case}: {written:?}");
+            assert_eq!(proxy.connections(), 2, "{case}: they share the new connection");
+        });
+    }
+}
+
+#[test]
 fn a_waiting_pop_goes_on_when_the_server_is_restarted() {
     let mut server = LocalServer::start().unwrap();
     in_runtime(async {

@@ -5,8 +5,11 @@ mod support;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redis_collections::{Client, Error, LocalServer, RedisDict, RedisHashDict, RedisList, Wait};
-use support::kinds::SERVER;
+use redis_collections::{
+    AsyncClient, Client, ClientBuilder, Error, LocalServer, RedisDict, RedisHashDict, RedisList,
+    Wait,
+};
+use support::kinds::{Kind, SERVER, ok};
 use support::proxy::Proxy;
 use support::{ask, eventually};
 
@@ -88,6 +91,35 @@ fn a_url_or_setting_that_makes_no_sense_is_refused() {
     ] {
         assert!(matches!(builder.build(), Err(Error::Configuration(_))));
     }
+}
+
+#[test]
+fn a_time_limit_may_be_as_long_as_can_be() {
+    let builder = || Client::builder(SERVER.url());
+    for (limit, builder) in [
+        ("connect", builder().connect_timeout(Duration::MAX)),
+        ("response", builder().response_timeout(Duration::MAX)),
+        ("failover", builder().failover_timeout(Duration::MAX)),
+        ("checkout", builder().checkout_timeout(Duration::MAX)),
+    ] {
+        Client::finish(calls_and_waits(limit, builder));
+    }
+    let builder = || AsyncClient::builder(SERVER.url());
+    for (limit, builder) in [
+        ("connect", builder().connect_timeout(Duration::MAX)),
+        ("response", builder().response_timeout(Duration::MAX)),
+        ("failover", builder().failover_timeout(Duration::MAX)),
+    ] {
+        AsyncClient::finish(calls_and_waits(limit, builder));
+    }
+}
+
+async fn calls_and_waits<C: Kind>(limit: &str, builder: ClientBuilder<C>) {
+    let client = C::build(builder).await.expect(limit);
+    let list: RedisList<String, C> = RedisList::new(&client, limit);
+    assert_eq!(ok!(list.push_back("x")), 1, "{limit}");
+    assert_eq!(ok!(list.wait_pop_front(SHORT)).as_deref(), Some("x"), "{limit}");
+    assert_eq!(ok!(list.wait_pop_front(SHORT)), None, "{limit}");
 }
 
 #[test]

@@ -8,7 +8,10 @@ use redis_collections::{
     Client, Event, LocalServer, NearCache, NoticeFormat, RedisDict, RedisHashDict, RedisList,
     RedisSet,
 };
-use support::kinds::{Kind, contract, hard_of_hearing, ok, ok_within, tell_everything};
+use support::kinds::{
+    Kind, contract, hard_of_hearing, ok, ok_within, on_both_kinds, tell_everything,
+};
+use support::servers::query;
 
 contract! {
     writers_tell_of_their_changes,
@@ -18,6 +21,10 @@ contract! {
     what_expires_is_told,
     formats_of_python_are_understood,
     a_near_cache_that_connects_is_no_event,
+}
+
+on_both_kinds! {
+    the_server_tells_of_other_writers_in_either_protocol,
 }
 
 macro_rules! events {
@@ -166,6 +173,28 @@ async fn formats_of_python_are_understood<C: Kind>(client: C, name: &'static str
     let mut events = ok!(ns.subscribe("*"));
     ok!(ns.insert("a", &1));
     events!(events, [Event::Updated("a".to_owned()), Event::Inserted("a".to_owned())]);
+}
+
+async fn the_server_tells_of_other_writers_in_either_protocol<C: Kind>() {
+    for protocol in ["resp2", "resp3"] {
+        let server = LocalServer::start().expect("a server");
+        let url = format!("redis://127.0.0.1:{}/?protocol={protocol}", server.port());
+        let client = C::build(C::builder(&url)).await.expect("a connection");
+        let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "ages");
+        let mut events = ok!(dict.subscribe("*"));
+        assert!(events.hears_everybody(), "{protocol}");
+        let () = query(server.url(), "SET ages:a 1").expect("a foreign write");
+        ok!(dict.notifying(NoticeFormat::Own).insert("b", &1));
+        ok!(dict.remove("a"));
+        events!(
+            events,
+            [
+                Event::Inserted("a".to_owned()),
+                Event::Inserted("b".to_owned()),
+                Event::Removed("a".to_owned()),
+            ]
+        );
+    }
 }
 
 #[test]

@@ -102,21 +102,21 @@ impl<C> ClientBuilder<C> {
 
     /// How long making a connection may take. 5 seconds if not said.
     pub fn connect_timeout(mut self, time: Duration) -> Self {
-        self.connect_timeout = time;
+        self.connect_timeout = time.min(LONGEST);
         self
     }
 
     /// How long the server may be silent during a call, on top of what a waiting call waits.
     /// 5 seconds if not said.
     pub fn response_timeout(mut self, time: Duration) -> Self {
-        self.response_timeout = time;
+        self.response_timeout = time.min(LONGEST);
         self
     }
 
     /// How long a call tries again while a cluster or Sentinels have no server for it, as long as it
     /// is certain that it was not applied. 20 seconds if not said. One server alone is not tried again.
     pub fn failover_timeout(mut self, time: Duration) -> Self {
-        self.failover_timeout = time;
+        self.failover_timeout = time.min(LONGEST);
         self
     }
 
@@ -246,7 +246,7 @@ impl ClientBuilder<Client> {
 
     /// How long a call waits for a free connection of the pool. 5 seconds if not said.
     pub fn checkout_timeout(mut self, time: Duration) -> Self {
-        self.checkout_timeout = time;
+        self.checkout_timeout = time.min(LONGEST);
         self
     }
 
@@ -293,6 +293,9 @@ impl<C> fmt::Debug for ClientBuilder<C> {
 fn owned(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
     urls.into_iter().map(|url| url.as_ref().to_owned()).collect()
 }
+
+/// A century, to which times and limits can still be added.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// The others are asked when one is silent for so long.
 const LONGEST_FOR_A_SENTINEL: Duration = Duration::from_secs(1);

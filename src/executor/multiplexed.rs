@@ -1,8 +1,7 @@
 //! The connection to one server that all calls of an async client share.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use futures_util::FutureExt;
@@ -22,15 +21,14 @@ pub(crate) struct Multiplexed {
     pub(crate) connector: Connector,
     state: Mutex<State>,
     patience: Patience,
-    began: Instant,
-    /// When it was used last, in milliseconds since it began, or 0 if it may be dead.
-    last_use: AtomicU64,
 }
 
 /// The number tells one connection from the next.
 struct State {
     number: u64,
     link: Link,
+    /// When it was used last, unless it may be dead.
+    last_use: Option<Instant>,
 }
 
 enum Link {
@@ -50,14 +48,8 @@ pub(crate) enum Packed {
 
 impl Multiplexed {
     pub(crate) fn new(connector: Connector) -> Self {
-        let state = Mutex::new(State { number: 0, link: Link::None });
-        Self {
-            connector,
-            state,
-            patience: Patience::new(),
-            began: Instant::now(),
-            last_use: AtomicU64::new(0),
-        }
+        let state = Mutex::new(State { number: 0, link: Link::None, last_use: None });
+        Self { connector, state, patience: Patience::new() }
     }
 
     /// The reply to one command, or an array of the replies to several. What may be repeated is,
@@ -124,36 +116,40 @@ impl Multiplexed {
 
     /// The connection and its number, if it was used a short while ago.
     fn in_use(&self) -> Option<(u64, MultiplexedConnection)> {
-        let now = self.began.elapsed();
-        let now = 1 + now.as_secs() * 1000 + u64::from(now.subsec_millis());
-        let before = self.last_use.load(Ordering::Relaxed);
-        if now > before {
-            self.last_use.store(now, Ordering::Relaxed);
+        let now = Instant::now();
+        let mut state = self.state();
+        let State { number, link: Link::Ready(connection), last_use: Some(last_use) } = &mut *state
+        else {
+            return None;
+        };
+        if now.saturating_duration_since(*last_use) > IDLE_BEFORE_PROBE {
+            return None;
         }
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match &state.link {
-            Link::Ready(connection) if before > 0 && now <= before + IDLE => {
-                Some((state.number, connection.clone()))
-            }
-            _ => None,
-        }
+        *last_use = now;
+        Some((*number, connection.clone()))
     }
 
     /// The connection, its number, and whether it is new. One that was idle is not trusted to be
-    /// alive.
+    /// alive: until an answer has proven it, each caller asks for one.
     async fn connection(&self) -> Outcome<(u64, MultiplexedConnection, bool)> {
-        let (number, connection, fresh) = self.connected().await?;
+        let mut connected = self.connected().await?;
+        let (number, connection, fresh) = &mut connected;
         let ping = Packed::One(redis::cmd("PING"));
-        if fresh || self.send(&ping, &mut connection.clone()).await.is_ok() {
-            return Ok((number, connection, fresh));
+        if !*fresh && self.send(&ping, connection).await.is_err() {
+            self.forget(*number);
+            connected = self.connected().await?;
         }
-        self.forget(number);
-        self.connected().await
+        let mut state = self.state();
+        if state.number == connected.0 {
+            state.last_use = Some(Instant::now());
+        }
+        drop(state);
+        Ok(connected)
     }
 
     async fn connected(&self) -> Outcome<(u64, MultiplexedConnection, bool)> {
         let (number, connecting) = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.state();
             let number = state.number;
             match &state.link {
                 Link::Ready(connection) => return Ok((number, connection.clone(), false)),
@@ -170,7 +166,7 @@ impl Multiplexed {
             }
         };
         let connected = connecting.await;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         if state.number == number && matches!(state.link, Link::Connecting(_)) {
             state.link = connected.clone().map_or(Link::None, Link::Ready);
         }
@@ -179,12 +175,16 @@ impl Multiplexed {
 
     /// Makes sure that the connection is not trusted to be alive by the next call.
     pub(crate) fn doubt(&self) {
-        self.last_use.store(0, Ordering::Relaxed);
+        self.state().last_use = None;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes sure that the connection of this number is not used again.
     fn forget(&self, number: u64) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         if state.number == number {
             state.link = Link::None;
         }
@@ -225,5 +225,3 @@ fn command(line: &Line<'_>) -> Cmd {
     line.each_argument(|argument| command.write_arg(argument));
     command
 }
-
-const IDLE: u64 = IDLE_BEFORE_PROBE.as_millis() as u64;
