@@ -3,19 +3,21 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis_collections::{
-    CacheClient, CachePolicy, Error, Loaded, NearCache, NoticeFormat, RedisDict, Ttl,
+    CacheClient, CachePolicy, Error, Loaded, LoadedMany, NearCache, NoticeFormat, RedisDict, Ttl,
 };
-use support::kinds::{Kind, contract, ok, plain, settle, tell_everything};
+use support::kinds::{Kind, SourceDown, contract, ok, plain, settle, tell_everything};
 
 contract! {
     a_value_is_found_without_asking,
     own_writes_are_seen_at_once,
     what_others_write_is_heard_of,
     an_old_value_is_not_kept,
+    an_old_value_is_served_if_its_loader_fails,
+    a_bulk_loader_leaves_the_near_cache_in_front,
     absence_is_known_to_the_server,
     bytes_that_are_no_value_are_replaced,
     settings_that_cannot_be_kept_are_refused,
@@ -146,6 +148,43 @@ async fn an_old_value_is_not_kept<C: Kind>(client: C, name: &str) {
         assert_eq!(loads.load(Ordering::SeqCst), 2);
         let Ttl::Left(left) = ok!(cache.ttl(&3)) else { panic!("it expires") };
         assert!(left > MINUTE / 2, "{left:?}");
+    }
+}
+
+async fn an_old_value_is_served_if_its_loader_fails<C: Kind>(client: C, name: &str) {
+    for (way, name) in names(name) {
+        let is_down = Arc::new(AtomicBool::new(false));
+        let load = {
+            let is_down = is_down.clone();
+            move |id: u64, ()| {
+                let is_down = is_down.load(Ordering::SeqCst);
+                C::loading(if is_down { Err(SourceDown) } else { Ok(Loaded::new(id)) })
+            }
+        };
+        let policy = CachePolicy::time_to_live(MINUTE).stale_if_error(MINUTE);
+        let cache: Squares<C> = CacheClient::new(&client, &name, policy, load).unwrap();
+        let cache = ok!(cache.near(way));
+        assert_eq!(near!(cache, &3), Some(3));
+        is_down.store(true, Ordering::SeqCst);
+        assert!(ok!(stored(&client, &name).expire(&3, MINUTE)));
+        for round in 0.. {
+            assert_eq!(ok!(cache.get(&3)).as_deref(), Some(&3));
+            if cache.stats().stale > 0 {
+                break;
+            }
+            assert!(round < 10_000, "it is not old");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+async fn a_bulk_loader_leaves_the_near_cache_in_front<C: Kind>(client: C, name: &str) {
+    for (way, name) in names(name) {
+        let (cache, _) = source(&client, &name, CachePolicy::time_to_live(MINUTE));
+        let cache = ok!(cache.near(way));
+        let cache =
+            cache.with_bulk_loader(|ids: Vec<u64>, ()| C::loading(Ok(LoadedMany::from(ids))));
+        assert_eq!(near!(cache, &3), Some(3));
     }
 }
 

@@ -5,7 +5,8 @@ mod support;
 use std::time::Duration;
 
 use redis_collections::{
-    Client, Event, LocalServer, NoticeFormat, RedisDict, RedisHashDict, RedisList, RedisSet,
+    Client, Event, LocalServer, NearCache, NoticeFormat, RedisDict, RedisHashDict, RedisList,
+    RedisSet,
 };
 use support::kinds::{Kind, contract, hard_of_hearing, ok, ok_within, tell_everything};
 
@@ -16,6 +17,7 @@ contract! {
     a_pattern_selects_keys,
     what_expires_is_told,
     formats_of_python_are_understood,
+    a_near_cache_that_connects_is_no_event,
 }
 
 macro_rules! events {
@@ -78,6 +80,16 @@ async fn the_server_tells_of_other_writers<C: Kind>(client: C, name: &'static st
             Event::Inserted(a()),
         ]
     );
+}
+
+async fn a_near_cache_that_connects_is_no_event<C: Kind>(client: C, name: &'static str) {
+    tell_everything();
+    let dict: RedisDict<u64, u64, C> = RedisDict::with_prefix(&client, name);
+    let mut events = ok!(dict.subscribe("*"));
+    let cached = ok!(dict.clone().cached(NearCache::tracking()));
+    ok!(dict.insert(&1, &1));
+    events!(events, [Event::Inserted(1)]);
+    drop(cached);
 }
 
 async fn fields_members_and_items_have_events<C: Kind>(client: C, name: &'static str) {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use support::kinds::{SERVER, client};
 use support::program::Said::{Failed, Out};
 use support::program::{Case, Program, Said, texts};
-use support::servers::PATIENCE;
+use support::servers::{PATIENCE, query};
 use support::wire::Wire;
 use support::{eventually, send_signal, within};
 
@@ -314,6 +314,36 @@ fn changes_are_watched_until_a_signal() {
 }
 
 #[test]
+fn no_value_is_watched_after_a_newer_one() {
+    let server = LocalServer::start().expect("a server");
+    let client = Client::open(server.url()).expect("a connection");
+    let dispatcher = Dispatcher::builder("busy").keyword(Keyword::integer("COUNT").initial(0));
+    let dispatcher = dispatcher.serve(&client).expect("a free name");
+    let mut running = Running::start(&format!("watch busy --url {}", server.url()));
+    running.expect("COUNT = 0");
+    let looks = || {
+        let statistics: String = query(server.url(), "INFO commandstats").expect("statistics");
+        let calls = statistics.split_once("cmdstat_mget:calls=").expect("a look").1;
+        calls.split(',').next().and_then(|calls| calls.parse().ok()).unwrap_or(0_u32)
+    };
+    let (first, mut last) = (looks(), 0);
+    while looks() < first + 3 {
+        for _ in 0..500 {
+            last += 1;
+            dispatcher.set("COUNT", last).expect("a server");
+        }
+    }
+    let mut seen = 0;
+    while seen != last {
+        let line = running.line();
+        let number = line.strip_prefix("COUNT = ").and_then(|it| it.parse().ok()).expect("a count");
+        assert!(seen < number, "{number} after {seen}");
+        seen = number;
+    }
+    running.end("INT");
+}
+
+#[test]
 fn what_is_refused_is_seen_by_those_who_watch() {
     let dome = dome("observed");
     let mut running = Running::start("watch observed AZ");
@@ -387,6 +417,41 @@ fn a_closed_pipe_is_no_failure() {
     for arguments in ["list", "list piped", "show piped", "read piped", "watch piped", "--help"] {
         PROGRAM.check_with_a_closed_pipe(arguments);
     }
+}
+
+#[test]
+fn failures_are_told_though_nobody_reads_the_rest() {
+    let dome = dome("unread");
+    let out_of_range = "rckey: AZ: refused: 400.0 is not between 0 and 360\n";
+    let unknown = "rckey: NONE: there is no such keyword\n";
+    for (arguments, code, error) in [
+        ("write unread AZ=400 --json", 1, out_of_range),
+        ("write unread LAMP=off AZ=400", 1, out_of_range),
+        ("write unread LAMP=off AZ=400 --json", 1, out_of_range),
+        ("write nowhere AZ=1 -n --json", 1, "rckey: AZ: no dispatcher serves it\n"),
+        ("write unread COUNT=7 NOTE=new -n", 0, ""),
+        ("read unread AZ NONE", 1, unknown),
+        ("show unread AZ NONE", 1, unknown),
+        ("show unread AZ NONE --json", 1, unknown),
+    ] {
+        assert_eq!(PROGRAM.unread(arguments), (Some(code), error.to_owned()), "{arguments}");
+    }
+    assert!(eventually(|| dome.get("NOTE").expect("a keyword") == Some("new".into())));
+}
+
+#[test]
+fn where_something_was_sent_usage_was_not_wrong() {
+    let dome = dome("mixed");
+    let problem = "the name of a keyword cannot have '.' in it";
+    check([
+        ("write mixed AZ=1 a.b=2", Failed(1, problem)),
+        ("write mixed a.b=2 AZ=2 -n", Failed(1, problem)),
+        ("write mixed a.b=2", Failed(2, problem)),
+        ("write mixed a.b=2 -n", Failed(2, problem)),
+        ("read mixed a.b AZ", Failed(1, problem)),
+        ("show mixed a.b", Failed(2, problem)),
+    ]);
+    assert!(eventually(|| dome.get("AZ").expect("a keyword") == Some(2.0.into())));
 }
 
 #[test]

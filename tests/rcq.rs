@@ -192,6 +192,8 @@ fn a_drain_ends_when_there_is_nothing_left_or_in_time() {
         (late.stdout.as_slice(), late.status.code()),
         (&b"{\"drained\":false,\"queue\":\"wet\"}\n"[..], Some(3))
     );
+    let late = PROGRAM.unread("drain wet --timeout 0 --json");
+    assert_eq!(late, (Some(3), "rcq: wet was not drained in time\n".to_owned()));
     let drain = rcq("drain wet").spawn().expect("the program");
     bury("wet", 1, "");
     assert_eq!(drain.wait_with_output().expect("an end").stdout, b"drained wet\n");

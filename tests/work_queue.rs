@@ -23,6 +23,7 @@ contract! {
     a_job_delivered_too_often_goes_to_the_dead_list,
     a_buried_job_can_be_read_requeued_and_purged,
     the_dead_list_keeps_the_latest,
+    the_dead_list_keeps_all,
     what_cannot_be_decoded_goes_to_the_dead_list,
     a_delayed_job_comes_when_it_is_due,
     equal_delayed_jobs_are_different_jobs,
@@ -33,6 +34,7 @@ contract! {
     nothing_is_claimed_while_the_queue_is_paused,
     a_queue_is_purged,
     a_queue_is_drained,
+    what_was_given_to_a_consumer_that_is_gone_is_not_drained,
     statistics_say_what_there_is,
     a_job_has_waited_at_least_since_it_was_seen_to_wait,
     what_others_take_makes_no_age_wrong_for_ever,
@@ -324,6 +326,15 @@ async fn the_dead_list_keeps_the_latest<C: Kind>(client: C, name: &'static str) 
     assert_eq!(dead, ["b", "c"]);
 }
 
+async fn the_dead_list_keeps_all<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name).with(QueueSettings::new().dead_capacity(usize::MAX));
+    ok!(queue.push_many(["a", "b"]));
+    let mut consumer = queue.consumer().batch(2);
+    batch(&mut consumer).await.into_iter().for_each(|job| job.bury(""));
+    ok!(consumer.close());
+    assert_eq!((ok!(queue.stats()).buried, ok!(queue.dead().len())), (2, 2));
+}
+
 async fn what_cannot_be_decoded_goes_to_the_dead_list<C: Kind>(client: C, name: &'static str) {
     let bytes: WorkQueue<Vec<u8>, C> = WorkQueue::new(&client, format!("{{{name}}}"));
     ok!(bytes.push_many([&b"1"[..], b"secret", b"3"]));
@@ -454,6 +465,19 @@ async fn a_queue_is_drained<C: Kind>(client: C, name: &'static str) {
     assert!(!ok!(queue.drain(SOON)), "it is in flight");
     job.done();
     assert!(ok!(queue.drain(LATE)));
+}
+
+async fn what_was_given_to_a_consumer_that_is_gone_is_not_drained<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
+    let queue = queue(&client, name);
+    let list: RedisList<String, C> = RedisList::new(&client, format!("{{{name}}}:p:gone"));
+    ok!(list.push_back("a"));
+    on_its_server(name, &["ZADD", &format!("{{{name}}}:gone"), "+inf", "gone"]);
+    assert!(!ok!(queue.drain(SOON)));
+    ok!(list.clear());
+    assert!(ok!(queue.drain(AT_ONCE)));
 }
 
 async fn statistics_say_what_there_is<C: Kind>(client: C, name: &'static str) {

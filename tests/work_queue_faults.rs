@@ -3,8 +3,10 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -292,6 +294,26 @@ async fn a_huge_job_comes_through<C: Kind>() {
 }
 
 #[test]
+fn a_queue_is_not_drained_while_a_job_goes_round() {
+    let settings = QueueSettings::new().max_deliveries(u32::MAX);
+    let queue = queue(&client(), "round").with(settings);
+    queue.push(&1).unwrap();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut consumer = queue.consumer();
+            while !over.load(Ordering::SeqCst) {
+                let job = consumer.next(LATE).unwrap().expect("it is due again");
+                job.retry(Duration::from_millis(1));
+            }
+        });
+        let drained = (0..1000).filter(|_| queue.drain(Duration::ZERO).unwrap()).count();
+        over.store(true, Ordering::SeqCst);
+        assert_eq!(drained, 0);
+    });
+}
+
+#[test]
 fn a_future_that_is_dropped_loses_no_job() {
     in_runtime(async {
         let client = AsyncClient::open(SERVER.url()).await.unwrap();
@@ -316,7 +338,15 @@ fn a_future_that_is_dropped_loses_no_job() {
         found.dedup();
         assert_eq!(found, (0..200).collect::<Vec<_>>());
         consumer.close().await.unwrap();
-        assert_eq!(queue.stats().await.unwrap().in_flight, 0);
+        let stats = queue.stats().await.unwrap();
+        assert_eq!(stats.in_flight, 0);
+        let gone = format!("{}-dropped:gone", std::any::type_name::<AsyncClient>());
+        let count = |from: &str, to: &str| {
+            support::servers::query::<u32>(SERVER.url(), &format!("ZCOUNT {gone} {from} {to}"))
+        };
+        let now = stats.at.as_millis().to_string();
+        assert_eq!(count("-inf", &now).unwrap(), 0, "none can be forgotten by now");
+        assert!(count(&now, "+inf").unwrap() > 0);
     });
 }
 
@@ -340,6 +370,31 @@ fn a_runtime_that_is_blocked_loses_no_lease() {
         assert_eq!(other.join().unwrap(), None);
         assert!(!job.lost_lease());
         job.done_now().await.unwrap();
+    });
+}
+
+#[test]
+fn a_runtime_that_is_blocked_during_a_step_loses_no_lease() {
+    let settings = QueueSettings::new().lease(Duration::from_millis(500));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = AsyncClient::open(SERVER.url()).await.unwrap();
+        let queue = queue(&client, "in-a-step").with(settings.clone());
+        queue.push_many(&[1, 2]).await.unwrap();
+        let mut consumer = queue.consumer().batch(2);
+        let first = consumer.next(LATE).await.unwrap().unwrap();
+        let second = consumer.next(LATE).await.unwrap().unwrap();
+        first.done();
+        let mut parked = pin!(consumer.next(Duration::ZERO));
+        let sent = std::future::poll_fn(|context| Poll::Ready(parked.as_mut().poll(context)));
+        assert!(sent.await.is_pending(), "the claim that settles the first one");
+        let name = format!("{}-in-a-step", std::any::type_name::<AsyncClient>());
+        let mut other = WorkQueue::<u32>::new(&self::client(), name).with(settings).consumer();
+        let taken = other.next(Duration::from_secs(2)).unwrap();
+        assert!(taken.is_none() && !second.lost_lease(), "its lease was renewed");
+        assert!(parked.await.unwrap().is_none());
+        second.done_now().await.unwrap();
+        assert_eq!(queue.stats().await.unwrap().done, 2);
     });
 }
 

@@ -1,5 +1,6 @@
 //! Where the changes of a collection are told.
 
+use crate::executor::CANARY;
 use crate::glob::escape;
 use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::request::Request;
@@ -65,7 +66,7 @@ impl Sources {
         };
         // The prefix is of keys that nobody has: what is wanted is to hear that all keys are flushed.
         let track = Request::read("CLIENT").arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX");
-        vec![keys, track.arg([base, b"~key/"].concat())]
+        vec![keys, track.arg([base, CANARY.as_bytes()].concat())]
     }
 
     /// The kinds of keyspace notifications that tell of every change.
@@ -85,8 +86,11 @@ impl Sources {
         }
         if let Some(key) = channel.strip_prefix(&self.keyspace[..]) {
             let rest = key.strip_prefix(&self.name[..])?;
-            let is_whole = self.structure != Structure::Dict;
-            return (!is_whole || rest.is_empty()).then_some(Channel::Key(rest));
+            let is_own = match self.structure {
+                Structure::Dict => !is_canary(rest),
+                _ => rest.is_empty(),
+            };
+            return is_own.then_some(Channel::Key(rest));
         }
         match &self.pubsub_dict {
             Some([updated, _]) if *channel == **updated => return Some(Channel::Updated),
@@ -103,6 +107,12 @@ impl Sources {
             _ => self.name.clone(),
         }
     }
+}
+
+/// Whether it is the key that near caches change to see whether they hear of it.
+fn is_canary(rest: &[u8]) -> bool {
+    let random = rest.strip_prefix(CANARY.as_bytes());
+    random.is_some_and(|random| random.len() == 32 && random.iter().all(u8::is_ascii_hexdigit))
 }
 
 /// Subscribes to every channel that begins with `start`.

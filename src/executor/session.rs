@@ -247,12 +247,16 @@ impl<N: Node> Listener<N> {
     }
 }
 
+/// What follows what is tracked in the name of a key that a session changes, to see whether it hears of
+/// that. The rest of the name is random.
+pub(crate) const CANARY: &str = "~key/";
+
 /// The names of a channel and of a key that nobody else has, the key in a slot that fits.
 fn names(base: &[u8], fits: impl Fn(u16) -> bool) -> [Vec<u8>; 2] {
     let name = |mark: &str| [base, mark.as_bytes(), unique().as_bytes()].concat();
-    let mut key = name("~key/");
+    let mut key = name(CANARY);
     while !fits(key_slot(&key)) {
-        key = name("~key/");
+        key = name(CANARY);
     }
     [name("~beat/"), key]
 }

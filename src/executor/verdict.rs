@@ -3,6 +3,7 @@
 use redis::Value;
 
 use super::fault::Fault;
+use crate::reply::code_and_details;
 
 /// What to do after a round trip.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,8 +22,8 @@ impl Verdict {
     /// On one reply. What the server refused was not applied, so that it may be sent again.
     pub(crate) fn on(reply: &Value) -> Self {
         let Value::ServerError(error) = reply else { return Verdict::Final };
-        let address = || error.details().and_then(|details| details.split(' ').nth(1));
-        match (error.code(), address()) {
+        let (code, details) = code_and_details(error);
+        match (code, details.split(' ').nth(1)) {
             ("MOVED", Some(address)) => Verdict::Moved(address.to_owned()),
             ("ASK", Some(address)) => Verdict::Ask(address.to_owned()),
             (code, _) if PASSING.contains(&code) => Verdict::Later,
@@ -76,6 +77,10 @@ mod tests {
             ("-LOADING\r\n", Verdict::Later),
             ("-MASTERDOWN Link with MASTER is down\r\n", Verdict::Later),
             ("-READONLY You can't write against a read only replica.\r\n", Verdict::Later),
+            (
+                "-ERR Error running script (call to f_1): @user_script: 1: -READONLY\r\n",
+                Verdict::Later,
+            ),
             ("-NOREPLICAS Not enough good replicas to write.\r\n", Verdict::Later),
             ("-WRONGTYPE Operation against a key\r\n", Verdict::Final),
             ("-MOVED\r\n", Verdict::Final),

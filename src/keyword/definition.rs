@@ -56,7 +56,8 @@ impl<E: RoundTrips> Keyword<E> {
         Self::new(name, Kind::Float)
     }
 
-    /// One of several values, which are called `labels` and are 0, 1, 2 and so on.
+    /// One of several values, which are called `labels` and are 0, 1, 2 and so on. What is called by a
+    /// number has to be that number.
     pub fn enumerated<L: Into<String>>(name: &str, labels: impl IntoIterator<Item = L>) -> Self {
         Self::new(name, Kind::Enumerated).labels(labels)
     }

@@ -22,7 +22,8 @@ pub struct Description {
     /// Whether clients may read and write it.
     #[serde(default, skip_serializing_if = "Access::is_full")]
     pub access: Access,
-    /// What the values 0, 1, 2 and so on of an enumerated keyword are called, or the bits of a mask.
+    /// What the values 0, 1, 2 and so on of an enumerated keyword are called, or the bits of a mask. None is
+    /// called by the number of another.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
     /// What it is for.
@@ -76,7 +77,10 @@ impl Description {
             Kind::Enumerated | Kind::Mask if has_repeated(&self.labels) => {
                 is_wrong("two values have the same name")
             }
-            Kind::Enumerated | Kind::Mask => Ok(name),
+            Kind::Enumerated | Kind::Mask => match self.misleading() {
+                Some(label) => is_wrong(&format!("{label:?} is the number of another value")),
+                None => Ok(name),
+            },
             _ if !self.labels.is_empty() => {
                 is_wrong("only enumerated keywords and masks have labels")
             }
@@ -114,6 +118,15 @@ impl Description {
                 _ => value.to_string(),
             },
         }
+    }
+
+    /// A label that is a number, but not that of what it is the name of.
+    fn misleading(&self) -> Option<&String> {
+        let is_misleading = |&(place, label): &(usize, &String)| {
+            let number = if self.kind == Kind::Mask { 1 << place } else { place as i64 };
+            label.parse::<i64>().is_ok_and(|it| it != number)
+        };
+        self.labels.iter().enumerate().find(is_misleading).map(|(_, label)| label)
     }
 }
 
@@ -155,6 +168,23 @@ mod tests {
     }
 
     #[test]
+    fn every_name_and_every_number_of_a_value_stand_for_it() {
+        for json in [
+            r#"{"name": "A", "type": "enumerated", "labels": ["0", "1", "1.5", "open"]}"#,
+            r#"{"name": "A", "type": "mask", "labels": ["1", "2", "4", "open"]}"#,
+        ] {
+            let known = description(json);
+            assert!(known.check().is_ok(), "{json}");
+            for (place, label) in known.labels.iter().enumerate() {
+                let number = if known.kind == Kind::Mask { 1 << place } else { place as i64 };
+                for text in [label, &number.to_string()] {
+                    assert_eq!(known.parse(text), Ok(number.into()), "{text} {json}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_description_that_makes_no_sense_is_refused() {
         for json in [
             r#"{"name": "A.B", "type": "string"}"#,
@@ -162,6 +192,9 @@ mod tests {
             r#"{"name": "A", "type": "string", "range": [0, 1]}"#,
             r#"{"name": "A", "type": "enumerated"}"#,
             r#"{"name": "A", "type": "enumerated", "labels": ["on", "ON"]}"#,
+            r#"{"name": "A", "type": "enumerated", "labels": ["1", "2", "4"]}"#,
+            r#"{"name": "A", "type": "enumerated", "labels": ["-1", "1"]}"#,
+            r#"{"name": "A", "type": "mask", "labels": ["1", "2", "3"]}"#,
             r#"{"name": "A", "type": "string", "labels": ["on"]}"#,
         ] {
             assert!(description(json).check().is_err(), "{json}");

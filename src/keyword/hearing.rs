@@ -51,6 +51,8 @@ struct Told {
     kind: Kind,
     /// Its value; `None` after an error.
     text: Option<String>,
+    /// Whether it may have another type by now: what comes is read instead.
+    is_in_doubt: bool,
 }
 
 /// What is to be done next.
@@ -155,8 +157,7 @@ impl State {
         if told.at.is_some_and(|at| update.at <= at) {
             return None;
         }
-        // Perhaps it has another type than before.
-        if told.kind.parse(&text, &[]).is_err() {
+        if told.is_in_doubt || told.kind.parse(&text, &[]).is_err() {
             self.stale.insert(keyword);
             return None;
         }
@@ -181,20 +182,31 @@ impl State {
                 at: reading.set_at.and_then(microseconds),
                 kind: reading.kind,
                 text: Some(reading.text.clone()),
+                // It was heard of after it was read.
+                is_in_doubt: self.stale.contains(&keyword),
             },
             Err(Error::UnknownKeyword { .. } | Error::Refused { .. }) if is_one_of_all => {
                 self.told.remove(&keyword);
                 return None;
             }
-            Err(_) => Told { at: None, kind: Kind::default(), text: None },
+            Err(_) => Told { at: None, kind: Kind::default(), text: None, is_in_doubt: true },
         };
         let is_old = before.is_some_and(|before| before.at > told.at && told.at.is_some());
-        let is_known = before.is_some_and(|before| before.text == told.text);
+        let is_known =
+            before.is_some_and(|before| (before.kind, &before.text) == (told.kind, &told.text));
         if is_old {
             return None;
         }
         self.told.insert(keyword, told);
         (!is_known).then_some(reading)
+    }
+
+    /// A keyword may have another type.
+    fn doubt(&mut self, keyword: KeywordName) {
+        if let Some(told) = self.told.get_mut(&keyword) {
+            told.is_in_doubt = true;
+        }
+        self.stale.insert(keyword);
     }
 
     /// Whoever is slow is told the latest value of each keyword.
@@ -226,7 +238,7 @@ impl Audience for Hearing {
                     state.echo = Some(keyword.clone()).filter(|_| state.tells_keys);
                     state.push(keyword, update);
                 }
-                None => drop(state.stale.insert(keyword)),
+                None => state.doubt(keyword),
             }
         } else {
             let key = channel.strip_prefix(&self.keyspace[..]);
@@ -247,8 +259,8 @@ impl Audience for Hearing {
         state.echo = None;
         state.updates.clear();
         state.bytes = 0;
-        // The server may be another one, with another clock.
-        state.told.values_mut().for_each(|told| told.at = None);
+        // The server may be another one, with another clock, and what has another type was not heard.
+        state.told.values_mut().for_each(|told| (told.at, told.is_in_doubt) = (None, true));
         match &self.only {
             Some(only) => state.stale.extend(only.iter().cloned()),
             None => {

@@ -107,14 +107,16 @@ fn enumerated(text: &str, labels: &[String]) -> Result<i64, String> {
 
 /// A number, or the names of bits with commas between them.
 fn mask(text: &str, labels: &[String]) -> Result<i64, String> {
-    let bits = match integer(text) {
-        Ok(bits) => bits,
-        Err(_) => text.split(',').map(str::trim).try_fold(0, |bits, name| {
+    let labels = &labels[..labels.len().min(MOST_BITS)];
+    let bits = match number(text) {
+        Ok(number) if number.is_finite() => number as i64,
+        _ => text.split(',').map(str::trim).try_fold(0, |bits, name| {
             let bit = labels.iter().position(|label| label.eq_ignore_ascii_case(name));
             bit.map(|bit| bits | 1 << bit).ok_or_else(|| none_of(name, labels))
         })?,
     };
-    match bits >= 0 && (labels.is_empty() || bits < 1 << labels.len().min(MOST_BITS)) {
+    let most = if labels.is_empty() { MOST_BITS } else { labels.len() };
+    match (0..1 << most).contains(&bits) {
         true => Ok(bits),
         false => Err(format!("{text:?} has bits that have no name")),
     }
@@ -164,6 +166,28 @@ mod tests {
             assert_eq!(kind.parse(text, &labels).ok(), value, "{kind:?} {text:?}");
         }
         assert_eq!(Kind::Enumerated.parse("12", &[]), Ok(12.into()));
+    }
+
+    #[test]
+    fn a_mask_has_any_of_its_31_bits_and_no_others() {
+        let labels: Vec<_> = (0..70).map(|bit| format!("b{bit}")).collect();
+        let (all, greatest) = (&labels[..MOST_BITS], (1_i64 << MOST_BITS) - 1);
+        for (text, labels, value) in [
+            ("2147483647", all, Some(greatest)),
+            ("2147483647", &[], Some(greatest)),
+            (&all.join(","), all, Some(greatest)),
+            (&all.join(","), &labels, Some(greatest)),
+            ("2147483648", all, None),
+            ("2147483648", &[], None),
+            ("2147483648", &labels, None),
+            ("1e300", &[], None),
+            ("-1", &[], None),
+            ("nan", &[], None),
+            ("b31", &labels, None),
+            ("b69", &labels, None),
+        ] {
+            assert_eq!(Kind::Mask.parse(text, labels).ok(), value.map(Value::from), "{text}");
+        }
     }
 
     #[test]

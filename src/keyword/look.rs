@@ -23,15 +23,16 @@ pub(super) async fn look<E: RoundTrips>(
         let field = |request: Request, keyword: &KeywordName| request.arg(keyword.as_str());
         let times = Request::read("HMGET").key(&service.times());
         let descriptions = Request::read("HMGET").key(&service.descriptions());
-        let (stored, times, descriptions, now) = executor
+        // A value may be set while they are read, and is never older than its time.
+        let (times, stored, descriptions, now) = executor
             .send_all((
-                stored(service, page).returns(reply::raw_each),
                 page.iter().fold(times, field).returns(reply::raw_each),
+                stored(service, page).returns(reply::raw_each),
                 page.iter().fold(descriptions, field).returns(reply::raw_each),
                 Request::read("TIME").returns(reply::many::<u64>),
             ))
             .await?;
-        let (stored, times, descriptions, now) = (stored?, times?, descriptions?, now?);
+        let (times, stored, descriptions, now) = (times?, stored?, descriptions?, now?);
         let now = now.iter().fold(0, |sum, part| sum * MICROSECONDS + part);
         let found = stored.chunks_exact(STORED).zip(times).zip(descriptions);
         for (keyword, ((stored, time), description)) in page.iter().zip(found) {

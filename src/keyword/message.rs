@@ -1,8 +1,8 @@
 //! What programs that use this crate say to each other about keywords, beside what Cauldron says.
 
-/// A wish of a client. On the wire: its id, the milliseconds for which the outcome is wanted, `@` and the
-/// microseconds of the server's clock when it was told, the keyword and the value, with line feeds between
-/// them.
+/// A wish of a client. On the wire: its id of at most 64 bytes, empty if no outcome is wanted, the milliseconds
+/// for which it is wanted, `@` and the microseconds of the server's clock when it was told, the keyword and the value, with
+/// line feeds between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wanted<'a> {
     pub(super) id: &'a str,
@@ -63,6 +63,7 @@ pub(super) struct Update {
 }
 
 impl Update {
+    /// None if it is something else, such as the name of a new type.
     pub(super) fn read(message: &[u8]) -> Option<Self> {
         let space = message.iter().position(|byte| *byte == b' ')?;
         let at = std::str::from_utf8(&message[..space]).ok()?.parse().ok()?;

@@ -75,7 +75,7 @@ impl ServiceName {
         format!("{PREFIX}.{self}:times").into_bytes()
     }
 
-    /// The channel of requests whose outcome is wanted.
+    /// The channel of requests to the dispatcher of this database.
     pub(super) fn requests(&self) -> Vec<u8> {
         self.channel("request").into_bytes()
     }

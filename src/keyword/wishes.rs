@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
+use std::iter::repeat_with;
 use std::mem;
 use std::time::Duration;
 
@@ -38,12 +39,34 @@ pub(super) async fn grant<E: RoundTrips>(
     }
     let (taken, others) = wishes.submit(waiting).await?;
     wishes.hear(taken).await;
-    for Wish { position, keyword, text, kind, .. } in others {
+    for (index, Wish { position, keyword, text, kind, .. }) in others.into_iter().enumerate() {
         let about = (name, &keyword, kind.unwrap_or_default());
-        let outcome = legacy::write(executor, about, &text, &deadline).await;
+        let outcome = match index > 0 && deadline.is_over() {
+            // Nothing was sent.
+            true => Err(Error::Timeout { attempt: name.attempt("write", &keyword, false) }),
+            false => legacy::write(executor, about, &text, &deadline).await,
+        };
         wishes.outcomes.insert(position, outcome);
     }
     Ok(wishes.outcomes.into_values().collect())
+}
+
+/// Tells the dispatcher of a wish whose outcome nobody waits for.
+pub(super) async fn tell<E: RoundTrips>(
+    service: &Service<E>,
+    keyword: KeywordName,
+    value: &Value,
+) -> Result<()> {
+    let (executor, name) = (&service.executor, service.name("write")?);
+    let wish = Wish { id: String::new(), ..Wish::new(0, keyword, value) };
+    let is_heard = match executor.send(wish.request(name, Duration::ZERO)).await?.0 {
+        SERVED_BY_CAULDRONS => {
+            let publish = Request::write("PUBLISH").arg(name.value(&wish.keyword)).arg(wish.text);
+            executor.send(publish.returns(reply::count)).await? > 0
+        }
+        heard => heard > 0,
+    };
+    if is_heard { Ok(()) } else { Err(name.not_served(&wish.keyword)) }
 }
 
 struct Wishes<'a, E> {
@@ -81,7 +104,7 @@ impl Wish {
         let request = request.key(&name.kind(&self.keyword)).key(REGISTRY.as_bytes());
         let [head, rest] = wanted.write();
         let request = request.arg(name.requests()).arg(head).arg(rest);
-        request.arg(name.as_str()).returns(heard)
+        request.arg(name.as_str()).arg(name.value(&self.keyword)).returns(heard)
     }
 }
 
@@ -106,7 +129,10 @@ impl<E: RoundTrips> Wishes<'_, E> {
                             }
                             Ok((heard, kind)) => {
                                 wish.kind = Some(kind);
-                                if heard < 0 { others.push(wish) } else { taken.push_back(wish) }
+                                match heard {
+                                    SERVED_BY_CAULDRONS => others.push(wish),
+                                    _ => taken.push_back(wish),
+                                }
                             }
                             Err(error) => drop(self.outcomes.insert(wish.position, Err(error))),
                         }
@@ -131,7 +157,8 @@ impl<E: RoundTrips> Wishes<'_, E> {
         Ok((taken, others))
     }
 
-    /// Waits for what becomes of the wishes. Whenever one is decided, the others may be too.
+    /// Waits for what becomes of the wishes. Whenever one is decided, the others may be too; after the
+    /// deadline they are looked at once.
     async fn hear(&mut self, mut taken: VecDeque<Wish>) {
         while let Some(first) = taken.pop_front() {
             let outcome = self.outcome(&first).await;
@@ -139,15 +166,21 @@ impl<E: RoundTrips> Wishes<'_, E> {
             if taken.is_empty() {
                 return;
             }
+            let is_last = self.deadline.is_over();
             let looks = taken.iter().map(|wish| {
                 let list = self.name.outcome(&wish.id);
                 Request::read("LINDEX").key(&list).number(0).returns(reply::raw)
             });
             let looks: Vec<_> = looks.collect();
-            let Ok(found) = self.executor.send_all(looks).await else { continue };
+            let found = self.executor.send_all(looks).await.unwrap_or_default();
+            let found = found.into_iter().map(Result::ok).chain(repeat_with(|| None));
             for (wish, found) in mem::take(&mut taken).into_iter().zip(found) {
-                match found.ok().flatten().and_then(|outcome| Outcome::read(&outcome)) {
+                match found.flatten().and_then(|outcome| Outcome::read(&outcome)) {
                     Some(outcome) => self.settle(wish, Ok(outcome)).await,
+                    None if is_last => {
+                        let too_late = self.too_late(&wish);
+                        self.settle(wish, Err(too_late)).await;
+                    }
                     None => taken.push_back(wish),
                 }
             }
@@ -157,8 +190,7 @@ impl<E: RoundTrips> Wishes<'_, E> {
     /// Waits for one outcome. Moving a list onto itself takes nothing away, so that it may be repeated.
     async fn outcome(&self, wish: &Wish) -> Result<Outcome> {
         let list = self.name.outcome(&wish.id);
-        let too_late =
-            || Error::Timeout { attempt: self.name.attempt("write", &wish.keyword, true) };
+        let too_late = || self.too_late(wish);
         let mut pauses = Pauses::new();
         loop {
             let wait = Request::write("BLMOVE").key(&list).key(&list).arg("LEFT").arg("LEFT");
@@ -187,6 +219,10 @@ impl<E: RoundTrips> Wishes<'_, E> {
                 Err(_) => self.pause(&mut pauses).await,
             }
         }
+    }
+
+    fn too_late(&self, wish: &Wish) -> Error {
+        Error::Timeout { attempt: self.name.attempt("write", &wish.keyword, true) }
     }
 
     async fn settle(&mut self, wish: Wish, outcome: Result<Outcome>) {
@@ -228,9 +264,10 @@ impl<E: RoundTrips> Wishes<'_, E> {
 fn heard(reply: Reply<'_>) -> Result<(i64, Kind)> {
     let parts = reply::many::<String>(reply)?;
     let part = |index: usize| parts.get(index).map_or("", String::as_str);
-    Ok((part(0).parse().unwrap_or(-1), Kind::named(part(1).as_bytes())))
+    Ok((part(0).parse().unwrap_or(SERVED_BY_CAULDRONS), Kind::named(part(1).as_bytes())))
 }
 
+const SERVED_BY_CAULDRONS: i64 = -1;
 const NOT_SERVED: i64 = -2;
 
 static REQUEST: Script = Script::new("write", include_str!("request.lua"));

@@ -9,8 +9,6 @@ use super::value::Value;
 use super::wishes;
 use crate::error::{Error, Result};
 use crate::executor::RoundTrips;
-use crate::reply;
-use crate::request::Request;
 
 /// A value may be of the keyword's type or a text that stands for one; what becomes of it is up to the
 /// dispatcher.
@@ -48,6 +46,9 @@ impl<E: RoundTrips> Service<E> {
 
     /// Has several keywords set at the same time, each by itself, in the order of `values`. One round trip
     /// for all, and one or more until the last outcome.
+    ///
+    /// A dispatcher that is Cauldron's is given them one after the other, and those that are left when time is
+    /// over not at all.
     pub fn write_many<N: AsRef<str>, V: Into<Value>>(
         &self,
         values: impl IntoIterator<Item = (N, V)>,
@@ -61,21 +62,14 @@ impl<E: RoundTrips> Service<E> {
         self.executor.converse(async move { wishes::grant(&service, writes, time).await })
     }
 
-    /// Asks the dispatcher to set a keyword. `PUBLISH`, O(1).
+    /// Asks the dispatcher to set a keyword. One script, O(1); where the dispatcher is Cauldron's also a
+    /// `PUBLISH`.
     ///
     /// Only that nobody is there is an error.
     pub fn write_nowait(&self, keyword: &str, value: impl Into<Value>) -> E::Reply<()> {
         let service = self.clone();
-        let keyword = self.keyword("write", keyword);
-        let text = value.into().to_string();
-        self.executor.converse(async move {
-            let (name, keyword) = (service.name("write")?, keyword?);
-            let publish = Request::write("PUBLISH").arg(name.value(&keyword)).arg(text);
-            match service.executor.send(publish.returns(reply::count)).await? {
-                0 => Err(name.not_served(&keyword)),
-                _ => Ok(()),
-            }
-        })
+        let (keyword, value) = (self.keyword("write", keyword), value.into());
+        self.executor.converse(async move { wishes::tell(&service, keyword?, &value).await })
     }
 }
 

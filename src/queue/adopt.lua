@@ -1,5 +1,5 @@
 -- Gives what a consumer holds under its old ids to a new one. What the server may still do for an old
--- one goes to a list that is looked after.
+-- one goes to a list that is looked after, for as long as a network may take to bring what was sent.
 local consumers, gone, held, claimed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local id, known, mark = ARGV[1], ARGV[2] == '1', -1
 for i = 3, #ARGV do
@@ -23,9 +23,10 @@ for i = 3, #ARGV do
   redis.call('DEL', list)
   redis.call('ZREM', consumers, old)
   redis.call('HDEL', held, old)
-  redis.call('ZADD', gone, now, old)
+  redis.call('ZADD', gone, now + 1200000, old)
 end
-redis.call('PEXPIRE', gone, 86400000)
+-- Of a queue that nobody works on any more.
+redis.call('PEXPIRE', gone, 8640000000)
 redis.call('ZADD', consumers, now + math.max(mark, 0) / 2048, id)
 local reply = redis.call('LRANGE', claimed, 0, -1)
 table.insert(reply, 1, mark)

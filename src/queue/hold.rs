@@ -96,11 +96,25 @@ impl Hold {
         }
     }
 
-    /// Tells the server now what there is to settle.
+    /// Tells the server now what there is to settle, after what others of the consumer tell it.
     pub(super) async fn settle<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         match self.begin(executor, Ledger::settle_now).await? {
             Some(step) => self.step(executor, step, 0, false).await.map(drop),
             None => Ok(()),
+        }
+    }
+
+    /// The same, unless something is on its way that stands in its way: who sent that may not get to
+    /// the reply for as long as it likes. Says whether nothing was.
+    async fn settle_at_once<X: RoundTrips>(&self, executor: &X) -> Result<bool> {
+        self.mend_at_once(executor).await?;
+        let begun = self.ledger().settle_now();
+        match begun {
+            Ok(step) => match self.step(executor, step, 0, false).await {
+                Err(error) if !matches!(error, Error::LeaseLost { .. }) => Err(error),
+                _ => Ok(true),
+            },
+            Err(obstacle) => Ok(obstacle == Obstacle::Nothing),
         }
     }
 
@@ -133,8 +147,8 @@ impl Hold {
             match begun {
                 Ok(step) => return Ok(Some(step)),
                 Err(Obstacle::Nothing) => return Ok(None),
-                Err(Obstacle::Busy) => rest(executor, WHILE_BUSY).await,
-                Err(Obstacle::Doubt) => self.mend(executor).await?,
+                Err(Obstacle::Doubt) if self.mend_at_once(executor).await? => {}
+                Err(Obstacle::Busy | Obstacle::Doubt) => rest(executor, WHILE_BUSY).await,
             }
         }
     }
@@ -201,15 +215,13 @@ impl Hold {
         request.returns(stepped)
     }
 
-    /// Clears up what is in doubt: a new id takes over what the server has for the old one.
-    pub(super) async fn mend<X: RoundTrips>(&self, executor: &X) -> Result<()> {
-        loop {
-            let adoption = self.ledger().adopt();
-            match adoption {
-                Ok(adoption) => return self.adopt(executor, adoption).await,
-                Err(Obstacle::Busy) => rest(executor, WHILE_BUSY).await,
-                Err(_) => return Ok(()),
-            }
+    /// Clears up what is in doubt: a new id takes over what the server has for the old one. Says whether
+    /// nothing is in its way.
+    async fn mend_at_once<X: RoundTrips>(&self, executor: &X) -> Result<bool> {
+        let adoption = self.ledger().adopt();
+        match adoption {
+            Ok(adoption) => self.adopt(executor, adoption).await.map(|()| true),
+            Err(obstacle) => Ok(obstacle != Obstacle::Busy),
         }
     }
 
@@ -246,10 +258,8 @@ impl Hold {
             let leave = self.ledger().leave();
             match leave {
                 Leave::NotYet => return Ok(false),
-                Leave::AfterSettling => match self.settle(executor).await {
-                    Err(error) if !matches!(error, Error::LeaseLost { .. }) => return Err(error),
-                    _ => {}
-                },
+                Leave::AfterSettling if self.settle_at_once(executor).await? => {}
+                Leave::AfterSettling => return Ok(false),
                 Leave::Nothing => break,
                 Leave::Now(consumer) => {
                     let claimed = self.keys.claimed(&consumer);
@@ -265,20 +275,12 @@ impl Hold {
         Ok(true)
     }
 
-    /// What the keeper does from time to time.
+    /// What the keeper does from time to time. It never waits for anybody but the server.
     pub(super) async fn tend<X: RoundTrips>(&self, executor: &X) -> Result<()> {
-        let (in_doubt, waits) = {
-            let ledger = self.ledger();
-            (ledger.is_in_doubt(), ledger.jobs.settleable_for(Instant::now()))
-        };
-        if in_doubt && self.ledger().is_idle() {
-            self.mend(executor).await?;
-        }
+        self.mend_at_once(executor).await?;
+        let waits = self.ledger().jobs.settleable_for(Instant::now());
         if waits.is_some_and(|time| time >= BEFORE_SETTLING) {
-            match self.settle(executor).await {
-                Err(error) if !matches!(error, Error::LeaseLost { .. }) => return Err(error),
-                _ => {}
-            }
+            self.settle_at_once(executor).await?;
         }
         self.leave(executor).await.map(drop)
     }

@@ -88,7 +88,9 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
 
     /// It is done, and the server knows when this returns. One round trip.
     ///
-    /// The error is [`LeaseLost`](Error::LeaseLost) if others have got it meanwhile.
+    /// The error is [`LeaseLost`](Error::LeaseLost) if others have got it meanwhile. It comes after a claim
+    /// of its consumer that is on its way: do not wait for it beside a future of `next` that is neither
+    /// polled nor dropped meanwhile.
     pub fn done_now(self) -> E::Reply<()> {
         let (executor, ticket) = (self.executor.clone(), self.ticket.clone());
         let was_held = ticket.decide(Fate::Done);

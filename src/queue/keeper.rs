@@ -90,17 +90,18 @@ impl Keeper {
             if holds.is_empty() {
                 return;
             }
-            let tended = holds.iter().map(|hold| finish(hold.tend(client)));
-            let failed = tended.filter(Result::is_err).count() > 0;
             let now = Instant::now();
             if now >= beat {
                 let beaten = self.beat(client, &holds);
                 beat = now + if beaten.is_ok() { third } else { third.min(AFTER_A_FAILURE) };
             }
+            let tended = holds.iter().map(|hold| finish(hold.tend(client)));
+            let failed = tended.filter(Result::is_err).count() > 0;
+            let now = Instant::now();
             if now >= sweep {
                 // What could not be swept now will be the next time, perhaps by somebody else.
-                let _ = self.sweep(client, &holds);
-                sweep = now + third.mul_f64(spread(0.2));
+                let has_more = self.sweep(client, &holds).unwrap_or(false);
+                sweep = now + if has_more { Duration::ZERO } else { third.mul_f64(spread(0.2)) };
             }
             let left = beat.min(sweep).saturating_duration_since(Instant::now());
             match holds.iter().any(|hold| hold.is_restless()) {
@@ -136,26 +137,44 @@ impl Keeper {
         Ok(())
     }
 
-    /// Takes back what lost consumers held, and what servers gave to those that were no more.
-    fn sweep(&self, client: &Client, holds: &[Arc<Hold>]) -> Result<()> {
-        let request = Request::script(&EXPIRED, 2).key(&self.keys.consumers).key(&self.keys.gone);
+    /// Takes back what lost consumers held, and what servers gave to those that were no more. Says whether
+    /// any were forgotten, so that there may be more of them.
+    fn sweep(&self, client: &Client, holds: &[Arc<Hold>]) -> Result<bool> {
+        let keys = &self.keys;
+        let request = Request::script(&EXPIRED, 2).key(&keys.consumers).key(&keys.gone);
         let request = request.number(self.settings.lease.as_millis());
-        let (mut lost, mut gone) = client.run(request.returns(expired))?;
+        let [lost, over, mut gone] = client.run(request.returns(expired))?;
         gone.extend(holds.iter().flat_map(|hold| hold.ledger().orphaned()));
-        if !gone.is_empty() {
-            let claimed = gone.iter().map(|consumer| {
-                let request = Request::read("EXISTS").key(&self.keys.claimed(consumer));
-                request.returns(reply::flag)
-            });
-            let exist = client.pipeline(claimed.collect::<Vec<_>>())?;
-            let found =
-                gone.into_iter().zip(exist).filter(|(_, exists)| matches!(exists, Ok(true)));
-            lost.extend(found.map(|(consumer, _)| consumer));
-        }
-        for consumer in &lost {
+        let (given, empty) = self.examine(client, over)?;
+        let (given_of_late, _) = self.examine(client, gone)?;
+        for consumer in lost.iter().chain(&given).chain(&given_of_late) {
             while self.take_back(client, consumer)? {}
         }
-        Ok(())
+        let forgets = !empty.is_empty();
+        if forgets {
+            let request = Request::write("ZREM").key(&keys.gone);
+            let request = empty.iter().fold(request, |request, id| request.arg(id.as_bytes()));
+            client.run(request.returns(reply::done))?;
+        }
+        Ok(forgets)
+    }
+
+    /// Tells those that hold something from those that do not.
+    fn examine(
+        &self,
+        client: &Client,
+        consumers: Vec<ConsumerId>,
+    ) -> Result<(Vec<ConsumerId>, Vec<ConsumerId>)> {
+        let (mut given, mut empty) = (Vec::new(), Vec::new());
+        if !consumers.is_empty() {
+            let claimed = consumers.iter().map(|consumer| self.keys.claimed(consumer));
+            let exists = |list: Vec<u8>| Request::read("EXISTS").key(&list).returns(reply::flag);
+            let exist = client.pipeline(claimed.map(exists).collect::<Vec<_>>())?;
+            for (consumer, exists) in consumers.into_iter().zip(exist) {
+                if exists? { given.push(consumer) } else { empty.push(consumer) }
+            }
+        }
+        Ok((given, empty))
     }
 
     /// Says whether there is more to take back.
@@ -171,7 +190,7 @@ impl Keeper {
     }
 }
 
-fn expired(reply: Reply<'_>) -> Result<(Vec<ConsumerId>, Vec<ConsumerId>)> {
+fn expired(reply: Reply<'_>) -> Result<[Vec<ConsumerId>; 3]> {
     let request = reply.request;
     let mut lists = reply::sequence(reply)?.into_iter();
     let mut list = || {
@@ -179,7 +198,7 @@ fn expired(reply: Reply<'_>) -> Result<(Vec<ConsumerId>, Vec<ConsumerId>)> {
         let ids = reply::raw_each(Reply { value, request })?;
         Ok(ids.into_iter().flatten().map(|id| ConsumerId::parse(&id)).collect())
     };
-    Ok((list()?, list()?))
+    Ok([list()?, list()?, list()?])
 }
 
 const TICK: Duration = Duration::from_millis(50);
@@ -217,5 +236,32 @@ mod tests {
         while keeper.take_back(&client, &id).unwrap() {}
         let waiting = queue.peek(2000).unwrap().into_iter().map(|job| job.value.unwrap());
         assert!(waiting.eq(0..JOBS), "all are back, in their order");
+    }
+
+    #[test]
+    fn who_has_gone_is_forgotten_unless_something_came_for_it() {
+        let server = LocalServer::start().unwrap();
+        let client = Client::open(server.url()).unwrap();
+        let queue: WorkQueue<u32> = WorkQueue::new(&client, "gone");
+        let keeper = Keeper::new(queue.keys().clone(), QueueSettings::new());
+        let gone = &keeper.keys.gone;
+        let went = Request::write("ZADD").key(gone);
+        let went = (0..2500).fold(went, |went, number| went.number(1).arg(number.to_string()));
+        let went = ["late", "young"].iter().fold(went, |went, id| went.arg("+inf").arg(*id));
+        client.run(went.returns(reply::done)).unwrap();
+        for (id, job) in [("1300", "13"), ("late", "14")] {
+            let list = keeper.keys.claimed(&ConsumerId::parse(id.as_bytes()));
+            client.run(Request::write("RPUSH").key(&list).arg(job).returns(reply::done)).unwrap();
+        }
+        while keeper.sweep(&client, &[]).unwrap() {}
+        let mut back: Vec<_> =
+            queue.peek(9).unwrap().into_iter().map(|job| job.value.unwrap()).collect();
+        back.sort_unstable();
+        assert_eq!(back, [13, 14]);
+        let known = Request::read("ZRANGE").key(gone).number(0).number(-1);
+        let known = client.run(known.returns(reply::raw_each)).unwrap();
+        let mut known: Vec<_> = known.into_iter().flatten().collect();
+        known.sort_unstable();
+        assert_eq!(known, [&b"1300"[..], b"late", b"young"], "who was given one may be again");
     }
 }

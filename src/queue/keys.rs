@@ -16,7 +16,8 @@ pub(super) struct Keys {
     pub(super) delayed: Vec<u8>,
     pub(super) dead: Vec<u8>,
     pub(super) paused: Vec<u8>,
-    /// Consumers that are no more, by when they went: one that was cut off may still be given a job.
+    /// Consumers that are no more, by when they can be forgotten if they hold nothing: one that was cut off
+    /// may still be given a job.
     pub(super) gone: Vec<u8>,
     /// Since when each consumer has held its oldest job.
     pub(super) held: Vec<u8>,

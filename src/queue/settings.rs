@@ -43,7 +43,7 @@ impl QueueSettings {
 
     /// How many dead jobs are kept, the latest ones. 10,000 if not said.
     pub fn dead_capacity(mut self, jobs: usize) -> Self {
-        self.dead_capacity = jobs;
+        self.dead_capacity = jobs.min(LONGEST_LIST);
         self
     }
 
@@ -93,6 +93,8 @@ pub(super) fn spread(width: f64) -> f64 {
     1.0 + width * (random as f64 / f64::from(u32::MAX) * 2.0 - 1.0)
 }
 
+/// Scripts write a number that is much larger in a way that no command reads.
+const LONGEST_LIST: usize = u32::MAX as usize;
 const SHORTEST_LEASE: Duration = Duration::from_millis(500);
 const LONGEST_TIME: Duration = Duration::from_secs(100 * 24 * 3600);
 

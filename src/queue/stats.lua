@@ -1,5 +1,7 @@
+-- What there is and was done. The lists of those who hold something are the last keys; who they are by now
+-- is in the reply.
 local queue, delayed, dead, paused = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local consumers, held, counts, entered = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local consumers, held, counts, entered, gone = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local oldest, first = -1, redis.call('LINDEX', queue, 0)
@@ -17,10 +19,15 @@ local longest = -1
 for i, since in ipairs(redis.call('HVALS', held)) do
   longest = math.max(longest, now - tonumber(since))
 end
+local in_flight = 0
+for i = 10, #KEYS do in_flight = in_flight + redis.call('LLEN', KEYS[i]) end
 local count = redis.call('HMGET', counts, 'done', 'retried', 'redelivered', 'dead')
 local reply = {
-  now, redis.call('LLEN', queue), redis.call('ZCARD', delayed), redis.call('LLEN', dead),
+  now, redis.call('LLEN', queue), in_flight, redis.call('ZCARD', delayed), redis.call('LLEN', dead),
   redis.call('EXISTS', paused), oldest, longest,
 }
-for i = 1, 4 do reply[7 + i] = tonumber(count[i] or 0) end
-return {reply, redis.call('ZRANGE', consumers, 0, -1)}
+for i = 1, 4 do reply[8 + i] = tonumber(count[i] or 0) end
+return {
+  reply, redis.call('ZRANGE', consumers, 0, -1),
+  ARGV[1] == '1' and redis.call('ZRANGE', gone, 0, -1) or {},
+}

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use redis::Value;
@@ -7,6 +8,9 @@ use crate::error::Result;
 use crate::reply::{self, Reply};
 
 /// What there is to do in a [`WorkQueue`](crate::WorkQueue), and what was done, at one moment.
+///
+/// Where consumers come and go so fast that their lists could not be counted at that moment, `in_flight`
+/// is too low. What the server gives to a consumer that is no more counts again when it is back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueStats {
@@ -77,17 +81,18 @@ impl QueueStats {
     }
 }
 
-/// What `stats.lua` answers, without the jobs that the consumers hold.
-pub(super) fn read(reply: Reply<'_>) -> Result<(QueueStats, Vec<ConsumerId>)> {
+/// What `stats.lua` answers, and whose lists it had to count.
+pub(super) fn read(reply: Reply<'_>) -> Result<(QueueStats, BTreeSet<ConsumerId>)> {
     let request = reply.request;
     let mut parts = reply::sequence(reply)?.into_iter();
     let numbers = Reply { value: parts.next().unwrap_or(Value::Nil), request };
     let numbers = reply::sequence(numbers)?.into_iter();
     let numbers = numbers.map(|value| reply::integer(Reply { value, request }));
     let numbers = numbers.collect::<Result<Vec<i64>>>()?;
-    let consumers = Reply { value: parts.next().unwrap_or(Value::Nil), request };
-    let consumers = reply::raw_each(consumers)?.into_iter().flatten();
-    let consumers: Vec<_> = consumers.map(|id| ConsumerId::parse(&id)).collect();
+    let mut next = || ids(Reply { value: parts.next().unwrap_or(Value::Nil), request });
+    let (mut holders, gone) = (next()?, next()?);
+    let consumers = holders.len();
+    holders.extend(gone);
     let number = |index: usize| numbers.get(index).copied().unwrap_or_default();
     let count = |index| u64::try_from(number(index)).unwrap_or_default();
     let size = |index| usize::try_from(number(index)).unwrap_or_default();
@@ -95,19 +100,25 @@ pub(super) fn read(reply: Reply<'_>) -> Result<(QueueStats, Vec<ConsumerId>)> {
     let stats = QueueStats {
         at: time(0).unwrap_or_default(),
         pending: size(1),
-        in_flight: 0,
-        delayed: size(2),
-        dead: size(3),
-        consumers: consumers.len(),
-        paused: number(4) != 0,
-        oldest_pending: time(5),
-        longest_running: time(6),
-        done: count(7),
-        retried: count(8),
-        redelivered: count(9),
-        buried: count(10),
+        in_flight: size(2),
+        delayed: size(3),
+        dead: size(4),
+        consumers,
+        paused: number(5) != 0,
+        oldest_pending: time(6),
+        longest_running: time(7),
+        done: count(8),
+        retried: count(9),
+        redelivered: count(10),
+        buried: count(11),
     };
-    Ok((stats, consumers))
+    Ok((stats, holders))
+}
+
+/// Consumers, in any order.
+pub(super) fn ids(reply: Reply<'_>) -> Result<BTreeSet<ConsumerId>> {
+    let ids = reply::raw_each(reply)?.into_iter().flatten();
+    Ok(ids.map(|id| ConsumerId::parse(&id)).collect())
 }
 
 #[cfg(test)]

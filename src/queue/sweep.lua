@@ -34,7 +34,7 @@ redis.call('LTRIM', claimed, 0, -#items - 1)
 -- Also if there is more to take back: it must not go on with a part of its list.
 redis.call('ZREM', consumers, id)
 redis.call('HDEL', held, id)
-redis.call('ZADD', gone, now, id)
-redis.call('ZREMRANGEBYSCORE', gone, '-inf', now - 86400000)
-redis.call('PEXPIRE', gone, 86400000)
+-- It may have been frozen before it began to wait, and thaw within a day.
+redis.call('ZADD', gone, now + 86400000, id)
+redis.call('PEXPIRE', gone, 8640000000)
 return {redis.call('EXISTS', claimed), number}

@@ -15,7 +15,7 @@ use super::keeper::Keeper;
 use super::keys::{Keys, random};
 use super::scripts::{PURGE, PUSH_BOUNDED, PUSH_LATER, PUSH_UNIQUE, STATS};
 use super::settings::QueueSettings;
-use super::stats::{QueueStats, read};
+use super::stats::{QueueStats, ids, read};
 use super::worker::Worker;
 use crate::codec::Codec;
 use crate::collections::{Name, RedisList};
@@ -199,15 +199,15 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         self.run(request.returns(reply::count))
     }
 
-    /// Waits until there is nothing left to do: no job waits, is claimed, or is delayed. Says whether
-    /// that came to pass. Asks [`stats`](Self::stats) again and again.
+    /// Waits until there is nothing left to do: at one moment no job waits, is claimed, or is delayed. Says
+    /// whether that came to pass. Asks [`stats`](Self::stats) again and again.
     pub fn drain(&self, wait: impl Into<Wait>) -> E::Reply<bool> {
         let (queue, wait) = (self.clone(), wait.into());
         self.executor.converse(async move {
             let deadline = Deadline::after(wait);
             loop {
-                let stats = queue.look().await?;
-                if stats.pending + stats.in_flight + stats.delayed == 0 {
+                // Those who have gone are many, and seldom hold anything.
+                if queue.is_drained(false).await? && queue.is_drained(true).await? {
                     return Ok(true);
                 }
                 if deadline.is_over() {
@@ -218,28 +218,40 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         })
     }
 
+    async fn is_drained(&self, with_gone: bool) -> Result<bool> {
+        let (stats, is_exact) = self.look(with_gone).await?;
+        Ok(is_exact && stats.pending + stats.in_flight + stats.delayed == 0)
+    }
+
     /// What there is to do, and what was done. Two round trips, O(consumers).
     pub fn stats(&self) -> E::Reply<QueueStats> {
         let queue = self.clone();
-        self.executor.converse(async move { queue.look().await })
+        self.executor.converse(async move { Ok(queue.look(false).await?.0) })
     }
 
-    async fn look(&self) -> Result<QueueStats> {
+    /// Says too whether the lists of all consumers were counted at the same moment: a job may go from
+    /// one to the other.
+    async fn look(&self, with_gone: bool) -> Result<(QueueStats, bool)> {
         self.check()?;
         let keys = &self.keys;
-        let request = self.scripted(&STATS, 8).key(&keys.delayed).key(&keys.dead);
-        let request = request.key(&keys.paused).key(&keys.consumers).key(&keys.held);
-        let request = request.key(&keys.counts).key(&keys.entered);
-        let asked = self.executor.send(request.returns(read));
-        let (mut stats, consumers) = asked.await?;
-        if !consumers.is_empty() {
-            let lengths = consumers.iter().map(|consumer| {
-                Request::read("LLEN").key(&keys.claimed(consumer)).returns(reply::count)
-            });
-            let lengths = self.executor.send_all(lengths.collect::<Vec<_>>()).await?;
-            stats.in_flight = lengths.into_iter().sum::<Result<usize>>()?;
+        let known = Request::read("ZRANGE").key(&keys.consumers).number(0).number(-1);
+        let mut holders = self.executor.send(known.returns(ids)).await?;
+        let mut looks = 0;
+        loop {
+            let request = self.scripted(&STATS, 9 + holders.len()).key(&keys.delayed);
+            let request = request.key(&keys.dead).key(&keys.paused).key(&keys.consumers);
+            let request = request.key(&keys.held).key(&keys.counts).key(&keys.entered);
+            let lists = holders.iter().map(|holder| keys.claimed(holder));
+            let request = lists.fold(request.key(&keys.gone), |request, list| request.key(&list));
+            let request = request.number(u8::from(with_gone));
+            let (stats, holders_now) = self.executor.send(request.returns(read)).await?;
+            let is_exact = holders_now.is_subset(&holders);
+            looks += 1;
+            if is_exact || looks == MOST_LOOKS {
+                return Ok((stats, is_exact));
+            }
+            holders = holders_now;
         }
-        Ok(stats)
     }
 }
 
@@ -308,4 +320,5 @@ impl<T: Codec, E: RoundTrips> fmt::Debug for WorkQueue<T, E> {
 const WITHOUT_A_TAG: &str = "in a cluster the name of a work queue needs a hash tag, which keeps its \
     keys together: {jobs} rather than jobs";
 
+const MOST_LOOKS: usize = 4;
 const BETWEEN_STATS: Duration = Duration::from_millis(50);

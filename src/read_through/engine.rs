@@ -184,10 +184,24 @@ where
     async fn see(&self, spots: &[Spot]) -> Result<Vec<Seen<V::Owned>>> {
         #[cfg(feature = "near-cache")]
         if let Some(near) = &self.near
-            && let Some(seen) = near.see(spots).await?
+            && let Some(mut seen) = near.see(spots).await?
         {
+            // It has no values that are to be loaded anew, though they may still be served.
+            if self.freshness.matters() {
+                let missing = |seen: &Seen<_>| matches!(seen, Seen::Missing(_));
+                let (places, spots): (Vec<_>, Vec<_>) =
+                    (0..).zip(spots.iter().cloned()).filter(|(at, _)| missing(&seen[*at])).unzip();
+                for (place, found) in places.into_iter().zip(self.ask(&spots).await?) {
+                    seen[place] = found;
+                }
+            }
             return Ok(seen);
         }
+        self.ask(spots).await
+    }
+
+    /// What the server has of `spots`.
+    async fn ask(&self, spots: &[Spot]) -> Result<Vec<Seen<V::Owned>>> {
         let wanted =
             Wanted { left: self.freshness.matters(), absence: self.policy.absence.is_some() };
         let mut seen = Vec::with_capacity(spots.len());

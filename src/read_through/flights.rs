@@ -60,18 +60,22 @@ impl<V> Flights<V> {
 
     /// Joins the load of `spot`, or begins one.
     pub(super) fn begin(self: &Arc<Self>, spot: &Spot) -> Start<V> {
-        match self.lock().get(spot) {
-            Some(flight) if !flight.is_forgotten() => return Start::Joins(flight.landing.clone()),
-            _ => {}
+        let mut flights = self.lock();
+        match flights.get(spot) {
+            Some(flight) if !flight.is_forgotten() => Start::Joins(flight.landing.clone()),
+            _ => Start::Leads(self.insert(&mut flights, spot)),
         }
-        Start::Leads(self.begin_anew(spot))
     }
 
     /// Begins a load of `spot`, which those who come later join.
     pub(super) fn begin_anew(self: &Arc<Self>, spot: &Spot) -> Lead<V> {
+        self.insert(&mut self.lock(), spot)
+    }
+
+    fn insert(self: &Arc<Self>, flights: &mut HashMap<Spot, Flight<V>>, spot: &Spot) -> Lead<V> {
         let landing = Arc::new(Landing::new());
         let flight = Flight { landing: landing.clone(), until: None };
-        self.lock().insert(spot.clone(), flight);
+        flights.insert(spot.clone(), flight);
         Lead { flights: self.clone(), spot: spot.clone(), landing }
     }
 

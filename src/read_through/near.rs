@@ -48,6 +48,12 @@ impl<V: Codec<Owned: Sync>, E: RoundTrips> Near<V, E> {
     }
 }
 
+impl<V: Codec<Owned: Sync>, E: RoundTrips> Clone for Near<V, E> {
+    fn clone(&self) -> Self {
+        Self { cached: self.cached.clone(), prefix: self.prefix }
+    }
+}
+
 fn seen<T>(found: Option<std::sync::Arc<T>>) -> Seen<T> {
     match found {
         Some(value) => Seen::Found(Some(value), Age::Fresh),

@@ -249,7 +249,7 @@ where
             counts: Counts::default(),
             refreshing: Arc::default(),
             #[cfg(feature = "near-cache")]
-            near: None,
+            near: self.near.clone(),
         }
     }
 

@@ -17,6 +17,7 @@ use crate::{Watching, serve, told, told_as};
 on_both_kinds! {
     two_writers_have_an_outcome_each,
     a_hook_that_hangs_leaves_the_outcome_open,
+    many_outcomes_are_waited_for_no_longer_than_one,
     a_dispatcher_that_dies_leaves_nothing_for_ever,
     an_outcome_is_heard_after_the_connection_was_lost,
     a_request_whose_reply_is_lost_is_not_made_twice,
@@ -41,6 +42,14 @@ fn gated<C: Watching>(keyword: Keyword<C>) -> (Keyword<C>, Gate) {
         C::hanging(may_go_on.clone())
     });
     (keyword, Gate { begun, go_on })
+}
+
+/// How often a server was given a command.
+fn calls(server: &LocalServer, command: &str) -> usize {
+    let statistics: String = query(server.url(), "INFO commandstats").unwrap();
+    let begin = format!("cmdstat_{command}:calls=");
+    let calls = statistics.lines().find_map(|line| line.strip_prefix(&begin)?.split(',').next());
+    calls.map_or(0, |calls| calls.parse().unwrap())
 }
 
 async fn connect<C: Kind>(url: &str) -> C {
@@ -99,6 +108,22 @@ async fn a_hook_that_hangs_leaves_the_outcome_open<C: Watching>() {
     assert_eq!((&reading.text[..], reading.status), ("1", Status::Modify));
     gate.go_on.send(()).unwrap();
     ok!(service.wait_for("N", |reading| reading.text == "2", PATIENCE));
+}
+
+async fn many_outcomes_are_waited_for_no_longer_than_one<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let mut wire = Wire::to(server.url(), "dome");
+    wire.set(":lease", "another");
+    let _hangs = wire.listen(&[":request"]);
+    let service = keyword::Client::new(&client).service("dome");
+    let writes = (0..100).map(|number| ("N", number));
+    let count = writes.len();
+    let outcomes = ok!(service.write_many(writes, Duration::from_millis(50)));
+    let is_open = |outcome: &_| matches!(outcome, Err(Error::Timeout { .. }));
+    assert_eq!(outcomes.iter().filter(|outcome| is_open(outcome)).count(), count);
+    let [waits, looks] = ["blmove", "lindex"].map(|name| calls(&server, name));
+    assert!(waits < count && looks < waits * count, "{waits} {looks}");
 }
 
 async fn a_dispatcher_that_dies_leaves_nothing_for_ever<C: Watching>() {
@@ -222,7 +247,8 @@ async fn a_restarted_server_is_heard_again<C: Watching>() {
     while settle!(dispatcher.set("N", 2)).is_err() {}
     loop {
         match C::next(&mut monitor).await {
-            Ok(reading) if reading.text == "2" => break,
+            // The type comes back with what else the server has lost.
+            Ok(reading) if reading.value == 2.into() => break,
             Ok(_) | Err(Error::UnknownKeyword { .. }) => {}
             Err(error) => panic!("{error}"),
         }

@@ -4,13 +4,13 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use redis_collections::keyword::{self, Kind as Type, Service, Status};
-use redis_collections::{Applied, Error};
+use redis_collections::{Applied, Error, LocalServer};
 
 use crate::support::kinds::{
     Kind, SERVER, contract_on_servers, hard_of_hearing, ok, on_both_kinds, plain, settle,
     tell_everything,
 };
-use crate::support::servers::PATIENCE;
+use crate::support::servers::{PATIENCE, query};
 use crate::support::wire::Wire;
 use crate::{Watching, told, told_as};
 
@@ -18,10 +18,12 @@ contract_on_servers! {
     what_becomes_of_a_write_is_told_by_status_and_value,
     nobody_is_told_from_somebody,
     what_cauldron_sets_is_heard,
+    what_has_not_begun_in_time_is_not_sent,
 }
 
 on_both_kinds! {
     without_notifications_the_status_is_looked_at,
+    who_may_not_ask_who_listens_writes_all_the_same,
 }
 
 /// Serves the integer `N` until it is dropped. 13 is refused, and with 99 it hangs.
@@ -149,6 +151,24 @@ async fn what_cauldron_sets_is_heard<C: Watching>(client: C, name: &'static str)
     }
 }
 
+async fn what_has_not_begun_in_time_is_not_sent<C: Kind>(client: C, name: &'static str) {
+    let name = plain(name).to_lowercase();
+    let mut wire = Wire::to(SERVER.url(), &name);
+    wire.set(".N", "1");
+    wire.register();
+    let mut hangs = wire.listen(&[".N"]);
+    let service = keyword::Client::new(&client).service(&name);
+    let writes = ["2", "3", "4"].map(|text| ("N", text));
+    let outcomes = ok!(service.write_many(writes, Duration::from_millis(100)));
+    let applied = outcomes.iter().map(|outcome| match outcome {
+        Err(error @ Error::Timeout { .. }) => error.applied(),
+        outcome => panic!("{outcome:?}"),
+    });
+    assert!(applied.eq([Applied::Perhaps, Applied::No, Applied::No]));
+    wire.modify("N", b"end");
+    assert_eq!([hangs.next().1, hangs.next().1], ["2", "end"]);
+}
+
 async fn without_notifications_the_status_is_looked_at<C: Kind>() {
     let (server, client): (_, C) = hard_of_hearing().await;
     let mut cauldron = Cauldron::start(server.url(), "dome");
@@ -158,4 +178,13 @@ async fn without_notifications_the_status_is_looked_at<C: Kind>() {
         assert_eq!(outcome.is_ok(), is_taken, "{value} {outcome:?}");
     }
     assert_eq!(cauldron.wire.value("N").as_deref(), Some("6"));
+}
+
+async fn who_may_not_ask_who_listens_writes_all_the_same<C: Kind>() {
+    let server = LocalServer::start_with(&["--notify-keyspace-events", "K$"]).unwrap();
+    let rights = "ACL SETUSER ann on >pw ~* &* +@all -pubsub";
+    let () = query(server.url(), rights).unwrap();
+    let ann = C::build(C::builder(server.url()).user("ann").password("pw")).await.unwrap();
+    let _cauldron = Cauldron::start(server.url(), "dome");
+    assert_eq!(ok!(keyword::Client::new(&ann).service("dome").write("N", 5)).text, "5");
 }

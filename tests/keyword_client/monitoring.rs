@@ -15,6 +15,7 @@ contract_on_servers! {
     a_monitor_of_all_hears_of_new_keywords,
     many_keywords_are_monitored_at_once,
     other_databases_are_not_heard,
+    values_have_the_type_that_the_dispatcher_gives_them,
     a_condition_is_waited_for,
     a_watch_may_read_and_write,
 }
@@ -100,6 +101,29 @@ async fn other_databases_are_not_heard<C: Watching>(client: C, name: &'static st
     ok!(dispatcher.set("N", 4));
     assert_eq!(told!(monitor), told_as("N", "4"));
     assert_eq!((wire.value("N").as_deref(), other.get("N").unwrap()), (Some("4"), Some(3.into())));
+}
+
+async fn values_have_the_type_that_the_dispatcher_gives_them<C: Watching>(
+    client: C,
+    name: &'static str,
+) {
+    let (service, name, _) = parts(&client, name);
+    let mut monitor = ok!(service.monitor(["N"]));
+    assert!(matches!(C::next(&mut monitor).await, Err(Error::UnknownKeyword { .. })));
+    for (keyword, present, next) in [
+        (Keyword::double("N").initial(1.5), Value::Number(1.5), Value::Number(2.5)),
+        (Keyword::integer("N").initial(5), 5.into(), 6.into()),
+        (Keyword::string("N"), "6".into(), "7".into()),
+        (Keyword::double("N").initial(7.5), 7.5.into(), 8.0.into()),
+        (Keyword::integer("N").initial(9), 9.into(), 10.into()),
+        (Keyword::double("N").initial(10.5), 10.5.into(), 11.5.into()),
+    ] {
+        let dispatcher = serve(&client, &name, [keyword]).await;
+        assert_eq!(C::next(&mut monitor).await.unwrap().value, present);
+        ok!(dispatcher.set("N", next.clone()));
+        assert_eq!(C::next(&mut monitor).await.unwrap().value, next);
+        ok!(dispatcher.shutdown());
+    }
 }
 
 async fn a_condition_is_waited_for<C: Watching>(client: C, name: &'static str) {

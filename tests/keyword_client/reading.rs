@@ -1,5 +1,9 @@
 //! Values, descriptions and services as clients find them.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use redis_collections::Error;
@@ -12,6 +16,7 @@ use crate::{parts, serve};
 
 contract_on_servers! {
     what_is_set_is_read,
+    no_value_is_older_than_its_time,
     keywords_are_listed_without_their_helpers,
     names_that_cannot_be_are_refused,
     values_that_are_not_text_are_shown_as_that,
@@ -58,6 +63,37 @@ async fn what_is_set_is_read<C: Kind>(client: C, name: &'static str) {
         [Ok(i), Err(Error::UnknownKeyword { .. }), Err(Error::InvalidArgument { .. }), Ok(s)]
             if i.keyword == "I" && s.keyword == "S"
     ));
+}
+
+async fn no_value_is_older_than_its_time<C: Kind>(client: C, name: &'static str) {
+    let (service, name, _) = parts(&client, name);
+    // So many bytes that the server does something else before it has heard the end of a request.
+    let names: Vec<_> = (0..1000).map(|number| format!("{number:0250}")).collect();
+    let keywords = names.iter().map(|name| Keyword::integer(name).initial(0).history(usize::MAX));
+    let dispatcher = serve(&client, &name, keywords).await;
+    let (is_over, busy) = (Arc::new(AtomicBool::new(false)), names[0].clone());
+    let setter = thread::spawn({
+        let (is_over, dispatcher, busy) = (is_over.clone(), dispatcher.clone(), busy.clone());
+        move || {
+            for number in 1.. {
+                C::finish(C::settle(dispatcher.set(&busy, number))).unwrap();
+                if is_over.load(Ordering::Acquire) {
+                    break;
+                }
+            }
+        }
+    });
+    let mut readings = Vec::new();
+    for _ in 0..30 {
+        readings.push(ok!(service.read_many(&names)).swap_remove(0).unwrap());
+    }
+    is_over.store(true, Ordering::Release);
+    setter.join().unwrap();
+    let history: HashMap<_, _> = dispatcher.history(&busy).unwrap().into_iter().collect();
+    for reading in readings {
+        let set_then = &history[&reading.set_at.unwrap()];
+        assert!(reading.value.as_i64() >= set_then.as_i64(), "{} < {set_then}", reading.value);
+    }
 }
 
 async fn keywords_are_listed_without_their_helpers<C: Kind>(client: C, name: &'static str) {

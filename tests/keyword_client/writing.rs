@@ -1,13 +1,13 @@
 //! What becomes of writes.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use redis_collections::keyword::{Keyword, Status, Value};
+use redis_collections::keyword::{self, Keyword, Status, Value};
 use redis_collections::{Applied, Error};
 
-use crate::support::kinds::{Kind, SourceDown, contract_on_servers, ok, settle};
+use crate::support::kinds::{Kind, SERVER, SourceDown, contract_on_servers, ok, settle};
 use crate::support::servers::PATIENCE;
 use crate::{parts, serve};
 
@@ -18,6 +18,7 @@ contract_on_servers! {
     the_same_value_is_acknowledged,
     several_writes_have_an_outcome_each,
     nobody_serves_what_nobody_listens_to,
+    who_serves_in_another_database_is_not_told,
 }
 
 async fn what_is_written_is_what_the_dispatcher_makes_of_it<C: Kind>(
@@ -167,4 +168,25 @@ async fn nobody_serves_what_nobody_listens_to<C: Kind>(client: C, name: &'static
     wire.set(":lease", "another");
     let outcome = settle!(service.write_within("N", 1, Duration::from_millis(50)));
     assert!(matches!(outcome, Err(Error::NotServed { .. })), "{outcome:?}");
+}
+
+async fn who_serves_in_another_database_is_not_told<C: Kind>(client: C, name: &'static str) {
+    let (service, name, _) = parts(&client, name);
+    let called: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let noted = called.clone();
+    let keyword = Keyword::integer("N").on_write(move |value| {
+        noted.lock().unwrap().push(value);
+        C::loading(Ok(()))
+    });
+    let _here = serve(&client, &name, [keyword]).await;
+    let other = C::build(C::builder(&format!("{}7", SERVER.url()))).await.unwrap();
+    let there = keyword::Client::new(&other).service(&name);
+    for outcome in [settle!(there.write_nowait("N", 1)), settle!(there.write("N", 2)).map(drop)] {
+        assert!(matches!(outcome, Err(Error::NotServed { .. })), "{outcome:?}");
+    }
+    let _there = serve(&other, &name, [Keyword::integer("N")]).await;
+    ok!(there.write_nowait("N", 3));
+    ok!(there.wait_for("N", |reading| reading.text == "3", PATIENCE));
+    ok!(service.write("N", 4));
+    assert_eq!(*called.lock().unwrap(), [Value::Integer(4)]);
 }

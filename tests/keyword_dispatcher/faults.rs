@@ -10,13 +10,14 @@ use crate::support::kinds::{ok, on_both_kinds, settle};
 use crate::support::proxy::Proxy;
 use crate::support::servers::query;
 use crate::support::wire::Wire;
-use crate::{Gate, Patient};
+use crate::{Calls, Gate, Patient, superstitious};
 
 on_both_kinds! {
     who_is_not_heard_of_loses_the_name,
     a_server_that_was_emptied_gets_everything_again,
     a_server_that_went_back_in_time_gets_what_is_newer,
     a_lost_connection_loses_no_outcome,
+    what_is_only_written_has_no_value_after_a_reconnection,
 }
 
 const LEASE: Duration = Duration::from_millis(300);
@@ -129,4 +130,21 @@ async fn a_lost_connection_loses_no_outcome<C: Patient>() {
     assert!(eventually(|| wire.modify("N", b"5") == 1), "it listens again");
     assert!(eventually(|| wire.value("N").as_deref() == Some("5")));
     assert!(dispatcher.is_serving());
+}
+
+async fn what_is_only_written_has_no_value_after_a_reconnection<C: Patient>() {
+    let fixture = Fixture::<C>::new().await;
+    let (calls, mut wire) = (Calls::default(), fixture.wire());
+    let command = Keyword::string("COMMAND").write_only().on_write(superstitious::<C>(&calls));
+    let builder = Dispatcher::builder("dome").keyword(command).keyword(Keyword::integer("N"));
+    let dispatcher = ok!(builder.serve(&fixture.client));
+    assert_eq!((wire.write("COMMAND", "open"), calls.counted()), ("open".into(), 1));
+    let times = wire.name(":times");
+    wire.set(".N", "7");
+    let _: usize = wire.run(&[b"HSET", times.as_bytes(), b"N", b"4000000000000000"]);
+    fixture.proxy.kill();
+    assert!(eventually(|| dispatcher.get("N").unwrap() == Some(Value::Integer(7))));
+    assert_eq!(dispatcher.get("COMMAND").unwrap(), None);
+    assert!(eventually(|| wire.listeners() == 1));
+    assert_eq!((wire.write("COMMAND", ""), calls.counted()), (String::new(), 2));
 }

@@ -21,6 +21,7 @@ contract_on_servers! {
     what_cannot_be_found_out_is_an_error,
     a_shutdown_waits_for_hooks,
     a_shutdown_waits_no_longer_than_its_grace,
+    what_waits_for_a_hook_is_refused_at_the_end,
 }
 
 fn held_up<C: Patient>(gate: &Gate) -> impl Fn(Value) -> C::Waiting<()> + use<C> {
@@ -252,4 +253,29 @@ async fn a_shutdown_waits_no_longer_than_its_grace<C: Patient>(client: C, name: 
     // The hook of the former one may have ended before or after this.
     assert_eq!(wire.write("N", "6"), "6");
     assert_eq!(wire.value("N").as_deref(), Some("6"));
+}
+
+async fn what_waits_for_a_hook_is_refused_at_the_end<C: Patient>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    for is_shut_down in [true, false] {
+        let gate = Gate::default();
+        let builder = Dispatcher::builder(&service)
+            .keyword(Keyword::integer("SLOW").on_write(held_up::<C>(&gate)).initial(0))
+            .keyword(Keyword::integer("QUICK"))
+            .grace(Duration::from_millis(20));
+        let dispatcher = ok!(builder.serve(&client));
+        let [_runs, waits, waits_too] =
+            ["1", "2", "3"].map(|text| wire.ask("SLOW", text.as_bytes()));
+        gate.wait_for_somebody();
+        assert_eq!(wire.write("QUICK", "1"), "1", "those before it wait");
+        match is_shut_down {
+            true => ok!(dispatcher.shutdown()),
+            false => drop(dispatcher),
+        }
+        for id in [waits, waits_too] {
+            assert_eq!(wire.outcome(&id), "-its dispatcher shuts down");
+        }
+        gate.open();
+        assert!(eventually(|| wire.lease().is_none()));
+    }
 }

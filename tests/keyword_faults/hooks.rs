@@ -2,12 +2,14 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::time::Duration;
 
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
-use redis_collections::{Answer, Client, Error, LocalServer};
+use redis_collections::{Answer, Applied, AsyncClient, Client, Error, LocalServer};
 
 use crate::support::eventually;
-use crate::support::kinds::{Kind, SourceDown, ok, on_both_kinds, settle};
+use crate::support::kinds::{Kind, RUNTIME, SourceDown, ok, on_both_kinds, settle};
+use crate::support::proxy::{Direction, Proxy};
 use crate::support::wire::Wire;
 use crate::{LEASE, connect, dome, serve};
 
@@ -17,6 +19,7 @@ on_both_kinds! {
     what_another_one_has_set_is_taken_over,
     the_own_copy_follows_when_the_server_forgets_times,
     a_time_that_is_none_is_replaced,
+    a_lost_reply_leaves_no_stale_copy,
 }
 
 /// Also one that should not wait for anything.
@@ -169,4 +172,59 @@ async fn a_time_that_is_none_is_replaced<C: Kind>() {
         assert!(now > before, "{time}");
         before = now;
     }
+}
+
+/// A keyword whose hook counts how often it is called.
+fn counted<C: Kind>() -> (Keyword<C>, Arc<AtomicUsize>) {
+    let calls = Arc::<AtomicUsize>::default();
+    let counted = calls.clone();
+    let keyword = Keyword::integer("N").on_write(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        C::loading(Ok(()))
+    });
+    (keyword, calls)
+}
+
+async fn a_lost_reply_leaves_no_stale_copy<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let proxy = Proxy::to(server.port()).unwrap();
+    let patience = Duration::from_millis(300);
+    let client = C::build(C::builder(&proxy.url()).response_timeout(patience)).await.unwrap();
+    let (keyword, calls) = counted();
+    let dispatcher = serve(&client, [keyword]).await.unwrap();
+    // The server knows the script from now on.
+    ok!(dispatcher.set("N", 1));
+    proxy.hold(Direction::Replies);
+    let set = settle!(dispatcher.set("N", 90)).unwrap_err();
+    assert_eq!(set.applied(), Applied::Perhaps, "{set}");
+    proxy.release();
+    let mut wire = Wire::to(server.url(), "dome");
+    assert_eq!(wire.number("N"), Some(90));
+    assert!(eventually(|| wire.listeners() == 1));
+    assert_eq!((wire.write("N", "1"), calls.load(Ordering::SeqCst)), ("1".into(), 1));
+}
+
+#[test]
+fn a_call_that_is_dropped_leaves_no_stale_copy() {
+    let server = LocalServer::start().unwrap();
+    let proxy = Proxy::to(server.port()).unwrap();
+    RUNTIME.block_on(async {
+        let client: AsyncClient = connect(&proxy.url()).await;
+        let (keyword, calls) = counted();
+        let dispatcher = serve(&client, [keyword]).await.unwrap();
+        dispatcher.set("N", 1).await.unwrap();
+        let mut wire = Wire::to(server.url(), "dome");
+        for (value, looks) in [(90, true), (91, false)] {
+            proxy.hold(Direction::Replies);
+            let set = tokio::spawn(dispatcher.set("N", value));
+            assert!(eventually(|| wire.number("N") == Some(value)));
+            set.abort();
+            assert!(set.await.is_err());
+            proxy.release();
+            let known = || dispatcher.get("N").unwrap() == Some(Value::Integer(value));
+            assert!(!looks || eventually(known));
+            assert_eq!(wire.write("N", "1"), "1");
+        }
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
+    });
 }

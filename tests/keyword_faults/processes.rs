@@ -20,6 +20,7 @@ on_both_kinds! {
     who_is_killed_in_the_middle_of_a_write_leaves_nothing_for_ever,
     who_was_held_up_past_its_lease_changes_nothing_any_more,
     who_was_held_up_goes_on_if_nobody_took_its_place,
+    who_was_held_up_past_its_lease_is_told_of_nothing,
     who_was_held_up_leaves_what_nobody_waits_for_any_more,
     who_was_held_up_while_another_came_and_went_knows_what_it_has_set,
 }
@@ -168,6 +169,28 @@ async fn who_was_held_up_while_another_came_and_went_knows_what_it_has_set<C: Ki
     assert!(eventually(|| wire.lease().is_some()));
     assert_eq!(ok!(dome(&client).write("SLOW", 0)).text, "0");
     assert_eq!(begun(&server), ["5", "6", "0"]);
+}
+
+async fn who_was_held_up_past_its_lease_is_told_of_nothing<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let () = query(server.url(), "SET go 1").unwrap();
+    let process = Process::start::<C>(&server);
+    let mut wire = Wire::to(server.url(), "dome");
+    let before = wire.time("N");
+    process.signal("STOP");
+    assert!(eventually(|| wire.lease().is_none()));
+    assert!(wire.is_registered());
+    for keyword in ["SLOW", "N"] {
+        let time = Duration::from_millis(20);
+        let outcome = settle!(dome(&client).write_within(keyword, 1, time));
+        let Err(error @ Error::NotServed { .. }) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(error.applied(), Applied::No);
+    }
+    process.signal("CONT");
+    assert!(eventually(|| wire.lease().is_some()));
+    assert_eq!(ok!(dome(&client).write("SLOW", 2)).text, "2");
+    assert_eq!((begun(&server), wire.time("N")), (vec!["2".to_owned()], before));
 }
 
 async fn who_was_held_up_leaves_what_nobody_waits_for_any_more<C: Kind>() {

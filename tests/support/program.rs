@@ -63,10 +63,15 @@ impl Program {
 
     /// That it ends well when nobody reads what it says.
     pub(crate) fn check_with_a_closed_pipe(&self, arguments: &str) {
-        let mut running = self.command(arguments).spawn().expect("the program");
-        drop(running.stdout.take());
-        let output = running.wait_with_output().expect("an end");
-        assert_eq!((output.status.code(), output.stderr), (Some(0), vec![]), "{arguments}");
+        assert_eq!(self.unread(arguments), (Some(0), String::new()), "{arguments}");
+    }
+
+    /// The code with which it ends when nobody reads what it says, and what is on standard error.
+    pub(crate) fn unread(&self, arguments: &str) -> (Option<i32>, String) {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = self.command(arguments).stdout(writer).output().expect("the program");
+        (output.status.code(), texts(&output).1)
     }
 
     /// What it draws on a terminal, which `script` makes, until `is_enough`; then Ctrl-C is pressed.

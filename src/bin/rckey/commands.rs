@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use redis_collections::Error;
-use redis_collections::keyword::{Access, Description};
+use redis_collections::keyword::{Access, Description, Reading};
 use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Command};
@@ -30,6 +30,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 pub(crate) fn print(object: &Value) -> Result<(), Failure> {
     Ok(writeln!(io::stdout(), "{object}")?)
+}
+
+fn print_line(line: &str) -> Result<(), Failure> {
+    Ok(writeln!(io::stdout(), "{line}")?)
 }
 
 fn list_services(options: &Options) -> Result<(), Failure> {
@@ -60,14 +64,14 @@ impl Opened {
         for Description { name, kind, .. } in self.all()? {
             match self.json {
                 true => print(&json!({ "service": self.name, "keyword": name, "type": kind }))?,
-                false => writeln!(io::stdout(), "{}", shown::text(name.as_bytes()))?,
+                false => print_line(&shown::text(name.as_bytes()))?,
             }
         }
         Ok(())
     }
 
     fn show(&self, names: &[String]) -> Result<(), Failure> {
-        let (descriptions, failures) = self.described(names)?;
+        let (descriptions, mut outcomes) = self.described(names)?;
         let heads = ["KEYWORD", "TYPE", "UNITS", "RANGE", "ACCESS", "VALUES", "HELP"];
         let mut rows = vec![heads.map(String::from)];
         for description in &descriptions {
@@ -75,77 +79,67 @@ impl Opened {
                 true => {
                     let mut object = serde_json::to_value(description).map_err(io::Error::from)?;
                     object["service"] = json!(self.name);
-                    print(&object)?;
+                    outcomes.push(print(&object));
                 }
                 false => rows.push(row(description)),
             }
         }
         if rows.len() > 1 {
-            write!(io::stdout(), "{}", shown::table(&rows))?;
+            outcomes.push(write!(io::stdout(), "{}", shown::table(&rows)).map_err(Failure::from));
         }
-        all_of(failures)
+        all_of(outcomes)
     }
 
     fn read(&self, names: &[String], raw: bool) -> Result<(), Failure> {
-        let (mut descriptions, mut failures) = self.described(names)?;
+        let (mut descriptions, mut outcomes) = self.described(names)?;
         descriptions.retain(|description| !names.is_empty() || is_readable(description));
         let readings = self.service.read_many(descriptions.iter().map(|known| &known.name))?;
         for (description, reading) in descriptions.iter().zip(readings) {
-            match reading {
+            outcomes.push(match reading {
                 Ok(reading) if self.json => {
-                    print(&reading::object(&self.name, &reading, Some(description)))?;
+                    print(&reading::object(&self.name, &reading, Some(description)))
                 }
-                Ok(reading) if raw => writeln!(io::stdout(), "{}", reading.text)?,
-                Ok(reading) => {
-                    writeln!(io::stdout(), "{}", reading::line(&reading, Some(description)))?;
-                }
-                Err(error) => failures.push(failed(&description.name, error)),
-            }
+                Ok(reading) if raw => print_line(&reading.text),
+                Ok(reading) => print_line(&reading::line(&reading, Some(description))),
+                Err(error) => Err(failed(&description.name, error)),
+            });
         }
-        all_of(failures)
+        all_of(outcomes)
     }
 
     fn write(&self, values: &[(String, String)], timeout: Duration) -> Result<(), Failure> {
         let pairs = values.iter().map(|(name, value)| (name, value));
-        let outcomes = self.service.write_many(pairs, timeout)?;
-        let mut failures = Vec::new();
-        for ((name, _), outcome) in values.iter().zip(outcomes) {
-            match outcome {
-                Ok(reading) => {
-                    // What cannot be described now was set all the same.
-                    let description = self.service.describe(name).ok();
-                    let description = description.as_ref();
-                    match self.json {
-                        true => {
-                            let mut object = reading::object(&self.name, &reading, description);
-                            object["outcome"] = json!("set");
-                            print(&object)?;
-                        }
-                        false => {
-                            writeln!(io::stdout(), "{}", reading::line(&reading, description))?;
-                        }
-                    }
-                }
-                Err(error) => failures.push(self.not_written(name, error)?),
-            }
-        }
-        all_of(failures)
+        let outcomes = values.iter().zip(self.service.write_many(pairs, timeout)?);
+        all_of(outcomes.map(|((name, _), outcome)| match outcome {
+            Ok(reading) => self.written(name, &reading),
+            Err(error) => Err(self.not_written(name, error)),
+        }))
     }
 
     /// Writes without waiting for what becomes of it.
     fn send(&self, values: &[(String, String)]) -> Result<(), Failure> {
-        let mut failures = Vec::new();
-        for (name, value) in values {
-            match self.service.write_nowait(name, value) {
-                Ok(()) if self.json => print(&self.outcome(name, "sent"))?,
-                Ok(()) => writeln!(io::stdout(), "{} sent", name_of(name))?,
-                Err(error) => failures.push(self.not_written(name, error)?),
-            }
-        }
-        all_of(failures)
+        all_of(values.iter().map(|(name, value)| match self.service.write_nowait(name, value) {
+            Ok(()) if self.json => print(&self.outcome(name, "sent")),
+            Ok(()) => print_line(&format!("{} sent", name_of(name))),
+            Err(error) => Err(self.not_written(name, error)),
+        }))
     }
 
-    fn not_written(&self, name: &str, error: Error) -> Result<Failure, Failure> {
+    fn written(&self, name: &str, reading: &Reading) -> Result<(), Failure> {
+        // What cannot be described now was set all the same.
+        let description = self.service.describe(name).ok();
+        let description = description.as_ref();
+        match self.json {
+            true => {
+                let mut object = reading::object(&self.name, reading, description);
+                object["outcome"] = json!("set");
+                print(&object)
+            }
+            false => print_line(&reading::line(reading, description)),
+        }
+    }
+
+    fn not_written(&self, name: &str, error: Error) -> Failure {
         if self.json {
             let outcome = match &error {
                 Error::Refused { .. } => "refused",
@@ -159,9 +153,10 @@ impl Opened {
                 Error::Refused { reason, .. } => json!(reason),
                 _ => json!(error.to_string()),
             };
-            print(&object)?;
+            // Where nobody reads it, there are standard error and the exit code.
+            let _ = print(&object);
         }
-        Ok(failed(name, error))
+        failed(name, error)
     }
 
     fn outcome(&self, name: &str, outcome: &str) -> Value {
@@ -169,20 +164,22 @@ impl Opened {
     }
 
     /// What these keywords are, or all if none are named, and what went wrong with the others.
-    fn described(&self, names: &[String]) -> Result<(Vec<Description>, Vec<Failure>), Failure> {
+    fn described(&self, names: &[String]) -> Result<(Vec<Description>, Outcomes), Failure> {
         if names.is_empty() {
             return Ok((self.all()?, Vec::new()));
         }
-        let (mut found, mut failures) = (Vec::new(), Vec::new());
+        let (mut found, mut outcomes) = (Vec::new(), Vec::new());
         for described in self.each(names) {
             match described {
                 Ok(description) => found.push(description),
-                Err(failure) => failures.push(failure),
+                Err(failure) => outcomes.push(Err(failure)),
             }
         }
-        Ok((found, failures))
+        Ok((found, outcomes))
     }
 }
+
+type Outcomes = Vec<Result<(), Failure>>;
 
 fn row(description: &Description) -> [String; 7] {
     let text = |text: &str| match text {

@@ -63,15 +63,27 @@ pub(crate) fn name_of(name: &str) -> String {
     shown::text(name.to_uppercase().as_bytes())
 }
 
-/// Fails for all of them at once.
-pub(crate) fn all_of(failures: Vec<Failure>) -> Result<(), Failure> {
-    let mut failures = failures.into_iter();
-    let Some(first) = failures.next() else { return Ok(()) };
-    Err(failures.fold(first, |one, other| match (one, other) {
-        (Failure::Told { code, messages }, Failure::Told { code: other, messages: others }) => {
-            let messages = messages.into_iter().chain(others).collect();
-            Failure::Told { code: code.min(other), messages }
-        }
-        _ => Failure::ClosedPipe,
-    }))
+/// What came of several things. It is wrong usage only if nothing was done.
+pub(crate) fn all_of(
+    outcomes: impl IntoIterator<Item = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    let (mut code, mut messages, mut is_read) = (Failure::USAGE, Vec::new(), true);
+    for outcome in outcomes {
+        code = code.min(match outcome {
+            Ok(()) => Failure::FAILED,
+            Err(Failure::ClosedPipe) => {
+                is_read = false;
+                Failure::FAILED
+            }
+            Err(Failure::Told { code, messages: others }) => {
+                messages.extend(others);
+                code
+            }
+        });
+    }
+    match messages.is_empty() {
+        false => Err(Failure::Told { code, messages }),
+        true if is_read => Ok(()),
+        true => Err(Failure::ClosedPipe),
+    }
 }

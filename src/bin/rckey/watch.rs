@@ -73,6 +73,8 @@ impl Board<'_> {
             && let Some(reading) = monitor.next_within(left)
         {
             match reading {
+                // What waited to be told while it was looked at is over.
+                Ok(reading) if self.has_newer_than(&reading) => {}
                 Ok(reading) => self.take(reading)?,
                 Err(error) if self.terminal.is_some() => self.head = error.to_string(),
                 Err(error) => complain::<Arguments>(&error.to_string()),
@@ -98,6 +100,11 @@ impl Board<'_> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn has_newer_than(&self, told: &Reading) -> bool {
+        let shown = self.rows.get(&told.keyword).and_then(|row| row.reading.set_at);
+        shown.zip(told.set_at).is_some_and(|(shown, told)| told < shown)
     }
 
     fn take(&mut self, reading: Reading) -> Result<(), Failure> {

@@ -190,16 +190,18 @@ impl Opened {
 
     fn drain(&self, timeout: Option<Duration>) -> Result<(), Failure> {
         let drained = self.queue.drain(timeout.map_or(Wait::Forever, Wait::For))?;
-        if drained || self.json {
-            self.say(json!({ "drained": drained }), &format!("drained {}", self.shown_name()))?;
+        let said = match drained || self.json {
+            true => {
+                self.say(json!({ "drained": drained }), &format!("drained {}", self.shown_name()))
+            }
+            false => Ok(()),
+        };
+        match drained {
+            true => said,
+            false => {
+                Err(Failure::new(LATE, format!("{} was not drained in time", self.shown_name())))
+            }
         }
-        if !drained {
-            return Err(Failure::new(
-                LATE,
-                format!("{} was not drained in time", self.shown_name()),
-            ));
-        }
-        Ok(())
     }
 
     /// Says what was done, in an object with `fields` or in a text.

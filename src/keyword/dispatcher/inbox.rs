@@ -13,7 +13,7 @@ pub(super) struct Request {
     /// The value, unless there was no room for it.
     pub(super) text: Option<Vec<u8>>,
     /// Where the outcome is told, for so many milliseconds. A client that only knows Cauldron's way
-    /// looks at the status.
+    /// looks at the status, and one that does not wait at nothing.
     pub(super) answer: Option<(String, u64)>,
     /// When nobody waits for it any more, in microseconds of the server's clock; 0 if that is not known.
     pub(super) until: u64,
@@ -30,8 +30,11 @@ struct State {
 
 impl Request {
     pub(super) fn read(message: &[u8]) -> Option<Self> {
-        let wanted = Wanted::read(message)?;
+        let wanted = Wanted::read(message).filter(|wanted| wanted.id.len() <= LONGEST_ID)?;
         let keyword = KeywordName::new(wanted.keyword).ok()?;
+        if wanted.id.is_empty() {
+            return Some(Self::of_cauldron(keyword, wanted.text));
+        }
         let milliseconds = wanted.milliseconds.clamp(1, LONGEST_ANSWER);
         let until = wanted.at.map_or(0, |at| at.saturating_add(milliseconds * 1000));
         let answer = Some((wanted.id.to_owned(), milliseconds));
@@ -81,6 +84,8 @@ impl Inbox {
 const MOST_REQUESTS: usize = 10_000;
 pub(super) const MOST_BYTES: usize = 64 << 20;
 const MOST_REFUSALS: usize = 100_000;
+/// Twice as many bytes as those of this crate have.
+const LONGEST_ID: usize = 64;
 const LONGEST_ANSWER: u64 = 24 * 60 * 60 * 1000;
 
 #[cfg(test)]
@@ -89,6 +94,14 @@ mod tests {
 
     fn request(text: &[u8]) -> Request {
         Request::of_cauldron(KeywordName::new("AZ").unwrap(), text)
+    }
+
+    #[test]
+    fn names_of_requests_are_short() {
+        for (length, is_read) in [(1, true), (LONGEST_ID, true), (LONGEST_ID + 1, false)] {
+            let message = format!("{}\n60000\nAZ\n1", "x".repeat(length));
+            assert_eq!(Request::read(message.as_bytes()).is_some(), is_read, "{length}");
+        }
     }
 
     #[test]

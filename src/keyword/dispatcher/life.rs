@@ -30,15 +30,15 @@ struct State {
 }
 
 /// Something under way, until it is dropped.
-pub(super) struct UnderWay<'a> {
-    life: &'a Life,
+pub(super) struct UnderWay {
+    life: Arc<Life>,
     count: fn(&mut State) -> &mut usize,
 }
 
 impl Life {
-    pub(super) fn new() -> Self {
+    pub(super) fn new() -> Arc<Self> {
         let state = State { phase: Phase::Serving, hooks: 0, calls: 0 };
-        Self { state: Mutex::new(state), signal: Arc::default(), end: Landing::new() }
+        Arc::new(Self { state: Mutex::new(state), signal: Arc::default(), end: Landing::new() })
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -87,29 +87,30 @@ impl Life {
         }
     }
 
+    /// Whether it waits for nothing any more.
+    pub(super) fn has_no_time(&self) -> bool {
+        self.closes_at().is_some_and(|until| Instant::now() >= until)
+    }
+
     pub(super) fn has_calls(&self) -> bool {
         self.state().calls > 0
     }
 
     /// A hook begins.
-    pub(super) fn hook(&self) -> UnderWay<'_> {
-        self.begin(|state| &mut state.hooks)
+    pub(super) fn hook(self: &Arc<Self>) -> UnderWay {
+        self.state().hooks += 1;
+        UnderWay { life: self.clone(), count: |state| &mut state.hooks }
     }
 
     /// Something is sent to the server, if that is still allowed.
-    pub(super) fn call(&self) -> Result<UnderWay<'_>, Phase> {
+    pub(super) fn call(self: &Arc<Self>) -> Result<UnderWay, Phase> {
         let mut state = self.state();
         match state.phase {
             Phase::Serving | Phase::Closing(_) => state.calls += 1,
             phase => return Err(phase),
         }
         drop(state);
-        Ok(UnderWay { life: self, count: |state| &mut state.calls })
-    }
-
-    fn begin(&self, count: fn(&mut State) -> &mut usize) -> UnderWay<'_> {
-        *count(&mut self.state()) += 1;
-        UnderWay { life: self, count }
+        Ok(UnderWay { life: self.clone(), count: |state| &mut state.calls })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -117,7 +118,7 @@ impl Life {
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for UnderWay {
     fn drop(&mut self) {
         let mut state = self.life.state();
         *(self.count)(&mut state) -= 1;

@@ -9,7 +9,10 @@ for i = 0, (first - 1) / 4 - 1 do
   local value, status, failure, kind = unpack(KEYS, 4 * i + 1, 4 * i + 4)
   local name, description, its_kind, channel, rule, text, at = unpack(ARGV, 7 * i + 4, 7 * i + 10)
   redis.call('HSET', descriptions, name, description)
-  if redis.call('GET', kind) ~= its_kind then redis.call('SET', kind, its_kind) end
+  if redis.call('GET', kind) ~= its_kind then
+    redis.call('SET', kind, its_kind)
+    redis.call('PUBLISH', channel, its_kind)
+  end
   local is_there = redis.call('EXISTS', value) == 1
   local set_at = tonumber(redis.call('HGET', times, name) or '') or 0
   local is_older = not is_there or set_at < tonumber(at)

@@ -1,6 +1,7 @@
 //! What a dispatcher does about its keywords, whoever asks for it.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,9 +9,9 @@ use std::time::Duration;
 use super::inbox::{Inbox, Request};
 use super::life::{Life, Phase};
 use super::scripts::{BEGIN, REFUSE, UPDATE};
-use super::slot::{Accepted, Slot};
+use super::slot::{Accepted, Flag, Slot};
 use crate::command::Wait;
-use crate::error::{Error, Result};
+use crate::error::{Applied, Error, Result};
 use crate::executor::{Audience, Deadline, Pauses, RoundTrips, Situation, Speech};
 use crate::keyword::Value;
 use crate::keyword::description::Access;
@@ -27,7 +28,7 @@ pub(super) struct Service<E> {
     pub(super) lease: Duration,
     pub(super) slots: BTreeMap<KeywordName, Arc<Slot<E>>>,
     pub(super) inbox: Inbox,
-    pub(super) life: Life,
+    pub(super) life: Arc<Life>,
     /// Whether the server may have lost something.
     pub(super) is_doubtful: AtomicBool,
 }
@@ -74,10 +75,10 @@ impl<E: RoundTrips> Service<E> {
     pub(super) async fn serve(&self, slot: &Slot<E>, request: &Request) {
         let served = match self.fulfil(slot, request).await {
             Err(Setback::Refused(reason)) => {
-                self.refuse(slot, &reason, Some(request), self.lease).await
+                self.refuse(slot, &reason, Some(request), self.patience()).await
             }
             Err(Setback::Failed(error)) if error.code().is_some() => {
-                self.refuse(slot, &error.to_string(), Some(request), self.lease).await
+                self.refuse(slot, &error.to_string(), Some(request), self.patience()).await
             }
             Err(Setback::Failed(error)) => Err(error),
             Ok(()) => Ok(()),
@@ -90,7 +91,7 @@ impl<E: RoundTrips> Service<E> {
     async fn fulfil(&self, slot: &Slot<E>, request: &Request) -> std::result::Result<(), Setback> {
         let refused = |reason: &str| Err(Setback::Refused(reason.into()));
         if matches!(self.life.phase(), Phase::Closing(_)) {
-            return refused("its dispatcher shuts down");
+            return refused(SHUTS_DOWN);
         }
         let Some(text) = &request.text else { return refused("too many requests wait for it") };
         if slot.keyword.description.access == Access::ReadOnly {
@@ -139,7 +140,12 @@ impl<E: RoundTrips> Service<E> {
         // What a hook has done is said, however long that took.
         let until = request.filter(|_| slot.keyword.hooks.write.is_none());
         let command = command.number(slot.at()).number(until.map_or(0, |it| it.until));
-        let at = self.send(command, reply::optional::<u64>, patience).await?;
+        let doubt = Doubt(self, slot);
+        let sent = self.send(command, reply::optional::<u64>, patience).await;
+        if sent.as_ref().map_or_else(Error::applied, |_| Applied::No) == Applied::No {
+            mem::forget(doubt);
+        }
+        let at = sent?;
         if at == 0 {
             return Ok(());
         }
@@ -171,14 +177,26 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Refuses what is wanted of a keyword that there is not.
-    pub(super) async fn refuse_unknown(&self, request: &Request) {
+    pub(super) async fn refuse_unknown(&self, request: &Request) -> Result<()> {
         let (outcome, time) = self.answer(Some(request));
         let command = Command::script(&REFUSE, 4).key(&self.names.error(&request.keyword));
         let command = command.key(&self.names.status(&request.keyword)).key(&outcome);
         let command = self.leased(command).number(0).arg(UNKNOWN).number(time);
-        if let Err(error) = self.send(command, reply::optional::<u64>, self.lease).await {
-            log::warn!("{}: a request was left: {error}", request.keyword);
+        self.send(command, reply::optional::<u64>, self.patience()).await.map(drop)
+    }
+
+    /// Refuses what has not begun when it is to end.
+    pub(super) async fn turn_down(&self, request: Request) -> Result<()> {
+        let request = Request { text: None, ..request };
+        match self.slots.get(&request.keyword) {
+            Some(slot) => self.refuse(slot, SHUTS_DOWN, Some(&request), self.patience()).await,
+            None => self.refuse_unknown(&request).await,
         }
+    }
+
+    /// For how long a refusal is tried.
+    fn patience(&self) -> Duration {
+        if self.life.phase() == Phase::Serving { self.lease } else { AT_ONCE }
     }
 
     fn answer(&self, request: Option<&Request>) -> (Vec<u8>, u64) {
@@ -192,8 +210,8 @@ impl<E: RoundTrips> Service<E> {
         command.key(&self.names.lease()).arg(&self.id).number(self.lease.as_millis())
     }
 
-    /// Sends such a script. Where the server cannot be reached it is sent again for a while: running
-    /// twice does no harm.
+    /// Sends such a script. Where the server cannot be reached it is sent again for a while, but not
+    /// beyond the grace: running twice does no harm.
     pub(super) async fn send<T: Send + 'static>(
         &self,
         command: Command,
@@ -221,6 +239,7 @@ impl<E: RoundTrips> Service<E> {
                     return Err(ended(Phase::Lost));
                 }
                 Err(error) if !passes(&error) || deadline.is_over() => return Err(error),
+                Err(error) if self.life.has_no_time() => return Err(error),
                 Err(_) => self.rest(pauses.next()).await,
             }
         }
@@ -265,19 +284,16 @@ impl<E: RoundTrips> Audience for Service<E> {
     fn lost(&self, _session: u64) {}
 }
 
-/// Something that is true until this is dropped.
-struct Flag<'a>(&'a AtomicBool);
+/// Whether the server has a new value is not known when this is dropped: nobody waited for the reply, or it
+/// was lost. So the value is looked at, and until then its hook is called also for what seems to be the same.
+struct Doubt<'a, E>(&'a Service<E>, &'a Slot<E>);
 
-impl<'a> Flag<'a> {
-    /// None if it is true already.
-    fn raise(flag: &'a AtomicBool) -> Option<Self> {
-        (!flag.swap(true, Ordering::AcqRel)).then(|| Self(flag))
-    }
-}
-
-impl Drop for Flag<'_> {
+impl<E> Drop for Doubt<'_, E> {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        let Self(service, slot) = self;
+        slot.is_in_doubt.store(true, Ordering::Release);
+        service.is_doubtful.store(true, Ordering::Release);
+        service.life.signal.raise();
     }
 }
 
@@ -294,3 +310,4 @@ fn passes(error: &Error) -> bool {
 }
 
 const AT_ONCE: Duration = Duration::ZERO;
+const SHUTS_DOWN: &str = "its dispatcher shuts down";

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -175,12 +176,35 @@ impl<E: RoundTrips> Slot<E> {
         next
     }
 
+    /// Those whose turn does not come any more.
+    pub(super) fn left(&self) -> VecDeque<Request> {
+        let mut turns = self.turns();
+        turns.bytes = 0;
+        mem::take(&mut turns.waiting)
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn turns(&self) -> MutexGuard<'_, Turns> {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Something that is true until this is dropped.
+pub(super) struct Flag<'a>(&'a AtomicBool);
+
+impl<'a> Flag<'a> {
+    /// None if it is true already.
+    pub(super) fn raise(flag: &'a AtomicBool) -> Option<Self> {
+        (!flag.swap(true, Ordering::AcqRel)).then(|| Self(flag))
+    }
+}
+
+impl Drop for Flag<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 

@@ -78,6 +78,9 @@ impl<E: RoundTrips> Service<E> {
 
     /// Takes over a value that another dispatcher set, or this one without hearing that it did.
     fn adopt(&self, slot: &Arc<Slot<E>>, text: Vec<u8>, at: u64) {
+        if !slot.has_value() {
+            return;
+        }
         let text = String::from_utf8(text).ok();
         let parse = |text: String| {
             let value = slot.keyword.description.parse(&text).ok()?;

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::inbox::Request;
-use super::life::Phase;
+use super::life::{Phase, UnderWay};
 use super::scripts::RENEW;
 use super::service::Service;
 use super::slot::{Slot, Turn};
@@ -25,10 +25,14 @@ pub(super) async fn work<E: RoundTrips>(end: End<E>, feed: Feed) {
     let mut renewed = Instant::now();
     let mut renewal = renewed + service.lease / 3;
     let mut feed = Some(feed);
-    while !service.inbox.is_empty() || !service.life.may_end() {
+    loop {
         if service.life.phase() != Phase::Serving {
-            feed = None;
+            drop(feed.take());
             readings.clear();
+            service.turn_all_down().await;
+            if service.inbox.is_empty() && service.life.may_end() {
+                break;
+            }
         }
         let reading = readings.peek().map(|Reverse((at, _))| *at);
         let first =
@@ -62,12 +66,12 @@ pub(super) async fn work<E: RoundTrips>(end: End<E>, feed: Feed) {
             }
         }
         while Instant::now() < renewal
+            && service.life.phase() == Phase::Serving
             && let Some(request) = service.inbox.pop()
         {
             service.take(request).await;
         }
     }
-    drop(feed);
     service.end().await;
 }
 
@@ -86,15 +90,18 @@ impl<E: RoundTrips> Service<E> {
     /// Begins to do what a client wants. Functions of the program run beside this.
     async fn take(self: &Arc<Self>, request: Request) {
         let Some(slot) = self.slots.get(&request.keyword) else {
-            return self.refuse_unknown(&request).await;
+            if let Err(error) = self.refuse_unknown(&request).await {
+                log::warn!("{}: a request was left: {error}", request.keyword);
+            }
+            return;
         };
         if slot.keyword.hooks.is_idle() {
             return self.serve(slot, &request).await;
         }
         match slot.line_up(request) {
             Turn::Now(request) => {
-                let errands =
-                    Errands { service: self.clone(), slot: slot.clone(), now: Some(request) };
+                let (service, slot, now) = (self.clone(), slot.clone(), Some(request));
+                let errands = Errands { service, slot, now, _hook: self.life.hook() };
                 self.executor.background(errands.run());
             }
             Turn::Later => {}
@@ -132,6 +139,20 @@ impl<E: RoundTrips> Service<E> {
         Ok(())
     }
 
+    /// Refuses what has not begun, as long as the server can be reached.
+    async fn turn_all_down(&self) {
+        for slot in self.slots.values() {
+            slot.left().into_iter().for_each(|request| self.inbox.push(request));
+        }
+        while let Some(request) = self.inbox.pop() {
+            let Err(error) = self.turn_down(request).await else { continue };
+            log::warn!("{}: a request was left: {error}", self.names);
+            if error.code().is_none() {
+                while self.inbox.pop().is_some() {}
+            }
+        }
+    }
+
     /// Gives the name back once nothing is on its way to the server any more.
     async fn end(&self) {
         while self.life.has_calls() {
@@ -148,12 +169,12 @@ struct Errands<E: RoundTrips> {
     service: Arc<Service<E>>,
     slot: Arc<Slot<E>>,
     now: Option<Request>,
+    /// From before it runs: what was taken is waited for.
+    _hook: UnderWay,
 }
 
 impl<E: RoundTrips> Errands<E> {
     async fn run(mut self) {
-        let service = self.service.clone();
-        let _hook = service.life.hook();
         while let Some(request) = &self.now {
             self.service.serve(&self.slot, request).await;
             self.now = self.slot.next();
@@ -192,3 +213,7 @@ fn next<E>(slot: &Arc<Slot<E>>, before: Instant) -> Due {
 const AFTER_A_FAILURE: Duration = Duration::from_millis(250);
 const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
 const FAR_AWAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+#[cfg(test)]
+#[cfg(feature = "async")]
+mod tests;

@@ -113,6 +113,52 @@ fn what_is_old_or_told_before_is_not_told() {
 }
 
 #[test]
+fn no_update_is_told_under_a_type_that_is_in_doubt() {
+    let hearing = hearing(&["A"]);
+    let next = |kind: Kind, at: u64, text: &str| match hearing.next() {
+        Next::Read(session, names) => {
+            let reading = Reading { kind, ..stored(&names[0], at, text) };
+            hearing.have_read(session, names, vec![Ok(reading)]);
+            "read".into()
+        }
+        Next::Tell(Ok(reading)) => format!("{:?} {}", reading.kind, reading.text),
+        Next::Wait => "wait".into(),
+        _ => "failed".to_owned(),
+    };
+    let Next::Read(session, names) = hearing.next() else { panic!("nothing to read") };
+    let unknown = Err(hearing.service.unknown("read", &names[0]));
+    hearing.have_read(session, names, vec![unknown]);
+    assert_eq!(next(Kind::Integer, 0, ""), "failed");
+    for (update, kind, at, told) in [
+        ("1 1", Kind::Integer, 1, &["read", "Integer 1"][..]),
+        ("2 2", Kind::Integer, 2, &["Integer 2"]),
+        ("double", Kind::Double, 2, &["read", "Double 2"]),
+        ("3 3", Kind::Double, 3, &["Double 3"]),
+    ] {
+        hearing.set("A", update);
+        let steps: Vec<_> = told.iter().map(|_| next(kind, at, &at.to_string())).collect();
+        assert_eq!(steps, told, "{update}");
+        assert_eq!(next(kind, at, ""), "wait", "{update}");
+    }
+    hearing.say(CHANGED, "A", "string");
+    hearing.set("A", "4 4");
+    assert_eq!([(); 3].map(|()| next(Kind::String, 4, "4")), ["read", "String 4", "wait"]);
+    // It is read before it has another type again.
+    hearing.say(CHANGED, "A", "double");
+    let Next::Read(session, names) = hearing.next() else { panic!("nothing to read") };
+    hearing.say(CHANGED, "A", "integer");
+    hearing.set("A", "5 5");
+    hearing.have_read(session, names, vec![Ok(stored(&keyword("A"), 4, "4"))]);
+    assert_eq!(
+        [(); 4].map(|()| next(Kind::String, 5, "5")),
+        ["Integer 4", "read", "String 5", "wait"]
+    );
+    hearing.begin(2);
+    hearing.set("A", "6 6");
+    assert_eq!([(); 3].map(|()| next(Kind::Double, 6, "6")), ["read", "Double 6", "wait"]);
+}
+
+#[test]
 fn who_is_slow_is_told_the_latest_values() {
     let hearing = hearing(&["A", "B"]);
     assert_eq!(hearing.rest(1, "0").len(), 3);
