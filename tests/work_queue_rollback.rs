@@ -3,13 +3,16 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use redis_collections::{Client, Consumer, Error, Job, LocalServer, QueueSettings, WorkQueue};
+use support::eventually;
 use support::kinds::{Kind, ok, on_both_kinds};
 
 on_both_kinds! {
     no_job_is_lost_whatever_the_server_has_forgotten,
+    what_a_wait_has_brought_is_missed,
     what_the_server_has_forgotten_cannot_be_acknowledged,
 }
 
@@ -96,32 +99,60 @@ impl<C: Kind> Life<C> {
 
 async fn no_job_is_lost_whatever_the_server_has_forgotten<C: Kind>() {
     let mut server = LocalServer::start().unwrap();
-    for saved in 0..COURSE.len() {
-        for lost in saved..COURSE.len() {
-            ask(&server, "FLUSHALL");
-            let mut life = Life::<C>::begin(&server).await;
-            life.queue.push_many(&[1, 2, 3, 4]).unwrap();
-            // It is known before anything is claimed.
-            life.queue.pause().unwrap();
-            life.act(Act::Claim).await;
-            life.queue.resume().unwrap();
-            for (number, act) in COURSE.into_iter().enumerate().take(lost + 1) {
-                if number == saved {
-                    ask(&server, "SAVE");
-                }
-                life.act(act).await;
+    for (saved, lost, notices) in courses() {
+        ask(&server, "FLUSHALL");
+        let mut life = Life::<C>::begin(&server).await;
+        life.queue.push_many(&[1, 2, 3, 4]).unwrap();
+        // It is known before anything is claimed.
+        life.queue.pause().unwrap();
+        life.act(Act::Claim).await;
+        life.queue.resume().unwrap();
+        let mut dump = Vec::new();
+        for (number, act) in COURSE.into_iter().enumerate().take(lost + 1) {
+            if number == saved {
+                ask(&server, "SAVE");
+                dump = dump_of(&server);
             }
-            server.restart().unwrap();
-            let began = Instant::now();
-            while !life.goes_on().await {
-                let stats = life.queue.stats();
-                assert!(began.elapsed() < LATE, "saved before {saved}, lost {lost}: {stats:?}");
-            }
-            let missing: Vec<_> = (1..=4).filter(|job| !life.done.contains(job)).collect();
-            assert_eq!(missing, [0; 0], "saved before {saved}, lost after {lost}");
-            ok!(life.consumer.close());
+            life.act(act).await;
         }
+        match notices {
+            true => server.restart().unwrap(),
+            false => restore(&server, &dump),
+        }
+        let began = Instant::now();
+        while !life.goes_on().await {
+            let stats = life.queue.stats();
+            assert!(began.elapsed() < LATE, "saved before {saved}, lost after {lost}: {stats:?}");
+        }
+        let missing: Vec<_> = (1..=4).filter(|job| !life.done.contains(job)).collect();
+        assert_eq!(missing, [0; 0], "saved before {saved}, lost after {lost}");
+        ok!(life.consumer.close());
     }
+}
+
+async fn what_a_wait_has_brought_is_missed<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let mut life = Life::<C>::begin(&server).await;
+    life.act(Act::Claim).await;
+    let (url, queue) = (server.url().to_owned(), life.queue.clone());
+    let pushing = thread::spawn(move || {
+        let clients = || support::servers::query::<String>(&url, "INFO clients").unwrap();
+        assert!(eventually(|| clients().contains("blocked_clients:1")));
+        queue.push(&1).unwrap();
+    });
+    life.claim(LATE).await;
+    pushing.join().unwrap();
+    let held = life.held.pop().expect("the job");
+    let list: Vec<String> = support::servers::query(server.url(), "KEYS q:p:*").unwrap();
+    support::servers::query::<()>(server.url(), &format!("LMOVE {} q LEFT LEFT", list[0])).unwrap();
+    life.claim(Duration::ZERO).await;
+    assert!(held.lost_lease() && life.held.len() == 1, "it waits again, and is claimed");
+    let error = C::settle(held.done_now()).await.unwrap_err();
+    assert!(matches!(error, Error::LeaseLost { .. }), "{error:?}");
+    life.finish(0).await;
+    assert!(eventually(|| life.has_settled()));
+    ok!(life.consumer.close());
+    assert_eq!(life.queue.stats().unwrap().done, 1);
 }
 
 async fn what_the_server_has_forgotten_cannot_be_acknowledged<C: Kind>() {
@@ -147,6 +178,33 @@ async fn what_the_server_has_forgotten_cannot_be_acknowledged<C: Kind>() {
         assert!(began.elapsed() < LATE, "{:?}", life.queue.stats());
     }
     ok!(life.consumer.close());
+}
+
+/// Before what it is saved, after what it comes back, and whether connections end with it.
+fn courses() -> impl Iterator<Item = (usize, usize, bool)> {
+    let all =
+        (0..COURSE.len()).flat_map(|saved| (saved..COURSE.len()).map(move |lost| (saved, lost)));
+    all.flat_map(|(saved, lost)| [true, false].map(|notices| (saved, lost, notices)))
+}
+
+type Dump = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// All keys and what they hold.
+fn dump_of(server: &LocalServer) -> Dump {
+    let keys: Vec<Vec<u8>> = support::servers::query(server.url(), "KEYS *").unwrap();
+    let dump = |key| support::servers::run(server.url(), redis::cmd("DUMP").arg(key)).unwrap();
+    keys.iter().map(|key| (key.clone(), dump(key))).collect()
+}
+
+/// As a server comes back behind something that keeps the connections.
+fn restore(server: &LocalServer, dump: &Dump) {
+    let mut connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let mut all = redis::pipe();
+    all.atomic().cmd("FLUSHALL");
+    for (key, value) in dump {
+        all.cmd("RESTORE").arg(key).arg(0).arg(value);
+    }
+    all.exec(&mut connection).unwrap();
 }
 
 fn settings() -> QueueSettings {
