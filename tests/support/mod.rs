@@ -18,6 +18,7 @@ pub(crate) mod wire;
 pub(crate) mod workload;
 
 use std::{
+    fs,
     io::{self, BufRead, BufReader, Write},
     net::TcpStream,
     process::{Command, Stdio},
@@ -41,10 +42,25 @@ pub(crate) fn within(limit: Duration, mut condition: impl FnMut() -> bool) -> bo
     true
 }
 
+/// Says whether there was such a process. Where there is `/proc`, one that is told to stop has stopped then.
 pub(crate) fn send_signal(name: &str, process_id: u32) -> io::Result<bool> {
     let mut kill = Command::new("kill");
     let status = kill.args(["-s", name, &process_id.to_string()]).stderr(Stdio::null()).status()?;
+    if status.success() && name == "STOP" {
+        eventually(|| has_stopped(process_id));
+    }
     Ok(status.success())
+}
+
+/// Whether each of its threads has: until the first of them has noticed, the others go on.
+fn has_stopped(process_id: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{process_id}/task"));
+    threads.into_iter().flatten().flatten().all(|thread| {
+        let state = fs::read_to_string(thread.path().join("stat"));
+        state.map_or(true, |state| {
+            state.rsplit_once(") ").is_some_and(|(_, it)| it.starts_with('T'))
+        })
+    })
 }
 
 /// A plain connection that speaks the server's protocol in lines.
