@@ -32,7 +32,7 @@ fn held_up<C: Patient>(gate: &Gate) -> impl Fn(Value) -> C::Waiting<()> + use<C>
 async fn a_hook_that_hangs_keeps_only_its_own_keyword<C: Patient>(client: C, name: &'static str) {
     let (service, mut wire) = wire(name);
     let gate = Gate::default();
-    let lease = Duration::from_millis(200);
+    let lease = Duration::from_millis(600);
     let builder = Dispatcher::builder(&service)
         .keyword(Keyword::integer("SLOW").on_write(held_up::<C>(&gate)).initial(0))
         .keyword(Keyword::integer("QUICK").on_write(|_| C::loading(Ok(()))))
