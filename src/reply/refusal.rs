@@ -1,0 +1,95 @@
+//! What servers refuse, as an error.
+
+use crate::error::Error;
+use crate::request::Request;
+
+/// What the server refused. Only its answer to an unknown command repeats arguments, and is left out.
+pub(crate) fn server_error(request: &Request, error: &redis::ServerError) -> Error {
+    let (code, details) = code_and_details(error);
+    let attempt = Box::new(request.attempt());
+    let lower = details.to_ascii_lowercase();
+    if code == "ERR" && UNKNOWN_COMMAND.iter().any(|start| lower.starts_with(start)) {
+        return Error::Unsupported { attempt, needs: request.needed_servers() };
+    }
+    let mut message = details.to_owned();
+    if matches!(code, "MOVED" | "ASK") {
+        message.push_str(NODE_OF_A_CLUSTER);
+    }
+    Error::Server { attempt, code: code.to_owned(), message }
+}
+
+/// Before Redis 7 an error within a script stands behind where in the script it came up.
+pub(crate) fn code_and_details(error: &redis::ServerError) -> (&str, &str) {
+    let (code, details) = (error.code(), error.details().unwrap_or_default());
+    let raised = match code {
+        "ERR" => {
+            details.strip_prefix(RUNNING).and_then(|details| Some(details.split_once("): ")?.1))
+        }
+        PLACE => after_line(details),
+        _ => None,
+    };
+    let Some(mut raised) = raised else { return (code, details) };
+    while let Some(rest) = raised.strip_prefix(PLACE).and_then(after_line) {
+        raised = rest;
+    }
+    let raised = raised.strip_prefix('-').unwrap_or(raised);
+    let is_code = |word: &str| word.bytes().all(|byte| byte.is_ascii_uppercase());
+    match raised.split_once(' ').unwrap_or((raised, "")) {
+        (code, details) if is_code(code) => (code, details),
+        _ => ("ERR", raised),
+    }
+}
+
+/// What comes after the number of a line.
+fn after_line(text: &str) -> Option<&str> {
+    let (line, rest) = text.trim_start().split_once(": ")?;
+    line.bytes().all(|byte| byte.is_ascii_digit()).then_some(rest)
+}
+
+const RUNNING: &str = "Error running script (call to ";
+const PLACE: &str = "@user_script:";
+
+const NODE_OF_A_CLUSTER: &str = " (it is a node of a cluster: connect with `Client::cluster`)";
+
+const UNKNOWN_COMMAND: [&str; 3] =
+    ["unknown command", "unknown subcommand", "unknown redis command"];
+
+#[cfg(test)]
+mod tests {
+    use redis::Value;
+
+    use super::*;
+
+    #[test]
+    fn an_error_within_a_script_is_the_same_before_redis_7() {
+        let running = "-ERR Error running script (call to f_5480eab30df0): @user_script:1: ";
+        for (within, expected) in [
+            ("WRONGTYPE Operation against a key", "WRONGTYPE Operation against a key"),
+            ("ERR value is not an integer", "ERR value is not an integer"),
+            ("@user_script: 1: -READONLY You can't write", "READONLY You can't write"),
+            ("@user_script: 242: -OOM command not allowed", "OOM command not allowed"),
+            ("@user_script: 1: Unknown Redis command", "ERR Unknown Redis command"),
+            ("user_script:1: boom", "ERR user_script:1: boom"),
+        ] {
+            assert_eq!(code_of(&format!("{running}{within}")), expected);
+        }
+        for (error, expected) in [
+            ("-@user_script: 18: -OOM command not allowed", "OOM command not allowed"),
+            ("-OOM command not allowed script: 86d8", "OOM command not allowed script: 86d8"),
+            ("-ERR Error running script", "ERR Error running script"),
+            ("-LOADING", "LOADING "),
+        ] {
+            assert_eq!(code_of(error), expected);
+        }
+    }
+
+    fn code_of(line: &str) -> String {
+        match redis::parse_redis_value(format!("{line}\r\n").as_bytes()).unwrap() {
+            Value::ServerError(error) => {
+                let (code, details) = code_and_details(&error);
+                format!("{code} {details}")
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
