@@ -1,6 +1,7 @@
 //! What can go wrong, and what a caller may conclude from it.
 
 mod attempt;
+pub(crate) mod code;
 
 pub use attempt::Attempt;
 

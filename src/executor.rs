@@ -3,6 +3,8 @@
 #[cfg(feature = "async")]
 mod async_client;
 #[cfg(feature = "async")]
+mod async_connection;
+#[cfg(feature = "async")]
 mod async_listener;
 #[cfg(feature = "async")]
 mod async_node;

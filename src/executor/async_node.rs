@@ -10,6 +10,7 @@ use super::connection::Connector;
 use super::fault::Outcome;
 use super::multiplexed::Multiplexed;
 use super::node::Node;
+use super::retry::Deadline;
 use super::signal::Signal;
 use super::speech::Ears;
 use crate::protocol::Line;
@@ -31,11 +32,11 @@ impl Node for AsyncNode {
         &self.shared.connector
     }
 
-    async fn call(&self, line: Line<'_>) -> Outcome<Value> {
+    async fn call(&self, line: Line<'_>, _deadline: Deadline) -> Outcome<Value> {
         self.shared.exchange_one(line).await
     }
 
-    async fn call_many(&self, lines: &[Line<'_>]) -> Outcome<Vec<Value>> {
+    async fn call_many(&self, lines: &[Line<'_>], _deadline: Deadline) -> Outcome<Vec<Value>> {
         match (self.shared.exchange(lines).await?, lines.len()) {
             (Value::Array(replies), 2..) => Ok(replies),
             (reply, _) => Ok(vec![reply]),
@@ -51,6 +52,10 @@ impl Node for AsyncNode {
             Ok(_) => tokio::time::sleep(time).await,
             Err(_) => std::thread::sleep(time),
         }
+    }
+
+    fn distrust(&self) {
+        self.shared.doubt();
     }
 
     type Listening = Listening;

@@ -12,6 +12,7 @@ use super::fault::{Fault, Outcome};
 use super::listener::listen;
 use super::node::{Node, repeatable};
 use super::pool::{Lease, Pool, PoolSettings};
+use super::retry::Deadline;
 use super::signal::Signal;
 use super::speech::Ears;
 use super::waiting::Waiting;
@@ -35,11 +36,19 @@ impl Node for BlockingNode {
         &self.connector
     }
 
-    fn call(&self, line: Line<'_>) -> impl Future<Output = Outcome<Value>> + Send {
+    fn call(
+        &self,
+        line: Line<'_>,
+        _deadline: Deadline,
+    ) -> impl Future<Output = Outcome<Value>> + Send {
         ready(self.send(&[line]).and_then(|sent| sent.finish(receive)))
     }
 
-    fn call_many(&self, lines: &[Line<'_>]) -> impl Future<Output = Outcome<Vec<Value>>> + Send {
+    fn call_many(
+        &self,
+        lines: &[Line<'_>],
+        _deadline: Deadline,
+    ) -> impl Future<Output = Outcome<Vec<Value>>> + Send {
         let (sent, replies) = (self.send(lines), lines.len());
         async move { sent?.finish(|connection| (0..replies).map(|_| receive(connection)).collect()) }
     }
@@ -55,6 +64,10 @@ impl Node for BlockingNode {
     fn pause(time: Duration) -> impl Future<Output = ()> + Send {
         thread::sleep(time);
         ready(())
+    }
+
+    fn distrust(&self) {
+        self.connector.count_failure();
     }
 
     type Listening = ();

@@ -8,7 +8,7 @@ use super::async_client::AsyncClient;
 use super::async_node::AsyncNode;
 use super::blocking_node::BlockingNode;
 use super::client::{Client, finish};
-use super::connection::Connector;
+use super::connection::{Connector, DEFAULT_CALL_TIMEOUT, DEFAULT_TIMEOUT};
 use super::node::Node;
 use super::pool::PoolSettings;
 use super::router::Router;
@@ -29,6 +29,7 @@ pub struct ClientBuilder<C = Client> {
     checkout_timeout: Duration,
     connect_timeout: Duration,
     response_timeout: Duration,
+    call_timeout: Duration,
     failover_timeout: Duration,
     name: Option<String>,
     lazy: bool,
@@ -69,8 +70,9 @@ impl<C> ClientBuilder<C> {
             pool_size: 10,
             pool: None,
             checkout_timeout: Duration::from_secs(5),
-            connect_timeout: Duration::from_secs(5),
-            response_timeout: Duration::from_secs(5),
+            connect_timeout: DEFAULT_TIMEOUT,
+            response_timeout: DEFAULT_TIMEOUT,
+            call_timeout: DEFAULT_CALL_TIMEOUT,
             failover_timeout: Duration::from_secs(20),
             name: None,
             lazy: false,
@@ -106,10 +108,18 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// How long the server may be silent during a call, on top of what a waiting call waits.
-    /// 5 seconds if not said.
+    /// How long the server may be silent while a reply is outstanding, on top of what a waiting call
+    /// waits. Defaults to 5 seconds. Every byte that arrives counts as an answer, so that a large reply
+    /// over a slow link does not time out; [`call_timeout`](Self::call_timeout) bounds the whole call.
     pub fn response_timeout(mut self, time: Duration) -> Self {
         self.response_timeout = time.min(LONGEST);
+        self
+    }
+
+    /// How long a call may take as a whole, on top of what a waiting call waits: with connecting,
+    /// redirections and repetitions, whatever the servers do. Defaults to 60 seconds.
+    pub fn call_timeout(mut self, time: Duration) -> Self {
+        self.call_timeout = time.min(LONGEST);
         self
     }
 
@@ -155,6 +165,7 @@ impl<C> ClientBuilder<C> {
             self.checkout_timeout,
             self.connect_timeout,
             self.response_timeout,
+            self.call_timeout,
             self.failover_timeout,
         ];
         if self.pool_size == 0 || times.iter().any(Duration::is_zero) {
@@ -205,6 +216,7 @@ impl<C> ClientBuilder<C> {
         let mut connector = Connector::new(url)?;
         connector.connect_timeout = self.connect_timeout;
         connector.response_timeout = self.response_timeout;
+        connector.call_timeout = self.call_timeout;
         connector.name = self.name.clone();
         #[cfg(feature = "tls")]
         let connector = self.certificates.applied(connector)?;
@@ -283,6 +295,7 @@ impl<C> fmt::Debug for ClientBuilder<C> {
         f.debug_struct("ClientBuilder")
             .field("connect_timeout", &self.connect_timeout)
             .field("response_timeout", &self.response_timeout)
+            .field("call_timeout", &self.call_timeout)
             .field("failover_timeout", &self.failover_timeout)
             .field("name", &self.name)
             .field("lazy", &self.lazy)

@@ -87,7 +87,7 @@ pub(crate) fn check_alike(seeds: &[Connector]) -> Result<()> {
 /// Which slots which masters have, as `node` knows it. `CLUSTER SLOTS`.
 pub(crate) async fn slots<N: Node>(node: &N) -> Result<Topology> {
     let request = Request::read("CLUSTER").arg("SLOTS");
-    let reply = node.call(Line::new(&request, Form::AsIs)).await;
+    let reply = node.call(Line::new(&request, Form::AsIs), node.connector().deadline()).await;
     let address = &node.connector().address;
     let problem = match reply.map_err(|fault| fault.into_error(|| request.attempt()))? {
         Value::Array(ranges) => {

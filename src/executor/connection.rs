@@ -5,24 +5,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-#[cfg(feature = "async")]
-use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use redis::{
     ConnectionAddr, ConnectionInfo, ConnectionLike, IntoConnectionInfo, ProtocolVersion,
     RedisConnectionInfo, RedisError, RedisResult,
 };
 
 use super::fault::{Fault, Outcome};
+use super::retry::Deadline;
+use crate::command::Wait;
 use crate::error::{Error, Result};
 
 /// How to connect to one server.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    client: redis::Client,
+    pub(super) client: redis::Client,
     pub(crate) address: String,
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
+    pub(crate) call_timeout: Duration,
     pub(crate) name: Option<String>,
+    /// What a TLS handshake needs, where the address wants one.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
     failures: Arc<AtomicUsize>,
 }
 
@@ -42,7 +46,10 @@ impl Connector {
             client: redis::Client::open(information).map_err(unusable)?,
             connect_timeout: DEFAULT_TIMEOUT,
             response_timeout: DEFAULT_TIMEOUT,
+            call_timeout: DEFAULT_CALL_TIMEOUT,
             name: None,
+            #[cfg(feature = "tls")]
+            tls: None,
             failures: Arc::default(),
         })
     }
@@ -96,6 +103,7 @@ impl Connector {
     pub(crate) fn hurry(&mut self, time: Duration) {
         self.connect_timeout = self.connect_timeout.min(time);
         self.response_timeout = self.response_timeout.min(time);
+        self.call_timeout = self.call_timeout.min(time);
     }
 
     /// Whether the server is reached through a socket of this machine.
@@ -104,7 +112,7 @@ impl Connector {
     }
 
     /// Only a reply tells that both sides accept each other's certificates.
-    fn is_tls(&self) -> bool {
+    pub(super) fn is_tls(&self) -> bool {
         matches!(self.information().addr(), ConnectionAddr::TcpTls { .. })
     }
 
@@ -112,6 +120,11 @@ impl Connector {
         // Where a socket was too slow, the system says that it is "temporarily unavailable".
         let explain = |error: RedisError| if error.is_timeout() { timed_out() } else { error };
         self.try_connect().map_err(|error| Fault::connect(&self.address, explain(error)))
+    }
+
+    /// When a call that begins now has to be over.
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline::after(Wait::For(self.call_timeout))
     }
 
     /// How many connections have failed. Where one did, the others may be dead too.
@@ -137,46 +150,6 @@ impl Connector {
         Ok(connection)
     }
 
-    /// The runtime in which this is called.
-    #[cfg(feature = "async")]
-    pub(crate) fn runtime(&self) -> Outcome<tokio::runtime::Handle> {
-        let none = |_| Fault::connect(&self.address, std::io::Error::other(NO_RUNTIME));
-        tokio::runtime::Handle::try_current().map_err(none)
-    }
-
-    /// A connection whose replies the driver waits for without a limit.
-    #[cfg(feature = "async")]
-    pub(crate) async fn connect_async(&self) -> Outcome<MultiplexedConnection> {
-        self.connect_async_with(AsyncConnectionConfig::new()).await
-    }
-
-    #[cfg(feature = "async")]
-    pub(crate) async fn connect_async_with(
-        &self,
-        config: AsyncConnectionConfig,
-    ) -> Outcome<MultiplexedConnection> {
-        self.runtime()?;
-        let fault = |error| Fault::connect(&self.address, error);
-        let config =
-            config.set_connection_timeout(Some(self.connect_timeout)).set_response_timeout(None);
-        let connecting = async {
-            let client = &self.client;
-            let mut connection =
-                client.get_multiplexed_async_connection_with_config(&config).await?;
-            if self.is_tls() {
-                let reply = connection.send_packed_command(&redis::cmd("PING")).await;
-                reply.map_err(explain_end)?;
-            }
-            if let Some(name) = &self.name {
-                let mut command = redis::cmd("CLIENT");
-                command.arg("SETNAME").arg(name).exec_async(&mut connection).await?;
-            }
-            Ok(connection)
-        };
-        let connected = tokio::time::timeout(self.connect_timeout, connecting).await;
-        connected.unwrap_or_else(|_| Err(timed_out())).map_err(fault)
-    }
-
     pub(crate) fn limit_times(&self, connection: &redis::Connection) -> RedisResult<()> {
         connection.set_read_timeout(Some(self.response_timeout))?;
         connection.set_write_timeout(Some(self.response_timeout))
@@ -188,29 +161,14 @@ pub(crate) fn timed_out() -> RedisError {
     std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
 
-/// The server's reason is lost if it closes the connection before the first command is sent.
-#[cfg(feature = "async")]
-fn explain_end(error: RedisError) -> RedisError {
-    match error.is_connection_dropped() {
-        true => std::io::Error::new(std::io::ErrorKind::ConnectionReset, ENDED).into(),
-        false => error,
-    }
-}
-
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Connector({})", self.address)
     }
 }
 
-#[cfg(feature = "async")]
-const NO_RUNTIME: &str = "an async client works within a tokio runtime";
-
-#[cfg(feature = "async")]
-const ENDED: &str = "the server ended the connection after the TLS handshake, perhaps because it \
-                     does not accept the client's certificate or wants one";
-
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 const URL_FORMS: &str = "a URL is redis://user:password@host:port/database, the same with rediss \
                          for TLS, or unix:///path/to/socket?db=0";

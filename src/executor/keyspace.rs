@@ -19,7 +19,7 @@ pub(crate) async fn turn_on<N: Node>(node: &N, kinds: &'static str) -> bool {
         return true;
     }
     let set = Request::write("CONFIG").arg("SET").arg(KINDS).arg(format!("{known}{missing}"));
-    let reply = node.call(Line::new(&set, Form::AsIs)).await;
+    let reply = node.call(Line::new(&set, Form::AsIs), node.connector().deadline()).await;
     reply.is_ok_and(|reply| !matches!(reply, Value::ServerError(_)))
 }
 
@@ -31,7 +31,8 @@ pub(crate) async fn are_on<N: Node>(node: &N, kinds: &'static str) -> bool {
 
 async fn kinds_of<N: Node>(node: &N) -> Option<String> {
     let get = Request::read("CONFIG").arg("GET").arg(KINDS).returns(reply::raw_each);
-    let reply = node.call(Line::new(&get.request, Form::AsIs)).await.ok()?;
+    let reply =
+        node.call(Line::new(&get.request, Form::AsIs), node.connector().deadline()).await.ok()?;
     let setting = get.read(reply).ok()?.into_iter().nth(1)??;
     String::from_utf8(setting).ok()
 }

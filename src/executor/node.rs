@@ -6,6 +6,7 @@ use redis::Value;
 
 use super::connection::Connector;
 use super::fault::Outcome;
+use super::retry::Deadline;
 use super::signal::Signal;
 use super::speech::Ears;
 use crate::protocol::Line;
@@ -22,12 +23,20 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
 
     fn connector(&self) -> &Connector;
 
-    /// The reply to one command.
-    fn call(&self, line: Line<'_>) -> impl Future<Output = Outcome<Value>> + Send;
+    /// The reply to one command, by `deadline`.
+    fn call(
+        &self,
+        line: Line<'_>,
+        deadline: Deadline,
+    ) -> impl Future<Output = Outcome<Value>> + Send;
 
     /// The replies to several commands in one round trip. Where it blocks, they are sent before
     /// this returns, so that several nodes work at the same time.
-    fn call_many(&self, lines: &[Line<'_>]) -> impl Future<Output = Outcome<Vec<Value>>> + Send;
+    fn call_many(
+        &self,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+    ) -> impl Future<Output = Outcome<Vec<Value>>> + Send;
 
     /// The reply to the last command, for which the server takes up to `slice`, on a connection
     /// that nobody else uses.
@@ -42,6 +51,10 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
     /// A connection on which the server speaks unasked, until this is dropped or the ears have heard
     /// enough.
     type Listening: Send + Sync;
+
+    /// Has every connection that is kept prove itself before it is used again: one gave a reply of
+    /// a shape that its command does not have.
+    fn distrust(&self);
 
     /// Makes a connection that listens, and gives the replies to `lines`, with which it begins.
     fn listen(

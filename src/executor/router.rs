@@ -80,13 +80,14 @@ impl<N: Node> Router<N> {
             Plan::Ordinary(destination) => destination,
         };
         let line = self.line(request);
+        let deadline = self.servers.deadline();
         let reply = match self.servers.ready(&destination) {
-            Some(node) => node.call(line).await,
-            None => Box::pin(self.ask(line, &Trip::to(destination.clone()))).await,
+            Some(node) => node.call(line, deadline).await,
+            None => Box::pin(self.ask(line, &Trip::to(destination.clone(), deadline))).await,
         };
         match &reply {
             Ok(Value::ServerError(_)) | Err(_) => {
-                Box::pin(self.conclude(line, destination, reply)).await
+                Box::pin(self.conclude(line, Trip::to(destination, deadline), reply)).await
             }
             Ok(_) => reply.map_err(|fault| fault.into_error(|| request.attempt())),
         }
@@ -128,29 +129,24 @@ impl<N: Node> Router<N> {
     }
 
     /// Goes on from a first reply that may not be the last.
-    async fn conclude(
-        &self,
-        line: Line<'_>,
-        destination: Destination,
-        reply: Outcome<Value>,
-    ) -> Result<Value> {
-        let reply = self.follow(line, destination.clone(), reply).await?;
+    async fn conclude(&self, line: Line<'_>, trip: Trip, reply: Outcome<Value>) -> Result<Value> {
+        let again = Trip::to(trip.destination.clone(), trip.deadline);
+        let reply = self.follow(line, trip, reply).await?;
         if !lacks_source(line, &reply) {
             return Ok(reply);
         }
         let line = Line { form: Form::WithSource, ..line };
-        let reply = self.ask(line, &Trip::to(destination.clone())).await;
-        self.follow(line, destination, reply).await
+        let reply = self.ask(line, &again).await;
+        self.follow(line, again, reply).await
     }
 
     /// Follows where a reply sends to, and has patience.
     async fn follow(
         &self,
         line: Line<'_>,
-        destination: Destination,
+        mut trip: Trip,
         mut reply: Outcome<Value>,
     ) -> Result<Value> {
-        let mut trip = Trip::to(destination);
         loop {
             let verdict = match &reply {
                 Ok(reply) => Verdict::on(reply),
@@ -175,23 +171,23 @@ impl<N: Node> Router<N> {
     async fn ask(&self, line: Line<'_>, trip: &Trip) -> Outcome<Value> {
         let node = self.servers.node(&trip.destination).await?;
         match trip.asking {
-            true => node.call_many(&[asking(), line]).await.map(last),
-            false => node.call(line).await,
+            true => node.call_many(&[asking(), line], trip.deadline).await.map(last),
+            false => node.call(line, trip.deadline).await,
         }
     }
 
     /// The replies to all commands of a transaction, from `MULTI` on.
     pub(super) async fn replies(&self, lines: &[Line<'_>], to: Destination) -> Outcome<Vec<Value>> {
-        let mut trip = Trip::to(to);
+        let mut trip = Trip::to(to, self.servers.deadline());
         loop {
             let replies = match self.servers.node(&trip.destination).await {
                 Ok(node) if trip.asking => {
                     let lines: Vec<_> =
                         std::iter::once(asking()).chain(lines.iter().copied()).collect();
-                    let replies = node.call_many(&lines).await;
+                    let replies = node.call_many(&lines, trip.deadline).await;
                     replies.map(|replies| replies.into_iter().skip(1).collect())
                 }
-                Ok(node) => node.call_many(lines).await,
+                Ok(node) => node.call_many(lines, trip.deadline).await,
                 Err(fault) => Err(fault),
             };
             let verdict = match &replies {
@@ -208,7 +204,8 @@ impl<N: Node> Router<N> {
     /// connection is noticed. A lost connection is made anew until the time is up.
     async fn wait(&self, request: &Request, wait: Wait, to: Destination) -> Result<Value> {
         let deadline = Deadline::after(wait);
-        let mut trip = Trip::to(to.clone());
+        let never = Deadline::after(Wait::Forever);
+        let mut trip = Trip::to(to.clone(), never);
         let mut pauses = Pauses::new();
         let mut reached = false;
         loop {
@@ -224,7 +221,7 @@ impl<N: Node> Router<N> {
             let verdict = match &reply {
                 Ok(Value::Nil) if !deadline.is_over() => {
                     // The next failover may be hours away, and deserves as much patience.
-                    (trip, pauses) = (Trip::to(to.clone()), Pauses::new());
+                    (trip, pauses) = (Trip::to(to.clone(), never), Pauses::new());
                     continue;
                 }
                 Ok(reply) => Verdict::on(reply),

@@ -74,7 +74,9 @@ impl<N: Node> Sentinels<N> {
     async fn ask(&self, sentinel: &N) -> Result<String> {
         let request = Request::read("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
         let command = request.returns(reply::raw_each);
-        let reply = sentinel.call(Line::new(&command.request, Form::AsIs)).await;
+        let reply = sentinel
+            .call(Line::new(&command.request, Form::AsIs), sentinel.connector().deadline())
+            .await;
         let reply = reply.map_err(|fault| fault.into_error(|| command.request.attempt()))?;
         let (address, name) = (&sentinel.connector().address, &self.name);
         let answer = command.read(reply).map_err(|error| match error {
@@ -98,7 +100,7 @@ impl<N: Node> Sentinels<N> {
 /// Makes sure that a server is a master, unless the user may not ask.
 async fn check_master<N: Node>(node: &N) -> Result<()> {
     let request = Request::read("ROLE");
-    let reply = node.call(Line::new(&request, Form::AsIs)).await;
+    let reply = node.call(Line::new(&request, Form::AsIs), node.connector().deadline()).await;
     let reply = reply.map_err(|fault| fault.into_error(|| request.attempt()))?;
     match &reply {
         Value::Array(role) if role.first() == Some(&Value::BulkString(b"master".into())) => Ok(()),

@@ -144,6 +144,11 @@ impl<N: Node> Servers<N> {
         self.patience
     }
 
+    /// When a call that begins now has to be over.
+    pub(crate) fn deadline(&self) -> Deadline {
+        self.template.deadline()
+    }
+
     /// Whether there is one server for ever, so that there is nothing to find.
     pub(crate) fn are_fixed(&self) -> bool {
         matches!(self.origin, Origin::Fixed)

@@ -229,7 +229,8 @@ impl<N: Node> Listener<N> {
     async fn farewell(&self) {
         let publish = Request::read("PUBLISH").arg(&self.link.channel).arg("end");
         // Where the server is gone, the thread notices its silence.
-        let _ = self.node.call(Line::new(&publish, Form::AsIs)).await;
+        let _ =
+            self.node.call(Line::new(&publish, Form::AsIs), self.node.connector().deadline()).await;
     }
 
     /// Runs commands as one transaction.
@@ -237,7 +238,8 @@ impl<N: Node> Listener<N> {
         let (multi, exec) = (Request::read("MULTI"), Request::read("EXEC"));
         let all = std::iter::once(&multi).chain(requests.iter().copied()).chain([&exec]);
         let lines: Vec<_> = all.map(|request| Line::new(request, Form::AsIs)).collect();
-        let replies: Outcome<Vec<Value>> = self.node.call_many(&lines).await;
+        let replies: Outcome<Vec<Value>> =
+            self.node.call_many(&lines, self.node.connector().deadline()).await;
         let replies = replies.map_err(|fault| fault.into_error(|| requests[0].attempt()))?;
         let refused = |(line, reply): (&Line<'_>, &Value)| match reply {
             Value::ServerError(error) => Some(server_error(line.request, error)),

@@ -7,6 +7,7 @@ use redis::Value;
 
 use super::fault::{Fault, Outcome};
 use super::node::{Node, repeatable};
+use super::retry::Deadline;
 use super::router::{Router, asking, lacks_source};
 use super::servers::Destination;
 use super::together::together;
@@ -70,7 +71,7 @@ impl<N: Node> Router<N> {
     /// The reply of all servers.
     pub(super) async fn call_everywhere(&self, request: &Request) -> Result<Value> {
         let line = self.line(request);
-        let mut trip = Trip::to(Destination::Slot(None));
+        let mut trip = Trip::to(Destination::Slot(None), self.servers.deadline());
         loop {
             let topology = self.topology().await?;
             let mut nodes = Vec::new();
@@ -78,7 +79,7 @@ impl<N: Node> Router<N> {
                 nodes.push(self.servers.node(&Destination::Address(server.clone())).await);
             }
             let asked = nodes.iter().map(async |node| match node {
-                Ok(node) => node.call(line).await,
+                Ok(node) => node.call(line, trip.deadline).await,
                 Err(fault) => Err(fault.clone()),
             });
             let replies = together(asked).await;
@@ -114,11 +115,11 @@ impl<N: Node> Router<N> {
 
     /// Brings all errands to their servers until each has an outcome that stays.
     async fn deliver(&self, errands: &mut [Errand<'_>]) {
-        let mut trip = Trip::to(Destination::Slot(None));
+        let mut trip = Trip::to(Destination::Slot(None), self.servers.deadline());
         let mut left: Vec<usize> = (0..errands.len()).collect();
         while !left.is_empty() {
-            self.go_round(errands, &left).await;
-            self.go_round_with_sources(errands, &left).await;
+            self.go_round(errands, &left, trip.deadline).await;
+            self.go_round_with_sources(errands, &left, trip.deadline).await;
             let verdict = |&index: &usize| {
                 let errand: &Errand<'_> = &errands[index];
                 self.verdict(&errand.outcome, errand.line)
@@ -142,7 +143,12 @@ impl<N: Node> Router<N> {
 
     /// Brings those of the `left` errands again whose script the server does not know, because it
     /// refused what came with the source.
-    async fn go_round_with_sources(&self, errands: &mut [Errand<'_>], left: &[usize]) {
+    async fn go_round_with_sources(
+        &self,
+        errands: &mut [Errand<'_>],
+        left: &[usize],
+        deadline: Deadline,
+    ) {
         let unknown = |&index: &usize| {
             let errand: &Errand<'_> = &errands[index];
             errand.outcome.as_ref().is_ok_and(|reply| lacks_source(errand.line, reply))
@@ -151,11 +157,11 @@ impl<N: Node> Router<N> {
         for &index in &unknown {
             errands[index].line.form = Form::WithSource;
         }
-        self.go_round(errands, &unknown).await;
+        self.go_round(errands, &unknown, deadline).await;
     }
 
     /// One round trip to each server that any of the `left` errands is for.
-    async fn go_round(&self, errands: &mut [Errand<'_>], left: &[usize]) {
+    async fn go_round(&self, errands: &mut [Errand<'_>], left: &[usize], deadline: Deadline) {
         let mut groups: Vec<(Arc<N>, Vec<usize>)> = Vec::new();
         for &index in left {
             match self.servers.node(&errands[index].to).await {
@@ -171,7 +177,8 @@ impl<N: Node> Router<N> {
             one.connector().address.cmp(&other.connector().address)
         });
         let lines: Vec<_> = groups.iter().map(|(_, group)| lines(errands, group)).collect();
-        let sent = groups.iter().zip(&lines).map(|((node, _), lines)| node.call_many(lines));
+        let sent = groups.iter().zip(&lines);
+        let sent = sent.map(|((node, _), lines)| node.call_many(lines, deadline));
         let replies = together(sent).await;
         drop(lines);
         for ((_, group), replies) in groups.into_iter().zip(replies) {
@@ -265,7 +272,7 @@ mod tests {
             &self.0
         }
 
-        fn call(&self, _: Line<'_>) -> impl Future<Output = Outcome<Value>> + Send {
+        fn call(&self, _: Line<'_>, _: Deadline) -> impl Future<Output = Outcome<Value>> + Send {
             let slots = b"*2\r\n*3\r\n:0\r\n:9999\r\n*2\r\n$1\r\na\r\n:1\r\n\
                           *3\r\n:10000\r\n:16383\r\n*2\r\n$1\r\nb\r\n:2\r\n";
             ready(redis::parse_redis_value(slots).map_err(Fault::Broken))
@@ -274,6 +281,7 @@ mod tests {
         fn call_many(
             &self,
             lines: &[Line<'_>],
+            _: Deadline,
         ) -> impl Future<Output = Outcome<Vec<Value>>> + Send {
             self.note("sent to");
             let replies = lines.iter().map(|line| line.part.map_or(1, <[usize]>::len));
@@ -289,6 +297,8 @@ mod tests {
         }
 
         async fn pause(_: Duration) {}
+
+        fn distrust(&self) {}
 
         type Listening = ();
 

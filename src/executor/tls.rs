@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use redis::{ClientTlsConfig, ConnectionAddr, TlsCertificates};
 use rustls::pki_types::pem::PemObject;
@@ -18,18 +19,24 @@ pub(crate) struct Certificates {
 
 impl Certificates {
     /// `connector` with these certificates, if there are any.
-    pub(crate) fn applied(&self, connector: Connector) -> Result<Connector> {
+    pub(crate) fn applied(&self, mut connector: Connector) -> Result<Connector> {
         // The driver panics where the process has no provider of cryptography, or several.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        if self.roots.is_none() && self.client.is_none() {
-            return Ok(connector);
-        }
+        let has_own = self.roots.is_some() || self.client.is_some();
         let information = connector.information().clone();
         let unusable = |reason: &str| Error::Configuration(reason.into());
-        if !matches!(information.addr(), ConnectionAddr::TcpTls { .. }) {
-            return Err(unusable("certificates are for URLs that begin with rediss://"));
+        match information.addr() {
+            ConnectionAddr::TcpTls { .. } => {
+                connector.tls = Some(Arc::new(self.config().map_err(unusable)?));
+            }
+            _ if has_own => {
+                return Err(unusable("certificates are for URLs that begin with rediss://"));
+            }
+            _ => {}
         }
-        self.check().map_err(unusable)?;
+        if !has_own {
+            return Ok(connector);
+        }
         let client_tls = self.client.clone();
         let client_tls =
             client_tls.map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
@@ -39,23 +46,28 @@ impl Certificates {
         connector.with(client.get_connection_info().clone())
     }
 
-    /// Finds what is wrong. The messages of the library may cite a private key.
-    fn check(&self) -> std::result::Result<(), &'static str> {
+    /// What a handshake needs, or what is wrong. The messages of the library may cite a private key.
+    fn config(&self) -> std::result::Result<ClientConfig, &'static str> {
         let mut roots = RootCertStore::empty();
-        if let Some(pem) = &self.roots {
-            let certificates = certificates(pem).ok_or("the roots to trust are no PEM")?;
-            let added = certificates.into_iter().try_for_each(|root| roots.add(root));
-            added.map_err(|_| "a root to trust is no certificate")?;
+        match &self.roots {
+            Some(pem) => {
+                let certificates = certificates(pem).ok_or("the roots to trust are no PEM")?;
+                let added = certificates.into_iter().try_for_each(|root| roots.add(root));
+                added.map_err(|_| "a root to trust is no certificate")?;
+            }
+            // Those of the system that cannot be read are not trusted; a handshake says so.
+            None => {
+                let of_system = rustls_native_certs::load_native_certs().certs;
+                roots.add_parsable_certificates(of_system);
+            }
         }
-        if let Some((chain, key)) = &self.client {
-            let chain = certificates(chain).ok_or("the client's certificates are no PEM")?;
-            let key = PrivateKeyDer::from_pem_slice(key);
-            let key = key.map_err(|_| "the client's private key is no PEM")?;
-            let config = ClientConfig::builder().with_root_certificates(roots);
-            let config = config.with_client_auth_cert(chain, key);
-            config.map_err(|_| "the client's certificate and its private key do not match")?;
-        }
-        Ok(())
+        let config = ClientConfig::builder().with_root_certificates(roots);
+        let Some((chain, key)) = &self.client else { return Ok(config.with_no_client_auth()) };
+        let chain = certificates(chain).ok_or("the client's certificates are no PEM")?;
+        let key = PrivateKeyDer::from_pem_slice(key);
+        let key = key.map_err(|_| "the client's private key is no PEM")?;
+        let config = config.with_client_auth_cert(chain, key);
+        config.map_err(|_| "the client's certificate and its private key do not match")
     }
 }
 

@@ -14,13 +14,15 @@ pub(crate) struct Trip {
     /// Whether the server has to be told that it is asked about a slot on its way there.
     pub(crate) asking: bool,
     redirections: u32,
+    /// When the call has to be over.
+    pub(crate) deadline: Deadline,
     patience: Option<(Deadline, Pauses)>,
 }
 
 impl Trip {
-    pub(crate) fn to(destination: Destination) -> Self {
+    pub(crate) fn to(destination: Destination, deadline: Deadline) -> Self {
         let home = destination.clone();
-        Self { home, destination, asking: false, redirections: 0, patience: None }
+        Self { home, destination, asking: false, redirections: 0, deadline, patience: None }
     }
 
     /// Whether to go on after `verdict`, and where to. May pause.
@@ -29,7 +31,8 @@ impl Trip {
         servers: &Servers<N>,
         verdict: Verdict,
     ) -> bool {
-        if verdict == Verdict::Final || servers.patience() == Duration::ZERO {
+        let is_last = servers.patience() == Duration::ZERO || self.deadline.is_over();
+        if verdict == Verdict::Final || is_last {
             return false;
         }
         self.asking = false;
@@ -61,7 +64,8 @@ impl Trip {
         if deadline.is_over() {
             return false;
         }
-        N::pause(pauses.next().min(deadline.left())).await;
+        let left = deadline.left().min(self.deadline.left());
+        N::pause(pauses.next().min(left)).await;
         true
     }
 }

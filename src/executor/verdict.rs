@@ -3,6 +3,7 @@
 use redis::Value;
 
 use super::fault::Fault;
+use crate::error::code::{Remedy, remedy};
 use crate::reply::code_and_details;
 
 /// What to do after a round trip.
@@ -26,7 +27,7 @@ impl Verdict {
         match (code, details.split(' ').nth(1)) {
             ("MOVED", Some(address)) => Verdict::Moved(address.to_owned()),
             ("ASK", Some(address)) => Verdict::Ask(address.to_owned()),
-            (code, _) if PASSING.contains(&code) => Verdict::Later,
+            (code, _) if remedy(code) == Remedy::AnotherServer => Verdict::Later,
             _ => Verdict::Final,
         }
     }
@@ -58,10 +59,6 @@ impl Verdict {
         }
     }
 }
-
-/// Refusals that pass when a slot has moved or another server has taken over.
-const PASSING: [&str; 6] =
-    ["TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY", "NOREPLICAS"];
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::hold::Hold;
 use super::ledger::{Adoption, Outcome, Step};
 use crate::error::Error;
+use crate::error::code::refuses_whole_script;
 
 /// A step on its way. If it is dropped, its outcome is unknown.
 pub(super) struct Flight<'a> {
@@ -79,25 +80,7 @@ pub(super) fn outcome(error: &Error) -> Outcome {
         | Error::InvalidArgument { .. }
         | Error::Encode { .. }
         | Error::Unsupported { .. } => Outcome::NotSent,
-        Error::Server { code, .. } if PASSING.iter().chain(&LASTING).any(|it| it == code) => {
-            Outcome::NotSent
-        }
+        Error::Server { code, .. } if refuses_whole_script(code) => Outcome::NotSent,
         _ => Outcome::Unknown,
     }
 }
-
-/// Refusals of a script, or of its first write, that pass by themselves.
-pub(super) const PASSING: [&str; 9] = [
-    "LOADING",
-    "CLUSTERDOWN",
-    "MASTERDOWN",
-    "TRYAGAIN",
-    "READONLY",
-    "NOREPLICAS",
-    "MISCONF",
-    "OOM",
-    "BUSY",
-];
-
-/// Those that do not.
-const LASTING: [&str; 2] = ["NOPERM", "NOAUTH"];

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use super::consumer::Consumer;
 use super::custody::Custody;
-use super::flight::PASSING;
 use super::job::Job;
 use super::settings::QueueSettings;
 use super::work_queue::WorkQueue;
@@ -281,11 +280,7 @@ impl Patience {
 
     /// How long to pause after an error, unless it will not pass.
     fn with(&mut self, error: Error) -> Result<Duration> {
-        let passes = match &error {
-            Error::Server { code, .. } => PASSING.contains(&&code[..]) || code == "UNBLOCKED",
-            Error::LeaseLost { .. } => true,
-            error => error.is_connection_lost() || error.is_timeout(),
-        };
+        let passes = error.is_transient() || matches!(error, Error::LeaseLost { .. });
         if passes { Ok(self.0.next()) } else { Err(error) }
     }
 }

@@ -305,7 +305,7 @@ where
 
     /// Takes it that Redis cannot be used, if that is what the error says and the policy allows it.
     pub(super) fn bear(&self, error: Error) -> Result<()> {
-        if self.policy.fails_without_redis || !is_outage(&error) {
+        if self.policy.fails_without_redis || !error.is_transient() {
             return Err(error);
         }
         raise(&self.counts.without_redis);
@@ -335,21 +335,6 @@ where
         self.counts.report(&String::from_utf8_lossy(&self.prefix));
     }
 }
-
-/// Whether an error says that Redis cannot be used, for a while at least.
-fn is_outage(error: &Error) -> bool {
-    match error {
-        Error::Connect { .. }
-        | Error::PoolExhausted { .. }
-        | Error::ConnectionLost { .. }
-        | Error::Timeout { .. } => true,
-        Error::Server { code, .. } => !PERMANENT.contains(&&code[..]),
-        _ => false,
-    }
-}
-
-/// What does not pass by itself.
-const PERMANENT: [&str; 6] = ["ERR", "WRONGTYPE", "NOPERM", "NOAUTH", "CROSSSLOT", "WRONGPASS"];
 
 /// How often a caller looks anew for what others deleted or set while it was loaded.
 const MOST_ROUNDS: usize = 4;

@@ -238,7 +238,7 @@ impl<E: RoundTrips> Service<E> {
                     self.life.lose();
                     return Err(ended(Phase::Lost));
                 }
-                Err(error) if !passes(&error) || deadline.is_over() => return Err(error),
+                Err(error) if !error.is_transient() || deadline.is_over() => return Err(error),
                 Err(error) if self.life.has_no_time() => return Err(error),
                 Err(_) => self.rest(pauses.next()).await,
             }
@@ -301,12 +301,6 @@ impl From<Error> for Setback {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
-}
-
-fn passes(error: &Error) -> bool {
-    let passing = ["LOADING", "MASTERDOWN", "READONLY", "BUSY"];
-    let is_passing = error.code().is_some_and(|code| passing.contains(&code));
-    is_passing || error.is_connection_lost() || error.is_timeout()
 }
 
 const AT_ONCE: Duration = Duration::ZERO;

@@ -1,0 +1,89 @@
+//! What the codes of servers' refusals mean: one table, from which each part of the crate takes the
+//! answer to its own question.
+
+use super::Error;
+
+/// What makes a refused command succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// Another server, or the same one once a failover or a move of slots is over.
+    AnotherServer,
+    /// Time: the server itself is busy, full or cannot persist for the moment.
+    Time,
+    /// Another request, other data, or other rights.
+    Change,
+}
+
+/// The remedy of a refusal with this code. A server that refuses with any code did not run the
+/// command; of a script, it refuses the first write.
+pub(crate) fn remedy(code: &str) -> Remedy {
+    match code {
+        "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "MASTERDOWN" | "READONLY" | "NOREPLICAS"
+        | "UNBLOCKED" => Remedy::AnotherServer,
+        "BUSY" | "MISCONF" | "OOM" => Remedy::Time,
+        _ => Remedy::Change,
+    }
+}
+
+/// Whether the same command may succeed later, though nobody changes anything.
+pub(crate) fn is_transient(code: &str) -> bool {
+    remedy(code) != Remedy::Change
+}
+
+/// Whether the server at the other end is not, or no longer, one for this command, so that a new
+/// connection to the same address may reach another one: behind a name or a load balancer a demoted
+/// master keeps its connections.
+pub(crate) fn asks_to_reconnect(code: &str) -> bool {
+    matches!(code, "READONLY" | "MASTERDOWN" | "UNBLOCKED")
+}
+
+/// Whether a script that fails with this code has changed nothing: it was refused as a whole, or at
+/// its first write.
+pub(crate) fn refuses_whole_script(code: &str) -> bool {
+    (is_transient(code) && code != "UNBLOCKED") || matches!(code, "NOPERM" | "NOAUTH")
+}
+
+impl Error {
+    /// Whether the same call may succeed later without any change: the server could not be reached,
+    /// did not answer in time, or refused for the moment (`LOADING`, `READONLY`, `BUSY`, `OOM` and the
+    /// like). [`applied`](Self::applied) says whether repeating it is safe.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Error::Connect { .. }
+            | Error::PoolExhausted { .. }
+            | Error::ConnectionLost { .. }
+            | Error::Timeout { .. } => true,
+            Error::Server { code, .. } => is_transient(code),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_says_what_helps() {
+        for (code, helps, reconnects, whole_script) in [
+            ("TRYAGAIN", Remedy::AnotherServer, false, true),
+            ("CLUSTERDOWN", Remedy::AnotherServer, false, true),
+            ("LOADING", Remedy::AnotherServer, false, true),
+            ("MASTERDOWN", Remedy::AnotherServer, true, true),
+            ("READONLY", Remedy::AnotherServer, true, true),
+            ("NOREPLICAS", Remedy::AnotherServer, false, true),
+            ("UNBLOCKED", Remedy::AnotherServer, true, false),
+            ("BUSY", Remedy::Time, false, true),
+            ("MISCONF", Remedy::Time, false, true),
+            ("OOM", Remedy::Time, false, true),
+            ("NOPERM", Remedy::Change, false, true),
+            ("NOAUTH", Remedy::Change, false, true),
+            ("WRONGTYPE", Remedy::Change, false, false),
+            ("ERR", Remedy::Change, false, false),
+        ] {
+            assert_eq!(remedy(code), helps, "{code}");
+            assert_eq!(asks_to_reconnect(code), reconnects, "{code}");
+            assert_eq!(refuses_whole_script(code), whole_script, "{code}");
+        }
+    }
+}
