@@ -58,7 +58,7 @@ pub(crate) use feed::{Audience, Feed, Situation, Wish};
 pub use pipeline::Pipeline;
 pub(crate) use retry::{Deadline, Pauses};
 pub(crate) use servers::Bearing;
-pub(crate) use session::CANARY;
+pub(crate) use session::canaries;
 pub(crate) use signal::Signal;
 pub(crate) use speech::Speech;
 pub(crate) use topology::Topology;

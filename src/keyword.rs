@@ -38,6 +38,8 @@ pub use handle::{Handle, KeywordValue};
 pub use hook::Change;
 pub use kind::Kind;
 pub use monitor::Monitor;
+#[cfg(test)]
+pub(crate) use names::keys_of;
 pub use reading::{Reading, Status};
 pub use service::Service;
 pub use service_definition::ServiceDefinition;

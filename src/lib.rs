@@ -148,6 +148,7 @@ mod read_through;
 mod reply;
 mod request;
 mod script;
+mod side_key;
 
 pub use answer::Answer;
 #[cfg(feature = "bincode")]

@@ -8,12 +8,14 @@ use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{LazyLock, OnceLock};
 
+use crate::side_key::{into_slot, side_key, side_key_of};
+
 /// In which format a collection tells of its changes: `PUBLISH`ed with each write, in one script.
 ///
 /// # The format `Own`
 ///
-/// Messages go to the channel `redis-collections:dict:<prefix>`, `redis-collections:hash:<name>`,
-/// `redis-collections:list:<name>` or `redis-collections:set:<name>`, and read
+/// Messages go to the channel `<prefix>~rc:changes:dict`, `<name>~rc:changes:hash`,
+/// `<name>~rc:changes:list` or `<name>~rc:changes:set`, and read
 /// `1 <instance> <stream> <sequence> <changes>`:
 ///
 /// * `instance` is of the process that wrote: 16 hexadecimal digits, new with each start.
@@ -41,8 +43,8 @@ use std::sync::{LazyLock, OnceLock};
 /// To tell of a write of many entries at once takes the server many times as long as the write, and it
 /// does nothing else meanwhile: `extend` goes by thousands.
 ///
-/// The sequences are fields of the hash `redis-collections:sequences`, in a cluster of
-/// `redis-collections:sequences:{n}`, where `n` is the least number whose slot is that of the keys.
+/// The sequences are fields of the hash `~rc:sequences`, in a cluster of `~rc:sequences:<n>`, where the
+/// six digits of `n` bring the hash into the slot of the keys.
 /// While such a slot moves from node to node, writes whose keys are not all on one of them wait until
 /// it has arrived. Then messages of the new node may overtake the last ones of the old node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,7 +149,7 @@ impl Notices {
 
     /// The channel of the format `Own`.
     pub(crate) fn own_channel(&self) -> Vec<u8> {
-        [CHANNELS.as_bytes(), self.structure.name().as_bytes(), b":", &self.name].concat()
+        side_key_of(&self.name, CHANGES, self.structure.name().as_bytes())
     }
 
     /// The channels of the format `PubSubDict`: of what was set, and of what was removed.
@@ -162,7 +164,7 @@ impl Notices {
 }
 
 impl Structure {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Structure::Dict => "dict",
             Structure::Hash => "hash",
@@ -192,10 +194,17 @@ pub(crate) fn telling(source: Option<&str>) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// The key of the sequences.
-pub(crate) const SEQUENCES: &str = "redis-collections:sequences";
+/// The key of the sequences, of those of a slot in a cluster.
+pub(crate) fn sequences(slot: Option<u16>) -> Vec<u8> {
+    let key = side_key(b"", "sequences");
+    match slot {
+        Some(slot) => into_slot(key, slot),
+        None => key,
+    }
+}
 
-const CHANNELS: &str = "redis-collections:";
+/// The kind of the channels of the format `Own`; `prelude.lua` and `quick.lua` name it too.
+const CHANGES: &str = "changes";
 
 const PRELUDE: &str = include_str!("notices/prelude.lua");
 const COMMAND: &str = include_str!("notices/command.lua");
@@ -240,8 +249,8 @@ mod tests {
     fn channels_have_the_name_of_the_collection() {
         let dict = Notices::adding(None, Structure::Dict, "a&&", NoticeFormat::Own);
         let set = Notices::adding(None, Structure::Set, "s", NoticeFormat::Own);
-        assert_eq!(dict.own_channel(), b"redis-collections:dict:a&&");
-        assert_eq!(set.own_channel(), b"redis-collections:set:s");
+        assert_eq!(dict.own_channel(), b"a&&~rc:changes:dict");
+        assert_eq!(set.own_channel(), b"s~rc:changes:set");
         assert_eq!(dict.pubsub_dict_channels(), [&b"a&&update"[..], b"a&&delete"]);
         assert_eq!(dict.py_dict_channel(b"k"), b"event_a&&k");
     }

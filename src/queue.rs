@@ -39,6 +39,8 @@ mod worker;
 pub use consumer::Consumer;
 pub use dead::{Dead, DeadList};
 pub use job::Job;
+#[cfg(test)]
+pub(crate) use keys::keys_of;
 #[cfg(feature = "keyword")]
 pub(crate) use keys::random;
 pub use settings::QueueSettings;

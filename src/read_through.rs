@@ -27,6 +27,14 @@ pub use loader::{Loaded, LoadedMany};
 pub use policy::CachePolicy;
 pub use stats::ReadThroughStats;
 
+/// The keys of one id in a cache of this name and kind, if there can be any.
+#[cfg(test)]
+pub(crate) fn keys_of(name: &[u8], kind: &str, id: &[u8]) -> Vec<Vec<u8>> {
+    let Ok(prefix) = cache_client::own_prefix(&name.into(), kind) else { return Vec::new() };
+    let spot = spot::Names::Own.string(&prefix, id.to_vec());
+    spot.map_or(Vec::new(), |spot| vec![spot.aside(), spot.key])
+}
+
 /// A name that nobody has had: of those who may store what they load.
 fn generation() -> String {
     format!("{:032x}", fastrand::u128(..))

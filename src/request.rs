@@ -21,6 +21,7 @@ use crate::notices::Notices;
 use crate::place::{Gather, Place};
 use crate::reply::Reply;
 use crate::script::Script;
+use crate::side_key;
 
 /// A command in the making: arguments, and what a client must know of them.
 ///
@@ -120,6 +121,11 @@ impl Request {
         self
     }
 
+    /// Appends the key of the collection `name`.
+    pub(crate) fn named(self, name: &[u8]) -> Self {
+        self.refuse_if(side_key::refusal(name)).key(name)
+    }
+
     /// Appends the key that is the parts of `prefix` and then `key` as the codec `K` writes it.
     pub(crate) fn prefixed_key<K: Codec>(mut self, prefix: [&[u8]; 2], key: &K::Borrowed) -> Self {
         self.push_prefixed_key::<K>(prefix, key);
@@ -211,8 +217,14 @@ impl Request {
 
     pub(crate) fn push_prefixed_key<K: Codec>(&mut self, prefix: [&[u8]; 2], key: &K::Borrowed) {
         self.keys.count_one(self.ends.len());
+        let start = self.bytes.len();
         prefix.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        let prefix = self.bytes.len() - start;
         self.push_encoded::<K>(key);
+        if side_key::is_side_key(&self.bytes[start..], prefix) {
+            let reason = Refused::Invalid(side_key::HOLDS_THE_MARK.into());
+            self.rare().refused.get_or_insert(reason);
+        }
     }
 
     pub(crate) fn push_field<K: Codec>(&mut self, field: &K::Borrowed) {

@@ -21,6 +21,9 @@ use crate::near::{CacheStats, Hearing, Key, Own, Reader, Source};
 use crate::notices::Notices;
 use crate::reply;
 use crate::request::Request;
+#[cfg(feature = "metrics")]
+use crate::side_key::name_of;
+use crate::side_key::side_key_of;
 
 /// A [`RedisDict`] with a near cache. See [`Cached`].
 pub type CachedDict<K, V, E = Client> = Cached<RedisDict<K, V, E>>;
@@ -193,7 +196,7 @@ impl<D: Cacheable> Cached<D> {
     /// `PUBLISH`, O(caches). The dictionary itself stays as it is.
     pub fn forget_everywhere(&self) -> Reply<D, ()> {
         self.forget();
-        let channel = forget_channel(&self.collection.base().0);
+        let channel = forget_channel(&self.collection);
         let publish = Request::read("PUBLISH").arg(channel).arg("");
         self.collection.executor().run(publish.returns(reply::done))
     }
@@ -231,9 +234,9 @@ impl<D: Cacheable> Cached<D> {
             cache: cache.clone(),
             source: source.clone(),
             interpreter,
-            forget: forget_channel(&wish.base),
+            forget: forget_channel(&collection),
             #[cfg(feature = "metrics")]
-            name: String::from_utf8_lossy(&wish.base).into_owned(),
+            name: String::from_utf8_lossy(name_of(&wish.base)).into_owned(),
         };
         let feed = Arc::new(executor.feed(wish, Arc::new(hearing)).await?);
         let collection = collection.witnessed(Arc::new(own));
@@ -246,7 +249,7 @@ impl<D: Cacheable> Cached<D> {
 fn wish<D: Cacheable>(collection: &D, settings: &NearCache) -> Wish {
     let (base, slot) = collection.base();
     let sources = collection.sources();
-    let forget = Request::read("SUBSCRIBE").arg(forget_channel(&base));
+    let forget = Request::read("SUBSCRIBE").arg(forget_channel(collection));
     let track = Request::read("CLIENT").arg("TRACKING").arg("ON").arg("BCAST");
     let track = if base.is_empty() { track } else { track.arg("PREFIX").arg(&base) };
     let (commands, wishes, keyspace) = match settings.hears {
@@ -261,8 +264,10 @@ fn wish<D: Cacheable>(collection: &D, settings: &NearCache) -> Wish {
     Wish { slot, base, commands, wishes, tracks, keyspace, beat, silence }
 }
 
-fn forget_channel(base: &[u8]) -> Vec<u8> {
-    [base, b"~forget"].concat()
+/// The channel on which all near caches of `collection` are asked to forget everything.
+fn forget_channel<D: Cacheable>(collection: &D) -> Vec<u8> {
+    let structure = collection.sources().structure.name();
+    side_key_of(&collection.base().0, "forget", structure.as_bytes())
 }
 
 /// The dictionary itself. Its own reads ask the server; its writes are known to the cache.

@@ -24,22 +24,26 @@ pub struct DictSource {
 }
 
 impl DictSource {
+    fn about(&self, command: &'static str, key: &[u8]) -> Request {
+        Request::read(command).prefixed_key::<Vec<u8>>(self.prefix.parts(), key)
+    }
+
     fn push(&self, request: &mut Request, key: &Key) {
-        request.push_key(&self.prefix.key(key));
+        request.push_prefixed_key::<Vec<u8>>(self.prefix.parts(), key);
     }
 }
 
 impl Source for DictSource {
     fn commands(&self, keys: &[Key]) -> Vec<Command<Value>> {
         let read = match keys {
-            [key] => Request::read("GET").key(&self.prefix.key(key)),
+            [key] => self.about("GET", key),
             keys => Request::read("MGET").divisible(Gather::InOrder).each(
                 keys,
                 |request, key| self.push(request, key),
                 Value::Nil,
             ),
         };
-        let lifetimes = keys.iter().map(|key| Request::read("PTTL").key(&self.prefix.key(key)));
+        let lifetimes = keys.iter().map(|key| self.about("PTTL", key));
         let all = std::iter::once(read).chain(lifetimes);
         all.map(|request| request.refuse_if(self.prefix.refusal()).returns(reply::any)).collect()
     }
@@ -71,7 +75,7 @@ impl Source for DictSource {
     }
 
     fn attempt(&self, key: &[u8]) -> Attempt {
-        Request::read("GET").key(&self.prefix.key(key)).attempt()
+        self.about("GET", key).attempt()
     }
 }
 
@@ -85,7 +89,7 @@ pub struct HashSource {
 
 impl Source for HashSource {
     fn commands(&self, keys: &[Key]) -> Vec<Command<Value>> {
-        let request = |command| Request::read(command).key(self.name.as_bytes());
+        let request = |command| Request::read(command).named(self.name.as_bytes());
         let field = |request: &mut Request, key: &Key| request.push_field::<Vec<u8>>(key);
         let read = match keys {
             [key] => request("HGET").field::<Vec<u8>>(key),
@@ -146,6 +150,6 @@ impl Source for HashSource {
     }
 
     fn attempt(&self, key: &[u8]) -> Attempt {
-        Request::read("HGET").key(self.name.as_bytes()).field::<Vec<u8>>(key).attempt()
+        Request::read("HGET").named(self.name.as_bytes()).field::<Vec<u8>>(key).attempt()
     }
 }

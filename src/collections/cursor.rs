@@ -57,7 +57,7 @@ impl Cursor {
         name: &Name,
         glob: &[u8],
     ) -> Result<Vec<Vec<u8>>> {
-        let request = Request::read(command).key(name.as_bytes());
+        let request = Request::read(command).named(name.as_bytes());
         let request = self.finish(request, glob).returns(reply::scanned);
         let (position, found) = executor.send(request).await?;
         let topology = executor.topology().await?;

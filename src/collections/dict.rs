@@ -36,10 +36,14 @@ use crate::script::Script;
 /// # Whose keys
 ///
 /// All strings whose keys begin with `name:` are entries, whoever wrote them, and no other key is
-/// ever listed, counted or removed. A name holds no colon, so two dictionaries with different
-/// names never share a key: `a` does not see the entries of `ab`, and `a:b` is refused when the
-/// first command runs. [`with_prefix`](Self::with_prefix) takes any prefix; then it is up to you
-/// that no prefix begins another.
+/// ever listed, counted or removed. The keys that this crate keeps beside collections hold `~rc:` and
+/// are no entries; a name, a prefix or the key of an entry that holds it is refused when the command
+/// runs.
+///
+/// Dictionaries nest where their names do: `a` does not see the entries of `ab`, but those of `a:b`
+/// are entries of `a` too, whose keys begin with `b:`, and [`clear`](Self::clear) of `a` removes them.
+/// The same is true of [`with_prefix`](Self::with_prefix) where one prefix begins another. Names of
+/// which none begins another with a colon after it share no key.
 pub struct RedisDict<K, V, E = Client> {
     pub(super) executor: E,
     pub(super) prefix: Prefix,
@@ -61,15 +65,23 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         Self::over(executor, Prefix::Named(name.into()), None)
     }
 
-    /// The dictionary whose keys begin with `prefix` as it is, such as `users&&`.
+    /// The dictionary whose keys begin with `prefix` as it is, such as `users&&`. A prefix that holds
+    /// `~rc:` is refused when the first command runs.
     pub fn with_prefix(executor: &E, prefix: impl Into<Name>) -> Self {
         Self::over(executor, Prefix::Literal(prefix.into()), None)
     }
 
-    /// The dictionary of all strings of the database. It can be counted and cleared only by the
+    /// The dictionary of all strings of the database but those that this crate keeps beside
+    /// collections. It can be counted and cleared only by the
     /// methods that say so in their names.
     pub fn whole_database(executor: &E) -> Self {
         Self::over(executor, Prefix::Literal(Name::constant("")), None)
+    }
+
+    /// The values of a read-through cache, whose keys begin with `prefix`.
+    #[cfg(feature = "near-cache")]
+    pub(crate) fn of_cache(executor: &E, prefix: &[u8]) -> Self {
+        Self::over(executor, Prefix::Cache(prefix.into()), None)
     }
 
     fn over(executor: &E, prefix: Prefix, notices: Option<Arc<Notices>>) -> Self {

@@ -98,7 +98,8 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
         self.remove_all(refusal)
     }
 
-    /// Removes every string of the database, whoever wrote it, for a dictionary without a prefix.
+    /// Removes every string of the database, whoever wrote it, for a dictionary without a prefix; those
+    /// that this crate keeps beside collections stay.
     /// Keys of other types stay. `SCAN` and `UNLINK`, O(keys of the database).
     pub fn clear_database(&self) -> E::Reply<usize> {
         self.remove_all(None)

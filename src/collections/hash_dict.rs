@@ -240,15 +240,15 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
 
 impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
     pub(super) fn reading(&self, command: &'static str) -> Request {
-        Request::read(command).telling(&self.notices).key(self.name.as_bytes())
+        Request::read(command).telling(&self.notices).named(self.name.as_bytes())
     }
 
     pub(super) fn writing(&self, command: &'static str) -> Request {
-        Request::write(command).telling(&self.notices).key(self.name.as_bytes())
+        Request::write(command).telling(&self.notices).named(self.name.as_bytes())
     }
 
     pub(super) fn scripted(&self, script: &'static Script) -> Request {
-        Request::script(script, 1).telling(&self.notices).key(self.name.as_bytes())
+        Request::script(script, 1).telling(&self.notices).named(self.name.as_bytes())
     }
 
     fn entry<Q, R>(request: &mut Request, (key, value): (&Q, &R))

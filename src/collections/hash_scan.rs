@@ -123,6 +123,6 @@ fn decode_value<V: Codec>(name: &Name, key: &[u8], value: Vec<u8>) -> Result<V::
 }
 
 fn scan_attempt(name: &Name, key: &[u8]) -> crate::error::Attempt {
-    let request = Request::read("HSCAN").key(name.as_bytes());
+    let request = Request::read("HSCAN").named(name.as_bytes());
     request.field::<Vec<u8>>(key).attempt()
 }

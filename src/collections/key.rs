@@ -28,7 +28,7 @@ impl<E: Executor> RedisKey<E> {
 
     /// Whether anything is stored there. `EXISTS`, O(1).
     pub fn exists(&self) -> E::Reply<bool> {
-        self.executor.run(Request::read("EXISTS").key(self.name()).returns(reply::flag))
+        self.executor.run(Request::read("EXISTS").named(self.name()).returns(reply::flag))
     }
 
     /// Removes it after `time` and says whether it was there. `PEXPIRE`, O(1).
@@ -52,7 +52,7 @@ impl<E: Executor> RedisKey<E> {
 
     /// How long it will live. `PTTL`, O(1).
     pub fn ttl(&self) -> E::Reply<Ttl> {
-        self.executor.run(Request::read("PTTL").key(self.name()).returns(ttl::ttl))
+        self.executor.run(Request::read("PTTL").named(self.name()).returns(ttl::ttl))
     }
 
     /// Removes it and says whether it was there. `UNLINK`, O(1) for the caller.
@@ -60,6 +60,6 @@ impl<E: Executor> RedisKey<E> {
         self.executor.run(self.writing("UNLINK").returns(reply::flag))
     }
     fn writing(&self, command: &'static str) -> Request {
-        Request::write(command).telling(&self.notices).key(self.name())
+        Request::write(command).telling(&self.notices).named(self.name())
     }
 }

@@ -164,7 +164,7 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
 
     /// Moves the first item to the end of `other` and gives it. `LMOVE`, O(1).
     pub fn pop_front_to<F: Executor>(&self, other: &RedisList<T, F>) -> E::Reply<Option<T::Owned>> {
-        let request = self.writing("LMOVE").telling(&other.notices).key(other.name.as_bytes());
+        let request = self.writing("LMOVE").telling(&other.notices).named(other.name.as_bytes());
         let request = request.arg("LEFT").arg("RIGHT");
         self.executor.run(request.returns(reply::optional::<T>))
     }
@@ -257,15 +257,15 @@ impl<T: Canonical, E: Executor> RedisList<T, E> {
 
 impl<T: Codec, E: Executor> RedisList<T, E> {
     pub(super) fn reading(&self, command: &'static str) -> Request {
-        Request::read(command).telling(&self.notices).key(self.name.as_bytes())
+        Request::read(command).telling(&self.notices).named(self.name.as_bytes())
     }
 
     pub(super) fn writing(&self, command: &'static str) -> Request {
-        Request::write(command).telling(&self.notices).key(self.name.as_bytes())
+        Request::write(command).telling(&self.notices).named(self.name.as_bytes())
     }
 
     fn scripted(&self, script: &'static Script) -> Request {
-        Request::script(script, 1).telling(&self.notices).key(self.name.as_bytes())
+        Request::script(script, 1).telling(&self.notices).named(self.name.as_bytes())
     }
 }
 

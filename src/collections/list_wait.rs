@@ -36,7 +36,7 @@ impl<T: Codec, E: RoundTrips> RedisList<T, E> {
         other: &RedisList<T, F>,
         wait: impl Into<Wait>,
     ) -> E::Reply<Option<T::Owned>> {
-        let request = self.writing("BLMOVE").key(other.name.as_bytes()).arg("LEFT").arg("RIGHT");
+        let request = self.writing("BLMOVE").named(other.name.as_bytes()).arg("LEFT").arg("RIGHT");
         self.executor.run(request.waits(wait.into()).returns(reply::optional::<T>))
     }
 
@@ -65,7 +65,7 @@ impl<T: Codec, E: RoundTrips> RedisList<T, E> {
         let others = others.iter().map(|list| list.name.clone());
         let names: Vec<Name> = std::iter::once(self.name.clone()).chain(others).collect();
         let request = Request::write("BLPOP").undone_by("LPUSH");
-        let request = names.iter().fold(request, |request, name| request.key(name.as_bytes()));
+        let request = names.iter().fold(request, |request, name| request.named(name.as_bytes()));
         let command = request.waits(wait.into()).returns(reply::popped::<T>);
         let executor = self.executor.clone();
         self.executor.converse(async move {
@@ -86,7 +86,7 @@ impl<T: Codec, E: RoundTrips> RedisList<T, E> {
             executor.converse(async move {
                 let (first, items) = (cursor.position(), cursor.page_size());
                 let last = first + items as u64 - 1;
-                let request = Request::read("LRANGE").key(name.as_bytes());
+                let request = Request::read("LRANGE").named(name.as_bytes());
                 let request = request.number(first).number(last);
                 let found = within.send(request.returns(reply::each::<T>)).await?;
                 cursor.advance(if found.len() < items { 0 } else { last + 1 });

@@ -1,13 +1,17 @@
 use super::name::Name;
 use crate::glob::escape;
+use crate::side_key::{HOLDS_THE_MARK, is_side_key, refusal};
 
 /// What the keys of a dictionary begin with.
 #[derive(Debug, Clone)]
 pub(crate) enum Prefix {
-    /// A name and a colon. The name holds no colon, so that no such prefix begins another.
+    /// A name and a colon.
     Named(Name),
     /// Just these bytes; none at all for a whole database.
     Literal(Name),
+    /// What the keys of a read-through cache begin with, which may be keys beside its name.
+    #[cfg(feature = "near-cache")]
+    Cache(Name),
 }
 
 impl Prefix {
@@ -15,6 +19,8 @@ impl Prefix {
         match self {
             Prefix::Named(name) => [name.as_bytes(), b":"],
             Prefix::Literal(prefix) => [prefix.as_bytes(), b""],
+            #[cfg(feature = "near-cache")]
+            Prefix::Cache(prefix) => [prefix.as_bytes(), b""],
         }
     }
 
@@ -22,17 +28,11 @@ impl Prefix {
         self.parts().concat()
     }
 
-    /// The stored key of the entry `key`.
-    #[cfg(feature = "near-cache")]
-    pub(crate) fn key(&self, key: &[u8]) -> Vec<u8> {
-        let [name, separator] = self.parts();
-        [name, separator, key].concat()
-    }
-
-    /// The part of `key` after the prefix, if it begins with it.
+    /// The part of `key` after the prefix, if it is the key of an entry.
     pub(crate) fn strip<'a>(&self, key: &'a [u8]) -> Option<&'a [u8]> {
         let [name, separator] = self.parts();
-        key.strip_prefix(name)?.strip_prefix(separator)
+        let rest = key.strip_prefix(name)?.strip_prefix(separator)?;
+        (!is_side_key(key, name.len() + separator.len())).then_some(rest)
     }
 
     /// The pattern of the keys whose rest matches `glob`.
@@ -46,8 +46,11 @@ impl Prefix {
     pub(crate) fn refusal(&self) -> Option<&'static str> {
         match self {
             Prefix::Named(name) if name.as_bytes().is_empty() => Some(EMPTY),
-            Prefix::Named(name) if name.as_bytes().contains(&b':') => Some(COLON),
-            _ => None,
+            // The colon after the name would complete the mark.
+            Prefix::Named(name) if name.as_bytes().ends_with(b"~rc") => Some(HOLDS_THE_MARK),
+            Prefix::Named(name) | Prefix::Literal(name) => refusal(name.as_bytes()),
+            #[cfg(feature = "near-cache")]
+            Prefix::Cache(_) => None,
         }
     }
 
@@ -61,8 +64,6 @@ impl Prefix {
 }
 
 const EMPTY: &str = "the name of a dictionary is empty; `whole_database` has no prefix";
-const COLON: &str = "the name of a dictionary holds a colon, so it could overlap with another; \
-                     `with_prefix` takes any prefix";
 const WHOLE_DATABASE: &str = "this dictionary has no prefix and would touch every string of the \
                               database; the methods that do so say `database` in their names";
 
@@ -76,6 +77,9 @@ mod tests {
             (Prefix::Named("a".into()), "a:b:c", Some("b:c")),
             (Prefix::Named("a".into()), "ab:c", None),
             (Prefix::Named("a".into()), "a", None),
+            (Prefix::Named("a".into()), "a:b~rc:paused", None),
+            (Prefix::Named("a:b".into()), "a:b:c", Some("c")),
+            (Prefix::Literal("a~r".into()), "a~rc:paused", None),
             (Prefix::Literal("a&&".into()), "a&&", Some("")),
             (Prefix::Literal("".into()), "any", Some("any")),
         ] {
@@ -85,11 +89,15 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_could_overlap_with_another_is_refused() {
+    fn a_prefix_of_keys_beside_collections_is_refused() {
         for (prefix, one, all) in [
             (Prefix::Named("users".into()), None, None),
             (Prefix::Named("".into()), Some(EMPTY), Some(EMPTY)),
-            (Prefix::Named("a:b".into()), Some(COLON), Some(COLON)),
+            (Prefix::Named("a:b".into()), None, None),
+            (Prefix::Named("a~rc:b".into()), Some(HOLDS_THE_MARK), Some(HOLDS_THE_MARK)),
+            (Prefix::Named("a~rc".into()), Some(HOLDS_THE_MARK), Some(HOLDS_THE_MARK)),
+            (Prefix::Literal("a~rc:".into()), Some(HOLDS_THE_MARK), Some(HOLDS_THE_MARK)),
+            (Prefix::Literal("a~rc".into()), None, None),
             (Prefix::Literal("a:b:".into()), None, None),
             (Prefix::Literal("".into()), None, Some(WHOLE_DATABASE)),
         ] {

@@ -189,7 +189,7 @@ impl<T: Canonical, E: Executor> RedisSet<T, E> {
         other: &RedisSet<T, F>,
         member: &T::Borrowed,
     ) -> E::Reply<bool> {
-        let request = self.writing("SMOVE").telling(&other.notices).key(other.name.as_bytes());
+        let request = self.writing("SMOVE").telling(&other.notices).named(other.name.as_bytes());
         self.executor.run(request.encode::<T>(member).returns(reply::flag))
     }
 }
@@ -235,18 +235,18 @@ impl<T: Canonical, E: Executor> RedisSet<T, E> {
     }
 
     fn stored(&self, command: &'static str, others: &[&Self], target: &Self) -> E::Reply<usize> {
-        let request = target.writing(command).key(self.name.as_bytes());
+        let request = target.writing(command).named(self.name.as_bytes());
         self.executor.run(with_sets(request, others).returns(reply::count))
     }
 }
 
 impl<T: Codec, E: Executor> RedisSet<T, E> {
     pub(super) fn reading(&self, command: &'static str) -> Request {
-        Request::read(command).telling(&self.notices).key(self.name.as_bytes())
+        Request::read(command).telling(&self.notices).named(self.name.as_bytes())
     }
 
     pub(super) fn writing(&self, command: &'static str) -> Request {
-        Request::write(command).telling(&self.notices).key(self.name.as_bytes())
+        Request::write(command).telling(&self.notices).named(self.name.as_bytes())
     }
 }
 
@@ -263,7 +263,7 @@ where
 }
 
 fn with_sets<T, E>(request: Request, sets: &[&RedisSet<T, E>]) -> Request {
-    sets.iter().fold(request, |request, set| request.key(set.name.as_bytes()))
+    sets.iter().fold(request, |request, set| request.named(set.name.as_bytes()))
 }
 
 impl<T, E: Clone> Clone for RedisSet<T, E> {

@@ -85,7 +85,7 @@ impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
 
 /// `member` as it would be after writing and reading it.
 fn as_read_back<T: Codec>(name: &Name, member: &T::Borrowed) -> Result<T::Owned> {
-    let attempt = || Request::write("SREM").key(name.as_bytes()).attempt();
+    let attempt = || Request::write("SREM").named(name.as_bytes()).attempt();
     let mut bytes = Vec::new();
     T::encode(member, &mut bytes)
         .map_err(|source| Error::Encode { attempt: Box::new(attempt()), source })?;
@@ -135,5 +135,5 @@ async fn page<E: RoundTrips>(
 }
 
 fn decode<T: Codec>(name: &Name, member: Vec<u8>) -> Result<T::Owned> {
-    reply::decode_bytes::<T>(member, || Request::read("SSCAN").key(name.as_bytes()).attempt())
+    reply::decode_bytes::<T>(member, || Request::read("SSCAN").named(name.as_bytes()).attempt())
 }

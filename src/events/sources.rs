@@ -1,9 +1,10 @@
 //! Where the changes of a collection are told.
 
-use crate::executor::CANARY;
+use crate::executor::canaries;
 use crate::glob::escape;
 use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::request::Request;
+use crate::side_key::is_side_key;
 
 /// The channels on which the changes of a collection are told.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ impl Sources {
         };
         // The prefix is of keys that nobody has: what is wanted is to hear that all keys are flushed.
         let track = Request::read("CLIENT").arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX");
-        vec![keys, track.arg([base, CANARY.as_bytes()].concat())]
+        vec![keys, track.arg(canaries(base))]
     }
 
     /// The kinds of keyspace notifications that tell of every change.
@@ -87,7 +88,7 @@ impl Sources {
         if let Some(key) = channel.strip_prefix(&self.keyspace[..]) {
             let rest = key.strip_prefix(&self.name[..])?;
             let is_own = match self.structure {
-                Structure::Dict => !is_canary(rest),
+                Structure::Dict => !is_side_key(key, self.name.len()),
                 _ => rest.is_empty(),
             };
             return is_own.then_some(Channel::Key(rest));
@@ -107,12 +108,6 @@ impl Sources {
             _ => self.name.clone(),
         }
     }
-}
-
-/// Whether it is the key that near caches change to see whether they hear of it.
-fn is_canary(rest: &[u8]) -> bool {
-    let random = rest.strip_prefix(CANARY.as_bytes());
-    random.is_some_and(|random| random.len() == 32 && random.iter().all(u8::is_ascii_hexdigit))
 }
 
 /// Subscribes to every channel that begins with `start`.

@@ -22,6 +22,7 @@ use crate::place::key_slot;
 use crate::protocol::{Form, Line};
 use crate::reply::server_error;
 use crate::request::Request;
+use crate::side_key::side_key_of;
 
 /// Servers that are listened to, all at once or not at all.
 pub(crate) struct Session<N: Node> {
@@ -249,19 +250,23 @@ impl<N: Node> Listener<N> {
     }
 }
 
-/// What follows what is tracked in the name of a key that a session changes, to see whether it hears of
-/// that. The rest of the name is random.
-pub(crate) const CANARY: &str = "~key/";
+/// What the keys begin with that a session changes within a transaction, to see whether it hears of
+/// that. The rest is random.
+pub(crate) fn canaries(base: &[u8]) -> Vec<u8> {
+    side_key_of(base, CANARY, b"")
+}
 
 /// The names of a channel and of a key that nobody else has, the key in a slot that fits.
 fn names(base: &[u8], fits: impl Fn(u16) -> bool) -> [Vec<u8>; 2] {
-    let name = |mark: &str| [base, mark.as_bytes(), unique().as_bytes()].concat();
+    let name = |kind| side_key_of(base, kind, unique().as_bytes());
     let mut key = name(CANARY);
     while !fits(key_slot(&key)) {
         key = name(CANARY);
     }
-    [name("~beat/"), key]
+    [name("beat"), key]
 }
+
+const CANARY: &str = "key";
 
 fn unique() -> String {
     use std::hash::{BuildHasher, RandomState};

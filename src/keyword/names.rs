@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::side_key::{side_key, side_key_of};
+
 /// The name of a service, in lower case, and the database it is in: channels are of all databases.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct ServiceName {
@@ -62,22 +64,22 @@ impl ServiceName {
 
     /// Who serves it, for as long as it lives.
     pub(super) fn lease(&self) -> Vec<u8> {
-        format!("{PREFIX}.{self}:lease").into_bytes()
+        side_key(&self.base(), "lease")
     }
 
     /// A hash of what the keywords are, as JSON.
     pub(super) fn descriptions(&self) -> Vec<u8> {
-        format!("{PREFIX}.{self}:keywords").into_bytes()
+        side_key(&self.base(), "keywords")
     }
 
     /// A hash of when the keywords got their values, in microseconds of the server's clock.
     pub(super) fn times(&self) -> Vec<u8> {
-        format!("{PREFIX}.{self}:times").into_bytes()
+        side_key(&self.base(), "times")
     }
 
     /// The channel of requests to the dispatcher of this database.
     pub(super) fn requests(&self) -> Vec<u8> {
-        self.channel("request").into_bytes()
+        self.channel("request")
     }
 
     /// The channel that tells of a keyword's new values.
@@ -87,24 +89,24 @@ impl ServiceName {
 
     /// What the channels that tell of new values begin with.
     pub(super) fn all_changes(&self) -> Vec<u8> {
-        format!("{}:", self.channel("changed")).into_bytes()
+        [&self.channel("changed")[..], b":"].concat()
     }
 
-    /// What the names of keys and channels begin with that only one program knows.
+    /// What the keys and channels of our own are beside.
     pub(super) fn base(&self) -> Vec<u8> {
-        format!("{PREFIX}.{self}:").into_bytes()
+        format!("{PREFIX}.{self}").into_bytes()
     }
 
-    fn channel(&self, what: &str) -> String {
+    fn channel(&self, kind: &str) -> Vec<u8> {
         match self.database {
-            0 => format!("{PREFIX}.{self}:{what}"),
-            database => format!("{PREFIX}.{self}:{what}@{database}"),
+            0 => side_key(&self.base(), kind),
+            database => side_key(&self.base(), &format!("{kind}@{database}")),
         }
     }
 
     /// A list that holds the outcome of a request.
     pub(super) fn outcome(&self, request: &str) -> Vec<u8> {
-        format!("{PREFIX}.{self}:outcome:{request}").into_bytes()
+        side_key_of(&self.base(), "outcome", request.as_bytes())
     }
 }
 
@@ -162,6 +164,16 @@ impl fmt::Debug for KeywordName {
     }
 }
 
+/// All keys that a service of this name can have beside those of Cauldron.
+#[cfg(test)]
+pub(crate) fn keys_of(name: &[u8], requests: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let name = std::str::from_utf8(name).ok().and_then(|name| ServiceName::new(name).ok());
+    let Some(name) = name else { return Vec::new() };
+    let requests = requests.iter().filter_map(|id| std::str::from_utf8(id).ok());
+    let keys = [name.lease(), name.descriptions(), name.times()].into_iter();
+    keys.chain(requests.map(|id| name.outcome(id))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,9 +192,9 @@ mod tests {
         let service = ServiceName::new("dome").unwrap();
         let keyword = KeywordName::new("AZ").unwrap();
         let other = service.clone().in_database(3);
-        assert_eq!(service.requests(), b"Cauldron.redis.common.dome:request");
-        assert_eq!(other.requests(), b"Cauldron.redis.common.dome:request@3");
-        assert_eq!(other.changes(&keyword), b"Cauldron.redis.common.dome:changed@3:AZ");
+        assert_eq!(service.requests(), b"Cauldron.redis.common.dome~rc:request");
+        assert_eq!(other.requests(), b"Cauldron.redis.common.dome~rc:request@3");
+        assert_eq!(other.changes(&keyword), b"Cauldron.redis.common.dome~rc:changed@3:AZ");
         assert_eq!(
             (other.lease(), other.value(&keyword)),
             (service.lease(), service.value(&keyword))

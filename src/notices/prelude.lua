@@ -10,7 +10,7 @@ for i = 1, tonumber(setting()) do
   collection.own = setting() == '1'
   collection.pubsub_dict = setting() == '1'
   for j = 1, tonumber(setting()) do collection.ids[j] = setting() end
-  collection.channel = 'redis-collections:' .. collection.kind .. ':' .. collection.name
+  collection.channel = collection.name .. '~rc:changes:' .. collection.kind
   collections[i] = collection
 end
 local noted, chosen

@@ -15,7 +15,7 @@ if is_set or is_hset then
     bytes, there = ARGV[2], redis.pcall('HEXISTS', key, ARGV[2])
   end
   if type(there) == 'table' then return there end
-  local channel = 'redis-collections:' .. ARGV[last - 2] .. ':' .. name
+  local channel = name .. '~rc:changes:' .. ARGV[last - 2]
   local sequence = redis.pcall('HINCRBY', KEYS[2], channel, 1)
   if type(sequence) == 'table' then return sequence end
   local change = (there == 1 and 'U' or 'I') .. #bytes .. ':' .. bytes

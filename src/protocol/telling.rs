@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::{Form, Line, decimal};
-use crate::notices::{self, Notices, SEQUENCES};
-use crate::place::{key_slot, tag};
+use crate::notices::{self, Notices};
+use crate::place::key_slot;
 use crate::request::Request;
 use crate::script::Source;
 
@@ -34,10 +34,7 @@ pub(super) fn each_argument(line: &Line<'_>, script: &Source, visit: &mut impl F
         }
         visit(key);
     });
-    match slot {
-        Some(slot) => visit(format!("{SEQUENCES}:{{{}}}", tag(slot)).as_bytes()),
-        None => visit(SEQUENCES.as_bytes()),
-    }
+    visit(&notices::sequences(slot));
     if request.is_script().is_none() {
         request.arguments().take(1).for_each(&mut *visit);
     }
@@ -102,7 +99,7 @@ mod tests {
         let mset = || Request::write("MSET").telling(&own).key(b"a").arg("1").key(b"b").arg("2");
         let moved = Request::write("LMOVE").telling(&own).key(b"a").telling(&both).key(b"b");
         let script = Request::script(&SCRIPT, 2).telling(&own).key(b"a").key(b"b").arg("v");
-        let sequences = "redis-collections:sequences";
+        let sequences = "~rc:sequences";
         let own = "0 0 1 d&& dict";
         for (request, part, expected) in [
             (set(), None, format!("2 k {sequences} SET v NX {own} 1")),
@@ -120,8 +117,9 @@ mod tests {
         }
         let request = set();
         let line = Line { in_cluster: true, ..Line::new(&request, Form::AsIs) };
-        let tag = tag(key_slot(b"k"));
-        assert_eq!(shown(line), format!("2 k {sequences}:{{{tag}}} SET v NX {own} 1"));
+        let of_the_slot = notices::sequences(Some(key_slot(b"k")));
+        let of_the_slot = String::from_utf8(of_the_slot).unwrap();
+        assert_eq!(shown(line), format!("2 k {of_the_slot} SET v NX {own} 1"));
     }
 
     #[test]

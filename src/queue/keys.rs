@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use crate::collections::Name;
 use crate::place::prefix_slot;
+use crate::side_key::{self, side_key, side_key_of};
 
 /// The names of the keys that belong to a queue, all in one slot if its name has a hash tag.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub(super) struct Keys {
 
 impl Keys {
     pub(super) fn new(queue: Name) -> Self {
-        let key = |part: &str| [queue.as_bytes(), b":", part.as_bytes()].concat();
+        let key = |kind: &str| side_key(queue.as_bytes(), kind);
         Self {
             consumers: key("consumers"),
             delayed: key("delayed"),
@@ -49,12 +50,17 @@ impl Keys {
 
     /// The list of what a consumer has claimed.
     pub(super) fn claimed(&self, consumer: &ConsumerId) -> Vec<u8> {
-        [self.queue(), b":p:", consumer.0.as_bytes()].concat()
+        side_key_of(self.queue(), "claimed", consumer.as_bytes())
     }
 
     /// The lock of a unique job.
     pub(super) fn unique(&self, key: &[u8]) -> Vec<u8> {
-        [self.queue(), b":u:", key].concat()
+        side_key_of(self.queue(), "unique", key)
+    }
+
+    /// Why a queue cannot have this name, if it cannot.
+    pub(super) fn refusal(&self) -> Option<&'static str> {
+        side_key::refusal(self.queue())
     }
 
     /// Whether the keys are together in a cluster.
@@ -112,6 +118,18 @@ pub(crate) fn random() -> String {
     let state = RandomState::new();
     let of = |half: u8| state.hash_one((std::process::id(), std::time::Instant::now(), half));
     format!("{:016x}{:016x}", of(1), of(2))
+}
+
+/// All keys that the queue `name` can have, if it can have this name.
+#[cfg(test)]
+pub(crate) fn keys_of(name: &[u8], unique: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let keys = Keys::new(name.into());
+    let mut all = vec![keys.queue().to_vec(), keys.claimed(&Ids::of("a").next())];
+    all.extend(unique.iter().map(|key| keys.unique(key)));
+    let refusal = keys.refusal();
+    let Keys { queue: _, consumers, delayed, dead, paused, gone, held, counts, entered } = keys;
+    all.extend([consumers, delayed, dead, paused, gone, held, counts, entered]);
+    if refusal.is_some() { Vec::new() } else { all }
 }
 
 #[cfg(test)]

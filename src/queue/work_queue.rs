@@ -62,8 +62,9 @@ use crate::script::Script;
 ///
 /// # Keys
 ///
-/// What belongs to the queue `mail` lies under keys that begin with `mail:`. In a cluster all of them
-/// have to be in one slot, so that the name has to have a hash tag, such as `{mail}`.
+/// What belongs to the queue `mail` lies beside its list, under keys that begin with `mail~rc:`; a name
+/// that holds `~rc:` is refused when the first command runs. In a cluster all of them have to be in one
+/// slot, so that the name has to have a hash tag, such as `{mail}`.
 pub struct WorkQueue<T: Codec, E: RoundTrips = Client> {
     executor: E,
     keys: Arc<Keys>,
@@ -282,11 +283,12 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         if let Some(problem) = self.settings.problem() {
             return Err(Error::Configuration(problem.into()));
         }
-        if self.executor.is_cluster() && !self.keys.are_together() {
+        let without_a_tag = self.executor.is_cluster() && !self.keys.are_together();
+        let reason = self.keys.refusal().or(without_a_tag.then_some(WITHOUT_A_TAG));
+        reason.map_or(Ok(()), |reason| {
             let attempt = Box::new(self.pushing().attempt());
-            return Err(Error::InvalidArgument { attempt, reason: WITHOUT_A_TAG.into() });
-        }
-        Ok(())
+            Err(Error::InvalidArgument { attempt, reason: reason.into() })
+        })
     }
 
     pub(super) fn run<R: Send + 'static>(&self, command: Command<R>) -> E::Reply<R> {

@@ -18,9 +18,10 @@ use crate::error::{Error, Result};
 use crate::executor::{Client, RoundTrips};
 #[cfg(feature = "near-cache")]
 use crate::near::CacheStats;
+use crate::side_key::{self, name_of, side_key_of};
 
-/// A read-through cache: the value of an id is in the string `name:id`, or else it is loaded by a
-/// function of yours and stored there.
+/// A read-through cache: the value of an id is in the string `name~rc:cache:id`, or else it is loaded
+/// by a function of yours and stored there.
 ///
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
@@ -79,18 +80,34 @@ where
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
 {
-    /// The cache `name`, whose keys begin with `name:`, as those of a
-    /// [`RedisDict`](crate::RedisDict). A name without a colon shares no key with another one.
+    /// The cache `name`, whose keys begin with `name~rc:cache:`. It shares no key with a cache of
+    /// another name, nor with any other collection.
     ///
     /// The loader gives a value, an `Option` of one, or a [`Loaded`] that says how long it is to be
-    /// kept. An error if the policy cannot be kept or the name is empty or holds a colon.
+    /// kept. An error if the policy cannot be kept or the name is empty or holds `~rc:`.
     pub fn new<R: Answer<Loaded<V::Owned>, E>>(
         executor: &E,
         name: impl Into<Name>,
         policy: CachePolicy,
         load: impl Fn(K::Owned, A) -> R + Send + Sync + 'static,
     ) -> Result<Self> {
-        let prefix = own_prefix(&name.into())?;
+        let prefix = own_prefix(&name.into(), "cache")?;
+        Self::over(executor, prefix, Names::Own, policy, Loaders::new(load))
+    }
+
+    /// The cache whose keys begin with `prefix` as it is, such as `users:`, as those of a
+    /// [`RedisDict`](crate::RedisDict): for values that others read or remove under such keys. What
+    /// else has keys that begin with the prefix is up to you; [`clear`](Self::clear) removes every
+    /// string among them.
+    ///
+    /// An error if the policy cannot be kept or the prefix is empty or holds `~rc:`.
+    pub fn with_prefix<R: Answer<Loaded<V::Owned>, E>>(
+        executor: &E,
+        prefix: impl Into<Name>,
+        policy: CachePolicy,
+        load: impl Fn(K::Owned, A) -> R + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let prefix = literal_prefix(&prefix.into())?;
         Self::over(executor, prefix, Names::Own, policy, Loaders::new(load))
     }
 
@@ -262,14 +279,20 @@ where
     }
 }
 
-/// What the keys of the cache `name` begin with.
-pub(super) fn own_prefix(name: &Name) -> Result<Vec<u8>> {
-    let name = name.as_bytes();
-    if name.is_empty() || name.contains(&b':') {
-        let problem = "the name of a cache is not empty and holds no colon";
-        return Err(Error::Configuration(problem.into()));
-    }
-    Ok([name, b":"].concat())
+/// What the keys of the cache `name` of this kind begin with.
+pub(super) fn own_prefix(name: &Name, kind: &str) -> Result<Vec<u8>> {
+    Ok(side_key_of(&literal_prefix(name)?, kind, b""))
+}
+
+/// A prefix that a cache may have, or the name of one.
+pub(super) fn literal_prefix(prefix: &Name) -> Result<Vec<u8>> {
+    let prefix = prefix.as_bytes();
+    let problem = match side_key::refusal(prefix) {
+        None if !prefix.is_empty() => return Ok(prefix.to_vec()),
+        None => "the name or prefix of a cache is empty",
+        Some(problem) => problem,
+    };
+    Err(Error::Configuration(problem.into()))
 }
 
 pub(super) fn encoded<K: Codec>(id: &K::Borrowed) -> Named<Vec<u8>> {
@@ -296,6 +319,6 @@ where
     E: RoundTrips,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CacheClient(\"{}\")", self.shared.prefix().escape_ascii())
+        write!(f, "CacheClient(\"{}\")", name_of(self.shared.prefix()).escape_ascii())
     }
 }

@@ -18,6 +18,7 @@ use crate::error::{Attempt, Error, Result};
 use crate::executor::RoundTrips;
 use crate::landing::Landing;
 use crate::load_error::LoadError;
+use crate::side_key::name_of;
 
 /// A value, or that there is none.
 pub(super) type Found<V> = Option<Arc<<V as Codec>::Owned>>;
@@ -310,7 +311,7 @@ where
         }
         raise(&self.counts.without_redis);
         if self.counts.may_warn() {
-            let name = self.prefix.escape_ascii();
+            let name = name_of(&self.prefix).escape_ascii();
             log::warn!("the cache {name} loads without Redis: {error}");
         }
         Ok(())
@@ -332,7 +333,7 @@ where
 
     pub(super) fn report(&self) {
         #[cfg(feature = "metrics")]
-        self.counts.report(&String::from_utf8_lossy(&self.prefix));
+        self.counts.report(&String::from_utf8_lossy(name_of(&self.prefix)));
     }
 }
 

@@ -2,7 +2,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::time::Duration;
 
-use super::cache_client::{encoded, own_prefix};
+use super::cache_client::{encoded, literal_prefix, own_prefix};
 use super::engine::Found;
 use super::loader::{Loaded, LoadedMany, Loaders};
 use super::policy::CachePolicy;
@@ -15,9 +15,10 @@ use crate::codec::Codec;
 use crate::collections::{Name, Ttl};
 use crate::error::Result;
 use crate::executor::{Client, RoundTrips};
+use crate::side_key::name_of;
 
 /// A read-through cache over hashes: the value of an id is in the field `id` of the hash
-/// `name:hash_id`, or else it is loaded by a function of yours and stored there.
+/// `name~rc:hash-cache:hash_id`, or else it is loaded by a function of yours and stored there.
 ///
 /// What belongs together, such as the students of a class, can be removed at once. All else is as with
 /// a [`CacheClient`](crate::CacheClient), except that there is no near cache in front.
@@ -62,18 +63,32 @@ where
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
 {
-    /// The cache `name`, whose hashes begin with `name:`.
+    /// The cache `name`, whose hashes begin with `name~rc:hash-cache:`. It shares no key with a cache of
+    /// another name, nor with any other collection.
     ///
     /// The loader is given the id of the hash, that of the value, and the arguments. An error if the
-    /// policy cannot be kept or the name is empty or holds a colon.
+    /// policy cannot be kept or the name is empty or holds `~rc:`.
     pub fn new<R: Answer<Loaded<V::Owned>, E>>(
         executor: &E,
         name: impl Into<Name>,
         policy: CachePolicy,
         load: impl Fn(H::Owned, K::Owned, A) -> R + Send + Sync + 'static,
     ) -> Result<Self> {
-        let prefix = own_prefix(&name.into())?;
+        let prefix = own_prefix(&name.into(), "hash-cache")?;
         Self::over(executor, prefix, Names::Own, policy, load)
+    }
+
+    /// The cache whose hashes begin with `prefix` as it is, such as `classes:`. What else has keys that
+    /// begin with it is up to you; [`clear`](Self::clear) removes every hash among them.
+    ///
+    /// An error if the policy cannot be kept or the prefix is empty or holds `~rc:`.
+    pub fn with_prefix<R: Answer<Loaded<V::Owned>, E>>(
+        executor: &E,
+        prefix: impl Into<Name>,
+        policy: CachePolicy,
+        load: impl Fn(H::Owned, K::Owned, A) -> R + Send + Sync + 'static,
+    ) -> Result<Self> {
+        Self::over(executor, literal_prefix(&prefix.into())?, Names::Own, policy, load)
     }
 
     /// The cache that the Python library pyredis-cache has under these operations: the hashes are
@@ -271,6 +286,6 @@ where
     E: RoundTrips,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HashCacheClient(\"{}\")", self.shared.prefix().escape_ascii())
+        write!(f, "HashCacheClient(\"{}\")", name_of(self.shared.prefix()).escape_ascii())
     }
 }

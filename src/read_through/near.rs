@@ -23,7 +23,7 @@ impl<V: Codec<Owned: Sync>, E: RoundTrips> Near<V, E> {
         freshness: Freshness,
         settings: NearCache,
     ) -> Result<Self> {
-        let dict = RedisDict::with_prefix(&executor, &prefix[..]);
+        let dict = RedisDict::of_cache(&executor, &prefix);
         let margin = u64::try_from(freshness.margin()).unwrap_or_default();
         let cached = Cached::open_with_margin(dict, settings, margin).await?;
         Ok(Self { cached, prefix: prefix.len() })

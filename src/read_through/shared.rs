@@ -10,7 +10,7 @@ use super::engine::{Engine, Found};
 use super::flights::Flights;
 use super::loader::{LoadedMany, Loaders};
 use super::policy::CachePolicy;
-use super::spot::{ASIDE, Ids, Named, Spot, aside};
+use super::spot::{Ids, Named, Spot, is_aside};
 use super::stats::{Counts, ReadThroughStats};
 use crate::answer::Answer;
 use crate::codec::Codec;
@@ -22,6 +22,7 @@ use crate::glob::escape;
 use crate::place::Gather;
 use crate::reply;
 use crate::request::Request;
+use crate::side_key::is_side_key;
 
 /// A handle to an engine.
 pub(super) struct Shared<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A>(Arc<Engine<I, V, E, A>>);
@@ -202,12 +203,11 @@ where
         let engine = self.0.clone();
         self.0.executor.converse(async move {
             engine.flights.forget(|_| true);
-            let prefix = escape(&engine.prefix);
-            let aside = [ASIDE.as_bytes(), b"{*}:", &prefix, b"*"].concat();
+            let prefix = &engine.prefix;
             // What is known of loads goes first, so that none of them stores what is found no more.
-            engine.remove(&aside, "hash", |key| is_beside(key, &engine.prefix)).await?;
-            let all = [&prefix[..], b"*"].concat();
-            engine.remove(&all, kind, |key| key.starts_with(&engine.prefix)).await
+            engine.remove("hash", |key| is_aside(key, prefix)).await?;
+            let is_value = |key: &[u8]| key.starts_with(prefix) && !is_side_key(key, prefix.len());
+            engine.remove(kind, is_value).await
         })
     }
 
@@ -253,17 +253,13 @@ where
         }
     }
 
-    /// Removes the keys of a kind that match a pattern and are `chosen`, and says how many.
-    async fn remove(
-        &self,
-        pattern: &[u8],
-        kind: &'static str,
-        chosen: impl Fn(&[u8]) -> bool,
-    ) -> Result<usize> {
+    /// Removes the keys of a kind that begin with the prefix and are `chosen`, and says how many.
+    async fn remove(&self, kind: &'static str, chosen: impl Fn(&[u8]) -> bool) -> Result<usize> {
+        let pattern = [&escape(&self.prefix)[..], b"*"].concat();
         let mut removed = 0;
         let mut cursor = Cursor::default();
         while !cursor.is_done() {
-            let mut keys = cursor.keys(&self.executor, None, pattern, kind).await?;
+            let mut keys = cursor.keys(&self.executor, None, &pattern, kind).await?;
             keys.retain(|key| chosen(key));
             let unlink = Request::write("UNLINK").divisible(Gather::Sum);
             let unlink = unlink.telling(&self.commands.notices);
@@ -296,16 +292,6 @@ pub(super) async fn send_each<E: RoundTrips, T: Send + 'static>(
         Ok([command]) => Ok(vec![executor.send(command).await]),
         Err(commands) => executor.send_all(commands).await,
     }
-}
-
-/// Whether a key is beside one that begins with `prefix`.
-fn is_beside(key: &[u8], prefix: &[u8]) -> bool {
-    let beside = || {
-        let rest = key.strip_prefix(ASIDE.as_bytes())?;
-        let close = rest.iter().position(|&byte| byte == b':')?;
-        Some(&rest[close + 1..])
-    };
-    beside().is_some_and(|other| other.starts_with(prefix) && aside(other) == key)
 }
 
 /// How many values are asked for in one round trip.

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use super::pyredis;
 use crate::codec::{Codec, CodecError};
-use crate::place::{key_slot, tag};
+use crate::side_key::{HOLDS_THE_MARK, is_side_key, name_of, side_key_in_slot};
 
 /// What has a name, unless an id cannot be written.
 pub(super) type Named<T> = Result<T, CodecError>;
@@ -44,7 +44,13 @@ impl Names {
 
     pub(super) fn name(&self, prefix: &[u8], id: &[u8]) -> Result<Vec<u8>, CodecError> {
         match self {
-            Names::Own => Ok([prefix, id].concat()),
+            Names::Own => {
+                let key = [prefix, id].concat();
+                match is_side_key(&key, prefix.len()) {
+                    true => Err(CodecError::new(HOLDS_THE_MARK)),
+                    false => Ok(key),
+                }
+            }
             Names::PyRedisCache { .. } => Ok([prefix, &pyredis::number(id)?].concat()),
         }
     }
@@ -57,15 +63,19 @@ impl Spot {
     }
 }
 
-/// A key beside `key`, on the same server of a cluster.
+/// What is known of the values under `key`.
 pub(super) fn aside(key: &[u8]) -> Vec<u8> {
-    let mut aside = format!("{ASIDE}{{{}}}:", tag(key_slot(key))).into_bytes();
-    aside.extend_from_slice(key);
-    aside
+    side_key_in_slot(key, LOAD)
 }
 
-/// What all keys beside others begin with.
-pub(super) const ASIDE: &str = "redis-collections:load:";
+/// Whether `key` is the one beside a key of the cache with this prefix.
+pub(super) fn is_aside(key: &[u8], prefix: &[u8]) -> bool {
+    let Some(id) = key.strip_prefix(prefix) else { return false };
+    let value = &key[..prefix.len() + name_of(id).len()];
+    !is_side_key(value, prefix.len()) && aside(value) == key
+}
+
+const LOAD: &str = "load";
 
 /// How a loader is told what to load.
 pub(super) trait Ids: 'static {
@@ -101,10 +111,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_aside_is_in_the_same_slot() {
-        for key in ["users:12", "users:{a}b", "users:}{", "{users}:12", "users:{}", ""] {
-            let aside = aside(key.as_bytes());
-            assert_eq!(key_slot(&aside), key_slot(key.as_bytes()), "{key}");
+    fn a_key_beside_another_is_known_as_such() {
+        for (prefix, id) in
+            [("users:", "12"), ("users:", "{a}b"), ("users~rc:cache:", "12"), ("u~r", ""), ("", "")]
+        {
+            let (key, prefix) = ([prefix, id].concat().into_bytes(), prefix.as_bytes());
+            let aside = aside(&key);
+            assert!(is_aside(&aside, prefix) && !is_aside(&key, prefix), "{prefix:?} {id}");
+            assert!(!is_aside(&[&aside[..], b"0"].concat(), prefix), "{prefix:?} {id}");
         }
+        assert!(!is_aside(&aside(b"users~rc:cache:12"), b"users"));
+    }
+
+    #[test]
+    fn an_id_is_not_the_key_beside_another() {
+        for id in ["~rc:", "12~rc:load", "12~rc:load:123456"] {
+            for prefix in ["users:", "users~rc:cache:"] {
+                assert!(Names::Own.string(prefix.as_bytes(), id.into()).is_err(), "{prefix}{id}");
+            }
+        }
+        assert!(Names::Own.string(b"users~r", b"c:load".to_vec()).is_err());
+        assert!(Names::Own.string(b"users~rc:cache:", b"a:~b".to_vec()).is_ok());
     }
 }

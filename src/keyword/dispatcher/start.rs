@@ -32,7 +32,7 @@ impl<E: RoundTrips> Service<E> {
         let modify = Request::read("PSUBSCRIBE").arg(self.pattern());
         let wish = Wish {
             slot: None,
-            base: [self.names.lease(), b":".to_vec()].concat(),
+            base: self.names.base(),
             commands: vec![requests, modify],
             wishes: Vec::new(),
             tracks: false,

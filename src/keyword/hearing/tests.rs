@@ -6,7 +6,7 @@ use crate::executor::Topology;
 use std::sync::Arc;
 
 const VALUE: &str = "__keyspace@0__:Cauldron.redis.common.dome.";
-const CHANGED: &str = "Cauldron.redis.common.dome:changed:";
+const CHANGED: &str = "Cauldron.redis.common.dome~rc:changed:";
 
 fn keyword(name: &str) -> KeywordName {
     KeywordName::new(name).unwrap()
