@@ -71,7 +71,7 @@ impl Source {
     fn cache<C: Kind>(&self, client: &C, name: &str, policy: CachePolicy) -> Squares<C> {
         let source = self.clone();
         let name = plain(name);
-        CacheClient::new(client, name, policy, move |id: u64, ()| {
+        CacheClient::with_prefix(client, format!("{name}:"), policy, move |id: u64, ()| {
             C::loading(source.load(id).map(Loaded::new))
         })
         .unwrap()
@@ -117,11 +117,12 @@ async fn what_a_loader_says_is_absent_is_none<C: Kind>(client: C, name: &str) {
     let loads = Arc::new(AtomicU64::new(0));
     let counted = loads.clone();
     let name = plain(name);
-    let cache: Squares<C> = CacheClient::new(&client, &name, minute(), move |_: u64, ()| {
-        counted.fetch_add(1, Ordering::SeqCst);
-        C::loading(Ok(Loaded::absent()))
-    })
-    .unwrap();
+    let cache: Squares<C> =
+        CacheClient::with_prefix(&client, format!("{name}:"), minute(), move |_: u64, ()| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            C::loading(Ok(Loaded::absent()))
+        })
+        .unwrap();
     assert_eq!(value!(cache.get(&3)), None);
     assert_eq!(value!(cache.get(&3)), None);
     assert_eq!(loads.load(Ordering::SeqCst), 2);
@@ -135,11 +136,12 @@ async fn absence_is_remembered_if_asked_for<C: Kind>(client: C, name: &str) {
     let counted = loads.clone();
     let name = plain(name);
     let policy = minute().remember_absence(Duration::from_millis(300));
-    let cache: Squares<C> = CacheClient::new(&client, &name, policy, move |_: u64, ()| {
-        counted.fetch_add(1, Ordering::SeqCst);
-        C::loading(Ok(Loaded::absent()))
-    })
-    .unwrap();
+    let cache: Squares<C> =
+        CacheClient::with_prefix(&client, format!("{name}:"), policy, move |_: u64, ()| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            C::loading(Ok(Loaded::absent()))
+        })
+        .unwrap();
     assert_eq!(value!(cache.get(&3)), None);
     assert_eq!(value!(cache.get(&3)), None);
     assert_eq!(ok!(cache.get_many(&[3, 3])), [None, None]);
@@ -160,13 +162,14 @@ async fn absence_is_remembered_if_asked_for<C: Kind>(client: C, name: &str) {
 
 async fn a_loader_may_say_how_long_a_value_is_kept<C: Kind>(client: C, name: &str) {
     let name = plain(name);
-    let cache: Squares<C> = CacheClient::new(&client, &name, minute(), move |id: u64, ()| {
-        C::loading(Ok(match id {
-            0 => Loaded::absent().with_ttl(HOUR),
-            id => Loaded::new(id).with_ttl(HOUR),
-        }))
-    })
-    .unwrap();
+    let cache: Squares<C> =
+        CacheClient::with_prefix(&client, format!("{name}:"), minute(), move |id: u64, ()| {
+            C::loading(Ok(match id {
+                0 => Loaded::absent().with_ttl(HOUR),
+                id => Loaded::new(id).with_ttl(HOUR),
+            }))
+        })
+        .unwrap();
     ok!(cache.get_many(&[0, 1]));
     let Ttl::Left(left) = ok!(cache.ttl(&1)) else { panic!("it expires") };
     assert!(left > MINUTE, "{left:?}");
@@ -178,11 +181,15 @@ async fn a_loader_may_say_how_long_a_value_is_kept<C: Kind>(client: C, name: &st
 
 async fn arguments_reach_the_loader<C: Kind>(client: C, name: &str) {
     let name = plain(name);
-    let cache: CacheClient<u64, String, C, (&'static str, u8)> =
-        CacheClient::new(&client, &name, minute(), |id: u64, (word, times): (&'static str, u8)| {
+    let cache: CacheClient<u64, String, C, (&'static str, u8)> = CacheClient::with_prefix(
+        &client,
+        format!("{name}:"),
+        minute(),
+        |id: u64, (word, times): (&'static str, u8)| {
             C::loading(Ok(Loaded::new(format!("{id}{}", str::repeat(word, times.into())))))
-        })
-        .unwrap();
+        },
+    )
+    .unwrap();
     assert_eq!(ok!(cache.get_with(&3, ("x", 2))).as_deref().map(String::as_str), Some("3xx"));
     assert_eq!(ok!(cache.get_with(&3, ("y", 2))).as_deref().map(String::as_str), Some("3xx"));
     assert_eq!(ok!(cache.set_with(&3, ("y", 1))).as_deref().map(String::as_str), Some("3y"));
@@ -206,14 +213,16 @@ async fn a_bulk_loader_is_given_what_is_missing<C: Kind>(client: C, name: &str) 
     let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
     let seen = asked.clone();
     let cache: Squares<C> =
-        CacheClient::new(&client, &name, minute(), |id: u64, ()| C::loading(Ok(Loaded::new(id))))
-            .unwrap()
-            .with_bulk_loader(move |ids: Vec<u64>, ()| {
-                seen.lock().unwrap().push(ids.clone());
-                let found = |id: u64| if id == 5 { None } else { Some(id * 10) };
-                let found: Vec<_> = ids.into_iter().map(found).collect();
-                C::loading(Ok(LoadedMany::from(found)))
-            });
+        CacheClient::with_prefix(&client, format!("{name}:"), minute(), |id: u64, ()| {
+            C::loading(Ok(Loaded::new(id)))
+        })
+        .unwrap()
+        .with_bulk_loader(move |ids: Vec<u64>, ()| {
+            seen.lock().unwrap().push(ids.clone());
+            let found = |id: u64| if id == 5 { None } else { Some(id * 10) };
+            let found: Vec<_> = ids.into_iter().map(found).collect();
+            C::loading(Ok(LoadedMany::from(found)))
+        });
     ok!(cache.set_value(&2, &7));
     let all = ok!(cache.get_many(&[1, 2, 3, 5]));
     let all: Vec<_> = all.into_iter().map(|value| value.as_deref().copied()).collect();
@@ -225,9 +234,11 @@ async fn a_bulk_loader_is_given_what_is_missing<C: Kind>(client: C, name: &str) 
 async fn a_bulk_loader_that_miscounts_is_an_error<C: Kind>(client: C, name: &str) {
     let name = plain(name);
     let cache: Squares<C> =
-        CacheClient::new(&client, &name, minute(), |id: u64, ()| C::loading(Ok(Loaded::new(id))))
-            .unwrap()
-            .with_bulk_loader(|_: Vec<u64>, ()| C::loading(Ok(LoadedMany::from(vec![1]))));
+        CacheClient::with_prefix(&client, format!("{name}:"), minute(), |id: u64, ()| {
+            C::loading(Ok(Loaded::new(id)))
+        })
+        .unwrap()
+        .with_bulk_loader(|_: Vec<u64>, ()| C::loading(Ok(LoadedMany::from(vec![1]))));
     let error = settle!(cache.get_many(&[1, 2])).unwrap_err();
     assert!(error.to_string().ends_with("it gave 1 values for 2 ids"), "{error}");
     assert!(!ok!(stored::<u64, C>(&client, &name).contains_key(&1)));
@@ -314,11 +325,12 @@ async fn a_panic_of_the_loader_is_an_error<C: Kind>(client: C, name: &str) {
     let name = plain(name);
     let panics = Arc::new(AtomicBool::new(true));
     let may_panic = panics.clone();
-    let cache: Squares<C> = CacheClient::new(&client, &name, minute(), move |id: u64, ()| {
-        assert!(!may_panic.load(Ordering::SeqCst), "a panic that the test wants");
-        C::loading(Ok(Loaded::new(id)))
-    })
-    .unwrap();
+    let cache: Squares<C> =
+        CacheClient::with_prefix(&client, format!("{name}:"), minute(), move |id: u64, ()| {
+            assert!(!may_panic.load(Ordering::SeqCst), "a panic that the test wants");
+            C::loading(Ok(Loaded::new(id)))
+        })
+        .unwrap();
     let error = settle!(cache.get(&3)).unwrap_err();
     assert!(matches!(&error, Error::Load { source, .. } if source.is_panic()), "{error}");
     panics.store(false, Ordering::SeqCst);
@@ -419,8 +431,13 @@ async fn a_value_is_refreshed_early_by_chance<C: Kind>(client: C, name: &str) {
     };
     // The chance is so small, or so great, that it can be relied on.
     for (beta, is_refreshed) in [(1e-9, false), (1e12, true)] {
-        let cache: Squares<C> =
-            CacheClient::new(&client, &name, minute().early_refresh(beta), load).unwrap();
+        let cache: Squares<C> = CacheClient::with_prefix(
+            &client,
+            format!("{name}:"),
+            minute().early_refresh(beta),
+            load,
+        )
+        .unwrap();
         ok!(cache.delete(&3));
         ok!(cache.get(&3));
         ok!(cache.get(&3));
@@ -446,7 +463,7 @@ async fn jitter_shortens_the_time_to_live<C: Kind>(client: C, name: &str) {
 async fn ids_of_any_bytes_have_values_of_their_own<C: Kind>(client: C, name: &str) {
     let name = plain(name);
     let cache: CacheClient<Vec<u8>, Vec<u8>, C> =
-        CacheClient::new(&client, &name, minute(), |id: Vec<u8>, ()| {
+        CacheClient::with_prefix(&client, format!("{name}:"), minute(), |id: Vec<u8>, ()| {
             C::loading(Ok(Loaded::new(id)))
         })
         .unwrap();
@@ -462,7 +479,7 @@ async fn ids_of_any_bytes_have_values_of_their_own<C: Kind>(client: C, name: &st
 async fn times_that_cannot_be_kept_are_refused<C: Kind>(client: C, name: &str) {
     let name = plain(name);
     let cache: CacheClient<u64, u64, C, Duration> =
-        CacheClient::new(&client, &name, minute(), |id: u64, time| {
+        CacheClient::with_prefix(&client, format!("{name}:"), minute(), |id: u64, time| {
             C::loading(Ok(Loaded::new(id).with_ttl(time)))
         })
         .unwrap();
@@ -496,7 +513,10 @@ fn fields<C: Kind>(
         counted.fetch_add(1, Ordering::SeqCst);
         C::loading(Ok(Loaded::new(hash * 100 + id.len() as u64)))
     };
-    (HashCacheClient::new(client, plain(name), policy, load).unwrap(), loads)
+    (
+        HashCacheClient::with_prefix(client, format!("{}:", plain(name)), policy, load).unwrap(),
+        loads,
+    )
 }
 
 async fn a_field_is_loaded_once<C: Kind>(client: C, name: &str) {

@@ -94,7 +94,7 @@ fn what_is_left_of_a_load_that_died_expires<C: Concurrent>() -> Outcome {
     C::finish(async { settle!(cache.get(&1)) })?;
     let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     let [(key, left)] = &seen[..] else { return Err(format!("not one key: {seen:?}").into()) };
-    assert!(key.starts_with("redis-collections:load:"), "{key}");
+    assert!(key.starts_with("c~rc:cache:1~rc:load"), "{key}");
     assert!((1..=61 * LEASE.as_millis() as i64).contains(left), "{left}");
     Ok(())
 }
@@ -153,7 +153,7 @@ fn turn() -> impl Drop {
 }
 
 fn aside(server: &LocalServer) -> Outcome<Vec<String>> {
-    Ok(query(server.url(), "KEYS redis-collections:load:*")?)
+    Ok(query(server.url(), "KEYS *~rc:load*")?)
 }
 
 /// How many threads of the crate and tasks there are.

@@ -41,7 +41,7 @@ fn source<C: Kind>(client: &C, name: &str, policy: CachePolicy) -> (Squares<C>, 
         let before = counted.fetch_add(1, Ordering::SeqCst);
         C::loading(Ok(Loaded::from((id > 0).then_some(id + before))))
     };
-    (CacheClient::new(client, name, policy, load).unwrap(), loads)
+    (CacheClient::with_prefix(client, format!("{name}:"), policy, load).unwrap(), loads)
 }
 
 fn stored<C: Kind>(client: &C, name: &str) -> RedisDict<u64, u64, C> {
@@ -162,7 +162,8 @@ async fn an_old_value_is_served_if_its_loader_fails<C: Kind>(client: C, name: &s
             }
         };
         let policy = CachePolicy::time_to_live(MINUTE).stale_if_error(MINUTE);
-        let cache: Squares<C> = CacheClient::new(&client, &name, policy, load).unwrap();
+        let cache: Squares<C> =
+            CacheClient::with_prefix(&client, format!("{name}:"), policy, load).unwrap();
         let cache = ok!(cache.near(way));
         assert_eq!(near!(cache, &3), Some(3));
         is_down.store(true, Ordering::SeqCst);

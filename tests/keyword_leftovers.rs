@@ -136,7 +136,8 @@ fn a_hook_that_hangs_keeps_no_connection_that_listens<C: Concurrent + Patient>()
     gate.begun.recv()?;
     drop(dispatcher);
     fixture.expect_nobody_to_listen();
-    let lease = || query::<usize>(fixture.server.url(), "EXISTS Cauldron.redis.common.dome:lease");
+    let lease =
+        || query::<usize>(fixture.server.url(), "EXISTS Cauldron.redis.common.dome~rc:lease");
     assert!(eventually(|| lease() == Ok(0)), "it gives its name back");
     drop(gate);
     fixture.expect_nothing();
@@ -169,7 +170,7 @@ fn no_key_is_left_of_writes<C: Concurrent>() -> Outcome {
         // Whether it is taken does not matter here.
         let _ = C::finish(async { settle!(dome.write_within(keyword, value, LEASE)) });
     }
-    let outcomes = || query::<Vec<String>>(fixture.server.url(), "KEYS *:outcome:*");
+    let outcomes = || query::<Vec<String>>(fixture.server.url(), "KEYS *~rc:outcome:*");
     assert!(eventually(|| outcomes() == Ok(Vec::new())), "{:?}", outcomes());
     Ok(())
 }

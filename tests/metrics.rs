@@ -63,7 +63,7 @@ fn a_read_through_cache_reports_what_it_does_once_in_a_second() {
     let load = |id: u64, ()| Ok::<_, std::io::Error>(id);
     let cache: CacheClient<u64, u64> =
         CacheClient::new(&client, "squares", policy, load).expect("a cache");
-    let count = |name: &str| reported(&format!("redis_collections_read_through_{name} squares:"));
+    let count = |name: &str| reported(&format!("redis_collections_read_through_{name} squares"));
     assert!(eventually(|| {
         cache.get(&3).expect("a value");
         count("hits") > Some(1)

@@ -372,7 +372,7 @@ fn settings_that_cannot_be_kept_are_refused() {
         cached.insert("ann", &36).unwrap();
         assert_eq!(cached.get("ann").unwrap().as_deref(), Some(&36));
     }
-    let refused: RedisDict<String, u64> = RedisDict::new(&client, "a:b");
+    let refused: RedisDict<String, u64> = RedisDict::new(&client, "a~rc:b");
     assert!(matches!(refused.cached(way()).unwrap_err(), Error::InvalidArgument { .. }));
 }
 

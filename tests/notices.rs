@@ -743,13 +743,12 @@ fn a_write_waits_until_its_slot_has_arrived_with_the_sequences() {
     let slot = cluster.key_slot("s").unwrap();
     let from = cluster.master_of(slot).unwrap();
     let to = cluster.another_master(from).unwrap();
-    let mut listener = Listener::at(&cluster.url(to), &["redis-collections:set:s"]);
+    let mut listener = Listener::at(&cluster.url(to), &["s~rc:changes:set"]);
     set.insert(&1).unwrap();
     cluster.begin_move(slot, from, to).unwrap();
     set.insert(&2).unwrap();
     cluster.move_keys(&[b"s".to_vec()], from, to).unwrap();
-    let sequences: Vec<String> =
-        query(&cluster.url(from), "KEYS redis-collections:sequences:*").unwrap();
+    let sequences: Vec<String> = query(&cluster.url(from), "KEYS ~rc:sequences:*").unwrap();
     let both = format!("EVAL return(1) 2 s {}", sequences[0]);
     let refused = query::<i64>(&cluster.url(from), &both).unwrap_err();
     assert_eq!(refused.code(), Some("TRYAGAIN"));
@@ -798,7 +797,7 @@ fn a_write_that_may_not_be_told_is_not_made() {
     query::<()>(server.url(), user).unwrap();
     let mute = Client::open(&format!("redis://mute:pw@127.0.0.1:{}/", server.port())).unwrap();
     let mut listener =
-        Listener::at(server.url(), &["redis-collections:set:s", "redis-collections:set:allowed/s"]);
+        Listener::at(server.url(), &["s~rc:changes:set", "allowed/s~rc:changes:set"]);
     let set: Set<Client> = RedisSet::new(&mute, "s").notifying(OWN);
     let dict: Dict<Client> =
         RedisDict::with_prefix(&mute, "d/").notifying(NoticeFormat::PubSubDict);
@@ -822,8 +821,7 @@ fn a_write_that_may_not_be_told_is_not_made() {
 #[test]
 fn what_the_server_refuses_is_not_told() {
     let (server, client) = alone(&[]);
-    let channels =
-        ["redis-collections:dict:d/", "d/update", "d/delete", "event_p&&a", "event_p&&b"];
+    let channels = ["d/~rc:changes:dict", "d/update", "d/delete", "event_p&&a", "event_p&&b"];
     let mut listener = Listener::at(server.url(), &channels);
     let own: Dict<Client> = RedisDict::with_prefix(&client, "d/").notifying(OWN);
     let python: Dict<Client> = RedisDict::with_prefix(&client, "d/");
@@ -859,7 +857,7 @@ fn what_the_server_refuses_is_not_told() {
 #[test]
 fn a_sequence_begins_anew_where_the_server_lost_its_data() {
     let (server, client) = alone(&[]);
-    let mut listener = Listener::at(server.url(), &["redis-collections:set:s"]);
+    let mut listener = Listener::at(server.url(), &["s~rc:changes:set"]);
     let set: Set<Client> = RedisSet::new(&client, "s").notifying(OWN);
     for _ in 0..2 {
         set.insert("a").unwrap();

@@ -37,7 +37,7 @@ async fn a_pipeline_gives_each_command_its_own_result<C: Kind>(client: C, name: 
         .pipeline((
             dict.deferred().insert("a", &1),
             RedisHashDict::<String, u64, _>::new(&Deferred, format!("{name}-list")).get("a"),
-            RedisDict::<String, u64, _>::new(&Deferred, "a:b").get("c"),
+            RedisDict::<String, u64, _>::new(&Deferred, "a~rc:b").get("c"),
             dict.deferred().increment("a", 41),
             list.deferred().push_back("y"),
         ))
@@ -128,7 +128,7 @@ async fn a_transaction_with_a_command_that_cannot_be_sent_does_nothing<C: Kind>(
     name: &'static str,
 ) {
     let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
-    let refused = RedisDict::<String, u64, _>::new(&Deferred, "a:b");
+    let refused = RedisDict::<String, u64, _>::new(&Deferred, "a~rc:b");
     let transaction = client.transaction((dict.deferred().insert("a", &1), refused.get("c")));
     let error = transaction.await.unwrap_err();
     assert_eq!((error.applied(), ok!(dict.len())), (Applied::No, 0));

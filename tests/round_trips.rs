@@ -250,7 +250,7 @@ fn nothing_is_sent_where_the_answer_is_known() {
         list.pop_many(0) => 0;
         counted.client.pipeline(vec![dict.deferred().get_many([""; 0])]) => 0;
     }
-    let refused: RedisDict<String, u64> = RedisDict::new(&counted.client, "a:b");
+    let refused: RedisDict<String, u64> = RedisDict::new(&counted.client, "a~rc:b");
     assert_eq!(counted.round_trips(|| refused.get("a").unwrap_err()), 0);
 }
 

@@ -472,9 +472,9 @@ async fn what_was_given_to_a_consumer_that_is_gone_is_not_drained<C: Kind>(
     name: &'static str,
 ) {
     let queue = queue(&client, name);
-    let list: RedisList<String, C> = RedisList::new(&client, format!("{{{name}}}:p:gone"));
+    let list: RedisList<String, C> = RedisList::new(&client, format!("{{{name}}}~rc:claimed:gone"));
     ok!(list.push_back("a"));
-    on_its_server(name, &["ZADD", &format!("{{{name}}}:gone"), "+inf", "gone"]);
+    on_its_server(name, &["ZADD", &format!("{{{name}}}~rc:gone"), "+inf", "gone"]);
     assert!(!ok!(queue.drain(SOON)));
     ok!(list.clear());
     assert!(ok!(queue.drain(AT_ONCE)));

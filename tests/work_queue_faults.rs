@@ -119,8 +119,8 @@ async fn cut<C: Kind>(name: &str, direction: Direction, step: usize) {
     assert!(duplicates as usize <= cuts * 5, "{duplicates} duplicates after {cuts} cuts");
     let dead = clean.dead().list(9).unwrap();
     println!("{cuts} cuts, {duplicates} duplicates, {} dead", dead.len());
-    let left: Vec<String> = support::servers::query(SERVER.url(), "KEYS *:p:*").unwrap();
-    let own = format!("{}-{name}:p:", std::any::type_name::<C>());
+    let left: Vec<String> = support::servers::query(SERVER.url(), "KEYS *~rc:claimed:*").unwrap();
+    let own = format!("{}-{name}~rc:claimed:", std::any::type_name::<C>());
     assert!(!left.iter().any(|key| key.starts_with(&own)), "{left:?}");
 }
 
@@ -167,11 +167,11 @@ async fn what_is_given_to_a_consumer_that_is_gone_comes_back<C: Kind>() {
     let others = queue(&C::build(C::builder(SERVER.url())).await.unwrap(), "given").with(settings);
     let mut other = others.consumer();
     assert!(next(&mut other, Duration::ZERO).await.is_none());
-    assert!(within(LATE, || !ask(format!("ZRANGE {name}:gone 0 -1")).unwrap().is_empty()));
-    let id = ask(format!("ZRANGE {name}:gone 0 -1")).unwrap().remove(0);
+    assert!(within(LATE, || !ask(format!("ZRANGE {name}~rc:gone 0 -1")).unwrap().is_empty()));
+    let id = ask(format!("ZRANGE {name}~rc:gone 0 -1")).unwrap().remove(0);
     ok!(others.push(&7));
     // As a wait does that was held up on its way.
-    let given = format!("BLMOVE {name} {name}:p:{id} LEFT RIGHT 1");
+    let given = format!("BLMOVE {name} {name}~rc:claimed:{id} LEFT RIGHT 1");
     support::servers::query::<Vec<u8>>(SERVER.url(), &given).unwrap();
     let job = next(&mut other, LATE).await.expect("it comes back");
     assert_eq!((*job, job.attempts()), (7, 1));
@@ -191,7 +191,7 @@ async fn who_was_lost_while_in_doubt_takes_over_no_jobs_of_others<C: Kind>() {
     others.push(&1).unwrap();
     let mut lost = WorkQueue::<u32, C>::new(&cut_off, "q").with(settings).consumer();
     let held = next(&mut lost, LATE).await.expect("the job");
-    let id = ask("ZRANGE q:consumers 0 -1").remove(0);
+    let id = ask("ZRANGE q~rc:consumers 0 -1").remove(0);
     let url = server.url().to_owned();
     let cutting = thread::spawn(move || {
         let clients = || support::servers::query::<String>(&url, "INFO clients").unwrap();
@@ -209,7 +209,7 @@ async fn who_was_lost_while_in_doubt_takes_over_no_jobs_of_others<C: Kind>() {
     other.close().unwrap();
     // As a wait does that was held up on its way.
     others.push(&7).unwrap();
-    let given = format!("BLMOVE q q:p:{id} LEFT RIGHT 1");
+    let given = format!("BLMOVE q q~rc:claimed:{id} LEFT RIGHT 1");
     support::servers::query::<Vec<u8>>(server.url(), &given).unwrap();
     proxy.accept().unwrap();
     let is_back = || {
@@ -340,7 +340,7 @@ fn a_future_that_is_dropped_loses_no_job() {
         consumer.close().await.unwrap();
         let stats = queue.stats().await.unwrap();
         assert_eq!(stats.in_flight, 0);
-        let gone = format!("{}-dropped:gone", std::any::type_name::<AsyncClient>());
+        let gone = format!("{}-dropped~rc:gone", std::any::type_name::<AsyncClient>());
         let count = |from: &str, to: &str| {
             support::servers::query::<u32>(SERVER.url(), &format!("ZCOUNT {gone} {from} {to}"))
         };

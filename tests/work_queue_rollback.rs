@@ -143,7 +143,7 @@ async fn what_a_wait_has_brought_is_missed<C: Kind>() {
     life.claim(LATE).await;
     pushing.join().unwrap();
     let held = life.held.pop().expect("the job");
-    let list: Vec<String> = support::servers::query(server.url(), "KEYS q:p:*").unwrap();
+    let list: Vec<String> = support::servers::query(server.url(), "KEYS q~rc:claimed:*").unwrap();
     support::servers::query::<()>(server.url(), &format!("LMOVE {} q LEFT LEFT", list[0])).unwrap();
     life.claim(Duration::ZERO).await;
     assert!(held.lost_lease() && life.held.len() == 1, "it waits again, and is claimed");

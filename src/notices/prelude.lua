@@ -28,7 +28,8 @@ local function note(key, kind, bytes)
   for _, collection in ipairs(collections) do
     local name = collection.name
     local dict = collection.kind == 'dict'
-    if key == name or dict and string.sub(key, 1, #name) == name then
+    if key == name or dict and string.sub(key, 1, #name) == name
+      and not string.find(key, '~rc:', math.max(1, #name - 2), true) then
       if dict then bytes = string.sub(key, #name + 1)
       elseif not bytes then kind, bytes = kind == 'R' and 'C' or kind, '' end
       local changes = noted[collection] or {seen = {}}

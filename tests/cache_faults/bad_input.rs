@@ -75,7 +75,7 @@ fn many_ids_are_loaded_at_once<C: Loads>() -> Outcome {
         assert!(ids.iter().zip(found.iter().flatten().map(|found| &**found)).all(is_right));
         assert_eq!((found.len(), cache.stats().loads), (ids.len(), loads));
     }
-    assert_eq!(keys(&server, "redis-collections:load:*")?, [""; 0]);
+    assert_eq!(keys(&server, "*~rc:load*")?, [""; 0]);
     all_expire(&server)
 }
 

@@ -41,7 +41,7 @@ fn all_expire(server: &LocalServer) -> Outcome {
 
 /// The key of what is known of loads, of which there is one.
 fn aside(server: &LocalServer) -> Outcome<String> {
-    match &keys(server, "redis-collections:load:*")?[..] {
+    match &keys(server, "*~rc:load*")?[..] {
         [key] => Ok(key.clone()),
         keys => Err(format!("not one key: {keys:?}").into()),
     }

@@ -13,7 +13,7 @@ on_both_kinds![a_value_of_another_type_is_an_error, a_missing_right_is_an_error,
 fn a_value_of_another_type_is_an_error<C: Loads>() -> Outcome {
     let (server, source) = (LocalServer::start()?, Source::of(7));
     let cache = source.cache(&C::connect(C::builder(server.url())), minute());
-    query::<()>(server.url(), "LPUSH c:1 x")?;
+    query::<()>(server.url(), "LPUSH c~rc:cache:1 x")?;
     refused_as(&cache, &["WRONGTYPE"]);
     assert_eq!((source.loads(), cache.stats().without_redis), (0, 0));
     assert!(call!(cache.delete(&1))?);
@@ -22,7 +22,9 @@ fn a_value_of_another_type_is_an_error<C: Loads>() -> Outcome {
 }
 
 fn a_missing_right_is_an_error<C: Loads>() -> Outcome {
-    for rights in ["~* +@all -@scripting", "~* +@all -hset", "~c:* +@all", "~* +@all -get -mget"] {
+    for rights in
+        ["~* +@all -@scripting", "~* +@all -hset", "~c~rc:cache:? +@all", "~* +@all -get -mget"]
+    {
         let (server, source) = (LocalServer::start()?, Source::of(7));
         let mut user = cmd("ACL");
         user.arg("SETUSER").arg("ann").arg("reset").arg("on").arg(">pw");

@@ -29,7 +29,7 @@ fn a_warning_comes_once_a_second_at_most<C: Loads>() -> Outcome {
     let heard = HEARD.lock().unwrap_or_else(PoisonError::into_inner);
     let said: Vec<_> = heard.iter().filter(|line| line.contains(&name)).collect();
     assert!((1..=1 + seconds).contains(&said.len()), "in {seconds} s: {said:?}");
-    let expected = format!("WARN the cache {name}: loads without Redis: ");
+    let expected = format!("WARN the cache {name} loads without Redis: ");
     assert!(said.iter().all(|line| line.starts_with(&expected)), "{said:?}");
     assert_eq!(cache.stats().without_redis, 50);
     Ok(())

@@ -114,8 +114,8 @@ async fn many_outcomes_are_waited_for_no_longer_than_one<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
     let mut wire = Wire::to(server.url(), "dome");
-    wire.set(":lease", "another");
-    let _hangs = wire.listen(&[":request"]);
+    wire.set("~rc:lease", "another");
+    let _hangs = wire.listen(&["~rc:request"]);
     let service = keyword::Client::new(&client).service("dome");
     let writes = (0..100).map(|number| ("N", number));
     let count = writes.len();
@@ -178,7 +178,7 @@ async fn a_request_whose_reply_is_lost_is_not_made_twice<C: Kind>() {
     let proxy = Proxy::to(server.port()).unwrap();
     let (client, distant): (C, C) = (connect(server.url()).await, connect(&proxy.url()).await);
     let mut wire = Wire::to(server.url(), "dome");
-    let mut requests = wire.listen(&[":request"]);
+    let mut requests = wire.listen(&["~rc:request"]);
     let _dispatcher = serve(&client, "dome", [Keyword::integer("N")]).await;
     let service = keyword::Client::new(&distant).service("dome");
     assert_eq!(ok!(service.write("N", 1)).text, "1");
@@ -187,7 +187,7 @@ async fn a_request_whose_reply_is_lost_is_not_made_twice<C: Kind>() {
         proxy.cut_after(0, Direction::Replies);
         assert_eq!(ok!(service.write("N", number)).value, number.into());
     }
-    let channel = wire.name(":request");
+    let channel = wire.name("~rc:request");
     let _: usize = wire.run(&[b"PUBLISH", channel.as_bytes(), b"end"]);
     let made = std::iter::from_fn(|| Some(requests.next().1).filter(|request| request != "end"));
     assert_eq!(made.count(), 4);

@@ -133,7 +133,7 @@ async fn several_writes_have_an_outcome_each<C: Kind>(client: C, name: &'static 
         "{outcomes:?}"
     );
     assert!(ok!(service.write_many([("A", 1); 0], PATIENCE)).is_empty());
-    let outcomes: Vec<Vec<u8>> = wire.run(&[b"KEYS", wire.name(":outcome:*").as_bytes()]);
+    let outcomes: Vec<Vec<u8>> = wire.run(&[b"KEYS", wire.name("~rc:outcome:*").as_bytes()]);
     for outcome in outcomes {
         let left: i64 = wire.run(&[b"PTTL", &outcome]);
         assert!(left > 0, "an outcome that stays");
@@ -165,7 +165,7 @@ async fn nobody_serves_what_nobody_listens_to<C: Kind>(client: C, name: &'static
     let _stranger = wire.listen(&[".N"]);
     assert!(matches!(settle!(service.write("N", 1)), Err(Error::NotServed { .. })));
     // Its connection is lost, and its lease is not over yet.
-    wire.set(":lease", "another");
+    wire.set("~rc:lease", "another");
     let outcome = settle!(service.write_within("N", 1, Duration::from_millis(50)));
     assert!(matches!(outcome, Err(Error::NotServed { .. })), "{outcome:?}");
 }

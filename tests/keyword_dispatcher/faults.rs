@@ -107,7 +107,7 @@ async fn a_server_that_went_back_in_time_gets_what_is_newer<C: Patient>() {
     let dispatcher = fixture.serve(&fixture.client).await.unwrap();
     ok!(dispatcher.set("N", 7));
     let mut wire = fixture.wire();
-    let times = wire.name(":times");
+    let times = wire.name("~rc:times");
     wire.set(".N", "1");
     let _: usize = wire.run(&[b"HSET", times.as_bytes(), b"N", b"1"]);
     fixture.proxy.kill();
@@ -139,7 +139,7 @@ async fn what_is_only_written_has_no_value_after_a_reconnection<C: Patient>() {
     let builder = Dispatcher::builder("dome").keyword(command).keyword(Keyword::integer("N"));
     let dispatcher = ok!(builder.serve(&fixture.client));
     assert_eq!((wire.write("COMMAND", "open"), calls.counted()), ("open".into(), 1));
-    let times = wire.name(":times");
+    let times = wire.name("~rc:times");
     wire.set(".N", "7");
     let _: usize = wire.run(&[b"HSET", times.as_bytes(), b"N", b"4000000000000000"]);
     fixture.proxy.kill();

@@ -50,7 +50,7 @@ async fn what_is_set_is_published<C: Kind>(client: C, name: &'static str) {
     let (service, mut wire) = wire(name);
     let keyword = Keyword::integer("N").history(2);
     let dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
-    let mut changes = wire.listen(&[":changed:N"]);
+    let mut changes = wire.listen(&["~rc:changed:N"]);
     for value in [1, 2, 2, 3] {
         ok!(dispatcher.set("n", value));
     }
@@ -76,7 +76,7 @@ async fn no_time_comes_twice<C: Kind>(client: C, name: &'static str) {
     let (service, mut wire) = wire(name);
     let keyword = Keyword::integer("N");
     let dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
-    let times = wire.name(":times");
+    let times = wire.name("~rc:times");
     let ahead = 4_000_000_000_000_000_u64;
     let _: usize = wire.run(&[b"HSET", times.as_bytes(), b"N", ahead.to_string().as_bytes()]);
     for later in 1..=3 {

@@ -127,7 +127,7 @@ async fn what_another_one_has_set_is_taken_over<C: Kind>() {
     let dispatcher = serve(&client, keywords).await.unwrap();
     let mut wire = Wire::to(server.url(), "dome");
     let later = (wire.time("N").unwrap() + 1).to_string();
-    let times = wire.name(":times");
+    let times = wire.name("~rc:times");
     for keyword in ["N", "EMPTY"] {
         wire.set(&format!(".{keyword}"), "5");
         let _: usize = wire.run(&[b"HSET", times.as_bytes(), keyword.as_bytes(), later.as_bytes()]);
@@ -146,7 +146,7 @@ async fn the_own_copy_follows_when_the_server_forgets_times<C: Kind>() {
     let client: C = connect(server.url()).await;
     let dispatcher = serve(&client, [Keyword::integer("N").initial(1)]).await.unwrap();
     let mut wire = Wire::to(server.url(), "dome");
-    let (times, ahead) = (wire.name(":times"), (wire.time("N").unwrap() * 2).to_string());
+    let (times, ahead) = (wire.name("~rc:times"), (wire.time("N").unwrap() * 2).to_string());
     let _: usize = wire.run(&[b"HSET", times.as_bytes(), b"N", ahead.as_bytes()]);
     ok!(dispatcher.set("N", 2));
     let _: usize = wire.run(&[b"HDEL", times.as_bytes(), b"N"]);
@@ -163,7 +163,7 @@ async fn a_time_that_is_none_is_replaced<C: Kind>() {
     let client: C = connect(server.url()).await;
     let dispatcher = serve(&client, [Keyword::integer("N").initial(0)]).await.unwrap();
     let mut wire = Wire::to(server.url(), "dome");
-    let (times, mut before) = (wire.name(":times"), wire.time("N"));
+    let (times, mut before) = (wire.name("~rc:times"), wire.time("N"));
     for (number, time) in [(1, "x"), (2, "nan"), (3, "1e300"), (4, "-inf"), (5, "")] {
         let _: usize = wire.run(&[b"HSET", times.as_bytes(), b"N", time.as_bytes()]);
         ok!(dispatcher.set("N", number));

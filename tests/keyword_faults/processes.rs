@@ -128,9 +128,11 @@ async fn who_was_held_up_past_its_lease_changes_nothing_any_more<C: Kind>() {
     assert_eq!((wire.lease(), second.is_serving()), (lease, true));
     assert_eq!(wire.status("SLOW").as_deref(), Some("ready"));
     assert_eq!(begun(&server), ["1"], "no hook is called any more");
-    let outcomes: Vec<String> =
-        query(server.url(), &format!("LRANGE {} 0 -1", wire.name(&format!(":outcome:{in_hand}"))))
-            .unwrap();
+    let outcomes: Vec<String> = query(
+        server.url(),
+        &format!("LRANGE {} 0 -1", wire.name(&format!("~rc:outcome:{in_hand}"))),
+    )
+    .unwrap();
     assert!(outcomes.is_empty(), "{outcomes:?}");
 }
 

@@ -82,7 +82,7 @@ fn connections_that_listen_overflow<C: Concurrent>() -> Outcome {
     let () = run(url, &limit)?;
     fixture.proxy.hold_listeners();
     let mut flood = cmd("PUBLISH");
-    flood.arg("watched-Tracking:~forget").arg(vec![b'x'; 4 << 20]);
+    flood.arg("watched-Tracking:~rc:forget:dict").arg(vec![b'x'; 4 << 20]);
     let is_cut = || {
         let heard = run::<u64>(url, &flood);
         heard.is_ok_and(|heard| heard == 0)

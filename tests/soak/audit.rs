@@ -35,7 +35,7 @@ impl Report {
         let dead = queue.dead().list(usize::MAX)?.into_iter();
         let dead = dead.map(|dead| Ok((dead.value?, dead.attempts)));
         let dead = dead.collect::<Result<Vec<_>, redis_collections::Undecodable>>()?;
-        let owned = [format!("{QUEUE}:dead"), format!("{QUEUE}:counts")];
+        let owned = [format!("{QUEUE}~rc:dead"), format!("{QUEUE}~rc:counts")];
         let mut left = crew.keys("*")?;
         left.retain(|key| !owned.contains(key));
         left.retain(|key| !matches!(query(url, &format!("PTTL {key}")), Ok(0_i64..)));

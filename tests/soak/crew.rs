@@ -80,7 +80,7 @@ impl Crew {
     /// Whether all jobs were done, and no consumer, be it lost or gone, has any left.
     pub(crate) fn drain(&self) -> Outcome<bool> {
         let queue = queue(&Client::open(self.server.url())?);
-        let is_idle = || self.keys(":p:*").is_ok_and(|lists| lists.is_empty());
+        let is_idle = || self.keys("~rc:claimed:*").is_ok_and(|lists| lists.is_empty());
         Ok(queue.drain(PATIENCE)? && within(PATIENCE, is_idle) && queue.drain(PATIENCE)?)
     }
 

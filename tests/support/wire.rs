@@ -76,12 +76,12 @@ impl Wire {
     }
 
     pub(crate) fn lease(&mut self) -> Option<String> {
-        self.get(":lease")
+        self.get("~rc:lease")
     }
 
     /// When the keyword was set last.
     pub(crate) fn time(&mut self, keyword: &str) -> Option<u64> {
-        let times = self.name(":times");
+        let times = self.name("~rc:times");
         self.run(&[b"HGET", times.as_bytes(), keyword.as_bytes()])
     }
 
@@ -109,7 +109,7 @@ impl Wire {
     }
 
     fn requests_channel(&self) -> String {
-        self.name(&format!(":request{}", self.database))
+        self.name(&format!("~rc:request{}", self.database))
     }
 
     /// A client writes, and does not wait. Gives the name of its request.
@@ -126,7 +126,7 @@ impl Wire {
 
     /// What became of a request.
     pub(crate) fn outcome(&mut self, id: &str) -> String {
-        let (list, patience) = (self.name(&format!(":outcome:{id}")), PATIENCE.as_secs());
+        let (list, patience) = (self.name(&format!("~rc:outcome:{id}")), PATIENCE.as_secs());
         let patience = patience.to_string();
         let outcome: Option<(String, String)> =
             self.run(&[b"BLPOP", list.as_bytes(), patience.as_bytes()]);

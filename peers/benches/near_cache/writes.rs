@@ -66,5 +66,5 @@ fn listen(url: &str, channel: &'static str) {
 
 pub(crate) const SERVERS: usize = 7;
 const WRITES: usize = 500;
-const CHANNEL: &str = "redis-collections:dict:key/";
+const CHANNEL: &str = "key/~rc:changes:dict";
 const MESSAGE: &str = "1 0123456789abcdef - 1000 U8:some key";
