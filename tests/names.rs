@@ -8,8 +8,7 @@ use redis_collections::{
     Applied, CacheClient, CachePolicy, Error, HashCacheClient, Loaded, NearCache, RedisDict,
     RedisHashDict, RedisList, RedisSet, Result, WorkQueue,
 };
-use support::kinds::{CLUSTER, Kind, SERVER, contract, ok, settle, sorted};
-use support::servers::run;
+use support::kinds::{Kind, contract, ok, ok_within, settle, sorted};
 
 contract! {
     a_queue_named_like_a_part_of_another_is_one_of_its_own,
@@ -48,7 +47,7 @@ const PARTS: [&str; 12] = [
 async fn jobs<C: Kind>(queue: &Queue<C>) -> Vec<String> {
     let mut consumer = queue.consumer();
     let mut jobs = Vec::new();
-    while let Some(job) = ok!(consumer.next(SHORT)) {
+    while let Some(job) = ok_within!(consumer.next(SHORT)) {
         jobs.push(job.to_string());
         job.done();
     }
@@ -60,7 +59,7 @@ async fn a_queue_named_like_a_part_of_another_is_one_of_its_own<C: Kind>(client:
     let mail: Queue<C> = WorkQueue::new(&client, format!("{{{name}}}"));
     ok!(mail.push("bad"));
     let mut consumer = mail.consumer();
-    ok!(consumer.next(MINUTE)).unwrap().bury("it is bad");
+    ok_within!(consumer.next(MINUTE)).unwrap().bury("it is bad");
     ok!(consumer.close());
     for part in PARTS {
         let other: Queue<C> = WorkQueue::new(&client, format!("{{{name}}}:{part}"));
@@ -79,8 +78,8 @@ async fn a_unique_job_of_any_key_is_only_that<C: Kind>(client: C, name: &str) {
     let jobs_u: Queue<C> = WorkQueue::new(&client, format!("{{{name}}}:u"));
     let queue: Queue<C> = WorkQueue::new(&client, format!("{{{name}}}"));
     for key in PARTS.into_iter().chain(["~rc:paused", ":u:paused", ""]) {
-        assert!(ok!(queue.push_unique(key, "x", MINUTE)), "{key}");
-        assert!(!ok!(queue.push_unique(key, "x", MINUTE)), "{key}");
+        assert!(ok!(queue.push_unique(key, "x", MINUTE)).is_some(), "{key}");
+        assert!(ok!(queue.push_unique(key, "x", MINUTE)).is_none(), "{key}");
         assert!(!ok!(jobs_u.is_paused()) && !ok!(queue.is_paused()), "{key}");
     }
     assert_eq!((ok!(queue.stats()).delayed, ok!(jobs_u.len())), (0, 0));
@@ -96,13 +95,13 @@ async fn a_dict_of_a_queues_name_leaves_the_queue_alone<C: Kind>(client: C, name
     }
     assert!(!ok!(queue.is_paused()));
     ok!(queue.pause());
-    assert!(ok!(queue.push_unique("7", "x", MINUTE)));
+    assert!(ok!(queue.push_unique("7", "x", MINUTE)).is_some());
     assert_eq!(ok!(dict.len()), PARTS.len());
     ok!(dict.replace_all([("paused", "no")]));
     assert_eq!(sorted!(dict.keys()), ["paused"]);
     assert_eq!(ok!(dict.clear()), 1);
     assert!(ok!(queue.is_paused()));
-    assert!(!ok!(queue.push_unique("7", "x", MINUTE)));
+    assert!(ok!(queue.push_unique("7", "x", MINUTE)).is_none());
     // Any program may push to the list.
     let list: RedisList<String, C> = RedisList::new(&client, name);
     ok!(list.push_back("y"));
@@ -227,7 +226,7 @@ async fn names_of_keys_beside_collections_are_refused<C: Kind>(client: C, name: 
     let literal: Dict<C> = RedisDict::with_prefix(&client, beside.clone());
     let refusals: Vec<Result<()>> = vec![
         settle!(queue.push("x")).map(drop),
-        settle!(queue.consumer().next(SHORT)).map(drop),
+        C::settle_within(queue.consumer().next(SHORT)).await.map(drop),
         settle!(queue.dead().requeue(1)).map(drop),
         settle!(queue.stats()).map(drop),
         settle!(list.push_back("x")).map(drop),
