@@ -20,5 +20,5 @@ mod tally;
 pub(crate) use audience::{Hearing, Own};
 pub(crate) use cache::{Bounds, Cache, Capacity, Key};
 pub(crate) use reader::Reader;
-pub(crate) use source::{Concerned, Fetched, Lifetime, Source, entry, values};
+pub(crate) use source::{Concerned, Fetched, Lifetime, Source, entry};
 pub use stats::CacheStats;

@@ -198,7 +198,7 @@ impl<D: Cacheable> Cached<D> {
         self.forget();
         let channel = forget_channel(&self.collection);
         let publish = Request::read("PUBLISH").arg(channel).arg("");
-        self.collection.executor().run(publish.returns(reply::done))
+        self.collection.executor().run(publish.returns(|reply| reply::count(reply).map(drop)))
     }
 
     /// The client whose writes are known to the cache, for pipelines and transactions.

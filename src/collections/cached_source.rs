@@ -10,9 +10,9 @@ use super::prefix::Prefix;
 use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
 use crate::events::Told;
-use crate::near::{Concerned, Fetched, Key, Lifetime, Source, entry, values};
+use crate::near::{Concerned, Fetched, Key, Lifetime, Source, entry};
 use crate::place::Gather;
-use crate::reply;
+use crate::reply::Part;
 use crate::request::Request;
 
 /// The strings of a dictionary.
@@ -34,25 +34,27 @@ impl DictSource {
 }
 
 impl Source for DictSource {
-    fn commands(&self, keys: &[Key]) -> Vec<Command<Value>> {
+    fn commands(&self, keys: &[Key]) -> Vec<Command<Part>> {
         let read = match keys {
-            [key] => self.about("GET", key),
-            keys => Request::read("MGET").divisible(Gather::InOrder).each(
-                keys,
-                |request, key| self.push(request, key),
-                Value::Nil,
-            ),
+            [key] => self.about("GET", key).refuse_if(self.prefix.refusal()).value_part(),
+            keys => Request::read("MGET")
+                .divisible(Gather::InOrder)
+                .each(keys, |request, key| self.push(request, key), Value::Array(Vec::new()))
+                .refuse_if(self.prefix.refusal())
+                .values_part(),
         };
         let lifetimes = keys.iter().map(|key| self.about("PTTL", key));
-        let all = std::iter::once(read).chain(lifetimes);
-        all.map(|request| request.refuse_if(self.prefix.refusal()).returns(reply::any)).collect()
+        let lifetimes = lifetimes.map(|request| request.refuse_if(self.prefix.refusal()));
+        std::iter::once(read).chain(lifetimes.map(Request::time_left_part)).collect()
     }
 
-    fn fetched(&self, keys: usize, replies: Vec<Result<Value>>) -> Result<Vec<Fetched>> {
+    fn fetched(&self, replies: Vec<Result<Part>>) -> Result<Vec<Fetched>> {
         let mut replies = replies.into_iter();
-        let values = values(keys, &mut replies)?;
-        let fetched = values.into_iter().zip(replies).map(|(bytes, lifetime)| {
-            Ok(match Lifetime::read(&lifetime?) {
+        let values = replies.next().map_or(Ok(Vec::new()), |read| read.map(Part::values))?;
+        let lifetimes = replies.map(|left| left.map(Part::integers));
+        let lifetimes = lifetimes.collect::<Result<Vec<_>>>()?.into_iter().flatten();
+        let fetched = values.into_iter().zip(lifetimes).map(|(bytes, lifetime)| {
+            Ok(match Lifetime::read(lifetime) {
                 Lifetime::Over if bytes.is_none() => {
                     Fetched { bytes, lifetime: Lifetime::Unlimited }
                 }
@@ -88,35 +90,37 @@ pub struct HashSource {
 }
 
 impl Source for HashSource {
-    fn commands(&self, keys: &[Key]) -> Vec<Command<Value>> {
+    fn commands(&self, keys: &[Key]) -> Vec<Command<Part>> {
         let request = |command| Request::read(command).named(self.name.as_bytes());
         let field = |request: &mut Request, key: &Key| request.push_field::<Vec<u8>>(key);
         let read = match keys {
-            [key] => request("HGET").field::<Vec<u8>>(key),
-            keys => request("HMGET").each(keys, field, Value::Nil),
+            [key] => request("HGET").field::<Vec<u8>>(key).value_part(),
+            keys => request("HMGET").each(keys, field, Value::Array(Vec::new())).values_part(),
         };
-        let mut all = vec![read, request("PTTL")];
+        let mut all = vec![read, request("PTTL").time_left_part()];
         if self.fields_expire.load(Ordering::Relaxed) {
             let request = request("HPTTL").arg("FIELDS").number(keys.len());
-            all.push(request.each(keys, field, Value::Nil));
+            let request = request.each(keys, field, Value::Array(Vec::new()));
+            all.push(request.times_left_part());
         }
-        all.into_iter().map(|request| request.returns(reply::any)).collect()
+        all
     }
 
-    fn fetched(&self, keys: usize, replies: Vec<Result<Value>>) -> Result<Vec<Fetched>> {
+    fn fetched(&self, replies: Vec<Result<Part>>) -> Result<Vec<Fetched>> {
         let mut replies = replies.into_iter();
-        let values = values(keys, &mut replies)?;
-        let whole = Lifetime::read(&replies.next().unwrap_or(Ok(Value::Nil))?);
+        let values = replies.next().map_or(Ok(Vec::new()), |read| read.map(Part::values))?;
+        let whole = replies.next().map_or(Ok(Vec::new()), |left| left.map(Part::integers))?;
+        let whole = whole.first().map_or(Lifetime::Over, |left| Lifetime::read(*left));
         let fields = match replies.next() {
-            Some(Ok(Value::Array(fields))) => fields,
+            Some(Ok(fields)) => fields.integers(),
             Some(Err(Error::Unsupported { .. })) => {
                 self.fields_expire.store(false, Ordering::Relaxed);
                 Vec::new()
             }
             Some(Err(error)) => return Err(error),
-            _ => Vec::new(),
+            None => Vec::new(),
         };
-        let mut fields = fields.iter().map(Lifetime::read);
+        let mut fields = fields.into_iter().map(Lifetime::read);
         let fetched = values.into_iter().map(|bytes| {
             let field = fields.next().unwrap_or(Lifetime::Unlimited);
             let lifetime = match (&bytes, whole) {

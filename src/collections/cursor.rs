@@ -58,7 +58,8 @@ impl Cursor {
         glob: &[u8],
     ) -> Result<Vec<Vec<u8>>> {
         let request = Request::read(command).named(name.as_bytes());
-        let request = self.finish(request, glob).returns(reply::scanned);
+        let read = if command == "HSCAN" { reply::scanned_entries } else { reply::scanned };
+        let request = self.finish(request, glob).returns(read);
         let (position, found) = executor.send(request).await?;
         let topology = executor.topology().await?;
         if self.stays_with(topology.address(key_slot(name.as_bytes()))) {

@@ -138,7 +138,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
     {
         let request = Request::read("MGET").divisible(Gather::InOrder);
-        let request = self.for_keys(request, keys, Value::Nil);
+        let request = self.for_keys(request, keys, Value::Array(Vec::new()));
         self.executor.run(request.returns(reply::optional_each::<V>))
     }
 
@@ -149,7 +149,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
 
     /// Sets the value of `key`, which then does not expire. `SET`, O(1).
     pub fn insert(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<()> {
-        self.executor.run(self.writing("SET", key).encode::<V>(value).returns(reply::done))
+        self.executor.run(self.writing("SET", key).encode::<V>(value).returns(reply::ok))
     }
 
     /// Sets the values of all `entries` at one moment. `MSET`, O(entries).
@@ -169,7 +169,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         };
         let request = self.start(Request::write("MSET")).divisible(Gather::Done);
         let request = request.each(entries, pair, Value::Okay);
-        self.executor.run(request.returns(reply::done))
+        self.executor.run(request.returns(reply::ok))
     }
 
     /// Sets the value of `key` and gives the one it had. `SET … GET`, O(1).
@@ -203,7 +203,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         V: Increment,
     {
         let command = if V::IS_FLOAT { "INCRBYFLOAT" } else { "INCRBY" };
-        self.executor.run(self.writing(command, key).number(by).returns(reply::one::<V>))
+        self.executor.run(self.writing(command, key).number(by).returns(reply::sum::<V>))
     }
 
     /// Removes `key` and says whether it was there. `UNLINK`, O(1).
@@ -218,7 +218,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
     {
         let request = Request::write("UNLINK").divisible(Gather::Sum);
         let request = self.for_keys(request, keys, Value::Int(0));
-        self.executor.run(request.returns(reply::count))
+        self.executor.run(request.returns(reply::at_most_asked))
     }
 
     /// Removes `key` and gives its value. `GETDEL`, O(1).

@@ -19,7 +19,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         time: Duration,
     ) -> E::Reply<()> {
         let request = self.writing("SET", key).encode::<V>(value).arg("PX").milliseconds(time);
-        self.executor.run(request.returns(reply::done))
+        self.executor.run(request.returns(reply::ok))
     }
 
     /// The value of `key`, which is removed after `time` from now on. `GETEX … PX`, O(1).

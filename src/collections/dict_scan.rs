@@ -15,7 +15,7 @@ use crate::codec::Codec;
 use crate::error::Result;
 use crate::executor::RoundTrips;
 use crate::place::Gather;
-use crate::reply;
+use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::script::Script;
 
@@ -160,7 +160,11 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
             new.iter().step_by(2).for_each(|key| request.push_key(key));
             stale.iter().for_each(|key| request.push_key(key));
             new.iter().skip(1).step_by(2).for_each(|value| request.push(value));
-            executor.send(request.returns(reply::done)).await
+            let stored = |reply: Reply<'_>| {
+                let values = reply.request.others().count();
+                reply::exactly(reply, values)
+            };
+            executor.send(request.returns(stored)).await
         })
     }
 
@@ -176,7 +180,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
                 let unlink = Request::write("UNLINK").divisible(Gather::Sum).telling(&notices);
                 let unlink =
                     unlink.each(&keys, |request, key| request.push_key(key), Value::Int(0));
-                removed += executor.send(unlink.returns(reply::count)).await?;
+                removed += executor.send(unlink.returns(reply::at_most_asked)).await?;
                 cursor = next;
             }
             Ok(removed)
@@ -214,7 +218,7 @@ static REPLACE_ALL: Script = Script::new(
 async fn refuse<E: RoundTrips>(executor: &E, reason: Option<&'static str>) -> Result<()> {
     match reason {
         Some(reason) => {
-            executor.send(Request::read("SCAN").refuse(reason).returns(reply::done)).await
+            executor.send(Request::read("SCAN").refuse(reason).returns(reply::ok)).await
         }
         None => Ok(()),
     }
@@ -241,7 +245,7 @@ async fn entry_page<E: RoundTrips>(
 ) -> Result<(Cursor, Vec<(Vec<u8>, Vec<u8>)>)> {
     let (cursor, keys) = key_page(executor, prefix, glob, cursor).await?;
     let read = Request::read("MGET").divisible(Gather::InOrder);
-    let read = read.each(&keys, |request, key| request.push_key(key), Value::Nil);
+    let read = read.each(&keys, |request, key| request.push_key(key), Value::Array(Vec::new()));
     let values = executor.send(read.returns(reply::raw_each)).await?;
     let entries = keys.into_iter().zip(values);
     Ok((cursor, entries.filter_map(|(key, value)| Some((key, value?))).collect()))

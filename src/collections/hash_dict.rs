@@ -120,7 +120,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
     {
         let field = |request: &mut Request, key: &Q| request.push_field::<K>(key.borrow());
-        let request = self.reading("HMGET").each(keys, field, Value::Nil);
+        let request = self.reading("HMGET").each(keys, field, Value::Array(Vec::new()));
         self.executor.run(request.returns(reply::optional_each::<V>))
     }
 
@@ -158,7 +158,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         R: Borrow<V::Borrowed> + ?Sized + 'a,
     {
         let request = self.writing("HSET").each(entries, Self::entry, Value::Int(0));
-        self.executor.run(request.returns(reply::count))
+        self.executor.run(request.returns(reply::at_most_asked))
     }
 
     /// Sets the value of `key` and gives the one it had. A script, O(1).
@@ -193,7 +193,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
     {
         let command = if V::IS_FLOAT { "HINCRBYFLOAT" } else { "HINCRBY" };
         let request = self.writing(command).field::<K>(key).number(by);
-        self.executor.run(request.returns(reply::one::<V>))
+        self.executor.run(request.returns(reply::sum::<V>))
     }
 
     /// Removes `key` and says whether it was there. `HDEL`, O(1).
@@ -208,7 +208,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
     {
         let field = |request: &mut Request, key: &Q| request.push_field::<K>(key.borrow());
         let request = self.writing("HDEL").each(keys, field, Value::Int(0));
-        self.executor.run(request.returns(reply::count))
+        self.executor.run(request.returns(reply::at_most_asked))
     }
 
     /// Removes `key` and gives its value. A script, O(1).
@@ -234,7 +234,10 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
     {
         let mut request = self.scripted(&REPLACE_ALL);
         entries.into_iter().for_each(|entry| Self::entry(&mut request, entry));
-        self.executor.run(request.returns(reply::done))
+        self.executor.run(request.returns(|reply| {
+            let entries = reply.request.field_count();
+            reply::exactly(reply, entries)
+        }))
     }
 }
 

@@ -159,7 +159,7 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
     pub fn pop_many(&self, items: usize) -> E::Reply<Vec<Result<T::Owned>>> {
         let request = self.writing("LPOP").number(items);
         let request = if items == 0 { request.answered(Value::Nil) } else { request };
-        self.executor.run(request.returns(reply::each::<T>))
+        self.executor.run(request.returns(reply::each_or_none::<T>))
     }
 
     /// Moves the first item to the end of `other` and gives it. `LMOVE`, O(1).
@@ -196,17 +196,18 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
     /// Bounds beyond the end are no error. For a long list [`iter`](Self::iter) needs less memory.
     /// An item that cannot be decoded fails the call; [`lenient`](Self::lenient) gives the others.
     pub fn range(&self, range: impl RangeBounds<usize>) -> E::Reply<Vec<T::Owned>> {
-        let request = part(self.reading("LRANGE"), first_and_last(range), Value::Nil);
+        let request = part(self.reading("LRANGE"), first_and_last(range), Value::Array(Vec::new()));
         self.executor.run(request.returns(reply::many::<T>))
     }
 
     /// Keeps the items of `range` only. `LTRIM`, O(removed).
     pub fn trim(&self, range: impl RangeBounds<usize>) -> E::Reply<()> {
-        let request = match first_and_last(range) {
-            Some((first, last)) => self.writing("LTRIM").number(first).number(last),
-            None => self.writing("UNLINK"),
-        };
-        self.executor.run(request.returns(reply::done))
+        self.executor.run(match first_and_last(range) {
+            Some((first, last)) => {
+                self.writing("LTRIM").number(first).number(last).returns(reply::ok)
+            }
+            None => self.writing("UNLINK").returns(|reply| reply::flag(reply).map(drop)),
+        })
     }
 
     /// Removes all items and says whether there were any. `UNLINK`, O(1) for the caller.
@@ -240,7 +241,7 @@ impl<T: Canonical, E: Executor> RedisList<T, E> {
     /// there is none. `LINSERT`, O(n).
     pub fn insert_before(&self, next: &T::Borrowed, item: &T::Borrowed) -> E::Reply<Option<usize>> {
         let request = self.writing("LINSERT").arg("BEFORE").encode::<T>(next).encode::<T>(item);
-        self.executor.run(request.returns(reply::positive))
+        self.executor.run(request.returns(reply::inserted))
     }
 
     /// Inserts `item` after the first one equal to `previous` and gives the new length, or `None`
@@ -251,7 +252,7 @@ impl<T: Canonical, E: Executor> RedisList<T, E> {
         item: &T::Borrowed,
     ) -> E::Reply<Option<usize>> {
         let request = self.writing("LINSERT").arg("AFTER").encode::<T>(previous).encode::<T>(item);
-        self.executor.run(request.returns(reply::positive))
+        self.executor.run(request.returns(reply::inserted))
     }
 }
 
@@ -277,7 +278,7 @@ fn was_there(reply: Reply<'_>) -> Result<bool> {
             return Ok(false);
         }
     }
-    reply::done(reply).map(|()| true)
+    reply::ok(reply).map(|()| true)
 }
 
 static TRY_PUSH: Script = Script::new(

@@ -103,7 +103,7 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
         Q: Borrow<T::Borrowed> + ?Sized + 'a,
     {
         let request = with_members::<T, Q>(self.writing("SADD"), members, Value::Int(0));
-        self.executor.run(request.returns(reply::count))
+        self.executor.run(request.returns(reply::at_most_asked))
     }
 
     /// Takes some member. `SPOP`, O(1).
@@ -119,7 +119,7 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
     /// Each is a result of its own, since they are gone from the set.
     pub fn pop_many(&self, members: usize) -> E::Reply<Vec<Result<T::Owned>>> {
         let request = self.writing("SPOP").number(members);
-        self.executor.run(request.returns(reply::each::<T>))
+        self.executor.run(request.returns(reply::members_each::<T>))
     }
 
     /// Some member, which stays. `SRANDMEMBER`, O(1).
@@ -130,7 +130,7 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
     /// Up to `members` different ones, which stay. `SRANDMEMBER`, O(members).
     pub fn random_many(&self, members: usize) -> E::Reply<Vec<T::Owned>> {
         let members = i64::try_from(members).unwrap_or(i64::MAX);
-        self.executor.run(self.reading("SRANDMEMBER").number(members).returns(reply::many::<T>))
+        self.executor.run(self.reading("SRANDMEMBER").number(members).returns(reply::members::<T>))
     }
 
     /// How many members there are. `SCARD`, O(1).
@@ -165,7 +165,8 @@ impl<T: Canonical, E: Executor> RedisSet<T, E> {
     where
         Q: Borrow<T::Borrowed> + ?Sized + 'a,
     {
-        let request = with_members::<T, Q>(self.reading("SMISMEMBER"), members, Value::Nil);
+        let request =
+            with_members::<T, Q>(self.reading("SMISMEMBER"), members, Value::Array(Vec::new()));
         self.executor.run(request.returns(reply::flags))
     }
 
@@ -180,7 +181,7 @@ impl<T: Canonical, E: Executor> RedisSet<T, E> {
         Q: Borrow<T::Borrowed> + ?Sized + 'a,
     {
         let request = with_members::<T, Q>(self.writing("SREM"), members, Value::Int(0));
-        self.executor.run(request.returns(reply::count))
+        self.executor.run(request.returns(reply::at_most_asked))
     }
 
     /// Moves `member` to `other` and says whether it was here. `SMOVE`, O(1).
@@ -231,7 +232,7 @@ impl<T: Canonical, E: Executor> RedisSet<T, E> {
 
     fn combined(&self, command: &'static str, others: &[&Self]) -> E::Reply<Vec<T::Owned>> {
         let request = self.reading(command);
-        self.executor.run(with_sets(request, others).returns(reply::many::<T>))
+        self.executor.run(with_sets(request, others).returns(reply::members::<T>))
     }
 
     fn stored(&self, command: &'static str, others: &[&Self], target: &Self) -> E::Reply<usize> {

@@ -78,7 +78,7 @@ impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
         self.executor.converse(async move {
             let found = equal_members::<T, E>(&executor, &name, member?).await?;
             let remove = remove.each(found, Request::push, Value::Int(0));
-            executor.send(remove.returns(reply::count)).await
+            executor.send(remove.returns(reply::at_most_asked)).await
         })
     }
 }

@@ -1,5 +1,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use redis::Value;
+
 use crate::error::Result;
 use crate::reply::{self, Reply};
 use crate::request::Request;
@@ -27,17 +29,23 @@ impl Ttl {
 
 /// The answer of `PTTL`.
 pub(crate) fn ttl(reply: Reply<'_>) -> Result<Ttl> {
-    reply::integer(reply).map(Ttl::from_milliseconds)
+    reply::time_left(reply).map(Ttl::from_milliseconds)
 }
 
 /// The answer of `HPTTL` for one field.
 pub(crate) fn field_ttl(reply: Reply<'_>) -> Result<Ttl> {
-    reply::one_integer(reply).map(Ttl::from_milliseconds)
+    let [left] = reply::parts(reply)?;
+    ttl(left)
 }
 
-/// The answer of `HPEXPIRE` and its kin for one field: whether it was there and was changed.
+/// The answer of `HPEXPIRE` and its kin for one field: whether it was there and was changed. From -2,
+/// that there is no such field, to 2, that it was removed at once.
 pub(crate) fn field_changed(reply: Reply<'_>) -> Result<bool> {
-    reply::one_integer(reply).map(|outcome| outcome > 0)
+    let request = reply.request;
+    match reply::one_integer(reply)? {
+        outcome @ -2..=2 => Ok(outcome > 0),
+        outcome => Err(reply::unexpected(request, "an outcome", &Value::Int(outcome))),
+    }
 }
 
 impl Request {

@@ -122,7 +122,7 @@ impl AsyncClient {
 
     /// Makes sure that the server answers, of a cluster every master. `PING`, O(1).
     pub async fn check(&self) -> Result<()> {
-        self.run(Request::read("PING").everywhere(Gather::Done).returns(reply::done)).await
+        self.run(Request::read("PING").everywhere(Gather::Done).returns(reply::pong)).await
     }
 
     /// Runs all commands in one round trip, each by itself, as

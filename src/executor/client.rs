@@ -115,7 +115,7 @@ impl Client {
 
     /// Makes sure that the server answers, of a cluster every master. `PING`, O(1).
     pub fn check(&self) -> Result<()> {
-        self.run(Request::read("PING").everywhere(Gather::Done).returns(reply::done))
+        self.run(Request::read("PING").everywhere(Gather::Done).returns(reply::pong))
     }
 }
 

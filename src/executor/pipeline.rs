@@ -124,21 +124,28 @@ fn committed(
     let executed = values.pop();
     let multi: &Request = &MULTI;
     for (request, value) in std::iter::once(multi).chain(requests.iter().copied()).zip(values) {
-        if let Value::ServerError(error) = value {
-            let error = server_error(request, &error);
-            let was_begun = !std::ptr::eq(request, multi);
-            return Err(if was_begun { error } else { error.in_part() });
+        let was_begun = !std::ptr::eq(request, multi);
+        match value {
+            Value::ServerError(error) => {
+                let error = server_error(request, &error);
+                return Err(if was_begun { error } else { error.in_part() });
+            }
+            Value::Okay if !was_begun => {}
+            Value::SimpleString(text) if was_begun && text == "QUEUED" => {}
+            _ => return Err(misunderstood(attempt())),
         }
     }
     match executed {
         Some(Value::Array(values)) if values.len() == requests.len() => Ok(values),
         Some(Value::ServerError(error)) => Err(server_error(&EXEC, &error)),
-        _ => Err(Error::UnexpectedReply {
-            attempt: Box::new(attempt()),
-            expected: "one reply a command",
-            found: "something else",
-        }),
+        _ => Err(misunderstood(attempt())),
     }
+}
+
+/// The error for replies that are not those of a transaction.
+fn misunderstood(attempt: Attempt) -> Error {
+    let (expected, found) = ("one reply a command", "something else");
+    Error::UnexpectedReply { attempt: Box::new(attempt), expected, found }
 }
 
 /// The requests that have to be sent.

@@ -58,7 +58,7 @@ impl<N: Node> Router<N> {
         if !self.servers.are_fixed() {
             return self.servers.find().await;
         }
-        let ping = Request::read("PING").returns(reply::done);
+        let ping = Request::read("PING").returns(reply::pong);
         match ping.read(self.call(&ping.request).await?) {
             Err(error) if error.code() != Some("NOPERM") => Err(error),
             _ => Ok(()),

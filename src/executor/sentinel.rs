@@ -11,7 +11,7 @@ use super::node::Node;
 use super::topology::Topology;
 use crate::error::{Error, Result};
 use crate::protocol::{Form, Line};
-use crate::reply::{self, server_error};
+use crate::reply::{self, Reply, server_error};
 use crate::request::Request;
 
 /// Sentinels that watch the master of one name.
@@ -73,7 +73,7 @@ impl<N: Node> Sentinels<N> {
 
     async fn ask(&self, sentinel: &N) -> Result<String> {
         let request = Request::read("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
-        let command = request.returns(reply::raw_each);
+        let command = request.returns(address);
         let reply = sentinel
             .call(Line::new(&command.request, Form::AsIs), sentinel.connector().deadline())
             .await;
@@ -85,16 +85,20 @@ impl<N: Node> Sentinels<N> {
             }
             error => error,
         })?;
-        let text = |part: &Option<Vec<u8>>| String::from_utf8(part.clone()?).ok();
-        match &answer[..] {
-            [host, port] => Option::zip(text(host), text(port)).map(|(h, p)| format!("{h}:{p}")),
-            _ => None,
-        }
-        .ok_or_else(|| {
+        answer.ok_or_else(|| {
             let problem = format!("the Sentinel at {address} knows no master named {name:?}");
             Error::Configuration(problem)
         })
     }
+}
+
+/// The host and the port of a master, or nil where none has that name.
+fn address(reply: Reply<'_>) -> Result<Option<String>> {
+    if reply.value == Value::Nil {
+        return Ok(None);
+    }
+    let [host, port] = reply::parts(reply)?;
+    Ok(Some(format!("{}:{}", reply::one::<String>(host)?, reply::one::<u16>(port)?)))
 }
 
 /// Makes sure that a server is a master, unless the user may not ask.

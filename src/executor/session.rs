@@ -20,7 +20,7 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::place::key_slot;
 use crate::protocol::{Form, Line};
-use crate::reply::server_error;
+use crate::reply::{server_error, unexpected};
 use crate::request::Request;
 use crate::side_key::side_key_of;
 
@@ -246,7 +246,17 @@ impl<N: Node> Listener<N> {
             Value::ServerError(error) => Some(server_error(line.request, error)),
             _ => None,
         };
-        lines.iter().zip(&replies).find_map(refused).map_or(Ok(()), Err)
+        if let Some(error) = lines.iter().zip(&replies).find_map(refused) {
+            return Err(error);
+        }
+        match replies.last() {
+            Some(Value::Array(done)) if done.len() == requests.len() => {
+                lines[1..].iter().zip(done).find_map(refused).map_or(Ok(()), Err)
+            }
+            other => {
+                Err(unexpected(&exec, "what each command came to", other.unwrap_or(&Value::Nil)))
+            }
+        }
     }
 }
 

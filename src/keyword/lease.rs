@@ -7,7 +7,7 @@ use super::names::ServiceName;
 use crate::error::Result;
 use crate::executor::RoundTrips;
 use crate::glob::escape;
-use crate::reply;
+use crate::reply::{self, Part};
 use crate::request::Request;
 
 /// How the services stand. A dispatcher without a lease is Cauldron's, and known by the channels that it
@@ -42,20 +42,20 @@ pub(super) async fn heartbeats<E: RoundTrips>(
     executor: &E,
     services: &[ServiceName],
 ) -> Result<Vec<Option<Duration>>> {
-    let leases = services.iter().flat_map(|service| {
-        let lease = service.lease();
-        [Request::read("PTTL").key(&lease), Request::read("GET").key(&lease)]
-    });
-    let leases: Vec<_> = leases.map(|request| request.returns(reply::raw)).collect();
-    let mut replies = executor.send_all(leases).await?.into_iter();
-    let mut next = || replies.next().unwrap_or(Ok(None));
-    services.iter().map(|_| Ok(heartbeat(next()?, next()?))).collect()
+    let leases: Vec<_> = services.iter().map(ServiceName::lease).collect();
+    let left = leases.iter().map(|lease| Request::read("PTTL").key(lease).time_left_part());
+    let holders = leases.iter().map(|lease| Request::read("GET").key(lease).value_part());
+    let mut replies = executor.send_all(left.chain(holders).collect::<Vec<_>>()).await?.into_iter();
+    let left = replies.by_ref().take(leases.len()).map(|left| left.map(Part::integers));
+    let left = left.collect::<Result<Vec<_>>>()?.into_iter().flatten();
+    let holders = replies.map(|holder| holder.map(Part::values));
+    let holders = holders.collect::<Result<Vec<_>>>()?.into_iter().flatten();
+    Ok(left.zip(holders).map(|(left, holder)| heartbeat(left, holder)).collect())
 }
 
 /// How long ago a lease was renewed. Its holder's name ends with how many milliseconds it lasts.
-fn heartbeat(left: Option<Vec<u8>>, holder: Option<Vec<u8>>) -> Option<Duration> {
+fn heartbeat(left: i64, holder: Option<Vec<u8>>) -> Option<Duration> {
     let number = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.parse().ok();
-    let left: i64 = number(&left?)?;
     let holder = holder?;
     let lasts = holder.rsplit(|byte| *byte == b'/').next().filter(|end| end.len() < holder.len());
     let lasts = lasts.and_then(number).unwrap_or(USUAL);
@@ -72,13 +72,13 @@ mod tests {
     #[test]
     fn a_heartbeat_is_what_has_passed_of_the_lease() {
         for (left, holder, passed) in [
-            ("9000", Some("a1/10000"), Some(1000)),
-            ("200", Some("a1/500"), Some(300)),
-            ("9000", Some("a1"), Some(1000)),
-            ("9000", Some("a1/-9223372036854775808"), None),
-            ("-2", None, None),
+            (9000, Some("a1/10000"), Some(1000)),
+            (200, Some("a1/500"), Some(300)),
+            (9000, Some("a1"), Some(1000)),
+            (9000, Some("a1/-9223372036854775808"), None),
+            (-2, None, None),
         ] {
-            let (left, holder) = (Some(left.into()), holder.map(Into::into));
+            let holder = holder.map(Into::into);
             assert_eq!(heartbeat(left, holder), passed.map(Duration::from_millis));
         }
     }

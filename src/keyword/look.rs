@@ -29,11 +29,12 @@ pub(super) async fn look<E: RoundTrips>(
                 page.iter().fold(times, field).returns(reply::raw_each),
                 stored(service, page).returns(reply::raw_each),
                 page.iter().fold(descriptions, field).returns(reply::raw_each),
-                Request::read("TIME").returns(reply::many::<u64>),
+                Request::read("TIME").returns(reply::time),
             ))
             .await?;
         let (times, stored, descriptions, now) = (times?, stored?, descriptions?, now?);
-        let now = now.iter().fold(0, |sum, part| sum * MICROSECONDS + part);
+        let [seconds, microseconds] = now;
+        let now = seconds.saturating_mul(MICROSECONDS).saturating_add(microseconds);
         let found = stored.chunks_exact(STORED).zip(times).zip(descriptions);
         for (keyword, ((stored, time), description)) in page.iter().zip(found) {
             let found = Found { stored, time, description, now };

@@ -262,9 +262,14 @@ impl<E: RoundTrips> Wishes<'_, E> {
 
 /// What `request.lua` says.
 fn heard(reply: Reply<'_>) -> Result<(i64, Kind)> {
-    let parts = reply::many::<String>(reply)?;
-    let part = |index: usize| parts.get(index).map_or("", String::as_str);
-    Ok((part(0).parse().unwrap_or(SERVED_BY_CAULDRONS), Kind::named(part(1).as_bytes())))
+    let request = reply.request;
+    let [heard, kind] = reply::parts(reply)?;
+    match reply::integer(heard)? {
+        heard @ NOT_SERVED.. => Ok((heard, Kind::named(&reply::one::<Vec<u8>>(kind)?))),
+        heard => {
+            Err(reply::unexpected(request, "how many were notified", &redis::Value::Int(heard)))
+        }
+    }
 }
 
 const SERVED_BY_CAULDRONS: i64 = -1;

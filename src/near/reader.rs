@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use redis::Value;
-
 use super::cache::{Cache, Key};
 use super::lead::{Lead, Outcome, Start};
 use super::source::{Fetched, Lifetime, Source};
@@ -16,7 +14,7 @@ use crate::command::Command;
 use crate::error::{Error, Result};
 use crate::executor::{Bearing, RoundTrips, Topology};
 use crate::landing::Landing;
-use crate::reply::{self, decode_bytes};
+use crate::reply::{Part, decode_bytes};
 use crate::request::Request;
 
 /// Finds entries in a cache, or else on the server.
@@ -125,8 +123,9 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
         let channel = self.cache.channel().filter(|_| leads.iter().any(Option::is_some));
         commands.extend(channel.as_deref().map(listeners));
         let mut replies = self.executor.send_all(commands).await?;
-        let is_answered_by_other = channel.is_some() && replies.pop().is_some_and(has_none);
-        let fetched = self.source.fetched(keys.len(), replies)?;
+        let listeners = replies.pop_if(|_| channel.is_some());
+        let is_answered_by_other = listeners.map_or(Ok(false), has_none)?;
+        let fetched = self.source.fetched(replies)?;
         let is_heard = !is_answered_by_other && self.is_heard(bearing);
         let mut all = Vec::with_capacity(keys.len());
         for ((key, lead), fetched) in keys.iter().zip(leads).zip(fetched) {
@@ -175,13 +174,17 @@ impl<S, V: Codec, E: Clone> Clone for Reader<S, V, E> {
 
 /// How many listen to a channel of the server that answers. A name or address may lead to another
 /// server than it did when the cache began to listen.
-fn listeners(channel: &[u8]) -> Command<Value> {
-    Request::read("PUBSUB").arg("NUMSUB").arg(channel).returns(reply::any)
+fn listeners(channel: &[u8]) -> Command<Part> {
+    Request::read("PUBSUB").arg("NUMSUB").arg(channel).listeners_part()
 }
 
 /// Whether nobody listens. Where the user may not ask, the server is taken for the right one.
-fn has_none(reply: Result<Value>) -> bool {
-    matches!(reply, Ok(Value::Array(counts)) if counts.get(1) == Some(&Value::Int(0)))
+fn has_none(reply: Result<Part>) -> Result<bool> {
+    match reply {
+        Ok(counts) => Ok(counts.integers() == [0]),
+        Err(error @ Error::UnexpectedReply { .. }) => Err(error),
+        Err(_) => Ok(false),
+    }
 }
 
 /// How long a reader relies on another one.

@@ -1,20 +1,19 @@
 //! What is cached, and how it is read from the server.
 
-use redis::Value;
-
 use super::cache::Key;
 use crate::command::Command;
 use crate::error::{Attempt, Result};
 use crate::events::Told;
+use crate::reply::Part;
 use crate::request::Request;
 
 /// A collection whose entries are cached.
 pub trait Source: Send + Sync + 'static {
     /// The commands that read entries, all of which travel together.
-    fn commands(&self, keys: &[Key]) -> Vec<Command<Value>>;
+    fn commands(&self, keys: &[Key]) -> Vec<Command<Part>>;
 
-    /// What the replies to these commands bring, for each of so many keys.
-    fn fetched(&self, keys: usize, replies: Vec<Result<Value>>) -> Result<Vec<Fetched>>;
+    /// What the replies to these commands bring, for each of the keys.
+    fn fetched(&self, replies: Vec<Result<Part>>) -> Result<Vec<Fetched>>;
 
     /// Which entries may have changed when a key of the server did.
     fn concerned<'a>(&self, key: &'a [u8]) -> Concerned<'a>;
@@ -56,11 +55,10 @@ pub enum Concerned<'a> {
 
 impl Lifetime {
     /// What `PTTL` and `HPTTL` answer.
-    pub(crate) fn read(reply: &Value) -> Self {
-        match reply {
-            Value::Int(-1) => Lifetime::Unlimited,
-            Value::Int(time) => u64::try_from(*time).map_or(Lifetime::Over, Lifetime::Milliseconds),
-            _ => Lifetime::Over,
+    pub(crate) fn read(left: i64) -> Self {
+        match left {
+            -1 => Lifetime::Unlimited,
+            left => u64::try_from(left).map_or(Lifetime::Over, Lifetime::Milliseconds),
         }
     }
 }
@@ -75,23 +73,4 @@ pub(crate) fn entry(told: Told<'_>) -> Concerned<'_> {
         | Told::Touched(key) => Concerned::Entry(key),
         Told::Cleared | Told::Missed => Concerned::All,
     }
-}
-
-/// The values of so many keys, from the first reply.
-pub(crate) fn values(
-    keys: usize,
-    replies: &mut impl Iterator<Item = Result<Value>>,
-) -> Result<Vec<Option<Vec<u8>>>> {
-    let reply = replies.next().unwrap_or(Ok(Value::Nil))?;
-    let bytes = |value| match value {
-        Value::BulkString(bytes) => Some(bytes),
-        Value::SimpleString(text) => Some(text.into_bytes()),
-        _ => None,
-    };
-    let mut values = match (keys, reply) {
-        (2.., Value::Array(values)) => values.into_iter().map(bytes).collect(),
-        (_, value) => vec![bytes(value)],
-    };
-    values.resize(keys, None);
-    Ok(values)
 }

@@ -98,7 +98,7 @@ fn read<T: Codec>(reply: Reply<'_>) -> Result<Vec<Dead<T>>> {
             since: Duration::from_millis(grave.buried_at),
         }
     };
-    Ok(reply::raw_each(reply)?.into_iter().flatten().map(dead).collect())
+    Ok(reply::many::<Vec<u8>>(reply)?.into_iter().map(dead).collect())
 }
 
 impl<T: Codec, E: RoundTrips> fmt::Debug for DeadList<T, E> {

@@ -266,7 +266,7 @@ impl Hold {
                     let request = Request::script(&LEAVE, 3).key(&self.keys.consumers);
                     let request = request.key(&self.keys.held).key(&claimed);
                     let request = request.arg(consumer.as_bytes());
-                    executor.send(request.returns(reply::done)).await?;
+                    executor.send(request.returns(reply::flag)).await?;
                     self.ledger().left(&consumer);
                 }
             }
@@ -297,25 +297,36 @@ impl Hold {
     }
 }
 
+/// What `step.lua` answers: a status, when the first delayed job is due, and items.
 fn stepped(reply: Reply<'_>) -> Result<(i64, i64, Vec<Vec<u8>>)> {
     let request = reply.request;
-    let mut values = reply::sequence(reply)?.into_iter();
-    let mut number =
-        || reply::integer(Reply { value: values.next().unwrap_or(Value::Nil), request });
-    let (status, due) = (number()?, number()?);
-    Ok((status, due, items(values, request)?))
+    let mut values = reply::sequence(reply)?;
+    let [status, due] = [next(&mut values, request)?, next(&mut values, request)?];
+    let items = reply::raw_many(Reply { value: Value::Array(values.collect()), request })?;
+    match (status, due) {
+        (FENCED | DIVERGED, -1) if items.is_empty() => Ok((status, due, items)),
+        (CLAIMED | PAUSED, -1..) => Ok((status, due, items)),
+        _ => Err(reply::unexpected(request, "a status and a time", &Value::Int(status))),
+    }
 }
 
+/// What `adopt.lua` answers: the number of the last step, or -1, and items.
 fn adopted(reply: Reply<'_>) -> Result<(Option<u16>, Vec<Vec<u8>>)> {
     let request = reply.request;
-    let mut values = reply::sequence(reply)?.into_iter();
-    let mark = reply::integer(Reply { value: values.next().unwrap_or(Value::Nil), request })?;
-    Ok((u16::try_from(mark).ok(), items(values, request)?))
+    let mut values = reply::sequence(reply)?;
+    let mark = next(&mut values, request)?;
+    let items = reply::raw_many(Reply { value: Value::Array(values.collect()), request })?;
+    match (mark, u16::try_from(mark)) {
+        (-1, _) => Ok((None, items)),
+        (_, Ok(mark)) => Ok((Some(mark), items)),
+        _ => Err(reply::unexpected(request, "the number of a step", &Value::Int(mark))),
+    }
 }
 
-fn items(values: impl Iterator<Item = Value>, request: &Request) -> Result<Vec<Vec<u8>>> {
-    let item = |value| reply::raw(Reply { value, request }).map(Option::unwrap_or_default);
-    values.map(item).collect()
+/// The integer that comes next.
+fn next(values: &mut impl Iterator<Item = Value>, request: &Request) -> Result<i64> {
+    let value = values.next().ok_or_else(|| reply::unexpected_count(request))?;
+    reply::integer(Reply { value, request })
 }
 
 /// Does nothing for some time.
@@ -324,6 +335,7 @@ pub(super) async fn rest<X: RoundTrips>(executor: &X, time: Duration) {
 }
 
 const FENCED: i64 = 0;
+const CLAIMED: i64 = 1;
 const PAUSED: i64 = 2;
 const DIVERGED: i64 = 3;
 

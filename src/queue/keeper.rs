@@ -8,8 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redis::Value;
-
 use super::hold::Hold;
 use super::keys::{ConsumerId, Keys};
 use super::scripts::{BEAT, EXPIRED, SWEEP};
@@ -127,7 +125,11 @@ impl Keeper {
             let request = request.arg(consumer.as_bytes()).number(*runs);
             request.number(longest.as_millis())
         });
-        let alive = client.run(request.returns(reply::flags))?;
+        let alive = |reply: Reply<'_>| {
+            let consumers = reply.request.others().count() / PULSE_ARGUMENTS;
+            reply::flags_of(reply, consumers)
+        };
+        let alive = client.run(request.returns(alive))?;
         for ((hold, (consumer, ..)), alive) in pulses.into_iter().zip(alive) {
             match alive {
                 true => hold.ledger().heard(&consumer, sent),
@@ -154,7 +156,7 @@ impl Keeper {
         if forgets {
             let request = Request::write("ZREM").key(&keys.gone);
             let request = empty.iter().fold(request, |request, id| request.arg(id.as_bytes()));
-            client.run(request.returns(reply::done))?;
+            client.run(request.returns(reply::at_most_asked))?;
         }
         Ok(forgets)
     }
@@ -186,21 +188,23 @@ impl Keeper {
         let request = request.number(self.settings.lease.as_millis());
         let request = request.number(self.settings.max_deliveries);
         let request = request.number(self.settings.dead_capacity);
-        client.run(request.returns(|reply| Ok(reply::flags(reply)?.first() == Some(&true))))
+        client.run(request.returns(|reply| {
+            let [has_more, taken] = reply::parts(reply)?;
+            reply::count(taken).and(reply::flag(has_more))
+        }))
     }
 }
 
 fn expired(reply: Reply<'_>) -> Result<[Vec<ConsumerId>; 3]> {
-    let request = reply.request;
-    let mut lists = reply::sequence(reply)?.into_iter();
-    let mut list = || {
-        let value = lists.next().unwrap_or(Value::Nil);
-        let ids = reply::raw_each(Reply { value, request })?;
-        Ok(ids.into_iter().flatten().map(|id| ConsumerId::parse(&id)).collect())
+    let ids = |reply| -> Result<Vec<_>> {
+        Ok(reply::raw_many(reply)?.iter().map(|id| ConsumerId::parse(id)).collect())
     };
-    Ok([list()?, list()?, list()?])
+    let [lost, over, gone] = reply::parts(reply)?;
+    Ok([ids(lost)?, ids(over)?, ids(gone)?])
 }
 
+/// How many arguments `beat.lua` takes for each consumer.
+const PULSE_ARGUMENTS: usize = 3;
 const TICK: Duration = Duration::from_millis(50);
 const AFTER_A_FAILURE: Duration = Duration::from_millis(250);
 
@@ -225,9 +229,9 @@ mod tests {
         let keeper = Keeper::new(queue.keys().clone(), QueueSettings::new());
         let consumers = &keeper.keys.consumers;
         let known = Request::read("ZRANGE").key(consumers).number(0).number(-1);
-        let known = client.run(known.returns(reply::raw_each)).unwrap().swap_remove(0).unwrap();
+        let known = client.run(known.returns(reply::raw_many)).unwrap().swap_remove(0);
         let lost = Request::write("ZADD").key(consumers).number(1).arg(&known);
-        client.run(lost.returns(reply::done)).unwrap();
+        client.run(lost.returns(reply::count)).unwrap();
         let id = ConsumerId::parse(&known);
         assert!(keeper.take_back(&client, &id).unwrap(), "a sweep takes no more than 1,000");
 
@@ -248,10 +252,10 @@ mod tests {
         let went = Request::write("ZADD").key(gone);
         let went = (0..2500).fold(went, |went, number| went.number(1).arg(number.to_string()));
         let went = ["late", "young"].iter().fold(went, |went, id| went.arg("+inf").arg(*id));
-        client.run(went.returns(reply::done)).unwrap();
+        client.run(went.returns(reply::count)).unwrap();
         for (id, job) in [("1300", "13"), ("late", "14")] {
             let list = keeper.keys.claimed(&ConsumerId::parse(id.as_bytes()));
-            client.run(Request::write("RPUSH").key(&list).arg(job).returns(reply::done)).unwrap();
+            client.run(Request::write("RPUSH").key(&list).arg(job).returns(reply::count)).unwrap();
         }
         while keeper.sweep(&client, &[]).unwrap() {}
         let mut back: Vec<_> =
@@ -259,8 +263,7 @@ mod tests {
         back.sort_unstable();
         assert_eq!(back, [13, 14]);
         let known = Request::read("ZRANGE").key(gone).number(0).number(-1);
-        let known = client.run(known.returns(reply::raw_each)).unwrap();
-        let mut known: Vec<_> = known.into_iter().flatten().collect();
+        let mut known = client.run(known.returns(reply::raw_many)).unwrap();
         known.sort_unstable();
         assert_eq!(known, [&b"1300"[..], b"late", b"young"], "who was given one may be again");
     }

@@ -1,8 +1,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use redis::Value;
-
 use super::keys::ConsumerId;
 use crate::error::Result;
 use crate::reply::{self, Reply};
@@ -83,42 +81,41 @@ impl QueueStats {
 
 /// What `stats.lua` answers, and whose lists it had to count.
 pub(super) fn read(reply: Reply<'_>) -> Result<(QueueStats, BTreeSet<ConsumerId>)> {
-    let request = reply.request;
-    let mut parts = reply::sequence(reply)?.into_iter();
-    let numbers = Reply { value: parts.next().unwrap_or(Value::Nil), request };
-    let numbers = reply::sequence(numbers)?.into_iter();
-    let numbers = numbers.map(|value| reply::integer(Reply { value, request }));
-    let numbers = numbers.collect::<Result<Vec<i64>>>()?;
-    let mut next = || ids(Reply { value: parts.next().unwrap_or(Value::Nil), request });
-    let (mut holders, gone) = (next()?, next()?);
+    let [numbers, holders, gone] = reply::parts(reply)?;
+    let [at, pending, in_flight, delayed, dead, paused, oldest, longest, counts @ ..] =
+        reply::parts::<12>(numbers)?;
+    let [done, retried, redelivered, buried] = counts;
+    let (mut holders, gone) = (ids(holders)?, ids(gone)?);
     let consumers = holders.len();
     holders.extend(gone);
-    let number = |index: usize| numbers.get(index).copied().unwrap_or_default();
-    let count = |index| u64::try_from(number(index)).unwrap_or_default();
-    let size = |index| usize::try_from(number(index)).unwrap_or_default();
-    let time = |index| u64::try_from(number(index)).ok().map(Duration::from_millis);
+    let count = |reply| reply::count(reply).map(|count| count as u64);
     let stats = QueueStats {
-        at: time(0).unwrap_or_default(),
-        pending: size(1),
-        in_flight: size(2),
-        delayed: size(3),
-        dead: size(4),
+        at: Duration::from_millis(count(at)?),
+        pending: reply::count(pending)?,
+        in_flight: reply::count(in_flight)?,
+        delayed: reply::count(delayed)?,
+        dead: reply::count(dead)?,
         consumers,
-        paused: number(5) != 0,
-        oldest_pending: time(6),
-        longest_running: time(7),
-        done: count(8),
-        retried: count(9),
-        redelivered: count(10),
-        buried: count(11),
+        paused: reply::flag(paused)?,
+        oldest_pending: age(oldest)?,
+        longest_running: age(longest)?,
+        done: count(done)?,
+        retried: count(retried)?,
+        redelivered: count(redelivered)?,
+        buried: count(buried)?,
     };
     Ok((stats, holders))
 }
 
+/// Milliseconds, or -1 for none.
+fn age(reply: Reply<'_>) -> Result<Option<Duration>> {
+    let milliseconds = reply::time_left(reply)?;
+    Ok(u64::try_from(milliseconds).ok().map(Duration::from_millis))
+}
+
 /// Consumers, in any order.
 pub(super) fn ids(reply: Reply<'_>) -> Result<BTreeSet<ConsumerId>> {
-    let ids = reply::raw_each(reply)?.into_iter().flatten();
-    Ok(ids.map(|id| ConsumerId::parse(&id)).collect())
+    Ok(reply::raw_many(reply)?.iter().map(|id| ConsumerId::parse(id)).collect())
 }
 
 #[cfg(test)]

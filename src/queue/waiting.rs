@@ -33,7 +33,7 @@ pub(super) fn first(list: &[u8], most: usize) -> Request {
     let last = i64::try_from(most).unwrap_or(i64::MAX) - 1;
     let request = Request::read("LRANGE").key(list).number(0).number(last.max(0));
     match most {
-        0 => request.answered(Value::Nil),
+        0 => request.answered(Value::Array(Vec::new())),
         _ => request,
     }
 }
@@ -47,7 +47,7 @@ fn read<T: Codec>(reply: Reply<'_>) -> Result<Vec<Waiting<T>>> {
             attempts: item.attempts,
         }
     };
-    Ok(reply::raw_each(reply)?.into_iter().flatten().map(waiting).collect())
+    Ok(reply::many::<Vec<u8>>(reply)?.into_iter().map(waiting).collect())
 }
 
 /// Shows no value.

@@ -135,7 +135,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         let delay = delay.max(Duration::from_millis(1));
         let request = Request::script(&PUSH_LATER, 1).key(&self.keys.delayed).milliseconds(delay);
         let request = request.arg(random()).encode::<Pushed<T>>(job);
-        self.run(request.returns(reply::done))
+        self.run(request.returns(reply::applied))
     }
 
     /// Appends a job unless one was pushed under the same `key` within `time`, also if that is done by
@@ -181,7 +181,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
     /// A consumer that is waiting for a job right now, which it does for a second at a time, may still
     /// get one.
     pub fn pause(&self) -> E::Reply<()> {
-        self.run(Request::write("SET").key(&self.keys.paused).arg("1").returns(reply::done))
+        self.run(Request::write("SET").key(&self.keys.paused).arg("1").returns(reply::ok))
     }
 
     /// Lets consumers claim again, and says whether they could not. `UNLINK`, O(1).

@@ -12,7 +12,7 @@ use crate::command::Command;
 use crate::error::Result;
 use crate::notices::Notices;
 use crate::place::{Gather, key_slot};
-use crate::reply::{self, Reply};
+use crate::reply::{self, Part, Reply};
 use crate::request::Request;
 use crate::script::Script;
 
@@ -74,24 +74,29 @@ pub(super) struct Wanted {
 
 impl Commands {
     /// The commands that read values, which travel together. All fields are of one hash.
-    pub(super) fn look(&self, spots: &[Spot], wanted: Wanted) -> Vec<Command<Value>> {
+    pub(super) fn look(&self, spots: &[Spot], wanted: Wanted) -> Vec<Command<Part>> {
         let mut commands = vec![match spots {
             [spot] => match &spot.field {
-                None => Request::read("GET").key(&spot.key),
-                Some(name) => Request::read("HGET").key(&spot.key).field::<Vec<u8>>(name),
+                None => Request::read("GET").key(&spot.key).value_part(),
+                Some(name) => {
+                    Request::read("HGET").key(&spot.key).field::<Vec<u8>>(name).value_part()
+                }
             },
-            spots => of_all(spots),
+            spots => of_all(spots).values_part(),
         }];
         if wanted.left {
-            commands.extend(spots.iter().map(|spot| self.left(spot)));
+            commands.extend(spots.iter().map(|spot| match spot.field {
+                None => self.left(spot).time_left_part(),
+                Some(_) => self.left(spot).times_left_part(),
+            }));
         }
         if wanted.absence {
             let aside = |spot: &Spot| Request::read("HGET").key(&spot.aside()).arg(spot.name());
-            commands.extend(spots.iter().map(aside));
+            commands.extend(spots.iter().map(|spot| aside(spot).value_part()));
             let slot = spots.first().map_or(0, |spot| key_slot(&spot.key));
-            commands.push(Request::read("TIME").at_slot(slot));
+            commands.push(Request::read("TIME").at_slot(slot).time_part());
         }
-        commands.into_iter().map(|request| request.returns(reply::any)).collect()
+        commands
     }
 
     fn left(&self, spot: &Spot) -> Request {
@@ -109,27 +114,24 @@ impl Commands {
         &self,
         spots: usize,
         wanted: Wanted,
-        replies: Vec<Result<Value>>,
+        replies: Vec<Result<Part>>,
     ) -> Result<Vec<Stored>> {
         let mut replies = replies.into_iter();
-        let values = replies.next().unwrap_or(Ok(Value::Nil))?;
-        let values = match (spots, values) {
-            (2.., Value::Array(values)) => values,
-            (_, value) => vec![value],
-        };
-        let stored = |value| Stored { bytes: bytes(value), left: -1, is_absent: false };
+        let values = replies.next().map_or(Ok(Vec::new()), |read| read.map(Part::values))?;
+        let stored = |bytes| Stored { bytes, left: -1, is_absent: false };
         let mut all: Vec<_> = values.into_iter().map(stored).collect();
-        all.resize_with(spots, || stored(Value::Nil));
         if wanted.left {
-            for (stored, reply) in all.iter_mut().zip(&mut replies) {
-                stored.left = integer(&reply?);
-            }
+            let left = replies.by_ref().take(spots).map(|left| left.map(Part::integers));
+            let left = left.collect::<Result<Vec<_>>>()?.into_iter().flatten();
+            all.iter_mut().zip(left).for_each(|(stored, left)| stored.left = left);
         }
         if wanted.absence {
-            let known = replies.by_ref().take(spots).collect::<Result<Vec<_>>>()?;
-            let now = replies.next().unwrap_or(Ok(Value::Nil)).map(|time| milliseconds(&time))?;
+            let known = replies.by_ref().take(spots).map(|known| known.map(Part::values));
+            let known = known.collect::<Result<Vec<_>>>()?.into_iter().flatten();
+            let now = replies.next().map_or(Ok(Vec::new()), |time| time.map(Part::integers))?;
+            let now = milliseconds(&now);
             for (stored, entry) in all.iter_mut().zip(known) {
-                stored.is_absent = bytes(entry).and_then(|entry| absent_until(&entry)) > Some(now);
+                stored.is_absent = entry.and_then(|entry| absent_until(&entry)) > Some(now);
             }
         }
         Ok(all)
@@ -177,7 +179,7 @@ impl Commands {
         time: Option<Duration>,
     ) -> Command<()> {
         let request = lasting(self.script(&PUT, spot, time.is_some()), time);
-        request.encode::<V>(value).returns(reply::done)
+        request.encode::<V>(value).returns(reply::applied)
     }
 
     /// Removes a value, whoever loads it, and says whether there was one.
@@ -194,8 +196,11 @@ impl Commands {
     /// How long a value lives.
     pub(super) fn ttl(&self, spot: &Spot) -> Command<i64> {
         match spot.field {
-            None => self.left(spot).returns(reply::integer),
-            Some(_) => self.left(spot).returns(reply::one_integer),
+            None => self.left(spot).returns(reply::time_left),
+            Some(_) => self.left(spot).returns(|reply| {
+                let [left] = reply::parts(reply)?;
+                reply::time_left(left)
+            }),
         }
     }
 
@@ -229,12 +234,12 @@ fn of_all(spots: &[Spot]) -> Request {
         Some(Spot { key, field: Some(_), .. }) => Request::read("HMGET").key(key).each(
             spots,
             |request, spot| request.push_field::<Vec<u8>>(spot.name()),
-            Value::Nil,
+            Value::Array(Vec::new()),
         ),
         _ => Request::read("MGET").divisible(Gather::InOrder).each(
             spots,
             |request, spot| request.push_key(&spot.key),
-            Value::Nil,
+            Value::Array(Vec::new()),
         ),
     }
 }
@@ -249,26 +254,27 @@ fn lasting(request: Request, time: Option<Duration>) -> Request {
 }
 
 fn claim(reply: Reply<'_>) -> Result<Claim> {
-    let mut parts = reply::sequence(reply)?.into_iter();
-    let mut part = || parts.next().unwrap_or(Value::Nil);
-    let status = bytes(part()).unwrap_or_default();
-    let stored =
-        Stored { bytes: bytes(part()), left: integer(&part()), is_absent: status == b"absent" };
-    Ok(match &status[..] {
+    let request = reply.request;
+    let mut parts = reply::sequence(reply)?;
+    let mut part = || match parts.next() {
+        Some(value) => Ok(Reply { value, request }),
+        None => Err(reply::unexpected_count(request)),
+    };
+    let status = reply::one::<Vec<u8>>(part()?)?;
+    let (bytes, left) = (reply::raw(part()?)?, reply::time_left(part()?)?);
+    let stored = Stored { bytes, left, is_absent: status == b"absent" };
+    let claim = match &status[..] {
         b"found" | b"absent" => Claim::Found(stored),
+        b"busy" => Claim::Busy(stored),
         b"claimed" => {
-            let mut word = || bytes(part()).unwrap_or_default();
-            Claim::Claimed(Lease { generation: word(), before: word() }, stored)
+            let mut word = || reply::one::<Vec<u8>>(part()?);
+            Claim::Claimed(Lease { generation: word()?, before: word()? }, stored)
         }
-        _ => Claim::Busy(stored),
-    })
-}
-
-fn bytes(value: Value) -> Option<Vec<u8>> {
-    match value {
-        Value::BulkString(bytes) => Some(bytes),
-        Value::SimpleString(text) => Some(text.into_bytes()),
-        _ => None,
+        _ => return Err(reply::unexpected(request, "what became of a claim", &Value::Nil)),
+    };
+    match parts.next() {
+        None => Ok(claim),
+        Some(_) => Err(reply::unexpected_count(request)),
     }
 }
 
@@ -277,25 +283,10 @@ fn absent_until(entry: &[u8]) -> Option<i64> {
     std::str::from_utf8(entry.strip_suffix(b":")?).ok()?.parse().ok()
 }
 
-/// What `TIME` answers.
-fn milliseconds(time: &Value) -> i64 {
-    let Value::Array(parts) = time else { return i64::MAX };
-    let part = |part: &Value| match part {
-        Value::BulkString(digits) => std::str::from_utf8(digits).ok()?.parse().ok(),
-        _ => None,
-    };
-    let [seconds, micros] = [parts.first(), parts.get(1)].map(|digits| digits.and_then(part));
-    seconds.zip(micros).map_or(i64::MAX, |(seconds, micros): (i64, i64)| {
-        seconds.saturating_mul(1000).saturating_add(micros / 1000)
-    })
-}
-
-fn integer(value: &Value) -> i64 {
-    match value {
-        Value::Int(integer) => *integer,
-        Value::Array(values) => values.first().map_or(-2, integer),
-        _ => -2,
-    }
+/// What `TIME` answers, in milliseconds.
+fn milliseconds(time: &[i64]) -> i64 {
+    let [seconds, micros] = time else { return i64::MAX };
+    seconds.saturating_mul(1000).saturating_add(micros / 1000)
 }
 
 /// For how many leases it is known who loads a value.

@@ -264,7 +264,7 @@ where
             let unlink = Request::write("UNLINK").divisible(Gather::Sum);
             let unlink = unlink.telling(&self.commands.notices);
             let unlink = unlink.each(&keys, |request, key| request.push_key(key), Value::Int(0));
-            removed += self.executor.send(unlink.returns(reply::count)).await?;
+            removed += self.executor.send(unlink.returns(reply::at_most_asked)).await?;
         }
         Ok(removed)
     }

@@ -7,7 +7,7 @@ use redis::Value;
 use super::Request;
 use crate::error::{Error, Result};
 use crate::place::{Gather, Place, key_slot};
-use crate::reply::server_error;
+use crate::reply::{PONG, server_error, unexpected, unexpected_count};
 
 impl Request {
     /// The one slot of the keys, if there are keys.
@@ -39,7 +39,7 @@ impl Request {
         parts: impl IntoIterator<Item = (Vec<usize>, Result<Value>)>,
     ) -> Result<Value> {
         let mut elements = vec![Value::Nil; self.key_count()];
-        let mut sum = 0;
+        let mut sum = 0_i64;
         let mut done = false;
         let mut failed: Option<Error> = None;
         let mut fail = |error| {
@@ -54,9 +54,13 @@ impl Request {
                 (Gather::InOrder, Ok(Value::Array(values))) if values.len() == keys.len() => {
                     keys.into_iter().zip(values).for_each(|(key, value)| elements[key] = value);
                 }
-                (Gather::Sum, Ok(Value::Int(count))) => (sum, done) = (sum + count, true),
-                (Gather::Done, Ok(Value::Okay | Value::SimpleString(_))) => done = true,
-                (_, Ok(other)) => return Ok(other),
+                (Gather::Sum, Ok(Value::Int(count @ 0..))) => {
+                    (sum, done) = (sum.saturating_add(count), true);
+                }
+                (Gather::Done, Ok(Value::Okay)) => done = true,
+                (Gather::Done, Ok(Value::SimpleString(text))) if text == PONG => done = true,
+                (Gather::InOrder, Ok(Value::Array(_))) => return Err(unexpected_count(self)),
+                (gather, Ok(other)) => return Err(unexpected(self, gather.expected(), &other)),
             }
         }
         match (failed, gather) {
@@ -65,6 +69,17 @@ impl Request {
             (None, Gather::InOrder) => Ok(Value::Array(elements)),
             (None, Gather::Sum) => Ok(Value::Int(sum)),
             (None, Gather::Done) => Ok(Value::Okay),
+        }
+    }
+}
+
+impl Gather {
+    /// What the reply to a part is.
+    fn expected(self) -> &'static str {
+        match self {
+            Gather::InOrder => "a list",
+            Gather::Sum => "a count",
+            Gather::Done => "OK",
         }
     }
 }

@@ -107,6 +107,35 @@ impl Request {
         arguments.filter(move |&(_, index)| !is_key(index)).map(|(argument, _)| argument)
     }
 
+    /// How many fields, members or, where there are none, keys the request is about.
+    pub(crate) fn asked(&self) -> usize {
+        match (self.fields.count, self.others().count()) {
+            _ if !self.is_sent() => 0,
+            (0, 0) => self.key_count(),
+            (0, others) => others,
+            (fields, _) => fields as usize,
+        }
+    }
+
+    /// How many fields are named.
+    pub(crate) fn field_count(&self) -> usize {
+        self.fields.count as usize
+    }
+
+    /// How many elements a reply may have, where the arguments say so: a count, or the first and the
+    /// last index of a range.
+    pub(crate) fn limit(&self) -> Option<usize> {
+        let mut numbers = self.others().map(|it| std::str::from_utf8(it).ok()?.parse::<i64>().ok());
+        let (first, last) = (numbers.next()??, numbers.next());
+        match (last, numbers.next()) {
+            (None, _) => usize::try_from(first).ok(),
+            (Some(Some(last)), None) if 0 <= first && 0 <= last => {
+                usize::try_from((last - first).saturating_add(1).max(0)).ok()
+            }
+            _ => None,
+        }
+    }
+
     /// A key and, where the command alternates them, its value.
     pub(crate) fn entry(&self, key: usize) -> impl Iterator<Item = &[u8]> {
         let first = self.keys.position(key);

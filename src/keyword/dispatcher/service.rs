@@ -120,7 +120,7 @@ impl<E: RoundTrips> Service<E> {
         let (outcome, time) = self.answer(Some(request));
         let command = Command::script(&BEGIN, 3).key(&self.names.status(&slot.name)).key(&outcome);
         let command = self.leased(command).number(time).number(request.until);
-        Ok(self.send(command, reply::optional::<u64>, self.lease).await? > 0)
+        self.send(command, reply::optional_flag, self.lease).await
     }
 
     /// Writes a value, its time and its status, tells of it, and answers the client.
@@ -141,7 +141,7 @@ impl<E: RoundTrips> Service<E> {
         let until = request.filter(|_| slot.keyword.hooks.write.is_none());
         let command = command.number(slot.at()).number(until.map_or(0, |it| it.until));
         let doubt = Doubt(self, slot);
-        let sent = self.send(command, reply::optional::<u64>, patience).await;
+        let sent = self.send(command, reply::optional_number, patience).await;
         if sent.as_ref().map_or_else(Error::applied, |_| Applied::No) == Applied::No {
             mem::forget(doubt);
         }
@@ -173,7 +173,7 @@ impl<E: RoundTrips> Service<E> {
         let command = Command::script(&REFUSE, 4).key(&names.error(name)).key(&names.status(name));
         let command = self.leased(command.key(&outcome)).number(u8::from(is_told));
         let command = command.arg(reason).number(time);
-        self.send(command, reply::optional::<u64>, patience).await.map(drop)
+        self.send(command, reply::optional_flag, patience).await.map(drop)
     }
 
     /// Refuses what is wanted of a keyword that there is not.
@@ -182,7 +182,7 @@ impl<E: RoundTrips> Service<E> {
         let command = Command::script(&REFUSE, 4).key(&self.names.error(&request.keyword));
         let command = command.key(&self.names.status(&request.keyword)).key(&outcome);
         let command = self.leased(command).number(0).arg(UNKNOWN).number(time);
-        self.send(command, reply::optional::<u64>, self.patience()).await.map(drop)
+        self.send(command, reply::optional_flag, self.patience()).await.map(drop)
     }
 
     /// Refuses what has not begun when it is to end.

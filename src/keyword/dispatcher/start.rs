@@ -98,7 +98,7 @@ impl<E: RoundTrips> Service<E> {
         let leave = Request::script(&LEAVE, 4).key(REGISTRY.as_bytes()).key(&names.lease());
         let leave = leave.key(&names.descriptions()).key(&names.times());
         let leave = leave.arg(&self.id).arg(names.as_str());
-        self.executor.send(leave.returns(reply::done)).await
+        self.executor.send(leave.returns(reply::applied)).await
     }
 
     fn pages(&self) -> Vec<Vec<&Arc<Slot<E>>>> {
@@ -119,7 +119,7 @@ impl<E: RoundTrips> Service<E> {
     /// Says when each of the keywords got its value.
     async fn write(&self, page: &[&Arc<Slot<E>>], fills: &[Fill]) -> Result<Vec<Written>> {
         let names = &self.names;
-        let request = Request::script(&PAGE, 4 * page.len() + 4);
+        let request = Request::script(&PAGE, KEYS_OF_ONE * page.len() + KEYS_OF_ALL);
         let request = page.iter().fold(request, |request, slot| {
             let request = request.key(&names.value(&slot.name)).key(&names.status(&slot.name));
             request.key(&names.error(&slot.name)).key(&names.kind(&slot.name))
@@ -190,12 +190,25 @@ fn fill<E: RoundTrips>(slot: &Slot<E>, (value, status): Found) -> Fill {
     }
 }
 
+/// What `page.lua` answers: for each keyword a time and a value or nil; nil alone without the lease.
 fn written(reply: Reply<'_>) -> Result<Option<Vec<Written>>> {
-    let parts = reply::raw_each(reply)?;
-    let number = |at: &Option<Vec<u8>>| std::str::from_utf8(at.as_deref()?).ok()?.parse().ok();
-    let pairs = parts.chunks_exact(2);
-    let written = pairs.map(|pair| (number(&pair[0]).unwrap_or(0), pair[1].clone()));
-    Ok(Some(written.collect()).filter(|written: &Vec<_>| !written.is_empty()))
+    if reply.value == redis::Value::Nil {
+        return Ok(None);
+    }
+    let request = reply.request;
+    let keywords = (request.key_count() - KEYS_OF_ALL) / KEYS_OF_ONE;
+    let mut parts = reply::sequence(reply)?.map(|value| Reply { value, request });
+    if parts.len() != 2 * keywords {
+        return Err(reply::unexpected_count(request));
+    }
+    let mut written = Vec::with_capacity(keywords);
+    while let (Some(at), Some(newer)) = (parts.next(), parts.next()) {
+        // What is no time was written by another program.
+        let at = String::from_utf8(reply::one::<Vec<u8>>(at)?).ok();
+        let at = at.and_then(|at| at.parse().ok()).unwrap_or(0);
+        written.push((at, reply::raw(newer)?));
+    }
+    Ok(Some(written))
 }
 
 /// What clients of Cauldron's need.
@@ -203,3 +216,6 @@ const KINDS: &str = "K$";
 const BEAT: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(5);
 const PAGE_SIZE: usize = 1000;
+/// How many keys `page.lua` takes for each keyword, and for all together.
+const KEYS_OF_ONE: usize = 4;
+const KEYS_OF_ALL: usize = 4;

@@ -129,8 +129,8 @@ impl<E: RoundTrips> Service<E> {
         let keys: Vec<_> = keys.chain(written.map(|slot| self.names.status(&slot.name))).collect();
         let command = Command::script(&RENEW, keys.len() + 1);
         let command = keys.iter().fold(command, |command, key| command.key(key));
-        let is_known = self.send(self.leased(command), reply::optional::<u64>, Duration::ZERO);
-        let is_forgotten = is_known.await? == 0;
+        let is_known = self.send(self.leased(command), reply::optional_flag, Duration::ZERO);
+        let is_forgotten = !is_known.await?;
         if is_forgotten || self.is_doubtful.swap(false, Ordering::AcqRel) {
             let restored = self.restore().await;
             self.is_doubtful.fetch_or(restored.is_err(), Ordering::AcqRel);

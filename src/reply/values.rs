@@ -1,0 +1,177 @@
+//! Replies that are values: strings, decoded or as they are, and lists of them.
+
+use redis::Value;
+
+use super::{Reply, parts, sequence, server_error, unexpected, unexpected_count};
+use crate::codec::Codec;
+use crate::error::{Attempt, Error, Result};
+use crate::request::Request;
+
+/// One value.
+pub(crate) fn one<C: Codec>(reply: Reply<'_>) -> Result<C::Owned> {
+    decode::<C>(reply.value, reply.request, 0)
+}
+
+/// One value, or nil.
+pub(crate) fn optional<C: Codec>(reply: Reply<'_>) -> Result<Option<C::Owned>> {
+    decode_optional::<C>(reply.value, reply.request, 0)
+}
+
+/// One value or nil for each key or field asked for.
+pub(crate) fn optional_each<C: Codec>(reply: Reply<'_>) -> Result<Vec<Option<C::Owned>>> {
+    let request = reply.request;
+    let values = as_many(request.asked(), reply)?.into_iter().enumerate();
+    values.map(|(position, value)| decode_optional::<C>(value, request, position)).collect()
+}
+
+/// Values, no more than the request wants. The first one that cannot be decoded fails the reply.
+pub(crate) fn many<C: Codec>(reply: Reply<'_>) -> Result<Vec<C::Owned>> {
+    let request = reply.request;
+    up_to_limit(reply, false)?.into_iter().map(|value| decode::<C>(value, request, 0)).collect()
+}
+
+/// Like [`many`] for members of sets, which RESP3 gives as a set.
+pub(crate) fn members<C: Codec>(reply: Reply<'_>) -> Result<Vec<C::Owned>> {
+    let request = reply.request;
+    up_to_limit(reply, true)?.into_iter().map(|value| decode::<C>(value, request, 0)).collect()
+}
+
+/// Values, no more than the request wants. Each is decoded by itself.
+pub(crate) fn each<C: Codec>(reply: Reply<'_>) -> Result<Vec<Result<C::Owned>>> {
+    let request = reply.request;
+    decoded_alone::<C>(up_to_limit(reply, false)?, request)
+}
+
+/// Like [`each`] for members of sets, which RESP3 gives as a set.
+pub(crate) fn members_each<C: Codec>(reply: Reply<'_>) -> Result<Vec<Result<C::Owned>>> {
+    let request = reply.request;
+    decoded_alone::<C>(up_to_limit(reply, true)?, request)
+}
+
+/// Like [`each`], where nil says that there is no list.
+pub(crate) fn each_or_none<C: Codec>(reply: Reply<'_>) -> Result<Vec<Result<C::Owned>>> {
+    if reply.value == Value::Nil { Ok(Vec::new()) } else { each::<C>(reply) }
+}
+
+/// The key that had a value and the value, as `BLPOP` answers, or nil.
+pub(crate) fn popped<C: Codec>(reply: Reply<'_>) -> Result<Option<(Vec<u8>, C::Owned)>> {
+    if reply.value == Value::Nil {
+        return Ok(None);
+    }
+    let request = reply.request;
+    let [key, value] = parts(reply)?;
+    let key = bytes(key.value, request)?;
+    if !request.keys().any(|asked| *asked == *key) {
+        let (expected, found) = ("a key that was asked for", "another one");
+        let attempt = Box::new(request.attempt());
+        return Err(Error::UnexpectedReply { attempt, expected, found });
+    }
+    Ok(Some((key, one::<C>(value)?)))
+}
+
+/// One step of a `SCAN`: the next cursor, zero at the end, and what was found.
+pub(crate) fn scanned(reply: Reply<'_>) -> Result<(u64, Vec<Vec<u8>>)> {
+    let [cursor, found] = parts(reply)?;
+    let (digits, request) = (raw(cursor)?, found.request);
+    let cursor = digits.and_then(|digits| std::str::from_utf8(&digits).ok()?.parse().ok());
+    let cursor = cursor.ok_or_else(|| unexpected(request, "a cursor", &Value::Nil))?;
+    Ok((cursor, raw_many(found)?))
+}
+
+/// Like [`scanned`], where fields and their values alternate.
+pub(crate) fn scanned_entries(reply: Reply<'_>) -> Result<(u64, Vec<Vec<u8>>)> {
+    let request = reply.request;
+    let (cursor, found) = scanned(reply)?;
+    match found.len().is_multiple_of(2) {
+        true => Ok((cursor, found)),
+        false => Err(unexpected_count(request)),
+    }
+}
+
+/// A string or nil for each key or field asked for, as they are.
+pub(crate) fn raw_each(reply: Reply<'_>) -> Result<Vec<Option<Vec<u8>>>> {
+    let request = reply.request;
+    let values = as_many(request.asked(), reply)?.into_iter();
+    values.map(|value| raw(Reply { value, request })).collect()
+}
+
+/// Strings as they are, however many.
+pub(crate) fn raw_many(reply: Reply<'_>) -> Result<Vec<Vec<u8>>> {
+    let request = reply.request;
+    sequence(reply)?.map(|value| bytes(value, request)).collect()
+}
+
+/// A string or nil, as it is.
+pub(crate) fn raw(reply: Reply<'_>) -> Result<Option<Vec<u8>>> {
+    match reply.value {
+        Value::Nil => Ok(None),
+        value => bytes(value, reply.request).map(Some),
+    }
+}
+
+/// What `TIME` answers: seconds, and microseconds of the second.
+pub(crate) fn time(reply: Reply<'_>) -> Result<[u64; 2]> {
+    let [seconds, microseconds] = parts(reply)?;
+    Ok([one::<u64>(seconds)?, one::<u64>(microseconds)?])
+}
+
+/// Decodes bytes that a reply brought, as the value of what `attempt` names.
+pub(crate) fn decode_bytes<C: Codec>(
+    bytes: Vec<u8>,
+    attempt: impl FnOnce() -> Attempt,
+) -> Result<C::Owned> {
+    let attempt = |source| Error::Decode { attempt: Box::new(attempt()), source };
+    C::decode_owned(bytes).map_err(attempt)
+}
+
+/// The elements of a list that has as many as were `asked` for.
+pub(super) fn as_many(asked: usize, reply: Reply<'_>) -> Result<Vec<Value>> {
+    let request = reply.request;
+    let values = sequence(reply)?.collect::<Vec<_>>();
+    if values.len() == asked { Ok(values) } else { Err(unexpected_count(request)) }
+}
+
+/// The elements of a list, or of a set where `may_be_set`, unless there are more than the request wants.
+fn up_to_limit(reply: Reply<'_>, may_be_set: bool) -> Result<Vec<Value>> {
+    let request = reply.request;
+    let values = match reply.value {
+        Value::Set(members) if may_be_set => members,
+        value => sequence(Reply { value, request })?.collect(),
+    };
+    match request.limit().is_some_and(|limit| values.len() > limit) {
+        true => Err(unexpected_count(request)),
+        false => Ok(values),
+    }
+}
+
+/// Each value decoded by itself. One that is no string fails the reply.
+fn decoded_alone<C: Codec>(values: Vec<Value>, request: &Request) -> Result<Vec<Result<C::Owned>>> {
+    let strings = values.into_iter().map(|value| bytes(value, request));
+    let strings = strings.collect::<Result<Vec<_>>>()?.into_iter();
+    Ok(strings.map(|bytes| decode_bytes::<C>(bytes, || request.attempt())).collect())
+}
+
+fn decode<C: Codec>(value: Value, request: &Request, position: usize) -> Result<C::Owned> {
+    decode_bytes::<C>(bytes(value, request)?, || request.attempt_at(position))
+}
+
+fn decode_optional<C: Codec>(
+    value: Value,
+    request: &Request,
+    position: usize,
+) -> Result<Option<C::Owned>> {
+    match value {
+        Value::Nil => Ok(None),
+        value => decode::<C>(value, request, position).map(Some),
+    }
+}
+
+/// The bytes of a string.
+pub(super) fn bytes(value: Value, request: &Request) -> Result<Vec<u8>> {
+    match value {
+        Value::BulkString(bytes) => Ok(bytes),
+        Value::VerbatimString { text, .. } => Ok(text.into_bytes()),
+        Value::ServerError(error) => Err(server_error(request, &error)),
+        value => Err(unexpected(request, "a string", &value)),
+    }
+}
