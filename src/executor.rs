@@ -45,6 +45,7 @@ mod together;
 mod topology;
 mod trip;
 mod verdict;
+mod vigil;
 mod waiting;
 mod witness;
 

@@ -43,6 +43,12 @@ pub(crate) fn refuses_whole_script(code: &str) -> bool {
     (is_transient(code) && code != "UNBLOCKED") || matches!(code, "NOPERM" | "NOAUTH")
 }
 
+/// Whether a server that refuses with this code while a connection is made goes on doing so until
+/// the client's user, password or rights change.
+pub(crate) fn refuses_connections(code: &str) -> bool {
+    matches!(code, "WRONGPASS" | "NOAUTH" | "NOPERM" | "DENIED")
+}
+
 impl Error {
     /// Whether the same call may succeed later without any change: the server could not be reached,
     /// did not answer in time, or refused for the moment (`LOADING`, `READONLY`, `BUSY`, `OOM` and the

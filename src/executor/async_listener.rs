@@ -9,6 +9,7 @@ use redis::{AsyncConnectionConfig, PushInfo, Value};
 use super::connection::{Connector, timed_out};
 use super::fault::{Fault, Outcome};
 use super::multiplexed::Packed;
+use super::retry::Deadline;
 use super::speech::{Ears, tell};
 use crate::protocol::Line;
 
@@ -22,13 +23,14 @@ pub(crate) async fn listen(
     connector: &Connector,
     lines: &[Line<'_>],
     ears: Arc<dyn Ears>,
+    deadline: Deadline,
 ) -> Outcome<(Listening, Vec<Value>)> {
     let hear = move |PushInfo { kind, data }: PushInfo| {
         tell(&*ears, &kind, &data);
         Ok::<(), Infallible>(())
     };
     let config = AsyncConnectionConfig::new().set_push_sender(hear);
-    let mut connection = connector.speaking()?.connect_async_with(config).await?;
+    let mut connection = connector.speaking(deadline)?.connect_async_with(config).await?;
     let exchange = async {
         let mut replies = Vec::with_capacity(lines.len());
         for line in lines {
@@ -36,7 +38,8 @@ pub(crate) async fn listen(
         }
         Ok(replies)
     };
-    let replies = tokio::time::timeout(connector.response_timeout, exchange).await;
+    let limit = connector.response_timeout.min(deadline.left());
+    let replies = tokio::time::timeout(limit, exchange).await;
     let replies = replies.unwrap_or_else(|_| Err(timed_out())).map_err(Fault::Broken)?;
     Ok((Listening { _connection: connection }, replies))
 }

@@ -9,7 +9,7 @@ use super::async_waiting::AsyncWaiting;
 use super::connection::Connector;
 use super::fault::Outcome;
 use super::multiplexed::Multiplexed;
-use super::node::Node;
+use super::node::{Node, Watch};
 use super::retry::Deadline;
 use super::signal::Signal;
 use super::speech::Ears;
@@ -43,8 +43,8 @@ impl Node for AsyncNode {
         }
     }
 
-    async fn wait(&self, lines: &[Line<'_>], slice: Duration) -> Outcome<Value> {
-        self.waiting.wait(&self.shared, lines, slice).await
+    async fn wait(&self, lines: &[Line<'_>], slice: Duration, watch: &dyn Watch) -> Outcome<Value> {
+        self.waiting.wait(&self.shared, lines, slice, watch).await
     }
 
     async fn pause(time: Duration) {
@@ -65,8 +65,9 @@ impl Node for AsyncNode {
         lines: &[Line<'_>],
         ears: Arc<dyn Ears>,
         _silence: Duration,
+        deadline: Deadline,
     ) -> Outcome<(Listening, Vec<Value>)> {
-        listen(&self.shared.connector, lines, ears).await
+        listen(&self.shared.connector, lines, ears, deadline).await
     }
 
     fn spawn(work: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {

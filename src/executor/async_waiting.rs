@@ -15,6 +15,7 @@ use super::connection::timed_out;
 use super::fault::{Fault, Outcome};
 use super::idle::IDLE_BEFORE_PROBE;
 use super::multiplexed::{Multiplexed, Packed};
+use super::node::Watch;
 use crate::protocol::{Form, Line};
 use crate::request::Request;
 
@@ -39,18 +40,32 @@ impl AsyncWaiting {
         shared: &Arc<Multiplexed>,
         lines: &[Line<'_>],
         slice: Duration,
+        watch: &dyn Watch,
     ) -> Outcome<Value> {
         let runtime = shared.connector.runtime()?;
         let Idle { mut connection, id, .. } = self.take_or_connect(shared).await?;
         let packed = Packed::new(lines);
-        let patience = slice + shared.connector.response_timeout;
+        let mut patience = slice + shared.connector.response_timeout;
+        let over = Instant::now() + patience;
         let running = Box::pin(async move {
-            let reply = timeout(patience, packed.exchange(&mut connection)).await;
-            (reply.unwrap_or_else(|_| Err(timed_out())), connection)
+            let reply = packed.exchange(&mut connection).await;
+            (reply, connection)
         });
         let undo = lines.last().and_then(|line| line.request.undo());
-        let flight = Flight { running: Some(running), id, undo, shared: shared.clone(), runtime };
-        let (reply, connection) = flight.await;
+        let running: Running = running;
+        let running = Some(running);
+        let mut flight = Flight { running, id, undo, over, shared: shared.clone(), runtime };
+        let (reply, connection) = loop {
+            match timeout(patience.min(watch.end().left()), &mut flight).await {
+                Ok(landed) => break landed,
+                Err(_) if watch.goes_on().await => patience = shared.connector.response_timeout,
+                Err(_) => {
+                    flight.running = None;
+                    shared.doubt();
+                    return Err(Fault::Broken(timed_out()));
+                }
+            }
+        };
         let reply = match reply {
             Ok(Value::Array(mut replies)) if lines.len() > 1 => replies.pop().unwrap_or(Value::Nil),
             Ok(reply) => reply,
@@ -92,6 +107,8 @@ struct Flight {
     running: Option<Running>,
     id: Option<i64>,
     undo: Option<&'static str>,
+    /// When the server should have answered.
+    over: Instant,
     shared: Arc<Multiplexed>,
     runtime: Handle,
 }
@@ -115,7 +132,7 @@ impl Future for Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
-            let end = give_up(running, self.shared.clone(), self.id, self.undo);
+            let end = give_up(running, self.shared.clone(), self.id, self.undo, self.over);
             self.runtime.spawn(end);
         }
     }
@@ -127,6 +144,7 @@ async fn give_up(
     shared: Arc<Multiplexed>,
     id: Option<i64>,
     undo: Option<&'static str>,
+    over: Instant,
 ) {
     let landed = loop {
         // The wait may not have reached the server yet, so that this has to be repeated.
@@ -136,6 +154,9 @@ async fn give_up(
         }
         if let Ok(landed) = timeout(UNTIL_UNBLOCKED_AGAIN, &mut running).await {
             break landed;
+        }
+        if Instant::now() > over {
+            return;
         }
     };
     if let ((Ok(Value::Array(popped)), _), Some(undo)) = (landed, undo)

@@ -10,7 +10,7 @@ use super::client::finish;
 use super::connection::Connector;
 use super::fault::{Fault, Outcome};
 use super::listener::listen;
-use super::node::{Node, repeatable};
+use super::node::{Node, Watch, repeatable};
 use super::pool::{Lease, Pool, PoolSettings};
 use super::retry::Deadline;
 use super::signal::Signal;
@@ -57,8 +57,9 @@ impl Node for BlockingNode {
         &self,
         lines: &[Line<'_>],
         slice: Duration,
+        watch: &dyn Watch,
     ) -> impl Future<Output = Outcome<Value>> + Send {
-        ready(self.waiting.wait(&self.connector, lines, slice))
+        ready(self.waiting.wait(&self.connector, lines, slice, watch))
     }
 
     fn pause(time: Duration) -> impl Future<Output = ()> + Send {
@@ -77,8 +78,9 @@ impl Node for BlockingNode {
         lines: &[Line<'_>],
         ears: Arc<dyn Ears>,
         silence: Duration,
+        deadline: Deadline,
     ) -> impl Future<Output = Outcome<((), Vec<Value>)>> + Send {
-        ready(listen(&self.connector, lines, ears, silence).map(|replies| ((), replies)))
+        ready(listen(&self.connector, lines, ears, silence, deadline).map(|replies| ((), replies)))
     }
 
     fn spawn(work: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {

@@ -4,11 +4,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use redis::{ConnectionAddr, Value};
 
 use super::connection::Connector;
+use super::fault::{Obstacle, obstacle};
 use super::node::Node;
+use super::retry::Deadline;
 use super::topology::Topology;
 use crate::error::{Error, Result};
 use crate::protocol::{Form, Line};
@@ -40,25 +43,61 @@ impl<N: Node> Seeds<N> {
         format!("the cluster at {}", seeds.join(", "))
     }
 
-    /// The servers as the first node knows them that answers.
-    pub(crate) async fn find_servers(&self, known: &[Arc<N>]) -> Result<Topology> {
-        let mut found = Err(Error::Configuration("no node of the cluster is named".into()));
-        let first = self.next.fetch_add(1, Ordering::Relaxed) % known.len().max(1);
-        let (later, sooner) = known.split_at(first);
-        for node in sooner.iter().chain(later).chain(&self.nodes) {
-            found = slots(&**node).await;
-            if !matches!(&found, Err(error) if error.is_connection_lost() || error.is_timeout()) {
-                break;
+    /// The servers as the first node knows them that answers. Each is asked for a moment only, and
+    /// those that were silent once more for their share of the time.
+    pub(crate) async fn find_servers(
+        &self,
+        known: &[Arc<N>],
+        deadline: Deadline,
+    ) -> Result<Topology> {
+        let mut problem = Error::Configuration("no node of the cluster is named".into());
+        let mut nodes = self.in_turn(known);
+        for longest in [A_MOMENT, Duration::MAX] {
+            let mut silent = Vec::new();
+            for (index, &node) in nodes.iter().enumerate() {
+                let left = u32::try_from(nodes.len() - index).unwrap_or(u32::MAX);
+                let limit = deadline.within(longest.min(deadline.left() / left));
+                match slots(&**node, limit).await {
+                    Err(error) if error.is_connection_lost() || error.is_timeout() => {
+                        if limit.is_over() {
+                            silent.push(node);
+                        }
+                        problem = more_telling(problem, error);
+                    }
+                    found => return found,
+                }
             }
+            nodes = silent;
         }
-        found
+        Err(problem)
+    }
+
+    /// The nodes to ask, known ones and seeds by turns: where all known ones have gone or hang, a seed
+    /// is asked next.
+    fn in_turn<'a>(&'a self, known: &'a [Arc<N>]) -> Vec<&'a Arc<N>> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        let rotated = |nodes: &[&'a Arc<N>]| {
+            let (later, sooner) = nodes.split_at(turn % nodes.len().max(1));
+            [sooner, later].concat()
+        };
+        let known: Vec<_> = known.iter().collect();
+        let is_known = |seed: &&Arc<N>| {
+            known.iter().any(|node| node.connector().address == seed.connector().address)
+        };
+        let seeds: Vec<_> = self.nodes.iter().filter(|seed| !is_known(seed)).collect();
+        let (known, seeds) = (rotated(&known), rotated(&seeds));
+        let longer = known.len().max(seeds.len());
+        let pairs = (0..longer).map(|index| [known.get(index), seeds.get(index)]);
+        pairs.flatten().flatten().copied().collect()
     }
 
     /// Makes sure that every seed that can be reached belongs to a cluster.
-    pub(crate) async fn check(&self, found: &Topology) -> Result<()> {
+    pub(crate) async fn check(&self, found: &Topology, deadline: Deadline) -> Result<()> {
         let is_found = |address: &str| found.servers().iter().any(|server| **server == *address);
         for seed in self.nodes.iter().filter(|seed| !is_found(&seed.connector().address)) {
-            if let Err(error @ Error::Configuration(_)) = slots(&**seed).await {
+            if let Err(error @ Error::Configuration(_)) =
+                slots(&**seed, deadline.within(A_MOMENT)).await
+            {
                 return Err(error);
             }
         }
@@ -85,9 +124,9 @@ pub(crate) fn check_alike(seeds: &[Connector]) -> Result<()> {
 }
 
 /// Which slots which masters have, as `node` knows it. `CLUSTER SLOTS`.
-pub(crate) async fn slots<N: Node>(node: &N) -> Result<Topology> {
+pub(crate) async fn slots<N: Node>(node: &N, deadline: Deadline) -> Result<Topology> {
     let request = Request::read("CLUSTER").arg("SLOTS");
-    let reply = node.call(Line::new(&request, Form::AsIs), node.connector().deadline()).await;
+    let reply = node.call(Line::new(&request, Form::AsIs), deadline).await;
     let address = &node.connector().address;
     let problem = match reply.map_err(|fault| fault.into_error(|| request.attempt()))? {
         Value::Array(ranges) => {
@@ -106,6 +145,18 @@ pub(crate) async fn slots<N: Node>(node: &N) -> Result<Topology> {
         _ => "does not answer like a node of a cluster",
     };
     Err(Error::Configuration(format!("the server at {address} {problem}")))
+}
+
+/// Of two problems the one that says more about the cluster: that a node does not accept the client,
+/// then that it cannot be reached now, then that a name does not exist.
+fn more_telling(one: Error, other: Error) -> Error {
+    let weight = |error: &Error| match (error, obstacle(error)) {
+        (Error::Configuration(_), _) => 0,
+        (_, Obstacle::UnknownName) => 1,
+        (_, Obstacle::Passing) => 2,
+        (_, Obstacle::Refusal) => 3,
+    };
+    if weight(&one) > weight(&other) { one } else { other }
 }
 
 fn says_disabled(message: &str) -> bool {
@@ -130,6 +181,9 @@ fn master(range: &Value, asked_host: &str) -> Option<(u16, u16, Arc<str>)> {
     let address = format!("{host}:{port}").into();
     Some((u16::try_from(*first).ok()?, u16::try_from(*last).ok()?, address))
 }
+
+/// For how long a node is asked before the next one is.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

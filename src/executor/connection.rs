@@ -91,12 +91,15 @@ impl Connector {
         self.with(self.information().clone().set_redis_settings(settings))
     }
 
-    /// The same way, in the protocol in which a server speaks unasked.
-    pub(crate) fn speaking(&self) -> Outcome<Self> {
+    /// The same way, in the protocol in which a server speaks unasked. What it takes has to be over
+    /// by `deadline`.
+    pub(crate) fn speaking(&self, deadline: Deadline) -> Outcome<Self> {
         let settings = self.information().redis_settings().clone();
         let settings = settings.set_protocol(ProtocolVersion::RESP3);
         let speaking = self.with(self.information().clone().set_redis_settings(settings));
-        speaking.map_err(|error| Fault::connect(&self.address, error))
+        let mut speaking = speaking.map_err(|error| Fault::connect(&self.address, error))?;
+        speaking.hurry(deadline.left().max(Duration::from_millis(1)));
+        Ok(speaking)
     }
 
     /// Takes no longer than `time` for anything.

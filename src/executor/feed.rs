@@ -72,7 +72,8 @@ pub struct Feed {
 
 impl Feed {
     /// Connects, and keeps connecting whenever the connection is lost. Only the first attempt is an
-    /// error if it fails.
+    /// error if it fails; it has a call's time limit, and fails when a server has been silent for the
+    /// response timeout.
     pub(crate) async fn open<N: Node>(
         router: Arc<Router<N>>,
         wish: Wish,
@@ -120,6 +121,6 @@ async fn keep<N: Node>(
         }
     }
     if let Some(session) = session {
-        session.end().await;
+        session.end(router.servers.deadline()).await;
     }
 }

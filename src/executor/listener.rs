@@ -8,6 +8,7 @@ use redis::{PushKind, RedisResult, Value};
 use super::blocking_node::pack;
 use super::connection::Connector;
 use super::fault::{Fault, Outcome};
+use super::retry::Deadline;
 use super::speech::{Ears, Speech, tell};
 use crate::protocol::Line;
 
@@ -18,8 +19,9 @@ pub(crate) fn listen(
     lines: &[Line<'_>],
     ears: Arc<dyn Ears>,
     silence: Duration,
+    deadline: Deadline,
 ) -> Outcome<Vec<Value>> {
-    let mut connection = connector.speaking()?.connect()?;
+    let mut connection = connector.speaking(deadline)?.connect()?;
     let sent = connection.send_packed_command(&pack(lines));
     let replies = sent.and_then(|()| {
         let mut replies = Vec::with_capacity(lines.len());

@@ -1,4 +1,5 @@
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,10 +41,15 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
 
     /// The reply to the last command, for which the server takes up to `slice`, on a connection
     /// that nobody else uses.
+    ///
+    /// When the server has been silent for the response timeout longer than that, `watch` is asked
+    /// whether to keep waiting for the reply on the same connection, and again after every further
+    /// response timeout. If not, the connection is closed, which is a timeout.
     fn wait(
         &self,
         lines: &[Line<'_>],
         slice: Duration,
+        watch: &dyn Watch,
     ) -> impl Future<Output = Outcome<Value>> + Send;
 
     fn pause(time: Duration) -> impl Future<Output = ()> + Send;
@@ -56,12 +62,14 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
     /// a shape that its command does not have.
     fn distrust(&self);
 
-    /// Makes a connection that listens, and gives the replies to `lines`, with which it begins.
+    /// Makes a connection that listens, and gives the replies to `lines`, with which it begins, by
+    /// `deadline`.
     fn listen(
         &self,
         lines: &[Line<'_>],
         ears: Arc<dyn Ears>,
         silence: Duration,
+        deadline: Deadline,
     ) -> impl Future<Output = Outcome<(Self::Listening, Vec<Value>)>> + Send;
 
     /// Does `work` beside the caller, on a thread or in a task.
@@ -69,6 +77,16 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
 
     /// Rests until the signal is raised, at most for `time`.
     fn rest(signal: &Signal, time: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// Decides for how long a waiting call goes on.
+pub(crate) trait Watch: Send + Sync {
+    /// When the call has to be over, whatever the server does.
+    fn end(&self) -> Deadline;
+
+    /// Whether the reply may still come although the server has been silent for too long. One on
+    /// the same connection is worth more than a new wait: nothing that was taken is lost.
+    fn goes_on(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;
 }
 
 /// Whether all of `lines` may be sent again when it is not known whether they were received.

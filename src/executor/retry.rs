@@ -16,6 +16,23 @@ impl Deadline {
         }
     }
 
+    /// The earlier of this and the end of `time` from now on.
+    pub(crate) fn within(self, time: Duration) -> Self {
+        self.earlier(Self::after(Wait::For(time)))
+    }
+
+    pub(crate) fn earlier(self, other: Self) -> Self {
+        Self(match (self.0, other.0) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        })
+    }
+
+    /// So much later.
+    pub(crate) fn later_by(self, time: Duration) -> Self {
+        Self(self.0.and_then(|end| end.checked_add(time)))
+    }
+
     pub(crate) fn left(&self) -> Duration {
         self.0.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()))
     }
@@ -47,3 +64,22 @@ impl Pauses {
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_near_the_end_of_time_is_none() {
+        for time in [Duration::MAX, Duration::from_secs(u64::MAX), Duration::from_millis(u64::MAX)]
+        {
+            let never = Deadline::after(Wait::For(time));
+            assert!(!never.is_over() && never.left() > Duration::from_secs(1 << 32));
+            assert!(never.within(Duration::from_secs(9)).left() <= Duration::from_secs(9));
+            let soon = Deadline::after(Wait::For(Duration::ZERO));
+            assert!(soon.is_over() && soon.within(time).is_over());
+            assert!(!soon.later_by(time).is_over() && !never.later_by(time).is_over());
+        }
+        assert!(Deadline::after(Wait::Forever).within(Duration::ZERO).is_over());
+    }
+}

@@ -14,7 +14,8 @@ use super::retry::{Deadline, Pauses};
 use super::servers::{Destination, Servers};
 use super::topology::Topology;
 use super::trip::Trip;
-use super::verdict::Verdict;
+use super::verdict::{Repetition, Verdict};
+use super::vigil::Vigil;
 use crate::command::Wait;
 use crate::error::Result;
 use crate::place::Place;
@@ -66,7 +67,7 @@ impl<N: Node> Router<N> {
     }
 
     pub(crate) async fn topology(&self) -> Result<Arc<Topology>> {
-        self.servers.topology().await
+        self.servers.topology(self.servers.deadline()).await
     }
 
     /// The reply to one request.
@@ -81,15 +82,18 @@ impl<N: Node> Router<N> {
         };
         let line = self.line(request);
         let deadline = self.servers.deadline();
-        let reply = match self.servers.ready(&destination) {
-            Some(node) => node.call(line, deadline).await,
-            None => Box::pin(self.ask(line, &Trip::to(destination.clone(), deadline))).await,
+        let ready = self.servers.ready(&destination);
+        let reply = match &ready {
+            Some(node) => Some(node.call(line, deadline).await),
+            None => None,
         };
-        match &reply {
-            Ok(Value::ServerError(_)) | Err(_) => {
-                Box::pin(self.conclude(line, Trip::to(destination, deadline), reply)).await
+        match reply {
+            Some(Ok(reply)) if !matches!(reply, Value::ServerError(_)) => Ok(reply),
+            reply => {
+                let mut trip = Trip::to(destination, deadline);
+                trip.asked.extend(ready.map(|node| node.connector().address.clone()));
+                Box::pin(self.conclude(line, trip, reply)).await
             }
-            Ok(_) => reply.map_err(|fault| fault.into_error(|| request.attempt())),
         }
     }
 
@@ -128,15 +132,24 @@ impl<N: Node> Router<N> {
         }
     }
 
-    /// Goes on from a first reply that may not be the last.
-    async fn conclude(&self, line: Line<'_>, trip: Trip, reply: Outcome<Value>) -> Result<Value> {
-        let again = Trip::to(trip.destination.clone(), trip.deadline);
+    /// Goes on from a first reply that may not be the last, if there is one.
+    async fn conclude(
+        &self,
+        line: Line<'_>,
+        mut trip: Trip,
+        reply: Option<Outcome<Value>>,
+    ) -> Result<Value> {
+        let mut again = Trip::to(trip.destination.clone(), trip.deadline);
+        let reply = match reply {
+            Some(reply) => reply,
+            None => self.ask(line, &mut trip).await,
+        };
         let reply = self.follow(line, trip, reply).await?;
         if !lacks_source(line, &reply) {
             return Ok(reply);
         }
         let line = Line { form: Form::WithSource, ..line };
-        let reply = self.ask(line, &again).await;
+        let reply = self.ask(line, &mut again).await;
         self.follow(line, again, reply).await
     }
 
@@ -155,7 +168,7 @@ impl<N: Node> Router<N> {
             if !trip.goes_on(&self.servers, verdict).await {
                 return reply.map_err(|fault| fault.into_error(|| line.request.attempt()));
             }
-            reply = self.ask(line, &trip).await;
+            reply = self.ask(line, &mut trip).await;
         }
     }
 
@@ -168,8 +181,8 @@ impl<N: Node> Router<N> {
         Verdict::without_reply(fault, repeatable)
     }
 
-    async fn ask(&self, line: Line<'_>, trip: &Trip) -> Outcome<Value> {
-        let node = self.servers.node(&trip.destination).await?;
+    async fn ask(&self, line: Line<'_>, trip: &mut Trip) -> Outcome<Value> {
+        let node = trip.node(&self.servers).await?;
         match trip.asking {
             true => node.call_many(&[asking(), line], trip.deadline).await.map(last),
             false => node.call(line, trip.deadline).await,
@@ -180,7 +193,7 @@ impl<N: Node> Router<N> {
     pub(super) async fn replies(&self, lines: &[Line<'_>], to: Destination) -> Outcome<Vec<Value>> {
         let mut trip = Trip::to(to, self.servers.deadline());
         loop {
-            let replies = match self.servers.node(&trip.destination).await {
+            let replies = match trip.node(&self.servers).await {
                 Ok(node) if trip.asking => {
                     let lines: Vec<_> =
                         std::iter::once(asking()).chain(lines.iter().copied()).collect();
@@ -201,58 +214,61 @@ impl<N: Node> Router<N> {
     }
 
     /// The reply to a request for which the server takes its time, in slices, so that a dead
-    /// connection is noticed. A lost connection is made anew until the time is up.
+    /// connection is noticed. Until the time to wait is up it goes on after all that cannot have
+    /// taken an item. Everything else has to be over a call's time limit later.
     async fn wait(&self, request: &Request, wait: Wait, to: Destination) -> Result<Value> {
         let deadline = Deadline::after(wait);
-        let never = Deadline::after(Wait::Forever);
-        let mut trip = Trip::to(to.clone(), never);
-        let mut pauses = Pauses::new();
-        let mut reached = false;
+        let end = deadline.later_by(self.servers.call_timeout());
+        let begin = || Trip::to(to.clone(), self.servers.deadline().earlier(end));
+        let repetition = match (request.waits_once(), request.takes()) {
+            (true, _) => Repetition::Hides,
+            (false, true) => Repetition::Takes,
+            (false, false) => Repetition::Moves,
+        };
+        let (mut trip, mut pauses) = (begin(), Pauses::new());
         loop {
             let slice = deadline.left().clamp(SHORTEST_SLICE, LONGEST_SLICE);
             let line = Line::new(request, Form::Waiting(slice));
             let lines = [asking(), line];
             let lines = if trip.asking { &lines } else { &lines[1..] };
-            let reply = match self.servers.node(&trip.destination).await {
-                Ok(node) => node.wait(lines, slice).await,
+            let mut is_replaced = false;
+            let reply = match trip.node(&self.servers).await {
+                Ok(node) => {
+                    let vigil = Vigil::new(self, &to, request, &node, end);
+                    let reply = node.wait(lines, slice, &vigil).await;
+                    is_replaced = vigil.is_replaced();
+                    reply
+                }
                 Err(fault) => Err(fault),
             };
-            reached |= !matches!(reply, Err(Fault::Connect { .. }));
             let verdict = match &reply {
                 Ok(Value::Nil) if !deadline.is_over() => {
                     // The next failover may be hours away, and deserves as much patience.
-                    (trip, pauses) = (Trip::to(to.clone(), never), Pauses::new());
+                    (trip, pauses) = (begin(), Pauses::new());
                     continue;
                 }
-                Ok(reply) => Verdict::on(reply),
-                Err(fault) => self.without_reply(fault, !request.waits_once()),
+                reply => Verdict::on_wait(reply, repetition, is_replaced),
             };
-            let verdict = match verdict {
-                Verdict::Later if deadline.is_over() => Verdict::Final,
-                verdict => verdict,
-            };
-            if trip.goes_on(&self.servers, verdict).await {
-                continue;
+            if reply.is_err() {
+                self.servers.doubt();
             }
-            let lost = request.waits_once() && reply.is_err();
-            if deadline.is_over() || !reached || lost || !is_passing(&reply) {
-                return reply.map_err(|fault| fault.into_error(|| request.attempt()));
+            match verdict {
+                Verdict::Final => {}
+                Verdict::Later if deadline.is_over() => {}
+                Verdict::Later => {
+                    self.servers.doubt();
+                    N::pause(pauses.next().min(deadline.left())).await;
+                    trip = begin();
+                    continue;
+                }
+                redirection => {
+                    if trip.goes_on(&self.servers, redirection).await {
+                        continue;
+                    }
+                }
             }
-            N::pause(pauses.next().min(deadline.left())).await;
+            return reply.map_err(|fault| fault.into_error(|| request.attempt()));
         }
-    }
-}
-
-/// Whether the same wait may succeed on another connection: the one it had was lost, a demoted master
-/// unblocked its clients, or a restarted one is loading.
-fn is_passing(reply: &Outcome<Value>) -> bool {
-    match reply {
-        Ok(Value::ServerError(error)) => {
-            matches!(error.code(), "UNBLOCKED" | "LOADING" | "MASTERDOWN")
-        }
-        Ok(_) | Err(Fault::Exhausted { .. }) => false,
-        Err(Fault::Broken(error)) => !error.is_timeout(),
-        Err(Fault::Connect { .. }) => true,
     }
 }
 

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use redis::Value;
 
+use super::fault::{Obstacle, obstacle};
 use super::node::Node;
+use super::retry::Deadline;
 use super::topology::Topology;
 use crate::error::{Error, Result};
 use crate::protocol::{Form, Line};
@@ -46,14 +48,21 @@ impl<N: Node> Sentinels<N> {
         &self,
         known: &Topology,
         reach: impl Fn(&str) -> Result<Arc<N>>,
+        deadline: Deadline,
     ) -> Result<Topology> {
         let preferred = self.preferred.load(Ordering::Relaxed);
         let mut failed = None;
+        let mut no_masters = Vec::new();
         for index in (0..self.nodes.len()).map(|index| (index + preferred) % self.nodes.len()) {
-            let found = match self.ask(&self.nodes[index]).await {
+            let found = match self.ask(&self.nodes[index], deadline).await {
                 Ok(address) if *known == Topology::one(&address) => Ok(address),
+                // That it was silent for its whole time limit is not found out once more.
+                Ok(address) if no_masters.contains(&address) => continue,
                 Ok(address) => match reach(&address) {
-                    Ok(node) => check_master(&*node).await.map(|()| address),
+                    Ok(node) => {
+                        let checked = check_master(&*node, deadline).await;
+                        checked.map(|()| address.clone()).inspect_err(|_| no_masters.push(address))
+                    }
                     Err(error) => Err(error),
                 },
                 Err(error) => Err(error),
@@ -64,19 +73,18 @@ impl<N: Node> Sentinels<N> {
                     return Ok(Topology::one(&address));
                 }
                 // That another one cannot be reached says less.
-                Err(_) if matches!(failed, Some(Error::Configuration(_))) => {}
+                Err(_) if failed.as_ref().is_some_and(is_telling) => {}
                 Err(error) => failed = Some(error),
             }
         }
         Err(failed.unwrap_or_else(|| Error::Configuration("no Sentinel is named".into())))
     }
 
-    async fn ask(&self, sentinel: &N) -> Result<String> {
+    async fn ask(&self, sentinel: &N, deadline: Deadline) -> Result<String> {
         let request = Request::read("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
         let command = request.returns(address);
-        let reply = sentinel
-            .call(Line::new(&command.request, Form::AsIs), sentinel.connector().deadline())
-            .await;
+        let deadline = sentinel.connector().deadline().earlier(deadline);
+        let reply = sentinel.call(Line::new(&command.request, Form::AsIs), deadline).await;
         let reply = reply.map_err(|fault| fault.into_error(|| command.request.attempt()))?;
         let (address, name) = (&sentinel.connector().address, &self.name);
         let answer = command.read(reply).map_err(|error| match error {
@@ -101,10 +109,15 @@ fn address(reply: Reply<'_>) -> Result<Option<String>> {
     Ok(Some(format!("{}:{}", reply::one::<String>(host)?, reply::one::<u16>(port)?)))
 }
 
+fn is_telling(error: &Error) -> bool {
+    matches!(error, Error::Configuration(_)) || obstacle(error) == Obstacle::Refusal
+}
+
 /// Makes sure that a server is a master, unless the user may not ask.
-async fn check_master<N: Node>(node: &N) -> Result<()> {
+async fn check_master<N: Node>(node: &N, deadline: Deadline) -> Result<()> {
     let request = Request::read("ROLE");
-    let reply = node.call(Line::new(&request, Form::AsIs), node.connector().deadline()).await;
+    let deadline = deadline.within(node.connector().response_timeout);
+    let reply = node.call(Line::new(&request, Form::AsIs), deadline).await;
     let reply = reply.map_err(|fault| fault.into_error(|| request.attempt()))?;
     match &reply {
         Value::Array(role) if role.first() == Some(&Value::BulkString(b"master".into())) => Ok(()),

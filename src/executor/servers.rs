@@ -11,7 +11,6 @@ use super::node::Node;
 use super::retry::Deadline;
 use super::sentinel::Sentinels;
 use super::topology::Topology;
-use crate::command::Wait;
 use crate::error::{Error, Result};
 
 /// The servers of a client and what is known about them.
@@ -149,6 +148,10 @@ impl<N: Node> Servers<N> {
         self.template.deadline()
     }
 
+    pub(crate) fn call_timeout(&self) -> Duration {
+        self.template.call_timeout
+    }
+
     /// Whether there is one server for ever, so that there is nothing to find.
     pub(crate) fn are_fixed(&self) -> bool {
         matches!(self.origin, Origin::Fixed)
@@ -173,8 +176,9 @@ impl<N: Node> Servers<N> {
         }
     }
 
-    pub(crate) async fn node(&self, to: &Destination) -> Outcome<Arc<N>> {
-        let node = match self.refresh_if_stale().await {
+    /// The server to ask, which is found by `deadline` if it has to be.
+    pub(crate) async fn node(&self, to: &Destination, deadline: Deadline) -> Outcome<Arc<N>> {
+        let node = match self.refresh_if_stale(deadline).await {
             Err(error) => Err(error),
             Ok(()) => match to {
                 Destination::Slot(slot) => self.owner(*slot),
@@ -184,15 +188,16 @@ impl<N: Node> Servers<N> {
         node.map_err(|error| Fault::connect(self.address(), error))
     }
 
-    pub(crate) async fn topology(&self) -> Result<Arc<Topology>> {
-        self.refresh_if_stale().await?;
+    pub(crate) async fn topology(&self, deadline: Deadline) -> Result<Arc<Topology>> {
+        self.refresh_if_stale(deadline).await?;
         Ok(self.read(|map| map.topology.clone()))
     }
 
     /// Whether `topology` is still known to be true, also by `node` of the slots that it has itself.
     pub(crate) async fn confirms(&self, topology: &Arc<Topology>, node: &N) -> bool {
-        let known = self.topology().await;
-        known.is_ok_and(|known| known == *topology) && self.is_owner(topology, node).await
+        let deadline = self.deadline();
+        let known = self.topology(deadline).await;
+        known.is_ok_and(|known| known == *topology) && self.is_owner(topology, node, deadline).await
     }
 
     /// What is known of where requests go.
@@ -213,7 +218,8 @@ impl<N: Node> Servers<N> {
 
     /// Finds the servers for the first time.
     pub(crate) async fn find(&self) -> Result<()> {
-        let topology = self.discover().await.map_err(|error| {
+        let deadline = self.deadline();
+        let topology = self.discover(deadline).await.map_err(|error| {
             // It is about the last one that was asked.
             match error.is_connection_lost() || error.is_timeout() {
                 true => Error::Connect { address: self.address(), source: Box::new(error) },
@@ -222,19 +228,19 @@ impl<N: Node> Servers<N> {
         })?;
         #[cfg(feature = "cluster")]
         if let Origin::Cluster(seeds) = &self.origin {
-            seeds.check(&topology).await?;
+            seeds.check(&topology, deadline).await?;
         }
         self.install(topology)
     }
 
     /// Whether `node` has the slots that `topology` says. In a cluster it is the first to know.
-    async fn is_owner(&self, topology: &Topology, node: &N) -> bool {
+    async fn is_owner(&self, topology: &Topology, node: &N, deadline: Deadline) -> bool {
         #[cfg(feature = "cluster")]
         if let Origin::Cluster(_) = &self.origin {
-            let slots = super::cluster::slots(node).await;
+            let slots = super::cluster::slots(node, deadline).await;
             return slots.is_ok_and(|slots| slots.agrees(topology, &node.connector().address));
         }
-        let _ = (topology, node);
+        let _ = (topology, node, deadline);
         true
     }
 
@@ -268,8 +274,8 @@ impl<N: Node> Servers<N> {
         known.map_or_else(new, Ok)
     }
 
-    async fn refresh_if_stale(&self) -> Result<()> {
-        if self.is_stale() { self.refresh().await } else { Ok(()) }
+    async fn refresh_if_stale(&self, deadline: Deadline) -> Result<()> {
+        if self.is_stale() { self.refresh(deadline).await } else { Ok(()) }
     }
 
     fn is_stale(&self) -> bool {
@@ -284,16 +290,16 @@ impl<N: Node> Servers<N> {
 
     /// Asks again which servers there are, unless somebody else is doing so. If that cannot be
     /// found out, what was known stays.
-    async fn refresh(&self) -> Result<()> {
+    async fn refresh(&self, deadline: Deadline) -> Result<()> {
         if self.refreshing.swap(true, Ordering::AcqRel) {
-            let deadline = Deadline::after(Wait::For(self.patience));
+            let deadline = deadline.within(self.patience);
             while self.read(|map| map.nodes.is_empty()) && !deadline.is_over() {
                 N::pause(WHILE_ANOTHER_ASKS).await;
             }
             return Ok(());
         }
         let _end = Refreshing(&self.refreshing);
-        let found = self.discover().await.and_then(|topology| self.install(topology));
+        let found = self.discover(deadline).await.and_then(|topology| self.install(topology));
         match found {
             Err(error) if self.read(|map| map.nodes.is_empty()) => Err(error),
             _ => {
@@ -303,17 +309,17 @@ impl<N: Node> Servers<N> {
         }
     }
 
-    async fn discover(&self) -> Result<Topology> {
+    async fn discover(&self, deadline: Deadline) -> Result<Topology> {
         match &self.origin {
             Origin::Fixed => Ok(Topology::one(&self.template.address)),
             Origin::Sentinel(sentinels) => {
                 let known = self.read(|map| map.topology.clone());
-                sentinels.find_master(&known, |address| self.at(address)).await
+                sentinels.find_master(&known, |address| self.at(address), deadline).await
             }
             #[cfg(feature = "cluster")]
             Origin::Cluster(seeds) => {
                 let known = self.read(|map| map.nodes.clone());
-                seeds.find_servers(&known).await
+                seeds.find_servers(&known, deadline).await
             }
         }
     }

@@ -11,6 +11,7 @@ use super::feed::{Audience, Situation, Wish};
 use super::keyspace;
 use super::link::Link;
 use super::node::Node;
+use super::retry::Deadline;
 use super::router::Router;
 use super::servers::Destination;
 use super::signal::Signal;
@@ -46,7 +47,8 @@ impl<N: Node> Session<N> {
         signal: &Arc<Signal>,
         number: u64,
     ) -> Result<Self> {
-        let topology = router.topology().await?;
+        let deadline = router.servers.deadline();
+        let topology = router.servers.topology(deadline).await?;
         let owner = wish.slot.and_then(|slot| topology.owner(slot));
         let servers = match (wish.slot, owner) {
             (None, _) => (0..topology.servers().len()).collect(),
@@ -54,10 +56,11 @@ impl<N: Node> Session<N> {
             (Some(_), None) => return Err(router.servers.no_owner()),
         };
         let mut session = Self { topology, ears: Vec::new(), kinds: None };
-        match session.begin(router, wish, (audience, signal), (number, &servers)).await {
+        let begun = session.begin(router, wish, (audience, signal), (number, &servers), deadline);
+        match begun.await {
             Ok(()) => Ok(session),
             Err(error) => {
-                session.end().await;
+                session.end(deadline).await;
                 Err(error)
             }
         }
@@ -70,6 +73,7 @@ impl<N: Node> Session<N> {
         wish: &Wish,
         (audience, signal): (&Arc<dyn Audience>, &Arc<Signal>),
         (number, servers): (u64, &[usize]),
+        deadline: Deadline,
     ) -> Result<()> {
         let topology = self.topology.clone();
         let proofs: Arc<[AtomicU64]> = servers.iter().map(|_| AtomicU64::new(0)).collect();
@@ -82,9 +86,9 @@ impl<N: Node> Session<N> {
             let belongs = (number, proofs.clone(), position);
             let link = Link::new(belongs, server, names, audience.clone(), signal.clone());
             let destination = Destination::at(address, router.servers.is_cluster());
-            let node = router.servers.node(&destination).await;
+            let node = router.servers.node(&destination, deadline).await;
             let node = node.map_err(|fault| fault.into_error(|| ping().attempt()))?;
-            let listener = Listener::open(node, Arc::new(link), wish).await?;
+            let listener = Listener::open(node, Arc::new(link), wish, deadline).await?;
             tells_keys &= match wish.keyspace {
                 Some(kinds) => keyspace::turn_on(&*listener.node, kinds).await,
                 None => false,
@@ -92,7 +96,7 @@ impl<N: Node> Session<N> {
             self.ears.push(listener);
         }
         self.kinds = wish.keyspace.filter(|_| tells_keys);
-        let proof = self.prove(wish, signal).await?;
+        let proof = self.prove(wish, signal, deadline).await?;
         let only = self.ears.first().filter(|_| !router.servers.is_cluster());
         let channel = only.map(|listener| listener.link.channel.clone());
         audience.connected(number, Situation { topology, channel, tells_keys }, proof);
@@ -108,22 +112,24 @@ impl<N: Node> Session<N> {
         audience: &dyn Audience,
     ) {
         loop {
-            let next = clock::now() + milliseconds(wish.beat);
+            let next = clock::after(wish.beat);
             while clock::now() < next && !signal.is_closed() && !self.has_ended() {
                 let left = next.saturating_sub(clock::now());
                 N::rest(signal, Duration::from_millis(left)).await;
             }
             if signal.is_closed() || self.has_ended() || !self.beat(router, wish).await {
-                return self.end().await;
+                return self.end(router.servers.deadline()).await;
             }
             audience.beat();
         }
     }
 
-    /// Lets what hears the servers end, also where it waits for them to say something.
-    pub(crate) async fn end(self) {
+    /// Stops the listeners, including those blocked on a read. One whose server is silent stops by
+    /// itself.
+    pub(crate) async fn end(self, deadline: Deadline) {
         self.ears.iter().for_each(|listener| listener.link.retire());
-        together(self.ears.iter().map(Listener::farewell)).await;
+        let deadline = deadline.within(FOR_A_FAREWELL);
+        together(self.ears.iter().map(|listener| listener.farewell(deadline))).await;
     }
 
     fn has_ended(&self) -> bool {
@@ -134,12 +140,13 @@ impl<N: Node> Session<N> {
     async fn beat(&mut self, router: &Router<N>, wish: &Wish) -> bool {
         let silent = |listener: &Listener<N>| {
             let since = listener.link.pulse().under_way_since();
-            since.is_some_and(|since| clock::now() > since + milliseconds(wish.silence))
+            since.is_some_and(|since| clock::now() > clock::later(since, wish.silence))
         };
         if self.ears.iter().any(silent) {
             return false;
         }
-        let went_well = together(self.ears.iter().map(Listener::beat)).await;
+        let deadline = router.servers.deadline();
+        let went_well = together(self.ears.iter().map(|listener| listener.beat(deadline))).await;
         let topology = &self.topology;
         let confirmed = self.ears.iter().map(|listener| {
             let node = &*listener.node;
@@ -157,11 +164,13 @@ impl<N: Node> Session<N> {
     }
 
     /// Makes sure that every server is heard. Gives the moment before which all writes are known.
-    async fn prove(&self, wish: &Wish, signal: &Signal) -> Result<u64> {
-        let deadline = clock::now() + milliseconds(wish.silence.max(PATIENCE));
+    /// Fails when the servers have been silent for the response timeout.
+    async fn prove(&self, wish: &Wish, signal: &Signal, deadline: Deadline) -> Result<u64> {
+        let limits = self.ears.iter().map(|listener| listener.response_timeout());
+        let limit = limits.max().unwrap_or_default();
         for listener in &self.ears {
             if wish.tracks {
-                listener.sing().await?;
+                listener.sing(deadline).await?;
             }
         }
         loop {
@@ -169,7 +178,7 @@ impl<N: Node> Session<N> {
             for listener in &self.ears {
                 let canary = !wish.tracks || listener.link.is_canary_heard();
                 if !listener.link.is_proven() {
-                    listener.beat().await?;
+                    listener.beat(deadline).await?;
                 }
                 done &= canary && listener.link.is_proven();
             }
@@ -177,30 +186,31 @@ impl<N: Node> Session<N> {
             if let Some(proof) = proof.filter(|_| done) {
                 return Ok(proof);
             }
-            let left = deadline.saturating_sub(clock::now());
-            if left == 0 || signal.is_closed() || self.has_ended() {
+            let silence = deadline.within(limit);
+            N::rest(signal, silence.left()).await;
+            if silence.is_over() || signal.is_closed() || self.has_ended() {
                 let attempt = Box::new(ping().attempt());
                 return Err(Error::Timeout { attempt });
             }
-            N::rest(signal, Duration::from_millis(left)).await;
         }
     }
 }
 
 impl<N: Node> Listener<N> {
-    async fn open(node: Arc<N>, link: Arc<Link>, wish: &Wish) -> Result<Self> {
+    async fn open(node: Arc<N>, link: Arc<Link>, wish: &Wish, deadline: Deadline) -> Result<Self> {
         let subscribe = Request::read("SUBSCRIBE").arg(&link.channel);
         let commands: Vec<_> = std::iter::once(&subscribe).chain(&wish.commands).collect();
         let all = commands.iter().copied().chain(&wish.wishes);
         let lines: Vec<_> = all.map(|command| Line::new(command, Form::AsIs)).collect();
-        let listening = node.listen(&lines, link.clone(), wish.silence.max(PATIENCE)).await;
+        let silence = wish.silence.max(node.connector().response_timeout);
+        let listening = node.listen(&lines, link.clone(), silence, deadline).await;
         let (listening, replies) =
             listening.map_err(|fault| fault.into_error(|| subscribe.attempt()))?;
         let listener = Self { node, link, _listening: listening };
         for (command, reply) in commands.into_iter().zip(replies) {
             if let Value::ServerError(error) = &reply {
                 listener.link.retire();
-                listener.farewell().await;
+                listener.farewell(deadline.within(FOR_A_FAREWELL)).await;
                 return Err(server_error(command, error));
             }
         }
@@ -208,11 +218,11 @@ impl<N: Node> Listener<N> {
     }
 
     /// Sends a beat, unless one is under way. It is a write, so that only a master takes it.
-    async fn beat(&self) -> Result<()> {
+    async fn beat(&self, deadline: Deadline) -> Result<()> {
         let Some(number) = self.link.send() else { return Ok(()) };
         let unlink = Request::write("UNLINK").key(&self.link.key);
         let publish = Request::write("PUBLISH").arg(&self.link.channel).number(number);
-        let sent = self.together(&[&unlink, &publish]).await;
+        let sent = self.together(&[&unlink, &publish], deadline).await;
         if sent.is_err() {
             self.link.pulse().restart();
         }
@@ -220,27 +230,31 @@ impl<N: Node> Listener<N> {
     }
 
     /// Changes a key, of which the server has to tell.
-    async fn sing(&self) -> Result<()> {
+    async fn sing(&self, deadline: Deadline) -> Result<()> {
         let set = Request::write("SET").key(&self.link.key).arg("").arg("PX").number(1000);
         let unlink = Request::write("UNLINK").key(&self.link.key);
-        self.together(&[&set, &unlink]).await
+        self.together(&[&set, &unlink], deadline).await
     }
 
     /// Makes the server say something, so that a thread that listens to it looks up.
-    async fn farewell(&self) {
+    async fn farewell(&self, deadline: Deadline) {
         let publish = Request::read("PUBLISH").arg(&self.link.channel).arg("end");
         // Where the server is gone, the thread notices its silence.
-        let _ =
-            self.node.call(Line::new(&publish, Form::AsIs), self.node.connector().deadline()).await;
+        if !deadline.is_over() {
+            let _ = self.node.call(Line::new(&publish, Form::AsIs), deadline).await;
+        }
+    }
+
+    fn response_timeout(&self) -> Duration {
+        self.node.connector().response_timeout
     }
 
     /// Runs commands as one transaction.
-    async fn together(&self, requests: &[&Request]) -> Result<()> {
+    async fn together(&self, requests: &[&Request], deadline: Deadline) -> Result<()> {
         let (multi, exec) = (Request::read("MULTI"), Request::read("EXEC"));
         let all = std::iter::once(&multi).chain(requests.iter().copied()).chain([&exec]);
         let lines: Vec<_> = all.map(|request| Line::new(request, Form::AsIs)).collect();
-        let replies: Outcome<Vec<Value>> =
-            self.node.call_many(&lines, self.node.connector().deadline()).await;
+        let replies: Outcome<Vec<Value>> = self.node.call_many(&lines, deadline).await;
         let replies = replies.map_err(|fault| fault.into_error(|| requests[0].attempt()))?;
         let refused = |(line, reply): (&Line<'_>, &Value)| match reply {
             Value::ServerError(error) => Some(server_error(line.request, error)),
@@ -288,9 +302,4 @@ fn ping() -> Request {
     Request::read("SUBSCRIBE")
 }
 
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 4)
-}
-
-/// A server that is slow to begin with is not taken for dead.
-const PATIENCE: Duration = Duration::from_secs(5);
+const FOR_A_FAREWELL: Duration = Duration::from_secs(1);

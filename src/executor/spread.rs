@@ -32,6 +32,8 @@ struct Errand<'a> {
     home: Option<u16>,
     to: Destination,
     asking: bool,
+    /// The address of the server that was asked last.
+    asked: String,
     outcome: Outcome<Value>,
 }
 
@@ -73,10 +75,11 @@ impl<N: Node> Router<N> {
         let line = self.line(request);
         let mut trip = Trip::to(Destination::Slot(None), self.servers.deadline());
         loop {
-            let topology = self.topology().await?;
+            let topology = self.servers.topology(trip.deadline).await?;
             let mut nodes = Vec::new();
             for server in topology.servers() {
-                nodes.push(self.servers.node(&Destination::Address(server.clone())).await);
+                let to = Destination::Address(server.clone());
+                nodes.push(self.servers.node(&to, trip.deadline).await);
             }
             let asked = nodes.iter().map(async |node| match node {
                 Ok(node) => node.call(line, trip.deadline).await,
@@ -122,7 +125,7 @@ impl<N: Node> Router<N> {
             self.go_round_with_sources(errands, &left, trip.deadline).await;
             let verdict = |&index: &usize| {
                 let errand: &Errand<'_> = &errands[index];
-                self.verdict(&errand.outcome, errand.line)
+                self.verdict(&errand.outcome, errand.line).completed(&errand.asked)
             };
             let verdicts: Vec<_> = left.iter().map(verdict).collect();
             let worst = verdicts.iter().cloned().fold(Verdict::Final, Verdict::or);
@@ -164,12 +167,15 @@ impl<N: Node> Router<N> {
     async fn go_round(&self, errands: &mut [Errand<'_>], left: &[usize], deadline: Deadline) {
         let mut groups: Vec<(Arc<N>, Vec<usize>)> = Vec::new();
         for &index in left {
-            match self.servers.node(&errands[index].to).await {
+            match self.servers.node(&errands[index].to, deadline).await {
                 Err(fault) => errands[index].outcome = Err(fault),
-                Ok(node) => match groups.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &node)) {
-                    Some((_, group)) => group.push(index),
-                    None => groups.push((node, vec![index])),
-                },
+                Ok(node) => {
+                    errands[index].asked.clone_from(&node.connector().address);
+                    match groups.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &node)) {
+                        Some((_, group)) => group.push(index),
+                        None => groups.push((node, vec![index])),
+                    }
+                }
             }
         }
         // Threads that need several connections take them in the same order.
@@ -196,8 +202,8 @@ impl<N: Node> Router<N> {
 
 impl<'a> Errand<'a> {
     fn new(line: Line<'a>, slot: Option<u16>) -> Self {
-        let (home, to, asking) = (slot, Destination::Slot(slot), false);
-        Self { line, home, to, asking, outcome: Ok(Value::Nil) }
+        let (home, to, asking, asked) = (slot, Destination::Slot(slot), false, String::new());
+        Self { line, home, to, asking, asked, outcome: Ok(Value::Nil) }
     }
 
     /// Turns to where `verdict` says, or back home.
@@ -243,6 +249,7 @@ mod tests {
     use super::super::client::finish;
     use super::super::cluster::Seeds;
     use super::super::connection::Connector;
+    use super::super::node::Watch;
     use super::super::servers::{Origin, Servers};
     use super::super::signal::Signal;
     use super::super::speech::Ears;
@@ -292,7 +299,7 @@ mod tests {
             }
         }
 
-        async fn wait(&self, _: &[Line<'_>], _: Duration) -> Outcome<Value> {
+        async fn wait(&self, _: &[Line<'_>], _: Duration, _: &dyn Watch) -> Outcome<Value> {
             Ok(Value::Nil)
         }
 
@@ -307,6 +314,7 @@ mod tests {
             _: &[Line<'_>],
             _: Arc<dyn Ears>,
             _: Duration,
+            _: Deadline,
         ) -> Outcome<((), Vec<Value>)> {
             Ok(((), Vec::new()))
         }

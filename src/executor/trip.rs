@@ -1,5 +1,7 @@
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::fault::Outcome;
 use super::node::Node;
 use super::retry::{Deadline, Pauses};
 use super::servers::{Destination, Servers};
@@ -13,6 +15,8 @@ pub(crate) struct Trip {
     pub(crate) destination: Destination,
     /// Whether the server has to be told that it is asked about a slot on its way there.
     pub(crate) asking: bool,
+    /// The address of the server that was asked last, if one was.
+    pub(crate) asked: String,
     redirections: u32,
     /// When the call has to be over.
     pub(crate) deadline: Deadline,
@@ -22,7 +26,15 @@ pub(crate) struct Trip {
 impl Trip {
     pub(crate) fn to(destination: Destination, deadline: Deadline) -> Self {
         let home = destination.clone();
-        Self { home, destination, asking: false, redirections: 0, deadline, patience: None }
+        let (asking, asked, redirections, patience) = (false, String::new(), 0, None);
+        Self { home, destination, asking, asked, redirections, deadline, patience }
+    }
+
+    /// Finds the server to ask.
+    pub(crate) async fn node<N: Node>(&mut self, servers: &Servers<N>) -> Outcome<Arc<N>> {
+        let node = servers.node(&self.destination, self.deadline).await?;
+        self.asked.clone_from(&node.connector().address);
+        Ok(node)
     }
 
     /// Whether to go on after `verdict`, and where to. May pause.
@@ -35,6 +47,7 @@ impl Trip {
         if verdict == Verdict::Final || is_last {
             return false;
         }
+        let verdict = verdict.completed(&self.asked);
         self.asking = false;
         self.redirections += 1;
         servers.count_redirection();

@@ -9,6 +9,7 @@ use super::blocking_node::{pack, receive};
 use super::connection::Connector;
 use super::fault::{Fault, Outcome};
 use super::idle::Idle;
+use super::node::Watch;
 use crate::protocol::Line;
 
 /// Idle connections for waiting calls. As many are open as calls wait at the same time.
@@ -25,11 +26,13 @@ impl Waiting {
         connector: &Connector,
         lines: &[Line<'_>],
         slice: Duration,
+        watch: &dyn Watch,
     ) -> Outcome<Value> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let usable = idle.and_then(|idle| idle.usable(connector));
         let mut connection = usable.map_or_else(|| connector.connect(), Ok)?;
-        let limited = connection.set_read_timeout(Some(slice + connector.response_timeout));
+        let patience = (slice + connector.response_timeout).min(watch.end().left());
+        let limited = connection.set_read_timeout(Some(patience.max(SHORTEST)));
         let sent = limited.and_then(|()| connection.send_packed_command(&pack(lines)));
         let read = |_| lines.iter().try_fold(Value::Nil, |_, _| receive(&mut connection));
         let value = sent.and_then(read).map_err(|error| {
@@ -45,3 +48,5 @@ impl Waiting {
 }
 
 const MOST_IDLE: usize = 16;
+/// Sockets take zero for "for ever".
+const SHORTEST: Duration = Duration::from_millis(1);

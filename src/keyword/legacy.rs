@@ -48,7 +48,7 @@ pub(super) async fn write<E: RoundTrips>(
         let has_moved = ears.have_heard();
         let verdict = match one(executor, name, keyword).await {
             Ok(now) => verdict(&before, now, has_moved, &text),
-            Err(error) if error.is_connection_lost() || error.is_timeout() => Verdict::Open,
+            Err(error) if error.is_transient() => Verdict::Open,
             Err(error) => return Err(error.in_part()),
         };
         match verdict {

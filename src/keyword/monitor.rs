@@ -214,7 +214,7 @@ pub(super) async fn next<E: RoundTrips>(
         };
         match failed {
             // Whoever has no connection is told of what has changed when there is one again.
-            Some(error) if error.is_connection_lost() || error.is_timeout() => {
+            Some(error) if error.is_transient() => {
                 if deadline.is_over() {
                     return Ok(None);
                 }

@@ -194,7 +194,7 @@ impl<E: RoundTrips> Wishes<'_, E> {
         let mut pauses = Pauses::new();
         loop {
             let wait = Request::write("BLMOVE").key(&list).key(&list).arg("LEFT").arg("LEFT");
-            let wait = wait.needs("Redis 6.2").waits(Wait::For(self.deadline.left()));
+            let wait = wait.needs("Redis 6.2").waits(Wait::For(self.deadline.left())).once();
             match self.executor.send(wait.returns(reply::raw)).await {
                 Ok(found) => {
                     let outcome = found.and_then(|outcome| Outcome::read(&outcome));
@@ -212,7 +212,7 @@ impl<E: RoundTrips> Wishes<'_, E> {
                         Err(_) => return Err(too_late()),
                     }
                 }
-                Err(error) if !(error.is_connection_lost() || error.is_timeout()) => {
+                Err(error) if !error.is_transient() => {
                     return Err(error.in_part());
                 }
                 Err(_) if self.deadline.is_over() => return Err(too_late()),

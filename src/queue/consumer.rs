@@ -137,7 +137,13 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         loop {
             let is_last = deadline.is_over();
             let looks = Instant::now() >= self.look;
-            let stepped = self.hold.claim(&executor, wanted, looks).await?;
+            let stepped = match self.hold.claim(&executor, wanted, looks).await {
+                Err(error) if error.is_transient() && !is_last => {
+                    rest(&executor, pauses.next().min(deadline.left())).await;
+                    continue;
+                }
+                claimed => claimed?,
+            };
             if stepped.looked {
                 let due = stepped.due.unwrap_or(BETWEEN_LOOKS);
                 self.look = Instant::now() + due.min(BETWEEN_LOOKS);
@@ -155,14 +161,10 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
             match self.hold.wait(&executor, time).await {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}
-                // A server that is full takes no new jobs, but gives those that it has.
-                Err(error) if error.code() == Some("OOM") => rest(&executor, WHILE_PAUSED).await,
-                Err(error)
-                    if error.code() == Some("UNBLOCKED")
-                        || error.is_connection_lost()
-                        || error.is_timeout() =>
-                {
-                    rest(&executor, pauses.next().min(deadline.left())).await;
+                // A server that is full or busy takes no new jobs, but may give those that it has.
+                Err(error) if error.is_transient() => {
+                    let longest = if error.code().is_some() { WHILE_PAUSED } else { Duration::MAX };
+                    rest(&executor, pauses.next().min(longest).min(deadline.left())).await;
                 }
                 Err(error) => return Err(error),
             }

@@ -56,6 +56,11 @@ impl Request {
         self.rare.as_ref().is_some_and(|rare| rare.waits_once)
     }
 
+    /// Whether it takes an item, rather than moving it, so that it can be undone.
+    pub(crate) fn takes(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.undo.is_some())
+    }
+
     /// The command that undoes this waiting one.
     #[cfg(feature = "async")]
     pub(crate) fn undo(&self) -> Option<&'static str> {

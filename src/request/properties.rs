@@ -33,8 +33,8 @@ impl Request {
         self
     }
 
-    /// Says that a wait whose connection was lost is not begun anew on another one: the server may
-    /// still wait too.
+    /// Says that a wait whose connection was lost is not begun anew on another one, since the server
+    /// may still wait too, nor while the server is busy or full: the caller decides.
     pub(crate) fn once(mut self) -> Self {
         self.rare().waits_once = true;
         self

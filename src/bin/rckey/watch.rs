@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use redis_collections::Error;
 use redis_collections::keyword::{Description, Monitor, Reading};
 
 use crate::arguments::Arguments;
@@ -94,7 +93,7 @@ impl Board<'_> {
                 readings.into_iter().flatten().try_for_each(|reading| self.take(reading))
             }
             // The monitor goes on as well when there is a server again.
-            Err(error) if is_passing(&error) => {
+            Err(error) if error.is_transient() => {
                 self.head = error.to_string();
                 Ok(())
             }
@@ -132,10 +131,6 @@ impl Board<'_> {
         }
         Ok(())
     }
-}
-
-fn is_passing(error: &Error) -> bool {
-    error.is_connection_lost() || error.is_timeout()
 }
 
 const FRAME: Duration = Duration::from_millis(100);
