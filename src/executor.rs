@@ -10,6 +10,7 @@ mod async_listener;
 mod async_node;
 #[cfg(feature = "async")]
 mod async_waiting;
+mod blocking_connection;
 mod blocking_node;
 mod builder;
 mod client;
@@ -19,6 +20,8 @@ mod connection;
 mod deferred;
 mod fault;
 mod feed;
+mod given;
+mod handshake;
 mod idle;
 mod keyspace;
 mod link;
@@ -39,6 +42,7 @@ mod session;
 mod signal;
 mod speech;
 mod spread;
+mod stream;
 #[cfg(feature = "tls")]
 mod tls;
 mod together;

@@ -149,7 +149,9 @@ impl Executor for AsyncClient {
             return ReplyFuture::running(async move { client.send(command).await });
         }
         let router = self.router.clone();
-        ReplyFuture::running(async move { command.read(router.call(&command.request).await?) })
+        ReplyFuture::running(async move {
+            router.checked(command.read(router.call(&command.request).await?))
+        })
     }
 }
 
@@ -161,7 +163,7 @@ impl RoundTrips for AsyncClient {
 
     async fn send<T: Send + 'static>(&self, command: Command<T>) -> Result<T> {
         let _witnessed = Witnessed::one(&self.witness, &command.request);
-        command.read(self.router.call(&command.request).await?)
+        self.router.checked(command.read(self.router.call(&command.request).await?))
     }
 
     fn converse<T, F>(&self, conversation: F) -> ReplyFuture<'static, T>

@@ -7,16 +7,18 @@ use std::time::Duration;
 use redis::{RedisResult, Value};
 
 use super::client::finish;
-use super::connection::Connector;
+use super::connection::{Connector, timed_out};
 use super::fault::{Fault, Outcome};
 use super::listener::listen;
 use super::node::{Node, Watch, repeatable};
-use super::pool::{Lease, Pool, PoolSettings};
+use super::pool::{Condition, Lease, Pool, PoolSettings};
 use super::retry::Deadline;
 use super::signal::Signal;
 use super::speech::Ears;
 use super::waiting::Waiting;
+use crate::error::code;
 use crate::protocol::Line;
+use crate::reply::code_and_details;
 
 /// A server to which each call has a connection of its own for as long as it takes.
 pub(crate) struct BlockingNode {
@@ -39,18 +41,19 @@ impl Node for BlockingNode {
     fn call(
         &self,
         line: Line<'_>,
-        _deadline: Deadline,
+        deadline: Deadline,
     ) -> impl Future<Output = Outcome<Value>> + Send {
-        ready(self.send(&[line]).and_then(|sent| sent.finish(receive)))
+        let replies = self.send(&[line], deadline).and_then(Sent::finish);
+        ready(replies.map(|mut replies| replies.pop().unwrap_or(Value::Nil)))
     }
 
     fn call_many(
         &self,
         lines: &[Line<'_>],
-        _deadline: Deadline,
+        deadline: Deadline,
     ) -> impl Future<Output = Outcome<Vec<Value>>> + Send {
-        let (sent, replies) = (self.send(lines), lines.len());
-        async move { sent?.finish(|connection| (0..replies).map(|_| receive(connection)).collect()) }
+        let sent = self.send(lines, deadline);
+        async move { sent?.finish() }
     }
 
     fn wait(
@@ -68,7 +71,7 @@ impl Node for BlockingNode {
     }
 
     fn distrust(&self) {
-        self.connector.count_failure();
+        self.connector.renounce(self.connector.generation());
     }
 
     type Listening = ();
@@ -95,42 +98,86 @@ impl Node for BlockingNode {
 }
 
 impl BlockingNode {
-    fn send(&self, lines: &[Line<'_>]) -> Outcome<Sent<'_>> {
+    fn send<'a, 'b, 'c>(
+        &'a self,
+        lines: &'b [Line<'c>],
+        deadline: Deadline,
+    ) -> Outcome<Sent<'a, 'b, 'c>> {
         let packed = pack(lines);
-        let mut lease = self.pool.lend(&self.connector)?;
-        let result = lease.connection().send_packed_command(&packed);
-        Ok(Sent { lease, packed, repeatable: repeatable(lines), result })
+        let mut lease = self.pool.lend(&self.connector, deadline)?;
+        if deadline.is_over() {
+            lease.finish(Condition::Sound);
+            return Err(Fault::connect(&self.connector.address, timed_out()));
+        }
+        let result = lease.send(&packed);
+        Ok(Sent { lease, lines, packed, result })
     }
 }
 
 /// Commands that were sent and whose replies have not been read.
-struct Sent<'a> {
+struct Sent<'a, 'b, 'c> {
     lease: Lease<'a>,
+    lines: &'b [Line<'c>],
     packed: Vec<u8>,
-    repeatable: bool,
     result: RedisResult<()>,
 }
 
-impl Sent<'_> {
-    /// What `receive` reads. What may be repeated is, once, if the connection was stale.
-    fn finish<T>(
-        mut self,
-        receive: impl Fn(&mut redis::Connection) -> RedisResult<T>,
-    ) -> Outcome<T> {
-        let mut result = self.result.and_then(|()| receive(self.lease.connection()));
-        if let Err(error) = &result
-            && self.repeatable
-            && !self.lease.fresh
-            && !error.is_timeout()
-        {
-            self.lease = self.lease.renew()?;
-            let connection = self.lease.connection();
-            let sent = connection.send_packed_command(&self.packed);
-            result = sent.and_then(|()| receive(connection));
+impl Sent<'_, '_, '_> {
+    /// The replies. What may be sent again is, once, if the connection was stale.
+    fn finish(mut self) -> Outcome<Vec<Value>> {
+        let received = |()| receive_each(&mut self.lease, self.lines);
+        let mut result = self.result.and_then(received);
+        if !self.lease.fresh && may_be_repeated(self.lines, &result) {
+            self.lease = self.lease.renew(condition(&result))?;
+            let sent = self.lease.send(&self.packed);
+            result = sent.and_then(|()| receive_each(&mut self.lease, self.lines));
         }
-        self.lease.finish(result.is_ok());
+        self.lease.finish(condition(&result));
         result.map_err(Fault::Broken)
     }
+}
+
+fn receive_each(lease: &mut Lease<'_>, lines: &[Line<'_>]) -> RedisResult<Vec<Value>> {
+    lines.iter().map(|_| lease.receive()).collect()
+}
+
+/// Whether sending the same once more does nothing twice. A silent server is not asked again: it would
+/// take as long.
+fn may_be_repeated(lines: &[Line<'_>], result: &RedisResult<Vec<Value>>) -> bool {
+    match result {
+        Ok(replies) => {
+            let was_refused = |(line, reply): (&Line<'_>, &Value)| {
+                !line.request.writes() || asks_to_reconnect(reply)
+            };
+            let was_discarded = replies.last().is_some_and(is_discarded);
+            let were_refused = was_discarded || lines.iter().zip(replies).all(was_refused);
+            replies.iter().any(asks_to_reconnect) && were_refused
+        }
+        Err(error) => repeatable(lines) && !error.is_timeout(),
+    }
+}
+
+/// In which condition an exchange leaves its connection.
+fn condition(result: &RedisResult<Vec<Value>>) -> Condition {
+    match result {
+        Ok(replies) if replies.iter().any(asks_to_reconnect) => Condition::Misled,
+        Ok(_) => Condition::Sound,
+        Err(_) => Condition::Broken,
+    }
+}
+
+/// Whether a reply says that a new connection to the same address may reach another server. What such
+/// a reply refuses was not applied.
+pub(super) fn asks_to_reconnect(reply: &Value) -> bool {
+    match reply {
+        Value::ServerError(error) => code::asks_to_reconnect(code_and_details(error).0),
+        _ => false,
+    }
+}
+
+/// Whether a reply says that nothing of a transaction was applied.
+fn is_discarded(reply: &Value) -> bool {
+    matches!(reply, Value::ServerError(error) if error.code() == "EXECABORT")
 }
 
 /// All commands in one piece.
@@ -138,14 +185,4 @@ pub(super) fn pack(lines: &[Line<'_>]) -> Vec<u8> {
     let mut packed = Vec::new();
     lines.iter().for_each(|line| line.pack(&mut packed));
     packed
-}
-
-/// The next reply.
-pub(super) fn receive(connection: &mut redis::Connection) -> RedisResult<Value> {
-    loop {
-        match connection.recv_response()? {
-            Value::Push { .. } => {}
-            reply => return Ok(reply),
-        }
-    }
 }

@@ -124,7 +124,7 @@ impl Executor for Client {
 
     fn run<T: Send + 'static>(&self, command: Command<T>) -> Result<T> {
         let _witnessed = Witnessed::one(&self.witness, &command.request);
-        command.read(finish(self.router.call(&command.request))?)
+        self.router.checked(command.read(finish(self.router.call(&command.request))?))
     }
 }
 

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use redis::{
-    ConnectionAddr, ConnectionInfo, ConnectionLike, IntoConnectionInfo, ProtocolVersion,
-    RedisConnectionInfo, RedisError, RedisResult,
+    ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
+    RedisError,
 };
 
 use super::fault::{Fault, Outcome};
 use super::retry::Deadline;
+use super::stream::Limits;
 use crate::command::Wait;
 use crate::error::{Error, Result};
 
@@ -28,6 +29,7 @@ pub(crate) struct Connector {
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
     failures: Arc<AtomicUsize>,
+    generation: Arc<AtomicUsize>,
 }
 
 impl Connector {
@@ -51,6 +53,7 @@ impl Connector {
             #[cfg(feature = "tls")]
             tls: None,
             failures: Arc::default(),
+            generation: Arc::default(),
         })
     }
 
@@ -80,7 +83,8 @@ impl Connector {
         let address = information.addr().to_string();
         let client = redis::Client::open(information);
         let client = client.map_err(|error| Error::Configuration(error.to_string()))?;
-        Ok(Self { client, address, failures: Arc::default(), ..self.clone() })
+        let (failures, generation) = (Arc::default(), Arc::default());
+        Ok(Self { client, address, failures, generation, ..self.clone() })
     }
 
     /// The same way for nobody in particular.
@@ -91,15 +95,12 @@ impl Connector {
         self.with(self.information().clone().set_redis_settings(settings))
     }
 
-    /// The same way, in the protocol in which a server speaks unasked. What it takes has to be over
-    /// by `deadline`.
-    pub(crate) fn speaking(&self, deadline: Deadline) -> Outcome<Self> {
+    /// The same way, in the protocol in which a server speaks unasked.
+    pub(crate) fn speaking(&self) -> Outcome<Self> {
         let settings = self.information().redis_settings().clone();
         let settings = settings.set_protocol(ProtocolVersion::RESP3);
         let speaking = self.with(self.information().clone().set_redis_settings(settings));
-        let mut speaking = speaking.map_err(|error| Fault::connect(&self.address, error))?;
-        speaking.hurry(deadline.left().max(Duration::from_millis(1)));
-        Ok(speaking)
+        speaking.map_err(|error| Fault::connect(&self.address, error))
     }
 
     /// Takes no longer than `time` for anything.
@@ -119,15 +120,19 @@ impl Connector {
         matches!(self.information().addr(), ConnectionAddr::TcpTls { .. })
     }
 
-    pub(crate) fn connect(&self) -> Outcome<redis::Connection> {
-        // Where a socket was too slow, the system says that it is "temporarily unavailable".
-        let explain = |error: RedisError| if error.is_timeout() { timed_out() } else { error };
-        self.try_connect().map_err(|error| Fault::connect(&self.address, explain(error)))
-    }
-
     /// When a call that begins now has to be over.
     pub(crate) fn deadline(&self) -> Deadline {
         Deadline::after(Wait::For(self.call_timeout))
+    }
+
+    /// Those of a call that has to be over at `deadline`.
+    pub(super) fn limits(&self, deadline: Deadline) -> Limits {
+        Limits { silence: self.response_timeout, deadline }
+    }
+
+    /// When a connection that is made now has to be ready.
+    pub(super) fn connect_deadline(&self) -> Deadline {
+        Deadline::after(Wait::For(self.connect_timeout))
     }
 
     /// How many connections have failed. Where one did, the others may be dead too.
@@ -139,23 +144,19 @@ impl Connector {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn try_connect(&self) -> RedisResult<redis::Connection> {
-        let mut connection = self.client.get_connection_with_timeout(self.connect_timeout)?;
-        connection.set_read_timeout(Some(self.connect_timeout))?;
-        connection.set_write_timeout(Some(self.connect_timeout))?;
-        if self.is_tls() {
-            connection.req_command(&redis::cmd("PING"))?;
-        }
-        if let Some(name) = &self.name {
-            redis::cmd("CLIENT").arg("SETNAME").arg(name).exec(&mut connection)?;
-        }
-        self.limit_times(&connection)?;
-        Ok(connection)
+    /// Which generation a connection that is made now belongs to. Those of older ones are not used
+    /// again.
+    pub(crate) fn generation(&self) -> usize {
+        self.generation.load(Ordering::Acquire)
     }
 
-    pub(crate) fn limit_times(&self, connection: &redis::Connection) -> RedisResult<()> {
-        connection.set_read_timeout(Some(self.response_timeout))?;
-        connection.set_write_timeout(Some(self.response_timeout))
+    /// Ends a generation, unless it has ended: the server at the other end of its connections may not
+    /// be the one that the address leads to now, or its replies may not belong to their requests.
+    pub(crate) fn renounce(&self, generation: usize) {
+        let next = generation.wrapping_add(1);
+        // Whoever was faster has ended the same generation.
+        let _ =
+            self.generation.compare_exchange(generation, next, Ordering::AcqRel, Ordering::Relaxed);
     }
 }
 

@@ -2,48 +2,83 @@
 
 use std::time::{Duration, Instant};
 
-use redis::ConnectionLike;
-
+use super::blocking_connection::Connection;
 use super::connection::Connector;
+use super::fault::Outcome;
+use super::retry::Deadline;
 
 /// A connection that nobody uses.
 pub(crate) struct Idle {
-    connection: redis::Connection,
+    connection: Connection,
     last_use: LastUse,
 }
 
+/// A connection that can be used.
+pub(super) struct Usable {
+    pub(super) connection: Connection,
+    /// Whether it was made just now.
+    pub(super) fresh: bool,
+}
+
 impl Idle {
-    pub(crate) fn new(connection: redis::Connection, connector: &Connector) -> Self {
+    pub(super) fn new(connection: Connection, connector: &Connector) -> Self {
         Self { connection, last_use: LastUse::now(connector) }
     }
 
-    /// The connection, unless the server may have gone meanwhile, and has.
-    pub(crate) fn usable(mut self, connector: &Connector) -> Option<redis::Connection> {
-        let usable = self.last_use.is_recent(connector) || answers(&mut self.connection);
-        usable.then_some(self.connection)
+    /// How long it has not been used.
+    pub(super) fn age(&self) -> Duration {
+        self.last_use.time.elapsed()
     }
 }
 
+/// The idle connection, if it can still be used, or a new one.
+///
+/// A server that is silent when an idle connection is tried may hang, or only that connection is dead.
+/// So both tries together take as long as a server may be silent.
+pub(super) fn usable(
+    idle: Option<Idle>,
+    connector: &Connector,
+    deadline: Deadline,
+) -> Outcome<Usable> {
+    let limits = connector.limits(deadline);
+    let current = idle.filter(|idle| idle.connection.generation == connector.generation());
+    let limits_of_a_new_one = match current {
+        None => limits,
+        Some(Idle { connection, last_use }) if last_use.is_recent(connector) => {
+            return Ok(Usable { connection, fresh: false });
+        }
+        Some(Idle { mut connection, .. }) => {
+            connection.limit(limits.halved());
+            match connection.is_in_step() {
+                Ok(true) => return Ok(Usable { connection, fresh: false }),
+                Ok(false) => limits,
+                Err(error) => {
+                    connector.count_failure();
+                    if error.is_timeout() { limits.halved() } else { limits }
+                }
+            }
+        }
+    };
+    let connection = Connection::open(connector, limits_of_a_new_one)?;
+    Ok(Usable { connection, fresh: true })
+}
+
 /// When a connection was last used, and how many others had failed by then.
-pub(crate) struct LastUse {
+#[derive(Clone, Copy)]
+pub(super) struct LastUse {
     time: Instant,
     failures: usize,
 }
 
 impl LastUse {
-    pub(crate) fn now(connector: &Connector) -> Self {
+    pub(super) fn now(connector: &Connector) -> Self {
         Self { time: Instant::now(), failures: connector.failures() }
     }
 
     /// Whether the connection can be trusted to be alive.
-    pub(crate) fn is_recent(&self, connector: &Connector) -> bool {
+    pub(super) fn is_recent(&self, connector: &Connector) -> bool {
         self.failures == connector.failures() && self.time.elapsed() < IDLE_BEFORE_PROBE
     }
-}
-
-/// Whether the server still answers on an idle connection, if only that the user may not ask.
-pub(crate) fn answers(connection: &mut redis::Connection) -> bool {
-    connection.req_packed_command(b"*1\r\n$4\r\nPING\r\n").is_ok()
 }
 
 /// A busy connection is never probed, which would double its latency; one that was idle for this

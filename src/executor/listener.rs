@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use redis::{PushKind, RedisResult, Value};
 
+use super::blocking_connection::Connection;
 use super::blocking_node::pack;
 use super::connection::Connector;
 use super::fault::{Fault, Outcome};
 use super::retry::Deadline;
 use super::speech::{Ears, Speech, tell};
+use super::stream::Limits;
+use crate::command::Wait;
 use crate::protocol::Line;
 
 /// Connects, sends `lines`, and gives the replies. What the server says from then on is heard on a
@@ -21,20 +24,15 @@ pub(crate) fn listen(
     silence: Duration,
     deadline: Deadline,
 ) -> Outcome<Vec<Value>> {
-    let mut connection = connector.speaking(deadline)?.connect()?;
-    let sent = connection.send_packed_command(&pack(lines));
-    let replies = sent.and_then(|()| {
-        let mut replies = Vec::with_capacity(lines.len());
-        while replies.len() < lines.len() {
-            replies.extend(reply(&mut connection, &*ears)?);
-        }
-        connection.set_read_timeout(Some(silence))?;
-        Ok(replies)
-    });
-    let replies = replies.map_err(Fault::Broken)?;
+    let limits = connector.limits(deadline);
+    let mut connection = Connection::open(&connector.speaking()?, limits)?;
+    connection.limit(limits);
+    let replies = begin(&mut connection, lines, &*ears).map_err(Fault::Broken)?;
     let thread = std::thread::Builder::new().name("redis-listener".into());
     let started = thread.spawn(move || {
-        while let Ok(value) = connection.recv_response() {
+        let deadline = Deadline::after(Wait::Forever);
+        connection.limit(Limits { silence, deadline });
+        while let Ok(value) = connection.receive_any() {
             if let Value::Push { kind, data } = value
                 && !tell(&*ears, &kind, &data)
             {
@@ -47,9 +45,22 @@ pub(crate) fn listen(
     Ok(replies)
 }
 
+fn begin(
+    connection: &mut Connection,
+    lines: &[Line<'_>],
+    ears: &dyn Ears,
+) -> RedisResult<Vec<Value>> {
+    connection.send(&pack(lines))?;
+    let mut replies = Vec::with_capacity(lines.len());
+    while replies.len() < lines.len() {
+        replies.extend(reply(connection, ears)?);
+    }
+    Ok(replies)
+}
+
 /// The next reply, unless something was said unasked.
-fn reply(connection: &mut redis::Connection, ears: &dyn Ears) -> RedisResult<Option<Value>> {
-    match connection.recv_response()? {
+fn reply(connection: &mut Connection, ears: &dyn Ears) -> RedisResult<Option<Value>> {
+    match connection.receive_any()? {
         reply @ Value::Push { kind: PushKind::Subscribe | PushKind::PSubscribe, .. } => {
             Ok(Some(reply))
         }

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use redis::Value;
 
+use self::sealed::Values;
 use super::Client;
 use super::client::finish;
 use super::node::Node;
@@ -73,7 +74,10 @@ impl<N: Node> Router<N> {
         if let Some(Err(error)) = replies.pop_if(|_| lost) {
             return Err(error.about(together("a pipeline", writes)));
         }
-        Ok(commands.read_each(&mut replies.into_iter()))
+        let mut values = Values::new(replies);
+        let replies = commands.read_each(&mut values);
+        self.check(&values);
+        Ok(replies)
     }
 
     pub(crate) async fn transaction<P: Pipeline>(&self, commands: P) -> Result<P::Values> {
@@ -91,11 +95,20 @@ impl<N: Node> Router<N> {
         let attempt = || together("a transaction", writes);
         let replies = self.replies(&lines, Destination::Slot(slot)).await;
         let replies = replies.map_err(|fault| fault.into_error(attempt))?;
-        let values = committed(&requests, replies, attempt)?;
+        let values = self.checked(committed(&requests, replies, attempt))?;
         let in_company = writes && requests.len() > 1;
         drop((lines, requests));
         let applied = |error: Error| if in_company { error.in_part() } else { error };
-        commands.read_all(&mut values.into_iter().map(Ok)).map_err(applied)
+        let mut values = Values::new(values.into_iter().map(Ok).collect());
+        let read = commands.read_all(&mut values).map_err(applied);
+        self.check(&values);
+        read
+    }
+
+    fn check(&self, values: &Values) {
+        if values.has_unexpected {
+            self.servers.distrust();
+        }
     }
 
     /// The slot of all keys of all requests.
@@ -160,6 +173,20 @@ fn together(command: &'static str, writes: bool) -> Attempt {
 mod sealed {
     use super::*;
 
+    /// The outcomes of commands that travelled together, to be read in their order.
+    #[derive(Debug)]
+    pub struct Values {
+        values: std::vec::IntoIter<Result<Value>>,
+        /// Whether one was of the wrong shape.
+        pub(super) has_unexpected: bool,
+    }
+
+    impl Values {
+        pub(super) fn new(values: Vec<Result<Value>>) -> Self {
+            Self { values: values.into_iter(), has_unexpected: false }
+        }
+    }
+
     /// What a client does with commands that travel together.
     pub trait Pack {
         /// The outcome of each command.
@@ -170,9 +197,9 @@ mod sealed {
         #[doc(hidden)]
         fn requests(&self) -> Vec<&Request>;
         #[doc(hidden)]
-        fn read_each(self, values: &mut dyn Iterator<Item = Result<Value>>) -> Self::Replies;
+        fn read_each(self, values: &mut Values) -> Self::Replies;
         #[doc(hidden)]
-        fn read_all(self, values: &mut dyn Iterator<Item = Result<Value>>) -> Result<Self::Values>;
+        fn read_all(self, values: &mut Values) -> Result<Self::Values>;
     }
 
     impl<T> Pack for Vec<Command<T>> {
@@ -183,11 +210,11 @@ mod sealed {
             self.iter().map(|command| &command.request).collect()
         }
 
-        fn read_each(self, values: &mut dyn Iterator<Item = Result<Value>>) -> Vec<Result<T>> {
+        fn read_each(self, values: &mut Values) -> Vec<Result<T>> {
             self.into_iter().map(|command| next(command, values)).collect()
         }
 
-        fn read_all(self, values: &mut dyn Iterator<Item = Result<Value>>) -> Result<Vec<T>> {
+        fn read_all(self, values: &mut Values) -> Result<Vec<T>> {
             self.into_iter().map(|command| next(command, values)).collect()
         }
     }
@@ -203,12 +230,12 @@ mod sealed {
                     vec![$(&$command.request),+]
                 }
 
-                fn read_each(self, values: &mut dyn Iterator<Item = Result<Value>>) -> Self::Replies {
+                fn read_each(self, values: &mut Values) -> Self::Replies {
                     let ($($command,)+) = self;
                     ($(next($command, values),)+)
                 }
 
-                fn read_all(self, values: &mut dyn Iterator<Item = Result<Value>>) -> Result<Self::Values> {
+                fn read_all(self, values: &mut Values) -> Result<Self::Values> {
                     let ($($command,)+) = self;
                     Ok(($(next($command, values)?,)+))
                 }
@@ -226,11 +253,13 @@ mod sealed {
     pack_tuple!(A a, B b, C c, D d, E e, F f, G g, H h);
 
     /// What came of `command`. One that could not be sent has no value.
-    fn next<T>(command: Command<T>, values: &mut dyn Iterator<Item = Result<Value>>) -> Result<T> {
-        match (command.request.refusal(), command.request.known_reply()) {
+    fn next<T>(command: Command<T>, values: &mut Values) -> Result<T> {
+        let read = match (command.request.refusal(), command.request.known_reply()) {
             (Some(refusal), _) => Err(refusal),
             (None, Some(known)) => command.read(known),
-            (None, None) => command.read(values.next().unwrap_or(Ok(Value::Nil))?),
-        }
+            (None, None) => command.read(values.values.next().unwrap_or(Ok(Value::Nil))?),
+        };
+        values.has_unexpected |= matches!(read, Err(Error::UnexpectedReply { .. }));
+        read
     }
 }

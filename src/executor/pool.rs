@@ -4,11 +4,15 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use redis::{RedisResult, Value};
 use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 
+use super::blocking_connection::Connection;
 use super::connection::Connector;
 use super::fault::{Fault, Outcome};
-use super::idle::{Idle, LastUse, answers};
+use super::given::{self, Given};
+use super::idle::{Idle, Usable, usable};
+use super::retry::Deadline;
 
 /// A bounded set of connections. One that failed is never used again: a reply may still be unread.
 #[derive(Clone)]
@@ -57,28 +61,35 @@ impl Pool {
     }
 
     /// Lends a connection, which is not `fresh` if it was used before.
-    pub(crate) fn lend<'a>(&'a self, connector: &'a Connector) -> Outcome<Lease<'a>> {
+    pub(crate) fn lend<'a>(
+        &'a self,
+        connector: &'a Connector,
+        deadline: Deadline,
+    ) -> Outcome<Lease<'a>> {
+        let patience = |timeout: Duration| timeout.min(deadline.left());
         match self {
             Pool::Own(pool) => {
-                let exhausted = |_| exhausted(pool.connection_timeout(), connector);
-                let mut slot = pool.get().map_err(exhausted)?;
-                let idle = slot.0.take().and_then(|idle| idle.usable(connector));
-                let fresh = idle.is_none();
-                let connection = idle.map_or_else(|| connector.connect(), Ok)?;
-                let held = Held::Slot(slot, connection);
-                Ok(Lease { held, connector, fresh })
+                let patience = patience(pool.connection_timeout());
+                let slot = pool.get_timeout(patience);
+                let mut slot = slot.map_err(|_| exhausted(patience, connector))?;
+                let Usable { connection, fresh } = usable(slot.0.take(), connector, deadline)?;
+                Ok(Lease { held: Held::Slot(slot, connection), connector, fresh, deadline })
             }
             Pool::Given { pool, failed } => {
-                let lock = || failed.lock().unwrap_or_else(PoisonError::into_inner);
-                let held_back = lock().pop();
-                let replace = held_back.is_some();
-                let mut given = match held_back {
-                    Some(given) => given,
-                    None => pool.get().map_err(|error| not_given(pool, connector, error))?,
-                };
-                let fresh = replace || !still_usable(&mut given, connector);
-                let lease = Lease { held: Held::Given(given, failed), connector, fresh };
-                if fresh { lease.renew() } else { Ok(lease) }
+                let patience = patience(pool.connection_timeout());
+                let held_back = failed.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                let failed_before = held_back.is_some();
+                let given = held_back.map_or_else(|| pool.get_timeout(patience), Ok);
+                let given = given.map_err(|error| not_given(pool, patience, connector, error))?;
+                let held = Held::Given(given, failed);
+                let mut lease = Lease { held, connector, fresh: failed_before, deadline };
+                match lease.make_usable() {
+                    Ok(()) => Ok(lease),
+                    Err(fault) => {
+                        lease.finish(Condition::Broken);
+                        Err(fault)
+                    }
+                }
             }
         }
     }
@@ -90,77 +101,117 @@ pub(crate) struct Lease<'a> {
     held: Held<'a>,
     connector: &'a Connector,
     pub(crate) fresh: bool,
+    deadline: Deadline,
 }
 
 enum Held<'a> {
-    Slot(r2d2::PooledConnection<Slots>, redis::Connection),
+    Slot(r2d2::PooledConnection<Slots>, Connection),
     Given(Given, &'a Mutex<Vec<Given>>),
 }
 
+/// In which condition a connection is given back.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Condition {
+    Sound,
+    /// It failed: a reply may still be unread.
+    Broken,
+    /// It leads to a server that is not, or no longer, the right one.
+    Misled,
+}
+
 impl Lease<'_> {
-    pub(crate) fn connection(&mut self) -> &mut redis::Connection {
+    pub(crate) fn send(&mut self, packed: &[u8]) -> RedisResult<()> {
         match &mut self.held {
-            Held::Slot(_, connection) => connection,
-            Held::Given(given, _) => given,
+            Held::Slot(_, connection) => {
+                connection.limit(self.connector.limits(self.deadline));
+                connection.send(packed)
+            }
+            Held::Given(given, _) => given.send_packed_command(packed),
         }
     }
 
-    /// Replaces the connection by a new one.
-    pub(crate) fn renew(mut self) -> Outcome<Self> {
-        match self.connector.connect() {
-            Ok(connection) => {
-                *self.connection() = connection;
-                Ok(Self { fresh: true, ..self })
+    pub(crate) fn receive(&mut self) -> RedisResult<Value> {
+        match &mut self.held {
+            Held::Slot(_, connection) => connection.receive(),
+            Held::Given(given, _) => given::receive(given),
+        }
+    }
+
+    /// Replaces the connection, which is in some other condition than sound, by a new one.
+    pub(crate) fn renew(mut self, condition: Condition) -> Outcome<Self> {
+        self.report(condition);
+        let limits = self.connector.limits(self.deadline);
+        let renewed = match &mut self.held {
+            Held::Slot(_, connection) => {
+                Connection::open(self.connector, limits).map(|new| *connection = new)
             }
+            Held::Given(given, _) => given::replace(given, self.connector, limits),
+        };
+        match renewed {
+            Ok(()) => Ok(Self { fresh: true, ..self }),
             Err(fault) => {
-                self.finish(false);
+                self.finish(Condition::Broken);
                 Err(fault)
             }
         }
     }
 
-    /// Gives the connection back, if it succeeded. One of the user's pool that did not is held back.
-    pub(crate) fn finish(self, succeeded: bool) {
-        if !succeeded {
-            self.connector.count_failure();
-        }
+    /// Gives the connection back, if it is sound. Another one of the user's pool is held back.
+    pub(crate) fn finish(self, condition: Condition) {
+        self.report(condition);
         match self.held {
-            Held::Slot(mut slot, connection) if succeeded => {
+            Held::Slot(mut slot, connection) if condition == Condition::Sound => {
                 slot.0 = Some(Idle::new(connection, self.connector));
             }
             Held::Slot(..) => {}
             Held::Given(mut given, failed) => {
-                Given::extensions_mut(&mut given).insert(LastUse::now(self.connector));
-                if !succeeded {
+                given::mark_use(&mut given, self.connector);
+                if condition != Condition::Sound {
                     failed.lock().unwrap_or_else(PoisonError::into_inner).push(given);
                 }
             }
         }
     }
-}
 
-/// Whether a connection of the user's pool can be used as it is. The first time, it gets the
-/// client's time limits.
-fn still_usable(given: &mut Given, connector: &Connector) -> bool {
-    match Given::extensions(given).get::<LastUse>() {
-        Some(last_use) if last_use.is_recent(connector) => true,
-        Some(_) => answers(given),
-        None => connector.limit_times(given).is_ok() && answers(given),
+    /// Lets other connections share what was learned of this one.
+    fn report(&self, condition: Condition) {
+        match condition {
+            Condition::Sound => {}
+            Condition::Broken => self.connector.count_failure(),
+            Condition::Misled => self.connector.renounce(match &self.held {
+                Held::Slot(_, connection) => connection.generation,
+                Held::Given(given, _) => given::generation(given),
+            }),
+        }
+    }
+
+    /// Makes sure that a connection of the user's pool can be used.
+    fn make_usable(&mut self) -> Outcome<()> {
+        let Held::Given(given, _) = &mut self.held else { return Ok(()) };
+        let limits = self.connector.limits(self.deadline);
+        match self.fresh {
+            true => given::replace(given, self.connector, limits)?,
+            false => self.fresh = given::make_usable(given, self.connector, limits)?,
+        }
+        Ok(())
     }
 }
 
-fn not_given(pool: &r2d2::Pool<redis::Client>, connector: &Connector, error: r2d2::Error) -> Fault {
+fn not_given(
+    pool: &r2d2::Pool<redis::Client>,
+    patience: Duration,
+    connector: &Connector,
+    error: r2d2::Error,
+) -> Fault {
     match pool.state().connections < pool.max_size() {
         true => Fault::connect(&connector.address, error),
-        false => exhausted(pool.connection_timeout(), connector),
+        false => exhausted(patience, connector),
     }
 }
 
 fn exhausted(waited: Duration, connector: &Connector) -> Fault {
     Fault::Exhausted { address: connector.address.clone(), waited }
 }
-
-type Given = r2d2::PooledConnection<redis::Client>;
 
 /// Makes slots, which are empty at first.
 #[derive(Debug)]

@@ -21,6 +21,7 @@ impl Deadline {
         self.earlier(Self::after(Wait::For(time)))
     }
 
+    /// The one that is over first.
     pub(crate) fn earlier(self, other: Self) -> Self {
         Self(match (self.0, other.0) {
             (Some(one), Some(other)) => Some(one.min(other)),

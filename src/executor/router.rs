@@ -17,7 +17,7 @@ use super::trip::Trip;
 use super::verdict::{Repetition, Verdict};
 use super::vigil::Vigil;
 use crate::command::Wait;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::place::Place;
 use crate::protocol::{Form, Line};
 use crate::reply;
@@ -95,6 +95,15 @@ impl<N: Node> Router<N> {
                 Box::pin(self.conclude(line, trip, reply)).await
             }
         }
+    }
+
+    /// A typed reply as it is. One of the wrong shape may be the reply to another command, so that after
+    /// it no kept connection is trusted.
+    pub(crate) fn checked<T>(&self, reply: Result<T>) -> Result<T> {
+        if let Err(Error::UnexpectedReply { .. }) = reply {
+            self.servers.distrust();
+        }
+        reply
     }
 
     /// `request` as it goes out, if all its keys are asked for.

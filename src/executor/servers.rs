@@ -216,6 +216,11 @@ impl<N: Node> Servers<N> {
         self.write(|map| map.checked = None);
     }
 
+    /// Has all connections to all servers prove themselves before they are used again.
+    pub(crate) fn distrust(&self) {
+        self.read(|map| map.nodes.iter().for_each(|node| node.distrust()));
+    }
+
     /// Finds the servers for the first time.
     pub(crate) async fn find(&self) -> Result<()> {
         let deadline = self.deadline();

@@ -36,6 +36,8 @@ pub(crate) struct Session<N: Node> {
 struct Listener<N: Node> {
     node: Arc<N>,
     link: Arc<Link>,
+    /// That of the connections to the node when it was connected to.
+    generation: usize,
     _listening: N::Listening,
 }
 
@@ -133,7 +135,7 @@ impl<N: Node> Session<N> {
     }
 
     fn has_ended(&self) -> bool {
-        self.ears.iter().any(|listener| listener.link.has_ended())
+        self.ears.iter().any(Listener::has_ended)
     }
 
     /// One beat of every server. Says whether they all are still there and in their places.
@@ -155,6 +157,7 @@ impl<N: Node> Session<N> {
         went_well.into_iter().all(|went_well| went_well.is_ok())
             && together(confirmed).await.into_iter().all(|confirmed| confirmed)
             && self.is_told_of_keys().await
+            && !self.has_ended()
     }
 
     async fn is_told_of_keys(&self) -> bool {
@@ -202,11 +205,16 @@ impl<N: Node> Listener<N> {
         let commands: Vec<_> = std::iter::once(&subscribe).chain(&wish.commands).collect();
         let all = commands.iter().copied().chain(&wish.wishes);
         let lines: Vec<_> = all.map(|command| Line::new(command, Form::AsIs)).collect();
+        // A kept connection that leads to a demoted master is found out before, not after.
+        let unlink = Request::write("UNLINK").key(&link.key);
+        let reply = node.call(Line::new(&unlink, Form::AsIs), deadline).await;
+        reply.map_err(|fault| fault.into_error(|| unlink.attempt()))?;
+        let generation = node.connector().generation();
         let silence = wish.silence.max(node.connector().response_timeout);
         let listening = node.listen(&lines, link.clone(), silence, deadline).await;
         let (listening, replies) =
             listening.map_err(|fault| fault.into_error(|| subscribe.attempt()))?;
-        let listener = Self { node, link, _listening: listening };
+        let listener = Self { node, link, generation, _listening: listening };
         for (command, reply) in commands.into_iter().zip(replies) {
             if let Value::ServerError(error) = &reply {
                 listener.link.retire();
@@ -215,6 +223,12 @@ impl<N: Node> Listener<N> {
             }
         }
         Ok(listener)
+    }
+
+    /// Whether nothing more is heard, or not from the server that the address leads to now: a demoted
+    /// master passes on even the beats of the new one.
+    fn has_ended(&self) -> bool {
+        self.link.has_ended() || self.generation != self.node.connector().generation()
     }
 
     /// Sends a beat, unless one is under way. It is a write, so that only a master takes it.

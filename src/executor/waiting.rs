@@ -1,21 +1,26 @@
 //! Connections for calls that wait, apart from the pool so that they never starve it.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::Value;
+use redis::{RedisResult, Value};
 
-use super::blocking_node::{pack, receive};
+use super::blocking_connection::Connection;
+use super::blocking_node::{asks_to_reconnect, pack};
+use super::client::finish;
 use super::connection::Connector;
 use super::fault::{Fault, Outcome};
-use super::idle::Idle;
+use super::idle::{Idle, Usable, usable};
 use super::node::Watch;
+use super::stream::Limits;
 use crate::protocol::Line;
 
-/// Idle connections for waiting calls. As many are open as calls wait at the same time.
+/// Idle connections for waiting calls, as many as have been waiting at the same time lately. Those used
+/// last are behind, and are used first.
 #[derive(Default)]
 pub(crate) struct Waiting {
-    idle: Mutex<Vec<Idle>>,
+    idle: Mutex<VecDeque<Idle>>,
 }
 
 impl Waiting {
@@ -28,25 +33,70 @@ impl Waiting {
         slice: Duration,
         watch: &dyn Watch,
     ) -> Outcome<Value> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let usable = idle.and_then(|idle| idle.usable(connector));
-        let mut connection = usable.map_or_else(|| connector.connect(), Ok)?;
-        let patience = (slice + connector.response_timeout).min(watch.end().left());
-        let limited = connection.set_read_timeout(Some(patience.max(SHORTEST)));
-        let sent = limited.and_then(|()| connection.send_packed_command(&pack(lines)));
-        let read = |_| lines.iter().try_fold(Value::Nil, |_, _| receive(&mut connection));
-        let value = sent.and_then(read).map_err(|error| {
-            connector.count_failure();
-            Fault::Broken(error)
-        })?;
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if !matches!(value, Value::ServerError(_)) && idle.len() < MOST_IDLE {
-            idle.push(Idle::new(connection, connector));
+        let deadline = watch.end();
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop_back();
+        let Usable { mut connection, fresh } = usable(idle, connector, deadline)?;
+        let exchange = |connection: &mut Connection| {
+            let silence = slice.saturating_add(connector.response_timeout);
+            connection.limit(Limits { silence, deadline });
+            let reply = exchange(connection, lines, connector, watch);
+            reply.map_err(|error| {
+                connector.count_failure();
+                Fault::Broken(error)
+            })
+        };
+        let mut reply = exchange(&mut connection)?;
+        if asks_to_reconnect(&reply) {
+            connector.renounce(connection.generation);
+            if !fresh {
+                connection = Connection::open(connector, connector.limits(deadline))?;
+                reply = exchange(&mut connection)?;
+            }
         }
-        Ok(value)
+        if !matches!(reply, Value::ServerError(_)) {
+            self.keep(connection, connector);
+        }
+        Ok(reply)
+    }
+
+    /// Keeps a connection, and lets those go that have become too many.
+    fn keep(&self, connection: Connection, connector: &Connector) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push_back(Idle::new(connection, connector));
+        let unused = idle.iter().take_while(|idle| idle.age() > LONGEST_IDLE).count();
+        let unused: Vec<_> = idle.drain(..unused).collect();
+        drop(idle);
+        // They are closed after the lock is given back.
+        drop(unused);
     }
 }
 
-const MOST_IDLE: usize = 16;
-/// Sockets take zero for "for ever".
-const SHORTEST: Duration = Duration::from_millis(1);
+fn exchange(
+    connection: &mut Connection,
+    lines: &[Line<'_>],
+    connector: &Connector,
+    watch: &dyn Watch,
+) -> RedisResult<Value> {
+    connection.send(&pack(lines))?;
+    lines.iter().try_fold(Value::Nil, |_, _| receive(connection, connector, watch))
+}
+
+/// The next reply, however late it is, for as long as `watch` goes on.
+fn receive(
+    connection: &mut Connection,
+    connector: &Connector,
+    watch: &dyn Watch,
+) -> RedisResult<Value> {
+    loop {
+        match connection.receive() {
+            Err(error) if error.is_timeout() && finish(watch.goes_on()) => {
+                connection.limit(connector.limits(watch.end()));
+            }
+            received => return received,
+        }
+    }
+}
+
+/// As many as wait use theirs again after a slice of a wait, so that one that is unused for longer has
+/// become one too many.
+const LONGEST_IDLE: Duration = Duration::from_secs(30);

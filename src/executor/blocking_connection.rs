@@ -1,0 +1,109 @@
+//! A connection that blocks the thread that uses it.
+
+use std::io::Write;
+
+use redis::{Parser, RedisError, RedisResult, Value};
+
+use super::connection::{Connector, timed_out};
+use super::fault::{Fault, Outcome};
+use super::handshake::{Handshake, Probe};
+use super::stream::{Limits, Socket, Stream};
+
+/// A connection to a server. After any failure it must not be used again: a reply may be on its way.
+pub(crate) struct Connection {
+    stream: Stream,
+    parser: Parser,
+    /// Of which of its connector's generations it is.
+    pub(super) generation: usize,
+}
+
+impl Connection {
+    /// Connects and makes sure that the server takes commands. Both together keep to the connect
+    /// limit, and to `limits`.
+    pub(super) fn open(connector: &Connector, limits: Limits) -> Outcome<Self> {
+        let deadline = limits.deadline.earlier(connector.connect_deadline());
+        let limits = Limits { deadline, ..limits };
+        let fault = |error: RedisError| {
+            // Where a socket was too slow, the system says that it is "temporarily unavailable".
+            let error = if error.is_timeout() { timed_out() } else { error };
+            Fault::connect(&connector.address, error)
+        };
+        let generation = connector.generation();
+        let stream = open_stream(connector, limits).map_err(fault)?;
+        let mut connection = Self { stream, parser: Parser::new(), generation };
+        connection.limit(limits);
+        connection.shake_hands(&Handshake::new(connector)).map_err(fault)?;
+        Ok(connection)
+    }
+
+    /// Applies to all that is sent and received from now on.
+    pub(super) fn limit(&mut self, limits: Limits) {
+        self.stream.limit(limits);
+    }
+
+    pub(super) fn send(&mut self, packed: &[u8]) -> RedisResult<()> {
+        self.stream.write_all(packed)?;
+        Ok(self.stream.flush()?)
+    }
+
+    /// The next reply, or what the server says unasked.
+    pub(super) fn receive_any(&mut self) -> RedisResult<Value> {
+        self.parser.parse_value(&mut self.stream)
+    }
+
+    /// The next reply.
+    pub(super) fn receive(&mut self) -> RedisResult<Value> {
+        loop {
+            match self.receive_any()? {
+                Value::Push { .. } => {}
+                reply => return Ok(reply),
+            }
+        }
+    }
+
+    /// Whether the server answers what it is asked, and not something before that.
+    pub(super) fn is_in_step(&mut self) -> RedisResult<bool> {
+        let probe = Probe::new();
+        self.send(&probe.packed())?;
+        self.receive().map(|reply| probe.is_answered_by(&reply))
+    }
+
+    fn shake_hands(&mut self, handshake: &Handshake) -> RedisResult<()> {
+        let sent = self.send(&handshake.packed());
+        // A server that refuses connections says so and closes them, also before anything is sent.
+        let mut replies = Vec::new();
+        let mut failure = sent.err();
+        while replies.len() < handshake.len() {
+            match self.receive() {
+                Ok(reply) => replies.push(reply),
+                Err(error) => {
+                    failure = failure.or(Some(error));
+                    break;
+                }
+            }
+        }
+        let refused = replies.iter().any(|reply| matches!(reply, Value::ServerError(_)));
+        if failure.is_none() && refused {
+            failure = self.is_in_step().err();
+        }
+        handshake.conclude(&replies, failure)
+    }
+}
+
+fn open_stream(connector: &Connector, limits: Limits) -> RedisResult<Stream> {
+    let address = connector.information().addr();
+    let usual_limit = connector.response_timeout.min(connector.call_timeout);
+    let socket = Socket::connect(address, usual_limit, limits)?;
+    #[cfg(feature = "tls")]
+    if let (redis::ConnectionAddr::TcpTls { host, .. }, Some(config)) = (address, &connector.tls) {
+        let name = rustls::pki_types::ServerName::try_from(host.clone());
+        let name = name.map_err(std::io::Error::other)?;
+        let session = rustls::ClientConnection::new(config.clone(), name);
+        let session = session.map_err(std::io::Error::other)?;
+        return Ok(Stream::Tls(Box::new(rustls::StreamOwned::new(session, socket))));
+    }
+    match connector.is_tls() {
+        false => Ok(Stream::Plain(socket)),
+        true => Err(std::io::Error::other("there is no configuration of TLS").into()),
+    }
+}

@@ -1,0 +1,138 @@
+//! What is said on a connection before its first command, and what the answers mean. Without I/O.
+
+use std::io;
+
+use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerError, Value, cmd};
+
+use super::connection::Connector;
+use crate::error::code::{asks_to_reconnect, is_transient};
+
+/// The commands with which a connection begins, at least one: only an answer tells that the server
+/// takes commands, and that both sides of a TLS connection accept each other's certificates.
+pub(super) struct Handshake {
+    commands: Vec<(Step, Cmd)>,
+    password: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Step {
+    Hello,
+    Authenticate,
+    Select,
+    Name,
+    Ping,
+}
+
+impl Handshake {
+    pub(super) fn new(connector: &Connector) -> Self {
+        let settings = connector.information().redis_settings();
+        let (user, password) = (settings.username(), settings.password());
+        let mut commands = Vec::new();
+        if settings.protocol().supports_resp3() {
+            let mut hello = cmd("HELLO");
+            hello.arg(3);
+            if let Some(password) = password {
+                hello.arg("AUTH").arg(user.unwrap_or("default")).arg(password);
+            }
+            commands.push((Step::Hello, hello));
+        } else if let Some(password) = password {
+            let mut authenticate = cmd("AUTH");
+            authenticate.arg(user).arg(password);
+            commands.push((Step::Authenticate, authenticate));
+        }
+        if settings.db() != 0 {
+            commands.push((Step::Select, cmd("SELECT").arg(settings.db()).clone()));
+        }
+        if let Some(name) = &connector.name {
+            commands.push((Step::Name, cmd("CLIENT").arg("SETNAME").arg(name).clone()));
+        }
+        if commands.is_empty() {
+            commands.push((Step::Ping, cmd("PING")));
+        }
+        Self { commands, password: password.map(str::to_owned) }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// All commands in one piece.
+    pub(super) fn packed(&self) -> Vec<u8> {
+        self.commands.iter().flat_map(|(_, command)| command.get_packed_command()).collect()
+    }
+
+    /// Whether the connection can be used, after the `replies` that came and the `failure` that ended
+    /// it, if one did. An error followed by the end is how a server refuses a connection.
+    pub(super) fn conclude(
+        &self,
+        replies: &[Value],
+        failure: Option<RedisError>,
+    ) -> RedisResult<()> {
+        let errors =
+            self.commands.iter().zip(replies).filter_map(|((step, _), reply)| match reply {
+                Value::ServerError(error) => Some((*step, error)),
+                _ => None,
+            });
+        let mut errors = errors.filter(|(step, _)| failure.is_some() || *step != Step::Ping);
+        match (errors.next(), failure) {
+            (Some((_, error)), Some(failure)) if !failure.is_timeout() => {
+                let refusal = format!("the server refuses connections: {}", self.quote(error));
+                Err(io::Error::new(io::ErrorKind::ConnectionRefused, refusal).into())
+            }
+            (_, Some(failure)) => Err(failure),
+            (Some((step, error)), None) => Err(self.refusal(step, error)),
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn refusal(&self, step: Step, error: &ServerError) -> RedisError {
+        let (kind, problem) = match step {
+            Step::Hello if error.code() != "WRONGPASS" => {
+                (ErrorKind::RESP3NotSupported, "the server refuses RESP3")
+            }
+            Step::Hello | Step::Authenticate => {
+                (ErrorKind::AuthenticationFailed, "Password authentication failed")
+            }
+            Step::Select => (ErrorKind::Client, "Redis server refused to switch database"),
+            Step::Name | Step::Ping => (ErrorKind::Client, "the server refuses the client's name"),
+        };
+        (kind, problem, self.quote(error)).into()
+    }
+
+    /// What the server says, unless it repeats the password.
+    fn quote(&self, error: &ServerError) -> String {
+        let details = error.details().unwrap_or_default();
+        match &self.password {
+            Some(password) if details.contains(&**password) => error.code().to_owned(),
+            _ => format!("{} {details}", error.code()).trim_end().to_owned(),
+        }
+    }
+}
+
+/// A question that only a server in step can answer: not one that still owes another reply, nor one
+/// that only queues commands for a transaction.
+pub(super) struct Probe {
+    nonce: String,
+}
+
+impl Probe {
+    pub(super) fn new() -> Self {
+        Self { nonce: format!("{:016x}", fastrand::u64(..)) }
+    }
+
+    pub(super) fn packed(&self) -> Vec<u8> {
+        cmd("PING").arg(&self.nonce).get_packed_command()
+    }
+
+    /// A server that may not or cannot answer for the moment is in step too.
+    pub(super) fn is_answered_by(&self, reply: &Value) -> bool {
+        match reply {
+            Value::BulkString(bytes) => *bytes == self.nonce.as_bytes(),
+            Value::ServerError(error) => match error.code() {
+                "NOPERM" | "NOAUTH" => true,
+                code => is_transient(code) && !asks_to_reconnect(code),
+            },
+            _ => false,
+        }
+    }
+}
