@@ -1,185 +1,287 @@
 //! Connections for async calls that wait, which nobody else is held up by.
+//!
+//! They live in a runtime of the client's own. There a wait is ended in good order when its call is
+//! dropped, even if that is because the caller's runtime ends.
 
 use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
+use futures_util::future::{Either, select};
 use redis::{RedisResult, Value};
-use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::sync::oneshot;
+use tokio::time::sleep;
 
-use super::connection::timed_out;
+use super::async_connection::{AsyncConnection, Purpose};
+use super::background::Background;
 use super::fault::{Fault, Outcome};
-use super::idle::IDLE_BEFORE_PROBE;
-use super::multiplexed::{Multiplexed, Packed};
+use super::idle::LastUse;
+use super::multiplexed::{Multiplexed, asks_for_another};
+use super::packed::Packed;
 use crate::protocol::{Form, Line};
 use crate::request::{Abandonment, Reporter, Request};
 
-/// Idle connections for waiting calls. As many are open as calls wait at the same time.
-#[derive(Default)]
+/// Connections for waiting calls. As many are open as lately waited at the same time.
 pub(crate) struct AsyncWaiting {
-    idle: Mutex<Vec<Idle>>,
+    waits: Arc<Waits>,
+    background: Arc<Background>,
 }
 
-/// A connection for waiting, and what the server calls it if we may know.
+struct Waits {
+    shared: Arc<Multiplexed>,
+    idle: Mutex<Idles>,
+}
+
+/// Those used last are at the end, and are used first.
+#[derive(Default)]
+struct Idles {
+    connections: Vec<Idle>,
+    /// Whether a task looks for those that have become too many.
+    are_swept: bool,
+}
+
 struct Idle {
-    connection: MultiplexedConnection,
-    id: Option<i64>,
-    last_use: Instant,
+    connection: AsyncConnection,
+    last_use: LastUse,
+}
+
+/// What is asked of the server.
+struct Question {
+    packed: Packed,
+    slice: Duration,
+    /// Whether there is a reply to something else before the one that counts.
+    has_prelude: bool,
+    /// The command that gives back what was taken.
+    undo: Option<&'static str>,
 }
 
 impl AsyncWaiting {
+    pub(crate) fn new(shared: Arc<Multiplexed>, background: Arc<Background>) -> Self {
+        Self { waits: Arc::new(Waits { shared, idle: Mutex::default() }), background }
+    }
+
     /// The reply to the last of `lines`, for which the server takes up to `slice`. A connection whose
-    /// wait failed or was given up is dropped.
-    pub(crate) async fn wait(
-        &self,
-        shared: &Arc<Multiplexed>,
-        lines: &[Line<'_>],
-        slice: Duration,
-    ) -> Outcome<Value> {
-        let runtime = shared.connector.runtime()?;
-        let Idle { mut connection, id, .. } = self.take_or_connect(shared).await?;
-        let packed = Packed::new(lines);
-        let patience = slice + shared.connector.response_timeout;
-        let is_single = lines.len() == 1;
-        let running = Box::pin(async move {
-            let reply = timeout(patience, packed.exchange(&mut connection)).await;
-            let reply = match reply.unwrap_or_else(|_| Err(timed_out())) {
-                Ok(Value::Array(mut replies)) if !is_single => {
-                    Ok(replies.pop().unwrap_or(Value::Nil))
-                }
-                reply => reply,
-            };
-            (reply, connection)
-        });
+    /// wait failed is dropped.
+    pub(crate) async fn wait(&self, lines: &[Line<'_>], slice: Duration) -> Outcome<Value> {
         let request = lines.last().map(|line| line.request);
         let undo = request.and_then(Request::undo);
-        let abandonment = request.and_then(Request::abandonment).cloned();
-        let shared = shared.clone();
-        let flight = Flight {
-            running: Some(running),
-            id,
+        let question =
+            Question { packed: Packed::new(lines), slice, has_prelude: lines.len() > 1, undo };
+        let (answer, answered) = oneshot::channel();
+        let (give_up, given_up) = oneshot::channel();
+        let work = self.waits.clone().attend(question, answer, given_up);
+        let address = &self.waits.shared.connector.address;
+        self.background.spawn(work).map_err(|error| Fault::connect(address, error))?;
+        let pending = PendingWait {
+            answered,
+            give_up: Some(give_up),
+            abandonment: request.and_then(Request::abandonment).cloned(),
             undo,
-            abandonment,
-            shared: shared.clone(),
-            runtime,
+            waiting: self,
         };
-        let (reply, connection) = flight.await;
-        let reply = match reply {
-            Ok(reply) => reply,
-            Err(error) => {
-                shared.doubt();
-                return Err(Fault::Broken(error));
-            }
-        };
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if !matches!(reply, Value::ServerError(_)) && idle.len() < MOST_IDLE {
-            idle.push(Idle { connection, id, last_use: Instant::now() });
-        }
-        Ok(reply)
-    }
-
-    async fn take_or_connect(&self, shared: &Multiplexed) -> Outcome<Idle> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let limit = shared.connector.response_timeout;
-        if let Some(mut idle) = idle {
-            let recent = idle.last_use.elapsed() < IDLE_BEFORE_PROBE;
-            if recent || within(limit, &mut idle.connection, &redis::cmd("PING")).await.is_ok() {
-                return Ok(idle);
-            }
-        }
-        let mut connection = shared.connector.connect_async().await?;
-        let id = redis::cmd("CLIENT").arg("ID").take();
-        let id = within(limit, &mut connection, &id).await;
-        let id = match id.map_err(|error| Fault::connect(&shared.connector.address, error))? {
-            Value::Int(id) => Some(id),
-            _ => None,
-        };
-        Ok(Idle { connection, id, last_use: Instant::now() })
+        pending.await
     }
 }
 
-/// A wait that is under way. Dropping it ends the wait on the server, and gives back what came all
+/// A wait that a task attends to. Dropping it ends the wait on the server, and gives back what came all
 /// the same.
-struct Flight {
-    running: Option<Running>,
-    id: Option<i64>,
-    undo: Option<&'static str>,
+struct PendingWait<'a> {
+    answered: oneshot::Receiver<Outcome<Value>>,
+    give_up: Option<oneshot::Sender<Option<Reporter>>>,
     abandonment: Option<Abandonment>,
-    shared: Arc<Multiplexed>,
-    runtime: Handle,
-}
-
-type Landed = (RedisResult<Value>, MultiplexedConnection);
-type Running = Pin<Box<dyn Future<Output = Landed> + Send>>;
-
-impl Future for Flight {
-    type Output = Landed;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Landed> {
-        let Some(running) = &mut self.running else { return Poll::Pending };
-        let landed = running.as_mut().poll(context);
-        if landed.is_ready() {
-            self.running = None;
-        }
-        landed
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        if let Some(running) = self.running.take() {
-            let reporter = self.abandonment.as_ref().and_then(|abandonment| abandonment.take(None));
-            let end = give_up(running, self.shared.clone(), self.id, self.undo, reporter);
-            self.runtime.spawn(end);
-        }
-    }
-}
-
-/// Ends a wait that nobody waits for any more. What it took goes back to where it came from.
-async fn give_up(
-    mut running: Running,
-    shared: Arc<Multiplexed>,
-    id: Option<i64>,
     undo: Option<&'static str>,
-    mut reporter: Option<Reporter>,
-) {
-    let (reply, _) = loop {
-        // The wait may not have reached the server yet, so that this has to be repeated.
-        if let Some(id) = id {
-            let unblock = Request::write("CLIENT").arg("UNBLOCK").number(id);
-            let _ = shared.exchange(&[Line::new(&unblock, Form::AsIs)]).await;
-        }
-        if let Ok(landed) = timeout(UNTIL_UNBLOCKED_AGAIN, &mut running).await {
-            break landed;
-        }
-    };
-    let Ok(reply) = reply else { return };
-    if let (Value::Array(popped), Some(undo)) = (&reply, undo)
-        && let [Value::BulkString(key), Value::BulkString(item)] = &popped[..]
-    {
-        let push = Request::write(undo).key(key).arg(item);
-        let _ = shared.exchange(&[Line::new(&push, Form::AsIs)]).await;
-    }
-    if let Some(reporter) = &mut reporter {
-        reporter.outcome = Some(reply);
+    waiting: &'a AsyncWaiting,
+}
+
+impl Future for PendingWait<'_> {
+    type Output = Outcome<Value>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<Value>> {
+        Pin::new(&mut self.answered).poll(context).map(|answer| {
+            self.give_up = None;
+            let lost =
+                |_| Err(Fault::Broken(std::io::Error::other("the wait was broken off").into()));
+            answer.unwrap_or_else(lost)
+        })
     }
 }
 
-async fn within(
-    limit: Duration,
-    connection: &mut MultiplexedConnection,
-    command: &redis::Cmd,
-) -> RedisResult<Value> {
-    let reply = timeout(limit, connection.send_packed_command(command)).await;
-    reply.unwrap_or_else(|_| Err(timed_out()))
+impl Drop for PendingWait<'_> {
+    fn drop(&mut self) {
+        let Some(give_up) = self.give_up.take() else { return };
+        let reporter = self.abandonment.as_ref().and_then(|abandonment| abandonment.take(None));
+        // Either the answer is here already, or the task cannot hand it over any more.
+        self.answered.close();
+        match self.answered.try_recv() {
+            Ok(answer) => {
+                let (waits, undo) = (self.waiting.waits.clone(), self.undo);
+                // A reporter that is dropped says that the outcome is unknown.
+                let _ = self
+                    .waiting
+                    .background
+                    .spawn(async move { waits.settle(answer, undo, reporter).await });
+            }
+            Err(_) => drop(give_up.send(reporter)),
+        }
+    }
+}
+
+impl Waits {
+    /// Has the server wait, until it answers or the caller gives up.
+    async fn attend(
+        self: Arc<Self>,
+        question: Question,
+        answer: oneshot::Sender<Outcome<Value>>,
+        mut given_up: oneshot::Receiver<Option<Reporter>>,
+    ) {
+        let connection = match select(pin!(self.connection()), &mut given_up).await {
+            Either::Left((Ok(connection), _)) => connection,
+            Either::Left((Err(fault), _)) => {
+                if let Err(answer) = answer.send(Err(fault)) {
+                    self.settle(answer, None, given_up.await.unwrap_or(None)).await;
+                }
+                return;
+            }
+            Either::Right((reporter, _)) => {
+                // Nothing was sent.
+                self.settle(Ok(Value::Nil), None, reporter.unwrap_or(None)).await;
+                return;
+            }
+        };
+        let silence = self.shared.connector.response_timeout;
+        let mut landing = pin!(connection.wait(&question.packed, question.slice, silence));
+        let (reply, reporter) = match select(landing.as_mut(), &mut given_up).await {
+            Either::Left((reply, _)) => (reply, None),
+            Either::Right((reporter, _)) => {
+                (self.unblock(&connection, landing).await, Some(reporter.unwrap_or(None)))
+            }
+        };
+        let reply = match reply {
+            Ok(Value::Array(mut replies)) if question.has_prelude => {
+                Ok(replies.pop().unwrap_or(Value::Nil))
+            }
+            reply => reply,
+        };
+        self.keep(connection.clone(), &reply);
+        let reply = reply.map_err(Fault::Broken);
+        if let Some(reporter) = reporter {
+            return self.settle(reply, question.undo, reporter).await;
+        }
+        if let Err(reply) = answer.send(reply) {
+            // The caller has given up meanwhile.
+            self.settle(reply, question.undo, given_up.await.unwrap_or(None)).await;
+        }
+    }
+
+    /// Ends a wait that was given up. It may not have reached the server yet, so that this is repeated.
+    async fn unblock(
+        &self,
+        connection: &AsyncConnection,
+        mut landing: Pin<&mut impl Future<Output = RedisResult<Value>>>,
+    ) -> RedisResult<Value> {
+        let Some(id) = connection.id() else { return landing.await };
+        let unblock = Request::write("CLIENT").arg("UNBLOCK").number(id);
+        loop {
+            let unblocking = async {
+                let line = Line::new(&unblock, Form::AsIs);
+                let reply = self.shared.exchange(&[line], self.shared.connector.deadline()).await;
+                if matches!(reply, Ok(Value::ServerError(_))) {
+                    // The user may not do that. The slice ends by itself.
+                    std::future::pending::<()>().await;
+                }
+                sleep(UNTIL_UNBLOCKED_AGAIN).await;
+            };
+            if let Either::Left((reply, _)) = select(landing.as_mut(), pin!(unblocking)).await {
+                return reply;
+            }
+        }
+    }
+
+    /// Gives back what a wait took that was given up, and reports what became of it.
+    async fn settle(
+        self: &Arc<Self>,
+        outcome: Outcome<Value>,
+        undo: Option<&'static str>,
+        reporter: Option<Reporter>,
+    ) {
+        if let (Ok(Value::Array(popped)), Some(undo)) = (&outcome, undo)
+            && let [Value::BulkString(key), Value::BulkString(item)] = &popped[..]
+        {
+            let push = Request::write(undo).key(key).arg(item);
+            let line = Line::new(&push, Form::AsIs);
+            let _ = self.shared.exchange(&[line], self.shared.connector.deadline()).await;
+        }
+        if let Some(mut reporter) = reporter {
+            reporter.outcome = match outcome {
+                Ok(reply) => Some(reply),
+                Err(Fault::Broken(_)) => None,
+                // Nothing was sent.
+                Err(_) => Some(Value::Nil),
+            };
+        }
+    }
+
+    async fn connection(&self) -> Outcome<AsyncConnection> {
+        let connector = &self.shared.connector;
+        let idle = self.idle().connections.pop();
+        if let Some(Idle { connection, last_use }) = idle
+            && !connection.has_ended()
+            && connection.generation() == connector.generation()
+        {
+            if last_use.is_recent(connector) {
+                return Ok(connection);
+            }
+            match connection.check_within(connector.response_timeout / 2).await {
+                Ok(()) => return Ok(connection),
+                Err(_) => connector.count_failure(),
+            }
+        }
+        connector.connect_async(Purpose::Waits).await
+    }
+
+    /// Keeps a connection for the next wait, unless it may be out of step or lead astray.
+    fn keep(self: &Arc<Self>, connection: AsyncConnection, reply: &RedisResult<Value>) {
+        let connector = &self.shared.connector;
+        match reply {
+            Err(_) => return connector.count_failure(),
+            Ok(reply) if asks_for_another(reply) => {
+                connector.renounce(connection.generation());
+                return;
+            }
+            Ok(Value::ServerError(_)) => return,
+            Ok(_) => {}
+        }
+        let mut idle = self.idle();
+        idle.connections.push(Idle { connection, last_use: LastUse::now(connector) });
+        if !std::mem::replace(&mut idle.are_swept, true) {
+            let waits = Arc::downgrade(self);
+            tokio::spawn(async move {
+                loop {
+                    sleep(LONGEST_IDLE / 2).await;
+                    let Some(waits) = waits.upgrade() else { return };
+                    let mut idle = waits.idle();
+                    idle.connections.retain(|idle| idle.last_use.age() < LONGEST_IDLE);
+                    if idle.connections.is_empty() {
+                        idle.are_swept = false;
+                        return;
+                    }
+                }
+            });
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idles> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 const UNTIL_UNBLOCKED_AGAIN: Duration = Duration::from_millis(50);
-const MOST_IDLE: usize = 16;
+
+/// As many as wait use theirs again after a slice of a wait, so that one that is unused for longer has
+/// become one too many.
+const LONGEST_IDLE: Duration = Duration::from_secs(30);
 
 #[cfg(all(test, feature = "local-server"))]
 mod tests {
@@ -262,7 +364,8 @@ mod tests {
         in_runtime(async {
             let client = AsyncClient::builder(&url).lazy().build().await.unwrap();
             let (command, reported) = moving("a", "b");
-            assert!(timeout(Duration::from_millis(10), client.run(command)).await.is_err());
+            let waited = tokio::time::timeout(Duration::from_millis(10), client.run(command));
+            assert!(waited.await.is_err());
             assert_eq!(reported.try_recv(), Ok(Some(Value::Nil)));
         });
     }

@@ -28,6 +28,7 @@ pub(crate) struct Connector {
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
     failures: Arc<AtomicUsize>,
+    generation: Arc<AtomicUsize>,
 }
 
 impl Connector {
@@ -51,6 +52,7 @@ impl Connector {
             #[cfg(feature = "tls")]
             tls: None,
             failures: Arc::default(),
+            generation: Arc::default(),
         })
     }
 
@@ -80,7 +82,8 @@ impl Connector {
         let address = information.addr().to_string();
         let client = redis::Client::open(information);
         let client = client.map_err(|error| Error::Configuration(error.to_string()))?;
-        Ok(Self { client, address, failures: Arc::default(), ..self.clone() })
+        let (failures, generation) = (Arc::default(), Arc::default());
+        Ok(Self { client, address, failures, generation, ..self.clone() })
     }
 
     /// The same way for nobody in particular.
@@ -134,6 +137,21 @@ impl Connector {
 
     pub(crate) fn count_failure(&self) {
         self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Which generation a connection that is made now belongs to. Those of older ones are not used
+    /// again.
+    pub(crate) fn generation(&self) -> usize {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Ends a generation, unless it has ended: the server at the other end of its connections may not
+    /// be the one that the address leads to now, or its replies may not belong to their requests.
+    pub(crate) fn renounce(&self, generation: usize) {
+        let next = generation.wrapping_add(1);
+        // Whoever was faster has ended the same generation.
+        let _ =
+            self.generation.compare_exchange(generation, next, Ordering::AcqRel, Ordering::Relaxed);
     }
 
     fn try_connect(&self) -> RedisResult<redis::Connection> {
