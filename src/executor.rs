@@ -9,7 +9,11 @@ mod async_listener;
 #[cfg(feature = "async")]
 mod async_node;
 #[cfg(feature = "async")]
+mod async_stream;
+#[cfg(feature = "async")]
 mod async_waiting;
+#[cfg(feature = "async")]
+mod background;
 mod blocking_connection;
 mod blocking_node;
 mod builder;
@@ -30,7 +34,9 @@ mod listener;
 mod multiplexed;
 mod node;
 #[cfg(feature = "async")]
-mod patience;
+mod outstanding;
+#[cfg(feature = "async")]
+mod packed;
 mod pipeline;
 mod pool;
 pub(crate) mod pulse;

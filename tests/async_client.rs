@@ -245,8 +245,8 @@ fn a_lost_reply_to_a_write_is_perhaps_and_a_read_is_repeated() {
 fn a_server_that_answers_nothing_is_a_timeout_for_all_calls() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
     in_runtime(async {
-        let client = AsyncClient::builder(&proxy.url()).response_timeout(SHORT).build();
-        let client = client.await.unwrap();
+        let client = AsyncClient::builder(&proxy.url()).response_timeout(SHORT);
+        let client = client.connect_timeout(SHORT).build().await.unwrap();
         let dict: RedisDict<u64, u64, AsyncClient> = RedisDict::new(&client, "silent");
         let list: RedisList<u64, AsyncClient> = RedisList::new(&client, "silent-list");
         dict.insert(&0, &0).await.unwrap();

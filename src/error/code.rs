@@ -37,6 +37,13 @@ pub(crate) fn asks_to_reconnect(code: &str) -> bool {
     matches!(code, "READONLY" | "MASTERDOWN" | "UNBLOCKED")
 }
 
+/// Whether a server that answers a `PING` with this code has taken the connection, though it may not
+/// or cannot answer for the moment. One that wants no more clients says so with other codes.
+#[cfg(feature = "async")]
+pub(crate) fn serves(code: &str) -> bool {
+    is_transient(code) || matches!(code, "NOPERM" | "NOAUTH")
+}
+
 /// Whether a script that fails with this code has changed nothing: it was refused as a whole, or at
 /// its first write.
 pub(crate) fn refuses_whole_script(code: &str) -> bool {

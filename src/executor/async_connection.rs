@@ -1,59 +1,293 @@
-//! How to connect to a server from a task.
+//! Async connections, which end with their last handle.
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, RedisError};
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use futures_util::future::{Either, select};
+use redis::aio::{AsyncPushSender, MultiplexedConnection};
+use redis::{AsyncConnectionConfig, RedisError, RedisResult, Value};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+use super::async_stream;
 use super::connection::{Connector, timed_out};
 use super::fault::{Fault, Outcome};
+use super::outstanding::Outstanding;
+use super::packed::Packed;
+use super::retry::Deadline;
+use crate::command::Wait;
+use crate::error::code::serves;
+use crate::reply::code_and_details;
+
+/// Asks the caller of a wait whether to keep waiting for a server that is silent.
+pub(crate) struct Inquiry(mpsc::Sender<oneshot::Sender<bool>>);
+
+impl Inquiry {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<oneshot::Sender<bool>>) {
+        let (asking, asked) = mpsc::channel(1);
+        (Self(asking), asked)
+    }
+
+    /// Whether the caller is still there and wants the reply, however late it is.
+    async fn goes_on(&self) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(answer).await.is_ok() && answered.await.unwrap_or(false)
+    }
+}
+
+/// A connection, which lives in the runtime in which it was made. Clones share it.
+#[derive(Clone)]
+pub(crate) struct AsyncConnection(Arc<Inner>);
+
+struct Inner {
+    driver: MultiplexedConnection,
+    outstanding: Arc<Outstanding>,
+    /// What the server calls the connection, if it was asked and said so.
+    id: Option<i64>,
+    made: Instant,
+    generation: usize,
+    _driving: Task,
+    _watching: Option<Task>,
+}
+
+/// What a connection is for.
+pub(crate) enum Purpose {
+    /// Calls that many tasks make at the same time, each of which is watched.
+    Calls,
+    /// One call at a time, for which the server takes its time.
+    Waits,
+    /// What the server says unasked, and now and then a call. The closure is called at its end.
+    Pushes(Arc<dyn AsyncPushSender>, Box<dyn FnOnce() + Send>),
+}
 
 impl Connector {
     /// The runtime in which this is called.
     pub(crate) fn runtime(&self) -> Outcome<tokio::runtime::Handle> {
-        let none = |_| Fault::connect(&self.address, std::io::Error::other(NO_RUNTIME));
+        let none = |_| Fault::connect(&self.address, io::Error::other(NO_RUNTIME));
         tokio::runtime::Handle::try_current().map_err(none)
     }
 
-    /// A connection whose replies the driver waits for without a limit.
-    pub(crate) async fn connect_async(&self) -> Outcome<MultiplexedConnection> {
-        self.connect_async_with(AsyncConnectionConfig::new()).await
+    /// A connection on which the server has answered, if only that the user may not ask. All of that
+    /// is over within the time limit for connecting.
+    pub(crate) async fn connect_async(&self, purpose: Purpose) -> Outcome<AsyncConnection> {
+        self.runtime()?;
+        let connected = timeout(self.connect_timeout, self.try_connect_async(purpose)).await;
+        let connected = connected.unwrap_or_else(|_| Err(timed_out()));
+        connected.map_err(|error| Fault::connect(&self.address, error))
     }
 
-    pub(crate) async fn connect_async_with(
-        &self,
-        config: AsyncConnectionConfig,
-    ) -> Outcome<MultiplexedConnection> {
-        self.runtime()?;
-        let fault = |error| Fault::connect(&self.address, error);
-        let config =
-            config.set_connection_timeout(Some(self.connect_timeout)).set_response_timeout(None);
-        let connecting = async {
-            let client = &self.client;
-            let mut connection =
-                client.get_multiplexed_async_connection_with_config(&config).await?;
-            if self.is_tls() {
-                let reply = connection.send_packed_command(&redis::cmd("PING")).await;
-                reply.map_err(explain_end)?;
-            }
-            if let Some(name) = &self.name {
-                let mut command = redis::cmd("CLIENT");
-                command.arg("SETNAME").arg(name).exec_async(&mut connection).await?;
-            }
-            Ok(connection)
+    async fn try_connect_async(&self, purpose: Purpose) -> RedisResult<AsyncConnection> {
+        let generation = self.generation();
+        // The limit for a whole call may be shorter than that for a silence.
+        let pause = self.response_timeout.min(self.call_timeout) / LOOKS;
+        let is_watched = matches!(purpose, Purpose::Calls);
+        let asks_for_id = matches!(purpose, Purpose::Waits);
+        let outstanding = Arc::new(match is_watched {
+            true => Outstanding::many(self.response_timeout, pause),
+            false => Outstanding::one(),
+        });
+        let stream = async_stream::open(self, outstanding.clone()).await?;
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let (config, at_end) = match purpose {
+            Purpose::Pushes(sender, at_end) => (config.set_push_sender(sender), Some(at_end)),
+            _ => (config, None),
         };
-        let connected = tokio::time::timeout(self.connect_timeout, connecting).await;
-        connected.unwrap_or_else(|_| Err(timed_out())).map_err(fault)
+        let settings = self.information().redis_settings();
+        let made = MultiplexedConnection::new_with_config(settings, stream, config).await;
+        let (mut driver, driving) = made.map_err(|error| self.explain(error))?;
+        let end = End { outstanding: outstanding.clone(), at_end };
+        let driving = Task::spawn(async move {
+            let _end = end;
+            driving.await;
+        });
+        let id = self.greet(&mut driver, asks_for_id).await.map_err(|error| self.explain(error))?;
+        let watching = is_watched.then(|| {
+            let outstanding = outstanding.clone();
+            Task::spawn(async move { outstanding.watch(pause).await })
+        });
+        Ok(AsyncConnection(Arc::new(Inner {
+            driver,
+            outstanding,
+            id,
+            made: Instant::now(),
+            generation,
+            _driving: driving,
+            _watching: watching,
+        })))
+    }
+
+    /// Has the server answer once. What it says of its own accord when it accepts a connection that it
+    /// does not want is no answer to a command, and means that there is no connection.
+    async fn greet(
+        &self,
+        driver: &mut MultiplexedConnection,
+        asks_for_id: bool,
+    ) -> RedisResult<Option<i64>> {
+        let mut greeting = redis::pipe();
+        greeting.cmd("PING");
+        if let Some(name) = &self.name {
+            greeting.cmd("CLIENT").arg("SETNAME").arg(name);
+        }
+        if asks_for_id {
+            greeting.cmd("CLIENT").arg("ID");
+        }
+        let replies = driver.send_packed_commands(&greeting, 0, greeting.len()).await?;
+        let mut replies = replies.into_iter();
+        match replies.next() {
+            Some(Value::SimpleString(pong)) if pong == "PONG" => {}
+            Some(Value::ServerError(error)) if serves(code_and_details(&error).0) => {}
+            Some(Value::ServerError(error)) => return Err(error.into()),
+            _ => return Err(io::Error::new(io::ErrorKind::InvalidData, NO_PONG).into()),
+        }
+        if self.name.is_some()
+            && let Some(Value::ServerError(error)) = replies.next()
+        {
+            return Err(error.into());
+        }
+        match replies.next() {
+            Some(Value::Int(id)) => Ok(Some(id)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The server's reason is lost if it closes the connection before the first command is sent.
+    fn explain(&self, error: RedisError) -> RedisError {
+        match self.is_tls() && error.is_connection_dropped() {
+            true => io::Error::new(io::ErrorKind::ConnectionReset, ENDED).into(),
+            false => error,
+        }
     }
 }
 
-/// The server's reason is lost if it closes the connection before the first command is sent.
-fn explain_end(error: RedisError) -> RedisError {
-    match error.is_connection_dropped() {
-        true => std::io::Error::new(std::io::ErrorKind::ConnectionReset, ENDED).into(),
-        false => error,
+impl AsyncConnection {
+    /// A handle of the driver's, for one call on this connection while there is a clone of it.
+    pub(crate) fn driver(&self) -> MultiplexedConnection {
+        self.0.driver.clone()
+    }
+
+    pub(crate) fn outstanding(&self) -> &Outstanding {
+        &self.0.outstanding
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.outstanding.has_ended()
+    }
+
+    pub(crate) fn id(&self) -> Option<i64> {
+        self.0.id
+    }
+
+    pub(crate) fn age(&self) -> Duration {
+        self.0.made.elapsed()
+    }
+
+    pub(crate) fn generation(&self) -> usize {
+        self.0.generation
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) async fn exchange(&self, packed: &Packed, deadline: Deadline) -> RedisResult<Value> {
+        let mut driver = self.driver();
+        let exchange = std::pin::pin!(packed.exchange(&mut driver));
+        self.0.outstanding.reply(exchange, deadline).await
+    }
+
+    /// The reply to what the server may take `slice` for. When it has been silent for `silence` longer
+    /// than that, or at `end`, the caller is asked whether to go on.
+    pub(crate) async fn wait(
+        &self,
+        packed: &Packed,
+        (slice, silence, end): (Duration, Duration, Deadline),
+        inquiry: &Inquiry,
+    ) -> RedisResult<Value> {
+        let mut exchange = std::pin::pin!(self.exchange(packed, Deadline::after(Wait::Forever)));
+        let mut progress = self.0.outstanding.progress();
+        let mut due = end.within(slice.saturating_add(silence));
+        loop {
+            if let Ok(reply) = timeout(due.left().min(silence / LOOKS), exchange.as_mut()).await {
+                return reply;
+            }
+            if progress != self.0.outstanding.progress() {
+                progress = self.0.outstanding.progress();
+                let longer = end.within(silence);
+                due = if longer.left() > due.left() { longer } else { due };
+            } else if due.is_over() {
+                match select(exchange.as_mut(), std::pin::pin!(inquiry.goes_on())).await {
+                    Either::Left((reply, _)) => return reply,
+                    Either::Right((true, _)) => due = end.within(silence),
+                    Either::Right((false, _)) => return Err(timed_out()),
+                }
+            }
+        }
+    }
+
+    /// Makes sure that the server answers what it is asked, and in turn: a reply that was late, or to
+    /// another command, does not have the number.
+    pub(crate) async fn check(&self, deadline: Deadline) -> RedisResult<()> {
+        let number = fastrand::u64(..).to_string();
+        let mut ping = redis::cmd("PING");
+        ping.arg(&number);
+        is_echo(self.exchange(&Packed::One(ping), deadline).await?, number.as_bytes())
+    }
+
+    /// The same on a connection whose calls nobody watches.
+    pub(crate) async fn check_within(&self, limit: Duration) -> RedisResult<()> {
+        let check = timeout(limit, self.check(Deadline::after(Wait::Forever))).await;
+        check.unwrap_or_else(|_| Err(timed_out()))
+    }
+}
+
+fn is_echo(reply: Value, number: &[u8]) -> RedisResult<()> {
+    match reply {
+        Value::BulkString(echo) if echo == number => Ok(()),
+        Value::ServerError(error) if serves(code_and_details(&error).0) => Ok(()),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, NO_PONG).into()),
+    }
+}
+
+/// Says that a connection has ended when its driver has: by itself, with its last handle, or with its
+/// runtime.
+struct End {
+    outstanding: Arc<Outstanding>,
+    at_end: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.outstanding.end();
+        if let Some(at_end) = self.at_end.take() {
+            at_end();
+        }
+    }
+}
+
+/// A task, which ends with this.
+struct Task(AbortHandle);
+
+impl Task {
+    fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(work).abort_handle())
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
 const NO_RUNTIME: &str = "an async client works within a tokio runtime";
 
+const NO_PONG: &str = "the reply to PING is none";
+
 const ENDED: &str = "the server ended the connection after the TLS handshake, perhaps because it \
                      does not accept the client's certificate or wants one";
+
+/// How often it is looked for calls that are over within the shortest limit, so that one takes up to a
+/// quarter longer.
+const LOOKS: u32 = 4;

@@ -3,19 +3,20 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, PushInfo, Value};
+use redis::{PushInfo, Value};
 
+use super::async_connection::{AsyncConnection, Purpose};
 use super::connection::{Connector, timed_out};
 use super::fault::{Fault, Outcome};
-use super::multiplexed::Packed;
+use super::packed::Packed;
 use super::retry::Deadline;
-use super::speech::{Ears, tell};
+use super::speech::{Ears, Speech, tell};
+use crate::command::Wait;
 use crate::protocol::Line;
 
 /// A connection that is heard until this is dropped.
 pub(crate) struct Listening {
-    _connection: MultiplexedConnection,
+    _connection: AsyncConnection,
 }
 
 /// Connects, sends `lines`, and gives the replies.
@@ -25,16 +26,25 @@ pub(crate) async fn listen(
     ears: Arc<dyn Ears>,
     deadline: Deadline,
 ) -> Outcome<(Listening, Vec<Value>)> {
+    let at_end = ears.clone();
     let hear = move |PushInfo { kind, data }: PushInfo| {
         tell(&*ears, &kind, &data);
         Ok::<(), Infallible>(())
     };
-    let config = AsyncConnectionConfig::new().set_push_sender(hear);
-    let mut connection = connector.speaking(deadline)?.connect_async_with(config).await?;
+    // The driver says when it notices the end, and the connection when the driver itself has ended.
+    let at_end = Box::new(move || {
+        at_end.hear(Speech::Ended);
+    });
+    let purpose = Purpose::Pushes(Arc::new(hear), at_end);
+    let speaking = connector.speaking()?;
+    let connecting = tokio::time::timeout(deadline.left(), speaking.connect_async(purpose));
+    let late = |_| Err(Fault::connect(&connector.address, timed_out()));
+    let connection = connecting.await.unwrap_or_else(late)?;
     let exchange = async {
         let mut replies = Vec::with_capacity(lines.len());
         for line in lines {
-            replies.push(Packed::new(&[*line]).exchange(&mut connection).await?);
+            let forever = Deadline::after(Wait::Forever);
+            replies.push(connection.exchange(&Packed::new(&[*line]), forever).await?);
         }
         Ok(replies)
     };

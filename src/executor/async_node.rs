@@ -6,6 +6,7 @@ use redis::Value;
 
 use super::async_listener::{Listening, listen};
 use super::async_waiting::AsyncWaiting;
+use super::background::Background;
 use super::connection::Connector;
 use super::fault::Outcome;
 use super::multiplexed::Multiplexed;
@@ -22,29 +23,31 @@ pub(crate) struct AsyncNode {
 }
 
 impl Node for AsyncNode {
-    type Settings = ();
+    type Settings = Arc<Background>;
 
-    fn new(connector: Connector, (): &()) -> Self {
-        Self { shared: Arc::new(Multiplexed::new(connector)), waiting: AsyncWaiting::default() }
+    fn new(connector: Connector, background: &Arc<Background>) -> Self {
+        let shared = Arc::new(Multiplexed::new(connector));
+        Self { waiting: AsyncWaiting::new(shared.clone(), background.clone()), shared }
     }
 
     fn connector(&self) -> &Connector {
         &self.shared.connector
     }
 
-    async fn call(&self, line: Line<'_>, _deadline: Deadline) -> Outcome<Value> {
-        self.shared.exchange_one(line).await
+    async fn call(&self, line: Line<'_>, deadline: Deadline) -> Outcome<Value> {
+        self.shared.exchange_one(line, deadline).await
     }
 
-    async fn call_many(&self, lines: &[Line<'_>], _deadline: Deadline) -> Outcome<Vec<Value>> {
-        match (self.shared.exchange(lines).await?, lines.len()) {
+    async fn call_many(&self, lines: &[Line<'_>], deadline: Deadline) -> Outcome<Vec<Value>> {
+        match (self.shared.exchange(lines, deadline).await?, lines.len()) {
             (Value::Array(replies), 2..) => Ok(replies),
             (reply, _) => Ok(vec![reply]),
         }
     }
 
     async fn wait(&self, lines: &[Line<'_>], slice: Duration, watch: &dyn Watch) -> Outcome<Value> {
-        self.waiting.wait(&self.shared, lines, slice, watch).await
+        self.shared.connector.runtime()?;
+        self.waiting.wait(lines, slice, watch).await
     }
 
     async fn pause(time: Duration) {
@@ -55,7 +58,8 @@ impl Node for AsyncNode {
     }
 
     fn distrust(&self) {
-        self.shared.doubt();
+        let connector = self.connector();
+        connector.renounce(connector.generation());
     }
 
     type Listening = Listening;

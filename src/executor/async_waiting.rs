@@ -1,180 +1,433 @@
 //! Connections for async calls that wait, which nobody else is held up by.
+//!
+//! They live in a runtime of the client's own. There a wait is ended in good order when its call is
+//! dropped, even if that is because the caller's runtime ends.
 
 use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
+use futures_util::future::{Either, select};
 use redis::{RedisResult, Value};
-use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::sync::oneshot;
+use tokio::time::sleep;
 
-use super::connection::timed_out;
+use super::async_connection::{AsyncConnection, Inquiry, Purpose};
+use super::background::Background;
 use super::fault::{Fault, Outcome};
-use super::idle::IDLE_BEFORE_PROBE;
-use super::multiplexed::{Multiplexed, Packed};
+use super::idle::LastUse;
+use super::multiplexed::{Multiplexed, asks_for_another};
 use super::node::Watch;
+use super::packed::Packed;
+use super::retry::Deadline;
 use crate::protocol::{Form, Line};
-use crate::request::Request;
+use crate::request::{Abandonment, Reporter, Request};
 
-/// Idle connections for waiting calls. As many are open as calls wait at the same time.
-#[derive(Default)]
+/// Connections for waiting calls. As many are open as lately waited at the same time.
 pub(crate) struct AsyncWaiting {
-    idle: Mutex<Vec<Idle>>,
+    waits: Arc<Waits>,
+    background: Arc<Background>,
 }
 
-/// A connection for waiting, and what the server calls it if we may know.
+struct Waits {
+    shared: Arc<Multiplexed>,
+    idle: Mutex<Idles>,
+}
+
+/// Those used last are at the end, and are used first.
+#[derive(Default)]
+struct Idles {
+    connections: Vec<Idle>,
+    /// Whether a task looks for those that have become too many.
+    are_swept: bool,
+}
+
 struct Idle {
-    connection: MultiplexedConnection,
-    id: Option<i64>,
-    last_use: Instant,
+    connection: AsyncConnection,
+    last_use: LastUse,
+}
+
+/// What is asked of the server.
+struct Question {
+    packed: Packed,
+    slice: Duration,
+    /// When everything has to be over.
+    end: Deadline,
+    inquiry: Inquiry,
+    /// Whether there is a reply to something else before the one that counts.
+    has_prelude: bool,
+    /// The command that gives back what was taken.
+    undo: Option<&'static str>,
 }
 
 impl AsyncWaiting {
+    pub(crate) fn new(shared: Arc<Multiplexed>, background: Arc<Background>) -> Self {
+        Self { waits: Arc::new(Waits { shared, idle: Mutex::default() }), background }
+    }
+
     /// The reply to the last of `lines`, for which the server takes up to `slice`. A connection whose
-    /// wait failed or was given up is dropped.
+    /// wait failed is dropped.
     pub(crate) async fn wait(
         &self,
-        shared: &Arc<Multiplexed>,
         lines: &[Line<'_>],
         slice: Duration,
         watch: &dyn Watch,
     ) -> Outcome<Value> {
-        let runtime = shared.connector.runtime()?;
-        let Idle { mut connection, id, .. } = self.take_or_connect(shared).await?;
-        let packed = Packed::new(lines);
-        let mut patience = slice + shared.connector.response_timeout;
-        let over = Instant::now() + patience;
-        let running = Box::pin(async move {
-            let reply = packed.exchange(&mut connection).await;
-            (reply, connection)
-        });
-        let undo = lines.last().and_then(|line| line.request.undo());
-        let running: Running = running;
-        let running = Some(running);
-        let mut flight = Flight { running, id, undo, over, shared: shared.clone(), runtime };
-        let (reply, connection) = loop {
-            match timeout(patience.min(watch.end().left()), &mut flight).await {
-                Ok(landed) => break landed,
-                Err(_) if watch.goes_on().await => patience = shared.connector.response_timeout,
-                Err(_) => {
-                    flight.running = None;
-                    shared.doubt();
-                    return Err(Fault::Broken(timed_out()));
+        let request = lines.last().map(|line| line.request);
+        let undo = request.and_then(Request::undo);
+        let (question, has_prelude) = (Packed::new(lines), lines.len() > 1);
+        let (inquiry, mut inquiries) = Inquiry::new();
+        let question =
+            Question { packed: question, slice, end: watch.end(), inquiry, has_prelude, undo };
+        let (answer, answered) = oneshot::channel();
+        let (give_up, given_up) = oneshot::channel();
+        let work = self.waits.clone().attend(question, answer, given_up);
+        let address = &self.waits.shared.connector.address;
+        self.background.spawn(work).map_err(|error| Fault::connect(address, error))?;
+        let mut pending = PendingWait {
+            answered,
+            give_up: Some(give_up),
+            abandonment: request.and_then(Request::abandonment).cloned(),
+            undo,
+            waiting: self,
+        };
+        loop {
+            match select(&mut pending, pin!(inquiries.recv())).await {
+                Either::Right((Some(reply), _)) => {
+                    // The task may have got its answer meanwhile, and wants no other.
+                    let _ = reply.send(watch.goes_on().await);
                 }
+                Either::Right((None, _)) => return pending.await,
+                Either::Left((outcome, _)) => return outcome,
+            }
+        }
+    }
+}
+
+/// A wait that a task attends to. Dropping it ends the wait on the server, and gives back what came all
+/// the same.
+struct PendingWait<'a> {
+    answered: oneshot::Receiver<Outcome<Value>>,
+    give_up: Option<oneshot::Sender<Option<Reporter>>>,
+    abandonment: Option<Abandonment>,
+    undo: Option<&'static str>,
+    waiting: &'a AsyncWaiting,
+}
+
+impl Future for PendingWait<'_> {
+    type Output = Outcome<Value>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<Value>> {
+        Pin::new(&mut self.answered).poll(context).map(|answer| {
+            self.give_up = None;
+            let lost =
+                |_| Err(Fault::Broken(std::io::Error::other("the wait was broken off").into()));
+            answer.unwrap_or_else(lost)
+        })
+    }
+}
+
+impl Drop for PendingWait<'_> {
+    fn drop(&mut self) {
+        let Some(give_up) = self.give_up.take() else { return };
+        let reporter = self.abandonment.as_ref().and_then(|abandonment| abandonment.take(None));
+        // Either the answer is here already, or the task cannot hand it over any more.
+        self.answered.close();
+        match self.answered.try_recv() {
+            Ok(answer) => {
+                let (waits, undo) = (self.waiting.waits.clone(), self.undo);
+                // A reporter that is dropped says that the outcome is unknown.
+                let _ = self
+                    .waiting
+                    .background
+                    .spawn(async move { waits.settle(answer, undo, reporter).await });
+            }
+            Err(_) => drop(give_up.send(reporter)),
+        }
+    }
+}
+
+impl Waits {
+    /// Has the server wait, until it answers or the caller gives up.
+    async fn attend(
+        self: Arc<Self>,
+        question: Question,
+        answer: oneshot::Sender<Outcome<Value>>,
+        mut given_up: oneshot::Receiver<Option<Reporter>>,
+    ) {
+        let connection = match select(pin!(self.connection()), &mut given_up).await {
+            Either::Left((Ok(connection), _)) => connection,
+            Either::Left((Err(fault), _)) => {
+                if let Err(answer) = answer.send(Err(fault)) {
+                    self.settle(answer, None, given_up.await.unwrap_or(None)).await;
+                }
+                return;
+            }
+            Either::Right((reporter, _)) => {
+                // Nothing was sent.
+                self.settle(Ok(Value::Nil), None, reporter.unwrap_or(None)).await;
+                return;
+            }
+        };
+        let silence = self.shared.connector.response_timeout;
+        let Question { packed, slice, end, inquiry, .. } = &question;
+        let mut landing = pin!(connection.wait(packed, (*slice, silence, *end), inquiry));
+        let (reply, reporter) = match select(landing.as_mut(), &mut given_up).await {
+            Either::Left((reply, _)) => (reply, None),
+            Either::Right((reporter, _)) => {
+                (self.unblock(&connection, landing).await, Some(reporter.unwrap_or(None)))
             }
         };
         let reply = match reply {
-            Ok(Value::Array(mut replies)) if lines.len() > 1 => replies.pop().unwrap_or(Value::Nil),
-            Ok(reply) => reply,
-            Err(error) => {
-                shared.doubt();
-                return Err(Fault::Broken(error));
+            Ok(Value::Array(mut replies)) if question.has_prelude => {
+                Ok(replies.pop().unwrap_or(Value::Nil))
             }
+            reply => reply,
         };
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if !matches!(reply, Value::ServerError(_)) && idle.len() < MOST_IDLE {
-            idle.push(Idle { connection, id, last_use: Instant::now() });
+        self.keep(connection.clone(), &reply);
+        let reply = reply.map_err(Fault::Broken);
+        if let Some(reporter) = reporter {
+            return self.settle(reply, question.undo, reporter).await;
         }
-        Ok(reply)
+        if let Err(reply) = answer.send(reply) {
+            // The caller has given up meanwhile.
+            self.settle(reply, question.undo, given_up.await.unwrap_or(None)).await;
+        }
     }
 
-    async fn take_or_connect(&self, shared: &Multiplexed) -> Outcome<Idle> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let limit = shared.connector.response_timeout;
-        if let Some(mut idle) = idle {
-            let recent = idle.last_use.elapsed() < IDLE_BEFORE_PROBE;
-            if recent || within(limit, &mut idle.connection, &redis::cmd("PING")).await.is_ok() {
-                return Ok(idle);
+    /// Ends a wait that was given up. It may not have reached the server yet, so that this is repeated.
+    async fn unblock(
+        &self,
+        connection: &AsyncConnection,
+        mut landing: Pin<&mut impl Future<Output = RedisResult<Value>>>,
+    ) -> RedisResult<Value> {
+        let Some(id) = connection.id() else { return landing.await };
+        let unblock = Request::write("CLIENT").arg("UNBLOCK").number(id);
+        loop {
+            let unblocking = async {
+                let line = Line::new(&unblock, Form::AsIs);
+                let reply = self.shared.exchange(&[line], self.shared.connector.deadline()).await;
+                if matches!(reply, Ok(Value::ServerError(_))) {
+                    // The user may not do that. The slice ends by itself.
+                    std::future::pending::<()>().await;
+                }
+                sleep(UNTIL_UNBLOCKED_AGAIN).await;
+            };
+            if let Either::Left((reply, _)) = select(landing.as_mut(), pin!(unblocking)).await {
+                return reply;
             }
         }
-        let mut connection = shared.connector.connect_async().await?;
-        let id = redis::cmd("CLIENT").arg("ID").take();
-        let id = within(limit, &mut connection, &id).await;
-        let id = match id.map_err(|error| Fault::connect(&shared.connector.address, error))? {
-            Value::Int(id) => Some(id),
-            _ => None,
-        };
-        Ok(Idle { connection, id, last_use: Instant::now() })
     }
-}
 
-/// A wait that is under way. Dropping it ends the wait on the server, and gives back what came all
-/// the same.
-struct Flight {
-    running: Option<Running>,
-    id: Option<i64>,
-    undo: Option<&'static str>,
-    /// When the server should have answered.
-    over: Instant,
-    shared: Arc<Multiplexed>,
-    runtime: Handle,
-}
-
-type Landed = (RedisResult<Value>, MultiplexedConnection);
-type Running = Pin<Box<dyn Future<Output = Landed> + Send>>;
-
-impl Future for Flight {
-    type Output = Landed;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Landed> {
-        let Some(running) = &mut self.running else { return Poll::Pending };
-        let landed = running.as_mut().poll(context);
-        if landed.is_ready() {
-            self.running = None;
+    /// Gives back what a wait took that was given up, and reports what became of it.
+    async fn settle(
+        self: &Arc<Self>,
+        outcome: Outcome<Value>,
+        undo: Option<&'static str>,
+        reporter: Option<Reporter>,
+    ) {
+        if let (Ok(Value::Array(popped)), Some(undo)) = (&outcome, undo)
+            && let [Value::BulkString(key), Value::BulkString(item)] = &popped[..]
+        {
+            let push = Request::write(undo).key(key).arg(item);
+            let line = Line::new(&push, Form::AsIs);
+            let _ = self.shared.exchange(&[line], self.shared.connector.deadline()).await;
         }
-        landed
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        if let Some(running) = self.running.take() {
-            let end = give_up(running, self.shared.clone(), self.id, self.undo, self.over);
-            self.runtime.spawn(end);
+        if let Some(mut reporter) = reporter {
+            reporter.outcome = match outcome {
+                Ok(reply) => Some(reply),
+                Err(Fault::Broken(_)) => None,
+                // Nothing was sent.
+                Err(_) => Some(Value::Nil),
+            };
         }
     }
-}
 
-/// Ends a wait that nobody waits for any more. What it took goes back to where it came from.
-async fn give_up(
-    mut running: Running,
-    shared: Arc<Multiplexed>,
-    id: Option<i64>,
-    undo: Option<&'static str>,
-    over: Instant,
-) {
-    let landed = loop {
-        // The wait may not have reached the server yet, so that this has to be repeated.
-        if let Some(id) = id {
-            let unblock = Request::write("CLIENT").arg("UNBLOCK").number(id);
-            let _ = shared.exchange(&[Line::new(&unblock, Form::AsIs)]).await;
+    async fn connection(&self) -> Outcome<AsyncConnection> {
+        let connector = &self.shared.connector;
+        let idle = self.idle().connections.pop();
+        if let Some(Idle { connection, last_use }) = idle
+            && !connection.has_ended()
+            && connection.generation() == connector.generation()
+        {
+            if last_use.is_recent(connector) {
+                return Ok(connection);
+            }
+            match connection.check_within(connector.response_timeout / 2).await {
+                Ok(()) => return Ok(connection),
+                Err(_) => connector.count_failure(),
+            }
         }
-        if let Ok(landed) = timeout(UNTIL_UNBLOCKED_AGAIN, &mut running).await {
-            break landed;
-        }
-        if Instant::now() > over {
-            return;
-        }
-    };
-    if let ((Ok(Value::Array(popped)), _), Some(undo)) = (landed, undo)
-        && let [Value::BulkString(key), Value::BulkString(item)] = &popped[..]
-    {
-        let push = Request::write(undo).key(key).arg(item);
-        let _ = shared.exchange(&[Line::new(&push, Form::AsIs)]).await;
+        connector.connect_async(Purpose::Waits).await
     }
-}
 
-async fn within(
-    limit: Duration,
-    connection: &mut MultiplexedConnection,
-    command: &redis::Cmd,
-) -> RedisResult<Value> {
-    let reply = timeout(limit, connection.send_packed_command(command)).await;
-    reply.unwrap_or_else(|_| Err(timed_out()))
+    /// Keeps a connection for the next wait, unless it may be out of step or lead astray.
+    fn keep(self: &Arc<Self>, connection: AsyncConnection, reply: &RedisResult<Value>) {
+        let connector = &self.shared.connector;
+        match reply {
+            Err(_) => return connector.count_failure(),
+            Ok(reply) if asks_for_another(reply) => {
+                connector.renounce(connection.generation());
+                return;
+            }
+            Ok(Value::ServerError(_)) => return,
+            Ok(_) => {}
+        }
+        let mut idle = self.idle();
+        idle.connections.push(Idle { connection, last_use: LastUse::now(connector) });
+        if !std::mem::replace(&mut idle.are_swept, true) {
+            let waits = Arc::downgrade(self);
+            tokio::spawn(async move {
+                loop {
+                    sleep(LONGEST_IDLE / 2).await;
+                    let Some(waits) = waits.upgrade() else { return };
+                    let mut idle = waits.idle();
+                    idle.connections.retain(|idle| idle.last_use.age() < LONGEST_IDLE);
+                    if idle.connections.is_empty() {
+                        idle.are_swept = false;
+                        return;
+                    }
+                }
+            });
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idles> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 const UNTIL_UNBLOCKED_AGAIN: Duration = Duration::from_millis(50);
-const MOST_IDLE: usize = 16;
+
+/// As many as wait use theirs again after a slice of a wait, so that one that is unused for longer has
+/// become one too many.
+const LONGEST_IDLE: Duration = Duration::from_secs(30);
+
+#[cfg(all(test, feature = "local-server"))]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+    use crate::command::{Command, Wait};
+    use crate::executor::{AsyncClient, Executor};
+    use crate::local_server::LocalServer;
+    use crate::reply;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    /// A move from `from` to `to` that waits, and what is reported of it.
+    fn moving(from: &str, to: &str) -> (Command<Option<Vec<u8>>>, Receiver<Option<Value>>) {
+        let (sender, reported) = channel();
+        let request = Request::write("BLMOVE").key(from.as_bytes()).key(to.as_bytes());
+        let request = request.arg("LEFT").arg("RIGHT").waits(Wait::For(LONG)).once();
+        let request = request.on_abandoned(move |outcome| sender.send(outcome).unwrap());
+        (request.returns(reply::raw), reported)
+    }
+
+    async fn until_it_waits(client: &AsyncClient, number: usize) {
+        loop {
+            let info = client.run(Request::read("INFO").arg("clients").returns(reply::raw));
+            let info = String::from_utf8(info.await.unwrap().unwrap()).unwrap();
+            if info.contains(&format!("blocked_clients:{number}\r")) {
+                return;
+            }
+        }
+    }
+
+    fn in_runtime<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Runtime::new().unwrap().block_on(work)
+    }
+
+    #[test]
+    fn what_became_of_a_dropped_wait_is_reported_once() {
+        let server = LocalServer::start().unwrap();
+        let push = |list: &str| Request::write("RPUSH").key(list.as_bytes()).arg("x");
+        in_runtime(async {
+            let client = AsyncClient::open(server.url()).await.unwrap();
+            for wins in [false, true] {
+                let (command, reported) = moving("a", "b");
+                let waiting = tokio::spawn(client.run(command));
+                until_it_waits(&client, 1).await;
+                if wins {
+                    let push = push("a").returns(reply::done);
+                    let pushing = tokio::spawn(client.run(push));
+                    waiting.abort();
+                    pushing.await.unwrap().unwrap();
+                } else {
+                    waiting.abort();
+                }
+                let ended = waiting.await;
+                let outcome = tokio::task::spawn_blocking(move || {
+                    let outcome = reported.recv_timeout(LONG);
+                    assert!(reported.recv().is_err(), "it is reported once");
+                    outcome
+                });
+                let outcome = outcome.await.unwrap();
+                let moved = client.run(Request::read("LLEN").key(b"b").returns(reply::integer));
+                let moved = moved.await.unwrap();
+                match outcome {
+                    Ok(Some(Value::Nil)) => assert_eq!(moved, 0),
+                    Ok(Some(Value::BulkString(item))) => {
+                        assert_eq!((&item[..], moved), (&b"x"[..], 1))
+                    }
+                    Err(_) => assert!(ended.is_ok(), "it had ended before it was dropped"),
+                    outcome => panic!("{outcome:?}"),
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn a_wait_that_is_dropped_before_it_is_sent_brought_nothing() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("redis://{}/", silent.local_addr().unwrap());
+        in_runtime(async {
+            let client = AsyncClient::builder(&url).lazy().build().await.unwrap();
+            let (command, reported) = moving("a", "b");
+            let waited = tokio::time::timeout(Duration::from_millis(10), client.run(command));
+            assert!(waited.await.is_err());
+            assert_eq!(reported.try_recv(), Ok(Some(Value::Nil)));
+        });
+    }
+
+    #[test]
+    fn a_wait_that_ends_reports_nothing() {
+        let server = LocalServer::start().unwrap();
+        in_runtime(async {
+            let client = AsyncClient::open(server.url()).await.unwrap();
+            let (command, reported) = moving("a", "b");
+            client
+                .run(Request::write("RPUSH").key(b"a").arg("x").returns(reply::done))
+                .await
+                .unwrap();
+            assert_eq!(client.run(command).await.unwrap().as_deref(), Some(&b"x"[..]));
+            assert!(reported.recv().is_err());
+        });
+    }
+
+    #[test]
+    fn the_outcome_of_a_wait_whose_connection_is_lost_or_whose_runtime_ends_is_unknown() {
+        let mut server = LocalServer::start().unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let client = runtime.block_on(AsyncClient::open(server.url())).unwrap();
+        let (command, reported) = moving("a", "b");
+        let waiting = runtime.spawn(client.run(command));
+        runtime.block_on(until_it_waits(&client, 1));
+        drop(runtime);
+        assert_eq!(reported.recv_timeout(LONG), Ok(None), "the runtime has ended");
+        drop(waiting);
+        let (command, reported) = moving("a", "b");
+        in_runtime(async {
+            let client = AsyncClient::open(server.url()).await.unwrap();
+            let waiting = tokio::spawn(client.run(command));
+            until_it_waits(&client, 1).await;
+            waiting.abort();
+            server.stop().unwrap();
+            let outcome = tokio::task::spawn_blocking(move || reported.recv_timeout(LONG));
+            let outcome = outcome.await.unwrap().unwrap();
+            assert!(matches!(outcome, None | Some(Value::Nil)), "{outcome:?}");
+        });
+    }
+}

@@ -1,5 +1,7 @@
 use std::fmt;
 use std::marker::PhantomData;
+#[cfg(feature = "async")]
+use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "async")]
@@ -281,7 +283,7 @@ impl ClientBuilder<Client> {
 impl ClientBuilder<AsyncClient> {
     /// Makes the client and, unless [`lazy`](Self::lazy), a first connection.
     pub async fn build(self) -> Result<AsyncClient> {
-        let router = self.router::<AsyncNode>(())?;
+        let router = self.router::<AsyncNode>(Arc::default())?;
         if !self.lazy {
             router.connect().await?;
         }

@@ -75,6 +75,12 @@ impl LastUse {
         Self { time: Instant::now(), failures: connector.failures() }
     }
 
+    /// How long the connection has not been used.
+    #[cfg(feature = "async")]
+    pub(crate) fn age(&self) -> Duration {
+        self.time.elapsed()
+    }
+
     /// Whether the connection can be trusted to be alive.
     pub(super) fn is_recent(&self, connector: &Connector) -> bool {
         self.failures == connector.failures() && self.time.elapsed() < IDLE_BEFORE_PROBE

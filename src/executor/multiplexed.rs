@@ -1,227 +1,280 @@
-//! The connection to one server that all calls of an async client share.
+//! The connection to one server that all calls of an async client share, one a runtime.
 
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
-use redis::aio::MultiplexedConnection;
-use redis::{Cmd, RedisResult, RedisWrite, Value};
+use redis::{RedisResult, Value};
+use tokio::runtime::{Handle, Id};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
-use super::connection::Connector;
+use super::async_connection::{AsyncConnection, Purpose};
+use super::connection::{Connector, timed_out};
 use super::fault::{Fault, Outcome};
-use super::idle::IDLE_BEFORE_PROBE;
+use super::idle::LastUse;
 use super::node::repeatable;
-use super::patience::Patience;
+use super::packed::{Packed, command};
+use super::retry::Deadline;
+use crate::command::Wait;
+use crate::error::code::asks_to_reconnect;
 use crate::protocol::Line;
+use crate::reply::code_and_details;
 
-/// A connection that is made when it is needed, and again when it failed.
+/// A connection that is made when it is needed, and again when it failed. Each runtime has one of its
+/// own, since a connection lives no longer than its runtime, and goes on only while that runs.
 pub(crate) struct Multiplexed {
     pub(crate) connector: Connector,
     state: Mutex<State>,
-    patience: Patience,
 }
 
-/// The number tells one connection from the next.
+#[derive(Default)]
 struct State {
-    number: u64,
+    homes: Vec<Home>,
+    /// How many attempts to connect were begun.
+    attempts: u64,
+}
+
+/// What a runtime has.
+struct Home {
+    runtime: Id,
     link: Link,
-    /// When it was used last, unless it may be dead.
-    last_use: Option<Instant>,
 }
 
 enum Link {
-    None,
-    Connecting(Connecting),
-    Ready(MultiplexedConnection),
+    Connecting { attempt: u64, generation: usize, connected: Connecting, task: AbortHandle },
+    Ready { connection: AsyncConnection, last_use: LastUse },
 }
 
-/// The attempt of the first caller, which all others wait for too.
-type Connecting = Shared<BoxFuture<'static, Outcome<MultiplexedConnection>>>;
-
-/// Commands in the driver's form.
-pub(crate) enum Packed {
-    One(Cmd),
-    Several(redis::Pipeline),
-}
+/// The outcome of an attempt to connect, for which all callers wait. The attempt itself is a task, which
+/// goes on when its callers do not.
+type Connecting = Shared<BoxFuture<'static, Outcome<AsyncConnection>>>;
 
 impl Multiplexed {
     pub(crate) fn new(connector: Connector) -> Self {
-        let state = Mutex::new(State { number: 0, link: Link::None, last_use: None });
-        Self { connector, state, patience: Patience::new() }
+        Self { connector, state: Mutex::default() }
     }
 
     /// The reply to one command, or an array of the replies to several. What may be repeated is,
     /// once, if the connection was stale.
-    pub(crate) async fn exchange(&self, lines: &[Line<'_>]) -> Outcome<Value> {
-        let linked = match self.in_use() {
-            Some((number, connection)) => (number, connection, false),
-            None => self.connection().await?,
-        };
-        self.exchange_on(linked, lines).await
-    }
-
-    async fn exchange_on(
-        &self,
-        (number, mut connection, fresh): (u64, MultiplexedConnection, bool),
+    pub(crate) async fn exchange(
+        self: &Arc<Self>,
         lines: &[Line<'_>],
+        deadline: Deadline,
     ) -> Outcome<Value> {
-        let packed = Packed::new(lines);
-        let result = self.send(&packed, &mut connection).await;
-        self.conclude(result, number, &packed, repeatable(lines) && !fresh).await
+        let (connection, fresh) = match self.in_use() {
+            Some(connection) => (connection, false),
+            None => self.connection(deadline).await?,
+        };
+        let reply = connection.exchange(&Packed::new(lines), deadline).await;
+        self.conclude(reply, (connection, fresh), lines, deadline).await
     }
 
     /// The same for one command, in a future as small as can be.
-    pub(crate) async fn exchange_one(&self, line: Line<'_>) -> Outcome<Value> {
-        let Some((number, mut connection)) = self.in_use() else {
-            let connected = Box::pin(self.connection()).await?;
-            return Box::pin(self.exchange_on(connected, &[line])).await;
+    pub(crate) async fn exchange_one(
+        self: &Arc<Self>,
+        line: Line<'_>,
+        deadline: Deadline,
+    ) -> Outcome<Value> {
+        let Some(connection) = self.in_use() else {
+            return Box::pin(self.exchange(&[line], deadline)).await;
         };
         let command = command(&line);
-        match self.patience.limit(pin!(connection.send_packed_command(&command))).await {
-            Ok(reply) => Ok(reply),
-            failed => {
-                let packed = Packed::new(&[line]);
-                Box::pin(self.conclude(failed, number, &packed, repeatable(&[line]))).await
-            }
+        let reply = {
+            let mut driver = connection.driver();
+            let call = pin!(driver.send_packed_command(&command));
+            connection.outstanding().reply(call, deadline).await
+        };
+        match reply {
+            Ok(reply) if !asks_for_another(&reply) => Ok(reply),
+            reply => Box::pin(self.conclude(reply, (connection, false), &[line], deadline)).await,
         }
     }
 
-    async fn send(
-        &self,
-        packed: &Packed,
-        connection: &mut MultiplexedConnection,
-    ) -> RedisResult<Value> {
-        self.patience.limit(pin!(packed.exchange(connection))).await
-    }
-
+    /// What comes of a first try. A command is sent again, once, on another connection if this one was
+    /// not `fresh`, and the command only reads or was refused because the connection leads astray.
     async fn conclude(
-        &self,
-        result: RedisResult<Value>,
-        number: u64,
-        packed: &Packed,
-        repeat: bool,
+        self: &Arc<Self>,
+        reply: RedisResult<Value>,
+        (connection, fresh): (AsyncConnection, bool),
+        lines: &[Line<'_>],
+        deadline: Deadline,
     ) -> Outcome<Value> {
-        let result = match result {
-            Err(error) if repeat && !error.is_timeout() => {
-                self.forget(number);
-                let (number, mut connection, _) = self.connection().await?;
-                self.send(packed, &mut connection).await.inspect_err(|_| self.forget(number))
+        let again = match &reply {
+            Ok(Value::Array(replies)) if lines.len() > 1 => {
+                if replies.iter().any(asks_for_another) {
+                    self.renounce(&connection);
+                }
+                false
             }
-            result => result.inspect_err(|_| self.forget(number)),
+            Ok(reply) => asks_for_another(reply) && self.renounce(&connection),
+            Err(error) => {
+                self.fail(&connection);
+                repeatable(lines) && !error.is_timeout()
+            }
         };
-        result.map_err(Fault::Broken)
+        drop(connection);
+        if fresh || !again {
+            return reply.map_err(Fault::Broken);
+        }
+        let (connection, _) = self.connection(deadline).await?;
+        let reply = connection.exchange(&Packed::new(lines), deadline).await;
+        reply.map_err(|error| {
+            self.fail(&connection);
+            Fault::Broken(error)
+        })
     }
 
-    /// The connection and its number, if it was used a short while ago.
-    fn in_use(&self) -> Option<(u64, MultiplexedConnection)> {
-        let now = Instant::now();
+    /// The connection of this runtime, if it was used a short while ago.
+    fn in_use(&self) -> Option<AsyncConnection> {
+        let runtime = Handle::try_current().ok()?.id();
         let mut state = self.state();
-        let State { number, link: Link::Ready(connection), last_use: Some(last_use) } = &mut *state
-        else {
-            return None;
-        };
-        if now.saturating_duration_since(*last_use) > IDLE_BEFORE_PROBE {
+        let home = state.homes.iter_mut().find(|home| home.runtime == runtime)?;
+        let Link::Ready { connection, last_use } = &mut home.link else { return None };
+        if !self.is_usable(connection) || !last_use.is_recent(&self.connector) {
             return None;
         }
-        *last_use = now;
-        Some((*number, connection.clone()))
+        *last_use = LastUse::now(&self.connector);
+        Some(connection.clone())
     }
 
-    /// The connection, its number, and whether it is new. One that was idle is not trusted to be
-    /// alive: until an answer has proven it, each caller asks for one.
-    async fn connection(&self) -> Outcome<(u64, MultiplexedConnection, bool)> {
-        let mut connected = self.connected().await?;
-        let (number, connection, fresh) = &mut connected;
-        let ping = Packed::One(redis::cmd("PING"));
-        if !*fresh && self.send(&ping, connection).await.is_err() {
-            self.forget(*number);
-            connected = self.connected().await?;
+    /// The connection, and whether it is new. One that was idle is not trusted to be alive: until an
+    /// answer has proven it, each caller asks for one.
+    ///
+    /// A server that is silent then may hang, or only the connection may be dead. So asking and
+    /// connecting anew together take no longer than the server may be silent.
+    async fn connection(self: &Arc<Self>, deadline: Deadline) -> Outcome<(AsyncConnection, bool)> {
+        let (mut connection, mut fresh) = self.connected(deadline).await?;
+        if !fresh {
+            let half = self.connector.response_timeout / 2;
+            let soon = || Deadline::after(Wait::For(half)).earlier(deadline);
+            if let Err(error) = connection.check(soon()).await {
+                self.fail(&connection);
+                let deadline = if error.is_timeout() { soon() } else { deadline };
+                (connection, fresh) = self.connected(deadline).await?;
+            }
+        }
+        if deadline.is_over() {
+            return Err(self.late());
         }
         let mut state = self.state();
-        if state.number == connected.0 {
-            state.last_use = Some(Instant::now());
+        for home in &mut state.homes {
+            if let Link::Ready { connection: ready, last_use } = &mut home.link
+                && ready.is(&connection)
+            {
+                *last_use = LastUse::now(&self.connector);
+            }
         }
         drop(state);
-        Ok(connected)
+        Ok((connection, fresh))
     }
 
-    async fn connected(&self) -> Outcome<(u64, MultiplexedConnection, bool)> {
-        let (number, connecting) = {
+    async fn connected(self: &Arc<Self>, deadline: Deadline) -> Outcome<(AsyncConnection, bool)> {
+        let runtime = self.connector.runtime()?;
+        let connecting = {
             let mut state = self.state();
-            let number = state.number;
-            match &state.link {
-                Link::Ready(connection) => return Ok((number, connection.clone(), false)),
-                Link::Connecting(connecting) => (number, connecting.clone()),
-                Link::None => {
-                    let connector = self.connector.clone();
-                    self.patience.watch(connector.response_timeout);
-                    let connecting = async move { connector.connect_async().await };
-                    let connecting = connecting.boxed().shared();
-                    state.number += 1;
-                    state.link = Link::Connecting(connecting.clone());
-                    (state.number, connecting)
+            let home = state.homes.iter().find(|home| home.runtime == runtime.id());
+            match home.map(|home| &home.link) {
+                Some(Link::Ready { connection, .. }) if self.is_usable(connection) => {
+                    return Ok((connection.clone(), false));
                 }
+                Some(Link::Connecting { generation, connected, task, .. })
+                    if *generation == self.connector.generation() && !task.is_finished() =>
+                {
+                    connected.clone()
+                }
+                _ => self.connect(&mut state, &runtime),
             }
         };
-        let connected = connecting.await;
-        let mut state = self.state();
-        if state.number == number && matches!(state.link, Link::Connecting(_)) {
-            state.link = connected.clone().map_or(Link::None, Link::Ready);
-        }
-        connected.map(|connection| (number, connection, true))
+        let connected = timeout(deadline.left(), connecting).await;
+        Ok((connected.unwrap_or_else(|_| Err(self.late()))?, true))
     }
 
-    /// Makes sure that the connection is not trusted to be alive by the next call.
-    pub(crate) fn doubt(&self) {
-        self.state().last_use = None;
+    /// Begins to connect, and forgets what runtimes had that have ended.
+    fn connect(self: &Arc<Self>, state: &mut State, runtime: &Handle) -> Connecting {
+        state.attempts += 1;
+        let (attempt, generation) = (state.attempts, self.connector.generation());
+        let (connector, shared) = (self.connector.clone(), Arc::downgrade(self));
+        let task = runtime.spawn(async move {
+            let connected = connector.connect_async(Purpose::Calls).await;
+            if let Some(shared) = shared.upgrade() {
+                shared.install(attempt, connected.as_ref().ok());
+            }
+            connected
+        });
+        let address = self.connector.address.clone();
+        let abort = task.abort_handle();
+        let connected = task.map(move |connected| {
+            connected.unwrap_or_else(|error| Err(Fault::connect(&address, error)))
+        });
+        let connected = connected.boxed().shared();
+        let link =
+            Link::Connecting { attempt, generation, connected: connected.clone(), task: abort };
+        let is_gone = |home: &Home| match &home.link {
+            Link::Ready { connection, .. } => connection.has_ended(),
+            Link::Connecting { task, .. } => task.is_finished(),
+        };
+        state.homes.retain(|home| home.runtime != runtime.id() && !is_gone(home));
+        state.homes.push(Home { runtime: runtime.id(), link });
+        connected
+    }
+
+    /// Takes in the outcome of an attempt, unless another one has been begun.
+    fn install(&self, attempt: u64, connection: Option<&AsyncConnection>) {
+        let mut state = self.state();
+        let is_it = |home: &Home| matches!(home.link, Link::Connecting { attempt: its, .. } if its == attempt);
+        let Some(place) = state.homes.iter().position(is_it) else { return };
+        match connection.cloned() {
+            Some(connection) => {
+                let last_use = LastUse::now(&self.connector);
+                state.homes[place].link = Link::Ready { connection, last_use };
+            }
+            None => drop(state.homes.swap_remove(place)),
+        }
+    }
+
+    fn is_usable(&self, connection: &AsyncConnection) -> bool {
+        !connection.has_ended() && connection.generation() == self.connector.generation()
+    }
+
+    /// Makes sure that a connection which failed is not used again, and that others are not trusted to
+    /// be alive by their next calls.
+    fn fail(&self, connection: &AsyncConnection) {
+        self.connector.count_failure();
+        let is_it = |home: &Home| matches!(&home.link, Link::Ready { connection: its, .. } if its.is(connection));
+        self.state().homes.retain(|home| !is_it(home));
+    }
+
+    /// Makes sure that no connection is used again that may lead to the server at the other end of this
+    /// one, unless it is new: where the address leads to the same server still, that would go on for
+    /// every call. Says whether another connection is used from now on.
+    pub(crate) fn renounce(&self, connection: &AsyncConnection) -> bool {
+        let is_due = connection.age() >= BEFORE_ANOTHER;
+        if is_due {
+            self.connector.renounce(connection.generation());
+        }
+        is_due
+    }
+
+    fn late(&self) -> Fault {
+        Fault::connect(&self.connector.address, timed_out())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Makes sure that the connection of this number is not used again.
-    fn forget(&self, number: u64) {
-        let mut state = self.state();
-        if state.number == number {
-            state.link = Link::None;
-        }
+/// Whether a reply says that a new connection to the same address may reach another server. What such
+/// a reply refuses was not applied.
+pub(super) fn asks_for_another(reply: &Value) -> bool {
+    match reply {
+        Value::ServerError(error) => asks_to_reconnect(code_and_details(error).0),
+        _ => false,
     }
 }
 
-impl Packed {
-    pub(crate) fn new(lines: &[Line<'_>]) -> Self {
-        match lines {
-            [line] => Packed::One(command(line)),
-            lines => {
-                let mut pipeline = redis::Pipeline::with_capacity(lines.len());
-                for line in lines {
-                    pipeline.add_command(command(line));
-                }
-                Packed::Several(pipeline)
-            }
-        }
-    }
-
-    pub(crate) async fn exchange(
-        &self,
-        connection: &mut MultiplexedConnection,
-    ) -> RedisResult<Value> {
-        match self {
-            Packed::One(command) => connection.send_packed_command(command).await,
-            Packed::Several(pipeline) => {
-                let replies = pipeline.len();
-                let replies = connection.send_packed_commands(pipeline, 0, replies);
-                Box::pin(replies).await.map(Value::Array)
-            }
-        }
-    }
-}
-
-fn command(line: &Line<'_>) -> Cmd {
-    let mut command = Cmd::with_capacity(line.len(), line.size());
-    line.each_argument(|argument| command.write_arg(argument));
-    command
-}
+/// While a name leads to a demoted master, each connection to it is used for so long.
+const BEFORE_ANOTHER: Duration = Duration::from_millis(250);

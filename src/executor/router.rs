@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::place::Place;
 use crate::protocol::{Form, Line};
 use crate::reply;
-use crate::request::Request;
+use crate::request::{Attended, Request};
 
 /// Sends requests to the servers that take them.
 pub(crate) struct Router<N: Node> {
@@ -226,6 +226,19 @@ impl<N: Node> Router<N> {
     /// connection is noticed. Until the time to wait is up it goes on after all that cannot have
     /// taken an item. Everything else has to be over a call's time limit later.
     async fn wait(&self, request: &Request, wait: Wait, to: Destination) -> Result<Value> {
+        let mut attended = Attended::new(request.abandonment());
+        let reply = self.wait_in_slices(request, wait, to, &mut attended).await;
+        attended.end();
+        reply
+    }
+
+    async fn wait_in_slices(
+        &self,
+        request: &Request,
+        wait: Wait,
+        to: Destination,
+        attended: &mut Attended<'_>,
+    ) -> Result<Value> {
         let deadline = Deadline::after(wait);
         let end = deadline.later_by(self.servers.call_timeout());
         let begin = || Trip::to(to.clone(), self.servers.deadline().earlier(end));
@@ -250,6 +263,7 @@ impl<N: Node> Router<N> {
                 }
                 Err(fault) => Err(fault),
             };
+            attended.in_doubt |= matches!(reply, Err(Fault::Broken(_)));
             let verdict = match &reply {
                 Ok(Value::Nil) if !deadline.is_over() => {
                     // The next failover may be hours away, and deserves as much patience.

@@ -1,0 +1,46 @@
+//! A runtime of a client's own, for what must go on when its caller's runtime ends.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::mpsc::{self, Sender};
+
+/// A thread that runs tasks. It is started when it is needed first, and ends with this and its last task.
+#[derive(Default)]
+pub(crate) struct Background {
+    thread: Mutex<Option<Thread>>,
+}
+
+#[derive(Clone)]
+struct Thread {
+    runtime: Handle,
+    /// The thread goes on for as long as there is one of these.
+    alive: Sender<Infallible>,
+}
+
+impl Background {
+    /// Runs `work` to its end.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let Thread { runtime, alive } = self.thread()?;
+        runtime.spawn(async move {
+            work.await;
+            drop(alive);
+        });
+        Ok(())
+    }
+
+    fn thread(&self) -> io::Result<Thread> {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = &*thread {
+            return Ok(thread.clone());
+        }
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (alive, mut done) = mpsc::channel(1);
+        let started = Thread { runtime: runtime.handle().clone(), alive };
+        let until_done = move || runtime.block_on(async { while done.recv().await.is_some() {} });
+        std::thread::Builder::new().name("redis-waiting".into()).spawn(until_done)?;
+        Ok(thread.insert(started).clone())
+    }
+}
