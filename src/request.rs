@@ -1,9 +1,13 @@
 //! Requests: the arguments of a command, and what a client must know of them.
 
+mod abandonment;
 mod divide;
 mod inspect;
 mod properties;
 
+#[cfg(feature = "async")]
+pub(crate) use abandonment::Reporter;
+pub(crate) use abandonment::{Abandonment, Attended};
 pub(crate) use divide::several_slots;
 
 use std::borrow::Cow;
@@ -46,6 +50,7 @@ struct Rare {
     wait: Option<Wait>,
     waits_once: bool,
     undo: Option<&'static str>,
+    abandonment: Option<Abandonment>,
     needs: Option<&'static str>,
     refused: Option<Refused>,
     known_reply: Option<Value>,

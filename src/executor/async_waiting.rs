@@ -16,7 +16,7 @@ use super::fault::{Fault, Outcome};
 use super::idle::IDLE_BEFORE_PROBE;
 use super::multiplexed::{Multiplexed, Packed};
 use crate::protocol::{Form, Line};
-use crate::request::Request;
+use crate::request::{Abandonment, Reporter, Request};
 
 /// Idle connections for waiting calls. As many are open as calls wait at the same time.
 #[derive(Default)]
@@ -44,15 +44,31 @@ impl AsyncWaiting {
         let Idle { mut connection, id, .. } = self.take_or_connect(shared).await?;
         let packed = Packed::new(lines);
         let patience = slice + shared.connector.response_timeout;
+        let is_single = lines.len() == 1;
         let running = Box::pin(async move {
             let reply = timeout(patience, packed.exchange(&mut connection)).await;
-            (reply.unwrap_or_else(|_| Err(timed_out())), connection)
+            let reply = match reply.unwrap_or_else(|_| Err(timed_out())) {
+                Ok(Value::Array(mut replies)) if !is_single => {
+                    Ok(replies.pop().unwrap_or(Value::Nil))
+                }
+                reply => reply,
+            };
+            (reply, connection)
         });
-        let undo = lines.last().and_then(|line| line.request.undo());
-        let flight = Flight { running: Some(running), id, undo, shared: shared.clone(), runtime };
+        let request = lines.last().map(|line| line.request);
+        let undo = request.and_then(Request::undo);
+        let abandonment = request.and_then(Request::abandonment).cloned();
+        let shared = shared.clone();
+        let flight = Flight {
+            running: Some(running),
+            id,
+            undo,
+            abandonment,
+            shared: shared.clone(),
+            runtime,
+        };
         let (reply, connection) = flight.await;
         let reply = match reply {
-            Ok(Value::Array(mut replies)) if lines.len() > 1 => replies.pop().unwrap_or(Value::Nil),
             Ok(reply) => reply,
             Err(error) => {
                 shared.doubt();
@@ -92,6 +108,7 @@ struct Flight {
     running: Option<Running>,
     id: Option<i64>,
     undo: Option<&'static str>,
+    abandonment: Option<Abandonment>,
     shared: Arc<Multiplexed>,
     runtime: Handle,
 }
@@ -115,7 +132,8 @@ impl Future for Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
-            let end = give_up(running, self.shared.clone(), self.id, self.undo);
+            let reporter = self.abandonment.as_ref().and_then(|abandonment| abandonment.take(None));
+            let end = give_up(running, self.shared.clone(), self.id, self.undo, reporter);
             self.runtime.spawn(end);
         }
     }
@@ -127,8 +145,9 @@ async fn give_up(
     shared: Arc<Multiplexed>,
     id: Option<i64>,
     undo: Option<&'static str>,
+    mut reporter: Option<Reporter>,
 ) {
-    let landed = loop {
+    let (reply, _) = loop {
         // The wait may not have reached the server yet, so that this has to be repeated.
         if let Some(id) = id {
             let unblock = Request::write("CLIENT").arg("UNBLOCK").number(id);
@@ -138,11 +157,15 @@ async fn give_up(
             break landed;
         }
     };
-    if let ((Ok(Value::Array(popped)), _), Some(undo)) = (landed, undo)
+    let Ok(reply) = reply else { return };
+    if let (Value::Array(popped), Some(undo)) = (&reply, undo)
         && let [Value::BulkString(key), Value::BulkString(item)] = &popped[..]
     {
         let push = Request::write(undo).key(key).arg(item);
         let _ = shared.exchange(&[Line::new(&push, Form::AsIs)]).await;
+    }
+    if let Some(reporter) = &mut reporter {
+        reporter.outcome = Some(reply);
     }
 }
 
@@ -157,3 +180,129 @@ async fn within(
 
 const UNTIL_UNBLOCKED_AGAIN: Duration = Duration::from_millis(50);
 const MOST_IDLE: usize = 16;
+
+#[cfg(all(test, feature = "local-server"))]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+    use crate::command::{Command, Wait};
+    use crate::executor::{AsyncClient, Executor};
+    use crate::local_server::LocalServer;
+    use crate::reply;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    /// A move from `from` to `to` that waits, and what is reported of it.
+    fn moving(from: &str, to: &str) -> (Command<Option<Vec<u8>>>, Receiver<Option<Value>>) {
+        let (sender, reported) = channel();
+        let request = Request::write("BLMOVE").key(from.as_bytes()).key(to.as_bytes());
+        let request = request.arg("LEFT").arg("RIGHT").waits(Wait::For(LONG)).once();
+        let request = request.on_abandoned(move |outcome| sender.send(outcome).unwrap());
+        (request.returns(reply::raw), reported)
+    }
+
+    async fn until_it_waits(client: &AsyncClient, number: usize) {
+        loop {
+            let info = client.run(Request::read("INFO").arg("clients").returns(reply::raw));
+            let info = String::from_utf8(info.await.unwrap().unwrap()).unwrap();
+            if info.contains(&format!("blocked_clients:{number}\r")) {
+                return;
+            }
+        }
+    }
+
+    fn in_runtime<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Runtime::new().unwrap().block_on(work)
+    }
+
+    #[test]
+    fn what_became_of_a_dropped_wait_is_reported_once() {
+        let server = LocalServer::start().unwrap();
+        let push = |list: &str| Request::write("RPUSH").key(list.as_bytes()).arg("x");
+        in_runtime(async {
+            let client = AsyncClient::open(server.url()).await.unwrap();
+            for wins in [false, true] {
+                let (command, reported) = moving("a", "b");
+                let waiting = tokio::spawn(client.run(command));
+                until_it_waits(&client, 1).await;
+                if wins {
+                    let push = push("a").returns(reply::done);
+                    let pushing = tokio::spawn(client.run(push));
+                    waiting.abort();
+                    pushing.await.unwrap().unwrap();
+                } else {
+                    waiting.abort();
+                }
+                let ended = waiting.await;
+                let outcome = tokio::task::spawn_blocking(move || {
+                    let outcome = reported.recv_timeout(LONG);
+                    assert!(reported.recv().is_err(), "it is reported once");
+                    outcome
+                });
+                let outcome = outcome.await.unwrap();
+                let moved = client.run(Request::read("LLEN").key(b"b").returns(reply::integer));
+                let moved = moved.await.unwrap();
+                match outcome {
+                    Ok(Some(Value::Nil)) => assert_eq!(moved, 0),
+                    Ok(Some(Value::BulkString(item))) => {
+                        assert_eq!((&item[..], moved), (&b"x"[..], 1))
+                    }
+                    Err(_) => assert!(ended.is_ok(), "it had ended before it was dropped"),
+                    outcome => panic!("{outcome:?}"),
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn a_wait_that_is_dropped_before_it_is_sent_brought_nothing() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("redis://{}/", silent.local_addr().unwrap());
+        in_runtime(async {
+            let client = AsyncClient::builder(&url).lazy().build().await.unwrap();
+            let (command, reported) = moving("a", "b");
+            assert!(timeout(Duration::from_millis(10), client.run(command)).await.is_err());
+            assert_eq!(reported.try_recv(), Ok(Some(Value::Nil)));
+        });
+    }
+
+    #[test]
+    fn a_wait_that_ends_reports_nothing() {
+        let server = LocalServer::start().unwrap();
+        in_runtime(async {
+            let client = AsyncClient::open(server.url()).await.unwrap();
+            let (command, reported) = moving("a", "b");
+            client
+                .run(Request::write("RPUSH").key(b"a").arg("x").returns(reply::done))
+                .await
+                .unwrap();
+            assert_eq!(client.run(command).await.unwrap().as_deref(), Some(&b"x"[..]));
+            assert!(reported.recv().is_err());
+        });
+    }
+
+    #[test]
+    fn the_outcome_of_a_wait_whose_connection_is_lost_or_whose_runtime_ends_is_unknown() {
+        let mut server = LocalServer::start().unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let client = runtime.block_on(AsyncClient::open(server.url())).unwrap();
+        let (command, reported) = moving("a", "b");
+        let waiting = runtime.spawn(client.run(command));
+        runtime.block_on(until_it_waits(&client, 1));
+        drop(runtime);
+        assert_eq!(reported.recv_timeout(LONG), Ok(None), "the runtime has ended");
+        drop(waiting);
+        let (command, reported) = moving("a", "b");
+        in_runtime(async {
+            let client = AsyncClient::open(server.url()).await.unwrap();
+            let waiting = tokio::spawn(client.run(command));
+            until_it_waits(&client, 1).await;
+            waiting.abort();
+            server.stop().unwrap();
+            let outcome = tokio::task::spawn_blocking(move || reported.recv_timeout(LONG));
+            let outcome = outcome.await.unwrap().unwrap();
+            assert!(matches!(outcome, None | Some(Value::Nil)), "{outcome:?}");
+        });
+    }
+}

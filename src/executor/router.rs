@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::place::Place;
 use crate::protocol::{Form, Line};
 use crate::reply;
-use crate::request::Request;
+use crate::request::{Attended, Request};
 
 /// Sends requests to the servers that take them.
 pub(crate) struct Router<N: Node> {
@@ -203,6 +203,19 @@ impl<N: Node> Router<N> {
     /// The reply to a request for which the server takes its time, in slices, so that a dead
     /// connection is noticed. A lost connection is made anew until the time is up.
     async fn wait(&self, request: &Request, wait: Wait, to: Destination) -> Result<Value> {
+        let mut attended = Attended::new(request.abandonment());
+        let reply = self.wait_in_slices(request, wait, to, &mut attended).await;
+        attended.end();
+        reply
+    }
+
+    async fn wait_in_slices(
+        &self,
+        request: &Request,
+        wait: Wait,
+        to: Destination,
+        attended: &mut Attended<'_>,
+    ) -> Result<Value> {
         let deadline = Deadline::after(wait);
         let never = Deadline::after(Wait::Forever);
         let mut trip = Trip::to(to.clone(), never);
@@ -218,6 +231,7 @@ impl<N: Node> Router<N> {
                 Err(fault) => Err(fault),
             };
             reached |= !matches!(reply, Err(Fault::Connect { .. }));
+            attended.in_doubt |= matches!(reply, Err(Fault::Broken(_)));
             let verdict = match &reply {
                 Ok(Value::Nil) if !deadline.is_over() => {
                     // The next failover may be hours away, and deserves as much patience.

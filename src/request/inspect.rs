@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use redis::Value;
 
-use super::{Arguments, Rare, Refused, Request};
+use super::{Abandonment, Arguments, Rare, Refused, Request};
 use crate::command::Wait;
 use crate::error::{Attempt, Error};
 use crate::notices::Notices;
@@ -60,6 +60,11 @@ impl Request {
     #[cfg(feature = "async")]
     pub(crate) fn undo(&self) -> Option<&'static str> {
         self.rare.as_ref()?.undo
+    }
+
+    /// What to report if the wait is dropped.
+    pub(crate) fn abandonment(&self) -> Option<&Abandonment> {
+        self.rare.as_ref()?.abandonment.as_ref()
     }
 
     pub(crate) fn place(&self) -> Place {

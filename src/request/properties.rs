@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use redis::Value;
 
-use super::Request;
+use super::{Abandonment, Request};
 use crate::command::Wait;
 use crate::notices::Notices;
 use crate::place::{Gather, Place};
@@ -62,6 +62,19 @@ impl Request {
     /// Says which command gives back what this waiting one took, if nobody wants it any more.
     pub(crate) fn undone_by(mut self, command: &'static str) -> Self {
         self.rare().undo = Some(command);
+        self
+    }
+
+    /// Has `report` called once if the call is dropped while it waits, when that wait has ended on
+    /// the server too: with the reply, which is `Nil` where nothing came or nothing was sent, or
+    /// with `None` where the outcome cannot be known. This may be while the call is being dropped,
+    /// or later in a task. A call that is not dropped reports nothing.
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub(crate) fn on_abandoned(
+        mut self,
+        report: impl FnOnce(Option<Value>) + Send + 'static,
+    ) -> Self {
+        self.rare().abandonment = Some(Abandonment::new(report));
         self
     }
 

@@ -1,0 +1,73 @@
+//! How the sender of a waiting request learns what became of it after it dropped the call.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use redis::Value;
+
+/// What to call once a dropped wait has ended. Copies of a request share it, so that it is called at
+/// most once.
+#[derive(Clone)]
+pub(crate) struct Abandonment(Arc<Mutex<Option<Report>>>);
+
+type Report = Box<dyn FnOnce(Option<Value>) + Send>;
+
+impl Abandonment {
+    pub(super) fn new(report: impl FnOnce(Option<Value>) + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Some(Box::new(report)))))
+    }
+
+    /// Takes over the duty to report, unless another part of the call has done so.
+    pub(crate) fn take(&self, outcome: Option<Value>) -> Option<Reporter> {
+        let report = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        report.map(|report| Reporter { report: Some(report), outcome })
+    }
+}
+
+impl fmt::Debug for Abandonment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Abandonment").finish_non_exhaustive()
+    }
+}
+
+/// Reports its outcome when it is dropped.
+pub(crate) struct Reporter {
+    report: Option<Report>,
+    pub(crate) outcome: Option<Value>,
+}
+
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        if let Some(report) = self.report.take() {
+            report(self.outcome.take());
+        }
+    }
+}
+
+/// One wait, from its first slice to its reply. Reports that nothing came if it is dropped while the
+/// server does not wait.
+pub(crate) struct Attended<'a> {
+    abandonment: Option<&'a Abandonment>,
+    /// Whether an earlier slice may have taken something.
+    pub(crate) in_doubt: bool,
+}
+
+impl<'a> Attended<'a> {
+    pub(crate) fn new(abandonment: Option<&'a Abandonment>) -> Self {
+        Self { abandonment, in_doubt: false }
+    }
+
+    /// The caller gets a reply or an error, so that there is nothing to report.
+    pub(crate) fn end(mut self) {
+        self.abandonment = None;
+    }
+}
+
+impl Drop for Attended<'_> {
+    fn drop(&mut self) {
+        if let Some(abandonment) = self.abandonment {
+            let outcome = if self.in_doubt { None } else { Some(Value::Nil) };
+            drop(abandonment.take(outcome));
+        }
+    }
+}
