@@ -11,6 +11,7 @@
 //! scripts, *.lua  what happens on the server
 //! flight          what is on its way to the server, and what its loss means
 //! hold            one consumer's ledger, and its round trips
+//! idle            a consumer's wait for a job, which its caller may drop
 //! keeper          the thread that beats, settles, and looks for lost consumers
 //! consumer, job   the faces of a hold
 //! worker          handlers
@@ -22,6 +23,7 @@ mod custody;
 mod dead;
 mod flight;
 mod hold;
+mod idle;
 mod item;
 mod job;
 mod keeper;
