@@ -12,7 +12,8 @@
 //! flight          what is on its way to the server, and what its loss means
 //! hold            one consumer's ledger, and its round trips
 //! idle            a consumer's wait for a job, which its caller may drop
-//! keeper          the thread that beats, settles, and looks for lost consumers
+//! keeper          the thread that beats, settles, and sweeps
+//! sweeper         the look for lost consumers and abandoned ids
 //! consumer, job   the faces of a hold
 //! worker          handlers
 //! waiting, dead   looking at jobs without claiming them
@@ -34,6 +35,7 @@ mod model;
 mod scripts;
 mod settings;
 mod stats;
+mod sweeper;
 mod waiting;
 mod work_queue;
 mod worker;

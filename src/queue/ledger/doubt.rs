@@ -144,4 +144,4 @@ impl Ledger {
 }
 
 /// How long the report of an abandoned wait may take, during which its consumer cannot claim.
-pub(in crate::queue) const FOR_A_REPORT: Duration = Duration::from_millis(250);
+pub(in crate::queue) const FOR_A_REPORT: Duration = Duration::from_secs(1);
