@@ -89,11 +89,12 @@ impl Ledger {
         Ok(self.step(self.jobs.settlement(), true))
     }
 
-    /// A wait for one job, once the server knows whose list it would go to.
+    /// A wait for one job, once the server knows whose list it would go to, unless there is one.
     pub(super) fn wait(&mut self) -> Result<Step, Obstacle> {
         self.may_claim()?;
         match () {
             () if !self.known && !self.breaches.has(Breach::WaitsUnknown) => Err(Obstacle::Nothing),
+            () if self.jobs.has_ready() => Err(Obstacle::Nothing),
             () if self.waited && !self.breaches.has(Breach::WaitsAgain) => Err(Obstacle::Nothing),
             () => {
                 (self.claims, self.waited) = (true, true);
