@@ -11,7 +11,9 @@
 //! scripts, *.lua  what happens on the server
 //! flight          what is on its way to the server, and what its loss means
 //! hold            one consumer's ledger, and its round trips
-//! keeper          the thread that beats, settles, and looks for lost consumers
+//! idle            a consumer's wait for a job, which its caller may drop
+//! keeper          the thread that beats, settles, and sweeps
+//! sweeper         the look for lost consumers and abandoned ids
 //! consumer, job   the faces of a hold
 //! worker          handlers
 //! waiting, dead   looking at jobs without claiming them
@@ -22,6 +24,7 @@ mod custody;
 mod dead;
 mod flight;
 mod hold;
+mod idle;
 mod item;
 mod job;
 mod keeper;
@@ -32,6 +35,7 @@ mod model;
 mod scripts;
 mod settings;
 mod stats;
+mod sweeper;
 mod waiting;
 mod work_queue;
 mod worker;

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use redis_collections::{
@@ -22,6 +24,7 @@ contract! {
     a_job_that_is_tried_again_comes_later_with_an_id,
     a_job_delivered_too_often_goes_to_the_dead_list,
     a_buried_job_can_be_read_requeued_and_purged,
+    what_is_buried_while_a_dead_list_is_requeued_stays_dead,
     the_dead_list_keeps_the_latest,
     the_dead_list_keeps_all,
     what_cannot_be_decoded_goes_to_the_dead_list,
@@ -311,6 +314,37 @@ async fn a_buried_job_can_be_read_requeued_and_purged<C: Kind>(client: C, name: 
     ok!(consumer.close());
     assert_eq!((ok!(queue.dead().purge()), ok!(queue.dead().purge())), (true, false));
     assert_eq!(ok!(queue.stats()).buried, 4);
+}
+
+async fn what_is_buried_while_a_dead_list_is_requeued_stays_dead<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
+    const JOBS: usize = 3000;
+    let queue = queue(&client, name);
+    let jobs: Vec<String> = (0..JOBS).map(|number| number.to_string()).collect();
+    ok!(queue.push_many(&jobs));
+    let (over, burying) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let worker = std::thread::spawn({
+        let (queue, over, burying) = (queue.clone(), over.clone(), burying.clone());
+        move || {
+            C::finish(async move {
+                let mut consumer = queue.consumer().batch(1000);
+                while !over.load(Ordering::Acquire) {
+                    let jobs = C::settle_within(consumer.next_batch(SOON)).await.unwrap();
+                    burying.fetch_add(jobs.len(), Ordering::AcqRel);
+                    jobs.into_iter().for_each(|job| job.bury("again"));
+                }
+                ok!(consumer.close());
+            })
+        }
+    });
+    until(&queue, |stats| stats.dead == JOBS).await;
+    assert_eq!(ok!(queue.dead().requeue(usize::MAX)), JOBS);
+    until(&queue, |stats| stats.dead == JOBS).await;
+    over.store(true, Ordering::Release);
+    worker.join().unwrap();
+    assert_eq!(burying.load(Ordering::Acquire), 2 * JOBS, "each is requeued once");
 }
 
 async fn the_dead_list_keeps_the_latest<C: Kind>(client: C, name: &'static str) {

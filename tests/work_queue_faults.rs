@@ -351,6 +351,80 @@ fn a_future_that_is_dropped_loses_no_job() {
 }
 
 #[test]
+fn a_wait_that_is_dropped_needs_no_new_id_and_holds_no_job_back() {
+    let server = LocalServer::start().unwrap();
+    let ask = |command: &str| support::servers::query::<String>(server.url(), command).unwrap();
+    let waits = || ask("INFO clients").contains("blocked_clients:1\r");
+    in_runtime(async {
+        let client = AsyncClient::open(server.url()).await.unwrap();
+        let queue = queue(&client, "abandoned");
+        let mut consumer = queue.consumer();
+        for number in 0..20 {
+            {
+                let mut waiting = pin!(consumer.next(LATE));
+                while !waits() {
+                    let pause = Duration::from_millis(1);
+                    assert!(tokio::time::timeout(pause, &mut waiting).await.is_err(), "no job");
+                }
+                // Before it is dropped, so that it may bring the job, or after.
+                if number % 2 == 0 {
+                    queue.push(&number).await.unwrap();
+                }
+            }
+            if number % 2 == 1 {
+                queue.push(&number).await.unwrap();
+            }
+            let job = consumer.next(LATE).await.unwrap().expect("the job");
+            assert_eq!((*job, job.attempts()), (number, 0));
+            job.done_now().await.unwrap();
+        }
+        consumer.close().await.unwrap();
+    });
+    let ids: Vec<String> = support::servers::query(server.url(), "KEYS *gone*").unwrap();
+    assert_eq!(ids, [""; 0], "nobody has left an id behind");
+}
+
+#[test]
+fn who_drops_waits_all_the_time_strands_no_job() {
+    // Nobody sweeps meanwhile.
+    let settings = QueueSettings::new().lease(Duration::from_secs(24 * 3600));
+    in_runtime(async {
+        const JOBS: u32 = 400;
+        let client = AsyncClient::open(SERVER.url()).await.unwrap();
+        let queue = queue(&client, "stranded").with(settings);
+        let found = Arc::new(Mutex::new(std::collections::BTreeSet::new()));
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..20 {
+            let (queue, found) = (queue.clone(), found.clone());
+            tasks.spawn(async move {
+                let mut consumer = queue.consumer().batch(8);
+                let began = Instant::now();
+                while found.lock().unwrap().len() < JOBS as usize {
+                    assert!(began.elapsed() < LATE * 3, "{:?}", queue.stats().await);
+                    let brief = Duration::from_millis(if number < 4 { 5 } else { 50 });
+                    let taken = tokio::time::timeout(brief, consumer.next(LATE)).await;
+                    if let Ok(job) = taken {
+                        let job = job.unwrap().expect("it waits for longer");
+                        found.lock().unwrap().insert(*job);
+                        job.done();
+                    }
+                }
+                consumer.close().await.unwrap();
+            });
+        }
+        for job in 0..JOBS {
+            queue.push(&job).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        while let Some(ended) = tasks.join_next().await {
+            ended.unwrap();
+        }
+        let stats = queue.stats().await.unwrap();
+        assert_eq!((stats.done, stats.in_flight, stats.pending), (u64::from(JOBS), 0, 0));
+    });
+}
+
+#[test]
 fn a_runtime_that_is_blocked_loses_no_lease() {
     let settings = QueueSettings::new().lease(Duration::from_millis(500));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -11,7 +11,9 @@ if known and mark < 0 then return {mark} end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('ZREM', consumers, '')
-for i = 3, #ARGV do
+-- The latest first: an adoption that was in doubt may have moved the list there, and what a wait has
+-- brought to an earlier id since then is newer.
+for i = #ARGV, 3, -1 do
   local old, list = ARGV[i], KEYS[i + 2]
   local items = redis.call('LRANGE', list, 0, -1)
   for j = 1, #items do

@@ -148,8 +148,10 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
                 let due = stepped.due.unwrap_or(BETWEEN_LOOKS);
                 self.look = Instant::now() + due.min(BETWEEN_LOOKS);
             }
-            if stepped.claimed || is_last {
-                return Ok(stepped.claimed && !deadline.is_over_for(FOR_UNDECODABLE));
+            // What an earlier wait has brought is there without a claim.
+            let has_some = stepped.claimed || self.hold.ledger().jobs.has_ready();
+            if has_some || is_last {
+                return Ok(has_some && !deadline.is_over_for(FOR_UNDECODABLE));
             }
             let until_look = self.look.saturating_duration_since(Instant::now());
             let longest = until_look.min(self.hold.settings.lease / 2);

@@ -53,11 +53,14 @@ impl<T: Codec, E: RoundTrips> DeadList<T, E> {
     }
 
     /// Puts the first `most`, the oldest ones, back at the end of the queue, as if they had never been
-    /// delivered, and says how many there were. A script for every thousand.
+    /// delivered, and says how many there were. `LLEN`, then a script for every thousand.
+    ///
+    /// Jobs that go to the dead list meanwhile stay there.
     pub fn requeue(&self, most: usize) -> E::Reply<usize> {
-        let queue = self.queue.clone();
+        let (queue, length) = (self.queue.clone(), self.request("LLEN").returns(reply::count));
         self.queue.executor().converse(async move {
             queue.check()?;
+            let most = queue.executor().send(length).await?.min(most);
             let mut requeued = 0;
             while requeued < most {
                 let keys = queue.keys();

@@ -9,10 +9,10 @@ use redis::Value;
 use super::flight::{Crossing, Flight, outcome};
 use super::keeper::Keeper;
 use super::keys::{Ids, Keys};
-use super::ledger::{Adoption, Fate, Leave, Ledger, Obstacle, Outcome, Step};
+use super::ledger::{Adoption, Fate, Leave, Ledger, Obstacle, Step};
 use super::scripts::{ADOPT, LEAVE, STEP};
 use super::settings::QueueSettings;
-use crate::command::{Command, Wait};
+use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
 use crate::executor::{RoundTrips, Signal};
 use crate::reply::{self, Reply};
@@ -69,6 +69,11 @@ impl Hold {
         !ledger.jobs.holds(number) || ledger.silence(Instant::now()) >= self.settings.lease / 2
     }
 
+    /// Says to the keeper that there is something to look at.
+    pub(super) fn wake(&self) {
+        self.keeper.wake();
+    }
+
     pub(super) fn close(&self) {
         self.ledger().close(Instant::now());
         self.keeper.hurry();
@@ -118,32 +123,18 @@ impl Hold {
         }
     }
 
-    /// Waits for a job, which is claimed.
-    pub(super) async fn wait<X: RoundTrips>(&self, executor: &X, time: Duration) -> Result<bool> {
-        let Some(step) = self.begin(executor, Ledger::wait).await? else { return Ok(false) };
-        let claimed = self.keys.claimed(&step.consumer);
-        let request = Request::write("BLMOVE").key(self.keys.queue()).key(&claimed);
-        let request = request.arg("LEFT").arg("RIGHT").waits(Wait::For(time)).once();
-        let flight = Flight::new(self, step);
-        match executor.send(request.returns(reply::raw)).await {
-            Ok(item) => Ok(flight.land(item.into_iter().collect())),
-            Err(error) => {
-                // What the server refuses it has not done.
-                let refused = matches!(error, Error::Server { .. } | Error::Unsupported { .. });
-                flight.end(if refused { Outcome::NotSent } else { outcome(&error) });
-                Err(error)
-            }
-        }
-    }
-
     /// Begins a step once nothing stands in its way; none if there is nothing to do.
-    async fn begin<X: RoundTrips>(
+    pub(super) async fn begin<X: RoundTrips>(
         &self,
         executor: &X,
         begin: fn(&mut Ledger) -> std::result::Result<Step, Obstacle>,
     ) -> Result<Option<Step>> {
         loop {
-            let begun = begin(&mut self.ledger());
+            let begun = {
+                let mut ledger = self.ledger();
+                ledger.give_up(Instant::now());
+                begin(&mut ledger)
+            };
             match begun {
                 Ok(step) => return Ok(Some(step)),
                 Err(Obstacle::Nothing) => return Ok(None),
@@ -277,6 +268,7 @@ impl Hold {
 
     /// What the keeper does from time to time. It never waits for anybody but the server.
     pub(super) async fn tend<X: RoundTrips>(&self, executor: &X) -> Result<()> {
+        self.ledger().give_up(Instant::now());
         self.mend_at_once(executor).await?;
         let waits = self.ledger().jobs.settleable_for(Instant::now());
         if waits.is_some_and(|time| time >= BEFORE_SETTLING) {
@@ -289,7 +281,7 @@ impl Hold {
     pub(super) fn is_restless(&self) -> bool {
         let ledger = self.ledger();
         let settles = ledger.jobs.settleable_for(Instant::now()).is_some();
-        ledger.is_in_doubt() || settles || ledger.jobs.is_closing()
+        ledger.is_in_doubt() || ledger.is_abandoned() || settles || ledger.jobs.is_closing()
     }
 
     pub(super) fn attempt(&self) -> Attempt {

@@ -9,9 +9,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::hold::Hold;
-use super::keys::{ConsumerId, Keys};
-use super::scripts::{BEAT, EXPIRED, SWEEP};
+use super::keys::Keys;
+use super::scripts::BEAT;
 use super::settings::{QueueSettings, spread};
+use super::sweeper::Sweeper;
 use crate::error::Result;
 use crate::executor::{Client, Executor, Signal, finish};
 use crate::reply::{self, Reply};
@@ -76,6 +77,7 @@ impl Keeper {
 
     fn work(&self, client: &Client) {
         let third = self.settings.lease / 3;
+        let mut sweeper = Sweeper::new(self.keys.clone(), self.settings.clone());
         let (mut beat, mut sweep) = (Instant::now() + third, Instant::now());
         loop {
             self.rests.store(true, Ordering::Release);
@@ -97,8 +99,10 @@ impl Keeper {
             let failed = tended.filter(Result::is_err).count() > 0;
             let now = Instant::now();
             if now >= sweep {
+                let orphaned: Vec<_> =
+                    holds.iter().flat_map(|hold| hold.ledger().orphaned()).collect();
                 // What could not be swept now will be the next time, perhaps by somebody else.
-                let has_more = self.sweep(client, &holds).unwrap_or(false);
+                let has_more = sweeper.sweep(client, &orphaned).unwrap_or(false);
                 sweep = now + if has_more { Duration::ZERO } else { third.mul_f64(spread(0.2)) };
             }
             let left = beat.min(sweep).saturating_duration_since(Instant::now());
@@ -138,133 +142,9 @@ impl Keeper {
         }
         Ok(())
     }
-
-    /// Takes back what lost consumers held, and what servers gave to those that were no more. Says whether
-    /// any were forgotten, so that there may be more of them.
-    fn sweep(&self, client: &Client, holds: &[Arc<Hold>]) -> Result<bool> {
-        let keys = &self.keys;
-        let request = Request::script(&EXPIRED, 2).key(&keys.consumers).key(&keys.gone);
-        let request = request.number(self.settings.lease.as_millis());
-        let [lost, over, mut gone] = client.run(request.returns(expired))?;
-        gone.extend(holds.iter().flat_map(|hold| hold.ledger().orphaned()));
-        let (given, empty) = self.examine(client, over)?;
-        let (given_of_late, _) = self.examine(client, gone)?;
-        for consumer in lost.iter().chain(&given).chain(&given_of_late) {
-            while self.take_back(client, consumer)? {}
-        }
-        let forgets = !empty.is_empty();
-        if forgets {
-            let request = Request::write("ZREM").key(&keys.gone);
-            let request = empty.iter().fold(request, |request, id| request.arg(id.as_bytes()));
-            client.run(request.returns(reply::at_most_asked))?;
-        }
-        Ok(forgets)
-    }
-
-    /// Tells those that hold something from those that do not.
-    fn examine(
-        &self,
-        client: &Client,
-        consumers: Vec<ConsumerId>,
-    ) -> Result<(Vec<ConsumerId>, Vec<ConsumerId>)> {
-        let (mut given, mut empty) = (Vec::new(), Vec::new());
-        if !consumers.is_empty() {
-            let claimed = consumers.iter().map(|consumer| self.keys.claimed(consumer));
-            let exists = |list: Vec<u8>| Request::read("EXISTS").key(&list).returns(reply::flag);
-            let exist = client.pipeline(claimed.map(exists).collect::<Vec<_>>())?;
-            for (consumer, exists) in consumers.into_iter().zip(exist) {
-                if exists? { given.push(consumer) } else { empty.push(consumer) }
-            }
-        }
-        Ok((given, empty))
-    }
-
-    /// Says whether there is more to take back.
-    fn take_back(&self, client: &Client, consumer: &ConsumerId) -> Result<bool> {
-        let keys = &self.keys;
-        let request = Request::script(&SWEEP, 7).key(keys.queue()).key(&keys.claimed(consumer));
-        let request = request.key(&keys.consumers).key(&keys.dead).key(&keys.gone);
-        let request = request.key(&keys.held).key(&keys.counts).arg(consumer.as_bytes());
-        let request = request.number(self.settings.lease.as_millis());
-        let request = request.number(self.settings.max_deliveries);
-        let request = request.number(self.settings.dead_capacity);
-        client.run(request.returns(|reply| {
-            let [has_more, taken] = reply::parts(reply)?;
-            reply::count(taken).and(reply::flag(has_more))
-        }))
-    }
-}
-
-fn expired(reply: Reply<'_>) -> Result<[Vec<ConsumerId>; 3]> {
-    let ids = |reply| -> Result<Vec<_>> {
-        Ok(reply::raw_many(reply)?.iter().map(|id| ConsumerId::parse(id)).collect())
-    };
-    let [lost, over, gone] = reply::parts(reply)?;
-    Ok([ids(lost)?, ids(over)?, ids(gone)?])
 }
 
 /// How many arguments `beat.lua` takes for each consumer.
 const PULSE_ARGUMENTS: usize = 3;
 const TICK: Duration = Duration::from_millis(50);
 const AFTER_A_FAILURE: Duration = Duration::from_millis(250);
-
-#[cfg(all(test, feature = "local-server"))]
-mod tests {
-    use super::*;
-    use crate::error::Error;
-    use crate::{LocalServer, WorkQueue};
-
-    #[test]
-    fn who_was_swept_in_part_does_not_go_on_with_the_rest() {
-        const JOBS: u32 = 1500;
-        let server = LocalServer::start().unwrap();
-        let client = Client::open(server.url()).unwrap();
-        let queue: WorkQueue<u32> = WorkQueue::new(&client, "many");
-        queue.push_many(&(0..JOBS).collect::<Vec<_>>()).unwrap();
-        let mut frozen = queue.consumer().batch(1000);
-        let mut held = frozen.next_batch(Duration::ZERO).unwrap();
-        held.extend(frozen.next_batch(Duration::ZERO).unwrap());
-        assert_eq!(held.len(), JOBS as usize);
-
-        let keeper = Keeper::new(queue.keys().clone(), QueueSettings::new());
-        let consumers = &keeper.keys.consumers;
-        let known = Request::read("ZRANGE").key(consumers).number(0).number(-1);
-        let known = client.run(known.returns(reply::raw_many)).unwrap().swap_remove(0);
-        let lost = Request::write("ZADD").key(consumers).number(1).arg(&known);
-        client.run(lost.returns(reply::count)).unwrap();
-        let id = ConsumerId::parse(&known);
-        assert!(keeper.take_back(&client, &id).unwrap(), "a sweep takes no more than 1,000");
-
-        let error = held.pop().unwrap().done_now().unwrap_err();
-        assert!(matches!(error, Error::LeaseLost { .. }), "{error:?}");
-        while keeper.take_back(&client, &id).unwrap() {}
-        let waiting = queue.peek(2000).unwrap().into_iter().map(|job| job.value.unwrap());
-        assert!(waiting.eq(0..JOBS), "all are back, in their order");
-    }
-
-    #[test]
-    fn who_has_gone_is_forgotten_unless_something_came_for_it() {
-        let server = LocalServer::start().unwrap();
-        let client = Client::open(server.url()).unwrap();
-        let queue: WorkQueue<u32> = WorkQueue::new(&client, "gone");
-        let keeper = Keeper::new(queue.keys().clone(), QueueSettings::new());
-        let gone = &keeper.keys.gone;
-        let went = Request::write("ZADD").key(gone);
-        let went = (0..2500).fold(went, |went, number| went.number(1).arg(number.to_string()));
-        let went = ["late", "young"].iter().fold(went, |went, id| went.arg("+inf").arg(*id));
-        client.run(went.returns(reply::count)).unwrap();
-        for (id, job) in [("1300", "13"), ("late", "14")] {
-            let list = keeper.keys.claimed(&ConsumerId::parse(id.as_bytes()));
-            client.run(Request::write("RPUSH").key(&list).arg(job).returns(reply::count)).unwrap();
-        }
-        while keeper.sweep(&client, &[]).unwrap() {}
-        let mut back: Vec<_> =
-            queue.peek(9).unwrap().into_iter().map(|job| job.value.unwrap()).collect();
-        back.sort_unstable();
-        assert_eq!(back, [13, 14]);
-        let known = Request::read("ZRANGE").key(gone).number(0).number(-1);
-        let mut known = client.run(known.returns(reply::raw_many)).unwrap();
-        known.sort_unstable();
-        assert_eq!(known, [&b"1300"[..], b"late", b"young"], "who was given one may be again");
-    }
-}

@@ -21,6 +21,8 @@ mod tests;
 use std::time::{Duration, Instant};
 
 pub(super) use self::breach::Breach;
+#[cfg(test)]
+pub(super) use self::doubt::FOR_A_REPORT;
 use self::jobs::Jobs;
 pub(super) use self::jobs::{Fate, Settlement};
 pub(super) use self::steps::{Adoption, Leave, Obstacle, Outcome, Step};
@@ -47,6 +49,8 @@ pub(super) struct Ledger {
     claims: bool,
     /// Whether it has waited since its last claim.
     waited: bool,
+    /// The wait that its caller has dropped, and when. Its outcome will be reported.
+    abandoned: Option<(Step, Instant)>,
     /// The number of the last step.
     mark: u16,
     /// When the server last knew of the consumer, at least.
@@ -70,6 +74,7 @@ impl Ledger {
             steps: false,
             claims: false,
             waited: false,
+            abandoned: None,
             mark: 0,
             heard: now,
             orphaned: Vec::new(),
@@ -84,11 +89,12 @@ impl Ledger {
         Ok(self.step(self.jobs.settlement(), true))
     }
 
-    /// A wait for one job, once the server knows whose list it would go to.
+    /// A wait for one job, once the server knows whose list it would go to, unless there is one.
     pub(super) fn wait(&mut self) -> Result<Step, Obstacle> {
         self.may_claim()?;
         match () {
             () if !self.known && !self.breaches.has(Breach::WaitsUnknown) => Err(Obstacle::Nothing),
+            () if self.jobs.has_ready() => Err(Obstacle::Nothing),
             () if self.waited && !self.breaches.has(Breach::WaitsAgain) => Err(Obstacle::Nothing),
             () => {
                 (self.claims, self.waited) = (true, true);

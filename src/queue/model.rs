@@ -30,6 +30,8 @@ struct Setting {
     expiries: u8,
     crashes: u8,
     waits: u8,
+    /// Waits whose caller drops them.
+    abandons: u8,
     beats: u8,
     closes: u8,
     /// Jobs that fail, or are given back.
@@ -56,6 +58,7 @@ enum Mutant {
     AdoptsAndLeavesTheOldId,
     AdoptsAndForgetsWhoIsGone,
     AdoptsTheLost,
+    AdoptsTheOldestFirst,
     SweepsWithoutAnotherLook,
     SweepsAndKeepsTheId,
     SweepsAndForgetsWhoIsGone,
@@ -74,6 +77,7 @@ const REPLIES: Setting = Setting {
     expiries: 0,
     crashes: 0,
     waits: 0,
+    abandons: 0,
     beats: 0,
     closes: 0,
     failures: 1,
@@ -82,6 +86,7 @@ const REPLIES: Setting = Setting {
     mutant: Mutant::None,
 };
 const WAITS: Setting = Setting { waits: 1, batch: 1, failures: 0, refusals: 0, ..REPLIES };
+const ABANDONS: Setting = Setting { programs: 1, abandons: 1, refusals: 1, ..WAITS };
 const FREEZES: Setting = Setting { waits: 0, batch: 2, expiries: 1, ..WAITS };
 const LEASES: Setting = Setting { losses: 0, ..FREEZES };
 const TWICE: Setting = Setting { jobs: 1, waits: 1, losses: 2, ..FREEZES };
@@ -97,6 +102,7 @@ fn the_rules_hold_whatever_happens() {
     for (name, setting) in [
         ("replies", REPLIES),
         ("waits", WAITS),
+        ("abandons", ABANDONS),
         ("leases", LEASES),
         ("freezes", FREEZES),
         ("twice", TWICE),
@@ -132,6 +138,7 @@ fn every_rule_is_needed() {
         (Mutant::Ledger(WaitsAgain), Setting { waits: 2, ..RELAPSES }),
         (Mutant::Ledger(ForgetsLateWaits), RELAPSES),
         (Mutant::Ledger(AdoptsWhateverThereIs), Setting { losses: 1, ..RELAPSES }),
+        (Mutant::Ledger(BelievesLateReports), ABANDONS),
         (Mutant::Ledger(GoesOnWhenLost), CRASHES),
         (Mutant::TrimsBeforeItPushes, STOPS),
         (Mutant::StepsUnfenced, LEASES),
@@ -143,6 +150,7 @@ fn every_rule_is_needed() {
         (Mutant::AdoptsAndLeavesTheOldId, Setting { losses: 2, ..WAITS }),
         (Mutant::AdoptsAndForgetsWhoIsGone, CRASHES),
         (Mutant::AdoptsTheLost, TWICE),
+        (Mutant::AdoptsTheOldestFirst, ABANDONS),
         (Mutant::SweepsWithoutAnotherLook, BEATS),
         (Mutant::SweepsAndKeepsTheId, LEASES),
         (Mutant::SweepsAndForgetsWhoIsGone, CRASHES),

@@ -28,6 +28,8 @@ scripts! {
     LEAVE = "the leave of a consumer": lua!("leave");
     BEAT = "a beat of consumers": lua!("beat");
     EXPIRED = "a look for lost consumers": lua!("expired");
+    ABANDONED = "a look at abandoned ids": lua!("abandoned");
+    COUNT = "a count of claimed jobs": lua!("count");
     SWEEP = "the return of lost jobs": lua!("envelope"), lua!("sweep");
     PUSH_LATER = "push_in": lua!("envelope"), lua!("push_later");
     PUSH_UNIQUE = "push_unique": lua!("push_unique");

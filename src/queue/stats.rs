@@ -8,7 +8,8 @@ use crate::reply::{self, Reply};
 /// What there is to do in a [`WorkQueue`](crate::WorkQueue), and what was done, at one moment.
 ///
 /// Where consumers come and go so fast that their lists could not be counted at that moment, `in_flight`
-/// is too low. What the server gives to a consumer that is no more counts again when it is back.
+/// is too low. What the server gave to a consumer that is no more is in flight until it is back, within a
+/// lease, and is counted a moment before the others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueStats {

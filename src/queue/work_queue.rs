@@ -13,7 +13,7 @@ use super::hold::{Hold, rest};
 use super::item::Pushed;
 use super::keeper::Keeper;
 use super::keys::{Keys, random};
-use super::scripts::{PURGE, PUSH_BOUNDED, PUSH_LATER, PUSH_UNIQUE, STATS};
+use super::scripts::{COUNT, PURGE, PUSH_BOUNDED, PUSH_LATER, PUSH_UNIQUE, STATS};
 use super::settings::QueueSettings;
 use super::stats::{QueueStats, ids, read};
 use super::worker::Worker;
@@ -224,10 +224,31 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         Ok(is_exact && stats.pending + stats.in_flight + stats.delayed == 0)
     }
 
-    /// What there is to do, and what was done. Two round trips, O(consumers).
+    /// What there is to do, and what was done. Three round trips, O(consumers), also those that died of
+    /// late; one more for a thousand of these.
     pub fn stats(&self) -> E::Reply<QueueStats> {
         let queue = self.clone();
-        self.executor.converse(async move { Ok(queue.look(false).await?.0) })
+        self.executor.converse(async move {
+            let abandoned = queue.abandoned().await?;
+            let mut stats = queue.look(false).await?.0;
+            stats.in_flight += abandoned;
+            Ok(stats)
+        })
+    }
+
+    /// How many jobs were given to ids that nobody has any more.
+    async fn abandoned(&self) -> Result<usize> {
+        self.check()?;
+        let gone = Request::read("ZRANGE").key(&self.keys.gone).number(0).number(-1);
+        let gone: Vec<_> = self.executor.send(gone.returns(ids)).await?.into_iter().collect();
+        let mut number = 0;
+        for gone in gone.chunks(PAGE) {
+            let request = Request::script(&COUNT, gone.len());
+            let lists = gone.iter().map(|id| self.keys.claimed(id));
+            let request = lists.fold(request, |request, list| request.key(&list));
+            number += self.executor.send(request.returns(reply::count)).await?;
+        }
+        Ok(number)
     }
 
     /// Says too whether the lists of all consumers were counted at the same moment: a job may go from
@@ -322,5 +343,6 @@ impl<T: Codec, E: RoundTrips> fmt::Debug for WorkQueue<T, E> {
 const WITHOUT_A_TAG: &str = "in a cluster the name of a work queue needs a hash tag, which keeps its \
     keys together: {jobs} rather than jobs";
 
+const PAGE: usize = 1000;
 const MOST_LOOKS: usize = 4;
 const BETWEEN_STATS: Duration = Duration::from_millis(50);

@@ -69,7 +69,6 @@ impl Request {
     /// the server too: with the reply, which is `Nil` where nothing came or nothing was sent, or
     /// with `None` where the outcome cannot be known. This may be while the call is being dropped,
     /// or later in a task. A call that is not dropped reports nothing.
-    #[cfg_attr(not(test), allow(dead_code))]
     pub(crate) fn on_abandoned(
         mut self,
         report: impl FnOnce(Option<Value>) + Send + 'static,

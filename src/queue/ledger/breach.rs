@@ -21,6 +21,8 @@ pub(in crate::queue) enum Breach {
     WaitsAgain,
     /// What a wait may have brought to an id that was left behind is not looked for.
     ForgetsLateWaits,
+    /// What is reported of a wait counts after it was given up.
+    BelievesLateReports,
     /// It goes on with what it held when it was lost.
     GoesOnWhenLost,
 }

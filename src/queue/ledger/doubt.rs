@@ -1,11 +1,44 @@
 //! What becomes of a ledger when it is not certain, or not true any more, what the list holds.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::keys::ConsumerId;
 use super::{Adoption, Breach, Fate, Ledger, Obstacle, Outcome, Step, tombstone};
 
 impl Ledger {
+    /// The caller of a wait has dropped it. It is on its way until its outcome is reported.
+    pub(in crate::queue) fn abandon(&mut self, wait: Step, now: Instant) {
+        self.abandoned = Some((wait, now));
+    }
+
+    /// The outcome of an abandoned wait. Says whether what it has brought counts.
+    pub(in crate::queue) fn reported(
+        &mut self,
+        wait: &Step,
+        outcome: Outcome,
+        sent: Instant,
+    ) -> bool {
+        let is_expected = self.abandoned.take_if(|(abandoned, _)| abandoned == wait).is_some();
+        if is_expected || self.breaches.has(Breach::BelievesLateReports) {
+            return self.finish(wait, outcome, sent);
+        }
+        // It may have brought something after its list was given to another id.
+        self.orphaned.push(wait.consumer.clone());
+        false
+    }
+
+    /// Waits no longer for a report that is late: the outcome is unknown.
+    pub(in crate::queue) fn give_up(&mut self, now: Instant) {
+        let is_late = |(_, since): &mut (Step, Instant)| now.duration_since(*since) >= FOR_A_REPORT;
+        if let Some((wait, _)) = self.abandoned.take_if(is_late) {
+            self.finish(&wait, Outcome::Unknown, now);
+        }
+    }
+
+    pub(in crate::queue) fn is_abandoned(&self) -> bool {
+        self.abandoned.is_some()
+    }
+
     /// Takes the list of an id in doubt over, unless something is on its way.
     pub(in crate::queue) fn adopt(&mut self) -> Result<Adoption, Obstacle> {
         let hurries = self.breaches.has(Breach::AdoptsWhileSomethingIsOnItsWay);
@@ -109,3 +142,6 @@ impl Ledger {
         self.jobs.forget();
     }
 }
+
+/// How long the report of an abandoned wait may take, during which its consumer cannot claim.
+pub(in crate::queue) const FOR_A_REPORT: Duration = Duration::from_secs(1);

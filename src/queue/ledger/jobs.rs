@@ -188,7 +188,7 @@ impl Jobs {
         self.entries.is_empty()
     }
 
-    #[cfg(test)]
+    /// Whether there is a job that nobody has seen yet.
     pub(in crate::queue) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
     }

@@ -79,7 +79,7 @@ impl Program {
 
     pub(super) fn hear(&mut self, request: Request, reply: Reply) {
         match (request, reply) {
-            (request, Reply::Failed) => self.miss(request, Outcome::Unknown),
+            (request, Reply::Failed) => self.miss(request, Outcome::Unknown, false),
             (Request::Step(step), Reply::Fenced) => {
                 self.ledger.finish(&step, Outcome::NotSent, moment());
                 self.ledger.lost(&step.consumer);
@@ -106,9 +106,33 @@ impl Program {
         self.items.retain(|number, _| jobs.holds(*number));
     }
 
+    /// A wait is dropped.
+    pub(super) fn abandon(&mut self, request: Request) {
+        if let Request::Step(wait) = request {
+            self.ledger.abandon(wait, moment());
+        }
+    }
+
+    /// What is reported of a wait that was dropped.
+    pub(super) fn hear_report(
+        &mut self,
+        request: &Request,
+        outcome: Outcome,
+        reply: Option<Reply>,
+    ) {
+        if let Request::Step(wait) = request
+            && self.ledger.reported(wait, outcome, moment())
+            && let Some(Reply::Claimed(items)) = reply
+        {
+            self.ledger.jobs.append(items.clone(), moment());
+            self.remember(items);
+        }
+    }
+
     /// Something ends without a reply.
-    pub(super) fn miss(&mut self, request: Request, outcome: Outcome) {
+    pub(super) fn miss(&mut self, request: Request, outcome: Outcome, is_abandoned: bool) {
         match request {
+            request if is_abandoned => self.hear_report(&request, outcome, None),
             Request::Step(step) => drop(self.ledger.finish(&step, outcome, moment())),
             Request::Adopt(adoption) => self.ledger.not_adopted(adoption, outcome),
             Request::Beat(_) | Request::Leave(_) => {}

@@ -188,7 +188,11 @@ impl Server {
         if adoption.known && mark.is_none() && self.mutant != Mutant::AdoptsTheLost {
             return Reply::Adopted(None, Vec::new());
         }
-        for old in &adoption.former {
+        let mut former: Vec<_> = adoption.former.iter().rev().collect();
+        if self.mutant == Mutant::AdoptsTheOldestFirst {
+            former.reverse();
+        }
+        for old in former {
             let mut items = self.lists.remove(old).unwrap_or_default();
             if self.mutant != Mutant::AdoptsForeignTombstones {
                 let old = tombstone(old);

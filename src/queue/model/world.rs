@@ -26,6 +26,8 @@ pub(super) struct World {
     /// What the server may come back as.
     saved: Option<Box<Server>>,
     has_relapsed: bool,
+    /// Whether programs look after what they left behind.
+    looks: bool,
     /// Whether a script has stopped in the middle of its writes.
     has_stopped: bool,
     /// Whether a consumer was swept whose lease lasted.
@@ -41,6 +43,8 @@ struct Flight {
     by: Option<usize>,
     request: Request,
     reply: Option<Reply>,
+    /// Whether its caller has dropped it, so that its outcome is reported.
+    is_abandoned: bool,
 }
 
 impl Flight {
@@ -71,6 +75,10 @@ pub(super) enum Action {
     /// A request or its reply is lost. If it is the request, it may still arrive.
     Lose(usize),
     Refuse(usize),
+    /// A wait is dropped.
+    Abandon(usize),
+    /// A report is late.
+    GiveUp(usize),
     /// Nobody is heard of for as long as a lease.
     Expire(ConsumerId),
     Find(ConsumerId),
@@ -98,6 +106,7 @@ impl Model for Setting {
             handled: BTreeSet::new(),
             saved: None,
             has_relapsed: false,
+            looks: false,
             has_stopped: false,
             is_robbed: false,
             left: self.clone(),

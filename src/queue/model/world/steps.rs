@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::program::{Program, moment};
 use super::super::server::{Reply, Request};
 use super::{Action, Flight, World};
-use crate::queue::ledger::{Fate, Outcome};
+use crate::queue::ledger::{FOR_A_REPORT, Fate, Outcome};
 
 impl World {
     pub(super) fn happenings(&self, actions: &mut Vec<Action>) {
@@ -62,7 +62,8 @@ impl World {
             (has_settled && ledger.may_settle().is_ok(), Action::Settle(place)),
             (has_ready, Action::Take(place)),
             (ledger.is_in_doubt() && may(Program::adopt), Action::Adopt(place)),
-            (self.has_relapsed && !ledger.orphaned.is_empty(), Action::Look(place)),
+            (ledger.is_abandoned(), Action::GiveUp(place)),
+            (self.looks && !ledger.orphaned.is_empty(), Action::Look(place)),
             (left.beats > 0 && ledger.pulse(moment()).is_some(), Action::Beat(place)),
             (left.closes > 0 && !is_closing, Action::Close(place)),
             (is_closing && !leaves && may(Program::leave), Action::Leave(place)),
@@ -83,6 +84,10 @@ impl World {
     fn happenings_to(&self, place: usize, flight: &Flight, actions: &mut Vec<Action>) {
         let left = &self.left;
         let is_waited_for = flight.by.is_some();
+        let is_wait = matches!(&flight.request, Request::Step(step) if step.waits);
+        if left.abandons > 0 && is_waited_for && is_wait && !flight.is_abandoned {
+            actions.push(Action::Abandon(place));
+        }
         if is_waited_for && left.losses > 0 {
             actions.push(Action::Lose(place));
         }
@@ -136,26 +141,40 @@ impl World {
                 return self.stops(place, writes);
             }
             Action::Deliver(place) => {
-                let Flight { by, request, reply } = self.flights.remove(place);
-                self.hear(by, |program| {
-                    if let Some(reply) = reply {
-                        program.hear(request, reply);
+                let Flight { by, request, reply, is_abandoned } = self.flights.remove(place);
+                self.hear(by, |program| match reply {
+                    reply if is_abandoned => {
+                        program.hear_report(&request, Outcome::Applied, reply);
                     }
+                    Some(reply) => program.hear(request, reply),
+                    None => {}
                 });
             }
             Action::Lose(place) => {
                 self.left.losses -= 1;
                 let flight = &mut self.flights[place];
                 let (by, request) = (flight.by.take(), flight.request.clone());
+                let is_abandoned = flight.is_abandoned;
                 if flight.reply.is_some() {
                     self.flights.remove(place);
                 }
-                self.hear(by, |program| program.miss(request, Outcome::Unknown));
+                self.hear(by, |program| program.miss(request, Outcome::Unknown, is_abandoned));
             }
             Action::Refuse(place) => {
                 self.left.refusals -= 1;
-                let Flight { by, request, .. } = self.flights.remove(place);
-                self.hear(by, |program| program.miss(request, Outcome::NotSent));
+                let Flight { by, request, is_abandoned, .. } = self.flights.remove(place);
+                self.hear(by, |program| program.miss(request, Outcome::NotSent, is_abandoned));
+            }
+            Action::Abandon(place) => {
+                self.left.abandons -= 1;
+                self.looks = true;
+                self.flights[place].is_abandoned = true;
+                let Flight { by, request, .. } = self.flights[place].clone();
+                self.hear(by, |program| program.abandon(request));
+            }
+            Action::GiveUp(by) => {
+                let late = moment() + FOR_A_REPORT;
+                self.hear(Some(by), |program| program.ledger.give_up(late));
             }
             Action::Expire(id) => {
                 self.left.expiries -= 1;
@@ -166,7 +185,7 @@ impl World {
             Action::Save => self.saved = Some(Box::new(self.server.clone())),
             Action::Relapse => {
                 self.left.relapses -= 1;
-                self.has_relapsed = true;
+                (self.has_relapsed, self.looks) = (true, true);
                 let _ = self.saved.take().map(|saved| self.server = *saved);
             }
             Action::Sweep => self.sweep(None),
@@ -184,7 +203,8 @@ impl World {
     fn send(&mut self, by: usize, begin: fn(&mut Program) -> Option<Request>) {
         let Some(request) = self.programs[by].as_mut().and_then(begin) else { return };
         if by < self.left.late {
-            self.flights.push(Flight { by: Some(by), request, reply: None });
+            let reply = None;
+            self.flights.push(Flight { by: Some(by), request, reply, is_abandoned: false });
         } else {
             self.converse(by, request);
         }
