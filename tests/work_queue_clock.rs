@@ -11,17 +11,15 @@ use std::time::{Duration, SystemTime};
 
 use redis_collections::{AsyncClient, Client, QueueSettings, WorkQueue};
 use support::kinds::{Kind, SERVER, ok};
+use support::program::build_library;
 
 /// Runs the test below in a process of its own, whose clock can be stepped.
 #[test]
 fn a_step_of_the_clock_changes_nothing() {
     let directory = env::temp_dir().join(format!("work-queue-clock-{}", std::process::id()));
     fs::create_dir(&directory).unwrap();
-    let (library, step) = (directory.join("clock.so"), directory.join("step"));
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/clock.c");
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source);
-    assert!(compiler.status().expect("a C compiler").success());
+    let library = build_library("clock.c", &directory).expect("a C compiler");
+    let step = directory.join("step");
     let mut program = Command::new(env::current_exe().unwrap());
     program.args(["--exact", "in_a_process_whose_clock_is_stepped", "--nocapture"]);
     program.env("LD_PRELOAD", &library).env(STEP, &step).env(URL, SERVER.url());

@@ -52,13 +52,13 @@ pub(crate) fn send_signal(name: &str, process_id: u32) -> io::Result<bool> {
     Ok(status.success())
 }
 
-/// Whether each of its threads has: until the first of them has noticed, the others go on.
+/// Whether each of its threads has, or has ended: until the first of them has noticed, the others go on.
 fn has_stopped(process_id: u32) -> bool {
     let threads = fs::read_dir(format!("/proc/{process_id}/task"));
     threads.into_iter().flatten().flatten().all(|thread| {
         let state = fs::read_to_string(thread.path().join("stat"));
         state.map_or(true, |state| {
-            state.rsplit_once(") ").is_some_and(|(_, it)| it.starts_with('T'))
+            state.rsplit_once(") ").is_some_and(|(_, it)| it.starts_with(['T', 'Z']))
         })
     })
 }
