@@ -68,6 +68,8 @@ impl Report {
             items <= perhaps,
             format!("{items} items were lost, {perhaps} pops said that they may have lost one"),
         );
+        let hit = self.faults.pops_hit;
+        claim(perhaps <= hit, format!("{perhaps} pops failed, {hit} were hit by a fault"));
         let (duplicates, bound) = (self.duplicates(), self.faults.bound);
         claim(duplicates <= bound, format!("{duplicates} duplicates are more than {bound}"));
         let dead: BTreeSet<_> = self.dead.iter().map(|(job, _)| job.as_str()).collect();

@@ -34,6 +34,8 @@ pub(crate) struct Faults {
     /// hit may have done without the server having heard of it, so at most
     /// `(kills + crashes + freezes + cuts + half-open + (server kills + demotions) × workers) × batch`.
     pub(crate) bound: usize,
+    /// How many pops may have taken an item without bringing it.
+    pub(crate) pops_hit: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -164,12 +166,12 @@ impl Storm<'_> {
                 self.faults.kills += 1;
                 self.faults.kills_in_the_middle += usize::from(self.catch(worker)?);
                 self.crew.replace(worker)?;
-                self.may_repeat(worker);
+                self.hits(worker);
             }
             Fault::Freeze if self.frozen().count() < POSTS.len() / 2 => {
                 self.faults.freezes_in_the_middle += usize::from(self.catch(worker)?);
                 self.faults.freezes += 1;
-                self.may_repeat(worker);
+                self.hits(worker);
                 let past_its_lease = LEASE * 2 + time / 3;
                 self.repairs.push((Instant::now() + past_its_lease, Repair::Thaw(worker)));
             }
@@ -177,12 +179,12 @@ impl Storm<'_> {
             Fault::Cut => {
                 self.crew.process(process).proxy.cut_after(bytes, direction);
                 self.faults.cuts += 1;
-                self.may_repeat(process);
+                self.hits(process);
             }
             Fault::HalfOpen => {
                 self.crew.process(process).proxy.hold(direction);
                 self.faults.half_open += 1;
-                self.may_repeat(process);
+                self.hits(process);
                 let repair = match bytes % 2 {
                     0 => Repair::Release(process),
                     _ => Repair::Disconnect(process),
@@ -198,12 +200,12 @@ impl Storm<'_> {
                 thread::sleep(time / 8);
                 self.crew.servers.restart_master()?;
                 self.faults.server_kills += 1;
-                (0..POSTS.len()).for_each(|worker| self.may_repeat(worker));
+                (0..POSTS.len()).for_each(|worker| self.hits(worker));
             }
             Fault::Demote => {
                 self.crew.exchange_servers()?;
                 self.faults.demotions += 1;
-                (0..POSTS.len()).for_each(|worker| self.may_repeat(worker));
+                (0..POSTS.len()).for_each(|worker| self.hits(worker));
                 self.wait_until_all_go_on()?;
             }
             Fault::Pauses => (0..1 + bytes % 9).try_for_each(|_| self.pause(process))?,
@@ -227,7 +229,7 @@ impl Storm<'_> {
         self.crew.process(process).signal("CONT")?;
         if begin.elapsed() > LEASE / 2 {
             // This machine has made a freeze of it.
-            self.may_repeat(process);
+            self.hits(process);
         }
         self.faults.pauses += 1;
         thread::sleep(running);
@@ -332,8 +334,13 @@ impl Storm<'_> {
         }
     }
 
-    fn may_repeat(&mut self, process: usize) {
-        self.faults.bound += POSTS.get(process).map_or(0, |post| post.most_unheard());
+    /// Counts what a process that was hit need not know: the outcome of what it had asked for.
+    fn hits(&mut self, process: usize) {
+        match POSTS.get(process) {
+            Some(post) if post.takes_jobs() => self.faults.bound += post.most_unheard(),
+            Some(_) => self.faults.pops_hit += 1,
+            None => {}
+        }
     }
 }
 

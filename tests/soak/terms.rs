@@ -141,6 +141,11 @@ pub(crate) async fn client<C: Kind>(url: &str) -> Outcome<C> {
     Ok(C::build(builder).await?)
 }
 
+/// Has so much patience that only a fault that hits it lets a pop fail.
+pub(crate) async fn patient_client<C: Kind>(url: &str) -> Outcome<C> {
+    Ok(C::build(C::builder(url).response_timeout(LEASE * 20).lazy()).await?)
+}
+
 pub(crate) fn queue<C: RoundTrips>(client: &C) -> WorkQueue<String, C> {
     let settings = QueueSettings::new().lease(LEASE).max_deliveries(MAX_DELIVERIES);
     WorkQueue::new(client, QUEUE).with(settings.backoff(LEASE / 50, LEASE / 10))

@@ -11,7 +11,9 @@ use super::process::stop_with_input;
 use super::records::{Event, Record};
 use super::support::kinds::Kind;
 use super::support::servers::Outcome;
-use super::terms::{Face, ITEMS, Mode, POSTS, Post, QUEUE, SLOW, Work, client, queue};
+use super::terms::{
+    Face, ITEMS, Mode, POSTS, Post, QUEUE, SLOW, Work, client, patient_client, queue,
+};
 
 pub(crate) fn work(number: &str, mode: &str, url: &str, record: &str) -> Outcome {
     let post = POSTS[number.parse::<usize>()?];
@@ -107,7 +109,7 @@ async fn next<C: Kind>(
 
 /// Each item once at most. Where a pop may have taken one without bringing it, it has to say so.
 async fn pop<C: Kind>(url: &str, list: &str, desk: &Desk, stop: &Stop) -> Outcome {
-    let list: RedisList<String, C> = RedisList::new(&client::<C>(url).await?, list);
+    let list: RedisList<String, C> = RedisList::new(&patient_client::<C>(url).await?, list);
     let mut failures = 0;
     while !stop.is_told() {
         match C::settle(list.wait_pop_front(BETWEEN_GLANCES)).await {
