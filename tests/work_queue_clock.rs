@@ -76,7 +76,8 @@ async fn stepped<C: Kind>(url: &str, step: i64) {
     println!("nothing has changed");
 }
 
-const LEASE: Duration = Duration::from_millis(500);
+/// Longer than a busy machine keeps a thread waiting.
+const LEASE: Duration = Duration::from_secs(2);
 const HOUR: Duration = Duration::from_secs(3600);
 /// In seconds.
 const DAY: i64 = 24 * 3600;

@@ -26,9 +26,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Whether the condition comes true within a generous limit.
+/// Whether the condition comes true within a limit that only what fails reaches.
 pub(crate) fn eventually(condition: impl FnMut() -> bool) -> bool {
-    within(Duration::from_secs(10), condition)
+    within(Duration::from_secs(30), condition)
 }
 
 pub(crate) fn within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
@@ -69,7 +69,7 @@ pub(crate) struct Lines(BufReader<TcpStream>);
 impl Lines {
     pub(crate) fn connect(port: u16) -> io::Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         Ok(Self(BufReader::new(stream)))
     }
 
