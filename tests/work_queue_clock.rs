@@ -17,6 +17,10 @@ use support::program::build_library;
 #[test]
 fn a_step_of_the_clock_changes_nothing() {
     let directory = env::temp_dir().join(format!("work-queue-clock-{}", std::process::id()));
+    if directory.exists() {
+        // Of a process with the same id, which was killed.
+        fs::remove_dir_all(&directory).unwrap();
+    }
     fs::create_dir(&directory).unwrap();
     let library = build_library("clock.c", &directory).expect("a C compiler");
     let step = directory.join("step");

@@ -32,6 +32,10 @@ impl Crew {
     pub(crate) fn gather(mode: Mode, seed: u64) -> Outcome<Self> {
         let servers = Servers::start()?;
         let records = env::temp_dir().join(format!("redis-collections-soak-{}", process::id()));
+        if records.exists() {
+            // Of a process with the same id, which has failed.
+            fs::remove_dir_all(&records)?;
+        }
         fs::create_dir_all(&records)?;
         let (workers, producers) = (Vec::new(), Vec::new());
         let mut crew = Self { workers, producers, servers, mode, records, hired: 0, pushed: 0 };
