@@ -65,7 +65,7 @@ fn hasty<C: Kind>(client: &C, name: &str) -> Queue<C> {
 
 const AT_ONCE: Duration = Duration::ZERO;
 const SOON: Duration = Duration::from_millis(50);
-const LEASE: Duration = Duration::from_secs(2);
+const LEASE: Duration = Duration::from_secs(3);
 /// Only what fails takes so long.
 const LATE: Duration = Duration::from_secs(30);
 const HOUR: Duration = Duration::from_secs(3600);

@@ -32,7 +32,7 @@ on_both_kinds! {
 /// Only what fails takes so long.
 const LATE: Duration = Duration::from_secs(30);
 /// Longer than a busy machine keeps a thread waiting.
-const LEASE: Duration = Duration::from_millis(1500);
+const LEASE: Duration = Duration::from_secs(3);
 /// After so long the keeper acknowledges what no claim has taken along.
 const UNTIL_SETTLED: Duration = Duration::from_millis(100);
 
@@ -371,8 +371,8 @@ fn a_runtime_that_is_blocked_loses_no_lease() {
     let settings = QueueSettings::new().lease(LEASE);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let client = AsyncClient::open(SERVER.url()).await.unwrap();
-        let queue = queue(&client, "blocked").with(settings.clone());
+        let client = AsyncClient::builder(SERVER.url()).response_timeout(LATE).build();
+        let queue = queue(&client.await.unwrap(), "blocked").with(settings.clone());
         queue.push(&1).await.unwrap();
         let mut consumer = queue.consumer();
         let job = consumer.next(LATE).await.unwrap().unwrap();
@@ -394,8 +394,8 @@ fn a_runtime_that_is_blocked_during_a_step_loses_no_lease() {
     let settings = QueueSettings::new().lease(LEASE);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let client = AsyncClient::open(SERVER.url()).await.unwrap();
-        let queue = queue(&client, "in-a-step").with(settings.clone());
+        let client = AsyncClient::builder(SERVER.url()).response_timeout(LATE).build();
+        let queue = queue(&client.await.unwrap(), "in-a-step").with(settings.clone());
         queue.push_many(&[1, 2]).await.unwrap();
         let mut consumer = queue.consumer().batch(2);
         let first = consumer.next(LATE).await.unwrap().unwrap();
