@@ -7,11 +7,15 @@ PEERS := redis-collections-peers
 SECONDS := 600
 SEED :=
 
-.PHONY: help demo test test-valkey interop soak short-soak bench race stampede server fmt lint features unit peers doc examples deny
+TEST := --test round_trips
+RUNS := 50
+BUSY := 8
+
+.PHONY: help demo test test-valkey interop under-load soak short-soak bench race stampede server fmt lint features unit peers doc examples deny
 
 help:
 	@echo "make demo | test (server fmt lint features unit short-soak peers doc examples) | test-valkey | interop"
-	@echo "make soak [SECONDS=60] [SEED=7] | bench | race | stampede | deny"
+	@echo "make soak [SECONDS=60] [SEED=7] | under-load [TEST='--test list'] | bench | race | stampede | deny"
 
 demo: server
 	cargo run --release --quiet --example work_queue
@@ -41,6 +45,11 @@ test-valkey:
 interop: server
 	@scripts/install-interop.sh $(INTEROP)
 	cargo test --all-features --test interop
+
+# Whether tests fail where the processor is busy. TEST chooses them as for `cargo test`: TEST=a_part_of_a_name, or
+# TEST="--test notices" for those of a file.
+under-load: server
+	@scripts/under-load.sh $(RUNS) $(BUSY) $(TEST)
 
 # A work queue under faults: nothing is lost. Its producers and workers are processes of their own.
 soak: server

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const START_LIMIT: Duration = Duration::from_secs(10);
+const START_LIMIT: Duration = Duration::from_secs(30);
 const PORTS_TRIED: usize = 8;
 /// A cluster node also listens on its port plus 10000.
 const HIGHEST_PORT: u16 = u16::MAX - 10_000;
@@ -64,7 +64,7 @@ impl LocalServer {
     /// # Errors
     ///
     /// `NotFound`, saying what to install, when there is no server program; otherwise what the
-    /// server printed when it ended or did not answer within 10 seconds.
+    /// server printed when it ended or did not answer within 30 seconds.
     pub fn start() -> io::Result<Self> {
         Self::start_with(&[])
     }

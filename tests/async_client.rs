@@ -16,7 +16,7 @@ use support::servers::query;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-const SHORT: Duration = Duration::from_millis(200);
+const SHORT: Duration = Duration::from_millis(500);
 const LONG: Duration = Duration::from_secs(30);
 
 async fn open(url: &str) -> AsyncClient {
@@ -27,7 +27,7 @@ async fn open(url: &str) -> AsyncClient {
 async fn eventually(mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
-        assert!(started.elapsed() < Duration::from_secs(10), "waited in vain");
+        assert!(started.elapsed() < LONG, "waited in vain");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
@@ -126,7 +126,7 @@ fn a_waiting_pop_never_delays_other_calls() {
                 assert_eq!(list.len().await.unwrap(), 0);
             }
         };
-        timeout(Duration::from_secs(4), others).await.expect("nobody waits for the waiting");
+        timeout(LONG, others).await.expect("nobody waits for the waiting");
         list.push_many(&(0..WAITING as u64).collect::<Vec<_>>()).await.unwrap();
         let mut taken: Vec<u64> = waiting.join_all().await.into_iter().flatten().collect();
         taken.sort();
@@ -189,7 +189,7 @@ fn an_item_that_comes_as_its_wait_is_dropped_is_taken_once_or_stays() {
 async fn eventually_all(list: &RedisList<u64, AsyncClient>, taken: &mut Vec<u64>, items: u64) {
     let started = Instant::now();
     while taken.len() < items as usize {
-        assert!(started.elapsed() < Duration::from_secs(10), "only {} came", taken.len());
+        assert!(started.elapsed() < LONG, "only {} came", taken.len());
         taken.extend(list.wait_pop_front(SHORT).await.unwrap());
     }
 }

@@ -227,6 +227,7 @@ fn after_a_second<T: Debug>(call: impl FnOnce() -> Result<T>) -> Error {
     let error = call().expect_err("there is no master");
     assert_eq!(error.applied(), Applied::No, "{error}");
     let patience = began.elapsed();
-    assert!((A_SECOND..3 * A_SECOND).contains(&patience), "{patience:?}");
+    // Far less than the default.
+    assert!((A_SECOND..10 * A_SECOND).contains(&patience), "{patience:?}");
     error
 }

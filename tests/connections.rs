@@ -13,7 +13,7 @@ use support::kinds::{Kind, SERVER, ok};
 use support::proxy::Proxy;
 use support::{ask, eventually};
 
-const SHORT: Duration = Duration::from_millis(200);
+const SHORT: Duration = Duration::from_millis(500);
 
 #[test]
 fn a_url_says_where_and_who_and_which_database() {
@@ -139,10 +139,11 @@ fn a_pool_in_full_use_is_an_error_after_the_checkout_timeout() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
     let builder = Client::builder(&proxy.url()).pool_size(1).checkout_timeout(SHORT);
     let client = builder.build().unwrap();
+    let dict: RedisDict<u64, u64> = RedisDict::new(&client, "in-full-use");
     proxy.reset();
     proxy.hold(support::proxy::Direction::Replies);
     thread::scope(|scope| {
-        let first = scope.spawn(|| client.check());
+        let first = scope.spawn(|| dict.get(&1));
         assert!(eventually(|| proxy.round_trips() > 0), "the first call is under way");
         let error = client.check().unwrap_err();
         assert!(matches!(&error, Error::PoolExhausted { waited, .. } if *waited == SHORT));

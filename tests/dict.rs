@@ -83,7 +83,7 @@ async fn entries_expire<C: Kind>(client: C, name: &'static str) {
     ok!(dict.insert_with_ttl("b", &1, Duration::from_nanos(1)));
     let started = Instant::now();
     while ok!(dict.get("b")).is_some() {
-        assert!(started.elapsed() < Duration::from_secs(10));
+        assert!(started.elapsed() < Duration::from_secs(30));
     }
 }
 

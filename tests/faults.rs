@@ -12,7 +12,7 @@ use support::kinds::{SERVER, client};
 use support::proxy::{Direction, Proxy};
 use support::{ask, eventually};
 
-const SHORT: Duration = Duration::from_millis(200);
+const SHORT: Duration = Duration::from_millis(700);
 const LONG: Duration = Duration::from_secs(30);
 
 /// A connection that was idle for so long is not trusted.

@@ -192,4 +192,5 @@ fn hanging<C: Patient, T>() -> (impl Fn(T) -> C::Waiting + Send + Sync + 'static
     (hang, Gate { begun, _open: open })
 }
 
-const LEASE: Duration = Duration::from_millis(500);
+/// Longer than a busy machine keeps a thread waiting.
+const LEASE: Duration = Duration::from_millis(1500);

@@ -65,7 +65,7 @@ fn a_suspended_server_ends_at_once() -> Outcome {
     let start = Instant::now();
     drop(server);
     assert!(!runs(process_id)?);
-    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(start.elapsed() < Duration::from_secs(5));
     Ok(())
 }
 

@@ -78,7 +78,7 @@ fn a_near_cache_reports_what_it_does() {
     let server = LocalServer::start().expect("a server");
     let client = Client::open(server.url()).expect("a connection");
     let ages: RedisDict<String, u64> = RedisDict::new(&client, "ages");
-    let settings = NearCache::tracking().max_staleness(Duration::from_millis(400));
+    let settings = NearCache::tracking().max_staleness(Duration::from_secs(2));
     let cached = ages.cached(settings).expect("a cache");
     for _ in 0..10 {
         cached.get("ann").expect("an answer");

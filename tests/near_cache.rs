@@ -198,6 +198,9 @@ async fn fields_of_a_hash_are_asked_for_together<C: Kind>(client: C, name: &'sta
     }
 }
 
+/// Long enough for a busy machine to read what expires then.
+const A_MOMENT: Duration = Duration::from_millis(1500);
+
 async fn an_entry_expires_here_too<C: Kind>(client: C, name: &'static str) {
     for (way, name) in
         ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
@@ -205,7 +208,7 @@ async fn an_entry_expires_here_too<C: Kind>(client: C, name: &'static str) {
         let name = name.as_str();
         let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
         let cached = ok!(dict.cached(way.clone()));
-        ok!(dict.insert_with_ttl("a", &1, Duration::from_millis(300)));
+        ok!(dict.insert_with_ttl("a", &1, A_MOMENT));
         assert!(becomes(&cached, "a", Some(1)).await);
         assert!(becomes(&cached, "a", None).await);
     }
@@ -216,7 +219,7 @@ async fn a_field_expires_here_too<C: Kind>(client: C, name: &'static str) {
         let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
         ok!(dict.insert("b", &1));
         let cached = ok!(dict.cached(way));
-        match settle!(dict.insert_with_ttl("a", &1, Duration::from_millis(300))) {
+        match settle!(dict.insert_with_ttl("a", &1, A_MOMENT)) {
             Err(Error::Unsupported { .. }) => {}
             inserted => {
                 assert!(inserted.expect("inserted"));
@@ -226,7 +229,7 @@ async fn a_field_expires_here_too<C: Kind>(client: C, name: &'static str) {
         }
         kept!(cached, "b", Some(1.into()));
         // The whole hash.
-        ok!(dict.key().expire(Duration::from_millis(300)));
+        ok!(dict.key().expire(A_MOMENT));
         kept!(cached, "b", None);
     }
 }

@@ -164,6 +164,7 @@ fn a_master_that_goes_on_after_a_planned_failover_is_left<C: Concurrent>() -> Ou
     };
     assert!(eventually(|| serve(Some(1))));
     is_replicated(&servers[first])?;
+    sentinels.be_slow_to_demote()?;
     sentinels.begin_failover()?;
     wait_for("a new name", || Ok(sentinels.master()? == second))?;
     let role = |server: usize| query::<String>(&servers[server], "INFO replication");

@@ -130,7 +130,7 @@ impl Listener {
         static LISTENERS: AtomicUsize = AtomicUsize::new(0);
         let end = format!("the end for {}", LISTENERS.fetch_add(1, Ordering::Relaxed));
         let mut this = Self { subscriber: connect(), publisher: connect(), end };
-        this.subscriber.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        this.subscriber.set_read_timeout(Some(support::servers::PATIENCE)).unwrap();
         let mut subscribe = redis::cmd("SUBSCRIBE");
         for channel in channels {
             subscribe.arg(channel.as_ref());

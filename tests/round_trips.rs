@@ -25,8 +25,8 @@ impl Counted {
         Self { proxy, client }
     }
 
-    /// The round trips of `operation`: the fewest of three tries, since a pause of the test itself
-    /// makes the client ask whether an idle connection is still alive.
+    /// The round trips of `operation`: the fewest of three tries, since a script takes one more until the server
+    /// knows it.
     fn round_trips<T>(&self, operation: impl Fn() -> T) -> usize {
         let counted = |_| {
             self.client.check().unwrap();

@@ -155,7 +155,7 @@ async fn tls_and_no_tls_do_not_wait_for_each_other<C: Kind>() {
         let error = C::build(builder).await.unwrap_err();
         assert!(error.to_string().contains(reason), "{error}");
         assert!(error.is_connection_lost() && error.applied() == Applied::No, "{error}");
-        assert!(start.elapsed() < 4 * SHORT, "{:?}", start.elapsed());
+        assert!(start.elapsed() < 8 * SHORT, "{:?}", start.elapsed());
     }
 }
 
@@ -171,7 +171,7 @@ async fn a_silent_server_is_not_waited_for_longer_than_said<C: Kind>() {
         let error = C::build(builder.connect_timeout(SHORT)).await.unwrap_err();
         assert!(matches!(&error, Error::Connect { .. }), "{error}");
         assert!(error.to_string().contains("timed out"), "{error}");
-        assert!(start.elapsed() < 4 * SHORT, "{:?}", start.elapsed());
+        assert!(start.elapsed() < 8 * SHORT, "{:?}", start.elapsed());
     }
 }
 

@@ -29,7 +29,12 @@ on_both_kinds! {
     a_huge_job_comes_through,
 }
 
-const LATE: Duration = Duration::from_secs(10);
+/// Only what fails takes so long.
+const LATE: Duration = Duration::from_secs(30);
+/// Longer than a busy machine keeps a thread waiting.
+const LEASE: Duration = Duration::from_secs(3);
+/// After so long the keeper acknowledges what no claim has taken along.
+const UNTIL_SETTLED: Duration = Duration::from_millis(100);
 
 fn queue<C: Kind>(client: &C, name: &str) -> WorkQueue<u32, C> {
     WorkQueue::new(client, format!("{}-{name}", std::any::type_name::<C>()))
@@ -47,13 +52,17 @@ async fn a_batch_takes_two_round_trips_at_most_and_a_job_one_or_two<C: Kind>() {
         ok!(queue.push_many(&(0..jobs).collect::<Vec<_>>()));
         let mut consumer = queue.consumer().batch(batch);
         proxy.reset();
+        let began = Instant::now();
         for expected in 0..jobs {
             let job = next(&mut consumer, LATE).await.unwrap();
             assert_eq!(*job, expected);
             job.done();
         }
-        let counted = proxy.round_trips() as f64 / f64::from(jobs);
-        assert!(counted <= limit, "{counted} round trips a job in batches of {batch}");
+        let counted = proxy.round_trips() as f64;
+        // What the keeper sends where this machine takes its time.
+        let besides = began.elapsed().div_duration_f64(UNTIL_SETTLED);
+        let limit = f64::from(jobs) * limit + besides;
+        assert!(counted <= limit, "{counted} round trips for {jobs} jobs in batches of {batch}");
         ok!(consumer.close());
         assert_eq!(ok!(queue.stats()).done, u64::from(jobs));
     }
@@ -126,7 +135,7 @@ async fn cut<C: Kind>(name: &str, direction: Direction, step: usize) {
 
 async fn a_wait_that_hangs_holds_no_job_back<C: Kind>() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
-    let builder = C::builder(&proxy.url()).response_timeout(Duration::from_millis(500));
+    let builder = C::builder(&proxy.url()).response_timeout(Duration::from_secs(1));
     let client = C::build(builder).await.unwrap();
     let queue = queue(&client, "hangs");
     let name = format!("{}-hangs", std::any::type_name::<C>());
@@ -158,7 +167,7 @@ async fn what_is_given_to_a_consumer_that_is_gone_comes_back<C: Kind>() {
     let name = format!("{}-given", std::any::type_name::<C>());
     let ask = |command: String| support::servers::query::<Vec<String>>(SERVER.url(), &command);
     let proxy = Proxy::to(SERVER.port()).unwrap();
-    let settings = QueueSettings::new().lease(Duration::from_millis(500));
+    let settings = QueueSettings::new().lease(LEASE);
     let cut_off = C::build(C::builder(&proxy.url())).await.unwrap();
     let mut gone = queue(&cut_off, "given").with(settings.clone()).consumer();
     assert!(next(&mut gone, Duration::ZERO).await.is_none());
@@ -184,7 +193,7 @@ async fn who_was_lost_while_in_doubt_takes_over_no_jobs_of_others<C: Kind>() {
     let proxy = Proxy::to(server.port()).unwrap();
     let ask =
         |command: &str| support::servers::query::<Vec<String>>(server.url(), command).unwrap();
-    let settings = QueueSettings::new().lease(Duration::from_millis(500));
+    let settings = QueueSettings::new().lease(LEASE);
     let cut_off = C::build(C::builder(&proxy.url())).await.unwrap();
     let others =
         WorkQueue::<u32>::new(&Client::open(server.url()).unwrap(), "q").with(settings.clone());
@@ -330,12 +339,19 @@ fn a_future_that_is_dropped_loses_no_job() {
                 job.done();
             }
         }
-        while let Some(job) = consumer.next(Duration::from_millis(300)).await.unwrap() {
-            found.push(*job);
-            job.done();
+        let began = Instant::now();
+        loop {
+            found.sort_unstable();
+            found.dedup();
+            if found.len() == 200 {
+                break;
+            }
+            assert!(began.elapsed() < LATE, "{found:?}");
+            if let Some(job) = consumer.next(Duration::from_millis(300)).await.unwrap() {
+                found.push(*job);
+                job.done();
+            }
         }
-        found.sort_unstable();
-        found.dedup();
         assert_eq!(found, (0..200).collect::<Vec<_>>());
         consumer.close().await.unwrap();
         let stats = queue.stats().await.unwrap();
@@ -426,11 +442,11 @@ fn who_drops_waits_all_the_time_strands_no_job() {
 
 #[test]
 fn a_runtime_that_is_blocked_loses_no_lease() {
-    let settings = QueueSettings::new().lease(Duration::from_millis(500));
+    let settings = QueueSettings::new().lease(LEASE);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let client = AsyncClient::open(SERVER.url()).await.unwrap();
-        let queue = queue(&client, "blocked").with(settings.clone());
+        let client = AsyncClient::builder(SERVER.url()).response_timeout(LATE).build();
+        let queue = queue(&client.await.unwrap(), "blocked").with(settings.clone());
         queue.push(&1).await.unwrap();
         let mut consumer = queue.consumer();
         let job = consumer.next(LATE).await.unwrap().unwrap();
@@ -438,9 +454,9 @@ fn a_runtime_that_is_blocked_loses_no_lease() {
         let other = thread::spawn(move || {
             let queue = WorkQueue::<u32>::new(&self::client(), name).with(settings);
             let mut other = queue.consumer();
-            other.next(Duration::from_secs(2)).unwrap().map(|job| *job)
+            other.next(2 * LEASE).unwrap().map(|job| *job)
         });
-        thread::sleep(Duration::from_secs(2));
+        thread::sleep(2 * LEASE);
         assert_eq!(other.join().unwrap(), None);
         assert!(!job.lost_lease());
         job.done_now().await.unwrap();
@@ -449,11 +465,11 @@ fn a_runtime_that_is_blocked_loses_no_lease() {
 
 #[test]
 fn a_runtime_that_is_blocked_during_a_step_loses_no_lease() {
-    let settings = QueueSettings::new().lease(Duration::from_millis(500));
+    let settings = QueueSettings::new().lease(LEASE);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let client = AsyncClient::open(SERVER.url()).await.unwrap();
-        let queue = queue(&client, "in-a-step").with(settings.clone());
+        let client = AsyncClient::builder(SERVER.url()).response_timeout(LATE).build();
+        let queue = queue(&client.await.unwrap(), "in-a-step").with(settings.clone());
         queue.push_many(&[1, 2]).await.unwrap();
         let mut consumer = queue.consumer().batch(2);
         let first = consumer.next(LATE).await.unwrap().unwrap();
@@ -464,7 +480,7 @@ fn a_runtime_that_is_blocked_during_a_step_loses_no_lease() {
         assert!(sent.await.is_pending(), "the claim that settles the first one");
         let name = format!("{}-in-a-step", std::any::type_name::<AsyncClient>());
         let mut other = WorkQueue::<u32>::new(&self::client(), name).with(settings).consumer();
-        let taken = other.next(Duration::from_secs(2)).unwrap();
+        let taken = other.next(2 * LEASE).unwrap();
         assert!(taken.is_none() && !second.lost_lease(), "its lease was renewed");
         assert!(parked.await.unwrap().is_none());
         second.done_now().await.unwrap();
@@ -476,7 +492,7 @@ fn a_runtime_that_is_blocked_during_a_step_loses_no_lease() {
 fn who_cannot_reach_the_server_knows_that_the_lease_may_be_lost() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
     let client = Client::open(&proxy.url()).unwrap();
-    let settings = QueueSettings::new().lease(Duration::from_millis(600));
+    let settings = QueueSettings::new().lease(LEASE);
     let queue = queue(&client, "reach").with(settings.clone());
     queue.push(&1).unwrap();
     let mut consumer = queue.consumer();
@@ -484,7 +500,7 @@ fn who_cannot_reach_the_server_knows_that_the_lease_may_be_lost() {
     assert!(!job.lost_lease());
     proxy.refuse();
     proxy.kill();
-    assert!(within(Duration::from_secs(2), || job.lost_lease()));
+    assert!(within(LATE, || job.lost_lease()));
     let other = self::queue(&self::client(), "reach").with(settings);
     let mut others = other.consumer();
     let again = others.next(LATE).unwrap().unwrap();
@@ -595,7 +611,7 @@ fn a_worker_that_stops_gives_back_what_it_has_not_done() {
             Ok::<(), String>(())
         }
     });
-    let worker = worker.concurrency(2).batch(10).grace(Duration::from_millis(300));
+    let worker = worker.concurrency(2).batch(10).grace(Duration::from_secs(1));
     let overdue = thread::scope(|scope| {
         let running = scope.spawn(|| worker.run(&stop));
         assert!(within(LATE, || begun.lock().unwrap().len() >= 4));

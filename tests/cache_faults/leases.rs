@@ -21,8 +21,10 @@ on_both_kinds![
     who_shares_a_load_in_vain_loads_too,
 ];
 
-const LEASE: Duration = Duration::from_millis(300);
-const SHORT_LEASE: Duration = Duration::from_millis(20);
+/// Longer than a busy machine keeps a thread waiting.
+const LEASE: Duration = Duration::from_millis(1500);
+/// A caller waits for several of them.
+const SHORT_LEASE: Duration = Duration::from_millis(60);
 
 fn leased(lease: Duration) -> CachePolicy {
     minute().lease(lease)

@@ -28,6 +28,9 @@ on_both_kinds! {
     dispatchers_are_heard_without_notifications,
 }
 
+/// Long enough for a busy machine to make a request.
+const A_SECOND: Duration = Duration::from_secs(1);
+
 /// A hook that waits until it may go on, and says so.
 struct Gate {
     begun: mpsc::Receiver<()>,
@@ -101,7 +104,7 @@ async fn a_hook_that_hangs_leaves_the_outcome_open<C: Watching>() {
     let (keyword, gate) = gated(Keyword::integer("N").initial(1));
     let _dispatcher = serve(&client, "dome", [keyword]).await;
     let service = keyword::Client::new(&client).service("dome");
-    let outcome = settle!(service.write_within("N", 2, Duration::from_millis(100)));
+    let outcome = settle!(service.write_within("N", 2, A_SECOND));
     let Err(error @ Error::Timeout { .. }) = outcome else { panic!("{outcome:?}") };
     assert_eq!(error.applied(), Applied::Perhaps);
     let reading = ok!(service.read("N"));
@@ -131,11 +134,11 @@ async fn a_dispatcher_that_dies_leaves_nothing_for_ever<C: Watching>() {
     let proxy = Proxy::to(server.port()).unwrap();
     let (client, mortal): (C, C) = (connect(server.url()).await, connect(&proxy.url()).await);
     let (keyword, gate) = gated(Keyword::integer("N").initial(1));
-    let lease = Duration::from_millis(500);
+    let lease = Duration::from_millis(1500);
     let dispatcher =
         Dispatcher::builder("dome").keyword(keyword).lease(lease).grace(Duration::ZERO);
     let dispatcher = ok!(dispatcher.serve(&mortal));
-    let writer = write(&client, 2, Duration::from_secs(1));
+    let writer = write(&client, 2, A_SECOND);
     gate.begun.recv_timeout(PATIENCE).unwrap();
     proxy.refuse();
     proxy.kill();
@@ -315,15 +318,12 @@ fn a_read_is_one_round_trip_and_a_write_two() {
     let _dispatcher = dispatcher.serve(&Client::open(server.url()).unwrap()).unwrap();
     let client = Client::open(&proxy.url()).unwrap();
     let service = keyword::Client::new(&client).service("dome");
-    // A pause of the test itself makes the client ask whether an idle connection is still alive.
     let round_trips = |operation: &dyn Fn()| {
-        let counted = |_| {
-            operation();
-            proxy.reset();
-            operation();
-            proxy.round_trips()
-        };
-        (0..3).map(counted).min()
+        // A script takes one more until the server knows it.
+        operation();
+        proxy.reset();
+        operation();
+        proxy.round_trips()
     };
     for (name, expected, operation) in [
         ("read", 1, &(|| drop(service.read("N").unwrap())) as &dyn Fn()),
@@ -336,6 +336,6 @@ fn a_read_is_one_round_trip_and_a_write_two() {
         ("write", 2, &|| drop(service.write("N", 1).unwrap())),
         ("write_nowait", 1, &|| service.write_nowait("N", 1).unwrap()),
     ] {
-        assert_eq!(round_trips(operation), Some(expected), "{name}");
+        assert_eq!(round_trips(operation), expected, "{name}");
     }
 }

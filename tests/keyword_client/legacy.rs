@@ -26,6 +26,9 @@ on_both_kinds! {
     who_may_not_ask_who_listens_writes_all_the_same,
 }
 
+/// Long enough for a busy machine to make a request.
+const A_SECOND: Duration = Duration::from_secs(1);
+
 /// Serves the integer `N` until it is dropped. 13 is refused, and with 99 it hangs.
 struct Cauldron {
     wire: Wire,
@@ -121,7 +124,7 @@ async fn what_becomes_of_a_write_is_told_by_status_and_value<C: Kind>(
     ok!(service.write_nowait("N", 9));
     ok!(service.wait_for("N", |reading| reading.value == 9.into(), PATIENCE));
 
-    let outcome = settle!(service.write_within("N", 99, Duration::from_millis(100)));
+    let outcome = settle!(service.write_within("N", 99, A_SECOND));
     let Err(error @ Error::Timeout { .. }) = outcome else { panic!("{outcome:?}") };
     assert_eq!(error.applied(), Applied::Perhaps);
 }
@@ -159,7 +162,7 @@ async fn what_has_not_begun_in_time_is_not_sent<C: Kind>(client: C, name: &'stat
     let mut hangs = wire.listen(&[".N"]);
     let service = keyword::Client::new(&client).service(&name);
     let writes = ["2", "3", "4"].map(|text| ("N", text));
-    let outcomes = ok!(service.write_many(writes, Duration::from_millis(100)));
+    let outcomes = ok!(service.write_many(writes, A_SECOND));
     let applied = outcomes.iter().map(|outcome| match outcome {
         Err(error @ Error::Timeout { .. }) => error.applied(),
         outcome => panic!("{outcome:?}"),

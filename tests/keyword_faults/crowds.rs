@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use redis_collections::keyword::{Keyword, Value};
 use redis_collections::{Applied, Error, LocalServer};
 
 use crate::support::eventually;
 use crate::support::kinds::{Kind, on_both_kinds};
-use crate::support::servers::query;
+use crate::support::servers::{PATIENCE, query};
 use crate::{connect, dome, serve};
 
 on_both_kinds! {
@@ -38,10 +39,10 @@ fn even<C: Kind>(log: &Log) -> Keyword<C> {
 }
 
 /// Writes numbers that nobody else writes. Gives those that were taken, and those of which it is unknown.
-fn write_many<C: Kind>(client: &C, writer: i64) -> (Vec<i64>, Vec<i64>) {
+fn write_many<C: Kind>(client: &C, writer: i64, time: Duration) -> (Vec<i64>, Vec<i64>) {
     let (mut taken, mut unknown) = (Vec::new(), Vec::new());
     for number in (0..WRITES).map(|number| number + writer * WRITES) {
-        match C::finish(C::settle(dome(client).write_within("N", number, TIME))) {
+        match C::finish(C::settle(dome(client).write_within("N", number, time))) {
             Ok(reading) => {
                 assert_eq!((reading.text, number % 2), (number.to_string(), 0));
                 taken.push(number);
@@ -55,10 +56,10 @@ fn write_many<C: Kind>(client: &C, writer: i64) -> (Vec<i64>, Vec<i64>) {
 }
 
 /// All that was taken, and all of which it is unknown.
-fn written_by_all<C: Kind>(url: &str) -> (Vec<i64>, Vec<i64>) {
+fn written_by_all<C: Kind>(url: &str, time: Duration) -> (Vec<i64>, Vec<i64>) {
     let writers = (0..WRITERS).map(|writer| {
         let client: C = C::finish(connect(url));
-        thread::spawn(move || write_many(&client, writer))
+        thread::spawn(move || write_many(&client, writer, time))
     });
     let writers: Vec<_> = writers.collect();
     let (taken, unknown): (Vec<_>, Vec<_>) =
@@ -71,7 +72,8 @@ async fn of_many_who_write_one_keyword_each_has_its_own_outcome<C: Kind>() {
     let (client, log): (C, Log) = (connect(server.url()).await, Log::default());
     let _dispatcher = serve(&client, [even(&log)]).await.unwrap();
     let url = server.url().to_owned();
-    let (mut taken, unknown) = thread::spawn(move || written_by_all::<C>(&url)).join().unwrap();
+    let writing = thread::spawn(move || written_by_all::<C>(&url, PATIENCE));
+    let (mut taken, unknown) = writing.join().unwrap();
     taken.sort_unstable();
     assert_eq!((taken.len() as i64, unknown.len()), (WRITERS * WRITES / 2, 0));
     assert!(
@@ -99,7 +101,7 @@ async fn who_writes_while_subscriptions_are_cut_has_a_true_outcome<C: Kind>() {
                 assert!(eventually(goes_on));
             }
         });
-        let written = scope.spawn(|| written_by_all::<C>(&url)).join();
+        let written = scope.spawn(|| written_by_all::<C>(&url, BRIEFLY)).join();
         done.store(true, Ordering::SeqCst);
         written.unwrap()
     });
@@ -115,4 +117,5 @@ async fn who_writes_while_subscriptions_are_cut_has_a_true_outcome<C: Kind>() {
     assert!(cuts > 0 && !taken.is_empty() && dispatcher.is_serving());
 }
 
-const TIME: std::time::Duration = std::time::Duration::from_secs(2);
+/// How long a request that was cut off is waited for.
+const BRIEFLY: Duration = Duration::from_secs(2);

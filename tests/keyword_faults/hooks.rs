@@ -188,7 +188,7 @@ fn counted<C: Kind>() -> (Keyword<C>, Arc<AtomicUsize>) {
 async fn a_lost_reply_leaves_no_stale_copy<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let proxy = Proxy::to(server.port()).unwrap();
-    let patience = Duration::from_millis(300);
+    let patience = Duration::from_secs(1);
     let client = C::build(C::builder(&proxy.url()).response_timeout(patience)).await.unwrap();
     let (keyword, calls) = counted();
     let dispatcher = serve(&client, [keyword]).await.unwrap();

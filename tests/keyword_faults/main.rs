@@ -20,7 +20,8 @@ use support::kinds::Kind;
 use support::patient::Patient;
 
 /// Short, so that tests need not wait for long.
-const LEASE: Duration = Duration::from_millis(500);
+/// Longer than a busy machine keeps a thread waiting.
+const LEASE: Duration = Duration::from_millis(1500);
 
 async fn connect<C: Kind>(url: &str) -> C {
     C::build(C::builder(url)).await.expect("a connection")

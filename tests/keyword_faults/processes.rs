@@ -184,7 +184,7 @@ async fn who_was_held_up_past_its_lease_is_told_of_nothing<C: Kind>() {
     assert!(eventually(|| wire.lease().is_none()));
     assert!(wire.is_registered());
     for keyword in ["SLOW", "N"] {
-        let time = Duration::from_millis(20);
+        let time = Duration::from_millis(500);
         let outcome = settle!(dome(&client).write_within(keyword, 1, time));
         let Err(error @ Error::NotServed { .. }) = outcome else { panic!("{outcome:?}") };
         assert_eq!(error.applied(), Applied::No);
@@ -202,7 +202,7 @@ async fn who_was_held_up_leaves_what_nobody_waits_for_any_more<C: Kind>() {
     let process = Process::start::<C>(&server);
     let mut wire = Wire::to(server.url(), "dome");
     let before = wire.time("N");
-    let time = Duration::from_millis(20);
+    let time = Duration::from_millis(200);
     let outcomes = loop {
         process.signal("STOP");
         let [slow, n] = ["SLOW", "N"].map(|keyword| dome(&client).write_within(keyword, 1, time));

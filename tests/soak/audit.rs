@@ -30,7 +30,7 @@ impl Report {
                 *events.entry((event, job)).or_default() += 1;
             }
         }
-        let url = crew.server.url();
+        let url = crew.servers.url();
         let queue = queue(&Client::open(url)?);
         let dead = queue.dead().list(usize::MAX)?.into_iter();
         let dead = dead.map(|dead| Ok((dead.value?, dead.attempts)));
@@ -56,25 +56,32 @@ impl Report {
         claim(unknown.is_empty(), format!("unknown: {unknown:?}"));
         if mode == Mode::Plain {
             // Also those whose confirmation the producer did not hear.
-            let lost = self.jobs(Event::Begun).difference(&self.jobs(Event::Done)).count();
+            let begun = self.jobs(Event::Begun);
+            let lost = begun.difference(&self.jobs(Event::Done)).count();
             let hit = self.faults.kills_in_the_middle;
             claim(hit > 0 && lost >= hit, format!("{lost} were lost by {hit} kills"));
             return problems;
         }
         claim(lost.is_empty(), format!("lost: {lost:?}"));
+        let (items, perhaps) = (self.lost_items(), self.jobs(Event::Perhaps).len());
+        claim(
+            items <= perhaps,
+            format!("{items} items were lost, {perhaps} pops said that they may have lost one"),
+        );
+        let hit = self.faults.pops_hit;
+        claim(perhaps <= hit, format!("{perhaps} pops failed, {hit} were hit by a fault"));
         let (duplicates, bound) = (self.duplicates(), self.faults.bound);
         claim(duplicates <= bound, format!("{duplicates} duplicates are more than {bound}"));
         let dead: BTreeSet<_> = self.dead.iter().map(|(job, _)| job.as_str()).collect();
         claim(dead.len() == self.dead.len(), format!("buried twice: {:?}", self.dead));
         let rightly = |(job, attempts): &(String, u32)| {
-            Work::of(job) == Work::Poison
-                && known.contains(job.as_str())
-                && *attempts == MAX_DELIVERIES
+            Work::of(job).is_poison() && known.contains(job.as_str()) && *attempts == MAX_DELIVERIES
         };
         let wrongly: Vec<_> = self.dead.iter().filter(|dead| !rightly(dead)).collect();
         claim(wrongly.is_empty(), format!("wrongly buried: {wrongly:?}"));
         // Only the holder of a job can acknowledge it, and only once.
-        let (done, heard) = (self.jobs(Event::Done).len() as u64, self.stats.done);
+        let done = self.jobs(Event::Done).into_iter().filter(|job| Work::of(job) != Work::Item);
+        let (done, heard) = (done.count() as u64, self.stats.done);
         claim(done == heard, format!("{done} were done, {heard} acknowledged"));
         let buried = self.stats.buried;
         claim(buried == dead.len() as u64, format!("{buried} were buried, {} are", dead.len()));
@@ -98,10 +105,18 @@ impl Report {
         let (done, mut lost) = (self.jobs(Event::Done), self.jobs(Event::Confirmed));
         let is_dead = |job: &str| self.dead.iter().any(|(dead, _)| dead == job);
         lost.retain(|job| match Work::of(job) {
-            Work::Poison => !is_dead(job),
+            Work::Item => false,
+            work if work.is_poison() => !is_dead(job),
             _ => !done.contains(job),
         });
         lost.into_iter().collect()
+    }
+
+    /// Confirmed items that nobody has got.
+    fn lost_items(&self) -> usize {
+        let (done, confirmed) = (self.jobs(Event::Done), self.jobs(Event::Confirmed));
+        let lost = confirmed.difference(&done);
+        lost.filter(|job| Work::of(job) == Work::Item).count()
     }
 
     fn duplicates(&self) -> usize {
@@ -114,10 +129,12 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Faults { kills, freezes, cuts, half_open, flushes, server_kills, bound, .. } =
             self.faults;
+        let Faults { demotions, pauses, crashing, crashes, .. } = self.faults;
         writeln!(
             f,
-            "{kills} kills, {freezes} freezes, {cuts} cuts, {half_open} half-open, \
-            {flushes} script flushes, {server_kills} server kills"
+            "{kills} kills, {freezes} freezes, {pauses} pauses, {cuts} cuts, {half_open} half-open, \
+            {flushes} script flushes, {server_kills} server kills, {demotions} demotions, \
+            {crashes} crashes by {crashing} jobs"
         )?;
         let (confirmed, done) = (self.jobs(Event::Confirmed).len(), self.jobs(Event::Done).len());
         let (lost, duplicates, late) =
@@ -126,7 +143,9 @@ impl fmt::Display for Report {
         write!(
             f,
             "{confirmed} confirmed, {done} done, {lost} lost, {duplicates} duplicates (bound {bound}), \
-            {late} too late, {dead} dead, {left} keys left"
-        )
+            {late} too late, {dead} dead, {left} keys left, "
+        )?;
+        let (items, perhaps) = (self.lost_items(), self.jobs(Event::Perhaps).len());
+        write!(f, "{items} items lost by {perhaps} pops that said so")
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! make soak SECONDS=60 SEED=7
-//! cargo test --all-features --test soak -- SECONDS [SEED] [--plain]
+//! cargo test --all-features --test soak -- SECONDS [SEED] [--plain] [--only=pauses,demote]
 //! ```
 //!
 //! With `--plain` the workers take jobs by a blocking pop, which must lose some: the harness can fail.
@@ -14,6 +14,7 @@ mod process;
 mod producer;
 mod random;
 mod records;
+mod servers;
 #[path = "../support/mod.rs"]
 mod support;
 mod terms;
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
         }
         ["worker", number, mode, url, record] => worker::work(number, mode, url, record),
         [seconds, ref rest @ ..] => soak(seconds, rest),
-        [] => Err("usage: soak SECONDS [SEED] [--plain]".into()),
+        [] => Err("usage: soak SECONDS [SEED] [--plain] [--only=FAULT,FAULT]".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -59,16 +60,18 @@ fn soak(seconds: &str, rest: &[&str]) -> Outcome {
     println!("{mode}, {} s, seed {seed}", time.as_secs());
     let mut crew = Crew::gather(mode, seed)?;
     println!("{}, records in {}", crew.server_version()?, crew.directory());
-    let faults = Faults::inflict(&mut crew, seed, time)?;
+    let only = rest.iter().find_map(|word| word.strip_prefix("--only="));
+    let mut faults = Faults::inflict(&mut crew, seed, time, only)?;
     crew.stop_producers()?;
-    let drained = crew.drain()?;
-    crew.stop_workers()?;
+    let drained = crew.drain(|crew| faults.supervise(crew))?;
+    let stopped = crew.stop_workers();
     let report = Report::of(&crew, faults)?;
     println!("{report}");
     let mut problems = report.problems(mode);
     if !drained {
         problems.push("the queue was not drained".into());
     }
+    problems.extend(stopped.err().map(|error| error.to_string()));
     if !problems.is_empty() {
         return Err(problems.join("; ").into());
     }

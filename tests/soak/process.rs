@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -16,20 +16,27 @@ use super::support::{send_signal, within};
 pub(crate) struct Process {
     pub(crate) proxy: Proxy,
     pub(crate) record: PathBuf,
+    /// A library to load that interrupts its system calls.
+    interrupts: Option<PathBuf>,
     child: Child,
 }
 
 impl Process {
-    pub(crate) fn start(arguments: &[&str], proxy: Proxy, record: PathBuf) -> io::Result<Self> {
-        let child = spawn(arguments, &proxy, &record)?;
-        Ok(Self { proxy, record, child })
+    pub(crate) fn start(
+        arguments: &[&str],
+        proxy: Proxy,
+        record: PathBuf,
+        interrupts: Option<PathBuf>,
+    ) -> io::Result<Self> {
+        let child = spawn(arguments, &proxy, &record, interrupts.as_deref())?;
+        Ok(Self { proxy, record, interrupts, child })
     }
 
     /// As a crash does, with another process in its place.
     pub(crate) fn replace(&mut self, arguments: &[&str], record: PathBuf) -> io::Result<()> {
         self.child.kill()?;
         self.child.wait()?;
-        self.child = spawn(arguments, &self.proxy, &record)?;
+        self.child = spawn(arguments, &self.proxy, &record, self.interrupts.as_deref())?;
         self.record = record;
         Ok(())
     }
@@ -74,7 +81,13 @@ pub(crate) fn stop_with_input() -> Stop {
     stop
 }
 
-fn spawn(arguments: &[&str], proxy: &Proxy, record: &PathBuf) -> io::Result<Child> {
+fn spawn(
+    arguments: &[&str],
+    proxy: &Proxy,
+    record: &Path,
+    interrupts: Option<&Path>,
+) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
+    command.envs(interrupts.map(|library| ("LD_PRELOAD", library)));
     command.args(arguments).arg(proxy.url()).arg(record).stdin(Stdio::piped()).spawn()
 }

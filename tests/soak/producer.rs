@@ -3,14 +3,14 @@
 use std::thread;
 use std::time::Duration;
 
-use redis_collections::{AsyncClient, Client};
+use redis_collections::{AsyncClient, Client, RedisList};
 
 use super::process::stop_with_input;
 use super::random::Random;
 use super::records::{Event, Record};
 use super::support::kinds::Kind;
 use super::support::servers::Outcome;
-use super::terms::{Mode, Work, client, queue};
+use super::terms::{ITEMS, LARGEST_PUSH, Mode, Work, client, queue};
 
 pub(crate) fn produce(number: &str, seed: &str, mode: &str, url: &str, record: &str) -> Outcome {
     let number: u64 = number.parse()?;
@@ -37,12 +37,16 @@ struct Producer {
 
 impl Producer {
     async fn push<C: Kind>(mut self, url: &str) -> Outcome {
-        let queue = queue(&client::<C>(url).await?);
+        let client = client::<C>(url).await?;
+        let (queue, items) = (queue(&client), RedisList::<String, C>::new(&client, ITEMS));
         let stop = stop_with_input();
         while !stop.is_told() {
-            let way = self.random.within(0..if self.mode == Mode::Plain { 8 } else { 12 });
-            let number = if way == 0 { self.random.within(1..120) } else { 1 };
-            let jobs: Vec<_> = (0..number).map(|_| self.job()).collect();
+            let way = self.random.within(0..if self.mode == Mode::Plain { 8 } else { 16 });
+            let number = if way == 0 { self.random.within(1..LARGEST_PUSH as u64) } else { 1 };
+            let jobs: Vec<_> = match way {
+                12.. => vec![self.numbered(Work::Item)],
+                _ => (0..number).map(|_| self.job()).collect(),
+            };
             self.record.note(Event::Sent, &jobs);
             let (job, time) = (&jobs[0], self.random.milliseconds(1..800));
             let waiting = match way {
@@ -50,6 +54,7 @@ impl Producer {
                 8 | 9 => C::settle(queue.push_in(job, time)).await.map(|()| Some(0)),
                 10 => C::settle(queue.push_unique(job, job, time)).await,
                 11 => C::settle(queue.try_push(job, MANY)).await,
+                12.. => C::settle(items.push_back(job)).await.map(Some),
                 _ => C::settle(queue.push(job)).await.map(Some),
             };
             match waiting {
@@ -77,6 +82,10 @@ impl Producer {
             7..20 if self.mode == Mode::Leases => Work::FailsFirst,
             _ => Work::Quick,
         };
+        self.numbered(work)
+    }
+
+    fn numbered(&mut self, work: Work) -> String {
         self.pushed += 1;
         format!("{} {}-{}", work.name(), self.number, self.pushed)
     }

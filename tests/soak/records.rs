@@ -19,21 +19,24 @@ pub(crate) enum Event {
     Done,
     /// It was done after the lease was lost.
     Late,
+    /// A pop failed that may have taken an item.
+    Perhaps,
 }
 
-const EVENTS: [(Event, &str); 6] = [
+const EVENTS: [(Event, &str); 7] = [
     (Event::Sent, "sent"),
     (Event::Confirmed, "confirmed"),
     (Event::Begun, "begun"),
     (Event::Failed, "failed"),
     (Event::Done, "done"),
     (Event::Late, "late"),
+    (Event::Perhaps, "perhaps"),
 ];
 
 pub(crate) struct Record(File);
 
 impl Record {
-    pub(crate) fn open(path: &str) -> io::Result<Self> {
+    pub(crate) fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         Ok(Self(OpenOptions::new().create(true).append(true).open(path)?))
     }
 
@@ -51,6 +54,16 @@ impl Record {
 pub(crate) fn read(path: &Path) -> io::Result<Vec<(Event, String)>> {
     let text = fs::read_to_string(path)?;
     text.lines().map(|line| parse(line).ok_or(io::ErrorKind::InvalidData.into())).collect()
+}
+
+/// How often the event was noted, for all jobs or those of one kind.
+pub(crate) fn count(path: &Path, event: Event, work: Option<Work>) -> io::Result<usize> {
+    // A process that was just started may have no record yet.
+    let events = if path.exists() { read(path)? } else { Vec::new() };
+    let is_meant = |(other, job): &&(Event, String)| {
+        *other == event && work.is_none_or(|work| Work::of(job) == work)
+    };
+    Ok(events.iter().filter(is_meant).count())
 }
 
 /// Whether a process is in the middle of a slow job.

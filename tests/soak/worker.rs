@@ -1,26 +1,31 @@
 //! A process that does jobs, and writes down what it has done before it says so to the server.
 
+use std::process;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use redis_collections::{AsyncClient, Client, Job, RedisList, RoundTrips, Stop};
+use redis_collections::{AsyncClient, Client, Consumer, Job, RedisList, Result, RoundTrips, Stop};
 
 use super::process::stop_with_input;
 use super::records::{Event, Record};
 use super::support::kinds::Kind;
 use super::support::servers::Outcome;
-use super::terms::{Face, Mode, POSTS, Post, QUEUE, SLOW, Work, client, queue};
+use super::terms::{
+    Face, ITEMS, Mode, POSTS, Post, QUEUE, SLOW, Work, client, patient_client, queue,
+};
 
 pub(crate) fn work(number: &str, mode: &str, url: &str, record: &str) -> Outcome {
     let post = POSTS[number.parse::<usize>()?];
     let desk = Arc::new(Desk(Record::open(record)?));
     let stop = stop_with_input();
     match (Mode::parse(mode), post.face) {
+        (_, Face::Popper) => Client::finish(pop::<Client>(url, ITEMS, &desk, &stop)),
+        (_, Face::AsyncPopper) => AsyncClient::finish(pop::<AsyncClient>(url, ITEMS, &desk, &stop)),
         (Mode::Plain, Face::Consumer | Face::Worker) => {
-            Client::finish(pop::<Client>(url, &desk, &stop))
+            Client::finish(pop::<Client>(url, QUEUE, &desk, &stop))
         }
-        (Mode::Plain, _) => AsyncClient::finish(pop::<AsyncClient>(url, &desk, &stop)),
+        (Mode::Plain, _) => AsyncClient::finish(pop::<AsyncClient>(url, QUEUE, &desk, &stop)),
         (_, Face::Consumer) => Client::finish(consume::<Client>(url, post, &desk, &stop)),
         (_, Face::AsyncConsumer) => {
             AsyncClient::finish(consume::<AsyncClient>(url, post, &desk, &stop))
@@ -59,7 +64,7 @@ async fn consume<C: Kind>(url: &str, post: Post, desk: &Desk, stop: &Stop) -> Ou
     let mut consumer = queue.consumer().batch(post.batch);
     let (mut handled, mut kept) = (0, Vec::new());
     while !stop.is_told() {
-        let job = match C::settle_within(consumer.next(BETWEEN_GLANCES)).await {
+        let job = match next(&mut consumer, post.tick).await {
             Ok(Some(job)) => job,
             none => {
                 kept.drain(..).for_each(Job::done);
@@ -90,8 +95,22 @@ async fn consume<C: Kind>(url: &str, post: Post, desk: &Desk, stop: &Stop) -> Ou
     Ok(C::settle(consumer.close()).await?)
 }
 
-async fn pop<C: Kind>(url: &str, desk: &Desk, stop: &Stop) -> Outcome {
-    let list: RedisList<String, C> = RedisList::new(&client::<C>(url).await?, QUEUE);
+/// With a tick, which only a task can have, the call is dropped like the branch of a `select!` that loses.
+async fn next<C: Kind>(
+    consumer: &mut Consumer<String, C>,
+    tick: Option<Duration>,
+) -> Result<Option<Job<String, C>>> {
+    let next = C::settle_within(consumer.next(BETWEEN_GLANCES));
+    match tick {
+        Some(tick) => tokio::time::timeout(tick, next).await.unwrap_or(Ok(None)),
+        None => next.await,
+    }
+}
+
+/// Each item once at most. Where a pop may have taken one without bringing it, it has to say so.
+async fn pop<C: Kind>(url: &str, list: &str, desk: &Desk, stop: &Stop) -> Outcome {
+    let list: RedisList<String, C> = RedisList::new(&patient_client::<C>(url).await?, list);
+    let mut failures = 0;
     while !stop.is_told() {
         match C::settle(list.wait_pop_front(BETWEEN_GLANCES)).await {
             Ok(Some(job)) => {
@@ -99,7 +118,13 @@ async fn pop<C: Kind>(url: &str, desk: &Desk, stop: &Stop) -> Outcome {
                 desk.0.note(Event::Done, &[job]);
             }
             Ok(None) => {}
-            Err(_) => thread::sleep(AFTER_A_FAILURE),
+            Err(error) => {
+                if error.may_have_been_applied() {
+                    failures += 1;
+                    desk.0.note(Event::Perhaps, &[format!("{} {failures}", Work::Item.name())]);
+                }
+                thread::sleep(AFTER_A_FAILURE);
+            }
         }
     }
     Ok(())
@@ -110,11 +135,13 @@ struct Desk(Record);
 
 impl Desk {
     /// How long the job takes, unless it fails.
-    fn begin(&self, job: &str, attempts: u32) -> Result<Duration, &'static str> {
+    fn begin(&self, job: &str, attempts: u32) -> std::result::Result<Duration, &'static str> {
         let jobs = [job.to_owned()];
         self.0.note(Event::Begun, &jobs);
         let fails = match Work::of(job) {
             Work::Quick => return Ok(QUICK),
+            Work::Item => return Ok(Duration::ZERO),
+            Work::Crash => process::abort(),
             Work::Slow => return Ok(SLOW),
             Work::FailsFirst if attempts > 0 => return Ok(QUICK),
             Work::FailsFirst => "it fails the first time",

@@ -9,6 +9,7 @@ use super::{
 };
 use redis::{FromRedisValue, RedisResult, ToRedisArgs, cmd};
 use redis_collections::LocalServer;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 use view::Node;
 
@@ -17,11 +18,12 @@ pub(crate) const NODES: usize = 2 * MASTERS;
 pub(crate) const SLOTS: u16 = 16_384;
 
 const KEYS_PER_MIGRATION: usize = 100;
+const OF_A_TRY: Duration = Duration::from_secs(6);
 
 /// Three masters, each with one replica; the first three nodes begin as the masters.
 ///
 /// Its methods wait until all nodes that run have learnt what changed. A node of Redis 7 that was
-/// elected, and then replaced, is not elected properly again within the next four seconds.
+/// elected, and then replaced, is not elected properly again within four times the nodes' timeout.
 pub(crate) struct Cluster {
     nodes: Vec<LocalServer>,
     answers: [bool; NODES],
@@ -46,7 +48,8 @@ impl Cluster {
     fn start_as(arguments: &[&str], create: fn(&Self) -> Outcome) -> Outcome<Self> {
         let password = arguments.windows(2).find(|pair| pair[0] == "--requirepass");
         let password = password.map(|pair| pair[1]);
-        let mut all = vec!["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
+        // Longer than a busy machine lets a node that is well be silent.
+        let mut all = vec!["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
         // A replica may always take over, and begins to follow its master without delay.
         all.extend(["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"]);
         all.extend(password.iter().flat_map(|password| ["--masterauth", password]));
@@ -149,9 +152,14 @@ impl Cluster {
 
     /// Makes a replica the master and its master the replica.
     pub(crate) fn failover(&self, replica: usize) -> Outcome {
-        self.ask::<()>(replica, "CLUSTER FAILOVER")?;
         let port = self.nodes[replica].port();
+        let mut asked = None;
         self.wait("the failover", || {
+            // A try that the others have refused ends after five seconds.
+            if asked.is_none_or(|asked: Instant| asked.elapsed() > OF_A_TRY) {
+                self.ask::<()>(replica, "CLUSTER FAILOVER")?;
+                asked = Some(Instant::now());
+            }
             let nodes = self.view(replica)?;
             Ok(nodes.iter().any(|node| node.port == port && node.master.is_none()))
         })?;

@@ -26,9 +26,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Whether the condition comes true within a generous limit.
+/// Whether the condition comes true within a limit that only what fails reaches.
 pub(crate) fn eventually(condition: impl FnMut() -> bool) -> bool {
-    within(Duration::from_secs(10), condition)
+    within(Duration::from_secs(30), condition)
 }
 
 pub(crate) fn within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
@@ -52,13 +52,13 @@ pub(crate) fn send_signal(name: &str, process_id: u32) -> io::Result<bool> {
     Ok(status.success())
 }
 
-/// Whether each of its threads has: until the first of them has noticed, the others go on.
+/// Whether each of its threads has, or has ended: until the first of them has noticed, the others go on.
 fn has_stopped(process_id: u32) -> bool {
     let threads = fs::read_dir(format!("/proc/{process_id}/task"));
     threads.into_iter().flatten().flatten().all(|thread| {
         let state = fs::read_to_string(thread.path().join("stat"));
         state.map_or(true, |state| {
-            state.rsplit_once(") ").is_some_and(|(_, it)| it.starts_with('T'))
+            state.rsplit_once(") ").is_some_and(|(_, it)| it.starts_with(['T', 'Z']))
         })
     })
 }
@@ -69,7 +69,7 @@ pub(crate) struct Lines(BufReader<TcpStream>);
 impl Lines {
     pub(crate) fn connect(port: u16) -> io::Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         Ok(Self(BufReader::new(stream)))
     }
 

@@ -1,6 +1,7 @@
 //! Command-line programs, as they are run.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -105,6 +106,16 @@ pub(crate) fn fed(command: &mut Command, input: &[u8]) -> Output {
     // It need not read what it is given.
     let _ = running.stdin.take().expect("a pipe").write_all(input);
     running.wait_with_output().expect("an end")
+}
+
+/// Compiles a source of this directory to a library that programs can be made to load.
+pub(crate) fn build_library(source: &str, directory: &Path) -> io::Result<PathBuf> {
+    let library = directory.join(source).with_extension("so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support").join(source);
+    let mut compiler = Command::new("cc");
+    let status =
+        compiler.args(["-shared", "-fPIC", "-pthread", "-o"]).arg(&library).arg(source).status()?;
+    if status.success() { Ok(library) } else { Err(io::Error::other("it does not compile")) }
 }
 
 /// Standard output and standard error.

@@ -89,7 +89,9 @@ impl Proxy {
         self.shared.state().connections
     }
 
-    /// How often a client began to send for the first time or after the server had answered.
+    /// How often a client began to send for the first time or after the server had answered. That it asks whether
+    /// a connection that was idle for a moment is still alive does not count: whether it was idle for so long
+    /// depends on the machine.
     pub(crate) fn round_trips(&self) -> usize {
         self.shared.state().round_trips
     }
@@ -223,6 +225,10 @@ impl Shared {
             if matches!(direction, Direction::Requests) && subscribes(&buffer[..length]) {
                 self.state().listens(number);
             }
+            let is_counted = matches!(direction, Direction::Requests) && &buffer[..length] != PROBE;
+            if is_counted {
+                self.state().count_request(number);
+            }
             let Some((delivered, cut)) = self.admit(number, length, direction) else { break };
             if to.write_all(&buffer[..delivered]).is_err() || cut {
                 break;
@@ -234,14 +240,10 @@ impl Shared {
     /// How many of the bytes that came may pass, once they may, and whether the cut follows them.
     fn admit(&self, number: usize, length: usize, direction: Direction) -> Option<(usize, bool)> {
         let mut state = self.state();
-        match direction {
-            Direction::Requests => state.count_request(number),
-            Direction::Replies => {
-                let (delay, is_open) =
-                    (state.reply_delay, |state: &mut State| state.is_open(number));
-                let waited = self.changed.wait_timeout_while(state, delay, is_open);
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            }
+        if matches!(direction, Direction::Replies) {
+            let (delay, is_open) = (state.reply_delay, |state: &mut State| state.is_open(number));
+            let waited = self.changed.wait_timeout_while(state, delay, is_open);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         drop(state);
         let mut state = self.wait_while(|state| state.is_held(number, direction));
@@ -300,3 +302,5 @@ fn subscribes(requests: &[u8]) -> bool {
 }
 
 const SUBSCRIBE: &[u8] = b"SUBSCRIBE\r\n";
+/// What a client sends to a connection that it has not used for a moment.
+const PROBE: &[u8] = b"*1\r\n$4\r\nPING\r\n";

@@ -150,6 +150,12 @@ impl Sentinels {
         Ok(new)
     }
 
+    /// Leaves the old master what it is for 20 s after a planned failover instead of two.
+    pub(crate) fn be_slow_to_demote(&self) -> Outcome {
+        let slowly = "SENTINEL DEBUG PUBLISH-PERIOD 5000";
+        Ok(self.running().try_for_each(|sentinel| query(&sentinel.url(), slowly))?)
+    }
+
     /// As [`failover`](Self::failover), but waits for nothing.
     pub(crate) fn begin_failover(&self) -> Outcome {
         let sentinel = self.running().next().ok_or("no sentinel runs")?;

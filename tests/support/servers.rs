@@ -6,8 +6,8 @@ use std::{error::Error, io, net::TcpListener, time::Duration};
 
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// Long enough for an election that had to be repeated on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Long enough for an election that had to be repeated on a busy machine. Only what fails takes so long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a server that hangs is waited for.
 const REPLY_LIMIT: Duration = Duration::from_secs(5);
