@@ -5,10 +5,10 @@ mod support;
 use std::time::Duration;
 
 use redis_collections::{
-    Applied, CacheClient, CachePolicy, Error, HashCacheClient, Loaded, NearCache, RedisDict,
-    RedisHashDict, RedisList, RedisSet, Result, WorkQueue,
+    Applied, CacheClient, CachePolicy, Error, Event, HashCacheClient, Loaded, NearCache,
+    NoticeFormat, RedisDict, RedisHashDict, RedisList, RedisSet, Result, WorkQueue,
 };
-use support::kinds::{Kind, contract, ok, ok_within, settle, sorted};
+use support::kinds::{Kind, contract, ok, ok_within, settle, sorted, tell_everything};
 
 contract! {
     a_queue_named_like_a_part_of_another_is_one_of_its_own,
@@ -17,6 +17,7 @@ contract! {
     a_dict_leaves_what_is_beside_nested_collections_alone,
     caches_and_dicts_of_one_name_share_nothing,
     a_cache_with_a_prefix_has_the_keys_of_a_dict,
+    a_load_is_told_without_what_is_known_of_it,
     every_collection_of_an_awkward_name_works,
     names_of_keys_beside_collections_are_refused,
 }
@@ -278,4 +279,26 @@ fn a_whole_database_is_without_what_is_beside_collections() {
     assert_eq!(all.keys().collect::<Result<Vec<_>>>().unwrap(), ["own"]);
     assert_eq!((all.clear_database().unwrap(), queue.is_paused().unwrap()), (1, true));
     assert!(all.insert("mail~rc:paused", "1").is_err());
+}
+
+/// What is known of a load lies under a key that begins as the value does, and is no entry.
+async fn a_load_is_told_without_what_is_known_of_it<C: Kind>(client: C, name: &str) {
+    tell_everything();
+    let load = |id: String, ()| C::loading(Ok(Loaded::new(id)));
+    let policy = CachePolicy::time_to_live(MINUTE);
+    let cache: CacheClient<String, String, C> =
+        CacheClient::with_prefix(&client, format!("{{{name}}}:"), policy, load).unwrap();
+    let cache = ok!(cache.near(NearCache::notices()));
+    let dict: Dict<C> = RedisDict::new(&client, format!("{{{name}}}")).notifying(NoticeFormat::Own);
+    let mut events = ok!(dict.subscribe("*"));
+    ok!(cache.get("1"));
+    ok!(dict.insert("end", "x"));
+    loop {
+        match C::event(&mut events).await.expect("an event") {
+            Event::Inserted(key) | Event::Updated(key) if key == "end" => break,
+            Event::Inserted(key) | Event::Updated(key) => assert_eq!(key, "1"),
+            Event::Gap => {}
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -203,7 +203,7 @@ fn server_of(name: &str, key: &[u8]) -> String {
 
 /// A listener to a collection of some structure under a key or a prefix.
 fn listen(name: &str, structure: &str, key: &str) -> Listener {
-    let channel = format!("redis-collections:{structure}:{key}");
+    let channel = format!("{key}~rc:changes:{structure}");
     Listener::at(&server_of(name, key.as_bytes()), &[channel])
 }
 

@@ -27,6 +27,7 @@ on_both_kinds!(
     the_sentinels_and_the_master_have_their_own_passwords,
     a_workload_goes_on_when_the_master_is_killed,
     a_workload_moves_to_the_new_master_after_a_planned_failover,
+    a_workload_leaves_a_master_that_was_frozen_and_replaced,
     a_waiting_pop_gets_what_is_pushed_after_the_master_was_killed,
     a_waiting_pop_gets_what_is_pushed_after_a_planned_failover,
     sentinels_that_cannot_be_reached_are_passed_over,
@@ -102,6 +103,7 @@ async fn a_workload_goes_on_when_the_master_is_killed<C: Kind>() {
     sentinels.restart(first).unwrap();
     workload.wait_until_it_goes_on();
     println!("a killed master, {}: {}", kind::<C>(), workload.finish().await);
+    println!("{}", sentinels.takeovers());
 }
 
 async fn a_workload_moves_to_the_new_master_after_a_planned_failover<C: Kind>() {
@@ -122,7 +124,22 @@ async fn a_workload_moves_to_the_new_master_after_a_planned_failover<C: Kind>() 
     workload.wait_until_it_goes_on();
     println!("a planned failover, {}: {}", kind::<C>(), workload.finish().await);
     println!("the new master is used {taken:.1?} after it was named");
+    println!("{}", sentinels.takeovers());
     assert!(taken < UNTIL_SENTINELS_ACT, "{taken:?}");
+}
+
+async fn a_workload_leaves_a_master_that_was_frozen_and_replaced<C: Kind>() {
+    let sentinels = Sentinels::start().unwrap();
+    let client = C::build(named(&sentinels)).await.unwrap();
+    let workload = Counters::start(&client);
+    let old = sentinels.freeze_master().unwrap();
+    let get = format!("GET {}", workload.key());
+    let count = || query::<Option<u64>>(&sentinels.server_url(1 - old), &get).unwrap();
+    let before = count();
+    assert!(within(PATIENCE, || count() != before), "the new master is not used");
+    workload.wait_until_it_goes_on();
+    println!("a frozen master, {}: {}", kind::<C>(), workload.finish().await);
+    println!("{}", sentinels.takeovers());
 }
 
 async fn a_waiting_pop_gets_what_is_pushed_after_the_master_was_killed<C: Kind>() {

@@ -49,15 +49,17 @@ impl Cursor {
         if self.page_size == 0 { DEFAULT_PAGE } else { self.page_size }
     }
 
-    /// The next page of what is stored under `name` and matches `glob`.
+    /// The next page of what is stored under the key `name`, a collection's or one beside it, and
+    /// matches `glob`.
     pub(crate) async fn page<E: RoundTrips>(
         &mut self,
         executor: &E,
+        refusal: Option<&'static str>,
         command: &'static str,
         name: &Name,
         glob: &[u8],
     ) -> Result<Vec<Vec<u8>>> {
-        let request = Request::read(command).named(name.as_bytes());
+        let request = Request::read(command).refuse_if(refusal).key(name.as_bytes());
         let read = if command == "HSCAN" { reply::scanned_entries } else { reply::scanned };
         let request = self.finish(request, glob).returns(read);
         let (position, found) = executor.send(request).await?;

@@ -95,7 +95,7 @@ pub(super) async fn page<E: RoundTrips>(
     glob: &[u8],
     mut cursor: Cursor,
 ) -> Result<(Cursor, Vec<(Vec<u8>, Vec<u8>)>)> {
-    let mut found = cursor.page(executor, "HSCAN", name, glob).await?.into_iter();
+    let mut found = cursor.page(executor, name.refusal(), "HSCAN", name, glob).await?.into_iter();
     let mut entries = Vec::with_capacity(found.len() / 2);
     while let (Some(key), Some(value)) = (found.next(), found.next()) {
         if cursor.is_new(&key) {

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::side_key;
+
 /// The name of a collection: any bytes. Cheap to clone.
 #[derive(Clone)]
 pub struct Name(Bytes);
@@ -15,6 +17,11 @@ impl Name {
     /// A name known at compile time.
     pub const fn constant(name: &'static str) -> Self {
         Self(Bytes::Constant(name))
+    }
+
+    /// Why no collection can have this name, if none can.
+    pub(crate) fn refusal(&self) -> Option<&'static str> {
+        side_key::refusal(self.as_bytes())
     }
 
     /// The name's bytes.

@@ -129,7 +129,7 @@ async fn page<E: RoundTrips>(
     glob: &[u8],
     mut cursor: Cursor,
 ) -> Result<(Cursor, Vec<Vec<u8>>)> {
-    let mut members = cursor.page(executor, "SSCAN", name, glob).await?;
+    let mut members = cursor.page(executor, name.refusal(), "SSCAN", name, glob).await?;
     members.retain(|member| cursor.is_new(member));
     Ok((cursor, members))
 }

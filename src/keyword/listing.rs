@@ -23,7 +23,7 @@ pub(super) async fn keywords<E: RoundTrips>(
     let hash = Name::from(service.descriptions());
     let mut cursor = Cursor::default();
     while !cursor.is_done() {
-        let page = cursor.page(executor, "HSCAN", &hash, b"*").await?;
+        let page = cursor.page(executor, None, "HSCAN", &hash, b"*").await?;
         for entry in page.chunks_exact(2) {
             if let Some((name, description)) = entry_of(entry) {
                 found.insert(name, description);

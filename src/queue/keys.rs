@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use crate::collections::Name;
 use crate::place::prefix_slot;
-use crate::side_key::{self, side_key, side_key_of};
+use crate::side_key::{side_key, side_key_of};
 
 /// The names of the keys that belong to a queue, all in one slot if its name has a hash tag.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Keys {
 
     /// Why a queue cannot have this name, if it cannot.
     pub(super) fn refusal(&self) -> Option<&'static str> {
-        side_key::refusal(self.queue())
+        self.queue.refusal()
     }
 
     /// Whether the keys are together in a cluster.

@@ -59,9 +59,9 @@ fn loads_without<C: Loads>(fault: Fault) -> Outcome {
     for is_connected in [false, true] {
         let mut place = Place::start()?;
         if fault == Fault::Replica {
-            query::<()>(place.master.url(), "SET c:5 1 PX 60000")?;
+            query::<()>(place.master.url(), "SET c~rc:cache:5 1 PX 60000")?;
         } else {
-            query::<()>(place.server.url(), "SET c:5 1 PX 60000")?;
+            query::<()>(place.server.url(), "SET c~rc:cache:5 1 PX 60000")?;
         }
         let client = C::builder(&place.proxy.url()).response_timeout(IMPATIENT).lazy();
         let client = C::connect(client);

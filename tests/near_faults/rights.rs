@@ -11,6 +11,7 @@ use super::support::staleness::{BOUND, Watch, Way};
 
 on_both_kinds![
     what_a_cache_needs_is_named_if_it_is_refused,
+    rights_to_the_keys_and_channels_of_the_dict_are_enough,
     writers_that_tell_are_heard_without_the_right_to_configure,
 ];
 
@@ -26,7 +27,7 @@ fn what_a_cache_needs_is_named_if_it_is_refused<C: Concurrent>() -> Outcome {
         (&tracking, "~other:* &* +@all", "SET"),
         (&notices, "~* &* +@all -subscribe", "SUBSCRIBE"),
         (&notices, "~* &* +@all -publish", "PUBLISH"),
-        (&notices, "~* resetchannels &d:* +@all", "SUBSCRIBE"),
+        (&notices, "~* resetchannels &other:* +@all", "SUBSCRIBE"),
     ] {
         let client = client_with::<C>(&server, rights)?;
         let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
@@ -37,6 +38,19 @@ fn what_a_cache_needs_is_named_if_it_is_refused<C: Concurrent>() -> Outcome {
         let command = error.attempt().map(|attempt| attempt.command().to_owned());
         assert_eq!(command.as_deref(), Some(refused), "{rights}: {error}");
         assert!(eventually(|| listeners(&server) == Some(0)), "{rights}: it goes on listening");
+    }
+    Ok(())
+}
+
+fn rights_to_the_keys_and_channels_of_the_dict_are_enough<C: Concurrent>() -> Outcome {
+    let server = LocalServer::start()?;
+    let client = client_with::<C>(&server, "~d:* resetchannels &d:* +@all")?;
+    let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
+    for near_cache in [NearCache::tracking(), NearCache::notices()] {
+        let cached = C::finish(async { settle!(dict.cached(near_cache.max_staleness(BOUND))) })?;
+        C::finish(async { settle!(dict.insert("a", &1)) })?;
+        let found = || C::finish(async { settle!(cached.get("a")) });
+        assert!(eventually(|| found().is_ok_and(|found| found.as_deref() == Some(&1))));
     }
     Ok(())
 }

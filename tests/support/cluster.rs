@@ -1,5 +1,6 @@
 //! A real cluster of servers on 127.0.0.1.
 
+mod account;
 mod creation;
 mod view;
 
@@ -7,6 +8,8 @@ use super::{
     send_signal,
     servers::{Outcome, query, run, url, wait_for},
 };
+use account::Memory;
+pub(crate) use account::Witness;
 use redis::{FromRedisValue, RedisResult, ToRedisArgs, cmd};
 use redis_collections::LocalServer;
 use std::time::{Duration, Instant};
@@ -28,6 +31,7 @@ pub(crate) struct Cluster {
     nodes: Vec<LocalServer>,
     answers: [bool; NODES],
     password: Option<String>,
+    memory: Memory,
 }
 
 impl Cluster {
@@ -52,6 +56,8 @@ impl Cluster {
         let mut all = vec!["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
         // A replica may always take over, and begins to follow its master without delay.
         all.extend(["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"]);
+        // Elections are in the log.
+        all.extend(["--loglevel", "notice"]);
         all.extend(password.iter().flat_map(|password| ["--masterauth", password]));
         all.extend(arguments);
         let nodes: io::Result<_> = thread::scope(|scope| {
@@ -59,9 +65,11 @@ impl Cluster {
             starting.map(|node| node.join().expect("no panic")).into_iter().collect()
         });
         let password = password.map(str::to_owned);
-        let cluster = Self { nodes: nodes?, answers: [true; NODES], password };
+        let memory = Memory::default();
+        let mut cluster = Self { nodes: nodes?, answers: [true; NODES], password, memory };
         create(&cluster)?;
         cluster.wait_until_healthy()?;
+        cluster.remember_roles()?;
         Ok(cluster)
     }
 
@@ -125,6 +133,7 @@ impl Cluster {
     ///
     /// To have lost its data without its replica taking over, restart it at once.
     pub(crate) fn restart(&mut self, index: usize) -> Outcome {
+        self.remember_log(index);
         self.nodes[index].restart()?;
         self.answers[index] = true;
         self.wait_until_healthy()
@@ -272,5 +281,12 @@ impl Cluster {
             let nodes = self.running().map(|index| self.ask::<String>(index, "CLUSTER NODES"));
             format!("{error}, {:?}", nodes.collect::<Vec<_>>()).into()
         })
+    }
+}
+
+/// A test that panics while it owns a cluster says what has happened in it.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(Witness(self));
     }
 }

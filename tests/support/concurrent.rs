@@ -61,7 +61,7 @@ static CLUSTER: Mutex<Option<Cluster>> = Mutex::new(None);
 /// Runs a test while no other runs. If it fails, nobody uses its cluster again.
 pub(crate) fn on_shared_cluster(test: impl FnOnce(&mut Cluster) -> Outcome) -> Outcome {
     let (mut shared, mut cluster) = take_cluster()?;
-    test(&mut cluster)?;
+    told(&mut cluster, test)?;
     cluster.wait_until_healthy()?;
     *shared = Some(cluster);
     Ok(())
@@ -70,7 +70,12 @@ pub(crate) fn on_shared_cluster(test: impl FnOnce(&mut Cluster) -> Outcome) -> O
 /// Runs a test that leaves its cluster broken, while no other runs.
 pub(crate) fn on_cluster_to_break(test: impl FnOnce(&mut Cluster) -> Outcome) -> Outcome {
     let (_turn, mut cluster) = take_cluster()?;
-    test(&mut cluster)
+    told(&mut cluster, test)
+}
+
+/// Runs a test and says what has happened in its cluster if it fails.
+fn told(cluster: &mut Cluster, test: impl FnOnce(&mut Cluster) -> Outcome) -> Outcome {
+    test(cluster).inspect_err(|_| eprintln!("{}", cluster.account()))
 }
 
 fn take_cluster() -> Outcome<(MutexGuard<'static, Option<Cluster>>, Cluster)> {

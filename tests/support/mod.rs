@@ -5,6 +5,7 @@ pub(crate) mod concurrent;
 pub(crate) mod counters;
 pub(crate) mod kinds;
 pub(crate) mod leftovers;
+pub(crate) mod logs;
 pub(crate) mod maps;
 pub(crate) mod patient;
 pub(crate) mod program;

@@ -2,6 +2,8 @@
 
 use super::{
     eventually,
+    logs::{end_of, field, log_of},
+    send_signal,
     servers::{Outcome, free_port, query, url, wait_for},
 };
 use redis::{FromRedisValue, RedisResult};
@@ -11,9 +13,10 @@ use std::{
     fs::{self, File},
     io,
     os::unix::process::CommandExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
+    thread,
 };
 
 const NAME: &str = "mymaster";
@@ -47,7 +50,20 @@ pub(crate) struct Sentinels {
     sentinels: Vec<Sentinel>,
     servers: [LocalServer; 2],
     password: Option<String>,
+    takeovers: Mutex<Vec<Takeover>>,
     _turn: MutexGuard<'static, ()>,
+}
+
+/// How far replication was when a master began to be replaced. What it acknowledged beyond the offset at which
+/// the other server is promoted is lost, whatever a client does.
+#[derive(Debug)]
+struct Takeover {
+    cause: &'static str,
+    old: usize,
+    /// The master's offset in the stream of writes, a moment before.
+    offset: String,
+    /// Whether the replica was connected, its offset and how many seconds ago the master heard of it.
+    replica: String,
 }
 
 impl Sentinels {
@@ -63,7 +79,8 @@ impl Sentinels {
     fn start_as(password: Option<&str>) -> Outcome<Self> {
         static TURN: Mutex<()> = Mutex::new(());
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut arguments = vec!["--repl-diskless-sync-delay", "0"];
+        // Promotions are in the log.
+        let mut arguments = vec!["--repl-diskless-sync-delay", "0", "--loglevel", "notice"];
         if let Some(password) = password {
             arguments.extend(["--requirepass", password, "--masterauth", password]);
         }
@@ -72,7 +89,8 @@ impl Sentinels {
         arguments.extend(["--replicaof", "127.0.0.1", &port]);
         let servers = [master, LocalServer::start_with(&arguments)?];
         let password = password.map(str::to_owned);
-        let mut this = Self { sentinels: Vec::new(), servers, password, _turn: turn };
+        let takeovers = Mutex::default();
+        let mut this = Self { sentinels: Vec::new(), servers, password, takeovers, _turn: turn };
         // Sentinels that find the replica at once need not look for it.
         wait_for("the replica", || this.is_in_sync(0))?;
         for number in 0..SENTINELS {
@@ -126,8 +144,19 @@ impl Sentinels {
     /// Ends the master as a crash would.
     pub(crate) fn kill_master(&mut self) -> Outcome<usize> {
         let master = self.master()?;
+        self.record("killed", master)?;
         self.servers[master].stop()?;
         Ok(master)
+    }
+
+    /// Lets the master hang until the other server is the master, and then go on as one that knows nothing of it.
+    pub(crate) fn freeze_master(&self) -> Outcome<usize> {
+        let master = self.master()?;
+        self.record("frozen", master)?;
+        send_signal("STOP", self.servers[master].process_id())?;
+        let replaced = self.wait_for_new_master(master);
+        send_signal("CONT", self.servers[master].process_id())?;
+        replaced.map(|_| master)
     }
 
     /// Waits until the sentinels that run name another master and it takes writes.
@@ -158,8 +187,34 @@ impl Sentinels {
 
     /// As [`failover`](Self::failover), but waits for nothing.
     pub(crate) fn begin_failover(&self) -> Outcome {
+        self.record("told to give way", self.master()?)?;
         let sentinel = self.running().next().ok_or("no sentinel runs")?;
         Ok(sentinel.ask("FAILOVER")?)
+    }
+
+    /// Each takeover so far: how far the master was before it, and at which offset the other server was promoted.
+    pub(crate) fn takeovers(&self) -> String {
+        let takeovers = self.takeovers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown: Vec<_> = takeovers.iter().map(|takeover| format!("{takeover:?}")).collect();
+        for (index, server) in self.servers.iter().enumerate() {
+            let info = self.replication_of(index).unwrap_or_default();
+            let [role, offset, promoted] =
+                ["role", "master_repl_offset", "second_repl_offset"].map(|name| field(&info, name));
+            let port = server.port();
+            shown.push(format!(
+                "server {index}, port {port}: {role} at {offset}, promoted at {promoted}"
+            ));
+        }
+        shown.join("\n")
+    }
+
+    fn record(&self, cause: &'static str, old: usize) -> Outcome {
+        let info = self.replication_of(old)?;
+        let [offset, replica] =
+            ["master_repl_offset", "slave0"].map(|name| field(&info, name).to_owned());
+        let takeover = Takeover { cause, old, offset, replica };
+        self.takeovers.lock().unwrap_or_else(PoisonError::into_inner).push(takeover);
+        Ok(())
     }
 
     /// Starts a server again and waits until it is the replica of the other one, or its master.
@@ -220,8 +275,26 @@ fn is_fine(instance: &HashMap<String, String>) -> bool {
     instance["flags"].split(',').all(|flag| !troubles.contains(&flag))
 }
 
+/// A test that panics says what its servers and sentinels have seen.
+impl Drop for Sentinels {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            return;
+        }
+        eprintln!("{}", self.takeovers());
+        for server in &self.servers {
+            eprintln!("the server at port {}:\n{}", server.port(), log_of(server));
+        }
+        for sentinel in &self.sentinels {
+            let log = fs::read_to_string(&sentinel.log).unwrap_or_default();
+            eprintln!("the sentinel at port {}:\n{}", sentinel.port, end_of(&log));
+        }
+    }
+}
+
 struct Sentinel {
     port: u16,
+    log: PathBuf,
     guard: Child,
 }
 
@@ -234,7 +307,7 @@ impl Sentinel {
         let mut guard = Command::new("sh");
         guard.args(["-c", GUARDED_SENTINEL, "sh"]).arg(path).process_group(0);
         guard.stdin(Stdio::piped()).stdout(File::create(&log)?).stderr(Stdio::null());
-        let sentinel = Self { port, guard: guard.spawn()? };
+        let sentinel = Self { port, log: log.clone(), guard: guard.spawn()? };
         let hurry = format!("SENTINEL DEBUG {PERIODS}");
         if eventually(|| query::<()>(&sentinel.url(), &hurry).is_ok()) {
             return Ok(sentinel);

@@ -1,0 +1,80 @@
+//! What has happened in a cluster, for a test that fails: whether a failover was among it.
+
+use super::{Cluster, NODES};
+use crate::support::logs::{end_of, field, log_of};
+use crate::support::servers::Outcome;
+use std::{fmt::Write, thread};
+
+/// Which nodes were masters, with the epochs of their elections, and what nodes that were restarted had printed.
+#[derive(Default)]
+pub(crate) struct Memory {
+    roles: Vec<String>,
+    logs: Vec<(usize, String)>,
+}
+
+/// Prints what has happened in a cluster if the test that holds it panics.
+pub(crate) struct Witness<'a>(pub(crate) &'a Cluster);
+
+impl Cluster {
+    /// Takes the present roles for those that the test begins with.
+    pub(super) fn remember_roles(&mut self) -> Outcome {
+        self.memory.roles = self.roles()?;
+        Ok(())
+    }
+
+    pub(super) fn remember_log(&mut self, index: usize) {
+        let log = log_of(&self.nodes[index]);
+        self.memory.logs.push((index, log));
+    }
+
+    /// Whether no node was elected since the start: then none has lost what another one had acknowledged.
+    pub(crate) fn has_kept_its_roles(&self) -> Outcome<bool> {
+        Ok(self.roles()? == self.memory.roles)
+    }
+
+    /// Who was a master and who is one, how far replication is, and the ends of the nodes' logs.
+    pub(crate) fn account(&self) -> String {
+        let mut account = String::new();
+        let _ = match self.roles() {
+            Ok(roles) if roles == self.memory.roles => {
+                writeln!(account, "no node was elected since the start: {roles:#?}")
+            }
+            roles => {
+                let before = &self.memory.roles;
+                writeln!(account, "failovers since the start: {before:#?} became {roles:#?}")
+            }
+        };
+        for (index, log) in &self.memory.logs {
+            let _ = writeln!(account, "node {index}, before it was restarted:\n{log}");
+        }
+        for (index, node) in self.nodes.iter().enumerate() {
+            let info = self.ask::<String>(index, "INFO replication").unwrap_or_default();
+            let [role, offset, switched] =
+                ["role", "master_repl_offset", "second_repl_offset"].map(|name| field(&info, name));
+            let (port, log) = (node.port(), log_of(node));
+            let at = format!("{role} at {offset}, promoted at {switched}");
+            let _ = writeln!(account, "node {index}, port {port}, {at}:\n{}", end_of(&log));
+        }
+        account
+    }
+
+    /// The masters with their epochs, as the first node that answers knows them, in the order of the nodes.
+    fn roles(&self) -> Outcome<Vec<String>> {
+        let reply: String = self.ask(self.any()?, "CLUSTER NODES")?;
+        let master = |index: usize| {
+            let address = format!("127.0.0.1:{}@", self.nodes[index].port());
+            let line = reply.lines().find(|line| line.contains(&address))?;
+            let fields: Vec<_> = line.split(' ').collect();
+            (fields[3] == "-").then(|| format!("node {index} is a master of epoch {}", fields[6]))
+        };
+        Ok((0..NODES).filter_map(master).collect())
+    }
+}
+
+impl Drop for Witness<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{}", self.0.account());
+        }
+    }
+}
