@@ -4,9 +4,9 @@
 mod support;
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use redis_collections::{Applied, RedisDict};
+use redis_collections::{Applied, Error, RedisDict, RedisList, Result};
 use support::cluster::Cluster;
 use support::concurrent::{Concurrent, on_both_kinds, on_shared_cluster};
 use support::eventually;
@@ -16,12 +16,17 @@ use support::workload::{Report, Workload};
 
 const HALF_A_SECOND: Duration = Duration::from_millis(500);
 
+/// For so long a call is tried again.
+const A_FAILOVER: Duration = Duration::from_secs(20);
+
 on_both_kinds![
     a_killed_master_is_replaced,
     slots_are_moved,
     connections_are_cut,
     a_hanging_master_is_replaced,
     a_master_and_its_replica_exchange_their_roles,
+    servers_that_do_not_tell_their_hosts_are_followed,
+    what_does_not_pass_fails_at_once,
 ];
 
 fn a_killed_master_is_replaced<C: Concurrent>() -> Outcome {
@@ -142,6 +147,69 @@ fn a_master_and_its_replica_exchange_their_roles<C: Concurrent>() -> Outcome {
         let report = during(&C::of(cluster), cluster, "exchanged", exchange)?;
         print::<C>("roles exchanged", &report);
         assert_nothing_happened(&report);
+        Ok(())
+    })
+}
+
+fn servers_that_do_not_tell_their_hosts_are_followed<C: Concurrent>() -> Outcome {
+    for kind in ["unknown-endpoint", "hostname"] {
+        let cluster = Cluster::start_with(&["--cluster-preferred-endpoint-type", kind])?;
+        let client = C::of(&cluster);
+        let dict = RedisDict::<String, u64, C>::new(&client, "{silent}");
+        let list = RedisList::<String, C>::new(&client, "{silent}-list");
+        let slot = cluster.key_slot("{silent}")?;
+        C::finish(async { settle!(dict.insert("a", &1)) })?;
+        let from = cluster.master_of(slot)?;
+        let to = cluster.another_master(from)?;
+        let began = Instant::now();
+
+        cluster.begin_move(slot, from, to)?;
+        let refusal = query::<u64>(&cluster.url(from), "GET {silent}:b").unwrap_err().to_string();
+        assert!(!refusal.contains("127.0.0.1"), "{kind}: {refusal}");
+        C::finish(async { settle!(dict.insert("b", &2)) })?;
+        assert_eq!(C::finish(async { settle!(dict.get("b")) })?, Some(2), "{kind}, ASK");
+        let both = vec![dict.deferred().get("a"), dict.deferred().get("b")];
+        let both: Result<Vec<_>> = C::finish(client.pipeline(both))?.into_iter().collect();
+        assert_eq!(both?, [Some(1), Some(2)], "{kind}, ASK for one of two");
+        let transaction = vec![dict.deferred().insert("c", &3)];
+        C::finish(client.transaction(transaction))?;
+        assert_eq!(C::finish(async { settle!(list.wait_pop_front(HALF_A_SECOND)) })?, None);
+
+        cluster.finish_move(slot, from, to)?;
+        assert_eq!(C::finish(async { settle!(dict.get("a")) })?, Some(1), "{kind}, MOVED");
+        assert!(began.elapsed() < A_FAILOVER, "{kind}: nothing was tried until it passed");
+    }
+    Ok(())
+}
+
+fn what_does_not_pass_fails_at_once<C: Concurrent>() -> Outcome {
+    on_shared_cluster(|cluster| {
+        let user = "ACL SETUSER secretive reset on >right ~* &* +@all";
+        for url in cluster.urls() {
+            query::<()>(&url, user)?;
+        }
+        let known = C::cluster_builder(cluster).user("secretive");
+        let named = |urls: &[&str]| C::cluster_builder_of(urls);
+        let client = C::connect(known.clone().password("right"));
+        let dict = RedisDict::<String, u64, C>::new(&client, "secret");
+        C::finish(async { settle!(dict.insert("a", &1)) })?;
+        for url in cluster.urls() {
+            query::<()>(&url, "ACL SETUSER secretive resetpass >other")?;
+            query::<()>(&url, "CLIENT KILL USER secretive")?;
+        }
+        let lazy = C::connect(known.password("wrong").lazy());
+        let nowhere = C::connect(named(&["redis://no-such-host.invalid:6379/"]).lazy());
+        for (what, client) in [
+            ("a password that was changed", client),
+            ("a wrong password", lazy),
+            ("a name that does not exist", nowhere),
+        ] {
+            let dict = RedisDict::<String, u64, C>::new(&client, "secret");
+            let began = Instant::now();
+            let error = C::finish(async { settle!(dict.get("a")) }).unwrap_err();
+            assert!(matches!(&error, Error::Connect { .. }), "{what}: {error}");
+            assert!(began.elapsed() < A_FAILOVER, "{what} took {:?}", began.elapsed());
+        }
         Ok(())
     })
 }

@@ -2,13 +2,19 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use redis_collections::keyword::{self, Dispatcher, Keyword};
 use redis_collections::{
-    Applied, Client, Error, LocalServer, RedisDict, RedisHashDict, RedisList, RedisSet, Wait,
+    Applied, CacheClient, CachePolicy, Client, ClientBuilder, Error, LocalServer, Loaded, NearCache,
+    QueueSettings, RedisDict, RedisHashDict, RedisList, RedisSet, Wait, WhileCutOff, WorkQueue,
 };
-use support::kinds::{SERVER, client};
+use support::kinds::{Kind, SERVER, client, ok, ok_within, on_both_kinds, settle};
 use support::proxy::{Direction, Proxy};
 use support::{ask, eventually};
 
@@ -91,8 +97,130 @@ fn a_waiting_pop_ends_with_an_error_when_the_server_stays_away() {
         server.stop().unwrap();
         assert!(waiting.join().unwrap().unwrap_err().is_connection_lost());
     });
-    let error = list.wait_pop_front(Wait::Forever).unwrap_err();
+    let error = list.wait_pop_front(SHORT).unwrap_err();
     assert!(matches!(&error, Error::Connect { .. }), "it was away from the start: {error}");
+}
+
+on_both_kinds!(
+    a_wait_begins_while_the_server_is_away,
+    a_wait_goes_on_after_refusals_that_pass,
+    a_move_waits_out_a_server_that_is_frozen,
+    a_feed_is_not_opened_for_longer_than_calls_may_take,
+    an_iteration_that_has_no_end_is_an_unexpected_reply,
+    no_time_is_too_long,
+);
+
+async fn a_wait_begins_while_the_server_is_away<C: Kind>() {
+    let mut server = LocalServer::start().unwrap();
+    let list: RedisList<String, C> = RedisList::new(&connect::<C>(&server).await, "l");
+    server.stop().unwrap();
+    let waiting = thread::spawn(move || C::finish(C::settle(list.wait_pop_front(Wait::Forever))));
+    thread::sleep(SHORT);
+    assert!(!waiting.is_finished(), "it waits for the server");
+    server.restart().unwrap();
+    ask(server.port(), "RPUSH l x").unwrap();
+    assert_eq!(waiting.join().unwrap().unwrap().as_deref(), Some("x"));
+}
+
+async fn a_wait_goes_on_after_refusals_that_pass<C: Kind>() {
+    for refusal in [
+        "-TRYAGAIN x\r\n",
+        "-CLUSTERDOWN x\r\n",
+        "-LOADING x\r\n",
+        "-MASTERDOWN x\r\n",
+        "-READONLY x\r\n",
+        "-NOREPLICAS x\r\n",
+        "-UNBLOCKED x\r\n",
+        "-BUSY x\r\n",
+        "-MISCONF x\r\n",
+        "-OOM x\r\n",
+    ] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let port = scripted(move |command| match command.to_ascii_uppercase().as_str() {
+            command if command.starts_with("BLPOP") => {
+                let first = asked.fetch_add(1, Ordering::SeqCst) < 3;
+                if first { refusal.into() } else { "*2\r\n$1\r\nl\r\n$1\r\nx\r\n".into() }
+            }
+            command if command.starts_with("CLIENT ID") => ":1\r\n".into(),
+            command => answer(command),
+        });
+        let client = C::build(C::builder(&format!("redis://127.0.0.1:{port}/"))).await.unwrap();
+        let list: RedisList<String, C> = RedisList::new(&client, "l");
+        assert_eq!(ok!(list.wait_pop_front(Wait::Forever)).as_deref(), Some("x"), "{refusal}");
+    }
+}
+
+async fn a_move_waits_out_a_server_that_is_frozen<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client = connect::<C>(&server).await;
+    let list: RedisList<String, C> = RedisList::new(&client, "l");
+    let other: RedisList<String, C> = RedisList::new(&client, "o");
+    let waiting = {
+        let (list, other) = (list.clone(), other.clone());
+        thread::spawn(move || C::finish(C::settle(list.wait_pop_front_to(&other, Wait::Forever))))
+    };
+    assert!(eventually(|| client_list(&server).contains("cmd=blmove")));
+    signal(&server, "-STOP");
+    // Longer than a wait is silent without a reason.
+    thread::sleep(Duration::from_secs(6));
+    signal(&server, "-CONT");
+    assert!(!waiting.is_finished());
+    ask(server.port(), "RPUSH l x").unwrap();
+    assert_eq!(waiting.join().unwrap().unwrap().as_deref(), Some("x"));
+    assert_eq!(ok!(other.len()), 1);
+}
+
+async fn a_feed_is_not_opened_for_longer_than_calls_may_take<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let proxy = Proxy::to(server.port()).unwrap();
+    let limited = |builder: ClientBuilder<C>| C::build(builder.connect_timeout(4 * SHORT));
+    for (limit, builder) in [
+        ("response", C::builder(&proxy.url()).response_timeout(2 * SHORT)),
+        ("call", C::builder(&proxy.url()).call_timeout(2 * SHORT)),
+    ] {
+        let client = limited(builder).await.unwrap();
+        let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
+        proxy.hold_listeners();
+        for (what, opened) in [
+            ("subscription", settle!(dict.subscribe("*")).err()),
+            ("near cache", settle!(dict.cached(NearCache::tracking())).err()),
+            ("monitor", settle!(keyword::Client::new(&client).service("dome").monitor_all()).err()),
+        ] {
+            let started = Instant::now();
+            let error = opened.unwrap();
+            assert!(error.is_timeout() || error.is_connection_lost(), "{what}: {error}");
+            assert!(started.elapsed() < Duration::from_secs(4), "{what}: the {limit} limit");
+        }
+        proxy.release();
+    }
+}
+
+async fn an_iteration_that_has_no_end_is_an_unexpected_reply<C: Kind>() {
+    for is_counting in [false, true] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let port = scripted(move |command| match command.to_ascii_uppercase().as_str() {
+            command if command.contains("SCAN") => {
+                let number = asked.fetch_add(1, Ordering::SeqCst);
+                let cursor = if is_counting { number + 1 } else { 17 }.to_string();
+                format!("*2\r\n${}\r\n{cursor}\r\n*0\r\n", cursor.len())
+            }
+            command => answer(command),
+        });
+        let client = C::build(C::builder(&format!("redis://127.0.0.1:{port}/"))).await.unwrap();
+        let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
+        let hash: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, "h");
+        let set: RedisSet<u64, C> = RedisSet::new(&client, "s");
+        for (what, error) in [
+            ("len", settle!(dict.len()).err()),
+            ("clear", settle!(dict.clear()).err()),
+            ("to_map", settle!(dict.to_map()).err()),
+            ("keys", C::collect(dict.keys()).await.pop().and_then(Result::err)),
+            ("a hash", settle!(hash.to_map()).err()),
+            ("a set", C::collect(set.iter()).await.pop().and_then(Result::err)),
+        ] {
+            assert!(matches!(error, Some(Error::UnexpectedReply { .. })), "{what}: {error:?}");
+        }
+    }
 }
 
 #[test]
@@ -277,4 +405,136 @@ fn client_list(server: &LocalServer) -> String {
     let connection = redis::Client::open(server.url()).unwrap().get_connection();
     let mut command = redis::cmd("CLIENT");
     connection.and_then(|mut connection| command.arg("LIST").query(&mut connection)).unwrap()
+}
+
+/// Limits and times near the end of their range do what the longest do, or are refused.
+async fn no_time_is_too_long<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    for time in [
+        Duration::MAX,
+        Duration::from_secs(u64::MAX / 2),
+        Duration::from_millis(u64::MAX),
+        Duration::from_millis(i64::MAX as u64),
+    ] {
+        let builder = C::builder(server.url()).connect_timeout(time).response_timeout(time);
+        let client = C::build(builder.call_timeout(time).failover_timeout(time)).await.unwrap();
+        let list: RedisList<String, C> = RedisList::new(&client, "l");
+        let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
+        let hash: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, "h");
+        ok!(list.key().remove());
+        ok!(list.push_many(["a", "b", "c"]));
+        assert_eq!(ok!(list.wait_pop_front(time)).as_deref(), Some("a"));
+        assert_eq!(ok!(list.wait_pop_any(&[], time)), Some((0, "b".to_owned())));
+        assert_eq!(ok!(list.wait_pop_front_to(&list, time)).as_deref(), Some("c"));
+        ok!(dict.insert("a", &1));
+        ok!(hash.insert("a", &1));
+        for refused in [
+            settle!(list.key().expire(time)).err(),
+            settle!(dict.expire("a", time)).err(),
+            settle!(dict.get_and_expire("a", time)).err(),
+        ] {
+            // A server may know such a time.
+            assert!(refused.is_none_or(|error| error.applied() == Applied::No), "{time:?}");
+        }
+        let _ = settle!(hash.expire("a", time));
+        ok!(dict.insert("a", &1));
+        let near = NearCache::tracking().time_to_live(time).max_staleness(time);
+        let cached = ok!(dict.cached(near.while_cut_off(WhileCutOff::Serve(time))));
+        assert_eq!(ok!(cached.get("a")).as_deref(), Some(&1));
+        drop(cached);
+        let mut events = ok!(dict.subscribe("*"));
+        ok!(dict.insert("a", &2));
+        C::event(&mut events).await.unwrap();
+
+        for policy in [
+            CachePolicy::time_to_live(time),
+            CachePolicy::without_expiry().remember_absence(time),
+            CachePolicy::without_expiry().remember_errors(time).lease(time),
+            CachePolicy::without_expiry().refresh_ahead(time).stale_if_error(time),
+            CachePolicy::without_expiry().stale_while_revalidate(time),
+        ] {
+            let load = |_: u64, ()| C::loading(Ok(Loaded::from(7)));
+            let cache = CacheClient::<u64, u64, C>::new(&client, "through", policy, load);
+            assert!(cache.is_err(), "more than a thousand years");
+        }
+
+        let queue: WorkQueue<String, C> = WorkQueue::new(&client, "q");
+        for settings in [
+            QueueSettings::new().lease(time),
+            QueueSettings::new().backoff(time, time),
+            QueueSettings::new().backoff(SHORT, time),
+        ] {
+            assert!(settle!(queue.with(settings).push("a")).is_err());
+        }
+        ok!(queue.push("a"));
+        let delayed = settle!(queue.push_in("b", time));
+        assert!(delayed.is_err() || ok!(queue.stats()).delayed == 1, "{time:?}");
+        let mut consumer = queue.consumer();
+        let job = ok_within!(consumer.next(time)).unwrap();
+        job.retry(time);
+        ok!(consumer.close());
+        ok!(queue.purge());
+        assert!(ok!(queue.drain(time)));
+
+        let az = Keyword::double("AZ").initial(0.0).every(time).on_read(|| az::<C>());
+        let dispatcher = Dispatcher::builder("dome").lease(time).grace(time).keyword(az);
+        let dispatcher = ok!(dispatcher.serve(&client));
+        let dome = keyword::Client::new(&client).service("dome");
+        ok!(dome.wait_for("AZ", |az| az.value.as_f64().is_some(), time));
+        ok!(dispatcher.shutdown());
+    }
+}
+
+fn az<C: Kind>() -> C::Loading<keyword::Value> {
+    C::loading(Ok(keyword::Value::from(1.0)))
+}
+
+async fn connect<C: Kind>(server: &LocalServer) -> C {
+    let builder = C::builder(server.url()).response_timeout(SHORT).connect_timeout(LONG);
+    C::build(builder).await.unwrap()
+}
+
+/// The port of a server that gives each command the reply of a test, for as long as the program runs.
+fn scripted(reply: impl Fn(&str) -> String + Send + Sync + 'static) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let reply = Arc::new(reply);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (reply, stream) = (reply.clone(), stream.unwrap());
+            thread::spawn(move || serve(stream, &*reply));
+        }
+    });
+    port
+}
+
+fn serve(stream: TcpStream, reply: &dyn Fn(&str) -> String) -> std::io::Result<()> {
+    let mut requests = BufReader::new(stream.try_clone()?);
+    let number = |requests: &mut BufReader<TcpStream>| {
+        let mut line = String::new();
+        requests.read_line(&mut line)?;
+        line.get(1..)
+            .and_then(|line| line.trim().parse::<usize>().ok())
+            .ok_or_else(|| std::io::Error::other("no more requests"))
+    };
+    loop {
+        let mut words = Vec::new();
+        for _ in 0..number(&mut requests)? {
+            let mut word = vec![0; number(&mut requests)? + 2];
+            requests.read_exact(&mut word)?;
+            words.push(String::from_utf8_lossy(&word[..word.len() - 2]).into_owned());
+        }
+        (&stream).write_all(reply(&words.join(" ")).as_bytes())?;
+    }
+}
+
+/// What a server says to commands that a test does not care about.
+fn answer(command: &str) -> String {
+    match command {
+        command if command.starts_with("PING") => "+PONG\r\n".into(),
+        command if command.starts_with("ECHO ") => {
+            format!("${}\r\n{}\r\n", command.len() - 5, &command[5..])
+        }
+        _ => "+OK\r\n".into(),
+    }
 }

@@ -7,7 +7,7 @@ use std::mem;
 use std::sync::Arc;
 
 use super::name::Name;
-use crate::error::Result;
+use crate::error::{Attempt, Error, Result};
 use crate::executor::RoundTrips;
 use crate::place::key_slot;
 use crate::reply;
@@ -20,6 +20,7 @@ pub struct Cursor {
     /// Where the server is to go on, or `None` at the end.
     position: Position,
     recent: Recent,
+    course: Course,
     pub(crate) page_size: usize,
     /// The server that the position is of.
     server: Option<Arc<str>>,
@@ -62,10 +63,11 @@ impl Cursor {
         let request = Request::read(command).refuse_if(refusal).key(name.as_bytes());
         let read = if command == "HSCAN" { reply::scanned_entries } else { reply::scanned };
         let request = self.finish(request, glob).returns(read);
+        let attempt = request.request.attempt();
         let (position, found) = executor.send(request).await?;
         let topology = executor.topology().await?;
         if self.stays_with(topology.address(key_slot(name.as_bytes()))) {
-            self.advance(position);
+            self.go_on(position, attempt)?;
         }
         Ok(found)
     }
@@ -83,12 +85,14 @@ impl Cursor {
         self.slot = Some(slot);
         let request = self.finish(Request::read("SCAN").refuse_if(refusal).at_slot(slot), pattern);
         let request = request.arg("TYPE").arg(kind).returns(reply::scanned);
+        let attempt = request.request.attempt();
         let (position, found) = executor.send(request).await?;
         let topology = executor.topology().await?;
         if self.stays_with(topology.address(slot)) {
-            self.advance(position);
+            self.go_on(position, attempt)?;
         }
         if self.is_done() {
+            self.course = Course::default();
             self.visited.extend(self.server.take());
             self.slot = topology.next_slot(slot, &self.visited);
             self.position = if self.slot.is_some() { Position::Start } else { Position::End };
@@ -107,9 +111,22 @@ impl Cursor {
         let stays = self.server.is_none() || self.server.as_ref() == server;
         self.server = server.cloned();
         if !stays {
-            self.position = Position::Start;
+            (self.position, self.course) = (Position::Start, Course::default());
         }
         stays
+    }
+
+    /// Goes on at `position` of the server's table, if that may come to an end.
+    fn go_on(&mut self, position: u64, attempt: Attempt) -> Result<()> {
+        if position != 0 && !self.course.takes(position, self.page_size()) {
+            return Err(Error::UnexpectedReply {
+                attempt: Box::new(attempt),
+                expected: "a cursor that comes to an end",
+                found: "one that goes on for ever",
+            });
+        }
+        self.advance(position);
+        Ok(())
     }
 
     /// Goes on at `position`, where zero is the end.
@@ -124,6 +141,34 @@ impl Cursor {
     /// Whether `element` was not seen a short while ago.
     pub(crate) fn is_new(&mut self, element: &[u8]) -> bool {
         self.recent.insert(element)
+    }
+}
+
+/// The positions that a server has named, of which it can name each only once.
+#[derive(Default)]
+struct Course {
+    pages: u64,
+    /// The bits that positions have had: no table is larger.
+    bits: u64,
+    /// The position after a number of pages that is a power of two, with which others are compared.
+    /// This finds every cycle in constant memory.
+    mark: u64,
+}
+
+impl Course {
+    /// Takes in the next position. Says whether the server may come to an end.
+    fn takes(&mut self, position: u64, page_size: usize) -> bool {
+        self.pages += 1;
+        self.bits |= position;
+        if position == self.mark {
+            return false;
+        }
+        if self.pages.is_power_of_two() {
+            self.mark = position;
+        }
+        let table = 1 << (u64::BITS - self.bits.leading_zeros());
+        let passed = u128::from(self.pages.saturating_sub(PAGES_TO_BEGIN_WITH)) * page_size as u128;
+        passed <= MOST_IN_A_BUCKET * table
     }
 }
 
@@ -178,11 +223,35 @@ impl Hasher for Unchanged {
 }
 
 const DEFAULT_PAGE: usize = 1000;
+
+/// Servers that put off enlarging a table fill its buckets up to several times, with at most 35 elements.
+const MOST_IN_A_BUCKET: u128 = 64;
+const PAGES_TO_BEGIN_WITH: u64 = 1000;
 const MOST_REMEMBERED: usize = 32 * 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// How many of the positions are taken.
+    fn taken(positions: impl IntoIterator<Item = u64>) -> usize {
+        let mut course = Course::default();
+        positions.into_iter().take_while(|&position| course.takes(position, 1000)).count()
+    }
+
+    #[test]
+    fn a_table_is_gone_through_and_what_is_none_is_noticed() {
+        // Servers count with the bits in the reverse order, several buckets a page.
+        for (bits, step) in [(10, 1), (20, 200), (24, 1000), (30, 10_000)] {
+            let table =
+                (1..(1_u64 << bits) / step).map(|page| (page * step).reverse_bits() >> (64 - bits));
+            assert_eq!(taken(table), ((1 << bits) / step - 1) as usize, "{bits} bits");
+        }
+        assert!(taken(std::iter::repeat(17)) < 3, "the same position");
+        assert!(taken([7, 8, 9].into_iter().cycle()) < 10, "a cycle");
+        assert!(taken((1..9).chain((9..1009).cycle())) < 4000, "a cycle after a while");
+        assert!(taken(1..) < 2000, "a counter");
+    }
 
     #[test]
     fn a_repeated_element_is_seen_once_and_memory_is_bounded() {

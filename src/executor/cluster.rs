@@ -55,6 +55,9 @@ impl<N: Node> Seeds<N> {
         for longest in [A_MOMENT, Duration::MAX] {
             let mut silent = Vec::new();
             for (index, &node) in nodes.iter().enumerate() {
+                if deadline.is_over() {
+                    return Err(problem);
+                }
                 let left = u32::try_from(nodes.len() - index).unwrap_or(u32::MAX);
                 let limit = deadline.within(longest.min(deadline.left() / left));
                 match slots(&**node, limit).await {
@@ -187,7 +190,17 @@ const A_MOMENT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+    use std::time::Instant;
+
+    use super::super::client::finish;
+    use super::super::connection::timed_out;
+    use super::super::fault::{Fault, Outcome};
+    use super::super::node::Watch;
+    use super::super::signal::Signal;
+    use super::super::speech::Ears;
     use super::*;
+    use crate::command::Wait;
 
     fn parse(text: &str) -> Value {
         redis::parse_redis_value(text.as_bytes()).unwrap()
@@ -208,5 +221,96 @@ mod tests {
             let expected = address.map(|address| (0, 5460, address.into()));
             assert_eq!(master(&range(master_node), "asked"), expected, "{master_node}");
         }
+    }
+
+    /// A node that hangs until the deadline, unless its name says that it lives.
+    struct Frozen(Connector, Asked);
+
+    type Asked = Arc<Mutex<Vec<String>>>;
+
+    impl Node for Frozen {
+        type Settings = Asked;
+
+        fn new(connector: Connector, asked: &Asked) -> Self {
+            Self(connector, asked.clone())
+        }
+
+        fn connector(&self) -> &Connector {
+            &self.0
+        }
+
+        async fn call(&self, _: Line<'_>, deadline: Deadline) -> Outcome<Value> {
+            self.1.lock().unwrap().push(self.0.address.clone());
+            if self.0.address.starts_with("alive") {
+                return Ok(parse("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$1\r\na\r\n:1\r\n"));
+            }
+            std::thread::sleep(deadline.left());
+            Err(Fault::Broken(timed_out()))
+        }
+
+        async fn call_many(&self, _: &[Line<'_>], _: Deadline) -> Outcome<Vec<Value>> {
+            Ok(Vec::new())
+        }
+
+        async fn wait(&self, _: &[Line<'_>], _: Duration, _: &dyn Watch) -> Outcome<Value> {
+            Ok(Value::Nil)
+        }
+
+        async fn pause(_: Duration) {}
+
+        fn distrust(&self) {}
+
+        type Listening = ();
+
+        async fn listen(
+            &self,
+            _: &[Line<'_>],
+            _: Arc<dyn Ears>,
+            _: Duration,
+            _: Deadline,
+        ) -> Outcome<((), Vec<Value>)> {
+            Ok(((), Vec::new()))
+        }
+
+        fn spawn(_: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+            Ok(())
+        }
+
+        async fn rest(_: &Signal, _: Duration) {}
+    }
+
+    fn nodes(names: &[&str], asked: &Asked) -> Vec<Frozen> {
+        let connector = |name: &&str| Connector::new(&format!("redis://{name}:1/")).unwrap();
+        names.iter().map(|name| Frozen::new(connector(name), asked)).collect()
+    }
+
+    #[test]
+    fn nodes_that_hang_are_asked_for_a_moment_and_seeds_in_between() {
+        let asked = Asked::default();
+        let seeds = Seeds::new(nodes(&["hangs1", "alive"], &asked));
+        seeds.next.store(1, Ordering::Relaxed);
+        let known: Vec<_> =
+            nodes(&["hangs1", "hangs2", "hangs3"], &asked).into_iter().map(Arc::new).collect();
+        let deadline = Deadline::after(Wait::For(Duration::from_secs(60)));
+        finish(seeds.find_servers(&known, deadline)).unwrap();
+        assert!(deadline.left() > Duration::from_secs(50), "one second for the one that hangs");
+        assert_eq!(*asked.lock().unwrap(), ["hangs2:1", "alive:1"]);
+    }
+
+    #[test]
+    fn finding_servers_ends_with_the_call() {
+        let asked = Asked::default();
+        let seeds = Seeds::new(nodes(&["hangs1"], &asked));
+        let known: Vec<_> =
+            nodes(&["hangs2", "hangs3"], &asked).into_iter().map(Arc::new).collect();
+        let began = Instant::now();
+        let deadline = Deadline::after(Wait::For(Duration::from_millis(300)));
+        let error = finish(seeds.find_servers(&known, deadline)).unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        let asked = asked.lock().unwrap();
+        assert!(
+            ["hangs1:1", "hangs2:1", "hangs3:1"].iter().all(|&node| asked.contains(&node.into()))
+        );
+        assert!(began.elapsed() < Duration::from_secs(10), "not the limit of each");
     }
 }

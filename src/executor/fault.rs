@@ -162,12 +162,10 @@ mod tests {
         ];
         for (fault, expected) in cases {
             assert_eq!(fault.obstacle(), expected, "{fault:?}");
-            let within = Error::Connect {
-                address: "y".into(),
-                source: Box::new(fault.clone().into_error(|| panic!("no attempt"))),
-            };
-            if let Fault::Connect { .. } = fault {
-                assert_eq!(Fault::connect("z", within).obstacle(), expected, "within others");
+            let attempt = || crate::request::Request::read("PING").attempt();
+            let within = Fault::connect("z", fault.clone().into_error(attempt));
+            if matches!(fault, Fault::Connect { .. }) {
+                assert_eq!(within.obstacle(), expected, "within another: {within:?}");
             }
         }
     }
