@@ -27,13 +27,15 @@ use crate::request::Request;
 pub(crate) struct Session<N: Node> {
     topology: Arc<Topology>,
     ears: Vec<Listener<N>>,
-    /// The kinds of keyspace notifications that are relied on.
-    kinds: Option<&'static str>,
+    /// Why the servers do not notify of all changes to keys, where that is wished.
+    blindness: Option<Error>,
 }
 
 struct Listener<N: Node> {
     node: Arc<N>,
     link: Arc<Link>,
+    /// The kinds of keyspace notifications that are relied on.
+    kinds: Option<String>,
     _listening: N::Listening,
 }
 
@@ -52,7 +54,7 @@ impl<N: Node> Session<N> {
             (Some(_), Some(owner)) => vec![owner],
             (Some(_), None) => return Err(router.servers.no_owner()),
         };
-        let mut session = Self { topology, ears: Vec::new(), kinds: None };
+        let mut session = Self { topology, ears: Vec::new(), blindness: None };
         match session.begin(router, wish, (audience, signal), (number, &servers)).await {
             Ok(()) => Ok(session),
             Err(error) => {
@@ -72,7 +74,6 @@ impl<N: Node> Session<N> {
     ) -> Result<()> {
         let topology = self.topology.clone();
         let proofs: Arc<[AtomicU64]> = servers.iter().map(|_| AtomicU64::new(0)).collect();
-        let mut tells_keys = wish.keyspace.is_some();
         for (position, &server) in servers.iter().enumerate() {
             let address = &topology.servers()[server];
             let names = names(&wish.base, |slot| {
@@ -83,18 +84,29 @@ impl<N: Node> Session<N> {
             let destination = Destination::at(address, router.servers.is_cluster());
             let node = router.servers.node(&destination).await;
             let node = node.map_err(|fault| fault.into_error(|| ping().attempt()))?;
-            let listener = Listener::open(node, Arc::new(link), wish).await?;
-            tells_keys &= match wish.keyspace {
-                Some(kinds) => keyspace::turn_on(&*listener.node, kinds).await,
-                None => false,
-            };
+            let (mut listener, refusal) = Listener::open(node, Arc::new(link), wish).await?;
+            if let Some(kinds) = wish.keyspace {
+                let kinds = match refusal {
+                    Some(refusal) => Err(refusal),
+                    None => keyspace::turn_on(&*listener.node, kinds).await,
+                };
+                match kinds {
+                    Ok(kinds) => listener.kinds = Some(kinds),
+                    Err(error) if error.is_connection_lost() || error.is_timeout() => {
+                        self.ears.push(listener);
+                        return Err(error);
+                    }
+                    Err(error) => drop(self.blindness.get_or_insert(error)),
+                }
+            }
             self.ears.push(listener);
         }
-        self.kinds = wish.keyspace.filter(|_| tells_keys);
+        let is_blind = self.blindness.is_some();
+        let tells_keys = wish.keyspace.is_some() && !is_blind;
         let proof = self.prove(wish, signal).await?;
         let only = self.ears.first().filter(|_| !router.servers.is_cluster());
         let channel = only.map(|listener| listener.link.channel.clone());
-        audience.connected(number, Situation { topology, channel, tells_keys }, proof);
+        audience.connected(number, Situation { topology, channel, tells_keys, is_blind }, proof);
         Ok(())
     }
 
@@ -149,10 +161,21 @@ impl<N: Node> Session<N> {
             && self.is_told_of_keys().await
     }
 
+    /// Whether the kinds of notifications that are relied on are still on.
     async fn is_told_of_keys(&self) -> bool {
-        let Some(kinds) = self.kinds else { return true };
-        let are_on = self.ears.iter().map(|listener| keyspace::are_on(&*listener.node, kinds));
+        if self.blindness.is_some() {
+            return true;
+        }
+        let are_on = self.ears.iter().filter_map(|listener| {
+            let kinds = listener.kinds.as_ref()?;
+            Some(keyspace::are_on(&*listener.node, kinds))
+        });
         together(are_on).await.into_iter().all(|are_on| are_on)
+    }
+
+    /// Why the servers do not notify of all changes to keys, where that is wished.
+    pub(crate) fn blindness(&self) -> Option<&Error> {
+        self.blindness.as_ref()
     }
 
     /// Makes sure that every server is heard. Gives the moment before which all writes are known.
@@ -187,7 +210,8 @@ impl<N: Node> Session<N> {
 }
 
 impl<N: Node> Listener<N> {
-    async fn open(node: Arc<N>, link: Arc<Link>, wish: &Wish) -> Result<Self> {
+    /// Begins to listen. Gives too what the server refused of what it may refuse.
+    async fn open(node: Arc<N>, link: Arc<Link>, wish: &Wish) -> Result<(Self, Option<Error>)> {
         let subscribe = Request::read("SUBSCRIBE").arg(&link.channel);
         let commands: Vec<_> = std::iter::once(&subscribe).chain(&wish.commands).collect();
         let all = commands.iter().copied().chain(&wish.wishes);
@@ -195,15 +219,22 @@ impl<N: Node> Listener<N> {
         let listening = node.listen(&lines, link.clone(), wish.silence.max(PATIENCE)).await;
         let (listening, replies) =
             listening.map_err(|fault| fault.into_error(|| subscribe.attempt()))?;
-        let listener = Self { node, link, _listening: listening };
-        for (command, reply) in commands.into_iter().zip(replies) {
+        let listener = Self { node, link, kinds: None, _listening: listening };
+        let mut refusal = None;
+        let needed = commands.len();
+        let all = commands.into_iter().chain(&wish.wishes);
+        for (position, (command, reply)) in all.zip(replies).enumerate() {
             if let Value::ServerError(error) = &reply {
-                listener.link.retire();
-                listener.farewell().await;
-                return Err(server_error(command, error));
+                let error = server_error(command, error);
+                if position < needed {
+                    listener.link.retire();
+                    listener.farewell().await;
+                    return Err(error);
+                }
+                refusal.get_or_insert(error);
             }
         }
-        Ok(listener)
+        Ok((listener, refusal))
     }
 
     /// Sends a beat, unless one is under way. It is a write, so that only a master takes it.
