@@ -44,6 +44,7 @@ mod tls;
 mod together;
 mod topology;
 mod trip;
+mod url;
 mod verdict;
 mod waiting;
 mod witness;
