@@ -54,6 +54,7 @@ mod tls;
 mod together;
 mod topology;
 mod trip;
+mod url;
 mod verdict;
 mod vigil;
 mod waiting;

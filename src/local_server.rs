@@ -8,7 +8,7 @@ use std::{
     io::{self, Read, Write},
     net::{Ipv4Addr, TcpListener},
     os::unix::{fs::DirBuilderExt, net::UnixStream, process::CommandExt},
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     process::{self, Child, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
@@ -20,6 +20,9 @@ const PORTS_TRIED: usize = 8;
 /// A cluster node also listens on its port plus 10000.
 const HIGHEST_PORT: u16 = u16::MAX - 10_000;
 const LOG_SHOWN: usize = 2000;
+/// Systems take 103 to 107 bytes.
+const LONGEST_SOCKET_PATH: usize = 103;
+const SHORT_DIRECTORY: &str = "/tmp";
 
 /// Becomes the server, under the same process id, once its owner has started the watchdog.
 const SERVER: &str = r#"read -r _ && exec "$@" </dev/null"#;
@@ -32,6 +35,8 @@ const WATCHDOG: &str = r#"read -r _; kill -s KILL "$1"; rm -rf "$2""#;
 /// `valkey-server` or else the `redis-server` on `PATH`. It listens on a free port of 127.0.0.1 and
 /// on a socket in a private temporary directory, persists nothing, and is killed, and its directory
 /// removed, when the value is dropped or the owning process ends, even by SIGKILL. Unix only.
+///
+/// The directory is in `/tmp` where `TMPDIR` is too long for the path of a socket.
 ///
 /// ```
 /// use redis_collections::LocalServer;
@@ -249,7 +254,11 @@ impl PrivateDirectory {
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let name = format!("redis-collections-{}-{number}", process::id());
-            let path = env::temp_dir().join(name);
+            // The server changes to its directory.
+            let mut path = path::absolute(env::temp_dir().join(&name))?;
+            if socket_in(&path).as_os_str().len() > LONGEST_SOCKET_PATH {
+                path = Path::new(SHORT_DIRECTORY).join(&name);
+            }
             match DirBuilder::new().mode(0o700).create(&path) {
                 // Left behind by an earlier process that had the same id.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

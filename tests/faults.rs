@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use redis_collections::keyword::{self, Dispatcher, Keyword};
 use redis_collections::{
-    Applied, CacheClient, CachePolicy, Client, ClientBuilder, Error, LocalServer, Loaded, NearCache,
-    QueueSettings, RedisDict, RedisHashDict, RedisList, RedisSet, Wait, WhileCutOff, WorkQueue,
+    Applied, CacheClient, CachePolicy, Client, ClientBuilder, Error, Loaded, LocalServer,
+    NearCache, QueueSettings, RedisDict, RedisHashDict, RedisList, RedisSet, Wait, WhileCutOff,
+    WorkQueue,
 };
 use support::kinds::{Kind, SERVER, client, ok, ok_within, on_both_kinds, settle};
 use support::proxy::{Direction, Proxy};

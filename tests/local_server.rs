@@ -6,8 +6,10 @@ use redis_collections::LocalServer;
 use std::{
     env,
     error::Error,
-    io::{self, BufRead, BufReader, ErrorKind},
+    fs,
+    io::{self, BufRead, BufReader, ErrorKind, Read, Write},
     net::TcpListener,
+    os::unix::net::UnixStream,
     path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -114,6 +116,38 @@ fn a_missing_program_is_an_error_that_says_what_to_do() -> Outcome {
         assert!(output.contains(&format!("\nNotFound: {message}")), "{output}");
         assert!(output.contains("or set REDIS_SERVER"), "{output}");
     }
+    Ok(())
+}
+
+#[test]
+fn the_directory_for_temporary_files_may_have_any_name() -> Outcome {
+    if is_child() {
+        let server = LocalServer::start()?;
+        assert_eq!(ask(server.port(), "PING")?, "+PONG\r\n");
+        let mut connection = UnixStream::connect(server.unix_socket())?;
+        connection.write_all(b"PING\r\n")?;
+        let mut reply = [0; 7];
+        connection.read_exact(&mut reply)?;
+        println!("\nanswers {}", reply == *b"+PONG\r\n");
+        return Ok(());
+    }
+    let base = env::temp_dir().join(format!("names-{}", std::process::id()));
+    let longer = |length: usize| "x".repeat(length.saturating_sub(base.as_os_str().len() + 1));
+    let names = ["a b", "it's \"x\"", "$HOME;x", "tmp-æ"].map(str::to_owned);
+    for name in names.into_iter().chain([74, 75, 92, 110, 200].map(longer)) {
+        let directory = base.join(&name);
+        fs::create_dir_all(&directory)?;
+        for (tmpdir, inside) in
+            [(directory.as_path(), base.as_path()), (Path::new("."), &directory)]
+        {
+            let mut child = child_in("the_directory_for_temporary_files_may_have_any_name")?;
+            let output = child.env("TMPDIR", tmpdir).current_dir(inside).output()?;
+            let output = String::from_utf8(output.stdout)?;
+            assert!(output.contains("\nanswers true"), "{name} as {tmpdir:?}: {output}");
+        }
+        assert!(fs::read_dir(&directory)?.next().is_none(), "{name}: something is left");
+    }
+    fs::remove_dir_all(&base)?;
     Ok(())
 }
 

@@ -310,7 +310,11 @@ fn a_server_that_is_down_is_a_failure_without_its_password() {
         (vec!["stats", "mail"], 1, connect.as_str()),
         (vec!["stats", "mail", "--watch"], 1, &connect),
         (vec!["push", "mail", "job"], 1, &connect),
-        (vec!["stats", "mail", &url], 2, "rcq: unexpected argument 'redis://…@127"),
+        (vec!["stats", "mail", &url], 2, "rcq: unexpected argument 'redis://…'"),
+        (vec!["stats", "mail", "unix:///s?pass=5ecret"], 2, "rcq: unexpected argument 'unix://…'"),
+        (vec!["stats", "mail", "--url", "unix:///s?password=5ecret"], 2, "rcq: cannot use this"),
+        (vec!["stats", "mail", "--url", "redis://ann:1#5ecret@x"], 2, "rcq: cannot use this"),
+        (vec!["stats", "mail", "--url", "redis://ann:1?5ecret@x"], 2, "rcq: cannot use this"),
         (vec!["stats", "mail", "--url", "http://ann:5ecret@x"], 2, "rcq: cannot use this"),
     ] {
         let output = rcq("").args(&arguments).env("REDIS_URL", &url).output().expect("an end");

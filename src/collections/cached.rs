@@ -206,6 +206,15 @@ impl<D: Cacheable> Cached<D> {
         self.collection.executor()
     }
 
+    /// Whether the cache learns of changes by every program, and of entries that expire or are evicted.
+    ///
+    /// `false` for a [`NearCache::notices`] on a server that does not send keyspace notifications and does
+    /// not let this program turn them on: what other programs change without publishing it is then served
+    /// for up to the [`time_to_live`](NearCache::time_to_live).
+    pub fn hears_everybody(&self) -> bool {
+        self.reader.cache().hears_everybody()
+    }
+
     /// What the cache has done so far.
     pub fn stats(&self) -> CacheStats {
         self.reader.cache().stats()
@@ -261,7 +270,7 @@ fn wish<D: Cacheable>(collection: &D, settings: &NearCache) -> Wish {
     };
     let tracks = settings.hears == Hears::Server;
     let (beat, silence) = (settings.beat(), settings.silence());
-    Wish { slot, base, commands, wishes, tracks, keyspace, beat, silence }
+    Wish { slot, base, commands, wishes, tracks, keyspace, warns: true, beat, silence }
 }
 
 /// The channel on which all near caches of `collection` are asked to forget everything.

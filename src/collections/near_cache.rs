@@ -51,7 +51,9 @@ impl NearCache {
     /// all of them. Other writers, and entries that expire or are evicted, are heard of through keyspace
     /// notifications, where the server has them on or this may turn them on, and of a hash they take all
     /// fields from the cache. Otherwise what such writers change stays for up to the
-    /// [`time_to_live`](Self::time_to_live).
+    /// [`time_to_live`](Self::time_to_live). Then a warning is logged,
+    /// [`hears_everybody`](crate::Cached::hears_everybody) is `false`, and so is
+    /// [`is_certain`](crate::CacheStats::is_certain).
     pub fn notices() -> Self {
         Self::hearing(Hears::Writers)
     }

@@ -89,6 +89,7 @@ impl<K: Send + 'static, E: RoundTrips> Subscription<K, E> {
             wishes: sources.wishes(&base),
             tracks: false,
             keyspace: Some(sources.kinds()),
+            warns: true,
             beat: BEAT,
             silence: SILENCE,
             base,

@@ -59,7 +59,8 @@ pub struct Client {
 
 impl Client {
     /// Connects to a server: `redis://user:password@host:port/database`, the same with `rediss` for
-    /// TLS, or `unix:///path/to/socket?db=0&user=…&pass=…`.
+    /// TLS, or `unix:///path/to/socket?db=0&user=…&pass=…`. The database may be the parameter `db` of each,
+    /// and `protocol` is `resp2` or `resp3`. Other parameters are refused.
     pub fn open(url: &str) -> Result<Self> {
         Self::builder(url).build()
     }

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use redis::{
-    ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
-    RedisError,
-};
+use redis::{ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisError};
 
 use super::fault::{Fault, Outcome};
 use super::retry::Deadline;
@@ -34,12 +31,8 @@ pub(crate) struct Connector {
 
 impl Connector {
     pub(crate) fn new(url: &str) -> Result<Self> {
-        let unusable = |error: RedisError| Error::Configuration(format!("{error}; {URL_FORMS}"));
-        let information = url.into_connection_info().map_err(unusable)?;
-        if let ConnectionAddr::TcpTls { insecure: true, .. } = information.addr() {
-            let reason = "certificates are always checked; the URL may not end with #insecure";
-            return Err(Error::Configuration(reason.into()));
-        }
+        let unusable = |error: RedisError| Error::Configuration(error.to_string());
+        let information = super::url::connection_info(url)?;
         let settings = information.redis_settings().clone().set_skip_set_lib_name();
         let tcp = information.tcp_settings().clone().set_nodelay(true);
         let information = information.set_redis_settings(settings).set_tcp_settings(tcp);
@@ -173,6 +166,3 @@ impl fmt::Debug for Connector {
 
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(60);
-
-const URL_FORMS: &str = "a URL is redis://user:password@host:port/database, the same with rediss \
-                         for TLS, or unix:///path/to/socket?db=0";

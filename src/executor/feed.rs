@@ -41,6 +41,10 @@ pub struct Situation {
     pub(crate) channel: Option<Vec<u8>>,
     /// Whether the servers tell of all changes to keys by keyspace notifications, if wished.
     pub(crate) tells_keys: bool,
+    /// Whether that is wished and the servers do not, so that changes by writers that publish none stay
+    /// unseen.
+    #[cfg_attr(not(feature = "near-cache"), allow(dead_code))]
+    pub(crate) is_blind: bool,
 }
 
 /// What to listen to.
@@ -58,6 +62,8 @@ pub struct Wish {
     pub(crate) tracks: bool,
     /// Whether keyspace notifications are wished, of kinds that the server is to have on.
     pub(crate) keyspace: Option<&'static str>,
+    /// Whether to log that the server has none of these.
+    pub(crate) warns: bool,
     /// How often it is made sure that nothing is missed.
     pub(crate) beat: Duration,
     /// For how long a server may be silent.
@@ -82,6 +88,7 @@ impl Feed {
         let signal = Arc::new(Signal::default());
         let feed = Self { signal: signal.clone() };
         let first = Session::open(&router, &wish, &audience, &signal, 1).await?;
+        warn(&first, &wish, false);
         let work = keep(router, wish, audience, signal, first);
         N::spawn(work).map_err(|error| crate::Error::Connect {
             address: "a feed".into(),
@@ -104,6 +111,7 @@ async fn keep<N: Node>(
     signal: Arc<Signal>,
     first: Session<N>,
 ) {
+    let mut is_blind = first.blindness().is_some();
     let mut session = Some(first);
     let mut number = 1;
     let mut pauses = Pauses::new();
@@ -118,9 +126,26 @@ async fn keep<N: Node>(
         if !signal.is_closed() {
             number += 1;
             session = Session::open(&router, &wish, &audience, &signal, number).await.ok();
+            if let Some(session) = &session {
+                is_blind = warn(session, &wish, is_blind);
+            }
         }
     }
     if let Some(session) = session {
         session.end(router.servers.deadline()).await;
     }
+}
+
+/// Logs that a session sees fewer changes than is wished, unless the one before did not either. Says whether
+/// it does.
+fn warn<N: Node>(session: &Session<N>, wish: &Wish, was_blind: bool) -> bool {
+    let blindness = session.blindness();
+    if let Some(error) = blindness.filter(|_| wish.warns && !was_blind) {
+        let base = wish.base.escape_ascii();
+        log::warn!(
+            "{base}: the server does not notify of every change to keys, so that those by programs that \
+             publish none, expirations and evictions stay unseen: {error}"
+        );
+    }
+    blindness.is_some()
 }

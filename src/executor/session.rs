@@ -29,8 +29,8 @@ use crate::side_key::side_key_of;
 pub(crate) struct Session<N: Node> {
     topology: Arc<Topology>,
     ears: Vec<Listener<N>>,
-    /// The kinds of keyspace notifications that are relied on.
-    kinds: Option<&'static str>,
+    /// Why the servers do not notify of all changes to keys, where that is wished.
+    blindness: Option<Error>,
 }
 
 struct Listener<N: Node> {
@@ -38,6 +38,8 @@ struct Listener<N: Node> {
     link: Arc<Link>,
     /// That of the connections to the node when it was connected to.
     generation: usize,
+    /// The kinds of keyspace notifications that are relied on.
+    kinds: Option<String>,
     _listening: N::Listening,
 }
 
@@ -57,7 +59,7 @@ impl<N: Node> Session<N> {
             (Some(_), Some(owner)) => vec![owner],
             (Some(_), None) => return Err(router.servers.no_owner()),
         };
-        let mut session = Self { topology, ears: Vec::new(), kinds: None };
+        let mut session = Self { topology, ears: Vec::new(), blindness: None };
         let begun = session.begin(router, wish, (audience, signal), (number, &servers), deadline);
         match begun.await {
             Ok(()) => Ok(session),
@@ -79,7 +81,6 @@ impl<N: Node> Session<N> {
     ) -> Result<()> {
         let topology = self.topology.clone();
         let proofs: Arc<[AtomicU64]> = servers.iter().map(|_| AtomicU64::new(0)).collect();
-        let mut tells_keys = wish.keyspace.is_some();
         for (position, &server) in servers.iter().enumerate() {
             let address = &topology.servers()[server];
             let names = names(&wish.base, |slot| {
@@ -90,18 +91,30 @@ impl<N: Node> Session<N> {
             let destination = Destination::at(address, router.servers.is_cluster());
             let node = router.servers.node(&destination, deadline).await;
             let node = node.map_err(|fault| fault.into_error(|| ping().attempt()))?;
-            let listener = Listener::open(node, Arc::new(link), wish, deadline).await?;
-            tells_keys &= match wish.keyspace {
-                Some(kinds) => keyspace::turn_on(&*listener.node, kinds).await,
-                None => false,
-            };
+            let opened = Listener::open(node, Arc::new(link), wish, deadline).await;
+            let (mut listener, refusal) = opened?;
+            if let Some(kinds) = wish.keyspace {
+                let kinds = match refusal {
+                    Some(refusal) => Err(refusal),
+                    None => keyspace::turn_on(&*listener.node, kinds).await,
+                };
+                match kinds {
+                    Ok(kinds) => listener.kinds = Some(kinds),
+                    Err(error) if error.is_connection_lost() || error.is_timeout() => {
+                        self.ears.push(listener);
+                        return Err(error);
+                    }
+                    Err(error) => drop(self.blindness.get_or_insert(error)),
+                }
+            }
             self.ears.push(listener);
         }
-        self.kinds = wish.keyspace.filter(|_| tells_keys);
+        let is_blind = self.blindness.is_some();
+        let tells_keys = wish.keyspace.is_some() && !is_blind;
         let proof = self.prove(wish, signal, deadline).await?;
         let only = self.ears.first().filter(|_| !router.servers.is_cluster());
         let channel = only.map(|listener| listener.link.channel.clone());
-        audience.connected(number, Situation { topology, channel, tells_keys }, proof);
+        audience.connected(number, Situation { topology, channel, tells_keys, is_blind }, proof);
         Ok(())
     }
 
@@ -160,10 +173,21 @@ impl<N: Node> Session<N> {
             && !self.has_ended()
     }
 
+    /// Whether the kinds of notifications that are relied on are still on.
     async fn is_told_of_keys(&self) -> bool {
-        let Some(kinds) = self.kinds else { return true };
-        let are_on = self.ears.iter().map(|listener| keyspace::are_on(&*listener.node, kinds));
+        if self.blindness.is_some() {
+            return true;
+        }
+        let are_on = self.ears.iter().filter_map(|listener| {
+            let kinds = listener.kinds.as_ref()?;
+            Some(keyspace::are_on(&*listener.node, kinds))
+        });
         together(are_on).await.into_iter().all(|are_on| are_on)
+    }
+
+    /// Why the servers do not notify of all changes to keys, where that is wished.
+    pub(crate) fn blindness(&self) -> Option<&Error> {
+        self.blindness.as_ref()
     }
 
     /// Makes sure that every server is heard. Gives the moment before which all writes are known.
@@ -200,7 +224,13 @@ impl<N: Node> Session<N> {
 }
 
 impl<N: Node> Listener<N> {
-    async fn open(node: Arc<N>, link: Arc<Link>, wish: &Wish, deadline: Deadline) -> Result<Self> {
+    /// Begins to listen. Gives too what the server refused of what it may refuse.
+    async fn open(
+        node: Arc<N>,
+        link: Arc<Link>,
+        wish: &Wish,
+        deadline: Deadline,
+    ) -> Result<(Self, Option<Error>)> {
         let subscribe = Request::read("SUBSCRIBE").arg(&link.channel);
         let commands: Vec<_> = std::iter::once(&subscribe).chain(&wish.commands).collect();
         let all = commands.iter().copied().chain(&wish.wishes);
@@ -214,15 +244,22 @@ impl<N: Node> Listener<N> {
         let listening = node.listen(&lines, link.clone(), silence, deadline).await;
         let (listening, replies) =
             listening.map_err(|fault| fault.into_error(|| subscribe.attempt()))?;
-        let listener = Self { node, link, generation, _listening: listening };
-        for (command, reply) in commands.into_iter().zip(replies) {
+        let listener = Self { node, link, generation, kinds: None, _listening: listening };
+        let mut refusal = None;
+        let needed = commands.len();
+        let all = commands.into_iter().chain(&wish.wishes);
+        for (position, (command, reply)) in all.zip(replies).enumerate() {
             if let Value::ServerError(error) = &reply {
-                listener.link.retire();
-                listener.farewell(deadline.within(FOR_A_FAREWELL)).await;
-                return Err(server_error(command, error));
+                let error = server_error(command, error);
+                if position < needed {
+                    listener.link.retire();
+                    listener.farewell(deadline.within(FOR_A_FAREWELL)).await;
+                    return Err(error);
+                }
+                refusal.get_or_insert(error);
             }
         }
-        Ok(listener)
+        Ok((listener, refusal))
     }
 
     /// Whether nothing more is heard, or not from the server that the address leads to now: a demoted

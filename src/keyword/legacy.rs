@@ -117,6 +117,7 @@ impl Ears {
             wishes: vec![channel(name.status(keyword)), channel(name.value(keyword))],
             tracks: false,
             keyspace: Some("K$"),
+            warns: false,
             beat: BEAT,
             silence: SILENCE,
         };

@@ -101,6 +101,7 @@ impl<E: RoundTrips> Monitor<E> {
             wishes,
             tracks: false,
             keyspace: Some("K$"),
+            warns: true,
             beat: BEAT,
             silence: SILENCE,
         };

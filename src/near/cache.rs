@@ -1,6 +1,6 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ pub(crate) struct Cache<V> {
     pub(super) epoch: AtomicU64,
     served_until: AtomicU64,
     certain_until: AtomicU64,
+    /// Whether changes by programs that publish none stay unseen.
+    is_blind: AtomicBool,
     pub(super) last_token: AtomicU64,
     bounds: Bounds,
     hits: Tally,
@@ -104,6 +106,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
             epoch: AtomicU64::new(0),
             served_until: AtomicU64::new(0),
             certain_until: AtomicU64::new(0),
+            is_blind: AtomicBool::new(false),
             last_token: AtomicU64::new(0),
             bounds,
             hits: Tally::default(),
@@ -127,9 +130,14 @@ impl<V: Send + Sync + 'static> Cache<V> {
         })
     }
 
-    /// Whether the cache knows of all changes, up to its bound.
-    pub(crate) fn is_certain(&self) -> bool {
+    /// Whether the cache knows of all changes that it can learn of, up to its bound.
+    pub(crate) fn is_connected(&self) -> bool {
         clock::now() < self.certain_until.load(Ordering::Acquire)
+    }
+
+    /// Whether it can learn of the changes of every program.
+    pub(crate) fn hears_everybody(&self) -> bool {
+        !self.is_blind.load(Ordering::Acquire)
     }
 
     /// The servers whose changes are heard.
@@ -161,6 +169,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
     }
 
     pub(crate) fn connected(&self, session: u64, situation: Situation, proof: u64) {
+        self.is_blind.store(situation.is_blind, Ordering::Release);
         self.see(|sight| {
             sight.lease.connected(session, proof);
             sight.topology = Some(situation.topology);
@@ -208,7 +217,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
             gaps: load(&self.counts.gaps),
             lag: Duration::from_micros(load(&self.counts.lag)),
             entries: self.values.len(),
-            is_certain: self.is_certain(),
+            is_certain: self.is_connected() && self.hears_everybody(),
         }
     }
 

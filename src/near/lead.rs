@@ -37,7 +37,7 @@ impl<V> Clone for Outcome<V> {
 impl<V: Send + Sync + 'static> Cache<V> {
     /// Begins to read a value that is not kept.
     pub(crate) fn begin(self: &Arc<Self>, key: Key) -> Start<V> {
-        if !self.is_certain() {
+        if !self.is_connected() {
             return Start::Asks;
         }
         let token = 1 + self.last_token.fetch_add(1, Ordering::Relaxed);

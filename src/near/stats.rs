@@ -21,6 +21,8 @@ pub struct CacheStats {
     pub lag: Duration,
     /// How many values there are, keys known to have none included.
     pub entries: usize,
-    /// Whether the cache is sure of what it holds, so that it answers.
+    /// Whether every value that it serves is known to be what the server has, up to the bound. `false`
+    /// while it is cut off, and where it cannot learn of every program's changes
+    /// ([`hears_everybody`](crate::Cached::hears_everybody)): then it serves what may be outdated.
     pub is_certain: bool,
 }

@@ -42,13 +42,15 @@ fn print_help(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { Failure::USAGE.into() } else { ExitCode::SUCCESS }
 }
 
-/// Without the user and password of any URL that the program was given, also in a wrong place.
+/// Without any URL that the program was given, even in a wrong place, and without its user and password.
 fn without_secrets(message: String) -> String {
     let given = env::args_os().chain(env::var_os("REDIS_URL"));
     given.fold(message, |message, given| {
         let given = given.to_string_lossy();
-        let secret = given.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
-        match secret {
+        let Some(start) = given.find("://") else { return message };
+        // Where a URL is shown as it was given, its password may be anywhere in it.
+        let message = message.replace(&given[start..], "://…");
+        match given[start + 3..].rsplit_once('@') {
             Some((secret, _)) if !secret.is_empty() => message.replace(secret, "…"),
             _ => message,
         }

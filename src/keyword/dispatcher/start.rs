@@ -37,6 +37,7 @@ impl<E: RoundTrips> Service<E> {
             wishes: Vec::new(),
             tracks: false,
             keyspace: Some(KINDS),
+            warns: true,
             beat: BEAT,
             silence: SILENCE,
         };

@@ -23,7 +23,11 @@ fn hearing(names: &[&str]) -> Hearing {
 impl Hearing {
     fn begin(&self, session: u64) {
         let topology = Arc::new(Topology::new([]));
-        self.connected(session, Situation { topology, channel: None, tells_keys: true }, 0);
+        self.connected(
+            session,
+            Situation { topology, channel: None, tells_keys: true, is_blind: false },
+            0,
+        );
     }
 
     fn say(&self, channel: &str, name: &str, payload: &str) {

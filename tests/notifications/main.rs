@@ -1,0 +1,207 @@
+//! Whether the changes of every program are seen, by what the server has of keyspace notifications.
+#![cfg(all(feature = "near-cache", feature = "keyword"))]
+
+mod older;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::sync::{Mutex, Once, PoisonError};
+use std::time::Instant;
+
+use log::{LevelFilter, Log, Metadata, Record};
+use older::Older;
+use redis_collections::keyword;
+use redis_collections::{
+    CachedDict, Event, LocalServer, NearCache, NoticeFormat, RedisDict, RedisHashDict, RedisList,
+    RedisSet,
+};
+use support::eventually;
+use support::kinds::{Kind, ok, on_both_kinds};
+use support::servers::{PATIENCE, query, run};
+
+on_both_kinds! {
+    a_server_is_asked_for_the_kinds_of_notifications_that_it_knows,
+    a_setting_that_another_program_made_is_kept_on_an_older_server,
+    a_near_cache_follows_every_program_on_an_older_server,
+    where_changes_cannot_be_seen_this_is_said,
+    tracking_needs_no_notifications,
+}
+
+async fn connect<C: Kind>(url: &str) -> C {
+    C::build(C::builder(url)).await.expect("a connection")
+}
+
+fn older() -> (LocalServer, Older) {
+    let server = LocalServer::start().expect("a server");
+    let older = Older::before(server.port()).expect("a proxy");
+    (server, older)
+}
+
+fn setting(server: &LocalServer) -> String {
+    let (_, kinds): (String, String) =
+        query(server.url(), "CONFIG GET notify-keyspace-events").expect("a setting");
+    kinds
+}
+
+async fn a_server_is_asked_for_the_kinds_of_notifications_that_it_knows<C: Kind>() {
+    let (server, older) = older();
+    let client: C = connect(older.url()).await;
+    let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
+    let mut events = ok!(dict.subscribe("*"));
+    assert!(events.hears_everybody());
+    let kinds = setting(&server);
+    assert!("Kg$xe".chars().all(|kind| kinds.contains(kind)) && !kinds.contains('n'), "{kinds}");
+    let () = query(server.url(), "SET d:a 1").expect("a foreign write");
+    let () = query(server.url(), "SET d:a 2 PX 20").expect("a foreign write");
+    // New keys are told of as changed ones.
+    let a = || "a".to_owned();
+    for expected in [Event::Updated(a()), Event::Updated(a()), Event::Expired(a())] {
+        assert_eq!(C::event(&mut events).await.expect("a key"), expected);
+    }
+    let hash: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, "h");
+    assert!(ok!(hash.subscribe("*")).hears_everybody());
+    let list: RedisList<String, C> = RedisList::new(&client, "l");
+    assert!(ok!(list.subscribe()).hears_everybody());
+    let set: RedisSet<String, C> = RedisSet::new(&client, "s");
+    assert!(ok!(set.subscribe("*")).hears_everybody());
+}
+
+async fn a_setting_that_another_program_made_is_kept_on_an_older_server<C: Kind>() {
+    for (before, kept) in [("KEA", "AKE"), ("Elm", "Elm"), ("K$gxe", "K$gxe")] {
+        let (server, older) = older();
+        let set = format!("CONFIG SET notify-keyspace-events {before}");
+        let () = query(server.url(), &set).expect("a setting");
+        let client: C = connect(older.url()).await;
+        let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
+        let events = ok!(dict.subscribe("*"));
+        assert!(events.hears_everybody(), "{before}");
+        let kinds = setting(&server);
+        assert!(kept.chars().all(|kind| kinds.contains(kind)), "{before} became {kinds}");
+    }
+}
+
+async fn a_near_cache_follows_every_program_on_an_older_server<C: Kind>() {
+    let (server, older) = older();
+    let client: C = connect(older.url()).await;
+    let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
+    let cached = ok!(dict.cached(NearCache::notices()));
+    assert!(cached.hears_everybody());
+    for number in [1, 2, 3] {
+        let () = query(server.url(), &format!("SET d:a {number}")).expect("a foreign write");
+        assert!(follows(&cached, number).await, "{:?}", cached.stats());
+        assert!(eventually(|| cached.stats().is_certain));
+    }
+}
+
+/// Whether the cache comes to have a value.
+async fn follows<C: Kind>(cached: &CachedDict<String, u64, C>, number: u64) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        if ok!(cached.get("a")).as_deref() == Some(&number) {
+            return true;
+        }
+    }
+    false
+}
+
+/// A server that does not let a client turn notifications on, or hear them.
+enum Blind {
+    WithoutConfig,
+    WithoutTheRight,
+    WithoutTheChannel,
+}
+
+impl Blind {
+    async fn start<C: Kind>(self) -> (LocalServer, C) {
+        let hidden: &[&str] = match self {
+            Self::WithoutConfig => &["--rename-command", "CONFIG", ""],
+            _ => &[],
+        };
+        let server = LocalServer::start_with(hidden).expect("a server");
+        let rights: &[&str] = match self {
+            Self::WithoutConfig => &["~*", "&*", "+@all"],
+            Self::WithoutTheRight => &["~*", "&*", "+@all", "-config"],
+            Self::WithoutTheChannel => {
+                &["~*", "resetchannels", "&redis-collections:*", "&d:*", "&Cauldron*", "+@all"]
+            }
+        };
+        let mut user = redis::cmd("ACL");
+        user.arg(&["SETUSER", "ann", "reset", "on", ">pw"]).arg(rights);
+        let () = run(server.url(), &user).expect("a user");
+        let builder = C::builder(server.url()).user("ann").password("pw");
+        (server, C::build(builder).await.expect("a connection"))
+    }
+}
+
+async fn where_changes_cannot_be_seen_this_is_said<C: Kind>() {
+    listen();
+    for blind in [Blind::WithoutConfig, Blind::WithoutTheRight, Blind::WithoutTheChannel] {
+        let (server, client): (_, C) = blind.start().await;
+        let kind = std::any::type_name::<C>().rsplit(':').next().unwrap_or_default();
+        let name = format!("d:{kind}:{}:", server.port());
+        let warnings = || {
+            let heard = HEARD.lock().unwrap_or_else(PoisonError::into_inner);
+            heard.iter().filter(|line| line.contains(&name)).count()
+        };
+        let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, &*name);
+        let mut events = ok!(dict.subscribe("*"));
+        assert!(!events.hears_everybody());
+        assert_eq!(warnings(), 1);
+        let cached = ok!(dict.cached(NearCache::notices()));
+        assert!(!cached.hears_everybody());
+        assert!(!cached.stats().is_certain, "{:?}", cached.stats());
+        assert_eq!(warnings(), 2);
+
+        // Programs that publish their changes are followed all the same.
+        for number in [1, 2] {
+            ok!(dict.notifying(NoticeFormat::Own).insert("a", &number));
+            C::event(&mut events).await.expect("a key");
+            assert!(follows(&cached, number).await, "{:?}", cached.stats());
+        }
+        assert_eq!(ok!(cached.get("a")).as_deref(), Some(&2));
+        assert!(cached.stats().hits > 0 && !cached.stats().is_certain, "{:?}", cached.stats());
+
+        // It is said once, however often the connection is lost.
+        let _: u64 = query(server.url(), "CLIENT KILL TYPE pubsub").expect("connections");
+        assert_eq!(C::event(&mut events).await.expect("a key"), Event::Gap);
+        assert!(eventually(|| cached.stats().gaps > 0));
+        assert_eq!(warnings(), 2);
+        assert!(!events.hears_everybody());
+
+        let monitor = ok!(keyword::Client::new(&client).service("dome").monitor(["N"]));
+        assert!(!monitor.hears_everybody());
+    }
+}
+
+async fn tracking_needs_no_notifications<C: Kind>() {
+    let (_server, client): (_, C) = Blind::WithoutConfig.start().await;
+    let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
+    let cached = ok!(dict.cached(NearCache::tracking()));
+    assert!(cached.hears_everybody());
+    assert!(cached.stats().is_certain, "{:?}", cached.stats());
+}
+
+static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+struct Listener;
+
+impl Log for Listener {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let line = record.args().to_string();
+        HEARD.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+
+    fn flush(&self) {}
+}
+
+fn listen() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        log::set_logger(&Listener).expect("the only logger");
+        log::set_max_level(LevelFilter::Warn);
+    });
+}
