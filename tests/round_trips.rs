@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis_collections::{
-    CacheClient, CachePolicy, Client, Error, HashCacheClient, Loaded, LoadedMany, RedisDict,
-    RedisHashDict, RedisList, RedisSet,
+    CacheClient, CachePolicy, Client, Error, HashCacheClient, Loaded, LoadedMany, LocalServer,
+    RedisDict, RedisHashDict, RedisList, RedisSet,
 };
 use support::kinds::SERVER;
 use support::proxy::Proxy;
@@ -20,7 +20,11 @@ struct Counted {
 
 impl Counted {
     fn new() -> Self {
-        let proxy = Proxy::to(SERVER.port()).unwrap();
+        Self::of(&SERVER)
+    }
+
+    fn of(server: &LocalServer) -> Self {
+        let proxy = Proxy::to(server.port()).unwrap();
         let client = Client::open(&proxy.url()).unwrap();
         Self { proxy, client }
     }
@@ -256,9 +260,11 @@ fn nothing_is_sent_where_the_answer_is_known() {
 
 #[test]
 fn a_script_takes_one_more_round_trip_until_the_server_knows_it() {
-    let counted = Counted::new();
+    // The others rely on scripts that their server knows.
+    let server = LocalServer::start().unwrap();
+    let counted = Counted::of(&server);
     let hash: RedisHashDict<String, u64> = RedisHashDict::new(&counted.client, "trips-script");
-    let forget = || support::ask(SERVER.port(), "SCRIPT FLUSH").unwrap();
+    let forget = || support::ask(server.port(), "SCRIPT FLUSH").unwrap();
     let after_forgetting = || {
         forget();
         hash.take("a").unwrap()
