@@ -15,7 +15,8 @@ const SECTIONS: [&str; 5] =
 fn every_sentence_of_the_guarantees_is_backed() {
     let readme = read("README.md");
     let quotes: Vec<String> = rows().into_iter().map(|(quote, _)| quote).collect();
-    let sentences: Vec<String> = SECTIONS.iter().flat_map(|name| sentences(&readme, name)).collect();
+    let sentences: Vec<String> =
+        SECTIONS.iter().flat_map(|name| sentences(&readme, name)).collect();
     let begins = |sentence: &String, quote: &String| sentence.starts_with(quote.as_str());
     let unbacked: Vec<_> = sentences
         .iter()
