@@ -83,7 +83,8 @@ async fn a_batch_is_acknowledged_and_the_next_one_claimed_in_one_round_trip<C: K
 
 /// By a consumer that waits already. The best of several tries, so that a busy machine does no harm.
 async fn delayed_jobs_are_looked_for_every_second<C: Kind>() {
-    let client = C::build(C::builder(SERVER.url())).await.unwrap();
+    let server = LocalServer::start().unwrap();
+    let client = C::build(C::builder(server.url())).await.unwrap();
     let queue = queue(&client, "looks");
     let delay = Duration::from_millis(50);
     let mut late = Vec::new();
@@ -96,8 +97,8 @@ async fn delayed_jobs_are_looked_for_every_second<C: Kind>() {
             came
         });
         let blocked = || {
-            let clients: String = support::servers::query(SERVER.url(), "CLIENT LIST").unwrap();
-            clients.contains("cmd=blmove")
+            let clients: String = support::servers::query(server.url(), "INFO clients").unwrap();
+            clients.contains("blocked_clients:1")
         };
         assert!(within(LATE, blocked));
         let due = Instant::now() + delay;
