@@ -8,7 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis_collections::{Error, RedisDict, RedisList};
 use support::kinds::{Kind, SERVER, client, ok, on_both_kinds, settle};
@@ -16,6 +16,7 @@ use support::proxy::{Direction, Proxy};
 
 on_both_kinds! {
     a_read_is_sent_twice_at_most,
+    a_read_is_repeated_until_the_failover_timeout_with_sentinels,
     an_item_is_popped_once_or_its_loss_is_an_error,
     an_item_is_waited_for_and_popped_once_though_replies_are_lost,
     an_item_that_moves_is_in_one_list_though_replies_are_lost,
@@ -24,7 +25,8 @@ on_both_kinds! {
 const BRIEF: Duration = Duration::from_millis(200);
 const ITEMS: u64 = 60;
 
-/// A server that ends each connection on which a value is read. Gives how often that happened.
+/// A server, its own Sentinel too, that ends each connection on which a value is read. Gives how often
+/// that happened.
 fn closes_on_get() -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -33,25 +35,27 @@ fn closes_on_get() -> (u16, Arc<AtomicUsize>) {
     thread::spawn(move || {
         for stream in listener.incoming().map_while(std::result::Result::ok) {
             let counted = counted.clone();
-            thread::spawn(move || answer(&stream, &counted));
+            thread::spawn(move || answer(&stream, port, &counted));
         }
     });
     (port, reads)
 }
 
-fn answer(stream: &TcpStream, reads: &AtomicUsize) -> Option<()> {
+fn answer(stream: &TcpStream, port: u16, reads: &AtomicUsize) -> Option<()> {
     let mut requests = BufReader::new(stream);
     loop {
-        let reply: &[u8] = match &command(&mut requests)?[0][..] {
+        let reply = match &command(&mut requests)?[0][..] {
             b"GET" => {
                 reads.fetch_add(1, Ordering::SeqCst);
                 return None;
             }
-            b"PING" => b"+PONG\r\n",
-            _ => b"+OK\r\n",
+            b"PING" => "+PONG\r\n".to_owned(),
+            b"SENTINEL" => format!("*2\r\n+127.0.0.1\r\n+{port}\r\n"),
+            b"ROLE" => "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n".to_owned(),
+            _ => "+OK\r\n".to_owned(),
         };
         let mut replies = stream;
-        replies.write_all(reply).ok()?;
+        replies.write_all(reply.as_bytes()).ok()?;
     }
 }
 
@@ -86,6 +90,17 @@ async fn a_read_is_sent_twice_at_most<C: Kind>() {
         let sent = reads.load(Ordering::SeqCst) - before;
         assert!((1..=2).contains(&sent), "{sent} times");
     }
+}
+
+async fn a_read_is_repeated_until_the_failover_timeout_with_sentinels<C: Kind>() {
+    let (port, reads) = closes_on_get();
+    let sentinels = [format!("redis://127.0.0.1:{port}/")];
+    let builder = C::sentinel_builder(&sentinels, "mymaster").failover_timeout(BRIEF);
+    let dict: RedisDict<String, u64, C> = RedisDict::new(&C::build(builder).await.unwrap(), "d");
+    let began = Instant::now();
+    let error = settle!(dict.get("a")).unwrap_err();
+    assert!(error.is_connection_lost() && began.elapsed() >= BRIEF, "{error}");
+    assert!(reads.load(Ordering::SeqCst) > 2);
 }
 
 /// A list, reached through a proxy that ends connections after ever other bytes of replies.

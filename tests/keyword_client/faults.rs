@@ -146,6 +146,8 @@ async fn a_dispatcher_that_dies_leaves_nothing_for_ever<C: Watching>() {
         "{outcome:?}"
     );
     let mut wire = Wire::to(server.url(), "dome");
+    let left = wire.remaining_status("N");
+    assert!(left != -1 && left <= lease.as_millis() as i64, "it stays for {left} ms");
     assert!(eventually(|| wire.lease().is_none() && wire.status("N").is_none()));
     let service = keyword::Client::new(&client).service("dome");
     assert!(matches!(settle!(service.write("N", 3)), Err(Error::NotServed { .. })));
