@@ -274,14 +274,16 @@ async fn settings_of_others_stay<C: Watching>() {
 }
 
 async fn dispatchers_are_heard_without_notifications<C: Watching>() {
-    let (_server, client): (_, C) = hard_of_hearing().await;
+    let (server, client): (_, C) = hard_of_hearing().await;
     let dispatcher = serve(&client, "dome", [Keyword::integer("N").initial(1)]).await;
     let mut monitor = ok!(keyword::Client::new(&client).service("dome").monitor(["N"]));
     assert!(!monitor.hears_everybody());
     assert_eq!(told!(monitor), told_as("N", "1"));
+    let mut other = Wire::to(server.url(), "dome");
     for number in [2, 3] {
+        other.set(".N", "77");
         ok!(dispatcher.set("N", number));
-        assert_eq!(told!(monitor), told_as("N", &number.to_string()));
+        assert_eq!(told!(monitor), told_as("N", &number.to_string()), "the other is not seen");
     }
 }
 
