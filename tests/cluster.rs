@@ -16,6 +16,7 @@ contract_on_clusters! {
     a_dict_is_spread_over_all_nodes_and_behaves_as_one,
     commands_whose_keys_lie_in_several_slots_are_refused_before_they_are_sent,
     a_hash_tag_keeps_keys_together,
+    entries_in_one_slot_change_together,
     a_pipeline_goes_to_several_nodes_and_comes_back_in_order,
     every_master_is_asked_whether_it_answers,
 }
@@ -73,6 +74,30 @@ async fn commands_whose_keys_lie_in_several_slots_are_refused_before_they_are_se
         assert!(!error.may_have_been_applied());
     }
     assert_eq!((ok!(a.len()), ok!(b.len()), ok!(dict.len())), (1, 0, 1));
+}
+
+/// Of one call with entries in several slots, which are too long to arrive in one piece.
+async fn entries_in_one_slot_change_together<C: Kind>(client: C, name: &'static str) {
+    const ROUNDS: usize = 200;
+    let keys = |tag: &str| (0..20).map(|key| format!("{{{tag}}}{key}")).collect::<Vec<_>>();
+    let (wanted, all) = (keys("b"), [keys("a"), keys("b"), keys("c")].concat());
+    let dict: RedisDict<String, String, C> = RedisDict::with_prefix(&client, name);
+    let other = dict.on(&Client::cluster(CLUSTER.urls()).unwrap());
+    let write = move |round: usize| {
+        let value = format!("{round:05000}");
+        other.insert_many(all.iter().map(|key| (key, &value))).unwrap();
+    };
+    write(0);
+    let writer = std::thread::spawn(move || (1..=ROUNDS).for_each(write));
+    let last = format!("{ROUNDS:05000}");
+    loop {
+        let found = ok!(dict.get_many(&wanted));
+        assert!(found.iter().all(|value| value.is_some() && *value == found[0]));
+        if found[0].as_ref() == Some(&last) {
+            break;
+        }
+    }
+    writer.join().unwrap();
 }
 
 async fn a_hash_tag_keeps_keys_together<C: Kind>(client: C, name: &str) {

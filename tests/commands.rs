@@ -24,7 +24,7 @@ fn line<T>(command: Command<T>) -> String {
 }
 
 macro_rules! commands {
-    ($($test:ident { $($operation:expr => $expected:expr;)+ })+) => {$(
+    ($(fn $test:ident { $($operation:expr => $expected:expr;)+ })+) => {$(
         #[test]
         fn $test() {
             $(assert_eq!(line($operation), $expected, "{}", stringify!($operation));)+
@@ -33,7 +33,7 @@ macro_rules! commands {
 }
 
 commands! {
-    a_dict_is_strings_under_a_prefix {
+    fn a_dict_is_strings_under_a_prefix {
         AGES.get("ann") => "GET ages:ann";
         AGES.get_many(["ann", "bob"]) => "MGET ages:ann ages:bob";
         AGES.contains_key("ann") => "EXISTS ages:ann";
@@ -58,7 +58,7 @@ commands! {
         RedisDict::<String, u32, _>::whole_database(&Deferred).get("b") => "GET b";
     }
 
-    a_hash_dict_is_one_hash {
+    fn a_hash_dict_is_one_hash {
         USERS.get("ann") => "HGET users ann";
         USERS.get_many(["ann", "bob"]) => "HMGET users ann bob";
         USERS.contains_key("ann") => "HEXISTS users ann";
@@ -84,7 +84,7 @@ commands! {
         USERS.ttl("ann") => "HPTTL users FIELDS 1 ann";
     }
 
-    a_list_is_one_list {
+    fn a_list_is_one_list {
         JOBS.push_back("a") => "RPUSH jobs a";
         JOBS.push_front("a") => "LPUSH jobs a";
         JOBS.push_many(["a", "b"]) => "RPUSH jobs a b";
@@ -110,7 +110,7 @@ commands! {
         JOBS.insert_after("a", "b") => "LINSERT jobs AFTER a b";
     }
 
-    a_set_is_one_set {
+    fn a_set_is_one_set {
         SEEN.insert("a") => "SADD seen a";
         SEEN.insert_many(["a", "b"]) => "SADD seen a b";
         SEEN.pop() => "SPOP seen";
@@ -133,7 +133,7 @@ commands! {
         SEEN.difference_into(&[&OLD], &OLD) => "SDIFFSTORE old seen old";
     }
 
-    a_hash_list_or_set_expires_as_a_whole_by_its_key {
+    fn a_hash_list_or_set_expires_as_a_whole_by_its_key {
         USERS.key().exists() => "EXISTS users";
         JOBS.key().expire(SECOND) => "PEXPIRE jobs 1000";
         SEEN.key().expire_at(UNIX_EPOCH + SECOND) => "PEXPIREAT seen 1000";

@@ -29,6 +29,7 @@ contract! {
     the_capacity_is_a_bound,
     keys_of_other_types_are_cached,
     a_notice_takes_only_its_field,
+    any_change_of_a_tracked_hash_takes_all_its_fields,
     all_caches_can_be_told_to_forget,
 }
 
@@ -314,6 +315,17 @@ async fn a_notice_takes_only_its_field<C: Kind>(client: C, name: &'static str) {
     ok!(plain.insert("a", &3));
     kept!(cached, "a", Some(3.into()));
     assert_eq!((cached.peek("b"), cached.peek("c")), (None, None));
+}
+
+async fn any_change_of_a_tracked_hash_takes_all_its_fields<C: Kind>(client: C, name: &'static str) {
+    let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
+    ok!(dict.insert_many([("a", &1), ("b", &1)]));
+    let cached = ok!(dict.clone().cached(NearCache::tracking()));
+    kept!(cached, "a", Some(1.into()));
+    kept!(cached, "b", Some(1.into()));
+    ok!(dict.insert("a", &2));
+    kept!(cached, "a", Some(2.into()));
+    assert_eq!(cached.peek("b"), None);
 }
 
 async fn all_caches_can_be_told_to_forget<C: Kind>(client: C, name: &'static str) {

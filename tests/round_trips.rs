@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis_collections::{
     CacheClient, CachePolicy, Client, Error, HashCacheClient, Loaded, LoadedMany, LocalServer,
-    RedisDict, RedisHashDict, RedisList, RedisSet,
+    NearCache, RedisDict, RedisHashDict, RedisList, RedisSet,
 };
 use support::kinds::SERVER;
 use support::proxy::Proxy;
@@ -218,6 +218,26 @@ fn a_read_through_hit_is_one_round_trip_and_a_miss_three() {
         }
         let absent = counted.round_trips(|| cache.get(&0).unwrap());
         assert_eq!(absent, if number == 2 { 1 } else { 3 });
+    }
+}
+
+/// Beside the heartbeats of the near cache.
+#[test]
+fn a_hit_in_front_of_a_read_through_cache_is_no_round_trip() {
+    let counted = Counted::new();
+    for near_cache in [NearCache::tracking(), NearCache::notices()] {
+        let load = |id: u64, ()| Ok::<_, Error>(Some(id));
+        let policy = CachePolicy::time_to_live(HOUR);
+        let cache: CacheClient<u64, u64> =
+            CacheClient::new(&counted.client, "trips-near", policy, load).unwrap();
+        let cache = cache.near(near_cache).unwrap();
+        let is_kept = || {
+            let before = cache.near_stats().unwrap().hits;
+            cache.get(&1).unwrap();
+            cache.near_stats().unwrap().hits > before
+        };
+        assert!(support::eventually(is_kept));
+        round_trips! { counted: cache.get(&1) => 0; }
     }
 }
 

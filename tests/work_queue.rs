@@ -45,6 +45,7 @@ contract! {
     a_consumer_that_only_waits_keeps_its_lease,
     settings_that_cannot_be_used_are_refused,
     a_list_of_another_type_is_an_error,
+    no_job_is_shown,
 }
 
 mod clusters {
@@ -670,6 +671,22 @@ async fn a_list_of_another_type_is_an_error<C: Kind>(client: C, name: &'static s
     let job = next(&mut consumer, LATE).await.expect("it is not lost");
     assert_eq!(job.attempts(), 1);
     job.done();
+}
+
+async fn no_job_is_shown<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    ok!(queue.push_many(["s3cret", "s3cret"]));
+    let waiting = ok!(queue.peek(1));
+    let mut consumer = queue.consumer();
+    let job = job(&mut consumer).await;
+    let shown = format!("{queue:?} {consumer:?} {job:?} {waiting:?}");
+    job.bury("why not");
+    self::job(&mut consumer).await.bury("why not");
+    ok!(consumer.close());
+    let dead = ok!(queue.dead().list(2));
+    assert_eq!(dead.len(), 2);
+    let shown = format!("{shown} {dead:?} {:?}", queue.dead());
+    assert!(!shown.contains("s3cret"), "{shown}");
 }
 
 async fn a_name_without_a_tag_is_refused_in_a_cluster<C: Kind>(client: C, name: &'static str) {

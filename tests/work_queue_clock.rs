@@ -1,4 +1,4 @@
-//! A step of a program's clock means nothing to its work queues: all time is the server's.
+//! A step of a program's clock means nothing to its work queues and keywords: all time is the server's.
 #![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_methods, reason = "it is seen that the clock is stepped")]
 
@@ -9,6 +9,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use redis_collections::keyword::{self, Dispatcher, Keyword};
 use redis_collections::{AsyncClient, Client, QueueSettings, WorkQueue};
 use support::kinds::{Kind, SERVER, ok};
 use support::program::build_library;
@@ -31,7 +32,7 @@ fn a_step_of_the_clock_changes_nothing() {
     fs::remove_dir_all(&directory).unwrap();
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
-    assert!(output.status.success() && said.matches("nothing has changed").count() == 4, "{said}");
+    assert!(output.status.success() && said.matches("nothing has changed").count() == 8, "{said}");
 }
 
 #[test]
@@ -40,6 +41,8 @@ fn in_a_process_whose_clock_is_stepped() {
     for step in [DAY, -DAY] {
         Client::finish(stepped::<Client>(&url, step));
         AsyncClient::finish(stepped::<AsyncClient>(&url, step));
+        Client::finish(keyword_read_as_the_clock_is_stepped::<Client>(&url, step));
+        AsyncClient::finish(keyword_read_as_the_clock_is_stepped::<AsyncClient>(&url, step));
     }
 }
 
@@ -54,13 +57,7 @@ async fn stepped<C: Kind>(url: &str, step: i64) {
     ok!(queue.push_in(&2, HOUR));
     let before = ok!(queue.stats());
 
-    let (wall, moment) = (SystemTime::now(), std::time::Instant::now());
-    fs::write(env::var(STEP).unwrap(), step.to_string()).unwrap();
-    let is_stepped = match step > 0 {
-        true => wall + HOUR < SystemTime::now(),
-        false => SystemTime::now() + HOUR < wall,
-    };
-    assert!(is_stepped && moment.elapsed() < HOUR);
+    step_the_clock(step);
 
     assert_eq!(ok!(queue.push_unique("once", &1, HOUR)), None, "its time is not over");
     assert!(C::settle_within(other.next(LEASE * 3)).await.unwrap().is_none(), "it is held");
@@ -76,6 +73,40 @@ async fn stepped<C: Kind>(url: &str, step: i64) {
     let dead = ok!(queue.dead().list(1));
     assert!(dead[0].since > after.at && dead[0].since < after.at + HOUR);
     ok!(consumer.close());
+    step_back();
+}
+
+async fn keyword_read_as_the_clock_is_stepped<C: Kind>(url: &str, step: i64) {
+    let client = C::build(C::builder(url)).await.unwrap();
+    let name = format!("{}{step}", std::any::type_name::<C>()).replace(':', "-");
+    let builder = Dispatcher::builder(&name).keyword(Keyword::integer("N").initial(1));
+    let dispatcher = ok!(builder.serve(&client));
+    let service = keyword::Client::new(&client).service(&name);
+    let before = ok!(service.read("N"));
+    step_the_clock(step);
+    let read = ok!(service.read("N"));
+    assert_eq!(read.set_at, before.set_at);
+    assert!(before.age() < Some(HOUR) && read.age() < Some(HOUR), "{:?}", read.age());
+    ok!(dispatcher.set("N", 2));
+    let after = ok!(service.read("N"));
+    let times = [before, after.clone()].map(|reading| reading.set_at.expect("a time"));
+    assert!(times[0] < times[1] && times[1] < times[0] + HOUR, "{times:?}");
+    assert!(after.age() < Some(HOUR), "{:?}", after.age());
+    ok!(dispatcher.shutdown());
+    step_back();
+}
+
+fn step_the_clock(step: i64) {
+    let (wall, moment) = (SystemTime::now(), std::time::Instant::now());
+    fs::write(env::var(STEP).unwrap(), step.to_string()).unwrap();
+    let is_stepped = match step > 0 {
+        true => wall + HOUR < SystemTime::now(),
+        false => SystemTime::now() + HOUR < wall,
+    };
+    assert!(is_stepped && moment.elapsed() < HOUR);
+}
+
+fn step_back() {
     fs::write(env::var(STEP).unwrap(), "0").unwrap();
     println!("nothing has changed");
 }

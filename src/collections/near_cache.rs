@@ -145,3 +145,18 @@ impl NearCache {
 
 /// The clock of the cache is coarse.
 const SHORTEST_STALENESS: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_cache_has_its_defaults() {
+        for cache in [NearCache::tracking(), NearCache::notices()] {
+            assert_eq!(cache.staleness, Duration::from_secs(3));
+            assert_eq!(cache.beat(), cache.staleness / 4);
+            assert_eq!(cache.time_to_live, Duration::from_secs(600));
+            assert_eq!(cache.cut_off, WhileCutOff::AskServer);
+        }
+    }
+}

@@ -122,6 +122,12 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_has_its_defaults() {
+        let settings = QueueSettings::new();
+        assert_eq!((settings.lease, settings.max_deliveries), (Duration::from_secs(30), 5));
+    }
+
+    #[test]
     fn pauses_grow_up_to_the_longest_and_are_spread() {
         let settings = QueueSettings::new();
         for (attempts, seconds) in [(0, 1.0), (1, 2.0), (5, 32.0), (10, 600.0), (u32::MAX, 600.0)] {

@@ -163,6 +163,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_policy_has_its_defaults() {
+        let off = Duration::ZERO;
+        for policy in
+            [CachePolicy::time_to_live(Duration::from_secs(1)), CachePolicy::without_expiry()]
+        {
+            assert_eq!(policy.lease, Duration::from_secs(10));
+            assert_eq!((policy.jitter, policy.early), (0.0, 0.0));
+            assert_eq!((policy.absence, policy.errors, policy.ahead), (None, off, off));
+            assert_eq!((policy.revalidate, policy.on_error), (off, off));
+            assert!(!policy.fails_without_redis);
+        }
+    }
+
+    #[test]
     fn settings_that_cannot_be_kept_are_refused() {
         let second = Duration::from_secs(1);
         let policy = || CachePolicy::time_to_live(second);

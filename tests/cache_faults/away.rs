@@ -1,6 +1,6 @@
 //! Redis cannot be used for a while.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis_collections::{Error, LocalServer, Result};
 
@@ -20,6 +20,7 @@ on_both_kinds![
     a_server_may_die_during_a_load,
     memory_may_be_full_after_a_load,
     nothing_is_stored_beyond_the_memory,
+    a_failover_is_waited_for_before_a_load,
 ];
 
 /// How long a server that hangs is waited for.
@@ -154,6 +155,18 @@ fn nothing_is_stored_beyond_the_memory<C: Loads>() -> Outcome {
     let error = call!(cache.set_value(&1, &8)).expect_err("it is stored");
     assert_eq!(error.code(), Some("OOM"), "{error}");
     assert_eq!(keys(&server, "*")?, [""; 0]);
+    Ok(())
+}
+
+fn a_failover_is_waited_for_before_a_load<C: Loads>() -> Outcome {
+    let nowhere = [format!("redis://127.0.0.1:{}/", free_port()?)];
+    let builder = C::sentinel_builder(&nowhere, "mymaster").failover_timeout(IMPATIENT).lazy();
+    let source = Source::of(7);
+    let cache = source.cache(&C::connect(builder), minute());
+    let began = Instant::now();
+    assert_eq!(get(&cache, 1)?, Some(7));
+    assert!(began.elapsed() >= IMPATIENT, "{:?}", began.elapsed());
+    assert_eq!((source.loads(), cache.stats().without_redis), (1, 1));
     Ok(())
 }
 

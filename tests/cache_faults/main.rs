@@ -2,6 +2,7 @@
 
 mod away;
 mod bad_input;
+mod expiry;
 mod leases;
 mod permanent;
 mod planted;

@@ -6,9 +6,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use redis_collections::{CachePolicy, HashCacheClient, Loaded, LocalServer};
 
-use super::source::{Cache, Loads};
+use super::source::{Cache, Loads, Source, call, get, peek, start};
 use super::support::concurrent::on_both_kinds;
-use super::support::servers::{Outcome, PATIENCE};
+use super::support::eventually;
+use super::support::servers::{Outcome, PATIENCE, query};
+use super::{keys, minute};
 
 on_both_kinds![
     values_that_are_deleted,
@@ -16,6 +18,7 @@ on_both_kinds![
     hashes_that_are_deleted,
     values_that_are_cleared,
     hashes_that_are_cleared,
+    what_other_programs_write_is_noticed_where_there_is_a_value,
 ];
 
 fn values_that_are_deleted<C: Loads>() -> Outcome {
@@ -36,6 +39,40 @@ fn values_that_are_cleared<C: Loads>() -> Outcome {
 
 fn hashes_that_are_cleared<C: Loads>() -> Outcome {
     race::<C>(Way::ClearHashes, 250)
+}
+
+/// By plain commands, while the value is loaded or refreshed.
+fn what_other_programs_write_is_noticed_where_there_is_a_value<C: Loads>() -> Outcome {
+    for (is_refresh, command, kept) in [
+        (false, "SET c:1 9", Some(9)),
+        (true, "SET c:1 9", Some(9)),
+        (true, "DEL c:1", None),
+        // Nothing was there to delete, and nothing says that it was tried.
+        (false, "DEL c:1", Some(7)),
+    ] {
+        let (server, source) = (LocalServer::start()?, Source::shut(7));
+        let cache = source.cache(&C::connect(C::builder(server.url())), minute());
+        let mut loading = None;
+        if is_refresh {
+            call!(cache.set_value(&1, &1))?;
+            call!(cache.refresh(&1))?;
+        } else {
+            loading = Some(start(&cache, 1));
+        }
+        source.awaits_loads(1);
+        query::<()>(server.url(), command)?;
+        source.open();
+        if let Some(loading) = loading {
+            loading()?;
+        }
+        let is_over = || keys(&server, "*").is_ok_and(|keys| keys.len() <= kept.iter().count());
+        assert!(eventually(is_over), "{command}: {:?}", keys(&server, "*"));
+        assert_eq!(peek(&cache, 1)?, kept, "{command}, refreshed: {is_refresh}");
+        if kept.is_some() {
+            assert_eq!(get(&cache, 1)?, kept, "{command}, refreshed: {is_refresh}");
+        }
+    }
+    Ok(())
 }
 
 /// How a writer says that a value is old.

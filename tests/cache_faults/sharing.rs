@@ -11,6 +11,7 @@ use super::{lease_end, minute, time};
 on_both_kinds![
     callers_in_a_program_share_one_load,
     callers_in_two_programs_share_one_load,
+    callers_share_one_load_without_a_server,
     who_asks_after_a_change_gets_nothing_older,
     all_callers_are_told_of_a_panic,
     another_program_loads_at_once_after_a_panic,
@@ -45,6 +46,20 @@ fn callers_in_two_programs_share_one_load<C: Loads>() -> Outcome {
         assert_eq!(caller()?, Some(7));
     }
     assert_eq!((source.loads(), other.stats().loads), (1, 0));
+    Ok(())
+}
+
+fn callers_share_one_load_without_a_server<C: Loads>() -> Outcome {
+    let (mut server, source) = (LocalServer::start()?, Source::shut(7));
+    let cache = source.cache(&client::<C>(&server), minute());
+    server.stop()?;
+    let callers: Vec<_> = (0..CALLERS).map(|_| start(&cache, 1)).collect();
+    assert!(eventually(|| cache.stats().joined == CALLERS - 1), "{:?}", cache.stats());
+    source.open();
+    for caller in callers {
+        assert_eq!(caller()?, Some(7));
+    }
+    assert_eq!((source.loads(), cache.stats().without_redis > 0), (1, true));
     Ok(())
 }
 

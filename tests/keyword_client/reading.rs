@@ -54,6 +54,7 @@ async fn what_is_set_is_read<C: Kind>(client: C, name: &'static str) {
         assert_eq!((&reading.text[..], reading.status), (text, status), "{keyword}");
         assert_eq!(reading.set_at.is_some(), status == Status::Ready, "{keyword}");
         assert_eq!(reading.age().is_some(), status == Status::Ready, "{keyword}");
+        assert!(format!("{reading:?}").contains(text), "{reading:?}");
     }
     assert!(matches!(settle!(service.read("X")), Err(Error::UnknownKeyword { .. })));
     assert!(matches!(settle!(service.read("W")), Err(Error::Refused { .. })));

@@ -21,6 +21,7 @@ contract_on_servers! {
     of_many_that_start_at_once_one_serves,
     a_name_that_cauldron_left_is_taken,
     a_dispatcher_that_is_dropped_gives_its_name_back,
+    a_lease_lasts_ten_seconds_by_default,
     what_makes_no_sense_is_not_served,
 }
 
@@ -138,6 +139,16 @@ async fn a_dispatcher_that_is_dropped_gives_its_name_back<C: Kind>(client: C, na
     drop(other);
     assert!(eventually(|| wire.lease().is_none()));
     assert!(!wire.is_registered());
+}
+
+async fn a_lease_lasts_ten_seconds_by_default<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let _dispatcher = ok!(Dispatcher::builder(&service).serve(&client));
+    let holder = wire.lease().expect("a lease");
+    assert!(holder.ends_with("/10000"), "{holder}");
+    let key = wire.name(":lease");
+    let left: i64 = wire.run(&[b"PTTL", key.as_bytes()]);
+    assert!((1..=10_000).contains(&left), "{left}");
 }
 
 async fn what_makes_no_sense_is_not_served<C: Kind>(client: C, name: &'static str) {

@@ -1,5 +1,7 @@
 //! What is set, by the dispatcher itself and by clients.
 
+use std::collections::HashMap;
+
 use redis_collections::Error;
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
 
@@ -10,6 +12,7 @@ use crate::{Calls, superstitious, wire};
 
 contract_on_servers! {
     what_is_set_is_published,
+    a_change_and_its_message_are_one_step,
     no_time_comes_twice,
     what_may_not_be_set_is_refused,
     every_request_has_an_outcome,
@@ -70,6 +73,46 @@ async fn what_is_set_is_published<C: Kind>(client: C, name: &'static str) {
     assert_eq!(values, [Value::Integer(2), Value::Integer(3)]);
     assert!(history.is_sorted_by_key(|(at, _)| *at));
     assert!(matches!(settle!(dispatcher.set("X", 1)), Err(Error::UnknownKeyword { .. })));
+}
+
+/// Another client reads value, status and time together all the time.
+async fn a_change_and_its_message_are_one_step<C: Kind>(client: C, name: &'static str) {
+    const LAST: i64 = 500;
+    let (service, mut wire) = wire(name);
+    let keyword = Keyword::integer("N").initial(0);
+    let dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
+    let mut messages = wire.listen(&[":changed:N"]);
+    let looking = std::thread::spawn(move || {
+        let [value, status, times] = [".N", ".N:status", ":times"].map(|rest| wire.name(rest));
+        let look = "return {redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2]), \
+            redis.call('HGET', KEYS[3], 'N')}";
+        let mut seen: Vec<(String, String, String)> = Vec::new();
+        while seen.last().is_none_or(|(value, ..)| *value != LAST.to_string()) {
+            seen.push(wire.run(&[
+                b"EVAL",
+                look.as_bytes(),
+                b"3",
+                value.as_bytes(),
+                status.as_bytes(),
+                times.as_bytes(),
+            ]));
+        }
+        seen
+    });
+    for number in 1..=LAST {
+        ok!(dispatcher.set("N", number));
+    }
+    let told: HashMap<String, String> = (0..LAST)
+        .map(|_| {
+            let (_, message) = messages.next();
+            let (at, text) = message.split_once(' ').unwrap();
+            (text.to_owned(), at.to_owned())
+        })
+        .collect();
+    for (value, status, at) in looking.join().unwrap() {
+        let at_its_time = value == "0" || told.get(&value) == Some(&at);
+        assert!(at_its_time && status == "ready", "{value} {status} {at}");
+    }
 }
 
 async fn no_time_comes_twice<C: Kind>(client: C, name: &'static str) {

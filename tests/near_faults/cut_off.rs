@@ -18,6 +18,7 @@ on_both_kinds![
     older_values_are_served_for_the_time_given,
     what_is_served_meanwhile_is_no_older_than_was_given,
     a_read_fails,
+    a_cache_that_is_connected_again_is_empty,
 ];
 
 const LONG: Duration = Duration::from_secs(60);
@@ -76,6 +77,28 @@ fn a_read_fails<C: Concurrent>() -> Outcome {
         let unasked = C::finish(async { settle!(dict.get("a")) })?;
         assert_eq!(unasked, Some(2), "the dictionary itself has no cache");
         cut_off.end(&cached);
+    }
+    Ok(())
+}
+
+/// Even if older values were served meanwhile.
+fn a_cache_that_is_connected_again_is_empty<C: Concurrent>() -> Outcome {
+    let server = LocalServer::start()?;
+    let proxy = Proxy::to(server.port())?;
+    let client = C::connect(C::builder(&proxy.url()));
+    for way in Way::ALL {
+        let dict: RedisDict<String, u64, C> = RedisDict::new(&client, format!("{way:?}"));
+        let near_cache = way.near_cache().while_cut_off(WhileCutOff::Serve(LONG));
+        let cached = opened::<C, _>(|| dict.cached(near_cache.clone()));
+        assert!(eventually(|| get(&cached, "a").is_ok() && cached.peek("a").is_some()));
+        let gaps = cached.stats().gaps;
+        proxy.kill();
+        let is_connected_again = || {
+            let stats = cached.stats();
+            stats.gaps > gaps && stats.is_certain
+        };
+        assert!(eventually(is_connected_again), "{way:?}");
+        assert_eq!(cached.peek("a"), None, "{way:?}");
     }
     Ok(())
 }

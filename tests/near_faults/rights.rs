@@ -1,5 +1,7 @@
 //! Users who may not do all that a cache would like to.
 
+use std::time::{Duration, Instant};
+
 use redis::cmd;
 use redis_collections::{Client, LocalServer, NearCache, RedisDict};
 
@@ -7,12 +9,13 @@ use super::support::concurrent::{Concurrent, on_both_kinds};
 use super::support::eventually;
 use super::support::kinds::settle;
 use super::support::servers::{Outcome, query, run};
-use super::support::staleness::{BOUND, Watch, Way};
+use super::support::staleness::{BOUND, MARGIN, Watch, Way, opened};
 
 on_both_kinds![
     what_a_cache_needs_is_named_if_it_is_refused,
     rights_to_the_keys_and_channels_of_the_dict_are_enough,
     writers_that_tell_are_heard_without_the_right_to_configure,
+    an_undetected_change_is_served_no_longer_than_the_time_to_live,
 ];
 
 fn what_a_cache_needs_is_named_if_it_is_refused<C: Concurrent>() -> Outcome {
@@ -66,6 +69,34 @@ fn writers_that_tell_are_heard_without_the_right_to_configure<C: Concurrent>() -
     watches.finish("keyspace notifications refused");
     Ok(())
 }
+
+/// Without keyspace notifications other writers are not seen, nor is a flush without tracking.
+fn an_undetected_change_is_served_no_longer_than_the_time_to_live<C: Concurrent>() -> Outcome {
+    for (rights, change, changed) in [
+        ("~* &* +@all -config", "SET d:a 2", Some(2)),
+        ("~* &* +@all -client|tracking", "FLUSHALL", None),
+    ] {
+        let server = LocalServer::start()?;
+        let dict: RedisDict<String, u64, C> = RedisDict::new(&client_with(&server, rights)?, "d");
+        let near_cache = NearCache::notices().time_to_live(LIFE);
+        let cached = opened::<C, _>(|| dict.cached(near_cache.clone()));
+        query::<()>(server.url(), "SET d:a 1")?;
+        let get = || C::finish(async { settle!(cached.get("a")) });
+        assert!(eventually(|| get().is_ok_and(|value| value.as_deref() == Some(&1))), "{rights}");
+        query::<()>(server.url(), change)?;
+        let end = Instant::now() + LIFE;
+        let is_seen = || {
+            let began = Instant::now();
+            let found = get().expect("an answer").as_deref().copied();
+            assert!(found == changed || began <= end + MARGIN, "{change}: {found:?}");
+            found == changed
+        };
+        assert!(eventually(is_seen), "{change}");
+    }
+    Ok(())
+}
+
+const LIFE: Duration = Duration::from_millis(500);
 
 fn client_with<C: Concurrent>(server: &LocalServer, rights: &str) -> Outcome<C> {
     let mut user = cmd("ACL");

@@ -1,6 +1,6 @@
 //! Servers that stop, hang, or lose their data.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis_collections::{Client, LocalServer, RedisDict};
 
@@ -8,7 +8,7 @@ use super::Fixture;
 use super::support::concurrent::{Concurrent, on_both_kinds};
 use super::support::kinds::settle;
 use super::support::servers::{Outcome, query};
-use super::support::staleness::{Way, opened};
+use super::support::staleness::{MARGIN, Way, opened};
 use super::support::{eventually, send_signal};
 
 on_both_kinds![
@@ -18,6 +18,7 @@ on_both_kinds![
     all_keys_are_flushed,
     a_database_is_flushed,
     exchanged_databases_are_not_told_of,
+    an_old_master_is_believed_unless_it_needs_its_replica,
 ];
 
 fn a_server_is_restarted_without_its_data<C: Concurrent>() -> Outcome {
@@ -71,14 +72,55 @@ fn exchanged_databases_are_not_told_of<C: Concurrent>() -> Outcome {
     let client = C::connect(C::builder(server.url()));
     for way in Way::ALL {
         plain.insert("a", &1)?;
-        let near_cache = way.near_cache().time_to_live(Duration::from_millis(500));
+        let near_cache = way.near_cache().time_to_live(LIFE);
         let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
         let cached = opened::<C, _>(|| dict.cached(near_cache.clone()));
         let get = || C::finish(async { settle!(cached.get("a")) });
         assert_eq!(get()?.as_deref(), Some(&1));
         query::<()>(server.url(), "SWAPDB 0 1")?;
-        assert!(eventually(|| get().is_ok_and(|value| value.is_none())), "{way:?}");
+        let end = Instant::now() + LIFE;
+        let is_gone = || {
+            let began = Instant::now();
+            let found = get().expect("an answer");
+            assert!(found.is_none() || began <= end + MARGIN, "{way:?}");
+            found.is_none()
+        };
+        assert!(eventually(is_gone), "{way:?}");
         query::<()>(server.url(), "FLUSHALL")?;
     }
     Ok(())
 }
+
+/// As after a failover of which nobody told this program.
+fn an_old_master_is_believed_unless_it_needs_its_replica<C: Concurrent>() -> Outcome {
+    let old = LocalServer::start_with(&["--repl-diskless-sync-delay", "0"])?;
+    let port = old.port().to_string();
+    let new = LocalServer::start_with(&["--replicaof", "127.0.0.1", &port])?;
+    let (client, other) = (C::connect(C::builder(old.url())), Client::open(old.url())?);
+    let caches = Way::ALL.map(|way| {
+        let dict: RedisDict<u64, u64, C> = RedisDict::new(&client, format!("{way:?}"));
+        let writer = way.writer(&other, &format!("{way:?}:"));
+        (opened::<C, _>(|| dict.cached(way.near_cache())), writer)
+    });
+    let write = |value: u64| caches.iter().map(move |(_, writer)| writer.insert(&1, &value));
+    write(1).collect::<Result<Vec<()>, _>>()?;
+    let copied = || query::<u64>(new.url(), "DBSIZE").is_ok_and(|keys| keys >= 3);
+    assert!(eventually(copied));
+    query::<()>(new.url(), "REPLICAOF NO ONE")?;
+    query::<()>(new.url(), "SET Tracking:1 7")?;
+    write(2).collect::<Result<Vec<()>, _>>()?;
+    for (cached, _) in &caches {
+        let get = || C::finish(async { settle!(cached.get(&1)) });
+        let follows_the_old_one =
+            || get().is_ok_and(|it| it.as_deref() == Some(&2)) && cached.peek(&1).is_some();
+        assert!(eventually(follows_the_old_one) && eventually(|| cached.stats().is_certain));
+    }
+    query::<()>(old.url(), "CONFIG SET min-replicas-to-write 1")?;
+    assert!(write(3).all(|it| it.is_err_and(|error| error.code() == Some("NOREPLICAS"))));
+    for (cached, _) in &caches {
+        assert!(eventually(|| !cached.stats().is_certain), "its heartbeats are refused");
+    }
+    Ok(())
+}
+
+const LIFE: Duration = Duration::from_millis(500);
