@@ -189,7 +189,6 @@ fn what_does_not_pass_fails_at_once<C: Concurrent>() -> Outcome {
             query::<()>(&url, user)?;
         }
         let known = C::cluster_builder(cluster).user("secretive");
-        let named = |urls: &[&str]| C::cluster_builder_of(urls);
         let client = C::connect(known.clone().password("right"));
         let dict = RedisDict::<String, u64, C>::new(&client, "secret");
         C::finish(async { settle!(dict.insert("a", &1)) })?;
@@ -198,7 +197,8 @@ fn what_does_not_pass_fails_at_once<C: Concurrent>() -> Outcome {
             query::<()>(&url, "CLIENT KILL USER secretive")?;
         }
         let lazy = C::connect(known.password("wrong").lazy());
-        let nowhere = C::connect(named(&["redis://no-such-host.invalid:6379/"]).lazy());
+        let nowhere =
+            C::connect(C::seeds_builder(vec!["redis://no-such-host.invalid:6379/".into()]).lazy());
         for (what, client) in [
             ("a password that was changed", client),
             ("a wrong password", lazy),

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use redis_collections::keyword::{self, Dispatcher, Keyword};
 use redis_collections::{
-    Applied, CacheClient, CachePolicy, Client, ClientBuilder, Error, Loaded, LocalServer,
-    NearCache, QueueSettings, RedisDict, RedisHashDict, RedisList, RedisSet, Wait, WhileCutOff,
-    WorkQueue,
+    Applied, AsyncClient, CacheClient, CachePolicy, Client, ClientBuilder, Error, Loaded,
+    LocalServer, NearCache, QueueSettings, RedisDict, RedisHashDict, RedisList, RedisSet, Wait,
+    WhileCutOff, WorkQueue,
 };
-use support::kinds::{Kind, SERVER, client, ok, ok_within, on_both_kinds, settle};
+use support::kinds::{Kind, SERVER, client, in_runtime, ok, ok_within, on_both_kinds, settle};
 use support::proxy::{Direction, Proxy};
-use support::{ask, eventually};
+use support::{ask, eventually, send_signal};
 
 const SHORT: Duration = Duration::from_millis(700);
 const LONG: Duration = Duration::from_secs(30);
@@ -169,6 +169,37 @@ async fn a_move_waits_out_a_server_that_is_frozen<C: Kind>() {
     ask(server.port(), "RPUSH l x").unwrap();
     assert_eq!(waiting.join().unwrap().unwrap().as_deref(), Some("x"));
     assert_eq!(ok!(other.len()), 1);
+}
+
+/// The blocking client gives a silent connection up.
+#[test]
+fn a_pop_waits_out_a_server_that_is_frozen_or_paused() {
+    in_runtime(async {
+        let server = LocalServer::start().unwrap();
+        let client = connect::<AsyncClient>(&server).await;
+        let list: RedisList<String, AsyncClient> = RedisList::new(&client, "l");
+        for trouble in ["-STOP", "CLIENT PAUSE 3000 ALL", "CLIENT PAUSE 3000 WRITE"] {
+            // The connection is there already, and the trouble ends by itself.
+            assert_eq!(list.wait_pop_front(Duration::from_millis(1)).await.unwrap(), None);
+            let end = match trouble {
+                "-STOP" => {
+                    signal(&server, trouble);
+                    let id = server.process_id();
+                    Some(thread::spawn(move || {
+                        thread::sleep(Duration::from_secs(3));
+                        send_signal("CONT", id)
+                    }))
+                }
+                pause => {
+                    assert_eq!(ask(server.port(), pause).unwrap(), "+OK\r\n");
+                    None
+                }
+            };
+            let waited = list.wait_pop_front(Duration::from_secs(1)).await;
+            assert_eq!(waited.expect(trouble), None, "{trouble}");
+            end.map(thread::JoinHandle::join);
+        }
+    });
 }
 
 async fn a_feed_is_not_opened_for_longer_than_calls_may_take<C: Kind>() {

@@ -11,7 +11,11 @@ use std::thread;
 pub(crate) trait Concurrent: Kind {
     const NAME: &str;
 
-    fn cluster_builder(cluster: &Cluster) -> ClientBuilder<Self>;
+    fn seeds_builder(urls: Vec<String>) -> ClientBuilder<Self>;
+
+    fn cluster_builder(cluster: &Cluster) -> ClientBuilder<Self> {
+        Self::seeds_builder(cluster.urls())
+    }
 
     /// Lets a caller run while others do.
     fn start<T: Send + 'static>(caller: impl Future<Output = T> + Send + 'static) -> Running<T>;
@@ -32,8 +36,8 @@ pub(crate) type Running<T> = Box<dyn FnOnce() -> T + Send>;
 impl Concurrent for Client {
     const NAME: &str = "blocking";
 
-    fn cluster_builder(cluster: &Cluster) -> ClientBuilder {
-        Client::cluster_builder(cluster.urls())
+    fn seeds_builder(urls: Vec<String>) -> ClientBuilder {
+        Client::cluster_builder(urls)
     }
 
     fn start<T: Send + 'static>(caller: impl Future<Output = T> + Send + 'static) -> Running<T> {
@@ -45,8 +49,8 @@ impl Concurrent for Client {
 impl Concurrent for AsyncClient {
     const NAME: &str = "async";
 
-    fn cluster_builder(cluster: &Cluster) -> ClientBuilder<Self> {
-        AsyncClient::cluster_builder(cluster.urls())
+    fn seeds_builder(urls: Vec<String>) -> ClientBuilder<Self> {
+        AsyncClient::cluster_builder(urls)
     }
 
     fn start<T: Send + 'static>(caller: impl Future<Output = T> + Send + 'static) -> Running<T> {
