@@ -160,7 +160,9 @@ impl<N: Node> Session<N> {
 
     /// Makes sure that every server is heard. Gives the moment before which all writes are known.
     async fn prove(&self, wish: &Wish, signal: &Signal) -> Result<u64> {
-        let deadline = clock::now() + milliseconds(wish.silence.max(PATIENCE));
+        let limits = self.ears.iter().map(|listener| listener.node.connector().call_timeout);
+        let limit = limits.fold(wish.silence.max(PATIENCE), Duration::min);
+        let deadline = clock::now() + milliseconds(limit);
         for listener in &self.ears {
             if wish.tracks {
                 listener.sing().await?;
