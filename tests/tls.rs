@@ -146,14 +146,14 @@ async fn tls_and_no_tls_do_not_wait_for_each_other<C: Kind>() {
     let Some(server) = TlsServer::start().unwrap() else { return };
     let tls_to_plain = format!("rediss://127.0.0.1:{}/", server.server().port());
     let plain_to_tls = format!("redis://127.0.0.1:{}/", server.port());
-    for (builder, reason) in [
-        (trusting(&tls_to_plain, &server), "timed out"),
-        (C::builder(&plain_to_tls), "connection was lost"),
+    for (builder, reasons) in [
+        (trusting(&tls_to_plain, &server), ["timed out"; 2]),
+        (C::builder(&plain_to_tls), ["connection was lost", "cannot connect"]),
     ] {
         let start = Instant::now();
         let builder = builder.connect_timeout(SHORT).response_timeout(SHORT);
         let error = C::build(builder).await.unwrap_err();
-        assert!(error.to_string().contains(reason), "{error}");
+        assert!(reasons.iter().any(|reason| error.to_string().contains(reason)), "{error}");
         assert!(error.is_connection_lost() && error.applied() == Applied::No, "{error}");
         assert!(start.elapsed() < 8 * SHORT, "{:?}", start.elapsed());
     }

@@ -104,7 +104,9 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// How long making a connection may take. 5 seconds if not said.
+    /// How long making a connection may take: with TLS, the password, and the first answer of the
+    /// server, which may be silent meanwhile for [`response_timeout`](Self::response_timeout). Only
+    /// looking up a name has the system's own limits. Defaults to 5 seconds.
     pub fn connect_timeout(mut self, time: Duration) -> Self {
         self.connect_timeout = time.min(LONGEST);
         self
@@ -253,6 +255,10 @@ impl ClientBuilder<Client> {
     ///
     /// Getting a connection from it is up to its own settings: without
     /// `test_on_check_out(false)` every call takes two round trips, and its time limits are its own.
+    ///
+    /// Its connections are those of the `redis` crate, which cannot go on after a system call that a
+    /// signal interrupted: there it counts as a lost connection. Nor does
+    /// [`call_timeout`](Self::call_timeout) end a reply whose bytes keep coming.
     pub fn pool(mut self, pool: r2d2::Pool<redis::Client>) -> Self {
         self.pool = Some(pool);
         self

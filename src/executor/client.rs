@@ -46,6 +46,11 @@ use crate::request::Request;
 /// that failed in any way is not used again. A command that only reads is repeated once if a pooled
 /// connection turns out to be dead; a command that writes never is.
 ///
+/// A server that refuses writes as a replica may have been the master when a connection to it was made,
+/// and its address may lead to another server now. Then all kept connections are given up, and what
+/// was refused is sent once more on a new one. Signals that the program handles, or that stop it and
+/// let it go on, end no call.
+///
 /// # Several servers
 ///
 /// In a cluster, and with Sentinels, a call follows its slot or the master to wherever they go. While

@@ -136,3 +136,97 @@ impl Probe {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handshake(url: &str, name: Option<&str>) -> Handshake {
+        let mut connector = Connector::new(url).unwrap();
+        connector.name = name.map(str::to_owned);
+        Handshake::new(&connector)
+    }
+
+    fn replies(text: &str) -> Vec<Value> {
+        let mut parser = redis::Parser::new();
+        let mut bytes = text.as_bytes();
+        std::iter::from_fn(|| parser.parse_value(&mut bytes).ok()).collect()
+    }
+
+    #[test]
+    fn a_connection_begins_with_what_its_url_asks_for() {
+        for (url, name, commands) in [
+            ("redis://h", None, vec!["PING"]),
+            ("redis://:s3cret@h", None, vec!["AUTH s3cret"]),
+            ("redis://me:s3cret@h/3", Some("n"), vec!["AUTH me s3cret", "SELECT 3", NAMED]),
+            ("redis://h/?protocol=resp3", None, vec!["HELLO 3"]),
+            ("redis://:s3cret@h/?protocol=resp3", None, vec!["HELLO 3 AUTH default s3cret"]),
+            ("redis://h", Some("n"), vec![NAMED]),
+        ] {
+            let handshake = handshake(url, name);
+            let said = handshake.commands.iter().map(|(_, command)| {
+                let words = command.args_iter().filter_map(|argument| match argument {
+                    redis::Arg::Simple(word) => Some(String::from_utf8_lossy(word).into_owned()),
+                    _ => None,
+                });
+                words.collect::<Vec<_>>().join(" ")
+            });
+            assert_eq!(said.collect::<Vec<_>>(), commands, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_error_before_the_end_refuses_the_connection_and_others_what_was_asked_for() {
+        use std::io::ErrorKind::{TimedOut, UnexpectedEof};
+        let long = "redis://me:s3cret@h/3";
+        let max = "-ERR max number of clients reached\r\n";
+        for (url, text, end, expected) in [
+            ("redis://h", "+PONG\r\n", None, Ok(())),
+            ("redis://h", "-LOADING not yet\r\n", None, Ok(())),
+            ("redis://h", "-NOAUTH first\r\n", None, Ok(())),
+            ("redis://h", max, Some(UnexpectedEof), Err("refuses connections: ERR max number")),
+            ("redis://h", "", Some(UnexpectedEof), Err("end of file")),
+            ("redis://h", max, Some(TimedOut), Err("timed out")),
+            (long, max, Some(UnexpectedEof), Err("refuses connections: ERR max number")),
+            (long, "+OK\r\n+OK\r\n", None, Ok(())),
+            (long, "-WRONGPASS x\r\n-NOAUTH\r\n", None, Err("authentication failed")),
+            (long, "-ERR unknown, with `me` `s3cret`\r\n+OK\r\n", None, Err("failed")),
+            (long, "+OK\r\n-ERR DB index is out of range\r\n", None, Err("switch database")),
+        ] {
+            let failure = end.map(|kind| io::Error::from(kind).into());
+            let concluded = handshake(url, None).conclude(&replies(text), failure);
+            let said = concluded.as_ref().map_err(RedisError::to_string);
+            match (expected, &said) {
+                (Ok(()), Ok(())) => {}
+                (Err(part), Err(said)) => assert!(said.contains(part), "{text}: {said}"),
+                _ => panic!("{text}: {said:?}"),
+            }
+            assert!(!format!("{concluded:?}").contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn only_a_server_in_step_answers_a_probe() {
+        let probe = Probe::new();
+        let nonce = probe.nonce.clone();
+        let own = format!("${}\r\n{nonce}\r\n", nonce.len());
+        for (reply, is_answer) in [
+            (&*own, true),
+            ("-NOPERM no\r\n", true),
+            ("-NOAUTH no\r\n", true),
+            ("-LOADING not yet\r\n", true),
+            ("-MISCONF no disk\r\n", true),
+            ("-MASTERDOWN a new connection may help\r\n", false),
+            ("-ERR of another command\r\n", false),
+            ("+QUEUED\r\n", false),
+            ("+PONG\r\n", false),
+            ("+OK\r\n", false),
+            ("$5\r\nother\r\n", false),
+            (":1\r\n", false),
+        ] {
+            assert_eq!(probe.is_answered_by(&replies(reply)[0]), is_answer, "{reply}");
+        }
+    }
+
+    const NAMED: &str = "CLIENT SETNAME n";
+}

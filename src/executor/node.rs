@@ -15,7 +15,8 @@ use crate::protocol::Line;
 /// One server, and the connections to it.
 ///
 /// Its futures are finished at once where it blocks. What may be repeated is, once, if a connection
-/// that had been idle turns out to be dead.
+/// that had been idle turns out to be dead. What a server refuses because it is not the master is sent
+/// once more on a new connection, unless that one was new.
 pub(crate) trait Node: Send + Sync + Sized + 'static {
     /// What all nodes of a client have in common.
     type Settings: Send + Sync + 'static;

@@ -125,12 +125,13 @@ impl Socket {
     ) -> io::Result<usize> {
         let begin = Instant::now();
         let Limits { silence, deadline } = self.limits;
-        self.late += u32::from(deadline.is_over());
+        let until_deadline = deadline.left();
+        self.late += u32::from(until_deadline.is_zero());
         if self.late > MOST_LATE {
             return Err(io::ErrorKind::TimedOut.into());
         }
+        let mut left = silence.min(until_deadline);
         loop {
-            let left = silence.saturating_sub(begin.elapsed()).min(deadline.left());
             let wanted = self.usual_timeout.min(left).max(SHORTEST_TIMEOUT);
             if *timeout(self) != Some(wanted) {
                 set(&self.raw, wanted)?;
@@ -139,7 +140,7 @@ impl Socket {
             match transfer(&self.raw) {
                 Err(error) if !is_premature(&error) => return Err(error),
                 Err(_) if left.is_zero() => return Err(io::ErrorKind::TimedOut.into()),
-                Err(_) => {}
+                Err(_) => left = silence.saturating_sub(begin.elapsed()).min(deadline.left()),
                 Ok(transferred) => return Ok(transferred),
             }
         }
