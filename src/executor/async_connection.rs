@@ -7,7 +7,11 @@ use std::time::{Duration, Instant};
 use futures_util::future::{Either, select};
 use redis::aio::{AsyncPushSender, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, RedisError, RedisResult, Value};
+<<<<<<< HEAD
 use tokio::sync::{mpsc, oneshot};
+=======
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+>>>>>>> fix13-async
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
@@ -88,7 +92,11 @@ impl Connector {
             true => Outstanding::many(self.response_timeout, pause),
             false => Outstanding::one(),
         });
-        let stream = async_stream::open(self, outstanding.clone()).await?;
+        let mut stream = async_stream::open(self, outstanding.clone()).await?;
+        if !self.has_handshake() {
+            let greeted = greet(&mut stream).await;
+            greeted.map_err(|error| self.explain(error.into()))?;
+        }
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let (config, at_end) = match purpose {
             Purpose::Pushes(sender, at_end) => (config.set_push_sender(sender), Some(at_end)),
@@ -102,7 +110,8 @@ impl Connector {
             let _end = end;
             driving.await;
         });
-        let id = self.greet(&mut driver, asks_for_id).await.map_err(|error| self.explain(error))?;
+        let id = self.introduce(&mut driver, asks_for_id).await;
+        let id = id.map_err(|error| self.explain(error))?;
         let watching = is_watched.then(|| {
             let outstanding = outstanding.clone();
             Task::spawn(async move { outstanding.watch(pause).await })
@@ -118,29 +127,24 @@ impl Connector {
         })))
     }
 
-    /// Has the server answer once. What it says of its own accord when it accepts a connection that it
-    /// does not want is no answer to a command, and means that there is no connection.
-    async fn greet(
+    /// Tells the server the name of the connection, and asks what it calls the connection itself.
+    async fn introduce(
         &self,
         driver: &mut MultiplexedConnection,
         asks_for_id: bool,
     ) -> RedisResult<Option<i64>> {
-        let mut greeting = redis::pipe();
-        greeting.cmd("PING");
+        let mut commands = redis::pipe();
         if let Some(name) = &self.name {
-            greeting.cmd("CLIENT").arg("SETNAME").arg(name);
+            commands.cmd("CLIENT").arg("SETNAME").arg(name);
         }
         if asks_for_id {
-            greeting.cmd("CLIENT").arg("ID");
+            commands.cmd("CLIENT").arg("ID");
         }
-        let replies = driver.send_packed_commands(&greeting, 0, greeting.len()).await?;
+        if commands.is_empty() {
+            return Ok(None);
+        }
+        let replies = driver.send_packed_commands(&commands, 0, commands.len()).await?;
         let mut replies = replies.into_iter();
-        match replies.next() {
-            Some(Value::SimpleString(pong)) if pong == "PONG" => {}
-            Some(Value::ServerError(error)) if serves(code_and_details(&error).0) => {}
-            Some(Value::ServerError(error)) => return Err(error.into()),
-            _ => return Err(io::Error::new(io::ErrorKind::InvalidData, NO_PONG).into()),
-        }
         if self.name.is_some()
             && let Some(Value::ServerError(error)) = replies.next()
         {
@@ -150,6 +154,13 @@ impl Connector {
             Some(Value::Int(id)) => Ok(Some(id)),
             _ => Ok(None),
         }
+    }
+
+    /// Whether the driver begins with commands of its own, whose replies it reads.
+    fn has_handshake(&self) -> bool {
+        let settings = self.information().redis_settings();
+        let is_plain = settings.password().is_none() && settings.db() == 0;
+        !is_plain || settings.protocol().supports_resp3()
     }
 
     /// The server's reason is lost if it closes the connection before the first command is sent.
@@ -250,6 +261,34 @@ fn is_echo(reply: Value, number: &[u8]) -> RedisResult<()> {
     }
 }
 
+/// Has the server answer once. What it says of its own accord when it accepts a connection that it does
+/// not want is no answer to a command, and means that there is no connection. The driver would drop it
+/// if it came before a command was sent.
+async fn greet(stream: &mut Box<dyn async_stream::Stream>) -> io::Result<()> {
+    stream.write_all(b"*1\r\n$4\r\nPING\r\n").await?;
+    stream.flush().await?;
+    let mut line = Vec::new();
+    while !line.ends_with(b"\r\n") {
+        if stream.read_buf(&mut line).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if line.len() > LONGEST_GREETING {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, NO_PONG));
+        }
+    }
+    let line = String::from_utf8_lossy(&line);
+    let refusal = line.trim_end().strip_prefix('-');
+    match refusal {
+        None if line == "+PONG\r\n" => Ok(()),
+        Some(refusal) if serves(refusal.split(' ').next().unwrap_or_default()) => Ok(()),
+        Some(refusal) => {
+            let refusal = format!("the server refuses connections: {refusal}");
+            Err(io::Error::new(io::ErrorKind::ConnectionRefused, refusal))
+        }
+        None => Err(io::Error::new(io::ErrorKind::InvalidData, NO_PONG)),
+    }
+}
+
 /// Says that a connection has ended when its driver has: by itself, with its last handle, or with its
 /// runtime.
 struct End {
@@ -282,6 +321,8 @@ impl Drop for Task {
 }
 
 const NO_RUNTIME: &str = "an async client works within a tokio runtime";
+
+const LONGEST_GREETING: usize = 1000;
 
 const NO_PONG: &str = "the reply to PING is none";
 

@@ -351,7 +351,7 @@ mod tests {
                 let waiting = tokio::spawn(client.run(command));
                 until_it_waits(&client, 1).await;
                 if wins {
-                    let push = push("a").returns(reply::done);
+                    let push = push("a").returns(reply::count);
                     let pushing = tokio::spawn(client.run(push));
                     waiting.abort();
                     pushing.await.unwrap().unwrap();
@@ -399,7 +399,7 @@ mod tests {
             let client = AsyncClient::open(server.url()).await.unwrap();
             let (command, reported) = moving("a", "b");
             client
-                .run(Request::write("RPUSH").key(b"a").arg("x").returns(reply::done))
+                .run(Request::write("RPUSH").key(b"a").arg("x").returns(reply::count))
                 .await
                 .unwrap();
             assert_eq!(client.run(command).await.unwrap().as_deref(), Some(&b"x"[..]));

@@ -11,6 +11,7 @@ pub(crate) mod patient;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod python;
+pub(crate) mod scripted;
 pub(crate) mod sentinel;
 pub(crate) mod servers;
 pub(crate) mod staleness;
