@@ -5,7 +5,7 @@ mod view;
 
 use super::{
     send_signal,
-    servers::{Outcome, query, run, url, wait_for},
+    servers::{NEVER_BUSY, Outcome, query, run, url, wait_for},
 };
 use redis::{FromRedisValue, RedisResult, ToRedisArgs, cmd};
 use redis_collections::LocalServer;
@@ -53,6 +53,7 @@ impl Cluster {
         // A replica may always take over, and begins to follow its master without delay.
         all.extend(["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"]);
         all.extend(password.iter().flat_map(|password| ["--masterauth", password]));
+        all.extend(NEVER_BUSY);
         all.extend(arguments);
         let nodes: io::Result<_> = thread::scope(|scope| {
             let starting = [(); NODES].map(|()| scope.spawn(|| LocalServer::start_with(&all)));

@@ -12,11 +12,11 @@ use redis_collections::{
 use tokio::runtime::Runtime;
 
 use super::cluster::Cluster;
-use super::servers::{PATIENCE, run};
+use super::servers::{NEVER_BUSY, PATIENCE, run};
 
 /// The server of this test program.
 pub(crate) static SERVER: LazyLock<LocalServer> =
-    LazyLock::new(|| LocalServer::start().expect("a server"));
+    LazyLock::new(|| LocalServer::start_with(&NEVER_BUSY).expect("a server"));
 
 /// The cluster of this test program.
 pub(crate) static CLUSTER: LazyLock<Cluster> =
