@@ -6,7 +6,7 @@ mod view;
 
 use super::{
     send_signal,
-    servers::{Outcome, query, run, url, wait_for},
+    servers::{NEVER_BUSY, Outcome, query, run, url, wait_for},
 };
 use account::Memory;
 pub(crate) use account::Witness;
@@ -59,6 +59,7 @@ impl Cluster {
         // Elections are in the log.
         all.extend(["--loglevel", "notice"]);
         all.extend(password.iter().flat_map(|password| ["--masterauth", password]));
+        all.extend(NEVER_BUSY);
         all.extend(arguments);
         let nodes: io::Result<_> = thread::scope(|scope| {
             let starting = [(); NODES].map(|()| scope.spawn(|| LocalServer::start_with(&all)));

@@ -11,12 +11,17 @@ use redis_collections::{
 };
 use tokio::runtime::Runtime;
 
+<<<<<<< HEAD
 use super::cluster::{Cluster, Witness};
 use super::servers::{PATIENCE, run};
+=======
+use super::cluster::Cluster;
+use super::servers::{NEVER_BUSY, PATIENCE, run};
+>>>>>>> fix13-suite
 
 /// The server of this test program.
 pub(crate) static SERVER: LazyLock<LocalServer> =
-    LazyLock::new(|| LocalServer::start().expect("a server"));
+    LazyLock::new(|| LocalServer::start_with(&NEVER_BUSY).expect("a server"));
 
 /// The cluster of this test program. Nothing is to fail in it: a node that only waits for a processor is not
 /// replaced, since its replica may lack what it has acknowledged.
