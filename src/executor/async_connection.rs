@@ -7,11 +7,8 @@ use std::time::{Duration, Instant};
 use futures_util::future::{Either, select};
 use redis::aio::{AsyncPushSender, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, RedisError, RedisResult, Value};
-<<<<<<< HEAD
-use tokio::sync::{mpsc, oneshot};
-=======
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
->>>>>>> fix13-async
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 

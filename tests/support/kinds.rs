@@ -11,13 +11,8 @@ use redis_collections::{
 };
 use tokio::runtime::Runtime;
 
-<<<<<<< HEAD
 use super::cluster::{Cluster, Witness};
-use super::servers::{PATIENCE, run};
-=======
-use super::cluster::Cluster;
 use super::servers::{NEVER_BUSY, PATIENCE, run};
->>>>>>> fix13-suite
 
 /// The server of this test program.
 pub(crate) static SERVER: LazyLock<LocalServer> =
