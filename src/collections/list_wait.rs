@@ -10,8 +10,10 @@ use crate::executor::{Executor, RoundTrips};
 use crate::reply::{self, Reply};
 use crate::request::Request;
 
-/// Waiting calls have connections of their own. They give `None` when the time is up, and go on
-/// waiting when the server is restarted meanwhile. [`Wait::Forever`] has no end.
+/// Waiting calls have connections of their own. They give `None` when the time is up. Until then they
+/// go on through whatever cannot have taken an item: a server that is away, restarted or replaced,
+/// and refusals that pass ([`Error::is_transient`](crate::Error::is_transient)). What still stands in
+/// the way when the time is up is an error. [`Wait::Forever`] has no end.
 impl<T: Codec, E: RoundTrips> RedisList<T, E> {
     /// Takes the first item, waiting for one if there is none. `BLPOP`, O(1).
     ///

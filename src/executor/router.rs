@@ -256,7 +256,7 @@ impl<N: Node> Router<N> {
             let mut is_replaced = false;
             let reply = match trip.node(&self.servers).await {
                 Ok(node) => {
-                    let vigil = Vigil::new(self, &to, request, &node, end);
+                    let vigil = Vigil::new(self, &trip.destination, request, &node, (slice, end));
                     let reply = node.wait(lines, slice, &vigil).await;
                     is_replaced = vigil.is_replaced();
                     reply

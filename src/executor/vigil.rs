@@ -18,10 +18,12 @@ use crate::request::Request;
 /// or whether only the connection of the wait is dead.
 pub(super) struct Vigil<'a, N: Node> {
     router: &'a Router<N>,
-    home: &'a Destination,
+    to: &'a Destination,
     /// Changes nothing, and is held up when the wait is: while clients that write are paused.
     probe: Request,
     node: &'a Arc<N>,
+    /// How long the server may take for the wait once it gets to it.
+    slice: Duration,
     end: Deadline,
     began: Instant,
     /// Since when the server is known to answer other requests than the wait.
@@ -32,14 +34,14 @@ pub(super) struct Vigil<'a, N: Node> {
 impl<'a, N: Node> Vigil<'a, N> {
     pub(super) fn new(
         router: &'a Router<N>,
-        home: &'a Destination,
+        to: &'a Destination,
         wait: &Request,
         node: &'a Arc<N>,
-        end: Deadline,
+        (slice, end): (Duration, Deadline),
     ) -> Self {
         let probe = Request::write("LPOP").key(wait.keys().next().unwrap_or_default()).number(0);
         let (began, answers, is_replaced) = (Instant::now(), Mutex::default(), false.into());
-        Self { router, home, probe, node, end, began, answers, is_replaced }
+        Self { router, to, probe, node, slice, end, began, answers, is_replaced }
     }
 
     /// Whether the server that is silent has lost its place or its memory, so that nothing counts
@@ -52,10 +54,10 @@ impl<'a, N: Node> Vigil<'a, N> {
         if self.end.is_over() {
             return false;
         }
-        let limit = self.end.within(self.node.connector().response_timeout);
-        if !self.router.servers.are_fixed() {
+        let limit = self.end.within(self.response_timeout());
+        if matches!(self.to, Destination::Slot(_)) && !self.router.servers.are_fixed() {
             self.router.servers.doubt();
-            let now = self.router.servers.node(self.home, limit).await;
+            let now = self.router.servers.node(self.to, limit).await;
             if now.is_ok_and(|now| !Arc::ptr_eq(&now, self.node)) {
                 self.is_replaced.store(true, Ordering::Release);
                 return false;
@@ -70,14 +72,18 @@ impl<'a, N: Node> Vigil<'a, N> {
             }
         };
         match first {
-            // What the wait is answered comes about now too, on another connection.
-            Some(first) if first.elapsed() >= self.node.connector().response_timeout => {
+            // By now the wait has ended too that the server got to when it answered this.
+            Some(first) if first.elapsed() >= self.slice + self.response_timeout() => {
                 let was_restarted = self.was_restarted(limit).await;
                 self.is_replaced.store(was_restarted, Ordering::Release);
                 false
             }
             _ => true,
         }
+    }
+
+    fn response_timeout(&self) -> Duration {
+        self.node.connector().response_timeout
     }
 
     /// Whether the server is another process than the one that was asked to wait.
