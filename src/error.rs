@@ -6,6 +6,7 @@ pub(crate) mod code;
 pub use attempt::Attempt;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::codec::{CodecError, Undecodable};
@@ -196,9 +197,14 @@ impl Error {
         self.applied() != Applied::No
     }
 
-    /// Whether time ran out: the server did not answer, or no connection became free.
+    /// Whether time ran out: the server did not answer, which may have been while a connection to it
+    /// was made, or no connection became free.
     pub fn is_timeout(&self) -> bool {
-        matches!(self, Error::Timeout { .. } | Error::PoolExhausted { .. })
+        match self {
+            Error::Timeout { .. } | Error::PoolExhausted { .. } => true,
+            Error::Connect { source, .. } => is_timeout(&**source),
+            _ => false,
+        }
     }
 
     /// Whether there was no connection, or it broke.
@@ -290,6 +296,15 @@ impl Error {
         }
         self
     }
+}
+
+/// Whether the source of an error says that time ran out.
+fn is_timeout(source: &(dyn std::error::Error + 'static)) -> bool {
+    if let Some(shared) = source.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>() {
+        return is_timeout(&**shared);
+    }
+    let of_driver = source.downcast_ref().is_some_and(redis::RedisError::is_timeout);
+    of_driver || source.downcast_ref().is_some_and(Error::is_timeout)
 }
 
 #[cfg(test)]

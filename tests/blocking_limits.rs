@@ -153,6 +153,7 @@ fn a_call_on_a_frozen_server_takes_its_limit_once() {
     {
         assert!(time < ONCE, "{time:?}");
         assert!(matches!(&error, Error::Connect { .. }), "nothing was sent: {error}");
+        assert!(error.is_timeout(), "{error}");
         assert_eq!(error.applied(), Applied::No);
     }
     assert_eq!(dict.get("a").unwrap().as_deref(), Some("value"));

@@ -9,19 +9,19 @@ use super::retry::Deadline;
 
 /// A connection that nobody uses.
 pub(crate) struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     last_use: LastUse,
 }
 
 /// A connection that can be used.
 pub(super) struct Usable {
-    pub(super) connection: Connection,
+    pub(super) connection: Box<Connection>,
     /// Whether it was made just now.
     pub(super) fresh: bool,
 }
 
 impl Idle {
-    pub(super) fn new(connection: Connection, connector: &Connector) -> Self {
+    pub(super) fn new(connection: Box<Connection>, connector: &Connector) -> Self {
         Self { connection, last_use: LastUse::now(connector) }
     }
 
@@ -59,7 +59,7 @@ pub(super) fn usable(
             }
         }
     };
-    let connection = Connection::open(connector, limits_of_a_new_one)?;
+    let connection = Box::new(Connection::open(connector, limits_of_a_new_one)?);
     Ok(Usable { connection, fresh: true })
 }
 

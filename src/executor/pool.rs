@@ -105,7 +105,7 @@ pub(crate) struct Lease<'a> {
 }
 
 enum Held<'a> {
-    Slot(r2d2::PooledConnection<Slots>, Connection),
+    Slot(r2d2::PooledConnection<Slots>, Box<Connection>),
     Given(Given, &'a Mutex<Vec<Given>>),
 }
 
@@ -143,7 +143,7 @@ impl Lease<'_> {
         let limits = self.connector.limits(self.deadline);
         let renewed = match &mut self.held {
             Held::Slot(_, connection) => {
-                Connection::open(self.connector, limits).map(|new| *connection = new)
+                Connection::open(self.connector, limits).map(|new| **connection = new)
             }
             Held::Given(given, _) => given::replace(given, self.connector, limits),
         };

@@ -49,7 +49,7 @@ impl Waiting {
         if asks_to_reconnect(&reply) {
             connector.renounce(connection.generation);
             if !fresh {
-                connection = Connection::open(connector, connector.limits(deadline))?;
+                *connection = Connection::open(connector, connector.limits(deadline))?;
                 reply = exchange(&mut connection)?;
             }
         }
@@ -60,7 +60,7 @@ impl Waiting {
     }
 
     /// Keeps a connection, and lets those go that have become too many.
-    fn keep(&self, connection: Connection, connector: &Connector) {
+    fn keep(&self, connection: Box<Connection>, connector: &Connector) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push_back(Idle::new(connection, connector));
         let unused = idle.iter().take_while(|idle| idle.age() > LONGEST_IDLE).count();
