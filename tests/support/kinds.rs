@@ -33,8 +33,12 @@ pub(crate) fn client() -> Client {
 pub(crate) fn tell_everything() {
     static TOLD: LazyLock<()> = LazyLock::new(|| {
         for url in CLUSTER.urls().into_iter().chain([SERVER.url().to_owned()]) {
-            let set = "CONFIG SET notify-keyspace-events KEAn";
-            let () = super::servers::query(&url, set).expect("a setting");
+            let set = |kinds: &str| {
+                let set = format!("CONFIG SET notify-keyspace-events {kinds}");
+                super::servers::query::<()>(&url, &set)
+            };
+            // Servers before Redis 7 do not know the last one.
+            set("KEAn").or_else(|_| set("KEA")).expect("a setting");
         }
     });
     LazyLock::force(&TOLD);
