@@ -28,6 +28,7 @@ on_both_kinds!(
     a_workload_goes_on_when_the_master_is_killed,
     a_workload_moves_to_the_new_master_after_a_planned_failover,
     a_workload_leaves_a_master_that_was_frozen_and_replaced,
+    a_workload_goes_on_where_writes_need_a_replica,
     a_waiting_pop_gets_what_is_pushed_after_the_master_was_killed,
     a_waiting_pop_gets_what_is_pushed_after_a_planned_failover,
     sentinels_that_cannot_be_reached_are_passed_over,
@@ -126,6 +127,18 @@ async fn a_workload_moves_to_the_new_master_after_a_planned_failover<C: Kind>() 
     println!("the new master is used {taken:.1?} after it was named");
     println!("{}", sentinels.takeovers());
     assert!(taken < UNTIL_SENTINELS_ACT, "{taken:?}");
+}
+
+/// An old master that has lost its replica takes no writes, and the new one none before it has one: the client
+/// waits for that.
+async fn a_workload_goes_on_where_writes_need_a_replica<C: Kind>() {
+    let sentinels = Sentinels::start_with(&["--min-replicas-to-write", "1"]).unwrap();
+    let client = C::build(named(&sentinels)).await.unwrap();
+    let workload = Counters::start(&client);
+    sentinels.failover().unwrap();
+    workload.wait_until_it_goes_on();
+    println!("writes need a replica, {}: {}", kind::<C>(), workload.finish().await);
+    println!("{}", sentinels.takeovers());
 }
 
 async fn a_workload_leaves_a_master_that_was_frozen_and_replaced<C: Kind>() {

@@ -196,7 +196,8 @@ impl Place {
             }
             Fault::Replica => {
                 self.ask(&format!("REPLICAOF 127.0.0.1 {}", self.master.port()))?;
-                let has_all = || query::<bool>(self.server.url(), "EXISTS c:5").unwrap_or(false);
+                let has_all =
+                    || query::<bool>(self.server.url(), "EXISTS c~rc:cache:5").unwrap_or(false);
                 assert!(eventually(has_all));
                 Ok(())
             }

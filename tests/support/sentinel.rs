@@ -68,19 +68,25 @@ struct Takeover {
 
 impl Sentinels {
     pub(crate) fn start() -> Outcome<Self> {
-        Self::start_as(None)
+        Self::start_as(None, &[])
+    }
+
+    /// The servers have further settings.
+    pub(crate) fn start_with(settings: &[&str]) -> Outcome<Self> {
+        Self::start_as(None, settings)
     }
 
     /// The servers demand the password, the sentinels do not.
     pub(crate) fn start_with_password(password: &str) -> Outcome<Self> {
-        Self::start_as(Some(password))
+        Self::start_as(Some(password), &[])
     }
 
-    fn start_as(password: Option<&str>) -> Outcome<Self> {
+    fn start_as(password: Option<&str>, settings: &[&str]) -> Outcome<Self> {
         static TURN: Mutex<()> = Mutex::new(());
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         // Promotions are in the log.
         let mut arguments = vec!["--repl-diskless-sync-delay", "0", "--loglevel", "notice"];
+        arguments.extend(settings);
         if let Some(password) = password {
             arguments.extend(["--requirepass", password, "--masterauth", password]);
         }
