@@ -7,6 +7,7 @@ use std::time::Duration;
 use redis_collections::keyword::{self, Keyword, Status, Value};
 use redis_collections::{Applied, Error};
 
+use crate::support::eventually;
 use crate::support::kinds::{Kind, SERVER, SourceDown, contract_on_servers, ok, settle};
 use crate::support::servers::PATIENCE;
 use crate::{parts, serve};
@@ -163,6 +164,8 @@ async fn nobody_serves_what_nobody_listens_to<C: Kind>(client: C, name: &'static
     // Somebody listens who serves something else.
     let _stranger = wire.listen(&[".N"]);
     assert!(matches!(settle!(service.write("N", 1)), Err(Error::NotServed { .. })));
+    // What listened for the dispatcher that has shut down ends beside it.
+    assert!(eventually(|| wire.listeners() == 0));
     // Its connection is lost, and its lease is not over yet.
     wire.set("~rc:lease", "another");
     let outcome = settle!(service.write_within("N", 1, Duration::from_secs(1)));
