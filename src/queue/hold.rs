@@ -9,7 +9,7 @@ use redis::Value;
 use super::flight::{Crossing, Flight, outcome};
 use super::keeper::Keeper;
 use super::keys::{Ids, Keys};
-use super::ledger::{Adoption, Fate, Leave, Ledger, Obstacle, Outcome, Step};
+use super::ledger::{Adoption, Fate, Leave, Ledger, Obstacle, Step};
 use super::scripts::{ADOPT, LEAVE, STEP};
 use super::settings::QueueSettings;
 use crate::command::Command;
@@ -48,6 +48,19 @@ impl Hold {
 
     pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next job that was claimed.
+    pub(super) fn take(&self, begins: bool) -> Option<(u64, Vec<u8>)> {
+        let taken = self.ledger().take(begins, Instant::now());
+        self.keeper.wake();
+        taken
+    }
+
+    /// A handler begins with a job. The server learns of it if the job runs for some time.
+    pub(super) fn has_begun(&self, number: u64) {
+        self.ledger().jobs.begin(number);
+        self.keeper.wake();
     }
 
     /// Decides what becomes of a running job. The server is told with the next claim, or by the keeper.
@@ -101,6 +114,18 @@ impl Hold {
         }
     }
 
+    /// Lets the server know, if it has to, that the next `most` jobs are about to begin.
+    pub(super) async fn record<X: RoundTrips>(&self, executor: &X, most: usize) -> Result<()> {
+        while let Some(step) = self.begin(executor, |ledger| ledger.record(most)).await? {
+            match self.step(executor, step, 0, false).await {
+                // It goes on under another id.
+                Ok(_) | Err(Error::LeaseLost { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Tells the server now what there is to settle, after what others of the consumer tell it.
     pub(super) async fn settle<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         match self.begin(executor, Ledger::settle_now).await? {
@@ -127,7 +152,7 @@ impl Hold {
     pub(super) async fn begin<X: RoundTrips>(
         &self,
         executor: &X,
-        begin: fn(&mut Ledger) -> std::result::Result<Step, Obstacle>,
+        begin: impl Fn(&mut Ledger) -> std::result::Result<Step, Obstacle>,
     ) -> Result<Option<Step>> {
         loop {
             let begun = {
@@ -199,7 +224,9 @@ impl Hold {
                 Fate::Bury(reason) => ("bury", none, reason.as_str()),
                 Fate::Back => ("back", none, "it was given back as often as it may be delivered"),
                 Fate::Unseen => ("unseen", none, ""),
-                Fate::Done | Fate::Ready | Fate::Running => ("done", none, ""),
+                Fate::Lost => ("lost", none, "its consumer was lost with it"),
+                Fate::Running => ("begun", none, ""),
+                Fate::Done | Fate::Ready => ("done", none, ""),
             };
             request.number(index).arg(name).number(time.as_millis()).arg(reason)
         });
