@@ -60,8 +60,10 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
     /// The next job, waiting for one if there is none; `None` when the time is up. One round trip a
     /// batch, two where there is none yet.
     ///
-    /// Bytes that cannot be decoded go to the dead list; if there are many, a second more may pass. A job that a lost connection kept from
-    /// arriving comes with a later call. After an error it can be called again.
+    /// Bytes that cannot be decoded are tried again later, as if a handler had failed, and go to the dead
+    /// list after the last delivery; if there are many, a second more may pass. A job that a lost
+    /// connection kept from arriving comes with a later call, and so does one that arrives while the call
+    /// is dropped. After an error it can be called again.
     pub fn next(&mut self, wait: impl Into<Wait>) -> E::ReplyWithin<'_, Option<Job<T, E>>> {
         let (executor, wait) = (self.queue.executor().clone(), wait.into());
         executor.converse_within(async move {
@@ -120,7 +122,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
     }
 
     pub(super) fn most_deliveries(&self) -> u32 {
-        self.hold.settings.max_deliveries
+        self.hold.terms().max_deliveries
     }
 
     pub(super) fn give_back(&self) {
@@ -165,7 +167,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
                 return Ok(has_some && !deadline.is_over_for(FOR_UNDECODABLE));
             }
             let until_look = self.look.saturating_duration_since(Instant::now());
-            let longest = until_look.min(self.hold.settings.lease / 2);
+            let longest = until_look.min(self.hold.terms().lease / 2);
             let time = deadline.left().min(longest);
             if stepped.paused || time < SHORTEST_WAIT {
                 rest(&executor, time.min(WHILE_PAUSED)).await;

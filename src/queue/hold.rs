@@ -12,6 +12,7 @@ use super::keys::{Ids, Keys};
 use super::ledger::{Adoption, Fate, Leave, Ledger, Obstacle, Step};
 use super::scripts::{ADOPT, LEAVE, STEP};
 use super::settings::QueueSettings;
+use super::terms::Terms;
 use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
 use crate::executor::{RoundTrips, Signal};
@@ -63,9 +64,14 @@ impl Hold {
         self.keeper.wake();
     }
 
+    /// What holds for the queue, as far as this program knows.
+    pub(super) fn terms(&self) -> Terms {
+        self.keeper.terms()
+    }
+
     /// Decides what becomes of a running job. The server is told with the next claim, or by the keeper.
     pub(super) fn decide(&self, number: u64, fate: Fate) -> bool {
-        let decided = self.ledger().jobs.decide(number, fate, Instant::now());
+        let decided = self.ledger().jobs.decide(number, fate.bounded(), Instant::now());
         self.keeper.wake();
         decided
     }
@@ -79,7 +85,7 @@ impl Hold {
     /// Whether others may have got a job meanwhile.
     pub(super) fn has_lost(&self, number: u64) -> bool {
         let ledger = self.ledger();
-        !ledger.jobs.holds(number) || ledger.silence(Instant::now()) >= self.settings.lease / 2
+        !ledger.jobs.holds(number) || ledger.silence(Instant::now()) >= self.terms().lease / 2
     }
 
     /// Says to the keeper that there is something to look at.
@@ -205,17 +211,18 @@ impl Hold {
     ) -> Command<(i64, i64, Vec<Vec<u8>>)> {
         let keys = &self.keys;
         let claimed = keys.claimed(&step.consumer);
-        let request = Request::script(&STEP, 8).key(keys.queue()).key(&claimed);
+        let request = Request::script(&STEP, 9).key(keys.queue()).key(&claimed);
         let request = request.key(&keys.consumers).key(&keys.paused).key(&keys.delayed);
         let request = request.key(&keys.dead).key(&keys.counts).key(&keys.entered);
+        let request = request.key(&keys.settings);
         let settlement = step.settlement.as_ref();
         let (trimmed, done) = settlement.map_or((0, 0), |it| (it.trimmed, it.done));
         let request = request.arg(step.consumer.as_bytes());
         let request = request.number(step.known.map_or(-1, i32::from));
         let request = request.number(step.held).number(step.mark);
         let request = request.number(done).number(trimmed).number(wanted).number(u8::from(looks));
-        let (most, capacity) = (self.settings.max_deliveries, self.settings.dead_capacity);
-        let request = request.number(most).number(capacity);
+        let Terms { max_deliveries, dead_capacity, .. } = self.terms();
+        let request = request.number(max_deliveries).number(dead_capacity);
         let fates = settlement.map_or(&[][..], |it| &it.fates);
         let request = fates.iter().fold(request, |request, (index, _, fate)| {
             let none = Duration::ZERO;

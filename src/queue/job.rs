@@ -162,12 +162,17 @@ pub(super) fn take<T: Codec, E: RoundTrips>(
     begins: bool,
 ) -> Option<Option<Job<T, E>>> {
     let taken = hold.take(begins)?;
-    let number = taken.0;
+    let (number, attempts) = (taken.0, Item::parse(&taken.1).attempts);
     let reason = match catch_unwind(AssertUnwindSafe(|| Job::new(hold, executor, taken))) {
         Ok(Ok(job)) => return Some(Some(job)),
         Ok(Err(undecodable)) => undecodable.to_string(),
         Err(panic) => format!("decoding it panicked: {}", message(&*panic)),
     };
-    hold.decide(number, Fate::Bury(reason));
+    log::warn!("a job of the work queue {:?}: {reason}", hold.keys.queue);
+    let fate = match hold.settings.buries_undecodable {
+        true => Fate::Bury(reason),
+        false => Fate::Retry(hold.settings.pause(attempts), reason),
+    };
+    hold.decide(number, fate);
     Some(None)
 }

@@ -25,6 +25,10 @@ pub(super) struct Keys {
     pub(super) counts: Vec<u8>,
     /// When how many jobs had entered, by the server's milliseconds.
     pub(super) entered: Vec<u8>,
+    /// The keys of unique jobs, by the server's milliseconds when they are free again.
+    pub(super) unique: Vec<u8>,
+    /// What programs have set explicitly.
+    pub(super) settings: Vec<u8>,
 }
 
 impl Keys {
@@ -39,6 +43,8 @@ impl Keys {
             held: key("held"),
             counts: key("counts"),
             entered: key("entered"),
+            unique: key("unique"),
+            settings: key("settings"),
             queue,
         }
     }
@@ -50,11 +56,6 @@ impl Keys {
     /// The list of what a consumer has claimed.
     pub(super) fn claimed(&self, consumer: &ConsumerId) -> Vec<u8> {
         [self.queue(), b":p:", consumer.0.as_bytes()].concat()
-    }
-
-    /// The lock of a unique job.
-    pub(super) fn unique(&self, key: &[u8]) -> Vec<u8> {
-        [self.queue(), b":u:", key].concat()
     }
 
     /// Whether the keys are together in a cluster.
@@ -127,7 +128,7 @@ mod tests {
         let slot = key_slot(b"mail");
         let own =
             [&keys.consumers, &keys.delayed, &keys.dead, &keys.gone, &keys.held, &keys.entered];
-        let others = [keys.unique(b"{x}"), keys.claimed(&Ids::new().next())];
+        let others = [keys.unique.clone(), keys.settings.clone(), keys.claimed(&Ids::new().next())];
         assert!(keys.are_together() && !Keys::new("mail".into()).are_together());
         assert!(own.into_iter().chain(&others).all(|key| key_slot(key) == slot));
     }

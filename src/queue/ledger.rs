@@ -194,10 +194,11 @@ impl Ledger {
         std::mem::take(&mut self.orphaned)
     }
 
-    /// What a beat tells of the consumer: its id, how many jobs run, and since when the oldest does.
-    pub(super) fn pulse(&self, now: Instant) -> Option<(ConsumerId, usize, Duration)> {
+    /// What a beat tells of the consumer: its id, and for how long the oldest job has run, and the oldest
+    /// was held that nobody has begun.
+    pub(super) fn pulse(&self, now: Instant) -> Option<(ConsumerId, [Option<Duration>; 2])> {
         let beats = self.known && !self.in_doubt;
-        beats.then(|| (self.consumer.clone(), self.jobs.running(), self.jobs.longest(now)))
+        beats.then(|| (self.consumer.clone(), self.jobs.longest(now)))
     }
 
     /// The server has heard of the consumer.

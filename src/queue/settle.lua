@@ -1,6 +1,7 @@
   -- Four arguments a job: its index, what becomes of it, a number of milliseconds and a reason.
   local queue, claimed, delayed, dead, counts = KEYS[1], KEYS[2], KEYS[5], KEYS[6], KEYS[7]
-  local most, capacity = tonumber(ARGV[9]), tonumber(ARGV[10])
+  local stored = redis.call('HMGET', KEYS[9], 'max_deliveries', 'dead_capacity')
+  local most, capacity = tonumber(stored[1] or ARGV[9]), tonumber(stored[2] or ARGV[10])
   local tombstone = header .. '-' .. ARGV[1]
   redis.call('LLEN', dead)
   redis.call('ZCARD', delayed)

@@ -143,9 +143,13 @@ impl Jobs {
         self.all_running().count()
     }
 
-    /// For how long the oldest job has run.
-    pub(super) fn longest(&self, now: Instant) -> Duration {
-        self.all_running().map(|entry| entry.lasts(now)).max().unwrap_or_default()
+    /// For how long the oldest job has run, and the oldest was held that nobody has begun.
+    pub(super) fn longest(&self, now: Instant) -> [Option<Duration>; 2] {
+        let longest = |runs: bool| {
+            let held = self.entries.iter().filter(|entry| !entry.fate.is_decided());
+            held.filter(|entry| entry.begun == runs).map(|entry| entry.lasts(now)).max()
+        };
+        [longest(true), longest(false)]
     }
 
     fn all_running(&self) -> impl Iterator<Item = &Entry> {
@@ -255,6 +259,18 @@ impl Entry {
 }
 
 impl Fate {
+    /// The same with a reason that is not too long to travel.
+    pub(in crate::queue) fn bounded(mut self) -> Self {
+        if let Self::Retry(_, reason) | Self::Bury(reason) = &mut self
+            && reason.len() > LONGEST_REASON
+        {
+            let end = (0..=LONGEST_REASON).rfind(|end| reason.is_char_boundary(*end));
+            reason.truncate(end.unwrap_or_default());
+            reason.push('…');
+        }
+        self
+    }
+
     fn is_decided(&self) -> bool {
         !matches!(self, Fate::Ready | Fate::Running)
     }
@@ -265,5 +281,7 @@ impl Fate {
     }
 }
 
+/// Bytes of the reason why a job failed.
+const LONGEST_REASON: usize = 4096;
 /// How many jobs a step settles one by one.
 const MOST_FATES: usize = 1000;
