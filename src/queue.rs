@@ -14,6 +14,7 @@
 //! idle            a consumer's wait for a job, which its caller may drop
 //! keeper          the thread that beats, settles, and sweeps
 //! sweeper         the look for lost consumers and abandoned ids
+//! terms           settings that belong to the queue
 //! consumer, job   the faces of a hold
 //! worker          handlers
 //! waiting, dead   looking at jobs without claiming them
@@ -36,6 +37,7 @@ mod scripts;
 mod settings;
 mod stats;
 mod sweeper;
+mod terms;
 mod waiting;
 mod work_queue;
 mod worker;

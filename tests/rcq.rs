@@ -220,8 +220,8 @@ fn statistics_say_what_there_is() {
     let names: Vec<_> = stats.as_object().expect("an object").keys().map(String::as_str).collect();
     assert_eq!(
         names.join(" "),
-        "at_ms buried consumers dead delayed done in_flight longest_running_ms \
-        oldest_pending_ms paused pending queue redelivered retried"
+        "at_ms buried consumers dead delayed done in_flight longest_idle_ms longest_running_ms \
+        oldest_pending_ms paused pending queue redelivered retried settings_replaced"
     );
     assert_eq!(
         (&stats["pending"], &stats["dead"], &stats["buried"]),

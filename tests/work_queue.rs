@@ -27,7 +27,11 @@ contract! {
     what_is_buried_while_a_dead_list_is_requeued_stays_dead,
     the_dead_list_keeps_the_latest,
     the_dead_list_keeps_all,
-    what_cannot_be_decoded_goes_to_the_dead_list,
+    what_cannot_be_decoded_is_tried_again_and_ends_in_the_dead_list,
+    what_a_newer_program_pushes_waits_for_one_that_can_decode_it,
+    bytes_that_others_push_survive_a_failure,
+    a_reason_is_cut_where_it_is_too_long,
+    settings_belong_to_the_queue,
     a_delayed_job_comes_when_it_is_due,
     equal_delayed_jobs_are_different_jobs,
     a_unique_job_is_pushed_once_in_its_time,
@@ -36,9 +40,11 @@ contract! {
     a_waiting_consumer_gets_a_job,
     nothing_is_claimed_while_the_queue_is_paused,
     a_queue_is_purged,
+    keys_of_unique_jobs_are_free_after_a_purge,
     a_queue_is_drained,
     what_was_given_to_a_consumer_that_is_gone_is_not_drained,
     statistics_say_what_there_is,
+    what_is_held_and_never_asked_for_is_seen,
     a_job_has_waited_at_least_since_it_was_seen_to_wait,
     what_others_take_makes_no_age_wrong_for_ever,
     a_lost_consumer_gives_way_and_is_fenced,
@@ -373,22 +379,130 @@ async fn the_dead_list_keeps_all<C: Kind>(client: C, name: &'static str) {
     assert_eq!((ok!(queue.stats()).buried, ok!(queue.dead().len())), (2, 2));
 }
 
-async fn what_cannot_be_decoded_goes_to_the_dead_list<C: Kind>(client: C, name: &'static str) {
-    let bytes: WorkQueue<Vec<u8>, C> = WorkQueue::new(&client, format!("{{{name}}}"));
-    ok!(bytes.push_many([&b"1"[..], b"secret", b"3"]));
-    let queue: WorkQueue<u32, C> = WorkQueue::new(&client, format!("{{{name}}}"));
-    let mut consumer = queue.consumer().batch(2);
-    for expected in [1, 3] {
-        let job = C::settle_within(consumer.next(LATE)).await.unwrap().unwrap();
-        assert_eq!(*job, expected);
-        job.done();
+async fn what_cannot_be_decoded_is_tried_again_and_ends_in_the_dead_list<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
+    let brief = Duration::from_millis(1);
+    for (settings, deliveries) in [
+        (QueueSettings::new().max_deliveries(3).backoff(brief, brief), 3),
+        (QueueSettings::new().bury_undecodable(), 1),
+    ] {
+        let bytes: WorkQueue<Vec<u8>, C> = WorkQueue::new(&client, format!("{{{name}}}"));
+        ok!(bytes.push_many([&b"1"[..], b"secret", b"3"]));
+        let queue: WorkQueue<u32, C> = WorkQueue::new(&client, format!("{{{name}}}"));
+        let mut consumer = queue.with(settings).consumer().batch(2);
+        for expected in [1, 3] {
+            let job = C::settle_within(consumer.next(LATE)).await.unwrap().unwrap();
+            assert_eq!(*job, expected);
+            job.done();
+        }
+        let deadline = Instant::now() + LATE;
+        while ok!(queue.dead().is_empty()) {
+            assert!(C::settle_within(consumer.next(SOON)).await.unwrap().is_none());
+            assert!(Instant::now() < deadline, "{:?}", ok!(queue.stats()));
+        }
+        ok!(consumer.close());
+        let dead = ok!(queue.dead().list(9));
+        assert_eq!((dead.len(), dead[0].attempts), (1, deliveries));
+        assert_eq!(dead[0].value.as_ref().unwrap_err().bytes(), b"secret");
+        assert!(dead[0].reason.contains("cannot decode 6 bytes as u32"), "{}", dead[0].reason);
+        assert!(!format!("{dead:?}").contains("secret"));
+        ok!(queue.dead().purge());
     }
+}
+
+async fn what_a_newer_program_pushes_waits_for_one_that_can_decode_it<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
+    let newer = queue(&client, name);
+    let older: WorkQueue<u32, C> = WorkQueue::new(&client, format!("{{{name}}}"));
+    ok!(newer.push("in a new format"));
+    let mut consumer = older.consumer();
+    assert!(C::settle_within(consumer.next(AT_ONCE)).await.unwrap().is_none());
     ok!(consumer.close());
-    let dead = ok!(queue.dead().list(9));
-    assert_eq!(dead.len(), 1);
-    assert_eq!(dead[0].value.as_ref().unwrap_err().bytes(), b"secret");
-    assert!(dead[0].reason.contains("cannot decode 6 bytes as u32"), "{}", dead[0].reason);
-    assert!(!format!("{dead:?}").contains("secret"));
+    until(&newer, |stats| (stats.delayed, stats.dead) == (1, 0)).await;
+    let mut consumer = newer.consumer();
+    let job = job(&mut consumer).await;
+    assert_eq!((job.as_str(), job.attempts()), ("in a new format", 1));
+    job.done();
+}
+
+async fn bytes_that_others_push_survive_a_failure<C: Kind>(client: C, name: &'static str) {
+    let queue: WorkQueue<Vec<u8>, C> = WorkQueue::new(&client, format!("{{{name}}}"));
+    let list: RedisList<Vec<u8>, C> = RedisList::new(&client, format!("{{{name}}}"));
+    for bytes in [
+        &b"\x1eq1;4294967295;;x"[..],
+        b"\x1eq1;1;;x",
+        b"\x1eq1;0?;;x",
+        b"\x1eq1;99999999999;1-a;x",
+        b"\x1eq1;",
+    ] {
+        ok!(list.push_back(bytes));
+        let mut consumer = queue.consumer();
+        for attempts in 0..3 {
+            let job = C::settle_within(consumer.next(LATE)).await.unwrap().expect("a job");
+            assert_eq!((&job[..], job.attempts()), (bytes, attempts));
+            if attempts < 2 { job.retry(AT_ONCE) } else { job.done() }
+        }
+        ok!(consumer.close());
+    }
+    // A count that can be raised no more.
+    ok!(list.push_back(b"\x1eq1;4294967295;1-a;x"));
+    let mut consumer = queue.consumer();
+    C::settle_within(consumer.next(LATE)).await.unwrap().expect("a job").retry(AT_ONCE);
+    ok!(consumer.close());
+    let dead = ok!(queue.dead().list(1)).remove(0);
+    assert_eq!((dead.value.unwrap(), dead.attempts), (b"x".to_vec(), u32::MAX));
+}
+
+async fn a_reason_is_cut_where_it_is_too_long<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    ok!(queue.push("a"));
+    let mut consumer = queue.consumer();
+    job(&mut consumer).await.bury(format!("-{}", "ä".repeat(1_000_000)));
+    ok!(consumer.close());
+    let reason = ok!(queue.dead().list(1)).remove(0).reason;
+    assert!(reason.starts_with("-ää") && reason.ends_with("ä…"), "{}", reason.len());
+    assert!((4000..4200).contains(&reason.len()), "{}", reason.len());
+}
+
+async fn settings_belong_to_the_queue<C: Kind>(client: C, name: &'static str) {
+    let explicit = |capacity| QueueSettings::new().dead_capacity(capacity);
+    let stored = |capacity: &str| {
+        let is_stored = || {
+            let field = ["HGET", &format!("{{{name}}}:settings"), "dead_capacity"];
+            of_its_server::<Option<String>>(name, &field).as_deref() == Some(capacity)
+        };
+        support::within(LATE, is_stored)
+    };
+    let queue = queue(&client, name);
+    let mut first = queue.with(explicit(2)).consumer();
+    assert!(next(&mut first, AT_ONCE).await.is_none());
+    assert!(stored("2"));
+
+    // Who says nothing takes what is set.
+    let bury = async |settings: Option<QueueSettings>| {
+        ok!(queue.push_many(["a", "b", "c"]));
+        let own = settings.map_or(queue.clone(), |settings| queue.with(settings));
+        let mut consumer = own.consumer();
+        for _ in 0..3 {
+            job(&mut consumer).await.bury("");
+        }
+        ok!(consumer.close());
+        ok!(queue.dead().len())
+    };
+    assert_eq!((bury(None).await, ok!(queue.stats()).settings_replaced), (2, 0));
+    assert_eq!((bury(Some(explicit(2))).await, ok!(queue.stats()).settings_replaced), (2, 0));
+
+    // Who says something else begins a new rule.
+    let mut other = queue.with(explicit(3)).consumer();
+    assert!(next(&mut other, AT_ONCE).await.is_none());
+    assert!(stored("3"));
+    assert_eq!((bury(None).await, ok!(queue.stats()).settings_replaced), (3, 1));
+    ok!(first.close());
+    ok!(other.close());
 }
 
 async fn a_delayed_job_comes_when_it_is_due<C: Kind>(client: C, name: &'static str) {
@@ -493,6 +607,14 @@ async fn a_queue_is_purged<C: Kind>(client: C, name: &'static str) {
     assert_eq!(ok!(queue.stats()).done, 1, "what is claimed is not purged");
 }
 
+async fn keys_of_unique_jobs_are_free_after_a_purge<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    assert_eq!(ok!(queue.push_unique("7", "a", HOUR)), Some(1));
+    assert_eq!(ok!(queue.push_unique("7", "a", HOUR)), None);
+    assert_eq!(ok!(queue.purge()), 1);
+    assert_eq!(ok!(queue.push_unique("7", "a", HOUR)), Some(1));
+}
+
 async fn a_queue_is_drained<C: Kind>(client: C, name: &'static str) {
     let queue = queue(&client, name);
     assert!(ok!(queue.drain(AT_ONCE)));
@@ -541,6 +663,19 @@ async fn statistics_say_what_there_is<C: Kind>(client: C, name: &'static str) {
     assert!(ok!(queue.stats()).oldest_pending < Some(LATE));
     ok!(consumer.close());
     assert_eq!(ok!(queue.stats()).longest_running, None);
+}
+
+async fn what_is_held_and_never_asked_for_is_seen<C: Kind>(client: C, name: &'static str) {
+    let queue = hasty(&client, name);
+    ok!(queue.push_many(["a", "b"]));
+    let mut consumer = queue.consumer().batch(2);
+    job(&mut consumer).await.done();
+    let idle = Some(Duration::from_millis(300));
+    let stats = until(&queue, |stats| stats.longest_idle > idle).await;
+    assert_eq!((stats.in_flight, stats.longest_running), (1, None));
+    job(&mut consumer).await.done();
+    ok!(consumer.close());
+    assert_eq!(ok!(queue.stats()).longest_idle, None);
 }
 
 async fn a_job_has_waited_at_least_since_it_was_seen_to_wait<C: Kind>(
@@ -602,7 +737,8 @@ async fn a_lost_consumer_gives_way_and_is_fenced<C: Kind>(client: C, name: &'sta
     let mut consumer = queue.consumer();
     for expected in ["a", "b"] {
         let job = job(&mut consumer).await;
-        assert_eq!((job.as_str(), job.attempts()), (expected, 1));
+        let is_known = (job.as_str(), job.attempts(), job.redelivered());
+        assert_eq!(is_known, (expected, 0, true), "whether anybody had begun it is unknown");
         job.done();
     }
     assert_eq!(on_its_server(name, &["EXISTS", &lost]), redis::Value::Int(0));
@@ -633,6 +769,15 @@ fn on_its_server(name: &str, command: &[&str]) -> redis::Value {
     sent.arg(&command[1..]);
     let reply = urls.iter().find_map(|url| support::servers::run(url, &sent).ok());
     reply.unwrap_or_else(|| panic!("{command:?}"))
+}
+
+/// What a command says where the keys of a queue are.
+fn of_its_server<T: redis::FromRedisValue>(name: &str, command: &[&str]) -> T {
+    let urls =
+        if name.contains("cluster") { CLUSTER.urls() } else { vec![SERVER.url().to_owned()] };
+    let mut sent = redis::cmd(command[0]);
+    sent.arg(&command[1..]);
+    urls.iter().find_map(|url| support::servers::run(url, &sent).ok()).expect("a server")
 }
 
 async fn a_consumer_that_only_waits_keeps_its_lease<C: Kind>(client: C, name: &'static str) {

@@ -199,6 +199,7 @@ async fn a_value_whose_decoding_panics_is_buried<C: Kind>() {
     let client = C::build(C::builder(SERVER.url())).await.unwrap();
     let name = format!("{}-fragile", std::any::type_name::<C>());
     let queue: WorkQueue<Json<Fragile>, C> = WorkQueue::new(&client, &name);
+    let queue = queue.with(QueueSettings::new().max_deliveries(1));
     ok!(queue.push_many(&[Fragile(7), Fragile(8)]));
     let mut consumer = queue.consumer().batch(2);
     let job = C::settle_within(consumer.next(LATE)).await.unwrap().expect("the other one");
@@ -214,7 +215,8 @@ async fn a_value_whose_decoding_panics_is_buried<C: Kind>() {
 fn a_worker_can_be_stopped_while_nothing_can_be_decoded() {
     let (client, stop, over) = (client(), Stop::new(), AtomicBool::new(false));
     let list: RedisList<String> = RedisList::new(&client, "nonsense");
-    let queue = queue(&client, "nonsense").with(QueueSettings::new().dead_capacity(10));
+    let settings = QueueSettings::new().dead_capacity(10).bury_undecodable();
+    let queue = queue(&client, "nonsense").with(settings);
     let worker = queue.worker(|_: Job<u32>| Ok::<(), String>(()));
     thread::scope(|scope| {
         let pushes = scope.spawn(|| {

@@ -60,19 +60,15 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
     /// The next job, waiting for one if there is none; `None` when the time is up. One round trip a
     /// batch, two where there is none yet.
     ///
-    /// Bytes that cannot be decoded go to the dead list; if there are many, a second more may pass. A job that a lost connection kept from
-    /// arriving comes with a later call. After an error it can be called again.
+    /// Bytes that cannot be decoded are tried again later, as if a handler had failed, and go to the dead
+    /// list after the last delivery; if there are many, a second more may pass. A job that a lost
+    /// connection kept from arriving comes with a later call, and so does one that arrives while the call
+    /// is dropped. After an error it can be called again.
     pub fn next(&mut self, wait: impl Into<Wait>) -> E::ReplyWithin<'_, Option<Job<T, E>>> {
         let (executor, wait) = (self.queue.executor().clone(), wait.into());
         executor.converse_within(async move {
-            let deadline = Deadline::after(wait);
-            let mut is_over = false;
-            loop {
-                match self.take() {
-                    None if !is_over => is_over = !self.fill(self.batch, deadline).await?,
-                    taken => return Ok(taken),
-                }
-            }
+            let room = Room::default();
+            Ok(self.next_up_to(1, wait, room).await?.pop())
         })
     }
 
@@ -81,7 +77,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         let (executor, wait) = (self.queue.executor().clone(), wait.into());
         executor.converse_within(async move {
             let batch = self.batch;
-            self.next_up_to(batch, wait).await
+            self.next_up_to(batch, wait, Room::default()).await
         })
     }
 
@@ -100,28 +96,51 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         })
     }
 
-    pub(super) async fn next_up_to(&mut self, most: usize, wait: Wait) -> Result<Vec<Job<T, E>>> {
+    /// Up to `most` jobs, as far as there is room for them; none when the time is up, or if the next one
+    /// is held back.
+    pub(super) async fn next_up_to(
+        &mut self,
+        most: usize,
+        wait: Wait,
+        room: Room,
+    ) -> Result<Vec<Job<T, E>>> {
         let deadline = Deadline::after(wait);
-        let (mut jobs, mut is_over) = (Vec::new(), false);
+        let wanted = most.max(self.batch);
+        let mut is_over = false;
         loop {
-            while jobs.len() < most
-                && let Some(job) = self.take()
-            {
-                jobs.push(job);
-            }
-            if is_over || !jobs.is_empty() {
+            let jobs = self.take(most, room).await?;
+            if is_over || !jobs.is_empty() || self.hold.ledger().jobs.has_ready() {
                 return Ok(jobs);
             }
-            is_over = !self.fill(most, deadline).await?;
+            is_over = !self.fill(wanted, deadline).await?;
         }
+    }
+
+    /// Whether the next job has to run alone.
+    pub(super) fn next_is_last(&self) -> bool {
+        self.hold.ledger().jobs.next_is_last(self.most_deliveries())
+    }
+
+    pub(super) fn most_deliveries(&self) -> u32 {
+        self.hold.terms().max_deliveries
     }
 
     pub(super) fn give_back(&self) {
         self.hold.give_back();
     }
 
-    fn take(&self) -> Option<Job<T, E>> {
-        take(&self.hold, self.queue.executor())
+    /// Hands out what was claimed. The server hears first of those that it has to know of.
+    async fn take(&self, most: usize, room: Room) -> Result<Vec<Job<T, E>>> {
+        loop {
+            let place = (room.free, room.running);
+            let portion = self.hold.ledger().jobs.portion(most, place, self.most_deliveries());
+            self.hold.record(self.queue.executor(), portion).await?;
+            let take = |_| take(&self.hold, self.queue.executor(), room.begins);
+            let jobs: Vec<_> = (0..portion).filter_map(take).flatten().collect();
+            if portion == 0 || !jobs.is_empty() {
+                return Ok(jobs);
+            }
+        }
     }
 
     /// Claims jobs, waiting for the first. Says whether to claim more if none of them can be decoded.
@@ -154,7 +173,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
                 return Ok(has_some && !deadline.is_over_for(FOR_UNDECODABLE));
             }
             let until_look = self.look.saturating_duration_since(Instant::now());
-            let longest = until_look.min(self.hold.settings.lease / 2);
+            let longest = until_look.min(self.hold.terms().lease / 2);
             let time = deadline.left().min(longest);
             if stepped.paused || time < SHORTEST_WAIT {
                 rest(&executor, time.min(WHILE_PAUSED)).await;
@@ -191,6 +210,23 @@ impl<T: Codec, E: RoundTrips> Drop for Consumer<T, E> {
 impl<T: Codec, E: RoundTrips> fmt::Debug for Consumer<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Consumer").field("queue", &self.queue).finish_non_exhaustive()
+    }
+}
+
+/// How much is going on where jobs are taken to.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    /// How many jobs begin at once.
+    pub(super) free: usize,
+    /// How many of this consumer are running.
+    pub(super) running: usize,
+    /// Whether jobs that are taken begin at once, or when their handlers say so.
+    pub(super) begins: bool,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { free: usize::MAX, running: 0, begins: true }
     }
 }
 

@@ -30,6 +30,7 @@ impl Custody {
     /// The handler begins, so that the job counts as delivered.
     pub(super) fn begin(&mut self) {
         self.begun = true;
+        self.ticket.hold.has_begun(self.ticket.number);
     }
 
     /// Decides by what came of the handler or by how it panicked, unless it has decided by itself.

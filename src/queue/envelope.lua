@@ -1,15 +1,29 @@
 local header = '\030q1;'
 
--- How often it was delivered in vain, its id and its bytes.
+-- How often it was delivered in vain, its id, its bytes and its mark. Nobody but a queue counts deliveries
+-- of what has no id: other bytes that look like that are what they are.
 local function parse(item)
-  if string.sub(item, 1, #header) ~= header then return 0, '', item end
-  local attempts, id, start = string.match(item, '^(%d+);([^;]*);()', #header + 1)
-  if not attempts or tonumber(attempts) > 4294967295 then return 0, '', item end
-  return tonumber(attempts), id, string.sub(item, start)
+  if string.sub(item, 1, #header) ~= header then return 0, '', item, '' end
+  local attempts, mark, id, start = string.match(item, '^(%d+)([?!+]?);([^;]*);()', #header + 1)
+  attempts = tonumber(attempts)
+  if not attempts or attempts > 4294967295 then return 0, '', item, '' end
+  if id == '' and (attempts > 0 or mark ~= '') then return 0, '', item, '' end
+  return attempts, id, string.sub(item, start), mark
 end
 
-local function wrap(attempts, id, payload)
-  return header .. string.format('%.0f', attempts) .. ';' .. id .. ';' .. payload
+local function wrap(attempts, id, payload, mark)
+  attempts = string.format('%.0f', math.min(attempts, 4294967295))
+  return header .. attempts .. mark .. ';' .. id .. ';' .. payload
+end
+
+-- Marks: its consumer was lost with it once (?), it has been begun again since then (!), it has been begun (+).
+local begun = {[''] = '+', ['+'] = '+', ['?'] = '!', ['!'] = '!'}
+local unbegun = {[''] = '', ['+'] = '', ['?'] = '?', ['!'] = '?'}
+
+-- What comes of it if its consumer is lost. That counts as a delivery if it is known to have begun.
+local function lose(attempts, id, payload, mark)
+  if mark == '+' or mark == '!' then attempts = attempts + 1 end
+  return wrap(attempts, id, payload, '?'), attempts
 end
 
 local function new_id(clock, nonce, number)

@@ -12,6 +12,7 @@ use super::keys::{Ids, Keys};
 use super::ledger::{Adoption, Fate, Leave, Ledger, Obstacle, Step};
 use super::scripts::{ADOPT, LEAVE, STEP};
 use super::settings::QueueSettings;
+use super::terms::Terms;
 use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
 use crate::executor::{RoundTrips, Signal};
@@ -50,9 +51,27 @@ impl Hold {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The next job that was claimed.
+    pub(super) fn take(&self, begins: bool) -> Option<(u64, Vec<u8>)> {
+        let taken = self.ledger().take(begins, Instant::now());
+        self.keeper.wake();
+        taken
+    }
+
+    /// A handler begins with a job. The server learns of it if the job runs for some time.
+    pub(super) fn has_begun(&self, number: u64) {
+        self.ledger().jobs.begin(number);
+        self.keeper.wake();
+    }
+
+    /// What holds for the queue, as far as this program knows.
+    pub(super) fn terms(&self) -> Terms {
+        self.keeper.terms()
+    }
+
     /// Decides what becomes of a running job. The server is told with the next claim, or by the keeper.
     pub(super) fn decide(&self, number: u64, fate: Fate) -> bool {
-        let decided = self.ledger().jobs.decide(number, fate, Instant::now());
+        let decided = self.ledger().jobs.decide(number, fate.bounded(), Instant::now());
         self.keeper.wake();
         decided
     }
@@ -66,7 +85,7 @@ impl Hold {
     /// Whether others may have got a job meanwhile.
     pub(super) fn has_lost(&self, number: u64) -> bool {
         let ledger = self.ledger();
-        !ledger.jobs.holds(number) || ledger.silence(Instant::now()) >= self.settings.lease / 2
+        !ledger.jobs.holds(number) || ledger.silence(Instant::now()) >= self.terms().lease / 2
     }
 
     /// Says to the keeper that there is something to look at.
@@ -101,6 +120,18 @@ impl Hold {
         }
     }
 
+    /// Lets the server know, if it has to, that the next `most` jobs are about to begin.
+    pub(super) async fn record<X: RoundTrips>(&self, executor: &X, most: usize) -> Result<()> {
+        while let Some(step) = self.begin(executor, |ledger| ledger.record(most)).await? {
+            match self.step(executor, step, 0, false).await {
+                // It goes on under another id.
+                Ok(_) | Err(Error::LeaseLost { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Tells the server now what there is to settle, after what others of the consumer tell it.
     pub(super) async fn settle<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         match self.begin(executor, Ledger::settle_now).await? {
@@ -127,7 +158,7 @@ impl Hold {
     pub(super) async fn begin<X: RoundTrips>(
         &self,
         executor: &X,
-        begin: fn(&mut Ledger) -> std::result::Result<Step, Obstacle>,
+        begin: impl Fn(&mut Ledger) -> std::result::Result<Step, Obstacle>,
     ) -> Result<Option<Step>> {
         loop {
             let begun = {
@@ -180,17 +211,18 @@ impl Hold {
     ) -> Command<(i64, i64, Vec<Vec<u8>>)> {
         let keys = &self.keys;
         let claimed = keys.claimed(&step.consumer);
-        let request = Request::script(&STEP, 8).key(keys.queue()).key(&claimed);
+        let request = Request::script(&STEP, 9).key(keys.queue()).key(&claimed);
         let request = request.key(&keys.consumers).key(&keys.paused).key(&keys.delayed);
         let request = request.key(&keys.dead).key(&keys.counts).key(&keys.entered);
+        let request = request.key(&keys.settings);
         let settlement = step.settlement.as_ref();
         let (trimmed, done) = settlement.map_or((0, 0), |it| (it.trimmed, it.done));
         let request = request.arg(step.consumer.as_bytes());
         let request = request.number(step.known.map_or(-1, i32::from));
         let request = request.number(step.held).number(step.mark);
         let request = request.number(done).number(trimmed).number(wanted).number(u8::from(looks));
-        let (most, capacity) = (self.settings.max_deliveries, self.settings.dead_capacity);
-        let request = request.number(most).number(capacity);
+        let Terms { max_deliveries, dead_capacity, .. } = self.terms();
+        let request = request.number(max_deliveries).number(dead_capacity);
         let fates = settlement.map_or(&[][..], |it| &it.fates);
         let request = fates.iter().fold(request, |request, (index, _, fate)| {
             let none = Duration::ZERO;
@@ -199,7 +231,9 @@ impl Hold {
                 Fate::Bury(reason) => ("bury", none, reason.as_str()),
                 Fate::Back => ("back", none, "it was given back as often as it may be delivered"),
                 Fate::Unseen => ("unseen", none, ""),
-                Fate::Done | Fate::Ready | Fate::Running => ("done", none, ""),
+                Fate::Lost => ("lost", none, "its consumer was lost with it"),
+                Fate::Running => ("begun", none, ""),
+                Fate::Done | Fate::Ready => ("done", none, ""),
             };
             request.number(index).arg(name).number(time.as_millis()).arg(reason)
         });

@@ -1,8 +1,11 @@
 //! What the lists of a queue hold: a job's bytes as they are, or with a header.
 //!
-//! `0x1e "q1;" attempts ";" id ";" bytes`, where `attempts` counts the deliveries that came to
-//! nothing, and `id` may be empty. Bytes that begin like a header get one when they are pushed, so that
-//! any bytes come out as they went in. The Lua of `envelope.lua` reads and writes the same.
+//! `0x1e "q1;" attempts mark ";" id ";" bytes`, where `attempts` counts the deliveries that came to
+//! nothing. The mark is empty, or `?` if its consumer was once lost with it, `!` if it has been begun
+//! again since then, `+` if it has been begun otherwise; both of these only in the list of a consumer.
+//! The id may be empty where nothing is counted or marked. Bytes that begin like a header get one when
+//! they are pushed, so that any bytes come out as they went in. The Lua of `envelope.lua` reads and
+//! writes the same.
 //!
 //! An id is `microseconds "-" anything`: the server's time when the item got it, and what makes it
 //! unique.
@@ -36,20 +39,32 @@ impl<T: Codec> Codec for Pushed<T> {
 #[derive(Debug, PartialEq)]
 pub(super) struct Item<'a> {
     pub(super) attempts: u32,
+    pub(super) mark: Option<u8>,
     pub(super) id: Option<&'a [u8]>,
     pub(super) payload: &'a [u8],
 }
 
 impl<'a> Item<'a> {
     pub(super) fn parse(bytes: &'a [u8]) -> Self {
-        Self::with_header(bytes).unwrap_or(Self { attempts: 0, id: None, payload: bytes })
+        let plain = Self { attempts: 0, mark: None, id: None, payload: bytes };
+        Self::with_header(bytes).unwrap_or(plain)
+    }
+
+    /// Whether its consumer was once lost with it, so that it may be what ends programs.
+    pub(super) fn was_lost(&self) -> bool {
+        matches!(self.mark, Some(b'?' | b'!'))
     }
 
     fn with_header(bytes: &'a [u8]) -> Option<Self> {
         let (attempts, rest) = until_semicolon(bytes.strip_prefix(MARK)?)?;
         let (id, payload) = until_semicolon(rest)?;
-        let attempts = number(attempts)?;
-        Some(Self { attempts, id: Some(id).filter(|id| !id.is_empty()), payload })
+        let (attempts, mark) = match attempts {
+            [attempts @ .., mark @ (b'?' | b'!' | b'+')] => (attempts, Some(*mark)),
+            attempts => (attempts, None),
+        };
+        let (attempts, id) = (number(attempts)?, Some(id).filter(|id| !id.is_empty()));
+        let is_ours = id.is_some() || (attempts == 0 && mark.is_none());
+        is_ours.then_some(Self { attempts, mark, id, payload })
     }
 }
 
@@ -109,7 +124,8 @@ mod tests {
         ) {
             let bytes = [mark, &bytes].concat();
             let pushed = pushed(&bytes);
-            prop_assert_eq!(Item::parse(&pushed), Item { attempts: 0, id: None, payload: &bytes });
+            let item = Item { attempts: 0, mark: None, id: None, payload: &bytes };
+            prop_assert_eq!(Item::parse(&pushed), item);
             prop_assert_eq!(pushed == bytes, !bytes.starts_with(MARK));
             prop_assert_eq!(Pushed::<Vec<u8>>::decode(&pushed).unwrap(), bytes);
         }
@@ -124,7 +140,8 @@ mod tests {
 
     #[test]
     fn a_header_says_what_happened_to_an_item() {
-        let item = |attempts, id, payload| Item { attempts, id, payload };
+        let marked = |attempts, mark, id, payload| Item { attempts, mark, id, payload };
+        let item = |attempts, id, payload| marked(attempts, None, id, payload);
         for (bytes, expected) in [
             (&b"job"[..], item(0, None, &b"job"[..])),
             (b"\x1eq1;3;12-a;job;", item(3, Some(b"12-a"), b"job;")),
@@ -132,6 +149,12 @@ mod tests {
             (b"\x1eq1;+1;;x", item(0, None, b"\x1eq1;+1;;x")),
             (b"\x1eq1;99999999999;;x", item(0, None, b"\x1eq1;99999999999;;x")),
             (b"\x1eq1;1;x", item(0, None, b"\x1eq1;1;x")),
+            (b"\x1eq1;4294967295;;x", item(0, None, b"\x1eq1;4294967295;;x")),
+            (b"\x1eq1;4294967295;1-a;x", item(u32::MAX, Some(b"1-a"), b"x")),
+            (b"\x1eq1;2?;1-a;x", marked(2, Some(b'?'), Some(b"1-a"), b"x")),
+            (b"\x1eq1;0+;1-a;x", marked(0, Some(b'+'), Some(b"1-a"), b"x")),
+            (b"\x1eq1;0?;;x", item(0, None, b"\x1eq1;0?;;x")),
+            (b"\x1eq1;?;1-a;x", item(0, None, b"\x1eq1;?;1-a;x")),
         ] {
             assert_eq!(Item::parse(bytes), expected);
         }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::custody::message;
 use super::hold::Hold;
@@ -23,6 +23,7 @@ pub struct Job<T: Codec, E: RoundTrips = Client> {
     value: T::Owned,
     id: Option<String>,
     attempts: u32,
+    was_lost: bool,
     ticket: Ticket,
     executor: E,
     /// Whether a worker decides what becomes of it if it is dropped.
@@ -50,14 +51,14 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
         (number, bytes): (u64, Vec<u8>),
     ) -> std::result::Result<Self, Undecodable> {
         let item = Item::parse(&bytes);
-        let (attempts, id) = (item.attempts, item.id);
+        let (attempts, was_lost, id) = (item.attempts, item.was_lost(), item.id);
         let id = id.map(|id| String::from_utf8_lossy(id).into_owned());
         let value = match item.payload.len() == bytes.len() {
             true => T::decode_owned(bytes)?,
             false => T::decode_owned(item.payload.to_vec())?,
         };
         let (ticket, executor) = (Ticket { hold: hold.clone(), number }, executor.clone());
-        Ok(Self { value, id, attempts, ticket, executor, has_worker: false })
+        Ok(Self { value, id, attempts, was_lost, ticket, executor, has_worker: false })
     }
 
     /// What the queue calls it. A job has an id once it was delayed, failed or was given back.
@@ -65,14 +66,19 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
         self.id.as_deref()
     }
 
-    /// How often it was delivered before.
+    /// How often it was delivered before, as far as that counts.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// Whether it was delivered before, so that a part of the work may be done already.
+    /// Whether it was delivered before, or may have been, so that a part of the work may be done already.
     pub fn redelivered(&self) -> bool {
-        self.attempts > 0
+        self.attempts > 0 || self.was_lost
+    }
+
+    /// Whether it would be buried if its consumer were lost with it once more.
+    pub(super) fn is_last(&self, max_deliveries: u32) -> bool {
+        self.was_lost && self.attempts.saturating_add(1) >= max_deliveries
     }
 
     /// Whether others may have got it meanwhile: the server was not reached for half a lease, has
@@ -149,15 +155,24 @@ impl<T: Codec, E: RoundTrips> fmt::Debug for Job<T, E> {
     }
 }
 
-pub(super) fn take<T: Codec, E: RoundTrips>(hold: &Arc<Hold>, executor: &E) -> Option<Job<T, E>> {
-    loop {
-        let taken = hold.ledger().jobs.take(Instant::now())?;
-        let number = taken.0;
-        let reason = match catch_unwind(AssertUnwindSafe(|| Job::new(hold, executor, taken))) {
-            Ok(Ok(job)) => return Some(job),
-            Ok(Err(undecodable)) => undecodable.to_string(),
-            Err(panic) => format!("decoding it panicked: {}", message(&*panic)),
-        };
-        hold.decide(number, Fate::Bury(reason));
-    }
+/// The next job, or none; `Some(None)` if it cannot be decoded.
+pub(super) fn take<T: Codec, E: RoundTrips>(
+    hold: &Arc<Hold>,
+    executor: &E,
+    begins: bool,
+) -> Option<Option<Job<T, E>>> {
+    let taken = hold.take(begins)?;
+    let (number, attempts) = (taken.0, Item::parse(&taken.1).attempts);
+    let reason = match catch_unwind(AssertUnwindSafe(|| Job::new(hold, executor, taken))) {
+        Ok(Ok(job)) => return Some(Some(job)),
+        Ok(Err(undecodable)) => undecodable.to_string(),
+        Err(panic) => format!("decoding it panicked: {}", message(&*panic)),
+    };
+    log::warn!("a job of the work queue {:?}: {reason}", hold.keys.queue);
+    let fate = match hold.settings.buries_undecodable {
+        true => Fate::Bury(reason),
+        false => Fate::Retry(hold.settings.pause(attempts), reason),
+    };
+    hold.decide(number, fate);
+    Some(None)
 }

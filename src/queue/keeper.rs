@@ -13,6 +13,7 @@ use super::keys::Keys;
 use super::scripts::BEAT;
 use super::settings::{QueueSettings, spread};
 use super::sweeper::Sweeper;
+use super::terms::Terms;
 use crate::error::Result;
 use crate::executor::{Client, Executor, Signal, finish};
 use crate::reply::{self, Reply};
@@ -22,6 +23,8 @@ use crate::request::Request;
 pub(super) struct Keeper {
     keys: Arc<Keys>,
     settings: QueueSettings,
+    /// What holds for the queue, as far as is known.
+    terms: Mutex<Terms>,
     state: Mutex<State>,
     signal: Signal,
     /// Whether it rests until it is woken, for there is nothing to tell.
@@ -37,7 +40,8 @@ struct State {
 impl Keeper {
     pub(super) fn new(keys: Arc<Keys>, settings: QueueSettings) -> Self {
         let (state, signal) = (Mutex::default(), Signal::default());
-        Self { keys, settings, state, signal, rests: AtomicBool::new(false) }
+        let terms = Mutex::new(settings.terms());
+        Self { keys, settings, terms, state, signal, rests: AtomicBool::new(false) }
     }
 
     /// Keeps one more consumer, until it has left.
@@ -71,15 +75,20 @@ impl Keeper {
         self.signal.raise();
     }
 
+    pub(super) fn terms(&self) -> Terms {
+        *self.terms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn work(&self, client: &Client) {
-        let third = self.settings.lease / 3;
+        let third = self.terms().lease / 3;
         let mut sweeper = Sweeper::new(self.keys.clone(), self.settings.clone());
         let (mut beat, mut sweep) = (Instant::now() + third, Instant::now());
         loop {
+            let third = self.terms().lease / 3;
             self.rests.store(true, Ordering::Release);
             let holds = {
                 let mut state = self.state();
@@ -103,6 +112,10 @@ impl Keeper {
                     holds.iter().flat_map(|hold| hold.ledger().orphaned()).collect();
                 // What could not be swept now will be the next time, perhaps by somebody else.
                 let has_more = sweeper.sweep(client, &orphaned).unwrap_or(false);
+                let terms = sweeper.terms();
+                *self.terms.lock().unwrap_or_else(PoisonError::into_inner) = terms;
+                // A lease that was shortened meanwhile.
+                beat = beat.min(now + terms.lease / 3);
                 sweep = now + if has_more { Duration::ZERO } else { third.mul_f64(spread(0.2)) };
             }
             let left = beat.min(sweep).saturating_duration_since(Instant::now());
@@ -125,9 +138,12 @@ impl Keeper {
             return Ok(());
         }
         let request = Request::script(&BEAT, 2).key(&self.keys.consumers).key(&self.keys.held);
-        let request = pulses.iter().fold(request, |request, (_, (consumer, runs, longest))| {
-            let request = request.arg(consumer.as_bytes()).number(*runs);
-            request.number(longest.as_millis())
+        let request = pulses.iter().fold(request, |request, (_, (consumer, longest))| {
+            let time = |time: Option<Duration>| {
+                time.and_then(|time| i64::try_from(time.as_millis()).ok()).unwrap_or(-1)
+            };
+            let request = request.arg(consumer.as_bytes());
+            longest.iter().fold(request, |request, longest| request.number(time(*longest)))
         });
         let alive = |reply: Reply<'_>| {
             let consumers = reply.request.others().count() / PULSE_ARGUMENTS;

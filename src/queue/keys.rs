@@ -26,6 +26,10 @@ pub(super) struct Keys {
     pub(super) counts: Vec<u8>,
     /// When how many jobs had entered, by the server's milliseconds.
     pub(super) entered: Vec<u8>,
+    /// The keys of unique jobs, by the server's milliseconds when they are free again.
+    pub(super) unique: Vec<u8>,
+    /// What programs have set explicitly.
+    pub(super) settings: Vec<u8>,
 }
 
 impl Keys {
@@ -40,6 +44,8 @@ impl Keys {
             held: key("held"),
             counts: key("counts"),
             entered: key("entered"),
+            unique: key("unique"),
+            settings: key("settings"),
             queue,
         }
     }
@@ -51,11 +57,6 @@ impl Keys {
     /// The list of what a consumer has claimed.
     pub(super) fn claimed(&self, consumer: &ConsumerId) -> Vec<u8> {
         side_key_of(self.queue(), "claimed", consumer.as_bytes())
-    }
-
-    /// The lock of a unique job.
-    pub(super) fn unique(&self, key: &[u8]) -> Vec<u8> {
-        side_key_of(self.queue(), "unique", key)
     }
 
     /// Why a queue cannot have this name, if it cannot.
@@ -122,13 +123,13 @@ pub(crate) fn random() -> String {
 
 /// All keys that the queue `name` can have, if it can have this name.
 #[cfg(test)]
-pub(crate) fn keys_of(name: &[u8], unique: &[Vec<u8>]) -> Vec<Vec<u8>> {
+pub(crate) fn keys_of(name: &[u8]) -> Vec<Vec<u8>> {
     let keys = Keys::new(name.into());
     let mut all = vec![keys.queue().to_vec(), keys.claimed(&Ids::of("a").next())];
-    all.extend(unique.iter().map(|key| keys.unique(key)));
     let refusal = keys.refusal();
-    let Keys { queue: _, consumers, delayed, dead, paused, gone, held, counts, entered } = keys;
+    let Keys { queue: _, consumers, delayed, dead, paused, gone, held, counts, entered, .. } = keys;
     all.extend([consumers, delayed, dead, paused, gone, held, counts, entered]);
+    all.extend([keys.unique, keys.settings]);
     if refusal.is_some() { Vec::new() } else { all }
 }
 
@@ -145,7 +146,7 @@ mod tests {
         let slot = key_slot(b"mail");
         let own =
             [&keys.consumers, &keys.delayed, &keys.dead, &keys.gone, &keys.held, &keys.entered];
-        let others = [keys.unique(b"{x}"), keys.claimed(&Ids::new().next())];
+        let others = [keys.unique.clone(), keys.settings.clone(), keys.claimed(&Ids::new().next())];
         assert!(keys.are_together() && !Keys::new("mail".into()).are_together());
         assert!(own.into_iter().chain(&others).all(|key| key_slot(key) == slot));
     }

@@ -13,6 +13,7 @@
 
 mod breach;
 mod doubt;
+mod hand_out;
 mod jobs;
 mod steps;
 #[cfg(test)]
@@ -23,8 +24,8 @@ use std::time::{Duration, Instant};
 pub(super) use self::breach::Breach;
 #[cfg(test)]
 pub(super) use self::doubt::FOR_A_REPORT;
-use self::jobs::Jobs;
 pub(super) use self::jobs::{Fate, Settlement};
+use self::jobs::{Jobs, Record};
 pub(super) use self::steps::{Adoption, Leave, Obstacle, Outcome, Step};
 use super::keys::{ConsumerId, Ids};
 use crate::breaches::Breaches;
@@ -86,7 +87,7 @@ impl Ledger {
     pub(super) fn claim(&mut self) -> Result<Step, Obstacle> {
         self.may_claim()?;
         self.may_settle()?;
-        Ok(self.step(self.jobs.settlement(), true))
+        Ok(self.step(self.jobs.settlement(Record::Nothing), true))
     }
 
     /// A wait for one job, once the server knows whose list it would go to, unless there is one.
@@ -103,10 +104,10 @@ impl Ledger {
         }
     }
 
-    /// A step that only settles, if there is something to settle.
+    /// A step that only settles, if there is something to settle, and records what has begun.
     pub(super) fn settle_now(&mut self) -> Result<Step, Obstacle> {
         self.may_settle()?;
-        let settlement = self.jobs.settlement().ok_or(Obstacle::Nothing)?;
+        let settlement = self.jobs.settlement(Record::Begun).ok_or(Obstacle::Nothing)?;
         Ok(self.step(Some(settlement), false))
     }
 
@@ -193,10 +194,11 @@ impl Ledger {
         std::mem::take(&mut self.orphaned)
     }
 
-    /// What a beat tells of the consumer: its id, how many jobs run, and since when the oldest does.
-    pub(super) fn pulse(&self, now: Instant) -> Option<(ConsumerId, usize, Duration)> {
+    /// What a beat tells of the consumer: its id, and for how long the oldest job has run, and the oldest
+    /// was held that nobody has begun.
+    pub(super) fn pulse(&self, now: Instant) -> Option<(ConsumerId, [Option<Duration>; 2])> {
         let beats = self.known && !self.in_doubt;
-        beats.then(|| (self.consumer.clone(), self.jobs.running(), self.jobs.longest(now)))
+        beats.then(|| (self.consumer.clone(), self.jobs.longest(now)))
     }
 
     /// The server has heard of the consumer.

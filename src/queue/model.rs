@@ -32,6 +32,8 @@ struct Setting {
     waits: u8,
     /// Waits whose caller drops them.
     abandons: u8,
+    /// How often jobs run for so long that the server learns of it.
+    notes: u8,
     beats: u8,
     closes: u8,
     /// Jobs that fail, or are given back.
@@ -64,6 +66,7 @@ enum Mutant {
     SweepsAndForgetsWhoIsGone,
     SweepsBeforeItPushes,
     BeatsForTheLost,
+    CountsWhatNobodyBegan,
 }
 
 const REPLIES: Setting = Setting {
@@ -78,6 +81,7 @@ const REPLIES: Setting = Setting {
     crashes: 0,
     waits: 0,
     abandons: 0,
+    notes: 0,
     beats: 0,
     closes: 0,
     failures: 1,
@@ -91,6 +95,7 @@ const FREEZES: Setting = Setting { waits: 0, batch: 2, expiries: 1, ..WAITS };
 const LEASES: Setting = Setting { losses: 0, ..FREEZES };
 const TWICE: Setting = Setting { jobs: 1, waits: 1, losses: 2, ..FREEZES };
 const BEATS: Setting = Setting { jobs: 1, beats: 1, ..FREEZES };
+const LOSSES: Setting = Setting { jobs: 1, expiries: 2, notes: 1, most_deliveries: 2, ..FREEZES };
 const CRASHES: Setting = Setting { jobs: 1, crashes: 1, waits: 1, ..FREEZES };
 const LEAVES: Setting = Setting { closes: 1, waits: 1, expiries: 0, ..FREEZES };
 const STOPS: Setting = Setting { stops: 1, most_deliveries: 2, losses: 0, refusals: 0, ..REPLIES };
@@ -107,10 +112,12 @@ fn the_rules_hold_whatever_happens() {
         ("freezes", FREEZES),
         ("twice", TWICE),
         ("beats", BEATS),
+        ("losses", LOSSES),
         ("crashes", CRASHES),
         ("leaves", LEAVES),
         ("stops", STOPS),
         ("relapses", RELAPSES),
+        ("relapses and losses", Setting { losses: 1, ..RELAPSES }),
     ] {
         let checker = setting.checker().threads(2).spawn_bfs().join();
         println!(
@@ -140,6 +147,9 @@ fn every_rule_is_needed() {
         (Mutant::Ledger(AdoptsWhateverThereIs), Setting { losses: 1, ..RELAPSES }),
         (Mutant::Ledger(BelievesLateReports), ABANDONS),
         (Mutant::Ledger(GoesOnWhenLost), CRASHES),
+        (Mutant::Ledger(HandsOutWhatWasLostUnrecorded), LOSSES),
+        (Mutant::Ledger(CountsWhatComesBack), Setting { losses: 1, ..RELAPSES }),
+        (Mutant::CountsWhatNobodyBegan, CRASHES),
         (Mutant::TrimsBeforeItPushes, STOPS),
         (Mutant::StepsUnfenced, LEASES),
         (Mutant::StepsWithAnyMark, RELAPSES),

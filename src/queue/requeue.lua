@@ -7,7 +7,7 @@ for i = 1, #items do
   local length, start = string.match(items[i], '^\030d1;%d+;(%d+);()')
   local item = length and string.sub(items[i], start + tonumber(length)) or items[i]
   local attempts, id, payload = parse(item)
-  items[i] = wrap(0, id, payload)
+  items[i] = wrap(0, id, payload, '')
 end
 if #items > 0 then
   redis.call('RPUSH', queue, unpack(items))

@@ -1,27 +1,37 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// How a [`WorkQueue`](crate::WorkQueue) treats its jobs. All programs that work on a queue should say
-/// the same.
+use super::terms::{Stored, Terms};
+
+/// How a [`WorkQueue`](crate::WorkQueue) treats its jobs.
+///
+/// The lease, the number of deliveries and the capacity of the dead list belong to the queue. Those that a
+/// program sets explicitly are stored beside it when its first consumer begins, in place of what others have set, and hold for all
+/// programs, within a third of a lease also for those that are running. Defaults never replace
+/// what is set. Who replaces the settings of another program logs a warning, and so does that program;
+/// [`QueueStats::settings_replaced`](crate::QueueStats::settings_replaced) counts how often that happened.
+/// While a lease is being shortened some jobs may be delivered twice.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use = "settings do nothing before a queue is made `with` them"]
 pub struct QueueSettings {
-    pub(super) lease: Duration,
-    pub(super) max_deliveries: u32,
-    pub(super) dead_capacity: usize,
+    lease: Option<Duration>,
+    max_deliveries: Option<u32>,
+    dead_capacity: Option<usize>,
     pub(super) backoff: Duration,
     pub(super) longest_backoff: Duration,
+    pub(super) buries_undecodable: bool,
 }
 
 impl QueueSettings {
     /// The settings that a queue has if nothing is said.
     pub fn new() -> Self {
         Self {
-            lease: Duration::from_secs(30),
-            max_deliveries: 5,
-            dead_capacity: 10_000,
+            lease: None,
+            max_deliveries: None,
+            dead_capacity: None,
             backoff: Duration::from_secs(1),
             longest_backoff: Duration::from_secs(600),
+            buries_undecodable: false,
         }
     }
 
@@ -31,19 +41,25 @@ impl QueueSettings {
     /// Leases are renewed by a thread, three times as often, for as long as the program lives: this is
     /// not how long a job may take.
     pub fn lease(mut self, time: Duration) -> Self {
-        self.lease = time;
+        self.lease = Some(time);
         self
     }
 
-    /// How often a job is delivered before it goes to the dead list. 5 if not said.
+    /// How often a job is delivered before it goes to the dead list. Defaults to 5.
+    ///
+    /// Where a consumer is lost, with a program that crashes or is killed, a delivery counts if the server
+    /// knew that the job had begun. It knows that of a job that has run for a tenth of a second, and
+    /// of every job that a consumer was once lost with. So a job that ends its program at once is delivered once more
+    /// than this, and no other job of its batch goes to the dead list. A worker runs a job whose
+    /// next loss would be its last without others.
     pub fn max_deliveries(mut self, times: u32) -> Self {
-        self.max_deliveries = times;
+        self.max_deliveries = Some(times);
         self
     }
 
     /// How many dead jobs are kept, the latest ones. 10,000 if not said.
     pub fn dead_capacity(mut self, jobs: usize) -> Self {
-        self.dead_capacity = jobs.min(LONGEST_LIST);
+        self.dead_capacity = Some(jobs.min(LONGEST_LIST));
         self
     }
 
@@ -54,16 +70,40 @@ impl QueueSettings {
         self
     }
 
+    /// Sends bytes that cannot be decoded to the dead list at once. By default they are tried again like a
+    /// job that failed, since a newer program may be able to decode them.
+    pub fn bury_undecodable(mut self) -> Self {
+        self.buries_undecodable = true;
+        self
+    }
+
+    /// What holds if nothing else is stored beside the queue.
+    pub(super) fn terms(&self) -> Terms {
+        Terms {
+            lease: self.lease.unwrap_or(DEFAULT_LEASE),
+            max_deliveries: self.max_deliveries.unwrap_or(5),
+            dead_capacity: self.dead_capacity.unwrap_or(10_000),
+        }
+    }
+
+    /// What was set explicitly of what programs have to agree on.
+    pub(super) fn stored(&self) -> Stored {
+        let lease = self.lease.and_then(|lease| u64::try_from(lease.as_millis()).ok());
+        let dead = self.dead_capacity.and_then(|jobs| u64::try_from(jobs).ok());
+        [lease, self.max_deliveries.map(u64::from), dead]
+    }
+
     /// What cannot be used.
     pub(super) fn problem(&self) -> Option<&'static str> {
+        let Terms { lease, max_deliveries, dead_capacity } = self.terms();
         match () {
-            () if self.lease < SHORTEST_LEASE => {
+            () if lease < SHORTEST_LEASE => {
                 Some("the lease of a work queue is at least half a second")
             }
-            () if self.lease > LONGEST_TIME || self.longest_backoff > LONGEST_TIME => {
+            () if lease > LONGEST_TIME || self.longest_backoff > LONGEST_TIME => {
                 Some("the lease and the backoff of a work queue are at most 100 days")
             }
-            () if self.max_deliveries == 0 || self.dead_capacity == 0 => {
+            () if max_deliveries == 0 || dead_capacity == 0 => {
                 Some("the deliveries and the dead list of a work queue are more than zero")
             }
             () if self.backoff.is_zero() || self.backoff > self.longest_backoff => {
@@ -95,7 +135,8 @@ pub(super) fn spread(width: f64) -> f64 {
 
 /// Scripts write a number that is much larger in a way that no command reads.
 const LONGEST_LIST: usize = u32::MAX as usize;
-const SHORTEST_LEASE: Duration = Duration::from_millis(500);
+pub(super) const SHORTEST_LEASE: Duration = Duration::from_millis(500);
+const DEFAULT_LEASE: Duration = Duration::from_secs(30);
 const LONGEST_TIME: Duration = Duration::from_secs(100 * 24 * 3600);
 
 #[cfg(test)]

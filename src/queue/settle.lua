@@ -1,41 +1,49 @@
   -- Four arguments a job: its index, what becomes of it, a number of milliseconds and a reason.
   local queue, claimed, delayed, dead, counts = KEYS[1], KEYS[2], KEYS[5], KEYS[6], KEYS[7]
-  local most, capacity = tonumber(ARGV[9]), tonumber(ARGV[10])
+  local stored = redis.call('HMGET', KEYS[9], 'max_deliveries', 'dead_capacity')
+  local most, capacity = tonumber(stored[1] or ARGV[9]), tonumber(stored[2] or ARGV[10])
   local tombstone = header .. '-' .. ARGV[1]
   redis.call('LLEN', dead)
   redis.call('ZCARD', delayed)
   local function settle_one(i)
     local index, fate, delay, reason = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
     local item = redis.call('LINDEX', claimed, index)
-    if item and item ~= tombstone then
-      local attempts, id, payload = parse(item)
-      if id == '' then id = new_id(clock, ARGV[1], i) end
-      local again = wrap(attempts + 1, id, payload)
-      if fate == 'done' then
-        redis.call('HINCRBY', counts, 'done', 1)
-      elseif fate == 'unseen' then
-        redis.call('HINCRBY', counts, 'claimed', -1)
-        redis.call('LPUSH', queue, item)
-      elseif fate == 'bury' then
+    if not item or item == tombstone then return end
+    local attempts, id, payload, mark = parse(item)
+    if id == '' then id = new_id(clock, ARGV[1], i) end
+    if fate == 'begun' then
+      return redis.call('LSET', claimed, index, wrap(attempts, id, payload, begun[mark]))
+    end
+    local again = wrap(attempts + 1, id, payload, unbegun[mark])
+    if fate == 'done' then
+      redis.call('HINCRBY', counts, 'done', 1)
+    elseif fate == 'unseen' then
+      redis.call('HINCRBY', counts, 'claimed', -1)
+      if mark ~= unbegun[mark] then item = wrap(attempts, id, payload, unbegun[mark]) end
+      redis.call('LPUSH', queue, item)
+    elseif fate == 'bury' then
+      bury(dead, capacity, counts, now, again, reason)
+    elseif fate == 'retry' and attempts + 1 < most then
+      redis.call('HINCRBY', counts, 'retried', 1)
+      if delay > 0 then
+        redis.call('ZADD', delayed, now + delay, again)
+      else
+        redis.call('RPUSH', queue, again)
+      end
+    else
+      local delivered = attempts + 1
+      if fate == 'lost' then again, delivered = lose(attempts, id, payload, mark) end
+      if delivered >= most and delivered > attempts then
         bury(dead, capacity, counts, now, again, reason)
-      elseif attempts + 1 >= most then
-        bury(dead, capacity, counts, now, again, reason)
-      elseif fate == 'retry' then
-        redis.call('HINCRBY', counts, 'retried', 1)
-        if delay > 0 then
-          redis.call('ZADD', delayed, now + delay, again)
-        else
-          redis.call('RPUSH', queue, again)
-        end
       else
         redis.call('HINCRBY', counts, 'redelivered', 1)
         redis.call('HINCRBY', counts, 'claimed', -1)
         redis.call('LPUSH', queue, again)
       end
-      redis.call('LSET', claimed, index, tombstone)
     end
+    redis.call('LSET', claimed, index, tombstone)
   end
-  local function goes_back(fate) return fate == 'back' or fate == 'unseen' end
+  local function goes_back(fate) return fate == 'back' or fate == 'unseen' or fate == 'lost' end
   for i = 11, #ARGV, 4 do
     if not goes_back(ARGV[i + 1]) then settle_one(i) end
   end

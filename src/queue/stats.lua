@@ -2,6 +2,7 @@
 -- is in the reply.
 local queue, delayed, dead, paused = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local consumers, held, counts, entered, gone = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local settings = KEYS[10]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local oldest, first = -1, redis.call('LINDEX', queue, 0)
@@ -15,18 +16,22 @@ if first then
   local microseconds = string.match(id, '^(%d+)-')
   if microseconds then oldest = math.max(oldest, now - math.floor(microseconds / 1000)) end
 end
-local longest = -1
-for i, since in ipairs(redis.call('HVALS', held)) do
-  longest = math.max(longest, now - tonumber(since))
+local longest, longest_idle = -1, -1
+for i, times in ipairs(redis.call('HVALS', held)) do
+  local runs, idles = string.match(times, '^(%d*);?(%d*)$')
+  longest = math.max(longest, now - (tonumber(runs) or now + 1))
+  longest_idle = math.max(longest_idle, now - (tonumber(idles) or now + 1))
 end
 local in_flight = 0
-for i = 10, #KEYS do in_flight = in_flight + redis.call('LLEN', KEYS[i]) end
+for i = 11, #KEYS do in_flight = in_flight + redis.call('LLEN', KEYS[i]) end
 local count = redis.call('HMGET', counts, 'done', 'retried', 'redelivered', 'dead')
 local reply = {
   now, redis.call('LLEN', queue), in_flight, redis.call('ZCARD', delayed), redis.call('LLEN', dead),
   redis.call('EXISTS', paused), oldest, longest,
 }
 for i = 1, 4 do reply[8 + i] = tonumber(count[i] or 0) end
+reply[13] = longest_idle
+reply[14] = tonumber(redis.call('HGET', settings, 'replaced') or 0)
 return {
   reply, redis.call('ZRANGE', consumers, 0, -1),
   ARGV[1] == '1' and redis.call('ZRANGE', gone, 0, -1) or {},

@@ -36,6 +36,9 @@ pub struct QueueStats {
     /// For how long the job has run that has run longest, as of the last beat of its consumer: a
     /// handler that hangs is seen here.
     pub longest_running: Option<Duration>,
+    /// For how long the job was held that was held longest before anybody began with it, as of the last
+    /// beat of its consumer: a consumer that has claimed a batch and is never asked again is seen here.
+    pub longest_idle: Option<Duration>,
     /// Jobs done so far, as the server has heard.
     pub done: u64,
     /// Deliveries so far that failed and were to be tried again later.
@@ -45,6 +48,9 @@ pub struct QueueStats {
     pub redelivered: u64,
     /// Jobs so far that went to the dead list.
     pub buried: u64,
+    /// How often so far a program began with other explicit [settings](crate::QueueSettings) than those
+    /// that were stored, and so replaced them. If it rises, programs disagree.
+    pub settings_replaced: u64,
     /// The server's time since 1970.
     pub at: Duration,
 }
@@ -84,8 +90,8 @@ impl QueueStats {
 pub(super) fn read(reply: Reply<'_>) -> Result<(QueueStats, BTreeSet<ConsumerId>)> {
     let [numbers, holders, gone] = reply::parts(reply)?;
     let [at, pending, in_flight, delayed, dead, paused, oldest, longest, counts @ ..] =
-        reply::parts::<12>(numbers)?;
-    let [done, retried, redelivered, buried] = counts;
+        reply::parts::<14>(numbers)?;
+    let [done, retried, redelivered, buried, idle, replaced] = counts;
     let (mut holders, gone) = (ids(holders)?, ids(gone)?);
     let consumers = holders.len();
     holders.extend(gone);
@@ -104,6 +110,8 @@ pub(super) fn read(reply: Reply<'_>) -> Result<(QueueStats, BTreeSet<ConsumerId>
         retried: count(retried)?,
         redelivered: count(redelivered)?,
         buried: count(buried)?,
+        longest_idle: age(idle)?,
+        settings_replaced: count(replaced)?,
     };
     Ok((stats, holders))
 }

@@ -2,7 +2,9 @@
 -- Says with how many of the consumers it is through.
 local queue, consumers, dead = KEYS[1], KEYS[2], KEYS[3]
 local gone, held, counts = KEYS[4], KEYS[5], KEYS[6]
-local lease, most, capacity = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local stored = redis.call('HMGET', KEYS[7], 'max_deliveries', 'dead_capacity')
+local lease = tonumber(ARGV[1])
+local most, capacity = tonumber(stored[1] or ARGV[2]), tonumber(stored[2] or ARGV[3])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('LLEN', queue)
@@ -16,11 +18,11 @@ local function take_back(id, claimed)
   local tombstone = header .. '-' .. id
   for i = 1, #items do
     if items[i] ~= tombstone then
-      local attempts, name, payload = parse(items[i])
+      local attempts, name, payload, mark = parse(items[i])
       number = number + 1
       if name == '' then name = new_id(clock, id, number) end
-      local again = wrap(attempts + 1, name, payload)
-      if attempts + 1 >= most then
+      local again, delivered = lose(attempts, name, payload, mark)
+      if delivered >= most and delivered > attempts then
         bury(dead, capacity, counts, now, again, 'its consumer was lost with it')
       else
         table.insert(back, 1, again)
@@ -43,7 +45,7 @@ end
 
 local through = 0
 for i = 4, #ARGV do
-  local id, claimed = ARGV[i], KEYS[i + 3]
+  local id, claimed = ARGV[i], KEYS[i + 4]
   local heard = redis.call('ZSCORE', consumers, id)
   local is_lost = not heard or tonumber(heard) <= now - lease
   if is_lost and (heard or redis.call('EXISTS', claimed) == 1) then

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::keys::{ConsumerId, Keys};
 use super::scripts::{ABANDONED, EXPIRED, SWEEP};
 use super::settings::QueueSettings;
+use super::terms::{Stored, Terms, report};
 use crate::error::Result;
 use crate::executor::{Client, Executor};
 use crate::reply::{self, Reply};
@@ -14,22 +15,34 @@ use crate::request::Request;
 pub(super) struct Sweeper {
     keys: Arc<Keys>,
     settings: QueueSettings,
+    /// What is stored beside the queue, once that is known.
+    stored: Option<Stored>,
     /// Where it stands among the abandoned ids.
     cursor: u64,
 }
 
 impl Sweeper {
     pub(super) fn new(keys: Arc<Keys>, settings: QueueSettings) -> Self {
-        Self { keys, settings, cursor: 0 }
+        Self { keys, settings, stored: None, cursor: 0 }
     }
 
     /// Takes back what lost consumers held, and what was given to abandoned ids: to `orphaned`, and to
     /// the next thousand of all. Says whether there is more to look at.
     pub(super) fn sweep(&mut self, client: &Client, orphaned: &[ConsumerId]) -> Result<bool> {
         let keys = self.keys.clone();
-        let request = Request::script(&EXPIRED, 1).key(&keys.consumers);
-        let request = request.number(self.settings.lease.as_millis());
-        let lost = client.run(request.returns(ids))?;
+        let own = self.settings.stored();
+        let request = Request::script(&EXPIRED, 2).key(&keys.consumers).key(&keys.settings);
+        let request = request.number(u8::from(self.stored.is_none()));
+        let request = request.number(self.settings.terms().lease.as_millis());
+        let request = own.iter().fold(request, |request, setting| match setting {
+            Some(number) => request.number(*number),
+            None => request.arg(""),
+        });
+        let (before, now, lost) = client.run(request.returns(expired))?;
+        if self.stored != Some(now) {
+            report(&keys, own, Some(before).filter(|_| self.stored.is_none()), now);
+            self.stored = Some(now);
+        }
         self.take_back(client, &lost)?;
         self.examine(client, orphaned)?;
         let page = Request::read("ZSCAN").key(&keys.gone).number(self.cursor);
@@ -40,6 +53,11 @@ impl Sweeper {
         self.examine(client, &abandoned)?;
         self.cursor = cursor;
         Ok(cursor != 0 || lost.len() >= PAGE)
+    }
+
+    /// What holds for the queue.
+    pub(super) fn terms(&self) -> Terms {
+        Terms::of(&self.settings, self.stored.unwrap_or_default())
     }
 
     /// Takes back what was given to abandoned ids.
@@ -63,14 +81,14 @@ impl Sweeper {
     /// Takes back what the first of some consumers held. Says with how many of them it is through.
     fn take_some_back(&self, client: &Client, lost: &[ConsumerId]) -> Result<usize> {
         let (keys, lost) = (&self.keys, &lost[..lost.len().min(AT_A_TIME)]);
-        let request = Request::script(&SWEEP, 6 + lost.len()).key(keys.queue());
+        let Terms { lease, max_deliveries, dead_capacity } = self.terms();
+        let request = Request::script(&SWEEP, 7 + lost.len()).key(keys.queue());
         let request = request.key(&keys.consumers).key(&keys.dead).key(&keys.gone);
-        let request = request.key(&keys.held).key(&keys.counts);
+        let request = request.key(&keys.held).key(&keys.counts).key(&keys.settings);
         let lists = lost.iter().map(|id| keys.claimed(id));
         let request = lists.fold(request, |request, list| request.key(&list));
-        let request = request.number(self.settings.lease.as_millis());
-        let request = request.number(self.settings.max_deliveries);
-        let request = request.number(self.settings.dead_capacity);
+        let request = request.number(lease.as_millis());
+        let request = request.number(max_deliveries).number(dead_capacity);
         let request = lost.iter().fold(request, |request, id| request.arg(id.as_bytes()));
         client.run(request.returns(reply::count))
     }
@@ -81,6 +99,18 @@ impl Sweeper {
         let request = lists.fold(request, |request, list| request.key(&list));
         ids.iter().fold(request, |request, id| request.arg(id.as_bytes()))
     }
+}
+
+/// What was stored before and is stored now, and who was lost.
+fn expired(reply: Reply<'_>) -> Result<(Stored, Stored, Vec<ConsumerId>)> {
+    let parts: Vec<_> = reply::raw_each(reply)?.into_iter().flatten().collect();
+    let (settings, lost) = parts.split_at_checked(6).unwrap_or_default();
+    let setting = |place: usize| {
+        let text = settings.get(place).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        text.and_then(|text| text.parse().ok())
+    };
+    let stored = |first: usize| [setting(first), setting(first + 1), setting(first + 2)];
+    Ok((stored(0), stored(3), lost.iter().map(|id| ConsumerId::parse(id)).collect()))
 }
 
 fn ids(reply: Reply<'_>) -> Result<Vec<ConsumerId>> {

@@ -58,7 +58,9 @@ use crate::script::Script;
 /// # In other languages
 ///
 /// The queue is a plain list under its own name: `RPUSH mail 'to bob'` is a job for whoever decodes it.
-/// Bytes that cannot be decoded go to the [dead list](Self::dead).
+/// Bytes that cannot be decoded are tried again like a job that failed, and end in the
+/// [dead list](Self::dead). Bytes that begin like the header of a delivered job (`0x1e`, `q1;`) are pushed
+/// by other programs after `0x1e`, `q1;0;;`, as this crate does.
 ///
 /// # Keys
 ///
@@ -139,15 +141,15 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
     }
 
     /// Appends a job unless one was pushed under the same `key` within `time`, also if that is done by
-    /// now. Gives how many jobs wait, or `None`. A script, O(1).
+    /// now. Gives how many jobs wait, or `None`. A script, O(log keys).
     pub fn push_unique(
         &self,
         key: impl AsRef<[u8]>,
         job: &T::Borrowed,
         time: Duration,
     ) -> E::Reply<Option<usize>> {
-        let lock = self.keys.unique(key.as_ref());
-        let request = self.scripted(&PUSH_UNIQUE, 2).key(&lock).milliseconds(time);
+        let request = self.scripted(&PUSH_UNIQUE, 2).key(&self.keys.unique).milliseconds(time);
+        let request = request.arg(key.as_ref());
         self.run(request.encode::<Pushed<T>>(job).returns(reply::positive))
     }
 
@@ -195,8 +197,10 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
     }
 
     /// Removes the jobs that wait and those that are delayed, and says how many there were. A script.
+    ///
+    /// All keys of [unique](Self::push_unique) jobs are free again, also of those that are not purged.
     pub fn purge(&self) -> E::Reply<usize> {
-        let request = self.scripted(&PURGE, 2).key(&self.keys.delayed);
+        let request = self.scripted(&PURGE, 3).key(&self.keys.delayed).key(&self.keys.unique);
         self.run(request.returns(reply::count))
     }
 
@@ -260,11 +264,12 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         let mut holders = self.executor.send(known.returns(ids)).await?;
         let mut looks = 0;
         loop {
-            let request = self.scripted(&STATS, 9 + holders.len()).key(&keys.delayed);
+            let request = self.scripted(&STATS, 10 + holders.len()).key(&keys.delayed);
             let request = request.key(&keys.dead).key(&keys.paused).key(&keys.consumers);
             let request = request.key(&keys.held).key(&keys.counts).key(&keys.entered);
             let lists = holders.iter().map(|holder| keys.claimed(holder));
-            let request = lists.fold(request.key(&keys.gone), |request, list| request.key(&list));
+            let request = request.key(&keys.gone).key(&keys.settings);
+            let request = lists.fold(request, |request, list| request.key(&list));
             let request = request.number(u8::from(with_gone));
             let (stats, holders_now) = self.executor.send(request.returns(read)).await?;
             let is_exact = holders_now.is_subset(&holders);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::consumer::Consumer;
+use super::consumer::{Consumer, Room};
 use super::custody::Custody;
 use super::job::Job;
 use super::settings::QueueSettings;
@@ -109,10 +109,11 @@ impl<T: Codec, E: RoundTrips, F> Worker<T, E, F> {
         self.queue.settings().clone()
     }
 
-    /// How many jobs to claim, if there is a handler for one.
-    fn wanted(&self, held: usize) -> Option<usize> {
+    /// How many jobs to take and what room there is for them, if there is a handler for one.
+    fn wanted(&self, held: usize) -> Option<(usize, Room)> {
         let free = self.concurrency.checked_sub(held).filter(|free| *free > 0)?;
-        Some(free.min(MOST_CLAIMED).max(self.batch))
+        let room = Room { free, running: held, begins: false };
+        Some((free.min(MOST_CLAIMED).max(self.batch), room))
     }
 }
 
@@ -156,15 +157,20 @@ where
         let mut consumer = self.consumer();
         let mut patience = Patience::new();
         let mut outcome = Ok(());
+        let mut runs_alone = false;
         while !stop.is_told() && outcome.is_ok() {
             while ends.try_recv().is_ok() {}
-            let Some(wanted) = self.wanted(held.load(Ordering::Acquire)) else {
+            let now_held = held.load(Ordering::Acquire);
+            let is_alone = now_held > 0 && (runs_alone || consumer.next_is_last());
+            let Some((wanted, room)) = self.wanted(now_held).filter(|_| !is_alone) else {
                 let _ = ends.recv_timeout(BETWEEN_GLANCES);
                 continue;
             };
-            match finish(consumer.next_up_to(wanted, Wait::For(BETWEEN_GLANCES))) {
+            match finish(consumer.next_up_to(wanted, Wait::For(BETWEEN_GLANCES), room)) {
                 Ok(claimed) => {
                     patience = Patience::new();
+                    let most = consumer.most_deliveries();
+                    runs_alone = claimed.first().is_some_and(|job| job.is_last(most));
                     for job in claimed {
                         held.fetch_add(1, Ordering::AcqRel);
                         // The threads end only after the sender.
@@ -237,18 +243,23 @@ where
         let mut tasks = JoinSet::new();
         let mut patience = Patience::new();
         let mut outcome = Ok(());
+        let mut runs_alone = false;
         while !stop.is_told() && outcome.is_ok() {
             while tasks.try_join_next().is_some() {}
             let (jobs, free) = (lock(&waiting).len(), self.concurrency - tasks.len());
             let begun = jobs.min(free);
             (0..begun).for_each(|_| drop(tasks.spawn(work())));
-            let Some(wanted) = self.wanted(tasks.len() + jobs - begun) else {
+            let now_held = tasks.len() + jobs - begun;
+            let is_alone = now_held > 0 && (runs_alone || consumer.next_is_last());
+            let Some((wanted, room)) = self.wanted(now_held).filter(|_| !is_alone) else {
                 let _ = timeout(BETWEEN_GLANCES, tasks.join_next()).await;
                 continue;
             };
-            match consumer.next_up_to(wanted, Wait::For(BETWEEN_GLANCES)).await {
+            match consumer.next_up_to(wanted, Wait::For(BETWEEN_GLANCES), room).await {
                 Ok(claimed) => {
                     patience = Patience::new();
+                    let most = consumer.most_deliveries();
+                    runs_alone = claimed.first().is_some_and(|job| job.is_last(most));
                     let custody = |job| Custody::of(job, self.settings());
                     lock(&waiting).extend(claimed.into_iter().map(custody));
                 }

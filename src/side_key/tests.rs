@@ -107,7 +107,7 @@ fn collections(name: &Bytes, words: &[Bytes]) -> Vec<Owned> {
         let keys = words.iter().flat_map(|id| read_through::keys_of(&name[..], kind, id)).collect();
         Owned { owner: owner(kind), keys, channels: Vec::new() }
     };
-    let queue = queue::keys_of(&name[..], words);
+    let queue = queue::keys_of(&name[..]);
     vec![
         Owned { owner: owner("queue"), keys: queue, channels: Vec::new() },
         whole(
@@ -163,7 +163,7 @@ fn no_collection_has_a_key_beside_another_one() {
 fn a_name_without_the_mark_is_what_stands_before_the_first_one() {
     let words = words();
     for name in words.iter().filter(|name| !is_side_key(name, 0)) {
-        for key in queue::keys_of(&name[..], &words) {
+        for key in queue::keys_of(&name[..]) {
             assert_eq!(name_of(&key), &name[..], "\"{}\"", key.escape_ascii());
         }
     }

@@ -66,10 +66,12 @@ fn as_object(name: &[u8], stats: &QueueStats) -> Value {
         "paused": stats.paused,
         "oldest_pending_ms": stats.oldest_pending.map(milliseconds),
         "longest_running_ms": stats.longest_running.map(milliseconds),
+        "longest_idle_ms": stats.longest_idle.map(milliseconds),
         "done": stats.done,
         "retried": stats.retried,
         "redelivered": stats.redelivered,
         "buried": stats.buried,
+        "settings_replaced": stats.settings_replaced,
         "at_ms": milliseconds(stats.at),
     })
 }
@@ -83,7 +85,7 @@ fn as_rates(rates: QueueRates) -> Value {
     })
 }
 
-fn rows(name: &[u8], stats: &QueueStats) -> [[String; 2]; 13] {
+fn rows(name: &[u8], stats: &QueueStats) -> [[String; 2]; 15] {
     let time = |time: Option<Duration>| time.map_or("-".into(), shown::time);
     [
         ("queue", shown::text(name)),
@@ -95,10 +97,12 @@ fn rows(name: &[u8], stats: &QueueStats) -> [[String; 2]; 13] {
         ("dead", stats.dead.to_string()),
         ("oldest pending", time(stats.oldest_pending)),
         ("longest running", time(stats.longest_running)),
+        ("longest idle", time(stats.longest_idle)),
         ("done", stats.done.to_string()),
         ("retried", stats.retried.to_string()),
         ("redelivered", stats.redelivered.to_string()),
         ("buried", stats.buried.to_string()),
+        ("conflicts", stats.settings_replaced.to_string()),
     ]
     .map(|(label, value)| [label.to_owned(), value])
 }

@@ -23,6 +23,10 @@ pub(in crate::queue) enum Breach {
     ForgetsLateWaits,
     /// What is reported of a wait counts after it was given up.
     BelievesLateReports,
+    /// What the server does not know of is handed out, though a consumer was once lost with it.
+    HandsOutWhatWasLostUnrecorded,
+    /// What a server still has after it came back counts as delivered.
+    CountsWhatComesBack,
     /// It goes on with what it held when it was lost.
     GoesOnWhenLost,
 }

@@ -92,7 +92,9 @@ impl Ledger {
         let trusts = self.breaches.has(Breach::AdoptsWhateverThereIs);
         if (std::mem::take(&mut self.diverged) || !has_all) && !trusts {
             self.jobs.forget();
-            return items.iter().for_each(|_| self.jobs.append_decided(Fate::Back, sent));
+            let counts = self.breaches.has(Breach::CountsWhatComesBack);
+            let fate = if counts { Fate::Back } else { Fate::Lost };
+            return items.iter().for_each(|_| self.jobs.append_decided(fate.clone(), sent));
         }
         let tombstone = tombstone(&self.consumer);
         for item in items.into_iter().skip(self.jobs.len()) {

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::super::item::Item;
+
 /// The jobs that a consumer holds, in the order of its list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(in crate::queue) struct Jobs {
-    entries: VecDeque<Entry>,
-    ready: VecDeque<(u64, Vec<u8>)>,
+    pub(super) entries: VecDeque<Entry>,
+    pub(super) ready: VecDeque<Ready>,
     next: u64,
     closing: bool,
     /// The number of the first job that was not lost with the lease, if any was.
@@ -15,10 +17,24 @@ pub(in crate::queue) struct Jobs {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Entry {
-    number: u64,
+pub(super) struct Entry {
+    pub(super) number: u64,
     since: Instant,
-    fate: Fate,
+    pub(super) fate: Fate,
+    /// Whether its handler has begun.
+    pub(super) begun: bool,
+    /// Whether the server knows that it has begun, or is about to.
+    pub(super) recorded: bool,
+}
+
+/// A job that nobody has seen yet.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Ready {
+    pub(super) number: u64,
+    pub(super) item: Vec<u8>,
+    pub(super) attempts: u32,
+    /// Whether its consumer was once lost with it.
+    pub(super) was_lost: bool,
 }
 
 /// What becomes of a job.
@@ -35,6 +51,9 @@ pub(in crate::queue) enum Fate {
     Back,
     /// The same for what nobody has seen.
     Unseen,
+    /// The same for what the server has, though the ledger does not know of it: it was delivered in vain
+    /// if the server knows that it had begun.
+    Lost,
 }
 
 /// What a step tells the server about jobs.
@@ -43,8 +62,18 @@ pub(in crate::queue) struct Settlement {
     /// How many of the first entries are trimmed, and how many of them are done.
     pub(in crate::queue) trimmed: usize,
     pub(in crate::queue) done: usize,
-    /// By index and number, in their order.
+    /// By index and number, in their order. Of those that run, the server records that they have begun.
     pub(in crate::queue) fates: Vec<(usize, u64, Fate)>,
+}
+
+/// Which jobs a step records as begun.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Record {
+    Nothing,
+    /// Those whose handlers have begun.
+    Begun,
+    /// Those of the next few that a consumer was once lost with.
+    Next(usize),
 }
 
 impl Jobs {
@@ -53,7 +82,9 @@ impl Jobs {
         for item in items {
             let number = self.push(if self.closing { Fate::Unseen } else { Fate::Ready }, now);
             if !self.closing {
-                self.ready.push_back((number, item));
+                let parsed = Item::parse(&item);
+                let (attempts, was_lost) = (parsed.attempts, parsed.was_lost());
+                self.ready.push_back(Ready { number, item, attempts, was_lost });
             }
         }
     }
@@ -66,15 +97,8 @@ impl Jobs {
     fn push(&mut self, fate: Fate, since: Instant) -> u64 {
         let number = self.next;
         self.next += 1;
-        self.entries.push_back(Entry { number, since, fate });
+        self.entries.push_back(Entry { number, since, fate, begun: false, recorded: false });
         number
-    }
-
-    /// The next job, which runs from now on.
-    pub(in crate::queue) fn take(&mut self, now: Instant) -> Option<(u64, Vec<u8>)> {
-        let (number, item) = self.ready.pop_front()?;
-        self.turn(number, Fate::Running, now);
-        Some((number, item))
     }
 
     /// Decides what becomes of a running job, and says whether that can still be told.
@@ -93,7 +117,7 @@ impl Jobs {
         running.for_each(|entry| (entry.fate, entry.since) = (Fate::Back, now));
     }
 
-    fn turn(&mut self, number: u64, fate: Fate, now: Instant) {
+    pub(super) fn turn(&mut self, number: u64, fate: Fate, now: Instant) {
         let index = self.position(number);
         if let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) {
             (entry.fate, entry.since) = (fate, now);
@@ -105,7 +129,7 @@ impl Jobs {
         self.position(number).is_some()
     }
 
-    fn position(&self, number: u64) -> Option<usize> {
+    pub(super) fn position(&self, number: u64) -> Option<usize> {
         self.entries.binary_search_by_key(&number, |entry| entry.number).ok()
     }
 
@@ -119,31 +143,53 @@ impl Jobs {
         self.all_running().count()
     }
 
-    /// For how long the oldest job has run.
-    pub(super) fn longest(&self, now: Instant) -> Duration {
-        self.all_running().map(|entry| entry.lasts(now)).max().unwrap_or_default()
+    /// For how long the oldest job has run, and the oldest was held that nobody has begun.
+    pub(super) fn longest(&self, now: Instant) -> [Option<Duration>; 2] {
+        let longest = |runs: bool| {
+            let held = self.entries.iter().filter(|entry| !entry.fate.is_decided());
+            held.filter(|entry| entry.begun == runs).map(|entry| entry.lasts(now)).max()
+        };
+        [longest(true), longest(false)]
     }
 
     fn all_running(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| entry.fate == Fate::Running)
     }
 
-    /// For how long something could have been settled.
+    /// For how long something could have been settled, or recorded.
     pub(in crate::queue) fn settleable_for(&self, now: Instant) -> Option<Duration> {
-        let decided = self.entries.iter().filter(|entry| entry.fate.is_decided());
-        decided.map(|entry| entry.lasts(now)).max()
+        let settleable =
+            self.entries.iter().filter(|entry| entry.fate.is_decided() || entry.is_unrecorded());
+        settleable.map(|entry| entry.lasts(now)).max()
+    }
+
+    /// Whether anything is decided.
+    #[cfg(test)]
+    pub(in crate::queue) fn has_decided(&self) -> bool {
+        self.entries.iter().any(|entry| entry.fate.is_decided())
     }
 
     /// What there is to settle, a limited number of jobs one by one.
-    pub(super) fn settlement(&self) -> Option<Settlement> {
+    pub(super) fn settlement(&self, record: Record) -> Option<Settlement> {
         let decided = || self.entries.iter().take_while(|entry| entry.fate.is_decided());
         let mut told = decided().enumerate().filter(|(_, entry)| entry.fate.is_told());
         let trimmed = told.nth(MOST_FATES).map_or_else(|| decided().count(), |(index, _)| index);
         let done = decided().take(trimmed).filter(|entry| entry.fate == Fate::Done).count();
-        let fates = self.entries.iter().enumerate().filter(|(index, entry)| {
-            entry.fate.is_told() || (entry.fate == Fate::Done && *index >= trimmed)
+        let next: Vec<u64> = match record {
+            Record::Next(most) => self.unrecorded(most).collect(),
+            Record::Nothing | Record::Begun => Vec::new(),
+        };
+        let is_recorded = |entry: &Entry| {
+            (record == Record::Begun && entry.is_unrecorded()) || next.contains(&entry.number)
+        };
+        let fates = self.entries.iter().enumerate().filter_map(|(index, entry)| {
+            let is_late = entry.fate == Fate::Done && index >= trimmed;
+            let fate = match entry.fate.is_told() || is_late {
+                true => entry.fate.clone(),
+                false => is_recorded(entry).then_some(Fate::Running)?,
+            };
+            Some((index, entry.number, fate))
         });
-        let fates = fates.map(|(index, entry)| (index, entry.number, entry.fate.clone()));
         let fates: Vec<_> = fates.take(MOST_FATES).collect();
         let settles = trimmed > 0 || !fates.is_empty();
         settles.then_some(Settlement { trimmed, done, fates })
@@ -151,10 +197,13 @@ impl Jobs {
 
     /// Forgets what was settled.
     pub(super) fn apply(&mut self, settlement: &Settlement) {
-        let mut settled = settlement.fates.iter().map(|(_, number, _)| *number).peekable();
+        let mut fates = settlement.fates.iter().peekable();
         let mut left = settlement.trimmed;
-        self.entries.retain(|entry| {
-            let is_settled = settled.next_if_eq(&entry.number).is_some();
+        self.entries.retain_mut(|entry| {
+            let fate = fates.next_if(|(_, number, _)| *number == entry.number);
+            let is_recorded = fate.is_some_and(|(.., fate)| *fate == Fate::Running);
+            entry.recorded |= is_recorded;
+            let is_settled = fate.is_some() && !is_recorded;
             let is_trimmed = left > 0;
             left -= usize::from(is_trimmed);
             !is_settled && !is_trimmed
@@ -171,8 +220,8 @@ impl Jobs {
     /// Nothing more is wanted: what nobody has seen goes back.
     pub(super) fn close(&mut self, now: Instant) {
         self.closing = true;
-        for (number, _) in std::mem::take(&mut self.ready) {
-            self.turn(number, Fate::Unseen, now);
+        for ready in std::mem::take(&mut self.ready) {
+            self.turn(ready.number, Fate::Unseen, now);
         }
     }
 
@@ -200,12 +249,28 @@ impl Jobs {
 }
 
 impl Entry {
+    fn is_unrecorded(&self) -> bool {
+        self.fate == Fate::Running && self.begun && !self.recorded
+    }
+
     fn lasts(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.since)
     }
 }
 
 impl Fate {
+    /// The same with a reason that is not too long to travel.
+    pub(in crate::queue) fn bounded(mut self) -> Self {
+        if let Self::Retry(_, reason) | Self::Bury(reason) = &mut self
+            && reason.len() > LONGEST_REASON
+        {
+            let end = (0..=LONGEST_REASON).rfind(|end| reason.is_char_boundary(*end));
+            reason.truncate(end.unwrap_or_default());
+            reason.push('…');
+        }
+        self
+    }
+
     fn is_decided(&self) -> bool {
         !matches!(self, Fate::Ready | Fate::Running)
     }
@@ -216,5 +281,7 @@ impl Fate {
     }
 }
 
+/// Bytes of the reason why a job failed.
+const LONGEST_REASON: usize = 4096;
 /// How many jobs a step settles one by one.
 const MOST_FATES: usize = 1000;

@@ -17,7 +17,7 @@ impl Both {
         let items: Vec<_> = items.iter().map(|item| item.as_bytes().to_vec()).collect();
         self.mark = step.mark;
         if let Some(settlement) = &step.settlement {
-            for (index, ..) in &settlement.fates {
+            for (index, ..) in settlement.fates.iter().filter(|(.., fate)| *fate != Fate::Running) {
                 self.list[*index] = tombstone(&step.consumer);
             }
         }
@@ -46,7 +46,7 @@ impl Both {
     }
 
     fn take_all(&mut self) -> Vec<(u64, String)> {
-        let take = || self.ledger.jobs.take(Instant::now());
+        let take = || self.ledger.take(true, Instant::now());
         let text = |(number, item)| (number, String::from_utf8(item).unwrap());
         std::iter::from_fn(take).map(text).collect()
     }
@@ -152,11 +152,11 @@ fn a_step_settles_a_thousand_jobs_one_by_one() {
 fn who_was_lost_holds_nothing_and_is_somebody_else() {
     let mut both = Both::new();
     both.claim(&["a", "b"]);
-    both.ledger.jobs.take(Instant::now());
+    both.ledger.take(true, Instant::now());
     let step = both.ledger.claim().unwrap();
     both.ledger.lost(&step.consumer);
     assert!(!both.ledger.finish(&step, Outcome::Applied, Instant::now()));
-    assert!(!both.ledger.jobs.holds(0) && both.ledger.jobs.take(Instant::now()).is_none());
+    assert!(!both.ledger.jobs.holds(0) && both.ledger.take(true, Instant::now()).is_none());
     let step = both.ledger.claim().unwrap();
     assert_eq!(step.known, None);
 }
@@ -212,14 +212,14 @@ fn who_has_diverged_trusts_no_list_that_looks_right() {
     both.ledger.diverged(&step.consumer);
     assert_eq!(both.ledger.claim().unwrap_err(), Obstacle::Doubt);
     both.adopt();
-    assert!(both.ledger.jobs.has_lost(0) && both.ledger.jobs.settlement().is_some());
+    assert!(both.ledger.jobs.has_lost(0) && both.ledger.jobs.settlement(Record::Begun).is_some());
 }
 
 #[test]
 fn who_leaves_gives_back_what_nobody_has_seen() {
     let mut both = Both::new();
     both.claim(&["a", "b"]);
-    both.ledger.jobs.take(Instant::now());
+    both.ledger.take(true, Instant::now());
     both.ledger.close(Instant::now());
     assert_eq!(both.ledger.leave(), Leave::NotYet);
     both.ledger.jobs.decide(0, Fate::Done, Instant::now());

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use super::server::{Item, Reply, Request};
+use super::server::{Item, Reply, Request, name};
 use super::{Mutant, Setting};
 use crate::breaches::Breaches;
+use crate::queue::item as parser;
 use crate::queue::keys::{ConsumerId, Ids};
 use crate::queue::ledger::{Fate, Leave, Ledger, Outcome};
 
@@ -17,6 +18,16 @@ pub(super) struct Program {
     items: BTreeMap<u64, Item>,
     /// The jobs that handlers are at, also those that it has lost meanwhile.
     pub(super) handlers: BTreeMap<u64, Item>,
+    /// The names of those that were given to handlers of late, and of those (`None`) of which the server
+    /// was told that they will be.
+    pub(super) begun: Vec<(u8, Option<Begins>)>,
+}
+
+/// When a handler gets a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Begins {
+    AtOnce,
+    AfterTheServer,
 }
 
 impl Program {
@@ -25,7 +36,7 @@ impl Program {
         if let Mutant::Ledger(breach) = setting.mutant {
             ledger.breaches = Breaches::of(breach);
         }
-        Self { ledger, items: BTreeMap::new(), handlers: BTreeMap::new() }
+        Self { ledger, items: BTreeMap::new(), handlers: BTreeMap::new(), begun: Vec::new() }
     }
 
     pub(super) fn claim(&mut self) -> Option<Request> {
@@ -34,6 +45,16 @@ impl Program {
 
     pub(super) fn wait(&mut self) -> Option<Request> {
         self.ledger.wait().ok().map(Request::Step)
+    }
+
+    /// Tells the server which job is next.
+    pub(super) fn record(&mut self) -> Option<Request> {
+        let step = self.ledger.record(1).ok()?;
+        let fates = step.settlement.iter().flat_map(|settlement| &settlement.fates);
+        for (_, number, _) in fates.filter(|(.., fate)| *fate == Fate::Running) {
+            self.begun.extend(self.items.get(number).map(|item| (name(item), None)));
+        }
+        Some(Request::Step(step))
     }
 
     pub(super) fn settle(&mut self) -> Option<Request> {
@@ -66,10 +87,12 @@ impl Program {
 
     /// Gives a job to a handler.
     pub(super) fn take(&mut self) -> bool {
-        let taken = self.ledger.jobs.take(moment());
-        let takes = taken.is_some();
-        self.handlers.extend(taken);
-        takes
+        let Some((number, item)) = self.ledger.take(true, moment()) else { return false };
+        let was_lost = parser::Item::parse(&item).was_lost();
+        let begins = if was_lost { Begins::AfterTheServer } else { Begins::AtOnce };
+        self.begun.push((name(&item), Some(begins)));
+        self.handlers.insert(number, item);
+        true
     }
 
     pub(super) fn decide(&mut self, number: u64, fate: Fate) {

@@ -3,11 +3,32 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Mutant, Setting};
+use crate::queue::item as parser;
 use crate::queue::keys::ConsumerId;
 use crate::queue::ledger::{Adoption, Fate, Step, tombstone};
 
-/// A job's name, and how often it was delivered in vain.
+/// A job as it stands in lists; its payload is its name.
 pub(super) type Item = Vec<u8>;
+
+pub(super) fn name(item: &Item) -> u8 {
+    parse(item).0
+}
+
+/// How often it was delivered in vain.
+pub(super) fn attempts(item: &Item) -> u8 {
+    parse(item).1
+}
+
+fn parse(item: &Item) -> (u8, u8, Option<u8>) {
+    let item = parser::Item::parse(item);
+    (item.payload[0], item.attempts as u8, item.mark)
+}
+
+fn wrap(name: u8, attempts: u8, mark: Option<u8>) -> Item {
+    let header = format!("\x1eq1;{attempts}");
+    let id = [b';', name, b';', name];
+    header.into_bytes().into_iter().chain(mark).chain(id).collect()
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Server {
@@ -59,7 +80,7 @@ struct Stopped;
 impl Server {
     pub(super) fn new(setting: &Setting) -> Self {
         Self {
-            queue: (0..setting.jobs).map(|job| vec![b'a' + job, 0]).collect(),
+            queue: (0..setting.jobs).map(|job| vec![b'a' + job]).collect(),
             lists: BTreeMap::new(),
             consumers: BTreeMap::new(),
             gone: BTreeSet::new(),
@@ -167,19 +188,37 @@ impl Server {
         if item == tombstone && self.mutant != Mutant::SettlesTombstones {
             return Ok(());
         }
-        let again = again(&item);
+        let (again, lost) = (again(&item), self.lose(&item));
         self.may_write()?;
         match fate {
-            Fate::Done | Fate::Ready | Fate::Running => {}
-            Fate::Unseen => self.queue.push_front(item),
+            Fate::Running => {
+                self.list(id)[index] = begun(&item);
+                return Ok(());
+            }
+            Fate::Done | Fate::Ready => {}
+            Fate::Unseen => self.queue.push_front(unbegun(&item)),
             Fate::Bury(_) => self.dead.push(again),
-            _ if again[1] >= self.most_deliveries => self.dead.push(again),
+            Fate::Lost if self.is_buried(&item, &lost) => self.dead.push(lost),
+            Fate::Lost => self.queue.push_front(lost),
+            _ if self.is_buried(&item, &again) => self.dead.push(again),
             Fate::Retry(..) => drop(self.delayed.insert(again)),
             Fate::Back => self.queue.push_front(again),
         }
         self.may_write()?;
         self.list(id)[index] = tombstone;
         Ok(())
+    }
+
+    /// What becomes of a job whose consumer is lost.
+    fn lose(&self, item: &Item) -> Item {
+        let (name, attempts, mark) = parse(item);
+        let counts =
+            mark.is_some_and(|mark| mark != b'?') || self.mutant == Mutant::CountsWhatNobodyBegan;
+        wrap(name, attempts + u8::from(counts), Some(b'?'))
+    }
+
+    fn is_buried(&self, before: &Item, after: &Item) -> bool {
+        attempts(after) >= self.most_deliveries && attempts(after) > attempts(before)
     }
 
     fn adopt(&mut self, adoption: &Adoption) -> Reply {
@@ -275,8 +314,11 @@ impl Server {
             self.list(id).pop_back();
         }
         let jobs = items.iter().filter(|item| **item != tombstone(id));
-        let (dead, back): (Vec<_>, Vec<_>) =
-            jobs.map(again).partition(|again| again[1] >= self.most_deliveries);
+        let (dead, back): (Vec<_>, Vec<_>) = jobs
+            .map(|item| (item, self.lose(item)))
+            .partition(|(item, lost)| self.is_buried(item, lost));
+        let of = |all: Vec<(_, Item)>| all.into_iter().map(|(_, lost)| lost).collect::<Vec<_>>();
+        let (dead, back) = (of(dead), of(back));
         if !dead.is_empty() {
             self.may_write()?;
             self.dead.extend(dead);
@@ -301,5 +343,22 @@ impl Server {
 }
 
 fn again(item: &Item) -> Item {
-    vec![item[0], item[1].saturating_add(1)]
+    let (name, attempts, _) = parse(item);
+    let (.., mark) = parse(&unbegun(item));
+    wrap(name, attempts.saturating_add(1), mark)
+}
+
+fn begun(item: &Item) -> Item {
+    let (name, attempts, mark) = parse(item);
+    let was_lost = matches!(mark, Some(b'?' | b'!'));
+    wrap(name, attempts, Some(if was_lost { b'!' } else { b'+' }))
+}
+
+/// What it is when nobody is at it any more.
+fn unbegun(item: &Item) -> Item {
+    match parse(item) {
+        (name, attempts, Some(b'!')) => wrap(name, attempts, Some(b'?')),
+        (name, attempts, Some(b'+')) => wrap(name, attempts, None),
+        _ => item.clone(),
+    }
 }

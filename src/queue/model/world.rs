@@ -9,7 +9,7 @@ use stateright::{Model, Property};
 
 use super::Setting;
 use super::program::Program;
-use super::server::{Reply, Request, Server};
+use super::server::{Item, Reply, Request, Server, attempts, name};
 use crate::queue::keys::ConsumerId;
 use crate::queue::ledger::{Fate, tombstone};
 
@@ -23,6 +23,7 @@ pub(super) struct World {
     found: Option<ConsumerId>,
     /// The names of the jobs that a handler has done.
     handled: BTreeSet<u8>,
+    histories: BTreeMap<u8, History>,
     /// What the server may come back as.
     saved: Option<Box<Server>>,
     has_relapsed: bool,
@@ -34,6 +35,15 @@ pub(super) struct World {
     is_robbed: bool,
     /// What may still happen.
     left: Setting,
+}
+
+/// What has happened to a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+struct History {
+    /// How often it was given to a handler.
+    begun: u8,
+    /// How often it was, or was to be next by what the server was told before.
+    may_count: u8,
 }
 
 /// A request on its way to the server, or its reply on the way back.
@@ -63,6 +73,7 @@ pub(super) enum Action {
     Take(usize),
     Decide(usize, u64, Fate),
     Settle(usize),
+    Record(usize),
     Adopt(usize),
     Beat(usize),
     Close(usize),
@@ -104,6 +115,7 @@ impl Model for Setting {
             flights: Vec::new(),
             found: None,
             handled: BTreeSet::new(),
+            histories: BTreeMap::new(),
             saved: None,
             has_relapsed: false,
             looks: false,
@@ -136,6 +148,18 @@ impl Model for Setting {
                 let may_be_lost = world.left.expiries < setting.expiries;
                 !world.is_robbed && (may_be_lost || world.has_relapsed || !world.has_lost())
             }),
+            Property::always("nothing counts that was not begun", |_, world: &World| {
+                world.items().all(|item| attempts(item) <= world.history(item).may_count)
+            }),
+            Property::always(
+                "all losses but the first count",
+                |setting: &Setting, world: &World| {
+                    let resting = world.resting();
+                    let mut all = resting.map(|item| (attempts(item), world.history(item).begun));
+                    let may_be_more = world.has_stopped || world.has_relapsed || setting.closes > 0;
+                    may_be_more || all.all(|(counted, begun)| begun <= counted + 1)
+                },
+            ),
             Property::always("every job comes to its end", |_, world: &World| world.ends()),
             Property::sometimes("all is done", |_, world: &World| {
                 world.handled.len() == usize::from(world.left.jobs)
@@ -170,9 +194,22 @@ impl World {
         };
         let lists = server.lists.iter().filter(|(id, _)| is_cared_for(id));
         let found = server.queue.iter().chain(&server.delayed).chain(&server.dead);
-        let found: BTreeSet<u8> =
-            found.chain(lists.flat_map(|(_, list)| list)).map(|item| item[0]).collect();
+        let found: BTreeSet<u8> = found.chain(lists.flat_map(|(_, list)| list)).map(name).collect();
         self.names().all(|name| found.contains(&name) || self.handled.contains(&name))
+    }
+
+    /// What no consumer holds.
+    fn resting(&self) -> impl Iterator<Item = &Item> {
+        let server = &self.server;
+        server.queue.iter().chain(&server.delayed).chain(&server.dead)
+    }
+
+    fn items(&self) -> impl Iterator<Item = &Item> {
+        self.resting().chain(self.server.lists.values().flatten())
+    }
+
+    fn history(&self, item: &Item) -> History {
+        self.histories.get(&name(item)).cloned().unwrap_or_default()
     }
 
     fn names(&self) -> impl Iterator<Item = u8> {
@@ -193,7 +230,7 @@ impl World {
         let lists = server.lists.values().flatten().filter(|item| !tombstones.contains(item));
         let items = server.queue.iter().chain(&server.delayed).chain(&server.dead);
         for item in items.chain(lists) {
-            *counts.entry(item[0]).or_default() += 1;
+            *counts.entry(name(item)).or_default() += 1;
         }
         counts.keys().all(|name| self.names().any(|job| job == *name))
             && (self.has_stopped || counts.values().all(|count| *count == 1))
@@ -206,9 +243,9 @@ impl World {
             let ids: Vec<_> = program.ledger.ids().chain(self.adopting(place)).collect();
             let mut heard = ids.iter().filter_map(|id| self.server.consumers.get(id));
             let lists = ids.iter().filter_map(|id| self.server.lists.get(id));
-            let listed: BTreeSet<_> = lists.flatten().collect();
+            let listed: BTreeSet<_> = lists.flatten().map(name).collect();
             heard.all(|heard| heard.is_over)
-                || program.own().all(|item| held.insert(item[0]) && listed.contains(item))
+                || program.own().all(|item| held.insert(name(item)) && listed.contains(&name(item)))
         };
         let mut programs = self.programs.iter().enumerate();
         self.has_stopped
@@ -241,7 +278,7 @@ impl World {
             let tombstone = tombstone(id);
             let mut both = list.iter().zip(program.list());
             list.len() == ledger.jobs.len()
-                && both.all(|(item, own)| *item == tombstone || Some(item) == own)
+                && both.all(|(item, own)| *item == tombstone || Some(name(item)) == own.map(name))
         })
     }
 }

@@ -1,6 +1,7 @@
 //! What becomes of everything when nothing fails any more.
 
 use super::super::program::Program;
+use super::super::server::name;
 use super::World;
 use crate::queue::ledger::Fate;
 
@@ -24,7 +25,7 @@ impl World {
 
     /// A program does what it has to do, in the order of `hold.rs`.
     fn go_on(&mut self, by: usize) {
-        for begin in [Program::adopt, Program::go_on, Program::leave] {
+        for begin in [Program::adopt, Program::go_on, Program::record, Program::leave] {
             let Some(program) = &mut self.programs[by] else { return };
             if let Some(request) = begin(program) {
                 self.converse(by, request);
@@ -52,7 +53,7 @@ impl World {
 
     fn is_over(&self) -> bool {
         let server = &self.server;
-        let dead = |name| server.dead.iter().any(|item| item[0] == name);
+        let dead = |job| server.dead.iter().any(|item| name(item) == job);
         let mut names = self.names();
         server.queue.is_empty()
             && server.delayed.is_empty()

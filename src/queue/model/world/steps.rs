@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::program::{Program, moment};
-use super::super::server::{Reply, Request};
+use super::super::program::{Begins::AfterTheServer, Program, moment};
+use super::super::server::{Reply, Request, name};
 use super::{Action, Flight, World};
 use crate::queue::ledger::{FOR_A_REPORT, Fate, Outcome};
 
@@ -51,7 +51,8 @@ impl World {
         let claims = !has_ready && !is_closing && may(Program::claim);
         let waits =
             left.waits > 0 && place < left.late && !has_ready && !is_closing && may(Program::wait);
-        let has_settled = ledger.jobs.settleable_for(moment()).is_some();
+        let has_settled = ledger.jobs.has_decided();
+        let notes = left.notes > 0 && ledger.jobs.settleable_for(moment()).is_some();
         let leaves = |flight: &Flight| {
             flight.by == Some(place) && matches!(flight.request, Request::Leave(_))
         };
@@ -59,8 +60,9 @@ impl World {
         let possible = [
             (claims && (has_jobs || has_settled), Action::Claim(place)),
             (waits, Action::Wait(place)),
-            (has_settled && ledger.may_settle().is_ok(), Action::Settle(place)),
-            (has_ready, Action::Take(place)),
+            ((has_settled || notes) && ledger.may_settle().is_ok(), Action::Settle(place)),
+            (has_ready && may(Program::record), Action::Record(place)),
+            (has_ready && program.clone().take(), Action::Take(place)),
             (ledger.is_in_doubt() && may(Program::adopt), Action::Adopt(place)),
             (ledger.is_abandoned(), Action::GiveUp(place)),
             (self.looks && !ledger.orphaned.is_empty(), Action::Look(place)),
@@ -113,14 +115,23 @@ impl World {
                 self.left.waits -= 1;
                 self.send(by, Program::wait);
             }
-            Action::Settle(by) => self.send(by, Program::settle),
+            Action::Settle(by) => {
+                let has_decided = |program: &Program| program.ledger.jobs.has_decided();
+                let decided = self.programs[by].as_ref().is_some_and(has_decided);
+                self.left.notes -= u8::from(!decided);
+                self.send(by, Program::settle);
+            }
+            Action::Record(by) => self.send(by, Program::record),
             Action::Adopt(by) => self.send(by, Program::adopt),
             Action::Beat(by) => {
                 self.left.beats -= 1;
                 self.send(by, Program::beat);
             }
             Action::Leave(by) => self.send(by, Program::leave),
-            Action::Take(by) => drop(self.programs[by].as_mut().map(Program::take)),
+            Action::Take(by) => {
+                let _ = self.programs[by].as_mut().map(Program::take);
+                self.learn(by);
+            }
             Action::Decide(by, number, fate) => self.decide(by, number, fate),
             Action::Close(by) => {
                 self.left.closes -= 1;
@@ -202,6 +213,7 @@ impl World {
     /// Sends what a program has to say. Of one that is never late, the reply is there at once.
     fn send(&mut self, by: usize, begin: fn(&mut Program) -> Option<Request>) {
         let Some(request) = self.programs[by].as_mut().and_then(begin) else { return };
+        self.learn(by);
         if by < self.left.late {
             let reply = None;
             self.flights.push(Flight { by: Some(by), request, reply, is_abandoned: false });
@@ -221,12 +233,23 @@ impl World {
             // Who has seen a job counts only for those who close.
             while self.left.closes == 0 && program.take() {}
         }
+        by.into_iter().for_each(|by| self.learn(by));
+    }
+
+    /// Takes down what a program has begun, and what it has said that it would.
+    fn learn(&mut self, by: usize) {
+        let Some(program) = &mut self.programs[by] else { return };
+        for (name, begins) in std::mem::take(&mut program.begun) {
+            let history = self.histories.entry(name).or_default();
+            history.begun += u8::from(begins.is_some());
+            history.may_count += u8::from(begins != Some(AfterTheServer));
+        }
     }
 
     pub(super) fn decide(&mut self, by: usize, number: u64, fate: Fate) {
         let Some(program) = &mut self.programs[by] else { return };
         match fate {
-            Fate::Done => self.handled.extend(program.handlers.get(&number).map(|item| item[0])),
+            Fate::Done => self.handled.extend(program.handlers.get(&number).map(name)),
             _ => self.left.failures -= 1,
         }
         program.decide(number, fate);

@@ -1,0 +1,52 @@
+//! What the programs that work on a queue have to agree on.
+
+use std::time::Duration;
+
+use super::keys::Keys;
+use super::settings::{QueueSettings, SHORTEST_LEASE};
+
+/// The settings that hold for a queue: those that a program has set explicitly, or else the defaults.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Terms {
+    pub(super) lease: Duration,
+    pub(super) max_deliveries: u32,
+    pub(super) dead_capacity: usize,
+}
+
+/// As they lie beside the queue: a lease in milliseconds, deliveries and dead jobs, or nothing.
+pub(super) type Stored = [Option<u64>; 3];
+
+impl Terms {
+    /// Those of a program, unless others are stored.
+    pub(super) fn of(settings: &QueueSettings, [lease, deliveries, dead]: Stored) -> Self {
+        let own = settings.terms();
+        let deliveries = deliveries.and_then(|number| u32::try_from(number).ok());
+        Self {
+            lease: lease.map_or(own.lease, Duration::from_millis).max(SHORTEST_LEASE),
+            max_deliveries: deliveries.unwrap_or(own.max_deliveries),
+            dead_capacity: dead
+                .and_then(|number| number.try_into().ok())
+                .unwrap_or(own.dead_capacity),
+        }
+    }
+}
+
+/// Warns of what another program has set otherwise than this one: in `before`, which this program replaces
+/// as it begins, or in `now`.
+pub(super) fn report(keys: &Keys, own: Stored, before: Option<Stored>, now: Stored) {
+    for (place, name) in NAMES.into_iter().enumerate() {
+        let Some(own) = own[place] else { continue };
+        let queue = &keys.queue;
+        if let Some(other) = before.and_then(|before| before[place]).filter(|it| *it != own) {
+            log::warn!(
+                "the {name} of the work queue {queue:?} was {other}, and is {own} from now on"
+            );
+        } else if let Some(other) = now[place].filter(|it| *it != own) {
+            log::warn!(
+                "another program has set the {name} of the work queue {queue:?} to {other}, not {own}"
+            );
+        }
+    }
+}
+
+const NAMES: [&str; 3] = ["lease in milliseconds", "max_deliveries", "dead_capacity"];
