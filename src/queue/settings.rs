@@ -164,8 +164,8 @@ mod tests {
 
     #[test]
     fn a_queue_has_its_defaults() {
-        let settings = QueueSettings::new();
-        assert_eq!((settings.lease, settings.max_deliveries), (Duration::from_secs(30), 5));
+        let terms = QueueSettings::new().terms();
+        assert_eq!((terms.lease, terms.max_deliveries), (Duration::from_secs(30), 5));
     }
 
     #[test]
