@@ -59,12 +59,16 @@ type Timeout = Option<Duration>;
 impl Stream {
     /// Applies to everything that follows.
     pub(super) fn limit(&mut self, limits: Limits) {
-        let socket = match self {
+        let socket = self.socket();
+        (socket.limits, socket.late) = (limits, 0);
+    }
+
+    fn socket(&mut self) -> &mut Socket {
+        match self {
             Stream::Plain(socket) => socket,
             #[cfg(feature = "tls")]
             Stream::Tls(stream) => &mut stream.sock,
-        };
-        (socket.limits, socket.late) = (limits, 0);
+        }
     }
 }
 
