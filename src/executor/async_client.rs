@@ -49,16 +49,20 @@ use crate::request::Request;
 /// # Connections
 ///
 /// All calls to a server share one connection, on which commands follow each other without waiting
-/// for replies. It is made at the first call and again when it failed. A call that waits for something
-/// to arrive has a connection of its own. A command that only reads is repeated once if the connection
-/// turns out to be dead; a command that writes never is.
+/// for replies. It is made at the first call and again when it failed. It lives in the runtime of that
+/// call: a client that is used in several runtimes has one in each. A call that waits for something to
+/// arrive has a connection of its own, served by a thread of the client. A command that only reads is
+/// repeated once if the connection turns out to be dead; a command that writes is repeated only where
+/// the server refused it because it has become a replica.
 ///
 /// # Dropped futures
 ///
 /// A future does nothing before it is polled. Dropping one that was polled does not call its command
 /// back: it may be applied. Of a waiting pop this matters, so there the server is told to stop
-/// waiting, and an item that it gave all the same goes back to the end it came from. With
-/// `wait_pop_front_to` an item is in one of the two lists whatever happens.
+/// waiting, and an item that it gave all the same goes back to the end it came from. The same happens
+/// when the runtime of the call ends. An item is lost if the process ends, or the server cannot be
+/// reached, before it is back. With `wait_pop_front_to` an item is in one of the two lists whatever
+/// happens.
 ///
 /// # Several servers
 ///

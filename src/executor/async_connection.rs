@@ -276,7 +276,7 @@ async fn greet(stream: &mut Box<dyn async_stream::Stream>) -> io::Result<()> {
     let line = String::from_utf8_lossy(&line);
     let refusal = line.trim_end().strip_prefix('-');
     match refusal {
-        None if line == "+PONG\r\n" => Ok(()),
+        None if line.starts_with('+') => Ok(()),
         Some(refusal) if serves(refusal.split(' ').next().unwrap_or_default()) => Ok(()),
         Some(refusal) => {
             let refusal = format!("the server refuses connections: {refusal}");
