@@ -13,8 +13,10 @@ use redis::Value;
 
 pub(crate) use self::number::{
     applied, at_most_asked, count, exactly, flag, flags, flags_of, inserted, integer, one_integer,
-    optional_flag, optional_number, positive, sum, time_left,
+    positive, sum, time_left,
 };
+#[cfg(any(test, feature = "keyword"))]
+pub(crate) use self::number::{optional_flag, optional_number};
 pub(crate) use self::part::Part;
 pub(crate) use self::refusal::{code_and_details, server_error};
 pub(crate) use self::values::{

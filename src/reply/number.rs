@@ -88,11 +88,13 @@ pub(crate) fn flags_of(reply: Reply<'_>, asked: usize) -> Result<Vec<bool>> {
 }
 
 /// Zero or one, or nil.
+#[cfg(any(test, feature = "keyword"))]
 pub(crate) fn optional_flag(reply: Reply<'_>) -> Result<Option<bool>> {
     if reply.value == Value::Nil { Ok(None) } else { flag(reply).map(Some) }
 }
 
 /// A number of 64 bits, as an integer or, since Lua's have 53, in digits; or nil.
+#[cfg(any(test, feature = "keyword"))]
 pub(crate) fn optional_number(reply: Reply<'_>) -> Result<Option<u64>> {
     let (value, request) = reply.checked()?;
     let number = match &value {

@@ -2,12 +2,13 @@
 
 use super::number::time_left;
 use super::values::as_many;
-use super::{Reply, parts, raw, raw_each, time};
+use super::{Reply, raw, raw_each, time};
 use crate::error::Result;
 use crate::request::Request;
 
 /// What one of several commands brought that travelled together.
 #[derive(Debug, PartialEq)]
+#[cfg_attr(not(feature = "near-cache"), allow(unreachable_pub))]
 pub enum Part {
     /// Strings or nil, one for each key or field asked for.
     Values(Vec<Option<Vec<u8>>>),
@@ -68,7 +69,7 @@ impl Request {
     #[cfg(feature = "near-cache")]
     pub(crate) fn listeners_part(self) -> crate::Command<Part> {
         self.returns(|reply| {
-            let [_channel, listeners] = parts(reply)?;
+            let [_channel, listeners] = super::parts(reply)?;
             Ok(Part::Integers(vec![whole(super::count(listeners)? as u64)]))
         })
     }
