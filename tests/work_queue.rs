@@ -3,7 +3,7 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use redis_collections::{
@@ -48,6 +48,8 @@ contract! {
     a_job_has_waited_at_least_since_it_was_seen_to_wait,
     what_others_take_makes_no_age_wrong_for_ever,
     a_lost_consumer_gives_way_and_is_fenced,
+    the_job_that_ends_every_consumer_is_buried_alone,
+    a_job_that_has_run_for_some_time_counts_as_delivered_when_it_is_lost,
     a_consumer_that_only_waits_keeps_its_lease,
     settings_that_cannot_be_used_are_refused,
     a_list_of_another_type_is_an_error,
@@ -334,15 +336,14 @@ async fn what_is_buried_while_a_dead_list_is_requeued_stays_dead<C: Kind>(
     let queue = queue(&client, name);
     let jobs: Vec<String> = (0..JOBS).map(|number| number.to_string()).collect();
     ok!(queue.push_many(&jobs));
-    let (over, burying) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let over = Arc::new(AtomicBool::new(false));
     let worker = std::thread::spawn({
-        let (queue, over, burying) = (queue.clone(), over.clone(), burying.clone());
+        let (queue, over) = (queue.clone(), over.clone());
         move || {
             C::finish(async move {
                 let mut consumer = queue.consumer().batch(1000);
                 while !over.load(Ordering::Acquire) {
                     let jobs = C::settle_within(consumer.next_batch(SOON)).await.unwrap();
-                    burying.fetch_add(jobs.len(), Ordering::AcqRel);
                     jobs.into_iter().for_each(|job| job.bury("again"));
                 }
                 ok!(consumer.close());
@@ -354,7 +355,6 @@ async fn what_is_buried_while_a_dead_list_is_requeued_stays_dead<C: Kind>(
     until(&queue, |stats| stats.dead == JOBS).await;
     over.store(true, Ordering::Release);
     worker.join().unwrap();
-    assert_eq!(burying.load(Ordering::Acquire), 2 * JOBS, "each is requeued once");
 }
 
 async fn the_dead_list_keeps_the_latest<C: Kind>(client: C, name: &'static str) {
@@ -759,6 +759,65 @@ async fn a_lost_consumer_gives_way_and_is_fenced<C: Kind>(client: C, name: &'sta
     assert_eq!(self::job(&mut consumer).await.as_str(), "next", "it goes on");
 }
 
+/// Has all consumers of a queue count as lost, and their jobs taken back.
+async fn lose_all<C: Kind>(queue: &Queue<C>, name: &str) {
+    let consumers = format!("{{{name}}}:consumers");
+    let deadline = Instant::now() + LATE;
+    while ok!(queue.stats()).in_flight > 0 {
+        assert!(Instant::now() < deadline, "{:?}", ok!(queue.stats()));
+        let known: Vec<Vec<String>> = of_its_servers(name, &["ZRANGE", &consumers, "0", "-1"]);
+        for id in known.into_iter().flatten() {
+            on_its_server(name, &["ZADD", &consumers, "XX", "1", &id]);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+async fn the_job_that_ends_every_consumer_is_buried_alone<C: Kind>(client: C, name: &'static str) {
+    let queue = hasty(&client, name);
+    let jobs: Vec<_> = ["poison"].into_iter().chain(["good"; 15]).collect();
+    ok!(queue.push_many(jobs));
+    let mut begun = 0;
+    while ok!(queue.dead().is_empty()) {
+        let mut consumer = queue.consumer().batch(16);
+        let poison = job(&mut consumer).await;
+        begun += 1;
+        assert_eq!((poison.as_str(), poison.redelivered()), ("poison", begun > 1));
+        assert!(begun <= 4, "three times, and once when it was unknown");
+        lose_all(&queue, name).await;
+        drop((poison, consumer));
+    }
+    let dead = ok!(queue.dead().list(9));
+    assert_eq!((dead.len(), dead[0].attempts), (1, 3));
+    assert_eq!(dead[0].value.as_ref().unwrap(), "poison");
+    let mut consumer = queue.consumer().batch(16);
+    let left = batch(&mut consumer).await;
+    assert_eq!(names(&left), ["good"; 15]);
+    assert!(left.iter().all(|job| job.attempts() == 0 && job.redelivered()));
+}
+
+async fn a_job_that_has_run_for_some_time_counts_as_delivered_when_it_is_lost<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
+    let queue = hasty(&client, name);
+    ok!(queue.push_many(["long", "unseen"]));
+    let mut consumer = queue.consumer().batch(2);
+    let long = job(&mut consumer).await;
+    // Until the keeper has recorded that it runs.
+    let claimed = || {
+        let lists: Vec<Vec<String>> = of_its_servers(name, &["KEYS", &format!("{{{name}}}:p:*")]);
+        let list = lists.into_iter().flatten().next().expect("the consumer's list");
+        of_its_servers::<Option<String>>(name, &["LINDEX", &list, "0"]).into_iter().flatten().next()
+    };
+    assert!(support::within(LATE, || claimed().is_some_and(|item| item.contains('+'))));
+    lose_all(&queue, name).await;
+    let waiting = ok!(queue.peek(9));
+    let attempts: Vec<_> = waiting.iter().map(|job| job.attempts).collect();
+    assert_eq!(attempts, [1, 0]);
+    assert!(support::within(LATE, || long.lost_lease()));
+}
+
 /// Runs a command where the keys of a queue are.
 fn on_its_server(name: &str, command: &[&str]) -> redis::Value {
     let mut urls = vec![SERVER.url().to_owned()];
@@ -773,11 +832,16 @@ fn on_its_server(name: &str, command: &[&str]) -> redis::Value {
 
 /// What a command says where the keys of a queue are.
 fn of_its_server<T: redis::FromRedisValue>(name: &str, command: &[&str]) -> T {
+    of_its_servers(name, command).into_iter().next().expect("a server")
+}
+
+/// What a command says where keys of a queue may be.
+fn of_its_servers<T: redis::FromRedisValue>(name: &str, command: &[&str]) -> Vec<T> {
     let urls =
         if name.contains("cluster") { CLUSTER.urls() } else { vec![SERVER.url().to_owned()] };
     let mut sent = redis::cmd(command[0]);
     sent.arg(&command[1..]);
-    urls.iter().find_map(|url| support::servers::run(url, &sent).ok()).expect("a server")
+    urls.iter().filter_map(|url| support::servers::run(url, &sent).ok()).collect()
 }
 
 async fn a_consumer_that_only_waits_keeps_its_lease<C: Kind>(client: C, name: &'static str) {

@@ -130,6 +130,84 @@ fn tasks_give_back_what_nobody_has_begun_though_a_handler_blocks_its_thread() {
     });
 }
 
+/// A job that a loss would bury, among others.
+fn push_a_suspect(name: &str) {
+    let list: RedisList<Vec<u8>> = RedisList::new(&client(), name);
+    list.push_many([&b"1"[..], b"2", b"\x1eq1;4?;1-a;7", b"3", b"\x1eq1;1?;2-a;4"]).unwrap();
+}
+
+/// Counts handlers that run, and sees that the suspect has none beside it.
+#[derive(Clone, Default)]
+struct Beside(Arc<Mutex<(Vec<u32>, bool)>>);
+
+impl Beside {
+    fn begin(&self, job: u32) {
+        let mut state = self.0.lock().unwrap();
+        state.0.push(job);
+        state.1 |= state.0.contains(&7) && state.0.len() > 1;
+    }
+
+    fn end(&self, job: u32) {
+        self.0.lock().unwrap().0.retain(|running| *running != job);
+    }
+
+    fn assert_alone(&self) {
+        assert!(!self.0.lock().unwrap().1, "another one has run beside it");
+    }
+}
+
+#[test]
+fn what_a_loss_would_bury_runs_without_others() {
+    let (stop, beside) = (Stop::new(), Beside::default());
+    push_a_suspect("suspect");
+    let queue = WorkQueue::<u32>::new(&client(), "suspect");
+    let worker = queue.worker({
+        let beside = beside.clone();
+        move |job: Job<u32>| {
+            beside.begin(*job);
+            thread::sleep(BRIEF);
+            beside.end(*job);
+            Ok::<(), String>(())
+        }
+    });
+    let worker = worker.concurrency(4).batch(8);
+    thread::scope(|scope| {
+        let running = scope.spawn(|| worker.run(&stop));
+        let all_done = within(LATE, || queue.stats().unwrap().done == 5);
+        stop.stop();
+        running.join().unwrap().unwrap();
+        assert!(all_done, "{:?}", queue.stats());
+    });
+    beside.assert_alone();
+
+    in_runtime(async {
+        let (stop, beside) = (Stop::new(), Beside::default());
+        push_a_suspect("suspect of tasks");
+        let client = AsyncClient::open(SERVER.url()).await.unwrap();
+        let queue = WorkQueue::<u32, AsyncClient>::new(&client, "suspect of tasks");
+        let worker = queue.worker({
+            let beside = beside.clone();
+            move |job: Job<u32, AsyncClient>| {
+                let beside = beside.clone();
+                async move {
+                    beside.begin(*job);
+                    tokio::time::sleep(BRIEF).await;
+                    beside.end(*job);
+                    Ok::<(), String>(())
+                }
+            }
+        });
+        let worker = worker.concurrency(4).batch(8);
+        let watch = async {
+            while queue.stats().await.unwrap().done < 5 {}
+            stop.stop();
+        };
+        let ended = tokio::time::timeout(LATE, async { tokio::join!(worker.run(&stop), watch) });
+        ended.await.expect("an end").0.unwrap();
+        beside.assert_alone();
+    });
+}
+
 #[test]
 fn a_worker_that_fails_does_not_tell_others_to_stop() {
     let (client, stop) = (client(), Stop::new());

@@ -1,8 +1,9 @@
 -- Gives what a consumer holds under its old ids to a new one. What the server may still do for an old
--- one goes to a list that is looked after, for as long as a network may take to bring what was sent.
+-- one, if it may, goes to a list that is looked after, for as long as a network may take to bring what was
+-- sent.
 local consumers, gone, held, claimed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local id, known, mark = ARGV[1], ARGV[2] == '1', -1
-for i = 3, #ARGV do
+local id, known, leaves, mark = ARGV[1], ARGV[2] == '1', ARGV[3] == '1', -1
+for i = 4, #ARGV do
   local heard = redis.call('ZSCORE', consumers, ARGV[i])
   if heard then mark = heard % 1 * 2048 end
 end
@@ -13,8 +14,8 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('ZREM', consumers, '')
 -- The latest first: an adoption that was in doubt may have moved the list there, and what a wait has
 -- brought to an earlier id since then is newer.
-for i = #ARGV, 3, -1 do
-  local old, list = ARGV[i], KEYS[i + 2]
+for i = #ARGV, 4, -1 do
+  local old, list = ARGV[i], KEYS[i + 1]
   local items = redis.call('LRANGE', list, 0, -1)
   for j = 1, #items do
     if items[j] == '\030q1;-' .. old then items[j] = '\030q1;-' .. id end
@@ -25,7 +26,7 @@ for i = #ARGV, 3, -1 do
   redis.call('DEL', list)
   redis.call('ZREM', consumers, old)
   redis.call('HDEL', held, old)
-  redis.call('ZADD', gone, now + 1200000, old)
+  if leaves then redis.call('ZADD', gone, now + 1200000, old) end
 end
 -- Of a queue that nobody works on any more.
 redis.call('PEXPIRE', gone, 8640000000)

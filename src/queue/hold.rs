@@ -260,6 +260,7 @@ impl Hold {
             former.clone().fold(request, |request, former| request.key(&keys.claimed(former)));
         let request = request.arg(adoption.consumer.as_bytes());
         let request = request.number(u8::from(adoption.known));
+        let request = request.number(u8::from(adoption.leaves));
         let request = former.fold(request, |request, former| request.arg(former.as_bytes()));
         let mut crossing = Crossing { hold: self, adoption: Some(adoption) };
         let sent = Instant::now();

@@ -40,6 +40,8 @@ pub(super) struct Ledger {
     /// Ids that the server may have used before, and the claims and steps in doubt.
     former: Vec<ConsumerId>,
     in_doubt: bool,
+    /// Whether that is so of a wait, which no server refuses when it arrives late.
+    wait_in_doubt: bool,
     /// The step whose outcome is unknown.
     doubted: Option<Step>,
     /// Whether the server's list is certainly another one.
@@ -70,6 +72,7 @@ impl Ledger {
             known: false,
             former: Vec::new(),
             in_doubt: false,
+            wait_in_doubt: false,
             doubted: None,
             diverged: false,
             steps: false,
@@ -166,6 +169,7 @@ impl Ledger {
             Outcome::Unknown if self.breaches.has(Breach::KeepsItsId) => {}
             Outcome::Unknown => {
                 self.in_doubt = true;
+                self.wait_in_doubt |= step.waits;
                 if !step.waits {
                     self.doubted = Some(step.clone());
                 }

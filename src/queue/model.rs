@@ -42,6 +42,8 @@ struct Setting {
     stops: u8,
     /// How often the server comes back as it was before.
     relapses: u8,
+    /// Whether it is told how often each job was begun.
+    counts: bool,
     mutant: Mutant,
 }
 
@@ -87,6 +89,7 @@ const REPLIES: Setting = Setting {
     failures: 1,
     stops: 0,
     relapses: 0,
+    counts: false,
     mutant: Mutant::None,
 };
 const WAITS: Setting = Setting { waits: 1, batch: 1, failures: 0, refusals: 0, ..REPLIES };
@@ -95,8 +98,9 @@ const FREEZES: Setting = Setting { waits: 0, batch: 2, expiries: 1, ..WAITS };
 const LEASES: Setting = Setting { losses: 0, ..FREEZES };
 const TWICE: Setting = Setting { jobs: 1, waits: 1, losses: 2, ..FREEZES };
 const BEATS: Setting = Setting { jobs: 1, beats: 1, ..FREEZES };
-const LOSSES: Setting = Setting { jobs: 1, expiries: 2, notes: 1, most_deliveries: 2, ..FREEZES };
-const CRASHES: Setting = Setting { jobs: 1, crashes: 1, waits: 1, ..FREEZES };
+const LOSSES: Setting =
+    Setting { jobs: 1, expiries: 2, notes: 1, most_deliveries: 2, counts: true, ..FREEZES };
+const CRASHES: Setting = Setting { jobs: 1, counts: true, crashes: 1, waits: 1, ..FREEZES };
 const LEAVES: Setting = Setting { closes: 1, waits: 1, expiries: 0, ..FREEZES };
 const STOPS: Setting = Setting { stops: 1, most_deliveries: 2, losses: 0, refusals: 0, ..REPLIES };
 const RELAPSES: Setting =
@@ -117,7 +121,7 @@ fn the_rules_hold_whatever_happens() {
         ("leaves", LEAVES),
         ("stops", STOPS),
         ("relapses", RELAPSES),
-        ("relapses and losses", Setting { losses: 1, ..RELAPSES }),
+        ("relapses and losses", Setting { losses: 1, counts: true, ..RELAPSES }),
     ] {
         let checker = setting.checker().threads(2).spawn_bfs().join();
         println!(
@@ -148,7 +152,7 @@ fn every_rule_is_needed() {
         (Mutant::Ledger(BelievesLateReports), ABANDONS),
         (Mutant::Ledger(GoesOnWhenLost), CRASHES),
         (Mutant::Ledger(HandsOutWhatWasLostUnrecorded), LOSSES),
-        (Mutant::Ledger(CountsWhatComesBack), Setting { losses: 1, ..RELAPSES }),
+        (Mutant::Ledger(CountsWhatComesBack), Setting { losses: 1, counts: true, ..RELAPSES }),
         (Mutant::CountsWhatNobodyBegan, CRASHES),
         (Mutant::TrimsBeforeItPushes, STOPS),
         (Mutant::StepsUnfenced, LEASES),
@@ -159,6 +163,7 @@ fn every_rule_is_needed() {
         (Mutant::AdoptsWithoutTheMark, Setting { losses: 2, refusals: 0, ..REPLIES }),
         (Mutant::AdoptsAndLeavesTheOldId, Setting { losses: 2, ..WAITS }),
         (Mutant::AdoptsAndForgetsWhoIsGone, CRASHES),
+        (Mutant::Ledger(LeavesNothingBehind), CRASHES),
         (Mutant::AdoptsTheLost, TWICE),
         (Mutant::AdoptsTheOldestFirst, ABANDONS),
         (Mutant::SweepsWithoutAnotherLook, BEATS),

@@ -21,6 +21,8 @@ pub(in crate::queue) enum Breach {
     WaitsAgain,
     /// What a wait may have brought to an id that was left behind is not looked for.
     ForgetsLateWaits,
+    /// What a wait in doubt may still bring is not looked for.
+    LeavesNothingBehind,
     /// What is reported of a wait counts after it was given up.
     BelievesLateReports,
     /// What the server does not know of is handed out, though a consumer was once lost with it.

@@ -49,7 +49,10 @@ impl Ledger {
                 (self.claims, self.steps) = (true, true);
                 let mut former = self.former.clone();
                 former.push(self.consumer.clone());
-                Ok(Adoption { consumer: self.ids.next(), former, known: self.known })
+                // A step or an adoption that is late is refused where the server knew its consumer.
+                let leaves = self.wait_in_doubt || !self.known;
+                let leaves = leaves && !self.breaches.has(Breach::LeavesNothingBehind);
+                Ok(Adoption { consumer: self.ids.next(), former, known: self.known, leaves })
             }
         }
     }
@@ -80,7 +83,7 @@ impl Ledger {
             return self.leave_behind();
         }
         (self.consumer, self.known) = (adoption.consumer, true);
-        (self.in_doubt, self.waited) = (false, false);
+        (self.in_doubt, self.wait_in_doubt, self.waited) = (false, false, false);
         self.former.clear();
         self.heard = sent;
         let mark = mark.unwrap_or_default();
@@ -138,6 +141,7 @@ impl Ledger {
     pub(super) fn leave_behind(&mut self) {
         self.consumer = self.ids.next();
         (self.known, self.in_doubt, self.diverged) = (false, false, false);
+        self.wait_in_doubt = false;
         self.mark = 0;
         self.former.clear();
         self.doubted = None;

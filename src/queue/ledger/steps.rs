@@ -24,6 +24,8 @@ pub(in crate::queue) struct Adoption {
     pub(in crate::queue) consumer: ConsumerId,
     pub(in crate::queue) former: Vec<ConsumerId>,
     pub(in crate::queue) known: bool,
+    /// Whether the server may still give something to the former ids.
+    pub(in crate::queue) leaves: bool,
 }
 
 /// What came of something that was sent.

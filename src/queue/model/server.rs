@@ -242,7 +242,7 @@ impl Server {
             if self.mutant != Mutant::AdoptsAndLeavesTheOldId {
                 self.consumers.remove(old);
             }
-            if self.mutant != Mutant::AdoptsAndForgetsWhoIsGone {
+            if adoption.leaves && self.mutant != Mutant::AdoptsAndForgetsWhoIsGone {
                 self.gone.insert(old.clone());
             }
         }

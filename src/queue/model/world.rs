@@ -148,9 +148,13 @@ impl Model for Setting {
                 let may_be_lost = world.left.expiries < setting.expiries;
                 !world.is_robbed && (may_be_lost || world.has_relapsed || !world.has_lost())
             }),
-            Property::always("nothing counts that was not begun", |_, world: &World| {
-                world.items().all(|item| attempts(item) <= world.history(item).may_count)
-            }),
+            Property::always(
+                "nothing counts that was not begun",
+                |setting: &Setting, world: &World| {
+                    !setting.counts
+                        || world.items().all(|item| attempts(item) <= world.history(item).may_count)
+                },
+            ),
             Property::always(
                 "all losses but the first count",
                 |setting: &Setting, world: &World| {

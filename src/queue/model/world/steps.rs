@@ -239,7 +239,8 @@ impl World {
     /// Takes down what a program has begun, and what it has said that it would.
     fn learn(&mut self, by: usize) {
         let Some(program) = &mut self.programs[by] else { return };
-        for (name, begins) in std::mem::take(&mut program.begun) {
+        let begun = std::mem::take(&mut program.begun);
+        for (name, begins) in begun.into_iter().filter(|_| self.left.counts) {
             let history = self.histories.entry(name).or_default();
             history.begun += u8::from(begins.is_some());
             history.may_count += u8::from(begins != Some(AfterTheServer));
