@@ -127,7 +127,7 @@ impl<C: Kind> Cut<C> {
     /// Cuts every other call.
     async fn prepare(&mut self) {
         self.calls += 1;
-        if self.calls % 2 == 0 {
+        if self.calls.is_multiple_of(2) {
             self.client.check().await.unwrap();
             self.proxy.cut_after(self.calls % 12 / 2, Direction::Replies);
         }
