@@ -57,6 +57,12 @@ pub(crate) fn refuses_connections(code: &str) -> bool {
 }
 
 impl Error {
+    /// Whether the server refuses for want of memory or disk, which may last until an operator acts.
+    #[cfg(feature = "keyword")]
+    pub(crate) fn is_of_a_full_server(&self) -> bool {
+        matches!(self.code(), Some("OOM" | "MISCONF"))
+    }
+
     /// Whether the same call may succeed later without any change: the server could not be reached,
     /// did not answer in time, or refused for the moment (`LOADING`, `READONLY`, `BUSY`, `OOM` and the
     /// like). [`applied`](Self::applied) says whether repeating it is safe.

@@ -239,6 +239,8 @@ impl<E: RoundTrips> Service<E> {
                     return Err(ended(Phase::Lost));
                 }
                 Err(error) if !error.is_transient() || deadline.is_over() => return Err(error),
+                // Writers are better told than kept waiting.
+                Err(error) if error.is_of_a_full_server() => return Err(error),
                 Err(error) if self.life.has_no_time() => return Err(error),
                 Err(_) => self.rest(pauses.next()).await,
             }
