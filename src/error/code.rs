@@ -30,6 +30,11 @@ pub(crate) fn is_transient(code: &str) -> bool {
     remedy(code) != Remedy::Change
 }
 
+/// Whether the server lacks memory or disk, which lasts until somebody makes room.
+pub(crate) fn lacks_room(code: &str) -> bool {
+    matches!(code, "OOM" | "MISCONF")
+}
+
 /// Whether the server at the other end is not, or no longer, one for this command, so that a new
 /// connection to the same address may reach another one: behind a name or a load balancer a demoted
 /// master keeps its connections.
