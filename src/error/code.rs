@@ -30,6 +30,11 @@ pub(crate) fn is_transient(code: &str) -> bool {
     remedy(code) != Remedy::Change
 }
 
+/// Whether the server lacks memory or disk, which lasts until somebody makes room.
+pub(crate) fn lacks_room(code: &str) -> bool {
+    matches!(code, "OOM" | "MISCONF")
+}
+
 /// Whether the server at the other end is not, or no longer, one for this command, so that a new
 /// connection to the same address may reach another one: behind a name or a load balancer a demoted
 /// master keeps its connections.
@@ -57,12 +62,6 @@ pub(crate) fn refuses_connections(code: &str) -> bool {
 }
 
 impl Error {
-    /// Whether the server refuses for want of memory or disk, which may last until an operator acts.
-    #[cfg(feature = "keyword")]
-    pub(crate) fn is_of_a_full_server(&self) -> bool {
-        matches!(self.code(), Some("OOM" | "MISCONF"))
-    }
-
     /// Whether the same call may succeed later without any change: the server could not be reached,
     /// did not answer in time, or refused for the moment (`LOADING`, `READONLY`, `BUSY`, `OOM` and the
     /// like). [`applied`](Self::applied) says whether repeating it is safe.

@@ -306,6 +306,7 @@ const UNTIL_UNBLOCKED_AGAIN: Duration = Duration::from_millis(50);
 const LONGEST_IDLE: Duration = Duration::from_secs(30);
 
 #[cfg(all(test, feature = "local-server"))]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::sync::mpsc::{Receiver, channel};
 

@@ -11,6 +11,7 @@ use super::life::{Life, Phase};
 use super::scripts::{BEGIN, REFUSE, UPDATE};
 use super::slot::{Accepted, Flag, Slot};
 use crate::command::Wait;
+use crate::error::code::lacks_room;
 use crate::error::{Applied, Error, Result};
 use crate::executor::{Audience, Deadline, Pauses, RoundTrips, Situation, Speech};
 use crate::keyword::Value;
@@ -239,8 +240,8 @@ impl<E: RoundTrips> Service<E> {
                     return Err(ended(Phase::Lost));
                 }
                 Err(error) if !error.is_transient() || deadline.is_over() => return Err(error),
-                // Writers are better told than kept waiting.
-                Err(error) if error.is_of_a_full_server() => return Err(error),
+                // The writer gets this error rather than waiting for room.
+                Err(error) if error.code().is_some_and(lacks_room) => return Err(error),
                 Err(error) if self.life.has_no_time() => return Err(error),
                 Err(_) => self.rest(pauses.next()).await,
             }
