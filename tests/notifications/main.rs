@@ -105,23 +105,23 @@ async fn follows<C: Kind>(cached: &CachedDict<String, u64, C>, number: u64) -> b
 }
 
 /// A server that does not let a client turn notifications on, or hear them.
-enum Lacks {
-    Command,
-    Right,
-    Channel,
+enum Blind {
+    ConfigRenamed,
+    ConfigForbidden,
+    ChannelForbidden,
 }
 
-impl Lacks {
+impl Blind {
     async fn start<C: Kind>(self) -> (LocalServer, C) {
         let hidden: &[&str] = match self {
-            Self::Command => &["--rename-command", "CONFIG", ""],
+            Self::ConfigRenamed => &["--rename-command", "CONFIG", ""],
             _ => &[],
         };
         let server = LocalServer::start_with(hidden).expect("a server");
         let rights: &[&str] = match self {
-            Self::Command => &["~*", "&*", "+@all"],
-            Self::Right => &["~*", "&*", "+@all", "-config"],
-            Self::Channel => {
+            Self::ConfigRenamed => &["~*", "&*", "+@all"],
+            Self::ConfigForbidden => &["~*", "&*", "+@all", "-config"],
+            Self::ChannelForbidden => {
                 &["~*", "resetchannels", "&redis-collections:*", "&d:*", "&Cauldron*", "+@all"]
             }
         };
@@ -135,7 +135,7 @@ impl Lacks {
 
 async fn where_changes_cannot_be_seen_this_is_said<C: Kind>() {
     listen();
-    for blind in [Lacks::Command, Lacks::Right, Lacks::Channel] {
+    for blind in [Blind::ConfigRenamed, Blind::ConfigForbidden, Blind::ChannelForbidden] {
         let (server, client): (_, C) = blind.start().await;
         let kind = std::any::type_name::<C>().rsplit(':').next().unwrap_or_default();
         let name = format!("d:{kind}:{}:", server.port());
@@ -174,7 +174,7 @@ async fn where_changes_cannot_be_seen_this_is_said<C: Kind>() {
 }
 
 async fn tracking_needs_no_notifications<C: Kind>() {
-    let (_server, client): (_, C) = Lacks::Command.start().await;
+    let (_server, client): (_, C) = Blind::ConfigRenamed.start().await;
     let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
     let cached = ok!(dict.cached(NearCache::tracking()));
     assert!(cached.hears_everybody());
