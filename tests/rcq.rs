@@ -351,7 +351,7 @@ fn a_cluster_needs_a_hash_tag() {
 #[test]
 fn a_table_is_redrawn_in_place_on_a_terminal() {
     for (variable, coloured) in [(("A", ""), true), (("NO_COLOR", "1"), false)] {
-        let is_redrawn = |seen: &str| seen.contains("\x1b[13A");
+        let is_redrawn = |seen: &str| seen.contains("\x1b[15A");
         let seen = PROGRAM.drawn("stats drawn --watch 100ms", variable, is_redrawn);
         assert!(seen.contains("pending") && seen.contains('▁'), "{seen}");
         assert_eq!(seen.contains("\x1b[36m"), coloured, "{seen}");

@@ -235,7 +235,7 @@ async fn what_is_given_to_a_consumer_that_is_gone_comes_back<C: Kind>() {
     let given = format!("BLMOVE {name} {name}~rc:claimed:{id} LEFT RIGHT 1");
     support::servers::query::<Vec<u8>>(SERVER.url(), &given).unwrap();
     let job = next(&mut other, LATE).await.expect("it comes back");
-    assert_eq!((*job, job.attempts()), (7, 1));
+    assert_eq!((*job, job.attempts(), job.redelivered()), (7, 0, true), "nobody had begun it");
     job.done();
     ok!(other.close());
 }
@@ -282,7 +282,7 @@ async fn who_was_lost_while_in_doubt_takes_over_no_jobs_of_others<C: Kind>() {
     let error = C::settle(held.done_now()).await.unwrap_err();
     assert!(matches!(error, Error::LeaseLost { .. }), "{error:?}");
     let given = next(&mut lost, LATE).await.expect("it comes back");
-    assert_eq!((*given, given.attempts()), (7, 1));
+    assert_eq!((*given, given.attempts(), given.redelivered()), (7, 0, true));
     ok!(given.done_now());
     assert_eq!(others.stats().unwrap().done, 2);
 }
@@ -556,7 +556,7 @@ fn who_cannot_reach_the_server_knows_that_the_lease_may_be_lost() {
     let other = self::queue(&self::client(), "reach").with(settings);
     let mut others = other.consumer();
     let again = others.next(LATE).unwrap().unwrap();
-    assert_eq!((*again, again.attempts()), (1, 1));
+    assert_eq!((*again, again.redelivered()), (1, true));
     proxy.accept().unwrap();
     let error = job.done_now().unwrap_err();
     assert!(matches!(error, Error::LeaseLost { .. }), "{error:?}");

@@ -44,6 +44,8 @@ struct Setting {
     relapses: u8,
     /// Whether it is told how often each job was begun.
     counts: bool,
+    /// Whether what was claimed may wait for a handler.
+    leisurely: bool,
     mutant: Mutant,
 }
 
@@ -90,6 +92,7 @@ const REPLIES: Setting = Setting {
     stops: 0,
     relapses: 0,
     counts: false,
+    leisurely: false,
     mutant: Mutant::None,
 };
 const WAITS: Setting = Setting { waits: 1, batch: 1, failures: 0, refusals: 0, ..REPLIES };
@@ -105,6 +108,8 @@ const LEAVES: Setting = Setting { closes: 1, waits: 1, expiries: 0, ..FREEZES };
 const STOPS: Setting = Setting { stops: 1, most_deliveries: 2, losses: 0, refusals: 0, ..REPLIES };
 const RELAPSES: Setting =
     Setting { batch: 1, programs: 1, losses: 0, refusals: 0, waits: 1, relapses: 1, ..REPLIES };
+const RETURNS: Setting =
+    Setting { jobs: 3, batch: 3, leisurely: true, waits: 0, failures: 0, counts: true, ..RELAPSES };
 
 #[test]
 fn the_rules_hold_whatever_happens() {
@@ -121,7 +126,7 @@ fn the_rules_hold_whatever_happens() {
         ("leaves", LEAVES),
         ("stops", STOPS),
         ("relapses", RELAPSES),
-        ("relapses and losses", Setting { losses: 1, counts: true, ..RELAPSES }),
+        ("returns", RETURNS),
     ] {
         let checker = setting.checker().threads(2).spawn_bfs().join();
         println!(
@@ -152,7 +157,7 @@ fn every_rule_is_needed() {
         (Mutant::Ledger(BelievesLateReports), ABANDONS),
         (Mutant::Ledger(GoesOnWhenLost), CRASHES),
         (Mutant::Ledger(HandsOutWhatWasLostUnrecorded), LOSSES),
-        (Mutant::Ledger(CountsWhatComesBack), Setting { losses: 1, counts: true, ..RELAPSES }),
+        (Mutant::Ledger(CountsWhatComesBack), RETURNS),
         (Mutant::CountsWhatNobodyBegan, CRASHES),
         (Mutant::TrimsBeforeItPushes, STOPS),
         (Mutant::StepsUnfenced, LEASES),

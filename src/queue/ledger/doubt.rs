@@ -80,6 +80,8 @@ impl Ledger {
     ) {
         (self.claims, self.steps) = (false, false);
         if self.known && mark.is_none() {
+            // What a wait in doubt brings may come after the server has forgotten them all.
+            self.orphaned.extend(adoption.former);
             return self.leave_behind();
         }
         (self.consumer, self.known) = (adoption.consumer, true);

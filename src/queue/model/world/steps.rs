@@ -231,7 +231,8 @@ impl World {
         if let Some(program) = by.and_then(|by| self.programs[by].as_mut()) {
             hear(program);
             // Who has seen a job counts only for those who close.
-            while self.left.closes == 0 && program.take() {}
+            let takes = self.left.closes == 0 && !self.left.leisurely;
+            while takes && program.take() {}
         }
         by.into_iter().for_each(|by| self.learn(by));
     }
