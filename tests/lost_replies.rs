@@ -50,7 +50,10 @@ fn answer(stream: &TcpStream, port: u16, reads: &AtomicUsize) -> Option<()> {
                 return None;
             }
             b"PING" => "+PONG\r\n".to_owned(),
-            b"SENTINEL" => format!("*2\r\n+127.0.0.1\r\n+{port}\r\n"),
+            b"SENTINEL" => {
+                let port = port.to_string();
+                format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len())
+            }
             b"ROLE" => "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n".to_owned(),
             _ => "+OK\r\n".to_owned(),
         };

@@ -113,7 +113,7 @@ fn a_read_through_cache_stores_on_the_new_master() {
     cache.get(&1).unwrap();
     pair.fail_over();
     cache.get(&2).unwrap();
-    assert_eq!(query::<u64>(pair.new.url(), "EXISTS c:2").unwrap(), 1);
+    assert_eq!(query::<u64>(pair.new.url(), "EXISTS c~rc:cache:2").unwrap(), 1);
 }
 
 #[test]

@@ -806,7 +806,8 @@ async fn a_job_that_has_run_for_some_time_counts_as_delivered_when_it_is_lost<C:
     let long = job(&mut consumer).await;
     // Until the keeper has recorded that it runs.
     let claimed = || {
-        let lists: Vec<Vec<String>> = of_its_servers(name, &["KEYS", &format!("{{{name}}}:p:*")]);
+        let lists: Vec<Vec<String>> =
+            of_its_servers(name, &["KEYS", &format!("{{{name}}}~rc:claimed:*")]);
         let list = lists.into_iter().flatten().next().expect("the consumer's list");
         of_its_servers::<Option<String>>(name, &["LINDEX", &list, "0"]).into_iter().flatten().next()
     };

@@ -44,11 +44,11 @@ fn hashes_that_are_cleared<C: Loads>() -> Outcome {
 /// By plain commands, while the value is loaded or refreshed.
 fn what_other_programs_write_is_noticed_where_there_is_a_value<C: Loads>() -> Outcome {
     for (is_refresh, command, kept) in [
-        (false, "SET c:1 9", Some(9)),
-        (true, "SET c:1 9", Some(9)),
-        (true, "DEL c:1", None),
+        (false, "SET c~rc:cache:1 9", Some(9)),
+        (true, "SET c~rc:cache:1 9", Some(9)),
+        (true, "DEL c~rc:cache:1", None),
         // Nothing was there to delete, and nothing says that it was tried.
-        (false, "DEL c:1", Some(7)),
+        (false, "DEL c~rc:cache:1", Some(7)),
     ] {
         let (server, source) = (LocalServer::start()?, Source::shut(7));
         let cache = source.cache(&C::connect(C::builder(server.url())), minute());

@@ -146,7 +146,7 @@ async fn a_lease_lasts_ten_seconds_by_default<C: Kind>(client: C, name: &'static
     let _dispatcher = ok!(Dispatcher::builder(&service).serve(&client));
     let holder = wire.lease().expect("a lease");
     assert!(holder.ends_with("/10000"), "{holder}");
-    let key = wire.name(":lease");
+    let key = wire.name("~rc:lease");
     let left: i64 = wire.run(&[b"PTTL", key.as_bytes()]);
     assert!((1..=10_000).contains(&left), "{left}");
 }

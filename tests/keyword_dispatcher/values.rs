@@ -81,9 +81,9 @@ async fn a_change_and_its_message_are_one_step<C: Kind>(client: C, name: &'stati
     let (service, mut wire) = wire(name);
     let keyword = Keyword::integer("N").initial(0);
     let dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
-    let mut messages = wire.listen(&[":changed:N"]);
+    let mut messages = wire.listen(&["~rc:changed:N"]);
     let looking = std::thread::spawn(move || {
-        let [value, status, times] = [".N", ".N:status", ":times"].map(|rest| wire.name(rest));
+        let [value, status, times] = [".N", ".N:status", "~rc:times"].map(|rest| wire.name(rest));
         let look = "return {redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2]), \
             redis.call('HGET', KEYS[3], 'N')}";
         let mut seen: Vec<(String, String, String)> = Vec::new();
