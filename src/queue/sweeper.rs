@@ -103,8 +103,10 @@ impl Sweeper {
 
 /// What was stored before and is stored now, and who was lost.
 fn expired(reply: Reply<'_>) -> Result<(Stored, Stored, Vec<ConsumerId>)> {
-    let parts: Vec<_> = reply::raw_each(reply)?.into_iter().flatten().collect();
-    let (settings, lost) = parts.split_at_checked(6).unwrap_or_default();
+    let request = reply.request;
+    let parts = reply::raw_many(reply)?;
+    let split = parts.split_at_checked(6);
+    let (settings, lost) = split.ok_or_else(|| reply::unexpected_count(request))?;
     let setting = |place: usize| {
         let text = settings.get(place).and_then(|bytes| std::str::from_utf8(bytes).ok());
         text.and_then(|text| text.parse().ok())
