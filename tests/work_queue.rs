@@ -472,7 +472,7 @@ async fn settings_belong_to_the_queue<C: Kind>(client: C, name: &'static str) {
     let explicit = |capacity| QueueSettings::new().dead_capacity(capacity);
     let stored = |capacity: &str| {
         let is_stored = || {
-            let field = ["HGET", &format!("{{{name}}}:settings"), "dead_capacity"];
+            let field = ["HGET", &format!("{{{name}}}~rc:settings"), "dead_capacity"];
             of_its_server::<Option<String>>(name, &field).as_deref() == Some(capacity)
         };
         support::within(LATE, is_stored)
@@ -761,7 +761,7 @@ async fn a_lost_consumer_gives_way_and_is_fenced<C: Kind>(client: C, name: &'sta
 
 /// Has all consumers of a queue count as lost, and their jobs taken back.
 async fn lose_all<C: Kind>(queue: &Queue<C>, name: &str) {
-    let consumers = format!("{{{name}}}:consumers");
+    let consumers = format!("{{{name}}}~rc:consumers");
     let deadline = Instant::now() + LATE;
     while ok!(queue.stats()).in_flight > 0 {
         assert!(Instant::now() < deadline, "{:?}", ok!(queue.stats()));
