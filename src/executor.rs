@@ -23,6 +23,8 @@ mod connection;
 mod deferred;
 mod fault;
 mod feed;
+#[cfg(feature = "async")]
+mod greeting;
 mod idle;
 mod keyspace;
 mod link;
