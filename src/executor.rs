@@ -25,6 +25,8 @@ mod deferred;
 mod fault;
 mod feed;
 mod given;
+#[cfg(feature = "async")]
+mod greeting;
 mod handshake;
 mod idle;
 mod keyspace;

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use futures_util::future::{Either, select};
 use redis::aio::{AsyncPushSender, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, RedisError, RedisResult, Value};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
@@ -15,6 +14,7 @@ use tokio::time::timeout;
 use super::async_stream;
 use super::connection::{Connector, timed_out};
 use super::fault::{Fault, Outcome};
+use super::greeting::{NO_PONG, greet};
 use super::outstanding::Outstanding;
 use super::packed::Packed;
 use super::retry::Deadline;
@@ -47,7 +47,6 @@ struct Inner {
     outstanding: Arc<Outstanding>,
     /// What the server calls the connection, if it was asked and said so.
     id: Option<i64>,
-    made: Instant,
     generation: usize,
     _driving: Task,
     _watching: Option<Task>,
@@ -117,7 +116,6 @@ impl Connector {
             driver,
             outstanding,
             id,
-            made: Instant::now(),
             generation,
             _driving: driving,
             _watching: watching,
@@ -187,10 +185,6 @@ impl AsyncConnection {
         self.0.id
     }
 
-    pub(crate) fn age(&self) -> Duration {
-        self.0.made.elapsed()
-    }
-
     pub(crate) fn generation(&self) -> usize {
         self.0.generation
     }
@@ -258,34 +252,6 @@ fn is_echo(reply: Value, number: &[u8]) -> RedisResult<()> {
     }
 }
 
-/// Has the server answer once. What it says of its own accord when it accepts a connection that it does
-/// not want is no answer to a command, and means that there is no connection. The driver would drop it
-/// if it came before a command was sent.
-async fn greet(stream: &mut Box<dyn async_stream::Stream>) -> io::Result<()> {
-    stream.write_all(b"*1\r\n$4\r\nPING\r\n").await?;
-    stream.flush().await?;
-    let mut line = Vec::new();
-    while !line.ends_with(b"\r\n") {
-        if stream.read_buf(&mut line).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        if line.len() > LONGEST_GREETING {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, NO_PONG));
-        }
-    }
-    let line = String::from_utf8_lossy(&line);
-    let refusal = line.trim_end().strip_prefix('-');
-    match refusal {
-        None if line.starts_with('+') => Ok(()),
-        Some(refusal) if serves(refusal.split(' ').next().unwrap_or_default()) => Ok(()),
-        Some(refusal) => {
-            let refusal = format!("the server refuses connections: {refusal}");
-            Err(io::Error::new(io::ErrorKind::ConnectionRefused, refusal))
-        }
-        None => Err(io::Error::new(io::ErrorKind::InvalidData, NO_PONG)),
-    }
-}
-
 /// Says that a connection has ended when its driver has: by itself, with its last handle, or with its
 /// runtime.
 struct End {
@@ -318,10 +284,6 @@ impl Drop for Task {
 }
 
 const NO_RUNTIME: &str = "an async client works within a tokio runtime";
-
-const LONGEST_GREETING: usize = 1000;
-
-const NO_PONG: &str = "the reply to PING is none";
 
 const ENDED: &str = "the server ended the connection after the TLS handshake, perhaps because it \
                      does not accept the client's certificate or wants one";

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
@@ -35,6 +35,8 @@ struct State {
     homes: Vec<Home>,
     /// How many attempts to connect were begun.
     attempts: u64,
+    /// When a generation of connections was ended because they lead to the wrong server.
+    renounced: Option<Instant>,
 }
 
 /// What a runtime has.
@@ -248,14 +250,18 @@ impl Multiplexed {
     }
 
     /// Makes sure that no connection is used again that may lead to the server at the other end of this
-    /// one, unless it is new: where the address leads to the same server still, that would go on for
-    /// every call. Says whether another connection is used from now on.
-    pub(crate) fn renounce(&self, connection: &AsyncConnection) -> bool {
-        let is_due = connection.age() >= BEFORE_ANOTHER;
-        if is_due {
+    /// one. Says whether another connection is used from now on: as long as the address leads to the
+    /// same server, one is tried now and then, rather than for every call.
+    fn renounce(&self, connection: &AsyncConnection) -> bool {
+        let mut state = self.state();
+        if self.is_usable(connection) {
+            if state.renounced.is_some_and(|time| time.elapsed() < BEFORE_ANOTHER) {
+                return false;
+            }
+            state.renounced = Some(Instant::now());
             self.connector.renounce(connection.generation());
         }
-        is_due
+        true
     }
 
     fn late(&self) -> Fault {
@@ -276,5 +282,5 @@ pub(super) fn asks_for_another(reply: &Value) -> bool {
     }
 }
 
-/// While a name leads to a demoted master, each connection to it is used for so long.
+/// While an address leads to a demoted master, a new connection to it is tried this often.
 const BEFORE_ANOTHER: Duration = Duration::from_millis(250);
