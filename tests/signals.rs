@@ -34,7 +34,7 @@ fn a_program_with_a_timer_signal_loses_nothing() {
     compiler.args(["-shared", "-fPIC", "-pthread", "-o"]).arg(&library).arg(source);
     assert!(compiler.status().expect("a C compiler").success());
     for over_tcp in [true, false] {
-        let server = LocalServer::start().unwrap();
+        let server = server();
         let socket = format!("unix://{}", server.unix_socket().display());
         let url = if over_tcp { server.url() } else { &socket };
         let mut program = program("in_a_program_everything_arrives", url);
@@ -45,7 +45,7 @@ fn a_program_with_a_timer_signal_loses_nothing() {
 
 #[test]
 fn a_program_that_is_stopped_and_continued_loses_nothing() {
-    let server = LocalServer::start().unwrap();
+    let server = server();
     let mut program = program("in_a_program_everything_arrives", server.url()).spawn().unwrap();
     while program.try_wait().unwrap().is_none() {
         for signal in ["STOP", "CONT"] {
@@ -59,9 +59,15 @@ fn a_program_that_is_stopped_and_continued_loses_nothing() {
 
 #[test]
 fn a_program_that_starts_others_loses_nothing() {
-    let server = LocalServer::start().unwrap();
+    let server = server();
     let mut program = program("in_a_program_everything_arrives", server.url());
     assert_succeeds(program.env(STARTS_OTHERS, "1").spawn().unwrap());
+}
+
+/// A server that notifies of everything: ways that each add what they need can take it from each other,
+/// of which an event tells.
+fn server() -> LocalServer {
+    LocalServer::start_with(&["--notify-keyspace-events", "KEAn"]).unwrap()
 }
 
 /// What has arrived is read, though it took longer than the server may be silent to look at it.

@@ -31,6 +31,7 @@ pub(crate) fn is_transient(code: &str) -> bool {
 }
 
 /// Whether the server lacks memory or disk, which lasts until somebody makes room.
+#[cfg(any(test, feature = "keyword"))]
 pub(crate) fn lacks_room(code: &str) -> bool {
     matches!(code, "OOM" | "MISCONF")
 }
