@@ -163,6 +163,31 @@ fn a_dropped_wait_ends_on_the_server_and_takes_nothing() {
     });
 }
 
+/// Redis 7.0 crashes where `CLIENT UNBLOCK` names a client whose command is put off.
+#[test]
+fn a_wait_that_is_dropped_while_clients_are_paused_does_the_server_no_harm() {
+    let server = LocalServer::start().unwrap();
+    in_runtime(async {
+        let client = open(server.url()).await;
+        let list: RedisList<u64, AsyncClient> = RedisList::new(&client, "paused");
+        let ask = |command: &str| support::servers::query::<redis::Value>(server.url(), command);
+        ask("CLIENT PAUSE 1000 WRITE").unwrap();
+        let waiting = tokio::spawn(list.wait_pop_front(LONG));
+        let clients = || format!("{:?}", ask("CLIENT LIST").unwrap());
+        eventually(|| clients().contains("cmd=blpop")).await;
+        waiting.abort();
+        assert!(waiting.await.unwrap_err().is_cancelled());
+        // This is put off too.
+        list.push_back(&1).await.unwrap();
+        eventually(|| waiting_clients(&server) == 0).await;
+        eventually(|| query_len(&server, "paused") == 1).await;
+    });
+}
+
+fn query_len(server: &LocalServer, list: &str) -> usize {
+    support::servers::query(server.url(), &format!("LLEN {list}")).unwrap()
+}
+
 /// The item arrives while the wait is given up: at any moment from before to after.
 #[test]
 fn an_item_that_comes_as_its_wait_is_dropped_is_taken_once_or_stays() {

@@ -56,6 +56,8 @@ struct Question {
     /// When everything has to be over.
     end: Deadline,
     inquiry: Inquiry,
+    /// A key that is waited for.
+    key: Vec<u8>,
     /// Whether there is a reply to something else before the one that counts.
     has_prelude: bool,
     /// The command that gives back what was taken.
@@ -79,8 +81,9 @@ impl AsyncWaiting {
         let undo = request.and_then(Request::undo);
         let (question, has_prelude) = (Packed::new(lines), lines.len() > 1);
         let (inquiry, mut inquiries) = Inquiry::new();
-        let question =
-            Question { packed: question, slice, end: watch.end(), inquiry, has_prelude, undo };
+        let key = request.and_then(|request| request.keys().next()).unwrap_or_default().to_vec();
+        let (packed, end) = (question, watch.end());
+        let question = Question { packed, slice, end, inquiry, key, has_prelude, undo };
         let (answer, answered) = oneshot::channel();
         let (give_up, given_up) = oneshot::channel();
         let work = self.waits.clone().attend(question, answer, given_up);
@@ -177,7 +180,8 @@ impl Waits {
         let (reply, reporter) = match select(landing.as_mut(), &mut given_up).await {
             Either::Left((reply, _)) => (reply, None),
             Either::Right((reporter, _)) => {
-                (self.unblock(&connection, landing).await, Some(reporter.unwrap_or(None)))
+                let reply = self.unblock(&connection, &question.key, landing).await;
+                (reply, Some(reporter.unwrap_or(None)))
             }
         };
         let reply = match reply {
@@ -198,18 +202,30 @@ impl Waits {
     }
 
     /// Ends a wait that was given up. It may not have reached the server yet, so that this is repeated.
+    ///
+    /// Redis 7.0 crashes where a client is to be unblocked whose command is put off because clients are
+    /// paused, as during a planned failover. So this is done in a transaction with a write that changes
+    /// nothing, which is put off as well.
     async fn unblock(
         &self,
         connection: &AsyncConnection,
+        key: &[u8],
         mut landing: Pin<&mut impl Future<Output = RedisResult<Value>>>,
     ) -> RedisResult<Value> {
         let Some(id) = connection.id() else { return landing.await };
-        let unblock = Request::write("CLIENT").arg("UNBLOCK").number(id);
+        let requests = [
+            Request::write("MULTI"),
+            Request::write("LPOP").key(key).number(0),
+            Request::write("CLIENT").arg("UNBLOCK").number(id),
+            Request::write("EXEC"),
+        ];
+        let lines = requests.each_ref().map(|request| Line::new(request, Form::AsIs));
         loop {
             let unblocking = async {
-                let line = Line::new(&unblock, Form::AsIs);
-                let reply = self.shared.exchange(&[line], self.shared.connector.deadline()).await;
-                if matches!(reply, Ok(Value::ServerError(_))) {
+                let replies = self.shared.exchange(&lines, self.shared.connector.deadline()).await;
+                if let Ok(Value::Array(replies)) = replies
+                    && matches!(replies.last(), Some(Value::ServerError(_)))
+                {
                     // The user may not do that. The slice ends by itself.
                     std::future::pending::<()>().await;
                 }
