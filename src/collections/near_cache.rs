@@ -68,7 +68,7 @@ impl NearCache {
         }
     }
 
-    /// How many entries are kept at most, keys known to have no value included. 10,000 if not said.
+    /// How many entries are kept at most, keys known to have no value included. Defaults to 10,000.
     pub fn capacity(mut self, entries: u64) -> Self {
         self.capacity = Capacity::Entries(entries);
         self
@@ -81,7 +81,7 @@ impl NearCache {
         self
     }
 
-    /// How long a value is kept at most. 10 minutes if not said. A value whose key expires sooner is
+    /// How long a value is kept at most. Defaults to 10 minutes. A value whose key expires sooner is
     /// kept as long as its key.
     pub fn time_to_live(mut self, time: Duration) -> Self {
         self.time_to_live = time;

@@ -128,7 +128,7 @@ impl<C> ClientBuilder<C> {
     }
 
     /// How long a call tries again while a cluster or Sentinels have no server for it, as long as it
-    /// is certain that it was not applied. 20 seconds if not said. One server alone is not tried again.
+    /// is certain that it was not applied. Defaults to 20 seconds. One server alone is not tried again.
     pub fn failover_timeout(mut self, time: Duration) -> Self {
         self.failover_timeout = time.min(LONGEST);
         self
@@ -244,7 +244,7 @@ impl<C> ClientBuilder<C> {
 }
 
 impl ClientBuilder<Client> {
-    /// The most connections to keep to each server for calls that do not wait. 10 if not said.
+    /// The most connections to keep to each server for calls that do not wait. Defaults to 10.
     pub fn pool_size(mut self, connections: u32) -> Self {
         self.pool_size = connections;
         self
@@ -264,7 +264,7 @@ impl ClientBuilder<Client> {
         self
     }
 
-    /// How long a call waits for a free connection of the pool. 5 seconds if not said.
+    /// How long a call waits for a free connection of the pool. Defaults to 5 seconds.
     pub fn checkout_timeout(mut self, time: Duration) -> Self {
         self.checkout_timeout = time.min(LONGEST);
         self

@@ -113,7 +113,7 @@ impl<E: RoundTrips> Keyword<E> {
         self
     }
 
-    /// How many of its last values the dispatcher remembers. 16 if not said.
+    /// How many of its last values the dispatcher remembers. Defaults to 16.
     pub fn history(mut self, values: usize) -> Self {
         self.history = values;
         self

@@ -57,7 +57,7 @@ impl QueueSettings {
         self
     }
 
-    /// How many dead jobs are kept, the latest ones. 10,000 if not said.
+    /// How many dead jobs are kept, the latest ones. Defaults to 10,000.
     pub fn dead_capacity(mut self, jobs: usize) -> Self {
         self.dead_capacity = Some(jobs.min(LONGEST_LIST));
         self

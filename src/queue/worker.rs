@@ -95,7 +95,7 @@ impl<T: Codec, E: RoundTrips, F> Worker<T, E, F> {
         self
     }
 
-    /// How long handlers that run may go on after the worker was told to stop. 30 seconds if not said.
+    /// How long handlers that run may go on after the worker was told to stop. Defaults to 30 seconds.
     pub fn grace(mut self, time: Duration) -> Self {
         self.grace = time;
         self

@@ -96,7 +96,7 @@ impl CachePolicy {
         self
     }
 
-    /// How soon it is noticed that a program died while it was loading. 10 seconds if not said.
+    /// How soon it is noticed that a program died while it was loading. Defaults to 10 seconds.
     ///
     /// Others wait for so long before one of them loads too, so it should be longer than loading
     /// takes: if a load takes longer, another begins beside it, and whichever is ready first is stored.
