@@ -108,11 +108,12 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         let wanted = most.max(self.batch);
         let mut is_over = false;
         loop {
-            let jobs = self.take(most, room).await?;
-            if is_over || !jobs.is_empty() || self.hold.ledger().jobs.has_ready() {
-                return Ok(jobs);
+            match self.take(most, room).await? {
+                Some(jobs) if jobs.is_empty() && !is_over => {
+                    is_over = !self.fill(wanted, deadline).await?;
+                }
+                jobs => return Ok(jobs.unwrap_or_default()),
             }
-            is_over = !self.fill(wanted, deadline).await?;
         }
     }
 
@@ -129,16 +130,24 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         self.hold.give_back();
     }
 
-    /// Hands out what was claimed. The server hears first of those that it has to know of.
-    async fn take(&self, most: usize, room: Room) -> Result<Vec<Job<T, E>>> {
+    /// Hands out what was claimed; `None` if the next job is held back. The server hears first of those
+    /// that it has to know of.
+    async fn take(&self, most: usize, room: Room) -> Result<Option<Vec<Job<T, E>>>> {
         loop {
             let place = (room.free, room.running);
-            let portion = self.hold.ledger().jobs.portion(most, place, self.most_deliveries());
+            let (portion, is_ready) = {
+                // At once, since a wait that was dropped may bring a job at any time.
+                let jobs = &self.hold.ledger().jobs;
+                (jobs.portion(most, place, self.hold.terms().max_deliveries), jobs.has_ready())
+            };
+            if portion == 0 {
+                return Ok((!is_ready).then(Vec::new));
+            }
             self.hold.record(self.queue.executor(), portion).await?;
             let take = |_| take(&self.hold, self.queue.executor(), room.begins);
             let jobs: Vec<_> = (0..portion).filter_map(take).flatten().collect();
-            if portion == 0 || !jobs.is_empty() {
-                return Ok(jobs);
+            if !jobs.is_empty() {
+                return Ok(Some(jobs));
             }
         }
     }
