@@ -19,6 +19,11 @@ use super::servers::{Origin, Servers};
 use crate::error::{Error, Result};
 
 /// Settings of a client of the kind `C`.
+///
+/// The limits add up: a call that finds no connection may first wait for one of the pool for
+/// [`checkout_timeout`](ClientBuilder::checkout_timeout), then for as long as connecting may take, and then for its reply. On a
+/// cluster each server that is asked in vain adds its own. Only [`call_timeout`](ClientBuilder::call_timeout) bounds the
+/// whole.
 #[derive(Clone)]
 #[must_use = "nothing is connected before `build`"]
 pub struct ClientBuilder<C = Client> {
