@@ -50,8 +50,10 @@ use crate::request::Request;
 ///
 /// All calls to a server share one connection, on which commands follow each other without waiting
 /// for replies. It is made at the first call and again when it failed. It lives in the runtime of that
-/// call: a client that is used in several runtimes has one in each. A call that waits for something to
-/// arrive has a connection of its own, served by a thread of the client. A command that only reads is
+/// call: a client that is used in several runtimes has one in each. A future belongs to the runtime
+/// that polls it first. While that runtime does not run, the future makes no progress and its time
+/// limits do not apply. A call that waits for something to arrive has a connection of its own, served
+/// by a thread of the client. A command that only reads is
 /// repeated once if the connection turns out to be dead; a command that writes is repeated only where
 /// the server refused it because it has become a replica.
 ///
