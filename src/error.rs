@@ -2,6 +2,7 @@
 
 mod attempt;
 pub(crate) mod code;
+pub(crate) mod obstacle;
 
 pub use attempt::Attempt;
 

@@ -375,6 +375,42 @@ fn a_queue_is_not_drained_while_a_job_goes_round() {
 }
 
 #[test]
+fn no_right_that_a_consumer_lacks_strands_a_job() {
+    let server = LocalServer::start().unwrap();
+    let all = Client::open(server.url()).unwrap();
+    let settings = QueueSettings::new().lease(LEASE / 3);
+    for lacks in ["zadd", "rpush", "ltrim", "lrem", "hincrby", "zrem", "llen", "lrange", "time"] {
+        let mut user = redis::cmd("ACL");
+        let lacks_it = format!("-{lacks}");
+        user.arg(&["SETUSER", "ann", "reset", "on", ">pw", "~*", "&*", "+@all", &lacks_it]);
+        let () = support::servers::run(server.url(), &user).unwrap();
+        let client = Client::builder(server.url()).user("ann").password("pw").build().unwrap();
+        let settings = settings.clone().max_deliveries(100);
+        let whole = queue(&all, lacks).with(settings.clone());
+        let jobs: Vec<_> = (0..10).collect();
+        whole.push_many(&jobs).unwrap();
+        let mut poor = queue(&client, lacks).with(settings).consumer().batch(4);
+        for _ in 0..3 {
+            if let Ok(Some(job)) = poor.next(Duration::ZERO) {
+                drop(job);
+            }
+        }
+        drop(poor);
+        drop(client);
+        let mut found = std::collections::BTreeSet::new();
+        let mut consumer = whole.consumer().batch(4);
+        while found.len() < jobs.len() {
+            let job = consumer.next(LATE).unwrap();
+            let job = job.unwrap_or_else(|| panic!("without {lacks} only {found:?}"));
+            found.insert(*job);
+            job.done();
+        }
+        consumer.close().unwrap();
+        assert!(found.into_iter().eq(jobs), "without {lacks}");
+    }
+}
+
+#[test]
 fn a_future_that_is_dropped_loses_no_job() {
     in_runtime(async {
         let client = AsyncClient::open(SERVER.url()).await.unwrap();

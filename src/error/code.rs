@@ -2,6 +2,7 @@
 //! answer to its own question.
 
 use super::Error;
+use super::obstacle::{Obstacle, obstacle};
 
 /// What makes a refused command succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,13 +66,14 @@ pub(crate) fn refuses_connections(code: &str) -> bool {
 impl Error {
     /// Whether the same call may succeed later without any change: the server could not be reached,
     /// did not answer in time, or refused for the moment (`LOADING`, `READONLY`, `BUSY`, `OOM` and the
-    /// like). [`applied`](Self::applied) says whether repeating it is safe.
+    /// like). A wrong password or a refused certificate is not transient.
+    /// [`applied`](Self::applied) says whether repeating it is safe.
     pub fn is_transient(&self) -> bool {
         match self {
-            Error::Connect { .. }
-            | Error::PoolExhausted { .. }
-            | Error::ConnectionLost { .. }
-            | Error::Timeout { .. } => true,
+            Error::Connect { source, .. } => obstacle(&**source) < Obstacle::Refusal,
+            Error::PoolExhausted { .. } | Error::ConnectionLost { .. } | Error::Timeout { .. } => {
+                true
+            }
             Error::Server { code, .. } => is_transient(code),
             _ => false,
         }

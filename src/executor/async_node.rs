@@ -59,7 +59,7 @@ impl Node for AsyncNode {
 
     fn distrust(&self) {
         let connector = self.connector();
-        connector.renounce(connector.generation());
+        connector.distrust(connector.generation());
     }
 
     type Listening = Listening;

@@ -32,9 +32,10 @@ pub(crate) async fn open(
             let tls = connector.tls.clone().ok_or(io::ErrorKind::Unsupported)?;
             let name = rustls::pki_types::ServerName::try_from(host.clone());
             let name = name.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-            let stream = Metered::new(connect(host, *port).await?, outstanding);
+            let stream = connect(host, *port).await?;
             let handshake = redis_collections_tokio::TlsConnector::from(tls).connect(name, stream);
-            Ok(Box::new(handshake.await?))
+            // What TLS itself sends, such as the end of the session, is no progress.
+            Ok(Box::new(Metered::new(handshake.await?, outstanding)))
         }
         #[cfg(unix)]
         ConnectionAddr::Unix(path) => {

@@ -176,6 +176,7 @@ impl Waits {
         };
         let silence = self.shared.connector.response_timeout;
         let Question { packed, slice, end, inquiry, .. } = &question;
+        let before = connection.outstanding().progress();
         let mut landing = pin!(connection.wait(packed, (*slice, silence, *end), inquiry));
         let (reply, reporter) = match select(landing.as_mut(), &mut given_up).await {
             Either::Left((reply, _)) => (reply, None),
@@ -191,7 +192,11 @@ impl Waits {
             reply => reply,
         };
         self.keep(connection.clone(), &reply);
-        let reply = reply.map_err(Fault::Broken);
+        let has_begun = connection.outstanding().progress() != before;
+        let reply = reply.map_err(|error| match has_begun && !error.is_timeout() {
+            true => Fault::CutOff(error),
+            false => Fault::Broken(error),
+        });
         if let Some(reporter) = reporter {
             return self.settle(reply, question.undo, reporter).await;
         }
@@ -254,7 +259,7 @@ impl Waits {
         if let Some(mut reporter) = reporter {
             reporter.outcome = match outcome {
                 Ok(reply) => Some(reply),
-                Err(Fault::Broken(_)) => None,
+                Err(Fault::Broken(_) | Fault::CutOff(_)) => None,
                 // Nothing was sent.
                 Err(_) => Some(Value::Nil),
             };

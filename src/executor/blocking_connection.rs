@@ -1,6 +1,6 @@
 //! A connection that blocks the thread that uses it.
 
-use std::io::Write;
+use std::io::{self, Read, Write};
 
 use redis::{Parser, RedisError, RedisResult, Value};
 
@@ -13,6 +13,10 @@ use super::stream::{Limits, Socket, Stream};
 pub(crate) struct Connection {
     stream: Stream,
     parser: Parser,
+    /// How many bytes were read since the last whole reply.
+    unfinished: usize,
+    /// Whether there was a reply to nothing.
+    has_surplus: bool,
     /// Of which of its connector's generations it is.
     pub(super) generation: usize,
 }
@@ -30,7 +34,8 @@ impl Connection {
         };
         let generation = connector.generation();
         let stream = open_stream(connector, limits).map_err(fault)?;
-        let mut connection = Self { stream, parser: Parser::new(), generation };
+        let (parser, unfinished, has_surplus) = (Parser::new(), 0, false);
+        let mut connection = Self { stream, parser, unfinished, has_surplus, generation };
         connection.limit(limits);
         connection.shake_hands(&Handshake::new(connector)).map_err(fault)?;
         Ok(connection)
@@ -48,7 +53,24 @@ impl Connection {
 
     /// The next reply, or what the server says unasked.
     pub(super) fn receive_any(&mut self) -> RedisResult<Value> {
-        self.parser.parse_value(&mut self.stream)
+        let stream = Counted { stream: &mut self.stream, bytes: &mut self.unfinished };
+        let reply = self.parser.parse_value(stream)?;
+        self.unfinished = 0;
+        Ok(reply)
+    }
+
+    /// Whether a part of a reply has come.
+    pub(super) fn has_begun_reply(&self) -> bool {
+        self.unfinished > 0
+    }
+
+    /// Whether, without waiting, neither anything shows that came unasked nor the end of the connection.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        if let Ok(surplus) = self.parser.parse_value(Nothing) {
+            self.has_surplus |= !matches!(surplus, Value::Push { .. });
+            return false;
+        }
+        self.stream.is_quiet()
     }
 
     /// The next reply.
@@ -63,6 +85,9 @@ impl Connection {
 
     /// Whether the server answers what it is asked, and not something before that.
     pub(super) fn is_in_step(&mut self) -> RedisResult<bool> {
+        if self.has_surplus {
+            return Ok(false);
+        }
         let probe = Probe::new();
         self.send(&probe.packed())?;
         self.receive().map(|reply| probe.is_answered_by(&reply))
@@ -87,6 +112,29 @@ impl Connection {
             failure = self.is_in_step().err();
         }
         handshake.conclude(&replies, failure)
+    }
+}
+
+/// Counts what is read.
+struct Counted<'a> {
+    stream: &'a mut Stream,
+    bytes: &'a mut usize,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.stream.read(buffer)?;
+        *self.bytes = self.bytes.saturating_add(read);
+        Ok(read)
+    }
+}
+
+/// Has no bytes for the moment.
+struct Nothing;
+
+impl Read for Nothing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
     }
 }
 

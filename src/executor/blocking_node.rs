@@ -71,7 +71,7 @@ impl Node for BlockingNode {
     }
 
     fn distrust(&self) {
-        self.connector.renounce(self.connector.generation());
+        self.connector.distrust(self.connector.generation());
     }
 
     type Listening = ();
@@ -127,12 +127,15 @@ impl Sent<'_, '_, '_> {
     fn finish(mut self) -> Outcome<Vec<Value>> {
         let received = |()| receive_each(&mut self.lease, self.lines);
         let mut result = self.result.and_then(received);
-        if !self.lease.fresh && may_be_repeated(self.lines, &result) {
-            self.lease = self.lease.renew(condition(&result))?;
+        let mut left = condition(&self.lease, &result);
+        let is_stale = !self.lease.fresh && left != Condition::Sound;
+        if is_stale && may_be_repeated(self.lines, &result) {
+            self.lease = self.lease.renew(left)?;
             let sent = self.lease.send(&self.packed);
             result = sent.and_then(|()| receive_each(&mut self.lease, self.lines));
+            left = condition(&self.lease, &result);
         }
-        self.lease.finish(condition(&result));
+        self.lease.finish(left);
         result.map_err(Fault::Broken)
     }
 }
@@ -158,9 +161,11 @@ fn may_be_repeated(lines: &[Line<'_>], result: &RedisResult<Vec<Value>>) -> bool
 }
 
 /// In which condition an exchange leaves its connection.
-fn condition(result: &RedisResult<Vec<Value>>) -> Condition {
+fn condition(lease: &Lease<'_>, result: &RedisResult<Vec<Value>>) -> Condition {
     match result {
-        Ok(replies) if replies.iter().any(asks_to_reconnect) => Condition::Misled,
+        Ok(replies) if replies.iter().any(asks_to_reconnect) && lease.is_misled() => {
+            Condition::Misled
+        }
         Ok(_) => Condition::Sound,
         Err(_) => Condition::Broken,
     }

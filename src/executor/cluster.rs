@@ -9,10 +9,10 @@ use std::time::Duration;
 use redis::{ConnectionAddr, Value};
 
 use super::connection::Connector;
-use super::fault::{Obstacle, obstacle};
 use super::node::Node;
 use super::retry::Deadline;
 use super::topology::Topology;
+use crate::error::obstacle::{Obstacle, obstacle};
 use crate::error::{Error, Result};
 use crate::protocol::{Form, Line};
 use crate::reply::server_error;

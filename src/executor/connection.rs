@@ -1,9 +1,9 @@
 //! How to connect to a server.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use redis::{ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisError};
 
@@ -27,6 +27,8 @@ pub(crate) struct Connector {
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
     failures: Arc<AtomicUsize>,
     generation: Arc<AtomicUsize>,
+    /// When a generation was ended last because it led to the wrong server.
+    renounced: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Connector {
@@ -47,6 +49,7 @@ impl Connector {
             tls: None,
             failures: Arc::default(),
             generation: Arc::default(),
+            renounced: Arc::default(),
         })
     }
 
@@ -76,8 +79,8 @@ impl Connector {
         let address = information.addr().to_string();
         let client = redis::Client::open(information);
         let client = client.map_err(|error| Error::Configuration(error.to_string()))?;
-        let (failures, generation) = (Arc::default(), Arc::default());
-        Ok(Self { client, address, failures, generation, ..self.clone() })
+        let (failures, generation, renounced) = Default::default();
+        Ok(Self { client, address, failures, generation, renounced, ..self.clone() })
     }
 
     /// The same way for nobody in particular.
@@ -144,8 +147,23 @@ impl Connector {
     }
 
     /// Ends a generation, unless it has ended: the server at the other end of its connections may not
-    /// be the one that the address leads to now, or its replies may not belong to their requests.
-    pub(crate) fn renounce(&self, generation: usize) {
+    /// be the one that the address leads to now. Says whether another connection is used from now on: as
+    /// long as the address leads to the same server, one is tried now and then, rather than for every
+    /// call.
+    pub(crate) fn renounce(&self, generation: usize) -> bool {
+        let mut renounced = self.renounced.lock().unwrap_or_else(PoisonError::into_inner);
+        if generation == self.generation() {
+            if renounced.is_some_and(|time| time.elapsed() < BEFORE_ANOTHER) {
+                return false;
+            }
+            *renounced = Some(Instant::now());
+            self.distrust(generation);
+        }
+        true
+    }
+
+    /// Ends a generation, unless it has ended: replies may not belong to their requests.
+    pub(crate) fn distrust(&self, generation: usize) {
         let next = generation.wrapping_add(1);
         // Whoever was faster has ended the same generation.
         let _ =
@@ -166,3 +184,6 @@ impl fmt::Debug for Connector {
 
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// While an address leads to a demoted master, a new connection to it is tried this often.
+const BEFORE_ANOTHER: Duration = Duration::from_millis(250);

@@ -1,12 +1,11 @@
 //! How a round trip fails, before it is known whose error it becomes.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{ErrorKind, RedisError};
+use redis::RedisError;
 
-use crate::error::code::refuses_connections;
+use crate::error::obstacle::{Obstacle, obstacle};
 use crate::error::{Attempt, Error};
 
 /// What a round trip came to.
@@ -21,18 +20,8 @@ pub(crate) enum Fault {
     Exhausted { address: String, waited: Duration },
     /// The connection broke or was silent.
     Broken(RedisError),
-}
-
-/// How lasting the reason is for which there is no connection, from the least to the most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Obstacle {
-    /// The server is down, silent or full, or a resolver does not answer.
-    Passing,
-    /// Resolvers say that the name does not exist. A call fails at once; a name may come back while
-    /// a call waits.
-    UnknownName,
-    /// Client and server do not accept each other: password, rights, certificates.
-    Refusal,
+    /// The connection of a wait broke within the reply.
+    CutOff(RedisError),
 }
 
 impl Fault {
@@ -40,7 +29,7 @@ impl Fault {
     pub(crate) fn obstacle(&self) -> Obstacle {
         match self {
             Fault::Connect { source, .. } => obstacle(source),
-            Fault::Exhausted { .. } | Fault::Broken(_) => Obstacle::Passing,
+            _ => Obstacle::Passing,
         }
     }
 
@@ -61,62 +50,21 @@ impl Fault {
             Fault::Broken(error) if error.is_timeout() => {
                 Error::Timeout { attempt: Box::new(attempt()) }
             }
-            Fault::Broken(error) => {
+            Fault::Broken(error) | Fault::CutOff(error) => {
                 Error::ConnectionLost { attempt: Box::new(attempt()), source: Box::new(error) }
             }
         }
     }
 }
 
-/// The most lasting obstacle among an error and its sources.
-pub(super) fn obstacle(error: &(dyn std::error::Error + 'static)) -> Obstacle {
-    let inner: Option<&(dyn std::error::Error + 'static)> =
-        if let Some(shared) = error.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>() {
-            Some(&**shared)
-        } else if let Some(shared) = error.downcast_ref::<Arc<io::Error>>() {
-            Some(&**shared)
-        } else if let Some(error) = error.downcast_ref::<io::Error>() {
-            error.get_ref().map(|inner| inner as _)
-        } else {
-            None
-        };
-    let inner = inner.or_else(|| error.source()).map_or(Obstacle::Passing, obstacle);
-    own_obstacle(error).max(inner)
-}
-
-fn own_obstacle(error: &(dyn std::error::Error + 'static)) -> Obstacle {
-    #[cfg(feature = "tls")]
-    if error.is::<rustls::Error>() {
-        return Obstacle::Refusal;
-    }
-    if let Some(error) = error.downcast_ref::<RedisError>() {
-        let is_refused = error.kind() == ErrorKind::AuthenticationFailed
-            || error.code().is_some_and(refuses_connections);
-        return if is_refused { Obstacle::Refusal } else { Obstacle::Passing };
-    }
-    if let Some(error) = error.downcast_ref::<Error>() {
-        let is_refused = error.code().is_some_and(refuses_connections);
-        return if is_refused { Obstacle::Refusal } else { Obstacle::Passing };
-    }
-    match error.downcast_ref::<io::Error>() {
-        Some(error) if is_unknown_name(error) => Obstacle::UnknownName,
-        _ => Obstacle::Passing,
-    }
-}
-
-/// Whether resolvers know that a name does not exist. The standard library gives their code as text
-/// only; a resolver that did not answer says "temporary" or "again".
-fn is_unknown_name(error: &io::Error) -> bool {
-    let text = error.to_string();
-    let is_temporary = ["emporary", "again"].iter().any(|word| text.contains(word));
-    text.starts_with(LOOKUP) && !is_temporary
-}
-
-const LOOKUP: &str = "failed to lookup address information";
-
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use redis::ErrorKind;
+
     use super::*;
+    use crate::error::obstacle::LOOKUP;
 
     fn server_error(text: &str) -> RedisError {
         match redis::parse_redis_value(text.as_bytes()) {

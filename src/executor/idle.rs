@@ -44,10 +44,10 @@ pub(super) fn usable(
     let current = idle.filter(|idle| idle.connection.generation == connector.generation());
     let limits_of_a_new_one = match current {
         None => limits,
-        Some(Idle { connection, last_use }) if last_use.is_recent(connector) => {
-            return Ok(Usable { connection, fresh: false });
-        }
-        Some(Idle { mut connection, .. }) => {
+        Some(Idle { mut connection, last_use }) => {
+            if last_use.is_recent(connector) && connection.is_quiet() {
+                return Ok(Usable { connection, fresh: false });
+            }
             connection.limit(limits.halved());
             match connection.is_in_step() {
                 Ok(true) => return Ok(Usable { connection, fresh: false }),

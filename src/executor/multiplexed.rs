@@ -2,7 +2,6 @@
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
@@ -35,8 +34,6 @@ struct State {
     homes: Vec<Home>,
     /// How many attempts to connect were begun.
     attempts: u64,
-    /// When a generation of connections was ended because they lead to the wrong server.
-    renounced: Option<Instant>,
 }
 
 /// What a runtime has.
@@ -250,18 +247,9 @@ impl Multiplexed {
     }
 
     /// Makes sure that no connection is used again that may lead to the server at the other end of this
-    /// one. Says whether another connection is used from now on: as long as the address leads to the
-    /// same server, one is tried now and then, rather than for every call.
+    /// one. Says whether another connection is used from now on.
     fn renounce(&self, connection: &AsyncConnection) -> bool {
-        let mut state = self.state();
-        if self.is_usable(connection) {
-            if state.renounced.is_some_and(|time| time.elapsed() < BEFORE_ANOTHER) {
-                return false;
-            }
-            state.renounced = Some(Instant::now());
-            self.connector.renounce(connection.generation());
-        }
-        true
+        connection.has_ended() || self.connector.renounce(connection.generation())
     }
 
     fn late(&self) -> Fault {
@@ -281,6 +269,3 @@ pub(super) fn asks_for_another(reply: &Value) -> bool {
         _ => false,
     }
 }
-
-/// While an address leads to a demoted master, a new connection to it is tried this often.
-const BEFORE_ANOTHER: Duration = Duration::from_millis(250);

@@ -115,7 +115,7 @@ pub(crate) enum Condition {
     Sound,
     /// It failed: a reply may still be unread.
     Broken,
-    /// It leads to a server that is not, or no longer, the right one.
+    /// It leads to a server that is not, or no longer, the right one, and others may not.
     Misled,
 }
 
@@ -173,15 +173,19 @@ impl Lease<'_> {
         }
     }
 
+    /// Whether another connection may lead to another server than this one, which refused for that it is
+    /// not the right one.
+    pub(crate) fn is_misled(&self) -> bool {
+        self.connector.renounce(match &self.held {
+            Held::Slot(_, connection) => connection.generation,
+            Held::Given(given, _) => given::generation(given),
+        })
+    }
+
     /// Lets other connections share what was learned of this one.
     fn report(&self, condition: Condition) {
-        match condition {
-            Condition::Sound => {}
-            Condition::Broken => self.connector.count_failure(),
-            Condition::Misled => self.connector.renounce(match &self.held {
-                Held::Slot(_, connection) => connection.generation,
-                Held::Given(given, _) => given::generation(given),
-            }),
+        if condition == Condition::Broken {
+            self.connector.count_failure();
         }
     }
 

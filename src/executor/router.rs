@@ -263,7 +263,7 @@ impl<N: Node> Router<N> {
                 }
                 Err(fault) => Err(fault),
             };
-            attended.in_doubt |= matches!(reply, Err(Fault::Broken(_)));
+            attended.in_doubt |= matches!(reply, Err(Fault::Broken(_) | Fault::CutOff(_)));
             let verdict = match &reply {
                 Ok(Value::Nil) if !deadline.is_over() => {
                     // The next failover may be hours away, and deserves as much patience.

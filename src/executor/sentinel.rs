@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use redis::Value;
 
-use super::fault::{Obstacle, obstacle};
 use super::node::Node;
 use super::retry::Deadline;
 use super::topology::Topology;
+use crate::error::obstacle::{Obstacle, obstacle};
 use crate::error::{Error, Result};
 use crate::protocol::{Form, Line};
 use crate::reply::{self, Reply, server_error};

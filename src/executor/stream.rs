@@ -1,12 +1,14 @@
 //! Sockets that are read and written within limits of time, whatever signals the program gets.
 
 use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use redis::ConnectionAddr;
+use socket2::SockRef;
 
 use super::retry::Deadline;
 
@@ -61,6 +63,11 @@ impl Stream {
     pub(super) fn limit(&mut self, limits: Limits) {
         let socket = self.socket();
         (socket.limits, socket.late) = (limits, 0);
+    }
+
+    /// Whether there is nothing to read for the moment, not even the end.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        self.socket().raw.is_quiet()
     }
 
     fn socket(&mut self) -> &mut Socket {
@@ -184,6 +191,16 @@ impl Raw {
         }
     }
 
+    fn is_quiet(&self) -> bool {
+        let socket = match self {
+            Raw::Tcp(stream) => SockRef::from(stream),
+            #[cfg(unix)]
+            Raw::Unix(stream) => SockRef::from(stream),
+        };
+        let peeked = peek(&socket);
+        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     fn limit_reads(&self, timeout: Duration) -> io::Result<()> {
         match self {
             Raw::Tcp(stream) => stream.set_read_timeout(Some(timeout)),
@@ -199,6 +216,20 @@ impl Raw {
             Raw::Unix(stream) => stream.set_write_timeout(Some(timeout)),
         }
     }
+}
+
+/// Looks for a byte without waiting.
+#[cfg(unix)]
+fn peek(socket: &SockRef<'_>) -> io::Result<usize> {
+    socket.recv_with_flags(&mut [MaybeUninit::uninit()], libc::MSG_PEEK | libc::MSG_DONTWAIT)
+}
+
+#[cfg(not(unix))]
+fn peek(socket: &SockRef<'_>) -> io::Result<usize> {
+    socket.set_nonblocking(true)?;
+    let peeked = socket.peek(&mut [MaybeUninit::uninit()]);
+    socket.set_nonblocking(false)?;
+    peeked
 }
 
 /// Whether a transfer ended before it moved any byte, by a signal or the system's timeout.

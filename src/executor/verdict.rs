@@ -2,8 +2,9 @@
 
 use redis::Value;
 
-use super::fault::{Fault, Obstacle, Outcome};
+use super::fault::{Fault, Outcome};
 use crate::error::code::{Remedy, is_transient, remedy};
+use crate::error::obstacle::Obstacle;
 use crate::reply::code_and_details;
 
 /// What to do after a round trip.
@@ -68,14 +69,14 @@ impl Verdict {
             Fault::Connect { .. } if fault.obstacle() > Obstacle::Passing => Verdict::Final,
             Fault::Connect { .. } => Verdict::Later,
             Fault::Broken(error) if repeatable && !error.is_timeout() => Verdict::Later,
-            Fault::Broken(_) | Fault::Exhausted { .. } => Verdict::Final,
+            Fault::Broken(_) | Fault::CutOff(_) | Fault::Exhausted { .. } => Verdict::Final,
         }
     }
 
     /// On a wait. It goes on after whatever cannot have taken an item: without a connection, after
     /// refusals that pass, and when a connection ends, since a server sends what it took before it
-    /// closes. A server that is silent may have taken one, unless it `is_replaced`: then another
-    /// one has the list.
+    /// closes. A reply that is cut off has an item, and a server that is silent may have taken one,
+    /// unless it `is_replaced`: then another one has the list.
     pub(crate) fn on_wait(
         outcome: &Outcome<Value>,
         repetition: Repetition,
@@ -90,7 +91,8 @@ impl Verdict {
             },
             Err(fault @ Fault::Connect { .. }) => fault.obstacle() < Obstacle::Refusal,
             Err(Fault::Exhausted { .. }) => true,
-            Err(Fault::Broken(_)) if repetition == Repetition::Hides => false,
+            Err(Fault::Broken(_) | Fault::CutOff(_)) if repetition == Repetition::Hides => false,
+            Err(Fault::CutOff(_)) => repetition == Repetition::Moves,
             Err(Fault::Broken(error)) => {
                 !error.is_timeout() || repetition == Repetition::Moves || is_replaced
             }
@@ -173,6 +175,8 @@ mod tests {
         let refused: redis::RedisError = (redis::ErrorKind::AuthenticationFailed, "no").into();
         let lost = || Err(broken(std::io::ErrorKind::BrokenPipe));
         let silent = || Err(broken(std::io::ErrorKind::TimedOut));
+        let cut_off =
+            || Err(Fault::CutOff(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()));
         let (all, on, over) = ([Hides, Takes, Moves], Verdict::Later, Verdict::Final);
         let moved = Verdict::Moved("a:1".into());
         let cases: Vec<(Outcome<Value>, [Verdict; 3])> = vec![
@@ -197,6 +201,7 @@ mod tests {
             (Err(Fault::connect("x", refused)), [over.clone(), over.clone(), over.clone()]),
             (lost(), [over.clone(), on.clone(), on.clone()]),
             (silent(), [over.clone(), over.clone(), on.clone()]),
+            (cut_off(), [over.clone(), over.clone(), on.clone()]),
         ];
         for (outcome, expected) in &cases {
             let verdicts = all.map(|repetition| Verdict::on_wait(outcome, repetition, false));

@@ -42,13 +42,16 @@ impl Waiting {
             let reply = exchange(connection, lines, connector, watch);
             reply.map_err(|error| {
                 connector.count_failure();
-                Fault::Broken(error)
+                match connection.has_begun_reply() && !error.is_timeout() {
+                    true => Fault::CutOff(error),
+                    false => Fault::Broken(error),
+                }
             })
         };
         let mut reply = exchange(&mut connection)?;
         if asks_to_reconnect(&reply) {
-            connector.renounce(connection.generation);
-            if !fresh {
+            let is_another_worth_it = connector.renounce(connection.generation);
+            if !fresh && is_another_worth_it {
                 *connection = Connection::open(connector, connector.limits(deadline))?;
                 reply = exchange(&mut connection)?;
             }

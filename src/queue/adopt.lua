@@ -12,6 +12,8 @@ if known and mark < 0 then return {mark} end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('ZREM', consumers, '')
+-- Before it gets anything: what a consumer holds that is not known here is never taken back.
+redis.call('ZADD', consumers, now + math.max(mark, 0) / 2048, id)
 -- The latest first: an adoption that was in doubt may have moved the list there, and what a wait has
 -- brought to an earlier id since then is newer.
 for i = #ARGV, 4, -1 do
@@ -30,7 +32,6 @@ for i = #ARGV, 4, -1 do
 end
 -- Of a queue that nobody works on any more.
 redis.call('PEXPIRE', gone, 8640000000)
-redis.call('ZADD', consumers, now + math.max(mark, 0) / 2048, id)
 local reply = redis.call('LRANGE', claimed, 0, -1)
 table.insert(reply, 1, mark)
 return reply

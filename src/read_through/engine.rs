@@ -306,7 +306,8 @@ where
 
     /// Takes it that Redis cannot be used, if that is what the error says and the policy allows it.
     pub(super) fn bear(&self, error: Error) -> Result<()> {
-        if self.policy.fails_without_redis || !error.is_transient() {
+        let is_away = error.is_transient() || matches!(error, Error::Connect { .. });
+        if self.policy.fails_without_redis || !is_away {
             return Err(error);
         }
         raise(&self.counts.without_redis);
