@@ -3,11 +3,11 @@
 mod support;
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis_collections::{
-    CachePolicy, Client, Event, LocalServer, NearCache, NoticeFormat, RedisDict, RedisList,
-    WorkQueue,
+    AsyncClient, CachePolicy, Client, Event, LocalServer, NearCache, NoticeFormat, RedisDict,
+    RedisList, WorkQueue,
 };
 use support::proxy::Proxy;
 use support::servers::query;
@@ -65,6 +65,34 @@ fn writes_go_to_the_new_master_at_once() {
     assert_eq!((first, second), (1, 2));
     let n: u64 = query(pair.new.url(), "GET d:n").unwrap();
     assert_eq!((n, dict.get("n").unwrap()), (2, Some(2)));
+}
+
+#[test]
+fn another_connection_is_tried_now_and_then_while_the_address_leads_to_a_replica() {
+    let pair = Pair::start();
+    let client = Client::open(&pair.address.url()).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let tasks = runtime.block_on(AsyncClient::open(&pair.address.url())).unwrap();
+    let dict: RedisDict<String, u64> = RedisDict::new(&client, "d");
+    let own: RedisDict<String, u64, AsyncClient> = RedisDict::new(&tasks, "d");
+    dict.insert("n", &1).unwrap();
+    let follow = format!("REPLICAOF 127.0.0.1 {}", pair.new.port());
+    assert_eq!(ask(pair.old.port(), &follow).unwrap(), "+OK\r\n");
+    pair.address.reset();
+    let (began, mut refused) = (Instant::now(), 0);
+    while refused < 200 {
+        for refusal in [dict.insert("n", &2), runtime.block_on(own.insert("n", &2))] {
+            assert_eq!(refusal.unwrap_err().code(), Some("READONLY"));
+            refused += 1;
+        }
+    }
+    let quarters = began.elapsed().as_millis() / 250;
+    let (connections, most) = (pair.address.connections(), 2 * (quarters as usize + 2));
+    assert!(connections <= most, "{connections} connections for {refused} refusals");
+    assert_eq!(ask(pair.new.port(), "REPLICAOF NO ONE").unwrap(), "+OK\r\n");
+    pair.address.lead_to(pair.new.port());
+    assert!(eventually(|| dict.insert("n", &3).is_ok()));
+    assert!(eventually(|| runtime.block_on(own.insert("n", &4)).is_ok()));
 }
 
 #[test]

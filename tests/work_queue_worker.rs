@@ -9,7 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use redis_collections::{
-    AsyncClient, Job, Json, QueueSettings, RedisHashDict, RedisList, Stop, WorkQueue,
+    AsyncClient, Client, Error, Job, Json, LocalServer, QueueSettings, RedisHashDict, RedisList,
+    Stop, WorkQueue,
 };
 use serde::{Deserialize, Deserializer};
 use support::kinds::{Kind, SERVER, client, in_runtime, ok, on_both_kinds};
@@ -216,6 +217,44 @@ fn a_worker_that_fails_does_not_tell_others_to_stop() {
     let error = worker.run(&stop).unwrap_err();
     assert_eq!(error.code(), Some("WRONGTYPE"), "{error}");
     assert!(!stop.is_told());
+}
+
+#[test]
+fn a_worker_ends_when_its_password_is_refused() {
+    let server = LocalServer::start().unwrap();
+    let command = |text: &str| support::servers::query::<()>(server.url(), text).unwrap();
+    command("ACL SETUSER ann on >old ~* &* +@all");
+    let stop = Stop::new();
+    let threads = Client::builder(server.url()).user("ann").password("old").build().unwrap();
+    let worker = queue(&threads, "jobs").worker(|_: Job<u32>| Ok::<(), String>(()));
+    let errors = thread::scope(|scope| {
+        let tasks = scope.spawn(|| {
+            in_runtime(async {
+                let tasks = AsyncClient::builder(server.url()).user("ann").password("old");
+                let tasks = tasks.build().await.unwrap();
+                let worker = queue(&tasks, "others")
+                    .worker(|_: Job<u32, AsyncClient>| async { Ok::<(), String>(()) });
+                worker.run(&stop).await.unwrap_err()
+            })
+        });
+        let threads = scope.spawn(|| worker.run(&stop).unwrap_err());
+        let names = ["jobs", "others"]
+            .map(|name| RedisList::<u32>::new(&Client::open(server.url()).unwrap(), name));
+        for jobs in &names {
+            jobs.push_back(&1).unwrap();
+            assert!(within(LATE, || jobs.is_empty().unwrap()), "the worker works");
+        }
+        command("ACL SETUSER ann resetpass >new");
+        command("CLIENT KILL USER ann");
+        let have_ended = within(LATE, || tasks.is_finished() && threads.is_finished());
+        stop.stop();
+        assert!(have_ended, "they go on");
+        [tasks.join().unwrap(), threads.join().unwrap()]
+    });
+    for error in errors {
+        assert!(matches!(error, Error::Connect { .. }), "{error:?}");
+        assert!(!error.is_transient(), "{error}");
+    }
 }
 
 struct Unspeakable;

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -9,6 +10,8 @@ use std::thread;
 pub(crate) struct Scripted {
     url: String,
     answers: Arc<Mutex<Answers>>,
+    /// How many replies in several pieces were written.
+    written: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
@@ -24,18 +27,24 @@ impl Scripted {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("redis://{}/", listener.local_addr().expect("an address"));
         let answers = Arc::<Mutex<Answers>>::default();
-        let shared = answers.clone();
+        let written = Arc::<AtomicUsize>::default();
+        let shared = (answers.clone(), written.clone());
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let answers = shared.clone();
-                thread::spawn(move || answer(stream, &answers));
+                let (answers, written) = shared.clone();
+                thread::spawn(move || answer(stream, &answers, &written));
             }
         });
-        Self { url, answers }
+        Self { url, answers, written }
     }
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// How many replies in several pieces were written.
+    pub(crate) fn written(&self) -> usize {
+        self.written.load(Ordering::SeqCst)
     }
 
     /// From now on commands get this reply, unless they have an argument that has a right one.
@@ -45,8 +54,12 @@ impl Scripted {
     }
 }
 
-fn answer(stream: TcpStream, answers: &Mutex<Answers>) {
-    let Ok(mut writer) = stream.try_clone() else { return };
+/// Separates the pieces of a reply.
+const LATER: char = '|';
+
+fn answer(stream: TcpStream, answers: &Mutex<Answers>, written: &AtomicUsize) {
+    // Each piece of a reply goes out at once.
+    let Ok(mut writer) = stream.set_nodelay(true).and_then(|()| stream.try_clone()) else { return };
     let mut reader = BufReader::new(stream);
     while let Some(command) = command(&mut reader) {
         let reply = match &command[0].to_uppercase()[..] {
@@ -58,9 +71,12 @@ fn answer(stream: TcpStream, answers: &Mutex<Answers>) {
                 answers.right.iter().find(is_about).map_or(answers.wrong, |(_, reply)| reply)
             }
         };
-        if writer.write_all(reply.as_bytes()).is_err() {
-            return;
+        for part in reply.split_inclusive(LATER) {
+            if writer.write_all(part.trim_end_matches(LATER).as_bytes()).is_err() {
+                return;
+            }
         }
+        written.fetch_add(usize::from(reply.contains(LATER)), Ordering::SeqCst);
     }
 }
 

@@ -1,0 +1,67 @@
+//! What stands in the way of a connection, as far as an error and its sources say.
+
+use std::io;
+use std::sync::Arc;
+
+use redis::{ErrorKind, RedisError};
+
+use super::Error;
+use super::code::refuses_connections;
+
+/// How lasting the reason is for which there is no connection, from the least to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Obstacle {
+    /// The server is down, silent or full, or a resolver does not answer.
+    Passing,
+    /// Resolvers say that the name does not exist. A call fails at once; a name may come back while
+    /// a call waits.
+    UnknownName,
+    /// Client and server do not accept each other: password, rights, certificates.
+    Refusal,
+}
+
+/// The most lasting obstacle among an error and its sources.
+pub(crate) fn obstacle(error: &(dyn std::error::Error + 'static)) -> Obstacle {
+    let inner: Option<&(dyn std::error::Error + 'static)> =
+        if let Some(shared) = error.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>() {
+            Some(&**shared)
+        } else if let Some(shared) = error.downcast_ref::<Arc<io::Error>>() {
+            Some(&**shared)
+        } else if let Some(error) = error.downcast_ref::<io::Error>() {
+            error.get_ref().map(|inner| inner as _)
+        } else {
+            None
+        };
+    let inner = inner.or_else(|| error.source()).map_or(Obstacle::Passing, obstacle);
+    own_obstacle(error).max(inner)
+}
+
+fn own_obstacle(error: &(dyn std::error::Error + 'static)) -> Obstacle {
+    #[cfg(feature = "tls")]
+    if error.is::<rustls::Error>() {
+        return Obstacle::Refusal;
+    }
+    if let Some(error) = error.downcast_ref::<RedisError>() {
+        let is_refused = error.kind() == ErrorKind::AuthenticationFailed
+            || error.code().is_some_and(refuses_connections);
+        return if is_refused { Obstacle::Refusal } else { Obstacle::Passing };
+    }
+    if let Some(error) = error.downcast_ref::<Error>() {
+        let is_refused = error.code().is_some_and(refuses_connections);
+        return if is_refused { Obstacle::Refusal } else { Obstacle::Passing };
+    }
+    match error.downcast_ref::<io::Error>() {
+        Some(error) if is_unknown_name(error) => Obstacle::UnknownName,
+        _ => Obstacle::Passing,
+    }
+}
+
+/// Whether resolvers know that a name does not exist. The standard library gives their code as text
+/// only; a resolver that did not answer says "temporary" or "again".
+fn is_unknown_name(error: &io::Error) -> bool {
+    let text = error.to_string();
+    let is_temporary = ["emporary", "again"].iter().any(|word| text.contains(word));
+    text.starts_with(LOOKUP) && !is_temporary
+}
+
+pub(crate) const LOOKUP: &str = "failed to lookup address information";
