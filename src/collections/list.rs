@@ -39,9 +39,10 @@ use crate::script::Script;
 /// A popped item is delivered at most once: if the program dies or the connection breaks right
 /// after the server removed the item, it is gone. A waiting pop keeps to the connection of a server
 /// that is frozen or paused. Where only that connection is silent, an item may have been taken on it:
-/// that is [`Error::Timeout`](crate::Error::Timeout), which may have been applied. A connection that
-/// ends is replaced without an error, since a server sends what it took before it closes; a proxy or
-/// a crash in that moment can still lose an item. [`pop_front_to`](Self::pop_front_to) and its
+/// that is [`Error::Timeout`](crate::Error::Timeout), which may have been applied. So is
+/// [`Error::ConnectionLost`](crate::Error::ConnectionLost) for a reply that was cut off. A connection
+/// that ends before any of the reply came is replaced without an error, since a server sends what it
+/// took before it closes; a proxy or a crash in that moment can still lose an item. [`pop_front_to`](Self::pop_front_to) and its
 /// waiting form move the item to another list in the same step, so that it is always in one of the
 /// two.
 pub struct RedisList<T, E = Client> {

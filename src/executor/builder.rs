@@ -120,6 +120,7 @@ impl<C> ClientBuilder<C> {
     /// How long the server may be silent while a reply is outstanding, on top of what a waiting call
     /// waits. Defaults to 5 seconds. Every byte that arrives counts as an answer, so that a large reply
     /// over a slow link does not time out; [`call_timeout`](Self::call_timeout) bounds the whole call.
+    /// A waiting call that meets a frozen server outlasts this: its item may be on the way.
     pub fn response_timeout(mut self, time: Duration) -> Self {
         self.response_timeout = time.min(LONGEST);
         self
