@@ -109,6 +109,7 @@ on_both_kinds!(
     a_feed_is_not_opened_for_longer_than_calls_may_take,
     an_iteration_that_has_no_end_is_an_unexpected_reply,
     no_time_is_too_long,
+    a_wait_on_a_frozen_server_ends_with_the_calls_limit,
 );
 
 async fn a_wait_begins_while_the_server_is_away<C: Kind>() {
@@ -437,6 +438,21 @@ fn client_list(server: &LocalServer) -> String {
     let connection = redis::Client::open(server.url()).unwrap().get_connection();
     let mut command = redis::cmd("CLIENT");
     connection.and_then(|mut connection| command.arg("LIST").query(&mut connection)).unwrap()
+}
+
+async fn a_wait_on_a_frozen_server_ends_with_the_calls_limit<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let limited = C::builder(server.url()).response_timeout(SHORT / 2).call_timeout(2 * SHORT);
+    let client = C::build(limited).await.unwrap();
+    let list: RedisList<String, C> = RedisList::new(&client, "l");
+    assert_eq!(ok!(list.wait_pop_front(Duration::from_millis(1))), None);
+    signal(&server, "-STOP");
+    let began = Instant::now();
+    let error = settle!(list.wait_pop_front(SHORT)).unwrap_err();
+    // Without the limit it would be a minute.
+    assert!(began.elapsed() < LONG, "{:?}", began.elapsed());
+    assert!(error.is_timeout() && error.applied() == Applied::Perhaps, "{error:?}");
+    signal(&server, "-CONT");
 }
 
 /// Limits and times near the end of their range do what the longest do, or are refused.
