@@ -4,6 +4,7 @@
 mod bincode;
 #[cfg(feature = "bincode")]
 mod bounded;
+pub(crate) mod float;
 #[cfg(feature = "json")]
 mod json;
 mod lenient;
@@ -19,7 +20,7 @@ mod py_dict;
 mod py_json;
 #[cfg(any(feature = "json", feature = "pickle"))]
 mod python;
-pub(crate) mod raw;
+mod raw;
 
 #[cfg(feature = "bincode")]
 pub use self::bincode::Bincode;

@@ -5,10 +5,10 @@ use std::str;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::float::write_float;
 use super::python::{
     Value, from_value, int_from_digits, json_reader, json_writer, pickle_reader, to_value,
 };
-use super::raw::write_float;
 use super::{Codec, CodecError, pickle};
 
 /// A serde type as redis-pydict keeps it: a byte for the type, then the value.
