@@ -1,11 +1,12 @@
-//! Bounds for formats that have none: how deep a value nests, and how many elements the bytes declare.
+//! Bounds that formats lack: how deep a value nests, how many elements the bytes declare, and how large a
+//! number an `f32` takes.
 
 use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
+    Unexpected, VariantAccess, Visitor,
 };
 
 use super::MAX_DEPTH;
@@ -17,6 +18,10 @@ thread_local! {
 
 /// A `T` that is decoded within bounds.
 pub(super) struct Bounded<T>(pub(super) T);
+
+/// A `T` from a format with bounds of its own, none of whose `f32` is infinite where the number that is
+/// stored is not.
+pub(super) struct Narrowed<T>(pub(super) T);
 
 /// Decodes with `decode`, which must go through [`Bounded`], a value whose sequences and maps have at
 /// most `elements` in all.
@@ -33,22 +38,31 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
     }
 }
 
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Narrowed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let decode = || T::deserialize(Limited::new(deserializer, usize::MAX)).map(Narrowed);
+        with_elements(usize::MAX, decode)
+    }
+}
+
 /// Something of serde that may go `depth` levels deeper.
 struct Limited<I> {
     inner: I,
     depth: usize,
+    /// Whether an `f32` is asked for.
+    narrow: bool,
     /// Whether the bytes say how many elements there are, and not the type.
     counts: bool,
 }
 
 impl<I> Limited<I> {
     fn new(inner: I, depth: usize) -> Self {
-        Limited { inner, depth, counts: false }
+        Limited { inner, depth, narrow: false, counts: false }
     }
 
     fn deeper<J, E: Error>(&self, inner: J) -> Result<Limited<J>, E> {
         match self.depth.checked_sub(1) {
-            Some(depth) => Ok(Limited { inner, depth, counts: self.counts }),
+            Some(depth) => Ok(Limited { counts: self.counts, ..Limited::new(inner, depth) }),
             None => Err(E::custom(TOO_DEEP)),
         }
     }
@@ -90,7 +104,6 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
         deserialize_u32();
         deserialize_u64();
         deserialize_u128();
-        deserialize_f32();
         deserialize_f64();
         deserialize_char();
         deserialize_str();
@@ -109,12 +122,19 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
         deserialize_ignored_any();
     }
 
+    fn deserialize_f32<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
+        let visitor = Limited { narrow: true, ..Limited::new(inner, self.depth) };
+        self.inner.deserialize_f32(visitor)
+    }
+
     fn deserialize_seq<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_seq(Limited { inner, depth: self.depth, counts: true })
+        let visitor = Limited { counts: true, ..Limited::new(inner, self.depth) };
+        self.inner.deserialize_seq(visitor)
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_map(Limited { inner, depth: self.depth, counts: true })
+        let visitor = Limited { counts: true, ..Limited::new(inner, self.depth) };
+        self.inner.deserialize_map(visitor)
     }
 
     fn is_human_readable(&self) -> bool {
@@ -150,7 +170,6 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Limited<V> {
         visit_u64(u64);
         visit_u128(u128);
         visit_f32(f32);
-        visit_f64(f64);
         visit_char(char);
         visit_str(&str);
         visit_borrowed_str(&'de str);
@@ -158,6 +177,13 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Limited<V> {
         visit_bytes(&[u8]);
         visit_borrowed_bytes(&'de [u8]);
         visit_byte_buf(Vec<u8>);
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<V::Value, E> {
+        match self.narrow && value.is_finite() && (value as f32).is_infinite() {
+            true => Err(E::invalid_value(Unexpected::Float(value), &self.inner)),
+            false => self.inner.visit_f64(value),
+        }
     }
 
     fn visit_none<E: Error>(self) -> Result<V::Value, E> {

@@ -7,9 +7,10 @@ use serde::de::DeserializeOwned;
 
 use super::float::write_float;
 use super::python::{
-    Value, from_value, int_from_digits, json_reader, json_writer, pickle_reader, to_value,
+    Value, from_value, int_from_digits, json_reader, json_writer, pickle_reader, pickle_writer,
+    to_value,
 };
-use super::{Codec, CodecError, pickle};
+use super::{Codec, CodecError};
 
 /// A serde type as redis-pydict keeps it: a byte for the type, then the value.
 ///
@@ -53,7 +54,7 @@ where
             }
             Value::Bool(_) | Value::Bytes(_) | Value::Tuple(_) => {
                 bytes.push(b'c');
-                pickle::write(value, bytes)?;
+                pickle_writer::write(&tree, bytes)?;
             }
         }
         Ok(())
