@@ -133,6 +133,22 @@ fn an_int_is_written_as_one_whatever_its_type() {
     assert_eq!(encoded::<MessagePack<Option<i128>>>(&Some(5)), b"\x05");
 }
 
+/// Python 2.7's `json.dumps({True: 2})` gives `True`; with options, such as `sort_keys`, `true`.
+#[test]
+fn keys_that_are_booleans_are_read_in_the_spelling_of_each_python() {
+    for (yes, no) in [("True", "False"), ("true", "false")] {
+        let json = format!("{{\"{yes}\": 2, \"{no}\": 3}}");
+        let expected = BTreeMap::from([(true, 2), (false, 3)]);
+        assert_eq!(decoded::<PyJson<BTreeMap<bool, u8>>>(json.as_bytes()), expected);
+        assert_eq!(decoded::<PyDict<BTreeMap<bool, u8>>>(format!("d{json}").as_bytes()), expected);
+    }
+    unreadable::<PyJson<BTreeMap<bool, u8>>>(b"{\"TRUE\": 2}");
+    assert_eq!(
+        encoded::<PyJson<BTreeMap<bool, u8>>>(&BTreeMap::from([(true, 2)])),
+        b"{\"true\": 2}"
+    );
+}
+
 /// What every `serde_json::Number` is if any crate of the program enables `arbitrary_precision`.
 #[derive(Debug)]
 struct Number(&'static str);

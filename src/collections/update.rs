@@ -46,4 +46,5 @@ pub(crate) async fn get_or_insert_with<T: Send + 'static, E: RoundTrips>(
     }
 }
 
-const MOST_TRIES: usize = 1000;
+/// How often what others may change meanwhile is tried.
+pub(super) const MOST_TRIES: usize = 1000;

@@ -7,7 +7,7 @@ use crate::peer::{Peer, assert_done};
 /// A million floats of the binary exponents 40 to 60, where the shortest form is often a tie.
 #[test]
 fn a_million_floats_are_written_as_cpython_writes_them() {
-    const FLOATS: usize = 1_000_000;
+    const FLOATS: isize = 1_000_000;
     const PAGE: usize = 50_000;
     let server = LocalServer::start().expect("a server");
     let client = Client::open(server.url()).expect("a connection");
@@ -17,8 +17,9 @@ fn a_million_floats_are_written_as_cpython_writes_them() {
     let texts: RedisList<String> = RedisList::new(&client, "texts");
     let mut compared = 0;
     for page in (0..FLOATS).step_by(PAGE) {
-        let bits = bits.range(page..page + PAGE).unwrap();
-        let texts = texts.range(page..page + PAGE).unwrap();
+        let end = page + PAGE as isize;
+        let bits = bits.range(page..end).unwrap();
+        let texts = texts.range(page..end).unwrap();
         for (bits, text) in bits.into_iter().zip(texts) {
             let float = f64::from_bits(bits);
             assert_eq!(written::<f64>(&float), text, "{bits:016x}");

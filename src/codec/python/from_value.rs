@@ -185,7 +185,8 @@ impl<'de, const EXACT: bool> IntoDeserializer<'de, Error> for Data<EXACT> {
     }
 }
 
-/// The key of a dict. JSON makes text of every key, so text is also read as what is asked for.
+/// The key of a dict. JSON makes text of every key, so text is also read as what is asked for. Python 2
+/// wrote `True` where Python 3 writes `true`.
 struct Key<const EXACT: bool>(Value);
 
 impl<const EXACT: bool> Key<EXACT> {
@@ -230,8 +231,8 @@ impl<'de, const EXACT: bool> Deserializer<'de> for Key<EXACT> {
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.0 {
-            Value::Str(text) if text == "true" => visitor.visit_bool(true),
-            Value::Str(text) if text == "false" => visitor.visit_bool(false),
+            Value::Str(text) if text == "true" || text == "True" => visitor.visit_bool(true),
+            Value::Str(text) if text == "false" || text == "False" => visitor.visit_bool(false),
             _ => self.data().deserialize_any(visitor),
         }
     }
