@@ -5,7 +5,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-use super::bounded::Narrowed;
 use super::message::without_values;
 use super::{Canonical, Codec, CodecError};
 
@@ -28,8 +27,7 @@ where
     }
 
     fn decode(bytes: &[u8]) -> Result<T, CodecError> {
-        let decoded = serde_json::from_slice(bytes).map(|Narrowed(value)| value);
-        decoded.map_err(|error| {
+        serde_json::from_slice(bytes).map_err(|error| {
             let place = format!("at line {} column {}", error.line(), error.column());
             CodecError::new(match error.classify() {
                 Category::Data => without_values(&error.to_string()),
