@@ -149,6 +149,51 @@ fn keys_that_are_booleans_are_read_in_the_spelling_of_each_python() {
     );
 }
 
+/// `Vec<u8>` would be written as numbers where the bytes were.
+#[test]
+fn bytes_are_not_read_as_numbers() {
+    fn refused<C: Codec>(bytes: &[u8]) {
+        let reason = C::decode(bytes).err().expect("bytes are no sequence").to_string();
+        assert!(reason.contains("serde_bytes"), "{reason}");
+    }
+    let bytes = Python::Bytes(b"\x01\xff".to_vec());
+    let message = encoded::<MessagePack<Python>>(&bytes);
+    assert_eq!(message, b"\xc4\x02\x01\xff");
+    refused::<MessagePack<Vec<u8>>>(&message);
+    refused::<MessagePack<[u8; 2]>>(&message);
+    refused::<MessagePack<Option<Vec<u8>>>>(&message);
+    refused::<Pickle<Vec<u8>>>(&encoded::<Pickle<Python>>(&bytes));
+    refused::<PyDict<Vec<u8>>>(&encoded::<PyDict<Python>>(&bytes));
+    assert_eq!(decoded::<MessagePack<Python>>(&message), bytes);
+    assert_eq!(decoded::<Pickle<Python>>(&encoded::<Pickle<Python>>(&bytes)), bytes);
+    assert_eq!(encoded::<MessagePack<Vec<u8>>>(&vec![1, 2]), b"\x92\x01\x02");
+    assert_eq!(decoded::<MessagePack<Vec<u8>>>(b"\x92\x01\x02"), [1, 2]);
+    assert_eq!(decoded::<MessagePack<(u8, String)>>(b"\x92\x01\xa1a"), (1, "a".to_owned()));
+}
+
+/// `Some(None)` and `None` are one in formats without kinds of their own for them; README says so.
+#[test]
+fn an_option_of_an_option_keeps_its_kind_only_in_bincode() {
+    type Twice = Option<Option<u8>>;
+    fn read<C: Codec<Borrowed = Twice, Owned = Twice>>(value: Twice) -> Twice {
+        decoded::<C>(&encoded::<C>(&value))
+    }
+    assert_eq!(read::<Bincode<Twice>>(Some(None)), Some(None));
+    for read in [
+        read::<Json<Twice>>,
+        read::<MessagePack<Twice>>,
+        read::<Pickle<Twice>>,
+        read::<PyJson<Twice>>,
+        read::<PyDict<Twice>>,
+    ] {
+        assert_eq!((read(Some(None)), read(Some(Some(1)))), (None, Some(Some(1))));
+    }
+    let nan = Some(f64::NAN);
+    assert_eq!(decoded::<Json<Option<f64>>>(&encoded::<Json<Option<f64>>>(&nan)), None);
+    let kept = decoded::<PyJson<Option<f64>>>(&encoded::<PyJson<Option<f64>>>(&nan));
+    assert!(kept.is_some_and(f64::is_nan));
+}
+
 /// What every `serde_json::Number` is if any crate of the program enables `arbitrary_precision`.
 #[derive(Debug)]
 struct Number(&'static str);

@@ -80,6 +80,14 @@ impl<I> Limited<I> {
 pub(super) const TOO_DEEP: &str = "nested too deep";
 pub(super) const TOO_MANY: &str = "too many elements";
 
+impl<'de, D: Deserializer<'de>> Limited<D> {
+    /// Whether the format tells bytes from sequences, as those for humans do here. Then bytes are not read
+    /// as a sequence, which would be written as numbers.
+    fn tells_bytes(&self) -> bool {
+        self.inner.is_human_readable()
+    }
+}
+
 macro_rules! forward_to_deserializer {
     ($($method:ident($($argument:ident: $type:ty),*);)+) => {$(
         fn $method<V: Visitor<'de>>(self $(, $argument: $type)*, visitor: V) -> Result<V::Value, D::Error> {
@@ -114,8 +122,6 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
         deserialize_unit();
         deserialize_unit_struct(name: &'static str);
         deserialize_newtype_struct(name: &'static str);
-        deserialize_tuple(length: usize);
-        deserialize_tuple_struct(name: &'static str, length: usize);
         deserialize_struct(name: &'static str, fields: &'static [&'static str]);
         deserialize_enum(name: &'static str, variants: &'static [&'static str]);
         deserialize_identifier();
@@ -129,7 +135,35 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
         let visitor = Limited { counts: true, ..Limited::new(inner, self.depth) };
-        self.inner.deserialize_seq(visitor)
+        match self.tells_bytes() {
+            true => self.inner.deserialize_any(visitor),
+            false => self.inner.deserialize_seq(visitor),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        length: usize,
+        inner: V,
+    ) -> Result<V::Value, D::Error> {
+        let visitor = Limited::new(inner, self.depth);
+        match self.tells_bytes() {
+            true => self.inner.deserialize_any(visitor),
+            false => self.inner.deserialize_tuple(length, visitor),
+        }
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        length: usize,
+        inner: V,
+    ) -> Result<V::Value, D::Error> {
+        let visitor = Limited::new(inner, self.depth);
+        match self.tells_bytes() {
+            true => self.inner.deserialize_any(visitor),
+            false => self.inner.deserialize_tuple_struct(name, length, visitor),
+        }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {

@@ -19,6 +19,9 @@ use super::{Codec, CodecError};
 /// and read as `n` and as a pickle. An empty value is missing to redis-pydict, and cannot be decoded
 /// here.
 ///
+/// To serde a `Vec<u8>` is a list of numbers. For Python's `bytes` use the crate `serde_bytes`; to read
+/// them as a `Vec<u8>` is an error. `Some(None)` is written as `None`.
+///
 /// `with_prefix(&client, "namespace&&")` gives the keys. The library's own lists are spoiled by values
 /// of other types and, in part, by entries that expire.
 pub struct PyDict<T>(PhantomData<fn() -> T>);

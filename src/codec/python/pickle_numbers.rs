@@ -25,15 +25,7 @@ pub(super) fn int_from_bytes(bytes: &[u8]) -> Option<Value> {
 
 /// An int as [`int_from_bytes`] reads it, in as few bytes as hold it.
 pub(super) fn bytes_from_int(int: i128) -> Vec<u8> {
-    let mut bytes = int.to_le_bytes().to_vec();
-    let fill = if int < 0 { 0xff } else { 0 };
-    while let [.., next, last] = bytes[..]
-        && last == fill
-        && (next ^ fill) < 0x80
-    {
-        bytes.pop();
-    }
-    bytes
+    shortened(int.to_le_bytes().to_vec())
 }
 
 /// An int of decimal digits, with or without a minus, as [`int_from_bytes`] reads it.
@@ -51,12 +43,20 @@ pub(super) fn bytes_from_digits(text: &str) -> Vec<u8> {
             bytes.push(carry as u8);
         }
     }
-    if bytes.last().is_none_or(|last| *last >= 0x80) {
-        bytes.push(0);
-    }
+    bytes.push(0);
     if digits.len() < text.len() {
         bytes.iter_mut().for_each(|byte| *byte = !*byte);
         add_one(&mut bytes);
+    }
+    shortened(bytes)
+}
+
+/// Without the last bytes that only repeat the sign.
+fn shortened(mut bytes: Vec<u8>) -> Vec<u8> {
+    while let [.., next, last] = bytes[..]
+        && last == if next < 0x80 { 0 } else { 0xff }
+    {
+        bytes.pop();
     }
     bytes
 }
@@ -127,8 +127,7 @@ mod tests {
     #[test]
     fn ints_are_written_in_as_few_bytes_as_hold_them() {
         for (int, expected) in [
-            (0, &[0][..]),
-            (-1, &[0xff]),
+            (-1, &[0xff][..]),
             (127, &[0x7f]),
             (128, &[0x80, 0]),
             (-128, &[0x80]),
