@@ -5,7 +5,7 @@ use std::borrow::Borrow;
 use super::cursor::Cursor;
 use super::dict::RedisDict;
 use super::dict_scan::{decode_key, key_page};
-use super::update::{get_or_insert_with, optimistically};
+use super::update::{Entry, get_or_insert_with, optimistically};
 use crate::codec::Codec;
 use crate::executor::RoundTrips;
 use crate::script::Script;
@@ -51,7 +51,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     ///
     /// No two calls get the same entry. One whose key cannot be decoded stays, and is an error; a value
     /// that cannot be decoded is in the error ([`Error::undecoded`](crate::Error::undecoded)).
-    pub fn pop(&self) -> E::Reply<Option<(K::Owned, V::Owned)>> {
+    pub fn pop(&self) -> E::Reply<Option<Entry<K, V>>> {
         let (executor, prefix) = (self.executor.clone(), self.prefix.clone());
         let stored = self.typed::<Vec<u8>, V>().deferred();
         self.executor.converse(async move {

@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 
 use super::hash_dict::RedisHashDict;
 use super::hash_scan::decode_key;
-use super::update::{MOST_TRIES, get_or_insert_with, optimistically};
+use super::update::{Entry, MOST_TRIES, get_or_insert_with, optimistically};
 use crate::codec::Codec;
 use crate::error::Error;
 use crate::executor::RoundTrips;
@@ -52,7 +52,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
     /// No two calls get the same entry; where others are faster, another one is tried, up to 1,000 times.
     /// One whose key cannot be decoded stays, and is an error; a value
     /// that cannot be decoded is in the error ([`Error::undecoded`](crate::Error::undecoded)).
-    pub fn pop(&self) -> E::Reply<Option<(K::Owned, V::Owned)>> {
+    pub fn pop(&self) -> E::Reply<Option<Entry<K, V>>> {
         let (executor, name) = (self.executor.clone(), self.name.clone());
         let stored = self.typed::<Vec<u8>, V>().deferred();
         self.executor.converse(async move {
