@@ -9,18 +9,18 @@ use serde::de::{
     Unexpected, VariantAccess, Visitor,
 };
 
-use super::MAX_DEPTH;
-
 thread_local! {
     /// How many elements the value that this thread decodes may still have.
     static ELEMENTS_LEFT: Cell<usize> = const { Cell::new(0) };
 }
 
 /// A `T` that is decoded within bounds.
+#[cfg(feature = "bincode")]
 pub(super) struct Bounded<T>(pub(super) T);
 
 /// A `T` from a format with bounds of its own, none of whose `f32` is infinite where the number that is
 /// stored is not.
+#[cfg(any(feature = "json", feature = "msgpack", feature = "pickle"))]
 pub(super) struct Narrowed<T>(pub(super) T);
 
 /// Decodes with `decode`, which must go through [`Bounded`], a value whose sequences and maps have at
@@ -32,12 +32,14 @@ pub(super) fn with_elements<T>(elements: usize, decode: impl FnOnce() -> T) -> T
     decoded
 }
 
+#[cfg(feature = "bincode")]
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        T::deserialize(Limited::new(deserializer, MAX_DEPTH)).map(Bounded)
+        T::deserialize(Limited::new(deserializer, super::MAX_DEPTH)).map(Bounded)
     }
 }
 
+#[cfg(any(feature = "json", feature = "msgpack", feature = "pickle"))]
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Narrowed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let decode = || T::deserialize(Limited::new(deserializer, usize::MAX)).map(Narrowed);

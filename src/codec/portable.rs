@@ -11,17 +11,21 @@ use super::marker::Marker;
 
 /// A value whose ints are written as ints where they fit 64 bits, whatever their type, and what
 /// serde_json marks as a number is written as a number.
+#[cfg(feature = "msgpack")]
 pub(super) struct WithNames<'a, T: ?Sized>(pub(super) &'a T);
 
 /// The same for a format without names of fields, so that no field may be left out.
+#[cfg(feature = "bincode")]
 pub(super) struct WithoutNames<'a, T: ?Sized>(pub(super) &'a T);
 
+#[cfg(feature = "msgpack")]
 impl<T: Serialize + ?Sized> Serialize for WithNames<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(Portable { inner: serializer, has_names: true })
     }
 }
 
+#[cfg(feature = "bincode")]
 impl<T: Serialize + ?Sized> Serialize for WithoutNames<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(Portable { inner: serializer, has_names: false })
