@@ -62,7 +62,8 @@ fn main() {
             keys.chunks(by).map(|chunk| read(chunk).into_iter().flatten().count()).sum()
         });
         reads(&format!("RedisList::range by {by}"), &|| {
-            let read = |start| list.range(start..start + by).expect("ok");
+            let read =
+                |start: usize| list.range(start as isize..(start + by) as isize).expect("ok");
             (0..ENTRIES).step_by(by).map(|start| read(start).len()).sum()
         });
     }

@@ -18,6 +18,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             Event::Inserted(name) | Event::Updated(name) => {
                 println!("{name}: {:?}", ages.get(&name)?)
             }
+            // As `key, id, value` of redis-pydict's `subscribe_to_key_events`.
+            Event::Notified { key, id } => println!("{key} by {id}: {:?}", ages.get(&key)?),
             Event::Removed(name) | Event::Expired(name) => println!("{name} is gone"),
             Event::Cleared => println!("all are gone"),
             Event::Gap => println!("read again: {:?}", ages.to_map()?),

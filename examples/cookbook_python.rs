@@ -9,6 +9,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // redis_pubsub_dict: MessagePack under `prefix/`.
     let alarms: RedisDict<String, MessagePack<u32>> = RedisDict::with_prefix(&client, "alarms/");
     alarms.insert("fire", &112)?;
+    // Keys are `str(key)`: in Python this one is the tuple ('complex', 1).
+    alarms.insert("('complex', 1)", &1)?;
 
     // redis-pydict: a type byte and the value under `namespace&&`.
     let config: RedisDict<String, PyDict<HashMap<String, f64>>> =

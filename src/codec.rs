@@ -2,24 +2,29 @@
 
 #[cfg(feature = "bincode")]
 mod bincode;
-#[cfg(feature = "bincode")]
+#[cfg(any(feature = "bincode", feature = "json", feature = "msgpack", feature = "pickle"))]
 mod bounded;
+pub(crate) mod float;
 #[cfg(feature = "json")]
 mod json;
 mod lenient;
+#[cfg(any(feature = "bincode", feature = "json", feature = "msgpack", feature = "pickle"))]
+mod marker;
 #[cfg(any(feature = "bincode", feature = "json", feature = "msgpack", feature = "pickle"))]
 mod message;
 #[cfg(feature = "msgpack")]
 mod msgpack;
 #[cfg(feature = "pickle")]
 mod pickle;
+#[cfg(any(feature = "bincode", feature = "msgpack"))]
+mod portable;
 #[cfg(feature = "pydict")]
 mod py_dict;
 #[cfg(feature = "json")]
 mod py_json;
 #[cfg(any(feature = "json", feature = "pickle"))]
 mod python;
-pub(crate) mod raw;
+mod raw;
 
 #[cfg(feature = "bincode")]
 pub use self::bincode::Bincode;

@@ -79,6 +79,14 @@
 #![doc = include_str!("../examples/cookbook_python.rs")]
 //! ```
 //!
+//! # Read what bincode 1 wrote
+//!
+//! This needs `bincode`, version 2 with its feature `serde`, and `serde` among the dependencies.
+//!
+//! ```
+#![doc = include_str!("../examples/cookbook_bincode.rs")]
+//! ```
+//!
 //! # Find out whether a failed write was applied
 //!
 //! ```

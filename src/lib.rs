@@ -60,7 +60,8 @@
 //! A collection names a [`Codec`] for its keys and values. `String`, `Vec<u8>`, the integers, `f64`,
 //! `bool` and `char` are their own codecs and write what other Redis programs expect. A serde type is
 //! named with its format: `Json<User>`, `MessagePack<User>`, and for Python programs `Pickle`, `PyJson`
-//! and `PyDict`.
+//! and `PyDict`. Inside of a serde type a `Vec<u8>` is a list of numbers; for bytes use the crate
+//! `serde_bytes`.
 //!
 //! # Clients
 //!

@@ -100,6 +100,8 @@ commands! {
         JOBS.set(0, "a") => "LSET jobs 0 a";
         JOBS.range(..) => "LRANGE jobs 0 -1";
         JOBS.range(1..3) => "LRANGE jobs 1 2";
+        JOBS.range(-2..) => "LRANGE jobs -2 -1";
+        JOBS.range(..-1) => "LRANGE jobs 0 -2";
         JOBS.trim(..100) => "LTRIM jobs 0 99";
         JOBS.trim(..0) => "UNLINK jobs";
         JOBS.clear() => "UNLINK jobs";

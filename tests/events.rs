@@ -172,7 +172,8 @@ async fn formats_of_python_are_understood<C: Kind>(client: C, name: &'static str
         .notifying(NoticeFormat::PyDict("7".to_owned()));
     let mut events = ok!(ns.subscribe("*"));
     ok!(ns.insert("a", &1));
-    events!(events, [Event::Updated("a".to_owned()), Event::Inserted("a".to_owned())]);
+    let notified = Event::Notified { key: "a".to_owned(), id: "7".to_owned() };
+    events!(events, [notified, Event::Inserted("a".to_owned())]);
 }
 
 async fn the_server_tells_of_other_writers_in_either_protocol<C: Kind>() {

@@ -15,6 +15,8 @@ contract! {
     an_insert_can_depend_on_what_is_there,
     an_entry_can_be_replaced_or_taken,
     numbers_are_added_up_by_the_server,
+    some_entry_can_be_popped,
+    a_pop_loses_nothing_that_cannot_be_decoded,
     everything_can_be_listed,
     a_large_dict_is_listed_completely,
     a_glob_selects_entries,

@@ -71,6 +71,9 @@ async fn ranges_mean_what_they_mean_in_rust<C: Kind>(client: C, name: &'static s
     assert_eq!(ok!(list.range(1..=3)), [1, 2, 3]);
     assert_eq!(ok!(list.range(2..)), [2, 3]);
     assert_eq!(ok!(list.range(..99)), [0, 1, 2, 3]);
+    assert_eq!((ok!(list.range(-2..)), ok!(list.range(..-1))), (vec![2, 3], vec![0, 1, 2]));
+    assert_eq!((ok!(list.range(-3..=-2)), ok!(list.range(-9..2))), (vec![1, 2], vec![0, 1]));
+    assert_eq!((ok!(list.range(-2..0)), ok!(list.range(..-9))), (vec![], vec![]));
     assert_eq!(
         (ok!(list.range(..0)), ok!(list.range(2..2)), ok!(list.range(9..))),
         (vec![], vec![], vec![])
@@ -82,6 +85,9 @@ async fn a_list_is_trimmed_to_a_range<C: Kind>(client: C, name: &'static str) {
     ok!(list.push_many(&[0, 1, 2, 3]));
     ok!(list.trim(1..3));
     assert_eq!(ok!(list.range(..)), [1, 2]);
+    ok!(list.push_many(&[3, 4]));
+    ok!(list.trim(-3..-1));
+    assert_eq!(ok!(list.range(..)), [2, 3]);
     ok!(list.trim(..0));
     assert_eq!(ok!(list.len()), 0);
 }

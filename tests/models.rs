@@ -170,8 +170,8 @@ enum ListStep {
     Rotate,
     Set(isize, u8),
     Get(isize),
-    Range(usize, usize),
-    Trim(usize, usize),
+    Range(isize, isize),
+    Trim(isize, isize),
     Remove(u8),
     RemoveFirst(u8),
     InsertBefore(u8, u8),
@@ -192,8 +192,8 @@ fn list_step() -> impl Strategy<Value = ListStep> {
         Just(ListStep::Rotate),
         (-6..6_isize, item()).prop_map(|(n, i)| ListStep::Set(n, i)),
         (-6..6_isize).prop_map(ListStep::Get),
-        (0..6_usize, 0..6_usize).prop_map(|(a, b)| ListStep::Range(a, b)),
-        (0..6_usize, 0..6_usize).prop_map(|(a, b)| ListStep::Trim(a, b)),
+        (-6..6_isize, -6..6_isize).prop_map(|(a, b)| ListStep::Range(a, b)),
+        (-6..6_isize, -6..6_isize).prop_map(|(a, b)| ListStep::Trim(a, b)),
         item().prop_map(ListStep::Remove),
         item().prop_map(ListStep::RemoveFirst),
         (item(), item()).prop_map(|(a, b)| ListStep::InsertBefore(a, b)),
@@ -207,8 +207,11 @@ fn place(deque: &VecDeque<u8>, index: isize) -> Option<usize> {
     usize::try_from(place).ok().filter(|&place| place < deque.len())
 }
 
-fn part(deque: &VecDeque<u8>, start: usize, end: usize) -> Vec<u8> {
-    let end = end.min(deque.len());
+/// The items of a slice of Python.
+fn part(deque: &VecDeque<u8>, start: isize, end: isize) -> Vec<u8> {
+    let length = deque.len() as isize;
+    let bound = |index: isize| if index < 0 { index + length } else { index }.clamp(0, length);
+    let (start, end) = (bound(start) as usize, bound(end) as usize);
     deque.range(start.min(end)..end).copied().collect()
 }
 

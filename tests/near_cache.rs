@@ -25,6 +25,7 @@ contract! {
     an_entry_expires_here_too,
     a_field_expires_here_too,
     everything_can_be_preloaded,
+    what_a_cache_holds_is_listed,
     a_value_that_cannot_be_decoded_is_not_kept,
     the_capacity_is_a_bound,
     keys_of_other_types_are_cached,
@@ -255,6 +256,36 @@ async fn everything_can_be_preloaded<C: Kind>(client: C, name: &'static str) {
         }
         dict.forget();
         assert_eq!((dict.peek("1"), dict.stats().entries), (None, 0));
+    }
+}
+
+async fn what_a_cache_holds_is_listed<C: Kind>(client: C, name: &'static str) {
+    let dict: RedisDict<u64, u64, C> = RedisDict::with_prefix(&client, name);
+    ok!(dict.insert_many([(&1, &10), (&2, &20), (&3, &30)]));
+    ok!(dict.typed::<String, u64>().insert("no number", &40));
+    for way in ways() {
+        let cached = ok!(dict.cached(way));
+        assert_eq!(cached.peek_all(), []);
+        ok!(cached.get_many(&[1, 2, 9]));
+        ok!(cached.preload());
+        let held = || {
+            let mut held = cached.peek_all();
+            held.sort();
+            held.into_iter()
+                .map(|(key, value)| (key, value.as_deref().copied()))
+                .collect::<Vec<_>>()
+        };
+        kept!(cached, &9, None);
+        kept!(cached, &3, Some(30.into()));
+        assert_eq!(held().len(), 4, "{:?}", held());
+        assert_eq!(held(), [(1, Some(10)), (2, Some(20)), (3, Some(30)), (9, None)]);
+        ok!(dict.insert_with_ttl(&3, &31, A_MOMENT));
+        kept!(cached, &3, Some(31.into()));
+        assert!(eventually(|| cached.peek(&3).is_none()));
+        assert!(!held().iter().any(|(key, _)| *key == 3), "nothing is listed that is not served");
+        ok!(dict.insert(&3, &30));
+        cached.forget();
+        assert_eq!(held(), []);
     }
 }
 

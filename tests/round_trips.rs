@@ -94,6 +94,7 @@ fn every_single_operation_is_one_round_trip() {
         hash.len() => 1;
         hash.is_empty() => 1;
         hash.take("a") => 1;
+        hash.pop() => 1;
         hash.remove("a") => 1;
         hash.remove_many(["a", "b"]) => 1;
         hash.replace_all([("a", &1)]) => 1;

@@ -5,7 +5,9 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use redis_collections::{Codec, CodecError, Json, MessagePack, Pickle, PyDict, PyJson};
+use redis_collections::{
+    Codec, CodecError, Deferred, Json, MessagePack, Pickle, PyDict, PyJson, RedisDict,
+};
 use serde_json::Value as Case;
 use support::python::Python;
 
@@ -210,6 +212,23 @@ fn json_of_rust_is_read_by_the_codec_for_python_and_the_reverse() {
     let mut python = Vec::new();
     PyJson::encode(&value, &mut python).unwrap();
     assert_eq!(Json::<Python>::decode(&python).unwrap(), value);
+}
+
+/// A key is what `str(key)` gives: a program of Rust asks for that text.
+#[test]
+fn a_tuple_is_a_key_as_python_shows_it() {
+    let file = include_str!("data/wire-vectors.json");
+    let file: Case = serde_json::from_str(file).unwrap();
+    let cases = file["cases"].as_array().unwrap().iter();
+    let tuples = cases.filter(|case| case["args"]["key"]["v"][0]["v"] == "complex");
+    let keys: Vec<_> = tuples.filter_map(|case| case["key_hex"].as_str()).map(unhex).collect();
+    assert!(!keys.is_empty());
+    for key in keys {
+        let prefix = key.strip_suffix(b"('complex', 1)").expect("the key of a tuple");
+        let dict: RedisDict<String, u8, _> = RedisDict::with_prefix(&Deferred, prefix);
+        let command = dict.get("('complex', 1)");
+        assert_eq!(command.arguments().nth(1), Some(&key[..]));
+    }
 }
 
 fn text<'a>(case: &'a Case, field: &str) -> &'a str {

@@ -5,12 +5,13 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint, standard};
-use bincode::error::DecodeError;
+use bincode::error::{DecodeError, EncodeError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::bounded::{Bounded, TOO_DEEP, TOO_MANY, with_elements};
 use super::message::without_values;
+use super::portable::{LEFT_OUT, NO_NUMBER, NO_RAW_VALUE, WithoutNames};
 use super::{Canonical, Codec, CodecError, MAX_DEPTH};
 
 /// A serde type as bincode 2 in its standard configuration, for data that exists.
@@ -19,6 +20,10 @@ use super::{Canonical, Codec, CodecError, MAX_DEPTH};
 /// not at all. Bincode is complete and no longer maintained (RUSTSEC-2025-0141); for new data
 /// `MessagePack` is the better choice. Nesting is bounded at 128, and elements without bytes, such
 /// as `()`, at 65,536.
+///
+/// Bincode stores neither names nor kinds. Serde types that rely on them cannot be read back and so are
+/// refused when they are written: enums with `tag` or `untagged`, `skip_serializing_if` where it skips,
+/// `flatten`, `serde_json::Value`. To find out, each value is decoded once before it is sent.
 pub struct Bincode<T>(PhantomData<fn() -> T>);
 
 impl<T> Codec for Bincode<T>
@@ -29,9 +34,11 @@ where
     type Owned = T;
 
     fn encode(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
-        bincode::serde::encode_into_std_write(value, bytes, standard())
-            .map(drop)
-            .map_err(|_| CodecError::new("bincode has no form for this value"))
+        let start = bytes.len();
+        bincode::serde::encode_into_std_write(WithoutNames(value), bytes, standard())
+            .map_err(|error| unwritable(&error))?;
+        // Only the type's own reader knows what it needs names or kinds for, which bincode does not have.
+        Self::decode(&bytes[start..]).map(drop).map_err(unreadable)
     }
 
     fn decode(bytes: &[u8]) -> Result<T, CodecError> {
@@ -52,6 +59,19 @@ impl<T> fmt::Debug for Bincode<T> {
     }
 }
 
+fn unwritable(error: &EncodeError) -> CodecError {
+    CodecError::new(match error {
+        EncodeError::OtherString(message) if message == LEFT_OUT => LEFT_OUT,
+        EncodeError::OtherString(message) if message == NO_NUMBER => NO_NUMBER,
+        EncodeError::OtherString(message) if message == NO_RAW_VALUE => NO_RAW_VALUE,
+        _ => "bincode has no form for this value",
+    })
+}
+
+fn unreadable(reason: CodecError) -> CodecError {
+    CodecError::new(format!("bincode could not read it back: {reason}"))
+}
+
 fn reason(error: &DecodeError) -> CodecError {
     CodecError::new(match error {
         DecodeError::UnexpectedEnd { .. } => "the bytes end early".to_owned(),
@@ -62,6 +82,9 @@ fn reason(error: &DecodeError) -> CodecError {
         }
         DecodeError::OtherString(message) if message == TOO_MANY => TOO_MANY.to_owned(),
         DecodeError::OtherString(message) => without_values(message),
+        DecodeError::Serde(_) => {
+            "the type asks for names or kinds, which bincode does not store".to_owned()
+        }
         _ => "not a value of the type".to_owned(),
     })
 }

@@ -1,14 +1,13 @@
-//! Bounds for formats that have none: how deep a value nests, and how many elements the bytes declare.
+//! Bounds that formats lack: how deep a value nests, how many elements the bytes declare, and how large a
+//! number an `f32` takes.
 
 use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
+    Unexpected, VariantAccess, Visitor,
 };
-
-use super::MAX_DEPTH;
 
 thread_local! {
     /// How many elements the value that this thread decodes may still have.
@@ -16,7 +15,13 @@ thread_local! {
 }
 
 /// A `T` that is decoded within bounds.
+#[cfg(feature = "bincode")]
 pub(super) struct Bounded<T>(pub(super) T);
+
+/// A `T` from a format with bounds of its own, none of whose `f32` is infinite where the number that is
+/// stored is not.
+#[cfg(any(feature = "json", feature = "msgpack", feature = "pickle"))]
+pub(super) struct Narrowed<T>(pub(super) T);
 
 /// Decodes with `decode`, which must go through [`Bounded`], a value whose sequences and maps have at
 /// most `elements` in all.
@@ -27,9 +32,18 @@ pub(super) fn with_elements<T>(elements: usize, decode: impl FnOnce() -> T) -> T
     decoded
 }
 
+#[cfg(feature = "bincode")]
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        T::deserialize(Limited::new(deserializer, MAX_DEPTH)).map(Bounded)
+        T::deserialize(Limited::new(deserializer, super::MAX_DEPTH)).map(Bounded)
+    }
+}
+
+#[cfg(any(feature = "json", feature = "msgpack", feature = "pickle"))]
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Narrowed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let decode = || T::deserialize(Limited::new(deserializer, usize::MAX)).map(Narrowed);
+        with_elements(usize::MAX, decode)
     }
 }
 
@@ -37,18 +51,20 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
 struct Limited<I> {
     inner: I,
     depth: usize,
+    /// Whether an `f32` is asked for.
+    narrow: bool,
     /// Whether the bytes say how many elements there are, and not the type.
     counts: bool,
 }
 
 impl<I> Limited<I> {
     fn new(inner: I, depth: usize) -> Self {
-        Limited { inner, depth, counts: false }
+        Limited { inner, depth, narrow: false, counts: false }
     }
 
     fn deeper<J, E: Error>(&self, inner: J) -> Result<Limited<J>, E> {
         match self.depth.checked_sub(1) {
-            Some(depth) => Ok(Limited { inner, depth, counts: self.counts }),
+            Some(depth) => Ok(Limited { counts: self.counts, ..Limited::new(inner, depth) }),
             None => Err(E::custom(TOO_DEEP)),
         }
     }
@@ -65,6 +81,14 @@ impl<I> Limited<I> {
 
 pub(super) const TOO_DEEP: &str = "nested too deep";
 pub(super) const TOO_MANY: &str = "too many elements";
+
+impl<'de, D: Deserializer<'de>> Limited<D> {
+    /// Whether the format tells bytes from sequences, as those for humans do here. Then bytes are not read
+    /// as a sequence, which would be written as numbers.
+    fn tells_bytes(&self) -> bool {
+        self.inner.is_human_readable()
+    }
+}
 
 macro_rules! forward_to_deserializer {
     ($($method:ident($($argument:ident: $type:ty),*);)+) => {$(
@@ -90,7 +114,6 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
         deserialize_u32();
         deserialize_u64();
         deserialize_u128();
-        deserialize_f32();
         deserialize_f64();
         deserialize_char();
         deserialize_str();
@@ -101,20 +124,53 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
         deserialize_unit();
         deserialize_unit_struct(name: &'static str);
         deserialize_newtype_struct(name: &'static str);
-        deserialize_tuple(length: usize);
-        deserialize_tuple_struct(name: &'static str, length: usize);
         deserialize_struct(name: &'static str, fields: &'static [&'static str]);
         deserialize_enum(name: &'static str, variants: &'static [&'static str]);
         deserialize_identifier();
         deserialize_ignored_any();
     }
 
+    fn deserialize_f32<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
+        let visitor = Limited { narrow: true, ..Limited::new(inner, self.depth) };
+        self.inner.deserialize_f32(visitor)
+    }
+
     fn deserialize_seq<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_seq(Limited { inner, depth: self.depth, counts: true })
+        let visitor = Limited { counts: true, ..Limited::new(inner, self.depth) };
+        match self.tells_bytes() {
+            true => self.inner.deserialize_any(visitor),
+            false => self.inner.deserialize_seq(visitor),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        length: usize,
+        inner: V,
+    ) -> Result<V::Value, D::Error> {
+        let visitor = Limited::new(inner, self.depth);
+        match self.tells_bytes() {
+            true => self.inner.deserialize_any(visitor),
+            false => self.inner.deserialize_tuple(length, visitor),
+        }
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        length: usize,
+        inner: V,
+    ) -> Result<V::Value, D::Error> {
+        let visitor = Limited::new(inner, self.depth);
+        match self.tells_bytes() {
+            true => self.inner.deserialize_any(visitor),
+            false => self.inner.deserialize_tuple_struct(name, length, visitor),
+        }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_map(Limited { inner, depth: self.depth, counts: true })
+        let visitor = Limited { counts: true, ..Limited::new(inner, self.depth) };
+        self.inner.deserialize_map(visitor)
     }
 
     fn is_human_readable(&self) -> bool {
@@ -150,7 +206,6 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Limited<V> {
         visit_u64(u64);
         visit_u128(u128);
         visit_f32(f32);
-        visit_f64(f64);
         visit_char(char);
         visit_str(&str);
         visit_borrowed_str(&'de str);
@@ -158,6 +213,13 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Limited<V> {
         visit_bytes(&[u8]);
         visit_borrowed_bytes(&'de [u8]);
         visit_byte_buf(Vec<u8>);
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<V::Value, E> {
+        match self.narrow && value.is_finite() && (value as f32).is_infinite() {
+            true => Err(E::invalid_value(Unexpected::Float(value), &self.inner)),
+            false => self.inner.visit_f64(value),
+        }
     }
 
     fn visit_none<E: Error>(self) -> Result<V::Value, E> {

@@ -11,8 +11,10 @@ use super::{Canonical, Codec, CodecError};
 /// A serde type as compact JSON, which most languages read.
 ///
 /// Python's `json.loads` reads it; to write byte for byte what Python writes use
-/// [`PyJson`](crate::PyJson). Nesting is bounded at 128. NaN and infinities become `null`, which does
-/// not read back.
+/// [`PyJson`](crate::PyJson). Nesting is bounded at 128.
+///
+/// NaN and infinities become `null`, which does not read back: `Some(NaN)` is read as `None`, and so is
+/// `Some(None)`. Bytes, and to serde a `Vec<u8>`, are lists of numbers.
 pub struct Json<T>(PhantomData<fn() -> T>);
 
 impl<T> Codec for Json<T>

@@ -7,7 +7,9 @@ pub(super) fn without_values(message: &str) -> String {
     let expected = message.rsplit_once(", expected ").map(|(_, expected)| expected);
     let starts = |prefix| message.strip_prefix(prefix);
     let reduced = if let Some(found) = starts("invalid type: ") {
-        expected.map(|expected| format!("{} where {expected} is expected", kind(found)))
+        expected.map(|expected| {
+            format!("{} where {expected} is expected{}", kind(found), advice(found, expected))
+        })
     } else if let Some(found) = starts("invalid value: ") {
         expected.map(|expected| format!("{} that is not {expected}", kind(found)))
     } else if message.starts_with("unknown variant ") {
@@ -44,6 +46,16 @@ fn is_place(place: &str) -> bool {
 
 fn is_digit(character: char) -> bool {
     character.is_ascii_digit()
+}
+
+/// What to do where a type reads bytes as numbers.
+fn advice(found: &str, expected: &str) -> &'static str {
+    let is_sequence =
+        ["a sequence", "an array", "a tuple"].iter().any(|it| expected.starts_with(it));
+    match is_sequence && found.starts_with("byte array") {
+        true => "; to serde a `Vec<u8>` is a list of numbers, use serde_bytes for it",
+        false => "",
+    }
 }
 
 /// The kind of an unexpected thing, which serde writes before its value.
@@ -84,6 +96,11 @@ mod tests {
             (
                 "invalid type: string \"x, expected s3cret\", expected u32",
                 "a string where u32 is expected",
+            ),
+            (
+                "invalid type: byte array, expected a sequence",
+                "bytes where a sequence is expected; to serde a `Vec<u8>` is a list of numbers, use \
+                 serde_bytes for it",
             ),
             ("invalid value: integer `700`, expected u8", "an integer that is not u8"),
             (

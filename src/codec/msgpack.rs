@@ -2,16 +2,24 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use rmp_serde::decode::Error;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
+use super::bounded::Narrowed;
 use super::message::without_values;
+use super::portable::WithNames;
 use super::{Canonical, Codec, CodecError, MAX_DEPTH};
 
 /// A serde type as MessagePack with named fields, as msgpack-python 1.0 and later write it.
 ///
 /// Compact, fast and readable by most languages: the codec to choose for new data. Reads all forms,
 /// the ones of older Pythons too. Nesting is bounded at 128.
+///
+/// To serde a `Vec<u8>` is a list of numbers, and so it is written. For bytes (`bin`) use the crate
+/// `serde_bytes`; to read bytes as a `Vec<u8>` is an error. `Some(None)` is written as `None`.
+///
+/// Ints of more than 64 bits, which MessagePack does not have, are 16 bytes: only an `i128` or `u128`
+/// reads them.
 pub struct MessagePack<T>(PhantomData<fn() -> T>);
 
 impl<T> Codec for MessagePack<T>
@@ -24,7 +32,7 @@ where
     fn encode(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
         let mut serializer =
             rmp_serde::Serializer::new(bytes).with_human_readable().with_struct_map();
-        value
+        WithNames(value)
             .serialize(&mut serializer)
             .map_err(|_| CodecError::new("MessagePack has no form for this value"))
     }
@@ -33,7 +41,8 @@ where
         let mut rest = bytes;
         let mut deserializer = rmp_serde::Deserializer::new(&mut rest).with_human_readable();
         deserializer.set_max_depth(MAX_DEPTH);
-        let value = T::deserialize(&mut deserializer).map_err(|error| reason(&error))?;
+        let decoded = Narrowed::deserialize(&mut deserializer);
+        let Narrowed(value) = decoded.map_err(|error| reason(&error))?;
         match rest.is_empty() {
             true => Ok(value),
             false => Err(CodecError::new("more bytes after the value")),

@@ -1,16 +1,10 @@
-//! Pickles are written by serde-pickle and read by a machine of our own
-//! ([`pickle_reader`](super::python::pickle_reader)): serde-pickle 1.2 overflows the stack on deeply
-//! nested pickles, grows without bound where a memo doubles itself, and refuses honest pickles that
-//! share a list within a list.
-
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_pickle::SerOptions;
 
-use super::python::{from_value, pickle_reader};
+use super::python::{from_value, pickle_reader, pickle_writer, to_value};
 use super::{Codec, CodecError};
 
 /// A serde type as a Python pickle.
@@ -21,8 +15,12 @@ use super::{Codec, CodecError};
 /// name of the global. Nesting is bounded at 128, and memory in proportion to the pickle, however
 /// often it refers to the same part.
 ///
-/// An int of more than 128 bits comes as its decimal digits, for a `String`. Text of Python 2 that is
-/// not ASCII comes as bytes. Ints of more than 64 bits cannot be written.
+/// Ints have any size: one of more than 64 bits is read exactly as an `i128` or `u128`, rounded as an
+/// `f64` and where anything is taken (`serde_json::Value`), and one of more than 128 bits as its decimal
+/// digits for a `String`. Text of Python 2 that is not ASCII comes as bytes.
+///
+/// To serde a `Vec<u8>` is a list of numbers, and so it is written. For Python's `bytes` use the crate
+/// `serde_bytes`; to read them as a `Vec<u8>` is an error. `Some(None)` is written as None.
 ///
 /// Pickles are not canonical: equal values may have different bytes.
 pub struct Pickle<T>(PhantomData<fn() -> T>);
@@ -35,7 +33,7 @@ where
     type Owned = T;
 
     fn encode(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
-        write(value, bytes)
+        pickle_writer::write(&to_value(value)?, bytes)
     }
 
     fn decode(bytes: &[u8]) -> Result<T, CodecError> {
@@ -47,10 +45,4 @@ impl<T> fmt::Debug for Pickle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pickle")
     }
-}
-
-/// Appends `value` as a pickle.
-pub(super) fn write<T: Serialize>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
-    serde_pickle::to_writer(bytes, value, SerOptions::new().proto_v2())
-        .map_err(|_| CodecError::new("a pickle has no form for this value"))
 }

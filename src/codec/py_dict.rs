@@ -5,11 +5,12 @@ use std::str;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::float::write_float;
 use super::python::{
-    Value, from_value, int_from_digits, json_reader, json_writer, pickle_reader, to_value,
+    Value, from_value, int_from_digits, json_reader, json_writer, pickle_reader, pickle_writer,
+    to_value,
 };
-use super::raw::write_float;
-use super::{Codec, CodecError, pickle};
+use super::{Codec, CodecError};
 
 /// A serde type as redis-pydict keeps it: a byte for the type, then the value.
 ///
@@ -17,6 +18,9 @@ use super::{Codec, CodecError, pickle};
 /// else: booleans, bytes, tuples. None is written as `n`, which every version of redis-pydict reads,
 /// and read as `n` and as a pickle. An empty value is missing to redis-pydict, and cannot be decoded
 /// here.
+///
+/// To serde a `Vec<u8>` is a list of numbers. For Python's `bytes` use the crate `serde_bytes`; to read
+/// them as a `Vec<u8>` is an error. `Some(None)` is written as `None`.
 ///
 /// `with_prefix(&client, "namespace&&")` gives the keys. The library's own lists are spoiled by values
 /// of other types and, in part, by entries that expire.
@@ -53,7 +57,7 @@ where
             }
             Value::Bool(_) | Value::Bytes(_) | Value::Tuple(_) => {
                 bytes.push(b'c');
-                pickle::write(value, bytes)?;
+                pickle_writer::write(&tree, bytes)?;
             }
         }
         Ok(())

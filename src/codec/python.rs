@@ -1,8 +1,6 @@
 //! Python's data as a tree, between serde's types and the formats that Python programs write.
 
-#[cfg(feature = "json")]
 pub(super) mod json_reader;
-#[cfg(feature = "json")]
 pub(super) mod json_writer;
 #[cfg(feature = "pickle")]
 mod pickle_machine;
@@ -12,13 +10,13 @@ mod pickle_numbers;
 pub(super) mod pickle_reader;
 #[cfg(feature = "pickle")]
 mod pickle_text;
+#[cfg(feature = "pickle")]
+pub(super) mod pickle_writer;
 
 mod from_value;
-#[cfg(feature = "json")]
 mod to_value;
 
 pub(super) use from_value::from_value;
-#[cfg(feature = "json")]
 pub(super) use to_value::to_value;
 
 /// A value of Python's data types, where a set is a list. A dict keeps its order.

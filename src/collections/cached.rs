@@ -80,6 +80,8 @@ pub struct Cached<D: Cacheable> {
 type Reply<D, T> = <<D as Cacheable>::Executor as Executor>::Reply<T>;
 type Stored<D> = <<D as Cacheable>::Value as Codec>::Owned;
 type Sought<D> = <<D as Cacheable>::Key as Codec>::Borrowed;
+/// A key, and its value or that it has none.
+type Peeked<D> = (<<D as Cacheable>::Key as Codec>::Owned, Option<Arc<Stored<D>>>);
 
 impl<K: Codec, V: Codec<Owned: Sync>, E: RoundTrips> RedisDict<K, V, E> {
     /// The same dictionary with a near cache, which this connects. An error if the server does not
@@ -167,6 +169,13 @@ impl<D: Cacheable> Cached<D> {
     /// served, `Some(None)` if the key is known to have no value.
     pub fn peek(&self, key: &Sought<D>) -> Option<Option<Arc<Stored<D>>>> {
         with_bytes::<D::Key, _>(key, |key| self.reader.cache().lookup(key)).ok().flatten()
+    }
+
+    /// What the cache has, without asking the server, in no order and with what [`peek`](Self::peek) gives
+    /// for each key. O(entries of the cache). Keys that cannot be decoded are left out.
+    pub fn peek_all(&self) -> Vec<Peeked<D>> {
+        let held = self.reader.cache().all().into_iter();
+        held.filter_map(|(key, value)| Some((D::Key::decode(&key).ok()?, value))).collect()
     }
 
     /// Reads all entries into the cache, a page at a time, and says how many there are. `SCAN` or

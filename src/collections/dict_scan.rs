@@ -265,7 +265,7 @@ async fn entries<K: Codec, V: Codec, E: RoundTrips>(
     Ok((cursor, entries.into_iter().map(decode).collect()))
 }
 
-fn decode_key<K: Codec>(prefix: &Prefix, key: &[u8]) -> Result<K::Owned> {
+pub(super) fn decode_key<K: Codec>(prefix: &Prefix, key: &[u8]) -> Result<K::Owned> {
     let rest = prefix.strip(key).unwrap_or(key).to_vec();
     reply::decode_bytes::<K>(rest, || Request::read("SCAN").key(key).attempt())
 }

@@ -1,9 +1,11 @@
-//! Changes of a [`RedisDict`] that depend on what a function makes of the old value.
+//! Changes of a [`RedisDict`] that depend on what is there.
 
 use std::borrow::Borrow;
 
+use super::cursor::Cursor;
 use super::dict::RedisDict;
-use super::update::{get_or_insert_with, optimistically};
+use super::dict_scan::{decode_key, key_page};
+use super::update::{Entry, get_or_insert_with, optimistically};
 use crate::codec::Codec;
 use crate::executor::RoundTrips;
 use crate::script::Script;
@@ -40,6 +42,33 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
         let write = self.scripted(&COMPARE_AND_SET, key);
         let executor = self.executor.clone();
         self.executor.converse_within(optimistically::<V, E>(executor, read, write, change))
+    }
+}
+
+impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
+    /// Removes some entry and gives it. `SCAN` until there is one, then `GETDEL`: O(1) while there are
+    /// many, O(keys of the database) for the last ones.
+    ///
+    /// No two calls get the same entry. One whose key cannot be decoded stays, and is an error; a value
+    /// that cannot be decoded is in the error ([`Error::undecoded`](crate::Error::undecoded)).
+    pub fn pop(&self) -> E::Reply<Option<Entry<K, V>>> {
+        let (executor, prefix) = (self.executor.clone(), self.prefix.clone());
+        let stored = self.typed::<Vec<u8>, V>().deferred();
+        self.executor.converse(async move {
+            let mut cursor = Cursor::default();
+            while !cursor.is_done() {
+                let (next, keys) = key_page(&executor, &prefix, b"*", cursor).await?;
+                for key in keys {
+                    let popped = decode_key::<K>(&prefix, &key)?;
+                    let take = stored.take(prefix.strip(&key).unwrap_or(&key));
+                    if let Some(value) = executor.send(take).await? {
+                        return Ok(Some((popped, value)));
+                    }
+                }
+                cursor = next;
+            }
+            Ok(None)
+        })
     }
 }
 

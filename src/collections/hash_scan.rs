@@ -113,7 +113,7 @@ fn decode_entry<K: Codec, V: Codec>(
     Ok((decode_key::<K>(name, &key)?, decode_value::<V>(name, &key, value)?))
 }
 
-fn decode_key<K: Codec>(name: &Name, key: &[u8]) -> Result<K::Owned> {
+pub(super) fn decode_key<K: Codec>(name: &Name, key: &[u8]) -> Result<K::Owned> {
     let attempt = || scan_attempt(name, key);
     reply::decode_bytes::<K>(key.to_vec(), attempt)
 }

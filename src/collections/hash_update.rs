@@ -1,11 +1,14 @@
-//! Changes of a [`RedisHashDict`] that depend on what a function makes of the old value.
+//! Changes of a [`RedisHashDict`] that depend on what is there.
 
 use std::borrow::Borrow;
 
 use super::hash_dict::RedisHashDict;
-use super::update::{get_or_insert_with, optimistically};
+use super::hash_scan::decode_key;
+use super::update::{Entry, MOST_TRIES, get_or_insert_with, optimistically};
 use crate::codec::Codec;
+use crate::error::Error;
 use crate::executor::RoundTrips;
+use crate::reply;
 use crate::script::Script;
 
 impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
@@ -40,6 +43,30 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
         let write = self.scripted(&COMPARE_AND_SET).field::<K>(key);
         let executor = self.executor.clone();
         self.executor.converse_within(optimistically::<V, E>(executor, read, write, change))
+    }
+}
+
+impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
+    /// Removes some entry and gives it. `HRANDFIELD` and a script, O(1).
+    ///
+    /// No two calls get the same entry; where others are faster, another one is tried, up to 1,000 times.
+    /// One whose key cannot be decoded stays, and is an error; a value
+    /// that cannot be decoded is in the error ([`Error::undecoded`](crate::Error::undecoded)).
+    pub fn pop(&self) -> E::Reply<Option<Entry<K, V>>> {
+        let (executor, name) = (self.executor.clone(), self.name.clone());
+        let stored = self.typed::<Vec<u8>, V>().deferred();
+        self.executor.converse(async move {
+            let some = stored.reading("HRANDFIELD");
+            for _ in 0..MOST_TRIES {
+                let found = executor.send(some.clone().returns(reply::raw)).await?;
+                let Some(key) = found else { return Ok(None) };
+                let popped = decode_key::<K>(&name, &key)?;
+                if let Some(value) = executor.send(stored.take(&key)).await? {
+                    return Ok(Some((popped, value)));
+                }
+            }
+            Err(Error::Contended { attempt: Box::new(some.attempt()), tries: MOST_TRIES })
+        })
     }
 }
 

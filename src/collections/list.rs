@@ -198,15 +198,16 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
 
     /// The items of `range` at one moment. `LRANGE`, O(start + items).
     ///
-    /// Bounds beyond the end are no error. For a long list [`iter`](Self::iter) needs less memory.
+    /// A negative bound counts from the end: `-2..` are the last two items, `..-1` all but the last.
+    /// Bounds beyond either end are no error. For a long list [`iter`](Self::iter) needs less memory.
     /// An item that cannot be decoded fails the call; [`lenient`](Self::lenient) gives the others.
-    pub fn range(&self, range: impl RangeBounds<usize>) -> E::Reply<Vec<T::Owned>> {
+    pub fn range(&self, range: impl RangeBounds<isize>) -> E::Reply<Vec<T::Owned>> {
         let request = part(self.reading("LRANGE"), first_and_last(range), Value::Array(Vec::new()));
         self.executor.run(request.returns(reply::many::<T>))
     }
 
-    /// Keeps the items of `range` only. `LTRIM`, O(removed).
-    pub fn trim(&self, range: impl RangeBounds<usize>) -> E::Reply<()> {
+    /// Keeps the items of `range` only, whose negative bounds count from the end. `LTRIM`, O(removed).
+    pub fn trim(&self, range: impl RangeBounds<isize>) -> E::Reply<()> {
         self.executor.run(match first_and_last(range) {
             Some((first, last)) => {
                 self.writing("LTRIM").number(first).number(last).returns(reply::ok)

@@ -46,4 +46,8 @@ pub(crate) async fn get_or_insert_with<T: Send + 'static, E: RoundTrips>(
     }
 }
 
-const MOST_TRIES: usize = 1000;
+/// An entry as it is read.
+pub(crate) type Entry<K, V> = (<K as Codec>::Owned, <V as Codec>::Owned);
+
+/// How often what others may change meanwhile is tried.
+pub(super) const MOST_TRIES: usize = 1000;

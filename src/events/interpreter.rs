@@ -13,6 +13,8 @@ use crate::place::key_slot;
 pub enum Told<'a> {
     Inserted(&'a [u8]),
     Updated(&'a [u8]),
+    /// Updated by a writer that gave this id.
+    Notified(&'a [u8], &'a [u8]),
     Removed(&'a [u8]),
     Expired(&'a [u8]),
     /// Only when it ends has changed.
@@ -74,7 +76,7 @@ impl Interpreter {
                 tell(Told::Removed(payload));
             }
             Some(Channel::Entry(entry)) if is_owner(&self.sources.key(entry)) => {
-                tell(Told::Updated(entry));
+                tell(Told::Notified(entry, payload));
             }
             Some(Channel::Key(entry)) => self.notified(server, entry, payload, tell),
             _ => {}

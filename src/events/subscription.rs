@@ -33,6 +33,16 @@ pub enum Event<K> {
     Inserted(K),
     /// It has another value, or is there: not every writer tells whether it was before.
     Updated(K),
+    /// It was set, as [`Updated`](Self::Updated), and its writer gave this notification id: a program with
+    /// Python's redis-pydict, or with [`NoticeFormat::PyDict`](crate::NoticeFormat::PyDict).
+    ///
+    /// The message has no value: as in Python, it is what [`get`](crate::RedisDict::get) finds afterwards.
+    Notified {
+        /// Its key.
+        key: K,
+        /// The id, empty if none was set. What is not UTF-8 in it is replaced.
+        id: String,
+    },
     /// It was removed, or evicted by the server.
     Removed(K),
     /// Its time to live came to an end.
@@ -146,6 +156,10 @@ impl<K> Shared<K> {
         let event = match told {
             Told::Inserted(key) => self.about(key, Event::Inserted),
             Told::Updated(key) => self.about(key, Event::Updated),
+            Told::Notified(key, id) => self.about(key, |key| {
+                let id = String::from_utf8_lossy(id).into_owned();
+                Event::Notified { key, id }
+            }),
             Told::Removed(key) => self.about(key, Event::Removed),
             Told::Expired(key) => self.about(key, Event::Expired),
             Told::Touched(_) => None,
@@ -157,7 +171,7 @@ impl<K> Shared<K> {
         }
     }
 
-    fn about(&self, key: &[u8], event: fn(K) -> Event<K>) -> Option<Result<Event<K>>> {
+    fn about(&self, key: &[u8], event: impl FnOnce(K) -> Event<K>) -> Option<Result<Event<K>>> {
         matches(&self.pattern, key).then(|| (self.decode)(key).map(event))
     }
 

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::codec::raw::write_float;
+use crate::codec::float::write_float;
 
 /// The value of a keyword.
 #[derive(Debug, Clone, PartialEq)]

@@ -120,14 +120,23 @@ impl<V: Send + Sync + 'static> Cache<V> {
         // value was taken out.
         let served_until = self.served_until.load(Ordering::Acquire);
         let kept = self.values.get(key)?;
-        let now = clock::now();
-        let is_valid = kept.epoch == self.epoch.load(Ordering::Acquire)
-            && now < kept.until
-            && now < served_until;
-        is_valid.then(|| {
+        self.is_served(&kept, served_until).then(|| {
             self.hits.raise();
             kept.value
         })
+    }
+
+    /// What is kept of all keys, as far as it may be served.
+    pub(crate) fn all(&self) -> Vec<(Key, Option<Arc<V>>)> {
+        let served_until = self.served_until.load(Ordering::Acquire);
+        let kept = self.values.iter().filter(|(_, kept)| self.is_served(kept, served_until));
+        kept.map(|(key, kept)| (key, kept.value)).collect()
+    }
+
+    /// Whether a value may be served that was taken out after `served_until` was looked up.
+    fn is_served(&self, kept: &Kept<V>, served_until: u64) -> bool {
+        let now = clock::now();
+        kept.epoch == self.epoch.load(Ordering::Acquire) && now < kept.until && now < served_until
     }
 
     /// Whether the cache knows of all changes that it can learn of, up to its bound.

@@ -68,6 +68,7 @@ pub(crate) fn entry(told: Told<'_>) -> Concerned<'_> {
     match told {
         Told::Inserted(key)
         | Told::Updated(key)
+        | Told::Notified(key, _)
         | Told::Removed(key)
         | Told::Expired(key)
         | Told::Touched(key) => Concerned::Entry(key),

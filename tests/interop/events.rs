@@ -98,12 +98,16 @@ async fn rust_hears_what_python_tells<C: Kind>() {
     assert_done(&Peer::run(&server, ["pubsub-write", "app", "other=1", "k1=1"]));
     assert_done(&Peer::run(&server, ["pubsub-delete", "app", "k1"]));
     assert_done(&Peer::run(&server, ["pydict-write", "ns", "k2=1", "--notify=me"]));
+    assert_done(&Peer::run(&server, ["pydict-write", "ns", "k2=2", "--notify="]));
     let k1 = || "k1".to_owned();
     for expected in [Event::Updated(k1()), Event::Removed(k1())] {
         assert_eq!(C::event(&mut of_app).await.expect("a key"), expected);
     }
-    let event = C::event(&mut of_ns).await.expect("a key");
-    assert_eq!(event, Event::Updated("k2".to_owned()));
+    for id in ["me", ""] {
+        let event = C::event(&mut of_ns).await.expect("a key");
+        assert_eq!(event, Event::Notified { key: "k2".to_owned(), id: id.to_owned() });
+    }
+    assert_eq!(ok!(ns.get("k2")), Some(2));
 }
 
 /// The channels and messages of all that is published while something is done.

@@ -7,6 +7,7 @@ mod cache_names;
 mod cache_races;
 mod cauldron;
 mod events;
+mod floats;
 mod near;
 mod peer;
 mod pubsub_dict;

@@ -14,8 +14,11 @@ import contextlib
 import functools
 import json
 import logging
+import math
 import os
 import pickle
+import random
+import struct
 import threading
 import time
 
@@ -97,6 +100,27 @@ def delete(d, keys):
 def contains(d, keys):
     for key in keys:
         attempt("contains", lambda: bool(key in d), key=key)
+
+
+# Floats as redis-py writes them: their bits and their texts as lists, the first of them as a set.
+
+
+def floats(a):
+    client = redis.StrictRedis(port=a.port)
+    numbers = random.Random(a.seed)
+
+    def write():
+        for start in range(0, a.count, 1000):
+            page = [
+                math.ldexp(0.5 + numbers.random() / 2, 40 + number % 21)
+                for number in range(start, min(start + 1000, a.count))
+            ]
+            client.rpush("bits", *(struct.unpack("<Q", struct.pack("<d", x))[0] for x in page))
+            client.rpush("texts", *page)
+            if start == 0:
+                client.sadd("members", *page)
+
+    attempt("floats", write)
 
 
 # redis-pydict
@@ -300,6 +324,7 @@ def main():
     timeout = one("--timeout", type=float, default=60)
     size = one("--cache-size", type=int, default=10)
 
+    command("floats", floats, one("seed", type=int), one("--count", type=int, default=1000))
     command("pydict-write", lambda a: write(pydict(a), map(entry, a.entries)), namespace, entries, notify)
     command("pydict-update", pydict_update, namespace, entries, notify)
     command("pydict-read", lambda a: read(pydict(a), a.keys), namespace, keys, notify)

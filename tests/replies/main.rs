@@ -112,6 +112,7 @@ fn a_dict_takes_only_what_its_commands_answer() {
     }
     takes_only! { server, [("SCAN", "*2\r\n$1\r\n0\r\n*1\r\n$8\r\nages:ann\r\n")];
         ages.clear() => [zero one];
+        ages.pop() => [nil text];
         ages.to_map() => [single];
         ages.iter().collect::<Result<Vec<_>>>() => [single];
         ages.values().collect::<Result<Vec<_>>>() => [single];
@@ -152,6 +153,7 @@ fn a_hash_dict_takes_only_what_its_commands_answer() {
         users.expire_at("ann", UNIX_EPOCH + SECOND) => [numbers];
         users.persist("ann") => [numbers];
         users.ttl("ann") => [numbers];
+        users.pop() => [nil text];
         users.to_map() => [];
         users.iter().collect::<Result<Vec<_>>>() => [];
         users.get_or_insert_with("ann", || 36_u32) => [text];
@@ -163,6 +165,9 @@ fn a_hash_dict_takes_only_what_its_commands_answer() {
     }
     takes_only! { server, [("HGET", "$1\r\n7\r\n")];
         users.update("ann", |_| Some(36)) => [zero one];
+    }
+    takes_only! { server, [("HRANDFIELD", "$3\r\nann\r\n")];
+        users.pop() => [nil text];
     }
 }
 

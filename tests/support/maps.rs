@@ -44,6 +44,31 @@ macro_rules! map_scenarios {
             assert_eq!((ok!(dict.take("a")), ok!(dict.take("a"))), (Some(2), None));
         }
 
+        async fn some_entry_can_be_popped<C: Kind>(client: C, name: &'static str) {
+            let dict = $open::<u64, u64, C>(&client, name);
+            assert_eq!(ok!(dict.pop()), None);
+            let map: HashMap<u64, u64> = (0..30).map(|key| (key, key * 2)).collect();
+            ok!(dict.insert_many(&map));
+            let mut popped = HashMap::new();
+            while let Some((key, value)) = ok!(dict.pop()) {
+                assert_eq!(popped.insert(key, value), None, "{key} is popped once");
+                assert_eq!(ok!(dict.len()), map.len() - popped.len());
+            }
+            assert_eq!(popped, map);
+        }
+
+        async fn a_pop_loses_nothing_that_cannot_be_decoded<C: Kind>(
+            client: C,
+            name: &'static str,
+        ) {
+            let raw = $open::<String, String, C>(&client, name);
+            ok!(raw.insert("no number", "none either"));
+            let error = settle!(raw.typed::<u64, u64>().pop()).unwrap_err();
+            assert_eq!((error.undecoded(), ok!(raw.len())), (Some(&b"no number"[..]), 1));
+            let error = settle!(raw.typed::<String, u64>().pop()).unwrap_err();
+            assert_eq!((error.undecoded(), ok!(raw.len())), (Some(&b"none either"[..]), 0));
+        }
+
         async fn everything_can_be_listed<C: Kind>(client: C, name: &'static str) {
             let dict = $open::<String, u64, C>(&client, name);
             ok!(dict.insert_many([("a", &1), ("b", &2)]));

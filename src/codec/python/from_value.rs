@@ -1,46 +1,99 @@
 //! From Python's data to serde's types.
 
+use std::iter;
+
 use serde::de::value::{MapDeserializer, SeqDeserializer, StringDeserializer};
 use serde::de::{
-    DeserializeOwned, Deserializer, EnumAccess, Error as _, IntoDeserializer, Unexpected,
-    VariantAccess, Visitor, value::Error,
+    Deserialize, DeserializeOwned, Deserializer, EnumAccess, Error as _, IntoDeserializer,
+    Unexpected, VariantAccess, Visitor, value::Error,
 };
 
-use super::Value;
+use super::{Value, json_writer};
 use crate::codec::CodecError;
+use crate::codec::bounded::Narrowed;
+use crate::codec::marker::RAW_VALUE;
 use crate::codec::message::without_values;
 
 /// `value` as a `T`.
+///
+/// Types that take any value, such as `serde_json::Value`, mostly have no room for ints of more than 64
+/// bits. If the value has some and is refused, it is read once more with these as floats, as serde_json
+/// reads them.
 pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, CodecError> {
-    T::deserialize(value).map_err(|error| CodecError::new(without_values(&error.to_string())))
+    let again = has_wide_ints(&value).then(|| value.clone());
+    let exact = Narrowed::<T>::deserialize(Data::<true>(value));
+    let read = match (exact, again) {
+        (Err(error), Some(value)) => Narrowed::deserialize(Data::<false>(value)).map_err(|_| error),
+        (exact, _) => exact,
+    };
+    read.map(|Narrowed(value)| value)
+        .map_err(|error| CodecError::new(without_values(&error.to_string())))
 }
 
-impl<'de> Deserializer<'de> for Value {
+fn has_wide_ints(value: &Value) -> bool {
+    match value {
+        Value::Int(int) => i64::try_from(*int).is_err() && u64::try_from(*int).is_err(),
+        Value::LongInt(_) => true,
+        Value::List(items) | Value::Tuple(items) => items.iter().any(has_wide_ints),
+        Value::Dict(entries) => {
+            entries.iter().any(|(key, value)| has_wide_ints(key) || has_wide_ints(value))
+        }
+        _ => false,
+    }
+}
+
+/// A value that is read, with ints of more than 64 bits as what they are where anything is taken, or
+/// else as floats.
+struct Data<const EXACT: bool>(Value);
+
+impl<const EXACT: bool> Data<EXACT> {
+    /// An int of more than 64 bits as a float.
+    fn rounded<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let float = match &self.0 {
+            Value::Int(int) => *int as f64,
+            Value::LongInt(digits) => digits.parse().unwrap_or(f64::INFINITY),
+            _ => return self.deserialize_any(visitor),
+        };
+        match float.is_finite() {
+            true => visitor.visit_f64(float),
+            false => Err(too_large(&visitor)),
+        }
+    }
+}
+
+fn too_large<'de, V: Visitor<'de>>(visitor: &V) -> Error {
+    Error::invalid_value(Unexpected::Other("integer"), visitor)
+}
+
+impl<'de, const EXACT: bool> Deserializer<'de> for Data<EXACT> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self {
+        match self.0 {
             Value::None => visitor.visit_unit(),
             Value::Bool(bool) => visitor.visit_bool(bool),
             Value::Int(int) => match (i64::try_from(int), u64::try_from(int)) {
                 (Ok(int), _) => visitor.visit_i64(int),
                 (_, Ok(int)) => visitor.visit_u64(int),
-                _ => visitor.visit_i128(int),
+                _ if EXACT => visitor.visit_i128(int),
+                _ => self.rounded(visitor),
             },
-            Value::LongInt(digits) => match digits.parse() {
+            Value::LongInt(ref digits) if EXACT => match digits.parse() {
                 Ok(int) => visitor.visit_u128(int),
-                Err(_) => visitor.visit_string(digits),
+                Err(_) => Err(too_large(&visitor)),
             },
+            Value::LongInt(_) => self.rounded(visitor),
             Value::Float(float) => visitor.visit_f64(float),
             Value::Str(text) => visitor.visit_string(text),
             Value::Bytes(bytes) => visitor.visit_byte_buf(bytes),
             Value::List(items) | Value::Tuple(items) => {
-                let mut items = SeqDeserializer::new(items.into_iter());
+                let mut items = SeqDeserializer::new(items.into_iter().map(Data::<EXACT>));
                 let value = visitor.visit_seq(&mut items)?;
                 items.end().map(|()| value)
             }
             Value::Dict(entries) => {
-                let entries = entries.into_iter().map(|(key, value)| (Key(key), value));
+                let entries = entries.into_iter();
+                let entries = entries.map(|(key, value)| (Key::<EXACT>(key), Data::<EXACT>(value)));
                 let mut entries = MapDeserializer::new(entries);
                 let value = visitor.visit_map(&mut entries)?;
                 entries.end().map(|()| value)
@@ -48,19 +101,57 @@ impl<'de> Deserializer<'de> for Value {
         }
     }
 
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_f64(visitor)
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match has_wide_ints(&self.0) {
+            true => self.rounded(visitor),
+            false => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        Data::<true>(self.0).deserialize_any(visitor)
+    }
+
+    fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        Data::<true>(self.0).deserialize_any(visitor)
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_string(visitor)
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            Value::LongInt(digits) if digits.parse::<u128>().is_err() => {
+                visitor.visit_string(digits)
+            }
+            value => Data::<EXACT>(value).deserialize_any(visitor),
+        }
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self {
+        match self.0 {
             Value::None => visitor.visit_none(),
-            value => visitor.visit_some(value),
+            value => visitor.visit_some(Data::<EXACT>(value)),
         }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        visitor.visit_newtype_struct(self)
+        if name != RAW_VALUE {
+            return visitor.visit_newtype_struct(self);
+        }
+        let mut json = Vec::new();
+        json_writer::write(&self.0, &mut json).map_err(Error::custom)?;
+        let json = String::from_utf8(json).map_err(Error::custom)?;
+        visitor.visit_map(MapDeserializer::new(iter::once((RAW_VALUE, json))))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -69,11 +160,11 @@ impl<'de> Deserializer<'de> for Value {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        match self {
-            Value::Str(variant) => visitor.visit_enum(Variant { variant, content: None }),
+        match self.0 {
+            Value::Str(variant) => visitor.visit_enum(Variant::<EXACT> { variant, content: None }),
             Value::Dict(entries) => match <[_; 1]>::try_from(entries) {
                 Ok([(Value::Str(variant), content)]) => {
-                    visitor.visit_enum(Variant { variant, content: Some(content) })
+                    visitor.visit_enum(Variant::<EXACT> { variant, content: Some(content) })
                 }
                 _ => Err(Error::invalid_type(Unexpected::Map, &"a variant's name and content")),
             },
@@ -82,12 +173,11 @@ impl<'de> Deserializer<'de> for Value {
     }
 
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map struct identifier ignored_any
+        bool i8 i16 i32 i64 u8 u16 u32 u64 char bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
     }
 }
 
-impl<'de> IntoDeserializer<'de, Error> for Value {
+impl<'de, const EXACT: bool> IntoDeserializer<'de, Error> for Data<EXACT> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -95,10 +185,17 @@ impl<'de> IntoDeserializer<'de, Error> for Value {
     }
 }
 
-/// The key of a dict. JSON makes text of every key, so text is also read as what is asked for.
-struct Key(Value);
+/// The key of a dict. JSON makes text of every key, so text is also read as what is asked for. Python 2
+/// wrote `True` where Python 3 writes `true`.
+struct Key<const EXACT: bool>(Value);
 
-impl<'de> IntoDeserializer<'de, Error> for Key {
+impl<const EXACT: bool> Key<EXACT> {
+    fn data(self) -> Data<EXACT> {
+        Data(self.0)
+    }
+}
+
+impl<'de, const EXACT: bool> IntoDeserializer<'de, Error> for Key<EXACT> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -111,20 +208,20 @@ macro_rules! parse_text {
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
             match self.0 {
                 Value::Str(text) => match super::int_from_digits(&text) {
-                    Some(int) => int.deserialize_any(visitor),
+                    Some(int) => Data::<EXACT>(int).$method(visitor),
                     None => visitor.visit_string(text),
                 },
-                value => value.deserialize_any(visitor),
+                value => Data::<EXACT>(value).$method(visitor),
             }
         }
     )+};
 }
 
-impl<'de> Deserializer<'de> for Key {
+impl<'de, const EXACT: bool> Deserializer<'de> for Key<EXACT> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.0.deserialize_any(visitor)
+        self.data().deserialize_any(visitor)
     }
 
     parse_text! {
@@ -134,19 +231,23 @@ impl<'de> Deserializer<'de> for Key {
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.0 {
-            Value::Str(text) if text == "true" => visitor.visit_bool(true),
-            Value::Str(text) if text == "false" => visitor.visit_bool(false),
-            _ => self.0.deserialize_any(visitor),
+            Value::Str(text) if text == "true" || text == "True" => visitor.visit_bool(true),
+            Value::Str(text) if text == "false" || text == "False" => visitor.visit_bool(false),
+            _ => self.data().deserialize_any(visitor),
         }
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_f64(visitor)
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.0 {
             Value::Str(text) => match text.parse() {
                 Ok(float) => visitor.visit_f64(float),
-                Err(_) => self.0.deserialize_any(visitor),
+                Err(_) => self.data().deserialize_any(visitor),
             },
-            _ => self.0.deserialize_any(visitor),
+            _ => self.data().deserialize_f64(visitor),
         }
     }
 
@@ -154,7 +255,7 @@ impl<'de> Deserializer<'de> for Key {
         match self.0 {
             Value::None => visitor.visit_none(),
             Value::Str(text) if text == "null" => visitor.visit_none(),
-            value => visitor.visit_some(Key(value)),
+            value => visitor.visit_some(Key::<EXACT>(value)),
         }
     }
 
@@ -172,36 +273,42 @@ impl<'de> Deserializer<'de> for Key {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.0.deserialize_enum(name, variants, visitor)
+        self.data().deserialize_enum(name, variants, visitor)
     }
 
     serde::forward_to_deserialize_any! {
-        f32 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
-        identifier ignored_any
+        char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier
+        ignored_any
     }
 }
 
-struct Variant {
+struct Variant<const EXACT: bool> {
     variant: String,
     content: Option<Value>,
 }
 
-impl<'de> EnumAccess<'de> for Variant {
+impl<'de, const EXACT: bool> EnumAccess<'de> for Variant<EXACT> {
     type Error = Error;
-    type Variant = Content;
+    type Variant = Content<EXACT>;
 
     fn variant_seed<S: serde::de::DeserializeSeed<'de>>(
         self,
         seed: S,
-    ) -> Result<(S::Value, Content), Error> {
+    ) -> Result<(S::Value, Content<EXACT>), Error> {
         let name: StringDeserializer<Error> = self.variant.into_deserializer();
         Ok((seed.deserialize(name)?, Content(self.content)))
     }
 }
 
-struct Content(Option<Value>);
+struct Content<const EXACT: bool>(Option<Value>);
 
-impl<'de> VariantAccess<'de> for Content {
+impl<const EXACT: bool> Content<EXACT> {
+    fn data(self) -> Data<EXACT> {
+        Data(self.0.unwrap_or(Value::None))
+    }
+}
+
+impl<'de, const EXACT: bool> VariantAccess<'de> for Content<EXACT> {
     type Error = Error;
 
     fn unit_variant(self) -> Result<(), Error> {
@@ -215,11 +322,11 @@ impl<'de> VariantAccess<'de> for Content {
         self,
         seed: S,
     ) -> Result<S::Value, Error> {
-        seed.deserialize(self.0.unwrap_or(Value::None))
+        seed.deserialize(self.data())
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
-        self.0.unwrap_or(Value::None).deserialize_any(visitor)
+        self.data().deserialize_any(visitor)
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -227,6 +334,6 @@ impl<'de> VariantAccess<'de> for Content {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.0.unwrap_or(Value::None).deserialize_any(visitor)
+        self.data().deserialize_any(visitor)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Value;
 use crate::codec::CodecError;
-use crate::codec::raw::write_float;
+use crate::codec::float::write_float;
 
 /// Appends `value` to `bytes`.
 pub(crate) fn write(value: &Value, bytes: &mut Vec<u8>) -> Result<(), CodecError> {

@@ -5,13 +5,15 @@ use serde::ser::{
     SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-use super::Value;
+use super::{Value, int_from_digits, json_reader};
 use crate::codec::CodecError;
+use crate::codec::marker::Marker;
 
 type Error = serde::de::value::Error;
 
 /// `value` as Python's data: a struct is a dict, a tuple a tuple, `None` and `()` are None, and a
-/// variant is its name or a dict of its name and its content.
+/// variant is its name or a dict of its name and its content. What serde_json marks as a number or as
+/// JSON is what it stands for.
 pub(crate) fn to_value<T: Serialize>(value: &T) -> Result<Value, CodecError> {
     value.serialize(ToValue).map_err(|_| CodecError::new("the type refuses to be written"))
 }
@@ -143,11 +145,11 @@ impl Serializer for ToValue {
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Entries, Error> {
-        Ok(Entries { variant: None, key: None, entries: Vec::new() })
+        Ok(Entries::default())
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Entries, Error> {
-        self.serialize_map(None)
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Entries, Error> {
+        Ok(Entries { marker: Marker::named(name), ..Entries::default() })
     }
 
     fn serialize_struct_variant(
@@ -157,7 +159,7 @@ impl Serializer for ToValue {
         variant: &'static str,
         _: usize,
     ) -> Result<Entries, Error> {
-        Ok(Entries { variant: Some(variant), key: None, entries: Vec::new() })
+        Ok(Entries { variant: Some(variant), ..Entries::default() })
     }
 }
 
@@ -166,6 +168,18 @@ fn in_variant(variant: Option<&'static str>, content: Value) -> Value {
         Some(variant) => Value::Dict(vec![(Value::Str(variant.to_owned()), content)]),
         None => content,
     }
+}
+
+/// What a marked struct with these entries stands for.
+fn unmarked(marker: Marker, entries: &[(Value, Value)]) -> Result<Value, Error> {
+    let value = match (marker, entries) {
+        (Marker::Number, [(_, Value::Str(text))]) => int_from_digits(text).or_else(|| {
+            text.parse().ok().filter(|float: &f64| float.is_finite()).map(Value::Float)
+        }),
+        (Marker::RawValue, [(_, Value::Str(text))]) => json_reader::read(text.as_bytes()).ok(),
+        _ => None,
+    };
+    value.ok_or_else(|| Error::custom("a marker of serde_json without its content"))
 }
 
 struct Items {
@@ -212,8 +226,10 @@ like_a_sequence! {
     SerializeTupleVariant: serialize_field;
 }
 
+#[derive(Default)]
 struct Entries {
     variant: Option<&'static str>,
+    marker: Option<Marker>,
     key: Option<Value>,
     entries: Vec<(Value, Value)>,
 }
@@ -234,7 +250,10 @@ impl SerializeMap for Entries {
     }
 
     fn end(self) -> Result<Value, Error> {
-        Ok(in_variant(self.variant, Value::Dict(self.entries)))
+        match self.marker {
+            Some(marker) => unmarked(marker, &self.entries),
+            None => Ok(in_variant(self.variant, Value::Dict(self.entries))),
+        }
     }
 }
 

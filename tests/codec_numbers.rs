@@ -1,0 +1,361 @@
+//! Numbers beyond the usual ones, and values that a format cannot keep, in every serde codec.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use redis_collections::{Bincode, Codec, CodecError, Json, MessagePack, Pickle, PyDict, PyJson};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Value, json};
+use support::python::Python;
+
+fn encoded<C: Codec>(value: &C::Borrowed) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    C::encode(value, &mut bytes).unwrap();
+    bytes
+}
+
+fn decoded<C: Codec>(bytes: &[u8]) -> C::Owned {
+    C::decode(bytes).unwrap_or_else(|error| panic!("{}: {error}", bytes.escape_ascii()))
+}
+
+fn unreadable<C: Codec>(bytes: &[u8]) {
+    assert!(C::decode(bytes).is_err(), "{} should be refused", bytes.escape_ascii());
+}
+
+fn unwritable<C: Codec>(value: &C::Borrowed) -> String {
+    let written: Result<(), CodecError> = C::encode(value, &mut Vec::new());
+    written.expect_err("a value that cannot be read back").to_string()
+}
+
+/// Ints as Python writes them, and the floats that `float(int)` gives for them.
+const INTS_AS_FLOATS: [(&str, f64); 6] = [
+    ("5", 5.0),
+    ("9223372036854775808", 9223372036854775808.0),
+    ("18446744073709551616", 18446744073709551616.0),
+    ("-18446744073709551616", -18446744073709551616.0),
+    ("100000000000000000000", 1e20),
+    ("1606938044258990275541962092341162602522202993782792835301376", 1.6069380442589903e60),
+];
+
+#[test]
+fn an_int_of_any_size_is_read_as_a_float() {
+    for (digits, float) in INTS_AS_FLOATS {
+        assert_eq!(decoded::<Json<f64>>(digits.as_bytes()), float, "{digits}");
+        assert_eq!(decoded::<PyJson<f64>>(digits.as_bytes()), float, "{digits}");
+        assert_eq!(decoded::<PyDict<f64>>(format!("i{digits}").as_bytes()), float, "{digits}");
+        assert_eq!(decoded::<Pickle<f64>>(format!("L{digits}L\n.").as_bytes()), float, "{digits}");
+        let key = format!("{{\"{digits}\": {digits}}}");
+        let floats = decoded::<PyJson<BTreeMap<Float, f64>>>(key.as_bytes());
+        assert_eq!(floats, BTreeMap::from([(Float(float.to_string()), float)]));
+    }
+    let beyond = "9".repeat(400);
+    unreadable::<PyJson<f64>>(beyond.as_bytes());
+    unreadable::<PyJson<Value>>(beyond.as_bytes());
+}
+
+/// The key of a map that is read as a float.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct Float(String);
+
+impl<'de> Deserialize<'de> for Float {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        f64::deserialize(deserializer).map(|float| Float(float.to_string()))
+    }
+}
+
+#[test]
+fn a_value_of_any_type_is_read_with_wide_ints_as_floats() {
+    for (digits, float) in INTS_AS_FLOATS.into_iter().skip(2) {
+        let json = format!("{{\"wide\": [{digits}], \"narrow\": 18446744073709551615}}");
+        let expected = json!({"wide": [float], "narrow": u64::MAX});
+        assert_eq!(decoded::<Json<Value>>(json.as_bytes()), expected);
+        assert_eq!(decoded::<PyJson<Value>>(json.as_bytes()), expected);
+        assert_eq!(decoded::<PyDict<Value>>(format!("d{json}").as_bytes()), expected);
+        let pickle = format!("(lL{digits}L\na.");
+        assert_eq!(decoded::<Pickle<Value>>(pickle.as_bytes()), json!([float]));
+    }
+}
+
+#[test]
+fn a_wide_int_stays_exact_where_the_type_has_room() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Both {
+        exact: i128,
+        any: Value,
+    }
+    let json = br#"{"exact": 100000000000000000001, "any": 100000000000000000001}"#;
+    let both = decoded::<PyJson<Both>>(json);
+    assert_eq!(both, Both { exact: 100_000_000_000_000_000_001, any: json!(1e20) });
+    assert_eq!(decoded::<PyJson<Python>>(b"[100000000000000000001]"), {
+        Python::List(vec![Python::Int(100_000_000_000_000_000_001)])
+    });
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Untagged {
+        Float(f64),
+        Text(String),
+    }
+    assert_eq!(decoded::<PyJson<Untagged>>(b"100000000000000000000"), Untagged::Float(1e20));
+}
+
+#[test]
+fn an_int_is_written_as_one_whatever_its_type() {
+    fn alike<Narrow, Wide, Unsigned>()
+    where
+        Narrow: Codec<Borrowed = i64>,
+        Wide: Codec<Borrowed = i128, Owned = i128>,
+        Unsigned: Codec<Borrowed = u128, Owned = u128>,
+    {
+        for int in [0, 1, 5, 127, 128, 255, 256, 65_535, 65_536, i64::from(i32::MAX), i64::MAX] {
+            let bytes = encoded::<Narrow>(&int);
+            assert_eq!(encoded::<Wide>(&int.into()), bytes, "{int}");
+            assert_eq!(encoded::<Unsigned>(&int.unsigned_abs().into()), bytes, "{int}");
+            assert_eq!(decoded::<Wide>(&bytes), int.into());
+        }
+        for int in [-1, -128, -129, i64::from(i32::MIN), i64::MIN] {
+            assert_eq!(encoded::<Wide>(&int.into()), encoded::<Narrow>(&int), "{int}");
+        }
+        for int in [u64::MAX.into(), 1 << 100, i128::MAX, i128::MIN] {
+            assert_eq!(decoded::<Wide>(&encoded::<Wide>(&int)), int);
+        }
+        assert_eq!(decoded::<Unsigned>(&encoded::<Unsigned>(&u128::MAX)), u128::MAX);
+    }
+    alike::<Json<i64>, Json<i128>, Json<u128>>();
+    alike::<PyJson<i64>, PyJson<i128>, PyJson<u128>>();
+    alike::<PyDict<i64>, PyDict<i128>, PyDict<u128>>();
+    alike::<Pickle<i64>, Pickle<i128>, Pickle<u128>>();
+    alike::<MessagePack<i64>, MessagePack<i128>, MessagePack<u128>>();
+    assert_eq!(encoded::<Pickle<i128>>(&(1 << 64)), b"\x80\x02\x8a\x09\0\0\0\0\0\0\0\0\x01.");
+    assert_eq!(encoded::<MessagePack<Option<i128>>>(&Some(5)), b"\x05");
+}
+
+/// Python 2.7's `json.dumps({True: 2})` gives `True`; with options, such as `sort_keys`, `true`.
+#[test]
+fn keys_that_are_booleans_are_read_in_the_spelling_of_each_python() {
+    for (yes, no) in [("True", "False"), ("true", "false")] {
+        let json = format!("{{\"{yes}\": 2, \"{no}\": 3}}");
+        let expected = BTreeMap::from([(true, 2), (false, 3)]);
+        assert_eq!(decoded::<PyJson<BTreeMap<bool, u8>>>(json.as_bytes()), expected);
+        assert_eq!(decoded::<PyDict<BTreeMap<bool, u8>>>(format!("d{json}").as_bytes()), expected);
+    }
+    unreadable::<PyJson<BTreeMap<bool, u8>>>(b"{\"TRUE\": 2}");
+    assert_eq!(
+        encoded::<PyJson<BTreeMap<bool, u8>>>(&BTreeMap::from([(true, 2)])),
+        b"{\"true\": 2}"
+    );
+}
+
+/// `Vec<u8>` would be written as numbers where the bytes were.
+#[test]
+fn bytes_are_not_read_as_numbers() {
+    fn refused<C: Codec>(bytes: &[u8]) {
+        let reason = C::decode(bytes).err().expect("bytes are no sequence").to_string();
+        assert!(reason.contains("serde_bytes"), "{reason}");
+    }
+    let bytes = Python::Bytes(b"\x01\xff".to_vec());
+    let message = encoded::<MessagePack<Python>>(&bytes);
+    assert_eq!(message, b"\xc4\x02\x01\xff");
+    refused::<MessagePack<Vec<u8>>>(&message);
+    refused::<MessagePack<[u8; 2]>>(&message);
+    refused::<MessagePack<Option<Vec<u8>>>>(&message);
+    refused::<Pickle<Vec<u8>>>(&encoded::<Pickle<Python>>(&bytes));
+    refused::<PyDict<Vec<u8>>>(&encoded::<PyDict<Python>>(&bytes));
+    assert_eq!(decoded::<MessagePack<Python>>(&message), bytes);
+    assert_eq!(decoded::<Pickle<Python>>(&encoded::<Pickle<Python>>(&bytes)), bytes);
+    assert_eq!(encoded::<MessagePack<Vec<u8>>>(&vec![1, 2]), b"\x92\x01\x02");
+    assert_eq!(decoded::<MessagePack<Vec<u8>>>(b"\x92\x01\x02"), [1, 2]);
+    assert_eq!(decoded::<MessagePack<(u8, String)>>(b"\x92\x01\xa1a"), (1, "a".to_owned()));
+}
+
+/// `Some(None)` and `None` are one in formats without kinds of their own for them; README says so.
+#[test]
+fn an_option_of_an_option_keeps_its_kind_only_in_bincode() {
+    type Twice = Option<Option<u8>>;
+    fn read<C: Codec<Borrowed = Twice, Owned = Twice>>(value: Twice) -> Twice {
+        decoded::<C>(&encoded::<C>(&value))
+    }
+    assert_eq!(read::<Bincode<Twice>>(Some(None)), Some(None));
+    for read in [
+        read::<Json<Twice>>,
+        read::<MessagePack<Twice>>,
+        read::<Pickle<Twice>>,
+        read::<PyJson<Twice>>,
+        read::<PyDict<Twice>>,
+    ] {
+        assert_eq!((read(Some(None)), read(Some(Some(1)))), (None, Some(Some(1))));
+    }
+    let nan = Some(f64::NAN);
+    assert_eq!(decoded::<Json<Option<f64>>>(&encoded::<Json<Option<f64>>>(&nan)), None);
+    let kept = decoded::<PyJson<Option<f64>>>(&encoded::<PyJson<Option<f64>>>(&nan));
+    assert!(kept.is_some_and(f64::is_nan));
+}
+
+/// What every `serde_json::Number` is if any crate of the program enables `arbitrary_precision`.
+#[derive(Debug)]
+struct Number(&'static str);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        marked(serializer, "$serde_json::private::Number", self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(serde::de::Error::custom("only written"))
+    }
+}
+
+/// What every `serde_json::value::RawValue` is.
+#[derive(Debug)]
+struct Raw(&'static str);
+
+impl Serialize for Raw {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        marked(serializer, "$serde_json::private::RawValue", self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entry;
+        impl<'de> serde::de::Visitor<'de> for Entry {
+            type Value = Raw;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("JSON")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
+                let entry = map.next_entry::<String, String>()?.expect("an entry");
+                assert_eq!(entry.0, "$serde_json::private::RawValue");
+                Ok(Raw(entry.1.leak()))
+            }
+        }
+        deserializer.deserialize_newtype_struct("$serde_json::private::RawValue", Entry)
+    }
+}
+
+fn marked<S: Serializer>(serializer: S, name: &'static str, text: &str) -> Result<S::Ok, S::Error> {
+    let mut fields = serializer.serialize_struct(name, 1)?;
+    fields.serialize_field(name, text)?;
+    fields.end()
+}
+
+#[test]
+fn a_number_of_serde_json_is_written_as_a_number() {
+    for (text, value) in [
+        ("1", json!(1)),
+        ("-1", json!(-1)),
+        ("18446744073709551615", json!(u64::MAX)),
+        ("0.5", json!(0.5)),
+        ("1E3", json!(1000.0)),
+    ] {
+        let list = vec![Number(text)];
+        let expected = json!([value]);
+        assert_eq!(decoded::<PyJson<Value>>(&encoded::<PyJson<Vec<Number>>>(&list)), expected);
+        assert_eq!(decoded::<PyDict<Value>>(&encoded::<PyDict<Vec<Number>>>(&list)), expected);
+        assert_eq!(decoded::<Pickle<Value>>(&encoded::<Pickle<Vec<Number>>>(&list)), expected);
+        let bytes = encoded::<MessagePack<Vec<Number>>>(&list);
+        assert_eq!(decoded::<MessagePack<Value>>(&bytes), expected);
+        assert_eq!(encoded::<PyDict<Number>>(&Number("7")), b"i7");
+    }
+    let wide = Number("100000000000000000000");
+    assert_eq!(encoded::<PyJson<Number>>(&wide), b"100000000000000000000");
+    assert_eq!(decoded::<Pickle<i128>>(&encoded::<Pickle<Number>>(&wide)), 10i128.pow(20));
+    unwritable::<MessagePack<Number>>(&wide);
+    for codec in [unwritable::<PyJson<Number>>, unwritable::<MessagePack<Number>>] {
+        codec(&Number("1e400"));
+        codec(&Number("s3cret"));
+    }
+    unwritable::<Bincode<Number>>(&Number("1"));
+}
+
+#[test]
+fn raw_json_is_written_as_what_it_says_or_refused() {
+    let raw = Raw(r#"{"a": [1, null]}"#);
+    assert_eq!(encoded::<PyJson<Raw>>(&raw), raw.0.as_bytes());
+    assert_eq!(decoded::<PyJson<Raw>>(raw.0.as_bytes()).0, raw.0);
+    assert_eq!(encoded::<PyDict<Raw>>(&raw), [b"d", raw.0.as_bytes()].concat());
+    let pickle = encoded::<Pickle<Raw>>(&raw);
+    assert_eq!(decoded::<Pickle<Value>>(&pickle), json!({"a": [1, null]}));
+    assert_eq!(decoded::<Pickle<Raw>>(&pickle).0, raw.0);
+    unwritable::<MessagePack<Raw>>(&raw);
+    unwritable::<Bincode<Raw>>(&raw);
+    unwritable::<PyJson<Raw>>(&Raw("[1,"));
+}
+
+#[test]
+fn a_number_that_an_f32_has_no_room_for_is_not_infinite() {
+    fn checked<Wide, Narrow>()
+    where
+        Wide: Codec<Borrowed = Vec<f64>>,
+        Narrow: Codec<Owned = Vec<f32>>,
+        Narrow::Owned: Debug,
+    {
+        let read = |float: f64| Narrow::decode(&encoded::<Wide>(&vec![float]));
+        assert_eq!(read(0.1).unwrap(), [0.1]);
+        assert_eq!(read(f64::from(f32::MAX)).unwrap(), [f32::MAX]);
+        assert_eq!(read(1e-300).unwrap(), [0.0]);
+        for float in [1e300, -1e300, 3.5e38] {
+            assert!(read(float).is_err(), "{float}");
+        }
+    }
+    checked::<Json<Vec<f64>>, Json<Vec<f32>>>();
+    checked::<PyJson<Vec<f64>>, PyJson<Vec<f32>>>();
+    checked::<PyDict<Vec<f64>>, PyDict<Vec<f32>>>();
+    checked::<Pickle<Vec<f64>>, Pickle<Vec<f32>>>();
+    checked::<MessagePack<Vec<f64>>, MessagePack<Vec<f32>>>();
+    unreadable::<PyJson<f32>>("9".repeat(40).as_bytes());
+    assert_eq!(decoded::<PyJson<f32>>(b"-Infinity"), f32::NEG_INFINITY);
+    assert_eq!(
+        decoded::<MessagePack<f32>>(&encoded::<MessagePack<f64>>(&f64::INFINITY)),
+        f32::INFINITY
+    );
+}
+
+#[test]
+fn bincode_refuses_to_write_what_it_cannot_read_back() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "kind")]
+    enum Tagged {
+        Circle { radius: u8 },
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "kind", content = "value")]
+    enum Adjacent {
+        Circle { radius: u8 },
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Untagged {
+        Number(u8),
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Sparse {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        first: Option<u8>,
+        second: u8,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum SparseVariant {
+        Struct {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            first: Option<u8>,
+        },
+    }
+    let reason = unwritable::<Bincode<Tagged>>(&Tagged::Circle { radius: 3 });
+    assert!(reason.contains("read it back") && reason.contains("names"), "{reason}");
+    unwritable::<Bincode<Adjacent>>(&Adjacent::Circle { radius: 3 });
+    unwritable::<Bincode<Untagged>>(&Untagged::Number(3));
+    unwritable::<Bincode<Value>>(&json!({"a": 1}));
+    unwritable::<Bincode<Vec<()>>>(&vec![(); 100_000]);
+    let reason = unwritable::<Bincode<Vec<Sparse>>>(&vec![Sparse { first: None, second: 1 }]);
+    assert!(reason.contains("left out"), "{reason}");
+    unwritable::<Bincode<SparseVariant>>(&SparseVariant::Struct { first: None });
+
+    let whole = Sparse { first: Some(1), second: 2 };
+    assert_eq!(decoded::<Bincode<Sparse>>(&encoded::<Bincode<Sparse>>(&whole)), whole);
+}
