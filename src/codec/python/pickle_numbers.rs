@@ -23,44 +23,6 @@ pub(super) fn int_from_bytes(bytes: &[u8]) -> Option<Value> {
     super::int_from_digits(&text)
 }
 
-/// An int as [`int_from_bytes`] reads it, in as few bytes as hold it.
-pub(super) fn bytes_from_int(int: i128) -> Vec<u8> {
-    shortened(int.to_le_bytes().to_vec())
-}
-
-/// An int of decimal digits, with or without a minus, as [`int_from_bytes`] reads it.
-pub(super) fn bytes_from_digits(text: &str) -> Vec<u8> {
-    let digits = text.trim_start_matches('-');
-    let mut bytes: Vec<u8> = Vec::new();
-    for digit in digits.bytes() {
-        let mut carry = u32::from(digit.wrapping_sub(b'0'));
-        for byte in &mut bytes {
-            let product = u32::from(*byte) * 10 + carry;
-            *byte = product as u8;
-            carry = product >> 8;
-        }
-        if carry > 0 {
-            bytes.push(carry as u8);
-        }
-    }
-    bytes.push(0);
-    if digits.len() < text.len() {
-        bytes.iter_mut().for_each(|byte| *byte = !*byte);
-        add_one(&mut bytes);
-    }
-    shortened(bytes)
-}
-
-/// Without the last bytes that only repeat the sign.
-fn shortened(mut bytes: Vec<u8>) -> Vec<u8> {
-    while let [.., next, last] = bytes[..]
-        && last == if next < 0x80 { 0 } else { 0xff }
-    {
-        bytes.pop();
-    }
-    bytes
-}
-
 fn add_one(magnitude: &mut Vec<u8>) {
     for byte in magnitude.iter_mut() {
         *byte = byte.wrapping_add(1);
@@ -121,27 +83,5 @@ mod tests {
             assert_eq!(int_from_bytes(&bytes), Some(expected), "{bytes:?}");
         }
         assert_eq!(int_from_bytes(&[1; 2000]), None);
-    }
-
-    /// As `pickle.encode_long` of Python has them.
-    #[test]
-    fn ints_are_written_in_as_few_bytes_as_hold_them() {
-        for (int, expected) in [
-            (-1, &[0xff][..]),
-            (127, &[0x7f]),
-            (128, &[0x80, 0]),
-            (-128, &[0x80]),
-            (-129, &[0x7f, 0xff]),
-            (1 << 31, &[0, 0, 0, 0x80, 0]),
-            (-(1 << 63), &[0, 0, 0, 0, 0, 0, 0, 0x80]),
-        ] {
-            assert_eq!(bytes_from_int(int), expected, "{int}");
-            assert_eq!(bytes_from_digits(&int.to_string()), expected, "{int}");
-        }
-        for digits in ["340282366920938463463374607431768211456", &format!("-{}", "9".repeat(4300))]
-        {
-            let written = bytes_from_digits(digits);
-            assert_eq!(int_from_bytes(&written), Some(Value::LongInt(digits.into())));
-        }
     }
 }

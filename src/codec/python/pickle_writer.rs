@@ -1,109 +1,104 @@
-//! Pickles of protocol 2, as far as they are data.
+//! Pickles of protocol 2, which serde-pickle writes.
+
+use num_bigint::BigInt;
+use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, SerializeTuple, Serializer};
+use serde_pickle::{HashableValue, SerOptions, Value as Pickled};
 
 use super::Value;
-use super::pickle_numbers::{bytes_from_digits, bytes_from_int};
 use crate::codec::CodecError;
 
 /// Appends `value` as a pickle.
+///
+/// serde-pickle takes ints of more than 64 bits only in values of its own, whose dicts are sorted.
+/// Others keep their order.
 pub(crate) fn write(value: &Value, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
-    bytes.extend_from_slice(b"\x80\x02");
-    write_value(value, bytes)?;
-    bytes.push(b'.');
-    Ok(())
+    let options = SerOptions::new().proto_v2();
+    let written = match is_wide(value) {
+        true => serde_pickle::value_to_writer(bytes, &pickled(value)?, options),
+        false => serde_pickle::to_writer(bytes, &Narrow(value), options),
+    };
+    written.map_err(|_| unwritable())
 }
 
-fn write_value(value: &Value, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+fn is_wide(value: &Value) -> bool {
     match value {
-        Value::None => bytes.push(b'N'),
-        Value::Bool(bool) => bytes.push(if *bool { 0x88 } else { 0x89 }),
-        Value::Int(int) => write_int(*int, bytes)?,
-        Value::LongInt(digits) => write_long_int(&bytes_from_digits(digits), bytes)?,
-        Value::Float(float) => {
-            bytes.push(b'G');
-            bytes.extend_from_slice(&float.to_be_bytes());
-        }
-        Value::Str(text) => write_text(text, bytes)?,
-        Value::Bytes(raw) => write_bytes(raw, bytes)?,
-        Value::List(items) => {
-            bytes.push(b']');
-            if !items.is_empty() {
-                bytes.push(b'(');
-                items.iter().try_for_each(|item| write_value(item, bytes))?;
-                bytes.push(b'e');
+        Value::Int(int) => i64::try_from(*int).is_err() && u64::try_from(*int).is_err(),
+        Value::LongInt(_) => true,
+        Value::List(items) | Value::Tuple(items) => items.iter().any(is_wide),
+        Value::Dict(entries) => entries.iter().any(|(key, value)| is_wide(key) || is_wide(value)),
+        Value::None | Value::Bool(_) | Value::Float(_) | Value::Str(_) | Value::Bytes(_) => false,
+    }
+}
+
+/// Data without ints of more than 64 bits.
+struct Narrow<'a>(&'a Value);
+
+impl Serialize for Narrow<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::None => serializer.serialize_unit(),
+            Value::Bool(bool) => serializer.serialize_bool(*bool),
+            Value::Int(int) => serialize_int(*int, serializer),
+            Value::LongInt(_) => Err(S::Error::custom("a wide int")),
+            Value::Float(float) => serializer.serialize_f64(*float),
+            Value::Str(text) => serializer.serialize_str(text),
+            Value::Bytes(bytes) => serializer.serialize_bytes(bytes),
+            Value::List(items) => {
+                let mut list = serializer.serialize_seq(Some(items.len()))?;
+                items.iter().try_for_each(|item| list.serialize_element(&Narrow(item)))?;
+                list.end()
             }
-        }
-        Value::Tuple(items) => {
-            if items.len() > 3 {
-                bytes.push(b'(');
+            Value::Tuple(items) => {
+                let mut tuple = serializer.serialize_tuple(items.len())?;
+                items.iter().try_for_each(|item| tuple.serialize_element(&Narrow(item)))?;
+                tuple.end()
             }
-            items.iter().try_for_each(|item| write_value(item, bytes))?;
-            bytes.push(match items.len() {
-                0 => b')',
-                1 => 0x85,
-                2 => 0x86,
-                3 => 0x87,
-                _ => b't',
-            });
-        }
-        Value::Dict(entries) => {
-            bytes.push(b'}');
-            if !entries.is_empty() {
-                bytes.push(b'(');
+            Value::Dict(entries) => {
+                let mut dict = serializer.serialize_map(Some(entries.len()))?;
                 for (key, value) in entries {
-                    write_value(key, bytes)?;
-                    write_value(value, bytes)?;
+                    dict.serialize_entry(&Narrow(key), &Narrow(value))?;
                 }
-                bytes.push(b'u');
+                dict.end()
             }
         }
     }
-    Ok(())
 }
 
-fn write_int(int: i128, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
-    if let Ok(byte) = u8::try_from(int) {
-        bytes.extend_from_slice(&[b'K', byte]);
-    } else if let Ok(short) = u16::try_from(int) {
-        bytes.push(b'M');
-        bytes.extend_from_slice(&short.to_le_bytes());
-    } else if let Ok(int) = i32::try_from(int) {
-        bytes.push(b'J');
-        bytes.extend_from_slice(&int.to_le_bytes());
+/// In as few bytes as Python takes.
+fn serialize_int<S: Serializer>(int: i128, serializer: S) -> Result<S::Ok, S::Error> {
+    if let Ok(int) = u8::try_from(int) {
+        serializer.serialize_u8(int)
+    } else if let Ok(int) = u16::try_from(int) {
+        serializer.serialize_u16(int)
+    } else if let Ok(int) = i64::try_from(int) {
+        serializer.serialize_i64(int)
     } else {
-        write_long_int(&bytes_from_int(int), bytes)?;
+        serializer.serialize_u64(u64::try_from(int).map_err(S::Error::custom)?)
     }
-    Ok(())
 }
 
-/// An int in two's complement, the lowest byte first.
-fn write_long_int(int: &[u8], bytes: &mut Vec<u8>) -> Result<(), CodecError> {
-    match u8::try_from(int.len()) {
-        Ok(length) => bytes.extend_from_slice(&[0x8a, length]),
-        Err(_) => {
-            bytes.push(0x8b);
-            bytes.extend_from_slice(&length(int.len())?.to_le_bytes());
+fn pickled(value: &Value) -> Result<Pickled, CodecError> {
+    let all = |items: &[Value]| items.iter().map(pickled).collect::<Result<Vec<_>, _>>();
+    Ok(match value {
+        Value::None => Pickled::None,
+        Value::Bool(bool) => Pickled::Bool(*bool),
+        Value::Int(int) => Pickled::Int(BigInt::from(*int)),
+        Value::LongInt(digits) => Pickled::Int(digits.parse().map_err(|_| unwritable())?),
+        Value::Float(float) => Pickled::F64(*float),
+        Value::Str(text) => Pickled::String(text.clone()),
+        Value::Bytes(bytes) => Pickled::Bytes(bytes.clone()),
+        Value::List(items) => Pickled::List(all(items)?),
+        Value::Tuple(items) => Pickled::Tuple(all(items)?),
+        Value::Dict(entries) => {
+            let hashed = |(key, value): &(Value, Value)| {
+                let key: HashableValue = pickled(key)?.into_hashable().map_err(|_| unwritable())?;
+                Ok((key, pickled(value)?))
+            };
+            Pickled::Dict(entries.iter().map(hashed).collect::<Result<_, CodecError>>()?)
         }
-    }
-    bytes.extend_from_slice(int);
-    Ok(())
+    })
 }
 
-fn write_text(text: &str, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
-    bytes.push(b'X');
-    bytes.extend_from_slice(&length(text.len())?.to_le_bytes());
-    bytes.extend_from_slice(text.as_bytes());
-    Ok(())
-}
-
-/// Protocol 2 has no bytes: as Python does it, they are Latin-1 text that is encoded when it is read.
-fn write_bytes(raw: &[u8], bytes: &mut Vec<u8>) -> Result<(), CodecError> {
-    bytes.extend_from_slice(b"c_codecs\nencode\n");
-    write_text(&raw.iter().copied().map(char::from).collect::<String>(), bytes)?;
-    write_text("latin1", bytes)?;
-    bytes.extend_from_slice(b"\x86R");
-    Ok(())
-}
-
-fn length(length: usize) -> Result<u32, CodecError> {
-    u32::try_from(length).map_err(|_| CodecError::new("too long for a pickle"))
+fn unwritable() -> CodecError {
+    CodecError::new("a pickle has no form for this value")
 }
