@@ -15,6 +15,7 @@ use futures_util::Stream;
 
 use super::description::Access;
 use super::hearing::{Hearing, Next};
+use super::lease;
 use super::listing;
 use super::look::look;
 use super::names::KeywordName;
@@ -80,15 +81,15 @@ impl<E: RoundTrips> Monitor<E> {
         let (executor, name) = (service.executor.clone(), service.name("monitor")?.clone());
         let keyspace = format!("__keyspace@{}__:", executor.database()).into_bytes();
         let few = only.as_ref().filter(|only| only.len() <= MOST_CHANNELS);
+        let subscribe = |channel| Request::read("SUBSCRIBE").arg(channel);
         let (commands, wishes) = match few {
-            Some(few) => few
-                .iter()
-                .map(|keyword| {
-                    let key = [&keyspace[..], &name.value(keyword)].concat();
-                    let subscribe = |channel| Request::read("SUBSCRIBE").arg(channel);
-                    (subscribe(name.changes(keyword)), subscribe(key))
-                })
-                .unzip(),
+            Some(few) => {
+                let changes = few.iter().map(|keyword| name.changes(keyword));
+                let keys = few.iter().flat_map(|it| [name.value(it), name.status(it)]);
+                let channels = keys.map(|key| [&keyspace[..], &key].concat());
+                let all = changes.chain([name.all_changes()]).map(subscribe);
+                (all.collect(), channels.map(subscribe).collect())
+            }
             None => {
                 let keys = [keyspace, name.values()].concat();
                 (vec![every(&name.all_changes())], vec![every(&keys)])
@@ -207,9 +208,20 @@ pub(super) async fn next<E: RoundTrips>(
                     }
                 }
             }
-            Next::Wait if deadline.is_over() => return Ok(None),
-            Next::Wait => {
-                executor.wait(hearing.signal.raised(), deadline.left()).await;
+            Next::Attend => match lease::standing(&executor, &hearing.service).await {
+                Ok((is_served, time)) => {
+                    hearing.have_attended(is_served, time);
+                    None
+                }
+                Err(error) if error.is_transient() => Some(error),
+                Err(_) => {
+                    hearing.attend_no_more();
+                    None
+                }
+            },
+            Next::Wait(_) if deadline.is_over() => return Ok(None),
+            Next::Wait(time) => {
+                executor.wait(hearing.signal.raised(), deadline.left().min(time)).await;
                 None
             }
         };

@@ -23,12 +23,23 @@ pub struct Reading {
     /// When the dispatcher last set it, by the server's clock. Unknown of a dispatcher that is Cauldron's, or
     /// was shut down.
     pub set_at: Option<SystemTime>,
+    /// Whether a dispatcher serves the keyword: its lease has not run out. Of one that is Cauldron's only whether it
+    /// is registered is known, as it is after a crash.
+    pub is_served: bool,
     /// How old it was when it was read, by the server's clock.
     pub(super) age: Option<Duration>,
     pub(super) read_at: Instant,
+    /// When its dispatcher last changed anything of it, in microseconds of the server's clock.
+    pub(super) changed: Option<u64>,
 }
 
 impl Reading {
+    /// Whether all that may change is as in `other`.
+    pub(super) fn says_the_same_as(&self, other: &Self) -> bool {
+        let told = |it: &Self| (it.kind, it.status, it.is_served);
+        told(self) == told(other) && (&self.text, &self.error) == (&other.text, &other.error)
+    }
+
     /// How long ago the dispatcher set the value, whatever the clocks of the machines show. Unknown of a
     /// dispatcher that is Cauldron's, or was shut down.
     pub fn age(&self) -> Option<Duration> {

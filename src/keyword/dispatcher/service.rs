@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::inbox::{Inbox, Request};
-use super::life::{Life, Phase};
+use super::life::{Life, Phase, UnderWay};
 use super::scripts::{BEGIN, REFUSE, UPDATE};
 use super::slot::{Accepted, Flag, Slot};
 use crate::command::Wait;
@@ -20,6 +20,7 @@ use crate::keyword::message::UNKNOWN;
 use crate::keyword::names::{KeywordName, ServiceName};
 use crate::reply::{self, Reply};
 use crate::request::Request as Command;
+use crate::script::Script;
 
 pub(super) struct Service<E> {
     pub(super) executor: E,
@@ -32,6 +33,8 @@ pub(super) struct Service<E> {
     pub(super) life: Arc<Life>,
     /// Whether the server may have lost something.
     pub(super) is_doubtful: AtomicBool,
+    /// Whether the lease may be its own.
+    pub(super) may_hold_name: AtomicBool,
 }
 
 /// Why a request is not fulfilled.
@@ -119,8 +122,9 @@ impl<E: RoundTrips> Service<E> {
     /// it any more.
     async fn begin(&self, slot: &Slot<E>, request: &Request) -> Result<bool> {
         let (outcome, time) = self.answer(Some(request));
-        let command = Command::script(&BEGIN, 3).key(&self.names.status(&slot.name)).key(&outcome);
-        let command = self.leased(command).number(time).number(request.until);
+        let command = self.leased(self.status(&BEGIN, &slot.name).key(&outcome));
+        let command = command.arg(slot.name.as_str()).arg(self.names.changes(&slot.name));
+        let command = command.number(time).number(request.until);
         self.send(command, reply::optional_flag, self.lease).await
     }
 
@@ -141,6 +145,7 @@ impl<E: RoundTrips> Service<E> {
         // What a hook has done is said, however long that took.
         let until = request.filter(|_| slot.keyword.hooks.write.is_none());
         let command = command.number(slot.at()).number(until.map_or(0, |it| it.until));
+        let command = command.number(u8::from(request.is_some()));
         let doubt = Doubt(self, slot);
         let sent = self.send(command, reply::optional_number, patience).await;
         if sent.as_ref().map_or_else(Error::applied, |_| Applied::No) == Applied::No {
@@ -168,22 +173,37 @@ impl<E: RoundTrips> Service<E> {
         request: Option<&Request>,
         patience: Duration,
     ) -> Result<()> {
-        let (names, name) = (&self.names, &slot.name);
-        let (outcome, time) = self.answer(request);
         let is_told = !request.is_some_and(|it| it.answer.is_some() && it.text.is_none());
-        let command = Command::script(&REFUSE, 4).key(&names.error(name)).key(&names.status(name));
-        let command = self.leased(command.key(&outcome)).number(u8::from(is_told));
-        let command = command.arg(reason).number(time);
-        self.send(command, reply::optional_flag, patience).await.map(drop)
+        self.send_refusal(&slot.name, (is_told, reason), request, patience).await
     }
 
     /// Refuses what is wanted of a keyword that there is not.
     pub(super) async fn refuse_unknown(&self, request: &Request) -> Result<()> {
-        let (outcome, time) = self.answer(Some(request));
-        let command = Command::script(&REFUSE, 4).key(&self.names.error(&request.keyword));
-        let command = command.key(&self.names.status(&request.keyword)).key(&outcome);
-        let command = self.leased(command).number(0).arg(UNKNOWN).number(time);
-        self.send(command, reply::optional_flag, self.patience()).await.map(drop)
+        let refusal = (false, UNKNOWN);
+        self.send_refusal(&request.keyword, refusal, Some(request), self.patience()).await
+    }
+
+    async fn send_refusal(
+        &self,
+        name: &KeywordName,
+        (is_told, reason): (bool, &str),
+        request: Option<&Request>,
+        patience: Duration,
+    ) -> Result<()> {
+        let (outcome, time) = self.answer(request);
+        let command = self.leased(self.status(&REFUSE, name).key(&outcome));
+        let command = command.arg(name.as_str()).arg(self.names.changes(name));
+        let command = command.number(u8::from(is_told)).arg(reason).number(time);
+        let command = command.number(u8::from(request.is_some()));
+        let sent = self.send_with(Life::refusal, command, reply::optional_flag, patience);
+        sent.await.map(drop)
+    }
+
+    /// A script about the status of a keyword, with the first of its keys.
+    fn status(&self, script: &'static Script, name: &KeywordName) -> Command {
+        let names = &self.names;
+        let command = Command::script(script, 5).key(&names.status(name));
+        command.key(&names.error(name)).key(&names.times())
     }
 
     /// Refuses what has not begun when it is to end.
@@ -219,6 +239,16 @@ impl<E: RoundTrips> Service<E> {
         read: fn(Reply<'_>) -> Result<Option<T>>,
         patience: Duration,
     ) -> Result<T> {
+        self.send_with(Life::call, command, read, patience).await
+    }
+
+    async fn send_with<T: Send + 'static>(
+        &self,
+        permit: fn(&Arc<Life>) -> std::result::Result<UnderWay, Phase>,
+        command: Command,
+        read: fn(Reply<'_>) -> Result<Option<T>>,
+        patience: Duration,
+    ) -> Result<T> {
         let ended = |phase| {
             let attempt = Box::new(command.attempt());
             match phase {
@@ -230,7 +260,7 @@ impl<E: RoundTrips> Service<E> {
         let mut pauses = Pauses::new();
         loop {
             let sent = {
-                let _call = self.life.call().map_err(ended)?;
+                let _call = permit(&self.life).map_err(ended)?;
                 self.executor.send(command.clone().returns(read)).await
             };
             match sent {

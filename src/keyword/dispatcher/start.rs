@@ -1,12 +1,13 @@
-//! How a dispatcher takes its name, and says what its keywords are.
+//! How a dispatcher says what its keywords are, and restores what the server has lost.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::scripts::{CLAIM, LEAVE, PAGE};
+use super::scripts::PAGE;
 use super::service::Service;
 use super::slot::{Accepted, Slot};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::executor::{Feed, RoundTrips, Wish};
 use crate::glob::escape;
 use crate::keyword::names::REGISTRY;
@@ -14,18 +15,6 @@ use crate::reply::{self, Reply};
 use crate::request::Request;
 
 impl<E: RoundTrips> Service<E> {
-    /// Takes the name of the service, unless somebody else serves it.
-    pub(super) async fn claim(&self) -> Result<()> {
-        let names = &self.names;
-        let claim = Request::script(&CLAIM, 3).key(REGISTRY.as_bytes()).key(&names.descriptions());
-        let claim = self.leased(claim).arg(names.as_str()).arg(names.values()).arg(self.pattern());
-        let attempt = Box::new(claim.attempt());
-        match self.executor.send(claim.returns(reply::flag)).await? {
-            true => Ok(()),
-            false => Err(Error::AlreadyServed { attempt }),
-        }
-    }
-
     /// Listens to clients.
     pub(super) async fn listen(self: &Arc<Self>) -> Result<Feed> {
         let requests = Request::read("SUBSCRIBE").arg(self.names.requests());
@@ -93,15 +82,6 @@ impl<E: RoundTrips> Service<E> {
         }
     }
 
-    /// Gives the name back, if it is still its own.
-    pub(super) async fn leave(&self) -> Result<()> {
-        let names = &self.names;
-        let leave = Request::script(&LEAVE, 4).key(REGISTRY.as_bytes()).key(&names.lease());
-        let leave = leave.key(&names.descriptions()).key(&names.times());
-        let leave = leave.arg(&self.id).arg(names.as_str());
-        self.executor.send(leave.returns(reply::applied)).await
-    }
-
     fn pages(&self) -> Vec<Vec<&Arc<Slot<E>>>> {
         let slots: Vec<_> = self.slots.values().collect();
         slots.chunks(PAGE_SIZE).map(<[_]>::to_vec).collect()
@@ -133,12 +113,13 @@ impl<E: RoundTrips> Service<E> {
             let (rule, text, at) = fill.rule();
             let request = request.arg(slot.name.as_str()).arg(described);
             let request = request.arg(description.kind.as_str()).arg(names.changes(&slot.name));
-            request.arg(rule).arg(text).number(at)
+            let is_written = slot.is_written.load(Ordering::Acquire);
+            request.arg(rule).arg(text).number(at).number(u8::from(is_written))
         });
         self.send(request, written, self.lease).await
     }
 
-    fn pattern(&self) -> Vec<u8> {
+    pub(super) fn pattern(&self) -> Vec<u8> {
         [&escape(&self.names.values())[..], b"*"].concat()
     }
 }
