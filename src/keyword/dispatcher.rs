@@ -1,3 +1,4 @@
+mod changes;
 mod inbox;
 mod life;
 mod scripts;
@@ -167,14 +168,14 @@ impl<E: RoundTrips> Dispatcher<E> {
     pub fn set(&self, name: &str, value: impl Into<Value>) -> E::Reply<()> {
         let value = value.into();
         let (service, slot) = (self.0.service.clone(), self.slot(name));
-        service.executor.clone().converse(async move { service.set(&*slot?, &value).await })
+        service.executor.clone().converse(async move { service.set(&slot?, &value).await })
     }
 
     /// Finds out a keyword's value by [`Keyword::on_read`], and sets it. Does nothing while that is being
     /// done already.
     pub fn refresh(&self, name: &str) -> E::Reply<()> {
         let (service, slot) = (self.0.service.clone(), self.slot(name));
-        service.executor.clone().converse(async move { service.refresh(&*slot?).await })
+        service.executor.clone().converse(async move { service.refresh(&slot?).await })
     }
 
     /// The value of a keyword, if it has one. Asks nobody.

@@ -93,22 +93,31 @@ async fn a_status_is_waited_for<C: Watching>(client: C, name: &'static str) {
     let _dispatcher = serve(&client, &name, [slow, plain]).await;
     ok!(service.write_nowait("N", 2));
     let is = |status: Status| move |reading: &Reading| reading.status == status;
+    let wait = |keyword: &'static str, status: Status| {
+        let (waits, looks) = mpsc::channel();
+        let elsewhere = service.clone();
+        let waiter = thread::spawn(move || {
+            let condition = move |reading: &Reading| {
+                let _ = waits.send(());
+                reading.status == status
+            };
+            C::finish(C::settle(elsewhere.wait_for(keyword, condition, PATIENCE)))
+        });
+        looks.recv_timeout(PATIENCE).unwrap();
+        waiter
+    };
     ok!(service.wait_for("N", is(Status::Modify), PATIENCE));
-    let (waits, looks) = mpsc::channel();
-    let elsewhere = service.clone();
-    let waiter = thread::spawn(move || {
-        let condition = move |reading: &Reading| {
-            let _ = waits.send(());
-            reading.status == Status::Ready
-        };
-        C::finish(C::settle(elsewhere.wait_for("N", condition, PATIENCE)))
-    });
-    looks.recv_timeout(PATIENCE).unwrap();
+    let ready = wait("N", Status::Ready);
     go.send(()).unwrap();
-    assert_eq!(waiter.join().unwrap().unwrap().text, "2");
+    assert_eq!(ready.join().unwrap().unwrap().text, "2");
+    // The value stays the same.
+    let failed = wait("M", Status::Error);
     ok!(service.write_nowait("M", "x"));
-    let failed = ok!(service.wait_for("M", is(Status::Error), PATIENCE));
+    let failed = failed.join().unwrap().unwrap();
     assert!(failed.error.is_some_and(|error| error.contains("not a number")));
+    let ready = wait("M", Status::Ready);
+    ok!(service.write_nowait("M", 1));
+    assert_eq!(ready.join().unwrap().unwrap().error, None);
 }
 
 async fn dispatchers_are_seen_to_come_and_go<C: Watching>(client: C, name: &'static str) {

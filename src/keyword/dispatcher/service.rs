@@ -45,7 +45,7 @@ enum Setback {
 
 impl<E: RoundTrips> Service<E> {
     /// Gives a keyword a value, as its own program wants.
-    pub(super) async fn set(&self, slot: &Slot<E>, value: &Value) -> Result<()> {
+    pub(super) async fn set(&self, slot: &Arc<Slot<E>>, value: &Value) -> Result<()> {
         match slot.accept(&value.to_string()) {
             Ok(accepted) => self.publish(slot, accepted, None, AT_ONCE).await,
             Err(reason) => {
@@ -57,7 +57,7 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Finds out the value, unless somebody does.
-    pub(super) async fn refresh(&self, slot: &Slot<E>) -> Result<()> {
+    pub(super) async fn refresh(&self, slot: &Arc<Slot<E>>) -> Result<()> {
         let Some(read) = &slot.keyword.hooks.read else {
             let attempt = Box::new(self.about(slot).attempt());
             return Err(Error::InvalidArgument { attempt, reason: "nothing finds it out".into() });
@@ -76,7 +76,7 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Does what a client wants, or tells it why not.
-    pub(super) async fn serve(&self, slot: &Slot<E>, request: &Request) {
+    pub(super) async fn serve(&self, slot: &Arc<Slot<E>>, request: &Request) {
         let served = match self.fulfil(slot, request).await {
             Err(Setback::Refused(reason)) => {
                 self.refuse(slot, &reason, Some(request), self.patience()).await
@@ -92,7 +92,11 @@ impl<E: RoundTrips> Service<E> {
         }
     }
 
-    async fn fulfil(&self, slot: &Slot<E>, request: &Request) -> std::result::Result<(), Setback> {
+    async fn fulfil(
+        &self,
+        slot: &Arc<Slot<E>>,
+        request: &Request,
+    ) -> std::result::Result<(), Setback> {
         let refused = |reason: &str| Err(Setback::Refused(reason.into()));
         if matches!(self.life.phase(), Phase::Closing(_)) {
             return refused(SHUTS_DOWN);
@@ -120,7 +124,7 @@ impl<E: RoundTrips> Service<E> {
 
     /// Says that a keyword is being written, for no longer than this program lives, unless nobody waits for
     /// it any more.
-    async fn begin(&self, slot: &Slot<E>, request: &Request) -> Result<bool> {
+    async fn begin(&self, slot: &Arc<Slot<E>>, request: &Request) -> Result<bool> {
         let (outcome, time) = self.answer(Some(request));
         let command = self.leased(self.status(&BEGIN, &slot.name).key(&outcome));
         let command = command.arg(slot.name.as_str()).arg(self.names.changes(&slot.name));
@@ -131,7 +135,7 @@ impl<E: RoundTrips> Service<E> {
     /// Writes a value, its time and its status, tells of it, and answers the client.
     async fn publish(
         &self,
-        slot: &Slot<E>,
+        slot: &Arc<Slot<E>>,
         accepted: Accepted,
         request: Option<&Request>,
         patience: Duration,
@@ -146,6 +150,8 @@ impl<E: RoundTrips> Service<E> {
         let until = request.filter(|_| slot.keyword.hooks.write.is_none());
         let command = command.number(slot.at()).number(until.map_or(0, |it| it.until));
         let command = command.number(u8::from(request.is_some()));
+        let _untold = Telling(self, slot);
+        let setting = slot.changes.set();
         let doubt = Doubt(self, slot);
         let sent = self.send(command, reply::optional_number, patience).await;
         if sent.as_ref().map_or_else(Error::applied, |_| Applied::No) == Applied::No {
@@ -156,19 +162,27 @@ impl<E: RoundTrips> Service<E> {
             return Ok(());
         }
         slot.is_in_doubt.store(false, Ordering::Release);
-        if slot.has_value()
-            && let Some(change) = slot.copied(accepted, at)
-        {
-            slot.tell(&change);
+        if slot.has_value() {
+            slot.copied(accepted.clone(), at);
+            setting.land(accepted, at);
+            slot.tell(at);
         }
         Ok(())
+    }
+
+    /// Tells of changes that no one tells of, beside the caller.
+    pub(super) fn tell_beside(&self, slot: &Arc<Slot<E>>) {
+        if slot.changes.has_untold() {
+            let slot = slot.clone();
+            self.executor.background(async move { slot.tell(u64::MAX) });
+        }
     }
 
     /// Says why a keyword does not get a value, to the client who asked for it and to everybody, except
     /// where it has to do with other requests only.
     async fn refuse(
         &self,
-        slot: &Slot<E>,
+        slot: &Arc<Slot<E>>,
         reason: &str,
         request: Option<&Request>,
         patience: Duration,
@@ -283,7 +297,7 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// What errors about a keyword name.
-    pub(super) fn about(&self, slot: &Slot<E>) -> Command {
+    pub(super) fn about(&self, slot: &Arc<Slot<E>>) -> Command {
         Command::script(&UPDATE, 6).key(&self.names.value(&slot.name))
     }
 }
@@ -315,6 +329,15 @@ impl<E: RoundTrips> Audience for Service<E> {
     fn proven(&self, _session: u64, _proof: u64, _lag: Duration) {}
 
     fn lost(&self, _session: u64) {}
+}
+
+/// When a set is over, what has waited for it is told too.
+struct Telling<'a, E: RoundTrips>(&'a Service<E>, &'a Arc<Slot<E>>);
+
+impl<E: RoundTrips> Drop for Telling<'_, E> {
+    fn drop(&mut self) {
+        self.0.tell_beside(self.1);
+    }
 }
 
 /// Whether the server has a new value is not known when this is dropped: nobody waited for the reply, or it

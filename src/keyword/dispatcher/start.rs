@@ -41,6 +41,7 @@ impl<E: RoundTrips> Service<E> {
             let written = self.write(&page, &fills).await?;
             for ((slot, fill), (at, _)) in page.iter().zip(fills).zip(written) {
                 if let Fill::Put(accepted) | Fill::Keep(Some(accepted)) = fill {
+                    slot.changes.start_with(accepted.clone());
                     slot.copied(accepted, at);
                 }
             }
@@ -58,7 +59,7 @@ impl<E: RoundTrips> Service<E> {
             for ((slot, fill), (at, newer)) in page.iter().zip(fills).zip(written) {
                 match (fill, newer) {
                     (_, Some(text)) => self.adopt(slot, text, at),
-                    (Fill::PutAgain(accepted, _), None) => drop(slot.copied(accepted, at)),
+                    (Fill::PutAgain(accepted, _), None) => slot.copied(accepted, at),
                     _ => {}
                 }
             }
@@ -71,14 +72,12 @@ impl<E: RoundTrips> Service<E> {
         if !slot.has_value() {
             return;
         }
-        let text = String::from_utf8(text).ok();
-        let parse = |text: String| {
-            let value = slot.keyword.description.parse(&text).ok()?;
-            slot.copied(Accepted { value, text }, at)
-        };
-        if let Some(change) = text.and_then(parse) {
-            let slot = slot.clone();
-            self.executor.background(async move { slot.tell(&change) });
+        let Ok(text) = String::from_utf8(text) else { return };
+        if let Ok(value) = slot.keyword.description.parse(&text) {
+            let accepted = Accepted { value, text };
+            slot.copied(accepted.clone(), at);
+            slot.changes.found(accepted, at);
+            self.tell_beside(slot);
         }
     }
 
