@@ -3,12 +3,14 @@
 use super::reading::Status;
 
 /// A wish of a client. On the wire: its id of at most 64 bytes, empty if no outcome is wanted, the milliseconds
-/// for which it is wanted, `@` and the microseconds of the server's clock when it was told, the keyword and the
+/// for which it is wanted, `!` if it is forced, `@` and the microseconds of the server's clock when it was told, the keyword and the
 /// value, with line feeds between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wanted<'a> {
     pub(super) id: &'a str,
     pub(super) milliseconds: u64,
+    /// Whether it is to be done although the keyword has the value.
+    pub(super) is_forced: bool,
     /// The server adds it.
     pub(super) at: Option<u64>,
     pub(super) keyword: &'a str,
@@ -18,7 +20,8 @@ pub(super) struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     /// What comes before the time of the server, and what comes after it.
     pub(super) fn write(&self) -> [Vec<u8>; 2] {
-        let head = format!("{}\n{}", self.id, self.milliseconds).into_bytes();
+        let force = if self.is_forced { "!" } else { "" };
+        let head = format!("{}\n{}{force}", self.id, self.milliseconds).into_bytes();
         [head, [b"\n", self.keyword.as_bytes(), b"\n", self.text].concat()]
     }
 
@@ -30,8 +33,16 @@ impl<'a> Wanted<'a> {
             Some((milliseconds, at)) => (milliseconds, Some(at.parse().ok()?)),
             None => (time, None),
         };
-        let milliseconds = milliseconds.parse().ok()?;
-        Some(Self { id, milliseconds, at, keyword, text: parts.next()? })
+        let forced = milliseconds.strip_suffix('!');
+        let milliseconds = forced.unwrap_or(milliseconds).parse().ok()?;
+        Some(Self {
+            id,
+            milliseconds,
+            is_forced: forced.is_some(),
+            at,
+            keyword,
+            text: parts.next()?,
+        })
     }
 }
 
@@ -125,9 +136,10 @@ mod tests {
 
     #[test]
     fn a_wish_is_read_as_it_was_written() {
-        for (time, at) in [("", None), ("@1700", Some(1700))] {
+        let times = [("", None), ("@1700", Some(1700))].into_iter();
+        for ((time, at), is_forced) in times.flat_map(|it| [(it, false), (it, true)]) {
             let (id, keyword, text) = ("a1", "AZ [1]", b"two\nlines\xff");
-            let wanted = Wanted { id, milliseconds: 500, at, keyword, text };
+            let wanted = Wanted { id, milliseconds: 500, is_forced, at, keyword, text };
             let [head, rest] = wanted.write();
             let message = [&head, time.as_bytes(), &rest].concat();
             assert_eq!(Wanted::read(&message), Some(wanted));

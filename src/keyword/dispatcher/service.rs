@@ -107,7 +107,8 @@ impl<E: RoundTrips> Service<E> {
         }
         let Ok(text) = std::str::from_utf8(text) else { return refused("the value is not UTF-8") };
         let accepted = slot.accept(text).map_err(Setback::Refused)?;
-        if !slot.has(&accepted) {
+        let is_wanted = request.is_forced || slot.keyword.is_always_written;
+        if is_wanted || !slot.has(&accepted) {
             let _writing = Flag::raise(&slot.is_written);
             let is_seen = request.answer.is_none() || slot.keyword.hooks.write.is_some();
             if is_seen && !self.begin(slot, request).await? {
