@@ -32,8 +32,10 @@ use crate::request::Request;
 /// The values of keywords as they change: an [`Iterator`] on a [`Client`], which waits for ever, a `Stream`
 /// on an `AsyncClient`.
 ///
-/// First comes the present value of each keyword, or an `Err` where there is none, then each new one. Who is
-/// slower than the dispatcher for long misses values, but never the last. What others set than a dispatcher
+/// First comes the present state of each keyword, or an `Err` where it has no value, then each change of the value,
+/// the [status](Reading::status) and the [error](Reading::error), and of whether a dispatcher
+/// [serves](Reading::is_served) it: `modify` while a write is done, then `ready` or `error`. Who is
+/// slower than the dispatcher for long misses changes, but never the last. What others set than a dispatcher
 /// of this crate is heard of if the server has keyspace notifications, which are turned on where that is
 /// allowed.
 ///
@@ -54,7 +56,8 @@ pub struct Monitor<E = Client> {
 type Asked = Pin<Box<dyn Future<Output = Result<Option<Result<Reading>>>> + Send>>;
 
 impl<E: RoundTrips> Service<E> {
-    /// Listens to the values of `keywords`, on a connection of its own.
+    /// Listens to the changes of `keywords`, on a connection of its own. While it is read it looks at the lease of the
+    /// dispatcher whenever that may have run out.
     pub fn monitor(
         &self,
         keywords: impl IntoIterator<Item = impl AsRef<str>>,
@@ -66,7 +69,7 @@ impl<E: RoundTrips> Service<E> {
         self.executor.converse(async move { Monitor::open(&service, Some(keywords?)).await })
     }
 
-    /// Listens to the values of all keywords, also of those that are new.
+    /// Listens to the changes of all keywords, also of those that are new.
     pub fn monitor_all(&self) -> E::Reply<Monitor<E>> {
         let service = self.clone();
         self.executor.converse(async move { Monitor::open(&service, None).await })

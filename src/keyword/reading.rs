@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::kind::Kind;
 use super::value::Value;
 
-/// A keyword's value, as it was read or told.
+/// A keyword's value and status, as they were read or told.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Reading {
@@ -53,11 +53,12 @@ impl Reading {
 pub enum Status {
     /// It has no value yet.
     Init,
-    /// A value is on its way.
+    /// A client's write is done, until it has its outcome. Values that the dispatcher sets meanwhile do not end that.
     Modify,
     /// It has its value.
     Ready,
-    /// The last try to set it failed.
+    /// The last write failed, and stays so until one succeeds; or the dispatcher has failed to set or find out the
+    /// value, which is over when it does.
     Error,
     /// Nobody says.
     Unknown,
