@@ -1,3 +1,4 @@
+mod calls;
 mod changes;
 mod inbox;
 mod life;

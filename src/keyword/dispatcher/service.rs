@@ -7,18 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::inbox::{Inbox, Request};
-use super::life::{Life, Phase, UnderWay};
+use super::life::{Life, Phase};
 use super::scripts::{BEGIN, REFUSE, UPDATE};
 use super::slot::{Accepted, Flag, Slot};
-use crate::command::Wait;
-use crate::error::code::lacks_room;
 use crate::error::{Applied, Error, Result};
-use crate::executor::{Audience, Deadline, Pauses, RoundTrips, Situation, Speech};
+use crate::executor::{Audience, RoundTrips, Situation, Speech};
 use crate::keyword::Value;
 use crate::keyword::description::Access;
 use crate::keyword::message::UNKNOWN;
 use crate::keyword::names::{KeywordName, ServiceName};
-use crate::reply::{self, Reply};
+use crate::reply;
 use crate::request::Request as Command;
 use crate::script::Script;
 
@@ -239,62 +237,6 @@ impl<E: RoundTrips> Service<E> {
         let answer = request.and_then(|request| request.answer.as_ref());
         let (id, time) = answer.map_or(("", 0), |(id, time)| (id.as_str(), *time));
         (self.names.outcome(id), time)
-    }
-
-    /// Completes the keys of a script that only the holder of the lease may run.
-    pub(super) fn leased(&self, command: Command) -> Command {
-        command.key(&self.names.lease()).arg(&self.id).number(self.lease.as_millis())
-    }
-
-    /// Sends such a script. Where the server cannot be reached it is sent again for a while, but not
-    /// beyond the grace: running twice does no harm.
-    pub(super) async fn send<T: Send + 'static>(
-        &self,
-        command: Command,
-        read: fn(Reply<'_>) -> Result<Option<T>>,
-        patience: Duration,
-    ) -> Result<T> {
-        self.send_with(Life::call, command, read, patience).await
-    }
-
-    async fn send_with<T: Send + 'static>(
-        &self,
-        permit: fn(&Arc<Life>) -> std::result::Result<UnderWay, Phase>,
-        command: Command,
-        read: fn(Reply<'_>) -> Result<Option<T>>,
-        patience: Duration,
-    ) -> Result<T> {
-        let ended = |phase| {
-            let attempt = Box::new(command.attempt());
-            match phase {
-                Phase::Lost => Error::AlreadyServed { attempt },
-                _ => Error::NotServed { attempt },
-            }
-        };
-        let deadline = Deadline::after(Wait::For(patience));
-        let mut pauses = Pauses::new();
-        loop {
-            let sent = {
-                let _call = permit(&self.life).map_err(ended)?;
-                self.executor.send(command.clone().returns(read)).await
-            };
-            match sent {
-                Ok(Some(reply)) => return Ok(reply),
-                Ok(None) => {
-                    self.life.lose();
-                    return Err(ended(Phase::Lost));
-                }
-                Err(error) if !error.is_transient() || deadline.is_over() => return Err(error),
-                // The writer gets this error rather than waiting for room.
-                Err(error) if error.code().is_some_and(lacks_room) => return Err(error),
-                Err(error) if self.life.has_no_time() => return Err(error),
-                Err(_) => self.rest(pauses.next()).await,
-            }
-        }
-    }
-
-    pub(super) async fn rest(&self, time: Duration) {
-        self.executor.wait(std::future::pending::<()>(), time).await;
     }
 
     /// What errors about a keyword name.
