@@ -180,6 +180,9 @@ pub(crate) mod sealed {
         /// Does `work` beside the caller, on a thread or in a task. It is dropped if there can be none.
         fn background(&self, work: impl Future<Output = ()> + Send + 'static);
 
+        /// Whether what was begun in the background goes on while this thread is blocked.
+        fn background_goes_on(&self) -> bool;
+
         fn feed(
             &self,
             wish: Wish,

@@ -261,11 +261,17 @@ async fn a_dropped_consumer_gives_back_what_nobody_has_seen<C: Kind>(
     assert_eq!((ok!(queue.stats()).in_flight, ok!(queue.stats()).consumers), (1, 1));
     assert!(!first.lost_lease(), "a job may outlive its consumer");
     first.done();
-    until(&queue, |stats| (stats.consumers, stats.in_flight) == (0, 0)).await;
+    // The program might end now, and with it the thread that settles.
+    let stats = ok!(queue.stats());
+    assert_eq!((stats.consumers, stats.in_flight, stats.done), (0, 0, 1));
+    let mut other = queue.consumer().batch(2);
+    drop(job(&mut other).await);
+    drop(other);
+    let stats = ok!(queue.stats());
+    assert_eq!((stats.consumers, stats.in_flight, stats.pending), (0, 0, 2));
     let mut other = queue.consumer();
     let second = job(&mut other).await;
-    assert_eq!((second.as_str(), second.attempts()), ("b", 0));
-    assert_eq!(ok!(queue.stats()).done, 1);
+    assert_eq!((second.as_str(), second.attempts()), ("b", 1));
     second.done();
 }
 

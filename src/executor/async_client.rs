@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::runtime::RuntimeFlavor;
+
 use super::async_node::AsyncNode;
 use super::builder::ClientBuilder;
 use super::feed::{Audience, Feed, Wish};
@@ -232,6 +234,11 @@ impl Machinery for AsyncClient {
 
     fn background(&self, work: impl Future<Output = ()> + Send + 'static) {
         let _ = AsyncNode::spawn(work);
+    }
+
+    fn background_goes_on(&self) -> bool {
+        let runtime = tokio::runtime::Handle::try_current();
+        runtime.map_or(true, |it| it.runtime_flavor() != RuntimeFlavor::CurrentThread)
     }
 
     async fn feed(&self, wish: Wish, audience: Arc<dyn Audience>) -> Result<Feed> {

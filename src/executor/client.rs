@@ -207,6 +207,10 @@ impl Machinery for Client {
         let _ = BlockingNode::spawn(work);
     }
 
+    fn background_goes_on(&self) -> bool {
+        true
+    }
+
     fn feed(
         &self,
         wish: Wish,

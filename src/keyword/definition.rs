@@ -22,6 +22,7 @@ pub struct Keyword<E = Client> {
     pub(super) initial: Option<Value>,
     pub(super) history: usize,
     pub(super) every: Option<Duration>,
+    pub(super) is_always_written: bool,
     pub(super) hooks: Hooks<E>,
 }
 
@@ -141,11 +142,21 @@ impl<E: RoundTrips> Keyword<E> {
 
     /// Does what a client has written: the keyword gets the value after that, and the client hears of it.
     /// It may take its time; values that are written meanwhile come after each other.
+    ///
+    /// It is not called for the value that the keyword has already, unless that is in doubt since it failed, the
+    /// client [forces](super::Service::force_write) it, or the keyword is [always written](Self::always_write).
     pub fn on_write<R: Answer<(), E>>(
         mut self,
         write: impl Fn(Value) -> R + Send + Sync + 'static,
     ) -> Self {
         self.hooks.set_write(write);
+        self
+    }
+
+    /// Calls [`on_write`](Self::on_write) also for the value that the keyword has already, as a command wants it:
+    /// `HOME` is done each time that it is written. By default such a write is acknowledged without a call.
+    pub fn always_write(mut self) -> Self {
+        self.is_always_written = true;
         self
     }
 
@@ -165,7 +176,9 @@ impl<E: RoundTrips> Keyword<E> {
         self
     }
 
-    /// Is told of each new value, after it was published. It should not wait for anything.
+    /// Is told of each new value, once and in the order in which the server got them, after it was published. One
+    /// call runs at a time, so that a `set` beside others may return before its own. It should not wait for anything:
+    /// where it is 10,000 values behind, it misses the oldest.
     pub fn on_change(mut self, tell: impl Fn(&Change) + Send + Sync + 'static) -> Self {
         self.hooks.changed = Some(Arc::new(tell));
         self
@@ -174,8 +187,8 @@ impl<E: RoundTrips> Keyword<E> {
 
 impl<E> From<Description> for Keyword<E> {
     fn from(description: Description) -> Self {
-        let hooks = Hooks::default();
-        Self { description, initial: None, history: HISTORY, every: None, hooks }
+        let (initial, every, is_always_written, hooks) = Default::default();
+        Self { description, initial, history: HISTORY, every, is_always_written, hooks }
     }
 }
 

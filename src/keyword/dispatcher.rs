@@ -1,14 +1,18 @@
+mod calls;
+mod changes;
 mod inbox;
 mod life;
 mod scripts;
 mod service;
 mod slot;
 mod start;
+mod tenure;
 mod worker;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use self::inbox::Inbox;
@@ -22,14 +26,20 @@ use super::names::{KeywordName, ServiceName};
 use super::service::refuse_clusters;
 use super::service_definition::ServiceDefinition;
 use super::value::Value;
+use crate::command::Wait;
 use crate::error::{Error, Result};
-use crate::executor::{Client, RoundTrips};
+use crate::executor::{Client, Deadline, RoundTrips};
 use crate::request::Request;
 
 /// Serves the keywords of a service: publishes their values, and does what clients write.
 ///
 /// There is one dispatcher of a service at a time. It serves on a thread, or in a task on an
-/// `AsyncClient`, and its clones are the same dispatcher; dropping the last one ends it.
+/// `AsyncClient`, and its clones are the same dispatcher.
+///
+/// Dropping the last clone ends it and gives the name back, so that the program can be started again at
+/// once. That takes a round trip on a new connection, and up to two seconds where the server cannot be
+/// reached; in a task it blocks the thread for as long, which [`shutdown`](Self::shutdown) does not. Without a
+/// drop, as after `std::process::exit` or a signal, the name is free when the lease has run out.
 pub struct Dispatcher<E: RoundTrips = Client>(Arc<Owner<E>>);
 
 /// A [`Dispatcher`] in the making.
@@ -44,6 +54,7 @@ pub struct DispatcherBuilder<E = Client> {
 struct Owner<E: RoundTrips> {
     service: Arc<Service<E>>,
     grace: Duration,
+    has_worker: bool,
 }
 
 impl<E: RoundTrips> DispatcherBuilder<E> {
@@ -76,27 +87,41 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
     /// Begins to serve: a script, and two round trips for a thousand keywords.
     ///
     /// Where another dispatcher serves and lives, this is [`Error::AlreadyServed`] and changes nothing.
-    /// The name of one that crashed can be taken after its lease, or at once where it was Cauldron's.
+    /// The name of one that crashed can be taken after its lease, or at once where it was Cauldron's:
+    /// [`serve_within`](Self::serve_within) waits for it.
     /// Keyspace notifications of strings, which Cauldron's clients need, are turned on if that is allowed.
     pub fn serve(self, executor: &E) -> E::Reply<Dispatcher<E>> {
+        self.serve_within(executor, Duration::ZERO)
+    }
+
+    /// Like [`serve`](Self::serve), and waits up to `time` while another dispatcher serves: for the lease of
+    /// one that crashed, for one that shuts down, or as a standby for one that may fail. A script every
+    /// quarter of a second. Meanwhile the server may be away.
+    pub fn serve_within(self, executor: &E, time: Duration) -> E::Reply<Dispatcher<E>> {
         let within = executor.clone();
         executor.converse(async move {
+            let deadline = Deadline::after(Wait::For(time));
             let grace = self.grace;
             let service = Arc::new(self.service(within)?);
-            service.claim().await?;
+            let mut owner = Owner { service: service.clone(), grace, has_worker: false };
             let begun = async {
+                service.claim(deadline).await?;
                 let feed = service.listen().await?;
                 service.fill().await.map(|()| feed)
             };
             match begun.await {
                 Ok(feed) => {
+                    owner.has_worker = true;
                     let end = worker::End(service.clone());
                     service.executor.background(worker::work(end, feed));
-                    Ok(Dispatcher(Arc::new(Owner { service, grace })))
+                    Ok(Dispatcher(Arc::new(owner)))
                 }
                 Err(error) => {
-                    // Otherwise the lease runs out.
-                    let _ = service.leave().await;
+                    if service.may_hold_name.load(Ordering::Acquire) {
+                        // Otherwise the lease runs out.
+                        let _ = service.leave(&service.executor).await;
+                        service.may_hold_name.store(false, Ordering::Release);
+                    }
                     Err(error)
                 }
             }
@@ -117,8 +142,9 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
         }
         let (inbox, life) = (Inbox::default(), Life::new());
         let id = format!("{}/{}", crate::queue::random(), self.lease.as_millis());
-        let is_doubtful = Default::default();
-        Ok(Service { executor, names, id, lease: self.lease, slots, inbox, life, is_doubtful })
+        let (is_doubtful, may_hold_name) = Default::default();
+        let lease = self.lease;
+        Ok(Service { executor, names, id, lease, slots, inbox, life, is_doubtful, may_hold_name })
     }
 }
 
@@ -143,14 +169,14 @@ impl<E: RoundTrips> Dispatcher<E> {
     pub fn set(&self, name: &str, value: impl Into<Value>) -> E::Reply<()> {
         let value = value.into();
         let (service, slot) = (self.0.service.clone(), self.slot(name));
-        service.executor.clone().converse(async move { service.set(&*slot?, &value).await })
+        service.executor.clone().converse(async move { service.set(&slot?, &value).await })
     }
 
     /// Finds out a keyword's value by [`Keyword::on_read`], and sets it. Does nothing while that is being
     /// done already.
     pub fn refresh(&self, name: &str) -> E::Reply<()> {
         let (service, slot) = (self.0.service.clone(), self.slot(name));
-        service.executor.clone().converse(async move { service.refresh(&*slot?).await })
+        service.executor.clone().converse(async move { service.refresh(&slot?).await })
     }
 
     /// The value of a keyword, if it has one. Asks nobody.
@@ -192,7 +218,7 @@ impl<E: RoundTrips> Dispatcher<E> {
     ///
     /// A function of a keyword that calls this waits for itself, in vain.
     pub fn shutdown(&self) -> E::Reply<()> {
-        let Owner { service, grace } = &*self.0;
+        let Owner { service, grace, .. } = &*self.0;
         let (service, grace) = (service.clone(), *grace);
         service.executor.clone().converse(async move {
             service.life.close(grace);
@@ -200,8 +226,7 @@ impl<E: RoundTrips> Dispatcher<E> {
             match service.executor.wait(service.life.end.outcome(), time).await {
                 Some(()) => Ok(()),
                 None => {
-                    let shutdown = Request::write("shutdown").key(&service.names.lease());
-                    Err(Error::Timeout { attempt: Box::new(shutdown.attempt()) })
+                    Err(Error::Timeout { attempt: Box::new(service.names.attempt_to("shutdown")) })
                 }
             }
         })
@@ -223,7 +248,7 @@ impl<E: RoundTrips> Dispatcher<E> {
 
 impl<E: RoundTrips> Drop for Owner<E> {
     fn drop(&mut self) {
-        self.service.life.close(Duration::ZERO);
+        self.service.part(self.has_worker);
     }
 }
 

@@ -1,13 +1,17 @@
 //! What is heard of new values, until somebody takes it.
 
+mod echo;
+mod standing;
+
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use super::kind::Kind;
+use self::echo::{Echo, Part};
+use self::standing::Standing;
 use super::look::fresh;
-use super::message::Update;
+use super::message::News;
 use super::names::{KeywordName, ServiceName};
 use super::reading::Reading;
 use crate::error::{Error, Result};
@@ -15,8 +19,8 @@ use crate::executor::{Audience, Signal, Situation, Speech};
 
 /// The new values of some keywords, or of all of a service.
 ///
-/// A dispatcher tells of a value right before it sets it, so that the server's notification that comes
-/// next is known to be the echo. Another one is of somebody who tells nothing: the value is read.
+/// A dispatcher tells of a value and a status right before it sets them, so that the server's notifications that
+/// come next are known to be the echo. Another one is of somebody who tells nothing: the keyword is read.
 pub(super) struct Hearing {
     pub(super) service: ServiceName,
     pub(super) signal: Signal,
@@ -31,11 +35,11 @@ pub(super) struct Hearing {
 struct State {
     session: u64,
     tells_keys: bool,
-    /// The keyword that was just told of.
-    echo: Option<KeywordName>,
-    updates: VecDeque<(KeywordName, Update)>,
-    /// How many bytes the values of the updates are.
+    echo: Echo,
+    news: VecDeque<(KeywordName, News)>,
+    /// How many bytes the values and errors of the news are.
     bytes: usize,
+    standing: Standing,
     /// What is to be read.
     stale: BTreeSet<KeywordName>,
     is_unlisted: bool,
@@ -46,11 +50,10 @@ struct State {
 
 /// The last that was told of a keyword.
 struct Told {
-    /// When it was set, if its dispatcher says so.
+    /// When its dispatcher changed anything of it, if it says so.
     at: Option<u64>,
-    kind: Kind,
-    /// Its value; `None` after an error.
-    text: Option<String>,
+    /// `None` after an error.
+    reading: Option<Reading>,
     /// Whether it may have another type by now: what comes is read instead.
     is_in_doubt: bool,
 }
@@ -62,8 +65,10 @@ pub(super) enum Next {
     List,
     /// To read these, of this session.
     Read(u64, Vec<KeywordName>),
-    /// To wait for the signal.
-    Wait,
+    /// To find out whether the service is served.
+    Attend,
+    /// To wait for the signal, for so long.
+    Wait(Duration),
 }
 
 impl Hearing {
@@ -87,11 +92,15 @@ impl Hearing {
         if let Some(reading) = state.read.pop_front() {
             return Next::Tell(reading);
         }
-        while let Some((keyword, update)) = state.updates.pop_front() {
-            state.bytes -= update.text.len();
-            if let Some(reading) = state.take_in(keyword, update) {
+        while let Some((keyword, news)) = state.news.pop_front() {
+            state.bytes -= news.bytes();
+            if let Some(reading) = state.take_in(keyword, news) {
                 return Next::Tell(Ok(reading));
             }
+        }
+        let time = state.standing.is_due_in();
+        if time.is_zero() {
+            return Next::Attend;
         }
         if mem::take(&mut state.is_unlisted) {
             return Next::List;
@@ -99,7 +108,7 @@ impl Hearing {
         let page: Vec<_> =
             std::iter::from_fn(|| state.stale.pop_first()).take(MOST_AT_ONCE).collect();
         match page.is_empty() {
-            true => Next::Wait,
+            true => Next::Wait(time),
             false => Next::Read(state.session, page),
         }
     }
@@ -112,6 +121,20 @@ impl Hearing {
     /// What keywords there are is to be found out.
     pub(super) fn list_again(&self) {
         self.state().is_unlisted = true;
+    }
+
+    /// Takes in whether the service is served, and for how long that is certain. If that has changed, it is so for
+    /// each keyword.
+    pub(super) fn have_attended(&self, is_served: bool, time: Option<Duration>) {
+        let mut state = self.state();
+        if state.standing.have_looked(is_served, time) {
+            state.read_all(&self.only);
+        }
+    }
+
+    /// Whether it is served cannot be found out.
+    pub(super) fn attend_no_more(&self) {
+        self.state().standing.look_no_more();
     }
 
     /// Takes in what was read in a session. What was read before a reconnection is read again.
@@ -146,27 +169,32 @@ impl Hearing {
 }
 
 impl State {
-    /// The reading that an update is, if it is new.
-    fn take_in(&mut self, keyword: KeywordName, update: Update) -> Option<Reading> {
+    /// The reading that news make, if they are new.
+    fn take_in(&mut self, keyword: KeywordName, news: News) -> Option<Reading> {
         let known = self.told.get_mut(&keyword);
-        let text = String::from_utf8(update.text);
-        let (Some(told), Ok(text)) = (known, text) else {
+        let text = news.text.map(String::from_utf8).transpose();
+        let (Some(Told { at, reading: Some(known), is_in_doubt }), Ok(text)) = (known, text) else {
             self.stale.insert(keyword);
             return None;
         };
-        if told.at.is_some_and(|at| update.at <= at) {
+        if at.is_some_and(|at| news.at <= at) {
             return None;
         }
-        if told.is_in_doubt || told.kind.parse(&text, &[]).is_err() {
+        let is_of_kind = |text: &String| known.kind.parse(text, &[]).is_ok();
+        if *is_in_doubt || !text.as_ref().is_none_or(is_of_kind) {
             self.stale.insert(keyword);
             return None;
         }
-        told.at = Some(update.at);
-        if told.text.as_deref() == Some(&text) {
-            return None;
-        }
-        told.text = Some(text.clone());
-        Some(fresh(&keyword, told.kind, text, update.at))
+        *at = Some(news.at);
+        let value = match text {
+            Some(text) if text != known.text => fresh(&keyword, known.kind, text, news.at),
+            _ => known.clone(),
+        };
+        let (status, error, changed) = (news.status, news.error, Some(news.at));
+        let reading = Reading { status, error, changed, is_served: true, ..value };
+        let is_known = reading.says_the_same_as(known);
+        *known = reading.clone();
+        (!is_known).then_some(reading)
     }
 
     /// What was read, unless it was told before or something newer was.
@@ -179,9 +207,8 @@ impl State {
         let before = self.told.get(&keyword);
         let told = match &reading {
             Ok(reading) => Told {
-                at: reading.set_at.and_then(microseconds),
-                kind: reading.kind,
-                text: Some(reading.text.clone()),
+                at: reading.changed,
+                reading: Some(reading.clone()),
                 // It was heard of after it was read.
                 is_in_doubt: self.stale.contains(&keyword),
             },
@@ -189,11 +216,13 @@ impl State {
                 self.told.remove(&keyword);
                 return None;
             }
-            Err(_) => Told { at: None, kind: Kind::default(), text: None, is_in_doubt: true },
+            Err(_) => Told { at: None, reading: None, is_in_doubt: true },
         };
         let is_old = before.is_some_and(|before| before.at > told.at && told.at.is_some());
-        let is_known =
-            before.is_some_and(|before| (before.kind, &before.text) == (told.kind, &told.text));
+        let is_known = before.is_some_and(|before| match (&before.reading, &told.reading) {
+            (Some(before), Some(told)) => before.says_the_same_as(told),
+            (before, told) => before.is_none() && told.is_none(),
+        });
         if is_old {
             return None;
         }
@@ -209,17 +238,29 @@ impl State {
         self.stale.insert(keyword);
     }
 
+    /// Everything is to be read.
+    fn read_all(&mut self, only: &Option<HashSet<KeywordName>>) {
+        match only {
+            Some(only) => self.stale.extend(only.iter().cloned()),
+            None => {
+                let known: Vec<_> = self.told.keys().cloned().collect();
+                self.stale.extend(known);
+                self.is_unlisted = true;
+            }
+        }
+    }
+
     /// Whoever is slow is told the latest value of each keyword.
-    fn push(&mut self, keyword: KeywordName, update: Update) {
-        let bytes = self.bytes + update.text.len();
-        if self.updates.len() < MOST_WAITING && bytes <= MOST_BYTES {
+    fn push(&mut self, keyword: KeywordName, news: News) {
+        let bytes = self.bytes + news.bytes();
+        if self.news.len() < MOST_WAITING && bytes <= MOST_BYTES {
             self.bytes = bytes;
-            self.updates.push_back((keyword, update));
+            self.news.push_back((keyword, news));
             return;
         }
-        let updates = mem::take(&mut self.updates);
+        let news = mem::take(&mut self.news);
         self.bytes = 0;
-        self.stale.extend(updates.into_iter().map(|(keyword, _)| keyword));
+        self.stale.extend(news.into_iter().map(|(keyword, _)| keyword));
         self.stale.insert(keyword);
     }
 }
@@ -228,23 +269,29 @@ impl Audience for Hearing {
     fn hear(&self, _server: usize, speech: Speech<'_>) {
         let Speech::Message { channel, payload } = speech else { return };
         let mut state = self.state();
-        let echo = state.echo.take();
         if let Some(keyword) = channel.strip_prefix(&self.changes[..]) {
-            let Some(keyword) = self.changed(keyword).filter(|name| self.wants(name)) else {
-                return;
-            };
-            match Update::read(payload) {
-                Some(update) => {
-                    state.echo = Some(keyword.clone()).filter(|_| state.tells_keys);
-                    state.push(keyword, update);
+            state.echo = Echo::default();
+            if keyword.is_empty() {
+                state.standing.look_now();
+            } else {
+                let Some(keyword) = self.changed(keyword).filter(|name| self.wants(name)) else {
+                    return;
+                };
+                match News::read(payload) {
+                    Some(news) => {
+                        if state.tells_keys {
+                            state.echo = Echo::of(&keyword, news.text.is_some());
+                        }
+                        state.push(keyword, news);
+                    }
+                    None => state.doubt(keyword),
                 }
-                None => state.doubt(keyword),
             }
         } else {
             let key = channel.strip_prefix(&self.keyspace[..]);
-            let keyword = key.and_then(|key| self.service.keyword(key));
-            let Some(keyword) = keyword.filter(|name| self.wants(name)) else { return };
-            if echo.as_ref() == Some(&keyword) || payload == b"expire" {
+            let Some((key, part)) = key.map(Part::of) else { return };
+            let Some(keyword) = self.service.keyword(key) else { return };
+            if payload == b"expire" || state.echo.is_of(&keyword, part) || !self.wants(&keyword) {
                 return;
             }
             state.stale.insert(keyword);
@@ -256,19 +303,13 @@ impl Audience for Hearing {
     fn connected(&self, session: u64, situation: Situation, _proof: u64) {
         let mut state = self.state();
         (state.session, state.tells_keys) = (session, situation.tells_keys);
-        state.echo = None;
-        state.updates.clear();
+        state.echo = Echo::default();
+        state.news.clear();
         state.bytes = 0;
+        state.standing.look_now();
         // The server may be another one, with another clock, and what has another type was not heard.
         state.told.values_mut().for_each(|told| (told.at, told.is_in_doubt) = (None, true));
-        match &self.only {
-            Some(only) => state.stale.extend(only.iter().cloned()),
-            None => {
-                let known: Vec<_> = state.told.keys().cloned().collect();
-                state.stale.extend(known);
-                state.is_unlisted = true;
-            }
-        }
+        state.read_all(&self.only);
         drop(state);
         self.signal.raise();
     }
@@ -278,17 +319,12 @@ impl Audience for Hearing {
     fn lost(&self, _session: u64) {}
 }
 
-fn microseconds(moment: SystemTime) -> Option<u64> {
-    let since = moment.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_micros()).ok()
-}
-
 #[cfg(test)]
 mod tests;
 
 /// How many keywords are read in one round trip.
 const MOST_AT_ONCE: usize = 1000;
-/// How many updates may wait to be taken.
+/// How many news may wait to be taken.
 const MOST_WAITING: usize = 10_000;
-/// How many bytes their values may be.
+/// How many bytes their values and errors may be.
 const MOST_BYTES: usize = 64 << 20;

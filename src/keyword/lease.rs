@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::client::ServiceState;
-use super::names::ServiceName;
+use super::names::{REGISTRY, ServiceName};
+use crate::command::Command;
 use crate::error::Result;
 use crate::executor::RoundTrips;
 use crate::glob::escape;
@@ -51,6 +52,45 @@ pub(super) async fn heartbeats<E: RoundTrips>(
     let holders = replies.map(|holder| holder.map(Part::values));
     let holders = holders.collect::<Result<Vec<_>>>()?.into_iter().flatten();
     Ok(left.zip(holders).map(|(left, holder)| heartbeat(left, holder)).collect())
+}
+
+/// Whether a dispatcher has the lease.
+pub(super) fn is_held(service: &ServiceName) -> Command<bool> {
+    Request::read("EXISTS").key(&service.lease()).returns(reply::flag)
+}
+
+/// Whether the name is registered, which Cauldron's dispatchers know each other by.
+pub(super) fn is_registered(service: &ServiceName) -> Command<bool> {
+    let is_member = Request::read("SISMEMBER").key(REGISTRY.as_bytes()).arg(service.as_str());
+    is_member.returns(reply::flag)
+}
+
+/// Who may read only the keys of one service takes it as registered.
+pub(super) fn unless_forbidden(is_registered: Result<bool>) -> Result<bool> {
+    match is_registered {
+        Err(error) if error.code() == Some("NOPERM") => Ok(true),
+        is_registered => is_registered,
+    }
+}
+
+/// Whether a service is served. A dispatcher that describes its keywords has a lease; Cauldron's has neither.
+pub(super) fn serves(is_held: bool, is_registered: bool, is_described: bool) -> bool {
+    is_held || is_registered && !is_described
+}
+
+/// Whether a service is served, and for how long that holds if its dispatcher is not heard of any more. One round
+/// trip.
+pub(super) async fn standing<E: RoundTrips>(
+    executor: &E,
+    service: &ServiceName,
+) -> Result<(bool, Option<Duration>)> {
+    let left = Request::read("PTTL").key(&service.lease()).returns(reply::time_left);
+    let described = Request::read("EXISTS").key(&service.descriptions()).returns(reply::flag);
+    let (left, described, registered) =
+        executor.send_all((left, described, is_registered(service))).await?;
+    let left = u64::try_from(left?).ok().map(Duration::from_millis);
+    let is_registered = unless_forbidden(registered)?;
+    Ok((serves(left.is_some(), is_registered, described?), left))
 }
 
 /// How long ago a lease was renewed. Its holder's name ends with how many milliseconds it lasts.

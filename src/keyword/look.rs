@@ -4,6 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::description::{Access, Description};
 use super::kind::Kind;
+use super::lease;
 use super::names::{KeywordName, ServiceName};
 use super::reading::{Reading, Status};
 use super::value::Value;
@@ -22,22 +23,29 @@ pub(super) async fn look<E: RoundTrips>(
     for page in keywords.chunks(PAGE) {
         let field = |request: Request, keyword: &KeywordName| request.arg(keyword.as_str());
         let times = Request::read("HMGET").key(&service.times());
+        let times = page.iter().fold(times, |request, keyword| {
+            field(request, keyword).arg(service.status_field(keyword))
+        });
         let descriptions = Request::read("HMGET").key(&service.descriptions());
         // A value may be set while they are read, and is never older than its time.
-        let (times, stored, descriptions, now) = executor
+        let (times, stored, descriptions, now, is_held, is_registered) = executor
             .send_all((
-                page.iter().fold(times, field).returns(reply::raw_each),
+                times.returns(reply::raw_each),
                 stored(service, page).returns(reply::raw_each),
                 page.iter().fold(descriptions, field).returns(reply::raw_each),
                 Request::read("TIME").returns(reply::time),
+                lease::is_held(service),
+                lease::is_registered(service),
             ))
             .await?;
         let (times, stored, descriptions, now) = (times?, stored?, descriptions?, now?);
+        let (is_held, is_registered) = (is_held?, lease::unless_forbidden(is_registered)?);
         let [seconds, microseconds] = now;
         let now = seconds.saturating_mul(MICROSECONDS).saturating_add(microseconds);
-        let found = stored.chunks_exact(STORED).zip(times).zip(descriptions);
-        for (keyword, ((stored, time), description)) in page.iter().zip(found) {
-            let found = Found { stored, time, description, now };
+        let found = stored.chunks_exact(STORED).zip(times.chunks_exact(TIMES)).zip(descriptions);
+        for (keyword, ((stored, times), description)) in page.iter().zip(found) {
+            let is_served = lease::serves(is_held, is_registered, description.is_some());
+            let found = Found { stored, times, description, now, is_served };
             readings.push(found.reading(service, keyword));
         }
     }
@@ -64,8 +72,10 @@ pub(super) fn fresh(keyword: &KeywordName, kind: Kind, text: String, at: u64) ->
         status: Status::Ready,
         error: None,
         set_at: moment(at),
+        is_served: true,
         age: Some(Duration::ZERO),
         read_at: Instant::now(),
+        changed: Some(at),
     }
 }
 
@@ -90,9 +100,10 @@ fn moment(microseconds: u64) -> Option<SystemTime> {
 /// What there is of one keyword.
 struct Found<'a> {
     stored: &'a [Option<Vec<u8>>],
-    time: Option<Vec<u8>>,
+    times: &'a [Option<Vec<u8>>],
     description: Option<Vec<u8>>,
     now: u64,
+    is_served: bool,
 }
 
 impl Found<'_> {
@@ -107,7 +118,12 @@ impl Found<'_> {
         let text = text_of(service, keyword, value.to_vec())?;
         let kind = description.map(|known| known.kind);
         let kind = kind.unwrap_or_else(|| Kind::named(stored(2).unwrap_or_default()));
-        let at = self.time.and_then(|time| std::str::from_utf8(&time).ok()?.parse().ok());
+        // The second is followed by a word if that was the failure of a write.
+        let time = |index: usize| {
+            let time = std::str::from_utf8(self.times.get(index)?.as_deref()?).ok()?;
+            time.split(' ').next()?.parse::<u64>().ok()
+        };
+        let at = time(0);
         Ok(Reading {
             keyword: keyword.as_str().to_owned(),
             kind,
@@ -116,8 +132,10 @@ impl Found<'_> {
             status: Status::named(stored(1).unwrap_or_default()),
             error: stored(3).map(|error| String::from_utf8_lossy(error).into_owned()),
             set_at: at.and_then(moment),
+            is_served: self.is_served,
             age: at.map(|at| Duration::from_micros(self.now.saturating_sub(at))),
             read_at: Instant::now(),
+            changed: at.max(time(1)),
         })
     }
 }
@@ -140,5 +158,7 @@ fn stored(service: &ServiceName, page: &[KeywordName]) -> Request {
 
 /// How many keys [`stored`] asks for of a keyword.
 const STORED: usize = 4;
+/// How many times there are of a keyword.
+const TIMES: usize = 2;
 const MICROSECONDS: u64 = 1_000_000;
 const PAGE: usize = 1000;

@@ -15,6 +15,7 @@ use futures_util::Stream;
 
 use super::description::Access;
 use super::hearing::{Hearing, Next};
+use super::lease;
 use super::listing;
 use super::look::look;
 use super::names::KeywordName;
@@ -31,8 +32,10 @@ use crate::request::Request;
 /// The values of keywords as they change: an [`Iterator`] on a [`Client`], which waits for ever, a `Stream`
 /// on an `AsyncClient`.
 ///
-/// First comes the present value of each keyword, or an `Err` where there is none, then each new one. Who is
-/// slower than the dispatcher for long misses values, but never the last. What others set than a dispatcher
+/// First comes the present state of each keyword, or an `Err` where it has no value, then each change of the value,
+/// the [status](Reading::status) and the [error](Reading::error), and of whether a dispatcher
+/// [serves](Reading::is_served) it: `modify` while a write is done, then `ready` or `error`. Who is
+/// slower than the dispatcher for long misses changes, but never the last. What others set than a dispatcher
 /// of this crate is heard of if the server has keyspace notifications, which are turned on where that is
 /// allowed.
 ///
@@ -53,7 +56,8 @@ pub struct Monitor<E = Client> {
 type Asked = Pin<Box<dyn Future<Output = Result<Option<Result<Reading>>>> + Send>>;
 
 impl<E: RoundTrips> Service<E> {
-    /// Listens to the values of `keywords`, on a connection of its own.
+    /// Listens to the changes of `keywords`, on a connection of its own. While it is read it looks at the lease of the
+    /// dispatcher whenever that may have run out.
     pub fn monitor(
         &self,
         keywords: impl IntoIterator<Item = impl AsRef<str>>,
@@ -65,7 +69,7 @@ impl<E: RoundTrips> Service<E> {
         self.executor.converse(async move { Monitor::open(&service, Some(keywords?)).await })
     }
 
-    /// Listens to the values of all keywords, also of those that are new.
+    /// Listens to the changes of all keywords, also of those that are new.
     pub fn monitor_all(&self) -> E::Reply<Monitor<E>> {
         let service = self.clone();
         self.executor.converse(async move { Monitor::open(&service, None).await })
@@ -80,15 +84,15 @@ impl<E: RoundTrips> Monitor<E> {
         let (executor, name) = (service.executor.clone(), service.name("monitor")?.clone());
         let keyspace = format!("__keyspace@{}__:", executor.database()).into_bytes();
         let few = only.as_ref().filter(|only| only.len() <= MOST_CHANNELS);
+        let subscribe = |channel| Request::read("SUBSCRIBE").arg(channel);
         let (commands, wishes) = match few {
-            Some(few) => few
-                .iter()
-                .map(|keyword| {
-                    let key = [&keyspace[..], &name.value(keyword)].concat();
-                    let subscribe = |channel| Request::read("SUBSCRIBE").arg(channel);
-                    (subscribe(name.changes(keyword)), subscribe(key))
-                })
-                .unzip(),
+            Some(few) => {
+                let changes = few.iter().map(|keyword| name.changes(keyword));
+                let keys = few.iter().flat_map(|it| [name.value(it), name.status(it)]);
+                let channels = keys.map(|key| [&keyspace[..], &key].concat());
+                let all = changes.chain([name.all_changes()]).map(subscribe);
+                (all.collect(), channels.map(subscribe).collect())
+            }
             None => {
                 let keys = [keyspace, name.values()].concat();
                 (vec![every(&name.all_changes())], vec![every(&keys)])
@@ -207,9 +211,20 @@ pub(super) async fn next<E: RoundTrips>(
                     }
                 }
             }
-            Next::Wait if deadline.is_over() => return Ok(None),
-            Next::Wait => {
-                executor.wait(hearing.signal.raised(), deadline.left()).await;
+            Next::Attend => match lease::standing(&executor, &hearing.service).await {
+                Ok((is_served, time)) => {
+                    hearing.have_attended(is_served, time);
+                    None
+                }
+                Err(error) if error.is_transient() => Some(error),
+                Err(_) => {
+                    hearing.attend_no_more();
+                    None
+                }
+            },
+            Next::Wait(_) if deadline.is_over() => return Ok(None),
+            Next::Wait(time) => {
+                executor.wait(hearing.signal.raised(), deadline.left().min(time)).await;
                 None
             }
         };

@@ -77,6 +77,11 @@ impl ServiceName {
         side_key(&self.base(), "times")
     }
 
+    /// The field beside these of when anything of a keyword changed.
+    pub(super) fn status_field(&self, keyword: &KeywordName) -> String {
+        format!("{keyword}:status")
+    }
+
     /// The channel of requests to the dispatcher of this database.
     pub(super) fn requests(&self) -> Vec<u8> {
         self.channel("request")
@@ -87,7 +92,7 @@ impl ServiceName {
         [&self.all_changes(), keyword.as_str().as_bytes()].concat()
     }
 
-    /// What the channels that tell of new values begin with.
+    /// The channel on which dispatchers say that they come and go. Those that tell of new values begin with it.
     pub(super) fn all_changes(&self) -> Vec<u8> {
         [&self.channel("changed")[..], b":"].concat()
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::kind::Kind;
 use super::value::Value;
 
-/// A keyword's value, as it was read or told.
+/// A keyword's value and status, as they were read or told.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Reading {
@@ -23,12 +23,23 @@ pub struct Reading {
     /// When the dispatcher last set it, by the server's clock. Unknown of a dispatcher that is Cauldron's, or
     /// was shut down.
     pub set_at: Option<SystemTime>,
+    /// Whether a dispatcher serves the keyword: its lease has not run out. Of one that is Cauldron's only whether it
+    /// is registered is known, as it is after a crash.
+    pub is_served: bool,
     /// How old it was when it was read, by the server's clock.
     pub(super) age: Option<Duration>,
     pub(super) read_at: Instant,
+    /// When its dispatcher last changed anything of it, in microseconds of the server's clock.
+    pub(super) changed: Option<u64>,
 }
 
 impl Reading {
+    /// Whether all that may change is as in `other`.
+    pub(super) fn says_the_same_as(&self, other: &Self) -> bool {
+        let told = |it: &Self| (it.kind, it.status, it.is_served);
+        told(self) == told(other) && (&self.text, &self.error) == (&other.text, &other.error)
+    }
+
     /// How long ago the dispatcher set the value, whatever the clocks of the machines show. Unknown of a
     /// dispatcher that is Cauldron's, or was shut down.
     pub fn age(&self) -> Option<Duration> {
@@ -42,11 +53,12 @@ impl Reading {
 pub enum Status {
     /// It has no value yet.
     Init,
-    /// A value is on its way.
+    /// A client's write is done, until it has its outcome. Values that the dispatcher sets meanwhile do not end that.
     Modify,
     /// It has its value.
     Ready,
-    /// The last try to set it failed.
+    /// The last write failed, and stays so until one succeeds; or the dispatcher has failed to set or find out the
+    /// value, which is over when it does.
     Error,
     /// Nobody says.
     Unknown,

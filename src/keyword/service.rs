@@ -145,6 +145,11 @@ impl ServiceName {
         Box::new(Attempt { command, key, field, writes, in_part: false })
     }
 
+    /// What was tried on the service as a whole.
+    pub(super) fn attempt_to(&self, command: &'static str) -> Attempt {
+        Attempt { command, key: Some(self.base()), field: None, writes: true, in_part: false }
+    }
+
     pub(super) fn unknown(&self, command: &'static str, keyword: &KeywordName) -> Error {
         Error::UnknownKeyword { attempt: self.attempt(command, keyword, false) }
     }

@@ -12,7 +12,7 @@ use crate::command::Wait;
 use crate::error::{Error, Result};
 use crate::executor::{Deadline, Feed, RoundTrips};
 
-/// Calls a function for each value of some keywords, until it is dropped.
+/// Calls a function for each change of some keywords, until it is dropped.
 #[must_use = "nothing is watched any more once this is dropped"]
 pub struct Watch {
     hearing: Arc<Hearing>,
@@ -20,7 +20,7 @@ pub struct Watch {
 }
 
 impl<E: RoundTrips> Service<E> {
-    /// Calls `callback` for the present value of each keyword and then for each new one, as a
+    /// Calls `callback` for the present state of each keyword and then for each change, as a
     /// [`Monitor`] tells them, until the [`Watch`] is dropped.
     ///
     /// The calls come one after the other, on a thread or in a task of their own, and may read and write
@@ -42,8 +42,10 @@ impl<E: RoundTrips> Service<E> {
         })
     }
 
-    /// Waits until the value of a keyword meets `condition`, and gives it. One round trip if it does
-    /// already.
+    /// Waits until a keyword meets `condition`, and gives it. One round trip if it does already.
+    ///
+    /// The condition sees what a [`Monitor`] tells: value, status, error, and whether a dispatcher serves it, so that
+    /// `|it| it.status != Status::Modify || !it.is_served` waits no longer than there is somebody to wait for.
     pub fn wait_for(
         &self,
         keyword: &str,

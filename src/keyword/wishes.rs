@@ -25,7 +25,7 @@ use crate::script::Script;
 pub(super) async fn grant<E: RoundTrips>(
     service: &Service<E>,
     writes: Vec<Result<(KeywordName, Value)>>,
-    time: Duration,
+    (time, is_forced): (Duration, bool),
 ) -> Result<Vec<Result<Reading>>> {
     let (executor, name) = (&service.executor, service.name("write")?);
     let deadline = Deadline::after(Wait::For(time));
@@ -33,7 +33,9 @@ pub(super) async fn grant<E: RoundTrips>(
     let mut waiting = Vec::with_capacity(writes.len());
     for (position, write) in writes.into_iter().enumerate() {
         match write {
-            Ok((keyword, value)) => waiting.push(Wish::new(position, keyword, &value)),
+            Ok((keyword, value)) => {
+                waiting.push(Wish { is_forced, ..Wish::new(position, keyword, &value) });
+            }
             Err(error) => drop(wishes.outcomes.insert(position, Err(error))),
         }
     }
@@ -83,12 +85,14 @@ struct Wish {
     keyword: KeywordName,
     text: String,
     kind: Option<Kind>,
+    is_forced: bool,
 }
 
 impl Wish {
     fn new(position: usize, keyword: KeywordName, value: &Value) -> Self {
         let id = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
-        Self { position, id, keyword, text: value.to_string(), kind: None }
+        let text = value.to_string();
+        Self { position, id, keyword, text, kind: None, is_forced: false }
     }
 
     fn request(&self, name: &ServiceName, time: Duration) -> Command<(i64, Kind)> {
@@ -96,6 +100,7 @@ impl Wish {
         let wanted = Wanted {
             id: &self.id,
             milliseconds: milliseconds.unwrap_or(LONGEST).min(LONGEST),
+            is_forced: self.is_forced,
             at: None,
             keyword: self.keyword.as_str(),
             text: self.text.as_bytes(),

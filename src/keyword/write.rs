@@ -16,6 +16,10 @@ impl<E: RoundTrips> Service<E> {
     /// Has the dispatcher set a keyword, and waits up to ten seconds for it. One script and one `BLMOVE`,
     /// O(1).
     ///
+    /// The value that the keyword has already is acknowledged at once, without a call of the dispatcher's function,
+    /// unless the keyword is [always written](super::Keyword::always_write) or the write is
+    /// [forced](Self::force_write).
+    ///
     /// Gives what the dispatcher made of the value. [`Error::Refused`] says why it would not, and
     /// [`Error::NotServed`] that nobody is there: then nothing was applied. After [`Error::Timeout`] it may
     /// be, now or later; what the dispatcher has not begun a second after that it leaves.
@@ -33,13 +37,29 @@ impl<E: RoundTrips> Service<E> {
         value: impl Into<Value>,
         time: Duration,
     ) -> E::Reply<Reading> {
+        self.write_one(keyword, value.into(), (time, false))
+    }
+
+    /// Like [`write_within`](Self::write_within), also where the keyword has the value already: the dispatcher does
+    /// once more what it does about a new one ([`Keyword::on_write`](super::Keyword::on_write)), where a plain write
+    /// is acknowledged at once. A dispatcher that is Cauldron's decides that by itself.
+    pub fn force_write(
+        &self,
+        keyword: &str,
+        value: impl Into<Value>,
+        time: Duration,
+    ) -> E::Reply<Reading> {
+        self.write_one(keyword, value.into(), (time, true))
+    }
+
+    fn write_one(&self, keyword: &str, value: Value, terms: (Duration, bool)) -> E::Reply<Reading> {
         let service = self.clone();
-        let write = self.keyword("write", keyword).map(|keyword| (keyword, value.into()));
+        let write = self.keyword("write", keyword).map(|keyword| (keyword, value));
         self.executor.converse(async move {
             let (keyword, value) = write?;
             let name = service.name("write")?;
             let write = vec![Ok((keyword.clone(), value))];
-            let outcome = wishes::grant(&service, write, time).await?.pop();
+            let outcome = wishes::grant(&service, write, terms).await?.pop();
             outcome.unwrap_or_else(|| Err(name.not_served(&keyword)))
         })
     }
@@ -59,7 +79,7 @@ impl<E: RoundTrips> Service<E> {
             self.keyword("write", keyword.as_ref()).map(|keyword| (keyword, value.into()))
         });
         let writes: Vec<Result<(KeywordName, Value)>> = writes.collect();
-        self.executor.converse(async move { wishes::grant(&service, writes, time).await })
+        self.executor.converse(async move { wishes::grant(&service, writes, (time, false)).await })
     }
 
     /// Asks the dispatcher to set a keyword. One script, O(1); where the dispatcher is Cauldron's also a

@@ -31,7 +31,10 @@ use crate::executor::{Client, Deadline, Pauses, RoundTrips};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Dropping it gives back what it has claimed and nobody has seen. Its jobs stay what they are.
+/// Dropping it gives back what it has claimed and nobody has seen. Its jobs stay what they are. Whichever is
+/// dropped last, the consumer or its last job, does not return before the server knows all that, for the program may
+/// end next; where the server cannot be reached, a thread goes on with it after a second. In a task this blocks the
+/// thread for as long, which [`close`](Self::close) does not.
 #[must_use = "a consumer does nothing unless it is asked for the next job"]
 pub struct Consumer<T: Codec, E: RoundTrips = Client> {
     queue: WorkQueue<T, E>,
@@ -205,13 +208,8 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
 impl<T: Codec, E: RoundTrips> Drop for Consumer<T, E> {
     fn drop(&mut self) {
         self.hold.close();
-        if self.kept && self.hold.ledger().jobs.running() == 0 {
-            let (executor, hold) = (self.queue.executor().clone(), self.hold.clone());
-            // This takes place where it blocks; otherwise it is left to the keeper.
-            let _ = executor.clone().converse(async move {
-                executor.wait(hold.left.raised(), FOR_LEAVING).await;
-                Ok(())
-            });
+        if self.kept {
+            self.hold.await_leaving();
         }
     }
 }
@@ -247,5 +245,4 @@ const WHILE_ANOTHER_SETTLES: Duration = Duration::from_millis(1);
 const WHILE_PAUSED: Duration = Duration::from_millis(50);
 /// How long to go on for a job that can be decoded when the time is up.
 const FOR_UNDECODABLE: Duration = Duration::from_secs(1);
-const FOR_LEAVING: Duration = Duration::from_secs(1);
 const MOST_CLAIMED: usize = 1000;

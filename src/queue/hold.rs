@@ -98,6 +98,19 @@ impl Hold {
         self.keeper.hurry();
     }
 
+    /// Once its consumer is closed and no job of it runs, blocks until the keeper has settled and left, for the
+    /// program may end next, and the keeper with it. After a second that is left to the keeper.
+    pub(super) fn await_leaving(&self) {
+        let has_done = {
+            let jobs = &self.ledger().jobs;
+            jobs.is_closing() && jobs.running() == 0
+        };
+        if has_done {
+            self.keeper.hurry();
+            self.left.block(FOR_LEAVING);
+        }
+    }
+
     /// Settles what there is to settle, renews the lease, and claims up to `wanted` jobs.
     pub(super) async fn claim<X: RoundTrips>(
         &self,
@@ -370,3 +383,6 @@ const WHILE_BUSY: Duration = Duration::from_millis(1);
 
 /// The next claim has this time to take what is settled along.
 const BEFORE_SETTLING: Duration = Duration::from_millis(40);
+
+/// How long dropping the last that a consumer has takes at most.
+const FOR_LEAVING: Duration = Duration::from_secs(1);

@@ -98,9 +98,11 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
     /// of its consumer that is on its way: do not wait for it beside a future of `next` that is neither
     /// polled nor dropped meanwhile.
     pub fn done_now(self) -> E::Reply<()> {
-        let (executor, ticket) = (self.executor.clone(), self.ticket.clone());
+        let executor = self.executor.clone();
+        // The drop of the job leaves the settling to this.
+        let (job, ticket) = self.entrusted();
         let was_held = ticket.decide(Fate::Done);
-        drop(self);
+        drop(job);
         executor.clone().converse(async move {
             while was_held && ticket.hold.ledger().jobs.holds(ticket.number) {
                 ticket.hold.settle(&executor).await?;
@@ -143,6 +145,7 @@ impl<T: Codec, E: RoundTrips> Drop for Job<T, E> {
         if !self.has_worker {
             // If it was decided before, it stays so.
             self.ticket.decide(Fate::Back);
+            self.ticket.hold.await_leaving();
         }
     }
 }

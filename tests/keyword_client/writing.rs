@@ -17,6 +17,7 @@ contract_on_servers! {
     a_write_returns_after_it_has_happened,
     an_error_is_its_writers_and_stays_for_all_readers,
     the_same_value_is_acknowledged,
+    a_command_is_done_each_time_that_it_is_written,
     several_writes_have_an_outcome_each,
     nobody_serves_what_nobody_listens_to,
     who_serves_in_another_database_is_not_told,
@@ -101,6 +102,37 @@ async fn an_error_is_its_writers_and_stays_for_all_readers<C: Kind>(client: C, n
     ok!(service.write("N", 2));
     let reading = ok!(service.read("N"));
     assert_eq!((reading.status, reading.error), (Status::Ready, None));
+}
+
+async fn a_command_is_done_each_time_that_it_is_written<C: Kind>(client: C, name: &'static str) {
+    let (service, name, mut wire) = parts(&client, name);
+    let done: [Arc<AtomicU32>; 2] = Default::default();
+    let counting = |calls: &Arc<AtomicU32>| {
+        let calls = calls.clone();
+        move |_| {
+            calls.fetch_add(1, Ordering::SeqCst);
+            C::loading(Ok(()))
+        }
+    };
+    let keywords = [
+        Keyword::boolean("HOME").always_write().on_write(counting(&done[0])),
+        Keyword::boolean("LAMP").on_write(counting(&done[1])),
+    ];
+    let _dispatcher = serve(&client, &name, keywords).await;
+    let calls = || done.each_ref().map(|calls| calls.load(Ordering::SeqCst));
+    for number in 1..=5 {
+        for keyword in ["HOME", "LAMP"] {
+            assert_eq!(ok!(service.write(keyword, true)).value, Value::Boolean(true));
+        }
+        assert_eq!(calls(), [number, 1]);
+    }
+    let forced = ok!(service.force_write("LAMP", true, PATIENCE));
+    assert_eq!((forced.value, forced.status), (Value::Boolean(true), Status::Ready));
+    assert_eq!(calls(), [5, 2]);
+    assert_eq!((wire.modify("HOME", b"1"), wire.modify("LAMP", b"1")), (1, 1));
+    assert!(eventually(|| calls() == [6, 2]));
+    ok!(service.write("LAMP", true));
+    assert_eq!(calls(), [6, 2]);
 }
 
 async fn the_same_value_is_acknowledged<C: Kind>(client: C, name: &'static str) {

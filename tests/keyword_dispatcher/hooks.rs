@@ -16,6 +16,7 @@ contract_on_servers! {
     too_many_requests_are_refused,
     hooks_may_use_their_dispatcher,
     changes_are_told_after_they_were_published,
+    every_change_is_told_once_and_in_order,
     values_are_found_out_every_so_often,
     a_value_is_not_found_out_twice_at_a_time,
     what_cannot_be_found_out_is_an_error,
@@ -142,6 +143,45 @@ async fn changes_are_told_after_they_were_published<C: Kind>(client: C, name: &'
     let told: Vec<_> = told.iter().map(|it| (it.before.clone(), it.value.clone())).collect();
     let value = |value: i32| Value::from(value);
     assert_eq!(told, [(Some(value(1)), value(2)), (Some(value(2)), value(3))]);
+}
+
+async fn every_change_is_told_once_and_in_order<C: Kind>(client: C, name: &'static str) {
+    const THREADS: i64 = 4;
+    const EACH: i64 = 300;
+    let (service, wire) = wire(name);
+    let told: Arc<Mutex<Vec<Change>>> = Arc::default();
+    let noted = told.clone();
+    let keyword = Keyword::integer("N").initial(-1).history(10_000);
+    let keyword = keyword.on_change(move |change| noted.lock().unwrap().push(change.clone()));
+    let dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
+    let mut published = wire.listen(&["~rc:changed:N"]);
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let dispatcher = &dispatcher;
+            scope.spawn(move || {
+                for number in (0..EACH).map(|number| number * THREADS + thread) {
+                    let set = dispatcher.set("N", number);
+                    C::finish(async { C::settle(set).await }).unwrap();
+                }
+            });
+        }
+    });
+    let all = (THREADS * EACH) as usize;
+    assert!(eventually(|| told.lock().unwrap().len() >= all));
+    let told = told.lock().unwrap();
+    let values: Vec<_> = told.iter().map(|change| change.value.clone()).collect();
+    let texts: Vec<_> = values.iter().map(ToString::to_string).collect();
+    let news: Vec<_> = (0..all).map(|_| published.next().1).collect();
+    let news: Vec<_> = news.iter().map(|news| news.split_once(' ').unwrap().1).collect();
+    assert_eq!(texts, news, "in the order of the server");
+    assert!(
+        told.iter()
+            .skip(1)
+            .map(|it| it.before.clone())
+            .eq(values[..all - 1].iter().cloned().map(Some))
+    );
+    let history: Vec<_> = dispatcher.history("N").unwrap().into_iter().map(|it| it.1).collect();
+    assert_eq!(history[1..], values);
 }
 
 async fn values_are_found_out_every_so_often<C: Kind>(client: C, name: &'static str) {

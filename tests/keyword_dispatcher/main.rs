@@ -7,6 +7,7 @@ mod support;
 mod faults;
 mod hooks;
 mod start;
+mod statuses;
 mod values;
 mod vectors;
 

@@ -3,14 +3,15 @@
 use std::thread;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use redis_collections::keyword::{self, Dispatcher, Keyword, Value};
-use redis_collections::{Error, LocalServer};
+use redis_collections::{AsyncClient, Error, LocalServer};
+use tokio::runtime::Builder;
 
-use crate::support::eventually;
 use crate::support::kinds::{
-    Kind, contract_on_clusters, contract_on_servers, ok, on_both_kinds, settle,
+    Kind, SERVER, contract_on_clusters, contract_on_servers, ok, on_both_kinds, settle,
 };
-use crate::support::servers::query;
+use crate::support::servers::{PATIENCE, query};
 use crate::support::wire::Wire;
 use crate::wire;
 
@@ -21,6 +22,7 @@ contract_on_servers! {
     of_many_that_start_at_once_one_serves,
     a_name_that_cauldron_left_is_taken,
     a_dispatcher_that_is_dropped_gives_its_name_back,
+    a_name_that_gets_free_is_waited_for,
     a_lease_lasts_ten_seconds_by_default,
     what_makes_no_sense_is_not_served,
 }
@@ -137,8 +139,44 @@ async fn a_dispatcher_that_is_dropped_gives_its_name_back<C: Kind>(client: C, na
     drop(dispatcher);
     assert!(other.is_serving() && wire.lease().is_some());
     drop(other);
-    assert!(eventually(|| wire.lease().is_none()));
-    assert!(!wire.is_registered());
+    // Nothing is left to a thread or task that the end of the program would cut off.
+    assert!(wire.lease().is_none() && !wire.is_registered());
+    for _ in 0..10 {
+        let keyword = Keyword::integer("N").initial(1);
+        let _dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
+    }
+}
+
+async fn a_name_that_gets_free_is_waited_for<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let serve = |value: i32, time: Duration| {
+        let keyword = Keyword::integer("N").initial(value);
+        Dispatcher::builder(&service).keyword(keyword).serve_within(&client, time)
+    };
+    // One that crashed.
+    let lease = wire.name("~rc:lease");
+    let () = wire.run(&[b"SET", lease.as_bytes(), b"crashed/600", b"PX", b"600"]);
+    wire.register();
+    let refused = settle!(serve(1, Duration::from_millis(1))).map(drop);
+    let Err(error @ Error::AlreadyServed { .. }) = refused else { panic!("{refused:?}") };
+    let message = error.to_string();
+    assert!(
+        message.contains(&format!("{service}\"")) && !message.contains("REGISTRY"),
+        "{message}"
+    );
+    let first = ok!(serve(2, PATIENCE));
+
+    // One that ends, while another waits for its place.
+    let standby = thread::scope(|scope| {
+        let standby = scope.spawn(|| {
+            let started = serve(3, PATIENCE);
+            C::finish(async { C::settle(started).await })
+        });
+        drop(first);
+        standby.join().unwrap()
+    });
+    assert!(standby.unwrap().is_serving());
+    assert_eq!(wire.value("N").as_deref(), Some("3"));
 }
 
 async fn a_lease_lasts_ten_seconds_by_default<C: Kind>(client: C, name: &'static str) {
@@ -221,4 +259,37 @@ async fn a_start_takes_few_round_trips<C: Kind>() {
     // One script for the name, one that writes, and two that the server does not know at first.
     assert_eq!((calls("mget"), calls("evalsha") + calls("eval")), (10, 10 + 1 + 1 + 3));
     ok!(dispatcher.shutdown());
+}
+
+/// The name is free when a drop has returned, also where nothing else runs in the meantime.
+#[test]
+fn a_runtime_of_one_thread_gives_the_name_back() {
+    let (service, mut wire) = wire("a_runtime_of_one_thread_gives_the_name_back");
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = AsyncClient::open(SERVER.url()).await.unwrap();
+        let serve = || Dispatcher::builder(&service).keyword(Keyword::integer("N"));
+        let dispatcher = serve().serve(&client).await.unwrap();
+        // Something is on its way to the server, and gets there later.
+        let mut late = dispatcher.set("N", 1);
+        assert!((&mut late).now_or_never().is_none());
+        drop(dispatcher);
+        assert!(wire.lease().is_none());
+        let _ = late.await;
+        while wire.lease().is_some() {
+            tokio::task::yield_now().await;
+        }
+        let dispatcher = serve().serve(&client).await.unwrap();
+        drop(dispatcher);
+        assert!(wire.lease().is_none());
+
+        // A start that is given up after it has taken the name.
+        let mut started = serve().serve(&client);
+        while wire.lease().is_none() {
+            assert!((&mut started).now_or_never().is_none());
+            tokio::task::yield_now().await;
+        }
+        drop(started);
+        assert!(wire.lease().is_none() && !wire.is_registered());
+    });
 }

@@ -17,6 +17,7 @@ use crate::{Patient, connect, dome, serve, write};
 
 on_both_kinds! {
     plays_the_dispatcher,
+    a_program_that_ends_can_be_started_again_at_once,
     who_is_killed_in_the_middle_of_a_write_leaves_nothing_for_ever,
     who_was_held_up_past_its_lease_changes_nothing_any_more,
     who_was_held_up_goes_on_if_nobody_took_its_place,
@@ -79,6 +80,16 @@ impl Drop for Process {
 /// The values that the hook was called for.
 fn begun(server: &LocalServer) -> Vec<String> {
     query(server.url(), "LRANGE begun 0 -1").unwrap()
+}
+
+async fn a_program_that_ends_can_be_started_again_at_once<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    for _ in 0..3 {
+        let mut process = Process::start::<C>(&server);
+        drop(process.0.stdin.take());
+        assert!(process.0.wait().unwrap().success());
+        assert_eq!(Wire::to(server.url(), "dome").lease(), None);
+    }
 }
 
 async fn who_is_killed_in_the_middle_of_a_write_leaves_nothing_for_ever<C: Kind>() {

@@ -17,6 +17,8 @@ pub(super) struct Request {
     pub(super) answer: Option<(String, u64)>,
     /// When nobody waits for it any more, in microseconds of the server's clock; 0 if that is not known.
     pub(super) until: u64,
+    /// Whether it is to be done although the keyword has the value.
+    pub(super) is_forced: bool,
 }
 
 #[derive(Default)]
@@ -33,16 +35,18 @@ impl Request {
         let wanted = Wanted::read(message).filter(|wanted| wanted.id.len() <= LONGEST_ID)?;
         let keyword = KeywordName::new(wanted.keyword).ok()?;
         if wanted.id.is_empty() {
-            return Some(Self::of_cauldron(keyword, wanted.text));
+            let request = Self::of_cauldron(keyword, wanted.text);
+            return Some(Self { is_forced: wanted.is_forced, ..request });
         }
         let milliseconds = wanted.milliseconds.clamp(1, LONGEST_ANSWER);
         let until = wanted.at.map_or(0, |at| at.saturating_add(milliseconds * 1000));
         let answer = Some((wanted.id.to_owned(), milliseconds));
-        Some(Self { keyword, text: Some(wanted.text.to_vec()), answer, until })
+        let (text, is_forced) = (Some(wanted.text.to_vec()), wanted.is_forced);
+        Some(Self { keyword, text, answer, until, is_forced })
     }
 
     pub(super) fn of_cauldron(keyword: KeywordName, text: &[u8]) -> Self {
-        Self { keyword, text: Some(text.to_vec()), answer: None, until: 0 }
+        Self { keyword, text: Some(text.to_vec()), answer: None, until: 0, is_forced: false }
     }
 
     pub(super) fn bytes(&self) -> usize {

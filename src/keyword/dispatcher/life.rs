@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::executor::Signal;
@@ -7,6 +7,8 @@ use crate::landing::Landing;
 /// Whether a dispatcher serves, and what is under way in it.
 pub(super) struct Life {
     state: Mutex<State>,
+    /// Notified when something under way has ended, unless it serves.
+    ended: Condvar,
     /// Wakes the worker.
     pub(super) signal: Arc<Signal>,
     /// Tells that the worker has ended.
@@ -25,6 +27,8 @@ pub(super) enum Phase {
 
 struct State {
     phase: Phase,
+    /// Whether the name was given back before the worker has ended.
+    has_parted: bool,
     hooks: usize,
     calls: usize,
 }
@@ -37,8 +41,9 @@ pub(super) struct UnderWay {
 
 impl Life {
     pub(super) fn new() -> Arc<Self> {
-        let state = State { phase: Phase::Serving, hooks: 0, calls: 0 };
-        Arc::new(Self { state: Mutex::new(state), signal: Arc::default(), end: Landing::new() })
+        let state = State { phase: Phase::Serving, has_parted: false, hooks: 0, calls: 0 };
+        let (state, ended) = (Mutex::new(state), Condvar::new());
+        Arc::new(Self { state, ended, signal: Arc::default(), end: Landing::new() })
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -96,6 +101,13 @@ impl Life {
         self.state().calls > 0
     }
 
+    /// Lets nothing more be sent that needs the name, and blocks until what does has arrived, at most for `time`.
+    pub(super) fn part(&self, time: Duration) {
+        self.state().has_parted = true;
+        // Whether that was in time makes no difference.
+        let _ = self.ended.wait_timeout_while(self.state(), time, |state| state.calls > 0);
+    }
+
     /// A hook begins.
     pub(super) fn hook(self: &Arc<Self>) -> UnderWay {
         self.state().hooks += 1;
@@ -104,8 +116,18 @@ impl Life {
 
     /// Something is sent to the server, if that is still allowed.
     pub(super) fn call(self: &Arc<Self>) -> Result<UnderWay, Phase> {
+        self.permit(true)
+    }
+
+    /// A refusal is sent to the server, which needs no name.
+    pub(super) fn refusal(self: &Arc<Self>) -> Result<UnderWay, Phase> {
+        self.permit(false)
+    }
+
+    fn permit(self: &Arc<Self>, needs_name: bool) -> Result<UnderWay, Phase> {
         let mut state = self.state();
         match state.phase {
+            Phase::Closing(_) if state.has_parted && needs_name => return Err(Phase::Closed),
             Phase::Serving | Phase::Closing(_) => state.calls += 1,
             phase => return Err(phase),
         }
@@ -125,6 +147,7 @@ impl Drop for UnderWay {
         let serves = state.phase == Phase::Serving;
         drop(state);
         if !serves {
+            self.life.ended.notify_all();
             self.life.signal.raise();
         }
     }

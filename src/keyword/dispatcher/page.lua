@@ -7,25 +7,32 @@ redis.call('SADD', registry, ARGV[3])
 local reply = {}
 for i = 0, (first - 1) / 4 - 1 do
   local value, status, failure, kind = unpack(KEYS, 4 * i + 1, 4 * i + 4)
-  local name, description, its_kind, channel, rule, text, at = unpack(ARGV, 7 * i + 4, 7 * i + 10)
+  local name, description, its_kind, channel, rule, text, at, is_written =
+    unpack(ARGV, 8 * i + 4, 8 * i + 11)
+  local keyword = {
+    value = value, status = status, failure = failure, times = times,
+    name = name, channel = channel,
+  }
   redis.call('HSET', descriptions, name, description)
   if redis.call('GET', kind) ~= its_kind then
     redis.call('SET', kind, its_kind)
     redis.call('PUBLISH', channel, its_kind)
   end
   local is_there = redis.call('EXISTS', value) == 1
-  local set_at = tonumber(redis.call('HGET', times, name) or '') or 0
+  local set_at = time_of(redis.call('HGET', times, name))
   local is_older = not is_there or set_at < tonumber(at)
   if rule == 'put' or (rule == 'put again' and is_older) then
-    put(times, name, channel, value, status, failure, text, at)
+    put(keyword, text, at, rule == 'put')
   elseif rule == 'clear' or not is_there then
-    redis.call('SET', value, '')
-    redis.call('SET', status, 'init')
+    turn(keyword, moment(keyword, 0), 'init', redis.call('GET', failure), '')
   elseif rule == 'keep' then
     local state = redis.call('GET', status)
     if state ~= 'ready' and state ~= 'error' and state ~= 'init' then
-      redis.call('SET', status, 'ready')
+      turn(keyword, moment(keyword, 0), 'ready')
     end
+  end
+  if is_written == '1' and redis.call('GET', status) ~= 'modify' then
+    turn(keyword, moment(keyword, 0), 'modify', redis.call('GET', failure), false, ARGV[2])
   end
   local is_newer = (rule == 'put again' or rule == 'leave') and is_there and set_at > tonumber(at)
   reply[#reply + 1] = redis.call('HGET', times, name) or '0'

@@ -1,20 +1,19 @@
-local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
-
--- Gives a keyword a value, or only a new time where `text` is false, and says when: after `least`.
--- The time comes first: a server without memory refuses it before anything is published.
-local function put(times, name, channel, value, status, failure, text, least)
-  local before = tonumber(redis.call('HGET', times, name) or '') or 0
-  -- What is no time was written by somebody else.
-  if not (before < 2 ^ 53) then before = 0 end
-  before = math.max(before, tonumber(least))
-  local at = string.format('%.0f', math.max(now, before + 1))
-  redis.call('HSET', times, name, at)
-  if text and redis.call('GET', value) ~= text then
-    redis.call('PUBLISH', channel, at .. ' ' .. text)
-    redis.call('SET', value, text)
+-- Gives a keyword a value, or only a new time where `text` is false, and says when: after `least`. Beside a write
+-- and after one that has failed, the status stays, unless this is the outcome of a write.
+local function put(keyword, text, least, is_outcome)
+  local at = moment(keyword, least)
+  redis.call('HSET', keyword.times, keyword.name, at)
+  if text and redis.call('GET', keyword.value) == text then text = false end
+  local status = not is_outcome and is_of_a_write(keyword)
+  if not status then
+    local is_ready = redis.call('GET', keyword.status) == 'ready'
+    if text or not is_ready or redis.call('EXISTS', keyword.failure) == 1 then
+      turn(keyword, at, 'ready', false, text)
+    end
+  elseif text then
+    local time = status == 'modify' and redis.call('PTTL', keyword.status)
+    local mark = status == 'error' and ' write' or ''
+    turn(keyword, at, status, redis.call('GET', keyword.failure), text, time, mark)
   end
-  redis.call('SET', status, 'ready')
-  redis.call('DEL', failure)
   return at
 end

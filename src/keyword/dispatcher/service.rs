@@ -10,16 +10,15 @@ use super::inbox::{Inbox, Request};
 use super::life::{Life, Phase};
 use super::scripts::{BEGIN, REFUSE, UPDATE};
 use super::slot::{Accepted, Flag, Slot};
-use crate::command::Wait;
-use crate::error::code::lacks_room;
 use crate::error::{Applied, Error, Result};
-use crate::executor::{Audience, Deadline, Pauses, RoundTrips, Situation, Speech};
+use crate::executor::{Audience, RoundTrips, Situation, Speech};
 use crate::keyword::Value;
 use crate::keyword::description::Access;
 use crate::keyword::message::UNKNOWN;
 use crate::keyword::names::{KeywordName, ServiceName};
-use crate::reply::{self, Reply};
+use crate::reply;
 use crate::request::Request as Command;
+use crate::script::Script;
 
 pub(super) struct Service<E> {
     pub(super) executor: E,
@@ -32,6 +31,8 @@ pub(super) struct Service<E> {
     pub(super) life: Arc<Life>,
     /// Whether the server may have lost something.
     pub(super) is_doubtful: AtomicBool,
+    /// Whether the lease may be its own.
+    pub(super) may_hold_name: AtomicBool,
 }
 
 /// Why a request is not fulfilled.
@@ -42,7 +43,7 @@ enum Setback {
 
 impl<E: RoundTrips> Service<E> {
     /// Gives a keyword a value, as its own program wants.
-    pub(super) async fn set(&self, slot: &Slot<E>, value: &Value) -> Result<()> {
+    pub(super) async fn set(&self, slot: &Arc<Slot<E>>, value: &Value) -> Result<()> {
         match slot.accept(&value.to_string()) {
             Ok(accepted) => self.publish(slot, accepted, None, AT_ONCE).await,
             Err(reason) => {
@@ -54,7 +55,7 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Finds out the value, unless somebody does.
-    pub(super) async fn refresh(&self, slot: &Slot<E>) -> Result<()> {
+    pub(super) async fn refresh(&self, slot: &Arc<Slot<E>>) -> Result<()> {
         let Some(read) = &slot.keyword.hooks.read else {
             let attempt = Box::new(self.about(slot).attempt());
             return Err(Error::InvalidArgument { attempt, reason: "nothing finds it out".into() });
@@ -73,7 +74,7 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Does what a client wants, or tells it why not.
-    pub(super) async fn serve(&self, slot: &Slot<E>, request: &Request) {
+    pub(super) async fn serve(&self, slot: &Arc<Slot<E>>, request: &Request) {
         let served = match self.fulfil(slot, request).await {
             Err(Setback::Refused(reason)) => {
                 self.refuse(slot, &reason, Some(request), self.patience()).await
@@ -89,7 +90,11 @@ impl<E: RoundTrips> Service<E> {
         }
     }
 
-    async fn fulfil(&self, slot: &Slot<E>, request: &Request) -> std::result::Result<(), Setback> {
+    async fn fulfil(
+        &self,
+        slot: &Arc<Slot<E>>,
+        request: &Request,
+    ) -> std::result::Result<(), Setback> {
         let refused = |reason: &str| Err(Setback::Refused(reason.into()));
         if matches!(self.life.phase(), Phase::Closing(_)) {
             return refused(SHUTS_DOWN);
@@ -100,7 +105,8 @@ impl<E: RoundTrips> Service<E> {
         }
         let Ok(text) = std::str::from_utf8(text) else { return refused("the value is not UTF-8") };
         let accepted = slot.accept(text).map_err(Setback::Refused)?;
-        if !slot.has(&accepted) {
+        let is_wanted = request.is_forced || slot.keyword.is_always_written;
+        if is_wanted || !slot.has(&accepted) {
             let _writing = Flag::raise(&slot.is_written);
             let is_seen = request.answer.is_none() || slot.keyword.hooks.write.is_some();
             if is_seen && !self.begin(slot, request).await? {
@@ -117,17 +123,18 @@ impl<E: RoundTrips> Service<E> {
 
     /// Says that a keyword is being written, for no longer than this program lives, unless nobody waits for
     /// it any more.
-    async fn begin(&self, slot: &Slot<E>, request: &Request) -> Result<bool> {
+    async fn begin(&self, slot: &Arc<Slot<E>>, request: &Request) -> Result<bool> {
         let (outcome, time) = self.answer(Some(request));
-        let command = Command::script(&BEGIN, 3).key(&self.names.status(&slot.name)).key(&outcome);
-        let command = self.leased(command).number(time).number(request.until);
+        let command = self.leased(self.status(&BEGIN, &slot.name).key(&outcome));
+        let command = command.arg(slot.name.as_str()).arg(self.names.changes(&slot.name));
+        let command = command.number(time).number(request.until);
         self.send(command, reply::optional_flag, self.lease).await
     }
 
     /// Writes a value, its time and its status, tells of it, and answers the client.
     async fn publish(
         &self,
-        slot: &Slot<E>,
+        slot: &Arc<Slot<E>>,
         accepted: Accepted,
         request: Option<&Request>,
         patience: Duration,
@@ -141,6 +148,9 @@ impl<E: RoundTrips> Service<E> {
         // What a hook has done is said, however long that took.
         let until = request.filter(|_| slot.keyword.hooks.write.is_none());
         let command = command.number(slot.at()).number(until.map_or(0, |it| it.until));
+        let command = command.number(u8::from(request.is_some()));
+        let _untold = Telling(self, slot);
+        let setting = slot.changes.set();
         let doubt = Doubt(self, slot);
         let sent = self.send(command, reply::optional_number, patience).await;
         if sent.as_ref().map_or_else(Error::applied, |_| Applied::No) == Applied::No {
@@ -151,39 +161,62 @@ impl<E: RoundTrips> Service<E> {
             return Ok(());
         }
         slot.is_in_doubt.store(false, Ordering::Release);
-        if slot.has_value()
-            && let Some(change) = slot.copied(accepted, at)
-        {
-            slot.tell(&change);
+        if slot.has_value() {
+            slot.copied(accepted.clone(), at);
+            setting.land(accepted, at);
+            slot.tell(at);
         }
         Ok(())
+    }
+
+    /// Tells of changes that no one tells of, beside the caller.
+    pub(super) fn tell_beside(&self, slot: &Arc<Slot<E>>) {
+        if slot.changes.has_untold() {
+            let slot = slot.clone();
+            self.executor.background(async move { slot.tell(u64::MAX) });
+        }
     }
 
     /// Says why a keyword does not get a value, to the client who asked for it and to everybody, except
     /// where it has to do with other requests only.
     async fn refuse(
         &self,
-        slot: &Slot<E>,
+        slot: &Arc<Slot<E>>,
         reason: &str,
         request: Option<&Request>,
         patience: Duration,
     ) -> Result<()> {
-        let (names, name) = (&self.names, &slot.name);
-        let (outcome, time) = self.answer(request);
         let is_told = !request.is_some_and(|it| it.answer.is_some() && it.text.is_none());
-        let command = Command::script(&REFUSE, 4).key(&names.error(name)).key(&names.status(name));
-        let command = self.leased(command.key(&outcome)).number(u8::from(is_told));
-        let command = command.arg(reason).number(time);
-        self.send(command, reply::optional_flag, patience).await.map(drop)
+        self.send_refusal(&slot.name, (is_told, reason), request, patience).await
     }
 
     /// Refuses what is wanted of a keyword that there is not.
     pub(super) async fn refuse_unknown(&self, request: &Request) -> Result<()> {
-        let (outcome, time) = self.answer(Some(request));
-        let command = Command::script(&REFUSE, 4).key(&self.names.error(&request.keyword));
-        let command = command.key(&self.names.status(&request.keyword)).key(&outcome);
-        let command = self.leased(command).number(0).arg(UNKNOWN).number(time);
-        self.send(command, reply::optional_flag, self.patience()).await.map(drop)
+        let refusal = (false, UNKNOWN);
+        self.send_refusal(&request.keyword, refusal, Some(request), self.patience()).await
+    }
+
+    async fn send_refusal(
+        &self,
+        name: &KeywordName,
+        (is_told, reason): (bool, &str),
+        request: Option<&Request>,
+        patience: Duration,
+    ) -> Result<()> {
+        let (outcome, time) = self.answer(request);
+        let command = self.leased(self.status(&REFUSE, name).key(&outcome));
+        let command = command.arg(name.as_str()).arg(self.names.changes(name));
+        let command = command.number(u8::from(is_told)).arg(reason).number(time);
+        let command = command.number(u8::from(request.is_some()));
+        let sent = self.send_with(Life::refusal, command, reply::optional_flag, patience);
+        sent.await.map(drop)
+    }
+
+    /// A script about the status of a keyword, with the first of its keys.
+    fn status(&self, script: &'static Script, name: &KeywordName) -> Command {
+        let names = &self.names;
+        let command = Command::script(script, 5).key(&names.status(name));
+        command.key(&names.error(name)).key(&names.times())
     }
 
     /// Refuses what has not begun when it is to end.
@@ -206,54 +239,8 @@ impl<E: RoundTrips> Service<E> {
         (self.names.outcome(id), time)
     }
 
-    /// Completes the keys of a script that only the holder of the lease may run.
-    pub(super) fn leased(&self, command: Command) -> Command {
-        command.key(&self.names.lease()).arg(&self.id).number(self.lease.as_millis())
-    }
-
-    /// Sends such a script. Where the server cannot be reached it is sent again for a while, but not
-    /// beyond the grace: running twice does no harm.
-    pub(super) async fn send<T: Send + 'static>(
-        &self,
-        command: Command,
-        read: fn(Reply<'_>) -> Result<Option<T>>,
-        patience: Duration,
-    ) -> Result<T> {
-        let ended = |phase| {
-            let attempt = Box::new(command.attempt());
-            match phase {
-                Phase::Lost => Error::AlreadyServed { attempt },
-                _ => Error::NotServed { attempt },
-            }
-        };
-        let deadline = Deadline::after(Wait::For(patience));
-        let mut pauses = Pauses::new();
-        loop {
-            let sent = {
-                let _call = self.life.call().map_err(ended)?;
-                self.executor.send(command.clone().returns(read)).await
-            };
-            match sent {
-                Ok(Some(reply)) => return Ok(reply),
-                Ok(None) => {
-                    self.life.lose();
-                    return Err(ended(Phase::Lost));
-                }
-                Err(error) if !error.is_transient() || deadline.is_over() => return Err(error),
-                // The writer gets this error rather than waiting for room.
-                Err(error) if error.code().is_some_and(lacks_room) => return Err(error),
-                Err(error) if self.life.has_no_time() => return Err(error),
-                Err(_) => self.rest(pauses.next()).await,
-            }
-        }
-    }
-
-    pub(super) async fn rest(&self, time: Duration) {
-        self.executor.wait(std::future::pending::<()>(), time).await;
-    }
-
     /// What errors about a keyword name.
-    pub(super) fn about(&self, slot: &Slot<E>) -> Command {
+    pub(super) fn about(&self, slot: &Arc<Slot<E>>) -> Command {
         Command::script(&UPDATE, 6).key(&self.names.value(&slot.name))
     }
 }
@@ -285,6 +272,15 @@ impl<E: RoundTrips> Audience for Service<E> {
     fn proven(&self, _session: u64, _proof: u64, _lag: Duration) {}
 
     fn lost(&self, _session: u64) {}
+}
+
+/// When a set is over, what has waited for it is told too.
+struct Telling<'a, E: RoundTrips>(&'a Service<E>, &'a Arc<Slot<E>>);
+
+impl<E: RoundTrips> Drop for Telling<'_, E> {
+    fn drop(&mut self) {
+        self.0.tell_beside(self.1);
+    }
 }
 
 /// Whether the server has a new value is not known when this is dropped: nobody waited for the reply, or it

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use super::changes::Changes;
 use super::inbox::{MOST_BYTES, Request};
 use crate::executor::RoundTrips;
 use crate::keyword::description::Access;
@@ -25,6 +26,8 @@ pub(super) struct Slot<E> {
     pub(super) is_read: AtomicBool,
     /// Whether the hook that writes it may have left something else than the value.
     pub(super) is_in_doubt: AtomicBool,
+    /// What is to be told of its new values.
+    pub(super) changes: Changes,
     known: Mutex<Known>,
     turns: Mutex<Turns>,
 }
@@ -70,12 +73,23 @@ impl<E: RoundTrips> Slot<E> {
         // JSON knows nothing infinite.
         let finite = |end: f64| end.clamp(f64::MIN, f64::MAX);
         keyword.description.range = keyword.description.range.map(|range| range.map(finite));
-        let initial = keyword.initial.take();
-        let (is_written, is_read, is_in_doubt, known, turns) = Default::default();
-        let mut slot =
-            Self { name, keyword, initial: None, is_written, is_read, is_in_doubt, known, turns };
+        let wanted = keyword.initial.take();
+        let (is_written, is_read, is_in_doubt) = Default::default();
+        let changes = Changes::new(name.clone(), keyword.hooks.changed.is_some());
+        let (initial, known, turns) = Default::default();
+        let mut slot = Self {
+            name,
+            keyword,
+            initial,
+            is_written,
+            is_read,
+            is_in_doubt,
+            changes,
+            known,
+            turns,
+        };
         let accept = |value: Value| slot.accept(&value.to_string());
-        let initial = initial.map(accept).transpose();
+        let initial = wanted.map(accept).transpose();
         slot.initial = initial.map_err(|reason| format!("{}: {reason}", slot.name))?;
         Ok(slot)
     }
@@ -123,28 +137,30 @@ impl<E: RoundTrips> Slot<E> {
         self.known().history.iter().map(|(at, value)| (moment(*at), value.clone())).collect()
     }
 
-    /// Copies what it has in Redis since `at`, 0 where that is not known. Says what changed, unless
-    /// something newer is known.
-    pub(super) fn copied(&self, accepted: Accepted, at: u64) -> Option<Change> {
+    /// Copies what it has in Redis since `at`, 0 where that is not known, unless something newer is known.
+    pub(super) fn copied(&self, accepted: Accepted, at: u64) {
         let mut known = self.known();
-        let is_same = known.value.as_ref().is_some_and(|own| own.text == accepted.text);
-        if !is_same && at > 0 && self.keyword.history > 0 {
-            let place = known.history.partition_point(|(before, _)| *before < at);
-            known.history.insert(place, (at, accepted.value.clone()));
+        if at > 0 && self.keyword.history > 0 {
+            known.note(&accepted.value, at);
             let excess = known.history.len().saturating_sub(self.keyword.history);
             known.history.drain(..excess);
         }
-        if at < known.at {
-            return None;
+        if at >= known.at {
+            known.at = at;
+            known.value = Some(accepted);
         }
-        known.at = at;
-        let value = accepted.value.clone();
-        let before = known.value.replace(accepted).map(|own| own.value);
-        let keyword = self.name.to_string();
-        (!is_same).then(|| Change { keyword, before, value, at: moment(at) })
     }
 
-    pub(super) fn tell(&self, change: &Change) {
+    /// Tells of the changes up to that of this time, unless another does.
+    pub(super) fn tell(&self, until: u64) {
+        if self.changes.begin_to_tell() {
+            while let Some(change) = self.changes.next(until) {
+                self.tell_of(&change);
+            }
+        }
+    }
+
+    fn tell_of(&self, change: &Change) {
         let Some(tell) = &self.keyword.hooks.changed else { return };
         if catch_unwind(AssertUnwindSafe(|| tell(change))).is_err() {
             log::warn!("{}: what is told of changes panicked", self.name);
@@ -192,6 +208,24 @@ impl<E: RoundTrips> Slot<E> {
     }
 }
 
+impl Known {
+    /// Notes a value in its place among the others, if it is another than the one before.
+    fn note(&mut self, value: &Value, at: u64) {
+        let place = self.history.partition_point(|(before, _)| *before < at);
+        let former = match place.checked_sub(1) {
+            Some(before) => Some(&self.history[before].1),
+            None => self.value.as_ref().filter(|_| self.at < at).map(|own| &own.value),
+        };
+        if former == Some(value) {
+            return;
+        }
+        match self.history.get_mut(place) {
+            Some((since, next)) if next == value => *since = at,
+            _ => self.history.insert(place, (at, value.clone())),
+        }
+    }
+}
+
 /// Something that is true until this is dropped.
 pub(super) struct Flag<'a>(&'a AtomicBool);
 
@@ -215,7 +249,7 @@ fn contained<T, X: fmt::Display>(hook: impl FnOnce() -> Result<T, X>) -> Result<
     }
 }
 
-fn moment(microseconds: u64) -> SystemTime {
+pub(super) fn moment(microseconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_micros(microseconds)
 }
 

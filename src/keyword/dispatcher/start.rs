@@ -1,12 +1,13 @@
-//! How a dispatcher takes its name, and says what its keywords are.
+//! How a dispatcher says what its keywords are, and restores what the server has lost.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::scripts::{CLAIM, LEAVE, PAGE};
+use super::scripts::PAGE;
 use super::service::Service;
 use super::slot::{Accepted, Slot};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::executor::{Feed, RoundTrips, Wish};
 use crate::glob::escape;
 use crate::keyword::names::REGISTRY;
@@ -14,18 +15,6 @@ use crate::reply::{self, Reply};
 use crate::request::Request;
 
 impl<E: RoundTrips> Service<E> {
-    /// Takes the name of the service, unless somebody else serves it.
-    pub(super) async fn claim(&self) -> Result<()> {
-        let names = &self.names;
-        let claim = Request::script(&CLAIM, 3).key(REGISTRY.as_bytes()).key(&names.descriptions());
-        let claim = self.leased(claim).arg(names.as_str()).arg(names.values()).arg(self.pattern());
-        let attempt = Box::new(claim.attempt());
-        match self.executor.send(claim.returns(reply::flag)).await? {
-            true => Ok(()),
-            false => Err(Error::AlreadyServed { attempt }),
-        }
-    }
-
     /// Listens to clients.
     pub(super) async fn listen(self: &Arc<Self>) -> Result<Feed> {
         let requests = Request::read("SUBSCRIBE").arg(self.names.requests());
@@ -52,6 +41,7 @@ impl<E: RoundTrips> Service<E> {
             let written = self.write(&page, &fills).await?;
             for ((slot, fill), (at, _)) in page.iter().zip(fills).zip(written) {
                 if let Fill::Put(accepted) | Fill::Keep(Some(accepted)) = fill {
+                    slot.changes.start_with(accepted.clone());
                     slot.copied(accepted, at);
                 }
             }
@@ -69,7 +59,7 @@ impl<E: RoundTrips> Service<E> {
             for ((slot, fill), (at, newer)) in page.iter().zip(fills).zip(written) {
                 match (fill, newer) {
                     (_, Some(text)) => self.adopt(slot, text, at),
-                    (Fill::PutAgain(accepted, _), None) => drop(slot.copied(accepted, at)),
+                    (Fill::PutAgain(accepted, _), None) => slot.copied(accepted, at),
                     _ => {}
                 }
             }
@@ -82,24 +72,13 @@ impl<E: RoundTrips> Service<E> {
         if !slot.has_value() {
             return;
         }
-        let text = String::from_utf8(text).ok();
-        let parse = |text: String| {
-            let value = slot.keyword.description.parse(&text).ok()?;
-            slot.copied(Accepted { value, text }, at)
-        };
-        if let Some(change) = text.and_then(parse) {
-            let slot = slot.clone();
-            self.executor.background(async move { slot.tell(&change) });
+        let Ok(text) = String::from_utf8(text) else { return };
+        if let Ok(value) = slot.keyword.description.parse(&text) {
+            let accepted = Accepted { value, text };
+            slot.copied(accepted.clone(), at);
+            slot.changes.found(accepted, at);
+            self.tell_beside(slot);
         }
-    }
-
-    /// Gives the name back, if it is still its own.
-    pub(super) async fn leave(&self) -> Result<()> {
-        let names = &self.names;
-        let leave = Request::script(&LEAVE, 4).key(REGISTRY.as_bytes()).key(&names.lease());
-        let leave = leave.key(&names.descriptions()).key(&names.times());
-        let leave = leave.arg(&self.id).arg(names.as_str());
-        self.executor.send(leave.returns(reply::applied)).await
     }
 
     fn pages(&self) -> Vec<Vec<&Arc<Slot<E>>>> {
@@ -133,12 +112,13 @@ impl<E: RoundTrips> Service<E> {
             let (rule, text, at) = fill.rule();
             let request = request.arg(slot.name.as_str()).arg(described);
             let request = request.arg(description.kind.as_str()).arg(names.changes(&slot.name));
-            request.arg(rule).arg(text).number(at)
+            let is_written = slot.is_written.load(Ordering::Acquire);
+            request.arg(rule).arg(text).number(at).number(u8::from(is_written))
         });
         self.send(request, written, self.lease).await
     }
 
-    fn pattern(&self) -> Vec<u8> {
+    pub(super) fn pattern(&self) -> Vec<u8> {
         [&escape(&self.names.values())[..], b"*"].concat()
     }
 }

@@ -158,7 +158,7 @@ impl<E: RoundTrips> Service<E> {
         while self.life.has_calls() {
             self.executor.wait(self.life.signal.raised(), AFTER_A_FAILURE).await;
         }
-        if let Err(error) = self.leave().await {
+        if let Err(error) = self.leave(&self.executor).await {
             log::warn!("{}: its lease is left to run out: {error}", self.names);
         }
     }

@@ -1,5 +1,6 @@
 use std::time::Instant;
 
+use super::super::kind::Kind;
 use super::super::reading::Status;
 use super::*;
 use crate::executor::Topology;
@@ -19,6 +20,8 @@ fn hearing(names: &[&str]) -> Hearing {
     hearing.begin(1);
     hearing
 }
+
+const STATUS: &str = ":status";
 
 impl Hearing {
     fn begin(&self, session: u64) {
@@ -40,15 +43,28 @@ impl Hearing {
     fn set(&self, name: &str, update: &str) {
         self.say(CHANGED, name, update);
         self.say(VALUE, name, "set");
+        self.say(VALUE, &format!("{name}{STATUS}"), "set");
+    }
+
+    /// What is to be done next, beside finding out whether the service is served, which it is.
+    fn what_next(&self) -> Next {
+        match self.next() {
+            Next::Attend => {
+                self.have_attended(true, Some(Duration::from_secs(3600)));
+                self.next()
+            }
+            next => next,
+        }
     }
 
     /// What there is to be done: what is told, or what is read, with this outcome.
     fn step(&self, at: u64, text: &str) -> String {
-        match self.next() {
+        match self.what_next() {
             Next::Tell(Ok(reading)) => format!("{}={}", reading.keyword, reading.text),
             Next::Tell(Err(error)) => error.to_string(),
             Next::List => "list".into(),
-            Next::Wait => "wait".into(),
+            Next::Attend => "attend".into(),
+            Next::Wait(_) => "wait".into(),
             Next::Read(session, names) => {
                 let read = |name: &KeywordName| Ok(stored(name, at, text));
                 let readings = names.iter().map(read).collect();
@@ -66,11 +82,7 @@ impl Hearing {
 }
 
 fn stored(name: &KeywordName, at: u64, text: &str) -> Reading {
-    Reading {
-        status: Status::Unknown,
-        read_at: Instant::now(),
-        ..fresh(name, Kind::Integer, text.into(), at)
-    }
+    Reading { read_at: Instant::now(), ..fresh(name, Kind::Integer, text.into(), at) }
 }
 
 #[test]
@@ -87,6 +99,84 @@ fn the_echo_of_an_update_is_not_read() {
     hearing.say(VALUE, "B", "set");
     hearing.say(VALUE, "A", "set");
     assert_eq!(hearing.rest(8, "3"), ["A=3", "read A B", "B=3"]);
+}
+
+#[test]
+fn statuses_are_told_in_their_order() {
+    let hearing = hearing(&["A"]);
+    assert_eq!(hearing.rest(5, "0"), ["read A", "A=0"]);
+    let say = |news: &str, parts: &[&str]| {
+        hearing.say(CHANGED, "A", news);
+        parts.iter().for_each(|part| hearing.say(VALUE, &format!("A{part}"), "set"));
+    };
+    let told = || -> Vec<_> {
+        let next = || match hearing.what_next() {
+            Next::Tell(Ok(it)) => Some((it.status, it.error, it.text)),
+            Next::Wait(_) => None,
+            _ => panic!("it was told"),
+        };
+        std::iter::from_fn(next).collect()
+    };
+    let error = || Some("hot".to_owned());
+    say("modify 6 -1 ", &[STATUS]);
+    say("modify 7 -1  1", &["", STATUS]);
+    say("error 8 3 hot", &[STATUS]);
+    say("error 9 3 hot", &[STATUS]);
+    say("error 10 3 hot 2", &["", STATUS]);
+    say("ready 11 -1 ", &[STATUS]);
+    say("11 2", &["", STATUS]);
+    let expected = [
+        (Status::Modify, None, "0"),
+        (Status::Modify, None, "1"),
+        (Status::Error, error(), "1"),
+        (Status::Error, error(), "2"),
+        (Status::Ready, None, "2"),
+    ];
+    let expected = expected.map(|(status, error, text)| (status, error, text.to_owned()));
+    assert_eq!(told(), expected);
+    // Another program sets the status once more, and then another dispatcher's is older than what was read.
+    say("modify 12 -1 ", &[STATUS, STATUS]);
+    assert_eq!(told_and_read(&hearing, 14), [(Status::Modify, 12), (Status::Ready, 14)]);
+    say("modify 13 -1 ", &[STATUS]);
+    assert_eq!(told_and_read(&hearing, 14), []);
+}
+
+/// The statuses and times that are told, where what is read is ready since then.
+fn told_and_read(hearing: &Hearing, at: u64) -> Vec<(Status, u64)> {
+    let mut told = Vec::new();
+    loop {
+        match hearing.what_next() {
+            Next::Tell(Ok(reading)) => told.push((reading.status, reading.changed.unwrap())),
+            Next::Read(session, names) => {
+                let readings = names.iter().map(|name| Ok(stored(name, at, "2"))).collect();
+                hearing.have_read(session, names, readings);
+            }
+            _ => return told,
+        }
+    }
+}
+
+#[test]
+fn who_serves_is_looked_at_when_its_lease_may_be_over() {
+    let hearing = hearing(&["A"]);
+    let hour = Some(Duration::from_secs(3600));
+    assert!(matches!(hearing.next(), Next::Attend));
+    hearing.have_attended(true, hour);
+    assert_eq!(hearing.rest(5, "0"), ["read A", "A=0"]);
+    let Next::Wait(time) = hearing.next() else { panic!("something to do") };
+    assert!(time > Duration::from_secs(3000));
+    for is_served in [false, true] {
+        hearing.say(CHANGED, "", if is_served { "served" } else { "left" });
+        assert!(matches!(hearing.next(), Next::Attend));
+        hearing.have_attended(is_served, hour);
+        let Next::Read(session, names) = hearing.next() else { panic!("nothing to read") };
+        let reading = Reading { is_served, ..stored(&names[0], 5, "0") };
+        hearing.have_read(session, names, vec![Ok(reading)]);
+        let Next::Tell(Ok(reading)) = hearing.next() else { panic!("nothing is told") };
+        assert_eq!(reading.is_served, is_served);
+        hearing.have_attended(is_served, None);
+        assert!(matches!(hearing.next(), Next::Wait(time) if time < Duration::from_secs(2)));
+    }
 }
 
 #[test]
@@ -109,7 +199,7 @@ fn what_is_old_or_told_before_is_not_told() {
     }
     // It was read before it was set.
     hearing.say(VALUE, "A", "set");
-    let Next::Read(session, names) = hearing.next() else { panic!("nothing to read") };
+    let Next::Read(session, names) = hearing.what_next() else { panic!("nothing to read") };
     hearing.set("A", "20 5");
     assert_eq!(hearing.step(0, ""), "A=5");
     hearing.have_read(session, names, vec![Ok(stored(&keyword("A"), 9, "4"))]);
@@ -119,17 +209,17 @@ fn what_is_old_or_told_before_is_not_told() {
 #[test]
 fn no_update_is_told_under_a_type_that_is_in_doubt() {
     let hearing = hearing(&["A"]);
-    let next = |kind: Kind, at: u64, text: &str| match hearing.next() {
+    let next = |kind: Kind, at: u64, text: &str| match hearing.what_next() {
         Next::Read(session, names) => {
             let reading = Reading { kind, ..stored(&names[0], at, text) };
             hearing.have_read(session, names, vec![Ok(reading)]);
             "read".into()
         }
         Next::Tell(Ok(reading)) => format!("{:?} {}", reading.kind, reading.text),
-        Next::Wait => "wait".into(),
+        Next::Wait(_) => "wait".into(),
         _ => "failed".to_owned(),
     };
-    let Next::Read(session, names) = hearing.next() else { panic!("nothing to read") };
+    let Next::Read(session, names) = hearing.what_next() else { panic!("nothing to read") };
     let unknown = Err(hearing.service.unknown("read", &names[0]));
     hearing.have_read(session, names, vec![unknown]);
     assert_eq!(next(Kind::Integer, 0, ""), "failed");
@@ -149,7 +239,7 @@ fn no_update_is_told_under_a_type_that_is_in_doubt() {
     assert_eq!([(); 3].map(|()| next(Kind::String, 4, "4")), ["read", "String 4", "wait"]);
     // It is read before it has another type again.
     hearing.say(CHANGED, "A", "double");
-    let Next::Read(session, names) = hearing.next() else { panic!("nothing to read") };
+    let Next::Read(session, names) = hearing.what_next() else { panic!("nothing to read") };
     hearing.say(CHANGED, "A", "integer");
     hearing.set("A", "5 5");
     hearing.have_read(session, names, vec![Ok(stored(&keyword("A"), 4, "4"))]);
@@ -168,7 +258,7 @@ fn who_is_slow_is_told_the_latest_values() {
     assert_eq!(hearing.rest(1, "0").len(), 3);
     for at in 2..3 * MOST_WAITING {
         hearing.set(if at == 2 { "A" } else { "B" }, &format!("{at} {at}"));
-        assert!(hearing.state().updates.len() <= MOST_WAITING);
+        assert!(hearing.state().news.len() <= MOST_WAITING);
     }
     let told = hearing.rest(3 * MOST_WAITING as u64, "-1");
     assert_eq!(told[told.len() - 3..], ["read A B", "A=-1", "B=-1"]);
@@ -180,8 +270,8 @@ fn after_a_reconnection_everything_is_read_again() {
     assert_eq!(hearing.rest(9, "1").len(), 3);
     hearing.set("A", "10 2");
     hearing.say(VALUE, "B", "set");
-    let Next::Tell(_) = hearing.next() else { panic!("nothing to tell") };
-    let Next::Read(session, names) = hearing.next() else { panic!("nothing to read") };
+    let Next::Tell(_) = hearing.what_next() else { panic!("nothing to tell") };
+    let Next::Read(session, names) = hearing.what_next() else { panic!("nothing to read") };
     hearing.begin(2);
     hearing.have_read(session, names, vec![Ok(stored(&keyword("B"), 9, "7"))]);
     // The clock of the new server is behind.

@@ -1,6 +1,8 @@
 use std::future::ready;
 
 use super::*;
+use crate::command::Wait;
+use crate::executor::Deadline;
 use crate::keyword::{Dispatcher, Keyword};
 use crate::{AsyncClient, LocalServer};
 
@@ -11,7 +13,7 @@ async fn service(server: &LocalServer) -> Arc<Service<AsyncClient>> {
     let hooked = Keyword::integer("HOOKED").on_write(|_| ready(Ok::<_, String>(())));
     let builder = Dispatcher::builder("dome").keyword(hooked).keyword(Keyword::integer("N"));
     let service = Arc::new(builder.lease(LEASE).service(client).unwrap());
-    service.claim().await.unwrap();
+    service.claim(Deadline::after(Wait::For(Duration::ZERO))).await.unwrap();
     service
 }
 

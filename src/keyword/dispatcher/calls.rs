@@ -1,0 +1,72 @@
+//! How a dispatcher talks to the server: only while it may, and again where the server cannot be reached.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::life::{Life, Phase, UnderWay};
+use super::service::Service;
+use crate::command::Wait;
+use crate::error::code::lacks_room;
+use crate::error::{Error, Result};
+use crate::executor::{Deadline, Pauses, RoundTrips};
+use crate::reply::Reply;
+use crate::request::Request as Command;
+
+impl<E: RoundTrips> Service<E> {
+    /// Completes the keys of a script that only the holder of the lease may run.
+    pub(super) fn leased(&self, command: Command) -> Command {
+        command.key(&self.names.lease()).arg(&self.id).number(self.lease.as_millis())
+    }
+
+    /// Sends such a script. Where the server cannot be reached it is sent again for a while, but not
+    /// beyond the grace: running twice does no harm.
+    pub(super) async fn send<T: Send + 'static>(
+        &self,
+        command: Command,
+        read: fn(Reply<'_>) -> Result<Option<T>>,
+        patience: Duration,
+    ) -> Result<T> {
+        self.send_with(Life::call, command, read, patience).await
+    }
+
+    /// The same, if it is permitted.
+    pub(super) async fn send_with<T: Send + 'static>(
+        &self,
+        permit: fn(&Arc<Life>) -> std::result::Result<UnderWay, Phase>,
+        command: Command,
+        read: fn(Reply<'_>) -> Result<Option<T>>,
+        patience: Duration,
+    ) -> Result<T> {
+        let ended = |phase| {
+            let attempt = Box::new(command.attempt());
+            match phase {
+                Phase::Lost => Error::AlreadyServed { attempt },
+                _ => Error::NotServed { attempt },
+            }
+        };
+        let deadline = Deadline::after(Wait::For(patience));
+        let mut pauses = Pauses::new();
+        loop {
+            let sent = {
+                let _call = permit(&self.life).map_err(ended)?;
+                self.executor.send(command.clone().returns(read)).await
+            };
+            match sent {
+                Ok(Some(reply)) => return Ok(reply),
+                Ok(None) => {
+                    self.life.lose();
+                    return Err(ended(Phase::Lost));
+                }
+                Err(error) if !error.is_transient() || deadline.is_over() => return Err(error),
+                // The writer gets this error rather than waiting for room.
+                Err(error) if error.code().is_some_and(lacks_room) => return Err(error),
+                Err(error) if self.life.has_no_time() => return Err(error),
+                Err(_) => self.rest(pauses.next()).await,
+            }
+        }
+    }
+
+    pub(super) async fn rest(&self, time: Duration) {
+        self.executor.wait(std::future::pending::<()>(), time).await;
+    }
+}

@@ -1,0 +1,40 @@
+use std::time::{Duration, Instant};
+
+/// Whether the service is served, and when to look at that again. A dispatcher that comes or goes says so; one
+/// that dies is known by its lease.
+pub(super) struct Standing {
+    is_served: Option<bool>,
+    /// Never, if this is none.
+    look_at: Option<Instant>,
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self { is_served: None, look_at: Some(Instant::now()) }
+    }
+}
+
+impl Standing {
+    pub(super) fn is_due_in(&self) -> Duration {
+        self.look_at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
+    }
+
+    pub(super) fn look_now(&mut self) {
+        self.look_at = Some(Instant::now());
+    }
+
+    pub(super) fn look_no_more(&mut self) {
+        self.look_at = None;
+    }
+
+    /// Says whether that has changed. It is certain for `time`; where no lease says, for a while.
+    pub(super) fn have_looked(&mut self, is_served: bool, time: Option<Duration>) -> bool {
+        self.look_at = Instant::now().checked_add(time.unwrap_or(WITHOUT_A_LEASE) + A_LITTLE);
+        self.is_served.replace(is_served).is_some_and(|before| before != is_served)
+    }
+}
+
+/// How often to look where there is no lease.
+const WITHOUT_A_LEASE: Duration = Duration::from_secs(1);
+/// After the end of a lease, so that the server has noticed too.
+const A_LITTLE: Duration = Duration::from_millis(1);

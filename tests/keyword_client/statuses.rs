@@ -1,0 +1,187 @@
+//! Statuses, errors and dispatchers that come and go, as monitors and waits see them.
+
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+
+use redis_collections::keyword::{Keyword, Reading, Status};
+
+use crate::support::kinds::{
+    Kind, contract_on_servers, hard_of_hearing, ok, on_both_kinds, tell_everything,
+};
+use crate::support::servers::PATIENCE;
+use crate::support::wire::Wire;
+use crate::{Watching, parts, serve};
+
+contract_on_servers! {
+    what_a_dispatcher_does_with_a_keyword_is_seen,
+    a_status_is_waited_for,
+    dispatchers_are_seen_to_come_and_go,
+    a_dispatcher_is_seen_to_die,
+    statuses_of_cauldron_are_seen,
+}
+
+on_both_kinds! { statuses_are_seen_without_notifications }
+
+/// Why a hook fails for 13.
+fn fails_for_13<C: Kind>(value: redis_collections::keyword::Value) -> C::Loading<()> {
+    C::loading(match value.as_i64() {
+        Some(13) => Err(crate::support::kinds::SourceDown),
+        _ => Ok(()),
+    })
+}
+
+fn seen(reading: Reading) -> (Status, Option<String>, String) {
+    (reading.status, reading.error, reading.text)
+}
+
+fn as_seen(status: Status, error: Option<&str>, text: &str) -> (Status, Option<String>, String) {
+    (status, error.map(String::from), text.to_owned())
+}
+
+async fn expect_the_course_of_two_writes<C: Watching>(
+    client: &C,
+    service: &redis_collections::keyword::Service<C>,
+    name: &str,
+) {
+    let keyword = Keyword::integer("N").initial(1).on_write(fails_for_13::<C>);
+    let dispatcher = serve(client, name, [keyword]).await;
+    let mut one = ok!(service.monitor(["N"]));
+    let mut all = ok!(service.monitor_all());
+    for monitor in [&mut one, &mut all] {
+        assert_eq!(seen(C::next(monitor).await.unwrap()), as_seen(Status::Ready, None, "1"));
+    }
+    ok!(service.write("N", 2));
+    ok!(dispatcher.set("N", 3));
+    assert!(C::settle(service.write("N", 13)).await.is_err());
+    ok!(dispatcher.set("N", 4));
+    ok!(service.write("N", 5));
+    let error = Some("the source is down");
+    for monitor in [&mut one, &mut all] {
+        for expected in [
+            as_seen(Status::Modify, None, "1"),
+            as_seen(Status::Ready, None, "2"),
+            as_seen(Status::Ready, None, "3"),
+            as_seen(Status::Modify, None, "3"),
+            as_seen(Status::Error, error, "3"),
+            as_seen(Status::Error, error, "4"),
+            as_seen(Status::Modify, error, "4"),
+            as_seen(Status::Ready, None, "5"),
+        ] {
+            assert_eq!(seen(C::next(monitor).await.unwrap()), expected);
+        }
+    }
+}
+
+async fn what_a_dispatcher_does_with_a_keyword_is_seen<C: Watching>(client: C, name: &'static str) {
+    tell_everything();
+    let (service, name, _) = parts(&client, name);
+    expect_the_course_of_two_writes(&client, &service, &name).await;
+}
+
+async fn statuses_are_seen_without_notifications<C: Watching>() {
+    let (_server, client): (_, C) = hard_of_hearing().await;
+    let service = redis_collections::keyword::Client::new(&client).service("dome");
+    expect_the_course_of_two_writes(&client, &service, "dome").await;
+}
+
+async fn a_status_is_waited_for<C: Watching>(client: C, name: &'static str) {
+    let (service, name, _) = parts(&client, name);
+    let (go, gate) = mpsc::channel();
+    let gate = Arc::new(Mutex::new(gate));
+    let slow = Keyword::integer("N").initial(1).on_write(move |_| C::hanging(gate.clone()));
+    let plain = Keyword::integer("M").initial(1);
+    let _dispatcher = serve(&client, &name, [slow, plain]).await;
+    ok!(service.write_nowait("N", 2));
+    let is = |status: Status| move |reading: &Reading| reading.status == status;
+    let wait = |keyword: &'static str, status: Status| {
+        let (waits, looks) = mpsc::channel();
+        let elsewhere = service.clone();
+        let waiter = thread::spawn(move || {
+            let condition = move |reading: &Reading| {
+                let _ = waits.send(());
+                reading.status == status
+            };
+            C::finish(C::settle(elsewhere.wait_for(keyword, condition, PATIENCE)))
+        });
+        // At once, and when it listens.
+        (0..2).for_each(|_| looks.recv_timeout(PATIENCE).unwrap());
+        waiter
+    };
+    ok!(service.wait_for("N", is(Status::Modify), PATIENCE));
+    let ready = wait("N", Status::Ready);
+    go.send(()).unwrap();
+    assert_eq!(ready.join().unwrap().unwrap().text, "2");
+    // The value stays the same.
+    let failed = wait("M", Status::Error);
+    ok!(service.write_nowait("M", "x"));
+    let failed = failed.join().unwrap().unwrap();
+    assert!(failed.error.is_some_and(|error| error.contains("not a number")));
+    let ready = wait("M", Status::Ready);
+    ok!(service.write_nowait("M", 1));
+    assert_eq!(ready.join().unwrap().unwrap().error, None);
+}
+
+async fn dispatchers_are_seen_to_come_and_go<C: Watching>(client: C, name: &'static str) {
+    let (service, name, _) = parts(&client, name);
+    let serve = async || serve(&client, &name, ["A", "B"].map(Keyword::integer)).await;
+    let dispatcher = serve().await;
+    ok!(dispatcher.set("A", 1));
+    let mut monitor = ok!(service.monitor(["A"]));
+    let mut all = ok!(service.monitor_all());
+    assert!(C::next(&mut monitor).await.unwrap().is_served);
+    for _ in ["A", "B"] {
+        assert!(C::next(&mut all).await.unwrap().is_served);
+    }
+    drop(dispatcher);
+    for _ in ["A", "B"] {
+        assert!(!C::next(&mut all).await.unwrap().is_served);
+    }
+    assert!(!C::next(&mut monitor).await.unwrap().is_served);
+    assert!(!ok!(service.read("A")).is_served);
+    let _dispatcher = serve().await;
+    let back = C::next(&mut monitor).await.unwrap();
+    assert_eq!((back.is_served, &back.text[..]), (true, "1"));
+    assert!(ok!(service.read("A")).is_served);
+}
+
+async fn a_dispatcher_is_seen_to_die<C: Watching>(client: C, name: &'static str) {
+    let (service, _, mut wire) = parts(&client, name);
+    let lease = wire.name("~rc:lease");
+    // Nothing renews it.
+    let () = wire.run(&[b"SET", lease.as_bytes(), b"dead/700", b"PX", b"700"]);
+    wire.register();
+    wire.set(".N", "1");
+    wire.set(".N:type", "integer");
+    let keywords = wire.name("~rc:keywords");
+    let described = br#"{"name": "N", "type": "integer"}"#;
+    let _: usize = wire.run(&[b"HSET", keywords.as_bytes(), b"N", described]);
+    let mut monitor = ok!(service.monitor(["N"]));
+    assert!(C::next(&mut monitor).await.unwrap().is_served);
+    let dead = ok!(service.wait_for("N", |reading| !reading.is_served, PATIENCE));
+    assert_eq!(dead.text, "1");
+    assert!(!C::next(&mut monitor).await.unwrap().is_served);
+}
+
+async fn statuses_of_cauldron_are_seen<C: Watching>(client: C, name: &'static str) {
+    tell_everything();
+    let (service, _, mut wire) = parts(&client, name);
+    wire.register();
+    let set = |wire: &mut Wire, value: &str, status: &str| {
+        wire.set(".N", value);
+        wire.set(".N:status", status);
+    };
+    set(&mut wire, "1", "ready");
+    let mut one = ok!(service.monitor(["N"]));
+    let mut all = ok!(service.monitor_all());
+    for (value, status, expected) in [
+        ("1", "ready", Status::Ready),
+        ("1", "modify", Status::Modify),
+        ("1", "error", Status::Error),
+    ] {
+        set(&mut wire, value, status);
+        for monitor in [&mut one, &mut all] {
+            let reading = C::next(monitor).await.unwrap();
+            assert_eq!((reading.status, reading.is_served), (expected, true));
+        }
+    }
+}
