@@ -69,7 +69,8 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
             let mut cursor = Cursor::default();
             while !cursor.is_done() {
                 let (next, keys) = key_page(&executor, &prefix, b"*", cursor).await?;
-                (cursor, length) = (next, length + keys.len());
+                cursor = next;
+                length = if cursor.counts_anew() { 0 } else { length + keys.len() };
             }
             Ok(length)
         })

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::async_node::AsyncNode;
 use super::builder::ClientBuilder;
+use super::counterpart::Counterpart;
 use super::feed::{Audience, Feed, Wish};
 use super::node::Node;
 use super::pipeline::Pipeline;
@@ -191,6 +192,14 @@ impl RoundTrips for AsyncClient {
 impl Machinery for AsyncClient {
     async fn topology(&self) -> Result<Arc<Topology>> {
         self.router.topology().await
+    }
+
+    async fn send_page<T: Send + 'static>(
+        &self,
+        command: Command<T>,
+        with: &mut Counterpart,
+    ) -> Result<T> {
+        self.router.checked(command.read(self.router.page(&command.request, with).await?))
     }
 
     async fn send_all<P>(&self, commands: P) -> Result<P::Replies>

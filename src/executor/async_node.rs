@@ -8,6 +8,7 @@ use super::async_listener::{Listening, listen};
 use super::async_waiting::AsyncWaiting;
 use super::background::Background;
 use super::connection::Connector;
+use super::counterpart::Solitary;
 use super::fault::Outcome;
 use super::multiplexed::Multiplexed;
 use super::node::{Node, Watch};
@@ -39,10 +40,16 @@ impl Node for AsyncNode {
     }
 
     async fn call_many(&self, lines: &[Line<'_>], deadline: Deadline) -> Outcome<Vec<Value>> {
-        match (self.shared.exchange(lines, deadline).await?, lines.len()) {
-            (Value::Array(replies), 2..) => Ok(replies),
-            (reply, _) => Ok(vec![reply]),
-        }
+        replies(self.shared.exchange(lines, deadline).await?, lines)
+    }
+
+    async fn call_alone(
+        &self,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+        solitary: &mut Solitary,
+    ) -> Outcome<Vec<Value>> {
+        replies(self.shared.exchange_alone(lines, deadline, solitary).await?, lines)
     }
 
     async fn wait(&self, lines: &[Line<'_>], slice: Duration, watch: &dyn Watch) -> Outcome<Value> {
@@ -83,5 +90,13 @@ impl Node for AsyncNode {
     async fn rest(signal: &Signal, time: Duration) {
         // Whether it was raised makes no difference.
         let _ = tokio::time::timeout(time, signal.raised()).await;
+    }
+}
+
+/// The replies of an exchange, each by itself.
+fn replies(reply: Value, lines: &[Line<'_>]) -> Outcome<Vec<Value>> {
+    match (reply, lines.len()) {
+        (Value::Array(replies), 2..) => Ok(replies),
+        (reply, _) => Ok(vec![reply]),
     }
 }

@@ -8,7 +8,9 @@ use redis::{RedisResult, Value};
 
 use super::client::finish;
 use super::connection::{Connector, timed_out};
+use super::counterpart::Solitary;
 use super::fault::{Fault, Outcome};
+use super::idle::{Idle, Usable, usable};
 use super::listener::listen;
 use super::node::{Node, Watch, repeatable};
 use super::pool::{Condition, Lease, Pool, PoolSettings};
@@ -54,6 +56,15 @@ impl Node for BlockingNode {
     ) -> impl Future<Output = Outcome<Vec<Value>>> + Send {
         let sent = self.send(lines, deadline);
         async move { sent?.finish() }
+    }
+
+    fn call_alone(
+        &self,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+        solitary: &mut Solitary,
+    ) -> impl Future<Output = Outcome<Vec<Value>>> + Send {
+        ready(self.exchange_alone(lines, deadline, solitary))
     }
 
     fn wait(
@@ -111,6 +122,40 @@ impl BlockingNode {
         }
         let result = lease.send(&packed);
         Ok(Sent { lease, lines, packed, result })
+    }
+}
+
+impl BlockingNode {
+    /// As on a connection of the pool: what may be sent again is, once, if the connection was stale.
+    fn exchange_alone(
+        &self,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+        solitary: &mut Solitary,
+    ) -> Outcome<Vec<Value>> {
+        let packed = pack(lines);
+        loop {
+            let idle = solitary.take::<Idle>(&self.connector.address);
+            let Usable { mut connection, fresh } = usable(idle, &self.connector, deadline)?;
+            if fresh {
+                solitary.count_new();
+            }
+            connection.limit(self.connector.limits(deadline));
+            let sent = connection.send(&packed);
+            let mut receive_each = || lines.iter().map(|_| connection.receive()).collect();
+            let result: RedisResult<Vec<_>> = sent.and_then(|()| receive_each());
+            match condition(&result) {
+                Condition::Sound => {
+                    let idle = Idle::new(connection, &self.connector);
+                    solitary.keep(idle, &self.connector.address);
+                }
+                Condition::Broken => self.connector.count_failure(),
+                Condition::Misled => self.connector.renounce(connection.generation),
+            }
+            if fresh || !may_be_repeated(lines, &result) {
+                return result.map_err(Fault::Broken);
+            }
+        }
     }
 }
 
