@@ -91,7 +91,6 @@ impl Cursor {
                 Some(address) if **address == *self.counterpart.address() => {
                     self.visited.push(address.clone());
                     self.course = Course::default();
-                    self.counterpart = Counterpart::default();
                     self.slot = topology.next_slot(slot, &self.visited);
                     self.position = self.slot.map_or(Position::End, |_| Position::Start);
                 }
@@ -137,7 +136,8 @@ impl Cursor {
     pub(crate) fn counts_anew(&mut self) -> bool {
         if self.repeats {
             let (page_size, repetitions) = (self.page_size, self.repetitions);
-            *self = Self { page_size, repetitions, ..Self::default() };
+            let counterpart = mem::take(&mut self.counterpart);
+            *self = Self { page_size, repetitions, counterpart, ..Self::default() };
             return true;
         }
         false

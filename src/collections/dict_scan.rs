@@ -177,12 +177,12 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
             let mut removed = 0;
             let mut cursor = Cursor::default();
             while !cursor.is_done() {
-                let (next, keys) = key_page(&executor, &prefix, b"*", cursor).await?;
+                // Another server that took over may still have what was removed from the one before.
+                let keys = stored_keys(&executor, &prefix, b"*", &mut cursor).await?;
                 let unlink = Request::write("UNLINK").divisible(Gather::Sum).telling(&notices);
                 let unlink =
                     unlink.each(&keys, |request, key| request.push_key(key), Value::Int(0));
                 removed += executor.send(unlink.returns(reply::at_most_asked)).await?;
-                cursor = next;
             }
             Ok(removed)
         })
@@ -225,16 +225,28 @@ async fn refuse<E: RoundTrips>(executor: &E, reason: Option<&'static str>) -> Re
     }
 }
 
-/// The next stored keys that begin with `prefix` and whose rest matches `glob`.
+/// The next stored keys that begin with `prefix` and whose rest matches `glob`, each once.
 pub(super) async fn key_page<E: RoundTrips>(
     executor: &E,
     prefix: &Prefix,
     glob: &[u8],
     mut cursor: Cursor,
 ) -> Result<(Cursor, Vec<Vec<u8>>)> {
-    let mut keys = cursor.keys(executor, prefix.refusal(), &prefix.pattern(glob), "string").await?;
-    keys.retain(|key| prefix.strip(key).is_some() && cursor.is_new(key));
+    let mut keys = stored_keys(executor, prefix, glob, &mut cursor).await?;
+    keys.retain(|key| cursor.is_new(key));
     Ok((cursor, keys))
+}
+
+/// The same, with those that the server repeats.
+async fn stored_keys<E: RoundTrips>(
+    executor: &E,
+    prefix: &Prefix,
+    glob: &[u8],
+    cursor: &mut Cursor,
+) -> Result<Vec<Vec<u8>>> {
+    let mut keys = cursor.keys(executor, prefix.refusal(), &prefix.pattern(glob), "string").await?;
+    keys.retain(|key| prefix.strip(key).is_some());
+    Ok(keys)
 }
 
 /// The next stored keys with their values. Those that vanished in between are left out.
