@@ -27,7 +27,10 @@ use crate::executor::{Client, Executor};
 ///
 /// Elements that are there all the time are found. Those that come or go meanwhile may or may not
 /// be; an element is not found twice, unless the server brings it again after more than 30,000
-/// others. Where a server takes over from another meanwhile, its elements are gone through again.
+/// others. Where another process answers, after a restart or a failover, its elements are gone through
+/// from the start. `INFO server` goes along with each page and tells one process from another; for a user
+/// who may not call it, an iteration of several pages has a connection of its own.
+///
 /// What moves from one node of a cluster to another may be found twice or not at all.
 #[must_use = "an iteration does nothing unless it is consumed"]
 pub struct Scan<T, E: Executor = Client> {
