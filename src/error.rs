@@ -173,7 +173,7 @@ pub enum Error {
 pub enum Applied {
     /// It did not, and will not.
     No,
-    /// It cannot be known: the command was sent and no answer came.
+    /// It cannot be known: the command was sent and no answer came, or a script failed half-way.
     Perhaps,
     /// It did; only the answer could not be used.
     Yes,
@@ -187,6 +187,7 @@ impl Error {
             _ if attempt.in_part => Applied::Yes,
             _ if !attempt.writes => Applied::No,
             Error::ConnectionLost { .. } | Error::Timeout { .. } => Applied::Perhaps,
+            _ if attempt.halfway => Applied::Perhaps,
             Error::Decode { .. } | Error::UnexpectedReply { .. } => Applied::Yes,
             _ => Applied::No,
         }
@@ -313,7 +314,7 @@ mod tests {
 
     fn attempt(command: &'static str, writes: bool) -> Box<Attempt> {
         let key = Some(b"a key\n".to_vec());
-        Box::new(Attempt { command, key, field: None, writes, in_part: false })
+        Box::new(Attempt { command, key, field: None, writes, in_part: false, halfway: false })
     }
 
     fn lost(writes: bool) -> Error {

@@ -341,7 +341,7 @@ async fn every_write_to_a_list_is_told<C: Kind>(client: C, name: &'static str) {
         push_many(["c", "d", "c"]) => "I3";
         try_push_back("e", 9) => "I1";
         try_push_back("e", 3) => "";
-        push_back_evicting("f", 4) => "I1 | R3";
+        push_back_evicting("f", 4) => "R3 | I1";
         len() => "";
         set(0, "g") => "U1";
         set(-4, "c") => "U1";

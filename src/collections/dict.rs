@@ -261,7 +261,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
     }
 }
 
-static GET_OR_INSERT: Script = Script::new(
+static GET_OR_INSERT: Script = Script::of_one_write(
     "get_or_insert",
     "local value = redis.call('GET', KEYS[1])
      if value then return value end

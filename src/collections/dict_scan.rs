@@ -18,6 +18,7 @@ use crate::place::Gather;
 use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::script::Script;
+use crate::side_key::side_key_of_slot;
 
 impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     /// All keys, in no order. `SCAN`, O(keys of the database) in all.
@@ -157,9 +158,13 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
                 cursor = next;
             }
             let keys = new.len() / 2 + stale.len();
-            let mut request = Request::script(&REPLACE_ALL, keys).telling(&notices);
+            let first = new.first().copied().or(stale.first().map(|key| &key[..]));
+            let Some(first) = first else { return Ok(()) };
+            let proof = side_key_of_slot(&prefix.bytes(), "proof", first);
+            let mut request = Request::script(&REPLACE_ALL, keys + 1).telling(&notices);
             new.iter().step_by(2).for_each(|key| request.push_key(key));
             stale.iter().for_each(|key| request.push_key(key));
+            request.push_key(&proof);
             new.iter().skip(1).step_by(2).for_each(|value| request.push(value));
             let stored = |reply: Reply<'_>| {
                 let values = reply.request.others().count();
@@ -200,17 +205,25 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     }
 }
 
+/// The last key is nobody's: what is done to it has no effect, and fails where later steps would. A server
+/// looks whether it has the memory only at the first write of a script.
 static REPLACE_ALL: Script = Script::new(
     "replace_all",
-    "for first = 1, #ARGV, 1000 do
+    "local proof, stale = KEYS[#KEYS], #KEYS - 1 - #ARGV
+     local room = redis.pcall('SETRANGE', proof, 0, '')
+     if type(room) == 'table' and string.find(room.err, 'OOM', 1, true) then return room end
+     local removed = stale > 0 and redis.pcall('UNLINK', proof)
+     if type(removed) == 'table' then return removed end
+     for first = 1, #ARGV, 1000 do
        local entries = {}
        for i = first, math.min(first + 999, #ARGV) do
          entries[#entries + 1], entries[#entries + 2] = KEYS[i], ARGV[i]
        end
-       redis.call('MSET', unpack(entries))
+       local set = (first == 1 and redis.pcall or redis.call)('MSET', unpack(entries))
+       if set.err then return set end
      end
-     for first = #ARGV + 1, #KEYS, 1000 do
-       redis.call('UNLINK', unpack(KEYS, first, math.min(first + 999, #KEYS)))
+     for first = #ARGV + 1, #KEYS - 1, 1000 do
+       redis.call('UNLINK', unpack(KEYS, first, math.min(first + 999, #KEYS - 1)))
      end
      return #ARGV",
 );

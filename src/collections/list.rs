@@ -285,7 +285,7 @@ fn was_there(reply: Reply<'_>) -> Result<bool> {
     reply::ok(reply).map(|()| true)
 }
 
-static TRY_PUSH: Script = Script::new(
+static TRY_PUSH: Script = Script::of_one_write(
     "try_push_back",
     "if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
      return redis.call('RPUSH', KEYS[1], ARGV[2])",
@@ -293,11 +293,13 @@ static TRY_PUSH: Script = Script::new(
 
 static PUSH_EVICTING: Script = Script::new(
     "push_back_evicting",
-    "local length = redis.call('RPUSH', KEYS[1], ARGV[2])
-     local excess = length - tonumber(ARGV[1])
-     if excess <= 0 then return length end
-     redis.call('LTRIM', KEYS[1], excess, -1)
-     return length - excess",
+    "local length, most = redis.pcall('LLEN', KEYS[1]), tonumber(ARGV[1])
+     if type(length) == 'table' then return length end
+     if length < most then return redis.pcall('RPUSH', KEYS[1], ARGV[2]) end
+     local trimmed = redis.pcall('LTRIM', KEYS[1], length - most + 1, -1)
+     if trimmed.err then return trimmed end
+     if most < 1 then return 0 end
+     return redis.call('RPUSH', KEYS[1], ARGV[2])",
 );
 
 impl<T, E: Clone> Clone for RedisList<T, E> {

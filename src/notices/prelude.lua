@@ -290,7 +290,10 @@ local function execute(a)
     local part = {unpack(a, 1, start - 1)}
     for i = first, math.min(first + 999, #a) do part[#part + 1] = a[i] end
     local reply = server.pcall(unpack(part))
-    if is_error(reply) then return reply end
+    if is_error(reply) then
+      reply.halfway = first > start
+      return reply
+    end
     total = total and is_one_of(command, 'UNLINK HSET HDEL SADD SREM') and total + reply or reply
   end
   return total

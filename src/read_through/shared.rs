@@ -221,8 +221,14 @@ where
             Ok(named) => self.0.executor.converse(go_on(named)),
             Err(source) => {
                 let key = Some(self.0.prefix.clone());
-                let attempt =
-                    Attempt { command: "load", key, field: None, writes: false, in_part: false };
+                let attempt = Attempt {
+                    command: "load",
+                    key,
+                    field: None,
+                    writes: false,
+                    in_part: false,
+                    halfway: false,
+                };
                 self.0.executor.ready(Err(Error::Encode { attempt: Box::new(attempt), source }))
             }
         }
