@@ -310,7 +310,7 @@ async fn every_write_to_a_hash_is_told<C: Kind>(client: C, name: &'static str) {
         take("d") => "Rd";
         take("d") => "";
         extend([("a", &1), ("b", &2)]) => "Ia Ib";
-        replace_all([("b", &1), ("c", &2)]) => "C | Ib Ic";
+        replace_all([("b", &1), ("c", &2)]) => "Ic Ub | Ra Re Rf";
         clear() => "C";
         clear() => "";
         insert("a", &1) => "Ia";
