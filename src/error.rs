@@ -282,6 +282,11 @@ impl Error {
         error.in_part()
     }
 
+    /// The same error of a step of `attempt`, before which others took effect if it `has_begun`.
+    pub(crate) fn after_steps(self, has_begun: bool, attempt: impl FnOnce() -> Attempt) -> Self {
+        if has_begun { self.part_of(attempt()) } else { self }
+    }
+
     /// Marks that other commands sent together with the one that failed took effect.
     pub(crate) fn in_part(mut self) -> Self {
         if let Error::ConnectionLost { attempt, .. }

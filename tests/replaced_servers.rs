@@ -4,20 +4,23 @@
 mod support;
 
 use std::collections::HashSet;
+use std::net::TcpListener;
 
+use redis::cmd;
 use redis_collections::{
-    CacheClient, CachePolicy, Client, Error, Loaded, LocalServer, RedisDict, RedisHashDict,
-    RedisSet,
+    Applied, CacheClient, CachePolicy, Client, Error, Loaded, LocalServer, RedisDict,
+    RedisHashDict, RedisSet, WorkQueue,
 };
 use support::concurrent::{Concurrent, on_both_kinds, on_shared_cluster};
 use support::kinds::ok;
 use support::proxy::Proxy;
-use support::servers::{Outcome, query};
+use support::servers::{Outcome, query, run};
 
 on_both_kinds! {
     reading_all_is_complete,
     removing_all_is_complete_or_an_error,
     all_nodes_are_counted_by_a_user_with_few_rights,
+    what_fails_half_way_says_so,
 }
 
 /// Several pages.
@@ -106,6 +109,55 @@ fn reading_all_is_complete<C: Concurrent>() -> Outcome {
             assert_eq!(found, all, "{rights}: {what}");
         }
     }
+    Ok(())
+}
+
+fn what_fails_half_way_says_so<C: Concurrent>() -> Outcome {
+    let pair = Pair::start("+@all")?;
+    let nobody = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let server = pair.servers[0].url();
+    let numbers: Vec<u64> = (0..ENTRIES).collect();
+    let mut half_done = 0;
+    for what in ["clear", "extend", "cache clear", "delete_many", "requeue"] {
+        for round_trips in 0..6 {
+            pair.fill()?;
+            let dead = cmd("RPUSH").arg("queue~rc:dead").arg(&numbers).to_owned();
+            run::<()>(server, &dead)?;
+            let client = pair.client::<C>();
+            let dict: RedisDict<u64, u64, C> = RedisDict::new(&client, "dict");
+            let other: RedisDict<u64, u64, C> = RedisDict::new(&client, "other");
+            let cache: CacheClient<u64, u64, C> = CacheClient::with_prefix(
+                &client,
+                "cache:",
+                CachePolicy::without_expiry(),
+                |_, ()| C::loading(Ok(Loaded::absent())),
+            )?;
+            let queue: WorkQueue<u64, C> = WorkQueue::new(&client, "queue");
+            pair.address.lead_to_after(round_trips, nobody);
+            let outcome: Result<(), Error> = C::finish(async {
+                match what {
+                    "clear" => C::settle(dict.clear()).await.map(drop),
+                    "extend" => C::settle(other.extend(numbers.iter().zip(&numbers))).await,
+                    "cache clear" => C::settle(cache.clear()).await.map(drop),
+                    "delete_many" => C::settle(cache.delete_many(&numbers)).await.map(drop),
+                    _ => C::settle(queue.dead().requeue(usize::MAX)).await.map(drop),
+                }
+            });
+            let Err(error) = outcome else { continue };
+            let (pattern, all) = match what {
+                "clear" => ("KEYS dict:*", ENTRIES as usize),
+                "extend" => ("KEYS other:*", 0),
+                "cache clear" | "delete_many" => ("KEYS cache:*", ENTRIES as usize),
+                _ => ("LRANGE queue~rc:dead 0 -1", ENTRIES as usize),
+            };
+            let is_untouched = query::<Vec<String>>(server, pattern)?.len() == all;
+            half_done += usize::from(!is_untouched);
+            let applied = error.applied();
+            assert!(is_untouched || applied != Applied::No, "{what}, {round_trips}: {error}");
+            assert!(!is_untouched || applied != Applied::Yes, "{what}, {round_trips}: {error}");
+        }
+    }
+    assert!(half_done > 10, "only {half_done} were interrupted");
     Ok(())
 }
 

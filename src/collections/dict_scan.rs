@@ -179,15 +179,18 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
         let notices = self.notices.clone();
         self.executor.converse(async move {
             refuse(&executor, refusal).await?;
+            let attempt = || Request::write("UNLINK").key(&prefix.bytes()).attempt();
             let mut removed = 0;
             let mut cursor = Cursor::default();
             while !cursor.is_done() {
                 // Another server that took over may still have what was removed from the one before.
-                let keys = stored_keys(&executor, &prefix, b"*", &mut cursor).await?;
+                let keys = stored_keys(&executor, &prefix, b"*", &mut cursor).await;
+                let keys = keys.map_err(|error| error.after_steps(removed > 0, attempt))?;
                 let unlink = Request::write("UNLINK").divisible(Gather::Sum).telling(&notices);
                 let unlink =
                     unlink.each(&keys, |request, key| request.push_key(key), Value::Int(0));
-                removed += executor.send(unlink.returns(reply::at_most_asked)).await?;
+                let unlinked = executor.send(unlink.returns(reply::at_most_asked)).await;
+                removed += unlinked.map_err(|error| error.after_steps(removed > 0, attempt))?;
             }
             Ok(removed)
         })
