@@ -5,6 +5,7 @@
 mod number;
 mod part;
 mod refusal;
+mod rights;
 #[cfg(test)]
 mod tests;
 mod values;

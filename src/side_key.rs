@@ -14,7 +14,7 @@
 //! | `cache`, `hash-cache` | the name of a read-through cache: what the keys of its values begin with |
 //! | `load` | a value, or a hash of them, in a read-through cache |
 //! | `changes` | a collection that publishes its changes: a channel |
-//! | `sequences` | no name: the sequences of those channels |
+//! | `sequences` | such a collection: the sequence of that channel |
 //! | `forget`, `beat`, `key` | what a near cache or a subscription is of; `key` exists only within a transaction |
 //! | `lease`, `keywords`, `times`, `outcome`, `request`, `changed` | a service of keywords, see `keyword/names.rs` |
 

@@ -255,7 +255,7 @@ fn a_gap_is_told_after_the_connection_was_lost_or_a_message_is_missing() {
     dict.insert("a", &2).unwrap();
     assert_eq!(next(), Event::Updated("a".to_owned()));
     let field = "ages:~rc:changes:dict";
-    let skip = format!("HINCRBY ~rc:sequences {field} 3");
+    let skip = format!("HINCRBY ages:~rc:sequences:dict {field} 3");
     let _: u64 = support::servers::query(server.url(), &skip).unwrap();
     dict.insert("a", &3).unwrap();
     assert_eq!((next(), next()), (Event::Gap, Event::Updated("a".to_owned())));

@@ -6,16 +6,22 @@ mod support;
 use std::time::Duration;
 
 use redis_collections::{
-    Applied, Client, Error, LocalServer, NoticeFormat, RedisDict, RedisHashDict, RedisList, Ttl,
+    Applied, CacheClient, CachePolicy, Client, ClientBuilder, Error, HashCacheClient, Loaded,
+    LocalServer, NearCache, NoticeFormat, RedisDict, RedisHashDict, RedisList, RedisSet, Ttl,
+    WorkQueue,
 };
-use support::kinds::{Kind, on_both_kinds, settle};
+use support::kinds::{Kind, ok, on_both_kinds, settle};
 use support::servers::query;
 
 on_both_kinds!(
     an_operation_has_no_effect_or_its_error_says_so,
     a_key_of_another_type_is_not_replaced,
     a_time_beyond_the_calendar_of_fields_changes_nothing,
+    rights_to_a_prefix_are_enough,
+    a_refused_script_is_noperm_and_names_what_it_uses,
 );
+
+const LONG: Duration = Duration::from_secs(1000);
 
 /// The collections of a client.
 struct Collections<C: Kind> {
@@ -40,13 +46,12 @@ impl<C: Kind> Collections<C> {
     }
 
     async fn run(&self, operation: &str) -> Result<(), Error> {
-        let long = Duration::from_secs(1000);
         match operation {
             "dict replace_all" => settle!(self.dict.replace_all([("b", &7), ("c", &8)])),
             "hash replace_all" => settle!(self.hash.replace_all([("b", &7), ("c", &8)])),
             "hash replace_all of none" => settle!(self.hash.replace_all([("", &0); 0])),
             "push_back_evicting" => settle!(self.list.push_back_evicting(&7, 2)).map(drop),
-            "insert_with_ttl" => settle!(self.hash.insert_with_ttl("a", &7, long)).map(drop),
+            "insert_with_ttl" => settle!(self.hash.insert_with_ttl("a", &7, LONG)).map(drop),
             "dict update" => C::settle_within(self.dict.update("a", |_| Some(9))).await.map(drop),
             other => panic!("{other}"),
         }
@@ -164,5 +169,93 @@ async fn a_time_beyond_the_calendar_of_fields_changes_nothing<C: Kind>() {
             continue;
         };
         assert_eq!((stored(&server), error.applied()), (before.clone(), Applied::No), "{error}");
+    }
+}
+
+/// Rights to the keys and channels of one prefix.
+const OF_A_PREFIX: &str = "~app* resetchannels &app* +@all -@dangerous";
+
+fn user_of<C: Kind>(server: &LocalServer, rights: &str) -> ClientBuilder<C> {
+    query::<()>(server.url(), &format!("ACL SETUSER ann reset on >pw {rights}")).unwrap();
+    C::builder(server.url()).user("ann").password("pw")
+}
+
+async fn rights_to_a_prefix_are_enough<C: Kind>() {
+    let server = LocalServer::start_with(&["--notify-keyspace-events", "KEA"]).unwrap();
+    let client = C::build(user_of::<C>(&server, OF_A_PREFIX)).await.unwrap();
+    for told in [false, true] {
+        let own = NoticeFormat::Own;
+        let mut dict: RedisDict<String, u64, C> = RedisDict::new(&client, "app-d");
+        let mut hash: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, "app-h");
+        let mut list: RedisList<u64, C> = RedisList::new(&client, "app-l");
+        let mut set: RedisSet<u64, C> = RedisSet::new(&client, "app-s");
+        if told {
+            (dict, hash) = (dict.notifying(own.clone()), hash.notifying(own.clone()));
+            (list, set) = (list.notifying(own.clone()), set.notifying(own));
+        }
+        ok!(dict.extend([("a", &1), ("b", &2)]));
+        ok!(dict.get_or_insert("c", &3));
+        ok!(dict.replace_all([("b", &2)]));
+        assert_eq!((ok!(dict.len()), ok!(dict.clear())), (1, 1));
+        ok!(hash.insert("a", &1));
+        ok!(hash.replace("a", &2));
+        ok!(hash.replace_all([("b", &2)]));
+        assert_eq!((ok!(hash.to_map()).len(), ok!(hash.clear())), (1, true));
+        ok!(list.push_many([&1, &2]));
+        ok!(list.push_back_evicting(&3, 2));
+        ok!(list.try_push_back(&3, 9));
+        assert_eq!(ok!(list.pop_front_to(&list)), Some(2));
+        assert_eq!(ok!(list.wait_pop_front(Duration::ZERO)), Some(3));
+        ok!(list.clear());
+        ok!(set.extend(&[1, 2]));
+        ok!(set.pop());
+        assert_eq!((ok!(set.to_set()).len(), ok!(set.clear())), (1, true));
+    }
+    let load = |id: u64, ()| C::loading(Ok(Loaded::from(id)));
+    let policy = || CachePolicy::time_to_live(Duration::from_secs(60)).remember_absence(LONG);
+    let cache: CacheClient<u64, u64, C> =
+        CacheClient::new(&client, "app-c", policy(), load).unwrap();
+    assert_eq!((ok!(cache.get(&1)), ok!(cache.get(&1))), (Some(1.into()), Some(1.into())));
+    assert_eq!((ok!(cache.set_value(&2, &2)), ok!(cache.delete(&1))), ((), true));
+    assert_eq!(ok!(cache.clear()), 1);
+    let cache: HashCacheClient<u64, u64, u64, C> =
+        HashCacheClient::new(&client, "app-hc", CachePolicy::without_expiry(), |_, id, ()| {
+            C::loading(Ok(Loaded::from(id)))
+        })
+        .unwrap();
+    assert_eq!((ok!(cache.get(&1, &2)), ok!(cache.delete(&1, &2))), (Some(2.into()), true));
+    assert_eq!(ok!(cache.clear()), 0);
+    let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "app-d");
+    for near_cache in [NearCache::tracking(), NearCache::notices()] {
+        let cached = ok!(dict.cached(near_cache));
+        ok!(cached.insert("a", &1));
+        assert_eq!(ok!(cached.get("a")).as_deref(), Some(&1));
+    }
+    drop(ok!(dict.subscribe("*")));
+    let queue: WorkQueue<u64, C> = WorkQueue::new(&client, "app-q");
+    ok!(queue.push(&1));
+    ok!(queue.push_in(&2, LONG));
+    ok!(queue.push_unique("k", &3, LONG));
+    assert_eq!((ok!(queue.stats()).pending, ok!(queue.purge())), (2, 3));
+}
+
+async fn a_refused_script_is_noperm_and_names_what_it_uses<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    for (rights, names) in [
+        ("~* &* +@all -hset", vec!["hset", "\"app-h\""]),
+        ("~other* &* +@all", vec!["\"app-h\""]),
+        ("~app-h* resetchannels &other +@all", vec!["\"app-h~rc:changes:hash\""]),
+        ("~app-h &* +@all", vec!["\"app-h~rc:sequences:hash\""]),
+    ] {
+        let client = C::build(user_of::<C>(&server, rights)).await.unwrap();
+        let hash: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, "app-h");
+        let error = match names[0].contains('~') {
+            true => settle!(hash.notifying(NoticeFormat::Own).insert("a", &1)).unwrap_err(),
+            false => settle!(hash.replace("a", &1)).unwrap_err(),
+        };
+        assert_eq!(error.code(), Some("NOPERM"), "{rights}: {error}");
+        for name in names {
+            assert!(error.to_string().to_lowercase().contains(name), "{rights}: {error}");
+        }
     }
 }

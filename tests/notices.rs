@@ -748,7 +748,7 @@ fn a_write_waits_until_its_slot_has_arrived_with_the_sequences() {
     cluster.begin_move(slot, from, to).unwrap();
     set.insert(&2).unwrap();
     cluster.move_keys(&[b"s".to_vec()], from, to).unwrap();
-    let sequences: Vec<String> = query(&cluster.url(from), "KEYS ~rc:sequences:*").unwrap();
+    let sequences: Vec<String> = query(&cluster.url(from), "KEYS s~rc:sequences:set:*").unwrap();
     let both = format!("EVAL return(1) 2 s {}", sequences[0]);
     let refused = query::<i64>(&cluster.url(from), &both).unwrap_err();
     assert_eq!(refused.code(), Some("TRYAGAIN"));

@@ -1,5 +1,6 @@
 //! What servers refuse, as an error.
 
+use super::rights;
 use crate::error::Error;
 use crate::error::code::is_transient;
 use crate::request::Request;
@@ -16,6 +17,9 @@ pub(crate) fn server_error(request: &Request, error: &redis::ServerError) -> Err
     let mut message = details.to_owned();
     if matches!(code, "MOVED" | "ASK") {
         message.push_str(NODE_OF_A_CLUSTER);
+    }
+    if code == "NOPERM" {
+        message.push_str(&rights::explanation(request, details));
     }
     Error::Server { attempt, code: code.to_owned(), message }
 }
