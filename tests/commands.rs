@@ -101,7 +101,7 @@ commands! {
         JOBS.range(..) => "LRANGE jobs 0 -1";
         JOBS.range(1..3) => "LRANGE jobs 1 2";
         JOBS.trim(..100) => "LTRIM jobs 0 99";
-        JOBS.trim(..0) => "UNLINK jobs";
+        JOBS.trim(..0) => "LTRIM jobs 1 0";
         JOBS.clear() => "UNLINK jobs";
         JOBS.remove("a") => "LREM jobs 0 a";
         JOBS.remove_first("a") => "LREM jobs 1 a";

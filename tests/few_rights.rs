@@ -17,6 +17,7 @@ on_both_kinds!(
     an_operation_has_no_effect_or_its_error_says_so,
     a_key_of_another_type_is_not_replaced,
     a_time_beyond_the_calendar_of_fields_changes_nothing,
+    what_cannot_be_decoded_was_not_inserted,
     rights_to_a_prefix_are_enough,
     a_refused_script_is_noperm_and_names_what_it_uses,
 );
@@ -153,6 +154,22 @@ async fn a_key_of_another_type_is_not_replaced<C: Kind>() {
             }
         }
     }
+}
+
+async fn what_cannot_be_decoded_was_not_inserted<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client = C::build(C::builder(server.url())).await.unwrap();
+    let collections = Collections::of(&client, false);
+    query::<()>(server.url(), "SET dict:a other").unwrap();
+    query::<()>(server.url(), "HSET hash a other").unwrap();
+    for error in [
+        settle!(collections.dict.get_or_insert("a", &7)).unwrap_err(),
+        settle!(collections.hash.get_or_insert("a", &7)).unwrap_err(),
+    ] {
+        assert_eq!((error.undecoded(), error.applied()), (Some(&b"other"[..]), Applied::No));
+    }
+    let replaced = settle!(collections.hash.replace("a", &7)).unwrap_err();
+    assert_eq!(replaced.applied(), Applied::Yes, "the old value was replaced");
 }
 
 /// Redis ends in the year 4199; Valkey goes on.

@@ -364,8 +364,9 @@ async fn every_write_to_a_list_is_told<C: Kind>(client: C, name: &'static str) {
         pop_many(usize::MAX) => "";
         pop_front() => "";
         push_back("a") => "I1";
-        pop_many(usize::MAX) => "";
-        trim(..0) => "C";
+        pop_many(usize::MAX) => "R1";
+        push_back("a") => "I1";
+        trim(..0) => "R1";
         push_back("a") => "I1";
         trim(5..) => "R1";
         push_back("a") => "I1";

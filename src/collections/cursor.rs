@@ -255,6 +255,8 @@ impl Hasher for Unchanged {
 }
 
 const DEFAULT_PAGE: usize = 1000;
+/// The server does nothing else while it collects a page.
+pub(super) const LARGEST_PAGE: usize = 100_000;
 
 /// Servers that put off enlarging a table fill its buckets up to several times, with at most 35 elements.
 const MOST_IN_A_BUCKET: u128 = 64;

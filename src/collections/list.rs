@@ -161,7 +161,7 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
     /// Each is a result of its own, since they are gone from the list: one that cannot be decoded
     /// does not take the others with it.
     pub fn pop_many(&self, items: usize) -> E::Reply<Vec<Result<T::Owned>>> {
-        let request = self.writing("LPOP").number(items);
+        let request = self.writing("LPOP").amount(items);
         let request = if items == 0 { request.answered(Value::Nil) } else { request };
         self.executor.run(request.returns(reply::each_or_none::<T>))
     }
@@ -206,12 +206,8 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
 
     /// Keeps the items of `range` only. `LTRIM`, O(removed).
     pub fn trim(&self, range: impl RangeBounds<usize>) -> E::Reply<()> {
-        self.executor.run(match first_and_last(range) {
-            Some((first, last)) => {
-                self.writing("LTRIM").number(first).number(last).returns(reply::ok)
-            }
-            None => self.writing("UNLINK").returns(|reply| reply::flag(reply).map(drop)),
-        })
+        let (first, last) = first_and_last(range).unwrap_or(NO_ITEM);
+        self.executor.run(self.writing("LTRIM").number(first).number(last).returns(reply::ok))
     }
 
     /// Removes all items and says whether there were any. `UNLINK`, O(1) for the caller.
@@ -284,6 +280,9 @@ fn was_there(reply: Reply<'_>) -> Result<bool> {
     }
     reply::ok(reply).map(|()| true)
 }
+
+/// A range that holds nothing, as servers take it.
+const NO_ITEM: (i64, i64) = (1, 0);
 
 static TRY_PUSH: Script = Script::of_one_write(
     "try_push_back",

@@ -13,7 +13,7 @@ use std::{
 #[cfg(feature = "async")]
 use futures_util::Stream;
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, LARGEST_PAGE};
 use crate::error::Result;
 #[cfg(feature = "async")]
 use crate::executor::AsyncClient;
@@ -58,10 +58,11 @@ impl<T, E: Executor> Scan<T, E> {
         }
     }
 
-    /// About how many elements to fetch in one round trip. 1,000 if not said; fewer for large values.
+    /// About how many elements to fetch in one round trip, at most 100,000. Defaults to 1,000; fewer are better for
+    /// large values.
     pub fn page_size(mut self, elements: usize) -> Self {
         if let Some(cursor) = &mut self.cursor {
-            cursor.page_size = elements.max(1);
+            cursor.page_size = elements.clamp(1, LARGEST_PAGE);
         }
         self
     }

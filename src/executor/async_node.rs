@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use redis::Value;
 
+use super::async_connection::keeps_time;
 use super::async_listener::{Listening, listen};
 use super::async_waiting::AsyncWaiting;
 use super::background::Background;
@@ -59,8 +60,8 @@ impl Node for AsyncNode {
 
     async fn pause(time: Duration) {
         match tokio::runtime::Handle::try_current() {
-            Ok(_) => tokio::time::sleep(time).await,
-            Err(_) => std::thread::sleep(time),
+            Ok(_) if keeps_time() => tokio::time::sleep(time).await,
+            _ => std::thread::sleep(time),
         }
     }
 
