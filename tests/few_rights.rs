@@ -18,6 +18,7 @@ on_both_kinds!(
     a_key_of_another_type_is_not_replaced,
     a_time_beyond_the_calendar_of_fields_changes_nothing,
     what_cannot_be_decoded_was_not_inserted,
+    a_renamed_command_of_a_script_is_named,
     rights_to_a_prefix_are_enough,
     a_refused_script_is_noperm_and_names_what_it_uses,
 );
@@ -170,6 +171,21 @@ async fn what_cannot_be_decoded_was_not_inserted<C: Kind>() {
     }
     let replaced = settle!(collections.hash.replace("a", &7)).unwrap_err();
     assert_eq!(replaced.applied(), Applied::Yes, "the old value was replaced");
+}
+
+async fn a_renamed_command_of_a_script_is_named<C: Kind>() {
+    for command in ["TIME", "HDEL"] {
+        let server = LocalServer::start_with(&["--rename-command", command, "x"]).unwrap();
+        let client = C::build(C::builder(server.url())).await.unwrap();
+        let load = |_, id: u64, ()| C::loading(Ok(Loaded::from(id)));
+        let policy = CachePolicy::time_to_live(LONG);
+        let cache: HashCacheClient<u64, u64, u64, C> =
+            HashCacheClient::new(&client, "c", policy, load).unwrap();
+        let error = settle!(cache.delete(&1, &2)).unwrap_err();
+        assert!(!matches!(error, Error::Unsupported { .. }), "{error}");
+        assert!(error.to_string().contains(command), "{error}");
+        assert_eq!(error.code(), Some("ERR"), "{error}");
+    }
 }
 
 /// Redis ends in the year 4199; Valkey goes on.

@@ -11,14 +11,15 @@ pub(crate) fn server_error(request: &Request, error: &redis::ServerError) -> Err
     let mut attempt = Box::new(request.attempt());
     attempt.halfway = request.has_steps() && is_raised(error) && !is_transient(code);
     let lower = details.to_ascii_lowercase();
-    if code == "ERR" && UNKNOWN_COMMAND.iter().any(|start| lower.starts_with(start)) {
+    let is_unknown = code == "ERR" && UNKNOWN_COMMAND.iter().any(|start| lower.starts_with(start));
+    if is_unknown && rights::is_about_the_needed(request, details) {
         return Error::Unsupported { attempt, needs: request.needed_servers() };
     }
     let mut message = details.to_owned();
     if matches!(code, "MOVED" | "ASK") {
         message.push_str(NODE_OF_A_CLUSTER);
     }
-    if code == "NOPERM" {
+    if code == "NOPERM" || is_unknown {
         message.push_str(&rights::explanation(request, details));
     }
     Error::Server { attempt, code: code.to_owned(), message }

@@ -170,6 +170,11 @@ impl Request {
         }
     }
 
+    /// Whether servers are known that lack what this needs.
+    pub(crate) fn needs_newer_servers(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.needs.is_some())
+    }
+
     pub(crate) fn needed_servers(&self) -> &'static str {
         self.rare.as_ref().and_then(|rare| rare.needs).unwrap_or("a newer one")
     }
