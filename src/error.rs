@@ -174,7 +174,7 @@ pub enum Error {
 pub enum Applied {
     /// It did not, and will not.
     No,
-    /// It cannot be known: the command was sent and no answer came.
+    /// It cannot be known: the command was sent and no answer came, or a script failed half-way.
     Perhaps,
     /// It did; only the answer could not be used.
     Yes,
@@ -188,6 +188,7 @@ impl Error {
             _ if attempt.in_part => Applied::Yes,
             _ if !attempt.writes => Applied::No,
             Error::ConnectionLost { .. } | Error::Timeout { .. } => Applied::Perhaps,
+            _ if attempt.halfway => Applied::Perhaps,
             Error::Decode { .. } | Error::UnexpectedReply { .. } => Applied::Yes,
             _ => Applied::No,
         }
@@ -282,6 +283,11 @@ impl Error {
         error.in_part()
     }
 
+    /// The same error of a step of `attempt`, before which others took effect if it `has_begun`.
+    pub(crate) fn after_steps(self, has_begun: bool, attempt: impl FnOnce() -> Attempt) -> Self {
+        if has_begun { self.part_of(attempt()) } else { self }
+    }
+
     /// Marks that other commands sent together with the one that failed took effect.
     pub(crate) fn in_part(mut self) -> Self {
         if let Error::ConnectionLost { attempt, .. }
@@ -314,7 +320,7 @@ mod tests {
 
     fn attempt(command: &'static str, writes: bool) -> Box<Attempt> {
         let key = Some(b"a key\n".to_vec());
-        Box::new(Attempt { command, key, field: None, writes, in_part: false })
+        Box::new(Attempt { command, key, field: None, writes, in_part: false, halfway: false })
     }
 
     fn lost(writes: bool) -> Error {

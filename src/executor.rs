@@ -21,6 +21,7 @@ mod client;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod connection;
+mod counterpart;
 mod deferred;
 mod fault;
 mod feed;
@@ -29,6 +30,7 @@ mod given;
 mod greeting;
 mod handshake;
 mod idle;
+mod info;
 mod keyspace;
 mod link;
 mod listener;
@@ -67,6 +69,7 @@ pub use async_client::{AsyncClient, ReplyFuture};
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub(crate) use client::finish;
+pub(crate) use counterpart::Counterpart;
 pub use deferred::Deferred;
 pub(crate) use feed::{Audience, Feed, Situation, Wish};
 pub use pipeline::Pipeline;
@@ -147,6 +150,13 @@ pub(crate) mod sealed {
     /// What the crate itself needs of a client.
     pub trait Machinery: Executor {
         fn topology(&self) -> impl Future<Output = Result<Arc<Topology>>> + Send;
+
+        /// The reply to a command for the next page of a scan.
+        fn send_page<T: Send + 'static>(
+            &self,
+            command: Command<T>,
+            with: &mut Counterpart,
+        ) -> impl Future<Output = Result<T>> + Send;
 
         /// The replies of one round trip.
         fn send_all<P>(&self, commands: P) -> impl Future<Output = Result<P::Replies>> + Send

@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{LazyLock, OnceLock};
 
-use crate::side_key::{into_slot, side_key, side_key_of};
+use crate::place::prefix_slot;
+use crate::side_key::{into_slot, side_key_of};
 
 /// In which format a collection tells of its changes: `PUBLISH`ed with each write, in one script.
 ///
@@ -43,8 +44,9 @@ use crate::side_key::{into_slot, side_key, side_key_of};
 /// To tell of a write of many entries at once takes the server many times as long as the write, and it
 /// does nothing else meanwhile: `extend` goes by thousands.
 ///
-/// The sequences are fields of the hash `~rc:sequences`, in a cluster of `~rc:sequences:<n>`, where the
-/// six digits of `n` bring the hash into the slot of the keys.
+/// The sequence is a field of the hash `<name>~rc:sequences:<kind>`, so that a user with rights to what begins
+/// with the name may write. In a cluster there is one for each slot; where the name has no hash tag, six
+/// digits more bring it there.
 /// While such a slot moves from node to node, writes whose keys are not all on one of them wait until
 /// it has arrived. Then messages of the new node may overtake the last ones of the old node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,6 +154,15 @@ impl Notices {
         side_key_of(&self.name, CHANGES, self.structure.name().as_bytes())
     }
 
+    /// The key of the sequences, of those of a slot in a cluster.
+    pub(crate) fn sequences(&self, slot: Option<u16>) -> Vec<u8> {
+        let key = side_key_of(&self.name, SEQUENCES, self.structure.name().as_bytes());
+        match slot {
+            Some(slot) if prefix_slot(&self.name).is_none() => into_slot(key, slot),
+            _ => key,
+        }
+    }
+
     /// The channels of the format `PubSubDict`: of what was set, and of what was removed.
     pub(crate) fn pubsub_dict_channels(&self) -> [Vec<u8>; 2] {
         [[&self.name[..], b"update"].concat(), [&self.name[..], b"delete"].concat()]
@@ -194,17 +205,9 @@ pub(crate) fn telling(source: Option<&str>) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// The key of the sequences, of those of a slot in a cluster.
-pub(crate) fn sequences(slot: Option<u16>) -> Vec<u8> {
-    let key = side_key(b"", "sequences");
-    match slot {
-        Some(slot) => into_slot(key, slot),
-        None => key,
-    }
-}
-
 /// The kind of the channels of the format `Own`; `prelude.lua` and `quick.lua` name it too.
 const CHANGES: &str = "changes";
+const SEQUENCES: &str = "sequences";
 
 const PRELUDE: &str = include_str!("notices/prelude.lua");
 const COMMAND: &str = include_str!("notices/command.lua");

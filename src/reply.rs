@@ -5,6 +5,7 @@
 mod number;
 mod part;
 mod refusal;
+mod rights;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -20,8 +21,8 @@ pub(crate) use self::number::{optional_flag, optional_number};
 pub(crate) use self::part::Part;
 pub(crate) use self::refusal::{code_and_details, server_error};
 pub(crate) use self::values::{
-    decode_bytes, each, each_or_none, many, members, members_each, one, optional, optional_each,
-    popped, raw, raw_each, raw_many, scanned, scanned_entries, time,
+    decode_bytes, each, each_or_none, kept_or_written, many, members, members_each, one, optional,
+    optional_each, popped, raw, raw_each, raw_many, scanned, scanned_entries, time,
 };
 use crate::error::{Error, Result};
 use crate::request::Request;

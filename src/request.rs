@@ -120,6 +120,11 @@ impl Request {
         self
     }
 
+    /// Appends how many are wanted, at most as many as a server can count.
+    pub(crate) fn amount(self, amount: usize) -> Self {
+        self.number(i64::try_from(amount).unwrap_or(i64::MAX))
+    }
+
     /// Appends a key.
     pub(crate) fn key(mut self, key: &[u8]) -> Self {
         self.push_key(key);

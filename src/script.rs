@@ -11,6 +11,8 @@ pub(crate) struct Script {
     /// What errors call it.
     pub(crate) name: &'static str,
     source: Option<&'static str>,
+    /// Whether it changes something in several steps, of which a later one may fail.
+    pub(crate) has_steps: bool,
     plain: OnceLock<Source>,
     telling: OnceLock<Source>,
 }
@@ -23,8 +25,19 @@ pub(crate) struct Source {
 }
 
 impl Script {
+    /// One that writes several times. An error that it returns came up before the first write; one that
+    /// it raises may have come up after.
     pub(crate) const fn new(name: &'static str, source: &'static str) -> Self {
-        Self { name, source: Some(source), plain: OnceLock::new(), telling: OnceLock::new() }
+        Self::made(name, Some(source), true)
+    }
+
+    /// One that does nothing more after its one write, and so has changed nothing if it fails.
+    pub(crate) const fn of_one_write(name: &'static str, source: &'static str) -> Self {
+        Self::made(name, Some(source), false)
+    }
+
+    const fn made(name: &'static str, source: Option<&'static str>, has_steps: bool) -> Self {
+        Self { name, source, has_steps, plain: OnceLock::new(), telling: OnceLock::new() }
     }
 
     pub(crate) fn hash(&self) -> &str {
@@ -50,5 +63,4 @@ impl Source {
 }
 
 /// Runs the one command it is given, and tells of what that changes.
-pub(crate) static COMMAND: Script =
-    Script { name: "a command", source: None, plain: OnceLock::new(), telling: OnceLock::new() };
+pub(crate) static COMMAND: Script = Script::made("a command", None, false);

@@ -10,10 +10,11 @@
 //! | kind | beside |
 //! |---|---|
 //! | those in `queue/keys.rs` | a work queue |
+//! | `proof` | a dictionary: a key that never exists, on which rights are proven |
 //! | `cache`, `hash-cache` | the name of a read-through cache: what the keys of its values begin with |
 //! | `load` | a value, or a hash of them, in a read-through cache |
 //! | `changes` | a collection that publishes its changes: a channel |
-//! | `sequences` | no name: the sequences of those channels |
+//! | `sequences` | such a collection: the sequence of that channel |
 //! | `forget`, `beat`, `key` | what a near cache or a subscription is of; `key` exists only within a transaction |
 //! | `lease`, `keywords`, `times`, `outcome`, `request`, `changed` | a service of keywords, see `keyword/names.rs` |
 
@@ -40,8 +41,13 @@ pub(crate) fn side_key_of(name: &[u8], kind: &str, rest: &[u8]) -> Vec<u8> {
 
 /// The key of this kind beside `key`, in the same slot.
 pub(crate) fn side_key_in_slot(key: &[u8], kind: &str) -> Vec<u8> {
-    let side_key = side_key(key, kind);
-    match prefix_slot(key) {
+    side_key_of_slot(key, kind, key)
+}
+
+/// The key of this kind beside `name` in the slot of `key`, which begins with `name`.
+pub(crate) fn side_key_of_slot(name: &[u8], kind: &str, key: &[u8]) -> Vec<u8> {
+    let side_key = side_key(name, kind);
+    match prefix_slot(name) {
         Some(_) => side_key,
         None => into_slot(side_key, key_slot(key)),
     }

@@ -386,6 +386,29 @@ fn outside_of_a_runtime_a_call_is_an_error() {
 }
 
 #[test]
+fn a_runtime_that_keeps_no_time_is_an_error() {
+    let without_io = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let error = without_io.block_on(AsyncClient::open(SERVER.url())).unwrap_err();
+    assert!(matches!(&error, Error::Connect { .. }), "{error}");
+    let bare = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let without_time =
+        || tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    for runtime in [bare(), without_time()] {
+        let opened = runtime.block_on(AsyncClient::open(SERVER.url()));
+        let of_cluster = runtime.block_on(AsyncClient::cluster([SERVER.url()]));
+        let lazy = in_runtime(AsyncClient::builder(SERVER.url()).lazy().build()).unwrap();
+        let list: RedisList<u64, AsyncClient> = RedisList::new(&lazy, "no time");
+        let waited = runtime.block_on(list.wait_pop_front(Duration::ZERO));
+        let read = runtime.block_on(list.len());
+        for error in [opened.err(), of_cluster.err(), waited.err(), read.err()] {
+            let error = error.expect("an error");
+            assert!(matches!(&error, Error::Connect { .. }), "{error}");
+            assert!(error.to_string().contains("enable_all"), "{error}");
+        }
+    }
+}
+
+#[test]
 fn nothing_is_left_open_when_a_client_ends() {
     let server = LocalServer::start().unwrap();
     let connections = || {

@@ -1,10 +1,12 @@
-//! Iterations in the middle of which masters and replicas exchange their roles.
+//! Iterations in the middle of which masters and replicas exchange their roles, or servers are restarted.
 
 mod support;
 
 use std::collections::HashSet;
 
-use redis_collections::{AsyncClient, Client, RedisDict, RedisHashDict, Scan};
+use redis_collections::{
+    AsyncClient, Client, LocalServer, RedisDict, RedisHashDict, RedisSet, Scan,
+};
 use support::cluster::Cluster;
 use support::concurrent::{Concurrent, on_both_kinds, on_shared_cluster};
 use support::kinds::ok;
@@ -13,6 +15,8 @@ use support::servers::Outcome;
 on_both_kinds! {
     all_values_of_a_dict_are_found_though_roles_are_exchanged,
     all_fields_of_a_hash_are_found_though_roles_are_exchanged,
+    all_is_found_though_the_server_is_restarted,
+    all_is_found_though_nodes_are_restarted,
 }
 
 const ENTRIES: u64 = 5000;
@@ -40,6 +44,59 @@ fn all_fields_of_a_hash_are_found_though_roles_are_exchanged<C: Stepwise>() -> O
         assert_eq!(found, numbers.into_iter().collect());
         Ok(())
     })
+}
+
+/// Keeps what it has when it is restarted.
+const LASTING: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+
+fn all_is_found_though_the_server_is_restarted<C: Stepwise>() -> Outcome {
+    let mut server = LocalServer::start_with(&LASTING)?;
+    let client = C::connect(C::builder(server.url()));
+    let dict: RedisDict<u64, u64, C> = RedisDict::new(&client, "d");
+    let hash: RedisHashDict<u64, u64, C> = RedisHashDict::new(&client, "h");
+    let set: RedisSet<u64, C> = RedisSet::new(&client, "s");
+    let numbers: Vec<u64> = (0..ENTRIES).collect();
+    C::finish(async {
+        ok!(dict.extend(numbers.iter().zip(&numbers)));
+        ok!(hash.extend(numbers.iter().zip(&numbers)));
+        ok!(set.extend(&numbers));
+    });
+    let scans = [dict.keys(), dict.values(), hash.keys(), hash.values(), set.iter()];
+    let mut scans = scans.map(|scan| scan.page_size(PAGE));
+    let half = |scan| C::finish(C::take(scan, ENTRIES as usize / 2));
+    let mut found = scans.each_mut().map(half);
+    server.restart()?;
+    for (scan, found) in scans.iter_mut().zip(&mut found) {
+        found.extend(C::finish(C::take(scan, usize::MAX)));
+        let repeats = found.len() - numbers.len();
+        let found: HashSet<u64> = found.drain(..).collect();
+        assert_eq!((found.len(), repeats), (numbers.len(), 0), "{scan:?}");
+    }
+    Ok(())
+}
+
+fn all_is_found_though_nodes_are_restarted<C: Stepwise>() -> Outcome {
+    let lasting: Vec<_> = LASTING.into_iter().chain(["--cluster-node-timeout", "15000"]).collect();
+    let mut cluster = Cluster::start_with(&lasting)?;
+    let client = C::of(&cluster);
+    let dict: RedisDict<u64, u64, C> = RedisDict::with_prefix(&client, "iterated");
+    let hash: RedisHashDict<u64, u64, C> = RedisHashDict::new(&client, "iterated-hash");
+    let numbers: Vec<u64> = (0..ENTRIES).collect();
+    C::finish(async {
+        ok!(dict.extend(numbers.iter().zip(&numbers)));
+        ok!(hash.extend(numbers.iter().zip(&numbers)));
+    });
+    let (mut keys, mut fields) = (dict.keys().page_size(PAGE), hash.keys().page_size(PAGE));
+    let (mut found_keys, mut found_fields) = (HashSet::new(), HashSet::new());
+    for slot in [0, 8000, 16000] {
+        found_keys.extend(C::finish(C::take(&mut keys, ENTRIES as usize / 4)));
+        found_fields.extend(C::finish(C::take(&mut fields, ENTRIES as usize / 4)));
+        cluster.restart(cluster.master_of(slot)?)?;
+    }
+    found_keys.extend(C::finish(C::take(&mut keys, usize::MAX)));
+    found_fields.extend(C::finish(C::take(&mut fields, usize::MAX)));
+    assert_eq!((found_keys.len(), found_fields.len()), (numbers.len(), numbers.len()));
+    Ok(())
 }
 
 /// What an iteration finds while every master, one after the other, becomes a replica.

@@ -103,7 +103,7 @@ commands! {
         JOBS.range(-2..) => "LRANGE jobs -2 -1";
         JOBS.range(..-1) => "LRANGE jobs 0 -2";
         JOBS.trim(..100) => "LTRIM jobs 0 99";
-        JOBS.trim(..0) => "UNLINK jobs";
+        JOBS.trim(..0) => "LTRIM jobs 1 0";
         JOBS.clear() => "UNLINK jobs";
         JOBS.remove("a") => "LREM jobs 0 a";
         JOBS.remove_first("a") => "LREM jobs 1 a";

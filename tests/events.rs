@@ -208,7 +208,7 @@ fn a_setting_of_the_server_is_added_to_and_never_overwritten() {
         let events = dict.subscribe("*").unwrap();
         let now: Vec<String> = keyspace(&server, "GET", &[]);
         assert_eq!(((), true), (set, events.hears_everybody()));
-        for kind in "Kg$xen".chars().chain(has.chars()) {
+        for kind in "Kg$lszhxen".chars().chain(has.chars()) {
             // The server does not show `n` beside an `A`.
             assert!(now[1].contains(kind) || now[1].contains('A'), "{kind} is missing in {now:?}");
         }
@@ -256,12 +256,71 @@ fn a_gap_is_told_after_the_connection_was_lost_or_a_message_is_missing() {
     dict.insert("a", &2).unwrap();
     assert_eq!(next(), Event::Updated("a".to_owned()));
     let field = "ages:~rc:changes:dict";
-    let skip = format!("HINCRBY ~rc:sequences {field} 3");
+    let skip = format!("HINCRBY ages:~rc:sequences:dict {field} 3");
     let _: u64 = support::servers::query(server.url(), &skip).unwrap();
     dict.insert("a", &3).unwrap();
     assert_eq!((next(), next()), (Event::Gap, Event::Updated("a".to_owned())));
     let () = support::servers::query(server.url(), "FLUSHALL").unwrap();
     assert_eq!(next(), Event::Cleared);
+}
+
+#[test]
+fn a_key_that_another_type_overwrites_is_noticed() {
+    let server = LocalServer::start().unwrap();
+    let client = Client::open(server.url()).unwrap();
+    let run = |command: &str| drop(support::servers::query::<redis::Value>(server.url(), command));
+    let (patience, name) = (support::servers::PATIENCE, "overwritten");
+    for overwrite in ["SUNIONSTORE {} src", "SORT src STORE {}", "ZUNIONSTORE {} 1 src", "SET {} x"]
+    {
+        for structure in ["dict", "hash", "list", "set"] {
+            run("FLUSHALL");
+            run("SADD src 1 2");
+            let key = if structure == "dict" { format!("{name}:a") } else { name.to_owned() };
+            let overwrite = overwrite.replace("{}", &key);
+            let what = format!("{structure}: {overwrite}");
+            let cached = match structure {
+                "dict" => {
+                    let dict: RedisDict<String, u64> = RedisDict::new(&client, name);
+                    let mut events = dict.subscribe("*").unwrap();
+                    let cached = dict.cached(NearCache::notices()).unwrap();
+                    cached.insert("a", &7).unwrap();
+                    assert!(events.next_within(patience).is_some(), "{what}");
+                    let is_cached = || cached.get("a").is_ok() && cached.peek("a").is_some();
+                    assert!(support::eventually(is_cached), "{what}");
+                    run(&overwrite);
+                    let event = events.next_within(patience).expect(&what).unwrap();
+                    assert_eq!(event, Event::Updated("a".to_owned()), "{what}");
+                    support::eventually(|| cached.peek("a").is_none())
+                }
+                "hash" => {
+                    let hash: RedisHashDict<String, u64> = RedisHashDict::new(&client, name);
+                    let mut events = hash.subscribe("*").unwrap();
+                    let cached = hash.cached(NearCache::notices()).unwrap();
+                    cached.insert("a", &7).unwrap();
+                    assert!(events.next_within(patience).is_some(), "{what}");
+                    let is_cached = || cached.get("a").is_ok() && cached.peek("a").is_some();
+                    assert!(support::eventually(is_cached), "{what}");
+                    run(&overwrite);
+                    let event = events.next_within(patience).expect(&what).unwrap();
+                    assert!(matches!(event, Event::Gap | Event::Cleared), "{what}: {event:?}");
+                    support::eventually(|| cached.peek("a").is_none())
+                }
+                "list" => {
+                    let list: RedisList<u64> = RedisList::new(&client, name);
+                    let mut events = list.subscribe().unwrap();
+                    run(&overwrite);
+                    events.next_within(patience).is_some()
+                }
+                _ => {
+                    let set: RedisSet<u64> = RedisSet::new(&client, name);
+                    let mut events = set.subscribe("*").unwrap();
+                    run(&overwrite);
+                    events.next_within(patience).is_some()
+                }
+            };
+            assert!(cached, "{what} was not noticed");
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use redis_collections::{Error, RedisList, RedisSet, Wait};
+use redis_collections::{Error, RedisDict, RedisList, RedisSet, Wait};
 use support::kinds::{Kind, contract, ok, settle, sorted};
 
 contract! {
@@ -13,6 +13,7 @@ contract! {
     items_are_read_and_replaced_by_index,
     ranges_mean_what_they_mean_in_rust,
     a_list_is_trimmed_to_a_range,
+    as_many_as_there_are_can_be_asked_for,
     items_are_found_by_their_value,
     an_item_moves_to_another_list_in_one_step,
     a_bounded_list_refuses_or_evicts,
@@ -90,6 +91,26 @@ async fn a_list_is_trimmed_to_a_range<C: Kind>(client: C, name: &'static str) {
     assert_eq!(ok!(list.range(..)), [2, 3]);
     ok!(list.trim(..0));
     assert_eq!(ok!(list.len()), 0);
+    let set: RedisSet<u32, C> = RedisSet::new(&client, name);
+    ok!(set.insert(&1));
+    for error in [settle!(list.trim(..0)), settle!(list.trim(..1))].map(Result::unwrap_err) {
+        assert_eq!((error.code(), ok!(set.len())), (Some("WRONGTYPE"), 1), "{error}");
+    }
+}
+
+async fn as_many_as_there_are_can_be_asked_for<C: Kind>(client: C, name: &'static str) {
+    let (list, set) = (RedisList::<u32, C>::new(&client, name), format!("{name}-set"));
+    ok!(list.push_many(&[0, 1, 2]));
+    assert_eq!(sorted!(list.iter().page_size(usize::MAX)), [0, 1, 2]);
+    assert_eq!(ok!(list.pop_many(usize::MAX)).len(), 3);
+    let set: RedisSet<u32, C> = RedisSet::new(&client, set);
+    ok!(set.insert_many(&[0, 1, 2]));
+    assert_eq!(sorted!(set.iter().page_size(usize::MAX)), [0, 1, 2]);
+    assert_eq!(ok!(set.random_many(usize::MAX)).len(), 3);
+    assert_eq!(ok!(set.pop_many(usize::MAX)).len(), 3);
+    let dict: RedisDict<u32, u32, C> = RedisDict::new(&client, name);
+    ok!(dict.insert(&1, &2));
+    assert_eq!(sorted!(dict.iter().page_size(usize::MAX)), [(1, 2)]);
 }
 
 async fn items_are_found_by_their_value<C: Kind>(client: C, name: &'static str) {

@@ -476,17 +476,17 @@ async fn a_reason_is_cut_where_it_is_too_long<C: Kind>(client: C, name: &'static
 
 async fn settings_belong_to_the_queue<C: Kind>(client: C, name: &'static str) {
     let explicit = |capacity| QueueSettings::new().dead_capacity(capacity);
-    let stored = |capacity: &str| {
+    let stored = |setting: &str, number: &str| {
         let is_stored = || {
-            let field = ["HGET", &format!("{{{name}}}~rc:settings"), "dead_capacity"];
-            of_its_server::<Option<String>>(name, &field).as_deref() == Some(capacity)
+            let field = ["HGET", &format!("{{{name}}}~rc:settings"), setting];
+            of_its_server::<Option<String>>(name, &field).as_deref() == Some(number)
         };
         support::within(LATE, is_stored)
     };
     let queue = queue(&client, name);
     let mut first = queue.with(explicit(2)).consumer();
     assert!(next(&mut first, AT_ONCE).await.is_none());
-    assert!(stored("2"));
+    assert!(stored("dead_capacity", "2"));
 
     // Who says nothing takes what is set.
     let bury = async |settings: Option<QueueSettings>| {
@@ -500,12 +500,14 @@ async fn settings_belong_to_the_queue<C: Kind>(client: C, name: &'static str) {
         ok!(queue.dead().len())
     };
     assert_eq!((bury(None).await, ok!(queue.stats()).settings_replaced), (2, 0));
-    assert_eq!((bury(Some(explicit(2))).await, ok!(queue.stats()).settings_replaced), (2, 0));
+    let same = explicit(2).max_deliveries(7);
+    assert_eq!((bury(Some(same)).await, ok!(queue.stats()).settings_replaced), (2, 0));
+    assert!(stored("max_deliveries", "7"), "what it says is stored before others say more");
 
     // Who says something else begins a new rule.
     let mut other = queue.with(explicit(3)).consumer();
     assert!(next(&mut other, AT_ONCE).await.is_none());
-    assert!(stored("3"));
+    assert!(stored("dead_capacity", "3"));
     assert_eq!((bury(None).await, ok!(queue.stats()).settings_replaced), (3, 1));
     ok!(first.close());
     ok!(other.close());

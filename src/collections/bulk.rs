@@ -31,7 +31,7 @@ pub(crate) async fn send_all<E: RoundTrips, T: Send + 'static>(
     for (before, command) in commands.into_iter().enumerate() {
         let attempt = command.request.attempt();
         if let Err(error) = executor.send(command).await {
-            return Err(if before > 0 { error.part_of(attempt) } else { error });
+            return Err(error.after_steps(before > 0, || attempt));
         }
     }
     Ok(())

@@ -190,6 +190,9 @@ impl<D: Cacheable> Cached<D> {
                 let found = reader.clone().read(keys).await?;
                 loaded += found.iter().flatten().count();
                 cursor = next;
+                if cursor.counts_anew() {
+                    loaded = 0;
+                }
             }
             Ok(loaded)
         })

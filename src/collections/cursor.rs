@@ -7,9 +7,9 @@ use std::mem;
 use std::sync::Arc;
 
 use super::name::Name;
+use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
-use crate::executor::RoundTrips;
-use crate::place::key_slot;
+use crate::executor::{Counterpart, RoundTrips};
 use crate::reply;
 use crate::request::Request;
 
@@ -22,8 +22,12 @@ pub struct Cursor {
     recent: Recent,
     course: Course,
     pub(crate) page_size: usize,
-    /// The server that the position is of.
-    server: Option<Arc<str>>,
+    /// The process that the position is of.
+    counterpart: Counterpart,
+    /// How often a server was gone through from the start again.
+    repetitions: usize,
+    /// Whether elements may be found again from now on though their keys stay.
+    repeats: bool,
     /// Where several servers are gone through: the slot whose server it is.
     slot: Option<u16>,
     /// The servers that were gone through.
@@ -63,13 +67,7 @@ impl Cursor {
         let request = Request::read(command).refuse_if(refusal).key(name.as_bytes());
         let read = if command == "HSCAN" { reply::scanned_entries } else { reply::scanned };
         let request = self.finish(request, glob).returns(read);
-        let attempt = request.request.attempt();
-        let (position, found) = executor.send(request).await?;
-        let topology = executor.topology().await?;
-        if self.stays_with(topology.address(key_slot(name.as_bytes()))) {
-            self.go_on(position, attempt)?;
-        }
-        Ok(found)
+        self.take_page(executor, request).await
     }
 
     /// The next page of the keys of a kind, such as `string`, that match `pattern`, of one server after the other.
@@ -86,34 +84,68 @@ impl Cursor {
         let request = self.finish(Request::read("SCAN").refuse_if(refusal).at_slot(slot), pattern);
         let request = request.arg("TYPE").arg(kind).returns(reply::scanned);
         let attempt = request.request.attempt();
-        let (position, found) = executor.send(request).await?;
+        let found = self.take_page(executor, request).await?;
         let topology = executor.topology().await?;
-        if self.stays_with(topology.address(slot)) {
-            self.go_on(position, attempt)?;
-        }
         if self.is_done() {
-            self.course = Course::default();
-            self.visited.extend(self.server.take());
-            self.slot = topology.next_slot(slot, &self.visited);
-            self.position = if self.slot.is_some() { Position::Start } else { Position::End };
+            match topology.address(slot) {
+                Some(address) if **address == *self.counterpart.address() => {
+                    self.visited.push(address.clone());
+                    self.course = Course::default();
+                    self.slot = topology.next_slot(slot, &self.visited);
+                    self.position = self.slot.map_or(Position::End, |_| Position::Start);
+                }
+                // Another server has the slot now, and perhaps keys in others that this one had not.
+                _ => self.begin_again(attempt)?,
+            }
         }
+        self.repeats |= self.visited.iter().any(|server| !topology.servers().contains(server));
         Ok(found)
+    }
+
+    /// Takes in a page, unless it is of another process than the one before it. That one has its
+    /// elements in another order, and is gone through from the start.
+    async fn take_page<E: RoundTrips>(
+        &mut self,
+        executor: &E,
+        command: Command<(u64, Vec<Vec<u8>>)>,
+    ) -> Result<Vec<Vec<u8>>> {
+        let attempt = command.request.attempt();
+        let (position, found) = executor.send_page(command, &mut self.counterpart).await?;
+        if self.position != Position::Start && !self.counterpart.is_same() {
+            self.begin_again(attempt)?;
+            return Ok(Vec::new());
+        }
+        self.go_on(position, attempt)?;
+        Ok(found)
+    }
+
+    fn begin_again(&mut self, attempt: Attempt) -> Result<()> {
+        self.repetitions += 1;
+        if self.repetitions > MOST_REPETITIONS {
+            return Err(Error::UnexpectedReply {
+                attempt: Box::new(attempt),
+                expected: "all pages from one process",
+                found: "another one again and again",
+            });
+        }
+        (self.position, self.course, self.repeats) = (Position::Start, Course::default(), true);
+        Ok(())
+    }
+
+    /// Whether what was counted so far may come again. Then everything does, from the start.
+    pub(crate) fn counts_anew(&mut self) -> bool {
+        if self.repeats {
+            let (page_size, repetitions) = (self.page_size, self.repetitions);
+            let counterpart = mem::take(&mut self.counterpart);
+            *self = Self { page_size, repetitions, counterpart, ..Self::default() };
+            return true;
+        }
+        false
     }
 
     fn finish(&self, request: Request, glob: &[u8]) -> Request {
         let request = request.number(self.position()).arg("MATCH").arg(glob);
         request.arg("COUNT").number(self.page_size())
-    }
-
-    /// Whether `server` is the one asked before. Another one has its elements in another order, and
-    /// is gone through from the start.
-    fn stays_with(&mut self, server: Option<&Arc<str>>) -> bool {
-        let stays = self.server.is_none() || self.server.as_ref() == server;
-        self.server = server.cloned();
-        if !stays {
-            (self.position, self.course) = (Position::Start, Course::default());
-        }
-        stays
     }
 
     /// Goes on at `position` of the server's table, if that may come to an end.
@@ -223,10 +255,15 @@ impl Hasher for Unchanged {
 }
 
 const DEFAULT_PAGE: usize = 1000;
+/// The server does nothing else while it collects a page.
+pub(super) const LARGEST_PAGE: usize = 100_000;
 
 /// Servers that put off enlarging a table fill its buckets up to several times, with at most 35 elements.
 const MOST_IN_A_BUCKET: u128 = 64;
 const PAGES_TO_BEGIN_WITH: u64 = 1000;
+/// Only where each page comes from a server that has just been started, or the connection to one that
+/// does not say which it is never lasts, a scan would begin so often.
+const MOST_REPETITIONS: usize = 100;
 const MOST_REMEMBERED: usize = 32 * 1024;
 
 #[cfg(test)]

@@ -193,7 +193,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
     /// The value of `key`, which is `value` from now on if it had none. A script, O(1).
     pub fn get_or_insert(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<V::Owned> {
         let request = self.scripted(&GET_OR_INSERT, key).encode::<V>(value);
-        self.executor.run(request.returns(reply::one::<V>))
+        self.executor.run(request.returns(reply::kept_or_written::<V>))
     }
 
     /// Adds `by` to the number at `key`, 0 if there is none, and gives the sum. `INCRBY` or
@@ -261,7 +261,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
     }
 }
 
-static GET_OR_INSERT: Script = Script::new(
+static GET_OR_INSERT: Script = Script::of_one_write(
     "get_or_insert",
     "local value = redis.call('GET', KEYS[1])
      if value then return value end

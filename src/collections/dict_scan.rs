@@ -18,6 +18,7 @@ use crate::place::Gather;
 use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::script::Script;
+use crate::side_key::side_key_of_slot;
 
 impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     /// All keys, in no order. `SCAN`, O(keys of the database) in all.
@@ -69,7 +70,8 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
             let mut cursor = Cursor::default();
             while !cursor.is_done() {
                 let (next, keys) = key_page(&executor, &prefix, b"*", cursor).await?;
-                (cursor, length) = (next, length + keys.len());
+                cursor = next;
+                length = if cursor.counts_anew() { 0 } else { length + keys.len() };
             }
             Ok(length)
         })
@@ -156,9 +158,13 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
                 cursor = next;
             }
             let keys = new.len() / 2 + stale.len();
-            let mut request = Request::script(&REPLACE_ALL, keys).telling(&notices);
+            let first = new.first().copied().or(stale.first().map(|key| &key[..]));
+            let Some(first) = first else { return Ok(()) };
+            let proof = side_key_of_slot(&prefix.bytes(), "proof", first);
+            let mut request = Request::script(&REPLACE_ALL, keys + 1).telling(&notices);
             new.iter().step_by(2).for_each(|key| request.push_key(key));
             stale.iter().for_each(|key| request.push_key(key));
+            request.push_key(&proof);
             new.iter().skip(1).step_by(2).for_each(|value| request.push(value));
             let stored = |reply: Reply<'_>| {
                 let values = reply.request.others().count();
@@ -173,15 +179,18 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
         let notices = self.notices.clone();
         self.executor.converse(async move {
             refuse(&executor, refusal).await?;
+            let attempt = || Request::write("UNLINK").key(&prefix.bytes()).attempt();
             let mut removed = 0;
             let mut cursor = Cursor::default();
             while !cursor.is_done() {
-                let (next, keys) = key_page(&executor, &prefix, b"*", cursor).await?;
+                // Another server that took over may still have what was removed from the one before.
+                let keys = stored_keys(&executor, &prefix, b"*", &mut cursor).await;
+                let keys = keys.map_err(|error| error.after_steps(removed > 0, attempt))?;
                 let unlink = Request::write("UNLINK").divisible(Gather::Sum).telling(&notices);
                 let unlink =
                     unlink.each(&keys, |request, key| request.push_key(key), Value::Int(0));
-                removed += executor.send(unlink.returns(reply::at_most_asked)).await?;
-                cursor = next;
+                let unlinked = executor.send(unlink.returns(reply::at_most_asked)).await;
+                removed += unlinked.map_err(|error| error.after_steps(removed > 0, attempt))?;
             }
             Ok(removed)
         })
@@ -199,17 +208,25 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     }
 }
 
+/// The last key is nobody's: what is done to it has no effect, and fails where later steps would. A server
+/// looks whether it has the memory only at the first write of a script.
 static REPLACE_ALL: Script = Script::new(
     "replace_all",
-    "for first = 1, #ARGV, 1000 do
+    "local proof, stale = KEYS[#KEYS], #KEYS - 1 - #ARGV
+     local room = redis.pcall('SETRANGE', proof, 0, '')
+     if type(room) == 'table' and string.find(room.err, 'OOM', 1, true) then return room end
+     local removed = stale > 0 and redis.pcall('UNLINK', proof)
+     if type(removed) == 'table' then return removed end
+     for first = 1, #ARGV, 1000 do
        local entries = {}
        for i = first, math.min(first + 999, #ARGV) do
          entries[#entries + 1], entries[#entries + 2] = KEYS[i], ARGV[i]
        end
-       redis.call('MSET', unpack(entries))
+       local set = (first == 1 and redis.pcall or redis.call)('MSET', unpack(entries))
+       if set.err then return set end
      end
-     for first = #ARGV + 1, #KEYS, 1000 do
-       redis.call('UNLINK', unpack(KEYS, first, math.min(first + 999, #KEYS)))
+     for first = #ARGV + 1, #KEYS - 1, 1000 do
+       redis.call('UNLINK', unpack(KEYS, first, math.min(first + 999, #KEYS - 1)))
      end
      return #ARGV",
 );
@@ -224,16 +241,28 @@ async fn refuse<E: RoundTrips>(executor: &E, reason: Option<&'static str>) -> Re
     }
 }
 
-/// The next stored keys that begin with `prefix` and whose rest matches `glob`.
+/// The next stored keys that begin with `prefix` and whose rest matches `glob`, each once.
 pub(super) async fn key_page<E: RoundTrips>(
     executor: &E,
     prefix: &Prefix,
     glob: &[u8],
     mut cursor: Cursor,
 ) -> Result<(Cursor, Vec<Vec<u8>>)> {
-    let mut keys = cursor.keys(executor, prefix.refusal(), &prefix.pattern(glob), "string").await?;
-    keys.retain(|key| prefix.strip(key).is_some() && cursor.is_new(key));
+    let mut keys = stored_keys(executor, prefix, glob, &mut cursor).await?;
+    keys.retain(|key| cursor.is_new(key));
     Ok((cursor, keys))
+}
+
+/// The same, with those that the server repeats.
+async fn stored_keys<E: RoundTrips>(
+    executor: &E,
+    prefix: &Prefix,
+    glob: &[u8],
+    cursor: &mut Cursor,
+) -> Result<Vec<Vec<u8>>> {
+    let mut keys = cursor.keys(executor, prefix.refusal(), &prefix.pattern(glob), "string").await?;
+    keys.retain(|key| prefix.strip(key).is_some());
+    Ok(keys)
 }
 
 /// The next stored keys with their values. Those that vanished in between are left out.

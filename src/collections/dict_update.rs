@@ -72,7 +72,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     }
 }
 
-static COMPARE_AND_SET: Script = Script::new(
+static COMPARE_AND_SET: Script = Script::of_one_write(
     "update",
     "local value = redis.call('GET', KEYS[1])
      local expected = ARGV[1] == '1' and ARGV[2]

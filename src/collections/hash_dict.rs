@@ -182,7 +182,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
     /// The value of `key`, which is `value` from now on if it had none. A script, O(1).
     pub fn get_or_insert(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<V::Owned> {
         let request = self.scripted(&GET_OR_INSERT).field::<K>(key).encode::<V>(value);
-        self.executor.run(request.returns(reply::one::<V>))
+        self.executor.run(request.returns(reply::kept_or_written::<V>))
     }
 
     /// Adds `by` to the number at `key`, 0 if there is none, and gives the sum. `HINCRBY` or
@@ -222,8 +222,8 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         self.executor.run(self.writing("UNLINK").returns(reply::flag))
     }
 
-    /// Makes `entries` the only ones; nobody ever sees old and new ones mixed. A script,
-    /// O(entries), which blocks the server for that time.
+    /// Makes `entries` the only ones; nobody ever sees old and new ones mixed. A script, O(old and new
+    /// entries), which blocks the server for that time.
     pub fn replace_all<'a, Q, R>(
         &self,
         entries: impl IntoIterator<Item = (&'a Q, &'a R)>,
@@ -264,39 +264,67 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
     }
 }
 
-static REPLACE: Script = Script::new(
+static REPLACE: Script = Script::of_one_write(
     "replace",
     "local value = redis.call('HGET', KEYS[1], ARGV[1])
      redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
      return value",
 );
 
-static SET_IF_PRESENT: Script = Script::new(
+static SET_IF_PRESENT: Script = Script::of_one_write(
     "set_if_present",
     "if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
      redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
      return 1",
 );
 
-static GET_OR_INSERT: Script = Script::new(
+static GET_OR_INSERT: Script = Script::of_one_write(
     "get_or_insert",
     "if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 1 then return ARGV[2] end
      return redis.call('HGET', KEYS[1], ARGV[1])",
 );
 
-static TAKE: Script = Script::new(
+static TAKE: Script = Script::of_one_write(
     "take",
     "local value = redis.call('HGET', KEYS[1], ARGV[1])
      if value then redis.call('HDEL', KEYS[1], ARGV[1]) end
      return value",
 );
 
+/// What has no effect comes first: it fails where later steps would. A server looks whether it has the memory
+/// only at the first write of a script.
 static REPLACE_ALL: Script = Script::new(
     "replace_all",
-    "redis.call('UNLINK', KEYS[1])
-     for first = 1, #ARGV, 2000 do
-       redis.call('HSET', KEYS[1], unpack(ARGV, first, math.min(first + 1999, #ARGV)))
+    "local key, old, left = KEYS[1], redis.pcall('HKEYS', KEYS[1]), redis.pcall('PTTL', KEYS[1])
+     if old.err then return old end
+     if type(left) == 'table' then return left end
+     if #ARGV == 0 then
+       local removed = redis.pcall('UNLINK', key)
+       return type(removed) == 'table' and removed or 0
      end
+     local is_new, is_old, stale = {}, {}, {}
+     for i = 1, #ARGV, 2 do is_new[ARGV[i]] = true end
+     for _, field in ipairs(old) do
+       is_old[field] = true
+       if not is_new[field] then stale[#stale + 1] = field end
+     end
+     local room = redis.pcall('SETRANGE', key, 0, '')
+     if type(room) == 'table' and string.find(room.err, 'OOM', 1, true) then return room end
+     if #stale > 0 then
+       local absent = stale[1] .. '~'
+       while is_old[absent] do absent = absent .. '~' end
+       local proof = redis.pcall('HDEL', key, absent)
+       if type(proof) == 'table' then return proof end
+     end
+     for first = 1, #ARGV, 2000 do
+       local run = first == 1 and redis.pcall or redis.call
+       local set = run('HSET', key, unpack(ARGV, first, math.min(first + 1999, #ARGV)))
+       if type(set) == 'table' then return set end
+     end
+     for first = 1, #stale, 2000 do
+       redis.call('HDEL', key, unpack(stale, first, math.min(first + 1999, #stale)))
+     end
+     if left >= 0 then redis.call('PERSIST', key) end
      return #ARGV / 2",
 );
 

@@ -70,7 +70,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
     }
 }
 
-static COMPARE_AND_SET: Script = Script::new(
+static COMPARE_AND_SET: Script = Script::of_one_write(
     "update",
     "local value = redis.call('HGET', KEYS[1], ARGV[1])
      local expected = ARGV[2] == '1' and ARGV[3]

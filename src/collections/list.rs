@@ -162,7 +162,7 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
     /// Each is a result of its own, since they are gone from the list: one that cannot be decoded
     /// does not take the others with it.
     pub fn pop_many(&self, items: usize) -> E::Reply<Vec<Result<T::Owned>>> {
-        let request = self.writing("LPOP").number(items);
+        let request = self.writing("LPOP").amount(items);
         let request = if items == 0 { request.answered(Value::Nil) } else { request };
         self.executor.run(request.returns(reply::each_or_none::<T>))
     }
@@ -208,12 +208,8 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
 
     /// Keeps the items of `range` only, whose negative bounds count from the end. `LTRIM`, O(removed).
     pub fn trim(&self, range: impl RangeBounds<isize>) -> E::Reply<()> {
-        self.executor.run(match first_and_last(range) {
-            Some((first, last)) => {
-                self.writing("LTRIM").number(first).number(last).returns(reply::ok)
-            }
-            None => self.writing("UNLINK").returns(|reply| reply::flag(reply).map(drop)),
-        })
+        let (first, last) = first_and_last(range).unwrap_or(NO_ITEM);
+        self.executor.run(self.writing("LTRIM").number(first).number(last).returns(reply::ok))
     }
 
     /// Removes all items and says whether there were any. `UNLINK`, O(1) for the caller.
@@ -287,7 +283,10 @@ fn was_there(reply: Reply<'_>) -> Result<bool> {
     reply::ok(reply).map(|()| true)
 }
 
-static TRY_PUSH: Script = Script::new(
+/// A range that holds nothing, as servers take it.
+const NO_ITEM: (i64, i64) = (1, 0);
+
+static TRY_PUSH: Script = Script::of_one_write(
     "try_push_back",
     "if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
      return redis.call('RPUSH', KEYS[1], ARGV[2])",
@@ -295,11 +294,13 @@ static TRY_PUSH: Script = Script::new(
 
 static PUSH_EVICTING: Script = Script::new(
     "push_back_evicting",
-    "local length = redis.call('RPUSH', KEYS[1], ARGV[2])
-     local excess = length - tonumber(ARGV[1])
-     if excess <= 0 then return length end
-     redis.call('LTRIM', KEYS[1], excess, -1)
-     return length - excess",
+    "local length, most = redis.pcall('LLEN', KEYS[1]), tonumber(ARGV[1])
+     if type(length) == 'table' then return length end
+     if length < most then return redis.pcall('RPUSH', KEYS[1], ARGV[2]) end
+     local trimmed = redis.pcall('LTRIM', KEYS[1], length - most + 1, -1)
+     if trimmed.err then return trimmed end
+     if most < 1 then return 0 end
+     return redis.call('RPUSH', KEYS[1], ARGV[2])",
 );
 
 impl<T, E: Clone> Clone for RedisList<T, E> {

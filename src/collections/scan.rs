@@ -13,7 +13,7 @@ use std::{
 #[cfg(feature = "async")]
 use futures_util::Stream;
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, LARGEST_PAGE};
 use crate::error::Result;
 #[cfg(feature = "async")]
 use crate::executor::AsyncClient;
@@ -27,7 +27,10 @@ use crate::executor::{Client, Executor};
 ///
 /// Elements that are there all the time are found. Those that come or go meanwhile may or may not
 /// be; an element is not found twice, unless the server brings it again after more than 30,000
-/// others. Where a server takes over from another meanwhile, its elements are gone through again.
+/// others. Where another process answers, after a restart or a failover, its elements are gone through
+/// from the start. `INFO server` goes along with each page and tells one process from another; for a user
+/// who may not call it, an iteration of several pages has a connection of its own.
+///
 /// What moves from one node of a cluster to another may be found twice or not at all.
 #[must_use = "an iteration does nothing unless it is consumed"]
 pub struct Scan<T, E: Executor = Client> {
@@ -55,10 +58,11 @@ impl<T, E: Executor> Scan<T, E> {
         }
     }
 
-    /// About how many elements to fetch in one round trip. 1,000 if not said; fewer for large values.
+    /// About how many elements to fetch in one round trip, at most 100,000. Defaults to 1,000; fewer are better for
+    /// large values.
     pub fn page_size(mut self, elements: usize) -> Self {
         if let Some(cursor) = &mut self.cursor {
-            cursor.page_size = elements.max(1);
+            cursor.page_size = elements.clamp(1, LARGEST_PAGE);
         }
         self
     }

@@ -118,7 +118,7 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
     ///
     /// Each is a result of its own, since they are gone from the set.
     pub fn pop_many(&self, members: usize) -> E::Reply<Vec<Result<T::Owned>>> {
-        let request = self.writing("SPOP").number(members);
+        let request = self.writing("SPOP").amount(members);
         self.executor.run(request.returns(reply::members_each::<T>))
     }
 
@@ -129,8 +129,7 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
 
     /// Up to `members` different ones, which stay. `SRANDMEMBER`, O(members).
     pub fn random_many(&self, members: usize) -> E::Reply<Vec<T::Owned>> {
-        let members = i64::try_from(members).unwrap_or(i64::MAX);
-        self.executor.run(self.reading("SRANDMEMBER").number(members).returns(reply::members::<T>))
+        self.executor.run(self.reading("SRANDMEMBER").amount(members).returns(reply::members::<T>))
     }
 
     /// How many members there are. `SCARD`, O(1).

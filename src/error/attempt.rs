@@ -8,6 +8,8 @@ pub struct Attempt {
     pub(crate) field: Option<Vec<u8>>,
     pub(crate) writes: bool,
     pub(crate) in_part: bool,
+    /// Whether it may have failed half-way through several writes.
+    pub(crate) halfway: bool,
 }
 
 impl Attempt {

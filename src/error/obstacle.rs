@@ -52,6 +52,7 @@ fn own_obstacle(error: &(dyn std::error::Error + 'static)) -> Obstacle {
     }
     match error.downcast_ref::<io::Error>() {
         Some(error) if is_unknown_name(error) => Obstacle::UnknownName,
+        Some(error) if error.kind() == io::ErrorKind::Unsupported => Obstacle::Refusal,
         _ => Obstacle::Passing,
     }
 }

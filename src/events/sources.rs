@@ -70,13 +70,12 @@ impl Sources {
         vec![keys, track.arg(canaries(base))]
     }
 
-    /// The kinds of keyspace notifications that tell of every change.
+    /// The kinds of keyspace notifications that tell of every change: those of all types whose commands may
+    /// overwrite a key of another type.
     pub(crate) fn kinds(&self) -> &'static str {
         match self.structure {
-            Structure::Dict => "Kg$xen",
-            Structure::Hash => "Kghxe",
-            Structure::List => "Kglxe",
-            Structure::Set => "Kgsxe",
+            Structure::Dict => "Kg$lszhxen",
+            _ => "Kg$lszhxe",
         }
     }
 

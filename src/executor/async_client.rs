@@ -8,6 +8,7 @@ use tokio::runtime::RuntimeFlavor;
 
 use super::async_node::AsyncNode;
 use super::builder::ClientBuilder;
+use super::counterpart::Counterpart;
 use super::feed::{Audience, Feed, Wish};
 use super::node::Node;
 use super::pipeline::Pipeline;
@@ -195,6 +196,14 @@ impl RoundTrips for AsyncClient {
 impl Machinery for AsyncClient {
     async fn topology(&self) -> Result<Arc<Topology>> {
         self.router.topology().await
+    }
+
+    async fn send_page<T: Send + 'static>(
+        &self,
+        command: Command<T>,
+        with: &mut Counterpart,
+    ) -> Result<T> {
+        self.router.checked(command.read(self.router.page(&command.request, with).await?))
     }
 
     async fn send_all<P>(&self, commands: P) -> Result<P::Replies>

@@ -1,6 +1,7 @@
 //! Async connections, which end with their last handle.
 
 use std::io;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,10 +64,15 @@ pub(crate) enum Purpose {
 }
 
 impl Connector {
-    /// The runtime in which this is called.
+    /// The runtime in which this is called, which keeps time.
     pub(crate) fn runtime(&self) -> Outcome<tokio::runtime::Handle> {
         let none = |_| Fault::connect(&self.address, io::Error::other(NO_RUNTIME));
-        tokio::runtime::Handle::try_current().map_err(none)
+        let runtime = tokio::runtime::Handle::try_current().map_err(none)?;
+        if !keeps_time() {
+            let unsupported = io::Error::new(io::ErrorKind::Unsupported, NO_TIME);
+            return Err(Fault::connect(&self.address, unsupported));
+        }
+        Ok(runtime)
     }
 
     /// A connection on which the server has answered, if only that the user may not ask. All of that
@@ -282,6 +288,14 @@ impl Drop for Task {
         self.0.abort();
     }
 }
+
+/// Whether the runtime in which this is called was built with `enable_time`. It can be found out only by trying.
+pub(super) fn keeps_time() -> bool {
+    catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_ok()
+}
+
+const NO_TIME: &str =
+    "an async client works within a tokio runtime that was built with `enable_all`";
 
 const NO_RUNTIME: &str = "an async client works within a tokio runtime";
 

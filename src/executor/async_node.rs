@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use redis::Value;
 
+use super::async_connection::keeps_time;
 use super::async_listener::{Listening, listen};
 use super::async_waiting::AsyncWaiting;
 use super::background::Background;
 use super::connection::Connector;
+use super::counterpart::Solitary;
 use super::fault::Outcome;
 use super::multiplexed::Multiplexed;
 use super::node::{Node, Watch};
@@ -39,10 +41,16 @@ impl Node for AsyncNode {
     }
 
     async fn call_many(&self, lines: &[Line<'_>], deadline: Deadline) -> Outcome<Vec<Value>> {
-        match (self.shared.exchange(lines, deadline).await?, lines.len()) {
-            (Value::Array(replies), 2..) => Ok(replies),
-            (reply, _) => Ok(vec![reply]),
-        }
+        replies(self.shared.exchange(lines, deadline).await?, lines)
+    }
+
+    async fn call_alone(
+        &self,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+        solitary: &mut Solitary,
+    ) -> Outcome<Vec<Value>> {
+        replies(self.shared.exchange_alone(lines, deadline, solitary).await?, lines)
     }
 
     async fn wait(&self, lines: &[Line<'_>], slice: Duration, watch: &dyn Watch) -> Outcome<Value> {
@@ -52,8 +60,8 @@ impl Node for AsyncNode {
 
     async fn pause(time: Duration) {
         match tokio::runtime::Handle::try_current() {
-            Ok(_) => tokio::time::sleep(time).await,
-            Err(_) => std::thread::sleep(time),
+            Ok(_) if keeps_time() => tokio::time::sleep(time).await,
+            _ => std::thread::sleep(time),
         }
     }
 
@@ -83,5 +91,13 @@ impl Node for AsyncNode {
     async fn rest(signal: &Signal, time: Duration) {
         // Whether it was raised makes no difference.
         let _ = tokio::time::timeout(time, signal.raised()).await;
+    }
+}
+
+/// The replies of an exchange, each by itself.
+fn replies(reply: Value, lines: &[Line<'_>]) -> Outcome<Vec<Value>> {
+    match (reply, lines.len()) {
+        (Value::Array(replies), 2..) => Ok(replies),
+        (reply, _) => Ok(vec![reply]),
     }
 }

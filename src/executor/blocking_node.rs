@@ -8,7 +8,9 @@ use redis::{RedisResult, Value};
 
 use super::client::finish;
 use super::connection::{Connector, timed_out};
+use super::counterpart::Solitary;
 use super::fault::{Fault, Outcome};
+use super::idle::{Idle, Usable, usable};
 use super::listener::listen;
 use super::node::{Node, Watch, repeatable};
 use super::pool::{Condition, Lease, Pool, PoolSettings};
@@ -54,6 +56,15 @@ impl Node for BlockingNode {
     ) -> impl Future<Output = Outcome<Vec<Value>>> + Send {
         let sent = self.send(lines, deadline);
         async move { sent?.finish() }
+    }
+
+    fn call_alone(
+        &self,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+        solitary: &mut Solitary,
+    ) -> impl Future<Output = Outcome<Vec<Value>>> + Send {
+        ready(self.exchange_alone(lines, deadline, solitary))
     }
 
     fn wait(
@@ -114,6 +125,42 @@ impl BlockingNode {
     }
 }
 
+impl BlockingNode {
+    /// As on a connection of the pool: what may be sent again is, once, if the connection was stale.
+    fn exchange_alone(
+        &self,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+        solitary: &mut Solitary,
+    ) -> Outcome<Vec<Value>> {
+        let packed = pack(lines);
+        loop {
+            let idle = solitary.take::<Idle>(&self.connector.address);
+            let Usable { mut connection, fresh } = usable(idle, &self.connector, deadline)?;
+            if fresh {
+                solitary.count_new();
+            }
+            connection.limit(self.connector.limits(deadline));
+            let sent = connection.send(&packed);
+            let mut receive_each = || lines.iter().map(|_| connection.receive()).collect();
+            let result: RedisResult<Vec<_>> = sent.and_then(|()| receive_each());
+            let left = condition(&result, || self.connector.renounce(connection.generation));
+            match left {
+                Condition::Sound => {
+                    let idle = Idle::new(connection, &self.connector);
+                    solitary.keep(idle, &self.connector.address);
+                }
+                Condition::Broken => self.connector.count_failure(),
+                Condition::Misled => {}
+            }
+            let is_stale = !fresh && left != Condition::Sound;
+            if !is_stale || !may_be_repeated(lines, &result) {
+                return result.map_err(Fault::Broken);
+            }
+        }
+    }
+}
+
 /// Commands that were sent and whose replies have not been read.
 struct Sent<'a, 'b, 'c> {
     lease: Lease<'a>,
@@ -127,13 +174,13 @@ impl Sent<'_, '_, '_> {
     fn finish(mut self) -> Outcome<Vec<Value>> {
         let received = |()| receive_each(&mut self.lease, self.lines);
         let mut result = self.result.and_then(received);
-        let mut left = condition(&self.lease, &result);
+        let mut left = condition(&result, || self.lease.is_misled());
         let is_stale = !self.lease.fresh && left != Condition::Sound;
         if is_stale && may_be_repeated(self.lines, &result) {
             self.lease = self.lease.renew(left)?;
             let sent = self.lease.send(&self.packed);
             result = sent.and_then(|()| receive_each(&mut self.lease, self.lines));
-            left = condition(&self.lease, &result);
+            left = condition(&result, || self.lease.is_misled());
         }
         self.lease.finish(left);
         result.map_err(Fault::Broken)
@@ -161,11 +208,9 @@ fn may_be_repeated(lines: &[Line<'_>], result: &RedisResult<Vec<Value>>) -> bool
 }
 
 /// In which condition an exchange leaves its connection.
-fn condition(lease: &Lease<'_>, result: &RedisResult<Vec<Value>>) -> Condition {
+fn condition(result: &RedisResult<Vec<Value>>, is_misled: impl FnOnce() -> bool) -> Condition {
     match result {
-        Ok(replies) if replies.iter().any(asks_to_reconnect) && lease.is_misled() => {
-            Condition::Misled
-        }
+        Ok(replies) if replies.iter().any(asks_to_reconnect) && is_misled() => Condition::Misled,
         Ok(_) => Condition::Sound,
         Err(_) => Condition::Broken,
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::blocking_node::BlockingNode;
 use super::builder::ClientBuilder;
+use super::counterpart::Counterpart;
 use super::feed::{Audience, Feed, Wish};
 use super::node::Node;
 use super::pipeline::Pipeline;
@@ -166,6 +167,15 @@ impl RoundTrips for Client {
 impl Machinery for Client {
     fn topology(&self) -> impl Future<Output = Result<Arc<Topology>>> + Send {
         self.router.topology()
+    }
+
+    fn send_page<T: Send + 'static>(
+        &self,
+        command: Command<T>,
+        with: &mut Counterpart,
+    ) -> impl Future<Output = Result<T>> + Send {
+        let reply = finish(self.router.page(&command.request, with));
+        ready(self.router.checked(reply.and_then(|reply| command.read(reply))))
     }
 
     fn send_all<P>(&self, commands: P) -> impl Future<Output = Result<P::Replies>> + Send

@@ -195,6 +195,7 @@ mod tests {
 
     use super::super::client::finish;
     use super::super::connection::timed_out;
+    use super::super::counterpart::Solitary;
     use super::super::fault::{Fault, Outcome};
     use super::super::node::Watch;
     use super::super::signal::Signal;
@@ -250,6 +251,15 @@ mod tests {
 
         async fn call_many(&self, _: &[Line<'_>], _: Deadline) -> Outcome<Vec<Value>> {
             Ok(Vec::new())
+        }
+
+        async fn call_alone(
+            &self,
+            lines: &[Line<'_>],
+            deadline: Deadline,
+            _: &mut Solitary,
+        ) -> Outcome<Vec<Value>> {
+            self.call_many(lines, deadline).await
         }
 
         async fn wait(&self, _: &[Line<'_>], _: Duration, _: &dyn Watch) -> Outcome<Value> {

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::async_connection::{AsyncConnection, Purpose};
 use super::connection::{Connector, timed_out};
+use super::counterpart::Solitary;
 use super::fault::{Fault, Outcome};
 use super::idle::LastUse;
 use super::node::repeatable;
@@ -71,6 +72,55 @@ impl Multiplexed {
         self.conclude(reply, (connection, fresh), lines, deadline).await
     }
 
+    /// The same on the connection of one caller alone.
+    pub(crate) async fn exchange_alone(
+        &self,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+        solitary: &mut Solitary,
+    ) -> Outcome<Value> {
+        let packed = Packed::new(lines);
+        loop {
+            let kept = solitary.take::<(AsyncConnection, LastUse)>(&self.connector.address);
+            let kept = kept.filter(|(connection, _)| self.is_usable(connection));
+            let fresh = kept.is_none();
+            let (connection, last_use) = match kept {
+                Some(kept) => kept,
+                None => {
+                    let connecting = self.connector.connect_async(Purpose::Calls);
+                    let connected = timeout(deadline.left(), connecting).await;
+                    solitary.count_new();
+                    (connected.unwrap_or_else(|_| Err(self.late()))?, LastUse::now(&self.connector))
+                }
+            };
+            if !last_use.is_recent(&self.connector) {
+                let soon = deadline.within(self.connector.response_timeout / 2);
+                if connection.check(soon).await.is_err() {
+                    self.connector.count_failure();
+                    continue;
+                }
+            }
+            let reply = connection.exchange(&packed, deadline).await;
+            let again = match &reply {
+                Ok(Value::Array(replies)) if lines.len() > 1 => {
+                    replies.iter().any(asks_for_another) && self.renounce(&connection)
+                }
+                Ok(reply) => asks_for_another(reply) && self.renounce(&connection),
+                Err(error) => {
+                    self.connector.count_failure();
+                    !error.is_timeout()
+                }
+            };
+            if reply.is_ok() {
+                let kept = (connection, LastUse::now(&self.connector));
+                solitary.keep(kept, &self.connector.address);
+            }
+            if fresh || !again || !repeatable(lines) {
+                return reply.map_err(Fault::Broken);
+            }
+        }
+    }
+
     /// The same for one command, in a future as small as can be.
     pub(crate) async fn exchange_one(
         self: &Arc<Self>,
@@ -103,10 +153,8 @@ impl Multiplexed {
     ) -> Outcome<Value> {
         let again = match &reply {
             Ok(Value::Array(replies)) if lines.len() > 1 => {
-                if replies.iter().any(asks_for_another) {
-                    self.renounce(&connection);
-                }
-                false
+                let is_misled = replies.iter().any(asks_for_another);
+                is_misled && self.renounce(&connection) && repeatable(lines)
             }
             Ok(reply) => asks_for_another(reply) && self.renounce(&connection),
             Err(error) => {

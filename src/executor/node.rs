@@ -6,6 +6,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::connection::Connector;
+use super::counterpart::Solitary;
 use super::fault::Outcome;
 use super::retry::Deadline;
 use super::signal::Signal;
@@ -38,6 +39,15 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
         &self,
         lines: &[Line<'_>],
         deadline: Deadline,
+    ) -> impl Future<Output = Outcome<Vec<Value>>> + Send;
+
+    /// The replies to several commands, on the connection of one caller alone. One that fails is
+    /// replaced, which the number in `solitary` tells.
+    fn call_alone(
+        &self,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+        solitary: &mut Solitary,
     ) -> impl Future<Output = Outcome<Vec<Value>>> + Send;
 
     /// The reply to the last command, for which the server takes up to `slice`, on a connection

@@ -167,7 +167,7 @@ fn sent<P: Pipeline>(commands: &P) -> impl Iterator<Item = &Request> {
 }
 
 fn together(command: &'static str, writes: bool) -> Attempt {
-    Attempt { command, key: None, field: None, writes, in_part: false }
+    Attempt { command, key: None, field: None, writes, in_part: false, halfway: false }
 }
 
 mod sealed {

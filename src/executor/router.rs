@@ -1,5 +1,6 @@
 //! The way of requests to servers and of replies back, the same for every kind of client.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ use crate::request::{Attended, Request};
 /// Sends requests to the servers that take them.
 pub(crate) struct Router<N: Node> {
     pub(super) servers: Servers<N>,
+    /// Whether a server did not say its run id.
+    are_nameless: AtomicBool,
 }
 
 /// How a request is brought to servers.
@@ -40,7 +43,7 @@ enum Plan {
 
 impl<N: Node> Router<N> {
     pub(crate) fn new(servers: Servers<N>) -> Self {
-        Self { servers }
+        Self { servers, are_nameless: AtomicBool::new(false) }
     }
 
     /// A blocking client of the same servers, which shares no connection with this one.
@@ -104,6 +107,15 @@ impl<N: Node> Router<N> {
             self.servers.distrust();
         }
         reply
+    }
+
+    /// Whether servers are not asked for their run ids any more, since one did not say its own.
+    pub(super) fn are_nameless(&self) -> bool {
+        self.are_nameless.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn take_as_nameless(&self) {
+        self.are_nameless.store(true, Ordering::Relaxed);
     }
 
     /// `request` as it goes out, if all its keys are asked for.

@@ -249,6 +249,7 @@ mod tests {
     use super::super::client::finish;
     use super::super::cluster::Seeds;
     use super::super::connection::Connector;
+    use super::super::counterpart::Solitary;
     use super::super::node::Watch;
     use super::super::servers::{Origin, Servers};
     use super::super::signal::Signal;
@@ -297,6 +298,15 @@ mod tests {
                 self.note("read from");
                 Ok(replies)
             }
+        }
+
+        async fn call_alone(
+            &self,
+            lines: &[Line<'_>],
+            deadline: Deadline,
+            _: &mut Solitary,
+        ) -> Outcome<Vec<Value>> {
+            self.call_many(lines, deadline).await
         }
 
         async fn wait(&self, _: &[Line<'_>], _: Duration, _: &dyn Watch) -> Outcome<Value> {

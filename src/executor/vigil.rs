@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
+use super::info;
 use super::node::{Node, Watch};
 use super::retry::Deadline;
 use super::router::Router;
@@ -90,11 +91,9 @@ impl<'a, N: Node> Vigil<'a, N> {
     async fn was_restarted(&self, limit: Deadline) -> bool {
         let info = Request::read("INFO").arg("server");
         let reply = self.node.call(Line::new(&info, Form::AsIs), limit).await;
-        let uptime = match &reply {
-            Ok(Value::BulkString(text)) => uptime(&String::from_utf8_lossy(text)),
-            Ok(Value::VerbatimString { text, .. }) => uptime(text),
-            _ => None,
-        };
+        let parsed = |info: &Value| info::field(info, "uptime_in_seconds")?.parse().ok();
+        let seconds = reply.ok().as_ref().and_then(parsed);
+        let uptime = seconds.map(Duration::from_secs);
         uptime.is_some_and(|uptime| uptime + A_SECOND < self.began.elapsed())
     }
 }
@@ -107,11 +106,6 @@ impl<N: Node> Watch for Vigil<'_, N> {
     fn goes_on(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
         Box::pin(self.look())
     }
-}
-
-fn uptime(info: &str) -> Option<Duration> {
-    let seconds = info.lines().find_map(|line| line.strip_prefix("uptime_in_seconds:"))?;
-    Some(Duration::from_secs(seconds.trim().parse().ok()?))
 }
 
 /// Servers count whole seconds.

@@ -4,11 +4,9 @@ use std::time::Duration;
 use super::lease;
 use super::names::{REGISTRY, ServiceName};
 use super::service::{Service, refuse_clusters};
-use crate::collections::Cursor;
+use crate::collections::{Cursor, Name};
 use crate::error::Result;
 use crate::executor::{self, RoundTrips};
-use crate::reply;
-use crate::request::Request;
 
 /// The keyword services of a server, as their clients see them.
 ///
@@ -65,13 +63,9 @@ impl<E: RoundTrips> Client<E> {
 async fn registered<E: RoundTrips>(executor: &E) -> Result<Vec<ServiceName>> {
     let mut names = Vec::new();
     let mut cursor = Cursor::default();
-    let scan = |cursor: &Cursor| {
-        let request = Request::read("SSCAN").key(REGISTRY.as_bytes()).number(cursor.position());
-        request.arg("COUNT").number(cursor.page_size()).returns(reply::scanned)
-    };
+    let registry = Name::from(REGISTRY);
     while !cursor.is_done() {
-        let (position, page) = executor.send(scan(&cursor)).await?;
-        cursor.advance(position);
+        let page = cursor.page(executor, None, "SSCAN", &registry, b"*").await?;
         let read = |name: &Vec<u8>| ServiceName::new(std::str::from_utf8(name).ok()?).ok();
         names.extend(page.iter().filter_map(read));
     }

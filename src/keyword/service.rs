@@ -142,12 +142,19 @@ impl ServiceName {
         writes: bool,
     ) -> Box<Attempt> {
         let (key, field) = (Some(self.value(keyword)), None);
-        Box::new(Attempt { command, key, field, writes, in_part: false })
+        Box::new(Attempt { command, key, field, writes, in_part: false, halfway: false })
     }
 
     /// What was tried on the service as a whole.
     pub(super) fn attempt_to(&self, command: &'static str) -> Attempt {
-        Attempt { command, key: Some(self.base()), field: None, writes: true, in_part: false }
+        Attempt {
+            command,
+            key: Some(self.base()),
+            field: None,
+            writes: true,
+            in_part: false,
+            halfway: false,
+        }
     }
 
     pub(super) fn unknown(&self, command: &'static str, keyword: &KeywordName) -> Error {
@@ -167,7 +174,8 @@ pub(super) fn refuse_clusters<E: RoundTrips>(
 }
 
 fn invalid(command: &'static str, key: Option<Vec<u8>>, why: String) -> Error {
-    let attempt = Attempt { command, key, field: None, writes: false, in_part: false };
+    let attempt =
+        Attempt { command, key, field: None, writes: false, in_part: false, halfway: false };
     Error::InvalidArgument { attempt: Box::new(attempt), reason: why.into() }
 }
 

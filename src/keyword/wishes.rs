@@ -280,7 +280,7 @@ fn heard(reply: Reply<'_>) -> Result<(i64, Kind)> {
 const SERVED_BY_CAULDRONS: i64 = -1;
 const NOT_SERVED: i64 = -2;
 
-static REQUEST: Script = Script::new("write", include_str!("request.lua"));
+static REQUEST: Script = Script::of_one_write("write", include_str!("request.lua"));
 
 /// How much longer than a client waits its outcome is kept.
 const GRACE: Duration = Duration::from_secs(1);

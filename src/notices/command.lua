@@ -4,4 +4,6 @@ for i = 1, #KEYS do
   if ARGV[1] == 'MSET' then command[#command + 1] = ARGV[i + 1] end
 end
 for i = 2, ARGV[1] == 'MSET' and 1 or #ARGV do command[#command + 1] = ARGV[i] end
-return run(command)
+local reply = run(command)
+if is_error(reply) and reply.halfway then fail(reply) end
+return reply

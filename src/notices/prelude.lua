@@ -1,10 +1,10 @@
 -- Every write: look what it will change, tell of it, and only then do it. A refused PUBLISH leaves
 -- no write behind, since the server does not roll back.
-local server, sequences = redis, table.remove(KEYS)
+local server = redis
 local function setting() return table.remove(ARGV) end
 local head, collections = setting(), {}
 for i = 1, tonumber(setting()) do
-  local collection = {ids = {}}
+  local collection = {ids = {}, sequences = table.remove(KEYS)}
   collection.kind = setting()
   collection.name = setting()
   collection.own = setting() == '1'
@@ -208,11 +208,11 @@ local function look(a)
 end
 
 local function message(collection, changes)
-  local sequence = server.call('HINCRBY', sequences, collection.channel, 1)
+  local sequence = server.call('HINCRBY', collection.sequences, collection.channel, 1)
   local text = head .. count(sequence) .. ' ' .. table.concat(changes)
   local reply = server.pcall('PUBLISH', collection.channel, text)
   if is_error(reply) then
-    server.call('HINCRBY', sequences, collection.channel, -1)
+    server.call('HINCRBY', collection.sequences, collection.channel, -1)
     fail(reply)
   end
 end
@@ -251,7 +251,7 @@ local function is_wrong_type(reply) return string.find(reply.err, 'WRONGTYPE', 1
 
 local function tell_all(command)
   if is_one_of(command, takes_no_memory) then
-    server.call('PERSIST', sequences)
+    server.call('PERSIST', collections[1].sequences)
   elseif not collections[1].own then
     local reply = server.pcall('SETRANGE', KEYS[1], 0, '')
     if is_error(reply) and not is_wrong_type(reply) then fail(reply) end
@@ -290,7 +290,10 @@ local function execute(a)
     local part = {unpack(a, 1, start - 1)}
     for i = first, math.min(first + 999, #a) do part[#part + 1] = a[i] end
     local reply = server.pcall(unpack(part))
-    if is_error(reply) then return reply end
+    if is_error(reply) then
+      reply.halfway = first > start
+      return reply
+    end
     total = total and is_one_of(command, 'UNLINK HSET HDEL SADD SREM') and total + reply or reply
   end
   return total

@@ -2,4 +2,4 @@ local redis = {sha1hex = redis.sha1hex, call = function(...)
   local reply = run({...})
   if is_error(reply) then fail(reply) end
   return reply
-end}
+end, pcall = function(...) return run({...}) end}

@@ -1,6 +1,6 @@
 //! Writes that tell of their changes: commands and scripts within a script that does both.
 //!
-//! `EVALSHA <hash> <number of keys> <keys…> <key of the sequences> <command> <other arguments…>
+//! `EVALSHA <hash> <number of keys> <keys…> <keys of sequences…> <command> <other arguments…>
 //! <settings…>`. The keys are not repeated, so that a command may be nearly as long as without notices.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::script::Source;
 pub(super) fn more_arguments(request: &Request, notices: &[Arc<Notices>]) -> usize {
     let settings: usize = notices.iter().map(|notices| notices.settings().len()).sum();
     let wrapped = if request.is_script().is_some() { 0 } else { SCRIPT_ARGUMENTS };
-    wrapped + SEQUENCES_KEY + settings + SETTINGS_OF_ALL
+    wrapped + notices.len() + settings + SETTINGS_OF_ALL
 }
 
 /// Visits the arguments of `line` in their order.
@@ -26,7 +26,7 @@ pub(super) fn each_argument(line: &Line<'_>, script: &Source, visit: &mut impl F
         _ => [b"EVALSHA", script.hash.as_bytes()].map(&mut *visit),
     };
     let keys = line.part.map_or(request.key_count(), <[usize]>::len);
-    visit(decimal(keys + SEQUENCES_KEY, &mut [0; 20]));
+    visit(decimal(keys + request.notices().len(), &mut [0; 20]));
     let mut slot = None;
     each_key(line, |key| {
         if line.in_cluster {
@@ -34,7 +34,7 @@ pub(super) fn each_argument(line: &Line<'_>, script: &Source, visit: &mut impl F
         }
         visit(key);
     });
-    visit(&notices::sequences(slot));
+    request.notices().iter().for_each(|notices| visit(&notices.sequences(slot)));
     if request.is_script().is_none() {
         request.arguments().take(1).for_each(&mut *visit);
     }
@@ -62,7 +62,6 @@ fn each_key(line: &Line<'_>, visit: impl FnMut(&[u8])) {
 
 /// `EVALSHA`, the hash and the number of keys.
 const SCRIPT_ARGUMENTS: usize = 3;
-const SEQUENCES_KEY: usize = 1;
 /// The number of collections, and what messages begin with.
 const SETTINGS_OF_ALL: usize = 2;
 
@@ -99,7 +98,7 @@ mod tests {
         let mset = || Request::write("MSET").telling(&own).key(b"a").arg("1").key(b"b").arg("2");
         let moved = Request::write("LMOVE").telling(&own).key(b"a").telling(&both).key(b"b");
         let script = Request::script(&SCRIPT, 2).telling(&own).key(b"a").key(b"b").arg("v");
-        let sequences = "~rc:sequences";
+        let sequences = "d&&~rc:sequences:dict";
         let own = "0 0 1 d&& dict";
         for (request, part, expected) in [
             (set(), None, format!("2 k {sequences} SET v NX {own} 1")),
@@ -108,7 +107,7 @@ mod tests {
             (
                 moved.arg("LEFT").arg("RIGHT"),
                 None,
-                format!("3 a b {sequences} LMOVE LEFT RIGHT {own} id 1 0 1 d&& dict 2"),
+                format!("4 a b {sequences} {sequences} LMOVE LEFT RIGHT {own} id 1 0 1 d&& dict 2"),
             ),
             (script, None, format!("3 a b {sequences} v {own} 1")),
         ] {
@@ -117,7 +116,7 @@ mod tests {
         }
         let request = set();
         let line = Line { in_cluster: true, ..Line::new(&request, Form::AsIs) };
-        let of_the_slot = notices::sequences(Some(key_slot(b"k")));
+        let of_the_slot = request.notices()[0].sequences(Some(key_slot(b"k")));
         let of_the_slot = String::from_utf8(of_the_slot).unwrap();
         assert_eq!(shown(line), format!("2 k {of_the_slot} SET v NX {own} 1"));
     }

@@ -67,7 +67,9 @@ impl<T: Codec, E: RoundTrips> DeadList<T, E> {
                 let number = (most - requeued).min(AT_A_TIME);
                 let request = Request::script(&REQUEUE, 2).key(&keys.dead).key(keys.queue());
                 let request = request.number(number).returns(reply::count);
-                let found = queue.executor().send(request).await?;
+                let attempt = request.request.attempt();
+                let found = queue.executor().send(request).await;
+                let found = found.map_err(|error| error.after_steps(requeued > 0, || attempt))?;
                 requeued += found;
                 if found < number {
                     break;

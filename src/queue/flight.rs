@@ -78,9 +78,11 @@ pub(super) fn outcome(error: &Error) -> Outcome {
         | Error::Connect { .. }
         | Error::PoolExhausted { .. }
         | Error::InvalidArgument { .. }
-        | Error::Encode { .. }
-        | Error::Unsupported { .. } => Outcome::NotSent,
-        Error::Server { code, .. } if refuses_whole_script(code) => Outcome::NotSent,
+        | Error::Encode { .. } => Outcome::NotSent,
+        Error::Unsupported { attempt, .. } if !attempt.halfway => Outcome::NotSent,
+        Error::Server { attempt, code, .. } if refuses_whole_script(code) && !attempt.halfway => {
+            Outcome::NotSent
+        }
         _ => Outcome::Unknown,
     }
 }

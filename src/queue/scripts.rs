@@ -8,9 +8,8 @@
 use crate::script::Script;
 
 macro_rules! scripts {
-    ($($(#[doc = $about:literal])* $script:ident = $name:literal: $($source:expr),+;)+) => {$(
-        $(#[doc = $about])*
-        pub(super) static $script: Script = Script::new($name, concat!($($source),+));
+    ($made:ident; $($script:ident = $name:literal: $($source:expr),+;)+) => {$(
+        pub(super) static $script: Script = Script::$made($name, concat!($($source),+));
     )+};
 }
 
@@ -21,6 +20,7 @@ macro_rules! lua {
 }
 
 scripts! {
+    new;
     STEP = "a step of a consumer":
         "local function settle(clock, now) ", lua!("envelope"), lua!("settle"), "end ",
         lua!("entered"), lua!("step");
@@ -31,10 +31,14 @@ scripts! {
     ABANDONED = "a look at abandoned ids": lua!("abandoned");
     COUNT = "a count of claimed jobs": lua!("count");
     SWEEP = "the return of lost jobs": lua!("envelope"), lua!("sweep");
-    PUSH_LATER = "push_in": lua!("envelope"), lua!("push_later");
     PUSH_UNIQUE = "push_unique": lua!("push_unique");
-    PUSH_BOUNDED = "try_push": lua!("push_bounded");
     REQUEUE = "requeue": lua!("envelope"), lua!("requeue");
-    PURGE = "purge": lua!("purge");
     STATS = "stats": lua!("envelope"), lua!("entered"), lua!("stats");
+}
+
+scripts! {
+    of_one_write;
+    PUSH_LATER = "push_in": lua!("envelope"), lua!("push_later");
+    PUSH_BOUNDED = "try_push": lua!("push_bounded");
+    PURGE = "purge": lua!("purge");
 }

@@ -324,7 +324,7 @@ where
 
     pub(super) fn attempt(&self, spot: &Spot) -> Attempt {
         let (key, field) = (Some(spot.key.clone()), spot.field.clone());
-        Attempt { command: "load", key, field, writes: false, in_part: false }
+        Attempt { command: "load", key, field, writes: false, in_part: false, halfway: false }
     }
 
     /// How long a caller relies on others.

@@ -169,8 +169,11 @@ where
                 let commands = spots.iter().map(|spot| engine.commands.delete(spot));
                 let replies = send_each(&engine.executor, commands.collect()).await;
                 spots.iter().for_each(|spot| engine.flights.forget_one(spot));
-                for reply in replies? {
-                    deleted += usize::from(reply?);
+                let replies = replies.unwrap_or_else(|error| vec![Err(error)]);
+                let (done, failed): (Vec<_>, Vec<_>) = replies.into_iter().partition(Result::is_ok);
+                deleted += done.into_iter().flatten().filter(|was_there| *was_there).count();
+                if let Some(Err(error)) = failed.into_iter().next() {
+                    return Err(error.after_steps(deleted > 0, || engine.removal()));
                 }
             }
             Ok(deleted)
@@ -205,9 +208,10 @@ where
             engine.flights.forget(|_| true);
             let prefix = &engine.prefix;
             // What is known of loads goes first, so that none of them stores what is found no more.
-            engine.remove("hash", |key| is_aside(key, prefix)).await?;
+            let aside = engine.remove("hash", |key| is_aside(key, prefix)).await?;
             let is_value = |key: &[u8]| key.starts_with(prefix) && !is_side_key(key, prefix.len());
-            engine.remove(kind, is_value).await
+            let removed = engine.remove(kind, is_value).await;
+            removed.map_err(|error| error.after_steps(aside > 0, || engine.removal()))
         })
     }
 
@@ -221,8 +225,14 @@ where
             Ok(named) => self.0.executor.converse(go_on(named)),
             Err(source) => {
                 let key = Some(self.0.prefix.clone());
-                let attempt =
-                    Attempt { command: "load", key, field: None, writes: false, in_part: false };
+                let attempt = Attempt {
+                    command: "load",
+                    key,
+                    field: None,
+                    writes: false,
+                    in_part: false,
+                    halfway: false,
+                };
                 self.0.executor.ready(Err(Error::Encode { attempt: Box::new(attempt), source }))
             }
         }
@@ -259,14 +269,22 @@ where
         let mut removed = 0;
         let mut cursor = Cursor::default();
         while !cursor.is_done() {
-            let mut keys = cursor.keys(&self.executor, None, &pattern, kind).await?;
+            let after = |error: Error| error.after_steps(removed > 0, || self.removal());
+            let keys = cursor.keys(&self.executor, None, &pattern, kind).await;
+            let mut keys = keys.map_err(after)?;
             keys.retain(|key| chosen(key));
             let unlink = Request::write("UNLINK").divisible(Gather::Sum);
             let unlink = unlink.telling(&self.commands.notices);
             let unlink = unlink.each(&keys, |request, key| request.push_key(key), Value::Int(0));
-            removed += self.executor.send(unlink.returns(reply::at_most_asked)).await?;
+            let unlinked = self.executor.send(unlink.returns(reply::at_most_asked)).await;
+            removed += unlinked.map_err(after)?;
         }
         Ok(removed)
+    }
+
+    /// What removes several values.
+    fn removal(&self) -> Attempt {
+        Request::write("UNLINK").key(&self.prefix).attempt()
     }
 }
 

@@ -1,25 +1,47 @@
 //! What servers refuse, as an error.
 
+use super::rights;
 use crate::error::Error;
+use crate::error::code::is_transient;
 use crate::request::Request;
 
 /// What the server refused. Only its answer to an unknown command repeats arguments, and is left out.
 pub(crate) fn server_error(request: &Request, error: &redis::ServerError) -> Error {
     let (code, details) = code_and_details(error);
-    let attempt = Box::new(request.attempt());
+    let mut attempt = Box::new(request.attempt());
+    attempt.halfway = request.has_steps() && is_raised(error) && !is_transient(code);
     let lower = details.to_ascii_lowercase();
-    if code == "ERR" && UNKNOWN_COMMAND.iter().any(|start| lower.starts_with(start)) {
+    let is_unknown = code == "ERR" && UNKNOWN_COMMAND.iter().any(|start| lower.starts_with(start));
+    if is_unknown && rights::is_about_the_needed(request, details) {
         return Error::Unsupported { attempt, needs: request.needed_servers() };
     }
     let mut message = details.to_owned();
     if matches!(code, "MOVED" | "ASK") {
         message.push_str(NODE_OF_A_CLUSTER);
     }
+    if code == "NOPERM" || is_unknown {
+        message.push_str(&rights::explanation(request, details));
+    }
     Error::Server { attempt, code: code.to_owned(), message }
+}
+
+/// Whether a script ended with this error, rather than returned it or was never run.
+fn is_raised(error: &redis::ServerError) -> bool {
+    let details = error.details().unwrap_or_default();
+    details.starts_with(RUNNING) || details.contains(RAISED_AT)
 }
 
 /// Before Redis 7 an error within a script stands behind where in the script it came up.
 pub(crate) fn code_and_details(error: &redis::ServerError) -> (&str, &str) {
+    match without_place(error) {
+        ("ERR", details) if REFUSED_RIGHTS.iter().any(|start| details.starts_with(start)) => {
+            ("NOPERM", details)
+        }
+        known => known,
+    }
+}
+
+fn without_place(error: &redis::ServerError) -> (&str, &str) {
     let (code, details) = (error.code(), error.details().unwrap_or_default());
     let raised = match code {
         "ERR" => {
@@ -47,7 +69,11 @@ fn after_line(text: &str) -> Option<&str> {
 }
 
 const RUNNING: &str = "Error running script (call to ";
+const RAISED_AT: &str = "on @user_script:";
 const PLACE: &str = "@user_script:";
+
+/// How a script learns that the user may not do something.
+const REFUSED_RIGHTS: [&str; 2] = ["The user executing the script can't", "ACL failure in script"];
 
 const NODE_OF_A_CLUSTER: &str = " (it is a node of a cluster: connect with `Client::cluster`)";
 
@@ -70,6 +96,10 @@ mod tests {
             ("@user_script: 242: -OOM command not allowed", "OOM command not allowed"),
             ("@user_script: 1: Unknown Redis command", "ERR Unknown Redis command"),
             ("user_script:1: boom", "ERR user_script:1: boom"),
+            (
+                "@user_script: 1: The user executing the script can't run this command",
+                "NOPERM The user executing the script can't run this command",
+            ),
         ] {
             assert_eq!(code_of(&format!("{running}{within}")), expected);
         }
@@ -77,6 +107,7 @@ mod tests {
             ("-@user_script: 18: -OOM command not allowed", "OOM command not allowed"),
             ("-OOM command not allowed script: 86d8", "OOM command not allowed script: 86d8"),
             ("-ERR Error running script", "ERR Error running script"),
+            ("-ERR ACL failure in script: no", "NOPERM ACL failure in script: no"),
             ("-LOADING", "LOADING "),
         ] {
             assert_eq!(code_of(error), expected);

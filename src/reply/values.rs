@@ -12,6 +12,19 @@ pub(crate) fn one<C: Codec>(reply: Reply<'_>) -> Result<C::Owned> {
     decode::<C>(reply.value, reply.request, 0)
 }
 
+/// The value that there was, or the one that the last argument of the request has made it.
+///
+/// Where other bytes than the argument cannot be decoded, nothing was written.
+pub(crate) fn kept_or_written<C: Codec>(reply: Reply<'_>) -> Result<C::Owned> {
+    let request = reply.request;
+    let stored = bytes(reply.value, request)?;
+    let was_there = request.others().last().is_some_and(|written| *written != *stored);
+    decode_bytes::<C>(stored, || {
+        let attempt = request.attempt();
+        Attempt { writes: attempt.writes && !was_there, ..attempt }
+    })
+}
+
 /// One value, or nil.
 pub(crate) fn optional<C: Codec>(reply: Reply<'_>) -> Result<Option<C::Owned>> {
     decode_optional::<C>(reply.value, reply.request, 0)

@@ -161,6 +161,20 @@ impl Request {
         self.script
     }
 
+    /// Whether an error that comes up while this runs may leave a part of it done: scripts of several
+    /// writes, and commands whose changes are told, which are run in parts where they are long.
+    pub(crate) fn has_steps(&self) -> bool {
+        match self.script {
+            Some(script) => script.has_steps,
+            None => !self.notices().is_empty() && self.ends.len() > MOST_IN_ONE_PART,
+        }
+    }
+
+    /// Whether servers are known that lack what this needs.
+    pub(crate) fn needs_newer_servers(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.needs.is_some())
+    }
+
     pub(crate) fn needed_servers(&self) -> &'static str {
         self.rare.as_ref().and_then(|rare| rare.needs).unwrap_or("a newer one")
     }
@@ -180,7 +194,14 @@ impl Request {
         let key = Some(key).filter(|_| self.keys.count > 0).and_then(|key| self.argument(key));
         let owned = |name: Option<&[u8]>| name.map(<[u8]>::to_vec);
         let (key, field) = (owned(key), owned(field));
-        Attempt { command: self.name, key, field, writes: self.writes, in_part: false }
+        Attempt {
+            command: self.name,
+            key,
+            field,
+            writes: self.writes,
+            in_part: false,
+            halfway: false,
+        }
     }
 
     fn argument(&self, index: usize) -> Option<&[u8]> {
@@ -189,6 +210,9 @@ impl Request {
         self.bytes.get(start..*self.ends.get(index)?)
     }
 }
+
+/// `prelude.lua` runs longer commands in parts.
+const MOST_IN_ONE_PART: usize = 2000;
 
 /// `EVALSHA`, the hash and the number of keys.
 const SCRIPT_ARGUMENTS: usize = 3;

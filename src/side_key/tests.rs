@@ -86,20 +86,26 @@ fn keys_of(request: &Request) -> Vec<Bytes> {
     request.keys().map(Bytes::from).collect()
 }
 
+/// The channel of a collection that publishes its changes, and the keys of its sequences.
+fn told(notices: &Notices) -> Vec<Bytes> {
+    vec![notices.own_channel(), notices.sequences(None), notices.sequences(Some(7))]
+}
+
 /// All that the collections of the name `name` can have, with `words` for what is kept in them.
 fn collections(name: &Bytes, words: &[Bytes]) -> Vec<Owned> {
     let owner = |kind: &str| format!("{kind} \"{}\"", name.escape_ascii());
     let whole = |kind: &str, structure, request: &Request| {
         let keys = keys_of(request);
-        let channel = |_: &Bytes| {
-            Notices::adding(None, structure, &name[..], NoticeFormat::Own).own_channel()
+        let channels = match keys.is_empty() {
+            true => Vec::new(),
+            false => told(&Notices::adding(None, structure, &name[..], NoticeFormat::Own)),
         };
-        Owned { owner: owner(kind), channels: keys.iter().map(channel).collect(), keys }
+        Owned { owner: owner(kind), channels, keys }
     };
     let of_dict = |dict: RedisDict<Bytes, Bytes, Deferred>| {
         let keys = words.iter().flat_map(|word| keys_of(&dict.get(word).request)).collect();
         let telling = dict.notifying(NoticeFormat::Own).remove(&Bytes::new()).request;
-        let channels = telling.notices().iter().map(|notices| notices.own_channel()).collect();
+        let channels = telling.notices().iter().flat_map(|notices| told(notices)).collect();
         // Dictionaries of one prefix are the same one.
         Owned { owner: format!("{dict:?}"), keys, channels }
     };
@@ -141,12 +147,7 @@ fn collections(name: &Bytes, words: &[Bytes]) -> Vec<Owned> {
 #[test]
 fn no_collection_has_a_key_beside_another_one() {
     let words = words();
-    let sequences = Owned {
-        owner: "sequences".to_owned(),
-        keys: [None, Some(7)].map(crate::notices::sequences).to_vec(),
-        channels: Vec::new(),
-    };
-    let all = words.iter().flat_map(|name| collections(name, &words)).chain([sequences]);
+    let all = words.iter().flat_map(|name| collections(name, &words));
     let (mut owners, mut counted) = (BTreeMap::new(), 0);
     for Owned { owner, keys, channels } in all {
         let side_keys = keys.into_iter().filter(|key| is_side_key(key, 0)).chain(channels);

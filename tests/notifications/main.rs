@@ -50,7 +50,10 @@ async fn a_server_is_asked_for_the_kinds_of_notifications_that_it_knows<C: Kind>
     let mut events = ok!(dict.subscribe("*"));
     assert!(events.hears_everybody());
     let kinds = setting(&server);
-    assert!("Kg$xe".chars().all(|kind| kinds.contains(kind)) && !kinds.contains('n'), "{kinds}");
+    assert!(
+        "Kg$lszhxe".chars().all(|kind| kinds.contains(kind)) && !kinds.contains('n'),
+        "{kinds}"
+    );
     let () = query(server.url(), "SET d:a 1").expect("a foreign write");
     let () = query(server.url(), "SET d:a 2 PX 20").expect("a foreign write");
     // New keys are told of as changed ones.

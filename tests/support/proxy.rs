@@ -41,6 +41,7 @@ struct State {
     held: [bool; 2],
     listeners_held: bool,
     bytes_until_cut: [Option<usize>; 2],
+    move_at: Option<(usize, u16)>,
     reply_delay: Duration,
 }
 
@@ -74,6 +75,18 @@ impl Proxy {
     /// Forwards to another port from the next connection on.
     pub(crate) fn lead_to(&self, server_port: u16) {
         self.shared.server_port.store(server_port, Ordering::Relaxed);
+    }
+
+    /// Forwards to another port from the round trip on that comes after so many more, and closes all
+    /// connections that there are by then.
+    pub(crate) fn lead_to_after(&self, round_trips: usize, server_port: u16) {
+        let mut state = self.shared.state();
+        state.move_at = Some((state.round_trips + round_trips, server_port));
+    }
+
+    /// Whether what [`lead_to_after`](Self::lead_to_after) said has happened.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.shared.state().move_at.is_none()
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -227,7 +240,14 @@ impl Shared {
             }
             let is_counted = matches!(direction, Direction::Requests) && &buffer[..length] != PROBE;
             if is_counted {
-                self.state().count_request(number);
+                let mut state = self.state();
+                state.count_request(number);
+                let round_trips = state.round_trips;
+                if let Some((_, port)) = state.move_at.take_if(|(at, _)| *at < round_trips) {
+                    self.server_port.store(port, Ordering::Relaxed);
+                    state.close_all();
+                    break;
+                }
             }
             let Some((delivered, cut)) = self.admit(number, length, direction) else { break };
             if to.write_all(&buffer[..delivered]).is_err() || cut {

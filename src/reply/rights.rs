@@ -1,0 +1,64 @@
+//! What a script was about that the server refused half-way. Servers seldom say it.
+
+use std::fmt::Write;
+
+use crate::request::Request;
+use crate::script::{self, Script, Source};
+
+/// The names that a refused script uses, and the step that was refused if the server says which line it is in.
+/// Nothing for a plain command, whose attempt says it.
+pub(super) fn explanation(request: &Request, details: &str) -> String {
+    let Some(source) = source(request) else { return String::new() };
+    let notices = request.notices();
+    let mut text = String::from(" (a script");
+    if let Some(step) = step(source, details) {
+        let _ = write!(text, ", at `{}`", step.trim());
+    }
+    let keys = request.keys().take(MOST_SHOWN).map(<[u8]>::to_vec);
+    let sequences = notices.iter().map(|notices| notices.sequences(None));
+    let channels: Vec<_> = notices.iter().map(|notices| notices.own_channel()).collect();
+    for (what, names) in [("keys", keys.chain(sequences).collect()), ("channels", channels)] {
+        let names: Vec<_> =
+            names.iter().map(|name| format!("\"{}\"", name.escape_ascii())).collect();
+        if !names.is_empty() {
+            let _ = write!(text, "; {what} {}", names.join(", "));
+        }
+    }
+    text.push(')');
+    text
+}
+
+/// Whether a command that the server does not know is the one for which `request` needs a newer server, and not
+/// another one of its script, which may have been renamed.
+pub(super) fn is_about_the_needed(request: &Request, details: &str) -> bool {
+    match source(request) {
+        None => true,
+        Some(_) if !request.needs_newer_servers() => false,
+        Some(source) => step(source, details).is_none_or(|step| step.contains(OF_FIELDS)),
+    }
+}
+
+/// The script that `request` is sent as, if it is one.
+fn source(request: &Request) -> Option<&'static Source> {
+    match (request.is_script(), request.notices()) {
+        (script, []) => script.map(Script::plain),
+        (script, _) => Some(script.unwrap_or(&script::COMMAND).telling()),
+    }
+}
+
+/// The step of a script at which it ended. What raises errors of others is none.
+fn step(source: &'static Source, details: &str) -> Option<&'static str> {
+    let step = source.text.lines().nth(line(details)?.checked_sub(1)?);
+    step.filter(|step| step.contains("call("))
+}
+
+/// The line in which a script ended.
+fn line(details: &str) -> Option<usize> {
+    let after = details.rsplit_once("on @user_script:")?.1;
+    after.trim_end_matches('.').parse().ok()
+}
+
+/// How the commands begin that give fields times to live.
+const OF_FIELDS: &str = "'HP";
+
+const MOST_SHOWN: usize = 4;
