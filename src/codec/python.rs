@@ -5,6 +5,8 @@ pub(super) mod json_reader;
 #[cfg(feature = "json")]
 pub(super) mod json_writer;
 #[cfg(feature = "pickle")]
+mod pickle_copies;
+#[cfg(feature = "pickle")]
 mod pickle_machine;
 #[cfg(feature = "pickle")]
 mod pickle_numbers;
