@@ -2,7 +2,7 @@
 
 #[cfg(feature = "bincode")]
 mod bincode;
-#[cfg(feature = "bincode")]
+#[cfg(any(feature = "bincode", feature = "json", feature = "msgpack", feature = "pickle"))]
 mod bounded;
 #[cfg(feature = "json")]
 mod json;

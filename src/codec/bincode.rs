@@ -1,5 +1,5 @@
-//! Bincode has no bound on nesting or on the number of elements without bytes, so its decoder runs
-//! inside of [`bounded`](super::bounded).
+//! Bincode has no bound on nesting, on the number of elements without bytes or on the memory that it takes for a
+//! declared length, so its decoder runs inside of [`bounded`](super::bounded).
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,7 +9,7 @@ use bincode::error::DecodeError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::bounded::{Bounded, TOO_DEEP, TOO_MANY, with_elements};
+use super::bounded::{Bounded, TOO_DEEP, TOO_MANY, unwritable, within, written};
 use super::message::without_values;
 use super::{Canonical, Codec, CodecError, MAX_DEPTH};
 
@@ -29,14 +29,15 @@ where
     type Owned = T;
 
     fn encode(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+        let value = written(value, MAX_DEPTH);
         bincode::serde::encode_into_std_write(value, bytes, standard())
             .map(drop)
-            .map_err(|_| CodecError::new("bincode has no form for this value"))
+            .map_err(|error| unwritable(&error, MAX_DEPTH, "bincode has no form for this value"))
     }
 
     fn decode(bytes: &[u8]) -> Result<T, CodecError> {
         let decode = || bincode::serde::decode_from_slice::<Bounded<T>, _>(bytes, CONFIGURATION);
-        match with_elements(bytes.len().saturating_add(ELEMENTS_WITHOUT_BYTES), decode) {
+        match within(bytes.len(), ELEMENTS_WITHOUT_BYTES, decode) {
             Ok((Bounded(value), read)) if read == bytes.len() => Ok(value),
             Ok(_) => Err(CodecError::new("more bytes after the value")),
             Err(error) => Err(reason(&error)),

@@ -5,6 +5,7 @@ use rmp_serde::decode::Error;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::bounded::{TOO_DEEP, read, unwritable, written};
 use super::message::without_values;
 use super::{Canonical, Codec, CodecError, MAX_DEPTH};
 
@@ -24,16 +25,15 @@ where
     fn encode(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
         let mut serializer =
             rmp_serde::Serializer::new(bytes).with_human_readable().with_struct_map();
-        value
-            .serialize(&mut serializer)
-            .map_err(|_| CodecError::new("MessagePack has no form for this value"))
+        written(value, MAX_DEPTH).serialize(&mut serializer).map_err(|error| {
+            unwritable(&error, MAX_DEPTH, "MessagePack has no form for this value")
+        })
     }
 
     fn decode(bytes: &[u8]) -> Result<T, CodecError> {
         let mut rest = bytes;
         let mut deserializer = rmp_serde::Deserializer::new(&mut rest).with_human_readable();
-        deserializer.set_max_depth(MAX_DEPTH);
-        let value = T::deserialize(&mut deserializer).map_err(|error| reason(&error))?;
+        let value = read(bytes.len(), &mut deserializer).map_err(|error| reason(&error))?;
         match rest.is_empty() {
             true => Ok(value),
             false => Err(CodecError::new("more bytes after the value")),
@@ -50,12 +50,14 @@ impl<T> fmt::Debug for MessagePack<T> {
 }
 
 fn reason(error: &Error) -> CodecError {
+    let too_deep = format!("nested more than {MAX_DEPTH} deep");
     CodecError::new(match error {
         Error::InvalidMarkerRead(_) | Error::InvalidDataRead(_) => "the bytes end early".to_owned(),
         Error::TypeMismatch(_) | Error::OutOfRange => "a value of another type".to_owned(),
-        Error::DepthLimitExceeded => format!("nested more than {MAX_DEPTH} deep"),
         Error::Utf8Error(_) => "text that is not UTF-8".to_owned(),
+        Error::Uncategorized(message) | Error::Syntax(message) if message == TOO_DEEP => too_deep,
         Error::Uncategorized(message) | Error::Syntax(message) => without_values(message),
+        Error::DepthLimitExceeded => too_deep,
         Error::LengthMismatch(_) => "a sequence of another length".to_owned(),
     })
 }

@@ -10,8 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_pickle::SerOptions;
 
+use super::bounded::{unwritable, written};
 use super::python::{from_value, pickle_reader};
-use super::{Codec, CodecError};
+use super::{Codec, CodecError, MAX_DEPTH};
 
 /// A serde type as a Python pickle.
 ///
@@ -51,6 +52,6 @@ impl<T> fmt::Debug for Pickle<T> {
 
 /// Appends `value` as a pickle.
 pub(super) fn write<T: Serialize>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
-    serde_pickle::to_writer(bytes, value, SerOptions::new().proto_v2())
-        .map_err(|_| CodecError::new("a pickle has no form for this value"))
+    serde_pickle::to_writer(bytes, &written(value, MAX_DEPTH), SerOptions::new().proto_v2())
+        .map_err(|error| unwritable(&error, MAX_DEPTH, "a pickle has no form for this value"))
 }

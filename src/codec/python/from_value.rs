@@ -8,11 +8,15 @@ use serde::de::{
 
 use super::Value;
 use crate::codec::CodecError;
+use crate::codec::bounded::{TOO_DEEP, read};
 use crate::codec::message::without_values;
 
-/// `value` as a `T`.
+/// `value` as a `T`. All its elements are there, so that their number is believed.
 pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, CodecError> {
-    T::deserialize(value).map_err(|error| CodecError::new(without_values(&error.to_string())))
+    read(usize::MAX, value).map_err(|error: Error| match error.to_string() {
+        message if message == TOO_DEEP => CodecError::new(message),
+        message => CodecError::new(without_values(&message)),
+    })
 }
 
 impl<'de> Deserializer<'de> for Value {

@@ -6,14 +6,17 @@ use serde::ser::{
 };
 
 use super::Value;
-use crate::codec::CodecError;
+use crate::codec::bounded::{unwritable, written};
+use crate::codec::{CodecError, MAX_DEPTH};
 
 type Error = serde::de::value::Error;
 
 /// `value` as Python's data: a struct is a dict, a tuple a tuple, `None` and `()` are None, and a
 /// variant is its name or a dict of its name and its content.
 pub(crate) fn to_value<T: Serialize>(value: &T) -> Result<Value, CodecError> {
-    value.serialize(ToValue).map_err(|_| CodecError::new("the type refuses to be written"))
+    written(value, MAX_DEPTH)
+        .serialize(ToValue)
+        .map_err(|error| unwritable(&error, MAX_DEPTH, "the type refuses to be written"))
 }
 
 struct ToValue;
