@@ -67,6 +67,8 @@ pub use async_client::{AsyncClient, ReplyFuture};
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub(crate) use client::finish;
+#[cfg(test)]
+pub(crate) use cluster::read_slots;
 pub use deferred::Deferred;
 pub(crate) use feed::{Audience, Feed, Situation, Wish};
 pub use pipeline::Pipeline;
@@ -76,6 +78,8 @@ pub(crate) use session::canaries;
 pub(crate) use signal::Signal;
 pub(crate) use speech::Speech;
 pub(crate) use topology::Topology;
+#[cfg(test)]
+pub(crate) use url::read_url;
 pub(crate) use witness::Witness;
 
 use std::sync::Arc;

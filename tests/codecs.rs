@@ -392,7 +392,9 @@ fn a_pickle_never_calls_anything() {
         (b"c__builtin__\neval\n(S'1'\ntR.", "`__builtin__.eval`"),
         (b"(i__main__\nX\n.", "`__main__.X`"),
         (b"cdatetime\ndate\n(tR.", "`datetime.date`"),
-        (b"c\xff\n\x00\n.", "`\\xff.\\x00`"),
+        (b"\x80\x04\x8c\x07a.b._c1\x8c\x03D.e\x93.", "`a.b._c1.D.e`"),
+        (b"c\xff\n\x00\n.", "a global"),
+        (b"(i\xff\n\x00\n.", "a global"),
         (b"\x80\x02P1\n.", "opcode 0x50"),
         (b"\x80\x02\x82\x01.", "opcode 0x82"),
         (b"\x80\x05\x97.", "opcode 0x97"),
@@ -449,6 +451,11 @@ fn no_stored_value_is_shown_by_an_error() {
         )+};
     }
     hides_in! { Bincode Json MessagePack Pickle PyJson PyDict }
+    for text in ["card s3cret\nof s3cret\n", "c\ns3cret.\n", "cs3cret\n1\n", "is3cret-1\nx\n"] {
+        hides::<Pickle<Python>>(text.into());
+        hides::<PyDict<Python>>(format!("c{text}").into());
+    }
+    hides::<Pickle<Python>>(format!("cs3cret{}\nname\n", "x".repeat(60)).into());
     let lenient = Lenient::<Json<u32>>::decode(b"\"s3cret\"").unwrap();
     assert!(!format!("{lenient:?}").contains("s3cret"));
     assert_eq!(

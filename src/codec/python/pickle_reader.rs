@@ -284,10 +284,23 @@ fn pairs(items: &[Id]) -> Result<Vec<(Id, Id)>, CodecError> {
     }
 }
 
+/// Text that begins with a `c` may be taken for a global, so that only what could be its name is shown.
 fn refused(module: &[u8], name: &[u8]) -> CodecError {
-    let shown = |part: &[u8]| part[..part.len().min(LONGEST_SHOWN)].escape_ascii().to_string();
-    let (module, name) = (shown(module), shown(name));
-    CodecError::new(format!("`{module}.{name}` is not data and is never called"))
+    CodecError::new(match (dotted_name(module), dotted_name(name)) {
+        (Some(module), Some(name)) => format!("`{module}.{name}` is not data and is never called"),
+        _ => "a global is not data and is never called".to_owned(),
+    })
+}
+
+/// Identifiers with dots between them.
+fn dotted_name(name: &[u8]) -> Option<&str> {
+    let is_identifier = |part: &str| {
+        let is_digit = |byte: &u8| byte.is_ascii_digit();
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        !part.as_bytes().first().is_none_or(is_digit) && part.bytes().all(is_letter)
+    };
+    let name = str::from_utf8(name).ok().filter(|name| name.len() <= LONGEST_SHOWN)?;
+    name.split('.').all(is_identifier).then_some(name)
 }
 
 const LONGEST_SHOWN: usize = 60;

@@ -1,0 +1,146 @@
+//! What programs and servers say to each other beside values.
+
+use super::engine::{Memory, Target};
+use crate::reply::{self, Reply};
+use crate::request::Request;
+use crate::{executor, glob, keyword, notices, queue, read_through};
+
+pub(super) fn targets() -> Vec<Target> {
+    vec![
+        target("items of queues", ITEMS, queue::read_item),
+        target("notices", NOTICES, |bytes| match notices::parse(bytes) {
+            Some(notice) => notice.changes.count() <= bytes.len(),
+            None => false,
+        }),
+        target("patterns", PATTERNS, |bytes| {
+            let (pattern, text) = bytes.split_at(bytes.len() / 2);
+            glob::matches(pattern, text) | glob::matches(&glob::escape(bytes), bytes)
+        }),
+        target("messages about keywords", KEYWORDS, keyword::read_message),
+        with(
+            "descriptions of keywords",
+            DESCRIPTIONS,
+            Box::new(|bytes| Ok(keyword::read_description(bytes))),
+            256,
+        ),
+        target("ids of pyredis-cache", IDS, read_through::read_id),
+        url(),
+        replies(),
+    ]
+}
+
+fn target(name: &str, corpus: &[&[u8]], decode: fn(&[u8]) -> bool) -> Target {
+    let decode = Box::new(move |bytes: &[u8]| Ok(decode(bytes)));
+    with(name, corpus, decode, 64)
+}
+
+fn with(name: &str, corpus: &[&[u8]], decode: super::engine::Decode, per_byte: u64) -> Target {
+    let corpus = corpus.iter().map(|input| input.to_vec()).collect();
+    Target { name: name.to_owned(), corpus, decode, memory: Memory { flat: 16 << 10, per_byte } }
+}
+
+/// A URL that is refused is not repeated.
+fn url() -> Target {
+    let decode = |bytes: &[u8]| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return Ok(false) };
+        match executor::read_url(text) {
+            Ok(()) => Ok(true),
+            Err(error) if error.to_string().contains("s3cr") => Err(format!("it says {error}")),
+            Err(_) => Ok(false),
+        }
+    };
+    with("URLs", URLS, Box::new(decode), 64)
+}
+
+/// Whatever a server answers, read as every kind of reply. The memory of the driver's parser counts too.
+fn replies() -> Target {
+    fn read<T>(bytes: &[u8], read: fn(Reply<'_>) -> crate::Result<T>) -> bool {
+        let request = Request::read("MGET").key(b"a").key(b"b");
+        let Ok(value) = redis::parse_redis_value(bytes) else { return false };
+        read(Reply { value, request: &request }).is_ok()
+    }
+    let decode = |bytes: &[u8]| {
+        Ok(read(bytes, reply::ok)
+            | read(bytes, reply::pong)
+            | read(bytes, reply::accepted)
+            | read(bytes, reply::count)
+            | read(bytes, reply::flags)
+            | read(bytes, reply::inserted)
+            | read(bytes, reply::optional_number)
+            | read(bytes, reply::sum::<f64>)
+            | read(bytes, reply::optional::<String>)
+            | read(bytes, reply::optional_each::<String>)
+            | read(bytes, reply::members_each::<String>)
+            | read(bytes, reply::each_or_none::<String>)
+            | read(bytes, reply::popped::<String>)
+            | read(bytes, reply::scanned_entries)
+            | read(bytes, reply::raw_each)
+            | read(bytes, reply::time)
+            | redis::parse_redis_value(bytes).is_ok_and(|value| executor::read_slots(&value)))
+    };
+    with("replies", REPLIES, Box::new(decode), 1024)
+}
+
+const ITEMS: &[&[u8]] = &[
+    b"job",
+    b"\x1eq1;0;;job",
+    b"\x1eq1;3!;1700-a;job",
+    b"\x1eq1;99999999999999999999;1-a;x",
+    b"\x1ed1;1700;3;a;b\x1eq1;2?;1-a;x",
+    b"\x1ed1;1;18446744073709551615;x",
+];
+
+const NOTICES: &[&[u8]] = &[
+    b"1 0123456789abcdef - 7 I3:a:b",
+    b"1 0123456789abcdef 16383 18446744073709551615 I0:U1:aR1:bT1:cC0:V0:",
+    b"1 0123456789abcdef - 7 I18446744073709551615:a",
+];
+
+const PATTERNS: &[&[u8]] = &[b"a*b?[^a-z]\\", b"a*a*a*a*baaaaaaaa", b"[a-", b"[^]\\]]"];
+
+const KEYWORDS: &[&[u8]] = &[
+    b"a1\n500@1700\nAZ\n12.5",
+    b"\n18446744073709551615\nAZ [1]\n",
+    b"+1700 a b",
+    b"-too hot",
+    b"Cauldron.redis.common.dome.AZ:status",
+    b"Cauldron.redis.common.dome.\xc5\x89",
+];
+
+const DESCRIPTIONS: &[&[u8]] = &[
+    br#"{"name": "AZ", "type": "double", "range": [0, 360], "units": "deg"}"#,
+    br#"{"name": "A", "type": "mask", "labels": ["a", "1", "2.5"]}"#,
+    br#"{"name": "A", "type": "enumerated", "labels": ["open", "closed"], "access": "read-only"}"#,
+    b"service = 'dome'\n[[keyword]]\nname = 'AZ'\ntype = 'double'\ninitial = 12.5\nevery = 0.5\n",
+    br#"{"service": "d", "keyword": [{"name": "A", "type": "boolean", "initial": true}]}"#,
+];
+
+const IDS: &[&[u8]] = &[b"12", b"-0012", b"1e300", b"12.75", b"nan", b"-1e5", b"00000000000000"];
+
+const URLS: &[&[u8]] = &[
+    b"redis://me:p%40s3cr@host:6379/1?protocol=3",
+    b"rediss://:s3cr@[::1]:7/",
+    b"unix:///a/b?db=3&user=me&pass=s3cr",
+    b"redis://me:1234?s3cr=1&x@host",
+    b"redis://:s3cr@host:99999/",
+];
+
+const REPLIES: &[&[u8]] = &[
+    b"+OK\r\n",
+    b":1\r\n",
+    b"$1\r\na\r\n",
+    b"$-1\r\n",
+    b"*2\r\n$1\r\na\r\n$-1\r\n",
+    b"*2\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n",
+    b"*2\r\n$10\r\n1700000000\r\n$1\r\n5\r\n",
+    b"~2\r\n$1\r\na\r\n$1\r\nb\r\n",
+    b",1.5\r\n",
+    b"_\r\n",
+    b"#t\r\n",
+    b"%1\r\n$1\r\na\r\n:1\r\n",
+    b"-MOVED 5 host:1\r\n",
+    b"-ERR Error running script (call to f_1): @user_script:1: -NOPERM x\r\n",
+    b"*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$1\r\na\r\n:7000\r\n",
+    b"*4294967295\r\n*4294967295\r\n*4294967295\r\n",
+    b"$4294967295\r\na",
+];
