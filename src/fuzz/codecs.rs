@@ -127,10 +127,11 @@ fn with_quadratic_pickles() -> Vec<&'static [u8]> {
     inputs
 }
 
-const PROPORTIONAL: Memory = Memory { flat: 16 << 10, per_byte: 600 };
+/// A byte may stand for a map of one entry, which takes a node for eleven.
+const PROPORTIONAL: Memory = Memory { flat: 16 << 10, per_byte: 400 };
 
-/// What a small pickle shares may be copied more often.
-const WITH_COPIES: Memory = Memory { flat: (16 << 10) + (4 << 20), per_byte: 1200 };
+/// What a pickle shares may be copied: 64 times its length and 1 MiB, from which larger things of a type are made.
+const WITH_COPIES: Memory = Memory { flat: 6 << 20, per_byte: 800 };
 
 const BINCODE: &[&[u8]] = &[
     b"\xfc\0\0\0\x1f",
