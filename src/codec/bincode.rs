@@ -17,8 +17,8 @@ use super::{Canonical, Codec, CodecError, MAX_DEPTH};
 ///
 /// The bytes say nothing of their types: a struct whose fields changed reads old data wrongly or
 /// not at all. Bincode is complete and no longer maintained (RUSTSEC-2025-0141); for new data
-/// `MessagePack` is the better choice. Nesting is bounded at 128, and elements without bytes, such
-/// as `()`, at 65,536.
+/// `MessagePack` is the better choice. Nesting is bounded at 128, in writing too, and elements
+/// without bytes, such as `()`, at 65,536.
 pub struct Bincode<T>(PhantomData<fn() -> T>);
 
 impl<T> Codec for Bincode<T>

@@ -12,7 +12,7 @@ use super::{Canonical, Codec, CodecError};
 /// A serde type as compact JSON, which most languages read.
 ///
 /// Python's `json.loads` reads it; to write byte for byte what Python writes use
-/// [`PyJson`](crate::PyJson). Nesting is bounded at 127. NaN and infinities become `null`, which does
+/// [`PyJson`](crate::PyJson). Nesting is bounded at 127, in writing too. NaN and infinities become `null`, which does
 /// not read back.
 pub struct Json<T>(PhantomData<fn() -> T>);
 

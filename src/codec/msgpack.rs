@@ -12,7 +12,7 @@ use super::{Canonical, Codec, CodecError, MAX_DEPTH};
 /// A serde type as MessagePack with named fields, as msgpack-python 1.0 and later write it.
 ///
 /// Compact, fast and readable by most languages: the codec to choose for new data. Reads all forms,
-/// the ones of older Pythons too. Nesting is bounded at 128.
+/// the ones of older Pythons too. Nesting is bounded at 128, in writing too.
 pub struct MessagePack<T>(PhantomData<fn() -> T>);
 
 impl<T> Codec for MessagePack<T>

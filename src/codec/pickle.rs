@@ -19,8 +19,8 @@ use super::{Codec, CodecError, MAX_DEPTH};
 /// It is written in protocol 2, which every Python from 2.3 on reads, and read in protocols 0 to 5.
 /// Only data is read: None, bool, int, float, str, bytes, bytearray, list, tuple, set, frozenset,
 /// dict and OrderedDict. Nothing is ever called: a pickle with any other global is refused by the
-/// name of the global. Nesting is bounded at 128, and memory in proportion to the pickle, however
-/// often it refers to the same part.
+/// name of the global. Nesting is bounded at 128, in writing too, and memory in proportion to the
+/// pickle, however often it refers to the same part or copies it.
 ///
 /// An int of more than 128 bits comes as its decimal digits, for a `String`. Text of Python 2 that is
 /// not ASCII comes as bytes. Ints of more than 64 bits cannot be written.

@@ -16,7 +16,7 @@ use super::{Codec, CodecError, pickle};
 /// `i`, `f` and `s` are followed by text, `l` and `d` by JSON, and `c` by a pickle, which holds all
 /// else: booleans, bytes, tuples. None is written as `n`, which every version of redis-pydict reads,
 /// and read as `n` and as a pickle. An empty value is missing to redis-pydict, and cannot be decoded
-/// here.
+/// here. Nesting is bounded at 128, in writing too.
 ///
 /// `with_prefix(&client, "namespace&&")` gives the keys. The library's own lists are spoiled by values
 /// of other types and, in part, by entries that expire.

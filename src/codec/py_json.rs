@@ -13,7 +13,7 @@ use super::{Canonical, Codec, CodecError};
 /// Reads what `json.loads` reads: also NaN and infinities, and the last of equal keys. An int of more
 /// than 128 bits comes as its decimal digits, for a `String`. Half of a surrogate pair, which Python
 /// allows, is no Rust text and is refused. Keys that JSON turned into text are read as numbers again
-/// where the type asks for them. Nesting is bounded at 128.
+/// where the type asks for them. Nesting is bounded at 128, in writing too.
 pub struct PyJson<T>(PhantomData<fn() -> T>);
 
 impl<T> Codec for PyJson<T>

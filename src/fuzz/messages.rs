@@ -3,6 +3,9 @@
 use allocation_counter::opt_out;
 
 use super::engine::{Memory, Target};
+use crate::events::{Interpreter, Sources};
+use crate::executor::Topology;
+use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::{executor, glob, keyword, notices, queue, read_through};
@@ -26,6 +29,7 @@ pub(super) fn targets() -> Vec<Target> {
             256,
         ),
         target("ids of pyredis-cache", IDS, read_through::read_id),
+        target("events", EVENTS, events),
         url(),
         replies(),
     ]
@@ -39,6 +43,25 @@ fn target(name: &str, corpus: &[&[u8]], decode: fn(&[u8]) -> bool) -> Target {
 fn with(name: &str, corpus: &[&[u8]], decode: super::engine::Decode, per_byte: u64) -> Target {
     let corpus = corpus.iter().map(|input| input.to_vec()).collect();
     Target { name: name.to_owned(), corpus, decode, memory: Memory { flat: 16 << 10, per_byte } }
+}
+
+/// Messages with a line feed between the channel and the payload, and before the next one.
+fn events(bytes: &[u8]) -> bool {
+    let topology = Topology::one("host:6379");
+    let mut is_about_the_dict = false;
+    for (name, format) in [
+        ("users/", NoticeFormat::Own),
+        ("users/", NoticeFormat::PubSubDict),
+        ("users&&", NoticeFormat::PyDict("id".into())),
+    ] {
+        let notices = Notices::adding(None, Structure::Dict, name, format);
+        let mut interpreter = Interpreter::new(Sources::new(&notices, 0));
+        let mut lines = bytes.split(|byte| *byte == b'\n');
+        while let (Some(channel), Some(payload)) = (lines.next(), lines.next()) {
+            interpreter.hear((0, &topology), (channel, payload), &mut |_| is_about_the_dict = true);
+        }
+    }
+    is_about_the_dict
 }
 
 /// A URL that is refused is not repeated, but for the name of a parameter. The corpus has a password that is none.
@@ -119,6 +142,14 @@ const DESCRIPTIONS: &[&[u8]] = &[
 ];
 
 const IDS: &[&[u8]] = &[b"12", b"-0012", b"1e300", b"12.75", b"nan", b"-1e5", b"00000000000000"];
+
+const EVENTS: &[&[u8]] = &[
+    b"users/~rc:changes:dict\n1 0123456789abcdef - 7 I3:a:bU0:V0:C0:T1:a",
+    b"users/~rc:changes:dict\n1 0123456789abcdef 5 7 V0:\n__keyspace@0__:users/a\nset",
+    b"__keyspace@0__:users/a\nnew\n__keyspace@0__:users/a\nset\n__keyspace@0__:users/a\nexpired",
+    b"users/update\nusers/a\nusers/delete\nusers/a",
+    b"event_users&&a\nid",
+];
 
 const URLS: &[&[u8]] = &[
     b"redis://me:p%40s3cr$t@host:6379/1?protocol=3",
