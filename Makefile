@@ -11,11 +11,11 @@ TEST := --test round_trips
 RUNS := 50
 BUSY := 8
 
-.PHONY: help demo test test-valkey interop under-load soak short-soak bench race stampede server fmt lint features unit peers doc examples deny
+.PHONY: help demo test test-valkey interop under-load soak short-soak fuzz short-fuzz bench race stampede server fmt lint features unit peers doc examples deny
 
 help:
-	@echo "make demo | test (server fmt lint features unit short-soak peers doc examples) | test-valkey | interop"
-	@echo "make soak [SECONDS=60] [SEED=7] | under-load [TEST='--test list'] | bench | race | stampede | deny"
+	@echo "make demo | test (server fmt lint features unit short-soak short-fuzz peers doc examples) | test-valkey | interop"
+	@echo "make soak [SECONDS=60] [SEED=7] | fuzz [SECONDS=60] [SEED=7] | under-load [TEST='--test list'] | bench | race | stampede | deny"
 
 demo: server
 	cargo run --release --quiet --example work_queue
@@ -29,6 +29,7 @@ test:
 	$(MAKE) features
 	$(MAKE) unit
 	$(MAKE) short-soak
+	$(MAKE) short-fuzz
 	$(MAKE) peers
 	$(MAKE) doc
 	$(MAKE) examples
@@ -59,6 +60,13 @@ soak: server
 short-soak: server
 	cargo test --all-features --test soak -- 15
 	cargo test --all-features --test soak -- 3 --plain
+
+# Everything that decodes bytes of others, on bytes that a seed makes. SEED repeats what was found.
+fuzz:
+	FUZZ_SECONDS=$(SECONDS) $(if $(SEED),FUZZ_SEED=$(SEED)) cargo test --all-features --lib -- fuzz:: --nocapture
+
+short-fuzz:
+	FUZZ_SECONDS=30 cargo test --all-features --lib -- fuzz::
 
 bench: server
 	cargo bench --package $(PEERS) --bench overhead

@@ -69,6 +69,8 @@ pub use async_client::{AsyncClient, ReplyFuture};
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub(crate) use client::finish;
+#[cfg(test)]
+pub(crate) use cluster::read_slots;
 pub(crate) use counterpart::Counterpart;
 pub use deferred::Deferred;
 pub(crate) use feed::{Audience, Feed, Situation, Wish};
@@ -79,6 +81,8 @@ pub(crate) use session::canaries;
 pub(crate) use signal::Signal;
 pub(crate) use speech::Speech;
 pub(crate) use topology::Topology;
+#[cfg(test)]
+pub(crate) use url::read_url;
 pub(crate) use witness::Witness;
 
 use std::sync::Arc;

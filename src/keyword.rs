@@ -37,6 +37,10 @@ pub use dispatcher::{Dispatcher, DispatcherBuilder};
 pub use handle::{Handle, KeywordValue};
 pub use hook::Change;
 pub use kind::Kind;
+#[cfg(test)]
+pub(crate) use look::read_description;
+#[cfg(test)]
+pub(crate) use message::read_message;
 pub use monitor::Monitor;
 #[cfg(test)]
 pub(crate) use names::keys_of;

@@ -132,6 +132,8 @@ pub mod cookbook;
 mod error;
 mod events;
 mod executor;
+#[cfg(test)]
+mod fuzz;
 mod glob;
 #[cfg(feature = "keyword")]
 pub mod keyword;

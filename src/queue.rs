@@ -44,6 +44,8 @@ mod worker;
 
 pub use consumer::Consumer;
 pub use dead::{Dead, DeadList};
+#[cfg(test)]
+pub(crate) use item::read_item;
 pub use job::Job;
 #[cfg(test)]
 pub(crate) use keys::keys_of;

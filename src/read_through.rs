@@ -25,6 +25,8 @@ pub use cache_client::CacheClient;
 pub use hash_cache_client::HashCacheClient;
 pub use loader::{Loaded, LoadedMany};
 pub use policy::CachePolicy;
+#[cfg(test)]
+pub(crate) use pyredis::read_id;
 pub use stats::ReadThroughStats;
 
 /// The keys of one id in a cache of this name and kind, if there can be any.

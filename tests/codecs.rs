@@ -52,6 +52,27 @@ struct Point {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Nested(Vec<Nested>);
 
+/// The ways in which a type contains itself: each nests once more for each level.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum Chain {
+    End,
+    Newtype(Box<Chain>),
+    Tuple(u8, Box<Chain>),
+    Struct { next: Box<Chain> },
+    List(Vec<Chain>),
+    Map(BTreeMap<String, Chain>),
+    Link(Link),
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Link {
+    next: Option<Box<Chain>>,
+}
+
+/// A type that nothing but newtypes and options keep apart from itself.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Endless(Option<Box<Endless>>);
+
 fn choice() -> impl Strategy<Value = Choice> {
     prop_oneof![
         Just(Choice::Unit),
@@ -222,6 +243,75 @@ fn a_hundred_levels_are_read() {
 }
 
 #[test]
+fn what_could_not_be_read_back_is_not_written() {
+    fn chained(levels: usize, link: fn(Box<Chain>) -> Chain) -> Chain {
+        (0..levels).fold(Chain::End, |inner, _| link(Box::new(inner)))
+    }
+    fn is_written_or_refused<C: Codec<Borrowed = Chain, Owned = Chain>>() {
+        let links: [fn(Box<Chain>) -> Chain; 6] = [
+            Chain::Newtype,
+            |next| Chain::Tuple(1, next),
+            |next| Chain::Struct { next },
+            |inner| Chain::List(vec![*inner]),
+            |inner| Chain::Map(BTreeMap::from([("a".to_owned(), *inner)])),
+            |next| Chain::Link(Link { next: Some(next) }),
+        ];
+        for (index, link) in links.into_iter().enumerate() {
+            let mut bytes = Vec::new();
+            let most = (1..=200)
+                .take_while(|&levels| {
+                    let chain = chained(levels, link);
+                    bytes.clear();
+                    let written = C::encode(&chain, &mut bytes);
+                    if written.is_ok() {
+                        assert_eq!(C::decode(&bytes).unwrap(), chain, "{levels} levels");
+                    }
+                    written.is_ok()
+                })
+                .count();
+            let expected: &[usize] = if index == 0 { &[127, 128] } else { &[63, 64] };
+            assert!(expected.contains(&most), "{most} levels of kind {index}");
+            for levels in [most + 1, 1_000] {
+                let chain = chained(levels, link);
+                let error = C::encode(&chain, &mut bytes).unwrap_err().to_string();
+                assert!(error.contains("deep, which could not be read back"), "{error}");
+            }
+        }
+    }
+    on_each_codec!(is_written_or_refused::<Chain>());
+}
+
+#[test]
+fn levels_of_enums_are_bounded_too() {
+    refuses::<MessagePack<Chain>>(
+        &[b"\x81\xa7Newtype".repeat(100_000), b"\xa3End".to_vec()].concat(),
+    );
+    refuses::<Bincode<Chain>>(&[b"\x01".repeat(100_000), b"\x00".to_vec()].concat());
+    refuses::<Json<Chain>>(&[b"{\"Newtype\":".repeat(100_000), b"\"End\"".to_vec()].concat());
+    refuses::<PyJson<Chain>>(&[b"{\"Newtype\":".repeat(100_000), b"\"End\"".to_vec()].concat());
+}
+
+/// Nothing is read from one level to the next, so that no format could bound them.
+#[test]
+fn a_type_that_never_ends_is_refused() {
+    let endless = (0..10_000).fold(Endless(None), |inner, _| Endless(Some(Box::new(inner))));
+    macro_rules! refused {
+        ($($codec:ident: $bytes:expr;)+) => {$(
+            assert!(refuses::<$codec<Endless>>($bytes).contains("deep"));
+            assert!($codec::encode(&endless, &mut Vec::new()).unwrap_err().to_string().contains("deep"));
+        )+};
+    }
+    refused! {
+        Bincode: &[1; 10_000];
+        Json: b"5";
+        MessagePack: b"\x05";
+        Pickle: b"K\x05.";
+        PyJson: b"5";
+        PyDict: b"i5";
+    }
+}
+
+#[test]
 fn a_pickle_that_doubles_itself_is_refused() {
     let mut pickle = b"]q\x00".to_vec();
     for level in 1..60 {
@@ -302,7 +392,9 @@ fn a_pickle_never_calls_anything() {
         (b"c__builtin__\neval\n(S'1'\ntR.", "`__builtin__.eval`"),
         (b"(i__main__\nX\n.", "`__main__.X`"),
         (b"cdatetime\ndate\n(tR.", "`datetime.date`"),
-        (b"c\xff\n\x00\n.", "`\\xff.\\x00`"),
+        (b"\x80\x04\x8c\x07a.b._c1\x8c\x03D.e\x93.", "`a.b._c1.D.e`"),
+        (b"c\xff\n\x00\n.", "a global"),
+        (b"(i\xff\n\x00\n.", "a global"),
         (b"\x80\x02P1\n.", "opcode 0x50"),
         (b"\x80\x02\x82\x01.", "opcode 0x82"),
         (b"\x80\x05\x97.", "opcode 0x97"),
@@ -359,6 +451,11 @@ fn no_stored_value_is_shown_by_an_error() {
         )+};
     }
     hides_in! { Bincode Json MessagePack Pickle PyJson PyDict }
+    for text in ["card s3cret\nof s3cret\n", "c\ns3cret.\n", "cs3cret\n1\n", "is3cret-1\nx\n"] {
+        hides::<Pickle<Python>>(text.into());
+        hides::<PyDict<Python>>(format!("c{text}").into());
+    }
+    hides::<Pickle<Python>>(format!("cs3cret{}\nname\n", "x".repeat(60)).into());
     let lenient = Lenient::<Json<u32>>::decode(b"\"s3cret\"").unwrap();
     assert!(!format!("{lenient:?}").contains("s3cret"));
     assert_eq!(

@@ -312,6 +312,13 @@ fn a_server_that_is_down_is_a_failure_without_its_password() {
         (vec!["push", "mail", "job"], 1, &connect),
         (vec!["stats", "mail", &url], 2, "rcq: unexpected argument 'redis://…'"),
         (vec!["stats", "mail", "unix:///s?pass=5ecret"], 2, "rcq: unexpected argument 'unix://…'"),
+        (
+            vec!["stats", "mail", "unix:///s?pass=a  5ecret"],
+            2,
+            "rcq: unexpected argument 'unix://…'",
+        ),
+        (vec!["stats", "mail", "unix:///s?pass=\n\n5ecret"], 2, "rcq: unexpected argument 'unix"),
+        (vec!["stats", "mail", "ann:5ecret@host"], 2, "rcq: unexpected argument '…@host'"),
         (vec!["stats", "mail", "--url", "unix:///s?password=5ecret"], 2, "rcq: cannot use this"),
         (vec!["stats", "mail", "--url", "redis://ann:1#5ecret@x"], 2, "rcq: cannot use this"),
         (vec!["stats", "mail", "--url", "redis://ann:1?5ecret@x"], 2, "rcq: cannot use this"),

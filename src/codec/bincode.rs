@@ -1,5 +1,5 @@
-//! Bincode has no bound on nesting or on the number of elements without bytes, so its decoder runs
-//! inside of [`bounded`](super::bounded).
+//! Bincode has no bound on nesting, on the number of elements without bytes or on the memory that it takes for a
+//! declared length, so its decoder runs inside of [`bounded`](super::bounded).
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,7 +9,7 @@ use bincode::error::{DecodeError, EncodeError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::bounded::{Bounded, TOO_DEEP, TOO_MANY, with_elements};
+use super::bounded::{Bounded, TOO_DEEP, TOO_MANY, unwritable, within, written};
 use super::message::without_values;
 use super::portable::{LEFT_OUT, NO_NUMBER, NO_RAW_VALUE, WithoutNames};
 use super::{Canonical, Codec, CodecError, MAX_DEPTH};
@@ -18,8 +18,8 @@ use super::{Canonical, Codec, CodecError, MAX_DEPTH};
 ///
 /// The bytes say nothing of their types: a struct whose fields changed reads old data wrongly or
 /// not at all. Bincode is complete and no longer maintained (RUSTSEC-2025-0141); for new data
-/// `MessagePack` is the better choice. Nesting is bounded at 128, and elements without bytes, such
-/// as `()`, at 65,536.
+/// `MessagePack` is the better choice. Nesting is bounded at 128, in writing too, and elements
+/// without bytes, such as `()`, at 65,536.
 ///
 /// Bincode stores neither names nor kinds. Serde types that rely on them cannot be read back and so are
 /// refused when they are written: enums with `tag` or `untagged`, `skip_serializing_if` where it skips,
@@ -35,15 +35,16 @@ where
 
     fn encode(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
         let start = bytes.len();
-        bincode::serde::encode_into_std_write(WithoutNames(value), bytes, standard())
-            .map_err(|error| unwritable(&error))?;
+        let value = &WithoutNames(value);
+        bincode::serde::encode_into_std_write(written(value, MAX_DEPTH), bytes, standard())
+            .map_err(|error| refusal(&error))?;
         // Only the type's own reader knows what it needs names or kinds for, which bincode does not have.
         Self::decode(&bytes[start..]).map(drop).map_err(unreadable)
     }
 
     fn decode(bytes: &[u8]) -> Result<T, CodecError> {
         let decode = || bincode::serde::decode_from_slice::<Bounded<T>, _>(bytes, CONFIGURATION);
-        match with_elements(bytes.len().saturating_add(ELEMENTS_WITHOUT_BYTES), decode) {
+        match within(bytes.len(), ELEMENTS_WITHOUT_BYTES, decode) {
             Ok((Bounded(value), read)) if read == bytes.len() => Ok(value),
             Ok(_) => Err(CodecError::new("more bytes after the value")),
             Err(error) => Err(reason(&error)),
@@ -59,13 +60,14 @@ impl<T> fmt::Debug for Bincode<T> {
     }
 }
 
-fn unwritable(error: &EncodeError) -> CodecError {
-    CodecError::new(match error {
+fn refusal(error: &EncodeError) -> CodecError {
+    let reason = match error {
         EncodeError::OtherString(message) if message == LEFT_OUT => LEFT_OUT,
         EncodeError::OtherString(message) if message == NO_NUMBER => NO_NUMBER,
         EncodeError::OtherString(message) if message == NO_RAW_VALUE => NO_RAW_VALUE,
         _ => "bincode has no form for this value",
-    })
+    };
+    unwritable(error, MAX_DEPTH, reason)
 }
 
 fn unreadable(reason: CodecError) -> CodecError {

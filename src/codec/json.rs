@@ -5,13 +5,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
+use super::bounded::{TOO_DEEP, read, unwritable, written};
 use super::message::without_values;
 use super::{Canonical, Codec, CodecError};
 
 /// A serde type as compact JSON, which most languages read.
 ///
 /// Python's `json.loads` reads it; to write byte for byte what Python writes use
-/// [`PyJson`](crate::PyJson). Nesting is bounded at 128.
+/// [`PyJson`](crate::PyJson). Nesting is bounded at 127, in writing too.
 ///
 /// NaN and infinities become `null`, which does not read back: `Some(NaN)` is read as `None`, and so is
 /// `Some(None)`. Bytes, and to serde a `Vec<u8>`, are lists of numbers.
@@ -25,13 +26,19 @@ where
     type Owned = T;
 
     fn encode(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
-        serde_json::to_writer(bytes, value).map_err(|_| CodecError::new(UNWRITABLE))
+        serde_json::to_writer(bytes, &written(value, DEPTH))
+            .map_err(|error| unwritable(&error, DEPTH, UNWRITABLE))
     }
 
     fn decode(bytes: &[u8]) -> Result<T, CodecError> {
-        serde_json::from_slice(bytes).map_err(|error| {
+        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+        let value = read(bytes.len(), &mut deserializer);
+        value.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| {
             let place = format!("at line {} column {}", error.line(), error.column());
             CodecError::new(match error.classify() {
+                Category::Data if error.to_string().starts_with(TOO_DEEP) => {
+                    format!("{TOO_DEEP} {place}")
+                }
                 Category::Data => without_values(&error.to_string()),
                 Category::Eof => "the JSON ends early".to_owned(),
                 Category::Syntax | Category::Io => format!("not JSON {place}"),
@@ -47,6 +54,9 @@ impl<T> fmt::Debug for Json<T> {
         f.write_str("Json")
     }
 }
+
+/// How deep serde_json reads.
+const DEPTH: usize = 127;
 
 const UNWRITABLE: &str =
     "JSON has no form for this value, for example a map whose keys are not text";

@@ -2,10 +2,10 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use rmp_serde::decode::Error;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
-use super::bounded::Narrowed;
+use super::bounded::{TOO_DEEP, read, unwritable, written};
 use super::message::without_values;
 use super::portable::WithNames;
 use super::{Canonical, Codec, CodecError, MAX_DEPTH};
@@ -13,7 +13,7 @@ use super::{Canonical, Codec, CodecError, MAX_DEPTH};
 /// A serde type as MessagePack with named fields, as msgpack-python 1.0 and later write it.
 ///
 /// Compact, fast and readable by most languages: the codec to choose for new data. Reads all forms,
-/// the ones of older Pythons too. Nesting is bounded at 128.
+/// the ones of older Pythons too. Nesting is bounded at 128, in writing too.
 ///
 /// To serde a `Vec<u8>` is a list of numbers, and so it is written. For bytes (`bin`) use the crate
 /// `serde_bytes`; to read bytes as a `Vec<u8>` is an error. `Some(None)` is written as `None`.
@@ -32,17 +32,15 @@ where
     fn encode(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
         let mut serializer =
             rmp_serde::Serializer::new(bytes).with_human_readable().with_struct_map();
-        WithNames(value)
-            .serialize(&mut serializer)
-            .map_err(|_| CodecError::new("MessagePack has no form for this value"))
+        written(&WithNames(value), MAX_DEPTH).serialize(&mut serializer).map_err(|error| {
+            unwritable(&error, MAX_DEPTH, "MessagePack has no form for this value")
+        })
     }
 
     fn decode(bytes: &[u8]) -> Result<T, CodecError> {
         let mut rest = bytes;
         let mut deserializer = rmp_serde::Deserializer::new(&mut rest).with_human_readable();
-        deserializer.set_max_depth(MAX_DEPTH);
-        let decoded = Narrowed::deserialize(&mut deserializer);
-        let Narrowed(value) = decoded.map_err(|error| reason(&error))?;
+        let value = read(bytes.len(), &mut deserializer).map_err(|error| reason(&error))?;
         match rest.is_empty() {
             true => Ok(value),
             false => Err(CodecError::new("more bytes after the value")),
@@ -59,12 +57,14 @@ impl<T> fmt::Debug for MessagePack<T> {
 }
 
 fn reason(error: &Error) -> CodecError {
+    let too_deep = format!("nested more than {MAX_DEPTH} deep");
     CodecError::new(match error {
         Error::InvalidMarkerRead(_) | Error::InvalidDataRead(_) => "the bytes end early".to_owned(),
         Error::TypeMismatch(_) | Error::OutOfRange => "a value of another type".to_owned(),
-        Error::DepthLimitExceeded => format!("nested more than {MAX_DEPTH} deep"),
         Error::Utf8Error(_) => "text that is not UTF-8".to_owned(),
+        Error::Uncategorized(message) | Error::Syntax(message) if message == TOO_DEEP => too_deep,
         Error::Uncategorized(message) | Error::Syntax(message) => without_values(message),
+        Error::DepthLimitExceeded => too_deep,
         Error::LengthMismatch(_) => "a sequence of another length".to_owned(),
     })
 }

@@ -12,8 +12,8 @@ use super::{Codec, CodecError};
 /// It is written in protocol 2, which every Python from 2.3 on reads, and read in protocols 0 to 5.
 /// Only data is read: None, bool, int, float, str, bytes, bytearray, list, tuple, set, frozenset,
 /// dict and OrderedDict. Nothing is ever called: a pickle with any other global is refused by the
-/// name of the global. Nesting is bounded at 128, and memory in proportion to the pickle, however
-/// often it refers to the same part.
+/// name of the global. Nesting is bounded at 128, in writing too, and memory in proportion to the
+/// pickle, however often it refers to the same part or copies it.
 ///
 /// Ints have any size: one of more than 64 bits is read exactly as an `i128` or `u128`, rounded as an
 /// `f64` and where anything is taken (`serde_json::Value`), and one of more than 128 bits as its decimal

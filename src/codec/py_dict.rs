@@ -17,7 +17,7 @@ use super::{Codec, CodecError};
 /// `i`, `f` and `s` are followed by text, `l` and `d` by JSON, and `c` by a pickle, which holds all
 /// else: booleans, bytes, tuples. None is written as `n`, which every version of redis-pydict reads,
 /// and read as `n` and as a pickle. An empty value is missing to redis-pydict, and cannot be decoded
-/// here.
+/// here. Nesting is bounded at 128, in writing too.
 ///
 /// To serde a `Vec<u8>` is a list of numbers. For Python's `bytes` use the crate `serde_bytes`; to read
 /// them as a `Vec<u8>` is an error. `Some(None)` is written as `None`.

@@ -14,7 +14,7 @@ use super::{Canonical, Codec, CodecError};
 /// than 64 bits is read exactly as an `i128` or `u128`, rounded as an `f64` and where anything is taken
 /// (`serde_json::Value`), and one of more than 128 bits as its decimal digits for a `String`. Half of a surrogate pair, which Python
 /// allows, is no Rust text and is refused. Keys that JSON turned into text are read as numbers again
-/// where the type asks for them. Nesting is bounded at 128.
+/// where the type asks for them. Nesting is bounded at 128, in writing too.
 ///
 /// A `Vec<u8>` is a list of numbers, and bytes, such as those of `serde_bytes`, are refused, as
 /// `json.dumps` refuses them. `Some(None)` is written as `null`.

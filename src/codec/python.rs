@@ -3,6 +3,8 @@
 pub(super) mod json_reader;
 pub(super) mod json_writer;
 #[cfg(feature = "pickle")]
+mod pickle_copies;
+#[cfg(feature = "pickle")]
 mod pickle_machine;
 #[cfg(feature = "pickle")]
 mod pickle_numbers;

@@ -185,6 +185,14 @@ fn master(range: &Value, asked_host: &str) -> Option<(u16, u16, Arc<str>)> {
     Some((u16::try_from(*first).ok()?, u16::try_from(*last).ok()?, address))
 }
 
+/// Reads what `CLUSTER SLOTS` answers. Whether it names masters.
+#[cfg(test)]
+pub(crate) fn read_slots(reply: &Value) -> bool {
+    let Value::Array(ranges) = reply else { return false };
+    let masters = ranges.iter().map(|range| master(range, "host")).collect::<Option<Vec<_>>>();
+    masters.is_some_and(|masters| Topology::new(masters).owner(0).is_some())
+}
+
 /// For how long a node is asked before the next one is.
 const A_MOMENT: Duration = Duration::from_secs(1);
 

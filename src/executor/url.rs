@@ -63,6 +63,12 @@ pub(super) fn connection_info(text: &str) -> Result<ConnectionInfo> {
     }
 }
 
+/// Reads a URL and forgets it.
+#[cfg(test)]
+pub(crate) fn read_url(text: &str) -> Result<()> {
+    connection_info(text).map(drop)
+}
+
 fn refused(reason: &str) -> Error {
     Error::Configuration(format!("{reason}; {FORMS}"))
 }

@@ -144,6 +144,20 @@ pub(super) fn described(json: &[u8]) -> Option<Description> {
     serde_json::from_slice(json).ok()
 }
 
+/// Reads a description, as it is stored and as it is in a file, and a value by it. Whether it is one.
+#[cfg(test)]
+pub(crate) fn read_description(bytes: &[u8]) -> bool {
+    use super::ServiceDefinition;
+
+    let text = String::from_utf8_lossy(bytes);
+    let is_in_file = ServiceDefinition::<crate::Client>::from_toml(&text).is_ok()
+        | ServiceDefinition::<crate::Client>::from_json(&text).is_ok();
+    let Some(description) = described(bytes) else { return is_in_file };
+    let values = [&*text, "1", "-2.5", "a,1", "open"].map(|text| description.parse(text));
+    let shown = values.iter().flatten().map(|value| description.show(value).len());
+    description.check().is_ok() && shown.sum::<usize>() > 0
+}
+
 fn stored(service: &ServiceName, page: &[KeywordName]) -> Request {
     page.iter().fold(Request::read("MGET"), |request, keyword| {
         let keys = [

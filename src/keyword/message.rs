@@ -127,6 +127,15 @@ impl News {
     }
 }
 
+/// Reads what programs say to each other, as each kind of message. Whether it is one of them.
+#[cfg(test)]
+pub(crate) fn read_message(bytes: &[u8]) -> bool {
+    let service = super::names::ServiceName::new("dome");
+    let names_a_keyword = service.is_ok_and(|service| service.keyword(bytes).is_some());
+    let is_message = Wanted::read(bytes).is_some() | Outcome::read(bytes).is_some();
+    is_message | News::read(bytes).is_some() | names_a_keyword
+}
+
 /// The reason where there is no such keyword.
 pub(super) const UNKNOWN: &str = "there is no such keyword";
 

@@ -90,6 +90,15 @@ impl<'a> Grave<'a> {
     }
 }
 
+/// Takes apart what may lie in any list of a queue. Whether it has a header.
+#[cfg(test)]
+pub(crate) fn read_item(bytes: &[u8]) -> bool {
+    let grave = Grave::parse(bytes);
+    let item = Item::parse(grave.item);
+    let decoded = Pushed::<Vec<u8>>::decode(bytes);
+    item.payload.len() < bytes.len() && (item.was_lost() || decoded.is_ok())
+}
+
 fn until_semicolon(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = bytes.iter().position(|&byte| byte == b';')?;
     Some((&bytes[..end], &bytes[end + 1..]))

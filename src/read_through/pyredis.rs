@@ -43,6 +43,12 @@ pub(super) fn number(id: &[u8]) -> Named<Vec<u8>> {
     .into_bytes())
 }
 
+/// Writes an id as pyredis-cache does. Whether it can.
+#[cfg(test)]
+pub(crate) fn read_id(id: &[u8]) -> bool {
+    number(id).is_ok()
+}
+
 const WIDTH: usize = 10;
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::io;
 
 use redis_collections::{Applied, Error};
 
+use super::secrets::without_secrets;
+
 pub(crate) enum Failure {
     /// Nobody reads any more what is written.
     ClosedPipe,
@@ -52,7 +54,9 @@ fn is_wrong_usage(error: &Error) -> bool {
     matches!(error, Error::Configuration(_) | Error::InvalidArgument { .. })
 }
 
+/// Secrets are removed first, since one that has spaces in it would not be found any more.
 fn in_one_line(message: &str) -> String {
+    let message = without_secrets(message);
     let paragraphs = message.trim_end().split("\n\n");
     let lines = paragraphs.map(|lines| lines.split_whitespace().collect::<Vec<_>>().join(" "));
     lines.collect::<Vec<_>>().join("; ")

@@ -3,6 +3,7 @@
 pub(crate) mod failure;
 pub(crate) mod options;
 pub(crate) mod program;
+pub(crate) mod secrets;
 pub(crate) mod shown;
 pub(crate) mod stop;
 pub(crate) mod terminal;

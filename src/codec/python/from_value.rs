@@ -4,30 +4,32 @@ use std::iter;
 
 use serde::de::value::{MapDeserializer, SeqDeserializer, StringDeserializer};
 use serde::de::{
-    Deserialize, DeserializeOwned, Deserializer, EnumAccess, Error as _, IntoDeserializer,
-    Unexpected, VariantAccess, Visitor, value::Error,
+    DeserializeOwned, Deserializer, EnumAccess, Error as _, IntoDeserializer, Unexpected,
+    VariantAccess, Visitor, value::Error,
 };
 
 use super::{Value, json_writer};
 use crate::codec::CodecError;
-use crate::codec::bounded::Narrowed;
+use crate::codec::bounded::{TOO_DEEP, read};
 use crate::codec::marker::RAW_VALUE;
 use crate::codec::message::without_values;
 
-/// `value` as a `T`.
+/// `value` as a `T`. All its elements are there, so that their number is believed.
 ///
 /// Types that take any value, such as `serde_json::Value`, mostly have no room for ints of more than 64
 /// bits. If the value has some and is refused, it is read once more with these as floats, as serde_json
 /// reads them.
 pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, CodecError> {
     let again = has_wide_ints(&value).then(|| value.clone());
-    let exact = Narrowed::<T>::deserialize(Data::<true>(value));
+    let exact = read(usize::MAX, Data::<true>(value));
     let read = match (exact, again) {
-        (Err(error), Some(value)) => Narrowed::deserialize(Data::<false>(value)).map_err(|_| error),
+        (Err(error), Some(value)) => read(usize::MAX, Data::<false>(value)).map_err(|_| error),
         (exact, _) => exact,
     };
-    read.map(|Narrowed(value)| value)
-        .map_err(|error| CodecError::new(without_values(&error.to_string())))
+    read.map_err(|error: Error| match error.to_string() {
+        message if message == TOO_DEEP => CodecError::new(message),
+        message => CodecError::new(without_values(&message)),
+    })
 }
 
 fn has_wide_ints(value: &Value) -> bool {

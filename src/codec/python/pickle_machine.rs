@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::str;
 
 use super::Value;
+use super::pickle_copies::Room;
 use crate::codec::CodecError;
 
-#[derive(Default)]
 pub(super) struct Machine<'a> {
     pub(super) rest: &'a [u8],
     pub(super) nodes: Vec<Node>,
     pub(super) stack: Vec<Id>,
     pub(super) marks: Vec<usize>,
     pub(super) memo: HashMap<u64, Id>,
+    pub(super) room: Room,
 }
 
 /// The place of a node among the nodes.
@@ -37,6 +38,17 @@ pub(super) enum Global {
 }
 
 impl<'a> Machine<'a> {
+    pub(super) fn new(pickle: &'a [u8]) -> Self {
+        Machine {
+            rest: pickle,
+            nodes: Vec::new(),
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: HashMap::new(),
+            room: Room::for_pickle(pickle),
+        }
+    }
+
     pub(super) fn push(&mut self, node: Node) {
         self.stack.push(self.nodes.len());
         self.nodes.push(node);
@@ -88,7 +100,7 @@ impl<'a> Machine<'a> {
 
     pub(super) fn pop_to_mark(&mut self) -> Result<Vec<Id>, CodecError> {
         let mark = self.marks.pop().ok_or_else(|| broken("a mark"))?;
-        Ok(self.stack.split_off(mark))
+        Ok(self.stack.drain(mark..).collect())
     }
 
     pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], CodecError> {

@@ -1,22 +1,23 @@
 //! A machine for the opcodes of pickle's protocols 0 to 5, as far as they make data.
 //!
 //! It never calls anything: a global outside a fixed list is refused by its name. It does not
-//! recurse, and what it makes is bounded by its input: every opcode makes at most one node, shared
-//! nodes are copied only at the end, up to a limit of size and depth.
+//! recurse, and what it makes is bounded by its input: every opcode makes at most one node, and
+//! whatever is copied, by a call or because it is shared, takes from one room for all copies.
 //!
 //! The opcodes are described in CPython's `Lib/pickletools.py`.
 
 use std::str;
 
+use super::pickle_copies::{Room, unshared};
 use super::pickle_machine::{Global, Id, Machine, Node, broken};
 use super::pickle_numbers::int_from_bytes;
 use super::pickle_text::{quoted_bytes, raw_unicode};
 use super::{Value, int_from_digits};
-use crate::codec::{CodecError, MAX_DEPTH};
+use crate::codec::CodecError;
 
 /// The value that the pickle `bytes` makes.
 pub(crate) fn read(bytes: &[u8]) -> Result<Value, CodecError> {
-    let mut machine = Machine { rest: bytes, ..Machine::default() };
+    let mut machine = Machine::new(bytes);
     let result = loop {
         let opcode = machine.take(1)?[0];
         if opcode == b'.' {
@@ -27,8 +28,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value, CodecError> {
     if !machine.rest.is_empty() {
         return Err(CodecError::new("more bytes after the pickle"));
     }
-    let mut room = bytes.len().saturating_mul(COPIES_OF_THE_INPUT).saturating_add(FREE_ROOM);
-    machine.copy(result, 0, &mut room)
+    unshared(&machine.nodes, result, &mut machine.room)
 }
 
 impl Global {
@@ -132,12 +132,12 @@ impl<'a> Machine<'a> {
             }
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
-                self.global(module, name)?;
+                self.push(Node::Global(global(module, name)?));
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
-                let (module, name) = (self.bytes_of(module)?, self.bytes_of(name)?);
-                self.global(&module, &name)?;
+                let (module, name) = (&self.nodes[module], &self.nodes[name]);
+                self.push(Node::Global(global(bytes_of(module)?, bytes_of(name)?)?));
             }
             b'R' => self.reduce()?,
             b'i' => {
@@ -152,67 +152,36 @@ impl<'a> Machine<'a> {
     /// Sets, bytes and ordered dicts are written as calls in some protocols.
     fn reduce(&mut self) -> Result<(), CodecError> {
         let (arguments, function) = (self.pop()?, self.pop()?);
-        let Some(Node::Global(global)) = self.nodes.get(function) else {
+        let Machine { nodes, room, .. } = self;
+        let (&Node::Global(global), Node::Tuple(arguments)) = (&nodes[function], &nodes[arguments])
+        else {
             return Err(broken("a call"));
         };
-        let global = *global;
-        let Some(Node::Tuple(arguments)) = self.nodes.get(arguments) else {
-            return Err(broken("a call"));
-        };
-        let node = match (global, arguments.as_slice()) {
+        let result = match (global, arguments.as_slice()) {
             (Global::Set, []) => Node::Set(Vec::new()),
-            (Global::Set, [items]) => match &self.nodes[*items] {
+            (Global::Set, &[items]) => match &nodes[items] {
                 Node::List(items) | Node::Tuple(items) | Node::Set(items) => {
-                    Node::Set(items.clone())
+                    Node::Set(room.copy(items)?)
                 }
                 _ => return Err(broken("a set")),
             },
             (Global::Bytes, []) => Node::Scalar(Value::Bytes(Vec::new())),
-            (Global::Bytes, [bytes]) => Node::Scalar(Value::Bytes(self.bytes_of(*bytes)?)),
-            (Global::Bytes | Global::Encode, [text, encoding]) => {
-                let encoding = self.bytes_of(*encoding)?;
-                if !matches!(encoding.as_slice(), b"latin1" | b"latin-1") {
+            (Global::Bytes, &[bytes]) => {
+                Node::Scalar(Value::Bytes(room.copy(bytes_of(&nodes[bytes])?)?))
+            }
+            (Global::Bytes | Global::Encode, &[text, encoding]) => {
+                if !matches!(bytes_of(&nodes[encoding])?, b"latin1" | b"latin-1") {
                     return Err(broken("bytes"));
                 }
-                let text = self.bytes_of(*text)?;
-                let text = str::from_utf8(&text).map_err(|_| broken("bytes"))?;
-                let bytes = text.chars().map(|character| u8::try_from(character).ok());
-                Node::Scalar(Value::Bytes(
-                    bytes.collect::<Option<_>>().ok_or_else(|| broken("bytes"))?,
-                ))
+                let text = bytes_of(&nodes[text])?;
+                room.take(text.len())?;
+                Node::Scalar(Value::Bytes(latin1(text).ok_or_else(|| broken("bytes"))?))
             }
             (Global::OrderedDict, []) => Node::Dict(Vec::new()),
-            (Global::OrderedDict, [entries]) => Node::Dict(self.entries_of(*entries)?),
+            (Global::OrderedDict, &[entries]) => Node::Dict(entries_of(nodes, entries, room)?),
             _ => return Err(broken("a call")),
         };
-        self.push(node);
-        Ok(())
-    }
-
-    /// The entries of a list of lists or tuples of two.
-    fn entries_of(&self, list: Id) -> Result<Vec<(Id, Id)>, CodecError> {
-        let Node::List(entries) = &self.nodes[list] else { return Err(broken("a dict")) };
-        let entry = |entry: &Id| match &self.nodes[*entry] {
-            Node::List(pair) | Node::Tuple(pair) if pair.len() == 2 => Ok((pair[0], pair[1])),
-            _ => Err(broken("a dict")),
-        };
-        entries.iter().map(entry).collect()
-    }
-
-    fn bytes_of(&self, id: Id) -> Result<Vec<u8>, CodecError> {
-        match &self.nodes[id] {
-            Node::Scalar(Value::Str(text)) => Ok(text.clone().into_bytes()),
-            Node::Scalar(Value::Bytes(bytes)) => Ok(bytes.clone()),
-            _ => Err(broken("text")),
-        }
-    }
-
-    fn global(&mut self, module: &[u8], name: &[u8]) -> Result<(), CodecError> {
-        let known = match (str::from_utf8(module), str::from_utf8(name)) {
-            (Ok(module), Ok(name)) => Global::named(module, name),
-            _ => None,
-        };
-        self.push(Node::Global(known.ok_or_else(|| refused(module, name))?));
+        self.push(result);
         Ok(())
     }
 
@@ -225,35 +194,6 @@ impl<'a> Machine<'a> {
             _ => return Err(broken("a collection")),
         }
         Ok(())
-    }
-
-    /// The value at `id` without shared parts, which takes some of `room`.
-    fn copy(&self, id: Id, depth: usize, room: &mut usize) -> Result<Value, CodecError> {
-        if depth > MAX_DEPTH {
-            return Err(CodecError::new("nested too deep, or containing itself"));
-        }
-        let size = match &self.nodes[id] {
-            Node::Scalar(Value::Str(text) | Value::LongInt(text)) => text.len(),
-            Node::Scalar(Value::Bytes(bytes)) => bytes.len(),
-            _ => 0,
-        };
-        *room = room
-            .checked_sub(size + SIZE_OF_A_NODE)
-            .ok_or_else(|| CodecError::new("too large when its shared parts are copied"))?;
-        let mut copy_all = |ids: &[Id]| -> Result<Vec<Value>, CodecError> {
-            ids.iter().map(|&id| self.copy(id, depth + 1, room)).collect()
-        };
-        Ok(match &self.nodes[id] {
-            Node::Scalar(value) => value.clone(),
-            Node::List(items) | Node::Set(items) => Value::List(copy_all(items)?),
-            Node::Tuple(items) => Value::Tuple(copy_all(items)?),
-            Node::Dict(entries) => {
-                let mut copy = |id| self.copy(id, depth + 1, room);
-                let copies = entries.iter().map(|&(key, value)| Ok((copy(key)?, copy(value)?)));
-                Value::Dict(copies.collect::<Result<_, CodecError>>()?)
-            }
-            Node::Global(_) => return Err(broken("a value")),
-        })
     }
 
     /// Text of Python 2, which Python 3 reads as ASCII.
@@ -297,10 +237,43 @@ impl<'a> Machine<'a> {
 
     fn short_tuple(&mut self, length: usize) -> Result<(), CodecError> {
         let start = self.stack.len().checked_sub(length).filter(|start| *start >= self.floor());
-        let items = self.stack.split_off(start.ok_or_else(|| broken("a tuple"))?);
+        let items = self.stack.drain(start.ok_or_else(|| broken("a tuple"))?..).collect();
         self.push(Node::Tuple(items));
         Ok(())
     }
+}
+
+fn global(module: &[u8], name: &[u8]) -> Result<Global, CodecError> {
+    let known = match (str::from_utf8(module), str::from_utf8(name)) {
+        (Ok(module), Ok(name)) => Global::named(module, name),
+        _ => None,
+    };
+    known.ok_or_else(|| refused(module, name))
+}
+
+fn bytes_of(node: &Node) -> Result<&[u8], CodecError> {
+    match node {
+        Node::Scalar(Value::Str(text)) => Ok(text.as_bytes()),
+        Node::Scalar(Value::Bytes(bytes)) => Ok(bytes),
+        _ => Err(broken("text")),
+    }
+}
+
+/// The bytes that Latin-1 has for `text`, which is UTF-8.
+fn latin1(text: &[u8]) -> Option<Vec<u8>> {
+    let text = str::from_utf8(text).ok()?;
+    text.chars().map(|character| u8::try_from(character).ok()).collect()
+}
+
+/// The entries of a list of lists or tuples of two.
+fn entries_of(nodes: &[Node], list: Id, room: &mut Room) -> Result<Vec<(Id, Id)>, CodecError> {
+    let Node::List(entries) = &nodes[list] else { return Err(broken("a dict")) };
+    room.take(entries.len().saturating_mul(size_of::<(Id, Id)>()))?;
+    let entry = |entry: &Id| match &nodes[*entry] {
+        Node::List(pair) | Node::Tuple(pair) if pair.len() == 2 => Ok((pair[0], pair[1])),
+        _ => Err(broken("a dict")),
+    };
+    entries.iter().map(entry).collect()
 }
 
 fn pairs(items: &[Id]) -> Result<Vec<(Id, Id)>, CodecError> {
@@ -311,13 +284,23 @@ fn pairs(items: &[Id]) -> Result<Vec<(Id, Id)>, CodecError> {
     }
 }
 
+/// Text that begins with a `c` may be taken for a global, so that only what could be its name is shown.
 fn refused(module: &[u8], name: &[u8]) -> CodecError {
-    let shown = |part: &[u8]| part[..part.len().min(LONGEST_SHOWN)].escape_ascii().to_string();
-    let (module, name) = (shown(module), shown(name));
-    CodecError::new(format!("`{module}.{name}` is not data and is never called"))
+    CodecError::new(match (dotted_name(module), dotted_name(name)) {
+        (Some(module), Some(name)) => format!("`{module}.{name}` is not data and is never called"),
+        _ => "a global is not data and is never called".to_owned(),
+    })
 }
 
-const SIZE_OF_A_NODE: usize = size_of::<Value>();
-const COPIES_OF_THE_INPUT: usize = 64;
-const FREE_ROOM: usize = 1 << 20;
+/// Identifiers with dots between them.
+fn dotted_name(name: &[u8]) -> Option<&str> {
+    let is_identifier = |part: &str| {
+        let is_digit = |byte: &u8| byte.is_ascii_digit();
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        !part.as_bytes().first().is_none_or(is_digit) && part.bytes().all(is_letter)
+    };
+    let name = str::from_utf8(name).ok().filter(|name| name.len() <= LONGEST_SHOWN)?;
+    name.split('.').all(is_identifier).then_some(name)
+}
+
 const LONGEST_SHOWN: usize = 60;

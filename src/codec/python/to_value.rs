@@ -6,8 +6,9 @@ use serde::ser::{
 };
 
 use super::{Value, int_from_digits, json_reader};
-use crate::codec::CodecError;
+use crate::codec::bounded::{unwritable, written};
 use crate::codec::marker::Marker;
+use crate::codec::{CodecError, MAX_DEPTH};
 
 type Error = serde::de::value::Error;
 
@@ -15,7 +16,9 @@ type Error = serde::de::value::Error;
 /// variant is its name or a dict of its name and its content. What serde_json marks as a number or as
 /// JSON is what it stands for.
 pub(crate) fn to_value<T: Serialize>(value: &T) -> Result<Value, CodecError> {
-    value.serialize(ToValue).map_err(|_| CodecError::new("the type refuses to be written"))
+    written(value, MAX_DEPTH)
+        .serialize(ToValue)
+        .map_err(|error| unwritable(&error, MAX_DEPTH, "the type refuses to be written"))
 }
 
 struct ToValue;

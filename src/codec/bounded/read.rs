@@ -1,0 +1,331 @@
+//! Reading within bounds.
+
+use std::fmt;
+
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess,
+    Unexpected, VariantAccess, Visitor,
+};
+
+use super::declared;
+use super::levels::Levels;
+use crate::codec::MAX_DEPTH;
+
+/// What `deserializer` makes of `length` bytes, each of which is at most one element.
+#[cfg(any(feature = "json", feature = "msgpack", feature = "pickle"))]
+pub(in crate::codec) fn read<'de, T, D>(length: usize, deserializer: D) -> Result<T, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    let limited = Limited::new(deserializer, Levels::new(MAX_DEPTH));
+    declared::within(length, 0, || T::deserialize(limited))
+}
+
+/// A `T` that is read within bounds, inside of [`within`](declared::within).
+#[cfg(feature = "bincode")]
+pub(in crate::codec) struct Bounded<T>(pub(in crate::codec) T);
+
+#[cfg(feature = "bincode")]
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(Limited::new(deserializer, Levels::new(MAX_DEPTH))).map(Bounded)
+    }
+}
+
+/// Something of serde within bounds.
+struct Limited<I> {
+    inner: I,
+    levels: Levels,
+    /// Whether an `f32` is asked for.
+    narrow: bool,
+    /// Whether the bytes say how many elements there are, and not the type.
+    counts: bool,
+}
+
+impl<I> Limited<I> {
+    fn new(inner: I, levels: Levels) -> Self {
+        Limited { inner, levels, narrow: false, counts: false }
+    }
+
+    fn deeper<J, E: Error>(&self, inner: J) -> Result<Limited<J>, E> {
+        let levels = self.levels.deeper(E::custom)?;
+        Ok(Limited { counts: self.counts, ..Limited::new(inner, levels) })
+    }
+
+    fn count<T, E: Error>(&self, element: Option<T>) -> Result<Option<T>, E> {
+        match self.counts && element.is_some() && !declared::count() {
+            true => Err(E::custom(declared::TOO_MANY)),
+            false => Ok(element),
+        }
+    }
+}
+
+impl<'de, D: Deserializer<'de>> Limited<D> {
+    /// Whether the format tells bytes from sequences, as those for humans do here. Then bytes are not read
+    /// as a sequence, which would be written as numbers.
+    fn tells_bytes(&self) -> bool {
+        self.inner.is_human_readable()
+    }
+}
+
+macro_rules! forward_to_deserializer {
+    ($($method:ident($($argument:ident: $type:ty),*);)+) => {$(
+        fn $method<V: Visitor<'de>>(self $(, $argument: $type)*, visitor: V) -> Result<V::Value, D::Error> {
+            self.inner.$method($($argument,)* Limited::new(visitor, self.levels))
+        }
+    )+};
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
+    type Error = D::Error;
+
+    forward_to_deserializer! {
+        deserialize_any();
+        deserialize_bool();
+        deserialize_i8();
+        deserialize_i16();
+        deserialize_i32();
+        deserialize_i64();
+        deserialize_i128();
+        deserialize_u8();
+        deserialize_u16();
+        deserialize_u32();
+        deserialize_u64();
+        deserialize_u128();
+        deserialize_f64();
+        deserialize_char();
+        deserialize_str();
+        deserialize_bytes();
+        deserialize_option();
+        deserialize_unit();
+        deserialize_unit_struct(name: &'static str);
+        deserialize_newtype_struct(name: &'static str);
+        deserialize_struct(name: &'static str, fields: &'static [&'static str]);
+        deserialize_enum(name: &'static str, variants: &'static [&'static str]);
+        deserialize_identifier();
+        deserialize_ignored_any();
+    }
+
+    /// Lent, so that no memory is taken for a declared length.
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.deserialize_str(visitor)
+    }
+
+    /// Lent, as text is.
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.deserialize_bytes(visitor)
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
+        let visitor = Limited { narrow: true, ..Limited::new(inner, self.levels) };
+        self.inner.deserialize_f32(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
+        let visitor = Limited { counts: true, ..Limited::new(inner, self.levels) };
+        match self.tells_bytes() {
+            true => self.inner.deserialize_any(visitor),
+            false => self.inner.deserialize_seq(visitor),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        length: usize,
+        inner: V,
+    ) -> Result<V::Value, D::Error> {
+        let visitor = Limited::new(inner, self.levels);
+        match self.tells_bytes() {
+            true => self.inner.deserialize_any(visitor),
+            false => self.inner.deserialize_tuple(length, visitor),
+        }
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        length: usize,
+        inner: V,
+    ) -> Result<V::Value, D::Error> {
+        let visitor = Limited::new(inner, self.levels);
+        match self.tells_bytes() {
+            true => self.inner.deserialize_any(visitor),
+            false => self.inner.deserialize_tuple_struct(name, length, visitor),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
+        let visitor = Limited { counts: true, ..Limited::new(inner, self.levels) };
+        self.inner.deserialize_map(visitor)
+    }
+
+    fn is_human_readable(&self) -> bool {
+        self.inner.is_human_readable()
+    }
+}
+
+macro_rules! forward_to_visitor {
+    ($($method:ident($type:ty);)+) => {$(
+        fn $method<E: Error>(self, value: $type) -> Result<V::Value, E> {
+            self.inner.$method(value)
+        }
+    )+};
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Limited<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.expecting(f)
+    }
+
+    forward_to_visitor! {
+        visit_bool(bool);
+        visit_i8(i8);
+        visit_i16(i16);
+        visit_i32(i32);
+        visit_i64(i64);
+        visit_i128(i128);
+        visit_u8(u8);
+        visit_u16(u16);
+        visit_u32(u32);
+        visit_u64(u64);
+        visit_u128(u128);
+        visit_f32(f32);
+        visit_char(char);
+        visit_str(&str);
+        visit_borrowed_str(&'de str);
+        visit_string(String);
+        visit_bytes(&[u8]);
+        visit_borrowed_bytes(&'de [u8]);
+        visit_byte_buf(Vec<u8>);
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<V::Value, E> {
+        match self.narrow && value.is_finite() && (value as f32).is_infinite() {
+            true => Err(E::invalid_value(Unexpected::Float(value), &self.inner)),
+            false => self.inner.visit_f64(value),
+        }
+    }
+
+    fn visit_none<E: Error>(self) -> Result<V::Value, E> {
+        self.inner.visit_none()
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
+        self.inner.visit_unit()
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
+        let inner = Limited::new(inner, self.levels.wrapped(D::Error::custom)?);
+        self.inner.visit_some(inner)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
+        let inner = Limited::new(inner, self.levels.wrapped(D::Error::custom)?);
+        self.inner.visit_newtype_struct(inner)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
+        let access = self.deeper(access)?;
+        self.inner.visit_seq(access)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
+        let access = self.deeper(access)?;
+        self.inner.visit_map(access)
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
+        self.inner.visit_enum(Limited::new(access, self.levels))
+    }
+}
+
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Limited<S> {
+    type Value = S::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
+        self.inner.deserialize(Limited::new(inner, self.levels))
+    }
+}
+
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Limited<A> {
+    type Error = A::Error;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, A::Error> {
+        let element = self.inner.next_element_seed(Limited::new(seed, self.levels))?;
+        self.count(element)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.inner.size_hint().map(declared::reserve)
+    }
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Limited<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, A::Error> {
+        let key = self.inner.next_key_seed(Limited::new(seed, self.levels))?;
+        self.count(key)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        self.inner.next_value_seed(Limited::new(seed, self.levels))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.inner.size_hint().map(declared::reserve)
+    }
+}
+
+impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Limited<A> {
+    type Error = A::Error;
+    type Variant = Limited<A::Variant>;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<(S::Value, Self::Variant), A::Error> {
+        let (value, inner) = self.inner.variant_seed(Limited::new(seed, self.levels))?;
+        Ok((value, Limited::new(inner, self.levels)))
+    }
+}
+
+impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Limited<A> {
+    type Error = A::Error;
+
+    fn unit_variant(self) -> Result<(), A::Error> {
+        self.inner.unit_variant()
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
+        let seed = self.deeper(seed)?;
+        self.inner.newtype_variant_seed(seed)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(
+        self,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        let visitor = self.deeper(visitor)?;
+        self.inner.tuple_variant(length, visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        let visitor = self.deeper(visitor)?;
+        self.inner.struct_variant(fields, visitor)
+    }
+}

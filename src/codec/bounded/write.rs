@@ -1,0 +1,194 @@
+//! Writing within bounds, so that what is written can be read back.
+
+use std::fmt::Display;
+
+use serde::ser::{
+    Error, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
+    SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
+};
+
+use super::levels::{Levels, TOO_DEEP};
+use crate::codec::CodecError;
+
+/// `value`, which fails to be written if it nests more than `depth` deep.
+pub(in crate::codec) fn written<T: Serialize + ?Sized>(
+    value: &T,
+    depth: usize,
+) -> impl Serialize + use<'_, T> {
+    Limited { inner: value, levels: Levels::new(depth) }
+}
+
+/// Why a value of [`written`] with this `depth` was not: its nesting, or what is `otherwise` the reason.
+pub(in crate::codec) fn unwritable(
+    error: &impl Display,
+    depth: usize,
+    otherwise: &str,
+) -> CodecError {
+    match error.to_string().contains(TOO_DEEP) {
+        true => {
+            CodecError::new(format!("nested more than {depth} deep, which could not be read back"))
+        }
+        false => CodecError::new(otherwise),
+    }
+}
+
+/// Something of serde within bounds.
+struct Limited<I> {
+    inner: I,
+    levels: Levels,
+}
+
+impl<T: Serialize + ?Sized> Serialize for Limited<&T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.inner.serialize(Limited { inner: serializer, levels: self.levels })
+    }
+}
+
+macro_rules! scalars {
+    ($($method:ident($($argument:ident: $type:ty),*);)+) => {$(
+        fn $method(self $(, $argument: $type)*) -> Result<S::Ok, S::Error> {
+            self.inner.$method($($argument),*)
+        }
+    )+};
+}
+
+macro_rules! collections {
+    ($($method:ident($($argument:ident: $type:ty),*) -> $kind:ident;)+) => {$(
+        fn $method(self $(, $argument: $type)*) -> Result<Self::$kind, S::Error> {
+            let levels = self.levels.deeper(S::Error::custom)?;
+            Ok(Limited { inner: self.inner.$method($($argument),*)?, levels })
+        }
+    )+};
+}
+
+impl<S: Serializer> Serializer for Limited<S> {
+    type Ok = S::Ok;
+    type Error = S::Error;
+    type SerializeSeq = Limited<S::SerializeSeq>;
+    type SerializeTuple = Limited<S::SerializeTuple>;
+    type SerializeTupleStruct = Limited<S::SerializeTupleStruct>;
+    type SerializeTupleVariant = Limited<S::SerializeTupleVariant>;
+    type SerializeMap = Limited<S::SerializeMap>;
+    type SerializeStruct = Limited<S::SerializeStruct>;
+    type SerializeStructVariant = Limited<S::SerializeStructVariant>;
+
+    scalars! {
+        serialize_bool(value: bool);
+        serialize_i8(value: i8);
+        serialize_i16(value: i16);
+        serialize_i32(value: i32);
+        serialize_i64(value: i64);
+        serialize_i128(value: i128);
+        serialize_u8(value: u8);
+        serialize_u16(value: u16);
+        serialize_u32(value: u32);
+        serialize_u64(value: u64);
+        serialize_u128(value: u128);
+        serialize_f32(value: f32);
+        serialize_f64(value: f64);
+        serialize_char(value: char);
+        serialize_str(value: &str);
+        serialize_bytes(value: &[u8]);
+        serialize_none();
+        serialize_unit();
+        serialize_unit_struct(name: &'static str);
+        serialize_unit_variant(name: &'static str, index: u32, variant: &'static str);
+    }
+
+    collections! {
+        serialize_seq(length: Option<usize>) -> SerializeSeq;
+        serialize_tuple(length: usize) -> SerializeTuple;
+        serialize_tuple_struct(name: &'static str, length: usize) -> SerializeTupleStruct;
+        serialize_map(length: Option<usize>) -> SerializeMap;
+        serialize_struct(name: &'static str, length: usize) -> SerializeStruct;
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
+        let levels = self.levels.wrapped(S::Error::custom)?;
+        self.inner.serialize_some(&Limited { inner: value, levels })
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<S::Ok, S::Error> {
+        let levels = self.levels.wrapped(S::Error::custom)?;
+        self.inner.serialize_newtype_struct(name, &Limited { inner: value, levels })
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<S::Ok, S::Error> {
+        let levels = self.levels.deeper(S::Error::custom)?;
+        let value = Limited { inner: value, levels };
+        self.inner.serialize_newtype_variant(name, index, variant, &value)
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        length: usize,
+    ) -> Result<Self::SerializeTupleVariant, S::Error> {
+        let levels = self.levels.deeper(S::Error::custom)?.deeper(S::Error::custom)?;
+        let inner = self.inner.serialize_tuple_variant(name, index, variant, length)?;
+        Ok(Limited { inner, levels })
+    }
+
+    fn serialize_struct_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        length: usize,
+    ) -> Result<Self::SerializeStructVariant, S::Error> {
+        let levels = self.levels.deeper(S::Error::custom)?.deeper(S::Error::custom)?;
+        let inner = self.inner.serialize_struct_variant(name, index, variant, length)?;
+        Ok(Limited { inner, levels })
+    }
+
+    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
+        self.inner.collect_str(value)
+    }
+
+    fn is_human_readable(&self) -> bool {
+        self.inner.is_human_readable()
+    }
+}
+
+macro_rules! parts {
+    ($($trait:ident { $($method:ident($($name:ident: $type:ty)?);)+ })+) => {$(
+        impl<S: $trait> $trait for Limited<S> {
+            type Ok = S::Ok;
+            type Error = S::Error;
+
+            $(fn $method<T: Serialize + ?Sized>(
+                &mut self,
+                $($name: $type,)?
+                value: &T,
+            ) -> Result<(), S::Error> {
+                self.inner.$method($($name,)? &Limited { inner: value, levels: self.levels })
+            })+
+
+            fn end(self) -> Result<S::Ok, S::Error> {
+                self.inner.end()
+            }
+        }
+    )+};
+}
+
+parts! {
+    SerializeSeq { serialize_element(); }
+    SerializeTuple { serialize_element(); }
+    SerializeTupleStruct { serialize_field(); }
+    SerializeTupleVariant { serialize_field(); }
+    SerializeMap { serialize_key(); serialize_value(); }
+    SerializeStruct { serialize_field(name: &'static str); }
+    SerializeStructVariant { serialize_field(name: &'static str); }
+}
