@@ -53,10 +53,10 @@ use crate::side_key::{self, name_of, side_key_of};
 ///
 /// # Without Redis
 ///
-/// When Redis cannot be used the loader is called, once for all that wait, and nothing is stored; this
-/// is counted and logged. [`CachePolicy::fail_without_redis`] gives the error instead. Meanwhile who
-/// waits does not learn what other programs delete. Bytes that are not a value are loaded anew and
-/// replaced. A loader's error is [`Error::Load`].
+/// When Redis cannot be used the loader is called and nothing is stored; this is counted and logged.
+/// [`CachePolicy::fail_without_redis`] gives the error instead. Callers that come while the loader runs
+/// share the next load, since nothing would show them a deletion in between. Bytes that are not a value
+/// are loaded anew and replaced. A loader's error is [`Error::Load`].
 ///
 /// # Arguments
 ///

@@ -7,7 +7,8 @@ local is_absent = current == ''
 if mode ~= 'force' then
   if mode == 'miss' and value then return {'found', value, remains} end
   if mode == 'miss' and is_live and is_absent then return {'absent', false, remains} end
-  if is_live and not is_absent then return {'busy', value, remains} end
+  -- Our own generation is that of a claim whose reply was lost.
+  if is_live and not is_absent and current ~= generation then return {'busy', value, remains} end
   if current and not is_absent then generation = current end
 end
 remember(lease, generation)

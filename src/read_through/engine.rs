@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use super::commands::{Commands, Mode, Stored, Wanted};
-use super::flights::{Flights, Outcome, Start};
+use super::flights::{Flights, Joined, Outcome, Start};
 use super::freshness::{Age, Freshness};
 use super::load::Flying;
 use super::loader::Loaders;
@@ -110,7 +110,7 @@ where
         let flying = vec![Flying { lead, mode: Mode::Force, is_away: false }];
         self.executor.launch(self.clone().fly(flying, args.clone())).await;
         let missing = Missing { place: 0, spot, seen: Seen::Missing(Mode::Force) };
-        match self.arrival(&missing, true, &landing).await {
+        match self.arrival(&missing, None, &landing).await {
             Arrival::Found(value) => Ok(value),
             Arrival::Failed(error) => Err(error),
             Arrival::Again | Arrival::Late => self.load_alone(&missing.spot, &args).await,
@@ -129,7 +129,7 @@ where
     pub(super) fn refresh(self: &Arc<Self>, spots: Vec<Spot>, args: A) {
         let begin = |spot: Spot| match self.flights.begin(&spot) {
             Start::Leads(lead) => Some(Flying { lead, mode: Mode::Refresh, is_away: false }),
-            Start::Joins(_) => None,
+            Start::Joins(..) => None,
         };
         let flying: Vec<_> = spots.into_iter().filter_map(begin).collect();
         if flying.is_empty() {
@@ -244,9 +244,9 @@ where
         let mut landings = Vec::with_capacity(missing.len());
         for Missing { spot, seen, .. } in &missing {
             landings.push(match self.flights.begin(spot) {
-                Start::Joins(landing) => {
+                Start::Joins(landing, joined) => {
                     raise(&self.counts.joined);
-                    (false, landing)
+                    (Some(joined), landing)
                 }
                 Start::Leads(lead) => {
                     let landing = lead.landing();
@@ -255,7 +255,7 @@ where
                         Seen::Found(..) | Seen::Away => Mode::Unfit,
                     };
                     flying.push(Flying { lead, mode, is_away: matches!(seen, Seen::Away) });
-                    (true, landing)
+                    (None, landing)
                 }
             });
         }
@@ -263,24 +263,26 @@ where
             self.executor.launch(self.clone().fly(flying, args.clone())).await;
         }
         let mut arrivals = Vec::with_capacity(missing.len());
-        for (missing, (leads, landing)) in missing.into_iter().zip(landings) {
-            let arrival = self.arrival(&missing, leads, &landing).await;
+        for (missing, (joined, landing)) in missing.into_iter().zip(landings) {
+            let arrival = self.arrival(&missing, joined, &landing).await;
             arrivals.push((missing, arrival));
         }
         arrivals
     }
 
+    /// What a caller gets of a load that it leads, or has joined.
     async fn arrival(
         &self,
         missing: &Missing<V::Owned>,
-        leads: bool,
+        joined: Option<Joined>,
         landing: &Landing<Outcome<V::Owned>>,
     ) -> Arrival<V::Owned> {
         // Who leads waits for the loader alone, or has waited for others already.
-        let patience = if leads { Duration::MAX } else { self.patience() };
+        let patience = joined.map_or(Duration::MAX, |_| self.patience());
         match self.executor.wait(landing.outcome(), patience).await {
-            Some(Outcome::Found(value)) => Arrival::Found(value),
-            Some(Outcome::Outdated(value)) if leads => Arrival::Found(value),
+            Some(Outcome::Found(value, seal)) if joined.is_none_or(|it| it.is_before(seal)) => {
+                Arrival::Found(value)
+            }
             Some(Outcome::Failed(error)) => match &missing.seen {
                 Seen::Found(value, _) => {
                     raise(&self.counts.stale);
@@ -292,7 +294,7 @@ where
                 let error = error.lock().map(|mut error| error.take());
                 error.ok().flatten().map_or(Arrival::Again, Arrival::Failed)
             }
-            Some(Outcome::Outdated(_) | Outcome::Lost) => Arrival::Again,
+            Some(Outcome::Found(..) | Outcome::Lost) => Arrival::Again,
             None => Arrival::Late,
         }
     }

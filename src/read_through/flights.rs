@@ -1,6 +1,7 @@
 //! Loads under way in this program, which callers share.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,16 +17,37 @@ pub(super) struct Flights<V> {
 
 struct Flight<V> {
     landing: Arc<Landing<Outcome<V>>>,
-    /// When its error is forgotten, once it has failed.
-    until: Option<Instant>,
+    stage: Stage,
+}
+
+/// How far a load has come.
+#[derive(Clone, Copy)]
+enum Stage {
+    /// Callers join it. It has been sealed so often.
+    Open(u64),
+    /// It has begun without a lease: nothing would show whether it is newer than what a caller knows
+    /// that comes now, and such callers share the one after it.
+    Departed,
+    /// It has failed, which is remembered for some time.
+    Failed(Instant),
+}
+
+/// Which of the callers that joined a load may have what it found: those who did so before it was
+/// sealed so often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Seal(u64);
+
+impl Seal {
+    /// None of them: meanwhile somebody may have deleted or set the value.
+    pub(super) const NOBODY: Self = Self(0);
+    /// All of them: it was closed in time.
+    pub(super) const ALL: Self = Self(u64::MAX);
 }
 
 /// What came of a load.
 pub(super) enum Outcome<V> {
-    Found(Option<Arc<V>>),
-    /// It was found, but meanwhile somebody may have deleted or set the value: only who began it may
-    /// have it.
-    Outdated(Option<Arc<V>>),
+    /// A value, or that there is none, for whoever led the load and those whom the seal allows.
+    Found(Option<Arc<V>>, Seal),
     Failed(LoadError),
     /// Something else went wrong, which is told to whoever takes it first.
     Broken(Arc<Mutex<Option<Error>>>),
@@ -36,8 +58,7 @@ pub(super) enum Outcome<V> {
 impl<V> Clone for Outcome<V> {
     fn clone(&self) -> Self {
         match self {
-            Outcome::Found(found) => Outcome::Found(found.clone()),
-            Outcome::Outdated(found) => Outcome::Outdated(found.clone()),
+            Outcome::Found(found, seal) => Outcome::Found(found.clone(), *seal),
             Outcome::Failed(error) => Outcome::Failed(error.clone()),
             Outcome::Broken(error) => Outcome::Broken(error.clone()),
             Outcome::Lost => Outcome::Lost,
@@ -50,7 +71,17 @@ pub(super) enum Start<V> {
     /// Load it, for others too.
     Leads(Lead<V>),
     /// Wait for another caller.
-    Joins(Arc<Landing<Outcome<V>>>),
+    Joins(Arc<Landing<Outcome<V>>>, Joined),
+}
+
+/// When a caller joined a load.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Joined(u64);
+
+impl Joined {
+    pub(super) fn is_before(self, seal: Seal) -> bool {
+        self.0 < seal.0
+    }
 }
 
 impl<V> Flights<V> {
@@ -61,22 +92,34 @@ impl<V> Flights<V> {
     /// Joins the load of `spot`, or begins one.
     pub(super) fn begin(self: &Arc<Self>, spot: &Spot) -> Start<V> {
         let mut flights = self.lock();
-        match flights.get(spot) {
-            Some(flight) if !flight.is_forgotten() => Start::Joins(flight.landing.clone()),
-            _ => Start::Leads(self.insert(&mut flights, spot)),
-        }
+        let before = match flights.get(spot) {
+            Some(Flight { landing, stage: Stage::Open(seals) }) => {
+                return Start::Joins(landing.clone(), Joined(*seals));
+            }
+            Some(Flight { landing, stage: Stage::Failed(until) }) if *until > Instant::now() => {
+                return Start::Joins(landing.clone(), Joined(0));
+            }
+            Some(Flight { landing, stage: Stage::Departed }) => Some(landing.clone()),
+            _ => None,
+        };
+        Start::Leads(self.insert(&mut flights, spot, before))
     }
 
     /// Begins a load of `spot`, which those who come later join.
     pub(super) fn begin_anew(self: &Arc<Self>, spot: &Spot) -> Lead<V> {
-        self.insert(&mut self.lock(), spot)
+        self.insert(&mut self.lock(), spot, None)
     }
 
-    fn insert(self: &Arc<Self>, flights: &mut HashMap<Spot, Flight<V>>, spot: &Spot) -> Lead<V> {
+    fn insert(
+        self: &Arc<Self>,
+        flights: &mut HashMap<Spot, Flight<V>>,
+        spot: &Spot,
+        before: Option<Arc<Landing<Outcome<V>>>>,
+    ) -> Lead<V> {
         let landing = Arc::new(Landing::new());
-        let flight = Flight { landing: landing.clone(), until: None };
+        let flight = Flight { landing: landing.clone(), stage: Stage::Open(0) };
         flights.insert(spot.clone(), flight);
-        Lead { flights: self.clone(), spot: spot.clone(), landing }
+        Lead { flights: self.clone(), spot: spot.clone(), landing, before }
     }
 
     /// Lets those who come from now on begin anew, of what is `chosen`.
@@ -94,17 +137,13 @@ impl<V> Flights<V> {
     }
 }
 
-impl<V> Flight<V> {
-    fn is_forgotten(&self) -> bool {
-        self.until.is_some_and(|until| until <= Instant::now())
-    }
-}
-
 /// The one who loads a value. Dropped without an outcome it keeps nobody waiting.
 pub(super) struct Lead<V> {
     flights: Arc<Flights<V>>,
     pub(super) spot: Spot,
     landing: Arc<Landing<Outcome<V>>>,
+    /// A load that has departed, and was under way when this one began.
+    pub(super) before: Option<Arc<Landing<Outcome<V>>>>,
 }
 
 impl<V> Lead<V> {
@@ -112,15 +151,41 @@ impl<V> Lead<V> {
         self.landing.clone()
     }
 
+    /// Tells those who have joined from those who come later. To be called before the server is asked
+    /// what it has: who comes later may know of something newer.
+    pub(super) fn seal(&self) -> Seal {
+        let mut flights = self.flights.lock();
+        match self.own(&mut flights).map(|flight| &mut flight.stage) {
+            Some(Stage::Open(seals)) => {
+                *seals += 1;
+                Seal(*seals)
+            }
+            // Nobody can have joined since it was replaced, removed or departed.
+            _ => Seal::ALL,
+        }
+    }
+
     /// Lets those who come from now on begin anew. To be called before the server says that the value
     /// is the newest: who comes later may know of a newer one.
     pub(super) fn close(&self) {
-        self.end(None);
+        if let Entry::Occupied(own) = self.flights.lock().entry(self.spot.clone())
+            && self.is_of(own.get())
+        {
+            own.remove();
+        }
+    }
+
+    /// Lets those who come from now on share the next load. To be called before the loader is, where
+    /// the server will say nothing of the value.
+    pub(super) fn depart(&self) {
+        if let Some(own) = self.own(&mut self.flights.lock()) {
+            own.stage = Stage::Departed;
+        }
     }
 
     /// Says what came of the load.
     pub(super) fn land(self, outcome: Outcome<V>) {
-        self.end(None);
+        self.close();
         self.landing.tell(outcome);
     }
 
@@ -135,30 +200,32 @@ impl<V> Lead<V> {
     }
 
     fn end(&self, remembered: Option<Duration>) {
+        let Some(until) = remembered.and_then(|time| Instant::now().checked_add(time)) else {
+            return self.close();
+        };
         let mut flights = self.flights.lock();
-        let Some(flight) = flights.get_mut(&self.spot) else { return };
-        if !Arc::ptr_eq(&flight.landing, &self.landing) {
-            return;
-        }
-        let until = remembered.and_then(|time| Instant::now().checked_add(time));
-        match until {
-            Some(until) => {
-                flight.until = Some(until);
-                if flights.len() > MOST_REMEMBERED {
-                    flights.retain(|_, flight| flight.until.is_none());
-                }
-            }
-            None => {
-                flights.remove(&self.spot);
+        if let Some(own) = self.own(&mut flights) {
+            own.stage = Stage::Failed(until);
+            if flights.len() > MOST_REMEMBERED {
+                flights.retain(|_, flight| !matches!(flight.stage, Stage::Failed(_)));
             }
         }
+    }
+
+    /// This load, unless it was replaced or removed.
+    fn own<'a>(&self, flights: &'a mut HashMap<Spot, Flight<V>>) -> Option<&'a mut Flight<V>> {
+        flights.get_mut(&self.spot).filter(|flight| self.is_of(flight))
+    }
+
+    fn is_of(&self, flight: &Flight<V>) -> bool {
+        Arc::ptr_eq(&flight.landing, &self.landing)
     }
 }
 
 impl<V> Drop for Lead<V> {
     fn drop(&mut self) {
         if !self.landing.has_landed() {
-            self.end(None);
+            self.close();
             self.landing.tell(Outcome::Lost);
         }
     }

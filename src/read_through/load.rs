@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::commands::{Claim, Lease, Mode};
 use super::engine::{Engine, Seen};
-use super::flights::{Lead, Outcome};
+use super::flights::{Lead, Outcome, Seal};
 use super::freshness::Age;
 use super::generation;
 use super::loader::Loaded;
@@ -36,10 +36,10 @@ struct Claimed<V> {
     lease: Option<Lease>,
 }
 
-impl<V> Claimed<V> {
-    fn leased(&self) -> Option<(&Spot, &Lease)> {
-        Some((&self.lead.spot, self.lease.as_ref()?))
-    }
+/// The leases of those that can be stored.
+fn leases<V>(batch: &[Claimed<V>]) -> Vec<(&Spot, &Lease)> {
+    let leased = batch.iter().filter_map(|Claimed { lead, lease }| Some((lead, lease.as_ref()?)));
+    leased.map(|(lead, lease)| (&lead.spot, lease)).collect()
 }
 
 /// What claims came to, besides what has landed.
@@ -69,7 +69,7 @@ where
             if !due.is_empty() {
                 self.refresh(due, args.clone());
             }
-            self.load_claimed(claimed, &args).await;
+            self.load_claimed(claimed, &args, deadline).await;
             flying = busy;
             if !flying.is_empty() {
                 if !std::mem::replace(&mut waits, true) {
@@ -103,17 +103,16 @@ where
 
     /// Lands what others have found, and parts what is to be loaded now from what others load. Who
     /// is late loads what others do too.
-    ///
-    /// Of what others found it is not known whether it was there when those who joined began.
     async fn claim(&self, flying: Vec<Flying<V::Owned>>, is_late: bool) -> Sorted<V::Owned> {
         let new = generation();
-        let command =
-            |flight: &Flying<_>| self.commands.claim(&flight.lead.spot, flight.mode, &new);
-        let asked = flying.iter().filter(|flight| !flight.is_away).map(command).collect();
-        let mut replies = self.send_each(asked).await.into_iter();
+        let seals: Vec<_> = flying.iter().map(|flight| flight.lead.seal()).collect();
+        let asked: Vec<_> = flying.iter().filter(|flight| !flight.is_away).collect();
+        let command = |at: usize| self.commands.claim(&asked[at].lead.spot, asked[at].mode, &new);
+        let commands = (0..asked.len()).map(command).collect();
+        let mut replies = self.send_each(commands, command).await.into_iter();
         let mut sorted = Sorted { claimed: Vec::new(), busy: Vec::new(), due: Vec::new() };
         let Sorted { claimed, busy, due } = &mut sorted;
-        for Flying { lead, mut mode, is_away } in flying {
+        for (Flying { lead, mut mode, is_away }, seal) in flying.into_iter().zip(seals) {
             let claim = match is_away {
                 true => None,
                 false => match replies.next() {
@@ -130,15 +129,15 @@ where
                 None => claimed.push(Claimed { lead, lease: None }),
                 Some(Claim::Claimed(lease, stored)) => match self.seen(stored) {
                     Seen::Found(value, Age::Fresh) if mode == Mode::Unfit => {
-                        self.release([(&lead.spot, &lease)]).await;
-                        lead.land(Outcome::Outdated(value));
+                        self.release(&[(&lead.spot, &lease)]).await;
+                        lead.land(Outcome::Found(value, seal));
                     }
                     _ => claimed.push(Claimed { lead, lease: Some(lease) }),
                 },
                 Some(Claim::Found(stored)) => match self.seen(stored) {
                     Seen::Found(value, age) if age.is_served() => {
                         due.extend(Some(lead.spot.clone()).filter(|_| age != Age::Fresh));
-                        lead.land(Outcome::Outdated(value));
+                        lead.land(Outcome::Found(value, seal));
                     }
                     _ if is_late => {
                         lead.close();
@@ -151,7 +150,7 @@ where
                 },
                 Some(Claim::Busy(stored)) => match self.seen(stored) {
                     Seen::Found(value, age) if age.is_served() => {
-                        lead.land(Outcome::Outdated(value));
+                        lead.land(Outcome::Found(value, seal));
                     }
                     _ if is_late => {
                         lead.close();
@@ -164,23 +163,30 @@ where
         sorted
     }
 
-    async fn load_claimed(&self, mut claimed: Vec<Claimed<V::Owned>>, args: &A) {
+    /// Loads, stores and lands values, at most until `deadline` after other loads of the same ones.
+    async fn load_claimed(
+        &self,
+        mut claimed: Vec<Claimed<V::Owned>>,
+        args: &A,
+        deadline: Deadline,
+    ) {
         let at_once = if self.loaders.has_bulk() { LARGEST_BULK } else { 1 };
         while !claimed.is_empty() {
             let rest = claimed.split_off(claimed.len().min(at_once));
             let batch = std::mem::replace(&mut claimed, rest);
             let spots: Vec<_> = batch.iter().map(|claimed| claimed.lead.spot.clone()).collect();
+            self.depart(&batch, deadline).await;
             match self.load_now(&spots, args.clone()).await {
                 Ok(Ok(loaded)) => self.keep(batch, loaded).await,
                 Ok(Err(error)) => {
-                    self.release(batch.iter().filter_map(Claimed::leased)).await;
+                    self.release(&leases(&batch)).await;
                     let errors = self.policy.errors;
                     batch.into_iter().for_each(|Claimed { lead, .. }| {
                         lead.fail(error.clone(), errors);
                     });
                 }
                 Err(error) => {
-                    self.release(batch.iter().filter_map(Claimed::leased)).await;
+                    self.release(&leases(&batch)).await;
                     if let Some(Claimed { lead, .. }) = batch.into_iter().next() {
                         lead.break_off(error);
                     }
@@ -189,34 +195,52 @@ where
         }
     }
 
+    /// Sees to it that callers who come after the loader has begun get nothing of a load without a
+    /// lease, and that there is one such load of a value at a time.
+    async fn depart(&self, batch: &[Claimed<V::Owned>], deadline: Deadline) {
+        for Claimed { lead, .. } in batch.iter().filter(|claimed| claimed.lease.is_none()) {
+            if let Some(before) = &lead.before {
+                self.executor.wait(before.outcome(), deadline.left()).await;
+            }
+            lead.depart();
+        }
+    }
+
     /// Stores what was loaded, and lands it.
     async fn keep(&self, batch: Vec<Claimed<V::Owned>>, loaded: Vec<Loaded<V::Owned>>) {
+        let mut leased = Vec::with_capacity(batch.len());
         let mut commands = Vec::with_capacity(batch.len());
-        let mut stored = Vec::with_capacity(batch.len());
         for (Claimed { lead, lease }, loaded) in batch.into_iter().zip(loaded) {
-            let command = lease.as_ref().map(|lease| self.storing(&lead.spot, lease, &loaded));
-            let refusal = command.as_ref().and_then(|command| command.request.refusal());
-            if let Some(error) = refusal {
-                self.release(lease.iter().map(|lease| (&lead.spot, lease))).await;
+            let Some(lease) = lease else {
+                lead.land(Outcome::Found(loaded.value.map(Arc::new), Seal::ALL));
+                continue;
+            };
+            let command = self.storing(&lead.spot, &lease, &loaded);
+            if let Some(error) = command.request.refusal() {
+                self.release(&[(&lead.spot, &lease)]).await;
                 lead.break_off(error);
                 continue;
             }
-            let is_sent = command.is_some();
-            if is_sent {
-                lead.close();
-            }
-            commands.extend(command);
-            stored.push((lead, is_sent, loaded.value.map(Arc::new)));
+            lead.close();
+            commands.push(command);
+            leased.push((lead, lease, loaded));
         }
-        let mut replies = self.send_each(commands).await.into_iter();
-        for (lead, is_sent, value) in stored {
-            match is_sent.then(|| replies.next()).flatten() {
+        let again = |at: usize| {
+            let (lead, lease, loaded) = &leased[at];
+            self.storing(&lead.spot, lease, loaded)
+        };
+        let mut replies = self.send_each(commands, again).await.into_iter();
+        for (lead, _, loaded) in leased {
+            let value = loaded.value.map(Arc::new);
+            match replies.next() {
+                Some(Ok(Some(true))) => lead.land(Outcome::Found(value, Seal::ALL)),
                 Some(Ok(Some(false))) => {
                     raise(&self.counts.outdated);
-                    lead.land(Outcome::Outdated(value));
+                    lead.land(Outcome::Found(value, Seal::NOBODY));
                 }
                 Some(Err(error)) => lead.break_off(error),
-                Some(Ok(Some(true) | None)) | None => lead.land(Outcome::Found(value)),
+                // Nothing says that the value was still the newest when the last of them joined.
+                Some(Ok(None)) | None => lead.land(Outcome::Found(value, Seal::NOBODY)),
             }
         }
     }
@@ -240,22 +264,42 @@ where
     }
 
     /// Lets others load. If that fails the leases run out.
-    async fn release<'a>(&self, leases: impl IntoIterator<Item = (&'a Spot, &'a Lease)>) {
-        let command = |(spot, lease)| self.commands.release(spot, lease);
-        let commands = leases.into_iter().map(command).collect();
-        self.send_each(commands).await;
+    async fn release(&self, leases: &[(&Spot, &Lease)]) {
+        let command = |at: usize| self.commands.release(leases[at].0, leases[at].1);
+        self.send_each((0..leases.len()).map(command).collect(), command).await;
     }
 
     /// What each command comes to in one round trip: nothing where Redis cannot be used.
+    ///
+    /// Those whose connection is lost are sent once more, as `again` makes them. Each names a generation,
+    /// by which the server knows that it has done its work already.
     async fn send_each<T: Send + 'static>(
         &self,
         commands: Vec<Command<T>>,
+        again: impl Fn(usize) -> Command<T> + Sync,
     ) -> Vec<Result<Option<T>>> {
         let sent = commands.len();
         if sent == 0 {
             return Vec::new();
         }
-        match send_each(&self.executor, commands).await {
+        let mut sent_all = send_each(&self.executor, commands).await;
+        let lost: Vec<_> = match &sent_all {
+            Ok(replies) => (0..sent).filter(|&at| replies.get(at).is_some_and(is_lost)).collect(),
+            Err(error) if is_lost_connection(error) => (0..sent).collect(),
+            Err(_) => Vec::new(),
+        };
+        if !lost.is_empty() {
+            let second =
+                send_each(&self.executor, lost.iter().map(|&at| again(at)).collect()).await;
+            match (&mut sent_all, second) {
+                (Ok(replies), Ok(second)) => {
+                    lost.into_iter().zip(second).for_each(|(at, reply)| replies[at] = reply);
+                }
+                (Ok(_), Err(_)) => {}
+                (sent_all, second) => *sent_all = second,
+            }
+        }
+        match sent_all {
             Ok(replies) => replies
                 .into_iter()
                 .map(|reply| reply.map(Some).or_else(|error| self.bear(error).map(|()| None)))
@@ -272,6 +316,15 @@ where
         let before = self.refreshing.fetch_add(1, Ordering::Relaxed);
         Some(Turn(self.refreshing.clone())).filter(|_| before < MOST_REFRESHING)
     }
+}
+
+fn is_lost<T>(reply: &Result<T>) -> bool {
+    reply.as_ref().is_err_and(is_lost_connection)
+}
+
+/// Whether the connection broke on which something was sent.
+fn is_lost_connection(error: &Error) -> bool {
+    matches!(error, Error::ConnectionLost { .. })
 }
 
 /// One of the loads in the background, until it is dropped.

@@ -2,6 +2,7 @@
 
 mod away;
 mod bad_input;
+mod cuts;
 mod expiry;
 mod leases;
 mod permanent;

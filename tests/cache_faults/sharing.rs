@@ -11,7 +11,7 @@ use super::{lease_end, minute, time};
 on_both_kinds![
     callers_in_a_program_share_one_load,
     callers_in_two_programs_share_one_load,
-    callers_share_one_load_without_a_server,
+    callers_share_the_next_load_without_a_server,
     who_asks_after_a_change_gets_nothing_older,
     all_callers_are_told_of_a_panic,
     another_program_loads_at_once_after_a_panic,
@@ -49,17 +49,21 @@ fn callers_in_two_programs_share_one_load<C: Loads>() -> Outcome {
     Ok(())
 }
 
-fn callers_share_one_load_without_a_server<C: Loads>() -> Outcome {
+fn callers_share_the_next_load_without_a_server<C: Loads>() -> Outcome {
     let (mut server, source) = (LocalServer::start()?, Source::shut(7));
     let cache = source.cache(&client::<C>(&server), minute());
     server.stop()?;
-    let callers: Vec<_> = (0..CALLERS).map(|_| start(&cache, 1)).collect();
-    assert!(eventually(|| cache.stats().joined == CALLERS - 1), "{:?}", cache.stats());
+    let first = start(&cache, 1);
+    source.awaits_loads(1);
+    source.set(8);
+    let callers: Vec<_> = (1..CALLERS).map(|_| start(&cache, 1)).collect();
+    assert!(eventually(|| cache.stats().joined == CALLERS - 2), "{:?}", cache.stats());
     source.open();
+    assert_eq!(first()?, Some(7));
     for caller in callers {
-        assert_eq!(caller()?, Some(7));
+        assert_eq!(caller()?, Some(8));
     }
-    assert_eq!((source.loads(), cache.stats().without_redis > 0), (1, true));
+    assert_eq!((source.loads(), cache.stats().without_redis > 0), (2, true));
     Ok(())
 }
 
