@@ -42,8 +42,10 @@ use crate::side_key::{self, name_of, side_key_of};
 ///
 /// # One load at a time
 ///
-/// Callers in one program that miss the same value share one load. Other programs wait for it: who
-/// loads has a lease, in a key beside the value. If it dies, another takes over when the
+/// Callers in one program that miss the same value share one load. Other programs wait for it and learn
+/// what comes of it: the value, that there is none, or that the loader failed. Of an error only the
+/// message reaches them, through Redis ([`LoadError::is_remote`](crate::LoadError::is_remote)). Who loads
+/// has a lease, in a key beside the value. If it dies, another takes over when the
 /// [lease](CachePolicy::lease) has run out. A value that somebody deletes or sets meanwhile is not
 /// stored, nor given to anyone who asked for it afterwards. Programs that write the key by other means
 /// are noticed too, but not one that deletes a key that is not there yet.

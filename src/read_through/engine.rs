@@ -107,7 +107,7 @@ where
     pub(super) async fn set(self: Arc<Self>, spot: Spot, args: A) -> Result<Found<V>> {
         let lead = self.flights.begin_anew(&spot);
         let landing = lead.landing();
-        let flying = vec![Flying { lead, mode: Mode::Force, is_away: false }];
+        let flying = vec![Flying::new(lead, Mode::Force)];
         self.executor.launch(self.clone().fly(flying, args.clone())).await;
         let missing = Missing { place: 0, spot, seen: Seen::Missing(Mode::Force) };
         match self.arrival(&missing, None, &landing).await {
@@ -128,7 +128,7 @@ where
     /// Loads a value in the background, unless somebody does.
     pub(super) fn refresh(self: &Arc<Self>, spots: Vec<Spot>, args: A) {
         let begin = |spot: Spot| match self.flights.begin(&spot) {
-            Start::Leads(lead) => Some(Flying { lead, mode: Mode::Refresh, is_away: false }),
+            Start::Leads(lead) => Some(Flying::new(lead, Mode::Refresh)),
             Start::Joins(..) => None,
         };
         let flying: Vec<_> = spots.into_iter().filter_map(begin).collect();
@@ -254,7 +254,8 @@ where
                         Seen::Missing(mode) => *mode,
                         Seen::Found(..) | Seen::Away => Mode::Unfit,
                     };
-                    flying.push(Flying { lead, mode, is_away: matches!(seen, Seen::Away) });
+                    let is_away = matches!(seen, Seen::Away);
+                    flying.push(Flying { is_away, ..Flying::new(lead, mode) });
                     (None, landing)
                 }
             });

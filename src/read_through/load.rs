@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::commands::{Claim, Lease, Mode};
+use super::commands::{Claim, Lease, Mode, Since};
 use super::engine::{Engine, Seen};
 use super::flights::{Lead, Outcome, Seal};
 use super::freshness::Age;
@@ -27,6 +27,14 @@ pub(super) struct Flying<V> {
     pub(super) mode: Mode,
     /// Whether Redis cannot be used.
     pub(super) is_away: bool,
+    /// From when on it waits for another program.
+    pub(super) since: Since,
+}
+
+impl<V> Flying<V> {
+    pub(super) fn new(lead: Lead<V>, mode: Mode) -> Self {
+        Self { lead, mode, is_away: false, since: Since::default() }
+    }
 }
 
 /// A load that this program does.
@@ -107,56 +115,68 @@ where
         let new = generation();
         let seals: Vec<_> = flying.iter().map(|flight| flight.lead.seal()).collect();
         let asked: Vec<_> = flying.iter().filter(|flight| !flight.is_away).collect();
-        let command = |at: usize| self.commands.claim(&asked[at].lead.spot, asked[at].mode, &new);
+        let command = |at: usize| {
+            let Flying { lead, mode, since, .. } = asked[at];
+            self.commands.claim(&lead.spot, *mode, *since, &new)
+        };
         let commands = (0..asked.len()).map(command).collect();
         let mut replies = self.send_each(commands, command).await.into_iter();
         let mut sorted = Sorted { claimed: Vec::new(), busy: Vec::new(), due: Vec::new() };
         let Sorted { claimed, busy, due } = &mut sorted;
-        for (Flying { lead, mut mode, is_away }, seal) in flying.into_iter().zip(seals) {
-            let claim = match is_away {
+        for (mut flight, seal) in flying.into_iter().zip(seals) {
+            let claim = match flight.is_away {
                 true => None,
                 false => match replies.next() {
                     Some(Ok(claim)) => claim,
                     Some(Err(error)) => {
-                        lead.break_off(error);
+                        flight.lead.break_off(error);
                         continue;
                     }
                     // The error of all was told to another one.
                     None => continue,
                 },
             };
+            let Flying { lead, mode, since, .. } = &mut flight;
             match claim {
-                None => claimed.push(Claimed { lead, lease: None }),
+                None => claimed.push(Claimed { lead: flight.lead, lease: None }),
                 Some(Claim::Claimed(lease, stored)) => match self.seen(stored) {
-                    Seen::Found(value, Age::Fresh) if mode == Mode::Unfit => {
-                        self.release(&[(&lead.spot, &lease)]).await;
-                        lead.land(Outcome::Found(value, seal));
+                    Seen::Found(value, Age::Fresh) if *mode == Mode::Unfit => {
+                        self.release(&[(&lead.spot, &lease)], None).await;
+                        flight.lead.land(Outcome::Found(value, seal));
                     }
-                    _ => claimed.push(Claimed { lead, lease: Some(lease) }),
+                    _ => claimed.push(Claimed { lead: flight.lead, lease: Some(lease) }),
                 },
+                Some(Claim::Failed(error, age)) => {
+                    flight.lead.fail(error, self.policy.errors.saturating_sub(age));
+                }
                 Some(Claim::Found(stored)) => match self.seen(stored) {
                     Seen::Found(value, age) if age.is_served() => {
                         due.extend(Some(lead.spot.clone()).filter(|_| age != Age::Fresh));
-                        lead.land(Outcome::Found(value, seal));
+                        flight.lead.land(Outcome::Found(value, seal));
                     }
                     _ if is_late => {
                         lead.close();
-                        claimed.push(Claimed { lead, lease: None });
+                        claimed.push(Claimed { lead: flight.lead, lease: None });
                     }
                     _ => {
-                        mode = Mode::Unfit;
-                        busy.push(Flying { lead, mode, is_away });
+                        *mode = Mode::Unfit;
+                        busy.push(flight);
                     }
                 },
-                Some(Claim::Busy(stored)) => match self.seen(stored) {
+                Some(Claim::Busy(stored, now)) => match self.seen(stored) {
                     Seen::Found(value, age) if age.is_served() => {
-                        lead.land(Outcome::Found(value, seal));
+                        flight.lead.land(Outcome::Found(value, seal));
                     }
                     _ if is_late => {
                         lead.close();
-                        claimed.push(Claimed { lead, lease: None });
+                        claimed.push(Claimed { lead: flight.lead, lease: None });
                     }
-                    _ => busy.push(Flying { lead, mode, is_away }),
+                    _ => {
+                        if *since == Since::default() {
+                            *since = now;
+                        }
+                        busy.push(flight);
+                    }
                 },
             }
         }
@@ -179,14 +199,14 @@ where
             match self.load_now(&spots, args.clone()).await {
                 Ok(Ok(loaded)) => self.keep(batch, loaded).await,
                 Ok(Err(error)) => {
-                    self.release(&leases(&batch)).await;
+                    self.release(&leases(&batch), Some(&error)).await;
                     let errors = self.policy.errors;
                     batch.into_iter().for_each(|Claimed { lead, .. }| {
                         lead.fail(error.clone(), errors);
                     });
                 }
                 Err(error) => {
-                    self.release(&leases(&batch)).await;
+                    self.release(&leases(&batch), None).await;
                     if let Some(Claimed { lead, .. }) = batch.into_iter().next() {
                         lead.break_off(error);
                     }
@@ -217,7 +237,7 @@ where
             };
             let command = self.storing(&lead.spot, &lease, &loaded);
             if let Some(error) = command.request.refusal() {
-                self.release(&[(&lead.spot, &lease)]).await;
+                self.release(&[(&lead.spot, &lease)], None).await;
                 lead.break_off(error);
                 continue;
             }
@@ -263,9 +283,12 @@ where
         Some(jittered.saturating_add(self.policy.reserve()))
     }
 
-    /// Lets others load. If that fails the leases run out.
-    async fn release(&self, leases: &[(&Spot, &Lease)]) {
-        let command = |at: usize| self.commands.release(leases[at].0, leases[at].1);
+    /// Lets others load, or learn why not. If that fails the leases run out.
+    async fn release(&self, leases: &[(&Spot, &Lease)], error: Option<&LoadError>) {
+        let command = |at: usize| {
+            let (spot, lease) = leases[at];
+            self.commands.release(spot, lease, error)
+        };
         self.send_each((0..leases.len()).map(command).collect(), command).await;
     }
 

@@ -1,5 +1,5 @@
 local before, time, absent_for, value = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8]
-local _, generation = known()
+local _, generation, note = known()
 if generation ~= ARGV[4] then return 0 end
 -- Programs that know nothing of loads write and delete too. What was there when the load began may
 -- have gone only because its time was up.
@@ -21,6 +21,10 @@ if value then
 else
   forget()
   remove()
-  if absent_for > 0 then remember(absent_for, '') end
+  if absent_for > 0 then
+    remember(absent_for, '', '')
+  elseif note ~= '' then
+    leave('absent', 0)
+  end
 end
 return 1
