@@ -18,6 +18,10 @@ impl LoadError {
         Self::new(Panicked)
     }
 
+    pub(crate) fn recursive() -> Self {
+        Self::new(Recursive)
+    }
+
     /// The loader's own error, if it is an `X`.
     pub fn downcast_ref<X: StdError + 'static>(&self) -> Option<&X> {
         self.0.downcast_ref()
@@ -26,6 +30,11 @@ impl LoadError {
     /// Whether the loader panicked.
     pub fn is_panic(&self) -> bool {
         self.0.is::<Panicked>() || self.remote().is_some_and(|remote| remote.is_panic)
+    }
+
+    /// Whether the loader, or one that it called, asked for the value that it was to load.
+    pub fn is_recursive(&self) -> bool {
+        self.0.is::<Recursive>()
     }
 
     /// Whether the loader failed in another program, so that only its message is known.
@@ -76,6 +85,10 @@ impl StdError for LoadError {
 #[derive(Debug, thiserror::Error)]
 #[error("it panicked")]
 struct Panicked;
+
+#[derive(Debug, thiserror::Error)]
+#[error("its loader asks for the value that it is to load")]
+struct Recursive;
 
 /// What is known of an error in another program.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,8 @@
 //! Read-through caches: values that are loaded by the user's function unless Redis has them.
 //!
 //! `engine` is the way of a call, `load` that of a load; `commands` and the Lua beside it are what the
-//! server does; `flights` are loads that callers share; `freshness` says what may be served.
+//! server does; `flights` are loads that callers share, `nesting` those that wait for each other; `freshness`
+//! says what may be served.
 
 mod cache_client;
 mod commands;
@@ -13,6 +14,7 @@ mod load;
 mod loader;
 #[cfg(feature = "near-cache")]
 mod near;
+mod nesting;
 mod policy;
 mod pyredis;
 #[cfg(feature = "metrics")]

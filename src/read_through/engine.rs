@@ -1,14 +1,16 @@
 //! Reading through a cache: the way of a call that wants values.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use super::commands::{Commands, Mode, Stored, Wanted};
-use super::flights::{Flights, Joined, Outcome, Start};
+use super::flights::{FlightId, Flights, Joined, Lead, Outcome, Start};
 use super::freshness::{Age, Freshness};
 use super::load::Flying;
 use super::loader::Loaders;
+use super::nesting::{CacheId, Nesting, Turn, Waiting};
 use super::policy::CachePolicy;
 use super::shared::AT_ONCE;
 use super::spot::{Ids, Spot};
@@ -52,6 +54,15 @@ struct Missing<V> {
     place: usize,
     spot: Spot,
     seen: Seen<V>,
+}
+
+/// A load that a caller waits for.
+struct Awaited<V> {
+    missing: Missing<V>,
+    landing: Arc<Landing<Outcome<V>>>,
+    /// None if it leads it.
+    joined: Option<Joined>,
+    _waiting: Waiting,
 }
 
 /// What a caller gets of a load.
@@ -105,10 +116,15 @@ where
 
     /// Loads one value anew and stores it, whatever others do.
     pub(super) async fn set(self: Arc<Self>, spot: Spot, args: A) -> Result<Found<V>> {
+        let nesting = Nesting::current();
+        if nesting.turn(self.id(), &spot) == Turn::Never {
+            return Err(self.failed(&spot, LoadError::recursive()));
+        }
         let lead = self.flights.begin_anew(&spot);
         let landing = lead.landing();
+        let _waiting = nesting.wait_for(lead.id());
         let flying = vec![Flying::new(lead, Mode::Force)];
-        self.executor.launch(self.clone().fly(flying, args.clone())).await;
+        self.executor.launch(self.clone().fly(flying, args.clone(), nesting)).await;
         let missing = Missing { place: 0, spot, seen: Seen::Missing(Mode::Force) };
         match self.arrival(&missing, None, &landing).await {
             Arrival::Found(value) => Ok(value),
@@ -127,19 +143,20 @@ where
 
     /// Loads a value in the background, unless somebody does.
     pub(super) fn refresh(self: &Arc<Self>, spots: Vec<Spot>, args: A) {
-        let begin = |spot: Spot| match self.flights.begin(&spot) {
-            Start::Leads(lead) => Some(Flying::new(lead, Mode::Refresh)),
-            Start::Joins(..) => None,
-        };
-        let flying: Vec<_> = spots.into_iter().filter_map(begin).collect();
-        if flying.is_empty() {
+        let mut queued: Vec<_> = spots.iter().filter_map(|spot| self.flights.queue(spot)).collect();
+        if queued.is_empty() {
             return;
         }
         let Some(turn) = self.turn() else { return };
-        raise_by(&self.counts.refreshes, flying.len() as u64);
+        raise_by(&self.counts.refreshes, queued.len() as u64);
         let engine = self.clone();
         self.executor.background(async move {
-            engine.fly(flying, args).await;
+            while !queued.is_empty() {
+                let rest = queued.split_off(queued.len().min(engine.claimed_at_once()));
+                let next = std::mem::replace(&mut queued, rest).into_iter().filter(Lead::start);
+                let flying = next.map(|lead| Flying::new(lead, Mode::Refresh)).collect();
+                engine.clone().fly(flying, args.clone(), Nesting::default()).await;
+            }
             drop(turn);
         });
     }
@@ -234,41 +251,105 @@ where
         }
     }
 
-    /// Loads what is missing, or waits for those who do.
+    /// Loads what is missing, or waits for those who do: a few values at a time, so that others who want
+    /// one of them need not wait for all.
     async fn load(
         self: &Arc<Self>,
         missing: Vec<Missing<V::Owned>>,
         args: &A,
     ) -> Vec<(Missing<V::Owned>, Arrival<V::Owned>)> {
-        let mut flying = Vec::new();
-        let mut landings = Vec::with_capacity(missing.len());
-        for Missing { spot, seen, .. } in &missing {
-            landings.push(match self.flights.begin(spot) {
-                Start::Joins(landing, joined) => {
-                    raise(&self.counts.joined);
-                    (Some(joined), landing)
-                }
-                Start::Leads(lead) => {
-                    let landing = lead.landing();
-                    let mode = match seen {
-                        Seen::Missing(mode) => *mode,
-                        Seen::Found(..) | Seen::Away => Mode::Unfit,
-                    };
-                    let is_away = matches!(seen, Seen::Away);
-                    flying.push(Flying { is_away, ..Flying::new(lead, mode) });
-                    (None, landing)
-                }
-            });
-        }
-        if !flying.is_empty() {
-            self.executor.launch(self.clone().fly(flying, args.clone())).await;
-        }
+        let nesting = Nesting::current();
         let mut arrivals = Vec::with_capacity(missing.len());
-        for (missing, (joined, landing)) in missing.into_iter().zip(landings) {
+        let mut joined = Vec::new();
+        let mut sought = HashSet::new();
+        let (missing, repeated): (Vec<_>, Vec<_>) =
+            missing.into_iter().partition(|missing| sought.insert(missing.spot.clone()));
+        let mut missing = missing.into_iter().peekable();
+        while missing.peek().is_some() {
+            let (mut flying, mut led) = (Vec::new(), Vec::new());
+            while flying.len() < self.claimed_at_once()
+                && let Some(missing) = missing.next()
+            {
+                match nesting.turn(self.id(), &missing.spot) {
+                    Turn::Free => match self.begin(missing, &nesting) {
+                        Ok((Some(flight), awaited)) => {
+                            flying.push(flight);
+                            led.push(awaited);
+                        }
+                        Ok((None, awaited)) => joined.push(awaited),
+                        Err(missing) => arrivals.push((missing, Arrival::Late)),
+                    },
+                    Turn::Alone => arrivals.push((missing, Arrival::Late)),
+                    Turn::Never => {
+                        let failed = self.after_failure(&missing, LoadError::recursive());
+                        arrivals.push((missing, failed));
+                    }
+                }
+            }
+            if !flying.is_empty() {
+                let flown = self.clone().fly(flying, args.clone(), nesting.clone());
+                self.executor.launch(flown).await;
+            }
+            self.arrive(led, &mut arrivals).await;
+        }
+        self.arrive(joined, &mut arrivals).await;
+        self.repeat(repeated, &mut arrivals);
+        arrivals
+    }
+
+    /// Lets those who ask for a value again have what came of it.
+    fn repeat(
+        &self,
+        repeated: Vec<Missing<V::Owned>>,
+        arrivals: &mut Vec<(Missing<V::Owned>, Arrival<V::Owned>)>,
+    ) {
+        raise_by(&self.counts.joined, repeated.len() as u64);
+        let found = arrivals.iter().filter_map(|(missing, arrival)| match arrival {
+            Arrival::Found(value) => Some((missing.spot.clone(), value.clone())),
+            _ => None,
+        });
+        let found: HashMap<_, _> = found.collect();
+        arrivals.extend(repeated.into_iter().map(|missing| {
+            let found = found.get(&missing.spot).cloned();
+            (missing, found.map_or(Arrival::Again, Arrival::Found))
+        }));
+    }
+
+    /// Begins a load, or joins one. Nothing if that waits for the loader that this is in.
+    #[expect(clippy::type_complexity, reason = "a name would say no more")]
+    fn begin(
+        &self,
+        missing: Missing<V::Owned>,
+        nesting: &Nesting,
+    ) -> std::result::Result<(Option<Flying<V::Owned>>, Awaited<V::Owned>), Missing<V::Owned>> {
+        let (flight, landing, joined) = match self.flights.begin(&missing.spot) {
+            Start::Joins(landing, joined) => (None, landing, Some(joined)),
+            Start::Leads(lead) => {
+                let (landing, is_away) = (lead.landing(), matches!(missing.seen, Seen::Away));
+                let mode = match missing.seen {
+                    Seen::Missing(mode) => mode,
+                    Seen::Found(..) | Seen::Away => Mode::Unfit,
+                };
+                (Some(Flying { is_away, ..Flying::new(lead, mode) }), landing, None)
+            }
+        };
+        let Some(waiting) = nesting.wait_for(FlightId::of(&landing)) else { return Err(missing) };
+        if joined.is_some() {
+            raise(&self.counts.joined);
+        }
+        Ok((flight, Awaited { missing, landing, joined, _waiting: waiting }))
+    }
+
+    /// Waits for loads.
+    async fn arrive(
+        &self,
+        awaited: Vec<Awaited<V::Owned>>,
+        arrivals: &mut Vec<(Missing<V::Owned>, Arrival<V::Owned>)>,
+    ) {
+        for Awaited { missing, landing, joined, .. } in awaited {
             let arrival = self.arrival(&missing, joined, &landing).await;
             arrivals.push((missing, arrival));
         }
-        arrivals
     }
 
     /// What a caller gets of a load that it leads, or has joined.
@@ -284,13 +365,7 @@ where
             Some(Outcome::Found(value, seal)) if joined.is_none_or(|it| it.is_before(seal)) => {
                 Arrival::Found(value)
             }
-            Some(Outcome::Failed(error)) => match &missing.seen {
-                Seen::Found(value, _) => {
-                    raise(&self.counts.stale);
-                    Arrival::Found(value.clone())
-                }
-                _ => Arrival::Failed(self.failed(&missing.spot, error)),
-            },
+            Some(Outcome::Failed(error)) => self.after_failure(missing, error),
             Some(Outcome::Broken(error)) => {
                 let error = error.lock().map(|mut error| error.take());
                 error.ok().flatten().map_or(Arrival::Again, Arrival::Failed)
@@ -300,9 +375,21 @@ where
         }
     }
 
+    /// What there is instead of a value that could not be loaded.
+    fn after_failure(&self, missing: &Missing<V::Owned>, error: LoadError) -> Arrival<V::Owned> {
+        match &missing.seen {
+            Seen::Found(value, _) => {
+                raise(&self.counts.stale);
+                Arrival::Found(value.clone())
+            }
+            _ => Arrival::Failed(self.failed(&missing.spot, error)),
+        }
+    }
+
     /// A value that is not stored, for others load it too slowly.
     async fn load_alone(&self, spot: &Spot, args: &A) -> Result<Found<V>> {
-        let loaded = self.load_now(std::slice::from_ref(spot), args.clone()).await?;
+        let nesting = Nesting::current();
+        let loaded = self.load_now(std::slice::from_ref(spot), args.clone(), &nesting).await?;
         let mut loaded = loaded.map_err(|error| self.failed(spot, error))?;
         Ok(loaded.pop().and_then(|loaded| loaded.value).map(Arc::new))
     }
@@ -322,6 +409,11 @@ where
 
     fn failed(&self, spot: &Spot, source: LoadError) -> Error {
         Error::Load { attempt: Box::new(self.attempt(spot)), source }
+    }
+
+    /// What this cache is known by while it exists.
+    pub(super) fn id(&self) -> CacheId {
+        CacheId(Arc::as_ptr(&self.flights).addr())
     }
 
     pub(super) fn attempt(&self, spot: &Spot) -> Attempt {

@@ -20,9 +20,21 @@ struct Flight<V> {
     stage: Stage,
 }
 
+/// What a load is known by while it is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FlightId(pub(super) usize);
+
+impl FlightId {
+    pub(super) fn of<T>(landing: &Arc<Landing<T>>) -> Self {
+        Self(Arc::as_ptr(landing).addr())
+    }
+}
+
 /// How far a load has come.
 #[derive(Clone, Copy)]
 enum Stage {
+    /// It will begin some time. A caller who cannot wait for that begins another one in its place.
+    Queued,
     /// Callers join it. It has been sealed so often.
     Open(u64),
     /// It has begun without a lease: nothing would show whether it is newer than what a caller knows
@@ -102,22 +114,34 @@ impl<V> Flights<V> {
             Some(Flight { landing, stage: Stage::Departed }) => Some(landing.clone()),
             _ => None,
         };
-        Start::Leads(self.insert(&mut flights, spot, before))
+        Start::Leads(self.insert(&mut flights, spot, Stage::Open(0), before))
+    }
+
+    /// Puts a load of `spot` into a queue, unless there is one, or one is under way or has just failed.
+    pub(super) fn queue(self: &Arc<Self>, spot: &Spot) -> Option<Lead<V>> {
+        let mut flights = self.lock();
+        match flights.get(spot).map(|flight| flight.stage) {
+            Some(Stage::Failed(until)) if until <= Instant::now() => {}
+            None => {}
+            Some(_) => return None,
+        }
+        Some(self.insert(&mut flights, spot, Stage::Queued, None))
     }
 
     /// Begins a load of `spot`, which those who come later join.
     pub(super) fn begin_anew(self: &Arc<Self>, spot: &Spot) -> Lead<V> {
-        self.insert(&mut self.lock(), spot, None)
+        self.insert(&mut self.lock(), spot, Stage::Open(0), None)
     }
 
     fn insert(
         self: &Arc<Self>,
         flights: &mut HashMap<Spot, Flight<V>>,
         spot: &Spot,
+        stage: Stage,
         before: Option<Arc<Landing<Outcome<V>>>>,
     ) -> Lead<V> {
         let landing = Arc::new(Landing::new());
-        let flight = Flight { landing: landing.clone(), stage: Stage::Open(0) };
+        let flight = Flight { landing: landing.clone(), stage };
         flights.insert(spot.clone(), flight);
         Lead { flights: self.clone(), spot: spot.clone(), landing, before }
     }
@@ -149,6 +173,17 @@ pub(super) struct Lead<V> {
 impl<V> Lead<V> {
     pub(super) fn landing(&self) -> Arc<Landing<Outcome<V>>> {
         self.landing.clone()
+    }
+
+    /// Takes a load from its queue, unless the value was loaded, set or deleted meanwhile.
+    pub(super) fn start(&self) -> bool {
+        let mut flights = self.flights.lock();
+        let own = self.own(&mut flights).filter(|own| matches!(own.stage, Stage::Queued));
+        own.map(|own| own.stage = Stage::Open(0)).is_some()
+    }
+
+    pub(super) fn id(&self) -> FlightId {
+        FlightId::of(&self.landing)
     }
 
     /// Tells those who have joined from those who come later. To be called before the server is asked

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use super::commands::{Claim, Lease, Mode, Since};
 use super::engine::{Engine, Seen};
-use super::flights::{Lead, Outcome, Seal};
+use super::flights::{FlightId, Lead, Outcome, Seal};
 use super::freshness::Age;
 use super::generation;
 use super::loader::Loaded;
+use super::nesting::Nesting;
 use super::shared::send_each;
 use super::spot::{Ids, Spot};
 use super::stats::{raise, raise_by};
@@ -66,8 +67,15 @@ where
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
 {
-    /// Brings all loads to an end.
-    pub(super) async fn fly(self: Arc<Self>, mut flying: Vec<Flying<V::Owned>>, args: A) {
+    /// Brings all loads to an end, for which the loaders of `nesting` wait.
+    pub(super) async fn fly(
+        self: Arc<Self>,
+        mut flying: Vec<Flying<V::Owned>>,
+        args: A,
+        nesting: Nesting,
+    ) {
+        let flights = flying.iter().map(|flight| flight.lead.id()).collect();
+        let nesting = nesting.with_flights(flights);
         let deadline = Deadline::after(Wait::For(self.patience()));
         let mut pause = SHORTEST_PAUSE;
         let mut waits = false;
@@ -77,7 +85,7 @@ where
             if !due.is_empty() {
                 self.refresh(due, args.clone());
             }
-            self.load_claimed(claimed, &args, deadline).await;
+            self.load_claimed(claimed, &args, deadline, &nesting).await;
             flying = busy;
             if !flying.is_empty() {
                 if !std::mem::replace(&mut waits, true) {
@@ -89,11 +97,17 @@ where
         }
     }
 
+    /// How many values are claimed before they are loaded, so that others wait for no more of them.
+    pub(super) fn claimed_at_once(&self) -> usize {
+        if self.loaders.has_bulk() { LARGEST_BULK } else { FEW }
+    }
+
     /// Calls the loader. The outer error is of ids that cannot be given to it.
     pub(super) async fn load_now(
         &self,
         spots: &[Spot],
         args: A,
+        nesting: &Nesting,
     ) -> Result<std::result::Result<Vec<Loaded<V::Owned>>, LoadError>> {
         let id = |spot: &Spot| {
             let attempt = || Box::new(self.attempt(spot));
@@ -101,7 +115,8 @@ where
         };
         let ids = spots.iter().map(id).collect::<Result<Vec<_>>>()?;
         let began = Instant::now();
-        let loaded = self.loaders.load(ids, args).await;
+        let nesting = nesting.with_loader(self.id(), spots);
+        let loaded = nesting.around(self.loaders.load(ids, args)).await;
         self.counts.loaded(spots.len(), began.elapsed());
         if loaded.is_err() {
             raise_by(&self.counts.load_errors, spots.len() as u64);
@@ -189,14 +204,15 @@ where
         mut claimed: Vec<Claimed<V::Owned>>,
         args: &A,
         deadline: Deadline,
+        nesting: &Nesting,
     ) {
-        let at_once = if self.loaders.has_bulk() { LARGEST_BULK } else { 1 };
+        let at_once = if self.loaders.has_bulk() { self.claimed_at_once() } else { 1 };
         while !claimed.is_empty() {
             let rest = claimed.split_off(claimed.len().min(at_once));
             let batch = std::mem::replace(&mut claimed, rest);
             let spots: Vec<_> = batch.iter().map(|claimed| claimed.lead.spot.clone()).collect();
-            self.depart(&batch, deadline).await;
-            match self.load_now(&spots, args.clone()).await {
+            self.depart(&batch, deadline, nesting).await;
+            match self.load_now(&spots, args.clone(), nesting).await {
                 Ok(Ok(loaded)) => self.keep(batch, loaded).await,
                 Ok(Err(error)) => {
                     self.release(&leases(&batch), Some(&error)).await;
@@ -217,9 +233,11 @@ where
 
     /// Sees to it that callers who come after the loader has begun get nothing of a load without a
     /// lease, and that there is one such load of a value at a time.
-    async fn depart(&self, batch: &[Claimed<V::Owned>], deadline: Deadline) {
+    async fn depart(&self, batch: &[Claimed<V::Owned>], deadline: Deadline, nesting: &Nesting) {
         for Claimed { lead, .. } in batch.iter().filter(|claimed| claimed.lease.is_none()) {
-            if let Some(before) = &lead.before {
+            if let Some(before) = &lead.before
+                && let Some(_waiting) = nesting.wait_for(FlightId::of(before))
+            {
                 self.executor.wait(before.outcome(), deadline.left()).await;
             }
             lead.depart();
@@ -365,6 +383,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// How many ids a bulk loader is given at most.
 const LARGEST_BULK: usize = 1000;
+
+/// How many values are claimed together that are loaded one after the other.
+const FEW: usize = 8;
 
 /// How many loads there are in the background at most.
 const MOST_REFRESHING: usize = 16;

@@ -5,6 +5,7 @@ mod bad_input;
 mod cuts;
 mod expiry;
 mod leases;
+mod nesting;
 mod outcomes;
 mod permanent;
 mod planted;

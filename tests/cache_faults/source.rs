@@ -9,13 +9,16 @@ use tokio::sync::watch;
 
 use super::support::concurrent::{Concurrent, Running};
 use super::support::eventually;
-use super::support::kinds::{RUNTIME, SourceDown};
+use super::support::kinds::{Kind, RUNTIME, SourceDown};
 
 /// A kind of client whose loaders may take their time.
 pub(crate) trait Loads: Concurrent {
     type Work<T: Send + 'static>: Answer<T, Self>;
 
     fn work<T: Send + 'static>(load: impl Loading<T>) -> Self::Work<T>;
+
+    /// The same for what uses the client.
+    fn call<T: Send + 'static>(load: impl Loading<T>) -> Self::Work<T>;
 }
 
 pub(crate) trait Loading<T>: Future<Output = Outcome<T>> + Send + 'static {}
@@ -31,12 +34,20 @@ impl Loads for Client {
     fn work<T: Send + 'static>(load: impl Loading<T>) -> Outcome<T> {
         RUNTIME.block_on(load)
     }
+
+    fn call<T: Send + 'static>(load: impl Loading<T>) -> Outcome<T> {
+        <Self as Kind>::finish(load)
+    }
 }
 
 impl Loads for AsyncClient {
     type Work<T: Send + 'static> = Pin<Box<dyn Future<Output = Outcome<T>> + Send>>;
 
     fn work<T: Send + 'static>(load: impl Loading<T>) -> Self::Work<T> {
+        Box::pin(load)
+    }
+
+    fn call<T: Send + 'static>(load: impl Loading<T>) -> Self::Work<T> {
         Box::pin(load)
     }
 }
