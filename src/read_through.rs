@@ -1,12 +1,13 @@
 //! Read-through caches: values that are loaded by the user's function unless Redis has them.
 //!
 //! `engine` is the way of a call, `load` that of a load; `commands` and the Lua beside it are what the
-//! server does; `flights` are loads that callers share, `nesting` those that wait for each other; `freshness`
+//! server does; `flights` are loads that callers share, `failures` those that failed, `nesting` those that wait for each other; `freshness`
 //! says what may be served.
 
 mod cache_client;
 mod commands;
 mod engine;
+mod failures;
 mod flights;
 mod freshness;
 mod hash_cache_client;

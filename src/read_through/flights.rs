@@ -1,10 +1,10 @@
 //! Loads under way in this program, which callers share.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::failures::Failures;
 use super::spot::Spot;
 use crate::error::Error;
 use crate::landing::Landing;
@@ -12,7 +12,12 @@ use crate::load_error::LoadError;
 
 /// Loads under way, and those that failed a short while ago.
 pub(super) struct Flights<V> {
-    flights: Mutex<HashMap<Spot, Flight<V>>>,
+    table: Mutex<Table<V>>,
+}
+
+struct Table<V> {
+    flights: HashMap<Spot, Flight<V>>,
+    failures: Failures<Arc<Landing<Outcome<V>>>>,
 }
 
 struct Flight<V> {
@@ -40,8 +45,6 @@ enum Stage {
     /// It has begun without a lease: nothing would show whether it is newer than what a caller knows
     /// that comes now, and such callers share the one after it.
     Departed,
-    /// It has failed, which is remembered for some time.
-    Failed(Instant),
 }
 
 /// Which of the callers that joined a load may have what it found: those who did so before it was
@@ -98,39 +101,38 @@ impl Joined {
 
 impl<V> Flights<V> {
     pub(super) fn new() -> Self {
-        Self { flights: Mutex::new(HashMap::new()) }
+        let (flights, failures) = (HashMap::new(), Failures::new());
+        Self { table: Mutex::new(Table { flights, failures }) }
     }
 
     /// Joins the load of `spot`, or begins one.
     pub(super) fn begin(self: &Arc<Self>, spot: &Spot) -> Start<V> {
-        let mut flights = self.lock();
-        let before = match flights.get(spot) {
+        let mut table = self.lock();
+        let before = match table.flights.get(spot) {
             Some(Flight { landing, stage: Stage::Open(seals) }) => {
                 return Start::Joins(landing.clone(), Joined(*seals));
             }
-            Some(Flight { landing, stage: Stage::Failed(until) }) if *until > Instant::now() => {
-                return Start::Joins(landing.clone(), Joined(0));
-            }
             Some(Flight { landing, stage: Stage::Departed }) => Some(landing.clone()),
-            _ => None,
+            Some(Flight { stage: Stage::Queued, .. }) => None,
+            None => match table.failures.get(spot, Instant::now()) {
+                Some(failed) => return Start::Joins(failed.clone(), Joined(0)),
+                None => None,
+            },
         };
-        Start::Leads(self.insert(&mut flights, spot, Stage::Open(0), before))
+        Start::Leads(self.insert(&mut table.flights, spot, Stage::Open(0), before))
     }
 
     /// Puts a load of `spot` into a queue, unless there is one, or one is under way or has just failed.
     pub(super) fn queue(self: &Arc<Self>, spot: &Spot) -> Option<Lead<V>> {
-        let mut flights = self.lock();
-        match flights.get(spot).map(|flight| flight.stage) {
-            Some(Stage::Failed(until)) if until <= Instant::now() => {}
-            None => {}
-            Some(_) => return None,
-        }
-        Some(self.insert(&mut flights, spot, Stage::Queued, None))
+        let mut table = self.lock();
+        let is_idle =
+            !table.flights.contains_key(spot) && table.failures.get(spot, Instant::now()).is_none();
+        is_idle.then(|| self.insert(&mut table.flights, spot, Stage::Queued, None))
     }
 
     /// Begins a load of `spot`, which those who come later join.
     pub(super) fn begin_anew(self: &Arc<Self>, spot: &Spot) -> Lead<V> {
-        self.insert(&mut self.lock(), spot, Stage::Open(0), None)
+        self.insert(&mut self.lock().flights, spot, Stage::Open(0), None)
     }
 
     fn insert(
@@ -148,16 +150,20 @@ impl<V> Flights<V> {
 
     /// Lets those who come from now on begin anew, of what is `chosen`.
     pub(super) fn forget(&self, chosen: impl Fn(&Spot) -> bool) {
-        self.lock().retain(|spot, _| !chosen(spot));
+        let mut table = self.lock();
+        table.flights.retain(|spot, _| !chosen(spot));
+        table.failures.retain(|spot| !chosen(spot));
     }
 
     /// The same for one value.
     pub(super) fn forget_one(&self, spot: &Spot) {
-        self.lock().remove(spot);
+        let mut table = self.lock();
+        table.flights.remove(spot);
+        table.failures.remove(spot);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Spot, Flight<V>>> {
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Table<V>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -177,8 +183,8 @@ impl<V> Lead<V> {
 
     /// Takes a load from its queue, unless the value was loaded, set or deleted meanwhile.
     pub(super) fn start(&self) -> bool {
-        let mut flights = self.flights.lock();
-        let own = self.own(&mut flights).filter(|own| matches!(own.stage, Stage::Queued));
+        let mut table = self.flights.lock();
+        let own = self.own(&mut table).filter(|own| matches!(own.stage, Stage::Queued));
         own.map(|own| own.stage = Stage::Open(0)).is_some()
     }
 
@@ -189,8 +195,8 @@ impl<V> Lead<V> {
     /// Tells those who have joined from those who come later. To be called before the server is asked
     /// what it has: who comes later may know of something newer.
     pub(super) fn seal(&self) -> Seal {
-        let mut flights = self.flights.lock();
-        match self.own(&mut flights).map(|flight| &mut flight.stage) {
+        let mut table = self.flights.lock();
+        match self.own(&mut table).map(|flight| &mut flight.stage) {
             Some(Stage::Open(seals)) => {
                 *seals += 1;
                 Seal(*seals)
@@ -203,11 +209,7 @@ impl<V> Lead<V> {
     /// Lets those who come from now on begin anew. To be called before the server says that the value
     /// is the newest: who comes later may know of a newer one.
     pub(super) fn close(&self) {
-        if let Entry::Occupied(own) = self.flights.lock().entry(self.spot.clone())
-            && self.is_of(own.get())
-        {
-            own.remove();
-        }
+        self.remove(&mut self.flights.lock());
     }
 
     /// Lets those who come from now on share the next load. To be called before the loader is, where
@@ -226,7 +228,15 @@ impl<V> Lead<V> {
 
     /// Says that the load failed, and lets it be known for `time`.
     pub(super) fn fail(self, error: LoadError, time: Duration) {
-        self.end(Some(time).filter(|time| !time.is_zero()));
+        let now = Instant::now();
+        let until = now.checked_add(time).filter(|until| *until > now);
+        let mut table = self.flights.lock();
+        if self.remove(&mut table)
+            && let Some(until) = until
+        {
+            table.failures.insert(self.spot.clone(), self.landing.clone(), now, until);
+        }
+        drop(table);
         self.landing.tell(Outcome::Failed(error));
     }
 
@@ -234,22 +244,18 @@ impl<V> Lead<V> {
         self.land(Outcome::Broken(Arc::new(Mutex::new(Some(error)))));
     }
 
-    fn end(&self, remembered: Option<Duration>) {
-        let Some(until) = remembered.and_then(|time| Instant::now().checked_add(time)) else {
-            return self.close();
-        };
-        let mut flights = self.flights.lock();
-        if let Some(own) = self.own(&mut flights) {
-            own.stage = Stage::Failed(until);
-            if flights.len() > MOST_REMEMBERED {
-                flights.retain(|_, flight| !matches!(flight.stage, Stage::Failed(_)));
-            }
+    /// Removes this load, unless it was replaced or removed.
+    fn remove(&self, table: &mut Table<V>) -> bool {
+        let is_own = self.own(table).is_some();
+        if is_own {
+            table.flights.remove(&self.spot);
         }
+        is_own
     }
 
     /// This load, unless it was replaced or removed.
-    fn own<'a>(&self, flights: &'a mut HashMap<Spot, Flight<V>>) -> Option<&'a mut Flight<V>> {
-        flights.get_mut(&self.spot).filter(|flight| self.is_of(flight))
+    fn own<'a>(&self, table: &'a mut Table<V>) -> Option<&'a mut Flight<V>> {
+        table.flights.get_mut(&self.spot).filter(|flight| self.is_of(flight))
     }
 
     fn is_of(&self, flight: &Flight<V>) -> bool {
@@ -266,9 +272,6 @@ impl<V> Drop for Lead<V> {
     }
 }
 
-/// How many loads there may be before those that failed are forgotten.
-const MOST_REMEMBERED: usize = 10_000;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,11 +283,11 @@ mod tests {
         let spot = Names::Own.string(b"c:", b"1".to_vec()).unwrap();
         for end in [Lead::close as fn(&Lead<u64>), |lead| lead.flights.forget_one(&lead.spot)] {
             let Start::Leads(first) = flights.begin(&spot) else { panic!("it has landed") };
-            assert!(matches!(flights.begin(&spot), Start::Joins(_)));
+            assert!(matches!(flights.begin(&spot), Start::Joins(..)));
             end(&first);
             let Start::Leads(second) = flights.begin(&spot) else { panic!("it is closed") };
             first.land(Outcome::Lost);
-            assert!(matches!(flights.begin(&spot), Start::Joins(_)), "the second is under way");
+            assert!(matches!(flights.begin(&spot), Start::Joins(..)), "the second is under way");
             second.land(Outcome::Lost);
         }
     }

@@ -141,6 +141,7 @@ fn a_get_waits_for_no_get_many_of_others<C: Loads>() -> Outcome {
     });
     slow.awaits_loads(1);
     assert_eq!([get(&one, 99)?, get(&other, 98)?], [Some(8); 2]);
+    assert_eq!((one.stats().joined, other.stats().waited), (0, 0));
     slow.open();
     let found: Vec<_> = many()?.iter().map(|found| found.as_deref().copied()).collect();
     assert_eq!((found.len(), found[0]), (100, Some(7)));
