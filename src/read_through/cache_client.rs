@@ -53,6 +53,16 @@ use crate::side_key::{self, name_of, side_key_of};
 /// On an `AsyncClient` the loader gives a future, which runs in a task of its own: a caller that is
 /// dropped does not stop it.
 ///
+/// # Loaders that use caches
+///
+/// A loader may read through other caches, and its own for other ids. If it asks for the value that it is
+/// to load, directly or through the loader of another cache, that call fails with a [`LoadError`] that
+/// [is recursive](crate::LoadError::is_recursive). Loads on two threads that wait for each other are
+/// noticed, and one of them loads what it needs by itself. A loader that asks on a thread or in a task of
+/// its own is not known to be one, and waits for up to three leases instead.
+///
+/// [`LoadError`]: crate::LoadError
+///
 /// # Without Redis
 ///
 /// When Redis cannot be used the loader is called and nothing is stored; this is counted and logged.
@@ -176,6 +186,9 @@ where
 
     /// The values of `ids`, in their order. One round trip finds a thousand of them; those that are
     /// missing are loaded one after the other, or by the bulk loader together.
+    ///
+    /// Eight at a time are claimed, or as many as the bulk loader takes, so that other callers wait for
+    /// no more of them.
     pub fn get_many<'a, Q>(&self, ids: impl IntoIterator<Item = &'a Q>) -> E::Reply<Vec<Found<V>>>
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,

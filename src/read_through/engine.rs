@@ -202,7 +202,7 @@ where
     async fn see(&self, spots: &[Spot]) -> Result<Vec<Seen<V::Owned>>> {
         #[cfg(feature = "near-cache")]
         if let Some(near) = &self.near
-            && let Some(mut seen) = near.see(spots).await?
+            && let Some(mut seen) = near.see(spots, |left| self.age(left)).await?
         {
             // It has no values that are to be loaded anew, though they may still be served.
             if self.freshness.matters() {
@@ -242,13 +242,14 @@ where
             };
         };
         match V::decode_owned(bytes) {
-            Ok(value) => {
-                let chance = 1.0 - fastrand::f64();
-                let age = self.freshness.age(stored.left, self.counts.load_time(), chance);
-                Seen::Found(Some(Arc::new(value)), age)
-            }
+            Ok(value) => Seen::Found(Some(Arc::new(value)), self.age(stored.left)),
             Err(_) => Seen::Missing(Mode::Unfit),
         }
+    }
+
+    /// The age of a value that the server drops after `left` milliseconds.
+    fn age(&self, left: i64) -> Age {
+        self.freshness.age(left, self.counts.load_time(), 1.0 - fastrand::f64())
     }
 
     /// Loads what is missing, or waits for those who do: a few values at a time, so that others who want
