@@ -1,11 +1,14 @@
 //! Read-through caches: values that are loaded by the user's function unless Redis has them.
 //!
-//! `engine` is the way of a call, `load` that of a load; `commands` and the Lua beside it are what the
-//! server does; `flights` are loads that callers share; `freshness` says what may be served.
+//! `engine` is the way of a call, `waiting` where it waits, `load` the way of a load; `commands` and the
+//! Lua beside it are what the server does, and `sending` repeats what was lost; `flights` are loads that
+//! callers share, `failures` those that failed, `nesting` those that wait for each other; `freshness` says
+//! what may be served.
 
 mod cache_client;
 mod commands;
 mod engine;
+mod failures;
 mod flights;
 mod freshness;
 mod hash_cache_client;
@@ -13,13 +16,16 @@ mod load;
 mod loader;
 #[cfg(feature = "near-cache")]
 mod near;
+mod nesting;
 mod policy;
 mod pyredis;
 #[cfg(feature = "metrics")]
 mod report;
+mod sending;
 mod shared;
 mod spot;
 mod stats;
+mod waiting;
 
 pub use cache_client::CacheClient;
 pub use hash_cache_client::HashCacheClient;

@@ -18,6 +18,7 @@ contract! {
     an_old_value_is_not_kept,
     an_old_value_is_served_if_its_loader_fails,
     a_bulk_loader_leaves_the_near_cache_in_front,
+    a_value_is_refreshed_early_by_chance,
     absence_is_known_to_the_server,
     bytes_that_are_no_value_are_replaced,
     settings_that_cannot_be_kept_are_refused,
@@ -217,4 +218,25 @@ async fn settings_that_cannot_be_kept_are_refused<C: Kind>(client: C, name: &str
     let refused = settle!(cache.near(NearCache::tracking().capacity(0))).unwrap_err();
     assert!(matches!(refused, Error::Configuration(_)), "{refused}");
     assert!(cache.near_stats().is_none());
+}
+
+/// In the background, by those who find it without asking.
+async fn a_value_is_refreshed_early_by_chance<C: Kind>(client: C, name: &str) {
+    for (near_cache, name) in names(name) {
+        // The chance is so small, or so great, that it can be relied on.
+        for (beta, is_refreshed) in [(1e-9, false), (1e12, true)] {
+            let policy = CachePolicy::time_to_live(MINUTE).early_refresh(beta);
+            let load = |id: u64, ()| {
+                std::thread::sleep(Duration::from_millis(5));
+                C::loading(Ok(Loaded::new(id)))
+            };
+            let prefix = format!("{name}:");
+            let cache: Squares<C> =
+                CacheClient::with_prefix(&client, prefix, policy, load).unwrap();
+            let cache = ok!(cache.near(near_cache.clone()));
+            assert_eq!(near!(cache, &3), Some(3));
+            assert_eq!(cache.stats().refreshes > 0, is_refreshed, "{beta} {:?}", cache.stats());
+            ok!(cache.delete(&3));
+        }
+    }
 }

@@ -62,6 +62,8 @@ mod dicts {
         all_entries_are_replaced_at_once,
         an_extend_that_fails_half_way_says_so,
         extend_takes_any_number_of_entries,
+        some_entry_can_be_popped,
+        a_pop_loses_nothing_that_cannot_be_decoded,
     }
 
     fn open<K: Codec, V: Codec, C: Kind>(client: &C, name: impl Into<Name>) -> RedisDict<K, V, C> {
@@ -86,6 +88,8 @@ mod hashes {
         all_entries_are_replaced_at_once,
         an_extend_that_fails_half_way_says_so,
         extend_takes_any_number_of_entries,
+        some_entry_can_be_popped,
+        a_pop_loses_nothing_that_cannot_be_decoded,
     }
 
     fn open<K: Codec, V: Codec, C: Kind>(

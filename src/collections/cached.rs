@@ -116,6 +116,11 @@ impl<V: Codec<Owned: Sync>, E: RoundTrips> CachedDict<Vec<u8>, V, E> {
         self.reader.clone().read(keys).await
     }
 
+    /// In how many milliseconds the kept value of `key` counts as if it were not there, if ever.
+    pub(crate) fn left(&self, key: &[u8]) -> Option<u64> {
+        self.reader.cache().left(key)
+    }
+
     /// What its writes tell of themselves.
     pub(crate) fn notices(&self) -> Option<&Arc<Notices>> {
         self.collection.notices.as_ref()

@@ -76,6 +76,8 @@ pub(super) struct Counts {
 pub(crate) struct Kept<V> {
     pub(crate) value: Option<Arc<V>>,
     pub(crate) until: u64,
+    /// When the server drops it, if ever.
+    pub(super) expires: Option<u64>,
     pub(crate) size: u64,
     pub(super) epoch: u64,
 }
@@ -137,6 +139,12 @@ impl<V: Send + Sync + 'static> Cache<V> {
     fn is_served(&self, kept: &Kept<V>, served_until: u64) -> bool {
         let now = clock::now();
         kept.epoch == self.epoch.load(Ordering::Acquire) && now < kept.until && now < served_until
+    }
+
+    /// In how many milliseconds the server drops what is kept of `key`, if anything is, and if ever.
+    pub(crate) fn left(&self, key: &[u8]) -> Option<u64> {
+        let expires = self.values.peek(key)?.expires?;
+        Some(expires.saturating_sub(clock::now()))
     }
 
     /// Whether the cache knows of all changes that it can learn of, up to its bound.
@@ -211,8 +219,10 @@ impl<V: Send + Sync + 'static> Cache<V> {
         time_to_live: Option<u64>,
     ) -> Kept<V> {
         let longest = clock::now().saturating_add(milliseconds(self.bounds.time_to_live));
-        let until = time_to_live.map_or(longest, |time| longest.min(sent.saturating_add(time)));
-        Kept { value, until: until.saturating_sub(clock::LAG), size: size as u64, epoch: 0 }
+        let expires = time_to_live.map(|time| sent.saturating_add(time));
+        let until = expires.map_or(longest, |expires| longest.min(expires));
+        let until = until.saturating_sub(clock::LAG);
+        Kept { value, until, expires, size: size as u64, epoch: 0 }
     }
 
     pub(crate) fn stats(&self) -> CacheStats {

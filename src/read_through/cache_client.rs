@@ -42,8 +42,10 @@ use crate::side_key::{self, name_of, side_key_of};
 ///
 /// # One load at a time
 ///
-/// Callers in one program that miss the same value share one load. Other programs wait for it: who
-/// loads has a lease, in a key beside the value. If it dies, another takes over when the
+/// Callers in one program that miss the same value share one load. Other programs wait for it and learn
+/// what comes of it: the value, that there is none, or that the loader failed. Of an error only the
+/// message reaches them, through Redis ([`LoadError::is_remote`](crate::LoadError::is_remote)). Who loads
+/// has a lease, in a key beside the value. If it dies, another takes over when the
 /// [lease](CachePolicy::lease) has run out. A value that somebody deletes or sets meanwhile is not
 /// stored, nor given to anyone who asked for it afterwards. Programs that write the key by other means
 /// are noticed too, but not one that deletes a key that is not there yet.
@@ -51,12 +53,22 @@ use crate::side_key::{self, name_of, side_key_of};
 /// On an `AsyncClient` the loader gives a future, which runs in a task of its own: a caller that is
 /// dropped does not stop it.
 ///
+/// # Loaders that use caches
+///
+/// A loader may read through other caches, and its own for other ids. If it asks for the value that it is
+/// to load, directly or through the loader of another cache, that call fails with a [`LoadError`] that
+/// [is recursive](crate::LoadError::is_recursive). Loads on two threads that wait for each other are
+/// noticed, and one of them loads what it needs by itself. A loader that asks on a thread or in a task of
+/// its own is not known to be one, and waits for up to three leases instead.
+///
+/// [`LoadError`]: crate::LoadError
+///
 /// # Without Redis
 ///
-/// When Redis cannot be used the loader is called, once for all that wait, and nothing is stored; this
-/// is counted and logged. [`CachePolicy::fail_without_redis`] gives the error instead. Meanwhile who
-/// waits does not learn what other programs delete. Bytes that are not a value are loaded anew and
-/// replaced. A loader's error is [`Error::Load`].
+/// When Redis cannot be used the loader is called and nothing is stored; this is counted and logged.
+/// [`CachePolicy::fail_without_redis`] gives the error instead. Callers that come while the loader runs
+/// share the next load, since nothing would show them a deletion in between. Bytes that are not a value
+/// are loaded anew and replaced. A loader's error is [`Error::Load`].
 ///
 /// # Arguments
 ///
@@ -174,6 +186,9 @@ where
 
     /// The values of `ids`, in their order. One round trip finds a thousand of them; those that are
     /// missing are loaded one after the other, or by the bulk loader together.
+    ///
+    /// Eight at a time are claimed, or as many as the bulk loader takes, so that other callers wait for
+    /// no more of them.
     pub fn get_many<'a, Q>(&self, ids: impl IntoIterator<Item = &'a Q>) -> E::Reply<Vec<Found<V>>>
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,

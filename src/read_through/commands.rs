@@ -10,6 +10,7 @@ use super::spot::Spot;
 use crate::codec::Codec;
 use crate::command::Command;
 use crate::error::Result;
+use crate::load_error::LoadError;
 use crate::notices::Notices;
 use crate::place::{Gather, key_slot};
 use crate::reply::{self, Part, Reply};
@@ -22,6 +23,8 @@ pub(super) struct Commands {
     /// Whether values may expire, so that it is asked for how long they live.
     pub(super) expires: bool,
     pub(super) lease: Duration,
+    /// How long errors are remembered.
+    pub(super) errors: Duration,
     pub(super) notices: Option<Arc<Notices>>,
 }
 
@@ -49,13 +52,19 @@ pub(super) enum Mode {
 }
 
 /// What the server says to somebody who wants to load a value.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) enum Claim {
     Found(Stored),
     /// Somebody else loads it. There may be an old one.
-    Busy(Stored),
+    Busy(Stored, Since),
+    /// Another program failed to load it, so long ago.
+    Failed(LoadError, Duration),
     Claimed(Lease, Stored),
 }
+
+/// From when on somebody waits for a load, by the server's clock: 0 if not at all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Since(i64);
 
 /// The right to store a value.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,15 +146,23 @@ impl Commands {
         Ok(all)
     }
 
-    /// Claims the right to load a value.
-    pub(super) fn claim(&self, spot: &Spot, mode: Mode, generation: &str) -> Command<Claim> {
+    /// Claims the right to load a value, or asks what came of a load that was waited for. Errors of other
+    /// programs count for as long as ours are remembered.
+    pub(super) fn claim(
+        &self,
+        spot: &Spot,
+        mode: Mode,
+        since: Since,
+        generation: &str,
+    ) -> Command<Claim> {
         let mode = match mode {
             Mode::Missing => "miss",
             Mode::Unfit | Mode::Refresh => "replace",
             Mode::Force => "force",
         };
         let request = self.script(&CLAIM, spot, self.expires).arg(mode).arg(generation);
-        request.milliseconds(self.lease).returns(claim)
+        let request = request.milliseconds(self.lease).number(since.0);
+        request.number(self.errors.as_millis()).returns(claim)
     }
 
     /// Keeps a value, or that there is none, for some time or for ever. Says whether the right to do
@@ -166,9 +183,16 @@ impl Commands {
         request.returns(reply::flag)
     }
 
-    /// Gives back the right to load a value.
-    pub(super) fn release(&self, spot: &Spot, lease: &Lease) -> Command<bool> {
-        self.script(&RELEASE, spot, false).arg(&lease.generation).returns(reply::flag)
+    /// Gives back the right to load a value. If that is because of an error, those who wait learn of it.
+    pub(super) fn release(
+        &self,
+        spot: &Spot,
+        lease: &Lease,
+        error: Option<&LoadError>,
+    ) -> Command<bool> {
+        let request = self.script(&RELEASE, spot, false).arg(&lease.generation);
+        let request = request.arg(error.map(LoadError::to_bytes).unwrap_or_default());
+        request.number(self.errors.as_millis()).returns(reply::flag)
     }
 
     /// Sets a value, whoever loads it.
@@ -265,7 +289,12 @@ fn claim(reply: Reply<'_>) -> Result<Claim> {
     let stored = Stored { bytes, left, is_absent: status == b"absent" };
     let claim = match &status[..] {
         b"found" | b"absent" => Claim::Found(stored),
-        b"busy" => Claim::Busy(stored),
+        b"busy" => Claim::Busy(stored, Since(reply::integer(part()?)?)),
+        b"failed" => {
+            let error = LoadError::from_bytes(&reply::one::<Vec<u8>>(part()?)?);
+            let age = u64::try_from(reply::integer(part()?)?).unwrap_or_default();
+            Claim::Failed(error, Duration::from_millis(age))
+        }
         b"claimed" => {
             let mut word = || reply::one::<Vec<u8>>(part()?);
             Claim::Claimed(Lease { generation: word()?, before: word()? }, stored)

@@ -5,18 +5,19 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use super::commands::{Commands, Mode, Stored, Wanted};
-use super::flights::{Flights, Outcome, Start};
+use super::flights::{Flights, Lead};
 use super::freshness::{Age, Freshness};
 use super::load::Flying;
 use super::loader::Loaders;
+use super::nesting::{CacheId, Nesting, Turn};
 use super::policy::CachePolicy;
 use super::shared::AT_ONCE;
 use super::spot::{Ids, Spot};
 use super::stats::{Counts, raise, raise_by};
+use super::waiting::Arrival;
 use crate::codec::Codec;
 use crate::error::{Attempt, Error, Result};
 use crate::executor::RoundTrips;
-use crate::landing::Landing;
 use crate::load_error::LoadError;
 use crate::side_key::name_of;
 
@@ -48,20 +49,10 @@ pub(super) enum Seen<V> {
 }
 
 /// A value that has to be loaded.
-struct Missing<V> {
-    place: usize,
-    spot: Spot,
-    seen: Seen<V>,
-}
-
-/// What a caller gets of a load.
-enum Arrival<V> {
-    Found(Option<Arc<V>>),
-    Failed(Error),
-    /// Nothing; it is to look again.
-    Again,
-    /// Nothing in time.
-    Late,
+pub(super) struct Missing<V> {
+    pub(super) place: usize,
+    pub(super) spot: Spot,
+    pub(super) seen: Seen<V>,
 }
 
 impl<I, V, E, A> Engine<I, V, E, A>
@@ -105,12 +96,17 @@ where
 
     /// Loads one value anew and stores it, whatever others do.
     pub(super) async fn set(self: Arc<Self>, spot: Spot, args: A) -> Result<Found<V>> {
+        let nesting = Nesting::current();
+        if nesting.turn(self.id(), &spot) == Turn::Never {
+            return Err(self.failed(&spot, LoadError::recursive()));
+        }
         let lead = self.flights.begin_anew(&spot);
         let landing = lead.landing();
-        let flying = vec![Flying { lead, mode: Mode::Force, is_away: false }];
-        self.executor.launch(self.clone().fly(flying, args.clone())).await;
+        let _waiting = nesting.wait_for(lead.id());
+        let flying = vec![Flying::new(lead, Mode::Force)];
+        self.executor.launch(self.clone().fly(flying, args.clone(), nesting)).await;
         let missing = Missing { place: 0, spot, seen: Seen::Missing(Mode::Force) };
-        match self.arrival(&missing, true, &landing).await {
+        match self.arrival(&missing, None, &landing).await {
             Arrival::Found(value) => Ok(value),
             Arrival::Failed(error) => Err(error),
             Arrival::Again | Arrival::Late => self.load_alone(&missing.spot, &args).await,
@@ -127,19 +123,20 @@ where
 
     /// Loads a value in the background, unless somebody does.
     pub(super) fn refresh(self: &Arc<Self>, spots: Vec<Spot>, args: A) {
-        let begin = |spot: Spot| match self.flights.begin(&spot) {
-            Start::Leads(lead) => Some(Flying { lead, mode: Mode::Refresh, is_away: false }),
-            Start::Joins(_) => None,
-        };
-        let flying: Vec<_> = spots.into_iter().filter_map(begin).collect();
-        if flying.is_empty() {
+        let mut queued: Vec<_> = spots.iter().filter_map(|spot| self.flights.queue(spot)).collect();
+        if queued.is_empty() {
             return;
         }
         let Some(turn) = self.turn() else { return };
-        raise_by(&self.counts.refreshes, flying.len() as u64);
+        raise_by(&self.counts.refreshes, queued.len() as u64);
         let engine = self.clone();
         self.executor.background(async move {
-            engine.fly(flying, args).await;
+            while !queued.is_empty() {
+                let rest = queued.split_off(queued.len().min(engine.claimed_at_once()));
+                let next = std::mem::replace(&mut queued, rest).into_iter().filter(Lead::start);
+                let flying = next.map(|lead| Flying::new(lead, Mode::Refresh)).collect();
+                engine.clone().fly(flying, args.clone(), Nesting::default()).await;
+            }
             drop(turn);
         });
     }
@@ -185,7 +182,7 @@ where
     async fn see(&self, spots: &[Spot]) -> Result<Vec<Seen<V::Owned>>> {
         #[cfg(feature = "near-cache")]
         if let Some(near) = &self.near
-            && let Some(mut seen) = near.see(spots).await?
+            && let Some(mut seen) = near.see(spots, |left| self.age(left)).await?
         {
             // It has no values that are to be loaded anew, though they may still be served.
             if self.freshness.matters() {
@@ -225,83 +222,14 @@ where
             };
         };
         match V::decode_owned(bytes) {
-            Ok(value) => {
-                let chance = 1.0 - fastrand::f64();
-                let age = self.freshness.age(stored.left, self.counts.load_time(), chance);
-                Seen::Found(Some(Arc::new(value)), age)
-            }
+            Ok(value) => Seen::Found(Some(Arc::new(value)), self.age(stored.left)),
             Err(_) => Seen::Missing(Mode::Unfit),
         }
     }
 
-    /// Loads what is missing, or waits for those who do.
-    async fn load(
-        self: &Arc<Self>,
-        missing: Vec<Missing<V::Owned>>,
-        args: &A,
-    ) -> Vec<(Missing<V::Owned>, Arrival<V::Owned>)> {
-        let mut flying = Vec::new();
-        let mut landings = Vec::with_capacity(missing.len());
-        for Missing { spot, seen, .. } in &missing {
-            landings.push(match self.flights.begin(spot) {
-                Start::Joins(landing) => {
-                    raise(&self.counts.joined);
-                    (false, landing)
-                }
-                Start::Leads(lead) => {
-                    let landing = lead.landing();
-                    let mode = match seen {
-                        Seen::Missing(mode) => *mode,
-                        Seen::Found(..) | Seen::Away => Mode::Unfit,
-                    };
-                    flying.push(Flying { lead, mode, is_away: matches!(seen, Seen::Away) });
-                    (true, landing)
-                }
-            });
-        }
-        if !flying.is_empty() {
-            self.executor.launch(self.clone().fly(flying, args.clone())).await;
-        }
-        let mut arrivals = Vec::with_capacity(missing.len());
-        for (missing, (leads, landing)) in missing.into_iter().zip(landings) {
-            let arrival = self.arrival(&missing, leads, &landing).await;
-            arrivals.push((missing, arrival));
-        }
-        arrivals
-    }
-
-    async fn arrival(
-        &self,
-        missing: &Missing<V::Owned>,
-        leads: bool,
-        landing: &Landing<Outcome<V::Owned>>,
-    ) -> Arrival<V::Owned> {
-        // Who leads waits for the loader alone, or has waited for others already.
-        let patience = if leads { Duration::MAX } else { self.patience() };
-        match self.executor.wait(landing.outcome(), patience).await {
-            Some(Outcome::Found(value)) => Arrival::Found(value),
-            Some(Outcome::Outdated(value)) if leads => Arrival::Found(value),
-            Some(Outcome::Failed(error)) => match &missing.seen {
-                Seen::Found(value, _) => {
-                    raise(&self.counts.stale);
-                    Arrival::Found(value.clone())
-                }
-                _ => Arrival::Failed(self.failed(&missing.spot, error)),
-            },
-            Some(Outcome::Broken(error)) => {
-                let error = error.lock().map(|mut error| error.take());
-                error.ok().flatten().map_or(Arrival::Again, Arrival::Failed)
-            }
-            Some(Outcome::Outdated(_) | Outcome::Lost) => Arrival::Again,
-            None => Arrival::Late,
-        }
-    }
-
-    /// A value that is not stored, for others load it too slowly.
-    async fn load_alone(&self, spot: &Spot, args: &A) -> Result<Found<V>> {
-        let loaded = self.load_now(std::slice::from_ref(spot), args.clone()).await?;
-        let mut loaded = loaded.map_err(|error| self.failed(spot, error))?;
-        Ok(loaded.pop().and_then(|loaded| loaded.value).map(Arc::new))
+    /// The age of a value that the server drops after `left` milliseconds.
+    fn age(&self, left: i64) -> Age {
+        self.freshness.age(left, self.counts.load_time(), 1.0 - fastrand::f64())
     }
 
     /// Takes it that Redis cannot be used, if that is what the error says and the policy allows it.
@@ -318,8 +246,9 @@ where
         Ok(())
     }
 
-    fn failed(&self, spot: &Spot, source: LoadError) -> Error {
-        Error::Load { attempt: Box::new(self.attempt(spot)), source }
+    /// What this cache is known by while it exists.
+    pub(super) fn id(&self) -> CacheId {
+        CacheId(Arc::as_ptr(&self.flights).addr())
     }
 
     pub(super) fn attempt(&self, spot: &Spot) -> Attempt {

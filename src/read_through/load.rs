@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::commands::{Claim, Lease, Mode};
+use super::commands::{Claim, Lease, Mode, Since};
 use super::engine::{Engine, Seen};
-use super::flights::{Lead, Outcome};
+use super::flights::{FlightId, Lead, Outcome, Seal};
 use super::freshness::Age;
 use super::generation;
 use super::loader::Loaded;
-use super::shared::send_each;
+use super::nesting::Nesting;
 use super::spot::{Ids, Spot};
 use super::stats::{raise, raise_by};
 use crate::codec::Codec;
@@ -27,6 +27,14 @@ pub(super) struct Flying<V> {
     pub(super) mode: Mode,
     /// Whether Redis cannot be used.
     pub(super) is_away: bool,
+    /// From when on it waits for another program.
+    pub(super) since: Since,
+}
+
+impl<V> Flying<V> {
+    pub(super) fn new(lead: Lead<V>, mode: Mode) -> Self {
+        Self { lead, mode, is_away: false, since: Since::default() }
+    }
 }
 
 /// A load that this program does.
@@ -36,10 +44,10 @@ struct Claimed<V> {
     lease: Option<Lease>,
 }
 
-impl<V> Claimed<V> {
-    fn leased(&self) -> Option<(&Spot, &Lease)> {
-        Some((&self.lead.spot, self.lease.as_ref()?))
-    }
+/// The leases of those that can be stored.
+fn leases<V>(batch: &[Claimed<V>]) -> Vec<(&Spot, &Lease)> {
+    let leased = batch.iter().filter_map(|Claimed { lead, lease }| Some((lead, lease.as_ref()?)));
+    leased.map(|(lead, lease)| (&lead.spot, lease)).collect()
 }
 
 /// What claims came to, besides what has landed.
@@ -58,8 +66,15 @@ where
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
 {
-    /// Brings all loads to an end.
-    pub(super) async fn fly(self: Arc<Self>, mut flying: Vec<Flying<V::Owned>>, args: A) {
+    /// Brings all loads to an end, for which the loaders of `nesting` wait.
+    pub(super) async fn fly(
+        self: Arc<Self>,
+        mut flying: Vec<Flying<V::Owned>>,
+        args: A,
+        nesting: Nesting,
+    ) {
+        let flights = flying.iter().map(|flight| flight.lead.id()).collect();
+        let nesting = nesting.with_flights(flights);
         let deadline = Deadline::after(Wait::For(self.patience()));
         let mut pause = SHORTEST_PAUSE;
         let mut waits = false;
@@ -69,7 +84,7 @@ where
             if !due.is_empty() {
                 self.refresh(due, args.clone());
             }
-            self.load_claimed(claimed, &args).await;
+            self.load_claimed(claimed, &args, deadline, &nesting).await;
             flying = busy;
             if !flying.is_empty() {
                 if !std::mem::replace(&mut waits, true) {
@@ -81,11 +96,17 @@ where
         }
     }
 
+    /// How many values are claimed before they are loaded, so that others wait for no more of them.
+    pub(super) fn claimed_at_once(&self) -> usize {
+        if self.loaders.has_bulk() { LARGEST_BULK } else { FEW }
+    }
+
     /// Calls the loader. The outer error is of ids that cannot be given to it.
     pub(super) async fn load_now(
         &self,
         spots: &[Spot],
         args: A,
+        nesting: &Nesting,
     ) -> Result<std::result::Result<Vec<Loaded<V::Owned>>, LoadError>> {
         let id = |spot: &Spot| {
             let attempt = || Box::new(self.attempt(spot));
@@ -93,7 +114,8 @@ where
         };
         let ids = spots.iter().map(id).collect::<Result<Vec<_>>>()?;
         let began = Instant::now();
-        let loaded = self.loaders.load(ids, args).await;
+        let nesting = nesting.with_loader(self.id(), spots);
+        let loaded = nesting.around(self.loaders.load(ids, args)).await;
         self.counts.loaded(spots.len(), began.elapsed());
         if loaded.is_err() {
             raise_by(&self.counts.load_errors, spots.len() as u64);
@@ -103,84 +125,103 @@ where
 
     /// Lands what others have found, and parts what is to be loaded now from what others load. Who
     /// is late loads what others do too.
-    ///
-    /// Of what others found it is not known whether it was there when those who joined began.
     async fn claim(&self, flying: Vec<Flying<V::Owned>>, is_late: bool) -> Sorted<V::Owned> {
         let new = generation();
-        let command =
-            |flight: &Flying<_>| self.commands.claim(&flight.lead.spot, flight.mode, &new);
-        let asked = flying.iter().filter(|flight| !flight.is_away).map(command).collect();
-        let mut replies = self.send_each(asked).await.into_iter();
+        let seals: Vec<_> = flying.iter().map(|flight| flight.lead.seal()).collect();
+        let asked: Vec<_> = flying.iter().filter(|flight| !flight.is_away).collect();
+        let command = |at: usize| {
+            let Flying { lead, mode, since, .. } = asked[at];
+            self.commands.claim(&lead.spot, *mode, *since, &new)
+        };
+        let commands = (0..asked.len()).map(command).collect();
+        let mut replies = self.send_each(commands, command).await.into_iter();
         let mut sorted = Sorted { claimed: Vec::new(), busy: Vec::new(), due: Vec::new() };
         let Sorted { claimed, busy, due } = &mut sorted;
-        for Flying { lead, mut mode, is_away } in flying {
-            let claim = match is_away {
+        for (mut flight, seal) in flying.into_iter().zip(seals) {
+            let claim = match flight.is_away {
                 true => None,
                 false => match replies.next() {
                     Some(Ok(claim)) => claim,
                     Some(Err(error)) => {
-                        lead.break_off(error);
+                        flight.lead.break_off(error);
                         continue;
                     }
                     // The error of all was told to another one.
                     None => continue,
                 },
             };
+            let Flying { lead, mode, since, .. } = &mut flight;
             match claim {
-                None => claimed.push(Claimed { lead, lease: None }),
+                None => claimed.push(Claimed { lead: flight.lead, lease: None }),
                 Some(Claim::Claimed(lease, stored)) => match self.seen(stored) {
-                    Seen::Found(value, Age::Fresh) if mode == Mode::Unfit => {
-                        self.release([(&lead.spot, &lease)]).await;
-                        lead.land(Outcome::Outdated(value));
+                    Seen::Found(value, Age::Fresh) if *mode == Mode::Unfit => {
+                        self.release(&[(&lead.spot, &lease)], None).await;
+                        flight.lead.land(Outcome::Found(value, seal));
                     }
-                    _ => claimed.push(Claimed { lead, lease: Some(lease) }),
+                    _ => claimed.push(Claimed { lead: flight.lead, lease: Some(lease) }),
                 },
+                Some(Claim::Failed(error, age)) => {
+                    flight.lead.fail(error, self.policy.errors.saturating_sub(age));
+                }
                 Some(Claim::Found(stored)) => match self.seen(stored) {
                     Seen::Found(value, age) if age.is_served() => {
                         due.extend(Some(lead.spot.clone()).filter(|_| age != Age::Fresh));
-                        lead.land(Outcome::Outdated(value));
+                        flight.lead.land(Outcome::Found(value, seal));
                     }
                     _ if is_late => {
                         lead.close();
-                        claimed.push(Claimed { lead, lease: None });
+                        claimed.push(Claimed { lead: flight.lead, lease: None });
                     }
                     _ => {
-                        mode = Mode::Unfit;
-                        busy.push(Flying { lead, mode, is_away });
+                        *mode = Mode::Unfit;
+                        busy.push(flight);
                     }
                 },
-                Some(Claim::Busy(stored)) => match self.seen(stored) {
+                Some(Claim::Busy(stored, now)) => match self.seen(stored) {
                     Seen::Found(value, age) if age.is_served() => {
-                        lead.land(Outcome::Outdated(value));
+                        flight.lead.land(Outcome::Found(value, seal));
                     }
                     _ if is_late => {
                         lead.close();
-                        claimed.push(Claimed { lead, lease: None });
+                        claimed.push(Claimed { lead: flight.lead, lease: None });
                     }
-                    _ => busy.push(Flying { lead, mode, is_away }),
+                    _ => {
+                        if *since == Since::default() {
+                            *since = now;
+                        }
+                        busy.push(flight);
+                    }
                 },
             }
         }
         sorted
     }
 
-    async fn load_claimed(&self, mut claimed: Vec<Claimed<V::Owned>>, args: &A) {
-        let at_once = if self.loaders.has_bulk() { LARGEST_BULK } else { 1 };
+    /// Loads, stores and lands values, at most until `deadline` after other loads of the same ones.
+    async fn load_claimed(
+        &self,
+        mut claimed: Vec<Claimed<V::Owned>>,
+        args: &A,
+        deadline: Deadline,
+        nesting: &Nesting,
+    ) {
+        let at_once = if self.loaders.has_bulk() { self.claimed_at_once() } else { 1 };
         while !claimed.is_empty() {
             let rest = claimed.split_off(claimed.len().min(at_once));
             let batch = std::mem::replace(&mut claimed, rest);
             let spots: Vec<_> = batch.iter().map(|claimed| claimed.lead.spot.clone()).collect();
-            match self.load_now(&spots, args.clone()).await {
+            self.depart(&batch, deadline, nesting).await;
+            match self.load_now(&spots, args.clone(), nesting).await {
                 Ok(Ok(loaded)) => self.keep(batch, loaded).await,
                 Ok(Err(error)) => {
-                    self.release(batch.iter().filter_map(Claimed::leased)).await;
+                    self.release(&leases(&batch), Some(&error)).await;
                     let errors = self.policy.errors;
                     batch.into_iter().for_each(|Claimed { lead, .. }| {
                         lead.fail(error.clone(), errors);
                     });
                 }
                 Err(error) => {
-                    self.release(batch.iter().filter_map(Claimed::leased)).await;
+                    self.release(&leases(&batch), None).await;
                     if let Some(Claimed { lead, .. }) = batch.into_iter().next() {
                         lead.break_off(error);
                     }
@@ -189,34 +230,54 @@ where
         }
     }
 
+    /// Sees to it that callers who come after the loader has begun get nothing of a load without a
+    /// lease, and that there is one such load of a value at a time.
+    async fn depart(&self, batch: &[Claimed<V::Owned>], deadline: Deadline, nesting: &Nesting) {
+        for Claimed { lead, .. } in batch.iter().filter(|claimed| claimed.lease.is_none()) {
+            if let Some(before) = &lead.before
+                && let Some(_waiting) = nesting.wait_for(FlightId::of(before))
+            {
+                self.executor.wait(before.outcome(), deadline.left()).await;
+            }
+            lead.depart();
+        }
+    }
+
     /// Stores what was loaded, and lands it.
     async fn keep(&self, batch: Vec<Claimed<V::Owned>>, loaded: Vec<Loaded<V::Owned>>) {
+        let mut leased = Vec::with_capacity(batch.len());
         let mut commands = Vec::with_capacity(batch.len());
-        let mut stored = Vec::with_capacity(batch.len());
         for (Claimed { lead, lease }, loaded) in batch.into_iter().zip(loaded) {
-            let command = lease.as_ref().map(|lease| self.storing(&lead.spot, lease, &loaded));
-            let refusal = command.as_ref().and_then(|command| command.request.refusal());
-            if let Some(error) = refusal {
-                self.release(lease.iter().map(|lease| (&lead.spot, lease))).await;
+            let Some(lease) = lease else {
+                lead.land(Outcome::Found(loaded.value.map(Arc::new), Seal::ALL));
+                continue;
+            };
+            let command = self.storing(&lead.spot, &lease, &loaded);
+            if let Some(error) = command.request.refusal() {
+                self.release(&[(&lead.spot, &lease)], None).await;
                 lead.break_off(error);
                 continue;
             }
-            let is_sent = command.is_some();
-            if is_sent {
-                lead.close();
-            }
-            commands.extend(command);
-            stored.push((lead, is_sent, loaded.value.map(Arc::new)));
+            lead.close();
+            commands.push(command);
+            leased.push((lead, lease, loaded));
         }
-        let mut replies = self.send_each(commands).await.into_iter();
-        for (lead, is_sent, value) in stored {
-            match is_sent.then(|| replies.next()).flatten() {
+        let again = |at: usize| {
+            let (lead, lease, loaded) = &leased[at];
+            self.storing(&lead.spot, lease, loaded)
+        };
+        let mut replies = self.send_each(commands, again).await.into_iter();
+        for (lead, _, loaded) in leased {
+            let value = loaded.value.map(Arc::new);
+            match replies.next() {
+                Some(Ok(Some(true))) => lead.land(Outcome::Found(value, Seal::ALL)),
                 Some(Ok(Some(false))) => {
                     raise(&self.counts.outdated);
-                    lead.land(Outcome::Outdated(value));
+                    lead.land(Outcome::Found(value, Seal::NOBODY));
                 }
                 Some(Err(error)) => lead.break_off(error),
-                Some(Ok(Some(true) | None)) | None => lead.land(Outcome::Found(value)),
+                // Nothing says that the value was still the newest when the last of them joined.
+                Some(Ok(None)) | None => lead.land(Outcome::Found(value, Seal::NOBODY)),
             }
         }
     }
@@ -239,32 +300,13 @@ where
         Some(jittered.saturating_add(self.policy.reserve()))
     }
 
-    /// Lets others load. If that fails the leases run out.
-    async fn release<'a>(&self, leases: impl IntoIterator<Item = (&'a Spot, &'a Lease)>) {
-        let command = |(spot, lease)| self.commands.release(spot, lease);
-        let commands = leases.into_iter().map(command).collect();
-        self.send_each(commands).await;
-    }
-
-    /// What each command comes to in one round trip: nothing where Redis cannot be used.
-    async fn send_each<T: Send + 'static>(
-        &self,
-        commands: Vec<Command<T>>,
-    ) -> Vec<Result<Option<T>>> {
-        let sent = commands.len();
-        if sent == 0 {
-            return Vec::new();
-        }
-        match send_each(&self.executor, commands).await {
-            Ok(replies) => replies
-                .into_iter()
-                .map(|reply| reply.map(Some).or_else(|error| self.bear(error).map(|()| None)))
-                .collect(),
-            Err(error) => match self.bear(error) {
-                Ok(()) => (0..sent).map(|_| Ok(None)).collect(),
-                Err(error) => vec![Err(error)],
-            },
-        }
+    /// Lets others load, or learn why not. If that fails the leases run out.
+    async fn release(&self, leases: &[(&Spot, &Lease)], error: Option<&LoadError>) {
+        let command = |at: usize| {
+            let (spot, lease) = leases[at];
+            self.commands.release(spot, lease, error)
+        };
+        self.send_each((0..leases.len()).map(command).collect(), command).await;
     }
 
     /// A turn to load in the background, if there may be one more.
@@ -289,6 +331,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// How many ids a bulk loader is given at most.
 const LARGEST_BULK: usize = 1000;
+
+/// How many values are claimed together that are loaded one after the other.
+const FEW: usize = 8;
 
 /// How many loads there are in the background at most.
 const MOST_REFRESHING: usize = 16;

@@ -14,6 +14,10 @@ use crate::near::CacheStats;
 pub(super) struct Near<V: Codec<Owned: Sync>, E: RoundTrips> {
     cached: Cached<RedisDict<Vec<u8>, V, E>>,
     prefix: usize,
+    /// By how much its values end before the server drops them.
+    margin: i64,
+    /// Whether one of them may have to be loaded anew.
+    is_early: bool,
 }
 
 impl<V: Codec<Owned: Sync>, E: RoundTrips> Near<V, E> {
@@ -24,19 +28,41 @@ impl<V: Codec<Owned: Sync>, E: RoundTrips> Near<V, E> {
         settings: NearCache,
     ) -> Result<Self> {
         let dict = RedisDict::of_cache(&executor, &prefix);
-        let margin = u64::try_from(freshness.margin()).unwrap_or_default();
-        let cached = Cached::open_with_margin(dict, settings, margin).await?;
-        Ok(Self { cached, prefix: prefix.len() })
+        let (margin, is_early) = (freshness.margin(), freshness.early > 0.0);
+        let most = u64::try_from(margin).unwrap_or_default();
+        let cached = Cached::open_with_margin(dict, settings, most).await?;
+        Ok(Self { cached, prefix: prefix.len(), margin, is_early })
     }
 
-    /// What it has of `spots`, or the server; nothing where that cannot be decoded.
-    pub(super) async fn see(&self, spots: &[Spot]) -> Result<Option<Vec<Seen<V::Owned>>>> {
-        let key = |spot: &Spot| spot.key[self.prefix..].into();
-        match self.cached.read(spots.iter().map(key).collect()).await {
-            Ok(found) => Ok(Some(found.into_iter().map(seen).collect())),
-            Err(Error::Decode { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+    /// What it has of `spots`, or the server, where `age` is that of a value which the server drops
+    /// after so long; nothing where that cannot be decoded.
+    pub(super) async fn see(
+        &self,
+        spots: &[Spot],
+        age: impl Fn(i64) -> Age,
+    ) -> Result<Option<Vec<Seen<V::Owned>>>> {
+        let key = |spot: &Spot| self.key(spot).into();
+        let found = match self.cached.read(spots.iter().map(key).collect()).await {
+            Ok(found) => found,
+            Err(Error::Decode { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let seen = |(found, spot)| match found {
+            Some(value) if self.is_early => Seen::Found(Some(value), age(self.left(spot))),
+            Some(value) => Seen::Found(Some(value), Age::Fresh),
+            None => Seen::Missing(Mode::Missing),
+        };
+        Ok(Some(found.into_iter().zip(spots).map(seen).collect()))
+    }
+
+    /// After how long the server drops a value; a negative number is never, or not known.
+    fn left(&self, spot: &Spot) -> i64 {
+        let left = self.cached.left(self.key(spot)).and_then(|left| i64::try_from(left).ok());
+        left.map_or(-1, |left| left.saturating_add(self.margin))
+    }
+
+    fn key<'a>(&self, spot: &'a Spot) -> &'a [u8] {
+        &spot.key[self.prefix..]
     }
 
     pub(super) fn cached(&self) -> &Cached<RedisDict<Vec<u8>, V, E>> {
@@ -50,13 +76,6 @@ impl<V: Codec<Owned: Sync>, E: RoundTrips> Near<V, E> {
 
 impl<V: Codec<Owned: Sync>, E: RoundTrips> Clone for Near<V, E> {
     fn clone(&self) -> Self {
-        Self { cached: self.cached.clone(), prefix: self.prefix }
-    }
-}
-
-fn seen<T>(found: Option<std::sync::Arc<T>>) -> Seen<T> {
-    match found {
-        Some(value) => Seen::Found(Some(value), Age::Fresh),
-        None => Seen::Missing(Mode::Missing),
+        Self { cached: self.cached.clone(), ..*self }
     }
 }

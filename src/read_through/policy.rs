@@ -61,7 +61,12 @@ impl CachePolicy {
         self
     }
 
-    /// Answers with the loader's last error, in this program, for `time` after it.
+    /// Answers with the loader's last error for `time` after it, instead of loading.
+    ///
+    /// Other programs whose policy remembers errors answer with it too, from the moment that they look
+    /// for the value. Only its message reaches them, at most 500 bytes of it, as a
+    /// [`LoadError`](crate::LoadError) that [is remote](crate::LoadError::is_remote). Setting or deleting
+    /// the value ends this in Redis and in the program that does so.
     pub fn remember_errors(mut self, time: Duration) -> Self {
         self.errors = time;
         self

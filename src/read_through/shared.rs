@@ -43,7 +43,8 @@ where
         policy.check()?;
         let freshness = policy.freshness();
         let expires = policy.time_to_live.is_some() || freshness.matters();
-        let commands = Commands { expires, lease: policy.lease, notices: None };
+        let (lease, errors) = (policy.lease, policy.errors);
+        let commands = Commands { expires, lease, errors, notices: None };
         Ok(Self(Arc::new(Engine {
             executor: executor.clone(),
             prefix,

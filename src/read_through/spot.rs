@@ -57,6 +57,12 @@ impl Names {
 }
 
 impl Spot {
+    /// How long its names are, together.
+    pub(super) fn bytes(&self) -> usize {
+        let names = [&self.key, &self.ids[0], &self.ids[1]].into_iter().chain(&self.field);
+        names.map(Vec::len).sum()
+    }
+
     /// What is known of the value besides itself: a hash of its own, or of all fields of its hash.
     pub(super) fn aside(&self) -> Vec<u8> {
         aside(&self.key)

@@ -1,5 +1,5 @@
 local before, time, absent_for, value = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8]
-local _, generation = known()
+local _, generation, note = known()
 if generation ~= ARGV[4] then return 0 end
 -- Programs that know nothing of loads write and delete too. What was there when the load began may
 -- have gone only because its time was up.
@@ -17,10 +17,14 @@ if value then
   -- The server looks whether it has the memory only before the first write of a script.
   local written, problem = pcall(write, value, time)
   forget()
-  if not written then return type(problem) == 'table' and problem or {err = problem} end
+  if not written then error(problem, 0) end
 else
   forget()
   remove()
-  if absent_for > 0 then remember(absent_for, '') end
+  if absent_for > 0 then
+    remember(absent_for, '', '')
+  elseif note ~= '' then
+    leave('absent', 0)
+  end
 end
 return 1

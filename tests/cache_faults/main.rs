@@ -2,8 +2,11 @@
 
 mod away;
 mod bad_input;
+mod cuts;
 mod expiry;
 mod leases;
+mod nesting;
+mod outcomes;
 mod permanent;
 mod planted;
 mod races;

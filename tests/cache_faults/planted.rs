@@ -18,7 +18,7 @@ on_both_kinds![
 
 const LEASE: Duration = Duration::from_millis(50);
 
-const ENTRIES: [&str; 10] = [
+const ENTRIES: [&str; 15] = [
     "",
     ":",
     "no colon",
@@ -29,6 +29,11 @@ const ENTRIES: [&str; 10] = [
     "1e999:x",
     "99999999999999:x",
     "99999999999999999999999999999999999999:x",
+    "99999999999999:-",
+    "99999999999999:-:",
+    "99999999999999:-:1:error:of long ago",
+    "99999999999999:-:99999999999999:error:of the future",
+    "99999999999999:-:x:absent",
 ];
 
 fn entries_that_no_cache_has_written_are_overwritten<C: Loads>() -> Outcome {

@@ -1,20 +1,22 @@
 //! Callers that share a load, and those who may not.
 
-use redis_collections::{AsyncClient, LocalServer, Result};
+use redis_collections::{AsyncClient, CachePolicy, LocalServer, Result};
 
-use super::source::{Cache, Loads, Source, call, get, start};
+use super::source::{Cache, Loads, Source, call, get, peek, start};
 use super::support::concurrent::{Concurrent, on_both_kinds};
-use super::support::servers::Outcome;
+use super::support::servers::{Outcome, query};
 use super::support::{eventually, kinds::RUNTIME};
 use super::{lease_end, minute, time};
 
 on_both_kinds![
     callers_in_a_program_share_one_load,
     callers_in_two_programs_share_one_load,
-    callers_share_one_load_without_a_server,
+    callers_share_the_next_load_without_a_server,
     who_asks_after_a_change_gets_nothing_older,
     all_callers_are_told_of_a_panic,
     another_program_loads_at_once_after_a_panic,
+    a_get_waits_for_no_get_many_of_others,
+    a_get_waits_for_no_refresh_of_others,
 ];
 
 const CALLERS: u64 = 50;
@@ -49,17 +51,21 @@ fn callers_in_two_programs_share_one_load<C: Loads>() -> Outcome {
     Ok(())
 }
 
-fn callers_share_one_load_without_a_server<C: Loads>() -> Outcome {
+fn callers_share_the_next_load_without_a_server<C: Loads>() -> Outcome {
     let (mut server, source) = (LocalServer::start()?, Source::shut(7));
     let cache = source.cache(&client::<C>(&server), minute());
     server.stop()?;
-    let callers: Vec<_> = (0..CALLERS).map(|_| start(&cache, 1)).collect();
-    assert!(eventually(|| cache.stats().joined == CALLERS - 1), "{:?}", cache.stats());
+    let first = start(&cache, 1);
+    source.awaits_loads(1);
+    source.set(8);
+    let callers: Vec<_> = (1..CALLERS).map(|_| start(&cache, 1)).collect();
+    assert!(eventually(|| cache.stats().joined == CALLERS - 2), "{:?}", cache.stats());
     source.open();
+    assert_eq!(first()?, Some(7));
     for caller in callers {
-        assert_eq!(caller()?, Some(7));
+        assert_eq!(caller()?, Some(8));
     }
-    assert_eq!((source.loads(), cache.stats().without_redis > 0), (1, true));
+    assert_eq!((source.loads(), cache.stats().without_redis > 0), (2, true));
     Ok(())
 }
 
@@ -116,13 +122,62 @@ fn another_program_loads_at_once_after_a_panic<C: Loads>() -> Outcome {
     bad.awaits_loads(1);
     let waiting = start(&other, 1);
     assert!(eventually(|| other.stats().waited == 1));
-    assert_eq!(good.loads(), 0);
     let end = lease_end(&server)?;
     bad.panic();
-    assert!(first().is_err());
-    assert_eq!(waiting()?, Some(8));
+    assert!(first().is_err() && waiting().is_err());
+    assert_eq!(good.loads(), 0);
+    assert_eq!(get(&other, 1)?, Some(8));
     assert!(time(&server)? < end, "it waited for the lease");
     Ok(())
+}
+
+/// Whose loader hangs at the first of many ids.
+fn a_get_waits_for_no_get_many_of_others<C: Loads>() -> Outcome {
+    let (server, slow) = (LocalServer::start()?, Source::shut(7));
+    let [one, other] = [(); 2].map(|()| slow_at_first(&client::<C>(&server), &slow, minute()));
+    let many = C::start({
+        let (cache, ids) = (one.clone(), MANY.collect::<Vec<_>>());
+        async move { C::settle(cache.get_many(&ids)).await }
+    });
+    slow.awaits_loads(1);
+    assert_eq!([get(&one, 99)?, get(&other, 98)?], [Some(8); 2]);
+    assert_eq!((one.stats().joined, other.stats().waited), (0, 0));
+    slow.open();
+    let found: Vec<_> = many()?.iter().map(|found| found.as_deref().copied()).collect();
+    assert_eq!((found.len(), found[0]), (100, Some(7)));
+    assert!(found[1..].iter().all(|found| *found == Some(8)));
+    Ok(())
+}
+
+fn a_get_waits_for_no_refresh_of_others<C: Loads>() -> Outcome {
+    let (server, slow) = (LocalServer::start()?, Source::shut(7));
+    let policy = minute().stale_while_revalidate(super::MINUTE);
+    let cache = slow_at_first(&client::<C>(&server), &slow, policy);
+    for id in MANY {
+        query::<()>(server.url(), &format!("SET c~rc:cache:{id} 1 PX 50000"))?;
+    }
+    for _ in 0..2 {
+        let found = call!(cache.get_many(&MANY.collect::<Vec<_>>()))?;
+        assert!(found.iter().all(|found| found.as_deref() == Some(&1)));
+    }
+    slow.awaits_loads(1);
+    query::<()>(server.url(), "DEL c~rc:cache:99")?;
+    assert_eq!(get(&cache, 99)?, Some(8));
+    slow.open();
+    let is_new = |id| peek(&cache, id).is_ok_and(|found| found > Some(1));
+    assert!(eventually(|| MANY.into_iter().all(is_new)));
+    let stats = cache.stats();
+    assert_eq!((stats.refreshes, stats.loads), (100, 100), "each value once");
+    Ok(())
+}
+
+const MANY: std::ops::Range<u64> = 0..100;
+
+/// A cache whose loader hangs for id 0 until `slow` is opened.
+fn slow_at_first<C: Loads>(client: &C, slow: &Source, policy: CachePolicy) -> Cache<C> {
+    let (slow, fast) = (slow.clone(), Source::of(8));
+    let load = move |id, ()| C::work(if id == 0 { slow.clone() } else { fast.clone() }.load());
+    Cache::new(client, "c", policy, load).expect("a cache")
 }
 
 #[test]

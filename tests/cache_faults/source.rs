@@ -1,21 +1,24 @@
 //! What values are loaded from in these tests.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use redis_collections::{Answer, AsyncClient, CacheClient, CachePolicy, Client, Loaded, Result};
 use tokio::sync::watch;
 
 use super::support::concurrent::{Concurrent, Running};
 use super::support::eventually;
-use super::support::kinds::{RUNTIME, SourceDown};
+use super::support::kinds::{Kind, RUNTIME, SourceDown};
 
 /// A kind of client whose loaders may take their time.
 pub(crate) trait Loads: Concurrent {
     type Work<T: Send + 'static>: Answer<T, Self>;
 
     fn work<T: Send + 'static>(load: impl Loading<T>) -> Self::Work<T>;
+
+    /// The same for what uses the client.
+    fn call<T: Send + 'static>(load: impl Loading<T>) -> Self::Work<T>;
 }
 
 pub(crate) trait Loading<T>: Future<Output = Outcome<T>> + Send + 'static {}
@@ -31,12 +34,20 @@ impl Loads for Client {
     fn work<T: Send + 'static>(load: impl Loading<T>) -> Outcome<T> {
         RUNTIME.block_on(load)
     }
+
+    fn call<T: Send + 'static>(load: impl Loading<T>) -> Outcome<T> {
+        <Self as Kind>::finish(load)
+    }
 }
 
 impl Loads for AsyncClient {
     type Work<T: Send + 'static> = Pin<Box<dyn Future<Output = Outcome<T>> + Send>>;
 
     fn work<T: Send + 'static>(load: impl Loading<T>) -> Self::Work<T> {
+        Box::pin(load)
+    }
+
+    fn call<T: Send + 'static>(load: impl Loading<T>) -> Self::Work<T> {
         Box::pin(load)
     }
 }
@@ -50,8 +61,17 @@ pub(crate) struct Source(Arc<State>);
 struct State {
     value: AtomicU64,
     loads: AtomicU64,
-    panics: AtomicBool,
+    end: Mutex<End>,
     is_open: watch::Sender<bool>,
+}
+
+/// How loads end.
+#[derive(Clone, Copy)]
+enum End {
+    Finds,
+    FindsNone,
+    Fails,
+    Panics,
 }
 
 impl Source {
@@ -59,7 +79,7 @@ impl Source {
         Self(Arc::new(State {
             value: value.into(),
             loads: 0.into(),
-            panics: false.into(),
+            end: Mutex::new(End::Finds),
             is_open: watch::Sender::new(true),
         }))
     }
@@ -76,7 +96,19 @@ impl Source {
     }
 
     pub(crate) fn panic(&self) {
-        self.0.panics.store(true, Ordering::SeqCst);
+        self.end(End::Panics);
+    }
+
+    pub(crate) fn fail(&self) {
+        self.end(End::Fails);
+    }
+
+    pub(crate) fn find_none(&self) {
+        self.end(End::FindsNone);
+    }
+
+    fn end(&self, end: End) {
+        *self.0.end.lock().unwrap_or_else(PoisonError::into_inner) = end;
         self.open();
     }
 
@@ -97,8 +129,13 @@ impl Source {
         let value = self.0.value.load(Ordering::SeqCst);
         self.0.loads.fetch_add(1, Ordering::SeqCst);
         let opened = self.0.is_open.subscribe().wait_for(|is_open| *is_open).await.is_ok();
-        assert!(!self.0.panics.load(Ordering::SeqCst), "a panic that the test wants");
-        if opened { Ok(Loaded::new(value)) } else { Err(SourceDown) }
+        let end = *self.0.end.lock().unwrap_or_else(PoisonError::into_inner);
+        match end {
+            End::Finds if opened => Ok(Loaded::new(value)),
+            End::FindsNone => Ok(Loaded::absent()),
+            End::Finds | End::Fails => Err(SourceDown),
+            End::Panics => panic!("a panic that the test wants"),
+        }
     }
 
     pub(crate) fn cache<C: Loads>(&self, client: &C, policy: CachePolicy) -> Cache<C> {
