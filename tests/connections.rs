@@ -179,7 +179,9 @@ fn the_users_own_pool_is_used_and_its_broken_connections_are_replaced() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
     let pool = r2d2::Pool::builder().max_size(1).test_on_check_out(false);
     let pool = pool.build(redis::Client::open(proxy.url()).unwrap()).unwrap();
-    let builder = Client::builder(&proxy.url()).pool(pool.clone()).response_timeout(SHORT);
+    // Enough for a new connection on a busy machine.
+    let silence = Duration::from_secs(3);
+    let builder = Client::builder(&proxy.url()).pool(pool.clone()).response_timeout(silence);
     let client = builder.lazy().build().unwrap();
     let dict: RedisDict<String, String> = RedisDict::new(&client, "own-pool");
     dict.insert("a", "x").unwrap();

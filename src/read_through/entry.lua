@@ -24,12 +24,19 @@ local function left()
   return redis.call('HPTTL', KEYS[1], 'FIELDS', 1, field)[1] or -2
 end
 
+-- An error that it returns leaves no value.
 local function write(value, time)
   if shape ~= 's' then
     -- A server that cannot let fields expire fails before anything is written.
     if time ~= '0' then left() end
     redis.call('HSET', KEYS[1], field, value)
-    if time ~= '0' then redis.call('HPEXPIRE', KEYS[1], time, 'FIELDS', 1, field) end
+    if time ~= '0' then
+      local expires = redis.pcall('HPEXPIRE', KEYS[1], time, 'FIELDS', 1, field)
+      if expires.err then
+        redis.call('HDEL', KEYS[1], field)
+        return expires
+      end
+    end
   elseif time == '0' then
     redis.call('SET', KEYS[1], value)
   else

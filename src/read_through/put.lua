@@ -1,4 +1,4 @@
 -- The server looks whether it has the memory only before the first write of a script.
-write(ARGV[5], ARGV[4])
+local problem = write(ARGV[5], ARGV[4])
 forget()
-return 1
+return problem or 1

@@ -15,9 +15,9 @@ if before ~= 'any' then
 end
 if value then
   -- The server looks whether it has the memory only before the first write of a script.
-  local written, problem = pcall(write, value, time)
+  local _, problem = pcall(write, value, time)
   forget()
-  if not written then error(problem, 0) end
+  if problem then return type(problem) == 'table' and problem or {err = problem} end
 else
   forget()
   remove()
