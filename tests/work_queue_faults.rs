@@ -455,6 +455,35 @@ fn a_future_that_is_dropped_loses_no_job() {
 }
 
 #[test]
+fn calls_that_are_dropped_sooner_than_replies_come_bring_all_jobs() {
+    in_runtime(async {
+        let proxy = Proxy::to(SERVER.port()).unwrap();
+        let client = AsyncClient::open(&proxy.url()).await.unwrap();
+        let queue = queue(&client, "impatient");
+        let jobs: Vec<_> = (0..40).collect();
+        queue.push_many(&jobs).await.unwrap();
+        let mut consumer = queue.consumer().batch(8);
+        // The first call makes the server know the script.
+        let first = consumer.next(LATE).await.unwrap().expect("it waits for longer");
+        let mut found = std::collections::BTreeSet::from([*first]);
+        first.done();
+        proxy.delay_replies(Duration::from_millis(30));
+        let began = Instant::now();
+        while found.len() < jobs.len() {
+            assert!(began.elapsed() < LATE, "only {found:?}");
+            let brief = Duration::from_millis(5);
+            if let Ok(job) = tokio::time::timeout(brief, consumer.next(LATE)).await {
+                let job = job.unwrap().expect("it waits for longer");
+                found.insert(*job);
+                job.done();
+            }
+        }
+        proxy.delay_replies(Duration::ZERO);
+        consumer.close().await.unwrap();
+    });
+}
+
+#[test]
 fn a_wait_that_is_dropped_needs_no_new_id_and_holds_no_job_back() {
     let server = LocalServer::start().unwrap();
     let ask = |command: &str| support::servers::query::<String>(server.url(), command).unwrap();

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
@@ -45,8 +46,12 @@ struct Home {
 
 enum Link {
     Connecting { attempt: u64, generation: usize, connected: Connecting, task: AbortHandle },
-    Ready { connection: AsyncConnection, last_use: LastUse },
+    Ready { connection: AsyncConnection, last_use: LastUse, check: Option<Check> },
 }
+
+/// Whether an idle connection is alive. As with connecting, callers may go while a task finds out: one
+/// that is dropped sooner than a reply comes would otherwise never get beyond this.
+type Check = Shared<BoxFuture<'static, RedisResult<()>>>;
 
 /// The outcome of an attempt to connect, for which all callers wait. The attempt itself is a task, which
 /// goes on when its callers do not.
@@ -179,7 +184,7 @@ impl Multiplexed {
         let runtime = Handle::try_current().ok()?.id();
         let mut state = self.state();
         let home = state.homes.iter_mut().find(|home| home.runtime == runtime)?;
-        let Link::Ready { connection, last_use } = &mut home.link else { return None };
+        let Link::Ready { connection, last_use, .. } = &mut home.link else { return None };
         if !self.is_usable(connection) || !last_use.is_recent(&self.connector) {
             return None;
         }
@@ -197,7 +202,8 @@ impl Multiplexed {
         if !fresh {
             let half = self.connector.response_timeout / 2;
             let soon = || Deadline::after(Wait::For(half)).earlier(deadline);
-            if let Err(error) = connection.check(soon()).await {
+            let check = timeout(soon().left(), self.check(&connection, half)).await;
+            if let Err(error) = check.unwrap_or_else(|_| Err(timed_out())) {
                 self.fail(&connection);
                 let deadline = if error.is_timeout() { soon() } else { deadline };
                 (connection, fresh) = self.connected(deadline).await?;
@@ -208,7 +214,7 @@ impl Multiplexed {
         }
         let mut state = self.state();
         for home in &mut state.homes {
-            if let Link::Ready { connection: ready, last_use } = &mut home.link
+            if let Link::Ready { connection: ready, last_use, .. } = &mut home.link
                 && ready.is(&connection)
             {
                 *last_use = LastUse::now(&self.connector);
@@ -216,6 +222,48 @@ impl Multiplexed {
         }
         drop(state);
         Ok((connection, fresh))
+    }
+
+    /// Asks an idle connection for an answer, or joins those that have asked.
+    fn check(self: &Arc<Self>, connection: &AsyncConnection, limit: Duration) -> Check {
+        let mut state = self.state();
+        let links = state.homes.iter_mut().map(|home| &mut home.link);
+        let mut checks = links.filter_map(|link| match link {
+            Link::Ready { connection: ready, check, .. } if ready.is(connection) => Some(check),
+            _ => None,
+        });
+        let place = checks.next();
+        if let Some(Some(check)) = &place {
+            return check.clone();
+        }
+        let (asked, shared) = (connection.clone(), Arc::downgrade(self));
+        let asking = tokio::spawn(async move {
+            let checked = asked.check(Deadline::after(Wait::For(limit))).await;
+            if let Some(shared) = shared.upgrade() {
+                shared.checked(&asked, checked.is_ok());
+            }
+            checked
+        });
+        let check = asking.map(|checked| checked.unwrap_or_else(|_| Err(timed_out())));
+        let check = check.boxed().shared();
+        if let Some(place) = place {
+            *place = Some(check.clone());
+        }
+        check
+    }
+
+    /// Takes in the outcome of a check.
+    fn checked(&self, connection: &AsyncConnection, is_alive: bool) {
+        for home in &mut self.state().homes {
+            if let Link::Ready { connection: ready, last_use, check } = &mut home.link
+                && ready.is(connection)
+            {
+                *check = None;
+                if is_alive {
+                    *last_use = LastUse::now(&self.connector);
+                }
+            }
+        }
     }
 
     async fn connected(self: &Arc<Self>, deadline: Deadline) -> Outcome<(AsyncConnection, bool)> {
@@ -276,7 +324,7 @@ impl Multiplexed {
         match connection.cloned() {
             Some(connection) => {
                 let last_use = LastUse::now(&self.connector);
-                state.homes[place].link = Link::Ready { connection, last_use };
+                state.homes[place].link = Link::Ready { connection, last_use, check: None };
             }
             None => drop(state.homes.swap_remove(place)),
         }

@@ -67,6 +67,7 @@ impl Drop for Crossing<'_> {
     fn drop(&mut self) {
         if let Some(adoption) = self.adoption.take() {
             self.hold.ledger().not_adopted(adoption, Outcome::Unknown);
+            self.hold.leave_to_keeper();
         }
     }
 }

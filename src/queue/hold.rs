@@ -1,6 +1,7 @@
 //! One consumer's ledger, and its round trips: written once, for consumers on every kind of client and
 //! for the keeper.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,9 @@ pub(super) struct Hold {
     pub(super) settings: QueueSettings,
     keeper: Arc<Keeper>,
     ledger: Mutex<Ledger>,
+    /// Whether a call was dropped that was clearing up a doubt. Calls that are dropped sooner than replies
+    /// come would never be through with it, so that it is left to the keeper then.
+    left_to_keeper: AtomicBool,
     /// Raised when the consumer has left.
     pub(super) left: Signal,
 }
@@ -44,7 +48,8 @@ impl Hold {
     pub(super) fn new(keys: Arc<Keys>, settings: QueueSettings, keeper: Arc<Keeper>) -> Self {
         let (ledger, left) =
             (Mutex::new(Ledger::new(Ids::new(), Instant::now())), Signal::default());
-        Self { keys, settings, keeper, ledger, left }
+        let left_to_keeper = AtomicBool::new(false);
+        Self { keys, settings, keeper, ledger, left_to_keeper, left }
     }
 
     pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -91,6 +96,12 @@ impl Hold {
     /// Says to the keeper that there is something to look at.
     pub(super) fn wake(&self) {
         self.keeper.wake();
+    }
+
+    /// A call was dropped that was clearing up a doubt.
+    pub(super) fn leave_to_keeper(&self) {
+        self.left_to_keeper.store(true, Ordering::Release);
+        self.keeper.hurry();
     }
 
     pub(super) fn close(&self) {
@@ -182,7 +193,9 @@ impl Hold {
             match begun {
                 Ok(step) => return Ok(Some(step)),
                 Err(Obstacle::Nothing) => return Ok(None),
-                Err(Obstacle::Doubt) if self.mend_at_once(executor).await? => {}
+                Err(Obstacle::Doubt)
+                    if !self.left_to_keeper.load(Ordering::Acquire)
+                        && self.mend_at_once(executor).await? => {}
                 Err(Obstacle::Busy | Obstacle::Doubt) => rest(executor, WHILE_BUSY).await,
             }
         }
@@ -281,6 +294,7 @@ impl Hold {
         let Some(adoption) = crossing.adoption.take() else { return Ok(()) };
         match result {
             Ok((mark, items)) => {
+                self.left_to_keeper.store(false, Ordering::Release);
                 self.ledger().adopted(adoption, mark, items, sent);
                 Ok(())
             }
