@@ -58,12 +58,17 @@ struct Told {
 /// What is to be done next.
 pub(super) enum Next {
     Tell(Result<Reading>),
-    /// To find out what keywords there are.
-    List,
-    /// To read these, of this session.
-    Read(u64, Vec<KeywordName>),
+    FindOut(Unknown),
     /// To wait for the signal.
     Wait,
+}
+
+/// What is to be found out.
+pub(super) enum Unknown {
+    /// What keywords there are.
+    List,
+    /// The values of these, in this session.
+    Values(u64, Vec<KeywordName>),
 }
 
 impl Hearing {
@@ -93,14 +98,16 @@ impl Hearing {
                 return Next::Tell(Ok(reading));
             }
         }
-        if mem::take(&mut state.is_unlisted) {
-            return Next::List;
-        }
-        let page: Vec<_> =
-            std::iter::from_fn(|| state.stale.pop_first()).take(MOST_AT_ONCE).collect();
-        match page.is_empty() {
-            true => Next::Wait,
-            false => Next::Read(state.session, page),
+        state.unknown().map_or(Next::Wait, Next::FindOut)
+    }
+
+    /// What is to be found out of keywords that were not looked at yet, whatever there is to tell.
+    pub(super) fn unseen(&self) -> Option<Unknown> {
+        let mut state = self.state();
+        let is_unseen = |keyword| !state.told.contains_key(keyword);
+        match state.is_unlisted || state.stale.iter().any(is_unseen) {
+            true => state.unknown(),
+            false => None,
         }
     }
 
@@ -146,6 +153,15 @@ impl Hearing {
 }
 
 impl State {
+    fn unknown(&mut self) -> Option<Unknown> {
+        if mem::take(&mut self.is_unlisted) {
+            return Some(Unknown::List);
+        }
+        let page: Vec<_> =
+            std::iter::from_fn(|| self.stale.pop_first()).take(MOST_AT_ONCE).collect();
+        (!page.is_empty()).then_some(Unknown::Values(self.session, page))
+    }
+
     /// The reading that an update is, if it is new.
     fn take_in(&mut self, keyword: KeywordName, update: Update) -> Option<Reading> {
         let known = self.told.get_mut(&keyword);

@@ -14,7 +14,7 @@ use std::{
 use futures_util::Stream;
 
 use super::description::Access;
-use super::hearing::{Hearing, Next};
+use super::hearing::{Hearing, Next, Unknown};
 use super::listing;
 use super::look::look;
 use super::names::KeywordName;
@@ -53,7 +53,8 @@ pub struct Monitor<E = Client> {
 type Asked = Pin<Box<dyn Future<Output = Result<Option<Result<Reading>>>> + Send>>;
 
 impl<E: RoundTrips> Service<E> {
-    /// Listens to the values of `keywords`, on a connection of its own.
+    /// Listens to the values of `keywords`, on a connection of its own, and reads them: one round trip for
+    /// a thousand. Every value that a dispatcher of this crate sets after this has returned is told.
     pub fn monitor(
         &self,
         keywords: impl IntoIterator<Item = impl AsRef<str>>,
@@ -65,7 +66,8 @@ impl<E: RoundTrips> Service<E> {
         self.executor.converse(async move { Monitor::open(&service, Some(keywords?)).await })
     }
 
-    /// Listens to the values of all keywords, also of those that are new.
+    /// Listens to the values of all keywords, also of those that are new, as [`monitor`](Self::monitor) does.
+    /// Another round trip for a thousand finds out what keywords there are.
     pub fn monitor_all(&self) -> E::Reply<Monitor<E>> {
         let service = self.clone();
         self.executor.converse(async move { Monitor::open(&service, None).await })
@@ -107,6 +109,10 @@ impl<E: RoundTrips> Monitor<E> {
         };
         let hearing = Arc::new(Hearing::new(name, only, executor.database()));
         let feed = executor.feed(wish, hearing.clone()).await?;
+        // What is set from now on comes after what is there, however late the first one is taken.
+        while let Some(unknown) = hearing.unseen() {
+            find_out(&executor, &hearing, unknown).await?;
+        }
         Ok(Self {
             executor,
             hearing,
@@ -184,29 +190,7 @@ pub(super) async fn next<E: RoundTrips>(
     while !hearing.signal.is_closed() {
         let failed = match hearing.next() {
             Next::Tell(reading) => return Ok(Some(reading)),
-            Next::List => match listing::keywords(&executor, &hearing.service).await {
-                Ok(found) => {
-                    let readable = found.iter().filter(|known| known.access != Access::WriteOnly);
-                    hearing.soil(readable.filter_map(|known| KeywordName::new(&known.name).ok()));
-                    None
-                }
-                Err(error) => {
-                    hearing.list_again();
-                    Some(error)
-                }
-            },
-            Next::Read(session, keywords) => {
-                match look(&executor, &hearing.service, &keywords).await {
-                    Ok(readings) => {
-                        hearing.have_read(session, keywords, readings);
-                        None
-                    }
-                    Err(error) => {
-                        hearing.soil(keywords);
-                        Some(error)
-                    }
-                }
-            }
+            Next::FindOut(unknown) => find_out(&executor, &hearing, unknown).await.err(),
             Next::Wait if deadline.is_over() => return Ok(None),
             Next::Wait => {
                 executor.wait(hearing.signal.raised(), deadline.left()).await;
@@ -226,6 +210,35 @@ pub(super) async fn next<E: RoundTrips>(
         }
     }
     Ok(None)
+}
+
+/// Has the hearing know what it does not, or else want to know it again.
+async fn find_out<E: RoundTrips>(executor: &E, hearing: &Hearing, unknown: Unknown) -> Result<()> {
+    match unknown {
+        Unknown::List => match listing::keywords(executor, &hearing.service).await {
+            Ok(found) => {
+                let readable = found.iter().filter(|known| known.access != Access::WriteOnly);
+                hearing.soil(readable.filter_map(|known| KeywordName::new(&known.name).ok()));
+                Ok(())
+            }
+            Err(error) => {
+                hearing.list_again();
+                Err(error)
+            }
+        },
+        Unknown::Values(session, keywords) => {
+            match look(executor, &hearing.service, &keywords).await {
+                Ok(readings) => {
+                    hearing.have_read(session, keywords, readings);
+                    Ok(())
+                }
+                Err(error) => {
+                    hearing.soil(keywords);
+                    Err(error)
+                }
+            }
+        }
+    }
 }
 
 /// Subscribes to every channel that begins with `start`.

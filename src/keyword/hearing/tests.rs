@@ -47,9 +47,9 @@ impl Hearing {
         match self.next() {
             Next::Tell(Ok(reading)) => format!("{}={}", reading.keyword, reading.text),
             Next::Tell(Err(error)) => error.to_string(),
-            Next::List => "list".into(),
+            Next::FindOut(Unknown::List) => "list".into(),
             Next::Wait => "wait".into(),
-            Next::Read(session, names) => {
+            Next::FindOut(Unknown::Values(session, names)) => {
                 let read = |name: &KeywordName| Ok(stored(name, at, text));
                 let readings = names.iter().map(read).collect();
                 let shown: Vec<_> = names.iter().map(ToString::to_string).collect();
@@ -109,7 +109,9 @@ fn what_is_old_or_told_before_is_not_told() {
     }
     // It was read before it was set.
     hearing.say(VALUE, "A", "set");
-    let Next::Read(session, names) = hearing.next() else { panic!("nothing to read") };
+    let Next::FindOut(Unknown::Values(session, names)) = hearing.next() else {
+        panic!("nothing to read")
+    };
     hearing.set("A", "20 5");
     assert_eq!(hearing.step(0, ""), "A=5");
     hearing.have_read(session, names, vec![Ok(stored(&keyword("A"), 9, "4"))]);
@@ -120,7 +122,7 @@ fn what_is_old_or_told_before_is_not_told() {
 fn no_update_is_told_under_a_type_that_is_in_doubt() {
     let hearing = hearing(&["A"]);
     let next = |kind: Kind, at: u64, text: &str| match hearing.next() {
-        Next::Read(session, names) => {
+        Next::FindOut(Unknown::Values(session, names)) => {
             let reading = Reading { kind, ..stored(&names[0], at, text) };
             hearing.have_read(session, names, vec![Ok(reading)]);
             "read".into()
@@ -129,7 +131,9 @@ fn no_update_is_told_under_a_type_that_is_in_doubt() {
         Next::Wait => "wait".into(),
         _ => "failed".to_owned(),
     };
-    let Next::Read(session, names) = hearing.next() else { panic!("nothing to read") };
+    let Next::FindOut(Unknown::Values(session, names)) = hearing.next() else {
+        panic!("nothing to read")
+    };
     let unknown = Err(hearing.service.unknown("read", &names[0]));
     hearing.have_read(session, names, vec![unknown]);
     assert_eq!(next(Kind::Integer, 0, ""), "failed");
@@ -149,7 +153,9 @@ fn no_update_is_told_under_a_type_that_is_in_doubt() {
     assert_eq!([(); 3].map(|()| next(Kind::String, 4, "4")), ["read", "String 4", "wait"]);
     // It is read before it has another type again.
     hearing.say(CHANGED, "A", "double");
-    let Next::Read(session, names) = hearing.next() else { panic!("nothing to read") };
+    let Next::FindOut(Unknown::Values(session, names)) = hearing.next() else {
+        panic!("nothing to read")
+    };
     hearing.say(CHANGED, "A", "integer");
     hearing.set("A", "5 5");
     hearing.have_read(session, names, vec![Ok(stored(&keyword("A"), 4, "4"))]);
@@ -181,7 +187,9 @@ fn after_a_reconnection_everything_is_read_again() {
     hearing.set("A", "10 2");
     hearing.say(VALUE, "B", "set");
     let Next::Tell(_) = hearing.next() else { panic!("nothing to tell") };
-    let Next::Read(session, names) = hearing.next() else { panic!("nothing to read") };
+    let Next::FindOut(Unknown::Values(session, names)) = hearing.next() else {
+        panic!("nothing to read")
+    };
     hearing.begin(2);
     hearing.have_read(session, names, vec![Ok(stored(&keyword("B"), 9, "7"))]);
     // The clock of the new server is behind.
