@@ -19,6 +19,7 @@ use support::{eventually, send_signal};
 on_both_kinds![
     nothing_is_left_of_who_listens,
     nothing_is_left_of_who_listens_to_a_server_that_hangs,
+    nothing_is_left_of_who_may_only_read,
     only_values_are_left_of_a_dispatcher,
     a_hook_that_hangs_keeps_no_connection_that_listens,
     a_callback_that_hangs_keeps_no_connection_that_listens,
@@ -111,6 +112,21 @@ fn nothing_is_left_of_who_listens_to_a_server_that_hangs<C: Concurrent>() -> Out
     assert!(eventually(|| left() == 0), "{} threads, {} tasks", threads(), tasks());
     send_signal("CONT", fixture.server.process_id())?;
     fixture.expect_nobody_to_listen();
+    Ok(())
+}
+
+fn nothing_is_left_of_who_may_only_read<C: Concurrent>() -> Outcome {
+    let mut fixture = Fixture::<C>::new()?;
+    query::<()>(fixture.server.url(), "ACL SETUSER ann on >pw ~* &* +@all -@write -publish")?;
+    let builder = C::builder(fixture.server.url()).user("ann").password("pw");
+    fixture.client = C::connect(builder);
+    C::finish(fixture.client.check())?;
+    fixture.tasks = tasks();
+    let dome = fixture.dome();
+    let monitor = C::finish(async { settle!(dome.monitor(["A"])) })?;
+    assert_eq!(fixture.listeners()?, 1);
+    drop(monitor);
+    fixture.expect_nothing();
     Ok(())
 }
 

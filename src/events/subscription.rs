@@ -90,6 +90,7 @@ impl<K: Send + 'static, E: RoundTrips> Subscription<K, E> {
             tracks: false,
             keyspace: Some(sources.kinds()),
             warns: true,
+            needs_rights: false,
             beat: BEAT,
             silence: SILENCE,
             base,
@@ -177,7 +178,7 @@ impl<K: Send + 'static> Audience for Shared<K> {
                 state.interpreter.hear((server, &topology), message, &mut tell);
             }
             Speech::Flushed => self.tell(Told::Cleared),
-            Speech::Changed(_) | Speech::Ended => {}
+            Speech::Changed(_) | Speech::Role { .. } | Speech::Ended => {}
         }
     }
 

@@ -64,6 +64,8 @@ pub struct Wish {
     pub(crate) keyspace: Option<&'static str>,
     /// Whether to log that the server has none of these.
     pub(crate) warns: bool,
+    /// Whether a user who may not write is refused. Otherwise the beats of such a user are no writes.
+    pub(crate) needs_rights: bool,
     /// How often it is made sure that nothing is missed.
     pub(crate) beat: Duration,
     /// For how long a server may be silent.

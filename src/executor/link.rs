@@ -32,6 +32,7 @@ pub(crate) struct Link {
     canary_heard: AtomicBool,
     ended: AtomicBool,
     retired: AtomicBool,
+    is_demoted: AtomicBool,
 }
 
 impl Link {
@@ -56,6 +57,7 @@ impl Link {
             canary_heard: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             retired: AtomicBool::new(false),
+            is_demoted: AtomicBool::new(false),
         }
     }
 
@@ -92,6 +94,11 @@ impl Link {
         self.ended.load(Ordering::Acquire)
     }
 
+    /// Whether the server said that it is no master.
+    pub(crate) fn is_demoted(&self) -> bool {
+        self.is_demoted.load(Ordering::Acquire)
+    }
+
     /// Nobody is interested any more in what the server says.
     pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::Release);
@@ -102,18 +109,22 @@ impl Link {
             return false;
         }
         let number = std::str::from_utf8(payload).ok().and_then(|number| number.parse().ok());
+        if let Some(number) = number {
+            self.hear_beat(number);
+        }
+        true
+    }
+
+    fn hear_beat(&self, number: u64) {
         let lag = self.sent.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
-        let heard = number.map(|number| self.pulse().hear(number));
-        if let Some(Some(proof)) = heard {
+        let heard = self.pulse().hear(number);
+        if let Some(proof) = heard {
             self.proofs[self.place].store(proof, Ordering::Release);
             if let Some(proof) = self.proof() {
                 self.audience.proven(self.session, proof, lag);
             }
         }
-        if heard.is_some() {
-            self.signal.raise();
-        }
-        true
+        self.signal.raise();
     }
 }
 
@@ -128,7 +139,12 @@ impl Ears for Link {
                 self.canary_heard.store(true, Ordering::Release);
                 self.signal.raise();
             }
-            Speech::Ended => {
+            Speech::Role { is_master: true } => {
+                let latest = self.pulse().latest();
+                self.hear_beat(latest);
+            }
+            Speech::Role { is_master: false } | Speech::Ended => {
+                self.is_demoted.store(matches!(speech, Speech::Role { .. }), Ordering::Release);
                 self.ended.store(true, Ordering::Release);
                 self.audience.lost(self.session);
                 self.signal.raise();

@@ -40,7 +40,9 @@ struct Listener<N: Node> {
     generation: usize,
     /// The kinds of keyspace notifications that are relied on.
     kinds: Option<String>,
-    _listening: N::Listening,
+    /// Whether the user may send beats.
+    may_write: bool,
+    listening: N::Listening,
 }
 
 impl<N: Node> Session<N> {
@@ -143,6 +145,9 @@ impl<N: Node> Session<N> {
     /// itself.
     pub(crate) async fn end(self, deadline: Deadline) {
         self.ears.iter().for_each(|listener| listener.link.retire());
+        for listener in self.ears.iter().filter(|listener| listener.link.is_demoted()) {
+            listener.node.connector().renounce(listener.generation);
+        }
         let deadline = deadline.within(FOR_A_FAREWELL);
         together(self.ears.iter().map(|listener| listener.farewell(deadline))).await;
     }
@@ -215,6 +220,10 @@ impl<N: Node> Session<N> {
             }
             let silence = deadline.within(limit);
             N::rest(signal, silence.left()).await;
+            if self.ears.iter().any(|listener| listener.link.is_demoted()) {
+                let (attempt, expected) = (Box::new(hello().attempt()), "that it is a master");
+                return Err(Error::UnexpectedReply { attempt, expected, found: "another role" });
+            }
             if silence.is_over() || signal.is_closed() || self.has_ended() {
                 let attempt = Box::new(ping().attempt());
                 return Err(Error::Timeout { attempt });
@@ -231,20 +240,20 @@ impl<N: Node> Listener<N> {
         wish: &Wish,
         deadline: Deadline,
     ) -> Result<(Self, Option<Error>)> {
+        let may_write = Self::may_write(&*node, &link, deadline).await?;
+        let may_write = may_write || wish.needs_rights;
         let subscribe = Request::read("SUBSCRIBE").arg(&link.channel);
-        let commands: Vec<_> = std::iter::once(&subscribe).chain(&wish.commands).collect();
+        let own = may_write.then_some(&subscribe);
+        let commands: Vec<_> = own.into_iter().chain(&wish.commands).collect();
         let all = commands.iter().copied().chain(&wish.wishes);
         let lines: Vec<_> = all.map(|command| Line::new(command, Form::AsIs)).collect();
-        // A kept connection that leads to a demoted master is found out before, not after.
-        let unlink = Request::write("UNLINK").key(&link.key);
-        let reply = node.call(Line::new(&unlink, Form::AsIs), deadline).await;
-        reply.map_err(|fault| fault.into_error(|| unlink.attempt()))?;
         let generation = node.connector().generation();
         let silence = wish.silence.max(node.connector().response_timeout);
-        let listening = node.listen(&lines, link.clone(), silence, deadline).await;
+        let habits = (silence, !may_write);
+        let listening = node.listen(&lines, link.clone(), habits, deadline).await;
         let (listening, replies) =
             listening.map_err(|fault| fault.into_error(|| subscribe.attempt()))?;
-        let listener = Self { node, link, generation, kinds: None, _listening: listening };
+        let listener = Self { node, link, generation, kinds: None, may_write, listening };
         let mut refusal = None;
         let needed = commands.len();
         let all = commands.into_iter().chain(&wish.wishes);
@@ -262,15 +271,34 @@ impl<N: Node> Listener<N> {
         Ok((listener, refusal))
     }
 
+    /// Whether the user may send beats. A kept connection that leads to a demoted master is found out
+    /// too, before anything is listened to.
+    async fn may_write(node: &N, link: &Link, deadline: Deadline) -> Result<bool> {
+        let unlink = Request::write("UNLINK").key(&link.key);
+        let publish = Request::write("PUBLISH").arg(&link.channel).number(0);
+        for request in [&unlink, &publish] {
+            let reply = node.call(Line::new(request, Form::AsIs), deadline).await;
+            let reply = reply.map_err(|fault| fault.into_error(|| request.attempt()))?;
+            if matches!(&reply, Value::ServerError(error) if error.code() == "NOPERM") {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Whether nothing more is heard, or not from the server that the address leads to now: a demoted
     /// master passes on even the beats of the new one.
     fn has_ended(&self) -> bool {
         self.link.has_ended() || self.generation != self.node.connector().generation()
     }
 
-    /// Sends a beat, unless one is under way. It is a write, so that only a master takes it.
+    /// Sends a beat, unless one is under way. It is a write, so that only a master takes it, or asks whether
+    /// the server is one.
     async fn beat(&self, deadline: Deadline) -> Result<()> {
         let Some(number) = self.link.send() else { return Ok(()) };
+        if !self.may_write {
+            return self.ask(deadline).await;
+        }
         let unlink = Request::write("UNLINK").key(&self.link.key);
         let publish = Request::write("PUBLISH").arg(&self.link.channel).number(number);
         let sent = self.together(&[&unlink, &publish], deadline).await;
@@ -278,6 +306,11 @@ impl<N: Node> Listener<N> {
             self.link.pulse().restart();
         }
         sent
+    }
+
+    async fn ask(&self, deadline: Deadline) -> Result<()> {
+        let asked = self.node.ask(&self.listening, deadline).await;
+        asked.map_err(|fault| fault.into_error(|| hello().attempt()))
     }
 
     /// Changes a key, of which the server has to tell.
@@ -291,7 +324,9 @@ impl<N: Node> Listener<N> {
     async fn farewell(&self, deadline: Deadline) {
         let publish = Request::read("PUBLISH").arg(&self.link.channel).arg("end");
         // Where the server is gone, the thread notices its silence.
-        if !deadline.is_over() {
+        if !self.may_write {
+            let _ = self.ask(deadline).await;
+        } else if !deadline.is_over() {
             let _ = self.node.call(Line::new(&publish, Form::AsIs), deadline).await;
         }
     }
@@ -351,6 +386,10 @@ fn unique() -> String {
 
 fn ping() -> Request {
     Request::read("SUBSCRIBE")
+}
+
+fn hello() -> Request {
+    Request::read("HELLO")
 }
 
 const FOR_A_FAREWELL: Duration = Duration::from_secs(1);

@@ -118,6 +118,7 @@ impl Ears {
             tracks: false,
             keyspace: Some("K$"),
             warns: false,
+            needs_rights: false,
             beat: BEAT,
             silence: SILENCE,
         };

@@ -104,6 +104,7 @@ impl<E: RoundTrips> Monitor<E> {
             tracks: false,
             keyspace: Some("K$"),
             warns: true,
+            needs_rights: false,
             beat: BEAT,
             silence: SILENCE,
         };

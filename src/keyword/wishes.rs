@@ -100,11 +100,11 @@ impl Wish {
             keyword: self.keyword.as_str(),
             text: self.text.as_bytes(),
         };
-        let request = Request::script(&REQUEST, 3).key(&name.lease());
-        let request = request.key(&name.kind(&self.keyword)).key(REGISTRY.as_bytes());
         let [head, rest] = wanted.write();
+        let request = Request::script(&REQUEST, 0).key(&name.value(&self.keyword));
+        let request = request.arg(name.lease()).arg(name.kind(&self.keyword)).arg(REGISTRY);
         let request = request.arg(name.requests()).arg(head).arg(rest);
-        request.arg(name.as_str()).arg(name.value(&self.keyword)).returns(heard)
+        request.arg(name.as_str()).returns(heard)
     }
 }
 

@@ -38,6 +38,7 @@ impl<E: RoundTrips> Service<E> {
             tracks: false,
             keyspace: Some(KINDS),
             warns: true,
+            needs_rights: true,
             beat: BEAT,
             silence: SILENCE,
         };
