@@ -22,7 +22,8 @@
 //!
 //! A monitor of more than a hundred keywords subscribes to patterns, which a server compares with those granted
 //! letter by letter. `+config|get +config|set` let any of them turn on keyspace notifications. Listing services
-//! takes `+sscan +pubsub|channels` and `~P.SERVICES_REGISTRY`. Redis knows no difference between channels to
+//! takes `+sscan` and `~P.SERVICES_REGISTRY`; whether one without a lease is served is found out by
+//! `+pubsub|channels +hkeys`. Redis knows no difference between channels to
 //! publish on and to listen to: whoever has `+publish` beside a reader's channels can announce values that are
 //! none.
 

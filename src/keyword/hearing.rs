@@ -42,6 +42,10 @@ struct State {
     /// What was read and not yet taken.
     read: VecDeque<Result<Reading>>,
     told: HashMap<KeywordName, Told>,
+    /// What is to be read again with the next beat: the server has lost what was told.
+    held: HashSet<KeywordName>,
+    /// How many beats there were in this session.
+    beats: u32,
 }
 
 /// The last that was told of a keyword.
@@ -53,6 +57,8 @@ struct Told {
     text: Option<String>,
     /// Whether it may have another type by now: what comes is read instead.
     is_in_doubt: bool,
+    /// Whether it was told in another session, perhaps of another server.
+    is_of_before: bool,
 }
 
 /// What is to be done next.
@@ -171,13 +177,16 @@ impl State {
             return None;
         };
         if told.at.is_some_and(|at| update.at <= at) {
+            if told.is_of_before {
+                self.held.insert(keyword);
+            }
             return None;
         }
         if told.is_in_doubt || told.kind.parse(&text, &[]).is_err() {
             self.stale.insert(keyword);
             return None;
         }
-        told.at = Some(update.at);
+        (told.at, told.is_of_before) = (Some(update.at), false);
         if told.text.as_deref() == Some(&text) {
             return None;
         }
@@ -200,18 +209,31 @@ impl State {
                 text: Some(reading.text.clone()),
                 // It was heard of after it was read.
                 is_in_doubt: self.stale.contains(&keyword),
+                is_of_before: false,
             },
             Err(Error::UnknownKeyword { .. } | Error::Refused { .. }) if is_one_of_all => {
                 self.told.remove(&keyword);
                 return None;
             }
-            Err(_) => Told { at: None, kind: Kind::default(), text: None, is_in_doubt: true },
+            Err(_) => Told {
+                at: before.and_then(|before| before.at),
+                kind: Kind::default(),
+                text: None,
+                is_in_doubt: true,
+                is_of_before: before.is_some_and(|before| before.is_of_before),
+            },
         };
         let is_old = before.is_some_and(|before| before.at > told.at && told.at.is_some());
         let is_known =
             before.is_some_and(|before| (before.kind, &before.text) == (told.kind, &told.text));
-        if is_old {
-            return None;
+        let is_of_before = before.is_some_and(|before| before.is_of_before);
+        match (is_old, is_of_before) {
+            (true, true) if self.beats < PATIENCE => {
+                self.held.insert(keyword);
+                return None;
+            }
+            (true, false) => return None,
+            _ => {}
         }
         self.told.insert(keyword, told);
         (!is_known).then_some(reading)
@@ -275,8 +297,12 @@ impl Audience for Hearing {
         state.echo = None;
         state.updates.clear();
         state.bytes = 0;
-        // The server may be another one, with another clock, and what has another type was not heard.
-        state.told.values_mut().for_each(|told| (told.at, told.is_in_doubt) = (None, true));
+        (state.held, state.beats) = Default::default();
+        // What has another type was not heard.
+        state
+            .told
+            .values_mut()
+            .for_each(|told| (told.is_of_before, told.is_in_doubt) = (true, true));
         match &self.only {
             Some(only) => state.stale.extend(only.iter().cloned()),
             None => {
@@ -289,7 +315,19 @@ impl Audience for Hearing {
         self.signal.raise();
     }
 
-    fn proven(&self, _session: u64, _proof: u64, _lag: Duration) {}
+    fn proven(&self, session: u64, _proof: u64, _lag: Duration) {
+        let mut state = self.state();
+        if state.session != session {
+            return;
+        }
+        state.beats = state.beats.saturating_add(1);
+        let held = mem::take(&mut state.held);
+        if !held.is_empty() {
+            state.stale.extend(held);
+            drop(state);
+            self.signal.raise();
+        }
+    }
 
     fn lost(&self, _session: u64) {}
 }
@@ -302,6 +340,9 @@ fn microseconds(moment: SystemTime) -> Option<u64> {
 #[cfg(test)]
 mod tests;
 
+/// For how many beats a dispatcher may take to write again what the server has lost. After them there may be
+/// another dispatcher, whose clock is behind.
+const PATIENCE: u32 = 10;
 /// How many keywords are read in one round trip.
 const MOST_AT_ONCE: usize = 1000;
 /// How many updates may wait to be taken.

@@ -16,6 +16,7 @@ on_both_kinds! {
     who_is_not_heard_of_loses_the_name,
     a_server_that_was_emptied_gets_everything_again,
     a_server_that_went_back_in_time_gets_what_is_newer,
+    what_is_deleted_comes_back,
     a_lost_connection_loses_no_outcome,
     what_is_only_written_has_no_value_after_a_reconnection,
 }
@@ -114,6 +115,21 @@ async fn a_server_that_went_back_in_time_gets_what_is_newer<C: Patient>() {
     fixture.proxy.kill();
     assert!(eventually(|| wire.value("N").as_deref() == Some("7")));
     assert!(wire.time("N") > Some(1));
+}
+
+async fn what_is_deleted_comes_back<C: Patient>() {
+    let fixture = Fixture::<C>::new().await;
+    let dispatcher = fixture.serve(&fixture.client).await.unwrap();
+    ok!(dispatcher.set("N", 7));
+    let mut wire = fixture.wire();
+    for (key, value) in [(".N", "7"), (".SLOW", ""), (".N:type", "integer")] {
+        let name = wire.name(key);
+        let _: usize = wire.run(&[b"DEL", name.as_bytes()]);
+        assert!(eventually(|| wire.get(key).as_deref() == Some(value)), "{key}");
+    }
+    assert_eq!(wire.status("N").as_deref(), Some("ready"));
+    let _: usize = wire.run(&[b"DEL", b"Cauldron.redis.common.SERVICES_REGISTRY"]);
+    assert!(eventually(|| wire.is_registered()));
 }
 
 async fn a_lost_connection_loses_no_outcome<C: Patient>() {

@@ -20,6 +20,7 @@ contract_on_servers! {
     one_dispatcher_serves_at_a_time,
     of_many_that_start_at_once_one_serves,
     a_name_that_cauldron_left_is_taken,
+    a_bystander_does_not_keep_the_name_of_who_crashed,
     a_dispatcher_that_is_dropped_gives_its_name_back,
     a_lease_lasts_ten_seconds_by_default,
     what_makes_no_sense_is_not_served,
@@ -128,6 +129,29 @@ async fn a_name_that_cauldron_left_is_taken<C: Kind>(client: C, name: &'static s
         }
     }
     assert!(serves.is_some() && wire.lease().is_some());
+}
+
+async fn a_bystander_does_not_keep_the_name_of_who_crashed<C: Kind>(client: C, name: &'static str) {
+    for (number, (keywords, of_ours)) in [(1, true), (2, true), (2, false)].into_iter().enumerate()
+    {
+        let (service, mut wire) = wire(&format!("{name}-{number}"));
+        wire.register();
+        let keywords = ["N", "M"].into_iter().take(keywords);
+        for keyword in keywords.clone() {
+            wire.set(&format!(".{keyword}"), "1");
+            if of_ours {
+                let descriptions = wire.name("~rc:keywords");
+                let _: usize =
+                    wire.run(&[b"HSET", descriptions.as_bytes(), keyword.as_bytes(), b"{}"]);
+            }
+        }
+        let _bystander = wire.listen(&[".N"]);
+        let keywords = keywords.map(Keyword::string);
+        let known = redis_collections::keyword::Client::new(&client).service(&service);
+        assert_eq!(ok!(known.is_served()), !of_ours, "without descriptions nobody knows");
+        let dispatcher = ok!(Dispatcher::builder(&service).keywords(keywords).serve(&client));
+        ok!(dispatcher.shutdown());
+    }
 }
 
 async fn a_dispatcher_that_is_dropped_gives_its_name_back<C: Kind>(client: C, name: &'static str) {

@@ -19,6 +19,7 @@ impl<E: RoundTrips> Service<E> {
         let names = &self.names;
         let claim = Request::script(&CLAIM, 3).key(REGISTRY.as_bytes()).key(&names.descriptions());
         let claim = self.leased(claim).arg(names.as_str()).arg(names.values()).arg(self.pattern());
+        let claim = self.slots.keys().fold(claim, |claim, name| claim.arg(name.as_str()));
         let attempt = Box::new(claim.attempt());
         match self.executor.send(claim.returns(reply::flag)).await? {
             true => Ok(()),
@@ -76,6 +77,19 @@ impl<E: RoundTrips> Service<E> {
             }
         }
         Ok(())
+    }
+
+    /// Whether every keyword has its value and its type on the server.
+    pub(super) async fn is_all_there(&self) -> Result<bool> {
+        for page in self.pages() {
+            let exists = page.iter().fold(Request::read("EXISTS"), |request, slot| {
+                request.key(&self.names.value(&slot.name)).key(&self.names.kind(&slot.name))
+            });
+            if self.executor.send(exists.returns(reply::count)).await? < 2 * page.len() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Takes over a value that another dispatcher set, or this one without hearing that it did.

@@ -192,10 +192,36 @@ fn after_a_reconnection_everything_is_read_again() {
     };
     hearing.begin(2);
     hearing.have_read(session, names, vec![Ok(stored(&keyword("B"), 9, "7"))]);
-    // The clock of the new server is behind.
-    assert_eq!(hearing.rest(3, "1"), ["read A B", "A=1"]);
-    hearing.set("A", "4 3");
-    assert_eq!(hearing.rest(0, ""), ["A=3"]);
+    hearing.set("A", "11 3");
+    assert_eq!(hearing.rest(11, "3"), ["read A B", "A=3", "B=3"]);
+}
+
+#[test]
+fn what_is_older_than_what_was_told_waits_for_the_dispatcher() {
+    let hearing = hearing(&["A"]);
+    assert_eq!(hearing.rest(9, "1"), ["read A", "A=1"]);
+    hearing.begin(2);
+    // The new server has not what the old one had, until the dispatcher writes it again.
+    assert_eq!(hearing.rest(7, "0"), ["read A"]);
+    hearing.set("A", "8 5");
+    assert_eq!(hearing.rest(0, ""), [""; 0]);
+    hearing.proven(2, 0, Duration::ZERO);
+    assert_eq!(hearing.rest(9, "1"), ["read A"]);
+    hearing.proven(2, 0, Duration::ZERO);
+    assert_eq!(hearing.rest(0, ""), [""; 0]);
+    hearing.set("A", "8 5");
+    hearing.set("A", "10 2");
+    assert_eq!(hearing.rest(0, ""), ["A=2"]);
+
+    // The clock of another dispatcher is behind.
+    hearing.begin(3);
+    for beat in 0..PATIENCE {
+        assert_eq!(hearing.rest(3, "4"), ["read A"], "{beat}");
+        hearing.proven(3, 0, Duration::ZERO);
+    }
+    assert_eq!(hearing.rest(3, "4"), ["read A", "A=4"]);
+    hearing.set("A", "4 5");
+    assert_eq!(hearing.rest(0, ""), ["A=5"]);
 }
 
 #[test]
