@@ -368,7 +368,7 @@ fn a_thousand_monitors_hear_one_keyword() {
 }
 
 #[test]
-fn a_read_is_one_round_trip_and_a_write_two() {
+fn a_read_is_one_round_trip_and_a_write_three() {
     let server = LocalServer::start().unwrap();
     let proxy = Proxy::to(server.port()).unwrap();
     let dispatcher = Dispatcher::builder("dome").keyword(Keyword::integer("N").initial(0));
@@ -390,7 +390,7 @@ fn a_read_is_one_round_trip_and_a_write_two() {
         ("heartbeat", 1, &|| assert!(service.heartbeat().unwrap().is_some())),
         ("keywords", 1, &|| assert_eq!(service.keywords().unwrap().len(), 1)),
         ("wait_for", 1, &|| drop(service.wait_for("N", |_| true, PATIENCE).unwrap())),
-        ("write", 2, &|| drop(service.write("N", 1).unwrap())),
+        ("write", 3, &|| drop(service.write("N", 1).unwrap())),
         ("write_nowait", 1, &|| service.write_nowait("N", 1).unwrap()),
     ] {
         assert_eq!(round_trips(operation), expected, "{name}");

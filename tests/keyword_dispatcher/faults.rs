@@ -7,7 +7,7 @@ use redis_collections::{Error, LocalServer};
 
 use crate::support::eventually;
 use crate::support::kinds::{ok, on_both_kinds, settle};
-use crate::support::proxy::Proxy;
+use crate::support::proxy::{Direction, Proxy};
 use crate::support::servers::query;
 use crate::support::wire::Wire;
 use crate::{Calls, Gate, Patient, superstitious};
@@ -18,6 +18,7 @@ on_both_kinds! {
     a_server_that_went_back_in_time_gets_what_is_newer,
     what_is_deleted_comes_back,
     a_lost_connection_loses_no_outcome,
+    an_outcome_that_was_read_is_not_made_again,
     what_is_only_written_has_no_value_after_a_reconnection,
 }
 
@@ -147,6 +148,22 @@ async fn a_lost_connection_loses_no_outcome<C: Patient>() {
     assert!(eventually(|| wire.modify("N", b"5") == 1), "it listens again");
     assert!(eventually(|| wire.value("N").as_deref() == Some("5")));
     assert!(dispatcher.is_serving());
+}
+
+async fn an_outcome_that_was_read_is_not_made_again<C: Patient>() {
+    let fixture = Fixture::<C>::new().await;
+    let dispatcher = fixture.serve(&fixture.client).await.unwrap();
+    let mut wire = fixture.wire();
+    let asked = wire.ask("SLOW", b"1");
+    fixture.gate.wait_for_somebody();
+    // The value is set, and the dispatcher does not hear of that.
+    fixture.proxy.cut_after(0, Direction::Replies);
+    fixture.gate.open();
+    assert!(wire.outcome(&asked).ends_with(" 1"));
+    let set_at = wire.time("SLOW");
+    assert!(eventually(|| dispatcher.get("SLOW").unwrap() == Some(Value::Integer(1))));
+    assert_eq!(wire.time("SLOW"), set_at);
+    assert_eq!(wire.get(&format!("~rc:outcome:{asked}")), None);
 }
 
 async fn what_is_only_written_has_no_value_after_a_reconnection<C: Patient>() {

@@ -67,7 +67,7 @@ async fn rights_that_are_missing_are_errors_or_do_without<C: Kind>() {
         ("-config|set", "K$", true, true, Some(true)),
         ("-pubsub", "", true, true, Some(true)),
         ("-blmove", "", true, true, Some(true)),
-        ("-publish", "", false, false, None),
+        ("-publish", "", false, false, Some(true)),
         ("-subscribe", "", false, true, None),
         ("-eval -evalsha", "", false, false, Some(true)),
     ] {

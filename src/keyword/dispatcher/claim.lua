@@ -27,6 +27,9 @@ end
 if redis.call('EXISTS', lease) == 1 then return 0 end
 if redis.call('SISMEMBER', registry, service) == 1 and may_be_cauldrons() then return 0 end
 redis.call('SET', lease, ARGV[1], 'PX', ARGV[2])
+local last, clock = string.gsub(lease, 'lease$', 'last'), redis.call('TIME')
+local since = string.format('%.0f', clock[1] * 1000000 + clock[2])
+redis.call('SET', last, ARGV[1] .. ' ' .. since, 'PX', 86400000)
 redis.call('SADD', registry, service)
 redis.call('DEL', descriptions)
 return 1

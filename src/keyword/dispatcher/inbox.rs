@@ -7,7 +7,7 @@ use crate::keyword::message::Wanted;
 use crate::keyword::names::KeywordName;
 
 /// A new value that a client wants a keyword to have.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Request {
     pub(super) keyword: KeywordName,
     /// The value, unless there was no room for it.

@@ -11,7 +11,8 @@ local function put(times, name, channel, value, status, failure, text, least)
   local at = string.format('%.0f', math.max(now, before + 1))
   redis.call('HSET', times, name, at)
   if text and redis.call('GET', value) ~= text then
-    redis.call('PUBLISH', channel, at .. ' ' .. text)
+    -- The server cuts off who is sent too much at once: what is long has to be read.
+    redis.call('PUBLISH', channel, #text > 1048576 and '' or at .. ' ' .. text)
     redis.call('SET', value, text)
   end
   redis.call('SET', status, 'ready')

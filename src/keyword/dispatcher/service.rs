@@ -37,6 +37,8 @@ pub(super) struct Service<E> {
 /// Why a request is not fulfilled.
 enum Setback {
     Refused(String),
+    /// It has not begun when the dispatcher is to end.
+    TooLate,
     Failed(Error),
 }
 
@@ -78,6 +80,7 @@ impl<E: RoundTrips> Service<E> {
             Err(Setback::Refused(reason)) => {
                 self.refuse(slot, &reason, Some(request), self.patience()).await
             }
+            Err(Setback::TooLate) => self.turn_down(request).await,
             Err(Setback::Failed(error)) if error.code().is_some() => {
                 self.refuse(slot, &error.to_string(), Some(request), self.patience()).await
             }
@@ -92,7 +95,7 @@ impl<E: RoundTrips> Service<E> {
     async fn fulfil(&self, slot: &Slot<E>, request: &Request) -> std::result::Result<(), Setback> {
         let refused = |reason: &str| Err(Setback::Refused(reason.into()));
         if matches!(self.life.phase(), Phase::Closing(_)) {
-            return refused(SHUTS_DOWN);
+            return Err(Setback::TooLate);
         }
         let Some(text) = &request.text else { return refused("too many requests wait for it") };
         if slot.keyword.description.access == Access::ReadOnly {
@@ -139,7 +142,9 @@ impl<E: RoundTrips> Service<E> {
         let command = self.leased(command).arg(name.as_str()).arg(names.changes(name));
         let command = command.number(u8::from(slot.has_value())).arg(&accepted.text).number(time);
         // What a hook has done is said, however long that took.
-        let until = request.filter(|_| slot.keyword.hooks.write.is_none());
+        let is_done =
+            slot.keyword.hooks.write.is_some() && slot.is_in_doubt.load(Ordering::Acquire);
+        let until = request.filter(|_| !is_done);
         let command = command.number(slot.at()).number(until.map_or(0, |it| it.until));
         let doubt = Doubt(self, slot);
         let sent = self.send(command, reply::optional_number, patience).await;
@@ -160,7 +165,7 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Says why a keyword does not get a value, to the client who asked for it and to everybody, except
-    /// where it has to do with other requests only.
+    /// where it has to do with other requests only, or with what no client may do.
     async fn refuse(
         &self,
         slot: &Slot<E>,
@@ -171,6 +176,8 @@ impl<E: RoundTrips> Service<E> {
         let (names, name) = (&self.names, &slot.name);
         let (outcome, time) = self.answer(request);
         let is_told = !request.is_some_and(|it| it.answer.is_some() && it.text.is_none());
+        let is_read_only = slot.keyword.description.access == Access::ReadOnly;
+        let is_told = is_told && !(is_read_only && request.is_some());
         let command = Command::script(&REFUSE, 4).key(&names.error(name)).key(&names.status(name));
         let command = self.leased(command.key(&outcome)).number(u8::from(is_told));
         let command = command.arg(reason).number(time);
@@ -187,8 +194,8 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Refuses what has not begun when it is to end.
-    pub(super) async fn turn_down(&self, request: Request) -> Result<()> {
-        let request = Request { text: None, ..request };
+    pub(super) async fn turn_down(&self, request: &Request) -> Result<()> {
+        let request = Request { text: None, ..request.clone() };
         match self.slots.get(&request.keyword) {
             Some(slot) => self.refuse(slot, SHUTS_DOWN, Some(&request), self.patience()).await,
             None => self.refuse_unknown(&request).await,

@@ -146,7 +146,7 @@ impl<E: RoundTrips> Service<E> {
             slot.left().into_iter().for_each(|request| self.inbox.push(request));
         }
         while let Some(request) = self.inbox.pop() {
-            let Err(error) = self.turn_down(request).await else { continue };
+            let Err(error) = self.turn_down(&request).await else { continue };
             log::warn!("{}: a request was left: {error}", self.names);
             if error.code().is_none() {
                 while self.inbox.pop().is_some() {}
