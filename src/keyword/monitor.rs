@@ -34,7 +34,7 @@ use crate::request::Request;
 /// First comes the present value of each keyword, or an `Err` where there is none, then each new one. Who is
 /// slower than the dispatcher for long misses values, but never the last. What others set than a dispatcher
 /// of this crate is heard of if the server has keyspace notifications, which are turned on where that is
-/// allowed.
+/// allowed. It is read then, as are values of more than 1 MiB.
 ///
 /// Whatever happens to the connection, the monitor connects again by itself and goes on with what has
 /// changed meanwhile. Dropping it ends it, with its connection and its two threads, or its task on an

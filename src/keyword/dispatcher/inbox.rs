@@ -17,6 +17,8 @@ pub(super) struct Request {
     pub(super) answer: Option<(String, u64)>,
     /// When nobody waits for it any more, in microseconds of the server's clock; 0 if that is not known.
     pub(super) until: u64,
+    /// Whether dispatchers of other databases hear it too.
+    pub(super) is_stray: bool,
 }
 
 #[derive(Default)]
@@ -38,11 +40,11 @@ impl Request {
         let milliseconds = wanted.milliseconds.clamp(1, LONGEST_ANSWER);
         let until = wanted.at.map_or(0, |at| at.saturating_add(milliseconds * 1000));
         let answer = Some((wanted.id.to_owned(), milliseconds));
-        Some(Self { keyword, text: Some(wanted.text.to_vec()), answer, until })
+        Some(Self { keyword, text: Some(wanted.text.to_vec()), answer, until, is_stray: false })
     }
 
     pub(super) fn of_cauldron(keyword: KeywordName, text: &[u8]) -> Self {
-        Self { keyword, text: Some(text.to_vec()), answer: None, until: 0 }
+        Self { keyword, text: Some(text.to_vec()), answer: None, until: 0, is_stray: false }
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -10,6 +10,7 @@ macro_rules! script {
 
 pub(super) static CLAIM: Script = script!("the start of a dispatcher": "claim.lua");
 pub(super) static PAGE: Script = script!("a page of keywords": "lease.lua", "put.lua", "page.lua");
+pub(super) static ELSEWHERE: Script = script!("the databases of a service": "elsewhere.lua");
 pub(super) static BEGIN: Script =
     script!("the begin of a write": "lease.lua", "over.lua", "begin.lua");
 pub(super) static UPDATE: Script =

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::inbox::{Inbox, Request};
 use super::life::{Life, Phase};
-use super::scripts::{BEGIN, REFUSE, UPDATE};
+use super::scripts::{BEGIN, ELSEWHERE, REFUSE, UPDATE};
 use super::slot::{Accepted, Flag, Slot};
 use crate::command::Wait;
 use crate::error::code::lacks_room;
@@ -17,7 +17,7 @@ use crate::executor::{Audience, Deadline, Pauses, RoundTrips, Situation, Speech}
 use crate::keyword::Value;
 use crate::keyword::description::Access;
 use crate::keyword::message::UNKNOWN;
-use crate::keyword::names::{KeywordName, ServiceName};
+use crate::keyword::names::{KeywordName, REGISTRY, ServiceName};
 use crate::reply::{self, Reply};
 use crate::request::Request as Command;
 
@@ -72,6 +72,18 @@ impl<E: RoundTrips> Service<E> {
                 Err(Error::Refused { attempt, reason })
             }
         }
+    }
+
+    /// Whether a request is another dispatcher's, as it does not say for which database it is. The one of
+    /// the first database takes it.
+    pub(super) async fn is_of_another(&self, request: &Request) -> Result<bool> {
+        if !request.is_stray {
+            return Ok(false);
+        }
+        let look = Command::script(&ELSEWHERE, 0).key(&self.names.lease()).arg(REGISTRY);
+        let look = look.arg(self.names.as_str()).arg(self.names.value(&request.keyword));
+        let look = look.number(self.executor.database());
+        self.executor.send(look.returns(reply::flag)).await
     }
 
     /// Does what a client wants, or tells it why not.
@@ -271,7 +283,8 @@ impl<E: RoundTrips> Audience for Service<E> {
         let request = match self.names.keyword(channel) {
             Some(keyword) => {
                 let is_known = self.slots.contains_key(&keyword);
-                is_known.then(|| Request::of_cauldron(keyword, payload))
+                let is_stray = self.executor.database() > 0;
+                is_known.then(|| Request { is_stray, ..Request::of_cauldron(keyword, payload) })
             }
             None if *channel == *self.names.requests() => Request::read(payload),
             None => None,

@@ -95,6 +95,13 @@ impl<E: RoundTrips> Service<E> {
             }
             return;
         };
+        match self.is_of_another(&request).await {
+            Ok(false) => {}
+            Ok(true) => return,
+            Err(error) => {
+                return log::warn!("{}: a request was left: {error}", request.keyword);
+            }
+        }
         if slot.keyword.hooks.is_idle() {
             return self.serve(slot, &request).await;
         }
