@@ -68,7 +68,7 @@ pub use builder::ClientBuilder;
 pub use client::Client;
 pub(crate) use client::finish;
 pub use deferred::Deferred;
-pub(crate) use feed::{Audience, Feed, Situation, Wish};
+pub(crate) use feed::{Audience, Feed, Situation, Wish, has_ended};
 pub use pipeline::Pipeline;
 pub(crate) use retry::{Deadline, Pauses};
 pub(crate) use servers::Bearing;

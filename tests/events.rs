@@ -296,3 +296,23 @@ async fn a_subscriber_needs_no_right_to_write<C: Kind>() {
     ok!(dict.insert("a", &1));
     events!(events, [Event::Inserted("a".to_owned())]);
 }
+
+#[cfg(feature = "async")]
+#[test]
+fn a_subscription_ends_with_its_runtime() {
+    let server = LocalServer::start().unwrap();
+    let [own, other] = [(); 2].map(|()| tokio::runtime::Runtime::new().unwrap());
+    let mut events = own.block_on(async {
+        let client = redis_collections::AsyncClient::open(server.url()).await.unwrap();
+        let dict: RedisDict<String, u64, _> = RedisDict::with_prefix(&client, "d/");
+        dict.subscribe("*").await.unwrap()
+    });
+    let waiting = other.spawn(async move { (events.next().await, events.next().await) });
+    own.shutdown_background();
+    let (first, second) = other.block_on(async {
+        tokio::time::timeout(support::servers::PATIENCE, waiting).await.expect("an end").unwrap()
+    });
+    for ended in [first, second] {
+        assert!(matches!(ended, Err(redis_collections::Error::Configuration(_))), "{ended:?}");
+    }
+}

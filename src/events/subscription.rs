@@ -19,7 +19,9 @@ use crate::codec::Codec;
 use crate::error::Result;
 #[cfg(feature = "async")]
 use crate::executor::AsyncClient;
-use crate::executor::{Audience, Client, Feed, RoundTrips, Situation, Speech, Topology, Wish};
+use crate::executor::{
+    Audience, Client, Feed, RoundTrips, Situation, Speech, Topology, Wish, has_ended,
+};
 use crate::glob::matches;
 use crate::reply::decode_bytes;
 use crate::request::Request;
@@ -195,6 +197,10 @@ impl<K: Send + 'static> Audience for Shared<K> {
     fn proven(&self, _session: u64, _proof: u64, _lag: Duration) {}
 
     fn lost(&self, _session: u64) {}
+
+    fn ended(&self) {
+        self.queue.end(|| Err(has_ended()));
+    }
 }
 
 impl<K, E> fmt::Debug for Subscription<K, E> {

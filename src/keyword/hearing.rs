@@ -31,6 +31,7 @@ pub(super) struct Hearing {
 struct State {
     session: u64,
     tells_keys: bool,
+    has_ended: bool,
     /// The keyword that was just told of.
     echo: Option<KeywordName>,
     updates: VecDeque<(KeywordName, Update)>,
@@ -91,6 +92,11 @@ impl Hearing {
 
     pub(super) fn hears_everybody(&self) -> bool {
         self.state().tells_keys
+    }
+
+    /// Whether nothing is heard any more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.state().has_ended
     }
 
     pub(super) fn next(&self) -> Next {
@@ -330,6 +336,11 @@ impl Audience for Hearing {
     }
 
     fn lost(&self, _session: u64) {}
+
+    fn ended(&self) {
+        self.state().has_ended = true;
+        self.signal.raise();
+    }
 }
 
 fn microseconds(moment: SystemTime) -> Option<u64> {

@@ -24,7 +24,7 @@ use crate::command::Wait;
 use crate::error::Result;
 #[cfg(feature = "async")]
 use crate::executor::AsyncClient;
-use crate::executor::{Client, Deadline, Feed, RoundTrips, Wish};
+use crate::executor::{Client, Deadline, Feed, RoundTrips, Wish, has_ended};
 use crate::glob::escape;
 use crate::request::Request;
 
@@ -38,7 +38,7 @@ use crate::request::Request;
 ///
 /// Whatever happens to the connection, the monitor connects again by itself and goes on with what has
 /// changed meanwhile. Dropping it ends it, with its connection and its two threads, or its task on an
-/// `AsyncClient`.
+/// `AsyncClient`. It ends too with the runtime in which it was made; then it only gives errors.
 #[must_use = "values are lost that nobody takes"]
 pub struct Monitor<E = Client> {
     pub(super) executor: E,
@@ -155,6 +155,14 @@ impl Monitor<AsyncClient> {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Reading>> {
+        if self.hearing.has_ended() {
+            // It may wait for a timer of the runtime that has ended.
+            self.asked = None;
+            return Poll::Ready(match self.hearing.next() {
+                Next::Tell(reading) => reading,
+                _ => Err(has_ended()),
+            });
+        }
         loop {
             let asked = self.asked.get_or_insert_with(|| {
                 Box::pin(next(self.executor.clone(), self.hearing.clone(), Wait::Forever))

@@ -344,6 +344,35 @@ async fn dispatchers_are_heard_without_notifications<C: Watching>() {
 }
 
 #[test]
+fn a_monitor_ends_with_its_runtime() {
+    let server = LocalServer::start().unwrap();
+    let runtimes = [(); 3].map(|()| tokio::runtime::Runtime::new().unwrap());
+    let [own, other, third] = runtimes;
+    let monitor = own.block_on(async {
+        let client = AsyncClient::open(server.url()).await.unwrap();
+        Wire::to(server.url(), "dome").set(".N", "1");
+        keyword::Client::new(&client).service("dome").monitor(["N"]).await.unwrap()
+    });
+    // It waits in another runtime than that in which it listens.
+    let (taken, takes) = mpsc::channel();
+    let waiting = other.spawn(async move {
+        let mut monitor = monitor;
+        taken.send(monitor.next().await.unwrap().text).unwrap();
+        (monitor.next().await, monitor)
+    });
+    assert_eq!(takes.recv_timeout(PATIENCE).as_deref(), Ok("1"));
+    own.shutdown_background();
+    let (ended, mut monitor) = other.block_on(async {
+        tokio::time::timeout(PATIENCE, waiting).await.expect("an end").unwrap()
+    });
+    other.shutdown_background();
+    let again = third.block_on(monitor.next());
+    for ended in [ended, again] {
+        assert!(matches!(ended, Err(Error::Configuration(_))), "{ended:?}");
+    }
+}
+
+#[test]
 fn a_thousand_monitors_hear_one_keyword() {
     let server = LocalServer::start().unwrap();
     let heard = RUNTIME.block_on(async {
