@@ -72,6 +72,8 @@ pub(crate) use feed::{Audience, Feed, Situation, Wish, has_ended};
 pub use pipeline::Pipeline;
 pub(crate) use retry::{Deadline, Pauses};
 pub(crate) use servers::Bearing;
+#[cfg(feature = "keyword")]
+pub(crate) use session::OF_STRINGS;
 pub(crate) use session::canaries;
 pub(crate) use signal::Signal;
 pub(crate) use speech::Speech;

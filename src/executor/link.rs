@@ -18,6 +18,8 @@ pub(crate) struct Link {
     pub(crate) channel: Vec<u8>,
     /// A key of one of the server's slots that nobody has.
     pub(crate) key: Vec<u8>,
+    /// The channel of keyspace notifications about it.
+    pub(crate) echo: Vec<u8>,
     audience: Arc<dyn Audience>,
     signal: Arc<Signal>,
     pulse: Mutex<Pulse>,
@@ -39,7 +41,7 @@ impl Link {
     pub(crate) fn new(
         (session, proofs, place): (u64, Arc<[AtomicU64]>, usize),
         server: usize,
-        [channel, key]: [Vec<u8>; 2],
+        [channel, key, echo]: [Vec<u8>; 3],
         audience: Arc<dyn Audience>,
         signal: Arc<Signal>,
     ) -> Self {
@@ -47,6 +49,7 @@ impl Link {
             server,
             channel,
             key,
+            echo,
             audience,
             signal,
             pulse: Mutex::default(),
@@ -85,7 +88,8 @@ impl Link {
         proofs.min().filter(|&proof| proof > 0)
     }
 
-    /// Whether the server told of a change of the link's key, which proves that it tells of changes.
+    /// Whether the server told of a change of the link's key, which proves that it tells of changes of
+    /// that kind.
     pub(crate) fn is_canary_heard(&self) -> bool {
         self.canary_heard.load(Ordering::Acquire)
     }
@@ -102,6 +106,11 @@ impl Link {
     /// Nobody is interested any more in what the server says.
     pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::Release);
+    }
+
+    fn hear_canary(&self) {
+        self.canary_heard.store(true, Ordering::Release);
+        self.signal.raise();
     }
 
     fn is_beat(&self, channel: &[u8], payload: &[u8]) -> bool {
@@ -135,9 +144,11 @@ impl Ears for Link {
         }
         match speech {
             Speech::Message { channel, payload } if self.is_beat(channel, payload) => {}
-            Speech::Changed(key) if *key == *self.key => {
-                self.canary_heard.store(true, Ordering::Release);
-                self.signal.raise();
+            Speech::Changed(key) if *key == *self.key => self.hear_canary(),
+            Speech::Message { channel, payload } if *channel == *self.echo => {
+                if payload == b"set" {
+                    self.hear_canary();
+                }
             }
             Speech::Role { is_master: true } => {
                 let latest = self.pulse().latest();

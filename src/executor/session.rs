@@ -88,6 +88,9 @@ impl<N: Node> Session<N> {
             let names = names(&wish.base, |slot| {
                 !router.servers.is_cluster() || topology.owner(slot) == Some(server)
             });
+            let echo = format!("__keyspace@{}__:", router.servers.database()).into_bytes();
+            let [channel, key] = names;
+            let names = [channel, key.clone(), [echo, key].concat()];
             let belongs = (number, proofs.clone(), position);
             let link = Link::new(belongs, server, names, audience.clone(), signal.clone());
             let destination = Destination::at(address, router.servers.is_cluster());
@@ -111,13 +114,31 @@ impl<N: Node> Session<N> {
             }
             self.ears.push(listener);
         }
+        let is_tried = self.try_for_changes(wish, deadline).await;
+        let proof = self.prove(wish, signal, deadline).await?;
+        if is_tried && self.ears.iter().all(|listener| listener.link.is_canary_heard()) {
+            self.blindness = None;
+        }
         let is_blind = self.blindness.is_some();
         let tells_keys = wish.keyspace.is_some() && !is_blind;
-        let proof = self.prove(wish, signal, deadline).await?;
         let only = self.ears.first().filter(|_| !router.servers.is_cluster());
         let channel = only.map(|listener| listener.link.channel.clone());
         audience.connected(number, Situation { topology, channel, tells_keys, is_blind }, proof);
         Ok(())
+    }
+
+    /// Where it may not be asked which changes the server notifies of, makes one, which is heard before the
+    /// next beat or never. Says whether it has.
+    async fn try_for_changes(&self, wish: &Wish, deadline: Deadline) -> bool {
+        let may_not_ask = self.blindness.as_ref().is_some_and(|it| it.code() == Some("NOPERM"));
+        if !may_not_ask || wish.keyspace != Some(OF_STRINGS) {
+            return false;
+        }
+        for listener in self.ears.iter().filter(|listener| listener.may_write) {
+            // Who may not do that either hears no change.
+            let _ = listener.sing(deadline).await;
+        }
+        true
     }
 
     /// Goes on until something may be missed, or nobody listens any more.
@@ -245,7 +266,9 @@ impl<N: Node> Listener<N> {
         let subscribe = Request::read("SUBSCRIBE").arg(&link.channel);
         let own = may_write.then_some(&subscribe);
         let commands: Vec<_> = own.into_iter().chain(&wish.commands).collect();
-        let all = commands.iter().copied().chain(&wish.wishes);
+        let echo = Request::read("SUBSCRIBE").arg(&link.echo);
+        let echo = (may_write && wish.keyspace == Some(OF_STRINGS)).then_some(&echo);
+        let all = commands.iter().copied().chain(&wish.wishes).chain(echo);
         let lines: Vec<_> = all.map(|command| Line::new(command, Form::AsIs)).collect();
         let generation = node.connector().generation();
         let silence = wish.silence.max(node.connector().response_timeout);
@@ -391,5 +414,8 @@ fn ping() -> Request {
 fn hello() -> Request {
     Request::read("HELLO")
 }
+
+/// The kinds of notifications of which a change to a string is one.
+pub(crate) const OF_STRINGS: &str = "K$";
 
 const FOR_A_FAREWELL: Duration = Duration::from_secs(1);

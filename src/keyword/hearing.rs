@@ -288,6 +288,8 @@ impl Audience for Hearing {
             let key = channel.strip_prefix(&self.keyspace[..]);
             let keyword = key.and_then(|key| self.service.keyword(key));
             let Some(keyword) = keyword.filter(|name| self.wants(name)) else { return };
+            // Some may not ask whether the server notifies of changes.
+            state.tells_keys |= payload == b"set";
             if echo.as_ref() == Some(&keyword) || payload == b"expire" {
                 return;
             }

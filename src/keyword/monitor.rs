@@ -24,7 +24,7 @@ use crate::command::Wait;
 use crate::error::Result;
 #[cfg(feature = "async")]
 use crate::executor::AsyncClient;
-use crate::executor::{Client, Deadline, Feed, RoundTrips, Wish, has_ended};
+use crate::executor::{Client, Deadline, Feed, OF_STRINGS, RoundTrips, Wish, has_ended};
 use crate::glob::escape;
 use crate::request::Request;
 
@@ -102,7 +102,7 @@ impl<E: RoundTrips> Monitor<E> {
             commands,
             wishes,
             tracks: false,
-            keyspace: Some("K$"),
+            keyspace: Some(OF_STRINGS),
             warns: true,
             needs_rights: false,
             beat: BEAT,
@@ -124,7 +124,8 @@ impl<E: RoundTrips> Monitor<E> {
     }
 
     /// Whether the server itself tells of new values too, so that other writers than dispatchers of this
-    /// crate are heard.
+    /// crate are heard. For a user who may neither ask for the server's setting nor change a key beside the
+    /// service's, it is known with the first change.
     pub fn hears_everybody(&self) -> bool {
         self.hearing.hears_everybody()
     }

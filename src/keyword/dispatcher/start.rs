@@ -7,7 +7,7 @@ use super::scripts::{CLAIM, LEAVE, PAGE};
 use super::service::Service;
 use super::slot::{Accepted, Slot};
 use crate::error::{Error, Result};
-use crate::executor::{Feed, RoundTrips, Wish};
+use crate::executor::{Feed, OF_STRINGS, RoundTrips, Wish};
 use crate::glob::escape;
 use crate::keyword::names::REGISTRY;
 use crate::reply::{self, Reply};
@@ -37,7 +37,7 @@ impl<E: RoundTrips> Service<E> {
             commands: vec![requests, modify],
             wishes: Vec::new(),
             tracks: false,
-            keyspace: Some(KINDS),
+            keyspace: Some(OF_STRINGS),
             warns: true,
             needs_rights: true,
             beat: BEAT,
@@ -227,8 +227,6 @@ fn written(reply: Reply<'_>) -> Result<Option<Vec<Written>>> {
     Ok(Some(written))
 }
 
-/// What clients of Cauldron's need.
-const KINDS: &str = "K$";
 const BEAT: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(5);
 const PAGE_SIZE: usize = 1000;
