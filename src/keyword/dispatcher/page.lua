@@ -21,6 +21,10 @@ for i = 0, (first - 1) / 4 - 1 do
   elseif rule == 'clear' or not is_there then
     redis.call('SET', value, '')
     redis.call('SET', status, 'init')
+  elseif rule == 'drop' then
+    redis.call('SET', value, '')
+    redis.call('SET', failure, text)
+    redis.call('SET', status, 'error')
   elseif rule == 'keep' then
     local state = redis.call('GET', status)
     if state ~= 'ready' and state ~= 'error' and state ~= 'init' then

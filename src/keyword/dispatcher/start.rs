@@ -172,6 +172,8 @@ enum Fill {
     Keep(Option<Accepted>),
     /// No value.
     Clear,
+    /// No value, and why it is not the one that Redis has.
+    Drop(String),
     /// This value, which it has had since, if Redis has none or an older one.
     PutAgain(Accepted, u64),
     /// No value, if Redis has none.
@@ -185,6 +187,7 @@ impl Fill {
             Self::PutAgain(accepted, at) => ("put again", &accepted.text, *at),
             Self::Keep(_) => ("keep", "", 0),
             Self::Clear => ("clear", "", 0),
+            Self::Drop(why) => ("drop", why, 0),
             Self::Leave => ("leave", "", 0),
         }
     }
@@ -202,6 +205,15 @@ fn fill<E: RoundTrips>(slot: &Slot<E>, (value, status): Found) -> Fill {
     }
     match slot.keyword.description.parse(&text) {
         Ok(value) if slot.has_value() => Fill::Keep(Some(Accepted { value, text })),
+        // It has been dropped before.
+        Err(_) if text.is_empty() && status.as_deref() == Some(b"error") => Fill::Keep(None),
+        Err(why) if slot.has_value() && !text.is_empty() => {
+            log::warn!(
+                "{}: the value that it had is not one of its values, and dropped",
+                slot.name
+            );
+            Fill::Drop(format!("the value that it had is dropped: {why}"))
+        }
         _ => Fill::Clear,
     }
 }
