@@ -154,16 +154,23 @@ async fn an_outcome_that_was_read_is_not_made_again<C: Patient>() {
     let fixture = Fixture::<C>::new().await;
     let dispatcher = fixture.serve(&fixture.client).await.unwrap();
     let mut wire = fixture.wire();
+    // The server knows the script by now.
+    assert_eq!(wire.write("N", "1"), "1");
     let asked = wire.ask("SLOW", b"1");
     fixture.gate.wait_for_somebody();
+    let (mut reader, outcome) = (fixture.wire(), asked.clone());
+    let reading = std::thread::spawn(move || reader.outcome(&outcome));
+    let blocked = || query::<String>(fixture.server.url(), "INFO clients").unwrap();
+    assert!(eventually(|| blocked().contains("blocked_clients:1")));
     // The value is set, and the dispatcher does not hear of that.
     fixture.proxy.cut_after(0, Direction::Replies);
     fixture.gate.open();
-    assert!(wire.outcome(&asked).ends_with(" 1"));
-    let set_at = wire.time("SLOW");
+    let outcome = reading.join().unwrap();
+    let (at, text) = outcome.split_once(' ').unwrap();
     assert!(eventually(|| dispatcher.get("SLOW").unwrap() == Some(Value::Integer(1))));
-    assert_eq!(wire.time("SLOW"), set_at);
-    assert_eq!(wire.get(&format!("~rc:outcome:{asked}")), None);
+    assert_eq!((wire.time("SLOW").map(|at| format!("+{at}")).as_deref(), text), (Some(at), "1"));
+    let list = wire.name(&format!("~rc:outcome:{asked}"));
+    assert_eq!(wire.run::<usize>(&[b"EXISTS", list.as_bytes()]), 0);
 }
 
 async fn what_is_only_written_has_no_value_after_a_reconnection<C: Patient>() {
