@@ -31,6 +31,7 @@ pub(super) struct Hearing {
 struct State {
     session: u64,
     tells_keys: bool,
+    #[cfg_attr(not(feature = "async"), allow(dead_code))]
     has_ended: bool,
     /// The keyword that was just told of.
     echo: Option<KeywordName>,
@@ -95,6 +96,7 @@ impl Hearing {
     }
 
     /// Whether nothing is heard any more.
+    #[cfg(feature = "async")]
     pub(super) fn has_ended(&self) -> bool {
         self.state().has_ended
     }

@@ -23,8 +23,8 @@ use super::service::Service;
 use crate::command::Wait;
 use crate::error::Result;
 #[cfg(feature = "async")]
-use crate::executor::AsyncClient;
-use crate::executor::{Client, Deadline, Feed, OF_STRINGS, RoundTrips, Wish, has_ended};
+use crate::executor::{AsyncClient, has_ended};
+use crate::executor::{Client, Deadline, Feed, OF_STRINGS, RoundTrips, Wish};
 use crate::glob::escape;
 use crate::request::Request;
 
