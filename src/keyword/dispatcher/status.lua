@@ -39,7 +39,8 @@ local function turn(keyword, at, status, reason, text, time, mark)
     message = status .. ' ' .. at .. ' ' .. (reason and #reason or -1) .. ' ' .. (reason or '')
     if text then message = message .. ' ' .. text end
   end
-  redis.call('PUBLISH', keyword.channel, message)
+  -- The server cuts off who is sent too much at once: what is long has to be read.
+  redis.call('PUBLISH', keyword.channel, #message > 1048576 and '' or message)
   if text then redis.call('SET', keyword.value, text) end
   if time then
     redis.call('SET', keyword.status, status, 'PX', time)
