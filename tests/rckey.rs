@@ -277,6 +277,25 @@ fn a_write_waits_for_so_long_or_not_at_all() {
 }
 
 #[test]
+fn a_forced_write_is_done_once_more() {
+    let (done, calls) = channel();
+    let park = move |_: Set| done.send(()).map_err(|error| error.to_string());
+    let keyword = Keyword::boolean("PARK").initial(false).on_write(park);
+    let dispatcher = Dispatcher::builder("parked").keyword(keyword).serve(&client());
+    let _dispatcher = dispatcher.expect("a name that is free");
+    for (arguments, count) in [
+        ("write parked PARK=on", 1),
+        ("write parked PARK=on", 0),
+        ("write parked PARK=on --force", 1),
+        ("write parked PARK=on -f -t 1m", 1),
+    ] {
+        check([(arguments, Out("PARK = true\n"))]);
+        assert_eq!(calls.try_iter().count(), count, "{arguments}");
+    }
+    check([("write parked PARK=on -f -n", Failed(2, "cannot be used with"))]);
+}
+
+#[test]
 fn names_are_no_patterns() {
     let keyword = |name: &str| Keyword::string(name).initial(name);
     let builder =

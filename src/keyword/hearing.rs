@@ -145,11 +145,12 @@ impl Hearing {
     }
 
     /// Takes in whether the service is served, and for how long that is certain. If that has changed, it is so for
-    /// each keyword.
+    /// each keyword. New keywords are announced.
     pub(super) fn have_attended(&self, is_served: bool, time: Option<Duration>) {
         let mut state = self.state();
         if state.standing.have_looked(is_served, time) {
-            state.read_all(&self.only);
+            let known: Vec<_> = state.told.keys().cloned().collect();
+            state.stale.extend(known);
         }
     }
 
@@ -241,6 +242,10 @@ impl State {
         let (status, error, changed) = (news.status, news.error, Some(news.at));
         let reading = Reading { status, error, changed, is_served: true, ..value };
         let is_known = reading.says_the_same_as(known);
+        if !known.is_served {
+            // Its dispatcher may be gone by now.
+            self.standing.was_served();
+        }
         *known = reading.clone();
         (!is_known).then_some(reading)
     }

@@ -34,6 +34,7 @@ use crate::executor::{Client, RoundTrips};
 ///     range = [0, 360]
 ///     initial = 12.5
 ///     help = "where the opening points"
+///     always_write = true        # also the value that it has
 ///
 ///     [[keyword]]
 ///     name = "SHUTTER"
@@ -217,6 +218,8 @@ struct Entry {
     initial: Option<Initial>,
     history: Option<usize>,
     every: Option<f64>,
+    #[serde(default)]
+    always_write: bool,
 }
 
 #[derive(Deserialize)]
@@ -272,6 +275,7 @@ impl Entry {
             keyword.every = Some(every.ok_or_else(|| problem("`every` is no time"))?);
         }
         keyword.history = self.history.unwrap_or(keyword.history);
+        keyword.is_always_written = self.always_write;
         Ok(keyword)
     }
 }
@@ -305,6 +309,7 @@ mod tests {
             units = "deg"
             range = [0, 360]
             initial = 12
+            always_write = true
             [[keyword]]
             name = "SHUTTER"
             type = "enumerated"
@@ -315,7 +320,8 @@ mod tests {
             history = 3
         "#;
         let json = r#"{"service": "Dome", "keyword": [
-            {"name": "az", "type": "double", "units": "deg", "range": [0, 360], "initial": 12},
+            {"name": "az", "type": "double", "units": "deg", "range": [0, 360], "initial": 12,
+             "always_write": true},
             {"name": "SHUTTER", "type": "enumerated", "labels": ["closed", "open"],
              "initial": "open", "access": "read-only", "every": 0.5, "history": 3}
         ]}"#;
@@ -326,6 +332,7 @@ mod tests {
         assert_eq!((toml.service(), &azimuth.description.name[..]), ("Dome", "AZ"));
         assert_eq!((&azimuth.initial, azimuth.history), (&Some(12.0.into()), 16));
         assert_eq!((&shutter.initial, shutter.history), (&Some(1.into()), 3));
+        assert_eq!([azimuth, shutter].map(|it| it.is_always_written), [true, false]);
         assert_eq!(shutter.every, Some(Duration::from_millis(500)));
     }
 

@@ -76,12 +76,29 @@ impl<E: RoundTrips> Service<E> {
         values: impl IntoIterator<Item = (N, V)>,
         time: Duration,
     ) -> E::Reply<Vec<Result<Reading>>> {
+        self.write_all(values, (time, false))
+    }
+
+    /// Like [`write_many`](Self::write_many), and each is [forced](Self::force_write).
+    pub fn force_write_many<N: AsRef<str>, V: Into<Value>>(
+        &self,
+        values: impl IntoIterator<Item = (N, V)>,
+        time: Duration,
+    ) -> E::Reply<Vec<Result<Reading>>> {
+        self.write_all(values, (time, true))
+    }
+
+    fn write_all<N: AsRef<str>, V: Into<Value>>(
+        &self,
+        values: impl IntoIterator<Item = (N, V)>,
+        terms: (Duration, bool),
+    ) -> E::Reply<Vec<Result<Reading>>> {
         let service = self.clone();
         let writes = values.into_iter().map(|(keyword, value)| {
             self.keyword("write", keyword.as_ref()).map(|keyword| (keyword, value.into()))
         });
         let writes: Vec<Result<(KeywordName, Value)>> = writes.collect();
-        self.executor.converse(async move { wishes::grant(&service, writes, (time, false)).await })
+        self.executor.converse(async move { wishes::grant(&service, writes, terms).await })
     }
 
     /// Asks the dispatcher to set a keyword. One script, O(1); where the dispatcher is Cauldron's also a

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis_collections::keyword::{self, Keyword, Service};
+use redis_collections::keyword::{self, Keyword, Service, Status};
 use redis_collections::{Error, LocalServer, Result};
 
 use crate::support::eventually;
@@ -22,17 +22,18 @@ on_both_kinds! {
 }
 
 /// Those that the documentation names.
-const READER: &str = "-@all +mget +hmget +hget +get +exists +hscan +pttl +time +subscribe +psubscribe \
-    ~Cauldron.redis.common.dome.* ~Cauldron.redis.common.dome~rc:* \
+const READER: &str = "-@all +mget +hmget +hget +get +exists +sismember +hscan +pttl +time +subscribe \
+    +psubscribe ~Cauldron.redis.common.dome.* ~Cauldron.redis.common.dome~rc:* \
+    ~Cauldron.redis.common.SERVICES_REGISTRY \
     resetchannels &Cauldron.redis.common.dome~rc:changed:* \
     &__keyspace@0__:Cauldron.redis.common.dome.*";
 const WRITER: &str = "-@all +evalsha +eval +publish +exists +sismember +get +time +pubsub|numsub +lindex \
     ~Cauldron.redis.common.dome.*:type ~Cauldron.redis.common.dome~rc:lease \
     ~Cauldron.redis.common.dome~rc:outcome:* ~Cauldron.redis.common.SERVICES_REGISTRY \
     resetchannels &Cauldron.redis.common.dome~rc:request";
-const DISPATCHER: &str = "-@all +evalsha +eval +get +mget +set +del +unlink +exists +hget +hset +pexpire \
-    +sadd +srem +sismember +rpush +lindex +publish +subscribe +psubscribe +pubsub +multi +exec +time \
-    ~Cauldron.redis.common.dome.* ~Cauldron.redis.common.dome~rc:* \
+const DISPATCHER: &str = "-@all +evalsha +eval +get +mget +set +del +unlink +exists +hget +hmget +hkeys \
+    +hset +pttl +pexpire +sadd +srem +sismember +rpush +lindex +publish +subscribe +psubscribe +pubsub +multi +exec \
+    +time ~Cauldron.redis.common.dome.* ~Cauldron.redis.common.dome~rc:* \
     ~Cauldron.redis.common.SERVICES_REGISTRY \
     resetchannels &Cauldron.redis.common.dome~rc:* &Cauldron.redis.common.dome.*";
 
@@ -85,6 +86,17 @@ async fn a_reader_needs_no_right_to_write<C: Watching>() {
     assert!(matches!(late, Err(Error::Timeout { .. })), "{late:?}");
     let written = settle!(dome.write("N", 5)).unwrap_err();
     assert_eq!(written.code(), Some("NOPERM"));
+    // It is seen who serves.
+    ok!(dispatcher.shutdown());
+    for monitor in &mut monitors {
+        // The last value may be read only now.
+        while C::next(monitor).await.unwrap().is_served {}
+    }
+    // A user may read the keys of the service alone.
+    let rights = READER.replace("~Cauldron.redis.common.SERVICES_REGISTRY", "");
+    let reader: C = user(&server, server.url(), &rights.replace("+sismember", "")).await.unwrap();
+    let mut monitor = ok!(self::dome(&reader).monitor(["N"]));
+    assert_eq!(told!(monitor), told_as("N", "4"));
 }
 
 async fn a_writer_needs_no_right_to_set_values<C: Watching>() {
@@ -119,14 +131,29 @@ async fn a_dispatcher_needs_its_own_service<C: Watching>() {
     let dispatcher = serve(&own, "dome", [keyword]).await;
     let dome = dome(&admin);
     let mut monitor = ok!(dome.monitor(["N"]));
-    assert_eq!(told!(monitor), told_as("N", "2"));
     assert_eq!(ok!(dome.write("N", 4)).text, "4");
-    assert_eq!(told!(monitor), told_as("N", "4"));
     let refused = settle!(dome.write("N", 5));
     assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
     ok!(dispatcher.set("N", 6));
+    ok!(dome.force_write("N", 6, PATIENCE));
     ok!(dispatcher.shutdown());
     assert!(!ok!(dome.is_served()));
+    for (status, text, is_served) in [
+        (Status::Ready, "2", true),
+        (Status::Modify, "2", true),
+        (Status::Ready, "4", true),
+        (Status::Error, "4", true),
+        (Status::Error, "6", true),
+        (Status::Modify, "6", true),
+        (Status::Ready, "6", true),
+        (Status::Ready, "6", false),
+    ] {
+        let reading = C::next(&mut monitor).await.unwrap();
+        let seen = (reading.status, &reading.text[..], reading.is_served);
+        assert_eq!(seen, (status, text, is_served));
+    }
+    let _again = serve(&own, "dome", [Keyword::integer("N")]).await;
+    assert!(C::next(&mut monitor).await.unwrap().is_served);
 }
 
 async fn a_reader_goes_on_after_a_reconnection<C: Watching>() {

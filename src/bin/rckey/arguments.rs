@@ -51,6 +51,9 @@ pub(crate) enum Command {
         /// Do not wait, only make sure that somebody is there
         #[arg(short, long, conflicts_with = "timeout")]
         no_wait: bool,
+        /// Have done what is done about a new value also where a keyword has the value already
+        #[arg(short, long, conflicts_with = "no_wait")]
+        force: bool,
     },
     /// Show values as they change, in a table or in lines, until Ctrl-C
     Watch(Keywords),
@@ -102,8 +105,8 @@ password is not seen in the list of processes.
 Times are written like 250ms, 30s, 5m, 2h or 1d; a number alone means seconds.
 
 Names are taken in any case, and have no wildcards. Of A=B=1 the first part is the name that is a keyword's; in
-A\\=B=1 it is A=B. An enumerated value is written by its name or number,
-the bits of a mask by their names with commas between them or as a number.
+A\\=B=1 it is A=B. An enumerated value is written by its name or number, the bits of a mask by their names with
+commas between them or as a number.
 
 Exit codes: 0 done; 1 failed, refused or not served; 2 wrong usage, nothing was sent.";
 

@@ -22,12 +22,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::List { service: Some(service) } => open(service)?.list(),
         Command::Show(keywords) => open(&keywords.service)?.show(&keywords.names),
         Command::Read { keywords, raw } => open(&keywords.service)?.read(&keywords.names, *raw),
-        Command::Write { service, values, no_wait, timeout } => {
+        Command::Write { service, values, no_wait, force, timeout } => {
             let opened = open(service)?;
             let values = opened.chosen(values);
             match no_wait {
                 true => opened.send(&values),
-                false => opened.write(&values, *timeout),
+                false => opened.write(&values, *timeout, *force),
             }
         }
         Command::Watch(keywords) => watch::watch(&open(&keywords.service)?, &keywords.names),
@@ -113,9 +113,18 @@ impl Opened {
         all_of(outcomes)
     }
 
-    fn write(&self, values: &[(String, String)], timeout: Duration) -> Result<(), Failure> {
+    fn write(
+        &self,
+        values: &[(String, String)],
+        timeout: Duration,
+        force: bool,
+    ) -> Result<(), Failure> {
         let pairs = values.iter().map(|(name, value)| (name, value));
-        let outcomes = values.iter().zip(self.service.write_many(pairs, timeout)?);
+        let outcomes = match force {
+            true => self.service.force_write_many(pairs, timeout)?,
+            false => self.service.write_many(pairs, timeout)?,
+        };
+        let outcomes = values.iter().zip(outcomes);
         all_of(outcomes.map(|((name, _), outcome)| match outcome {
             Ok(reading) => self.written(name, &reading),
             Err(error) => Err(self.not_written(name, error)),

@@ -179,6 +179,23 @@ fn who_serves_is_looked_at_when_its_lease_may_be_over() {
         hearing.have_attended(is_served, None);
         assert!(matches!(hearing.next(), Next::Wait(time) if time < Duration::from_secs(2)));
     }
+    // What it said before it left comes late.
+    let read = |is_served| {
+        hearing.have_attended(is_served, hour);
+        let Next::FindOut(Unknown::States(session, names)) = hearing.next() else {
+            panic!("nothing to read")
+        };
+        let left = Reading { is_served, changed: None, ..stored(&names[0], 6, "1") };
+        hearing.have_read(session, names, vec![Ok(left)]);
+        matches!(hearing.next(), Next::Tell(Ok(reading)) if !reading.is_served)
+    };
+    hearing.say(CHANGED, "", "left");
+    assert!(matches!(hearing.next(), Next::FindOut(Unknown::Standing)));
+    assert!(read(false));
+    hearing.set("A", "6 1");
+    assert!(matches!(hearing.next(), Next::Tell(Ok(reading)) if reading.is_served));
+    assert!(matches!(hearing.next(), Next::FindOut(Unknown::Standing)));
+    assert!(read(false));
 }
 
 #[test]
@@ -314,6 +331,22 @@ fn what_is_older_than_what_was_told_waits_for_the_dispatcher() {
     assert_eq!(hearing.rest(3, "4"), ["read A", "A=4"]);
     hearing.set("A", "4 5");
     assert_eq!(hearing.rest(0, ""), ["A=5"]);
+}
+
+#[test]
+fn a_new_status_brings_no_value_back() {
+    let hearing = hearing(&["A"]);
+    assert_eq!(hearing.rest(9, "1"), ["read A", "A=1"]);
+    hearing.begin(2);
+    // On the new server a write has begun before the dispatcher has written again what that has lost.
+    let Next::FindOut(Unknown::States(session, names)) = hearing.what_next() else {
+        panic!("nothing to read")
+    };
+    let written = Reading { changed: Some(10), ..stored(&keyword("A"), 7, "0") };
+    hearing.have_read(session, names, vec![Ok(written)]);
+    assert_eq!(hearing.rest(0, ""), [""; 0]);
+    hearing.proven(2, 0, Duration::ZERO);
+    assert_eq!(hearing.rest(11, "2"), ["read A", "A=2"]);
 }
 
 #[test]
