@@ -9,7 +9,7 @@ use crate::support::eventually;
 use crate::support::kinds::{Kind, ok, on_both_kinds, settle};
 use crate::support::servers::{PATIENCE, query};
 use crate::support::wire::Wire;
-use crate::{Patient, connect, dome, serve};
+use crate::{Patient, connect, dome, serve, serve_patiently};
 
 on_both_kinds! {
     times_may_be_as_long_as_can_be,
@@ -51,7 +51,7 @@ async fn a_value_is_as_long_as_comes_through<C: Kind>() {
     const MEBIBYTE: usize = 1 << 20;
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
-    let dispatcher = serve(&client, [Keyword::string("N").initial("")]).await.unwrap();
+    let dispatcher = serve_patiently(&client, Keyword::string("N").initial("")).await;
     let dome = dome(&client);
     let is_of = |length: usize| move |reading: &Reading| reading.text.len() == length;
     let longest = "x".repeat(16 * MEBIBYTE);
