@@ -127,8 +127,7 @@ impl Hearing {
     pub(super) fn unseen(&self) -> Option<Unknown> {
         let mut state = self.state();
         let is_unseen = |keyword| !state.told.contains_key(keyword);
-        let is_new = state.standing.is_new() || state.is_unlisted;
-        match is_new || state.stale.iter().any(is_unseen) {
+        match state.is_unlisted || state.stale.iter().any(is_unseen) {
             true => state.unknown(),
             false => None,
         }
@@ -201,7 +200,7 @@ impl Told {
 
 impl State {
     fn unknown(&mut self) -> Option<Unknown> {
-        // Before what depends on it is read.
+        // First, so that what is read is compared with what comes after.
         if self.standing.is_due_in().is_zero() {
             return Some(Unknown::Standing);
         }

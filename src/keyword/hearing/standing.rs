@@ -19,11 +19,6 @@ impl Standing {
         self.look_at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
     }
 
-    /// Whether it was never looked at.
-    pub(super) fn is_new(&self) -> bool {
-        self.is_served.is_none() && self.look_at.is_some()
-    }
-
     pub(super) fn look_now(&mut self) {
         self.look_at = Some(Instant::now());
     }
