@@ -73,10 +73,12 @@ pub(crate) use client::finish;
 pub(crate) use cluster::read_slots;
 pub(crate) use counterpart::Counterpart;
 pub use deferred::Deferred;
-pub(crate) use feed::{Audience, Feed, Situation, Wish};
+pub(crate) use feed::{Audience, Feed, Situation, Wish, has_ended};
 pub use pipeline::Pipeline;
 pub(crate) use retry::{Deadline, Pauses};
 pub(crate) use servers::Bearing;
+#[cfg(feature = "keyword")]
+pub(crate) use session::OF_STRINGS;
 pub(crate) use session::canaries;
 pub(crate) use signal::Signal;
 pub(crate) use speech::Speech;

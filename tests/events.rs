@@ -25,6 +25,7 @@ contract! {
 
 on_both_kinds! {
     the_server_tells_of_other_writers_in_either_protocol,
+    a_subscriber_needs_no_right_to_write,
 }
 
 macro_rules! events {
@@ -342,4 +343,36 @@ fn keyspace<T: redis::FromRedisValue>(server: &LocalServer, verb: &str, value: &
     let mut command = redis::cmd("CONFIG");
     command.arg(verb).arg("notify-keyspace-events").arg(value);
     support::servers::run(server.url(), &command).expect("a setting")
+}
+
+async fn a_subscriber_needs_no_right_to_write<C: Kind>() {
+    let server = LocalServer::start_with(&["--notify-keyspace-events", "KEA"]).unwrap();
+    let () = query(server.url(), "ACL SETUSER ann on >pw ~* &* +@all -@write -publish").unwrap();
+    let writer = C::build(C::builder(server.url())).await.unwrap();
+    let reader = C::build(C::builder(server.url()).user("ann").password("pw")).await.unwrap();
+    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&reader, "d/");
+    let mut events = ok!(dict.subscribe("*"));
+    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&writer, "d/");
+    ok!(dict.insert("a", &1));
+    events!(events, [Event::Inserted("a".to_owned())]);
+}
+
+#[cfg(feature = "async")]
+#[test]
+fn a_subscription_ends_with_its_runtime() {
+    let server = LocalServer::start().unwrap();
+    let [own, other] = [(); 2].map(|()| tokio::runtime::Runtime::new().unwrap());
+    let mut events = own.block_on(async {
+        let client = redis_collections::AsyncClient::open(server.url()).await.unwrap();
+        let dict: RedisDict<String, u64, _> = RedisDict::with_prefix(&client, "d/");
+        dict.subscribe("*").await.unwrap()
+    });
+    let waiting = other.spawn(async move { (events.next().await, events.next().await) });
+    own.shutdown_background();
+    let (first, second) = other.block_on(async {
+        tokio::time::timeout(support::servers::PATIENCE, waiting).await.expect("an end").unwrap()
+    });
+    for ended in [first, second] {
+        assert!(matches!(ended, Err(redis_collections::Error::Configuration(_))), "{ended:?}");
+    }
 }

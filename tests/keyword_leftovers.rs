@@ -19,6 +19,7 @@ use support::{eventually, send_signal};
 on_both_kinds![
     nothing_is_left_of_who_listens,
     nothing_is_left_of_who_listens_to_a_server_that_hangs,
+    nothing_is_left_of_who_may_only_read,
     only_values_are_left_of_a_dispatcher,
     a_hook_that_hangs_keeps_no_connection_that_listens,
     a_callback_that_hangs_keeps_no_connection_that_listens,
@@ -114,6 +115,21 @@ fn nothing_is_left_of_who_listens_to_a_server_that_hangs<C: Concurrent>() -> Out
     Ok(())
 }
 
+fn nothing_is_left_of_who_may_only_read<C: Concurrent>() -> Outcome {
+    let mut fixture = Fixture::<C>::new()?;
+    query::<()>(fixture.server.url(), "ACL SETUSER ann on >pw ~* &* +@all -@write -publish")?;
+    let builder = C::builder(fixture.server.url()).user("ann").password("pw");
+    fixture.client = C::connect(builder);
+    C::finish(fixture.client.check())?;
+    fixture.tasks = tasks();
+    let dome = fixture.dome();
+    let monitor = C::finish(async { settle!(dome.monitor(["A"])) })?;
+    assert_eq!(fixture.listeners()?, 1);
+    drop(monitor);
+    fixture.expect_nothing();
+    Ok(())
+}
+
 fn only_values_are_left_of_a_dispatcher<C: Concurrent>() -> Outcome {
     let fixture = Fixture::<C>::new()?;
     drop(listening(&fixture)?);
@@ -123,7 +139,7 @@ fn only_values_are_left_of_a_dispatcher<C: Concurrent>() -> Outcome {
     let of_the_service = keys.iter().filter(|key| !is_of_a_keyword(key));
     for key in of_the_service {
         let ending = key.rsplit(':').next().unwrap_or_default();
-        assert!(["keywords", "times"].contains(&ending), "{key}");
+        assert!(["keywords", "times", "last"].contains(&ending), "{key}");
     }
     Ok(())
 }
@@ -168,10 +184,12 @@ fn no_key_is_left_of_writes<C: Concurrent>() -> Outcome {
     let dome = fixture.dome();
     for (keyword, value) in [("N", "1"), ("N", "x"), ("R", "1"), ("W", "1"), ("X", "1")] {
         // Whether it is taken does not matter here.
-        let _ = C::finish(async { settle!(dome.write_within(keyword, value, LEASE)) });
+        let _ = C::finish(async { settle!(dome.write_within(keyword, value, AN_HOUR)) });
     }
+    let writes = [("N", "2"), ("N", "x")];
+    C::finish(async { settle!(dome.write_many(writes, AN_HOUR)) })?;
     let outcomes = || query::<Vec<String>>(fixture.server.url(), "KEYS *~rc:outcome:*");
-    assert!(eventually(|| outcomes() == Ok(Vec::new())), "{:?}", outcomes());
+    assert_eq!(outcomes(), Ok(Vec::new()));
     Ok(())
 }
 
@@ -192,5 +210,6 @@ fn hanging<C: Patient, T>() -> (impl Fn(T) -> C::Waiting + Send + Sync + 'static
     (hang, Gate { begun, _open: open })
 }
 
+const AN_HOUR: Duration = Duration::from_secs(3600);
 /// Longer than a busy machine keeps a thread waiting.
 const LEASE: Duration = Duration::from_millis(1500);

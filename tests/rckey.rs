@@ -254,7 +254,10 @@ fn a_write_says_what_became_of_each_value() {
 fn a_write_waits_for_so_long_or_not_at_all() {
     let (slow, go) = slow("slow");
     check([
-        ("write slow A=1 --timeout 200ms", Failed(1, "it may have been done all the same")),
+        (
+            "write slow a=1 --timeout 200ms",
+            Failed(1, "rckey: A: no answer in time; it may have been done all the same\n"),
+        ),
         ("write slow A=2 --no-wait", Out("A sent\n")),
         (
             "write slow a=3 -n --json",
@@ -262,11 +265,34 @@ fn a_write_waits_for_so_long_or_not_at_all() {
         ),
         ("write slow A=3 -n -t 1s", Failed(2, "cannot be used with")),
     ]);
-    assert_eq!(objects("write slow A=4 -t 1ms --json")[0]["outcome"], "timeout");
+    let object = &objects("write slow A=4 -t 1ms --json")[0];
+    assert_eq!(
+        (&object["outcome"], &object["error"]),
+        (&json!("timeout"), &json!("A: no answer in time"))
+    );
     drop(go);
     check([("write slow A=5", Out("A = 5\n"))]);
     let set = || slow.history("A").map(|values| values.len()).expect("a keyword");
     assert!(eventually(|| set() == 6), "none was lost");
+}
+
+#[test]
+fn a_forced_write_is_done_once_more() {
+    let (done, calls) = channel();
+    let park = move |_: Set| done.send(()).map_err(|error| error.to_string());
+    let keyword = Keyword::boolean("PARK").initial(false).on_write(park);
+    let dispatcher = Dispatcher::builder("parked").keyword(keyword).serve(&client());
+    let _dispatcher = dispatcher.expect("a name that is free");
+    for (arguments, count) in [
+        ("write parked PARK=on", 1),
+        ("write parked PARK=on", 0),
+        ("write parked PARK=on --force", 1),
+        ("write parked PARK=on -f -t 1m", 1),
+    ] {
+        check([(arguments, Out("PARK = true\n"))]);
+        assert_eq!(calls.try_iter().count(), count, "{arguments}");
+    }
+    check([("write parked PARK=on -f -n", Failed(2, "cannot be used with"))]);
 }
 
 #[test]
@@ -285,6 +311,22 @@ fn names_are_no_patterns() {
         assert_eq!(texts(&output), (expected.into(), String::new()), "{arguments:?}");
     }
     check([("read any? AXB?", Failed(1, "there is no such keyword"))]);
+}
+
+#[test]
+fn a_name_may_have_what_is_between_names_and_values() {
+    let keywords = ["A=B", "C", "C=D", "E=", "=F"].map(|name| Keyword::string(name).initial(""));
+    let _dispatcher =
+        Dispatcher::builder("equal").keywords(keywords).serve(&client()).expect("a name");
+    check([
+        ("write equal A=B=1", Out("A=B = 1\n")),
+        ("write equal a=b=c=d", Out("A=B = c=d\n")),
+        ("write equal C=D=2", Out("C = D=2\n")),
+        (r"write equal C\=D=3", Out("C=D = 3\n")),
+        ("write equal E==4", Out("E= = 4\n")),
+        ("write equal =F=5", Out("=F = 5\n")),
+        ("write equal X=Y=6", Failed(1, "X: there is no such keyword")),
+    ]);
 }
 
 #[test]

@@ -86,6 +86,7 @@ mod tests {
     }
 
     /// As CPython 3.11 writes them.
+    #[allow(clippy::excessive_precision, reason = "the exact values, between two short forms")]
     #[test]
     fn of_two_forms_that_are_equally_near_the_even_one_is_written() {
         for (exact, text) in [

@@ -287,7 +287,18 @@ fn wish<D: Cacheable>(collection: &D, settings: &NearCache) -> Wish {
     };
     let tracks = settings.hears == Hears::Server;
     let (beat, silence) = (settings.beat(), settings.silence());
-    Wish { slot, base, commands, wishes, tracks, keyspace, warns: true, beat, silence }
+    Wish {
+        slot,
+        base,
+        commands,
+        wishes,
+        tracks,
+        keyspace,
+        warns: true,
+        needs_rights: true,
+        beat,
+        silence,
+    }
 }
 
 /// The channel on which all near caches of `collection` are asked to forget everything.

@@ -16,12 +16,26 @@ pub(crate) struct Queue<T> {
 struct State<T> {
     items: VecDeque<T>,
     waker: Option<Waker>,
+    /// What there is instead of items once no more come.
+    end: Option<fn() -> T>,
 }
 
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
-        let state = State { items: VecDeque::new(), waker: None };
+        let state = State { items: VecDeque::new(), waker: None, end: None };
         Self { state: Mutex::new(state), arrived: Condvar::new() }
+    }
+
+    /// Appends nothing more: after what is in it comes this, again and again.
+    pub(crate) fn end(&self, end: fn() -> T) {
+        let mut state = self.lock();
+        state.end = Some(end);
+        let waker = state.waker.take();
+        drop(state);
+        self.arrived.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// Appends an item, or `mark` alone where there are too many.
@@ -47,7 +61,7 @@ impl<T> Queue<T> {
         let deadline = time.and_then(|time| Instant::now().checked_add(time));
         let mut state = self.lock();
         loop {
-            if let Some(item) = state.items.pop_front() {
+            if let Some(item) = state.next() {
                 return Some(item);
             }
             state = match deadline.map(|end| end.saturating_duration_since(Instant::now())) {
@@ -64,7 +78,7 @@ impl<T> Queue<T> {
     #[cfg(feature = "async")]
     pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<T> {
         let mut state = self.lock();
-        match state.items.pop_front() {
+        match state.next() {
             Some(item) => Poll::Ready(item),
             None => {
                 state.waker = Some(context.waker().clone());
@@ -75,6 +89,12 @@ impl<T> Queue<T> {
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> State<T> {
+    fn next(&mut self) -> Option<T> {
+        self.items.pop_front().or_else(|| self.end.map(|end| end()))
     }
 }
 

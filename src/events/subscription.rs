@@ -19,7 +19,9 @@ use crate::codec::Codec;
 use crate::error::Result;
 #[cfg(feature = "async")]
 use crate::executor::AsyncClient;
-use crate::executor::{Audience, Client, Feed, RoundTrips, Situation, Speech, Topology, Wish};
+use crate::executor::{
+    Audience, Client, Feed, RoundTrips, Situation, Speech, Topology, Wish, has_ended,
+};
 use crate::glob::matches;
 use crate::reply::decode_bytes;
 use crate::request::Request;
@@ -100,6 +102,7 @@ impl<K: Send + 'static, E: RoundTrips> Subscription<K, E> {
             tracks: false,
             keyspace: Some(sources.kinds()),
             warns: true,
+            needs_rights: false,
             beat: BEAT,
             silence: SILENCE,
             base,
@@ -191,7 +194,7 @@ impl<K: Send + 'static> Audience for Shared<K> {
                 state.interpreter.hear((server, &topology), message, &mut tell);
             }
             Speech::Flushed => self.tell(Told::Cleared),
-            Speech::Changed(_) | Speech::Ended => {}
+            Speech::Changed(_) | Speech::Role { .. } | Speech::Ended => {}
         }
     }
 
@@ -208,6 +211,10 @@ impl<K: Send + 'static> Audience for Shared<K> {
     fn proven(&self, _session: u64, _proof: u64, _lag: Duration) {}
 
     fn lost(&self, _session: u64) {}
+
+    fn ended(&self) {
+        self.queue.end(|| Err(has_ended()));
+    }
 }
 
 impl<K, E> fmt::Debug for Subscription<K, E> {

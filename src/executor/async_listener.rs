@@ -2,21 +2,35 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
-use redis::{PushInfo, Value};
+use redis::{PushInfo, RedisResult, Value};
 
 use super::async_connection::{AsyncConnection, Purpose};
 use super::connection::{Connector, timed_out};
 use super::fault::{Fault, Outcome};
 use super::packed::Packed;
 use super::retry::Deadline;
-use super::speech::{Ears, Speech, tell};
+use super::speech::{Ears, Speech, role, tell};
 use crate::command::Wait;
 use crate::protocol::Line;
 
 /// A connection that is heard until this is dropped.
 pub(crate) struct Listening {
-    _connection: AsyncConnection,
+    connection: AsyncConnection,
+    ears: Arc<dyn Ears>,
+}
+
+impl Listening {
+    /// Asks the server what it is, within `limit`.
+    pub(super) async fn ask(&self, limit: Duration) -> RedisResult<()> {
+        let hello = Packed::One(redis::cmd("HELLO"));
+        let asked = self.connection.exchange(&hello, Deadline::after(Wait::Forever));
+        let reply =
+            tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Err(timed_out()))?;
+        self.ears.hear(role(&reply));
+        Ok(())
+    }
 }
 
 /// Connects, sends `lines`, and gives the replies.
@@ -26,7 +40,7 @@ pub(crate) async fn listen(
     ears: Arc<dyn Ears>,
     deadline: Deadline,
 ) -> Outcome<(Listening, Vec<Value>)> {
-    let at_end = ears.clone();
+    let (at_end, answers) = (ears.clone(), ears.clone());
     let hear = move |PushInfo { kind, data }: PushInfo| {
         tell(&*ears, &kind, &data);
         Ok::<(), Infallible>(())
@@ -51,5 +65,5 @@ pub(crate) async fn listen(
     let limit = connector.response_timeout.min(deadline.left());
     let replies = tokio::time::timeout(limit, exchange).await;
     let replies = replies.unwrap_or_else(|_| Err(timed_out())).map_err(Fault::Broken)?;
-    Ok((Listening { _connection: connection }, replies))
+    Ok((Listening { connection, ears: answers }, replies))
 }

@@ -10,7 +10,7 @@ use super::async_waiting::AsyncWaiting;
 use super::background::Background;
 use super::connection::Connector;
 use super::counterpart::Solitary;
-use super::fault::Outcome;
+use super::fault::{Fault, Outcome};
 use super::multiplexed::Multiplexed;
 use super::node::{Node, Watch};
 use super::retry::Deadline;
@@ -72,11 +72,16 @@ impl Node for AsyncNode {
 
     type Listening = Listening;
 
+    async fn ask(&self, listening: &Listening, deadline: Deadline) -> Outcome<()> {
+        let limit = self.shared.connector.response_timeout.min(deadline.left());
+        listening.ask(limit).await.map_err(Fault::Broken)
+    }
+
     async fn listen(
         &self,
         lines: &[Line<'_>],
         ears: Arc<dyn Ears>,
-        _silence: Duration,
+        _habits: (Duration, bool),
         deadline: Deadline,
     ) -> Outcome<(Listening, Vec<Value>)> {
         listen(&self.shared.connector, lines, ears, deadline).await

@@ -1,13 +1,17 @@
 //! A connection that blocks the thread that uses it.
 
 use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use redis::{Parser, RedisError, RedisResult, Value};
+use redis::{Parser, RedisError, RedisResult, Value, cmd};
 
 use super::connection::{Connector, timed_out};
 use super::fault::{Fault, Outcome};
 use super::handshake::{Handshake, Probe};
+use super::retry::Deadline;
 use super::stream::{Limits, Socket, Stream};
+use crate::command::Wait;
 
 /// A connection to a server. After any failure it must not be used again: a reply may be on its way.
 pub(crate) struct Connection {
@@ -71,6 +75,16 @@ impl Connection {
             return false;
         }
         self.stream.is_quiet()
+    }
+
+    /// The same. While it waits, at most for a `silence`, it asks the server what it is whenever that is
+    /// wanted.
+    pub(super) fn receive_asking(
+        &mut self,
+        is_wanted: &AtomicBool,
+        silence: Duration,
+    ) -> RedisResult<Value> {
+        self.parser.parse_value(Asking { stream: &mut self.stream, is_wanted, silence })
     }
 
     /// The next reply.
@@ -138,6 +152,31 @@ impl Read for Nothing {
     }
 }
 
+/// Bytes from a server that is asked what it is between them.
+struct Asking<'a> {
+    stream: &'a mut Stream,
+    is_wanted: &'a AtomicBool,
+    silence: Duration,
+}
+
+impl Read for Asking<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let silence = Deadline::after(Wait::For(self.silence));
+        loop {
+            if self.is_wanted.swap(false, Ordering::AcqRel) {
+                self.stream.write_all(&cmd("HELLO").get_packed_command())?;
+                self.stream.flush()?;
+            }
+            let deadline = Deadline::after(Wait::Forever);
+            self.stream.limit(Limits { silence: LOOK.min(silence.left()), deadline });
+            match self.stream.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut && !silence.is_over() => {}
+                read => return read,
+            }
+        }
+    }
+}
+
 fn open_stream(connector: &Connector, limits: Limits) -> RedisResult<Stream> {
     let address = connector.information().addr();
     let usual_limit = connector.response_timeout.min(connector.call_timeout);
@@ -155,3 +194,6 @@ fn open_stream(connector: &Connector, limits: Limits) -> RedisResult<Stream> {
         true => Err(std::io::Error::other("there is no configuration of TLS").into()),
     }
 }
+
+/// How often a connection that waits looks whether it is to ask something.
+const LOOK: Duration = Duration::from_millis(200);

@@ -11,7 +11,7 @@ use super::connection::{Connector, timed_out};
 use super::counterpart::Solitary;
 use super::fault::{Fault, Outcome};
 use super::idle::{Idle, Usable, usable};
-use super::listener::listen;
+use super::listener::{Listening, listen};
 use super::node::{Node, Watch, repeatable};
 use super::pool::{Condition, Lease, Pool, PoolSettings};
 use super::retry::Deadline;
@@ -85,16 +85,25 @@ impl Node for BlockingNode {
         self.connector.distrust(self.connector.generation());
     }
 
-    type Listening = ();
+    type Listening = Listening;
+
+    fn ask(
+        &self,
+        listening: &Listening,
+        _deadline: Deadline,
+    ) -> impl Future<Output = Outcome<()>> + Send {
+        listening.ask();
+        ready(Ok(()))
+    }
 
     fn listen(
         &self,
         lines: &[Line<'_>],
         ears: Arc<dyn Ears>,
-        silence: Duration,
+        habits: (Duration, bool),
         deadline: Deadline,
-    ) -> impl Future<Output = Outcome<((), Vec<Value>)>> + Send {
-        ready(listen(&self.connector, lines, ears, silence, deadline).map(|replies| ((), replies)))
+    ) -> impl Future<Output = Outcome<(Listening, Vec<Value>)>> + Send {
+        ready(listen(&self.connector, lines, ears, habits, deadline))
     }
 
     fn spawn(work: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {

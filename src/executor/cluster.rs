@@ -280,11 +280,15 @@ mod tests {
 
         type Listening = ();
 
+        async fn ask(&self, (): &(), _: Deadline) -> Outcome<()> {
+            Ok(())
+        }
+
         async fn listen(
             &self,
             _: &[Line<'_>],
             _: Arc<dyn Ears>,
-            _: Duration,
+            _: (Duration, bool),
             _: Deadline,
         ) -> Outcome<((), Vec<Value>)> {
             Ok(((), Vec::new()))

@@ -29,7 +29,32 @@ pub trait Audience: Send + Sync + 'static {
 
     /// Something may be missed until it is connected again.
     fn lost(&self, session: u64);
+
+    /// It is never connected again: the runtime in which that was done has ended.
+    fn ended(&self) {}
 }
+
+/// Says that a feed has ended when its keeper has, unless nobody wants to hear it any more.
+struct End {
+    audience: Arc<dyn Audience>,
+    signal: Arc<Signal>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if !self.signal.is_closed() {
+            self.audience.ended();
+        }
+    }
+}
+
+/// Why a feed that has ended is not heard.
+pub(crate) fn has_ended() -> crate::Error {
+    crate::Error::Configuration(HAS_ENDED.into())
+}
+
+const HAS_ENDED: &str =
+    "the async runtime in which this was listened for has ended: begin anew in another one";
 
 /// What an audience may want to know of the servers it hears.
 #[derive(Debug, Clone)]
@@ -64,6 +89,8 @@ pub struct Wish {
     pub(crate) keyspace: Option<&'static str>,
     /// Whether to log that the server has none of these.
     pub(crate) warns: bool,
+    /// Whether a user who may not write is refused. Otherwise the beats of such a user are no writes.
+    pub(crate) needs_rights: bool,
     /// How often it is made sure that nothing is missed.
     pub(crate) beat: Duration,
     /// For how long a server may be silent.
@@ -89,7 +116,8 @@ impl Feed {
         let feed = Self { signal: signal.clone() };
         let first = Session::open(&router, &wish, &audience, &signal, 1).await?;
         warn(&first, &wish, false);
-        let work = keep(router, wish, audience, signal, first);
+        let end = End { audience, signal };
+        let work = keep(router, wish, end, first);
         N::spawn(work).map_err(|error| crate::Error::Connect {
             address: "a feed".into(),
             source: error.into(),
@@ -104,28 +132,23 @@ impl Drop for Feed {
     }
 }
 
-async fn keep<N: Node>(
-    router: Arc<Router<N>>,
-    wish: Wish,
-    audience: Arc<dyn Audience>,
-    signal: Arc<Signal>,
-    first: Session<N>,
-) {
+async fn keep<N: Node>(router: Arc<Router<N>>, wish: Wish, end: End, first: Session<N>) {
+    let End { audience, signal } = &end;
     let mut is_blind = first.blindness().is_some();
     let mut session = Some(first);
     let mut number = 1;
     let mut pauses = Pauses::new();
     while !signal.is_closed() {
         if let Some(session) = session.take() {
-            session.last(&router, &wish, &signal, &*audience).await;
+            session.last(&router, &wish, signal, &**audience).await;
             audience.lost(number);
             pauses = Pauses::new();
         } else {
-            N::rest(&signal, pauses.next()).await;
+            N::rest(signal, pauses.next()).await;
         }
         if !signal.is_closed() {
             number += 1;
-            session = Session::open(&router, &wish, &audience, &signal, number).await.ok();
+            session = Session::open(&router, &wish, audience, signal, number).await.ok();
             if let Some(session) = &session {
                 is_blind = warn(session, &wish, is_blind);
             }

@@ -18,6 +18,8 @@ pub(crate) struct Link {
     pub(crate) channel: Vec<u8>,
     /// A key of one of the server's slots that nobody has.
     pub(crate) key: Vec<u8>,
+    /// The channel of keyspace notifications about it.
+    pub(crate) echo: Vec<u8>,
     audience: Arc<dyn Audience>,
     signal: Arc<Signal>,
     pulse: Mutex<Pulse>,
@@ -32,13 +34,14 @@ pub(crate) struct Link {
     canary_heard: AtomicBool,
     ended: AtomicBool,
     retired: AtomicBool,
+    is_demoted: AtomicBool,
 }
 
 impl Link {
     pub(crate) fn new(
         (session, proofs, place): (u64, Arc<[AtomicU64]>, usize),
         server: usize,
-        [channel, key]: [Vec<u8>; 2],
+        [channel, key, echo]: [Vec<u8>; 3],
         audience: Arc<dyn Audience>,
         signal: Arc<Signal>,
     ) -> Self {
@@ -46,6 +49,7 @@ impl Link {
             server,
             channel,
             key,
+            echo,
             audience,
             signal,
             pulse: Mutex::default(),
@@ -56,6 +60,7 @@ impl Link {
             canary_heard: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             retired: AtomicBool::new(false),
+            is_demoted: AtomicBool::new(false),
         }
     }
 
@@ -83,7 +88,8 @@ impl Link {
         proofs.min().filter(|&proof| proof > 0)
     }
 
-    /// Whether the server told of a change of the link's key, which proves that it tells of changes.
+    /// Whether the server told of a change of the link's key, which proves that it tells of changes of
+    /// that kind.
     pub(crate) fn is_canary_heard(&self) -> bool {
         self.canary_heard.load(Ordering::Acquire)
     }
@@ -92,9 +98,19 @@ impl Link {
         self.ended.load(Ordering::Acquire)
     }
 
+    /// Whether the server said that it is no master.
+    pub(crate) fn is_demoted(&self) -> bool {
+        self.is_demoted.load(Ordering::Acquire)
+    }
+
     /// Nobody is interested any more in what the server says.
     pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::Release);
+    }
+
+    fn hear_canary(&self) {
+        self.canary_heard.store(true, Ordering::Release);
+        self.signal.raise();
     }
 
     fn is_beat(&self, channel: &[u8], payload: &[u8]) -> bool {
@@ -102,18 +118,22 @@ impl Link {
             return false;
         }
         let number = std::str::from_utf8(payload).ok().and_then(|number| number.parse().ok());
+        if let Some(number) = number {
+            self.hear_beat(number);
+        }
+        true
+    }
+
+    fn hear_beat(&self, number: u64) {
         let lag = self.sent.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
-        let heard = number.map(|number| self.pulse().hear(number));
-        if let Some(Some(proof)) = heard {
+        let heard = self.pulse().hear(number);
+        if let Some(proof) = heard {
             self.proofs[self.place].store(proof, Ordering::Release);
             if let Some(proof) = self.proof() {
                 self.audience.proven(self.session, proof, lag);
             }
         }
-        if heard.is_some() {
-            self.signal.raise();
-        }
-        true
+        self.signal.raise();
     }
 }
 
@@ -124,11 +144,18 @@ impl Ears for Link {
         }
         match speech {
             Speech::Message { channel, payload } if self.is_beat(channel, payload) => {}
-            Speech::Changed(key) if *key == *self.key => {
-                self.canary_heard.store(true, Ordering::Release);
-                self.signal.raise();
+            Speech::Changed(key) if *key == *self.key => self.hear_canary(),
+            Speech::Message { channel, payload } if *channel == *self.echo => {
+                if payload == b"set" {
+                    self.hear_canary();
+                }
             }
-            Speech::Ended => {
+            Speech::Role { is_master: true } => {
+                let latest = self.pulse().latest();
+                self.hear_beat(latest);
+            }
+            Speech::Role { is_master: false } | Speech::Ended => {
+                self.is_demoted.store(matches!(speech, Speech::Role { .. }), Ordering::Release);
                 self.ended.store(true, Ordering::Release);
                 self.audience.lost(self.session);
                 self.signal.raise();

@@ -1,6 +1,7 @@
 //! Connections on which a server speaks unasked, each heard on a thread of its own.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::{PushKind, RedisResult, Value};
@@ -10,10 +11,20 @@ use super::blocking_node::pack;
 use super::connection::Connector;
 use super::fault::{Fault, Outcome};
 use super::retry::Deadline;
-use super::speech::{Ears, Speech, tell};
+use super::speech::{Ears, Speech, role, tell};
 use super::stream::Limits;
 use crate::command::Wait;
 use crate::protocol::Line;
+
+/// A connection that is heard by a thread, which can be asked for something if it looks for that.
+pub(crate) struct Listening(Arc<AtomicBool>);
+
+impl Listening {
+    /// Has the thread ask the server what it is.
+    pub(super) fn ask(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
 
 /// Connects, sends `lines`, and gives the replies. What the server says from then on is heard on a
 /// thread, which ends with the connection, after a `silence`, or when the ears have heard enough.
@@ -21,28 +32,36 @@ pub(crate) fn listen(
     connector: &Connector,
     lines: &[Line<'_>],
     ears: Arc<dyn Ears>,
-    silence: Duration,
+    (silence, is_asked): (Duration, bool),
     deadline: Deadline,
-) -> Outcome<Vec<Value>> {
+) -> Outcome<(Listening, Vec<Value>)> {
     let limits = connector.limits(deadline);
     let mut connection = Connection::open(&connector.speaking()?, limits)?;
     connection.limit(limits);
     let replies = begin(&mut connection, lines, &*ears).map_err(Fault::Broken)?;
+    let listening = Listening(Arc::default());
+    let question = is_asked.then(|| listening.0.clone());
     let thread = std::thread::Builder::new().name("redis-listener".into());
     let started = thread.spawn(move || {
         let deadline = Deadline::after(Wait::Forever);
         connection.limit(Limits { silence, deadline });
-        while let Ok(value) = connection.receive_any() {
-            if let Value::Push { kind, data } = value
-                && !tell(&*ears, &kind, &data)
-            {
+        let mut next = || match &question {
+            Some(question) => connection.receive_asking(question, silence),
+            None => connection.receive_any(),
+        };
+        while let Ok(value) = next() {
+            let goes_on = match value {
+                Value::Push { kind, data } => tell(&*ears, &kind, &data),
+                answer => ears.hear(role(&answer)),
+            };
+            if !goes_on {
                 return;
             }
         }
         ears.hear(Speech::Ended);
     });
     started.map_err(|error| Fault::connect(&connector.address, error))?;
-    Ok(replies)
+    Ok((listening, replies))
 }
 
 fn begin(

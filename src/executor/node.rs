@@ -69,17 +69,26 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
     /// enough.
     type Listening: Send + Sync;
 
+    /// Asks the server on such a connection what it is, which every user may: the ears hear its role after
+    /// all that it said there before.
+    fn ask(
+        &self,
+        listening: &Self::Listening,
+        deadline: Deadline,
+    ) -> impl Future<Output = Outcome<()>> + Send;
+
     /// Has every connection that is kept prove itself before it is used again: one gave a reply of
     /// a shape that its command does not have.
     fn distrust(&self);
 
     /// Makes a connection that listens, and gives the replies to `lines`, with which it begins, by
-    /// `deadline`.
+    /// `deadline`. It ends after a silence of this length, and can only be [asked](Self::ask) if that is said
+    /// from the start.
     fn listen(
         &self,
         lines: &[Line<'_>],
         ears: Arc<dyn Ears>,
-        silence: Duration,
+        habits: (Duration, bool),
         deadline: Deadline,
     ) -> impl Future<Output = Outcome<(Self::Listening, Vec<Value>)>> + Send;
 

@@ -39,6 +39,11 @@ impl Pulse {
         Some(self.number)
     }
 
+    /// The number of the last beat.
+    pub(crate) fn latest(&self) -> u64 {
+        self.number
+    }
+
     /// Takes in that a beat was heard. Gives the moment before which all writes are known, if that
     /// is proven.
     pub(crate) fn hear(&mut self, number: u64) -> Option<u64> {

@@ -40,7 +40,9 @@ struct Listener<N: Node> {
     generation: usize,
     /// The kinds of keyspace notifications that are relied on.
     kinds: Option<String>,
-    _listening: N::Listening,
+    /// Whether the user may send beats.
+    may_write: bool,
+    listening: N::Listening,
 }
 
 impl<N: Node> Session<N> {
@@ -86,6 +88,9 @@ impl<N: Node> Session<N> {
             let names = names(&wish.base, |slot| {
                 !router.servers.is_cluster() || topology.owner(slot) == Some(server)
             });
+            let echo = format!("__keyspace@{}__:", router.servers.database()).into_bytes();
+            let [channel, key] = names;
+            let names = [channel, key.clone(), [echo, key].concat()];
             let belongs = (number, proofs.clone(), position);
             let link = Link::new(belongs, server, names, audience.clone(), signal.clone());
             let destination = Destination::at(address, router.servers.is_cluster());
@@ -109,13 +114,31 @@ impl<N: Node> Session<N> {
             }
             self.ears.push(listener);
         }
+        let is_tried = self.try_for_changes(wish, deadline).await;
+        let proof = self.prove(wish, signal, deadline).await?;
+        if is_tried && self.ears.iter().all(|listener| listener.link.is_canary_heard()) {
+            self.blindness = None;
+        }
         let is_blind = self.blindness.is_some();
         let tells_keys = wish.keyspace.is_some() && !is_blind;
-        let proof = self.prove(wish, signal, deadline).await?;
         let only = self.ears.first().filter(|_| !router.servers.is_cluster());
         let channel = only.map(|listener| listener.link.channel.clone());
         audience.connected(number, Situation { topology, channel, tells_keys, is_blind }, proof);
         Ok(())
+    }
+
+    /// Where it may not be asked which changes the server notifies of, makes one, which is heard before the
+    /// next beat or never. Says whether it has.
+    async fn try_for_changes(&self, wish: &Wish, deadline: Deadline) -> bool {
+        let may_not_ask = self.blindness.as_ref().is_some_and(|it| it.code() == Some("NOPERM"));
+        if !may_not_ask || wish.keyspace != Some(OF_STRINGS) {
+            return false;
+        }
+        for listener in self.ears.iter().filter(|listener| listener.may_write) {
+            // Who may not do that either hears no change.
+            let _ = listener.sing(deadline).await;
+        }
+        true
     }
 
     /// Goes on until something may be missed, or nobody listens any more.
@@ -143,6 +166,9 @@ impl<N: Node> Session<N> {
     /// itself.
     pub(crate) async fn end(self, deadline: Deadline) {
         self.ears.iter().for_each(|listener| listener.link.retire());
+        for listener in self.ears.iter().filter(|listener| listener.link.is_demoted()) {
+            listener.node.connector().renounce(listener.generation);
+        }
         let deadline = deadline.within(FOR_A_FAREWELL);
         together(self.ears.iter().map(|listener| listener.farewell(deadline))).await;
     }
@@ -215,6 +241,10 @@ impl<N: Node> Session<N> {
             }
             let silence = deadline.within(limit);
             N::rest(signal, silence.left()).await;
+            if self.ears.iter().any(|listener| listener.link.is_demoted()) {
+                let (attempt, expected) = (Box::new(hello().attempt()), "that it is a master");
+                return Err(Error::UnexpectedReply { attempt, expected, found: "another role" });
+            }
             if silence.is_over() || signal.is_closed() || self.has_ended() {
                 let attempt = Box::new(ping().attempt());
                 return Err(Error::Timeout { attempt });
@@ -231,20 +261,22 @@ impl<N: Node> Listener<N> {
         wish: &Wish,
         deadline: Deadline,
     ) -> Result<(Self, Option<Error>)> {
+        let may_write = Self::may_write(&*node, &link, deadline).await?;
+        let may_write = may_write || wish.needs_rights;
         let subscribe = Request::read("SUBSCRIBE").arg(&link.channel);
-        let commands: Vec<_> = std::iter::once(&subscribe).chain(&wish.commands).collect();
-        let all = commands.iter().copied().chain(&wish.wishes);
+        let own = may_write.then_some(&subscribe);
+        let commands: Vec<_> = own.into_iter().chain(&wish.commands).collect();
+        let echo = Request::read("SUBSCRIBE").arg(&link.echo);
+        let echo = (may_write && wish.keyspace == Some(OF_STRINGS)).then_some(&echo);
+        let all = commands.iter().copied().chain(&wish.wishes).chain(echo);
         let lines: Vec<_> = all.map(|command| Line::new(command, Form::AsIs)).collect();
-        // A kept connection that leads to a demoted master is found out before, not after.
-        let unlink = Request::write("UNLINK").key(&link.key);
-        let reply = node.call(Line::new(&unlink, Form::AsIs), deadline).await;
-        reply.map_err(|fault| fault.into_error(|| unlink.attempt()))?;
         let generation = node.connector().generation();
         let silence = wish.silence.max(node.connector().response_timeout);
-        let listening = node.listen(&lines, link.clone(), silence, deadline).await;
+        let habits = (silence, !may_write);
+        let listening = node.listen(&lines, link.clone(), habits, deadline).await;
         let (listening, replies) =
             listening.map_err(|fault| fault.into_error(|| subscribe.attempt()))?;
-        let listener = Self { node, link, generation, kinds: None, _listening: listening };
+        let listener = Self { node, link, generation, kinds: None, may_write, listening };
         let mut refusal = None;
         let needed = commands.len();
         let all = commands.into_iter().chain(&wish.wishes);
@@ -262,15 +294,34 @@ impl<N: Node> Listener<N> {
         Ok((listener, refusal))
     }
 
+    /// Whether the user may send beats. A kept connection that leads to a demoted master is found out
+    /// too, before anything is listened to.
+    async fn may_write(node: &N, link: &Link, deadline: Deadline) -> Result<bool> {
+        let unlink = Request::write("UNLINK").key(&link.key);
+        let publish = Request::write("PUBLISH").arg(&link.channel).number(0);
+        for request in [&unlink, &publish] {
+            let reply = node.call(Line::new(request, Form::AsIs), deadline).await;
+            let reply = reply.map_err(|fault| fault.into_error(|| request.attempt()))?;
+            if matches!(&reply, Value::ServerError(error) if error.code() == "NOPERM") {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Whether nothing more is heard, or not from the server that the address leads to now: a demoted
     /// master passes on even the beats of the new one.
     fn has_ended(&self) -> bool {
         self.link.has_ended() || self.generation != self.node.connector().generation()
     }
 
-    /// Sends a beat, unless one is under way. It is a write, so that only a master takes it.
+    /// Sends a beat, unless one is under way. It is a write, so that only a master takes it, or asks whether
+    /// the server is one.
     async fn beat(&self, deadline: Deadline) -> Result<()> {
         let Some(number) = self.link.send() else { return Ok(()) };
+        if !self.may_write {
+            return self.ask(deadline).await;
+        }
         let unlink = Request::write("UNLINK").key(&self.link.key);
         let publish = Request::write("PUBLISH").arg(&self.link.channel).number(number);
         let sent = self.together(&[&unlink, &publish], deadline).await;
@@ -278,6 +329,11 @@ impl<N: Node> Listener<N> {
             self.link.pulse().restart();
         }
         sent
+    }
+
+    async fn ask(&self, deadline: Deadline) -> Result<()> {
+        let asked = self.node.ask(&self.listening, deadline).await;
+        asked.map_err(|fault| fault.into_error(|| hello().attempt()))
     }
 
     /// Changes a key, of which the server has to tell.
@@ -291,7 +347,9 @@ impl<N: Node> Listener<N> {
     async fn farewell(&self, deadline: Deadline) {
         let publish = Request::read("PUBLISH").arg(&self.link.channel).arg("end");
         // Where the server is gone, the thread notices its silence.
-        if !deadline.is_over() {
+        if !self.may_write {
+            let _ = self.ask(deadline).await;
+        } else if !deadline.is_over() {
             let _ = self.node.call(Line::new(&publish, Form::AsIs), deadline).await;
         }
     }
@@ -352,5 +410,12 @@ fn unique() -> String {
 fn ping() -> Request {
     Request::read("SUBSCRIBE")
 }
+
+fn hello() -> Request {
+    Request::read("HELLO")
+}
+
+/// The kinds of notifications of which a change to a string is one.
+pub(crate) const OF_STRINGS: &str = "K$";
 
 const FOR_A_FAREWELL: Duration = Duration::from_secs(1);

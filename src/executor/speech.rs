@@ -11,6 +11,8 @@ pub enum Speech<'a> {
     Changed(&'a [u8]),
     /// All keys are gone, or may be.
     Flushed,
+    /// It was asked what it is, and says whether it is a master.
+    Role { is_master: bool },
     /// Nothing more is to come on this connection.
     Ended,
 }
@@ -40,6 +42,16 @@ pub(crate) fn tell(ears: &dyn Ears, kind: &PushKind, data: &[Value]) -> bool {
         (PushKind::Disconnection, _) => ears.hear(Speech::Ended),
         _ => true,
     }
+}
+
+/// What a server that was asked by `HELLO` says that it is.
+pub(crate) fn role(reply: &Value) -> Speech<'static> {
+    let is_role = |(name, _): &&(Value, Value)| bytes(name) == Some(b"role");
+    let role = match reply {
+        Value::Map(entries) => entries.iter().find(is_role).and_then(|(_, role)| bytes(role)),
+        _ => None,
+    };
+    Speech::Role { is_master: role == Some(b"master") }
 }
 
 fn bytes(value: &Value) -> Option<&[u8]> {

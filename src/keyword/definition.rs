@@ -108,7 +108,8 @@ impl<E: RoundTrips> Keyword<E> {
         self
     }
 
-    /// The value it has when its dispatcher starts. If none is said it keeps what it has in Redis.
+    /// The value it has when its dispatcher starts. If none is given it keeps what it has in Redis; what may not
+    /// be its value any more is dropped, which is an error of the keyword until it gets another.
     pub fn initial(mut self, value: impl Into<Value>) -> Self {
         self.initial = Some(value.into());
         self

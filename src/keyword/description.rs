@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::kind::{Kind, MOST_BITS};
+use super::kind::{Kind, MOST_BITS, named_bits};
 use super::names::KeywordName;
 use super::value::Value;
 
@@ -74,8 +74,14 @@ impl Description {
             Kind::Mask if self.labels.is_empty() || self.labels.len() > MOST_BITS => {
                 is_wrong("a mask has 1 to 31 bits")
             }
-            Kind::Enumerated | Kind::Mask if has_repeated(&self.labels) => {
+            Kind::Enumerated if has_repeated(self.labels.iter().map(|label| &label[..])) => {
                 is_wrong("two values have the same name")
+            }
+            Kind::Mask if has_repeated(self.labels.iter().map(|label| label.trim())) => {
+                is_wrong("two bits have the same name")
+            }
+            Kind::Mask if self.labels.iter().any(|label| self.is_made_of_others(label)) => {
+                is_wrong("the name of a bit is several other names")
             }
             Kind::Enumerated | Kind::Mask => match self.misleading() {
                 Some(label) => is_wrong(&format!("{label:?} is the number of another value")),
@@ -120,6 +126,13 @@ impl Description {
         }
     }
 
+    /// Whether the bits of other labels have this name together.
+    fn is_made_of_others(&self, label: &str) -> bool {
+        let others = self.labels.iter().filter(|other| *other != label).cloned();
+        let others: Vec<_> = others.collect();
+        label.contains(',') && named_bits(label, &others).is_some()
+    }
+
     /// A label that is a number, but not that of what it is the name of.
     fn misleading(&self) -> Option<&String> {
         let is_misleading = |&(place, label): &(usize, &String)| {
@@ -130,8 +143,8 @@ impl Description {
     }
 }
 
-fn has_repeated(labels: &[String]) -> bool {
-    let mut names: Vec<_> = labels.iter().map(|label| label.to_ascii_lowercase()).collect();
+fn has_repeated<'a>(labels: impl Iterator<Item = &'a str>) -> bool {
+    let mut names: Vec<_> = labels.map(str::to_ascii_lowercase).collect();
     names.sort_unstable();
     names.windows(2).any(|pair| pair[0] == pair[1])
 }
@@ -195,6 +208,8 @@ mod tests {
             r#"{"name": "A", "type": "enumerated", "labels": ["1", "2", "4"]}"#,
             r#"{"name": "A", "type": "enumerated", "labels": ["-1", "1"]}"#,
             r#"{"name": "A", "type": "mask", "labels": ["1", "2", "3"]}"#,
+            r#"{"name": "A", "type": "mask", "labels": ["a", "b", "a, b"]}"#,
+            r#"{"name": "A", "type": "mask", "labels": ["a", " a"]}"#,
             r#"{"name": "A", "type": "string", "labels": ["on"]}"#,
         ] {
             assert!(description(json).check().is_err(), "{json}");

@@ -88,8 +88,12 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
     ///
     /// Where another dispatcher serves and lives, this is [`Error::AlreadyServed`] and changes nothing.
     /// The name of one that crashed can be taken after its lease, or at once where it was Cauldron's:
-    /// [`serve_within`](Self::serve_within) waits for it.
-    /// Keyspace notifications of strings, which Cauldron's clients need, are turned on if that is allowed.
+    /// [`serve_within`](Self::serve_within) waits for it. Who only listens to some of the keywords' channels does not
+    /// keep it.
+    ///
+    /// Requests of Cauldron's clients reach the dispatchers of all databases: of one service that is served in
+    /// several the first database takes them. Keyspace notifications of strings, which Cauldron's clients need, are
+    /// turned on if that is allowed.
     pub fn serve(self, executor: &E) -> E::Reply<Dispatcher<E>> {
         self.serve_within(executor, Duration::ZERO)
     }

@@ -35,6 +35,8 @@ pub(super) struct Hearing {
 struct State {
     session: u64,
     tells_keys: bool,
+    #[cfg_attr(not(feature = "async"), allow(dead_code))]
+    has_ended: bool,
     echo: Echo,
     news: VecDeque<(KeywordName, News)>,
     /// How many bytes the values and errors of the news are.
@@ -46,6 +48,10 @@ struct State {
     /// What was read and not yet taken.
     read: VecDeque<Result<Reading>>,
     told: HashMap<KeywordName, Told>,
+    /// What is to be read again with the next beat: the server has lost what was told.
+    held: HashSet<KeywordName>,
+    /// How many beats there were in this session.
+    beats: u32,
 }
 
 /// The last that was told of a keyword.
@@ -56,19 +62,26 @@ struct Told {
     reading: Option<Reading>,
     /// Whether it may have another type by now: what comes is read instead.
     is_in_doubt: bool,
+    /// Whether it was told in another session, perhaps of another server.
+    is_of_before: bool,
 }
 
 /// What is to be done next.
 pub(super) enum Next {
     Tell(Result<Reading>),
-    /// To find out what keywords there are.
-    List,
-    /// To read these, of this session.
-    Read(u64, Vec<KeywordName>),
-    /// To find out whether the service is served.
-    Attend,
+    FindOut(Unknown),
     /// To wait for the signal, for so long.
     Wait(Duration),
+}
+
+/// What is to be found out.
+pub(super) enum Unknown {
+    /// What keywords there are.
+    List,
+    /// Whether the service is served.
+    Standing,
+    /// The states of these, in this session.
+    States(u64, Vec<KeywordName>),
 }
 
 impl Hearing {
@@ -87,6 +100,12 @@ impl Hearing {
         self.state().tells_keys
     }
 
+    /// Whether nothing is heard any more.
+    #[cfg(feature = "async")]
+    pub(super) fn has_ended(&self) -> bool {
+        self.state().has_ended
+    }
+
     pub(super) fn next(&self) -> Next {
         let mut state = self.state();
         if let Some(reading) = state.read.pop_front() {
@@ -98,18 +117,19 @@ impl Hearing {
                 return Next::Tell(Ok(reading));
             }
         }
-        let time = state.standing.is_due_in();
-        if time.is_zero() {
-            return Next::Attend;
+        match state.unknown() {
+            Some(unknown) => Next::FindOut(unknown),
+            None => Next::Wait(state.standing.is_due_in()),
         }
-        if mem::take(&mut state.is_unlisted) {
-            return Next::List;
-        }
-        let page: Vec<_> =
-            std::iter::from_fn(|| state.stale.pop_first()).take(MOST_AT_ONCE).collect();
-        match page.is_empty() {
-            true => Next::Wait(time),
-            false => Next::Read(state.session, page),
+    }
+
+    /// What is to be found out before the present states are all known, whatever there is to tell.
+    pub(super) fn unseen(&self) -> Option<Unknown> {
+        let mut state = self.state();
+        let is_unseen = |keyword| !state.told.contains_key(keyword);
+        match state.is_unlisted || state.stale.iter().any(is_unseen) {
+            true => state.unknown(),
+            false => None,
         }
     }
 
@@ -124,11 +144,12 @@ impl Hearing {
     }
 
     /// Takes in whether the service is served, and for how long that is certain. If that has changed, it is so for
-    /// each keyword.
+    /// each keyword. New keywords are announced.
     pub(super) fn have_attended(&self, is_served: bool, time: Option<Duration>) {
         let mut state = self.state();
         if state.standing.have_looked(is_served, time) {
-            state.read_all(&self.only);
+            let known: Vec<_> = state.told.keys().cloned().collect();
+            state.stale.extend(known);
         }
     }
 
@@ -168,16 +189,43 @@ impl Hearing {
     }
 }
 
+impl Told {
+    /// Whether the value or anything else in `other` is from before this.
+    fn is_newer_than(&self, other: &Self) -> bool {
+        let set_at = |it: &Self| it.reading.as_ref().and_then(|reading| reading.set_at);
+        other.at.is_some() && self.at > other.at
+            || set_at(other).is_some() && set_at(self) > set_at(other)
+    }
+}
+
 impl State {
+    fn unknown(&mut self) -> Option<Unknown> {
+        // First, so that what is read is compared with what comes after.
+        if self.standing.is_due_in().is_zero() {
+            return Some(Unknown::Standing);
+        }
+        if mem::take(&mut self.is_unlisted) {
+            return Some(Unknown::List);
+        }
+        let page: Vec<_> =
+            std::iter::from_fn(|| self.stale.pop_first()).take(MOST_AT_ONCE).collect();
+        (!page.is_empty()).then_some(Unknown::States(self.session, page))
+    }
+
     /// The reading that news make, if they are new.
     fn take_in(&mut self, keyword: KeywordName, news: News) -> Option<Reading> {
         let known = self.told.get_mut(&keyword);
         let text = news.text.map(String::from_utf8).transpose();
-        let (Some(Told { at, reading: Some(known), is_in_doubt }), Ok(text)) = (known, text) else {
+        let (Some(Told { at, reading: Some(known), is_in_doubt, is_of_before }), Ok(text)) =
+            (known, text)
+        else {
             self.stale.insert(keyword);
             return None;
         };
         if at.is_some_and(|at| news.at <= at) {
+            if *is_of_before {
+                self.held.insert(keyword);
+            }
             return None;
         }
         let is_of_kind = |text: &String| known.kind.parse(text, &[]).is_ok();
@@ -185,7 +233,7 @@ impl State {
             self.stale.insert(keyword);
             return None;
         }
-        *at = Some(news.at);
+        (*at, *is_of_before) = (Some(news.at), false);
         let value = match text {
             Some(text) if text != known.text => fresh(&keyword, known.kind, text, news.at),
             _ => known.clone(),
@@ -193,6 +241,10 @@ impl State {
         let (status, error, changed) = (news.status, news.error, Some(news.at));
         let reading = Reading { status, error, changed, is_served: true, ..value };
         let is_known = reading.says_the_same_as(known);
+        if !known.is_served {
+            // Its dispatcher may be gone by now.
+            self.standing.was_served();
+        }
         *known = reading.clone();
         (!is_known).then_some(reading)
     }
@@ -211,20 +263,32 @@ impl State {
                 reading: Some(reading.clone()),
                 // It was heard of after it was read.
                 is_in_doubt: self.stale.contains(&keyword),
+                is_of_before: false,
             },
             Err(Error::UnknownKeyword { .. } | Error::Refused { .. }) if is_one_of_all => {
                 self.told.remove(&keyword);
                 return None;
             }
-            Err(_) => Told { at: None, reading: None, is_in_doubt: true },
+            Err(_) => Told {
+                at: before.and_then(|before| before.at),
+                reading: None,
+                is_in_doubt: true,
+                is_of_before: before.is_some_and(|before| before.is_of_before),
+            },
         };
-        let is_old = before.is_some_and(|before| before.at > told.at && told.at.is_some());
+        let is_old = before.is_some_and(|before| before.is_newer_than(&told));
         let is_known = before.is_some_and(|before| match (&before.reading, &told.reading) {
             (Some(before), Some(told)) => before.says_the_same_as(told),
             (before, told) => before.is_none() && told.is_none(),
         });
-        if is_old {
-            return None;
+        let is_of_before = before.is_some_and(|before| before.is_of_before);
+        match (is_old, is_of_before) {
+            (true, true) if self.beats < PATIENCE => {
+                self.held.insert(keyword);
+                return None;
+            }
+            (true, false) => return None,
+            _ => {}
         }
         self.told.insert(keyword, told);
         (!is_known).then_some(reading)
@@ -291,6 +355,8 @@ impl Audience for Hearing {
             let key = channel.strip_prefix(&self.keyspace[..]);
             let Some((key, part)) = key.map(Part::of) else { return };
             let Some(keyword) = self.service.keyword(key) else { return };
+            // Some may not ask whether the server notifies of changes.
+            state.tells_keys |= payload == b"set";
             if payload == b"expire" || state.echo.is_of(&keyword, part) || !self.wants(&keyword) {
                 return;
             }
@@ -307,21 +373,43 @@ impl Audience for Hearing {
         state.news.clear();
         state.bytes = 0;
         state.standing.look_now();
-        // The server may be another one, with another clock, and what has another type was not heard.
-        state.told.values_mut().for_each(|told| (told.at, told.is_in_doubt) = (None, true));
+        (state.held, state.beats) = Default::default();
+        // What has another type was not heard.
+        let told = state.told.values_mut();
+        told.for_each(|told| (told.is_of_before, told.is_in_doubt) = (true, true));
         state.read_all(&self.only);
         drop(state);
         self.signal.raise();
     }
 
-    fn proven(&self, _session: u64, _proof: u64, _lag: Duration) {}
+    fn proven(&self, session: u64, _proof: u64, _lag: Duration) {
+        let mut state = self.state();
+        if state.session != session {
+            return;
+        }
+        state.beats = state.beats.saturating_add(1);
+        let held = mem::take(&mut state.held);
+        if !held.is_empty() {
+            state.stale.extend(held);
+            drop(state);
+            self.signal.raise();
+        }
+    }
 
     fn lost(&self, _session: u64) {}
+
+    fn ended(&self) {
+        self.state().has_ended = true;
+        self.signal.raise();
+    }
 }
 
 #[cfg(test)]
 mod tests;
 
+/// For how many beats a dispatcher may take to write again what the server has lost. After them there may be
+/// another dispatcher, whose clock is behind.
+const PATIENCE: u32 = 10;
 /// How many keywords are read in one round trip.
 const MOST_AT_ONCE: usize = 1000;
 /// How many news may wait to be taken.

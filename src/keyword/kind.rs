@@ -105,21 +105,42 @@ fn enumerated(text: &str, labels: &[String]) -> Result<i64, String> {
     }
 }
 
-/// A number, or the names of bits with commas between them.
+/// The names of bits with commas between them, or a number.
 fn mask(text: &str, labels: &[String]) -> Result<i64, String> {
     let labels = &labels[..labels.len().min(MOST_BITS)];
-    let bits = match number(text) {
-        Ok(number) if number.is_finite() => number as i64,
-        _ => text.split(',').map(str::trim).try_fold(0, |bits, name| {
-            let bit = labels.iter().position(|label| label.eq_ignore_ascii_case(name));
-            bit.map(|bit| bits | 1 << bit).ok_or_else(|| none_of(name, labels))
-        })?,
+    let bits = match (named_bits(text, labels), number(text)) {
+        (Some(bits), _) => bits,
+        (None, Ok(number)) if number.is_finite() => number as i64,
+        (None, _) => {
+            let is_unknown = |name: &&str| named_bits(name, labels).is_none();
+            let unknown = text.split(',').map(str::trim).find(is_unknown);
+            return Err(none_of(unknown.unwrap_or(text), labels));
+        }
     };
     let most = if labels.is_empty() { MOST_BITS } else { labels.len() };
     match (0..1 << most).contains(&bits) {
         true => Ok(bits),
         false => Err(format!("{text:?} has bits that have no name")),
     }
+}
+
+/// The bits that `text` names. A name may have commas and blanks in it; those around it do not count.
+pub(super) fn named_bits(text: &str, labels: &[String]) -> Option<i64> {
+    let ends = text.match_indices(',').map(|(comma, _)| comma).chain([text.len()]);
+    let ends: Vec<_> = ends.collect();
+    let longest = labels.iter().map(|label| label.matches(',').count() + 1).max()?;
+    // What is named from one of the parts between commas on, of the last ones first.
+    let mut named = vec![None; ends.len()];
+    named.push(Some(0));
+    for first in (0..ends.len()).rev() {
+        let begin = first.checked_sub(1).map_or(0, |before| ends[before] + 1);
+        named[first] = (first..ends.len()).take(longest).find_map(|last| {
+            let name = text[begin..ends[last]].trim();
+            let bit = labels.iter().position(|label| label.trim().eq_ignore_ascii_case(name))?;
+            named[last + 1].map(|bits| bits | 1 << bit)
+        });
+    }
+    named[0]
 }
 
 fn none_of(text: &str, labels: &[String]) -> String {
@@ -160,6 +181,8 @@ mod tests {
             (Kind::Enumerated, "-1", None),
             (Kind::Mask, "3", Some(3.into())),
             (Kind::Mask, "open, closed", Some(3.into())),
+            (Kind::Mask, "open,,closed", None),
+            (Kind::Mask, "", None),
             (Kind::Mask, "4", None),
             (Kind::Mask, "-1", None),
         ] {
@@ -188,6 +211,27 @@ mod tests {
         ] {
             assert_eq!(Kind::Mask.parse(text, labels).ok(), value.map(Value::from), "{text}");
         }
+    }
+
+    #[test]
+    fn every_name_of_a_bit_can_be_chosen() {
+        let labels = ["a", "1.0", "hot, dry", " very wet ", "dry", "2"].map(String::from);
+        for (text, value) in [
+            ("a", Some(1)),
+            ("1.0", Some(2)),
+            ("1", Some(1)),
+            ("2", Some(32)),
+            ("HOT, DRY", Some(4)),
+            ("hot, dry,dry", Some(20)),
+            ("dry,hot, dry , Very Wet", Some(28)),
+            ("hot", None),
+            ("hot,  dry", None),
+            ("63", Some(63)),
+        ] {
+            assert_eq!(Kind::Mask.parse(text, &labels).ok(), value.map(Value::from), "{text}");
+        }
+        let unknown = Kind::Mask.parse("a,hot", &labels).unwrap_err();
+        assert!(unknown.starts_with("\"hot\" is none of"), "{unknown}");
     }
 
     #[test]

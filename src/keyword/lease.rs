@@ -1,5 +1,6 @@
 //! Whether services are served.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::client::ServiceState;
@@ -12,7 +13,7 @@ use crate::reply::{self, Part};
 use crate::request::Request;
 
 /// How the services stand. A dispatcher without a lease is Cauldron's, and known by the channels that it
-/// listens to.
+/// listens to: those of all keywords, if one of this crate that crashed has left descriptions of them.
 pub(super) async fn states<E: RoundTrips>(
     executor: &E,
     services: &[ServiceName],
@@ -23,14 +24,20 @@ pub(super) async fn states<E: RoundTrips>(
         let without = page.iter().zip(&heartbeats).filter(|(_, heartbeat)| heartbeat.is_none());
         let channels = without.map(|(service, _)| {
             let pattern = [escape(&service.values()), b"*".to_vec()].concat();
-            Request::read("PUBSUB").arg("CHANNELS").arg(pattern).returns(reply::many::<Vec<u8>>)
+            let channels = Request::read("PUBSUB").arg("CHANNELS").arg(pattern);
+            let described = Request::read("HKEYS").key(&service.descriptions());
+            [channels, described].map(|request| request.returns(reply::many::<Vec<u8>>))
         });
-        let channels: Vec<_> = channels.collect();
-        let mut channels = executor.send_all(channels).await?.into_iter();
+        let found: Vec<_> = channels.flatten().collect();
+        let mut found = executor.send_all(found).await?.into_iter();
         for (service, heartbeat) in page.iter().zip(heartbeats) {
             let is_served = heartbeat.is_some() || {
-                let channels = channels.next().unwrap_or(Ok(Vec::new()))?;
-                channels.iter().any(|channel| service.keyword(channel).is_some())
+                let mut next = || found.next().unwrap_or(Ok(Vec::new()));
+                let (channels, described) = (next()?, next()?);
+                let heard = channels.iter().filter_map(|channel| service.keyword(channel));
+                let heard: HashSet<_> = heard.map(|it| it.as_str().as_bytes().to_vec()).collect();
+                let is_heard = !heard.is_empty() && described.iter().all(|it| heard.contains(it));
+                is_heard && described.len() != 1
             };
             states.push(ServiceState { name: service.as_str().to_owned(), is_served, heartbeat });
         }

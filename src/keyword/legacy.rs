@@ -9,7 +9,9 @@ use super::look::one;
 use super::names::{KeywordName, ServiceName};
 use super::reading::{Reading, Status};
 use crate::error::{Applied, Error, Result};
-use crate::executor::{Audience, Deadline, Feed, RoundTrips, Signal, Situation, Speech, Wish};
+use crate::executor::{
+    Audience, Deadline, Feed, OF_STRINGS, RoundTrips, Signal, Situation, Speech, Wish,
+};
 use crate::reply;
 use crate::request::Request;
 
@@ -116,8 +118,9 @@ impl Ears {
             commands: vec![Request::read("SUBSCRIBE").arg(&mark)],
             wishes: vec![channel(name.status(keyword)), channel(name.value(keyword))],
             tracks: false,
-            keyspace: Some("K$"),
+            keyspace: Some(OF_STRINGS),
             warns: false,
+            needs_rights: false,
             beat: BEAT,
             silence: SILENCE,
         };

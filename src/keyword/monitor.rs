@@ -14,7 +14,7 @@ use std::{
 use futures_util::Stream;
 
 use super::description::Access;
-use super::hearing::{Hearing, Next};
+use super::hearing::{Hearing, Next, Unknown};
 use super::lease;
 use super::listing;
 use super::look::look;
@@ -24,8 +24,8 @@ use super::service::Service;
 use crate::command::Wait;
 use crate::error::Result;
 #[cfg(feature = "async")]
-use crate::executor::AsyncClient;
-use crate::executor::{Client, Deadline, Feed, RoundTrips, Wish};
+use crate::executor::{AsyncClient, has_ended};
+use crate::executor::{Client, Deadline, Feed, OF_STRINGS, RoundTrips, Wish};
 use crate::glob::escape;
 use crate::request::Request;
 
@@ -37,11 +37,11 @@ use crate::request::Request;
 /// [serves](Reading::is_served) it: `modify` while a write is done, then `ready` or `error`. Who is
 /// slower than the dispatcher for long misses changes, but never the last. What others set than a dispatcher
 /// of this crate is heard of if the server has keyspace notifications, which are turned on where that is
-/// allowed.
+/// allowed. It is read then, as are values of more than 1 MiB.
 ///
 /// Whatever happens to the connection, the monitor connects again by itself and goes on with what has
 /// changed meanwhile. Dropping it ends it, with its connection and its two threads, or its task on an
-/// `AsyncClient`.
+/// `AsyncClient`. It ends too with the runtime in which it was made; then it only gives errors.
 #[must_use = "values are lost that nobody takes"]
 pub struct Monitor<E = Client> {
     pub(super) executor: E,
@@ -56,8 +56,9 @@ pub struct Monitor<E = Client> {
 type Asked = Pin<Box<dyn Future<Output = Result<Option<Result<Reading>>>> + Send>>;
 
 impl<E: RoundTrips> Service<E> {
-    /// Listens to the changes of `keywords`, on a connection of its own. While it is read it looks at the lease of the
-    /// dispatcher whenever that may have run out.
+    /// Listens to the changes of `keywords`, on a connection of its own, and reads them: one round trip for a
+    /// thousand. Every value that a dispatcher of this crate sets after this has returned is told. While the monitor
+    /// is read it looks at the lease of the dispatcher whenever that may have run out.
     pub fn monitor(
         &self,
         keywords: impl IntoIterator<Item = impl AsRef<str>>,
@@ -69,7 +70,8 @@ impl<E: RoundTrips> Service<E> {
         self.executor.converse(async move { Monitor::open(&service, Some(keywords?)).await })
     }
 
-    /// Listens to the changes of all keywords, also of those that are new.
+    /// Listens to the changes of all keywords, also of those that are new, as [`monitor`](Self::monitor) does.
+    /// Another round trip for a thousand finds out what keywords there are.
     pub fn monitor_all(&self) -> E::Reply<Monitor<E>> {
         let service = self.clone();
         self.executor.converse(async move { Monitor::open(&service, None).await })
@@ -104,13 +106,18 @@ impl<E: RoundTrips> Monitor<E> {
             commands,
             wishes,
             tracks: false,
-            keyspace: Some("K$"),
+            keyspace: Some(OF_STRINGS),
             warns: true,
+            needs_rights: false,
             beat: BEAT,
             silence: SILENCE,
         };
         let hearing = Arc::new(Hearing::new(name, only, executor.database()));
         let feed = executor.feed(wish, hearing.clone()).await?;
+        // What is set from now on comes after what is there, however late the first one is taken.
+        while let Some(unknown) = hearing.unseen() {
+            find_out(&executor, &hearing, unknown).await?;
+        }
         Ok(Self {
             executor,
             hearing,
@@ -121,7 +128,8 @@ impl<E: RoundTrips> Monitor<E> {
     }
 
     /// Whether the server itself tells of new values too, so that other writers than dispatchers of this
-    /// crate are heard.
+    /// crate are heard. For a user who may neither ask for the server's setting nor change a key beside the
+    /// service's, it is known with the first change.
     pub fn hears_everybody(&self) -> bool {
         self.hearing.hears_everybody()
     }
@@ -152,6 +160,14 @@ impl Monitor<AsyncClient> {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Reading>> {
+        if self.hearing.has_ended() {
+            // It may wait for a timer of the runtime that has ended.
+            self.asked = None;
+            return Poll::Ready(match self.hearing.next() {
+                Next::Tell(reading) => reading,
+                _ => Err(has_ended()),
+            });
+        }
         loop {
             let asked = self.asked.get_or_insert_with(|| {
                 Box::pin(next(self.executor.clone(), self.hearing.clone(), Wait::Forever))
@@ -188,40 +204,7 @@ pub(super) async fn next<E: RoundTrips>(
     while !hearing.signal.is_closed() {
         let failed = match hearing.next() {
             Next::Tell(reading) => return Ok(Some(reading)),
-            Next::List => match listing::keywords(&executor, &hearing.service).await {
-                Ok(found) => {
-                    let readable = found.iter().filter(|known| known.access != Access::WriteOnly);
-                    hearing.soil(readable.filter_map(|known| KeywordName::new(&known.name).ok()));
-                    None
-                }
-                Err(error) => {
-                    hearing.list_again();
-                    Some(error)
-                }
-            },
-            Next::Read(session, keywords) => {
-                match look(&executor, &hearing.service, &keywords).await {
-                    Ok(readings) => {
-                        hearing.have_read(session, keywords, readings);
-                        None
-                    }
-                    Err(error) => {
-                        hearing.soil(keywords);
-                        Some(error)
-                    }
-                }
-            }
-            Next::Attend => match lease::standing(&executor, &hearing.service).await {
-                Ok((is_served, time)) => {
-                    hearing.have_attended(is_served, time);
-                    None
-                }
-                Err(error) if error.is_transient() => Some(error),
-                Err(_) => {
-                    hearing.attend_no_more();
-                    None
-                }
-            },
+            Next::FindOut(unknown) => find_out(&executor, &hearing, unknown).await.err(),
             Next::Wait(_) if deadline.is_over() => return Ok(None),
             Next::Wait(time) => {
                 executor.wait(hearing.signal.raised(), deadline.left().min(time)).await;
@@ -241,6 +224,46 @@ pub(super) async fn next<E: RoundTrips>(
         }
     }
     Ok(None)
+}
+
+/// Has the hearing know what it does not, or else want to know it again.
+async fn find_out<E: RoundTrips>(executor: &E, hearing: &Hearing, unknown: Unknown) -> Result<()> {
+    match unknown {
+        Unknown::Standing => match lease::standing(executor, &hearing.service).await {
+            Ok((is_served, time)) => {
+                hearing.have_attended(is_served, time);
+                Ok(())
+            }
+            Err(error) if error.is_transient() => Err(error),
+            Err(_) => {
+                hearing.attend_no_more();
+                Ok(())
+            }
+        },
+        Unknown::List => match listing::keywords(executor, &hearing.service).await {
+            Ok(found) => {
+                let readable = found.iter().filter(|known| known.access != Access::WriteOnly);
+                hearing.soil(readable.filter_map(|known| KeywordName::new(&known.name).ok()));
+                Ok(())
+            }
+            Err(error) => {
+                hearing.list_again();
+                Err(error)
+            }
+        },
+        Unknown::States(session, keywords) => {
+            match look(executor, &hearing.service, &keywords).await {
+                Ok(readings) => {
+                    hearing.have_read(session, keywords, readings);
+                    Ok(())
+                }
+                Err(error) => {
+                    hearing.soil(keywords);
+                    Err(error)
+                }
+            }
+        }
+    }
 }
 
 /// Subscribes to every channel that begins with `start`.

@@ -175,7 +175,8 @@ pub(crate) fn keys_of(name: &[u8], requests: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let name = std::str::from_utf8(name).ok().and_then(|name| ServiceName::new(name).ok());
     let Some(name) = name else { return Vec::new() };
     let requests = requests.iter().filter_map(|id| std::str::from_utf8(id).ok());
-    let keys = [name.lease(), name.descriptions(), name.times()].into_iter();
+    let last = side_key(&name.base(), "last");
+    let keys = [name.lease(), name.descriptions(), name.times(), last].into_iter();
     keys.chain(requests.map(|id| name.outcome(id))).collect()
 }
 

@@ -104,7 +104,7 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Whether a dispatcher is there. `PTTL` and `GET` in one round trip, O(1); unless it holds a lease
-    /// also `PUBSUB CHANNELS`, O(channels of the server).
+    /// also `PUBSUB CHANNELS` and `HKEYS`, O(channels of the server).
     pub fn is_served(&self) -> E::Reply<bool> {
         let service = self.clone();
         self.executor.converse(async move {

@@ -1,13 +1,17 @@
-use std::fs;
+use std::collections::HashSet;
+use std::marker::PhantomData;
 use std::path::Path;
 use std::time::Duration;
+use std::{fmt, fs};
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::definition::Keyword;
 use super::description::{Access, Description};
 use super::kind::Kind;
-use super::names::KeywordName;
+use super::names::{KeywordName, ServiceName};
 use super::value::Value;
 use crate::error::{Error, Result};
 use crate::executor::{Client, RoundTrips};
@@ -30,6 +34,7 @@ use crate::executor::{Client, RoundTrips};
 ///     range = [0, 360]
 ///     initial = 12.5
 ///     help = "where the opening points"
+///     always_write = true        # also the value that it has
 ///
 ///     [[keyword]]
 ///     name = "SHUTTER"
@@ -56,12 +61,12 @@ impl<E: RoundTrips> ServiceDefinition<E> {
     /// Reads a definition in TOML. What is unknown or makes no sense is an
     /// [`Error::Configuration`], which says where it is.
     pub fn from_toml(text: &str) -> Result<Self> {
-        Self::check(toml::from_str(text).map_err(|error| not_understood(&error)))
+        toml::from_str(text).map(Self::made).map_err(|error| not_understood(&error))
     }
 
     /// Reads a definition in JSON: the same names, and `keyword` is an array.
     pub fn from_json(text: &str) -> Result<Self> {
-        Self::check(serde_json::from_str(text).map_err(|error| not_understood(&error)))
+        serde_json::from_str(text).map(Self::made).map_err(|error| not_understood(&error))
     }
 
     /// Reads a file whose name ends in `.toml` or `.json`.
@@ -110,10 +115,8 @@ impl<E: RoundTrips> ServiceDefinition<E> {
         Ok(())
     }
 
-    fn check(entries: Result<Service>) -> Result<Self> {
-        let Service { service, keyword } = entries?;
-        let keywords = keyword.into_iter().map(Entry::into_keyword).collect::<Result<_>>()?;
-        Ok(Self { service, keywords })
+    fn made(file: Service<E>) -> Self {
+        Self { service: file.service, keywords: file.keyword.0 }
     }
 }
 
@@ -122,20 +125,90 @@ fn not_understood(error: &dyn std::fmt::Display) -> Error {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Service {
+#[serde(deny_unknown_fields, bound = "E: RoundTrips")]
+struct Service<E> {
+    #[serde(deserialize_with = "service")]
     service: String,
     #[serde(default)]
-    keyword: Vec<Entry>,
+    keyword: Keywords<E>,
+}
+
+/// Keywords of different names.
+struct Keywords<E>(Vec<Keyword<E>>);
+
+impl<E> Default for Keywords<E> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, E: RoundTrips> Deserialize<'de> for Keywords<E> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_seq(Collect(PhantomData))
+    }
+}
+
+struct Collect<E>(PhantomData<E>);
+
+/// Fails while an entry is read, so that both formats add where that is.
+impl<'de, E: RoundTrips> Visitor<'de> for Collect<E> {
+    type Value = Keywords<E>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("keywords")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(
+        self,
+        mut entries: A,
+    ) -> std::result::Result<Keywords<E>, A::Error> {
+        let (mut names, mut keywords) = (HashSet::new(), Vec::new());
+        while let Some(keyword) = entries.next_element_seed(Next(&mut names, PhantomData))? {
+            keywords.push(keyword);
+        }
+        Ok(Keywords(keywords))
+    }
+}
+
+/// The next entry, which has none of these names.
+struct Next<'a, E>(&'a mut HashSet<String>, PhantomData<E>);
+
+impl<'de, E: RoundTrips> DeserializeSeed<'de> for Next<'_, E> {
+    type Value = Keyword<E>;
+
+    fn deserialize<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> std::result::Result<Keyword<E>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, E: RoundTrips> Visitor<'de> for Next<'_, E> {
+    type Value = Keyword<E>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a keyword")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entry: A) -> std::result::Result<Keyword<E>, A::Error> {
+        let entry = Entry::deserialize(MapAccessDeserializer::new(entry))?;
+        let keyword = entry.into_keyword().map_err(A::Error::custom)?;
+        match self.0.insert(keyword.description.name.clone()) {
+            true => Ok(keyword),
+            false => Err(A::Error::custom(format!("there are two keywords {}", keyword.name()))),
+        }
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
     name: String,
-    #[serde(rename = "type")]
-    kind: String,
+    #[serde(rename = "type", deserialize_with = "kind")]
+    kind: Kind,
     units: Option<String>,
+    #[serde(default, deserialize_with = "range")]
     range: Option<[f64; 2]>,
     #[serde(default)]
     access: Access,
@@ -145,6 +218,8 @@ struct Entry {
     initial: Option<Initial>,
     history: Option<usize>,
     every: Option<f64>,
+    #[serde(default)]
+    always_write: bool,
 }
 
 #[derive(Deserialize)]
@@ -156,20 +231,41 @@ enum Initial {
     Text(String),
 }
 
+fn service<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    ServiceName::new(&name).map_err(D::Error::custom)?;
+    Ok(name)
+}
+
+fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Kind, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let kind = Kind::named(name.as_bytes());
+    match kind.as_str() == name {
+        true => Ok(kind),
+        false => Err(D::Error::custom(format!("{name:?} is not a type"))),
+    }
+}
+
+fn range<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<[f64; 2]>, D::Error> {
+    let range = Option::<[f64; 2]>::deserialize(deserializer)?;
+    match range.is_none_or(|[least, greatest]| least <= greatest) {
+        true => Ok(range),
+        false => Err(D::Error::custom("the least number is greater than the greatest")),
+    }
+}
+
 impl Entry {
-    fn into_keyword<E: RoundTrips>(self) -> Result<Keyword<E>> {
-        let problem = |why: &str| Error::Configuration(format!("{}: {why}", self.name));
-        let kind = Kind::named(self.kind.as_bytes());
-        if kind.as_str() != self.kind {
-            return Err(problem(&format!("{:?} is not a type", self.kind)));
-        }
-        let mut keyword = Keyword::new(&self.name, kind);
+    /// What it describes, or what makes no sense.
+    fn into_keyword<E: RoundTrips>(self) -> std::result::Result<Keyword<E>, String> {
+        let problem = |why: &str| format!("{}: {why}", self.name);
+        let mut keyword = Keyword::new(&self.name, self.kind);
         let description = &mut keyword.description;
         (description.units, description.help) = (self.units, self.help);
         (description.range, description.access) = (self.range, self.access);
         description.labels = self.labels;
-        let name = description.check().map_err(Error::Configuration)?;
-        description.name = name.as_str().to_owned();
+        description.name = description.check()?.as_str().to_owned();
         if let Some(initial) = self.initial {
             let value = Value::from(initial).to_string();
             keyword.initial = Some(description.parse(&value).map_err(|why| problem(&why))?);
@@ -179,6 +275,7 @@ impl Entry {
             keyword.every = Some(every.ok_or_else(|| problem("`every` is no time"))?);
         }
         keyword.history = self.history.unwrap_or(keyword.history);
+        keyword.is_always_written = self.always_write;
         Ok(keyword)
     }
 }
@@ -212,6 +309,7 @@ mod tests {
             units = "deg"
             range = [0, 360]
             initial = 12
+            always_write = true
             [[keyword]]
             name = "SHUTTER"
             type = "enumerated"
@@ -222,7 +320,8 @@ mod tests {
             history = 3
         "#;
         let json = r#"{"service": "Dome", "keyword": [
-            {"name": "az", "type": "double", "units": "deg", "range": [0, 360], "initial": 12},
+            {"name": "az", "type": "double", "units": "deg", "range": [0, 360], "initial": 12,
+             "always_write": true},
             {"name": "SHUTTER", "type": "enumerated", "labels": ["closed", "open"],
              "initial": "open", "access": "read-only", "every": 0.5, "history": 3}
         ]}"#;
@@ -233,12 +332,14 @@ mod tests {
         assert_eq!((toml.service(), &azimuth.description.name[..]), ("Dome", "AZ"));
         assert_eq!((&azimuth.initial, azimuth.history), (&Some(12.0.into()), 16));
         assert_eq!((&shutter.initial, shutter.history), (&Some(1.into()), 3));
+        assert_eq!([azimuth, shutter].map(|it| it.is_always_written), [true, false]);
         assert_eq!(shutter.every, Some(Duration::from_millis(500)));
     }
 
     #[test]
     fn what_makes_no_sense_is_refused_with_its_place() {
         for (toml, named) in [
+            ("service = 'a:b'", "line 1"),
             ("service = 'a'\nspeed = 1", "speed"),
             ("service = 'a'\n[[keyword]]\nname = 'A'", "type"),
             ("service = 'a'\n[[keyword]]\nname = 'A'\ntype = 'doubel'", "doubel"),
@@ -252,6 +353,38 @@ mod tests {
             assert!(error.contains(named), "{toml}: {error}");
         }
         assert!(matches!(ServiceDefinition::<Client>::load("a.xml"), Err(Error::Configuration(_))));
+    }
+
+    #[test]
+    fn an_error_says_in_which_line_it_is() {
+        let first = "service = 'a'\n\n[[keyword]]\nname = 'A'\ntype = 'double'\n\n";
+        for (entry, named) in [
+            ("name = 'B'\ntype = 'doubel'", "doubel"),
+            ("name = 'B'\ntype = 'double'\nrange = [2, 1]", "greater"),
+            ("name = 'B'\ntype = 'double'\nrange = [2]", "range"),
+            ("name = 'B'\ntype = 'string'\nrange = [1, 2]", "range"),
+            ("name = 'a'\ntype = 'string'", "two keywords A"),
+            ("name = 'B.C'\ntype = 'string'", "'.'"),
+            ("name = 'B'\ntype = 'double'\ninitial = 'x'", "not a number"),
+            ("name = 'B'\ntype = 'double'\nevery = 0", "every"),
+            ("name = 'B'\ntype = 'mask'", "bits"),
+        ] {
+            let error = read(&format!("{first}[[keyword]]\n{entry}")).unwrap_err().to_string();
+            let line = (7..=10).any(|line| error.contains(&format!("line {line},")));
+            assert!(line && error.contains(named), "{entry}: {error}");
+        }
+        let first = r#"{"service": "a", "keyword": [
+            {"name": "A", "type": "double"},"#;
+        for (entry, named) in [
+            (r#"{"name": "B", "type": "doubel"}"#, "doubel"),
+            (r#"{"name": "B", "type": "double", "range": [2, 1]}"#, "greater"),
+            (r#"{"name": "a", "type": "double"}"#, "two keywords A"),
+            (r#"{"name": "B", "type": "double", "initial": "x"}"#, "not a number"),
+        ] {
+            let json = format!("{first}\n{entry},\n{{\"name\": \"Z\", \"type\": \"double\"}}]}}");
+            let error = ServiceDefinition::<Client>::from_json(&json).unwrap_err().to_string();
+            assert!(error.contains("line 3 ") && error.contains(named), "{entry}: {error}");
+        }
     }
 
     #[test]

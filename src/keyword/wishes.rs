@@ -29,18 +29,24 @@ pub(super) async fn grant<E: RoundTrips>(
 ) -> Result<Vec<Result<Reading>>> {
     let (executor, name) = (&service.executor, service.name("write")?);
     let deadline = Deadline::after(Wait::For(time));
-    let mut wishes = Wishes { executor, name, deadline, outcomes: BTreeMap::new() };
+    let (outcomes, read) = Default::default();
+    let mut wishes = Wishes { executor, name, deadline, outcomes, read };
     let mut waiting = Vec::with_capacity(writes.len());
     for (position, write) in writes.into_iter().enumerate() {
         match write {
             Ok((keyword, value)) => {
-                waiting.push(Wish { is_forced, ..Wish::new(position, keyword, &value) });
+                let wish = Wish { is_forced, ..Wish::new(position, keyword, &value) };
+                match wish.checked(name) {
+                    Ok(wish) => waiting.push(wish),
+                    Err(error) => drop(wishes.outcomes.insert(position, Err(error))),
+                }
             }
             Err(error) => drop(wishes.outcomes.insert(position, Err(error))),
         }
     }
     let (taken, others) = wishes.submit(waiting).await?;
     wishes.hear(taken).await;
+    wishes.remove().await;
     for (index, Wish { position, keyword, text, kind, .. }) in others.into_iter().enumerate() {
         let about = (name, &keyword, kind.unwrap_or_default());
         let outcome = match index > 0 && deadline.is_over() {
@@ -60,7 +66,7 @@ pub(super) async fn tell<E: RoundTrips>(
     value: &Value,
 ) -> Result<()> {
     let (executor, name) = (&service.executor, service.name("write")?);
-    let wish = Wish { id: String::new(), ..Wish::new(0, keyword, value) };
+    let wish = Wish { id: String::new(), ..Wish::new(0, keyword, value).checked(name)? };
     let is_heard = match executor.send(wish.request(name, Duration::ZERO)).await?.0 {
         SERVED_BY_CAULDRONS => {
             let publish = Request::write("PUBLISH").arg(name.value(&wish.keyword)).arg(wish.text);
@@ -77,6 +83,8 @@ struct Wishes<'a, E> {
     deadline: Deadline,
     /// What became of the wishes at these positions.
     outcomes: BTreeMap<usize, Result<Reading>>,
+    /// The lists of outcomes that were read.
+    read: Vec<Vec<u8>>,
 }
 
 struct Wish {
@@ -95,6 +103,15 @@ impl Wish {
         Self { position, id, keyword, text, kind: None, is_forced: false }
     }
 
+    /// Refuses a value that would not come through.
+    fn checked(self, name: &ServiceName) -> Result<Self> {
+        if self.text.len() <= LONGEST_VALUE {
+            return Ok(self);
+        }
+        let attempt = name.attempt("write", &self.keyword, true);
+        Err(Error::InvalidArgument { attempt, reason: TOO_LONG.into() })
+    }
+
     fn request(&self, name: &ServiceName, time: Duration) -> Command<(i64, Kind)> {
         let milliseconds = u64::try_from(time.saturating_add(GRACE).as_millis());
         let wanted = Wanted {
@@ -105,11 +122,11 @@ impl Wish {
             keyword: self.keyword.as_str(),
             text: self.text.as_bytes(),
         };
-        let request = Request::script(&REQUEST, 3).key(&name.lease());
-        let request = request.key(&name.kind(&self.keyword)).key(REGISTRY.as_bytes());
         let [head, rest] = wanted.write();
+        let request = Request::script(&REQUEST, 0).key(&name.value(&self.keyword));
+        let request = request.arg(name.lease()).arg(name.kind(&self.keyword)).arg(REGISTRY);
         let request = request.arg(name.requests()).arg(head).arg(rest);
-        request.arg(name.as_str()).arg(name.value(&self.keyword)).returns(heard)
+        request.arg(name.as_str()).returns(heard)
     }
 }
 
@@ -226,11 +243,23 @@ impl<E: RoundTrips> Wishes<'_, E> {
         }
     }
 
+    /// Removes the outcomes that were read. Those that stay, for want of a right or a connection, expire.
+    async fn remove(&mut self) {
+        let unlink = |request: Request, list: &Vec<u8>| request.key(list);
+        let unlink = self.read.iter().fold(Request::write("UNLINK"), unlink);
+        if !self.read.is_empty() {
+            let _ = self.executor.send(unlink.returns(reply::count)).await;
+        }
+    }
+
     fn too_late(&self, wish: &Wish) -> Error {
         Error::Timeout { attempt: self.name.attempt("write", &wish.keyword, true) }
     }
 
     async fn settle(&mut self, wish: Wish, outcome: Result<Outcome>) {
+        if outcome.is_ok() {
+            self.read.push(self.name.outcome(&wish.id));
+        }
         let reading = match outcome {
             Ok(Outcome::Taken(update)) => self.reading(&wish, update).await,
             Ok(Outcome::Refused(reason)) if reason == UNKNOWN => {
@@ -281,6 +310,11 @@ const SERVED_BY_CAULDRONS: i64 = -1;
 const NOT_SERVED: i64 = -2;
 
 static REQUEST: Script = Script::of_one_write("write", include_str!("request.lua"));
+
+/// Servers cut off who is sent more than 32 MiB at once by publishing, if nobody has changed that.
+const LONGEST_VALUE: usize = 16 << 20;
+const TOO_LONG: &str =
+    "a value that is written has at most 16 MiB; its dispatcher may set longer ones";
 
 /// How much longer than a client waits its outcome is kept.
 const GRACE: Duration = Duration::from_secs(1);

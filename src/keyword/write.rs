@@ -13,8 +13,8 @@ use crate::executor::RoundTrips;
 /// A value may be of the keyword's type or a text that stands for one; what becomes of it is up to the
 /// dispatcher.
 impl<E: RoundTrips> Service<E> {
-    /// Has the dispatcher set a keyword, and waits up to ten seconds for it. One script and one `BLMOVE`,
-    /// O(1).
+    /// Has the dispatcher set a keyword, and waits up to ten seconds for it. One script, one `BLMOVE` and one
+    /// `UNLINK`, O(1).
     ///
     /// The value that the keyword has already is acknowledged at once, without a call of the dispatcher's function,
     /// unless the keyword is [always written](super::Keyword::always_write) or the write is
@@ -23,6 +23,8 @@ impl<E: RoundTrips> Service<E> {
     /// Gives what the dispatcher made of the value. [`Error::Refused`] says why it would not, and
     /// [`Error::NotServed`] that nobody is there: then nothing was applied. After [`Error::Timeout`] it may
     /// be, now or later; what the dispatcher has not begun a second after that it leaves.
+    ///
+    /// A value of more than 16 MiB is [`Error::InvalidArgument`]: it would not come through to the dispatcher.
     ///
     /// A dispatcher that is Cauldron's acknowledges nothing. There the value and the status are listened to,
     /// on a connection of their own; if it turns the value into an equal one, it says nothing and time runs out.
@@ -74,12 +76,29 @@ impl<E: RoundTrips> Service<E> {
         values: impl IntoIterator<Item = (N, V)>,
         time: Duration,
     ) -> E::Reply<Vec<Result<Reading>>> {
+        self.write_all(values, (time, false))
+    }
+
+    /// Like [`write_many`](Self::write_many), and each is [forced](Self::force_write).
+    pub fn force_write_many<N: AsRef<str>, V: Into<Value>>(
+        &self,
+        values: impl IntoIterator<Item = (N, V)>,
+        time: Duration,
+    ) -> E::Reply<Vec<Result<Reading>>> {
+        self.write_all(values, (time, true))
+    }
+
+    fn write_all<N: AsRef<str>, V: Into<Value>>(
+        &self,
+        values: impl IntoIterator<Item = (N, V)>,
+        terms: (Duration, bool),
+    ) -> E::Reply<Vec<Result<Reading>>> {
         let service = self.clone();
         let writes = values.into_iter().map(|(keyword, value)| {
             self.keyword("write", keyword.as_ref()).map(|keyword| (keyword, value.into()))
         });
         let writes: Vec<Result<(KeywordName, Value)>> = writes.collect();
-        self.executor.converse(async move { wishes::grant(&service, writes, (time, false)).await })
+        self.executor.converse(async move { wishes::grant(&service, writes, terms).await })
     }
 
     /// Asks the dispatcher to set a keyword. One script, O(1); where the dispatcher is Cauldron's also a

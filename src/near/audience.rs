@@ -40,7 +40,7 @@ impl<S: Source, V: Send + Sync + 'static> Audience for Hearing<S, V> {
                 let mut tell = |told: Told<'_>| forget(&self.cache, self.source.told(told));
                 self.interpreter().hear((server, &topology), (channel, payload), &mut tell);
             }
-            Speech::Ended => {}
+            Speech::Role { .. } | Speech::Ended => {}
         }
     }
 

@@ -23,7 +23,9 @@ on_both_kinds! {
     a_request_whose_reply_is_lost_is_not_made_twice,
     a_dispatcher_that_reconnects_hears_the_request,
     what_was_missed_is_told_after_a_reconnection,
+    what_was_told_is_not_taken_back,
     a_restarted_server_is_heard_again,
+    a_bystander_with_a_pattern_is_no_dispatcher,
     settings_of_others_stay,
     dispatchers_are_heard_without_notifications,
 }
@@ -240,6 +242,57 @@ async fn what_was_missed_is_told_after_a_reconnection<C: Watching>() {
     }
 }
 
+/// The server has lost the last values, as a replica may that becomes the master.
+async fn what_was_told_is_not_taken_back<C: Watching>() {
+    let server = LocalServer::start().unwrap();
+    let proxies = [(); 2].map(|()| Proxy::to(server.port()).unwrap());
+    let [serves, listens]: [C; 2] =
+        [connect(&proxies[0].url()).await, connect(&proxies[1].url()).await];
+    let dispatcher = serve(&serves, "dome", [Keyword::integer("N").initial(1)]).await;
+    let mut monitor = ok!(keyword::Client::new(&listens).service("dome").monitor(["N"]));
+    ok!(dispatcher.set("N", 2));
+    assert_eq!([told!(monitor), told!(monitor)], [told_as("N", "1"), told_as("N", "2")]);
+    let mut wire = Wire::to(server.url(), "dome");
+    let times = wire.name("~rc:times");
+    proxies.iter().for_each(Proxy::refuse);
+    proxies.iter().for_each(Proxy::kill);
+    wire.set(".N", "1");
+    let _: usize = wire.run(&[b"HSET", times.as_bytes(), b"N", b"1"]);
+    let listeners = || query::<String>(server.url(), "CLIENT LIST TYPE pubsub").unwrap();
+    assert!(eventually(|| listeners().is_empty()));
+    proxies[1].accept().unwrap();
+    // The old value is looked at before the dispatcher comes back.
+    let looks = calls(&server, "mget");
+    let looker = std::thread::spawn(move || {
+        let next = C::finish(async { told!(monitor) });
+        (monitor, next)
+    });
+    assert!(eventually(|| calls(&server, "mget") > looks));
+    proxies[0].accept().unwrap();
+    assert!(eventually(|| wire.value("N").as_deref() == Some("2")));
+    while settle!(dispatcher.set("N", 3)).is_err() {}
+    let (_monitor, next) = looker.join().unwrap();
+    assert_eq!(next, told_as("N", "3"));
+}
+
+async fn a_bystander_with_a_pattern_is_no_dispatcher<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let mut wire = Wire::to(server.url(), "dome");
+    let mut bystander = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    redis::cmd("PSUBSCRIBE").arg("*").exec(&mut bystander).unwrap();
+    // Its dispatcher does not listen any more.
+    wire.set("~rc:lease", "another");
+    let service = keyword::Client::new(&client).service("dome");
+    for outcome in [
+        settle!(service.write_within("N", 1, Duration::from_millis(50))).map(drop),
+        settle!(service.write_nowait("N", 1)),
+    ] {
+        let Err(error @ Error::NotServed { .. }) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(error.applied(), Applied::No);
+    }
+}
+
 async fn a_restarted_server_is_heard_again<C: Watching>() {
     let mut server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
@@ -291,6 +344,35 @@ async fn dispatchers_are_heard_without_notifications<C: Watching>() {
 }
 
 #[test]
+fn a_monitor_ends_with_its_runtime() {
+    let server = LocalServer::start().unwrap();
+    let runtimes = [(); 3].map(|()| tokio::runtime::Runtime::new().unwrap());
+    let [own, other, third] = runtimes;
+    let monitor = own.block_on(async {
+        let client = AsyncClient::open(server.url()).await.unwrap();
+        Wire::to(server.url(), "dome").set(".N", "1");
+        keyword::Client::new(&client).service("dome").monitor(["N"]).await.unwrap()
+    });
+    // It waits in another runtime than that in which it listens.
+    let (taken, takes) = mpsc::channel();
+    let waiting = other.spawn(async move {
+        let mut monitor = monitor;
+        taken.send(monitor.next().await.unwrap().text).unwrap();
+        (monitor.next().await, monitor)
+    });
+    assert_eq!(takes.recv_timeout(PATIENCE).as_deref(), Ok("1"));
+    own.shutdown_background();
+    let (ended, mut monitor) = other.block_on(async {
+        tokio::time::timeout(PATIENCE, waiting).await.expect("an end").unwrap()
+    });
+    other.shutdown_background();
+    let again = third.block_on(monitor.next());
+    for ended in [ended, again] {
+        assert!(matches!(ended, Err(Error::Configuration(_))), "{ended:?}");
+    }
+}
+
+#[test]
 fn a_thousand_monitors_hear_one_keyword() {
     let server = LocalServer::start().unwrap();
     let heard = RUNTIME.block_on(async {
@@ -315,7 +397,7 @@ fn a_thousand_monitors_hear_one_keyword() {
 }
 
 #[test]
-fn a_read_is_one_round_trip_and_a_write_two() {
+fn a_read_is_one_round_trip_and_a_write_three() {
     let server = LocalServer::start().unwrap();
     let proxy = Proxy::to(server.port()).unwrap();
     let dispatcher = Dispatcher::builder("dome").keyword(Keyword::integer("N").initial(0));
@@ -337,7 +419,7 @@ fn a_read_is_one_round_trip_and_a_write_two() {
         ("heartbeat", 1, &|| assert!(service.heartbeat().unwrap().is_some())),
         ("keywords", 1, &|| assert_eq!(service.keywords().unwrap().len(), 1)),
         ("wait_for", 1, &|| drop(service.wait_for("N", |_| true, PATIENCE).unwrap())),
-        ("write", 2, &|| drop(service.write("N", 1).unwrap())),
+        ("write", 3, &|| drop(service.write("N", 1).unwrap())),
         ("write_nowait", 1, &|| service.write_nowait("N", 1).unwrap()),
     ] {
         assert_eq!(round_trips(operation), expected, "{name}");

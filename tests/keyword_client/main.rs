@@ -6,6 +6,7 @@ mod legacy;
 mod monitoring;
 mod reading;
 mod recorded;
+mod rights;
 mod statuses;
 #[path = "../support/mod.rs"]
 mod support;

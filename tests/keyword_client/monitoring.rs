@@ -12,6 +12,7 @@ use crate::{Watching, parts, serve, told, told_as};
 
 contract_on_servers! {
     a_monitor_tells_what_is_there_and_what_comes,
+    what_is_set_before_the_first_look_is_told,
     a_monitor_of_all_hears_of_new_keywords,
     many_keywords_are_monitored_at_once,
     other_databases_are_not_heard,
@@ -49,6 +50,20 @@ async fn a_monitor_tells_what_is_there_and_what_comes<C: Watching>(client: C, na
     assert_eq!(told!(monitor), told_as("X", "1"));
     ok!(dispatcher.set("A", 6));
     assert_eq!(told!(monitor), told_as("A", "6"));
+}
+
+async fn what_is_set_before_the_first_look_is_told<C: Watching>(client: C, name: &'static str) {
+    let (service, name, _) = parts(&client, name);
+    let dispatcher = serve(&client, &name, [Keyword::integer("N").initial(0)]).await;
+    let mut monitors = [ok!(service.monitor(["N"])), ok!(service.monitor_all())];
+    for number in 1..=5 {
+        ok!(dispatcher.set("N", number));
+    }
+    for monitor in &mut monitors {
+        for number in 0..=5 {
+            assert_eq!(told!(*monitor), told_as("N", &number.to_string()));
+        }
+    }
 }
 
 async fn a_monitor_of_all_hears_of_new_keywords<C: Watching>(client: C, name: &'static str) {

@@ -16,6 +16,7 @@ contract_on_servers! {
     what_a_dispatcher_does_with_a_keyword_is_seen,
     a_status_is_waited_for,
     dispatchers_are_seen_to_come_and_go,
+    who_goes_before_the_first_look_is_seen,
     a_dispatcher_is_seen_to_die,
     statuses_of_cauldron_are_seen,
 }
@@ -142,6 +143,18 @@ async fn dispatchers_are_seen_to_come_and_go<C: Watching>(client: C, name: &'sta
     let back = C::next(&mut monitor).await.unwrap();
     assert_eq!((back.is_served, &back.text[..]), (true, "1"));
     assert!(ok!(service.read("A")).is_served);
+}
+
+async fn who_goes_before_the_first_look_is_seen<C: Watching>(client: C, name: &'static str) {
+    let (service, name, _) = parts(&client, name);
+    let dispatcher = serve(&client, &name, [Keyword::integer("N").initial(1)]).await;
+    let mut monitors = [ok!(service.monitor(["N"])), ok!(service.monitor_all())];
+    ok!(dispatcher.shutdown());
+    for monitor in &mut monitors {
+        for is_served in [true, false] {
+            assert_eq!(C::next(monitor).await.unwrap().is_served, is_served);
+        }
+    }
 }
 
 async fn a_dispatcher_is_seen_to_die<C: Watching>(client: C, name: &'static str) {

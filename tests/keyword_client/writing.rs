@@ -35,7 +35,7 @@ async fn what_is_written_is_what_the_dispatcher_makes_of_it<C: Kind>(
             None => Err("no number"),
         }),
         Keyword::enumerated("E", ["closed", "open"]),
-        Keyword::string("R").read_only(),
+        Keyword::string("R").read_only().initial("fixed"),
         Keyword::string("H").on_write(|_| C::loading(Err(SourceDown))),
         Keyword::string("P").check(|_| -> std::result::Result<(), String> { panic!("of a test") }),
     ];
@@ -64,6 +64,9 @@ async fn what_is_written_is_what_the_dispatcher_makes_of_it<C: Kind>(
             (outcome, _) => panic!("{keyword} {value}: {outcome:?}"),
         }
     }
+    // What no client may write has no error for others.
+    let fixed = ok!(service.read("R"));
+    assert_eq!((fixed.status, fixed.error), (Status::Ready, None));
     let unknown = settle!(service.write("X", 1));
     assert!(matches!(unknown, Err(Error::UnknownKeyword { .. })), "{unknown:?}");
 }

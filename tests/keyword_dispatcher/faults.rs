@@ -7,7 +7,7 @@ use redis_collections::{Error, LocalServer};
 
 use crate::support::eventually;
 use crate::support::kinds::{ok, on_both_kinds, settle};
-use crate::support::proxy::Proxy;
+use crate::support::proxy::{Direction, Proxy};
 use crate::support::servers::query;
 use crate::support::wire::Wire;
 use crate::{Calls, Gate, Patient, superstitious};
@@ -16,7 +16,9 @@ on_both_kinds! {
     who_is_not_heard_of_loses_the_name,
     a_server_that_was_emptied_gets_everything_again,
     a_server_that_went_back_in_time_gets_what_is_newer,
+    what_is_deleted_comes_back,
     a_lost_connection_loses_no_outcome,
+    an_outcome_that_was_read_is_not_made_again,
     what_is_only_written_has_no_value_after_a_reconnection,
 }
 
@@ -116,6 +118,21 @@ async fn a_server_that_went_back_in_time_gets_what_is_newer<C: Patient>() {
     assert!(wire.time("N") > Some(1));
 }
 
+async fn what_is_deleted_comes_back<C: Patient>() {
+    let fixture = Fixture::<C>::new().await;
+    let dispatcher = fixture.serve(&fixture.client).await.unwrap();
+    ok!(dispatcher.set("N", 7));
+    let mut wire = fixture.wire();
+    for (key, value) in [(".N", "7"), (".SLOW", ""), (".N:type", "integer")] {
+        let name = wire.name(key);
+        let _: usize = wire.run(&[b"DEL", name.as_bytes()]);
+        assert!(eventually(|| wire.get(key).as_deref() == Some(value)), "{key}");
+    }
+    assert_eq!(wire.status("N").as_deref(), Some("ready"));
+    let _: usize = wire.run(&[b"DEL", b"Cauldron.redis.common.SERVICES_REGISTRY"]);
+    assert!(eventually(|| wire.is_registered()));
+}
+
 async fn a_lost_connection_loses_no_outcome<C: Patient>() {
     let fixture = Fixture::<C>::new().await;
     let dispatcher = fixture.serve(&fixture.client).await.unwrap();
@@ -131,6 +148,29 @@ async fn a_lost_connection_loses_no_outcome<C: Patient>() {
     assert!(eventually(|| wire.modify("N", b"5") == 1), "it listens again");
     assert!(eventually(|| wire.value("N").as_deref() == Some("5")));
     assert!(dispatcher.is_serving());
+}
+
+async fn an_outcome_that_was_read_is_not_made_again<C: Patient>() {
+    let fixture = Fixture::<C>::new().await;
+    let dispatcher = fixture.serve(&fixture.client).await.unwrap();
+    let mut wire = fixture.wire();
+    // The server knows the script by now.
+    assert_eq!(wire.write("N", "1"), "1");
+    let asked = wire.ask("SLOW", b"1");
+    fixture.gate.wait_for_somebody();
+    let (mut reader, outcome) = (fixture.wire(), asked.clone());
+    let reading = std::thread::spawn(move || reader.outcome(&outcome));
+    let blocked = || query::<String>(fixture.server.url(), "INFO clients").unwrap();
+    assert!(eventually(|| blocked().contains("blocked_clients:1")));
+    // The value is set, and the dispatcher does not hear of that.
+    fixture.proxy.cut_after(0, Direction::Replies);
+    fixture.gate.open();
+    let outcome = reading.join().unwrap();
+    let (at, text) = outcome.split_once(' ').unwrap();
+    assert!(eventually(|| dispatcher.get("SLOW").unwrap() == Some(Value::Integer(1))));
+    assert_eq!((wire.time("SLOW").map(|at| format!("+{at}")).as_deref(), text), (Some(at), "1"));
+    let list = wire.name(&format!("~rc:outcome:{asked}"));
+    assert_eq!(wire.run::<usize>(&[b"EXISTS", list.as_bytes()]), 0);
 }
 
 async fn what_is_only_written_has_no_value_after_a_reconnection<C: Patient>() {

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use redis_collections::keyword::{self, Dispatcher, Keyword, Value};
+use redis_collections::keyword::{self, Dispatcher, Keyword, Status, Value};
 use redis_collections::{AsyncClient, Error, LocalServer};
 use tokio::runtime::Builder;
 
@@ -18,9 +18,11 @@ use crate::wire;
 contract_on_servers! {
     a_start_says_what_there_is,
     values_that_are_there_are_kept,
+    a_value_that_may_not_be_kept_is_an_error,
     one_dispatcher_serves_at_a_time,
     of_many_that_start_at_once_one_serves,
     a_name_that_cauldron_left_is_taken,
+    a_bystander_does_not_keep_the_name_of_who_crashed,
     a_dispatcher_that_is_dropped_gives_its_name_back,
     a_name_that_gets_free_is_waited_for,
     a_lease_lasts_ten_seconds_by_default,
@@ -70,7 +72,7 @@ async fn values_that_are_there_are_kept<C: Kind>(client: C, name: &'static str) 
     let dispatcher = ok!(Dispatcher::builder(&service).keywords(keywords).serve(&client));
     for (keyword, value, text, status) in [
         ("A", Some(Value::Integer(7)), "7", "ready"),
-        ("B", None, "", "init"),
+        ("B", None, "", "error"),
         ("C", Some(Value::Integer(2)), "2", "ready"),
         ("D", None, "", "init"),
     ] {
@@ -79,6 +81,30 @@ async fn values_that_are_there_are_kept<C: Kind>(client: C, name: &'static str) 
         assert_eq!(wire.status(keyword).as_deref(), Some(status), "{keyword}");
         assert_eq!(dispatcher.history(keyword).unwrap(), [], "nobody knows since when");
     }
+}
+
+async fn a_value_that_may_not_be_kept_is_an_error<C: Kind>(client: C, name: &'static str) {
+    let (service, mut wire) = wire(name);
+    let known = redis_collections::keyword::Client::new(&client).service(&service);
+    let serve = |greatest: f64| {
+        let keyword = Keyword::double("AZ").range(0.0..=greatest);
+        Dispatcher::builder(&service).keyword(keyword).serve(&client)
+    };
+    let wide = ok!(serve(360.0));
+    ok!(wide.set("AZ", 270.0));
+    ok!(wide.shutdown());
+    for _ in 0..2 {
+        let narrow = ok!(serve(180.0));
+        let reading = ok!(known.read("AZ"));
+        let why = reading.error.expect("an error");
+        assert!(why.contains("between 0 and 180"), "{why}");
+        assert_eq!((&reading.text[..], reading.status), ("", Status::Error));
+        assert_eq!(narrow.get("AZ").unwrap(), None);
+        ok!(narrow.shutdown());
+    }
+    let narrow = ok!(serve(180.0));
+    ok!(narrow.set("AZ", 90.0));
+    assert_eq!((wire.status("AZ").as_deref(), wire.error("AZ")), (Some("ready"), None));
 }
 
 async fn one_dispatcher_serves_at_a_time<C: Kind>(client: C, name: &'static str) {
@@ -130,6 +156,29 @@ async fn a_name_that_cauldron_left_is_taken<C: Kind>(client: C, name: &'static s
         }
     }
     assert!(serves.is_some() && wire.lease().is_some());
+}
+
+async fn a_bystander_does_not_keep_the_name_of_who_crashed<C: Kind>(client: C, name: &'static str) {
+    for (number, (keywords, of_ours)) in [(1, true), (2, true), (2, false)].into_iter().enumerate()
+    {
+        let (service, mut wire) = wire(&format!("{name}-{number}"));
+        wire.register();
+        let keywords = ["N", "M"].into_iter().take(keywords);
+        for keyword in keywords.clone() {
+            wire.set(&format!(".{keyword}"), "1");
+            if of_ours {
+                let descriptions = wire.name("~rc:keywords");
+                let _: usize =
+                    wire.run(&[b"HSET", descriptions.as_bytes(), keyword.as_bytes(), b"{}"]);
+            }
+        }
+        let _bystander = wire.listen(&[".N"]);
+        let keywords = keywords.map(Keyword::string);
+        let known = redis_collections::keyword::Client::new(&client).service(&service);
+        assert_eq!(ok!(known.is_served()), !of_ours, "without descriptions nobody knows");
+        let dispatcher = ok!(Dispatcher::builder(&service).keywords(keywords).serve(&client));
+        ok!(dispatcher.shutdown());
+    }
 }
 
 async fn a_dispatcher_that_is_dropped_gives_its_name_back<C: Kind>(client: C, name: &'static str) {

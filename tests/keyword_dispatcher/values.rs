@@ -184,6 +184,13 @@ async fn every_request_has_an_outcome<C: Kind>(client: C, name: &'static str) {
         let keyword = keyword.to_uppercase();
         match outcome.strip_prefix('-') {
             _ if keyword == "NOBODY" => assert_eq!(wire.status(&keyword), None),
+            // No client may write it, so that it is no error of the keyword.
+            _ if keyword == "FIXED" => {
+                assert_eq!(
+                    (wire.error(&keyword), wire.status(&keyword)),
+                    (None, Some("ready".into()))
+                );
+            }
             Some(reason) => {
                 assert_eq!(wire.error(&keyword).as_deref(), Some(reason));
                 assert_eq!(wire.status(&keyword).as_deref(), Some("error"));
@@ -247,13 +254,26 @@ async fn databases_are_kept_apart<C: Kind>(client: C, name: &'static str) {
     let url = format!("{}1", SERVER.url());
     let mut there = Wire::to(&url, &service);
     let other = C::build(C::builder(&url)).await.unwrap();
-    let keyword = || Keyword::integer("N").initial(0);
-    let first = ok!(Dispatcher::builder(&service).keyword(keyword()).serve(&client));
-    let second = ok!(Dispatcher::builder(&service).keyword(keyword()).serve(&other));
+    let keywords = || ["N", "M"].map(|name| Keyword::integer(name).initial(0));
+    let first = ok!(Dispatcher::builder(&service).keywords(keywords()).serve(&client));
+    let second = ok!(Dispatcher::builder(&service).keywords(keywords()).serve(&other));
     there.use_channels_of(1);
     assert_eq!((here.write("N", "1"), there.write("N", "2")), ("1".into(), "2".into()));
     assert_eq!((here.value("N").as_deref(), there.value("N").as_deref()), (Some("1"), Some("2")));
     // The own copy follows what is answered.
     assert!(eventually(|| first.get("N").unwrap() == Some(Value::Integer(1))));
     assert!(eventually(|| second.get("N").unwrap() == Some(Value::Integer(2))));
+    // Requests of Cauldron's do not say for which database they are: only the first takes them.
+    assert_eq!(here.modify("N", b"3"), 2);
+    assert_eq!((here.write("M", "1"), there.write("M", "1")), ("1".into(), "1".into()));
+    assert_eq!((here.value("N").as_deref(), there.value("N").as_deref()), (Some("3"), Some("2")));
+    ok!(first.shutdown());
+    assert!(eventually(|| there.modify("N", b"4") == 1));
+    assert!(eventually(|| there.value("N").as_deref() == Some("4")));
+    // One of Cauldron's serves the first now.
+    here.register();
+    let mut theirs = here.listen(&[".N", ".M"]);
+    there.modify("N", b"5");
+    assert_eq!((theirs.next().1, there.write("M", "2")), ("5".into(), "2".into()));
+    assert_eq!(there.value("N").as_deref(), Some("4"));
 }

@@ -12,7 +12,7 @@ use redis_collections::{Applied, Error, LocalServer};
 use crate::support::eventually;
 use crate::support::kinds::{Kind, on_both_kinds};
 use crate::support::servers::{PATIENCE, query};
-use crate::{connect, dome, serve};
+use crate::{connect, dome, serve, serve_patiently};
 
 on_both_kinds! {
     of_many_who_write_one_keyword_each_has_its_own_outcome,
@@ -70,7 +70,7 @@ fn written_by_all<C: Kind>(url: &str, time: Duration) -> (Vec<i64>, Vec<i64>) {
 async fn of_many_who_write_one_keyword_each_has_its_own_outcome<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let (client, log): (C, Log) = (connect(server.url()).await, Log::default());
-    let _dispatcher = serve(&client, [even(&log)]).await.unwrap();
+    let _dispatcher = serve_patiently(&client, even(&log)).await;
     let url = server.url().to_owned();
     let writing = thread::spawn(move || written_by_all::<C>(&url, PATIENCE));
     let (mut taken, unknown) = writing.join().unwrap();

@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use redis_collections::keyword::{Dispatcher, Keyword, Value};
+use redis_collections::keyword::{Dispatcher, Keyword, Reading, Value};
 use redis_collections::{Error, LocalServer};
 
 use crate::support::eventually;
 use crate::support::kinds::{Kind, ok, on_both_kinds, settle};
-use crate::support::servers::PATIENCE;
+use crate::support::servers::{PATIENCE, query};
 use crate::support::wire::Wire;
-use crate::{Patient, connect, dome, serve};
+use crate::{Patient, connect, dome, serve, serve_patiently};
 
 on_both_kinds! {
     times_may_be_as_long_as_can_be,
     no_time_is_no_time_to_wait,
+    a_value_is_as_long_as_comes_through,
     a_range_may_have_no_end,
     a_shutdown_waits_for_its_grace_and_not_for_the_lease,
 }
@@ -44,6 +45,45 @@ async fn no_time_is_no_time_to_wait<C: Kind>() {
         let awaited = settle!(dome(&client).wait_for("N", |_| false, time));
         assert!(matches!(awaited, Err(Error::Timeout { .. })), "{awaited:?}");
     }
+}
+
+async fn a_value_is_as_long_as_comes_through<C: Kind>() {
+    const MEBIBYTE: usize = 1 << 20;
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let dispatcher = serve_patiently(&client, Keyword::string("N").initial("")).await;
+    let dome = dome(&client);
+    let is_of = |length: usize| move |reading: &Reading| reading.text.len() == length;
+    let longest = "x".repeat(16 * MEBIBYTE);
+    let written = ok!(dome.write("N", &longest));
+    assert_eq!(written.text.len(), longest.len());
+    for outcome in [
+        settle!(dome.write("N", "x".repeat(16 * MEBIBYTE + 1))).map(drop),
+        settle!(dome.write_nowait("N", "x".repeat(60 * MEBIBYTE))),
+    ] {
+        assert!(matches!(outcome, Err(Error::InvalidArgument { .. })), "{outcome:?}");
+    }
+    // What watches is not cut off by values that its own dispatcher sets.
+    let (tell, told) = std::sync::mpsc::channel();
+    let _watch = ok!(dome.watch(["N"], move |reading| {
+        let _ = tell.send(reading.text.len());
+        C::loading(Ok(()))
+    }));
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(longest.len()));
+    let before = cut_off(&server);
+    ok!(dispatcher.set("N", "x".repeat(60 * MEBIBYTE)));
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(60 * MEBIBYTE));
+    assert_eq!(cut_off(&server), before);
+    ok!(dome.wait_for("N", is_of(60 * MEBIBYTE), PATIENCE));
+}
+
+/// How many clients the server has cut off, since they were sent too much.
+fn cut_off(server: &LocalServer) -> i64 {
+    let info: String = query(server.url(), "INFO stats").unwrap();
+    let line = info
+        .lines()
+        .find_map(|line| line.strip_prefix("client_output_buffer_limit_disconnections:"));
+    line.map_or(0, |count| count.trim().parse().unwrap())
 }
 
 async fn a_range_may_have_no_end<C: Kind>() {

@@ -62,12 +62,14 @@ async fn on_a_replica_there_is_no_dispatcher<C: Kind>() {
 async fn rights_that_are_missing_are_errors_or_do_without<C: Kind>() {
     // Who may not do this: whether he can serve and write, and whether his monitor hears everybody.
     for (missing, flags, serves, writes, hears) in [
-        ("-config", "K$", true, true, Some(false)),
+        ("-config", "K$", true, true, Some(true)),
+        ("-config", "", true, true, Some(false)),
+        ("-config", "KEg", true, true, Some(false)),
         ("-config|set", "", true, true, Some(false)),
         ("-config|set", "K$", true, true, Some(true)),
         ("-pubsub", "", true, true, Some(true)),
         ("-blmove", "", true, true, Some(true)),
-        ("-publish", "", false, false, None),
+        ("-publish", "", false, false, Some(true)),
         ("-subscribe", "", false, true, None),
         ("-eval -evalsha", "", false, false, Some(true)),
     ] {

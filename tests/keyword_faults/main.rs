@@ -30,6 +30,12 @@ fn dome<C: Kind>(client: &C) -> Service<C> {
     keyword::Client::new(client).service("dome")
 }
 
+/// A dispatcher whose lease outlasts whatever keeps the server or the machine busy.
+async fn serve_patiently<C: Kind>(client: &C, keyword: Keyword<C>) -> Dispatcher<C> {
+    let dispatcher = Dispatcher::builder("dome").keyword(keyword).lease(support::servers::PATIENCE);
+    C::settle(dispatcher.serve(client)).await.expect("a free name")
+}
+
 async fn serve<C: Kind>(
     client: &C,
     keywords: impl IntoIterator<Item = Keyword<C>>,

@@ -44,13 +44,16 @@ pub(crate) enum Command {
         service: String,
         /// Keywords and their new values
         #[arg(value_name = "NAME=VALUE", required = true, value_parser = assignment)]
-        values: Vec<(String, String)>,
+        values: Vec<Assignment>,
         /// For how long to wait for the service
         #[arg(short, long, value_name = "TIME", value_parser = time, default_value = "10s")]
         timeout: Duration,
         /// Do not wait, only make sure that somebody is there
         #[arg(short, long, conflicts_with = "timeout")]
         no_wait: bool,
+        /// Have done what is done about a new value also where a keyword has the value already
+        #[arg(short, long, conflicts_with = "no_wait")]
+        force: bool,
     },
     /// Show values as they change, in a table or in lines, until Ctrl-C
     Watch(Keywords),
@@ -65,10 +68,27 @@ pub(crate) struct Keywords {
     pub(crate) names: Vec<String>,
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
-    let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
-    let (name, value) = parts.ok_or("a value is written like NAME=VALUE")?;
-    Ok((name.into(), value.into()))
+/// A name and a value with `=` between them, and perhaps also in them.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Assignment(Vec<(String, String)>);
+
+impl Assignment {
+    /// What it may say, the shortest name first. There is at least one.
+    pub(crate) fn readings(&self) -> &[(String, String)] {
+        &self.0
+    }
+}
+
+/// A `\=` belongs to the name.
+fn assignment(text: &str) -> Result<Assignment, String> {
+    let is_escaped = |at: &usize| text[..*at].ends_with('\\');
+    let ends = text.match_indices('=').map(|(at, _)| at).filter(|at| *at > 0 && !is_escaped(at));
+    let reading = |at| (text[..at].replace("\\=", "="), text[at + 1..].to_owned());
+    let readings: Vec<_> = ends.map(reading).collect();
+    match readings.is_empty() {
+        false => Ok(Assignment(readings)),
+        true => Err("a value is written like NAME=VALUE".into()),
+    }
 }
 
 const EXAMPLES_AND_CONVENTIONS: &str = "\
@@ -84,8 +104,9 @@ password is not seen in the list of processes.
 
 Times are written like 250ms, 30s, 5m, 2h or 1d; a number alone means seconds.
 
-Names are taken in any case, and have no wildcards. An enumerated value is written by its name or number,
-the bits of a mask by their names with commas between them or as a number.
+Names are taken in any case, and have no wildcards. Of A=B=1 the first part is the name that is a keyword's; in
+A\\=B=1 it is A=B. An enumerated value is written by its name or number, the bits of a mask by their names with
+commas between them or as a number.
 
 Exit codes: 0 done; 1 failed, refused or not served; 2 wrong usage, nothing was sent.";
 
@@ -103,14 +124,20 @@ mod tests {
     #[test]
     fn a_value_may_have_anything_in_it() {
         for (text, expected) in [
-            ("AZ=1", Some(("AZ", "1"))),
-            ("A B*=", Some(("A B*", ""))),
-            ("A=b=c", Some(("A", "b=c"))),
-            ("=1", None),
-            ("AZ", None),
+            ("AZ=1", &[("AZ", "1")][..]),
+            ("A B*=", &[("A B*", "")]),
+            ("A=b=c", &[("A", "b=c"), ("A=b", "c")]),
+            (r"A\=B=1", &[("A=B", "1")]),
+            (r"A=C:\=1", &[("A", r"C:\=1")]),
+            ("==1", &[("=", "1")]),
+            ("=1", &[]),
+            ("AZ", &[]),
+            (r"A\=1", &[]),
         ] {
-            let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            assert_eq!(assignment(text).ok(), expected, "{text}");
+            let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+            let expected: Vec<_> = expected.iter().map(owned).collect();
+            let found = assignment(text).map(|found| found.0).unwrap_or_default();
+            assert_eq!(found, expected, "{text}");
         }
     }
 }

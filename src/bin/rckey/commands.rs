@@ -11,7 +11,7 @@ use crate::arguments::{Arguments, Command};
 use crate::common::failure::Failure;
 use crate::common::options::Options;
 use crate::common::shown;
-use crate::opened::{Opened, all_of, client, failed, is_readable, name_of};
+use crate::opened::{Opened, about, all_of, client, failed, is_readable, name_of};
 use crate::{reading, watch};
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -22,8 +22,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::List { service: Some(service) } => open(service)?.list(),
         Command::Show(keywords) => open(&keywords.service)?.show(&keywords.names),
         Command::Read { keywords, raw } => open(&keywords.service)?.read(&keywords.names, *raw),
-        Command::Write { service, values, no_wait: true, .. } => open(service)?.send(values),
-        Command::Write { service, values, timeout, .. } => open(service)?.write(values, *timeout),
+        Command::Write { service, values, no_wait, force, timeout } => {
+            let opened = open(service)?;
+            let values = opened.chosen(values);
+            match no_wait {
+                true => opened.send(&values),
+                false => opened.write(&values, *timeout, *force),
+            }
+        }
         Command::Watch(keywords) => watch::watch(&open(&keywords.service)?, &keywords.names),
     }
 }
@@ -107,9 +113,18 @@ impl Opened {
         all_of(outcomes)
     }
 
-    fn write(&self, values: &[(String, String)], timeout: Duration) -> Result<(), Failure> {
+    fn write(
+        &self,
+        values: &[(String, String)],
+        timeout: Duration,
+        force: bool,
+    ) -> Result<(), Failure> {
         let pairs = values.iter().map(|(name, value)| (name, value));
-        let outcomes = values.iter().zip(self.service.write_many(pairs, timeout)?);
+        let outcomes = match force {
+            true => self.service.force_write_many(pairs, timeout)?,
+            false => self.service.write_many(pairs, timeout)?,
+        };
+        let outcomes = values.iter().zip(outcomes);
         all_of(outcomes.map(|((name, _), outcome)| match outcome {
             Ok(reading) => self.written(name, &reading),
             Err(error) => Err(self.not_written(name, error)),
@@ -151,7 +166,7 @@ impl Opened {
             let mut object = self.outcome(name, outcome);
             object["error"] = match &error {
                 Error::Refused { reason, .. } => json!(reason),
-                _ => json!(error.to_string()),
+                _ => json!(about(name, &error, &error.to_string())),
             };
             // Where nobody reads it, there are standard error and the exit code.
             let _ = print(&object);

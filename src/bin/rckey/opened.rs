@@ -3,6 +3,7 @@
 use redis_collections::keyword::{Access, Client, Description, Service};
 use redis_collections::{self as collections, Error};
 
+use crate::arguments::Assignment;
 use crate::common::failure::Failure;
 use crate::common::options::Options;
 use crate::common::shown;
@@ -31,6 +32,18 @@ impl Opened {
         }
     }
 
+    /// What values are for: where it can be read in several ways, the shortest name of a keyword counts.
+    pub(crate) fn chosen(&self, values: &[Assignment]) -> Vec<(String, String)> {
+        // What cannot be asked is not written either, and says why.
+        let is_there =
+            |(name, _): &&(String, String)| matches!(self.service.contains(name), Ok(true));
+        let choose = |value: &Assignment| match value.readings() {
+            [only] => only.clone(),
+            several => several.iter().find(is_there).unwrap_or(&several[0]).clone(),
+        };
+        values.iter().map(choose).collect()
+    }
+
     /// What these keywords are, each by itself.
     pub(crate) fn each(&self, names: &[String]) -> Vec<Result<Description, Failure>> {
         let describe =
@@ -53,9 +66,34 @@ pub(crate) fn failed(name: &str, error: Error) -> Failure {
         Error::Refused { reason, .. } => format!("refused: {}", shown::text(reason.as_bytes())),
         Error::UnknownKeyword { .. } => "there is no such keyword".into(),
         Error::NotServed { .. } => "no dispatcher serves it".into(),
-        _ => return error.into(),
+        _ => {
+            let attempt = attempt_of(&error);
+            return match Failure::from(error) {
+                Failure::Told { code, messages } => {
+                    let messages = messages.iter().map(|said| without(&attempt, name, said));
+                    Failure::Told { code, messages: messages.collect() }
+                }
+                failure => failure,
+            };
+        }
     };
     Failure::new(Failure::FAILED, format!("{}: {why}", name_of(name)))
+}
+
+/// What is said of an error of a keyword: its name instead of its key.
+pub(crate) fn about(name: &str, error: &Error, message: &str) -> String {
+    without(&attempt_of(error), name, message)
+}
+
+fn attempt_of(error: &Error) -> String {
+    error.attempt().map(ToString::to_string).unwrap_or_default()
+}
+
+fn without(attempt: &str, name: &str, message: &str) -> String {
+    match message.strip_prefix(attempt).filter(|_| !attempt.is_empty()) {
+        Some(rest) => format!("{}{rest}", name_of(name)),
+        None => message.to_owned(),
+    }
 }
 
 /// A name as it is shown.

@@ -7,7 +7,7 @@ use crate::keyword::message::Wanted;
 use crate::keyword::names::KeywordName;
 
 /// A new value that a client wants a keyword to have.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Request {
     pub(super) keyword: KeywordName,
     /// The value, unless there was no room for it.
@@ -19,6 +19,8 @@ pub(super) struct Request {
     pub(super) until: u64,
     /// Whether it is to be done although the keyword has the value.
     pub(super) is_forced: bool,
+    /// Whether dispatchers of other databases hear it too.
+    pub(super) is_stray: bool,
 }
 
 #[derive(Default)]
@@ -42,11 +44,12 @@ impl Request {
         let until = wanted.at.map_or(0, |at| at.saturating_add(milliseconds * 1000));
         let answer = Some((wanted.id.to_owned(), milliseconds));
         let (text, is_forced) = (Some(wanted.text.to_vec()), wanted.is_forced);
-        Some(Self { keyword, text, answer, until, is_forced })
+        Some(Self { keyword, text, answer, until, is_forced, is_stray: false })
     }
 
     pub(super) fn of_cauldron(keyword: KeywordName, text: &[u8]) -> Self {
-        Self { keyword, text: Some(text.to_vec()), answer: None, until: 0, is_forced: false }
+        let (text, is_forced) = (Some(text.to_vec()), false);
+        Self { keyword, text, answer: None, until: 0, is_forced, is_stray: false }
     }
 
     pub(super) fn bytes(&self) -> usize {

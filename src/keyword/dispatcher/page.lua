@@ -25,6 +25,8 @@ for i = 0, (first - 1) / 4 - 1 do
     put(keyword, text, at, rule == 'put')
   elseif rule == 'clear' or not is_there then
     turn(keyword, moment(keyword, 0), 'init', redis.call('GET', failure), '')
+  elseif rule == 'drop' then
+    turn(keyword, moment(keyword, 0), 'error', text, '')
   elseif rule == 'keep' then
     local state = redis.call('GET', status)
     if state ~= 'ready' and state ~= 'error' and state ~= 'init' then

@@ -11,6 +11,7 @@ macro_rules! script {
 pub(super) static CLAIM: Script = script!("the start of a dispatcher": "claim.lua");
 pub(super) static PAGE: Script =
     script!("a page of keywords": "holder.lua", "lease.lua", "status.lua", "put.lua", "page.lua");
+pub(super) static ELSEWHERE: Script = script!("the databases of a service": "elsewhere.lua");
 pub(super) static BEGIN: Script = script!(
     "the begin of a write": "holder.lua", "lease.lua", "status.lua", "over.lua", "begin.lua"
 );

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use super::inbox::{Inbox, Request};
 use super::life::{Life, Phase};
-use super::scripts::{BEGIN, REFUSE, UPDATE};
+use super::scripts::{BEGIN, ELSEWHERE, REFUSE, UPDATE};
 use super::slot::{Accepted, Flag, Slot};
 use crate::error::{Applied, Error, Result};
 use crate::executor::{Audience, RoundTrips, Situation, Speech};
 use crate::keyword::Value;
 use crate::keyword::description::Access;
 use crate::keyword::message::UNKNOWN;
-use crate::keyword::names::{KeywordName, ServiceName};
+use crate::keyword::names::{KeywordName, REGISTRY, ServiceName};
 use crate::reply;
 use crate::request::Request as Command;
 use crate::script::Script;
@@ -38,6 +38,8 @@ pub(super) struct Service<E> {
 /// Why a request is not fulfilled.
 enum Setback {
     Refused(String),
+    /// It has not begun when the dispatcher is to end.
+    TooLate,
     Failed(Error),
 }
 
@@ -73,12 +75,25 @@ impl<E: RoundTrips> Service<E> {
         }
     }
 
+    /// Whether a request is another dispatcher's, as it does not say for which database it is. The one of
+    /// the first database takes it.
+    pub(super) async fn is_of_another(&self, request: &Request) -> Result<bool> {
+        if !request.is_stray {
+            return Ok(false);
+        }
+        let look = Command::script(&ELSEWHERE, 0).key(&self.names.lease()).arg(REGISTRY);
+        let look = look.arg(self.names.as_str()).arg(self.names.value(&request.keyword));
+        let look = look.number(self.executor.database());
+        self.executor.send(look.returns(reply::flag)).await
+    }
+
     /// Does what a client wants, or tells it why not.
     pub(super) async fn serve(&self, slot: &Arc<Slot<E>>, request: &Request) {
         let served = match self.fulfil(slot, request).await {
             Err(Setback::Refused(reason)) => {
                 self.refuse(slot, &reason, Some(request), self.patience()).await
             }
+            Err(Setback::TooLate) => self.turn_down(request).await,
             Err(Setback::Failed(error)) if error.code().is_some() => {
                 self.refuse(slot, &error.to_string(), Some(request), self.patience()).await
             }
@@ -97,7 +112,7 @@ impl<E: RoundTrips> Service<E> {
     ) -> std::result::Result<(), Setback> {
         let refused = |reason: &str| Err(Setback::Refused(reason.into()));
         if matches!(self.life.phase(), Phase::Closing(_)) {
-            return refused(SHUTS_DOWN);
+            return Err(Setback::TooLate);
         }
         let Some(text) = &request.text else { return refused("too many requests wait for it") };
         if slot.keyword.description.access == Access::ReadOnly {
@@ -146,7 +161,9 @@ impl<E: RoundTrips> Service<E> {
         let command = self.leased(command).arg(name.as_str()).arg(names.changes(name));
         let command = command.number(u8::from(slot.has_value())).arg(&accepted.text).number(time);
         // What a hook has done is said, however long that took.
-        let until = request.filter(|_| slot.keyword.hooks.write.is_none());
+        let is_done =
+            slot.keyword.hooks.write.is_some() && slot.is_in_doubt.load(Ordering::Acquire);
+        let until = request.filter(|_| !is_done);
         let command = command.number(slot.at()).number(until.map_or(0, |it| it.until));
         let command = command.number(u8::from(request.is_some()));
         let _untold = Telling(self, slot);
@@ -178,7 +195,7 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Says why a keyword does not get a value, to the client who asked for it and to everybody, except
-    /// where it has to do with other requests only.
+    /// where it has to do with other requests only, or with what no client may do.
     async fn refuse(
         &self,
         slot: &Arc<Slot<E>>,
@@ -187,6 +204,8 @@ impl<E: RoundTrips> Service<E> {
         patience: Duration,
     ) -> Result<()> {
         let is_told = !request.is_some_and(|it| it.answer.is_some() && it.text.is_none());
+        let is_read_only = slot.keyword.description.access == Access::ReadOnly;
+        let is_told = is_told && !(is_read_only && request.is_some());
         self.send_refusal(&slot.name, (is_told, reason), request, patience).await
     }
 
@@ -220,8 +239,8 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Refuses what has not begun when it is to end.
-    pub(super) async fn turn_down(&self, request: Request) -> Result<()> {
-        let request = Request { text: None, ..request };
+    pub(super) async fn turn_down(&self, request: &Request) -> Result<()> {
+        let request = Request { text: None, ..request.clone() };
         match self.slots.get(&request.keyword) {
             Some(slot) => self.refuse(slot, SHUTS_DOWN, Some(&request), self.patience()).await,
             None => self.refuse_unknown(&request).await,
@@ -251,7 +270,8 @@ impl<E: RoundTrips> Audience for Service<E> {
         let request = match self.names.keyword(channel) {
             Some(keyword) => {
                 let is_known = self.slots.contains_key(&keyword);
-                is_known.then(|| Request::of_cauldron(keyword, payload))
+                let is_stray = self.executor.database() > 0;
+                is_known.then(|| Request { is_stray, ..Request::of_cauldron(keyword, payload) })
             }
             None if *channel == *self.names.requests() => Request::read(payload),
             None => None,

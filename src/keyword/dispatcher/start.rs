@@ -8,7 +8,7 @@ use super::scripts::PAGE;
 use super::service::Service;
 use super::slot::{Accepted, Slot};
 use crate::error::Result;
-use crate::executor::{Feed, RoundTrips, Wish};
+use crate::executor::{Feed, OF_STRINGS, RoundTrips, Wish};
 use crate::glob::escape;
 use crate::keyword::names::REGISTRY;
 use crate::reply::{self, Reply};
@@ -25,8 +25,9 @@ impl<E: RoundTrips> Service<E> {
             commands: vec![requests, modify],
             wishes: Vec::new(),
             tracks: false,
-            keyspace: Some(KINDS),
+            keyspace: Some(OF_STRINGS),
             warns: true,
+            needs_rights: true,
             beat: BEAT,
             silence: SILENCE,
         };
@@ -65,6 +66,19 @@ impl<E: RoundTrips> Service<E> {
             }
         }
         Ok(())
+    }
+
+    /// Whether every keyword has its value and its type on the server.
+    pub(super) async fn is_all_there(&self) -> Result<bool> {
+        for page in self.pages() {
+            let exists = page.iter().fold(Request::read("EXISTS"), |request, slot| {
+                request.key(&self.names.value(&slot.name)).key(&self.names.kind(&slot.name))
+            });
+            if self.executor.send(exists.returns(reply::count)).await? < 2 * page.len() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Takes over a value that another dispatcher set, or this one without hearing that it did.
@@ -137,6 +151,8 @@ enum Fill {
     Keep(Option<Accepted>),
     /// No value.
     Clear,
+    /// No value, and why it is not the one that Redis has.
+    Drop(String),
     /// This value, which it has had since, if Redis has none or an older one.
     PutAgain(Accepted, u64),
     /// No value, if Redis has none.
@@ -150,6 +166,7 @@ impl Fill {
             Self::PutAgain(accepted, at) => ("put again", &accepted.text, *at),
             Self::Keep(_) => ("keep", "", 0),
             Self::Clear => ("clear", "", 0),
+            Self::Drop(why) => ("drop", why, 0),
             Self::Leave => ("leave", "", 0),
         }
     }
@@ -167,6 +184,15 @@ fn fill<E: RoundTrips>(slot: &Slot<E>, (value, status): Found) -> Fill {
     }
     match slot.keyword.description.parse(&text) {
         Ok(value) if slot.has_value() => Fill::Keep(Some(Accepted { value, text })),
+        // It has been dropped before.
+        Err(_) if text.is_empty() && status.as_deref() == Some(b"error") => Fill::Keep(None),
+        Err(why) if slot.has_value() && !text.is_empty() => {
+            log::warn!(
+                "{}: the value that it had is not one of its values, and dropped",
+                slot.name
+            );
+            Fill::Drop(format!("the value that it had is dropped: {why}"))
+        }
         _ => Fill::Clear,
     }
 }
@@ -192,8 +218,6 @@ fn written(reply: Reply<'_>) -> Result<Option<Vec<Written>>> {
     Ok(Some(written))
 }
 
-/// What clients of Cauldron's need.
-const KINDS: &str = "K$";
 const BEAT: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(5);
 const PAGE_SIZE: usize = 1000;

@@ -34,8 +34,13 @@ end
 -- without memory refuses.
 local function turn(keyword, at, status, reason, text, time, mark)
   redis.call('HSET', keyword.times, status_field(keyword), at .. (mark or ''))
-  local message = at .. ' ' .. (text or '')
-  if status ~= 'ready' or not text then
+  local message
+  if #(text or '') + #(reason or '') > 1048576 then
+    -- The server cuts off who is sent too much at once: what is long has to be read.
+    message = ''
+  elseif status == 'ready' and text then
+    message = at .. ' ' .. text
+  else
     message = status .. ' ' .. at .. ' ' .. (reason and #reason or -1) .. ' ' .. (reason or '')
     if text then message = message .. ' ' .. text end
   end

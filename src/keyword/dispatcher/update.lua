@@ -3,11 +3,13 @@ local keyword = {
   value = KEYS[1], status = KEYS[2], failure = KEYS[3], times = KEYS[4],
   name = ARGV[3], channel = ARGV[4],
 }
-if is_over(KEYS[5], ARGV[7], ARGV[9]) then
-  -- Perhaps this was sent before.
-  local at, made = string.match(redis.call('LINDEX', KEYS[5], 0) or '', '^%+(%d+) (.*)$')
-  return made == text and at or 0
-end
-local at = put(keyword, has_value and text, ARGV[8], ARGV[10] == '1')
-answer(KEYS[5], '+' .. at .. ' ' .. text, ARGV[7])
+local outcome, is_wanted = KEYS[5], ARGV[7] ~= '0'
+local of_request = keyword.name .. ':request'
+-- Perhaps this was sent before, and the client has read and removed the outcome.
+local at, of = string.match(redis.call('HGET', keyword.times, of_request) or '', '^(%d+) (.*)$')
+if is_wanted and of == outcome then return at end
+if is_over(outcome, ARGV[7], ARGV[9]) then return 0 end
+at = put(keyword, has_value and text, ARGV[8], ARGV[10] == '1')
+answer(outcome, '+' .. at .. ' ' .. text, ARGV[7])
+if is_wanted then redis.call('HSET', keyword.times, of_request, at .. ' ' .. outcome) end
 return at

@@ -13,7 +13,7 @@ use super::service::Service;
 use super::slot::{Slot, Turn};
 use crate::error::Result;
 use crate::executor::{Feed, RoundTrips};
-use crate::keyword::names::KeywordName;
+use crate::keyword::names::{KeywordName, REGISTRY};
 use crate::reply;
 use crate::request::Request as Command;
 
@@ -95,6 +95,13 @@ impl<E: RoundTrips> Service<E> {
             }
             return;
         };
+        match self.is_of_another(&request).await {
+            Ok(false) => {}
+            Ok(true) => return,
+            Err(error) => {
+                return log::warn!("{}: a request was left: {error}", request.keyword);
+            }
+        }
         if slot.keyword.hooks.is_idle() {
             return self.serve(slot, &request).await;
         }
@@ -125,12 +132,13 @@ impl<E: RoundTrips> Service<E> {
     /// Renews the lease, and writes again what the server has lost.
     async fn renew(&self) -> Result<()> {
         let written = self.slots.values().filter(|slot| slot.is_written.load(Ordering::Acquire));
-        let keys = std::iter::once(self.names.descriptions());
+        let keys = [REGISTRY.as_bytes().to_vec(), self.names.descriptions()].into_iter();
         let keys: Vec<_> = keys.chain(written.map(|slot| self.names.status(&slot.name))).collect();
         let command = Command::script(&RENEW, keys.len() + 1);
         let command = keys.iter().fold(command, |command, key| command.key(key));
-        let is_known = self.send(self.leased(command), reply::optional_flag, Duration::ZERO);
-        let is_forgotten = !is_known.await?;
+        let command = self.leased(command).arg(self.names.as_str());
+        let is_known = self.send(command, reply::optional_flag, Duration::ZERO).await?;
+        let is_forgotten = !is_known || !self.is_all_there().await?;
         if is_forgotten || self.is_doubtful.swap(false, Ordering::AcqRel) {
             let restored = self.restore().await;
             self.is_doubtful.fetch_or(restored.is_err(), Ordering::AcqRel);
@@ -145,7 +153,7 @@ impl<E: RoundTrips> Service<E> {
             slot.left().into_iter().for_each(|request| self.inbox.push(request));
         }
         while let Some(request) = self.inbox.pop() {
-            let Err(error) = self.turn_down(request).await else { continue };
+            let Err(error) = self.turn_down(&request).await else { continue };
             log::warn!("{}: a request was left: {error}", self.names);
             if error.code().is_none() {
                 while self.inbox.pop().is_some() {}

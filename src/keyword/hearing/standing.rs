@@ -23,6 +23,12 @@ impl Standing {
         self.look_at = Some(Instant::now());
     }
 
+    /// It is said that it is served, which is to be looked at.
+    pub(super) fn was_served(&mut self) {
+        self.is_served = Some(true);
+        self.look_now();
+    }
+
     pub(super) fn look_no_more(&mut self) {
         self.look_at = None;
     }

@@ -49,7 +49,7 @@ impl Hearing {
     /// What is to be done next, beside finding out whether the service is served, which it is.
     fn what_next(&self) -> Next {
         match self.next() {
-            Next::Attend => {
+            Next::FindOut(Unknown::Standing) => {
                 self.have_attended(true, Some(Duration::from_secs(3600)));
                 self.next()
             }
@@ -62,10 +62,10 @@ impl Hearing {
         match self.what_next() {
             Next::Tell(Ok(reading)) => format!("{}={}", reading.keyword, reading.text),
             Next::Tell(Err(error)) => error.to_string(),
-            Next::List => "list".into(),
-            Next::Attend => "attend".into(),
+            Next::FindOut(Unknown::Standing) => "attend".into(),
+            Next::FindOut(Unknown::List) => "list".into(),
             Next::Wait(_) => "wait".into(),
-            Next::Read(session, names) => {
+            Next::FindOut(Unknown::States(session, names)) => {
                 let read = |name: &KeywordName| Ok(stored(name, at, text));
                 let readings = names.iter().map(read).collect();
                 let shown: Vec<_> = names.iter().map(ToString::to_string).collect();
@@ -147,7 +147,7 @@ fn told_and_read(hearing: &Hearing, at: u64) -> Vec<(Status, u64)> {
     loop {
         match hearing.what_next() {
             Next::Tell(Ok(reading)) => told.push((reading.status, reading.changed.unwrap())),
-            Next::Read(session, names) => {
+            Next::FindOut(Unknown::States(session, names)) => {
                 let readings = names.iter().map(|name| Ok(stored(name, at, "2"))).collect();
                 hearing.have_read(session, names, readings);
             }
@@ -160,16 +160,18 @@ fn told_and_read(hearing: &Hearing, at: u64) -> Vec<(Status, u64)> {
 fn who_serves_is_looked_at_when_its_lease_may_be_over() {
     let hearing = hearing(&["A"]);
     let hour = Some(Duration::from_secs(3600));
-    assert!(matches!(hearing.next(), Next::Attend));
+    assert!(matches!(hearing.next(), Next::FindOut(Unknown::Standing)));
     hearing.have_attended(true, hour);
     assert_eq!(hearing.rest(5, "0"), ["read A", "A=0"]);
     let Next::Wait(time) = hearing.next() else { panic!("something to do") };
     assert!(time > Duration::from_secs(3000));
     for is_served in [false, true] {
         hearing.say(CHANGED, "", if is_served { "served" } else { "left" });
-        assert!(matches!(hearing.next(), Next::Attend));
+        assert!(matches!(hearing.next(), Next::FindOut(Unknown::Standing)));
         hearing.have_attended(is_served, hour);
-        let Next::Read(session, names) = hearing.next() else { panic!("nothing to read") };
+        let Next::FindOut(Unknown::States(session, names)) = hearing.next() else {
+            panic!("nothing to read")
+        };
         let reading = Reading { is_served, ..stored(&names[0], 5, "0") };
         hearing.have_read(session, names, vec![Ok(reading)]);
         let Next::Tell(Ok(reading)) = hearing.next() else { panic!("nothing is told") };
@@ -177,6 +179,23 @@ fn who_serves_is_looked_at_when_its_lease_may_be_over() {
         hearing.have_attended(is_served, None);
         assert!(matches!(hearing.next(), Next::Wait(time) if time < Duration::from_secs(2)));
     }
+    // What it said before it left comes late.
+    let read = |is_served| {
+        hearing.have_attended(is_served, hour);
+        let Next::FindOut(Unknown::States(session, names)) = hearing.next() else {
+            panic!("nothing to read")
+        };
+        let left = Reading { is_served, changed: None, ..stored(&names[0], 6, "1") };
+        hearing.have_read(session, names, vec![Ok(left)]);
+        matches!(hearing.next(), Next::Tell(Ok(reading)) if !reading.is_served)
+    };
+    hearing.say(CHANGED, "", "left");
+    assert!(matches!(hearing.next(), Next::FindOut(Unknown::Standing)));
+    assert!(read(false));
+    hearing.set("A", "6 1");
+    assert!(matches!(hearing.next(), Next::Tell(Ok(reading)) if reading.is_served));
+    assert!(matches!(hearing.next(), Next::FindOut(Unknown::Standing)));
+    assert!(read(false));
 }
 
 #[test]
@@ -199,7 +218,9 @@ fn what_is_old_or_told_before_is_not_told() {
     }
     // It was read before it was set.
     hearing.say(VALUE, "A", "set");
-    let Next::Read(session, names) = hearing.what_next() else { panic!("nothing to read") };
+    let Next::FindOut(Unknown::States(session, names)) = hearing.what_next() else {
+        panic!("nothing to read")
+    };
     hearing.set("A", "20 5");
     assert_eq!(hearing.step(0, ""), "A=5");
     hearing.have_read(session, names, vec![Ok(stored(&keyword("A"), 9, "4"))]);
@@ -210,7 +231,7 @@ fn what_is_old_or_told_before_is_not_told() {
 fn no_update_is_told_under_a_type_that_is_in_doubt() {
     let hearing = hearing(&["A"]);
     let next = |kind: Kind, at: u64, text: &str| match hearing.what_next() {
-        Next::Read(session, names) => {
+        Next::FindOut(Unknown::States(session, names)) => {
             let reading = Reading { kind, ..stored(&names[0], at, text) };
             hearing.have_read(session, names, vec![Ok(reading)]);
             "read".into()
@@ -219,7 +240,9 @@ fn no_update_is_told_under_a_type_that_is_in_doubt() {
         Next::Wait(_) => "wait".into(),
         _ => "failed".to_owned(),
     };
-    let Next::Read(session, names) = hearing.what_next() else { panic!("nothing to read") };
+    let Next::FindOut(Unknown::States(session, names)) = hearing.what_next() else {
+        panic!("nothing to read")
+    };
     let unknown = Err(hearing.service.unknown("read", &names[0]));
     hearing.have_read(session, names, vec![unknown]);
     assert_eq!(next(Kind::Integer, 0, ""), "failed");
@@ -239,7 +262,9 @@ fn no_update_is_told_under_a_type_that_is_in_doubt() {
     assert_eq!([(); 3].map(|()| next(Kind::String, 4, "4")), ["read", "String 4", "wait"]);
     // It is read before it has another type again.
     hearing.say(CHANGED, "A", "double");
-    let Next::Read(session, names) = hearing.what_next() else { panic!("nothing to read") };
+    let Next::FindOut(Unknown::States(session, names)) = hearing.what_next() else {
+        panic!("nothing to read")
+    };
     hearing.say(CHANGED, "A", "integer");
     hearing.set("A", "5 5");
     hearing.have_read(session, names, vec![Ok(stored(&keyword("A"), 4, "4"))]);
@@ -271,13 +296,57 @@ fn after_a_reconnection_everything_is_read_again() {
     hearing.set("A", "10 2");
     hearing.say(VALUE, "B", "set");
     let Next::Tell(_) = hearing.what_next() else { panic!("nothing to tell") };
-    let Next::Read(session, names) = hearing.what_next() else { panic!("nothing to read") };
+    let Next::FindOut(Unknown::States(session, names)) = hearing.what_next() else {
+        panic!("nothing to read")
+    };
     hearing.begin(2);
     hearing.have_read(session, names, vec![Ok(stored(&keyword("B"), 9, "7"))]);
-    // The clock of the new server is behind.
-    assert_eq!(hearing.rest(3, "1"), ["read A B", "A=1"]);
-    hearing.set("A", "4 3");
-    assert_eq!(hearing.rest(0, ""), ["A=3"]);
+    hearing.set("A", "11 3");
+    assert_eq!(hearing.rest(11, "3"), ["read A B", "A=3", "B=3"]);
+}
+
+#[test]
+fn what_is_older_than_what_was_told_waits_for_the_dispatcher() {
+    let hearing = hearing(&["A"]);
+    assert_eq!(hearing.rest(9, "1"), ["read A", "A=1"]);
+    hearing.begin(2);
+    // The new server has not what the old one had, until the dispatcher writes it again.
+    assert_eq!(hearing.rest(7, "0"), ["read A"]);
+    hearing.set("A", "8 5");
+    assert_eq!(hearing.rest(0, ""), [""; 0]);
+    hearing.proven(2, 0, Duration::ZERO);
+    assert_eq!(hearing.rest(9, "1"), ["read A"]);
+    hearing.proven(2, 0, Duration::ZERO);
+    assert_eq!(hearing.rest(0, ""), [""; 0]);
+    hearing.set("A", "8 5");
+    hearing.set("A", "10 2");
+    assert_eq!(hearing.rest(0, ""), ["A=2"]);
+
+    // The clock of another dispatcher is behind.
+    hearing.begin(3);
+    for beat in 0..PATIENCE {
+        assert_eq!(hearing.rest(3, "4"), ["read A"], "{beat}");
+        hearing.proven(3, 0, Duration::ZERO);
+    }
+    assert_eq!(hearing.rest(3, "4"), ["read A", "A=4"]);
+    hearing.set("A", "4 5");
+    assert_eq!(hearing.rest(0, ""), ["A=5"]);
+}
+
+#[test]
+fn a_new_status_brings_no_value_back() {
+    let hearing = hearing(&["A"]);
+    assert_eq!(hearing.rest(9, "1"), ["read A", "A=1"]);
+    hearing.begin(2);
+    // On the new server a write has begun before the dispatcher has written again what that has lost.
+    let Next::FindOut(Unknown::States(session, names)) = hearing.what_next() else {
+        panic!("nothing to read")
+    };
+    let written = Reading { changed: Some(10), ..stored(&keyword("A"), 7, "0") };
+    hearing.have_read(session, names, vec![Ok(written)]);
+    assert_eq!(hearing.rest(0, ""), [""; 0]);
+    hearing.proven(2, 0, Duration::ZERO);
+    assert_eq!(hearing.rest(11, "2"), ["read A", "A=2"]);
 }
 
 #[test]
