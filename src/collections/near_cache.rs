@@ -88,7 +88,7 @@ impl NearCache {
         self
     }
 
-    /// How old a served value may be, whatever happens to the connection. 3 seconds if not said; at
+    /// How old a served value may be, whatever happens to the connection. Defaults to 3 seconds; at
     /// least 200 milliseconds.
     ///
     /// While all is well, a change is heard of in about a round trip. This is how long a connection
@@ -99,7 +99,7 @@ impl NearCache {
         self
     }
 
-    /// What to do while the cache is cut off. [`WhileCutOff::AskServer`] if not said.
+    /// What to do while the cache is cut off. Defaults to [`WhileCutOff::AskServer`].
     pub fn while_cut_off(mut self, policy: WhileCutOff) -> Self {
         self.cut_off = policy;
         self

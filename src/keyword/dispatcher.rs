@@ -71,7 +71,7 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
     }
 
     /// For how long a dispatcher that is not heard of keeps its name from others: from a tenth of a second to
-    /// a day, 10 seconds if not said.
+    /// a day, 10 seconds by default.
     pub fn lease(mut self, time: Duration) -> Self {
         self.lease = time.clamp(SHORTEST_LEASE, LONGEST);
         self

@@ -54,7 +54,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
     }
 
     /// How many jobs are claimed at a time at most, in one round trip; at least one, at most 1,000.
-    /// One if not said. A job waits for those before it in the batch.
+    /// Defaults to one. A job waits for those before it in the batch.
     pub fn batch(mut self, jobs: usize) -> Self {
         self.batch = jobs.clamp(1, MOST_CLAIMED);
         self

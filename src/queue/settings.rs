@@ -64,7 +64,7 @@ impl QueueSettings {
     }
 
     /// How long a job that failed in a worker waits for its next delivery: about `first`, then twice as
-    /// long each time, up to `longest`. 1 second and 10 minutes if not said.
+    /// long each time, up to `longest`. Defaults to 1 second and 10 minutes.
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         (self.backoff, self.longest_backoff) = (first, longest);
         self

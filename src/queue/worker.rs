@@ -81,14 +81,14 @@ impl<T: Codec, E: RoundTrips, F> Worker<T, E, F> {
         Self { queue, handler, concurrency: 1, batch: 1, grace: Duration::from_secs(30) }
     }
 
-    /// How many handlers run at the same time. One if not said.
+    /// How many handlers run at the same time. Defaults to one.
     pub fn concurrency(mut self, handlers: usize) -> Self {
         self.concurrency = handlers.max(1);
         self
     }
 
     /// How many jobs are claimed at a time at least, if there are so many, also if there are fewer
-    /// handlers free. One if not said; more are faster where jobs are short, and wait for each other
+    /// handlers free. Defaults to one; more are faster where jobs are short, and wait for each other
     /// where they are long.
     pub fn batch(mut self, jobs: usize) -> Self {
         self.batch = jobs.clamp(1, MOST_CLAIMED);

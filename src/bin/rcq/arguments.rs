@@ -99,7 +99,7 @@ pub(crate) enum Dead {
     Requeue {
         #[command(flatten)]
         queue: Queue,
-        /// How many at most, the oldest ones; all if not said
+        /// How many at most, the oldest ones; all by default
         #[arg(short = 'n', long)]
         count: Option<usize>,
     },
