@@ -1,9 +1,10 @@
 //! Loaders that read through caches.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use redis_collections::{Error, Loaded, LoadedMany, LocalServer, Result};
+use tokio::sync::watch;
 
 use super::source::{Cache, Loads, get};
 use super::support::concurrent::{Concurrent, on_both_kinds};
@@ -102,14 +103,16 @@ fn loaders_that_wait_for_each_other_return<C: Loads>() -> Outcome {
     let server = LocalServer::start()?;
     let client = C::connect(C::builder(server.url()));
     let (first, second): (Slot<C>, Slot<C>) = Default::default();
-    let begun = Arc::new(AtomicU64::new(0));
+    let begun = watch::Sender::new(0);
     let cache = |name: &str, inner: &Slot<C>| {
         let (inner, begun) = (inner.clone(), begun.clone());
         Cache::new(&client, name, patient(), move |id, ()| {
             let (inner, begun) = (inner.clone(), begun.clone());
             C::call(async move {
-                begun.fetch_add(1, Ordering::SeqCst);
-                assert!(eventually(|| begun.load(Ordering::SeqCst) >= 2));
+                begun.send_modify(|begun| *begun += 1);
+                let mut changes = begun.subscribe();
+                let both = async { changes.wait_for(|begun| *begun >= 2).await.is_ok() };
+                assert!(C::meanwhile(both).await);
                 let found = C::settle(inner.get().expect("a cache").get(&id)).await;
                 Ok(Loaded::new(found.ok().flatten().as_deref().copied().unwrap_or_default() + 1))
             })

@@ -19,6 +19,9 @@ pub(crate) trait Loads: Concurrent {
 
     /// The same for what uses the client.
     fn call<T: Send + 'static>(load: impl Loading<T>) -> Self::Work<T>;
+
+    /// What a call waits for beside the client. A task gives its thread away meanwhile.
+    fn meanwhile<T: Send>(wait: impl Future<Output = T> + Send) -> impl Future<Output = T> + Send;
 }
 
 pub(crate) trait Loading<T>: Future<Output = Outcome<T>> + Send + 'static {}
@@ -38,6 +41,10 @@ impl Loads for Client {
     fn call<T: Send + 'static>(load: impl Loading<T>) -> Outcome<T> {
         <Self as Kind>::finish(load)
     }
+
+    async fn meanwhile<T: Send>(wait: impl Future<Output = T> + Send) -> T {
+        RUNTIME.block_on(wait)
+    }
 }
 
 impl Loads for AsyncClient {
@@ -49,6 +56,10 @@ impl Loads for AsyncClient {
 
     fn call<T: Send + 'static>(load: impl Loading<T>) -> Self::Work<T> {
         Box::pin(load)
+    }
+
+    async fn meanwhile<T: Send>(wait: impl Future<Output = T> + Send) -> T {
+        wait.await
     }
 }
 
