@@ -411,6 +411,30 @@ fn no_right_that_a_consumer_lacks_strands_a_job() {
 }
 
 #[test]
+fn a_consumer_that_cannot_leave_keeps_its_jobs_no_longer_than_its_lease() {
+    let server = LocalServer::start().unwrap();
+    let all = Client::open(server.url()).unwrap();
+    let allow = |rights: &[&str]| {
+        let mut user = redis::cmd("ACL");
+        user.arg(&["SETUSER", "ann", "on", ">pw", "~*", "&*"]).arg(rights);
+        support::servers::run::<()>(server.url(), &user).unwrap();
+    };
+    allow(&["+@all"]);
+    let client = Client::builder(server.url()).user("ann").password("pw").build().unwrap();
+    let settings = QueueSettings::new().lease(LEASE / 3);
+    let whole = queue(&all, "left").with(settings.clone());
+    whole.push_many(&[1, 2, 3]).unwrap();
+    let mut consumer = queue(&client, "left").with(settings).consumer().batch(3);
+    consumer.next(LATE).unwrap().expect("a job").done();
+    allow(&["-lset", "-lpush", "-ltrim"]);
+    assert!(consumer.close().is_err());
+    let mut others = whole.consumer();
+    for _ in 1..=2 {
+        others.next(LATE).unwrap().expect("the lease is over").done();
+    }
+}
+
+#[test]
 fn a_future_that_is_dropped_loses_no_job() {
     in_runtime(async {
         let client = AsyncClient::open(SERVER.url()).await.unwrap();

@@ -86,7 +86,8 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
 
     /// Tells the server what became of the jobs, gives back what nobody has seen, and leaves.
     ///
-    /// Jobs that still run are kept until they are decided.
+    /// Jobs that still run are kept until they are decided. After an error a thread tries again: where the server
+    /// refuses it for as long as a lease, the jobs come back like those of a consumer that was lost.
     pub fn close(mut self) -> E::Reply<()> {
         let (executor, hold) = (self.queue.executor().clone(), self.hold.clone());
         self.kept = false;

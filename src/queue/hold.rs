@@ -2,7 +2,7 @@
 //! for the keeper.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::Value;
@@ -28,6 +28,7 @@ pub(super) struct Hold {
     /// Whether a call was dropped that was clearing up a doubt. Calls that are dropped sooner than replies
     /// come would never be through with it, so that it is left to the keeper then.
     left_to_keeper: AtomicBool,
+    closed: OnceLock<Instant>,
     /// Raised when the consumer has left.
     pub(super) left: Signal,
 }
@@ -48,8 +49,8 @@ impl Hold {
     pub(super) fn new(keys: Arc<Keys>, settings: QueueSettings, keeper: Arc<Keeper>) -> Self {
         let (ledger, left) =
             (Mutex::new(Ledger::new(Ids::new(), Instant::now())), Signal::default());
-        let left_to_keeper = AtomicBool::new(false);
-        Self { keys, settings, keeper, ledger, left_to_keeper, left }
+        let (left_to_keeper, closed) = (AtomicBool::new(false), OnceLock::new());
+        Self { keys, settings, keeper, ledger, left_to_keeper, closed, left }
     }
 
     pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -105,7 +106,9 @@ impl Hold {
     }
 
     pub(super) fn close(&self) {
-        self.ledger().close(Instant::now());
+        let now = Instant::now();
+        self.closed.get_or_init(|| now);
+        self.ledger().close(now);
         self.keeper.hurry();
     }
 
@@ -328,8 +331,20 @@ impl Hold {
         Ok(true)
     }
 
-    /// What the keeper does from time to time. It never waits for anybody but the server.
+    /// What the keeper does from time to time. It never waits for anybody but the server. What the server
+    /// refuses of a closed consumer is tried for a lease. Then its lease ends too, which brings its jobs back.
     pub(super) async fn tend<X: RoundTrips>(&self, executor: &X) -> Result<()> {
+        let tended = self.try_to_tend(executor).await;
+        let is_refused = tended.as_ref().is_err_and(|error| !error.is_transient());
+        let is_late =
+            self.closed.get().is_some_and(|closed| closed.elapsed() >= self.terms().lease);
+        if is_refused && is_late && self.ledger().jobs.running() == 0 {
+            self.left.close();
+        }
+        tended
+    }
+
+    async fn try_to_tend<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         self.ledger().give_up(Instant::now());
         self.mend_at_once(executor).await?;
         let waits = self.ledger().jobs.settleable_for(Instant::now());
