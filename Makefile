@@ -1,4 +1,4 @@
-FEATURES := bincode pickle json msgpack pydict async cli cluster keyword tls local-server near-cache near-cache,metrics async,cluster async,tls cluster,tls async,near-cache async,keyword
+FEATURES := bincode pickle json msgpack pydict async cli keyword tls local-server near-cache near-cache,metrics async,tls async,near-cache async,keyword
 
 VALKEY := target/valkey
 INTEROP := target/interop
@@ -103,7 +103,7 @@ features:
 		cargo clippy --no-default-features --features $$feature --lib --bins -- -D warnings; \
 	done
 	@echo "Without the feature async there is no tokio:"
-	! cargo tree --edges normal --no-default-features --features cluster,tls | grep -w tokio
+	! cargo tree --edges normal --no-default-features --features | grep -w tokio
 
 unit: server
 	cargo test --all-features

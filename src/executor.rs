@@ -18,7 +18,6 @@ mod blocking_connection;
 mod blocking_node;
 mod builder;
 mod client;
-#[cfg(feature = "cluster")]
 mod cluster;
 mod connection;
 mod counterpart;

@@ -50,7 +50,6 @@ pub struct ClientBuilder<C = Client> {
 enum Named {
     One(String),
     Sentinels(Vec<String>, String),
-    #[cfg(feature = "cluster")]
     Cluster(Vec<String>),
 }
 
@@ -63,7 +62,6 @@ impl<C> ClientBuilder<C> {
         Self::new(Named::Sentinels(owned(urls), name.to_owned()))
     }
 
-    #[cfg(feature = "cluster")]
     pub(crate) fn cluster(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         Self::new(Named::Cluster(owned(urls)))
     }
@@ -194,7 +192,6 @@ impl<C> ClientBuilder<C> {
                 let origin = Origin::Sentinel(Sentinels::new(nodes.collect(), name.clone()));
                 Servers::found(origin, master, settings, self.failover_timeout)
             }
-            #[cfg(feature = "cluster")]
             Named::Cluster(urls) => {
                 let seeds = self.connectors(urls)?;
                 let seeds = seeds.into_iter().map(|seed| self.personal(seed));

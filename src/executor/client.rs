@@ -81,13 +81,11 @@ impl Client {
     /// Every collection works as with one server. What goes to several nodes goes to all of them at
     /// the same time. A command whose keys lie in several slots is an error before it is sent, except
     /// for those of a `RedisDict` that can be divided.
-    #[cfg(feature = "cluster")]
     pub fn cluster(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self> {
         Self::cluster_builder(urls).build()
     }
 
     /// Settings of a client for a cluster.
-    #[cfg(feature = "cluster")]
     pub fn cluster_builder(urls: impl IntoIterator<Item = impl AsRef<str>>) -> ClientBuilder {
         ClientBuilder::cluster(urls)
     }

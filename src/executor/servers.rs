@@ -31,7 +31,6 @@ pub(crate) struct Servers<N: Node> {
 pub(crate) enum Origin<N> {
     Fixed,
     Sentinel(Sentinels<N>),
-    #[cfg(feature = "cluster")]
     Cluster(super::cluster::Seeds<N>),
 }
 
@@ -118,7 +117,6 @@ impl<N: Node> Servers<N> {
         let origin = match &self.origin {
             Origin::Fixed => return Servers::fixed(self.template.clone(), settings),
             Origin::Sentinel(sentinels) => Origin::Sentinel(sentinels.of_kind(&settings)),
-            #[cfg(feature = "cluster")]
             Origin::Cluster(seeds) => Origin::Cluster(seeds.of_kind(&settings)),
         };
         Servers::found(origin, self.template.clone(), settings, self.patience)
@@ -129,7 +127,6 @@ impl<N: Node> Servers<N> {
         match &self.origin {
             Origin::Fixed => self.template.address.clone(),
             Origin::Sentinel(sentinels) => sentinels.address(),
-            #[cfg(feature = "cluster")]
             Origin::Cluster(seeds) => seeds.address(),
         }
     }
@@ -160,7 +157,6 @@ impl<N: Node> Servers<N> {
     pub(crate) fn is_cluster(&self) -> bool {
         match self.origin {
             Origin::Fixed | Origin::Sentinel(_) => false,
-            #[cfg(feature = "cluster")]
             Origin::Cluster(_) => true,
         }
     }
@@ -231,7 +227,6 @@ impl<N: Node> Servers<N> {
                 false => error,
             }
         })?;
-        #[cfg(feature = "cluster")]
         if let Origin::Cluster(seeds) = &self.origin {
             seeds.check(&topology, deadline).await?;
         }
@@ -240,7 +235,6 @@ impl<N: Node> Servers<N> {
 
     /// Whether `node` has the slots that `topology` says. In a cluster it is the first to know.
     async fn is_owner(&self, topology: &Topology, node: &N, deadline: Deadline) -> bool {
-        #[cfg(feature = "cluster")]
         if let Origin::Cluster(_) = &self.origin {
             let slots = super::cluster::slots(node, deadline).await;
             return slots.is_ok_and(|slots| slots.agrees(topology, &node.connector().address));
@@ -287,7 +281,6 @@ impl<N: Node> Servers<N> {
         let trust = match self.origin {
             Origin::Fixed => return false,
             Origin::Sentinel(_) => TRUST_IN_A_MASTER,
-            #[cfg(feature = "cluster")]
             Origin::Cluster(_) => Duration::MAX,
         };
         self.read(|map| map.checked.is_none_or(|checked| checked.elapsed() >= trust))
@@ -321,7 +314,6 @@ impl<N: Node> Servers<N> {
                 let known = self.read(|map| map.topology.clone());
                 sentinels.find_master(&known, |address| self.at(address), deadline).await
             }
-            #[cfg(feature = "cluster")]
             Origin::Cluster(seeds) => {
                 let known = self.read(|map| map.nodes.clone());
                 seeds.find_servers(&known, deadline).await

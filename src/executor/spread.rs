@@ -239,7 +239,7 @@ pub(super) fn with_source_once<'a>(line: Line<'a>, loaded: &mut Vec<&'a str>) ->
     }
 }
 
-#[cfg(all(test, feature = "cluster"))]
+#[cfg(test)]
 mod tests {
     use std::future::ready;
     use std::io;

@@ -60,7 +60,6 @@ impl Topology {
     }
 
     /// Whether both agree on the slots of the server at `address`.
-    #[cfg(feature = "cluster")]
     pub(crate) fn agrees(&self, other: &Self, address: &str) -> bool {
         let slots = |topology: &Self| {
             let ranges = topology.ranges.iter().copied();
