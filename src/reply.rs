@@ -19,7 +19,7 @@ pub(crate) use self::number::{
 #[cfg(any(test, feature = "keyword"))]
 pub(crate) use self::number::{optional_flag, optional_number};
 pub(crate) use self::part::Part;
-pub(crate) use self::refusal::{code_and_details, server_error};
+pub(crate) use self::refusal::{asks_to_reconnect, code_and_details, server_error};
 pub(crate) use self::values::{
     decode_bytes, each, each_or_none, kept_or_written, many, members, members_each, one, optional,
     optional_each, popped, raw, raw_each, raw_many, scanned, scanned_entries, time,

@@ -15,7 +15,7 @@ use super::near_cache::{Hears, NearCache};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::events::Interpreter;
-use crate::executor::sealed::Machinery;
+use crate::executor::Machinery;
 use crate::executor::{Client, Executor, Feed, RoundTrips, Wish};
 use crate::near::{CacheStats, Hearing, Key, Own, Reader, Source};
 use crate::notices::Notices;

@@ -7,17 +7,20 @@ use std::time::Duration;
 use tokio::runtime::RuntimeFlavor;
 
 use super::async_node::AsyncNode;
-use super::builder::ClientBuilder;
+use super::client::Client;
 use super::counterpart::Counterpart;
-use super::feed::{Audience, Feed, Wish};
+use super::executor::Executor;
+use super::executor::sealed::{Machinery, Sealed};
+use super::feed::Feed;
+use super::handler::{Audience, Wish};
 use super::node::Node;
 use super::pipeline::Pipeline;
+use super::round_trips::RoundTrips;
+use super::round_trips::sealed::Threaded;
 use super::router::Router;
-use super::sealed::Machinery;
 use super::servers::Bearing;
 use super::topology::Topology;
 use super::witness::{Witness, Witnessed};
-use super::{Client, Executor, RoundTrips};
 use crate::command::Command;
 use crate::error::Result;
 use crate::place::Gather;
@@ -79,51 +82,6 @@ pub struct AsyncClient {
 }
 
 impl AsyncClient {
-    /// Connects to a server: `redis://user:password@host:port/database`, the same with `rediss` for
-    /// TLS, or `unix:///path/to/socket?db=0&user=…&pass=…`. The database may be the parameter `db` of each,
-    /// and `protocol` is `resp2` or `resp3`. Other parameters are refused.
-    pub async fn open(url: &str) -> Result<Self> {
-        Self::builder(url).build().await
-    }
-
-    /// Settings of a client for a server: time limits, a name.
-    pub fn builder(url: &str) -> ClientBuilder<Self> {
-        ClientBuilder::one(url)
-    }
-
-    /// Connects to a cluster, of which some nodes are named.
-    ///
-    /// Every collection works as with one server. What goes to several nodes goes to all of them at
-    /// the same time. A command whose keys lie in several slots is an error before it is sent, except
-    /// for those of a `RedisDict` that can be divided.
-    pub async fn cluster(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self> {
-        Self::cluster_builder(urls).build().await
-    }
-
-    /// Settings of a client for a cluster.
-    pub fn cluster_builder(urls: impl IntoIterator<Item = impl AsRef<str>>) -> ClientBuilder<Self> {
-        ClientBuilder::cluster(urls)
-    }
-
-    /// Connects to the master that Sentinels know by `name`.
-    ///
-    /// The URLs are those of the Sentinels. What the master itself demands is said by
-    /// [`sentinel_builder`](Self::sentinel_builder).
-    pub async fn sentinel(
-        urls: impl IntoIterator<Item = impl AsRef<str>>,
-        name: &str,
-    ) -> Result<Self> {
-        Self::sentinel_builder(urls, name).build().await
-    }
-
-    /// Settings of a client for a master that Sentinels know.
-    pub fn sentinel_builder(
-        urls: impl IntoIterator<Item = impl AsRef<str>>,
-        name: &str,
-    ) -> ClientBuilder<Self> {
-        ClientBuilder::sentinel(urls, name)
-    }
-
     pub(crate) fn new(router: Router<AsyncNode>) -> Self {
         Self { router: Arc::new(router), witness: None }
     }
@@ -136,17 +94,19 @@ impl AsyncClient {
     /// Runs all commands in one round trip, each by itself, as
     /// [`Client::pipeline`](crate::Client::pipeline).
     pub async fn pipeline<P: Pipeline + Send>(&self, commands: P) -> Result<P::Replies> {
-        let _witnessed = Witnessed::all(&self.witness, &commands);
+        let _witnessed = Witnessed::all(&self.witness, &commands.requests());
         self.router.pipeline(commands).await
     }
 
     /// Runs all commands in one round trip as one transaction, as
     /// [`Client::transaction`](crate::Client::transaction).
     pub async fn transaction<P: Pipeline + Send>(&self, commands: P) -> Result<P::Values> {
-        let _witnessed = Witnessed::all(&self.witness, &commands);
+        let _witnessed = Witnessed::all(&self.witness, &commands.requests());
         self.router.transaction(commands).await
     }
 }
+
+impl Sealed for AsyncClient {}
 
 impl Executor for AsyncClient {
     type Reply<T> = ReplyFuture<'static, T>;
@@ -259,9 +219,11 @@ impl Machinery for AsyncClient {
     fn is_cluster(&self) -> bool {
         self.router.servers.is_cluster()
     }
+}
 
+impl Threaded for AsyncClient {
     fn threaded(&self) -> Client {
-        self.router.threaded()
+        Client::beside(&self.router.servers)
     }
 }
 

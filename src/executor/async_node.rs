@@ -9,12 +9,12 @@ use super::async_listener::{Listening, listen};
 use super::async_waiting::AsyncWaiting;
 use super::background::Background;
 use super::connection::Connector;
-use super::counterpart::Solitary;
 use super::fault::{Fault, Outcome};
 use super::multiplexed::Multiplexed;
 use super::node::{Node, Watch};
 use super::retry::Deadline;
 use super::signal::Signal;
+use super::solitary::Solitary;
 use super::speech::Ears;
 use crate::protocol::Line;
 

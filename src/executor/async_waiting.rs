@@ -18,11 +18,12 @@ use super::async_connection::{AsyncConnection, Inquiry, Purpose};
 use super::background::Background;
 use super::fault::{Fault, Outcome};
 use super::idle::LastUse;
-use super::multiplexed::{Multiplexed, asks_for_another};
+use super::multiplexed::Multiplexed;
 use super::node::Watch;
 use super::packed::Packed;
 use super::retry::Deadline;
 use crate::protocol::{Form, Line};
+use crate::reply::asks_to_reconnect;
 use crate::request::{Abandonment, Reporter, Request};
 
 /// Connections for waiting calls. As many are open as lately waited at the same time.
@@ -289,7 +290,7 @@ impl Waits {
         let connector = &self.shared.connector;
         match reply {
             Err(_) => return connector.count_failure(),
-            Ok(reply) if asks_for_another(reply) => {
+            Ok(reply) if asks_to_reconnect(reply) => {
                 connector.renounce(connection.generation());
                 return;
             }

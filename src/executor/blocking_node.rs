@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use redis::{RedisResult, Value};
 
-use super::client::finish;
+use super::block_on::finish;
 use super::connection::{Connector, timed_out};
-use super::counterpart::Solitary;
 use super::fault::{Fault, Outcome};
 use super::idle::{Idle, Usable, usable};
 use super::listener::{Listening, listen};
@@ -16,11 +15,11 @@ use super::node::{Node, Watch, repeatable};
 use super::pool::{Condition, Lease, Pool, PoolSettings};
 use super::retry::Deadline;
 use super::signal::Signal;
+use super::solitary::Solitary;
 use super::speech::Ears;
 use super::waiting::Waiting;
-use crate::error::code;
-use crate::protocol::Line;
-use crate::reply::code_and_details;
+use crate::protocol::{Line, pack};
+use crate::reply::asks_to_reconnect;
 
 /// A server to which each call has a connection of its own for as long as it takes.
 pub(crate) struct BlockingNode {
@@ -225,23 +224,7 @@ fn condition(result: &RedisResult<Vec<Value>>, is_misled: impl FnOnce() -> bool)
     }
 }
 
-/// Whether a reply says that a new connection to the same address may reach another server. What such
-/// a reply refuses was not applied.
-pub(super) fn asks_to_reconnect(reply: &Value) -> bool {
-    match reply {
-        Value::ServerError(error) => code::asks_to_reconnect(code_and_details(error).0),
-        _ => false,
-    }
-}
-
 /// Whether a reply says that nothing of a transaction was applied.
 fn is_discarded(reply: &Value) -> bool {
     matches!(reply, Value::ServerError(error) if error.code() == "EXECABORT")
-}
-
-/// All commands in one piece.
-pub(super) fn pack(lines: &[Line<'_>]) -> Vec<u8> {
-    let mut packed = Vec::new();
-    lines.iter().for_each(|line| line.pack(&mut packed));
-    packed
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use super::async_client::AsyncClient;
 #[cfg(feature = "async")]
 use super::async_node::AsyncNode;
+use super::block_on::finish;
 use super::blocking_node::BlockingNode;
-use super::client::{Client, finish};
+use super::client::Client;
 use super::connection::{Connector, DEFAULT_CALL_TIMEOUT, DEFAULT_TIMEOUT};
 use super::node::Node;
 use super::pool::PoolSettings;

@@ -1,25 +1,23 @@
 use std::fmt;
 use std::future::ready;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 use std::time::Duration;
 
+use super::block_on::{block_on, finish};
 use super::blocking_node::BlockingNode;
-use super::builder::ClientBuilder;
 use super::counterpart::Counterpart;
-use super::feed::{Audience, Feed, Wish};
+use super::executor::Executor;
+use super::executor::sealed::{Machinery, Sealed};
+use super::feed::Feed;
+use super::handler::{Audience, Wish};
 use super::node::Node;
 use super::pipeline::Pipeline;
-use super::retry::Deadline;
+use super::pool::PoolSettings;
 use super::router::Router;
-use super::sealed::Machinery;
-use super::servers::Bearing;
+use super::servers::{Bearing, Servers};
 use super::topology::Topology;
 use super::witness::{Witness, Witnessed};
-use super::{Executor, RoundTrips};
-use crate::command::{Command, Wait};
+use crate::command::Command;
 use crate::error::Result;
 use crate::place::Gather;
 use crate::reply;
@@ -64,65 +62,58 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to a server: `redis://user:password@host:port/database`, the same with `rediss` for
-    /// TLS, or `unix:///path/to/socket?db=0&user=…&pass=…`. The database may be the parameter `db` of each,
-    /// and `protocol` is `resp2` or `resp3`. Other parameters are refused.
-    pub fn open(url: &str) -> Result<Self> {
-        Self::builder(url).build()
-    }
-
-    /// Settings of a client for a server: the pool, time limits, a name.
-    pub fn builder(url: &str) -> ClientBuilder {
-        ClientBuilder::one(url)
-    }
-
-    /// Connects to a cluster, of which some nodes are named.
-    ///
-    /// Every collection works as with one server. What goes to several nodes goes to all of them at
-    /// the same time. A command whose keys lie in several slots is an error before it is sent, except
-    /// for those of a `RedisDict` that can be divided.
-    pub fn cluster(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self> {
-        Self::cluster_builder(urls).build()
-    }
-
-    /// Settings of a client for a cluster.
-    pub fn cluster_builder(urls: impl IntoIterator<Item = impl AsRef<str>>) -> ClientBuilder {
-        ClientBuilder::cluster(urls)
-    }
-
-    /// Connects to the master that Sentinels know by `name`.
-    ///
-    /// The URLs are those of the Sentinels. What the master itself demands is said by
-    /// [`sentinel_builder`](Self::sentinel_builder).
-    pub fn sentinel(urls: impl IntoIterator<Item = impl AsRef<str>>, name: &str) -> Result<Self> {
-        Self::sentinel_builder(urls, name).build()
-    }
-
-    /// Settings of a client for a master that Sentinels know.
-    pub fn sentinel_builder(
-        urls: impl IntoIterator<Item = impl AsRef<str>>,
-        name: &str,
-    ) -> ClientBuilder {
-        ClientBuilder::sentinel(urls, name)
-    }
-
     pub(crate) fn new(router: Router<BlockingNode>) -> Self {
         Self { router: Arc::new(router), witness: None }
     }
 
-    pub(crate) fn router(&self) -> &Router<BlockingNode> {
+    pub(super) fn router(&self) -> &Router<BlockingNode> {
         &self.router
     }
 
-    pub(crate) fn witness(&self) -> &Option<Arc<dyn Witness>> {
-        &self.witness
+    /// A client of `servers` with connections of its own.
+    pub(super) fn beside<N: Node>(servers: &Servers<N>) -> Self {
+        let settings = PoolSettings::new(1, CHECKOUT, None);
+        Self::new(Router::new(servers.of_kind::<BlockingNode>(settings)))
     }
 
     /// Makes sure that the server answers, of a cluster every master. `PING`, O(1).
     pub fn check(&self) -> Result<()> {
         self.run(Request::read("PING").everywhere(Gather::Done).returns(reply::pong))
     }
+
+    /// Runs all commands in one round trip, each by itself: one that fails, fails alone, and the
+    /// others keep their results. Other clients' commands may run in between.
+    ///
+    /// ```
+    /// # let server = redis_collections::LocalServer::start()?;
+    /// # let client = redis_collections::Client::open(server.url())?;
+    /// use redis_collections::{RedisHashDict, RedisList};
+    ///
+    /// let ages: RedisHashDict<String, u32> = RedisHashDict::new(&client, "ages");
+    /// let visits: RedisList<String> = RedisList::new(&client, "visits");
+    /// let (age, visits) =
+    ///     client.pipeline((ages.deferred().get("ann"), visits.deferred().push_back("ann")))?;
+    /// assert_eq!((age?, visits?), (None, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pipeline<P: Pipeline>(&self, commands: P) -> Result<P::Replies> {
+        let _witnessed = Witnessed::all(&self.witness, &commands.requests());
+        finish(self.router.pipeline(commands))
+    }
+
+    /// Runs all commands in one round trip as one transaction: no other client's command runs in
+    /// between, and none runs if the server refuses one of them or the connection breaks early.
+    /// `MULTI` and `EXEC`.
+    ///
+    /// Redis has no rollback: where a command fails as it runs, such as one on a key of the wrong
+    /// type, the others are applied all the same. Then [`Error::applied`] says `Yes`.
+    pub fn transaction<P: Pipeline>(&self, commands: P) -> Result<P::Values> {
+        let _witnessed = Witnessed::all(&self.witness, &commands.requests());
+        finish(self.router.transaction(commands))
+    }
 }
+
+impl Sealed for Client {}
 
 impl Executor for Client {
     type Reply<T> = Result<T>;
@@ -130,35 +121,6 @@ impl Executor for Client {
     fn run<T: Send + 'static>(&self, command: Command<T>) -> Result<T> {
         let _witnessed = Witnessed::one(&self.witness, &command.request);
         self.router.checked(command.read(finish(self.router.call(&command.request))?))
-    }
-}
-
-impl RoundTrips for Client {
-    type ReplyWithin<'a, T>
-        = Result<T>
-    where
-        T: 'a;
-
-    fn send<T: Send + 'static>(
-        &self,
-        command: Command<T>,
-    ) -> impl Future<Output = Result<T>> + Send {
-        ready(self.run(command))
-    }
-
-    fn converse<T, F>(&self, conversation: F) -> Result<T>
-    where
-        F: Future<Output = Result<T>>,
-    {
-        finish(conversation)
-    }
-
-    fn converse_within<'a, T, F>(&self, conversation: F) -> Result<T>
-    where
-        T: Send + 'a,
-        F: Future<Output = Result<T>> + Send + 'a,
-    {
-        finish(conversation)
     }
 }
 
@@ -234,10 +196,6 @@ impl Machinery for Client {
     fn is_cluster(&self) -> bool {
         self.router.servers.is_cluster()
     }
-
-    fn threaded(&self) -> Client {
-        self.router.threaded()
-    }
 }
 
 impl fmt::Debug for Client {
@@ -246,33 +204,4 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Blocks until something has happened that does not need this thread, at most for `time`.
-fn block_on<T>(event: impl Future<Output = T>, time: Duration) -> Option<T> {
-    struct Unpark(Thread);
-
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut event = pin!(event);
-    let deadline = Deadline::after(Wait::For(time));
-    loop {
-        match event.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return Some(output),
-            Poll::Pending if deadline.is_over() => return None,
-            Poll::Pending => thread::park_timeout(deadline.left()),
-        }
-    }
-}
-
-/// Finishes a conversation of a [`Client`]. Its sends are done when they return, so it never
-/// suspends and one poll finishes it.
-pub(crate) fn finish<T>(conversation: impl Future<Output = T>) -> T {
-    match pin!(conversation).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(result) => result,
-        Poll::Pending => unreachable!("a blocking client never suspends"),
-    }
-}
+const CHECKOUT: Duration = Duration::from_secs(5);

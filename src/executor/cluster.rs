@@ -201,12 +201,12 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Instant;
 
-    use super::super::client::finish;
+    use super::super::block_on::finish;
     use super::super::connection::timed_out;
-    use super::super::counterpart::Solitary;
     use super::super::fault::{Fault, Outcome};
     use super::super::node::Watch;
     use super::super::signal::Signal;
+    use super::super::solitary::Solitary;
     use super::super::speech::Ears;
     use super::*;
     use crate::command::Wait;

@@ -1,6 +1,5 @@
 //! Which process answers a scan, so that a position is never taken to another one.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -11,6 +10,7 @@ use super::info;
 use super::node::Node;
 use super::router::{Router, asking};
 use super::servers::Destination;
+use super::solitary::Solitary;
 use super::trip::Trip;
 use super::verdict::Verdict;
 use crate::error::Result;
@@ -38,15 +38,6 @@ enum Process {
     Connection(u64),
 }
 
-/// A connection for one scan alone, if there is one.
-#[derive(Default)]
-pub(crate) struct Solitary {
-    connection: Option<Box<dyn Any + Send>>,
-    address: String,
-    /// Which of the scan's connections it is.
-    number: u64,
-}
-
 impl Counterpart {
     /// Whether the last page is known to be of the same process as the one before it.
     pub(crate) fn is_same(&self) -> bool {
@@ -68,23 +59,6 @@ impl Counterpart {
 impl fmt::Debug for Counterpart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Counterpart").field("process", &self.process).finish_non_exhaustive()
-    }
-}
-
-impl Solitary {
-    /// The connection to the server at `address`. It has to be [kept](Self::keep) to be used again.
-    pub(super) fn take<T: 'static>(&mut self, address: &str) -> Option<T> {
-        let connection = self.connection.take()?.downcast().ok()?;
-        (self.address == address).then_some(*connection)
-    }
-
-    pub(super) fn keep<T: Send + 'static>(&mut self, connection: T, address: &str) {
-        self.connection = Some(Box::new(connection));
-        address.clone_into(&mut self.address);
-    }
-
-    pub(super) fn count_new(&mut self) {
-        self.number += 1;
     }
 }
 
@@ -135,7 +109,7 @@ impl<N: Node> Router<N> {
         let reply = replies.pop().unwrap_or(Value::Nil);
         let process = match replies.first() {
             Some(info) if is_named => self.process(info),
-            _ => is_alone.then_some(Process::Connection(with.solitary.number)),
+            _ => is_alone.then_some(Process::Connection(with.solitary.number())),
         };
         Ok((process, reply))
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::feed::Audience;
+use super::handler::Audience;
 use super::pulse::Pulse;
 use super::signal::Signal;
 use super::speech::{Ears, Speech};

@@ -7,14 +7,13 @@ use std::time::Duration;
 use redis::{PushKind, RedisResult, Value};
 
 use super::blocking_connection::Connection;
-use super::blocking_node::pack;
 use super::connection::Connector;
 use super::fault::{Fault, Outcome};
 use super::retry::Deadline;
 use super::speech::{Ears, Speech, role, tell};
 use super::stream::Limits;
 use crate::command::Wait;
-use crate::protocol::Line;
+use crate::protocol::{Line, pack};
 
 /// A connection that is heard by a thread, which can be asked for something if it looks for that.
 pub(crate) struct Listening(Arc<AtomicBool>);

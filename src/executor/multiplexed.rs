@@ -13,16 +13,15 @@ use tokio::time::timeout;
 
 use super::async_connection::{AsyncConnection, Purpose};
 use super::connection::{Connector, timed_out};
-use super::counterpart::Solitary;
 use super::fault::{Fault, Outcome};
 use super::idle::LastUse;
 use super::node::repeatable;
 use super::packed::{Packed, command};
 use super::retry::Deadline;
+use super::solitary::Solitary;
 use crate::command::Wait;
-use crate::error::code::asks_to_reconnect;
 use crate::protocol::Line;
-use crate::reply::code_and_details;
+use crate::reply::asks_to_reconnect;
 
 /// A connection that is made when it is needed, and again when it failed. Each runtime has one of its
 /// own, since a connection lives no longer than its runtime, and goes on only while that runs.
@@ -108,9 +107,9 @@ impl Multiplexed {
             let reply = connection.exchange(&packed, deadline).await;
             let again = match &reply {
                 Ok(Value::Array(replies)) if lines.len() > 1 => {
-                    replies.iter().any(asks_for_another) && self.renounce(&connection)
+                    replies.iter().any(asks_to_reconnect) && self.renounce(&connection)
                 }
-                Ok(reply) => asks_for_another(reply) && self.renounce(&connection),
+                Ok(reply) => asks_to_reconnect(reply) && self.renounce(&connection),
                 Err(error) => {
                     self.connector.count_failure();
                     !error.is_timeout()
@@ -142,7 +141,7 @@ impl Multiplexed {
             connection.outstanding().reply(call, deadline).await
         };
         match reply {
-            Ok(reply) if !asks_for_another(&reply) => Ok(reply),
+            Ok(reply) if !asks_to_reconnect(&reply) => Ok(reply),
             reply => Box::pin(self.conclude(reply, (connection, false), &[line], deadline)).await,
         }
     }
@@ -158,10 +157,10 @@ impl Multiplexed {
     ) -> Outcome<Value> {
         let again = match &reply {
             Ok(Value::Array(replies)) if lines.len() > 1 => {
-                let is_misled = replies.iter().any(asks_for_another);
+                let is_misled = replies.iter().any(asks_to_reconnect);
                 is_misled && self.renounce(&connection) && repeatable(lines)
             }
-            Ok(reply) => asks_for_another(reply) && self.renounce(&connection),
+            Ok(reply) => asks_to_reconnect(reply) && self.renounce(&connection),
             Err(error) => {
                 self.fail(&connection);
                 repeatable(lines) && !error.is_timeout()
@@ -354,14 +353,5 @@ impl Multiplexed {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whether a reply says that a new connection to the same address may reach another server. What such
-/// a reply refuses was not applied.
-pub(super) fn asks_for_another(reply: &Value) -> bool {
-    match reply {
-        Value::ServerError(error) => asks_to_reconnect(code_and_details(error).0),
-        _ => false,
     }
 }

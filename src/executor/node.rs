@@ -6,10 +6,10 @@ use std::time::Duration;
 use redis::Value;
 
 use super::connection::Connector;
-use super::counterpart::Solitary;
 use super::fault::Outcome;
 use super::retry::Deadline;
 use super::signal::Signal;
+use super::solitary::Solitary;
 use super::speech::Ears;
 use crate::protocol::Line;
 

@@ -5,13 +5,10 @@ use std::sync::LazyLock;
 use redis::Value;
 
 use self::sealed::Values;
-use super::Client;
-use super::client::finish;
 use super::node::Node;
 use super::router::Router;
 use super::servers::Destination;
 use super::spread::with_source_once;
-use super::witness::Witnessed;
 use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
 use crate::protocol::{Form, Line};
@@ -27,39 +24,6 @@ use crate::request::{Request, several_slots};
 pub trait Pipeline: sealed::Pack {}
 
 impl<P: sealed::Pack> Pipeline for P {}
-
-impl Client {
-    /// Runs all commands in one round trip, each by itself: one that fails, fails alone, and the
-    /// others keep their results. Other clients' commands may run in between.
-    ///
-    /// ```
-    /// # let server = redis_collections::LocalServer::start()?;
-    /// # let client = redis_collections::Client::open(server.url())?;
-    /// use redis_collections::{RedisHashDict, RedisList};
-    ///
-    /// let ages: RedisHashDict<String, u32> = RedisHashDict::new(&client, "ages");
-    /// let visits: RedisList<String> = RedisList::new(&client, "visits");
-    /// let (age, visits) =
-    ///     client.pipeline((ages.deferred().get("ann"), visits.deferred().push_back("ann")))?;
-    /// assert_eq!((age?, visits?), (None, 1));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn pipeline<P: Pipeline>(&self, commands: P) -> Result<P::Replies> {
-        let _witnessed = Witnessed::all(self.witness(), &commands);
-        finish(self.router().pipeline(commands))
-    }
-
-    /// Runs all commands in one round trip as one transaction: no other client's command runs in
-    /// between, and none runs if the server refuses one of them or the connection breaks early.
-    /// `MULTI` and `EXEC`.
-    ///
-    /// Redis has no rollback: where a command fails as it runs, such as one on a key of the wrong
-    /// type, the others are applied all the same. Then [`Error::applied`] says `Yes`.
-    pub fn transaction<P: Pipeline>(&self, commands: P) -> Result<P::Values> {
-        let _witnessed = Witnessed::all(self.witness(), &commands);
-        finish(self.router().transaction(commands))
-    }
-}
 
 impl<N: Node> Router<N> {
     pub(crate) async fn pipeline<P: Pipeline>(&self, commands: P) -> Result<P::Replies> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::fault::Outcome;
-use super::feed::{Audience, Situation, Wish};
+use super::handler::{Audience, Situation, Wish};
 use super::keyspace;
 use super::link::Link;
 use super::node::Node;

@@ -246,13 +246,13 @@ mod tests {
     use std::sync::{Mutex, PoisonError};
     use std::time::Duration;
 
-    use super::super::client::finish;
+    use super::super::block_on::finish;
     use super::super::cluster::Seeds;
     use super::super::connection::Connector;
-    use super::super::counterpart::Solitary;
     use super::super::node::Watch;
     use super::super::servers::{Origin, Servers};
     use super::super::signal::Signal;
+    use super::super::solitary::Solitary;
     use super::super::speech::Ears;
     use super::*;
     use crate::place::Gather;

@@ -10,15 +10,14 @@ use redis::Value;
 use super::info;
 use super::node::{Node, Watch};
 use super::retry::Deadline;
-use super::router::Router;
-use super::servers::Destination;
+use super::servers::{Destination, Servers};
 use crate::protocol::{Form, Line};
 use crate::request::Request;
 
 /// Finds out whether a silent server is frozen, paused or cut off, so that the reply may still come,
 /// or whether only the connection of the wait is dead.
 pub(super) struct Vigil<'a, N: Node> {
-    router: &'a Router<N>,
+    servers: &'a Servers<N>,
     to: &'a Destination,
     /// Changes nothing, and is held up when the wait is: while clients that write are paused.
     probe: Request,
@@ -34,7 +33,7 @@ pub(super) struct Vigil<'a, N: Node> {
 
 impl<'a, N: Node> Vigil<'a, N> {
     pub(super) fn new(
-        router: &'a Router<N>,
+        servers: &'a Servers<N>,
         to: &'a Destination,
         wait: &Request,
         node: &'a Arc<N>,
@@ -42,7 +41,7 @@ impl<'a, N: Node> Vigil<'a, N> {
     ) -> Self {
         let probe = Request::write("LPOP").key(wait.keys().next().unwrap_or_default()).number(0);
         let (began, answers, is_replaced) = (Instant::now(), Mutex::default(), false.into());
-        Self { router, to, probe, node, slice, end, began, answers, is_replaced }
+        Self { servers, to, probe, node, slice, end, began, answers, is_replaced }
     }
 
     /// Whether the server that is silent has lost its place or its memory, so that nothing counts
@@ -56,9 +55,9 @@ impl<'a, N: Node> Vigil<'a, N> {
             return false;
         }
         let limit = self.end.within(self.response_timeout());
-        if matches!(self.to, Destination::Slot(_)) && !self.router.servers.are_fixed() {
-            self.router.servers.doubt();
-            let now = self.router.servers.node(self.to, limit).await;
+        if matches!(self.to, Destination::Slot(_)) && !self.servers.are_fixed() {
+            self.servers.doubt();
+            let now = self.servers.node(self.to, limit).await;
             if now.is_ok_and(|now| !Arc::ptr_eq(&now, self.node)) {
                 self.is_replaced.store(true, Ordering::Release);
                 return false;

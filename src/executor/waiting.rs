@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use redis::{RedisResult, Value};
 
+use super::block_on::finish;
 use super::blocking_connection::Connection;
-use super::blocking_node::{asks_to_reconnect, pack};
-use super::client::finish;
 use super::connection::Connector;
 use super::fault::{Fault, Outcome};
 use super::idle::{Idle, Usable, usable};
 use super::node::Watch;
 use super::stream::Limits;
-use crate::protocol::Line;
+use crate::protocol::{Line, pack};
+use crate::reply::asks_to_reconnect;
 
 /// Idle connections for waiting calls, as many as have been waiting at the same time lately. Those used
 /// last are behind, and are used first.

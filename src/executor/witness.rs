@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::pipeline::Pipeline;
 use crate::request::Request;
 
 /// Is told of each write when it came to an end, or when nobody waits for its end any more.
@@ -28,11 +27,11 @@ impl<'a> Witnessed<'a> {
     /// The writes among commands that travel together.
     pub(crate) fn all(
         witness: &'a Option<Arc<dyn Witness>>,
-        commands: &impl Pipeline,
+        requests: &[&Request],
     ) -> Option<Self> {
         let witness = witness.as_deref()?;
-        let writes = commands.requests().into_iter().filter(|request| request.writes());
-        Some(Self { witness, writes: writes.cloned().map(Cow::Owned).collect() })
+        let writes = requests.iter().filter(|request| request.writes());
+        Some(Self { witness, writes: writes.map(|&write| Cow::Owned(write.clone())).collect() })
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Form, Line, decimal};
+use super::line::{Form, Line, decimal};
 use crate::notices::{self, Notices};
 use crate::place::key_slot;
 use crate::request::Request;

@@ -2,7 +2,7 @@
 
 use super::rights;
 use crate::error::Error;
-use crate::error::code::is_transient;
+use crate::error::code::{self, is_transient};
 use crate::request::Request;
 
 /// What the server refused. Only its answer to an unknown command repeats arguments, and is left out.
@@ -23,6 +23,15 @@ pub(crate) fn server_error(request: &Request, error: &redis::ServerError) -> Err
         message.push_str(&rights::explanation(request, details));
     }
     Error::Server { attempt, code: code.to_owned(), message }
+}
+
+/// Whether a reply says that a new connection to the same address may reach another server. What such
+/// a reply refuses was not applied.
+pub(crate) fn asks_to_reconnect(reply: &redis::Value) -> bool {
+    match reply {
+        redis::Value::ServerError(error) => code::asks_to_reconnect(code_and_details(error).0),
+        _ => false,
+    }
 }
 
 /// Whether a script ended with this error, rather than returned it or was never run.

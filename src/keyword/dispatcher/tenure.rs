@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::scripts::{CLAIM, LEAVE};
 use super::service::Service;
 use crate::error::{Applied, Error, Result};
-use crate::executor::sealed::Machinery;
+use crate::executor::Machinery;
 use crate::executor::{Deadline, RoundTrips, Signal, finish};
 use crate::keyword::names::REGISTRY;
 use crate::reply;

@@ -1,0 +1,33 @@
+//! A connection that is not shared: successive replies come from one process.
+
+use std::any::Any;
+
+/// A connection for one scan alone, if there is one.
+#[derive(Default)]
+pub(crate) struct Solitary {
+    connection: Option<Box<dyn Any + Send>>,
+    address: String,
+    number: u64,
+}
+
+impl Solitary {
+    /// The connection to the server at `address`. It has to be [kept](Self::keep) to be used again.
+    pub(crate) fn take<T: 'static>(&mut self, address: &str) -> Option<T> {
+        let connection = self.connection.take()?.downcast().ok()?;
+        (self.address == address).then_some(*connection)
+    }
+
+    pub(crate) fn keep<T: Send + 'static>(&mut self, connection: T, address: &str) {
+        self.connection = Some(Box::new(connection));
+        address.clone_into(&mut self.address);
+    }
+
+    pub(crate) fn count_new(&mut self) {
+        self.number += 1;
+    }
+
+    /// Which of the scan's connections it is.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+}

@@ -1,0 +1,137 @@
+//! Requests in Redis' protocol.
+
+use super::line::{Form, Line, decimal};
+use super::telling;
+use crate::script::{self, Script, Source};
+
+/// All commands in one piece.
+pub(crate) fn pack(lines: &[Line<'_>]) -> Vec<u8> {
+    let mut packed = Vec::new();
+    lines.iter().for_each(|line| line.pack(&mut packed));
+    packed
+}
+
+impl Line<'_> {
+    /// Appends this command in Redis' protocol.
+    pub(crate) fn pack(&self, packed: &mut Vec<u8>) {
+        let arguments = self.len();
+        packed.reserve(self.size() + arguments * ROOM_FOR_A_HEADER);
+        header(packed, b'*', arguments);
+        self.each_argument(|argument| {
+            header(packed, b'$', argument.len());
+            packed.extend_from_slice(argument);
+            packed.extend_from_slice(b"\r\n");
+        });
+    }
+
+    /// How many arguments there are.
+    pub(crate) fn len(&self) -> usize {
+        let plain = match (self.part, self.form) {
+            (Some(keys), _) => 1 + keys.len() * self.request.stride(),
+            (None, Form::Waiting(_)) => self.request.arguments().len() + 1,
+            (None, _) => self.request.arguments().len(),
+        };
+        match self.request.notices() {
+            [] => plain,
+            notices => plain + telling::more_arguments(self.request, notices),
+        }
+    }
+
+    /// About how many bytes the arguments have.
+    pub(crate) fn size(&self) -> usize {
+        let plain = match self.part {
+            Some(keys) => keys.len() * (self.request.size() / self.request.key_count().max(1)),
+            None => self.request.size() + ROOM_FOR_MORE,
+        };
+        plain + self.request.notices().len() * ROOM_FOR_NOTICES
+    }
+
+    /// The script that goes out, if it is one.
+    pub(crate) fn script(&self) -> Option<&'static Source> {
+        let script = self.request.is_script();
+        match self.request.notices() {
+            [] => script.map(Script::plain),
+            _ => Some(script.unwrap_or(&script::COMMAND).telling()),
+        }
+    }
+
+    /// Visits the arguments in their order.
+    pub(crate) fn each_argument(&self, mut visit: impl FnMut(&[u8])) {
+        if let (Some(script), [_, ..]) = (self.script(), self.request.notices()) {
+            return telling::each_argument(self, script, &mut visit);
+        }
+        if let Some(keys) = self.part {
+            self.request.arguments().take(1).for_each(&mut visit);
+            keys.iter().for_each(|&key| self.request.entry(key).for_each(&mut visit));
+            return;
+        }
+        let script = match self.form {
+            Form::WithSource => self.script(),
+            _ => None,
+        };
+        for (index, argument) in self.request.arguments().enumerate() {
+            visit(match (script, index) {
+                (Some(_), 0) => b"EVAL",
+                (Some(script), 1) => script.text.as_bytes(),
+                _ => argument,
+            });
+        }
+        if let Form::Waiting(time) = self.form {
+            visit(format!("{:.3}", time.as_secs_f64()).as_bytes());
+        }
+    }
+}
+
+fn header(packed: &mut Vec<u8>, kind: u8, length: usize) {
+    packed.push(kind);
+    packed.extend_from_slice(decimal(length, &mut [0; 20]));
+    packed.extend_from_slice(b"\r\n");
+}
+
+const ROOM_FOR_A_HEADER: usize = 12;
+const ROOM_FOR_MORE: usize = 64;
+const ROOM_FOR_NOTICES: usize = 192;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::request::Request;
+
+    fn packed(request: Request, form: Form) -> String {
+        let mut packed = Vec::new();
+        Line::new(&request, form).pack(&mut packed);
+        String::from_utf8(packed).unwrap().replace("\r\n", " ")
+    }
+
+    static SCRIPT: Script = Script::new("a script", "return 1");
+
+    #[test]
+    fn requests_are_packed_in_the_protocol_of_redis() {
+        let get = || Request::read("GET").key(b"k");
+        let wait = || Request::write("BLPOP").key(b"k");
+        let eval = || Request::script(&SCRIPT, 1).key(b"k");
+        let time = Form::Waiting(Duration::from_millis(1500));
+        let hash = SCRIPT.hash();
+        for (request, form, expected) in [
+            (get(), Form::AsIs, "*2 $3 GET $1 k "),
+            (get().arg(""), Form::AsIs, "*3 $3 GET $1 k $0  "),
+            (get().arg("0123456789"), Form::AsIs, "*3 $3 GET $1 k $10 0123456789 "),
+            (wait(), time, "*3 $5 BLPOP $1 k $5 1.500 "),
+            (eval(), Form::WithSource, "*4 $4 EVAL $8 return 1 $1 1 $1 k "),
+            (eval(), Form::AsIs, &format!("*4 $7 EVALSHA $40 {hash} $1 1 $1 k ")),
+        ] {
+            assert_eq!(packed(request, form), expected);
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_request_has_only_its_keys() {
+        let set = Request::write("MSET").key(b"a").arg("1").key(b"b").arg("2").key(b"c").arg("3");
+        let mut packed = Vec::new();
+        let line = Line { part: Some(&[0, 2]), ..Line::new(&set, Form::AsIs) };
+        line.pack(&mut packed);
+        assert_eq!(packed, b"*5\r\n$4\r\nMSET\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nc\r\n$1\r\n3\r\n");
+    }
+}
