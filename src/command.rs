@@ -1,7 +1,6 @@
 //! Commands: the bytes of a request and how to read its reply. No I/O.
 
 use std::fmt;
-use std::time::Duration;
 
 use redis::Value;
 
@@ -32,24 +31,16 @@ impl<T> Command<T> {
     }
 }
 
+impl Request {
+    /// Completes the command with the function that reads its reply.
+    pub(crate) fn returns<T>(self, read: fn(Reply<'_>) -> Result<T>) -> Command<T> {
+        Command { request: self, read }
+    }
+}
+
 /// Shows the command and its key, never a value.
 impl<T> fmt::Debug for Command<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Command({})", self.request.attempt())
-    }
-}
-
-/// How long a call may wait for something to arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wait {
-    /// At most so long. Zero asks once and does not wait.
-    For(Duration),
-    /// Until something arrives.
-    Forever,
-}
-
-impl From<Duration> for Wait {
-    fn from(time: Duration) -> Self {
-        Wait::For(time)
     }
 }

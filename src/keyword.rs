@@ -37,6 +37,7 @@ mod dispatcher;
 mod handle;
 mod hearing;
 mod hook;
+mod keyword_value;
 mod kind;
 mod lease;
 mod legacy;
@@ -53,13 +54,15 @@ mod watch;
 mod wishes;
 mod write;
 
-pub use client::{Client, ServiceState};
+pub use client::Client;
 pub use definition::Keyword;
 pub use description::{Access, Description};
 pub use dispatcher::{Dispatcher, DispatcherBuilder};
-pub use handle::{Handle, KeywordValue};
+pub use handle::Handle;
 pub use hook::Change;
+pub use keyword_value::KeywordValue;
 pub use kind::Kind;
+pub use lease::ServiceState;
 #[cfg(test)]
 pub(crate) use look::read_description;
 #[cfg(test)]

@@ -109,7 +109,6 @@
 //! | `async` | no | `AsyncClient`, on tokio |
 //! | `bincode` | yes | `Bincode` |
 //! | `cli` | no | the programs `rcq`, which looks after a [`WorkQueue`], and `rckey`, for keywords |
-//! | `cluster` | no | clients of a Redis Cluster |
 //! | `json` | yes | `Json`, `PyJson` |
 //! | `keyword` | no | [`keyword`]: named, typed values that services publish and clients watch |
 //! | `msgpack` | yes | `MessagePack` |
@@ -138,12 +137,14 @@ mod glob;
 #[cfg(feature = "keyword")]
 pub mod keyword;
 mod landing;
+mod limits;
 mod load_error;
 #[cfg(feature = "local-server")]
 mod local_server;
 #[cfg(feature = "near-cache")]
 mod near;
 mod notices;
+mod panic;
 mod place;
 mod protocol;
 mod queue;
@@ -152,6 +153,7 @@ mod reply;
 mod request;
 mod script;
 mod side_key;
+mod wait;
 
 pub use answer::Answer;
 #[cfg(feature = "bincode")]
@@ -170,7 +172,7 @@ pub use collections::{Cached, CachedDict, CachedHashDict, NearCache, WhileCutOff
 pub use collections::{
     Increment, Name, RedisDict, RedisHashDict, RedisKey, RedisList, RedisSet, Scan, Ttl,
 };
-pub use command::{Command, Wait};
+pub use command::Command;
 pub use error::{Applied, Attempt, Error, Result};
 pub use events::{Event, Subscription};
 #[cfg(feature = "async")]
@@ -187,6 +189,7 @@ pub use queue::{
 pub use read_through::{
     CacheClient, CachePolicy, HashCacheClient, Loaded, LoadedMany, ReadThroughStats,
 };
+pub use wait::Wait;
 
 #[cfg(feature = "near-cache")]
 pub use near::CacheStats;

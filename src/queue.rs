@@ -38,6 +38,7 @@ mod settings;
 mod stats;
 mod sweeper;
 mod terms;
+mod upkeep;
 mod waiting;
 mod work_queue;
 mod worker;

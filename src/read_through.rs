@@ -10,7 +10,9 @@ mod commands;
 mod engine;
 mod failures;
 mod flights;
+mod flying;
 mod freshness;
+mod get;
 mod hash_cache_client;
 mod load;
 mod loader;
@@ -21,6 +23,7 @@ mod policy;
 mod pyredis;
 #[cfg(feature = "metrics")]
 mod report;
+mod seen;
 mod sending;
 mod shared;
 mod spot;

@@ -2,6 +2,7 @@
 //! [`Request::returns`](crate::request::Request::returns), and accepts exactly what its commands answer:
 //! any other shape is [`Error::UnexpectedReply`].
 
+mod gather;
 mod number;
 mod part;
 mod refusal;

@@ -19,13 +19,11 @@ use std::time::Duration;
 use redis::Value;
 
 use crate::codec::{Codec, CodecError};
-use crate::command::{Command, Wait};
-use crate::error::Result;
 use crate::notices::Notices;
 use crate::place::{Gather, Place};
-use crate::reply::Reply;
 use crate::script::Script;
 use crate::side_key;
+use crate::wait::Wait;
 
 /// A command in the making: arguments, and what a client must know of them.
 ///
@@ -205,11 +203,6 @@ impl Request {
             Some(reason) => self.refuse(reason),
             None => self,
         }
-    }
-
-    /// Completes the command with the function that reads its reply.
-    pub(crate) fn returns<T>(self, read: fn(Reply<'_>) -> Result<T>) -> Command<T> {
-        Command { request: self, read }
     }
 }
 

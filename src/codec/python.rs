@@ -11,6 +11,8 @@ mod pickle_numbers;
 #[cfg(feature = "pickle")]
 pub(super) mod pickle_reader;
 #[cfg(feature = "pickle")]
+mod pickle_room;
+#[cfg(feature = "pickle")]
 mod pickle_text;
 #[cfg(feature = "pickle")]
 pub(super) mod pickle_writer;

@@ -1,9 +1,6 @@
 //! What the codes of servers' refusals mean: one table, from which each part of the crate takes the
 //! answer to its own question.
 
-use super::Error;
-use super::obstacle::{Obstacle, obstacle};
-
 /// What makes a refused command succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Remedy {
@@ -61,23 +58,6 @@ pub(crate) fn refuses_whole_script(code: &str) -> bool {
 /// the client's user, password or rights change.
 pub(crate) fn refuses_connections(code: &str) -> bool {
     matches!(code, "WRONGPASS" | "NOAUTH" | "NOPERM" | "DENIED")
-}
-
-impl Error {
-    /// Whether the same call may succeed later without any change: the server could not be reached,
-    /// did not answer in time, or refused for the moment (`LOADING`, `READONLY`, `BUSY`, `OOM` and the
-    /// like). A wrong password or a refused certificate is not transient.
-    /// [`applied`](Self::applied) says whether repeating it is safe.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Error::Connect { source, .. } => obstacle(&**source) < Obstacle::Refusal,
-            Error::PoolExhausted { .. } | Error::ConnectionLost { .. } | Error::Timeout { .. } => {
-                true
-            }
-            Error::Server { code, .. } => is_transient(code),
-            _ => false,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use redis::{ErrorKind, RedisError};
 
 use super::Error;
-use super::code::refuses_connections;
+use super::code::{is_transient, refuses_connections};
 
 /// How lasting the reason is for which there is no connection, from the least to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +34,23 @@ pub(crate) fn obstacle(error: &(dyn std::error::Error + 'static)) -> Obstacle {
         };
     let inner = inner.or_else(|| error.source()).map_or(Obstacle::Passing, obstacle);
     own_obstacle(error).max(inner)
+}
+
+impl Error {
+    /// Whether the same call may succeed later without any change: the server could not be reached,
+    /// did not answer in time, or refused for the moment (`LOADING`, `READONLY`, `BUSY`, `OOM` and the
+    /// like). A wrong password or a refused certificate is not transient.
+    /// [`applied`](Self::applied) says whether repeating it is safe.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Error::Connect { source, .. } => obstacle(&**source) < Obstacle::Refusal,
+            Error::PoolExhausted { .. } | Error::ConnectionLost { .. } | Error::Timeout { .. } => {
+                true
+            }
+            Error::Server { code, .. } => is_transient(code),
+            _ => false,
+        }
+    }
 }
 
 fn own_obstacle(error: &(dyn std::error::Error + 'static)) -> Obstacle {

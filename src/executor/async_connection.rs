@@ -19,9 +19,9 @@ use super::greeting::{NO_PONG, greet};
 use super::outstanding::Outstanding;
 use super::packed::Packed;
 use super::retry::Deadline;
-use crate::command::Wait;
 use crate::error::code::serves;
 use crate::reply::code_and_details;
+use crate::wait::Wait;
 
 /// Asks the caller of a wait whether to keep waiting for a server that is silent.
 pub(crate) struct Inquiry(mpsc::Sender<oneshot::Sender<bool>>);

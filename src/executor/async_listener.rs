@@ -12,8 +12,8 @@ use super::fault::{Fault, Outcome};
 use super::packed::Packed;
 use super::retry::Deadline;
 use super::speech::{Ears, Speech, role, tell};
-use crate::command::Wait;
 use crate::protocol::Line;
+use crate::wait::Wait;
 
 /// A connection that is heard until this is dropped.
 pub(crate) struct Listening {

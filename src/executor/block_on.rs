@@ -7,7 +7,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::retry::Deadline;
-use crate::command::Wait;
+use crate::wait::Wait;
 
 /// Finishes a conversation of a [`Client`]. Its sends are done when they return, so it never
 /// suspends and one poll finishes it.

@@ -11,7 +11,7 @@ use super::fault::{Fault, Outcome};
 use super::handshake::{Handshake, Probe};
 use super::retry::Deadline;
 use super::stream::{Limits, Socket, Stream};
-use crate::command::Wait;
+use crate::wait::Wait;
 
 /// A connection to a server. After any failure it must not be used again: a reply may be on its way.
 pub(crate) struct Connection {

@@ -209,7 +209,7 @@ mod tests {
     use super::super::solitary::Solitary;
     use super::super::speech::Ears;
     use super::*;
-    use crate::command::Wait;
+    use crate::wait::Wait;
 
     fn parse(text: &str) -> Value {
         redis::parse_redis_value(text.as_bytes()).unwrap()

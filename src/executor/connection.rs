@@ -10,8 +10,8 @@ use redis::{ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisConnectionInfo
 use super::fault::{Fault, Outcome};
 use super::retry::Deadline;
 use super::stream::Limits;
-use crate::command::Wait;
 use crate::error::{Error, Result};
+use crate::wait::Wait;
 
 /// How to connect to one server.
 #[derive(Clone)]

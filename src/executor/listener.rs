@@ -12,8 +12,8 @@ use super::fault::{Fault, Outcome};
 use super::retry::Deadline;
 use super::speech::{Ears, Speech, role, tell};
 use super::stream::Limits;
-use crate::command::Wait;
 use crate::protocol::{Line, pack};
+use crate::wait::Wait;
 
 /// A connection that is heard by a thread, which can be asked for something if it looks for that.
 pub(crate) struct Listening(Arc<AtomicBool>);

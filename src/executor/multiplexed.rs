@@ -19,9 +19,9 @@ use super::node::repeatable;
 use super::packed::{Packed, command};
 use super::retry::Deadline;
 use super::solitary::Solitary;
-use crate::command::Wait;
 use crate::protocol::Line;
 use crate::reply::asks_to_reconnect;
+use crate::wait::Wait;
 
 /// A connection that is made when it is needed, and again when it failed. Each runtime has one of its
 /// own, since a connection lives no longer than its runtime, and goes on only while that runs.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::command::Wait;
+use crate::wait::Wait;
 
 /// When something ends, if ever.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,7 @@ use super::node::Node;
 use super::retry::{Deadline, Pauses};
 use super::servers::{Destination, Servers};
 use super::verdict::Verdict;
-use crate::command::Wait;
+use crate::wait::Wait;
 
 /// The way of commands to the server that takes them: follows redirections, and has patience while
 /// one server takes over from another.

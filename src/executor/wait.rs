@@ -12,10 +12,10 @@ use super::servers::Destination;
 use super::trip::Trip;
 use super::verdict::{Repetition, Verdict};
 use super::vigil::Vigil;
-use crate::command::Wait;
 use crate::error::Result;
 use crate::protocol::{Form, Line};
 use crate::request::{Attended, Request};
+use crate::wait::Wait;
 
 impl<N: Node> Router<N> {
     /// The reply to a request for which the server takes its time, in slices, so that a dead

@@ -1,7 +1,6 @@
 use std::fmt;
-use std::time::Duration;
 
-use super::lease;
+use super::lease::{self, ServiceState};
 use super::names::{REGISTRY, ServiceName};
 use super::service::{Service, refuse_clusters};
 use crate::collections::{Cursor, Name};
@@ -22,18 +21,6 @@ use crate::executor::{self, RoundTrips};
 #[derive(Clone)]
 pub struct Client<E = executor::Client> {
     executor: E,
-}
-
-/// A service that is registered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ServiceState {
-    /// The name, in lower case.
-    pub name: String,
-    /// Whether a dispatcher listens. The name of one that crashed stays registered.
-    pub is_served: bool,
-    /// How long ago the dispatcher renewed its lease. None of a dispatcher that is Cauldron's.
-    pub heartbeat: Option<Duration>,
 }
 
 impl<E: RoundTrips> Client<E> {

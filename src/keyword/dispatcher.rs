@@ -1,3 +1,4 @@
+mod accepted;
 mod calls;
 mod changes;
 mod inbox;
@@ -21,15 +22,15 @@ use self::service::Service;
 use self::slot::Slot;
 use super::definition::Keyword;
 use super::description::Description;
-use super::handle::{Handle, KeywordValue};
+use super::kind::Kind;
 use super::names::{KeywordName, ServiceName};
 use super::service::refuse_clusters;
 use super::service_definition::ServiceDefinition;
 use super::value::Value;
-use crate::command::Wait;
 use crate::error::{Error, Result};
 use crate::executor::{Client, Deadline, RoundTrips};
 use crate::request::Request;
+use crate::wait::Wait;
 
 /// Serves the keywords of a service: publishes their values, and does what clients write.
 ///
@@ -194,19 +195,6 @@ impl<E: RoundTrips> Dispatcher<E> {
         Ok(self.slot(name)?.history())
     }
 
-    /// A keyword with the Rust type of its values. Another type than the keyword's is refused.
-    pub fn handle<T: KeywordValue>(&self, name: &str) -> Result<Handle<T, E>> {
-        let slot = self.slot(name)?;
-        match T::fits(slot.keyword.description.kind) {
-            true => Ok(Handle::new(self, slot.name.as_str())),
-            false => {
-                let attempt = Box::new(self.0.service.about(&slot).attempt());
-                let reason = format!("it is a {}", slot.keyword.description.kind.as_str());
-                Err(Error::InvalidArgument { attempt, reason: reason.into() })
-            }
-        }
-    }
-
     /// What its keywords are, by their names.
     pub fn descriptions(&self) -> Vec<Description> {
         self.0.service.slots.values().map(|slot| slot.keyword.description.clone()).collect()
@@ -234,6 +222,17 @@ impl<E: RoundTrips> Dispatcher<E> {
                 }
             }
         })
+    }
+
+    /// The name of a keyword, if its kind `fits`.
+    pub(super) fn fitting(&self, name: &str, fits: fn(Kind) -> bool) -> Result<String> {
+        let slot = self.slot(name)?;
+        let kind = slot.keyword.description.kind;
+        if fits(kind) {
+            return Ok(slot.name.as_str().to_owned());
+        }
+        let attempt = Box::new(self.0.service.about(&slot).attempt());
+        Err(Error::InvalidArgument { attempt, reason: format!("it is a {}", kind.as_str()).into() })
     }
 
     fn slot(&self, name: &str) -> Result<Arc<Slot<E>>> {

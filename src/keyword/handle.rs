@@ -2,8 +2,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::dispatcher::Dispatcher;
-use super::kind::Kind;
-use super::value::Value;
+use super::keyword_value::KeywordValue;
 use crate::error::Result;
 use crate::executor::{Client, RoundTrips};
 
@@ -14,24 +13,15 @@ pub struct Handle<T, E: RoundTrips = Client> {
     value: PhantomData<fn(T) -> T>,
 }
 
-/// A Rust type of the values of keywords: `f64`, `i64` (also for what is enumerated and for masks), `bool`
-/// and `String`.
-#[diagnostic::on_unimplemented(
-    message = "keywords have no values of the type `{Self}`",
-    note = "there are `f64`, `i64`, `bool` and `String`"
-)]
-pub trait KeywordValue: Into<Value> + sealed::Sealed {
-    #[doc(hidden)]
-    fn of(value: &Value) -> Option<Self>;
-    #[doc(hidden)]
-    fn fits(kind: Kind) -> bool;
+impl<E: RoundTrips> Dispatcher<E> {
+    /// A keyword with the Rust type of its values. Another type than the keyword's is refused.
+    pub fn handle<T: KeywordValue>(&self, name: &str) -> Result<Handle<T, E>> {
+        let (dispatcher, name) = (self.clone(), self.fitting(name, T::fits)?);
+        Ok(Handle { dispatcher, name, value: PhantomData })
+    }
 }
 
 impl<T: KeywordValue, E: RoundTrips> Handle<T, E> {
-    pub(super) fn new(dispatcher: &Dispatcher<E>, name: &str) -> Self {
-        Self { dispatcher: dispatcher.clone(), name: name.to_owned(), value: PhantomData }
-    }
-
     /// Gives it a value, as [`Dispatcher::set`].
     pub fn set(&self, value: T) -> E::Reply<()> {
         self.dispatcher.set(&self.name, value)
@@ -98,36 +88,6 @@ macro_rules! keywords {
             }
         }
     };
-}
-
-macro_rules! values {
-    ($($type:ty: $kinds:pat, $value:pat => $read:expr;)+) => {$(
-        impl sealed::Sealed for $type {}
-
-        impl KeywordValue for $type {
-            fn of(value: &Value) -> Option<Self> {
-                match value {
-                    $value => $read,
-                    _ => None,
-                }
-            }
-
-            fn fits(kind: Kind) -> bool {
-                matches!(kind, $kinds)
-            }
-        }
-    )+};
-}
-
-values! {
-    f64: Kind::Double | Kind::Float, Value::Number(number) => Some(*number);
-    i64: Kind::Integer | Kind::Enumerated | Kind::Mask, Value::Integer(integer) => Some(*integer);
-    bool: Kind::Boolean, Value::Boolean(boolean) => Some(*boolean);
-    String: Kind::String | Kind::Basic, Value::Text(text) => Some(text.clone());
-}
-
-mod sealed {
-    pub trait Sealed {}
 }
 
 impl<T, E: RoundTrips> fmt::Debug for Handle<T, E> {

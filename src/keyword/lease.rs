@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::client::ServiceState;
 use super::names::{REGISTRY, ServiceName};
 use crate::command::Command;
 use crate::error::Result;
@@ -11,6 +10,18 @@ use crate::executor::RoundTrips;
 use crate::glob::escape;
 use crate::reply::{self, Part};
 use crate::request::Request;
+
+/// A service that is registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServiceState {
+    /// The name, in lower case.
+    pub name: String,
+    /// Whether a dispatcher listens. The name of one that crashed stays registered.
+    pub is_served: bool,
+    /// How long ago the dispatcher renewed its lease. None of a dispatcher that is Cauldron's.
+    pub heartbeat: Option<Duration>,
+}
 
 /// How the services stand. A dispatcher without a lease is Cauldron's, and known by the channels that it
 /// listens to: those of all keywords, if one of this crate that crashed has left descriptions of them.

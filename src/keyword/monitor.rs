@@ -21,13 +21,13 @@ use super::look::look;
 use super::names::KeywordName;
 use super::reading::Reading;
 use super::service::Service;
-use crate::command::Wait;
 use crate::error::Result;
 #[cfg(feature = "async")]
 use crate::executor::{AsyncClient, has_ended};
 use crate::executor::{Client, Deadline, Feed, OF_STRINGS, RoundTrips, Wish};
 use crate::glob::escape;
 use crate::request::Request;
+use crate::wait::Wait;
 
 /// The values of keywords as they change: an [`Iterator`] on a [`Client`], which waits for ever, a `Stream`
 /// on an `AsyncClient`.

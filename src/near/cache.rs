@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::lead::Outcome;
 use super::lease::Lease;
 use super::shard::{Shard, Store};
 use super::stats::CacheStats;
@@ -50,6 +49,23 @@ pub(crate) struct Cache<V> {
     bounds: Bounds,
     hits: Tally,
     pub(super) counts: Counts,
+}
+
+/// What came of a read.
+pub(crate) enum Outcome<V> {
+    /// The value, or that there is none.
+    Found(Option<Arc<V>>),
+    /// It failed or was given up.
+    Lost,
+}
+
+impl<V> Clone for Outcome<V> {
+    fn clone(&self) -> Self {
+        match self {
+            Outcome::Found(found) => Outcome::Found(found.clone()),
+            Outcome::Lost => Outcome::Lost,
+        }
+    }
 }
 
 type Values<V> = quick_cache::sync::Cache<Key, Kept<V>, Weigh>;

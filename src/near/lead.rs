@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::cache::{Cache, Kept, Key};
+use super::cache::{Cache, Kept, Key, Outcome};
 use super::shard::Begun;
 use crate::landing::Landing;
 
@@ -15,23 +15,6 @@ pub(crate) enum Start<V: Send + Sync + 'static> {
     Leads(Lead<V>),
     /// Wait for another reader.
     Joins(Arc<Landing<Outcome<V>>>),
-}
-
-/// What came of a read.
-pub(crate) enum Outcome<V> {
-    /// The value, or that there is none.
-    Found(Option<Arc<V>>),
-    /// It failed or was given up.
-    Lost,
-}
-
-impl<V> Clone for Outcome<V> {
-    fn clone(&self) -> Self {
-        match self {
-            Outcome::Found(found) => Outcome::Found(found.clone()),
-            Outcome::Lost => Outcome::Lost,
-        }
-    }
 }
 
 impl<V: Send + Sync + 'static> Cache<V> {

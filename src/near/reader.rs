@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::cache::{Cache, Key};
-use super::lead::{Lead, Outcome, Start};
+use super::cache::{Cache, Key, Outcome};
+use super::lead::{Lead, Start};
 use super::source::{Fetched, Lifetime, Source};
 use crate::clock;
 use crate::codec::Codec;

@@ -67,9 +67,9 @@ const SETTINGS_OF_ALL: usize = 2;
 
 #[cfg(test)]
 mod tests {
-    use crate::command::Wait;
     use crate::notices::{NoticeFormat, Structure};
     use crate::script::Script;
+    use crate::wait::Wait;
 
     use super::*;
 

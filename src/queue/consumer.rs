@@ -7,9 +7,9 @@ use super::hold::{Hold, rest};
 use super::job::{Job, take};
 use super::work_queue::WorkQueue;
 use crate::codec::Codec;
-use crate::command::Wait;
 use crate::error::{Error, Result};
 use crate::executor::{Client, Deadline, Pauses, RoundTrips};
+use crate::wait::Wait;
 
 /// Takes jobs from a [`WorkQueue`](crate::WorkQueue), several at a time, and acknowledges them with the
 /// next ones.
@@ -44,6 +44,13 @@ pub struct Consumer<T: Codec, E: RoundTrips = Client> {
     /// When to look for delayed jobs that are due.
     look: Instant,
     codec: PhantomData<fn() -> T>,
+}
+
+impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
+    /// Takes jobs from the queue. Nothing is sent before it is asked for one.
+    pub fn consumer(&self) -> Consumer<T, E> {
+        Consumer::new(self)
+    }
 }
 
 impl<T: Codec, E: RoundTrips> Consumer<T, E> {

@@ -1,6 +1,5 @@
 //! A job that is entrusted to a worker, until its handler has ended.
 
-use std::any::Any;
 use std::thread;
 
 use super::job::{Job, Ticket};
@@ -8,6 +7,7 @@ use super::ledger::Fate;
 use super::settings::QueueSettings;
 use crate::codec::Codec;
 use crate::executor::RoundTrips;
+use crate::panic::message;
 
 /// Decides what becomes of a job. If nothing is concluded, it is given back.
 pub(super) struct Custody {
@@ -53,10 +53,4 @@ impl Drop for Custody {
     fn drop(&mut self) {
         self.ticket.decide(if self.begun { Fate::Back } else { Fate::Unseen });
     }
-}
-
-/// What a panic says.
-pub(super) fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

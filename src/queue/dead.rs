@@ -31,6 +31,13 @@ pub struct Dead<T: Codec> {
     pub since: Duration,
 }
 
+impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
+    /// The jobs that failed too often, were buried, or cannot be decoded.
+    pub fn dead(&self) -> DeadList<T, E> {
+        DeadList::new(self)
+    }
+}
+
 impl<T: Codec, E: RoundTrips> DeadList<T, E> {
     pub(super) fn new(queue: &WorkQueue<T, E>) -> Self {
         Self { queue: queue.clone() }

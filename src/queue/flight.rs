@@ -1,34 +1,34 @@
 //! What is on its way to the server for a consumer, and what comes of it if the reply does not arrive.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::hold::Hold;
-use super::ledger::{Adoption, Outcome, Step};
+use super::ledger::{Ledger, Outcome, Step};
 use crate::error::Error;
 use crate::error::code::refuses_whole_script;
 
 /// A step on its way. If it is dropped, its outcome is unknown.
 pub(super) struct Flight<'a> {
-    hold: &'a Hold,
+    ledger: &'a Mutex<Ledger>,
     step: Option<Step>,
     sent: Instant,
 }
 
 impl<'a> Flight<'a> {
-    pub(super) fn new(hold: &'a Hold, step: Step) -> Self {
-        Self { hold, step: Some(step), sent: Instant::now() }
+    pub(super) fn new(ledger: &'a Mutex<Ledger>, step: Step) -> Self {
+        Self { ledger, step: Some(step), sent: Instant::now() }
     }
 
     pub(super) fn end(mut self, outcome: Outcome) {
         if let Some(step) = self.step.take() {
-            self.hold.ledger().finish(&step, outcome, self.sent);
+            lock(self.ledger).finish(&step, outcome, self.sent);
         }
     }
 
     /// It was applied, and brought `items`. Says whether there are any that count.
     pub(super) fn land(mut self, items: Vec<Vec<u8>>) -> bool {
         let Some(step) = self.step.take() else { return false };
-        let mut ledger = self.hold.ledger();
+        let mut ledger = lock(self.ledger);
         let counts = ledger.finish(&step, Outcome::Applied, self.sent) && !items.is_empty();
         if counts {
             ledger.jobs.append(items, self.sent);
@@ -39,7 +39,7 @@ impl<'a> Flight<'a> {
     /// It was refused, since the server does not know the consumer, or not as it should.
     pub(super) fn fenced(mut self, is_known: bool) {
         if let Some(step) = self.step.take() {
-            let mut ledger = self.hold.ledger();
+            let mut ledger = lock(self.ledger);
             ledger.finish(&step, Outcome::NotSent, self.sent);
             match is_known {
                 true => ledger.diverged(&step.consumer),
@@ -49,25 +49,14 @@ impl<'a> Flight<'a> {
     }
 }
 
+fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
         if let Some(step) = self.step.take() {
-            self.hold.ledger().finish(&step, Outcome::Unknown, self.sent);
-        }
-    }
-}
-
-/// An adoption on its way.
-pub(super) struct Crossing<'a> {
-    pub(super) hold: &'a Hold,
-    pub(super) adoption: Option<Adoption>,
-}
-
-impl Drop for Crossing<'_> {
-    fn drop(&mut self) {
-        if let Some(adoption) = self.adoption.take() {
-            self.hold.ledger().not_adopted(adoption, Outcome::Unknown);
-            self.hold.leave_to_keeper();
+            lock(self.ledger).finish(&step, Outcome::Unknown, self.sent);
         }
     }
 }

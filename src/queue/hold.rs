@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
-use super::flight::{Crossing, Flight, outcome};
-use super::keeper::Keeper;
+use super::flight::{Flight, outcome};
 use super::keys::{Ids, Keys};
-use super::ledger::{Adoption, Fate, Leave, Ledger, Obstacle, Step};
+use super::ledger::{Adoption, Fate, Leave, Ledger, Obstacle, Outcome, Step};
 use super::scripts::{ADOPT, LEAVE, STEP};
 use super::settings::QueueSettings;
 use super::terms::Terms;
+use super::upkeep::Upkeep;
 use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
 use crate::executor::{RoundTrips, Signal};
@@ -23,7 +23,7 @@ use crate::request::Request;
 pub(super) struct Hold {
     pub(super) keys: Arc<Keys>,
     pub(super) settings: QueueSettings,
-    keeper: Arc<Keeper>,
+    upkeep: Arc<Upkeep>,
     ledger: Mutex<Ledger>,
     /// Whether a call was dropped that was clearing up a doubt. Calls that are dropped sooner than replies
     /// come would never be through with it, so that it is left to the keeper then.
@@ -46,11 +46,11 @@ pub(super) struct Stepped {
 }
 
 impl Hold {
-    pub(super) fn new(keys: Arc<Keys>, settings: QueueSettings, keeper: Arc<Keeper>) -> Self {
+    pub(super) fn new(keys: Arc<Keys>, settings: QueueSettings, upkeep: Arc<Upkeep>) -> Self {
         let (ledger, left) =
             (Mutex::new(Ledger::new(Ids::new(), Instant::now())), Signal::default());
         let (left_to_keeper, closed) = (AtomicBool::new(false), OnceLock::new());
-        Self { keys, settings, keeper, ledger, left_to_keeper, closed, left }
+        Self { keys, settings, upkeep, ledger, left_to_keeper, closed, left }
     }
 
     pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -60,32 +60,32 @@ impl Hold {
     /// The next job that was claimed.
     pub(super) fn take(&self, begins: bool) -> Option<(u64, Vec<u8>)> {
         let taken = self.ledger().take(begins, Instant::now());
-        self.keeper.wake();
+        self.upkeep.wake();
         taken
     }
 
     /// A handler begins with a job. The server learns of it if the job runs for some time.
     pub(super) fn has_begun(&self, number: u64) {
         self.ledger().jobs.begin(number);
-        self.keeper.wake();
+        self.upkeep.wake();
     }
 
     /// What holds for the queue, as far as this program knows.
     pub(super) fn terms(&self) -> Terms {
-        self.keeper.terms()
+        self.upkeep.terms()
     }
 
     /// Decides what becomes of a running job. The server is told with the next claim, or by the keeper.
     pub(super) fn decide(&self, number: u64, fate: Fate) -> bool {
         let decided = self.ledger().jobs.decide(number, fate.bounded(), Instant::now());
-        self.keeper.wake();
+        self.upkeep.wake();
         decided
     }
 
     /// Gives back all jobs that run.
     pub(super) fn give_back(&self) {
         self.ledger().jobs.give_back(Instant::now());
-        self.keeper.wake();
+        self.upkeep.wake();
     }
 
     /// Whether others may have got a job meanwhile.
@@ -96,20 +96,20 @@ impl Hold {
 
     /// Says to the keeper that there is something to look at.
     pub(super) fn wake(&self) {
-        self.keeper.wake();
+        self.upkeep.wake();
     }
 
     /// A call was dropped that was clearing up a doubt.
     pub(super) fn leave_to_keeper(&self) {
         self.left_to_keeper.store(true, Ordering::Release);
-        self.keeper.hurry();
+        self.upkeep.hurry();
     }
 
     pub(super) fn close(&self) {
         let now = Instant::now();
         self.closed.get_or_init(|| now);
         self.ledger().close(now);
-        self.keeper.hurry();
+        self.upkeep.hurry();
     }
 
     /// Once its consumer is closed and no job of it runs, blocks until the keeper has settled and left, for the
@@ -120,7 +120,7 @@ impl Hold {
             jobs.is_closing() && jobs.running() == 0
         };
         if has_done {
-            self.keeper.hurry();
+            self.upkeep.hurry();
             self.left.block(FOR_LEAVING);
         }
     }
@@ -213,7 +213,7 @@ impl Hold {
     ) -> Result<Stepped> {
         let command = self.step_command(&step, wanted, looks);
         let attempt = command.request.attempt();
-        let flight = Flight::new(self, step);
+        let flight = Flight::new(&self.ledger, step);
         match executor.send(command).await {
             Ok((status @ (FENCED | DIVERGED), ..)) => {
                 flight.fenced(status == DIVERGED);
@@ -363,6 +363,21 @@ impl Hold {
 
     pub(super) fn attempt(&self) -> Attempt {
         Request::script(&STEP, 1).key(self.keys.queue()).attempt()
+    }
+}
+
+/// An adoption on its way.
+struct Crossing<'a> {
+    hold: &'a Hold,
+    adoption: Option<Adoption>,
+}
+
+impl Drop for Crossing<'_> {
+    fn drop(&mut self) {
+        if let Some(adoption) = self.adoption.take() {
+            self.hold.ledger().not_adopted(adoption, Outcome::Unknown);
+            self.hold.leave_to_keeper();
+        }
     }
 }
 

@@ -4,13 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::custody::message;
 use super::hold::Hold;
 use super::item::Item;
 use super::ledger::Fate;
 use crate::codec::{Codec, Undecodable};
 use crate::error::Error;
 use crate::executor::{Client, RoundTrips};
+use crate::panic::message;
 
 /// A job that a [`Consumer`](crate::Consumer) has claimed, and nobody else as long as the lease lasts. It
 /// dereferences to what was pushed.

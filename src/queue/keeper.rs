@@ -3,7 +3,6 @@
 //! runtime that is blocked loses a lease.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,9 +12,9 @@ use super::keys::Keys;
 use super::scripts::BEAT;
 use super::settings::{QueueSettings, spread};
 use super::sweeper::Sweeper;
-use super::terms::Terms;
+use super::upkeep::Upkeep;
 use crate::error::Result;
-use crate::executor::{Client, Executor, Signal, finish};
+use crate::executor::{Client, Executor, finish};
 use crate::reply::{self, Reply};
 use crate::request::Request;
 
@@ -23,12 +22,8 @@ use crate::request::Request;
 pub(super) struct Keeper {
     keys: Arc<Keys>,
     settings: QueueSettings,
-    /// What holds for the queue, as far as is known.
-    terms: Mutex<Terms>,
+    upkeep: Arc<Upkeep>,
     state: Mutex<State>,
-    signal: Signal,
-    /// Whether it rests until it is woken, for there is nothing to tell.
-    rests: AtomicBool,
 }
 
 #[derive(Default)]
@@ -39,9 +34,8 @@ struct State {
 
 impl Keeper {
     pub(super) fn new(keys: Arc<Keys>, settings: QueueSettings) -> Self {
-        let (state, signal) = (Mutex::default(), Signal::default());
-        let terms = Mutex::new(settings.terms());
-        Self { keys, settings, terms, state, signal, rests: AtomicBool::new(false) }
+        let upkeep = Arc::new(Upkeep::new(settings.terms()));
+        Self { keys, settings, upkeep, state: Mutex::default() }
     }
 
     /// Keeps one more consumer, until it has left.
@@ -59,24 +53,13 @@ impl Keeper {
         }
         state.holds.push(hold);
         drop(state);
-        self.wake();
+        self.upkeep.wake();
         Ok(())
     }
 
-    /// Says that there is something to tell.
-    pub(super) fn wake(&self) {
-        if self.rests.swap(false, Ordering::AcqRel) {
-            self.signal.raise();
-        }
-    }
-
-    /// Says that it must not wait until there is more to tell.
-    pub(super) fn hurry(&self) {
-        self.signal.raise();
-    }
-
-    pub(super) fn terms(&self) -> Terms {
-        *self.terms.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What its consumers share with it.
+    pub(super) fn upkeep(&self) -> &Arc<Upkeep> {
+        &self.upkeep
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -84,12 +67,12 @@ impl Keeper {
     }
 
     fn work(&self, client: &Client) {
-        let third = self.terms().lease / 3;
+        let third = self.upkeep.terms().lease / 3;
         let mut sweeper = Sweeper::new(self.keys.clone(), self.settings.clone());
         let (mut beat, mut sweep) = (Instant::now() + third, Instant::now());
         loop {
-            let third = self.terms().lease / 3;
-            self.rests.store(true, Ordering::Release);
+            let third = self.upkeep.terms().lease / 3;
+            self.upkeep.rest(true);
             let holds = {
                 let mut state = self.state();
                 state.holds.retain(|hold| !hold.left.is_closed());
@@ -113,7 +96,7 @@ impl Keeper {
                 // What could not be swept now will be the next time, perhaps by somebody else.
                 let has_more = sweeper.sweep(client, &orphaned).unwrap_or(false);
                 let terms = sweeper.terms();
-                *self.terms.lock().unwrap_or_else(PoisonError::into_inner) = terms;
+                self.upkeep.set_terms(terms);
                 // A lease that was shortened meanwhile.
                 beat = beat.min(now + terms.lease / 3);
                 sweep = now + if has_more { Duration::ZERO } else { third.mul_f64(spread(0.2)) };
@@ -121,10 +104,10 @@ impl Keeper {
             let left = beat.min(sweep).saturating_duration_since(Instant::now());
             match holds.iter().any(|hold| hold.is_restless()) {
                 true => {
-                    self.rests.store(false, Ordering::Release);
-                    self.signal.block(if failed { AFTER_A_FAILURE } else { TICK }.min(left))
+                    self.upkeep.rest(false);
+                    self.upkeep.block(if failed { AFTER_A_FAILURE } else { TICK }.min(left))
                 }
-                false => self.signal.block(left),
+                false => self.upkeep.block(left),
             };
         }
     }

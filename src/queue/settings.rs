@@ -1,7 +1,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use super::terms::{Stored, Terms};
+use super::terms::{SHORTEST_LEASE, Stored, Terms};
 
 /// How a [`WorkQueue`](crate::WorkQueue) treats its jobs.
 ///
@@ -86,6 +86,19 @@ impl QueueSettings {
         }
     }
 
+    /// What holds: this, unless other settings are stored.
+    pub(super) fn terms_with(&self, [lease, deliveries, dead]: Stored) -> Terms {
+        let own = self.terms();
+        let deliveries = deliveries.and_then(|number| u32::try_from(number).ok());
+        Terms {
+            lease: lease.map_or(own.lease, Duration::from_millis).max(SHORTEST_LEASE),
+            max_deliveries: deliveries.unwrap_or(own.max_deliveries),
+            dead_capacity: dead
+                .and_then(|number| number.try_into().ok())
+                .unwrap_or(own.dead_capacity),
+        }
+    }
+
     /// What was set explicitly of what programs have to agree on.
     pub(super) fn stored(&self) -> Stored {
         let lease = self.lease.and_then(|lease| u64::try_from(lease.as_millis()).ok());
@@ -135,7 +148,6 @@ pub(super) fn spread(width: f64) -> f64 {
 
 /// Scripts write a number that is much larger in a way that no command reads.
 const LONGEST_LIST: usize = u32::MAX as usize;
-pub(super) const SHORTEST_LEASE: Duration = Duration::from_millis(500);
 const DEFAULT_LEASE: Duration = Duration::from_secs(30);
 const LONGEST_TIME: Duration = Duration::from_secs(100 * 24 * 3600);
 

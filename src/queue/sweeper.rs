@@ -57,7 +57,7 @@ impl Sweeper {
 
     /// What holds for the queue.
     pub(super) fn terms(&self) -> Terms {
-        Terms::of(&self.settings, self.stored.unwrap_or_default())
+        self.settings.terms_with(self.stored.unwrap_or_default())
     }
 
     /// Takes back what was given to abandoned ids.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::keys::Keys;
-use super::settings::{QueueSettings, SHORTEST_LEASE};
 
 /// The settings that hold for a queue: those that a program has set explicitly, or else the defaults.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,21 +14,6 @@ pub(super) struct Terms {
 
 /// As they lie beside the queue: a lease in milliseconds, deliveries and dead jobs, or nothing.
 pub(super) type Stored = [Option<u64>; 3];
-
-impl Terms {
-    /// Those of a program, unless others are stored.
-    pub(super) fn of(settings: &QueueSettings, [lease, deliveries, dead]: Stored) -> Self {
-        let own = settings.terms();
-        let deliveries = deliveries.and_then(|number| u32::try_from(number).ok());
-        Self {
-            lease: lease.map_or(own.lease, Duration::from_millis).max(SHORTEST_LEASE),
-            max_deliveries: deliveries.unwrap_or(own.max_deliveries),
-            dead_capacity: dead
-                .and_then(|number| number.try_into().ok())
-                .unwrap_or(own.dead_capacity),
-        }
-    }
-}
 
 /// Warns of what another program has set otherwise than this one: in `before`, which this program replaces
 /// as it begins, or in `now`.
@@ -50,3 +34,5 @@ pub(super) fn report(keys: &Keys, own: Stored, before: Option<Stored>, now: Stor
 }
 
 const NAMES: [&str; 3] = ["lease in milliseconds", "max_deliveries", "dead_capacity"];
+
+pub(super) const SHORTEST_LEASE: Duration = Duration::from_millis(500);

@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::consumer::Consumer;
-use super::dead::DeadList;
 use super::hold::{Hold, rest};
 use super::item::Pushed;
 use super::keeper::Keeper;
@@ -16,15 +14,15 @@ use super::keys::{Keys, random};
 use super::scripts::{COUNT, PURGE, PUSH_BOUNDED, PUSH_LATER, PUSH_UNIQUE, STATS};
 use super::settings::QueueSettings;
 use super::stats::{QueueStats, ids, read};
-use super::worker::Worker;
 use crate::codec::Codec;
 use crate::collections::{Name, RedisList};
-use crate::command::{Command, Wait};
+use crate::command::Command;
 use crate::error::{Error, Result};
 use crate::executor::{Client, Deadline, RoundTrips};
 use crate::reply;
 use crate::request::Request;
 use crate::script::Script;
+use crate::wait::Wait;
 
 /// A work queue on a Redis list, which loses no job.
 ///
@@ -89,21 +87,6 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
     /// The same queue with other settings. What cannot be used is reported by the first call.
     pub fn with(&self, settings: QueueSettings) -> Self {
         Self::over(&self.executor, self.keys.clone(), settings)
-    }
-
-    /// Takes jobs from the queue. Nothing is sent before it is asked for one.
-    pub fn consumer(&self) -> Consumer<T, E> {
-        Consumer::new(self)
-    }
-
-    /// Has `handler` do the jobs, several at a time, until it is told to stop.
-    pub fn worker<F>(&self, handler: F) -> Worker<T, E, F> {
-        Worker::new(self, handler)
-    }
-
-    /// The jobs that failed too often, were buried, or cannot be decoded.
-    pub fn dead(&self) -> DeadList<T, E> {
-        DeadList::new(self)
     }
 
     /// The list with the jobs that wait. Taking an item from it takes it out of the queue's care.
@@ -296,7 +279,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
     }
 
     pub(super) fn hold(&self) -> Hold {
-        Hold::new(self.keys.clone(), self.settings.clone(), self.keeper.clone())
+        Hold::new(self.keys.clone(), self.settings.clone(), self.keeper.upkeep().clone())
     }
 
     /// Has the leases of a consumer renewed.

@@ -11,11 +11,11 @@ use super::job::Job;
 use super::settings::QueueSettings;
 use super::work_queue::WorkQueue;
 use crate::codec::Codec;
-use crate::command::Wait;
 use crate::error::{Error, Result};
 #[cfg(feature = "async")]
 use crate::executor::AsyncClient;
 use crate::executor::{Client, Pauses, RoundTrips, finish};
+use crate::wait::Wait;
 
 /// Does the jobs of a [`WorkQueue`](crate::WorkQueue) by a handler, which is given the [`Job`] and answers
 /// with a `Result`.
@@ -72,6 +72,13 @@ impl Stop {
     /// Whether they are to stop.
     pub fn is_told(&self) -> bool {
         self.0.load(Ordering::Acquire)
+    }
+}
+
+impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
+    /// Has `handler` do the jobs, several at a time, until it is told to stop.
+    pub fn worker<F>(&self, handler: F) -> Worker<T, E, F> {
+        Worker::new(self, handler)
     }
 }
 

@@ -1,24 +1,22 @@
-//! Reading through a cache: the way of a call that wants values.
+//! What all clones of a cache share, and what it finds without loading.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use super::commands::{Commands, Mode, Stored, Wanted};
-use super::flights::{Flights, Lead};
+use super::flights::Flights;
 use super::freshness::{Age, Freshness};
-use super::load::Flying;
 use super::loader::Loaders;
-use super::nesting::{CacheId, Nesting, Turn};
+use super::nesting::CacheId;
 use super::policy::CachePolicy;
-use super::shared::AT_ONCE;
+use super::seen::Seen;
 use super::spot::{Ids, Spot};
 use super::stats::{Counts, raise, raise_by};
-use super::waiting::Arrival;
 use crate::codec::Codec;
 use crate::error::{Attempt, Error, Result};
 use crate::executor::RoundTrips;
-use crate::load_error::LoadError;
+use crate::limits::PAGE;
 use crate::side_key::name_of;
 
 /// A value, or that there is none.
@@ -40,21 +38,6 @@ pub(super) struct Engine<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A> {
     pub(super) near: Option<super::near::Near<V, E>>,
 }
 
-/// What is seen of a value before anybody loads it.
-pub(super) enum Seen<V> {
-    Found(Option<Arc<V>>, Age),
-    Missing(Mode),
-    /// Redis cannot be used.
-    Away,
-}
-
-/// A value that has to be loaded.
-pub(super) struct Missing<V> {
-    pub(super) place: usize,
-    pub(super) spot: Spot,
-    pub(super) seen: Seen<V>,
-}
-
 impl<I, V, E, A> Engine<I, V, E, A>
 where
     I: Ids,
@@ -62,124 +45,8 @@ where
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
 {
-    /// The values of `spots`, of which those that are missing are loaded.
-    pub(super) async fn get(self: Arc<Self>, spots: Vec<Spot>, args: A) -> Result<Vec<Found<V>>> {
-        let mut found = vec![None; spots.len()];
-        let mut sought: Vec<_> = spots.into_iter().enumerate().collect();
-        for round in 1.. {
-            let asked = sought.len();
-            let missing = self.look(sought, &mut found, &args).await?;
-            if round == 1 {
-                raise_by(&self.counts.hits, (asked - missing.len()) as u64);
-                raise_by(&self.counts.misses, missing.len() as u64);
-            }
-            if missing.is_empty() {
-                break;
-            }
-            sought = Vec::new();
-            for (missing, arrival) in self.load(missing, &args).await {
-                match arrival {
-                    Arrival::Found(value) => found[missing.place] = value,
-                    Arrival::Failed(error) => return Err(error),
-                    Arrival::Again if round < MOST_ROUNDS => {
-                        sought.push((missing.place, missing.spot));
-                    }
-                    Arrival::Again | Arrival::Late => {
-                        found[missing.place] = self.load_alone(&missing.spot, &args).await?;
-                    }
-                }
-            }
-        }
-        self.report();
-        Ok(found)
-    }
-
-    /// Loads one value anew and stores it, whatever others do.
-    pub(super) async fn set(self: Arc<Self>, spot: Spot, args: A) -> Result<Found<V>> {
-        let nesting = Nesting::current();
-        if nesting.turn(self.id(), &spot) == Turn::Never {
-            return Err(self.failed(&spot, LoadError::recursive()));
-        }
-        let lead = self.flights.begin_anew(&spot);
-        let landing = lead.landing();
-        let _waiting = nesting.wait_for(lead.id());
-        let flying = vec![Flying::new(lead, Mode::Force)];
-        self.executor.launch(self.clone().fly(flying, args.clone(), nesting)).await;
-        let missing = Missing { place: 0, spot, seen: Seen::Missing(Mode::Force) };
-        match self.arrival(&missing, None, &landing).await {
-            Arrival::Found(value) => Ok(value),
-            Arrival::Failed(error) => Err(error),
-            Arrival::Again | Arrival::Late => self.load_alone(&missing.spot, &args).await,
-        }
-    }
-
-    /// What the cache has, without loading.
-    pub(super) async fn peek(self: Arc<Self>, spot: Spot) -> Result<Found<V>> {
-        match self.see(std::slice::from_ref(&spot)).await?.pop() {
-            Some(Seen::Found(value, age)) if age.is_served() => Ok(value),
-            _ => Ok(None),
-        }
-    }
-
-    /// Loads a value in the background, unless somebody does.
-    pub(super) fn refresh(self: &Arc<Self>, spots: Vec<Spot>, args: A) {
-        let mut queued: Vec<_> = spots.iter().filter_map(|spot| self.flights.queue(spot)).collect();
-        if queued.is_empty() {
-            return;
-        }
-        let Some(turn) = self.turn() else { return };
-        raise_by(&self.counts.refreshes, queued.len() as u64);
-        let engine = self.clone();
-        self.executor.background(async move {
-            while !queued.is_empty() {
-                let rest = queued.split_off(queued.len().min(engine.claimed_at_once()));
-                let next = std::mem::replace(&mut queued, rest).into_iter().filter(Lead::start);
-                let flying = next.map(|lead| Flying::new(lead, Mode::Refresh)).collect();
-                engine.clone().fly(flying, args.clone(), Nesting::default()).await;
-            }
-            drop(turn);
-        });
-    }
-
-    /// Puts what can be served into its place, and gives what cannot.
-    async fn look(
-        self: &Arc<Self>,
-        sought: Vec<(usize, Spot)>,
-        found: &mut [Found<V>],
-        args: &A,
-    ) -> Result<Vec<Missing<V::Owned>>> {
-        let (places, spots): (Vec<_>, Vec<_>) = sought.into_iter().unzip();
-        let seen = match self.see(&spots).await {
-            Ok(seen) => seen,
-            Err(error) => {
-                self.bear(error)?;
-                spots.iter().map(|_| Seen::Away).collect()
-            }
-        };
-        let mut missing = Vec::new();
-        let mut due = Vec::new();
-        for ((place, spot), seen) in places.into_iter().zip(spots).zip(seen) {
-            match seen {
-                Seen::Found(value, age) if age.is_served() => {
-                    found[place] = value;
-                    if age == Age::Old {
-                        raise(&self.counts.stale);
-                    }
-                    if age != Age::Fresh {
-                        due.push(spot);
-                    }
-                }
-                seen => missing.push(Missing { place, spot, seen }),
-            }
-        }
-        if !due.is_empty() {
-            self.refresh(due, args.clone());
-        }
-        Ok(missing)
-    }
-
     /// What the cache has of `spots`.
-    async fn see(&self, spots: &[Spot]) -> Result<Vec<Seen<V::Owned>>> {
+    pub(super) async fn see(&self, spots: &[Spot]) -> Result<Vec<Seen<V::Owned>>> {
         #[cfg(feature = "near-cache")]
         if let Some(near) = &self.near
             && let Some(mut seen) = near.see(spots, |left| self.age(left)).await?
@@ -203,7 +70,7 @@ where
         let wanted =
             Wanted { left: self.freshness.matters(), absence: self.policy.absence.is_some() };
         let mut seen = Vec::with_capacity(spots.len());
-        for spots in spots.chunks(AT_ONCE) {
+        for spots in spots.chunks(PAGE) {
             let replies = self.executor.send_all(self.commands.look(spots, wanted)).await?;
             let stored = self.commands.looked(spots.len(), wanted, replies)?;
             seen.extend(stored.into_iter().map(|stored| self.seen(stored)));
@@ -266,9 +133,6 @@ where
         self.counts.report(&String::from_utf8_lossy(name_of(&self.prefix)));
     }
 }
-
-/// How often a caller looks anew for what others deleted or set while it was loaded.
-const MOST_ROUNDS: usize = 4;
 
 /// One lease for a load that dies, one for the load after it, and one to be sure.
 const LEASES_WAITED: u32 = 3;

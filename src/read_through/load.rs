@@ -7,35 +7,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::commands::{Claim, Lease, Mode, Since};
-use super::engine::{Engine, Seen};
+use super::engine::Engine;
 use super::flights::{FlightId, Lead, Outcome, Seal};
+use super::flying::Flying;
 use super::freshness::Age;
 use super::generation;
 use super::loader::Loaded;
 use super::nesting::Nesting;
+use super::seen::Seen;
 use super::spot::{Ids, Spot};
 use super::stats::{raise, raise_by};
 use crate::codec::Codec;
-use crate::command::{Command, Wait};
+use crate::command::Command;
 use crate::error::{Error, Result};
 use crate::executor::{Deadline, RoundTrips};
 use crate::load_error::LoadError;
-
-/// A load under way.
-pub(super) struct Flying<V> {
-    pub(super) lead: Lead<V>,
-    pub(super) mode: Mode,
-    /// Whether Redis cannot be used.
-    pub(super) is_away: bool,
-    /// From when on it waits for another program.
-    pub(super) since: Since,
-}
-
-impl<V> Flying<V> {
-    pub(super) fn new(lead: Lead<V>, mode: Mode) -> Self {
-        Self { lead, mode, is_away: false, since: Since::default() }
-    }
-}
+use crate::wait::Wait;
 
 /// A load that this program does.
 struct Claimed<V> {
@@ -94,6 +81,26 @@ where
                 pause = (pause * 3 / 2).min(LONGEST_PAUSE);
             }
         }
+    }
+
+    /// Loads a value in the background, unless somebody does.
+    pub(super) fn refresh(self: &Arc<Self>, spots: Vec<Spot>, args: A) {
+        let mut queued: Vec<_> = spots.iter().filter_map(|spot| self.flights.queue(spot)).collect();
+        if queued.is_empty() {
+            return;
+        }
+        let Some(turn) = self.turn() else { return };
+        raise_by(&self.counts.refreshes, queued.len() as u64);
+        let engine = self.clone();
+        self.executor.background(async move {
+            while !queued.is_empty() {
+                let rest = queued.split_off(queued.len().min(engine.claimed_at_once()));
+                let next = std::mem::replace(&mut queued, rest).into_iter().filter(Lead::start);
+                let flying = next.map(|lead| Flying::new(lead, Mode::Refresh)).collect();
+                engine.clone().fly(flying, args.clone(), Nesting::default()).await;
+            }
+            drop(turn);
+        });
     }
 
     /// How many values are claimed before they are loaded, so that others wait for no more of them.

@@ -1,8 +1,8 @@
 //! The near cache in front of a read-through cache.
 
 use super::commands::Mode;
-use super::engine::Seen;
 use super::freshness::{Age, Freshness};
+use super::seen::Seen;
 use super::spot::Spot;
 use crate::codec::Codec;
 use crate::collections::{Cached, NearCache, RedisDict};

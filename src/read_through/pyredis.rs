@@ -1,6 +1,5 @@
 //! The names that pyredis-cache gives: `000STUDENT#0000000012`.
 
-use super::spot::Named;
 use crate::codec::CodecError;
 use crate::error::{Error, Result};
 
@@ -21,7 +20,7 @@ pub(super) fn prefix(operation: &str) -> Result<Vec<u8>> {
 }
 
 /// An id as `%010d` writes it: of a decimal number, without what follows its point.
-pub(super) fn number(id: &[u8]) -> Named<Vec<u8>> {
+pub(super) fn number(id: &[u8]) -> std::result::Result<Vec<u8>, CodecError> {
     let refused = || CodecError::new("pyredis-cache names only numbers");
     let id = std::str::from_utf8(id).map_err(|_| refused())?;
     let digits = id.strip_prefix('-').unwrap_or(id);

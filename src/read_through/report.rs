@@ -2,10 +2,19 @@
 
 use metrics::{counter, gauge};
 
-use super::stats::ReadThroughStats;
+use super::stats::{Counts, ReadThroughStats, is_due};
+
+impl Counts {
+    /// Tells the `metrics` facade, once in a second.
+    pub(super) fn report(&self, name: &str) {
+        if is_due(&self.reported) {
+            report(name, &self.stats());
+        }
+    }
+}
 
 /// Tells the program's recorder, if it has one, what the cache of `name` has done so far.
-pub(super) fn report(name: &str, stats: &ReadThroughStats) {
+fn report(name: &str, stats: &ReadThroughStats) {
     for (metric, count) in [
         ("redis_collections_read_through_hits", stats.hits),
         ("redis_collections_read_through_misses", stats.misses),

@@ -19,6 +19,7 @@ use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
 use crate::executor::RoundTrips;
 use crate::glob::escape;
+use crate::limits::PAGE;
 use crate::place::Gather;
 use crate::reply;
 use crate::request::Request;
@@ -166,7 +167,7 @@ where
         let engine = self.0.clone();
         self.with(spots.collect::<Named<Vec<_>>>(), |spots| async move {
             let mut deleted = 0;
-            for spots in spots.chunks(AT_ONCE) {
+            for spots in spots.chunks(PAGE) {
                 let commands = spots.iter().map(|spot| engine.commands.delete(spot));
                 let replies = send_each(&engine.executor, commands.collect()).await;
                 spots.iter().for_each(|spot| engine.flights.forget_one(spot));
@@ -312,6 +313,3 @@ pub(super) async fn send_each<E: RoundTrips, T: Send + 'static>(
         Err(commands) => executor.send_all(commands).await,
     }
 }
-
-/// How many values are asked for in one round trip.
-pub(super) const AT_ONCE: usize = 1000;

@@ -51,7 +51,7 @@ pub(super) struct Counts {
     load_time: AtomicU64,
     warned: AtomicU64,
     #[cfg(feature = "metrics")]
-    reported: AtomicU64,
+    pub(super) reported: AtomicU64,
 }
 
 impl Counts {
@@ -94,14 +94,6 @@ impl Counts {
     pub(super) fn may_warn(&self) -> bool {
         is_due(&self.warned)
     }
-
-    /// Tells the `metrics` facade, once in a second.
-    #[cfg(feature = "metrics")]
-    pub(super) fn report(&self, name: &str) {
-        if is_due(&self.reported) {
-            super::report::report(name, &self.stats());
-        }
-    }
 }
 
 pub(super) fn raise(count: &AtomicU64) {
@@ -113,7 +105,7 @@ pub(super) fn raise_by(count: &AtomicU64, by: u64) {
 }
 
 /// Whether the last time was more than a second ago; then it is now.
-fn is_due(last: &AtomicU64) -> bool {
+pub(super) fn is_due(last: &AtomicU64) -> bool {
     let (now, last_time) = (clock::now(), last.load(Ordering::Relaxed));
     let is_over = last_time == 0 || now.saturating_sub(last_time) >= 1000;
     let swap = || last.compare_exchange(last_time, now, Ordering::Relaxed, Ordering::Relaxed);

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::commands::Mode;
-use super::engine::{Engine, Found, Missing, Seen};
+use super::engine::{Engine, Found};
 use super::flights::{FlightId, Joined, Outcome, Start};
-use super::load::Flying;
+use super::flying::Flying;
 use super::nesting::{Nesting, Turn, Waiting};
+use super::seen::Seen;
 use super::spot::{Ids, Spot};
 use super::stats::{raise, raise_by};
 use crate::codec::Codec;
@@ -16,6 +17,13 @@ use crate::error::{Error, Result};
 use crate::executor::RoundTrips;
 use crate::landing::Landing;
 use crate::load_error::LoadError;
+
+/// A value that has to be loaded.
+pub(super) struct Missing<V> {
+    pub(super) place: usize,
+    pub(super) spot: Spot,
+    pub(super) seen: Seen<V>,
+}
 
 /// A load that a caller waits for.
 struct Awaited<V> {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use redis::Value;
 
 use super::{Abandonment, Arguments, Rare, Refused, Request};
-use crate::command::Wait;
 use crate::error::{Attempt, Error};
 use crate::notices::Notices;
 use crate::place::{Gather, Place};
 use crate::script::Script;
+use crate::wait::Wait;
 
 impl Request {
     pub(crate) fn arguments(&self) -> impl ExactSizeIterator<Item = &[u8]> {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use redis::Value;
 
 use super::{Abandonment, Request};
-use crate::command::Wait;
 use crate::notices::Notices;
 use crate::place::{Gather, Place};
+use crate::wait::Wait;
 
 impl Request {
     /// Says that the command need not be sent, for its reply is known.

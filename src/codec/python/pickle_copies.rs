@@ -1,30 +1,9 @@
-//! Copies of parts of a pickle, all of which take from one room.
+//! Copies of parts of a pickle.
 
 use super::Value;
 use super::pickle_machine::{Id, Node, broken};
+use super::pickle_room::Room;
 use crate::codec::{CodecError, MAX_DEPTH};
-
-/// How many bytes may still be copied: a multiple of the length of the pickle.
-pub(super) struct Room(usize);
-
-impl Room {
-    pub(super) fn for_pickle(pickle: &[u8]) -> Self {
-        Room(pickle.len().saturating_mul(COPIES_OF_THE_INPUT).saturating_add(FREE_ROOM))
-    }
-
-    /// Takes `bytes`, before they are copied.
-    pub(super) fn take(&mut self, bytes: usize) -> Result<(), CodecError> {
-        let too_large = || CodecError::new("too large when its shared parts are copied");
-        self.0 = self.0.checked_sub(bytes).ok_or_else(too_large)?;
-        Ok(())
-    }
-
-    /// A copy of `items`.
-    pub(super) fn copy<T: Copy>(&mut self, items: &[T]) -> Result<Vec<T>, CodecError> {
-        self.take(size_of_val(items))?;
-        Ok(items.to_vec())
-    }
-}
 
 /// The value at `id` without shared parts.
 pub(super) fn unshared(nodes: &[Node], id: Id, room: &mut Room) -> Result<Value, CodecError> {
@@ -80,6 +59,3 @@ impl Copier<'_> {
         Ok(entries)
     }
 }
-
-const COPIES_OF_THE_INPUT: usize = 64;
-const FREE_ROOM: usize = 1 << 20;

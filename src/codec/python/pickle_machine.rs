@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::str;
 
 use super::Value;
-use super::pickle_copies::Room;
+use super::pickle_room::Room;
 use crate::codec::CodecError;
 
 pub(super) struct Machine<'a> {

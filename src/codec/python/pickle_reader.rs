@@ -8,9 +8,10 @@
 
 use std::str;
 
-use super::pickle_copies::{Room, unshared};
+use super::pickle_copies::unshared;
 use super::pickle_machine::{Global, Id, Machine, Node, broken};
 use super::pickle_numbers::int_from_bytes;
+use super::pickle_room::Room;
 use super::pickle_text::{quoted_bytes, raw_unicode};
 use super::{Value, int_from_digits};
 use crate::codec::CodecError;

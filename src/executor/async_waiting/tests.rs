@@ -3,10 +3,11 @@
 use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
-use crate::command::{Command, Wait};
+use crate::command::Command;
 use crate::executor::{AsyncClient, Executor};
 use crate::local_server::LocalServer;
 use crate::reply;
+use crate::wait::Wait;
 
 const LONG: Duration = Duration::from_secs(30);
 

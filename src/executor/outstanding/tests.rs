@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Wake;
 
 use super::*;
-use crate::command::Wait;
+use crate::wait::Wait;
 
 #[derive(Default)]
 struct Woken(AtomicUsize);

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::accepted::{Accepted, moment};
 use super::inbox::MOST_BYTES;
-use super::slot::{Accepted, moment};
 use crate::keyword::Change;
 use crate::keyword::names::KeywordName;
 

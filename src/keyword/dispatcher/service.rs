@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::accepted::Accepted;
 use super::inbox::{Inbox, Request};
 use super::life::{Life, Phase};
 use super::scripts::{BEGIN, ELSEWHERE, REFUSE, UPDATE};
-use super::slot::{Accepted, Flag, Slot};
+use super::slot::{Flag, Slot};
 use crate::error::{Applied, Error, Result};
 use crate::executor::{Audience, RoundTrips, Situation, Speech};
 use crate::keyword::Value;

@@ -6,8 +6,9 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
+use super::accepted::{Accepted, moment};
 use super::changes::Changes;
 use super::inbox::{MOST_BYTES, Request};
 use crate::executor::RoundTrips;
@@ -30,13 +31,6 @@ pub(super) struct Slot<E> {
     pub(super) changes: Changes,
     known: Mutex<Known>,
     turns: Mutex<Turns>,
-}
-
-/// A value that passed all checks, and its text.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Accepted {
-    pub(super) value: Value,
-    pub(super) text: String,
 }
 
 /// When it is a request's turn.
@@ -247,10 +241,6 @@ fn contained<T, X: fmt::Display>(hook: impl FnOnce() -> Result<T, X>) -> Result<
         Ok(result) => result.map_err(|why| why.to_string()),
         Err(_) => Err("it panicked".into()),
     }
-}
-
-pub(super) fn moment(microseconds: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_micros(microseconds)
 }
 
 /// How many requests may wait for a hook.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::accepted::Accepted;
 use super::scripts::PAGE;
 use super::service::Service;
-use super::slot::{Accepted, Slot};
+use super::slot::Slot;
 use crate::error::Result;
 use crate::executor::{Feed, OF_STRINGS, RoundTrips, Wish};
 use crate::glob::escape;

@@ -1,9 +1,9 @@
 use std::future::ready;
 
 use super::*;
-use crate::command::Wait;
 use crate::executor::Deadline;
 use crate::keyword::{Dispatcher, Keyword};
+use crate::wait::Wait;
 use crate::{AsyncClient, LocalServer};
 
 const LEASE: Duration = Duration::from_secs(1);
