@@ -59,3 +59,36 @@ impl Gather {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_to_parts_become_one() {
+        let int = |number| Ok(Value::Int(number));
+        let request = Request::write("X").key(b"a").key(b"b").key(b"c");
+        let two = Ok(Value::Array(vec![Value::Int(1), Value::Int(3)]));
+        let one = Ok(Value::Array(vec![Value::Int(2)]));
+        let parts = [(vec![0, 2], two), (vec![1], one)];
+        let gathered = request.gathered(Gather::InOrder, parts).unwrap();
+        assert_eq!(gathered, Value::Array(vec![Value::Int(1), Value::Int(2), Value::Int(3)]));
+        let parts = [(vec![0, 2], int(2)), (vec![1], int(1))];
+        assert_eq!(request.gathered(Gather::Sum, parts).unwrap(), Value::Int(3));
+        let failed = || Err(Error::Timeout { attempt: Box::new(request.attempt()) });
+        let error = request.gathered(Gather::Sum, [(vec![0], int(1)), (vec![1], failed())]);
+        assert_eq!(error.unwrap_err().applied(), crate::Applied::Yes);
+        let error = request.gathered(Gather::Sum, [(vec![0, 1], failed())]);
+        assert_eq!(error.unwrap_err().applied(), crate::Applied::Perhaps);
+        let refused = || Err(Error::Connect { address: "x".into(), source: "refused".into() });
+        let error = request.gathered(Gather::Sum, [(vec![0], failed()), (vec![1], refused())]);
+        assert_eq!(error.unwrap_err().applied(), crate::Applied::Perhaps);
+        let error = request.gathered(Gather::Sum, [(vec![0], int(1)), (vec![1], refused())]);
+        let error = error.unwrap_err();
+        assert_eq!(error.applied(), crate::Applied::Yes);
+        assert_eq!(
+            error.to_string(),
+            r#"X "a": the connection was lost: cannot connect to x: refused"#
+        );
+    }
+}
