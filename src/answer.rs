@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-use crate::executor::Client;
-use crate::load_error::LoadError;
+use crate::client::Client;
+use crate::error::LoadError;
 
 /// What a function of the user gives back where `E` runs it: a `Result` on a [`Client`], a future of one
 /// on an `AsyncClient`.
@@ -33,7 +33,7 @@ where
 }
 
 #[cfg(feature = "async")]
-impl<T, U, X, F> Answer<T, crate::executor::AsyncClient> for F
+impl<T, U, X, F> Answer<T, crate::client::AsyncClient> for F
 where
     F: Future<Output = Result<U, X>> + Send + 'static,
     U: Into<T>,

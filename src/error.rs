@@ -2,16 +2,17 @@
 
 mod attempt;
 pub(crate) mod code;
+mod load_error;
 pub(crate) mod obstacle;
 
-pub use attempt::Attempt;
+pub use self::attempt::Attempt;
+pub use self::load_error::LoadError;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::codec::{CodecError, Undecodable};
-use crate::load_error::LoadError;
 
 /// Either a success or an [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;

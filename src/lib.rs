@@ -123,39 +123,41 @@
 
 mod answer;
 mod breaches;
-mod clock;
+mod client;
 mod codec;
 mod collections;
 mod command;
+mod connection;
 pub mod cookbook;
 mod error;
 mod events;
-mod executor;
 #[cfg(test)]
 mod fuzz;
 mod glob;
 #[cfg(feature = "keyword")]
 pub mod keyword;
-mod landing;
 mod limits;
-mod load_error;
+mod listen;
 #[cfg(feature = "local-server")]
 mod local_server;
 #[cfg(feature = "near-cache")]
 mod near;
 mod notices;
 mod panic;
-mod place;
 mod protocol;
 mod queue;
 mod read_through;
 mod reply;
 mod request;
-mod script;
+mod routing;
 mod side_key;
-mod wait;
+mod time;
+mod topology;
 
 pub use answer::Answer;
+#[cfg(feature = "async")]
+pub use client::{AsyncClient, ReplyFuture};
+pub use client::{Client, ClientBuilder, Deferred, Executor, Pipeline, RoundTrips};
 #[cfg(feature = "bincode")]
 pub use codec::Bincode;
 #[cfg(feature = "msgpack")]
@@ -173,12 +175,9 @@ pub use collections::{
     Increment, Name, RedisDict, RedisHashDict, RedisKey, RedisList, RedisSet, Scan, Ttl,
 };
 pub use command::Command;
+pub use error::LoadError;
 pub use error::{Applied, Attempt, Error, Result};
 pub use events::{Event, Subscription};
-#[cfg(feature = "async")]
-pub use executor::{AsyncClient, ReplyFuture};
-pub use executor::{Client, ClientBuilder, Deferred, Executor, Pipeline, RoundTrips};
-pub use load_error::LoadError;
 #[cfg(feature = "local-server")]
 pub use local_server::LocalServer;
 pub use notices::NoticeFormat;
@@ -189,7 +188,7 @@ pub use queue::{
 pub use read_through::{
     CacheClient, CachePolicy, HashCacheClient, Loaded, LoadedMany, ReadThroughStats,
 };
-pub use wait::Wait;
+pub use time::Wait;
 
 #[cfg(feature = "near-cache")]
 pub use near::CacheStats;

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{LazyLock, OnceLock};
 
-use crate::place::prefix_slot;
+use crate::request::prefix_slot;
 use crate::side_key::{into_slot, side_key_of};
 
 /// In which format a collection tells of its changes: `PUBLISH`ed with each write, in one script.

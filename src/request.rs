@@ -3,12 +3,16 @@
 mod abandonment;
 mod divide;
 mod inspect;
+mod place;
 mod properties;
+pub(crate) mod script;
 
 #[cfg(feature = "async")]
 pub(crate) use abandonment::Reporter;
 pub(crate) use abandonment::{Abandonment, Attended};
 pub(crate) use divide::several_slots;
+pub(crate) use place::{Gather, Place, SLOTS, crc16, key_slot, prefix_slot};
+pub(crate) use script::{Script, Source};
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,10 +24,8 @@ use redis::Value;
 
 use crate::codec::{Codec, CodecError};
 use crate::notices::Notices;
-use crate::place::{Gather, Place};
-use crate::script::Script;
 use crate::side_key;
-use crate::wait::Wait;
+use crate::time::Wait;
 
 /// A command in the making: arguments, and what a client must know of them.
 ///

@@ -20,7 +20,7 @@
 
 use std::sync::LazyLock;
 
-use crate::place::{SLOTS, crc16, key_slot, prefix_slot};
+use crate::request::{SLOTS, crc16, key_slot, prefix_slot};
 
 /// What separates the name of a collection from the kind of a key beside it.
 pub(crate) const MARK: &str = "~rc:";

@@ -2,9 +2,9 @@
 
 use std::iter::{Peekable, Take};
 
+use crate::client::RoundTrips;
 use crate::command::Command;
 use crate::error::Result;
-use crate::executor::RoundTrips;
 
 /// A thousand entries at a time.
 pub(crate) type Chunk<'a, I> = Take<&'a mut Peekable<I>>;

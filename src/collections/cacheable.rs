@@ -8,10 +8,10 @@ use super::cursor::Cursor;
 use super::dict::RedisDict;
 use super::hash_dict::RedisHashDict;
 use super::{dict_scan, hash_scan};
+use crate::client::{RoundTrips, Witness};
 use crate::codec::Codec;
 use crate::error::Result;
 use crate::events::Sources;
-use crate::executor::{RoundTrips, Witness};
 use crate::near::{Key, Source};
 use crate::notices::NoticeFormat;
 

@@ -11,8 +11,8 @@ use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
 use crate::events::Told;
 use crate::near::{Concerned, Fetched, Key, Lifetime, Source, entry};
-use crate::place::Gather;
 use crate::reply::Part;
+use crate::request::Gather;
 use crate::request::Request;
 
 /// The strings of a dictionary.

@@ -7,11 +7,12 @@ use std::mem;
 use std::sync::Arc;
 
 use super::name::Name;
+use crate::client::RoundTrips;
 use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
-use crate::executor::{Counterpart, RoundTrips};
 use crate::reply;
 use crate::request::Request;
+use crate::routing::Counterpart;
 
 /// How far an iteration came.
 #[derive(Default)]

@@ -8,13 +8,13 @@ use redis::Value;
 use super::increment::Increment;
 use super::name::Name;
 use super::prefix::Prefix;
+use crate::client::{Client, Deferred, Executor};
 use crate::codec::{Codec, Lenient};
-use crate::executor::{Client, Deferred, Executor};
 use crate::notices::{NoticeFormat, Notices, Structure};
-use crate::place::Gather;
 use crate::reply;
+use crate::request::Gather;
 use crate::request::Request;
-use crate::script::Script;
+use crate::request::Script;
 
 /// A dictionary over Redis strings: the entry of `key` is the string `name:key`.
 ///

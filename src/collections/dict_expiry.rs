@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use super::dict::RedisDict;
 use super::ttl::{self, Ttl};
+use crate::client::Executor;
 use crate::codec::Codec;
-use crate::executor::Executor;
 use crate::reply;
 
 impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {

@@ -11,13 +11,13 @@ use super::cursor::Cursor;
 use super::dict::RedisDict;
 use super::prefix::Prefix;
 use super::scan::{Page, Scan, gather};
+use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::error::Result;
-use crate::executor::RoundTrips;
-use crate::place::Gather;
 use crate::reply::{self, Reply};
+use crate::request::Gather;
 use crate::request::Request;
-use crate::script::Script;
+use crate::request::Script;
 use crate::side_key::side_key_of_slot;
 
 impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {

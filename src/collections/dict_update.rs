@@ -6,9 +6,9 @@ use super::cursor::Cursor;
 use super::dict::RedisDict;
 use super::dict_scan::{decode_key, key_page};
 use super::update::{Entry, get_or_insert_with, optimistically};
+use crate::client::RoundTrips;
 use crate::codec::Codec;
-use crate::executor::RoundTrips;
-use crate::script::Script;
+use crate::request::Script;
 
 impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     /// The value of `key`, made by `make` and stored if there is none. `GET`, and if there is none

@@ -8,12 +8,12 @@ use redis::Value;
 use super::increment::Increment;
 use super::key::RedisKey;
 use super::name::Name;
+use crate::client::{Client, Deferred, Executor};
 use crate::codec::{Codec, Lenient};
-use crate::executor::{Client, Deferred, Executor};
 use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::reply;
 use crate::request::Request;
-use crate::script::Script;
+use crate::request::Script;
 
 /// A dictionary in one Redis hash: its entries are the fields of the hash `name`.
 ///

@@ -4,11 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use super::hash_dict::RedisHashDict;
 use super::ttl::{self, Ttl};
+use crate::client::Executor;
 use crate::codec::Codec;
-use crate::executor::Executor;
 use crate::reply;
 use crate::request::Request;
-use crate::script::Script;
+use crate::request::Script;
 
 /// Entries expire by themselves on Redis 7.4 or later and Valkey 9 or later. Elsewhere these give
 /// [`Error::Unsupported`](crate::Error::Unsupported) and change nothing.

@@ -9,9 +9,9 @@ use super::cursor::Cursor;
 use super::hash_dict::RedisHashDict;
 use super::name::Name;
 use super::scan::{Page, Scan, gather};
+use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::error::Result;
-use crate::executor::RoundTrips;
 use crate::reply;
 use crate::request::Request;
 

@@ -5,11 +5,11 @@ use std::borrow::Borrow;
 use super::hash_dict::RedisHashDict;
 use super::hash_scan::decode_key;
 use super::update::{Entry, MOST_TRIES, get_or_insert_with, optimistically};
+use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::error::Error;
-use crate::executor::RoundTrips;
 use crate::reply;
-use crate::script::Script;
+use crate::request::Script;
 
 impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
     /// The value of `key`, made by `make` and stored if there is none. `HGET`, and if there is none

@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 
 use super::name::Name;
 use super::ttl::{self, Ttl};
-use crate::executor::{Client, Executor};
+use crate::client::{Client, Executor};
 use crate::notices::Notices;
 use crate::reply;
 use crate::request::Request;

@@ -9,13 +9,13 @@ use redis::Value;
 use super::key::RedisKey;
 use super::list_range::{first_and_last, part};
 use super::name::Name;
+use crate::client::{Client, Deferred, Executor};
 use crate::codec::{Canonical, Codec, Lenient};
 use crate::error::Result;
-use crate::executor::{Client, Deferred, Executor};
 use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::reply::{self, Reply};
 use crate::request::Request;
-use crate::script::Script;
+use crate::request::Script;
 
 /// A list in one Redis list, which also serves as a queue between programs.
 ///

@@ -3,12 +3,12 @@
 use super::list::RedisList;
 use super::name::Name;
 use super::scan::{Page, Scan};
+use crate::client::{Executor, RoundTrips};
 use crate::codec::Codec;
 use crate::error::Result;
-use crate::executor::{Executor, RoundTrips};
 use crate::reply::{self, Reply};
 use crate::request::Request;
-use crate::wait::Wait;
+use crate::time::Wait;
 
 /// Waiting calls have connections of their own. They give `None` when the time is up. Until then they
 /// go on through whatever cannot have taken an item: a server that is away, restarted or replaced,

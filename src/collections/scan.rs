@@ -14,10 +14,10 @@ use std::{
 use futures_util::Stream;
 
 use super::cursor::{Cursor, LARGEST_PAGE};
-use crate::error::Result;
 #[cfg(feature = "async")]
-use crate::executor::AsyncClient;
-use crate::executor::{Client, Executor};
+use crate::client::AsyncClient;
+use crate::client::{Client, Executor};
+use crate::error::Result;
 
 /// What an iteration finds, fetched page by page: an [`Iterator`] on a [`Client`], a `Stream` on an
 /// `AsyncClient`.

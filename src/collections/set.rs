@@ -7,9 +7,9 @@ use redis::Value;
 
 use super::key::RedisKey;
 use super::name::Name;
+use crate::client::{Client, Deferred, Executor};
 use crate::codec::{Canonical, Codec, Lenient};
 use crate::error::Result;
-use crate::executor::{Client, Deferred, Executor};
 use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::reply;
 use crate::request::Request;

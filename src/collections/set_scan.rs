@@ -11,9 +11,9 @@ use super::cursor::Cursor;
 use super::name::Name;
 use super::scan::{Page, Scan, gather};
 use super::set::RedisSet;
+use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::error::{Error, Result};
-use crate::executor::RoundTrips;
 use crate::reply;
 use crate::request::Request;
 

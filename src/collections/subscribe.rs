@@ -4,12 +4,12 @@ use super::dict::RedisDict;
 use super::hash_dict::RedisHashDict;
 use super::list::RedisList;
 use super::set::RedisSet;
+use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::error::Result;
 use crate::events::{Sources, Subscription, decode_key};
-use crate::executor::RoundTrips;
 use crate::notices::{Notices, Structure};
-use crate::place::{key_slot, prefix_slot};
+use crate::request::{key_slot, prefix_slot};
 
 /// Events of the entries.
 impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {

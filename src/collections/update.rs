@@ -2,10 +2,10 @@
 
 use std::borrow::Borrow;
 
+use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::command::Command;
 use crate::error::{Error, Result};
-use crate::executor::RoundTrips;
 use crate::reply;
 use crate::request::Request;
 

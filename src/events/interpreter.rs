@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::sources::{Channel, Sources};
-use crate::executor::Topology;
 use crate::notices::{Kind, Structure, parse};
-use crate::place::key_slot;
+use crate::request::key_slot;
+use crate::topology::Topology;
 
 /// What becomes of what is heard.
 #[derive(Debug, Clone, Copy, PartialEq)]

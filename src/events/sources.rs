@@ -1,7 +1,7 @@
 //! Where the changes of a collection are told.
 
-use crate::executor::canaries;
 use crate::glob::escape;
+use crate::listen::canaries;
 use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::request::Request;
 use crate::side_key::is_side_key;

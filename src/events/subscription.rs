@@ -15,16 +15,17 @@ use futures_util::Stream;
 use super::interpreter::{Interpreter, Told};
 use super::queue::Queue;
 use super::sources::Sources;
-use crate::codec::Codec;
-use crate::error::Result;
 #[cfg(feature = "async")]
-use crate::executor::AsyncClient;
-use crate::executor::{
-    Audience, Client, Feed, RoundTrips, Situation, Speech, Topology, Wish, has_ended,
-};
+use crate::client::AsyncClient;
+use crate::client::{Client, RoundTrips};
+use crate::codec::Codec;
+use crate::connection::Speech;
+use crate::error::Result;
 use crate::glob::matches;
+use crate::listen::{Audience, Feed, Situation, Wish, has_ended};
 use crate::reply::decode_bytes;
 use crate::request::Request;
+use crate::topology::Topology;
 
 /// What happened to a collection. `K` is a key of a dictionary, a member of a set, or how many items
 /// of a list.

@@ -4,10 +4,10 @@ use allocation_counter::opt_out;
 
 use super::engine::{Memory, Target};
 use crate::events::{Interpreter, Sources};
-use crate::executor::Topology;
 use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::reply::{self, Reply};
 use crate::request::Request;
+use crate::topology::Topology;
 use crate::{executor, glob, keyword, notices, queue, read_through};
 
 pub(super) fn targets() -> Vec<Target> {

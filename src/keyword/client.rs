@@ -3,9 +3,10 @@ use std::fmt;
 use super::lease::{self, ServiceState};
 use super::names::{REGISTRY, ServiceName};
 use super::service::{Service, refuse_clusters};
+use crate::client;
+use crate::client::RoundTrips;
 use crate::collections::{Cursor, Name};
 use crate::error::Result;
-use crate::executor::{self, RoundTrips};
 
 /// The keyword services of a server, as their clients see them.
 ///
@@ -19,7 +20,7 @@ use crate::executor::{self, RoundTrips};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Client<E = executor::Client> {
+pub struct Client<E = client::Client> {
     executor: E,
 }
 

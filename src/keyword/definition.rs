@@ -8,7 +8,7 @@ use super::hook::{Change, Hooks};
 use super::kind::Kind;
 use super::value::Value;
 use crate::answer::Answer;
-use crate::executor::{Client, RoundTrips};
+use crate::client::{Client, RoundTrips};
 
 /// A keyword as its dispatcher defines it: what it is, and what is done when it is written or read.
 ///

@@ -27,10 +27,11 @@ use super::names::{KeywordName, ServiceName};
 use super::service::refuse_clusters;
 use super::service_definition::ServiceDefinition;
 use super::value::Value;
+use crate::client::{Client, RoundTrips};
 use crate::error::{Error, Result};
-use crate::executor::{Client, Deadline, RoundTrips};
 use crate::request::Request;
-use crate::wait::Wait;
+use crate::time::Deadline;
+use crate::time::Wait;
 
 /// Serves the keywords of a service: publishes their values, and does what clients write.
 ///

@@ -3,8 +3,8 @@ use std::marker::PhantomData;
 
 use super::dispatcher::Dispatcher;
 use super::keyword_value::KeywordValue;
+use crate::client::{Client, RoundTrips};
 use crate::error::Result;
-use crate::executor::{Client, RoundTrips};
 
 /// One keyword of a [`Dispatcher`], with the Rust type of its values. It keeps the dispatcher alive.
 pub struct Handle<T, E: RoundTrips = Client> {

@@ -14,8 +14,10 @@ use super::look::fresh;
 use super::message::News;
 use super::names::{KeywordName, ServiceName};
 use super::reading::Reading;
+use crate::connection::Speech;
 use crate::error::{Error, Result};
-use crate::executor::{Audience, Signal, Situation, Speech};
+use crate::listen::{Audience, Situation};
+use crate::time::Signal;
 
 /// The new values of some keywords, or of all of a service.
 ///

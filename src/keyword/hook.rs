@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::value::Value;
 use crate::answer::{self, Answer};
-use crate::load_error::LoadError;
+use crate::error::LoadError;
 
 /// A new value of a keyword.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::names::{REGISTRY, ServiceName};
+use crate::client::RoundTrips;
 use crate::command::Command;
 use crate::error::Result;
-use crate::executor::RoundTrips;
 use crate::glob::escape;
 use crate::reply::{self, Part};
 use crate::request::Request;

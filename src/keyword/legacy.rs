@@ -8,12 +8,13 @@ use super::kind::Kind;
 use super::look::one;
 use super::names::{KeywordName, ServiceName};
 use super::reading::{Reading, Status};
+use crate::client::RoundTrips;
+use crate::connection::Speech;
 use crate::error::{Applied, Error, Result};
-use crate::executor::{
-    Audience, Deadline, Feed, OF_STRINGS, RoundTrips, Signal, Situation, Speech, Wish,
-};
+use crate::listen::{Audience, Feed, OF_STRINGS, Situation, Wish};
 use crate::reply;
 use crate::request::Request;
+use crate::time::{Deadline, Signal};
 
 /// Has a dispatcher set a keyword, and gives what it made of it.
 pub(super) async fn write<E: RoundTrips>(

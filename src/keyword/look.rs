@@ -8,8 +8,8 @@ use super::lease;
 use super::names::{KeywordName, ServiceName};
 use super::reading::{Reading, Status};
 use super::value::Value;
+use crate::client::RoundTrips;
 use crate::error::{Error, Result};
-use crate::executor::RoundTrips;
 use crate::reply::{self, decode_bytes};
 use crate::request::Request;
 
@@ -150,8 +150,8 @@ pub(crate) fn read_description(bytes: &[u8]) -> bool {
     use super::ServiceDefinition;
 
     let text = String::from_utf8_lossy(bytes);
-    let is_in_file = ServiceDefinition::<crate::Client>::from_toml(&text).is_ok()
-        | ServiceDefinition::<crate::Client>::from_json(&text).is_ok();
+    let is_in_file = ServiceDefinition::<crate::client::Client>::from_toml(&text).is_ok()
+        | ServiceDefinition::<crate::client::Client>::from_json(&text).is_ok();
     let Some(description) = described(bytes) else { return is_in_file };
     let values = [&*text, "1", "-2.5", "a,1", "open"].map(|text| description.parse(text));
     let shown = values.iter().flatten().map(|value| description.show(value).len());

@@ -21,13 +21,17 @@ use super::look::look;
 use super::names::KeywordName;
 use super::reading::Reading;
 use super::service::Service;
-use crate::error::Result;
 #[cfg(feature = "async")]
-use crate::executor::{AsyncClient, has_ended};
-use crate::executor::{Client, Deadline, Feed, OF_STRINGS, RoundTrips, Wish};
+use crate::client::AsyncClient;
+use crate::client::{Client, RoundTrips};
+use crate::error::Result;
 use crate::glob::escape;
+#[cfg(feature = "async")]
+use crate::listen::has_ended;
+use crate::listen::{Feed, OF_STRINGS, Wish};
 use crate::request::Request;
-use crate::wait::Wait;
+use crate::time::Deadline;
+use crate::time::Wait;
 
 /// The values of keywords as they change: an [`Iterator`] on a [`Client`], which waits for ever, a `Stream`
 /// on an `AsyncClient`.

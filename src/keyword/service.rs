@@ -7,8 +7,8 @@ use super::look::{look, one};
 use super::names::{KeywordName, ServiceName};
 use super::reading::Reading;
 use super::{lease, listing};
+use crate::client::{Client, RoundTrips};
 use crate::error::{Attempt, Error, Result};
-use crate::executor::{Client, RoundTrips};
 
 /// The keywords of one service: read, written and watched.
 ///

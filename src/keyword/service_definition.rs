@@ -13,8 +13,8 @@ use super::description::{Access, Description};
 use super::kind::Kind;
 use super::names::{KeywordName, ServiceName};
 use super::value::Value;
+use crate::client::{Client, RoundTrips};
 use crate::error::{Error, Result};
-use crate::executor::{Client, RoundTrips};
 
 /// A service as a file describes it, in TOML or JSON.
 ///

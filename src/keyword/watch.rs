@@ -8,9 +8,11 @@ use super::monitor::{Monitor, next};
 use super::reading::Reading;
 use super::service::Service;
 use crate::answer::{Answer, contained};
+use crate::client::RoundTrips;
 use crate::error::{Error, Result};
-use crate::executor::{Deadline, Feed, RoundTrips};
-use crate::wait::Wait;
+use crate::listen::Feed;
+use crate::time::Deadline;
+use crate::time::Wait;
 
 /// Calls a function for each change of some keywords, until it is dropped.
 #[must_use = "nothing is watched any more once this is dropped"]

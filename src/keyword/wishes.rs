@@ -14,13 +14,14 @@ use super::names::{KeywordName, REGISTRY, ServiceName};
 use super::reading::Reading;
 use super::service::Service;
 use super::value::Value;
+use crate::client::RoundTrips;
 use crate::command::Command;
 use crate::error::{Applied, Error, Result};
-use crate::executor::{Deadline, Pauses, RoundTrips};
 use crate::reply::{self, Reply};
 use crate::request::Request;
-use crate::script::Script;
-use crate::wait::Wait;
+use crate::request::Script;
+use crate::time::Wait;
+use crate::time::{Deadline, Pauses};
 
 /// Has the dispatcher set the keywords, and gives what became of each.
 pub(super) async fn grant<E: RoundTrips>(

@@ -7,8 +7,8 @@ use super::reading::Reading;
 use super::service::Service;
 use super::value::Value;
 use super::wishes;
+use crate::client::RoundTrips;
 use crate::error::{Error, Result};
-use crate::executor::RoundTrips;
 
 /// A value may be of the keyword's type or a text that stands for one; what becomes of it is up to the
 /// dispatcher.

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use super::cache::Cache;
 use super::source::{Concerned, Source};
+use crate::client::Witness;
+use crate::connection::Speech;
 use crate::events::{Interpreter, Told};
-use crate::executor::{Audience, Situation, Speech, Witness};
+use crate::listen::{Audience, Situation};
 use crate::request::Request;
 
 /// Forgets what the servers say has changed.

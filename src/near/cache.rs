@@ -8,9 +8,10 @@ use super::lease::Lease;
 use super::shard::{Shard, Store};
 use super::stats::CacheStats;
 use super::tally::Tally;
-use crate::clock;
-use crate::executor::{Situation, Topology};
-use crate::landing::Landing;
+use crate::listen::Situation;
+use crate::time::Landing;
+use crate::time::clock;
+use crate::topology::Topology;
 
 /// The name of an entry, as it is stored.
 pub(crate) type Key = Box<[u8]>;

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::cache::{Cache, Kept, Key, Outcome};
 use super::shard::Begun;
-use crate::landing::Landing;
+use crate::time::Landing;
 
 /// What a reader is to do who has not found a value.
 pub(crate) enum Start<V: Send + Sync + 'static> {

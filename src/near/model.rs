@@ -11,7 +11,7 @@ mod world;
 use stateright::{Checker, HasDiscoveries, Model};
 
 use super::{lease, shard};
-use crate::executor::pulse;
+use crate::listen::heartbeat as pulse;
 
 /// What there is, and how often what may happen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]

@@ -8,14 +8,15 @@ use std::time::Duration;
 use super::cache::{Cache, Key, Outcome};
 use super::lead::{Lead, Start};
 use super::source::{Fetched, Lifetime, Source};
-use crate::clock;
+use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::command::Command;
 use crate::error::{Error, Result};
-use crate::executor::{Bearing, RoundTrips, Topology};
-use crate::landing::Landing;
 use crate::reply::{Part, decode_bytes};
 use crate::request::Request;
+use crate::time::Landing;
+use crate::time::clock;
+use crate::topology::{Bearing, Topology};
 
 /// Finds entries in a cache, or else on the server.
 pub(crate) struct Reader<S, V: Codec, E> {

@@ -2,7 +2,7 @@
 
 use std::str;
 
-use crate::place::SLOTS;
+use crate::request::SLOTS;
 
 /// What a message says.
 #[derive(Debug, Clone, Copy, PartialEq)]

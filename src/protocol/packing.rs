@@ -2,7 +2,8 @@
 
 use super::line::{Form, Line, decimal};
 use super::telling;
-use crate::script::{self, Script, Source};
+use crate::request::script;
+use crate::request::{Script, Source};
 
 /// All commands in one piece.
 pub(crate) fn pack(lines: &[Line<'_>]) -> Vec<u8> {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::line::{Form, Line, decimal};
 use crate::notices::{self, Notices};
-use crate::place::key_slot;
 use crate::request::Request;
-use crate::script::Source;
+use crate::request::Source;
+use crate::request::key_slot;
 
 /// How many arguments `request` has besides its own.
 pub(super) fn more_arguments(request: &Request, notices: &[Arc<Notices>]) -> usize {
@@ -68,8 +68,8 @@ const SETTINGS_OF_ALL: usize = 2;
 #[cfg(test)]
 mod tests {
     use crate::notices::{NoticeFormat, Structure};
-    use crate::script::Script;
-    use crate::wait::Wait;
+    use crate::request::Script;
+    use crate::time::Wait;
 
     use super::*;
 

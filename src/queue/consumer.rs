@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use super::hold::{Hold, rest};
 use super::job::{Job, take};
 use super::work_queue::WorkQueue;
+use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
-use crate::executor::{Client, Deadline, Pauses, RoundTrips};
-use crate::wait::Wait;
+use crate::time::Wait;
+use crate::time::{Deadline, Pauses};
 
 /// Takes jobs from a [`WorkQueue`](crate::WorkQueue), several at a time, and acknowledges them with the
 /// next ones.

@@ -5,8 +5,8 @@ use std::thread;
 use super::job::{Job, Ticket};
 use super::ledger::Fate;
 use super::settings::QueueSettings;
+use crate::client::RoundTrips;
 use crate::codec::Codec;
-use crate::executor::RoundTrips;
 use crate::panic::message;
 
 /// Decides what becomes of a job. If nothing is concluded, it is given back.

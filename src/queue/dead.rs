@@ -5,9 +5,9 @@ use super::item::{Grave, Item};
 use super::scripts::REQUEUE;
 use super::waiting::first;
 use super::work_queue::WorkQueue;
+use crate::client::{Client, RoundTrips};
 use crate::codec::{Codec, Undecodable};
 use crate::error::Result;
-use crate::executor::{Client, RoundTrips};
 use crate::reply::{self, Reply};
 use crate::request::Request;
 

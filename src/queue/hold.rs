@@ -14,11 +14,12 @@ use super::scripts::{ADOPT, LEAVE, STEP};
 use super::settings::QueueSettings;
 use super::terms::Terms;
 use super::upkeep::Upkeep;
+use crate::client::RoundTrips;
 use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
-use crate::executor::{RoundTrips, Signal};
 use crate::reply::{self, Reply};
 use crate::request::Request;
+use crate::time::Signal;
 
 pub(super) struct Hold {
     pub(super) keys: Arc<Keys>,

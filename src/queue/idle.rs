@@ -8,11 +8,11 @@ use redis::Value;
 use super::flight::outcome;
 use super::hold::Hold;
 use super::ledger::{Ledger, Outcome, Step};
+use crate::client::RoundTrips;
 use crate::error::{Error, Result};
-use crate::executor::RoundTrips;
 use crate::reply;
 use crate::request::Request;
-use crate::wait::Wait;
+use crate::time::Wait;
 
 impl Hold {
     /// Waits for a job, which is claimed. If the call is dropped, the ledger learns of the job as soon as

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::hold::Hold;
 use super::item::Item;
 use super::ledger::Fate;
+use crate::client::{Client, RoundTrips};
 use crate::codec::{Codec, Undecodable};
 use crate::error::Error;
-use crate::executor::{Client, RoundTrips};
 use crate::panic::message;
 
 /// A job that a [`Consumer`](crate::Consumer) has claimed, and nobody else as long as the lease lasts. It

@@ -13,10 +13,11 @@ use super::scripts::BEAT;
 use super::settings::{QueueSettings, spread};
 use super::sweeper::Sweeper;
 use super::upkeep::Upkeep;
+use crate::client::{Client, Executor};
 use crate::error::Result;
-use crate::executor::{Client, Executor, finish};
 use crate::reply::{self, Reply};
 use crate::request::Request;
+use crate::time::finish;
 
 /// Keeps the consumers of one queue in this program. Its thread lives as long as there are any.
 pub(super) struct Keeper {

@@ -5,7 +5,7 @@
 //! of it refuses only the first write of a script. So a full server can be drained, on servers of every
 //! age: a `#!lua flags=allow-oom` would be a syntax error before Redis 7.
 
-use crate::script::Script;
+use crate::request::Script;
 
 macro_rules! scripts {
     ($made:ident; $($script:ident = $name:literal: $($source:expr),+;)+) => {$(

@@ -6,8 +6,8 @@ use super::keys::{ConsumerId, Keys};
 use super::scripts::{ABANDONED, EXPIRED, SWEEP};
 use super::settings::QueueSettings;
 use super::terms::{Stored, Terms, report};
+use crate::client::{Client, Executor};
 use crate::error::Result;
-use crate::executor::{Client, Executor};
 use crate::reply::{self, Reply};
 use crate::request::Request;
 

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::terms::Terms;
-use crate::executor::Signal;
+use crate::time::Signal;
 
 /// Wakes the thread that keeps the consumers of one queue, and has what holds for the queue.
 pub(super) struct Upkeep {

@@ -4,9 +4,9 @@ use redis::Value;
 
 use super::item::Item;
 use super::work_queue::WorkQueue;
+use crate::client::RoundTrips;
 use crate::codec::{Codec, Undecodable};
 use crate::error::Result;
-use crate::executor::RoundTrips;
 use crate::reply::{self, Reply};
 use crate::request::Request;
 

@@ -14,15 +14,16 @@ use super::keys::{Keys, random};
 use super::scripts::{COUNT, PURGE, PUSH_BOUNDED, PUSH_LATER, PUSH_UNIQUE, STATS};
 use super::settings::QueueSettings;
 use super::stats::{QueueStats, ids, read};
+use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
 use crate::collections::{Name, RedisList};
 use crate::command::Command;
 use crate::error::{Error, Result};
-use crate::executor::{Client, Deadline, RoundTrips};
 use crate::reply;
 use crate::request::Request;
-use crate::script::Script;
-use crate::wait::Wait;
+use crate::request::Script;
+use crate::time::Deadline;
+use crate::time::Wait;
 
 /// A work queue on a Redis list, which loses no job.
 ///

@@ -10,12 +10,13 @@ use super::custody::Custody;
 use super::job::Job;
 use super::settings::QueueSettings;
 use super::work_queue::WorkQueue;
+#[cfg(feature = "async")]
+use crate::client::AsyncClient;
+use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
-#[cfg(feature = "async")]
-use crate::executor::AsyncClient;
-use crate::executor::{Client, Pauses, RoundTrips, finish};
-use crate::wait::Wait;
+use crate::time::Wait;
+use crate::time::{Pauses, finish};
 
 /// Does the jobs of a [`WorkQueue`](crate::WorkQueue) by a handler, which is given the [`Job`] and answers
 /// with a `Result`.

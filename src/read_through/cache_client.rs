@@ -10,12 +10,12 @@ use super::shared::Shared;
 use super::spot::{Named, Names, One, Spot};
 use super::stats::ReadThroughStats;
 use crate::answer::Answer;
+use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
 #[cfg(feature = "near-cache")]
 use crate::collections::NearCache;
 use crate::collections::{Name, Ttl};
 use crate::error::{Error, Result};
-use crate::executor::{Client, RoundTrips};
 #[cfg(feature = "near-cache")]
 use crate::near::CacheStats;
 use crate::side_key::{self, name_of, side_key_of};

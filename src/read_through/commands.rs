@@ -9,13 +9,13 @@ use super::policy::LONGEST;
 use super::spot::Spot;
 use crate::codec::Codec;
 use crate::command::Command;
+use crate::error::LoadError;
 use crate::error::Result;
-use crate::load_error::LoadError;
 use crate::notices::Notices;
-use crate::place::{Gather, key_slot};
 use crate::reply::{self, Part, Reply};
 use crate::request::Request;
-use crate::script::Script;
+use crate::request::Script;
+use crate::request::{Gather, key_slot};
 
 /// How values are kept.
 #[derive(Clone)]

@@ -13,9 +13,9 @@ use super::policy::CachePolicy;
 use super::seen::Seen;
 use super::spot::{Ids, Spot};
 use super::stats::{Counts, raise, raise_by};
+use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::error::{Attempt, Error, Result};
-use crate::executor::RoundTrips;
 use crate::limits::PAGE;
 use crate::side_key::name_of;
 

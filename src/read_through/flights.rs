@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::failures::Failures;
 use super::spot::Spot;
 use crate::error::Error;
-use crate::landing::Landing;
-use crate::load_error::LoadError;
+use crate::error::LoadError;
+use crate::time::Landing;
 
 /// Loads under way, and those that failed a short while ago.
 pub(super) struct Flights<V> {

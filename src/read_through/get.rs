@@ -11,10 +11,10 @@ use super::seen::Seen;
 use super::spot::{Ids, Spot};
 use super::stats::{raise, raise_by};
 use super::waiting::{Arrival, Missing};
+use crate::client::RoundTrips;
 use crate::codec::Codec;
+use crate::error::LoadError;
 use crate::error::Result;
-use crate::executor::RoundTrips;
-use crate::load_error::LoadError;
 
 impl<I, V, E, A> Engine<I, V, E, A>
 where

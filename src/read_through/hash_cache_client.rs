@@ -11,10 +11,10 @@ use super::shared::Shared;
 use super::spot::{Named, Names, Pair, Spot};
 use super::stats::ReadThroughStats;
 use crate::answer::Answer;
+use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
 use crate::collections::{Name, Ttl};
 use crate::error::Result;
-use crate::executor::{Client, RoundTrips};
 use crate::side_key::name_of;
 
 /// A read-through cache over hashes: the value of an id is in the field `id` of the hash

@@ -17,12 +17,13 @@ use super::nesting::Nesting;
 use super::seen::Seen;
 use super::spot::{Ids, Spot};
 use super::stats::{raise, raise_by};
+use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::command::Command;
+use crate::error::LoadError;
 use crate::error::{Error, Result};
-use crate::executor::{Deadline, RoundTrips};
-use crate::load_error::LoadError;
-use crate::wait::Wait;
+use crate::time::Deadline;
+use crate::time::Wait;
 
 /// A load that this program does.
 struct Claimed<V> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::answer::{Answer, contained};
-use crate::load_error::LoadError;
+use crate::error::LoadError;
 
 /// What a loader found: a value or that there is none, and for how long that may be kept.
 ///

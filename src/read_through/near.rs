@@ -4,10 +4,10 @@ use super::commands::Mode;
 use super::freshness::{Age, Freshness};
 use super::seen::Seen;
 use super::spot::Spot;
+use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::collections::{Cached, NearCache, RedisDict};
 use crate::error::{Error, Result};
-use crate::executor::RoundTrips;
 use crate::near::CacheStats;
 
 /// A near cache of all values that are fresh.

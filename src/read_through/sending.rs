@@ -3,10 +3,10 @@
 use super::engine::Engine;
 use super::shared::send_each;
 use super::spot::Ids;
+use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::command::Command;
 use crate::error::{Error, Result};
-use crate::executor::RoundTrips;
 
 impl<I, V, E, A> Engine<I, V, E, A>
 where

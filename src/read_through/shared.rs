@@ -13,15 +13,15 @@ use super::policy::CachePolicy;
 use super::spot::{Ids, Named, Spot, is_aside};
 use super::stats::{Counts, ReadThroughStats};
 use crate::answer::Answer;
+use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::collections::{Cursor, Ttl};
 use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
-use crate::executor::RoundTrips;
 use crate::glob::escape;
 use crate::limits::PAGE;
-use crate::place::Gather;
 use crate::reply;
+use crate::request::Gather;
 use crate::request::Request;
 use crate::side_key::is_side_key;
 

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::clock;
+use crate::time::clock;
 
 /// What a read-through cache has done in this program so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -12,11 +12,11 @@ use super::nesting::{Nesting, Turn, Waiting};
 use super::seen::Seen;
 use super::spot::{Ids, Spot};
 use super::stats::{raise, raise_by};
+use crate::client::RoundTrips;
 use crate::codec::Codec;
+use crate::error::LoadError;
 use crate::error::{Error, Result};
-use crate::executor::RoundTrips;
-use crate::landing::Landing;
-use crate::load_error::LoadError;
+use crate::time::Landing;
 
 /// A value that has to be loaded.
 pub(super) struct Missing<V> {

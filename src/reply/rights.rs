@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use crate::request::Request;
-use crate::script::{self, Script, Source};
+use crate::request::script;
+use crate::request::{Script, Source};
 
 /// The names that a refused script uses, and the step that was refused if the server says which line it is in.
 /// Nothing for a plain command, whose attempt says it.

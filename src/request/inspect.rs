@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use redis::Value;
 
+use super::place::{Gather, Place};
+use super::script::Script;
 use super::{Abandonment, Arguments, Rare, Refused, Request};
 use crate::error::{Attempt, Error};
 use crate::notices::Notices;
-use crate::place::{Gather, Place};
-use crate::script::Script;
-use crate::wait::Wait;
+use crate::time::Wait;
 
 impl Request {
     pub(crate) fn arguments(&self) -> impl ExactSizeIterator<Item = &[u8]> {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use redis::Value;
 
+use super::place::{Gather, Place};
 use super::{Abandonment, Request};
 use crate::notices::Notices;
-use crate::place::{Gather, Place};
-use crate::wait::Wait;
+use crate::time::Wait;
 
 impl Request {
     /// Says that the command need not be sent, for its reply is known.

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{MARK, into_slot, is_side_key, name_of, side_key_in_slot};
+use crate::client::Deferred;
 use crate::collections::{RedisDict, RedisHashDict, RedisList, RedisSet};
-use crate::executor::Deferred;
 use crate::notices::{NoticeFormat, Notices, Structure};
-use crate::place::{SLOTS, key_slot};
 use crate::queue;
 use crate::read_through;
 use crate::request::Request;
+use crate::request::{SLOTS, key_slot};
 
 type Bytes = Vec<u8>;
 

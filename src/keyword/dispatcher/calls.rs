@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use super::life::{Life, Phase, UnderWay};
 use super::service::Service;
+use crate::client::RoundTrips;
 use crate::error::code::lacks_room;
 use crate::error::{Error, Result};
-use crate::executor::{Deadline, Pauses, RoundTrips};
 use crate::reply::Reply;
 use crate::request::Request as Command;
-use crate::wait::Wait;
+use crate::time::Wait;
+use crate::time::{Deadline, Pauses};
 
 impl<E: RoundTrips> Service<E> {
     /// Completes the keys of a script that only the holder of the lease may run.

@@ -1,8 +1,8 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::executor::Signal;
-use crate::landing::Landing;
+use crate::time::Landing;
+use crate::time::Signal;
 
 /// Whether a dispatcher serves, and what is under way in it.
 pub(super) struct Life {

@@ -1,6 +1,6 @@
 //! What is done on the server.
 
-use crate::script::Script;
+use crate::request::Script;
 
 macro_rules! script {
     ($about:literal: $($file:literal),+) => {

@@ -11,15 +11,17 @@ use super::inbox::{Inbox, Request};
 use super::life::{Life, Phase};
 use super::scripts::{BEGIN, ELSEWHERE, REFUSE, UPDATE};
 use super::slot::{Flag, Slot};
+use crate::client::RoundTrips;
+use crate::connection::Speech;
 use crate::error::{Applied, Error, Result};
-use crate::executor::{Audience, RoundTrips, Situation, Speech};
 use crate::keyword::Value;
 use crate::keyword::description::Access;
 use crate::keyword::message::UNKNOWN;
 use crate::keyword::names::{KeywordName, REGISTRY, ServiceName};
+use crate::listen::{Audience, Situation};
 use crate::reply;
 use crate::request::Request as Command;
-use crate::script::Script;
+use crate::request::Script;
 
 pub(super) struct Service<E> {
     pub(super) executor: E,

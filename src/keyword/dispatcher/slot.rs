@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use super::accepted::{Accepted, moment};
 use super::changes::Changes;
 use super::inbox::{MOST_BYTES, Request};
-use crate::executor::RoundTrips;
+use crate::client::RoundTrips;
 use crate::keyword::description::Access;
 use crate::keyword::names::KeywordName;
 use crate::keyword::{Change, Keyword, Value};
@@ -249,7 +249,7 @@ const MOST_WAITING: usize = 1000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::executor::Client;
+    use crate::client::Client;
 
     #[test]
     fn requests_of_too_many_bytes_do_not_wait() {

@@ -8,10 +8,11 @@ use super::accepted::Accepted;
 use super::scripts::PAGE;
 use super::service::Service;
 use super::slot::Slot;
+use crate::client::RoundTrips;
 use crate::error::Result;
-use crate::executor::{Feed, OF_STRINGS, RoundTrips, Wish};
 use crate::glob::escape;
 use crate::keyword::names::REGISTRY;
+use crate::listen::{Feed, OF_STRINGS, Wish};
 use crate::reply::{self, Reply};
 use crate::request::Request;
 

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use super::scripts::{CLAIM, LEAVE};
 use super::service::Service;
+use crate::client::Machinery;
+use crate::client::RoundTrips;
 use crate::error::{Applied, Error, Result};
-use crate::executor::Machinery;
-use crate::executor::{Deadline, RoundTrips, Signal, finish};
 use crate::keyword::names::REGISTRY;
 use crate::reply;
 use crate::request::Request;
+use crate::time::{Deadline, Signal, finish};
 
 impl<E: RoundTrips> Service<E> {
     /// Takes the name, as soon as no other dispatcher holds it, or fails when the time is over.

@@ -11,9 +11,10 @@ use super::life::{Phase, UnderWay};
 use super::scripts::RENEW;
 use super::service::Service;
 use super::slot::{Slot, Turn};
+use crate::client::RoundTrips;
 use crate::error::Result;
-use crate::executor::{Feed, RoundTrips};
 use crate::keyword::names::{KeywordName, REGISTRY};
+use crate::listen::Feed;
 use crate::reply;
 use crate::request::Request as Command;
 

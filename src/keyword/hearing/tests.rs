@@ -3,7 +3,7 @@ use std::time::Instant;
 use super::super::kind::Kind;
 use super::super::reading::Status;
 use super::*;
-use crate::executor::Topology;
+use crate::topology::Topology;
 use std::sync::Arc;
 
 const VALUE: &str = "__keyspace@0__:Cauldron.redis.common.dome.";

@@ -1,10 +1,11 @@
 use std::future::ready;
 
 use super::*;
-use crate::executor::Deadline;
+use crate::LocalServer;
+use crate::client::AsyncClient;
 use crate::keyword::{Dispatcher, Keyword};
-use crate::wait::Wait;
-use crate::{AsyncClient, LocalServer};
+use crate::time::Deadline;
+use crate::time::Wait;
 
 const LEASE: Duration = Duration::from_secs(1);
 

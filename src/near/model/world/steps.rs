@@ -4,7 +4,7 @@ use super::super::program::{Task, Work};
 use super::super::server::{Hearing, Link, Word};
 use super::super::{Mutant, Setting};
 use super::{Action, Reader, Stage, World, Wrong};
-use crate::executor::pulse::Breach;
+use crate::listen::Breach;
 
 impl World {
     pub(super) fn happenings(&self, actions: &mut Vec<Action>) {

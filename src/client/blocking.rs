@@ -1,0 +1,207 @@
+use std::fmt;
+use std::future::ready;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::executor::Executor;
+use super::executor::sealed::{Machinery, Sealed};
+use super::pipeline::Pipeline;
+use super::write_observer::{Witness, Witnessed};
+use crate::command::Command;
+use crate::connection::BlockingNode;
+use crate::connection::Node;
+use crate::connection::PoolSettings;
+use crate::error::Result;
+use crate::listen::Feed;
+use crate::listen::{Audience, Wish};
+use crate::reply;
+use crate::request::Gather;
+use crate::request::Request;
+use crate::routing::Counterpart;
+use crate::routing::Router;
+use crate::time::{block_on, finish};
+use crate::topology::Topology;
+use crate::topology::{Bearing, Servers};
+
+/// A blocking client over pools of connections: of one server, of a cluster, or of the master that
+/// Sentinels name. Clones share the connections.
+///
+/// ```
+/// # let server = redis_collections::LocalServer::start()?;
+/// # let url = server.url();
+/// use redis_collections::{Client, RedisHashDict};
+///
+/// let client = Client::open(url)?;
+/// let ages: RedisHashDict<String, u32> = RedisHashDict::new(&client, "ages");
+/// ages.insert("ann", &36)?;
+/// assert_eq!(ages.get("ann")?, Some(36));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Connections
+///
+/// A call borrows one of up to ten pooled connections to a server. A call that waits for something to
+/// arrive has a connection of its own, so that waiting never keeps others from working. A connection
+/// that failed in any way is not used again. A command that only reads is repeated once if a pooled
+/// connection turns out to be dead; a command that writes never is.
+///
+/// A server that refuses writes as a replica may have been the master when a connection to it was made,
+/// and its address may lead to another server now. Then all kept connections are given up, and what
+/// was refused is sent once more on a new one. Signals that the program handles, or that stop it and
+/// let it go on, end no call.
+///
+/// # Several servers
+///
+/// In a cluster, and with Sentinels, a call follows its slot or the master to wherever they go. While
+/// one server takes over from another, a call is tried again for up to 20 seconds
+/// ([`failover_timeout`](ClientBuilder::failover_timeout)) if it is certain that it was not applied.
+#[derive(Clone)]
+pub struct Client {
+    router: Arc<Router<BlockingNode>>,
+    witness: Option<Arc<dyn Witness>>,
+}
+
+impl Client {
+    pub(crate) fn new(router: Router<BlockingNode>) -> Self {
+        Self { router: Arc::new(router), witness: None }
+    }
+
+    pub(crate) fn router(&self) -> &Router<BlockingNode> {
+        &self.router
+    }
+
+    /// A client of `servers` with connections of its own.
+    pub(crate) fn beside<N: Node>(servers: &Servers<N>) -> Self {
+        let settings = PoolSettings::new(1, CHECKOUT, None);
+        Self::new(Router::new(servers.of_kind::<BlockingNode>(settings)))
+    }
+
+    /// Makes sure that the server answers, of a cluster every master. `PING`, O(1).
+    pub fn check(&self) -> Result<()> {
+        self.run(Request::read("PING").everywhere(Gather::Done).returns(reply::pong))
+    }
+
+    /// Runs all commands in one round trip, each by itself: one that fails, fails alone, and the
+    /// others keep their results. Other clients' commands may run in between.
+    ///
+    /// ```
+    /// # let server = redis_collections::LocalServer::start()?;
+    /// # let client = redis_collections::Client::open(server.url())?;
+    /// use redis_collections::{RedisHashDict, RedisList};
+    ///
+    /// let ages: RedisHashDict<String, u32> = RedisHashDict::new(&client, "ages");
+    /// let visits: RedisList<String> = RedisList::new(&client, "visits");
+    /// let (age, visits) =
+    ///     client.pipeline((ages.deferred().get("ann"), visits.deferred().push_back("ann")))?;
+    /// assert_eq!((age?, visits?), (None, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pipeline<P: Pipeline>(&self, commands: P) -> Result<P::Replies> {
+        let _witnessed = Witnessed::all(&self.witness, &commands.requests());
+        finish(self.router.pipeline(commands))
+    }
+
+    /// Runs all commands in one round trip as one transaction: no other client's command runs in
+    /// between, and none runs if the server refuses one of them or the connection breaks early.
+    /// `MULTI` and `EXEC`.
+    ///
+    /// Redis has no rollback: where a command fails as it runs, such as one on a key of the wrong
+    /// type, the others are applied all the same. Then [`Error::applied`] says `Yes`.
+    pub fn transaction<P: Pipeline>(&self, commands: P) -> Result<P::Values> {
+        let _witnessed = Witnessed::all(&self.witness, &commands.requests());
+        finish(self.router.transaction(commands))
+    }
+}
+
+impl Sealed for Client {}
+
+impl Executor for Client {
+    type Reply<T> = Result<T>;
+
+    fn run<T: Send + 'static>(&self, command: Command<T>) -> Result<T> {
+        let _witnessed = Witnessed::one(&self.witness, &command.request);
+        self.router.checked(command.read(finish(self.router.call(&command.request))?))
+    }
+}
+
+impl Machinery for Client {
+    fn topology(&self) -> impl Future<Output = Result<Arc<Topology>>> + Send {
+        self.router.topology()
+    }
+
+    fn send_page<T: Send + 'static>(
+        &self,
+        command: Command<T>,
+        with: &mut Counterpart,
+    ) -> impl Future<Output = Result<T>> + Send {
+        let reply = finish(self.router.page(&command.request, with));
+        ready(self.router.checked(reply.and_then(|reply| command.read(reply))))
+    }
+
+    fn send_all<P>(&self, commands: P) -> impl Future<Output = Result<P::Replies>> + Send
+    where
+        P: Pipeline + Send,
+        P::Replies: Send,
+    {
+        ready(self.pipeline(commands))
+    }
+
+    fn ready<T: Send + 'static>(&self, result: Result<T>) -> Result<T> {
+        result
+    }
+
+    fn wait<F: Future<Output: Send> + Send>(
+        &self,
+        event: F,
+        time: Duration,
+    ) -> impl Future<Output = Option<F::Output>> + Send {
+        ready(block_on(event, time))
+    }
+
+    fn database(&self) -> i64 {
+        self.router.servers.database()
+    }
+
+    fn bearing(&self) -> Bearing {
+        self.router.servers.bearing()
+    }
+
+    fn launch(
+        &self,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> impl Future<Output = ()> + Send {
+        work
+    }
+
+    fn background(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let _ = BlockingNode::spawn(work);
+    }
+
+    fn background_goes_on(&self) -> bool {
+        true
+    }
+
+    fn feed(
+        &self,
+        wish: Wish,
+        audience: Arc<dyn Audience>,
+    ) -> impl Future<Output = Result<Feed>> + Send {
+        Feed::open(self.router.clone(), wish, audience)
+    }
+
+    fn witnessed(&self, witness: Arc<dyn Witness>) -> Self {
+        Self { router: self.router.clone(), witness: Some(witness) }
+    }
+
+    fn is_cluster(&self) -> bool {
+        self.router.servers.is_cluster()
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("address", &self.router.address()).finish_non_exhaustive()
+    }
+}
+
+const CHECKOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,326 @@
+use std::fmt;
+use std::marker::PhantomData;
+#[cfg(feature = "async")]
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::blocking::Client;
+#[cfg(feature = "async")]
+use super::tokio::AsyncClient;
+#[cfg(feature = "async")]
+use crate::connection::AsyncNode;
+use crate::connection::BlockingNode;
+use crate::connection::Node;
+use crate::connection::PoolSettings;
+use crate::connection::{Connector, DEFAULT_CALL_TIMEOUT, DEFAULT_TIMEOUT};
+use crate::error::{Error, Result};
+use crate::routing::Router;
+use crate::time::finish;
+use crate::topology::Sentinels;
+use crate::topology::{Origin, Servers};
+
+/// Settings of a client of the kind `C`.
+///
+/// The limits add up: a call that finds no connection may first wait for one of the pool for
+/// [`checkout_timeout`](ClientBuilder::checkout_timeout), then for as long as connecting may take, and then for its reply. On a
+/// cluster each server that is asked in vain adds its own. Only [`call_timeout`](ClientBuilder::call_timeout) bounds the
+/// whole.
+#[derive(Clone)]
+#[must_use = "nothing is connected before `build`"]
+pub struct ClientBuilder<C = Client> {
+    servers: Named,
+    user: Option<String>,
+    password: Option<String>,
+    database: Option<u32>,
+    pool_size: u32,
+    pool: Option<r2d2::Pool<redis::Client>>,
+    checkout_timeout: Duration,
+    connect_timeout: Duration,
+    response_timeout: Duration,
+    call_timeout: Duration,
+    failover_timeout: Duration,
+    name: Option<String>,
+    lazy: bool,
+    #[cfg(feature = "tls")]
+    certificates: crate::connection::Certificates,
+    client: PhantomData<fn() -> C>,
+}
+
+/// The servers that a user named, by URLs that may hold passwords.
+#[derive(Clone)]
+enum Named {
+    One(String),
+    Sentinels(Vec<String>, String),
+    Cluster(Vec<String>),
+}
+
+impl<C> ClientBuilder<C> {
+    pub(crate) fn one(url: &str) -> Self {
+        Self::new(Named::One(url.to_owned()))
+    }
+
+    pub(crate) fn sentinel(urls: impl IntoIterator<Item = impl AsRef<str>>, name: &str) -> Self {
+        Self::new(Named::Sentinels(owned(urls), name.to_owned()))
+    }
+
+    pub(crate) fn cluster(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        Self::new(Named::Cluster(owned(urls)))
+    }
+
+    fn new(servers: Named) -> Self {
+        Self {
+            servers,
+            user: None,
+            password: None,
+            database: None,
+            pool_size: 10,
+            pool: None,
+            checkout_timeout: Duration::from_secs(5),
+            connect_timeout: DEFAULT_TIMEOUT,
+            response_timeout: DEFAULT_TIMEOUT,
+            call_timeout: DEFAULT_CALL_TIMEOUT,
+            failover_timeout: Duration::from_secs(20),
+            name: None,
+            lazy: false,
+            #[cfg(feature = "tls")]
+            certificates: crate::connection::Certificates::default(),
+            client: PhantomData,
+        }
+    }
+
+    /// The user's name, rather than what a URL says; with Sentinels that of the master's user, while
+    /// the URLs have those of the Sentinels.
+    pub fn user(mut self, name: impl Into<String>) -> Self {
+        self.user = Some(name.into());
+        self
+    }
+
+    /// The password, rather than what a URL says; with Sentinels that of the master.
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.password = Some(password.into());
+        self
+    }
+
+    /// The database, rather than what a URL says; with Sentinels that of the master. A cluster has
+    /// only the database 0.
+    pub fn database(mut self, number: u32) -> Self {
+        self.database = Some(number);
+        self
+    }
+
+    /// How long making a connection may take: with TLS, the password, and the first answer of the
+    /// server, which may be silent meanwhile for [`response_timeout`](Self::response_timeout). Only
+    /// looking up a name has the system's own limits. Defaults to 5 seconds.
+    pub fn connect_timeout(mut self, time: Duration) -> Self {
+        self.connect_timeout = time.min(LONGEST);
+        self
+    }
+
+    /// How long the server may be silent while a reply is outstanding, on top of what a waiting call
+    /// waits. Defaults to 5 seconds. Every byte that arrives counts as an answer, so that a large reply
+    /// over a slow link does not time out; [`call_timeout`](Self::call_timeout) bounds the whole call.
+    /// A waiting call that meets a frozen server outlasts this: its item may be on the way.
+    pub fn response_timeout(mut self, time: Duration) -> Self {
+        self.response_timeout = time.min(LONGEST);
+        self
+    }
+
+    /// How long a call may take as a whole, on top of what a waiting call waits: with connecting,
+    /// redirections and repetitions, whatever the servers do. Defaults to 60 seconds.
+    pub fn call_timeout(mut self, time: Duration) -> Self {
+        self.call_timeout = time.min(LONGEST);
+        self
+    }
+
+    /// How long a call tries again while a cluster or Sentinels have no server for it, as long as it
+    /// is certain that it was not applied. Defaults to 20 seconds. One server alone is not tried again.
+    pub fn failover_timeout(mut self, time: Duration) -> Self {
+        self.failover_timeout = time.min(LONGEST);
+        self
+    }
+
+    /// The name of the connections in the server's `CLIENT LIST`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Connects at the first call rather than now.
+    pub fn lazy(mut self) -> Self {
+        self.lazy = true;
+        self
+    }
+
+    /// The roots to trust instead of those of the system, as PEM.
+    #[cfg(feature = "tls")]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.certificates.roots = Some(pem.into());
+        self
+    }
+
+    /// Who the client is to the server: a chain of certificates and its private key, as PEM.
+    #[cfg(feature = "tls")]
+    pub fn client_certificate(
+        mut self,
+        certificates: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.certificates.client = Some((certificates.into(), key.into()));
+        self
+    }
+
+    fn router<N: Node>(&self, settings: N::Settings) -> Result<Router<N>> {
+        let times = [
+            self.checkout_timeout,
+            self.connect_timeout,
+            self.response_timeout,
+            self.call_timeout,
+            self.failover_timeout,
+        ];
+        if self.pool_size == 0 || times.iter().any(Duration::is_zero) {
+            let reason = "the pool's size and every time limit must be more than zero";
+            return Err(Error::Configuration(reason.into()));
+        }
+        let servers = match &self.servers {
+            Named::One(url) => Servers::fixed(self.personal(self.connector(url)?)?, settings),
+            Named::Sentinels(urls, name) => {
+                let mut sentinels = self.connectors(urls)?;
+                let master = self.personal(sentinels[0].anonymous()?)?;
+                for sentinel in &mut sentinels {
+                    sentinel.hurry(LONGEST_FOR_A_SENTINEL);
+                }
+                let nodes = sentinels.into_iter().map(|sentinel| N::new(sentinel, &settings));
+                let origin = Origin::Sentinel(Sentinels::new(nodes.collect(), name.clone()));
+                Servers::found(origin, master, settings, self.failover_timeout)
+            }
+            Named::Cluster(urls) => {
+                let seeds = self.connectors(urls)?;
+                let seeds = seeds.into_iter().map(|seed| self.personal(seed));
+                let seeds = seeds.collect::<Result<Vec<_>>>()?;
+                crate::topology::check_alike(&seeds)?;
+                let template = seeds[0].clone();
+                let nodes = seeds.into_iter().map(|seed| N::new(seed, &settings)).collect();
+                let origin = Origin::Cluster(crate::topology::Seeds::new(nodes));
+                Servers::found(origin, template, settings, self.failover_timeout)
+            }
+        };
+        Ok(Router::new(servers))
+    }
+
+    /// The ways to several servers, of which there is at least one.
+    fn connectors(&self, urls: &[String]) -> Result<Vec<Connector>> {
+        let connectors = urls.iter().map(|url| self.connector(url)).collect::<Result<Vec<_>>>()?;
+        if connectors.is_empty() {
+            return Err(Error::Configuration("no URL is given".into()));
+        }
+        if connectors.iter().any(Connector::is_local) {
+            let reason = "the URLs of several servers are of hosts, not of sockets";
+            return Err(Error::Configuration(reason.into()));
+        }
+        Ok(connectors)
+    }
+
+    fn connector(&self, url: &str) -> Result<Connector> {
+        let mut connector = Connector::new(url)?;
+        connector.connect_timeout = self.connect_timeout;
+        connector.response_timeout = self.response_timeout;
+        connector.call_timeout = self.call_timeout;
+        connector.name = self.name.clone();
+        #[cfg(feature = "tls")]
+        let connector = self.certificates.applied(connector)?;
+        Ok(connector)
+    }
+
+    /// With the user, password and database of the builder.
+    fn personal(&self, connector: Connector) -> Result<Connector> {
+        let mut settings = connector.information().redis_settings().clone();
+        if let Some(user) = &self.user {
+            settings = settings.set_username(user);
+        }
+        if let Some(password) = &self.password {
+            settings = settings.set_password(password);
+        }
+        if let Some(database) = self.database {
+            settings = settings.set_db(database.into());
+        }
+        connector.with(connector.information().clone().set_redis_settings(settings))
+    }
+}
+
+impl ClientBuilder<Client> {
+    /// The most connections to keep to each server for calls that do not wait. Defaults to 10.
+    pub fn pool_size(mut self, connections: u32) -> Self {
+        self.pool_size = connections;
+        self
+    }
+
+    /// Uses a pool of your own, which other code may use too, for a server alone. The URL still
+    /// serves for waiting calls and for the replacement of broken connections.
+    ///
+    /// Getting a connection from it is up to its own settings: without
+    /// `test_on_check_out(false)` every call takes two round trips, and its time limits are its own.
+    ///
+    /// Its connections are those of the `redis` crate, which cannot go on after a system call that a
+    /// signal interrupted: there it counts as a lost connection. Nor does
+    /// [`call_timeout`](Self::call_timeout) end a reply whose bytes keep coming.
+    pub fn pool(mut self, pool: r2d2::Pool<redis::Client>) -> Self {
+        self.pool = Some(pool);
+        self
+    }
+
+    /// How long a call waits for a free connection of the pool. Defaults to 5 seconds.
+    pub fn checkout_timeout(mut self, time: Duration) -> Self {
+        self.checkout_timeout = time.min(LONGEST);
+        self
+    }
+
+    /// Makes the client and, unless [`lazy`](Self::lazy), a first connection.
+    pub fn build(self) -> Result<Client> {
+        if self.pool.is_some() && !matches!(self.servers, Named::One(_)) {
+            let reason = "a pool of your own leads to one server, not to several";
+            return Err(Error::Configuration(reason.into()));
+        }
+        let pools = PoolSettings::new(self.pool_size, self.checkout_timeout, self.pool.clone());
+        let router = self.router::<BlockingNode>(pools)?;
+        if !self.lazy {
+            finish(router.connect())?;
+        }
+        Ok(Client::new(router))
+    }
+}
+
+#[cfg(feature = "async")]
+impl ClientBuilder<AsyncClient> {
+    /// Makes the client and, unless [`lazy`](Self::lazy), a first connection.
+    pub async fn build(self) -> Result<AsyncClient> {
+        let router = self.router::<AsyncNode>(Arc::default())?;
+        if !self.lazy {
+            router.connect().await?;
+        }
+        Ok(AsyncClient::new(router))
+    }
+}
+
+/// Shows no URL: it may hold a password.
+impl<C> fmt::Debug for ClientBuilder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("connect_timeout", &self.connect_timeout)
+            .field("response_timeout", &self.response_timeout)
+            .field("call_timeout", &self.call_timeout)
+            .field("failover_timeout", &self.failover_timeout)
+            .field("name", &self.name)
+            .field("lazy", &self.lazy)
+            .finish_non_exhaustive()
+    }
+}
+
+fn owned(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
+    urls.into_iter().map(|url| url.as_ref().to_owned()).collect()
+}
+
+/// A century, to which times and limits can still be added.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// The others are asked when one is silent for so long.
+const LONGEST_FOR_A_SENTINEL: Duration = Duration::from_secs(1);

@@ -1,0 +1,23 @@
+//! Clients: what runs commands, and how it is opened.
+
+mod blocking;
+mod builder;
+mod deferred;
+mod executor;
+mod open;
+mod pipeline;
+mod round_trips;
+#[cfg(feature = "async")]
+mod tokio;
+mod write_observer;
+
+pub use self::blocking::Client;
+pub use self::builder::ClientBuilder;
+pub use self::deferred::Deferred;
+pub use self::executor::Executor;
+pub(crate) use self::executor::sealed::Machinery;
+pub use self::pipeline::Pipeline;
+pub use self::round_trips::RoundTrips;
+#[cfg(feature = "async")]
+pub use self::tokio::{AsyncClient, ReplyFuture};
+pub(crate) use self::write_observer::Witness;

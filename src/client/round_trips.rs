@@ -1,0 +1,93 @@
+//! Executors that make round trips.
+
+use std::future::ready;
+
+use super::blocking::Client;
+use super::executor::Executor;
+use super::executor::sealed::Machinery;
+use crate::command::Command;
+use crate::error::Result;
+use crate::time::finish;
+
+/// An executor that can wait for one reply before it sends the next command.
+///
+/// What takes several round trips cannot travel in a pipeline, and does not compile there:
+///
+/// ```compile_fail
+/// fn count(ages: redis_collections::RedisDict<String, u32>) {
+///     let command = ages.deferred().len();
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "this operation takes several round trips, which `{Self}` cannot make",
+    label = "cannot be put in a pipeline",
+    note = "call it on the collection itself, with a `Client`"
+)]
+pub trait RoundTrips: Executor + Machinery + sealed::Threaded + Send + Sync + 'static {
+    /// What a call gives back that uses what lives for `'a`, such as a function of the user.
+    type ReplyWithin<'a, T>
+    where
+        T: 'a;
+
+    /// Sends one command and waits for its reply.
+    fn send<T: Send + 'static>(
+        &self,
+        command: Command<T>,
+    ) -> impl Future<Output = Result<T>> + Send;
+
+    /// Runs a conversation written as a future over [`send`](Self::send).
+    fn converse<T, F>(&self, conversation: F) -> Self::Reply<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static;
+
+    /// Like [`converse`](Self::converse), with what lives for `'a`.
+    fn converse_within<'a, T, F>(&self, conversation: F) -> Self::ReplyWithin<'a, T>
+    where
+        T: Send + 'a,
+        F: Future<Output = Result<T>> + Send + 'a;
+}
+
+impl RoundTrips for Client {
+    type ReplyWithin<'a, T>
+        = Result<T>
+    where
+        T: 'a;
+
+    fn send<T: Send + 'static>(
+        &self,
+        command: Command<T>,
+    ) -> impl Future<Output = Result<T>> + Send {
+        ready(self.run(command))
+    }
+
+    fn converse<T, F>(&self, conversation: F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        finish(conversation)
+    }
+
+    fn converse_within<'a, T, F>(&self, conversation: F) -> Result<T>
+    where
+        T: Send + 'a,
+        F: Future<Output = Result<T>> + Send + 'a,
+    {
+        finish(conversation)
+    }
+}
+
+impl sealed::Threaded for Client {
+    fn threaded(&self) -> Client {
+        Client::beside(&self.router().servers)
+    }
+}
+
+pub(crate) mod sealed {
+    use super::super::blocking::Client;
+
+    pub trait Threaded {
+        /// A blocking client of the same servers, with connections of its own.
+        fn threaded(&self) -> Client;
+    }
+}

@@ -1,0 +1,199 @@
+//! A connection that blocks the thread that uses it.
+
+use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use redis::{Parser, RedisError, RedisResult, Value, cmd};
+
+use crate::connection::connector::{Connector, timed_out};
+use crate::connection::handshake::{Handshake, Probe};
+use crate::connection::stream::{Limits, Socket, Stream};
+use crate::connection::transport_error::{Fault, Outcome};
+use crate::time::Deadline;
+use crate::time::Wait;
+
+/// A connection to a server. After any failure it must not be used again: a reply may be on its way.
+pub(crate) struct Connection {
+    stream: Stream,
+    parser: Parser,
+    /// How many bytes were read since the last whole reply.
+    unfinished: usize,
+    /// Whether there was a reply to nothing.
+    has_surplus: bool,
+    /// Of which of its connector's generations it is.
+    pub(crate) generation: usize,
+}
+
+impl Connection {
+    /// Connects and makes sure that the server takes commands. Both together keep to the connect
+    /// limit, and to `limits`.
+    pub(crate) fn open(connector: &Connector, limits: Limits) -> Outcome<Self> {
+        let deadline = limits.deadline.earlier(connector.connect_deadline());
+        let limits = Limits { deadline, ..limits };
+        let fault = |error: RedisError| {
+            // Where a socket was too slow, the system says that it is "temporarily unavailable".
+            let error = if error.is_timeout() { timed_out() } else { error };
+            Fault::connect(&connector.address, error)
+        };
+        let generation = connector.generation();
+        let stream = open_stream(connector, limits).map_err(fault)?;
+        let (parser, unfinished, has_surplus) = (Parser::new(), 0, false);
+        let mut connection = Self { stream, parser, unfinished, has_surplus, generation };
+        connection.limit(limits);
+        connection.shake_hands(&Handshake::new(connector)).map_err(fault)?;
+        Ok(connection)
+    }
+
+    /// Applies to all that is sent and received from now on.
+    pub(crate) fn limit(&mut self, limits: Limits) {
+        self.stream.limit(limits);
+    }
+
+    pub(crate) fn send(&mut self, packed: &[u8]) -> RedisResult<()> {
+        self.stream.write_all(packed)?;
+        Ok(self.stream.flush()?)
+    }
+
+    /// The next reply, or what the server says unasked.
+    pub(crate) fn receive_any(&mut self) -> RedisResult<Value> {
+        let stream = Counted { stream: &mut self.stream, bytes: &mut self.unfinished };
+        let reply = self.parser.parse_value(stream)?;
+        self.unfinished = 0;
+        Ok(reply)
+    }
+
+    /// Whether a part of a reply has come.
+    pub(crate) fn has_begun_reply(&self) -> bool {
+        self.unfinished > 0
+    }
+
+    /// Whether, without waiting, neither anything shows that came unasked nor the end of the connection.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        if let Ok(surplus) = self.parser.parse_value(Nothing) {
+            self.has_surplus |= !matches!(surplus, Value::Push { .. });
+            return false;
+        }
+        self.stream.is_quiet()
+    }
+
+    /// The same. While it waits, at most for a `silence`, it asks the server what it is whenever that is
+    /// wanted.
+    pub(crate) fn receive_asking(
+        &mut self,
+        is_wanted: &AtomicBool,
+        silence: Duration,
+    ) -> RedisResult<Value> {
+        self.parser.parse_value(Asking { stream: &mut self.stream, is_wanted, silence })
+    }
+
+    /// The next reply.
+    pub(crate) fn receive(&mut self) -> RedisResult<Value> {
+        loop {
+            match self.receive_any()? {
+                Value::Push { .. } => {}
+                reply => return Ok(reply),
+            }
+        }
+    }
+
+    /// Whether the server answers what it is asked, and not something before that.
+    pub(crate) fn is_in_step(&mut self) -> RedisResult<bool> {
+        if self.has_surplus {
+            return Ok(false);
+        }
+        let probe = Probe::new();
+        self.send(&probe.packed())?;
+        self.receive().map(|reply| probe.is_answered_by(&reply))
+    }
+
+    fn shake_hands(&mut self, handshake: &Handshake) -> RedisResult<()> {
+        let sent = self.send(&handshake.packed());
+        // A server that refuses connections says so and closes them, also before anything is sent.
+        let mut replies = Vec::new();
+        let mut failure = sent.err();
+        while replies.len() < handshake.len() {
+            match self.receive() {
+                Ok(reply) => replies.push(reply),
+                Err(error) => {
+                    failure = failure.or(Some(error));
+                    break;
+                }
+            }
+        }
+        let refused = replies.iter().any(|reply| matches!(reply, Value::ServerError(_)));
+        if failure.is_none() && refused {
+            failure = self.is_in_step().err();
+        }
+        handshake.conclude(&replies, failure)
+    }
+}
+
+/// Counts what is read.
+struct Counted<'a> {
+    stream: &'a mut Stream,
+    bytes: &'a mut usize,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.stream.read(buffer)?;
+        *self.bytes = self.bytes.saturating_add(read);
+        Ok(read)
+    }
+}
+
+/// Has no bytes for the moment.
+struct Nothing;
+
+impl Read for Nothing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+/// Bytes from a server that is asked what it is between them.
+struct Asking<'a> {
+    stream: &'a mut Stream,
+    is_wanted: &'a AtomicBool,
+    silence: Duration,
+}
+
+impl Read for Asking<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let silence = Deadline::after(Wait::For(self.silence));
+        loop {
+            if self.is_wanted.swap(false, Ordering::AcqRel) {
+                self.stream.write_all(&cmd("HELLO").get_packed_command())?;
+                self.stream.flush()?;
+            }
+            let deadline = Deadline::after(Wait::Forever);
+            self.stream.limit(Limits { silence: LOOK.min(silence.left()), deadline });
+            match self.stream.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut && !silence.is_over() => {}
+                read => return read,
+            }
+        }
+    }
+}
+
+fn open_stream(connector: &Connector, limits: Limits) -> RedisResult<Stream> {
+    let address = connector.information().addr();
+    let usual_limit = connector.response_timeout.min(connector.call_timeout);
+    let socket = Socket::connect(address, usual_limit, limits)?;
+    #[cfg(feature = "tls")]
+    if let (redis::ConnectionAddr::TcpTls { host, .. }, Some(config)) = (address, &connector.tls) {
+        let name = rustls::pki_types::ServerName::try_from(host.clone());
+        let name = name.map_err(std::io::Error::other)?;
+        let session = rustls::ClientConnection::new(config.clone(), name);
+        let session = session.map_err(std::io::Error::other)?;
+        return Ok(Stream::Tls(Box::new(rustls::StreamOwned::new(session, socket))));
+    }
+    match connector.is_tls() {
+        false => Ok(Stream::Plain(socket)),
+        true => Err(std::io::Error::other("there is no configuration of TLS").into()),
+    }
+}
+
+/// How often a connection that waits looks whether it is to ask something.
+const LOOK: Duration = Duration::from_millis(200);

@@ -1,0 +1,105 @@
+//! Connections for calls that wait, apart from the pool so that they never starve it.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::{RedisResult, Value};
+
+use super::connection::Connection;
+use crate::connection::connector::Connector;
+use crate::connection::idle::{Idle, Usable, usable};
+use crate::connection::node::Watch;
+use crate::connection::stream::Limits;
+use crate::connection::transport_error::{Fault, Outcome};
+use crate::protocol::{Line, pack};
+use crate::reply::asks_to_reconnect;
+use crate::time::finish;
+
+/// Idle connections for waiting calls, as many as have been waiting at the same time lately. Those used
+/// last are behind, and are used first.
+#[derive(Default)]
+pub(crate) struct Waiting {
+    idle: Mutex<VecDeque<Idle>>,
+}
+
+impl Waiting {
+    /// The reply to the last of `lines`, for which the server takes up to `slice`. A connection whose
+    /// wait failed is dropped: its reply may still be on the way.
+    pub(crate) fn wait(
+        &self,
+        connector: &Connector,
+        lines: &[Line<'_>],
+        slice: Duration,
+        watch: &dyn Watch,
+    ) -> Outcome<Value> {
+        let deadline = watch.end();
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop_back();
+        let Usable { mut connection, fresh } = usable(idle, connector, deadline)?;
+        let exchange = |connection: &mut Connection| {
+            let silence = slice.saturating_add(connector.response_timeout);
+            connection.limit(Limits { silence, deadline });
+            let reply = exchange(connection, lines, connector, watch);
+            reply.map_err(|error| {
+                connector.count_failure();
+                match connection.has_begun_reply() && !error.is_timeout() {
+                    true => Fault::CutOff(error),
+                    false => Fault::Broken(error),
+                }
+            })
+        };
+        let mut reply = exchange(&mut connection)?;
+        if asks_to_reconnect(&reply) {
+            let is_another_worth_it = connector.renounce(connection.generation);
+            if !fresh && is_another_worth_it {
+                *connection = Connection::open(connector, connector.limits(deadline))?;
+                reply = exchange(&mut connection)?;
+            }
+        }
+        if !matches!(reply, Value::ServerError(_)) {
+            self.keep(connection, connector);
+        }
+        Ok(reply)
+    }
+
+    /// Keeps a connection, and lets those go that have become too many.
+    fn keep(&self, connection: Box<Connection>, connector: &Connector) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push_back(Idle::new(connection, connector));
+        let unused = idle.iter().take_while(|idle| idle.age() > LONGEST_IDLE).count();
+        let unused: Vec<_> = idle.drain(..unused).collect();
+        drop(idle);
+        // They are closed after the lock is given back.
+        drop(unused);
+    }
+}
+
+fn exchange(
+    connection: &mut Connection,
+    lines: &[Line<'_>],
+    connector: &Connector,
+    watch: &dyn Watch,
+) -> RedisResult<Value> {
+    connection.send(&pack(lines))?;
+    lines.iter().try_fold(Value::Nil, |_, _| receive(connection, connector, watch))
+}
+
+/// The next reply, however late it is, for as long as `watch` goes on.
+fn receive(
+    connection: &mut Connection,
+    connector: &Connector,
+    watch: &dyn Watch,
+) -> RedisResult<Value> {
+    loop {
+        match connection.receive() {
+            Err(error) if error.is_timeout() && finish(watch.goes_on()) => {
+                connection.limit(connector.limits(watch.end()));
+            }
+            received => return received,
+        }
+    }
+}
+
+/// As many as wait use theirs again after a slice of a wait, so that one that is unused for longer has
+/// become one too many.
+const LONGEST_IDLE: Duration = Duration::from_secs(30);

@@ -1,0 +1,12 @@
+//! Connections that block the thread that uses them.
+
+mod connection;
+mod dedicated;
+mod listener;
+mod node;
+mod pool;
+mod user_pool;
+
+pub(super) use self::connection::Connection;
+pub(crate) use self::node::BlockingNode;
+pub(crate) use self::pool::PoolSettings;

@@ -1,0 +1,230 @@
+use std::future::ready;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use redis::{RedisResult, Value};
+
+use super::dedicated::Waiting;
+use super::listener::{Listening, listen};
+use super::pool::{Condition, Lease, Pool, PoolSettings};
+use crate::connection::connector::{Connector, timed_out};
+use crate::connection::exclusive::Solitary;
+use crate::connection::idle::{Idle, Usable, usable};
+use crate::connection::node::{Node, Watch, repeatable};
+use crate::connection::push::Ears;
+use crate::connection::transport_error::{Fault, Outcome};
+use crate::protocol::{Line, pack};
+use crate::reply::asks_to_reconnect;
+use crate::time::Deadline;
+use crate::time::Signal;
+use crate::time::finish;
+
+/// A server to which each call has a connection of its own for as long as it takes.
+pub(crate) struct BlockingNode {
+    connector: Connector,
+    pool: Pool,
+    waiting: Waiting,
+}
+
+impl Node for BlockingNode {
+    type Settings = PoolSettings;
+
+    fn new(connector: Connector, settings: &PoolSettings) -> Self {
+        Self { connector, pool: Pool::new(settings), waiting: Waiting::default() }
+    }
+
+    fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    fn call(
+        &self,
+        line: Line<'_>,
+        deadline: Deadline,
+    ) -> impl Future<Output = Outcome<Value>> + Send {
+        let replies = self.send(&[line], deadline).and_then(Sent::finish);
+        ready(replies.map(|mut replies| replies.pop().unwrap_or(Value::Nil)))
+    }
+
+    fn call_many(
+        &self,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+    ) -> impl Future<Output = Outcome<Vec<Value>>> + Send {
+        let sent = self.send(lines, deadline);
+        async move { sent?.finish() }
+    }
+
+    fn call_alone(
+        &self,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+        solitary: &mut Solitary,
+    ) -> impl Future<Output = Outcome<Vec<Value>>> + Send {
+        ready(self.exchange_alone(lines, deadline, solitary))
+    }
+
+    fn wait(
+        &self,
+        lines: &[Line<'_>],
+        slice: Duration,
+        watch: &dyn Watch,
+    ) -> impl Future<Output = Outcome<Value>> + Send {
+        ready(self.waiting.wait(&self.connector, lines, slice, watch))
+    }
+
+    fn pause(time: Duration) -> impl Future<Output = ()> + Send {
+        thread::sleep(time);
+        ready(())
+    }
+
+    fn distrust(&self) {
+        self.connector.distrust(self.connector.generation());
+    }
+
+    type Listening = Listening;
+
+    fn ask(
+        &self,
+        listening: &Listening,
+        _deadline: Deadline,
+    ) -> impl Future<Output = Outcome<()>> + Send {
+        listening.ask();
+        ready(Ok(()))
+    }
+
+    fn listen(
+        &self,
+        lines: &[Line<'_>],
+        ears: Arc<dyn Ears>,
+        habits: (Duration, bool),
+        deadline: Deadline,
+    ) -> impl Future<Output = Outcome<(Listening, Vec<Value>)>> + Send {
+        ready(listen(&self.connector, lines, ears, habits, deadline))
+    }
+
+    fn spawn(work: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let thread = thread::Builder::new().name("redis-worker".into());
+        thread.spawn(move || finish(work)).map(drop)
+    }
+
+    fn rest(signal: &Signal, time: Duration) -> impl Future<Output = ()> + Send {
+        signal.block(time);
+        ready(())
+    }
+}
+
+impl BlockingNode {
+    fn send<'a, 'b, 'c>(
+        &'a self,
+        lines: &'b [Line<'c>],
+        deadline: Deadline,
+    ) -> Outcome<Sent<'a, 'b, 'c>> {
+        let packed = pack(lines);
+        let mut lease = self.pool.lend(&self.connector, deadline)?;
+        if deadline.is_over() {
+            lease.finish(Condition::Sound);
+            return Err(Fault::connect(&self.connector.address, timed_out()));
+        }
+        let result = lease.send(&packed);
+        Ok(Sent { lease, lines, packed, result })
+    }
+}
+
+impl BlockingNode {
+    /// As on a connection of the pool: what may be sent again is, once, if the connection was stale.
+    fn exchange_alone(
+        &self,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+        solitary: &mut Solitary,
+    ) -> Outcome<Vec<Value>> {
+        let packed = pack(lines);
+        loop {
+            let idle = solitary.take::<Idle>(&self.connector.address);
+            let Usable { mut connection, fresh } = usable(idle, &self.connector, deadline)?;
+            if fresh {
+                solitary.count_new();
+            }
+            connection.limit(self.connector.limits(deadline));
+            let sent = connection.send(&packed);
+            let mut receive_each = || lines.iter().map(|_| connection.receive()).collect();
+            let result: RedisResult<Vec<_>> = sent.and_then(|()| receive_each());
+            let left = condition(&result, || self.connector.renounce(connection.generation));
+            match left {
+                Condition::Sound => {
+                    let idle = Idle::new(connection, &self.connector);
+                    solitary.keep(idle, &self.connector.address);
+                }
+                Condition::Broken => self.connector.count_failure(),
+                Condition::Misled => {}
+            }
+            let is_stale = !fresh && left != Condition::Sound;
+            if !is_stale || !may_be_repeated(lines, &result) {
+                return result.map_err(Fault::Broken);
+            }
+        }
+    }
+}
+
+/// Commands that were sent and whose replies have not been read.
+struct Sent<'a, 'b, 'c> {
+    lease: Lease<'a>,
+    lines: &'b [Line<'c>],
+    packed: Vec<u8>,
+    result: RedisResult<()>,
+}
+
+impl Sent<'_, '_, '_> {
+    /// The replies. What may be sent again is, once, if the connection was stale.
+    fn finish(mut self) -> Outcome<Vec<Value>> {
+        let received = |()| receive_each(&mut self.lease, self.lines);
+        let mut result = self.result.and_then(received);
+        let mut left = condition(&result, || self.lease.is_misled());
+        let is_stale = !self.lease.fresh && left != Condition::Sound;
+        if is_stale && may_be_repeated(self.lines, &result) {
+            self.lease = self.lease.renew(left)?;
+            let sent = self.lease.send(&self.packed);
+            result = sent.and_then(|()| receive_each(&mut self.lease, self.lines));
+            left = condition(&result, || self.lease.is_misled());
+        }
+        self.lease.finish(left);
+        result.map_err(Fault::Broken)
+    }
+}
+
+fn receive_each(lease: &mut Lease<'_>, lines: &[Line<'_>]) -> RedisResult<Vec<Value>> {
+    lines.iter().map(|_| lease.receive()).collect()
+}
+
+/// Whether sending the same once more does nothing twice. A silent server is not asked again: it would
+/// take as long.
+fn may_be_repeated(lines: &[Line<'_>], result: &RedisResult<Vec<Value>>) -> bool {
+    match result {
+        Ok(replies) => {
+            let was_refused = |(line, reply): (&Line<'_>, &Value)| {
+                !line.request.writes() || asks_to_reconnect(reply)
+            };
+            let was_discarded = replies.last().is_some_and(is_discarded);
+            let were_refused = was_discarded || lines.iter().zip(replies).all(was_refused);
+            replies.iter().any(asks_to_reconnect) && were_refused
+        }
+        Err(error) => repeatable(lines) && !error.is_timeout(),
+    }
+}
+
+/// In which condition an exchange leaves its connection.
+fn condition(result: &RedisResult<Vec<Value>>, is_misled: impl FnOnce() -> bool) -> Condition {
+    match result {
+        Ok(replies) if replies.iter().any(asks_to_reconnect) && is_misled() => Condition::Misled,
+        Ok(_) => Condition::Sound,
+        Err(_) => Condition::Broken,
+    }
+}
+
+/// Whether a reply says that nothing of a transaction was applied.
+fn is_discarded(reply: &Value) -> bool {
+    matches!(reply, Value::ServerError(error) if error.code() == "EXECABORT")
+}

@@ -1,0 +1,243 @@
+//! The pool of connections for commands that are answered at once.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::{RedisResult, Value};
+use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
+
+use super::connection::Connection;
+use super::user_pool as given;
+use super::user_pool::Given;
+use crate::connection::connector::Connector;
+use crate::connection::idle::{Idle, Usable, usable};
+use crate::connection::transport_error::{Fault, Outcome};
+use crate::time::Deadline;
+
+/// A bounded set of connections. One that failed is never used again: a reply may still be unread.
+#[derive(Clone)]
+pub(crate) enum Pool {
+    /// Slots that are connected by the caller who needs them, so that a refused connection is an
+    /// error of that call, at once.
+    Own(r2d2::Pool<Slots>),
+    /// The user's own pool.
+    Given {
+        pool: r2d2::Pool<redis::Client>,
+        /// Connections that failed, held back until they can be replaced in place.
+        failed: Arc<Mutex<Vec<Given>>>,
+    },
+}
+
+/// What the pools of all servers have in common.
+#[derive(Clone)]
+pub(crate) struct PoolSettings {
+    pub(crate) size: u32,
+    pub(crate) patience: Duration,
+    pub(crate) given: Option<r2d2::Pool<redis::Client>>,
+    /// Slots cost r2d2 no work to speak of. Its own threads would outlive a pool by half a minute.
+    thread: Arc<ScheduledThreadPool>,
+}
+
+impl PoolSettings {
+    pub(crate) fn new(
+        size: u32,
+        patience: Duration,
+        given: Option<r2d2::Pool<redis::Client>>,
+    ) -> Self {
+        let behavior = OnPoolDropBehavior::DiscardPendingScheduled;
+        let thread = ScheduledThreadPool::builder().num_threads(1).on_drop_behavior(behavior);
+        Self { size, patience, given, thread: Arc::new(thread.build()) }
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(settings: &PoolSettings) -> Self {
+        if let Some(pool) = &settings.given {
+            return Pool::Given { pool: pool.clone(), failed: Arc::default() };
+        }
+        let builder = r2d2::Pool::builder().max_size(settings.size).min_idle(Some(0));
+        let builder = builder.connection_timeout(settings.patience).test_on_check_out(false);
+        Pool::Own(builder.thread_pool(settings.thread.clone()).build_unchecked(Slots))
+    }
+
+    /// Lends a connection, which is not `fresh` if it was used before.
+    pub(crate) fn lend<'a>(
+        &'a self,
+        connector: &'a Connector,
+        deadline: Deadline,
+    ) -> Outcome<Lease<'a>> {
+        let patience = |timeout: Duration| timeout.min(deadline.left());
+        match self {
+            Pool::Own(pool) => {
+                let patience = patience(pool.connection_timeout());
+                let slot = pool.get_timeout(patience);
+                let mut slot = slot.map_err(|_| exhausted(patience, connector))?;
+                let Usable { connection, fresh } = usable(slot.0.take(), connector, deadline)?;
+                Ok(Lease { held: Held::Slot(slot, connection), connector, fresh, deadline })
+            }
+            Pool::Given { pool, failed } => {
+                let patience = patience(pool.connection_timeout());
+                let held_back = failed.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                let failed_before = held_back.is_some();
+                let given = held_back.map_or_else(|| pool.get_timeout(patience), Ok);
+                let given = given.map_err(|error| not_given(pool, patience, connector, error))?;
+                let held = Held::Given(given, failed);
+                let mut lease = Lease { held, connector, fresh: failed_before, deadline };
+                match lease.make_usable() {
+                    Ok(()) => Ok(lease),
+                    Err(fault) => {
+                        lease.finish(Condition::Broken);
+                        Err(fault)
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A connection of a pool in use, which has to be finished.
+#[must_use]
+pub(crate) struct Lease<'a> {
+    held: Held<'a>,
+    connector: &'a Connector,
+    pub(crate) fresh: bool,
+    deadline: Deadline,
+}
+
+enum Held<'a> {
+    Slot(r2d2::PooledConnection<Slots>, Box<Connection>),
+    Given(Given, &'a Mutex<Vec<Given>>),
+}
+
+/// In which condition a connection is given back.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Condition {
+    Sound,
+    /// It failed: a reply may still be unread.
+    Broken,
+    /// It leads to a server that is not, or no longer, the right one, and others may not.
+    Misled,
+}
+
+impl Lease<'_> {
+    pub(crate) fn send(&mut self, packed: &[u8]) -> RedisResult<()> {
+        match &mut self.held {
+            Held::Slot(_, connection) => {
+                connection.limit(self.connector.limits(self.deadline));
+                connection.send(packed)
+            }
+            Held::Given(given, _) => given.send_packed_command(packed),
+        }
+    }
+
+    pub(crate) fn receive(&mut self) -> RedisResult<Value> {
+        match &mut self.held {
+            Held::Slot(_, connection) => connection.receive(),
+            Held::Given(given, _) => given::receive(given),
+        }
+    }
+
+    /// Replaces the connection, which is in some other condition than sound, by a new one.
+    pub(crate) fn renew(mut self, condition: Condition) -> Outcome<Self> {
+        self.report(condition);
+        let limits = self.connector.limits(self.deadline);
+        let renewed = match &mut self.held {
+            Held::Slot(_, connection) => {
+                Connection::open(self.connector, limits).map(|new| **connection = new)
+            }
+            Held::Given(given, _) => given::replace(given, self.connector, limits),
+        };
+        match renewed {
+            Ok(()) => Ok(Self { fresh: true, ..self }),
+            Err(fault) => {
+                self.finish(Condition::Broken);
+                Err(fault)
+            }
+        }
+    }
+
+    /// Gives the connection back, if it is sound. Another one of the user's pool is held back.
+    pub(crate) fn finish(self, condition: Condition) {
+        self.report(condition);
+        match self.held {
+            Held::Slot(mut slot, connection) if condition == Condition::Sound => {
+                slot.0 = Some(Idle::new(connection, self.connector));
+            }
+            Held::Slot(..) => {}
+            Held::Given(mut given, failed) => {
+                given::mark_use(&mut given, self.connector);
+                if condition != Condition::Sound {
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).push(given);
+                }
+            }
+        }
+    }
+
+    /// Whether another connection may lead to another server than this one, which refused for that it is
+    /// not the right one.
+    pub(crate) fn is_misled(&self) -> bool {
+        self.connector.renounce(match &self.held {
+            Held::Slot(_, connection) => connection.generation,
+            Held::Given(given, _) => given::generation(given),
+        })
+    }
+
+    /// Lets other connections share what was learned of this one.
+    fn report(&self, condition: Condition) {
+        if condition == Condition::Broken {
+            self.connector.count_failure();
+        }
+    }
+
+    /// Makes sure that a connection of the user's pool can be used.
+    fn make_usable(&mut self) -> Outcome<()> {
+        let Held::Given(given, _) = &mut self.held else { return Ok(()) };
+        let limits = self.connector.limits(self.deadline);
+        match self.fresh {
+            true => given::replace(given, self.connector, limits)?,
+            false => self.fresh = given::make_usable(given, self.connector, limits)?,
+        }
+        Ok(())
+    }
+}
+
+fn not_given(
+    pool: &r2d2::Pool<redis::Client>,
+    patience: Duration,
+    connector: &Connector,
+    error: r2d2::Error,
+) -> Fault {
+    match pool.state().connections < pool.max_size() {
+        true => Fault::connect(&connector.address, error),
+        false => exhausted(patience, connector),
+    }
+}
+
+fn exhausted(waited: Duration, connector: &Connector) -> Fault {
+    Fault::Exhausted { address: connector.address.clone(), waited }
+}
+
+/// Makes slots, which are empty at first.
+#[derive(Debug)]
+pub(crate) struct Slots;
+
+/// A place for one connection.
+pub(crate) struct Slot(Option<Idle>);
+
+impl r2d2::ManageConnection for Slots {
+    type Connection = Slot;
+    type Error = Infallible;
+
+    fn connect(&self) -> Result<Slot, Infallible> {
+        Ok(Slot(None))
+    }
+
+    fn is_valid(&self, _: &mut Slot) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn has_broken(&self, _: &mut Slot) -> bool {
+        false
+    }
+}

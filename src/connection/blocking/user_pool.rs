@@ -1,0 +1,107 @@
+//! Connections of the user's own pool. They are the driver's, whose limits are those of each read, and
+//! for which an interrupted read is the end.
+
+use std::time::Duration;
+
+use redis::{ConnectionLike, RedisError, RedisResult, Value};
+
+use crate::connection::connector::{Connector, timed_out};
+use crate::connection::handshake::Probe;
+use crate::connection::idle::LastUse;
+use crate::connection::stream::Limits;
+use crate::connection::transport_error::{Fault, Outcome};
+
+/// A connection that is lent by the user's own pool.
+pub(crate) type Given = r2d2::PooledConnection<redis::Client>;
+
+/// What is known of a connection, kept with it.
+#[derive(Clone, Copy)]
+struct Mark {
+    last_use: LastUse,
+    generation: usize,
+}
+
+/// Makes sure that a connection can be used. Says whether it had to be replaced.
+pub(crate) fn make_usable(
+    given: &mut Given,
+    connector: &Connector,
+    limits: Limits,
+) -> Outcome<bool> {
+    let mark = Given::extensions(given).get::<Mark>().copied();
+    if generation(given) != connector.generation() {
+        replace(given, connector, limits)?;
+        return Ok(true);
+    }
+    if mark.is_some_and(|mark| mark.last_use.is_recent(connector)) {
+        return Ok(false);
+    }
+    let limits = match is_in_step(given, limits.halved().silence) {
+        Ok(true) if limit_times(given, limits.silence).is_ok() => return Ok(false),
+        Err(error) if error.is_timeout() => limits.halved(),
+        _ => limits,
+    };
+    replace(given, connector, limits)?;
+    Ok(true)
+}
+
+/// Puts a new connection in the place of another.
+pub(crate) fn replace(given: &mut Given, connector: &Connector, limits: Limits) -> Outcome<()> {
+    let generation = connector.generation();
+    let explain = |error: RedisError| if error.is_timeout() { timed_out() } else { error };
+    let fault = |error| Fault::connect(&connector.address, explain(error));
+    **given = connect(connector, limits).map_err(fault)?;
+    let last_use = LastUse::now(connector);
+    Given::extensions_mut(given).insert(Mark { last_use, generation });
+    Ok(())
+}
+
+/// The next reply.
+pub(crate) fn receive(given: &mut Given) -> RedisResult<Value> {
+    loop {
+        match given.recv_response()? {
+            Value::Push { .. } => {}
+            reply => return Ok(reply),
+        }
+    }
+}
+
+/// Takes note that a connection is used.
+pub(crate) fn mark_use(given: &mut Given, connector: &Connector) {
+    let (last_use, generation) = (LastUse::now(connector), generation(given));
+    Given::extensions_mut(given).insert(Mark { last_use, generation });
+}
+
+/// Of which of its connector's generations a connection is. One that was never used may be of the first.
+pub(crate) fn generation(given: &Given) -> usize {
+    Given::extensions(given).get::<Mark>().map_or(0, |mark| mark.generation)
+}
+
+/// A new connection to a server that takes commands.
+fn connect(connector: &Connector, limits: Limits) -> RedisResult<redis::Connection> {
+    let left = limits.deadline.earlier(connector.connect_deadline()).left();
+    let mut connection = connector.client.get_connection_with_timeout(left)?;
+    let silence = limits.silence.min(left);
+    limit_times(&connection, silence)?;
+    // An error followed by the end is how a server refuses a connection.
+    if let Value::ServerError(_) = connection.req_command(&redis::cmd("PING"))? {
+        connection.req_command(&redis::cmd("PING"))?;
+    }
+    if let Some(name) = &connector.name {
+        redis::cmd("CLIENT").arg("SETNAME").arg(name).exec(&mut connection)?;
+    }
+    limit_times(&connection, connector.response_timeout)?;
+    Ok(connection)
+}
+
+fn is_in_step(connection: &mut redis::Connection, silence: Duration) -> RedisResult<bool> {
+    limit_times(connection, silence)?;
+    let probe = Probe::new();
+    let reply = connection.req_packed_command(&probe.packed())?;
+    Ok(probe.is_answered_by(&reply))
+}
+
+fn limit_times(connection: &redis::Connection, silence: Duration) -> RedisResult<()> {
+    let silence = Some(silence.max(Duration::from_micros(1)));
+    connection.set_read_timeout(silence)?;
+    connection.set_write_timeout(silence)
+}

@@ -1,0 +1,189 @@
+//! How to connect to a server.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use redis::{ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisError};
+
+use super::stream::Limits;
+use super::transport_error::{Fault, Outcome};
+use crate::error::{Error, Result};
+use crate::time::Deadline;
+use crate::time::Wait;
+
+/// How to connect to one server.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    pub(crate) client: redis::Client,
+    pub(crate) address: String,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) response_timeout: Duration,
+    pub(crate) call_timeout: Duration,
+    pub(crate) name: Option<String>,
+    /// What a TLS handshake needs, where the address wants one.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    failures: Arc<AtomicUsize>,
+    generation: Arc<AtomicUsize>,
+    /// When a generation was ended last because it led to the wrong server.
+    renounced: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Connector {
+    pub(crate) fn new(url: &str) -> Result<Self> {
+        let unusable = |error: RedisError| Error::Configuration(error.to_string());
+        let information = super::url::connection_info(url)?;
+        let settings = information.redis_settings().clone().set_skip_set_lib_name();
+        let tcp = information.tcp_settings().clone().set_nodelay(true);
+        let information = information.set_redis_settings(settings).set_tcp_settings(tcp);
+        Ok(Self {
+            address: information.addr().to_string(),
+            client: redis::Client::open(information).map_err(unusable)?,
+            connect_timeout: DEFAULT_TIMEOUT,
+            response_timeout: DEFAULT_TIMEOUT,
+            call_timeout: DEFAULT_CALL_TIMEOUT,
+            name: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+            failures: Arc::default(),
+            generation: Arc::default(),
+            renounced: Arc::default(),
+        })
+    }
+
+    /// The same way to another server.
+    pub(crate) fn toward(&self, address: &str) -> Result<Self> {
+        let unusable = || Error::Configuration(format!("{address:?} is not a host and a port"));
+        let (host, port) = address.rsplit_once(':').ok_or_else(unusable)?;
+        let (host, port) = (host.to_owned(), port.parse().map_err(|_| unusable())?);
+        let address = match self.information().addr() {
+            ConnectionAddr::TcpTls { insecure, tls_params, .. } => ConnectionAddr::TcpTls {
+                host,
+                port,
+                insecure: *insecure,
+                tls_params: tls_params.clone(),
+            },
+            _ => ConnectionAddr::Tcp(host, port),
+        };
+        self.with(self.information().clone().set_addr(address))
+    }
+
+    pub(crate) fn information(&self) -> &ConnectionInfo {
+        self.client.get_connection_info()
+    }
+
+    /// The same limits, but everything else as `information` says.
+    pub(crate) fn with(&self, information: ConnectionInfo) -> Result<Self> {
+        let address = information.addr().to_string();
+        let client = redis::Client::open(information);
+        let client = client.map_err(|error| Error::Configuration(error.to_string()))?;
+        let (failures, generation, renounced) = Default::default();
+        Ok(Self { client, address, failures, generation, renounced, ..self.clone() })
+    }
+
+    /// The same way for nobody in particular.
+    pub(crate) fn anonymous(&self) -> Result<Self> {
+        let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let protocol = self.information().redis_settings().protocol();
+        let settings = settings.set_protocol(protocol);
+        self.with(self.information().clone().set_redis_settings(settings))
+    }
+
+    /// The same way, in the protocol in which a server speaks unasked.
+    pub(crate) fn speaking(&self) -> Outcome<Self> {
+        let settings = self.information().redis_settings().clone();
+        let settings = settings.set_protocol(ProtocolVersion::RESP3);
+        let speaking = self.with(self.information().clone().set_redis_settings(settings));
+        speaking.map_err(|error| Fault::connect(&self.address, error))
+    }
+
+    /// Takes no longer than `time` for anything.
+    pub(crate) fn hurry(&mut self, time: Duration) {
+        self.connect_timeout = self.connect_timeout.min(time);
+        self.response_timeout = self.response_timeout.min(time);
+        self.call_timeout = self.call_timeout.min(time);
+    }
+
+    /// Whether the server is reached through a socket of this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.information().addr(), ConnectionAddr::Unix(_))
+    }
+
+    /// Only a reply tells that both sides accept each other's certificates.
+    pub(crate) fn is_tls(&self) -> bool {
+        matches!(self.information().addr(), ConnectionAddr::TcpTls { .. })
+    }
+
+    /// When a call that begins now has to be over.
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline::after(Wait::For(self.call_timeout))
+    }
+
+    /// Those of a call that has to be over at `deadline`.
+    pub(crate) fn limits(&self, deadline: Deadline) -> Limits {
+        Limits { silence: self.response_timeout, deadline }
+    }
+
+    /// When a connection that is made now has to be ready.
+    pub(crate) fn connect_deadline(&self) -> Deadline {
+        Deadline::after(Wait::For(self.connect_timeout))
+    }
+
+    /// How many connections have failed. Where one did, the others may be dead too.
+    pub(crate) fn failures(&self) -> usize {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_failure(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Which generation a connection that is made now belongs to. Those of older ones are not used
+    /// again.
+    pub(crate) fn generation(&self) -> usize {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Ends a generation, unless it has ended: the server at the other end of its connections may not
+    /// be the one that the address leads to now. Says whether another connection is used from now on: as
+    /// long as the address leads to the same server, one is tried now and then, rather than for every
+    /// call.
+    pub(crate) fn renounce(&self, generation: usize) -> bool {
+        let mut renounced = self.renounced.lock().unwrap_or_else(PoisonError::into_inner);
+        if generation == self.generation() {
+            if renounced.is_some_and(|time| time.elapsed() < BEFORE_ANOTHER) {
+                return false;
+            }
+            *renounced = Some(Instant::now());
+            self.distrust(generation);
+        }
+        true
+    }
+
+    /// Ends a generation, unless it has ended: replies may not belong to their requests.
+    pub(crate) fn distrust(&self, generation: usize) {
+        let next = generation.wrapping_add(1);
+        // Whoever was faster has ended the same generation.
+        let _ =
+            self.generation.compare_exchange(generation, next, Ordering::AcqRel, Ordering::Relaxed);
+    }
+}
+
+/// The error of what took too long.
+pub(crate) fn timed_out() -> RedisError {
+    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Connector({})", self.address)
+    }
+}
+
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// While an address leads to a demoted master, a new connection to it is tried this often.
+const BEFORE_ANOTHER: Duration = Duration::from_millis(250);

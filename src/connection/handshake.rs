@@ -1,0 +1,232 @@
+//! What is said on a connection before its first command, and what the answers mean. Without I/O.
+
+use std::io;
+
+use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerError, Value, cmd};
+
+use super::connector::Connector;
+use crate::error::code::{asks_to_reconnect, is_transient};
+
+/// The commands with which a connection begins, at least one: only an answer tells that the server
+/// takes commands, and that both sides of a TLS connection accept each other's certificates.
+pub(crate) struct Handshake {
+    commands: Vec<(Step, Cmd)>,
+    password: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Step {
+    Hello,
+    Authenticate,
+    Select,
+    Name,
+    Ping,
+}
+
+impl Handshake {
+    pub(crate) fn new(connector: &Connector) -> Self {
+        let settings = connector.information().redis_settings();
+        let (user, password) = (settings.username(), settings.password());
+        let mut commands = Vec::new();
+        if settings.protocol().supports_resp3() {
+            let mut hello = cmd("HELLO");
+            hello.arg(3);
+            if let Some(password) = password {
+                hello.arg("AUTH").arg(user.unwrap_or("default")).arg(password);
+            }
+            commands.push((Step::Hello, hello));
+        } else if let Some(password) = password {
+            let mut authenticate = cmd("AUTH");
+            authenticate.arg(user).arg(password);
+            commands.push((Step::Authenticate, authenticate));
+        }
+        if settings.db() != 0 {
+            commands.push((Step::Select, cmd("SELECT").arg(settings.db()).clone()));
+        }
+        if let Some(name) = &connector.name {
+            commands.push((Step::Name, cmd("CLIENT").arg("SETNAME").arg(name).clone()));
+        }
+        if commands.is_empty() {
+            commands.push((Step::Ping, cmd("PING")));
+        }
+        Self { commands, password: password.map(str::to_owned) }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// All commands in one piece.
+    pub(crate) fn packed(&self) -> Vec<u8> {
+        self.commands.iter().flat_map(|(_, command)| command.get_packed_command()).collect()
+    }
+
+    /// Whether the connection can be used, after the `replies` that came and the `failure` that ended
+    /// it, if one did. An error followed by the end is how a server refuses a connection.
+    pub(crate) fn conclude(
+        &self,
+        replies: &[Value],
+        failure: Option<RedisError>,
+    ) -> RedisResult<()> {
+        let errors =
+            self.commands.iter().zip(replies).filter_map(|((step, _), reply)| match reply {
+                Value::ServerError(error) => Some((*step, error)),
+                _ => None,
+            });
+        let mut errors = errors.filter(|(step, _)| failure.is_some() || *step != Step::Ping);
+        match (errors.next(), failure) {
+            (Some((_, error)), Some(failure)) if !failure.is_timeout() => {
+                let refusal = format!("the server refuses connections: {}", self.quote(error));
+                Err(io::Error::new(io::ErrorKind::ConnectionRefused, refusal).into())
+            }
+            (_, Some(failure)) => Err(failure),
+            (Some((step, error)), None) => Err(self.refusal(step, error)),
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn refusal(&self, step: Step, error: &ServerError) -> RedisError {
+        let (kind, problem) = match step {
+            Step::Hello if error.code() != "WRONGPASS" => {
+                (ErrorKind::RESP3NotSupported, "the server refuses RESP3")
+            }
+            Step::Hello | Step::Authenticate => {
+                (ErrorKind::AuthenticationFailed, "Password authentication failed")
+            }
+            Step::Select => (ErrorKind::Client, "Redis server refused to switch database"),
+            Step::Name | Step::Ping => (ErrorKind::Client, "the server refuses the client's name"),
+        };
+        (kind, problem, self.quote(error)).into()
+    }
+
+    /// What the server says, unless it repeats the password.
+    fn quote(&self, error: &ServerError) -> String {
+        let details = error.details().unwrap_or_default();
+        match &self.password {
+            Some(password) if details.contains(&**password) => error.code().to_owned(),
+            _ => format!("{} {details}", error.code()).trim_end().to_owned(),
+        }
+    }
+}
+
+/// A question that only a server in step can answer: not one that still owes another reply, nor one
+/// that only queues commands for a transaction.
+pub(crate) struct Probe {
+    nonce: String,
+}
+
+impl Probe {
+    pub(crate) fn new() -> Self {
+        Self { nonce: format!("{:016x}", fastrand::u64(..)) }
+    }
+
+    pub(crate) fn packed(&self) -> Vec<u8> {
+        cmd("PING").arg(&self.nonce).get_packed_command()
+    }
+
+    /// A server that may not or cannot answer for the moment is in step too.
+    pub(crate) fn is_answered_by(&self, reply: &Value) -> bool {
+        match reply {
+            Value::BulkString(bytes) => *bytes == self.nonce.as_bytes(),
+            Value::ServerError(error) => match error.code() {
+                "NOPERM" | "NOAUTH" => true,
+                code => is_transient(code) && !asks_to_reconnect(code),
+            },
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handshake(url: &str, name: Option<&str>) -> Handshake {
+        let mut connector = Connector::new(url).unwrap();
+        connector.name = name.map(str::to_owned);
+        Handshake::new(&connector)
+    }
+
+    fn replies(text: &str) -> Vec<Value> {
+        let mut parser = redis::Parser::new();
+        let mut bytes = text.as_bytes();
+        std::iter::from_fn(|| parser.parse_value(&mut bytes).ok()).collect()
+    }
+
+    #[test]
+    fn a_connection_begins_with_what_its_url_asks_for() {
+        for (url, name, commands) in [
+            ("redis://h", None, vec!["PING"]),
+            ("redis://:s3cret@h", None, vec!["AUTH s3cret"]),
+            ("redis://me:s3cret@h/3", Some("n"), vec!["AUTH me s3cret", "SELECT 3", NAMED]),
+            ("redis://h/?protocol=resp3", None, vec!["HELLO 3"]),
+            ("redis://:s3cret@h/?protocol=resp3", None, vec!["HELLO 3 AUTH default s3cret"]),
+            ("redis://h", Some("n"), vec![NAMED]),
+        ] {
+            let handshake = handshake(url, name);
+            let said = handshake.commands.iter().map(|(_, command)| {
+                let words = command.args_iter().filter_map(|argument| match argument {
+                    redis::Arg::Simple(word) => Some(String::from_utf8_lossy(word).into_owned()),
+                    _ => None,
+                });
+                words.collect::<Vec<_>>().join(" ")
+            });
+            assert_eq!(said.collect::<Vec<_>>(), commands, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_error_before_the_end_refuses_the_connection_and_others_what_was_asked_for() {
+        use std::io::ErrorKind::{TimedOut, UnexpectedEof};
+        let long = "redis://me:s3cret@h/3";
+        let max = "-ERR max number of clients reached\r\n";
+        for (url, text, end, expected) in [
+            ("redis://h", "+PONG\r\n", None, Ok(())),
+            ("redis://h", "-LOADING not yet\r\n", None, Ok(())),
+            ("redis://h", "-NOAUTH first\r\n", None, Ok(())),
+            ("redis://h", max, Some(UnexpectedEof), Err("refuses connections: ERR max number")),
+            ("redis://h", "", Some(UnexpectedEof), Err("end of file")),
+            ("redis://h", max, Some(TimedOut), Err("timed out")),
+            (long, max, Some(UnexpectedEof), Err("refuses connections: ERR max number")),
+            (long, "+OK\r\n+OK\r\n", None, Ok(())),
+            (long, "-WRONGPASS x\r\n-NOAUTH\r\n", None, Err("authentication failed")),
+            (long, "-ERR unknown, with `me` `s3cret`\r\n+OK\r\n", None, Err("failed")),
+            (long, "+OK\r\n-ERR DB index is out of range\r\n", None, Err("switch database")),
+        ] {
+            let failure = end.map(|kind| io::Error::from(kind).into());
+            let concluded = handshake(url, None).conclude(&replies(text), failure);
+            let said = concluded.as_ref().map_err(RedisError::to_string);
+            match (expected, &said) {
+                (Ok(()), Ok(())) => {}
+                (Err(part), Err(said)) => assert!(said.contains(part), "{text}: {said}"),
+                _ => panic!("{text}: {said:?}"),
+            }
+            assert!(!format!("{concluded:?}").contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn only_a_server_in_step_answers_a_probe() {
+        let probe = Probe::new();
+        let nonce = probe.nonce.clone();
+        let own = format!("${}\r\n{nonce}\r\n", nonce.len());
+        for (reply, is_answer) in [
+            (&*own, true),
+            ("-NOPERM no\r\n", true),
+            ("-NOAUTH no\r\n", true),
+            ("-LOADING not yet\r\n", true),
+            ("-MISCONF no disk\r\n", true),
+            ("-MASTERDOWN a new connection may help\r\n", false),
+            ("-ERR of another command\r\n", false),
+            ("+QUEUED\r\n", false),
+            ("+PONG\r\n", false),
+            ("+OK\r\n", false),
+            ("$5\r\nother\r\n", false),
+            (":1\r\n", false),
+        ] {
+            assert_eq!(probe.is_answered_by(&replies(reply)[0]), is_answer, "{reply}");
+        }
+    }
+
+    const NAMED: &str = "CLIENT SETNAME n";
+}

@@ -1,0 +1,93 @@
+//! Connections that nobody uses, which the server may have closed.
+
+use std::time::{Duration, Instant};
+
+use super::blocking::Connection;
+use super::connector::Connector;
+use super::transport_error::Outcome;
+use crate::time::Deadline;
+
+/// A connection that nobody uses.
+pub(crate) struct Idle {
+    connection: Box<Connection>,
+    last_use: LastUse,
+}
+
+/// A connection that can be used.
+pub(crate) struct Usable {
+    pub(crate) connection: Box<Connection>,
+    /// Whether it was made just now.
+    pub(crate) fresh: bool,
+}
+
+impl Idle {
+    pub(crate) fn new(connection: Box<Connection>, connector: &Connector) -> Self {
+        Self { connection, last_use: LastUse::now(connector) }
+    }
+
+    /// How long it has not been used.
+    pub(crate) fn age(&self) -> Duration {
+        self.last_use.time.elapsed()
+    }
+}
+
+/// The idle connection, if it can still be used, or a new one.
+///
+/// A server that is silent when an idle connection is tried may hang, or only that connection is dead.
+/// So both tries together take as long as a server may be silent.
+pub(crate) fn usable(
+    idle: Option<Idle>,
+    connector: &Connector,
+    deadline: Deadline,
+) -> Outcome<Usable> {
+    let limits = connector.limits(deadline);
+    let current = idle.filter(|idle| idle.connection.generation == connector.generation());
+    let limits_of_a_new_one = match current {
+        None => limits,
+        Some(Idle { mut connection, last_use }) => {
+            if last_use.is_recent(connector) && connection.is_quiet() {
+                return Ok(Usable { connection, fresh: false });
+            }
+            connection.limit(limits.halved());
+            match connection.is_in_step() {
+                Ok(true) => return Ok(Usable { connection, fresh: false }),
+                Ok(false) => limits,
+                Err(error) => {
+                    connector.count_failure();
+                    if error.is_timeout() { limits.halved() } else { limits }
+                }
+            }
+        }
+    };
+    let connection = Box::new(Connection::open(connector, limits_of_a_new_one)?);
+    Ok(Usable { connection, fresh: true })
+}
+
+/// When a connection was last used, and how many others had failed by then.
+#[derive(Clone, Copy)]
+pub(crate) struct LastUse {
+    time: Instant,
+    failures: usize,
+}
+
+impl LastUse {
+    pub(crate) fn now(connector: &Connector) -> Self {
+        Self { time: Instant::now(), failures: connector.failures() }
+    }
+
+    /// How long the connection has not been used.
+    #[cfg(feature = "async")]
+    pub(crate) fn age(&self) -> Duration {
+        self.time.elapsed()
+    }
+
+    /// Whether the connection can be trusted to be alive.
+    pub(crate) fn is_recent(&self, connector: &Connector) -> bool {
+        self.failures == connector.failures() && self.time.elapsed() < IDLE_BEFORE_PROBE
+    }
+}
+
+/// A busy connection is never probed, which would double its latency; one that was idle for this
+/// long is, and one that was idle while another failed, so that a write after a restart of the
+/// server does not fail with an unknown outcome.
+pub(crate) const IDLE_BEFORE_PROBE: Duration = Duration::from_millis(100);

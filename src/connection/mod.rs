@@ -1,0 +1,32 @@
+//! Connections to one server.
+
+mod blocking;
+mod connector;
+mod exclusive;
+mod handshake;
+mod idle;
+mod node;
+mod push;
+pub(crate) mod server_info;
+mod stream;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "async")]
+mod tokio;
+mod transport_error;
+mod url;
+
+pub(crate) use self::blocking::{BlockingNode, PoolSettings};
+#[cfg(test)]
+pub(crate) use self::connector::timed_out;
+pub(crate) use self::connector::{Connector, DEFAULT_CALL_TIMEOUT, DEFAULT_TIMEOUT};
+pub(crate) use self::exclusive::Solitary;
+pub(crate) use self::node::{Node, Watch, repeatable};
+pub(crate) use self::push::{Ears, Speech};
+#[cfg(feature = "tls")]
+pub(crate) use self::tls::Certificates;
+#[cfg(feature = "async")]
+pub(crate) use self::tokio::AsyncNode;
+pub(crate) use self::transport_error::{Fault, Outcome};
+#[cfg(test)]
+pub(crate) use self::url::read_url;

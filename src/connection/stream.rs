@@ -1,0 +1,289 @@
+//! Sockets that are read and written within limits of time, whatever signals the program gets.
+
+use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use redis::ConnectionAddr;
+use socket2::SockRef;
+
+use crate::time::Deadline;
+
+/// How long the other side has to answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// The longest time in which no byte comes or goes.
+    pub(crate) silence: Duration,
+    /// When everything has to be over.
+    pub(crate) deadline: Deadline,
+}
+
+impl Limits {
+    /// Half of the silence.
+    pub(crate) fn halved(self) -> Self {
+        Self { silence: self.silence / 2, ..self }
+    }
+}
+
+/// Bytes to and from a server, encrypted or not.
+pub(crate) enum Stream {
+    Plain(Socket),
+    #[cfg(feature = "tls")]
+    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, Socket>>),
+}
+
+/// A socket that keeps to [`Limits`]. A signal neither ends a read or write nor prolongs it.
+///
+/// The system's own timeout, which a signal starts anew, is half of the usual limit. So it stays as
+/// it is unless the end of a limit is near: an ordinary exchange sets none.
+pub(crate) struct Socket {
+    raw: Raw,
+    usual_timeout: Duration,
+    limits: Limits,
+    reading: Timeout,
+    writing: Timeout,
+    /// How many reads and writes began after the deadline.
+    late: u32,
+}
+
+enum Raw {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+/// The system's timeout of reads or of writes, where it is known.
+type Timeout = Option<Duration>;
+
+impl Stream {
+    /// Applies to everything that follows.
+    pub(crate) fn limit(&mut self, limits: Limits) {
+        let socket = self.socket();
+        (socket.limits, socket.late) = (limits, 0);
+    }
+
+    /// Whether there is nothing to read for the moment, not even the end.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        self.socket().raw.is_quiet()
+    }
+
+    fn socket(&mut self) -> &mut Socket {
+        match self {
+            Stream::Plain(socket) => socket,
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => &mut stream.sock,
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(socket) => socket.read(buffer),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(socket) => socket.write(bytes),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Stream::Plain(_) => Ok(()),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+impl Socket {
+    /// Connects before the deadline of `limits`. The resolution of a name has the system's own limits.
+    pub(crate) fn connect(
+        address: &ConnectionAddr,
+        usual_limit: Duration,
+        limits: Limits,
+    ) -> io::Result<Self> {
+        let raw = match address {
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+                Raw::Tcp(connect_tcp(host, *port, limits.deadline)?)
+            }
+            #[cfg(unix)]
+            ConnectionAddr::Unix(path) => Raw::Unix(connect_unix(path, limits.deadline)?),
+            _ => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        let usual_timeout = usual_limit / 2;
+        Ok(Self { raw, usual_timeout, limits, reading: None, writing: None, late: 0 })
+    }
+
+    /// Does `transfer` until it moves some bytes or fails, within the limits. What has arrived is read
+    /// even after their end: the program itself may have been stopped meanwhile.
+    fn within_limits(
+        &mut self,
+        timeout: fn(&mut Self) -> &mut Timeout,
+        set: fn(&Raw, Duration) -> io::Result<()>,
+        mut transfer: impl FnMut(&Raw) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let begin = Instant::now();
+        let Limits { silence, deadline } = self.limits;
+        let until_deadline = deadline.left();
+        self.late += u32::from(until_deadline.is_zero());
+        if self.late > MOST_LATE {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let mut left = silence.min(until_deadline);
+        loop {
+            let wanted = self.usual_timeout.min(left).max(SHORTEST_TIMEOUT);
+            if *timeout(self) != Some(wanted) {
+                set(&self.raw, wanted)?;
+                *timeout(self) = Some(wanted);
+            }
+            match transfer(&self.raw) {
+                Err(error) if !is_premature(&error) => return Err(error),
+                Err(_) if left.is_zero() => return Err(io::ErrorKind::TimedOut.into()),
+                Err(_) => left = silence.saturating_sub(begin.elapsed()).min(deadline.left()),
+                Ok(transferred) => return Ok(transferred),
+            }
+        }
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.within_limits(|socket| &mut socket.reading, Raw::limit_reads, |raw| raw.read(buffer))
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.within_limits(|socket| &mut socket.writing, Raw::limit_writes, |raw| raw.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Raw {
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Raw::Tcp(stream) => (&mut &*stream).read(buffer),
+            #[cfg(unix)]
+            Raw::Unix(stream) => (&mut &*stream).read(buffer),
+        }
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Raw::Tcp(stream) => (&mut &*stream).write(bytes),
+            #[cfg(unix)]
+            Raw::Unix(stream) => (&mut &*stream).write(bytes),
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        let socket = match self {
+            Raw::Tcp(stream) => SockRef::from(stream),
+            #[cfg(unix)]
+            Raw::Unix(stream) => SockRef::from(stream),
+        };
+        let peeked = peek(&socket);
+        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    fn limit_reads(&self, timeout: Duration) -> io::Result<()> {
+        match self {
+            Raw::Tcp(stream) => stream.set_read_timeout(Some(timeout)),
+            #[cfg(unix)]
+            Raw::Unix(stream) => stream.set_read_timeout(Some(timeout)),
+        }
+    }
+
+    fn limit_writes(&self, timeout: Duration) -> io::Result<()> {
+        match self {
+            Raw::Tcp(stream) => stream.set_write_timeout(Some(timeout)),
+            #[cfg(unix)]
+            Raw::Unix(stream) => stream.set_write_timeout(Some(timeout)),
+        }
+    }
+}
+
+/// Looks for a byte without waiting.
+#[cfg(unix)]
+fn peek(socket: &SockRef<'_>) -> io::Result<usize> {
+    socket.recv_with_flags(&mut [MaybeUninit::uninit()], libc::MSG_PEEK | libc::MSG_DONTWAIT)
+}
+
+#[cfg(not(unix))]
+fn peek(socket: &SockRef<'_>) -> io::Result<usize> {
+    socket.set_nonblocking(true)?;
+    let peeked = socket.peek(&mut [MaybeUninit::uninit()]);
+    socket.set_nonblocking(false)?;
+    peeked
+}
+
+/// Whether a transfer ended before it moved any byte, by a signal or the system's timeout.
+fn is_premature(error: &io::Error) -> bool {
+    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
+}
+
+/// Connects to the first address of a host that accepts. Each has its share of the time.
+fn connect_tcp(host: &str, port: u16, deadline: Deadline) -> io::Result<TcpStream> {
+    let addresses = resolve(host, port)?;
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for (address, remaining) in addresses.iter().zip((1..=addresses.len() as u32).rev()) {
+        let share = deadline.left() / remaining;
+        if share.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match TcpStream::connect_timeout(address, share) {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    loop {
+        match (host, port).to_socket_addrs() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            addresses => return addresses.map(Iterator::collect),
+        }
+    }
+}
+
+/// Connects to a socket of this machine, which takes time where many wait to be accepted.
+#[cfg(unix)]
+fn connect_unix(path: &std::path::Path, deadline: Deadline) -> io::Result<UnixStream> {
+    let address = socket2::SockAddr::unix(path)?;
+    loop {
+        let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+        // It limits connecting too.
+        socket.set_write_timeout(Some(deadline.left().max(SHORTEST_TIMEOUT)))?;
+        match socket.connect(&address) {
+            Err(error) if is_premature(&error) && !deadline.is_over() => {}
+            connected => return connected.map(|()| socket.into()),
+        }
+    }
+}
+
+/// Zero would be no timeout at all.
+const SHORTEST_TIMEOUT: Duration = Duration::from_micros(1);
+
+/// Enough to read a large reply that has arrived by the deadline; not for one that never ends.
+const MOST_LATE: u32 = 1024;

@@ -1,0 +1,331 @@
+//! Connections for async calls that wait, which nobody else is held up by.
+//!
+//! They live in a runtime of the client's own. There a wait is ended in good order when its call is
+//! dropped, even if that is because the caller's runtime ends.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use redis::{RedisResult, Value};
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+
+use super::background::Background;
+use super::connection::{AsyncConnection, Inquiry, Purpose};
+use super::multiplexed::Multiplexed;
+use super::packed::Packed;
+use crate::connection::idle::LastUse;
+use crate::connection::node::Watch;
+use crate::connection::transport_error::{Fault, Outcome};
+use crate::protocol::{Form, Line};
+use crate::reply::asks_to_reconnect;
+use crate::request::{Abandonment, Reporter, Request};
+use crate::time::Deadline;
+
+/// Connections for waiting calls. As many are open as lately waited at the same time.
+pub(crate) struct AsyncWaiting {
+    waits: Arc<Waits>,
+    background: Arc<Background>,
+}
+
+struct Waits {
+    shared: Arc<Multiplexed>,
+    idle: Mutex<Idles>,
+}
+
+/// Those used last are at the end, and are used first.
+#[derive(Default)]
+struct Idles {
+    connections: Vec<Idle>,
+    /// Whether a task looks for those that have become too many.
+    are_swept: bool,
+}
+
+struct Idle {
+    connection: AsyncConnection,
+    last_use: LastUse,
+}
+
+/// What is asked of the server.
+struct Question {
+    packed: Packed,
+    slice: Duration,
+    /// When everything has to be over.
+    end: Deadline,
+    inquiry: Inquiry,
+    /// A key that is waited for.
+    key: Vec<u8>,
+    /// Whether there is a reply to something else before the one that counts.
+    has_prelude: bool,
+    /// The command that gives back what was taken.
+    undo: Option<&'static str>,
+}
+
+impl AsyncWaiting {
+    pub(crate) fn new(shared: Arc<Multiplexed>, background: Arc<Background>) -> Self {
+        Self { waits: Arc::new(Waits { shared, idle: Mutex::default() }), background }
+    }
+
+    /// The reply to the last of `lines`, for which the server takes up to `slice`. A connection whose
+    /// wait failed is dropped.
+    pub(crate) async fn wait(
+        &self,
+        lines: &[Line<'_>],
+        slice: Duration,
+        watch: &dyn Watch,
+    ) -> Outcome<Value> {
+        let request = lines.last().map(|line| line.request);
+        let undo = request.and_then(Request::undo);
+        let (question, has_prelude) = (Packed::new(lines), lines.len() > 1);
+        let (inquiry, mut inquiries) = Inquiry::new();
+        let key = request.and_then(|request| request.keys().next()).unwrap_or_default().to_vec();
+        let (packed, end) = (question, watch.end());
+        let question = Question { packed, slice, end, inquiry, key, has_prelude, undo };
+        let (answer, answered) = oneshot::channel();
+        let (give_up, given_up) = oneshot::channel();
+        let work = self.waits.clone().attend(question, answer, given_up);
+        let address = &self.waits.shared.connector.address;
+        self.background.spawn(work).map_err(|error| Fault::connect(address, error))?;
+        let mut pending = PendingWait {
+            answered,
+            give_up: Some(give_up),
+            abandonment: request.and_then(Request::abandonment).cloned(),
+            undo,
+            waiting: self,
+        };
+        loop {
+            match select(&mut pending, pin!(inquiries.recv())).await {
+                Either::Right((Some(reply), _)) => {
+                    // The task may have got its answer meanwhile, and wants no other.
+                    let _ = reply.send(watch.goes_on().await);
+                }
+                Either::Right((None, _)) => return pending.await,
+                Either::Left((outcome, _)) => return outcome,
+            }
+        }
+    }
+}
+
+/// A wait that a task attends to. Dropping it ends the wait on the server, and gives back what came all
+/// the same.
+struct PendingWait<'a> {
+    answered: oneshot::Receiver<Outcome<Value>>,
+    give_up: Option<oneshot::Sender<Option<Reporter>>>,
+    abandonment: Option<Abandonment>,
+    undo: Option<&'static str>,
+    waiting: &'a AsyncWaiting,
+}
+
+impl Future for PendingWait<'_> {
+    type Output = Outcome<Value>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<Value>> {
+        Pin::new(&mut self.answered).poll(context).map(|answer| {
+            self.give_up = None;
+            let lost =
+                |_| Err(Fault::Broken(std::io::Error::other("the wait was broken off").into()));
+            answer.unwrap_or_else(lost)
+        })
+    }
+}
+
+impl Drop for PendingWait<'_> {
+    fn drop(&mut self) {
+        let Some(give_up) = self.give_up.take() else { return };
+        let reporter = self.abandonment.as_ref().and_then(|abandonment| abandonment.take(None));
+        // Either the answer is here already, or the task cannot hand it over any more.
+        self.answered.close();
+        match self.answered.try_recv() {
+            Ok(answer) => {
+                let (waits, undo) = (self.waiting.waits.clone(), self.undo);
+                // A reporter that is dropped says that the outcome is unknown.
+                let _ = self
+                    .waiting
+                    .background
+                    .spawn(async move { waits.settle(answer, undo, reporter).await });
+            }
+            Err(_) => drop(give_up.send(reporter)),
+        }
+    }
+}
+
+impl Waits {
+    /// Has the server wait, until it answers or the caller gives up.
+    async fn attend(
+        self: Arc<Self>,
+        question: Question,
+        answer: oneshot::Sender<Outcome<Value>>,
+        mut given_up: oneshot::Receiver<Option<Reporter>>,
+    ) {
+        let connection = match select(pin!(self.connection()), &mut given_up).await {
+            Either::Left((Ok(connection), _)) => connection,
+            Either::Left((Err(fault), _)) => {
+                if let Err(answer) = answer.send(Err(fault)) {
+                    self.settle(answer, None, given_up.await.unwrap_or(None)).await;
+                }
+                return;
+            }
+            Either::Right((reporter, _)) => {
+                // Nothing was sent.
+                self.settle(Ok(Value::Nil), None, reporter.unwrap_or(None)).await;
+                return;
+            }
+        };
+        let silence = self.shared.connector.response_timeout;
+        let Question { packed, slice, end, inquiry, .. } = &question;
+        let before = connection.outstanding().progress();
+        let mut landing = pin!(connection.wait(packed, (*slice, silence, *end), inquiry));
+        let (reply, reporter) = match select(landing.as_mut(), &mut given_up).await {
+            Either::Left((reply, _)) => (reply, None),
+            Either::Right((reporter, _)) => {
+                let reply = self.unblock(&connection, &question.key, landing).await;
+                (reply, Some(reporter.unwrap_or(None)))
+            }
+        };
+        let reply = match reply {
+            Ok(Value::Array(mut replies)) if question.has_prelude => {
+                Ok(replies.pop().unwrap_or(Value::Nil))
+            }
+            reply => reply,
+        };
+        self.keep(connection.clone(), &reply);
+        let has_begun = connection.outstanding().progress() != before;
+        let reply = reply.map_err(|error| match has_begun && !error.is_timeout() {
+            true => Fault::CutOff(error),
+            false => Fault::Broken(error),
+        });
+        if let Some(reporter) = reporter {
+            return self.settle(reply, question.undo, reporter).await;
+        }
+        if let Err(reply) = answer.send(reply) {
+            // The caller has given up meanwhile.
+            self.settle(reply, question.undo, given_up.await.unwrap_or(None)).await;
+        }
+    }
+
+    /// Ends a wait that was given up. It may not have reached the server yet, so that this is repeated.
+    ///
+    /// Redis 7.0 crashes where a client is to be unblocked whose command is put off because clients are
+    /// paused, as during a planned failover. So this is done in a transaction with a write that changes
+    /// nothing, which is put off as well.
+    async fn unblock(
+        &self,
+        connection: &AsyncConnection,
+        key: &[u8],
+        mut landing: Pin<&mut impl Future<Output = RedisResult<Value>>>,
+    ) -> RedisResult<Value> {
+        let Some(id) = connection.id() else { return landing.await };
+        let requests = [
+            Request::write("MULTI"),
+            Request::write("LPOP").key(key).number(0),
+            Request::write("CLIENT").arg("UNBLOCK").number(id),
+            Request::write("EXEC"),
+        ];
+        let lines = requests.each_ref().map(|request| Line::new(request, Form::AsIs));
+        loop {
+            let unblocking = async {
+                let replies = self.shared.exchange(&lines, self.shared.connector.deadline()).await;
+                if let Ok(Value::Array(replies)) = replies
+                    && matches!(replies.last(), Some(Value::ServerError(_)))
+                {
+                    // The user may not do that. The slice ends by itself.
+                    std::future::pending::<()>().await;
+                }
+                sleep(UNTIL_UNBLOCKED_AGAIN).await;
+            };
+            if let Either::Left((reply, _)) = select(landing.as_mut(), pin!(unblocking)).await {
+                return reply;
+            }
+        }
+    }
+
+    /// Gives back what a wait took that was given up, and reports what became of it.
+    async fn settle(
+        self: &Arc<Self>,
+        outcome: Outcome<Value>,
+        undo: Option<&'static str>,
+        reporter: Option<Reporter>,
+    ) {
+        if let (Ok(Value::Array(popped)), Some(undo)) = (&outcome, undo)
+            && let [Value::BulkString(key), Value::BulkString(item)] = &popped[..]
+        {
+            let push = Request::write(undo).key(key).arg(item);
+            let line = Line::new(&push, Form::AsIs);
+            let _ = self.shared.exchange(&[line], self.shared.connector.deadline()).await;
+        }
+        if let Some(mut reporter) = reporter {
+            reporter.outcome = match outcome {
+                Ok(reply) => Some(reply),
+                Err(Fault::Broken(_) | Fault::CutOff(_)) => None,
+                // Nothing was sent.
+                Err(_) => Some(Value::Nil),
+            };
+        }
+    }
+
+    async fn connection(&self) -> Outcome<AsyncConnection> {
+        let connector = &self.shared.connector;
+        let idle = self.idle().connections.pop();
+        if let Some(Idle { connection, last_use }) = idle
+            && !connection.has_ended()
+            && connection.generation() == connector.generation()
+        {
+            if last_use.is_recent(connector) {
+                return Ok(connection);
+            }
+            match connection.check_within(connector.response_timeout / 2).await {
+                Ok(()) => return Ok(connection),
+                Err(_) => connector.count_failure(),
+            }
+        }
+        connector.connect_async(Purpose::Waits).await
+    }
+
+    /// Keeps a connection for the next wait, unless it may be out of step or lead astray.
+    fn keep(self: &Arc<Self>, connection: AsyncConnection, reply: &RedisResult<Value>) {
+        let connector = &self.shared.connector;
+        match reply {
+            Err(_) => return connector.count_failure(),
+            Ok(reply) if asks_to_reconnect(reply) => {
+                connector.renounce(connection.generation());
+                return;
+            }
+            Ok(Value::ServerError(_)) => return,
+            Ok(_) => {}
+        }
+        let mut idle = self.idle();
+        idle.connections.push(Idle { connection, last_use: LastUse::now(connector) });
+        if !std::mem::replace(&mut idle.are_swept, true) {
+            let waits = Arc::downgrade(self);
+            tokio::spawn(async move {
+                loop {
+                    sleep(LONGEST_IDLE / 2).await;
+                    let Some(waits) = waits.upgrade() else { return };
+                    let mut idle = waits.idle();
+                    idle.connections.retain(|idle| idle.last_use.age() < LONGEST_IDLE);
+                    if idle.connections.is_empty() {
+                        idle.are_swept = false;
+                        return;
+                    }
+                }
+            });
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idles> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const UNTIL_UNBLOCKED_AGAIN: Duration = Duration::from_millis(50);
+
+/// As many as wait use theirs again after a slice of a wait, so that one that is unused for longer has
+/// become one too many.
+const LONGEST_IDLE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

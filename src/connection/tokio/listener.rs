@@ -1,0 +1,69 @@
+//! Connections on which a server speaks unasked, heard by the driver's task.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{PushInfo, RedisResult, Value};
+
+use super::connection::{AsyncConnection, Purpose};
+use super::packed::Packed;
+use crate::connection::connector::{Connector, timed_out};
+use crate::connection::push::{Ears, Speech, role, tell};
+use crate::connection::transport_error::{Fault, Outcome};
+use crate::protocol::Line;
+use crate::time::Deadline;
+use crate::time::Wait;
+
+/// A connection that is heard until this is dropped.
+pub(crate) struct Listening {
+    connection: AsyncConnection,
+    ears: Arc<dyn Ears>,
+}
+
+impl Listening {
+    /// Asks the server what it is, within `limit`.
+    pub(crate) async fn ask(&self, limit: Duration) -> RedisResult<()> {
+        let hello = Packed::One(redis::cmd("HELLO"));
+        let asked = self.connection.exchange(&hello, Deadline::after(Wait::Forever));
+        let reply =
+            tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Err(timed_out()))?;
+        self.ears.hear(role(&reply));
+        Ok(())
+    }
+}
+
+/// Connects, sends `lines`, and gives the replies.
+pub(crate) async fn listen(
+    connector: &Connector,
+    lines: &[Line<'_>],
+    ears: Arc<dyn Ears>,
+    deadline: Deadline,
+) -> Outcome<(Listening, Vec<Value>)> {
+    let (at_end, answers) = (ears.clone(), ears.clone());
+    let hear = move |PushInfo { kind, data }: PushInfo| {
+        tell(&*ears, &kind, &data);
+        Ok::<(), Infallible>(())
+    };
+    // The driver says when it notices the end, and the connection when the driver itself has ended.
+    let at_end = Box::new(move || {
+        at_end.hear(Speech::Ended);
+    });
+    let purpose = Purpose::Pushes(Arc::new(hear), at_end);
+    let speaking = connector.speaking()?;
+    let connecting = tokio::time::timeout(deadline.left(), speaking.connect_async(purpose));
+    let late = |_| Err(Fault::connect(&connector.address, timed_out()));
+    let connection = connecting.await.unwrap_or_else(late)?;
+    let exchange = async {
+        let mut replies = Vec::with_capacity(lines.len());
+        for line in lines {
+            let forever = Deadline::after(Wait::Forever);
+            replies.push(connection.exchange(&Packed::new(&[*line]), forever).await?);
+        }
+        Ok(replies)
+    };
+    let limit = connector.response_timeout.min(deadline.left());
+    let replies = tokio::time::timeout(limit, exchange).await;
+    let replies = replies.unwrap_or_else(|_| Err(timed_out())).map_err(Fault::Broken)?;
+    Ok((Listening { connection, ears: answers }, replies))
+}

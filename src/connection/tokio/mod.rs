@@ -1,0 +1,14 @@
+//! Connections that tasks of tokio share.
+
+mod background;
+mod connection;
+mod dedicated;
+mod greeting;
+mod listener;
+mod multiplexed;
+mod node;
+mod outstanding;
+mod packed;
+mod stream;
+
+pub(crate) use self::node::AsyncNode;

@@ -1,0 +1,357 @@
+//! The connection to one server that all calls of an async client share, one a runtime.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use redis::{RedisResult, Value};
+use tokio::runtime::{Handle, Id};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+use super::connection::{AsyncConnection, Purpose};
+use super::packed::{Packed, command};
+use crate::connection::connector::{Connector, timed_out};
+use crate::connection::exclusive::Solitary;
+use crate::connection::idle::LastUse;
+use crate::connection::node::repeatable;
+use crate::connection::transport_error::{Fault, Outcome};
+use crate::protocol::Line;
+use crate::reply::asks_to_reconnect;
+use crate::time::Deadline;
+use crate::time::Wait;
+
+/// A connection that is made when it is needed, and again when it failed. Each runtime has one of its
+/// own, since a connection lives no longer than its runtime, and goes on only while that runs.
+pub(crate) struct Multiplexed {
+    pub(crate) connector: Connector,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    homes: Vec<Home>,
+    /// How many attempts to connect were begun.
+    attempts: u64,
+}
+
+/// What a runtime has.
+struct Home {
+    runtime: Id,
+    link: Link,
+}
+
+enum Link {
+    Connecting { attempt: u64, generation: usize, connected: Connecting, task: AbortHandle },
+    Ready { connection: AsyncConnection, last_use: LastUse, check: Option<Check> },
+}
+
+/// Whether an idle connection is alive. As with connecting, callers may go while a task finds out: one
+/// that is dropped sooner than a reply comes would otherwise never get beyond this.
+type Check = Shared<BoxFuture<'static, RedisResult<()>>>;
+
+/// The outcome of an attempt to connect, for which all callers wait. The attempt itself is a task, which
+/// goes on when its callers do not.
+type Connecting = Shared<BoxFuture<'static, Outcome<AsyncConnection>>>;
+
+impl Multiplexed {
+    pub(crate) fn new(connector: Connector) -> Self {
+        Self { connector, state: Mutex::default() }
+    }
+
+    /// The reply to one command, or an array of the replies to several. What may be repeated is,
+    /// once, if the connection was stale.
+    pub(crate) async fn exchange(
+        self: &Arc<Self>,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+    ) -> Outcome<Value> {
+        let (connection, fresh) = match self.in_use() {
+            Some(connection) => (connection, false),
+            None => self.connection(deadline).await?,
+        };
+        let reply = connection.exchange(&Packed::new(lines), deadline).await;
+        self.conclude(reply, (connection, fresh), lines, deadline).await
+    }
+
+    /// The same on the connection of one caller alone.
+    pub(crate) async fn exchange_alone(
+        &self,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+        solitary: &mut Solitary,
+    ) -> Outcome<Value> {
+        let packed = Packed::new(lines);
+        loop {
+            let kept = solitary.take::<(AsyncConnection, LastUse)>(&self.connector.address);
+            let kept = kept.filter(|(connection, _)| self.is_usable(connection));
+            let fresh = kept.is_none();
+            let (connection, last_use) = match kept {
+                Some(kept) => kept,
+                None => {
+                    let connecting = self.connector.connect_async(Purpose::Calls);
+                    let connected = timeout(deadline.left(), connecting).await;
+                    solitary.count_new();
+                    (connected.unwrap_or_else(|_| Err(self.late()))?, LastUse::now(&self.connector))
+                }
+            };
+            if !last_use.is_recent(&self.connector) {
+                let soon = deadline.within(self.connector.response_timeout / 2);
+                if connection.check(soon).await.is_err() {
+                    self.connector.count_failure();
+                    continue;
+                }
+            }
+            let reply = connection.exchange(&packed, deadline).await;
+            let again = match &reply {
+                Ok(Value::Array(replies)) if lines.len() > 1 => {
+                    replies.iter().any(asks_to_reconnect) && self.renounce(&connection)
+                }
+                Ok(reply) => asks_to_reconnect(reply) && self.renounce(&connection),
+                Err(error) => {
+                    self.connector.count_failure();
+                    !error.is_timeout()
+                }
+            };
+            if reply.is_ok() {
+                let kept = (connection, LastUse::now(&self.connector));
+                solitary.keep(kept, &self.connector.address);
+            }
+            if fresh || !again || !repeatable(lines) {
+                return reply.map_err(Fault::Broken);
+            }
+        }
+    }
+
+    /// The same for one command, in a future as small as can be.
+    pub(crate) async fn exchange_one(
+        self: &Arc<Self>,
+        line: Line<'_>,
+        deadline: Deadline,
+    ) -> Outcome<Value> {
+        let Some(connection) = self.in_use() else {
+            return Box::pin(self.exchange(&[line], deadline)).await;
+        };
+        let command = command(&line);
+        let reply = {
+            let mut driver = connection.driver();
+            let call = pin!(driver.send_packed_command(&command));
+            connection.outstanding().reply(call, deadline).await
+        };
+        match reply {
+            Ok(reply) if !asks_to_reconnect(&reply) => Ok(reply),
+            reply => Box::pin(self.conclude(reply, (connection, false), &[line], deadline)).await,
+        }
+    }
+
+    /// What comes of a first try. A command is sent again, once, on another connection if this one was
+    /// not `fresh`, and the command only reads or was refused because the connection leads astray.
+    async fn conclude(
+        self: &Arc<Self>,
+        reply: RedisResult<Value>,
+        (connection, fresh): (AsyncConnection, bool),
+        lines: &[Line<'_>],
+        deadline: Deadline,
+    ) -> Outcome<Value> {
+        let again = match &reply {
+            Ok(Value::Array(replies)) if lines.len() > 1 => {
+                let is_misled = replies.iter().any(asks_to_reconnect);
+                is_misled && self.renounce(&connection) && repeatable(lines)
+            }
+            Ok(reply) => asks_to_reconnect(reply) && self.renounce(&connection),
+            Err(error) => {
+                self.fail(&connection);
+                repeatable(lines) && !error.is_timeout()
+            }
+        };
+        drop(connection);
+        if fresh || !again {
+            return reply.map_err(Fault::Broken);
+        }
+        let (connection, _) = self.connection(deadline).await?;
+        let reply = connection.exchange(&Packed::new(lines), deadline).await;
+        reply.map_err(|error| {
+            self.fail(&connection);
+            Fault::Broken(error)
+        })
+    }
+
+    /// The connection of this runtime, if it was used a short while ago.
+    fn in_use(&self) -> Option<AsyncConnection> {
+        let runtime = Handle::try_current().ok()?.id();
+        let mut state = self.state();
+        let home = state.homes.iter_mut().find(|home| home.runtime == runtime)?;
+        let Link::Ready { connection, last_use, .. } = &mut home.link else { return None };
+        if !self.is_usable(connection) || !last_use.is_recent(&self.connector) {
+            return None;
+        }
+        *last_use = LastUse::now(&self.connector);
+        Some(connection.clone())
+    }
+
+    /// The connection, and whether it is new. One that was idle is not trusted to be alive: until an
+    /// answer has proven it, each caller asks for one.
+    ///
+    /// A server that is silent then may hang, or only the connection may be dead. So asking and
+    /// connecting anew together take no longer than the server may be silent.
+    async fn connection(self: &Arc<Self>, deadline: Deadline) -> Outcome<(AsyncConnection, bool)> {
+        let (mut connection, mut fresh) = self.connected(deadline).await?;
+        if !fresh {
+            let half = self.connector.response_timeout / 2;
+            let soon = || Deadline::after(Wait::For(half)).earlier(deadline);
+            let check = timeout(soon().left(), self.check(&connection, half)).await;
+            if let Err(error) = check.unwrap_or_else(|_| Err(timed_out())) {
+                self.fail(&connection);
+                let deadline = if error.is_timeout() { soon() } else { deadline };
+                (connection, fresh) = self.connected(deadline).await?;
+            }
+        }
+        if deadline.is_over() {
+            return Err(self.late());
+        }
+        let mut state = self.state();
+        for home in &mut state.homes {
+            if let Link::Ready { connection: ready, last_use, .. } = &mut home.link
+                && ready.is(&connection)
+            {
+                *last_use = LastUse::now(&self.connector);
+            }
+        }
+        drop(state);
+        Ok((connection, fresh))
+    }
+
+    /// Asks an idle connection for an answer, or joins those that have asked.
+    fn check(self: &Arc<Self>, connection: &AsyncConnection, limit: Duration) -> Check {
+        let mut state = self.state();
+        let links = state.homes.iter_mut().map(|home| &mut home.link);
+        let mut checks = links.filter_map(|link| match link {
+            Link::Ready { connection: ready, check, .. } if ready.is(connection) => Some(check),
+            _ => None,
+        });
+        let place = checks.next();
+        if let Some(Some(check)) = &place {
+            return check.clone();
+        }
+        let (asked, shared) = (connection.clone(), Arc::downgrade(self));
+        let asking = tokio::spawn(async move {
+            let checked = asked.check(Deadline::after(Wait::For(limit))).await;
+            if let Some(shared) = shared.upgrade() {
+                shared.checked(&asked, checked.is_ok());
+            }
+            checked
+        });
+        let check = asking.map(|checked| checked.unwrap_or_else(|_| Err(timed_out())));
+        let check = check.boxed().shared();
+        if let Some(place) = place {
+            *place = Some(check.clone());
+        }
+        check
+    }
+
+    /// Takes in the outcome of a check.
+    fn checked(&self, connection: &AsyncConnection, is_alive: bool) {
+        for home in &mut self.state().homes {
+            if let Link::Ready { connection: ready, last_use, check } = &mut home.link
+                && ready.is(connection)
+            {
+                *check = None;
+                if is_alive {
+                    *last_use = LastUse::now(&self.connector);
+                }
+            }
+        }
+    }
+
+    async fn connected(self: &Arc<Self>, deadline: Deadline) -> Outcome<(AsyncConnection, bool)> {
+        let runtime = self.connector.runtime()?;
+        let connecting = {
+            let mut state = self.state();
+            let home = state.homes.iter().find(|home| home.runtime == runtime.id());
+            match home.map(|home| &home.link) {
+                Some(Link::Ready { connection, .. }) if self.is_usable(connection) => {
+                    return Ok((connection.clone(), false));
+                }
+                Some(Link::Connecting { generation, connected, task, .. })
+                    if *generation == self.connector.generation() && !task.is_finished() =>
+                {
+                    connected.clone()
+                }
+                _ => self.connect(&mut state, &runtime),
+            }
+        };
+        let connected = timeout(deadline.left(), connecting).await;
+        Ok((connected.unwrap_or_else(|_| Err(self.late()))?, true))
+    }
+
+    /// Begins to connect, and forgets what runtimes had that have ended.
+    fn connect(self: &Arc<Self>, state: &mut State, runtime: &Handle) -> Connecting {
+        state.attempts += 1;
+        let (attempt, generation) = (state.attempts, self.connector.generation());
+        let (connector, shared) = (self.connector.clone(), Arc::downgrade(self));
+        let task = runtime.spawn(async move {
+            let connected = connector.connect_async(Purpose::Calls).await;
+            if let Some(shared) = shared.upgrade() {
+                shared.install(attempt, connected.as_ref().ok());
+            }
+            connected
+        });
+        let address = self.connector.address.clone();
+        let abort = task.abort_handle();
+        let connected = task.map(move |connected| {
+            connected.unwrap_or_else(|error| Err(Fault::connect(&address, error)))
+        });
+        let connected = connected.boxed().shared();
+        let link =
+            Link::Connecting { attempt, generation, connected: connected.clone(), task: abort };
+        let is_gone = |home: &Home| match &home.link {
+            Link::Ready { connection, .. } => connection.has_ended(),
+            Link::Connecting { task, .. } => task.is_finished(),
+        };
+        state.homes.retain(|home| home.runtime != runtime.id() && !is_gone(home));
+        state.homes.push(Home { runtime: runtime.id(), link });
+        connected
+    }
+
+    /// Takes in the outcome of an attempt, unless another one has been begun.
+    fn install(&self, attempt: u64, connection: Option<&AsyncConnection>) {
+        let mut state = self.state();
+        let is_it = |home: &Home| matches!(home.link, Link::Connecting { attempt: its, .. } if its == attempt);
+        let Some(place) = state.homes.iter().position(is_it) else { return };
+        match connection.cloned() {
+            Some(connection) => {
+                let last_use = LastUse::now(&self.connector);
+                state.homes[place].link = Link::Ready { connection, last_use, check: None };
+            }
+            None => drop(state.homes.swap_remove(place)),
+        }
+    }
+
+    fn is_usable(&self, connection: &AsyncConnection) -> bool {
+        !connection.has_ended() && connection.generation() == self.connector.generation()
+    }
+
+    /// Makes sure that a connection which failed is not used again, and that others are not trusted to
+    /// be alive by their next calls.
+    fn fail(&self, connection: &AsyncConnection) {
+        self.connector.count_failure();
+        let is_it = |home: &Home| matches!(&home.link, Link::Ready { connection: its, .. } if its.is(connection));
+        self.state().homes.retain(|home| !is_it(home));
+    }
+
+    /// Makes sure that no connection is used again that may lead to the server at the other end of this
+    /// one. Says whether another connection is used from now on.
+    fn renounce(&self, connection: &AsyncConnection) -> bool {
+        connection.has_ended() || self.connector.renounce(connection.generation())
+    }
+
+    fn late(&self) -> Fault {
+        Fault::connect(&self.connector.address, timed_out())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

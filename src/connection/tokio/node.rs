@@ -1,0 +1,108 @@
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::Value;
+
+use super::background::Background;
+use super::connection::keeps_time;
+use super::dedicated::AsyncWaiting;
+use super::listener::{Listening, listen};
+use super::multiplexed::Multiplexed;
+use crate::connection::connector::Connector;
+use crate::connection::exclusive::Solitary;
+use crate::connection::node::{Node, Watch};
+use crate::connection::push::Ears;
+use crate::connection::transport_error::{Fault, Outcome};
+use crate::protocol::Line;
+use crate::time::Deadline;
+use crate::time::Signal;
+
+/// A server to which all calls share one connection, except those that wait.
+pub(crate) struct AsyncNode {
+    shared: Arc<Multiplexed>,
+    waiting: AsyncWaiting,
+}
+
+impl Node for AsyncNode {
+    type Settings = Arc<Background>;
+
+    fn new(connector: Connector, background: &Arc<Background>) -> Self {
+        let shared = Arc::new(Multiplexed::new(connector));
+        Self { waiting: AsyncWaiting::new(shared.clone(), background.clone()), shared }
+    }
+
+    fn connector(&self) -> &Connector {
+        &self.shared.connector
+    }
+
+    async fn call(&self, line: Line<'_>, deadline: Deadline) -> Outcome<Value> {
+        self.shared.exchange_one(line, deadline).await
+    }
+
+    async fn call_many(&self, lines: &[Line<'_>], deadline: Deadline) -> Outcome<Vec<Value>> {
+        replies(self.shared.exchange(lines, deadline).await?, lines)
+    }
+
+    async fn call_alone(
+        &self,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+        solitary: &mut Solitary,
+    ) -> Outcome<Vec<Value>> {
+        replies(self.shared.exchange_alone(lines, deadline, solitary).await?, lines)
+    }
+
+    async fn wait(&self, lines: &[Line<'_>], slice: Duration, watch: &dyn Watch) -> Outcome<Value> {
+        self.shared.connector.runtime()?;
+        self.waiting.wait(lines, slice, watch).await
+    }
+
+    async fn pause(time: Duration) {
+        match tokio::runtime::Handle::try_current() {
+            Ok(_) if keeps_time() => tokio::time::sleep(time).await,
+            _ => std::thread::sleep(time),
+        }
+    }
+
+    fn distrust(&self) {
+        let connector = self.connector();
+        connector.distrust(connector.generation());
+    }
+
+    type Listening = Listening;
+
+    async fn ask(&self, listening: &Listening, deadline: Deadline) -> Outcome<()> {
+        let limit = self.shared.connector.response_timeout.min(deadline.left());
+        listening.ask(limit).await.map_err(Fault::Broken)
+    }
+
+    async fn listen(
+        &self,
+        lines: &[Line<'_>],
+        ears: Arc<dyn Ears>,
+        _habits: (Duration, bool),
+        deadline: Deadline,
+    ) -> Outcome<(Listening, Vec<Value>)> {
+        listen(&self.shared.connector, lines, ears, deadline).await
+    }
+
+    fn spawn(work: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
+        runtime.spawn(work);
+        Ok(())
+    }
+
+    async fn rest(signal: &Signal, time: Duration) {
+        // Whether it was raised makes no difference.
+        let _ = tokio::time::timeout(time, signal.raised()).await;
+    }
+}
+
+/// The replies of an exchange, each by itself.
+fn replies(reply: Value, lines: &[Line<'_>]) -> Outcome<Vec<Value>> {
+    match (reply, lines.len()) {
+        (Value::Array(replies), 2..) => Ok(replies),
+        (reply, _) => Ok(vec![reply]),
+    }
+}

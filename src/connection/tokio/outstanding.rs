@@ -1,0 +1,230 @@
+//! The calls that wait for replies on one connection. None waits longer than the connection lives or
+//! is silent, nor beyond its own deadline.
+//!
+//! A timer for each call would cost a tenth of what a busy client can do. Here calls leave their wakers,
+//! and one task looks now and then for those that are over.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use redis::{RedisError, RedisResult};
+use slab::Slab;
+
+use crate::connection::connector::timed_out;
+use crate::time::Deadline;
+
+/// The calls that wait on one connection, and what is known of it.
+pub(crate) struct Outstanding {
+    shards: Box<[Shard]>,
+    has_ended: AtomicBool,
+    /// Counts what shows that the other end is alive: bytes that came, or left after they could not.
+    progress: AtomicU64,
+    /// How often it was looked for calls that are over.
+    looks: AtomicU32,
+    /// How often it had been looked when the latest progress was made.
+    looks_at_progress: AtomicU32,
+    /// How many looks without progress are a silence that is too long.
+    most_looks: u32,
+}
+
+/// The calls that began to wait on one thread, apart from the others in the processor's caches.
+#[derive(Default)]
+#[repr(align(64))]
+struct Shard(Mutex<Slab<Call>>);
+
+struct Call {
+    waker: Waker,
+    /// How often it had been looked when the call began.
+    since: u32,
+    deadline: Deadline,
+}
+
+/// Why a call that has no reply is over.
+enum End {
+    TooLate,
+    Lost,
+}
+
+impl Outstanding {
+    /// The calls on a connection that many share, which may be silent for `silence`. A look is due
+    /// every `pause`.
+    pub(crate) fn many(silence: Duration, pause: Duration) -> Self {
+        let most_looks = silence.as_nanos().div_ceil(pause.as_nanos().max(1));
+        Self::new(SHARDS, u32::try_from(most_looks).unwrap_or(u32::MAX / 2))
+    }
+
+    /// The calls on a connection that has one at a time, whose caller watches the time.
+    pub(crate) fn one() -> Self {
+        Self::new(1, u32::MAX / 2)
+    }
+
+    fn new(shards: usize, most_looks: u32) -> Self {
+        let shards = (0..shards).map(|_| Shard::default()).collect();
+        let (looks, looks_at_progress) = (AtomicU32::new(0), AtomicU32::new(0));
+        let (has_ended, progress) = (AtomicBool::new(false), AtomicU64::new(0));
+        Self { shards, has_ended, progress, looks, looks_at_progress, most_looks }
+    }
+
+    /// Whether the connection is known to have ended, so that nothing that is sent can arrive.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::SeqCst)
+    }
+
+    /// Ends all calls. A call that is not among them yet looks afterwards whether it has to wait.
+    pub(crate) fn end(&self) {
+        self.has_ended.store(true, Ordering::SeqCst);
+        for shard in &self.shards {
+            shard.lock().iter().for_each(|(_, call)| call.waker.wake_by_ref());
+        }
+    }
+
+    pub(crate) fn count_progress(&self) {
+        self.progress.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn progress(&self) -> u64 {
+        self.progress.load(Ordering::Relaxed)
+    }
+
+    /// Looks for calls that are over, every `pause` and for ever.
+    pub(crate) async fn watch(&self, pause: Duration) {
+        let mut progress = 0;
+        loop {
+            tokio::time::sleep(pause).await;
+            self.look(&mut progress);
+        }
+    }
+
+    fn look(&self, progress: &mut u64) {
+        let before = self.looks.fetch_add(1, Ordering::Relaxed);
+        if *progress != self.progress() {
+            *progress = self.progress();
+            self.looks_at_progress.store(before, Ordering::Relaxed);
+        }
+        for shard in &self.shards {
+            let calls = shard.lock();
+            let over = calls
+                .iter()
+                .filter(|(_, call)| self.is_silent_since(call.since) || call.deadline.is_over());
+            over.for_each(|(_, call)| call.waker.wake_by_ref());
+        }
+    }
+
+    /// Whether the connection has been silent for too long, while somebody waited since the look
+    /// `since`. The first look after that may have come at once.
+    fn is_silent_since(&self, since: u32) -> bool {
+        let looks = self.looks.load(Ordering::Relaxed);
+        let is_over = |since: u32| looks.wrapping_sub(since) > self.most_looks;
+        is_over(since) && is_over(self.looks_at_progress.load(Ordering::Relaxed))
+    }
+
+    /// What `call` comes to, or an error once its connection has ended or was silent for too long, or
+    /// its deadline is over.
+    pub(crate) async fn reply<T>(
+        &self,
+        mut call: Pin<&mut impl Future<Output = RedisResult<T>>>,
+        deadline: Deadline,
+    ) -> RedisResult<T> {
+        let since = self.looks.load(Ordering::Relaxed);
+        let mut turn = Turn { outstanding: self, since, deadline, place: None };
+        let reply = poll_fn(|context| {
+            let reply = call.as_mut().poll(context);
+            if reply.is_ready() {
+                return reply;
+            }
+            match turn.end(context) {
+                None => Poll::Pending,
+                Some(End::TooLate) => Poll::Ready(Err(timed_out())),
+                // The reply may have come just before the end.
+                Some(End::Lost) => match call.as_mut().poll(context) {
+                    Poll::Pending => Poll::Ready(Err(ended())),
+                    reply => reply,
+                },
+            }
+        });
+        reply.await
+    }
+}
+
+/// A call's place among those that wait.
+struct Turn<'a> {
+    outstanding: &'a Outstanding,
+    since: u32,
+    deadline: Deadline,
+    place: Option<Place>,
+}
+
+struct Place {
+    shard: usize,
+    key: usize,
+    /// Which task is woken.
+    task: usize,
+}
+
+impl Turn<'_> {
+    /// Why the call, which has no reply yet, need not wait any longer. If it must, its task is woken
+    /// when that changes.
+    fn end(&mut self, context: &Context<'_>) -> Option<End> {
+        let outstanding = self.outstanding;
+        let (waker, since, deadline) = (context.waker(), self.since, self.deadline);
+        let is_over = match &mut self.place {
+            None => {
+                let shard = SHARD.with(|shard| *shard) % outstanding.shards.len();
+                let call = Call { waker: waker.clone(), since, deadline };
+                let key = outstanding.shards[shard].lock().insert(call);
+                self.place = Some(Place { shard, key, task: waker.data().addr() });
+                false
+            }
+            Some(place) => {
+                if place.task != waker.data().addr() {
+                    place.task = waker.data().addr();
+                    if let Some(call) = outstanding.shards[place.shard].lock().get_mut(place.key) {
+                        call.waker.clone_from(waker);
+                    }
+                }
+                outstanding.is_silent_since(since) || deadline.is_over()
+            }
+        };
+        // Only now: whoever ends the connection wakes those that it finds in their places.
+        if outstanding.has_ended() {
+            return Some(End::Lost);
+        }
+        is_over.then_some(End::TooLate)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(place) = &self.place {
+            self.outstanding.shards[place.shard].lock().try_remove(place.key);
+        }
+    }
+}
+
+impl Shard {
+    fn lock(&self) -> MutexGuard<'_, Slab<Call>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The error of what was on a connection that has ended.
+fn ended() -> RedisError {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the connection has ended").into()
+}
+
+thread_local! {
+    static SHARD: usize = {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS
+    };
+}
+
+const SHARDS: usize = 16;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! The streams under async connections: TCP, TLS over it, or a socket of this machine.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures_util::future::select_ok;
+use redis::ConnectionAddr;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::outstanding::Outstanding;
+use crate::connection::connector::Connector;
+
+/// A stream to a server, of any kind.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A stream to the server of `connector`, whose progress `outstanding` is told.
+pub(crate) async fn open(
+    connector: &Connector,
+    outstanding: Arc<Outstanding>,
+) -> io::Result<Box<dyn Stream>> {
+    match connector.information().addr() {
+        ConnectionAddr::Tcp(host, port) => {
+            Ok(Box::new(Metered::new(connect(host, *port).await?, outstanding)))
+        }
+        #[cfg(feature = "tls")]
+        ConnectionAddr::TcpTls { host, port, .. } => {
+            let tls = connector.tls.clone().ok_or(io::ErrorKind::Unsupported)?;
+            let name = rustls::pki_types::ServerName::try_from(host.clone());
+            let name = name.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+            let stream = connect(host, *port).await?;
+            let handshake = redis_collections_tokio::TlsConnector::from(tls).connect(name, stream);
+            // What TLS itself sends, such as the end of the session, is no progress.
+            Ok(Box::new(Metered::new(handshake.await?, outstanding)))
+        }
+        #[cfg(unix)]
+        ConnectionAddr::Unix(path) => {
+            let stream = tokio::net::UnixStream::connect(path).await?;
+            Ok(Box::new(Metered::new(stream, outstanding)))
+        }
+        _ => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+/// The first of the host's addresses that accepts, all of which are tried at once.
+async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+    let addresses = tokio::net::lookup_host((host, port)).await?;
+    let attempts: Vec<_> = addresses.map(|address| Box::pin(TcpStream::connect(address))).collect();
+    if attempts.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+    }
+    let (stream, _others) = select_ok(attempts).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// A stream that counts its progress: bytes that come, and bytes that leave after they could not. What
+/// leaves at once proves nothing, for it may only have gone into a buffer of this machine.
+struct Metered<S> {
+    stream: S,
+    outstanding: Arc<Outstanding>,
+    is_blocked: bool,
+}
+
+impl<S> Metered<S> {
+    fn new(stream: S, outstanding: Arc<Outstanding>) -> Self {
+        Self { stream, outstanding, is_blocked: false }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        if buffer.filled().len() > before {
+            self.outstanding.count_progress();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        let was_blocked = std::mem::replace(&mut self.is_blocked, written.is_pending());
+        if was_blocked && matches!(written, Poll::Ready(Ok(1..))) {
+            self.outstanding.count_progress();
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,109 @@
+//! Feeds: what servers say unasked, for as long as somebody wants to hear it.
+
+use std::sync::Arc;
+
+use super::handler::{Audience, Wish};
+use super::session::Session;
+use crate::connection::Node;
+use crate::error::Result;
+use crate::routing::Router;
+use crate::time::Pauses;
+use crate::time::Signal;
+
+/// Says that a feed has ended when its keeper has, unless nobody wants to hear it any more.
+struct End {
+    audience: Arc<dyn Audience>,
+    signal: Arc<Signal>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if !self.signal.is_closed() {
+            self.audience.ended();
+        }
+    }
+}
+
+/// Why a feed that has ended is not heard.
+pub(crate) fn has_ended() -> crate::error::Error {
+    crate::error::Error::Configuration(HAS_ENDED.into())
+}
+
+const HAS_ENDED: &str =
+    "the async runtime in which this was listened for has ended: begin anew in another one";
+
+/// A feed, until it is dropped.
+#[derive(Debug)]
+pub struct Feed {
+    signal: Arc<Signal>,
+}
+
+impl Feed {
+    /// Connects, and keeps connecting whenever the connection is lost. Only the first attempt is an
+    /// error if it fails; it has a call's time limit, and fails when a server has been silent for the
+    /// response timeout.
+    pub(crate) async fn open<N: Node>(
+        router: Arc<Router<N>>,
+        wish: Wish,
+        audience: Arc<dyn Audience>,
+    ) -> Result<Self> {
+        let signal = Arc::new(Signal::default());
+        let feed = Self { signal: signal.clone() };
+        let first = Session::open(&router, &wish, &audience, &signal, 1).await?;
+        warn(&first, &wish, false);
+        let end = End { audience, signal };
+        let work = keep(router, wish, end, first);
+        N::spawn(work).map_err(|error| crate::error::Error::Connect {
+            address: "a feed".into(),
+            source: error.into(),
+        })?;
+        Ok(feed)
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.signal.close();
+    }
+}
+
+async fn keep<N: Node>(router: Arc<Router<N>>, wish: Wish, end: End, first: Session<N>) {
+    let End { audience, signal } = &end;
+    let mut is_blind = first.blindness().is_some();
+    let mut session = Some(first);
+    let mut number = 1;
+    let mut pauses = Pauses::new();
+    while !signal.is_closed() {
+        if let Some(session) = session.take() {
+            session.last(&router, &wish, signal, &**audience).await;
+            audience.lost(number);
+            pauses = Pauses::new();
+        } else {
+            N::rest(signal, pauses.next()).await;
+        }
+        if !signal.is_closed() {
+            number += 1;
+            session = Session::open(&router, &wish, audience, signal, number).await.ok();
+            if let Some(session) = &session {
+                is_blind = warn(session, &wish, is_blind);
+            }
+        }
+    }
+    if let Some(session) = session {
+        session.end(router.servers.deadline()).await;
+    }
+}
+
+/// Logs that a session sees fewer changes than is wished, unless the one before did not either. Says whether
+/// it does.
+fn warn<N: Node>(session: &Session<N>, wish: &Wish, was_blind: bool) -> bool {
+    let blindness = session.blindness();
+    if let Some(error) = blindness.filter(|_| wish.warns && !was_blind) {
+        let base = wish.base.escape_ascii();
+        log::warn!(
+            "{base}: the server does not notify of every change to keys, so that those by programs that \
+             publish none, expirations and evictions stay unseen: {error}"
+        );
+    }
+    blindness.is_some()
+}

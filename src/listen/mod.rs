@@ -1,0 +1,14 @@
+//! Listening to what servers say without being asked.
+
+mod feed;
+mod handler;
+pub(crate) mod heartbeat;
+mod keyspace;
+mod link;
+mod session;
+
+pub(crate) use self::feed::{Feed, has_ended};
+pub(crate) use self::handler::{Audience, Situation, Wish};
+#[cfg(feature = "keyword")]
+pub(crate) use self::session::OF_STRINGS;
+pub(crate) use self::session::canaries;

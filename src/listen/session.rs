@@ -1,0 +1,421 @@
+//! One try to hear all that servers say, from connecting until something may be missed.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use redis::Value;
+
+use super::handler::{Audience, Situation, Wish};
+use super::keyspace;
+use super::link::Link;
+use crate::connection::Node;
+use crate::connection::Outcome;
+use crate::error::{Error, Result};
+use crate::protocol::{Form, Line};
+use crate::reply::{server_error, unexpected};
+use crate::request::Request;
+use crate::request::key_slot;
+use crate::routing::Router;
+use crate::side_key::side_key_of;
+use crate::time::Deadline;
+use crate::time::Signal;
+use crate::time::clock;
+use crate::time::together;
+use crate::topology::Destination;
+use crate::topology::Topology;
+
+/// Servers that are listened to, all at once or not at all.
+pub(crate) struct Session<N: Node> {
+    topology: Arc<Topology>,
+    ears: Vec<Listener<N>>,
+    /// Why the servers do not notify of all changes to keys, where that is wished.
+    blindness: Option<Error>,
+}
+
+struct Listener<N: Node> {
+    node: Arc<N>,
+    link: Arc<Link>,
+    /// That of the connections to the node when it was connected to.
+    generation: usize,
+    /// The kinds of keyspace notifications that are relied on.
+    kinds: Option<String>,
+    /// Whether the user may send beats.
+    may_write: bool,
+    listening: N::Listening,
+}
+
+impl<N: Node> Session<N> {
+    pub(crate) async fn open(
+        router: &Router<N>,
+        wish: &Wish,
+        audience: &Arc<dyn Audience>,
+        signal: &Arc<Signal>,
+        number: u64,
+    ) -> Result<Self> {
+        let deadline = router.servers.deadline();
+        let topology = router.servers.topology(deadline).await?;
+        let owner = wish.slot.and_then(|slot| topology.owner(slot));
+        let servers = match (wish.slot, owner) {
+            (None, _) => (0..topology.servers().len()).collect(),
+            (Some(_), Some(owner)) => vec![owner],
+            (Some(_), None) => return Err(router.servers.no_owner()),
+        };
+        let mut session = Self { topology, ears: Vec::new(), blindness: None };
+        let begun = session.begin(router, wish, (audience, signal), (number, &servers), deadline);
+        match begun.await {
+            Ok(()) => Ok(session),
+            Err(error) => {
+                session.end(deadline).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Listens to the servers. Where one of them cannot be listened to, others may be already.
+    async fn begin(
+        &mut self,
+        router: &Router<N>,
+        wish: &Wish,
+        (audience, signal): (&Arc<dyn Audience>, &Arc<Signal>),
+        (number, servers): (u64, &[usize]),
+        deadline: Deadline,
+    ) -> Result<()> {
+        let topology = self.topology.clone();
+        let proofs: Arc<[AtomicU64]> = servers.iter().map(|_| AtomicU64::new(0)).collect();
+        for (position, &server) in servers.iter().enumerate() {
+            let address = &topology.servers()[server];
+            let names = names(&wish.base, |slot| {
+                !router.servers.is_cluster() || topology.owner(slot) == Some(server)
+            });
+            let echo = format!("__keyspace@{}__:", router.servers.database()).into_bytes();
+            let [channel, key] = names;
+            let names = [channel, key.clone(), [echo, key].concat()];
+            let belongs = (number, proofs.clone(), position);
+            let link = Link::new(belongs, server, names, audience.clone(), signal.clone());
+            let destination = Destination::at(address, router.servers.is_cluster());
+            let node = router.servers.node(&destination, deadline).await;
+            let node = node.map_err(|fault| fault.into_error(|| ping().attempt()))?;
+            let opened = Listener::open(node, Arc::new(link), wish, deadline).await;
+            let (mut listener, refusal) = opened?;
+            if let Some(kinds) = wish.keyspace {
+                let kinds = match refusal {
+                    Some(refusal) => Err(refusal),
+                    None => keyspace::turn_on(&*listener.node, kinds).await,
+                };
+                match kinds {
+                    Ok(kinds) => listener.kinds = Some(kinds),
+                    Err(error) if error.is_connection_lost() || error.is_timeout() => {
+                        self.ears.push(listener);
+                        return Err(error);
+                    }
+                    Err(error) => drop(self.blindness.get_or_insert(error)),
+                }
+            }
+            self.ears.push(listener);
+        }
+        let is_tried = self.try_for_changes(wish, deadline).await;
+        let proof = self.prove(wish, signal, deadline).await?;
+        if is_tried && self.ears.iter().all(|listener| listener.link.is_canary_heard()) {
+            self.blindness = None;
+        }
+        let is_blind = self.blindness.is_some();
+        let tells_keys = wish.keyspace.is_some() && !is_blind;
+        let only = self.ears.first().filter(|_| !router.servers.is_cluster());
+        let channel = only.map(|listener| listener.link.channel.clone());
+        audience.connected(number, Situation { topology, channel, tells_keys, is_blind }, proof);
+        Ok(())
+    }
+
+    /// Where it may not be asked which changes the server notifies of, makes one, which is heard before the
+    /// next beat or never. Says whether it has.
+    async fn try_for_changes(&self, wish: &Wish, deadline: Deadline) -> bool {
+        let may_not_ask = self.blindness.as_ref().is_some_and(|it| it.code() == Some("NOPERM"));
+        if !may_not_ask || wish.keyspace != Some(OF_STRINGS) {
+            return false;
+        }
+        for listener in self.ears.iter().filter(|listener| listener.may_write) {
+            // Who may not do that either hears no change.
+            let _ = listener.sing(deadline).await;
+        }
+        true
+    }
+
+    /// Goes on until something may be missed, or nobody listens any more.
+    pub(crate) async fn last(
+        mut self,
+        router: &Router<N>,
+        wish: &Wish,
+        signal: &Signal,
+        audience: &dyn Audience,
+    ) {
+        loop {
+            let next = clock::after(wish.beat);
+            while clock::now() < next && !signal.is_closed() && !self.has_ended() {
+                let left = next.saturating_sub(clock::now());
+                N::rest(signal, Duration::from_millis(left)).await;
+            }
+            if signal.is_closed() || self.has_ended() || !self.beat(router, wish).await {
+                return self.end(router.servers.deadline()).await;
+            }
+            audience.beat();
+        }
+    }
+
+    /// Stops the listeners, including those blocked on a read. One whose server is silent stops by
+    /// itself.
+    pub(crate) async fn end(self, deadline: Deadline) {
+        self.ears.iter().for_each(|listener| listener.link.retire());
+        for listener in self.ears.iter().filter(|listener| listener.link.is_demoted()) {
+            listener.node.connector().renounce(listener.generation);
+        }
+        let deadline = deadline.within(FOR_A_FAREWELL);
+        together(self.ears.iter().map(|listener| listener.farewell(deadline))).await;
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ears.iter().any(Listener::has_ended)
+    }
+
+    /// One beat of every server. Says whether they all are still there and in their places.
+    async fn beat(&mut self, router: &Router<N>, wish: &Wish) -> bool {
+        let silent = |listener: &Listener<N>| {
+            let since = listener.link.pulse().under_way_since();
+            since.is_some_and(|since| clock::now() > clock::later(since, wish.silence))
+        };
+        if self.ears.iter().any(silent) {
+            return false;
+        }
+        let deadline = router.servers.deadline();
+        let went_well = together(self.ears.iter().map(|listener| listener.beat(deadline))).await;
+        let topology = &self.topology;
+        let confirmed = self.ears.iter().map(|listener| {
+            let node = &*listener.node;
+            async move { router.servers.confirms(topology, node).await }
+        });
+        went_well.into_iter().all(|went_well| went_well.is_ok())
+            && together(confirmed).await.into_iter().all(|confirmed| confirmed)
+            && self.is_told_of_keys().await
+            && !self.has_ended()
+    }
+
+    /// Whether the kinds of notifications that are relied on are still on.
+    async fn is_told_of_keys(&self) -> bool {
+        if self.blindness.is_some() {
+            return true;
+        }
+        let are_on = self.ears.iter().filter_map(|listener| {
+            let kinds = listener.kinds.as_ref()?;
+            Some(keyspace::are_on(&*listener.node, kinds))
+        });
+        together(are_on).await.into_iter().all(|are_on| are_on)
+    }
+
+    /// Why the servers do not notify of all changes to keys, where that is wished.
+    pub(crate) fn blindness(&self) -> Option<&Error> {
+        self.blindness.as_ref()
+    }
+
+    /// Makes sure that every server is heard. Gives the moment before which all writes are known.
+    /// Fails when the servers have been silent for the response timeout.
+    async fn prove(&self, wish: &Wish, signal: &Signal, deadline: Deadline) -> Result<u64> {
+        let limits = self.ears.iter().map(|listener| listener.response_timeout());
+        let limit = limits.max().unwrap_or_default();
+        for listener in &self.ears {
+            if wish.tracks {
+                listener.sing(deadline).await?;
+            }
+        }
+        loop {
+            let mut done = true;
+            for listener in &self.ears {
+                let canary = !wish.tracks || listener.link.is_canary_heard();
+                if !listener.link.is_proven() {
+                    listener.beat(deadline).await?;
+                }
+                done &= canary && listener.link.is_proven();
+            }
+            let proof = self.ears.first().and_then(|listener| listener.link.proof());
+            if let Some(proof) = proof.filter(|_| done) {
+                return Ok(proof);
+            }
+            let silence = deadline.within(limit);
+            N::rest(signal, silence.left()).await;
+            if self.ears.iter().any(|listener| listener.link.is_demoted()) {
+                let (attempt, expected) = (Box::new(hello().attempt()), "that it is a master");
+                return Err(Error::UnexpectedReply { attempt, expected, found: "another role" });
+            }
+            if silence.is_over() || signal.is_closed() || self.has_ended() {
+                let attempt = Box::new(ping().attempt());
+                return Err(Error::Timeout { attempt });
+            }
+        }
+    }
+}
+
+impl<N: Node> Listener<N> {
+    /// Begins to listen. Gives too what the server refused of what it may refuse.
+    async fn open(
+        node: Arc<N>,
+        link: Arc<Link>,
+        wish: &Wish,
+        deadline: Deadline,
+    ) -> Result<(Self, Option<Error>)> {
+        let may_write = Self::may_write(&*node, &link, deadline).await?;
+        let may_write = may_write || wish.needs_rights;
+        let subscribe = Request::read("SUBSCRIBE").arg(&link.channel);
+        let own = may_write.then_some(&subscribe);
+        let commands: Vec<_> = own.into_iter().chain(&wish.commands).collect();
+        let echo = Request::read("SUBSCRIBE").arg(&link.echo);
+        let echo = (may_write && wish.keyspace == Some(OF_STRINGS)).then_some(&echo);
+        let all = commands.iter().copied().chain(&wish.wishes).chain(echo);
+        let lines: Vec<_> = all.map(|command| Line::new(command, Form::AsIs)).collect();
+        let generation = node.connector().generation();
+        let silence = wish.silence.max(node.connector().response_timeout);
+        let habits = (silence, !may_write);
+        let listening = node.listen(&lines, link.clone(), habits, deadline).await;
+        let (listening, replies) =
+            listening.map_err(|fault| fault.into_error(|| subscribe.attempt()))?;
+        let listener = Self { node, link, generation, kinds: None, may_write, listening };
+        let mut refusal = None;
+        let needed = commands.len();
+        let all = commands.into_iter().chain(&wish.wishes);
+        for (position, (command, reply)) in all.zip(replies).enumerate() {
+            if let Value::ServerError(error) = &reply {
+                let error = server_error(command, error);
+                if position < needed {
+                    listener.link.retire();
+                    listener.farewell(deadline.within(FOR_A_FAREWELL)).await;
+                    return Err(error);
+                }
+                refusal.get_or_insert(error);
+            }
+        }
+        Ok((listener, refusal))
+    }
+
+    /// Whether the user may send beats. A kept connection that leads to a demoted master is found out
+    /// too, before anything is listened to.
+    async fn may_write(node: &N, link: &Link, deadline: Deadline) -> Result<bool> {
+        let unlink = Request::write("UNLINK").key(&link.key);
+        let publish = Request::write("PUBLISH").arg(&link.channel).number(0);
+        for request in [&unlink, &publish] {
+            let reply = node.call(Line::new(request, Form::AsIs), deadline).await;
+            let reply = reply.map_err(|fault| fault.into_error(|| request.attempt()))?;
+            if matches!(&reply, Value::ServerError(error) if error.code() == "NOPERM") {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether nothing more is heard, or not from the server that the address leads to now: a demoted
+    /// master passes on even the beats of the new one.
+    fn has_ended(&self) -> bool {
+        self.link.has_ended() || self.generation != self.node.connector().generation()
+    }
+
+    /// Sends a beat, unless one is under way. It is a write, so that only a master takes it, or asks whether
+    /// the server is one.
+    async fn beat(&self, deadline: Deadline) -> Result<()> {
+        let Some(number) = self.link.send() else { return Ok(()) };
+        if !self.may_write {
+            return self.ask(deadline).await;
+        }
+        let unlink = Request::write("UNLINK").key(&self.link.key);
+        let publish = Request::write("PUBLISH").arg(&self.link.channel).number(number);
+        let sent = self.together(&[&unlink, &publish], deadline).await;
+        if sent.is_err() {
+            self.link.pulse().restart();
+        }
+        sent
+    }
+
+    async fn ask(&self, deadline: Deadline) -> Result<()> {
+        let asked = self.node.ask(&self.listening, deadline).await;
+        asked.map_err(|fault| fault.into_error(|| hello().attempt()))
+    }
+
+    /// Changes a key, of which the server has to tell.
+    async fn sing(&self, deadline: Deadline) -> Result<()> {
+        let set = Request::write("SET").key(&self.link.key).arg("").arg("PX").number(1000);
+        let unlink = Request::write("UNLINK").key(&self.link.key);
+        self.together(&[&set, &unlink], deadline).await
+    }
+
+    /// Makes the server say something, so that a thread that listens to it looks up.
+    async fn farewell(&self, deadline: Deadline) {
+        let publish = Request::read("PUBLISH").arg(&self.link.channel).arg("end");
+        // Where the server is gone, the thread notices its silence.
+        if !self.may_write {
+            let _ = self.ask(deadline).await;
+        } else if !deadline.is_over() {
+            let _ = self.node.call(Line::new(&publish, Form::AsIs), deadline).await;
+        }
+    }
+
+    fn response_timeout(&self) -> Duration {
+        self.node.connector().response_timeout
+    }
+
+    /// Runs commands as one transaction.
+    async fn together(&self, requests: &[&Request], deadline: Deadline) -> Result<()> {
+        let (multi, exec) = (Request::read("MULTI"), Request::read("EXEC"));
+        let all = std::iter::once(&multi).chain(requests.iter().copied()).chain([&exec]);
+        let lines: Vec<_> = all.map(|request| Line::new(request, Form::AsIs)).collect();
+        let replies: Outcome<Vec<Value>> = self.node.call_many(&lines, deadline).await;
+        let replies = replies.map_err(|fault| fault.into_error(|| requests[0].attempt()))?;
+        let refused = |(line, reply): (&Line<'_>, &Value)| match reply {
+            Value::ServerError(error) => Some(server_error(line.request, error)),
+            _ => None,
+        };
+        if let Some(error) = lines.iter().zip(&replies).find_map(refused) {
+            return Err(error);
+        }
+        match replies.last() {
+            Some(Value::Array(done)) if done.len() == requests.len() => {
+                lines[1..].iter().zip(done).find_map(refused).map_or(Ok(()), Err)
+            }
+            other => {
+                Err(unexpected(&exec, "what each command came to", other.unwrap_or(&Value::Nil)))
+            }
+        }
+    }
+}
+
+/// What the keys begin with that a session changes within a transaction, to see whether it hears of
+/// that. The rest is random.
+pub(crate) fn canaries(base: &[u8]) -> Vec<u8> {
+    side_key_of(base, CANARY, b"")
+}
+
+/// The names of a channel and of a key that nobody else has, the key in a slot that fits.
+fn names(base: &[u8], fits: impl Fn(u16) -> bool) -> [Vec<u8>; 2] {
+    let name = |kind| side_key_of(base, kind, unique().as_bytes());
+    let mut key = name(CANARY);
+    while !fits(key_slot(&key)) {
+        key = name(CANARY);
+    }
+    [name("beat"), key]
+}
+
+const CANARY: &str = "key";
+
+fn unique() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    let random = RandomState::new();
+    format!("{:016x}{:016x}", random.hash_one(0), random.hash_one(1))
+}
+
+fn ping() -> Request {
+    Request::read("SUBSCRIBE")
+}
+
+fn hello() -> Request {
+    Request::read("HELLO")
+}
+
+/// The kinds of notifications of which a change to a string is one.
+pub(crate) const OF_STRINGS: &str = "K$";
+
+const FOR_A_FAREWELL: Duration = Duration::from_secs(1);

@@ -1,0 +1,102 @@
+//! Calls that wait for something to arrive.
+
+use std::time::Duration;
+
+use redis::Value;
+
+use super::redirects::Trip;
+use super::retry_decision::{Repetition, Verdict};
+use super::router::{Router, asking};
+use super::silent_wait::Vigil;
+use crate::connection::Fault;
+use crate::connection::Node;
+use crate::error::Result;
+use crate::protocol::{Form, Line};
+use crate::request::{Attended, Request};
+use crate::time::Wait;
+use crate::time::{Deadline, Pauses};
+use crate::topology::Destination;
+
+impl<N: Node> Router<N> {
+    /// The reply to a request for which the server takes its time, in slices, so that a dead
+    /// connection is noticed. Until the time to wait is up it goes on after all that cannot have
+    /// taken an item. Everything else has to be over a call's time limit later.
+    pub(crate) async fn wait(
+        &self,
+        request: &Request,
+        wait: Wait,
+        to: Destination,
+    ) -> Result<Value> {
+        let mut attended = Attended::new(request.abandonment());
+        let reply = self.wait_in_slices(request, wait, to, &mut attended).await;
+        attended.end();
+        reply
+    }
+
+    async fn wait_in_slices(
+        &self,
+        request: &Request,
+        wait: Wait,
+        to: Destination,
+        attended: &mut Attended<'_>,
+    ) -> Result<Value> {
+        let deadline = Deadline::after(wait);
+        let end = deadline.later_by(self.servers.call_timeout());
+        let begin = || Trip::to(to.clone(), self.servers.deadline().earlier(end));
+        let repetition = match (request.waits_once(), request.takes()) {
+            (true, _) => Repetition::Hides,
+            (false, true) => Repetition::Takes,
+            (false, false) => Repetition::Moves,
+        };
+        let (mut trip, mut pauses) = (begin(), Pauses::new());
+        loop {
+            let slice = deadline.left().clamp(SHORTEST_SLICE, LONGEST_SLICE);
+            let line = Line::new(request, Form::Waiting(slice));
+            let lines = [asking(), line];
+            let lines = if trip.asking { &lines } else { &lines[1..] };
+            let mut is_replaced = false;
+            let reply = match trip.node(&self.servers).await {
+                Ok(node) => {
+                    let vigil =
+                        Vigil::new(&self.servers, &trip.destination, request, &node, (slice, end));
+                    let reply = node.wait(lines, slice, &vigil).await;
+                    is_replaced = vigil.is_replaced();
+                    reply
+                }
+                Err(fault) => Err(fault),
+            };
+            attended.in_doubt |= matches!(reply, Err(Fault::Broken(_) | Fault::CutOff(_)));
+            let verdict = match &reply {
+                Ok(Value::Nil) if !deadline.is_over() => {
+                    // The next failover may be hours away, and deserves as much patience.
+                    (trip, pauses) = (begin(), Pauses::new());
+                    continue;
+                }
+                reply => Verdict::on_wait(reply, repetition, is_replaced),
+            };
+            if reply.is_err() {
+                self.servers.doubt();
+            }
+            match verdict {
+                Verdict::Final => {}
+                Verdict::Later if deadline.is_over() => {}
+                Verdict::Later => {
+                    self.servers.doubt();
+                    N::pause(pauses.next().min(deadline.left())).await;
+                    trip = begin();
+                    continue;
+                }
+                redirection => {
+                    if trip.goes_on(&self.servers, redirection).await {
+                        continue;
+                    }
+                }
+            }
+            return reply.map_err(|fault| fault.into_error(|| request.attempt()));
+        }
+    }
+}
+
+/// The server takes zero for "for ever", and Redis 6.2 a millisecond too.
+const SHORTEST_SLICE: Duration = Duration::from_millis(2);
+const LONGEST_SLICE: Duration = Duration::from_secs(5);

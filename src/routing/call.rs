@@ -1,0 +1,116 @@
+//! Calls: to one server, to several, or waiting.
+
+use redis::Value;
+
+use super::redirects::Trip;
+use super::router::{Router, lacks_source};
+use crate::connection::Node;
+use crate::connection::Outcome;
+use crate::error::Result;
+use crate::protocol::{Form, Line};
+use crate::reply;
+use crate::request::Place;
+use crate::request::Request;
+use crate::topology::Destination;
+
+/// How a request is brought to servers.
+enum Plan {
+    /// Not at all: its reply is known.
+    Known(Value),
+    /// To one server, which answers at once.
+    Ordinary(Destination),
+    /// To several servers, or waiting.
+    Special,
+}
+
+impl<N: Node> Router<N> {
+    /// Finds the servers, and makes sure that one answers, if only that the user may not ask.
+    pub(crate) async fn connect(&self) -> Result<()> {
+        if !self.servers.are_fixed() {
+            return self.servers.find().await;
+        }
+        let ping = Request::read("PING").returns(reply::pong);
+        match ping.read(self.call(&ping.request).await?) {
+            Err(error) if error.code() != Some("NOPERM") => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The reply to one request.
+    ///
+    /// This is the way of nearly every call. What is rare is kept out of it, and so out of the size of
+    /// its future, which decides how fast an async client is.
+    pub(crate) async fn call(&self, request: &Request) -> Result<Value> {
+        let destination = match self.plan(request)? {
+            Plan::Known(reply) => return Ok(reply),
+            Plan::Special => return Box::pin(self.call_specially(request)).await,
+            Plan::Ordinary(destination) => destination,
+        };
+        let line = self.line(request);
+        let deadline = self.servers.deadline();
+        let ready = self.servers.ready(&destination);
+        let reply = match &ready {
+            Some(node) => Some(node.call(line, deadline).await),
+            None => None,
+        };
+        match reply {
+            Some(Ok(reply)) if !matches!(reply, Value::ServerError(_)) => Ok(reply),
+            reply => {
+                let mut trip = Trip::to(destination, deadline);
+                trip.asked.extend(ready.map(|node| node.connector().address.clone()));
+                Box::pin(self.conclude(line, trip, reply)).await
+            }
+        }
+    }
+
+    fn plan(&self, request: &Request) -> Result<Plan> {
+        if let Some(refusal) = request.refusal() {
+            return Err(refusal);
+        }
+        if let Some(reply) = request.known_reply() {
+            return Ok(Plan::Known(reply));
+        }
+        if request.wait().is_some() {
+            return Ok(Plan::Special);
+        }
+        if !self.servers.is_cluster() {
+            return Ok(Plan::Ordinary(Destination::Slot(None)));
+        }
+        match (request.place(), request.slot(), request.gather()) {
+            (Place::Everywhere, _, _) | (_, Err(_), Some(_)) => Ok(Plan::Special),
+            (_, slot, _) => Ok(Plan::Ordinary(Destination::Slot(slot?))),
+        }
+    }
+
+    async fn call_specially(&self, request: &Request) -> Result<Value> {
+        if let Some(wait) = request.wait() {
+            let slot = if self.servers.is_cluster() { request.slot()? } else { None };
+            return self.wait(request, wait, Destination::Slot(slot)).await;
+        }
+        match request.place() {
+            Place::Everywhere => self.call_everywhere(request).await,
+            _ => self.call_each(&[request]).await.pop().unwrap_or(Ok(Value::Nil)),
+        }
+    }
+
+    /// Goes on from a first reply that may not be the last, if there is one.
+    async fn conclude(
+        &self,
+        line: Line<'_>,
+        mut trip: Trip,
+        reply: Option<Outcome<Value>>,
+    ) -> Result<Value> {
+        let mut again = Trip::to(trip.destination.clone(), trip.deadline);
+        let reply = match reply {
+            Some(reply) => reply,
+            None => self.ask(line, &mut trip).await,
+        };
+        let reply = self.follow(line, trip, reply).await?;
+        if !lacks_source(line, &reply) {
+            return Ok(reply);
+        }
+        let line = Line { form: Form::WithSource, ..line };
+        let reply = self.ask(line, &mut again).await;
+        self.follow(line, again, reply).await
+    }
+}

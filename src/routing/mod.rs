@@ -1,0 +1,14 @@
+//! The way of requests to the servers that take them.
+
+mod blocking_wait;
+mod call;
+mod fan_out;
+mod redirects;
+mod retry_decision;
+mod router;
+mod scan_page;
+mod silent_wait;
+
+pub(crate) use self::fan_out::with_source_once;
+pub(crate) use self::router::Router;
+pub(crate) use self::scan_page::Counterpart;

@@ -1,0 +1,138 @@
+//! The way of requests to servers and of replies back, the same for every kind of client.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
+
+use redis::{ServerErrorKind, Value};
+
+use super::redirects::Trip;
+use super::retry_decision::Verdict;
+use crate::connection::{Fault, Outcome};
+use crate::connection::{Node, repeatable};
+use crate::error::{Error, Result};
+use crate::protocol::{Form, Line};
+use crate::request::Request;
+use crate::topology::Topology;
+use crate::topology::{Destination, Servers};
+
+/// Sends requests to the servers that take them.
+pub(crate) struct Router<N: Node> {
+    pub(crate) servers: Servers<N>,
+    /// Whether a server did not say its run id.
+    are_nameless: AtomicBool,
+}
+
+impl<N: Node> Router<N> {
+    pub(crate) fn new(servers: Servers<N>) -> Self {
+        Self { servers, are_nameless: AtomicBool::new(false) }
+    }
+
+    /// What the servers are called in messages, without passwords.
+    pub(crate) fn address(&self) -> String {
+        self.servers.address()
+    }
+
+    pub(crate) async fn topology(&self) -> Result<Arc<Topology>> {
+        self.servers.topology(self.servers.deadline()).await
+    }
+
+    /// A typed reply as it is. One of the wrong shape may be the reply to another command, so that after
+    /// it no kept connection is trusted.
+    pub(crate) fn checked<T>(&self, reply: Result<T>) -> Result<T> {
+        if let Err(Error::UnexpectedReply { .. }) = reply {
+            self.servers.distrust();
+        }
+        reply
+    }
+
+    /// Whether servers are not asked for their run ids any more, since one did not say its own.
+    pub(crate) fn are_nameless(&self) -> bool {
+        self.are_nameless.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn take_as_nameless(&self) {
+        self.are_nameless.store(true, Ordering::Relaxed);
+    }
+
+    /// `request` as it goes out, if all its keys are asked for.
+    pub(crate) fn line<'a>(&self, request: &'a Request) -> Line<'a> {
+        Line { in_cluster: self.servers.is_cluster(), ..Line::new(request, Form::AsIs) }
+    }
+
+    /// Follows where a reply sends to, and has patience.
+    pub(crate) async fn follow(
+        &self,
+        line: Line<'_>,
+        mut trip: Trip,
+        mut reply: Outcome<Value>,
+    ) -> Result<Value> {
+        loop {
+            let verdict = match &reply {
+                Ok(reply) => Verdict::on(reply),
+                Err(fault) => self.without_reply(fault, repeatable(&[line])),
+            };
+            if !trip.goes_on(&self.servers, verdict).await {
+                return reply.map_err(|fault| fault.into_error(|| line.request.attempt()));
+            }
+            reply = self.ask(line, &mut trip).await;
+        }
+    }
+
+    /// What to do without a reply. Another server may have taken over from one that hangs, and
+    /// nobody else may ever say so.
+    pub(crate) fn without_reply(&self, fault: &Fault, repeatable: bool) -> Verdict {
+        if matches!(fault, Fault::Broken(_)) {
+            self.servers.doubt();
+        }
+        Verdict::without_reply(fault, repeatable)
+    }
+
+    pub(crate) async fn ask(&self, line: Line<'_>, trip: &mut Trip) -> Outcome<Value> {
+        let node = trip.node(&self.servers).await?;
+        match trip.asking {
+            true => node.call_many(&[asking(), line], trip.deadline).await.map(last),
+            false => node.call(line, trip.deadline).await,
+        }
+    }
+
+    /// The replies to all commands of a transaction, from `MULTI` on.
+    pub(crate) async fn replies(&self, lines: &[Line<'_>], to: Destination) -> Outcome<Vec<Value>> {
+        let mut trip = Trip::to(to, self.servers.deadline());
+        loop {
+            let replies = match trip.node(&self.servers).await {
+                Ok(node) if trip.asking => {
+                    let lines: Vec<_> =
+                        std::iter::once(asking()).chain(lines.iter().copied()).collect();
+                    let replies = node.call_many(&lines, trip.deadline).await;
+                    replies.map(|replies| replies.into_iter().skip(1).collect())
+                }
+                Ok(node) => node.call_many(lines, trip.deadline).await,
+                Err(fault) => Err(fault),
+            };
+            let verdict = match &replies {
+                Ok(replies) => Verdict::on_transaction(replies),
+                Err(fault) => self.without_reply(fault, repeatable(lines)),
+            };
+            if !trip.goes_on(&self.servers, verdict).await {
+                return replies;
+            }
+        }
+    }
+}
+
+/// Whether `line` was not run because the server does not know its script.
+pub(crate) fn lacks_source(line: Line<'_>, reply: &Value) -> bool {
+    let Value::ServerError(error) = reply else { return false };
+    let by_hash = matches!(line.form, Form::AsIs) && line.script().is_some();
+    by_hash && error.kind() == Some(ServerErrorKind::NoScript)
+}
+
+/// Makes a server answer about a slot that is on its way there.
+pub(crate) fn asking() -> Line<'static> {
+    static ASKING: LazyLock<Request> = LazyLock::new(|| Request::read("ASKING"));
+    Line::new(&ASKING, Form::AsIs)
+}
+
+fn last(mut replies: Vec<Value>) -> Value {
+    replies.pop().unwrap_or(Value::Nil)
+}

@@ -1,0 +1,130 @@
+//! Which process answers a scan, so that a position is never taken to another one.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use redis::Value;
+
+use super::redirects::Trip;
+use super::retry_decision::Verdict;
+use super::router::{Router, asking};
+use crate::connection::Node;
+use crate::connection::Outcome;
+use crate::connection::Solitary;
+use crate::connection::server_info as info;
+use crate::error::Result;
+use crate::error::code::is_transient;
+use crate::protocol::{Form, Line};
+use crate::reply::code_and_details;
+use crate::request::Request;
+use crate::topology::Destination;
+
+/// The process that gave the last page of a scan. Each process hashes in its own way, so that a position
+/// means something only to the one that named it, though another may have the same address and data.
+#[derive(Default)]
+pub struct Counterpart {
+    process: Option<Process>,
+    is_same: bool,
+    address: String,
+    solitary: Solitary,
+}
+
+/// What tells one process from all others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Process {
+    /// The id that a server draws when it starts.
+    RunId(String),
+    /// Where a server does not say its id: the connection to it, which no other process can continue.
+    Connection(u64),
+}
+
+impl Counterpart {
+    /// Whether the last page is known to be of the same process as the one before it.
+    pub(crate) fn is_same(&self) -> bool {
+        self.is_same
+    }
+
+    /// The address at which the last page was asked for.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn meet(&mut self, process: Option<Process>, address: &str) {
+        self.is_same = process.is_some() && process == self.process;
+        self.process = process;
+        address.clone_into(&mut self.address);
+    }
+}
+
+impl fmt::Debug for Counterpart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counterpart").field("process", &self.process).finish_non_exhaustive()
+    }
+}
+
+impl<N: Node> Router<N> {
+    /// The reply to a request for the next page of a scan.
+    ///
+    /// `INFO` goes along and says whose page it is. To a server that does not let the user ask, a scan
+    /// of several pages has a connection of its own.
+    pub(crate) async fn page(&self, request: &Request, with: &mut Counterpart) -> Result<Value> {
+        if let Some(refusal) = request.refusal() {
+            return Err(refusal);
+        }
+        let slot = if self.servers.is_cluster() { request.slot()? } else { None };
+        let mut trip = Trip::to(Destination::Slot(slot), self.servers.deadline());
+        loop {
+            let answer = self.ask_for_page(request, &mut trip, with).await;
+            let verdict = match &answer {
+                Ok((_, reply)) => Verdict::on(reply),
+                Err(fault) => self.without_reply(fault, true),
+            };
+            if !trip.goes_on(&self.servers, verdict).await {
+                let answer = answer.map_err(|fault| fault.into_error(|| request.attempt()));
+                let (process, reply) = answer?;
+                with.meet(process, &trip.asked);
+                return Ok(reply);
+            }
+        }
+    }
+
+    async fn ask_for_page(
+        &self,
+        request: &Request,
+        trip: &mut Trip,
+        with: &mut Counterpart,
+    ) -> Outcome<(Option<Process>, Value)> {
+        let node = trip.node(&self.servers).await?;
+        let is_named = !self.are_nameless();
+        let mut lines = Vec::with_capacity(3);
+        lines.extend(is_named.then(|| Line::new(&INFO, Form::AsIs)));
+        lines.extend(trip.asking.then(asking));
+        lines.push(self.line(request));
+        // Most scans end with their first page, which any connection may bring.
+        let is_alone = !is_named && !with.address.is_empty();
+        let mut replies = match is_alone {
+            true => node.call_alone(&lines, trip.deadline, &mut with.solitary).await?,
+            false => node.call_many(&lines, trip.deadline).await?,
+        };
+        let reply = replies.pop().unwrap_or(Value::Nil);
+        let process = match replies.first() {
+            Some(info) if is_named => self.process(info),
+            _ => is_alone.then_some(Process::Connection(with.solitary.number())),
+        };
+        Ok((process, reply))
+    }
+
+    fn process(&self, info: &Value) -> Option<Process> {
+        let id = info::field(info, "run_id");
+        let is_passing = match info {
+            Value::ServerError(error) => is_transient(code_and_details(error).0),
+            _ => false,
+        };
+        if id.is_none() && !is_passing {
+            self.take_as_nameless();
+        }
+        id.map(|id| Process::RunId(id.to_owned()))
+    }
+}
+
+static INFO: LazyLock<Request> = LazyLock::new(|| Request::read("INFO").arg("server"));

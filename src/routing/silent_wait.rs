@@ -1,0 +1,111 @@
+//! What becomes of a wait whose server is silent.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use redis::Value;
+
+use crate::connection::server_info as info;
+use crate::connection::{Node, Watch};
+use crate::protocol::{Form, Line};
+use crate::request::Request;
+use crate::time::Deadline;
+use crate::topology::{Destination, Servers};
+
+/// Finds out whether a silent server is frozen, paused or cut off, so that the reply may still come,
+/// or whether only the connection of the wait is dead.
+pub(crate) struct Vigil<'a, N: Node> {
+    servers: &'a Servers<N>,
+    to: &'a Destination,
+    /// Changes nothing, and is held up when the wait is: while clients that write are paused.
+    probe: Request,
+    node: &'a Arc<N>,
+    /// How long the server may take for the wait once it gets to it.
+    slice: Duration,
+    end: Deadline,
+    began: Instant,
+    /// Since when the server is known to answer other requests than the wait.
+    answers: Mutex<Option<Instant>>,
+    is_replaced: AtomicBool,
+}
+
+impl<'a, N: Node> Vigil<'a, N> {
+    pub(crate) fn new(
+        servers: &'a Servers<N>,
+        to: &'a Destination,
+        wait: &Request,
+        node: &'a Arc<N>,
+        (slice, end): (Duration, Deadline),
+    ) -> Self {
+        let probe = Request::write("LPOP").key(wait.keys().next().unwrap_or_default()).number(0);
+        let (began, answers, is_replaced) = (Instant::now(), Mutex::default(), false.into());
+        Self { servers, to, probe, node, slice, end, began, answers, is_replaced }
+    }
+
+    /// Whether the server that is silent has lost its place or its memory, so that nothing counts
+    /// that it takes from now on.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.is_replaced.load(Ordering::Acquire)
+    }
+
+    async fn look(&self) -> bool {
+        if self.end.is_over() {
+            return false;
+        }
+        let limit = self.end.within(self.response_timeout());
+        if matches!(self.to, Destination::Slot(_)) && !self.servers.are_fixed() {
+            self.servers.doubt();
+            let now = self.servers.node(self.to, limit).await;
+            if now.is_ok_and(|now| !Arc::ptr_eq(&now, self.node)) {
+                self.is_replaced.store(true, Ordering::Release);
+                return false;
+            }
+        }
+        let answer = self.node.call(Line::new(&self.probe, Form::AsIs), limit).await;
+        let first = {
+            let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            match answer {
+                Ok(_) => Some(*answers.get_or_insert_with(Instant::now)),
+                Err(_) => answers.take().and(None),
+            }
+        };
+        match first {
+            // By now the wait has ended too that the server got to when it answered this.
+            Some(first) if first.elapsed() >= self.slice + self.response_timeout() => {
+                let was_restarted = self.was_restarted(limit).await;
+                self.is_replaced.store(was_restarted, Ordering::Release);
+                false
+            }
+            _ => true,
+        }
+    }
+
+    fn response_timeout(&self) -> Duration {
+        self.node.connector().response_timeout
+    }
+
+    /// Whether the server is another process than the one that was asked to wait.
+    async fn was_restarted(&self, limit: Deadline) -> bool {
+        let info = Request::read("INFO").arg("server");
+        let reply = self.node.call(Line::new(&info, Form::AsIs), limit).await;
+        let parsed = |info: &Value| info::field(info, "uptime_in_seconds")?.parse().ok();
+        let seconds = reply.ok().as_ref().and_then(parsed);
+        let uptime = seconds.map(Duration::from_secs);
+        uptime.is_some_and(|uptime| uptime + A_SECOND < self.began.elapsed())
+    }
+}
+
+impl<N: Node> Watch for Vigil<'_, N> {
+    fn end(&self) -> Deadline {
+        self.end
+    }
+
+    fn goes_on(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+        Box::pin(self.look())
+    }
+}
+
+/// Servers count whole seconds.
+const A_SECOND: Duration = Duration::from_secs(1);

@@ -1,0 +1,338 @@
+//! The nodes of a cluster, and which of them have which slots.
+//!
+//! The protocol: <https://valkey.io/commands/cluster-slots/>.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use redis::{ConnectionAddr, Value};
+
+use super::slots::Topology;
+use crate::connection::Connector;
+use crate::connection::Node;
+use crate::error::obstacle::{Obstacle, obstacle};
+use crate::error::{Error, Result};
+use crate::protocol::{Form, Line};
+use crate::reply::server_error;
+use crate::request::Request;
+use crate::time::Deadline;
+
+/// The nodes that a user named.
+pub(crate) struct Seeds<N> {
+    nodes: Vec<Arc<N>>,
+    next: AtomicUsize,
+}
+
+impl<N: Node> Seeds<N> {
+    pub(crate) fn new(nodes: Vec<N>) -> Self {
+        Self { nodes: nodes.into_iter().map(Arc::new).collect(), next: AtomicUsize::new(0) }
+    }
+
+    /// The same nodes, with connections of another kind.
+    pub(crate) fn of_kind<M: Node>(&self, settings: &M::Settings) -> Seeds<M> {
+        Seeds::new(
+            self.nodes.iter().map(|node| M::new(node.connector().clone(), settings)).collect(),
+        )
+    }
+
+    /// What the cluster is called in messages.
+    pub(crate) fn address(&self) -> String {
+        let seeds: Vec<_> =
+            self.nodes.iter().map(|node| node.connector().address.as_str()).collect();
+        format!("the cluster at {}", seeds.join(", "))
+    }
+
+    /// The servers as the first node knows them that answers. Each is asked for a moment only, and
+    /// those that were silent once more for their share of the time.
+    pub(crate) async fn find_servers(
+        &self,
+        known: &[Arc<N>],
+        deadline: Deadline,
+    ) -> Result<Topology> {
+        let mut problem = Error::Configuration("no node of the cluster is named".into());
+        let mut nodes = self.in_turn(known);
+        for longest in [A_MOMENT, Duration::MAX] {
+            let mut silent = Vec::new();
+            for (index, &node) in nodes.iter().enumerate() {
+                if deadline.is_over() {
+                    return Err(problem);
+                }
+                let left = u32::try_from(nodes.len() - index).unwrap_or(u32::MAX);
+                let limit = deadline.within(longest.min(deadline.left() / left));
+                match slots(&**node, limit).await {
+                    Err(error) if error.is_connection_lost() || error.is_timeout() => {
+                        if limit.is_over() {
+                            silent.push(node);
+                        }
+                        problem = more_telling(problem, error);
+                    }
+                    found => return found,
+                }
+            }
+            nodes = silent;
+        }
+        Err(problem)
+    }
+
+    /// The nodes to ask, known ones and seeds by turns: where all known ones have gone or hang, a seed
+    /// is asked next.
+    fn in_turn<'a>(&'a self, known: &'a [Arc<N>]) -> Vec<&'a Arc<N>> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        let rotated = |nodes: &[&'a Arc<N>]| {
+            let (later, sooner) = nodes.split_at(turn % nodes.len().max(1));
+            [sooner, later].concat()
+        };
+        let known: Vec<_> = known.iter().collect();
+        let is_known = |seed: &&Arc<N>| {
+            known.iter().any(|node| node.connector().address == seed.connector().address)
+        };
+        let seeds: Vec<_> = self.nodes.iter().filter(|seed| !is_known(seed)).collect();
+        let (known, seeds) = (rotated(&known), rotated(&seeds));
+        let longer = known.len().max(seeds.len());
+        let pairs = (0..longer).map(|index| [known.get(index), seeds.get(index)]);
+        pairs.flatten().flatten().copied().collect()
+    }
+
+    /// Makes sure that every seed that can be reached belongs to a cluster.
+    pub(crate) async fn check(&self, found: &Topology, deadline: Deadline) -> Result<()> {
+        let is_found = |address: &str| found.servers().iter().any(|server| **server == *address);
+        for seed in self.nodes.iter().filter(|seed| !is_found(&seed.connector().address)) {
+            if let Err(error @ Error::Configuration(_)) =
+                slots(&**seed, deadline.within(A_MOMENT)).await
+            {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes sure that nodes are reached in the same way, since those that are found will be too.
+pub(crate) fn check_alike(seeds: &[Connector]) -> Result<()> {
+    let way = |seed: &Connector| {
+        let settings = seed.information().redis_settings();
+        let tls = matches!(seed.information().addr(), ConnectionAddr::TcpTls { .. });
+        let name = |name: Option<&str>| name.map(str::to_owned);
+        (tls, name(settings.username()), name(settings.password()), settings.db())
+    };
+    let problem = if seeds.iter().any(|seed| way(seed).3 != 0) {
+        "a cluster has only the database 0"
+    } else if seeds.windows(2).any(|seeds| way(&seeds[0]) != way(&seeds[1])) {
+        "the nodes of a cluster need one user and password, and all TLS or none"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Configuration(problem.into()))
+}
+
+/// Which slots which masters have, as `node` knows it. `CLUSTER SLOTS`.
+pub(crate) async fn slots<N: Node>(node: &N, deadline: Deadline) -> Result<Topology> {
+    let request = Request::read("CLUSTER").arg("SLOTS");
+    let reply = node.call(Line::new(&request, Form::AsIs), deadline).await;
+    let address = &node.connector().address;
+    let problem = match reply.map_err(|fault| fault.into_error(|| request.attempt()))? {
+        Value::Array(ranges) => {
+            let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
+            let ranges = ranges.iter().map(|range| master(range, host)).collect::<Option<Vec<_>>>();
+            match ranges {
+                Some(ranges) if !ranges.is_empty() => return Ok(Topology::new(ranges)),
+                Some(_) => "is a node of no cluster that has slots",
+                None => "does not answer like a node of a cluster",
+            }
+        }
+        Value::ServerError(error) if error.details().is_some_and(says_disabled) => {
+            "is not a node of a cluster; `open` connects to a server alone"
+        }
+        Value::ServerError(error) => return Err(server_error(&request, &error)),
+        _ => "does not answer like a node of a cluster",
+    };
+    Err(Error::Configuration(format!("the server at {address} {problem}")))
+}
+
+/// Of two problems the one that says more about the cluster: that a node does not accept the client,
+/// then that it cannot be reached now, then that a name does not exist.
+fn more_telling(one: Error, other: Error) -> Error {
+    let weight = |error: &Error| match (error, obstacle(error)) {
+        (Error::Configuration(_), _) => 0,
+        (_, Obstacle::UnknownName) => 1,
+        (_, Obstacle::Passing) => 2,
+        (_, Obstacle::Refusal) => 3,
+    };
+    if weight(&one) > weight(&other) { one } else { other }
+}
+
+fn says_disabled(message: &str) -> bool {
+    message.contains("cluster support disabled")
+}
+
+/// The first and last slot of a range and the address of its master. A node that does not know its
+/// own host is reached under the host it was asked at.
+fn master(range: &Value, asked_host: &str) -> Option<(u16, u16, Arc<str>)> {
+    let Value::Array(range) = range else { return None };
+    let [Value::Int(first), Value::Int(last), Value::Array(master), ..] = &range[..] else {
+        return None;
+    };
+    let host = match master.first()? {
+        Value::BulkString(host) if !host.is_empty() && host != b"?" => {
+            std::str::from_utf8(host).ok()?
+        }
+        Value::BulkString(_) | Value::Nil => asked_host,
+        _ => return None,
+    };
+    let Value::Int(port) = master.get(1)? else { return None };
+    let address = format!("{host}:{port}").into();
+    Some((u16::try_from(*first).ok()?, u16::try_from(*last).ok()?, address))
+}
+
+/// Reads what `CLUSTER SLOTS` answers. Whether it names masters.
+#[cfg(test)]
+pub(crate) fn read_slots(reply: &Value) -> bool {
+    let Value::Array(ranges) = reply else { return false };
+    let masters = ranges.iter().map(|range| master(range, "host")).collect::<Option<Vec<_>>>();
+    masters.is_some_and(|masters| Topology::new(masters).owner(0).is_some())
+}
+
+/// For how long a node is asked before the next one is.
+const A_MOMENT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::connection::Ears;
+    use crate::connection::Solitary;
+    use crate::connection::Watch;
+    use crate::connection::timed_out;
+    use crate::connection::{Fault, Outcome};
+    use crate::time::Signal;
+    use crate::time::Wait;
+    use crate::time::finish;
+
+    fn parse(text: &str) -> Value {
+        redis::parse_redis_value(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_range_of_slots_has_a_master() {
+        let range =
+            |master: &str| parse(&format!("*4\r\n:0\r\n:5460\r\n{master}*1\r\n+replica\r\n"));
+        for (master_node, address) in [
+            ("*3\r\n$8\r\n10.0.0.1\r\n:7000\r\n$2\r\nid\r\n", Some("10.0.0.1:7000")),
+            ("*3\r\n$0\r\n\r\n:7000\r\n$2\r\nid\r\n", Some("asked:7000")),
+            ("*3\r\n$-1\r\n:7000\r\n$2\r\nid\r\n", Some("asked:7000")),
+            ("*3\r\n$1\r\n?\r\n:7000\r\n$2\r\nid\r\n", Some("asked:7000")),
+            ("*1\r\n:1\r\n", None),
+            (":1\r\n", None),
+        ] {
+            let expected = address.map(|address| (0, 5460, address.into()));
+            assert_eq!(master(&range(master_node), "asked"), expected, "{master_node}");
+        }
+    }
+
+    /// A node that hangs until the deadline, unless its name says that it lives.
+    struct Frozen(Connector, Asked);
+
+    type Asked = Arc<Mutex<Vec<String>>>;
+
+    impl Node for Frozen {
+        type Settings = Asked;
+
+        fn new(connector: Connector, asked: &Asked) -> Self {
+            Self(connector, asked.clone())
+        }
+
+        fn connector(&self) -> &Connector {
+            &self.0
+        }
+
+        async fn call(&self, _: Line<'_>, deadline: Deadline) -> Outcome<Value> {
+            self.1.lock().unwrap().push(self.0.address.clone());
+            if self.0.address.starts_with("alive") {
+                return Ok(parse("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$1\r\na\r\n:1\r\n"));
+            }
+            std::thread::sleep(deadline.left());
+            Err(Fault::Broken(timed_out()))
+        }
+
+        async fn call_many(&self, _: &[Line<'_>], _: Deadline) -> Outcome<Vec<Value>> {
+            Ok(Vec::new())
+        }
+
+        async fn call_alone(
+            &self,
+            lines: &[Line<'_>],
+            deadline: Deadline,
+            _: &mut Solitary,
+        ) -> Outcome<Vec<Value>> {
+            self.call_many(lines, deadline).await
+        }
+
+        async fn wait(&self, _: &[Line<'_>], _: Duration, _: &dyn Watch) -> Outcome<Value> {
+            Ok(Value::Nil)
+        }
+
+        async fn pause(_: Duration) {}
+
+        fn distrust(&self) {}
+
+        type Listening = ();
+
+        async fn ask(&self, (): &(), _: Deadline) -> Outcome<()> {
+            Ok(())
+        }
+
+        async fn listen(
+            &self,
+            _: &[Line<'_>],
+            _: Arc<dyn Ears>,
+            _: (Duration, bool),
+            _: Deadline,
+        ) -> Outcome<((), Vec<Value>)> {
+            Ok(((), Vec::new()))
+        }
+
+        fn spawn(_: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+            Ok(())
+        }
+
+        async fn rest(_: &Signal, _: Duration) {}
+    }
+
+    fn nodes(names: &[&str], asked: &Asked) -> Vec<Frozen> {
+        let connector = |name: &&str| Connector::new(&format!("redis://{name}:1/")).unwrap();
+        names.iter().map(|name| Frozen::new(connector(name), asked)).collect()
+    }
+
+    #[test]
+    fn nodes_that_hang_are_asked_for_a_moment_and_seeds_in_between() {
+        let asked = Asked::default();
+        let seeds = Seeds::new(nodes(&["hangs1", "alive"], &asked));
+        seeds.next.store(1, Ordering::Relaxed);
+        let known: Vec<_> =
+            nodes(&["hangs1", "hangs2", "hangs3"], &asked).into_iter().map(Arc::new).collect();
+        let deadline = Deadline::after(Wait::For(Duration::from_secs(60)));
+        finish(seeds.find_servers(&known, deadline)).unwrap();
+        assert!(deadline.left() > Duration::from_secs(50), "one second for the one that hangs");
+        assert_eq!(*asked.lock().unwrap(), ["hangs2:1", "alive:1"]);
+    }
+
+    #[test]
+    fn finding_servers_ends_with_the_call() {
+        let asked = Asked::default();
+        let seeds = Seeds::new(nodes(&["hangs1"], &asked));
+        let known: Vec<_> =
+            nodes(&["hangs2", "hangs3"], &asked).into_iter().map(Arc::new).collect();
+        let began = Instant::now();
+        let deadline = Deadline::after(Wait::For(Duration::from_millis(300)));
+        let error = finish(seeds.find_servers(&known, deadline)).unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        let asked = asked.lock().unwrap();
+        assert!(
+            ["hangs1:1", "hangs2:1", "hangs3:1"].iter().all(|&node| asked.contains(&node.into()))
+        );
+        assert!(began.elapsed() < Duration::from_secs(10), "not the limit of each");
+    }
+}

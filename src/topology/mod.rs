@@ -1,0 +1,13 @@
+//! The servers of a client, and which of them have which slots.
+
+mod cluster;
+mod sentinel;
+mod servers;
+mod slots;
+
+#[cfg(test)]
+pub(crate) use self::cluster::read_slots;
+pub(crate) use self::cluster::{Seeds, check_alike};
+pub(crate) use self::sentinel::Sentinels;
+pub(crate) use self::servers::{Bearing, Destination, Origin, Servers};
+pub(crate) use self::slots::Topology;

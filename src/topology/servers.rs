@@ -1,0 +1,351 @@
+//! The servers of a client: one, the master that Sentinels name, or the masters of a cluster.
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use super::sentinel::Sentinels;
+use super::slots::Topology;
+use crate::connection::Connector;
+use crate::connection::Node;
+use crate::connection::{Fault, Outcome};
+use crate::error::{Error, Result};
+use crate::time::Deadline;
+
+/// The servers of a client and what is known about them.
+pub(crate) struct Servers<N: Node> {
+    origin: Origin<N>,
+    settings: N::Settings,
+    /// How to connect to a server that is found: everything but its address.
+    template: Connector,
+    /// The server, if it is fixed.
+    only: Option<Arc<N>>,
+    map: RwLock<Map<N>>,
+    refreshing: AtomicBool,
+    redirections: AtomicU64,
+    patience: Duration,
+}
+
+/// How the servers are found.
+pub(crate) enum Origin<N> {
+    Fixed,
+    Sentinel(Sentinels<N>),
+    Cluster(super::cluster::Seeds<N>),
+}
+
+/// The servers found last. A map without servers was never filled.
+struct Map<N> {
+    topology: Arc<Topology>,
+    /// In the order of the topology's servers.
+    nodes: Vec<Arc<N>>,
+    /// When it was last seen to be true, or `None` if there is a doubt.
+    checked: Option<Instant>,
+}
+
+/// What is known of where requests go. While it stays the same, they end where they are sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bearing {
+    pub(crate) topology: Arc<Topology>,
+    redirections: u64,
+}
+
+/// A server that can be asked at once.
+pub(crate) enum Ready<'a, N> {
+    Only(&'a N),
+    Found(Arc<N>),
+}
+
+impl<N> Deref for Ready<'_, N> {
+    type Target = N;
+
+    fn deref(&self) -> &N {
+        match self {
+            Ready::Only(node) => node,
+            Ready::Found(node) => node,
+        }
+    }
+}
+
+/// Which server to ask.
+#[derive(Debug, Clone)]
+pub(crate) enum Destination {
+    /// The one that has this slot, or any.
+    Slot(Option<u16>),
+    /// The one at this address, whatever it has.
+    Address(Arc<str>),
+}
+
+impl Destination {
+    /// The one at `address`, which is the only one unless there is a cluster.
+    pub(crate) fn at(address: &Arc<str>, is_cluster: bool) -> Self {
+        match is_cluster {
+            true => Destination::Address(address.clone()),
+            false => Destination::Slot(None),
+        }
+    }
+}
+
+impl<N: Node> Servers<N> {
+    /// The server that `connector` leads to, for ever.
+    pub(crate) fn fixed(connector: Connector, settings: N::Settings) -> Self {
+        let topology = Topology::one(&connector.address);
+        let mut servers = Self::found(Origin::Fixed, connector.clone(), settings, Duration::ZERO);
+        let node = Arc::new(N::new(connector, &servers.settings));
+        servers.only = Some(node.clone());
+        servers.write(|map| *map = Map::new(topology, vec![node]));
+        servers
+    }
+
+    /// Servers that are found by asking. A call has `patience` with them while one takes over from
+    /// another.
+    pub(crate) fn found(
+        origin: Origin<N>,
+        template: Connector,
+        settings: N::Settings,
+        patience: Duration,
+    ) -> Self {
+        let topology = Arc::new(Topology::new([]));
+        let map = Map { topology, nodes: Vec::new(), checked: None };
+        let refreshing = AtomicBool::new(false);
+        let (only, map, redirections) = (None, RwLock::new(map), AtomicU64::new(0));
+        Self { origin, settings, template, only, map, refreshing, redirections, patience }
+    }
+
+    /// The same servers, with connections of another kind.
+    pub(crate) fn of_kind<M: Node>(&self, settings: M::Settings) -> Servers<M> {
+        let origin = match &self.origin {
+            Origin::Fixed => return Servers::fixed(self.template.clone(), settings),
+            Origin::Sentinel(sentinels) => Origin::Sentinel(sentinels.of_kind(&settings)),
+            Origin::Cluster(seeds) => Origin::Cluster(seeds.of_kind(&settings)),
+        };
+        Servers::found(origin, self.template.clone(), settings, self.patience)
+    }
+
+    /// What the servers are called in messages, without passwords.
+    pub(crate) fn address(&self) -> String {
+        match &self.origin {
+            Origin::Fixed => self.template.address.clone(),
+            Origin::Sentinel(sentinels) => sentinels.address(),
+            Origin::Cluster(seeds) => seeds.address(),
+        }
+    }
+
+    /// The number of the database.
+    pub(crate) fn database(&self) -> i64 {
+        self.template.information().redis_settings().db()
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// When a call that begins now has to be over.
+    pub(crate) fn deadline(&self) -> Deadline {
+        self.template.deadline()
+    }
+
+    pub(crate) fn call_timeout(&self) -> Duration {
+        self.template.call_timeout
+    }
+
+    /// Whether there is one server for ever, so that there is nothing to find.
+    pub(crate) fn are_fixed(&self) -> bool {
+        matches!(self.origin, Origin::Fixed)
+    }
+
+    pub(crate) fn is_cluster(&self) -> bool {
+        match self.origin {
+            Origin::Fixed | Origin::Sentinel(_) => false,
+            Origin::Cluster(_) => true,
+        }
+    }
+
+    /// A server that nothing has to be found out about.
+    pub(crate) fn ready(&self, to: &Destination) -> Option<Ready<'_, N>> {
+        match (&self.only, to) {
+            (Some(only), _) => Some(Ready::Only(only)),
+            (None, Destination::Slot(slot)) if !self.is_stale() => {
+                self.owner(*slot).ok().map(Ready::Found)
+            }
+            _ => None,
+        }
+    }
+
+    /// The server to ask, which is found by `deadline` if it has to be.
+    pub(crate) async fn node(&self, to: &Destination, deadline: Deadline) -> Outcome<Arc<N>> {
+        let node = match self.refresh_if_stale(deadline).await {
+            Err(error) => Err(error),
+            Ok(()) => match to {
+                Destination::Slot(slot) => self.owner(*slot),
+                Destination::Address(address) => self.at(address),
+            },
+        };
+        node.map_err(|error| Fault::connect(self.address(), error))
+    }
+
+    pub(crate) async fn topology(&self, deadline: Deadline) -> Result<Arc<Topology>> {
+        self.refresh_if_stale(deadline).await?;
+        Ok(self.read(|map| map.topology.clone()))
+    }
+
+    /// Whether `topology` is still known to be true, also by `node` of the slots that it has itself.
+    pub(crate) async fn confirms(&self, topology: &Arc<Topology>, node: &N) -> bool {
+        let deadline = self.deadline();
+        let known = self.topology(deadline).await;
+        known.is_ok_and(|known| known == *topology) && self.is_owner(topology, node, deadline).await
+    }
+
+    /// What is known of where requests go.
+    pub(crate) fn bearing(&self) -> Bearing {
+        let topology = self.read(|map| map.topology.clone());
+        Bearing { topology, redirections: self.redirections.load(Ordering::Acquire) }
+    }
+
+    /// Remembers that a request did not end where it was sent first.
+    pub(crate) fn count_redirection(&self) {
+        self.redirections.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Makes sure that what is known is asked for anew before the next call.
+    pub(crate) fn doubt(&self) {
+        self.write(|map| map.checked = None);
+    }
+
+    /// Has all connections to all servers prove themselves before they are used again.
+    pub(crate) fn distrust(&self) {
+        self.read(|map| map.nodes.iter().for_each(|node| node.distrust()));
+    }
+
+    /// Finds the servers for the first time.
+    pub(crate) async fn find(&self) -> Result<()> {
+        let deadline = self.deadline();
+        let topology = self.discover(deadline).await.map_err(|error| {
+            // It is about the last one that was asked.
+            match error.is_connection_lost() || error.is_timeout() {
+                true => Error::Connect { address: self.address(), source: Box::new(error) },
+                false => error,
+            }
+        })?;
+        if let Origin::Cluster(seeds) = &self.origin {
+            seeds.check(&topology, deadline).await?;
+        }
+        self.install(topology)
+    }
+
+    /// Whether `node` has the slots that `topology` says. In a cluster it is the first to know.
+    async fn is_owner(&self, topology: &Topology, node: &N, deadline: Deadline) -> bool {
+        if let Origin::Cluster(_) = &self.origin {
+            let slots = super::cluster::slots(node, deadline).await;
+            return slots.is_ok_and(|slots| slots.agrees(topology, &node.connector().address));
+        }
+        let _ = (topology, node, deadline);
+        true
+    }
+
+    fn read<T>(&self, see: impl FnOnce(&Map<N>) -> T) -> T {
+        see(&self.map.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write(&self, change: impl FnOnce(&mut Map<N>)) {
+        change(&mut self.map.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn owner(&self, slot: Option<u16>) -> Result<Arc<N>> {
+        let owner = self.read(|map| {
+            let server = slot.map_or(Some(0), |slot| map.topology.owner(slot))?;
+            map.nodes.get(server).cloned()
+        });
+        owner.ok_or_else(|| self.no_owner())
+    }
+
+    pub(crate) fn no_owner(&self) -> Error {
+        Error::Connect { address: self.address(), source: NO_OWNER.into() }
+    }
+
+    /// The server at an address, which may be a new one.
+    fn at(&self, address: &str) -> Result<Arc<N>> {
+        let known = self.read(|map| {
+            let mut servers = map.topology.servers().iter().zip(&map.nodes);
+            servers.find(|(server, _)| ***server == *address).map(|(_, node)| node.clone())
+        });
+        let new = || Ok(Arc::new(N::new(self.template.toward(address)?, &self.settings)));
+        known.map_or_else(new, Ok)
+    }
+
+    async fn refresh_if_stale(&self, deadline: Deadline) -> Result<()> {
+        if self.is_stale() { self.refresh(deadline).await } else { Ok(()) }
+    }
+
+    fn is_stale(&self) -> bool {
+        let trust = match self.origin {
+            Origin::Fixed => return false,
+            Origin::Sentinel(_) => TRUST_IN_A_MASTER,
+            Origin::Cluster(_) => Duration::MAX,
+        };
+        self.read(|map| map.checked.is_none_or(|checked| checked.elapsed() >= trust))
+    }
+
+    /// Asks again which servers there are, unless somebody else is doing so. If that cannot be
+    /// found out, what was known stays.
+    async fn refresh(&self, deadline: Deadline) -> Result<()> {
+        if self.refreshing.swap(true, Ordering::AcqRel) {
+            let deadline = deadline.within(self.patience);
+            while self.read(|map| map.nodes.is_empty()) && !deadline.is_over() {
+                N::pause(WHILE_ANOTHER_ASKS).await;
+            }
+            return Ok(());
+        }
+        let _end = Refreshing(&self.refreshing);
+        let found = self.discover(deadline).await.and_then(|topology| self.install(topology));
+        match found {
+            Err(error) if self.read(|map| map.nodes.is_empty()) => Err(error),
+            _ => {
+                self.write(|map| map.checked = Some(Instant::now()));
+                Ok(())
+            }
+        }
+    }
+
+    async fn discover(&self, deadline: Deadline) -> Result<Topology> {
+        match &self.origin {
+            Origin::Fixed => Ok(Topology::one(&self.template.address)),
+            Origin::Sentinel(sentinels) => {
+                let known = self.read(|map| map.topology.clone());
+                sentinels.find_master(&known, |address| self.at(address), deadline).await
+            }
+            Origin::Cluster(seeds) => {
+                let known = self.read(|map| map.nodes.clone());
+                seeds.find_servers(&known, deadline).await
+            }
+        }
+    }
+
+    fn install(&self, topology: Topology) -> Result<()> {
+        let nodes = topology.servers().iter().map(|address| self.at(address));
+        let nodes = nodes.collect::<Result<_>>()?;
+        self.write(|map| *map = Map::new(topology, nodes));
+        Ok(())
+    }
+}
+
+impl<N> Map<N> {
+    fn new(topology: Topology, nodes: Vec<Arc<N>>) -> Self {
+        Self { topology: Arc::new(topology), nodes, checked: Some(Instant::now()) }
+    }
+}
+
+/// Ends with the one that asks, also if that is dropped half-way.
+struct Refreshing<'a>(&'a AtomicBool);
+
+impl Drop for Refreshing<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+const NO_OWNER: &str = "no server is known to have the slot of the key";
+
+/// A demoted master goes on answering for some time, so that Sentinels are asked this often.
+const TRUST_IN_A_MASTER: Duration = Duration::from_secs(1);
+const WHILE_ANOTHER_ASKS: Duration = Duration::from_millis(5);
