@@ -511,6 +511,14 @@ async fn settings_belong_to_the_queue<C: Kind>(client: C, name: &'static str) {
     assert_eq!((bury(None).await, ok!(queue.stats()).settings_replaced), (3, 1));
     ok!(first.close());
     ok!(other.close());
+
+    // However soon it is closed.
+    for capacity in 4..24 {
+        let mut brief = queue.with(explicit(capacity)).consumer();
+        assert!(next(&mut brief, AT_ONCE).await.is_none());
+        ok!(brief.close());
+        assert!(stored("dead_capacity", &capacity.to_string()));
+    }
 }
 
 async fn a_delayed_job_comes_when_it_is_due<C: Kind>(client: C, name: &'static str) {

@@ -71,18 +71,20 @@ impl Keeper {
         let third = self.upkeep.terms().lease / 3;
         let mut sweeper = Sweeper::new(self.keys.clone(), self.settings.clone());
         let (mut beat, mut sweep) = (Instant::now() + third, Instant::now());
+        // The first sweep stores settings, though the consumer that began with them has left by now.
+        let mut has_swept = false;
         loop {
             let third = self.upkeep.terms().lease / 3;
             self.upkeep.rest(true);
             let holds = {
                 let mut state = self.state();
                 state.holds.retain(|hold| !hold.left.is_closed());
-                state.works = !state.holds.is_empty();
+                state.works = !(has_swept && state.holds.is_empty());
+                if !state.works {
+                    return;
+                }
                 state.holds.clone()
             };
-            if holds.is_empty() {
-                return;
-            }
             let now = Instant::now();
             if now >= beat {
                 let beaten = self.beat(client, &holds);
@@ -92,6 +94,7 @@ impl Keeper {
             let failed = tended.filter(Result::is_err).count() > 0;
             let now = Instant::now();
             if now >= sweep {
+                has_swept = true;
                 let orphaned: Vec<_> =
                     holds.iter().flat_map(|hold| hold.ledger().orphaned()).collect();
                 // What could not be swept now will be the next time, perhaps by somebody else.
@@ -101,6 +104,9 @@ impl Keeper {
                 // A lease that was shortened meanwhile.
                 beat = beat.min(now + terms.lease / 3);
                 sweep = now + if has_more { Duration::ZERO } else { third.mul_f64(spread(0.2)) };
+            }
+            if holds.is_empty() {
+                continue;
             }
             let left = beat.min(sweep).saturating_duration_since(Instant::now());
             match holds.iter().any(|hold| hold.is_restless()) {
