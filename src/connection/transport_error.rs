@@ -64,7 +64,7 @@ mod tests {
     use redis::ErrorKind;
 
     use super::*;
-    use crate::error::LOOKUP;
+    use crate::error::obstacle::LOOKUP;
 
     fn server_error(text: &str) -> RedisError {
         match redis::parse_redis_value(text.as_bytes()) {

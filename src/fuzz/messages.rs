@@ -8,7 +8,7 @@ use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::topology::Topology;
-use crate::{executor, glob, keyword, notices, queue, read_through};
+use crate::{connection, glob, keyword, notices, queue, read_through, topology};
 
 pub(super) fn targets() -> Vec<Target> {
     vec![
@@ -68,7 +68,7 @@ fn events(bytes: &[u8]) -> bool {
 fn url() -> Target {
     let decode = |bytes: &[u8]| {
         let Ok(text) = std::str::from_utf8(bytes) else { return Ok(false) };
-        match executor::read_url(text) {
+        match connection::read_url(text) {
             Ok(()) => Ok(true),
             Err(error) if error.to_string().contains("s3cr$t") => Err(format!("it says {error}")),
             Err(_) => Ok(false),
@@ -102,7 +102,7 @@ fn replies() -> Target {
             | reply::scanned_entries(reply()).is_ok()
             | reply::raw_each(reply()).is_ok()
             | reply::time(reply()).is_ok()
-            | executor::read_slots(&value))
+            | topology::read_slots(&value))
     };
     with("replies", REPLIES, Box::new(decode), 256)
 }

@@ -1,7 +1,7 @@
 //! All that can happen to a near cache within small limits, gone through exhaustively.
 //!
 //! The rules are the shipped ones: [`Shard`](super::shard::Shard), [`Lease`](super::lease::Lease) and
-//! [`Pulse`](crate::executor::pulse::Pulse). Modelled are what puts them together, the server and
+//! [`Pulse`](crate::listen::heartbeat::Pulse). Modelled are what puts them together, the server and
 //! the connections.
 
 mod program;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::listen::Pulse;
+use crate::listen::heartbeat::Pulse;
 
 /// One key, whose value is the number of times that it was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]

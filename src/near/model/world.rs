@@ -8,7 +8,7 @@ use super::program::{Glimpse, Program, Task, Work};
 use super::server::{Hearing, Link, Server};
 use super::{Mutant, Setting};
 use crate::breaches::Breaches;
-use crate::listen::Pulse;
+use crate::listen::heartbeat::Pulse;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct World {

@@ -4,7 +4,7 @@ use super::super::program::{Task, Work};
 use super::super::server::{Hearing, Link, Word};
 use super::super::{Mutant, Setting};
 use super::{Action, Reader, Stage, World, Wrong};
-use crate::listen::Breach;
+use crate::listen::heartbeat::Breach;
 
 impl World {
     pub(super) fn happenings(&self, actions: &mut Vec<Action>) {
