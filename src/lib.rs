@@ -122,7 +122,7 @@
 #![warn(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod answer;
-mod breaches;
+mod changes;
 mod client;
 mod codec;
 mod collections;
@@ -133,16 +133,16 @@ mod error;
 mod events;
 #[cfg(test)]
 mod fuzz;
-mod glob;
+mod keys;
 #[cfg(feature = "keyword")]
 pub mod keyword;
 mod limits;
 mod listen;
 #[cfg(feature = "local-server")]
 mod local_server;
+mod mutants;
 #[cfg(feature = "near-cache")]
 mod near;
-mod notices;
 mod panic;
 mod protocol;
 mod queue;
@@ -150,10 +150,15 @@ mod read_through;
 mod reply;
 mod request;
 mod routing;
-mod side_key;
 mod time;
 mod topology;
 
+pub use crate::changes::NoticeFormat;
+#[cfg(feature = "near-cache")]
+pub use crate::collections::{Cached, CachedDict, CachedHashDict, NearCache, WhileCutOff};
+pub use crate::collections::{Increment, RedisDict, RedisHashDict, Ttl};
+pub use crate::queue::Waiting;
+pub use crate::read_through::{Loaded, LoadedMany, ReadThroughStats};
 pub use answer::Answer;
 #[cfg(feature = "async")]
 pub use client::{AsyncClient, ReplyFuture};
@@ -169,25 +174,17 @@ pub use codec::PyDict;
 pub use codec::{Canonical, Codec, CodecError, Lenient, Undecodable};
 #[cfg(feature = "json")]
 pub use codec::{Json, PyJson};
-#[cfg(feature = "near-cache")]
-pub use collections::{Cached, CachedDict, CachedHashDict, NearCache, WhileCutOff};
-pub use collections::{
-    Increment, Name, RedisDict, RedisHashDict, RedisKey, RedisList, RedisSet, Scan, Ttl,
-};
+pub use collections::{Name, RedisKey, RedisList, RedisSet, Scan};
 pub use command::Command;
 pub use error::LoadError;
 pub use error::{Applied, Attempt, Error, Result};
 pub use events::{Event, Subscription};
 #[cfg(feature = "local-server")]
 pub use local_server::LocalServer;
-pub use notices::NoticeFormat;
 pub use queue::{
-    Consumer, Dead, DeadList, Job, QueueRates, QueueSettings, QueueStats, Stop, Waiting, WorkQueue,
-    Worker,
+    Consumer, Dead, DeadList, Job, QueueRates, QueueSettings, QueueStats, Stop, WorkQueue, Worker,
 };
-pub use read_through::{
-    CacheClient, CachePolicy, HashCacheClient, Loaded, LoadedMany, ReadThroughStats,
-};
+pub use read_through::{CacheClient, CachePolicy, HashCacheClient};
 pub use time::Wait;
 
 #[cfg(feature = "near-cache")]

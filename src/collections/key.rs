@@ -1,10 +1,11 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::map::Ttl;
+use super::map::ttl;
 use super::name::Name;
-use super::ttl::{self, Ttl};
+use crate::changes::Notices;
 use crate::client::{Client, Executor};
-use crate::notices::Notices;
 use crate::reply;
 use crate::request::Request;
 

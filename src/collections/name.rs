@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::side_key;
+use crate::keys;
 
 /// The name of a collection: any bytes. Cheap to clone.
 #[derive(Clone)]
@@ -21,7 +21,7 @@ impl Name {
 
     /// Why no collection can have this name, if none can.
     pub(crate) fn refusal(&self) -> Option<&'static str> {
-        side_key::refusal(self.as_bytes())
+        keys::refusal(self.as_bytes())
     }
 
     /// The name's bytes.

@@ -7,10 +7,10 @@ use redis::Value;
 
 use super::key::RedisKey;
 use super::name::Name;
+use crate::changes::{NoticeFormat, Notices, Structure};
 use crate::client::{Client, Deferred, Executor};
 use crate::codec::{Canonical, Codec, Lenient};
 use crate::error::Result;
-use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::reply;
 use crate::request::Request;
 

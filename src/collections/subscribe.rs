@@ -1,15 +1,15 @@
 //! Listening to what happens to a collection.
 
-use super::dict::RedisDict;
-use super::hash_dict::RedisHashDict;
 use super::list::RedisList;
+use super::map::RedisDict;
+use super::map::RedisHashDict;
 use super::set::RedisSet;
+use crate::changes::{Notices, Structure};
 use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::error::Result;
 use crate::events::{Sources, Subscription, decode_key};
-use crate::notices::{Notices, Structure};
-use crate::request::{key_slot, prefix_slot};
+use crate::keys::{key_slot, prefix_slot};
 
 /// Events of the entries.
 impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::sources::{Channel, Sources};
-use crate::notices::{Kind, Structure, parse};
-use crate::request::key_slot;
+use crate::changes::{Kind, Structure, parse};
+use crate::keys::key_slot;
 use crate::topology::Topology;
 
 /// What becomes of what is heard.
@@ -168,7 +168,7 @@ const MOST_ECHOES: usize = 100_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notices::Notices;
+    use crate::changes::Notices;
 
     #[test]
     fn what_several_servers_create_is_told_apart() {

@@ -1,10 +1,10 @@
 //! Where the changes of a collection are told.
 
-use crate::glob::escape;
+use crate::changes::{NoticeFormat, Notices, Structure};
+use crate::keys::escape;
+use crate::keys::is_side_key;
 use crate::listen::canaries;
-use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::request::Request;
-use crate::side_key::is_side_key;
 
 /// The channels on which the changes of a collection are told.
 #[derive(Debug)]

@@ -21,7 +21,7 @@ use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
 use crate::connection::Speech;
 use crate::error::Result;
-use crate::glob::matches;
+use crate::keys::matches;
 use crate::listen::{Audience, Feed, Situation, Wish, has_ended};
 use crate::reply::decode_bytes;
 use crate::request::Request;

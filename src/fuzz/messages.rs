@@ -3,23 +3,23 @@
 use allocation_counter::opt_out;
 
 use super::engine::{Memory, Target};
+use crate::changes::{NoticeFormat, Notices, Structure};
 use crate::events::{Interpreter, Sources};
-use crate::notices::{NoticeFormat, Notices, Structure};
 use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::topology::Topology;
-use crate::{connection, glob, keyword, notices, queue, read_through, topology};
+use crate::{changes, connection, keys, keyword, queue, read_through, topology};
 
 pub(super) fn targets() -> Vec<Target> {
     vec![
         target("items of queues", ITEMS, queue::read_item),
-        target("notices", NOTICES, |bytes| match notices::parse(bytes) {
+        target("notices", NOTICES, |bytes| match changes::parse(bytes) {
             Some(notice) => notice.changes.count() <= bytes.len(),
             None => false,
         }),
         target("patterns", PATTERNS, |bytes| {
             let (pattern, text) = bytes.split_at(bytes.len() / 2);
-            glob::matches(pattern, text) | glob::matches(&glob::escape(bytes), bytes)
+            keys::matches(pattern, text) | keys::matches(&keys::escape(bytes), bytes)
         }),
         target("messages about keywords", KEYWORDS, keyword::read_message),
         with(

@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::names::{REGISTRY, ServiceName};
 use crate::client::RoundTrips;
 use crate::command::Command;
+use crate::command::Part;
 use crate::error::Result;
-use crate::glob::escape;
-use crate::reply::{self, Part};
+use crate::keys::escape;
+use crate::reply;
 use crate::request::Request;
 
 /// A service that is registered.

@@ -9,7 +9,7 @@ use super::names::{KeywordName, ServiceName};
 use crate::client::RoundTrips;
 use crate::collections::{Cursor, Name};
 use crate::error::Result;
-use crate::glob::escape;
+use crate::keys::escape;
 use crate::reply;
 use crate::request::Request;
 

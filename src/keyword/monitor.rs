@@ -25,7 +25,7 @@ use super::service::Service;
 use crate::client::AsyncClient;
 use crate::client::{Client, RoundTrips};
 use crate::error::Result;
-use crate::glob::escape;
+use crate::keys::escape;
 #[cfg(feature = "async")]
 use crate::listen::has_ended;
 use crate::listen::{Feed, OF_STRINGS, Wish};

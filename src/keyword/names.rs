@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::side_key::{side_key, side_key_of};
+use crate::keys::{side_key, side_key_of};
 
 /// The name of a service, in lower case, and the database it is in: channels are of all databases.
 #[derive(Clone, PartialEq, Eq, Hash)]

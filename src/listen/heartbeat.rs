@@ -1,6 +1,6 @@
 //! Beats: how it is known that nothing said before some moment is still unheard.
 
-use crate::breaches::Breaches;
+use crate::mutants::Breaches;
 
 /// The beats through one server: they go out as commands and are heard on the connection that
 /// listens, after everything that the server said there before.

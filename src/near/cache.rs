@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::lease::Lease;
 use super::shard::{Shard, Store};
 use super::stats::CacheStats;
-use super::tally::Tally;
+use super::striped_counter::Tally;
 use crate::listen::Situation;
 use crate::time::Landing;
 use crate::time::clock;

@@ -1,6 +1,6 @@
 //! Until when values may be served.
 
-use crate::breaches::Breaches;
+use crate::mutants::Breaches;
 
 /// What is known of how far the cache has heard of all changes. Times are in milliseconds.
 ///

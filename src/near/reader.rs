@@ -6,13 +6,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::cache::{Cache, Key, Outcome};
-use super::lead::{Lead, Start};
+use super::fill::{Lead, Start};
 use super::source::{Fetched, Lifetime, Source};
 use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::command::Command;
+use crate::command::Part;
 use crate::error::{Error, Result};
-use crate::reply::{Part, decode_bytes};
+use crate::reply::decode_bytes;
 use crate::request::Request;
 use crate::time::Landing;
 use crate::time::clock;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::breaches::Breaches;
+use crate::mutants::Breaches;
 
 /// What holds the values.
 pub(crate) trait Store<K, V> {

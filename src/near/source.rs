@@ -2,9 +2,9 @@
 
 use super::cache::Key;
 use crate::command::Command;
+use crate::command::Part;
 use crate::error::{Attempt, Result};
 use crate::events::Told;
-use crate::reply::Part;
 use crate::request::Request;
 
 /// A collection whose entries are cached.

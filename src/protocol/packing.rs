@@ -1,7 +1,7 @@
 //! Requests in Redis' protocol.
 
 use super::line::{Form, Line, decimal};
-use super::telling;
+use super::publishing;
 use crate::request::script;
 use crate::request::{Script, Source};
 
@@ -34,7 +34,7 @@ impl Line<'_> {
         };
         match self.request.notices() {
             [] => plain,
-            notices => plain + telling::more_arguments(self.request, notices),
+            notices => plain + publishing::more_arguments(self.request, notices),
         }
     }
 
@@ -59,7 +59,7 @@ impl Line<'_> {
     /// Visits the arguments in their order.
     pub(crate) fn each_argument(&self, mut visit: impl FnMut(&[u8])) {
         if let (Some(script), [_, ..]) = (self.script(), self.request.notices()) {
-            return telling::each_argument(self, script, &mut visit);
+            return publishing::each_argument(self, script, &mut visit);
         }
         if let Some(keys) = self.part {
             self.request.arguments().take(1).for_each(&mut visit);

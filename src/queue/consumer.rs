@@ -3,8 +3,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::hold::{Hold, rest};
 use super::job::{Job, take};
+use super::session::{Hold, rest};
 use super::work_queue::WorkQueue;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;

@@ -2,8 +2,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::item::{Grave, Item};
+use super::peek::first;
 use super::scripts::REQUEUE;
-use super::waiting::first;
 use super::work_queue::WorkQueue;
 use crate::client::{Client, RoundTrips};
 use crate::codec::{Codec, Undecodable};

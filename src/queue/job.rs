@@ -4,9 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::hold::Hold;
 use super::item::Item;
-use super::ledger::Fate;
+use super::session::Fate;
+use super::session::Hold;
 use crate::client::{Client, RoundTrips};
 use crate::codec::{Codec, Undecodable};
 use crate::error::Error;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
 use crate::collections::Name;
-use crate::request::prefix_slot;
-use crate::side_key::{side_key, side_key_of};
+use crate::keys::prefix_slot;
+use crate::keys::{side_key, side_key_of};
 
 /// The names of the keys that belong to a queue, all in one slot if its name has a hash tag.
 #[derive(Debug)]
@@ -138,7 +138,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::request::key_slot;
+    use crate::keys::key_slot;
 
     #[test]
     fn the_keys_of_a_queue_with_a_tag_are_together() {

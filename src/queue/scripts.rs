@@ -15,7 +15,7 @@ macro_rules! scripts {
 
 macro_rules! lua {
     ($file:literal) => {
-        include_str!(concat!($file, ".lua"))
+        include_str!(concat!("lua/", $file, ".lua"))
     };
 }
 
@@ -23,14 +23,14 @@ scripts! {
     new;
     STEP = "a step of a consumer":
         "local function settle(clock, now) ", lua!("envelope"), lua!("settle"), "end ",
-        lua!("entered"), lua!("step");
-    ADOPT = "a new id of a consumer": lua!("adopt");
+        lua!("entered"), lua!("poll");
+    ADOPT = "a new id of a consumer": lua!("recover");
     LEAVE = "the leave of a consumer": lua!("leave");
-    BEAT = "a beat of consumers": lua!("beat");
+    BEAT = "a beat of consumers": lua!("renew_leases");
     EXPIRED = "a look for lost consumers": lua!("expired");
     ABANDONED = "a look at abandoned ids": lua!("abandoned");
     COUNT = "a count of claimed jobs": lua!("count");
-    SWEEP = "the return of lost jobs": lua!("envelope"), lua!("sweep");
+    SWEEP = "the return of lost jobs": lua!("envelope"), lua!("reap");
     PUSH_UNIQUE = "push_unique": lua!("push_unique");
     REQUEUE = "requeue": lua!("envelope"), lua!("requeue");
     STATS = "stats": lua!("envelope"), lua!("entered"), lua!("stats");

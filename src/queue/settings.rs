@@ -1,7 +1,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use super::terms::{SHORTEST_LEASE, Stored, Terms};
+use super::shared_settings::{SHORTEST_LEASE, Stored, Terms};
 
 /// How a [`WorkQueue`](crate::WorkQueue) treats its jobs.
 ///

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::hold::{Hold, rest};
 use super::item::Pushed;
-use super::keeper::Keeper;
 use super::keys::{Keys, random};
+use super::maintenance::Keeper;
 use super::scripts::{COUNT, PURGE, PUSH_BOUNDED, PUSH_LATER, PUSH_UNIQUE, STATS};
+use super::session::{Hold, rest};
 use super::settings::QueueSettings;
 use super::stats::{QueueStats, ids, read};
 use crate::client::{Client, RoundTrips};

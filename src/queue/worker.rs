@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::consumer::{Consumer, Room};
-use super::custody::Custody;
+use super::handler_guard::Custody;
 use super::job::Job;
 use super::settings::QueueSettings;
 use super::work_queue::WorkQueue;

@@ -3,12 +3,12 @@ use std::fmt;
 use std::time::Duration;
 
 use super::engine::Found;
-use super::loader::{Loaded, LoadedMany, Loaders};
+use super::engine::ReadThroughStats;
+use super::engine::pyredis_prefix;
+use super::engine::{Loaded, LoadedMany, Loaders};
+use super::engine::{Named, Names, One, Spot};
 use super::policy::CachePolicy;
-use super::pyredis;
 use super::shared::Shared;
-use super::spot::{Named, Names, One, Spot};
-use super::stats::ReadThroughStats;
 use crate::answer::Answer;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
@@ -16,9 +16,10 @@ use crate::codec::Codec;
 use crate::collections::NearCache;
 use crate::collections::{Name, Ttl};
 use crate::error::{Error, Result};
+use crate::keys;
+use crate::keys::{name_of, side_key_of};
 #[cfg(feature = "near-cache")]
 use crate::near::CacheStats;
-use crate::side_key::{self, name_of, side_key_of};
 
 /// A read-through cache: the value of an id is in the string `name~rc:cache:id`, or else it is loaded
 /// by a function of yours and stored there.
@@ -134,7 +135,7 @@ where
         load: impl Fn(K::Owned, A) -> R + Send + Sync + 'static,
     ) -> Result<Self> {
         let names = Names::PyRedisCache { field: Vec::new() };
-        Self::over(executor, pyredis::prefix(operation)?, names, policy, Loaders::new(load))
+        Self::over(executor, pyredis_prefix(operation)?, names, policy, Loaders::new(load))
     }
 
     fn over(
@@ -302,7 +303,7 @@ pub(super) fn own_prefix(name: &Name, kind: &str) -> Result<Vec<u8>> {
 /// A prefix that a cache may have, or the name of one.
 pub(super) fn literal_prefix(prefix: &Name) -> Result<Vec<u8>> {
     let prefix = prefix.as_bytes();
-    let problem = match side_key::refusal(prefix) {
+    let problem = match keys::refusal(prefix) {
         None if !prefix.is_empty() => return Ok(prefix.to_vec()),
         None => "the name or prefix of a cache is empty",
         Some(problem) => problem,

@@ -5,25 +5,25 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::commands::Commands;
+use super::engine::Commands;
+use super::engine::Flights;
+use super::engine::{Counts, ReadThroughStats};
 use super::engine::{Engine, Found};
-use super::flights::Flights;
-use super::loader::{LoadedMany, Loaders};
+use super::engine::{Ids, Named, Spot, is_aside};
+use super::engine::{LoadedMany, Loaders};
 use super::policy::CachePolicy;
-use super::spot::{Ids, Named, Spot, is_aside};
-use super::stats::{Counts, ReadThroughStats};
 use crate::answer::Answer;
 use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::collections::{Cursor, Ttl};
 use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
-use crate::glob::escape;
+use crate::keys::Gather;
+use crate::keys::escape;
+use crate::keys::is_side_key;
 use crate::limits::PAGE;
 use crate::reply;
-use crate::request::Gather;
 use crate::request::Request;
-use crate::side_key::is_side_key;
 
 /// A handle to an engine.
 pub(super) struct Shared<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A>(Arc<Engine<I, V, E, A>>);
@@ -81,7 +81,7 @@ where
             let mut near = engine.renewed(engine.loaders.clone());
             let (executor, prefix) = (engine.executor.clone(), engine.prefix.clone());
             let opened =
-                super::near::Near::open(executor, prefix, engine.freshness.clone(), settings);
+                super::engine::Near::open(executor, prefix, engine.freshness.clone(), settings);
             let opened = opened.await?;
             near.executor = opened.cached().client().clone();
             near.commands.notices = opened.cached().notices().cloned();
@@ -92,7 +92,7 @@ where
 
     #[cfg(feature = "near-cache")]
     pub(super) fn near_stats(&self) -> Option<crate::near::CacheStats> {
-        self.0.near.as_ref().map(super::near::Near::stats)
+        self.0.near.as_ref().map(super::engine::Near::stats)
     }
 
     pub(super) fn stats(&self) -> ReadThroughStats {

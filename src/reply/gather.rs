@@ -4,7 +4,7 @@ use redis::Value;
 
 use super::{PONG, server_error, unexpected, unexpected_count};
 use crate::error::{Error, Result};
-use crate::request::Gather;
+use crate::keys::Gather;
 use crate::request::Request;
 
 impl Request {

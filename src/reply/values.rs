@@ -138,7 +138,7 @@ pub(crate) fn decode_bytes<C: Codec>(
 }
 
 /// The elements of a list that has as many as were `asked` for.
-pub(super) fn as_many(asked: usize, reply: Reply<'_>) -> Result<Vec<Value>> {
+pub(crate) fn as_many(asked: usize, reply: Reply<'_>) -> Result<Vec<Value>> {
     let request = reply.request;
     let values = sequence(reply)?.collect::<Vec<_>>();
     if values.len() == asked { Ok(values) } else { Err(unexpected_count(request)) }

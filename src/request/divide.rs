@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Request;
-use super::place::{Place, key_slot};
 use crate::error::{Error, Result};
+use crate::keys::{Place, key_slot};
 
 impl Request {
     /// The one slot of the keys, if there are keys.

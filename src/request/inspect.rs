@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use redis::Value;
 
-use super::place::{Gather, Place};
 use super::script::Script;
 use super::{Abandonment, Arguments, Rare, Refused, Request};
+use crate::changes::Notices;
 use crate::error::{Attempt, Error};
-use crate::notices::Notices;
+use crate::keys::{Gather, Place};
 use crate::time::Wait;
 
 impl Request {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use redis::Value;
 
-use super::place::{Gather, Place};
 use super::{Abandonment, Request};
-use crate::notices::Notices;
+use crate::changes::Notices;
+use crate::keys::{Gather, Place};
 use crate::time::Wait;
 
 impl Request {

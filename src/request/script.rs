@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-use crate::notices;
+use crate::changes;
 
 /// A script that changes something, known to the server by the hash of its source.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Script {
 
     /// The same script, which tells of what it changes.
     pub(crate) fn telling(&self) -> &Source {
-        self.telling.get_or_init(|| Source::new(notices::telling(self.source)))
+        self.telling.get_or_init(|| Source::new(changes::telling(self.source)))
     }
 }
 

@@ -7,9 +7,9 @@ use super::router::{Router, lacks_source};
 use crate::connection::Node;
 use crate::connection::Outcome;
 use crate::error::Result;
+use crate::keys::Place;
 use crate::protocol::{Form, Line};
 use crate::reply;
-use crate::request::Place;
 use crate::request::Request;
 use crate::topology::Destination;
 

@@ -251,7 +251,7 @@ mod tests {
     use crate::connection::Ears;
     use crate::connection::Solitary;
     use crate::connection::Watch;
-    use crate::request::Gather;
+    use crate::keys::Gather;
     use crate::time::Signal;
     use crate::time::finish;
     use crate::topology::Seeds;

@@ -11,7 +11,7 @@ use super::router::{Router, asking};
 use crate::connection::Node;
 use crate::connection::Outcome;
 use crate::connection::Solitary;
-use crate::connection::server_info as info;
+use crate::connection::server_info;
 use crate::error::Result;
 use crate::error::code::is_transient;
 use crate::protocol::{Form, Line};
@@ -115,7 +115,7 @@ impl<N: Node> Router<N> {
     }
 
     fn process(&self, info: &Value) -> Option<Process> {
-        let id = info::field(info, "run_id");
+        let id = server_info::field(info, "run_id");
         let is_passing = match info {
             Value::ServerError(error) => is_transient(code_and_details(error).0),
             _ => false,

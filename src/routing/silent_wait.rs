@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
-use crate::connection::server_info as info;
+use crate::connection::server_info;
 use crate::connection::{Node, Watch};
 use crate::protocol::{Form, Line};
 use crate::request::Request;
@@ -90,7 +90,7 @@ impl<'a, N: Node> Vigil<'a, N> {
     async fn was_restarted(&self, limit: Deadline) -> bool {
         let info = Request::read("INFO").arg("server");
         let reply = self.node.call(Line::new(&info, Form::AsIs), limit).await;
-        let parsed = |info: &Value| info::field(info, "uptime_in_seconds")?.parse().ok();
+        let parsed = |info: &Value| server_info::field(info, "uptime_in_seconds")?.parse().ok();
         let seconds = reply.ok().as_ref().and_then(parsed);
         let uptime = seconds.map(Duration::from_secs);
         uptime.is_some_and(|uptime| uptime + A_SECOND < self.began.elapsed())

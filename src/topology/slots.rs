@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::request::SLOTS;
+use crate::keys::SLOTS;
 
 /// The servers that take writes, and the slots that each has. A server alone has all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]

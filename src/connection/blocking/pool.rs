@@ -8,7 +8,7 @@ use redis::{RedisResult, Value};
 use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 
 use super::connection::Connection;
-use super::user_pool as given;
+use super::user_pool;
 use super::user_pool::Given;
 use crate::connection::connector::Connector;
 use crate::connection::idle::{Idle, Usable, usable};
@@ -134,7 +134,7 @@ impl Lease<'_> {
     pub(crate) fn receive(&mut self) -> RedisResult<Value> {
         match &mut self.held {
             Held::Slot(_, connection) => connection.receive(),
-            Held::Given(given, _) => given::receive(given),
+            Held::Given(given, _) => user_pool::receive(given),
         }
     }
 
@@ -146,7 +146,7 @@ impl Lease<'_> {
             Held::Slot(_, connection) => {
                 Connection::open(self.connector, limits).map(|new| **connection = new)
             }
-            Held::Given(given, _) => given::replace(given, self.connector, limits),
+            Held::Given(given, _) => user_pool::replace(given, self.connector, limits),
         };
         match renewed {
             Ok(()) => Ok(Self { fresh: true, ..self }),
@@ -166,7 +166,7 @@ impl Lease<'_> {
             }
             Held::Slot(..) => {}
             Held::Given(mut given, failed) => {
-                given::mark_use(&mut given, self.connector);
+                user_pool::mark_use(&mut given, self.connector);
                 if condition != Condition::Sound {
                     failed.lock().unwrap_or_else(PoisonError::into_inner).push(given);
                 }
@@ -179,7 +179,7 @@ impl Lease<'_> {
     pub(crate) fn is_misled(&self) -> bool {
         self.connector.renounce(match &self.held {
             Held::Slot(_, connection) => connection.generation,
-            Held::Given(given, _) => given::generation(given),
+            Held::Given(given, _) => user_pool::generation(given),
         })
     }
 
@@ -195,8 +195,8 @@ impl Lease<'_> {
         let Held::Given(given, _) = &mut self.held else { return Ok(()) };
         let limits = self.connector.limits(self.deadline);
         match self.fresh {
-            true => given::replace(given, self.connector, limits)?,
-            false => self.fresh = given::make_usable(given, self.connector, limits)?,
+            true => user_pool::replace(given, self.connector, limits)?,
+            false => self.fresh = user_pool::make_usable(given, self.connector, limits)?,
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::greeting::{NO_PONG, greet};
 use super::outstanding::Outstanding;
 use super::packed::Packed;
-use super::stream as async_stream;
+use super::stream;
 use crate::connection::connector::{Connector, timed_out};
 use crate::connection::transport_error::{Fault, Outcome};
 use crate::error::code::serves;
@@ -94,7 +94,7 @@ impl Connector {
             true => Outstanding::many(self.response_timeout, pause),
             false => Outstanding::one(),
         });
-        let mut stream = async_stream::open(self, outstanding.clone()).await?;
+        let mut stream = stream::open(self, outstanding.clone()).await?;
         if !self.has_handshake() {
             let greeted = greet(&mut stream).await;
             greeted.map_err(|error| self.explain(error.into()))?;

@@ -10,7 +10,7 @@ use super::service::Service;
 use super::slot::Slot;
 use crate::client::RoundTrips;
 use crate::error::Result;
-use crate::glob::escape;
+use crate::keys::escape;
 use crate::keyword::names::REGISTRY;
 use crate::listen::{Feed, OF_STRINGS, Wish};
 use crate::reply::{self, Reply};

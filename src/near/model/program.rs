@@ -1,7 +1,7 @@
 //! The program whose cache it is: the shipped rules, put together as `cache.rs` does it.
 
 use super::Mutant;
-use crate::breaches::Breaches;
+use crate::mutants::Breaches;
 use crate::near::lease::Lease;
 use crate::near::shard::{Begun, Shard, Store};
 

@@ -7,8 +7,8 @@ use stateright::{Model, Property};
 use super::program::{Glimpse, Program, Task, Work};
 use super::server::{Hearing, Link, Server};
 use super::{Mutant, Setting};
-use crate::breaches::Breaches;
 use crate::listen::heartbeat::Pulse;
+use crate::mutants::Breaches;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct World {

@@ -6,32 +6,32 @@ use std::time::Instant;
 
 use super::server::{Item, Reply, Request, name};
 use super::{Mutant, Setting};
-use crate::breaches::Breaches;
+use crate::mutants::Breaches;
 use crate::queue::item as parser;
 use crate::queue::keys::{ConsumerId, Ids};
-use crate::queue::ledger::{Fate, Leave, Ledger, Outcome};
+use crate::queue::session::{Fate, Leave, Ledger, Outcome};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Program {
-    pub(super) ledger: Ledger,
+pub(crate) struct Program {
+    pub(crate) ledger: Ledger,
     /// What its entries are.
     items: BTreeMap<u64, Item>,
     /// The jobs that handlers are at, also those that it has lost meanwhile.
-    pub(super) handlers: BTreeMap<u64, Item>,
+    pub(crate) handlers: BTreeMap<u64, Item>,
     /// The names of those that were given to handlers of late, and of those (`None`) of which the server
     /// was told that they will be.
-    pub(super) begun: Vec<(u8, Option<Begins>)>,
+    pub(crate) begun: Vec<(u8, Option<Begins>)>,
 }
 
 /// When a handler gets a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Begins {
+pub(crate) enum Begins {
     AtOnce,
     AfterTheServer,
 }
 
 impl Program {
-    pub(super) fn new(name: &str, setting: &Setting) -> Self {
+    pub(crate) fn new(name: &str, setting: &Setting) -> Self {
         let mut ledger = Ledger::new(Ids::of(name), moment());
         if let Mutant::Ledger(breach) = setting.mutant {
             ledger.breaches = Breaches::of(breach);
@@ -39,16 +39,16 @@ impl Program {
         Self { ledger, items: BTreeMap::new(), handlers: BTreeMap::new(), begun: Vec::new() }
     }
 
-    pub(super) fn claim(&mut self) -> Option<Request> {
+    pub(crate) fn claim(&mut self) -> Option<Request> {
         self.ledger.claim().ok().map(Request::Step)
     }
 
-    pub(super) fn wait(&mut self) -> Option<Request> {
+    pub(crate) fn wait(&mut self) -> Option<Request> {
         self.ledger.wait().ok().map(Request::Step)
     }
 
     /// Tells the server which job is next.
-    pub(super) fn record(&mut self) -> Option<Request> {
+    pub(crate) fn record(&mut self) -> Option<Request> {
         let step = self.ledger.record(1).ok()?;
         let fates = step.settlement.iter().flat_map(|settlement| &settlement.fates);
         for (_, number, _) in fates.filter(|(.., fate)| *fate == Fate::Running) {
@@ -57,36 +57,36 @@ impl Program {
         Some(Request::Step(step))
     }
 
-    pub(super) fn settle(&mut self) -> Option<Request> {
+    pub(crate) fn settle(&mut self) -> Option<Request> {
         self.ledger.settle_now().ok().map(Request::Step)
     }
 
     /// A claim, as long as it wants any jobs.
-    pub(super) fn go_on(&mut self) -> Option<Request> {
+    pub(crate) fn go_on(&mut self) -> Option<Request> {
         if self.ledger.jobs.is_closing() { self.settle() } else { self.claim() }
     }
 
-    pub(super) fn adopt(&mut self) -> Option<Request> {
+    pub(crate) fn adopt(&mut self) -> Option<Request> {
         self.ledger.adopt().ok().map(Request::Adopt)
     }
 
-    pub(super) fn beat(&mut self) -> Option<Request> {
+    pub(crate) fn beat(&mut self) -> Option<Request> {
         self.ledger.pulse(moment()).map(|(id, ..)| Request::Beat(id))
     }
 
-    pub(super) fn leave(&mut self) -> Option<Request> {
+    pub(crate) fn leave(&mut self) -> Option<Request> {
         match self.ledger.leave() {
             Leave::Now(id) => Some(Request::Leave(id)),
             _ => None,
         }
     }
 
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.ledger.close(moment());
     }
 
     /// Gives a job to a handler.
-    pub(super) fn take(&mut self) -> bool {
+    pub(crate) fn take(&mut self) -> bool {
         let Some((number, item)) = self.ledger.take(true, moment()) else { return false };
         let was_lost = parser::Item::parse(&item).was_lost();
         let begins = if was_lost { Begins::AfterTheServer } else { Begins::AtOnce };
@@ -95,12 +95,12 @@ impl Program {
         true
     }
 
-    pub(super) fn decide(&mut self, number: u64, fate: Fate) {
+    pub(crate) fn decide(&mut self, number: u64, fate: Fate) {
         self.handlers.remove(&number);
         self.ledger.jobs.decide(number, fate, moment());
     }
 
-    pub(super) fn hear(&mut self, request: Request, reply: Reply) {
+    pub(crate) fn hear(&mut self, request: Request, reply: Reply) {
         match (request, reply) {
             (request, Reply::Failed) => self.miss(request, Outcome::Unknown, false),
             (Request::Step(step), Reply::Fenced) => {
@@ -130,14 +130,14 @@ impl Program {
     }
 
     /// A wait is dropped.
-    pub(super) fn abandon(&mut self, request: Request) {
+    pub(crate) fn abandon(&mut self, request: Request) {
         if let Request::Step(wait) = request {
             self.ledger.abandon(wait, moment());
         }
     }
 
     /// What is reported of a wait that was dropped.
-    pub(super) fn hear_report(
+    pub(crate) fn hear_report(
         &mut self,
         request: &Request,
         outcome: Outcome,
@@ -153,7 +153,7 @@ impl Program {
     }
 
     /// Something ends without a reply.
-    pub(super) fn miss(&mut self, request: Request, outcome: Outcome, is_abandoned: bool) {
+    pub(crate) fn miss(&mut self, request: Request, outcome: Outcome, is_abandoned: bool) {
         match request {
             request if is_abandoned => self.hear_report(&request, outcome, None),
             Request::Step(step) => drop(self.ledger.finish(&step, outcome, moment())),
@@ -172,24 +172,24 @@ impl Program {
     }
 
     /// What the list holds, as far as the program knows.
-    pub(super) fn list(&self) -> impl Iterator<Item = Option<&Item>> {
+    pub(crate) fn list(&self) -> impl Iterator<Item = Option<&Item>> {
         self.ledger.jobs.numbers().map(|number| self.items.get(&number))
     }
 
     /// The jobs that are its own, as far as it knows.
-    pub(super) fn own(&self) -> impl Iterator<Item = &Item> {
+    pub(crate) fn own(&self) -> impl Iterator<Item = &Item> {
         let own = self.handlers.iter().filter(|(number, _)| self.ledger.jobs.holds(**number));
         own.map(|(_, item)| item)
     }
 
     /// Whether it renews the lease of an id.
-    pub(super) fn keeps(&self, id: &ConsumerId) -> bool {
+    pub(crate) fn keeps(&self, id: &ConsumerId) -> bool {
         self.ledger.ids().any(|own| own == id)
     }
 }
 
 /// It is always the same one: what the time changes, the model decides.
-pub(super) fn moment() -> Instant {
+pub(crate) fn moment() -> Instant {
     static MOMENT: OnceLock<Instant> = OnceLock::new();
     *MOMENT.get_or_init(Instant::now)
 }

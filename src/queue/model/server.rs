@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::{Mutant, Setting};
 use crate::queue::item as parser;
 use crate::queue::keys::ConsumerId;
-use crate::queue::ledger::{Adoption, Fate, Step, tombstone};
+use crate::queue::session::{Adoption, Fate, Step, tombstone};
 
 /// A job as it stands in lists; its payload is its name.
-pub(super) type Item = Vec<u8>;
+pub(crate) type Item = Vec<u8>;
 
-pub(super) fn name(item: &Item) -> u8 {
+pub(crate) fn name(item: &Item) -> u8 {
     parse(item).0
 }
 
 /// How often it was delivered in vain.
-pub(super) fn attempts(item: &Item) -> u8 {
+pub(crate) fn attempts(item: &Item) -> u8 {
     parse(item).1
 }
 
@@ -31,14 +31,14 @@ fn wrap(name: u8, attempts: u8, mark: Option<u8>) -> Item {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Server {
-    pub(super) queue: VecDeque<Item>,
+pub(crate) struct Server {
+    pub(crate) queue: VecDeque<Item>,
     /// What each consumer has claimed.
-    pub(super) lists: BTreeMap<ConsumerId, VecDeque<Item>>,
-    pub(super) consumers: BTreeMap<ConsumerId, Heard>,
-    pub(super) gone: BTreeSet<ConsumerId>,
-    pub(super) delayed: BTreeSet<Item>,
-    pub(super) dead: Vec<Item>,
+    pub(crate) lists: BTreeMap<ConsumerId, VecDeque<Item>>,
+    pub(crate) consumers: BTreeMap<ConsumerId, Heard>,
+    pub(crate) gone: BTreeSet<ConsumerId>,
+    pub(crate) delayed: BTreeSet<Item>,
+    pub(crate) dead: Vec<Item>,
     batch: usize,
     most_deliveries: u8,
     mutant: Mutant,
@@ -48,14 +48,14 @@ pub(super) struct Server {
 
 /// What the score of a consumer says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Heard {
+pub(crate) struct Heard {
     /// Not for as long as a lease.
-    pub(super) is_over: bool,
-    pub(super) mark: u16,
+    pub(crate) is_over: bool,
+    pub(crate) mark: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Request {
+pub(crate) enum Request {
     Step(Step),
     Adopt(Adoption),
     Beat(ConsumerId),
@@ -63,7 +63,7 @@ pub(super) enum Request {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Reply {
+pub(crate) enum Reply {
     Fenced,
     Diverged,
     Claimed(Vec<Item>),
@@ -78,7 +78,7 @@ pub(super) enum Reply {
 struct Stopped;
 
 impl Server {
-    pub(super) fn new(setting: &Setting) -> Self {
+    pub(crate) fn new(setting: &Setting) -> Self {
         Self {
             queue: (0..setting.jobs).map(|job| vec![b'a' + job]).collect(),
             lists: BTreeMap::new(),
@@ -94,7 +94,7 @@ impl Server {
     }
 
     /// Runs what was requested, up to a number of writes.
-    pub(super) fn run(&mut self, request: &Request, writes: Option<u8>) -> Reply {
+    pub(crate) fn run(&mut self, request: &Request, writes: Option<u8>) -> Reply {
         self.writes = writes;
         let reply = match request {
             Request::Step(step) if step.waits => Ok(self.blmove(step)),
@@ -270,7 +270,7 @@ impl Server {
     }
 
     /// Whether a request does nothing, and never will.
-    pub(super) fn ignores(&self, request: &Request) -> bool {
+    pub(crate) fn ignores(&self, request: &Request) -> bool {
         let is_unknown = |id| !self.consumers.contains_key(id);
         match (request, self.mutant) {
             (Request::Step(_), Mutant::StepsUnfenced)
@@ -287,16 +287,16 @@ impl Server {
     }
 
     /// Whether a look for lost consumers finds this one.
-    pub(super) fn seems_lost(&self, id: &ConsumerId) -> bool {
+    pub(crate) fn seems_lost(&self, id: &ConsumerId) -> bool {
         self.consumers.get(id).is_some_and(|heard| heard.is_over)
             || (self.gone.contains(id) && self.lists.contains_key(id))
     }
 
-    pub(super) fn may_sweep(&self, id: &ConsumerId) -> bool {
+    pub(crate) fn may_sweep(&self, id: &ConsumerId) -> bool {
         self.consumers.get(id).is_none_or(|heard| heard.is_over)
     }
 
-    pub(super) fn sweep(&mut self, id: &ConsumerId, writes: Option<u8>) {
+    pub(crate) fn sweep(&mut self, id: &ConsumerId, writes: Option<u8>) {
         self.writes = writes;
         // What was done until it stopped remains.
         let _ = self.take_back(id);

@@ -11,10 +11,10 @@ use super::Setting;
 use super::program::Program;
 use super::server::{Item, Reply, Request, Server, attempts, name};
 use crate::queue::keys::ConsumerId;
-use crate::queue::ledger::{Fate, tombstone};
+use crate::queue::session::{Fate, tombstone};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct World {
+pub(crate) struct World {
     server: Server,
     /// None of them has crashed.
     programs: [Option<Program>; 2],
@@ -67,7 +67,7 @@ impl Flight {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Action {
+pub(crate) enum Action {
     Claim(usize),
     Wait(usize),
     Take(usize),

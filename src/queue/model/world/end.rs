@@ -3,12 +3,12 @@
 use super::super::program::Program;
 use super::super::server::name;
 use super::World;
-use crate::queue::ledger::Fate;
+use crate::queue::session::Fate;
 
 impl World {
     /// Whether every job comes to its end. What is on its way arrives first, so that it is enough to
     /// begin where nothing is waited for.
-    pub(super) fn ends(&self) -> bool {
+    pub(crate) fn ends(&self) -> bool {
         if self.flights.iter().any(|flight| flight.by.is_some()) {
             return true;
         }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::super::program::{Begins::AfterTheServer, Program, moment};
 use super::super::server::{Reply, Request, name};
 use super::{Action, Flight, World};
-use crate::queue::ledger::{FOR_A_REPORT, Fate, Outcome};
+use crate::queue::session::{FOR_A_REPORT, Fate, Outcome};
 
 impl World {
-    pub(super) fn happenings(&self, actions: &mut Vec<Action>) {
+    pub(crate) fn happenings(&self, actions: &mut Vec<Action>) {
         for (place, program) in self.programs.iter().enumerate() {
             if let Some(program) = program {
                 self.happenings_of(place, program, actions);
@@ -108,7 +108,7 @@ impl World {
     }
 
     /// Says whether anything happened.
-    pub(super) fn happen(&mut self, action: Action) -> bool {
+    pub(crate) fn happen(&mut self, action: Action) -> bool {
         match action {
             Action::Claim(by) => self.send(by, Program::claim),
             Action::Wait(by) => {
@@ -222,12 +222,12 @@ impl World {
         }
     }
 
-    pub(super) fn converse(&mut self, by: usize, request: Request) {
+    pub(crate) fn converse(&mut self, by: usize, request: Request) {
         let reply = self.server.run(&request, None);
         self.hear(Some(by), |program| program.hear(request, reply));
     }
 
-    pub(super) fn hear(&mut self, by: Option<usize>, hear: impl FnOnce(&mut Program)) {
+    pub(crate) fn hear(&mut self, by: Option<usize>, hear: impl FnOnce(&mut Program)) {
         if let Some(program) = by.and_then(|by| self.programs[by].as_mut()) {
             hear(program);
             // Who has seen a job counts only for those who close.
@@ -248,7 +248,7 @@ impl World {
         }
     }
 
-    pub(super) fn decide(&mut self, by: usize, number: u64, fate: Fate) {
+    pub(crate) fn decide(&mut self, by: usize, number: u64, fate: Fate) {
         let Some(program) = &mut self.programs[by] else { return };
         match fate {
             Fate::Done => self.handled.extend(program.handlers.get(&number).map(name)),
@@ -257,7 +257,7 @@ impl World {
         program.decide(number, fate);
     }
 
-    pub(super) fn run(&mut self, place: usize, writes: Option<u8>) {
+    pub(crate) fn run(&mut self, place: usize, writes: Option<u8>) {
         let flight = &mut self.flights[place];
         flight.reply = Some(self.server.run(&flight.request, writes));
         if flight.by.is_none() {
@@ -273,7 +273,7 @@ impl World {
         stops
     }
 
-    pub(super) fn look(&mut self, by: usize) {
+    pub(crate) fn look(&mut self, by: usize) {
         let program = self.programs[by].as_mut();
         for id in program.map(|program| program.ledger.orphaned()).unwrap_or_default() {
             while self.server.lists.contains_key(&id) && self.server.may_sweep(&id) {
@@ -282,7 +282,7 @@ impl World {
         }
     }
 
-    pub(super) fn sweep(&mut self, writes: Option<u8>) {
+    pub(crate) fn sweep(&mut self, writes: Option<u8>) {
         if let Some(id) = self.found.take() {
             let lasts = !self.server.seems_lost(&id);
             let before = self.server.consumers.len();

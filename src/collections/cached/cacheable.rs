@@ -1,0 +1,145 @@
+//! What a collection has to be able to do to be cached.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::source::{DictSource, HashSource};
+use crate::changes::NoticeFormat;
+use crate::client::{RoundTrips, Witness};
+use crate::codec::Codec;
+use crate::collections::cursor::Cursor;
+use crate::collections::map::RedisDict;
+use crate::collections::map::RedisHashDict;
+use crate::collections::map::{dict_scan, hash_scan};
+use crate::error::Result;
+use crate::events::Sources;
+use crate::near::{Key, Source};
+
+/// A collection that can be cached.
+pub trait Cacheable: Clone + Send + Sync + 'static {
+    /// The codec of its keys.
+    type Key: Codec;
+    /// The codec of its values, which several threads may share.
+    type Value: Codec<Owned: Sync>;
+    /// Who runs its commands.
+    type Executor: RoundTrips;
+    #[doc(hidden)]
+    type Source: Source;
+
+    #[doc(hidden)]
+    fn source(&self) -> Self::Source;
+
+    #[doc(hidden)]
+    fn executor(&self) -> &Self::Executor;
+
+    /// The same collection, whose writes are witnessed.
+    #[doc(hidden)]
+    fn witnessed(&self, witness: Arc<dyn Witness>) -> Self;
+
+    /// The same collection, whose writes are told.
+    #[doc(hidden)]
+    fn telling(&self) -> Self;
+
+    /// Where its changes are told.
+    #[doc(hidden)]
+    fn sources(&self) -> Sources;
+
+    /// What the keys begin with that the server has for it, and the slot that they have in common.
+    #[doc(hidden)]
+    fn base(&self) -> (Vec<u8>, Option<u16>);
+
+    #[doc(hidden)]
+    fn page(&self, cursor: Cursor) -> impl Future<Output = Result<(Cursor, Vec<Key>)>> + Send;
+}
+
+impl<K, V, E> Cacheable for RedisDict<K, V, E>
+where
+    K: Codec,
+    V: Codec<Owned: Sync>,
+    E: RoundTrips,
+{
+    type Key = K;
+    type Value = V;
+    type Executor = E;
+    type Source = DictSource;
+
+    fn source(&self) -> DictSource {
+        DictSource { prefix: self.prefix.clone(), margin: 0 }
+    }
+
+    fn executor(&self) -> &E {
+        &self.executor
+    }
+
+    fn witnessed(&self, witness: Arc<dyn Witness>) -> Self {
+        self.on(&self.executor.witnessed(witness))
+    }
+
+    fn telling(&self) -> Self {
+        match &self.notices {
+            Some(_) => self.clone(),
+            None => self.notifying(NoticeFormat::Own),
+        }
+    }
+
+    fn sources(&self) -> Sources {
+        Sources::new(&self.told(), self.executor.database())
+    }
+
+    fn base(&self) -> (Vec<u8>, Option<u16>) {
+        Self::base(self)
+    }
+
+    async fn page(&self, cursor: Cursor) -> Result<(Cursor, Vec<Key>)> {
+        let page = dict_scan::key_page(&self.executor, &self.prefix, b"*", cursor);
+        let (cursor, keys) = page.await?;
+        let strip = |key: &Vec<u8>| self.prefix.strip(key).map(Key::from);
+        Ok((cursor, keys.iter().filter_map(strip).collect()))
+    }
+}
+
+impl<K, V, E> Cacheable for RedisHashDict<K, V, E>
+where
+    K: Codec,
+    V: Codec<Owned: Sync>,
+    E: RoundTrips,
+{
+    type Key = K;
+    type Value = V;
+    type Executor = E;
+    type Source = HashSource;
+
+    fn source(&self) -> HashSource {
+        let fields_expire = Arc::new(AtomicBool::new(true));
+        HashSource { name: self.name.clone(), fields_expire }
+    }
+
+    fn executor(&self) -> &E {
+        &self.executor
+    }
+
+    fn witnessed(&self, witness: Arc<dyn Witness>) -> Self {
+        self.on(&self.executor.witnessed(witness))
+    }
+
+    fn telling(&self) -> Self {
+        match &self.notices {
+            Some(_) => self.clone(),
+            None => self.notifying(NoticeFormat::Own),
+        }
+    }
+
+    fn sources(&self) -> Sources {
+        Sources::new(&self.told(), self.executor.database())
+    }
+
+    fn base(&self) -> (Vec<u8>, Option<u16>) {
+        Self::base(self)
+    }
+
+    async fn page(&self, cursor: Cursor) -> Result<(Cursor, Vec<Key>)> {
+        let page = hash_scan::page(&self.executor, &self.name, b"*", cursor);
+        let (cursor, entries) = page.await?;
+        Ok((cursor, entries.into_iter().map(|(key, _)| key.into()).collect()))
+    }
+}

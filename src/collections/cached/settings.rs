@@ -1,0 +1,162 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::near::{Bounds, Cache, Capacity};
+
+/// How a near cache is kept: settings for [`RedisDict::cached`](crate::RedisDict::cached) and
+/// [`RedisHashDict::cached`](crate::RedisHashDict::cached).
+#[derive(Debug, Clone)]
+#[must_use = "nothing is cached before a collection is `cached` by these settings"]
+pub struct NearCache {
+    pub(crate) hears: Hears,
+    capacity: Capacity,
+    time_to_live: Duration,
+    staleness: Duration,
+    cut_off: WhileCutOff,
+}
+
+/// From whom a near cache hears of changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hears {
+    Server,
+    Writers,
+}
+
+/// What a near cache does while it may miss changes: it has lost the connection on which it hears of
+/// them, or was silent for too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhileCutOff {
+    /// It asks the server for everything.
+    AskServer,
+    /// It serves what is at most so old, and asks the server for the rest.
+    Serve(Duration),
+    /// A read is an error, [`Error::CutOff`](crate::Error::CutOff).
+    Fail,
+}
+
+impl NearCache {
+    /// The server itself tells of changes: whoever makes them, and also of keys that expire, are
+    /// evicted or flushed. `CLIENT TRACKING` with `BCAST`.
+    pub fn tracking() -> Self {
+        Self::hearing(Hears::Server)
+    }
+
+    /// The writers tell of changes: those of this crate whose collection is
+    /// [`notifying`](crate::RedisDict::notifying), which the cached one becomes, and those of Python
+    /// whose format the collection has.
+    ///
+    /// Of a hash a change takes only its field from the cache, where [`tracking`](Self::tracking) takes
+    /// all of them. Other writers, and entries that expire or are evicted, are heard of through keyspace
+    /// notifications, where the server has them on or this may turn them on, and of a hash they take all
+    /// fields from the cache. Otherwise what such writers change stays for up to the
+    /// [`time_to_live`](Self::time_to_live). Then a warning is logged,
+    /// [`hears_everybody`](crate::Cached::hears_everybody) is `false`, and so is
+    /// [`is_certain`](crate::CacheStats::is_certain).
+    pub fn notices() -> Self {
+        Self::hearing(Hears::Writers)
+    }
+
+    fn hearing(hears: Hears) -> Self {
+        Self {
+            hears,
+            capacity: Capacity::Entries(10_000),
+            time_to_live: Duration::from_secs(600),
+            staleness: Duration::from_secs(3),
+            cut_off: WhileCutOff::AskServer,
+        }
+    }
+
+    /// How many entries are kept at most, keys known to have no value included. Defaults to 10,000.
+    pub fn capacity(mut self, entries: u64) -> Self {
+        self.capacity = Capacity::Entries(entries);
+        self
+    }
+
+    /// About how many bytes of keys and stored values are kept at most, instead of a number of
+    /// entries.
+    pub fn capacity_in_bytes(mut self, bytes: u64) -> Self {
+        self.capacity = Capacity::Bytes(bytes);
+        self
+    }
+
+    /// How long a value is kept at most. Defaults to 10 minutes. A value whose key expires sooner is
+    /// kept as long as its key.
+    pub fn time_to_live(mut self, time: Duration) -> Self {
+        self.time_to_live = time;
+        self
+    }
+
+    /// How old a served value may be, whatever happens to the connection. Defaults to 3 seconds; at
+    /// least 200 milliseconds.
+    ///
+    /// While all is well, a change is heard of in about a round trip. This is how long a connection
+    /// may be dead without anybody knowing. The cache makes sure four times in this time that it hears
+    /// the server, by a small transaction.
+    pub fn max_staleness(mut self, time: Duration) -> Self {
+        self.staleness = time;
+        self
+    }
+
+    /// What to do while the cache is cut off. Defaults to [`WhileCutOff::AskServer`].
+    pub fn while_cut_off(mut self, policy: WhileCutOff) -> Self {
+        self.cut_off = policy;
+        self
+    }
+
+    pub(crate) fn cache<V: Send + Sync + 'static>(&self) -> Result<Arc<Cache<V>>> {
+        let grace = match self.cut_off {
+            WhileCutOff::Serve(time) => time,
+            WhileCutOff::AskServer | WhileCutOff::Fail => Duration::ZERO,
+        };
+        let capacity = match self.capacity {
+            Capacity::Entries(count) | Capacity::Bytes(count) => count,
+        };
+        let problem = if self.staleness < SHORTEST_STALENESS {
+            "the staleness of a near cache is at least 200 milliseconds"
+        } else if capacity == 0 || self.time_to_live.is_zero() {
+            "the capacity and the time to live of a near cache are more than zero"
+        } else {
+            let bounds = Bounds {
+                capacity: self.capacity,
+                time_to_live: self.time_to_live,
+                staleness: self.staleness,
+                grace,
+            };
+            return Ok(Arc::new(Cache::new(bounds)));
+        };
+        Err(Error::Configuration(problem.into()))
+    }
+
+    pub(crate) fn refuses(&self) -> bool {
+        self.cut_off == WhileCutOff::Fail
+    }
+
+    pub(crate) fn silence(&self) -> Duration {
+        self.staleness
+    }
+
+    /// Two beats and their ways have to fit into the time.
+    pub(crate) fn beat(&self) -> Duration {
+        self.staleness / 4
+    }
+}
+
+/// The clock of the cache is coarse.
+const SHORTEST_STALENESS: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_cache_has_its_defaults() {
+        for cache in [NearCache::tracking(), NearCache::notices()] {
+            assert_eq!(cache.staleness, Duration::from_secs(3));
+            assert_eq!(cache.beat(), cache.staleness / 4);
+            assert_eq!(cache.time_to_live, Duration::from_secs(600));
+            assert_eq!(cache.cut_off, WhileCutOff::AskServer);
+        }
+    }
+}

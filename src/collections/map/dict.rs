@@ -1,0 +1,284 @@
+use std::borrow::Borrow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use redis::Value;
+
+use super::increment::Increment;
+use super::prefix::Prefix;
+use crate::changes::{NoticeFormat, Notices, Structure};
+use crate::client::{Client, Deferred, Executor};
+use crate::codec::{Codec, Lenient};
+use crate::collections::name::Name;
+use crate::keys::Gather;
+use crate::reply;
+use crate::request::Request;
+use crate::request::Script;
+
+/// A dictionary over Redis strings: the entry of `key` is the string `name:key`.
+///
+/// Each entry can expire by itself, and in a cluster the entries spread over the nodes. To keep a
+/// dictionary under one key use [`RedisHashDict`](crate::RedisHashDict).
+///
+/// ```
+/// # let server = redis_collections::LocalServer::start()?;
+/// # let client = redis_collections::Client::open(server.url())?;
+/// use redis_collections::RedisDict;
+///
+/// let ages: RedisDict<String, u32> = RedisDict::new(&client, "ages");
+/// ages.insert("ann", &36)?; // SET ages:ann 36
+/// assert_eq!(ages.get("ann")?, Some(36));
+/// assert_eq!(ages.get_many(["ann", "bob"])?, [Some(36), None]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Whose keys
+///
+/// All strings whose keys begin with `name:` are entries, whoever wrote them, and no other key is
+/// ever listed, counted or removed. The keys that this crate keeps beside collections hold `~rc:` and
+/// are no entries; a name, a prefix or the key of an entry that holds it is refused when the command
+/// runs.
+///
+/// Dictionaries nest where their names do: `a` does not see the entries of `ab`, but those of `a:b`
+/// are entries of `a` too, whose keys begin with `b:`, and [`clear`](Self::clear) of `a` removes them.
+/// The same is true of [`with_prefix`](Self::with_prefix) where one prefix begins another. Names of
+/// which none begins another with a colon after it share no key.
+pub struct RedisDict<K, V, E = Client> {
+    pub(crate) executor: E,
+    pub(crate) prefix: Prefix,
+    pub(crate) notices: Option<Arc<Notices>>,
+    codecs: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K: Codec, V: Codec> RedisDict<K, V, Deferred> {
+    /// The dictionary `name`, wherever it may be: a definition.
+    pub const fn named(name: &'static str) -> Self {
+        let prefix = Prefix::Named(Name::constant(name));
+        Self { executor: Deferred, prefix, notices: None, codecs: PhantomData }
+    }
+}
+
+impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
+    /// The dictionary `name`, whose keys begin with `name:`.
+    pub fn new(executor: &E, name: impl Into<Name>) -> Self {
+        Self::over(executor, Prefix::Named(name.into()), None)
+    }
+
+    /// The dictionary whose keys begin with `prefix` as it is, such as `users&&`. A prefix that holds
+    /// `~rc:` is refused when the first command runs.
+    pub fn with_prefix(executor: &E, prefix: impl Into<Name>) -> Self {
+        Self::over(executor, Prefix::Literal(prefix.into()), None)
+    }
+
+    /// The dictionary of all strings of the database but those that this crate keeps beside
+    /// collections. It can be counted and cleared only by the
+    /// methods that say so in their names.
+    pub fn whole_database(executor: &E) -> Self {
+        Self::over(executor, Prefix::Literal(Name::constant("")), None)
+    }
+
+    /// The values of a read-through cache, whose keys begin with `prefix`.
+    #[cfg(feature = "near-cache")]
+    pub(crate) fn of_cache(executor: &E, prefix: &[u8]) -> Self {
+        Self::over(executor, Prefix::Cache(prefix.into()), None)
+    }
+
+    fn over(executor: &E, prefix: Prefix, notices: Option<Arc<Notices>>) -> Self {
+        Self { executor: executor.clone(), prefix, notices, codecs: PhantomData }
+    }
+
+    /// The same dictionary, as `executor` runs it.
+    pub fn on<F: Executor>(&self, executor: &F) -> RedisDict<K, V, F> {
+        RedisDict::over(executor, self.prefix.clone(), self.notices.clone())
+    }
+
+    /// The same dictionary, whose operations give [`Command`](crate::Command)s.
+    pub fn deferred(&self) -> RedisDict<K, V, Deferred> {
+        self.on(&Deferred)
+    }
+
+    /// The same dictionary, whose values that cannot be decoded come as they are.
+    pub fn lenient(&self) -> RedisDict<K, Lenient<V>, E> {
+        self.typed()
+    }
+
+    /// The same dictionary with other codecs.
+    pub fn typed<L: Codec, W: Codec>(&self) -> RedisDict<L, W, E> {
+        RedisDict::over(&self.executor, self.prefix.clone(), self.notices.clone())
+    }
+
+    /// The same dictionary, whose writes tell of what they change, in one more `format`. A script around
+    /// each command, O(changes) on top of it.
+    ///
+    /// The formats of the Python libraries need a prefix that ends as theirs do; any other is refused
+    /// when the first command runs.
+    pub fn notifying(&self, format: NoticeFormat) -> Self {
+        let others = self.notices.as_deref();
+        let notices = Notices::adding(others, Structure::Dict, self.prefix.bytes(), format);
+        Self { notices: Some(Arc::new(notices)), ..self.clone() }
+    }
+}
+
+impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
+    /// The value of `key`. `GET`, O(1).
+    pub fn get(&self, key: &K::Borrowed) -> E::Reply<Option<V::Owned>> {
+        self.executor.run(self.reading("GET", key).returns(reply::optional::<V>))
+    }
+
+    /// The values of `keys`, in their order, at one moment. `MGET`, O(keys).
+    ///
+    /// A value that cannot be decoded fails the call;
+    /// [`lenient`](Self::lenient) gives the others.
+    pub fn get_many<'a, Q>(
+        &self,
+        keys: impl IntoIterator<Item = &'a Q>,
+    ) -> E::Reply<Vec<Option<V::Owned>>>
+    where
+        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+    {
+        let request = Request::read("MGET").divisible(Gather::InOrder);
+        let request = self.for_keys(request, keys, Value::Array(Vec::new()));
+        self.executor.run(request.returns(reply::optional_each::<V>))
+    }
+
+    /// Whether `key` has a value. `EXISTS`, O(1).
+    pub fn contains_key(&self, key: &K::Borrowed) -> E::Reply<bool> {
+        self.executor.run(self.reading("EXISTS", key).returns(reply::flag))
+    }
+
+    /// Sets the value of `key`, which then does not expire. `SET`, O(1).
+    pub fn insert(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<()> {
+        self.executor.run(self.writing("SET", key).encode::<V>(value).returns(reply::ok))
+    }
+
+    /// Sets the values of all `entries` at one moment. `MSET`, O(entries).
+    ///
+    /// For more than some 10,000 entries at a time, [`extend`](Self::extend) blocks the server less.
+    pub fn insert_many<'a, Q, R>(
+        &self,
+        entries: impl IntoIterator<Item = (&'a Q, &'a R)>,
+    ) -> E::Reply<()>
+    where
+        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+        R: Borrow<V::Borrowed> + ?Sized + 'a,
+    {
+        let pair = |request: &mut Request, (key, value): (&Q, &R)| {
+            request.push_prefixed_key::<K>(self.prefix.parts(), key.borrow());
+            request.push_encoded::<V>(value.borrow());
+        };
+        let request = self.start(Request::write("MSET")).divisible(Gather::Done);
+        let request = request.each(entries, pair, Value::Okay);
+        self.executor.run(request.returns(reply::ok))
+    }
+
+    /// Sets the value of `key` and gives the one it had. `SET … GET`, O(1).
+    pub fn replace(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<Option<V::Owned>> {
+        let request = self.writing("SET", key).encode::<V>(value).arg("GET");
+        self.executor.run(request.returns(reply::optional::<V>))
+    }
+
+    /// Sets the value of `key` unless it has one, and says whether it did. `SET … NX`, O(1).
+    pub fn set_if_absent(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<bool> {
+        let request = self.writing("SET", key).encode::<V>(value).arg("NX");
+        self.executor.run(request.returns(reply::accepted))
+    }
+
+    /// Sets the value of `key` only if it has one, and says whether it did. `SET … XX`, O(1).
+    pub fn set_if_present(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<bool> {
+        let request = self.writing("SET", key).encode::<V>(value).arg("XX");
+        self.executor.run(request.returns(reply::accepted))
+    }
+
+    /// The value of `key`, which is `value` from now on if it had none. A script, O(1).
+    pub fn get_or_insert(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<V::Owned> {
+        let request = self.scripted(&GET_OR_INSERT, key).encode::<V>(value);
+        self.executor.run(request.returns(reply::kept_or_written::<V>))
+    }
+
+    /// Adds `by` to the number at `key`, 0 if there is none, and gives the sum. `INCRBY` or
+    /// `INCRBYFLOAT`, O(1).
+    pub fn increment(&self, key: &K::Borrowed, by: V::By) -> E::Reply<V::Owned>
+    where
+        V: Increment,
+    {
+        let command = if V::IS_FLOAT { "INCRBYFLOAT" } else { "INCRBY" };
+        self.executor.run(self.writing(command, key).number(by).returns(reply::sum::<V>))
+    }
+
+    /// Removes `key` and says whether it was there. `UNLINK`, O(1).
+    pub fn remove(&self, key: &K::Borrowed) -> E::Reply<bool> {
+        self.executor.run(self.writing("UNLINK", key).returns(reply::flag))
+    }
+
+    /// Removes all of `keys` and says how many were there. `UNLINK`, O(keys).
+    pub fn remove_many<'a, Q>(&self, keys: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
+    where
+        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+    {
+        let request = Request::write("UNLINK").divisible(Gather::Sum);
+        let request = self.for_keys(request, keys, Value::Int(0));
+        self.executor.run(request.returns(reply::at_most_asked))
+    }
+
+    /// Removes `key` and gives its value. `GETDEL`, O(1).
+    pub fn take(&self, key: &K::Borrowed) -> E::Reply<Option<V::Owned>> {
+        self.executor.run(self.writing("GETDEL", key).returns(reply::optional::<V>))
+    }
+}
+
+impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
+    /// A command about all entries, which must have a name that is theirs alone.
+    pub(crate) fn start(&self, request: Request) -> Request {
+        request.refuse_if(self.prefix.refusal()).telling(&self.notices)
+    }
+
+    pub(crate) fn reading(&self, command: &'static str, key: &K::Borrowed) -> Request {
+        self.start(Request::read(command)).prefixed_key::<K>(self.prefix.parts(), key)
+    }
+
+    pub(crate) fn writing(&self, command: &'static str, key: &K::Borrowed) -> Request {
+        self.start(Request::write(command)).prefixed_key::<K>(self.prefix.parts(), key)
+    }
+
+    fn for_keys<'a, Q>(
+        &self,
+        request: Request,
+        keys: impl IntoIterator<Item = &'a Q>,
+        empty: Value,
+    ) -> Request
+    where
+        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+    {
+        let key = |request: &mut Request, key: &Q| {
+            request.push_prefixed_key::<K>(self.prefix.parts(), key.borrow());
+        };
+        self.start(request).each(keys, key, empty)
+    }
+
+    pub(crate) fn scripted(&self, script: &'static Script, key: &K::Borrowed) -> Request {
+        self.start(Request::script(script, 1)).prefixed_key::<K>(self.prefix.parts(), key)
+    }
+}
+
+static GET_OR_INSERT: Script = Script::of_one_write(
+    "get_or_insert",
+    "local value = redis.call('GET', KEYS[1])
+     if value then return value end
+     redis.call('SET', KEYS[1], ARGV[1])
+     return ARGV[1]",
+);
+
+impl<K, V, E: Clone> Clone for RedisDict<K, V, E> {
+    fn clone(&self) -> Self {
+        let (executor, prefix) = (self.executor.clone(), self.prefix.clone());
+        Self { executor, prefix, notices: self.notices.clone(), codecs: PhantomData }
+    }
+}
+
+impl<K, V, E> fmt::Debug for RedisDict<K, V, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = self.prefix.bytes();
+        write!(f, "RedisDict(\"{}\")", prefix.escape_ascii())
+    }
+}

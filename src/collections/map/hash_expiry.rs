@@ -1,0 +1,83 @@
+//! The times to live of the entries of a [`RedisHashDict`].
+
+use std::time::{Duration, SystemTime};
+
+use super::hash_dict::RedisHashDict;
+use super::ttl;
+use super::ttl::Ttl;
+use crate::client::Executor;
+use crate::codec::Codec;
+use crate::reply;
+use crate::request::Request;
+use crate::request::Script;
+
+/// Entries expire by themselves on Redis 7.4 or later and Valkey 9 or later. Elsewhere these give
+/// [`Error::Unsupported`](crate::Error::Unsupported) and change nothing.
+impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
+    /// Sets the value of `key` and removes it after `time`; says whether the key is new. A script
+    /// of `HSET` and `HPEXPIRE`, O(1).
+    ///
+    /// The server counts in milliseconds, so less than one is one; zero is refused. A later
+    /// [`insert`](Self::insert) makes the entry last for ever.
+    pub fn insert_with_ttl(
+        &self,
+        key: &K::Borrowed,
+        value: &V::Borrowed,
+        time: Duration,
+    ) -> E::Reply<bool> {
+        let request = self.scripted(&INSERT_WITH_TTL).needs(FIELD_EXPIRY).field::<K>(key);
+        let request = request.encode::<V>(value).milliseconds(time);
+        self.executor.run(request.returns(reply::flag))
+    }
+
+    /// Removes `key` after `time` and says whether it was there. `HPEXPIRE`, O(1).
+    pub fn expire(&self, key: &K::Borrowed, time: Duration) -> E::Reply<bool> {
+        let request = one_field::<K>(self.writing("HPEXPIRE").milliseconds(time), key);
+        self.executor.run(request.returns(ttl::field_changed))
+    }
+
+    /// Removes `key` at `time` and says whether it was there. `HPEXPIREAT`, O(1).
+    pub fn expire_at(&self, key: &K::Borrowed, time: SystemTime) -> E::Reply<bool> {
+        let request = one_field::<K>(self.writing("HPEXPIREAT").instant(time), key);
+        self.executor.run(request.returns(ttl::field_changed))
+    }
+
+    /// Keeps `key` for ever and says whether it would have expired. `HPERSIST`, O(1).
+    pub fn persist(&self, key: &K::Borrowed) -> E::Reply<bool> {
+        let request = one_field::<K>(self.writing("HPERSIST"), key);
+        self.executor.run(request.returns(ttl::field_changed))
+    }
+
+    /// How long `key` will live. `HPTTL`, O(1).
+    pub fn ttl(&self, key: &K::Borrowed) -> E::Reply<Ttl> {
+        let request = one_field::<K>(self.reading("HPTTL"), key);
+        self.executor.run(request.returns(ttl::field_ttl))
+    }
+}
+
+fn one_field<K: Codec>(request: Request, key: &K::Borrowed) -> Request {
+    request.arg("FIELDS").number(1).field::<K>(key).needs(FIELD_EXPIRY)
+}
+
+const FIELD_EXPIRY: &str = "Redis 7.4 or Valkey 9";
+
+/// What has no effect comes first: it fails where later steps would, such as on a server without times to
+/// live, or with a time beyond its calendar. A server looks whether it has the memory only at the first
+/// write of a script.
+static INSERT_WITH_TTL: Script = Script::new(
+    "insert_with_ttl",
+    "local absent = ARGV[1]
+     repeat
+       absent = absent .. '~'
+       local left = redis.pcall('HPTTL', KEYS[1], 'FIELDS', 1, absent)
+       if left.err then return left end
+     until (left[1] or -2) == -2
+     local room = redis.pcall('SETRANGE', KEYS[1], 0, '')
+     if type(room) == 'table' and string.find(room.err, 'OOM', 1, true) then return room end
+     local proof = redis.pcall('HPEXPIRE', KEYS[1], ARGV[3], 'FIELDS', 1, absent)
+     if proof.err then return proof end
+     local new = redis.pcall('HSET', KEYS[1], ARGV[1], ARGV[2])
+     if type(new) == 'table' then return new end
+     redis.call('HPEXPIRE', KEYS[1], ARGV[3], 'FIELDS', 1, ARGV[1])
+     return new",
+);

@@ -1,0 +1,128 @@
+//! What goes through all entries of a [`RedisHashDict`], a page at a time.
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use super::hash_dict::RedisHashDict;
+use crate::client::RoundTrips;
+use crate::codec::Codec;
+use crate::collections::bulk::{in_chunks, send_all};
+use crate::collections::cursor::Cursor;
+use crate::collections::name::Name;
+use crate::collections::scan::{Page, Scan, gather};
+use crate::error::Result;
+use crate::reply;
+use crate::request::Request;
+
+impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
+    /// All keys, in no order. `HSCAN`, O(n) in all. The values travel too.
+    pub fn keys(&self) -> Scan<K::Owned, E> {
+        self.scan(b"*", |name, key, _| decode_key::<K>(name, &key))
+    }
+
+    /// All values, in no order. `HSCAN`, O(n) in all.
+    pub fn values(&self) -> Scan<V::Owned, E> {
+        self.scan(b"*", |name, key, value| decode_value::<V>(name, &key, value))
+    }
+
+    /// All entries, in no order. `HSCAN`, O(n) in all.
+    pub fn iter(&self) -> Scan<(K::Owned, V::Owned), E> {
+        self.iter_matching(b"*")
+    }
+
+    /// The entries whose keys, as they are stored, match a Redis `glob`, in no order. `HSCAN`,
+    /// O(n) in all.
+    pub fn iter_matching(&self, glob: impl AsRef<[u8]>) -> Scan<(K::Owned, V::Owned), E> {
+        self.scan(glob.as_ref(), decode_entry::<K, V>)
+    }
+
+    /// All entries as a map of std. `HSCAN`, O(n).
+    pub fn to_map(&self) -> E::Reply<HashMap<K::Owned, V::Owned>>
+    where
+        K::Owned: Eq + Hash,
+    {
+        let (executor, name) = (self.executor.clone(), self.name.clone());
+        self.executor.converse(gather(move |cursor| {
+            decoded(executor.clone(), name.clone(), b"*".to_vec(), cursor, decode_entry::<K, V>)
+        }))
+    }
+
+    /// Sets the values of all `entries`, a thousand at a time, each thousand at one moment.
+    /// `HSET`, O(entries).
+    pub fn extend<'a, Q, R>(
+        &self,
+        entries: impl IntoIterator<Item = (&'a Q, &'a R)>,
+    ) -> E::Reply<()>
+    where
+        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+        R: Borrow<V::Borrowed> + ?Sized + 'a,
+    {
+        let commands = in_chunks(entries, |chunk| self.deferred().insert_many(chunk));
+        self.executor.converse(send_all(self.executor.clone(), commands))
+    }
+
+    fn scan<T: Send + 'static>(
+        &self,
+        glob: &[u8],
+        decode: fn(&Name, Vec<u8>, Vec<u8>) -> Result<T>,
+    ) -> Scan<T, E> {
+        let (executor, name, glob) = (self.executor.clone(), self.name.clone(), glob.to_vec());
+        Scan::new(move |cursor| {
+            let page = decoded(executor.clone(), name.clone(), glob.clone(), cursor, decode);
+            executor.converse(page)
+        })
+    }
+}
+
+/// The next entries, each decoded by itself.
+async fn decoded<T, E: RoundTrips>(
+    executor: E,
+    name: Name,
+    glob: Vec<u8>,
+    cursor: Cursor,
+    decode: fn(&Name, Vec<u8>, Vec<u8>) -> Result<T>,
+) -> Result<Page<T>> {
+    let (cursor, entries) = page(&executor, &name, &glob, cursor).await?;
+    let decode = |(key, value)| decode(&name, key, value);
+    Ok((cursor, entries.into_iter().map(decode).collect()))
+}
+
+/// The next stored fields that match `glob`, with their values.
+pub(crate) async fn page<E: RoundTrips>(
+    executor: &E,
+    name: &Name,
+    glob: &[u8],
+    mut cursor: Cursor,
+) -> Result<(Cursor, Vec<(Vec<u8>, Vec<u8>)>)> {
+    let mut found = cursor.page(executor, name.refusal(), "HSCAN", name, glob).await?.into_iter();
+    let mut entries = Vec::with_capacity(found.len() / 2);
+    while let (Some(key), Some(value)) = (found.next(), found.next()) {
+        if cursor.is_new(&key) {
+            entries.push((key, value));
+        }
+    }
+    Ok((cursor, entries))
+}
+
+fn decode_entry<K: Codec, V: Codec>(
+    name: &Name,
+    key: Vec<u8>,
+    value: Vec<u8>,
+) -> Result<(K::Owned, V::Owned)> {
+    Ok((decode_key::<K>(name, &key)?, decode_value::<V>(name, &key, value)?))
+}
+
+pub(crate) fn decode_key<K: Codec>(name: &Name, key: &[u8]) -> Result<K::Owned> {
+    let attempt = || scan_attempt(name, key);
+    reply::decode_bytes::<K>(key.to_vec(), attempt)
+}
+
+fn decode_value<V: Codec>(name: &Name, key: &[u8], value: Vec<u8>) -> Result<V::Owned> {
+    reply::decode_bytes::<V>(value, || scan_attempt(name, key))
+}
+
+fn scan_attempt(name: &Name, key: &[u8]) -> crate::error::Attempt {
+    let request = Request::read("HSCAN").named(name.as_bytes());
+    request.field::<Vec<u8>>(key).attempt()
+}

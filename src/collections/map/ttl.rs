@@ -1,0 +1,60 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use redis::Value;
+
+use crate::error::Result;
+use crate::reply;
+use crate::reply::Reply;
+use crate::request::Request;
+
+/// How long something on the server will live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ttl {
+    /// It is not there.
+    Missing,
+    /// It is there and does not expire.
+    Never,
+    /// It expires after so long, to the millisecond.
+    Left(Duration),
+}
+
+impl Ttl {
+    fn from_milliseconds(milliseconds: i64) -> Self {
+        match u64::try_from(milliseconds) {
+            Ok(milliseconds) => Ttl::Left(Duration::from_millis(milliseconds)),
+            Err(_) if milliseconds == -1 => Ttl::Never,
+            Err(_) => Ttl::Missing,
+        }
+    }
+}
+
+/// The answer of `PTTL`.
+pub(crate) fn ttl(reply: Reply<'_>) -> Result<Ttl> {
+    reply::time_left(reply).map(Ttl::from_milliseconds)
+}
+
+/// The answer of `HPTTL` for one field.
+pub(crate) fn field_ttl(reply: Reply<'_>) -> Result<Ttl> {
+    let [left] = reply::parts(reply)?;
+    ttl(left)
+}
+
+/// The answer of `HPEXPIRE` and its kin for one field: whether it was there and was changed. From -2,
+/// that there is no such field, to 2, that it was removed at once.
+pub(crate) fn field_changed(reply: Reply<'_>) -> Result<bool> {
+    let request = reply.request;
+    match reply::one_integer(reply)? {
+        outcome @ -2..=2 => Ok(outcome > 0),
+        outcome => Err(reply::unexpected(request, "an outcome", &Value::Int(outcome))),
+    }
+}
+
+impl Request {
+    /// Appends a point in time in milliseconds since 1970.
+    pub(crate) fn instant(self, time: SystemTime) -> Self {
+        match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => self.milliseconds(since),
+            Err(_) => self.refuse("a point in time before 1970"),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Optimistic updates: read, compute, and write if nothing changed meanwhile.
+
+use std::borrow::Borrow;
+
+use crate::client::RoundTrips;
+use crate::codec::Codec;
+use crate::command::Command;
+use crate::error::{Error, Result};
+use crate::reply;
+use crate::request::Request;
+
+/// Replaces a value by what `change` makes of it, where `None` is no value, and gives the new one.
+///
+/// `read` asks for the stored bytes. `write` is a script that stores a value if those bytes are
+/// still there and says whether they were; both follow its arguments, each as
+/// [`optional`](Request::optional).
+pub(crate) async fn optimistically<V: Codec, E: RoundTrips>(
+    executor: E,
+    read: Request,
+    write: Request,
+    mut change: impl FnMut(Option<V::Owned>) -> Option<V::Owned> + Send,
+) -> Result<Option<V::Owned>> {
+    for _ in 0..MOST_TRIES {
+        let stored = executor.send(read.clone().returns(reply::raw)).await?;
+        let decode = |bytes: &Vec<u8>| reply::decode_bytes::<V>(bytes.clone(), || read.attempt());
+        let new = change(stored.as_ref().map(decode).transpose()?);
+        let unchanged = stored.is_none() && new.is_none();
+        let write = write.clone().optional(stored.as_deref());
+        let write = write.optional_value::<V>(new.as_ref().map(Borrow::borrow));
+        if unchanged || executor.send(write.returns(reply::flag)).await? {
+            return Ok(new);
+        }
+    }
+    Err(Error::Contended { attempt: Box::new(write.attempt()), tries: MOST_TRIES })
+}
+
+/// The value there is or, if there is none, what `make` makes of the request for storing it.
+pub(crate) async fn get_or_insert_with<T: Send + 'static, E: RoundTrips>(
+    executor: E,
+    get: Command<Option<T>>,
+    make: impl FnOnce() -> Command<T> + Send,
+) -> Result<T> {
+    match executor.send(get).await? {
+        Some(value) => Ok(value),
+        None => executor.send(make()).await,
+    }
+}
+
+/// An entry as it is read.
+pub(crate) type Entry<K, V> = (<K as Codec>::Owned, <V as Codec>::Owned);
+
+/// How often what others may change meanwhile is tried.
+pub(crate) const MOST_TRIES: usize = 1000;

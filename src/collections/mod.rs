@@ -1,0 +1,26 @@
+//! The collections: what each operation sends. All their I/O goes through an executor.
+
+mod bulk;
+#[cfg(feature = "near-cache")]
+mod cached;
+mod cursor;
+mod key;
+mod list;
+mod list_range;
+mod list_wait;
+mod map;
+mod name;
+mod scan;
+mod set;
+mod set_scan;
+mod subscribe;
+
+#[cfg(feature = "near-cache")]
+pub use self::cached::{Cached, CachedDict, CachedHashDict, NearCache, WhileCutOff};
+pub(crate) use self::cursor::Cursor;
+pub use self::key::RedisKey;
+pub use self::list::RedisList;
+pub use self::map::{Increment, RedisDict, RedisHashDict, Ttl};
+pub use self::name::Name;
+pub use self::scan::Scan;
+pub use self::set::RedisSet;

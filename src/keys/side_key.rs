@@ -1,0 +1,112 @@
+//! Whose keys are whose: the one rule that keeps collections out of each other's way.
+//!
+//! Whatever the crate keeps beside a collection lies under `<name>~rc:<kind>` or
+//! `<name>~rc:<kind>:<rest>`, and so do the channels of its own. [`MARK`] is refused in names, prefixes
+//! and entries' keys, so that no collection can reach such a key. The name is what stands before the
+//! first mark: the mark cannot overlap with itself, so that a name that ends in a part of it makes no
+//! difference. A kind holds neither `:` nor `~` and is of one sort of collection. So different pairs of
+//! a name and a kind never give the same key, whatever bytes follow.
+//!
+//! | kind | beside |
+//! |---|---|
+//! | those in `queue/keys.rs` | a work queue |
+//! | `proof` | a dictionary: a key that never exists, on which rights are proven |
+//! | `cache`, `hash-cache` | the name of a read-through cache: what the keys of its values begin with |
+//! | `load` | a value, or a hash of them, in a read-through cache |
+//! | `changes` | a collection that publishes its changes: a channel |
+//! | `sequences` | such a collection: the sequence of that channel |
+//! | `forget`, `beat`, `key` | what a near cache or a subscription is of; `key` exists only within a transaction |
+//! | `lease`, `keywords`, `times`, `outcome`, `request`, `changed` | a service of keywords, see `keyword/names.rs` |
+
+use std::sync::LazyLock;
+
+use super::slot::{SLOTS, crc16, key_slot, prefix_slot};
+
+/// What separates the name of a collection from the kind of a key beside it.
+pub(crate) const MARK: &str = "~rc:";
+
+/// Why a name, prefix or key that holds the mark cannot be used.
+pub(crate) const HOLDS_THE_MARK: &str = "`~rc:` in the name of a collection or in the key of an entry: \
+                                         it marks the keys that are kept beside collections";
+
+/// The key of this kind beside the collection `name`.
+pub(crate) fn side_key(name: &[u8], kind: &str) -> Vec<u8> {
+    [name, MARK.as_bytes(), kind.as_bytes()].concat()
+}
+
+/// The key of this kind beside `name` for one of several things.
+pub(crate) fn side_key_of(name: &[u8], kind: &str, rest: &[u8]) -> Vec<u8> {
+    [name, MARK.as_bytes(), kind.as_bytes(), b":", rest].concat()
+}
+
+/// The key of this kind beside `key`, in the same slot.
+pub(crate) fn side_key_in_slot(key: &[u8], kind: &str) -> Vec<u8> {
+    side_key_of_slot(key, kind, key)
+}
+
+/// The key of this kind beside `name` in the slot of `key`, which begins with `name`.
+pub(crate) fn side_key_of_slot(name: &[u8], kind: &str, key: &[u8]) -> Vec<u8> {
+    let side_key = side_key(name, kind);
+    match prefix_slot(name) {
+        Some(_) => side_key,
+        None => into_slot(side_key, key_slot(key)),
+    }
+}
+
+/// `key`, which has no hash tag, with a colon and a number that bring it into `slot`.
+pub(crate) fn into_slot(mut key: Vec<u8>, slot: u16) -> Vec<u8> {
+    key.push(b':');
+    // A checksum is linear: that of all bytes is that of the key and of as many zeros, and that of the
+    // digits alone.
+    let sum = crc16(&[0; DIGITS], crc16(&key, 0));
+    let number = NUMBERS[usize::from((sum ^ slot) % SLOTS)];
+    key.extend_from_slice(format!("{number:0DIGITS$}").as_bytes());
+    key
+}
+
+/// Whether `key` holds the mark, apart from a prefix of this length.
+pub(crate) fn is_side_key(key: &[u8], prefix: usize) -> bool {
+    // The mark may begin at the end of the prefix.
+    mark(key.get(prefix.saturating_sub(MARK.len() - 1)..).unwrap_or_default()).is_some()
+}
+
+/// The name that a key is beside, or all of the key.
+pub(crate) fn name_of(key: &[u8]) -> &[u8] {
+    &key[..mark(key).unwrap_or(key.len())]
+}
+
+/// Where the first mark is.
+fn mark(key: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    while let Some(at) = key[from..].iter().position(|&byte| byte == MARK.as_bytes()[0]) {
+        if key[from + at..].starts_with(MARK.as_bytes()) {
+            return Some(from + at);
+        }
+        from += at + 1;
+    }
+    None
+}
+
+/// Why nothing can have this name, if nothing can.
+pub(crate) fn refusal(name: &[u8]) -> Option<&'static str> {
+    is_side_key(name, 0).then_some(HOLDS_THE_MARK)
+}
+
+/// The least number for each slot whose digits alone lie in it.
+static NUMBERS: LazyLock<Vec<u32>> = LazyLock::new(|| {
+    let low: Vec<u16> = (0..1000).map(|n| crc16(format!("{n:03}").as_bytes(), 0)).collect();
+    let mut numbers = vec![u32::MAX; usize::from(SLOTS)];
+    for (high, thousands) in (0..1000).zip(low.iter().map(|&sum| crc16(&[0; 3], sum))) {
+        for (number, &rest) in (high * 1000..).zip(&low) {
+            let least = &mut numbers[usize::from((thousands ^ rest) % SLOTS)];
+            *least = number.min(*least);
+        }
+    }
+    numbers
+});
+
+/// So many digits reach every slot.
+const DIGITS: usize = 6;
+
+#[cfg(test)]
+mod tests;

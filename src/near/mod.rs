@@ -1,0 +1,24 @@
+//! Near caches: values kept in this program for as long as they are known to be what the server has.
+//!
+//! `shard` and `lease` are the protocol, without I/O, clocks or threads; `model` goes through all that
+//! can happen to them. `cache` puts them together with a concurrent cache.
+
+mod cache;
+mod fill;
+mod invalidation;
+mod lease;
+#[cfg(test)]
+mod model;
+mod reader;
+#[cfg(feature = "metrics")]
+mod report;
+mod shard;
+mod source;
+mod stats;
+mod striped_counter;
+
+pub(crate) use self::invalidation::{Hearing, Own};
+pub(crate) use cache::{Bounds, Cache, Capacity, Key};
+pub(crate) use reader::Reader;
+pub(crate) use source::{Concerned, Fetched, Lifetime, Source, entry};
+pub use stats::CacheStats;

@@ -1,8 +1,0 @@
-//! Redis' protocol, as far as this crate writes it itself.
-
-mod line;
-mod packing;
-mod telling;
-
-pub(crate) use self::line::{Form, Line};
-pub(crate) use self::packing::pack;

@@ -1,0 +1,134 @@
+//! Writes that tell of their changes: commands and scripts within a script that does both.
+//!
+//! `EVALSHA <hash> <number of keys> <keys…> <keys of sequences…> <command> <other arguments…>
+//! <settings…>`. The keys are not repeated, so that a command may be nearly as long as without notices.
+
+use std::sync::Arc;
+
+use super::line::{Form, Line, decimal};
+use crate::changes;
+use crate::changes::Notices;
+use crate::keys::key_slot;
+use crate::request::Request;
+use crate::request::Source;
+
+/// How many arguments `request` has besides its own.
+pub(crate) fn more_arguments(request: &Request, notices: &[Arc<Notices>]) -> usize {
+    let settings: usize = notices.iter().map(|notices| notices.settings().len()).sum();
+    let wrapped = if request.is_script().is_some() { 0 } else { SCRIPT_ARGUMENTS };
+    wrapped + notices.len() + settings + SETTINGS_OF_ALL
+}
+
+/// Visits the arguments of `line` in their order.
+pub(crate) fn each_argument(line: &Line<'_>, script: &Source, visit: &mut impl FnMut(&[u8])) {
+    let request = line.request;
+    match line.form {
+        Form::WithSource => [b"EVAL", script.text.as_bytes()].map(&mut *visit),
+        _ => [b"EVALSHA", script.hash.as_bytes()].map(&mut *visit),
+    };
+    let keys = line.part.map_or(request.key_count(), <[usize]>::len);
+    visit(decimal(keys + request.notices().len(), &mut [0; 20]));
+    let mut slot = None;
+    each_key(line, |key| {
+        if line.in_cluster {
+            slot.get_or_insert_with(|| key_slot(key));
+        }
+        visit(key);
+    });
+    request.notices().iter().for_each(|notices| visit(&notices.sequences(slot)));
+    if request.is_script().is_none() {
+        request.arguments().take(1).for_each(&mut *visit);
+    }
+    match line.part {
+        Some(keys) => {
+            keys.iter().for_each(|&key| request.entry(key).skip(1).for_each(&mut *visit));
+        }
+        None => request.others().for_each(&mut *visit),
+    }
+    let notices = request.notices();
+    notices.iter().flat_map(|notices| notices.settings()).for_each(|setting| visit(setting));
+    visit(decimal(notices.len(), &mut [0; 20]));
+    visit(changes::head(slot).as_bytes());
+}
+
+fn each_key(line: &Line<'_>, visit: impl FnMut(&[u8])) {
+    match line.part {
+        Some(keys) => {
+            let keys = keys.iter().filter_map(|&key| line.request.entry(key).next());
+            keys.for_each(visit);
+        }
+        None => line.request.keys().for_each(visit),
+    }
+}
+
+/// `EVALSHA`, the hash and the number of keys.
+const SCRIPT_ARGUMENTS: usize = 3;
+/// The number of collections, and what messages begin with.
+const SETTINGS_OF_ALL: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use crate::changes::{NoticeFormat, Structure};
+    use crate::request::Script;
+    use crate::time::Wait;
+
+    use super::*;
+
+    static SCRIPT: Script = Script::new("a script", "return 1");
+
+    /// The arguments after the hash, without what messages begin with.
+    fn shown(line: Line<'_>) -> String {
+        let mut arguments = Vec::new();
+        line.each_argument(|argument| {
+            arguments.push(String::from_utf8_lossy(argument).into_owned());
+        });
+        assert_eq!(arguments.len(), line.len());
+        let first = if line.script().is_some() { 2 } else { 0 };
+        let head = arguments.pop_if(|argument| argument.ends_with(' '));
+        assert_eq!(head.is_some(), line.script().is_some());
+        arguments[first..].join(" ")
+    }
+
+    #[test]
+    fn a_write_goes_out_with_its_keys_its_other_arguments_and_the_settings() {
+        let notices = Notices::adding(None, Structure::Dict, "d&&", NoticeFormat::Own);
+        let format = NoticeFormat::PyDict("id".to_owned());
+        let both = Notices::adding(Some(&notices), Structure::Dict, "d&&", format);
+        let (own, both) = (Some(Arc::new(notices)), Some(Arc::new(both)));
+        let set = || Request::write("SET").telling(&own).key(b"k").arg("v").arg("NX");
+        let mset = || Request::write("MSET").telling(&own).key(b"a").arg("1").key(b"b").arg("2");
+        let moved = Request::write("LMOVE").telling(&own).key(b"a").telling(&both).key(b"b");
+        let script = Request::script(&SCRIPT, 2).telling(&own).key(b"a").key(b"b").arg("v");
+        let sequences = "d&&~rc:sequences:dict";
+        let own = "0 0 1 d&& dict";
+        for (request, part, expected) in [
+            (set(), None, format!("2 k {sequences} SET v NX {own} 1")),
+            (mset(), None, format!("3 a b {sequences} MSET 1 2 {own} 1")),
+            (mset(), Some(&[1][..]), format!("2 b {sequences} MSET 2 {own} 1")),
+            (
+                moved.arg("LEFT").arg("RIGHT"),
+                None,
+                format!("4 a b {sequences} {sequences} LMOVE LEFT RIGHT {own} id 1 0 1 d&& dict 2"),
+            ),
+            (script, None, format!("3 a b {sequences} v {own} 1")),
+        ] {
+            let line = Line { part, ..Line::new(&request, Form::AsIs) };
+            assert_eq!(shown(line), expected, "{request:?}");
+        }
+        let request = set();
+        let line = Line { in_cluster: true, ..Line::new(&request, Form::AsIs) };
+        let of_the_slot = request.notices()[0].sequences(Some(key_slot(b"k")));
+        let of_the_slot = String::from_utf8(of_the_slot).unwrap();
+        assert_eq!(shown(line), format!("2 k {of_the_slot} SET v NX {own} 1"));
+    }
+
+    #[test]
+    fn reads_and_waits_go_out_as_they_are() {
+        let notices = Notices::adding(None, Structure::List, "l", NoticeFormat::Own);
+        let notices = Some(Arc::new(notices));
+        let read = Request::read("LLEN").telling(&notices).key(b"l");
+        let wait = Request::write("BLPOP").telling(&notices).key(b"l").waits(Wait::Forever);
+        assert_eq!(shown(Line::new(&read, Form::AsIs)), "LLEN l");
+        assert_eq!(shown(Line::new(&wait, Form::AsIs)), "BLPOP l");
+    }
+}

@@ -1,0 +1,56 @@
+//! A job that is entrusted to a worker, until its handler has ended.
+
+use std::thread;
+
+use super::job::{Job, Ticket};
+use super::session::Fate;
+use super::settings::QueueSettings;
+use crate::client::RoundTrips;
+use crate::codec::Codec;
+use crate::panic::message;
+
+/// Decides what becomes of a job. If nothing is concluded, it is given back.
+pub(crate) struct Custody {
+    ticket: Ticket,
+    attempts: u32,
+    settings: QueueSettings,
+    begun: bool,
+}
+
+impl Custody {
+    pub(crate) fn of<T: Codec, E: RoundTrips>(
+        job: Job<T, E>,
+        settings: QueueSettings,
+    ) -> (Job<T, E>, Self) {
+        let attempts = job.attempts();
+        let (job, ticket) = job.entrusted();
+        (job, Self { ticket, attempts, settings, begun: false })
+    }
+
+    /// The handler begins, so that the job counts as delivered.
+    pub(crate) fn begin(&mut self) {
+        self.begun = true;
+        self.ticket.hold.has_begun(self.ticket.number);
+    }
+
+    /// Decides by what came of the handler or by how it panicked, unless it has decided by itself.
+    pub(crate) fn conclude(self, handled: thread::Result<Result<(), String>>) {
+        let fate = match handled {
+            Ok(Ok(())) => Fate::Done,
+            Ok(Err(reason)) => self.failed(reason),
+            Err(panic) => self.failed(format!("its handler panicked: {}", message(&*panic))),
+        };
+        self.ticket.decide(fate);
+    }
+
+    fn failed(&self, reason: String) -> Fate {
+        Fate::Retry(self.settings.pause(self.attempts), reason)
+    }
+}
+
+impl Drop for Custody {
+    /// What was decided stays so.
+    fn drop(&mut self) {
+        self.ticket.decide(if self.begun { Fate::Back } else { Fate::Unseen });
+    }
+}

@@ -1,0 +1,8 @@
+//! What is done beside the consumers of a queue: leases are renewed, jobs settled, lost consumers reaped.
+
+mod handle;
+mod reaper;
+mod thread;
+
+pub(super) use self::handle::Upkeep;
+pub(super) use self::thread::Keeper;

@@ -1,0 +1,248 @@
+//! Looks for consumers that were lost, and for what servers gave to ids that nobody has any more.
+
+use std::sync::Arc;
+
+use crate::client::{Client, Executor};
+use crate::error::Result;
+use crate::queue::keys::{ConsumerId, Keys};
+use crate::queue::scripts::{ABANDONED, EXPIRED, SWEEP};
+use crate::queue::settings::QueueSettings;
+use crate::queue::shared_settings::{Stored, Terms, report};
+use crate::reply;
+use crate::reply::Reply;
+use crate::request::Request;
+
+/// Goes through all that may have been lost, a part at a time.
+pub(crate) struct Sweeper {
+    keys: Arc<Keys>,
+    settings: QueueSettings,
+    /// What is stored beside the queue, once that is known.
+    stored: Option<Stored>,
+    /// Where it stands among the abandoned ids.
+    cursor: u64,
+}
+
+impl Sweeper {
+    pub(crate) fn new(keys: Arc<Keys>, settings: QueueSettings) -> Self {
+        Self { keys, settings, stored: None, cursor: 0 }
+    }
+
+    /// Takes back what lost consumers held, and what was given to abandoned ids: to `orphaned`, and to
+    /// the next thousand of all. Says whether there is more to look at.
+    pub(crate) fn sweep(&mut self, client: &Client, orphaned: &[ConsumerId]) -> Result<bool> {
+        let keys = self.keys.clone();
+        let own = self.settings.stored();
+        let request = Request::script(&EXPIRED, 2).key(&keys.consumers).key(&keys.settings);
+        let request = request.number(u8::from(self.stored.is_none()));
+        let request = request.number(self.settings.terms().lease.as_millis());
+        let request = own.iter().fold(request, |request, setting| match setting {
+            Some(number) => request.number(*number),
+            None => request.arg(""),
+        });
+        let (before, now, lost) = client.run(request.returns(expired))?;
+        if self.stored != Some(now) {
+            report(&keys, own, Some(before).filter(|_| self.stored.is_none()), now);
+            self.stored = Some(now);
+        }
+        self.take_back(client, &lost)?;
+        self.examine(client, orphaned)?;
+        let page = Request::read("ZSCAN").key(&keys.gone).number(self.cursor);
+        let page = page.arg("COUNT").number(PAGE);
+        let (cursor, found) = client.run(page.returns(reply::scanned_entries))?;
+        // Members and scores take turns.
+        let abandoned: Vec<_> = found.iter().step_by(2).map(|id| ConsumerId::parse(id)).collect();
+        self.examine(client, &abandoned)?;
+        self.cursor = cursor;
+        Ok(cursor != 0 || lost.len() >= PAGE)
+    }
+
+    /// What holds for the queue.
+    pub(crate) fn terms(&self) -> Terms {
+        self.settings.terms_with(self.stored.unwrap_or_default())
+    }
+
+    /// Takes back what was given to abandoned ids.
+    fn examine(&self, client: &Client, abandoned: &[ConsumerId]) -> Result<()> {
+        for abandoned in abandoned.chunks(PAGE) {
+            let request = Request::script(&ABANDONED, 1 + abandoned.len()).key(&self.keys.gone);
+            let request = self.each(request, abandoned);
+            let given = client.run(request.returns(ids))?;
+            self.take_back(client, &given)?;
+        }
+        Ok(())
+    }
+
+    fn take_back(&self, client: &Client, mut lost: &[ConsumerId]) -> Result<()> {
+        while !lost.is_empty() {
+            lost = &lost[self.take_some_back(client, lost)?.min(lost.len())..];
+        }
+        Ok(())
+    }
+
+    /// Takes back what the first of some consumers held. Says with how many of them it is through.
+    fn take_some_back(&self, client: &Client, lost: &[ConsumerId]) -> Result<usize> {
+        let (keys, lost) = (&self.keys, &lost[..lost.len().min(AT_A_TIME)]);
+        let Terms { lease, max_deliveries, dead_capacity } = self.terms();
+        let request = Request::script(&SWEEP, 7 + lost.len()).key(keys.queue());
+        let request = request.key(&keys.consumers).key(&keys.dead).key(&keys.gone);
+        let request = request.key(&keys.held).key(&keys.counts).key(&keys.settings);
+        let lists = lost.iter().map(|id| keys.claimed(id));
+        let request = lists.fold(request, |request, list| request.key(&list));
+        let request = request.number(lease.as_millis());
+        let request = request.number(max_deliveries).number(dead_capacity);
+        let request = lost.iter().fold(request, |request, id| request.arg(id.as_bytes()));
+        client.run(request.returns(reply::count))
+    }
+
+    /// The lists of some ids, and the ids.
+    fn each(&self, request: Request, ids: &[ConsumerId]) -> Request {
+        let lists = ids.iter().map(|id| self.keys.claimed(id));
+        let request = lists.fold(request, |request, list| request.key(&list));
+        ids.iter().fold(request, |request, id| request.arg(id.as_bytes()))
+    }
+}
+
+/// What was stored before and is stored now, and who was lost.
+fn expired(reply: Reply<'_>) -> Result<(Stored, Stored, Vec<ConsumerId>)> {
+    let request = reply.request;
+    let parts = reply::raw_many(reply)?;
+    let split = parts.split_at_checked(6);
+    let (settings, lost) = split.ok_or_else(|| reply::unexpected_count(request))?;
+    let setting = |place: usize| {
+        let text = settings.get(place).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        text.and_then(|text| text.parse().ok())
+    };
+    let stored = |first: usize| [setting(first), setting(first + 1), setting(first + 2)];
+    Ok((stored(0), stored(3), lost.iter().map(|id| ConsumerId::parse(id)).collect()))
+}
+
+fn ids(reply: Reply<'_>) -> Result<Vec<ConsumerId>> {
+    Ok(reply::raw_many(reply)?.iter().map(|id| ConsumerId::parse(id)).collect())
+}
+
+/// How many ids are looked at in one script.
+const PAGE: usize = 1000;
+/// How many consumers one script takes jobs back from, so that it is over soon.
+const AT_A_TIME: usize = 100;
+
+#[cfg(all(test, feature = "local-server"))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::command::Command;
+    use crate::error::Error;
+    use crate::local_server::LocalServer;
+    use crate::queue::work_queue::WorkQueue;
+
+    #[test]
+    fn who_was_swept_in_part_does_not_go_on_with_the_rest() {
+        const JOBS: u32 = 1500;
+        let server = LocalServer::start().unwrap();
+        let client = Client::open(server.url()).unwrap();
+        let queue: WorkQueue<u32> = WorkQueue::new(&client, "many");
+        queue.push_many(&(0..JOBS).collect::<Vec<_>>()).unwrap();
+        let mut frozen = queue.consumer().batch(1000);
+        let mut held = frozen.next_batch(Duration::ZERO).unwrap();
+        held.extend(frozen.next_batch(Duration::ZERO).unwrap());
+        assert_eq!(held.len(), JOBS as usize);
+
+        let sweeper = Sweeper::new(queue.keys().clone(), QueueSettings::new());
+        let consumers = &sweeper.keys.consumers;
+        let known = Request::read("ZRANGE").key(consumers).number(0).number(-1);
+        let known = client.run(known.returns(reply::raw_many)).unwrap().swap_remove(0);
+        let lost = Request::write("ZADD").key(consumers).number(1).arg(&known);
+        client.run(lost.returns(reply::count)).unwrap();
+        let id = [ConsumerId::parse(&known)];
+        let through = sweeper.take_some_back(&client, &id).unwrap();
+        assert_eq!(through, 0, "a script takes no more than 1,000");
+
+        let error = held.pop().unwrap().done_now().unwrap_err();
+        assert!(matches!(error, Error::LeaseLost { .. }), "{error:?}");
+        sweeper.take_back(&client, &id).unwrap();
+        let waiting = queue.peek(2000).unwrap().into_iter().map(|job| job.value.unwrap());
+        assert!(waiting.eq(0..JOBS), "all are back, in their order");
+    }
+
+    #[test]
+    fn who_has_gone_is_forgotten_unless_something_came_for_it() {
+        let server = LocalServer::start().unwrap();
+        let client = Client::open(server.url()).unwrap();
+        let queue: WorkQueue<u32> = WorkQueue::new(&client, "gone");
+        let mut sweeper = Sweeper::new(queue.keys().clone(), QueueSettings::new());
+        let gone = &queue.keys().gone;
+        let went = Request::write("ZADD").key(gone);
+        let went = (0..2500).fold(went, |went, number| went.number(1).arg(number.to_string()));
+        let went = ["late", "young"].iter().fold(went, |went, id| went.arg("+inf").arg(*id));
+        client.run(went.returns(reply::count)).unwrap();
+        for (id, job) in [("1300", "13"), ("late", "14")] {
+            let list = queue.keys().claimed(&ConsumerId::parse(id.as_bytes()));
+            client.run(Request::write("RPUSH").key(&list).arg(job).returns(reply::count)).unwrap();
+        }
+        while sweeper.sweep(&client, &[]).unwrap() {}
+        let mut back: Vec<_> =
+            queue.peek(9).unwrap().into_iter().map(|job| job.value.unwrap()).collect();
+        back.sort_unstable();
+        assert_eq!(back, [13, 14]);
+        let known = Request::read("ZRANGE").key(gone).number(0).number(-1);
+        let mut known = client.run(known.returns(reply::raw_many)).unwrap();
+        known.sort_unstable();
+        assert_eq!(known, [&b"1300"[..], b"late", b"young"], "who was given one may be again");
+    }
+
+    /// Jobs of so many consumers, each of which holds one and was last heard of long ago.
+    fn of_the_dead(number: u32, of: impl Fn(&ConsumerId) -> Request) -> Vec<Command<usize>> {
+        let ids = (0..number).map(|id| ConsumerId::parse(format!("{id:06}").as_bytes()));
+        ids.map(|id| of(&id).returns(reply::count)).collect()
+    }
+
+    #[test]
+    fn every_abandoned_id_is_looked_at_in_one_round_whoever_was_swept_later() {
+        let server = LocalServer::start().unwrap();
+        let client = Client::open(server.url()).unwrap();
+        let queue: WorkQueue<String> = WorkQueue::new(&client, "hidden");
+        let keys = queue.keys();
+        let abandoned = |id: &ConsumerId, until: &str| {
+            Request::write("ZADD").key(&keys.gone).arg(until).arg(id.as_bytes())
+        };
+        client.pipeline(of_the_dead(5000, |id| abandoned(id, "99999999999999"))).unwrap();
+        for (id, until) in [("adopted", "99999999999990"), ("swept", "99999999999999")] {
+            let id = ConsumerId::parse(id.as_bytes());
+            client.run(abandoned(&id, until).returns(reply::count)).unwrap();
+            let given = Request::write("RPUSH").key(&keys.claimed(&id)).arg("job");
+            client.run(given.returns(reply::count)).unwrap();
+        }
+        let stats = queue.stats().unwrap();
+        assert_eq!((stats.pending, stats.in_flight), (0, 2), "they are counted meanwhile");
+        let mut sweeper = Sweeper::new(keys.clone(), QueueSettings::new());
+        let mut parts = 1;
+        while sweeper.sweep(&client, &[]).unwrap() {
+            parts += 1;
+        }
+        assert_eq!(queue.len().unwrap(), 2);
+        assert!((4..=12).contains(&parts), "{parts} parts of about a thousand");
+        assert_eq!(queue.stats().unwrap().in_flight, 0);
+    }
+
+    #[test]
+    fn thousands_that_die_at_once_are_taken_back_without_a_pause() {
+        let server = LocalServer::start().unwrap();
+        let client = Client::open(server.url()).unwrap();
+        let queue: WorkQueue<String> = WorkQueue::new(&client, "died");
+        let keys = queue.keys();
+        let heard = |id: &ConsumerId| {
+            Request::write("ZADD").key(&keys.consumers).number(1).arg(id.as_bytes())
+        };
+        let holds = |id: &ConsumerId| Request::write("RPUSH").key(&keys.claimed(id)).arg("job");
+        client.pipeline(of_the_dead(2500, heard)).unwrap();
+        client.pipeline(of_the_dead(2500, holds)).unwrap();
+        let mut sweeper = Sweeper::new(keys.clone(), QueueSettings::new());
+        for expected in [true, true, false] {
+            assert_eq!(
+                sweeper.sweep(&client, &[]).unwrap() && queue.len().unwrap() < 2500,
+                expected
+            );
+        }
+        assert_eq!((queue.len().unwrap(), queue.stats().unwrap().consumers), (2500, 0));
+    }
+}

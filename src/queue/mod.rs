@@ -1,0 +1,38 @@
+//! Work queues: leases on plain lists.
+//!
+//! A job is at every moment in the queue's list, in the list of the consumer that has claimed it, among
+//! the delayed jobs or in the dead list. Consumers renew leases; what one held whose lease has run out
+//! goes back to the head of the queue.
+
+mod consumer;
+mod dead;
+mod handler_guard;
+mod item;
+mod job;
+mod keys;
+mod maintenance;
+#[cfg(test)]
+mod model;
+mod peek;
+mod scripts;
+mod session;
+mod settings;
+mod shared_settings;
+mod stats;
+mod work_queue;
+mod worker;
+
+pub use self::consumer::Consumer;
+pub use self::dead::{Dead, DeadList};
+#[cfg(test)]
+pub(crate) use self::item::read_item;
+pub use self::job::Job;
+#[cfg(test)]
+pub(crate) use self::keys::keys_of;
+#[cfg(feature = "keyword")]
+pub(crate) use self::keys::random;
+pub use self::peek::Waiting;
+pub use self::settings::QueueSettings;
+pub use self::stats::{QueueRates, QueueStats};
+pub use self::work_queue::WorkQueue;
+pub use self::worker::{Stop, Worker};

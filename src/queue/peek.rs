@@ -1,0 +1,60 @@
+use std::fmt;
+
+use redis::Value;
+
+use super::item::Item;
+use super::work_queue::WorkQueue;
+use crate::client::RoundTrips;
+use crate::codec::{Codec, Undecodable};
+use crate::error::Result;
+use crate::reply;
+use crate::reply::Reply;
+use crate::request::Request;
+
+/// A job that waits in a [`WorkQueue`](crate::WorkQueue).
+#[non_exhaustive]
+pub struct Waiting<T: Codec> {
+    /// What was pushed, or bytes that cannot be decoded.
+    pub value: std::result::Result<T::Owned, Undecodable>,
+    /// What the queue calls it, if it has had a reason to.
+    pub id: Option<String>,
+    /// How often it was delivered, in vain.
+    pub attempts: u32,
+}
+
+impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
+    /// The first `most` jobs that wait, which go on waiting. `LRANGE`, O(most).
+    pub fn peek(&self, most: usize) -> E::Reply<Vec<Waiting<T>>> {
+        self.run(first(self.keys().queue(), most).returns(read::<T>))
+    }
+}
+
+/// Asks for the first `most` items of a list.
+pub(crate) fn first(list: &[u8], most: usize) -> Request {
+    let last = i64::try_from(most).unwrap_or(i64::MAX) - 1;
+    let request = Request::read("LRANGE").key(list).number(0).number(last.max(0));
+    match most {
+        0 => request.answered(Value::Array(Vec::new())),
+        _ => request,
+    }
+}
+
+fn read<T: Codec>(reply: Reply<'_>) -> Result<Vec<Waiting<T>>> {
+    let waiting = |bytes: Vec<u8>| {
+        let item = Item::parse(&bytes);
+        Waiting {
+            value: T::decode_owned(item.payload.to_vec()),
+            id: item.id.map(|id| String::from_utf8_lossy(id).into_owned()),
+            attempts: item.attempts,
+        }
+    };
+    Ok(reply::many::<Vec<u8>>(reply)?.into_iter().map(waiting).collect())
+}
+
+/// Shows no value.
+impl<T: Codec> fmt::Debug for Waiting<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Waiting");
+        shown.field("id", &self.id).field("attempts", &self.attempts).finish_non_exhaustive()
+    }
+}

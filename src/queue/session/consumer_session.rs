@@ -1,0 +1,434 @@
+//! One consumer's ledger, and its round trips: written once, for consumers on every kind of client and
+//! for the keeper.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use redis::Value;
+
+use super::ledger::{Adoption, Fate, Leave, Ledger, Obstacle, Outcome, Step};
+use super::pending_poll::{Flight, outcome};
+use crate::client::RoundTrips;
+use crate::command::Command;
+use crate::error::{Attempt, Error, Result};
+use crate::queue::keys::{Ids, Keys};
+use crate::queue::maintenance::Upkeep;
+use crate::queue::scripts::{ADOPT, LEAVE, STEP};
+use crate::queue::settings::QueueSettings;
+use crate::queue::shared_settings::Terms;
+use crate::reply;
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::time::Signal;
+
+pub(crate) struct Hold {
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) settings: QueueSettings,
+    upkeep: Arc<Upkeep>,
+    ledger: Mutex<Ledger>,
+    /// Whether a call was dropped that was clearing up a doubt. Calls that are dropped sooner than replies
+    /// come would never be through with it, so that it is left to the keeper then.
+    left_to_keeper: AtomicBool,
+    closed: OnceLock<Instant>,
+    /// Raised when the consumer has left.
+    pub(crate) left: Signal,
+}
+
+/// What a step came to.
+#[derive(Debug, Default)]
+pub(crate) struct Stepped {
+    /// Whether anything was claimed.
+    pub(crate) claimed: bool,
+    pub(crate) paused: bool,
+    /// Whether it was looked for delayed jobs.
+    pub(crate) looked: bool,
+    /// When the next delayed job is due, if there is one.
+    pub(crate) due: Option<Duration>,
+}
+
+impl Hold {
+    pub(crate) fn new(keys: Arc<Keys>, settings: QueueSettings, upkeep: Arc<Upkeep>) -> Self {
+        let (ledger, left) =
+            (Mutex::new(Ledger::new(Ids::new(), Instant::now())), Signal::default());
+        let (left_to_keeper, closed) = (AtomicBool::new(false), OnceLock::new());
+        Self { keys, settings, upkeep, ledger, left_to_keeper, closed, left }
+    }
+
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next job that was claimed.
+    pub(crate) fn take(&self, begins: bool) -> Option<(u64, Vec<u8>)> {
+        let taken = self.ledger().take(begins, Instant::now());
+        self.upkeep.wake();
+        taken
+    }
+
+    /// A handler begins with a job. The server learns of it if the job runs for some time.
+    pub(crate) fn has_begun(&self, number: u64) {
+        self.ledger().jobs.begin(number);
+        self.upkeep.wake();
+    }
+
+    /// What holds for the queue, as far as this program knows.
+    pub(crate) fn terms(&self) -> Terms {
+        self.upkeep.terms()
+    }
+
+    /// Decides what becomes of a running job. The server is told with the next claim, or by the keeper.
+    pub(crate) fn decide(&self, number: u64, fate: Fate) -> bool {
+        let decided = self.ledger().jobs.decide(number, fate.bounded(), Instant::now());
+        self.upkeep.wake();
+        decided
+    }
+
+    /// Gives back all jobs that run.
+    pub(crate) fn give_back(&self) {
+        self.ledger().jobs.give_back(Instant::now());
+        self.upkeep.wake();
+    }
+
+    /// Whether others may have got a job meanwhile.
+    pub(crate) fn has_lost(&self, number: u64) -> bool {
+        let ledger = self.ledger();
+        !ledger.jobs.holds(number) || ledger.silence(Instant::now()) >= self.terms().lease / 2
+    }
+
+    /// Says to the keeper that there is something to look at.
+    pub(crate) fn wake(&self) {
+        self.upkeep.wake();
+    }
+
+    /// A call was dropped that was clearing up a doubt.
+    pub(crate) fn leave_to_keeper(&self) {
+        self.left_to_keeper.store(true, Ordering::Release);
+        self.upkeep.hurry();
+    }
+
+    pub(crate) fn close(&self) {
+        let now = Instant::now();
+        self.closed.get_or_init(|| now);
+        self.ledger().close(now);
+        self.upkeep.hurry();
+    }
+
+    /// Once its consumer is closed and no job of it runs, blocks until the keeper has settled and left, for the
+    /// program may end next, and the keeper with it. After a second that is left to the keeper.
+    pub(crate) fn await_leaving(&self) {
+        let has_done = {
+            let jobs = &self.ledger().jobs;
+            jobs.is_closing() && jobs.running() == 0
+        };
+        if has_done {
+            self.upkeep.hurry();
+            self.left.block(FOR_LEAVING);
+        }
+    }
+
+    /// Settles what there is to settle, renews the lease, and claims up to `wanted` jobs.
+    pub(crate) async fn claim<X: RoundTrips>(
+        &self,
+        executor: &X,
+        wanted: usize,
+        looks: bool,
+    ) -> Result<Stepped> {
+        loop {
+            let Some(step) = self.begin(executor, Ledger::claim).await? else {
+                return Ok(Stepped::default());
+            };
+            let delays = |fate: &Fate| matches!(fate, Fate::Retry(time, _) if !time.is_zero());
+            let mut fates = step.settlement.iter().flat_map(|settlement| &settlement.fates);
+            let looks = looks || fates.any(|(_, _, fate)| delays(fate));
+            match self.step(executor, step, wanted, looks).await {
+                // It goes on under another id.
+                Err(Error::LeaseLost { .. }) => {}
+                stepped => return stepped,
+            }
+        }
+    }
+
+    /// Lets the server know, if it has to, that the next `most` jobs are about to begin.
+    pub(crate) async fn record<X: RoundTrips>(&self, executor: &X, most: usize) -> Result<()> {
+        while let Some(step) = self.begin(executor, |ledger| ledger.record(most)).await? {
+            match self.step(executor, step, 0, false).await {
+                // It goes on under another id.
+                Ok(_) | Err(Error::LeaseLost { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the server now what there is to settle, after what others of the consumer tell it.
+    pub(crate) async fn settle<X: RoundTrips>(&self, executor: &X) -> Result<()> {
+        match self.begin(executor, Ledger::settle_now).await? {
+            Some(step) => self.step(executor, step, 0, false).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// The same, unless something is on its way that stands in its way: who sent that may not get to
+    /// the reply for as long as it likes. Says whether nothing was.
+    async fn settle_at_once<X: RoundTrips>(&self, executor: &X) -> Result<bool> {
+        self.mend_at_once(executor).await?;
+        let begun = self.ledger().settle_now();
+        match begun {
+            Ok(step) => match self.step(executor, step, 0, false).await {
+                Err(error) if !matches!(error, Error::LeaseLost { .. }) => Err(error),
+                _ => Ok(true),
+            },
+            Err(obstacle) => Ok(obstacle == Obstacle::Nothing),
+        }
+    }
+
+    /// Begins a step once nothing stands in its way; none if there is nothing to do.
+    pub(crate) async fn begin<X: RoundTrips>(
+        &self,
+        executor: &X,
+        begin: impl Fn(&mut Ledger) -> std::result::Result<Step, Obstacle>,
+    ) -> Result<Option<Step>> {
+        loop {
+            let begun = {
+                let mut ledger = self.ledger();
+                ledger.give_up(Instant::now());
+                begin(&mut ledger)
+            };
+            match begun {
+                Ok(step) => return Ok(Some(step)),
+                Err(Obstacle::Nothing) => return Ok(None),
+                Err(Obstacle::Doubt)
+                    if !self.left_to_keeper.load(Ordering::Acquire)
+                        && self.mend_at_once(executor).await? => {}
+                Err(Obstacle::Busy | Obstacle::Doubt) => rest(executor, WHILE_BUSY).await,
+            }
+        }
+    }
+
+    async fn step<X: RoundTrips>(
+        &self,
+        executor: &X,
+        step: Step,
+        wanted: usize,
+        looks: bool,
+    ) -> Result<Stepped> {
+        let command = self.step_command(&step, wanted, looks);
+        let attempt = command.request.attempt();
+        let flight = Flight::new(&self.ledger, step);
+        match executor.send(command).await {
+            Ok((status @ (FENCED | DIVERGED), ..)) => {
+                flight.fenced(status == DIVERGED);
+                Err(Error::LeaseLost { attempt: Box::new(attempt) })
+            }
+            Ok((status, due, items)) => {
+                let due = u64::try_from(due).ok().map(Duration::from_millis);
+                let claimed = !items.is_empty();
+                flight.land(items);
+                Ok(Stepped { claimed, paused: status == PAUSED, looked: looks, due })
+            }
+            Err(error) => {
+                flight.end(outcome(&error));
+                Err(error)
+            }
+        }
+    }
+
+    fn step_command(
+        &self,
+        step: &Step,
+        wanted: usize,
+        looks: bool,
+    ) -> Command<(i64, i64, Vec<Vec<u8>>)> {
+        let keys = &self.keys;
+        let claimed = keys.claimed(&step.consumer);
+        let request = Request::script(&STEP, 9).key(keys.queue()).key(&claimed);
+        let request = request.key(&keys.consumers).key(&keys.paused).key(&keys.delayed);
+        let request = request.key(&keys.dead).key(&keys.counts).key(&keys.entered);
+        let request = request.key(&keys.settings);
+        let settlement = step.settlement.as_ref();
+        let (trimmed, done) = settlement.map_or((0, 0), |it| (it.trimmed, it.done));
+        let request = request.arg(step.consumer.as_bytes());
+        let request = request.number(step.known.map_or(-1, i32::from));
+        let request = request.number(step.held).number(step.mark);
+        let request = request.number(done).number(trimmed).number(wanted).number(u8::from(looks));
+        let Terms { max_deliveries, dead_capacity, .. } = self.terms();
+        let request = request.number(max_deliveries).number(dead_capacity);
+        let fates = settlement.map_or(&[][..], |it| &it.fates);
+        let request = fates.iter().fold(request, |request, (index, _, fate)| {
+            let none = Duration::ZERO;
+            let (name, time, reason) = match fate {
+                Fate::Retry(time, reason) => ("retry", *time, reason.as_str()),
+                Fate::Bury(reason) => ("bury", none, reason.as_str()),
+                Fate::Back => ("back", none, "it was given back as often as it may be delivered"),
+                Fate::Unseen => ("unseen", none, ""),
+                Fate::Lost => ("lost", none, "its consumer was lost with it"),
+                Fate::Running => ("begun", none, ""),
+                Fate::Done | Fate::Ready => ("done", none, ""),
+            };
+            request.number(index).arg(name).number(time.as_millis()).arg(reason)
+        });
+        request.returns(stepped)
+    }
+
+    /// Clears up what is in doubt: a new id takes over what the server has for the old one. Says whether
+    /// nothing is in its way.
+    async fn mend_at_once<X: RoundTrips>(&self, executor: &X) -> Result<bool> {
+        let adoption = self.ledger().adopt();
+        match adoption {
+            Ok(adoption) => self.adopt(executor, adoption).await.map(|()| true),
+            Err(obstacle) => Ok(obstacle != Obstacle::Busy),
+        }
+    }
+
+    async fn adopt<X: RoundTrips>(&self, executor: &X, adoption: Adoption) -> Result<()> {
+        let keys = &self.keys;
+        let request = Request::script(&ADOPT, 4 + adoption.former.len());
+        let request = request.key(&keys.consumers).key(&keys.gone).key(&keys.held);
+        let request = request.key(&keys.claimed(&adoption.consumer));
+        let former = adoption.former.iter();
+        let request =
+            former.clone().fold(request, |request, former| request.key(&keys.claimed(former)));
+        let request = request.arg(adoption.consumer.as_bytes());
+        let request = request.number(u8::from(adoption.known));
+        let request = request.number(u8::from(adoption.leaves));
+        let request = former.fold(request, |request, former| request.arg(former.as_bytes()));
+        let mut crossing = Crossing { hold: self, adoption: Some(adoption) };
+        let sent = Instant::now();
+        let result = executor.send(request.returns(adopted)).await;
+        let Some(adoption) = crossing.adoption.take() else { return Ok(()) };
+        match result {
+            Ok((mark, items)) => {
+                self.left_to_keeper.store(false, Ordering::Release);
+                self.ledger().adopted(adoption, mark, items, sent);
+                Ok(())
+            }
+            Err(error) => {
+                self.ledger().not_adopted(adoption, outcome(&error));
+                Err(error)
+            }
+        }
+    }
+
+    /// Settles and leaves, as far as that is possible by now. Says whether the consumer has left.
+    pub(crate) async fn leave<X: RoundTrips>(&self, executor: &X) -> Result<bool> {
+        loop {
+            let leave = self.ledger().leave();
+            match leave {
+                Leave::NotYet => return Ok(false),
+                Leave::AfterSettling if self.settle_at_once(executor).await? => {}
+                Leave::AfterSettling => return Ok(false),
+                Leave::Nothing => break,
+                Leave::Now(consumer) => {
+                    let claimed = self.keys.claimed(&consumer);
+                    let request = Request::script(&LEAVE, 3).key(&self.keys.consumers);
+                    let request = request.key(&self.keys.held).key(&claimed);
+                    let request = request.arg(consumer.as_bytes());
+                    executor.send(request.returns(reply::flag)).await?;
+                    self.ledger().left(&consumer);
+                }
+            }
+        }
+        self.left.close();
+        Ok(true)
+    }
+
+    /// What the keeper does from time to time. It never waits for anybody but the server. What the server
+    /// refuses of a closed consumer is tried for a lease. Then its lease ends too, which brings its jobs back.
+    pub(crate) async fn tend<X: RoundTrips>(&self, executor: &X) -> Result<()> {
+        let tended = self.try_to_tend(executor).await;
+        let is_refused = tended.as_ref().is_err_and(|error| !error.is_transient());
+        let is_late =
+            self.closed.get().is_some_and(|closed| closed.elapsed() >= self.terms().lease);
+        if is_refused && is_late && self.ledger().jobs.running() == 0 {
+            self.left.close();
+        }
+        tended
+    }
+
+    async fn try_to_tend<X: RoundTrips>(&self, executor: &X) -> Result<()> {
+        self.ledger().give_up(Instant::now());
+        self.mend_at_once(executor).await?;
+        let waits = self.ledger().jobs.settleable_for(Instant::now());
+        if waits.is_some_and(|time| time >= BEFORE_SETTLING) {
+            self.settle_at_once(executor).await?;
+        }
+        self.leave(executor).await.map(drop)
+    }
+
+    /// Whether the keeper has to look again soon.
+    pub(crate) fn is_restless(&self) -> bool {
+        let ledger = self.ledger();
+        let settles = ledger.jobs.settleable_for(Instant::now()).is_some();
+        ledger.is_in_doubt() || ledger.is_abandoned() || settles || ledger.jobs.is_closing()
+    }
+
+    pub(crate) fn attempt(&self) -> Attempt {
+        Request::script(&STEP, 1).key(self.keys.queue()).attempt()
+    }
+}
+
+/// An adoption on its way.
+struct Crossing<'a> {
+    hold: &'a Hold,
+    adoption: Option<Adoption>,
+}
+
+impl Drop for Crossing<'_> {
+    fn drop(&mut self) {
+        if let Some(adoption) = self.adoption.take() {
+            self.hold.ledger().not_adopted(adoption, Outcome::Unknown);
+            self.hold.leave_to_keeper();
+        }
+    }
+}
+
+/// What `step.lua` answers: a status, when the first delayed job is due, and items.
+fn stepped(reply: Reply<'_>) -> Result<(i64, i64, Vec<Vec<u8>>)> {
+    let request = reply.request;
+    let mut values = reply::sequence(reply)?;
+    let [status, due] = [next(&mut values, request)?, next(&mut values, request)?];
+    let items = reply::raw_many(Reply { value: Value::Array(values.collect()), request })?;
+    match (status, due) {
+        (FENCED | DIVERGED, -1) if items.is_empty() => Ok((status, due, items)),
+        (CLAIMED | PAUSED, -1..) => Ok((status, due, items)),
+        _ => Err(reply::unexpected(request, "a status and a time", &Value::Int(status))),
+    }
+}
+
+/// What `adopt.lua` answers: the number of the last step, or -1, and items.
+fn adopted(reply: Reply<'_>) -> Result<(Option<u16>, Vec<Vec<u8>>)> {
+    let request = reply.request;
+    let mut values = reply::sequence(reply)?;
+    let mark = next(&mut values, request)?;
+    let items = reply::raw_many(Reply { value: Value::Array(values.collect()), request })?;
+    match (mark, u16::try_from(mark)) {
+        (-1, _) => Ok((None, items)),
+        (_, Ok(mark)) => Ok((Some(mark), items)),
+        _ => Err(reply::unexpected(request, "the number of a step", &Value::Int(mark))),
+    }
+}
+
+/// The integer that comes next.
+fn next(values: &mut impl Iterator<Item = Value>, request: &Request) -> Result<i64> {
+    let value = values.next().ok_or_else(|| reply::unexpected_count(request))?;
+    reply::integer(Reply { value, request })
+}
+
+/// Does nothing for some time.
+pub(crate) async fn rest<X: RoundTrips>(executor: &X, time: Duration) {
+    executor.wait(std::future::pending::<()>(), time).await;
+}
+
+const FENCED: i64 = 0;
+const CLAIMED: i64 = 1;
+const PAUSED: i64 = 2;
+const DIVERGED: i64 = 3;
+
+const WHILE_BUSY: Duration = Duration::from_millis(1);
+
+/// The next claim has this time to take what is settled along.
+const BEFORE_SETTLING: Duration = Duration::from_millis(40);
+
+/// How long dropping the last that a consumer has takes at most.
+const FOR_LEAVING: Duration = Duration::from_secs(1);

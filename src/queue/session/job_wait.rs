@@ -1,0 +1,132 @@
+//! The wait of a consumer for a job while there is none, which its caller may drop at any time.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use redis::Value;
+
+use super::consumer_session::Hold;
+use super::ledger::{Ledger, Outcome, Step};
+use super::pending_poll::outcome;
+use crate::client::RoundTrips;
+use crate::error::{Error, Result};
+use crate::reply;
+use crate::request::Request;
+use crate::time::Wait;
+
+impl Hold {
+    /// Waits for a job, which is claimed. If the call is dropped, the ledger learns of the job as soon as
+    /// the wait has ended on the server.
+    pub(crate) async fn wait<X: RoundTrips>(
+        self: &Arc<Self>,
+        executor: &X,
+        time: Duration,
+    ) -> Result<bool> {
+        let Some(step) = self.begin(executor, Ledger::wait).await? else { return Ok(false) };
+        let claimed = self.keys.claimed(&step.consumer);
+        let sent = Arc::new(SentWait {
+            hold: self.clone(),
+            at: Instant::now(),
+            state: Mutex::new(State { step: Some(step), is_dropped: false, is_silent: false }),
+        });
+        let (caller, reporter) = (Caller(sent.clone()), Reporter(sent));
+        let request = Request::write("BLMOVE").key(self.keys.queue()).key(&claimed);
+        let request = request.arg("LEFT").arg("RIGHT").waits(Wait::For(time)).once();
+        let request = request.on_abandoned(move |reply| reporter.report(reply));
+        match executor.send(request.returns(reply::raw)).await {
+            Ok(item) => Ok(caller.end(Outcome::Applied, item)),
+            Err(error) => {
+                // What the server refuses it has not done.
+                let refused = matches!(error, Error::Server { .. } | Error::Unsupported { .. });
+                caller.end(if refused { Outcome::NotSent } else { outcome(&error) }, None);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A wait that was sent. Its caller ends it; if the caller drops it, what reports its outcome does.
+struct SentWait {
+    hold: Arc<Hold>,
+    at: Instant,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Until it has ended.
+    step: Option<Step>,
+    /// Whether its caller has gone.
+    is_dropped: bool,
+    /// Whether no report will come.
+    is_silent: bool,
+}
+
+impl SentWait {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends a wait, and says whether it brought a job.
+    fn end(&self, state: &mut State, outcome: Outcome, item: Option<Vec<u8>>) -> bool {
+        let Some(step) = state.step.take() else { return false };
+        let mut ledger = self.hold.ledger();
+        let counts = match state.is_dropped {
+            true => ledger.reported(&step, outcome, self.at),
+            false => ledger.finish(&step, outcome, self.at),
+        };
+        let items: Vec<_> = item.into_iter().filter(|_| counts).collect();
+        let brings = !items.is_empty();
+        ledger.jobs.append(items, self.at);
+        brings
+    }
+}
+
+/// The call that waits.
+struct Caller(Arc<SentWait>);
+
+impl Caller {
+    fn end(self, outcome: Outcome, item: Option<Vec<u8>>) -> bool {
+        self.0.end(&mut self.0.state(), outcome, item)
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        if let Some(step) = &state.step {
+            if state.is_silent {
+                self.0.end(&mut state, Outcome::Unknown, None);
+            } else {
+                self.0.hold.ledger().abandon(step.clone(), Instant::now());
+                state.is_dropped = true;
+                drop(state);
+                self.0.hold.wake();
+            }
+        }
+    }
+}
+
+/// What is told of the outcome if the call was dropped, or is itself dropped.
+struct Reporter(Arc<SentWait>);
+
+impl Reporter {
+    fn report(&self, reply: Option<Value>) {
+        let (outcome, item) = match reply {
+            Some(Value::Nil) => (Outcome::Applied, None),
+            Some(Value::BulkString(item)) => (Outcome::Applied, Some(item)),
+            Some(Value::ServerError(_)) => (Outcome::NotSent, None),
+            _ => (Outcome::Unknown, None),
+        };
+        self.0.end(&mut self.0.state(), outcome, item);
+    }
+}
+
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        if state.is_dropped {
+            self.0.end(&mut state, Outcome::Unknown, None);
+        }
+        state.is_silent = true;
+    }
+}

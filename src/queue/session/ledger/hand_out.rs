@@ -1,0 +1,95 @@
+//! Which jobs a consumer may hand out, and what the server has to know before.
+//!
+//! A consumer that is lost takes its whole list with it, though only some of the jobs had begun, and at
+//! most a few of them can have been the reason. A job counts as delivered only if the server knew that it
+//! had begun. It learns that of a job that runs for long, and of one that a consumer was once lost with
+//! before anybody gets it: so what ends every program counts from the second time on.
+//!
+//! Handlers that run at the same time are lost together. So a job that a loss would now bury runs
+//! alone, as far as its consumer goes.
+
+use std::time::Instant;
+
+use super::Ledger;
+use super::jobs::Fate;
+use super::jobs::{Jobs, Record};
+use super::mutant::Breach;
+use super::steps::{Obstacle, Step};
+
+impl Ledger {
+    /// A step that records that some of the next `most` jobs are about to begin, if that has to be known
+    /// first.
+    pub(crate) fn record(&mut self, most: usize) -> Result<Step, Obstacle> {
+        if self.jobs.unrecorded(most).next().is_none() {
+            return Err(Obstacle::Nothing);
+        }
+        self.may_settle()?;
+        let settlement = self.jobs.settlement(Record::Next(most)).ok_or(Obstacle::Nothing)?;
+        Ok(self.step(Some(settlement), false))
+    }
+
+    /// The next job, which is running from now on, unless the server has to know first. Whether a
+    /// handler begins at once, or will say so.
+    pub(crate) fn take(&mut self, begins: bool, now: Instant) -> Option<(u64, Vec<u8>)> {
+        let waits = self.jobs.unrecorded(1).next().is_some();
+        if waits && !self.breaches.has(Breach::HandsOutWhatWasLostUnrecorded) {
+            return None;
+        }
+        let ready = self.jobs.ready.pop_front()?;
+        self.jobs.turn(ready.number, Fate::Running, now);
+        if begins {
+            self.jobs.begin(ready.number);
+        }
+        Some((ready.number, ready.item))
+    }
+}
+
+impl Jobs {
+    /// A handler begins with a job.
+    pub(crate) fn begin(&mut self, number: u64) {
+        let index = self.position(number);
+        if let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) {
+            entry.begun = true;
+        }
+    }
+
+    /// How many of the next jobs may be handed out together: at most `most`. Those that a consumer was once
+    /// lost with have to be among the first `free`, which begin at once; one that a loss would bury comes
+    /// alone, while `running` others are none.
+    pub(crate) fn portion(
+        &self,
+        most: usize,
+        (free, running): (usize, usize),
+        max_deliveries: u32,
+    ) -> usize {
+        let is_last = |place: usize| self.is_last(place, max_deliveries);
+        if is_last(0) {
+            return usize::from(running == 0 && most > 0);
+        }
+        let may_follow = |place: &usize| {
+            let was_lost = self.ready.get(*place).is_some_and(|ready| ready.was_lost);
+            !is_last(*place) && (!was_lost || *place < free)
+        };
+        (0..self.ready.len().min(most)).take_while(may_follow).count()
+    }
+
+    /// Whether the next job would be buried if its consumer were lost with it once more.
+    pub(crate) fn next_is_last(&self, max_deliveries: u32) -> bool {
+        self.is_last(0, max_deliveries)
+    }
+
+    fn is_last(&self, place: usize, max_deliveries: u32) -> bool {
+        let ready = self.ready.get(place).filter(|ready| ready.was_lost);
+        ready.is_some_and(|ready| ready.attempts.saturating_add(1) >= max_deliveries)
+    }
+
+    /// Those of the next `most` jobs that the server has to know of before they begin.
+    pub(crate) fn unrecorded(&self, most: usize) -> impl Iterator<Item = u64> {
+        let lost = self.ready.iter().take(most).filter(|ready| ready.was_lost);
+        let is_recorded = |number| {
+            let entry = self.position(number).and_then(|index| self.entries.get(index));
+            entry.is_some_and(|entry| entry.recorded)
+        };
+        lost.map(|ready| ready.number).filter(move |number| !is_recorded(*number))
+    }
+}

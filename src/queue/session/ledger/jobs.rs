@@ -1,0 +1,287 @@
+//! Who has which job of a consumer's list, and what becomes of it.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::queue::item::Item;
+
+/// The jobs that a consumer holds, in the order of its list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Jobs {
+    pub(crate) entries: VecDeque<Entry>,
+    pub(crate) ready: VecDeque<Ready>,
+    next: u64,
+    closing: bool,
+    /// The number of the first job that was not lost with the lease, if any was.
+    not_lost: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Entry {
+    pub(crate) number: u64,
+    since: Instant,
+    pub(crate) fate: Fate,
+    /// Whether its handler has begun.
+    pub(crate) begun: bool,
+    /// Whether the server knows that it has begun, or is about to.
+    pub(crate) recorded: bool,
+}
+
+/// A job that nobody has seen yet.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Ready {
+    pub(crate) number: u64,
+    pub(crate) item: Vec<u8>,
+    pub(crate) attempts: u32,
+    /// Whether its consumer was once lost with it.
+    pub(crate) was_lost: bool,
+}
+
+/// What becomes of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Fate {
+    /// Nobody has seen it yet.
+    Ready,
+    Running,
+    Done,
+    /// It failed, and is due again after some time.
+    Retry(Duration, String),
+    Bury(String),
+    /// It goes back to the head of the queue, as delivered in vain.
+    Back,
+    /// The same for what nobody has seen.
+    Unseen,
+    /// The same for what the server has, though the ledger does not know of it: it was delivered in vain
+    /// if the server knows that it had begun.
+    Lost,
+}
+
+/// What a step tells the server about jobs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Settlement {
+    /// How many of the first entries are trimmed, and how many of them are done.
+    pub(crate) trimmed: usize,
+    pub(crate) done: usize,
+    /// By index and number, in their order. Of those that run, the server records that they have begun.
+    pub(crate) fates: Vec<(usize, u64, Fate)>,
+}
+
+/// Which jobs a step records as begun.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Record {
+    Nothing,
+    /// Those whose handlers have begun.
+    Begun,
+    /// Those of the next few that a consumer was once lost with.
+    Next(usize),
+}
+
+impl Jobs {
+    /// Appends what was claimed.
+    pub(crate) fn append(&mut self, items: Vec<Vec<u8>>, now: Instant) {
+        for item in items {
+            let number = self.push(if self.closing { Fate::Unseen } else { Fate::Ready }, now);
+            if !self.closing {
+                let parsed = Item::parse(&item);
+                let (attempts, was_lost) = (parsed.attempts, parsed.was_lost());
+                self.ready.push_back(Ready { number, item, attempts, was_lost });
+            }
+        }
+    }
+
+    /// Appends what nobody shall see.
+    pub(crate) fn append_decided(&mut self, fate: Fate, now: Instant) {
+        self.push(fate, now);
+    }
+
+    fn push(&mut self, fate: Fate, since: Instant) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.entries.push_back(Entry { number, since, fate, begun: false, recorded: false });
+        number
+    }
+
+    /// Decides what becomes of a running job, and says whether that can still be told.
+    pub(crate) fn decide(&mut self, number: u64, fate: Fate, now: Instant) -> bool {
+        let entry = self.position(number).and_then(|index| self.entries.get(index));
+        let runs = entry.is_some_and(|entry| entry.fate == Fate::Running);
+        if runs {
+            self.turn(number, fate, now);
+        }
+        runs
+    }
+
+    /// All that run go back.
+    pub(crate) fn give_back(&mut self, now: Instant) {
+        let running = self.entries.iter_mut().filter(|entry| entry.fate == Fate::Running);
+        running.for_each(|entry| (entry.fate, entry.since) = (Fate::Back, now));
+    }
+
+    pub(crate) fn turn(&mut self, number: u64, fate: Fate, now: Instant) {
+        let index = self.position(number);
+        if let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) {
+            (entry.fate, entry.since) = (fate, now);
+        }
+    }
+
+    /// Whether a job runs, or is not settled yet. Of a consumer that was lost, none is.
+    pub(crate) fn holds(&self, number: u64) -> bool {
+        self.position(number).is_some()
+    }
+
+    pub(crate) fn position(&self, number: u64) -> Option<usize> {
+        self.entries.binary_search_by_key(&number, |entry| entry.number).ok()
+    }
+
+    /// Whether a job was lost before it was settled, if it was held not long ago.
+    pub(crate) fn has_lost(&self, number: u64) -> bool {
+        number < self.not_lost
+    }
+
+    /// How many jobs run.
+    pub(crate) fn running(&self) -> usize {
+        self.all_running().count()
+    }
+
+    /// For how long the oldest job has run, and the oldest was held that nobody has begun.
+    pub(crate) fn longest(&self, now: Instant) -> [Option<Duration>; 2] {
+        let longest = |runs: bool| {
+            let held = self.entries.iter().filter(|entry| !entry.fate.is_decided());
+            held.filter(|entry| entry.begun == runs).map(|entry| entry.lasts(now)).max()
+        };
+        [longest(true), longest(false)]
+    }
+
+    fn all_running(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.fate == Fate::Running)
+    }
+
+    /// For how long something could have been settled, or recorded.
+    pub(crate) fn settleable_for(&self, now: Instant) -> Option<Duration> {
+        let settleable =
+            self.entries.iter().filter(|entry| entry.fate.is_decided() || entry.is_unrecorded());
+        settleable.map(|entry| entry.lasts(now)).max()
+    }
+
+    /// Whether anything is decided.
+    #[cfg(test)]
+    pub(crate) fn has_decided(&self) -> bool {
+        self.entries.iter().any(|entry| entry.fate.is_decided())
+    }
+
+    /// What there is to settle, a limited number of jobs one by one.
+    pub(crate) fn settlement(&self, record: Record) -> Option<Settlement> {
+        let decided = || self.entries.iter().take_while(|entry| entry.fate.is_decided());
+        let mut told = decided().enumerate().filter(|(_, entry)| entry.fate.is_told());
+        let trimmed = told.nth(MOST_FATES).map_or_else(|| decided().count(), |(index, _)| index);
+        let done = decided().take(trimmed).filter(|entry| entry.fate == Fate::Done).count();
+        let next: Vec<u64> = match record {
+            Record::Next(most) => self.unrecorded(most).collect(),
+            Record::Nothing | Record::Begun => Vec::new(),
+        };
+        let is_recorded = |entry: &Entry| {
+            (record == Record::Begun && entry.is_unrecorded()) || next.contains(&entry.number)
+        };
+        let fates = self.entries.iter().enumerate().filter_map(|(index, entry)| {
+            let is_late = entry.fate == Fate::Done && index >= trimmed;
+            let fate = match entry.fate.is_told() || is_late {
+                true => entry.fate.clone(),
+                false => is_recorded(entry).then_some(Fate::Running)?,
+            };
+            Some((index, entry.number, fate))
+        });
+        let fates: Vec<_> = fates.take(MOST_FATES).collect();
+        let settles = trimmed > 0 || !fates.is_empty();
+        settles.then_some(Settlement { trimmed, done, fates })
+    }
+
+    /// Forgets what was settled.
+    pub(crate) fn apply(&mut self, settlement: &Settlement) {
+        let mut fates = settlement.fates.iter().peekable();
+        let mut left = settlement.trimmed;
+        self.entries.retain_mut(|entry| {
+            let fate = fates.next_if(|(_, number, _)| *number == entry.number);
+            let is_recorded = fate.is_some_and(|(.., fate)| *fate == Fate::Running);
+            entry.recorded |= is_recorded;
+            let is_settled = fate.is_some() && !is_recorded;
+            let is_trimmed = left > 0;
+            left -= usize::from(is_trimmed);
+            !is_settled && !is_trimmed
+        });
+    }
+
+    /// Others have got them.
+    pub(crate) fn forget(&mut self) {
+        self.not_lost = self.next;
+        self.entries.clear();
+        self.ready.clear();
+    }
+
+    /// Nothing more is wanted: what nobody has seen goes back.
+    pub(crate) fn close(&mut self, now: Instant) {
+        self.closing = true;
+        for ready in std::mem::take(&mut self.ready) {
+            self.turn(ready.number, Fate::Unseen, now);
+        }
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether there is a job that nobody has seen yet.
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> {
+        self.entries.iter().map(|entry| entry.number)
+    }
+}
+
+impl Entry {
+    fn is_unrecorded(&self) -> bool {
+        self.fate == Fate::Running && self.begun && !self.recorded
+    }
+
+    fn lasts(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
+    }
+}
+
+impl Fate {
+    /// The same with a reason that is not too long to travel.
+    pub(crate) fn bounded(mut self) -> Self {
+        if let Self::Retry(_, reason) | Self::Bury(reason) = &mut self
+            && reason.len() > LONGEST_REASON
+        {
+            let end = (0..=LONGEST_REASON).rfind(|end| reason.is_char_boundary(*end));
+            reason.truncate(end.unwrap_or_default());
+            reason.push('…');
+        }
+        self
+    }
+
+    fn is_decided(&self) -> bool {
+        !matches!(self, Fate::Ready | Fate::Running)
+    }
+
+    /// Whether the server does more than trimming.
+    fn is_told(&self) -> bool {
+        self.is_decided() && *self != Fate::Done
+    }
+}
+
+/// Bytes of the reason why a job failed.
+const LONGEST_REASON: usize = 4096;
+/// How many jobs a step settles one by one.
+const MOST_FATES: usize = 1000;

@@ -1,0 +1,266 @@
+//! What a consumer holds, as it stands in its list on the server. No I/O.
+//!
+//! The list is as long as the ledger, and in the same order: claims append to it, steps settle jobs in
+//! place and trim the first ones once they are settled. At most one step is on its way at a time, and a
+//! wait beside it. If the outcome of either is unknown, the ledger is in doubt until the list was given
+//! to a new id (`adopt.lua`), whose reply says where the list stands.
+//!
+//! A server that has come back without its last writes is known by the number of the last step, and by
+//! a list that is too short where a wait was the last to append to it: hence another step before the
+//! next wait. What its list holds goes back.
+//!
+//! `model` goes through everything that can happen to two ledgers.
+
+mod doubt;
+mod hand_out;
+mod jobs;
+mod mutant;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, Instant};
+
+#[cfg(test)]
+pub(crate) use self::doubt::FOR_A_REPORT;
+pub(crate) use self::jobs::{Fate, Settlement};
+use self::jobs::{Jobs, Record};
+pub(crate) use self::mutant::Breach;
+pub(crate) use self::steps::{Adoption, Leave, Obstacle, Outcome, Step};
+use crate::mutants::Breaches;
+use crate::queue::keys::{ConsumerId, Ids};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Ledger {
+    pub(crate) jobs: Jobs,
+    ids: Ids,
+    consumer: ConsumerId,
+    /// Whether the server knows the consumer, so that it may tell that it has been lost.
+    known: bool,
+    /// Ids that the server may have used before, and the claims and steps in doubt.
+    former: Vec<ConsumerId>,
+    in_doubt: bool,
+    /// Whether that is so of a wait, which no server refuses when it arrives late.
+    wait_in_doubt: bool,
+    /// The step whose outcome is unknown.
+    doubted: Option<Step>,
+    /// Whether the server's list is certainly another one.
+    diverged: bool,
+    /// Whether a step is on its way.
+    steps: bool,
+    /// Whether a claim or a wait is.
+    claims: bool,
+    /// Whether it has waited since its last claim.
+    waited: bool,
+    /// The wait that its caller has dropped, and when. Its outcome will be reported.
+    abandoned: Option<(Step, Instant)>,
+    /// The number of the last step.
+    mark: u16,
+    /// When the server last knew of the consumer, at least.
+    heard: Instant,
+    /// Ids that the server does not know any more, though it may still have jobs for them.
+    pub(crate) orphaned: Vec<ConsumerId>,
+    pub(crate) breaches: Breaches<Breach>,
+}
+
+impl Ledger {
+    pub(crate) fn new(mut ids: Ids, now: Instant) -> Self {
+        Self {
+            jobs: Jobs::default(),
+            consumer: ids.next(),
+            ids,
+            known: false,
+            former: Vec::new(),
+            in_doubt: false,
+            wait_in_doubt: false,
+            doubted: None,
+            diverged: false,
+            steps: false,
+            claims: false,
+            waited: false,
+            abandoned: None,
+            mark: 0,
+            heard: now,
+            orphaned: Vec::new(),
+            breaches: Breaches::default(),
+        }
+    }
+
+    /// A step that claims, and settles what there is to settle.
+    pub(crate) fn claim(&mut self) -> Result<Step, Obstacle> {
+        self.may_claim()?;
+        self.may_settle()?;
+        Ok(self.step(self.jobs.settlement(Record::Nothing), true))
+    }
+
+    /// A wait for one job, once the server knows whose list it would go to, unless there is one.
+    pub(crate) fn wait(&mut self) -> Result<Step, Obstacle> {
+        self.may_claim()?;
+        match () {
+            () if !self.known && !self.breaches.has(Breach::WaitsUnknown) => Err(Obstacle::Nothing),
+            () if self.jobs.has_ready() => Err(Obstacle::Nothing),
+            () if self.waited && !self.breaches.has(Breach::WaitsAgain) => Err(Obstacle::Nothing),
+            () => {
+                (self.claims, self.waited) = (true, true);
+                Ok(Step { claims: true, waits: true, ..self.next_step() })
+            }
+        }
+    }
+
+    /// A step that only settles, if there is something to settle, and records what has begun.
+    pub(crate) fn settle_now(&mut self) -> Result<Step, Obstacle> {
+        self.may_settle()?;
+        let settlement = self.jobs.settlement(Record::Begun).ok_or(Obstacle::Nothing)?;
+        Ok(self.step(Some(settlement), false))
+    }
+
+    pub(crate) fn may_claim(&self) -> Result<(), Obstacle> {
+        match () {
+            () if self.in_doubt => Err(Obstacle::Doubt),
+            () if self.claims && !self.breaches.has(Breach::ClaimsTwiceAtATime) => {
+                Err(Obstacle::Busy)
+            }
+            () => Ok(()),
+        }
+    }
+
+    pub(crate) fn may_settle(&self) -> Result<(), Obstacle> {
+        match () {
+            () if self.in_doubt && !self.breaches.has(Breach::SettlesInDoubt) => {
+                Err(Obstacle::Doubt)
+            }
+            () if self.steps && !self.breaches.has(Breach::StepsTwiceAtATime) => {
+                Err(Obstacle::Busy)
+            }
+            () => Ok(()),
+        }
+    }
+
+    fn step(&mut self, settlement: Option<Settlement>, claims: bool) -> Step {
+        self.steps = true;
+        self.claims |= claims;
+        Step { settlement, claims, ..self.next_step() }
+    }
+
+    fn next_step(&self) -> Step {
+        Step {
+            consumer: self.consumer.clone(),
+            known: self.known.then_some(self.mark),
+            held: self.jobs.len(),
+            mark: self.mark % LAST_MARK + 1,
+            settlement: None,
+            claims: false,
+            waits: false,
+        }
+    }
+
+    /// A step is over. Says whether its claims count, if it was applied.
+    pub(crate) fn finish(&mut self, step: &Step, outcome: Outcome, sent: Instant) -> bool {
+        self.claims &= !step.claims;
+        self.steps &= step.waits;
+        if step.consumer != self.consumer {
+            // It may have brought something when its list was looked at already.
+            if step.waits && !self.breaches.has(Breach::ForgetsLateWaits) {
+                self.orphaned.push(step.consumer.clone());
+            }
+            return false;
+        }
+        match outcome {
+            Outcome::Unknown if self.breaches.has(Breach::KeepsItsId) => {}
+            Outcome::Unknown => {
+                self.in_doubt = true;
+                self.wait_in_doubt |= step.waits;
+                if !step.waits {
+                    self.doubted = Some(step.clone());
+                }
+            }
+            Outcome::NotSent => {}
+            Outcome::Applied if step.waits => {}
+            Outcome::Applied => {
+                self.known = true;
+                self.waited &= !step.claims;
+                self.heard = self.heard.max(sent);
+                self.apply(step);
+            }
+        }
+        outcome == Outcome::Applied
+    }
+
+    fn apply(&mut self, step: &Step) {
+        self.mark = step.mark;
+        if let Some(settlement) = &step.settlement {
+            self.jobs.apply(settlement);
+        }
+    }
+
+    /// Ids that are still to be looked after.
+    pub(crate) fn orphaned(&mut self) -> Vec<ConsumerId> {
+        std::mem::take(&mut self.orphaned)
+    }
+
+    /// What a beat tells of the consumer: its id, and for how long the oldest job has run, and the oldest
+    /// was held that nobody has begun.
+    pub(crate) fn pulse(&self, now: Instant) -> Option<(ConsumerId, [Option<Duration>; 2])> {
+        let beats = self.known && !self.in_doubt;
+        beats.then(|| (self.consumer.clone(), self.jobs.longest(now)))
+    }
+
+    /// The server has heard of the consumer.
+    pub(crate) fn heard(&mut self, consumer: &ConsumerId, sent: Instant) {
+        if *consumer == self.consumer {
+            self.heard = self.heard.max(sent);
+        }
+    }
+
+    /// For how long the server may not have heard of the consumer.
+    pub(crate) fn silence(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.heard)
+    }
+
+    /// Nothing more is wanted: what nobody has seen goes back.
+    pub(crate) fn close(&mut self, now: Instant) {
+        self.jobs.close(now);
+    }
+
+    /// What is left to do for a consumer that is closed.
+    pub(crate) fn leave(&self) -> Leave {
+        match () {
+            () if !self.jobs.is_closing() || self.jobs.running() > 0 => Leave::NotYet,
+            () if !self.is_idle() => Leave::NotYet,
+            () if self.in_doubt || !self.jobs.is_empty() => Leave::AfterSettling,
+            () if self.known => Leave::Now(self.consumer.clone()),
+            () => Leave::Nothing,
+        }
+    }
+
+    /// The server has forgotten the consumer, as it should.
+    pub(crate) fn left(&mut self, consumer: &ConsumerId) {
+        if *consumer == self.consumer {
+            self.leave_behind();
+        }
+    }
+
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.in_doubt
+    }
+
+    /// What the server may call it.
+    #[cfg(test)]
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &ConsumerId> {
+        self.former.iter().chain([&self.consumer])
+    }
+
+    /// Whether nothing is on its way.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.claims && !self.steps
+    }
+}
+
+/// What stands in the place of a job that was settled. Nobody else can have pushed it.
+pub(crate) fn tombstone(consumer: &ConsumerId) -> Vec<u8> {
+    [b"\x1eq1;-", consumer.as_bytes()].concat()
+}
+
+/// Numbers of steps fit into the fraction of a time in milliseconds. A server that has heard of none
+/// says zero.
+const LAST_MARK: u16 = 2047;

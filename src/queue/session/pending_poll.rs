@@ -1,0 +1,78 @@
+//! What is on its way to the server for a consumer, and what comes of it if the reply does not arrive.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::ledger::{Ledger, Outcome, Step};
+use crate::error::Error;
+use crate::error::code::refuses_whole_script;
+
+/// A step on its way. If it is dropped, its outcome is unknown.
+pub(crate) struct Flight<'a> {
+    ledger: &'a Mutex<Ledger>,
+    step: Option<Step>,
+    sent: Instant,
+}
+
+impl<'a> Flight<'a> {
+    pub(crate) fn new(ledger: &'a Mutex<Ledger>, step: Step) -> Self {
+        Self { ledger, step: Some(step), sent: Instant::now() }
+    }
+
+    pub(crate) fn end(mut self, outcome: Outcome) {
+        if let Some(step) = self.step.take() {
+            lock(self.ledger).finish(&step, outcome, self.sent);
+        }
+    }
+
+    /// It was applied, and brought `items`. Says whether there are any that count.
+    pub(crate) fn land(mut self, items: Vec<Vec<u8>>) -> bool {
+        let Some(step) = self.step.take() else { return false };
+        let mut ledger = lock(self.ledger);
+        let counts = ledger.finish(&step, Outcome::Applied, self.sent) && !items.is_empty();
+        if counts {
+            ledger.jobs.append(items, self.sent);
+        }
+        counts
+    }
+
+    /// It was refused, since the server does not know the consumer, or not as it should.
+    pub(crate) fn fenced(mut self, is_known: bool) {
+        if let Some(step) = self.step.take() {
+            let mut ledger = lock(self.ledger);
+            ledger.finish(&step, Outcome::NotSent, self.sent);
+            match is_known {
+                true => ledger.diverged(&step.consumer),
+                false => ledger.lost(&step.consumer),
+            }
+        }
+    }
+}
+
+fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        if let Some(step) = self.step.take() {
+            lock(self.ledger).finish(&step, Outcome::Unknown, self.sent);
+        }
+    }
+}
+
+/// What an error says of a script. What it had done before it failed stays done.
+pub(crate) fn outcome(error: &Error) -> Outcome {
+    match error {
+        Error::Configuration(_)
+        | Error::Connect { .. }
+        | Error::PoolExhausted { .. }
+        | Error::InvalidArgument { .. }
+        | Error::Encode { .. } => Outcome::NotSent,
+        Error::Unsupported { attempt, .. } if !attempt.halfway => Outcome::NotSent,
+        Error::Server { attempt, code, .. } if refuses_whole_script(code) && !attempt.halfway => {
+            Outcome::NotSent
+        }
+        _ => Outcome::Unknown,
+    }
+}

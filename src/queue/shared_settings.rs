@@ -1,0 +1,38 @@
+//! What the programs that work on a queue have to agree on.
+
+use std::time::Duration;
+
+use super::keys::Keys;
+
+/// The settings that hold for a queue: those that a program has set explicitly, or else the defaults.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Terms {
+    pub(crate) lease: Duration,
+    pub(crate) max_deliveries: u32,
+    pub(crate) dead_capacity: usize,
+}
+
+/// As they lie beside the queue: a lease in milliseconds, deliveries and dead jobs, or nothing.
+pub(crate) type Stored = [Option<u64>; 3];
+
+/// Warns of what another program has set otherwise than this one: in `before`, which this program replaces
+/// as it begins, or in `now`.
+pub(crate) fn report(keys: &Keys, own: Stored, before: Option<Stored>, now: Stored) {
+    for (place, name) in NAMES.into_iter().enumerate() {
+        let Some(own) = own[place] else { continue };
+        let queue = &keys.queue;
+        if let Some(other) = before.and_then(|before| before[place]).filter(|it| *it != own) {
+            log::warn!(
+                "the {name} of the work queue {queue:?} was {other}, and is {own} from now on"
+            );
+        } else if let Some(other) = now[place].filter(|it| *it != own) {
+            log::warn!(
+                "another program has set the {name} of the work queue {queue:?} to {other}, not {own}"
+            );
+        }
+    }
+}
+
+const NAMES: [&str; 3] = ["lease in milliseconds", "max_deliveries", "dead_capacity"];
+
+pub(crate) const SHORTEST_LEASE: Duration = Duration::from_millis(500);

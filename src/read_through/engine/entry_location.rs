@@ -1,0 +1,142 @@
+//! Where values are kept, and under which names.
+
+use std::marker::PhantomData;
+
+use super::pyredis;
+use crate::codec::{Codec, CodecError};
+use crate::keys::{HOLDS_THE_MARK, is_side_key, name_of, side_key_in_slot};
+
+/// What has a name, unless an id cannot be written.
+pub(crate) type Named<T> = Result<T, CodecError>;
+
+/// Where one value is kept: under a key, or in a field of the hash there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Spot {
+    pub(crate) key: Vec<u8>,
+    pub(crate) field: Option<Vec<u8>>,
+    /// The ids it is of, as their codecs write them: of the hash if there is one, of the value.
+    ids: [Vec<u8>; 2],
+}
+
+/// How ids become keys and fields.
+#[derive(Debug, Clone)]
+pub(crate) enum Names {
+    /// The id after a prefix.
+    Own,
+    /// A decimal number of ten digits after a prefix; the field has a prefix too.
+    PyRedisCache { field: Vec<u8> },
+}
+
+impl Names {
+    pub(crate) fn string(&self, prefix: &[u8], id: Vec<u8>) -> Named<Spot> {
+        let key = self.name(prefix, &id)?;
+        Ok(Spot { key, field: None, ids: [Vec::new(), id] })
+    }
+
+    pub(crate) fn field(&self, prefix: &[u8], hash: Vec<u8>, id: Vec<u8>) -> Named<Spot> {
+        let key = self.name(prefix, &hash)?;
+        let field = match self {
+            Names::Own => id.clone(),
+            Names::PyRedisCache { field } => self.name(field, &id)?,
+        };
+        Ok(Spot { key, field: Some(field), ids: [hash, id] })
+    }
+
+    pub(crate) fn name(&self, prefix: &[u8], id: &[u8]) -> Result<Vec<u8>, CodecError> {
+        match self {
+            Names::Own => {
+                let key = [prefix, id].concat();
+                match is_side_key(&key, prefix.len()) {
+                    true => Err(CodecError::new(HOLDS_THE_MARK)),
+                    false => Ok(key),
+                }
+            }
+            Names::PyRedisCache { .. } => Ok([prefix, &pyredis::number(id)?].concat()),
+        }
+    }
+}
+
+impl Spot {
+    /// How long its names are, together.
+    pub(crate) fn bytes(&self) -> usize {
+        let names = [&self.key, &self.ids[0], &self.ids[1]].into_iter().chain(&self.field);
+        names.map(Vec::len).sum()
+    }
+
+    /// What is known of the value besides itself: a hash of its own, or of all fields of its hash.
+    pub(crate) fn aside(&self) -> Vec<u8> {
+        aside(&self.key)
+    }
+}
+
+/// What is known of the values under `key`.
+pub(crate) fn aside(key: &[u8]) -> Vec<u8> {
+    side_key_in_slot(key, LOAD)
+}
+
+/// Whether `key` is the one beside a key of the cache with this prefix.
+pub(crate) fn is_aside(key: &[u8], prefix: &[u8]) -> bool {
+    let Some(id) = key.strip_prefix(prefix) else { return false };
+    let value = &key[..prefix.len() + name_of(id).len()];
+    !is_side_key(value, prefix.len()) && aside(value) == key
+}
+
+const LOAD: &str = "load";
+
+/// How a loader is told what to load.
+pub(crate) trait Ids: 'static {
+    type Owned: Send + 'static;
+
+    fn decode(spot: &Spot) -> Named<Self::Owned>;
+}
+
+/// The id of a value.
+pub(crate) struct One<K>(PhantomData<K>);
+
+/// The id of a hash, and that of a value in it.
+pub(crate) struct Pair<H, K>(PhantomData<(H, K)>);
+
+impl<K: Codec> Ids for One<K> {
+    type Owned = K::Owned;
+
+    fn decode(spot: &Spot) -> Named<K::Owned> {
+        K::decode(&spot.ids[1])
+    }
+}
+
+impl<H: Codec, K: Codec> Ids for Pair<H, K> {
+    type Owned = (H::Owned, K::Owned);
+
+    fn decode(spot: &Spot) -> Named<Self::Owned> {
+        Ok((H::decode(&spot.ids[0])?, K::decode(&spot.ids[1])?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_beside_another_is_known_as_such() {
+        for (prefix, id) in
+            [("users:", "12"), ("users:", "{a}b"), ("users~rc:cache:", "12"), ("u~r", ""), ("", "")]
+        {
+            let (key, prefix) = ([prefix, id].concat().into_bytes(), prefix.as_bytes());
+            let aside = aside(&key);
+            assert!(is_aside(&aside, prefix) && !is_aside(&key, prefix), "{prefix:?} {id}");
+            assert!(!is_aside(&[&aside[..], b"0"].concat(), prefix), "{prefix:?} {id}");
+        }
+        assert!(!is_aside(&aside(b"users~rc:cache:12"), b"users"));
+    }
+
+    #[test]
+    fn an_id_is_not_the_key_beside_another() {
+        for id in ["~rc:", "12~rc:load", "12~rc:load:123456"] {
+            for prefix in ["users:", "users~rc:cache:"] {
+                assert!(Names::Own.string(prefix.as_bytes(), id.into()).is_err(), "{prefix}{id}");
+            }
+        }
+        assert!(Names::Own.string(b"users~r", b"c:load".to_vec()).is_err());
+        assert!(Names::Own.string(b"users~rc:cache:", b"a:~b".to_vec()).is_ok());
+    }
+}

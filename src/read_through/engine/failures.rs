@@ -1,0 +1,141 @@
+//! Loads that failed a short while ago.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::entry_location::Spot;
+
+/// What is remembered of loads that failed, of a bounded number and size. The oldest goes first.
+pub(crate) struct Failures<T> {
+    failures: HashMap<Arc<Spot>, Failure<T>>,
+    /// In the order in which they came. Some may have been removed or replaced since.
+    order: VecDeque<(Arc<Spot>, u64)>,
+    /// Of all in `order`.
+    bytes: usize,
+    number: u64,
+}
+
+struct Failure<T> {
+    what: T,
+    until: Instant,
+    number: u64,
+}
+
+impl<T> Failures<T> {
+    pub(crate) fn new() -> Self {
+        Self { failures: HashMap::new(), order: VecDeque::new(), bytes: 0, number: 0 }
+    }
+
+    pub(crate) fn get(&mut self, spot: &Spot, now: Instant) -> Option<&T> {
+        self.drop_old(now);
+        let failure = self.failures.get(spot).filter(|failure| now < failure.until)?;
+        Some(&failure.what)
+    }
+
+    pub(crate) fn insert(&mut self, spot: Spot, what: T, now: Instant, until: Instant) {
+        self.number += 1;
+        let (spot, number) = (Arc::new(spot), self.number);
+        // The key has to be the one in `order`: that of an older failure goes with it.
+        self.failures.remove(&spot);
+        self.failures.insert(spot.clone(), Failure { what, until, number });
+        self.bytes += size(&spot);
+        self.order.push_back((spot, number));
+        self.drop_old(now);
+    }
+
+    pub(crate) fn remove(&mut self, spot: &Spot) {
+        self.failures.remove(spot);
+    }
+
+    pub(crate) fn retain(&mut self, kept: impl Fn(&Spot) -> bool) {
+        self.failures.retain(|spot, _| kept(spot));
+    }
+
+    /// Drops those whose time is over, behind no other one, and the oldest of too many.
+    fn drop_old(&mut self, now: Instant) {
+        while let Some((spot, number)) = self.order.front() {
+            let own = self.failures.get(spot).filter(|failure| failure.number == *number);
+            let is_too_much = self.order.len() > MOST || self.bytes > MOST_BYTES;
+            if own.is_some_and(|failure| now < failure.until) && !is_too_much {
+                return;
+            }
+            if own.is_some() {
+                self.failures.remove(spot);
+            }
+            self.bytes -= size(spot);
+            self.order.pop_front();
+        }
+        // The tables of many do not stay.
+        *self = Self { number: self.number, ..Self::new() };
+    }
+}
+
+fn size(spot: &Spot) -> usize {
+    spot.bytes() + OVERHEAD
+}
+
+const MOST: usize = 100_000;
+const MOST_BYTES: usize = 32 << 20;
+
+/// What each takes besides its id, about.
+const OVERHEAD: usize = 300;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::entry_location::Names;
+    use super::*;
+
+    fn spot(id: usize, length: usize) -> Spot {
+        Names::Own.string(b"c:", format!("{id:0length$}").into()).unwrap()
+    }
+
+    #[test]
+    fn what_is_too_much_goes_first_come_first() {
+        for (length, fit) in [(8, MOST), (20_000, MOST_BYTES / (40_002 + OVERHEAD))] {
+            let (mut failures, now) = (Failures::new(), Instant::now());
+            let until = now + Duration::from_secs(1);
+            for id in 0..fit + 10 {
+                failures.insert(spot(id, length), id, now, until);
+            }
+            for (id, found) in [(0, false), (9, false), (10, true), (fit + 9, true)] {
+                assert_eq!(
+                    failures.get(&spot(id, length), now).copied(),
+                    Some(id).filter(|_| found)
+                );
+            }
+            assert_eq!((failures.failures.len(), failures.order.len()), (fit, fit));
+        }
+    }
+
+    #[test]
+    fn what_is_over_is_dropped() {
+        let (mut failures, now) = (Failures::new(), Instant::now());
+        let (soon, later) = (now + Duration::from_millis(50), now + Duration::from_secs(60));
+        for id in 0..1000 {
+            failures.insert(spot(id, 8), id, now, soon);
+        }
+        failures.insert(spot(0, 8), 1, now, later);
+        assert_eq!(failures.get(&spot(1, 8), now), Some(&1));
+        assert_eq!(failures.get(&spot(1, 8), soon), None);
+        assert_eq!(failures.get(&spot(0, 8), soon), Some(&1), "it failed again");
+        assert_eq!((failures.failures.len(), failures.order.len()), (1, 1));
+        assert_eq!(failures.get(&spot(0, 8), later), None);
+        assert_eq!((failures.bytes, failures.failures.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_removed_is_forgotten() {
+        let (mut failures, now) = (Failures::new(), Instant::now());
+        let later = now + Duration::from_secs(60);
+        for id in 0..3 {
+            failures.insert(spot(id, 8), id, now, later);
+        }
+        failures.remove(&spot(0, 8));
+        failures.retain(|kept| *kept != spot(1, 8));
+        let found = [0, 1, 2].map(|id| failures.get(&spot(id, 8), now).is_some());
+        assert_eq!(found, [false, false, true]);
+    }
+}

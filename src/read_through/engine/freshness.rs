@@ -1,0 +1,97 @@
+//! How old a value is that a cache has. Times are in milliseconds.
+
+/// What a policy says of old values.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Freshness {
+    /// For how long after it expired a value is served while it is loaded anew.
+    pub(crate) revalidate: i64,
+    /// For how long it is served if its loader fails.
+    pub(crate) on_error: i64,
+    /// In which time before it expires a value is loaded anew.
+    pub(crate) ahead: i64,
+    /// How eagerly it is loaded anew by chance.
+    pub(crate) early: f64,
+}
+
+/// What may be done with a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Age {
+    /// It is served.
+    Fresh,
+    /// It is served, and loaded anew in the background.
+    Due,
+    /// The same, and it has expired.
+    Old,
+    /// It is served only if it cannot be loaded.
+    Stale,
+}
+
+impl Age {
+    /// Whether the value is served without waiting.
+    pub(crate) fn is_served(self) -> bool {
+        self != Age::Stale
+    }
+}
+
+impl Freshness {
+    /// How long the server keeps a value after it expired.
+    pub(crate) fn reserve(&self) -> i64 {
+        self.revalidate.max(self.on_error)
+    }
+
+    /// How long before the server drops it a value is no longer fresh for sure.
+    #[cfg(feature = "near-cache")]
+    pub(crate) fn margin(&self) -> i64 {
+        self.reserve() + self.ahead
+    }
+
+    /// Whether it must be known when a value expires.
+    pub(crate) fn matters(&self) -> bool {
+        self.reserve() > 0 || self.ahead > 0 || self.early > 0.0
+    }
+
+    /// The age of a value that the server drops after `left`; a negative number is never. Loading
+    /// takes `load_time`; `chance` is a random number above 0 and at most 1.
+    pub(crate) fn age(&self, left: i64, load_time: i64, chance: f64) -> Age {
+        if left < 0 {
+            return Age::Fresh;
+        }
+        let left = left - self.reserve();
+        let early = (load_time as f64 * self.early * -chance.ln()) as i64;
+        match left {
+            1.. if left > self.ahead.max(early) => Age::Fresh,
+            1.. => Age::Due,
+            _ if -left < self.revalidate => Age::Old,
+            _ => Age::Stale,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_ages() {
+        let none = Freshness::default();
+        let stale = Freshness { revalidate: 100, on_error: 1000, ..none.clone() };
+        let ahead = Freshness { ahead: 50, ..none.clone() };
+        let early = Freshness { early: 1.0, ..none.clone() };
+        for (freshness, left, chance, age) in [
+            (&none, -1, 1.0, Age::Fresh),
+            (&none, 1, 1e-9, Age::Fresh),
+            (&stale, 1001, 1.0, Age::Fresh),
+            (&stale, 1000, 1.0, Age::Old),
+            (&stale, 901, 1.0, Age::Old),
+            (&stale, 900, 1.0, Age::Stale),
+            (&stale, 0, 1.0, Age::Stale),
+            (&ahead, 51, 1.0, Age::Fresh),
+            (&ahead, 50, 1.0, Age::Due),
+            (&early, 1, 1.0, Age::Fresh),
+            (&early, 21, 0.1, Age::Due),
+            (&early, 24, 0.1, Age::Fresh),
+        ] {
+            assert_eq!(freshness.age(left, 10, chance), age, "{freshness:?} {left} {chance}");
+        }
+    }
+}

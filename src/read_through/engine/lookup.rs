@@ -1,0 +1,12 @@
+use std::sync::Arc;
+
+use super::commands::Mode;
+use super::freshness::Age;
+
+/// What is seen of a value before anybody loads it.
+pub(crate) enum Seen<V> {
+    Found(Option<Arc<V>>, Age),
+    Missing(Mode),
+    /// Redis cannot be used.
+    Away,
+}

@@ -1,0 +1,81 @@
+//! The near cache in front of a read-through cache.
+
+use super::commands::Mode;
+use super::entry_location::Spot;
+use super::freshness::{Age, Freshness};
+use super::lookup::Seen;
+use crate::client::RoundTrips;
+use crate::codec::Codec;
+use crate::collections::{Cached, NearCache, RedisDict};
+use crate::error::{Error, Result};
+use crate::near::CacheStats;
+
+/// A near cache of all values that are fresh.
+pub(crate) struct Near<V: Codec<Owned: Sync>, E: RoundTrips> {
+    cached: Cached<RedisDict<Vec<u8>, V, E>>,
+    prefix: usize,
+    /// By how much its values end before the server drops them.
+    margin: i64,
+    /// Whether one of them may have to be loaded anew.
+    is_early: bool,
+}
+
+impl<V: Codec<Owned: Sync>, E: RoundTrips> Near<V, E> {
+    pub(crate) async fn open(
+        executor: E,
+        prefix: Vec<u8>,
+        freshness: Freshness,
+        settings: NearCache,
+    ) -> Result<Self> {
+        let dict = RedisDict::of_cache(&executor, &prefix);
+        let (margin, is_early) = (freshness.margin(), freshness.early > 0.0);
+        let most = u64::try_from(margin).unwrap_or_default();
+        let cached = Cached::open_with_margin(dict, settings, most).await?;
+        Ok(Self { cached, prefix: prefix.len(), margin, is_early })
+    }
+
+    /// What it has of `spots`, or the server, where `age` is that of a value which the server drops
+    /// after so long; nothing where that cannot be decoded.
+    pub(crate) async fn see(
+        &self,
+        spots: &[Spot],
+        age: impl Fn(i64) -> Age,
+    ) -> Result<Option<Vec<Seen<V::Owned>>>> {
+        let key = |spot: &Spot| self.key(spot).into();
+        let found = match self.cached.read(spots.iter().map(key).collect()).await {
+            Ok(found) => found,
+            Err(Error::Decode { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let seen = |(found, spot)| match found {
+            Some(value) if self.is_early => Seen::Found(Some(value), age(self.left(spot))),
+            Some(value) => Seen::Found(Some(value), Age::Fresh),
+            None => Seen::Missing(Mode::Missing),
+        };
+        Ok(Some(found.into_iter().zip(spots).map(seen).collect()))
+    }
+
+    /// After how long the server drops a value; a negative number is never, or not known.
+    fn left(&self, spot: &Spot) -> i64 {
+        let left = self.cached.left(self.key(spot)).and_then(|left| i64::try_from(left).ok());
+        left.map_or(-1, |left| left.saturating_add(self.margin))
+    }
+
+    fn key<'a>(&self, spot: &'a Spot) -> &'a [u8] {
+        &spot.key[self.prefix..]
+    }
+
+    pub(crate) fn cached(&self) -> &Cached<RedisDict<Vec<u8>, V, E>> {
+        &self.cached
+    }
+
+    pub(crate) fn stats(&self) -> CacheStats {
+        self.cached.stats()
+    }
+}
+
+impl<V: Codec<Owned: Sync>, E: RoundTrips> Clone for Near<V, E> {
+    fn clone(&self) -> Self {
+        Self { cached: self.cached.clone(), ..*self }
+    }
+}

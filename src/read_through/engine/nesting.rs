@@ -1,0 +1,194 @@
+//! Loads within loads: loaders that read through caches themselves.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::entry_location::Spot;
+use super::single_flight::FlightId;
+
+/// The loads that wait for what runs now, from the innermost on. Empty outside of loaders.
+#[derive(Clone, Default)]
+pub(crate) struct Nesting(Option<Arc<Level>>);
+
+struct Level {
+    around: Nesting,
+    part: Part,
+}
+
+enum Part {
+    /// Loads that end no sooner than what runs now.
+    Flights(Vec<FlightId>),
+    /// Values that a loader of this cache was asked for.
+    Loader(CacheId, Vec<Spot>),
+}
+
+/// What the clones of a cache have in common.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CacheId(pub(crate) usize);
+
+/// What a loader may do about a value.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// The same as anybody.
+    Free,
+    /// Load it by itself: the bulk loader around it was asked for the value.
+    Alone,
+    /// Nothing: the loader around it was asked for this value alone.
+    Never,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Nesting> = RefCell::default();
+}
+
+/// Which loaders wait for which loads.
+static WAITS: Mutex<Vec<(Nesting, FlightId)>> = Mutex::new(Vec::new());
+
+impl Nesting {
+    /// That of the loader that calls this, if one does.
+    pub(crate) fn current() -> Self {
+        CURRENT.with_borrow(Clone::clone)
+    }
+
+    pub(crate) fn with_flights(&self, flights: Vec<FlightId>) -> Self {
+        self.with(Part::Flights(flights))
+    }
+
+    pub(crate) fn with_loader(&self, cache: CacheId, spots: &[Spot]) -> Self {
+        self.with(Part::Loader(cache, spots.to_vec()))
+    }
+
+    fn with(&self, part: Part) -> Self {
+        Self(Some(Arc::new(Level { around: self.clone(), part })))
+    }
+
+    /// Runs what is within.
+    pub(crate) async fn around<T>(self, inner: impl Future<Output = T>) -> T {
+        let mut inner = pin!(inner);
+        poll_fn(move |context| {
+            let _restored = Restored(CURRENT.replace(self.clone()));
+            inner.as_mut().poll(context)
+        })
+        .await
+    }
+
+    pub(crate) fn turn(&self, cache: CacheId, spot: &Spot) -> Turn {
+        let asked = |part: &Part| match part {
+            Part::Loader(of, spots) if *of == cache && spots.contains(spot) => Some(spots.len()),
+            _ => None,
+        };
+        let mut turn = Turn::Free;
+        for asked in self.parts().filter_map(asked) {
+            if asked == 1 {
+                return Turn::Never;
+            }
+            turn = Turn::Alone;
+        }
+        turn
+    }
+
+    /// Notes that the loaders wait for `flight`, or nothing if that waits for one of them.
+    pub(crate) fn wait_for(&self, flight: FlightId) -> Option<Waiting> {
+        if self.0.is_none() {
+            return Some(Waiting(None));
+        }
+        let mut waits = waits();
+        let mut reached = vec![flight];
+        let mut next = 0;
+        while let Some(&flight) = reached.get(next) {
+            if self.has(flight) {
+                return None;
+            }
+            let further = waits.iter().filter(|(nesting, _)| nesting.has(flight));
+            let further = further.map(|(_, flight)| *flight).collect::<Vec<_>>();
+            further.into_iter().for_each(|flight| {
+                if !reached.contains(&flight) {
+                    reached.push(flight);
+                }
+            });
+            next += 1;
+        }
+        waits.push((self.clone(), flight));
+        Some(Waiting(Some((self.clone(), flight))))
+    }
+
+    fn has(&self, flight: FlightId) -> bool {
+        self.parts().any(|part| matches!(part, Part::Flights(all) if all.contains(&flight)))
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        std::iter::successors(self.0.as_deref(), |level| level.around.0.as_deref())
+            .map(|level| &level.part)
+    }
+}
+
+/// Loaders that wait for a load, until this is dropped.
+pub(crate) struct Waiting(Option<(Nesting, FlightId)>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let Some((Nesting(Some(level)), flight)) = &self.0 else { return };
+        let is_this = |(nesting, of): &(Nesting, FlightId)| {
+            of == flight && nesting.0.as_ref().is_some_and(|other| Arc::ptr_eq(other, level))
+        };
+        let mut waits = waits();
+        if let Some(at) = waits.iter().position(is_this) {
+            waits.swap_remove(at);
+        }
+    }
+}
+
+fn waits() -> MutexGuard<'static, Vec<(Nesting, FlightId)>> {
+    WAITS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What was current before, and is again.
+struct Restored(Nesting);
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        CURRENT.set(std::mem::take(&mut self.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry_location::Names;
+    use super::*;
+
+    #[test]
+    fn a_loader_does_not_wait_for_itself() {
+        let [one, other] = ["1", "2"].map(|id| Names::Own.string(b"c:", id.into()).unwrap());
+        let (cache, copy) = (CacheId(1), CacheId(2));
+        let outside = Nesting::default();
+        let bulk = outside.with_loader(cache, &[one.clone(), other.clone()]);
+        let alone = bulk.with_flights(Vec::new()).with_loader(cache, std::slice::from_ref(&one));
+        for (nesting, cache, spot, turn) in [
+            (&outside, cache, &one, Turn::Free),
+            (&bulk, cache, &one, Turn::Alone),
+            (&bulk, copy, &one, Turn::Free),
+            (&alone, cache, &one, Turn::Never),
+            (&alone, cache, &other, Turn::Alone),
+        ] {
+            assert_eq!(nesting.turn(cache, spot), turn);
+        }
+    }
+
+    #[test]
+    fn waits_go_in_no_circle() {
+        // Of no other test in this program.
+        let [a, b, c] = [1, 2, 3].map(FlightId);
+        let [of_a, of_b, of_c] =
+            [a, b, c].map(|flight| Nesting::default().with_flights(vec![flight]));
+        assert!(of_a.wait_for(a).is_none());
+        let first = of_a.wait_for(b).unwrap();
+        let _second = of_b.wait_for(c).unwrap();
+        assert!(of_c.wait_for(a).is_none(), "a waits for b, which waits for c");
+        assert!(of_c.wait_for(b).is_none(), "b waits for c");
+        drop(first);
+        assert!(of_c.wait_for(a).is_some());
+        assert!(Nesting::default().wait_for(a).is_some());
+    }
+}

@@ -1,0 +1,347 @@
+//! Loading values: claiming the right to, calling the loader, storing what it gave.
+
+use std::borrow::Borrow;
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::commands::{Claim, Lease, Mode, Since};
+use super::entry_location::{Ids, Spot};
+use super::freshness::Age;
+use super::generation;
+use super::loader::Loaded;
+use super::lookup::Seen;
+use super::nesting::Nesting;
+use super::pending_load::Flying;
+use super::single_flight::{FlightId, Lead, Outcome, Seal};
+use super::state::Engine;
+use super::stats::{raise, raise_by};
+use crate::client::RoundTrips;
+use crate::codec::Codec;
+use crate::command::Command;
+use crate::error::LoadError;
+use crate::error::{Error, Result};
+use crate::time::Deadline;
+use crate::time::Wait;
+
+/// A load that this program does.
+struct Claimed<V> {
+    lead: Lead<V>,
+    /// None if it cannot be stored.
+    lease: Option<Lease>,
+}
+
+/// The leases of those that can be stored.
+fn leases<V>(batch: &[Claimed<V>]) -> Vec<(&Spot, &Lease)> {
+    let leased = batch.iter().filter_map(|Claimed { lead, lease }| Some((lead, lease.as_ref()?)));
+    leased.map(|(lead, lease)| (&lead.spot, lease)).collect()
+}
+
+/// What claims came to, besides what has landed.
+struct Sorted<V> {
+    claimed: Vec<Claimed<V>>,
+    /// What others load.
+    busy: Vec<Flying<V>>,
+    /// What landed and is to be loaded anew.
+    due: Vec<Spot>,
+}
+
+impl<I, V, E, A> Engine<I, V, E, A>
+where
+    I: Ids,
+    V: Codec<Owned: Sync>,
+    E: RoundTrips,
+    A: Clone + Send + Sync + 'static,
+{
+    /// Brings all loads to an end, for which the loaders of `nesting` wait.
+    pub(crate) async fn fly(
+        self: Arc<Self>,
+        mut flying: Vec<Flying<V::Owned>>,
+        args: A,
+        nesting: Nesting,
+    ) {
+        let flights = flying.iter().map(|flight| flight.lead.id()).collect();
+        let nesting = nesting.with_flights(flights);
+        let deadline = Deadline::after(Wait::For(self.patience()));
+        let mut pause = SHORTEST_PAUSE;
+        let mut waits = false;
+        while !flying.is_empty() {
+            let is_late = deadline.is_over();
+            let Sorted { claimed, busy, due } = self.claim(flying, is_late).await;
+            if !due.is_empty() {
+                self.refresh(due, args.clone());
+            }
+            self.load_claimed(claimed, &args, deadline, &nesting).await;
+            flying = busy;
+            if !flying.is_empty() {
+                if !std::mem::replace(&mut waits, true) {
+                    raise_by(&self.counts.waited, flying.len() as u64);
+                }
+                self.executor.wait(pending::<()>(), pause.min(deadline.left())).await;
+                pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+
+    /// Loads a value in the background, unless somebody does.
+    pub(crate) fn refresh(self: &Arc<Self>, spots: Vec<Spot>, args: A) {
+        let mut queued: Vec<_> = spots.iter().filter_map(|spot| self.flights.queue(spot)).collect();
+        if queued.is_empty() {
+            return;
+        }
+        let Some(turn) = self.turn() else { return };
+        raise_by(&self.counts.refreshes, queued.len() as u64);
+        let engine = self.clone();
+        self.executor.background(async move {
+            while !queued.is_empty() {
+                let rest = queued.split_off(queued.len().min(engine.claimed_at_once()));
+                let next = std::mem::replace(&mut queued, rest).into_iter().filter(Lead::start);
+                let flying = next.map(|lead| Flying::new(lead, Mode::Refresh)).collect();
+                engine.clone().fly(flying, args.clone(), Nesting::default()).await;
+            }
+            drop(turn);
+        });
+    }
+
+    /// How many values are claimed before they are loaded, so that others wait for no more of them.
+    pub(crate) fn claimed_at_once(&self) -> usize {
+        if self.loaders.has_bulk() { LARGEST_BULK } else { FEW }
+    }
+
+    /// Calls the loader. The outer error is of ids that cannot be given to it.
+    pub(crate) async fn load_now(
+        &self,
+        spots: &[Spot],
+        args: A,
+        nesting: &Nesting,
+    ) -> Result<std::result::Result<Vec<Loaded<V::Owned>>, LoadError>> {
+        let id = |spot: &Spot| {
+            let attempt = || Box::new(self.attempt(spot));
+            I::decode(spot).map_err(|source| Error::Encode { attempt: attempt(), source })
+        };
+        let ids = spots.iter().map(id).collect::<Result<Vec<_>>>()?;
+        let began = Instant::now();
+        let nesting = nesting.with_loader(self.id(), spots);
+        let loaded = nesting.around(self.loaders.load(ids, args)).await;
+        self.counts.loaded(spots.len(), began.elapsed());
+        if loaded.is_err() {
+            raise_by(&self.counts.load_errors, spots.len() as u64);
+        }
+        Ok(loaded)
+    }
+
+    /// Lands what others have found, and parts what is to be loaded now from what others load. Who
+    /// is late loads what others do too.
+    async fn claim(&self, flying: Vec<Flying<V::Owned>>, is_late: bool) -> Sorted<V::Owned> {
+        let new = generation();
+        let seals: Vec<_> = flying.iter().map(|flight| flight.lead.seal()).collect();
+        let asked: Vec<_> = flying.iter().filter(|flight| !flight.is_away).collect();
+        let command = |at: usize| {
+            let Flying { lead, mode, since, .. } = asked[at];
+            self.commands.claim(&lead.spot, *mode, *since, &new)
+        };
+        let commands = (0..asked.len()).map(command).collect();
+        let mut replies = self.send_each(commands, command).await.into_iter();
+        let mut sorted = Sorted { claimed: Vec::new(), busy: Vec::new(), due: Vec::new() };
+        let Sorted { claimed, busy, due } = &mut sorted;
+        for (mut flight, seal) in flying.into_iter().zip(seals) {
+            let claim = match flight.is_away {
+                true => None,
+                false => match replies.next() {
+                    Some(Ok(claim)) => claim,
+                    Some(Err(error)) => {
+                        flight.lead.break_off(error);
+                        continue;
+                    }
+                    // The error of all was told to another one.
+                    None => continue,
+                },
+            };
+            let Flying { lead, mode, since, .. } = &mut flight;
+            match claim {
+                None => claimed.push(Claimed { lead: flight.lead, lease: None }),
+                Some(Claim::Claimed(lease, stored)) => match self.seen(stored) {
+                    Seen::Found(value, Age::Fresh) if *mode == Mode::Unfit => {
+                        self.release(&[(&lead.spot, &lease)], None).await;
+                        flight.lead.land(Outcome::Found(value, seal));
+                    }
+                    _ => claimed.push(Claimed { lead: flight.lead, lease: Some(lease) }),
+                },
+                Some(Claim::Failed(error, age)) => {
+                    flight.lead.fail(error, self.policy.errors.saturating_sub(age));
+                }
+                Some(Claim::Found(stored)) => match self.seen(stored) {
+                    Seen::Found(value, age) if age.is_served() => {
+                        due.extend(Some(lead.spot.clone()).filter(|_| age != Age::Fresh));
+                        flight.lead.land(Outcome::Found(value, seal));
+                    }
+                    _ if is_late => {
+                        lead.close();
+                        claimed.push(Claimed { lead: flight.lead, lease: None });
+                    }
+                    _ => {
+                        *mode = Mode::Unfit;
+                        busy.push(flight);
+                    }
+                },
+                Some(Claim::Busy(stored, now)) => match self.seen(stored) {
+                    Seen::Found(value, age) if age.is_served() => {
+                        flight.lead.land(Outcome::Found(value, seal));
+                    }
+                    _ if is_late => {
+                        lead.close();
+                        claimed.push(Claimed { lead: flight.lead, lease: None });
+                    }
+                    _ => {
+                        if *since == Since::default() {
+                            *since = now;
+                        }
+                        busy.push(flight);
+                    }
+                },
+            }
+        }
+        sorted
+    }
+
+    /// Loads, stores and lands values, at most until `deadline` after other loads of the same ones.
+    async fn load_claimed(
+        &self,
+        mut claimed: Vec<Claimed<V::Owned>>,
+        args: &A,
+        deadline: Deadline,
+        nesting: &Nesting,
+    ) {
+        let at_once = if self.loaders.has_bulk() { self.claimed_at_once() } else { 1 };
+        while !claimed.is_empty() {
+            let rest = claimed.split_off(claimed.len().min(at_once));
+            let batch = std::mem::replace(&mut claimed, rest);
+            let spots: Vec<_> = batch.iter().map(|claimed| claimed.lead.spot.clone()).collect();
+            self.depart(&batch, deadline, nesting).await;
+            match self.load_now(&spots, args.clone(), nesting).await {
+                Ok(Ok(loaded)) => self.keep(batch, loaded).await,
+                Ok(Err(error)) => {
+                    self.release(&leases(&batch), Some(&error)).await;
+                    let errors = self.policy.errors;
+                    batch.into_iter().for_each(|Claimed { lead, .. }| {
+                        lead.fail(error.clone(), errors);
+                    });
+                }
+                Err(error) => {
+                    self.release(&leases(&batch), None).await;
+                    if let Some(Claimed { lead, .. }) = batch.into_iter().next() {
+                        lead.break_off(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sees to it that callers who come after the loader has begun get nothing of a load without a
+    /// lease, and that there is one such load of a value at a time.
+    async fn depart(&self, batch: &[Claimed<V::Owned>], deadline: Deadline, nesting: &Nesting) {
+        for Claimed { lead, .. } in batch.iter().filter(|claimed| claimed.lease.is_none()) {
+            if let Some(before) = &lead.before
+                && let Some(_waiting) = nesting.wait_for(FlightId::of(before))
+            {
+                self.executor.wait(before.outcome(), deadline.left()).await;
+            }
+            lead.depart();
+        }
+    }
+
+    /// Stores what was loaded, and lands it.
+    async fn keep(&self, batch: Vec<Claimed<V::Owned>>, loaded: Vec<Loaded<V::Owned>>) {
+        let mut leased = Vec::with_capacity(batch.len());
+        let mut commands = Vec::with_capacity(batch.len());
+        for (Claimed { lead, lease }, loaded) in batch.into_iter().zip(loaded) {
+            let Some(lease) = lease else {
+                lead.land(Outcome::Found(loaded.value.map(Arc::new), Seal::ALL));
+                continue;
+            };
+            let command = self.storing(&lead.spot, &lease, &loaded);
+            if let Some(error) = command.request.refusal() {
+                self.release(&[(&lead.spot, &lease)], None).await;
+                lead.break_off(error);
+                continue;
+            }
+            lead.close();
+            commands.push(command);
+            leased.push((lead, lease, loaded));
+        }
+        let again = |at: usize| {
+            let (lead, lease, loaded) = &leased[at];
+            self.storing(&lead.spot, lease, loaded)
+        };
+        let mut replies = self.send_each(commands, again).await.into_iter();
+        for (lead, _, loaded) in leased {
+            let value = loaded.value.map(Arc::new);
+            match replies.next() {
+                Some(Ok(Some(true))) => lead.land(Outcome::Found(value, Seal::ALL)),
+                Some(Ok(Some(false))) => {
+                    raise(&self.counts.outdated);
+                    lead.land(Outcome::Found(value, Seal::NOBODY));
+                }
+                Some(Err(error)) => lead.break_off(error),
+                // Nothing says that the value was still the newest when the last of them joined.
+                Some(Ok(None)) | None => lead.land(Outcome::Found(value, Seal::NOBODY)),
+            }
+        }
+    }
+
+    fn storing(&self, spot: &Spot, lease: &Lease, loaded: &Loaded<V::Owned>) -> Command<bool> {
+        let value = loaded.value.as_ref().map(Borrow::borrow);
+        let time = match (&loaded.value, loaded.time_to_live) {
+            (Some(_), None) => self.lasting(),
+            (Some(_), Some(time)) if time.is_zero() => Some(time),
+            (Some(_), Some(time)) => Some(time.saturating_add(self.policy.reserve())),
+            (None, time) => time.or(self.policy.absence),
+        };
+        self.commands.store::<V>(spot, lease, value, time)
+    }
+
+    /// How long the server keeps a value whose loader says nothing of it.
+    pub(crate) fn lasting(&self) -> Option<Duration> {
+        let time = self.policy.time_to_live?;
+        let jittered = time.mul_f64(1.0 - self.policy.jitter * fastrand::f64());
+        Some(jittered.saturating_add(self.policy.reserve()))
+    }
+
+    /// Lets others load, or learn why not. If that fails the leases run out.
+    async fn release(&self, leases: &[(&Spot, &Lease)], error: Option<&LoadError>) {
+        let command = |at: usize| {
+            let (spot, lease) = leases[at];
+            self.commands.release(spot, lease, error)
+        };
+        self.send_each((0..leases.len()).map(command).collect(), command).await;
+    }
+
+    /// A turn to load in the background, if there may be one more.
+    pub(crate) fn turn(&self) -> Option<Turn> {
+        let before = self.refreshing.fetch_add(1, Ordering::Relaxed);
+        Some(Turn(self.refreshing.clone())).filter(|_| before < MOST_REFRESHING)
+    }
+}
+
+/// One of the loads in the background, until it is dropped.
+pub(crate) struct Turn(Arc<AtomicUsize>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How often it is looked whether others have loaded a value: after a third of the time so far.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// How many ids a bulk loader is given at most.
+const LARGEST_BULK: usize = 1000;
+
+/// How many values are claimed together that are loaded one after the other.
+const FEW: usize = 8;
+
+/// How many loads there are in the background at most.
+const MOST_REFRESHING: usize = 16;

@@ -1,0 +1,68 @@
+//! Commands that may be sent again.
+
+use super::entry_location::Ids;
+use super::state::Engine;
+use crate::client::RoundTrips;
+use crate::codec::Codec;
+use crate::command::Command;
+use crate::error::{Error, Result};
+use crate::read_through::shared::send_each;
+
+impl<I, V, E, A> Engine<I, V, E, A>
+where
+    I: Ids,
+    V: Codec<Owned: Sync>,
+    E: RoundTrips,
+    A: Clone + Send + Sync + 'static,
+{
+    /// What each command comes to in one round trip: nothing where Redis cannot be used.
+    ///
+    /// Those whose connection is lost are sent once more, as `again` makes them. Each names a generation,
+    /// by which the server knows that it has done its work already.
+    pub(crate) async fn send_each<T: Send + 'static>(
+        &self,
+        commands: Vec<Command<T>>,
+        again: impl Fn(usize) -> Command<T> + Sync,
+    ) -> Vec<Result<Option<T>>> {
+        let sent = commands.len();
+        if sent == 0 {
+            return Vec::new();
+        }
+        let mut sent_all = send_each(&self.executor, commands).await;
+        let lost: Vec<_> = match &sent_all {
+            Ok(replies) => (0..sent).filter(|&at| replies.get(at).is_some_and(is_lost)).collect(),
+            Err(error) if is_lost_connection(error) => (0..sent).collect(),
+            Err(_) => Vec::new(),
+        };
+        if !lost.is_empty() {
+            let second =
+                send_each(&self.executor, lost.iter().map(|&at| again(at)).collect()).await;
+            match (&mut sent_all, second) {
+                (Ok(replies), Ok(second)) => {
+                    lost.into_iter().zip(second).for_each(|(at, reply)| replies[at] = reply);
+                }
+                (Ok(_), Err(_)) => {}
+                (sent_all, second) => *sent_all = second,
+            }
+        }
+        match sent_all {
+            Ok(replies) => replies
+                .into_iter()
+                .map(|reply| reply.map(Some).or_else(|error| self.bear(error).map(|()| None)))
+                .collect(),
+            Err(error) => match self.bear(error) {
+                Ok(()) => (0..sent).map(|_| Ok(None)).collect(),
+                Err(error) => vec![Err(error)],
+            },
+        }
+    }
+}
+
+fn is_lost<T>(reply: &Result<T>) -> bool {
+    reply.as_ref().is_err_and(is_lost_connection)
+}
+
+/// Whether the connection broke on which something was sent.
+fn is_lost_connection(error: &Error) -> bool {
+    matches!(error, Error::ConnectionLost { .. })
+}

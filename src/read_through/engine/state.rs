@@ -1,0 +1,138 @@
+//! What all clones of a cache share, and what it finds without loading.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use super::commands::{Commands, Mode, Stored, Wanted};
+use super::entry_location::{Ids, Spot};
+use super::freshness::{Age, Freshness};
+use super::loader::Loaders;
+use super::lookup::Seen;
+use super::nesting::CacheId;
+use super::single_flight::Flights;
+use super::stats::{Counts, raise, raise_by};
+use crate::client::RoundTrips;
+use crate::codec::Codec;
+use crate::error::{Attempt, Error, Result};
+use crate::keys::name_of;
+use crate::limits::PAGE;
+use crate::read_through::policy::CachePolicy;
+
+/// A value, or that there is none.
+pub(crate) type Found<V> = Option<Arc<<V as Codec>::Owned>>;
+
+/// What all clones of a cache share.
+pub(crate) struct Engine<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A> {
+    pub(crate) executor: E,
+    pub(crate) prefix: Vec<u8>,
+    pub(crate) policy: CachePolicy,
+    pub(crate) freshness: Freshness,
+    pub(crate) commands: Commands,
+    pub(crate) loaders: Loaders<I::Owned, V::Owned, A>,
+    pub(crate) flights: Arc<Flights<V::Owned>>,
+    pub(crate) counts: Counts,
+    /// How many loads are done in the background.
+    pub(crate) refreshing: Arc<AtomicUsize>,
+    #[cfg(feature = "near-cache")]
+    pub(crate) near: Option<super::near::Near<V, E>>,
+}
+
+impl<I, V, E, A> Engine<I, V, E, A>
+where
+    I: Ids,
+    V: Codec<Owned: Sync>,
+    E: RoundTrips,
+    A: Clone + Send + Sync + 'static,
+{
+    /// What the cache has of `spots`.
+    pub(crate) async fn see(&self, spots: &[Spot]) -> Result<Vec<Seen<V::Owned>>> {
+        #[cfg(feature = "near-cache")]
+        if let Some(near) = &self.near
+            && let Some(mut seen) = near.see(spots, |left| self.age(left)).await?
+        {
+            // It has no values that are to be loaded anew, though they may still be served.
+            if self.freshness.matters() {
+                let missing = |seen: &Seen<_>| matches!(seen, Seen::Missing(_));
+                let (places, spots): (Vec<_>, Vec<_>) =
+                    (0..).zip(spots.iter().cloned()).filter(|(at, _)| missing(&seen[*at])).unzip();
+                for (place, found) in places.into_iter().zip(self.ask(&spots).await?) {
+                    seen[place] = found;
+                }
+            }
+            return Ok(seen);
+        }
+        self.ask(spots).await
+    }
+
+    /// What the server has of `spots`.
+    async fn ask(&self, spots: &[Spot]) -> Result<Vec<Seen<V::Owned>>> {
+        let wanted =
+            Wanted { left: self.freshness.matters(), absence: self.policy.absence.is_some() };
+        let mut seen = Vec::with_capacity(spots.len());
+        for spots in spots.chunks(PAGE) {
+            let replies = self.executor.send_all(self.commands.look(spots, wanted)).await?;
+            let stored = self.commands.looked(spots.len(), wanted, replies)?;
+            seen.extend(stored.into_iter().map(|stored| self.seen(stored)));
+        }
+        let is_unfit = |seen: &&Seen<_>| matches!(seen, Seen::Missing(Mode::Unfit));
+        raise_by(&self.counts.undecodable, seen.iter().filter(is_unfit).count() as u64);
+        Ok(seen)
+    }
+
+    /// What there is to do with a value as the server has it.
+    pub(crate) fn seen(&self, stored: Stored) -> Seen<V::Owned> {
+        let Some(bytes) = stored.bytes else {
+            return match stored.is_absent {
+                true => Seen::Found(None, Age::Fresh),
+                false => Seen::Missing(Mode::Missing),
+            };
+        };
+        match V::decode_owned(bytes) {
+            Ok(value) => Seen::Found(Some(Arc::new(value)), self.age(stored.left)),
+            Err(_) => Seen::Missing(Mode::Unfit),
+        }
+    }
+
+    /// The age of a value that the server drops after `left` milliseconds.
+    fn age(&self, left: i64) -> Age {
+        self.freshness.age(left, self.counts.load_time(), 1.0 - fastrand::f64())
+    }
+
+    /// Takes it that Redis cannot be used, if that is what the error says and the policy allows it.
+    pub(crate) fn bear(&self, error: Error) -> Result<()> {
+        let is_away = error.is_transient() || matches!(error, Error::Connect { .. });
+        if self.policy.fails_without_redis || !is_away {
+            return Err(error);
+        }
+        raise(&self.counts.without_redis);
+        if self.counts.may_warn() {
+            let name = name_of(&self.prefix).escape_ascii();
+            log::warn!("the cache {name} loads without Redis: {error}");
+        }
+        Ok(())
+    }
+
+    /// What this cache is known by while it exists.
+    pub(crate) fn id(&self) -> CacheId {
+        CacheId(Arc::as_ptr(&self.flights).addr())
+    }
+
+    pub(crate) fn attempt(&self, spot: &Spot) -> Attempt {
+        let (key, field) = (Some(spot.key.clone()), spot.field.clone());
+        Attempt { command: "load", key, field, writes: false, in_part: false, halfway: false }
+    }
+
+    /// How long a caller relies on others.
+    pub(crate) fn patience(&self) -> Duration {
+        self.policy.lease * LEASES_WAITED
+    }
+
+    pub(crate) fn report(&self) {
+        #[cfg(feature = "metrics")]
+        self.counts.report(&String::from_utf8_lossy(name_of(&self.prefix)));
+    }
+}
+
+/// One lease for a load that dies, one for the load after it, and one to be sure.
+const LEASES_WAITED: u32 = 3;

@@ -1,0 +1,113 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::time::clock;
+
+/// What a read-through cache has done in this program so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ReadThroughStats {
+    /// Values that were served without loading them, absent ones included.
+    pub hits: u64,
+    /// Values that had to be loaded, by this program or another one.
+    pub misses: u64,
+    /// Misses that waited for a load of this program.
+    pub joined: u64,
+    /// Misses that waited for a load of another program.
+    pub waited: u64,
+    /// Values that loaders were asked for, in the background too.
+    pub loads: u64,
+    /// Values that loaders failed to give.
+    pub load_errors: u64,
+    /// Background loads that were begun.
+    pub refreshes: u64,
+    /// Old values that were served, since loading failed or had only begun.
+    pub stale: u64,
+    /// Loaded values that were not stored, since meanwhile somebody deleted or set them.
+    pub outdated: u64,
+    /// Stored bytes that were not a value, and were replaced.
+    pub undecodable: u64,
+    /// Times that Redis could not be used.
+    pub without_redis: u64,
+    /// How long the loads took, in the mean; later ones count more.
+    pub load_time: Duration,
+}
+
+/// The same, being counted.
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub(crate) hits: AtomicU64,
+    pub(crate) misses: AtomicU64,
+    pub(crate) joined: AtomicU64,
+    pub(crate) waited: AtomicU64,
+    pub(crate) loads: AtomicU64,
+    pub(crate) load_errors: AtomicU64,
+    pub(crate) refreshes: AtomicU64,
+    pub(crate) stale: AtomicU64,
+    pub(crate) outdated: AtomicU64,
+    pub(crate) undecodable: AtomicU64,
+    pub(crate) without_redis: AtomicU64,
+    /// In microseconds.
+    load_time: AtomicU64,
+    warned: AtomicU64,
+    #[cfg(feature = "metrics")]
+    pub(crate) reported: AtomicU64,
+}
+
+impl Counts {
+    pub(crate) fn stats(&self) -> ReadThroughStats {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        ReadThroughStats {
+            hits: load(&self.hits),
+            misses: load(&self.misses),
+            joined: load(&self.joined),
+            waited: load(&self.waited),
+            loads: load(&self.loads),
+            load_errors: load(&self.load_errors),
+            refreshes: load(&self.refreshes),
+            stale: load(&self.stale),
+            outdated: load(&self.outdated),
+            undecodable: load(&self.undecodable),
+            without_redis: load(&self.without_redis),
+            load_time: Duration::from_micros(load(&self.load_time)),
+        }
+    }
+
+    /// Counts that loading took so long.
+    pub(crate) fn loaded(&self, values: usize, time: Duration) {
+        raise_by(&self.loads, values as u64);
+        let time = u64::try_from(time.as_micros()).unwrap_or(u64::MAX) / values.max(1) as u64;
+        // Of two loads that end at the same time one may not count.
+        let mean = match self.load_time.load(Ordering::Relaxed) {
+            0 => time,
+            mean => mean - mean / 8 + time / 8,
+        };
+        self.load_time.store(mean.max(1), Ordering::Relaxed);
+    }
+
+    /// In milliseconds.
+    pub(crate) fn load_time(&self) -> i64 {
+        (self.load_time.load(Ordering::Relaxed) / 1000) as i64
+    }
+
+    /// Whether it is time for another warning.
+    pub(crate) fn may_warn(&self) -> bool {
+        is_due(&self.warned)
+    }
+}
+
+pub(crate) fn raise(count: &AtomicU64) {
+    raise_by(count, 1);
+}
+
+pub(crate) fn raise_by(count: &AtomicU64, by: u64) {
+    count.fetch_add(by, Ordering::Relaxed);
+}
+
+/// Whether the last time was more than a second ago; then it is now.
+pub(crate) fn is_due(last: &AtomicU64) -> bool {
+    let (now, last_time) = (clock::now(), last.load(Ordering::Relaxed));
+    let is_over = last_time == 0 || now.saturating_sub(last_time) >= 1000;
+    let swap = || last.compare_exchange(last_time, now, Ordering::Relaxed, Ordering::Relaxed);
+    is_over && swap().is_ok()
+}
