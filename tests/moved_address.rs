@@ -35,6 +35,13 @@ impl Pair {
 
     /// The old master follows the new one, so that it passes on even what is published there.
     fn fail_over(&self) {
+        let offset = |server, field: &str| {
+            let info = info(server);
+            info.lines().find_map(|line| Some(line.strip_prefix(field)?.to_owned()))
+        };
+        let has_all =
+            || offset(&self.new, "slave_repl_offset:") == offset(&self.old, "master_repl_offset:");
+        assert!(eventually(has_all), "the replica lacks what was acknowledged");
         assert_eq!(ask(self.new.port(), "REPLICAOF NO ONE").unwrap(), "+OK\r\n");
         self.address.lead_to(self.new.port());
         let follow = format!("REPLICAOF 127.0.0.1 {}", self.new.port());

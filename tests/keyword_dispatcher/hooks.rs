@@ -122,7 +122,7 @@ fn what_is_told_of_changes_may_use_the_dispatcher() {
     assert_eq!(wire.write("N", "2"), "2");
     assert!(eventually(|| wire.number("COPY") == Some(2)));
     shared.get().unwrap().set("N", 3).unwrap();
-    assert_eq!(wire.value("COPY").as_deref(), Some("3"));
+    assert!(eventually(|| wire.number("COPY") == Some(3)));
     shared.get().unwrap().shutdown().unwrap();
 }
 
