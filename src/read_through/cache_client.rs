@@ -3,12 +3,12 @@ use std::fmt;
 use std::time::Duration;
 
 use super::engine::Found;
-use super::engine::ReadThroughStats;
-use super::engine::pyredis_prefix;
-use super::engine::{Loaded, LoadedMany, Loaders};
 use super::engine::{Named, Names, One, Spot};
+use super::loader::{Loaded, LoadedMany, Loaders};
 use super::policy::CachePolicy;
+use super::pyredis;
 use super::shared::Shared;
+use super::stats::ReadThroughStats;
 use crate::answer::Answer;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
@@ -135,7 +135,7 @@ where
         load: impl Fn(K::Owned, A) -> R + Send + Sync + 'static,
     ) -> Result<Self> {
         let names = Names::PyRedisCache { field: Vec::new() };
-        Self::over(executor, pyredis_prefix(operation)?, names, policy, Loaders::new(load))
+        Self::over(executor, pyredis::prefix(operation)?, names, policy, Loaders::new(load))
     }
 
     fn over(

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::cache_client::{encoded, literal_prefix, own_prefix};
 use super::engine::Found;
-use super::engine::ReadThroughStats;
-use super::engine::pyredis_prefix;
-use super::engine::{Loaded, LoadedMany, Loaders};
 use super::engine::{Named, Names, Pair, Spot};
+use super::loader::{Loaded, LoadedMany, Loaders};
 use super::policy::CachePolicy;
+use super::pyredis;
 use super::shared::Shared;
+use super::stats::ReadThroughStats;
 use crate::answer::Answer;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
@@ -100,8 +100,8 @@ where
         policy: CachePolicy,
         load: impl Fn(H::Owned, K::Owned, A) -> R + Send + Sync + 'static,
     ) -> Result<Self> {
-        let names = Names::PyRedisCache { field: pyredis_prefix(operation)? };
-        Self::over(executor, pyredis_prefix(hash_operation)?, names, policy, load)
+        let names = Names::PyRedisCache { field: pyredis::prefix(operation)? };
+        Self::over(executor, pyredis::prefix(hash_operation)?, names, policy, load)
     }
 
     fn over<R: Answer<Loaded<V::Owned>, E>>(

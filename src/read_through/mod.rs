@@ -2,16 +2,25 @@
 
 mod cache_client;
 mod engine;
+mod freshness;
 mod hash_cache_client;
+mod loader;
+#[cfg(feature = "near-cache")]
+mod near;
 mod policy;
+mod pyredis;
+#[cfg(feature = "metrics")]
+mod report;
 mod shared;
+mod stats;
 
 pub use self::cache_client::CacheClient;
-#[cfg(test)]
-pub(crate) use self::engine::read_id;
-pub use self::engine::{Loaded, LoadedMany, ReadThroughStats};
 pub use self::hash_cache_client::HashCacheClient;
+pub use self::loader::{Loaded, LoadedMany};
 pub use self::policy::CachePolicy;
+#[cfg(test)]
+pub(crate) use self::pyredis::read_id;
+pub use self::stats::ReadThroughStats;
 
 /// The keys of one id in a cache of this name and kind, if there can be any.
 #[cfg(test)]

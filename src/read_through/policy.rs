@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::engine::Freshness;
+use super::freshness::Freshness;
 use crate::error::{Error, Result};
 
 /// For how long a read-through cache keeps what, and what it does when it cannot: settings of a

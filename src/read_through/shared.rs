@@ -7,11 +7,11 @@ use redis::Value;
 
 use super::engine::Commands;
 use super::engine::Flights;
-use super::engine::{Counts, ReadThroughStats};
 use super::engine::{Engine, Found};
 use super::engine::{Ids, Named, Spot, is_aside};
-use super::engine::{LoadedMany, Loaders};
+use super::loader::{LoadedMany, Loaders};
 use super::policy::CachePolicy;
+use super::stats::{Counts, ReadThroughStats};
 use crate::answer::Answer;
 use crate::client::RoundTrips;
 use crate::codec::Codec;
@@ -81,7 +81,7 @@ where
             let mut near = engine.renewed(engine.loaders.clone());
             let (executor, prefix) = (engine.executor.clone(), engine.prefix.clone());
             let opened =
-                super::engine::Near::open(executor, prefix, engine.freshness.clone(), settings);
+                super::near::Near::open(executor, prefix, engine.freshness.clone(), settings);
             let opened = opened.await?;
             near.executor = opened.cached().client().clone();
             near.commands.notices = opened.cached().notices().cloned();
@@ -92,7 +92,7 @@ where
 
     #[cfg(feature = "near-cache")]
     pub(super) fn near_stats(&self) -> Option<crate::near::CacheStats> {
-        self.0.near.as_ref().map(super::engine::Near::stats)
+        self.0.near.as_ref().map(super::near::Near::stats)
     }
 
     pub(super) fn stats(&self) -> ReadThroughStats {

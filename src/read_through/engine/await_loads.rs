@@ -11,11 +11,11 @@ use super::nesting::{Nesting, Turn, Waiting};
 use super::pending_load::Flying;
 use super::single_flight::{FlightId, Joined, Outcome, Start};
 use super::state::{Engine, Found};
-use super::stats::{raise, raise_by};
 use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::error::LoadError;
 use crate::error::{Error, Result};
+use crate::read_through::stats::{raise, raise_by};
 use crate::time::Landing;
 
 /// A value that has to be loaded.

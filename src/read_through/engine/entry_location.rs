@@ -2,9 +2,9 @@
 
 use std::marker::PhantomData;
 
-use super::pyredis;
 use crate::codec::{Codec, CodecError};
 use crate::keys::{HOLDS_THE_MARK, is_side_key, name_of, side_key_in_slot};
+use crate::read_through::pyredis;
 
 /// What has a name, unless an id cannot be written.
 pub(crate) type Named<T> = Result<T, CodecError>;

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use super::await_loads::{Arrival, Missing};
 use super::commands::Mode;
 use super::entry_location::{Ids, Spot};
-use super::freshness::Age;
 use super::lookup::Seen;
 use super::nesting::{Nesting, Turn};
 use super::pending_load::Flying;
 use super::state::{Engine, Found};
-use super::stats::{raise, raise_by};
 use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::error::LoadError;
 use crate::error::Result;
+use crate::read_through::freshness::Age;
+use crate::read_through::stats::{raise, raise_by};
 
 impl<I, V, E, A> Engine<I, V, E, A>
 where

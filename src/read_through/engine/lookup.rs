@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::commands::Mode;
-use super::freshness::Age;
+use crate::read_through::freshness::Age;
 
 /// What is seen of a value before anybody loads it.
 pub(crate) enum Seen<V> {

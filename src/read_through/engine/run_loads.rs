@@ -8,20 +8,20 @@ use std::time::{Duration, Instant};
 
 use super::commands::{Claim, Lease, Mode, Since};
 use super::entry_location::{Ids, Spot};
-use super::freshness::Age;
 use super::generation;
-use super::loader::Loaded;
 use super::lookup::Seen;
 use super::nesting::Nesting;
 use super::pending_load::Flying;
 use super::single_flight::{FlightId, Lead, Outcome, Seal};
 use super::state::Engine;
-use super::stats::{raise, raise_by};
 use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::command::Command;
 use crate::error::LoadError;
 use crate::error::{Error, Result};
+use crate::read_through::freshness::Age;
+use crate::read_through::loader::Loaded;
+use crate::read_through::stats::{raise, raise_by};
 use crate::time::Deadline;
 use crate::time::Wait;
 

@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use super::commands::{Commands, Mode, Stored, Wanted};
 use super::entry_location::{Ids, Spot};
-use super::freshness::{Age, Freshness};
-use super::loader::Loaders;
 use super::lookup::Seen;
 use super::nesting::CacheId;
 use super::single_flight::Flights;
-use super::stats::{Counts, raise, raise_by};
 use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::error::{Attempt, Error, Result};
 use crate::keys::name_of;
 use crate::limits::PAGE;
+use crate::read_through::freshness::{Age, Freshness};
+use crate::read_through::loader::Loaders;
 use crate::read_through::policy::CachePolicy;
+use crate::read_through::stats::{Counts, raise, raise_by};
 
 /// A value, or that there is none.
 pub(crate) type Found<V> = Option<Arc<<V as Codec>::Owned>>;
@@ -35,7 +35,7 @@ pub(crate) struct Engine<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A> {
     /// How many loads are done in the background.
     pub(crate) refreshing: Arc<AtomicUsize>,
     #[cfg(feature = "near-cache")]
-    pub(crate) near: Option<super::near::Near<V, E>>,
+    pub(crate) near: Option<crate::read_through::near::Near<V, E>>,
 }
 
 impl<I, V, E, A> Engine<I, V, E, A>

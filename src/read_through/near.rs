@@ -1,9 +1,9 @@
 //! The near cache in front of a read-through cache.
 
-use super::commands::Mode;
-use super::entry_location::Spot;
+use super::engine::Mode;
+use super::engine::Seen;
+use super::engine::Spot;
 use super::freshness::{Age, Freshness};
-use super::lookup::Seen;
 use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::collections::{Cached, NearCache, RedisDict};
