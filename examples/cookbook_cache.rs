@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use redis_collections::{Client, LocalServer, NearCache, RedisDict, WhileCutOff};
+use redis_collections::{Client, LocalServer, NearCache, OnDisconnect, RedisDict};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let server = LocalServer::start()?;
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             // Whatever happens, no value is served that was replaced longer ago.
             .max_staleness(Duration::from_secs(1))
             // Rather old prices than none, for a minute.
-            .while_cut_off(WhileCutOff::Serve(Duration::from_secs(60))),
+            .on_disconnect(OnDisconnect::Serve(Duration::from_secs(60))),
     )?;
     // The first time the server is asked, for all threads that ask at the same time.
     assert_eq!(cached.get("apple")?.as_deref(), Some(&30));

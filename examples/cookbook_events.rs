@@ -2,12 +2,13 @@
 // say what to read again. After a `Gap` that is everything.
 use std::error::Error;
 
-use redis_collections::{Client, Event, LocalServer, NoticeFormat, RedisDict};
+use redis_collections::{ChangeFormat, Client, Event, LocalServer, RedisDict};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let server = LocalServer::start()?;
     let client = Client::open(server.url())?;
-    let ages: RedisDict<String, u32> = RedisDict::new(&client, "ages").notifying(NoticeFormat::Own);
+    let ages: RedisDict<String, u32> =
+        RedisDict::new(&client, "ages").publishing(ChangeFormat::Own);
     let mut events = ages.subscribe("*")?;
 
     ages.insert("ann", &36)?;

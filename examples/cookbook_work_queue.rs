@@ -2,7 +2,7 @@
 // again ends in the dead list with its reason.
 use std::time::Duration;
 
-use redis_collections::{Client, Job, LocalServer, QueueSettings, Stop, WorkQueue};
+use redis_collections::{Client, Job, LocalServer, QueueSettings, StopHandle, WorkQueue};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = LocalServer::start()?;
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     letters.push_in("a reminder", Duration::from_secs(3600))?;
 
     // `run` ends when it is told to, usually by a signal handler that has a clone of `stop`.
-    let stop = Stop::new();
+    let stop = StopHandle::new();
     let worker = letters.worker(|letter: Job<String>| match letter.strip_prefix("to ") {
         Some("nobody") => Err("nobody lives there"),
         Some(name) => {

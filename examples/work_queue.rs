@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use redis_collections::{
-    Bincode, Client, Job, LocalServer, QueueSettings, RedisHashDict, Stop, WorkQueue,
+    Bincode, Client, Job, LocalServer, QueueSettings, RedisHashDict, StopHandle, WorkQueue,
 };
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -106,7 +106,7 @@ fn work(url: &str, name: &str, number: &str) -> Outcome<()> {
         let counts = count(Path::new(OsStr::from_bytes(&path)));
         client.transaction((results.insert(&path, &counts), done.increment(&number, 1))).map(drop)
     });
-    let stop = Stop::new();
+    let stop = StopHandle::new();
     thread::spawn({
         let stop = stop.clone();
         move || {

@@ -17,12 +17,12 @@ use crate::error::LoadError;
     note = "on a `Client` it gives a `Result`, on an `AsyncClient` a future of a `Result`",
     note = "a loader: of a value, an `Option` of one, or a `Loaded`, with any error"
 )]
-pub trait Answer<T, E>: Send + 'static {
+pub trait HandlerResult<T, E>: Send + 'static {
     #[doc(hidden)]
     fn answer(self) -> impl Future<Output = Result<T, LoadError>> + Send;
 }
 
-impl<T, U, X> Answer<T, Client> for Result<U, X>
+impl<T, U, X> HandlerResult<T, Client> for Result<U, X>
 where
     U: Into<T> + Send + 'static,
     X: Into<Box<dyn StdError + Send + Sync>> + Send + 'static,
@@ -33,7 +33,7 @@ where
 }
 
 #[cfg(feature = "async")]
-impl<T, U, X, F> Answer<T, crate::client::AsyncClient> for F
+impl<T, U, X, F> HandlerResult<T, crate::client::AsyncClient> for F
 where
     F: Future<Output = Result<U, X>> + Send + 'static,
     U: Into<T>,

@@ -153,13 +153,13 @@ mod routing;
 mod time;
 mod topology;
 
-pub use crate::changes::NoticeFormat;
+pub use crate::changes::ChangeFormat;
 #[cfg(feature = "near-cache")]
-pub use crate::collections::{Cached, CachedDict, CachedHashDict, NearCache, WhileCutOff};
+pub use crate::collections::{Cached, CachedDict, CachedHashDict, NearCache, OnDisconnect};
 pub use crate::collections::{Increment, RedisDict, RedisHashDict, Ttl};
-pub use crate::queue::Waiting;
+pub use crate::queue::PendingJob;
 pub use crate::read_through::{Loaded, LoadedMany, ReadThroughStats};
-pub use answer::Answer;
+pub use answer::HandlerResult;
 #[cfg(feature = "async")]
 pub use client::{AsyncClient, ReplyFuture};
 pub use client::{Client, ClientBuilder, Deferred, Executor, Pipeline, RoundTrips};
@@ -182,7 +182,8 @@ pub use events::{Event, Subscription};
 #[cfg(feature = "local-server")]
 pub use local_server::LocalServer;
 pub use queue::{
-    Consumer, Dead, DeadList, Job, QueueRates, QueueSettings, QueueStats, Stop, WorkQueue, Worker,
+    Consumer, DeadJob, DeadLetters, Job, QueueRates, QueueSettings, QueueStats, StopHandle,
+    WorkQueue, Worker,
 };
 pub use read_through::{CacheClient, CachePolicy, HashCacheClient};
 pub use time::Wait;

@@ -4,13 +4,13 @@ use std::marker::PhantomData;
 
 /// Which of the breaches `B` of its rules something commits: none, outside of tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Breaches<B> {
+pub(crate) struct Mutants<B> {
     #[cfg(test)]
     breach: Option<B>,
     breaches: PhantomData<B>,
 }
 
-impl<B: PartialEq> Breaches<B> {
+impl<B: PartialEq> Mutants<B> {
     #[cfg(test)]
     pub(crate) fn of(breach: B) -> Self {
         Self { breach: Some(breach), breaches: PhantomData }
@@ -30,7 +30,7 @@ impl<B: PartialEq> Breaches<B> {
     }
 }
 
-impl<B> Default for Breaches<B> {
+impl<B> Default for Mutants<B> {
     fn default() -> Self {
         Self {
             #[cfg(test)]

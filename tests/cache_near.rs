@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis_collections::{
-    CacheClient, CachePolicy, Error, Loaded, LoadedMany, NearCache, NoticeFormat, RedisDict, Ttl,
+    CacheClient, CachePolicy, ChangeFormat, Error, Loaded, LoadedMany, NearCache, RedisDict, Ttl,
 };
 use support::kinds::{Kind, SourceDown, contract, ok, plain, settle, tell_everything};
 
@@ -31,7 +31,7 @@ type Squares<C> = CacheClient<u64, u64, C>;
 /// Ways of hearing of changes.
 fn ways() -> [NearCache; 2] {
     tell_everything();
-    [NearCache::tracking(), NearCache::notices()]
+    [NearCache::tracking(), NearCache::writer_messages()]
 }
 
 /// A cache of what comes after an id, and how often it was loaded.
@@ -46,7 +46,7 @@ fn source<C: Kind>(client: &C, name: &str, policy: CachePolicy) -> (Squares<C>, 
 }
 
 fn stored<C: Kind>(client: &C, name: &str) -> RedisDict<u64, u64, C> {
-    RedisDict::new(client, name).notifying(NoticeFormat::Own)
+    RedisDict::new(client, name).publishing(ChangeFormat::Own)
 }
 
 /// A name for each way.

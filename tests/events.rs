@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use redis_collections::{
-    Client, Event, LocalServer, NearCache, NoticeFormat, RedisDict, RedisHashDict, RedisList,
+    ChangeFormat, Client, Event, LocalServer, NearCache, RedisDict, RedisHashDict, RedisList,
     RedisSet,
 };
 use support::kinds::{
@@ -41,7 +41,7 @@ async fn writers_tell_of_their_changes<C: Kind>(client: C, name: &'static str) {
     tell_everything();
     // All on one server: what several tell has no order.
     let dict: RedisDict<String, u64, C> =
-        RedisDict::with_prefix(&client, format!("{{{name}}}")).notifying(NoticeFormat::Own);
+        RedisDict::with_prefix(&client, format!("{{{name}}}")).publishing(ChangeFormat::Own);
     let mut events = ok!(dict.subscribe("*"));
     ok!(dict.insert("a", &1));
     ok!(dict.insert("a", &2));
@@ -71,7 +71,7 @@ async fn the_server_tells_of_other_writers<C: Kind>(client: C, name: &'static st
     tell_everything();
     let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
     let mut events = ok!(dict.subscribe("*"));
-    assert!(events.hears_everybody());
+    assert!(events.sees_foreign_writes());
     ok!(dict.insert("a", &1));
     ok!(dict.insert("a", &2));
     ok!(dict.increment("a", 1));
@@ -108,8 +108,9 @@ async fn fields_members_and_items_have_events<C: Kind>(client: C, name: &'static
     let mut of_hash = ok!(hash.subscribe("*"));
     let mut of_set = ok!(set.subscribe("*"));
     let mut of_list = ok!(list.subscribe());
-    let (own_hash, own_set) = (hash.notifying(NoticeFormat::Own), set.notifying(NoticeFormat::Own));
-    let own_list = list.notifying(NoticeFormat::Own);
+    let (own_hash, own_set) =
+        (hash.publishing(ChangeFormat::Own), set.publishing(ChangeFormat::Own));
+    let own_list = list.publishing(ChangeFormat::Own);
     let a = || "a".to_owned();
 
     ok!(own_hash.insert("a", &1));
@@ -145,7 +146,7 @@ async fn a_pattern_selects_keys<C: Kind>(client: C, name: &'static str) {
     let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, prefix);
     let other: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, format!("{name}*"));
     let mut events = ok!(dict.subscribe("user:?"));
-    for dict in [&other, &dict, &dict.notifying(NoticeFormat::Own)] {
+    for dict in [&other, &dict, &dict.publishing(ChangeFormat::Own)] {
         ok!(dict.insert("user:", &1));
         ok!(dict.insert("user:1", &1));
         ok!(dict.insert("user:12", &1));
@@ -165,12 +166,12 @@ async fn what_expires_is_told<C: Kind>(client: C, name: &'static str) {
 async fn formats_of_python_are_understood<C: Kind>(client: C, name: &'static str) {
     tell_everything();
     let app: RedisDict<String, u64, C> =
-        RedisDict::with_prefix(&client, format!("{name}/")).notifying(NoticeFormat::PubSubDict);
+        RedisDict::with_prefix(&client, format!("{name}/")).publishing(ChangeFormat::PubSubDict);
     let mut events = ok!(app.subscribe("*"));
     ok!(app.insert("a", &1));
     events!(events, [Event::Updated("a".to_owned()), Event::Inserted("a".to_owned())]);
     let ns: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, format!("{name}&&"))
-        .notifying(NoticeFormat::PyDict("7".to_owned()));
+        .publishing(ChangeFormat::PyDict("7".to_owned()));
     let mut events = ok!(ns.subscribe("*"));
     ok!(ns.insert("a", &1));
     let notified = Event::Notified { key: "a".to_owned(), id: "7".to_owned() };
@@ -184,9 +185,9 @@ async fn the_server_tells_of_other_writers_in_either_protocol<C: Kind>() {
         let client = C::build(C::builder(&url)).await.expect("a connection");
         let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "ages");
         let mut events = ok!(dict.subscribe("*"));
-        assert!(events.hears_everybody(), "{protocol}");
+        assert!(events.sees_foreign_writes(), "{protocol}");
         let () = query(server.url(), "SET ages:a 1").expect("a foreign write");
-        ok!(dict.notifying(NoticeFormat::Own).insert("b", &1));
+        ok!(dict.publishing(ChangeFormat::Own).insert("b", &1));
         ok!(dict.remove("a"));
         events!(
             events,
@@ -208,7 +209,7 @@ fn a_setting_of_the_server_is_added_to_and_never_overwritten() {
         let dict: RedisDict<String, u64> = RedisDict::new(&client, "ages");
         let events = dict.subscribe("*").unwrap();
         let now: Vec<String> = keyspace(&server, "GET", &[]);
-        assert_eq!(((), true), (set, events.hears_everybody()));
+        assert_eq!(((), true), (set, events.sees_foreign_writes()));
         for kind in "Kg$lszhxen".chars().chain(has.chars()) {
             // The server does not show `n` beside an `A`.
             assert!(now[1].contains(kind) || now[1].contains('A'), "{kind} is missing in {now:?}");
@@ -236,9 +237,9 @@ fn a_user_who_may_not_change_the_setting_hears_of_writers_only() {
     let (_server, client): (_, Client) = Client::finish(hard_of_hearing());
     let dict: RedisDict<String, u64> = RedisDict::new(&client, "ages");
     let mut events = dict.subscribe("*").unwrap();
-    assert!(!events.hears_everybody());
+    assert!(!events.sees_foreign_writes());
     dict.insert("a", &1).unwrap();
-    dict.notifying(NoticeFormat::Own).insert("b", &1).unwrap();
+    dict.publishing(ChangeFormat::Own).insert("b", &1).unwrap();
     assert_eq!(events.next().unwrap().unwrap(), Event::Inserted("b".to_owned()));
 }
 
@@ -246,7 +247,8 @@ fn a_user_who_may_not_change_the_setting_hears_of_writers_only() {
 fn a_gap_is_told_after_the_connection_was_lost_or_a_message_is_missing() {
     let server = LocalServer::start().unwrap();
     let client = Client::open(server.url()).unwrap();
-    let dict: RedisDict<String, u64> = RedisDict::new(&client, "ages").notifying(NoticeFormat::Own);
+    let dict: RedisDict<String, u64> =
+        RedisDict::new(&client, "ages").publishing(ChangeFormat::Own);
     let mut events = dict.subscribe("*").unwrap();
     let mut next =
         || events.next_within(support::servers::PATIENCE).expect("an event").expect("a key");
@@ -283,7 +285,7 @@ fn a_key_that_another_type_overwrites_is_noticed() {
                 "dict" => {
                     let dict: RedisDict<String, u64> = RedisDict::new(&client, name);
                     let mut events = dict.subscribe("*").unwrap();
-                    let cached = dict.cached(NearCache::notices()).unwrap();
+                    let cached = dict.cached(NearCache::writer_messages()).unwrap();
                     cached.insert("a", &7).unwrap();
                     assert!(events.next_within(patience).is_some(), "{what}");
                     let is_cached = || cached.get("a").is_ok() && cached.peek("a").is_some();
@@ -296,7 +298,7 @@ fn a_key_that_another_type_overwrites_is_noticed() {
                 "hash" => {
                     let hash: RedisHashDict<String, u64> = RedisHashDict::new(&client, name);
                     let mut events = hash.subscribe("*").unwrap();
-                    let cached = hash.cached(NearCache::notices()).unwrap();
+                    let cached = hash.cached(NearCache::writer_messages()).unwrap();
                     cached.insert("a", &7).unwrap();
                     assert!(events.next_within(patience).is_some(), "{what}");
                     let is_cached = || cached.get("a").is_ok() && cached.peek("a").is_some();

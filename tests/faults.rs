@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use redis_collections::keyword::{self, Dispatcher, Keyword};
 use redis_collections::{
     Applied, AsyncClient, CacheClient, CachePolicy, Client, ClientBuilder, Error, Loaded,
-    LocalServer, NearCache, QueueSettings, RedisDict, RedisHashDict, RedisList, RedisSet, Wait,
-    WhileCutOff, WorkQueue,
+    LocalServer, NearCache, OnDisconnect, QueueSettings, RedisDict, RedisHashDict, RedisList,
+    RedisSet, Wait, WorkQueue,
 };
 use support::kinds::{Kind, SERVER, client, in_runtime, ok, ok_within, on_both_kinds, settle};
 use support::proxy::{Direction, Proxy};
@@ -487,7 +487,7 @@ async fn no_time_is_too_long<C: Kind>() {
         let _ = settle!(hash.expire("a", time));
         ok!(dict.insert("a", &1));
         let near = NearCache::tracking().time_to_live(time).max_staleness(time);
-        let cached = ok!(dict.cached(near.while_cut_off(WhileCutOff::Serve(time))));
+        let cached = ok!(dict.cached(near.on_disconnect(OnDisconnect::Serve(time))));
         assert_eq!(ok!(cached.get("a")).as_deref(), Some(&1));
         drop(cached);
         let mut events = ok!(dict.subscribe("*"));

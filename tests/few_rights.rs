@@ -6,9 +6,8 @@ mod support;
 use std::time::Duration;
 
 use redis_collections::{
-    Applied, CacheClient, CachePolicy, Client, ClientBuilder, Error, HashCacheClient, Loaded,
-    LocalServer, NearCache, NoticeFormat, RedisDict, RedisHashDict, RedisList, RedisSet, Ttl,
-    WorkQueue,
+    Applied, CacheClient, CachePolicy, ChangeFormat, Client, ClientBuilder, Error, HashCacheClient,
+    Loaded, LocalServer, NearCache, RedisDict, RedisHashDict, RedisList, RedisSet, Ttl, WorkQueue,
 };
 use support::kinds::{Kind, ok, on_both_kinds, settle};
 use support::servers::query;
@@ -36,13 +35,13 @@ impl<C: Kind> Collections<C> {
     fn of(client: &C, told: bool) -> Self {
         let (dict, hash) = (RedisDict::new(client, "dict"), RedisHashDict::new(client, "hash"));
         let list = RedisList::new(client, "list");
-        let own = || NoticeFormat::Own;
+        let own = || ChangeFormat::Own;
         match told {
             false => Self { dict, hash, list },
             true => Self {
-                dict: dict.notifying(own()),
-                hash: hash.notifying(own()),
-                list: list.notifying(own()),
+                dict: dict.publishing(own()),
+                hash: hash.publishing(own()),
+                list: list.publishing(own()),
             },
         }
     }
@@ -217,14 +216,14 @@ async fn rights_to_a_prefix_are_enough<C: Kind>() {
     let server = LocalServer::start_with(&["--notify-keyspace-events", "KEA"]).unwrap();
     let client = C::build(user_of::<C>(&server, OF_A_PREFIX)).await.unwrap();
     for told in [false, true] {
-        let own = NoticeFormat::Own;
+        let own = ChangeFormat::Own;
         let mut dict: RedisDict<String, u64, C> = RedisDict::new(&client, "app-d");
         let mut hash: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, "app-h");
         let mut list: RedisList<u64, C> = RedisList::new(&client, "app-l");
         let mut set: RedisSet<u64, C> = RedisSet::new(&client, "app-s");
         if told {
-            (dict, hash) = (dict.notifying(own.clone()), hash.notifying(own.clone()));
-            (list, set) = (list.notifying(own.clone()), set.notifying(own));
+            (dict, hash) = (dict.publishing(own.clone()), hash.publishing(own.clone()));
+            (list, set) = (list.publishing(own.clone()), set.publishing(own));
         }
         ok!(dict.extend([("a", &1), ("b", &2)]));
         ok!(dict.get_or_insert("c", &3));
@@ -259,7 +258,7 @@ async fn rights_to_a_prefix_are_enough<C: Kind>() {
     assert_eq!((ok!(cache.get(&1, &2)), ok!(cache.delete(&1, &2))), (Some(2.into()), true));
     assert_eq!(ok!(cache.clear()), 0);
     let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "app-d");
-    for near_cache in [NearCache::tracking(), NearCache::notices()] {
+    for near_cache in [NearCache::tracking(), NearCache::writer_messages()] {
         let cached = ok!(dict.cached(near_cache));
         ok!(cached.insert("a", &1));
         assert_eq!(ok!(cached.get("a")).as_deref(), Some(&1));
@@ -283,7 +282,7 @@ async fn a_refused_script_is_noperm_and_names_what_it_uses<C: Kind>() {
         let client = C::build(user_of::<C>(&server, rights)).await.unwrap();
         let hash: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, "app-h");
         let error = match names[0].contains('~') {
-            true => settle!(hash.notifying(NoticeFormat::Own).insert("a", &1)).unwrap_err(),
+            true => settle!(hash.publishing(ChangeFormat::Own).insert("a", &1)).unwrap_err(),
             false => settle!(hash.replace("a", &1)).unwrap_err(),
         };
         assert_eq!(error.code(), Some("NOPERM"), "{rights}: {error}");

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redis_collections::{
-    AsyncClient, CachePolicy, Client, Event, LocalServer, NearCache, NoticeFormat, RedisDict,
+    AsyncClient, CachePolicy, ChangeFormat, Client, Event, LocalServer, NearCache, RedisDict,
     RedisList, WorkQueue,
 };
 use support::proxy::Proxy;
@@ -155,7 +155,7 @@ fn a_read_through_cache_stores_on_the_new_master() {
 fn a_subscription_says_that_it_may_have_missed_something_and_goes_on() {
     let pair = Pair::start();
     let client = Client::open(&pair.address.url()).unwrap();
-    let dict: RedisDict<String, u64> = RedisDict::new(&client, "d").notifying(NoticeFormat::Own);
+    let dict: RedisDict<String, u64> = RedisDict::new(&client, "d").publishing(ChangeFormat::Own);
     let mut events = dict.subscribe("*").unwrap();
     dict.insert("a", &1).unwrap();
     let a = || "a".to_owned();

@@ -5,8 +5,8 @@ mod support;
 use std::time::Duration;
 
 use redis_collections::{
-    Applied, CacheClient, CachePolicy, Error, Event, HashCacheClient, Loaded, NearCache,
-    NoticeFormat, RedisDict, RedisHashDict, RedisList, RedisSet, Result, WorkQueue,
+    Applied, CacheClient, CachePolicy, ChangeFormat, Error, Event, HashCacheClient, Loaded,
+    NearCache, RedisDict, RedisHashDict, RedisList, RedisSet, Result, WorkQueue,
 };
 use support::kinds::{Kind, contract, ok, ok_within, settle, sorted, tell_everything};
 
@@ -245,7 +245,7 @@ async fn names_of_keys_beside_collections_are_refused<C: Kind>(client: C, name: 
         C::collect(hash.iter()).await.remove(0).map(drop),
         settle!(dict.insert("x", "y")).map(drop),
         settle!(dict.clear()).map(drop),
-        settle!(dict.cached(NearCache::notices())).map(drop),
+        settle!(dict.cached(NearCache::writer_messages())).map(drop),
         settle!(literal.insert("x", "y")).map(drop),
         settle!(literal.clear()).map(drop),
         C::collect(literal.iter()).await.remove(0).map(drop),
@@ -288,8 +288,9 @@ async fn a_load_is_told_without_what_is_known_of_it<C: Kind>(client: C, name: &s
     let policy = CachePolicy::time_to_live(MINUTE);
     let cache: CacheClient<String, String, C> =
         CacheClient::with_prefix(&client, format!("{{{name}}}:"), policy, load).unwrap();
-    let cache = ok!(cache.near(NearCache::notices()));
-    let dict: Dict<C> = RedisDict::new(&client, format!("{{{name}}}")).notifying(NoticeFormat::Own);
+    let cache = ok!(cache.near(NearCache::writer_messages()));
+    let dict: Dict<C> =
+        RedisDict::new(&client, format!("{{{name}}}")).publishing(ChangeFormat::Own);
     let mut events = ok!(dict.subscribe("*"));
     ok!(cache.get("1"));
     ok!(dict.insert("end", "x"));

@@ -7,8 +7,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use redis_collections::{
-    AsyncClient, CachedDict, CachedHashDict, Client, Error, Json, LocalServer, NearCache,
-    NoticeFormat, RedisDict, RedisHashDict,
+    AsyncClient, CachedDict, CachedHashDict, ChangeFormat, Client, Error, Json, LocalServer,
+    NearCache, RedisDict, RedisHashDict,
 };
 use support::eventually;
 use support::kinds::{Kind, contract, ok, settle, tell_everything};
@@ -37,7 +37,7 @@ contract! {
 /// The ways of hearing of changes.
 fn ways() -> [NearCache; 2] {
     tell_everything();
-    [NearCache::tracking(), NearCache::notices()]
+    [NearCache::tracking(), NearCache::writer_messages()]
 }
 
 /// The same dictionary for another program.
@@ -332,9 +332,9 @@ async fn keys_of_other_types_are_cached<C: Kind>(client: C, name: &'static str) 
 async fn a_notice_takes_only_its_field<C: Kind>(client: C, name: &'static str) {
     tell_everything();
     let plain: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
-    let telling = plain.notifying(NoticeFormat::Own);
+    let telling = plain.publishing(ChangeFormat::Own);
     ok!(plain.insert_many([("a", &1), ("b", &1), ("c", &1)]));
-    let cached = ok!(plain.cached(NearCache::notices()));
+    let cached = ok!(plain.cached(NearCache::writer_messages()));
     let all = [Some(1.into()), Some(1.into()), Some(1.into())];
     assert_eq!(ok!(cached.get_many(["a", "b", "c"])), all);
     ok!(telling.insert("a", &2));

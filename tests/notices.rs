@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis_collections::{
-    Applied, Client, Codec, Deferred, Error, Json, LocalServer, Name, NoticeFormat, RedisDict,
+    Applied, ChangeFormat, Client, Codec, Deferred, Error, Json, LocalServer, Name, RedisDict,
     RedisHashDict, RedisList, RedisSet, Result,
 };
 use support::cluster::Cluster;
@@ -67,7 +67,7 @@ mod dicts {
     }
 
     fn open<K: Codec, V: Codec, C: Kind>(client: &C, name: impl Into<Name>) -> RedisDict<K, V, C> {
-        RedisDict::with_prefix(client, name).notifying(OWN)
+        RedisDict::with_prefix(client, name).publishing(OWN)
     }
 
     map_scenarios!(open);
@@ -96,14 +96,14 @@ mod hashes {
         client: &C,
         name: impl Into<Name>,
     ) -> RedisHashDict<K, V, C> {
-        RedisHashDict::new(client, name).notifying(OWN)
+        RedisHashDict::new(client, name).publishing(OWN)
     }
 
     map_scenarios!(open);
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
-const OWN: NoticeFormat = NoticeFormat::Own;
+const OWN: ChangeFormat = ChangeFormat::Own;
 
 type Dict<C> = RedisDict<String, i64, C>;
 type Hash<C> = RedisHashDict<String, i64, C>;
@@ -237,7 +237,7 @@ macro_rules! told {
 async fn every_write_to_a_dict_is_told<C: Kind>(client: C, name: &'static str) {
     let prefix = format!("{{{name}}}/");
     let plain: Dict<C> = RedisDict::with_prefix(&client, format!("{{{name}}}-plain/"));
-    let dict: Dict<C> = RedisDict::with_prefix(&client, &prefix[..]).notifying(OWN);
+    let dict: Dict<C> = RedisDict::with_prefix(&client, &prefix[..]).publishing(OWN);
     let mut listener = listen(name, "dict", &prefix);
     let before = UNIX_EPOCH + HOUR;
     let later = SystemTime::now() + HOUR;
@@ -291,7 +291,7 @@ async fn every_write_to_a_dict_is_told<C: Kind>(client: C, name: &'static str) {
 
 async fn every_write_to_a_hash_is_told<C: Kind>(client: C, name: &'static str) {
     let plain: Hash<C> = RedisHashDict::new(&client, format!("{name}-plain"));
-    let hash: Hash<C> = RedisHashDict::new(&client, name).notifying(OWN);
+    let hash: Hash<C> = RedisHashDict::new(&client, name).publishing(OWN);
     let mut listener = listen(name, "hash", name);
     told! { plain, hash, listener:
         insert("a", &1) => "Ia";
@@ -337,7 +337,7 @@ async fn every_write_to_a_hash_is_told<C: Kind>(client: C, name: &'static str) {
 
 async fn every_write_to_a_list_is_told<C: Kind>(client: C, name: &'static str) {
     let plain: List<C> = RedisList::new(&client, format!("{name}-plain"));
-    let list: List<C> = RedisList::new(&client, name).notifying(OWN);
+    let list: List<C> = RedisList::new(&client, name).publishing(OWN);
     let mut listener = listen(name, "list", name);
     told! { plain, list, listener:
         push_back("a") => "I1";
@@ -384,8 +384,8 @@ async fn every_write_to_a_list_is_told<C: Kind>(client: C, name: &'static str) {
 async fn every_write_to_a_set_is_told<C: Kind>(client: C, name: &'static str) {
     let name_of = |which: &str| format!("{{{name}}}{which}");
     let open = |which: &str| -> Set<C> { RedisSet::new(&client, name_of(which)) };
-    let (plain, set) = (open("plain"), open("").notifying(OWN));
-    let (plain_target, target) = (open("plain-target"), open("target").notifying(OWN));
+    let (plain, set) = (open("plain"), open("").publishing(OWN));
+    let (plain_target, target) = (open("plain-target"), open("target").publishing(OWN));
     let (other, others) = (open("other"), [&open("other")]);
     let mut listener = listen(name, "set", &name_of(""));
     told! { plain, set, listener:
@@ -432,7 +432,7 @@ async fn every_write_to_a_set_is_told<C: Kind>(client: C, name: &'static str) {
 
 async fn a_change_of_the_whole_key_is_told<C: Kind>(client: C, name: &'static str) {
     let plain: Hash<C> = RedisHashDict::new(&client, format!("{name}-plain"));
-    let hash: Hash<C> = RedisHashDict::new(&client, name).notifying(OWN);
+    let hash: Hash<C> = RedisHashDict::new(&client, name).publishing(OWN);
     let mut listener = listen(name, "hash", name);
     let (before, later) = (UNIX_EPOCH + HOUR, SystemTime::now() + HOUR);
     told! { plain, hash, listener: insert("a", &1) => "Ia"; }
@@ -452,8 +452,8 @@ async fn a_change_of_the_whole_key_is_told<C: Kind>(client: C, name: &'static st
 
 async fn an_update_is_told_once<C: Kind>(client: C, name: &'static str) {
     let prefix = format!("{{{name}}}/");
-    let dict: Dict<C> = RedisDict::with_prefix(&client, &prefix[..]).notifying(OWN);
-    let hash: Hash<C> = RedisHashDict::new(&client, name).notifying(OWN);
+    let dict: Dict<C> = RedisDict::with_prefix(&client, &prefix[..]).publishing(OWN);
+    let hash: Hash<C> = RedisHashDict::new(&client, name).publishing(OWN);
     let mut of_dict = listen(name, "dict", &prefix);
     let mut of_hash = listen(name, "hash", name);
     let raise = |old: Option<i64>| Some(old.unwrap_or(0) + 1);
@@ -475,7 +475,7 @@ async fn an_update_is_told_once<C: Kind>(client: C, name: &'static str) {
 async fn a_move_is_told_in_both_collections<C: Kind>(client: C, name: &'static str) {
     let name_of = |which: &str| format!("{{{name}}}{which}");
     let [from, to] = ["from", "to"]
-        .map(|which| -> List<C> { RedisList::new(&client, name_of(which)).notifying(OWN) });
+        .map(|which| -> List<C> { RedisList::new(&client, name_of(which)).publishing(OWN) });
     let [mut of_from, mut of_to] =
         ["from", "to"].map(|which| listen(name, "list", &name_of(which)));
     ok!(from.push_many(["a", "b"]));
@@ -484,7 +484,7 @@ async fn a_move_is_told_in_both_collections<C: Kind>(client: C, name: &'static s
     assert_eq!(ok!(from.pop_front_to(&from)), Some("b".to_owned()));
     assert_eq!((of_from.changes(), of_to.changes()), ("I1 R1".to_owned(), String::new()));
     let [from, to] = ["set-from", "set-to"]
-        .map(|which| -> Set<C> { RedisSet::new(&client, name_of(which)).notifying(OWN) });
+        .map(|which| -> Set<C> { RedisSet::new(&client, name_of(which)).publishing(OWN) });
     let mut of_from = listen(name, "set", &name_of("set-from"));
     let mut of_to = listen(name, "set", &name_of("set-to"));
     ok!(from.insert_many(["a", "b"]));
@@ -506,7 +506,7 @@ async fn python_programs_are_told_in_their_formats<C: Kind>(client: C, name: &'s
     };
     let prefix = format!("{{{name}}}/");
     let dict: Dict<C> = RedisDict::with_prefix(&client, &prefix[..]);
-    let dict = dict.notifying(NoticeFormat::PubSubDict);
+    let dict = dict.publishing(ChangeFormat::PubSubDict);
     let channels = ["update", "delete"].map(|which| format!("{prefix}{which}"));
     let mut listener = Listener::at(&server_of(name, prefix.as_bytes()), &channels);
     ok!(dict.insert_many([("a", &1), ("b", &2)]));
@@ -517,8 +517,8 @@ async fn python_programs_are_told_in_their_formats<C: Kind>(client: C, name: &'s
 
     let prefix = format!("{{{name}}}&&");
     let dict: Dict<C> = RedisDict::with_prefix(&client, &prefix[..]);
-    let dict = dict.notifying(NoticeFormat::PyDict("7".into()));
-    let dict = dict.notifying(NoticeFormat::PyDict("8".into()));
+    let dict = dict.publishing(ChangeFormat::PyDict("7".into()));
+    let dict = dict.publishing(ChangeFormat::PyDict("8".into()));
     let channels = ["a", "b"].map(|key| format!("event_{prefix}{key}"));
     let mut listener = Listener::at(&server_of(name, prefix.as_bytes()), &channels);
     ok!(dict.insert_many([("a", &1), ("b", &2)]));
@@ -528,14 +528,14 @@ async fn python_programs_are_told_in_their_formats<C: Kind>(client: C, name: &'s
     let expected = ["a 7", "a 8", "b 7", "b 8", "b 7", "b 8"];
     assert_eq!(text(listener.raw()), expected.map(|message| format!("event_{{N}}&&{message}")));
     let mut own = listen(name, "dict", &prefix);
-    ok!(dict.notifying(OWN).insert("b", &1));
+    ok!(dict.publishing(OWN).insert("b", &1));
     assert_eq!((listener.raw().len(), own.messages()[0].sequence), (2, 1), "the first of its own");
 }
 
 async fn commands_that_travel_together_are_told<C: Kind>(client: C, name: &'static str) {
     let prefix = format!("{{{name}}}/");
     let dict: RedisDict<String, i64, Deferred> = RedisDict::with_prefix(&Deferred, &prefix[..]);
-    let dict = dict.notifying(OWN);
+    let dict = dict.publishing(OWN);
     let mut listener = listen(name, "dict", &prefix);
     let commands = || (dict.insert("a", &1), dict.get("a"), dict.get_or_insert("b", &2));
     let (inserted, got, other) = client.pipeline(commands()).await.unwrap();
@@ -549,7 +549,7 @@ async fn commands_that_travel_together_are_told<C: Kind>(client: C, name: &'stat
 }
 
 async fn a_script_that_the_server_forgot_is_told<C: Kind>(client: C, name: &'static str) {
-    let hash: Hash<C> = RedisHashDict::new(&client, name).notifying(OWN);
+    let hash: Hash<C> = RedisHashDict::new(&client, name).publishing(OWN);
     let mut listener = listen(name, "hash", name);
     for changes in ["Ia | Ua", "Ua | Ua"] {
         query::<()>(&server_of(name, name.as_bytes()), "SCRIPT FLUSH").unwrap();
@@ -564,7 +564,7 @@ async fn a_handle_keeps_its_notices<C: Kind>(client: C, name: &'static str) {
     let mut listener = listen(name, "hash", "ages");
     ok!(AGES.on(&client).clear());
     assert_eq!(listener.changes(), "");
-    let ages = AGES.notifying(OWN).on(&client);
+    let ages = AGES.publishing(OWN).on(&client);
     ok!(ages.insert("a", &1));
     ok!(ages.lenient().remove("a"));
     ok!(ages.typed::<u8, u8>().insert(&1, &1));
@@ -575,7 +575,7 @@ async fn a_handle_keeps_its_notices<C: Kind>(client: C, name: &'static str) {
 async fn any_bytes_are_told<C: Kind>(client: C, name: &'static str) {
     let prefix = format!("{{{name}}}*[a]?\\\0");
     let dict: RedisDict<Vec<u8>, Vec<u8>, C> = RedisDict::with_prefix(&client, &prefix[..]);
-    let dict = dict.notifying(OWN);
+    let dict = dict.publishing(OWN);
     let mut listener = listen(name, "dict", &prefix);
     let keys: [&[u8]; 6] = [b"", b"a b:c", b"{x}{y}", b"*?[a-z]\\", b"\0\r\n\xff", b"I1:a"];
     let expected: Vec<_> = keys.iter().map(|key| format!("I{}", key.escape_ascii())).collect();
@@ -586,7 +586,7 @@ async fn any_bytes_are_told<C: Kind>(client: C, name: &'static str) {
         assert_eq!(ok!(dict.take(key)), Some(key.to_vec()));
         assert_eq!(listener.changes(), format!("R{}", key.escape_ascii()));
     }
-    let set: RedisSet<Vec<u8>, C> = RedisSet::new(&client, &prefix[..]).notifying(OWN);
+    let set: RedisSet<Vec<u8>, C> = RedisSet::new(&client, &prefix[..]).publishing(OWN);
     let mut listener = listen(name, "set", &prefix);
     ok!(set.insert_many(keys));
     assert_eq!(listener.messages()[0].changes, expected);
@@ -594,8 +594,8 @@ async fn any_bytes_are_told<C: Kind>(client: C, name: &'static str) {
 
 async fn a_large_number_is_answered_exactly<C: Kind>(client: C, name: &'static str) {
     let prefix = format!("{{{name}}}/");
-    let dict: Dict<C> = RedisDict::with_prefix(&client, &prefix[..]).notifying(OWN);
-    let hash: Hash<C> = RedisHashDict::new(&client, name).notifying(OWN);
+    let dict: Dict<C> = RedisDict::with_prefix(&client, &prefix[..]).publishing(OWN);
+    let hash: Hash<C> = RedisHashDict::new(&client, name).publishing(OWN);
     let large = i64::MAX - 6;
     assert_eq!((ok!(dict.increment("a", large)), ok!(hash.increment("a", large))), (large, large));
     assert_eq!(
@@ -606,7 +606,7 @@ async fn a_large_number_is_answered_exactly<C: Kind>(client: C, name: &'static s
 
 async fn what_failed_after_its_message_is_taken_back<C: Kind>(client: C, name: &'static str) {
     let plain: Hash<C> = RedisHashDict::new(&client, format!("{name}-plain"));
-    let hash: Hash<C> = RedisHashDict::new(&client, name).notifying(OWN);
+    let hash: Hash<C> = RedisHashDict::new(&client, name).publishing(OWN);
     let mut listener = listen(name, "hash", name);
     told! { plain, hash, listener:
         insert("a", &i64::MAX) => "Ia";
@@ -614,7 +614,7 @@ async fn what_failed_after_its_message_is_taken_back<C: Kind>(client: C, name: &
         insert("a", &1) => "Ua";
     }
     let (plain, set) = (Set::new(&client, format!("{name}-plain")), Set::new(&client, name));
-    let set = set.notifying(OWN);
+    let set = set.publishing(OWN);
     let mut listener = listen(name, "set", name);
     told! { plain, set, listener:
         insert("a") => "";
@@ -638,7 +638,7 @@ async fn what_is_too_much_for_one_message_comes_in_several<C: Kind>(client: C, n
     };
     let by_thousands = vec![1000; numbers.len() / 1000];
     let dict: RedisDict<i64, i64, C> = RedisDict::with_prefix(&client, name_of("/"));
-    let dict = dict.notifying(OWN);
+    let dict = dict.publishing(OWN);
     let mut listener = listen(name, "dict", &name_of("/"));
     ok!(dict.insert_many(numbers.iter().zip(&numbers)));
     assert_eq!(sizes(&mut listener, 'I'), by_thousands);
@@ -657,14 +657,14 @@ async fn what_is_too_much_for_one_message_comes_in_several<C: Kind>(client: C, n
     assert_eq!(sizes(&mut listener, 'R'), by_thousands);
 
     let hash: RedisHashDict<i64, i64, C> = RedisHashDict::new(&client, name_of("hash"));
-    let hash = hash.notifying(OWN);
+    let hash = hash.publishing(OWN);
     let mut listener = listen(name, "hash", &name_of("hash"));
     assert_eq!(ok!(hash.insert_many(numbers.iter().zip(&numbers))), numbers.len());
     assert_eq!(sizes(&mut listener, 'I'), by_thousands);
     assert_eq!(ok!(hash.remove_many(&numbers)), numbers.len());
     assert_eq!(sizes(&mut listener, 'R'), by_thousands);
 
-    let set: RedisSet<i64, C> = RedisSet::new(&client, name_of("set")).notifying(OWN);
+    let set: RedisSet<i64, C> = RedisSet::new(&client, name_of("set")).publishing(OWN);
     let mut listener = listen(name, "set", &name_of("set"));
     assert_eq!(ok!(set.insert_many(&numbers)), numbers.len());
     assert_eq!(sizes(&mut listener, 'I'), by_thousands);
@@ -672,7 +672,7 @@ async fn what_is_too_much_for_one_message_comes_in_several<C: Kind>(client: C, n
     assert_eq!(sizes(&mut listener, 'R'), by_thousands);
     assert_eq!(ok!(set.len()), 0);
 
-    let list: RedisList<i64, C> = RedisList::new(&client, name_of("list")).notifying(OWN);
+    let list: RedisList<i64, C> = RedisList::new(&client, name_of("list")).publishing(OWN);
     let mut listener = listen(name, "list", &name_of("list"));
     assert_eq!(ok!(list.push_many(&numbers)), numbers.len());
     assert_eq!(listener.changes(), format!("I{many}"));
@@ -680,7 +680,7 @@ async fn what_is_too_much_for_one_message_comes_in_several<C: Kind>(client: C, n
 }
 
 async fn sequences_of_concurrent_writers_have_no_gaps<C: Kind>(client: C, name: &'static str) {
-    let set: RedisSet<u64, C> = RedisSet::new(&client, name).notifying(OWN);
+    let set: RedisSet<u64, C> = RedisSet::new(&client, name).publishing(OWN);
     let mut listener = listen(name, "set", name);
     let writers = (0..4).map(|writer| {
         let set = RedisSet::clone(&set);
@@ -707,7 +707,7 @@ async fn sequences_of_concurrent_writers_have_no_gaps<C: Kind>(client: C, name: 
 async fn a_divided_write_is_told_slot_by_slot<C: Kind>(client: C, name: &'static str) {
     let prefix = format!("{name}/");
     let dict: RedisDict<u64, u64, C> = RedisDict::with_prefix(&client, &prefix[..]);
-    let dict = dict.notifying(OWN);
+    let dict = dict.publishing(OWN);
     let mut listener = listen(name, "dict", &prefix);
     let numbers: Vec<u64> = (0..300).collect();
     let mut told = BTreeMap::new();
@@ -744,7 +744,7 @@ async fn a_divided_write_is_told_slot_by_slot<C: Kind>(client: C, name: &'static
 fn a_write_waits_until_its_slot_has_arrived_with_the_sequences() {
     let cluster = Cluster::start().unwrap();
     let client = Client::cluster(cluster.urls()).unwrap();
-    let set: RedisSet<u64> = RedisSet::new(&client, "s").notifying(OWN);
+    let set: RedisSet<u64> = RedisSet::new(&client, "s").publishing(OWN);
     let slot = cluster.key_slot("s").unwrap();
     let from = cluster.master_of(slot).unwrap();
     let to = cluster.another_master(from).unwrap();
@@ -783,12 +783,12 @@ fn a_format_that_does_not_fit_is_refused_by_the_first_command() {
     let dict: Dict<Client> = RedisDict::new(&client, "refused");
     let list: List<Client> = RedisList::new(&client, "refused");
     for error in [
-        dict.notifying(NoticeFormat::PubSubDict).insert("a", &1).unwrap_err(),
-        dict.notifying(NoticeFormat::PyDict(String::new())).get("a").unwrap_err(),
-        dict.notifying(NoticeFormat::PubSubDict).replace_all([("a", &1)]).unwrap_err(),
-        list.notifying(NoticeFormat::PubSubDict).push_back("a").unwrap_err(),
-        list.notifying(NoticeFormat::PyDict(String::new())).len().unwrap_err(),
-        list.notifying(NoticeFormat::PubSubDict).key().remove().unwrap_err(),
+        dict.publishing(ChangeFormat::PubSubDict).insert("a", &1).unwrap_err(),
+        dict.publishing(ChangeFormat::PyDict(String::new())).get("a").unwrap_err(),
+        dict.publishing(ChangeFormat::PubSubDict).replace_all([("a", &1)]).unwrap_err(),
+        list.publishing(ChangeFormat::PubSubDict).push_back("a").unwrap_err(),
+        list.publishing(ChangeFormat::PyDict(String::new())).len().unwrap_err(),
+        list.publishing(ChangeFormat::PubSubDict).key().remove().unwrap_err(),
     ] {
         assert!(matches!(&error, Error::InvalidArgument { .. }), "{error}");
     }
@@ -803,10 +803,10 @@ fn a_write_that_may_not_be_told_is_not_made() {
     let mute = Client::open(&format!("redis://mute:pw@127.0.0.1:{}/", server.port())).unwrap();
     let mut listener =
         Listener::at(server.url(), &["s~rc:changes:set", "allowed/s~rc:changes:set"]);
-    let set: Set<Client> = RedisSet::new(&mute, "s").notifying(OWN);
+    let set: Set<Client> = RedisSet::new(&mute, "s").publishing(OWN);
     let dict: Dict<Client> =
-        RedisDict::with_prefix(&mute, "d/").notifying(NoticeFormat::PubSubDict);
-    let twice = dict.notifying(OWN);
+        RedisDict::with_prefix(&mute, "d/").publishing(ChangeFormat::PubSubDict);
+    let twice = dict.publishing(OWN);
     for error in [
         set.insert("a").unwrap_err(),
         dict.insert("a", &1).unwrap_err(),
@@ -828,11 +828,11 @@ fn what_the_server_refuses_is_not_told() {
     let (server, client) = alone(&[]);
     let channels = ["d/~rc:changes:dict", "d/update", "d/delete", "event_p&&a", "event_p&&b"];
     let mut listener = Listener::at(server.url(), &channels);
-    let own: Dict<Client> = RedisDict::with_prefix(&client, "d/").notifying(OWN);
+    let own: Dict<Client> = RedisDict::with_prefix(&client, "d/").publishing(OWN);
     let python: Dict<Client> = RedisDict::with_prefix(&client, "d/");
-    let python = python.notifying(NoticeFormat::PubSubDict);
+    let python = python.publishing(ChangeFormat::PubSubDict);
     let events: Dict<Client> = RedisDict::with_prefix(&client, "p&&");
-    let events = events.notifying(NoticeFormat::PyDict("1".to_owned()));
+    let events = events.publishing(ChangeFormat::PyDict("1".to_owned()));
     for (on, off, code) in [
         ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "OOM"),
         ("CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0", "NOREPLICAS"),
@@ -863,7 +863,7 @@ fn what_the_server_refuses_is_not_told() {
 fn a_sequence_begins_anew_where_the_server_lost_its_data() {
     let (server, client) = alone(&[]);
     let mut listener = Listener::at(server.url(), &["s~rc:changes:set"]);
-    let set: Set<Client> = RedisSet::new(&client, "s").notifying(OWN);
+    let set: Set<Client> = RedisSet::new(&client, "s").publishing(OWN);
     for _ in 0..2 {
         set.insert("a").unwrap();
         set.remove("a").unwrap();

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use redis_collections::keyword::{self, Dispatcher, Keyword};
 use redis_collections::{
-    Client, Event, LocalServer, NoticeFormat, RedisDict, RedisHashDict, RedisList, Result,
+    ChangeFormat, Client, Event, LocalServer, RedisDict, RedisHashDict, RedisList, Result,
     WorkQueue,
 };
 use support::kinds::SERVER;
@@ -175,7 +175,7 @@ fn jobs(client: &Client) {
 
 fn events(client: &Client) {
     let hash: RedisHashDict<u32, u32> = RedisHashDict::new(client, "events");
-    let hash = hash.notifying(NoticeFormat::Own);
+    let hash = hash.publishing(ChangeFormat::Own);
     let mut events = hash.subscribe("*").unwrap();
     beside(
         client,

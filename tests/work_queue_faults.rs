@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redis_collections::{
-    AsyncClient, Client, Consumer, Error, Job, LocalServer, QueueSettings, Stop, WorkQueue,
+    AsyncClient, Client, Consumer, Error, Job, LocalServer, QueueSettings, StopHandle, WorkQueue,
 };
 use support::kinds::{Kind, SERVER, client, in_runtime, ok, on_both_kinds};
 use support::proxy::{Direction, Proxy};
@@ -667,7 +667,7 @@ fn impatient() -> QueueSettings {
 fn a_worker_does_jobs_tries_them_again_and_buries_them() {
     let queue = queue(&client(), "worker").with(impatient());
     queue.push_many(&(0..50).collect::<Vec<_>>()).unwrap();
-    let (stop, most, now) = (Stop::new(), Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
+    let (stop, most, now) = (StopHandle::new(), Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
     let began = Instant::now();
     let worker = queue.worker({
         let most = most.clone();
@@ -703,7 +703,7 @@ fn an_async_worker_does_jobs_tries_them_again_and_buries_them() {
         let queue = queue(&client, "worker").with(impatient());
         queue.push_many(&(0..50).collect::<Vec<_>>()).await.unwrap();
         let (stop, most, now) =
-            (Stop::new(), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            (StopHandle::new(), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let began = Instant::now();
         let worker = queue.worker({
             let most = most.clone();
@@ -745,7 +745,7 @@ fn an_async_worker_does_jobs_tries_them_again_and_buries_them() {
 fn a_worker_that_stops_gives_back_what_it_has_not_done() {
     let queue = queue(&client(), "grace");
     queue.push_many(&(0..20).collect::<Vec<_>>()).unwrap();
-    let (stop, begun) = (Stop::new(), Arc::new(Mutex::new(Vec::new())));
+    let (stop, begun) = (StopHandle::new(), Arc::new(Mutex::new(Vec::new())));
     let worker = queue.worker({
         let begun = begun.clone();
         move |job: Job<u32>| {
@@ -780,7 +780,7 @@ fn an_async_worker_that_stops_or_is_dropped_gives_back_what_it_has_not_done() {
         for is_dropped in [false, true] {
             let queue = queue(&client, &format!("grace-{is_dropped}"));
             queue.push_many(&(0..20).collect::<Vec<_>>()).await.unwrap();
-            let (stop, begun) = (Stop::new(), Arc::new(AtomicBool::new(false)));
+            let (stop, begun) = (StopHandle::new(), Arc::new(AtomicBool::new(false)));
             let worker = queue.worker({
                 let begun = begun.clone();
                 move |job: Job<u32, AsyncClient>| {
@@ -824,7 +824,7 @@ fn a_worker_outlives_its_server_and_gives_up_on_what_does_not_pass() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
     let client = Client::open(&proxy.url()).unwrap();
     let queue = queue(&client, "outlives");
-    let stop = Stop::new();
+    let stop = StopHandle::new();
     let worker = queue.worker(|_: Job<u32>| Ok::<(), String>(()));
     thread::scope(|scope| {
         let running = scope.spawn(|| worker.run(&stop));
@@ -842,5 +842,5 @@ fn a_worker_outlives_its_server_and_gives_up_on_what_does_not_pass() {
     });
     let nonsense = queue.with(QueueSettings::new().lease(Duration::ZERO));
     let worker = nonsense.worker(|_: Job<u32>| Ok::<(), String>(()));
-    assert!(matches!(worker.run(&Stop::new()), Err(Error::Configuration(_))));
+    assert!(matches!(worker.run(&StopHandle::new()), Err(Error::Configuration(_))));
 }

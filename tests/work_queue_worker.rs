@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use redis_collections::{
     AsyncClient, Client, Error, Job, Json, LocalServer, QueueSettings, RedisHashDict, RedisList,
-    Stop, WorkQueue,
+    StopHandle, WorkQueue,
 };
 use serde::{Deserialize, Deserializer};
 use support::kinds::{Kind, SERVER, client, in_runtime, ok, on_both_kinds};
@@ -70,7 +70,8 @@ fn only_the_first_was_begun(name: &str, is_done: bool) {
 
 #[test]
 fn what_nobody_has_begun_is_given_back_as_never_delivered() {
-    let (queue, stop, door) = (queue(&client(), "unbegun"), Stop::new(), Arc::new(Door::default()));
+    let (queue, stop, door) =
+        (queue(&client(), "unbegun"), StopHandle::new(), Arc::new(Door::default()));
     queue.push_many(&(0..16).collect::<Vec<_>>()).unwrap();
     let worker = queue.worker({
         let door = door.clone();
@@ -98,7 +99,7 @@ fn tasks_give_back_what_nobody_has_begun_though_a_handler_blocks_its_thread() {
         for is_dropped in [false, true] {
             let name = format!("blocked-{is_dropped}");
             let (queue, stop, door) =
-                (queue(&client, &name), Stop::new(), Arc::new(Door::default()));
+                (queue(&client, &name), StopHandle::new(), Arc::new(Door::default()));
             queue.push_many(&(0..16).collect::<Vec<_>>()).await.unwrap();
             let worker = queue.worker({
                 let door = door.clone();
@@ -159,7 +160,7 @@ impl Beside {
 
 #[test]
 fn what_a_loss_would_bury_runs_without_others() {
-    let (stop, beside) = (Stop::new(), Beside::default());
+    let (stop, beside) = (StopHandle::new(), Beside::default());
     push_a_suspect("suspect");
     let queue = WorkQueue::<u32>::new(&client(), "suspect");
     let worker = queue.worker({
@@ -182,7 +183,7 @@ fn what_a_loss_would_bury_runs_without_others() {
     beside.assert_alone();
 
     in_runtime(async {
-        let (stop, beside) = (Stop::new(), Beside::default());
+        let (stop, beside) = (StopHandle::new(), Beside::default());
         push_a_suspect("suspect of tasks");
         let client = AsyncClient::open(SERVER.url()).await.unwrap();
         let queue = WorkQueue::<u32, AsyncClient>::new(&client, "suspect of tasks");
@@ -211,7 +212,7 @@ fn what_a_loss_would_bury_runs_without_others() {
 
 #[test]
 fn a_worker_that_fails_does_not_tell_others_to_stop() {
-    let (client, stop) = (client(), Stop::new());
+    let (client, stop) = (client(), StopHandle::new());
     RedisHashDict::<String, u32>::new(&client, "no-list").insert("field", &1).unwrap();
     let worker = queue(&client, "no-list").worker(|_: Job<u32>| Ok::<(), String>(()));
     let error = worker.run(&stop).unwrap_err();
@@ -224,7 +225,7 @@ fn a_worker_ends_when_its_password_is_refused() {
     let server = LocalServer::start().unwrap();
     let command = |text: &str| support::servers::query::<()>(server.url(), text).unwrap();
     command("ACL SETUSER ann on >old ~* &* +@all");
-    let stop = Stop::new();
+    let stop = StopHandle::new();
     let threads = Client::builder(server.url()).user("ann").password("old").build().unwrap();
     let worker = queue(&threads, "jobs").worker(|_: Job<u32>| Ok::<(), String>(()));
     let errors = thread::scope(|scope| {
@@ -274,7 +275,7 @@ fn an_error_that_cannot_be_shown_is_a_failure_like_others() {
         dead.list(9).unwrap().into_iter().map(|job| job.reason).collect::<Vec<_>>()
     };
 
-    let (threads, stop) = (queue(&client(), "unspeakable"), Stop::new());
+    let (threads, stop) = (queue(&client(), "unspeakable"), StopHandle::new());
     threads.push_many(&[1, 2, 3]).unwrap();
     let worker = threads.worker(|_: Job<u32>| Err(Unspeakable));
     let (reached, ended) = thread::scope(|scope| {
@@ -287,7 +288,7 @@ fn an_error_that_cannot_be_shown_is_a_failure_like_others() {
 
     in_runtime(async {
         let client = AsyncClient::open(SERVER.url()).await.unwrap();
-        let (tasks, stop) = (queue(&client, "unspeakable to tasks"), Stop::new());
+        let (tasks, stop) = (queue(&client, "unspeakable to tasks"), StopHandle::new());
         tasks.push_many(&[1, 2, 3]).await.unwrap();
         let worker = tasks.worker(|_: Job<u32, AsyncClient>| async { Err(Unspeakable) });
         let watch = async {
@@ -330,7 +331,7 @@ async fn a_value_whose_decoding_panics_is_buried<C: Kind>() {
 
 #[test]
 fn a_worker_can_be_stopped_while_nothing_can_be_decoded() {
-    let (client, stop, over) = (client(), Stop::new(), AtomicBool::new(false));
+    let (client, stop, over) = (client(), StopHandle::new(), AtomicBool::new(false));
     let list: RedisList<String> = RedisList::new(&client, "nonsense");
     let settings = QueueSettings::new().dead_capacity(10).bury_undecodable();
     let queue = queue(&client, "nonsense").with(settings);

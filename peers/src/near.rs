@@ -110,7 +110,7 @@ impl Way for Notices {
     const IS_TOLD: bool = true;
 
     fn settings() -> NearCache {
-        NearCache::notices()
+        NearCache::writer_messages()
     }
 }
 
@@ -119,7 +119,7 @@ impl Way for Keyspace {
     const IS_TOLD: bool = false;
 
     fn settings() -> NearCache {
-        NearCache::notices()
+        NearCache::writer_messages()
     }
 }
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Client, cmd};
-use redis_collections::{AsyncClient, NoticeFormat, RedisDict, RedisHashDict};
+use redis_collections::{AsyncClient, ChangeFormat, RedisDict, RedisHashDict};
 
 use crate::Result;
 use crate::driver::patient;
@@ -29,8 +29,8 @@ impl Writer {
     pub(crate) async fn telling(url: &str, hashes: usize) -> Result<Self> {
         let client = AsyncClient::open(url).await?;
         let hash = |hash| RedisHashDict::new(&client, format!("hash:{hash}"));
-        let hashes = (0..hashes).map(|number| hash(number).notifying(NoticeFormat::Own)).collect();
-        let dict = RedisDict::new(&client, "key").notifying(NoticeFormat::Own);
+        let hashes = (0..hashes).map(|number| hash(number).publishing(ChangeFormat::Own)).collect();
+        let dict = RedisDict::new(&client, "key").publishing(ChangeFormat::Own);
         Ok(Self::Telling { dict, hashes })
     }
 

@@ -39,7 +39,7 @@ use crate::keys::{into_slot, side_key_of};
 /// Messages come before the write, and the server shows nobody the one without the other. A write
 /// of which the user may not tell, for want of a right to the channel, is not made. What happens
 /// without a command is not told: the end of a time to live, evictions, `FLUSHALL`. Nor are calls
-/// that wait for an item of a list, and what is written through a handle without notices.
+/// that wait for an item of a list, and what is written through a handle without publishing.
 ///
 /// To tell of a write of many entries at once takes the server many times as long as the write, and it
 /// does nothing else meanwhile: `extend` goes by thousands.
@@ -51,7 +51,7 @@ use crate::keys::{into_slot, side_key_of};
 /// it has arrived. Then messages of the new node may overtake the last ones of the old node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum NoticeFormat {
+pub enum ChangeFormat {
     /// What changed, in sequence: for programs that use this crate.
     Own,
     /// The format of Python's `redis_pubsub_dict`, for a `RedisDict` whose prefix ends in `/`: the key
@@ -74,46 +74,46 @@ pub(crate) enum Structure {
 
 /// What a collection tells of its changes.
 #[derive(Debug)]
-pub(crate) struct Notices {
+pub(crate) struct ChangePublishing {
     structure: Structure,
     /// The key of the collection, or what all its keys begin with.
     name: Vec<u8>,
-    formats: Vec<NoticeFormat>,
+    formats: Vec<ChangeFormat>,
     settings: OnceLock<Vec<Vec<u8>>>,
 }
 
-impl Notices {
+impl ChangePublishing {
     /// The formats of `others`, if any, and another one.
     pub(crate) fn adding(
         others: Option<&Self>,
         structure: Structure,
         name: impl Into<Vec<u8>>,
-        format: NoticeFormat,
+        format: ChangeFormat,
     ) -> Self {
-        let mut notices = Self::of(others, structure, name);
-        if !notices.formats.contains(&format) {
-            notices.formats.push(format);
+        let mut publishing = Self::of(others, structure, name);
+        if !publishing.formats.contains(&format) {
+            publishing.formats.push(format);
         }
-        notices
+        publishing
     }
 
     /// What is told of a collection that may tell nothing.
     pub(crate) fn of(
-        notices: Option<&Self>,
+        publishing: Option<&Self>,
         structure: Structure,
         name: impl Into<Vec<u8>>,
     ) -> Self {
-        let formats = notices.map(|notices| notices.formats.clone()).unwrap_or_default();
+        let formats = publishing.map(|publishing| publishing.formats.clone()).unwrap_or_default();
         Self { structure, name: name.into(), formats, settings: OnceLock::new() }
     }
 
     /// Why the collection cannot tell of its changes in these formats, if it cannot.
     pub(crate) fn refusal(&self) -> Option<&'static str> {
         self.formats.iter().find_map(|format| match (format, self.structure) {
-            (NoticeFormat::Own, _) => None,
+            (ChangeFormat::Own, _) => None,
             (_, Structure::Hash | Structure::List | Structure::Set) => Some(ONLY_A_DICT),
-            (NoticeFormat::PubSubDict, _) => (!self.name.ends_with(b"/")).then_some(SLASH),
-            (NoticeFormat::PyDict(_), _) => (!self.name.ends_with(b"&&")).then_some(AMPERSANDS),
+            (ChangeFormat::PubSubDict, _) => (!self.name.ends_with(b"/")).then_some(SLASH),
+            (ChangeFormat::PyDict(_), _) => (!self.name.ends_with(b"&&")).then_some(AMPERSANDS),
         })
     }
     /// The settings of the script. It takes them from the end.
@@ -121,13 +121,13 @@ impl Notices {
         self.settings.get_or_init(|| {
             let flag = |format| if self.formats.contains(format) { b"1" } else { b"0" }.to_vec();
             let ids = self.formats.iter().rev().filter_map(|format| match format {
-                NoticeFormat::PyDict(id) => Some(id.as_bytes().to_vec()),
+                ChangeFormat::PyDict(id) => Some(id.as_bytes().to_vec()),
                 _ => None,
             });
             let mut settings: Vec<_> = ids.collect();
             settings.push(settings.len().to_string().into_bytes());
-            settings.push(flag(&NoticeFormat::PubSubDict));
-            settings.push(flag(&NoticeFormat::Own));
+            settings.push(flag(&ChangeFormat::PubSubDict));
+            settings.push(flag(&ChangeFormat::Own));
             settings.push(self.name.clone());
             settings.push(self.structure.name().into());
             settings
@@ -135,8 +135,8 @@ impl Notices {
     }
 }
 
-/// Where those who read notices find them.
-impl Notices {
+/// Where those who read publishing find them.
+impl ChangePublishing {
     pub(crate) fn structure(&self) -> Structure {
         self.structure
     }
@@ -145,7 +145,7 @@ impl Notices {
         &self.name
     }
 
-    pub(crate) fn formats(&self) -> &[NoticeFormat] {
+    pub(crate) fn formats(&self) -> &[ChangeFormat] {
         &self.formats
     }
 
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_format_of_python_needs_a_dict_with_its_prefix() {
-        use NoticeFormat::{Own, PubSubDict, PyDict};
+        use ChangeFormat::{Own, PubSubDict, PyDict};
         use Structure::{Dict, Hash, List, Set};
         let py_dict = || PyDict("id".to_owned());
         for (structure, name, format, refusal) in [
@@ -243,15 +243,15 @@ mod tests {
             (List, "a&&", py_dict(), Some(ONLY_A_DICT)),
             (Set, "a/", PubSubDict, Some(ONLY_A_DICT)),
         ] {
-            let notices = Notices::adding(None, structure, name, format);
-            assert_eq!(notices.refusal(), refusal, "{notices:?}");
+            let publishing = ChangePublishing::adding(None, structure, name, format);
+            assert_eq!(publishing.refusal(), refusal, "{publishing:?}");
         }
     }
 
     #[test]
     fn channels_have_the_name_of_the_collection() {
-        let dict = Notices::adding(None, Structure::Dict, "a&&", NoticeFormat::Own);
-        let set = Notices::adding(None, Structure::Set, "s", NoticeFormat::Own);
+        let dict = ChangePublishing::adding(None, Structure::Dict, "a&&", ChangeFormat::Own);
+        let set = ChangePublishing::adding(None, Structure::Set, "s", ChangeFormat::Own);
         assert_eq!(dict.own_channel(), b"a&&~rc:changes:dict");
         assert_eq!(set.own_channel(), b"s~rc:changes:set");
         assert_eq!(dict.pubsub_dict_channels(), [&b"a&&update"[..], b"a&&delete"]);

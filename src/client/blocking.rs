@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::executor::Executor;
 use super::executor::sealed::{Machinery, Sealed};
 use super::pipeline::Pipeline;
-use super::write_observer::{Witness, Witnessed};
+use super::write_observer::{WriteGuard, WriteObserver};
 use crate::command::Command;
 use crate::connection::BlockingNode;
 use crate::connection::Node;
@@ -14,14 +14,14 @@ use crate::connection::PoolSettings;
 use crate::error::Result;
 use crate::keys::Gather;
 use crate::listen::Feed;
-use crate::listen::{Audience, Wish};
+use crate::listen::{FeedHandler, FeedOptions};
 use crate::reply;
 use crate::request::Request;
-use crate::routing::Counterpart;
 use crate::routing::Router;
+use crate::routing::ScanOrigin;
 use crate::time::{block_on, finish};
 use crate::topology::Topology;
-use crate::topology::{Bearing, Servers};
+use crate::topology::{RouteVersion, Servers};
 
 /// A blocking client over pools of connections: of one server, of a cluster, or of the master that
 /// Sentinels name. Clones share the connections.
@@ -58,12 +58,12 @@ use crate::topology::{Bearing, Servers};
 #[derive(Clone)]
 pub struct Client {
     router: Arc<Router<BlockingNode>>,
-    witness: Option<Arc<dyn Witness>>,
+    observer: Option<Arc<dyn WriteObserver>>,
 }
 
 impl Client {
     pub(crate) fn new(router: Router<BlockingNode>) -> Self {
-        Self { router: Arc::new(router), witness: None }
+        Self { router: Arc::new(router), observer: None }
     }
 
     pub(crate) fn router(&self) -> &Router<BlockingNode> {
@@ -97,7 +97,7 @@ impl Client {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn pipeline<P: Pipeline>(&self, commands: P) -> Result<P::Replies> {
-        let _witnessed = Witnessed::all(&self.witness, &commands.requests());
+        let _write = WriteGuard::all(&self.observer, &commands.requests());
         finish(self.router.pipeline(commands))
     }
 
@@ -108,7 +108,7 @@ impl Client {
     /// Redis has no rollback: where a command fails as it runs, such as one on a key of the wrong
     /// type, the others are applied all the same. Then [`Error::applied`] says `Yes`.
     pub fn transaction<P: Pipeline>(&self, commands: P) -> Result<P::Values> {
-        let _witnessed = Witnessed::all(&self.witness, &commands.requests());
+        let _write = WriteGuard::all(&self.observer, &commands.requests());
         finish(self.router.transaction(commands))
     }
 }
@@ -119,7 +119,7 @@ impl Executor for Client {
     type Reply<T> = Result<T>;
 
     fn run<T: Send + 'static>(&self, command: Command<T>) -> Result<T> {
-        let _witnessed = Witnessed::one(&self.witness, &command.request);
+        let _write = WriteGuard::one(&self.observer, &command.request);
         self.router.checked(command.read(finish(self.router.call(&command.request))?))
     }
 }
@@ -132,7 +132,7 @@ impl Machinery for Client {
     fn send_page<T: Send + 'static>(
         &self,
         command: Command<T>,
-        with: &mut Counterpart,
+        with: &mut ScanOrigin,
     ) -> impl Future<Output = Result<T>> + Send {
         let reply = finish(self.router.page(&command.request, with));
         ready(self.router.checked(reply.and_then(|reply| command.read(reply))))
@@ -162,8 +162,8 @@ impl Machinery for Client {
         self.router.servers.database()
     }
 
-    fn bearing(&self) -> Bearing {
-        self.router.servers.bearing()
+    fn route_version(&self) -> RouteVersion {
+        self.router.servers.route_version()
     }
 
     fn launch(
@@ -183,14 +183,14 @@ impl Machinery for Client {
 
     fn feed(
         &self,
-        wish: Wish,
-        audience: Arc<dyn Audience>,
+        wish: FeedOptions,
+        audience: Arc<dyn FeedHandler>,
     ) -> impl Future<Output = Result<Feed>> + Send {
         Feed::open(self.router.clone(), wish, audience)
     }
 
-    fn witnessed(&self, witness: Arc<dyn Witness>) -> Self {
-        Self { router: self.router.clone(), witness: Some(witness) }
+    fn observed(&self, observer: Arc<dyn WriteObserver>) -> Self {
+        Self { router: self.router.clone(), observer: Some(observer) }
     }
 
     fn is_cluster(&self) -> bool {

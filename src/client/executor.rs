@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::pipeline::Pipeline;
-use super::write_observer::Witness;
+use super::write_observer::WriteObserver;
 use crate::command::Command;
 use crate::error::Result;
 use crate::listen::Feed;
-use crate::listen::{Audience, Wish};
-use crate::routing::Counterpart;
-use crate::topology::Bearing;
+use crate::listen::{FeedHandler, FeedOptions};
+use crate::routing::ScanOrigin;
+use crate::topology::RouteVersion;
 use crate::topology::Topology;
 
 /// Runs a [`Command`], each implementor in its own way.
@@ -38,7 +38,7 @@ pub(crate) mod sealed {
         fn send_page<T: Send + 'static>(
             &self,
             command: Command<T>,
-            with: &mut Counterpart,
+            with: &mut ScanOrigin,
         ) -> impl Future<Output = Result<T>> + Send;
 
         /// The replies of one round trip.
@@ -61,7 +61,7 @@ pub(crate) mod sealed {
         fn database(&self) -> i64;
 
         /// What is known of where requests go.
-        fn bearing(&self) -> Bearing;
+        fn route_version(&self) -> RouteVersion;
 
         /// Does `work`, which nobody has to wait for: at once where it blocks, or else beside the
         /// caller, who may be dropped.
@@ -78,12 +78,12 @@ pub(crate) mod sealed {
 
         fn feed(
             &self,
-            wish: Wish,
-            audience: Arc<dyn Audience>,
+            wish: FeedOptions,
+            audience: Arc<dyn FeedHandler>,
         ) -> impl Future<Output = Result<Feed>> + Send;
 
-        /// The same client, which tells `witness` of each write.
-        fn witnessed(&self, witness: Arc<dyn Witness>) -> Self;
+        /// The same client, which tells `observer` of each write.
+        fn observed(&self, observer: Arc<dyn WriteObserver>) -> Self;
 
         /// Whether keys have slots.
         fn is_cluster(&self) -> bool;

@@ -22,4 +22,4 @@ pub use self::round_trips::RoundTrips;
 #[cfg(feature = "async")]
 pub use self::tokio::{AsyncClient, ReplyFuture};
 #[cfg(feature = "near-cache")]
-pub(crate) use self::write_observer::Witness;
+pub(crate) use self::write_observer::WriteObserver;

@@ -36,7 +36,7 @@ impl<N: Node> Router<N> {
         drop(requests);
         let lost = !self.servers.is_cluster() && replies.iter().all(Result::is_err);
         if let Some(Err(error)) = replies.pop_if(|_| lost) {
-            return Err(error.about(together("a pipeline", writes)));
+            return Err(error.about(join_all("a pipeline", writes)));
         }
         let mut values = Values::new(replies);
         let replies = commands.read_each(&mut values);
@@ -56,7 +56,7 @@ impl<N: Node> Router<N> {
         lines.extend(as_is.map(|line| with_source_once(line, &mut loaded)));
         lines.push(Line::new(&EXEC, Form::AsIs));
         let writes = requests.iter().any(|request| request.writes());
-        let attempt = || together("a transaction", writes);
+        let attempt = || join_all("a transaction", writes);
         let replies = self.replies(&lines, Destination::Slot(slot)).await;
         let replies = replies.map_err(|fault| fault.into_error(attempt))?;
         let values = self.checked(committed(&requests, replies, attempt))?;
@@ -130,14 +130,14 @@ fn sent<P: Pipeline>(commands: &P) -> impl Iterator<Item = &Request> {
     commands.requests().into_iter().filter(|request| request.is_sent())
 }
 
-fn together(command: &'static str, writes: bool) -> Attempt {
+fn join_all(command: &'static str, writes: bool) -> Attempt {
     Attempt { command, key: None, field: None, writes, in_part: false, halfway: false }
 }
 
 mod sealed {
     use super::*;
 
-    /// The outcomes of commands that travelled together, to be read in their order.
+    /// The outcomes of commands that travelled join_all, to be read in their order.
     #[derive(Debug)]
     pub struct Values {
         values: std::vec::IntoIter<Result<Value>>,

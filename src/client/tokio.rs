@@ -12,19 +12,19 @@ use super::executor::sealed::{Machinery, Sealed};
 use super::pipeline::Pipeline;
 use super::round_trips::RoundTrips;
 use super::round_trips::sealed::Threaded;
-use super::write_observer::{Witness, Witnessed};
+use super::write_observer::{WriteGuard, WriteObserver};
 use crate::command::Command;
 use crate::connection::AsyncNode;
 use crate::connection::Node;
 use crate::error::Result;
 use crate::keys::Gather;
 use crate::listen::Feed;
-use crate::listen::{Audience, Wish};
+use crate::listen::{FeedHandler, FeedOptions};
 use crate::reply;
 use crate::request::Request;
-use crate::routing::Counterpart;
 use crate::routing::Router;
-use crate::topology::Bearing;
+use crate::routing::ScanOrigin;
+use crate::topology::RouteVersion;
 use crate::topology::Topology;
 
 /// An async client for tokio, of one server, of a cluster, or of the master that Sentinels name.
@@ -78,12 +78,12 @@ use crate::topology::Topology;
 #[derive(Clone)]
 pub struct AsyncClient {
     router: Arc<Router<AsyncNode>>,
-    witness: Option<Arc<dyn Witness>>,
+    observer: Option<Arc<dyn WriteObserver>>,
 }
 
 impl AsyncClient {
     pub(crate) fn new(router: Router<AsyncNode>) -> Self {
-        Self { router: Arc::new(router), witness: None }
+        Self { router: Arc::new(router), observer: None }
     }
 
     /// Makes sure that the server answers, of a cluster every master. `PING`, O(1).
@@ -94,14 +94,14 @@ impl AsyncClient {
     /// Runs all commands in one round trip, each by itself, as
     /// [`Client::pipeline`](crate::Client::pipeline).
     pub async fn pipeline<P: Pipeline + Send>(&self, commands: P) -> Result<P::Replies> {
-        let _witnessed = Witnessed::all(&self.witness, &commands.requests());
+        let _write = WriteGuard::all(&self.observer, &commands.requests());
         self.router.pipeline(commands).await
     }
 
     /// Runs all commands in one round trip as one transaction, as
     /// [`Client::transaction`](crate::Client::transaction).
     pub async fn transaction<P: Pipeline + Send>(&self, commands: P) -> Result<P::Values> {
-        let _witnessed = Witnessed::all(&self.witness, &commands.requests());
+        let _write = WriteGuard::all(&self.observer, &commands.requests());
         self.router.transaction(commands).await
     }
 }
@@ -112,7 +112,7 @@ impl Executor for AsyncClient {
     type Reply<T> = ReplyFuture<'static, T>;
 
     fn run<T: Send + 'static>(&self, command: Command<T>) -> ReplyFuture<'static, T> {
-        if self.witness.is_some() {
+        if self.observer.is_some() {
             let client = self.clone();
             return ReplyFuture::running(async move { client.send(command).await });
         }
@@ -130,7 +130,7 @@ impl RoundTrips for AsyncClient {
         T: 'a;
 
     async fn send<T: Send + 'static>(&self, command: Command<T>) -> Result<T> {
-        let _witnessed = Witnessed::one(&self.witness, &command.request);
+        let _write = WriteGuard::one(&self.observer, &command.request);
         self.router.checked(command.read(self.router.call(&command.request).await?))
     }
 
@@ -159,7 +159,7 @@ impl Machinery for AsyncClient {
     async fn send_page<T: Send + 'static>(
         &self,
         command: Command<T>,
-        with: &mut Counterpart,
+        with: &mut ScanOrigin,
     ) -> Result<T> {
         self.router.checked(command.read(self.router.page(&command.request, with).await?))
     }
@@ -188,8 +188,8 @@ impl Machinery for AsyncClient {
         self.router.servers.database()
     }
 
-    fn bearing(&self) -> Bearing {
-        self.router.servers.bearing()
+    fn route_version(&self) -> RouteVersion {
+        self.router.servers.route_version()
     }
 
     async fn launch(&self, work: impl Future<Output = ()> + Send + 'static) {
@@ -208,12 +208,12 @@ impl Machinery for AsyncClient {
         runtime.map_or(true, |it| it.runtime_flavor() != RuntimeFlavor::CurrentThread)
     }
 
-    async fn feed(&self, wish: Wish, audience: Arc<dyn Audience>) -> Result<Feed> {
+    async fn feed(&self, wish: FeedOptions, audience: Arc<dyn FeedHandler>) -> Result<Feed> {
         Feed::open(self.router.clone(), wish, audience).await
     }
 
-    fn witnessed(&self, witness: Arc<dyn Witness>) -> Self {
-        Self { router: self.router.clone(), witness: Some(witness) }
+    fn observed(&self, observer: Arc<dyn WriteObserver>) -> Self {
+        Self { router: self.router.clone(), observer: Some(observer) }
     }
 
     fn is_cluster(&self) -> bool {

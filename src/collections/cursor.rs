@@ -12,7 +12,7 @@ use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
 use crate::reply;
 use crate::request::Request;
-use crate::routing::Counterpart;
+use crate::routing::ScanOrigin;
 
 /// How far an iteration came.
 #[derive(Default)]
@@ -24,7 +24,7 @@ pub struct Cursor {
     course: Course,
     pub(crate) page_size: usize,
     /// The process that the position is of.
-    counterpart: Counterpart,
+    counterpart: ScanOrigin,
     /// How often a server was gone through from the start again.
     repetitions: usize,
     /// Whether elements may be found again from now on though their keys stay.

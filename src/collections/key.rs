@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 use super::map::Ttl;
 use super::map::ttl;
 use super::name::Name;
-use crate::changes::Notices;
+use crate::changes::ChangePublishing;
 use crate::client::{Client, Executor};
 use crate::reply;
 use crate::request::Request;
@@ -14,12 +14,16 @@ use crate::request::Request;
 pub struct RedisKey<E = Client> {
     executor: E,
     name: Name,
-    notices: Option<Arc<Notices>>,
+    publishing: Option<Arc<ChangePublishing>>,
 }
 
 impl<E: Executor> RedisKey<E> {
-    pub(crate) fn new(executor: &E, name: &Name, notices: &Option<Arc<Notices>>) -> Self {
-        Self { executor: executor.clone(), name: name.clone(), notices: notices.clone() }
+    pub(crate) fn new(
+        executor: &E,
+        name: &Name,
+        publishing: &Option<Arc<ChangePublishing>>,
+    ) -> Self {
+        Self { executor: executor.clone(), name: name.clone(), publishing: publishing.clone() }
     }
 
     /// The key's name.
@@ -61,6 +65,6 @@ impl<E: Executor> RedisKey<E> {
         self.executor.run(self.writing("UNLINK").returns(reply::flag))
     }
     fn writing(&self, command: &'static str) -> Request {
-        Request::write(command).telling(&self.notices).named(self.name())
+        Request::write(command).publishes(&self.publishing).named(self.name())
     }
 }

@@ -9,7 +9,7 @@ use redis::Value;
 use super::key::RedisKey;
 use super::list_range::{first_and_last, part};
 use super::name::Name;
-use crate::changes::{NoticeFormat, Notices, Structure};
+use crate::changes::{ChangeFormat, ChangePublishing, Structure};
 use crate::client::{Client, Deferred, Executor};
 use crate::codec::{Canonical, Codec, Lenient};
 use crate::error::Result;
@@ -48,7 +48,7 @@ use crate::request::Script;
 pub struct RedisList<T, E = Client> {
     pub(super) executor: E,
     pub(super) name: Name,
-    pub(super) notices: Option<Arc<Notices>>,
+    pub(super) publishing: Option<Arc<ChangePublishing>>,
     codec: PhantomData<fn() -> T>,
 }
 
@@ -56,7 +56,7 @@ impl<T: Codec> RedisList<T, Deferred> {
     /// The list stored under `name`, wherever it may be: a definition.
     pub const fn named(name: &'static str) -> Self {
         let name = Name::constant(name);
-        Self { executor: Deferred, name, notices: None, codec: PhantomData }
+        Self { executor: Deferred, name, publishing: None, codec: PhantomData }
     }
 }
 
@@ -66,13 +66,13 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
         Self::over(executor, name.into(), None)
     }
 
-    fn over(executor: &E, name: Name, notices: Option<Arc<Notices>>) -> Self {
-        Self { executor: executor.clone(), name, notices, codec: PhantomData }
+    fn over(executor: &E, name: Name, publishing: Option<Arc<ChangePublishing>>) -> Self {
+        Self { executor: executor.clone(), name, publishing, codec: PhantomData }
     }
 
     /// The same list, as `executor` runs it.
     pub fn on<F: Executor>(&self, executor: &F) -> RedisList<T, F> {
-        RedisList::over(executor, self.name.clone(), self.notices.clone())
+        RedisList::over(executor, self.name.clone(), self.publishing.clone())
     }
 
     /// The same list, whose operations give [`Command`](crate::Command)s.
@@ -87,7 +87,7 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
 
     /// The same list with another codec.
     pub fn typed<U: Codec>(&self) -> RedisList<U, E> {
-        RedisList::over(&self.executor, self.name.clone(), self.notices.clone())
+        RedisList::over(&self.executor, self.name.clone(), self.publishing.clone())
     }
 
     /// The same list, whose writes tell of what they change, in one more `format`. A script around
@@ -95,15 +95,16 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
     ///
     /// Calls that wait for an item tell of nothing, for they cannot run in a script: neither of the
     /// item that was taken nor, for `wait_pop_front_to`, of where it went.
-    pub fn notifying(&self, format: NoticeFormat) -> Self {
-        let others = self.notices.as_deref();
-        let notices = Notices::adding(others, Structure::List, self.name.as_bytes(), format);
-        Self { notices: Some(Arc::new(notices)), ..self.clone() }
+    pub fn publishing(&self, format: ChangeFormat) -> Self {
+        let others = self.publishing.as_deref();
+        let publishing =
+            ChangePublishing::adding(others, Structure::List, self.name.as_bytes(), format);
+        Self { publishing: Some(Arc::new(publishing)), ..self.clone() }
     }
 
     /// The key of the list, which can expire as a whole.
     pub fn key(&self) -> RedisKey<E> {
-        RedisKey::new(&self.executor, &self.name, &self.notices)
+        RedisKey::new(&self.executor, &self.name, &self.publishing)
     }
 }
 
@@ -169,7 +170,8 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
 
     /// Moves the first item to the end of `other` and gives it. `LMOVE`, O(1).
     pub fn pop_front_to<F: Executor>(&self, other: &RedisList<T, F>) -> E::Reply<Option<T::Owned>> {
-        let request = self.writing("LMOVE").telling(&other.notices).named(other.name.as_bytes());
+        let request =
+            self.writing("LMOVE").publishes(&other.publishing).named(other.name.as_bytes());
         let request = request.arg("LEFT").arg("RIGHT");
         self.executor.run(request.returns(reply::optional::<T>))
     }
@@ -260,15 +262,15 @@ impl<T: Canonical, E: Executor> RedisList<T, E> {
 
 impl<T: Codec, E: Executor> RedisList<T, E> {
     pub(super) fn reading(&self, command: &'static str) -> Request {
-        Request::read(command).telling(&self.notices).named(self.name.as_bytes())
+        Request::read(command).publishes(&self.publishing).named(self.name.as_bytes())
     }
 
     pub(super) fn writing(&self, command: &'static str) -> Request {
-        Request::write(command).telling(&self.notices).named(self.name.as_bytes())
+        Request::write(command).publishes(&self.publishing).named(self.name.as_bytes())
     }
 
     fn scripted(&self, script: &'static Script) -> Request {
-        Request::script(script, 1).telling(&self.notices).named(self.name.as_bytes())
+        Request::script(script, 1).publishes(&self.publishing).named(self.name.as_bytes())
     }
 }
 
@@ -306,7 +308,7 @@ static PUSH_EVICTING: Script = Script::new(
 impl<T, E: Clone> Clone for RedisList<T, E> {
     fn clone(&self) -> Self {
         let (executor, name) = (self.executor.clone(), self.name.clone());
-        Self { executor, name, notices: self.notices.clone(), codec: PhantomData }
+        Self { executor, name, publishing: self.publishing.clone(), codec: PhantomData }
     }
 }
 

@@ -16,7 +16,7 @@ mod set_scan;
 mod subscribe;
 
 #[cfg(feature = "near-cache")]
-pub use self::cached::{Cached, CachedDict, CachedHashDict, NearCache, WhileCutOff};
+pub use self::cached::{Cached, CachedDict, CachedHashDict, NearCache, OnDisconnect};
 pub(crate) use self::cursor::Cursor;
 pub use self::key::RedisKey;
 pub use self::list::RedisList;

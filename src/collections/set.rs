@@ -7,7 +7,7 @@ use redis::Value;
 
 use super::key::RedisKey;
 use super::name::Name;
-use crate::changes::{NoticeFormat, Notices, Structure};
+use crate::changes::{ChangeFormat, ChangePublishing, Structure};
 use crate::client::{Client, Deferred, Executor};
 use crate::codec::{Canonical, Codec, Lenient};
 use crate::error::Result;
@@ -35,7 +35,7 @@ use crate::request::Request;
 pub struct RedisSet<T, E = Client> {
     pub(super) executor: E,
     pub(super) name: Name,
-    pub(super) notices: Option<Arc<Notices>>,
+    pub(super) publishing: Option<Arc<ChangePublishing>>,
     codec: PhantomData<fn() -> T>,
 }
 
@@ -43,7 +43,7 @@ impl<T: Codec> RedisSet<T, Deferred> {
     /// The set stored under `name`, wherever it may be: a definition.
     pub const fn named(name: &'static str) -> Self {
         let name = Name::constant(name);
-        Self { executor: Deferred, name, notices: None, codec: PhantomData }
+        Self { executor: Deferred, name, publishing: None, codec: PhantomData }
     }
 }
 
@@ -53,13 +53,13 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
         Self::over(executor, name.into(), None)
     }
 
-    fn over(executor: &E, name: Name, notices: Option<Arc<Notices>>) -> Self {
-        Self { executor: executor.clone(), name, notices, codec: PhantomData }
+    fn over(executor: &E, name: Name, publishing: Option<Arc<ChangePublishing>>) -> Self {
+        Self { executor: executor.clone(), name, publishing, codec: PhantomData }
     }
 
     /// The same set, as `executor` runs it.
     pub fn on<F: Executor>(&self, executor: &F) -> RedisSet<T, F> {
-        RedisSet::over(executor, self.name.clone(), self.notices.clone())
+        RedisSet::over(executor, self.name.clone(), self.publishing.clone())
     }
 
     /// The same set, whose operations give [`Command`](crate::Command)s.
@@ -74,20 +74,21 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
 
     /// The same set with another codec.
     pub fn typed<U: Codec>(&self) -> RedisSet<U, E> {
-        RedisSet::over(&self.executor, self.name.clone(), self.notices.clone())
+        RedisSet::over(&self.executor, self.name.clone(), self.publishing.clone())
     }
 
     /// The same set, whose writes tell of what they change, in one more `format`. A script around
     /// each command, O(changes) on top of it.
-    pub fn notifying(&self, format: NoticeFormat) -> Self {
-        let others = self.notices.as_deref();
-        let notices = Notices::adding(others, Structure::Set, self.name.as_bytes(), format);
-        Self { notices: Some(Arc::new(notices)), ..self.clone() }
+    pub fn publishing(&self, format: ChangeFormat) -> Self {
+        let others = self.publishing.as_deref();
+        let publishing =
+            ChangePublishing::adding(others, Structure::Set, self.name.as_bytes(), format);
+        Self { publishing: Some(Arc::new(publishing)), ..self.clone() }
     }
 
     /// The key of the set, which can expire as a whole.
     pub fn key(&self) -> RedisKey<E> {
-        RedisKey::new(&self.executor, &self.name, &self.notices)
+        RedisKey::new(&self.executor, &self.name, &self.publishing)
     }
 }
 
@@ -189,7 +190,8 @@ impl<T: Canonical, E: Executor> RedisSet<T, E> {
         other: &RedisSet<T, F>,
         member: &T::Borrowed,
     ) -> E::Reply<bool> {
-        let request = self.writing("SMOVE").telling(&other.notices).named(other.name.as_bytes());
+        let request =
+            self.writing("SMOVE").publishes(&other.publishing).named(other.name.as_bytes());
         self.executor.run(request.encode::<T>(member).returns(reply::flag))
     }
 }
@@ -242,11 +244,11 @@ impl<T: Canonical, E: Executor> RedisSet<T, E> {
 
 impl<T: Codec, E: Executor> RedisSet<T, E> {
     pub(super) fn reading(&self, command: &'static str) -> Request {
-        Request::read(command).telling(&self.notices).named(self.name.as_bytes())
+        Request::read(command).publishes(&self.publishing).named(self.name.as_bytes())
     }
 
     pub(super) fn writing(&self, command: &'static str) -> Request {
-        Request::write(command).telling(&self.notices).named(self.name.as_bytes())
+        Request::write(command).publishes(&self.publishing).named(self.name.as_bytes())
     }
 }
 
@@ -269,7 +271,7 @@ fn with_sets<T, E>(request: Request, sets: &[&RedisSet<T, E>]) -> Request {
 impl<T, E: Clone> Clone for RedisSet<T, E> {
     fn clone(&self) -> Self {
         let (executor, name) = (self.executor.clone(), self.name.clone());
-        Self { executor, name, notices: self.notices.clone(), codec: PhantomData }
+        Self { executor, name, publishing: self.publishing.clone(), codec: PhantomData }
     }
 }
 

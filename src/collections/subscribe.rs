@@ -4,7 +4,7 @@ use super::list::RedisList;
 use super::map::RedisDict;
 use super::map::RedisHashDict;
 use super::set::RedisSet;
-use crate::changes::{Notices, Structure};
+use crate::changes::{ChangePublishing, Structure};
 use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::error::Result;
@@ -17,7 +17,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     /// `pattern`; `*` for all of them.
     ///
     /// Writers tell of their changes in the dictionary's formats
-    /// ([`notifying`](Self::notifying)); those of this crate's own are always heard. Of other writers
+    /// ([`publishing`](Self::publishing)); those of this crate's own are always heard. Of other writers
     /// and of entries that expire the server itself tells, if its keyspace notifications are on
     /// (`notify-keyspace-events`). What is missing of them is turned on where the user may, and nothing
     /// is turned off.
@@ -26,8 +26,8 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     }
 
     /// What is told of it.
-    pub(super) fn told(&self) -> Notices {
-        Notices::of(self.notices.as_deref(), Structure::Dict, self.prefix.bytes())
+    pub(super) fn told(&self) -> ChangePublishing {
+        ChangePublishing::of(self.publishing.as_deref(), Structure::Dict, self.prefix.bytes())
     }
 
     /// What its keys begin with, and the slot that they have in common.
@@ -50,8 +50,8 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
     }
 
     /// What is told of it.
-    pub(super) fn told(&self) -> Notices {
-        Notices::of(self.notices.as_deref(), Structure::Hash, self.name.as_bytes())
+    pub(super) fn told(&self) -> ChangePublishing {
+        ChangePublishing::of(self.publishing.as_deref(), Structure::Hash, self.name.as_bytes())
     }
 
     /// Its key, and the slot of it.
@@ -69,9 +69,9 @@ impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
     /// set: that is a [`Gap`](crate::Event::Gap).
     pub fn subscribe(&self, pattern: impl AsRef<[u8]>) -> E::Reply<Subscription<T::Owned, E>> {
         let name = self.name.as_bytes();
-        let notices = Notices::of(self.notices.as_deref(), Structure::Set, name);
+        let publishing = ChangePublishing::of(self.publishing.as_deref(), Structure::Set, name);
         let base = (name.to_vec(), Some(key_slot(name)));
-        subscribe(&self.executor, notices, base, pattern.as_ref(), decode_key::<T>)
+        subscribe(&self.executor, publishing, base, pattern.as_ref(), decode_key::<T>)
     }
 }
 
@@ -83,20 +83,20 @@ impl<T: Codec, E: RoundTrips> RedisList<T, E> {
     /// list: that is a [`Gap`](crate::Event::Gap). A waiting pop gives no notice.
     pub fn subscribe(&self) -> E::Reply<Subscription<usize, E>> {
         let name = self.name.as_bytes();
-        let notices = Notices::of(self.notices.as_deref(), Structure::List, name);
+        let publishing = ChangePublishing::of(self.publishing.as_deref(), Structure::List, name);
         let base = (name.to_vec(), Some(key_slot(name)));
-        subscribe(&self.executor, notices, base, b"*", decode_key::<usize>)
+        subscribe(&self.executor, publishing, base, b"*", decode_key::<usize>)
     }
 }
 
 fn subscribe<K: Send + 'static, E: RoundTrips>(
     executor: &E,
-    notices: Notices,
+    publishing: ChangePublishing,
     base: (Vec<u8>, Option<u16>),
     pattern: &[u8],
     decode: fn(&[u8]) -> Result<K>,
 ) -> E::Reply<Subscription<K, E>> {
-    let sources = Sources::new(&notices, executor.database());
+    let sources = Sources::new(&publishing, executor.database());
     let (executor, pattern) = (executor.clone(), pattern.to_vec());
     let opened = Subscription::open(executor.clone(), sources, base, pattern, decode);
     executor.converse(opened)

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use redis::{ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisError};
 
 use super::stream::Limits;
-use super::transport_error::{Fault, Outcome};
+use super::transport_error::{TransportError, TransportResult};
 use crate::error::{Error, Result};
 use crate::time::Deadline;
 use crate::time::Wait;
@@ -92,11 +92,11 @@ impl Connector {
     }
 
     /// The same way, in the protocol in which a server speaks unasked.
-    pub(crate) fn speaking(&self) -> Outcome<Self> {
+    pub(crate) fn speaking(&self) -> TransportResult<Self> {
         let settings = self.information().redis_settings().clone();
         let settings = settings.set_protocol(ProtocolVersion::RESP3);
         let speaking = self.with(self.information().clone().set_redis_settings(settings));
-        speaking.map_err(|error| Fault::connect(&self.address, error))
+        speaking.map_err(|error| TransportError::connect(&self.address, error))
     }
 
     /// Takes no longer than `time` for anything.

@@ -4,13 +4,13 @@ use std::any::Any;
 
 /// A connection for one scan alone, if there is one.
 #[derive(Default)]
-pub(crate) struct Solitary {
+pub(crate) struct ExclusiveConnection {
     connection: Option<Box<dyn Any + Send>>,
     address: String,
     number: u64,
 }
 
-impl Solitary {
+impl ExclusiveConnection {
     /// The connection to the server at `address`. It has to be [kept](Self::keep) to be used again.
     pub(crate) fn take<T: 'static>(&mut self, address: &str) -> Option<T> {
         let connection = self.connection.take()?.downcast().ok()?;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::blocking::Connection;
 use super::connector::Connector;
-use super::transport_error::Outcome;
+use super::transport_error::TransportResult;
 use crate::time::Deadline;
 
 /// A connection that nobody uses.
@@ -39,7 +39,7 @@ pub(crate) fn usable(
     idle: Option<Idle>,
     connector: &Connector,
     deadline: Deadline,
-) -> Outcome<Usable> {
+) -> TransportResult<Usable> {
     let limits = connector.limits(deadline);
     let current = idle.filter(|idle| idle.connection.generation == connector.generation());
     let limits_of_a_new_one = match current {

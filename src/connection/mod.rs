@@ -20,13 +20,13 @@ pub(crate) use self::blocking::{BlockingNode, PoolSettings};
 #[cfg(test)]
 pub(crate) use self::connector::timed_out;
 pub(crate) use self::connector::{Connector, DEFAULT_CALL_TIMEOUT, DEFAULT_TIMEOUT};
-pub(crate) use self::exclusive::Solitary;
+pub(crate) use self::exclusive::ExclusiveConnection;
 pub(crate) use self::node::{Node, Watch, repeatable};
-pub(crate) use self::push::{Ears, Speech};
+pub(crate) use self::push::{Push, PushHandler};
 #[cfg(feature = "tls")]
 pub(crate) use self::tls::Certificates;
 #[cfg(feature = "async")]
 pub(crate) use self::tokio::AsyncNode;
-pub(crate) use self::transport_error::{Fault, Outcome};
+pub(crate) use self::transport_error::{TransportError, TransportResult};
 #[cfg(test)]
 pub(crate) use self::url::read_url;

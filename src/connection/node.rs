@@ -6,9 +6,9 @@ use std::time::Duration;
 use redis::Value;
 
 use super::connector::Connector;
-use super::exclusive::Solitary;
-use super::push::Ears;
-use super::transport_error::Outcome;
+use super::exclusive::ExclusiveConnection;
+use super::push::PushHandler;
+use super::transport_error::TransportResult;
 use crate::protocol::Line;
 use crate::time::Deadline;
 use crate::time::Signal;
@@ -31,7 +31,7 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
         &self,
         line: Line<'_>,
         deadline: Deadline,
-    ) -> impl Future<Output = Outcome<Value>> + Send;
+    ) -> impl Future<Output = TransportResult<Value>> + Send;
 
     /// The replies to several commands in one round trip. Where it blocks, they are sent before
     /// this returns, so that several nodes work at the same time.
@@ -39,16 +39,16 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
         &self,
         lines: &[Line<'_>],
         deadline: Deadline,
-    ) -> impl Future<Output = Outcome<Vec<Value>>> + Send;
+    ) -> impl Future<Output = TransportResult<Vec<Value>>> + Send;
 
     /// The replies to several commands, on the connection of one caller alone. One that fails is
-    /// replaced, which the number in `solitary` tells.
+    /// replaced, which the number in `exclusive` tells.
     fn call_alone(
         &self,
         lines: &[Line<'_>],
         deadline: Deadline,
-        solitary: &mut Solitary,
-    ) -> impl Future<Output = Outcome<Vec<Value>>> + Send;
+        exclusive: &mut ExclusiveConnection,
+    ) -> impl Future<Output = TransportResult<Vec<Value>>> + Send;
 
     /// The reply to the last command, for which the server takes up to `slice`, on a connection
     /// that nobody else uses.
@@ -61,21 +61,21 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
         lines: &[Line<'_>],
         slice: Duration,
         watch: &dyn Watch,
-    ) -> impl Future<Output = Outcome<Value>> + Send;
+    ) -> impl Future<Output = TransportResult<Value>> + Send;
 
     fn pause(time: Duration) -> impl Future<Output = ()> + Send;
 
-    /// A connection on which the server speaks unasked, until this is dropped or the ears have heard
+    /// A connection on which the server speaks unasked, until this is dropped or the handler have heard
     /// enough.
     type Listening: Send + Sync;
 
-    /// Asks the server on such a connection what it is, which every user may: the ears hear its role after
+    /// Asks the server on such a connection what it is, which every user may: the handler hear its role after
     /// all that it said there before.
     fn ask(
         &self,
         listening: &Self::Listening,
         deadline: Deadline,
-    ) -> impl Future<Output = Outcome<()>> + Send;
+    ) -> impl Future<Output = TransportResult<()>> + Send;
 
     /// Has every connection that is kept prove itself before it is used again: one gave a reply of
     /// a shape that its command does not have.
@@ -87,10 +87,10 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
     fn listen(
         &self,
         lines: &[Line<'_>],
-        ears: Arc<dyn Ears>,
+        handler: Arc<dyn PushHandler>,
         habits: (Duration, bool),
         deadline: Deadline,
-    ) -> impl Future<Output = Outcome<(Self::Listening, Vec<Value>)>> + Send;
+    ) -> impl Future<Output = TransportResult<(Self::Listening, Vec<Value>)>> + Send;
 
     /// Does `work` beside the caller, on a thread or in a task.
     fn spawn(work: impl Future<Output = ()> + Send + 'static) -> io::Result<()>;
@@ -106,7 +106,7 @@ pub(crate) trait Watch: Send + Sync {
 
     /// Whether the reply may still come although the server has been silent for too long. One on
     /// the same connection is worth more than a new wait: nothing that was taken is lost.
-    fn goes_on(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;
+    fn keeps_waiting(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;
 }
 
 /// Whether all of `lines` may be sent again when it is not known whether they were received.

@@ -4,7 +4,7 @@ use redis::{PushKind, Value};
 
 /// One thing that a server says to a connection that listens.
 #[derive(Debug, PartialEq)]
-pub enum Speech<'a> {
+pub enum Push<'a> {
     /// Somebody published something.
     Message { channel: &'a [u8], payload: &'a [u8] },
     /// A tracked key changed.
@@ -18,40 +18,40 @@ pub enum Speech<'a> {
 }
 
 /// Who listens to one connection.
-pub(crate) trait Ears: Send + Sync + 'static {
+pub(crate) trait PushHandler: Send + Sync + 'static {
     /// Takes something in, without waiting for anything. Says whether to go on listening.
-    fn hear(&self, speech: Speech<'_>) -> bool;
+    fn on_push(&self, push: Push<'_>) -> bool;
 }
 
-/// Lets `ears` hear what a push of the server says. Says whether to go on listening.
-pub(crate) fn tell(ears: &dyn Ears, kind: &PushKind, data: &[Value]) -> bool {
+/// Lets `handler` hear what a push of the server says. Says whether to go on listening.
+pub(crate) fn dispatch(handler: &dyn PushHandler, kind: &PushKind, data: &[Value]) -> bool {
     match (kind, data) {
         (PushKind::Message, [channel, payload])
         | (PushKind::PMessage, [_, channel, payload])
         | (PushKind::SMessage, [channel, payload]) => match (bytes(channel), bytes(payload)) {
-            (Some(channel), Some(payload)) => ears.hear(Speech::Message { channel, payload }),
+            (Some(channel), Some(payload)) => handler.on_push(Push::Message { channel, payload }),
             _ => true,
         },
         (PushKind::Invalidate, [Value::Array(keys)]) if !keys.is_empty() => {
             keys.iter().all(|key| match bytes(key) {
-                Some(key) => ears.hear(Speech::Changed(key)),
-                None => ears.hear(Speech::Flushed),
+                Some(key) => handler.on_push(Push::Changed(key)),
+                None => handler.on_push(Push::Flushed),
             })
         }
-        (PushKind::Invalidate, _) => ears.hear(Speech::Flushed),
-        (PushKind::Disconnection, _) => ears.hear(Speech::Ended),
+        (PushKind::Invalidate, _) => handler.on_push(Push::Flushed),
+        (PushKind::Disconnection, _) => handler.on_push(Push::Ended),
         _ => true,
     }
 }
 
 /// What a server that was asked by `HELLO` says that it is.
-pub(crate) fn role(reply: &Value) -> Speech<'static> {
+pub(crate) fn role(reply: &Value) -> Push<'static> {
     let is_role = |(name, _): &&(Value, Value)| bytes(name) == Some(b"role");
     let role = match reply {
         Value::Map(entries) => entries.iter().find(is_role).and_then(|(_, role)| bytes(role)),
         _ => None,
     };
-    Speech::Role { is_master: role == Some(b"master") }
+    Push::Role { is_master: role == Some(b"master") }
 }
 
 fn bytes(value: &Value) -> Option<&[u8]> {
@@ -71,9 +71,9 @@ mod tests {
     #[derive(Default)]
     struct Noted(Mutex<Vec<String>>);
 
-    impl Ears for Noted {
-        fn hear(&self, speech: Speech<'_>) -> bool {
-            self.0.lock().unwrap().push(format!("{speech:?}"));
+    impl PushHandler for Noted {
+        fn on_push(&self, push: Push<'_>) -> bool {
+            self.0.lock().unwrap().push(format!("{push:?}"));
             true
         }
     }
@@ -96,7 +96,7 @@ mod tests {
             (PushKind::Other("new".into()), vec![text("x")], vec![]),
         ] {
             let noted = Noted::default();
-            assert!(tell(&noted, &kind, &data));
+            assert!(dispatch(&noted, &kind, &data));
             assert_eq!(*noted.0.lock().unwrap(), expected, "{kind:?}");
         }
     }

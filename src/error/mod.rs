@@ -114,7 +114,7 @@ pub enum Error {
     },
     /// A near cache may have missed changes, and was told not to ask the server instead.
     #[error("{attempt}: the cache is cut off from the server's changes")]
-    CutOff {
+    Disconnected {
         /// What was attempted.
         attempt: Box<Attempt>,
     },
@@ -235,7 +235,7 @@ impl Error {
             | Error::Decode { attempt, .. }
             | Error::UnexpectedReply { attempt, .. }
             | Error::InvalidArgument { attempt, .. }
-            | Error::CutOff { attempt }
+            | Error::Disconnected { attempt }
             | Error::Load { attempt, .. }
             | Error::LeaseLost { attempt }
             | Error::Refused { attempt, .. }

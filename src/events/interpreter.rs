@@ -10,7 +10,7 @@ use crate::topology::Topology;
 /// What becomes of what is heard.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(not(feature = "near-cache"), allow(unreachable_pub))]
-pub enum Told<'a> {
+pub enum ChangeEvent<'a> {
     Inserted(&'a [u8]),
     Updated(&'a [u8]),
     /// Updated by a writer that gave this id.
@@ -60,7 +60,7 @@ impl Interpreter {
         &mut self,
         (server, topology): (usize, &Topology),
         (channel, payload): (&'a [u8], &'a [u8]),
-        tell: &mut dyn FnMut(Told<'a>),
+        tell: &mut dyn FnMut(ChangeEvent<'a>),
     ) {
         // The nodes of a cluster pass on what others publish: it may overtake, and may get lost.
         let has_slot = |slot| topology.owner(slot) == Some(server);
@@ -70,13 +70,13 @@ impl Interpreter {
                 self.read(payload, |stream: Option<u16>| stream.is_none_or(has_slot), tell);
             }
             Some(Channel::Updated) if is_owner(&self.sources.key(payload)) => {
-                tell(Told::Updated(payload));
+                tell(ChangeEvent::Updated(payload));
             }
             Some(Channel::Deleted) if is_owner(&self.sources.key(payload)) => {
-                tell(Told::Removed(payload));
+                tell(ChangeEvent::Removed(payload));
             }
             Some(Channel::Entry(entry)) if is_owner(&self.sources.key(entry)) => {
-                tell(Told::Notified(entry, payload));
+                tell(ChangeEvent::Notified(entry, payload));
             }
             Some(Channel::Key(entry)) => self.notified(server, entry, payload, tell),
             _ => {}
@@ -88,23 +88,23 @@ impl Interpreter {
         &mut self,
         payload: &'a [u8],
         is_of_server: impl Fn(Option<u16>) -> bool,
-        tell: &mut dyn FnMut(Told<'a>),
+        tell: &mut dyn FnMut(ChangeEvent<'a>),
     ) {
-        let Some(notice) = parse(payload) else { return tell(Told::Missed) };
+        let Some(notice) = parse(payload) else { return tell(ChangeEvent::Missed) };
         if !is_of_server(notice.stream) {
             return;
         }
         let before = self.sequences.insert(notice.stream, notice.sequence);
         if before.is_some_and(|before| before.wrapping_add(1) != notice.sequence) {
-            tell(Told::Missed);
+            tell(ChangeEvent::Missed);
         }
         for change in notice.changes {
             match change.kind {
-                Kind::Inserted => tell(Told::Inserted(change.key)),
-                Kind::Updated => tell(Told::Updated(change.key)),
-                Kind::Removed => tell(Told::Removed(change.key)),
-                Kind::TimeToLive => tell(Told::Touched(change.key)),
-                Kind::Cleared => tell(Told::Cleared),
+                Kind::Inserted => tell(ChangeEvent::Inserted(change.key)),
+                Kind::Updated => tell(ChangeEvent::Updated(change.key)),
+                Kind::Removed => tell(ChangeEvent::Removed(change.key)),
+                Kind::TimeToLive => tell(ChangeEvent::Touched(change.key)),
+                Kind::Cleared => tell(ChangeEvent::Cleared),
                 Kind::Void => self.echoes.clear(),
             }
             let is_dict = self.sources.structure == Structure::Dict;
@@ -133,7 +133,7 @@ impl Interpreter {
         server: usize,
         entry: &'a [u8],
         event: &[u8],
-        tell: &mut dyn FnMut(Told<'a>),
+        tell: &mut dyn FnMut(ChangeEvent<'a>),
     ) {
         let is_dict = self.sources.structure == Structure::Dict;
         match event {
@@ -141,8 +141,8 @@ impl Interpreter {
                 self.created.insert(server, entry.to_vec());
                 return;
             }
-            b"expire" | b"persist" if is_dict => return tell(Told::Touched(entry)),
-            b"expire" | b"persist" => return tell(Told::Touched(b"")),
+            b"expire" | b"persist" if is_dict => return tell(ChangeEvent::Touched(entry)),
+            b"expire" | b"persist" => return tell(ChangeEvent::Touched(b"")),
             _ => {}
         }
         let is_new = self.created.remove(&server).is_some_and(|key| key == entry) && is_dict;
@@ -152,12 +152,12 @@ impl Interpreter {
             return;
         }
         match (is_dict, is_end) {
-            (true, true) if event == b"expired" => tell(Told::Expired(entry)),
-            (true, true) => tell(Told::Removed(entry)),
-            (true, false) if is_new => tell(Told::Inserted(entry)),
-            (true, false) => tell(Told::Updated(entry)),
-            (false, true) => tell(Told::Cleared),
-            (false, false) => tell(Told::Missed),
+            (true, true) if event == b"expired" => tell(ChangeEvent::Expired(entry)),
+            (true, true) => tell(ChangeEvent::Removed(entry)),
+            (true, false) if is_new => tell(ChangeEvent::Inserted(entry)),
+            (true, false) => tell(ChangeEvent::Updated(entry)),
+            (false, true) => tell(ChangeEvent::Cleared),
+            (false, false) => tell(ChangeEvent::Missed),
         }
     }
 }
@@ -168,17 +168,17 @@ const MOST_ECHOES: usize = 100_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::changes::Notices;
+    use crate::changes::ChangePublishing;
 
     #[test]
     fn what_several_servers_create_is_told_apart() {
-        let notices = Notices::of(None, Structure::Dict, b"d:");
+        let notices = ChangePublishing::of(None, Structure::Dict, b"d:");
         let mut interpreter = Interpreter::new(Sources::new(&notices, 0));
         let mut told = Vec::new();
         for (server, key, event) in
             [(0, "a", "new"), (1, "b", "new"), (1, "b", "set"), (0, "a", "set"), (0, "a", "set")]
         {
-            let tell = &mut |change: Told<'_>| told.push(format!("{change:?}"));
+            let tell = &mut |change: ChangeEvent<'_>| told.push(format!("{change:?}"));
             interpreter.notified(server, key.as_bytes(), event.as_bytes(), tell);
         }
         assert_eq!(told, ["Inserted([98])", "Inserted([97])", "Updated([97])"]);

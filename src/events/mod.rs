@@ -6,7 +6,7 @@ mod sources;
 mod subscription;
 
 #[cfg(feature = "near-cache")]
-pub(crate) use interpreter::{Interpreter, Told};
+pub(crate) use interpreter::{ChangeEvent, Interpreter};
 pub(crate) use sources::Sources;
 pub(crate) use subscription::decode_key;
 pub use subscription::{Event, Subscription};

@@ -1,6 +1,6 @@
 //! Where the changes of a collection are told.
 
-use crate::changes::{NoticeFormat, Notices, Structure};
+use crate::changes::{ChangeFormat, ChangePublishing, Structure};
 use crate::keys::escape;
 use crate::keys::is_side_key;
 use crate::listen::canaries;
@@ -36,10 +36,10 @@ pub(crate) enum Channel<'a> {
 }
 
 impl Sources {
-    pub(crate) fn new(notices: &Notices, database: i64) -> Self {
-        let has = |wanted: fn(&NoticeFormat) -> bool| notices.formats().iter().any(wanted);
-        let pubsub_dict = has(|format| matches!(format, NoticeFormat::PubSubDict));
-        let py_dict = has(|format| matches!(format, NoticeFormat::PyDict(_)));
+    pub(crate) fn new(notices: &ChangePublishing, database: i64) -> Self {
+        let has = |wanted: fn(&ChangeFormat) -> bool| notices.formats().iter().any(wanted);
+        let pubsub_dict = has(|format| matches!(format, ChangeFormat::PubSubDict));
+        let py_dict = has(|format| matches!(format, ChangeFormat::PyDict(_)));
         Self {
             structure: notices.structure(),
             name: notices.name().to_vec(),

@@ -12,17 +12,17 @@ use std::{
 #[cfg(feature = "async")]
 use futures_util::Stream;
 
-use super::interpreter::{Interpreter, Told};
+use super::interpreter::{ChangeEvent, Interpreter};
 use super::queue::Queue;
 use super::sources::Sources;
 #[cfg(feature = "async")]
 use crate::client::AsyncClient;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
-use crate::connection::Speech;
+use crate::connection::Push;
 use crate::error::Result;
 use crate::keys::matches;
-use crate::listen::{Audience, Feed, Situation, Wish, has_ended};
+use crate::listen::{Feed, FeedHandler, FeedInfo, FeedOptions, has_ended};
 use crate::reply::decode_bytes;
 use crate::request::Request;
 use crate::topology::Topology;
@@ -37,7 +37,7 @@ pub enum Event<K> {
     /// It has another value, or is there: not every writer tells whether it was before.
     Updated(K),
     /// It was set, as [`Updated`](Self::Updated), and its writer gave this notification id: a program with
-    /// Python's redis-pydict, or with [`NoticeFormat::PyDict`](crate::NoticeFormat::PyDict).
+    /// Python's redis-pydict, or with [`ChangeFormat::PyDict`](crate::ChangeFormat::PyDict).
     ///
     /// The message has no value: as in Python, it is what [`get`](crate::RedisDict::get) finds afterwards.
     Notified {
@@ -96,10 +96,10 @@ impl<K: Send + 'static, E: RoundTrips> Subscription<K, E> {
         pattern: Vec<u8>,
         decode: fn(&[u8]) -> Result<K>,
     ) -> Result<Self> {
-        let wish = Wish {
+        let options = FeedOptions {
             slot,
             commands: sources.commands(),
-            wishes: sources.wishes(&base),
+            optional_commands: sources.wishes(&base),
             tracks: false,
             keyspace: Some(sources.kinds()),
             warns: true,
@@ -111,14 +111,14 @@ impl<K: Send + 'static, E: RoundTrips> Subscription<K, E> {
         let interpreter = Interpreter::new(sources);
         let state = Mutex::new(State { interpreter, topology: Arc::new(Topology::new([])) });
         let shared = Arc::new(Shared { queue: Queue::new(), state, pattern, decode });
-        let feed = executor.feed(wish, shared.clone()).await?;
+        let feed = executor.feed(options, shared.clone()).await?;
         Ok(Self { shared, _feed: feed, executor: PhantomData })
     }
 
     /// Whether the server itself tells of changes too, so that writers who give no notice are heard
     /// of, and entries that expire or are evicted. It takes keyspace notifications, which this
     /// subscription turns on where it may.
-    pub fn hears_everybody(&self) -> bool {
+    pub fn sees_foreign_writes(&self) -> bool {
         self.shared.state().interpreter.tells_keys
     }
 }
@@ -156,19 +156,19 @@ impl<K> Stream for Subscription<K, AsyncClient> {
 }
 
 impl<K> Shared<K> {
-    fn tell(&self, told: Told<'_>) {
+    fn tell(&self, told: ChangeEvent<'_>) {
         let event = match told {
-            Told::Inserted(key) => self.about(key, Event::Inserted),
-            Told::Updated(key) => self.about(key, Event::Updated),
-            Told::Notified(key, id) => self.about(key, |key| {
+            ChangeEvent::Inserted(key) => self.about(key, Event::Inserted),
+            ChangeEvent::Updated(key) => self.about(key, Event::Updated),
+            ChangeEvent::Notified(key, id) => self.about(key, |key| {
                 let id = String::from_utf8_lossy(id).into_owned();
                 Event::Notified { key, id }
             }),
-            Told::Removed(key) => self.about(key, Event::Removed),
-            Told::Expired(key) => self.about(key, Event::Expired),
-            Told::Touched(_) => None,
-            Told::Cleared => Some(Ok(Event::Cleared)),
-            Told::Missed => Some(Ok(Event::Gap)),
+            ChangeEvent::Removed(key) => self.about(key, Event::Removed),
+            ChangeEvent::Expired(key) => self.about(key, Event::Expired),
+            ChangeEvent::Touched(_) => None,
+            ChangeEvent::Cleared => Some(Ok(Event::Cleared)),
+            ChangeEvent::Missed => Some(Ok(Event::Gap)),
         };
         if let Some(event) = event {
             self.queue.push(event, || Ok(Event::Gap));
@@ -184,36 +184,36 @@ impl<K> Shared<K> {
     }
 }
 
-impl<K: Send + 'static> Audience for Shared<K> {
-    fn hear(&self, server: usize, speech: Speech<'_>) {
-        match speech {
-            Speech::Message { channel, payload } => {
+impl<K: Send + 'static> FeedHandler for Shared<K> {
+    fn on_push(&self, server: usize, push: Push<'_>) {
+        match push {
+            Push::Message { channel, payload } => {
                 let mut state = self.state();
                 let topology = state.topology.clone();
-                let mut tell = |told: Told<'_>| self.tell(told);
+                let mut tell = |told: ChangeEvent<'_>| self.tell(told);
                 let message = (channel, payload);
                 state.interpreter.hear((server, &topology), message, &mut tell);
             }
-            Speech::Flushed => self.tell(Told::Cleared),
-            Speech::Changed(_) | Speech::Role { .. } | Speech::Ended => {}
+            Push::Flushed => self.tell(ChangeEvent::Cleared),
+            Push::Changed(_) | Push::Role { .. } | Push::Ended => {}
         }
     }
 
-    fn connected(&self, session: u64, situation: Situation, _proof: u64) {
+    fn on_connected(&self, session: u64, info: FeedInfo, _proof: u64) {
         let mut state = self.state();
-        state.interpreter.restart(situation.tells_keys);
-        state.topology = situation.topology;
+        state.interpreter.restart(info.tells_keys);
+        state.topology = info.topology;
         drop(state);
         if session > 1 {
-            self.tell(Told::Missed);
+            self.tell(ChangeEvent::Missed);
         }
     }
 
-    fn proven(&self, _session: u64, _proof: u64, _lag: Duration) {}
+    fn on_watermark(&self, _session: u64, _proof: u64, _lag: Duration) {}
 
-    fn lost(&self, _session: u64) {}
+    fn on_disconnected(&self, _session: u64) {}
 
-    fn ended(&self) {
+    fn on_end(&self) {
         self.queue.end(|| Err(has_ended()));
     }
 }

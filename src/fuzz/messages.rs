@@ -3,7 +3,7 @@
 use allocation_counter::opt_out;
 
 use super::engine::{Memory, Target};
-use crate::changes::{NoticeFormat, Notices, Structure};
+use crate::changes::{ChangeFormat, ChangePublishing, Structure};
 use crate::events::{Interpreter, Sources};
 use crate::reply::{self, Reply};
 use crate::request::Request;
@@ -50,11 +50,11 @@ fn events(bytes: &[u8]) -> bool {
     let topology = Topology::one("host:6379");
     let mut is_about_the_dict = false;
     for (name, format) in [
-        ("users/", NoticeFormat::Own),
-        ("users/", NoticeFormat::PubSubDict),
-        ("users&&", NoticeFormat::PyDict("id".into())),
+        ("users/", ChangeFormat::Own),
+        ("users/", ChangeFormat::PubSubDict),
+        ("users&&", ChangeFormat::PyDict("id".into())),
     ] {
-        let notices = Notices::adding(None, Structure::Dict, name, format);
+        let notices = ChangePublishing::adding(None, Structure::Dict, name, format);
         let mut interpreter = Interpreter::new(Sources::new(&notices, 0));
         let mut lines = bytes.split(|byte| *byte == b'\n');
         while let (Some(channel), Some(payload)) = (lines.next(), lines.next()) {

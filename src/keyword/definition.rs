@@ -7,7 +7,7 @@ use super::description::{Access, Description};
 use super::hook::{Change, Hooks};
 use super::kind::Kind;
 use super::value::Value;
-use crate::answer::Answer;
+use crate::answer::HandlerResult;
 use crate::client::{Client, RoundTrips};
 
 /// A keyword as its dispatcher defines it: what it is, and what is done when it is written or read.
@@ -146,7 +146,7 @@ impl<E: RoundTrips> Keyword<E> {
     ///
     /// It is not called for the value that the keyword has already, unless that is in doubt since it failed, the
     /// client [forces](super::Service::force_write) it, or the keyword is [always written](Self::always_write).
-    pub fn on_write<R: Answer<(), E>>(
+    pub fn on_write<R: HandlerResult<(), E>>(
         mut self,
         write: impl Fn(Value) -> R + Send + Sync + 'static,
     ) -> Self {
@@ -162,7 +162,7 @@ impl<E: RoundTrips> Keyword<E> {
     }
 
     /// Finds out the value, whenever [`refresh`](super::Dispatcher::refresh) asks for it.
-    pub fn on_read<R: Answer<Value, E>>(
+    pub fn on_read<R: HandlerResult<Value, E>>(
         mut self,
         read: impl Fn() -> R + Send + Sync + 'static,
     ) -> Self {

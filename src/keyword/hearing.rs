@@ -14,9 +14,9 @@ use super::look::fresh;
 use super::message::News;
 use super::names::{KeywordName, ServiceName};
 use super::reading::Reading;
-use crate::connection::Speech;
+use crate::connection::Push;
 use crate::error::{Error, Result};
-use crate::listen::{Audience, Situation};
+use crate::listen::{FeedHandler, FeedInfo};
 use crate::time::Signal;
 
 /// The new values of some keywords, or of all of a service.
@@ -49,7 +49,7 @@ struct State {
     is_unlisted: bool,
     /// What was read and not yet taken.
     read: VecDeque<Result<Reading>>,
-    told: HashMap<KeywordName, Told>,
+    told: HashMap<KeywordName, ChangeEvent>,
     /// What is to be read again with the next beat: the server has lost what was told.
     held: HashSet<KeywordName>,
     /// How many beats there were in this session.
@@ -57,7 +57,7 @@ struct State {
 }
 
 /// The last that was told of a keyword.
-struct Told {
+struct ChangeEvent {
     /// When its dispatcher changed anything of it, if it says so.
     at: Option<u64>,
     /// `None` after an error.
@@ -98,7 +98,7 @@ impl Hearing {
         Self { service, signal, only, changes, keyspace, state }
     }
 
-    pub(super) fn hears_everybody(&self) -> bool {
+    pub(super) fn sees_foreign_writes(&self) -> bool {
         self.state().tells_keys
     }
 
@@ -191,7 +191,7 @@ impl Hearing {
     }
 }
 
-impl Told {
+impl ChangeEvent {
     /// Whether the value or anything else in `other` is from before this.
     fn is_newer_than(&self, other: &Self) -> bool {
         let set_at = |it: &Self| it.reading.as_ref().and_then(|reading| reading.set_at);
@@ -218,7 +218,7 @@ impl State {
     fn take_in(&mut self, keyword: KeywordName, news: News) -> Option<Reading> {
         let known = self.told.get_mut(&keyword);
         let text = news.text.map(String::from_utf8).transpose();
-        let (Some(Told { at, reading: Some(known), is_in_doubt, is_of_before }), Ok(text)) =
+        let (Some(ChangeEvent { at, reading: Some(known), is_in_doubt, is_of_before }), Ok(text)) =
             (known, text)
         else {
             self.stale.insert(keyword);
@@ -260,7 +260,7 @@ impl State {
     ) -> Option<Result<Reading>> {
         let before = self.told.get(&keyword);
         let told = match &reading {
-            Ok(reading) => Told {
+            Ok(reading) => ChangeEvent {
                 at: reading.changed,
                 reading: Some(reading.clone()),
                 // It was heard of after it was read.
@@ -271,7 +271,7 @@ impl State {
                 self.told.remove(&keyword);
                 return None;
             }
-            Err(_) => Told {
+            Err(_) => ChangeEvent {
                 at: before.and_then(|before| before.at),
                 reading: None,
                 is_in_doubt: true,
@@ -331,9 +331,9 @@ impl State {
     }
 }
 
-impl Audience for Hearing {
-    fn hear(&self, _server: usize, speech: Speech<'_>) {
-        let Speech::Message { channel, payload } = speech else { return };
+impl FeedHandler for Hearing {
+    fn on_push(&self, _server: usize, push: Push<'_>) {
+        let Push::Message { channel, payload } = push else { return };
         let mut state = self.state();
         if let Some(keyword) = channel.strip_prefix(&self.changes[..]) {
             state.echo = Echo::default();
@@ -368,9 +368,9 @@ impl Audience for Hearing {
         self.signal.raise();
     }
 
-    fn connected(&self, session: u64, situation: Situation, _proof: u64) {
+    fn on_connected(&self, session: u64, info: FeedInfo, _proof: u64) {
         let mut state = self.state();
-        (state.session, state.tells_keys) = (session, situation.tells_keys);
+        (state.session, state.tells_keys) = (session, info.tells_keys);
         state.echo = Echo::default();
         state.news.clear();
         state.bytes = 0;
@@ -384,7 +384,7 @@ impl Audience for Hearing {
         self.signal.raise();
     }
 
-    fn proven(&self, session: u64, _proof: u64, _lag: Duration) {
+    fn on_watermark(&self, session: u64, _proof: u64, _lag: Duration) {
         let mut state = self.state();
         if state.session != session {
             return;
@@ -398,9 +398,9 @@ impl Audience for Hearing {
         }
     }
 
-    fn lost(&self, _session: u64) {}
+    fn on_disconnected(&self, _session: u64) {}
 
-    fn ended(&self) {
+    fn on_end(&self) {
         self.state().has_ended = true;
         self.signal.raise();
     }

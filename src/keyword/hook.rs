@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::value::Value;
-use crate::answer::{self, Answer};
+use crate::answer::{self, HandlerResult};
 use crate::error::LoadError;
 
 /// A new value of a keyword.
@@ -49,7 +49,7 @@ impl<E> Hooks<E> {
         check.is_none() && translate.is_none() && write.is_none() && changed.is_none()
     }
 
-    pub(super) fn set_write<R: Answer<(), E>>(
+    pub(super) fn set_write<R: HandlerResult<(), E>>(
         &mut self,
         write: impl Fn(Value) -> R + Send + Sync + 'static,
     ) {
@@ -60,7 +60,7 @@ impl<E> Hooks<E> {
         }));
     }
 
-    pub(super) fn set_read<R: Answer<Value, E>>(
+    pub(super) fn set_read<R: HandlerResult<Value, E>>(
         &mut self,
         read: impl Fn() -> R + Send + Sync + 'static,
     ) {

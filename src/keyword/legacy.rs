@@ -9,9 +9,9 @@ use super::look::one;
 use super::names::{KeywordName, ServiceName};
 use super::reading::{Reading, Status};
 use crate::client::RoundTrips;
-use crate::connection::Speech;
+use crate::connection::Push;
 use crate::error::{Applied, Error, Result};
-use crate::listen::{Audience, Feed, OF_STRINGS, Situation, Wish};
+use crate::listen::{Feed, FeedHandler, FeedInfo, FeedOptions, OF_STRINGS};
 use crate::reply;
 use crate::request::Request;
 use crate::time::{Deadline, Signal};
@@ -35,7 +35,7 @@ pub(super) async fn write<E: RoundTrips>(
         Error::UnknownKeyword { .. } => name.not_served(keyword),
         error => error,
     })?;
-    let (ears, _feed) = Ears::open(executor, name, keyword).await?;
+    let (ears, _feed) = PushHandler::open(executor, name, keyword).await?;
     let publish = |channel: &[u8], text: &str| {
         Request::write("PUBLISH").arg(channel).arg(text).returns(reply::count)
     };
@@ -89,7 +89,7 @@ fn verdict(before: &Reading, now: Reading, has_moved: bool, wanted: &str) -> Ver
 }
 
 /// Listens to a keyword's status and value.
-struct Ears {
+struct PushHandler {
     /// A channel that only this listens to. What comes before the message that it sends itself on it was
     /// no consequence of its request.
     mark: Vec<u8>,
@@ -104,7 +104,7 @@ struct State {
     tells_keys: bool,
 }
 
-impl Ears {
+impl PushHandler {
     async fn open<E: RoundTrips>(
         executor: &E,
         name: &ServiceName,
@@ -113,11 +113,11 @@ impl Ears {
         let keyspace = format!("__keyspace@{}__:", executor.database()).into_bytes();
         let channel = |key: Vec<u8>| Request::read("SUBSCRIBE").arg([&keyspace[..], &key].concat());
         let mark = name.outcome(&format!("{:016x}", fastrand::u64(..)));
-        let wish = Wish {
+        let options = FeedOptions {
             slot: None,
             base: name.base(),
             commands: vec![Request::read("SUBSCRIBE").arg(&mark)],
-            wishes: vec![channel(name.status(keyword)), channel(name.value(keyword))],
+            optional_commands: vec![channel(name.status(keyword)), channel(name.value(keyword))],
             tracks: false,
             keyspace: Some(OF_STRINGS),
             warns: false,
@@ -126,7 +126,7 @@ impl Ears {
             silence: SILENCE,
         };
         let ears = Arc::new(Self { mark, signal: Signal::default(), state: Mutex::default() });
-        let feed = executor.feed(wish, ears.clone()).await?;
+        let feed = executor.feed(options, ears.clone()).await?;
         Ok((ears, feed))
     }
 
@@ -144,9 +144,9 @@ impl Ears {
     }
 }
 
-impl Audience for Ears {
-    fn hear(&self, _server: usize, speech: Speech<'_>) {
-        let Speech::Message { channel, payload } = speech else { return };
+impl FeedHandler for PushHandler {
+    fn on_push(&self, _server: usize, push: Push<'_>) {
+        let Push::Message { channel, payload } = push else { return };
         let mut state = self.state();
         match channel == self.mark {
             true => state.has_begun = true,
@@ -156,17 +156,17 @@ impl Audience for Ears {
         self.signal.raise();
     }
 
-    fn connected(&self, session: u64, situation: Situation, _proof: u64) {
+    fn on_connected(&self, session: u64, info: FeedInfo, _proof: u64) {
         let mut state = self.state();
-        state.tells_keys = situation.tells_keys;
+        state.tells_keys = info.tells_keys;
         state.has_begun |= session > 1;
         drop(state);
         self.signal.raise();
     }
 
-    fn proven(&self, _session: u64, _proof: u64, _lag: Duration) {}
+    fn on_watermark(&self, _session: u64, _proof: u64, _lag: Duration) {}
 
-    fn lost(&self, _session: u64) {}
+    fn on_disconnected(&self, _session: u64) {}
 }
 
 const BEAT: Duration = Duration::from_secs(1);

@@ -28,7 +28,7 @@ use crate::error::Result;
 use crate::keys::escape;
 #[cfg(feature = "async")]
 use crate::listen::has_ended;
-use crate::listen::{Feed, OF_STRINGS, Wish};
+use crate::listen::{Feed, FeedOptions, OF_STRINGS};
 use crate::request::Request;
 use crate::time::Deadline;
 use crate::time::Wait;
@@ -104,11 +104,11 @@ impl<E: RoundTrips> Monitor<E> {
                 (vec![every(&name.all_changes())], vec![every(&keys)])
             }
         };
-        let wish = Wish {
+        let options = FeedOptions {
             slot: None,
             base: name.base(),
             commands,
-            wishes,
+            optional_commands: wishes,
             tracks: false,
             keyspace: Some(OF_STRINGS),
             warns: true,
@@ -117,7 +117,7 @@ impl<E: RoundTrips> Monitor<E> {
             silence: SILENCE,
         };
         let hearing = Arc::new(Hearing::new(name, only, executor.database()));
-        let feed = executor.feed(wish, hearing.clone()).await?;
+        let feed = executor.feed(options, hearing.clone()).await?;
         // What is set from now on comes after what is there, however late the first one is taken.
         while let Some(unknown) = hearing.unseen() {
             find_out(&executor, &hearing, unknown).await?;
@@ -134,8 +134,8 @@ impl<E: RoundTrips> Monitor<E> {
     /// Whether the server itself tells of new values too, so that other writers than dispatchers of this
     /// crate are heard. For a user who may neither ask for the server's setting nor change a key beside the
     /// service's, it is known with the first change.
-    pub fn hears_everybody(&self) -> bool {
-        self.hearing.hears_everybody()
+    pub fn sees_foreign_writes(&self) -> bool {
+        self.hearing.sees_foreign_writes()
     }
 }
 

@@ -7,7 +7,7 @@ use super::look::one;
 use super::monitor::{Monitor, next};
 use super::reading::Reading;
 use super::service::Service;
-use crate::answer::{Answer, contained};
+use crate::answer::{HandlerResult, contained};
 use crate::client::RoundTrips;
 use crate::error::{Error, Result};
 use crate::listen::Feed;
@@ -27,7 +27,7 @@ impl<E: RoundTrips> Service<E> {
     ///
     /// The calls come one after the other, on a thread or in a task of their own, and may read and write
     /// keywords themselves. A call that fails or panics is logged, as is what the monitor cannot read.
-    pub fn watch<R: Answer<(), E>>(
+    pub fn watch<R: HandlerResult<(), E>>(
         &self,
         keywords: impl IntoIterator<Item = impl AsRef<str>>,
         callback: impl Fn(Reading) -> R + Send + Sync + 'static,
@@ -81,7 +81,7 @@ impl<E: RoundTrips> Service<E> {
     }
 }
 
-async fn tell<E: RoundTrips, R: Answer<(), E>>(
+async fn tell<E: RoundTrips, R: HandlerResult<(), E>>(
     executor: E,
     hearing: Arc<Hearing>,
     callback: impl Fn(Reading) -> R + Send + Sync,

@@ -37,9 +37,10 @@ pub(super) async fn grant<E: RoundTrips>(
     for (position, write) in writes.into_iter().enumerate() {
         match write {
             Ok((keyword, value)) => {
-                let wish = Wish { is_forced, ..Wish::new(position, keyword, &value) };
-                match wish.checked(name) {
-                    Ok(wish) => waiting.push(wish),
+                let options =
+                    FeedOptions { is_forced, ..FeedOptions::new(position, keyword, &value) };
+                match options.checked(name) {
+                    Ok(options) => waiting.push(options),
                     Err(error) => drop(wishes.outcomes.insert(position, Err(error))),
                 }
             }
@@ -49,7 +50,8 @@ pub(super) async fn grant<E: RoundTrips>(
     let (taken, others) = wishes.submit(waiting).await?;
     wishes.hear(taken).await;
     wishes.remove().await;
-    for (index, Wish { position, keyword, text, kind, .. }) in others.into_iter().enumerate() {
+    for (index, FeedOptions { position, keyword, text, kind, .. }) in others.into_iter().enumerate()
+    {
         let about = (name, &keyword, kind.unwrap_or_default());
         let outcome = match index > 0 && deadline.is_over() {
             // Nothing was sent.
@@ -61,22 +63,24 @@ pub(super) async fn grant<E: RoundTrips>(
     Ok(wishes.outcomes.into_values().collect())
 }
 
-/// Tells the dispatcher of a wish whose outcome nobody waits for.
+/// Tells the dispatcher of a options whose outcome nobody waits for.
 pub(super) async fn tell<E: RoundTrips>(
     service: &Service<E>,
     keyword: KeywordName,
     value: &Value,
 ) -> Result<()> {
     let (executor, name) = (&service.executor, service.name("write")?);
-    let wish = Wish { id: String::new(), ..Wish::new(0, keyword, value).checked(name)? };
-    let is_heard = match executor.send(wish.request(name, Duration::ZERO)).await?.0 {
+    let options =
+        FeedOptions { id: String::new(), ..FeedOptions::new(0, keyword, value).checked(name)? };
+    let is_heard = match executor.send(options.request(name, Duration::ZERO)).await?.0 {
         SERVED_BY_CAULDRONS => {
-            let publish = Request::write("PUBLISH").arg(name.value(&wish.keyword)).arg(wish.text);
+            let publish =
+                Request::write("PUBLISH").arg(name.value(&options.keyword)).arg(options.text);
             executor.send(publish.returns(reply::count)).await? > 0
         }
         heard => heard > 0,
     };
-    if is_heard { Ok(()) } else { Err(name.not_served(&wish.keyword)) }
+    if is_heard { Ok(()) } else { Err(name.not_served(&options.keyword)) }
 }
 
 struct Wishes<'a, E> {
@@ -89,7 +93,7 @@ struct Wishes<'a, E> {
     read: Vec<Vec<u8>>,
 }
 
-struct Wish {
+struct FeedOptions {
     position: usize,
     id: String,
     keyword: KeywordName,
@@ -98,7 +102,7 @@ struct Wish {
     is_forced: bool,
 }
 
-impl Wish {
+impl FeedOptions {
     fn new(position: usize, keyword: KeywordName, value: &Value) -> Self {
         let id = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         let text = value.to_string();
@@ -135,30 +139,33 @@ impl Wish {
 impl<E: RoundTrips> Wishes<'_, E> {
     /// Tells the dispatcher. Gives what it has heard, or may have, and what is to go the way of
     /// dispatchers that do not answer.
-    async fn submit(&mut self, mut waiting: Vec<Wish>) -> Result<(VecDeque<Wish>, Vec<Wish>)> {
+    async fn submit(
+        &mut self,
+        mut waiting: Vec<FeedOptions>,
+    ) -> Result<(VecDeque<FeedOptions>, Vec<FeedOptions>)> {
         let (mut taken, mut others) = (VecDeque::new(), Vec::new());
         let mut pauses = Pauses::new();
         while !waiting.is_empty() {
             let time = self.deadline.left();
             let requests: Vec<_> =
-                waiting.iter().map(|wish| wish.request(self.name, time)).collect();
+                waiting.iter().map(|options| options.request(self.name, time)).collect();
             match self.executor.send_all(requests).await {
                 Ok(replies) => {
-                    for (mut wish, reply) in mem::take(&mut waiting).into_iter().zip(replies) {
+                    for (mut options, reply) in mem::take(&mut waiting).into_iter().zip(replies) {
                         match reply {
-                            Ok((0, _)) => waiting.push(wish),
+                            Ok((0, _)) => waiting.push(options),
                             Ok((NOT_SERVED, _)) => {
-                                let error = self.name.not_served(&wish.keyword);
-                                self.outcomes.insert(wish.position, Err(error));
+                                let error = self.name.not_served(&options.keyword);
+                                self.outcomes.insert(options.position, Err(error));
                             }
                             Ok((heard, kind)) => {
-                                wish.kind = Some(kind);
+                                options.kind = Some(kind);
                                 match heard {
-                                    SERVED_BY_CAULDRONS => others.push(wish),
-                                    _ => taken.push_back(wish),
+                                    SERVED_BY_CAULDRONS => others.push(options),
+                                    _ => taken.push_back(options),
                                 }
                             }
-                            Err(error) => drop(self.outcomes.insert(wish.position, Err(error))),
+                            Err(error) => drop(self.outcomes.insert(options.position, Err(error))),
                         }
                     }
                 }
@@ -175,15 +182,15 @@ impl<E: RoundTrips> Wishes<'_, E> {
                 self.pause(&mut pauses).await;
             }
         }
-        for wish in waiting {
-            self.outcomes.insert(wish.position, Err(self.name.not_served(&wish.keyword)));
+        for options in waiting {
+            self.outcomes.insert(options.position, Err(self.name.not_served(&options.keyword)));
         }
         Ok((taken, others))
     }
 
     /// Waits for what becomes of the wishes. Whenever one is decided, the others may be too; after the
     /// deadline they are looked at once.
-    async fn hear(&mut self, mut taken: VecDeque<Wish>) {
+    async fn hear(&mut self, mut taken: VecDeque<FeedOptions>) {
         while let Some(first) = taken.pop_front() {
             let outcome = self.outcome(&first).await;
             self.settle(first, outcome).await;
@@ -191,30 +198,30 @@ impl<E: RoundTrips> Wishes<'_, E> {
                 return;
             }
             let is_last = self.deadline.is_over();
-            let looks = taken.iter().map(|wish| {
-                let list = self.name.outcome(&wish.id);
+            let looks = taken.iter().map(|options| {
+                let list = self.name.outcome(&options.id);
                 Request::read("LINDEX").key(&list).number(0).returns(reply::raw)
             });
             let looks: Vec<_> = looks.collect();
             let found = self.executor.send_all(looks).await.unwrap_or_default();
             let found = found.into_iter().map(Result::ok).chain(repeat_with(|| None));
-            for (wish, found) in mem::take(&mut taken).into_iter().zip(found) {
+            for (options, found) in mem::take(&mut taken).into_iter().zip(found) {
                 match found.flatten().and_then(|outcome| Outcome::read(&outcome)) {
-                    Some(outcome) => self.settle(wish, Ok(outcome)).await,
+                    Some(outcome) => self.settle(options, Ok(outcome)).await,
                     None if is_last => {
-                        let too_late = self.too_late(&wish);
-                        self.settle(wish, Err(too_late)).await;
+                        let too_late = self.too_late(&options);
+                        self.settle(options, Err(too_late)).await;
                     }
-                    None => taken.push_back(wish),
+                    None => taken.push_back(options),
                 }
             }
         }
     }
 
     /// Waits for one outcome. Moving a list onto itself takes nothing away, so that it may be repeated.
-    async fn outcome(&self, wish: &Wish) -> Result<Outcome> {
-        let list = self.name.outcome(&wish.id);
-        let too_late = || self.too_late(wish);
+    async fn outcome(&self, options: &FeedOptions) -> Result<Outcome> {
+        let list = self.name.outcome(&options.id);
+        let too_late = || self.too_late(options);
         let mut pauses = Pauses::new();
         loop {
             let wait = Request::write("BLMOVE").key(&list).key(&list).arg("LEFT").arg("LEFT");
@@ -254,40 +261,40 @@ impl<E: RoundTrips> Wishes<'_, E> {
         }
     }
 
-    fn too_late(&self, wish: &Wish) -> Error {
-        Error::Timeout { attempt: self.name.attempt("write", &wish.keyword, true) }
+    fn too_late(&self, options: &FeedOptions) -> Error {
+        Error::Timeout { attempt: self.name.attempt("write", &options.keyword, true) }
     }
 
-    async fn settle(&mut self, wish: Wish, outcome: Result<Outcome>) {
+    async fn settle(&mut self, options: FeedOptions, outcome: Result<Outcome>) {
         if outcome.is_ok() {
-            self.read.push(self.name.outcome(&wish.id));
+            self.read.push(self.name.outcome(&options.id));
         }
         let reading = match outcome {
-            Ok(Outcome::Taken(update)) => self.reading(&wish, update).await,
+            Ok(Outcome::Taken(update)) => self.reading(&options, update).await,
             Ok(Outcome::Refused(reason)) if reason == UNKNOWN => {
-                let attempt = self.name.attempt("write", &wish.keyword, true);
+                let attempt = self.name.attempt("write", &options.keyword, true);
                 Err(Error::UnknownKeyword { attempt })
             }
             Ok(Outcome::Refused(reason)) => {
-                let attempt = self.name.attempt("write", &wish.keyword, true);
+                let attempt = self.name.attempt("write", &options.keyword, true);
                 Err(Error::Refused { attempt, reason })
             }
             Err(error) => Err(error),
         };
-        self.outcomes.insert(wish.position, reading);
+        self.outcomes.insert(options.position, reading);
     }
 
-    async fn reading(&self, wish: &Wish, update: Update) -> Result<Reading> {
-        let text = text_of(self.name, &wish.keyword, update.text)?;
-        let kind = match wish.kind {
+    async fn reading(&self, options: &FeedOptions, update: Update) -> Result<Reading> {
+        let text = text_of(self.name, &options.keyword, update.text)?;
+        let kind = match options.kind {
             Some(kind) => kind,
             None => {
-                let kind = Request::read("GET").key(&self.name.kind(&wish.keyword));
+                let kind = Request::read("GET").key(&self.name.kind(&options.keyword));
                 let kind = self.executor.send(kind.returns(reply::raw)).await;
                 Kind::named(&kind.ok().flatten().unwrap_or_default())
             }
         };
-        Ok(fresh(&wish.keyword, kind, text, update.at))
+        Ok(fresh(&options.keyword, kind, text, update.at))
     }
 
     async fn pause(&self, pauses: &mut Pauses) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::handler::{Audience, Wish};
+use super::handler::{FeedHandler, FeedOptions};
 use super::session::Session;
 use crate::connection::Node;
 use crate::error::Result;
@@ -12,14 +12,14 @@ use crate::time::Signal;
 
 /// Says that a feed has ended when its keeper has, unless nobody wants to hear it any more.
 struct End {
-    audience: Arc<dyn Audience>,
+    handler: Arc<dyn FeedHandler>,
     signal: Arc<Signal>,
 }
 
 impl Drop for End {
     fn drop(&mut self) {
         if !self.signal.is_closed() {
-            self.audience.ended();
+            self.handler.on_end();
         }
     }
 }
@@ -44,15 +44,15 @@ impl Feed {
     /// response timeout.
     pub(crate) async fn open<N: Node>(
         router: Arc<Router<N>>,
-        wish: Wish,
-        audience: Arc<dyn Audience>,
+        options: FeedOptions,
+        handler: Arc<dyn FeedHandler>,
     ) -> Result<Self> {
         let signal = Arc::new(Signal::default());
         let feed = Self { signal: signal.clone() };
-        let first = Session::open(&router, &wish, &audience, &signal, 1).await?;
-        warn(&first, &wish, false);
-        let end = End { audience, signal };
-        let work = keep(router, wish, end, first);
+        let first = Session::open(&router, &options, &handler, &signal, 1).await?;
+        warn(&first, &options, false);
+        let end = End { handler, signal };
+        let work = keep(router, options, end, first);
         N::spawn(work).map_err(|error| crate::error::Error::Connect {
             address: "a feed".into(),
             source: error.into(),
@@ -67,25 +67,25 @@ impl Drop for Feed {
     }
 }
 
-async fn keep<N: Node>(router: Arc<Router<N>>, wish: Wish, end: End, first: Session<N>) {
-    let End { audience, signal } = &end;
+async fn keep<N: Node>(router: Arc<Router<N>>, options: FeedOptions, end: End, first: Session<N>) {
+    let End { handler, signal } = &end;
     let mut is_blind = first.blindness().is_some();
     let mut session = Some(first);
     let mut number = 1;
     let mut pauses = Pauses::new();
     while !signal.is_closed() {
         if let Some(session) = session.take() {
-            session.last(&router, &wish, signal, &**audience).await;
-            audience.lost(number);
+            session.run(&router, &options, signal, &**handler).await;
+            handler.on_disconnected(number);
             pauses = Pauses::new();
         } else {
             N::rest(signal, pauses.next()).await;
         }
         if !signal.is_closed() {
             number += 1;
-            session = Session::open(&router, &wish, audience, signal, number).await.ok();
+            session = Session::open(&router, &options, handler, signal, number).await.ok();
             if let Some(session) = &session {
-                is_blind = warn(session, &wish, is_blind);
+                is_blind = warn(session, &options, is_blind);
             }
         }
     }
@@ -96,10 +96,10 @@ async fn keep<N: Node>(router: Arc<Router<N>>, wish: Wish, end: End, first: Sess
 
 /// Logs that a session sees fewer changes than is wished, unless the one before did not either. Says whether
 /// it does.
-fn warn<N: Node>(session: &Session<N>, wish: &Wish, was_blind: bool) -> bool {
+fn warn<N: Node>(session: &Session<N>, options: &FeedOptions, was_blind: bool) -> bool {
     let blindness = session.blindness();
-    if let Some(error) = blindness.filter(|_| wish.warns && !was_blind) {
-        let base = wish.base.escape_ascii();
+    if let Some(error) = blindness.filter(|_| options.warns && !was_blind) {
+        let base = options.base.escape_ascii();
         log::warn!(
             "{base}: the server does not notify of every change to keys, so that those by programs that \
              publish none, expirations and evictions stay unseen: {error}"

@@ -3,34 +3,34 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::connection::Speech;
+use crate::connection::Push;
 use crate::request::Request;
 use crate::topology::Topology;
 
 /// Who hears a feed. Nothing here may wait for anything.
-pub trait Audience: Send + Sync + 'static {
+pub trait FeedHandler: Send + Sync + 'static {
     /// What one of the servers says, known by its position in the topology.
-    fn hear(&self, server: usize, speech: Speech<'_>);
+    fn on_push(&self, server: usize, push: Push<'_>);
 
-    /// From now on nothing is missed. All writes before `proof` are known.
-    fn connected(&self, session: u64, situation: Situation, proof: u64);
+    /// From now on nothing is missed. All writes before `watermark` are known.
+    fn on_connected(&self, session: u64, info: FeedInfo, watermark: u64);
 
-    /// All writes before `proof` are known. A message took `lag` to be heard.
-    fn proven(&self, session: u64, proof: u64, lag: Duration);
+    /// All writes before `watermark` are known. A message took `lag` to be heard.
+    fn on_watermark(&self, session: u64, watermark: u64, lag: Duration);
 
     /// Time passes. This may wait.
-    fn beat(&self) {}
+    fn on_tick(&self) {}
 
     /// Something may be missed until it is connected again.
-    fn lost(&self, session: u64);
+    fn on_disconnected(&self, session: u64);
 
     /// It is never connected again: the runtime in which that was done has ended.
-    fn ended(&self) {}
+    fn on_end(&self) {}
 }
 
-/// What an audience may want to know of the servers it hears.
+/// What an handler may want to know of the servers it hears.
 #[derive(Debug, Clone)]
-pub struct Situation {
+pub struct FeedInfo {
     pub(crate) topology: Arc<Topology>,
     /// The channel that only this feed listens to, and only on the server that it hears. `None` in a
     /// cluster, whose nodes are known by their slots.
@@ -46,7 +46,7 @@ pub struct Situation {
 
 /// What to listen to.
 #[derive(Debug, Clone)]
-pub struct Wish {
+pub struct FeedOptions {
     /// The slot whose server is listened to; all servers if none.
     pub(crate) slot: Option<u16>,
     /// What the names of the feed's own channels and keys begin with.
@@ -54,7 +54,7 @@ pub struct Wish {
     /// The commands with which a connection begins to listen.
     pub(crate) commands: Vec<Request>,
     /// More such commands, which the server may refuse.
-    pub(crate) wishes: Vec<Request>,
+    pub(crate) optional_commands: Vec<Request>,
     /// Whether one of them makes the server tell of changes to keys that begin with `base`.
     pub(crate) tracks: bool,
     /// Whether keyspace notifications are wished, of kinds that the server is to have on.

@@ -1,6 +1,6 @@
 //! Beats: how it is known that nothing said before some moment is still unheard.
 
-use crate::mutants::Breaches;
+use crate::mutants::Mutants;
 
 /// The beats through one server: they go out as commands and are heard on the connection that
 /// listens, after everything that the server said there before.
@@ -9,12 +9,12 @@ use crate::mutants::Breaches;
 /// event loop. So hearing one proves that everything was heard that was written before the beat
 /// *before* it was sent, if it was sent after that one was heard.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Pulse {
+pub(crate) struct Heartbeat {
     number: u64,
     sent: Option<u64>,
     before: Option<u64>,
     is_heard: bool,
-    pub(crate) breaches: Breaches<Breach>,
+    pub(crate) breaches: Mutants<Breach>,
 }
 
 /// What breaks its rules.
@@ -26,7 +26,7 @@ pub(crate) enum Breach {
     SendsMany,
 }
 
-impl Pulse {
+impl Heartbeat {
     /// The number of a beat that is sent now, unless one is under way.
     pub(crate) fn send(&mut self, now: u64) -> Option<u64> {
         let is_under_way = self.sent.is_some() && !self.is_heard;
@@ -72,17 +72,20 @@ mod tests {
 
     #[test]
     fn hearing_a_beat_proves_what_was_written_before_the_one_before_it() {
-        let mut pulse = Pulse::default();
-        assert_eq!(pulse.send(10), Some(1));
-        assert_eq!(pulse.send(11), None, "one at a time");
-        assert_eq!(pulse.hear(1), None, "the first one proves nothing");
-        assert_eq!(pulse.send(20), Some(2));
-        assert_eq!(pulse.hear(1), None, "an old one");
-        assert_eq!(pulse.hear(2), Some(10));
-        assert_eq!(pulse.hear(2), None, "twice");
-        assert_eq!(pulse.send(30), Some(3));
-        pulse.restart();
-        assert_eq!((pulse.hear(3), pulse.send(40)), (None, Some(5)));
-        assert_eq!((pulse.hear(5), pulse.send(50), pulse.hear(6)), (None, Some(6), Some(40)));
+        let mut heartbeat = Heartbeat::default();
+        assert_eq!(heartbeat.send(10), Some(1));
+        assert_eq!(heartbeat.send(11), None, "one at a time");
+        assert_eq!(heartbeat.hear(1), None, "the first one proves nothing");
+        assert_eq!(heartbeat.send(20), Some(2));
+        assert_eq!(heartbeat.hear(1), None, "an old one");
+        assert_eq!(heartbeat.hear(2), Some(10));
+        assert_eq!(heartbeat.hear(2), None, "twice");
+        assert_eq!(heartbeat.send(30), Some(3));
+        heartbeat.restart();
+        assert_eq!((heartbeat.hear(3), heartbeat.send(40)), (None, Some(5)));
+        assert_eq!(
+            (heartbeat.hear(5), heartbeat.send(50), heartbeat.hear(6)),
+            (None, Some(6), Some(40))
+        );
     }
 }

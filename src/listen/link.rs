@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::handler::Audience;
-use super::heartbeat::Pulse;
-use crate::connection::{Ears, Speech};
+use super::handler::FeedHandler;
+use super::heartbeat::Heartbeat;
+use crate::connection::{Push, PushHandler};
 use crate::time::Signal;
 use crate::time::clock;
 
-/// What is heard from one server, on its way to the audience.
+/// What is heard from one server, on its way to the handler.
 pub(crate) struct Link {
     /// Which of the servers it is.
     pub(crate) server: usize,
@@ -20,15 +20,15 @@ pub(crate) struct Link {
     pub(crate) key: Vec<u8>,
     /// The channel of keyspace notifications about it.
     pub(crate) echo: Vec<u8>,
-    audience: Arc<dyn Audience>,
+    handler: Arc<dyn FeedHandler>,
     signal: Arc<Signal>,
-    pulse: Mutex<Pulse>,
+    heartbeat: Mutex<Heartbeat>,
     /// When the last beat was sent.
     sent: Mutex<Instant>,
-    /// Which of its audience's sessions it belongs to.
+    /// Which of its handler's sessions it belongs to.
     session: u64,
     /// Before when all writes are known, for each server of the session. 0 where that is unknown.
-    proofs: Arc<[AtomicU64]>,
+    watermarks: Arc<[AtomicU64]>,
     /// Its place among them.
     place: usize,
     canary_heard: AtomicBool,
@@ -39,10 +39,10 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn new(
-        (session, proofs, place): (u64, Arc<[AtomicU64]>, usize),
+        (session, watermarks, place): (u64, Arc<[AtomicU64]>, usize),
         server: usize,
         [channel, key, echo]: [Vec<u8>; 3],
-        audience: Arc<dyn Audience>,
+        handler: Arc<dyn FeedHandler>,
         signal: Arc<Signal>,
     ) -> Self {
         Self {
@@ -50,12 +50,12 @@ impl Link {
             channel,
             key,
             echo,
-            audience,
+            handler,
             signal,
-            pulse: Mutex::default(),
+            heartbeat: Mutex::default(),
             sent: Mutex::new(Instant::now()),
             session,
-            proofs,
+            watermarks,
             place,
             canary_heard: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -64,13 +64,13 @@ impl Link {
         }
     }
 
-    pub(crate) fn pulse(&self) -> MutexGuard<'_, Pulse> {
-        self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn heartbeat(&self) -> MutexGuard<'_, Heartbeat> {
+        self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The number of a beat that is sent now, unless one is under way.
     pub(crate) fn send(&self) -> Option<u64> {
-        let number = self.pulse().send(clock::now());
+        let number = self.heartbeat().send(clock::now());
         if number.is_some() {
             *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         }
@@ -78,14 +78,14 @@ impl Link {
     }
 
     /// Whether it is known before when all of this server's writes are known.
-    pub(crate) fn is_proven(&self) -> bool {
-        self.proofs[self.place].load(Ordering::Acquire) > 0
+    pub(crate) fn has_watermark(&self) -> bool {
+        self.watermarks[self.place].load(Ordering::Acquire) > 0
     }
 
     /// Before when all writes of all servers are known.
-    pub(crate) fn proof(&self) -> Option<u64> {
-        let proofs = self.proofs.iter().map(|proof| proof.load(Ordering::Acquire));
-        proofs.min().filter(|&proof| proof > 0)
+    pub(crate) fn watermark(&self) -> Option<u64> {
+        let watermarks = self.watermarks.iter().map(|watermark| watermark.load(Ordering::Acquire));
+        watermarks.min().filter(|&watermark| watermark > 0)
     }
 
     /// Whether the server told of a change of the link's key, which proves that it tells of changes of
@@ -126,41 +126,41 @@ impl Link {
 
     fn hear_beat(&self, number: u64) {
         let lag = self.sent.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
-        let heard = self.pulse().hear(number);
-        if let Some(proof) = heard {
-            self.proofs[self.place].store(proof, Ordering::Release);
-            if let Some(proof) = self.proof() {
-                self.audience.proven(self.session, proof, lag);
+        let heard = self.heartbeat().hear(number);
+        if let Some(watermark) = heard {
+            self.watermarks[self.place].store(watermark, Ordering::Release);
+            if let Some(watermark) = self.watermark() {
+                self.handler.on_watermark(self.session, watermark, lag);
             }
         }
         self.signal.raise();
     }
 }
 
-impl Ears for Link {
-    fn hear(&self, speech: Speech<'_>) -> bool {
+impl PushHandler for Link {
+    fn on_push(&self, push: Push<'_>) -> bool {
         if self.retired.load(Ordering::Acquire) {
             return false;
         }
-        match speech {
-            Speech::Message { channel, payload } if self.is_beat(channel, payload) => {}
-            Speech::Changed(key) if *key == *self.key => self.hear_canary(),
-            Speech::Message { channel, payload } if *channel == *self.echo => {
+        match push {
+            Push::Message { channel, payload } if self.is_beat(channel, payload) => {}
+            Push::Changed(key) if *key == *self.key => self.hear_canary(),
+            Push::Message { channel, payload } if *channel == *self.echo => {
                 if payload == b"set" {
                     self.hear_canary();
                 }
             }
-            Speech::Role { is_master: true } => {
-                let latest = self.pulse().latest();
+            Push::Role { is_master: true } => {
+                let latest = self.heartbeat().latest();
                 self.hear_beat(latest);
             }
-            Speech::Role { is_master: false } | Speech::Ended => {
-                self.is_demoted.store(matches!(speech, Speech::Role { .. }), Ordering::Release);
+            Push::Role { is_master: false } | Push::Ended => {
+                self.is_demoted.store(matches!(push, Push::Role { .. }), Ordering::Release);
                 self.ended.store(true, Ordering::Release);
-                self.audience.lost(self.session);
+                self.handler.on_disconnected(self.session);
                 self.signal.raise();
             }
-            speech => self.audience.hear(self.server, speech),
+            push => self.handler.on_push(self.server, push),
         }
         true
     }

@@ -8,7 +8,7 @@ mod link;
 mod session;
 
 pub(crate) use self::feed::{Feed, has_ended};
-pub(crate) use self::handler::{Audience, Situation, Wish};
+pub(crate) use self::handler::{FeedHandler, FeedInfo, FeedOptions};
 #[cfg(feature = "keyword")]
 pub(crate) use self::session::OF_STRINGS;
 pub(crate) use self::session::canaries;

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::handler::{Audience, Situation, Wish};
+use super::handler::{FeedHandler, FeedInfo, FeedOptions};
 use super::keyspace;
 use super::link::Link;
 use crate::connection::Node;
-use crate::connection::Outcome;
+use crate::connection::TransportResult;
 use crate::error::{Error, Result};
 use crate::keys::key_slot;
 use crate::keys::side_key_of;
@@ -21,14 +21,14 @@ use crate::routing::Router;
 use crate::time::Deadline;
 use crate::time::Signal;
 use crate::time::clock;
-use crate::time::together;
+use crate::time::join_all;
 use crate::topology::Destination;
 use crate::topology::Topology;
 
 /// Servers that are listened to, all at once or not at all.
 pub(crate) struct Session<N: Node> {
     topology: Arc<Topology>,
-    ears: Vec<Listener<N>>,
+    listeners: Vec<Listener<N>>,
     /// Why the servers do not notify of all changes to keys, where that is wished.
     blindness: Option<Error>,
 }
@@ -48,21 +48,21 @@ struct Listener<N: Node> {
 impl<N: Node> Session<N> {
     pub(crate) async fn open(
         router: &Router<N>,
-        wish: &Wish,
-        audience: &Arc<dyn Audience>,
+        options: &FeedOptions,
+        handler: &Arc<dyn FeedHandler>,
         signal: &Arc<Signal>,
         number: u64,
     ) -> Result<Self> {
         let deadline = router.servers.deadline();
         let topology = router.servers.topology(deadline).await?;
-        let owner = wish.slot.and_then(|slot| topology.owner(slot));
-        let servers = match (wish.slot, owner) {
+        let owner = options.slot.and_then(|slot| topology.owner(slot));
+        let servers = match (options.slot, owner) {
             (None, _) => (0..topology.servers().len()).collect(),
             (Some(_), Some(owner)) => vec![owner],
             (Some(_), None) => return Err(router.servers.no_owner()),
         };
-        let mut session = Self { topology, ears: Vec::new(), blindness: None };
-        let begun = session.begin(router, wish, (audience, signal), (number, &servers), deadline);
+        let mut session = Self { topology, listeners: Vec::new(), blindness: None };
+        let begun = session.begin(router, options, (handler, signal), (number, &servers), deadline);
         match begun.await {
             Ok(()) => Ok(session),
             Err(error) => {
@@ -76,29 +76,29 @@ impl<N: Node> Session<N> {
     async fn begin(
         &mut self,
         router: &Router<N>,
-        wish: &Wish,
-        (audience, signal): (&Arc<dyn Audience>, &Arc<Signal>),
+        options: &FeedOptions,
+        (handler, signal): (&Arc<dyn FeedHandler>, &Arc<Signal>),
         (number, servers): (u64, &[usize]),
         deadline: Deadline,
     ) -> Result<()> {
         let topology = self.topology.clone();
-        let proofs: Arc<[AtomicU64]> = servers.iter().map(|_| AtomicU64::new(0)).collect();
+        let watermarks: Arc<[AtomicU64]> = servers.iter().map(|_| AtomicU64::new(0)).collect();
         for (position, &server) in servers.iter().enumerate() {
             let address = &topology.servers()[server];
-            let names = names(&wish.base, |slot| {
+            let names = names(&options.base, |slot| {
                 !router.servers.is_cluster() || topology.owner(slot) == Some(server)
             });
             let echo = format!("__keyspace@{}__:", router.servers.database()).into_bytes();
             let [channel, key] = names;
             let names = [channel, key.clone(), [echo, key].concat()];
-            let belongs = (number, proofs.clone(), position);
-            let link = Link::new(belongs, server, names, audience.clone(), signal.clone());
+            let belongs = (number, watermarks.clone(), position);
+            let link = Link::new(belongs, server, names, handler.clone(), signal.clone());
             let destination = Destination::at(address, router.servers.is_cluster());
             let node = router.servers.node(&destination, deadline).await;
             let node = node.map_err(|fault| fault.into_error(|| ping().attempt()))?;
-            let opened = Listener::open(node, Arc::new(link), wish, deadline).await;
+            let opened = Listener::open(node, Arc::new(link), options, deadline).await;
             let (mut listener, refusal) = opened?;
-            if let Some(kinds) = wish.keyspace {
+            if let Some(kinds) = options.keyspace {
                 let kinds = match refusal {
                     Some(refusal) => Err(refusal),
                     None => keyspace::turn_on(&*listener.node, kinds).await,
@@ -106,95 +106,100 @@ impl<N: Node> Session<N> {
                 match kinds {
                     Ok(kinds) => listener.kinds = Some(kinds),
                     Err(error) if error.is_connection_lost() || error.is_timeout() => {
-                        self.ears.push(listener);
+                        self.listeners.push(listener);
                         return Err(error);
                     }
                     Err(error) => drop(self.blindness.get_or_insert(error)),
                 }
             }
-            self.ears.push(listener);
+            self.listeners.push(listener);
         }
-        let is_tried = self.try_for_changes(wish, deadline).await;
-        let proof = self.prove(wish, signal, deadline).await?;
-        if is_tried && self.ears.iter().all(|listener| listener.link.is_canary_heard()) {
+        let is_tried = self.try_for_changes(options, deadline).await;
+        let watermark = self.await_watermark(options, signal, deadline).await?;
+        if is_tried && self.listeners.iter().all(|listener| listener.link.is_canary_heard()) {
             self.blindness = None;
         }
         let is_blind = self.blindness.is_some();
-        let tells_keys = wish.keyspace.is_some() && !is_blind;
-        let only = self.ears.first().filter(|_| !router.servers.is_cluster());
+        let tells_keys = options.keyspace.is_some() && !is_blind;
+        let only = self.listeners.first().filter(|_| !router.servers.is_cluster());
         let channel = only.map(|listener| listener.link.channel.clone());
-        audience.connected(number, Situation { topology, channel, tells_keys, is_blind }, proof);
+        handler.on_connected(
+            number,
+            FeedInfo { topology, channel, tells_keys, is_blind },
+            watermark,
+        );
         Ok(())
     }
 
     /// Where it may not be asked which changes the server notifies of, makes one, which is heard before the
     /// next beat or never. Says whether it has.
-    async fn try_for_changes(&self, wish: &Wish, deadline: Deadline) -> bool {
+    async fn try_for_changes(&self, options: &FeedOptions, deadline: Deadline) -> bool {
         let may_not_ask = self.blindness.as_ref().is_some_and(|it| it.code() == Some("NOPERM"));
-        if !may_not_ask || wish.keyspace != Some(OF_STRINGS) {
+        if !may_not_ask || options.keyspace != Some(OF_STRINGS) {
             return false;
         }
-        for listener in self.ears.iter().filter(|listener| listener.may_write) {
+        for listener in self.listeners.iter().filter(|listener| listener.may_write) {
             // Who may not do that either hears no change.
-            let _ = listener.sing(deadline).await;
+            let _ = listener.write_canary(deadline).await;
         }
         true
     }
 
     /// Goes on until something may be missed, or nobody listens any more.
-    pub(crate) async fn last(
+    pub(crate) async fn run(
         mut self,
         router: &Router<N>,
-        wish: &Wish,
+        options: &FeedOptions,
         signal: &Signal,
-        audience: &dyn Audience,
+        handler: &dyn FeedHandler,
     ) {
         loop {
-            let next = clock::after(wish.beat);
+            let next = clock::after(options.beat);
             while clock::now() < next && !signal.is_closed() && !self.has_ended() {
                 let left = next.saturating_sub(clock::now());
                 N::rest(signal, Duration::from_millis(left)).await;
             }
-            if signal.is_closed() || self.has_ended() || !self.beat(router, wish).await {
+            if signal.is_closed() || self.has_ended() || !self.beat(router, options).await {
                 return self.end(router.servers.deadline()).await;
             }
-            audience.beat();
+            handler.on_tick();
         }
     }
 
     /// Stops the listeners, including those blocked on a read. One whose server is silent stops by
     /// itself.
     pub(crate) async fn end(self, deadline: Deadline) {
-        self.ears.iter().for_each(|listener| listener.link.retire());
-        for listener in self.ears.iter().filter(|listener| listener.link.is_demoted()) {
+        self.listeners.iter().for_each(|listener| listener.link.retire());
+        for listener in self.listeners.iter().filter(|listener| listener.link.is_demoted()) {
             listener.node.connector().renounce(listener.generation);
         }
-        let deadline = deadline.within(FOR_A_FAREWELL);
-        together(self.ears.iter().map(|listener| listener.farewell(deadline))).await;
+        let deadline = deadline.within(FOR_WAKING_READERS);
+        join_all(self.listeners.iter().map(|listener| listener.wake_reader(deadline))).await;
     }
 
     fn has_ended(&self) -> bool {
-        self.ears.iter().any(Listener::has_ended)
+        self.listeners.iter().any(Listener::has_ended)
     }
 
     /// One beat of every server. Says whether they all are still there and in their places.
-    async fn beat(&mut self, router: &Router<N>, wish: &Wish) -> bool {
+    async fn beat(&mut self, router: &Router<N>, options: &FeedOptions) -> bool {
         let silent = |listener: &Listener<N>| {
-            let since = listener.link.pulse().under_way_since();
-            since.is_some_and(|since| clock::now() > clock::later(since, wish.silence))
+            let since = listener.link.heartbeat().under_way_since();
+            since.is_some_and(|since| clock::now() > clock::later(since, options.silence))
         };
-        if self.ears.iter().any(silent) {
+        if self.listeners.iter().any(silent) {
             return false;
         }
         let deadline = router.servers.deadline();
-        let went_well = together(self.ears.iter().map(|listener| listener.beat(deadline))).await;
+        let went_well =
+            join_all(self.listeners.iter().map(|listener| listener.beat(deadline))).await;
         let topology = &self.topology;
-        let confirmed = self.ears.iter().map(|listener| {
+        let confirmed = self.listeners.iter().map(|listener| {
             let node = &*listener.node;
             async move { router.servers.confirms(topology, node).await }
         });
         went_well.into_iter().all(|went_well| went_well.is_ok())
-            && together(confirmed).await.into_iter().all(|confirmed| confirmed)
+            && join_all(confirmed).await.into_iter().all(|confirmed| confirmed)
             && self.is_told_of_keys().await
             && !self.has_ended()
     }
@@ -204,11 +209,11 @@ impl<N: Node> Session<N> {
         if self.blindness.is_some() {
             return true;
         }
-        let are_on = self.ears.iter().filter_map(|listener| {
+        let are_on = self.listeners.iter().filter_map(|listener| {
             let kinds = listener.kinds.as_ref()?;
             Some(keyspace::are_on(&*listener.node, kinds))
         });
-        together(are_on).await.into_iter().all(|are_on| are_on)
+        join_all(are_on).await.into_iter().all(|are_on| are_on)
     }
 
     /// Why the servers do not notify of all changes to keys, where that is wished.
@@ -218,30 +223,35 @@ impl<N: Node> Session<N> {
 
     /// Makes sure that every server is heard. Gives the moment before which all writes are known.
     /// Fails when the servers have been silent for the response timeout.
-    async fn prove(&self, wish: &Wish, signal: &Signal, deadline: Deadline) -> Result<u64> {
-        let limits = self.ears.iter().map(|listener| listener.response_timeout());
+    async fn await_watermark(
+        &self,
+        options: &FeedOptions,
+        signal: &Signal,
+        deadline: Deadline,
+    ) -> Result<u64> {
+        let limits = self.listeners.iter().map(|listener| listener.response_timeout());
         let limit = limits.max().unwrap_or_default();
-        for listener in &self.ears {
-            if wish.tracks {
-                listener.sing(deadline).await?;
+        for listener in &self.listeners {
+            if options.tracks {
+                listener.write_canary(deadline).await?;
             }
         }
         loop {
             let mut done = true;
-            for listener in &self.ears {
-                let canary = !wish.tracks || listener.link.is_canary_heard();
-                if !listener.link.is_proven() {
+            for listener in &self.listeners {
+                let canary = !options.tracks || listener.link.is_canary_heard();
+                if !listener.link.has_watermark() {
                     listener.beat(deadline).await?;
                 }
-                done &= canary && listener.link.is_proven();
+                done &= canary && listener.link.has_watermark();
             }
-            let proof = self.ears.first().and_then(|listener| listener.link.proof());
-            if let Some(proof) = proof.filter(|_| done) {
-                return Ok(proof);
+            let watermark = self.listeners.first().and_then(|listener| listener.link.watermark());
+            if let Some(watermark) = watermark.filter(|_| done) {
+                return Ok(watermark);
             }
             let silence = deadline.within(limit);
             N::rest(signal, silence.left()).await;
-            if self.ears.iter().any(|listener| listener.link.is_demoted()) {
+            if self.listeners.iter().any(|listener| listener.link.is_demoted()) {
                 let (attempt, expected) = (Box::new(hello().attempt()), "that it is a master");
                 return Err(Error::UnexpectedReply { attempt, expected, found: "another role" });
             }
@@ -258,20 +268,20 @@ impl<N: Node> Listener<N> {
     async fn open(
         node: Arc<N>,
         link: Arc<Link>,
-        wish: &Wish,
+        options: &FeedOptions,
         deadline: Deadline,
     ) -> Result<(Self, Option<Error>)> {
         let may_write = Self::may_write(&*node, &link, deadline).await?;
-        let may_write = may_write || wish.needs_rights;
+        let may_write = may_write || options.needs_rights;
         let subscribe = Request::read("SUBSCRIBE").arg(&link.channel);
         let own = may_write.then_some(&subscribe);
-        let commands: Vec<_> = own.into_iter().chain(&wish.commands).collect();
+        let commands: Vec<_> = own.into_iter().chain(&options.commands).collect();
         let echo = Request::read("SUBSCRIBE").arg(&link.echo);
-        let echo = (may_write && wish.keyspace == Some(OF_STRINGS)).then_some(&echo);
-        let all = commands.iter().copied().chain(&wish.wishes).chain(echo);
+        let echo = (may_write && options.keyspace == Some(OF_STRINGS)).then_some(&echo);
+        let all = commands.iter().copied().chain(&options.optional_commands).chain(echo);
         let lines: Vec<_> = all.map(|command| Line::new(command, Form::AsIs)).collect();
         let generation = node.connector().generation();
-        let silence = wish.silence.max(node.connector().response_timeout);
+        let silence = options.silence.max(node.connector().response_timeout);
         let habits = (silence, !may_write);
         let listening = node.listen(&lines, link.clone(), habits, deadline).await;
         let (listening, replies) =
@@ -279,13 +289,13 @@ impl<N: Node> Listener<N> {
         let listener = Self { node, link, generation, kinds: None, may_write, listening };
         let mut refusal = None;
         let needed = commands.len();
-        let all = commands.into_iter().chain(&wish.wishes);
+        let all = commands.into_iter().chain(&options.optional_commands);
         for (position, (command, reply)) in all.zip(replies).enumerate() {
             if let Value::ServerError(error) = &reply {
                 let error = server_error(command, error);
                 if position < needed {
                     listener.link.retire();
-                    listener.farewell(deadline.within(FOR_A_FAREWELL)).await;
+                    listener.wake_reader(deadline.within(FOR_WAKING_READERS)).await;
                     return Err(error);
                 }
                 refusal.get_or_insert(error);
@@ -324,9 +334,9 @@ impl<N: Node> Listener<N> {
         }
         let unlink = Request::write("UNLINK").key(&self.link.key);
         let publish = Request::write("PUBLISH").arg(&self.link.channel).number(number);
-        let sent = self.together(&[&unlink, &publish], deadline).await;
+        let sent = self.join_all(&[&unlink, &publish], deadline).await;
         if sent.is_err() {
-            self.link.pulse().restart();
+            self.link.heartbeat().restart();
         }
         sent
     }
@@ -337,14 +347,14 @@ impl<N: Node> Listener<N> {
     }
 
     /// Changes a key, of which the server has to tell.
-    async fn sing(&self, deadline: Deadline) -> Result<()> {
+    async fn write_canary(&self, deadline: Deadline) -> Result<()> {
         let set = Request::write("SET").key(&self.link.key).arg("").arg("PX").number(1000);
         let unlink = Request::write("UNLINK").key(&self.link.key);
-        self.together(&[&set, &unlink], deadline).await
+        self.join_all(&[&set, &unlink], deadline).await
     }
 
     /// Makes the server say something, so that a thread that listens to it looks up.
-    async fn farewell(&self, deadline: Deadline) {
+    async fn wake_reader(&self, deadline: Deadline) {
         let publish = Request::read("PUBLISH").arg(&self.link.channel).arg("end");
         // Where the server is gone, the thread notices its silence.
         if !self.may_write {
@@ -359,11 +369,11 @@ impl<N: Node> Listener<N> {
     }
 
     /// Runs commands as one transaction.
-    async fn together(&self, requests: &[&Request], deadline: Deadline) -> Result<()> {
+    async fn join_all(&self, requests: &[&Request], deadline: Deadline) -> Result<()> {
         let (multi, exec) = (Request::read("MULTI"), Request::read("EXEC"));
         let all = std::iter::once(&multi).chain(requests.iter().copied()).chain([&exec]);
         let lines: Vec<_> = all.map(|request| Line::new(request, Form::AsIs)).collect();
-        let replies: Outcome<Vec<Value>> = self.node.call_many(&lines, deadline).await;
+        let replies: TransportResult<Vec<Value>> = self.node.call_many(&lines, deadline).await;
         let replies = replies.map_err(|fault| fault.into_error(|| requests[0].attempt()))?;
         let refused = |(line, reply): (&Line<'_>, &Value)| match reply {
             Value::ServerError(error) => Some(server_error(line.request, error)),
@@ -418,4 +428,4 @@ fn hello() -> Request {
 /// The kinds of notifications of which a change to a string is one.
 pub(crate) const OF_STRINGS: &str = "K$";
 
-const FOR_A_FAREWELL: Duration = Duration::from_secs(1);
+const FOR_WAKING_READERS: Duration = Duration::from_secs(1);

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::lease::Lease;
 use super::shard::{Shard, Store};
 use super::stats::CacheStats;
-use super::striped_counter::Tally;
-use crate::listen::Situation;
-use crate::time::Landing;
+use super::striped_counter::StripedCounter;
+use crate::listen::FeedInfo;
+use crate::time::Completion;
 use crate::time::clock;
 use crate::topology::Topology;
 
@@ -48,7 +48,7 @@ pub(crate) struct Cache<V> {
     is_blind: AtomicBool,
     pub(super) last_token: AtomicU64,
     bounds: Bounds,
-    hits: Tally,
+    hits: StripedCounter,
     pub(super) counts: Counts,
 }
 
@@ -70,7 +70,7 @@ impl<V> Clone for Outcome<V> {
 }
 
 type Values<V> = quick_cache::sync::Cache<Key, Kept<V>, Weigh>;
-type Reads<V> = Shard<Key, Arc<Landing<Outcome<V>>>>;
+type Reads<V> = Shard<Key, Arc<Completion<Outcome<V>>>>;
 
 /// How far the cache has heard of changes, and from which servers.
 struct Sight {
@@ -128,7 +128,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
             is_blind: AtomicBool::new(false),
             last_token: AtomicU64::new(0),
             bounds,
-            hits: Tally::default(),
+            hits: StripedCounter::default(),
             counts: Counts::default(),
         }
     }
@@ -170,7 +170,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
     }
 
     /// Whether it can learn of the changes of every program.
-    pub(crate) fn hears_everybody(&self) -> bool {
+    pub(crate) fn sees_foreign_writes(&self) -> bool {
         !self.is_blind.load(Ordering::Acquire)
     }
 
@@ -202,18 +202,18 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.forget_all();
     }
 
-    pub(crate) fn connected(&self, session: u64, situation: Situation, proof: u64) {
-        self.is_blind.store(situation.is_blind, Ordering::Release);
+    pub(crate) fn connected(&self, session: u64, info: FeedInfo, watermark: u64) {
+        self.is_blind.store(info.is_blind, Ordering::Release);
         self.see(|sight| {
-            sight.lease.connected(session, proof);
-            sight.topology = Some(situation.topology);
-            sight.channel = situation.channel.map(Arc::from);
+            sight.lease.connected(session, watermark);
+            sight.topology = Some(info.topology);
+            sight.channel = info.channel.map(Arc::from);
         });
         self.forget_all();
     }
 
-    pub(crate) fn proven(&self, session: u64, proof: u64, lag: Duration) {
-        self.see(|sight| sight.lease.proven(session, proof));
+    pub(crate) fn proven(&self, session: u64, watermark: u64, lag: Duration) {
+        self.see(|sight| sight.lease.proven(session, watermark));
         let lag = u64::try_from(lag.as_micros()).unwrap_or(u64::MAX);
         self.counts.lag.store(lag, Ordering::Relaxed);
     }
@@ -253,7 +253,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
             gaps: load(&self.counts.gaps),
             lag: Duration::from_micros(load(&self.counts.lag)),
             entries: self.values.len(),
-            is_certain: self.is_connected() && self.hears_everybody(),
+            is_certain: self.is_connected() && self.sees_foreign_writes(),
         }
     }
 

@@ -5,39 +5,39 @@ use std::sync::atomic::Ordering;
 
 use super::cache::{Cache, Kept, Key, Outcome};
 use super::shard::Begun;
-use crate::time::Landing;
+use crate::time::Completion;
 
 /// What a reader is to do who has not found a value.
-pub(crate) enum Start<V: Send + Sync + 'static> {
+pub(crate) enum Role<V: Send + Sync + 'static> {
     /// Ask the server, and keep nothing.
-    Asks,
+    Alone,
     /// Ask the server, for others too.
-    Leads(Lead<V>),
+    Leader(Leader<V>),
     /// Wait for another reader.
-    Joins(Arc<Landing<Outcome<V>>>),
+    Follower(Arc<Completion<Outcome<V>>>),
 }
 
 impl<V: Send + Sync + 'static> Cache<V> {
     /// Begins to read a value that is not kept.
-    pub(crate) fn begin(self: &Arc<Self>, key: Key) -> Start<V> {
+    pub(crate) fn begin(self: &Arc<Self>, key: Key) -> Role<V> {
         if !self.is_connected() {
-            return Start::Asks;
+            return Role::Alone;
         }
         let token = 1 + self.last_token.fetch_add(1, Ordering::Relaxed);
-        let landing = Arc::new(Landing::new());
+        let completion = Arc::new(Completion::new());
         let mut shard = self.shard(&key);
         let epoch = self.epoch.load(Ordering::Acquire);
-        match shard.begin(&key, token, epoch, landing.clone()) {
-            Begun::Joins(landing) => Start::Joins(landing),
+        match shard.begin(&key, token, epoch, completion.clone()) {
+            Begun::Joins(completion) => Role::Follower(completion),
             Begun::Leads => {
                 drop(shard);
-                Start::Leads(Lead {
+                Role::Leader(Leader {
                     cache: self.clone(),
                     key,
                     token,
                     epoch,
-                    landing,
-                    has_landed: false,
+                    completion,
+                    is_complete: false,
                 })
             }
         }
@@ -45,28 +45,28 @@ impl<V: Send + Sync + 'static> Cache<V> {
 }
 
 /// The one who asks the server for a key.
-pub(crate) struct Lead<V: Send + Sync + 'static> {
+pub(crate) struct Leader<V: Send + Sync + 'static> {
     cache: Arc<Cache<V>>,
     pub(crate) key: Key,
     token: u64,
     epoch: u64,
-    landing: Arc<Landing<Outcome<V>>>,
-    has_landed: bool,
+    completion: Arc<Completion<Outcome<V>>>,
+    is_complete: bool,
 }
 
-impl<V: Send + Sync + 'static> Lead<V> {
+impl<V: Send + Sync + 'static> Leader<V> {
     /// Gives what was found to those who wait, and keeps it if it may be kept and nothing became known
     /// meanwhile.
     pub(crate) fn land(mut self, value: Option<Arc<V>>, kept: Option<Kept<V>>) {
         if !self.end(kept) {
             self.cache.counts.refused.fetch_add(1, Ordering::Relaxed);
         }
-        self.landing.tell(Outcome::Found(value));
+        self.completion.complete(Outcome::Found(value));
     }
 
     /// Says whether it is kept.
     fn end(&mut self, kept: Option<Kept<V>>) -> bool {
-        self.has_landed = true;
+        self.is_complete = true;
         let kept = kept.map(|kept| Kept { epoch: self.epoch, ..kept });
         let cache = &self.cache;
         let mut shard = cache.shard(&self.key);
@@ -76,11 +76,11 @@ impl<V: Send + Sync + 'static> Lead<V> {
 }
 
 /// A read that failed or was given up keeps nobody waiting.
-impl<V: Send + Sync + 'static> Drop for Lead<V> {
+impl<V: Send + Sync + 'static> Drop for Leader<V> {
     fn drop(&mut self) {
-        if !self.has_landed {
+        if !self.is_complete {
             self.end(None);
-            self.landing.tell(Outcome::Lost);
+            self.completion.complete(Outcome::Lost);
         }
     }
 }

@@ -4,15 +4,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::cache::Cache;
-use super::source::{Concerned, Source};
-use crate::client::Witness;
-use crate::connection::Speech;
-use crate::events::{Interpreter, Told};
-use crate::listen::{Audience, Situation};
+use super::source::{Affected, Source};
+use crate::client::WriteObserver;
+use crate::connection::Push;
+use crate::events::{ChangeEvent, Interpreter};
+use crate::listen::{FeedHandler, FeedInfo};
 use crate::request::Request;
 
 /// Forgets what the servers say has changed.
-pub(crate) struct Hearing<S, V> {
+pub(crate) struct ServerChanges<S, V> {
     pub(crate) cache: Arc<Cache<V>>,
     pub(crate) source: Arc<S>,
     /// Who understands what writers tell.
@@ -24,63 +24,63 @@ pub(crate) struct Hearing<S, V> {
     pub(crate) name: String,
 }
 
-impl<S, V> Hearing<S, V> {
+impl<S, V> ServerChanges<S, V> {
     fn interpreter(&self) -> MutexGuard<'_, Interpreter> {
         self.interpreter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<S: Source, V: Send + Sync + 'static> Audience for Hearing<S, V> {
-    fn hear(&self, server: usize, speech: Speech<'_>) {
-        match speech {
-            Speech::Changed(key) => forget(&self.cache, self.source.concerned(key)),
-            Speech::Flushed => self.cache.cleared(),
-            Speech::Message { channel, .. } if *channel == *self.forget => self.cache.cleared(),
-            Speech::Message { channel, payload } => {
+impl<S: Source, V: Send + Sync + 'static> FeedHandler for ServerChanges<S, V> {
+    fn on_push(&self, server: usize, push: Push<'_>) {
+        match push {
+            Push::Changed(key) => forget(&self.cache, self.source.affected(key)),
+            Push::Flushed => self.cache.cleared(),
+            Push::Message { channel, .. } if *channel == *self.forget => self.cache.cleared(),
+            Push::Message { channel, payload } => {
                 // Before it is connected there is nothing to forget.
                 let Some(topology) = self.cache.topology() else { return };
-                let mut tell = |told: Told<'_>| forget(&self.cache, self.source.told(told));
+                let mut tell = |told: ChangeEvent<'_>| forget(&self.cache, self.source.told(told));
                 self.interpreter().hear((server, &topology), (channel, payload), &mut tell);
             }
-            Speech::Role { .. } | Speech::Ended => {}
+            Push::Role { .. } | Push::Ended => {}
         }
     }
 
-    fn connected(&self, session: u64, situation: Situation, proof: u64) {
-        self.interpreter().restart(situation.tells_keys);
-        self.cache.connected(session, situation, proof);
+    fn on_connected(&self, session: u64, info: FeedInfo, watermark: u64) {
+        self.interpreter().restart(info.tells_keys);
+        self.cache.connected(session, info, watermark);
     }
 
-    fn proven(&self, session: u64, proof: u64, lag: Duration) {
-        self.cache.proven(session, proof, lag);
+    fn on_watermark(&self, session: u64, watermark: u64, lag: Duration) {
+        self.cache.proven(session, watermark, lag);
     }
 
-    fn lost(&self, session: u64) {
+    fn on_disconnected(&self, session: u64) {
         self.cache.lost(session);
     }
 
     #[cfg(feature = "metrics")]
-    fn beat(&self) {
+    fn on_tick(&self) {
         super::report::report(&self.name, &self.cache.stats());
     }
 }
 
 /// Forgets what the program itself wrote, so that it never reads older values afterwards.
-pub(crate) struct Own<S, V> {
+pub(crate) struct OwnWrites<S, V> {
     pub(crate) cache: Arc<Cache<V>>,
     pub(crate) source: Arc<S>,
 }
 
-impl<S: Source, V: Send + Sync + 'static> Witness for Own<S, V> {
-    fn ended(&self, write: &Request) {
-        self.source.written(write).into_iter().for_each(|concerned| forget(&self.cache, concerned));
+impl<S: Source, V: Send + Sync + 'static> WriteObserver for OwnWrites<S, V> {
+    fn on_write(&self, write: &Request) {
+        self.source.written(write).into_iter().for_each(|affected| forget(&self.cache, affected));
     }
 }
 
-fn forget<V: Send + Sync + 'static>(cache: &Cache<V>, concerned: Concerned<'_>) {
-    match concerned {
-        Concerned::Nothing => {}
-        Concerned::Entry(key) => cache.changed(key),
-        Concerned::All => cache.cleared(),
+fn forget<V: Send + Sync + 'static>(cache: &Cache<V>, affected: Affected<'_>) {
+    match affected {
+        Affected::Nothing => {}
+        Affected::Entry(key) => cache.changed(key),
+        Affected::All => cache.cleared(),
     }
 }

@@ -1,6 +1,6 @@
 //! Until when values may be served.
 
-use crate::mutants::Breaches;
+use crate::mutants::Mutants;
 
 /// What is known of how far the cache has heard of all changes. Times are in milliseconds.
 ///
@@ -14,8 +14,8 @@ pub(crate) struct Lease {
     epoch: u64,
     session: Option<u64>,
     /// All changes before this moment are known.
-    proof: u64,
-    pub(crate) breaches: Breaches<Breach>,
+    watermark: u64,
+    pub(crate) breaches: Mutants<Breach>,
 }
 
 /// What breaks its rules.
@@ -25,24 +25,24 @@ pub(crate) enum Breach {
     GoesOnWhenLost,
     /// What was known before a connection was lost is served after it.
     ConnectsInTheSameEpoch,
-    /// What is heard on another connection counts as proof.
+    /// What is heard on another connection counts as watermark.
     ProvenByAnother,
 }
 
 impl Lease {
     pub(crate) fn new(bound: u64, grace: u64) -> Self {
-        Self { bound, grace, epoch: 0, session: None, proof: 0, breaches: Breaches::default() }
+        Self { bound, grace, epoch: 0, session: None, watermark: 0, breaches: Mutants::default() }
     }
 
-    pub(crate) fn connected(&mut self, session: u64, proof: u64) {
+    pub(crate) fn connected(&mut self, session: u64, watermark: u64) {
         self.epoch += u64::from(!self.breaches.has(Breach::ConnectsInTheSameEpoch));
         self.session = Some(session);
-        self.proof = proof;
+        self.watermark = watermark;
     }
 
-    pub(crate) fn proven(&mut self, session: u64, proof: u64) {
+    pub(crate) fn proven(&mut self, session: u64, watermark: u64) {
         if self.session == Some(session) || self.breaches.has(Breach::ProvenByAnother) {
-            self.proof = self.proof.max(proof);
+            self.watermark = self.watermark.max(watermark);
         }
     }
 
@@ -66,14 +66,14 @@ impl Lease {
 
     /// Until when what is found may be kept, and kept values are certain.
     pub(crate) fn certain_until(&self) -> u64 {
-        self.session.map_or(0, |_| self.proof + self.bound)
+        self.session.map_or(0, |_| self.watermark + self.bound)
     }
 
     /// Until when kept values are served.
     pub(crate) fn served_until(&self) -> u64 {
         match self.session {
-            Some(_) => self.proof + self.bound.max(self.grace),
-            None if self.grace > 0 => self.proof + self.grace,
+            Some(_) => self.watermark + self.bound.max(self.grace),
+            None if self.grace > 0 => self.watermark + self.grace,
             None => 0,
         }
     }

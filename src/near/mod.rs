@@ -17,8 +17,8 @@ mod source;
 mod stats;
 mod striped_counter;
 
-pub(crate) use self::invalidation::{Hearing, Own};
+pub(crate) use self::invalidation::{OwnWrites, ServerChanges};
 pub(crate) use cache::{Bounds, Cache, Capacity, Key};
 pub(crate) use reader::Reader;
-pub(crate) use source::{Concerned, Fetched, Lifetime, Source, entry};
+pub(crate) use source::{Affected, Fetched, Lifetime, Source, entry};
 pub use stats::CacheStats;

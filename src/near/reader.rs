@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::cache::{Cache, Key, Outcome};
-use super::fill::{Lead, Start};
+use super::fill::{Leader, Role};
 use super::source::{Fetched, Lifetime, Source};
 use crate::client::RoundTrips;
 use crate::codec::Codec;
@@ -15,9 +15,9 @@ use crate::command::Part;
 use crate::error::{Error, Result};
 use crate::reply::decode_bytes;
 use crate::request::Request;
-use crate::time::Landing;
+use crate::time::Completion;
 use crate::time::clock;
-use crate::topology::{Bearing, Topology};
+use crate::topology::{RouteVersion, Topology};
 
 /// Finds entries in a cache, or else on the server.
 pub(crate) struct Reader<S, V: Codec, E> {
@@ -37,7 +37,7 @@ enum Entry<V: Codec<Owned: Sync>> {
     Found(Found<V>),
     /// The place among those that the server is asked for.
     Asked(usize),
-    Joined(Key, Arc<Landing<Outcome<V::Owned>>>),
+    Joined(Key, Arc<Completion<Outcome<V::Owned>>>),
 }
 
 impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
@@ -56,20 +56,20 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
 
     /// The entries of `keys`, of which the server is asked for those that are not kept.
     pub(crate) async fn read(self, keys: Vec<Key>) -> Result<Vec<Found<V>>> {
-        let bearing = self.executor.bearing();
-        let mut asked: Vec<(Key, Option<Lead<V::Owned>>)> = Vec::new();
+        let route_version = self.executor.route_version();
+        let mut asked: Vec<(Key, Option<Leader<V::Owned>>)> = Vec::new();
         let mut entries = Vec::with_capacity(keys.len());
         for key in keys {
             entries.push(match self.cache.lookup(&key) {
                 Some(found) => Entry::Found(found),
                 None => match self.cache.begin(key.clone()) {
-                    Start::Asks if self.refuses => return Err(self.cut_off(&key)),
-                    Start::Joins(landing) => Entry::Joined(key, landing),
-                    Start::Asks => {
+                    Role::Alone if self.refuses => return Err(self.cut_off(&key)),
+                    Role::Follower(completion) => Entry::Joined(key, completion),
+                    Role::Alone => {
                         asked.push((key, None));
                         Entry::Asked(asked.len() - 1)
                     }
-                    Start::Leads(lead) => {
+                    Role::Leader(lead) => {
                         asked.push((key, Some(lead)));
                         Entry::Asked(asked.len() - 1)
                     }
@@ -79,9 +79,9 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
         let mut found = Vec::with_capacity(asked.len());
         while !asked.is_empty() {
             let rest = asked.split_off(asked.len().min(AT_ONCE));
-            found.extend(self.ask(std::mem::replace(&mut asked, rest), &bearing).await?);
+            found.extend(self.ask(std::mem::replace(&mut asked, rest), &route_version).await?);
         }
-        self.gather(entries, found, &bearing).await
+        self.gather(entries, found, &route_version).await
     }
 
     /// Puts what was found in order, once it is known what others found.
@@ -89,21 +89,21 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
         &self,
         entries: Vec<Entry<V>>,
         found: Vec<Found<V>>,
-        bearing: &Bearing,
+        route_version: &RouteVersion,
     ) -> Result<Vec<Found<V>>> {
         let mut all = Vec::with_capacity(entries.len());
         for entry in entries {
             all.push(match entry {
                 Entry::Found(found) => found,
                 Entry::Asked(place) => found.get(place).cloned().flatten(),
-                Entry::Joined(key, landing) => {
+                Entry::Joined(key, completion) => {
                     self.cache.counts().joined.fetch_add(1, Ordering::Relaxed);
-                    match self.executor.wait(landing.outcome(), PATIENCE).await {
+                    match self.executor.wait(completion.outcome(), PATIENCE).await {
                         Some(Outcome::Found(found)) => found,
                         // Whoever failed may have had less time than this one, and a future that
                         // asks may not be polled any more.
                         Some(Outcome::Lost) | None => {
-                            self.ask(vec![(key, None)], bearing).await?.pop().flatten()
+                            self.ask(vec![(key, None)], route_version).await?.pop().flatten()
                         }
                     }
                 }
@@ -115,8 +115,8 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
     /// Asks the server for entries, and keeps those that it may.
     async fn ask(
         &self,
-        asked: Vec<(Key, Option<Lead<V::Owned>>)>,
-        bearing: &Bearing,
+        asked: Vec<(Key, Option<Leader<V::Owned>>)>,
+        route_version: &RouteVersion,
     ) -> Result<Vec<Found<V>>> {
         let (keys, leads): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
         self.cache.counts().misses.fetch_add(keys.len() as u64, Ordering::Relaxed);
@@ -128,7 +128,7 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
         let listeners = replies.pop_if(|_| channel.is_some());
         let is_answered_by_other = listeners.map_or(Ok(false), has_none)?;
         let fetched = self.source.fetched(replies)?;
-        let is_heard = !is_answered_by_other && self.is_heard(bearing);
+        let is_heard = !is_answered_by_other && self.is_heard(route_version);
         let mut all = Vec::with_capacity(keys.len());
         for ((key, lead), fetched) in keys.iter().zip(leads).zip(fetched) {
             let (size, lifetime) = (fetched.bytes.as_ref().map_or(0, Vec::len), fetched.lifetime);
@@ -155,14 +155,15 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
         fetched.bytes.map(decode).transpose()
     }
 
-    /// Whether the servers that were asked since `bearing` are those whose changes are heard.
-    fn is_heard(&self, bearing: &Bearing) -> bool {
-        let is_same = |topology: Arc<Topology>| *topology == *bearing.topology;
-        self.executor.bearing() == *bearing && self.cache.topology().is_some_and(is_same)
+    /// Whether the servers that were asked since `route_version` are those whose changes are heard.
+    fn is_heard(&self, route_version: &RouteVersion) -> bool {
+        let is_same = |topology: Arc<Topology>| *topology == *route_version.topology;
+        self.executor.route_version() == *route_version
+            && self.cache.topology().is_some_and(is_same)
     }
 
     fn cut_off(&self, key: &Key) -> Error {
-        Error::CutOff { attempt: Box::new(self.source.attempt(key)) }
+        Error::Disconnected { attempt: Box::new(self.source.attempt(key)) }
     }
 }
 

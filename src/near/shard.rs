@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::mutants::Breaches;
+use crate::mutants::Mutants;
 
 /// What holds the values.
 pub(crate) trait Store<K, V> {
@@ -17,7 +17,7 @@ pub(crate) trait Store<K, V> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Shard<K, W> {
     reads: BTreeMap<K, Read<W>>,
-    pub(crate) breaches: Breaches<Breach>,
+    pub(crate) breaches: Mutants<Breach>,
 }
 
 /// A read under way.
@@ -54,7 +54,7 @@ pub(crate) enum Breach {
 
 impl<K: Ord + Clone, W: Clone> Shard<K, W> {
     pub(crate) fn new() -> Self {
-        Self { reads: BTreeMap::new(), breaches: Breaches::default() }
+        Self { reads: BTreeMap::new(), breaches: Mutants::default() }
     }
 
     /// Begins a read, unless one is under way that was begun in the same epoch.

@@ -4,7 +4,7 @@ use super::cache::Key;
 use crate::command::Command;
 use crate::command::Part;
 use crate::error::{Attempt, Result};
-use crate::events::Told;
+use crate::events::ChangeEvent;
 use crate::request::Request;
 
 /// A collection whose entries are cached.
@@ -16,15 +16,15 @@ pub trait Source: Send + Sync + 'static {
     fn fetched(&self, replies: Vec<Result<Part>>) -> Result<Vec<Fetched>>;
 
     /// Which entries may have changed when a key of the server did.
-    fn concerned<'a>(&self, key: &'a [u8]) -> Concerned<'a>;
+    fn affected<'a>(&self, key: &'a [u8]) -> Affected<'a>;
 
     /// Which entries something that was told is about.
-    fn told<'a>(&self, told: Told<'a>) -> Concerned<'a> {
+    fn told<'a>(&self, told: ChangeEvent<'a>) -> Affected<'a> {
         entry(told)
     }
 
     /// Which entries a write may have changed.
-    fn written<'a>(&self, write: &'a Request) -> Vec<Concerned<'a>>;
+    fn written<'a>(&self, write: &'a Request) -> Vec<Affected<'a>>;
 
     /// What is attempted when an entry is read.
     fn attempt(&self, key: &[u8]) -> Attempt;
@@ -47,7 +47,7 @@ pub(crate) enum Lifetime {
 }
 
 #[derive(Debug, PartialEq)]
-pub enum Concerned<'a> {
+pub enum Affected<'a> {
     Nothing,
     Entry(&'a [u8]),
     All,
@@ -64,14 +64,14 @@ impl Lifetime {
 }
 
 /// The entry that something is about.
-pub(crate) fn entry(told: Told<'_>) -> Concerned<'_> {
+pub(crate) fn entry(told: ChangeEvent<'_>) -> Affected<'_> {
     match told {
-        Told::Inserted(key)
-        | Told::Updated(key)
-        | Told::Notified(key, _)
-        | Told::Removed(key)
-        | Told::Expired(key)
-        | Told::Touched(key) => Concerned::Entry(key),
-        Told::Cleared | Told::Missed => Concerned::All,
+        ChangeEvent::Inserted(key)
+        | ChangeEvent::Updated(key)
+        | ChangeEvent::Notified(key, _)
+        | ChangeEvent::Removed(key)
+        | ChangeEvent::Expired(key)
+        | ChangeEvent::Touched(key) => Affected::Entry(key),
+        ChangeEvent::Cleared | ChangeEvent::Missed => Affected::All,
     }
 }

@@ -23,6 +23,6 @@ pub struct CacheStats {
     pub entries: usize,
     /// Whether every value that it serves is known to be what the server has, up to the bound. `false`
     /// while it is cut off, and where it cannot learn of every program's changes
-    /// ([`hears_everybody`](crate::Cached::hears_everybody)): then it serves what may be outdated.
+    /// ([`sees_foreign_writes`](crate::Cached::sees_foreign_writes)): then it serves what may be outdated.
     pub is_certain: bool,
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// A count in stripes, so that threads do not take a line of memory from each other.
 #[derive(Default)]
-pub(crate) struct Tally {
+pub(crate) struct StripedCounter {
     stripes: Box<[Stripe; STRIPES]>,
     rest: AtomicU64,
 }
@@ -14,7 +14,7 @@ pub(crate) struct Tally {
 #[repr(align(128))]
 struct Stripe(AtomicU64);
 
-impl Tally {
+impl StripedCounter {
     #[inline]
     pub(crate) fn raise(&self) {
         let own = OWN.try_with(|own| own.0.and_then(|own| self.stripes.get(own)));
@@ -32,13 +32,13 @@ impl Tally {
 }
 
 thread_local! {
-    static OWN: Own = Own::claim();
+    static OWN: OwnWrites = OwnWrites::claim();
 }
 
 /// The stripes that belong to a thread.
-struct Own(Option<usize>);
+struct OwnWrites(Option<usize>);
 
-impl Own {
+impl OwnWrites {
     fn claim() -> Self {
         let free = FREE.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let new = || Some(NEXT.fetch_add(1, Ordering::Relaxed)).filter(|&next| next < STRIPES);
@@ -46,7 +46,7 @@ impl Own {
     }
 }
 
-impl Drop for Own {
+impl Drop for OwnWrites {
     fn drop(&mut self) {
         if let Some(own) = self.0 {
             FREE.lock().unwrap_or_else(PoisonError::into_inner).push(own);
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn nothing_is_lost_when_more_threads_count_than_there_are_stripes() {
-        let tally = Tally::default();
+        let tally = StripedCounter::default();
         for _ in 0..2 {
             std::thread::scope(|scope| {
                 for _ in 0..STRIPES + 20 {

@@ -32,9 +32,9 @@ impl Line<'_> {
             (None, Form::Waiting(_)) => self.request.arguments().len() + 1,
             (None, _) => self.request.arguments().len(),
         };
-        match self.request.notices() {
+        match self.request.publishing() {
             [] => plain,
-            notices => plain + publishing::more_arguments(self.request, notices),
+            publishing => plain + publishing::more_arguments(self.request, publishing),
         }
     }
 
@@ -44,21 +44,21 @@ impl Line<'_> {
             Some(keys) => keys.len() * (self.request.size() / self.request.key_count().max(1)),
             None => self.request.size() + ROOM_FOR_MORE,
         };
-        plain + self.request.notices().len() * ROOM_FOR_NOTICES
+        plain + self.request.publishing().len() * ROOM_FOR_NOTICES
     }
 
     /// The script that goes out, if it is one.
     pub(crate) fn script(&self) -> Option<&'static Source> {
         let script = self.request.is_script();
-        match self.request.notices() {
+        match self.request.publishing() {
             [] => script.map(Script::plain),
-            _ => Some(script.unwrap_or(&script::COMMAND).telling()),
+            _ => Some(script.unwrap_or(&script::COMMAND).publishing()),
         }
     }
 
     /// Visits the arguments in their order.
     pub(crate) fn each_argument(&self, mut visit: impl FnMut(&[u8])) {
-        if let (Some(script), [_, ..]) = (self.script(), self.request.notices()) {
+        if let (Some(script), [_, ..]) = (self.script(), self.request.publishing()) {
             return publishing::each_argument(self, script, &mut visit);
         }
         if let Some(keys) = self.part {

@@ -1,22 +1,22 @@
 //! Writes that tell of their changes: commands and scripts within a script that does both.
 //!
 //! `EVALSHA <hash> <number of keys> <keys…> <keys of sequences…> <command> <other arguments…>
-//! <settings…>`. The keys are not repeated, so that a command may be nearly as long as without notices.
+//! <settings…>`. The keys are not repeated, so that a command may be nearly as long as without publishing.
 
 use std::sync::Arc;
 
 use super::line::{Form, Line, decimal};
 use crate::changes;
-use crate::changes::Notices;
+use crate::changes::ChangePublishing;
 use crate::keys::key_slot;
 use crate::request::Request;
 use crate::request::Source;
 
 /// How many arguments `request` has besides its own.
-pub(crate) fn more_arguments(request: &Request, notices: &[Arc<Notices>]) -> usize {
-    let settings: usize = notices.iter().map(|notices| notices.settings().len()).sum();
+pub(crate) fn more_arguments(request: &Request, publishing: &[Arc<ChangePublishing>]) -> usize {
+    let settings: usize = publishing.iter().map(|publishing| publishing.settings().len()).sum();
     let wrapped = if request.is_script().is_some() { 0 } else { SCRIPT_ARGUMENTS };
-    wrapped + notices.len() + settings + SETTINGS_OF_ALL
+    wrapped + publishing.len() + settings + SETTINGS_OF_ALL
 }
 
 /// Visits the arguments of `line` in their order.
@@ -27,7 +27,7 @@ pub(crate) fn each_argument(line: &Line<'_>, script: &Source, visit: &mut impl F
         _ => [b"EVALSHA", script.hash.as_bytes()].map(&mut *visit),
     };
     let keys = line.part.map_or(request.key_count(), <[usize]>::len);
-    visit(decimal(keys + request.notices().len(), &mut [0; 20]));
+    visit(decimal(keys + request.publishing().len(), &mut [0; 20]));
     let mut slot = None;
     each_key(line, |key| {
         if line.in_cluster {
@@ -35,7 +35,7 @@ pub(crate) fn each_argument(line: &Line<'_>, script: &Source, visit: &mut impl F
         }
         visit(key);
     });
-    request.notices().iter().for_each(|notices| visit(&notices.sequences(slot)));
+    request.publishing().iter().for_each(|publishing| visit(&publishing.sequences(slot)));
     if request.is_script().is_none() {
         request.arguments().take(1).for_each(&mut *visit);
     }
@@ -45,9 +45,12 @@ pub(crate) fn each_argument(line: &Line<'_>, script: &Source, visit: &mut impl F
         }
         None => request.others().for_each(&mut *visit),
     }
-    let notices = request.notices();
-    notices.iter().flat_map(|notices| notices.settings()).for_each(|setting| visit(setting));
-    visit(decimal(notices.len(), &mut [0; 20]));
+    let publishing = request.publishing();
+    publishing
+        .iter()
+        .flat_map(|publishing| publishing.settings())
+        .for_each(|setting| visit(setting));
+    visit(decimal(publishing.len(), &mut [0; 20]));
     visit(changes::head(slot).as_bytes());
 }
 
@@ -68,7 +71,7 @@ const SETTINGS_OF_ALL: usize = 2;
 
 #[cfg(test)]
 mod tests {
-    use crate::changes::{NoticeFormat, Structure};
+    use crate::changes::{ChangeFormat, Structure};
     use crate::request::Script;
     use crate::time::Wait;
 
@@ -91,14 +94,14 @@ mod tests {
 
     #[test]
     fn a_write_goes_out_with_its_keys_its_other_arguments_and_the_settings() {
-        let notices = Notices::adding(None, Structure::Dict, "d&&", NoticeFormat::Own);
-        let format = NoticeFormat::PyDict("id".to_owned());
-        let both = Notices::adding(Some(&notices), Structure::Dict, "d&&", format);
-        let (own, both) = (Some(Arc::new(notices)), Some(Arc::new(both)));
-        let set = || Request::write("SET").telling(&own).key(b"k").arg("v").arg("NX");
-        let mset = || Request::write("MSET").telling(&own).key(b"a").arg("1").key(b"b").arg("2");
-        let moved = Request::write("LMOVE").telling(&own).key(b"a").telling(&both).key(b"b");
-        let script = Request::script(&SCRIPT, 2).telling(&own).key(b"a").key(b"b").arg("v");
+        let publishing = ChangePublishing::adding(None, Structure::Dict, "d&&", ChangeFormat::Own);
+        let format = ChangeFormat::PyDict("id".to_owned());
+        let both = ChangePublishing::adding(Some(&publishing), Structure::Dict, "d&&", format);
+        let (own, both) = (Some(Arc::new(publishing)), Some(Arc::new(both)));
+        let set = || Request::write("SET").publishes(&own).key(b"k").arg("v").arg("NX");
+        let mset = || Request::write("MSET").publishes(&own).key(b"a").arg("1").key(b"b").arg("2");
+        let moved = Request::write("LMOVE").publishes(&own).key(b"a").publishes(&both).key(b"b");
+        let script = Request::script(&SCRIPT, 2).publishes(&own).key(b"a").key(b"b").arg("v");
         let sequences = "d&&~rc:sequences:dict";
         let own = "0 0 1 d&& dict";
         for (request, part, expected) in [
@@ -117,17 +120,17 @@ mod tests {
         }
         let request = set();
         let line = Line { in_cluster: true, ..Line::new(&request, Form::AsIs) };
-        let of_the_slot = request.notices()[0].sequences(Some(key_slot(b"k")));
+        let of_the_slot = request.publishing()[0].sequences(Some(key_slot(b"k")));
         let of_the_slot = String::from_utf8(of_the_slot).unwrap();
         assert_eq!(shown(line), format!("2 k {of_the_slot} SET v NX {own} 1"));
     }
 
     #[test]
     fn reads_and_waits_go_out_as_they_are() {
-        let notices = Notices::adding(None, Structure::List, "l", NoticeFormat::Own);
-        let notices = Some(Arc::new(notices));
-        let read = Request::read("LLEN").telling(&notices).key(b"l");
-        let wait = Request::write("BLPOP").telling(&notices).key(b"l").waits(Wait::Forever);
+        let publishing = ChangePublishing::adding(None, Structure::List, "l", ChangeFormat::Own);
+        let publishing = Some(Arc::new(publishing));
+        let read = Request::read("LLEN").publishes(&publishing).key(b"l");
+        let wait = Request::write("BLPOP").publishes(&publishing).key(b"l").waits(Wait::Forever);
         assert_eq!(shown(Line::new(&read, Form::AsIs)), "LLEN l");
         assert_eq!(shown(Line::new(&wait, Form::AsIs)), "BLPOP l");
     }

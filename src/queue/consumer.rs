@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::job::{Job, take};
-use super::session::{Hold, rest};
+use super::session::{ConsumerSession, rest};
 use super::work_queue::WorkQueue;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
@@ -39,7 +39,7 @@ use crate::time::{Deadline, Pauses};
 #[must_use = "a consumer does nothing unless it is asked for the next job"]
 pub struct Consumer<T: Codec, E: RoundTrips = Client> {
     queue: WorkQueue<T, E>,
-    hold: Arc<Hold>,
+    session: Arc<ConsumerSession>,
     batch: usize,
     kept: bool,
     /// When to look for delayed jobs that are due.
@@ -56,9 +56,9 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
 
 impl<T: Codec, E: RoundTrips> Consumer<T, E> {
     pub(super) fn new(queue: &WorkQueue<T, E>) -> Self {
-        let hold = Arc::new(queue.hold());
+        let session = Arc::new(queue.session());
         let look = Instant::now();
-        Self { queue: queue.clone(), hold, batch: 1, kept: false, look, codec: PhantomData }
+        Self { queue: queue.clone(), session, batch: 1, kept: false, look, codec: PhantomData }
     }
 
     /// How many jobs are claimed at a time at most, in one round trip; at least one, at most 1,000.
@@ -97,11 +97,11 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
     /// Jobs that still run are kept until they are decided. After an error a thread tries again: where the server
     /// refuses it for as long as a lease, the jobs come back like those of a consumer that was lost.
     pub fn close(mut self) -> E::Reply<()> {
-        let (executor, hold) = (self.queue.executor().clone(), self.hold.clone());
+        let (executor, session) = (self.queue.executor().clone(), self.session.clone());
         self.kept = false;
         drop(self);
         executor.clone().converse(async move {
-            while !hold.leave(&executor).await? && hold.ledger().jobs.running() == 0 {
+            while !session.leave(&executor).await? && session.ledger().jobs.running() == 0 {
                 rest(&executor, WHILE_ANOTHER_SETTLES).await;
             }
             Ok(())
@@ -131,15 +131,15 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
 
     /// Whether the next job has to run alone.
     pub(super) fn next_is_last(&self) -> bool {
-        self.hold.ledger().jobs.next_is_last(self.most_deliveries())
+        self.session.ledger().jobs.next_is_last(self.most_deliveries())
     }
 
     pub(super) fn most_deliveries(&self) -> u32 {
-        self.hold.terms().max_deliveries
+        self.session.terms().max_deliveries
     }
 
     pub(super) fn give_back(&self) {
-        self.hold.give_back();
+        self.session.give_back();
     }
 
     /// Hands out what was claimed; `None` if the next job is held back. The server hears first of those
@@ -149,14 +149,14 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
             let place = (room.free, room.running);
             let (portion, is_ready) = {
                 // At once, since a wait that was dropped may bring a job at any time.
-                let jobs = &self.hold.ledger().jobs;
-                (jobs.portion(most, place, self.hold.terms().max_deliveries), jobs.has_ready())
+                let jobs = &self.session.ledger().jobs;
+                (jobs.portion(most, place, self.session.terms().max_deliveries), jobs.has_ready())
             };
             if portion == 0 {
                 return Ok((!is_ready).then(Vec::new));
             }
-            self.hold.record(self.queue.executor(), portion).await?;
-            let take = |_| take(&self.hold, self.queue.executor(), room.begins);
+            self.session.record(self.queue.executor(), portion).await?;
+            let take = |_| take(&self.session, self.queue.executor(), room.begins);
             let jobs: Vec<_> = (0..portion).filter_map(take).flatten().collect();
             if !jobs.is_empty() {
                 return Ok(Some(jobs));
@@ -169,7 +169,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         let executor = self.queue.executor().clone();
         self.queue.check()?;
         if !self.kept {
-            let kept = self.queue.keep(&self.hold);
+            let kept = self.queue.keep(&self.session);
             kept.map_err(|error| Error::Configuration(format!("no thread for leases: {error}")))?;
             self.kept = true;
         }
@@ -177,7 +177,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         loop {
             let is_last = deadline.is_over();
             let looks = Instant::now() >= self.look;
-            let stepped = match self.hold.claim(&executor, wanted, looks).await {
+            let stepped = match self.session.claim(&executor, wanted, looks).await {
                 Err(error) if error.is_transient() && !is_last => {
                     rest(&executor, pauses.next().min(deadline.left())).await;
                     continue;
@@ -189,18 +189,18 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
                 self.look = Instant::now() + due.min(BETWEEN_LOOKS);
             }
             // What an earlier wait has brought is there without a claim.
-            let has_some = stepped.claimed || self.hold.ledger().jobs.has_ready();
+            let has_some = stepped.claimed || self.session.ledger().jobs.has_ready();
             if has_some || is_last {
                 return Ok(has_some && !deadline.is_over_for(FOR_UNDECODABLE));
             }
             let until_look = self.look.saturating_duration_since(Instant::now());
-            let longest = until_look.min(self.hold.terms().lease / 2);
+            let longest = until_look.min(self.session.terms().lease / 2);
             let time = deadline.left().min(longest);
             if stepped.paused || time < SHORTEST_WAIT {
                 rest(&executor, time.min(WHILE_PAUSED)).await;
                 continue;
             }
-            match self.hold.wait(&executor, time).await {
+            match self.session.wait(&executor, time).await {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}
                 // A server that is full or busy takes no new jobs, but may give those that it has.
@@ -216,9 +216,9 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
 
 impl<T: Codec, E: RoundTrips> Drop for Consumer<T, E> {
     fn drop(&mut self) {
-        self.hold.close();
+        self.session.close();
         if self.kept {
-            self.hold.await_leaving();
+            self.session.await_leaving();
         }
     }
 }

@@ -12,13 +12,13 @@ use crate::reply::{self, Reply};
 use crate::request::Request;
 
 /// The jobs of a [`WorkQueue`](crate::WorkQueue) that are not delivered any more, the latest ones.
-pub struct DeadList<T: Codec, E: RoundTrips = Client> {
+pub struct DeadLetters<T: Codec, E: RoundTrips = Client> {
     queue: WorkQueue<T, E>,
 }
 
 /// A job in the dead list.
 #[non_exhaustive]
-pub struct Dead<T: Codec> {
+pub struct DeadJob<T: Codec> {
     /// What was pushed, or bytes that cannot be decoded.
     pub value: std::result::Result<T::Owned, Undecodable>,
     /// What the queue calls it.
@@ -33,12 +33,12 @@ pub struct Dead<T: Codec> {
 
 impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
     /// The jobs that failed too often, were buried, or cannot be decoded.
-    pub fn dead(&self) -> DeadList<T, E> {
-        DeadList::new(self)
+    pub fn dead(&self) -> DeadLetters<T, E> {
+        DeadLetters::new(self)
     }
 }
 
-impl<T: Codec, E: RoundTrips> DeadList<T, E> {
+impl<T: Codec, E: RoundTrips> DeadLetters<T, E> {
     pub(super) fn new(queue: &WorkQueue<T, E>) -> Self {
         Self { queue: queue.clone() }
     }
@@ -55,7 +55,7 @@ impl<T: Codec, E: RoundTrips> DeadList<T, E> {
     }
 
     /// The first `most`, the oldest ones first. `LRANGE`, O(most).
-    pub fn list(&self, most: usize) -> E::Reply<Vec<Dead<T>>> {
+    pub fn list(&self, most: usize) -> E::Reply<Vec<DeadJob<T>>> {
         self.queue.run(first(&self.queue.keys().dead, most).returns(read::<T>))
     }
 
@@ -97,12 +97,12 @@ impl<T: Codec, E: RoundTrips> DeadList<T, E> {
     }
 }
 
-fn read<T: Codec>(reply: Reply<'_>) -> Result<Vec<Dead<T>>> {
+fn read<T: Codec>(reply: Reply<'_>) -> Result<Vec<DeadJob<T>>> {
     let dead = |bytes: Vec<u8>| {
         let grave = Grave::parse(&bytes);
         let item = Item::parse(grave.item);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Dead {
+        DeadJob {
             value: T::decode_owned(item.payload.to_vec()),
             id: item.id.map(text),
             attempts: item.attempts,
@@ -113,16 +113,16 @@ fn read<T: Codec>(reply: Reply<'_>) -> Result<Vec<Dead<T>>> {
     Ok(reply::many::<Vec<u8>>(reply)?.into_iter().map(dead).collect())
 }
 
-impl<T: Codec, E: RoundTrips> fmt::Debug for DeadList<T, E> {
+impl<T: Codec, E: RoundTrips> fmt::Debug for DeadLetters<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeadList").field("queue", &self.queue).finish()
+        f.debug_struct("DeadLetters").field("queue", &self.queue).finish()
     }
 }
 
 /// Shows no value.
-impl<T: Codec> fmt::Debug for Dead<T> {
+impl<T: Codec> fmt::Debug for DeadJob<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("Dead");
+        let mut shown = f.debug_struct("DeadJob");
         shown.field("id", &self.id).field("attempts", &self.attempts);
         shown.field("reason", &self.reason).field("since", &self.since).finish_non_exhaustive()
     }

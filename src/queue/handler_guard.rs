@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use super::job::{Job, Ticket};
+use super::job::{Job, JobHandle};
 use super::session::Fate;
 use super::settings::QueueSettings;
 use crate::client::RoundTrips;
@@ -10,27 +10,27 @@ use crate::codec::Codec;
 use crate::panic::message;
 
 /// Decides what becomes of a job. If nothing is concluded, it is given back.
-pub(crate) struct Custody {
-    ticket: Ticket,
+pub(crate) struct HandlerGuard {
+    handle: JobHandle,
     attempts: u32,
     settings: QueueSettings,
     begun: bool,
 }
 
-impl Custody {
+impl HandlerGuard {
     pub(crate) fn of<T: Codec, E: RoundTrips>(
         job: Job<T, E>,
         settings: QueueSettings,
     ) -> (Job<T, E>, Self) {
         let attempts = job.attempts();
-        let (job, ticket) = job.entrusted();
-        (job, Self { ticket, attempts, settings, begun: false })
+        let (job, handle) = job.entrusted();
+        (job, Self { handle, attempts, settings, begun: false })
     }
 
     /// The handler begins, so that the job counts as delivered.
     pub(crate) fn begin(&mut self) {
         self.begun = true;
-        self.ticket.hold.has_begun(self.ticket.number);
+        self.handle.session.has_begun(self.handle.number);
     }
 
     /// Decides by what came of the handler or by how it panicked, unless it has decided by itself.
@@ -40,7 +40,7 @@ impl Custody {
             Ok(Err(reason)) => self.failed(reason),
             Err(panic) => self.failed(format!("its handler panicked: {}", message(&*panic))),
         };
-        self.ticket.decide(fate);
+        self.handle.decide(fate);
     }
 
     fn failed(&self, reason: String) -> Fate {
@@ -48,9 +48,9 @@ impl Custody {
     }
 }
 
-impl Drop for Custody {
+impl Drop for HandlerGuard {
     /// What was decided stays so.
     fn drop(&mut self) {
-        self.ticket.decide(if self.begun { Fate::Back } else { Fate::Unseen });
+        self.handle.decide(if self.begun { Fate::Back } else { Fate::Unseen });
     }
 }

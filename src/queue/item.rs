@@ -1,4 +1,4 @@
-//! What the lists of a queue hold: a job's bytes as they are, or with a header.
+//! What the lists of a queue session: a job's bytes as they are, or with a header.
 //!
 //! `0x1e "q1;" attempts mark ";" id ";" bytes`, where `attempts` counts the deliveries that came to
 //! nothing. The mark is empty, or `?` if its consumer was once lost with it, `!` if it has been begun

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::item::Item;
+use super::session::ConsumerSession;
 use super::session::Fate;
-use super::session::Hold;
 use crate::client::{Client, RoundTrips};
 use crate::codec::{Codec, Undecodable};
 use crate::error::Error;
@@ -24,7 +24,7 @@ pub struct Job<T: Codec, E: RoundTrips = Client> {
     id: Option<String>,
     attempts: u32,
     was_lost: bool,
-    ticket: Ticket,
+    handle: JobHandle,
     executor: E,
     /// Whether a worker decides what becomes of it if it is dropped.
     has_worker: bool,
@@ -32,21 +32,21 @@ pub struct Job<T: Codec, E: RoundTrips = Client> {
 
 /// What decides about a job.
 #[derive(Clone)]
-pub(super) struct Ticket {
-    pub(super) hold: Arc<Hold>,
+pub(super) struct JobHandle {
+    pub(super) session: Arc<ConsumerSession>,
     pub(super) number: u64,
 }
 
-impl Ticket {
+impl JobHandle {
     /// Says whether it was still undecided, and held.
     pub(super) fn decide(&self, fate: Fate) -> bool {
-        self.hold.decide(self.number, fate)
+        self.session.decide(self.number, fate)
     }
 }
 
 impl<T: Codec, E: RoundTrips> Job<T, E> {
     pub(super) fn new(
-        hold: &Arc<Hold>,
+        session: &Arc<ConsumerSession>,
         executor: &E,
         (number, bytes): (u64, Vec<u8>),
     ) -> std::result::Result<Self, Undecodable> {
@@ -57,8 +57,8 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
             true => T::decode_owned(bytes)?,
             false => T::decode_owned(item.payload.to_vec())?,
         };
-        let (ticket, executor) = (Ticket { hold: hold.clone(), number }, executor.clone());
-        Ok(Self { value, id, attempts, was_lost, ticket, executor, has_worker: false })
+        let (handle, executor) = (JobHandle { session: session.clone(), number }, executor.clone());
+        Ok(Self { value, id, attempts, was_lost, handle, executor, has_worker: false })
     }
 
     /// What the queue calls it. A job has an id once it was delayed, failed or was given back.
@@ -84,12 +84,12 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
     /// Whether others may have got it meanwhile: the server was not reached for half a lease, has
     /// given it to somebody else, or has come back without knowing of it.
     pub fn lost_lease(&self) -> bool {
-        self.ticket.hold.has_lost(self.ticket.number)
+        self.handle.session.has_lost(self.handle.number)
     }
 
     /// It is done. The server hears of it with the consumer's next claim.
     pub fn done(self) {
-        self.ticket.decide(Fate::Done);
+        self.handle.decide(Fate::Done);
     }
 
     /// It is done, and the server knows when this returns. One round trip.
@@ -100,15 +100,15 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
     pub fn done_now(self) -> E::Reply<()> {
         let executor = self.executor.clone();
         // The drop of the job leaves the settling to this.
-        let (job, ticket) = self.entrusted();
-        let was_held = ticket.decide(Fate::Done);
+        let (job, handle) = self.entrusted();
+        let was_held = handle.decide(Fate::Done);
         drop(job);
         executor.clone().converse(async move {
-            while was_held && ticket.hold.ledger().jobs.holds(ticket.number) {
-                ticket.hold.settle(&executor).await?;
+            while was_held && handle.session.ledger().jobs.sessions(handle.number) {
+                handle.session.settle(&executor).await?;
             }
-            if !was_held || ticket.hold.ledger().jobs.has_lost(ticket.number) {
-                return Err(Error::LeaseLost { attempt: Box::new(ticket.hold.attempt()) });
+            if !was_held || handle.session.ledger().jobs.has_lost(handle.number) {
+                return Err(Error::LeaseLost { attempt: Box::new(handle.session.attempt()) });
             }
             Ok(())
         })
@@ -116,19 +116,19 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
 
     /// It failed, and is delivered again after `delay`, unless that was the last delivery.
     pub fn retry(self, delay: Duration) {
-        self.ticket.decide(Fate::Retry(delay, "it was tried as often as it may be".into()));
+        self.handle.decide(Fate::Retry(delay, "it was tried as often as it may be".into()));
     }
 
     /// It goes to the dead list.
     pub fn bury(self, why: impl Into<String>) {
-        self.ticket.decide(Fate::Bury(why.into()));
+        self.handle.decide(Fate::Bury(why.into()));
     }
 
     /// Leaves it to a worker what becomes of it.
-    pub(super) fn entrusted(mut self) -> (Self, Ticket) {
+    pub(super) fn entrusted(mut self) -> (Self, JobHandle) {
         self.has_worker = true;
-        let ticket = self.ticket.clone();
-        (self, ticket)
+        let handle = self.handle.clone();
+        (self, handle)
     }
 }
 
@@ -144,8 +144,8 @@ impl<T: Codec, E: RoundTrips> Drop for Job<T, E> {
     fn drop(&mut self) {
         if !self.has_worker {
             // If it was decided before, it stays so.
-            self.ticket.decide(Fate::Back);
-            self.ticket.hold.await_leaving();
+            self.handle.decide(Fate::Back);
+            self.handle.session.await_leaving();
         }
     }
 }
@@ -160,22 +160,22 @@ impl<T: Codec, E: RoundTrips> fmt::Debug for Job<T, E> {
 
 /// The next job, or none; `Some(None)` if it cannot be decoded.
 pub(super) fn take<T: Codec, E: RoundTrips>(
-    hold: &Arc<Hold>,
+    session: &Arc<ConsumerSession>,
     executor: &E,
     begins: bool,
 ) -> Option<Option<Job<T, E>>> {
-    let taken = hold.take(begins)?;
+    let taken = session.take(begins)?;
     let (number, attempts) = (taken.0, Item::parse(&taken.1).attempts);
-    let reason = match catch_unwind(AssertUnwindSafe(|| Job::new(hold, executor, taken))) {
+    let reason = match catch_unwind(AssertUnwindSafe(|| Job::new(session, executor, taken))) {
         Ok(Ok(job)) => return Some(Some(job)),
         Ok(Err(undecodable)) => undecodable.to_string(),
         Err(panic) => format!("decoding it panicked: {}", message(&*panic)),
     };
-    log::warn!("a job of the work queue {:?}: {reason}", hold.keys.queue);
-    let fate = match hold.settings.buries_undecodable {
+    log::warn!("a job of the work queue {:?}: {reason}", session.keys.queue);
+    let fate = match session.settings.buries_undecodable {
         true => Fate::Bury(reason),
-        false => Fate::Retry(hold.settings.pause(attempts), reason),
+        false => Fate::Retry(session.settings.pause(attempts), reason),
     };
-    hold.decide(number, fate);
+    session.decide(number, fate);
     Some(None)
 }

@@ -17,7 +17,7 @@ pub(super) struct Keys {
     pub(super) delayed: Vec<u8>,
     pub(super) dead: Vec<u8>,
     pub(super) paused: Vec<u8>,
-    /// Consumers that are no more, by when they can be forgotten if they hold nothing: one that was cut off
+    /// Consumers that are no more, by when they can be forgotten if they session nothing: one that was cut off
     /// may still be given a job.
     pub(super) gone: Vec<u8>,
     /// Since when each consumer has held its oldest job.

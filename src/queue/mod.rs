@@ -23,7 +23,7 @@ mod work_queue;
 mod worker;
 
 pub use self::consumer::Consumer;
-pub use self::dead::{Dead, DeadList};
+pub use self::dead::{DeadJob, DeadLetters};
 #[cfg(test)]
 pub(crate) use self::item::read_item;
 pub use self::job::Job;
@@ -31,8 +31,8 @@ pub use self::job::Job;
 pub(crate) use self::keys::keys_of;
 #[cfg(feature = "keyword")]
 pub(crate) use self::keys::random;
-pub use self::peek::Waiting;
+pub use self::peek::PendingJob;
 pub use self::settings::QueueSettings;
 pub use self::stats::{QueueRates, QueueStats};
 pub use self::work_queue::WorkQueue;
-pub use self::worker::{Stop, Worker};
+pub use self::worker::{StopHandle, Worker};

@@ -13,7 +13,7 @@ use crate::request::Request;
 
 /// A job that waits in a [`WorkQueue`](crate::WorkQueue).
 #[non_exhaustive]
-pub struct Waiting<T: Codec> {
+pub struct PendingJob<T: Codec> {
     /// What was pushed, or bytes that cannot be decoded.
     pub value: std::result::Result<T::Owned, Undecodable>,
     /// What the queue calls it, if it has had a reason to.
@@ -24,7 +24,7 @@ pub struct Waiting<T: Codec> {
 
 impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
     /// The first `most` jobs that wait, which go on waiting. `LRANGE`, O(most).
-    pub fn peek(&self, most: usize) -> E::Reply<Vec<Waiting<T>>> {
+    pub fn peek(&self, most: usize) -> E::Reply<Vec<PendingJob<T>>> {
         self.run(first(self.keys().queue(), most).returns(read::<T>))
     }
 }
@@ -39,10 +39,10 @@ pub(crate) fn first(list: &[u8], most: usize) -> Request {
     }
 }
 
-fn read<T: Codec>(reply: Reply<'_>) -> Result<Vec<Waiting<T>>> {
+fn read<T: Codec>(reply: Reply<'_>) -> Result<Vec<PendingJob<T>>> {
     let waiting = |bytes: Vec<u8>| {
         let item = Item::parse(&bytes);
-        Waiting {
+        PendingJob {
             value: T::decode_owned(item.payload.to_vec()),
             id: item.id.map(|id| String::from_utf8_lossy(id).into_owned()),
             attempts: item.attempts,
@@ -52,9 +52,9 @@ fn read<T: Codec>(reply: Reply<'_>) -> Result<Vec<Waiting<T>>> {
 }
 
 /// Shows no value.
-impl<T: Codec> fmt::Debug for Waiting<T> {
+impl<T: Codec> fmt::Debug for PendingJob<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("Waiting");
+        let mut shown = f.debug_struct("PendingJob");
         shown.field("id", &self.id).field("attempts", &self.attempts).finish_non_exhaustive()
     }
 }

@@ -21,16 +21,16 @@ macro_rules! lua {
 
 scripts! {
     new;
-    STEP = "a step of a consumer":
+    POLL = "a step of a consumer":
         "local function settle(clock, now) ", lua!("envelope"), lua!("settle"), "end ",
         lua!("entered"), lua!("poll");
-    ADOPT = "a new id of a consumer": lua!("recover");
+    RECOVER = "a new id of a consumer": lua!("recover");
     LEAVE = "the leave of a consumer": lua!("leave");
-    BEAT = "a beat of consumers": lua!("renew_leases");
+    RENEW_LEASES = "a beat of consumers": lua!("renew_leases");
     EXPIRED = "a look for lost consumers": lua!("expired");
     ABANDONED = "a look at abandoned ids": lua!("abandoned");
     COUNT = "a count of claimed jobs": lua!("count");
-    SWEEP = "the return of lost jobs": lua!("envelope"), lua!("reap");
+    REAP = "the return of lost jobs": lua!("envelope"), lua!("reap");
     PUSH_UNIQUE = "push_unique": lua!("push_unique");
     REQUEUE = "requeue": lua!("envelope"), lua!("requeue");
     STATS = "stats": lua!("envelope"), lua!("entered"), lua!("stats");

@@ -1,12 +1,12 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use super::shared_settings::{SHORTEST_LEASE, Stored, Terms};
+use super::shared_settings::{SHORTEST_LEASE, SharedSettings, Stored};
 
 /// How a [`WorkQueue`](crate::WorkQueue) treats its jobs.
 ///
 /// The lease, the number of deliveries and the capacity of the dead list belong to the queue. Those that a
-/// program sets explicitly are stored beside it when its first consumer begins, in place of what others have set, and hold for all
+/// program sets explicitly are stored beside it when its first consumer begins, in place of what others have set, and session for all
 /// programs, within a third of a lease also for those that are running. Defaults never replace
 /// what is set. Who replaces the settings of another program logs a warning, and so does that program;
 /// [`QueueStats::settings_replaced`](crate::QueueStats::settings_replaced) counts how often that happened.
@@ -77,20 +77,20 @@ impl QueueSettings {
         self
     }
 
-    /// What holds if nothing else is stored beside the queue.
-    pub(super) fn terms(&self) -> Terms {
-        Terms {
+    /// What sessions if nothing else is stored beside the queue.
+    pub(super) fn terms(&self) -> SharedSettings {
+        SharedSettings {
             lease: self.lease.unwrap_or(DEFAULT_LEASE),
             max_deliveries: self.max_deliveries.unwrap_or(5),
             dead_capacity: self.dead_capacity.unwrap_or(10_000),
         }
     }
 
-    /// What holds: this, unless other settings are stored.
-    pub(super) fn terms_with(&self, [lease, deliveries, dead]: Stored) -> Terms {
+    /// What sessions: this, unless other settings are stored.
+    pub(super) fn terms_with(&self, [lease, deliveries, dead]: Stored) -> SharedSettings {
         let own = self.terms();
         let deliveries = deliveries.and_then(|number| u32::try_from(number).ok());
-        Terms {
+        SharedSettings {
             lease: lease.map_or(own.lease, Duration::from_millis).max(SHORTEST_LEASE),
             max_deliveries: deliveries.unwrap_or(own.max_deliveries),
             dead_capacity: dead
@@ -108,7 +108,7 @@ impl QueueSettings {
 
     /// What cannot be used.
     pub(super) fn problem(&self) -> Option<&'static str> {
-        let Terms { lease, max_deliveries, dead_capacity } = self.terms();
+        let SharedSettings { lease, max_deliveries, dead_capacity } = self.terms();
         match () {
             () if lease < SHORTEST_LEASE => {
                 Some("the lease of a work queue is at least half a second")

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::keys::Keys;
 
-/// The settings that hold for a queue: those that a program has set explicitly, or else the defaults.
+/// The settings that session for a queue: those that a program has set explicitly, or else the defaults.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Terms {
+pub(crate) struct SharedSettings {
     pub(crate) lease: Duration,
     pub(crate) max_deliveries: u32,
     pub(crate) dead_capacity: usize,

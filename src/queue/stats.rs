@@ -21,7 +21,7 @@ pub struct QueueStats {
     pub delayed: usize,
     /// Jobs in the dead list.
     pub dead: usize,
-    /// Consumers that hold a lease, or have lost it not long ago.
+    /// Consumers that session a lease, or have lost it not long ago.
     pub consumers: usize,
     /// Whether the queue is paused.
     pub paused: bool,

@@ -9,9 +9,9 @@ use redis::Value;
 
 use super::item::Pushed;
 use super::keys::{Keys, random};
-use super::maintenance::Keeper;
+use super::maintenance::MaintenanceThread;
 use super::scripts::{COUNT, PURGE, PUSH_BOUNDED, PUSH_LATER, PUSH_UNIQUE, STATS};
-use super::session::{Hold, rest};
+use super::session::{ConsumerSession, rest};
 use super::settings::QueueSettings;
 use super::stats::{QueueStats, ids, read};
 use crate::client::{Client, RoundTrips};
@@ -64,13 +64,13 @@ use crate::time::Wait;
 /// # Keys
 ///
 /// What belongs to the queue `mail` lies beside its list, under keys that begin with `mail~rc:`; a name
-/// that holds `~rc:` is refused when the first command runs. In a cluster all of them have to be in one
+/// that sessions `~rc:` is refused when the first command runs. In a cluster all of them have to be in one
 /// slot, so that the name has to have a hash tag, such as `{mail}`.
 pub struct WorkQueue<T: Codec, E: RoundTrips = Client> {
     executor: E,
     keys: Arc<Keys>,
     settings: QueueSettings,
-    keeper: Arc<Keeper>,
+    keeper: Arc<MaintenanceThread>,
     codec: PhantomData<fn() -> T>,
 }
 
@@ -81,7 +81,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
     }
 
     fn over(executor: &E, keys: Arc<Keys>, settings: QueueSettings) -> Self {
-        let keeper = Arc::new(Keeper::new(keys.clone(), settings.clone()));
+        let keeper = Arc::new(MaintenanceThread::new(keys.clone(), settings.clone()));
         Self { executor: executor.clone(), keys, settings, keeper, codec: PhantomData }
     }
 
@@ -195,7 +195,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         self.executor.converse(async move {
             let deadline = Deadline::after(wait);
             loop {
-                // Those who have gone are many, and seldom hold anything.
+                // Those who have gone are many, and seldom session anything.
                 if queue.is_drained(false).await? && queue.is_drained(true).await? {
                     return Ok(true);
                 }
@@ -279,13 +279,17 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         &self.settings
     }
 
-    pub(super) fn hold(&self) -> Hold {
-        Hold::new(self.keys.clone(), self.settings.clone(), self.keeper.upkeep().clone())
+    pub(super) fn session(&self) -> ConsumerSession {
+        ConsumerSession::new(
+            self.keys.clone(),
+            self.settings.clone(),
+            self.keeper.maintenance().clone(),
+        )
     }
 
     /// Has the leases of a consumer renewed.
-    pub(super) fn keep(&self, hold: &Arc<Hold>) -> io::Result<()> {
-        self.keeper.keep(hold.clone(), || self.executor.threaded())
+    pub(super) fn keep(&self, session: &Arc<ConsumerSession>) -> io::Result<()> {
+        self.keeper.keep(session.clone(), || self.executor.threaded())
     }
 
     /// What keeps the queue from being used.

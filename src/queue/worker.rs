@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::consumer::{Consumer, Room};
-use super::handler_guard::Custody;
+use super::handler_guard::HandlerGuard;
 use super::job::Job;
 use super::settings::QueueSettings;
 use super::work_queue::WorkQueue;
@@ -28,12 +28,12 @@ use crate::time::{Pauses, finish};
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
 /// # let client = redis_collections::Client::open(server.url())?;
-/// use redis_collections::{Job, Stop, WorkQueue};
+/// use redis_collections::{Job, StopHandle, WorkQueue};
 ///
 /// let queue: WorkQueue<u32> = WorkQueue::new(&client, "numbers");
 /// queue.push_many(&[1, 2, 3])?;
 ///
-/// let stop = Stop::new();
+/// let stop = StopHandle::new();
 /// let worker = queue.worker(|number: Job<u32>| {
 ///     println!("{}", *number);
 ///     Ok::<(), String>(())
@@ -57,9 +57,9 @@ pub struct Worker<T: Codec, E: RoundTrips, F> {
 
 /// Tells workers to stop. Clones tell the same.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct StopHandle(Arc<AtomicBool>);
 
-impl Stop {
+impl StopHandle {
     /// Lets workers run until it is told.
     pub fn new() -> Self {
         Self::default()
@@ -136,8 +136,8 @@ where
     /// back too, though they may still run.
     ///
     /// While the server cannot be reached it goes on trying. What will not pass is an error.
-    pub fn run(&self, stop: &Stop) -> Result<usize> {
-        let (sender, jobs) = mpsc::channel::<(Job<T>, Custody)>();
+    pub fn run(&self, stop: &StopHandle) -> Result<usize> {
+        let (sender, jobs) = mpsc::channel::<(Job<T>, HandlerGuard)>();
         let jobs = Arc::new(Mutex::new(jobs));
         let (end, ends) = mpsc::channel::<()>();
         let held = Arc::new(AtomicUsize::new(0));
@@ -182,7 +182,7 @@ where
                     for job in claimed {
                         held.fetch_add(1, Ordering::AcqRel);
                         // The threads end only after the sender.
-                        let _ = sender.send(Custody::of(job, self.settings()));
+                        let _ = sender.send(HandlerGuard::of(job, self.settings()));
                     }
                 }
                 Err(error) => match patience.with(error) {
@@ -222,7 +222,7 @@ where
     ///
     /// While the server cannot be reached it goes on trying. What will not pass is an error. Dropping
     /// the future drops the handlers and gives back their jobs.
-    pub async fn run(&self, stop: &Stop) -> Result<usize> {
+    pub async fn run(&self, stop: &StopHandle) -> Result<usize> {
         use std::collections::VecDeque;
 
         use futures_util::FutureExt;
@@ -230,7 +230,7 @@ where
         use tokio::time::{sleep, timeout};
 
         let mut consumer = self.consumer();
-        let waiting = Arc::new(Mutex::new(VecDeque::<(Job<T, AsyncClient>, Custody)>::new()));
+        let waiting = Arc::new(Mutex::new(VecDeque::<(Job<T, AsyncClient>, HandlerGuard)>::new()));
         let work = || {
             let (handler, stop) = (self.handler.clone(), stop.clone());
             // What waits is given back when nobody but tasks that are to end has it.
@@ -268,7 +268,7 @@ where
                     patience = Patience::new();
                     let most = consumer.most_deliveries();
                     runs_alone = claimed.first().is_some_and(|job| job.is_last(most));
-                    let custody = |job| Custody::of(job, self.settings());
+                    let custody = |job| HandlerGuard::of(job, self.settings());
                     lock(&waiting).extend(claimed.into_iter().map(custody));
                 }
                 Err(error) => match patience.with(error) {

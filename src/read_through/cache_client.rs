@@ -3,13 +3,13 @@ use std::fmt;
 use std::time::Duration;
 
 use super::engine::Found;
-use super::engine::{Named, Names, One, Spot};
+use super::engine::{EntryLocation, Named, Names, One};
 use super::loader::{Loaded, LoadedMany, Loaders};
 use super::policy::CachePolicy;
 use super::pyredis;
 use super::shared::Shared;
 use super::stats::ReadThroughStats;
-use crate::answer::Answer;
+use crate::answer::HandlerResult;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
 #[cfg(feature = "near-cache")]
@@ -98,7 +98,7 @@ where
     ///
     /// The loader gives a value, an `Option` of one, or a [`Loaded`] that says how long it is to be
     /// kept. An error if the policy cannot be kept or the name is empty or holds `~rc:`.
-    pub fn new<R: Answer<Loaded<V::Owned>, E>>(
+    pub fn new<R: HandlerResult<Loaded<V::Owned>, E>>(
         executor: &E,
         name: impl Into<Name>,
         policy: CachePolicy,
@@ -114,7 +114,7 @@ where
     /// string among them.
     ///
     /// An error if the policy cannot be kept or the prefix is empty or holds `~rc:`.
-    pub fn with_prefix<R: Answer<Loaded<V::Owned>, E>>(
+    pub fn with_prefix<R: HandlerResult<Loaded<V::Owned>, E>>(
         executor: &E,
         prefix: impl Into<Name>,
         policy: CachePolicy,
@@ -128,7 +128,7 @@ where
     /// `000STUDENT#0000000012`. An id has to be a number.
     ///
     /// Names that differ only in case or in leading zeros are the same to it.
-    pub fn pyredis_cache<R: Answer<Loaded<V::Owned>, E>>(
+    pub fn pyredis_cache<R: HandlerResult<Loaded<V::Owned>, E>>(
         executor: &E,
         operation: &str,
         policy: CachePolicy,
@@ -150,7 +150,7 @@ where
 
     /// The same cache, which loads several missing values at once: the function gives one for each id,
     /// in their order, of at most a thousand ids. To be called before the cache is used.
-    pub fn with_bulk_loader<R: Answer<LoadedMany<V::Owned>, E>>(
+    pub fn with_bulk_loader<R: HandlerResult<LoadedMany<V::Owned>, E>>(
         self,
         load: impl Fn(Vec<K::Owned>, A) -> R + Send + Sync + 'static,
     ) -> Self {
@@ -182,7 +182,7 @@ where
 
     /// The value of `id`, loaded with `args` if it is missing.
     pub fn get_with(&self, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
-        self.shared.get(self.spot(id), args)
+        self.shared.get(self.location(id), args)
     }
 
     /// The values of `ids`, in their order. One round trip finds a thousand of them; those that are
@@ -207,12 +207,12 @@ where
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
     {
-        self.shared.get_many(ids.into_iter().map(|id| self.spot(id.borrow())), args)
+        self.shared.get_many(ids.into_iter().map(|id| self.location(id.borrow())), args)
     }
 
     /// What the cache has of `id`, without loading it. One round trip.
     pub fn peek(&self, id: &K::Borrowed) -> E::Reply<Found<V>> {
-        self.shared.peek(self.spot(id))
+        self.shared.peek(self.location(id))
     }
 
     /// Loads the value of `id` anew, stores it and gives it. It wins over loads that began before.
@@ -225,12 +225,12 @@ where
 
     /// Loads the value of `id` with `args`, stores it and gives it.
     pub fn set_with(&self, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
-        self.shared.set(self.spot(id), args)
+        self.shared.set(self.location(id), args)
     }
 
     /// Stores `value` for `id`. It wins over loads under way. A script of `SET`, O(1).
     pub fn set_value(&self, id: &K::Borrowed, value: &V::Borrowed) -> E::Reply<()> {
-        self.shared.set_value(self.spot(id), value, None)
+        self.shared.set_value(self.location(id), value, None)
     }
 
     /// Stores `value` for `id`, to be kept for `time`. A script of `SET`, O(1).
@@ -240,7 +240,7 @@ where
         value: &V::Borrowed,
         time: Duration,
     ) -> E::Reply<()> {
-        self.shared.set_value(self.spot(id), value, Some(time))
+        self.shared.set_value(self.location(id), value, Some(time))
     }
 
     /// Begins to load the value of `id` in the background, unless it is being loaded.
@@ -256,13 +256,13 @@ where
 
     /// Begins to load the value of `id` with `args` in the background.
     pub fn refresh_with(&self, id: &K::Borrowed, args: A) -> E::Reply<()> {
-        self.shared.refresh(self.spot(id), args)
+        self.shared.refresh(self.location(id), args)
     }
 
     /// Removes the value of `id`, also one that is being loaded, and says whether it was stored. A
     /// script of `UNLINK`, O(1).
     pub fn delete(&self, id: &K::Borrowed) -> E::Reply<bool> {
-        self.shared.delete(self.spot(id))
+        self.shared.delete(self.location(id))
     }
 
     /// Removes the values of `ids`, each as [`delete`](Self::delete) does, a thousand in a round trip,
@@ -271,7 +271,7 @@ where
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
     {
-        self.shared.delete_many(ids.into_iter().map(|id| self.spot(id.borrow())))
+        self.shared.delete_many(ids.into_iter().map(|id| self.location(id.borrow())))
     }
 
     /// Removes all values, also those that are being loaded, and says how many were stored. `SCAN` and
@@ -282,7 +282,7 @@ where
 
     /// How long the value of `id` is still fresh. `PTTL`, O(1).
     pub fn ttl(&self, id: &K::Borrowed) -> E::Reply<Ttl> {
-        self.shared.ttl(self.spot(id))
+        self.shared.ttl(self.location(id))
     }
 
     /// What the cache has done in this program so far; clones are counted together.
@@ -290,7 +290,7 @@ where
         self.shared.stats()
     }
 
-    fn spot(&self, id: &K::Borrowed) -> Named<Spot> {
+    fn location(&self, id: &K::Borrowed) -> Named<EntryLocation> {
         self.names.string(self.shared.prefix(), encoded::<K>(id)?)
     }
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::cache_client::{encoded, literal_prefix, own_prefix};
 use super::engine::Found;
-use super::engine::{Named, Names, Pair, Spot};
+use super::engine::{EntryLocation, Named, Names, Pair};
 use super::loader::{Loaded, LoadedMany, Loaders};
 use super::policy::CachePolicy;
 use super::pyredis;
 use super::shared::Shared;
 use super::stats::ReadThroughStats;
-use crate::answer::Answer;
+use crate::answer::HandlerResult;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
 use crate::collections::{Name, Ttl};
@@ -68,7 +68,7 @@ where
     ///
     /// The loader is given the id of the hash, that of the value, and the arguments. An error if the
     /// policy cannot be kept or the name is empty or holds `~rc:`.
-    pub fn new<R: Answer<Loaded<V::Owned>, E>>(
+    pub fn new<R: HandlerResult<Loaded<V::Owned>, E>>(
         executor: &E,
         name: impl Into<Name>,
         policy: CachePolicy,
@@ -82,7 +82,7 @@ where
     /// begin with it is up to you; [`clear`](Self::clear) removes every hash among them.
     ///
     /// An error if the policy cannot be kept or the prefix is empty or holds `~rc:`.
-    pub fn with_prefix<R: Answer<Loaded<V::Owned>, E>>(
+    pub fn with_prefix<R: HandlerResult<Loaded<V::Owned>, E>>(
         executor: &E,
         prefix: impl Into<Name>,
         policy: CachePolicy,
@@ -93,7 +93,7 @@ where
 
     /// The cache that the Python library pyredis-cache has under these operations: the hashes are
     /// `00000CLASS#0000000003`, their fields `000STUDENT#0000000012`. All ids have to be numbers.
-    pub fn pyredis_cache<R: Answer<Loaded<V::Owned>, E>>(
+    pub fn pyredis_cache<R: HandlerResult<Loaded<V::Owned>, E>>(
         executor: &E,
         hash_operation: &str,
         operation: &str,
@@ -104,7 +104,7 @@ where
         Self::over(executor, pyredis::prefix(hash_operation)?, names, policy, load)
     }
 
-    fn over<R: Answer<Loaded<V::Owned>, E>>(
+    fn over<R: HandlerResult<Loaded<V::Owned>, E>>(
         executor: &E,
         prefix: Vec<u8>,
         names: Names,
@@ -117,7 +117,7 @@ where
 
     /// The same cache, which loads several missing values of a hash at once: the function gives one for
     /// each pair of ids, in their order, of at most a thousand. To be called before the cache is used.
-    pub fn with_bulk_loader<R: Answer<LoadedMany<V::Owned>, E>>(
+    pub fn with_bulk_loader<R: HandlerResult<LoadedMany<V::Owned>, E>>(
         self,
         load: impl Fn(Vec<(H::Owned, K::Owned)>, A) -> R + Send + Sync + 'static,
     ) -> Self {
@@ -135,7 +135,7 @@ where
 
     /// The value of `id` in the hash of `hash_id`, loaded with `args` if it is missing.
     pub fn get_with(&self, hash_id: &H::Borrowed, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
-        self.shared.get(self.spot(hash_id, id), args)
+        self.shared.get(self.location(hash_id, id), args)
     }
 
     /// The values of `ids` in the hash of `hash_id`, in their order. One round trip finds a thousand of
@@ -162,12 +162,12 @@ where
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
     {
-        self.shared.get_many(ids.into_iter().map(|id| self.spot(hash_id, id.borrow())), args)
+        self.shared.get_many(ids.into_iter().map(|id| self.location(hash_id, id.borrow())), args)
     }
 
     /// What the cache has of `id` in the hash of `hash_id`, without loading it. One round trip.
     pub fn peek(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<Found<V>> {
-        self.shared.peek(self.spot(hash_id, id))
+        self.shared.peek(self.location(hash_id, id))
     }
 
     /// Loads a value anew, stores it and gives it. It wins over loads that began before.
@@ -180,7 +180,7 @@ where
 
     /// Loads a value with `args`, stores it and gives it.
     pub fn set_with(&self, hash_id: &H::Borrowed, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
-        self.shared.set(self.spot(hash_id, id), args)
+        self.shared.set(self.location(hash_id, id), args)
     }
 
     /// Stores `value`. It wins over loads under way. A script of `HSET`, O(1).
@@ -190,7 +190,7 @@ where
         id: &K::Borrowed,
         value: &V::Borrowed,
     ) -> E::Reply<()> {
-        self.shared.set_value(self.spot(hash_id, id), value, None)
+        self.shared.set_value(self.location(hash_id, id), value, None)
     }
 
     /// Stores `value`, to be kept for `time`. A script of `HSET` and `HPEXPIRE`, O(1).
@@ -201,7 +201,7 @@ where
         value: &V::Borrowed,
         time: Duration,
     ) -> E::Reply<()> {
-        self.shared.set_value(self.spot(hash_id, id), value, Some(time))
+        self.shared.set_value(self.location(hash_id, id), value, Some(time))
     }
 
     /// Begins to load a value in the background, unless it is being loaded, as
@@ -215,13 +215,13 @@ where
 
     /// Begins to load a value with `args` in the background.
     pub fn refresh_with(&self, hash_id: &H::Borrowed, id: &K::Borrowed, args: A) -> E::Reply<()> {
-        self.shared.refresh(self.spot(hash_id, id), args)
+        self.shared.refresh(self.location(hash_id, id), args)
     }
 
     /// Removes the value of `id`, also one that is being loaded, and says whether it was stored. A
     /// script of `HDEL`, O(1).
     pub fn delete(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<bool> {
-        self.shared.delete(self.spot(hash_id, id))
+        self.shared.delete(self.location(hash_id, id))
     }
 
     /// Removes the values of `ids`, each as [`delete`](Self::delete) does, a thousand in a round trip,
@@ -234,7 +234,7 @@ where
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
     {
-        self.shared.delete_many(ids.into_iter().map(|id| self.spot(hash_id, id.borrow())))
+        self.shared.delete_many(ids.into_iter().map(|id| self.location(hash_id, id.borrow())))
     }
 
     /// Removes the hash of `hash_id` with all its values, also those that are being loaded, and says
@@ -253,7 +253,7 @@ where
     /// How long the value of `id` is still fresh. `HPTTL`, O(1); where fields cannot expire,
     /// [`Error::Unsupported`](crate::Error::Unsupported).
     pub fn ttl(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<Ttl> {
-        self.shared.ttl(self.spot(hash_id, id))
+        self.shared.ttl(self.location(hash_id, id))
     }
 
     /// What the cache has done in this program so far; clones are counted together.
@@ -261,7 +261,7 @@ where
         self.shared.stats()
     }
 
-    fn spot(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> Named<Spot> {
+    fn location(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> Named<EntryLocation> {
         self.names.field(self.shared.prefix(), encoded::<H>(hash_id)?, encoded::<K>(id)?)
     }
 }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::answer::{Answer, contained};
+use crate::answer::{HandlerResult, contained};
 use crate::error::LoadError;
 
 /// What a loader found: a value or that there is none, and for how long that may be kept.
@@ -79,13 +79,13 @@ type Load<I, A, T> = Arc<dyn Fn(I, A) -> Loading<T> + Send + Sync>;
 type Loading<T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send>>;
 
 impl<I: Send + 'static, V: 'static, A: Send + 'static> Loaders<I, V, A> {
-    pub(crate) fn new<E, R: Answer<Loaded<V>, E>>(
+    pub(crate) fn new<E, R: HandlerResult<Loaded<V>, E>>(
         load: impl Fn(I, A) -> R + Send + Sync + 'static,
     ) -> Self {
         Self { one: erased(load), many: None }
     }
 
-    pub(crate) fn with_bulk<E, R: Answer<LoadedMany<V>, E>>(
+    pub(crate) fn with_bulk<E, R: HandlerResult<LoadedMany<V>, E>>(
         &self,
         load: impl Fn(Vec<I>, A) -> R + Send + Sync + 'static,
     ) -> Self {
@@ -118,7 +118,7 @@ fn erased<I, A, T, E, R>(load: impl Fn(I, A) -> R + Send + Sync + 'static) -> Lo
 where
     I: Send + 'static,
     A: Send + 'static,
-    R: Answer<T, E>,
+    R: HandlerResult<T, E>,
 {
     let load = Arc::new(load);
     Arc::new(move |id, args| {

@@ -26,6 +26,6 @@ pub use self::stats::ReadThroughStats;
 #[cfg(test)]
 pub(crate) fn keys_of(name: &[u8], kind: &str, id: &[u8]) -> Vec<Vec<u8>> {
     let Ok(prefix) = cache_client::own_prefix(&name.into(), kind) else { return Vec::new() };
-    let spot = engine::Names::Own.string(&prefix, id.to_vec());
-    spot.map_or(Vec::new(), |spot| vec![spot.aside(), spot.key])
+    let location = engine::Names::Own.string(&prefix, id.to_vec());
+    location.map_or(Vec::new(), |location| vec![location.lease_key(), location.key])
 }

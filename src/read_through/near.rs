@@ -1,8 +1,8 @@
 //! The near cache in front of a read-through cache.
 
+use super::engine::EntryLocation;
+use super::engine::Lookup;
 use super::engine::Mode;
-use super::engine::Seen;
-use super::engine::Spot;
 use super::freshness::{Age, Freshness};
 use crate::client::RoundTrips;
 use crate::codec::Codec;
@@ -34,35 +34,35 @@ impl<V: Codec<Owned: Sync>, E: RoundTrips> Near<V, E> {
         Ok(Self { cached, prefix: prefix.len(), margin, is_early })
     }
 
-    /// What it has of `spots`, or the server, where `age` is that of a value which the server drops
+    /// What it has of `locations`, or the server, where `age` is that of a value which the server drops
     /// after so long; nothing where that cannot be decoded.
     pub(crate) async fn see(
         &self,
-        spots: &[Spot],
+        locations: &[EntryLocation],
         age: impl Fn(i64) -> Age,
-    ) -> Result<Option<Vec<Seen<V::Owned>>>> {
-        let key = |spot: &Spot| self.key(spot).into();
-        let found = match self.cached.read(spots.iter().map(key).collect()).await {
+    ) -> Result<Option<Vec<Lookup<V::Owned>>>> {
+        let key = |location: &EntryLocation| self.key(location).into();
+        let found = match self.cached.read(locations.iter().map(key).collect()).await {
             Ok(found) => found,
             Err(Error::Decode { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let seen = |(found, spot)| match found {
-            Some(value) if self.is_early => Seen::Found(Some(value), age(self.left(spot))),
-            Some(value) => Seen::Found(Some(value), Age::Fresh),
-            None => Seen::Missing(Mode::Missing),
+        let seen = |(found, location)| match found {
+            Some(value) if self.is_early => Lookup::Found(Some(value), age(self.left(location))),
+            Some(value) => Lookup::Found(Some(value), Age::Fresh),
+            None => Lookup::Missing(Mode::Missing),
         };
-        Ok(Some(found.into_iter().zip(spots).map(seen).collect()))
+        Ok(Some(found.into_iter().zip(locations).map(seen).collect()))
     }
 
     /// After how long the server drops a value; a negative number is never, or not known.
-    fn left(&self, spot: &Spot) -> i64 {
-        let left = self.cached.left(self.key(spot)).and_then(|left| i64::try_from(left).ok());
+    fn left(&self, location: &EntryLocation) -> i64 {
+        let left = self.cached.left(self.key(location)).and_then(|left| i64::try_from(left).ok());
         left.map_or(-1, |left| left.saturating_add(self.margin))
     }
 
-    fn key<'a>(&self, spot: &'a Spot) -> &'a [u8] {
-        &spot.key[self.prefix..]
+    fn key<'a>(&self, location: &'a EntryLocation) -> &'a [u8] {
+        &location.key[self.prefix..]
     }
 
     pub(crate) fn cached(&self) -> &Cached<RedisDict<Vec<u8>, V, E>> {

@@ -6,13 +6,13 @@ use std::time::Duration;
 use redis::Value;
 
 use super::engine::Commands;
-use super::engine::Flights;
+use super::engine::SingleFlight;
 use super::engine::{Engine, Found};
-use super::engine::{Ids, Named, Spot, is_aside};
+use super::engine::{EntryLocation, Ids, Named, is_lease_key};
 use super::loader::{LoadedMany, Loaders};
 use super::policy::CachePolicy;
 use super::stats::{Counts, ReadThroughStats};
-use crate::answer::Answer;
+use crate::answer::HandlerResult;
 use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::collections::{Cursor, Ttl};
@@ -45,7 +45,7 @@ where
         let freshness = policy.freshness();
         let expires = policy.time_to_live.is_some() || freshness.matters();
         let (lease, errors) = (policy.lease, policy.errors);
-        let commands = Commands { expires, lease, errors, notices: None };
+        let commands = Commands { expires, lease, errors, publishing: None };
         Ok(Self(Arc::new(Engine {
             executor: executor.clone(),
             prefix,
@@ -53,7 +53,7 @@ where
             freshness,
             commands,
             loaders,
-            flights: Arc::new(Flights::new()),
+            flights: Arc::new(SingleFlight::new()),
             counts: Counts::default(),
             refreshing: Arc::default(),
             #[cfg(feature = "near-cache")]
@@ -64,7 +64,7 @@ where
     pub(super) fn with_bulk_loader<F, R>(&self, load: F) -> Self
     where
         F: Fn(Vec<I::Owned>, A) -> R + Send + Sync + 'static,
-        R: Answer<LoadedMany<V::Owned>, E>,
+        R: HandlerResult<LoadedMany<V::Owned>, E>,
     {
         let engine = &self.0;
         Self(Arc::new(engine.renewed(engine.loaders.with_bulk(load))))
@@ -84,7 +84,7 @@ where
                 super::near::Near::open(executor, prefix, engine.freshness.clone(), settings);
             let opened = opened.await?;
             near.executor = opened.cached().client().clone();
-            near.commands.notices = opened.cached().notices().cloned();
+            near.commands.publishing = opened.cached().publishing().cloned();
             near.near = Some(opened);
             Ok(made(Self(Arc::new(near))))
         })
@@ -99,36 +99,35 @@ where
         self.0.counts.stats()
     }
 
-    pub(super) fn get(&self, spot: Named<Spot>, args: A) -> E::Reply<Found<V>> {
+    pub(super) fn get(&self, location: Named<EntryLocation>, args: A) -> E::Reply<Found<V>> {
         let engine = self.0.clone();
-        self.with(
-            spot,
-            |spot| async move { Ok(engine.get(vec![spot], args).await?.pop().flatten()) },
-        )
+        self.with(location, |location| async move {
+            Ok(engine.get(vec![location], args).await?.pop().flatten())
+        })
     }
 
     pub(super) fn get_many(
         &self,
-        spots: impl Iterator<Item = Named<Spot>>,
+        locations: impl Iterator<Item = Named<EntryLocation>>,
         args: A,
     ) -> E::Reply<Vec<Found<V>>> {
         let engine = self.0.clone();
-        self.with(spots.collect(), |spots| engine.get(spots, args))
+        self.with(locations.collect(), |locations| engine.get(locations, args))
     }
 
-    pub(super) fn peek(&self, spot: Named<Spot>) -> E::Reply<Found<V>> {
+    pub(super) fn peek(&self, location: Named<EntryLocation>) -> E::Reply<Found<V>> {
         let engine = self.0.clone();
-        self.with(spot, |spot| engine.peek(spot))
+        self.with(location, |location| engine.peek(location))
     }
 
-    pub(super) fn set(&self, spot: Named<Spot>, args: A) -> E::Reply<Found<V>> {
+    pub(super) fn set(&self, location: Named<EntryLocation>, args: A) -> E::Reply<Found<V>> {
         let engine = self.0.clone();
-        self.with(spot, |spot| engine.set(spot, args))
+        self.with(location, |location| engine.set(location, args))
     }
 
     pub(super) fn set_value(
         &self,
-        spot: Named<Spot>,
+        location: Named<EntryLocation>,
         value: &V::Borrowed,
         time: Option<Duration>,
     ) -> E::Reply<()> {
@@ -138,39 +137,43 @@ where
             Some(time) => Some(time.saturating_add(engine.policy.reserve())),
             None => engine.lasting(),
         };
-        let command = spot.map(|spot| (engine.commands.put::<V>(&spot, value, time), spot));
-        self.with(command, |(command, spot)| async move {
+        let command =
+            location.map(|location| (engine.commands.put::<V>(&location, value, time), location));
+        self.with(command, |(command, location)| async move {
             let set = engine.executor.send(command).await;
-            engine.flights.forget_one(&spot);
+            engine.flights.forget_one(&location);
             set
         })
     }
 
-    pub(super) fn refresh(&self, spot: Named<Spot>, args: A) -> E::Reply<()> {
+    pub(super) fn refresh(&self, location: Named<EntryLocation>, args: A) -> E::Reply<()> {
         let engine = self.0.clone();
-        self.with(spot, |spot| async move {
-            engine.refresh(vec![spot], args);
+        self.with(location, |location| async move {
+            engine.refresh(vec![location], args);
             Ok(())
         })
     }
 
-    pub(super) fn delete(&self, spot: Named<Spot>) -> E::Reply<bool> {
+    pub(super) fn delete(&self, location: Named<EntryLocation>) -> E::Reply<bool> {
         let engine = self.0.clone();
-        self.with(spot, |spot| async move {
-            let deleted = engine.executor.send(engine.commands.delete(&spot)).await;
-            engine.flights.forget_one(&spot);
+        self.with(location, |location| async move {
+            let deleted = engine.executor.send(engine.commands.delete(&location)).await;
+            engine.flights.forget_one(&location);
             deleted
         })
     }
 
-    pub(super) fn delete_many(&self, spots: impl Iterator<Item = Named<Spot>>) -> E::Reply<usize> {
+    pub(super) fn delete_many(
+        &self,
+        locations: impl Iterator<Item = Named<EntryLocation>>,
+    ) -> E::Reply<usize> {
         let engine = self.0.clone();
-        self.with(spots.collect::<Named<Vec<_>>>(), |spots| async move {
+        self.with(locations.collect::<Named<Vec<_>>>(), |locations| async move {
             let mut deleted = 0;
-            for spots in spots.chunks(PAGE) {
-                let commands = spots.iter().map(|spot| engine.commands.delete(spot));
+            for locations in locations.chunks(PAGE) {
+                let commands = locations.iter().map(|location| engine.commands.delete(location));
                 let replies = send_each(&engine.executor, commands.collect()).await;
-                spots.iter().for_each(|spot| engine.flights.forget_one(spot));
+                locations.iter().for_each(|location| engine.flights.forget_one(location));
                 let replies = replies.unwrap_or_else(|error| vec![Err(error)]);
                 let (done, failed): (Vec<_>, Vec<_>) = replies.into_iter().partition(Result::is_ok);
                 deleted += done.into_iter().flatten().filter(|was_there| *was_there).count();
@@ -186,15 +189,15 @@ where
         let engine = self.0.clone();
         self.with(key, |key| async move {
             let deleted = engine.executor.send(engine.commands.delete_hash(&key)).await;
-            engine.flights.forget(|spot| spot.key == key);
+            engine.flights.forget(|location| location.key == key);
             deleted
         })
     }
 
-    pub(super) fn ttl(&self, spot: Named<Spot>) -> E::Reply<Ttl> {
+    pub(super) fn ttl(&self, location: Named<EntryLocation>) -> E::Reply<Ttl> {
         let engine = self.0.clone();
-        self.with(spot, |spot| async move {
-            let left = engine.executor.send(engine.commands.ttl(&spot)).await?;
+        self.with(location, |location| async move {
+            let left = engine.executor.send(engine.commands.ttl(&location)).await?;
             Ok(match u64::try_from(left - engine.freshness.reserve()) {
                 _ if left == -1 => Ttl::Never,
                 _ if left < 0 => Ttl::Missing,
@@ -210,10 +213,10 @@ where
             engine.flights.forget(|_| true);
             let prefix = &engine.prefix;
             // What is known of loads goes first, so that none of them stores what is found no more.
-            let aside = engine.remove("hash", |key| is_aside(key, prefix)).await?;
+            let lease_key = engine.remove("hash", |key| is_lease_key(key, prefix)).await?;
             let is_value = |key: &[u8]| key.starts_with(prefix) && !is_side_key(key, prefix.len());
             let removed = engine.remove(kind, is_value).await;
-            removed.map_err(|error| error.after_steps(aside > 0, || engine.removal()))
+            removed.map_err(|error| error.after_steps(lease_key > 0, || engine.removal()))
         })
     }
 
@@ -257,7 +260,7 @@ where
             freshness: self.freshness.clone(),
             commands: self.commands.clone(),
             loaders,
-            flights: Arc::new(Flights::new()),
+            flights: Arc::new(SingleFlight::new()),
             counts: Counts::default(),
             refreshing: Arc::default(),
             #[cfg(feature = "near-cache")]
@@ -276,7 +279,7 @@ where
             let mut keys = keys.map_err(after)?;
             keys.retain(|key| chosen(key));
             let unlink = Request::write("UNLINK").divisible(Gather::Sum);
-            let unlink = unlink.telling(&self.commands.notices);
+            let unlink = unlink.publishes(&self.commands.publishing);
             let unlink = unlink.each(&keys, |request, key| request.push_key(key), Value::Int(0));
             let unlinked = self.executor.send(unlink.returns(reply::at_most_asked)).await;
             removed += unlinked.map_err(after)?;

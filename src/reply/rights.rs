@@ -10,14 +10,14 @@ use crate::request::{Script, Source};
 /// Nothing for a plain command, whose attempt says it.
 pub(super) fn explanation(request: &Request, details: &str) -> String {
     let Some(source) = source(request) else { return String::new() };
-    let notices = request.notices();
+    let publishing = request.publishing();
     let mut text = String::from(" (a script");
     if let Some(step) = step(source, details) {
         let _ = write!(text, ", at `{}`", step.trim());
     }
     let keys = request.keys().take(MOST_SHOWN).map(<[u8]>::to_vec);
-    let sequences = notices.iter().map(|notices| notices.sequences(None));
-    let channels: Vec<_> = notices.iter().map(|notices| notices.own_channel()).collect();
+    let sequences = publishing.iter().map(|publishing| publishing.sequences(None));
+    let channels: Vec<_> = publishing.iter().map(|publishing| publishing.own_channel()).collect();
     for (what, names) in [("keys", keys.chain(sequences).collect()), ("channels", channels)] {
         let names: Vec<_> =
             names.iter().map(|name| format!("\"{}\"", name.escape_ascii())).collect();
@@ -41,9 +41,9 @@ pub(super) fn is_about_the_needed(request: &Request, details: &str) -> bool {
 
 /// The script that `request` is sent as, if it is one.
 fn source(request: &Request) -> Option<&'static Source> {
-    match (request.is_script(), request.notices()) {
+    match (request.is_script(), request.publishing()) {
         (script, []) => script.map(Script::plain),
-        (script, _) => Some(script.unwrap_or(&script::COMMAND).telling()),
+        (script, _) => Some(script.unwrap_or(&script::COMMAND).publishing()),
     }
 }
 

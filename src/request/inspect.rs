@@ -7,7 +7,7 @@ use redis::Value;
 
 use super::script::Script;
 use super::{Abandonment, Arguments, Rare, Refused, Request};
-use crate::changes::Notices;
+use crate::changes::ChangePublishing;
 use crate::error::{Attempt, Error};
 use crate::keys::{Gather, Place};
 use crate::time::Wait;
@@ -81,9 +81,9 @@ impl Request {
     }
 
     /// What the collections that this command may change tell of it.
-    pub(crate) fn notices(&self) -> &[Arc<Notices>] {
+    pub(crate) fn publishing(&self) -> &[Arc<ChangePublishing>] {
         match &self.rare {
-            Some(rare) if rare.wait.is_none() => &rare.notices,
+            Some(rare) if rare.wait.is_none() => &rare.publishing,
             _ => &[],
         }
     }
@@ -166,7 +166,7 @@ impl Request {
     pub(crate) fn has_steps(&self) -> bool {
         match self.script {
             Some(script) => script.has_steps,
-            None => !self.notices().is_empty() && self.ends.len() > MOST_IN_ONE_PART,
+            None => !self.publishing().is_empty() && self.ends.len() > MOST_IN_ONE_PART,
         }
     }
 

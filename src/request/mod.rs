@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use redis::Value;
 
-use crate::changes::Notices;
+use crate::changes::ChangePublishing;
 use crate::codec::{Codec, CodecError};
 use crate::keys::{self, Gather, Place};
 use crate::time::Wait;
@@ -53,7 +53,7 @@ struct Rare {
     needs: Option<&'static str>,
     refused: Option<Refused>,
     known_reply: Option<Value>,
-    notices: Vec<Arc<Notices>>,
+    publishing: Vec<Arc<ChangePublishing>>,
 }
 
 /// Which arguments are keys, or fields: `count` of them from `first` on, `stride` arguments apart.

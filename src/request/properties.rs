@@ -5,7 +5,7 @@ use std::sync::Arc;
 use redis::Value;
 
 use super::{Abandonment, Request};
-use crate::changes::Notices;
+use crate::changes::ChangePublishing;
 use crate::keys::{Gather, Place};
 use crate::time::Wait;
 
@@ -16,14 +16,14 @@ impl Request {
         self
     }
 
-    /// Says that a write tells of its changes, if `notices` says so. A request that waits does not,
+    /// Says that a write tells of its changes, if `publishing` says so. A request that waits does not,
     /// since it cannot run in a script.
-    pub(crate) fn telling(mut self, notices: &Option<Arc<Notices>>) -> Self {
-        let Some(notices) = notices else { return self };
+    pub(crate) fn publishes(mut self, publishing: &Option<Arc<ChangePublishing>>) -> Self {
+        let Some(publishing) = publishing else { return self };
         if self.writes {
-            self.rare().notices.push(notices.clone());
+            self.rare().publishing.push(publishing.clone());
         }
-        self.refuse_if(notices.refusal())
+        self.refuse_if(publishing.refusal())
     }
 
     /// Says that the server holds its reply back for up to `wait`. Clients append the time to wait

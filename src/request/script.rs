@@ -49,7 +49,7 @@ impl Script {
     }
 
     /// The same script, which tells of what it changes.
-    pub(crate) fn telling(&self) -> &Source {
+    pub(crate) fn publishing(&self) -> &Source {
         self.telling.get_or_init(|| Source::new(changes::telling(self.source)))
     }
 }

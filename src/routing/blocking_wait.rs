@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::redirects::Trip;
-use super::retry_decision::{Repetition, Verdict};
+use super::redirects::Redirects;
+use super::retry_decision::{Repetition, RetryDecision};
 use super::router::{Router, asking};
-use super::silent_wait::Vigil;
-use crate::connection::Fault;
+use super::silent_wait::SilentWait;
 use crate::connection::Node;
+use crate::connection::TransportError;
 use crate::error::Result;
 use crate::protocol::{Form, Line};
 use crate::request::{Attended, Request};
@@ -42,52 +42,58 @@ impl<N: Node> Router<N> {
     ) -> Result<Value> {
         let deadline = Deadline::after(wait);
         let end = deadline.later_by(self.servers.call_timeout());
-        let begin = || Trip::to(to.clone(), self.servers.deadline().earlier(end));
+        let begin = || Redirects::to(to.clone(), self.servers.deadline().earlier(end));
         let repetition = match (request.waits_once(), request.takes()) {
             (true, _) => Repetition::Hides,
             (false, true) => Repetition::Takes,
             (false, false) => Repetition::Moves,
         };
-        let (mut trip, mut pauses) = (begin(), Pauses::new());
+        let (mut redirects, mut pauses) = (begin(), Pauses::new());
         loop {
             let slice = deadline.left().clamp(SHORTEST_SLICE, LONGEST_SLICE);
             let line = Line::new(request, Form::Waiting(slice));
             let lines = [asking(), line];
-            let lines = if trip.asking { &lines } else { &lines[1..] };
+            let lines = if redirects.asking { &lines } else { &lines[1..] };
             let mut is_replaced = false;
-            let reply = match trip.node(&self.servers).await {
+            let reply = match redirects.node(&self.servers).await {
                 Ok(node) => {
-                    let vigil =
-                        Vigil::new(&self.servers, &trip.destination, request, &node, (slice, end));
-                    let reply = node.wait(lines, slice, &vigil).await;
-                    is_replaced = vigil.is_replaced();
+                    let silent_wait = SilentWait::new(
+                        &self.servers,
+                        &redirects.destination,
+                        request,
+                        &node,
+                        (slice, end),
+                    );
+                    let reply = node.wait(lines, slice, &silent_wait).await;
+                    is_replaced = silent_wait.is_replaced();
                     reply
                 }
                 Err(fault) => Err(fault),
             };
-            attended.in_doubt |= matches!(reply, Err(Fault::Broken(_) | Fault::CutOff(_)));
-            let verdict = match &reply {
+            attended.in_doubt |=
+                matches!(reply, Err(TransportError::Broken(_) | TransportError::CutOff(_)));
+            let decision = match &reply {
                 Ok(Value::Nil) if !deadline.is_over() => {
                     // The next failover may be hours away, and deserves as much patience.
-                    (trip, pauses) = (begin(), Pauses::new());
+                    (redirects, pauses) = (begin(), Pauses::new());
                     continue;
                 }
-                reply => Verdict::on_wait(reply, repetition, is_replaced),
+                reply => RetryDecision::on_wait(reply, repetition, is_replaced),
             };
             if reply.is_err() {
                 self.servers.doubt();
             }
-            match verdict {
-                Verdict::Final => {}
-                Verdict::Later if deadline.is_over() => {}
-                Verdict::Later => {
+            match decision {
+                RetryDecision::Done => {}
+                RetryDecision::Backoff if deadline.is_over() => {}
+                RetryDecision::Backoff => {
                     self.servers.doubt();
                     N::pause(pauses.next().min(deadline.left())).await;
-                    trip = begin();
+                    redirects = begin();
                     continue;
                 }
                 redirection => {
-                    if trip.goes_on(&self.servers, redirection).await {
+                    if redirects.should_retry(&self.servers, redirection).await {
                         continue;
                     }
                 }

@@ -2,10 +2,10 @@
 
 use redis::Value;
 
-use super::redirects::Trip;
+use super::redirects::Redirects;
 use super::router::{Router, lacks_source};
 use crate::connection::Node;
-use crate::connection::Outcome;
+use crate::connection::TransportResult;
 use crate::error::Result;
 use crate::keys::Place;
 use crate::protocol::{Form, Line};
@@ -56,9 +56,9 @@ impl<N: Node> Router<N> {
         match reply {
             Some(Ok(reply)) if !matches!(reply, Value::ServerError(_)) => Ok(reply),
             reply => {
-                let mut trip = Trip::to(destination, deadline);
-                trip.asked.extend(ready.map(|node| node.connector().address.clone()));
-                Box::pin(self.conclude(line, trip, reply)).await
+                let mut redirects = Redirects::to(destination, deadline);
+                redirects.asked.extend(ready.map(|node| node.connector().address.clone()));
+                Box::pin(self.conclude(line, redirects, reply)).await
             }
         }
     }
@@ -97,15 +97,15 @@ impl<N: Node> Router<N> {
     async fn conclude(
         &self,
         line: Line<'_>,
-        mut trip: Trip,
-        reply: Option<Outcome<Value>>,
+        mut redirects: Redirects,
+        reply: Option<TransportResult<Value>>,
     ) -> Result<Value> {
-        let mut again = Trip::to(trip.destination.clone(), trip.deadline);
+        let mut again = Redirects::to(redirects.destination.clone(), redirects.deadline);
         let reply = match reply {
             Some(reply) => reply,
-            None => self.ask(line, &mut trip).await,
+            None => self.ask(line, &mut redirects).await,
         };
-        let reply = self.follow(line, trip, reply).await?;
+        let reply = self.follow(line, redirects, reply).await?;
         if !lacks_source(line, &reply) {
             return Ok(reply);
         }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use redis::Value;
 
-use super::redirects::Trip;
-use super::retry_decision::Verdict;
+use super::redirects::Redirects;
+use super::retry_decision::RetryDecision;
 use super::router::{Router, asking, lacks_source};
-use crate::connection::{Fault, Outcome};
 use crate::connection::{Node, repeatable};
+use crate::connection::{TransportError, TransportResult};
 use crate::error::Result;
 use crate::protocol::{Form, Line};
 use crate::request::Request;
 use crate::time::Deadline;
-use crate::time::together;
+use crate::time::join_all;
 use crate::topology::Destination;
 
 /// Where the keys of a request lie.
@@ -26,38 +26,40 @@ enum Parts {
 }
 
 /// A command on its way, among others.
-struct Errand<'a> {
+struct PendingCommand<'a> {
     line: Line<'a>,
     /// The slot it is about, if any.
-    home: Option<u16>,
+    origin: Option<u16>,
     to: Destination,
     asking: bool,
     /// The address of the server that was asked last.
     asked: String,
-    outcome: Outcome<Value>,
+    outcome: TransportResult<Value>,
 }
 
 impl<N: Node> Router<N> {
     /// The replies to all of `requests`, each of which is divided where its keys lie apart. Those
-    /// for one server travel together, and the servers work at the same time.
+    /// for one server travel join_all, and the servers work at the same time.
     pub(crate) async fn call_each(&self, requests: &[&Request]) -> Vec<Result<Value>> {
         let parts: Vec<_> = requests.iter().map(|request| self.parts(request)).collect();
-        let mut errands = Vec::with_capacity(requests.len());
+        let mut pending = Vec::with_capacity(requests.len());
         for (&request, parts) in requests.iter().zip(&parts) {
             match parts {
-                Ok(Parts::One(slot)) => errands.push(Errand::new(self.line(request), *slot)),
-                Ok(Parts::Several(parts)) => errands.extend(parts.iter().map(|(slot, keys)| {
+                Ok(Parts::One(slot)) => {
+                    pending.push(PendingCommand::new(self.line(request), *slot))
+                }
+                Ok(Parts::Several(parts)) => pending.extend(parts.iter().map(|(slot, keys)| {
                     let line = Line { part: Some(keys), ..self.line(request) };
-                    Errand::new(line, Some(*slot))
+                    PendingCommand::new(line, Some(*slot))
                 })),
                 Err(_) => {}
             }
         }
-        self.deliver(&mut errands).await;
-        let outcomes: Vec<_> = errands.into_iter().map(|errand| errand.outcome).collect();
+        self.deliver(&mut pending).await;
+        let outcomes: Vec<_> = pending.into_iter().map(|command| command.outcome).collect();
         let mut outcomes = outcomes.into_iter();
         let replies = requests.iter().zip(parts).map(|(request, parts)| {
-            let error = |fault: Fault| fault.into_error(|| request.attempt());
+            let error = |fault: TransportError| fault.into_error(|| request.attempt());
             let mut next = || outcomes.next().unwrap_or(Ok(Value::Nil)).map_err(error);
             match (parts?, request.gather()) {
                 (Parts::Several(parts), Some(gather)) => {
@@ -73,23 +75,23 @@ impl<N: Node> Router<N> {
     /// The reply of all servers.
     pub(crate) async fn call_everywhere(&self, request: &Request) -> Result<Value> {
         let line = self.line(request);
-        let mut trip = Trip::to(Destination::Slot(None), self.servers.deadline());
+        let mut redirects = Redirects::to(Destination::Slot(None), self.servers.deadline());
         loop {
-            let topology = self.servers.topology(trip.deadline).await?;
+            let topology = self.servers.topology(redirects.deadline).await?;
             let mut nodes = Vec::new();
             for server in topology.servers() {
                 let to = Destination::Address(server.clone());
-                nodes.push(self.servers.node(&to, trip.deadline).await);
+                nodes.push(self.servers.node(&to, redirects.deadline).await);
             }
             let asked = nodes.iter().map(async |node| match node {
-                Ok(node) => node.call(line, trip.deadline).await,
+                Ok(node) => node.call(line, redirects.deadline).await,
                 Err(fault) => Err(fault.clone()),
             });
-            let replies = together(asked).await;
-            let verdicts = replies.iter().map(|reply| self.verdict(reply, line));
-            let worst = verdicts.fold(Verdict::Final, Verdict::or);
-            if !trip.goes_on(&self.servers, worst).await {
-                let error = |fault: Fault| fault.into_error(|| request.attempt());
+            let replies = join_all(asked).await;
+            let decisions = replies.iter().map(|reply| self.decision(reply, line));
+            let worst = decisions.fold(RetryDecision::Done, RetryDecision::or);
+            if !redirects.should_retry(&self.servers, worst).await {
+                let error = |fault: TransportError| fault.into_error(|| request.attempt());
                 let replies = replies.into_iter().map(|reply| (Vec::new(), reply.map_err(error)));
                 return match request.gather() {
                     Some(gather) => request.gathered(gather, replies),
@@ -99,9 +101,9 @@ impl<N: Node> Router<N> {
         }
     }
 
-    fn verdict(&self, outcome: &Outcome<Value>, line: Line<'_>) -> Verdict {
+    fn decision(&self, outcome: &TransportResult<Value>, line: Line<'_>) -> RetryDecision {
         match outcome {
-            Ok(reply) => Verdict::on(reply),
+            Ok(reply) => RetryDecision::on(reply),
             Err(fault) => self.without_reply(fault, repeatable(&[line])),
         }
     }
@@ -116,27 +118,27 @@ impl<N: Node> Router<N> {
         }
     }
 
-    /// Brings all errands to their servers until each has an outcome that stays.
-    async fn deliver(&self, errands: &mut [Errand<'_>]) {
-        let mut trip = Trip::to(Destination::Slot(None), self.servers.deadline());
-        let mut left: Vec<usize> = (0..errands.len()).collect();
+    /// Brings all pending to their servers until each has an outcome that stays.
+    async fn deliver(&self, pending: &mut [PendingCommand<'_>]) {
+        let mut redirects = Redirects::to(Destination::Slot(None), self.servers.deadline());
+        let mut left: Vec<usize> = (0..pending.len()).collect();
         while !left.is_empty() {
-            self.go_round(errands, &left, trip.deadline).await;
-            self.go_round_with_sources(errands, &left, trip.deadline).await;
-            let verdict = |&index: &usize| {
-                let errand: &Errand<'_> = &errands[index];
-                self.verdict(&errand.outcome, errand.line).completed(&errand.asked)
+            self.dispatch_round(pending, &left, redirects.deadline).await;
+            self.dispatch_round_with_sources(pending, &left, redirects.deadline).await;
+            let decision = |&index: &usize| {
+                let command: &PendingCommand<'_> = &pending[index];
+                self.decision(&command.outcome, command.line).completed(&command.asked)
             };
-            let verdicts: Vec<_> = left.iter().map(verdict).collect();
-            let worst = verdicts.iter().cloned().fold(Verdict::Final, Verdict::or);
-            if !trip.goes_on(&self.servers, worst).await {
+            let decisions: Vec<_> = left.iter().map(decision).collect();
+            let worst = decisions.iter().cloned().fold(RetryDecision::Done, RetryDecision::or);
+            if !redirects.should_retry(&self.servers, worst).await {
                 return;
             }
-            let redirected = matches!(trip.destination, Destination::Address(_));
+            let redirected = matches!(redirects.destination, Destination::Address(_));
             let mut again = Vec::new();
-            for (index, verdict) in left.into_iter().zip(verdicts) {
-                if verdict != Verdict::Final {
-                    errands[index].turn(verdict, redirected);
+            for (index, decision) in left.into_iter().zip(decisions) {
+                if decision != RetryDecision::Done {
+                    pending[index].turn(decision, redirected);
                     again.push(index);
                 }
             }
@@ -144,33 +146,38 @@ impl<N: Node> Router<N> {
         }
     }
 
-    /// Brings those of the `left` errands again whose script the server does not know, because it
+    /// Brings those of the `left` pending again whose script the server does not know, because it
     /// refused what came with the source.
-    async fn go_round_with_sources(
+    async fn dispatch_round_with_sources(
         &self,
-        errands: &mut [Errand<'_>],
+        pending: &mut [PendingCommand<'_>],
         left: &[usize],
         deadline: Deadline,
     ) {
         let unknown = |&index: &usize| {
-            let errand: &Errand<'_> = &errands[index];
-            errand.outcome.as_ref().is_ok_and(|reply| lacks_source(errand.line, reply))
+            let command: &PendingCommand<'_> = &pending[index];
+            command.outcome.as_ref().is_ok_and(|reply| lacks_source(command.line, reply))
         };
         let unknown: Vec<usize> = left.iter().copied().filter(unknown).collect();
         for &index in &unknown {
-            errands[index].line.form = Form::WithSource;
+            pending[index].line.form = Form::WithSource;
         }
-        self.go_round(errands, &unknown, deadline).await;
+        self.dispatch_round(pending, &unknown, deadline).await;
     }
 
-    /// One round trip to each server that any of the `left` errands is for.
-    async fn go_round(&self, errands: &mut [Errand<'_>], left: &[usize], deadline: Deadline) {
+    /// One round redirects to each server that any of the `left` pending is for.
+    async fn dispatch_round(
+        &self,
+        pending: &mut [PendingCommand<'_>],
+        left: &[usize],
+        deadline: Deadline,
+    ) {
         let mut groups: Vec<(Arc<N>, Vec<usize>)> = Vec::new();
         for &index in left {
-            match self.servers.node(&errands[index].to, deadline).await {
-                Err(fault) => errands[index].outcome = Err(fault),
+            match self.servers.node(&pending[index].to, deadline).await {
+                Err(fault) => pending[index].outcome = Err(fault),
                 Ok(node) => {
-                    errands[index].asked.clone_from(&node.connector().address);
+                    pending[index].asked.clone_from(&node.connector().address);
                     match groups.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &node)) {
                         Some((_, group)) => group.push(index),
                         None => groups.push((node, vec![index])),
@@ -182,16 +189,16 @@ impl<N: Node> Router<N> {
         groups.sort_by(|(one, _), (other, _)| {
             one.connector().address.cmp(&other.connector().address)
         });
-        let lines: Vec<_> = groups.iter().map(|(_, group)| lines(errands, group)).collect();
+        let lines: Vec<_> = groups.iter().map(|(_, group)| lines(pending, group)).collect();
         let sent = groups.iter().zip(&lines);
         let sent = sent.map(|((node, _), lines)| node.call_many(lines, deadline));
-        let replies = together(sent).await;
+        let replies = join_all(sent).await;
         drop(lines);
         for ((_, group), replies) in groups.into_iter().zip(replies) {
             let mut replies = replies.map(Vec::into_iter);
             for index in group {
-                let skipped = usize::from(errands[index].asking);
-                errands[index].outcome = match &mut replies {
+                let skipped = usize::from(pending[index].asking);
+                pending[index].outcome = match &mut replies {
                     Ok(replies) => Ok(replies.nth(skipped).unwrap_or(Value::Nil)),
                     Err(fault) => Err(fault.clone()),
                 };
@@ -200,30 +207,34 @@ impl<N: Node> Router<N> {
     }
 }
 
-impl<'a> Errand<'a> {
+impl<'a> PendingCommand<'a> {
     fn new(line: Line<'a>, slot: Option<u16>) -> Self {
-        let (home, to, asking, asked) = (slot, Destination::Slot(slot), false, String::new());
-        Self { line, home, to, asking, asked, outcome: Ok(Value::Nil) }
+        let (origin, to, asking, asked) = (slot, Destination::Slot(slot), false, String::new());
+        Self { line, origin, to, asking, asked, outcome: Ok(Value::Nil) }
     }
 
-    /// Turns to where `verdict` says, or back home.
-    fn turn(&mut self, verdict: Verdict, redirected: bool) {
-        (self.to, self.asking) = match verdict {
-            Verdict::Ask(address) if redirected => (Destination::Address(address.into()), true),
-            Verdict::Moved(address) if redirected => (Destination::Address(address.into()), false),
-            _ => (Destination::Slot(self.home), false),
+    /// Turns to where `decision` says, or back origin.
+    fn turn(&mut self, decision: RetryDecision, redirected: bool) {
+        (self.to, self.asking) = match decision {
+            RetryDecision::Ask(address) if redirected => {
+                (Destination::Address(address.into()), true)
+            }
+            RetryDecision::Moved(address) if redirected => {
+                (Destination::Address(address.into()), false)
+            }
+            _ => (Destination::Slot(self.origin), false),
         };
     }
 }
 
-/// What is sent for a group of errands. The first use of a script goes with its source, so that the
+/// What is sent for a group of pending. The first use of a script goes with its source, so that the
 /// server has it.
-fn lines<'a>(errands: &[Errand<'a>], group: &[usize]) -> Vec<Line<'a>> {
+fn lines<'a>(pending: &[PendingCommand<'a>], group: &[usize]) -> Vec<Line<'a>> {
     let mut loaded: Vec<&str> = Vec::new();
     let mut lines = Vec::with_capacity(group.len());
-    for errand in group.iter().map(|&index| &errands[index]) {
-        lines.extend(errand.asking.then(asking));
-        lines.push(with_source_once(errand.line, &mut loaded));
+    for command in group.iter().map(|&index| &pending[index]) {
+        lines.extend(command.asking.then(asking));
+        lines.push(with_source_once(command.line, &mut loaded));
     }
     lines
 }
@@ -248,8 +259,8 @@ mod tests {
 
     use super::*;
     use crate::connection::Connector;
-    use crate::connection::Ears;
-    use crate::connection::Solitary;
+    use crate::connection::ExclusiveConnection;
+    use crate::connection::PushHandler;
     use crate::connection::Watch;
     use crate::keys::Gather;
     use crate::time::Signal;
@@ -280,17 +291,21 @@ mod tests {
             &self.0
         }
 
-        fn call(&self, _: Line<'_>, _: Deadline) -> impl Future<Output = Outcome<Value>> + Send {
+        fn call(
+            &self,
+            _: Line<'_>,
+            _: Deadline,
+        ) -> impl Future<Output = TransportResult<Value>> + Send {
             let slots = b"*2\r\n*3\r\n:0\r\n:9999\r\n*2\r\n$1\r\na\r\n:1\r\n\
                           *3\r\n:10000\r\n:16383\r\n*2\r\n$1\r\nb\r\n:2\r\n";
-            ready(redis::parse_redis_value(slots).map_err(Fault::Broken))
+            ready(redis::parse_redis_value(slots).map_err(TransportError::Broken))
         }
 
         fn call_many(
             &self,
             lines: &[Line<'_>],
             _: Deadline,
-        ) -> impl Future<Output = Outcome<Vec<Value>>> + Send {
+        ) -> impl Future<Output = TransportResult<Vec<Value>>> + Send {
             self.note("sent to");
             let replies = lines.iter().map(|line| line.part.map_or(1, <[usize]>::len));
             let replies = replies.map(|keys| Value::Array(vec![Value::Int(7); keys])).collect();
@@ -304,12 +319,12 @@ mod tests {
             &self,
             lines: &[Line<'_>],
             deadline: Deadline,
-            _: &mut Solitary,
-        ) -> Outcome<Vec<Value>> {
+            _: &mut ExclusiveConnection,
+        ) -> TransportResult<Vec<Value>> {
             self.call_many(lines, deadline).await
         }
 
-        async fn wait(&self, _: &[Line<'_>], _: Duration, _: &dyn Watch) -> Outcome<Value> {
+        async fn wait(&self, _: &[Line<'_>], _: Duration, _: &dyn Watch) -> TransportResult<Value> {
             Ok(Value::Nil)
         }
 
@@ -319,17 +334,17 @@ mod tests {
 
         type Listening = ();
 
-        async fn ask(&self, (): &(), _: Deadline) -> Outcome<()> {
+        async fn ask(&self, (): &(), _: Deadline) -> TransportResult<()> {
             Ok(())
         }
 
         async fn listen(
             &self,
             _: &[Line<'_>],
-            _: Arc<dyn Ears>,
+            _: Arc<dyn PushHandler>,
             _: (Duration, bool),
             _: Deadline,
-        ) -> Outcome<((), Vec<Value>)> {
+        ) -> TransportResult<((), Vec<Value>)> {
             Ok(((), Vec::new()))
         }
 

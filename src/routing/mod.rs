@@ -11,4 +11,4 @@ mod silent_wait;
 
 pub(crate) use self::fan_out::with_source_once;
 pub(crate) use self::router::Router;
-pub(crate) use self::scan_page::Counterpart;
+pub(crate) use self::scan_page::ScanOrigin;

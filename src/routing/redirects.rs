@@ -1,17 +1,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::retry_decision::Verdict;
+use super::retry_decision::RetryDecision;
 use crate::connection::Node;
-use crate::connection::Outcome;
+use crate::connection::TransportResult;
 use crate::time::Wait;
 use crate::time::{Deadline, Pauses};
 use crate::topology::{Destination, Servers};
 
 /// The way of commands to the server that takes them: follows redirections, and has patience while
 /// one server takes over from another.
-pub(crate) struct Trip {
-    home: Destination,
+pub(crate) struct Redirects {
+    origin: Destination,
     pub(crate) destination: Destination,
     /// Whether the server has to be told that it is asked about a slot on its way there.
     pub(crate) asking: bool,
@@ -23,41 +23,41 @@ pub(crate) struct Trip {
     patience: Option<(Deadline, Pauses)>,
 }
 
-impl Trip {
+impl Redirects {
     pub(crate) fn to(destination: Destination, deadline: Deadline) -> Self {
-        let home = destination.clone();
+        let origin = destination.clone();
         let (asking, asked, redirections, patience) = (false, String::new(), 0, None);
-        Self { home, destination, asking, asked, redirections, deadline, patience }
+        Self { origin, destination, asking, asked, redirections, deadline, patience }
     }
 
     /// Finds the server to ask.
-    pub(crate) async fn node<N: Node>(&mut self, servers: &Servers<N>) -> Outcome<Arc<N>> {
+    pub(crate) async fn node<N: Node>(&mut self, servers: &Servers<N>) -> TransportResult<Arc<N>> {
         let node = servers.node(&self.destination, self.deadline).await?;
         self.asked.clone_from(&node.connector().address);
         Ok(node)
     }
 
-    /// Whether to go on after `verdict`, and where to. May pause.
-    pub(crate) async fn goes_on<N: Node>(
+    /// Whether to go on after `decision`, and where to. May pause.
+    pub(crate) async fn should_retry<N: Node>(
         &mut self,
         servers: &Servers<N>,
-        verdict: Verdict,
+        decision: RetryDecision,
     ) -> bool {
         let is_last = servers.patience() == Duration::ZERO || self.deadline.is_over();
-        if verdict == Verdict::Final || is_last {
+        if decision == RetryDecision::Done || is_last {
             return false;
         }
-        let verdict = verdict.completed(&self.asked);
+        let decision = decision.completed(&self.asked);
         self.asking = false;
         self.redirections += 1;
         servers.count_redirection();
-        match verdict {
-            Verdict::Ask(address) if self.redirections < MOST_REDIRECTIONS => {
+        match decision {
+            RetryDecision::Ask(address) if self.redirections < MOST_REDIRECTIONS => {
                 self.asking = true;
                 self.destination = Destination::Address(address.into());
                 true
             }
-            Verdict::Moved(address) if self.redirections < MOST_REDIRECTIONS => {
+            RetryDecision::Moved(address) if self.redirections < MOST_REDIRECTIONS => {
                 servers.doubt();
                 self.destination = Destination::Address(address.into());
                 true
@@ -65,7 +65,7 @@ impl Trip {
             _ => {
                 servers.doubt();
                 self.redirections = 0;
-                self.destination = self.home.clone();
+                self.destination = self.origin.clone();
                 self.pause(servers).await
             }
         }

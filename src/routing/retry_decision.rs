@@ -1,23 +1,23 @@
-//! What the outcome of a round trip means for the next one, where there is more than one server.
+//! What the outcome of a round redirects means for the next one, where there is more than one server.
 
 use redis::Value;
 
-use crate::connection::{Fault, Outcome};
+use crate::connection::{TransportError, TransportResult};
 use crate::error::code::{Remedy, is_transient, remedy};
 use crate::error::obstacle::Obstacle;
 use crate::reply::code_and_details;
 
-/// What to do after a round trip.
+/// What to do after a round redirects.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Verdict {
+pub(crate) enum RetryDecision {
     /// Take the outcome as it is.
-    Final,
+    Done,
     /// Ask the server at this address, which has the slot now.
     Moved(String),
     /// Ask the server at this address this time: the slot is on its way there.
     Ask(String),
     /// Ask again a little later, when another server may have taken over. Nothing was applied.
-    Later,
+    Backoff,
 }
 
 /// What repeating a wait does whose reply was not read.
@@ -32,16 +32,16 @@ pub(crate) enum Repetition {
     Moves,
 }
 
-impl Verdict {
+impl RetryDecision {
     /// On one reply. What the server refused was not applied, so that it may be sent again.
     pub(crate) fn on(reply: &Value) -> Self {
-        let Value::ServerError(error) = reply else { return Verdict::Final };
+        let Value::ServerError(error) = reply else { return RetryDecision::Done };
         let (code, details) = code_and_details(error);
         match (code, details.split(' ').nth(1)) {
-            ("MOVED", Some(address)) => Verdict::Moved(address.to_owned()),
-            ("ASK", Some(address)) => Verdict::Ask(address.to_owned()),
-            (code, _) if remedy(code) == Remedy::AnotherServer => Verdict::Later,
-            _ => Verdict::Final,
+            ("MOVED", Some(address)) => RetryDecision::Moved(address.to_owned()),
+            ("ASK", Some(address)) => RetryDecision::Ask(address.to_owned()),
+            (code, _) if remedy(code) == Remedy::AnotherServer => RetryDecision::Backoff,
+            _ => RetryDecision::Done,
         }
     }
 
@@ -49,27 +49,33 @@ impl Verdict {
     /// `MULTI` itself failed, the others may have been applied one by one.
     pub(crate) fn on_transaction(replies: &[Value]) -> Self {
         match replies {
-            [Value::ServerError(_), ..] => Verdict::Final,
-            replies => replies.iter().map(Self::on).fold(Verdict::Final, Self::or),
+            [Value::ServerError(_), ..] => RetryDecision::Done,
+            replies => replies.iter().map(Self::on).fold(RetryDecision::Done, Self::or),
         }
     }
 
     /// The one that asks for more patience; the first of two redirections.
     pub(crate) fn or(self, other: Self) -> Self {
         match (self, other) {
-            (Verdict::Later, _) | (_, Verdict::Later) => Verdict::Later,
-            (Verdict::Final, other) => other,
+            (RetryDecision::Backoff, _) | (_, RetryDecision::Backoff) => RetryDecision::Backoff,
+            (RetryDecision::Done, other) => other,
             (one, _) => one,
         }
     }
 
-    /// On a round trip without a reply. What was sent is sent again only if it is `repeatable`.
-    pub(crate) fn without_reply(fault: &Fault, repeatable: bool) -> Self {
+    /// On a round redirects without a reply. What was sent is sent again only if it is `repeatable`.
+    pub(crate) fn without_reply(fault: &TransportError, repeatable: bool) -> Self {
         match fault {
-            Fault::Connect { .. } if fault.obstacle() > Obstacle::Passing => Verdict::Final,
-            Fault::Connect { .. } => Verdict::Later,
-            Fault::Broken(error) if repeatable && !error.is_timeout() => Verdict::Later,
-            Fault::Broken(_) | Fault::CutOff(_) | Fault::Exhausted { .. } => Verdict::Final,
+            TransportError::Connect { .. } if fault.obstacle() > Obstacle::Passing => {
+                RetryDecision::Done
+            }
+            TransportError::Connect { .. } => RetryDecision::Backoff,
+            TransportError::Broken(error) if repeatable && !error.is_timeout() => {
+                RetryDecision::Backoff
+            }
+            TransportError::Broken(_)
+            | TransportError::CutOff(_)
+            | TransportError::Exhausted { .. } => RetryDecision::Done,
         }
     }
 
@@ -78,26 +84,30 @@ impl Verdict {
     /// closes. A reply that is cut off has an item, and a server that is silent may have taken one,
     /// unless it `is_replaced`: then another one has the list.
     pub(crate) fn on_wait(
-        outcome: &Outcome<Value>,
+        outcome: &TransportResult<Value>,
         repetition: Repetition,
         is_replaced: bool,
     ) -> Self {
         let goes_on = match outcome {
             Ok(reply) => match (Self::on(reply), reply) {
-                (Verdict::Final, Value::ServerError(error)) => {
+                (RetryDecision::Done, Value::ServerError(error)) => {
                     is_transient(code_and_details(error).0) && repetition != Repetition::Hides
                 }
-                (verdict, _) => return verdict,
+                (decision, _) => return decision,
             },
-            Err(fault @ Fault::Connect { .. }) => fault.obstacle() < Obstacle::Refusal,
-            Err(Fault::Exhausted { .. }) => true,
-            Err(Fault::Broken(_) | Fault::CutOff(_)) if repetition == Repetition::Hides => false,
-            Err(Fault::CutOff(_)) => repetition == Repetition::Moves,
-            Err(Fault::Broken(error)) => {
+            Err(fault @ TransportError::Connect { .. }) => fault.obstacle() < Obstacle::Refusal,
+            Err(TransportError::Exhausted { .. }) => true,
+            Err(TransportError::Broken(_) | TransportError::CutOff(_))
+                if repetition == Repetition::Hides =>
+            {
+                false
+            }
+            Err(TransportError::CutOff(_)) => repetition == Repetition::Moves,
+            Err(TransportError::Broken(error)) => {
                 !error.is_timeout() || repetition == Repetition::Moves || is_replaced
             }
         };
-        if goes_on { Verdict::Later } else { Verdict::Final }
+        if goes_on { RetryDecision::Backoff } else { RetryDecision::Done }
     }
 
     /// The same, where `asked` is the address of the server that answered. A server that does not
@@ -108,9 +118,9 @@ impl Verdict {
             _ => address,
         };
         match self {
-            Verdict::Moved(address) => Verdict::Moved(complete(address)),
-            Verdict::Ask(address) => Verdict::Ask(complete(address)),
-            verdict => verdict,
+            RetryDecision::Moved(address) => RetryDecision::Moved(complete(address)),
+            RetryDecision::Ask(address) => RetryDecision::Ask(complete(address)),
+            decision => decision,
         }
     }
 }
@@ -121,25 +131,28 @@ mod tests {
 
     #[test]
     fn a_refusal_tells_where_or_when_to_ask_again() {
-        for (refusal, verdict) in [
-            ("-MOVED 3999 127.0.0.1:6381\r\n", Verdict::Moved("127.0.0.1:6381".into())),
-            ("-ASK 3999 ::1:6381\r\n", Verdict::Ask("::1:6381".into())),
-            ("-TRYAGAIN Multiple keys request during rehashing of slot\r\n", Verdict::Later),
-            ("-CLUSTERDOWN The cluster is down\r\n", Verdict::Later),
-            ("-LOADING\r\n", Verdict::Later),
-            ("-MASTERDOWN Link with MASTER is down\r\n", Verdict::Later),
-            ("-READONLY You can't write against a read only replica.\r\n", Verdict::Later),
+        for (refusal, decision) in [
+            ("-MOVED 3999 127.0.0.1:6381\r\n", RetryDecision::Moved("127.0.0.1:6381".into())),
+            ("-ASK 3999 ::1:6381\r\n", RetryDecision::Ask("::1:6381".into())),
+            (
+                "-TRYAGAIN Multiple keys request during rehashing of slot\r\n",
+                RetryDecision::Backoff,
+            ),
+            ("-CLUSTERDOWN The cluster is down\r\n", RetryDecision::Backoff),
+            ("-LOADING\r\n", RetryDecision::Backoff),
+            ("-MASTERDOWN Link with MASTER is down\r\n", RetryDecision::Backoff),
+            ("-READONLY You can't write against a read only replica.\r\n", RetryDecision::Backoff),
             (
                 "-ERR Error running script (call to f_1): @user_script: 1: -READONLY\r\n",
-                Verdict::Later,
+                RetryDecision::Backoff,
             ),
-            ("-NOREPLICAS Not enough good replicas to write.\r\n", Verdict::Later),
-            ("-WRONGTYPE Operation against a key\r\n", Verdict::Final),
-            ("-MOVED\r\n", Verdict::Final),
-            ("+OK\r\n", Verdict::Final),
+            ("-NOREPLICAS Not enough good replicas to write.\r\n", RetryDecision::Backoff),
+            ("-WRONGTYPE Operation against a key\r\n", RetryDecision::Done),
+            ("-MOVED\r\n", RetryDecision::Done),
+            ("+OK\r\n", RetryDecision::Done),
         ] {
             let reply = redis::parse_redis_value(refusal.as_bytes()).unwrap();
-            assert_eq!(Verdict::on(&reply), verdict, "{refusal}");
+            assert_eq!(RetryDecision::on(&reply), decision, "{refusal}");
         }
     }
 
@@ -155,15 +168,16 @@ mod tests {
         ] {
             let parse = |code: &str| {
                 let reply = format!("-{code} 3999 {address}\r\n");
-                Verdict::on(&redis::parse_redis_value(reply.as_bytes()).unwrap()).completed(asked)
+                RetryDecision::on(&redis::parse_redis_value(reply.as_bytes()).unwrap())
+                    .completed(asked)
             };
-            assert_eq!(parse("MOVED"), Verdict::Moved(expected.into()), "{address}");
-            assert_eq!(parse("ASK"), Verdict::Ask(expected.into()), "{address}");
+            assert_eq!(parse("MOVED"), RetryDecision::Moved(expected.into()), "{address}");
+            assert_eq!(parse("ASK"), RetryDecision::Ask(expected.into()), "{address}");
         }
     }
 
-    fn broken(kind: std::io::ErrorKind) -> Fault {
-        Fault::Broken(std::io::Error::from(kind).into())
+    fn broken(kind: std::io::ErrorKind) -> TransportError {
+        TransportError::Broken(std::io::Error::from(kind).into())
     }
 
     #[test]
@@ -171,15 +185,18 @@ mod tests {
         use Repetition::{Hides, Moves, Takes};
         let reply = |text: &str| Ok(redis::parse_redis_value(text.as_bytes()).unwrap());
         let unconnected =
-            |text: &'static str| Err(Fault::connect("x", std::io::Error::other(text)));
+            |text: &'static str| Err(TransportError::connect("x", std::io::Error::other(text)));
         let refused: redis::RedisError = (redis::ErrorKind::AuthenticationFailed, "no").into();
         let lost = || Err(broken(std::io::ErrorKind::BrokenPipe));
         let silent = || Err(broken(std::io::ErrorKind::TimedOut));
-        let cut_off =
-            || Err(Fault::CutOff(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()));
-        let (all, on, over) = ([Hides, Takes, Moves], Verdict::Later, Verdict::Final);
-        let moved = Verdict::Moved("a:1".into());
-        let cases: Vec<(Outcome<Value>, [Verdict; 3])> = vec![
+        let cut_off = || {
+            Err(TransportError::CutOff(
+                std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into(),
+            ))
+        };
+        let (all, on, over) = ([Hides, Takes, Moves], RetryDecision::Backoff, RetryDecision::Done);
+        let moved = RetryDecision::Moved("a:1".into());
+        let cases: Vec<(TransportResult<Value>, [RetryDecision; 3])> = vec![
             (reply("-READONLY x\r\n"), [on.clone(), on.clone(), on.clone()]),
             (reply("-NOREPLICAS x\r\n"), [on.clone(), on.clone(), on.clone()]),
             (reply("-LOADING x\r\n"), [on.clone(), on.clone(), on.clone()]),
@@ -198,16 +215,20 @@ mod tests {
                 unconnected("failed to lookup address information: Name or service not known"),
                 [on.clone(), on.clone(), on.clone()],
             ),
-            (Err(Fault::connect("x", refused)), [over.clone(), over.clone(), over.clone()]),
+            (
+                Err(TransportError::connect("x", refused)),
+                [over.clone(), over.clone(), over.clone()],
+            ),
             (lost(), [over.clone(), on.clone(), on.clone()]),
             (silent(), [over.clone(), over.clone(), on.clone()]),
             (cut_off(), [over.clone(), over.clone(), on.clone()]),
         ];
         for (outcome, expected) in &cases {
-            let verdicts = all.map(|repetition| Verdict::on_wait(outcome, repetition, false));
-            assert_eq!(verdicts, *expected, "{outcome:?}");
+            let decisions =
+                all.map(|repetition| RetryDecision::on_wait(outcome, repetition, false));
+            assert_eq!(decisions, *expected, "{outcome:?}");
         }
-        let replaced = all.map(|repetition| Verdict::on_wait(&silent(), repetition, true));
+        let replaced = all.map(|repetition| RetryDecision::on_wait(&silent(), repetition, true));
         assert_eq!(replaced, [over, on.clone(), on], "another server has the list");
     }
 
@@ -215,17 +236,17 @@ mod tests {
     fn what_may_have_been_applied_is_not_sent_again() {
         let (lost, silent) =
             (broken(std::io::ErrorKind::BrokenPipe), broken(std::io::ErrorKind::TimedOut));
-        let down = Fault::connect("x", std::fmt::Error);
+        let down = TransportError::connect("x", std::fmt::Error);
         let refused: redis::RedisError = (redis::ErrorKind::AuthenticationFailed, "no").into();
-        let refused = Fault::connect("x", refused);
-        for (fault, repeatable, verdict) in [
-            (&lost, true, Verdict::Later),
-            (&lost, false, Verdict::Final),
-            (&silent, true, Verdict::Final),
-            (&down, false, Verdict::Later),
-            (&refused, true, Verdict::Final),
+        let refused = TransportError::connect("x", refused);
+        for (fault, repeatable, decision) in [
+            (&lost, true, RetryDecision::Backoff),
+            (&lost, false, RetryDecision::Done),
+            (&silent, true, RetryDecision::Done),
+            (&down, false, RetryDecision::Backoff),
+            (&refused, true, RetryDecision::Done),
         ] {
-            assert_eq!(Verdict::without_reply(fault, repeatable), verdict, "{fault:?}");
+            assert_eq!(RetryDecision::without_reply(fault, repeatable), decision, "{fault:?}");
         }
     }
 }

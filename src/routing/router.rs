@@ -5,10 +5,10 @@ use std::sync::{Arc, LazyLock};
 
 use redis::{ServerErrorKind, Value};
 
-use super::redirects::Trip;
-use super::retry_decision::Verdict;
-use crate::connection::{Fault, Outcome};
+use super::redirects::Redirects;
+use super::retry_decision::RetryDecision;
 use crate::connection::{Node, repeatable};
+use crate::connection::{TransportError, TransportResult};
 use crate::error::{Error, Result};
 use crate::protocol::{Form, Line};
 use crate::request::Request;
@@ -63,57 +63,65 @@ impl<N: Node> Router<N> {
     pub(crate) async fn follow(
         &self,
         line: Line<'_>,
-        mut trip: Trip,
-        mut reply: Outcome<Value>,
+        mut redirects: Redirects,
+        mut reply: TransportResult<Value>,
     ) -> Result<Value> {
         loop {
-            let verdict = match &reply {
-                Ok(reply) => Verdict::on(reply),
+            let decision = match &reply {
+                Ok(reply) => RetryDecision::on(reply),
                 Err(fault) => self.without_reply(fault, repeatable(&[line])),
             };
-            if !trip.goes_on(&self.servers, verdict).await {
+            if !redirects.should_retry(&self.servers, decision).await {
                 return reply.map_err(|fault| fault.into_error(|| line.request.attempt()));
             }
-            reply = self.ask(line, &mut trip).await;
+            reply = self.ask(line, &mut redirects).await;
         }
     }
 
     /// What to do without a reply. Another server may have taken over from one that hangs, and
     /// nobody else may ever say so.
-    pub(crate) fn without_reply(&self, fault: &Fault, repeatable: bool) -> Verdict {
-        if matches!(fault, Fault::Broken(_)) {
+    pub(crate) fn without_reply(&self, fault: &TransportError, repeatable: bool) -> RetryDecision {
+        if matches!(fault, TransportError::Broken(_)) {
             self.servers.doubt();
         }
-        Verdict::without_reply(fault, repeatable)
+        RetryDecision::without_reply(fault, repeatable)
     }
 
-    pub(crate) async fn ask(&self, line: Line<'_>, trip: &mut Trip) -> Outcome<Value> {
-        let node = trip.node(&self.servers).await?;
-        match trip.asking {
-            true => node.call_many(&[asking(), line], trip.deadline).await.map(last),
-            false => node.call(line, trip.deadline).await,
+    pub(crate) async fn ask(
+        &self,
+        line: Line<'_>,
+        redirects: &mut Redirects,
+    ) -> TransportResult<Value> {
+        let node = redirects.node(&self.servers).await?;
+        match redirects.asking {
+            true => node.call_many(&[asking(), line], redirects.deadline).await.map(last),
+            false => node.call(line, redirects.deadline).await,
         }
     }
 
     /// The replies to all commands of a transaction, from `MULTI` on.
-    pub(crate) async fn replies(&self, lines: &[Line<'_>], to: Destination) -> Outcome<Vec<Value>> {
-        let mut trip = Trip::to(to, self.servers.deadline());
+    pub(crate) async fn replies(
+        &self,
+        lines: &[Line<'_>],
+        to: Destination,
+    ) -> TransportResult<Vec<Value>> {
+        let mut redirects = Redirects::to(to, self.servers.deadline());
         loop {
-            let replies = match trip.node(&self.servers).await {
-                Ok(node) if trip.asking => {
+            let replies = match redirects.node(&self.servers).await {
+                Ok(node) if redirects.asking => {
                     let lines: Vec<_> =
                         std::iter::once(asking()).chain(lines.iter().copied()).collect();
-                    let replies = node.call_many(&lines, trip.deadline).await;
+                    let replies = node.call_many(&lines, redirects.deadline).await;
                     replies.map(|replies| replies.into_iter().skip(1).collect())
                 }
-                Ok(node) => node.call_many(lines, trip.deadline).await,
+                Ok(node) => node.call_many(lines, redirects.deadline).await,
                 Err(fault) => Err(fault),
             };
-            let verdict = match &replies {
-                Ok(replies) => Verdict::on_transaction(replies),
+            let decision = match &replies {
+                Ok(replies) => RetryDecision::on_transaction(replies),
                 Err(fault) => self.without_reply(fault, repeatable(lines)),
             };
-            if !trip.goes_on(&self.servers, verdict).await {
+            if !redirects.should_retry(&self.servers, decision).await {
                 return replies;
             }
         }

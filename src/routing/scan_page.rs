@@ -5,12 +5,12 @@ use std::sync::LazyLock;
 
 use redis::Value;
 
-use super::redirects::Trip;
-use super::retry_decision::Verdict;
+use super::redirects::Redirects;
+use super::retry_decision::RetryDecision;
 use super::router::{Router, asking};
+use crate::connection::ExclusiveConnection;
 use crate::connection::Node;
-use crate::connection::Outcome;
-use crate::connection::Solitary;
+use crate::connection::TransportResult;
 use crate::connection::server_info;
 use crate::error::Result;
 use crate::error::code::is_transient;
@@ -22,11 +22,11 @@ use crate::topology::Destination;
 /// The process that gave the last page of a scan. Each process hashes in its own way, so that a position
 /// means something only to the one that named it, though another may have the same address and data.
 #[derive(Default)]
-pub struct Counterpart {
+pub struct ScanOrigin {
     process: Option<Process>,
     is_same: bool,
     address: String,
-    solitary: Solitary,
+    exclusive: ExclusiveConnection,
 }
 
 /// What tells one process from all others.
@@ -38,7 +38,7 @@ enum Process {
     Connection(u64),
 }
 
-impl Counterpart {
+impl ScanOrigin {
     /// Whether the last page is known to be of the same process as the one before it.
     pub(crate) fn is_same(&self) -> bool {
         self.is_same
@@ -56,9 +56,9 @@ impl Counterpart {
     }
 }
 
-impl fmt::Debug for Counterpart {
+impl fmt::Debug for ScanOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Counterpart").field("process", &self.process).finish_non_exhaustive()
+        f.debug_struct("ScanOrigin").field("process", &self.process).finish_non_exhaustive()
     }
 }
 
@@ -67,22 +67,22 @@ impl<N: Node> Router<N> {
     ///
     /// `INFO` goes along and says whose page it is. To a server that does not let the user ask, a scan
     /// of several pages has a connection of its own.
-    pub(crate) async fn page(&self, request: &Request, with: &mut Counterpart) -> Result<Value> {
+    pub(crate) async fn page(&self, request: &Request, with: &mut ScanOrigin) -> Result<Value> {
         if let Some(refusal) = request.refusal() {
             return Err(refusal);
         }
         let slot = if self.servers.is_cluster() { request.slot()? } else { None };
-        let mut trip = Trip::to(Destination::Slot(slot), self.servers.deadline());
+        let mut redirects = Redirects::to(Destination::Slot(slot), self.servers.deadline());
         loop {
-            let answer = self.ask_for_page(request, &mut trip, with).await;
-            let verdict = match &answer {
-                Ok((_, reply)) => Verdict::on(reply),
+            let answer = self.ask_for_page(request, &mut redirects, with).await;
+            let decision = match &answer {
+                Ok((_, reply)) => RetryDecision::on(reply),
                 Err(fault) => self.without_reply(fault, true),
             };
-            if !trip.goes_on(&self.servers, verdict).await {
+            if !redirects.should_retry(&self.servers, decision).await {
                 let answer = answer.map_err(|fault| fault.into_error(|| request.attempt()));
                 let (process, reply) = answer?;
-                with.meet(process, &trip.asked);
+                with.meet(process, &redirects.asked);
                 return Ok(reply);
             }
         }
@@ -91,25 +91,25 @@ impl<N: Node> Router<N> {
     async fn ask_for_page(
         &self,
         request: &Request,
-        trip: &mut Trip,
-        with: &mut Counterpart,
-    ) -> Outcome<(Option<Process>, Value)> {
-        let node = trip.node(&self.servers).await?;
+        redirects: &mut Redirects,
+        with: &mut ScanOrigin,
+    ) -> TransportResult<(Option<Process>, Value)> {
+        let node = redirects.node(&self.servers).await?;
         let is_named = !self.are_nameless();
         let mut lines = Vec::with_capacity(3);
         lines.extend(is_named.then(|| Line::new(&INFO, Form::AsIs)));
-        lines.extend(trip.asking.then(asking));
+        lines.extend(redirects.asking.then(asking));
         lines.push(self.line(request));
         // Most scans end with their first page, which any connection may bring.
         let is_alone = !is_named && !with.address.is_empty();
         let mut replies = match is_alone {
-            true => node.call_alone(&lines, trip.deadline, &mut with.solitary).await?,
-            false => node.call_many(&lines, trip.deadline).await?,
+            true => node.call_alone(&lines, redirects.deadline, &mut with.exclusive).await?,
+            false => node.call_many(&lines, redirects.deadline).await?,
         };
         let reply = replies.pop().unwrap_or(Value::Nil);
         let process = match replies.first() {
             Some(info) if is_named => self.process(info),
-            _ => is_alone.then_some(Process::Connection(with.solitary.number())),
+            _ => is_alone.then_some(Process::Connection(with.exclusive.number())),
         };
         Ok((process, reply))
     }

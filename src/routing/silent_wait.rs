@@ -16,7 +16,7 @@ use crate::topology::{Destination, Servers};
 
 /// Finds out whether a silent server is frozen, paused or cut off, so that the reply may still come,
 /// or whether only the connection of the wait is dead.
-pub(crate) struct Vigil<'a, N: Node> {
+pub(crate) struct SilentWait<'a, N: Node> {
     servers: &'a Servers<N>,
     to: &'a Destination,
     /// Changes nothing, and is held up when the wait is: while clients that write are paused.
@@ -31,7 +31,7 @@ pub(crate) struct Vigil<'a, N: Node> {
     is_replaced: AtomicBool,
 }
 
-impl<'a, N: Node> Vigil<'a, N> {
+impl<'a, N: Node> SilentWait<'a, N> {
     pub(crate) fn new(
         servers: &'a Servers<N>,
         to: &'a Destination,
@@ -97,12 +97,12 @@ impl<'a, N: Node> Vigil<'a, N> {
     }
 }
 
-impl<N: Node> Watch for Vigil<'_, N> {
+impl<N: Node> Watch for SilentWait<'_, N> {
     fn end(&self) -> Deadline {
         self.end
     }
 
-    fn goes_on(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+    fn keeps_waiting(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
         Box::pin(self.look())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 /// What came of something, for those who wait.
-pub(crate) struct Landing<T> {
+pub(crate) struct Completion<T> {
     state: Mutex<State<T>>,
 }
 
@@ -14,13 +14,13 @@ struct State<T> {
     waiting: Vec<Waker>,
 }
 
-impl<T> Landing<T> {
+impl<T> Completion<T> {
     pub(crate) fn new() -> Self {
         Self { state: Mutex::new(State { outcome: None, waiting: Vec::new() }) }
     }
 
     /// Tells those who wait. The first outcome counts.
-    pub(crate) fn tell(&self, outcome: T) {
+    pub(crate) fn complete(&self, outcome: T) {
         let waiting = {
             let mut state = self.lock();
             state.outcome.get_or_insert(outcome);
@@ -29,7 +29,7 @@ impl<T> Landing<T> {
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    pub(crate) fn has_landed(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.lock().outcome.is_some()
     }
 

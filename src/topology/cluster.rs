@@ -202,11 +202,11 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::connection::Ears;
-    use crate::connection::Solitary;
+    use crate::connection::ExclusiveConnection;
+    use crate::connection::PushHandler;
     use crate::connection::Watch;
     use crate::connection::timed_out;
-    use crate::connection::{Fault, Outcome};
+    use crate::connection::{TransportError, TransportResult};
     use crate::time::Signal;
     use crate::time::Wait;
     use crate::time::finish;
@@ -248,16 +248,16 @@ mod tests {
             &self.0
         }
 
-        async fn call(&self, _: Line<'_>, deadline: Deadline) -> Outcome<Value> {
+        async fn call(&self, _: Line<'_>, deadline: Deadline) -> TransportResult<Value> {
             self.1.lock().unwrap().push(self.0.address.clone());
             if self.0.address.starts_with("alive") {
                 return Ok(parse("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$1\r\na\r\n:1\r\n"));
             }
             std::thread::sleep(deadline.left());
-            Err(Fault::Broken(timed_out()))
+            Err(TransportError::Broken(timed_out()))
         }
 
-        async fn call_many(&self, _: &[Line<'_>], _: Deadline) -> Outcome<Vec<Value>> {
+        async fn call_many(&self, _: &[Line<'_>], _: Deadline) -> TransportResult<Vec<Value>> {
             Ok(Vec::new())
         }
 
@@ -265,12 +265,12 @@ mod tests {
             &self,
             lines: &[Line<'_>],
             deadline: Deadline,
-            _: &mut Solitary,
-        ) -> Outcome<Vec<Value>> {
+            _: &mut ExclusiveConnection,
+        ) -> TransportResult<Vec<Value>> {
             self.call_many(lines, deadline).await
         }
 
-        async fn wait(&self, _: &[Line<'_>], _: Duration, _: &dyn Watch) -> Outcome<Value> {
+        async fn wait(&self, _: &[Line<'_>], _: Duration, _: &dyn Watch) -> TransportResult<Value> {
             Ok(Value::Nil)
         }
 
@@ -280,17 +280,17 @@ mod tests {
 
         type Listening = ();
 
-        async fn ask(&self, (): &(), _: Deadline) -> Outcome<()> {
+        async fn ask(&self, (): &(), _: Deadline) -> TransportResult<()> {
             Ok(())
         }
 
         async fn listen(
             &self,
             _: &[Line<'_>],
-            _: Arc<dyn Ears>,
+            _: Arc<dyn PushHandler>,
             _: (Duration, bool),
             _: Deadline,
-        ) -> Outcome<((), Vec<Value>)> {
+        ) -> TransportResult<((), Vec<Value>)> {
             Ok(((), Vec::new()))
         }
 

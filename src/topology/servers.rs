@@ -9,7 +9,7 @@ use super::sentinel::Sentinels;
 use super::slots::Topology;
 use crate::connection::Connector;
 use crate::connection::Node;
-use crate::connection::{Fault, Outcome};
+use crate::connection::{TransportError, TransportResult};
 use crate::error::{Error, Result};
 use crate::time::Deadline;
 
@@ -45,7 +45,7 @@ struct Map<N> {
 
 /// What is known of where requests go. While it stays the same, they end where they are sent.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Bearing {
+pub struct RouteVersion {
     pub(crate) topology: Arc<Topology>,
     redirections: u64,
 }
@@ -173,7 +173,11 @@ impl<N: Node> Servers<N> {
     }
 
     /// The server to ask, which is found by `deadline` if it has to be.
-    pub(crate) async fn node(&self, to: &Destination, deadline: Deadline) -> Outcome<Arc<N>> {
+    pub(crate) async fn node(
+        &self,
+        to: &Destination,
+        deadline: Deadline,
+    ) -> TransportResult<Arc<N>> {
         let node = match self.refresh_if_stale(deadline).await {
             Err(error) => Err(error),
             Ok(()) => match to {
@@ -181,7 +185,7 @@ impl<N: Node> Servers<N> {
                 Destination::Address(address) => self.at(address),
             },
         };
-        node.map_err(|error| Fault::connect(self.address(), error))
+        node.map_err(|error| TransportError::connect(self.address(), error))
     }
 
     pub(crate) async fn topology(&self, deadline: Deadline) -> Result<Arc<Topology>> {
@@ -197,9 +201,9 @@ impl<N: Node> Servers<N> {
     }
 
     /// What is known of where requests go.
-    pub(crate) fn bearing(&self) -> Bearing {
+    pub(crate) fn route_version(&self) -> RouteVersion {
         let topology = self.read(|map| map.topology.clone());
-        Bearing { topology, redirections: self.redirections.load(Ordering::Acquire) }
+        RouteVersion { topology, redirections: self.redirections.load(Ordering::Acquire) }
     }
 
     /// Remembers that a request did not end where it was sent first.

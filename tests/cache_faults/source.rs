@@ -4,7 +4,9 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use redis_collections::{Answer, AsyncClient, CacheClient, CachePolicy, Client, Loaded, Result};
+use redis_collections::{
+    AsyncClient, CacheClient, CachePolicy, Client, HandlerResult, Loaded, Result,
+};
 use tokio::sync::watch;
 
 use super::support::concurrent::{Concurrent, Running};
@@ -13,7 +15,7 @@ use super::support::kinds::{Kind, RUNTIME, SourceDown};
 
 /// A kind of client whose loaders may take their time.
 pub(crate) trait Loads: Concurrent {
-    type Work<T: Send + 'static>: Answer<T, Self>;
+    type Work<T: Send + 'static>: HandlerResult<T, Self>;
 
     fn work<T: Send + 'static>(load: impl Loading<T>) -> Self::Work<T>;
 

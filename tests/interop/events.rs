@@ -1,6 +1,6 @@
 //! Events, told and heard.
 
-use redis_collections::{Client, Event, LocalServer, MessagePack, NoticeFormat, PyDict, RedisDict};
+use redis_collections::{ChangeFormat, Client, Event, LocalServer, MessagePack, PyDict, RedisDict};
 use serde_json::json;
 
 use crate::peer::{PATIENCE, Peer, assert_done, start};
@@ -59,8 +59,8 @@ fn redis_pydict_tells_of_single_updates_only() {
 fn rust_tells_what_redis_pydict_tells() {
     let server = LocalServer::start().expect("a server");
     let client = Client::open(server.url()).expect("a connection");
-    let format = NoticeFormat::PyDict("me".to_owned());
-    let dict: RedisDict<String, i64> = RedisDict::with_prefix(&client, "ns&&").notifying(format);
+    let format = ChangeFormat::PyDict("me".to_owned());
+    let dict: RedisDict<String, i64> = RedisDict::with_prefix(&client, "ns&&").publishing(format);
     let heard = events(&server, || {
         dict.insert("k1", &1).expect("written");
         dict.remove("k1").expect("removed");
@@ -71,7 +71,7 @@ fn rust_tells_what_redis_pydict_tells() {
 async fn python_hears_what_rust_tells<C: Kind>() {
     let (server, client) = start::<C>().await;
     let dict: RedisDict<String, MessagePack<i64>, C> =
-        RedisDict::with_prefix(&client, "app/").notifying(NoticeFormat::PubSubDict);
+        RedisDict::with_prefix(&client, "app/").publishing(ChangeFormat::PubSubDict);
     let listener = Peer::start(&server, ["pubsub-listen", "app"]);
     listener.expect_ready();
     let expect = |action: &str, key: &str| {
@@ -90,11 +90,11 @@ async fn python_hears_what_rust_tells<C: Kind>() {
 async fn rust_hears_what_python_tells<C: Kind>() {
     let (server, client) = hard_of_hearing::<C>().await;
     let app: RedisDict<String, MessagePack<i64>, C> =
-        RedisDict::with_prefix(&client, "app/").notifying(NoticeFormat::PubSubDict);
+        RedisDict::with_prefix(&client, "app/").publishing(ChangeFormat::PubSubDict);
     let ns: RedisDict<String, PyDict<i64>, C> =
-        RedisDict::with_prefix(&client, "ns&&").notifying(NoticeFormat::PyDict("us".to_owned()));
+        RedisDict::with_prefix(&client, "ns&&").publishing(ChangeFormat::PyDict("us".to_owned()));
     let (mut of_app, mut of_ns) = (ok!(app.subscribe("k*")), ok!(ns.subscribe("*")));
-    assert!(!of_app.hears_everybody());
+    assert!(!of_app.sees_foreign_writes());
     assert_done(&Peer::run(&server, ["pubsub-write", "app", "other=1", "k1=1"]));
     assert_done(&Peer::run(&server, ["pubsub-delete", "app", "k1"]));
     assert_done(&Peer::run(&server, ["pydict-write", "ns", "k2=1", "--notify=me"]));

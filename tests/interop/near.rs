@@ -1,7 +1,7 @@
 //! Caches here and in Python, each of which follows what the other writes.
 
 use redis_collections::{
-    CachedDict, Codec, MessagePack, NearCache, NoticeFormat, PyDict, RedisDict,
+    CachedDict, ChangeFormat, Codec, MessagePack, NearCache, PyDict, RedisDict,
 };
 use serde_json::json;
 
@@ -18,7 +18,7 @@ on_both_kinds!(
 async fn a_cache_of_python_follows_what_rust_writes<C: Kind>() {
     let (server, client) = start::<C>().await;
     let dict: RedisDict<String, MessagePack<i64>, C> =
-        RedisDict::with_prefix(&client, "app/").notifying(NoticeFormat::PubSubDict);
+        RedisDict::with_prefix(&client, "app/").publishing(ChangeFormat::PubSubDict);
     ok!(dict.insert("old", &1));
 
     let watch = Peer::start(&server, ["pubsub-cache-watch", "app", "old", "new"]);
@@ -38,8 +38,8 @@ async fn a_cache_of_python_follows_what_rust_writes<C: Kind>() {
 async fn a_cache_follows_what_python_tells<C: Kind>() {
     let (server, client) = hard_of_hearing::<C>().await;
     let dict: RedisDict<String, MessagePack<i64>, C> =
-        RedisDict::with_prefix(&client, "app/").notifying(NoticeFormat::PubSubDict);
-    let cached = ok!(dict.cached(NearCache::notices()));
+        RedisDict::with_prefix(&client, "app/").publishing(ChangeFormat::PubSubDict);
+    let cached = ok!(dict.cached(NearCache::writer_messages()));
     assert_eq!((ok!(cached.get("a")), ok!(cached.get("b"))), (None, None));
     assert_done(&Peer::run(&server, ["pubsub-write", "app", "a=1", "b=2"]));
     assert!(becomes(&cached, "a", Some(1)).await && becomes(&cached, "b", Some(2)).await);
@@ -56,7 +56,7 @@ async fn a_cache_follows_what_python_does_not_tell<C: Kind>() {
     let (server, client) = start::<C>().await;
     let app: RedisDict<String, MessagePack<i64>, C> = RedisDict::with_prefix(&client, "app/");
     let ns: RedisDict<String, PyDict<i64>, C> = RedisDict::with_prefix(&client, "ns&&");
-    for way in [NearCache::tracking(), NearCache::notices()] {
+    for way in [NearCache::tracking(), NearCache::writer_messages()] {
         let app = ok!(app.cached(way.clone()));
         assert_eq!(ok!(app.get("a")), None);
         assert_done(&Peer::run(&server, ["dict-write", "app", "a=1"]));

@@ -320,7 +320,7 @@ async fn settings_of_others_stay<C: Watching>() {
     let client: C = connect(server.url()).await;
     let service = keyword::Client::new(&client).service("dome");
     let mut monitor = ok!(service.monitor(["N"]));
-    assert!(monitor.hears_everybody());
+    assert!(monitor.sees_foreign_writes());
     let (_, kinds): (String, String) =
         query(server.url(), "CONFIG GET notify-keyspace-events").unwrap();
     assert!("ExK$".chars().all(|kind| kinds.contains(kind)), "{kinds}");
@@ -333,7 +333,7 @@ async fn dispatchers_are_heard_without_notifications<C: Watching>() {
     let (server, client): (_, C) = hard_of_hearing().await;
     let dispatcher = serve(&client, "dome", [Keyword::integer("N").initial(1)]).await;
     let mut monitor = ok!(keyword::Client::new(&client).service("dome").monitor(["N"]));
-    assert!(!monitor.hears_everybody());
+    assert!(!monitor.sees_foreign_writes());
     assert_eq!(told!(monitor), told_as("N", "1"));
     let mut other = Wire::to(server.url(), "dome");
     for number in [2, 3] {

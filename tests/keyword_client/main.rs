@@ -16,7 +16,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 
 use redis_collections::keyword::{self, Dispatcher, Keyword, Monitor, Reading, Service};
-use redis_collections::{Answer, AsyncClient, Client, Result};
+use redis_collections::{AsyncClient, Client, HandlerResult, Result};
 use support::kinds::{Kind, SERVER, ok, plain};
 use support::servers::PATIENCE;
 use support::wire::Wire;
@@ -27,10 +27,10 @@ trait Watching: Kind {
     async fn next(monitor: &mut Monitor<Self>) -> Result<Reading>;
 
     /// A callback that reads one keyword and writes another.
-    fn doubling(service: Service<Self>, number: i64) -> impl Answer<(), Self>;
+    fn doubling(service: Service<Self>, number: i64) -> impl HandlerResult<(), Self>;
 
     /// A hook that hangs until the other end says something or is gone.
-    fn hanging(until: Arc<Mutex<Receiver<()>>>) -> impl Answer<(), Self>;
+    fn hanging(until: Arc<Mutex<Receiver<()>>>) -> impl HandlerResult<(), Self>;
 }
 
 impl Watching for Client {
@@ -38,12 +38,12 @@ impl Watching for Client {
         monitor.next_within(PATIENCE).expect("a value")
     }
 
-    fn doubling(service: Service, number: i64) -> impl Answer<(), Self> {
+    fn doubling(service: Service, number: i64) -> impl HandlerResult<(), Self> {
         service.read("N")?;
         service.write("TWICE", 2 * number).map(drop)
     }
 
-    fn hanging(until: Arc<Mutex<Receiver<()>>>) -> impl Answer<(), Self> {
+    fn hanging(until: Arc<Mutex<Receiver<()>>>) -> impl HandlerResult<(), Self> {
         let _ = until.lock().expect("a receiver").recv();
         Result::Ok(())
     }
@@ -54,14 +54,14 @@ impl Watching for AsyncClient {
         tokio::time::timeout(PATIENCE, monitor.next()).await.expect("a value")
     }
 
-    fn doubling(service: Service<Self>, number: i64) -> impl Answer<(), Self> {
+    fn doubling(service: Service<Self>, number: i64) -> impl HandlerResult<(), Self> {
         async move {
             service.read("N").await?;
             service.write("TWICE", 2 * number).await.map(drop)
         }
     }
 
-    fn hanging(until: Arc<Mutex<Receiver<()>>>) -> impl Answer<(), Self> {
+    fn hanging(until: Arc<Mutex<Receiver<()>>>) -> impl HandlerResult<(), Self> {
         let wait = move || until.lock().expect("a receiver").recv();
         async move { tokio::task::spawn_blocking(wait).await.map(|_| ()) }
     }

@@ -27,7 +27,7 @@ async fn a_monitor_tells_what_is_there_and_what_comes<C: Watching>(client: C, na
     let keywords = ["A", "B", "C"].map(|name| Keyword::integer(name).initial(1));
     let dispatcher = serve(&client, &name, keywords).await;
     let mut monitor = ok!(service.monitor(["a", "B", "X"]));
-    assert!(monitor.hears_everybody());
+    assert!(monitor.sees_foreign_writes());
     let present = [told!(monitor), told!(monitor)];
     assert_eq!(present, [told_as("A", "1"), told_as("B", "1")]);
     assert!(matches!(C::next(&mut monitor).await, Err(Error::UnknownKeyword { .. })));

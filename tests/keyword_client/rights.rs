@@ -59,7 +59,7 @@ async fn a_reader_needs_no_right_to_write<C: Watching>() {
     assert!(ok!(dome.is_served()) && ok!(dome.contains("N")));
     let mut monitors = [ok!(dome.monitor(["N"])), ok!(dome.monitor_all())];
     // It may neither ask nor try.
-    assert!(monitors.iter().all(|monitor| !monitor.hears_everybody()));
+    assert!(monitors.iter().all(|monitor| !monitor.sees_foreign_writes()));
     ok!(dispatcher.set("N", 2));
     for monitor in &mut monitors {
         for number in ["1", "2"] {
@@ -70,7 +70,7 @@ async fn a_reader_needs_no_right_to_write<C: Watching>() {
     Wire::to(server.url(), "dome").set(".N", "3");
     for monitor in &mut monitors {
         assert_eq!(told!(*monitor), told_as("N", "3"));
-        assert!(monitor.hears_everybody());
+        assert!(monitor.sees_foreign_writes());
     }
     let (tell, heard) = std::sync::mpsc::channel();
     let _watch = ok!(dome.watch(["N"], move |reading| {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use redis_collections::keyword::{Change, Dispatcher, Keyword, Value};
-use redis_collections::{Answer, Error};
+use redis_collections::{Error, HandlerResult};
 
 use crate::support::eventually;
 use crate::support::kinds::{Kind, SourceDown, client, contract_on_servers, ok, settle};
@@ -90,7 +90,7 @@ async fn too_many_requests_are_refused<C: Patient>(client: C, name: &'static str
 
 async fn hooks_may_use_their_dispatcher<C: Kind>(client: C, name: &'static str)
 where
-    C::Reply<()>: Answer<(), C>,
+    C::Reply<()>: HandlerResult<(), C>,
 {
     let (service, mut wire) = wire(name);
     let shared: Arc<OnceLock<Dispatcher<C>>> = Arc::default();

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use redis_collections::keyword::Value;
-use redis_collections::{Answer, AsyncClient, Client};
+use redis_collections::{AsyncClient, Client, HandlerResult};
 use support::kinds::{Kind, SERVER, SourceDown, plain};
 use support::servers::PATIENCE;
 use support::wire::Wire;
@@ -80,7 +80,7 @@ impl Gate {
 
 /// Clients whose hooks can be held up.
 trait Patient: Kind {
-    type Waiting<T: Send + 'static>: Answer<T, Self>;
+    type Waiting<T: Send + 'static>: HandlerResult<T, Self>;
 
     fn wait_for<T: Send + 'static>(gate: &Gate, value: T) -> Self::Waiting<T>;
 }

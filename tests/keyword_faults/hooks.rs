@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::Duration;
 
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
-use redis_collections::{Answer, Applied, AsyncClient, Client, Error, LocalServer};
+use redis_collections::{Applied, AsyncClient, Client, Error, HandlerResult, LocalServer};
 
 use crate::support::eventually;
 use crate::support::kinds::{Kind, RUNTIME, SourceDown, ok, on_both_kinds, settle};
@@ -92,7 +92,7 @@ async fn a_value_is_written_again_after_its_hook_failed<C: Kind>() {
 
 async fn a_hook_may_set_its_own_keyword<C: Kind>()
 where
-    C::Reply<()>: Answer<(), C>,
+    C::Reply<()>: HandlerResult<(), C>,
 {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;

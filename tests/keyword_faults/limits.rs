@@ -82,7 +82,8 @@ async fn rights_that_are_missing_are_errors_or_do_without<C: Kind>() {
         let root = Client::open(server.url()).unwrap();
         let is_typed = |error: &Error| matches!(error, Error::Server { .. });
 
-        let monitor = settle!(dome(&ann).monitor(["N"])).map(|monitor| monitor.hears_everybody());
+        let monitor =
+            settle!(dome(&ann).monitor(["N"])).map(|monitor| monitor.sees_foreign_writes());
         assert!(
             monitor.as_ref().map_or_else(is_typed, |_| hears.is_some()),
             "{missing}: {monitor:?}"

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis_collections::{
-    CachedDict, Client, Error, LocalServer, NearCache, RedisDict, WhileCutOff,
+    CachedDict, Client, Error, LocalServer, NearCache, OnDisconnect, RedisDict,
 };
 
 use super::support::concurrent::{Concurrent, on_both_kinds};
@@ -36,7 +36,7 @@ fn the_server_is_asked<C: Concurrent>() -> Outcome {
 
 fn older_values_are_served_for_the_time_given<C: Concurrent>() -> Outcome {
     for way in Way::ALL {
-        let near_cache = way.near_cache().while_cut_off(WhileCutOff::Serve(LONG));
+        let near_cache = way.near_cache().on_disconnect(OnDisconnect::Serve(LONG));
         let (cut_off, cached) = CutOff::<C>::start(way, near_cache)?;
         assert_eq!(get(&cached, "a")?, Some(1), "{way:?}");
         assert_eq!(get(&cached, "b")?, Some(2), "{way:?}: the server is asked for what is missing");
@@ -51,7 +51,7 @@ fn what_is_served_meanwhile_is_no_older_than_was_given<C: Concurrent>() -> Outco
     let (reader, writer) = (C::connect(C::builder(&proxy.url())), Client::open(server.url())?);
     let grace = 2 * BOUND;
     let watches = Way::ALL.map(|way| {
-        let near_cache = way.near_cache().while_cut_off(WhileCutOff::Serve(grace));
+        let near_cache = way.near_cache().on_disconnect(OnDisconnect::Serve(grace));
         let prefix = format!("graced-{way:?}:");
         Watch::start_as(way, &reader, &writer, &prefix, (near_cache, grace))
     });
@@ -66,11 +66,11 @@ fn what_is_served_meanwhile_is_no_older_than_was_given<C: Concurrent>() -> Outco
 
 fn a_read_fails<C: Concurrent>() -> Outcome {
     for way in Way::ALL {
-        let near_cache = way.near_cache().while_cut_off(WhileCutOff::Fail);
+        let near_cache = way.near_cache().on_disconnect(OnDisconnect::Fail);
         let (cut_off, cached) = CutOff::<C>::start(way, near_cache)?;
         for key in ["a", "b"] {
             let error = get(&cached, key).unwrap_err();
-            assert!(matches!(&error, Error::CutOff { .. }), "{way:?}: {error}");
+            assert!(matches!(&error, Error::Disconnected { .. }), "{way:?}: {error}");
             assert!(error.to_string().contains(&format!("d:{key}")), "{error}");
         }
         let dict = &*cached;
@@ -88,7 +88,7 @@ fn a_cache_that_is_connected_again_is_empty<C: Concurrent>() -> Outcome {
     let client = C::connect(C::builder(&proxy.url()));
     for way in Way::ALL {
         let dict: RedisDict<String, u64, C> = RedisDict::new(&client, format!("{way:?}"));
-        let near_cache = way.near_cache().while_cut_off(WhileCutOff::Serve(LONG));
+        let near_cache = way.near_cache().on_disconnect(OnDisconnect::Serve(LONG));
         let cached = opened::<C, _>(|| dict.cached(near_cache.clone()));
         assert!(eventually(|| get(&cached, "a").is_ok() && cached.peek("a").is_some()));
         let gaps = cached.stats().gaps;

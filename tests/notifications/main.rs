@@ -12,7 +12,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 use older::Older;
 use redis_collections::keyword;
 use redis_collections::{
-    CachedDict, Event, LocalServer, NearCache, NoticeFormat, RedisDict, RedisHashDict, RedisList,
+    CachedDict, ChangeFormat, Event, LocalServer, NearCache, RedisDict, RedisHashDict, RedisList,
     RedisSet,
 };
 use support::eventually;
@@ -48,7 +48,7 @@ async fn a_server_is_asked_for_the_kinds_of_notifications_that_it_knows<C: Kind>
     let client: C = connect(older.url()).await;
     let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
     let mut events = ok!(dict.subscribe("*"));
-    assert!(events.hears_everybody());
+    assert!(events.sees_foreign_writes());
     let kinds = setting(&server);
     assert!(
         "Kg$lszhxe".chars().all(|kind| kinds.contains(kind)) && !kinds.contains('n'),
@@ -62,11 +62,11 @@ async fn a_server_is_asked_for_the_kinds_of_notifications_that_it_knows<C: Kind>
         assert_eq!(C::event(&mut events).await.expect("a key"), expected);
     }
     let hash: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, "h");
-    assert!(ok!(hash.subscribe("*")).hears_everybody());
+    assert!(ok!(hash.subscribe("*")).sees_foreign_writes());
     let list: RedisList<String, C> = RedisList::new(&client, "l");
-    assert!(ok!(list.subscribe()).hears_everybody());
+    assert!(ok!(list.subscribe()).sees_foreign_writes());
     let set: RedisSet<String, C> = RedisSet::new(&client, "s");
-    assert!(ok!(set.subscribe("*")).hears_everybody());
+    assert!(ok!(set.subscribe("*")).sees_foreign_writes());
 }
 
 async fn a_setting_that_another_program_made_is_kept_on_an_older_server<C: Kind>() {
@@ -77,7 +77,7 @@ async fn a_setting_that_another_program_made_is_kept_on_an_older_server<C: Kind>
         let client: C = connect(older.url()).await;
         let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
         let events = ok!(dict.subscribe("*"));
-        assert!(events.hears_everybody(), "{before}");
+        assert!(events.sees_foreign_writes(), "{before}");
         let kinds = setting(&server);
         assert!(kept.chars().all(|kind| kinds.contains(kind)), "{before} became {kinds}");
     }
@@ -87,8 +87,8 @@ async fn a_near_cache_follows_every_program_on_an_older_server<C: Kind>() {
     let (server, older) = older();
     let client: C = connect(older.url()).await;
     let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
-    let cached = ok!(dict.cached(NearCache::notices()));
-    assert!(cached.hears_everybody());
+    let cached = ok!(dict.cached(NearCache::writer_messages()));
+    assert!(cached.sees_foreign_writes());
     for number in [1, 2, 3] {
         let () = query(server.url(), &format!("SET d:a {number}")).expect("a foreign write");
         assert!(follows(&cached, number).await, "{:?}", cached.stats());
@@ -148,16 +148,16 @@ async fn where_changes_cannot_be_seen_this_is_said<C: Kind>() {
         };
         let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, &*name);
         let mut events = ok!(dict.subscribe("*"));
-        assert!(!events.hears_everybody());
+        assert!(!events.sees_foreign_writes());
         assert_eq!(warnings(), 1);
-        let cached = ok!(dict.cached(NearCache::notices()));
-        assert!(!cached.hears_everybody());
+        let cached = ok!(dict.cached(NearCache::writer_messages()));
+        assert!(!cached.sees_foreign_writes());
         assert!(!cached.stats().is_certain, "{:?}", cached.stats());
         assert_eq!(warnings(), 2);
 
         // Programs that publish their changes are followed all the same.
         for number in [1, 2] {
-            ok!(dict.notifying(NoticeFormat::Own).insert("a", &number));
+            ok!(dict.publishing(ChangeFormat::Own).insert("a", &number));
             C::event(&mut events).await.expect("a key");
             assert!(follows(&cached, number).await, "{:?}", cached.stats());
         }
@@ -169,10 +169,10 @@ async fn where_changes_cannot_be_seen_this_is_said<C: Kind>() {
         assert_eq!(C::event(&mut events).await.expect("a key"), Event::Gap);
         assert!(eventually(|| cached.stats().gaps > 0));
         assert_eq!(warnings(), 2);
-        assert!(!events.hears_everybody());
+        assert!(!events.sees_foreign_writes());
 
         let monitor = ok!(keyword::Client::new(&client).service("dome").monitor(["N"]));
-        assert!(!monitor.hears_everybody());
+        assert!(!monitor.sees_foreign_writes());
     }
 }
 
@@ -180,7 +180,7 @@ async fn tracking_needs_no_notifications<C: Kind>() {
     let (_server, client): (_, C) = Blind::ConfigRenamed.start().await;
     let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
     let cached = ok!(dict.cached(NearCache::tracking()));
-    assert!(cached.hears_everybody());
+    assert!(cached.sees_foreign_writes());
     assert!(cached.stats().is_certain, "{:?}", cached.stats());
 }
 

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use redis_collections::Stop;
+use redis_collections::StopHandle;
 
 use super::support::proxy::Proxy;
 use super::support::{send_signal, within};
@@ -70,7 +70,7 @@ impl Drop for Process {
 
 /// Is told when the input ends, also because the parent was killed.
 pub(crate) fn stop_with_input() -> Stop {
-    let stop = Stop::new();
+    let stop = StopHandle::new();
     thread::spawn({
         let stop = stop.clone();
         move || {

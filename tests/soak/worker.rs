@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use redis_collections::{AsyncClient, Client, Consumer, Job, RedisList, Result, RoundTrips, Stop};
+use redis_collections::{
+    AsyncClient, Client, Consumer, Job, RedisList, Result, RoundTrips, StopHandle,
+};
 
 use super::process::stop_with_input;
 use super::records::{Event, Record};
@@ -59,7 +61,7 @@ fn none(overdue: usize) -> Outcome {
 }
 
 /// By hand, now and then out of order, and now and then at once.
-async fn consume<C: Kind>(url: &str, post: Post, desk: &Desk, stop: &Stop) -> Outcome {
+async fn consume<C: Kind>(url: &str, post: Post, desk: &Desk, stop: &StopHandle) -> Outcome {
     let queue = queue(&client::<C>(url).await?);
     let mut consumer = queue.consumer().batch(post.batch);
     let (mut handled, mut kept) = (0, Vec::new());
@@ -108,7 +110,7 @@ async fn next<C: Kind>(
 }
 
 /// Each item once at most. Where a pop may have taken one without bringing it, it has to say so.
-async fn pop<C: Kind>(url: &str, list: &str, desk: &Desk, stop: &Stop) -> Outcome {
+async fn pop<C: Kind>(url: &str, list: &str, desk: &Desk, stop: &StopHandle) -> Outcome {
     let list: RedisList<String, C> = RedisList::new(&patient_client::<C>(url).await?, list);
     let mut failures = 0;
     while !stop.is_told() {

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 
 use redis_collections::{
-    Answer, AsyncClient, Client, ClientBuilder, Event, LocalServer, Pipeline, Result, RoundTrips,
-    Scan, Subscription,
+    AsyncClient, Client, ClientBuilder, Event, HandlerResult, LocalServer, Pipeline, Result,
+    RoundTrips, Scan, Subscription,
 };
 use tokio::runtime::Runtime;
 
@@ -74,7 +74,7 @@ pub(crate) trait Kind: RoundTrips + Debug {
     async fn check(&self) -> Result<()>;
 
     /// What a loader gives back.
-    type Loading<T: Send + 'static>: Answer<T, Self>;
+    type Loading<T: Send + 'static>: HandlerResult<T, Self>;
 
     fn loading<T: Send + 'static>(loaded: std::result::Result<T, SourceDown>) -> Self::Loading<T>;
 

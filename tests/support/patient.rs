@@ -3,13 +3,13 @@
 use super::kinds::{Kind, SourceDown};
 use super::servers::PATIENCE;
 use super::within;
-use redis_collections::{Answer, AsyncClient, Client};
+use redis_collections::{AsyncClient, Client, HandlerResult};
 use std::pin::Pin;
 use std::time::Duration;
 
 /// Clients whose hooks may wait for something.
 pub(crate) trait Patient: Kind {
-    type Waiting: Answer<(), Self>;
+    type Waiting: HandlerResult<(), Self>;
 
     fn wait_for(condition: impl Fn() -> bool + Send + 'static) -> Self::Waiting;
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use redis_collections::{CachedDict, Client, NearCache, NoticeFormat, RedisDict};
+use redis_collections::{CachedDict, ChangeFormat, Client, NearCache, RedisDict};
 
 use super::kinds::{Kind, settle};
 use super::servers::PATIENCE;
@@ -38,14 +38,14 @@ impl Way {
     pub(crate) fn near_cache(self) -> NearCache {
         let hearing = match self {
             Self::Tracking => NearCache::tracking(),
-            Self::Notices | Self::Keyspace => NearCache::notices(),
+            Self::Notices | Self::Keyspace => NearCache::writer_messages(),
         };
         hearing.max_staleness(BOUND)
     }
 
     pub(crate) fn writer(self, client: &Client, prefix: &str) -> RedisDict<u64, u64> {
         let dict = RedisDict::with_prefix(client, prefix);
-        if self == Self::Notices { dict.notifying(NoticeFormat::Own) } else { dict }
+        if self == Self::Notices { dict.publishing(ChangeFormat::Own) } else { dict }
     }
 }
 
@@ -110,7 +110,7 @@ impl<C: Kind> Watch<C> {
             is_written
                 // How many depends on how fast this machine writes beside it.
                 && stats.hits > hits
-                && (stats.is_certain || !self.cached.hears_everybody())
+                && (stats.is_certain || !self.cached.sees_foreign_writes())
         };
         assert!(within(PATIENCE, goes_on), "{:?}: {:?}", self.way, self.cached.stats());
     }

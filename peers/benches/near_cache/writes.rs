@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use redis::pipe;
-use redis_collections::{Client, NearCache, NoticeFormat, RedisDict};
+use redis_collections::{ChangeFormat, Client, NearCache, RedisDict};
 
 use crate::contestant::Contestant;
 
@@ -20,10 +20,10 @@ pub(crate) fn contestants(urls: &[&str; SERVERS]) -> Vec<Contestant> {
     };
     let tracked = dict(tracked, "key/");
     let tracking = tracked.cached(NearCache::tracking()).unwrap();
-    let heard_by_one = dict(heard, "key/").notifying(NoticeFormat::Own);
+    let heard_by_one = dict(heard, "key/").publishing(ChangeFormat::Own);
     listen(heard, CHANNEL);
-    let cached = dict(cached, "key/").notifying(NoticeFormat::Own);
-    let noticing = cached.cached(NearCache::notices()).unwrap();
+    let cached = dict(cached, "key/").publishing(ChangeFormat::Own);
+    let noticing = cached.cached(NearCache::writer_messages()).unwrap();
     let connection = redis::Client::open(by_hand).unwrap().get_connection().unwrap();
     let connection = Mutex::new(connection);
     vec![
@@ -32,13 +32,13 @@ pub(crate) fn contestants(urls: &[&str; SERVERS]) -> Vec<Contestant> {
             assert!(tracking.stats().is_certain);
             (0..calls).for_each(|_| tracked.insert("some key", &7).unwrap());
         }),
-        insert("notifying insert", dict(own, "key/").notifying(NoticeFormat::Own)),
+        insert("publishing insert", dict(own, "key/").publishing(ChangeFormat::Own)),
         insert(
-            "notifying insert, PubSubDict",
-            dict(pubsub, "key/").notifying(NoticeFormat::PubSubDict),
+            "publishing insert, PubSubDict",
+            dict(pubsub, "key/").publishing(ChangeFormat::PubSubDict),
         ),
-        insert("notifying insert, heard by a subscriber", heard_by_one),
-        Contestant::new("notifying insert, heard by a cache", WRITES, move |calls| {
+        insert("publishing insert, heard by a subscriber", heard_by_one),
+        Contestant::new("publishing insert, heard by a cache", WRITES, move |calls| {
             assert!(noticing.stats().is_certain);
             (0..calls).for_each(|_| cached.insert("some key", &7).unwrap());
         }),

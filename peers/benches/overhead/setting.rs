@@ -1,7 +1,7 @@
 //! What the operations work with.
 
 use redis::{Cmd, FromRedisValue, IntoConnectionInfo};
-use redis_collections::{Client, Json, NoticeFormat, RedisDict, RedisHashDict, RedisList};
+use redis_collections::{ChangeFormat, Client, Json, RedisDict, RedisHashDict, RedisList};
 use serde::{Deserialize, Serialize};
 
 /// Both ways on one server: the collections, and a pool for what is written by hand.
@@ -42,9 +42,9 @@ impl Setting {
             hash_of_texts: RedisHashDict::new(&client, "hash of texts"),
             hash_of_users: RedisHashDict::new(&client, "hash of users"),
             numbers: RedisDict::new(&client, "numbers"),
-            told: RedisDict::new(&client, "told").notifying(NoticeFormat::Own),
+            told: RedisDict::new(&client, "told").publishing(ChangeFormat::Own),
             texts: RedisDict::new(&client, "texts"),
-            told_texts: RedisDict::new(&client, "told texts").notifying(NoticeFormat::Own),
+            told_texts: RedisDict::new(&client, "told texts").publishing(ChangeFormat::Own),
             users: RedisDict::new(&client, "users"),
             list_of_texts: RedisList::new(&client, "list of texts"),
             list_of_users: RedisList::new(&client, "list of users"),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use redis_collections::Stop;
+use redis_collections::StopHandle;
 
 pub(crate) struct Tally {
     /// How often each job was handled, by its number.
@@ -16,7 +16,7 @@ pub(crate) struct Tally {
     reached: Mutex<Option<Instant>>,
     changed: Condvar,
     failed: AtomicBool,
-    stop: Stop,
+    stop: StopHandle,
 }
 
 impl Tally {
@@ -28,7 +28,7 @@ impl Tally {
             reached: Mutex::default(),
             changed: Condvar::new(),
             failed: AtomicBool::new(false),
-            stop: Stop::new(),
+            stop: StopHandle::new(),
         })
     }
 
@@ -68,7 +68,7 @@ impl Tally {
     }
 
     /// What tells consumers to stop.
-    pub(crate) fn stop(&self) -> &Stop {
+    pub(crate) fn stop(&self) -> &StopHandle {
         &self.stop
     }
 

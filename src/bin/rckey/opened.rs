@@ -69,9 +69,9 @@ pub(crate) fn failed(name: &str, error: Error) -> Failure {
         _ => {
             let attempt = attempt_of(&error);
             return match Failure::from(error) {
-                Failure::Told { code, messages } => {
+                Failure::ChangeEvent { code, messages } => {
                     let messages = messages.iter().map(|said| without(&attempt, name, said));
-                    Failure::Told { code, messages: messages.collect() }
+                    Failure::ChangeEvent { code, messages: messages.collect() }
                 }
                 failure => failure,
             };
@@ -113,14 +113,14 @@ pub(crate) fn all_of(
                 is_read = false;
                 Failure::FAILED
             }
-            Err(Failure::Told { code, messages: others }) => {
+            Err(Failure::ChangeEvent { code, messages: others }) => {
                 messages.extend(others);
                 code
             }
         });
     }
     match messages.is_empty() {
-        false => Err(Failure::Told { code, messages }),
+        false => Err(Failure::ChangeEvent { code, messages }),
         true if is_read => Ok(()),
         true => Err(Failure::ClosedPipe),
     }

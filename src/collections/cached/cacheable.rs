@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::source::{DictSource, HashSource};
-use crate::changes::NoticeFormat;
-use crate::client::{RoundTrips, Witness};
+use crate::changes::ChangeFormat;
+use crate::client::{RoundTrips, WriteObserver};
 use crate::codec::Codec;
 use crate::collections::cursor::Cursor;
 use crate::collections::map::RedisDict;
@@ -32,13 +32,13 @@ pub trait Cacheable: Clone + Send + Sync + 'static {
     #[doc(hidden)]
     fn executor(&self) -> &Self::Executor;
 
-    /// The same collection, whose writes are witnessed.
+    /// The same collection, whose writes are observed.
     #[doc(hidden)]
-    fn witnessed(&self, witness: Arc<dyn Witness>) -> Self;
+    fn observed(&self, observer: Arc<dyn WriteObserver>) -> Self;
 
     /// The same collection, whose writes are told.
     #[doc(hidden)]
-    fn telling(&self) -> Self;
+    fn publishing(&self) -> Self;
 
     /// Where its changes are told.
     #[doc(hidden)]
@@ -71,14 +71,14 @@ where
         &self.executor
     }
 
-    fn witnessed(&self, witness: Arc<dyn Witness>) -> Self {
-        self.on(&self.executor.witnessed(witness))
+    fn observed(&self, observer: Arc<dyn WriteObserver>) -> Self {
+        self.on(&self.executor.observed(observer))
     }
 
-    fn telling(&self) -> Self {
-        match &self.notices {
+    fn publishing(&self) -> Self {
+        match &self.publishing {
             Some(_) => self.clone(),
-            None => self.notifying(NoticeFormat::Own),
+            None => self.publishing(ChangeFormat::Own),
         }
     }
 
@@ -118,14 +118,14 @@ where
         &self.executor
     }
 
-    fn witnessed(&self, witness: Arc<dyn Witness>) -> Self {
-        self.on(&self.executor.witnessed(witness))
+    fn observed(&self, observer: Arc<dyn WriteObserver>) -> Self {
+        self.on(&self.executor.observed(observer))
     }
 
-    fn telling(&self) -> Self {
-        match &self.notices {
+    fn publishing(&self) -> Self {
+        match &self.publishing {
             Some(_) => self.clone(),
-            None => self.notifying(NoticeFormat::Own),
+            None => self.publishing(ChangeFormat::Own),
         }
     }
 

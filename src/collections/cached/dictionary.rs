@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use super::cacheable::Cacheable;
 use super::settings::{Hears, NearCache};
 use super::source::DictSource;
-use crate::changes::Notices;
+use crate::changes::ChangePublishing;
 use crate::client::Machinery;
 use crate::client::{Client, Executor, RoundTrips};
 use crate::codec::Codec;
@@ -21,8 +21,8 @@ use crate::events::Interpreter;
 #[cfg(feature = "metrics")]
 use crate::keys::name_of;
 use crate::keys::side_key_of;
-use crate::listen::{Feed, Wish};
-use crate::near::{CacheStats, Hearing, Key, Own, Reader, Source};
+use crate::listen::{Feed, FeedOptions};
+use crate::near::{CacheStats, Key, OwnWrites, Reader, ServerChanges, Source};
 use crate::reply;
 use crate::request::Request;
 
@@ -56,7 +56,7 @@ pub type CachedHashDict<K, V, E = Client> = Cached<RedisHashDict<K, V, E>>;
 /// [`max_staleness`](NearCache::max_staleness) of the cache, whatever happens to connections, servers
 /// and this program; while all is well, no longer than the news takes to arrive, about a round trip.
 /// What this program wrote through the cached dictionary is never read older afterwards. While the
-/// cache cannot be sure, [`WhileCutOff`](crate::WhileCutOff) says what happens; once it is connected
+/// cache cannot be sure, [`OnDisconnect`](crate::OnDisconnect) says what happens; once it is connected
 /// again it begins empty.
 ///
 /// The server tells nobody of `SWAPDB`: what it exchanged stays for the
@@ -123,8 +123,8 @@ impl<V: Codec<Owned: Sync>, E: RoundTrips> CachedDict<Vec<u8>, V, E> {
     }
 
     /// What its writes tell of themselves.
-    pub(crate) fn notices(&self) -> Option<&Arc<Notices>> {
-        self.collection.notices.as_ref()
+    pub(crate) fn publishing(&self) -> Option<&Arc<ChangePublishing>> {
+        self.collection.publishing.as_ref()
     }
 }
 
@@ -226,11 +226,11 @@ impl<D: Cacheable> Cached<D> {
 
     /// Whether the cache learns of changes by every program, and of entries that expire or are evicted.
     ///
-    /// `false` for a [`NearCache::notices`] on a server that does not send keyspace notifications and does
+    /// `false` for a [`NearCache::writer_messages`] on a server that does not send keyspace notifications and does
     /// not let this program turn them on: what other programs change without publishing it is then served
     /// for up to the [`time_to_live`](NearCache::time_to_live).
-    pub fn hears_everybody(&self) -> bool {
-        self.reader.cache().hears_everybody()
+    pub fn sees_foreign_writes(&self) -> bool {
+        self.reader.cache().sees_foreign_writes()
     }
 
     /// What the cache has done so far.
@@ -251,29 +251,29 @@ impl<D: Cacheable> Cached<D> {
         }
         let collection = match settings.hears {
             Hears::Server => collection,
-            Hears::Writers => collection.telling(),
+            Hears::Writers => collection.publishing(),
         };
-        let own = Own { cache: cache.clone(), source: source.clone() };
+        let own = OwnWrites { cache: cache.clone(), source: source.clone() };
         let executor = collection.executor().clone();
-        let wish = wish(&collection, &settings);
+        let options = options(&collection, &settings);
         let interpreter = Mutex::new(Interpreter::new(collection.sources()));
-        let hearing = Hearing {
+        let hearing = ServerChanges {
             cache: cache.clone(),
             source: source.clone(),
             interpreter,
             forget: forget_channel(&collection),
             #[cfg(feature = "metrics")]
-            name: String::from_utf8_lossy(name_of(&wish.base)).into_owned(),
+            name: String::from_utf8_lossy(name_of(&options.base)).into_owned(),
         };
-        let feed = Arc::new(executor.feed(wish, Arc::new(hearing)).await?);
-        let collection = collection.witnessed(Arc::new(own));
+        let feed = Arc::new(executor.feed(options, Arc::new(hearing)).await?);
+        let collection = collection.observed(Arc::new(own));
         let reader = Reader::new(executor, cache, source, settings.refuses());
         Ok(Self { collection, reader, _feed: feed })
     }
 }
 
 /// What a cache of `collection` listens to.
-fn wish<D: Cacheable>(collection: &D, settings: &NearCache) -> Wish {
+fn options<D: Cacheable>(collection: &D, settings: &NearCache) -> FeedOptions {
     let (base, slot) = collection.base();
     let sources = collection.sources();
     let forget = Request::read("SUBSCRIBE").arg(forget_channel(collection));
@@ -288,11 +288,11 @@ fn wish<D: Cacheable>(collection: &D, settings: &NearCache) -> Wish {
     };
     let tracks = settings.hears == Hears::Server;
     let (beat, silence) = (settings.beat(), settings.silence());
-    Wish {
+    FeedOptions {
         slot,
         base,
         commands,
-        wishes,
+        optional_commands: wishes,
         tracks,
         keyspace,
         warns: true,

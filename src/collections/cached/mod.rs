@@ -6,4 +6,4 @@ mod settings;
 mod source;
 
 pub use self::dictionary::{Cached, CachedDict, CachedHashDict};
-pub use self::settings::{NearCache, WhileCutOff};
+pub use self::settings::{NearCache, OnDisconnect};

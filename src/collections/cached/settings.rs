@@ -13,7 +13,7 @@ pub struct NearCache {
     capacity: Capacity,
     time_to_live: Duration,
     staleness: Duration,
-    cut_off: WhileCutOff,
+    cut_off: OnDisconnect,
 }
 
 /// From whom a near cache hears of changes.
@@ -27,12 +27,12 @@ pub(crate) enum Hears {
 /// them, or was silent for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum WhileCutOff {
+pub enum OnDisconnect {
     /// It asks the server for everything.
     AskServer,
     /// It serves what is at most so old, and asks the server for the rest.
     Serve(Duration),
-    /// A read is an error, [`Error::CutOff`](crate::Error::CutOff).
+    /// A read is an error, [`Error::Disconnected`](crate::Error::Disconnected).
     Fail,
 }
 
@@ -44,7 +44,7 @@ impl NearCache {
     }
 
     /// The writers tell of changes: those of this crate whose collection is
-    /// [`notifying`](crate::RedisDict::notifying), which the cached one becomes, and those of Python
+    /// [`publishing`](crate::RedisDict::publishing), which the cached one becomes, and those of Python
     /// whose format the collection has.
     ///
     /// Of a hash a change takes only its field from the cache, where [`tracking`](Self::tracking) takes
@@ -52,9 +52,9 @@ impl NearCache {
     /// notifications, where the server has them on or this may turn them on, and of a hash they take all
     /// fields from the cache. Otherwise what such writers change stays for up to the
     /// [`time_to_live`](Self::time_to_live). Then a warning is logged,
-    /// [`hears_everybody`](crate::Cached::hears_everybody) is `false`, and so is
+    /// [`sees_foreign_writes`](crate::Cached::sees_foreign_writes) is `false`, and so is
     /// [`is_certain`](crate::CacheStats::is_certain).
-    pub fn notices() -> Self {
+    pub fn writer_messages() -> Self {
         Self::hearing(Hears::Writers)
     }
 
@@ -64,7 +64,7 @@ impl NearCache {
             capacity: Capacity::Entries(10_000),
             time_to_live: Duration::from_secs(600),
             staleness: Duration::from_secs(3),
-            cut_off: WhileCutOff::AskServer,
+            cut_off: OnDisconnect::AskServer,
         }
     }
 
@@ -99,16 +99,16 @@ impl NearCache {
         self
     }
 
-    /// What to do while the cache is cut off. Defaults to [`WhileCutOff::AskServer`].
-    pub fn while_cut_off(mut self, policy: WhileCutOff) -> Self {
+    /// What to do while the cache is cut off. Defaults to [`OnDisconnect::AskServer`].
+    pub fn on_disconnect(mut self, policy: OnDisconnect) -> Self {
         self.cut_off = policy;
         self
     }
 
     pub(crate) fn cache<V: Send + Sync + 'static>(&self) -> Result<Arc<Cache<V>>> {
         let grace = match self.cut_off {
-            WhileCutOff::Serve(time) => time,
-            WhileCutOff::AskServer | WhileCutOff::Fail => Duration::ZERO,
+            OnDisconnect::Serve(time) => time,
+            OnDisconnect::AskServer | OnDisconnect::Fail => Duration::ZERO,
         };
         let capacity = match self.capacity {
             Capacity::Entries(count) | Capacity::Bytes(count) => count,
@@ -130,7 +130,7 @@ impl NearCache {
     }
 
     pub(crate) fn refuses(&self) -> bool {
-        self.cut_off == WhileCutOff::Fail
+        self.cut_off == OnDisconnect::Fail
     }
 
     pub(crate) fn silence(&self) -> Duration {
@@ -152,11 +152,11 @@ mod tests {
 
     #[test]
     fn a_near_cache_has_its_defaults() {
-        for cache in [NearCache::tracking(), NearCache::notices()] {
+        for cache in [NearCache::tracking(), NearCache::writer_messages()] {
             assert_eq!(cache.staleness, Duration::from_secs(3));
             assert_eq!(cache.beat(), cache.staleness / 4);
             assert_eq!(cache.time_to_live, Duration::from_secs(600));
-            assert_eq!(cache.cut_off, WhileCutOff::AskServer);
+            assert_eq!(cache.cut_off, OnDisconnect::AskServer);
         }
     }
 }

@@ -10,9 +10,9 @@ use crate::collections::name::Name;
 use crate::command::Command;
 use crate::command::Part;
 use crate::error::{Attempt, Error, Result};
-use crate::events::Told;
+use crate::events::ChangeEvent;
 use crate::keys::Gather;
-use crate::near::{Concerned, Fetched, Key, Lifetime, Source, entry};
+use crate::near::{Affected, Fetched, Key, Lifetime, Source, entry};
 use crate::request::Request;
 
 /// The strings of a dictionary.
@@ -68,12 +68,12 @@ impl Source for DictSource {
         fetched.collect()
     }
 
-    fn concerned<'a>(&self, key: &'a [u8]) -> Concerned<'a> {
-        self.prefix.strip(key).map_or(Concerned::Nothing, Concerned::Entry)
+    fn affected<'a>(&self, key: &'a [u8]) -> Affected<'a> {
+        self.prefix.strip(key).map_or(Affected::Nothing, Affected::Entry)
     }
 
-    fn written<'a>(&self, write: &'a Request) -> Vec<Concerned<'a>> {
-        write.keys().map(|key| self.concerned(key)).collect()
+    fn written<'a>(&self, write: &'a Request) -> Vec<Affected<'a>> {
+        write.keys().map(|key| self.affected(key)).collect()
     }
 
     fn attempt(&self, key: &[u8]) -> Attempt {
@@ -133,24 +133,24 @@ impl Source for HashSource {
         Ok(fetched.collect())
     }
 
-    fn concerned<'a>(&self, key: &'a [u8]) -> Concerned<'a> {
-        if *key == *self.name.as_bytes() { Concerned::All } else { Concerned::Nothing }
+    fn affected<'a>(&self, key: &'a [u8]) -> Affected<'a> {
+        if *key == *self.name.as_bytes() { Affected::All } else { Affected::Nothing }
     }
 
-    fn told<'a>(&self, told: Told<'a>) -> Concerned<'a> {
+    fn told<'a>(&self, told: ChangeEvent<'a>) -> Affected<'a> {
         match told {
             // The whole hash has another time to live.
-            Told::Touched(b"") => Concerned::All,
+            ChangeEvent::Touched(b"") => Affected::All,
             told => entry(told),
         }
     }
 
-    fn written<'a>(&self, write: &'a Request) -> Vec<Concerned<'a>> {
-        if write.keys().all(|key| self.concerned(key) == Concerned::Nothing) {
+    fn written<'a>(&self, write: &'a Request) -> Vec<Affected<'a>> {
+        if write.keys().all(|key| self.affected(key) == Affected::Nothing) {
             return Vec::new();
         }
-        let fields: Vec<_> = write.fields().map(Concerned::Entry).collect();
-        if fields.is_empty() { vec![Concerned::All] } else { fields }
+        let fields: Vec<_> = write.fields().map(Affected::Entry).collect();
+        if fields.is_empty() { vec![Affected::All] } else { fields }
     }
 
     fn attempt(&self, key: &[u8]) -> Attempt {

@@ -7,7 +7,7 @@ use redis::Value;
 
 use super::increment::Increment;
 use super::prefix::Prefix;
-use crate::changes::{NoticeFormat, Notices, Structure};
+use crate::changes::{ChangeFormat, ChangePublishing, Structure};
 use crate::client::{Client, Deferred, Executor};
 use crate::codec::{Codec, Lenient};
 use crate::collections::name::Name;
@@ -47,7 +47,7 @@ use crate::request::Script;
 pub struct RedisDict<K, V, E = Client> {
     pub(crate) executor: E,
     pub(crate) prefix: Prefix,
-    pub(crate) notices: Option<Arc<Notices>>,
+    pub(crate) publishing: Option<Arc<ChangePublishing>>,
     codecs: PhantomData<fn() -> (K, V)>,
 }
 
@@ -55,7 +55,7 @@ impl<K: Codec, V: Codec> RedisDict<K, V, Deferred> {
     /// The dictionary `name`, wherever it may be: a definition.
     pub const fn named(name: &'static str) -> Self {
         let prefix = Prefix::Named(Name::constant(name));
-        Self { executor: Deferred, prefix, notices: None, codecs: PhantomData }
+        Self { executor: Deferred, prefix, publishing: None, codecs: PhantomData }
     }
 }
 
@@ -84,13 +84,13 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         Self::over(executor, Prefix::Cache(prefix.into()), None)
     }
 
-    fn over(executor: &E, prefix: Prefix, notices: Option<Arc<Notices>>) -> Self {
-        Self { executor: executor.clone(), prefix, notices, codecs: PhantomData }
+    fn over(executor: &E, prefix: Prefix, publishing: Option<Arc<ChangePublishing>>) -> Self {
+        Self { executor: executor.clone(), prefix, publishing, codecs: PhantomData }
     }
 
     /// The same dictionary, as `executor` runs it.
     pub fn on<F: Executor>(&self, executor: &F) -> RedisDict<K, V, F> {
-        RedisDict::over(executor, self.prefix.clone(), self.notices.clone())
+        RedisDict::over(executor, self.prefix.clone(), self.publishing.clone())
     }
 
     /// The same dictionary, whose operations give [`Command`](crate::Command)s.
@@ -105,7 +105,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
 
     /// The same dictionary with other codecs.
     pub fn typed<L: Codec, W: Codec>(&self) -> RedisDict<L, W, E> {
-        RedisDict::over(&self.executor, self.prefix.clone(), self.notices.clone())
+        RedisDict::over(&self.executor, self.prefix.clone(), self.publishing.clone())
     }
 
     /// The same dictionary, whose writes tell of what they change, in one more `format`. A script around
@@ -113,10 +113,11 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
     ///
     /// The formats of the Python libraries need a prefix that ends as theirs do; any other is refused
     /// when the first command runs.
-    pub fn notifying(&self, format: NoticeFormat) -> Self {
-        let others = self.notices.as_deref();
-        let notices = Notices::adding(others, Structure::Dict, self.prefix.bytes(), format);
-        Self { notices: Some(Arc::new(notices)), ..self.clone() }
+    pub fn publishing(&self, format: ChangeFormat) -> Self {
+        let others = self.publishing.as_deref();
+        let publishing =
+            ChangePublishing::adding(others, Structure::Dict, self.prefix.bytes(), format);
+        Self { publishing: Some(Arc::new(publishing)), ..self.clone() }
     }
 }
 
@@ -230,7 +231,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
 impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
     /// A command about all entries, which must have a name that is theirs alone.
     pub(crate) fn start(&self, request: Request) -> Request {
-        request.refuse_if(self.prefix.refusal()).telling(&self.notices)
+        request.refuse_if(self.prefix.refusal()).publishes(&self.publishing)
     }
 
     pub(crate) fn reading(&self, command: &'static str, key: &K::Borrowed) -> Request {
@@ -272,7 +273,7 @@ static GET_OR_INSERT: Script = Script::of_one_write(
 impl<K, V, E: Clone> Clone for RedisDict<K, V, E> {
     fn clone(&self) -> Self {
         let (executor, prefix) = (self.executor.clone(), self.prefix.clone());
-        Self { executor, prefix, notices: self.notices.clone(), codecs: PhantomData }
+        Self { executor, prefix, publishing: self.publishing.clone(), codecs: PhantomData }
     }
 }
 

@@ -142,7 +142,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     {
         let insert = self.deferred().insert_many(entries).request;
         let (executor, prefix) = (self.executor.clone(), self.prefix.clone());
-        let notices = self.notices.clone();
+        let publishing = self.publishing.clone();
         self.executor.converse(async move {
             if let Some(refusal) = insert.refusal() {
                 return Err(refusal);
@@ -162,7 +162,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
             let first = new.first().copied().or(stale.first().map(|key| &key[..]));
             let Some(first) = first else { return Ok(()) };
             let proof = side_key_of_slot(&prefix.bytes(), "proof", first);
-            let mut request = Request::script(&REPLACE_ALL, keys + 1).telling(&notices);
+            let mut request = Request::script(&REPLACE_ALL, keys + 1).publishes(&publishing);
             new.iter().step_by(2).for_each(|key| request.push_key(key));
             stale.iter().for_each(|key| request.push_key(key));
             request.push_key(&proof);
@@ -177,7 +177,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
 
     fn remove_all(&self, refusal: Option<&'static str>) -> E::Reply<usize> {
         let (executor, prefix) = (self.executor.clone(), self.prefix.clone());
-        let notices = self.notices.clone();
+        let publishing = self.publishing.clone();
         self.executor.converse(async move {
             refuse(&executor, refusal).await?;
             let attempt = || Request::write("UNLINK").key(&prefix.bytes()).attempt();
@@ -187,7 +187,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
                 // Another server that took over may still have what was removed from the one before.
                 let keys = stored_keys(&executor, &prefix, b"*", &mut cursor).await;
                 let keys = keys.map_err(|error| error.after_steps(removed > 0, attempt))?;
-                let unlink = Request::write("UNLINK").divisible(Gather::Sum).telling(&notices);
+                let unlink = Request::write("UNLINK").divisible(Gather::Sum).publishes(&publishing);
                 let unlink =
                     unlink.each(&keys, |request, key| request.push_key(key), Value::Int(0));
                 let unlinked = executor.send(unlink.returns(reply::at_most_asked)).await;

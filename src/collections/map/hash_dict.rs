@@ -6,7 +6,7 @@ use std::sync::Arc;
 use redis::Value;
 
 use super::increment::Increment;
-use crate::changes::{NoticeFormat, Notices, Structure};
+use crate::changes::{ChangeFormat, ChangePublishing, Structure};
 use crate::client::{Client, Deferred, Executor};
 use crate::codec::{Codec, Lenient};
 use crate::collections::key::RedisKey;
@@ -34,7 +34,7 @@ use crate::request::Script;
 pub struct RedisHashDict<K, V, E = Client> {
     pub(crate) executor: E,
     pub(crate) name: Name,
-    pub(crate) notices: Option<Arc<Notices>>,
+    pub(crate) publishing: Option<Arc<ChangePublishing>>,
     codecs: PhantomData<fn() -> (K, V)>,
 }
 
@@ -55,7 +55,7 @@ impl<K: Codec, V: Codec> RedisHashDict<K, V, Deferred> {
     /// ```
     pub const fn named(name: &'static str) -> Self {
         let name = Name::constant(name);
-        Self { executor: Deferred, name, notices: None, codecs: PhantomData }
+        Self { executor: Deferred, name, publishing: None, codecs: PhantomData }
     }
 }
 
@@ -65,13 +65,13 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         Self::over(executor, name.into(), None)
     }
 
-    fn over(executor: &E, name: Name, notices: Option<Arc<Notices>>) -> Self {
-        Self { executor: executor.clone(), name, notices, codecs: PhantomData }
+    fn over(executor: &E, name: Name, publishing: Option<Arc<ChangePublishing>>) -> Self {
+        Self { executor: executor.clone(), name, publishing, codecs: PhantomData }
     }
 
     /// The same dictionary, as `executor` runs it.
     pub fn on<F: Executor>(&self, executor: &F) -> RedisHashDict<K, V, F> {
-        RedisHashDict::over(executor, self.name.clone(), self.notices.clone())
+        RedisHashDict::over(executor, self.name.clone(), self.publishing.clone())
     }
 
     /// The same dictionary, whose operations give [`Command`](crate::Command)s.
@@ -86,20 +86,21 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
 
     /// The same dictionary with other codecs.
     pub fn typed<L: Codec, W: Codec>(&self) -> RedisHashDict<L, W, E> {
-        RedisHashDict::over(&self.executor, self.name.clone(), self.notices.clone())
+        RedisHashDict::over(&self.executor, self.name.clone(), self.publishing.clone())
     }
 
     /// The same dictionary, whose writes tell of what they change, in one more `format`. A script around
     /// each command, O(changes) on top of it.
-    pub fn notifying(&self, format: NoticeFormat) -> Self {
-        let others = self.notices.as_deref();
-        let notices = Notices::adding(others, Structure::Hash, self.name.as_bytes(), format);
-        Self { notices: Some(Arc::new(notices)), ..self.clone() }
+    pub fn publishing(&self, format: ChangeFormat) -> Self {
+        let others = self.publishing.as_deref();
+        let publishing =
+            ChangePublishing::adding(others, Structure::Hash, self.name.as_bytes(), format);
+        Self { publishing: Some(Arc::new(publishing)), ..self.clone() }
     }
 
     /// The key of the hash, which can expire as a whole.
     pub fn key(&self) -> RedisKey<E> {
-        RedisKey::new(&self.executor, &self.name, &self.notices)
+        RedisKey::new(&self.executor, &self.name, &self.publishing)
     }
 }
 
@@ -243,15 +244,15 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
 
 impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
     pub(crate) fn reading(&self, command: &'static str) -> Request {
-        Request::read(command).telling(&self.notices).named(self.name.as_bytes())
+        Request::read(command).publishes(&self.publishing).named(self.name.as_bytes())
     }
 
     pub(crate) fn writing(&self, command: &'static str) -> Request {
-        Request::write(command).telling(&self.notices).named(self.name.as_bytes())
+        Request::write(command).publishes(&self.publishing).named(self.name.as_bytes())
     }
 
     pub(crate) fn scripted(&self, script: &'static Script) -> Request {
-        Request::script(script, 1).telling(&self.notices).named(self.name.as_bytes())
+        Request::script(script, 1).publishes(&self.publishing).named(self.name.as_bytes())
     }
 
     fn entry<Q, R>(request: &mut Request, (key, value): (&Q, &R))
@@ -331,7 +332,7 @@ static REPLACE_ALL: Script = Script::new(
 impl<K, V, E: Clone> Clone for RedisHashDict<K, V, E> {
     fn clone(&self) -> Self {
         let (executor, name) = (self.executor.clone(), self.name.clone());
-        Self { executor, name, notices: self.notices.clone(), codecs: PhantomData }
+        Self { executor, name, publishing: self.publishing.clone(), codecs: PhantomData }
     }
 }
 

@@ -9,7 +9,7 @@ use redis::{Parser, RedisError, RedisResult, Value, cmd};
 use crate::connection::connector::{Connector, timed_out};
 use crate::connection::handshake::{Handshake, Probe};
 use crate::connection::stream::{Limits, Socket, Stream};
-use crate::connection::transport_error::{Fault, Outcome};
+use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::time::Deadline;
 use crate::time::Wait;
 
@@ -28,13 +28,13 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects and makes sure that the server takes commands. Both together keep to the connect
     /// limit, and to `limits`.
-    pub(crate) fn open(connector: &Connector, limits: Limits) -> Outcome<Self> {
+    pub(crate) fn open(connector: &Connector, limits: Limits) -> TransportResult<Self> {
         let deadline = limits.deadline.earlier(connector.connect_deadline());
         let limits = Limits { deadline, ..limits };
         let fault = |error: RedisError| {
             // Where a socket was too slow, the system says that it is "temporarily unavailable".
             let error = if error.is_timeout() { timed_out() } else { error };
-            Fault::connect(&connector.address, error)
+            TransportError::connect(&connector.address, error)
         };
         let generation = connector.generation();
         let stream = open_stream(connector, limits).map_err(fault)?;

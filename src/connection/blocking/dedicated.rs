@@ -11,7 +11,7 @@ use crate::connection::connector::Connector;
 use crate::connection::idle::{Idle, Usable, usable};
 use crate::connection::node::Watch;
 use crate::connection::stream::Limits;
-use crate::connection::transport_error::{Fault, Outcome};
+use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::protocol::{Line, pack};
 use crate::reply::asks_to_reconnect;
 use crate::time::finish;
@@ -19,11 +19,11 @@ use crate::time::finish;
 /// Idle connections for waiting calls, as many as have been waiting at the same time lately. Those used
 /// last are behind, and are used first.
 #[derive(Default)]
-pub(crate) struct Waiting {
+pub(crate) struct DedicatedConnections {
     idle: Mutex<VecDeque<Idle>>,
 }
 
-impl Waiting {
+impl DedicatedConnections {
     /// The reply to the last of `lines`, for which the server takes up to `slice`. A connection whose
     /// wait failed is dropped: its reply may still be on the way.
     pub(crate) fn wait(
@@ -32,7 +32,7 @@ impl Waiting {
         lines: &[Line<'_>],
         slice: Duration,
         watch: &dyn Watch,
-    ) -> Outcome<Value> {
+    ) -> TransportResult<Value> {
         let deadline = watch.end();
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop_back();
         let Usable { mut connection, fresh } = usable(idle, connector, deadline)?;
@@ -43,8 +43,8 @@ impl Waiting {
             reply.map_err(|error| {
                 connector.count_failure();
                 match connection.has_begun_reply() && !error.is_timeout() {
-                    true => Fault::CutOff(error),
-                    false => Fault::Broken(error),
+                    true => TransportError::CutOff(error),
+                    false => TransportError::Broken(error),
                 }
             })
         };
@@ -92,7 +92,7 @@ fn receive(
 ) -> RedisResult<Value> {
     loop {
         match connection.receive() {
-            Err(error) if error.is_timeout() && finish(watch.goes_on()) => {
+            Err(error) if error.is_timeout() && finish(watch.keeps_waiting()) => {
                 connection.limit(connector.limits(watch.end()));
             }
             received => return received,

@@ -8,9 +8,9 @@ use redis::{PushKind, RedisResult, Value};
 
 use super::connection::Connection;
 use crate::connection::connector::Connector;
-use crate::connection::push::{Ears, Speech, role, tell};
+use crate::connection::push::{Push, PushHandler, dispatch, role};
 use crate::connection::stream::Limits;
-use crate::connection::transport_error::{Fault, Outcome};
+use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::protocol::{Line, pack};
 use crate::time::Deadline;
 use crate::time::Wait;
@@ -26,18 +26,18 @@ impl Listening {
 }
 
 /// Connects, sends `lines`, and gives the replies. What the server says from then on is heard on a
-/// thread, which ends with the connection, after a `silence`, or when the ears have heard enough.
+/// thread, which ends with the connection, after a `silence`, or when the handler have heard enough.
 pub(crate) fn listen(
     connector: &Connector,
     lines: &[Line<'_>],
-    ears: Arc<dyn Ears>,
+    handler: Arc<dyn PushHandler>,
     (silence, is_asked): (Duration, bool),
     deadline: Deadline,
-) -> Outcome<(Listening, Vec<Value>)> {
+) -> TransportResult<(Listening, Vec<Value>)> {
     let limits = connector.limits(deadline);
     let mut connection = Connection::open(&connector.speaking()?, limits)?;
     connection.limit(limits);
-    let replies = begin(&mut connection, lines, &*ears).map_err(Fault::Broken)?;
+    let replies = begin(&mut connection, lines, &*handler).map_err(TransportError::Broken)?;
     let listening = Listening(Arc::default());
     let question = is_asked.then(|| listening.0.clone());
     let thread = std::thread::Builder::new().name("redis-listener".into());
@@ -50,40 +50,40 @@ pub(crate) fn listen(
         };
         while let Ok(value) = next() {
             let goes_on = match value {
-                Value::Push { kind, data } => tell(&*ears, &kind, &data),
-                answer => ears.hear(role(&answer)),
+                Value::Push { kind, data } => dispatch(&*handler, &kind, &data),
+                answer => handler.on_push(role(&answer)),
             };
             if !goes_on {
                 return;
             }
         }
-        ears.hear(Speech::Ended);
+        handler.on_push(Push::Ended);
     });
-    started.map_err(|error| Fault::connect(&connector.address, error))?;
+    started.map_err(|error| TransportError::connect(&connector.address, error))?;
     Ok((listening, replies))
 }
 
 fn begin(
     connection: &mut Connection,
     lines: &[Line<'_>],
-    ears: &dyn Ears,
+    handler: &dyn PushHandler,
 ) -> RedisResult<Vec<Value>> {
     connection.send(&pack(lines))?;
     let mut replies = Vec::with_capacity(lines.len());
     while replies.len() < lines.len() {
-        replies.extend(reply(connection, ears)?);
+        replies.extend(reply(connection, handler)?);
     }
     Ok(replies)
 }
 
 /// The next reply, unless something was said unasked.
-fn reply(connection: &mut Connection, ears: &dyn Ears) -> RedisResult<Option<Value>> {
+fn reply(connection: &mut Connection, handler: &dyn PushHandler) -> RedisResult<Option<Value>> {
     match connection.receive_any()? {
         reply @ Value::Push { kind: PushKind::Subscribe | PushKind::PSubscribe, .. } => {
             Ok(Some(reply))
         }
         Value::Push { kind, data } => {
-            tell(ears, &kind, &data);
+            dispatch(handler, &kind, &data);
             Ok(None)
         }
         reply => Ok(Some(reply)),

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use redis::{RedisResult, Value};
 
-use super::dedicated::Waiting;
+use super::dedicated::DedicatedConnections;
 use super::listener::{Listening, listen};
 use super::pool::{Condition, Lease, Pool, PoolSettings};
 use crate::connection::connector::{Connector, timed_out};
-use crate::connection::exclusive::Solitary;
+use crate::connection::exclusive::ExclusiveConnection;
 use crate::connection::idle::{Idle, Usable, usable};
 use crate::connection::node::{Node, Watch, repeatable};
-use crate::connection::push::Ears;
-use crate::connection::transport_error::{Fault, Outcome};
+use crate::connection::push::PushHandler;
+use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::protocol::{Line, pack};
 use crate::reply::asks_to_reconnect;
 use crate::time::Deadline;
@@ -25,14 +25,14 @@ use crate::time::finish;
 pub(crate) struct BlockingNode {
     connector: Connector,
     pool: Pool,
-    waiting: Waiting,
+    waiting: DedicatedConnections,
 }
 
 impl Node for BlockingNode {
     type Settings = PoolSettings;
 
     fn new(connector: Connector, settings: &PoolSettings) -> Self {
-        Self { connector, pool: Pool::new(settings), waiting: Waiting::default() }
+        Self { connector, pool: Pool::new(settings), waiting: DedicatedConnections::default() }
     }
 
     fn connector(&self) -> &Connector {
@@ -43,7 +43,7 @@ impl Node for BlockingNode {
         &self,
         line: Line<'_>,
         deadline: Deadline,
-    ) -> impl Future<Output = Outcome<Value>> + Send {
+    ) -> impl Future<Output = TransportResult<Value>> + Send {
         let replies = self.send(&[line], deadline).and_then(Sent::finish);
         ready(replies.map(|mut replies| replies.pop().unwrap_or(Value::Nil)))
     }
@@ -52,7 +52,7 @@ impl Node for BlockingNode {
         &self,
         lines: &[Line<'_>],
         deadline: Deadline,
-    ) -> impl Future<Output = Outcome<Vec<Value>>> + Send {
+    ) -> impl Future<Output = TransportResult<Vec<Value>>> + Send {
         let sent = self.send(lines, deadline);
         async move { sent?.finish() }
     }
@@ -61,9 +61,9 @@ impl Node for BlockingNode {
         &self,
         lines: &[Line<'_>],
         deadline: Deadline,
-        solitary: &mut Solitary,
-    ) -> impl Future<Output = Outcome<Vec<Value>>> + Send {
-        ready(self.exchange_alone(lines, deadline, solitary))
+        exclusive: &mut ExclusiveConnection,
+    ) -> impl Future<Output = TransportResult<Vec<Value>>> + Send {
+        ready(self.exchange_alone(lines, deadline, exclusive))
     }
 
     fn wait(
@@ -71,7 +71,7 @@ impl Node for BlockingNode {
         lines: &[Line<'_>],
         slice: Duration,
         watch: &dyn Watch,
-    ) -> impl Future<Output = Outcome<Value>> + Send {
+    ) -> impl Future<Output = TransportResult<Value>> + Send {
         ready(self.waiting.wait(&self.connector, lines, slice, watch))
     }
 
@@ -90,7 +90,7 @@ impl Node for BlockingNode {
         &self,
         listening: &Listening,
         _deadline: Deadline,
-    ) -> impl Future<Output = Outcome<()>> + Send {
+    ) -> impl Future<Output = TransportResult<()>> + Send {
         listening.ask();
         ready(Ok(()))
     }
@@ -98,11 +98,11 @@ impl Node for BlockingNode {
     fn listen(
         &self,
         lines: &[Line<'_>],
-        ears: Arc<dyn Ears>,
+        handler: Arc<dyn PushHandler>,
         habits: (Duration, bool),
         deadline: Deadline,
-    ) -> impl Future<Output = Outcome<(Listening, Vec<Value>)>> + Send {
-        ready(listen(&self.connector, lines, ears, habits, deadline))
+    ) -> impl Future<Output = TransportResult<(Listening, Vec<Value>)>> + Send {
+        ready(listen(&self.connector, lines, handler, habits, deadline))
     }
 
     fn spawn(work: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
@@ -121,12 +121,12 @@ impl BlockingNode {
         &'a self,
         lines: &'b [Line<'c>],
         deadline: Deadline,
-    ) -> Outcome<Sent<'a, 'b, 'c>> {
+    ) -> TransportResult<Sent<'a, 'b, 'c>> {
         let packed = pack(lines);
         let mut lease = self.pool.lend(&self.connector, deadline)?;
         if deadline.is_over() {
             lease.finish(Condition::Sound);
-            return Err(Fault::connect(&self.connector.address, timed_out()));
+            return Err(TransportError::connect(&self.connector.address, timed_out()));
         }
         let result = lease.send(&packed);
         Ok(Sent { lease, lines, packed, result })
@@ -139,14 +139,14 @@ impl BlockingNode {
         &self,
         lines: &[Line<'_>],
         deadline: Deadline,
-        solitary: &mut Solitary,
-    ) -> Outcome<Vec<Value>> {
+        exclusive: &mut ExclusiveConnection,
+    ) -> TransportResult<Vec<Value>> {
         let packed = pack(lines);
         loop {
-            let idle = solitary.take::<Idle>(&self.connector.address);
+            let idle = exclusive.take::<Idle>(&self.connector.address);
             let Usable { mut connection, fresh } = usable(idle, &self.connector, deadline)?;
             if fresh {
-                solitary.count_new();
+                exclusive.count_new();
             }
             connection.limit(self.connector.limits(deadline));
             let sent = connection.send(&packed);
@@ -156,14 +156,14 @@ impl BlockingNode {
             match left {
                 Condition::Sound => {
                     let idle = Idle::new(connection, &self.connector);
-                    solitary.keep(idle, &self.connector.address);
+                    exclusive.keep(idle, &self.connector.address);
                 }
                 Condition::Broken => self.connector.count_failure(),
                 Condition::Misled => {}
             }
             let is_stale = !fresh && left != Condition::Sound;
             if !is_stale || !may_be_repeated(lines, &result) {
-                return result.map_err(Fault::Broken);
+                return result.map_err(TransportError::Broken);
             }
         }
     }
@@ -179,7 +179,7 @@ struct Sent<'a, 'b, 'c> {
 
 impl Sent<'_, '_, '_> {
     /// The replies. What may be sent again is, once, if the connection was stale.
-    fn finish(mut self) -> Outcome<Vec<Value>> {
+    fn finish(mut self) -> TransportResult<Vec<Value>> {
         let received = |()| receive_each(&mut self.lease, self.lines);
         let mut result = self.result.and_then(received);
         let mut left = condition(&result, || self.lease.is_misled());
@@ -191,7 +191,7 @@ impl Sent<'_, '_, '_> {
             left = condition(&result, || self.lease.is_misled());
         }
         self.lease.finish(left);
-        result.map_err(Fault::Broken)
+        result.map_err(TransportError::Broken)
     }
 }
 

@@ -12,7 +12,7 @@ use super::user_pool;
 use super::user_pool::Given;
 use crate::connection::connector::Connector;
 use crate::connection::idle::{Idle, Usable, usable};
-use crate::connection::transport_error::{Fault, Outcome};
+use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::time::Deadline;
 
 /// A bounded set of connections. One that failed is never used again: a reply may still be unread.
@@ -66,7 +66,7 @@ impl Pool {
         &'a self,
         connector: &'a Connector,
         deadline: Deadline,
-    ) -> Outcome<Lease<'a>> {
+    ) -> TransportResult<Lease<'a>> {
         let patience = |timeout: Duration| timeout.min(deadline.left());
         match self {
             Pool::Own(pool) => {
@@ -139,7 +139,7 @@ impl Lease<'_> {
     }
 
     /// Replaces the connection, which is in some other condition than sound, by a new one.
-    pub(crate) fn renew(mut self, condition: Condition) -> Outcome<Self> {
+    pub(crate) fn renew(mut self, condition: Condition) -> TransportResult<Self> {
         self.report(condition);
         let limits = self.connector.limits(self.deadline);
         let renewed = match &mut self.held {
@@ -191,7 +191,7 @@ impl Lease<'_> {
     }
 
     /// Makes sure that a connection of the user's pool can be used.
-    fn make_usable(&mut self) -> Outcome<()> {
+    fn make_usable(&mut self) -> TransportResult<()> {
         let Held::Given(given, _) = &mut self.held else { return Ok(()) };
         let limits = self.connector.limits(self.deadline);
         match self.fresh {
@@ -207,15 +207,15 @@ fn not_given(
     patience: Duration,
     connector: &Connector,
     error: r2d2::Error,
-) -> Fault {
+) -> TransportError {
     match pool.state().connections < pool.max_size() {
-        true => Fault::connect(&connector.address, error),
+        true => TransportError::connect(&connector.address, error),
         false => exhausted(patience, connector),
     }
 }
 
-fn exhausted(waited: Duration, connector: &Connector) -> Fault {
-    Fault::Exhausted { address: connector.address.clone(), waited }
+fn exhausted(waited: Duration, connector: &Connector) -> TransportError {
+    TransportError::Exhausted { address: connector.address.clone(), waited }
 }
 
 /// Makes slots, which are empty at first.

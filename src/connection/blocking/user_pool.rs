@@ -9,7 +9,7 @@ use crate::connection::connector::{Connector, timed_out};
 use crate::connection::handshake::Probe;
 use crate::connection::idle::LastUse;
 use crate::connection::stream::Limits;
-use crate::connection::transport_error::{Fault, Outcome};
+use crate::connection::transport_error::{TransportError, TransportResult};
 
 /// A connection that is lent by the user's own pool.
 pub(crate) type Given = r2d2::PooledConnection<redis::Client>;
@@ -26,7 +26,7 @@ pub(crate) fn make_usable(
     given: &mut Given,
     connector: &Connector,
     limits: Limits,
-) -> Outcome<bool> {
+) -> TransportResult<bool> {
     let mark = Given::extensions(given).get::<Mark>().copied();
     if generation(given) != connector.generation() {
         replace(given, connector, limits)?;
@@ -45,10 +45,14 @@ pub(crate) fn make_usable(
 }
 
 /// Puts a new connection in the place of another.
-pub(crate) fn replace(given: &mut Given, connector: &Connector, limits: Limits) -> Outcome<()> {
+pub(crate) fn replace(
+    given: &mut Given,
+    connector: &Connector,
+    limits: Limits,
+) -> TransportResult<()> {
     let generation = connector.generation();
     let explain = |error: RedisError| if error.is_timeout() { timed_out() } else { error };
-    let fault = |error| Fault::connect(&connector.address, explain(error));
+    let fault = |error| TransportError::connect(&connector.address, explain(error));
     **given = connect(connector, limits).map_err(fault)?;
     let last_use = LastUse::now(connector);
     Given::extensions_mut(given).insert(Mark { last_use, generation });

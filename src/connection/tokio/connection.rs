@@ -17,7 +17,7 @@ use super::outstanding::Outstanding;
 use super::packed::Packed;
 use super::stream;
 use crate::connection::connector::{Connector, timed_out};
-use crate::connection::transport_error::{Fault, Outcome};
+use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::error::code::serves;
 use crate::reply::code_and_details;
 use crate::time::Deadline;
@@ -33,7 +33,7 @@ impl Inquiry {
     }
 
     /// Whether the caller is still there and wants the reply, however late it is.
-    async fn goes_on(&self) -> bool {
+    async fn keeps_waiting(&self) -> bool {
         let (answer, answered) = oneshot::channel();
         self.0.send(answer).await.is_ok() && answered.await.unwrap_or(false)
     }
@@ -65,23 +65,23 @@ pub(crate) enum Purpose {
 
 impl Connector {
     /// The runtime in which this is called, which keeps time.
-    pub(crate) fn runtime(&self) -> Outcome<tokio::runtime::Handle> {
-        let none = |_| Fault::connect(&self.address, io::Error::other(NO_RUNTIME));
+    pub(crate) fn runtime(&self) -> TransportResult<tokio::runtime::Handle> {
+        let none = |_| TransportError::connect(&self.address, io::Error::other(NO_RUNTIME));
         let runtime = tokio::runtime::Handle::try_current().map_err(none)?;
         if !keeps_time() {
             let unsupported = io::Error::new(io::ErrorKind::Unsupported, NO_TIME);
-            return Err(Fault::connect(&self.address, unsupported));
+            return Err(TransportError::connect(&self.address, unsupported));
         }
         Ok(runtime)
     }
 
     /// A connection on which the server has answered, if only that the user may not ask. All of that
     /// is over within the time limit for connecting.
-    pub(crate) async fn connect_async(&self, purpose: Purpose) -> Outcome<AsyncConnection> {
+    pub(crate) async fn connect_async(&self, purpose: Purpose) -> TransportResult<AsyncConnection> {
         self.runtime()?;
         let connected = timeout(self.connect_timeout, self.try_connect_async(purpose)).await;
         let connected = connected.unwrap_or_else(|_| Err(timed_out()));
-        connected.map_err(|error| Fault::connect(&self.address, error))
+        connected.map_err(|error| TransportError::connect(&self.address, error))
     }
 
     async fn try_connect_async(&self, purpose: Purpose) -> RedisResult<AsyncConnection> {
@@ -225,7 +225,7 @@ impl AsyncConnection {
                 let longer = end.within(silence);
                 due = if longer.left() > due.left() { longer } else { due };
             } else if due.is_over() {
-                match select(exchange.as_mut(), std::pin::pin!(inquiry.goes_on())).await {
+                match select(exchange.as_mut(), std::pin::pin!(inquiry.keeps_waiting())).await {
                     Either::Left((reply, _)) => return reply,
                     Either::Right((true, _)) => due = end.within(silence),
                     Either::Right((false, _)) => return Err(timed_out()),

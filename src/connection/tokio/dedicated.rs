@@ -20,7 +20,7 @@ use super::multiplexed::Multiplexed;
 use super::packed::Packed;
 use crate::connection::idle::LastUse;
 use crate::connection::node::Watch;
-use crate::connection::transport_error::{Fault, Outcome};
+use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::protocol::{Form, Line};
 use crate::reply::asks_to_reconnect;
 use crate::request::{Abandonment, Reporter, Request};
@@ -77,7 +77,7 @@ impl AsyncWaiting {
         lines: &[Line<'_>],
         slice: Duration,
         watch: &dyn Watch,
-    ) -> Outcome<Value> {
+    ) -> TransportResult<Value> {
         let request = lines.last().map(|line| line.request);
         let undo = request.and_then(Request::undo);
         let (question, has_prelude) = (Packed::new(lines), lines.len() > 1);
@@ -89,7 +89,7 @@ impl AsyncWaiting {
         let (give_up, given_up) = oneshot::channel();
         let work = self.waits.clone().attend(question, answer, given_up);
         let address = &self.waits.shared.connector.address;
-        self.background.spawn(work).map_err(|error| Fault::connect(address, error))?;
+        self.background.spawn(work).map_err(|error| TransportError::connect(address, error))?;
         let mut pending = PendingWait {
             answered,
             give_up: Some(give_up),
@@ -101,7 +101,7 @@ impl AsyncWaiting {
             match select(&mut pending, pin!(inquiries.recv())).await {
                 Either::Right((Some(reply), _)) => {
                     // The task may have got its answer meanwhile, and wants no other.
-                    let _ = reply.send(watch.goes_on().await);
+                    let _ = reply.send(watch.keeps_waiting().await);
                 }
                 Either::Right((None, _)) => return pending.await,
                 Either::Left((outcome, _)) => return outcome,
@@ -113,7 +113,7 @@ impl AsyncWaiting {
 /// A wait that a task attends to. Dropping it ends the wait on the server, and gives back what came all
 /// the same.
 struct PendingWait<'a> {
-    answered: oneshot::Receiver<Outcome<Value>>,
+    answered: oneshot::Receiver<TransportResult<Value>>,
     give_up: Option<oneshot::Sender<Option<Reporter>>>,
     abandonment: Option<Abandonment>,
     undo: Option<&'static str>,
@@ -121,13 +121,14 @@ struct PendingWait<'a> {
 }
 
 impl Future for PendingWait<'_> {
-    type Output = Outcome<Value>;
+    type Output = TransportResult<Value>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<Value>> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<TransportResult<Value>> {
         Pin::new(&mut self.answered).poll(context).map(|answer| {
             self.give_up = None;
-            let lost =
-                |_| Err(Fault::Broken(std::io::Error::other("the wait was broken off").into()));
+            let lost = |_| {
+                Err(TransportError::Broken(std::io::Error::other("the wait was broken off").into()))
+            };
             answer.unwrap_or_else(lost)
         })
     }
@@ -158,7 +159,7 @@ impl Waits {
     async fn attend(
         self: Arc<Self>,
         question: Question,
-        answer: oneshot::Sender<Outcome<Value>>,
+        answer: oneshot::Sender<TransportResult<Value>>,
         mut given_up: oneshot::Receiver<Option<Reporter>>,
     ) {
         let connection = match select(pin!(self.connection()), &mut given_up).await {
@@ -178,11 +179,11 @@ impl Waits {
         let silence = self.shared.connector.response_timeout;
         let Question { packed, slice, end, inquiry, .. } = &question;
         let before = connection.outstanding().progress();
-        let mut landing = pin!(connection.wait(packed, (*slice, silence, *end), inquiry));
-        let (reply, reporter) = match select(landing.as_mut(), &mut given_up).await {
+        let mut completion = pin!(connection.wait(packed, (*slice, silence, *end), inquiry));
+        let (reply, reporter) = match select(completion.as_mut(), &mut given_up).await {
             Either::Left((reply, _)) => (reply, None),
             Either::Right((reporter, _)) => {
-                let reply = self.unblock(&connection, &question.key, landing).await;
+                let reply = self.unblock(&connection, &question.key, completion).await;
                 (reply, Some(reporter.unwrap_or(None)))
             }
         };
@@ -195,8 +196,8 @@ impl Waits {
         self.keep(connection.clone(), &reply);
         let has_begun = connection.outstanding().progress() != before;
         let reply = reply.map_err(|error| match has_begun && !error.is_timeout() {
-            true => Fault::CutOff(error),
-            false => Fault::Broken(error),
+            true => TransportError::CutOff(error),
+            false => TransportError::Broken(error),
         });
         if let Some(reporter) = reporter {
             return self.settle(reply, question.undo, reporter).await;
@@ -216,9 +217,9 @@ impl Waits {
         &self,
         connection: &AsyncConnection,
         key: &[u8],
-        mut landing: Pin<&mut impl Future<Output = RedisResult<Value>>>,
+        mut completion: Pin<&mut impl Future<Output = RedisResult<Value>>>,
     ) -> RedisResult<Value> {
-        let Some(id) = connection.id() else { return landing.await };
+        let Some(id) = connection.id() else { return completion.await };
         let requests = [
             Request::write("MULTI"),
             Request::write("LPOP").key(key).number(0),
@@ -237,7 +238,7 @@ impl Waits {
                 }
                 sleep(UNTIL_UNBLOCKED_AGAIN).await;
             };
-            if let Either::Left((reply, _)) = select(landing.as_mut(), pin!(unblocking)).await {
+            if let Either::Left((reply, _)) = select(completion.as_mut(), pin!(unblocking)).await {
                 return reply;
             }
         }
@@ -246,7 +247,7 @@ impl Waits {
     /// Gives back what a wait took that was given up, and reports what became of it.
     async fn settle(
         self: &Arc<Self>,
-        outcome: Outcome<Value>,
+        outcome: TransportResult<Value>,
         undo: Option<&'static str>,
         reporter: Option<Reporter>,
     ) {
@@ -260,14 +261,14 @@ impl Waits {
         if let Some(mut reporter) = reporter {
             reporter.outcome = match outcome {
                 Ok(reply) => Some(reply),
-                Err(Fault::Broken(_) | Fault::CutOff(_)) => None,
+                Err(TransportError::Broken(_) | TransportError::CutOff(_)) => None,
                 // Nothing was sent.
                 Err(_) => Some(Value::Nil),
             };
         }
     }
 
-    async fn connection(&self) -> Outcome<AsyncConnection> {
+    async fn connection(&self) -> TransportResult<AsyncConnection> {
         let connector = &self.shared.connector;
         let idle = self.idle().connections.pop();
         if let Some(Idle { connection, last_use }) = idle

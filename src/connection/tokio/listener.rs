@@ -9,8 +9,8 @@ use redis::{PushInfo, RedisResult, Value};
 use super::connection::{AsyncConnection, Purpose};
 use super::packed::Packed;
 use crate::connection::connector::{Connector, timed_out};
-use crate::connection::push::{Ears, Speech, role, tell};
-use crate::connection::transport_error::{Fault, Outcome};
+use crate::connection::push::{Push, PushHandler, dispatch, role};
+use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::protocol::Line;
 use crate::time::Deadline;
 use crate::time::Wait;
@@ -18,7 +18,7 @@ use crate::time::Wait;
 /// A connection that is heard until this is dropped.
 pub(crate) struct Listening {
     connection: AsyncConnection,
-    ears: Arc<dyn Ears>,
+    handler: Arc<dyn PushHandler>,
 }
 
 impl Listening {
@@ -28,7 +28,7 @@ impl Listening {
         let asked = self.connection.exchange(&hello, Deadline::after(Wait::Forever));
         let reply =
             tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Err(timed_out()))?;
-        self.ears.hear(role(&reply));
+        self.handler.on_push(role(&reply));
         Ok(())
     }
 }
@@ -37,22 +37,22 @@ impl Listening {
 pub(crate) async fn listen(
     connector: &Connector,
     lines: &[Line<'_>],
-    ears: Arc<dyn Ears>,
+    handler: Arc<dyn PushHandler>,
     deadline: Deadline,
-) -> Outcome<(Listening, Vec<Value>)> {
-    let (at_end, answers) = (ears.clone(), ears.clone());
+) -> TransportResult<(Listening, Vec<Value>)> {
+    let (at_end, answers) = (handler.clone(), handler.clone());
     let hear = move |PushInfo { kind, data }: PushInfo| {
-        tell(&*ears, &kind, &data);
+        dispatch(&*handler, &kind, &data);
         Ok::<(), Infallible>(())
     };
     // The driver says when it notices the end, and the connection when the driver itself has ended.
     let at_end = Box::new(move || {
-        at_end.hear(Speech::Ended);
+        at_end.on_push(Push::Ended);
     });
     let purpose = Purpose::Pushes(Arc::new(hear), at_end);
     let speaking = connector.speaking()?;
     let connecting = tokio::time::timeout(deadline.left(), speaking.connect_async(purpose));
-    let late = |_| Err(Fault::connect(&connector.address, timed_out()));
+    let late = |_| Err(TransportError::connect(&connector.address, timed_out()));
     let connection = connecting.await.unwrap_or_else(late)?;
     let exchange = async {
         let mut replies = Vec::with_capacity(lines.len());
@@ -64,6 +64,6 @@ pub(crate) async fn listen(
     };
     let limit = connector.response_timeout.min(deadline.left());
     let replies = tokio::time::timeout(limit, exchange).await;
-    let replies = replies.unwrap_or_else(|_| Err(timed_out())).map_err(Fault::Broken)?;
-    Ok((Listening { connection, ears: answers }, replies))
+    let replies = replies.unwrap_or_else(|_| Err(timed_out())).map_err(TransportError::Broken)?;
+    Ok((Listening { connection, handler: answers }, replies))
 }

@@ -14,10 +14,10 @@ use tokio::time::timeout;
 use super::connection::{AsyncConnection, Purpose};
 use super::packed::{Packed, command};
 use crate::connection::connector::{Connector, timed_out};
-use crate::connection::exclusive::Solitary;
+use crate::connection::exclusive::ExclusiveConnection;
 use crate::connection::idle::LastUse;
 use crate::connection::node::repeatable;
-use crate::connection::transport_error::{Fault, Outcome};
+use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::protocol::Line;
 use crate::reply::asks_to_reconnect;
 use crate::time::Deadline;
@@ -54,7 +54,7 @@ type Check = Shared<BoxFuture<'static, RedisResult<()>>>;
 
 /// The outcome of an attempt to connect, for which all callers wait. The attempt itself is a task, which
 /// goes on when its callers do not.
-type Connecting = Shared<BoxFuture<'static, Outcome<AsyncConnection>>>;
+type Connecting = Shared<BoxFuture<'static, TransportResult<AsyncConnection>>>;
 
 impl Multiplexed {
     pub(crate) fn new(connector: Connector) -> Self {
@@ -67,7 +67,7 @@ impl Multiplexed {
         self: &Arc<Self>,
         lines: &[Line<'_>],
         deadline: Deadline,
-    ) -> Outcome<Value> {
+    ) -> TransportResult<Value> {
         let (connection, fresh) = match self.in_use() {
             Some(connection) => (connection, false),
             None => self.connection(deadline).await?,
@@ -81,11 +81,11 @@ impl Multiplexed {
         &self,
         lines: &[Line<'_>],
         deadline: Deadline,
-        solitary: &mut Solitary,
-    ) -> Outcome<Value> {
+        exclusive: &mut ExclusiveConnection,
+    ) -> TransportResult<Value> {
         let packed = Packed::new(lines);
         loop {
-            let kept = solitary.take::<(AsyncConnection, LastUse)>(&self.connector.address);
+            let kept = exclusive.take::<(AsyncConnection, LastUse)>(&self.connector.address);
             let kept = kept.filter(|(connection, _)| self.is_usable(connection));
             let fresh = kept.is_none();
             let (connection, last_use) = match kept {
@@ -93,7 +93,7 @@ impl Multiplexed {
                 None => {
                     let connecting = self.connector.connect_async(Purpose::Calls);
                     let connected = timeout(deadline.left(), connecting).await;
-                    solitary.count_new();
+                    exclusive.count_new();
                     (connected.unwrap_or_else(|_| Err(self.late()))?, LastUse::now(&self.connector))
                 }
             };
@@ -117,10 +117,10 @@ impl Multiplexed {
             };
             if reply.is_ok() {
                 let kept = (connection, LastUse::now(&self.connector));
-                solitary.keep(kept, &self.connector.address);
+                exclusive.keep(kept, &self.connector.address);
             }
             if fresh || !again || !repeatable(lines) {
-                return reply.map_err(Fault::Broken);
+                return reply.map_err(TransportError::Broken);
             }
         }
     }
@@ -130,7 +130,7 @@ impl Multiplexed {
         self: &Arc<Self>,
         line: Line<'_>,
         deadline: Deadline,
-    ) -> Outcome<Value> {
+    ) -> TransportResult<Value> {
         let Some(connection) = self.in_use() else {
             return Box::pin(self.exchange(&[line], deadline)).await;
         };
@@ -154,7 +154,7 @@ impl Multiplexed {
         (connection, fresh): (AsyncConnection, bool),
         lines: &[Line<'_>],
         deadline: Deadline,
-    ) -> Outcome<Value> {
+    ) -> TransportResult<Value> {
         let again = match &reply {
             Ok(Value::Array(replies)) if lines.len() > 1 => {
                 let is_misled = replies.iter().any(asks_to_reconnect);
@@ -168,13 +168,13 @@ impl Multiplexed {
         };
         drop(connection);
         if fresh || !again {
-            return reply.map_err(Fault::Broken);
+            return reply.map_err(TransportError::Broken);
         }
         let (connection, _) = self.connection(deadline).await?;
         let reply = connection.exchange(&Packed::new(lines), deadline).await;
         reply.map_err(|error| {
             self.fail(&connection);
-            Fault::Broken(error)
+            TransportError::Broken(error)
         })
     }
 
@@ -196,7 +196,10 @@ impl Multiplexed {
     ///
     /// A server that is silent then may hang, or only the connection may be dead. So asking and
     /// connecting anew together take no longer than the server may be silent.
-    async fn connection(self: &Arc<Self>, deadline: Deadline) -> Outcome<(AsyncConnection, bool)> {
+    async fn connection(
+        self: &Arc<Self>,
+        deadline: Deadline,
+    ) -> TransportResult<(AsyncConnection, bool)> {
         let (mut connection, mut fresh) = self.connected(deadline).await?;
         if !fresh {
             let half = self.connector.response_timeout / 2;
@@ -265,7 +268,10 @@ impl Multiplexed {
         }
     }
 
-    async fn connected(self: &Arc<Self>, deadline: Deadline) -> Outcome<(AsyncConnection, bool)> {
+    async fn connected(
+        self: &Arc<Self>,
+        deadline: Deadline,
+    ) -> TransportResult<(AsyncConnection, bool)> {
         let runtime = self.connector.runtime()?;
         let connecting = {
             let mut state = self.state();
@@ -301,7 +307,7 @@ impl Multiplexed {
         let address = self.connector.address.clone();
         let abort = task.abort_handle();
         let connected = task.map(move |connected| {
-            connected.unwrap_or_else(|error| Err(Fault::connect(&address, error)))
+            connected.unwrap_or_else(|error| Err(TransportError::connect(&address, error)))
         });
         let connected = connected.boxed().shared();
         let link =
@@ -347,8 +353,8 @@ impl Multiplexed {
         connection.has_ended() || self.connector.renounce(connection.generation())
     }
 
-    fn late(&self) -> Fault {
-        Fault::connect(&self.connector.address, timed_out())
+    fn late(&self) -> TransportError {
+        TransportError::connect(&self.connector.address, timed_out())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -10,10 +10,10 @@ use super::dedicated::AsyncWaiting;
 use super::listener::{Listening, listen};
 use super::multiplexed::Multiplexed;
 use crate::connection::connector::Connector;
-use crate::connection::exclusive::Solitary;
+use crate::connection::exclusive::ExclusiveConnection;
 use crate::connection::node::{Node, Watch};
-use crate::connection::push::Ears;
-use crate::connection::transport_error::{Fault, Outcome};
+use crate::connection::push::PushHandler;
+use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::protocol::Line;
 use crate::time::Deadline;
 use crate::time::Signal;
@@ -36,11 +36,15 @@ impl Node for AsyncNode {
         &self.shared.connector
     }
 
-    async fn call(&self, line: Line<'_>, deadline: Deadline) -> Outcome<Value> {
+    async fn call(&self, line: Line<'_>, deadline: Deadline) -> TransportResult<Value> {
         self.shared.exchange_one(line, deadline).await
     }
 
-    async fn call_many(&self, lines: &[Line<'_>], deadline: Deadline) -> Outcome<Vec<Value>> {
+    async fn call_many(
+        &self,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+    ) -> TransportResult<Vec<Value>> {
         replies(self.shared.exchange(lines, deadline).await?, lines)
     }
 
@@ -48,12 +52,17 @@ impl Node for AsyncNode {
         &self,
         lines: &[Line<'_>],
         deadline: Deadline,
-        solitary: &mut Solitary,
-    ) -> Outcome<Vec<Value>> {
-        replies(self.shared.exchange_alone(lines, deadline, solitary).await?, lines)
+        exclusive: &mut ExclusiveConnection,
+    ) -> TransportResult<Vec<Value>> {
+        replies(self.shared.exchange_alone(lines, deadline, exclusive).await?, lines)
     }
 
-    async fn wait(&self, lines: &[Line<'_>], slice: Duration, watch: &dyn Watch) -> Outcome<Value> {
+    async fn wait(
+        &self,
+        lines: &[Line<'_>],
+        slice: Duration,
+        watch: &dyn Watch,
+    ) -> TransportResult<Value> {
         self.shared.connector.runtime()?;
         self.waiting.wait(lines, slice, watch).await
     }
@@ -72,19 +81,19 @@ impl Node for AsyncNode {
 
     type Listening = Listening;
 
-    async fn ask(&self, listening: &Listening, deadline: Deadline) -> Outcome<()> {
+    async fn ask(&self, listening: &Listening, deadline: Deadline) -> TransportResult<()> {
         let limit = self.shared.connector.response_timeout.min(deadline.left());
-        listening.ask(limit).await.map_err(Fault::Broken)
+        listening.ask(limit).await.map_err(TransportError::Broken)
     }
 
     async fn listen(
         &self,
         lines: &[Line<'_>],
-        ears: Arc<dyn Ears>,
+        handler: Arc<dyn PushHandler>,
         _habits: (Duration, bool),
         deadline: Deadline,
-    ) -> Outcome<(Listening, Vec<Value>)> {
-        listen(&self.shared.connector, lines, ears, deadline).await
+    ) -> TransportResult<(Listening, Vec<Value>)> {
+        listen(&self.shared.connector, lines, handler, deadline).await
     }
 
     fn spawn(work: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
@@ -100,7 +109,7 @@ impl Node for AsyncNode {
 }
 
 /// The replies of an exchange, each by itself.
-fn replies(reply: Value, lines: &[Line<'_>]) -> Outcome<Vec<Value>> {
+fn replies(reply: Value, lines: &[Line<'_>]) -> TransportResult<Vec<Value>> {
     match (reply, lines.len()) {
         (Value::Array(replies), 2..) => Ok(replies),
         (reply, _) => Ok(vec![reply]),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{MARK, into_slot, is_side_key, name_of, side_key_in_slot};
-use crate::changes::{NoticeFormat, Notices, Structure};
+use crate::changes::{ChangeFormat, ChangePublishing, Structure};
 use crate::client::Deferred;
 use crate::collections::{RedisDict, RedisHashDict, RedisList, RedisSet};
 use crate::keys::slot::{SLOTS, key_slot};
@@ -87,7 +87,7 @@ fn keys_of(request: &Request) -> Vec<Bytes> {
 }
 
 /// The channel of a collection that publishes its changes, and the keys of its sequences.
-fn told(notices: &Notices) -> Vec<Bytes> {
+fn told(notices: &ChangePublishing) -> Vec<Bytes> {
     vec![notices.own_channel(), notices.sequences(None), notices.sequences(Some(7))]
 }
 
@@ -98,13 +98,13 @@ fn collections(name: &Bytes, words: &[Bytes]) -> Vec<Owned> {
         let keys = keys_of(request);
         let channels = match keys.is_empty() {
             true => Vec::new(),
-            false => told(&Notices::adding(None, structure, &name[..], NoticeFormat::Own)),
+            false => told(&ChangePublishing::adding(None, structure, &name[..], ChangeFormat::Own)),
         };
         Owned { owner: owner(kind), channels, keys }
     };
     let of_dict = |dict: RedisDict<Bytes, Bytes, Deferred>| {
         let keys = words.iter().flat_map(|word| keys_of(&dict.get(word).request)).collect();
-        let telling = dict.notifying(NoticeFormat::Own).remove(&Bytes::new()).request;
+        let telling = dict.publishing(ChangeFormat::Own).remove(&Bytes::new()).request;
         let channels = telling.notices().iter().flat_map(|notices| told(notices)).collect();
         // Dictionaries of one prefix are the same one.
         Owned { owner: format!("{dict:?}"), keys, channels }

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::time::Landing;
+use crate::time::Completion;
 use crate::time::Signal;
 
 /// Whether a dispatcher serves, and what is under way in it.
@@ -12,7 +12,7 @@ pub(super) struct Life {
     /// Wakes the worker.
     pub(super) signal: Arc<Signal>,
     /// Tells that the worker has ended.
-    pub(super) end: Landing<()>,
+    pub(super) end: Completion<()>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Life {
     pub(super) fn new() -> Arc<Self> {
         let state = State { phase: Phase::Serving, has_parted: false, hooks: 0, calls: 0 };
         let (state, ended) = (Mutex::new(state), Condvar::new());
-        Arc::new(Self { state, ended, signal: Arc::default(), end: Landing::new() })
+        Arc::new(Self { state, ended, signal: Arc::default(), end: Completion::new() })
     }
 
     pub(super) fn phase(&self) -> Phase {

@@ -12,13 +12,13 @@ use super::life::{Life, Phase};
 use super::scripts::{BEGIN, ELSEWHERE, REFUSE, UPDATE};
 use super::slot::{Flag, Slot};
 use crate::client::RoundTrips;
-use crate::connection::Speech;
+use crate::connection::Push;
 use crate::error::{Applied, Error, Result};
 use crate::keyword::Value;
 use crate::keyword::description::Access;
 use crate::keyword::message::UNKNOWN;
 use crate::keyword::names::{KeywordName, REGISTRY, ServiceName};
-use crate::listen::{Audience, Situation};
+use crate::listen::{FeedHandler, FeedInfo};
 use crate::reply;
 use crate::request::Request as Command;
 use crate::request::Script;
@@ -267,9 +267,9 @@ impl<E: RoundTrips> Service<E> {
     }
 }
 
-impl<E: RoundTrips> Audience for Service<E> {
-    fn hear(&self, _server: usize, speech: Speech<'_>) {
-        let Speech::Message { channel, payload } = speech else { return };
+impl<E: RoundTrips> FeedHandler for Service<E> {
+    fn on_push(&self, _server: usize, push: Push<'_>) {
+        let Push::Message { channel, payload } = push else { return };
         let request = match self.names.keyword(channel) {
             Some(keyword) => {
                 let is_known = self.slots.contains_key(&keyword);
@@ -285,16 +285,16 @@ impl<E: RoundTrips> Audience for Service<E> {
         }
     }
 
-    fn connected(&self, session: u64, _situation: Situation, _proof: u64) {
+    fn on_connected(&self, session: u64, _situation: FeedInfo, _proof: u64) {
         if session > 1 {
             self.is_doubtful.store(true, Ordering::Release);
             self.life.signal.raise();
         }
     }
 
-    fn proven(&self, _session: u64, _proof: u64, _lag: Duration) {}
+    fn on_watermark(&self, _session: u64, _proof: u64, _lag: Duration) {}
 
-    fn lost(&self, _session: u64) {}
+    fn on_disconnected(&self, _session: u64) {}
 }
 
 /// When a set is over, what has waited for it is told too.

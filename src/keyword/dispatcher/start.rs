@@ -12,7 +12,7 @@ use crate::client::RoundTrips;
 use crate::error::Result;
 use crate::keys::escape;
 use crate::keyword::names::REGISTRY;
-use crate::listen::{Feed, OF_STRINGS, Wish};
+use crate::listen::{Feed, FeedOptions, OF_STRINGS};
 use crate::reply::{self, Reply};
 use crate::request::Request;
 
@@ -21,11 +21,11 @@ impl<E: RoundTrips> Service<E> {
     pub(super) async fn listen(self: &Arc<Self>) -> Result<Feed> {
         let requests = Request::read("SUBSCRIBE").arg(self.names.requests());
         let modify = Request::read("PSUBSCRIBE").arg(self.pattern());
-        let wish = Wish {
+        let options = FeedOptions {
             slot: None,
             base: self.names.base(),
             commands: vec![requests, modify],
-            wishes: Vec::new(),
+            optional_commands: Vec::new(),
             tracks: false,
             keyspace: Some(OF_STRINGS),
             warns: true,
@@ -33,7 +33,7 @@ impl<E: RoundTrips> Service<E> {
             beat: BEAT,
             silence: SILENCE,
         };
-        self.executor.feed(wish, self.clone()).await
+        self.executor.feed(options, self.clone()).await
     }
 
     /// Gives all keywords what they begin with.

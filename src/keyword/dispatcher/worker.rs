@@ -83,7 +83,7 @@ impl<E: RoundTrips> Drop for End<E> {
     fn drop(&mut self) {
         self.0.life.close(Duration::ZERO);
         self.0.life.may_end();
-        self.0.life.end.tell(());
+        self.0.life.end.complete(());
     }
 }
 
@@ -109,8 +109,8 @@ impl<E: RoundTrips> Service<E> {
         match slot.line_up(request) {
             Turn::Now(request) => {
                 let (service, slot, now) = (self.clone(), slot.clone(), Some(request));
-                let errands = Errands { service, slot, now, _hook: self.life.hook() };
-                self.executor.background(errands.run());
+                let pending = Errands { service, slot, now, _hook: self.life.hook() };
+                self.executor.background(pending.run());
             }
             Turn::Later => {}
             Turn::Never(request) => self.serve(slot, &request).await,

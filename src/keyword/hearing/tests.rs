@@ -28,7 +28,7 @@ impl Hearing {
         let topology = Arc::new(Topology::new([]));
         self.connected(
             session,
-            Situation { topology, channel: None, tells_keys: true, is_blind: false },
+            FeedInfo { topology, channel: None, tells_keys: true, is_blind: false },
             0,
         );
     }
@@ -36,7 +36,7 @@ impl Hearing {
     fn say(&self, channel: &str, name: &str, payload: &str) {
         let channel = format!("{channel}{name}");
         let (channel, payload) = (channel.as_bytes(), payload.as_bytes());
-        self.hear(0, Speech::Message { channel, payload });
+        self.hear(0, Push::Message { channel, payload });
     }
 
     /// A dispatcher sets a keyword: it tells, and the server tells.

@@ -1,7 +1,7 @@
 //! All that can happen to a near cache within small limits, gone through exhaustively.
 //!
 //! The rules are the shipped ones: [`Shard`](super::shard::Shard), [`Lease`](super::lease::Lease) and
-//! [`Pulse`](crate::listen::heartbeat::Pulse). Modelled are what puts them together, the server and
+//! [`Heartbeat`](crate::listen::heartbeat::Heartbeat). Modelled are what puts them together, the server and
 //! the connections.
 
 mod program;
@@ -42,7 +42,7 @@ enum Mutant {
     None,
     Shard(shard::Breach),
     Lease(lease::Breach),
-    Pulse(pulse::Breach),
+    Heartbeat(pulse::Breach),
     /// A lookup sees a value before it sees until when values are served.
     LooksAtTheValueFirst,
     ServesAnotherEpoch,
@@ -114,7 +114,7 @@ fn the_rules_hold_whatever_happens() {
 #[test]
 fn every_rule_is_needed() {
     use lease::Breach as Lease;
-    use pulse::Breach as Pulse;
+    use pulse::Breach as Heartbeat;
     use shard::Breach as Shard;
     for (mutant, setting) in [
         (Mutant::Shard(Shard::LandsDirty), RACES),
@@ -125,8 +125,8 @@ fn every_rule_is_needed() {
         (Mutant::Lease(Lease::GoesOnWhenLost), LEASES),
         (Mutant::Lease(Lease::ConnectsInTheSameEpoch), RECONNECTS),
         (Mutant::Lease(Lease::ProvenByAnother), GRACE),
-        (Mutant::Pulse(Pulse::ProvenByOne), LATE_BEATS),
-        (Mutant::Pulse(Pulse::SendsMany), LATE_BEATS),
+        (Mutant::Heartbeat(Heartbeat::ProvenByOne), LATE_BEATS),
+        (Mutant::Heartbeat(Heartbeat::SendsMany), LATE_BEATS),
         (Mutant::LooksAtTheValueFirst, LATE_BEATS),
         (Mutant::ServesAnotherEpoch, RECONNECTS),
         (Mutant::ShowsTheEpochLast, RECONNECTS),

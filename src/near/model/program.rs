@@ -1,7 +1,7 @@
 //! The program whose cache it is: the shipped rules, put together as `cache.rs` does it.
 
 use super::Mutant;
-use crate::mutants::Breaches;
+use crate::mutants::Mutants;
 use crate::near::lease::Lease;
 use crate::near::shard::{Begun, Shard, Store};
 
@@ -53,8 +53,8 @@ impl Program {
     pub(super) fn new(bound: u64, grace: u64, mutant: Mutant) -> Self {
         let (mut shard, mut lease) = (Shard::new(), Lease::new(bound, grace));
         match mutant {
-            Mutant::Shard(breach) => shard.breaches = Breaches::of(breach),
-            Mutant::Lease(breach) => lease.breaches = Breaches::of(breach),
+            Mutant::Shard(breach) => shard.breaches = Mutants::of(breach),
+            Mutant::Lease(breach) => lease.breaches = Mutants::of(breach),
             _ => {}
         }
         lease.connected(1, 0);

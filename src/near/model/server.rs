@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::listen::heartbeat::Pulse;
+use crate::listen::heartbeat::Heartbeat;
 
 /// One key, whose value is the number of times that it was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -24,7 +24,7 @@ pub(super) enum Word {
 
 /// How far the server tells a connection of changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Hearing {
+pub(super) enum ServerChanges {
     Begins,
     Lasts,
     IsLost,
@@ -34,13 +34,13 @@ pub(super) enum Hearing {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Link {
     pub(super) session: u64,
-    pub(super) hearing: Hearing,
+    pub(super) hearing: ServerChanges,
     pub(super) is_connected: bool,
     pub(super) words: VecDeque<Word>,
-    pub(super) pulse: Pulse,
+    pub(super) pulse: Heartbeat,
     /// A beat on its way to the server.
     pub(super) beats: VecDeque<u64>,
-    pub(super) proof: Option<u64>,
+    pub(super) watermark: Option<u64>,
 }
 
 impl Server {
@@ -70,7 +70,7 @@ impl Server {
 
     /// Ends a turn of the event loop. What clients are told goes out, the merged changes last.
     pub(super) fn end_turn(&mut self, link: Option<&mut Link>) {
-        if let Some(link) = link.filter(|link| link.hearing == Hearing::Lasts) {
+        if let Some(link) = link.filter(|link| link.hearing == ServerChanges::Lasts) {
             link.words.extend(self.said.drain(..));
             link.words.extend(self.has_changed.then_some(Word::Changed));
         }
@@ -83,19 +83,19 @@ impl Server {
 }
 
 impl Link {
-    pub(super) fn new(session: u64, pulse: Pulse) -> Self {
+    pub(super) fn new(session: u64, pulse: Heartbeat) -> Self {
         Self {
             session,
-            hearing: Hearing::Begins,
+            hearing: ServerChanges::Begins,
             is_connected: false,
             words: VecDeque::new(),
             pulse,
             beats: VecDeque::new(),
-            proof: None,
+            watermark: None,
         }
     }
 }
 
 fn is_heard(link: Option<&Link>) -> bool {
-    link.is_some_and(|link| link.hearing == Hearing::Lasts)
+    link.is_some_and(|link| link.hearing == ServerChanges::Lasts)
 }

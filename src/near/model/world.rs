@@ -5,10 +5,10 @@ mod steps;
 use stateright::{Model, Property};
 
 use super::program::{Glimpse, Program, Task, Work};
-use super::server::{Hearing, Link, Server};
+use super::server::{Link, Server, ServerChanges};
 use super::{Mutant, Setting};
-use crate::listen::heartbeat::Pulse;
-use crate::mutants::Breaches;
+use crate::listen::heartbeat::Heartbeat;
+use crate::mutants::Mutants;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct World {
@@ -87,7 +87,8 @@ impl Model for Setting {
     fn init_states(&self) -> Vec<World> {
         let mut pulse = self.pulse();
         pulse.send(0).map(|first| pulse.hear(first));
-        let link = Link { is_connected: true, hearing: Hearing::Lasts, ..Link::new(1, pulse) };
+        let link =
+            Link { is_connected: true, hearing: ServerChanges::Lasts, ..Link::new(1, pulse) };
         vec![World {
             now: 0,
             server: Server::default(),
@@ -142,10 +143,10 @@ impl Model for Setting {
 }
 
 impl Setting {
-    fn pulse(&self) -> Pulse {
-        let mut pulse = Pulse::default();
-        if let Mutant::Pulse(breach) = self.mutant {
-            pulse.breaches = Breaches::of(breach);
+    fn pulse(&self) -> Heartbeat {
+        let mut pulse = Heartbeat::default();
+        if let Mutant::Heartbeat(breach) = self.mutant {
+            pulse.breaches = Mutants::of(breach);
         }
         pulse
     }
@@ -178,7 +179,7 @@ impl World {
     /// Whether nothing is under way, and every message was delivered or is known to be lost.
     fn rests(&self) -> bool {
         let rests = |link: &Link| {
-            link.hearing == Hearing::Lasts && link.words.is_empty() && link.beats.is_empty()
+            link.hearing == ServerChanges::Lasts && link.words.is_empty() && link.beats.is_empty()
         };
         self.readers.is_empty()
             && self.writing.is_none()

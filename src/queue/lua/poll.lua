@@ -16,7 +16,7 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local waiting = redis.call('LLEN', queue)
 -- The server refuses only the first write of a script for want of memory, and this one never.
 redis.call('ZREM', consumers, '')
--- Before it gets anything: what a consumer holds that is not known here is never taken back. Should the
+-- Before it gets anything: what a consumer sessions that is not known here is never taken back. Should the
 -- script fail, the fraction is that of no step that is on its way.
 if known < 0 then redis.call('ZADD', consumers, 'NX', now + (ARGV[4] + 1) % 2048 / 2048, id) end
 if done > 0 then redis.call('HINCRBY', KEYS[7], 'done', done) end

@@ -1,4 +1,4 @@
--- Gives what a consumer holds under its old ids to a new one. What the server may still do for an old
+-- Gives what a consumer sessions under its old ids to a new one. What the server may still do for an old
 -- one, if it may, goes to a list that is looked after, for as long as a network may take to bring what was
 -- sent.
 local consumers, gone, held, claimed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -12,9 +12,9 @@ if known and mark < 0 then return {mark} end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('ZREM', consumers, '')
--- Before it gets anything: what a consumer holds that is not known here is never taken back.
+-- Before it gets anything: what a consumer sessions that is not known here is never taken back.
 redis.call('ZADD', consumers, now + math.max(mark, 0) / 2048, id)
--- The latest first: an adoption that was in doubt may have moved the list there, and what a wait has
+-- The latest first: an recovery that was in doubt may have moved the list there, and what a wait has
 -- brought to an earlier id since then is newer.
 for i = #ARGV, 4, -1 do
   local old, list = ARGV[i], KEYS[i + 1]

@@ -1,4 +1,4 @@
--- What there is and was done. The lists of those who hold something are the last keys; who they are by now
+-- What there is and was done. The lists of those who session something are the last keys; who they are by now
 -- is in the reply.
 local queue, delayed, dead, paused = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local consumers, held, counts, entered, gone = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]

@@ -4,20 +4,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::queue::shared_settings::Terms;
+use crate::queue::shared_settings::SharedSettings;
 use crate::time::Signal;
 
-/// Wakes the thread that keeps the consumers of one queue, and has what holds for the queue.
-pub(crate) struct Upkeep {
+/// Wakes the thread that keeps the consumers of one queue, and has what sessions for the queue.
+pub(crate) struct MaintenanceHandle {
     signal: Signal,
     /// Whether the thread rests until it is woken, for there is nothing to tell.
     rests: AtomicBool,
-    /// What holds for the queue, as far as is known.
-    terms: Mutex<Terms>,
+    /// What sessions for the queue, as far as is known.
+    terms: Mutex<SharedSettings>,
 }
 
-impl Upkeep {
-    pub(crate) fn new(terms: Terms) -> Self {
+impl MaintenanceHandle {
+    pub(crate) fn new(terms: SharedSettings) -> Self {
         let (signal, rests) = (Signal::default(), AtomicBool::new(false));
         Self { signal, rests, terms: Mutex::new(terms) }
     }
@@ -30,15 +30,15 @@ impl Upkeep {
     }
 
     /// Says that it must not wait until there is more to tell.
-    pub(crate) fn hurry(&self) {
+    pub(crate) fn wake_now(&self) {
         self.signal.raise();
     }
 
-    pub(crate) fn terms(&self) -> Terms {
+    pub(crate) fn terms(&self) -> SharedSettings {
         *self.terms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn set_terms(&self, terms: Terms) {
+    pub(crate) fn set_terms(&self, terms: SharedSettings) {
         *self.terms.lock().unwrap_or_else(PoisonError::into_inner) = terms;
     }
 

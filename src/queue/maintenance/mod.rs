@@ -4,5 +4,5 @@ mod handle;
 mod reaper;
 mod thread;
 
-pub(super) use self::handle::Upkeep;
-pub(super) use self::thread::Keeper;
+pub(super) use self::handle::MaintenanceHandle;
+pub(super) use self::thread::MaintenanceThread;

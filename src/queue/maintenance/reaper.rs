@@ -5,15 +5,15 @@ use std::sync::Arc;
 use crate::client::{Client, Executor};
 use crate::error::Result;
 use crate::queue::keys::{ConsumerId, Keys};
-use crate::queue::scripts::{ABANDONED, EXPIRED, SWEEP};
+use crate::queue::scripts::{ABANDONED, EXPIRED, REAP};
 use crate::queue::settings::QueueSettings;
-use crate::queue::shared_settings::{Stored, Terms, report};
+use crate::queue::shared_settings::{SharedSettings, Stored, report};
 use crate::reply;
 use crate::reply::Reply;
 use crate::request::Request;
 
 /// Goes through all that may have been lost, a part at a time.
-pub(crate) struct Sweeper {
+pub(crate) struct Reaper {
     keys: Arc<Keys>,
     settings: QueueSettings,
     /// What is stored beside the queue, once that is known.
@@ -22,14 +22,14 @@ pub(crate) struct Sweeper {
     cursor: u64,
 }
 
-impl Sweeper {
+impl Reaper {
     pub(crate) fn new(keys: Arc<Keys>, settings: QueueSettings) -> Self {
         Self { keys, settings, stored: None, cursor: 0 }
     }
 
     /// Takes back what lost consumers held, and what was given to abandoned ids: to `orphaned`, and to
     /// the next thousand of all. Says whether there is more to look at.
-    pub(crate) fn sweep(&mut self, client: &Client, orphaned: &[ConsumerId]) -> Result<bool> {
+    pub(crate) fn reap(&mut self, client: &Client, orphaned: &[ConsumerId]) -> Result<bool> {
         let keys = self.keys.clone();
         let own = self.settings.stored();
         let request = Request::script(&EXPIRED, 2).key(&keys.consumers).key(&keys.settings);
@@ -56,8 +56,8 @@ impl Sweeper {
         Ok(cursor != 0 || lost.len() >= PAGE)
     }
 
-    /// What holds for the queue.
-    pub(crate) fn terms(&self) -> Terms {
+    /// What sessions for the queue.
+    pub(crate) fn terms(&self) -> SharedSettings {
         self.settings.terms_with(self.stored.unwrap_or_default())
     }
 
@@ -82,8 +82,8 @@ impl Sweeper {
     /// Takes back what the first of some consumers held. Says with how many of them it is through.
     fn take_some_back(&self, client: &Client, lost: &[ConsumerId]) -> Result<usize> {
         let (keys, lost) = (&self.keys, &lost[..lost.len().min(AT_A_TIME)]);
-        let Terms { lease, max_deliveries, dead_capacity } = self.terms();
-        let request = Request::script(&SWEEP, 7 + lost.len()).key(keys.queue());
+        let SharedSettings { lease, max_deliveries, dead_capacity } = self.terms();
+        let request = Request::script(&REAP, 7 + lost.len()).key(keys.queue());
         let request = request.key(&keys.consumers).key(&keys.dead).key(&keys.gone);
         let request = request.key(&keys.held).key(&keys.counts).key(&keys.settings);
         let lists = lost.iter().map(|id| keys.claimed(id));
@@ -147,19 +147,19 @@ mod tests {
         held.extend(frozen.next_batch(Duration::ZERO).unwrap());
         assert_eq!(held.len(), JOBS as usize);
 
-        let sweeper = Sweeper::new(queue.keys().clone(), QueueSettings::new());
-        let consumers = &sweeper.keys.consumers;
+        let reaper = Reaper::new(queue.keys().clone(), QueueSettings::new());
+        let consumers = &reaper.keys.consumers;
         let known = Request::read("ZRANGE").key(consumers).number(0).number(-1);
         let known = client.run(known.returns(reply::raw_many)).unwrap().swap_remove(0);
         let lost = Request::write("ZADD").key(consumers).number(1).arg(&known);
         client.run(lost.returns(reply::count)).unwrap();
         let id = [ConsumerId::parse(&known)];
-        let through = sweeper.take_some_back(&client, &id).unwrap();
+        let through = reaper.take_some_back(&client, &id).unwrap();
         assert_eq!(through, 0, "a script takes no more than 1,000");
 
         let error = held.pop().unwrap().done_now().unwrap_err();
         assert!(matches!(error, Error::LeaseLost { .. }), "{error:?}");
-        sweeper.take_back(&client, &id).unwrap();
+        reaper.take_back(&client, &id).unwrap();
         let waiting = queue.peek(2000).unwrap().into_iter().map(|job| job.value.unwrap());
         assert!(waiting.eq(0..JOBS), "all are back, in their order");
     }
@@ -169,7 +169,7 @@ mod tests {
         let server = LocalServer::start().unwrap();
         let client = Client::open(server.url()).unwrap();
         let queue: WorkQueue<u32> = WorkQueue::new(&client, "gone");
-        let mut sweeper = Sweeper::new(queue.keys().clone(), QueueSettings::new());
+        let mut reaper = Reaper::new(queue.keys().clone(), QueueSettings::new());
         let gone = &queue.keys().gone;
         let went = Request::write("ZADD").key(gone);
         let went = (0..2500).fold(went, |went, number| went.number(1).arg(number.to_string()));
@@ -179,7 +179,7 @@ mod tests {
             let list = queue.keys().claimed(&ConsumerId::parse(id.as_bytes()));
             client.run(Request::write("RPUSH").key(&list).arg(job).returns(reply::count)).unwrap();
         }
-        while sweeper.sweep(&client, &[]).unwrap() {}
+        while reaper.reap(&client, &[]).unwrap() {}
         let mut back: Vec<_> =
             queue.peek(9).unwrap().into_iter().map(|job| job.value.unwrap()).collect();
         back.sort_unstable();
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(known, [&b"1300"[..], b"late", b"young"], "who was given one may be again");
     }
 
-    /// Jobs of so many consumers, each of which holds one and was last heard of long ago.
+    /// Jobs of so many consumers, each of which sessions one and was last heard of long ago.
     fn of_the_dead(number: u32, of: impl Fn(&ConsumerId) -> Request) -> Vec<Command<usize>> {
         let ids = (0..number).map(|id| ConsumerId::parse(format!("{id:06}").as_bytes()));
         ids.map(|id| of(&id).returns(reply::count)).collect()
@@ -206,7 +206,7 @@ mod tests {
             Request::write("ZADD").key(&keys.gone).arg(until).arg(id.as_bytes())
         };
         client.pipeline(of_the_dead(5000, |id| abandoned(id, "99999999999999"))).unwrap();
-        for (id, until) in [("adopted", "99999999999990"), ("swept", "99999999999999")] {
+        for (id, until) in [("recovered", "99999999999990"), ("swept", "99999999999999")] {
             let id = ConsumerId::parse(id.as_bytes());
             client.run(abandoned(&id, until).returns(reply::count)).unwrap();
             let given = Request::write("RPUSH").key(&keys.claimed(&id)).arg("job");
@@ -214,9 +214,9 @@ mod tests {
         }
         let stats = queue.stats().unwrap();
         assert_eq!((stats.pending, stats.in_flight), (0, 2), "they are counted meanwhile");
-        let mut sweeper = Sweeper::new(keys.clone(), QueueSettings::new());
+        let mut reaper = Reaper::new(keys.clone(), QueueSettings::new());
         let mut parts = 1;
-        while sweeper.sweep(&client, &[]).unwrap() {
+        while reaper.reap(&client, &[]).unwrap() {
             parts += 1;
         }
         assert_eq!(queue.len().unwrap(), 2);
@@ -233,15 +233,12 @@ mod tests {
         let heard = |id: &ConsumerId| {
             Request::write("ZADD").key(&keys.consumers).number(1).arg(id.as_bytes())
         };
-        let holds = |id: &ConsumerId| Request::write("RPUSH").key(&keys.claimed(id)).arg("job");
+        let sessions = |id: &ConsumerId| Request::write("RPUSH").key(&keys.claimed(id)).arg("job");
         client.pipeline(of_the_dead(2500, heard)).unwrap();
-        client.pipeline(of_the_dead(2500, holds)).unwrap();
-        let mut sweeper = Sweeper::new(keys.clone(), QueueSettings::new());
+        client.pipeline(of_the_dead(2500, sessions)).unwrap();
+        let mut reaper = Reaper::new(keys.clone(), QueueSettings::new());
         for expected in [true, true, false] {
-            assert_eq!(
-                sweeper.sweep(&client, &[]).unwrap() && queue.len().unwrap() < 2500,
-                expected
-            );
+            assert_eq!(reaper.reap(&client, &[]).unwrap() && queue.len().unwrap() < 2500, expected);
         }
         assert_eq!((queue.len().unwrap(), queue.stats().unwrap().consumers), (2500, 0));
     }

@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::handle::Upkeep;
-use super::reaper::Sweeper;
+use super::handle::MaintenanceHandle;
+use super::reaper::Reaper;
 use crate::client::{Client, Executor};
 use crate::error::Result;
 use crate::queue::keys::Keys;
-use crate::queue::scripts::BEAT;
-use crate::queue::session::Hold;
+use crate::queue::scripts::RENEW_LEASES;
+use crate::queue::session::ConsumerSession;
 use crate::queue::settings::{QueueSettings, spread};
 use crate::reply;
 use crate::reply::Reply;
@@ -21,29 +21,29 @@ use crate::request::Request;
 use crate::time::finish;
 
 /// Keeps the consumers of one queue in this program. Its thread lives as long as there are any.
-pub(crate) struct Keeper {
+pub(crate) struct MaintenanceThread {
     keys: Arc<Keys>,
     settings: QueueSettings,
-    upkeep: Arc<Upkeep>,
+    maintenance: Arc<MaintenanceHandle>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    holds: Vec<Arc<Hold>>,
+    sessions: Vec<Arc<ConsumerSession>>,
     works: bool,
 }
 
-impl Keeper {
+impl MaintenanceThread {
     pub(crate) fn new(keys: Arc<Keys>, settings: QueueSettings) -> Self {
-        let upkeep = Arc::new(Upkeep::new(settings.terms()));
-        Self { keys, settings, upkeep, state: Mutex::default() }
+        let maintenance = Arc::new(MaintenanceHandle::new(settings.terms()));
+        Self { keys, settings, maintenance, state: Mutex::default() }
     }
 
     /// Keeps one more consumer, until it has left.
     pub(crate) fn keep(
         self: &Arc<Self>,
-        hold: Arc<Hold>,
+        session: Arc<ConsumerSession>,
         client: impl FnOnce() -> Client,
     ) -> io::Result<()> {
         let mut state = self.state();
@@ -53,15 +53,15 @@ impl Keeper {
             thread.spawn(move || keeper.work(&client))?;
             state.works = true;
         }
-        state.holds.push(hold);
+        state.sessions.push(session);
         drop(state);
-        self.upkeep.wake();
+        self.maintenance.wake();
         Ok(())
     }
 
     /// What its consumers share with it.
-    pub(crate) fn upkeep(&self) -> &Arc<Upkeep> {
-        &self.upkeep
+    pub(crate) fn maintenance(&self) -> &Arc<MaintenanceHandle> {
+        &self.maintenance
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -69,66 +69,69 @@ impl Keeper {
     }
 
     fn work(&self, client: &Client) {
-        let third = self.upkeep.terms().lease / 3;
-        let mut sweeper = Sweeper::new(self.keys.clone(), self.settings.clone());
-        let (mut beat, mut sweep) = (Instant::now() + third, Instant::now());
-        // The first sweep stores settings, though the consumer that began with them has left by now.
+        let third = self.maintenance.terms().lease / 3;
+        let mut reaper = Reaper::new(self.keys.clone(), self.settings.clone());
+        let (mut beat, mut reap) = (Instant::now() + third, Instant::now());
+        // The first reap stores settings, though the consumer that began with them has left by now.
         let mut has_swept = false;
         loop {
-            let third = self.upkeep.terms().lease / 3;
-            self.upkeep.rest(true);
-            let holds = {
+            let third = self.maintenance.terms().lease / 3;
+            self.maintenance.rest(true);
+            let sessions = {
                 let mut state = self.state();
-                state.holds.retain(|hold| !hold.left.is_closed());
-                state.works = !(has_swept && state.holds.is_empty());
+                state.sessions.retain(|session| !session.left.is_closed());
+                state.works = !(has_swept && state.sessions.is_empty());
                 if !state.works {
                     return;
                 }
-                state.holds.clone()
+                state.sessions.clone()
             };
             let now = Instant::now();
             if now >= beat {
-                let beaten = self.beat(client, &holds);
+                let beaten = self.beat(client, &sessions);
                 beat = now + if beaten.is_ok() { third } else { third.min(AFTER_A_FAILURE) };
             }
-            let tended = holds.iter().map(|hold| finish(hold.tend(client)));
+            let tended = sessions.iter().map(|session| finish(session.maintain(client)));
             let failed = tended.filter(Result::is_err).count() > 0;
             let now = Instant::now();
-            if now >= sweep {
+            if now >= reap {
                 has_swept = true;
                 let orphaned: Vec<_> =
-                    holds.iter().flat_map(|hold| hold.ledger().orphaned()).collect();
+                    sessions.iter().flat_map(|session| session.ledger().orphaned()).collect();
                 // What could not be swept now will be the next time, perhaps by somebody else.
-                let has_more = sweeper.sweep(client, &orphaned).unwrap_or(false);
-                let terms = sweeper.terms();
-                self.upkeep.set_terms(terms);
+                let has_more = reaper.reap(client, &orphaned).unwrap_or(false);
+                let terms = reaper.terms();
+                self.maintenance.set_terms(terms);
                 // A lease that was shortened meanwhile.
                 beat = beat.min(now + terms.lease / 3);
-                sweep = now + if has_more { Duration::ZERO } else { third.mul_f64(spread(0.2)) };
+                reap = now + if has_more { Duration::ZERO } else { third.mul_f64(spread(0.2)) };
             }
-            if holds.is_empty() {
+            if sessions.is_empty() {
                 continue;
             }
-            let left = beat.min(sweep).saturating_duration_since(Instant::now());
-            match holds.iter().any(|hold| hold.is_restless()) {
+            let left = beat.min(reap).saturating_duration_since(Instant::now());
+            match sessions.iter().any(|session| session.is_busy()) {
                 true => {
-                    self.upkeep.rest(false);
-                    self.upkeep.block(if failed { AFTER_A_FAILURE } else { TICK }.min(left))
+                    self.maintenance.rest(false);
+                    self.maintenance.block(if failed { AFTER_A_FAILURE } else { TICK }.min(left))
                 }
-                false => self.upkeep.block(left),
+                false => self.maintenance.block(left),
             };
         }
     }
 
     /// Renews the leases.
-    fn beat(&self, client: &Client, holds: &[Arc<Hold>]) -> Result<()> {
+    fn beat(&self, client: &Client, sessions: &[Arc<ConsumerSession>]) -> Result<()> {
         let sent = Instant::now();
-        let pulses: Vec<_> =
-            holds.iter().filter_map(|hold| Some((hold, hold.ledger().pulse(sent)?))).collect();
+        let pulses: Vec<_> = sessions
+            .iter()
+            .filter_map(|session| Some((session, session.ledger().pulse(sent)?)))
+            .collect();
         if pulses.is_empty() {
             return Ok(());
         }
-        let request = Request::script(&BEAT, 2).key(&self.keys.consumers).key(&self.keys.held);
+        let request =
+            Request::script(&RENEW_LEASES, 2).key(&self.keys.consumers).key(&self.keys.held);
         let request = pulses.iter().fold(request, |request, (_, (consumer, longest))| {
             let time = |time: Option<Duration>| {
                 time.and_then(|time| i64::try_from(time.as_millis()).ok()).unwrap_or(-1)
@@ -141,10 +144,10 @@ impl Keeper {
             reply::flags_of(reply, consumers)
         };
         let alive = client.run(request.returns(alive))?;
-        for ((hold, (consumer, ..)), alive) in pulses.into_iter().zip(alive) {
+        for ((session, (consumer, ..)), alive) in pulses.into_iter().zip(alive) {
             match alive {
-                true => hold.ledger().heard(&consumer, sent),
-                false => hold.ledger().lost(&consumer),
+                true => session.ledger().heard(&consumer, sent),
+                false => session.ledger().lost(&consumer),
             }
         }
         Ok(())

@@ -183,7 +183,7 @@ fn every_rule_is_needed() {
     }
 }
 
-/// What does not hold of what always should.
+/// What does not session of what always should.
 fn broken(setting: &Setting) -> Vec<&'static str> {
     let checker = setting.clone().checker().finish_when(HasDiscoveries::AnyFailures);
     let found = checker.spawn_bfs().join().discoveries().into_keys();

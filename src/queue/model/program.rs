@@ -1,4 +1,4 @@
-//! A program that consumes: the shipped ledger, put together as `hold.rs` and `keeper.rs` do it.
+//! A program that consumes: the shipped ledger, put together as `session.rs` and `keeper.rs` do it.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::server::{Item, Reply, Request, name};
 use super::{Mutant, Setting};
-use crate::mutants::Breaches;
+use crate::mutants::Mutants;
 use crate::queue::item as parser;
 use crate::queue::keys::{ConsumerId, Ids};
 use crate::queue::session::{Fate, Leave, Ledger, Outcome};
@@ -34,7 +34,7 @@ impl Program {
     pub(crate) fn new(name: &str, setting: &Setting) -> Self {
         let mut ledger = Ledger::new(Ids::of(name), moment());
         if let Mutant::Ledger(breach) = setting.mutant {
-            ledger.breaches = Breaches::of(breach);
+            ledger.breaches = Mutants::of(breach);
         }
         Self { ledger, items: BTreeMap::new(), handlers: BTreeMap::new(), begun: Vec::new() }
     }
@@ -66,8 +66,8 @@ impl Program {
         if self.ledger.jobs.is_closing() { self.settle() } else { self.claim() }
     }
 
-    pub(crate) fn adopt(&mut self) -> Option<Request> {
-        self.ledger.adopt().ok().map(Request::Adopt)
+    pub(crate) fn recover(&mut self) -> Option<Request> {
+        self.ledger.recover().ok().map(Request::Adopt)
     }
 
     pub(crate) fn beat(&mut self) -> Option<Request> {
@@ -117,8 +117,8 @@ impl Program {
                 self.ledger.jobs.append(items.clone(), moment());
                 self.remember(items);
             }
-            (Request::Adopt(adoption), Reply::Adopted(mark, items)) => {
-                self.ledger.adopted(adoption, mark, items.clone(), moment());
+            (Request::Adopt(recovery), Reply::Adopted(mark, items)) => {
+                self.ledger.recovered(recovery, mark, items.clone(), moment());
                 self.remember(items);
             }
             (Request::Beat(id), Reply::Beaten(false)) => self.ledger.lost(&id),
@@ -126,7 +126,7 @@ impl Program {
             _ => {}
         }
         let jobs = &self.ledger.jobs;
-        self.items.retain(|number, _| jobs.holds(*number));
+        self.items.retain(|number, _| jobs.sessions(*number));
     }
 
     /// A wait is dropped.
@@ -157,7 +157,7 @@ impl Program {
         match request {
             request if is_abandoned => self.hear_report(&request, outcome, None),
             Request::Step(step) => drop(self.ledger.finish(&step, outcome, moment())),
-            Request::Adopt(adoption) => self.ledger.not_adopted(adoption, outcome),
+            Request::Adopt(recovery) => self.ledger.not_recovered(recovery, outcome),
             Request::Beat(_) | Request::Leave(_) => {}
         }
     }
@@ -171,14 +171,14 @@ impl Program {
         }
     }
 
-    /// What the list holds, as far as the program knows.
+    /// What the list sessions, as far as the program knows.
     pub(crate) fn list(&self) -> impl Iterator<Item = Option<&Item>> {
         self.ledger.jobs.numbers().map(|number| self.items.get(&number))
     }
 
     /// The jobs that are its own, as far as it knows.
     pub(crate) fn own(&self) -> impl Iterator<Item = &Item> {
-        let own = self.handlers.iter().filter(|(number, _)| self.ledger.jobs.holds(**number));
+        let own = self.handlers.iter().filter(|(number, _)| self.ledger.jobs.sessions(**number));
         own.map(|(_, item)| item)
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::{Mutant, Setting};
 use crate::queue::item as parser;
 use crate::queue::keys::ConsumerId;
-use crate::queue::session::{Adoption, Fate, Step, tombstone};
+use crate::queue::session::{Fate, Recovery, Step, tombstone};
 
 /// A job as it stands in lists; its payload is its name.
 pub(crate) type Item = Vec<u8>;
@@ -57,7 +57,7 @@ pub(crate) struct Heard {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Request {
     Step(Step),
-    Adopt(Adoption),
+    Adopt(Recovery),
     Beat(ConsumerId),
     Leave(ConsumerId),
 }
@@ -99,7 +99,7 @@ impl Server {
         let reply = match request {
             Request::Step(step) if step.waits => Ok(self.blmove(step)),
             Request::Step(step) => self.step(step),
-            Request::Adopt(adoption) => Ok(self.adopt(adoption)),
+            Request::Adopt(recovery) => Ok(self.recover(recovery)),
             Request::Beat(id) => Ok(self.beat(id)),
             Request::Leave(id) => Ok(self.leave(id)),
         };
@@ -133,13 +133,13 @@ impl Server {
         let heard = self.consumers.get(&step.consumer).copied();
         if let Some(known) = step.known {
             let marked = heard.is_none_or(|heard| heard.mark == known);
-            let holds = self.list(&step.consumer).len() >= step.held;
+            let sessions = self.list(&step.consumer).len() >= step.held;
             match self.mutant {
                 Mutant::StepsUnfenced => {}
                 _ if heard.is_none() => return Ok(Reply::Fenced),
-                Mutant::StepsWithAnyMark if holds => {}
+                Mutant::StepsWithAnyMark if sessions => {}
                 Mutant::StepsWithAnyLength if marked => {}
-                _ if marked && holds => {}
+                _ if marked && sessions => {}
                 _ => return Ok(Reply::Diverged),
             }
         }
@@ -221,13 +221,13 @@ impl Server {
         attempts(after) >= self.most_deliveries && attempts(after) > attempts(before)
     }
 
-    fn adopt(&mut self, adoption: &Adoption) -> Reply {
-        let mut marks = adoption.former.iter().filter_map(|old| self.consumers.get(old));
+    fn recover(&mut self, recovery: &Recovery) -> Reply {
+        let mut marks = recovery.former.iter().filter_map(|old| self.consumers.get(old));
         let mark = marks.next_back().map(|heard| heard.mark);
-        if adoption.known && mark.is_none() && self.mutant != Mutant::AdoptsTheLost {
+        if recovery.known && mark.is_none() && self.mutant != Mutant::AdoptsTheLost {
             return Reply::Adopted(None, Vec::new());
         }
-        let mut former: Vec<_> = adoption.former.iter().rev().collect();
+        let mut former: Vec<_> = recovery.former.iter().rev().collect();
         if self.mutant == Mutant::AdoptsTheOldestFirst {
             former.reverse();
         }
@@ -235,21 +235,21 @@ impl Server {
             let mut items = self.lists.remove(old).unwrap_or_default();
             if self.mutant != Mutant::AdoptsForeignTombstones {
                 let old = tombstone(old);
-                let new = tombstone(&adoption.consumer);
+                let new = tombstone(&recovery.consumer);
                 items.iter_mut().filter(|item| **item == old).for_each(|it| it.clone_from(&new));
             }
-            self.list(&adoption.consumer).extend(items);
+            self.list(&recovery.consumer).extend(items);
             if self.mutant != Mutant::AdoptsAndLeavesTheOldId {
                 self.consumers.remove(old);
             }
-            if adoption.leaves && self.mutant != Mutant::AdoptsAndForgetsWhoIsGone {
+            if recovery.leaves && self.mutant != Mutant::AdoptsAndForgetsWhoIsGone {
                 self.gone.insert(old.clone());
             }
         }
         let kept = if self.mutant == Mutant::AdoptsWithoutTheMark { 0 } else { mark.unwrap_or(0) };
         let heard = Heard { is_over: false, mark: kept };
-        self.consumers.insert(adoption.consumer.clone(), heard);
-        Reply::Adopted(mark, self.list(&adoption.consumer).iter().cloned().collect())
+        self.consumers.insert(recovery.consumer.clone(), heard);
+        Reply::Adopted(mark, self.list(&recovery.consumer).iter().cloned().collect())
     }
 
     fn beat(&mut self, id: &ConsumerId) -> Reply {
@@ -279,8 +279,8 @@ impl Server {
             (Request::Step(step), _) => {
                 step.known.is_some() && !step.waits && is_unknown(&step.consumer)
             }
-            (Request::Adopt(adoption), _) => {
-                adoption.known && adoption.former.iter().all(is_unknown)
+            (Request::Adopt(recovery), _) => {
+                recovery.known && recovery.former.iter().all(is_unknown)
             }
             (Request::Beat(id) | Request::Leave(id), _) => is_unknown(id),
         }
@@ -296,7 +296,7 @@ impl Server {
         self.consumers.get(id).is_none_or(|heard| heard.is_over)
     }
 
-    pub(crate) fn sweep(&mut self, id: &ConsumerId, writes: Option<u8>) {
+    pub(crate) fn reap(&mut self, id: &ConsumerId, writes: Option<u8>) {
         self.writes = writes;
         // What was done until it stopped remains.
         let _ = self.take_back(id);

@@ -18,8 +18,8 @@ pub(crate) struct World {
     server: Server,
     /// None of them has crashed.
     programs: [Option<Program>; 2],
-    flights: Vec<Flight>,
-    /// Whom somebody takes for lost, and is about to sweep.
+    flights: Vec<PendingPoll>,
+    /// Whom somebody takes for lost, and is about to reap.
     found: Option<ConsumerId>,
     /// The names of the jobs that a handler has done.
     handled: BTreeSet<u8>,
@@ -48,7 +48,7 @@ struct History {
 
 /// A request on its way to the server, or its reply on the way back.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Flight {
+struct PendingPoll {
     /// Who waits for the reply, if anybody does.
     by: Option<usize>,
     request: Request,
@@ -57,7 +57,7 @@ struct Flight {
     is_abandoned: bool,
 }
 
-impl Flight {
+impl PendingPoll {
     /// Whether somebody will hear that this consumer has got a job.
     fn waits_for(&self, id: &ConsumerId) -> bool {
         let waits =
@@ -170,7 +170,7 @@ impl Model for Setting {
             }),
         ];
         if self.losses > 0 {
-            properties.push(Property::sometimes("an adoption", |_, world: &World| {
+            properties.push(Property::sometimes("an recovery", |_, world: &World| {
                 world.server.gone.iter().any(|id| !world.server.consumers.contains_key(id))
             }));
         }
@@ -202,7 +202,7 @@ impl World {
         self.names().all(|name| found.contains(&name) || self.handled.contains(&name))
     }
 
-    /// What no consumer holds.
+    /// What no consumer sessions.
     fn resting(&self) -> impl Iterator<Item = &Item> {
         let server = &self.server;
         server.queue.iter().chain(&server.delayed).chain(&server.dead)
@@ -243,7 +243,7 @@ impl World {
     /// Whether nobody else can get what a program takes for its own, as long as its lease lasts.
     fn holds_apart(&self) -> bool {
         let mut held = BTreeSet::new();
-        let mut holds = |(place, program): (usize, &Program)| {
+        let mut sessions = |(place, program): (usize, &Program)| {
             let ids: Vec<_> = program.ledger.ids().chain(self.adopting(place)).collect();
             let mut heard = ids.iter().filter_map(|id| self.server.consumers.get(id));
             let lists = ids.iter().filter_map(|id| self.server.lists.get(id));
@@ -254,18 +254,19 @@ impl World {
         let mut programs = self.programs.iter().enumerate();
         self.has_stopped
             || self.has_relapsed
-            || programs.all(|(place, program)| program.as_ref().is_none_or(|it| holds((place, it))))
+            || programs
+                .all(|(place, program)| program.as_ref().is_none_or(|it| sessions((place, it))))
     }
 
     /// The ids that a program is about to have.
     fn adopting(&self, place: usize) -> impl Iterator<Item = &ConsumerId> {
         self.flights.iter().filter_map(move |flight| match &flight.request {
-            Request::Adopt(adoption) if flight.by == Some(place) => Some(&adoption.consumer),
+            Request::Adopt(recovery) if flight.by == Some(place) => Some(&recovery.consumer),
             _ => None,
         })
     }
 
-    /// Whether the programs know what their lists hold, unless they are in doubt or lost, or are to find
+    /// Whether the programs know what their lists session, unless they are in doubt or lost, or are to find
     /// out that the server has come back as it was before.
     fn agrees(&self) -> bool {
         self.programs.iter().flatten().all(|program| {

@@ -7,25 +7,25 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
-use super::ledger::{Adoption, Fate, Leave, Ledger, Obstacle, Outcome, Step};
-use super::pending_poll::{Flight, outcome};
+use super::ledger::{Fate, Leave, Ledger, Obstacle, Outcome, Recovery, Step};
+use super::pending_poll::{PendingPoll, outcome};
 use crate::client::RoundTrips;
 use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
 use crate::queue::keys::{Ids, Keys};
-use crate::queue::maintenance::Upkeep;
-use crate::queue::scripts::{ADOPT, LEAVE, STEP};
+use crate::queue::maintenance::MaintenanceHandle;
+use crate::queue::scripts::{LEAVE, POLL, RECOVER};
 use crate::queue::settings::QueueSettings;
-use crate::queue::shared_settings::Terms;
+use crate::queue::shared_settings::SharedSettings;
 use crate::reply;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::time::Signal;
 
-pub(crate) struct Hold {
+pub(crate) struct ConsumerSession {
     pub(crate) keys: Arc<Keys>,
     pub(crate) settings: QueueSettings,
-    upkeep: Arc<Upkeep>,
+    maintenance: Arc<MaintenanceHandle>,
     ledger: Mutex<Ledger>,
     /// Whether a call was dropped that was clearing up a doubt. Calls that are dropped sooner than replies
     /// come would never be through with it, so that it is left to the keeper then.
@@ -47,12 +47,16 @@ pub(crate) struct Stepped {
     pub(crate) due: Option<Duration>,
 }
 
-impl Hold {
-    pub(crate) fn new(keys: Arc<Keys>, settings: QueueSettings, upkeep: Arc<Upkeep>) -> Self {
+impl ConsumerSession {
+    pub(crate) fn new(
+        keys: Arc<Keys>,
+        settings: QueueSettings,
+        maintenance: Arc<MaintenanceHandle>,
+    ) -> Self {
         let (ledger, left) =
             (Mutex::new(Ledger::new(Ids::new(), Instant::now())), Signal::default());
         let (left_to_keeper, closed) = (AtomicBool::new(false), OnceLock::new());
-        Self { keys, settings, upkeep, ledger, left_to_keeper, closed, left }
+        Self { keys, settings, maintenance, ledger, left_to_keeper, closed, left }
     }
 
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -62,56 +66,56 @@ impl Hold {
     /// The next job that was claimed.
     pub(crate) fn take(&self, begins: bool) -> Option<(u64, Vec<u8>)> {
         let taken = self.ledger().take(begins, Instant::now());
-        self.upkeep.wake();
+        self.maintenance.wake();
         taken
     }
 
     /// A handler begins with a job. The server learns of it if the job runs for some time.
     pub(crate) fn has_begun(&self, number: u64) {
         self.ledger().jobs.begin(number);
-        self.upkeep.wake();
+        self.maintenance.wake();
     }
 
-    /// What holds for the queue, as far as this program knows.
-    pub(crate) fn terms(&self) -> Terms {
-        self.upkeep.terms()
+    /// What sessions for the queue, as far as this program knows.
+    pub(crate) fn terms(&self) -> SharedSettings {
+        self.maintenance.terms()
     }
 
     /// Decides what becomes of a running job. The server is told with the next claim, or by the keeper.
     pub(crate) fn decide(&self, number: u64, fate: Fate) -> bool {
         let decided = self.ledger().jobs.decide(number, fate.bounded(), Instant::now());
-        self.upkeep.wake();
+        self.maintenance.wake();
         decided
     }
 
     /// Gives back all jobs that run.
     pub(crate) fn give_back(&self) {
         self.ledger().jobs.give_back(Instant::now());
-        self.upkeep.wake();
+        self.maintenance.wake();
     }
 
     /// Whether others may have got a job meanwhile.
     pub(crate) fn has_lost(&self, number: u64) -> bool {
         let ledger = self.ledger();
-        !ledger.jobs.holds(number) || ledger.silence(Instant::now()) >= self.terms().lease / 2
+        !ledger.jobs.sessions(number) || ledger.silence(Instant::now()) >= self.terms().lease / 2
     }
 
     /// Says to the keeper that there is something to look at.
     pub(crate) fn wake(&self) {
-        self.upkeep.wake();
+        self.maintenance.wake();
     }
 
     /// A call was dropped that was clearing up a doubt.
     pub(crate) fn leave_to_keeper(&self) {
         self.left_to_keeper.store(true, Ordering::Release);
-        self.upkeep.hurry();
+        self.maintenance.wake_now();
     }
 
     pub(crate) fn close(&self) {
         let now = Instant::now();
         self.closed.get_or_init(|| now);
         self.ledger().close(now);
-        self.upkeep.hurry();
+        self.maintenance.wake_now();
     }
 
     /// Once its consumer is closed and no job of it runs, blocks until the keeper has settled and left, for the
@@ -122,7 +126,7 @@ impl Hold {
             jobs.is_closing() && jobs.running() == 0
         };
         if has_done {
-            self.upkeep.hurry();
+            self.maintenance.wake_now();
             self.left.block(FOR_LEAVING);
         }
     }
@@ -215,7 +219,7 @@ impl Hold {
     ) -> Result<Stepped> {
         let command = self.step_command(&step, wanted, looks);
         let attempt = command.request.attempt();
-        let flight = Flight::new(&self.ledger, step);
+        let flight = PendingPoll::new(&self.ledger, step);
         match executor.send(command).await {
             Ok((status @ (FENCED | DIVERGED), ..)) => {
                 flight.fenced(status == DIVERGED);
@@ -242,7 +246,7 @@ impl Hold {
     ) -> Command<(i64, i64, Vec<Vec<u8>>)> {
         let keys = &self.keys;
         let claimed = keys.claimed(&step.consumer);
-        let request = Request::script(&STEP, 9).key(keys.queue()).key(&claimed);
+        let request = Request::script(&POLL, 9).key(keys.queue()).key(&claimed);
         let request = request.key(&keys.consumers).key(&keys.paused).key(&keys.delayed);
         let request = request.key(&keys.dead).key(&keys.counts).key(&keys.entered);
         let request = request.key(&keys.settings);
@@ -252,7 +256,7 @@ impl Hold {
         let request = request.number(step.known.map_or(-1, i32::from));
         let request = request.number(step.held).number(step.mark);
         let request = request.number(done).number(trimmed).number(wanted).number(u8::from(looks));
-        let Terms { max_deliveries, dead_capacity, .. } = self.terms();
+        let SharedSettings { max_deliveries, dead_capacity, .. } = self.terms();
         let request = request.number(max_deliveries).number(dead_capacity);
         let fates = settlement.map_or(&[][..], |it| &it.fates);
         let request = fates.iter().fold(request, |request, (index, _, fate)| {
@@ -274,37 +278,37 @@ impl Hold {
     /// Clears up what is in doubt: a new id takes over what the server has for the old one. Says whether
     /// nothing is in its way.
     async fn mend_at_once<X: RoundTrips>(&self, executor: &X) -> Result<bool> {
-        let adoption = self.ledger().adopt();
-        match adoption {
-            Ok(adoption) => self.adopt(executor, adoption).await.map(|()| true),
+        let recovery = self.ledger().recover();
+        match recovery {
+            Ok(recovery) => self.recover(executor, recovery).await.map(|()| true),
             Err(obstacle) => Ok(obstacle != Obstacle::Busy),
         }
     }
 
-    async fn adopt<X: RoundTrips>(&self, executor: &X, adoption: Adoption) -> Result<()> {
+    async fn recover<X: RoundTrips>(&self, executor: &X, recovery: Recovery) -> Result<()> {
         let keys = &self.keys;
-        let request = Request::script(&ADOPT, 4 + adoption.former.len());
+        let request = Request::script(&RECOVER, 4 + recovery.former.len());
         let request = request.key(&keys.consumers).key(&keys.gone).key(&keys.held);
-        let request = request.key(&keys.claimed(&adoption.consumer));
-        let former = adoption.former.iter();
+        let request = request.key(&keys.claimed(&recovery.consumer));
+        let former = recovery.former.iter();
         let request =
             former.clone().fold(request, |request, former| request.key(&keys.claimed(former)));
-        let request = request.arg(adoption.consumer.as_bytes());
-        let request = request.number(u8::from(adoption.known));
-        let request = request.number(u8::from(adoption.leaves));
+        let request = request.arg(recovery.consumer.as_bytes());
+        let request = request.number(u8::from(recovery.known));
+        let request = request.number(u8::from(recovery.leaves));
         let request = former.fold(request, |request, former| request.arg(former.as_bytes()));
-        let mut crossing = Crossing { hold: self, adoption: Some(adoption) };
+        let mut crossing = PendingRecovery { session: self, recovery: Some(recovery) };
         let sent = Instant::now();
-        let result = executor.send(request.returns(adopted)).await;
-        let Some(adoption) = crossing.adoption.take() else { return Ok(()) };
+        let result = executor.send(request.returns(recovered)).await;
+        let Some(recovery) = crossing.recovery.take() else { return Ok(()) };
         match result {
             Ok((mark, items)) => {
                 self.left_to_keeper.store(false, Ordering::Release);
-                self.ledger().adopted(adoption, mark, items, sent);
+                self.ledger().recovered(recovery, mark, items, sent);
                 Ok(())
             }
             Err(error) => {
-                self.ledger().not_adopted(adoption, outcome(&error));
+                self.ledger().not_recovered(recovery, outcome(&error));
                 Err(error)
             }
         }
@@ -335,8 +339,8 @@ impl Hold {
 
     /// What the keeper does from time to time. It never waits for anybody but the server. What the server
     /// refuses of a closed consumer is tried for a lease. Then its lease ends too, which brings its jobs back.
-    pub(crate) async fn tend<X: RoundTrips>(&self, executor: &X) -> Result<()> {
-        let tended = self.try_to_tend(executor).await;
+    pub(crate) async fn maintain<X: RoundTrips>(&self, executor: &X) -> Result<()> {
+        let tended = self.try_to_maintain(executor).await;
         let is_refused = tended.as_ref().is_err_and(|error| !error.is_transient());
         let is_late =
             self.closed.get().is_some_and(|closed| closed.elapsed() >= self.terms().lease);
@@ -346,7 +350,7 @@ impl Hold {
         tended
     }
 
-    async fn try_to_tend<X: RoundTrips>(&self, executor: &X) -> Result<()> {
+    async fn try_to_maintain<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         self.ledger().give_up(Instant::now());
         self.mend_at_once(executor).await?;
         let waits = self.ledger().jobs.settleable_for(Instant::now());
@@ -357,28 +361,28 @@ impl Hold {
     }
 
     /// Whether the keeper has to look again soon.
-    pub(crate) fn is_restless(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         let ledger = self.ledger();
         let settles = ledger.jobs.settleable_for(Instant::now()).is_some();
         ledger.is_in_doubt() || ledger.is_abandoned() || settles || ledger.jobs.is_closing()
     }
 
     pub(crate) fn attempt(&self) -> Attempt {
-        Request::script(&STEP, 1).key(self.keys.queue()).attempt()
+        Request::script(&POLL, 1).key(self.keys.queue()).attempt()
     }
 }
 
-/// An adoption on its way.
-struct Crossing<'a> {
-    hold: &'a Hold,
-    adoption: Option<Adoption>,
+/// An recovery on its way.
+struct PendingRecovery<'a> {
+    session: &'a ConsumerSession,
+    recovery: Option<Recovery>,
 }
 
-impl Drop for Crossing<'_> {
+impl Drop for PendingRecovery<'_> {
     fn drop(&mut self) {
-        if let Some(adoption) = self.adoption.take() {
-            self.hold.ledger().not_adopted(adoption, Outcome::Unknown);
-            self.hold.leave_to_keeper();
+        if let Some(recovery) = self.recovery.take() {
+            self.session.ledger().not_recovered(recovery, Outcome::Unknown);
+            self.session.leave_to_keeper();
         }
     }
 }
@@ -396,8 +400,8 @@ fn stepped(reply: Reply<'_>) -> Result<(i64, i64, Vec<Vec<u8>>)> {
     }
 }
 
-/// What `adopt.lua` answers: the number of the last step, or -1, and items.
-fn adopted(reply: Reply<'_>) -> Result<(Option<u16>, Vec<Vec<u8>>)> {
+/// What `recover.lua` answers: the number of the last step, or -1, and items.
+fn recovered(reply: Reply<'_>) -> Result<(Option<u16>, Vec<Vec<u8>>)> {
     let request = reply.request;
     let mut values = reply::sequence(reply)?;
     let mark = next(&mut values, request)?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
-use super::consumer_session::Hold;
+use super::consumer_session::ConsumerSession;
 use super::ledger::{Ledger, Outcome, Step};
 use super::pending_poll::outcome;
 use crate::client::RoundTrips;
@@ -14,7 +14,7 @@ use crate::reply;
 use crate::request::Request;
 use crate::time::Wait;
 
-impl Hold {
+impl ConsumerSession {
     /// Waits for a job, which is claimed. If the call is dropped, the ledger learns of the job as soon as
     /// the wait has ended on the server.
     pub(crate) async fn wait<X: RoundTrips>(
@@ -25,7 +25,7 @@ impl Hold {
         let Some(step) = self.begin(executor, Ledger::wait).await? else { return Ok(false) };
         let claimed = self.keys.claimed(&step.consumer);
         let sent = Arc::new(SentWait {
-            hold: self.clone(),
+            session: self.clone(),
             at: Instant::now(),
             state: Mutex::new(State { step: Some(step), is_dropped: false, is_silent: false }),
         });
@@ -47,7 +47,7 @@ impl Hold {
 
 /// A wait that was sent. Its caller ends it; if the caller drops it, what reports its outcome does.
 struct SentWait {
-    hold: Arc<Hold>,
+    session: Arc<ConsumerSession>,
     at: Instant,
     state: Mutex<State>,
 }
@@ -69,7 +69,7 @@ impl SentWait {
     /// Ends a wait, and says whether it brought a job.
     fn end(&self, state: &mut State, outcome: Outcome, item: Option<Vec<u8>>) -> bool {
         let Some(step) = state.step.take() else { return false };
-        let mut ledger = self.hold.ledger();
+        let mut ledger = self.session.ledger();
         let counts = match state.is_dropped {
             true => ledger.reported(&step, outcome, self.at),
             false => ledger.finish(&step, outcome, self.at),
@@ -97,10 +97,10 @@ impl Drop for Caller {
             if state.is_silent {
                 self.0.end(&mut state, Outcome::Unknown, None);
             } else {
-                self.0.hold.ledger().abandon(step.clone(), Instant::now());
+                self.0.session.ledger().abandon(step.clone(), Instant::now());
                 state.is_dropped = true;
                 drop(state);
-                self.0.hold.wake();
+                self.0.session.wake();
             }
         }
     }

@@ -1,11 +1,11 @@
-//! One consumer: what it holds, and its round trips.
+//! One consumer: what it sessions, and its round trips.
 
 mod consumer_session;
 mod job_wait;
 pub(super) mod ledger;
 mod pending_poll;
 
-pub(super) use self::consumer_session::{Hold, rest};
+pub(super) use self::consumer_session::{ConsumerSession, rest};
 pub(super) use self::ledger::Fate;
 #[cfg(test)]
-pub(super) use self::ledger::{Adoption, FOR_A_REPORT, Leave, Ledger, Outcome, Step, tombstone};
+pub(super) use self::ledger::{FOR_A_REPORT, Leave, Ledger, Outcome, Recovery, Step, tombstone};

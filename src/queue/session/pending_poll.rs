@@ -8,13 +8,13 @@ use crate::error::Error;
 use crate::error::code::refuses_whole_script;
 
 /// A step on its way. If it is dropped, its outcome is unknown.
-pub(crate) struct Flight<'a> {
+pub(crate) struct PendingPoll<'a> {
     ledger: &'a Mutex<Ledger>,
     step: Option<Step>,
     sent: Instant,
 }
 
-impl<'a> Flight<'a> {
+impl<'a> PendingPoll<'a> {
     pub(crate) fn new(ledger: &'a Mutex<Ledger>, step: Step) -> Self {
         Self { ledger, step: Some(step), sent: Instant::now() }
     }
@@ -53,7 +53,7 @@ fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Drop for Flight<'_> {
+impl Drop for PendingPoll<'_> {
     fn drop(&mut self) {
         if let Some(step) = self.step.take() {
             lock(self.ledger).finish(&step, Outcome::Unknown, self.sent);

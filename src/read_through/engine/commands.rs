@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::entry_location::Spot;
-use crate::changes::Notices;
+use super::entry_location::EntryLocation;
+use crate::changes::ChangePublishing;
 use crate::codec::Codec;
 use crate::command::Command;
 use crate::command::Part;
@@ -27,7 +27,7 @@ pub(crate) struct Commands {
     pub(crate) lease: Duration,
     /// How long errors are remembered.
     pub(crate) errors: Duration,
-    pub(crate) notices: Option<Arc<Notices>>,
+    pub(crate) publishing: Option<Arc<ChangePublishing>>,
 }
 
 /// A value as the server has it.
@@ -61,7 +61,7 @@ pub(crate) enum Claim {
     Busy(Stored, Since),
     /// Another program failed to load it, so long ago.
     Failed(LoadError, Duration),
-    Claimed(Lease, Stored),
+    LeasedLoad(Lease, Stored),
 }
 
 /// From when on somebody waits for a load, by the server's clock: 0 if not at all.
@@ -85,36 +85,38 @@ pub(crate) struct Wanted {
 
 impl Commands {
     /// The commands that read values, which travel together. All fields are of one hash.
-    pub(crate) fn look(&self, spots: &[Spot], wanted: Wanted) -> Vec<Command<Part>> {
-        let mut commands = vec![match spots {
-            [spot] => match &spot.field {
-                None => Request::read("GET").key(&spot.key).value_part(),
+    pub(crate) fn look(&self, locations: &[EntryLocation], wanted: Wanted) -> Vec<Command<Part>> {
+        let mut commands = vec![match locations {
+            [location] => match &location.field {
+                None => Request::read("GET").key(&location.key).value_part(),
                 Some(name) => {
-                    Request::read("HGET").key(&spot.key).field::<Vec<u8>>(name).value_part()
+                    Request::read("HGET").key(&location.key).field::<Vec<u8>>(name).value_part()
                 }
             },
-            spots => of_all(spots).values_part(),
+            locations => of_all(locations).values_part(),
         }];
         if wanted.left {
-            commands.extend(spots.iter().map(|spot| match spot.field {
-                None => self.left(spot).time_left_part(),
-                Some(_) => self.left(spot).times_left_part(),
+            commands.extend(locations.iter().map(|location| match location.field {
+                None => self.left(location).time_left_part(),
+                Some(_) => self.left(location).times_left_part(),
             }));
         }
         if wanted.absence {
-            let aside = |spot: &Spot| Request::read("HGET").key(&spot.aside()).arg(spot.name());
-            commands.extend(spots.iter().map(|spot| aside(spot).value_part()));
-            let slot = spots.first().map_or(0, |spot| key_slot(&spot.key));
+            let lease_key = |location: &EntryLocation| {
+                Request::read("HGET").key(&location.lease_key()).arg(location.name())
+            };
+            commands.extend(locations.iter().map(|location| lease_key(location).value_part()));
+            let slot = locations.first().map_or(0, |location| key_slot(&location.key));
             commands.push(Request::read("TIME").at_slot(slot).time_part());
         }
         commands
     }
 
-    fn left(&self, spot: &Spot) -> Request {
-        match &spot.field {
-            None => Request::read("PTTL").key(&spot.key),
+    fn left(&self, location: &EntryLocation) -> Request {
+        match &location.field {
+            None => Request::read("PTTL").key(&location.key),
             Some(name) => {
-                let request = Request::read("HPTTL").key(&spot.key).arg("FIELDS").number(1);
+                let request = Request::read("HPTTL").key(&location.key).arg("FIELDS").number(1);
                 request.field::<Vec<u8>>(name).needs(FIELD_EXPIRY)
             }
         }
@@ -123,7 +125,7 @@ impl Commands {
     /// What the replies to [`look`](Self::look) bring.
     pub(crate) fn looked(
         &self,
-        spots: usize,
+        locations: usize,
         wanted: Wanted,
         replies: Vec<Result<Part>>,
     ) -> Result<Vec<Stored>> {
@@ -132,12 +134,12 @@ impl Commands {
         let stored = |bytes| Stored { bytes, left: -1, is_absent: false };
         let mut all: Vec<_> = values.into_iter().map(stored).collect();
         if wanted.left {
-            let left = replies.by_ref().take(spots).map(|left| left.map(Part::integers));
+            let left = replies.by_ref().take(locations).map(|left| left.map(Part::integers));
             let left = left.collect::<Result<Vec<_>>>()?.into_iter().flatten();
             all.iter_mut().zip(left).for_each(|(stored, left)| stored.left = left);
         }
         if wanted.absence {
-            let known = replies.by_ref().take(spots).map(|known| known.map(Part::values));
+            let known = replies.by_ref().take(locations).map(|known| known.map(Part::values));
             let known = known.collect::<Result<Vec<_>>>()?.into_iter().flatten();
             let now = replies.next().map_or(Ok(Vec::new()), |time| time.map(Part::integers))?;
             let now = milliseconds(&now);
@@ -152,7 +154,7 @@ impl Commands {
     /// programs count for as long as ours are remembered.
     pub(crate) fn claim(
         &self,
-        spot: &Spot,
+        location: &EntryLocation,
         mode: Mode,
         since: Since,
         generation: &str,
@@ -162,7 +164,7 @@ impl Commands {
             Mode::Unfit | Mode::Refresh => "replace",
             Mode::Force => "force",
         };
-        let request = self.script(&CLAIM, spot, self.expires).arg(mode).arg(generation);
+        let request = self.script(&CLAIM, location, self.expires).arg(mode).arg(generation);
         let request = request.milliseconds(self.lease).number(since.0);
         request.number(self.errors.as_millis()).returns(claim)
     }
@@ -171,12 +173,12 @@ impl Commands {
     /// so was still there.
     pub(crate) fn store<V: Codec>(
         &self,
-        spot: &Spot,
+        location: &EntryLocation,
         lease: &Lease,
         value: Option<&V::Borrowed>,
         time: Option<Duration>,
     ) -> Command<bool> {
-        let request = self.script(&STORE, spot, time.is_some());
+        let request = self.script(&STORE, location, time.is_some());
         let request = request.arg(&lease.generation).arg(&lease.before);
         let request = match value {
             Some(value) => lasting(request, time).arg("0").encode::<V>(value),
@@ -188,11 +190,11 @@ impl Commands {
     /// Gives back the right to load a value. If that is because of an error, those who wait learn of it.
     pub(crate) fn release(
         &self,
-        spot: &Spot,
+        location: &EntryLocation,
         lease: &Lease,
         error: Option<&LoadError>,
     ) -> Command<bool> {
-        let request = self.script(&RELEASE, spot, false).arg(&lease.generation);
+        let request = self.script(&RELEASE, location, false).arg(&lease.generation);
         let request = request.arg(error.map(LoadError::to_bytes).unwrap_or_default());
         request.number(self.errors.as_millis()).returns(reply::flag)
     }
@@ -200,47 +202,47 @@ impl Commands {
     /// Sets a value, whoever loads it.
     pub(crate) fn put<V: Codec>(
         &self,
-        spot: &Spot,
+        location: &EntryLocation,
         value: &V::Borrowed,
         time: Option<Duration>,
     ) -> Command<()> {
-        let request = lasting(self.script(&PUT, spot, time.is_some()), time);
+        let request = lasting(self.script(&PUT, location, time.is_some()), time);
         request.encode::<V>(value).returns(reply::applied)
     }
 
     /// Removes a value, whoever loads it, and says whether there was one.
-    pub(crate) fn delete(&self, spot: &Spot) -> Command<bool> {
-        self.script(&DELETE, spot, false).returns(reply::flag)
+    pub(crate) fn delete(&self, location: &EntryLocation) -> Command<bool> {
+        self.script(&DELETE, location, false).returns(reply::flag)
     }
 
     /// Removes all values of a hash, whoever loads them, and says whether there were any.
     pub(crate) fn delete_hash(&self, key: &[u8]) -> Command<bool> {
         let request =
-            Request::script(&DELETE_HASH, 2).key(key).key(&super::entry_location::aside(key));
-        request.telling(&self.notices).returns(reply::flag)
+            Request::script(&DELETE_HASH, 2).key(key).key(&super::entry_location::lease_key(key));
+        request.publishes(&self.publishing).returns(reply::flag)
     }
 
     /// How long a value lives.
-    pub(crate) fn ttl(&self, spot: &Spot) -> Command<i64> {
-        match spot.field {
-            None => self.left(spot).returns(reply::time_left),
-            Some(_) => self.left(spot).returns(|reply| {
+    pub(crate) fn ttl(&self, location: &EntryLocation) -> Command<i64> {
+        match location.field {
+            None => self.left(location).returns(reply::time_left),
+            Some(_) => self.left(location).returns(|reply| {
                 let [left] = reply::parts(reply)?;
                 reply::time_left(left)
             }),
         }
     }
 
-    fn script(&self, script: &'static Script, spot: &Spot, expires: bool) -> Request {
-        let request = Request::script(script, 2).key(&spot.key).key(&spot.aside());
-        let request = request.needs(FIELD_EXPIRY).telling(&self.notices);
-        let shape = match &spot.field {
+    fn script(&self, script: &'static Script, location: &EntryLocation, expires: bool) -> Request {
+        let request = Request::script(script, 2).key(&location.key).key(&location.lease_key());
+        let request = request.needs(FIELD_EXPIRY).publishes(&self.publishing);
+        let shape = match &location.field {
             None => "s",
             Some(_) if expires => "x",
             Some(_) => "h",
         };
         let request = request.arg(shape);
-        let request = match &spot.field {
+        let request = match &location.field {
             None => request.arg(""),
             Some(name) => request.field::<Vec<u8>>(name),
         };
@@ -248,24 +250,24 @@ impl Commands {
     }
 }
 
-impl Spot {
+impl EntryLocation {
     /// What the value is called among what is known of values.
     fn name(&self) -> &[u8] {
         self.field.as_deref().unwrap_or_default()
     }
 }
 
-/// One command that reads all spots.
-fn of_all(spots: &[Spot]) -> Request {
-    match spots.first() {
-        Some(Spot { key, field: Some(_), .. }) => Request::read("HMGET").key(key).each(
-            spots,
-            |request, spot| request.push_field::<Vec<u8>>(spot.name()),
+/// One command that reads all locations.
+fn of_all(locations: &[EntryLocation]) -> Request {
+    match locations.first() {
+        Some(EntryLocation { key, field: Some(_), .. }) => Request::read("HMGET").key(key).each(
+            locations,
+            |request, location| request.push_field::<Vec<u8>>(location.name()),
             Value::Array(Vec::new()),
         ),
         _ => Request::read("MGET").divisible(Gather::InOrder).each(
-            spots,
-            |request, spot| request.push_key(&spot.key),
+            locations,
+            |request, location| request.push_key(&location.key),
             Value::Array(Vec::new()),
         ),
     }
@@ -300,7 +302,7 @@ fn claim(reply: Reply<'_>) -> Result<Claim> {
         }
         b"claimed" => {
             let mut word = || reply::one::<Vec<u8>>(part()?);
-            Claim::Claimed(Lease { generation: word()?, before: word()? }, stored)
+            Claim::LeasedLoad(Lease { generation: word()?, before: word()? }, stored)
         }
         _ => return Err(reply::unexpected(request, "what became of a claim", &Value::Nil)),
     };

@@ -11,7 +11,7 @@ pub(crate) type Named<T> = Result<T, CodecError>;
 
 /// Where one value is kept: under a key, or in a field of the hash there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Spot {
+pub(crate) struct EntryLocation {
     pub(crate) key: Vec<u8>,
     pub(crate) field: Option<Vec<u8>>,
     /// The ids it is of, as their codecs write them: of the hash if there is one, of the value.
@@ -28,18 +28,18 @@ pub(crate) enum Names {
 }
 
 impl Names {
-    pub(crate) fn string(&self, prefix: &[u8], id: Vec<u8>) -> Named<Spot> {
+    pub(crate) fn string(&self, prefix: &[u8], id: Vec<u8>) -> Named<EntryLocation> {
         let key = self.name(prefix, &id)?;
-        Ok(Spot { key, field: None, ids: [Vec::new(), id] })
+        Ok(EntryLocation { key, field: None, ids: [Vec::new(), id] })
     }
 
-    pub(crate) fn field(&self, prefix: &[u8], hash: Vec<u8>, id: Vec<u8>) -> Named<Spot> {
+    pub(crate) fn field(&self, prefix: &[u8], hash: Vec<u8>, id: Vec<u8>) -> Named<EntryLocation> {
         let key = self.name(prefix, &hash)?;
         let field = match self {
             Names::Own => id.clone(),
             Names::PyRedisCache { field } => self.name(field, &id)?,
         };
-        Ok(Spot { key, field: Some(field), ids: [hash, id] })
+        Ok(EntryLocation { key, field: Some(field), ids: [hash, id] })
     }
 
     pub(crate) fn name(&self, prefix: &[u8], id: &[u8]) -> Result<Vec<u8>, CodecError> {
@@ -56,7 +56,7 @@ impl Names {
     }
 }
 
-impl Spot {
+impl EntryLocation {
     /// How long its names are, together.
     pub(crate) fn bytes(&self) -> usize {
         let names = [&self.key, &self.ids[0], &self.ids[1]].into_iter().chain(&self.field);
@@ -64,21 +64,21 @@ impl Spot {
     }
 
     /// What is known of the value besides itself: a hash of its own, or of all fields of its hash.
-    pub(crate) fn aside(&self) -> Vec<u8> {
-        aside(&self.key)
+    pub(crate) fn lease_key(&self) -> Vec<u8> {
+        lease_key(&self.key)
     }
 }
 
 /// What is known of the values under `key`.
-pub(crate) fn aside(key: &[u8]) -> Vec<u8> {
+pub(crate) fn lease_key(key: &[u8]) -> Vec<u8> {
     side_key_in_slot(key, LOAD)
 }
 
 /// Whether `key` is the one beside a key of the cache with this prefix.
-pub(crate) fn is_aside(key: &[u8], prefix: &[u8]) -> bool {
+pub(crate) fn is_lease_key(key: &[u8], prefix: &[u8]) -> bool {
     let Some(id) = key.strip_prefix(prefix) else { return false };
     let value = &key[..prefix.len() + name_of(id).len()];
-    !is_side_key(value, prefix.len()) && aside(value) == key
+    !is_side_key(value, prefix.len()) && lease_key(value) == key
 }
 
 const LOAD: &str = "load";
@@ -87,7 +87,7 @@ const LOAD: &str = "load";
 pub(crate) trait Ids: 'static {
     type Owned: Send + 'static;
 
-    fn decode(spot: &Spot) -> Named<Self::Owned>;
+    fn decode(location: &EntryLocation) -> Named<Self::Owned>;
 }
 
 /// The id of a value.
@@ -99,16 +99,16 @@ pub(crate) struct Pair<H, K>(PhantomData<(H, K)>);
 impl<K: Codec> Ids for One<K> {
     type Owned = K::Owned;
 
-    fn decode(spot: &Spot) -> Named<K::Owned> {
-        K::decode(&spot.ids[1])
+    fn decode(location: &EntryLocation) -> Named<K::Owned> {
+        K::decode(&location.ids[1])
     }
 }
 
 impl<H: Codec, K: Codec> Ids for Pair<H, K> {
     type Owned = (H::Owned, K::Owned);
 
-    fn decode(spot: &Spot) -> Named<Self::Owned> {
-        Ok((H::decode(&spot.ids[0])?, K::decode(&spot.ids[1])?))
+    fn decode(location: &EntryLocation) -> Named<Self::Owned> {
+        Ok((H::decode(&location.ids[0])?, K::decode(&location.ids[1])?))
     }
 }
 
@@ -122,11 +122,14 @@ mod tests {
             [("users:", "12"), ("users:", "{a}b"), ("users~rc:cache:", "12"), ("u~r", ""), ("", "")]
         {
             let (key, prefix) = ([prefix, id].concat().into_bytes(), prefix.as_bytes());
-            let aside = aside(&key);
-            assert!(is_aside(&aside, prefix) && !is_aside(&key, prefix), "{prefix:?} {id}");
-            assert!(!is_aside(&[&aside[..], b"0"].concat(), prefix), "{prefix:?} {id}");
+            let lease_key = lease_key(&key);
+            assert!(
+                is_lease_key(&lease_key, prefix) && !is_lease_key(&key, prefix),
+                "{prefix:?} {id}"
+            );
+            assert!(!is_lease_key(&[&lease_key[..], b"0"].concat(), prefix), "{prefix:?} {id}");
         }
-        assert!(!is_aside(&aside(b"users~rc:cache:12"), b"users"));
+        assert!(!is_lease_key(&lease_key(b"users~rc:cache:12"), b"users"));
     }
 
     #[test]

@@ -4,13 +4,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::entry_location::Spot;
+use super::entry_location::EntryLocation;
 
 /// What is remembered of loads that failed, of a bounded number and size. The oldest goes first.
 pub(crate) struct Failures<T> {
-    failures: HashMap<Arc<Spot>, Failure<T>>,
+    failures: HashMap<Arc<EntryLocation>, Failure<T>>,
     /// In the order in which they came. Some may have been removed or replaced since.
-    order: VecDeque<(Arc<Spot>, u64)>,
+    order: VecDeque<(Arc<EntryLocation>, u64)>,
     /// Of all in `order`.
     bytes: usize,
     number: u64,
@@ -27,43 +27,49 @@ impl<T> Failures<T> {
         Self { failures: HashMap::new(), order: VecDeque::new(), bytes: 0, number: 0 }
     }
 
-    pub(crate) fn get(&mut self, spot: &Spot, now: Instant) -> Option<&T> {
+    pub(crate) fn get(&mut self, location: &EntryLocation, now: Instant) -> Option<&T> {
         self.drop_old(now);
-        let failure = self.failures.get(spot).filter(|failure| now < failure.until)?;
+        let failure = self.failures.get(location).filter(|failure| now < failure.until)?;
         Some(&failure.what)
     }
 
-    pub(crate) fn insert(&mut self, spot: Spot, what: T, now: Instant, until: Instant) {
+    pub(crate) fn insert(
+        &mut self,
+        location: EntryLocation,
+        what: T,
+        now: Instant,
+        until: Instant,
+    ) {
         self.number += 1;
-        let (spot, number) = (Arc::new(spot), self.number);
+        let (location, number) = (Arc::new(location), self.number);
         // The key has to be the one in `order`: that of an older failure goes with it.
-        self.failures.remove(&spot);
-        self.failures.insert(spot.clone(), Failure { what, until, number });
-        self.bytes += size(&spot);
-        self.order.push_back((spot, number));
+        self.failures.remove(&location);
+        self.failures.insert(location.clone(), Failure { what, until, number });
+        self.bytes += size(&location);
+        self.order.push_back((location, number));
         self.drop_old(now);
     }
 
-    pub(crate) fn remove(&mut self, spot: &Spot) {
-        self.failures.remove(spot);
+    pub(crate) fn remove(&mut self, location: &EntryLocation) {
+        self.failures.remove(location);
     }
 
-    pub(crate) fn retain(&mut self, kept: impl Fn(&Spot) -> bool) {
-        self.failures.retain(|spot, _| kept(spot));
+    pub(crate) fn retain(&mut self, kept: impl Fn(&EntryLocation) -> bool) {
+        self.failures.retain(|location, _| kept(location));
     }
 
     /// Drops those whose time is over, behind no other one, and the oldest of too many.
     fn drop_old(&mut self, now: Instant) {
-        while let Some((spot, number)) = self.order.front() {
-            let own = self.failures.get(spot).filter(|failure| failure.number == *number);
+        while let Some((location, number)) = self.order.front() {
+            let own = self.failures.get(location).filter(|failure| failure.number == *number);
             let is_too_much = self.order.len() > MOST || self.bytes > MOST_BYTES;
             if own.is_some_and(|failure| now < failure.until) && !is_too_much {
                 return;
             }
             if own.is_some() {
-                self.failures.remove(spot);
+                self.failures.remove(location);
             }
-            self.bytes -= size(spot);
+            self.bytes -= size(location);
             self.order.pop_front();
         }
         // The tables of many do not stay.
@@ -71,8 +77,8 @@ impl<T> Failures<T> {
     }
 }
 
-fn size(spot: &Spot) -> usize {
-    spot.bytes() + OVERHEAD
+fn size(location: &EntryLocation) -> usize {
+    location.bytes() + OVERHEAD
 }
 
 const MOST: usize = 100_000;
@@ -88,7 +94,7 @@ mod tests {
     use super::super::entry_location::Names;
     use super::*;
 
-    fn spot(id: usize, length: usize) -> Spot {
+    fn location(id: usize, length: usize) -> EntryLocation {
         Names::Own.string(b"c:", format!("{id:0length$}").into()).unwrap()
     }
 
@@ -98,11 +104,11 @@ mod tests {
             let (mut failures, now) = (Failures::new(), Instant::now());
             let until = now + Duration::from_secs(1);
             for id in 0..fit + 10 {
-                failures.insert(spot(id, length), id, now, until);
+                failures.insert(location(id, length), id, now, until);
             }
             for (id, found) in [(0, false), (9, false), (10, true), (fit + 9, true)] {
                 assert_eq!(
-                    failures.get(&spot(id, length), now).copied(),
+                    failures.get(&location(id, length), now).copied(),
                     Some(id).filter(|_| found)
                 );
             }
@@ -115,14 +121,14 @@ mod tests {
         let (mut failures, now) = (Failures::new(), Instant::now());
         let (soon, later) = (now + Duration::from_millis(50), now + Duration::from_secs(60));
         for id in 0..1000 {
-            failures.insert(spot(id, 8), id, now, soon);
+            failures.insert(location(id, 8), id, now, soon);
         }
-        failures.insert(spot(0, 8), 1, now, later);
-        assert_eq!(failures.get(&spot(1, 8), now), Some(&1));
-        assert_eq!(failures.get(&spot(1, 8), soon), None);
-        assert_eq!(failures.get(&spot(0, 8), soon), Some(&1), "it failed again");
+        failures.insert(location(0, 8), 1, now, later);
+        assert_eq!(failures.get(&location(1, 8), now), Some(&1));
+        assert_eq!(failures.get(&location(1, 8), soon), None);
+        assert_eq!(failures.get(&location(0, 8), soon), Some(&1), "it failed again");
         assert_eq!((failures.failures.len(), failures.order.len()), (1, 1));
-        assert_eq!(failures.get(&spot(0, 8), later), None);
+        assert_eq!(failures.get(&location(0, 8), later), None);
         assert_eq!((failures.bytes, failures.failures.capacity()), (0, 0));
     }
 
@@ -131,11 +137,11 @@ mod tests {
         let (mut failures, now) = (Failures::new(), Instant::now());
         let later = now + Duration::from_secs(60);
         for id in 0..3 {
-            failures.insert(spot(id, 8), id, now, later);
+            failures.insert(location(id, 8), id, now, later);
         }
-        failures.remove(&spot(0, 8));
-        failures.retain(|kept| *kept != spot(1, 8));
-        let found = [0, 1, 2].map(|id| failures.get(&spot(id, 8), now).is_some());
+        failures.remove(&location(0, 8));
+        failures.retain(|kept| *kept != location(1, 8));
+        let found = [0, 1, 2].map(|id| failures.get(&location(id, 8), now).is_some());
         assert_eq!(found, [false, false, true]);
     }
 }

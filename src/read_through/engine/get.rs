@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::await_loads::{Arrival, Missing};
 use super::commands::Mode;
-use super::entry_location::{Ids, Spot};
-use super::lookup::Seen;
+use super::entry_location::{EntryLocation, Ids};
+use super::lookup::Lookup;
 use super::nesting::{Nesting, Turn};
-use super::pending_load::Flying;
+use super::pending_load::PendingLoad;
 use super::state::{Engine, Found};
 use crate::client::RoundTrips;
 use crate::codec::Codec;
@@ -23,10 +23,14 @@ where
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
 {
-    /// The values of `spots`, of which those that are missing are loaded.
-    pub(crate) async fn get(self: Arc<Self>, spots: Vec<Spot>, args: A) -> Result<Vec<Found<V>>> {
-        let mut found = vec![None; spots.len()];
-        let mut sought: Vec<_> = spots.into_iter().enumerate().collect();
+    /// The values of `locations`, of which those that are missing are loaded.
+    pub(crate) async fn get(
+        self: Arc<Self>,
+        locations: Vec<EntryLocation>,
+        args: A,
+    ) -> Result<Vec<Found<V>>> {
+        let mut found = vec![None; locations.len()];
+        let mut sought: Vec<_> = locations.into_iter().enumerate().collect();
         for round in 1.. {
             let asked = sought.len();
             let missing = self.look(sought, &mut found, &args).await?;
@@ -43,10 +47,10 @@ where
                     Arrival::Found(value) => found[missing.place] = value,
                     Arrival::Failed(error) => return Err(error),
                     Arrival::Again if round < MOST_ROUNDS => {
-                        sought.push((missing.place, missing.spot));
+                        sought.push((missing.place, missing.location));
                     }
                     Arrival::Again | Arrival::Late => {
-                        found[missing.place] = self.load_alone(&missing.spot, &args).await?;
+                        found[missing.place] = self.load_alone(&missing.location, &args).await?;
                     }
                 }
             }
@@ -56,28 +60,28 @@ where
     }
 
     /// Loads one value anew and stores it, whatever others do.
-    pub(crate) async fn set(self: Arc<Self>, spot: Spot, args: A) -> Result<Found<V>> {
+    pub(crate) async fn set(self: Arc<Self>, location: EntryLocation, args: A) -> Result<Found<V>> {
         let nesting = Nesting::current();
-        if nesting.turn(self.id(), &spot) == Turn::Never {
-            return Err(self.failed(&spot, LoadError::recursive()));
+        if nesting.turn(self.id(), &location) == Turn::Never {
+            return Err(self.failed(&location, LoadError::recursive()));
         }
-        let lead = self.flights.begin_anew(&spot);
-        let landing = lead.landing();
+        let lead = self.flights.begin_anew(&location);
+        let completion = lead.completion();
         let _waiting = nesting.wait_for(lead.id());
-        let flying = vec![Flying::new(lead, Mode::Force)];
-        self.executor.launch(self.clone().fly(flying, args.clone(), nesting)).await;
-        let missing = Missing { place: 0, spot, seen: Seen::Missing(Mode::Force) };
-        match self.arrival(&missing, None, &landing).await {
+        let pending = vec![PendingLoad::new(lead, Mode::Force)];
+        self.executor.launch(self.clone().run_loads(pending, args.clone(), nesting)).await;
+        let missing = Missing { place: 0, location, seen: Lookup::Missing(Mode::Force) };
+        match self.arrival(&missing, None, &completion).await {
             Arrival::Found(value) => Ok(value),
             Arrival::Failed(error) => Err(error),
-            Arrival::Again | Arrival::Late => self.load_alone(&missing.spot, &args).await,
+            Arrival::Again | Arrival::Late => self.load_alone(&missing.location, &args).await,
         }
     }
 
     /// What the cache has, without loading.
-    pub(crate) async fn peek(self: Arc<Self>, spot: Spot) -> Result<Found<V>> {
-        match self.see(std::slice::from_ref(&spot)).await?.pop() {
-            Some(Seen::Found(value, age)) if age.is_served() => Ok(value),
+    pub(crate) async fn peek(self: Arc<Self>, location: EntryLocation) -> Result<Found<V>> {
+        match self.see(std::slice::from_ref(&location)).await?.pop() {
+            Some(Lookup::Found(value, age)) if age.is_served() => Ok(value),
             _ => Ok(None),
         }
     }
@@ -85,32 +89,32 @@ where
     /// Puts what can be served into its place, and gives what cannot.
     async fn look(
         self: &Arc<Self>,
-        sought: Vec<(usize, Spot)>,
+        sought: Vec<(usize, EntryLocation)>,
         found: &mut [Found<V>],
         args: &A,
     ) -> Result<Vec<Missing<V::Owned>>> {
-        let (places, spots): (Vec<_>, Vec<_>) = sought.into_iter().unzip();
-        let seen = match self.see(&spots).await {
+        let (places, locations): (Vec<_>, Vec<_>) = sought.into_iter().unzip();
+        let seen = match self.see(&locations).await {
             Ok(seen) => seen,
             Err(error) => {
-                self.bear(error)?;
-                spots.iter().map(|_| Seen::Away).collect()
+                self.tolerate_outage(error)?;
+                locations.iter().map(|_| Lookup::Unavailable).collect()
             }
         };
         let mut missing = Vec::new();
         let mut due = Vec::new();
-        for ((place, spot), seen) in places.into_iter().zip(spots).zip(seen) {
+        for ((place, location), seen) in places.into_iter().zip(locations).zip(seen) {
             match seen {
-                Seen::Found(value, age) if age.is_served() => {
+                Lookup::Found(value, age) if age.is_served() => {
                     found[place] = value;
                     if age == Age::Old {
                         raise(&self.counts.stale);
                     }
                     if age != Age::Fresh {
-                        due.push(spot);
+                        due.push(location);
                     }
                 }
-                seen => missing.push(Missing { place, spot, seen }),
+                seen => missing.push(Missing { place, location, seen }),
             }
         }
         if !due.is_empty() {

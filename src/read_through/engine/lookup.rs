@@ -4,9 +4,9 @@ use super::commands::Mode;
 use crate::read_through::freshness::Age;
 
 /// What is seen of a value before anybody loads it.
-pub(crate) enum Seen<V> {
+pub(crate) enum Lookup<V> {
     Found(Option<Arc<V>>, Age),
     Missing(Mode),
     /// Redis cannot be used.
-    Away,
+    Unavailable,
 }

@@ -19,9 +19,9 @@ mod single_flight;
 mod state;
 
 pub(super) use self::commands::{Commands, Mode};
-pub(super) use self::entry_location::{Ids, Named, Names, One, Pair, Spot, is_aside};
-pub(super) use self::lookup::Seen;
-pub(super) use self::single_flight::Flights;
+pub(super) use self::entry_location::{EntryLocation, Ids, Named, Names, One, Pair, is_lease_key};
+pub(super) use self::lookup::Lookup;
+pub(super) use self::single_flight::SingleFlight;
 pub(super) use self::state::{Engine, Found};
 
 /// A name that nobody has had: of those who may store what they load.

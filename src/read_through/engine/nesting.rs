@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::entry_location::Spot;
+use super::entry_location::EntryLocation;
 use super::single_flight::FlightId;
 
 /// The loads that wait for what runs now, from the innermost on. Empty outside of loaders.
@@ -19,9 +19,9 @@ struct Level {
 
 enum Part {
     /// Loads that end no sooner than what runs now.
-    Flights(Vec<FlightId>),
+    SingleFlight(Vec<FlightId>),
     /// Values that a loader of this cache was asked for.
-    Loader(CacheId, Vec<Spot>),
+    Loader(CacheId, Vec<EntryLocation>),
 }
 
 /// What the clones of a cache have in common.
@@ -53,11 +53,11 @@ impl Nesting {
     }
 
     pub(crate) fn with_flights(&self, flights: Vec<FlightId>) -> Self {
-        self.with(Part::Flights(flights))
+        self.with(Part::SingleFlight(flights))
     }
 
-    pub(crate) fn with_loader(&self, cache: CacheId, spots: &[Spot]) -> Self {
-        self.with(Part::Loader(cache, spots.to_vec()))
+    pub(crate) fn with_loader(&self, cache: CacheId, locations: &[EntryLocation]) -> Self {
+        self.with(Part::Loader(cache, locations.to_vec()))
     }
 
     fn with(&self, part: Part) -> Self {
@@ -74,9 +74,11 @@ impl Nesting {
         .await
     }
 
-    pub(crate) fn turn(&self, cache: CacheId, spot: &Spot) -> Turn {
+    pub(crate) fn turn(&self, cache: CacheId, location: &EntryLocation) -> Turn {
         let asked = |part: &Part| match part {
-            Part::Loader(of, spots) if *of == cache && spots.contains(spot) => Some(spots.len()),
+            Part::Loader(of, locations) if *of == cache && locations.contains(location) => {
+                Some(locations.len())
+            }
             _ => None,
         };
         let mut turn = Turn::Free;
@@ -90,9 +92,9 @@ impl Nesting {
     }
 
     /// Notes that the loaders wait for `flight`, or nothing if that waits for one of them.
-    pub(crate) fn wait_for(&self, flight: FlightId) -> Option<Waiting> {
+    pub(crate) fn wait_for(&self, flight: FlightId) -> Option<WaitGuard> {
         if self.0.is_none() {
-            return Some(Waiting(None));
+            return Some(WaitGuard(None));
         }
         let mut waits = waits();
         let mut reached = vec![flight];
@@ -111,11 +113,11 @@ impl Nesting {
             next += 1;
         }
         waits.push((self.clone(), flight));
-        Some(Waiting(Some((self.clone(), flight))))
+        Some(WaitGuard(Some((self.clone(), flight))))
     }
 
     fn has(&self, flight: FlightId) -> bool {
-        self.parts().any(|part| matches!(part, Part::Flights(all) if all.contains(&flight)))
+        self.parts().any(|part| matches!(part, Part::SingleFlight(all) if all.contains(&flight)))
     }
 
     fn parts(&self) -> impl Iterator<Item = &Part> {
@@ -125,9 +127,9 @@ impl Nesting {
 }
 
 /// Loaders that wait for a load, until this is dropped.
-pub(crate) struct Waiting(Option<(Nesting, FlightId)>);
+pub(crate) struct WaitGuard(Option<(Nesting, FlightId)>);
 
-impl Drop for Waiting {
+impl Drop for WaitGuard {
     fn drop(&mut self) {
         let Some((Nesting(Some(level)), flight)) = &self.0 else { return };
         let is_this = |(nesting, of): &(Nesting, FlightId)| {
@@ -165,14 +167,14 @@ mod tests {
         let outside = Nesting::default();
         let bulk = outside.with_loader(cache, &[one.clone(), other.clone()]);
         let alone = bulk.with_flights(Vec::new()).with_loader(cache, std::slice::from_ref(&one));
-        for (nesting, cache, spot, turn) in [
+        for (nesting, cache, location, turn) in [
             (&outside, cache, &one, Turn::Free),
             (&bulk, cache, &one, Turn::Alone),
             (&bulk, copy, &one, Turn::Free),
             (&alone, cache, &one, Turn::Never),
             (&alone, cache, &other, Turn::Alone),
         ] {
-            assert_eq!(nesting.turn(cache, spot), turn);
+            assert_eq!(nesting.turn(cache, location), turn);
         }
     }
 

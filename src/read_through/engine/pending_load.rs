@@ -1,9 +1,9 @@
 use super::commands::{Mode, Since};
-use super::single_flight::Lead;
+use super::single_flight::Leader;
 
 /// A load under way.
-pub(crate) struct Flying<V> {
-    pub(crate) lead: Lead<V>,
+pub(crate) struct PendingLoad<V> {
+    pub(crate) lead: Leader<V>,
     pub(crate) mode: Mode,
     /// Whether Redis cannot be used.
     pub(crate) is_away: bool,
@@ -11,8 +11,8 @@ pub(crate) struct Flying<V> {
     pub(crate) since: Since,
 }
 
-impl<V> Flying<V> {
-    pub(crate) fn new(lead: Lead<V>, mode: Mode) -> Self {
+impl<V> PendingLoad<V> {
+    pub(crate) fn new(lead: Leader<V>, mode: Mode) -> Self {
         Self { lead, mode, is_away: false, since: Since::default() }
     }
 }

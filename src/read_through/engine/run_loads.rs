@@ -1,18 +1,18 @@
 //! Loading values: claiming the right to, calling the loader, storing what it gave.
 
 use std::borrow::Borrow;
-use std::future::pending;
+use std::future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::commands::{Claim, Lease, Mode, Since};
-use super::entry_location::{Ids, Spot};
+use super::entry_location::{EntryLocation, Ids};
 use super::generation;
-use super::lookup::Seen;
+use super::lookup::Lookup;
 use super::nesting::Nesting;
-use super::pending_load::Flying;
-use super::single_flight::{FlightId, Lead, Outcome, Seal};
+use super::pending_load::PendingLoad;
+use super::single_flight::{FlightId, Leader, Outcome, Seal};
 use super::state::Engine;
 use crate::client::RoundTrips;
 use crate::codec::Codec;
@@ -26,25 +26,26 @@ use crate::time::Deadline;
 use crate::time::Wait;
 
 /// A load that this program does.
-struct Claimed<V> {
-    lead: Lead<V>,
+struct LeasedLoad<V> {
+    lead: Leader<V>,
     /// None if it cannot be stored.
     lease: Option<Lease>,
 }
 
 /// The leases of those that can be stored.
-fn leases<V>(batch: &[Claimed<V>]) -> Vec<(&Spot, &Lease)> {
-    let leased = batch.iter().filter_map(|Claimed { lead, lease }| Some((lead, lease.as_ref()?)));
-    leased.map(|(lead, lease)| (&lead.spot, lease)).collect()
+fn leases<V>(batch: &[LeasedLoad<V>]) -> Vec<(&EntryLocation, &Lease)> {
+    let leased =
+        batch.iter().filter_map(|LeasedLoad { lead, lease }| Some((lead, lease.as_ref()?)));
+    leased.map(|(lead, lease)| (&lead.location, lease)).collect()
 }
 
 /// What claims came to, besides what has landed.
-struct Sorted<V> {
-    claimed: Vec<Claimed<V>>,
+struct ClaimOutcome<V> {
+    claimed: Vec<LeasedLoad<V>>,
     /// What others load.
-    busy: Vec<Flying<V>>,
+    busy: Vec<PendingLoad<V>>,
     /// What landed and is to be loaded anew.
-    due: Vec<Spot>,
+    due: Vec<EntryLocation>,
 }
 
 impl<I, V, E, A> Engine<I, V, E, A>
@@ -55,38 +56,39 @@ where
     A: Clone + Send + Sync + 'static,
 {
     /// Brings all loads to an end, for which the loaders of `nesting` wait.
-    pub(crate) async fn fly(
+    pub(crate) async fn run_loads(
         self: Arc<Self>,
-        mut flying: Vec<Flying<V::Owned>>,
+        mut pending: Vec<PendingLoad<V::Owned>>,
         args: A,
         nesting: Nesting,
     ) {
-        let flights = flying.iter().map(|flight| flight.lead.id()).collect();
+        let flights = pending.iter().map(|flight| flight.lead.id()).collect();
         let nesting = nesting.with_flights(flights);
         let deadline = Deadline::after(Wait::For(self.patience()));
         let mut pause = SHORTEST_PAUSE;
         let mut waits = false;
-        while !flying.is_empty() {
+        while !pending.is_empty() {
             let is_late = deadline.is_over();
-            let Sorted { claimed, busy, due } = self.claim(flying, is_late).await;
+            let ClaimOutcome { claimed, busy, due } = self.claim(pending, is_late).await;
             if !due.is_empty() {
                 self.refresh(due, args.clone());
             }
             self.load_claimed(claimed, &args, deadline, &nesting).await;
-            flying = busy;
-            if !flying.is_empty() {
+            pending = busy;
+            if !pending.is_empty() {
                 if !std::mem::replace(&mut waits, true) {
-                    raise_by(&self.counts.waited, flying.len() as u64);
+                    raise_by(&self.counts.waited, pending.len() as u64);
                 }
-                self.executor.wait(pending::<()>(), pause.min(deadline.left())).await;
+                self.executor.wait(future::pending::<()>(), pause.min(deadline.left())).await;
                 pause = (pause * 3 / 2).min(LONGEST_PAUSE);
             }
         }
     }
 
     /// Loads a value in the background, unless somebody does.
-    pub(crate) fn refresh(self: &Arc<Self>, spots: Vec<Spot>, args: A) {
-        let mut queued: Vec<_> = spots.iter().filter_map(|spot| self.flights.queue(spot)).collect();
+    pub(crate) fn refresh(self: &Arc<Self>, locations: Vec<EntryLocation>, args: A) {
+        let mut queued: Vec<_> =
+            locations.iter().filter_map(|location| self.flights.queue(location)).collect();
         if queued.is_empty() {
             return;
         }
@@ -96,9 +98,9 @@ where
         self.executor.background(async move {
             while !queued.is_empty() {
                 let rest = queued.split_off(queued.len().min(engine.claimed_at_once()));
-                let next = std::mem::replace(&mut queued, rest).into_iter().filter(Lead::start);
-                let flying = next.map(|lead| Flying::new(lead, Mode::Refresh)).collect();
-                engine.clone().fly(flying, args.clone(), Nesting::default()).await;
+                let next = std::mem::replace(&mut queued, rest).into_iter().filter(Leader::start);
+                let pending = next.map(|lead| PendingLoad::new(lead, Mode::Refresh)).collect();
+                engine.clone().run_loads(pending, args.clone(), Nesting::default()).await;
             }
             drop(turn);
         });
@@ -112,40 +114,44 @@ where
     /// Calls the loader. The outer error is of ids that cannot be given to it.
     pub(crate) async fn load_now(
         &self,
-        spots: &[Spot],
+        locations: &[EntryLocation],
         args: A,
         nesting: &Nesting,
     ) -> Result<std::result::Result<Vec<Loaded<V::Owned>>, LoadError>> {
-        let id = |spot: &Spot| {
-            let attempt = || Box::new(self.attempt(spot));
-            I::decode(spot).map_err(|source| Error::Encode { attempt: attempt(), source })
+        let id = |location: &EntryLocation| {
+            let attempt = || Box::new(self.attempt(location));
+            I::decode(location).map_err(|source| Error::Encode { attempt: attempt(), source })
         };
-        let ids = spots.iter().map(id).collect::<Result<Vec<_>>>()?;
+        let ids = locations.iter().map(id).collect::<Result<Vec<_>>>()?;
         let began = Instant::now();
-        let nesting = nesting.with_loader(self.id(), spots);
+        let nesting = nesting.with_loader(self.id(), locations);
         let loaded = nesting.around(self.loaders.load(ids, args)).await;
-        self.counts.loaded(spots.len(), began.elapsed());
+        self.counts.loaded(locations.len(), began.elapsed());
         if loaded.is_err() {
-            raise_by(&self.counts.load_errors, spots.len() as u64);
+            raise_by(&self.counts.load_errors, locations.len() as u64);
         }
         Ok(loaded)
     }
 
     /// Lands what others have found, and parts what is to be loaded now from what others load. Who
     /// is late loads what others do too.
-    async fn claim(&self, flying: Vec<Flying<V::Owned>>, is_late: bool) -> Sorted<V::Owned> {
+    async fn claim(
+        &self,
+        pending: Vec<PendingLoad<V::Owned>>,
+        is_late: bool,
+    ) -> ClaimOutcome<V::Owned> {
         let new = generation();
-        let seals: Vec<_> = flying.iter().map(|flight| flight.lead.seal()).collect();
-        let asked: Vec<_> = flying.iter().filter(|flight| !flight.is_away).collect();
+        let seals: Vec<_> = pending.iter().map(|flight| flight.lead.seal()).collect();
+        let asked: Vec<_> = pending.iter().filter(|flight| !flight.is_away).collect();
         let command = |at: usize| {
-            let Flying { lead, mode, since, .. } = asked[at];
-            self.commands.claim(&lead.spot, *mode, *since, &new)
+            let PendingLoad { lead, mode, since, .. } = asked[at];
+            self.commands.claim(&lead.location, *mode, *since, &new)
         };
         let commands = (0..asked.len()).map(command).collect();
         let mut replies = self.send_each(commands, command).await.into_iter();
-        let mut sorted = Sorted { claimed: Vec::new(), busy: Vec::new(), due: Vec::new() };
-        let Sorted { claimed, busy, due } = &mut sorted;
-        for (mut flight, seal) in flying.into_iter().zip(seals) {
+        let mut sorted = ClaimOutcome { claimed: Vec::new(), busy: Vec::new(), due: Vec::new() };
+        let ClaimOutcome { claimed, busy, due } = &mut sorted;
+        for (mut flight, seal) in pending.into_iter().zip(seals) {
             let claim = match flight.is_away {
                 true => None,
                 false => match replies.next() {
@@ -158,27 +164,27 @@ where
                     None => continue,
                 },
             };
-            let Flying { lead, mode, since, .. } = &mut flight;
+            let PendingLoad { lead, mode, since, .. } = &mut flight;
             match claim {
-                None => claimed.push(Claimed { lead: flight.lead, lease: None }),
-                Some(Claim::Claimed(lease, stored)) => match self.seen(stored) {
-                    Seen::Found(value, Age::Fresh) if *mode == Mode::Unfit => {
-                        self.release(&[(&lead.spot, &lease)], None).await;
+                None => claimed.push(LeasedLoad { lead: flight.lead, lease: None }),
+                Some(Claim::LeasedLoad(lease, stored)) => match self.seen(stored) {
+                    Lookup::Found(value, Age::Fresh) if *mode == Mode::Unfit => {
+                        self.release(&[(&lead.location, &lease)], None).await;
                         flight.lead.land(Outcome::Found(value, seal));
                     }
-                    _ => claimed.push(Claimed { lead: flight.lead, lease: Some(lease) }),
+                    _ => claimed.push(LeasedLoad { lead: flight.lead, lease: Some(lease) }),
                 },
                 Some(Claim::Failed(error, age)) => {
                     flight.lead.fail(error, self.policy.errors.saturating_sub(age));
                 }
                 Some(Claim::Found(stored)) => match self.seen(stored) {
-                    Seen::Found(value, age) if age.is_served() => {
-                        due.extend(Some(lead.spot.clone()).filter(|_| age != Age::Fresh));
+                    Lookup::Found(value, age) if age.is_served() => {
+                        due.extend(Some(lead.location.clone()).filter(|_| age != Age::Fresh));
                         flight.lead.land(Outcome::Found(value, seal));
                     }
                     _ if is_late => {
                         lead.close();
-                        claimed.push(Claimed { lead: flight.lead, lease: None });
+                        claimed.push(LeasedLoad { lead: flight.lead, lease: None });
                     }
                     _ => {
                         *mode = Mode::Unfit;
@@ -186,12 +192,12 @@ where
                     }
                 },
                 Some(Claim::Busy(stored, now)) => match self.seen(stored) {
-                    Seen::Found(value, age) if age.is_served() => {
+                    Lookup::Found(value, age) if age.is_served() => {
                         flight.lead.land(Outcome::Found(value, seal));
                     }
                     _ if is_late => {
                         lead.close();
-                        claimed.push(Claimed { lead: flight.lead, lease: None });
+                        claimed.push(LeasedLoad { lead: flight.lead, lease: None });
                     }
                     _ => {
                         if *since == Since::default() {
@@ -208,7 +214,7 @@ where
     /// Loads, stores and lands values, at most until `deadline` after other loads of the same ones.
     async fn load_claimed(
         &self,
-        mut claimed: Vec<Claimed<V::Owned>>,
+        mut claimed: Vec<LeasedLoad<V::Owned>>,
         args: &A,
         deadline: Deadline,
         nesting: &Nesting,
@@ -217,20 +223,21 @@ where
         while !claimed.is_empty() {
             let rest = claimed.split_off(claimed.len().min(at_once));
             let batch = std::mem::replace(&mut claimed, rest);
-            let spots: Vec<_> = batch.iter().map(|claimed| claimed.lead.spot.clone()).collect();
+            let locations: Vec<_> =
+                batch.iter().map(|claimed| claimed.lead.location.clone()).collect();
             self.depart(&batch, deadline, nesting).await;
-            match self.load_now(&spots, args.clone(), nesting).await {
+            match self.load_now(&locations, args.clone(), nesting).await {
                 Ok(Ok(loaded)) => self.keep(batch, loaded).await,
                 Ok(Err(error)) => {
                     self.release(&leases(&batch), Some(&error)).await;
                     let errors = self.policy.errors;
-                    batch.into_iter().for_each(|Claimed { lead, .. }| {
+                    batch.into_iter().for_each(|LeasedLoad { lead, .. }| {
                         lead.fail(error.clone(), errors);
                     });
                 }
                 Err(error) => {
                     self.release(&leases(&batch), None).await;
-                    if let Some(Claimed { lead, .. }) = batch.into_iter().next() {
+                    if let Some(LeasedLoad { lead, .. }) = batch.into_iter().next() {
                         lead.break_off(error);
                     }
                 }
@@ -240,8 +247,8 @@ where
 
     /// Sees to it that callers who come after the loader has begun get nothing of a load without a
     /// lease, and that there is one such load of a value at a time.
-    async fn depart(&self, batch: &[Claimed<V::Owned>], deadline: Deadline, nesting: &Nesting) {
-        for Claimed { lead, .. } in batch.iter().filter(|claimed| claimed.lease.is_none()) {
+    async fn depart(&self, batch: &[LeasedLoad<V::Owned>], deadline: Deadline, nesting: &Nesting) {
+        for LeasedLoad { lead, .. } in batch.iter().filter(|claimed| claimed.lease.is_none()) {
             if let Some(before) = &lead.before
                 && let Some(_waiting) = nesting.wait_for(FlightId::of(before))
             {
@@ -252,17 +259,17 @@ where
     }
 
     /// Stores what was loaded, and lands it.
-    async fn keep(&self, batch: Vec<Claimed<V::Owned>>, loaded: Vec<Loaded<V::Owned>>) {
+    async fn keep(&self, batch: Vec<LeasedLoad<V::Owned>>, loaded: Vec<Loaded<V::Owned>>) {
         let mut leased = Vec::with_capacity(batch.len());
         let mut commands = Vec::with_capacity(batch.len());
-        for (Claimed { lead, lease }, loaded) in batch.into_iter().zip(loaded) {
+        for (LeasedLoad { lead, lease }, loaded) in batch.into_iter().zip(loaded) {
             let Some(lease) = lease else {
                 lead.land(Outcome::Found(loaded.value.map(Arc::new), Seal::ALL));
                 continue;
             };
-            let command = self.storing(&lead.spot, &lease, &loaded);
+            let command = self.storing(&lead.location, &lease, &loaded);
             if let Some(error) = command.request.refusal() {
-                self.release(&[(&lead.spot, &lease)], None).await;
+                self.release(&[(&lead.location, &lease)], None).await;
                 lead.break_off(error);
                 continue;
             }
@@ -272,7 +279,7 @@ where
         }
         let again = |at: usize| {
             let (lead, lease, loaded) = &leased[at];
-            self.storing(&lead.spot, lease, loaded)
+            self.storing(&lead.location, lease, loaded)
         };
         let mut replies = self.send_each(commands, again).await.into_iter();
         for (lead, _, loaded) in leased {
@@ -290,7 +297,12 @@ where
         }
     }
 
-    fn storing(&self, spot: &Spot, lease: &Lease, loaded: &Loaded<V::Owned>) -> Command<bool> {
+    fn storing(
+        &self,
+        location: &EntryLocation,
+        lease: &Lease,
+        loaded: &Loaded<V::Owned>,
+    ) -> Command<bool> {
         let value = loaded.value.as_ref().map(Borrow::borrow);
         let time = match (&loaded.value, loaded.time_to_live) {
             (Some(_), None) => self.lasting(),
@@ -298,7 +310,7 @@ where
             (Some(_), Some(time)) => Some(time.saturating_add(self.policy.reserve())),
             (None, time) => time.or(self.policy.absence),
         };
-        self.commands.store::<V>(spot, lease, value, time)
+        self.commands.store::<V>(location, lease, value, time)
     }
 
     /// How long the server keeps a value whose loader says nothing of it.
@@ -309,10 +321,10 @@ where
     }
 
     /// Lets others load, or learn why not. If that fails the leases run out.
-    async fn release(&self, leases: &[(&Spot, &Lease)], error: Option<&LoadError>) {
+    async fn release(&self, leases: &[(&EntryLocation, &Lease)], error: Option<&LoadError>) {
         let command = |at: usize| {
-            let (spot, lease) = leases[at];
-            self.commands.release(spot, lease, error)
+            let (location, lease) = leases[at];
+            self.commands.release(location, lease, error)
         };
         self.send_each((0..leases.len()).map(command).collect(), command).await;
     }

@@ -48,9 +48,11 @@ where
         match sent_all {
             Ok(replies) => replies
                 .into_iter()
-                .map(|reply| reply.map(Some).or_else(|error| self.bear(error).map(|()| None)))
+                .map(|reply| {
+                    reply.map(Some).or_else(|error| self.tolerate_outage(error).map(|()| None))
+                })
                 .collect(),
-            Err(error) => match self.bear(error) {
+            Err(error) => match self.tolerate_outage(error) {
                 Ok(()) => (0..sent).map(|_| Ok(None)).collect(),
                 Err(error) => vec![Err(error)],
             },

@@ -4,24 +4,24 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::entry_location::Spot;
+use super::entry_location::EntryLocation;
 use super::failures::Failures;
 use crate::error::Error;
 use crate::error::LoadError;
-use crate::time::Landing;
+use crate::time::Completion;
 
 /// Loads under way, and those that failed a short while ago.
-pub(crate) struct Flights<V> {
+pub(crate) struct SingleFlight<V> {
     table: Mutex<Table<V>>,
 }
 
 struct Table<V> {
-    flights: HashMap<Spot, Flight<V>>,
-    failures: Failures<Arc<Landing<Outcome<V>>>>,
+    flights: HashMap<EntryLocation, Flight<V>>,
+    failures: Failures<Arc<Completion<Outcome<V>>>>,
 }
 
 struct Flight<V> {
-    landing: Arc<Landing<Outcome<V>>>,
+    completion: Arc<Completion<Outcome<V>>>,
     stage: Stage,
 }
 
@@ -30,8 +30,8 @@ struct Flight<V> {
 pub(crate) struct FlightId(pub(crate) usize);
 
 impl FlightId {
-    pub(crate) fn of<T>(landing: &Arc<Landing<T>>) -> Self {
-        Self(Arc::as_ptr(landing).addr())
+    pub(crate) fn of<T>(completion: &Arc<Completion<T>>) -> Self {
+        Self(Arc::as_ptr(completion).addr())
     }
 }
 
@@ -82,11 +82,11 @@ impl<V> Clone for Outcome<V> {
 }
 
 /// What a caller is to do who has not found a value.
-pub(crate) enum Start<V> {
+pub(crate) enum Role<V> {
     /// Load it, for others too.
-    Leads(Lead<V>),
+    Leader(Leader<V>),
     /// Wait for another caller.
-    Joins(Arc<Landing<Outcome<V>>>, Joined),
+    Follower(Arc<Completion<Outcome<V>>>, Joined),
 }
 
 /// When a caller joined a load.
@@ -99,67 +99,67 @@ impl Joined {
     }
 }
 
-impl<V> Flights<V> {
+impl<V> SingleFlight<V> {
     pub(crate) fn new() -> Self {
         let (flights, failures) = (HashMap::new(), Failures::new());
         Self { table: Mutex::new(Table { flights, failures }) }
     }
 
-    /// Joins the load of `spot`, or begins one.
-    pub(crate) fn begin(self: &Arc<Self>, spot: &Spot) -> Start<V> {
+    /// Joins the load of `location`, or begins one.
+    pub(crate) fn begin(self: &Arc<Self>, location: &EntryLocation) -> Role<V> {
         let mut table = self.lock();
-        let before = match table.flights.get(spot) {
-            Some(Flight { landing, stage: Stage::Open(seals) }) => {
-                return Start::Joins(landing.clone(), Joined(*seals));
+        let before = match table.flights.get(location) {
+            Some(Flight { completion, stage: Stage::Open(seals) }) => {
+                return Role::Follower(completion.clone(), Joined(*seals));
             }
-            Some(Flight { landing, stage: Stage::Departed }) => Some(landing.clone()),
+            Some(Flight { completion, stage: Stage::Departed }) => Some(completion.clone()),
             Some(Flight { stage: Stage::Queued, .. }) => None,
-            None => match table.failures.get(spot, Instant::now()) {
-                Some(failed) => return Start::Joins(failed.clone(), Joined(0)),
+            None => match table.failures.get(location, Instant::now()) {
+                Some(failed) => return Role::Follower(failed.clone(), Joined(0)),
                 None => None,
             },
         };
-        Start::Leads(self.insert(&mut table.flights, spot, Stage::Open(0), before))
+        Role::Leader(self.insert(&mut table.flights, location, Stage::Open(0), before))
     }
 
-    /// Puts a load of `spot` into a queue, unless there is one, or one is under way or has just failed.
-    pub(crate) fn queue(self: &Arc<Self>, spot: &Spot) -> Option<Lead<V>> {
+    /// Puts a load of `location` into a queue, unless there is one, or one is under way or has just failed.
+    pub(crate) fn queue(self: &Arc<Self>, location: &EntryLocation) -> Option<Leader<V>> {
         let mut table = self.lock();
-        let is_idle =
-            !table.flights.contains_key(spot) && table.failures.get(spot, Instant::now()).is_none();
-        is_idle.then(|| self.insert(&mut table.flights, spot, Stage::Queued, None))
+        let is_idle = !table.flights.contains_key(location)
+            && table.failures.get(location, Instant::now()).is_none();
+        is_idle.then(|| self.insert(&mut table.flights, location, Stage::Queued, None))
     }
 
-    /// Begins a load of `spot`, which those who come later join.
-    pub(crate) fn begin_anew(self: &Arc<Self>, spot: &Spot) -> Lead<V> {
-        self.insert(&mut self.lock().flights, spot, Stage::Open(0), None)
+    /// Begins a load of `location`, which those who come later join.
+    pub(crate) fn begin_anew(self: &Arc<Self>, location: &EntryLocation) -> Leader<V> {
+        self.insert(&mut self.lock().flights, location, Stage::Open(0), None)
     }
 
     fn insert(
         self: &Arc<Self>,
-        flights: &mut HashMap<Spot, Flight<V>>,
-        spot: &Spot,
+        flights: &mut HashMap<EntryLocation, Flight<V>>,
+        location: &EntryLocation,
         stage: Stage,
-        before: Option<Arc<Landing<Outcome<V>>>>,
-    ) -> Lead<V> {
-        let landing = Arc::new(Landing::new());
-        let flight = Flight { landing: landing.clone(), stage };
-        flights.insert(spot.clone(), flight);
-        Lead { flights: self.clone(), spot: spot.clone(), landing, before }
+        before: Option<Arc<Completion<Outcome<V>>>>,
+    ) -> Leader<V> {
+        let completion = Arc::new(Completion::new());
+        let flight = Flight { completion: completion.clone(), stage };
+        flights.insert(location.clone(), flight);
+        Leader { flights: self.clone(), location: location.clone(), completion, before }
     }
 
     /// Lets those who come from now on begin anew, of what is `chosen`.
-    pub(crate) fn forget(&self, chosen: impl Fn(&Spot) -> bool) {
+    pub(crate) fn forget(&self, chosen: impl Fn(&EntryLocation) -> bool) {
         let mut table = self.lock();
-        table.flights.retain(|spot, _| !chosen(spot));
-        table.failures.retain(|spot| !chosen(spot));
+        table.flights.retain(|location, _| !chosen(location));
+        table.failures.retain(|location| !chosen(location));
     }
 
     /// The same for one value.
-    pub(crate) fn forget_one(&self, spot: &Spot) {
+    pub(crate) fn forget_one(&self, location: &EntryLocation) {
         let mut table = self.lock();
-        table.flights.remove(spot);
-        table.failures.remove(spot);
+        table.flights.remove(location);
+        table.failures.remove(location);
     }
 
     fn lock(&self) -> MutexGuard<'_, Table<V>> {
@@ -168,17 +168,17 @@ impl<V> Flights<V> {
 }
 
 /// The one who loads a value. Dropped without an outcome it keeps nobody waiting.
-pub(crate) struct Lead<V> {
-    flights: Arc<Flights<V>>,
-    pub(crate) spot: Spot,
-    landing: Arc<Landing<Outcome<V>>>,
+pub(crate) struct Leader<V> {
+    flights: Arc<SingleFlight<V>>,
+    pub(crate) location: EntryLocation,
+    completion: Arc<Completion<Outcome<V>>>,
     /// A load that has departed, and was under way when this one began.
-    pub(crate) before: Option<Arc<Landing<Outcome<V>>>>,
+    pub(crate) before: Option<Arc<Completion<Outcome<V>>>>,
 }
 
-impl<V> Lead<V> {
-    pub(crate) fn landing(&self) -> Arc<Landing<Outcome<V>>> {
-        self.landing.clone()
+impl<V> Leader<V> {
+    pub(crate) fn completion(&self) -> Arc<Completion<Outcome<V>>> {
+        self.completion.clone()
     }
 
     /// Takes a load from its queue, unless the value was loaded, set or deleted meanwhile.
@@ -189,7 +189,7 @@ impl<V> Lead<V> {
     }
 
     pub(crate) fn id(&self) -> FlightId {
-        FlightId::of(&self.landing)
+        FlightId::of(&self.completion)
     }
 
     /// Tells those who have joined from those who come later. To be called before the server is asked
@@ -223,7 +223,7 @@ impl<V> Lead<V> {
     /// Says what came of the load.
     pub(crate) fn land(self, outcome: Outcome<V>) {
         self.close();
-        self.landing.tell(outcome);
+        self.completion.complete(outcome);
     }
 
     /// Says that the load failed, and lets it be known for `time`.
@@ -234,10 +234,10 @@ impl<V> Lead<V> {
         if self.remove(&mut table)
             && let Some(until) = until
         {
-            table.failures.insert(self.spot.clone(), self.landing.clone(), now, until);
+            table.failures.insert(self.location.clone(), self.completion.clone(), now, until);
         }
         drop(table);
-        self.landing.tell(Outcome::Failed(error));
+        self.completion.complete(Outcome::Failed(error));
     }
 
     pub(crate) fn break_off(self, error: Error) {
@@ -248,26 +248,26 @@ impl<V> Lead<V> {
     fn remove(&self, table: &mut Table<V>) -> bool {
         let is_own = self.own(table).is_some();
         if is_own {
-            table.flights.remove(&self.spot);
+            table.flights.remove(&self.location);
         }
         is_own
     }
 
     /// This load, unless it was replaced or removed.
     fn own<'a>(&self, table: &'a mut Table<V>) -> Option<&'a mut Flight<V>> {
-        table.flights.get_mut(&self.spot).filter(|flight| self.is_of(flight))
+        table.flights.get_mut(&self.location).filter(|flight| self.is_of(flight))
     }
 
     fn is_of(&self, flight: &Flight<V>) -> bool {
-        Arc::ptr_eq(&flight.landing, &self.landing)
+        Arc::ptr_eq(&flight.completion, &self.completion)
     }
 }
 
-impl<V> Drop for Lead<V> {
+impl<V> Drop for Leader<V> {
     fn drop(&mut self) {
-        if !self.landing.has_landed() {
+        if !self.completion.is_complete() {
             self.close();
-            self.landing.tell(Outcome::Lost);
+            self.completion.complete(Outcome::Lost);
         }
     }
 }
@@ -279,15 +279,20 @@ mod tests {
 
     #[test]
     fn nobody_joins_a_load_that_is_closed_or_has_landed() {
-        let flights = Arc::new(Flights::<u64>::new());
-        let spot = Names::Own.string(b"c:", b"1".to_vec()).unwrap();
-        for end in [Lead::close as fn(&Lead<u64>), |lead| lead.flights.forget_one(&lead.spot)] {
-            let Start::Leads(first) = flights.begin(&spot) else { panic!("it has landed") };
-            assert!(matches!(flights.begin(&spot), Start::Joins(..)));
+        let flights = Arc::new(SingleFlight::<u64>::new());
+        let location = Names::Own.string(b"c:", b"1".to_vec()).unwrap();
+        for end in
+            [Leader::close as fn(&Leader<u64>), |lead| lead.flights.forget_one(&lead.location)]
+        {
+            let Role::Leader(first) = flights.begin(&location) else { panic!("it has landed") };
+            assert!(matches!(flights.begin(&location), Role::Follower(..)));
             end(&first);
-            let Start::Leads(second) = flights.begin(&spot) else { panic!("it is closed") };
+            let Role::Leader(second) = flights.begin(&location) else { panic!("it is closed") };
             first.land(Outcome::Lost);
-            assert!(matches!(flights.begin(&spot), Start::Joins(..)), "the second is under way");
+            assert!(
+                matches!(flights.begin(&location), Role::Follower(..)),
+                "the second is under way"
+            );
             second.land(Outcome::Lost);
         }
     }

@@ -5,10 +5,10 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use super::commands::{Commands, Mode, Stored, Wanted};
-use super::entry_location::{Ids, Spot};
-use super::lookup::Seen;
+use super::entry_location::{EntryLocation, Ids};
+use super::lookup::Lookup;
 use super::nesting::CacheId;
-use super::single_flight::Flights;
+use super::single_flight::SingleFlight;
 use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::error::{Attempt, Error, Result};
@@ -30,7 +30,7 @@ pub(crate) struct Engine<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A> {
     pub(crate) freshness: Freshness,
     pub(crate) commands: Commands,
     pub(crate) loaders: Loaders<I::Owned, V::Owned, A>,
-    pub(crate) flights: Arc<Flights<V::Owned>>,
+    pub(crate) flights: Arc<SingleFlight<V::Owned>>,
     pub(crate) counts: Counts,
     /// How many loads are done in the background.
     pub(crate) refreshing: Arc<AtomicUsize>,
@@ -45,52 +45,54 @@ where
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
 {
-    /// What the cache has of `spots`.
-    pub(crate) async fn see(&self, spots: &[Spot]) -> Result<Vec<Seen<V::Owned>>> {
+    /// What the cache has of `locations`.
+    pub(crate) async fn see(&self, locations: &[EntryLocation]) -> Result<Vec<Lookup<V::Owned>>> {
         #[cfg(feature = "near-cache")]
         if let Some(near) = &self.near
-            && let Some(mut seen) = near.see(spots, |left| self.age(left)).await?
+            && let Some(mut seen) = near.see(locations, |left| self.age(left)).await?
         {
             // It has no values that are to be loaded anew, though they may still be served.
             if self.freshness.matters() {
-                let missing = |seen: &Seen<_>| matches!(seen, Seen::Missing(_));
-                let (places, spots): (Vec<_>, Vec<_>) =
-                    (0..).zip(spots.iter().cloned()).filter(|(at, _)| missing(&seen[*at])).unzip();
-                for (place, found) in places.into_iter().zip(self.ask(&spots).await?) {
+                let missing = |seen: &Lookup<_>| matches!(seen, Lookup::Missing(_));
+                let (places, locations): (Vec<_>, Vec<_>) = (0..)
+                    .zip(locations.iter().cloned())
+                    .filter(|(at, _)| missing(&seen[*at]))
+                    .unzip();
+                for (place, found) in places.into_iter().zip(self.ask(&locations).await?) {
                     seen[place] = found;
                 }
             }
             return Ok(seen);
         }
-        self.ask(spots).await
+        self.ask(locations).await
     }
 
-    /// What the server has of `spots`.
-    async fn ask(&self, spots: &[Spot]) -> Result<Vec<Seen<V::Owned>>> {
+    /// What the server has of `locations`.
+    async fn ask(&self, locations: &[EntryLocation]) -> Result<Vec<Lookup<V::Owned>>> {
         let wanted =
             Wanted { left: self.freshness.matters(), absence: self.policy.absence.is_some() };
-        let mut seen = Vec::with_capacity(spots.len());
-        for spots in spots.chunks(PAGE) {
-            let replies = self.executor.send_all(self.commands.look(spots, wanted)).await?;
-            let stored = self.commands.looked(spots.len(), wanted, replies)?;
+        let mut seen = Vec::with_capacity(locations.len());
+        for locations in locations.chunks(PAGE) {
+            let replies = self.executor.send_all(self.commands.look(locations, wanted)).await?;
+            let stored = self.commands.looked(locations.len(), wanted, replies)?;
             seen.extend(stored.into_iter().map(|stored| self.seen(stored)));
         }
-        let is_unfit = |seen: &&Seen<_>| matches!(seen, Seen::Missing(Mode::Unfit));
+        let is_unfit = |seen: &&Lookup<_>| matches!(seen, Lookup::Missing(Mode::Unfit));
         raise_by(&self.counts.undecodable, seen.iter().filter(is_unfit).count() as u64);
         Ok(seen)
     }
 
     /// What there is to do with a value as the server has it.
-    pub(crate) fn seen(&self, stored: Stored) -> Seen<V::Owned> {
+    pub(crate) fn seen(&self, stored: Stored) -> Lookup<V::Owned> {
         let Some(bytes) = stored.bytes else {
             return match stored.is_absent {
-                true => Seen::Found(None, Age::Fresh),
-                false => Seen::Missing(Mode::Missing),
+                true => Lookup::Found(None, Age::Fresh),
+                false => Lookup::Missing(Mode::Missing),
             };
         };
         match V::decode_owned(bytes) {
-            Ok(value) => Seen::Found(Some(Arc::new(value)), self.age(stored.left)),
-            Err(_) => Seen::Missing(Mode::Unfit),
+            Ok(value) => Lookup::Found(Some(Arc::new(value)), self.age(stored.left)),
+            Err(_) => Lookup::Missing(Mode::Unfit),
         }
     }
 
@@ -100,7 +102,7 @@ where
     }
 
     /// Takes it that Redis cannot be used, if that is what the error says and the policy allows it.
-    pub(crate) fn bear(&self, error: Error) -> Result<()> {
+    pub(crate) fn tolerate_outage(&self, error: Error) -> Result<()> {
         let is_away = error.is_transient() || matches!(error, Error::Connect { .. });
         if self.policy.fails_without_redis || !is_away {
             return Err(error);
@@ -118,8 +120,8 @@ where
         CacheId(Arc::as_ptr(&self.flights).addr())
     }
 
-    pub(crate) fn attempt(&self, spot: &Spot) -> Attempt {
-        let (key, field) = (Some(spot.key.clone()), spot.field.clone());
+    pub(crate) fn attempt(&self, location: &EntryLocation) -> Attempt {
+        let (key, field) = (Some(location.key.clone()), location.field.clone());
         Attempt { command: "load", key, field, writes: false, in_part: false, halfway: false }
     }
 

@@ -1,7 +1,7 @@
 //! What may happen, and what then changes.
 
 use super::super::program::{Task, Work};
-use super::super::server::{Hearing, Link, Word};
+use super::super::server::{Link, ServerChanges, Word};
 use super::super::{Mutant, Setting};
 use super::{Action, Reader, Stage, World, Wrong};
 use crate::listen::heartbeat::Breach;
@@ -16,12 +16,12 @@ impl World {
             self.work[0].is_none() && !link.words.is_empty() && (is_free || !sees)
         };
         let may_connect = |link: &Link| {
-            !link.is_connected && link.proof.is_some() && is_free && self.work[1].is_none()
+            !link.is_connected && link.watermark.is_some() && is_free && self.work[1].is_none()
         };
-        let many = left.mutant == Mutant::Pulse(Breach::SendsMany);
-        let begins = |link: &Link| link.hearing == Hearing::Begins;
-        let lasts = |link: &Link| link.hearing == Hearing::Lasts;
-        let is_lost = |link: &Link| link.hearing == Hearing::IsLost;
+        let many = left.mutant == Mutant::Heartbeat(Breach::SendsMany);
+        let begins = |link: &Link| link.hearing == ServerChanges::Begins;
+        let lasts = |link: &Link| link.hearing == ServerChanges::Lasts;
+        let is_lost = |link: &Link| link.hearing == ServerChanges::IsLost;
         let may_beat =
             |link: &Link| !begins(link) && (many || link.pulse.under_way_since().is_none());
         let possible = [
@@ -115,7 +115,7 @@ impl World {
             let session = 2 + u64::from(setting.reconnects - self.left.reconnects - 1);
             let mut link = Link::new(session, setting.pulse());
             if setting.mutant == Mutant::ConnectsUnproven {
-                link.proof = Some(self.now);
+                link.watermark = Some(self.now);
             }
             self.link = Some(link);
             return;
@@ -138,18 +138,18 @@ impl World {
                     self.work[0] = Some(Work::Show);
                 }
                 Some(Word::Beat(number)) => {
-                    if let Some(proof) = link.pulse.hear(number) {
-                        link.proof = Some(proof);
-                        self.program.lease.proven(link.session, proof);
+                    if let Some(watermark) = link.pulse.hear(number) {
+                        link.watermark = Some(watermark);
+                        self.program.lease.proven(link.session, watermark);
                         self.program.show_times();
                     }
                 }
                 None => {}
             },
-            Action::BeginHearing => link.hearing = Hearing::Lasts,
+            Action::BeginHearing => link.hearing = ServerChanges::Lasts,
             Action::LoseConnection => {
                 self.left.losses -= 1;
-                link.hearing = Hearing::IsLost;
+                link.hearing = ServerChanges::IsLost;
                 link.words.clear();
                 self.server.hang_up();
             }
@@ -160,8 +160,8 @@ impl World {
             }
             Action::Connected => {
                 link.is_connected = true;
-                let (session, proof) = (link.session, link.proof.unwrap_or(0));
-                self.program.see(|lease| lease.connected(session, proof));
+                let (session, watermark) = (link.session, link.watermark.unwrap_or(0));
+                self.program.see(|lease| lease.connected(session, watermark));
                 self.work[1] = Some(Work::Show);
             }
             _ => {}

@@ -17,15 +17,15 @@ impl World {
         for _ in 0..ROUNDS {
             (0..2).for_each(|by| world.go_on(by));
             (0..2).for_each(|by| world.look(by));
-            world.sweep(None);
+            world.reap(None);
             world.sweep_all();
         }
         world.is_over()
     }
 
-    /// A program does what it has to do, in the order of `hold.rs`.
+    /// A program does what it has to do, in the order of `session.rs`.
     fn go_on(&mut self, by: usize) {
-        for begin in [Program::adopt, Program::go_on, Program::record, Program::leave] {
+        for begin in [Program::recover, Program::go_on, Program::record, Program::leave] {
             let Some(program) = &mut self.programs[by] else { return };
             if let Some(request) = begin(program) {
                 self.converse(by, request);
@@ -47,7 +47,7 @@ impl World {
         let ids = self.server.consumers.keys().chain(&self.server.gone);
         let lost = ids.filter(|id| self.server.seems_lost(id)).cloned();
         for id in lost.collect::<Vec<_>>() {
-            (0..ROUNDS).for_each(|_| self.server.sweep(&id, None));
+            (0..ROUNDS).for_each(|_| self.server.reap(&id, None));
         }
     }
 

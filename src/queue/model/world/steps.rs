@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::program::{Begins::AfterTheServer, Program, moment};
 use super::super::server::{Reply, Request, name};
-use super::{Action, Flight, World};
+use super::{Action, PendingPoll, World};
 use crate::queue::session::{FOR_A_REPORT, Fate, Outcome};
 
 impl World {
@@ -53,7 +53,7 @@ impl World {
             left.waits > 0 && place < left.late && !has_ready && !is_closing && may(Program::wait);
         let has_settled = ledger.jobs.has_decided();
         let notes = left.notes > 0 && ledger.jobs.settleable_for(moment()).is_some();
-        let leaves = |flight: &Flight| {
+        let leaves = |flight: &PendingPoll| {
             flight.by == Some(place) && matches!(flight.request, Request::Leave(_))
         };
         let leaves = self.flights.iter().any(leaves);
@@ -63,7 +63,7 @@ impl World {
             ((has_settled || notes) && ledger.may_settle().is_ok(), Action::Settle(place)),
             (has_ready && may(Program::record), Action::Record(place)),
             (has_ready && program.clone().take(), Action::Take(place)),
-            (ledger.is_in_doubt() && may(Program::adopt), Action::Adopt(place)),
+            (ledger.is_in_doubt() && may(Program::recover), Action::Adopt(place)),
             (ledger.is_abandoned(), Action::GiveUp(place)),
             (self.looks && !ledger.orphaned.is_empty(), Action::Look(place)),
             (left.beats > 0 && ledger.pulse(moment()).is_some(), Action::Beat(place)),
@@ -83,7 +83,7 @@ impl World {
         }
     }
 
-    fn happenings_to(&self, place: usize, flight: &Flight, actions: &mut Vec<Action>) {
+    fn happenings_to(&self, place: usize, flight: &PendingPoll, actions: &mut Vec<Action>) {
         let left = &self.left;
         let is_waited_for = flight.by.is_some();
         let is_wait = matches!(&flight.request, Request::Step(step) if step.waits);
@@ -122,7 +122,7 @@ impl World {
                 self.send(by, Program::settle);
             }
             Action::Record(by) => self.send(by, Program::record),
-            Action::Adopt(by) => self.send(by, Program::adopt),
+            Action::Adopt(by) => self.send(by, Program::recover),
             Action::Beat(by) => {
                 self.left.beats -= 1;
                 self.send(by, Program::beat);
@@ -152,7 +152,7 @@ impl World {
                 return self.stops(place, writes);
             }
             Action::Deliver(place) => {
-                let Flight { by, request, reply, is_abandoned } = self.flights.remove(place);
+                let PendingPoll { by, request, reply, is_abandoned } = self.flights.remove(place);
                 self.hear(by, |program| match reply {
                     reply if is_abandoned => {
                         program.hear_report(&request, Outcome::Applied, reply);
@@ -173,14 +173,14 @@ impl World {
             }
             Action::Refuse(place) => {
                 self.left.refusals -= 1;
-                let Flight { by, request, is_abandoned, .. } = self.flights.remove(place);
+                let PendingPoll { by, request, is_abandoned, .. } = self.flights.remove(place);
                 self.hear(by, |program| program.miss(request, Outcome::NotSent, is_abandoned));
             }
             Action::Abandon(place) => {
                 self.left.abandons -= 1;
                 self.looks = true;
                 self.flights[place].is_abandoned = true;
-                let Flight { by, request, .. } = self.flights[place].clone();
+                let PendingPoll { by, request, .. } = self.flights[place].clone();
                 self.hear(by, |program| program.abandon(request));
             }
             Action::GiveUp(by) => {
@@ -199,12 +199,12 @@ impl World {
                 (self.has_relapsed, self.looks) = (true, true);
                 let _ = self.saved.take().map(|saved| self.server = *saved);
             }
-            Action::Sweep => self.sweep(None),
+            Action::Sweep => self.reap(None),
             Action::Look(by) => self.look(by),
             Action::StopSweeping(writes) => {
                 self.left.stops -= 1;
                 self.has_stopped = true;
-                self.sweep(Some(writes));
+                self.reap(Some(writes));
             }
         }
         true
@@ -216,7 +216,7 @@ impl World {
         self.learn(by);
         if by < self.left.late {
             let reply = None;
-            self.flights.push(Flight { by: Some(by), request, reply, is_abandoned: false });
+            self.flights.push(PendingPoll { by: Some(by), request, reply, is_abandoned: false });
         } else {
             self.converse(by, request);
         }
@@ -277,16 +277,16 @@ impl World {
         let program = self.programs[by].as_mut();
         for id in program.map(|program| program.ledger.orphaned()).unwrap_or_default() {
             while self.server.lists.contains_key(&id) && self.server.may_sweep(&id) {
-                self.server.sweep(&id, None);
+                self.server.reap(&id, None);
             }
         }
     }
 
-    pub(crate) fn sweep(&mut self, writes: Option<u8>) {
+    pub(crate) fn reap(&mut self, writes: Option<u8>) {
         if let Some(id) = self.found.take() {
             let lasts = !self.server.seems_lost(&id);
             let before = self.server.consumers.len();
-            self.server.sweep(&id, writes);
+            self.server.reap(&id, writes);
             self.is_robbed |= lasts && self.server.consumers.len() < before;
         }
     }

@@ -1,10 +1,10 @@
-//! What becomes of a ledger when it is not certain, or not true any more, what the list holds.
+//! What becomes of a ledger when it is not certain, or not true any more, what the list sessions.
 
 use std::time::{Duration, Instant};
 
 use super::jobs::Fate;
 use super::mutant::Breach;
-use super::steps::{Adoption, Obstacle, Outcome, Step};
+use super::steps::{Obstacle, Outcome, Recovery, Step};
 use super::{Ledger, tombstone};
 use crate::queue::keys::ConsumerId;
 
@@ -38,7 +38,7 @@ impl Ledger {
     }
 
     /// Takes the list of an id in doubt over, unless something is on its way.
-    pub(crate) fn adopt(&mut self) -> Result<Adoption, Obstacle> {
+    pub(crate) fn recover(&mut self) -> Result<Recovery, Obstacle> {
         let hurries = self.breaches.has(Breach::AdoptsWhileSomethingIsOnItsWay);
         match () {
             () if !self.in_doubt => Err(Obstacle::Nothing),
@@ -47,31 +47,31 @@ impl Ledger {
                 (self.claims, self.steps) = (true, true);
                 let mut former = self.former.clone();
                 former.push(self.consumer.clone());
-                // A step or an adoption that is late is refused where the server knew its consumer.
+                // A step or an recovery that is late is refused where the server knew its consumer.
                 let leaves = self.wait_in_doubt || !self.known;
                 let leaves = leaves && !self.breaches.has(Breach::LeavesNothingBehind);
-                Ok(Adoption { consumer: self.ids.next(), former, known: self.known, leaves })
+                Ok(Recovery { consumer: self.ids.next(), former, known: self.known, leaves })
             }
         }
     }
 
-    /// An adoption failed. If it may have been applied, the next one has to look there too.
-    pub(crate) fn not_adopted(&mut self, adoption: Adoption, outcome: Outcome) {
+    /// An recovery failed. If it may have been applied, the next one has to look there too.
+    pub(crate) fn not_recovered(&mut self, recovery: Recovery, outcome: Outcome) {
         (self.claims, self.steps) = (false, false);
         if outcome != Outcome::NotSent
-            && adoption.former.last() == Some(&self.consumer)
+            && recovery.former.last() == Some(&self.consumer)
             && !self.breaches.has(Breach::ForgetsFormerIds)
         {
-            self.former = adoption.former;
-            self.consumer = adoption.consumer;
+            self.former = recovery.former;
+            self.consumer = recovery.consumer;
         }
     }
 
-    /// An adoption brought `items`. `mark` is the last step that was applied, or `None` if the server
+    /// An recovery brought `items`. `mark` is the last step that was applied, or `None` if the server
     /// did not know the consumer.
-    pub(crate) fn adopted(
+    pub(crate) fn recovered(
         &mut self,
-        adoption: Adoption,
+        recovery: Recovery,
         mark: Option<u16>,
         items: Vec<Vec<u8>>,
         sent: Instant,
@@ -79,10 +79,10 @@ impl Ledger {
         (self.claims, self.steps) = (false, false);
         if self.known && mark.is_none() {
             // What a wait in doubt brings may come after the server has forgotten them all.
-            self.orphaned.extend(adoption.former);
+            self.orphaned.extend(recovery.former);
             return self.leave_behind();
         }
-        (self.consumer, self.known) = (adoption.consumer, true);
+        (self.consumer, self.known) = (recovery.consumer, true);
         (self.in_doubt, self.wait_in_doubt, self.waited) = (false, false, false);
         self.former.clear();
         self.heard = sent;
@@ -127,7 +127,7 @@ impl Ledger {
     }
 
     /// The server does not know the consumer any more: others have got its jobs. If it is in doubt, that
-    /// may be for its adoption.
+    /// may be for its recovery.
     pub(crate) fn lost(&mut self, consumer: &ConsumerId) {
         if *consumer == self.consumer
             && !self.in_doubt

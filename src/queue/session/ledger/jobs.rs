@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::queue::item::Item;
 
-/// The jobs that a consumer holds, in the order of its list.
+/// The jobs that a consumer sessions, in the order of its list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Jobs {
     pub(crate) entries: VecDeque<Entry>,
@@ -125,7 +125,7 @@ impl Jobs {
     }
 
     /// Whether a job runs, or is not settled yet. Of a consumer that was lost, none is.
-    pub(crate) fn holds(&self, number: u64) -> bool {
+    pub(crate) fn sessions(&self, number: u64) -> bool {
         self.position(number).is_some()
     }
 

@@ -1,13 +1,13 @@
-//! What a consumer holds, as it stands in its list on the server. No I/O.
+//! What a consumer sessions, as it stands in its list on the server. No I/O.
 //!
 //! The list is as long as the ledger, and in the same order: claims append to it, steps settle jobs in
 //! place and trim the first ones once they are settled. At most one step is on its way at a time, and a
 //! wait beside it. If the outcome of either is unknown, the ledger is in doubt until the list was given
-//! to a new id (`adopt.lua`), whose reply says where the list stands.
+//! to a new id (`recover.lua`), whose reply says where the list stands.
 //!
 //! A server that has come back without its last writes is known by the number of the last step, and by
 //! a list that is too short where a wait was the last to append to it: hence another step before the
-//! next wait. What its list holds goes back.
+//! next wait. What its list sessions goes back.
 //!
 //! `model` goes through everything that can happen to two ledgers.
 
@@ -26,8 +26,8 @@ pub(crate) use self::doubt::FOR_A_REPORT;
 pub(crate) use self::jobs::{Fate, Settlement};
 use self::jobs::{Jobs, Record};
 pub(crate) use self::mutant::Breach;
-pub(crate) use self::steps::{Adoption, Leave, Obstacle, Outcome, Step};
-use crate::mutants::Breaches;
+pub(crate) use self::steps::{Leave, Obstacle, Outcome, Recovery, Step};
+use crate::mutants::Mutants;
 use crate::queue::keys::{ConsumerId, Ids};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -60,7 +60,7 @@ pub(crate) struct Ledger {
     heard: Instant,
     /// Ids that the server does not know any more, though it may still have jobs for them.
     pub(crate) orphaned: Vec<ConsumerId>,
-    pub(crate) breaches: Breaches<Breach>,
+    pub(crate) breaches: Mutants<Breach>,
 }
 
 impl Ledger {
@@ -82,7 +82,7 @@ impl Ledger {
             mark: 0,
             heard: now,
             orphaned: Vec::new(),
-            breaches: Breaches::default(),
+            breaches: Mutants::default(),
         }
     }
 

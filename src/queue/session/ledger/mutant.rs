@@ -13,7 +13,7 @@ pub(crate) enum Breach {
     TrustsAnyMark,
     /// It goes on with what it held, whatever the server has.
     AdoptsWhateverThereIs,
-    /// What an adoption in doubt may have left behind is not looked for.
+    /// What an recovery in doubt may have left behind is not looked for.
     ForgetsFormerIds,
     /// It waits though the server does not know it.
     WaitsUnknown,

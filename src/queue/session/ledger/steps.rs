@@ -18,9 +18,9 @@ pub(crate) struct Step {
     pub(crate) waits: bool,
 }
 
-/// An adoption on its way.
+/// An recovery on its way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Adoption {
+pub(crate) struct Recovery {
     pub(crate) consumer: ConsumerId,
     pub(crate) former: Vec<ConsumerId>,
     pub(crate) known: bool,

@@ -35,14 +35,14 @@ impl Both {
         self.ledger.jobs.append(items, Instant::now());
     }
 
-    fn adopt(&mut self) {
-        let adoption = self.ledger.adopt().unwrap();
+    fn recover(&mut self) {
+        let recovery = self.ledger.recover().unwrap();
         for item in &mut self.list {
             if item.starts_with(b"\x1eq1;-") {
-                *item = tombstone(&adoption.consumer);
+                *item = tombstone(&recovery.consumer);
             }
         }
-        self.ledger.adopted(adoption, Some(self.mark), self.list.clone(), Instant::now());
+        self.ledger.recovered(recovery, Some(self.mark), self.list.clone(), Instant::now());
     }
 
     fn take_all(&mut self) -> Vec<(u64, String)> {
@@ -73,7 +73,11 @@ fn what_is_done_is_trimmed_with_the_next_claim() {
     assert!(!both.ledger.jobs.decide(0, Fate::Back, Instant::now()), "it is done");
     both.claim(&["d"]);
     assert_eq!(both.list, [b"b", b"d"], "settled before it or after it");
-    assert!(both.ledger.jobs.holds(1) && !both.ledger.jobs.holds(0) && !both.ledger.jobs.holds(2));
+    assert!(
+        both.ledger.jobs.sessions(1)
+            && !both.ledger.jobs.sessions(0)
+            && !both.ledger.jobs.sessions(2)
+    );
     both.ledger.jobs.decide(1, Fate::Done, Instant::now());
     both.claim(&[]);
     assert_eq!(both.list, [b"d"]);
@@ -93,7 +97,7 @@ fn a_step_of_unknown_outcome_is_cleared_up_by_adoption() {
         }
         both.ledger.finish(&step, Outcome::Unknown, Instant::now());
         assert_eq!(both.ledger.claim().unwrap_err(), Obstacle::Doubt);
-        both.adopt();
+        both.recover();
         assert_eq!(both.take_all().len(), usize::from(applied), "{applied}");
         assert_eq!(both.numbers().0, both.numbers().1);
         both.claim(&["e"]);
@@ -119,12 +123,12 @@ fn a_flush_and_a_wait_may_both_be_in_doubt() {
             both.apply(&flush, &[]);
         }
         both.ledger.finish(&wait, Outcome::Unknown, Instant::now());
-        assert_eq!(both.ledger.adopt().unwrap_err(), Obstacle::Busy);
+        assert_eq!(both.ledger.recover().unwrap_err(), Obstacle::Busy);
         both.ledger.finish(&flush, Outcome::Unknown, Instant::now());
-        both.adopt();
+        both.recover();
         assert_eq!(both.take_all().len(), usize::from(given));
-        assert!(both.ledger.jobs.holds(1));
-        assert_eq!(both.ledger.jobs.holds(2), !flushed);
+        assert!(both.ledger.jobs.sessions(1));
+        assert_eq!(both.ledger.jobs.sessions(2), !flushed);
         both.ledger.jobs.decide(1, Fate::Done, Instant::now());
         both.claim(&[]);
         let left = if given { vec![b"d".to_vec()] } else { Vec::new() };
@@ -156,7 +160,7 @@ fn who_was_lost_holds_nothing_and_is_somebody_else() {
     let step = both.ledger.claim().unwrap();
     both.ledger.lost(&step.consumer);
     assert!(!both.ledger.finish(&step, Outcome::Applied, Instant::now()));
-    assert!(!both.ledger.jobs.holds(0) && both.ledger.take(true, Instant::now()).is_none());
+    assert!(!both.ledger.jobs.sessions(0) && both.ledger.take(true, Instant::now()).is_none());
     let step = both.ledger.claim().unwrap();
     assert_eq!(step.known, None);
 }
@@ -167,11 +171,11 @@ fn an_adoption_of_unknown_outcome_is_made_from_both_ids() {
     both.claim(&["a"]);
     let step = both.ledger.claim().unwrap();
     both.ledger.finish(&step, Outcome::Unknown, Instant::now());
-    let first = both.ledger.adopt().unwrap();
-    both.ledger.not_adopted(first.clone(), Outcome::Unknown);
-    let second = both.ledger.adopt().unwrap();
+    let first = both.ledger.recover().unwrap();
+    both.ledger.not_recovered(first.clone(), Outcome::Unknown);
+    let second = both.ledger.recover().unwrap();
     assert_eq!(second.former, [step.consumer, first.consumer]);
-    both.ledger.adopted(second, Some(both.mark), both.list.clone(), Instant::now());
+    both.ledger.recovered(second, Some(both.mark), both.list.clone(), Instant::now());
     assert_eq!(names(&both.take_all()), ["a"]);
 }
 
@@ -193,7 +197,7 @@ fn what_a_server_without_its_last_writes_still_has_goes_back() {
         both.ledger.finish(&step, Outcome::Unknown, Instant::now());
         both.list = items.iter().map(|item| item.as_bytes().to_vec()).collect();
         both.mark = mark;
-        both.adopt();
+        both.recover();
         let is_lost = both.ledger.jobs.has_lost(0) && both.ledger.jobs.has_lost(1);
         assert_eq!(is_lost, goes_back, "{mark} {items:?}");
         let step = both.ledger.claim().unwrap();
@@ -211,7 +215,7 @@ fn who_has_diverged_trusts_no_list_that_looks_right() {
     both.ledger.finish(&step, Outcome::NotSent, Instant::now());
     both.ledger.diverged(&step.consumer);
     assert_eq!(both.ledger.claim().unwrap_err(), Obstacle::Doubt);
-    both.adopt();
+    both.recover();
     assert!(both.ledger.jobs.has_lost(0) && both.ledger.jobs.settlement(Record::Begun).is_some());
 }
 
@@ -242,12 +246,12 @@ fn who_is_in_doubt_is_not_lost_by_a_late_beat() {
         let step = both.ledger.claim().unwrap();
         both.ledger.finish(&step, Outcome::Unknown, Instant::now());
         both.ledger.lost(&step.consumer);
-        assert!(both.ledger.jobs.holds(0), "its adoption may be on its way");
-        let adoption = both.ledger.adopt().unwrap();
+        assert!(both.ledger.jobs.sessions(0), "its recovery may be on its way");
+        let recovery = both.ledger.recover().unwrap();
         let (mark, items) =
             if known { (Some(both.mark), both.list.clone()) } else { (None, Vec::new()) };
-        both.ledger.adopted(adoption, mark, items, Instant::now());
-        assert_eq!((both.ledger.jobs.holds(0), both.ledger.jobs.has_lost(0)), (known, !known));
+        both.ledger.recovered(recovery, mark, items, Instant::now());
+        assert_eq!((both.ledger.jobs.sessions(0), both.ledger.jobs.has_lost(0)), (known, !known));
     }
 }
 
