@@ -11,7 +11,7 @@ use redis_collections::{
 };
 use support::kinds::{SERVER, client, in_runtime};
 use support::proxy::{Direction, Proxy};
-use support::scripted::{HandlerResult, Scripted};
+use support::scripted::{Answer, Scripted};
 use support::servers::query;
 use support::{eventually, within};
 use tokio::runtime::{Builder, Runtime};

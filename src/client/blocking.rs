@@ -54,7 +54,7 @@ use crate::topology::{RouteVersion, Servers};
 ///
 /// In a cluster, and with Sentinels, a call follows its slot or the master to wherever they go. While
 /// one server takes over from another, a call is tried again for up to 20 seconds
-/// ([`failover_timeout`](ClientBuilder::failover_timeout)) if it is certain that it was not applied.
+/// ([`failover_timeout`](crate::ClientBuilder::failover_timeout)) if it is certain that it was not applied.
 #[derive(Clone)]
 pub struct Client {
     router: Arc<Router<BlockingNode>>,
@@ -106,7 +106,7 @@ impl Client {
     /// `MULTI` and `EXEC`.
     ///
     /// Redis has no rollback: where a command fails as it runs, such as one on a key of the wrong
-    /// type, the others are applied all the same. Then [`Error::applied`] says `Yes`.
+    /// type, the others are applied all the same. Then [`Error::applied`](crate::Error::applied) says `Yes`.
     pub fn transaction<P: Pipeline>(&self, commands: P) -> Result<P::Values> {
         let _write = WriteGuard::all(&self.observer, &commands.requests());
         finish(self.router.transaction(commands))

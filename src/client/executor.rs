@@ -15,8 +15,8 @@ use crate::topology::Topology;
 
 /// Runs a [`Command`], each implementor in its own way.
 ///
-/// It decides what the methods of a collection give back: on a [`Client`] a `Result`, on
-/// [`Deferred`] the [`Command`] itself.
+/// It decides what the methods of a collection give back: on a [`Client`](crate::Client) a `Result`, on
+/// [`Deferred`](crate::Deferred) the [`Command`] itself.
 pub trait Executor: Clone + sealed::Sealed {
     /// What a call gives back for a reply of `T`.
     type Reply<T>;

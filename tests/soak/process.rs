@@ -69,7 +69,7 @@ impl Drop for Process {
 }
 
 /// Is told when the input ends, also because the parent was killed.
-pub(crate) fn stop_with_input() -> Stop {
+pub(crate) fn stop_with_input() -> StopHandle {
     let stop = StopHandle::new();
     thread::spawn({
         let stop = stop.clone();

@@ -105,7 +105,7 @@ fn collections(name: &Bytes, words: &[Bytes]) -> Vec<Owned> {
     let of_dict = |dict: RedisDict<Bytes, Bytes, Deferred>| {
         let keys = words.iter().flat_map(|word| keys_of(&dict.get(word).request)).collect();
         let telling = dict.publishing(ChangeFormat::Own).remove(&Bytes::new()).request;
-        let channels = telling.notices().iter().flat_map(|notices| told(notices)).collect();
+        let channels = telling.publishing().iter().flat_map(|notices| told(notices)).collect();
         // Dictionaries of one prefix are the same one.
         Owned { owner: format!("{dict:?}"), keys, channels }
     };

@@ -26,7 +26,7 @@ const STATUS: &str = ":status";
 impl Hearing {
     fn begin(&self, session: u64) {
         let topology = Arc::new(Topology::new([]));
-        self.connected(
+        self.on_connected(
             session,
             FeedInfo { topology, channel: None, tells_keys: true, is_blind: false },
             0,
@@ -36,7 +36,7 @@ impl Hearing {
     fn say(&self, channel: &str, name: &str, payload: &str) {
         let channel = format!("{channel}{name}");
         let (channel, payload) = (channel.as_bytes(), payload.as_bytes());
-        self.hear(0, Push::Message { channel, payload });
+        self.on_push(0, Push::Message { channel, payload });
     }
 
     /// A dispatcher sets a keyword: it tells, and the server tells.
@@ -314,9 +314,9 @@ fn what_is_older_than_what_was_told_waits_for_the_dispatcher() {
     assert_eq!(hearing.rest(7, "0"), ["read A"]);
     hearing.set("A", "8 5");
     assert_eq!(hearing.rest(0, ""), [""; 0]);
-    hearing.proven(2, 0, Duration::ZERO);
+    hearing.on_watermark(2, 0, Duration::ZERO);
     assert_eq!(hearing.rest(9, "1"), ["read A"]);
-    hearing.proven(2, 0, Duration::ZERO);
+    hearing.on_watermark(2, 0, Duration::ZERO);
     assert_eq!(hearing.rest(0, ""), [""; 0]);
     hearing.set("A", "8 5");
     hearing.set("A", "10 2");
@@ -326,7 +326,7 @@ fn what_is_older_than_what_was_told_waits_for_the_dispatcher() {
     hearing.begin(3);
     for beat in 0..PATIENCE {
         assert_eq!(hearing.rest(3, "4"), ["read A"], "{beat}");
-        hearing.proven(3, 0, Duration::ZERO);
+        hearing.on_watermark(3, 0, Duration::ZERO);
     }
     assert_eq!(hearing.rest(3, "4"), ["read A", "A=4"]);
     hearing.set("A", "4 5");
@@ -345,7 +345,7 @@ fn a_new_status_brings_no_value_back() {
     let written = Reading { changed: Some(10), ..stored(&keyword("A"), 7, "0") };
     hearing.have_read(session, names, vec![Ok(written)]);
     assert_eq!(hearing.rest(0, ""), [""; 0]);
-    hearing.proven(2, 0, Duration::ZERO);
+    hearing.on_watermark(2, 0, Duration::ZERO);
     assert_eq!(hearing.rest(11, "2"), ["read A", "A=2"]);
 }
 
