@@ -9,7 +9,7 @@ use super::secrets::without_secrets;
 pub(crate) enum Failure {
     /// Nobody reads any more what is written.
     ClosedPipe,
-    ChangeEvent {
+    Reported {
         code: u8,
         /// A line each.
         messages: Vec<String>,
@@ -21,7 +21,7 @@ impl Failure {
     pub(crate) const USAGE: u8 = 2;
 
     pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
-        Self::ChangeEvent { code, messages: vec![message.into()] }
+        Self::Reported { code, messages: vec![message.into()] }
     }
 
     pub(crate) fn usage(message: String) -> Self {

@@ -18,7 +18,7 @@ pub(crate) fn run<A: Parser>(act: impl FnOnce(&A) -> Result<(), Failure>) -> Exi
     match outcome.and_then(|()| Ok(io::stdout().flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
-        Err(Failure::ChangeEvent { code, messages }) => {
+        Err(Failure::Reported { code, messages }) => {
             for message in messages {
                 complain::<A>(&message);
             }

@@ -69,9 +69,9 @@ pub(crate) fn failed(name: &str, error: Error) -> Failure {
         _ => {
             let attempt = attempt_of(&error);
             return match Failure::from(error) {
-                Failure::ChangeEvent { code, messages } => {
+                Failure::Reported { code, messages } => {
                     let messages = messages.iter().map(|said| without(&attempt, name, said));
-                    Failure::ChangeEvent { code, messages: messages.collect() }
+                    Failure::Reported { code, messages: messages.collect() }
                 }
                 failure => failure,
             };
@@ -113,14 +113,14 @@ pub(crate) fn all_of(
                 is_read = false;
                 Failure::FAILED
             }
-            Err(Failure::ChangeEvent { code, messages: others }) => {
+            Err(Failure::Reported { code, messages: others }) => {
                 messages.extend(others);
                 code
             }
         });
     }
     match messages.is_empty() {
-        false => Err(Failure::ChangeEvent { code, messages }),
+        false => Err(Failure::Reported { code, messages }),
         true if is_read => Ok(()),
         true => Err(Failure::ClosedPipe),
     }
