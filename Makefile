@@ -1,8 +1,9 @@
-FEATURES := bincode pickle json msgpack pydict async cli keyword tls local-server near-cache near-cache,metrics async,tls async,near-cache async,keyword
+FEATURES := bincode pickle json msgpack pydict async keyword tls local-server near-cache near-cache,metrics async,tls async,near-cache async,keyword
 
 VALKEY := target/valkey
 INTEROP := target/interop
 PEERS := redis-collections-peers
+PROGRAMS := --package redis-collections-cli --package rcq --package rckey
 
 SECONDS := 600
 SEED :=
@@ -39,6 +40,7 @@ test:
 test-valkey:
 	@scripts/install-valkey.sh $(VALKEY)
 	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" cargo test --all-features
+	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" cargo test $(PROGRAMS)
 	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" $(MAKE) short-soak
 
 # Data and events to and from the Python libraries themselves; plain cargo test leaves them out. Cauldron is
@@ -99,14 +101,15 @@ lint:
 features:
 	cargo clippy --no-default-features --lib -- -D warnings
 	@set -e; for feature in $(FEATURES); do \
-		echo "cargo clippy --no-default-features --features $$feature --lib --bins -- -D warnings"; \
-		cargo clippy --no-default-features --features $$feature --lib --bins -- -D warnings; \
+		echo "cargo clippy --no-default-features --features $$feature --lib -- -D warnings"; \
+		cargo clippy --no-default-features --features $$feature --lib -- -D warnings; \
 	done
 	@echo "Without the feature async there is no tokio:"
 	! cargo tree --edges normal --no-default-features --features | grep -w tokio
 
 unit: server
 	cargo test --all-features
+	cargo test $(PROGRAMS)
 
 peers: server
 	cargo test --package $(PEERS)

@@ -108,7 +108,6 @@
 //! |---|---|---|
 //! | `async` | no | `AsyncClient`, on tokio |
 //! | `bincode` | yes | `Bincode` |
-//! | `cli` | no | the programs `rcq`, which looks after a [`WorkQueue`], and `rckey`, for keywords |
 //! | `json` | yes | `Json`, `PyJson` |
 //! | `keyword` | no | [`keyword`]: named, typed values that services publish and clients watch |
 //! | `msgpack` | yes | `MessagePack` |

@@ -1,0 +1,63 @@
+//! Why a program ends without having done what it was told.
+
+use std::io;
+
+use redis_collections::{Applied, Error};
+
+use crate::secrets::without_secrets;
+
+pub enum Failure {
+    /// Nobody reads any more what is written.
+    ClosedPipe,
+    Reported {
+        code: u8,
+        /// A line each.
+        messages: Vec<String>,
+    },
+}
+
+impl Failure {
+    pub const FAILED: u8 = 1;
+    pub const USAGE: u8 = 2;
+
+    pub fn new(code: u8, message: impl Into<String>) -> Self {
+        Self::Reported { code, messages: vec![message.into()] }
+    }
+
+    pub fn usage(message: String) -> Self {
+        Self::new(Self::USAGE, in_one_line(message.trim_start_matches("error: ")))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let code = if is_wrong_usage(&error) { Self::USAGE } else { Self::FAILED };
+        let message = match error.applied() {
+            Applied::Perhaps => format!("{error}; it may have been done all the same"),
+            _ => error.to_string(),
+        };
+        Self::new(code, in_one_line(&message))
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::ClosedPipe,
+            _ => Self::new(Self::FAILED, error.to_string()),
+        }
+    }
+}
+
+/// What could not have been sent to any server.
+fn is_wrong_usage(error: &Error) -> bool {
+    matches!(error, Error::Configuration(_) | Error::InvalidArgument { .. })
+}
+
+/// Secrets are removed first, since one that has spaces in it would not be found any more.
+fn in_one_line(message: &str) -> String {
+    let message = without_secrets(message);
+    let paragraphs = message.trim_end().split("\n\n");
+    let lines = paragraphs.map(|lines| lines.split_whitespace().collect::<Vec<_>>().join(" "));
+    lines.collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,9 @@
+//! What the command-line programs of this crate have in common.
+
+pub mod failure;
+pub mod options;
+pub mod program;
+pub mod secrets;
+pub mod shown;
+pub mod stop;
+pub mod terminal;

@@ -1,0 +1,43 @@
+//! How a program begins and ends.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::failure::Failure;
+use crate::secrets::without_secrets;
+
+pub fn run<A: Parser>(act: impl FnOnce(&A) -> Result<(), Failure>) -> ExitCode {
+    let outcome = match A::try_parse() {
+        Ok(arguments) => act(&arguments),
+        Err(error) if is_help(&error) => return print_help(&error),
+        Err(error) => Err(Failure::usage(error.to_string())),
+    };
+    match outcome.and_then(|()| Ok(io::stdout().flush()?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
+        Err(Failure::Reported { code, messages }) => {
+            for message in messages {
+                complain::<A>(&message);
+            }
+            code.into()
+        }
+    }
+}
+
+/// Says on standard error what went wrong, in one line. Where nobody reads it, there is the exit code.
+pub fn complain<A: Parser>(message: &str) {
+    let command = A::command();
+    let _ = writeln!(io::stderr(), "{}: {}", command.get_name(), without_secrets(message));
+}
+
+fn is_help(error: &clap::Error) -> bool {
+    !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+}
+
+fn print_help(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() { Failure::USAGE.into() } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,86 @@
+//! How texts, times and rows are shown.
+
+use std::array;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// One line that does nothing to a terminal.
+pub fn text(bytes: &[u8]) -> String {
+    let mut shown = String::new();
+    for chunk in bytes.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            match letter.is_control() {
+                true => shown.extend(letter.escape_default()),
+                false => shown.push(letter),
+            }
+        }
+        shown.extend(chunk.invalid().escape_ascii().map(char::from));
+    }
+    shown
+}
+
+/// The two largest units of a time.
+pub fn time(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0 => format!("{}ms", time.as_millis()),
+        1..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{}h {}m", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
+/// Rows with aligned columns, a line each.
+pub fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let widths: [usize; N] = array::from_fn(|column| {
+        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
+    });
+    let mut lines = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            let _ = write!(line, "{cell:<width$}  ");
+        }
+        lines.push_str(line.trim_end());
+        lines.push('\n');
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_one_line_without_control() {
+        for (bytes, expected) in [
+            (&b"to ann"[..], "to ann"),
+            ("zu Jörg \"\\\"".as_bytes(), "zu Jörg \"\\\""),
+            (b"a\r\nb\x1b[2J", "a\\r\\nb\\u{1b}[2J"),
+            (b"\xff\xfea", "\\xff\\xfea"),
+        ] {
+            assert_eq!(text(bytes), expected);
+        }
+    }
+
+    #[test]
+    fn times_have_two_units() {
+        for (milliseconds, expected) in [
+            (0, "0ms"),
+            (999, "999ms"),
+            (59_999, "59s"),
+            (60_000, "1m 0s"),
+            (3_600_000, "1h 0m"),
+            (90_000_000, "1d 1h"),
+        ] {
+            assert_eq!(time(Duration::from_millis(milliseconds)), expected);
+        }
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let rows = [["a", "b", ""], ["äö", "", "x y"]].map(|row| row.map(String::from));
+        assert_eq!(table(&rows), "a   b\näö     x y\n");
+    }
+}

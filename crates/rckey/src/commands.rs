@@ -1,0 +1,219 @@
+//! What the commands do.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use redis_collections::Error;
+use redis_collections::keyword::{Access, Description, Reading};
+use serde_json::{Value, json};
+
+use crate::arguments::{Arguments, Command};
+use crate::opened::{Opened, about, all_of, client, failed, is_readable, name_of};
+use crate::{reading, watch};
+use redis_collections_cli::failure::Failure;
+use redis_collections_cli::options::Options;
+use redis_collections_cli::shown;
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let options = &arguments.options;
+    let open = |service: &str| Opened::new(options, service);
+    match &arguments.command {
+        Command::List { service: None } => list_services(options),
+        Command::List { service: Some(service) } => open(service)?.list(),
+        Command::Show(keywords) => open(&keywords.service)?.show(&keywords.names),
+        Command::Read { keywords, raw } => open(&keywords.service)?.read(&keywords.names, *raw),
+        Command::Write { service, values, no_wait, force, timeout } => {
+            let opened = open(service)?;
+            let values = opened.chosen(values);
+            match no_wait {
+                true => opened.send(&values),
+                false => opened.write(&values, *timeout, *force),
+            }
+        }
+        Command::Watch(keywords) => watch::watch(&open(&keywords.service)?, &keywords.names),
+    }
+}
+
+pub(crate) fn print(object: &Value) -> Result<(), Failure> {
+    Ok(writeln!(io::stdout(), "{object}")?)
+}
+
+fn print_line(line: &str) -> Result<(), Failure> {
+    Ok(writeln!(io::stdout(), "{line}")?)
+}
+
+fn list_services(options: &Options) -> Result<(), Failure> {
+    let services = client(options)?.services()?;
+    let mut rows = vec![["SERVICE", "SERVED", "HEARTBEAT"].map(String::from)];
+    for service in services {
+        match options.json {
+            true => print(&json!({
+                "service": service.name,
+                "served": service.is_served,
+                "heartbeat_ms": service.heartbeat.map(reading::milliseconds),
+            }))?,
+            false => rows.push([
+                shown::text(service.name.as_bytes()),
+                if service.is_served { "yes" } else { "no" }.into(),
+                service.heartbeat.map_or("-".into(), shown::time),
+            ]),
+        }
+    }
+    if rows.len() > 1 {
+        write!(io::stdout(), "{}", shown::table(&rows))?;
+    }
+    Ok(())
+}
+
+impl Opened {
+    fn list(&self) -> Result<(), Failure> {
+        for Description { name, kind, .. } in self.all()? {
+            match self.json {
+                true => print(&json!({ "service": self.name, "keyword": name, "type": kind }))?,
+                false => print_line(&shown::text(name.as_bytes()))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn show(&self, names: &[String]) -> Result<(), Failure> {
+        let (descriptions, mut outcomes) = self.described(names)?;
+        let heads = ["KEYWORD", "TYPE", "UNITS", "RANGE", "ACCESS", "VALUES", "HELP"];
+        let mut rows = vec![heads.map(String::from)];
+        for description in &descriptions {
+            match self.json {
+                true => {
+                    let mut object = serde_json::to_value(description).map_err(io::Error::from)?;
+                    object["service"] = json!(self.name);
+                    outcomes.push(print(&object));
+                }
+                false => rows.push(row(description)),
+            }
+        }
+        if rows.len() > 1 {
+            outcomes.push(write!(io::stdout(), "{}", shown::table(&rows)).map_err(Failure::from));
+        }
+        all_of(outcomes)
+    }
+
+    fn read(&self, names: &[String], raw: bool) -> Result<(), Failure> {
+        let (mut descriptions, mut outcomes) = self.described(names)?;
+        descriptions.retain(|description| !names.is_empty() || is_readable(description));
+        let readings = self.service.read_many(descriptions.iter().map(|known| &known.name))?;
+        for (description, reading) in descriptions.iter().zip(readings) {
+            outcomes.push(match reading {
+                Ok(reading) if self.json => {
+                    print(&reading::object(&self.name, &reading, Some(description)))
+                }
+                Ok(reading) if raw => print_line(&reading.text),
+                Ok(reading) => print_line(&reading::line(&reading, Some(description))),
+                Err(error) => Err(failed(&description.name, error)),
+            });
+        }
+        all_of(outcomes)
+    }
+
+    fn write(
+        &self,
+        values: &[(String, String)],
+        timeout: Duration,
+        force: bool,
+    ) -> Result<(), Failure> {
+        let pairs = values.iter().map(|(name, value)| (name, value));
+        let outcomes = match force {
+            true => self.service.force_write_many(pairs, timeout)?,
+            false => self.service.write_many(pairs, timeout)?,
+        };
+        let outcomes = values.iter().zip(outcomes);
+        all_of(outcomes.map(|((name, _), outcome)| match outcome {
+            Ok(reading) => self.written(name, &reading),
+            Err(error) => Err(self.not_written(name, error)),
+        }))
+    }
+
+    /// Writes without waiting for what becomes of it.
+    fn send(&self, values: &[(String, String)]) -> Result<(), Failure> {
+        all_of(values.iter().map(|(name, value)| match self.service.write_nowait(name, value) {
+            Ok(()) if self.json => print(&self.outcome(name, "sent")),
+            Ok(()) => print_line(&format!("{} sent", name_of(name))),
+            Err(error) => Err(self.not_written(name, error)),
+        }))
+    }
+
+    fn written(&self, name: &str, reading: &Reading) -> Result<(), Failure> {
+        // What cannot be described now was set all the same.
+        let description = self.service.describe(name).ok();
+        let description = description.as_ref();
+        match self.json {
+            true => {
+                let mut object = reading::object(&self.name, reading, description);
+                object["outcome"] = json!("set");
+                print(&object)
+            }
+            false => print_line(&reading::line(reading, description)),
+        }
+    }
+
+    fn not_written(&self, name: &str, error: Error) -> Failure {
+        if self.json {
+            let outcome = match &error {
+                Error::Refused { .. } => "refused",
+                Error::NotServed { .. } => "not served",
+                Error::UnknownKeyword { .. } => "unknown",
+                Error::Timeout { .. } => "timeout",
+                _ => "failed",
+            };
+            let mut object = self.outcome(name, outcome);
+            object["error"] = match &error {
+                Error::Refused { reason, .. } => json!(reason),
+                _ => json!(about(name, &error, &error.to_string())),
+            };
+            // Where nobody reads it, there are standard error and the exit code.
+            let _ = print(&object);
+        }
+        failed(name, error)
+    }
+
+    fn outcome(&self, name: &str, outcome: &str) -> Value {
+        json!({ "service": self.name, "keyword": name.to_uppercase(), "outcome": outcome })
+    }
+
+    /// What these keywords are, or all if none are named, and what went wrong with the others.
+    fn described(&self, names: &[String]) -> Result<(Vec<Description>, Outcomes), Failure> {
+        if names.is_empty() {
+            return Ok((self.all()?, Vec::new()));
+        }
+        let (mut found, mut outcomes) = (Vec::new(), Vec::new());
+        for described in self.each(names) {
+            match described {
+                Ok(description) => found.push(description),
+                Err(failure) => outcomes.push(Err(failure)),
+            }
+        }
+        Ok((found, outcomes))
+    }
+}
+
+type Outcomes = Vec<Result<(), Failure>>;
+
+fn row(description: &Description) -> [String; 7] {
+    let text = |text: &str| match text {
+        "" => "-".to_owned(),
+        text => shown::text(text.as_bytes()),
+    };
+    let range = description.range.map(|[least, greatest]| format!("{least} to {greatest}"));
+    let access = match description.access {
+        Access::ReadWrite => "read-write",
+        Access::ReadOnly => "read-only",
+        Access::WriteOnly => "write-only",
+    };
+    [
+        text(&description.name),
+        description.kind.as_str().to_owned(),
+        text(description.units.as_deref().unwrap_or_default()),
+        text(&range.unwrap_or_default()),
+        access.to_owned(),
+        text(&description.labels.join(",")),
+        shown::text(description.help.as_deref().unwrap_or_default().as_bytes()),
+    ]
+}

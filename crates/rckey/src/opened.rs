@@ -1,0 +1,127 @@
+//! A service that the program has opened.
+
+use redis_collections::keyword::{Access, Client, Description, Service};
+use redis_collections::{self as collections, Error};
+
+use crate::arguments::Assignment;
+use redis_collections_cli::failure::Failure;
+use redis_collections_cli::options::Options;
+use redis_collections_cli::shown;
+
+pub(crate) struct Opened {
+    pub(crate) service: Service,
+    pub(crate) name: String,
+    pub(crate) json: bool,
+}
+
+impl Opened {
+    pub(crate) fn new(options: &Options, name: &str) -> Result<Self, Failure> {
+        let (service, name) = (client(options)?.service(name), name.to_lowercase());
+        Ok(Self { service, name, json: options.json })
+    }
+
+    /// What all the keywords are, if there are any.
+    pub(crate) fn all(&self) -> Result<Vec<Description>, Failure> {
+        let all = self.service.keywords()?;
+        match all.is_empty() {
+            true => {
+                let name = shown::text(self.name.as_bytes());
+                Err(Failure::new(Failure::FAILED, format!("{name} has no keywords")))
+            }
+            false => Ok(all),
+        }
+    }
+
+    /// What values are for: where it can be read in several ways, the shortest name of a keyword counts.
+    pub(crate) fn chosen(&self, values: &[Assignment]) -> Vec<(String, String)> {
+        // What cannot be asked is not written either, and says why.
+        let is_there =
+            |(name, _): &&(String, String)| matches!(self.service.contains(name), Ok(true));
+        let choose = |value: &Assignment| match value.readings() {
+            [only] => only.clone(),
+            several => several.iter().find(is_there).unwrap_or(&several[0]).clone(),
+        };
+        values.iter().map(choose).collect()
+    }
+
+    /// What these keywords are, each by itself.
+    pub(crate) fn each(&self, names: &[String]) -> Vec<Result<Description, Failure>> {
+        let describe =
+            |name: &String| self.service.describe(name).map_err(|error| failed(name, error));
+        names.iter().map(describe).collect()
+    }
+}
+
+pub(crate) fn client(options: &Options) -> Result<Client, Failure> {
+    Ok(Client::new(&collections::Client::open(&options.url)?))
+}
+
+pub(crate) fn is_readable(description: &Description) -> bool {
+    description.access != Access::WriteOnly
+}
+
+/// What went wrong with a keyword.
+pub(crate) fn failed(name: &str, error: Error) -> Failure {
+    let why = match &error {
+        Error::Refused { reason, .. } => format!("refused: {}", shown::text(reason.as_bytes())),
+        Error::UnknownKeyword { .. } => "there is no such keyword".into(),
+        Error::NotServed { .. } => "no dispatcher serves it".into(),
+        _ => {
+            let attempt = attempt_of(&error);
+            return match Failure::from(error) {
+                Failure::Reported { code, messages } => {
+                    let messages = messages.iter().map(|said| without(&attempt, name, said));
+                    Failure::Reported { code, messages: messages.collect() }
+                }
+                failure => failure,
+            };
+        }
+    };
+    Failure::new(Failure::FAILED, format!("{}: {why}", name_of(name)))
+}
+
+/// What is said of an error of a keyword: its name instead of its key.
+pub(crate) fn about(name: &str, error: &Error, message: &str) -> String {
+    without(&attempt_of(error), name, message)
+}
+
+fn attempt_of(error: &Error) -> String {
+    error.attempt().map(ToString::to_string).unwrap_or_default()
+}
+
+fn without(attempt: &str, name: &str, message: &str) -> String {
+    match message.strip_prefix(attempt).filter(|_| !attempt.is_empty()) {
+        Some(rest) => format!("{}{rest}", name_of(name)),
+        None => message.to_owned(),
+    }
+}
+
+/// A name as it is shown.
+pub(crate) fn name_of(name: &str) -> String {
+    shown::text(name.to_uppercase().as_bytes())
+}
+
+/// What came of several things. It is wrong usage only if nothing was done.
+pub(crate) fn all_of(
+    outcomes: impl IntoIterator<Item = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    let (mut code, mut messages, mut is_read) = (Failure::USAGE, Vec::new(), true);
+    for outcome in outcomes {
+        code = code.min(match outcome {
+            Ok(()) => Failure::FAILED,
+            Err(Failure::ClosedPipe) => {
+                is_read = false;
+                Failure::FAILED
+            }
+            Err(Failure::Reported { code, messages: others }) => {
+                messages.extend(others);
+                code
+            }
+        });
+    }
+    match messages.is_empty() {
+        false => Err(Failure::Reported { code, messages }),
+        true if is_read => Ok(()),
+        true => Err(Failure::ClosedPipe),
+    }
+}

@@ -1,0 +1,63 @@
+//! How readings are shown.
+
+use std::time::{Duration, SystemTime};
+
+use redis_collections::keyword::{Description, Reading, Status, Value};
+use serde_json::{Value as Json, json};
+
+use redis_collections_cli::shown;
+
+/// One line: the value in words, and what is the matter with it.
+pub(crate) fn line(reading: &Reading, description: Option<&Description>) -> String {
+    let (keyword, value) = (shown::text(reading.keyword.as_bytes()), value(reading, description));
+    match reading.status {
+        Status::Ready => format!("{keyword} = {value}"),
+        _ => format!("{keyword} = {value} ({})", status(reading)),
+    }
+}
+
+/// The value in words.
+pub(crate) fn value(reading: &Reading, description: Option<&Description>) -> String {
+    shown::text(in_words(reading, description).as_bytes())
+}
+
+/// The status, after an error with the reason.
+pub(crate) fn status(reading: &Reading) -> String {
+    match &reading.error {
+        Some(error) => shown::text(format!("{}: {error}", reading.status).as_bytes()),
+        None => reading.status.to_string(),
+    }
+}
+
+pub(crate) fn object(service: &str, reading: &Reading, description: Option<&Description>) -> Json {
+    let value = match &reading.value {
+        Value::Text(text) => json!(text),
+        Value::Integer(integer) => json!(integer),
+        Value::Number(number) => json!(number),
+        Value::Boolean(boolean) => json!(boolean),
+    };
+    let since = |moment: SystemTime| moment.duration_since(SystemTime::UNIX_EPOCH).ok();
+    json!({
+        "service": service,
+        "keyword": reading.keyword,
+        "type": reading.kind,
+        "value": value,
+        "text": reading.text,
+        "shown": in_words(reading, description),
+        "status": reading.status.to_string(),
+        "error": reading.error,
+        "set_at_ms": reading.set_at.and_then(since).map(milliseconds),
+        "age_ms": reading.age().map(milliseconds),
+    })
+}
+
+pub(crate) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn in_words(reading: &Reading, description: Option<&Description>) -> String {
+    match description {
+        Some(description) => description.show(&reading.value),
+        None => reading.text.clone(),
+    }
+}

@@ -1,0 +1,137 @@
+//! Values as they change.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use redis_collections::keyword::{Description, Monitor, Reading};
+
+use crate::arguments::Arguments;
+use crate::commands::print;
+use crate::opened::{Opened, failed, is_readable};
+use crate::reading;
+use crate::table::{self, Row};
+use redis_collections_cli::failure::Failure;
+use redis_collections_cli::program::complain;
+use redis_collections_cli::stop;
+use redis_collections_cli::terminal::Terminal;
+
+/// Until it is told to stop, by Ctrl-C or a signal.
+pub(crate) fn watch(opened: &Opened, names: &[String]) -> Result<(), Failure> {
+    let stopped = stop::stop()?;
+    let known: Vec<_> = match names {
+        [] => opened.all()?.into_iter().filter(is_readable).collect(),
+        names => opened.each(names).into_iter().collect::<Result<_, _>>()?,
+    };
+    // What cannot be watched is found out now.
+    for (name, reading) in names.iter().zip(opened.service.read_many(names)?) {
+        reading.map_err(|error| failed(name, error))?;
+    }
+    let mut monitor = match names {
+        [] => opened.service.monitor_all()?,
+        names => opened.service.monitor(names)?,
+    };
+    let mut board = Board {
+        opened,
+        terminal: Terminal::of_stdout().filter(|_| !opened.json),
+        known: known.into_iter().map(|known| (known.name.clone(), Some(known))).collect(),
+        rows: BTreeMap::new(),
+        head: String::new(),
+    };
+    let mut refresh = Instant::now();
+    while stopped.try_recv().is_err() {
+        if Instant::now() >= refresh {
+            board.look_again()?;
+            refresh = Instant::now() + REFRESH;
+        }
+        board.listen(&mut monitor, Instant::now() + FRAME)?;
+        board.draw()?;
+    }
+    if board.terminal.is_some() {
+        writeln!(io::stdout())?;
+    }
+    Ok(())
+}
+
+/// What is known by now.
+struct Board<'a> {
+    opened: &'a Opened,
+    terminal: Option<Terminal>,
+    /// What keywords are; `None` where that cannot be found out.
+    known: BTreeMap<String, Option<Description>>,
+    rows: BTreeMap<String, Row>,
+    /// How the service stands.
+    head: String,
+}
+
+impl Board<'_> {
+    /// Takes what is told until then.
+    fn listen(&mut self, monitor: &mut Monitor, until: Instant) -> Result<(), Failure> {
+        while let left = until.saturating_duration_since(Instant::now())
+            && !left.is_zero()
+            && let Some(reading) = monitor.next_within(left)
+        {
+            match reading {
+                // What waited to be told while it was looked at is over.
+                Ok(reading) if self.has_newer_than(&reading) => {}
+                Ok(reading) => self.take(reading)?,
+                Err(error) if self.terminal.is_some() => self.head = error.to_string(),
+                Err(error) => complain::<Arguments>(&error.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds out what nobody tells: statuses, values that were set once more, and who is there.
+    fn look_again(&mut self) -> Result<(), Failure> {
+        let Opened { service, name, .. } = self.opened;
+        let readings = service.read_many(self.rows.keys());
+        match readings.and_then(|readings| Ok((readings, service.is_served()?))) {
+            Ok((readings, is_served)) => {
+                let not = if is_served { "" } else { "not " };
+                self.head = format!("{name} is {not}served");
+                readings.into_iter().flatten().try_for_each(|reading| self.take(reading))
+            }
+            // The monitor goes on as well when there is a server again.
+            Err(error) if error.is_transient() => {
+                self.head = error.to_string();
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn has_newer_than(&self, told: &Reading) -> bool {
+        let shown = self.rows.get(&told.keyword).and_then(|row| row.reading.set_at);
+        shown.zip(told.set_at).is_some_and(|(shown, told)| told < shown)
+    }
+
+    fn take(&mut self, reading: Reading) -> Result<(), Failure> {
+        let name = &reading.keyword;
+        let describe = || self.opened.service.describe(name).ok();
+        let known = self.known.entry(name.clone()).or_insert_with(describe).as_ref();
+        let before = self.rows.get(name).filter(|row| row.says_the_same_as(&reading));
+        let changed = before.map_or_else(Instant::now, |row| row.changed);
+        match before {
+            None if self.terminal.is_some() => {}
+            None if self.opened.json => {
+                print(&reading::object(&self.opened.name, &reading, known))?;
+            }
+            None => writeln!(io::stdout(), "{}", reading::line(&reading, known))?,
+            Some(_) => {}
+        }
+        self.rows.insert(name.clone(), Row { reading, changed });
+        Ok(())
+    }
+
+    fn draw(&mut self) -> Result<(), Failure> {
+        if let Some(terminal) = &mut self.terminal {
+            let known = |name: &str| self.known.get(name).and_then(Option::as_ref);
+            terminal.draw(&table::frame(terminal, &self.head, self.rows.values(), known))?;
+        }
+        Ok(())
+    }
+}
+
+const FRAME: Duration = Duration::from_millis(100);
+const REFRESH: Duration = Duration::from_secs(1);

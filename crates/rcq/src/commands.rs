@@ -1,0 +1,263 @@
+//! What the commands do.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, IsTerminal, Write};
+use std::mem;
+use std::time::Duration;
+
+use redis_collections::{Client, Error, Wait, WorkQueue};
+use serde_json::{Value, json};
+
+use crate::arguments::{Arguments, Command, Dead, Queue};
+use crate::{base64, watch};
+use redis_collections_cli::failure::Failure;
+use redis_collections_cli::shown;
+
+/// A queue whose jobs are any bytes.
+pub(crate) type Bytes = WorkQueue<Vec<u8>>;
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let options = &arguments.options;
+    let open = |queue: &Queue| Opened::new(arguments, queue);
+    match &arguments.command {
+        Command::Stats { queue, watch: None } => {
+            let opened = open(queue)?;
+            watch::once(&opened.queue, &opened.name, options.json)
+        }
+        Command::Stats { queue, watch: Some(interval) } => {
+            let opened = open(queue)?;
+            watch::watch(&opened.queue, &opened.name, *interval, options.json)
+        }
+        Command::Peek { queue, count } => open(queue)?.peek(*count),
+        Command::Push { queue, jobs, unique: Some(key), within, .. } => {
+            open(queue)?.push_unique(key, jobs, *within)
+        }
+        Command::Push { queue, jobs, delay, .. } => open(queue)?.push(jobs, *delay),
+        Command::Pause(queue) => open(queue)?.pause(),
+        Command::Resume(queue) => open(queue)?.resume(),
+        Command::Dead(Dead::List { queue, count }) => open(queue)?.list_dead(*count),
+        Command::Dead(Dead::Requeue { queue, count }) => open(queue)?.requeue(*count),
+        Command::Dead(Dead::Purge(queue)) => open(queue)?.purge_dead(),
+        Command::Drain { queue, timeout } => open(queue)?.drain(*timeout),
+    }
+}
+
+struct Opened {
+    queue: Bytes,
+    name: Vec<u8>,
+    json: bool,
+}
+
+impl Opened {
+    fn new(arguments: &Arguments, queue: &Queue) -> Result<Self, Failure> {
+        let options = &arguments.options;
+        let client = match arguments.cluster {
+            true => Client::cluster([&options.url])?,
+            false => Client::open(&options.url)?,
+        };
+        let name = bytes(&queue.name).to_vec();
+        Ok(Self { queue: WorkQueue::new(&client, name.clone()), name, json: options.json })
+    }
+
+    fn peek(&self, count: usize) -> Result<(), Failure> {
+        for job in self.queue.peek(count)? {
+            let value = job.value.unwrap_or_else(|undecodable| undecodable.bytes().to_vec());
+            match self.json {
+                true => print(&json!({
+                    "job": base64::json(&value), "id": job.id, "attempts": job.attempts,
+                }))?,
+                false => writeln!(io::stdout(), "{}", shown::text(&value))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&self, jobs: &[OsString], delay: Option<Duration>) -> Result<(), Failure> {
+        let mut pushed = 0;
+        let mut pending = None;
+        let mut push = |jobs: Vec<Vec<u8>>| -> Result<(), Failure> {
+            match delay {
+                None => {
+                    let length = self.queue.push_many(&jobs);
+                    pending = Some(length.map_err(|error| failed(pushed, error))?);
+                    pushed += jobs.len();
+                }
+                Some(delay) => {
+                    for job in &jobs {
+                        let later = self.queue.push_in(job, delay);
+                        later.map_err(|error| failed(pushed, error))?;
+                        pushed += 1;
+                    }
+                }
+            }
+            Ok(())
+        };
+        match jobs {
+            [] => each_batch(push)?,
+            jobs => push(jobs.iter().map(|job| bytes(job).to_vec()).collect())?,
+        }
+        let what_is_next = match (delay, pending) {
+            (Some(delay), _) => format!(", due in {}", shown::time(delay)),
+            (None, Some(pending)) => format!(", {pending} wait"),
+            (None, None) => String::new(),
+        };
+        self.say(
+            json!({ "pushed": pushed, "pending": pending }),
+            &format!("pushed {pushed} to {}{what_is_next}", self.shown_name()),
+        )
+    }
+
+    fn push_unique(
+        &self,
+        key: &OsString,
+        jobs: &[OsString],
+        within: Duration,
+    ) -> Result<(), Failure> {
+        let [job] = jobs else {
+            return Err(Failure::usage("--unique is for one job at a time".into()));
+        };
+        let pending = self.queue.push_unique(bytes(key), bytes(job), within)?;
+        let pushed = usize::from(pending.is_some());
+        let why = match pending {
+            Some(pending) => format!("{pending} wait"),
+            None => "one was pushed under this key lately".into(),
+        };
+        self.say(
+            json!({ "pushed": pushed, "pending": pending }),
+            &format!("pushed {pushed} to {}, {why}", self.shown_name()),
+        )
+    }
+
+    fn pause(&self) -> Result<(), Failure> {
+        self.queue.pause()?;
+        self.say(json!({ "paused": true }), &format!("paused {}", self.shown_name()))
+    }
+
+    fn resume(&self) -> Result<(), Failure> {
+        let was_paused = self.queue.resume()?;
+        let name = self.shown_name();
+        let text = match was_paused {
+            true => format!("resumed {name}"),
+            false => format!("{name} was not paused"),
+        };
+        self.say(json!({ "paused": false, "was_paused": was_paused }), &text)
+    }
+
+    fn list_dead(&self, count: usize) -> Result<(), Failure> {
+        let dead = self.queue.dead().list(count)?;
+        if dead.is_empty() {
+            return Ok(());
+        }
+        let now = self.queue.stats()?.at;
+        let mut rows = vec![["AGE", "DELIVERIES", "REASON", "JOB"].map(String::from)];
+        for dead in dead {
+            let value = dead.value.unwrap_or_else(|undecodable| undecodable.bytes().to_vec());
+            match self.json {
+                true => print(&json!({
+                    "job": base64::json(&value),
+                    "id": dead.id,
+                    "attempts": dead.attempts,
+                    "reason": dead.reason,
+                    "since_ms": u64::try_from(dead.since.as_millis()).unwrap_or(u64::MAX),
+                }))?,
+                false => rows.push([
+                    shown::time(now.saturating_sub(dead.since)),
+                    dead.attempts.to_string(),
+                    shown::text(dead.reason.as_bytes()),
+                    shown::text(&value),
+                ]),
+            }
+        }
+        if !self.json {
+            write!(io::stdout(), "{}", shown::table(&rows))?;
+        }
+        Ok(())
+    }
+
+    fn requeue(&self, count: Option<usize>) -> Result<(), Failure> {
+        let requeued = self.queue.dead().requeue(count.unwrap_or(usize::MAX))?;
+        self.say(
+            json!({ "requeued": requeued }),
+            &format!("requeued {requeued} in {}", self.shown_name()),
+        )
+    }
+
+    fn purge_dead(&self) -> Result<(), Failure> {
+        let purged = self.queue.dead().purge()?;
+        let text = if purged { "purged the dead list of" } else { "no dead jobs in" };
+        self.say(json!({ "purged": purged }), &format!("{text} {}", self.shown_name()))
+    }
+
+    fn drain(&self, timeout: Option<Duration>) -> Result<(), Failure> {
+        let drained = self.queue.drain(timeout.map_or(Wait::Forever, Wait::For))?;
+        let said = match drained || self.json {
+            true => {
+                self.say(json!({ "drained": drained }), &format!("drained {}", self.shown_name()))
+            }
+            false => Ok(()),
+        };
+        match drained {
+            true => said,
+            false => {
+                Err(Failure::new(LATE, format!("{} was not drained in time", self.shown_name())))
+            }
+        }
+    }
+
+    /// Says what was done, in an object with `fields` or in a text.
+    fn say(&self, mut fields: Value, text: &str) -> Result<(), Failure> {
+        fields["queue"] = base64::json(&self.name);
+        match self.json {
+            true => print(&fields),
+            false => Ok(writeln!(io::stdout(), "{text}")?),
+        }
+    }
+
+    fn shown_name(&self) -> String {
+        shown::text(&self.name)
+    }
+}
+
+/// Gives the lines of standard input to `push`, as many as there are at a time.
+fn each_batch(mut push: impl FnMut(Vec<Vec<u8>>) -> Result<(), Failure>) -> Result<(), Failure> {
+    let mut input = BufReader::new(io::stdin().lock());
+    if io::stdin().is_terminal() {
+        writeln!(io::stderr(), "rcq: reads jobs, a line each, until Ctrl-D")?;
+    }
+    let mut lines = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        if input.read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        line.pop_if(|last| *last == b'\n');
+        lines.push(line);
+        if lines.len() == MOST_AT_A_TIME || !input.buffer().contains(&b'\n') {
+            push(mem::take(&mut lines))?;
+        }
+    }
+}
+
+/// A failure after so many jobs had been pushed.
+fn failed(pushed: usize, error: Error) -> Failure {
+    let failure = Failure::from(error);
+    match failure {
+        Failure::Reported { code, messages } if pushed > 0 => {
+            Failure::new(code, format!("{}; pushed before: {pushed}", messages.join("; ")))
+        }
+        failure => failure,
+    }
+}
+
+fn print(object: &Value) -> Result<(), Failure> {
+    Ok(writeln!(io::stdout(), "{object}")?)
+}
+
+/// On Unix the very bytes of an argument.
+fn bytes(argument: &OsString) -> &[u8] {
+    argument.as_encoded_bytes()
+}
+
+const MOST_AT_A_TIME: usize = 1000;
+/// The exit code where a queue was not drained in time.
+const LATE: u8 = 3;
