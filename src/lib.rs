@@ -145,6 +145,7 @@ mod near;
 mod panic;
 mod protocol;
 mod queue;
+mod random;
 mod read_through;
 mod reply;
 mod request;

@@ -5,11 +5,11 @@ mod message;
 pub(crate) use self::message::{Kind, parse};
 
 use std::borrow::Cow;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{LazyLock, OnceLock};
 
 use crate::keys::prefix_slot;
 use crate::keys::{into_slot, side_key_of};
+use crate::random::unique_id;
 
 /// In which format a collection tells of its changes: `PUBLISH`ed with each write, in one script.
 ///
@@ -214,8 +214,7 @@ const COMMAND: &str = include_str!("lua/command.lua");
 const QUICK: &str = include_str!("lua/quick.lua");
 const WITHIN: &str = include_str!("lua/within.lua");
 
-static INSTANCE: LazyLock<String> =
-    LazyLock::new(|| format!("{:016x}", RandomState::new().build_hasher().finish()));
+static INSTANCE: LazyLock<String> = LazyLock::new(|| unique_id()[..16].to_owned());
 
 const ONLY_A_DICT: &str = "only a `RedisDict` can tell of its changes in this format";
 const SLASH: &str = "the format `PubSubDict` needs a prefix that ends in `/`: \

@@ -5,6 +5,7 @@ use std::iter::{Peekable, Take};
 use crate::client::RoundTrips;
 use crate::command::Command;
 use crate::error::Result;
+use crate::limits::PAGE;
 
 /// A thousand entries at a time.
 pub(crate) type Chunk<'a, I> = Take<&'a mut Peekable<I>>;
@@ -17,7 +18,7 @@ pub(crate) fn in_chunks<I: IntoIterator, T>(
     let mut entries = entries.into_iter().peekable();
     let mut commands = Vec::new();
     while entries.peek().is_some() {
-        commands.push(command(entries.by_ref().take(ENTRIES_AT_ONCE)));
+        commands.push(command(entries.by_ref().take(PAGE)));
     }
     commands
 }
@@ -36,5 +37,3 @@ pub(crate) async fn send_all<E: RoundTrips, T: Send + 'static>(
     }
     Ok(())
 }
-
-const ENTRIES_AT_ONCE: usize = 1000;

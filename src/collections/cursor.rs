@@ -10,6 +10,7 @@ use super::name::Name;
 use crate::client::RoundTrips;
 use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
+use crate::limits::PAGE;
 use crate::reply;
 use crate::request::Request;
 use crate::routing::ScanOrigin;
@@ -52,7 +53,7 @@ impl Cursor {
     }
 
     pub(crate) fn page_size(&self) -> usize {
-        if self.page_size == 0 { DEFAULT_PAGE } else { self.page_size }
+        if self.page_size == 0 { PAGE } else { self.page_size }
     }
 
     /// The next page of what is stored under the key `name`, a collection's or one beside it, and
@@ -255,7 +256,6 @@ impl Hasher for Unchanged {
     }
 }
 
-const DEFAULT_PAGE: usize = 1000;
 /// The server does nothing else while it collects a page.
 pub(super) const LARGEST_PAGE: usize = 100_000;
 

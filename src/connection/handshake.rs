@@ -6,6 +6,7 @@ use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerError, Value, cmd};
 
 use super::connector::Connector;
 use crate::error::code::{asks_to_reconnect, is_transient};
+use crate::random::nonce;
 
 /// The commands with which a connection begins, at least one: only an answer tells that the server
 /// takes commands, and that both sides of a TLS connection accept each other's certificates.
@@ -117,7 +118,7 @@ pub(crate) struct Probe {
 
 impl Probe {
     pub(crate) fn new() -> Self {
-        Self { nonce: format!("{:016x}", fastrand::u64(..)) }
+        Self { nonce: nonce() }
     }
 
     pub(crate) fn packed(&self) -> Vec<u8> {

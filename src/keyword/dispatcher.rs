@@ -29,6 +29,7 @@ use super::service_definition::ServiceDefinition;
 use super::value::Value;
 use crate::client::{Client, RoundTrips};
 use crate::error::{Error, Result};
+use crate::random::unique_id;
 use crate::request::Request;
 use crate::time::Deadline;
 use crate::time::Wait;
@@ -147,7 +148,7 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
             }
         }
         let (inbox, life) = (Inbox::default(), Life::new());
-        let id = format!("{}/{}", crate::queue::random(), self.lease.as_millis());
+        let id = format!("{}/{}", unique_id(), self.lease.as_millis());
         let (is_doubtful, may_hold_name) = Default::default();
         let lease = self.lease;
         Ok(Service { executor, names, id, lease, slots, inbox, life, is_doubtful, may_hold_name })

@@ -9,6 +9,7 @@ use crate::command::Command;
 use crate::command::Part;
 use crate::error::Result;
 use crate::keys::escape;
+use crate::limits::PAGE;
 use crate::reply;
 use crate::request::Request;
 
@@ -121,7 +122,6 @@ fn heartbeat(left: i64, holder: Option<Vec<u8>>) -> Option<Duration> {
     u64::try_from(lasts.checked_sub(left)?).ok().map(Duration::from_millis)
 }
 
-const PAGE: usize = 1000;
 const USUAL: i64 = 10_000;
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::client::RoundTrips;
 use crate::connection::Push;
 use crate::error::{Applied, Error, Result};
 use crate::listen::{Feed, FeedHandler, FeedInfo, FeedOptions, OF_STRINGS};
+use crate::random::unique_id;
 use crate::reply;
 use crate::request::Request;
 use crate::time::{Deadline, Signal};
@@ -112,7 +113,7 @@ impl PushHandler {
     ) -> Result<(Arc<Self>, Feed)> {
         let keyspace = format!("__keyspace@{}__:", executor.database()).into_bytes();
         let channel = |key: Vec<u8>| Request::read("SUBSCRIBE").arg([&keyspace[..], &key].concat());
-        let mark = name.outcome(&format!("{:016x}", fastrand::u64(..)));
+        let mark = name.outcome(&unique_id());
         let options = FeedOptions {
             slot: None,
             base: name.base(),

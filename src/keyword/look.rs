@@ -10,6 +10,7 @@ use super::reading::{Reading, Status};
 use super::value::Value;
 use crate::client::RoundTrips;
 use crate::error::{Error, Result};
+use crate::limits::PAGE;
 use crate::reply::{self, decode_bytes};
 use crate::request::Request;
 
@@ -175,4 +176,3 @@ const STORED: usize = 4;
 /// How many times there are of a keyword.
 const TIMES: usize = 2;
 const MICROSECONDS: u64 = 1_000_000;
-const PAGE: usize = 1000;

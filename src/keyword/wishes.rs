@@ -17,6 +17,7 @@ use super::value::Value;
 use crate::client::RoundTrips;
 use crate::command::Command;
 use crate::error::{Applied, Error, Result};
+use crate::random::unique_id;
 use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::request::Script;
@@ -104,7 +105,7 @@ struct FeedOptions {
 
 impl FeedOptions {
     fn new(position: usize, keyword: KeywordName, value: &Value) -> Self {
-        let id = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+        let id = unique_id();
         let text = value.to_string();
         Self { position, id, keyword, text, kind: None, is_forced: false }
     }

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::keys::key_slot;
 use crate::keys::side_key_of;
 use crate::protocol::{Form, Line};
+use crate::random::unique_id;
 use crate::reply::{server_error, unexpected};
 use crate::request::Request;
 use crate::routing::Router;
@@ -401,7 +402,7 @@ pub(crate) fn canaries(base: &[u8]) -> Vec<u8> {
 
 /// The names of a channel and of a key that nobody else has, the key in a slot that fits.
 fn names(base: &[u8], fits: impl Fn(u16) -> bool) -> [Vec<u8>; 2] {
-    let name = |kind| side_key_of(base, kind, unique().as_bytes());
+    let name = |kind| side_key_of(base, kind, unique_id().as_bytes());
     let mut key = name(CANARY);
     while !fits(key_slot(&key)) {
         key = name(CANARY);
@@ -410,12 +411,6 @@ fn names(base: &[u8], fits: impl Fn(u16) -> bool) -> [Vec<u8>; 2] {
 }
 
 const CANARY: &str = "key";
-
-fn unique() -> String {
-    use std::hash::{BuildHasher, RandomState};
-    let random = RandomState::new();
-    format!("{:016x}{:016x}", random.hash_one(0), random.hash_one(1))
-}
 
 fn ping() -> Request {
     Request::read("SUBSCRIBE")

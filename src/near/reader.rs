@@ -13,6 +13,7 @@ use crate::codec::Codec;
 use crate::command::Command;
 use crate::command::Part;
 use crate::error::{Error, Result};
+use crate::limits::PAGE;
 use crate::reply::decode_bytes;
 use crate::request::Request;
 use crate::time::Completion;
@@ -78,7 +79,7 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
         }
         let mut found = Vec::with_capacity(asked.len());
         while !asked.is_empty() {
-            let rest = asked.split_off(asked.len().min(AT_ONCE));
+            let rest = asked.split_off(asked.len().min(PAGE));
             found.extend(self.ask(std::mem::replace(&mut asked, rest), &route_version).await?);
         }
         self.gather(entries, found, &route_version).await
@@ -192,6 +193,3 @@ fn has_none(reply: Result<Part>) -> Result<bool> {
 
 /// How long a reader relies on another one.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// How many entries the server is asked for in one round trip.
-const AT_ONCE: usize = 1000;

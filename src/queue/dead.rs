@@ -8,6 +8,7 @@ use super::work_queue::WorkQueue;
 use crate::client::{Client, RoundTrips};
 use crate::codec::{Codec, Undecodable};
 use crate::error::Result;
+use crate::limits::PAGE;
 use crate::reply::{self, Reply};
 use crate::request::Request;
 
@@ -71,7 +72,7 @@ impl<T: Codec, E: RoundTrips> DeadLetters<T, E> {
             let mut requeued = 0;
             while requeued < most {
                 let keys = queue.keys();
-                let number = (most - requeued).min(AT_A_TIME);
+                let number = (most - requeued).min(PAGE);
                 let request = Request::script(&REQUEUE, 2).key(&keys.dead).key(keys.queue());
                 let request = request.number(number).returns(reply::count);
                 let attempt = request.request.attempt();
@@ -127,5 +128,3 @@ impl<T: Codec> fmt::Debug for DeadJob<T> {
         shown.field("reason", &self.reason).field("since", &self.since).finish_non_exhaustive()
     }
 }
-
-const AT_A_TIME: usize = 1000;

@@ -1,11 +1,11 @@
 //! The keys of a queue.
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 
 use crate::collections::Name;
 use crate::keys::prefix_slot;
 use crate::keys::{side_key, side_key_of};
+use crate::random::unique_id;
 
 /// The names of the keys that belong to a queue, all in one slot if its name has a hash tag.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ pub(super) struct Ids {
 impl Ids {
     /// Ids that nobody else has.
     pub(super) fn new() -> Self {
-        Self::of(random())
+        Self::of(unique_id())
     }
 
     pub(super) fn of(prefix: impl Into<String>) -> Self {
@@ -112,13 +112,6 @@ impl fmt::Debug for ConsumerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// 32 hexadecimal digits that nobody else has.
-pub(crate) fn random() -> String {
-    let state = RandomState::new();
-    let of = |half: u8| state.hash_one((std::process::id(), std::time::Instant::now(), half));
-    format!("{:016x}{:016x}", of(1), of(2))
 }
 
 /// All keys that the queue `name` can have, if it can have this name.

@@ -29,8 +29,6 @@ pub(crate) use self::item::read_item;
 pub use self::job::Job;
 #[cfg(test)]
 pub(crate) use self::keys::keys_of;
-#[cfg(feature = "keyword")]
-pub(crate) use self::keys::random;
 pub use self::peek::PendingJob;
 pub use self::settings::QueueSettings;
 pub use self::stats::{QueueRates, QueueStats};

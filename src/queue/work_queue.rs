@@ -8,7 +8,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::item::Pushed;
-use super::keys::{Keys, random};
+use super::keys::Keys;
 use super::maintenance::MaintenanceThread;
 use super::scripts::{COUNT, PURGE, PUSH_BOUNDED, PUSH_LATER, PUSH_UNIQUE, STATS};
 use super::session::{ConsumerSession, rest};
@@ -19,6 +19,8 @@ use crate::codec::Codec;
 use crate::collections::{Name, RedisList};
 use crate::command::Command;
 use crate::error::{Error, Result};
+use crate::limits::PAGE;
+use crate::random::unique_id;
 use crate::reply;
 use crate::request::Request;
 use crate::request::Script;
@@ -120,7 +122,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
     pub fn push_in(&self, job: &T::Borrowed, delay: Duration) -> E::Reply<()> {
         let delay = delay.max(Duration::from_millis(1));
         let request = Request::script(&PUSH_LATER, 1).key(&self.keys.delayed).milliseconds(delay);
-        let request = request.arg(random()).encode::<Pushed<T>>(job);
+        let request = request.arg(unique_id()).encode::<Pushed<T>>(job);
         self.run(request.returns(reply::applied))
     }
 
@@ -336,6 +338,5 @@ impl<T: Codec, E: RoundTrips> fmt::Debug for WorkQueue<T, E> {
 const WITHOUT_A_TAG: &str = "in a cluster the name of a work queue needs a hash tag, which keeps its \
     keys together: {jobs} rather than jobs";
 
-const PAGE: usize = 1000;
 const MOST_LOOKS: usize = 4;
 const BETWEEN_STATS: Duration = Duration::from_millis(50);

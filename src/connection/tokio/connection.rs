@@ -19,6 +19,7 @@ use super::stream;
 use crate::connection::connector::{Connector, timed_out};
 use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::error::code::serves;
+use crate::random::nonce;
 use crate::reply::code_and_details;
 use crate::time::Deadline;
 use crate::time::Wait;
@@ -237,7 +238,7 @@ impl AsyncConnection {
     /// Makes sure that the server answers what it is asked, and in turn: a reply that was late, or to
     /// another command, does not have the number.
     pub(crate) async fn check(&self, deadline: Deadline) -> RedisResult<()> {
-        let number = fastrand::u64(..).to_string();
+        let number = nonce();
         let mut ping = redis::cmd("PING");
         ping.arg(&number);
         is_echo(self.exchange(&Packed::One(ping), deadline).await?, number.as_bytes())

@@ -12,6 +12,7 @@ use crate::client::RoundTrips;
 use crate::error::Result;
 use crate::keys::escape;
 use crate::keyword::names::REGISTRY;
+use crate::limits;
 use crate::listen::{Feed, FeedOptions, OF_STRINGS};
 use crate::reply::{self, Reply};
 use crate::request::Request;
@@ -99,7 +100,7 @@ impl<E: RoundTrips> Service<E> {
 
     fn pages(&self) -> Vec<Vec<&Arc<Slot<E>>>> {
         let slots: Vec<_> = self.slots.values().collect();
-        slots.chunks(PAGE_SIZE).map(<[_]>::to_vec).collect()
+        slots.chunks(limits::PAGE).map(<[_]>::to_vec).collect()
     }
 
     /// The values and statuses that Redis has.
@@ -222,7 +223,6 @@ fn written(reply: Reply<'_>) -> Result<Option<Vec<Written>>> {
 
 const BEAT: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(5);
-const PAGE_SIZE: usize = 1000;
 /// How many keys `page.lua` takes for each keyword, and for all together.
 const KEYS_OF_ONE: usize = 4;
 const KEYS_OF_ALL: usize = 4;

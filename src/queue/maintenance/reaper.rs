@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::client::{Client, Executor};
 use crate::error::Result;
+use crate::limits::PAGE;
 use crate::queue::keys::{ConsumerId, Keys};
 use crate::queue::scripts::{ABANDONED, EXPIRED, REAP};
 use crate::queue::settings::QueueSettings;
@@ -120,8 +121,6 @@ fn ids(reply: Reply<'_>) -> Result<Vec<ConsumerId>> {
     Ok(reply::raw_many(reply)?.iter().map(|id| ConsumerId::parse(id)).collect())
 }
 
-/// How many ids are looked at in one script.
-const PAGE: usize = 1000;
 /// How many consumers one script takes jobs back from, so that it is over soon.
 const AT_A_TIME: usize = 100;
 

@@ -23,8 +23,3 @@ pub(super) use self::entry_location::{EntryLocation, Ids, Named, Names, One, Pai
 pub(super) use self::lookup::Lookup;
 pub(super) use self::single_flight::SingleFlight;
 pub(super) use self::state::{Engine, Found};
-
-/// A name that nobody has had: of those who may store what they load.
-fn generation() -> String {
-    format!("{:032x}", fastrand::u128(..))
-}

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use super::commands::{Claim, Lease, Mode, Since};
 use super::entry_location::{EntryLocation, Ids};
-use super::generation;
 use super::lookup::Lookup;
 use super::nesting::Nesting;
 use super::pending_load::PendingLoad;
@@ -19,6 +18,7 @@ use crate::codec::Codec;
 use crate::command::Command;
 use crate::error::LoadError;
 use crate::error::{Error, Result};
+use crate::random::unique_id;
 use crate::read_through::freshness::Age;
 use crate::read_through::loader::Loaded;
 use crate::read_through::stats::{raise, raise_by};
@@ -140,7 +140,7 @@ where
         pending: Vec<PendingLoad<V::Owned>>,
         is_late: bool,
     ) -> ClaimOutcome<V::Owned> {
-        let new = generation();
+        let new = unique_id();
         let seals: Vec<_> = pending.iter().map(|flight| flight.lead.seal()).collect();
         let asked: Vec<_> = pending.iter().filter(|flight| !flight.is_away).collect();
         let command = |at: usize| {
