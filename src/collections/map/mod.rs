@@ -16,5 +16,6 @@ mod update;
 pub use self::dict::RedisDict;
 pub use self::hash_dict::RedisHashDict;
 pub use self::increment::Increment;
+#[cfg(feature = "near-cache")]
 pub(super) use self::prefix::Prefix;
 pub use self::ttl::Ttl;

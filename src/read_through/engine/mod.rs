@@ -18,8 +18,11 @@ mod sending;
 mod single_flight;
 mod state;
 
-pub(super) use self::commands::{Commands, Mode};
+pub(super) use self::commands::Commands;
+#[cfg(feature = "near-cache")]
+pub(super) use self::commands::Mode;
 pub(super) use self::entry_location::{EntryLocation, Ids, Named, Names, One, Pair, is_lease_key};
+#[cfg(feature = "near-cache")]
 pub(super) use self::lookup::Lookup;
 pub(super) use self::single_flight::SingleFlight;
 pub(super) use self::state::{Engine, Found};
