@@ -1,5 +1,5 @@
-//! Every sentence of the guides' guarantees and failure modes names the tests that would fail without
-//! it, in docs/guarantees.md, and every test named there exists.
+//! Every sentence of the guides' guarantees and failure modes names the tests that would fail
+//! without it, in docs/guarantees.md, and every test named there exists.
 
 use std::collections::BTreeSet;
 use std::fs;
