@@ -1,4 +1,4 @@
-// A codec of one's own: data of bincode 1, whose standard configuration bincode 2 calls legacy.
+// A custom codec for data of bincode 1, whose standard configuration bincode 2 calls legacy.
 use std::error::Error;
 use std::marker::PhantomData;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 struct Bincode1<T>(PhantomData<fn() -> T>);
 
-/// A bound on what a value may declare, since the bytes may have been written by anyone.
+/// Bounds the declared lengths, since the bytes are not trusted.
 fn configuration() -> impl Config {
     config::legacy().with_limit::<{ 16 << 20 }>()
 }
@@ -24,7 +24,7 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Codec for Bincode1<T> {
             .map_err(|_| CodecError::new("bincode has no form for this value"))
     }
 
-    // The error does not repeat the value. A type that contains itself needs a bound on its depth too.
+    // The error does not repeat the value. A recursive type needs a bound on its depth too.
     fn decode(bytes: &[u8]) -> Result<T, CodecError> {
         match bincode::serde::decode_from_slice(bytes, configuration()) {
             Ok((value, read)) if read == bytes.len() => Ok(value),
@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let server = LocalServer::start()?;
     let client = Client::open(server.url())?;
 
-    // What `bincode::serialize` of bincode 1 wrote.
+    // The output of `bincode::serialize` of bincode 1.
     let bytes: RedisHashDict<String, Vec<u8>> = RedisHashDict::new(&client, "users");
     bytes.insert("ann", b"\x07\0\0\0\x03\0\0\0\0\0\0\0Ann\0")?;
 

@@ -1,5 +1,5 @@
-// Feature `near-cache`. The values of a dictionary that is read far more often than it is written are
-// kept in this program too, and forgotten when anybody changes them.
+// Feature `near-cache`. The program keeps values of a dictionary that is read far more often than
+// it is written, and invalidates them when any client changes them.
 use std::error::Error;
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let cached = prices.cached(
         NearCache::tracking()
             .capacity(100_000)
-            // Whatever happens, no value is served that was replaced longer ago.
+            // Bounds the staleness of served values, whatever happens to connections.
             .max_staleness(Duration::from_secs(1))
-            // Rather old prices than none, for a minute.
+            // While disconnected, serve old prices for a minute rather than none.
             .on_disconnect(OnDisconnect::Serve(Duration::from_secs(60))),
     )?;
-    // The first time the server is asked, for all threads that ask at the same time.
+    // A miss asks the server, once for all concurrent threads.
     assert_eq!(cached.get("apple")?.as_deref(), Some(&30));
     assert_eq!(cached.get("apple")?.as_deref(), Some(&30));
 
-    // What is written through the cached dictionary is read at once; what others write, as soon as
-    // the server has told, which takes about a round trip.
+    // Writes through the cached dictionary are read at once. Writes by other clients are read after
+    // the server's invalidation, about a round trip later.
     cached.insert("apple", &35)?;
     assert_eq!(cached.get("apple")?.as_deref(), Some(&35));
 

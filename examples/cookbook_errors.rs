@@ -12,13 +12,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!((error.code(), error.applied()), (Some("WRONGTYPE"), Applied::No));
     assert_eq!(error.attempt().and_then(|attempt| attempt.key()), Some(&b"counters:list"[..]));
 
-    // The item was popped and is no number: the error has it.
+    // The popped item is no number: the error holds it.
     let numbers: RedisList<u32> = list.typed();
     let error = numbers.pop_front().unwrap_err();
     assert_eq!(error.applied(), Applied::Yes);
     assert_eq!(error.undecoded(), Some(&b"not a number"[..]));
 
-    // The server is gone: whether a write under way was applied depends on the moment.
+    // The server is gone: a write under way may or may not have been applied.
     server.stop()?;
     match counters.increment("visits", 1) {
         Err(error) if error.may_have_been_applied() => {

@@ -1,5 +1,5 @@
-// A dictionary tells of its changes, and a program listens. The events are no more than hints: they
-// say what to read again. After a `Gap` that is everything.
+// A dictionary publishes its changes, and a program receives change events. An event is only a hint
+// to read its entry again. After a `Gap`, read everything again.
 use std::error::Error;
 
 use redis_collections::{ChangeFormat, Client, Event, LocalServer, RedisDict};
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Event::Inserted(name) | Event::Updated(name) => {
                 println!("{name}: {:?}", ages.get(&name)?)
             }
-            // As `key, id, value` of redis-pydict's `subscribe_to_key_events`.
+            // Corresponds to `key, id, value` of redis-pydict's `subscribe_to_key_events`.
             Event::Notified { key, id } => println!("{key} by {id}: {:?}", ages.get(&key)?),
             Event::Removed(name) | Event::Expired(name) => println!("{name} is gone"),
             Event::Cleared => println!("all are gone"),

@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     sessions.insert_with_ttl("token", "ann", hour)?;
     assert!(matches!(sessions.ttl("token")?, Ttl::Left(left) if left <= hour));
 
-    // A hash can expire as a whole, and on newer servers entry by entry.
+    // A hash expires as a whole, and on newer servers entry by entry.
     let cart: RedisHashDict<String, u32> = RedisHashDict::new(&client, "cart");
     cart.insert("apples", &3)?;
     assert!(cart.key().expire(hour)?);

@@ -1,5 +1,5 @@
-// A thermostat as a service: other programs, also in Python, read its temperature, set its target and wait
-// until it is reached.
+// A thermostat as a service. Other programs, including Python programs, read its temperature, set
+// its target and wait for the target to be reached.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use redis_collections::keyword::{self, Dispatcher, Keyword};
 use redis_collections::{Client, Error, LocalServer};
 
 redis_collections::keywords! {
-    /// The keywords that the program itself sets.
+    /// The keywords that the program sets itself.
     struct Thermostat {
         mode: i64 = Keyword::enumerated("MODE", ["off", "heating"]).initial("off").read_only(),
     }
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 .units("C")
                 .range(5.0..=30.0)
                 .initial(15)
-                // Runs before the one who writes has an answer. An error is told to them.
+                // Runs before the writer has its answer. An error is returned to the writer.
                 .on_write(move |value| {
                     aim.store(value.as_i64().ok_or("no number")?, Ordering::Relaxed);
                     Ok::<_, &str>(())
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Keyword::integer("TEMPERATURE")
                 .units("C")
                 .read_only()
-                // Stands for a sensor.
+                // A stand-in for a sensor.
                 .on_read(move || Ok::<_, std::io::Error>(target.load(Ordering::Relaxed)))
                 .every(Duration::from_millis(50)),
         )
@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let thermostat = Thermostat::of(&dispatcher)?;
     thermostat.mode.set(1)?;
 
-    // Elsewhere.
+    // In another program.
     let service = keyword::Client::new(&client).service("thermostat");
     assert_eq!(service.write("TARGET", 21)?.value.as_i64(), Some(21));
     match service.write("TARGET", 50) {
@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let warm = service.wait_for("TEMPERATURE", is_warm, Duration::from_secs(5))?;
     println!("{} after {:?}", warm.text, warm.age());
 
-    // The present values, and then each new one.
+    // The present values, then each new value.
     let mut values = service.monitor(["MODE", "TARGET"])?;
     for _ in 0..2 {
         if let Some(reading) = values.next().transpose()? {

@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let stored: Option<String> = config.typed::<String, String>().get("limits")?;
     assert_eq!(stored.as_deref(), Some(r#"d{"speed": 1.5}"#));
 
-    // redis_ds: pickles in a list. This is `[1, "one"]` as Python 2 writes it.
+    // redis_ds: pickles in a list. Python 2 writes `[1, "one"]` like this.
     let bytes: RedisList<Vec<u8>> = RedisList::new(&client, "pickles");
     bytes.push_back(b"(lp1\nI1\naS'one'\np2\na.")?;
     let pickles: RedisList<Pickle<(u32, String)>> = bytes.typed();

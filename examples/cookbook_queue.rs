@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         mine.remove_first(&job)?;
     }
 
-    // What a worker that died has left goes back to the others.
+    // Jobs of a dead worker go back to the queue.
     mine.push_back("iron")?;
     while mine.pop_front_to(&jobs)?.is_some() {}
     assert_eq!(jobs.range(..)?, ["iron"]);

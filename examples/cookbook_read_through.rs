@@ -1,5 +1,5 @@
-// Values that take long to compute or to fetch are found in Redis by all programs, and loaded by one of
-// them where they are missing.
+// Values that are slow to compute or to fetch live in Redis for all programs. One program loads a
+// missing value.
 use std::error::Error;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ struct User {
     name: String,
 }
 
-/// Stands for a query that is slow, and may fail.
+/// A stand-in for a slow query that may fail.
 fn query(id: u64, region: &str) -> Result<Option<User>, std::io::Error> {
     Ok((id < 1000).then(|| User { name: format!("user {id} in {region}") }))
 }
@@ -22,15 +22,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let minute = Duration::from_secs(60);
     let policy = CachePolicy::time_to_live(10 * minute)
         .jitter(0.1)
-        // Who asks in the last minute has the value loaded anew, and does not wait for it.
+        // Reloads in the background on a read in the last minute before expiry.
         .refresh_ahead(minute)
-        // Rather an old value than an error, for an hour.
+        // Serves an expired value rather than an error, for an hour.
         .stale_if_error(60 * minute)
         .remember_absence(minute)
-        // Longer than a query takes: so soon it is noticed that a program died during one.
+        // Longer than a query takes. Another program takes over from a dead one after this time.
         .lease(Duration::from_secs(5));
 
-    // What a loader needs besides the id are its arguments, here a region.
+    // A loader takes arguments besides the id, here a region.
     let users: CacheClient<u64, Json<User>, Client, &'static str> =
         CacheClient::new(&client, "users", policy, |id: u64, region| {
             let found = query(id, region)?;
@@ -42,9 +42,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let ann = users.get_with(&7, "europe")?; // GET, load, store
     assert!(ann.is_some_and(|ann| ann.name == "user 7 in europe"));
-    assert_eq!(users.get_with(&5000, "europe")?, None); // which is remembered too
+    assert_eq!(users.get_with(&5000, "europe")?, None); // remembered as absent
 
-    // Whoever changes the source deletes the value; a load that began before stores nothing.
+    // Delete the value after a change of the source. A load that began before stores nothing.
     users.delete(&7)?;
 
     let stats = users.stats();

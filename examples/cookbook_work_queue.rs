@@ -1,5 +1,5 @@
-// A worker that may die at any moment: what it had claimed goes to others, and a job that fails again and
-// again ends in the dead list with its reason.
+// A worker that may die at any moment. Its claimed jobs go to other workers, and a job that fails
+// again and again ends in the dead-letter queue with its reason.
 use std::time::Duration;
 
 use redis_collections::{Client, Job, LocalServer, QueueSettings, StopHandle, WorkQueue};
@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     letters.push_unique("monthly report", "to all", Duration::from_secs(3600))?;
     letters.push_in("a reminder", Duration::from_secs(3600))?;
 
-    // `run` ends when it is told to, usually by a signal handler that has a clone of `stop`.
+    // `run` ends when `stop` is called, usually by a signal handler with a clone of the handle.
     let stop = StopHandle::new();
     let worker = letters.worker(|letter: Job<String>| match letter.strip_prefix("to ") {
         Some("nobody") => Err("nobody lives there"),
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Ok(())
     })?;
 
-    // What could not be done is looked at, and given another chance or thrown away.
+    // Inspect the failed jobs, then requeue them or remove them.
     for dead in letters.dead().list(10)? {
         println!("{:?}", dead);
     }

@@ -1,8 +1,8 @@
 //! Feature flags that several processes serve from near caches, while one process changes them.
 //!
-//! Each server process asks for flags as fast as it can, as a web server would at every request. A
-//! change is seen by all of them about a round trip later; at the end the processes tell how many
-//! reads they made, how many of them asked the server, and how long the changes took to be seen.
+//! Each server process reads flags as fast as it can, as a web server would at every request. All
+//! processes see a change about a round trip later. At the end they report the number of their
+//! reads, the number of reads that asked the server, and the time until each change was visible.
 //!
 //! ```sh
 //! cargo run --release --example feature_flags -- [PROCESSES [SECONDS]]
@@ -27,13 +27,13 @@ struct Flag {
     changed: u64,
 }
 
-/// What a server process has to tell.
+/// The report of a server process.
 #[derive(Default, Serialize, Deserialize)]
 struct Report {
     reads: u64,
     hits: u64,
     seconds: f64,
-    /// After how many microseconds each change was seen.
+    /// The microseconds until each change was visible.
     delays: Vec<u64>,
 }
 

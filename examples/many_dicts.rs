@@ -1,8 +1,8 @@
 //! Many dictionaries in one hash, with typed values and partial reads.
 //!
-//! The settings of ten thousand users live in one Redis hash: a field a user, a small dictionary a
-//! value. A program reads the few it needs, changes one without overwriting what others change, and
-//! goes through all of them in memory that does not grow.
+//! The settings of ten thousand users live in one Redis hash. Each field is a user, each value a
+//! small dictionary. The program reads the few values it needs, changes one without overwriting
+//! concurrent changes, and iterates over all of them in constant memory.
 //!
 //! ```sh
 //! cargo run --example many_dicts

@@ -1,9 +1,9 @@
-//! Processes that ask a slow source the same questions, without and with a read-through cache.
+//! Processes that query a slow source, without and with a read-through cache.
 //!
 //! The source is a large access log: "how many requests did this user make, and how many bytes were
-//! sent?" takes a scan of the whole file. Each process asks with several threads, about a few users
-//! often and about many seldom. With the cache, one of them scans, and all others find its answer in
-//! Redis until it is a second old.
+//! sent?" takes a scan of the whole file. Each process queries from several threads, a few users
+//! often and many users seldom. With the cache, one process scans, and all others find its answer
+//! in Redis until the answer is a second old.
 //!
 //! ```sh
 //! cargo run --release --example read_through -- [PROCESSES [SECONDS]]
@@ -25,18 +25,18 @@ const LINES: u64 = 50_000;
 const USERS: u64 = 100;
 const THREADS: u64 = 4;
 
-/// What the log says of a user.
+/// The requests and bytes of a user.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Usage {
     requests: u64,
     bytes: u64,
 }
 
-/// What a process has to tell.
+/// The report of a process.
 #[derive(Default, Serialize, Deserialize)]
 struct Report {
     loads: u64,
-    /// How many microseconds each answer took.
+    /// The microseconds of each answer.
     latencies: Vec<u64>,
 }
 
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Goes through the whole log.
+/// Scans the whole log.
 fn scan(log: &Path, user: u64) -> io::Result<Usage> {
     let mut usage = Usage::default();
     let wanted = format!("user-{user}");
@@ -77,7 +77,7 @@ fn scan(log: &Path, user: u64) -> io::Result<Usage> {
     Ok(usage)
 }
 
-/// Asks about users for some seconds, and prints a report.
+/// Queries users for some seconds, and prints a report.
 fn ask(
     log: &Path,
     seconds: &str,
@@ -129,7 +129,7 @@ fn cache(
     CacheClient::new(&client, name, policy, move |user: u64, ()| scan(&log, user))
 }
 
-/// Writes the log, lets the processes ask without and with a cache, and sums up.
+/// Writes the log, runs the processes without and with a cache, and sums up.
 fn lead(processes: &str, seconds: &str) -> Result<(), Box<dyn Error>> {
     let server = env::var("REDIS_URL").is_err().then(LocalServer::start).transpose()?;
     let url =
@@ -187,7 +187,7 @@ fn summarize(title: &str, asking: Vec<Child>) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The log, which is removed at the end.
+/// The log. Dropping it removes the file.
 struct Log(PathBuf);
 
 impl Log {
@@ -210,7 +210,7 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        // It lies among temporary files.
+        // It is a temporary file.
         let _ = fs::remove_file(&self.0);
     }
 }

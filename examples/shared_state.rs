@@ -1,8 +1,8 @@
 //! A counter, a configuration and a set, shared by several processes.
 //!
-//! Each process registers in the set, counts in the shared counter, and reads the configuration,
-//! which one of them replaces again and again; nobody may ever see it half replaced. At the end the
-//! counter must be exact, and every process must have registered.
+//! Each process registers in the set, counts in the shared counter, and reads the configuration.
+//! One process replaces the configuration again and again; no process may ever see it half
+//! replaced. At the end the counter must be exact, and every process must have registered.
 //!
 //! ```sh
 //! cargo run --example shared_state -- [PROCESSES]
@@ -32,7 +32,7 @@ impl Shared {
         }
     }
 
-    /// Every setting has the number of its version as its value.
+    /// The value of every setting is the number of its version.
     fn configure(&self, version: u64) -> redis_collections::Result<()> {
         self.configuration.replace_all(SETTINGS.map(|setting| (setting, &version)))
     }

@@ -1,12 +1,12 @@
-//! A telescope whose parts are processes: a dome and a mount that serve keywords, a client that opens the
-//! shutter, slews both and waits until they are there, and a watcher that prints what changes.
+//! A telescope whose parts are processes. A dome and a mount serve keywords. A client opens the
+//! shutter, slews both and waits for their arrival. A watcher prints the changes.
 //!
 //! ```sh
 //! cargo run --release --example telescope
 //! ```
 //!
-//! With `REDIS_URL` set the keywords are there, and `rckey watch telescope.dome` shows them too; otherwise
-//! on a server that this program starts. At the end everything must be where it was sent.
+//! The keywords live on the server of `REDIS_URL`, where `rckey watch telescope.dome` shows them
+//! too; by default on a server that this program starts. At the end both must be at their targets.
 
 use std::env;
 use std::error::Error;
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What moves, at the same speed all the time.
+/// A moving part of constant speed.
 struct Axis {
     from: f64,
     target: f64,
@@ -55,7 +55,7 @@ enum State {
     Tracking,
 }
 
-/// An axis that several keywords are about.
+/// An axis with several keywords.
 #[derive(Clone)]
 struct Shared(Arc<Mutex<Axis>>);
 
@@ -134,7 +134,7 @@ fn slew(axis: &Shared, wanted: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// Publishes where an axis is, and its state.
+/// Publishes the position and the state of an axis.
 fn show(service: &mut ServiceDefinition, position: &str, axis: &Shared) -> Outcome<()> {
     let (of_position, of_state) = (axis.clone(), axis.clone());
     let position_now = move || Ok::<_, String>(of_position.axis().position());
@@ -153,7 +153,7 @@ fn serve(url: &str, definition: Outcome<ServiceDefinition>) -> Outcome<()> {
     Ok(dispatcher.shutdown()?)
 }
 
-/// A process that prints what changes until its input ends.
+/// A process that prints changes until its input ends.
 fn watch(url: &str) -> Outcome<()> {
     let keywords = Keywords::new(&Client::open(url)?);
     let mut watches = Vec::new();
@@ -173,7 +173,7 @@ fn watch(url: &str) -> Outcome<()> {
     Ok(())
 }
 
-/// The client, which starts all the others.
+/// The client, which starts all other processes.
 fn observe() -> Outcome<()> {
     let server = env::var("REDIS_URL").is_err().then(LocalServer::start).transpose()?;
     let url =
@@ -233,7 +233,7 @@ struct Part {
 }
 
 impl Part {
-    /// Starts it, and waits for the first line that it prints.
+    /// Starts the process, and waits for the first line of its output.
     fn start(role: &str, url: &str) -> Outcome<Self> {
         let mut command = Command::new(env::current_exe()?);
         let command = command.args([role, url]).stdin(Stdio::piped()).stdout(Stdio::piped());

@@ -1,16 +1,16 @@
 //! A work queue between processes.
 //!
-//! One process pushes the path of every file under a directory; workers, each a process of its own, take
-//! them, read the files, and write lines, words and bytes of each into a hash that all share. At the end
-//! the totals by file extension must equal a count made by one process, also if workers are killed at
-//! random while they work: some files are then counted twice, and none is lost.
+//! One process pushes the path of every file under a directory. Workers, each a process of its own,
+//! take the paths, read the files, and write the lines, words and bytes of each into a shared hash.
+//! At the end the totals by file extension must equal a count made by one process. This holds even
+//! if workers are killed at random: some files are then counted twice, and none is lost.
 //!
 //! ```sh
 //! cargo run --release --example work_queue -- [DIRECTORY] [--workers N] [--kill]
 //! ```
 //!
-//! The directory is the sources of this crate's dependencies if none is given. With `REDIS_URL` set
-//! the queue lives there, otherwise on a server that this program starts.
+//! The directory defaults to the sources of this crate's dependencies. The queue lives on the
+//! server of `REDIS_URL`, by default on a server that this program starts.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -76,11 +76,11 @@ impl Options {
     }
 }
 
-/// What all processes share.
+/// The collections that all processes share.
 struct Queue {
     /// Paths.
     jobs: WorkQueue<Vec<u8>>,
-    /// What is in each file. Counting one once more changes nothing.
+    /// The counts of each file. Counting a file again changes nothing.
     results: RedisHashDict<Vec<u8>, Bincode<Counts>>,
     /// How many jobs each worker has done.
     done: RedisHashDict<String, u64>,
@@ -97,7 +97,7 @@ impl Queue {
     }
 }
 
-/// A worker: does jobs until its input ends.
+/// Runs a worker until its input ends.
 fn work(url: &str, name: &str, number: &str) -> Outcome<()> {
     let client = Client::builder(url).name(format!("{name}:{number}")).build()?;
     let Queue { jobs, results, done } = Queue::new(&client, name);
@@ -154,8 +154,8 @@ fn lead(options: &Options) -> Outcome<()> {
     check(&totals, &files)
 }
 
-/// Pushes all files and waits until they are done. If it kills, it does so whenever a random part of what
-/// it has pushed is done.
+/// Pushes all files and waits until they are done. Kills workers, if asked to, each time a random
+/// part of the pushed files is done.
 fn run(queue: &Queue, files: &[PathBuf], crew: &mut Crew, kills: bool) -> Outcome<()> {
     let style = "{wide_bar} {pos}/{len} jobs, {per_sec}, {eta} left";
     let style = ProgressStyle::with_template(style)?;
@@ -209,7 +209,7 @@ impl Crew {
         self.hire()
     }
 
-    /// That all are alive.
+    /// Fails unless all workers are alive.
     fn check(&mut self) -> Outcome<()> {
         for worker in &mut self.workers {
             if let Some(status) = worker.try_wait()? {
@@ -231,7 +231,7 @@ impl Crew {
     }
 }
 
-/// By extension.
+/// Totals by extension.
 fn read_totals(queue: &Queue) -> Outcome<BTreeMap<String, Counts>> {
     let results = queue.results.to_map()?;
     let paths = results.iter().map(|(path, counts)| (OsStr::from_bytes(path).as_ref(), *counts));
@@ -248,7 +248,7 @@ fn add_up<'a>(files: impl Iterator<Item = (&'a Path, Counts)>) -> BTreeMap<Strin
     totals
 }
 
-/// Compares the totals with a count of the same files made here.
+/// Compares the totals with a count of the same files in this process.
 fn check(totals: &BTreeMap<String, Counts>, files: &[PathBuf]) -> Outcome<()> {
     if *totals != add_up(files.iter().map(|path| (path.as_path(), count(path)))) {
         return Err("the totals differ from a count made in one process".into());
@@ -257,7 +257,7 @@ fn check(totals: &BTreeMap<String, Counts>, files: &[PathBuf]) -> Outcome<()> {
     Ok(())
 }
 
-/// What is in a file. One that cannot be read counts as a file.
+/// Counts a file. An unreadable file counts as a file.
 fn count(path: &Path) -> Counts {
     let content = fs::read(path).unwrap_or_default();
     let lines = content.iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -292,7 +292,7 @@ fn print_table(totals: &BTreeMap<String, Counts>) {
     print("all", sum(&rows));
 }
 
-/// Every file below `directory`, links left out.
+/// Every file below `directory`, except links.
 fn list_files(directory: &Path, files: &mut Vec<PathBuf>) -> Outcome<()> {
     let entries = fs::read_dir(directory)
         .map_err(|error| format!("cannot list {}: {error}", directory.display()))?;
@@ -308,7 +308,7 @@ fn list_files(directory: &Path, files: &mut Vec<PathBuf>) -> Outcome<()> {
     Ok(())
 }
 
-/// The sources of the crate's dependencies, which cargo has unpacked.
+/// The sources of the crate's dependencies, unpacked by cargo.
 fn sources() -> Outcome<PathBuf> {
     let home = |name| env::var_os(name).map(PathBuf::from);
     let cargo = home("CARGO_HOME").or_else(|| home("HOME").map(|home| home.join(".cargo")));

@@ -1,25 +1,25 @@
-//! Short programs by task. Each is a file of `examples/`, and runs as it stands here.
+//! Short programs by task. Each is a file in `examples/` and runs as it stands.
 //!
-//! Longer ones are `examples/work_queue.rs`, a list that feeds worker processes;
-//! `examples/many_dicts.rs`, ten thousand dictionaries in one hash; and `examples/shared_state.rs`, a
-//! counter, a configuration and a set shared by processes.
+//! Longer programs are `examples/work_queue.rs`, a list that feeds worker processes;
+//! `examples/many_dicts.rs`, ten thousand dictionaries in one hash; and `examples/shared_state.rs`,
+//! a counter, a configuration and a set shared by processes.
 //!
 //! # Use a list as a work queue
 //!
-//! The plain queue delivers at most once. Moving each job to a list of its worker, and removing it from
-//! there when it is done, keeps a job whose worker dies.
+//! A plain list delivers each job at most once. To keep the job of a dead worker, move each job to
+//! a list of its worker, and remove it there when it is done.
 //!
 //! ```
 #![doc = include_str!("../examples/cookbook_queue.rs")]
 //! ```
 //!
-//! # Lose no job
+//! # Deliver each job at least once
 //!
 //! ```
 #![doc = include_str!("../examples/cookbook_work_queue.rs")]
 //! ```
 //!
-//! # Change a value that others change too
+//! # Change a value that other clients change
 //!
 //! ```
 #![doc = include_str!("../examples/cookbook_update.rs")]
@@ -31,7 +31,7 @@
 #![doc = include_str!("../examples/cookbook_pipeline.rs")]
 //! ```
 //!
-//! # Use it in an async program
+//! # Write an async program
 //!
 //! ```
 #![doc = include_str!("../examples/cookbook_async.rs")]
@@ -55,7 +55,7 @@
 #![doc = include_str!("../examples/cookbook_cache.rs")]
 //! ```
 //!
-//! # Load what Redis does not have
+//! # Load missing values
 //!
 //! ```
 #![doc = include_str!("../examples/cookbook_read_through.rs")]
@@ -67,21 +67,21 @@
 #![doc = include_str!("../examples/cookbook_keywords.rs")]
 //! ```
 //!
-//! # Hear of changes
+//! # Receive change events
 //!
 //! ```
 #![doc = include_str!("../examples/cookbook_events.rs")]
 //! ```
 //!
-//! # Read what a Python program wrote
+//! # Read values of Python programs
 //!
 //! ```
 #![doc = include_str!("../examples/cookbook_python.rs")]
 //! ```
 //!
-//! # Read what bincode 1 wrote
+//! # Read values of bincode 1
 //!
-//! This needs `bincode`, version 2 with its feature `serde`, and `serde` among the dependencies.
+//! This program depends on `bincode`, version 2 with its feature `serde`, and on `serde`.
 //!
 //! ```
 #![doc = include_str!("../examples/cookbook_bincode.rs")]

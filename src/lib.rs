@@ -191,7 +191,33 @@ pub use time::Wait;
 #[cfg(feature = "near-cache")]
 pub use near::CacheStats;
 
-/// Runs the programs of the README.
+/// Runs the programs of the README and of the guides.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod guides {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../docs/work-queue.md")]
+    struct WorkQueue;
+
+    #[doc = include_str!("../docs/near-cache.md")]
+    struct NearCache;
+
+    #[doc = include_str!("../docs/read-through.md")]
+    struct ReadThrough;
+
+    #[doc = include_str!("../docs/keywords.md")]
+    struct Keywords;
+
+    #[doc = include_str!("../docs/clients-and-clusters.md")]
+    struct ClientsAndClusters;
+
+    #[doc = include_str!("../docs/codecs-and-python.md")]
+    struct CodecsAndPython;
+
+    #[doc = include_str!("../docs/servers.md")]
+    struct Servers;
+
+    #[doc = include_str!("../docs/benchmarks.md")]
+    struct Benchmarks;
+}

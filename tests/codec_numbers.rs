@@ -171,7 +171,7 @@ fn bytes_are_not_read_as_numbers() {
     assert_eq!(decoded::<MessagePack<(u8, String)>>(b"\x92\x01\xa1a"), (1, "a".to_owned()));
 }
 
-/// `Some(None)` and `None` are one in formats without kinds of their own for them; README says so.
+/// `Some(None)` and `None` are one in formats without kinds of their own for them: see docs/codecs-and-python.md.
 #[test]
 fn an_option_of_an_option_keeps_its_kind_only_in_bincode() {
     type Twice = Option<Option<u8>>;

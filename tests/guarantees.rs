@@ -1,5 +1,5 @@
-//! Every sentence of the README's guarantees names the tests that would fail without it, in
-//! docs/guarantees.md, and every test named there exists.
+//! Every sentence of the guides' guarantees and failure modes names the tests that would fail
+//! without it, in docs/guarantees.md, and every test named there exists.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,34 +7,34 @@ use std::path::Path;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The README's sections that promise something.
-const SECTIONS: [&str; 6] = [
-    "What codecs keep",
-    "What is guaranteed",
-    "Near caches",
-    "Read-through caches",
-    "Work queues",
-    "Keywords",
-];
+/// The table itself, and figures, promise nothing. Every other file of docs/ is a guide.
+const NO_GUIDES: [&str; 2] = ["benchmarks.md", "guarantees.md"];
 
 #[test]
 fn every_sentence_of_the_guarantees_is_backed() {
-    let readme = read("README.md");
     let quotes: Vec<String> = rows().into_iter().map(|(quote, _)| quote).collect();
-    let sentences: Vec<String> =
-        SECTIONS.iter().flat_map(|name| sentences(&readme, name)).collect();
-    let begins = |sentence: &String, quote: &String| sentence.starts_with(quote.as_str());
+    let mut sentences = Vec::new();
+    for path in ["README.md".to_owned()].into_iter().chain(guides()) {
+        let text = read(&path);
+        let guarantees = section(&text, "Guarantees");
+        let guarantees = guarantees.unwrap_or_else(|| panic!("{path} has no guarantees"));
+        for text in [guarantees, section(&text, "Failure modes").unwrap_or_default()] {
+            sentences
+                .extend(split_into_sentences(text).into_iter().map(|text| (path.clone(), text)));
+        }
+    }
+    let begins = |sentence: &str, quote: &String| sentence.starts_with(quote.as_str());
     let unbacked: Vec<_> = sentences
         .iter()
-        .filter(|sentence| !quotes.iter().any(|quote| begins(sentence, quote)))
+        .filter(|(_, sentence)| !quotes.iter().any(|quote| begins(sentence, quote)))
         .collect();
     let unknown: Vec<_> = quotes
         .iter()
-        .filter(|quote| !sentences.iter().any(|sentence| begins(sentence, quote)))
+        .filter(|quote| !sentences.iter().any(|(_, sentence)| begins(sentence, quote)))
         .collect();
     assert!(
         unbacked.is_empty() && unknown.is_empty(),
-        "docs/guarantees.md has no row for {unbacked:#?}\nand the README no sentence for {unknown:#?}"
+        "docs/guarantees.md has no row for {unbacked:#?}\nand the guides no sentence for {unknown:#?}"
     );
 }
 
@@ -55,11 +55,12 @@ fn every_test_that_backs_a_guarantee_exists() {
     assert!(missing.is_empty(), "docs/guarantees.md names tests that do not exist: {missing:#?}");
 }
 
-/// The rows of the table: how a sentence begins, and the tests that back it.
+/// The rows of the tables: how a sentence begins, and the tests that back it.
 fn rows() -> Vec<(String, Vec<String>)> {
     let table = read("docs/guarantees.md");
     let cells = table.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
-    let rows = cells.filter_map(|cells| cells.rsplit_once(" | ")).skip(1);
+    let rows = cells.filter_map(|cells| cells.rsplit_once(" | "));
+    let rows = rows.filter(|row| *row != ("guarantee", "tests"));
     rows.map(|(quote, tests)| {
         let tests = tests.split('`').skip(1).step_by(2).map(str::to_owned).collect();
         (quote.replace("\\|", "|").trim().to_owned(), tests)
@@ -67,15 +68,31 @@ fn rows() -> Vec<(String, Vec<String>)> {
     .collect()
 }
 
-/// The sentences of a section, without line breaks. A row of a table is one sentence.
-fn sentences(readme: &str, section: &str) -> Vec<String> {
-    let heading = format!("\n## {section}\n");
-    let (_, rest) = readme.split_once(&heading).unwrap_or_else(|| panic!("no section {section}"));
-    let text = rest.split("\n## ").next().unwrap_or_default();
+/// The paths of the guides, in order.
+fn guides() -> Vec<String> {
+    let entries =
+        fs::read_dir(Path::new(ROOT).join("docs")).unwrap_or_else(|error| panic!("{error}"));
+    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let is_guide = |name: &String| name.ends_with(".md") && !NO_GUIDES.contains(&name.as_str());
+    let mut guides: Vec<_> = names.filter(is_guide).map(|name| format!("docs/{name}")).collect();
+    guides.sort();
+    assert!(!guides.is_empty(), "docs/ has no guides");
+    guides
+}
+
+/// A section's text, with that of the sections within it.
+fn section<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(&format!("\n## {name}\n"))?;
+    rest.split("\n## ").next()
+}
+
+/// The sentences of a text, without line breaks. A row of a table is one sentence.
+fn split_into_sentences(text: &str) -> Vec<String> {
     let (mut sentences, mut paragraph) = (Vec::new(), String::new());
     for line in text.lines().chain([""]) {
         let is_row = line.starts_with('|');
-        if line.is_empty() || line.starts_with("* ") || is_row {
+        let is_heading = line.starts_with('#');
+        if line.is_empty() || line.starts_with("* ") || is_row || is_heading {
             split(&std::mem::take(&mut paragraph), &mut sentences);
         }
         if is_row {
@@ -84,7 +101,7 @@ fn sentences(readme: &str, section: &str) -> Vec<String> {
             if !is_rule && !is_head {
                 sentences.push(line.trim_matches(['|', ' ']).to_owned());
             }
-        } else {
+        } else if !is_heading {
             paragraph.push(' ');
             paragraph.push_str(line.trim_start_matches("* ").trim());
         }
