@@ -105,7 +105,7 @@ features:
 		cargo clippy --no-default-features --features $$feature --lib -- -D warnings; \
 	done
 	@echo "Without the feature async there is no tokio:"
-	! cargo tree --edges normal --no-default-features --features | grep -w tokio
+	! cargo tree --edges normal --no-default-features --features tls,near-cache,keyword | grep -w tokio
 
 unit: server
 	cargo test --all-features

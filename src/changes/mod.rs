@@ -200,9 +200,7 @@ pub(crate) fn telling(source: Option<&str>) -> String {
         Some(source) => [PRELUDE, WITHIN, source],
         None => [QUICK, PRELUDE, COMMAND],
     };
-    let lines = parts.iter().flat_map(|part| part.lines()).map(str::trim);
-    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("--"));
-    lines.flat_map(|line| [line, "\n"]).collect()
+    parts.join("\n")
 }
 
 /// The kind of the channels of the format `Own`; `prelude.lua` and `quick.lua` name it too.

@@ -20,7 +20,7 @@ pub(crate) struct Script {
 /// What the server gets to know.
 #[derive(Debug)]
 pub(crate) struct Source {
-    pub(crate) text: Cow<'static, str>,
+    pub(crate) text: String,
     pub(crate) hash: String,
 }
 
@@ -56,10 +56,17 @@ impl Script {
 
 impl Source {
     fn new(text: impl Into<Cow<'static, str>>) -> Self {
-        let text = text.into();
+        let text = without_comments(&text.into());
         let hash = redis::Script::new(&text).get_hash().to_owned();
         Self { text, hash }
     }
+}
+
+/// The lines of a script that the server needs.
+fn without_comments(text: &str) -> String {
+    let lines = text.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("--"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Runs the one command it is given, and tells of what that changes.

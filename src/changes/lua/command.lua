@@ -1,3 +1,6 @@
+-- Runs one command after prelude.lua.
+-- KEYS: its keys. ARGV: its name, then its other arguments; of MSET the values.
+-- Reply: that of the command.
 local command = {ARGV[1]}
 for i = 1, #KEYS do
   command[#command + 1] = KEYS[i]

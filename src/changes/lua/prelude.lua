@@ -1,5 +1,10 @@
--- Every write: look what it will change, tell of it, and only then do it. A refused PUBLISH leaves
--- no write behind, since the server does not roll back.
+-- Defines run(command): looks up what a write will change, publishes that, and then writes. A
+-- refused PUBLISH leaves no write behind, since the server does not roll back.
+-- KEYS: the keys of the write, then the hash of sequences of each publishing collection.
+-- ARGV: the arguments of the write, then for each collection its ids of PyDict, their number, 1 or
+-- 0 for PubSubDict, 1 or 0 for Own, its name and its structure; then the number of collections and
+-- what messages begin with. Both tables are read from the end, so that those of the write remain.
+-- Reply: none; see command.lua and within.lua.
 local server = redis
 local function setting() return table.remove(ARGV) end
 local head, collections = setting(), {}
@@ -17,13 +22,13 @@ local noted, chosen
 
 local function is_error(reply) return type(reply) == 'table' and reply.err end
 
--- What pcall caught is a string or an error, as the server likes.
+-- Depending on the server's version, pcall catches a string or a table.
 local function caught(failure) return type(failure) == 'table' and failure or {err = failure} end
 
 -- Before Redis 7 only strings are raised.
 local function fail(reply) error(server.REDIS_VERSION and {err = reply.err} or reply.err, 0) end
 
--- Without bytes it is a key that is changed as a whole.
+-- Without bytes the key is changed as a whole.
 local function note(key, kind, bytes)
   for _, collection in ipairs(collections) do
     local name = collection.name
@@ -52,7 +57,7 @@ local function ask(...) return server.call(...) == 1 end
 
 local function count(number) return string.format('%.0f', number) end
 
--- What the server refuses as out of range takes nothing.
+-- A number that the server refuses as out of range takes nothing.
 local function taken(wanted, there)
   wanted = tonumber(wanted or 1)
   return wanted > 2 ^ 63 and 0 or math.min(wanted, there)
@@ -241,9 +246,9 @@ local function tell(collection, changes)
   end
 end
 
--- The first write of a script is refused on a replica, without replicas or without memory, the later
--- ones are not. So the first is one that does nothing, refused as the command would be; raising the
--- sequence is refused like a command that takes memory.
+-- The first write of a script is refused on a replica, without replicas or without memory, the
+-- later ones are not. So the first is one that does nothing, refused as the command would be;
+-- raising the sequence is refused like a command that takes memory.
 local takes_no_memory = 'UNLINK GETDEL GETEX PEXPIRE PEXPIREAT PERSIST HDEL HPEXPIRE ' ..
   'HPEXPIREAT HPERSIST LPOP RPOP LTRIM LREM SPOP SREM'
 

@@ -1,4 +1,7 @@
--- The most frequent writes, told in the format of the crate alone, without what all others need.
+-- Runs the most frequent writes, SET and HSET of one field published in the format Own alone,
+-- without defining what all others need. Goes on to prelude.lua for anything else.
+-- KEYS: the key, the hash of sequences. ARGV: as in prelude.lua.
+-- Reply: that of the command.
 local last = #ARGV
 local function quick(command, kind, arguments)
   return ARGV[1] == command and ARGV[last - 2] == kind and last == arguments + 7 and #KEYS == 2

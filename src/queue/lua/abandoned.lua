@@ -1,5 +1,8 @@
--- Which of some abandoned ids have been given something. Those that have not, and were abandoned long
--- enough ago, are forgotten.
+-- Finds the retired consumer ids that the server has given jobs since. Forgets those that have no
+-- list and whose time is up.
+-- KEYS: the set of retired ids, then the list of each id.
+-- ARGV: the ids, in the order of their lists.
+-- Reply: the ids whose list exists.
 local gone = KEYS[1]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)

@@ -1,7 +1,10 @@
+-- Defines how items are read and written, for the scripts that follow it.
+-- KEYS, ARGV: none of its own. Reply: none.
+
 local header = '\030q1;'
 
--- How often it was delivered in vain, its id, its bytes and its mark. Nobody but a queue counts deliveries
--- of what has no id: other bytes that look like that are what they are.
+-- Returns the failed deliveries, the id, the payload and the mark of an item. Only a queue writes
+-- headers, and none that counts deliveries without an id: other bytes are a payload as they are.
 local function parse(item)
   if string.sub(item, 1, #header) ~= header then return 0, '', item, '' end
   local attempts, mark, id, start = string.match(item, '^(%d+)([?!+]?);([^;]*);()', #header + 1)
@@ -16,11 +19,13 @@ local function wrap(attempts, id, payload, mark)
   return header .. attempts .. mark .. ';' .. id .. ';' .. payload
 end
 
--- Marks: its consumer was lost with it once (?), it has been begun again since then (!), it has been begun (+).
+-- Marks: ? a consumer was lost with the job once; ! it has been begun again since; + it has been
+-- begun.
 local begun = {[''] = '+', ['+'] = '+', ['?'] = '!', ['!'] = '!'}
 local unbegun = {[''] = '', ['+'] = '', ['?'] = '?', ['!'] = '?'}
 
--- What comes of it if its consumer is lost. That counts as a delivery if it is known to have begun.
+-- Returns the item after the loss of its consumer. The loss counts as a delivery if the job had
+-- begun.
 local function lose(attempts, id, payload, mark)
   if mark == '+' or mark == '!' then attempts = attempts + 1 end
   return wrap(attempts, id, payload, '?'), attempts

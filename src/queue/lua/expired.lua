@@ -1,6 +1,11 @@
--- What programs have set explicitly for the queue, before and after this one has, and who has not been
--- heard of for as long as a lease, up to a thousand. Who begins replaces what others have set; who goes
--- on only adds what is not set.
+-- Exchanges settings with the other programs of the queue, and finds expired leases. A program that
+-- starts replaces stored settings by its explicit ones; later it only adds settings that are
+-- missing.
+-- KEYS: consumers, settings.
+-- ARGV: 1 if the program starts, else 0; the lease in milliseconds; then the program's explicit
+-- lease, max_deliveries and dead_capacity, each empty if it has none.
+-- Reply: the three settings as stored before, the three as stored now (empty if unset), then up to
+-- 1,000 consumer ids whose lease has expired.
 local consumers, settings = KEYS[1], KEYS[2]
 local begins, lease = ARGV[1] == '1', tonumber(ARGV[2])
 local names = {'lease', 'max_deliveries', 'dead_capacity'}
@@ -18,7 +23,7 @@ for i = 1, 3 do
   end
 end
 if replaces then redis.call('HINCRBY', settings, 'replaced', 1) end
--- Of a queue that nobody works on any more.
+-- An unused queue forgets its settings after a hundred days.
 redis.call('PEXPIRE', settings, 8640000000)
 lease = tonumber(reply[4]) or lease
 local lost = redis.call('ZRANGEBYSCORE', consumers, '-inf', now - lease, 'LIMIT', 0, 1000)

@@ -1,23 +1,31 @@
--- Settles jobs, renews the lease, claims more jobs and acknowledges the first of the claimed ones.
--- What is read is pushed before anything is trimmed: a script that fails is not rolled back.
+-- Settles jobs, renews the lease, claims more jobs and trims settled ones off the front of the
+-- list.
+-- KEYS: queue, list of the consumer, consumers, paused, delayed, dead, counts, entered, settings.
+-- ARGV: consumer id; number of its last poll, -1 before the first; least length its list must have;
+-- number of this poll; jobs done among those trimmed; items to trim; jobs wanted; 1 to move due
+-- delayed jobs; max_deliveries; dead_capacity; then four for each job to settle, see settle.lua.
+-- Reply: status, milliseconds until the next delayed job is due (-1 if there is none or nothing was
+-- looked up), claimed items. Status 0: id unknown; 1: done; 2: queue paused; 3: the list or the
+-- last poll is not what the consumer expects. Nothing was changed with 0 and 3.
+-- Items are pushed before anything is trimmed: a script that fails is not rolled back.
 local queue, claimed, consumers, paused, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local id, known, held = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local done, trimmed = tonumber(ARGV[5]), tonumber(ARGV[6])
 local wanted, looks = tonumber(ARGV[7]), ARGV[8] == '1'
 if known >= 0 then
-  -- The fraction of the time says which was the last step.
+  -- The fraction of the time is the number of the last poll.
   local heard = redis.call('ZSCORE', consumers, id)
   if not heard then return {0, -1} end
   if heard % 1 * 2048 ~= known or redis.call('LLEN', claimed) < held then return {3, -1} end
 end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
--- Of another type: before anything is changed.
+-- Fails on a key of another type before anything is changed.
 local waiting = redis.call('LLEN', queue)
--- The server refuses only the first write of a script for want of memory, and this one never.
+-- A server without memory refuses only the first write of a script, and never this one.
 redis.call('ZREM', consumers, '')
--- Before it gets anything: what a consumer sessions that is not known here is never taken back. Should the
--- script fail, the fraction is that of no step that is on its way.
+-- Registers the consumer before it gets anything: jobs of an unregistered consumer are never taken
+-- back. Should the script fail, the fraction is that of no poll in flight.
 if known < 0 then redis.call('ZADD', consumers, 'NX', now + (ARGV[4] + 1) % 2048 / 2048, id) end
 if done > 0 then redis.call('HINCRBY', KEYS[7], 'done', done) end
 if #ARGV > 10 then

@@ -1,3 +1,6 @@
+-- Adds a delayed job.
+-- KEYS: delayed. ARGV: delay in milliseconds, random text for its id, item.
+-- Reply: 1.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local attempts, id, payload = parse(ARGV[3])

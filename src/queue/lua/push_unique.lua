@@ -1,4 +1,6 @@
--- Pushes unless the key was used not long ago. Keys whose time is over are removed a hundred at a time.
+-- Pushes a job unless its key was used recently. Removes up to a hundred expired keys.
+-- KEYS: queue, unique. ARGV: milliseconds for which the key is taken, key, item.
+-- Reply: the new length, or 0 if the key is taken.
 local queue, unique, key = KEYS[1], KEYS[2], ARGV[2]
 local clock = redis.call('TIME')
 local now, time = clock[1] * 1000 + math.floor(clock[2] / 1000), tonumber(ARGV[1])

@@ -1,5 +1,8 @@
--- Takes back what consumers held that have not been heard of for as long as a lease, up to a thousand jobs.
--- Says with how many of the consumers it is through.
+-- Takes back what consumers held whose lease has expired, at most 1,000 items.
+-- KEYS: queue, consumers, dead, gone, held, counts, settings, then the list of each consumer.
+-- ARGV: lease in milliseconds, max_deliveries, dead_capacity (settings take precedence over the
+-- last two), then the ids of the consumers in the order of their lists.
+-- Reply: how many of the consumers are finished, counted from the first.
 local queue, consumers, dead = KEYS[1], KEYS[2], KEYS[3]
 local gone, held, counts = KEYS[4], KEYS[5], KEYS[6]
 local stored = redis.call('HMGET', KEYS[7], 'max_deliveries', 'dead_capacity')
@@ -12,7 +15,7 @@ redis.call('LLEN', dead)
 redis.call('ZREM', consumers, '')
 local left, number = 1000, 0
 
--- Takes back the last ones, so that all will stand in their order at the head of the queue.
+-- Takes back from the end of the list, so that the items keep their order at the head of the queue.
 local function take_back(id, claimed)
   local items, back = redis.call('LRANGE', claimed, -left, -1), {}
   local tombstone = header .. '-' .. id
@@ -35,10 +38,10 @@ local function take_back(id, claimed)
     redis.call('HINCRBY', counts, 'claimed', -#back)
   end
   redis.call('LTRIM', claimed, 0, -#items - 1)
-  -- Also if there is more to take back: it must not go on with a part of its list.
+  -- Even if more is left to take back: the consumer must not go on with a part of its list.
   redis.call('ZREM', consumers, id)
   redis.call('HDEL', held, id)
-  -- It may have been frozen before it began to wait, and thaw within a day.
+  -- A process that was stopped before it began to wait may continue within a day.
   redis.call('ZADD', gone, now + 86400000, id)
   left = left - #items
 end

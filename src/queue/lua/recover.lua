@@ -1,21 +1,27 @@
--- Gives what a consumer sessions under its old ids to a new one. What the server may still do for an old
--- one, if it may, goes to a list that is looked after, for as long as a network may take to bring what was
--- sent.
+-- Moves what a consumer holds under former ids to a new id. If the server may still act on a
+-- request of a former id, that id is kept among the retired ones for as long as a network may
+-- deliver it.
+-- KEYS: consumers, gone, held, list of the new id, then the list of each former id.
+-- ARGV: new id; 1 if a former id must be registered; 1 if the server may still act on a former id;
+-- then the former ids, oldest first.
+-- Reply: the number of the last poll, or -1 if no former id is registered; then the items of the
+-- list.
+-- Only -1, with nothing changed, where a former id had to be registered.
 local consumers, gone, held, claimed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local id, known, leaves, mark = ARGV[1], ARGV[2] == '1', ARGV[3] == '1', -1
 for i = 4, #ARGV do
   local heard = redis.call('ZSCORE', consumers, ARGV[i])
   if heard then mark = heard % 1 * 2048 end
 end
--- It was lost, and what there may be for it since then is not what it knows of.
+-- The consumer was reaped. What its list may hold since is unknown to it.
 if known and mark < 0 then return {mark} end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('ZREM', consumers, '')
--- Before it gets anything: what a consumer sessions that is not known here is never taken back.
+-- Registers the new id before it gets anything: jobs of an unregistered id are never taken back.
 redis.call('ZADD', consumers, now + math.max(mark, 0) / 2048, id)
--- The latest first: an recovery that was in doubt may have moved the list there, and what a wait has
--- brought to an earlier id since then is newer.
+-- The latest id first: a recovery with an unknown outcome may have moved the list there. What a
+-- wait has brought to an earlier id since is newer.
 for i = #ARGV, 4, -1 do
   local old, list = ARGV[i], KEYS[i + 1]
   local items = redis.call('LRANGE', list, 0, -1)
@@ -30,7 +36,7 @@ for i = #ARGV, 4, -1 do
   redis.call('HDEL', held, old)
   if leaves then redis.call('ZADD', gone, now + 1200000, old) end
 end
--- Of a queue that nobody works on any more.
+-- An unused queue forgets its retired ids after a hundred days.
 redis.call('PEXPIRE', gone, 8640000000)
 local reply = redis.call('LRANGE', claimed, 0, -1)
 table.insert(reply, 1, mark)

@@ -1,6 +1,8 @@
--- Renews leases: three arguments a consumer, its id, for how many milliseconds its oldest job has run, and
--- for how many the oldest that nobody has begun was held; -1 if there is none. Says which leases there
--- still are.
+-- Renews leases.
+-- KEYS: consumers, held.
+-- ARGV: three for each consumer: its id, the milliseconds that its longest-running job has run, and
+-- the milliseconds that its oldest job not yet begun has been held; -1 for none.
+-- Reply: for each consumer 1, or 0 if it is not registered any more.
 local consumers, held = KEYS[1], KEYS[2]
 local function since(time, now) return time < 0 and '' or string.format('%.0f', now - time) end
 local clock = redis.call('TIME')

@@ -1,4 +1,6 @@
--- Dead items become jobs again, as if they had never been delivered.
+-- Moves dead items back to the end of the queue, as if they had never been delivered.
+-- KEYS: dead, queue. ARGV: how many at most.
+-- Reply: how many were moved.
 local dead, queue = KEYS[1], KEYS[2]
 redis.call('LLEN', queue)
 local items = redis.call('LRANGE', dead, 0, tonumber(ARGV[1]) - 1)

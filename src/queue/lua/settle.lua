@@ -1,4 +1,6 @@
-  -- Four arguments a job: its index, what becomes of it, a number of milliseconds and a reason.
+  -- The body of settle(clock, now), which poll.lua calls. KEYS: those of poll.lua. Reply: none.
+  -- ARGV: those of poll.lua; from the 11th on four for each job: its index in the list, its fate
+  -- (done, retry, bury, back, unseen, lost or begun), a delay in milliseconds and a reason.
   local queue, claimed, delayed, dead, counts = KEYS[1], KEYS[2], KEYS[5], KEYS[6], KEYS[7]
   local stored = redis.call('HMGET', KEYS[9], 'max_deliveries', 'dead_capacity')
   local most, capacity = tonumber(stored[1] or ARGV[9]), tonumber(stored[2] or ARGV[10])
@@ -47,7 +49,7 @@
   for i = 11, #ARGV, 4 do
     if not goes_back(ARGV[i + 1]) then settle_one(i) end
   end
-  -- From the last to the first, so that they stand in their order at the head of the queue.
+  -- From the last to the first, so that they keep their order at the head of the queue.
   for i = #ARGV - 3, 11, -4 do
     if goes_back(ARGV[i + 1]) then settle_one(i) end
   end

@@ -1,12 +1,18 @@
--- What there is and was done. The lists of those who session something are the last keys; who they are by now
--- is in the reply.
+-- Counts what is in a queue and what was done.
+-- KEYS: queue, delayed, dead, paused, consumers, held, counts, entered, gone, settings, then the
+-- lists of the consumers that the caller knows.
+-- ARGV: 1 to include the retired ids, else 0.
+-- Reply: 14 numbers (now, pending, in flight, delayed, dead, paused, milliseconds of the oldest
+-- pending, the longest running, done, retried, redelivered, buried, milliseconds of the longest
+-- held and not begun, settings replaced; -1 if unknown), the ids of the consumers, and the retired
+-- ids.
 local queue, delayed, dead, paused = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local consumers, held, counts, entered, gone = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local settings = KEYS[10]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local oldest, first = -1, redis.call('LINDEX', queue, 0)
--- A server that takes no writes can be asked too.
+-- A server that refuses writes can still be asked.
 if type(redis.pcall('ZREM', consumers, '')) == 'number' then
   local since = waits_since(queue, counts, entered, now)
   if since then oldest = math.max(0, now - since) end

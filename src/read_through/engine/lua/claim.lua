@@ -1,7 +1,13 @@
+-- Claims the right to load a value, or says why there is nothing to load.
+-- KEYS: see entry.lua.
+-- ARGV: after the three of entry.lua: miss, replace or force; the caller's generation; the lease in
+-- milliseconds; since when the caller has waited by the server's clock, or 0; for how many
+-- milliseconds the caller accepts remembered errors.
+-- Reply: {found | absent, value, left}, {busy, value, left, now}, {failed, false, left, error, age}
+-- or {claimed, value, left, generation, before}, where `before` is for store.lua.
 local mode, generation, lease = ARGV[4], ARGV[5], tonumber(ARGV[6])
--- Since when the caller has waited, or 0, and for how long it takes errors for those of now.
 local since, errors = tonumber(ARGV[7]), tonumber(ARGV[8])
--- It comes first: a server that cannot let fields expire fails before anything is loaded.
+-- First: a server without expiry of fields fails before anything is loaded.
 local remains = left()
 local value = read()
 local is_live, current, note = known()
@@ -18,10 +24,10 @@ if mode ~= 'force' then
   elseif outcome and (waits and now - age >= since or age >= 0 and age < errors) then
     return {'failed', false, remains, outcome, age}
   end
-  -- Our own generation is that of a claim whose reply was lost.
+  -- The caller's own generation is that of a claim whose reply was lost.
   if is_live and not is_absent and current ~= generation then
     if note == '' then
-      -- Without memory for it the caller may have to load after all.
+      -- If there is no memory for the note, the caller may have to load after all.
       redis.pcall('HSET', KEYS[2], field, redis.call('HGET', KEYS[2], field) .. ':')
     end
     return {'busy', value, remains, now}

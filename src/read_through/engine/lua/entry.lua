@@ -1,9 +1,14 @@
--- KEYS[1] has the value: a string (shape 's'), or a field of a hash whose fields do not expire ('h')
--- or do ('x'). KEYS[2] has what is known of it besides: `<end>:<generation>` while it is loaded, and
--- `<end>:` while its source is known to have none. An end that has passed lets others begin to load;
--- the generation goes on, so that whoever is ready first may store, until somebody deletes or sets.
--- A note may follow: `:` once another program waits, and `:<time>:<outcome>` of the last load that
--- brought no value. `<end>:-` with such a note is what is left after it, for those who waited.
+-- Defines how a value and its load are read and written, for the scripts that follow it.
+-- KEYS: the value, a string or a hash with a field for it; the hash of its loads.
+-- ARGV: the shape: s for a string, h for a field of a hash whose fields do not expire, x if they
+-- do; the field, empty for a string; for how many milliseconds loads are remembered after their
+-- lease.
+-- Reply: none.
+-- The hash of loads has `<end>:<generation>` while a value is loaded, and `<end>:` while its source
+-- is known to have none. After the end another program may begin to load. The generation stays, so
+-- that the first load to finish may store, until the value is deleted or set. A note may follow:
+-- `:` once another program waits, and `:<time>:<outcome>` of the last load that brought no value.
+-- `<end>:-` with such a note remains after that load, for the programs that waited.
 local shape, field, kept = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -13,7 +18,7 @@ local function read()
   return redis.call('HGET', KEYS[1], field)
 end
 
--- What a value is known by. To hash a large one would hold the server up.
+-- Identifies a value. Hashing a large one would block the server.
 local function digest(value)
   return #value > 1048576 and string.format('%d', #value) or redis.sha1hex(value)
 end
@@ -24,10 +29,10 @@ local function left()
   return redis.call('HPTTL', KEYS[1], 'FIELDS', 1, field)[1] or -2
 end
 
--- An error that it returns leaves no value.
+-- Returns nil, or an error that leaves no value.
 local function write(value, time)
   if shape ~= 's' then
-    -- A server that cannot let fields expire fails before anything is written.
+    -- A server without expiry of fields fails before anything is written.
     if time ~= '0' then left() end
     redis.call('HSET', KEYS[1], field, value)
     if time ~= '0' then
@@ -49,8 +54,8 @@ local function remove()
   return redis.call('HDEL', KEYS[1], field)
 end
 
--- Whether something is known that has not ended, the generation, and the note. Anybody may have written
--- here: a load that ends later than ours are known for counts as ended.
+-- Returns whether the entry has not ended, its generation and its note. Other programs may have
+-- written it: an entry that ends later than this crate could have written counts as ended.
 local function known()
   local entry = redis.call('HGET', KEYS[2], field)
   local ends, generation, note = string.match(entry or '', '^(%d+):([^:]*)(.*)$')
@@ -60,7 +65,7 @@ local function known()
   return rest > 0 and (generation == '' or rest <= kept), generation, note
 end
 
--- How long ago a load brought no value, and what it brought instead, if a note says so.
+-- Returns how long ago a load brought no value, and its outcome, if a note has them.
 local function noted(note)
   local at, outcome = string.match(note, '^:(%d+):(.*)$')
   if at then return now - tonumber(at), outcome end
@@ -69,7 +74,8 @@ end
 local function forget() return redis.call('HDEL', KEYS[2], field) end
 
 local function remember(time, generation, note)
-  -- Of many fields, those whose loads died or whose absence ended are dropped by and by.
+  -- Once there are many fields, drops those whose loads died or whose absence ended, a few at a
+  -- time.
   if redis.call('HLEN', KEYS[2]) > 100 then
     for _, other in ipairs(redis.call('HRANDFIELD', KEYS[2], 3)) do
       local ends = string.match(redis.call('HGET', KEYS[2], other), '^%d+')
@@ -84,10 +90,10 @@ local function remember(time, generation, note)
   end
 end
 
--- For how long those who wait can learn of an outcome: they ask much more often.
+-- How many milliseconds an outcome is kept for the programs that wait. They ask far more often.
 local told = 1000
 
--- Lets those who wait learn what came of a load, and all others for `time`.
+-- Keeps the outcome of a load for the programs that wait, and for all others for `time`.
 local function leave(outcome, time)
   remember(math.max(told, time), '-', string.format(':%.0f:', now) .. outcome)
 end

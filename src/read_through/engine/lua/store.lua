@@ -1,8 +1,14 @@
+-- Stores what a load brought, unless the right to do so is gone or the value changed meanwhile.
+-- KEYS: see entry.lua.
+-- ARGV: after the three of entry.lua: the generation; what the value was at the claim (`any`,
+-- `none`, or `<end>:<digest>`); time to live in milliseconds, or 0; for how many milliseconds
+-- absence is remembered; the value, left out if the source has none.
+-- Reply: 1, 0 if the load may not store, or an error.
 local before, time, absent_for, value = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8]
 local _, generation, note = known()
 if generation ~= ARGV[4] then return 0 end
--- Programs that know nothing of loads write and delete too. What was there when the load began may
--- have gone only because its time was up.
+-- Programs that do not use this crate write and delete too. A value that is gone since the load
+-- began may just have expired.
 if before ~= 'any' then
   local there = read()
   local ends, known_by = string.match(before, '^(.*):(.*)$')
@@ -14,7 +20,7 @@ if before ~= 'any' then
   end
 end
 if value then
-  -- The server looks whether it has the memory only before the first write of a script.
+  -- The server checks its memory only before the first write of a script.
   local _, problem = pcall(write, value, time)
   forget()
   if problem then return type(problem) == 'table' and problem or {err = problem} end
