@@ -19,7 +19,7 @@ impl Name {
         Self(Bytes::Constant(name))
     }
 
-    /// Why no collection can have this name, if none can.
+    /// The reason why no collection can have this name, if there is one.
     pub(crate) fn refusal(&self) -> Option<&'static str> {
         keys::refusal(self.as_bytes())
     }
