@@ -1,7 +1,7 @@
 local header = '\030q1;'
 
--- How often it was delivered in vain, its id, its bytes and its mark. Nobody but a queue counts deliveries
--- of what has no id: other bytes that look like that are what they are.
+-- Parses an item: its failed deliveries, its id, its bytes and its mark. Only a queue counts
+-- deliveries of an item without an id: other bytes that look like that are taken as they are.
 local function parse(item)
   if string.sub(item, 1, #header) ~= header then return 0, '', item, '' end
   local attempts, mark, id, start = string.match(item, '^(%d+)([?!+]?);([^;]*);()', #header + 1)
@@ -16,11 +16,13 @@ local function wrap(attempts, id, payload, mark)
   return header .. attempts .. mark .. ';' .. id .. ';' .. payload
 end
 
--- Marks: its consumer was lost with it once (?), it has been begun again since then (!), it has been begun (+).
+-- Marks: its consumer was lost with it once (?), it has been begun again since then (!), it has
+-- been begun (+).
 local begun = {[''] = '+', ['+'] = '+', ['?'] = '!', ['!'] = '!'}
 local unbegun = {[''] = '', ['+'] = '', ['?'] = '?', ['!'] = '?'}
 
--- What comes of it if its consumer is lost. That counts as a delivery if it is known to have begun.
+-- Returns the item after its consumer was lost. That counts as a delivery if it is known to have
+-- begun.
 local function lose(attempts, id, payload, mark)
   if mark == '+' or mark == '!' then attempts = attempts + 1 end
   return wrap(attempts, id, payload, '?'), attempts

@@ -18,7 +18,7 @@ for i = 1, 3 do
   end
 end
 if replaces then redis.call('HINCRBY', settings, 'replaced', 1) end
--- Of a queue that nobody works on any more.
+-- Removes the settings of a queue that is not used any more.
 redis.call('PEXPIRE', settings, 8640000000)
 lease = tonumber(reply[4]) or lease
 local lost = redis.call('ZRANGEBYSCORE', consumers, '-inf', now - lease, 'LIMIT', 0, 1000)

@@ -5,19 +5,19 @@ local id, known, held = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local done, trimmed = tonumber(ARGV[5]), tonumber(ARGV[6])
 local wanted, looks = tonumber(ARGV[7]), ARGV[8] == '1'
 if known >= 0 then
-  -- The fraction of the time says which was the last step.
+  -- The fraction of the time is the sequence number of the last step.
   local heard = redis.call('ZSCORE', consumers, id)
   if not heard then return {0, -1} end
   if heard % 1 * 2048 ~= known or redis.call('LLEN', claimed) < held then return {3, -1} end
 end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
--- Of another type: before anything is changed.
+-- Fails for a key of another type before anything is changed.
 local waiting = redis.call('LLEN', queue)
--- The server refuses only the first write of a script for want of memory, and this one never.
+-- A server out of memory refuses only the first write of a script, and never this one.
 redis.call('ZREM', consumers, '')
--- Before it gets anything: what a consumer sessions that is not known here is never taken back. Should the
--- script fail, the fraction is that of no step that is on its way.
+-- Registers the consumer before it gets anything: jobs of an unregistered consumer are never taken
+-- back. Should the script fail, the fraction is that of no step in flight.
 if known < 0 then redis.call('ZADD', consumers, 'NX', now + (ARGV[4] + 1) % 2048 / 2048, id) end
 if done > 0 then redis.call('HINCRBY', KEYS[7], 'done', done) end
 if #ARGV > 10 then

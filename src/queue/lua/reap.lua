@@ -12,7 +12,7 @@ redis.call('LLEN', dead)
 redis.call('ZREM', consumers, '')
 local left, number = 1000, 0
 
--- Takes back the last ones, so that all will stand in their order at the head of the queue.
+-- Takes back the last ones, so that all stand in their order at the head of the queue.
 local function take_back(id, claimed)
   local items, back = redis.call('LRANGE', claimed, -left, -1), {}
   local tombstone = header .. '-' .. id
@@ -35,7 +35,7 @@ local function take_back(id, claimed)
     redis.call('HINCRBY', counts, 'claimed', -#back)
   end
   redis.call('LTRIM', claimed, 0, -#items - 1)
-  -- Also if there is more to take back: it must not go on with a part of its list.
+  -- Even if there is more to take back: the consumer must not continue with a part of its list.
   redis.call('ZREM', consumers, id)
   redis.call('HDEL', held, id)
   -- It may have been frozen before it began to wait, and thaw within a day.

@@ -7,15 +7,16 @@ for i = 4, #ARGV do
   local heard = redis.call('ZSCORE', consumers, ARGV[i])
   if heard then mark = heard % 1 * 2048 end
 end
--- It was lost, and what there may be for it since then is not what it knows of.
+-- The consumer was lost. Its list since then is not the one that it knows of.
 if known and mark < 0 then return {mark} end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('ZREM', consumers, '')
--- Before it gets anything: what a consumer sessions that is not known here is never taken back.
+-- Registers the consumer before it gets anything: jobs of an unregistered consumer are never taken
+-- back.
 redis.call('ZADD', consumers, now + math.max(mark, 0) / 2048, id)
--- The latest first: an recovery that was in doubt may have moved the list there, and what a wait has
--- brought to an earlier id since then is newer.
+-- The latest first: a recovery in doubt may have moved the list there, and jobs that a wait has
+-- brought to an earlier id since then are newer.
 for i = #ARGV, 4, -1 do
   local old, list = ARGV[i], KEYS[i + 1]
   local items = redis.call('LRANGE', list, 0, -1)
@@ -30,7 +31,7 @@ for i = #ARGV, 4, -1 do
   redis.call('HDEL', held, old)
   if leaves then redis.call('ZADD', gone, now + 1200000, old) end
 end
--- Of a queue that nobody works on any more.
+-- Removes the retired ids of a queue that is not used any more.
 redis.call('PEXPIRE', gone, 8640000000)
 local reply = redis.call('LRANGE', claimed, 0, -1)
 table.insert(reply, 1, mark)

@@ -6,7 +6,7 @@ local settings = KEYS[10]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local oldest, first = -1, redis.call('LINDEX', queue, 0)
--- A server that takes no writes can be asked too.
+-- A server that accepts no writes can be read nevertheless.
 if type(redis.pcall('ZREM', consumers, '')) == 'number' then
   local since = waits_since(queue, counts, entered, now)
   if since then oldest = math.max(0, now - since) end

@@ -1,4 +1,4 @@
-//! The server: what is in the keys of a queue, and what the scripts do to it.
+//! The server: the keys of a queue, and the effects of the scripts on them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -14,7 +14,7 @@ pub(crate) fn name(item: &Item) -> u8 {
     parse(item).0
 }
 
-/// How often it was delivered in vain.
+/// How many deliveries failed.
 pub(crate) fn attempts(item: &Item) -> u8 {
     parse(item).1
 }
@@ -33,7 +33,7 @@ fn wrap(name: u8, attempts: u8, mark: Option<u8>) -> Item {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Server {
     pub(crate) queue: VecDeque<Item>,
-    /// What each consumer has claimed.
+    /// The list of each consumer.
     pub(crate) lists: BTreeMap<ConsumerId, VecDeque<Item>>,
     pub(crate) consumers: BTreeMap<ConsumerId, Heard>,
     pub(crate) gone: BTreeSet<ConsumerId>,
@@ -42,14 +42,14 @@ pub(crate) struct Server {
     batch: usize,
     most_deliveries: u8,
     mutant: Mutant,
-    /// After how many writes the script stops that runs.
+    /// The number of writes after which the running script stops.
     writes: Option<u8>,
 }
 
-/// What the score of a consumer says.
+/// The score of a consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Heard {
-    /// Not for as long as a lease.
+    /// Whether its lease has expired.
     pub(crate) is_over: bool,
     pub(crate) mark: u16,
 }
@@ -93,7 +93,7 @@ impl Server {
         }
     }
 
-    /// Runs what was requested, up to a number of writes.
+    /// Runs a request, up to a number of writes.
     pub(crate) fn run(&mut self, request: &Request, writes: Option<u8>) -> Reply {
         self.writes = writes;
         let reply = match request {
@@ -169,7 +169,7 @@ impl Server {
                 self.queue.drain(..claimed.len());
             }
         }
-        // Nothing fails from here on.
+        // No write fails from here on.
         let settlement = step.settlement.as_ref();
         self.consumers.insert(step.consumer.clone(), Heard { is_over: false, mark: step.mark });
         let trimmed = settlement.map_or(0, |settlement| settlement.trimmed);
@@ -209,7 +209,7 @@ impl Server {
         Ok(())
     }
 
-    /// What becomes of a job whose consumer is lost.
+    /// The fate of a job whose consumer is lost.
     fn lose(&self, item: &Item) -> Item {
         let (name, attempts, mark) = parse(item);
         let counts =
@@ -269,7 +269,7 @@ impl Server {
         Reply::Left
     }
 
-    /// Whether a request does nothing, and never will.
+    /// Returns whether a request has no effect, and never will.
     pub(crate) fn ignores(&self, request: &Request) -> bool {
         let is_unknown = |id| !self.consumers.contains_key(id);
         match (request, self.mutant) {
@@ -286,7 +286,7 @@ impl Server {
         }
     }
 
-    /// Whether a look for lost consumers finds this one.
+    /// Returns whether a search for lost consumers finds this one.
     pub(crate) fn seems_lost(&self, id: &ConsumerId) -> bool {
         self.consumers.get(id).is_some_and(|heard| heard.is_over)
             || (self.gone.contains(id) && self.lists.contains_key(id))
@@ -298,7 +298,7 @@ impl Server {
 
     pub(crate) fn reap(&mut self, id: &ConsumerId, writes: Option<u8>) {
         self.writes = writes;
-        // What was done until it stopped remains.
+        // Its writes until it stopped remain.
         let _ = self.take_back(id);
         self.writes = None;
         self.lists.retain(|_, list| !list.is_empty());
@@ -354,7 +354,7 @@ fn begun(item: &Item) -> Item {
     wrap(name, attempts, Some(if was_lost { b'!' } else { b'+' }))
 }
 
-/// What it is when nobody is at it any more.
+/// The item once no consumer holds it any more.
 fn unbegun(item: &Item) -> Item {
     match parse(item) {
         (name, attempts, Some(b'!')) => wrap(name, attempts, Some(b'?')),

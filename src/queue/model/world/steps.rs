@@ -1,4 +1,4 @@
-//! What may happen, and what then changes.
+//! The events that may happen, and their effects.
 
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ impl World {
         }
     }
 
-    /// Says whether anything happened.
+    /// Applies an event. Returns whether anything happened.
     pub(crate) fn happen(&mut self, action: Action) -> bool {
         match action {
             Action::Claim(by) => self.send(by, Program::claim),
@@ -210,7 +210,7 @@ impl World {
         true
     }
 
-    /// Sends what a program has to say. Of one that is never late, the reply is there at once.
+    /// Sends a program's request. A program that is never late has the reply immediately.
     fn send(&mut self, by: usize, begin: fn(&mut Program) -> Option<Request>) {
         let Some(request) = self.programs[by].as_mut().and_then(begin) else { return };
         self.learn(by);
@@ -230,14 +230,14 @@ impl World {
     pub(crate) fn hear(&mut self, by: Option<usize>, hear: impl FnOnce(&mut Program)) {
         if let Some(program) = by.and_then(|by| self.programs[by].as_mut()) {
             hear(program);
-            // Who has seen a job counts only for those who close.
+            // Whether a job was handed out matters only to programs that close.
             let takes = self.left.closes == 0 && !self.left.leisurely;
             while takes && program.take() {}
         }
         by.into_iter().for_each(|by| self.learn(by));
     }
 
-    /// Takes down what a program has begun, and what it has said that it would.
+    /// Records the jobs that a program has begun, and those that it has announced.
     fn learn(&mut self, by: usize) {
         let Some(program) = &mut self.programs[by] else { return };
         let begun = std::mem::take(&mut program.begun);
@@ -265,7 +265,7 @@ impl World {
         }
     }
 
-    /// Says whether a script stops after so many writes.
+    /// Returns whether a script stops after so many writes.
     fn stops(&mut self, place: usize, writes: u8) -> bool {
         let mut server = self.server.clone();
         let stops = server.run(&self.flights[place].request, Some(writes)) == Reply::Failed;
@@ -292,5 +292,5 @@ impl World {
     }
 }
 
-/// How many writes a script makes at most before those after which it does not fail.
+/// The maximum number of writes of a script before those after which it does not fail.
 const MOST_WRITES: u8 = 6;
