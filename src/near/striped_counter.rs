@@ -1,9 +1,9 @@
-//! A count that many threads raise all the time.
+//! A counter for frequent updates by many threads.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// A count in stripes, so that threads do not take a line of memory from each other.
+/// A counter in stripes, so that threads do not contend for a cache line.
 #[derive(Default)]
 pub(crate) struct StripedCounter {
     stripes: Box<[Stripe; STRIPES]>,
@@ -35,7 +35,7 @@ thread_local! {
     static OWN: OwnWrites = OwnWrites::claim();
 }
 
-/// The stripes that belong to a thread.
+/// The stripe that belongs to a thread, until the thread ends.
 struct OwnWrites(Option<usize>);
 
 impl OwnWrites {
@@ -54,7 +54,7 @@ impl Drop for OwnWrites {
     }
 }
 
-/// Stripes whose threads have ended. The lock makes their last counts known to the next thread.
+/// Stripes whose threads have ended. The lock makes their last counts visible to the next thread.
 static FREE: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 

@@ -1,11 +1,11 @@
-//! The program whose cache it is: the shipped rules, put together as `cache.rs` does it.
+//! The program that owns the cache: the shipped rules, combined as in `cache.rs`.
 
 use super::Mutant;
 use crate::mutants::Mutants;
 use crate::near::lease::Lease;
 use crate::near::shard::{Begun, Shard, Store};
 
-/// A cache of one key, in the steps that locks and atomics make of what it does.
+/// A cache of one key, in steps as large as locks and atomics make them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Program {
     shard: Shard<(), u64>,
@@ -24,15 +24,15 @@ pub(super) struct Kept {
     epoch: u64,
 }
 
-/// What the first half of a lookup takes note of.
+/// The result of the first half of a lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Glimpse {
     ServedUntil(u64),
-    /// Of a mutant, which looks at the value first.
+    /// Of a mutant, which reads the value first.
     Kept(Option<(usize, u64)>),
 }
 
-/// What is left to do of something that concerns everything.
+/// The remaining steps of a change that affects everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Work {
     /// The lock of `sight` is held.
@@ -41,7 +41,7 @@ pub(super) enum Work {
     ClearValues,
 }
 
-/// What is asked for by whom.
+/// How a reader gets its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Task {
     Asks,
@@ -99,7 +99,7 @@ impl Program {
         }
     }
 
-    /// Ends a read that found a value or failed. Says whether the value entered.
+    /// Ends a read that found a value or failed. Returns whether the value entered the cache.
     pub(super) fn end(&mut self, task: Task, found: Option<usize>) -> bool {
         match task {
             Task::Leads { token, epoch } => {
@@ -118,7 +118,7 @@ impl Program {
         self.shard.changed(&(), &mut self.kept);
     }
 
-    /// The first step of what changes the lease.
+    /// The first step of a change of the lease.
     pub(super) fn see(&mut self, change: impl FnOnce(&mut Lease)) {
         change(&mut self.lease);
         match self.mutant {
@@ -127,7 +127,7 @@ impl Program {
         }
     }
 
-    /// One more step. Gives what is left.
+    /// One more step. Returns the remaining ones.
     pub(super) fn work(&mut self, work: Work) -> Option<Work> {
         match work {
             Work::Show => {

@@ -1,4 +1,4 @@
-//! What may happen, and what then changes.
+//! The events that may happen, and their effects.
 
 use super::super::program::{Task, Work};
 use super::super::server::{Link, ServerChanges, Word};
@@ -179,7 +179,7 @@ impl World {
         }
     }
 
-    /// Ends a read, also for those who joined it.
+    /// Ends a read, including those that joined it.
     fn end_read(&mut self, place: usize, fails: bool) {
         let reader = self.readers.remove(place);
         let Stage::Waits(task, found) = reader.stage else { return };
@@ -209,7 +209,7 @@ impl World {
         }
     }
 
-    /// Gives a reader a value, which has to be one that the server had not long before `moment`.
+    /// Gives a reader a value, which must be one that the server had shortly before `moment`.
     fn give(&mut self, reader: &Reader, value: usize, moment: u64) {
         let oldest = moment.saturating_sub(self.left.bound.max(self.left.grace));
         let wrong = if self.server.replaced.get(value).is_some_and(|&at| at < oldest) {
