@@ -17,13 +17,13 @@ local noted, chosen
 
 local function is_error(reply) return type(reply) == 'table' and reply.err end
 
--- What pcall caught is a string or an error, as the server likes.
+-- Depending on the server, pcall catches a string or a table.
 local function caught(failure) return type(failure) == 'table' and failure or {err = failure} end
 
--- Before Redis 7 only strings are raised.
+-- Before Redis 7 only strings can be raised.
 local function fail(reply) error(server.REDIS_VERSION and {err = reply.err} or reply.err, 0) end
 
--- Without bytes it is a key that is changed as a whole.
+-- Without bytes, the key is changed as a whole.
 local function note(key, kind, bytes)
   for _, collection in ipairs(collections) do
     local name = collection.name
@@ -43,7 +43,7 @@ local function note(key, kind, bytes)
   end
 end
 
--- Tables of commands would be made anew with each run.
+-- Tables of commands would be created anew with each run.
 local function is_one_of(command, commands)
   return string.find(' ' .. commands .. ' ', ' ' .. command .. ' ', 1, true)
 end
@@ -52,7 +52,7 @@ local function ask(...) return server.call(...) == 1 end
 
 local function count(number) return string.format('%.0f', number) end
 
--- What the server refuses as out of range takes nothing.
+-- A count that the server refuses as out of range takes nothing.
 local function taken(wanted, there)
   wanted = tonumber(wanted or 1)
   return wanted > 2 ^ 63 and 0 or math.min(wanted, there)
@@ -63,7 +63,7 @@ local function is_past(time)
   return tonumber(time) <= now[1] * 1000 + math.floor(now[2] / 1000)
 end
 
--- Whether the server can add to a value; a sum that overflows is found out only by trying.
+-- Whether the server can add to a value. The overflow of a sum shows only when it is tried.
 local function is_number(value, command)
   if not value then return true end
   if string.sub(command, -5) ~= 'FLOAT' then return string.find(value, '^-?%d+$') end
@@ -241,9 +241,9 @@ local function tell(collection, changes)
   end
 end
 
--- The first write of a script is refused on a replica, without replicas or without memory, the later
--- ones are not. So the first is one that does nothing, refused as the command would be; raising the
--- sequence is refused like a command that takes memory.
+-- The server refuses the first write of a script on a replica, without replicas or without memory,
+-- but not the later ones. So the first write is one without an effect that is refused as the
+-- command would be: raising the sequence is refused like a command that takes memory.
 local takes_no_memory = 'UNLINK GETDEL GETEX PEXPIRE PEXPIREAT PERSIST HDEL HPEXPIRE ' ..
   'HPEXPIREAT HPERSIST LPOP RPOP LTRIM LREM SPOP SREM'
 
@@ -268,7 +268,7 @@ local function take_back()
   end
 end
 
--- From which argument on a command may be cut, since unpack takes some 8000.
+-- The argument from which on a command may be split, since unpack takes some 8000.
 local function first_item(command)
   if is_one_of(command, 'MSET UNLINK') then return 2 end
   if is_one_of(command, 'HSET HDEL RPUSH LPUSH SADD SREM') then return 3 end
