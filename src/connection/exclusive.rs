@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-/// A connection for one scan alone, if there is one.
+/// The dedicated connection of one scan, if there is one.
 #[derive(Default)]
 pub(crate) struct ExclusiveConnection {
     connection: Option<Box<dyn Any + Send>>,
@@ -11,7 +11,8 @@ pub(crate) struct ExclusiveConnection {
 }
 
 impl ExclusiveConnection {
-    /// The connection to the server at `address`. It has to be [kept](Self::keep) to be used again.
+    /// Takes the connection to the server at `address`. It must be [kept](Self::keep) to be used
+    /// again.
     pub(crate) fn take<T: 'static>(&mut self, address: &str) -> Option<T> {
         let connection = self.connection.take()?.downcast().ok()?;
         (self.address == address).then_some(*connection)
@@ -26,7 +27,7 @@ impl ExclusiveConnection {
         self.number += 1;
     }
 
-    /// Which of the scan's connections it is.
+    /// The number of the current one among the scan's connections.
     pub(crate) fn number(&self) -> u64 {
         self.number
     }

@@ -25,7 +25,7 @@ impl Packed {
         }
     }
 
-    /// The reply to one command, or an array of the replies to several.
+    /// Sends the commands, and returns the reply to one or an array of the replies to several.
     pub(crate) async fn exchange(
         &self,
         connection: &mut MultiplexedConnection,
