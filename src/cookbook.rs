@@ -1,25 +1,25 @@
 //! Short programs by task. Each is a file of `examples/`, and runs as it stands here.
 //!
 //! Longer ones are `examples/work_queue.rs`, a list that feeds worker processes;
-//! `examples/many_dicts.rs`, ten thousand dictionaries in one hash; and `examples/shared_state.rs`, a
-//! counter, a configuration and a set shared by processes.
+//! `examples/many_dicts.rs`, ten thousand dictionaries in one hash; and `examples/shared_state.rs`,
+//! a counter, a configuration and a set shared by processes.
 //!
 //! # Use a list as a work queue
 //!
-//! The plain queue delivers at most once. Moving each job to a list of its worker, and removing it from
-//! there when it is done, keeps a job whose worker dies.
+//! The plain queue delivers at most once. To keep a job whose worker dies, move each job to a list
+//! of its worker, and remove it from there when it is done.
 //!
 //! ```
 #![doc = include_str!("../examples/cookbook_queue.rs")]
 //! ```
 //!
-//! # Lose no job
+//! # Use a queue that loses no job
 //!
 //! ```
 #![doc = include_str!("../examples/cookbook_work_queue.rs")]
 //! ```
 //!
-//! # Change a value that others change too
+//! # Update a value that other programs update too
 //!
 //! ```
 #![doc = include_str!("../examples/cookbook_update.rs")]
@@ -49,13 +49,13 @@
 #![doc = include_str!("../examples/cookbook_expiry.rs")]
 //! ```
 //!
-//! # Keep values in the program
+//! # Cache values in the program
 //!
 //! ```
 #![doc = include_str!("../examples/cookbook_cache.rs")]
 //! ```
 //!
-//! # Load what Redis does not have
+//! # Load values that Redis does not have
 //!
 //! ```
 #![doc = include_str!("../examples/cookbook_read_through.rs")]
@@ -67,19 +67,19 @@
 #![doc = include_str!("../examples/cookbook_keywords.rs")]
 //! ```
 //!
-//! # Hear of changes
+//! # Subscribe to changes
 //!
 //! ```
 #![doc = include_str!("../examples/cookbook_events.rs")]
 //! ```
 //!
-//! # Read what a Python program wrote
+//! # Read values that a Python program wrote
 //!
 //! ```
 #![doc = include_str!("../examples/cookbook_python.rs")]
 //! ```
 //!
-//! # Read what bincode 1 wrote
+//! # Read values that bincode 1 wrote
 //!
 //! This needs `bincode`, version 2 with its feature `serde`, and `serde` among the dependencies.
 //!
