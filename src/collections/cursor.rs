@@ -36,6 +36,7 @@ pub struct Cursor {
     visited: Vec<Arc<str>>,
 }
 
+/// A position in the table of one server.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 enum Position {
     #[default]
@@ -45,6 +46,7 @@ enum Position {
 }
 
 impl Cursor {
+    /// The position for the server, where the start is zero.
     pub(crate) fn position(&self) -> u64 {
         match self.position {
             Position::At(position) => position,
@@ -52,6 +54,7 @@ impl Cursor {
         }
     }
 
+    /// The number of elements to ask for in one page.
     pub(crate) fn page_size(&self) -> usize {
         if self.page_size == 0 { DEFAULT_PAGE } else { self.page_size }
     }
@@ -123,6 +126,7 @@ impl Cursor {
         Ok(found)
     }
 
+    /// Restarts the scan of a server, unless it was restarted too often.
     fn begin_again(&mut self, attempt: Attempt) -> Result<()> {
         self.repetitions += 1;
         if self.repetitions > MOST_REPETITIONS {
@@ -148,6 +152,7 @@ impl Cursor {
         false
     }
 
+    /// Appends the arguments of a scan for the next page.
     fn finish(&self, request: Request, glob: &[u8]) -> Request {
         let request = request.number(self.position()).arg("MATCH").arg(glob);
         request.arg("COUNT").number(self.page_size())
@@ -171,6 +176,7 @@ impl Cursor {
         self.position = if position == 0 { Position::End } else { Position::At(position) };
     }
 
+    /// Returns whether all pages were fetched.
     pub(crate) fn is_done(&self) -> bool {
         self.position == Position::End
     }
@@ -228,6 +234,7 @@ struct Recent {
 type Fingerprints = HashSet<u64, BuildHasherDefault<Unchanged>>;
 
 impl Recent {
+    /// Records an element. Returns whether it was not remembered.
     fn insert(&mut self, element: &[u8]) -> bool {
         let fingerprint = self.hasher.hash_one(element);
         if self.older.contains(&fingerprint) || !self.newer.insert(fingerprint) {

@@ -7,6 +7,7 @@ use crate::keys;
 #[derive(Clone)]
 pub struct Name(Bytes);
 
+/// The bytes of a name, shared by its clones.
 #[derive(Clone)]
 enum Bytes {
     Constant(&'static str),

@@ -67,6 +67,7 @@ impl<T, E: Executor> Scan<T, E> {
         self
     }
 
+    /// Accepts a page, and keeps its cursor unless it was the last.
     fn take_in(&mut self, (cursor, found): Page<T>) {
         self.ready = found.into();
         self.cursor = Some(cursor).filter(|cursor| !cursor.is_done());

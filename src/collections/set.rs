@@ -231,11 +231,13 @@ impl<T: Canonical, E: Executor> RedisSet<T, E> {
         self.stored("SDIFFSTORE", others, target)
     }
 
+    /// A command that computes a set from this one and `others`.
     fn combined(&self, command: &'static str, others: &[&Self]) -> E::Reply<Vec<T::Owned>> {
         let request = self.reading(command);
         self.executor.run(with_sets(request, others).returns(reply::members::<T>))
     }
 
+    /// A command that stores in `target` a set computed from this one and `others`.
     fn stored(&self, command: &'static str, others: &[&Self], target: &Self) -> E::Reply<usize> {
         let request = target.writing(command).named(self.name.as_bytes());
         self.executor.run(with_sets(request, others).returns(reply::count))
@@ -252,6 +254,7 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
     }
 }
 
+/// Appends encoded members. If there are none, the command is not sent: its reply is `empty`.
 fn with_members<'a, T: Codec, Q>(
     request: Request,
     members: impl IntoIterator<Item = &'a Q>,

@@ -89,6 +89,7 @@ impl<T: Codec, E: RoundTrips> RedisList<T, E> {
     }
 }
 
+/// Opens a subscription to the changes published as in `publishing`.
 fn subscribe<K: Send + 'static, E: RoundTrips>(
     executor: &E,
     publishing: ChangePublishing,

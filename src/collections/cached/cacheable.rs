@@ -26,6 +26,7 @@ pub trait Cacheable: Clone + Send + Sync + 'static {
     #[doc(hidden)]
     type Source: Source;
 
+    /// How the cache reads entries, and which changes affect them.
     #[doc(hidden)]
     fn source(&self) -> Self::Source;
 
@@ -48,6 +49,7 @@ pub trait Cacheable: Clone + Send + Sync + 'static {
     #[doc(hidden)]
     fn base(&self) -> (Vec<u8>, Option<u16>);
 
+    /// Fetches the keys of the next page of a scan.
     #[doc(hidden)]
     fn page(&self, cursor: Cursor) -> impl Future<Output = Result<(Cursor, Vec<Key>)>> + Send;
 }

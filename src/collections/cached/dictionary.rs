@@ -79,7 +79,9 @@ pub struct Cached<D: Cacheable> {
 
 /// The return type of a call on `D` for a reply of `T`.
 type Reply<D, T> = <<D as Cacheable>::Executor as Executor>::Reply<T>;
+/// The type of a decoded value.
 type Stored<D> = <<D as Cacheable>::Value as Codec>::Owned;
+/// The type of a key in arguments.
 type Sought<D> = <<D as Cacheable>::Key as Codec>::Borrowed;
 /// A key, and its value, or `None` if it is known to have none.
 type Peeked<D> = (<<D as Cacheable>::Key as Codec>::Owned, Option<Arc<Stored<D>>>);
@@ -247,6 +249,7 @@ impl<D: Cacheable> Cached<D> {
         Self::open_with(collection, source, settings).await
     }
 
+    /// Opens a cache over `source`: the feed is connected before the first read.
     async fn open_with(collection: D, source: D::Source, settings: NearCache) -> Result<Self> {
         let cache = settings.cache()?;
         let source = Arc::new(source);

@@ -58,6 +58,7 @@ impl NearCache {
         Self::hearing(Hears::Writers)
     }
 
+    /// The default settings for this source of changes.
     fn hearing(hears: Hears) -> Self {
         Self {
             hears,
@@ -106,6 +107,7 @@ impl NearCache {
         self
     }
 
+    /// Builds an empty cache with these limits, or reports a setting that cannot be used.
     pub(crate) fn cache<V: Send + Sync + 'static>(&self) -> Result<Arc<Cache<V>>> {
         let grace = match self.cut_off {
             OnDisconnect::Serve(time) => time,
@@ -130,10 +132,12 @@ impl NearCache {
         Err(Error::Configuration(problem.into()))
     }
 
+    /// Whether reads fail while the cache is disconnected.
     pub(crate) fn refuses(&self) -> bool {
         self.cut_off == OnDisconnect::Fail
     }
 
+    /// How long the feed's servers may be silent.
     pub(crate) fn silence(&self) -> Duration {
         self.staleness
     }

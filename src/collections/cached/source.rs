@@ -28,6 +28,7 @@ impl DictSource {
         Request::read(command).prefixed_key::<Vec<u8>>(self.prefix.parts(), key)
     }
 
+    /// Appends the server's key of an entry.
     fn push(&self, request: &mut Request, key: &Key) {
         request.push_prefixed_key::<Vec<u8>>(self.prefix.parts(), key);
     }

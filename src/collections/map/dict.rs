@@ -242,6 +242,8 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         self.start(Request::write(command)).prefixed_key::<K>(self.prefix.parts(), key)
     }
 
+    /// Appends the server's keys of `keys`. If there are none, the command is not sent: its reply
+    /// is `empty`.
     fn for_keys<'a, Q>(
         &self,
         request: Request,

@@ -177,6 +177,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
         })
     }
 
+    /// Removes all entries, a page at a time, unless there is a `refusal`.
     fn remove_all(&self, refusal: Option<&'static str>) -> E::Reply<usize> {
         let (executor, prefix) = (self.executor.clone(), self.prefix.clone());
         let publishing = self.publishing.clone();
@@ -200,6 +201,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
         })
     }
 
+    /// Iterates over the entries that match `glob`, fetched by `page`.
     fn scan<T, F>(&self, glob: &[u8], page: fn(E, Prefix, Vec<u8>, Cursor) -> F) -> Scan<T, E>
     where
         T: Send + 'static,
@@ -298,11 +300,13 @@ async fn entries<K: Codec, V: Codec, E: RoundTrips>(
     Ok((cursor, entries.into_iter().map(decode).collect()))
 }
 
+/// Decodes the part of a server's key after the prefix. An error reports the whole key.
 pub(crate) fn decode_key<K: Codec>(prefix: &Prefix, key: &[u8]) -> Result<K::Owned> {
     let rest = prefix.strip(key).unwrap_or(key).to_vec();
     reply::decode_bytes::<K>(rest, || Request::read("SCAN").key(key).attempt())
 }
 
+/// Decodes a value. An error reports its key.
 fn decode_value<V: Codec>(key: &[u8], value: Vec<u8>) -> Result<V::Owned> {
     reply::decode_bytes::<V>(value, || Request::read("MGET").key(key).attempt())
 }

@@ -257,6 +257,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         Request::script(script, 1).publishes(&self.publishing).named(self.name.as_bytes())
     }
 
+    /// Appends a field and its value.
     fn entry<Q, R>(request: &mut Request, (key, value): (&Q, &R))
     where
         Q: Borrow<K::Borrowed> + ?Sized,

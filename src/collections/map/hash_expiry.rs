@@ -55,6 +55,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
     }
 }
 
+/// Appends one field to a command that needs field expiration.
 fn one_field<K: Codec>(request: Request, key: &K::Borrowed) -> Request {
     request.arg("FIELDS").number(1).field::<K>(key).needs(FIELD_EXPIRY)
 }

@@ -62,6 +62,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
         self.executor.converse(send_all(self.executor.clone(), commands))
     }
 
+    /// Iterates over the entries whose fields match `glob`, each decoded by `decode`.
     fn scan<T: Send + 'static>(
         &self,
         glob: &[u8],
@@ -122,6 +123,7 @@ fn decode_value<V: Codec>(name: &Name, key: &[u8], value: Vec<u8>) -> Result<V::
     reply::decode_bytes::<V>(value, || scan_attempt(name, key))
 }
 
+/// The attempt that an error of decoding an entry reports.
 fn scan_attempt(name: &Name, key: &[u8]) -> crate::error::Attempt {
     let request = Request::read("HSCAN").named(name.as_bytes());
     request.field::<Vec<u8>>(key).attempt()

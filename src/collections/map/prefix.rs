@@ -15,6 +15,7 @@ pub(crate) enum Prefix {
 }
 
 impl Prefix {
+    /// The two parts of the prefix, which need not be joined to be sent.
     pub(crate) fn parts(&self) -> [&[u8]; 2] {
         match self {
             Prefix::Named(name) => [name.as_bytes(), b":"],

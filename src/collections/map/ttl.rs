@@ -19,6 +19,7 @@ pub enum Ttl {
 }
 
 impl Ttl {
+    /// Reads the form of `PTTL`: -1 means never, and -2 missing.
     fn from_milliseconds(milliseconds: i64) -> Self {
         match u64::try_from(milliseconds) {
             Ok(milliseconds) => Ttl::Left(Duration::from_millis(milliseconds)),
