@@ -172,6 +172,7 @@ impl<C> ClientBuilder<C> {
         self
     }
 
+    /// Checks the settings and builds the router, without connecting.
     fn router<N: Node>(&self, settings: N::Settings) -> Result<Router<N>> {
         let times = [
             self.checkout_timeout,

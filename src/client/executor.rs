@@ -28,10 +28,12 @@ pub trait Executor: Clone + sealed::Sealed {
 pub(crate) mod sealed {
     use super::*;
 
+    /// Keeps the traits of clients from being implemented outside of the crate.
     pub trait Sealed {}
 
     /// The internal interface of a client.
     pub trait Machinery: Executor {
+        /// The current topology, discovered first if necessary.
         fn topology(&self) -> impl Future<Output = Result<Arc<Topology>>> + Send;
 
         /// Sends a command for the next page of a scan.
@@ -77,6 +79,7 @@ pub(crate) mod sealed {
         /// Returns whether background work continues while this thread is blocked.
         fn background_goes_on(&self) -> bool;
 
+        /// Opens a feed, which lives until it is dropped.
         fn feed(
             &self,
             wish: FeedOptions,

@@ -8,8 +8,8 @@ use crate::error::Result;
 
 impl Client {
     /// Connects to a server: `redis://user:password@host:port/database`, the same with `rediss` for
-    /// TLS, or `unix:///path/to/socket?db=0&user=…&pass=…`. The database may be the parameter `db` of each,
-    /// and `protocol` is `resp2` or `resp3`. Other parameters are refused.
+    /// TLS, or `unix:///path/to/socket?db=0&user=…&pass=…`. In each the database may be the
+    /// parameter `db`, and `protocol` is `resp2` or `resp3`. Other parameters are refused.
     pub fn open(url: &str) -> Result<Self> {
         Self::builder(url).build()
     }
@@ -53,8 +53,8 @@ impl Client {
 #[cfg(feature = "async")]
 impl AsyncClient {
     /// Connects to a server: `redis://user:password@host:port/database`, the same with `rediss` for
-    /// TLS, or `unix:///path/to/socket?db=0&user=…&pass=…`. The database may be the parameter `db` of each,
-    /// and `protocol` is `resp2` or `resp3`. Other parameters are refused.
+    /// TLS, or `unix:///path/to/socket?db=0&user=…&pass=…`. In each the database may be the
+    /// parameter `db`, and `protocol` is `resp2` or `resp3`. Other parameters are refused.
     pub async fn open(url: &str) -> Result<Self> {
         Self::builder(url).build().await
     }

@@ -26,6 +26,8 @@ pub trait Pipeline: sealed::Pack {}
 impl<P: sealed::Pack> Pipeline for P {}
 
 impl<N: Node> Router<N> {
+    /// Runs all commands in one round trip. If none has a reply and there is one server, the error
+    /// is that of the pipeline as a whole.
     pub(crate) async fn pipeline<P: Pipeline>(&self, commands: P) -> Result<P::Replies> {
         let requests: Vec<_> = sent(&commands).collect();
         let writes = requests.iter().any(|request| request.writes());
@@ -44,6 +46,7 @@ impl<N: Node> Router<N> {
         Ok(replies)
     }
 
+    /// Runs all commands as one transaction on the one server that owns their keys.
     pub(crate) async fn transaction<P: Pipeline>(&self, commands: P) -> Result<P::Values> {
         if let Some(refusal) = commands.requests().iter().find_map(|request| request.refusal()) {
             return Err(refusal);
@@ -69,6 +72,7 @@ impl<N: Node> Router<N> {
         read
     }
 
+    /// Distrusts all connections after a reply of an unexpected shape.
     fn check(&self, values: &Values) {
         if values.has_unexpected {
             self.servers.distrust();
@@ -130,6 +134,7 @@ fn sent<P: Pipeline>(commands: &P) -> impl Iterator<Item = &Request> {
     commands.requests().into_iter().filter(|request| request.is_sent())
 }
 
+/// The attempt that an error of several commands reports.
 fn join_all(command: &'static str, writes: bool) -> Attempt {
     Attempt { command, key: None, field: None, writes, in_part: false, halfway: false }
 }
@@ -158,10 +163,13 @@ mod sealed {
         /// The replies if no command failed.
         type Values;
 
+        /// The requests of all commands, in order.
         #[doc(hidden)]
         fn requests(&self) -> Vec<&Request>;
+        /// Reads the outcome of each command by itself.
         #[doc(hidden)]
         fn read_each(self, values: &mut Values) -> Self::Replies;
+        /// Reads all outcomes, up to the first error.
         #[doc(hidden)]
         fn read_all(self, values: &mut Values) -> Result<Self::Values>;
     }

@@ -238,6 +238,7 @@ impl fmt::Debug for AsyncClient {
 #[must_use = "nothing is sent unless this is awaited"]
 pub struct ReplyFuture<'a, T>(Reply<'a, T>);
 
+/// A reply that is known, or a conversation that is still to run.
 enum Reply<'a, T> {
     Ready(Option<Result<T>>),
     Running(Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>),
