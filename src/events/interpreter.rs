@@ -121,6 +121,8 @@ impl Interpreter {
         }
     }
 
+    /// Records that the server will report the same change once more. If too many are expected, all
+    /// are dropped.
     fn expect_echo(&mut self, entry: &[u8]) {
         if self.echoes.len() >= MOST_ECHOES {
             self.echoes.clear();

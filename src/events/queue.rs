@@ -13,6 +13,7 @@ pub(crate) struct Queue<T> {
     arrived: Condvar,
 }
 
+/// The content of a queue, and its waiting reader.
 struct State<T> {
     items: VecDeque<T>,
     waker: Option<Waker>,
@@ -75,6 +76,7 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Returns the next item, or registers the task to be woken.
     #[cfg(feature = "async")]
     pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<T> {
         let mut state = self.lock();

@@ -78,6 +78,7 @@ pub struct Subscription<K, E = Client> {
     executor: PhantomData<fn() -> E>,
 }
 
+/// The part of a subscription that the feed's thread or task fills.
 struct Shared<K> {
     queue: Queue<Result<Event<K>>>,
     state: Mutex<State>,
@@ -85,6 +86,7 @@ struct Shared<K> {
     decode: fn(&[u8]) -> Result<K>,
 }
 
+/// The state that translates messages.
 struct State {
     interpreter: Interpreter,
     topology: Arc<Topology>,
@@ -160,6 +162,7 @@ impl<K> Stream for Subscription<K, AsyncClient> {
 }
 
 impl<K> Shared<K> {
+    /// Queues the event of a change, if it matches the pattern.
     fn tell(&self, told: ChangeEvent<'_>) {
         let event = match told {
             ChangeEvent::Inserted(key) => self.about(key, Event::Inserted),
@@ -179,6 +182,7 @@ impl<K> Shared<K> {
         }
     }
 
+    /// The event of a key, if it matches the pattern.
     fn about(&self, key: &[u8], event: impl FnOnce(K) -> Event<K>) -> Option<Result<Event<K>>> {
         matches(&self.pattern, key).then(|| (self.decode)(key).map(event))
     }
