@@ -82,10 +82,12 @@ impl StdError for LoadError {
     }
 }
 
+/// The loader's error after a panic.
 #[derive(Debug, thiserror::Error)]
 #[error("it panicked")]
 struct Panicked;
 
+/// The loader's error after a call of itself.
 #[derive(Debug, thiserror::Error)]
 #[error("its loader asks for the value that it is to load")]
 struct Recursive;

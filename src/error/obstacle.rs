@@ -53,6 +53,7 @@ impl Error {
     }
 }
 
+/// The obstacle that `error` itself reports, without its sources.
 fn own_obstacle(error: &(dyn std::error::Error + 'static)) -> Obstacle {
     #[cfg(feature = "tls")]
     if error.is::<rustls::Error>() {
