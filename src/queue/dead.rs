@@ -99,6 +99,7 @@ impl<T: Codec, E: RoundTrips> DeadLetters<T, E> {
     }
 }
 
+/// Reads items of the dead-letter queue.
 fn read<T: Codec>(reply: Reply<'_>) -> Result<Vec<DeadJob<T>>> {
     let dead = |bytes: Vec<u8>| {
         let grave = Grave::parse(&bytes);

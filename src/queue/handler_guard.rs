@@ -18,6 +18,7 @@ pub(crate) struct HandlerGuard {
 }
 
 impl HandlerGuard {
+    /// Takes the decision about `job` over from the job itself.
     pub(crate) fn of<T: Codec, E: RoundTrips>(
         job: Job<T, E>,
         settings: QueueSettings,
@@ -43,6 +44,7 @@ impl HandlerGuard {
         self.handle.decide(fate);
     }
 
+    /// The fate of a failed job: a retry after its backoff.
     fn failed(&self, reason: String) -> Fate {
         Fate::Retry(self.settings.pause(self.attempts), reason)
     }

@@ -46,6 +46,7 @@ pub(super) struct Item<'a> {
 }
 
 impl<'a> Item<'a> {
+    /// Parses an item. Bytes without a valid header are a job as they are.
     pub(super) fn parse(bytes: &'a [u8]) -> Self {
         let plain = Self { attempts: 0, mark: None, id: None, payload: bytes };
         Self::with_header(bytes).unwrap_or(plain)
@@ -102,11 +103,13 @@ pub(crate) fn read_item(bytes: &[u8]) -> bool {
     item.payload.len() < bytes.len() && (item.was_lost() || decoded.is_ok())
 }
 
+/// Splits at the first semicolon.
 fn until_semicolon(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = bytes.iter().position(|&byte| byte == b';')?;
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
+/// Reads decimal digits, without a sign.
 fn number<N: std::str::FromStr>(digits: &[u8]) -> Option<N> {
     let digits = std::str::from_utf8(digits).ok()?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?

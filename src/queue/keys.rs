@@ -92,6 +92,7 @@ impl Ids {
         Self { prefix: prefix.into(), given: 0 }
     }
 
+    /// The next id of the consumer.
     pub(super) fn next(&mut self) -> ConsumerId {
         self.given += 1;
         ConsumerId(format!("{}-{}", self.prefix, self.given))

@@ -39,6 +39,7 @@ pub(crate) fn first(list: &[u8], most: usize) -> Request {
     }
 }
 
+/// Reads pending jobs.
 fn read<T: Codec>(reply: Reply<'_>) -> Result<Vec<PendingJob<T>>> {
     let waiting = |bytes: Vec<u8>| {
         let item = Item::parse(&bytes);

@@ -283,6 +283,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         &self.settings
     }
 
+    /// The session of a new consumer.
     pub(super) fn session(&self) -> ConsumerSession {
         ConsumerSession::new(
             self.keys.clone(),
@@ -309,6 +310,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         })
     }
 
+    /// Runs a command, unless the queue cannot be used.
     pub(super) fn run<R: Send + 'static>(&self, command: Command<R>) -> E::Reply<R> {
         match self.check() {
             Ok(()) => self.executor.run(command),

@@ -72,6 +72,7 @@ impl Reaper {
         Ok(())
     }
 
+    /// Takes back the jobs of all of some lost consumers.
     fn take_back(&self, client: &Client, mut lost: &[ConsumerId]) -> Result<()> {
         while !lost.is_empty() {
             lost = &lost[self.take_some_back(client, lost)?.min(lost.len())..];

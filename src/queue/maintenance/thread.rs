@@ -28,6 +28,7 @@ pub(crate) struct MaintenanceThread {
     state: Mutex<State>,
 }
 
+/// The consumers in this program, and whether the thread runs.
 #[derive(Default)]
 struct State {
     sessions: Vec<Arc<ConsumerSession>>,
@@ -68,6 +69,7 @@ impl MaintenanceThread {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Renews leases, settles and reaps until there are no consumers and the first reap is done.
     fn work(&self, client: &Client) {
         let third = self.maintenance.terms().lease / 3;
         let mut reaper = Reaper::new(self.keys.clone(), self.settings.clone());

@@ -12,6 +12,7 @@ use crate::queue::item as parser;
 use crate::queue::keys::{ConsumerId, Ids};
 use crate::queue::session::{Fate, Leave, Ledger, Outcome};
 
+/// A consumer in a program, and its handlers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Program {
     pub(crate) ledger: Ledger,
@@ -101,6 +102,7 @@ impl Program {
         self.ledger.jobs.decide(number, fate, moment());
     }
 
+    /// Handles the reply to a request.
     pub(crate) fn hear(&mut self, request: Request, reply: Reply) {
         match (request, reply) {
             (request, Reply::Failed) => self.miss(request, Outcome::Unknown, false),

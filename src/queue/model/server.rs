@@ -30,6 +30,7 @@ fn wrap(name: u8, attempts: u8, mark: Option<u8>) -> Item {
     header.into_bytes().into_iter().chain(mark).chain(id).collect()
 }
 
+/// The keys of the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Server {
     pub(crate) queue: VecDeque<Item>,
@@ -54,6 +55,7 @@ pub(crate) struct Heard {
     pub(crate) mark: u16,
 }
 
+/// A request of a consumer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Request {
     Step(Step),
@@ -62,6 +64,7 @@ pub(crate) enum Request {
     Leave(ConsumerId),
 }
 
+/// The reply to a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Reply {
     Fenced,
@@ -108,6 +111,7 @@ impl Server {
         reply.unwrap_or(Reply::Failed)
     }
 
+    /// Counts a write of the running script, which may stop here.
     fn may_write(&mut self) -> Result<(), Stopped> {
         match &mut self.writes {
             Some(0) => Err(Stopped),
@@ -123,12 +127,14 @@ impl Server {
         self.lists.entry(id.clone()).or_default()
     }
 
+    /// Moves a job to the list of a consumer that waits.
     fn blmove(&mut self, step: &Step) -> Reply {
         let item = self.queue.pop_front();
         self.list(&step.consumer).extend(item.clone());
         Reply::Claimed(item.into_iter().collect())
     }
 
+    /// Does the work of `poll.lua`.
     fn step(&mut self, step: &Step) -> Result<Reply, Stopped> {
         let heard = self.consumers.get(&step.consumer).copied();
         if let Some(known) = step.known {
@@ -182,6 +188,7 @@ impl Server {
         Ok(Reply::Claimed(claimed))
     }
 
+    /// Settles one job of a step.
     fn settle(&mut self, id: &ConsumerId, index: usize, fate: &Fate) -> Result<(), Stopped> {
         let tombstone = tombstone(id);
         let Some(item) = self.list(id).get(index).cloned() else { return Ok(()) };
@@ -221,6 +228,7 @@ impl Server {
         attempts(after) >= self.most_deliveries && attempts(after) > attempts(before)
     }
 
+    /// Does the work of `recover.lua`.
     fn recover(&mut self, recovery: &Recovery) -> Reply {
         let mut marks = recovery.former.iter().filter_map(|old| self.consumers.get(old));
         let mark = marks.next_back().map(|heard| heard.mark);
@@ -252,6 +260,7 @@ impl Server {
         Reply::Adopted(mark, self.list(&recovery.consumer).iter().cloned().collect())
     }
 
+    /// Does the work of `renew_leases.lua`.
     fn beat(&mut self, id: &ConsumerId) -> Reply {
         let heard = self.consumers.get_mut(id);
         let is_known = heard.map(|heard| heard.is_over = false).is_some();
@@ -262,6 +271,7 @@ impl Server {
         Reply::Beaten(is_known)
     }
 
+    /// Does the work of `leave.lua`.
     fn leave(&mut self, id: &ConsumerId) -> Reply {
         if !self.lists.contains_key(id) {
             self.consumers.remove(id);
@@ -292,10 +302,12 @@ impl Server {
             || (self.gone.contains(id) && self.lists.contains_key(id))
     }
 
+    /// Returns whether a consumer's lease has expired or is gone.
     pub(crate) fn may_sweep(&self, id: &ConsumerId) -> bool {
         self.consumers.get(id).is_none_or(|heard| heard.is_over)
     }
 
+    /// Does the work of `reap.lua` for one consumer, up to a number of writes.
     pub(crate) fn reap(&mut self, id: &ConsumerId, writes: Option<u8>) {
         self.writes = writes;
         // Its writes until it stopped remain.
@@ -342,12 +354,14 @@ impl Server {
     }
 }
 
+/// The item after a failed delivery.
 fn again(item: &Item) -> Item {
     let (name, attempts, _) = parse(item);
     let (.., mark) = parse(&unbegun(item));
     wrap(name, attempts.saturating_add(1), mark)
 }
 
+/// The item after its handler has begun.
 fn begun(item: &Item) -> Item {
     let (name, attempts, mark) = parse(item);
     let was_lost = matches!(mark, Some(b'?' | b'!'));

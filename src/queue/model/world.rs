@@ -13,6 +13,7 @@ use super::server::{Item, Reply, Request, Server, attempts, name};
 use crate::queue::keys::ConsumerId;
 use crate::queue::session::{Fate, tombstone};
 
+/// A state of everything: the server, the programs and the requests in flight.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct World {
     server: Server,
@@ -66,6 +67,7 @@ impl PendingPoll {
     }
 }
 
+/// An event.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Action {
     Claim(usize),

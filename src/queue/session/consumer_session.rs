@@ -22,6 +22,8 @@ use crate::reply::Reply;
 use crate::request::Request;
 use crate::time::Signal;
 
+/// The session of one consumer with its queue. Shared by the consumer, its jobs and the maintenance
+/// thread; it ends when the consumer has left.
 pub(crate) struct ConsumerSession {
     pub(crate) keys: Arc<Keys>,
     pub(crate) settings: QueueSettings,
@@ -113,6 +115,7 @@ impl ConsumerSession {
         self.maintenance.wake_now();
     }
 
+    /// Closes the consumer: jobs that were not handed out go back, and the thread settles the rest.
     pub(crate) fn close(&self) {
         let now = Instant::now();
         self.closed.get_or_init(|| now);
@@ -213,6 +216,7 @@ impl ConsumerSession {
         }
     }
 
+    /// Sends a step and records its outcome.
     async fn step<X: RoundTrips>(
         &self,
         executor: &X,
@@ -241,6 +245,7 @@ impl ConsumerSession {
         }
     }
 
+    /// The command of a step, for `poll.lua`.
     fn step_command(
         &self,
         step: &Step,
@@ -288,6 +293,7 @@ impl ConsumerSession {
         }
     }
 
+    /// Takes over the lists of former ids, and records the outcome.
     async fn recover<X: RoundTrips>(&self, executor: &X, recovery: Recovery) -> Result<()> {
         let keys = &self.keys;
         let request = Request::script(&RECOVER, 4 + recovery.former.len());
@@ -355,6 +361,7 @@ impl ConsumerSession {
         tended
     }
 
+    /// Resolves doubts, settles what is due, and leaves if the consumer is closed.
     async fn try_to_maintain<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         self.ledger().give_up(Instant::now());
         self.mend_at_once(executor).await?;
@@ -372,6 +379,7 @@ impl ConsumerSession {
         ledger.is_in_doubt() || ledger.is_abandoned() || settles || ledger.jobs.is_closing()
     }
 
+    /// The attempt that an error of a step reports.
     pub(crate) fn attempt(&self) -> Attempt {
         Request::script(&POLL, 1).key(self.keys.queue()).attempt()
     }

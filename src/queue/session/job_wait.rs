@@ -53,6 +53,7 @@ struct SentWait {
     state: Mutex<State>,
 }
 
+/// The progress of a wait that was sent.
 struct State {
     /// The wait, until it has ended.
     step: Option<Step>,
@@ -111,6 +112,7 @@ impl Drop for Caller {
 struct Reporter(Arc<SentWait>);
 
 impl Reporter {
+    /// Records the outcome that a dropped wait reports.
     fn report(&self, reply: Option<Value>) {
         let (outcome, item) = match reply {
             Some(Value::Nil) => (Outcome::Applied, None),

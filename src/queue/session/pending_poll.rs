@@ -19,6 +19,7 @@ impl<'a> PendingPoll<'a> {
         Self { ledger, step: Some(step), sent: Instant::now() }
     }
 
+    /// Records the outcome of the step.
     pub(crate) fn end(mut self, outcome: Outcome) {
         if let Some(step) = self.step.take() {
             lock(self.ledger).finish(&step, outcome, self.sent);

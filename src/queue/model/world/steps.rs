@@ -8,6 +8,7 @@ use super::{Action, PendingPoll, World};
 use crate::queue::session::{FOR_A_REPORT, Fate, Outcome};
 
 impl World {
+    /// Lists the events that may happen now.
     pub(crate) fn happenings(&self, actions: &mut Vec<Action>) {
         for (place, program) in self.programs.iter().enumerate() {
             if let Some(program) = program {
@@ -40,6 +41,7 @@ impl World {
         }
     }
 
+    /// Lists the events of a program.
     fn happenings_of(&self, place: usize, program: &Program, actions: &mut Vec<Action>) {
         let left = &self.left;
         let may =
@@ -83,6 +85,7 @@ impl World {
         }
     }
 
+    /// Lists the events of a request in flight.
     fn happenings_to(&self, place: usize, flight: &PendingPoll, actions: &mut Vec<Action>) {
         let left = &self.left;
         let is_waited_for = flight.by.is_some();
@@ -257,6 +260,7 @@ impl World {
         program.decide(number, fate);
     }
 
+    /// Runs a request in flight, up to a number of writes.
     pub(crate) fn run(&mut self, place: usize, writes: Option<u8>) {
         let flight = &mut self.flights[place];
         flight.reply = Some(self.server.run(&flight.request, writes));
@@ -273,6 +277,7 @@ impl World {
         stops
     }
 
+    /// Makes a program reap the ids that it left behind.
     pub(crate) fn look(&mut self, by: usize) {
         let program = self.programs[by].as_mut();
         for id in program.map(|program| program.ledger.orphaned()).unwrap_or_default() {

@@ -115,6 +115,7 @@ impl Ledger {
         self.mark == mark && length >= self.jobs.len()
     }
 
+    /// Returns whether a step in doubt was applied, by the server's sequence number.
     fn was_applied(&self, step: &Step, mark: u16) -> bool {
         let trusts = self.breaches.has(Breach::TrustsAnyMark);
         trusts || (mark == step.mark && !self.breaches.has(Breach::IgnoresTheMark))
@@ -141,6 +142,7 @@ impl Ledger {
         }
     }
 
+    /// Starts over with a new id and no jobs.
     pub(crate) fn leave_behind(&mut self) {
         self.consumer = self.ids.next();
         (self.known, self.in_doubt, self.diverged) = (false, false, false);

@@ -16,6 +16,7 @@ pub(crate) struct Jobs {
     not_lost: u64,
 }
 
+/// A job in the list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Entry {
     pub(crate) number: u64,
@@ -118,6 +119,7 @@ impl Jobs {
         running.for_each(|entry| (entry.fate, entry.since) = (Fate::Back, now));
     }
 
+    /// Changes the fate of a job, if it is still in the list.
     pub(crate) fn turn(&mut self, number: u64, fate: Fate, now: Instant) {
         let index = self.position(number);
         if let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) {
@@ -130,6 +132,7 @@ impl Jobs {
         self.position(number).is_some()
     }
 
+    /// The index of a job in the list.
     pub(crate) fn position(&self, number: u64) -> Option<usize> {
         self.entries.binary_search_by_key(&number, |entry| entry.number).ok()
     }
@@ -251,10 +254,12 @@ impl Jobs {
 }
 
 impl Entry {
+    /// Returns whether the server must be notified that it has begun.
     fn is_unrecorded(&self) -> bool {
         self.fate == Fate::Running && self.begun && !self.recorded
     }
 
+    /// How long the job has had its current fate.
     fn lasts(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.since)
     }

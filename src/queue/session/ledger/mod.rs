@@ -30,6 +30,7 @@ pub(crate) use self::steps::{Leave, Obstacle, Outcome, Recovery, Step};
 use crate::mutants::Mutants;
 use crate::queue::keys::{ConsumerId, Ids};
 
+/// The jobs and ids of one consumer, and the requests in flight. Owned by its session.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Ledger {
     pub(crate) jobs: Jobs,
@@ -115,6 +116,7 @@ impl Ledger {
         Ok(self.step(Some(settlement), false))
     }
 
+    /// Returns whether a claim may be sent now.
     pub(crate) fn may_claim(&self) -> Result<(), Obstacle> {
         match () {
             () if self.in_doubt => Err(Obstacle::Doubt),
@@ -125,6 +127,7 @@ impl Ledger {
         }
     }
 
+    /// Returns whether a step that settles may be sent now.
     pub(crate) fn may_settle(&self) -> Result<(), Obstacle> {
         match () {
             () if self.in_doubt && !self.breaches.has(Breach::SettlesInDoubt) => {
@@ -143,6 +146,7 @@ impl Ledger {
         Step { settlement, claims, ..self.next_step() }
     }
 
+    /// The next step, without a settlement and a claim.
     fn next_step(&self) -> Step {
         Step {
             consumer: self.consumer.clone(),
@@ -187,6 +191,7 @@ impl Ledger {
         outcome == Outcome::Applied
     }
 
+    /// Applies a step that the server has applied.
     fn apply(&mut self, step: &Step) {
         self.mark = step.mark;
         if let Some(settlement) = &step.settlement {
