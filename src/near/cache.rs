@@ -28,6 +28,7 @@ pub(crate) struct Bounds {
     pub(crate) grace: Duration,
 }
 
+/// The limit of a cache: a number of entries or of bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Capacity {
     Entries(u64),
@@ -69,7 +70,9 @@ impl<V> Clone for Outcome<V> {
     }
 }
 
+/// The concurrent cache of the values.
 type Values<V> = quick_cache::sync::Cache<Key, Kept<V>, Weigh>;
+/// The reads in flight of one shard of the keys.
 type Reads<V> = Shard<Key, Arc<Completion<Outcome<V>>>>;
 
 /// How far the cache has received changes, and from which servers.
@@ -79,6 +82,7 @@ struct Sight {
     channel: Option<Arc<[u8]>>,
 }
 
+/// The counters of a cache that are not frequent enough for stripes.
 #[derive(Default)]
 pub(super) struct Counts {
     pub(super) misses: AtomicU64,
@@ -203,6 +207,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.forget_all();
     }
 
+    /// Starts a new epoch, empty, with the servers of a new session.
     pub(crate) fn connected(&self, session: u64, info: FeedInfo, watermark: u64) {
         self.is_blind.store(info.is_blind, Ordering::Release);
         self.see(|sight| {
@@ -213,12 +218,14 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.forget_all();
     }
 
+    /// Raises the watermark of the session.
     pub(crate) fn proven(&self, session: u64, watermark: u64, lag: Duration) {
         self.see(|sight| sight.lease.proven(session, watermark));
         let lag = u64::try_from(lag.as_micros()).unwrap_or(u64::MAX);
         self.counts.lag.store(lag, Ordering::Relaxed);
     }
 
+    /// Records that changes may be missed from now on.
     pub(crate) fn lost(&self, session: u64) {
         let mut is_new = false;
         self.see(|sight| is_new = sight.lease.lost(session));
@@ -286,6 +293,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.sight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The reads in flight of the shard of `key`.
     pub(super) fn shard(&self, key: &Key) -> MutexGuard<'_, Reads<V>> {
         let shard = self.hasher.hash_one(key) as usize % SHARDS;
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
@@ -302,6 +310,7 @@ impl<V> Store<Key, Kept<V>> for &Values<V> {
     }
 }
 
+/// The weight of an entry: one, or its approximate size.
 #[derive(Clone)]
 pub(super) enum Weigh {
     Entries,

@@ -78,6 +78,7 @@ impl<S: Source, V: Send + Sync + 'static> WriteObserver for OwnWrites<S, V> {
     }
 }
 
+/// Applies a change to the cache.
 fn forget<V: Send + Sync + 'static>(cache: &Cache<V>, affected: Affected<'_>) {
     match affected {
         Affected::Nothing => {}

@@ -35,12 +35,14 @@ impl Lease {
         Self { bound, grace, epoch: 0, session: None, watermark: 0, breaches: Mutants::default() }
     }
 
+    /// Begins a new epoch with a new session.
     pub(crate) fn connected(&mut self, session: u64, watermark: u64) {
         self.epoch += u64::from(!self.breaches.has(Breach::ConnectsInTheSameEpoch));
         self.session = Some(session);
         self.watermark = watermark;
     }
 
+    /// Raises the watermark, if it comes from the current session.
     pub(crate) fn proven(&mut self, session: u64, watermark: u64) {
         if self.session == Some(session) || self.breaches.has(Breach::ProvenByAnother) {
             self.watermark = self.watermark.max(watermark);

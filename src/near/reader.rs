@@ -163,6 +163,7 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
             && self.cache.topology().is_some_and(is_same)
     }
 
+    /// The error of a read while the cache is disconnected.
     fn cut_off(&self, key: &Key) -> Error {
         Error::Disconnected { attempt: Box::new(self.source.attempt(key)) }
     }

@@ -47,6 +47,7 @@ pub(crate) enum Lifetime {
     Unlimited,
 }
 
+/// The entries that a change affects.
 #[derive(Debug, PartialEq)]
 pub enum Affected<'a> {
     Nothing,

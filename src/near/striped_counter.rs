@@ -10,6 +10,7 @@ pub(crate) struct StripedCounter {
     rest: AtomicU64,
 }
 
+/// A counter on a cache line of its own.
 #[derive(Default)]
 #[repr(align(128))]
 struct Stripe(AtomicU64);
@@ -39,6 +40,7 @@ thread_local! {
 struct OwnWrites(Option<usize>);
 
 impl OwnWrites {
+    /// Claims a free stripe for this thread, if there is one.
     fn claim() -> Self {
         let free = FREE.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let new = || Some(NEXT.fetch_add(1, Ordering::Relaxed)).filter(|&next| next < STRIPES);

@@ -18,6 +18,7 @@ pub(super) struct Program {
     mutant: Mutant,
 }
 
+/// A value in the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Kept {
     pub(super) value: usize,
@@ -63,6 +64,7 @@ impl Program {
         Self { shard, lease, kept: None, epoch, served_until, certain_until, last_token: 0, mutant }
     }
 
+    /// The first half of a lookup.
     pub(super) fn glimpse(&self) -> Glimpse {
         match self.mutant {
             Mutant::LooksAtTheValueFirst => {
@@ -72,6 +74,7 @@ impl Program {
         }
     }
 
+    /// The second half of a lookup: the value, if it may be served.
     pub(super) fn lookup(&self, glimpse: Glimpse, now: u64) -> Option<usize> {
         let (kept, until) = match glimpse {
             Glimpse::ServedUntil(until) => (self.kept, until),
@@ -87,6 +90,7 @@ impl Program {
         kept.epoch == self.epoch || self.mutant == Mutant::ServesAnotherEpoch
     }
 
+    /// Begins to read a value that is not cached.
     pub(super) fn begin(&mut self, now: u64) -> Task {
         if now >= self.certain_until && self.mutant != Mutant::LeadsWhenUncertain {
             return Task::Asks;
@@ -114,6 +118,7 @@ impl Program {
         }
     }
 
+    /// Invalidates the key.
     pub(super) fn changed(&mut self) {
         self.shard.changed(&(), &mut self.kept);
     }
@@ -146,6 +151,7 @@ impl Program {
         }
     }
 
+    /// Publishes the lease's times.
     pub(super) fn show_times(&mut self) {
         self.served_until = self.lease.served_until();
         self.certain_until = self.lease.certain_until();

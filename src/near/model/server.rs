@@ -15,6 +15,7 @@ pub(super) struct Server {
     said: Vec<Word>,
 }
 
+/// A message on the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Word {
     Changed,
@@ -58,6 +59,7 @@ impl Server {
         self.say(Word::Flushed, link);
     }
 
+    /// Queues a message of this turn.
     pub(super) fn say(&mut self, word: Word, link: Option<&Link>) {
         if is_heard(link) {
             self.said.push(word);
@@ -96,6 +98,7 @@ impl Link {
     }
 }
 
+/// Whether the server sends changes to the client of `link`.
 fn is_heard(link: Option<&Link>) -> bool {
     link.is_some_and(|link| link.hearing == ServerChanges::Lasts)
 }

@@ -10,6 +10,7 @@ use super::{Mutant, Setting};
 use crate::listen::heartbeat::Heartbeat;
 use crate::mutants::Mutants;
 
+/// A state of everything: the clock, the server, the connection, the program and its readers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct World {
     now: u64,
@@ -39,6 +40,7 @@ enum Wrong {
     GoesBack,
 }
 
+/// A caller that reads the key, with the values that it must at least see.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Reader {
     since: u64,
@@ -47,6 +49,7 @@ pub(super) struct Reader {
     pub(super) stage: Stage,
 }
 
+/// The progress of a reader.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Stage {
     Looks(Glimpse),
@@ -55,6 +58,7 @@ pub(super) enum Stage {
     Waits(Task, Option<usize>),
 }
 
+/// An event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     Tick,
@@ -189,6 +193,7 @@ impl World {
             && self.link.as_ref().is_none_or(rests)
     }
 
+    /// Returns whether a quiet world serves the server's value.
     fn is_fresh(&self) -> bool {
         let is_cut_off = self.link.as_ref().is_none_or(|link| !link.is_connected);
         let kept = self.program.lookup(self.program.glimpse(), self.now);

@@ -7,6 +7,7 @@ use super::{Action, Reader, Stage, World, Wrong};
 use crate::listen::heartbeat::Breach;
 
 impl World {
+    /// Lists the events that may happen now.
     pub(super) fn happenings(&self, actions: &mut Vec<Action>) {
         let left = &self.left;
         let link = self.link.as_ref();
@@ -59,6 +60,7 @@ impl World {
         }
     }
 
+    /// Applies an event.
     pub(super) fn happen(&mut self, action: Action, setting: &Setting) {
         let left = &mut self.left;
         match action {
@@ -109,6 +111,7 @@ impl World {
         }
     }
 
+    /// Applies an event of the connection.
     fn happen_to_link(&mut self, action: Action, setting: &Setting) {
         if action == Action::Reconnect {
             self.left.reconnects -= 1;
@@ -168,6 +171,7 @@ impl World {
         }
     }
 
+    /// The second half of a reader's lookup.
     fn finish_looking(&mut self, place: usize) {
         let Stage::Looks(glimpse) = self.readers[place].stage else { return };
         match self.program.lookup(glimpse, self.now) {
