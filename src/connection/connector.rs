@@ -137,6 +137,7 @@ impl Connector {
         self.failures.load(Ordering::Relaxed)
     }
 
+    /// Counts a connection that failed, so that idle ones are probed.
     pub(crate) fn count_failure(&self) {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }

@@ -18,11 +18,13 @@ impl ExclusiveConnection {
         (self.address == address).then_some(*connection)
     }
 
+    /// Keeps a connection to the server at `address` for the next page.
     pub(crate) fn keep<T: Send + 'static>(&mut self, connection: T, address: &str) {
         self.connection = Some(Box::new(connection));
         address.clone_into(&mut self.address);
     }
 
+    /// Counts a new connection of the scan.
     pub(crate) fn count_new(&mut self) {
         self.number += 1;
     }

@@ -14,6 +14,7 @@ pub(crate) struct Handshake {
     password: Option<String>,
 }
 
+/// The purpose of a command of the handshake.
 #[derive(Clone, Copy, PartialEq)]
 enum Step {
     Hello,
@@ -86,6 +87,7 @@ impl Handshake {
         }
     }
 
+    /// The error of a refused step, in the terms of the driver.
     fn refusal(&self, step: Step, error: &ServerError) -> RedisError {
         let (kind, problem) = match step {
             Step::Hello if error.code() != "WRONGPASS" => {

@@ -63,6 +63,7 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
         watch: &dyn Watch,
     ) -> impl Future<Output = TransportResult<Value>> + Send;
 
+    /// Sleeps, in the way of the client.
     fn pause(time: Duration) -> impl Future<Output = ()> + Send;
 
     /// A connection that receives push messages, until this is dropped or the handler declines

@@ -49,6 +49,7 @@ pub(crate) struct Socket {
     late: u32,
 }
 
+/// An unencrypted stream of the system.
 enum Raw {
     Tcp(TcpStream),
     #[cfg(unix)]
@@ -259,6 +260,7 @@ fn connect_tcp(host: &str, port: u16, deadline: Deadline) -> io::Result<TcpStrea
     Err(failure)
 }
 
+/// Resolves a host, repeating after signals.
 fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     loop {
         match (host, port).to_socket_addrs() {

@@ -69,6 +69,7 @@ pub(crate) fn read_url(text: &str) -> Result<()> {
     connection_info(text).map(drop)
 }
 
+/// The error of a URL, with the accepted forms.
 fn refused(reason: &str) -> Error {
     Error::Configuration(format!("{reason}; {FORMS}"))
 }

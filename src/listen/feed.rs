@@ -68,6 +68,7 @@ impl Drop for Feed {
     }
 }
 
+/// Runs one session after the other until the feed is dropped.
 async fn keep<N: Node>(router: Arc<Router<N>>, options: FeedOptions, end: End, first: Session<N>) {
     let End { handler, signal } = &end;
     let mut is_blind = first.blindness().is_some();

@@ -54,6 +54,7 @@ async fn set<N: Node>(node: &N, kinds: &str) -> Result<()> {
     call(node, Request::write("CONFIG").arg("SET").arg(SETTING).arg(kinds), reply::ok).await
 }
 
+/// Runs one command on `node`.
 async fn call<N: Node, T>(
     node: &N,
     request: Request,

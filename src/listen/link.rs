@@ -108,11 +108,13 @@ impl Link {
         self.retired.store(true, Ordering::Release);
     }
 
+    /// Records a change of the link's key.
     fn hear_canary(&self) {
         self.canary_heard.store(true, Ordering::Release);
         self.signal.raise();
     }
 
+    /// Handles a heartbeat. Returns whether the message is one.
     fn is_beat(&self, channel: &[u8], payload: &[u8]) -> bool {
         if *channel != *self.channel {
             return false;
@@ -124,6 +126,7 @@ impl Link {
         true
     }
 
+    /// Records a heartbeat, and reports the watermark if it rises.
     fn hear_beat(&self, number: u64) {
         let lag = self.sent.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
         let heard = self.heartbeat().hear(number);

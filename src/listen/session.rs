@@ -34,6 +34,7 @@ pub(crate) struct Session<N: Node> {
     blindness: Option<Error>,
 }
 
+/// The connection to one of the servers.
 struct Listener<N: Node> {
     node: Arc<N>,
     link: Arc<Link>,
@@ -47,6 +48,7 @@ struct Listener<N: Node> {
 }
 
 impl<N: Node> Session<N> {
+    /// Connects to all servers of the feed, and reports to `handler` once the watermark is known.
     pub(crate) async fn open(
         router: &Router<N>,
         options: &FeedOptions,
@@ -413,12 +415,14 @@ fn names(base: &[u8], fits: impl Fn(u16) -> bool) -> [Vec<u8>; 2] {
 
 const CANARY: &str = "key";
 
+/// A random name of 32 hexadecimal digits.
 fn unique() -> String {
     use std::hash::{BuildHasher, RandomState};
     let random = RandomState::new();
     format!("{:016x}{:016x}", random.hash_one(0), random.hash_one(1))
 }
 
+/// The attempt to subscribe, as the timeout of a session reports it.
 fn ping() -> Request {
     Request::read("SUBSCRIBE")
 }

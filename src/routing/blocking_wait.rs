@@ -33,6 +33,7 @@ impl<N: Node> Router<N> {
         reply
     }
 
+    /// Waits in slices, retrying as decided by `RetryDecision::on_wait`.
     async fn wait_in_slices(
         &self,
         request: &Request,

@@ -63,6 +63,7 @@ impl<N: Node> Router<N> {
         }
     }
 
+    /// Decides how to send a request.
     fn plan(&self, request: &Request) -> Result<Plan> {
         if let Some(refusal) = request.refusal() {
             return Err(refusal);
@@ -82,6 +83,7 @@ impl<N: Node> Router<N> {
         }
     }
 
+    /// Sends a blocking request, or one to several servers.
     async fn call_specially(&self, request: &Request) -> Result<Value> {
         if let Some(wait) = request.wait() {
             let slot = if self.servers.is_cluster() { request.slot()? } else { None };

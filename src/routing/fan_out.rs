@@ -101,6 +101,7 @@ impl<N: Node> Router<N> {
         }
     }
 
+    /// Decides what to do after the outcome of one command.
     fn decision(&self, outcome: &TransportResult<Value>, line: Line<'_>) -> RetryDecision {
         match outcome {
             Ok(reply) => RetryDecision::on(reply),
@@ -108,6 +109,7 @@ impl<N: Node> Router<N> {
         }
     }
 
+    /// Groups the keys of a request by slot, if it may be divided.
     fn parts(&self, request: &Request) -> Result<Parts> {
         if !self.servers.is_cluster() {
             return Ok(Parts::One(None));

@@ -71,6 +71,7 @@ impl Redirects {
         }
     }
 
+    /// Backs off. Returns whether the time for a failover is not yet over.
     async fn pause<N: Node>(&mut self, servers: &Servers<N>) -> bool {
         let begin = || (Deadline::after(Wait::For(servers.patience())), Pauses::new());
         let (deadline, pauses) = self.patience.get_or_insert_with(begin);

@@ -51,6 +51,7 @@ impl<N: Node> Router<N> {
         self.are_nameless.load(Ordering::Relaxed)
     }
 
+    /// Stops asking servers for their run ids.
     pub(crate) fn take_as_nameless(&self) {
         self.are_nameless.store(true, Ordering::Relaxed);
     }
@@ -88,6 +89,7 @@ impl<N: Node> Router<N> {
         RetryDecision::without_reply(fault, repeatable)
     }
 
+    /// Sends one request to the server of `redirects`.
     pub(crate) async fn ask(
         &self,
         line: Line<'_>,

@@ -52,6 +52,7 @@ impl ScanOrigin {
         &self.address
     }
 
+    /// Records which process answered.
     fn meet(&mut self, process: Option<Process>, address: &str) {
         self.is_same = process.is_some() && process == self.process;
         self.process = process;
@@ -91,6 +92,7 @@ impl<N: Node> Router<N> {
         }
     }
 
+    /// Asks for one page, together with the identity of the process.
     async fn ask_for_page(
         &self,
         request: &Request,
@@ -117,6 +119,7 @@ impl<N: Node> Router<N> {
         Ok((process, reply))
     }
 
+    /// Reads the identity of a process, and stops asking for it if the server does not reveal it.
     fn process(&self, info: &Value) -> Option<Process> {
         let id = server_info::field(info, "run_id");
         let is_passing = match info {

@@ -50,6 +50,7 @@ impl<'a, N: Node> SilentWait<'a, N> {
         self.is_replaced.load(Ordering::Acquire)
     }
 
+    /// Examines the silent server. Returns whether the reply may still arrive.
     async fn look(&self) -> bool {
         if self.end.is_over() {
             return false;

@@ -162,6 +162,7 @@ fn more_telling(one: Error, other: Error) -> Error {
     if weight(&one) > weight(&other) { one } else { other }
 }
 
+/// Returns whether the server of this message is not a node of a cluster.
 fn says_disabled(message: &str) -> bool {
     message.contains("cluster support disabled")
 }

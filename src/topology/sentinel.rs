@@ -81,6 +81,7 @@ impl<N: Node> Sentinels<N> {
         Err(failed.unwrap_or_else(|| Error::Configuration("no Sentinel is named".into())))
     }
 
+    /// Asks one Sentinel for the address of the master.
     async fn ask(&self, sentinel: &N, deadline: Deadline) -> Result<String> {
         let request = Request::read("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
         let command = request.returns(address);
@@ -110,6 +111,7 @@ fn address(reply: Reply<'_>) -> Result<Option<String>> {
     Ok(Some(format!("{}:{}", reply::one::<String>(host)?, reply::one::<u16>(port)?)))
 }
 
+/// Returns whether an error tells more than that a Sentinel cannot be reached.
 fn is_telling(error: &Error) -> bool {
     matches!(error, Error::Configuration(_)) || obstacle(error) == Obstacle::Refusal
 }

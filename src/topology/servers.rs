@@ -257,6 +257,7 @@ impl<N: Node> Servers<N> {
         change(&mut self.map.write().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// The server that owns `slot`, or any if there is none.
     fn owner(&self, slot: Option<u16>) -> Result<Arc<N>> {
         let owner = self.read(|map| {
             let server = slot.map_or(Some(0), |slot| map.topology.owner(slot))?;
@@ -283,6 +284,7 @@ impl<N: Node> Servers<N> {
         if self.is_stale() { self.refresh(deadline).await } else { Ok(()) }
     }
 
+    /// Returns whether the map must be refreshed before it is used.
     fn is_stale(&self) -> bool {
         let trust = match self.origin {
             Origin::Fixed => return false,
@@ -312,6 +314,7 @@ impl<N: Node> Servers<N> {
         }
     }
 
+    /// Asks for the servers, in the way of the client.
     async fn discover(&self, deadline: Deadline) -> Result<Topology> {
         match &self.origin {
             Origin::Fixed => Ok(Topology::one(&self.template.address)),
@@ -326,6 +329,7 @@ impl<N: Node> Servers<N> {
         }
     }
 
+    /// Replaces the map, keeping the nodes of known addresses.
     fn install(&self, topology: Topology) -> Result<()> {
         let nodes = topology.servers().iter().map(|address| self.at(address));
         let nodes = nodes.collect::<Result<_>>()?;

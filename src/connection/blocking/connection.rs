@@ -51,6 +51,7 @@ impl Connection {
         self.stream.limit(limits);
     }
 
+    /// Sends bytes that are encoded already.
     pub(crate) fn send(&mut self, packed: &[u8]) -> RedisResult<()> {
         self.stream.write_all(packed)?;
         Ok(self.stream.flush()?)
@@ -109,6 +110,7 @@ impl Connection {
         self.receive().map(|reply| probe.is_answered_by(&reply))
     }
 
+    /// Sends the handshake and checks the replies.
     fn shake_hands(&mut self, handshake: &Handshake) -> RedisResult<()> {
         let sent = self.send(&handshake.packed());
         // A server that refuses a connection sends an error and closes it, even before anything is
@@ -180,6 +182,7 @@ impl Read for Asking<'_> {
     }
 }
 
+/// Opens a socket, encrypted if the connector has TLS.
 fn open_stream(connector: &Connector, limits: Limits) -> RedisResult<Stream> {
     let address = connector.information().addr();
     let usual_limit = connector.response_timeout.min(connector.call_timeout);

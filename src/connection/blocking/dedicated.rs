@@ -74,6 +74,7 @@ impl DedicatedConnections {
     }
 }
 
+/// Sends `lines` and returns the last reply, waiting as `watch` allows.
 fn exchange(
     connection: &mut Connection,
     lines: &[Line<'_>],

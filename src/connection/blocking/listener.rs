@@ -64,6 +64,7 @@ pub(crate) fn listen(
     Ok((listening, replies))
 }
 
+/// Sends `lines` and returns the replies, dispatching push messages between them.
 fn begin(
     connection: &mut Connection,
     lines: &[Line<'_>],

@@ -117,6 +117,7 @@ impl Node for BlockingNode {
 }
 
 impl BlockingNode {
+    /// Sends `lines` on a connection of the pool, for `finish` to read the replies.
     fn send<'a, 'b, 'c>(
         &'a self,
         lines: &'b [Line<'c>],
@@ -196,6 +197,7 @@ impl Sent<'_, '_, '_> {
     }
 }
 
+/// Receives a reply for each line.
 fn receive_each(lease: &mut Lease<'_>, lines: &[Line<'_>]) -> RedisResult<Vec<Value>> {
     lines.iter().map(|_| lease.receive()).collect()
 }

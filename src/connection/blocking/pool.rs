@@ -105,6 +105,7 @@ pub(crate) struct Lease<'a> {
     deadline: Deadline,
 }
 
+/// A borrowed connection, of either kind of pool.
 enum Held<'a> {
     Slot(r2d2::PooledConnection<Slots>, Box<Connection>),
     Given(Given, &'a Mutex<Vec<Given>>),
@@ -204,6 +205,7 @@ impl Lease<'_> {
     }
 }
 
+/// The error of the user's pool that lent no connection: it could not connect, or all are in use.
 fn not_given(
     pool: &r2d2::Pool<redis::Client>,
     patience: Duration,

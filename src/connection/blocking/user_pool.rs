@@ -98,6 +98,7 @@ fn connect(connector: &Connector, limits: Limits) -> RedisResult<redis::Connecti
     Ok(connection)
 }
 
+/// Probes whether the server answers this request, and not an earlier one.
 fn is_in_step(connection: &mut redis::Connection, silence: Duration) -> RedisResult<bool> {
     limit_times(connection, silence)?;
     let probe = Probe::new();
@@ -105,6 +106,7 @@ fn is_in_step(connection: &mut redis::Connection, silence: Duration) -> RedisRes
     Ok(probe.is_answered_by(&reply))
 }
 
+/// Sets the system's timeouts of reads and writes.
 fn limit_times(connection: &redis::Connection, silence: Duration) -> RedisResult<()> {
     let silence = Some(silence.max(Duration::from_micros(1)));
     connection.set_read_timeout(silence)?;

@@ -14,6 +14,7 @@ pub(crate) struct Background {
     thread: Mutex<Option<Thread>>,
 }
 
+/// A handle of the running thread.
 #[derive(Clone)]
 struct Thread {
     runtime: Handle,
@@ -32,6 +33,7 @@ impl Background {
         Ok(())
     }
 
+    /// Returns the thread, which is started if necessary.
     fn thread(&self) -> io::Result<Thread> {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(thread) = &*thread {

@@ -43,6 +43,7 @@ impl Inquiry {
 #[derive(Clone)]
 pub(crate) struct AsyncConnection(Arc<Inner>);
 
+/// The state that clones of a connection share. Its tasks end with it.
 struct Inner {
     driver: MultiplexedConnection,
     outstanding: Arc<Outstanding>,
@@ -251,6 +252,7 @@ impl AsyncConnection {
     }
 }
 
+/// Accepts the echo of `number`, or a refusal by a server that serves the connection.
 fn is_echo(reply: Value, number: &[u8]) -> RedisResult<()> {
     match reply {
         Value::BulkString(echo) if echo == number => Ok(()),

@@ -32,6 +32,7 @@ pub(crate) struct AsyncWaiting {
     background: Arc<Background>,
 }
 
+/// The shared part of the connections, which running waits keep alive.
 struct Waits {
     shared: Arc<Multiplexed>,
     idle: Mutex<Idles>,
@@ -45,6 +46,7 @@ struct Idles {
     are_swept: bool,
 }
 
+/// A connection without a wait.
 struct Idle {
     connection: AsyncConnection,
     last_use: LastUse,
@@ -268,6 +270,7 @@ impl Waits {
         }
     }
 
+    /// Returns an idle connection that is alive, or a new one.
     async fn connection(&self) -> TransportResult<AsyncConnection> {
         let connector = &self.shared.connector;
         let idle = self.idle().connections.pop();

@@ -31,6 +31,7 @@ pub(crate) struct Multiplexed {
     state: Mutex<State>,
 }
 
+/// The connections of all runtimes.
 #[derive(Default)]
 struct State {
     homes: Vec<Home>,
@@ -44,6 +45,7 @@ struct Home {
     link: Link,
 }
 
+/// The state of a runtime's connection.
 enum Link {
     Connecting { attempt: u64, generation: usize, connected: Connecting, task: AbortHandle },
     Ready { connection: AsyncConnection, last_use: LastUse, check: Option<Check> },
@@ -271,6 +273,8 @@ impl Multiplexed {
         }
     }
 
+    /// Returns the connection of this runtime, and whether it is new, without a check whether it is
+    /// alive.
     async fn connected(
         self: &Arc<Self>,
         deadline: Deadline,
@@ -338,6 +342,7 @@ impl Multiplexed {
         }
     }
 
+    /// Returns whether the connection has not ended and belongs to the current generation.
     fn is_usable(&self, connection: &AsyncConnection) -> bool {
         !connection.has_ended() && connection.generation() == self.connector.generation()
     }

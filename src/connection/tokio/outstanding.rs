@@ -38,6 +38,7 @@ pub(crate) struct Outstanding {
 #[repr(align(64))]
 struct Shard(Mutex<Slab<Call>>);
 
+/// A call that waits for its reply.
 struct Call {
     waker: Waker,
     /// How many checks there had been when the call began.
@@ -102,6 +103,7 @@ impl Outstanding {
         }
     }
 
+    /// Checks once, and wakes the calls that are over.
     fn look(&self, progress: &mut u64) {
         let before = self.looks.fetch_add(1, Ordering::Relaxed);
         if *progress != self.progress() {
@@ -161,6 +163,7 @@ struct Turn<'a> {
     place: Option<Place>,
 }
 
+/// Where a call is registered.
 struct Place {
     shard: usize,
     key: usize,

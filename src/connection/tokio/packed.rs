@@ -41,6 +41,7 @@ impl Packed {
     }
 }
 
+/// Encodes one command for the driver.
 pub(crate) fn command(line: &Line<'_>) -> Cmd {
     let mut command = Cmd::with_capacity(line.len(), line.size());
     line.each_argument(|argument| command.write_arg(argument));
