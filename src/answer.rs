@@ -18,6 +18,7 @@ use crate::error::LoadError;
     note = "a loader: of a value, an `Option` of one, or a `Loaded`, with any error"
 )]
 pub trait HandlerResult<T, E>: Send + 'static {
+    /// Waits for the answer of the function, as a loader's result.
     #[doc(hidden)]
     fn answer(self) -> impl Future<Output = Result<T, LoadError>> + Send;
 }

@@ -109,7 +109,7 @@
 //! |---|---|---|
 //! | `async` | no | `AsyncClient`, on tokio |
 //! | `bincode` | yes | `Bincode` |
-//! | `cli` | no | the programs `rcq`, which administers a [`WorkQueue`], and `rckey`, for keywords |
+//! | `cli` | no | the programs `rcq`, which manages a [`WorkQueue`], and `rckey`, for keywords |
 //! | `json` | yes | `Json`, `PyJson` |
 //! | `keyword` | no | [`keyword`]: named, typed values that services publish and clients watch |
 //! | `msgpack` | yes | `MessagePack` |

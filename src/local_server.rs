@@ -156,6 +156,7 @@ impl fmt::Debug for LocalServer {
     }
 }
 
+/// The server process and its watchdog.
 struct ServerProcess {
     server: Child,
     watchdog: Child,
@@ -248,6 +249,7 @@ impl Drop for ServerProcess {
     }
 }
 
+/// A directory that only its owner can read, removed on drop.
 struct PrivateDirectory(PathBuf);
 
 impl PrivateDirectory {
@@ -276,6 +278,7 @@ impl Drop for PrivateDirectory {
     }
 }
 
+/// Finds the program of the server.
 fn find_program() -> io::Result<OsString> {
     if let Some(program) = env::var_os("REDIS_SERVER").filter(|program| !program.is_empty()) {
         return Ok(program);

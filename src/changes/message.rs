@@ -19,6 +19,7 @@ pub(crate) struct Notice<'a> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Changes<'a>(&'a [u8]);
 
+/// One change of a message.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Change<'a> {
     pub(crate) kind: Kind,
@@ -26,6 +27,7 @@ pub(crate) struct Change<'a> {
     pub(crate) key: &'a [u8],
 }
 
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Inserted,

@@ -178,6 +178,7 @@ impl ChangePublishing {
 }
 
 impl Structure {
+    /// The name of the structure in channels and keys.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Structure::Dict => "dict",

@@ -75,6 +75,7 @@ impl Request {
     }
 }
 
+/// Converts a number that the server may return above `i64::MAX`.
 fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -15,8 +15,10 @@
 //! | `load` | a value, or a hash of them, in a read-through cache |
 //! | `changes` | a collection that publishes its changes: a channel |
 //! | `sequences` | such a collection: the sequence of that channel |
-//! | `forget`, `beat`, `key` | the collection of a near cache or a subscription; `key` exists only within a transaction |
-//! | `lease`, `keywords`, `times`, `outcome`, `request`, `changed` | a service of keywords, see `keyword/names.rs` |
+//! | `forget`, `beat` | the collection of a near cache or a subscription |
+//! | `key` | such a collection: a key that exists only within a transaction |
+//! | `lease`, `keywords`, `times`, `outcome` | a service of keywords, see `keyword/names.rs` |
+//! | `request`, `changed` | such a service: channels |
 
 use std::sync::LazyLock;
 

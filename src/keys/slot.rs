@@ -34,6 +34,7 @@ pub(crate) fn prefix_slot(prefix: &[u8]) -> Option<u16> {
     hash_tag(prefix).map(|tag| crc16(tag, 0) % SLOTS)
 }
 
+/// The part between the first `{` and the next `}`, unless it is empty.
 fn hash_tag(key: &[u8]) -> Option<&[u8]> {
     let open = key.iter().position(|&byte| byte == b'{')?;
     let rest = &key[open + 1..];

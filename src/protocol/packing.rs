@@ -83,6 +83,7 @@ impl Line<'_> {
     }
 }
 
+/// Appends the length of an array or a string.
 fn header(packed: &mut Vec<u8>, kind: u8, length: usize) {
     packed.push(kind);
     packed.extend_from_slice(decimal(length, &mut [0; 20]));

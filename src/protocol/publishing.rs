@@ -55,6 +55,7 @@ pub(crate) fn each_argument(line: &Line<'_>, script: &Source, visit: &mut impl F
     visit(changes::head(slot).as_bytes());
 }
 
+/// Visits the keys that are sent.
 fn each_key(line: &Line<'_>, visit: impl FnMut(&[u8])) {
     match line.part {
         Some(keys) => {

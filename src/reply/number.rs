@@ -119,6 +119,7 @@ pub(crate) fn sum<C: Codec>(reply: Reply<'_>) -> Result<C::Owned> {
     decode_bytes::<C>(digits, || request.attempt())
 }
 
+/// An integer within `range`.
 fn within(
     reply: Reply<'_>,
     range: std::ops::RangeInclusive<i64>,

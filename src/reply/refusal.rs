@@ -52,6 +52,7 @@ pub(crate) fn code_and_details(error: &redis::ServerError) -> (&str, &str) {
     }
 }
 
+/// Splits off the place in a script, which the error of an old server contains.
 fn without_place(error: &redis::ServerError) -> (&str, &str) {
     let (code, details) = (error.code(), error.details().unwrap_or_default());
     let raised = match code {

@@ -10,6 +10,7 @@ use redis::Value;
 #[derive(Clone)]
 pub(crate) struct Abandonment(Arc<Mutex<Option<Report>>>);
 
+/// The callback, which gets the reply, or `None` if the outcome is unknown.
 type Report = Box<dyn FnOnce(Option<Value>) + Send>;
 
 impl Abandonment {

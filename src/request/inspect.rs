@@ -52,6 +52,7 @@ impl Request {
         self.rare.as_ref()?.wait
     }
 
+    /// Whether a wait must not be restarted on another connection.
     pub(crate) fn waits_once(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.waits_once)
     }

@@ -64,6 +64,7 @@ struct Arguments {
     stride: u32,
 }
 
+/// The reason why a request cannot be sent.
 #[derive(Debug, Clone)]
 enum Refused {
     Encode(CodecError),

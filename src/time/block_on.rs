@@ -20,6 +20,7 @@ pub(crate) fn finish<T>(conversation: impl Future<Output = T>) -> T {
 
 /// Blocks until `event` is ready, at most for `time`. The event must not need this thread.
 pub(crate) fn block_on<T>(event: impl Future<Output = T>, time: Duration) -> Option<T> {
+    /// Wakes a blocked thread.
     struct Unpark(Thread);
 
     impl Wake for Unpark {

@@ -9,6 +9,7 @@ pub(crate) struct Completion<T> {
     state: Mutex<State<T>>,
 }
 
+/// The outcome, once known, and the waiting tasks.
 struct State<T> {
     outcome: Option<T>,
     waiting: Vec<Waker>,

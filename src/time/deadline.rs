@@ -42,6 +42,7 @@ impl Deadline {
         self.left().is_zero()
     }
 
+    /// Returns whether it has been over for at least `time`.
     pub(crate) fn is_over_for(&self, time: Duration) -> bool {
         self.0.is_some_and(|end| Instant::now().saturating_duration_since(end) >= time)
     }
@@ -56,6 +57,7 @@ impl Pauses {
         Self(SHORTEST_PAUSE)
     }
 
+    /// The next pause, twice as long as the previous one, up to a limit.
     pub(crate) fn next(&mut self) -> Duration {
         let pause = self.0;
         self.0 = (pause * 2).min(LONGEST_PAUSE);

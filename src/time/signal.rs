@@ -10,6 +10,7 @@ pub(crate) struct Signal {
     changed: Condvar,
 }
 
+/// The state of a signal, and its waiting task.
 #[derive(Debug, Default)]
 struct State {
     raised: bool,
