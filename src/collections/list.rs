@@ -34,7 +34,7 @@ use crate::request::Script;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// # What a pop promises
+/// # Delivery guarantees of a pop
 ///
 /// A popped item is delivered at most once: if the program dies or the connection breaks right
 /// after the server removed the item, it is gone. A waiting pop keeps its connection to a server

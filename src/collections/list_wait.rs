@@ -17,7 +17,8 @@ use crate::time::Wait;
 impl<T: Codec, E: RoundTrips> RedisList<T, E> {
     /// Removes and returns the first item, waiting for one if there is none. `BLPOP`, O(1).
     ///
-    /// For the effect of a lost connection see [what a pop promises](#what-a-pop-promises).
+    /// For the effect of a lost connection see the
+    /// [delivery guarantees](#delivery-guarantees-of-a-pop).
     pub fn wait_pop_front(&self, wait: impl Into<Wait>) -> E::Reply<Option<T::Owned>> {
         self.executor
             .run(self.writing("BLPOP").undone_by("LPUSH").waits(wait.into()).returns(item::<T>))

@@ -36,9 +36,9 @@ pub enum Event<K> {
     Inserted(K),
     /// It has another value, or is new: not every writer reports whether it existed before.
     Updated(K),
-    /// It was set, as in [`Updated`](Self::Updated), and its writer gave this notification id: a
-    /// program with Python's redis-pydict, or with
-    /// [`ChangeFormat::PyDict`](crate::ChangeFormat::PyDict).
+    /// It was set, as in [`Updated`](Self::Updated). Its writer, a program with Python's
+    /// redis-pydict or with [`ChangeFormat::PyDict`](crate::ChangeFormat::PyDict), gave this
+    /// notification id.
     ///
     /// The message has no value: as in Python, [`get`](crate::RedisDict::get) returns it
     /// afterwards.

@@ -24,7 +24,7 @@ pub(crate) struct Lease {
 pub(crate) enum Breach {
     /// Continues after the connection was lost.
     GoesOnWhenLost,
-    /// Serves values of before a lost connection after it.
+    /// Serves values of the previous connection after a reconnect.
     ConnectsInTheSameEpoch,
     /// Accepts a watermark of another connection.
     ProvenByAnother,

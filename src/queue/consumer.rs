@@ -35,7 +35,7 @@ use crate::time::{Deadline, Pauses};
 /// Dropping it gives back the claimed jobs that were not handed out. Jobs that were handed out stay
 /// valid. The drop of the last of them, the consumer or its last job, returns only once the server
 /// knows all that, for the program may end next. If the server cannot be reached, a thread
-/// continues after a second. In a task this blocks the thread for as long, which
+/// continues after a second. In a task the drop blocks the thread for that long, which
 /// [`close`](Self::close) does not.
 #[must_use = "a consumer does nothing unless it is asked for the next job"]
 pub struct Consumer<T: Codec, E: RoundTrips = Client> {

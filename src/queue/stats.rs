@@ -40,17 +40,17 @@ pub struct QueueStats {
     /// heartbeat of its consumer: it reveals a consumer that has claimed a batch and is never asked
     /// again.
     pub longest_idle: Option<Duration>,
-    /// Total of jobs done, as far as the server was notified.
+    /// Total number of jobs done, as far as the server was notified.
     pub done: u64,
-    /// Total of deliveries that failed and were to be retried later.
+    /// Total number of deliveries that failed and were to be retried later.
     pub retried: u64,
-    /// Total of deliveries after which the job went back to the head of the queue: it was given
-    /// back, or its consumer was lost.
+    /// Total number of deliveries after which the job went back to the head of the queue: it was
+    /// given back, or its consumer was lost.
     pub redelivered: u64,
-    /// Total of jobs that went to the dead-letter queue.
+    /// Total number of jobs that went to the dead-letter queue.
     pub buried: u64,
-    /// Total of program starts with other explicit [settings](crate::QueueSettings) than the stored
-    /// ones, which were replaced. If it rises, programs disagree.
+    /// Total number of program starts with other explicit [settings](crate::QueueSettings) than the
+    /// stored ones, which were replaced. If it rises, programs disagree.
     pub settings_replaced: u64,
     /// The server's time since 1970.
     pub at: Duration,

@@ -47,7 +47,7 @@ use crate::time::Wait;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// # What it promises
+/// # Guarantees
 ///
 /// Every job that the server has confirmed is delivered at least once, in the order of the queue
 /// except for retries and redeliveries, and is as durable as the server's own data. A job is

@@ -50,7 +50,7 @@ pub type CachedHashDict<K, V, E = Client> = Cached<RedisHashDict<K, V, E>>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// # What is promised
+/// # Guarantees
 ///
 /// A value that was changed on the server is served no longer than the
 /// [`max_staleness`](NearCache::max_staleness) of the cache, whatever happens to connections,

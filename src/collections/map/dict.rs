@@ -33,7 +33,7 @@ use crate::request::Script;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// # Whose keys
+/// # Ownership of keys
 ///
 /// All strings whose keys begin with `name:` are entries, whichever client wrote them, and no other
 /// key is ever listed, counted or removed. The keys that this crate keeps beside collections

@@ -23,7 +23,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         self.executor.run(request.returns(reply::ok))
     }
 
-    /// Returns the value of `key` and removes it after `time` from now. `GETEX … PX`, O(1).
+    /// Returns the value of `key`, which then expires after `time`. `GETEX … PX`, O(1).
     pub fn get_and_expire(&self, key: &K::Borrowed, time: Duration) -> E::Reply<Option<V::Owned>> {
         let request = self.writing("GETEX", key).arg("PX").milliseconds(time);
         self.executor.run(request.returns(reply::optional::<V>))
