@@ -1,4 +1,4 @@
-//! What the functions of a user give back.
+//! The return values of a user's functions.
 
 use std::error::Error as StdError;
 use std::future::poll_fn;
@@ -9,7 +9,7 @@ use std::task::Poll;
 use crate::client::Client;
 use crate::error::LoadError;
 
-/// What a function of the user gives back where `E` runs it: a `Result` on a [`Client`], a future of one
+/// The return value of a user's function that `E` runs: a `Result` on a [`Client`], a future of one
 /// on an `AsyncClient`.
 #[diagnostic::on_unimplemented(
     message = "a function for `{E}` cannot give back `{Self}`",
@@ -18,6 +18,7 @@ use crate::error::LoadError;
     note = "a loader: of a value, an `Option` of one, or a `Loaded`, with any error"
 )]
 pub trait HandlerResult<T, E>: Send + 'static {
+    /// Waits for the answer of the function, as a loader's result.
     #[doc(hidden)]
     fn answer(self) -> impl Future<Output = Result<T, LoadError>> + Send;
 }
@@ -44,7 +45,7 @@ where
     }
 }
 
-/// The same answer, with panics as errors.
+/// The result of the function, with panics as errors.
 pub(crate) async fn contained<T>(
     answer: impl Future<Output = Result<T, LoadError>>,
 ) -> Result<T, LoadError> {

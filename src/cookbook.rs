@@ -49,7 +49,7 @@
 #![doc = include_str!("../examples/cookbook_expiry.rs")]
 //! ```
 //!
-//! # Keep values in the program
+//! # Cache values in the program
 //!
 //! ```
 #![doc = include_str!("../examples/cookbook_cache.rs")]

@@ -44,30 +44,31 @@
 //!
 //! # Behaviour
 //!
-//! Every method says which command it sends and what that costs. A single operation is one atomic
-//! round trip; what goes through a whole collection does so page by page. No lock is held, and nothing
-//! is cached unless it is asked for: programs see each other's changes at once.
+//! Every method documents its command and the cost. A single operation is one atomic round trip; an
+//! operation on a whole collection works page by page. No lock is held, and nothing is cached
+//! unless requested: programs see each other's changes immediately.
 //!
-//! A dictionary that is read far more often than it is written can be [`cached`](RedisDict::cached): a
-//! [`CachedDict`] answers from this program's memory and follows what others change. What happens to a
-//! collection can be listened to, with [`subscribe`](RedisDict::subscribe).
+//! A dictionary that is read far more often than it is written can be
+//! [`cached`](RedisDict::cached): a [`CachedDict`] answers from this program's memory and follows
+//! other programs' changes. The change events of a collection are available with
+//! [`subscribe`](RedisDict::subscribe).
 //!
-//! A write is sent once. If its reply is lost, [`Error::applied`] says that it may have been applied,
-//! and the caller decides. The [cookbook] shows how.
+//! A write is sent once. If its reply is lost, [`Error::applied`] reports that it may have been
+//! applied, and the caller decides. The [cookbook] shows how.
 //!
 //! # Types of keys and values
 //!
-//! A collection names a [`Codec`] for its keys and values. `String`, `Vec<u8>`, the integers, `f64`,
-//! `bool` and `char` are their own codecs and write what other Redis programs expect. A serde type is
-//! named with its format: `Json<User>`, `MessagePack<User>`, and for Python programs `Pickle`, `PyJson`
-//! and `PyDict`. Inside of a serde type a `Vec<u8>` is a list of numbers; for bytes use the crate
-//! `serde_bytes`.
+//! A collection names a [`Codec`] for its keys and values. `String`, `Vec<u8>`, the integers,
+//! `f64`, `bool` and `char` are their own codecs and write the form that other Redis programs
+//! expect. A serde type is named with its format: `Json<User>`, `MessagePack<User>`, and for Python
+//! programs `Pickle`, `PyJson` and `PyDict`. Inside a serde type a `Vec<u8>` is a list of numbers;
+//! for bytes use the crate `serde_bytes`.
 //!
 //! # Clients
 //!
 //! A [`Client`] blocks; an `AsyncClient` (feature `async`) is for tokio. Both have the same
 //! collections with the same methods, and connect to one server (`open`), to a cluster (`cluster`)
-//! or to the master that Sentinels name (`sentinel`), each with TLS where a URL begins with `rediss`.
+//! or to the master that Sentinels name (`sentinel`), each with TLS if a URL begins with `rediss`.
 //!
 //! ```
 //! # let server = redis_collections::LocalServer::start()?;
@@ -84,11 +85,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # One operation, several readings
+//! # One operation, several executors
 //!
 //! The last parameter of a collection is its [`Executor`]. On a [`Client`], the default, a method
-//! gives a `Result`, on an `AsyncClient` a future of it. On [`Deferred`] it gives a [`Command`], and
-//! commands travel together:
+//! returns a `Result`, on an `AsyncClient` a future of it. On [`Deferred`] it returns a
+//! [`Command`], and several commands can be sent in one round trip:
 //!
 //! ```
 //! # let server = redis_collections::LocalServer::start()?;
@@ -114,7 +115,7 @@
 //! | `pickle` | yes | `Pickle` |
 //! | `pydict` | yes | `PyDict` |
 //! | `local-server` | no | `LocalServer`, for examples and tests |
-//! | `metrics` | no | what near caches do, for the `metrics` facade |
+//! | `metrics` | no | statistics of near caches, for the `metrics` facade |
 //! | `near-cache` | no | [`CachedDict`], [`CachedHashDict`] |
 //! | `tls` | no | `rediss` URLs, own root and client certificates, by rustls |
 #![forbid(unsafe_code)]

@@ -20,7 +20,7 @@ const PORTS_TRIED: usize = 8;
 /// A cluster node also listens on its port plus 10000.
 const HIGHEST_PORT: u16 = u16::MAX - 10_000;
 const LOG_SHOWN: usize = 2000;
-/// Systems take 103 to 107 bytes.
+/// Systems accept 103 to 107 bytes.
 const LONGEST_SOCKET_PATH: usize = 103;
 const SHORT_DIRECTORY: &str = "/tmp";
 
@@ -29,14 +29,15 @@ const SERVER: &str = r#"read -r _ && exec "$@" </dev/null"#;
 /// Outlives the owner: the pipe it reads ends when the owner does, however that ends.
 const WATCHDOG: &str = r#"read -r _; kill -s KILL "$1"; rm -rf "$2""#;
 
-/// A Redis or Valkey server of one's own, which ends with this value.
+/// A private Redis or Valkey server, which ends with this value.
 ///
 /// It runs the program that the environment variable `REDIS_SERVER` names, otherwise the
 /// `valkey-server` or else the `redis-server` on `PATH`. It listens on a free port of 127.0.0.1 and
-/// on a socket in a private temporary directory, persists nothing, and is killed, and its directory
-/// removed, when the value is dropped or the owning process ends, even by SIGKILL. Unix only.
+/// on a socket in a private temporary directory, and persists nothing. When the value is dropped or
+/// the owning process ends, even by SIGKILL, the server is killed and its directory removed. Unix
+/// only.
 ///
-/// The directory is in `/tmp` where `TMPDIR` is too long for the path of a socket.
+/// The directory is in `/tmp` if `TMPDIR` is too long for the path of a socket.
 ///
 /// ```
 /// use redis_collections::LocalServer;
@@ -68,8 +69,8 @@ impl LocalServer {
     ///
     /// # Errors
     ///
-    /// `NotFound`, saying what to install, when there is no server program; otherwise what the
-    /// server printed when it ended or did not answer within 30 seconds.
+    /// `NotFound`, with what to install, if there is no server program; otherwise the server's
+    /// output when it ended or did not answer within 30 seconds.
     pub fn start() -> io::Result<Self> {
         Self::start_with(&[])
     }
@@ -121,7 +122,7 @@ impl LocalServer {
         self.process.server.id()
     }
 
-    /// Ends the server at once, as a crash would; its directory stays for a restart.
+    /// Kills the server immediately, like a crash; its directory stays for a restart.
     ///
     /// # Errors
     ///
@@ -130,13 +131,13 @@ impl LocalServer {
         self.process.kill()
     }
 
-    /// Ends the server if it runs and starts it on the same port with the same arguments.
+    /// Ends the server if it runs, and starts it on the same port with the same arguments.
     ///
     /// Waits until it answers and, with persistence on, until it has loaded its data.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start), and `AddrInUse` when another program has taken the port.
+    /// As [`start`](Self::start), and `AddrInUse` if another program has taken the port.
     pub fn restart(&mut self) -> io::Result<()> {
         self.stop()?;
         self.process =
@@ -155,6 +156,7 @@ impl fmt::Debug for LocalServer {
     }
 }
 
+/// The server process and its watchdog.
 struct ServerProcess {
     server: Child,
     watchdog: Child,
@@ -198,7 +200,7 @@ impl ServerProcess {
         Ok(process)
     }
 
-    /// Asks on the socket: only this server can answer there, and it opens its port first.
+    /// Polls the socket: only this server can answer there, and it opens its port first.
     fn wait_until_ready(
         &mut self,
         program: &OsString,
@@ -230,7 +232,8 @@ impl ServerProcess {
         Ok(())
     }
 
-    /// The server first: until it is reaped, no other process can have the id the watchdog kills.
+    /// The server first: until it is reaped, no other process can have the id that the watchdog
+    /// kills.
     fn kill(&mut self) -> io::Result<()> {
         for child in [&mut self.server, &mut self.watchdog] {
             child.kill()?;
@@ -246,6 +249,7 @@ impl Drop for ServerProcess {
     }
 }
 
+/// A directory that only its owner can read, removed on drop.
 struct PrivateDirectory(PathBuf);
 
 impl PrivateDirectory {
@@ -274,6 +278,7 @@ impl Drop for PrivateDirectory {
     }
 }
 
+/// Finds the program of the server.
 fn find_program() -> io::Result<OsString> {
     if let Some(program) = env::var_os("REDIS_SERVER").filter(|program| !program.is_empty()) {
         return Ok(program);
@@ -294,7 +299,7 @@ fn no_program(program: &OsString) -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, message)
 }
 
-/// Other programs may take the port before the server does.
+/// A port that is free now. Other programs may take it before the server does.
 fn free_port() -> io::Result<u16> {
     let any_port = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr();
     let mut port = any_port()?.port();
@@ -307,7 +312,7 @@ fn free_port() -> io::Result<u16> {
     Ok(port)
 }
 
-/// A shell in a process group of its own, so that Ctrl-C in a terminal is left to the owner.
+/// A shell in a process group of its own, so that Ctrl-C in a terminal reaches only the owner.
 fn shell(script: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", script, "sh"]).stdin(Stdio::piped()).process_group(0);
@@ -318,9 +323,10 @@ fn socket_in(directory: &Path) -> PathBuf {
     directory.join("socket")
 }
 
-/// Any reply to PING will do, also a demand for a password, but not that data is still loading.
+/// Returns whether the server answers. Any reply to PING will do, including a request for a
+/// password, but not that data is still loading.
 ///
-/// The server has forgotten this connection afterwards: it ends it, and that is waited for.
+/// Waits for the server to close this connection, after which it has forgotten it.
 fn answers(socket: &Path) -> bool {
     let ask = || {
         let mut connection = UnixStream::connect(socket)?;

@@ -1,8 +1,8 @@
-//! Rules that a test may break, to see that they are needed.
+//! Rules that a test may break, to verify that they are needed.
 
 use std::marker::PhantomData;
 
-/// Which of the breaches `B` of its rules something commits: none, outside of tests.
+/// The breaches `B` of its rules that a component commits: none, outside of tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Mutants<B> {
     #[cfg(test)]

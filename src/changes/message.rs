@@ -1,10 +1,10 @@
-//! The messages of the format `Own`, as they are read.
+//! Parsing of the messages of the format `Own`.
 
 use std::str;
 
 use crate::keys::SLOTS;
 
-/// What a message says.
+/// The content of a message.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Notice<'a> {
     /// The process that wrote.
@@ -19,13 +19,15 @@ pub(crate) struct Notice<'a> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Changes<'a>(&'a [u8]);
 
+/// One change of a message.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Change<'a> {
     pub(crate) kind: Kind,
-    /// The key, field or member, or how many items of a list.
+    /// The key, field or member, or the number of items of a list.
     pub(crate) key: &'a [u8],
 }
 
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Inserted,
@@ -36,7 +38,7 @@ pub(crate) enum Kind {
     Void,
 }
 
-/// What `payload` says, if it is a message of a known version from its first to its last byte.
+/// Parses `payload`, if it is a message of a known version from its first to its last byte.
 pub(crate) fn parse(payload: &[u8]) -> Option<Notice<'_>> {
     let (instance, rest) = word(payload.strip_prefix(b"1 ")?)?;
     let (stream, rest) = word(rest)?;
@@ -66,7 +68,7 @@ impl<'a> Iterator for Changes<'a> {
     }
 }
 
-/// The first change and what follows it.
+/// Splits off the first change.
 fn change(bytes: &[u8]) -> Option<(Change<'_>, &[u8])> {
     let (&kind, rest) = bytes.split_first()?;
     let kind = match kind {
@@ -84,13 +86,13 @@ fn change(bytes: &[u8]) -> Option<(Change<'_>, &[u8])> {
     Some((Change { kind, key }, rest))
 }
 
-/// What comes before the first space, and what after it.
+/// Splits at the first space.
 fn word(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = bytes.iter().take(MOST_DIGITS).position(|&byte| byte == b' ')?;
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
-/// A number as it is written in one way only.
+/// A number in its only valid notation.
 fn decimal(digits: &[u8]) -> Option<u64> {
     let canonical = digits == b"0" || !digits.starts_with(b"0");
     let all = digits.iter().all(u8::is_ascii_digit);
@@ -99,7 +101,7 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 
 const INSTANCE_LENGTH: usize = 16;
 
-/// No word and no length is as long.
+/// No word and no length is longer.
 const MOST_DIGITS: usize = 24;
 
 #[cfg(test)]

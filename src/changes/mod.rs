@@ -1,4 +1,4 @@
-//! What collections tell of their changes, and to whom.
+//! Change publishing: the formats and channels in which collections publish their changes.
 
 mod message;
 
@@ -11,59 +11,62 @@ use crate::keys::prefix_slot;
 use crate::keys::{into_slot, side_key_of};
 use crate::random::unique_id;
 
-/// In which format a collection tells of its changes: `PUBLISH`ed with each write, in one script.
+/// The format in which a collection publishes its changes: a `PUBLISH` with each write, in one
+/// script.
 ///
 /// # The format `Own`
 ///
 /// Messages go to the channel `<prefix>~rc:changes:dict`, `<name>~rc:changes:hash`,
-/// `<name>~rc:changes:list` or `<name>~rc:changes:set`, and read
-/// `1 <instance> <stream> <sequence> <changes>`:
+/// `<name>~rc:changes:list` or `<name>~rc:changes:set`, and read `1 <instance> <stream> <sequence>
+/// <changes>`:
 ///
-/// * `instance` is of the process that wrote: 16 hexadecimal digits, new with each start.
+/// * `instance` identifies the process that wrote: 16 hexadecimal digits, new with each start.
 /// * `stream` is `-`, or in a cluster the slot of the changed keys.
-/// * `sequence` counts the messages of this collection in this stream; what is missing in between
-///   was lost. It begins anew where the server lost its data.
-/// * `changes` are up to 1,000, one after the other, each `<kind><length>:<bytes>`. The bytes are the
-///   key of an entry without the prefix, the field of a hash, the member of a set, or for a list the
-///   number of items in decimal. There are none where a hash, list or set was changed as a whole.
+/// * `sequence` counts the messages of this collection in this stream; a gap means that messages
+///   were lost. It restarts if the server lost its data.
+/// * `changes` are up to 1,000, one after the other, each `<kind><length>:<bytes>`. The bytes are
+///   the key of an entry without the prefix, the field of a hash, the member of a set, or for a
+///   list the number of items in decimal. There are none if a hash, list or set was changed as a
+///   whole.
 ///
-/// | kind | what happened |
+/// | kind | meaning |
 /// |---|---|
 /// | `I` | inserted |
 /// | `U` | updated |
 /// | `R` | removed |
 /// | `T` | has another time to live, or none any more |
 /// | `C` | all removed |
-/// | `V` | the message before did not happen: the command failed |
+/// | `V` | the previous message did not happen: the command failed |
 ///
-/// Messages come before the write, and the server shows nobody the one without the other. A write
-/// of which the user may not tell, for want of a right to the channel, is not made. What happens
-/// without a command is not told: the end of a time to live, evictions, `FLUSHALL`. Nor are calls
-/// that wait for an item of a list, and what is written through a handle without publishing.
+/// Messages are published before the write, and the server shows no client the one without the
+/// other. A write is not made if the user lacks the right to publish it on the channel. Changes
+/// without a command are not published: the end of a time to live, evictions, `FLUSHALL`. Nor are
+/// calls that wait for an item of a list, and writes through a handle without publishing.
 ///
-/// To tell of a write of many entries at once takes the server many times as long as the write, and it
-/// does nothing else meanwhile: `extend` goes by thousands.
+/// Publishing a write of many entries in one step takes the server many times as long as the write,
+/// and blocks it meanwhile: `extend` writes in batches of a thousand.
 ///
-/// The sequence is a field of the hash `<name>~rc:sequences:<kind>`, so that a user with rights to what begins
-/// with the name may write. In a cluster there is one for each slot; where the name has no hash tag, six
-/// digits more bring it there.
-/// While such a slot moves from node to node, writes whose keys are not all on one of them wait until
-/// it has arrived. Then messages of the new node may overtake the last ones of the old node.
+/// The sequence is a field of the hash `<name>~rc:sequences:<kind>`, so that a user with rights to
+/// keys that begin with the name may write it. In a cluster there is one for each slot; if the name
+/// has no hash tag, six more digits bring it there. While such a slot moves from node to node,
+/// writes whose keys are not all on one of them wait until it has moved. Then messages of the new
+/// node may overtake the last ones of the old node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChangeFormat {
-    /// What changed, in sequence: for programs that use this crate.
+    /// The changes, in sequence: for programs that use this crate.
     Own,
-    /// The format of Python's `redis_pubsub_dict`, for a `RedisDict` whose prefix ends in `/`: the key
-    /// to the channel `<prefix>update` or `<prefix>delete`, a message for each key.
+    /// The format of Python's `redis_pubsub_dict`, for a `RedisDict` whose prefix ends in `/`: the
+    /// key is published to the channel `<prefix>update` or `<prefix>delete`, a message for each
+    /// key.
     PubSubDict,
-    /// The format of Python's `redis-pydict`, for a `RedisDict` whose prefix ends in `&&`: this id to
-    /// the channel `event_<prefix><key>` of each key that is set. Of removals nothing is told, since a
-    /// Python subscriber would die of it.
+    /// The format of Python's `redis-pydict`, for a `RedisDict` whose prefix ends in `&&`: this id
+    /// is published to the channel `event_<prefix><key>` of each key that is set. Removals are not
+    /// published: they would crash a Python subscriber.
     PyDict(String),
 }
 
-/// Whose changes are told.
+/// The kind of collection whose changes are published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Structure {
     Dict,
@@ -72,11 +75,11 @@ pub(crate) enum Structure {
     Set,
 }
 
-/// What a collection tells of its changes.
+/// The publishing settings of a collection.
 #[derive(Debug)]
 pub(crate) struct ChangePublishing {
     structure: Structure,
-    /// The key of the collection, or what all its keys begin with.
+    /// The collection's key, or the prefix of all its keys.
     name: Vec<u8>,
     formats: Vec<ChangeFormat>,
     settings: OnceLock<Vec<Vec<u8>>>,
@@ -97,7 +100,7 @@ impl ChangePublishing {
         publishing
     }
 
-    /// What is told of a collection that may tell nothing.
+    /// The publishing settings of a collection that may publish nothing.
     pub(crate) fn of(
         publishing: Option<&Self>,
         structure: Structure,
@@ -107,7 +110,7 @@ impl ChangePublishing {
         Self { structure, name: name.into(), formats, settings: OnceLock::new() }
     }
 
-    /// Why the collection cannot tell of its changes in these formats, if it cannot.
+    /// The reason why the collection cannot publish its changes in these formats, if there is one.
     pub(crate) fn refusal(&self) -> Option<&'static str> {
         self.formats.iter().find_map(|format| match (format, self.structure) {
             (ChangeFormat::Own, _) => None,
@@ -116,7 +119,7 @@ impl ChangePublishing {
             (ChangeFormat::PyDict(_), _) => (!self.name.ends_with(b"&&")).then_some(AMPERSANDS),
         })
     }
-    /// The settings of the script. It takes them from the end.
+    /// The settings of the script, which it takes from the end.
     pub(crate) fn settings(&self) -> &[Vec<u8>] {
         self.settings.get_or_init(|| {
             let flag = |format| if self.formats.contains(format) { b"1" } else { b"0" }.to_vec();
@@ -135,7 +138,7 @@ impl ChangePublishing {
     }
 }
 
-/// Where those who read publishing find them.
+/// The accessors for readers of change messages.
 impl ChangePublishing {
     pub(crate) fn structure(&self) -> Structure {
         self.structure
@@ -154,7 +157,7 @@ impl ChangePublishing {
         side_key_of(&self.name, CHANGES, self.structure.name().as_bytes())
     }
 
-    /// The key of the sequences, of those of a slot in a cluster.
+    /// The key of the sequences, in a cluster of those of a slot.
     pub(crate) fn sequences(&self, slot: Option<u16>) -> Vec<u8> {
         let key = side_key_of(&self.name, SEQUENCES, self.structure.name().as_bytes());
         match slot {
@@ -163,7 +166,7 @@ impl ChangePublishing {
         }
     }
 
-    /// The channels of the format `PubSubDict`: of what was set, and of what was removed.
+    /// The channels of the format `PubSubDict`: for set keys, and for removed ones.
     pub(crate) fn pubsub_dict_channels(&self) -> [Vec<u8>; 2] {
         [[&self.name[..], b"update"].concat(), [&self.name[..], b"delete"].concat()]
     }
@@ -175,6 +178,7 @@ impl ChangePublishing {
 }
 
 impl Structure {
+    /// The name of the structure in channels and keys.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Structure::Dict => "dict",
@@ -185,7 +189,8 @@ impl Structure {
     }
 }
 
-/// What the messages of this process begin with; `stream` is the slot of the changed keys in a cluster.
+/// The first part of this process's messages; `stream` is the slot of the changed keys in a
+/// cluster.
 pub(crate) fn head(stream: Option<u16>) -> Cow<'static, str> {
     static WITHOUT_A_STREAM: LazyLock<String> = LazyLock::new(|| format!("1 {} - ", *INSTANCE));
     match stream {
@@ -194,7 +199,8 @@ pub(crate) fn head(stream: Option<u16>) -> Cow<'static, str> {
     }
 }
 
-/// A script that does what `source` does and tells of it, or that runs the one command it is given.
+/// A script that does the work of `source` and publishes its changes, or that runs the command in
+/// its arguments.
 pub(crate) fn telling(source: Option<&str>) -> String {
     let parts = match source {
         Some(source) => [PRELUDE, WITHIN, source],
@@ -203,7 +209,7 @@ pub(crate) fn telling(source: Option<&str>) -> String {
     parts.join("\n")
 }
 
-/// The kind of the channels of the format `Own`; `prelude.lua` and `quick.lua` name it too.
+/// The kind of the channels of the format `Own`; `prelude.lua` and `quick.lua` contain it too.
 const CHANGES: &str = "changes";
 const SEQUENCES: &str = "sequences";
 

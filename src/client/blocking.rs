@@ -40,21 +40,22 @@ use crate::topology::{RouteVersion, Servers};
 ///
 /// # Connections
 ///
-/// A call borrows one of up to ten pooled connections to a server. A call that waits for something to
-/// arrive has a connection of its own, so that waiting never keeps others from working. A connection
-/// that failed in any way is not used again. A command that only reads is repeated once if a pooled
-/// connection turns out to be dead; a command that writes never is.
+/// A call borrows one of up to ten pooled connections to a server. A blocking command uses a
+/// dedicated connection, so that waiting never delays other calls. A connection that failed in any
+/// way is not used again. A command that only reads is repeated once if a pooled connection turns
+/// out to be dead; a command that writes never is.
 ///
-/// A server that refuses writes as a replica may have been the master when a connection to it was made,
-/// and its address may lead to another server now. Then all kept connections are given up, and what
-/// was refused is sent once more on a new one. Signals that the program handles, or that stop it and
-/// let it go on, end no call.
+/// A server that refuses writes because it is a replica may have been the master when a connection
+/// to it was made, and its address may lead to another server now. Then all pooled connections are
+/// closed, and the refused command is sent once more on a new one. Signals that the program
+/// handles, or that stop and continue it, end no call.
 ///
 /// # Several servers
 ///
-/// In a cluster, and with Sentinels, a call follows its slot or the master to wherever they go. While
-/// one server takes over from another, a call is tried again for up to 20 seconds
-/// ([`failover_timeout`](crate::ClientBuilder::failover_timeout)) if it is certain that it was not applied.
+/// In a cluster, and with Sentinels, a call follows its slot or the master to its current server.
+/// While one server takes over from another, a call is retried for up to 20 seconds
+/// ([`failover_timeout`](crate::ClientBuilder::failover_timeout)) if it is certain that it was not
+/// applied.
 #[derive(Clone)]
 pub struct Client {
     router: Arc<Router<BlockingNode>>,
@@ -76,13 +77,13 @@ impl Client {
         Self::new(Router::new(servers.of_kind::<BlockingNode>(settings)))
     }
 
-    /// Makes sure that the server answers, of a cluster every master. `PING`, O(1).
+    /// Checks that the server answers; in a cluster, every master. `PING`, O(1).
     pub fn check(&self) -> Result<()> {
         self.run(Request::read("PING").everywhere(Gather::Done).returns(reply::pong))
     }
 
-    /// Runs all commands in one round trip, each by itself: one that fails, fails alone, and the
-    /// others keep their results. Other clients' commands may run in between.
+    /// Runs all commands in one round trip. Each succeeds or fails by itself. Other clients'
+    /// commands may run in between.
     ///
     /// ```
     /// # let server = redis_collections::LocalServer::start()?;
@@ -105,8 +106,9 @@ impl Client {
     /// between, and none runs if the server refuses one of them or the connection breaks early.
     /// `MULTI` and `EXEC`.
     ///
-    /// Redis has no rollback: where a command fails as it runs, such as one on a key of the wrong
-    /// type, the others are applied all the same. Then [`Error::applied`](crate::Error::applied) says `Yes`.
+    /// Redis has no rollback: if a command fails as it runs, such as one on a key of the wrong
+    /// type, the others are applied nevertheless. Then [`Error::applied`](crate::Error::applied)
+    /// returns `Yes`.
     pub fn transaction<P: Pipeline>(&self, commands: P) -> Result<P::Values> {
         let _write = WriteGuard::all(&self.observer, &commands.requests());
         finish(self.router.transaction(commands))

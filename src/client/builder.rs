@@ -21,10 +21,10 @@ use crate::topology::{Origin, Servers};
 
 /// Settings of a client of the kind `C`.
 ///
-/// The limits add up: a call that finds no connection may first wait for one of the pool for
-/// [`checkout_timeout`](ClientBuilder::checkout_timeout), then for as long as connecting may take, and then for its reply. On a
-/// cluster each server that is asked in vain adds its own. Only [`call_timeout`](ClientBuilder::call_timeout) bounds the
-/// whole.
+/// The limits add up: a call may first wait for a connection of the pool for
+/// [`checkout_timeout`](ClientBuilder::checkout_timeout), then for as long as connecting may take,
+/// and then for its reply. On a cluster each server that is asked in vain adds its own. Only
+/// [`call_timeout`](ClientBuilder::call_timeout) bounds the whole.
 #[derive(Clone)]
 #[must_use = "nothing is connected before `build`"]
 pub struct ClientBuilder<C = Client> {
@@ -46,7 +46,7 @@ pub struct ClientBuilder<C = Client> {
     client: PhantomData<fn() -> C>,
 }
 
-/// The servers that a user named, by URLs that may hold passwords.
+/// The servers that a user named, by URLs that may contain passwords.
 #[derive(Clone)]
 enum Named {
     One(String),
@@ -88,58 +88,61 @@ impl<C> ClientBuilder<C> {
         }
     }
 
-    /// The user's name, rather than what a URL says; with Sentinels that of the master's user, while
-    /// the URLs have those of the Sentinels.
+    /// Sets the user's name, overriding the URL. With Sentinels it is that of the master's user,
+    /// while the URLs have those of the Sentinels.
     pub fn user(mut self, name: impl Into<String>) -> Self {
         self.user = Some(name.into());
         self
     }
 
-    /// The password, rather than what a URL says; with Sentinels that of the master.
+    /// Sets the password, overriding the URL. With Sentinels it is that of the master.
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(password.into());
         self
     }
 
-    /// The database, rather than what a URL says; with Sentinels that of the master. A cluster has
-    /// only the database 0.
+    /// Sets the database, overriding the URL. With Sentinels it is that of the master. A cluster
+    /// has only the database 0.
     pub fn database(mut self, number: u32) -> Self {
         self.database = Some(number);
         self
     }
 
-    /// How long making a connection may take: with TLS, the password, and the first answer of the
-    /// server, which may be silent meanwhile for [`response_timeout`](Self::response_timeout). Only
-    /// looking up a name has the system's own limits. Defaults to 5 seconds.
+    /// Sets how long making a connection may take, including TLS, authentication and the first
+    /// reply of the server. Meanwhile the server may be silent for
+    /// [`response_timeout`](Self::response_timeout). Only a name lookup has the system's own
+    /// limits. Defaults to 5 seconds.
     pub fn connect_timeout(mut self, time: Duration) -> Self {
         self.connect_timeout = time.min(LONGEST);
         self
     }
 
-    /// How long the server may be silent while a reply is outstanding, on top of what a waiting call
-    /// waits. Defaults to 5 seconds. Every byte that arrives counts as an answer, so that a large reply
-    /// over a slow link does not time out; [`call_timeout`](Self::call_timeout) bounds the whole call.
-    /// A waiting call that meets a frozen server outlasts this: its item may be on the way.
+    /// Sets how long the server may be silent while a reply is outstanding, on top of the wait of a
+    /// blocking command. Defaults to 5 seconds. Every byte that arrives counts as activity, so that
+    /// a large reply over a slow link does not time out; [`call_timeout`](Self::call_timeout)
+    /// bounds the whole call. A blocking command outlasts this on a frozen server, since its item
+    /// may be on the way.
     pub fn response_timeout(mut self, time: Duration) -> Self {
         self.response_timeout = time.min(LONGEST);
         self
     }
 
-    /// How long a call may take as a whole, on top of what a waiting call waits: with connecting,
-    /// redirections and repetitions, whatever the servers do. Defaults to 60 seconds.
+    /// Sets how long a call may take as a whole, on top of the wait of a blocking command. This
+    /// includes connecting, redirects and retries, whatever the servers do. Defaults to 60 seconds.
     pub fn call_timeout(mut self, time: Duration) -> Self {
         self.call_timeout = time.min(LONGEST);
         self
     }
 
-    /// How long a call tries again while a cluster or Sentinels have no server for it, as long as it
-    /// is certain that it was not applied. Defaults to 20 seconds. One server alone is not tried again.
+    /// Sets how long a call is retried while a cluster or Sentinels have no server for it, as long
+    /// as it is certain that it was not applied. Defaults to 20 seconds. With a single server there
+    /// are no such retries.
     pub fn failover_timeout(mut self, time: Duration) -> Self {
         self.failover_timeout = time.min(LONGEST);
         self
     }
 
-    /// The name of the connections in the server's `CLIENT LIST`.
+    /// Sets the name of the connections in the server's `CLIENT LIST`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -151,14 +154,14 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// The roots to trust instead of those of the system, as PEM.
+    /// Trusts these root certificates instead of those of the system, as PEM.
     #[cfg(feature = "tls")]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.certificates.roots = Some(pem.into());
         self
     }
 
-    /// Who the client is to the server: a chain of certificates and its private key, as PEM.
+    /// Sets the client's certificate chain and private key, as PEM.
     #[cfg(feature = "tls")]
     pub fn client_certificate(
         mut self,
@@ -169,6 +172,7 @@ impl<C> ClientBuilder<C> {
         self
     }
 
+    /// Checks the settings and builds the router, without connecting.
     fn router<N: Node>(&self, settings: N::Settings) -> Result<Router<N>> {
         let times = [
             self.checkout_timeout,
@@ -207,7 +211,7 @@ impl<C> ClientBuilder<C> {
         Ok(Router::new(servers))
     }
 
-    /// The ways to several servers, of which there is at least one.
+    /// Returns the connectors to several servers, of which there is at least one.
     fn connectors(&self, urls: &[String]) -> Result<Vec<Connector>> {
         let connectors = urls.iter().map(|url| self.connector(url)).collect::<Result<Vec<_>>>()?;
         if connectors.is_empty() {
@@ -231,7 +235,7 @@ impl<C> ClientBuilder<C> {
         Ok(connector)
     }
 
-    /// With the user, password and database of the builder.
+    /// Applies the user, password and database of the builder.
     fn personal(&self, connector: Connector) -> Result<Connector> {
         let mut settings = connector.information().redis_settings().clone();
         if let Some(user) = &self.user {
@@ -248,33 +252,34 @@ impl<C> ClientBuilder<C> {
 }
 
 impl ClientBuilder<Client> {
-    /// The most connections to keep to each server for calls that do not wait. Defaults to 10.
+    /// Sets the maximum number of connections per server for calls that do not block. Defaults to
+    /// 10.
     pub fn pool_size(mut self, connections: u32) -> Self {
         self.pool_size = connections;
         self
     }
 
-    /// Uses a pool of your own, which other code may use too, for a server alone. The URL still
-    /// serves for waiting calls and for the replacement of broken connections.
+    /// Uses a pool of your own, which may be shared with other code, for a single server. The URL
+    /// still serves for blocking commands and for the replacement of broken connections.
     ///
-    /// Getting a connection from it is up to its own settings: without
-    /// `test_on_check_out(false)` every call takes two round trips, and its time limits are its own.
+    /// Checkout follows the settings of that pool: without `test_on_check_out(false)` every call
+    /// takes two round trips, and its time limits are its own.
     ///
-    /// Its connections are those of the `redis` crate, which cannot go on after a system call that a
-    /// signal interrupted: there it counts as a lost connection. Nor does
-    /// [`call_timeout`](Self::call_timeout) end a reply whose bytes keep coming.
+    /// Its connections are those of the `redis` crate, which cannot resume a system call that a
+    /// signal interrupted: that counts as a lost connection. Nor does
+    /// [`call_timeout`](Self::call_timeout) end a reply whose bytes keep arriving.
     pub fn pool(mut self, pool: r2d2::Pool<redis::Client>) -> Self {
         self.pool = Some(pool);
         self
     }
 
-    /// How long a call waits for a free connection of the pool. Defaults to 5 seconds.
+    /// Sets how long a call waits for a free connection of the pool. Defaults to 5 seconds.
     pub fn checkout_timeout(mut self, time: Duration) -> Self {
         self.checkout_timeout = time.min(LONGEST);
         self
     }
 
-    /// Makes the client and, unless [`lazy`](Self::lazy), a first connection.
+    /// Builds the client and, unless [`lazy`](Self::lazy), makes a first connection.
     pub fn build(self) -> Result<Client> {
         if self.pool.is_some() && !matches!(self.servers, Named::One(_)) {
             let reason = "a pool of your own leads to one server, not to several";
@@ -291,7 +296,7 @@ impl ClientBuilder<Client> {
 
 #[cfg(feature = "async")]
 impl ClientBuilder<AsyncClient> {
-    /// Makes the client and, unless [`lazy`](Self::lazy), a first connection.
+    /// Builds the client and, unless [`lazy`](Self::lazy), makes a first connection.
     pub async fn build(self) -> Result<AsyncClient> {
         let router = self.router::<AsyncNode>(Arc::default())?;
         if !self.lazy {
@@ -301,7 +306,7 @@ impl ClientBuilder<AsyncClient> {
     }
 }
 
-/// Shows no URL: it may hold a password.
+/// Shows no URL: it may contain a password.
 impl<C> fmt::Debug for ClientBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
@@ -319,8 +324,8 @@ fn owned(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
     urls.into_iter().map(|url| url.as_ref().to_owned()).collect()
 }
 
-/// A century, to which times and limits can still be added.
+/// A century, short enough that times and limits can still be added to it.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// The others are asked when one is silent for so long.
+/// The response timeout for one Sentinel, after which the others are asked.
 const LONGEST_FOR_A_SENTINEL: Duration = Duration::from_secs(1);

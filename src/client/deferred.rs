@@ -2,8 +2,8 @@ use super::executor::Executor;
 use super::executor::sealed::Sealed;
 use crate::command::Command;
 
-/// An executor that runs nothing: it hands the [`Command`] back, for a pipeline, a transaction or
-/// a later call.
+/// An executor that runs nothing: it returns the [`Command`] itself, for a pipeline, a transaction
+/// or a later call.
 #[derive(Clone, Copy, Debug)]
 pub struct Deferred;
 

@@ -1,4 +1,4 @@
-//! What runs commands.
+//! Executors, which run commands.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::topology::Topology;
 
 /// Runs a [`Command`], each implementor in its own way.
 ///
-/// It decides what the methods of a collection give back: on a [`Client`](crate::Client) a `Result`, on
-/// [`Deferred`](crate::Deferred) the [`Command`] itself.
+/// The executor determines what the methods of a collection return: on a [`Client`](crate::Client)
+/// a `Result`, on [`Deferred`](crate::Deferred) the [`Command`] itself.
 pub trait Executor: Clone + sealed::Sealed {
-    /// What a call gives back for a reply of `T`.
+    /// The return type of a call for a reply of `T`.
     type Reply<T>;
 
     /// Runs one command.
@@ -28,29 +28,31 @@ pub trait Executor: Clone + sealed::Sealed {
 pub(crate) mod sealed {
     use super::*;
 
+    /// Keeps the traits of clients from being implemented outside of the crate.
     pub trait Sealed {}
 
-    /// What the crate itself needs of a client.
+    /// The internal interface of a client.
     pub trait Machinery: Executor {
+        /// The current topology, discovered first if necessary.
         fn topology(&self) -> impl Future<Output = Result<Arc<Topology>>> + Send;
 
-        /// The reply to a command for the next page of a scan.
+        /// Sends a command for the next page of a scan.
         fn send_page<T: Send + 'static>(
             &self,
             command: Command<T>,
             with: &mut ScanOrigin,
         ) -> impl Future<Output = Result<T>> + Send;
 
-        /// The replies of one round trip.
+        /// Sends the commands in one round trip.
         fn send_all<P>(&self, commands: P) -> impl Future<Output = Result<P::Replies>> + Send
         where
             P: Pipeline + Send,
             P::Replies: Send;
 
-        /// A reply without asking anybody.
+        /// Returns `result` as a reply, without asking a server.
         fn ready<T: Send + 'static>(&self, result: Result<T>) -> Self::Reply<T>;
 
-        /// Waits for something that happens elsewhere in the program, at most for `time`.
+        /// Waits for a future of this program, at most for `time`.
         fn wait<F: Future<Output: Send> + Send>(
             &self,
             event: F,
@@ -60,32 +62,34 @@ pub(crate) mod sealed {
         /// The number of the database.
         fn database(&self) -> i64;
 
-        /// What is known of where requests go.
+        /// The current route version, to be compared with an earlier one.
         fn route_version(&self) -> RouteVersion;
 
-        /// Does `work`, which nobody has to wait for: at once where it blocks, or else beside the
-        /// caller, who may be dropped.
+        /// Does `work` that the caller need not wait for. A blocking client does it immediately,
+        /// others do it in the background, since the caller may be dropped.
         fn launch(
             &self,
             work: impl Future<Output = ()> + Send + 'static,
         ) -> impl Future<Output = ()> + Send;
 
-        /// Does `work` beside the caller, on a thread or in a task. It is dropped if there can be none.
+        /// Does `work` in the background, on a thread or in a task. It is dropped if neither is
+        /// available.
         fn background(&self, work: impl Future<Output = ()> + Send + 'static);
 
-        /// Whether what was begun in the background goes on while this thread is blocked.
+        /// Returns whether background work continues while this thread is blocked.
         fn background_goes_on(&self) -> bool;
 
+        /// Opens a feed, which lives until it is dropped.
         fn feed(
             &self,
             wish: FeedOptions,
             audience: Arc<dyn FeedHandler>,
         ) -> impl Future<Output = Result<Feed>> + Send;
 
-        /// The same client, which tells `observer` of each write.
+        /// The same client, which notifies `observer` of each write.
         fn observed(&self, observer: Arc<dyn WriteObserver>) -> Self;
 
-        /// Whether keys have slots.
+        /// Returns whether keys have slots.
         fn is_cluster(&self) -> bool;
     }
 }

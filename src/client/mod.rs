@@ -1,4 +1,4 @@
-//! Clients: what runs commands, and how it is opened.
+//! Clients: the executors that send commands, and how they are opened.
 
 mod blocking;
 mod builder;

@@ -15,7 +15,7 @@ use crate::routing::Router;
 use crate::routing::with_source_once;
 use crate::topology::Destination;
 
-/// Commands that travel together: a tuple, or a `Vec` of one kind.
+/// Commands that are sent in one round trip: a tuple, or a `Vec` of one kind.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot travel in a pipeline",
     label = "not a tuple or a `Vec` of commands",
@@ -26,6 +26,8 @@ pub trait Pipeline: sealed::Pack {}
 impl<P: sealed::Pack> Pipeline for P {}
 
 impl<N: Node> Router<N> {
+    /// Runs all commands in one round trip. If none has a reply and there is one server, the error
+    /// is that of the pipeline as a whole.
     pub(crate) async fn pipeline<P: Pipeline>(&self, commands: P) -> Result<P::Replies> {
         let requests: Vec<_> = sent(&commands).collect();
         let writes = requests.iter().any(|request| request.writes());
@@ -44,6 +46,7 @@ impl<N: Node> Router<N> {
         Ok(replies)
     }
 
+    /// Runs all commands as one transaction on the one server that owns their keys.
     pub(crate) async fn transaction<P: Pipeline>(&self, commands: P) -> Result<P::Values> {
         if let Some(refusal) = commands.requests().iter().find_map(|request| request.refusal()) {
             return Err(refusal);
@@ -69,13 +72,14 @@ impl<N: Node> Router<N> {
         read
     }
 
+    /// Distrusts all connections after a reply of an unexpected shape.
     fn check(&self, values: &Values) {
         if values.has_unexpected {
             self.servers.distrust();
         }
     }
 
-    /// The slot of all keys of all requests.
+    /// Returns the one slot of all keys of all requests.
     fn common_slot(&self, requests: &[&Request]) -> Result<Option<u16>> {
         let mut common = None;
         for request in requests.iter().filter(|_| self.servers.is_cluster()) {
@@ -92,7 +96,7 @@ impl<N: Node> Router<N> {
 static MULTI: LazyLock<Request> = LazyLock::new(|| Request::read("MULTI"));
 static EXEC: LazyLock<Request> = LazyLock::new(|| Request::read("EXEC"));
 
-/// The replies of the commands between `MULTI` and `EXEC`, if they were run.
+/// Returns the replies of the commands between `MULTI` and `EXEC`, if they were run.
 fn committed(
     requests: &[&Request],
     mut values: Vec<Value>,
@@ -125,11 +129,12 @@ fn misunderstood(attempt: Attempt) -> Error {
     Error::UnexpectedReply { attempt: Box::new(attempt), expected, found }
 }
 
-/// The requests that have to be sent.
+/// The requests that must be sent.
 fn sent<P: Pipeline>(commands: &P) -> impl Iterator<Item = &Request> {
     commands.requests().into_iter().filter(|request| request.is_sent())
 }
 
+/// The attempt that an error of several commands reports.
 fn join_all(command: &'static str, writes: bool) -> Attempt {
     Attempt { command, key: None, field: None, writes, in_part: false, halfway: false }
 }
@@ -137,11 +142,11 @@ fn join_all(command: &'static str, writes: bool) -> Attempt {
 mod sealed {
     use super::*;
 
-    /// The outcomes of commands that travelled join_all, to be read in their order.
+    /// The outcomes of commands that were sent together, to be read in their order.
     #[derive(Debug)]
     pub struct Values {
         values: std::vec::IntoIter<Result<Value>>,
-        /// Whether one was of the wrong shape.
+        /// Whether one of them had an unexpected shape.
         pub(crate) has_unexpected: bool,
     }
 
@@ -151,17 +156,20 @@ mod sealed {
         }
     }
 
-    /// What a client does with commands that travel together.
+    /// Commands that can be sent together, and how to read their replies.
     pub trait Pack {
         /// The outcome of each command.
         type Replies;
         /// The replies if no command failed.
         type Values;
 
+        /// The requests of all commands, in order.
         #[doc(hidden)]
         fn requests(&self) -> Vec<&Request>;
+        /// Reads the outcome of each command by itself.
         #[doc(hidden)]
         fn read_each(self, values: &mut Values) -> Self::Replies;
+        /// Reads all outcomes, up to the first error.
         #[doc(hidden)]
         fn read_all(self, values: &mut Values) -> Result<Self::Values>;
     }
@@ -216,7 +224,7 @@ mod sealed {
     pack_tuple!(A a, B b, C c, D d, E e, F f, G g);
     pack_tuple!(A a, B b, C c, D d, E e, F f, G g, H h);
 
-    /// What came of `command`. One that could not be sent has no value.
+    /// Reads the outcome of `command`. One that could not be sent has no value.
     fn next<T>(command: Command<T>, values: &mut Values) -> Result<T> {
         let read = match (command.request.refusal(), command.request.known_reply()) {
             (Some(refusal), _) => Err(refusal),

@@ -11,7 +11,8 @@ use crate::time::finish;
 
 /// An executor that can wait for one reply before it sends the next command.
 ///
-/// What takes several round trips cannot travel in a pipeline, and does not compile there:
+/// An operation that takes several round trips cannot be part of a pipeline, and does not compile
+/// there:
 ///
 /// ```compile_fail
 /// fn count(ages: redis_collections::RedisDict<String, u32>) {
@@ -24,7 +25,8 @@ use crate::time::finish;
     note = "call it on the collection itself, with a `Client`"
 )]
 pub trait RoundTrips: Executor + Machinery + sealed::Threaded + Send + Sync + 'static {
-    /// What a call gives back that uses what lives for `'a`, such as a function of the user.
+    /// The return type of a call that uses values that live for `'a`, such as a function of the
+    /// user.
     type ReplyWithin<'a, T>
     where
         T: 'a;
@@ -41,7 +43,7 @@ pub trait RoundTrips: Executor + Machinery + sealed::Threaded + Send + Sync + 's
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static;
 
-    /// Like [`converse`](Self::converse), with what lives for `'a`.
+    /// Like [`converse`](Self::converse), with values that live for `'a`.
     fn converse_within<'a, T, F>(&self, conversation: F) -> Self::ReplyWithin<'a, T>
     where
         T: Send + 'a,

@@ -30,7 +30,7 @@ use crate::topology::Topology;
 /// An async client for tokio, of one server, of a cluster, or of the master that Sentinels name.
 /// Clones share the connections.
 ///
-/// Every method of a collection gives a future here.
+/// Every method of a collection returns a future here.
 ///
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
@@ -55,22 +55,22 @@ use crate::topology::Topology;
 /// # Connections
 ///
 /// All calls to a server share one connection, on which commands follow each other without waiting
-/// for replies. It is made at the first call and again when it failed. It lives in the runtime of that
-/// call: a client that is used in several runtimes has one in each. A future belongs to the runtime
-/// that polls it first. While that runtime does not run, the future makes no progress and its time
-/// limits do not apply. A call that waits for something to arrive has a connection of its own, served
-/// by a thread of the client. A command that only reads is
-/// repeated once if the connection turns out to be dead; a command that writes is repeated only where
-/// the server refused it because it has become a replica.
+/// for replies. It is made at the first call and again after it failed. It lives in the runtime of
+/// that call: a client that is used in several runtimes has one in each. A future belongs to the
+/// runtime that polls it first. While that runtime does not run, the future makes no progress and
+/// its time limits do not apply. A blocking command uses a dedicated connection, served by a thread
+/// of the client. A command that only reads is repeated once if the connection turns out to be
+/// dead. A command that writes is repeated only if the server refused it because it has become a
+/// replica.
 ///
 /// # Dropped futures
 ///
-/// A future does nothing before it is polled. Dropping one that was polled does not call its command
-/// back: it may be applied. Of a waiting pop this matters, so there the server is told to stop
-/// waiting, and an item that it gave all the same goes back to the end it came from. The same happens
+/// A future does nothing before it is polled. Dropping one that was polled does not cancel its
+/// command: it may be applied. For a waiting pop this matters: the server is asked to stop waiting,
+/// and an item that it popped nevertheless is returned to the end it came from. The same happens
 /// when the runtime of the call ends. An item is lost if the process ends, or the server cannot be
-/// reached, before it is back. With `wait_pop_front_to` an item is in one of the two lists whatever
-/// happens.
+/// reached, before it is returned. With `wait_pop_front_to` an item is in one of the two lists
+/// whatever happens.
 ///
 /// # Several servers
 ///
@@ -86,19 +86,19 @@ impl AsyncClient {
         Self { router: Arc::new(router), observer: None }
     }
 
-    /// Makes sure that the server answers, of a cluster every master. `PING`, O(1).
+    /// Checks that the server answers; in a cluster, every master. `PING`, O(1).
     pub async fn check(&self) -> Result<()> {
         self.run(Request::read("PING").everywhere(Gather::Done).returns(reply::pong)).await
     }
 
-    /// Runs all commands in one round trip, each by itself, as
+    /// Runs all commands in one round trip, each by itself, like
     /// [`Client::pipeline`](crate::Client::pipeline).
     pub async fn pipeline<P: Pipeline + Send>(&self, commands: P) -> Result<P::Replies> {
         let _write = WriteGuard::all(&self.observer, &commands.requests());
         self.router.pipeline(commands).await
     }
 
-    /// Runs all commands in one round trip as one transaction, as
+    /// Runs all commands in one round trip as one transaction, like
     /// [`Client::transaction`](crate::Client::transaction).
     pub async fn transaction<P: Pipeline + Send>(&self, commands: P) -> Result<P::Values> {
         let _write = WriteGuard::all(&self.observer, &commands.requests());
@@ -234,10 +234,11 @@ impl fmt::Debug for AsyncClient {
     }
 }
 
-/// The reply that an [`AsyncClient`] will have. Nothing is sent before it is polled.
+/// The reply of an [`AsyncClient`] to come. Nothing is sent before it is polled.
 #[must_use = "nothing is sent unless this is awaited"]
 pub struct ReplyFuture<'a, T>(Reply<'a, T>);
 
+/// A reply that is known, or a conversation that is still to run.
 enum Reply<'a, T> {
     Ready(Option<Result<T>>),
     Running(Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>),
@@ -249,7 +250,7 @@ impl<'a, T> ReplyFuture<'a, T> {
     }
 }
 
-/// Nothing in it is pinned.
+/// No field is pinned.
 impl<T> Unpin for ReplyFuture<'_, T> {}
 
 impl<T> Future for ReplyFuture<'_, T> {

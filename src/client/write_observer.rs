@@ -1,24 +1,24 @@
-//! Who is told of the writes of a client.
+//! Notification of a client's writes.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::request::Request;
 
-/// Is told of each write when it came to an end, or when nobody waits for its end any more.
+/// Receives each write when it has ended, or when its caller no longer waits for it.
 pub trait WriteObserver: Send + Sync + 'static {
-    /// A write was applied, or was not, or may be.
+    /// Called after a write was applied, was not, or may have been.
     fn on_write(&self, write: &Request);
 }
 
-/// Writes under way.
+/// Writes in progress. Notifies the observer of each when it is dropped.
 pub(crate) struct WriteGuard<'a> {
     observer: &'a dyn WriteObserver,
     writes: Vec<Cow<'a, Request>>,
 }
 
 impl<'a> WriteGuard<'a> {
-    /// One request, if it is a write and there is a observer.
+    /// Guards one request, if it is a write and there is an observer.
     pub(crate) fn one(
         observer: &'a Option<Arc<dyn WriteObserver>>,
         request: &'a Request,
@@ -27,7 +27,7 @@ impl<'a> WriteGuard<'a> {
         Some(Self { observer, writes: vec![Cow::Borrowed(request)] })
     }
 
-    /// The writes among commands that travel together.
+    /// Guards the writes among commands that are sent together.
     pub(crate) fn all(
         observer: &'a Option<Arc<dyn WriteObserver>>,
         requests: &[&Request],

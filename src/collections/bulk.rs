@@ -1,4 +1,4 @@
-//! Work of any size, in commands of a bounded size.
+//! Bulk work of any size, sent in commands of bounded size.
 
 use std::iter::{Peekable, Take};
 
@@ -7,10 +7,10 @@ use crate::command::Command;
 use crate::error::Result;
 use crate::limits::PAGE;
 
-/// A thousand entries at a time.
+/// Up to a thousand entries.
 pub(crate) type Chunk<'a, I> = Take<&'a mut Peekable<I>>;
 
-/// The commands that `command` makes of every thousand of `entries`.
+/// Returns the commands that `command` builds from each thousand of `entries`.
 pub(crate) fn in_chunks<I: IntoIterator, T>(
     entries: I,
     mut command: impl FnMut(Chunk<'_, I::IntoIter>) -> Command<T>,
@@ -23,8 +23,8 @@ pub(crate) fn in_chunks<I: IntoIterator, T>(
     commands
 }
 
-/// Sends the commands one after the other, up to the first that fails. Its error says if others
-/// were applied before.
+/// Sends the commands one after the other, up to the first that fails. Its error says whether
+/// others were applied before it.
 pub(crate) async fn send_all<E: RoundTrips, T: Send + 'static>(
     executor: E,
     commands: Vec<Command<T>>,

@@ -1,4 +1,4 @@
-//! How far an iteration came.
+//! The state of an iteration over a collection or over the keys of the servers.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -15,27 +15,29 @@ use crate::reply;
 use crate::request::Request;
 use crate::routing::ScanOrigin;
 
-/// How far an iteration came.
+/// The state of an iteration: its position, the process that answers, and recently seen elements.
+/// Owned by one iteration and passed from page to page.
 #[derive(Default)]
 #[cfg_attr(not(feature = "near-cache"), allow(unreachable_pub))]
 pub struct Cursor {
-    /// Where the server is to go on, or `None` at the end.
+    /// The position at which the server must continue, or `None` at the end.
     position: Position,
     recent: Recent,
     course: Course,
     pub(crate) page_size: usize,
-    /// The process that the position is of.
+    /// The process that the position belongs to.
     counterpart: ScanOrigin,
-    /// How often a server was gone through from the start again.
+    /// How often the scan of a server was restarted.
     repetitions: usize,
-    /// Whether elements may be found again from now on though their keys stay.
+    /// Whether elements may be found again from now on although their keys stay.
     repeats: bool,
-    /// Where several servers are gone through: the slot whose server it is.
+    /// A slot of the server being scanned, if there are several servers.
     slot: Option<u16>,
-    /// The servers that were gone through.
+    /// The servers scanned so far.
     visited: Vec<Arc<str>>,
 }
 
+/// A position in the table of one server.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 enum Position {
     #[default]
@@ -45,6 +47,7 @@ enum Position {
 }
 
 impl Cursor {
+    /// The position for the server, where the start is zero.
     pub(crate) fn position(&self) -> u64 {
         match self.position {
             Position::At(position) => position,
@@ -52,12 +55,13 @@ impl Cursor {
         }
     }
 
+    /// The number of elements to ask for in one page.
     pub(crate) fn page_size(&self) -> usize {
         if self.page_size == 0 { PAGE } else { self.page_size }
     }
 
-    /// The next page of what is stored under the key `name`, a collection's or one beside it, and
-    /// matches `glob`.
+    /// Fetches the next page of the collection, or of a key beside it, stored under `name`,
+    /// filtered by `glob`.
     pub(crate) async fn page<E: RoundTrips>(
         &mut self,
         executor: &E,
@@ -72,7 +76,8 @@ impl Cursor {
         self.take_page(executor, request).await
     }
 
-    /// The next page of the keys of a kind, such as `string`, that match `pattern`, of one server after the other.
+    /// Fetches the next page of the keys of a kind, such as `string`, that match `pattern`, one
+    /// server after the other.
     pub(crate) async fn keys<E: RoundTrips>(
         &mut self,
         executor: &E,
@@ -96,7 +101,8 @@ impl Cursor {
                     self.slot = topology.next_slot(slot, &self.visited);
                     self.position = self.slot.map_or(Position::End, |_| Position::Start);
                 }
-                // Another server has the slot now, and perhaps keys in others that this one had not.
+                // Another server owns the slot now. It may hold keys in other slots that this one
+                // did not.
                 _ => self.begin_again(attempt)?,
             }
         }
@@ -104,8 +110,8 @@ impl Cursor {
         Ok(found)
     }
 
-    /// Takes in a page, unless it is of another process than the one before it. That one has its
-    /// elements in another order, and is gone through from the start.
+    /// Accepts a page, unless it comes from another process than the previous one. That process
+    /// orders its elements differently, so the scan restarts.
     async fn take_page<E: RoundTrips>(
         &mut self,
         executor: &E,
@@ -121,6 +127,7 @@ impl Cursor {
         Ok(found)
     }
 
+    /// Restarts the scan of a server, unless it was restarted too often.
     fn begin_again(&mut self, attempt: Attempt) -> Result<()> {
         self.repetitions += 1;
         if self.repetitions > MOST_REPETITIONS {
@@ -134,7 +141,8 @@ impl Cursor {
         Ok(())
     }
 
-    /// Whether what was counted so far may come again. Then everything does, from the start.
+    /// Returns whether the elements counted so far may come again. If so, all of them do, from the
+    /// start.
     pub(crate) fn counts_anew(&mut self) -> bool {
         if self.repeats {
             let (page_size, repetitions) = (self.page_size, self.repetitions);
@@ -145,12 +153,13 @@ impl Cursor {
         false
     }
 
+    /// Appends the arguments of a scan for the next page.
     fn finish(&self, request: Request, glob: &[u8]) -> Request {
         let request = request.number(self.position()).arg("MATCH").arg(glob);
         request.arg("COUNT").number(self.page_size())
     }
 
-    /// Goes on at `position` of the server's table, if that may come to an end.
+    /// Continues at `position` of the server's table, unless the scan can no longer end.
     fn go_on(&mut self, position: u64, attempt: Attempt) -> Result<()> {
         if position != 0 && !self.course.takes(position, self.page_size()) {
             return Err(Error::UnexpectedReply {
@@ -163,34 +172,35 @@ impl Cursor {
         Ok(())
     }
 
-    /// Goes on at `position`, where zero is the end.
+    /// Continues at `position`, where zero is the end.
     pub(crate) fn advance(&mut self, position: u64) {
         self.position = if position == 0 { Position::End } else { Position::At(position) };
     }
 
+    /// Returns whether all pages were fetched.
     pub(crate) fn is_done(&self) -> bool {
         self.position == Position::End
     }
 
-    /// Whether `element` was not seen a short while ago.
+    /// Returns whether `element` was not seen recently.
     pub(crate) fn is_new(&mut self, element: &[u8]) -> bool {
         self.recent.insert(element)
     }
 }
 
-/// The positions that a server has named, of which it can name each only once.
+/// The sequence of positions that a server has returned. A scan that ends returns each only once.
 #[derive(Default)]
 struct Course {
     pages: u64,
-    /// The bits that positions have had: no table is larger.
+    /// The bits set in any position so far: no table is larger.
     bits: u64,
-    /// The position after a number of pages that is a power of two, with which others are compared.
-    /// This finds every cycle in constant memory.
+    /// The position after a number of pages that is a power of two. Comparing later positions with
+    /// it finds every cycle in constant memory.
     mark: u64,
 }
 
 impl Course {
-    /// Takes in the next position. Says whether the server may come to an end.
+    /// Records the next position. Returns whether the scan can still end.
     fn takes(&mut self, position: u64, page_size: usize) -> bool {
         self.pages += 1;
         self.bits |= position;
@@ -213,7 +223,7 @@ impl fmt::Debug for Cursor {
 }
 
 /// The elements seen last. A server repeats elements only while its table shrinks, and then those
-/// of the buckets it visited last, so that remembering a bounded number of them is enough.
+/// of the buckets it visited last. Remembering a bounded number is therefore enough.
 #[derive(Default)]
 struct Recent {
     hasher: RandomState,
@@ -221,10 +231,11 @@ struct Recent {
     older: Fingerprints,
 }
 
-/// Hashes that are not hashed again.
+/// A set of hashes that are not hashed again.
 type Fingerprints = HashSet<u64, BuildHasherDefault<Unchanged>>;
 
 impl Recent {
+    /// Records an element. Returns whether it was not remembered.
     fn insert(&mut self, element: &[u8]) -> bool {
         let fingerprint = self.hasher.hash_one(element);
         if self.older.contains(&fingerprint) || !self.newer.insert(fingerprint) {
@@ -238,7 +249,7 @@ impl Recent {
     }
 }
 
-/// A hasher for what is a hash already.
+/// A hasher for values that are already hashes.
 #[derive(Default)]
 struct Unchanged(u64);
 
@@ -256,14 +267,14 @@ impl Hasher for Unchanged {
     }
 }
 
-/// The server does nothing else while it collects a page.
+/// The server is blocked while it collects a page.
 pub(super) const LARGEST_PAGE: usize = 100_000;
 
-/// Servers that put off enlarging a table fill its buckets up to several times, with at most 35 elements.
+/// Servers that postpone enlarging a table overfill its buckets, with at most 35 elements each.
 const MOST_IN_A_BUCKET: u128 = 64;
 const PAGES_TO_BEGIN_WITH: u64 = 1000;
-/// Only where each page comes from a server that has just been started, or the connection to one that
-/// does not say which it is never lasts, a scan would begin so often.
+/// Only a scan whose every page comes from a server that has just started, or over connections that
+/// never last to a server without an identity, restarts so often.
 const MOST_REPETITIONS: usize = 100;
 const MOST_REMEMBERED: usize = 32 * 1024;
 
@@ -271,7 +282,7 @@ const MOST_REMEMBERED: usize = 32 * 1024;
 mod tests {
     use super::*;
 
-    /// How many of the positions are taken.
+    /// Counts how many of the positions are accepted.
     fn taken(positions: impl IntoIterator<Item = u64>) -> usize {
         let mut course = Course::default();
         positions.into_iter().take_while(|&position| course.takes(position, 1000)).count()
@@ -279,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_table_is_gone_through_and_what_is_none_is_noticed() {
-        // Servers count with the bits in the reverse order, several buckets a page.
+        // Servers count with the bits in reverse order, several buckets a page.
         for (bits, step) in [(10, 1), (20, 200), (24, 1000), (30, 10_000)] {
             let table =
                 (1..(1_u64 << bits) / step).map(|page| (page * step).reverse_bits() >> (64 - bits));

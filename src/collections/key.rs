@@ -9,7 +9,7 @@ use crate::client::{Client, Executor};
 use crate::reply;
 use crate::request::Request;
 
-/// The one key under which a hash, list or set is stored, as a whole.
+/// The single key under which a hash, list or set is stored.
 #[derive(Debug, Clone)]
 pub struct RedisKey<E = Client> {
     executor: E,
@@ -31,12 +31,12 @@ impl<E: Executor> RedisKey<E> {
         self.name.as_bytes()
     }
 
-    /// Whether anything is stored there. `EXISTS`, O(1).
+    /// Returns whether the key exists. `EXISTS`, O(1).
     pub fn exists(&self) -> E::Reply<bool> {
         self.executor.run(Request::read("EXISTS").named(self.name()).returns(reply::flag))
     }
 
-    /// Removes it after `time` and says whether it was there. `PEXPIRE`, O(1).
+    /// Removes the key after `time` and returns whether it existed. `PEXPIRE`, O(1).
     ///
     /// A `time` of zero is refused.
     pub fn expire(&self, time: Duration) -> E::Reply<bool> {
@@ -44,23 +44,23 @@ impl<E: Executor> RedisKey<E> {
         self.executor.run(request.returns(reply::flag))
     }
 
-    /// Removes it at `time` and says whether it was there. `PEXPIREAT`, O(1).
+    /// Removes the key at `time` and returns whether it existed. `PEXPIREAT`, O(1).
     pub fn expire_at(&self, time: SystemTime) -> E::Reply<bool> {
         let request = self.writing("PEXPIREAT").instant(time);
         self.executor.run(request.returns(reply::flag))
     }
 
-    /// Keeps it for ever and says whether it would have expired. `PERSIST`, O(1).
+    /// Removes the expiration and returns whether there was one. `PERSIST`, O(1).
     pub fn persist(&self) -> E::Reply<bool> {
         self.executor.run(self.writing("PERSIST").returns(reply::flag))
     }
 
-    /// How long it will live. `PTTL`, O(1).
+    /// The remaining time to live. `PTTL`, O(1).
     pub fn ttl(&self) -> E::Reply<Ttl> {
         self.executor.run(Request::read("PTTL").named(self.name()).returns(ttl::ttl))
     }
 
-    /// Removes it and says whether it was there. `UNLINK`, O(1) for the caller.
+    /// Removes the key and returns whether it existed. `UNLINK`, O(1) for the caller.
     pub fn remove(&self) -> E::Reply<bool> {
         self.executor.run(self.writing("UNLINK").returns(reply::flag))
     }

@@ -34,17 +34,17 @@ use crate::request::Script;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// # What a pop promises
+/// # Delivery guarantees of a pop
 ///
 /// A popped item is delivered at most once: if the program dies or the connection breaks right
-/// after the server removed the item, it is gone. A waiting pop keeps to the connection of a server
-/// that is frozen or paused. Where only that connection is silent, an item may have been taken on it:
-/// that is [`Error::Timeout`](crate::Error::Timeout), which may have been applied. So is
-/// [`Error::ConnectionLost`](crate::Error::ConnectionLost) for a reply that was cut off. A connection
-/// that ends before any of the reply came is replaced without an error, since a server sends what it
-/// took before it closes; a proxy or a crash in that moment can still lose an item. [`pop_front_to`](Self::pop_front_to) and its
-/// waiting form move the item to another list in the same step, so that it is always in one of the
-/// two.
+/// after the server removed the item, it is gone. A waiting pop keeps its connection to a server
+/// that is frozen or paused. If only that connection is silent, the server may have popped an item
+/// for it: the error is [`Error::Timeout`](crate::Error::Timeout), which may have been applied. The
+/// same is true of [`Error::ConnectionLost`](crate::Error::ConnectionLost) for a reply that was cut
+/// off. A connection that ends before any of the reply arrived is replaced without an error, since
+/// a server sends what it popped before it closes. A proxy or a crash at that moment can still lose
+/// an item. [`pop_front_to`](Self::pop_front_to) and its waiting form move the item to another list
+/// in the same step, so that it is always in one of the two.
 pub struct RedisList<T, E = Client> {
     pub(super) executor: E,
     pub(super) name: Name,
@@ -53,7 +53,7 @@ pub struct RedisList<T, E = Client> {
 }
 
 impl<T: Codec> RedisList<T, Deferred> {
-    /// The list stored under `name`, wherever it may be: a definition.
+    /// Defines the list stored under `name`, without a client.
     pub const fn named(name: &'static str) -> Self {
         let name = Name::constant(name);
         Self { executor: Deferred, name, publishing: None, codec: PhantomData }
@@ -70,17 +70,17 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
         Self { executor: executor.clone(), name, publishing, codec: PhantomData }
     }
 
-    /// The same list, as `executor` runs it.
+    /// The same list, with its operations run by `executor`.
     pub fn on<F: Executor>(&self, executor: &F) -> RedisList<T, F> {
         RedisList::over(executor, self.name.clone(), self.publishing.clone())
     }
 
-    /// The same list, whose operations give [`Command`](crate::Command)s.
+    /// The same list, whose operations return [`Command`](crate::Command)s.
     pub fn deferred(&self) -> RedisList<T, Deferred> {
         self.on(&Deferred)
     }
 
-    /// The same list, whose items that cannot be decoded come as they are.
+    /// The same list, which returns undecodable items as they are stored.
     pub fn lenient(&self) -> RedisList<Lenient<T>, E> {
         self.typed()
     }
@@ -90,11 +90,11 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
         RedisList::over(&self.executor, self.name.clone(), self.publishing.clone())
     }
 
-    /// The same list, whose writes tell of what they change, in one more `format`. A script around
-    /// each command, O(changes) on top of it.
+    /// The same list, whose writes publish their changes in one more `format`. Wraps each command
+    /// in a script, O(changes) on top of it.
     ///
-    /// Calls that wait for an item tell of nothing, for they cannot run in a script: neither of the
-    /// item that was taken nor, for `wait_pop_front_to`, of where it went.
+    /// Blocking pops publish nothing, since they cannot run in a script: neither the item that was
+    /// taken nor, for `wait_pop_front_to`, its destination.
     pub fn publishing(&self, format: ChangeFormat) -> Self {
         let others = self.publishing.as_deref();
         let publishing =
@@ -109,18 +109,18 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
 }
 
 impl<T: Codec, E: Executor> RedisList<T, E> {
-    /// Appends `item` and gives the new length. `RPUSH`, O(1).
+    /// Appends `item` and returns the new length. `RPUSH`, O(1).
     pub fn push_back(&self, item: &T::Borrowed) -> E::Reply<usize> {
         self.executor.run(self.writing("RPUSH").encode::<T>(item).returns(reply::count))
     }
 
-    /// Prepends `item` and gives the new length. `LPUSH`, O(1).
+    /// Prepends `item` and returns the new length. `LPUSH`, O(1).
     pub fn push_front(&self, item: &T::Borrowed) -> E::Reply<usize> {
         self.executor.run(self.writing("LPUSH").encode::<T>(item).returns(reply::count))
     }
 
-    /// Appends all `items` at one moment and gives the new length; 0 if there are no items.
-    /// `RPUSH`, O(items).
+    /// Appends all `items` atomically and returns the new length; 0 if there are no items. `RPUSH`,
+    /// O(items).
     pub fn push_many<'a, Q>(&self, items: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
     where
         Q: Borrow<T::Borrowed> + ?Sized + 'a,
@@ -130,37 +130,37 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
         self.executor.run(request.returns(reply::count))
     }
 
-    /// Appends `item` unless that made the list longer than `capacity`, and gives the new length,
-    /// or `None` if it is full. A script, O(1).
+    /// Appends `item` unless the list would exceed `capacity`. Returns the new length, or `None` if
+    /// the list is full. A script, O(1).
     pub fn try_push_back(&self, item: &T::Borrowed, capacity: usize) -> E::Reply<Option<usize>> {
         let request = self.scripted(&TRY_PUSH).number(capacity).encode::<T>(item);
         self.executor.run(request.returns(reply::positive))
     }
 
-    /// Appends `item`, removes as many from the front as make the list longer than `capacity`, and
-    /// gives the new length. A script, O(removed).
+    /// Appends `item`, removes items from the front until the list is within `capacity`, and
+    /// returns the new length. A script, O(removed).
     pub fn push_back_evicting(&self, item: &T::Borrowed, capacity: usize) -> E::Reply<usize> {
         let request = self.scripted(&PUSH_EVICTING).number(capacity).encode::<T>(item);
         self.executor.run(request.returns(reply::count))
     }
 
-    /// Takes the first item. `LPOP`, O(1).
+    /// Removes and returns the first item. `LPOP`, O(1).
     ///
-    /// An item that cannot be decoded is gone from the list; the error has it
+    /// An item that cannot be decoded is removed as well; the error carries it
     /// ([`Error::undecoded`](crate::Error::undecoded)).
     pub fn pop_front(&self) -> E::Reply<Option<T::Owned>> {
         self.executor.run(self.writing("LPOP").returns(reply::optional::<T>))
     }
 
-    /// Takes the last item. `RPOP`, O(1). On an item that cannot be decoded see
+    /// Removes and returns the last item. `RPOP`, O(1). For an item that cannot be decoded see
     /// [`pop_front`](Self::pop_front).
     pub fn pop_back(&self) -> E::Reply<Option<T::Owned>> {
         self.executor.run(self.writing("RPOP").returns(reply::optional::<T>))
     }
 
-    /// Takes up to `items` from the front at one moment. `LPOP`, O(items).
+    /// Removes and returns up to `items` from the front atomically. `LPOP`, O(items).
     ///
-    /// Each is a result of its own, since they are gone from the list: one that cannot be decoded
+    /// Each is a result of its own, since all are gone from the list: one that cannot be decoded
     /// does not take the others with it.
     pub fn pop_many(&self, items: usize) -> E::Reply<Vec<Result<T::Owned>>> {
         let request = self.writing("LPOP").amount(items);
@@ -168,7 +168,7 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
         self.executor.run(request.returns(reply::each_or_none::<T>))
     }
 
-    /// Moves the first item to the end of `other` and gives it. `LMOVE`, O(1).
+    /// Moves the first item to the end of `other` and returns it. `LMOVE`, O(1).
     pub fn pop_front_to<F: Executor>(&self, other: &RedisList<T, F>) -> E::Reply<Option<T::Owned>> {
         let request =
             self.writing("LMOVE").publishes(&other.publishing).named(other.name.as_bytes());
@@ -176,58 +176,60 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
         self.executor.run(request.returns(reply::optional::<T>))
     }
 
-    /// How many items there are. `LLEN`, O(1).
+    /// The number of items. `LLEN`, O(1).
     pub fn len(&self) -> E::Reply<usize> {
         self.executor.run(self.reading("LLEN").returns(reply::count))
     }
 
-    /// Whether there are no items. `LLEN`, O(1).
+    /// Returns whether there are no items. `LLEN`, O(1).
     pub fn is_empty(&self) -> E::Reply<bool> {
         self.executor.run(self.reading("LLEN").returns(|reply| Ok(reply::count(reply)? == 0)))
     }
 
-    /// The item at `index`, where a negative one counts from the end. `LINDEX`, O(n) in the middle.
+    /// The item at `index`; a negative one counts from the end. `LINDEX`, O(n) in the middle.
     pub fn get(&self, index: isize) -> E::Reply<Option<T::Owned>> {
         self.executor.run(self.reading("LINDEX").number(index).returns(reply::optional::<T>))
     }
 
-    /// Replaces the item at `index`, where a negative one counts from the end, and says whether
+    /// Replaces the item at `index`, where a negative one counts from the end, and returns whether
     /// there is one. `LSET`, O(n) in the middle.
     pub fn set(&self, index: isize, item: &T::Borrowed) -> E::Reply<bool> {
         let request = self.writing("LSET").number(index).encode::<T>(item);
         self.executor.run(request.returns(was_there))
     }
 
-    /// The items of `range` at one moment. `LRANGE`, O(start + items).
+    /// The items of `range`, read atomically. `LRANGE`, O(start + items).
     ///
-    /// A negative bound counts from the end: `-2..` are the last two items, `..-1` all but the last.
-    /// Bounds beyond either end are no error. For a long list [`iter`](Self::iter) needs less memory.
-    /// An item that cannot be decoded fails the call; [`lenient`](Self::lenient) gives the others.
+    /// A negative bound counts from the end: `-2..` are the last two items, `..-1` all but the
+    /// last. Bounds beyond either end are no error. For a long list [`iter`](Self::iter) needs less
+    /// memory. An item that cannot be decoded fails the call; [`lenient`](Self::lenient) returns
+    /// the others.
     pub fn range(&self, range: impl RangeBounds<isize>) -> E::Reply<Vec<T::Owned>> {
         let request = part(self.reading("LRANGE"), first_and_last(range), Value::Array(Vec::new()));
         self.executor.run(request.returns(reply::many::<T>))
     }
 
-    /// Keeps the items of `range` only, whose negative bounds count from the end. `LTRIM`, O(removed).
+    /// Removes all items outside of `range`, whose negative bounds count from the end. `LTRIM`,
+    /// O(removed).
     pub fn trim(&self, range: impl RangeBounds<isize>) -> E::Reply<()> {
         let (first, last) = first_and_last(range).unwrap_or(NO_ITEM);
         self.executor.run(self.writing("LTRIM").number(first).number(last).returns(reply::ok))
     }
 
-    /// Removes all items and says whether there were any. `UNLINK`, O(1) for the caller.
+    /// Removes all items and returns whether there were any. `UNLINK`, O(1) for the caller.
     pub fn clear(&self) -> E::Reply<bool> {
         self.executor.run(self.writing("UNLINK").returns(reply::flag))
     }
 }
 
-/// What the server finds by the bytes of an item.
+/// Operations that make the server compare items by their bytes.
 impl<T: Canonical, E: Executor> RedisList<T, E> {
-    /// Removes every item equal to `item` and says how many there were. `LREM`, O(n).
+    /// Removes every item equal to `item` and returns how many there were. `LREM`, O(n).
     pub fn remove(&self, item: &T::Borrowed) -> E::Reply<usize> {
         self.executor.run(self.writing("LREM").number(0).encode::<T>(item).returns(reply::count))
     }
 
-    /// Removes the first item equal to `item` and says whether there was one. `LREM`, O(n).
+    /// Removes the first item equal to `item` and returns whether there was one. `LREM`, O(n).
     pub fn remove_first(&self, item: &T::Borrowed) -> E::Reply<bool> {
         self.executor.run(self.writing("LREM").number(1).encode::<T>(item).returns(reply::flag))
     }
@@ -241,15 +243,15 @@ impl<T: Canonical, E: Executor> RedisList<T, E> {
         }))
     }
 
-    /// Inserts `item` before the first one equal to `next` and gives the new length, or `None` if
-    /// there is none. `LINSERT`, O(n).
+    /// Inserts `item` before the first one equal to `next`. Returns the new length, or `None` if
+    /// there is no such item. `LINSERT`, O(n).
     pub fn insert_before(&self, next: &T::Borrowed, item: &T::Borrowed) -> E::Reply<Option<usize>> {
         let request = self.writing("LINSERT").arg("BEFORE").encode::<T>(next).encode::<T>(item);
         self.executor.run(request.returns(reply::inserted))
     }
 
-    /// Inserts `item` after the first one equal to `previous` and gives the new length, or `None`
-    /// if there is none. `LINSERT`, O(n).
+    /// Inserts `item` after the first one equal to `previous`. Returns the new length, or `None` if
+    /// there is no such item. `LINSERT`, O(n).
     pub fn insert_after(
         &self,
         previous: &T::Borrowed,
@@ -274,7 +276,7 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
     }
 }
 
-/// The answer of `LSET`, which fails where there is no such item.
+/// Reads the reply of `LSET`, which fails where there is no such item.
 fn was_there(reply: Reply<'_>) -> Result<bool> {
     if let Value::ServerError(error) = &reply.value {
         let details = error.details().unwrap_or_default();
@@ -285,7 +287,7 @@ fn was_there(reply: Reply<'_>) -> Result<bool> {
     reply::ok(reply).map(|()| true)
 }
 
-/// A range that holds nothing, as servers take it.
+/// An empty range, in the form that servers accept.
 const NO_ITEM: (i64, i64) = (1, 0);
 
 static TRY_PUSH: Script = Script::of_one_write(

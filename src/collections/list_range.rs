@@ -1,4 +1,4 @@
-//! Rust's ranges as the server's, whose last index is inclusive.
+//! Conversion of Rust's ranges to the server's, whose last index is inclusive.
 
 use std::ops::{Bound, RangeBounds};
 
@@ -6,8 +6,8 @@ use redis::Value;
 
 use crate::request::Request;
 
-/// The first and the last index of `range`, of which negative ones count from the end; `None` if it is
-/// empty however long the list is.
+/// The first and the last index of `range`, where negative ones count from the end. `None` if it is
+/// empty whatever the length of the list.
 pub(super) fn first_and_last(range: impl RangeBounds<isize>) -> Option<(i64, i64)> {
     let index = |index: isize| i64::try_from(index).unwrap_or(i64::MAX);
     let first = match range.start_bound() {

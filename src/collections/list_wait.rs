@@ -1,4 +1,4 @@
-//! What waits for items of a [`RedisList`], and what goes through all of them.
+//! Blocking pops of a [`RedisList`], and iteration over its items.
 
 use super::list::RedisList;
 use super::name::Name;
@@ -10,26 +10,27 @@ use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::time::Wait;
 
-/// Waiting calls have connections of their own. They give `None` when the time is up. Until then they
-/// go on through whatever cannot have taken an item: a server that is away, restarted or replaced,
-/// and refusals that pass ([`Error::is_transient`](crate::Error::is_transient)). What still stands in
-/// the way when the time is up is an error. [`Wait::Forever`] has no end.
+/// Waiting calls use dedicated connections. They return `None` when the time is up. Until then they
+/// survive whatever cannot have taken an item: a server that is down, restarted or replaced, and
+/// transient refusals ([`Error::is_transient`](crate::Error::is_transient)). An obstacle that
+/// remains when the time is up is returned as an error. [`Wait::Forever`] has no end.
 impl<T: Codec, E: RoundTrips> RedisList<T, E> {
-    /// Takes the first item, waiting for one if there is none. `BLPOP`, O(1).
+    /// Removes and returns the first item, waiting for one if there is none. `BLPOP`, O(1).
     ///
-    /// What a lost connection means for the item: see [what a pop promises](#what-a-pop-promises).
+    /// For the effect of a lost connection see the
+    /// [delivery guarantees](#delivery-guarantees-of-a-pop).
     pub fn wait_pop_front(&self, wait: impl Into<Wait>) -> E::Reply<Option<T::Owned>> {
         self.executor
             .run(self.writing("BLPOP").undone_by("LPUSH").waits(wait.into()).returns(item::<T>))
     }
 
-    /// Takes the last item, waiting for one if there is none. `BRPOP`, O(1).
+    /// Removes and returns the last item, waiting for one if there is none. `BRPOP`, O(1).
     pub fn wait_pop_back(&self, wait: impl Into<Wait>) -> E::Reply<Option<T::Owned>> {
         self.executor
             .run(self.writing("BRPOP").undone_by("RPUSH").waits(wait.into()).returns(item::<T>))
     }
 
-    /// Moves the first item to the end of `other` and gives it, waiting for one if there is none.
+    /// Moves the first item to the end of `other` and returns it, waiting for one if there is none.
     /// `BLMOVE`, O(1).
     ///
     /// Whatever happens to the connection, the item is in one of the two lists.
@@ -42,8 +43,9 @@ impl<T: Codec, E: RoundTrips> RedisList<T, E> {
         self.executor.run(request.waits(wait.into()).returns(reply::optional::<T>))
     }
 
-    /// Takes the first item of this list or, if it has none, of the first of `others` that has
-    /// one, waiting if none has. Says which list it was: 0 is this one. `BLPOP`, O(lists).
+    /// Removes the first item of this list or, if it is empty, of the first of `others` that has
+    /// one, waiting if all are empty. Returns the item and the index of its list, where 0 is this
+    /// one. `BLPOP`, O(lists).
     ///
     /// ```
     /// # let server = redis_collections::LocalServer::start()?;
@@ -77,10 +79,11 @@ impl<T: Codec, E: RoundTrips> RedisList<T, E> {
         })
     }
 
-    /// All items from the first to the last. `LRANGE` by pages, each O(items before it + page).
+    /// Iterates over all items from the first to the last. `LRANGE` by pages, each O(items before
+    /// it + page).
     ///
-    /// Items pushed to or popped from the front meanwhile shift the others: some may be found twice
-    /// or not at all.
+    /// Items that are pushed to or popped from the front meanwhile shift the others: some may be
+    /// found twice or not at all.
     pub fn iter(&self) -> Scan<T::Owned, E> {
         let (executor, name) = (self.executor.clone(), self.name.clone());
         Scan::new(move |mut cursor| {
@@ -98,7 +101,7 @@ impl<T: Codec, E: RoundTrips> RedisList<T, E> {
     }
 }
 
-/// The item alone of what `BLPOP` answers.
+/// Reads the item from the reply of `BLPOP`, without the list's name.
 fn item<T: Codec>(reply: Reply<'_>) -> Result<Option<T::Owned>> {
     Ok(reply::popped::<T>(reply)?.map(|(_, item)| item))
 }

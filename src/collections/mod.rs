@@ -1,4 +1,4 @@
-//! The collections: what each operation sends. All their I/O goes through an executor.
+//! The collections: the commands behind each operation. All their I/O goes through an executor.
 
 mod bulk;
 #[cfg(feature = "near-cache")]

@@ -7,6 +7,7 @@ use crate::keys;
 #[derive(Clone)]
 pub struct Name(Bytes);
 
+/// The bytes of a name, shared by its clones.
 #[derive(Clone)]
 enum Bytes {
     Constant(&'static str),
@@ -19,7 +20,7 @@ impl Name {
         Self(Bytes::Constant(name))
     }
 
-    /// Why no collection can have this name, if none can.
+    /// The reason why no collection can have this name, if there is one.
     pub(crate) fn refusal(&self) -> Option<&'static str> {
         keys::refusal(self.as_bytes())
     }

@@ -19,19 +19,19 @@ use crate::client::AsyncClient;
 use crate::client::{Client, Executor};
 use crate::error::Result;
 
-/// What an iteration finds, fetched page by page: an [`Iterator`] on a [`Client`], a `Stream` on an
-/// `AsyncClient`.
+/// An iteration over a collection, fetched page by page: an [`Iterator`] on a [`Client`], a
+/// `Stream` on an `AsyncClient`.
 ///
 /// An element that cannot be decoded is an `Err` in its place, and the iteration goes on. An error
 /// of the connection or the server is the last item.
 ///
-/// Elements that are there all the time are found. Those that come or go meanwhile may or may not
-/// be; an element is not found twice, unless the server brings it again after more than 30,000
-/// others. Where another process answers, after a restart or a failover, its elements are gone through
-/// from the start. `INFO server` goes along with each page and tells one process from another; for a user
-/// who may not call it, an iteration of several pages has a connection of its own.
+/// Elements that are present during the whole iteration are found. Those that are added or removed
+/// meanwhile may or may not be. An element is not found twice, unless the server repeats it after
+/// more than 30,000 others. If another process answers, after a restart or a failover, the scan of
+/// its elements starts over. Each page includes `INFO server` to tell one process from another; for
+/// a user without permission to call it, an iteration of several pages uses a dedicated connection.
 ///
-/// What moves from one node of a cluster to another may be found twice or not at all.
+/// Elements that move from one node of a cluster to another may be found twice or not at all.
 #[must_use = "an iteration does nothing unless it is consumed"]
 pub struct Scan<T, E: Executor = Client> {
     fetch: Fetch<T, E>,
@@ -41,10 +41,10 @@ pub struct Scan<T, E: Executor = Client> {
     asked: Option<E::Reply<Page<T>>>,
 }
 
-/// Asks for the page at a cursor.
+/// Fetches the page at a cursor.
 type Fetch<T, E> = Box<dyn Fn(Cursor) -> <E as Executor>::Reply<Page<T>> + Send>;
 
-/// What came of asking: where to go on, and what was found.
+/// A fetched page: the cursor of the next one, and the elements.
 pub(crate) type Page<T> = (Cursor, Vec<Result<T>>);
 
 impl<T, E: Executor> Scan<T, E> {
@@ -58,8 +58,8 @@ impl<T, E: Executor> Scan<T, E> {
         }
     }
 
-    /// About how many elements to fetch in one round trip, at most 100,000. Defaults to 1,000; fewer are better for
-    /// large values.
+    /// Sets about how many elements to fetch in one round trip, at most 100,000. Defaults to 1,000;
+    /// fewer are better for large values.
     pub fn page_size(mut self, elements: usize) -> Self {
         if let Some(cursor) = &mut self.cursor {
             cursor.page_size = elements.clamp(1, LARGEST_PAGE);
@@ -67,6 +67,7 @@ impl<T, E: Executor> Scan<T, E> {
         self
     }
 
+    /// Accepts a page, and keeps its cursor unless it was the last.
     fn take_in(&mut self, (cursor, found): Page<T>) {
         self.ready = found.into();
         self.cursor = Some(cursor).filter(|cursor| !cursor.is_done());
@@ -91,7 +92,7 @@ impl<T: Send + 'static> Iterator for Scan<T, Client> {
 
 #[cfg(feature = "async")]
 impl<T: Send + 'static> Scan<T, AsyncClient> {
-    /// The next element, for loops without a crate for streams.
+    /// The next element, for loops without a stream crate.
     pub async fn next(&mut self) -> Option<Result<T>> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
@@ -123,7 +124,7 @@ impl<T: Send + 'static> Stream for Scan<T, AsyncClient> {
     }
 }
 
-/// Nothing in it is pinned.
+/// No field is pinned.
 #[cfg(feature = "async")]
 impl<T, E: Executor> Unpin for Scan<T, E> {}
 
@@ -133,7 +134,7 @@ impl<T, E: Executor> fmt::Debug for Scan<T, E> {
     }
 }
 
-/// All that the pages of an iteration bring, up to the first element that cannot be decoded.
+/// Collects all pages of an iteration, up to the first element that cannot be decoded.
 pub(crate) async fn gather<T, C, F>(page: impl Fn(Cursor) -> F) -> Result<C>
 where
     C: Default + Extend<T>,

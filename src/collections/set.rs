@@ -28,7 +28,7 @@ use crate::request::Request;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The server compares members by their bytes. A codec that may write equal values as different
+/// The server compares members by their bytes. A codec that may encode equal values as different
 /// bytes, such as `Pickle`, has [`contains_equal`](Self::contains_equal) and
 /// [`remove_equal`](Self::remove_equal) in place of [`contains`](Self::contains) and
 /// [`remove`](Self::remove).
@@ -40,7 +40,7 @@ pub struct RedisSet<T, E = Client> {
 }
 
 impl<T: Codec> RedisSet<T, Deferred> {
-    /// The set stored under `name`, wherever it may be: a definition.
+    /// Defines the set stored under `name`, without a client.
     pub const fn named(name: &'static str) -> Self {
         let name = Name::constant(name);
         Self { executor: Deferred, name, publishing: None, codec: PhantomData }
@@ -57,17 +57,17 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
         Self { executor: executor.clone(), name, publishing, codec: PhantomData }
     }
 
-    /// The same set, as `executor` runs it.
+    /// The same set, with its operations run by `executor`.
     pub fn on<F: Executor>(&self, executor: &F) -> RedisSet<T, F> {
         RedisSet::over(executor, self.name.clone(), self.publishing.clone())
     }
 
-    /// The same set, whose operations give [`Command`](crate::Command)s.
+    /// The same set, whose operations return [`Command`](crate::Command)s.
     pub fn deferred(&self) -> RedisSet<T, Deferred> {
         self.on(&Deferred)
     }
 
-    /// The same set, whose members that cannot be decoded come as they are.
+    /// The same set, which returns undecodable members as they are stored.
     pub fn lenient(&self) -> RedisSet<Lenient<T>, E> {
         self.typed()
     }
@@ -77,8 +77,8 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
         RedisSet::over(&self.executor, self.name.clone(), self.publishing.clone())
     }
 
-    /// The same set, whose writes tell of what they change, in one more `format`. A script around
-    /// each command, O(changes) on top of it.
+    /// The same set, whose writes publish their changes in one more `format`. Wraps each command in
+    /// a script, O(changes) on top of it.
     pub fn publishing(&self, format: ChangeFormat) -> Self {
         let others = self.publishing.as_deref();
         let publishing =
@@ -93,12 +93,12 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
 }
 
 impl<T: Codec, E: Executor> RedisSet<T, E> {
-    /// Adds `member` and says whether it is new. `SADD`, O(1).
+    /// Adds `member` and returns whether it is new. `SADD`, O(1).
     pub fn insert(&self, member: &T::Borrowed) -> E::Reply<bool> {
         self.executor.run(self.writing("SADD").encode::<T>(member).returns(reply::flag))
     }
 
-    /// Adds all `members` and says how many are new. `SADD`, O(members).
+    /// Adds all `members` and returns how many are new. `SADD`, O(members).
     pub fn insert_many<'a, Q>(&self, members: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
     where
         Q: Borrow<T::Borrowed> + ?Sized + 'a,
@@ -107,57 +107,57 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
         self.executor.run(request.returns(reply::at_most_asked))
     }
 
-    /// Takes some member. `SPOP`, O(1).
+    /// Removes and returns an arbitrary member. `SPOP`, O(1).
     ///
-    /// A member that cannot be decoded is gone from the set; the error has it
+    /// A member that cannot be decoded is removed as well; the error carries it
     /// ([`Error::undecoded`](crate::Error::undecoded)).
     pub fn pop(&self) -> E::Reply<Option<T::Owned>> {
         self.executor.run(self.writing("SPOP").returns(reply::optional::<T>))
     }
 
-    /// Takes up to `members` at one moment. `SPOP`, O(members).
+    /// Removes and returns up to `members` atomically. `SPOP`, O(members).
     ///
-    /// Each is a result of its own, since they are gone from the set.
+    /// Each is a result of its own, since all are gone from the set.
     pub fn pop_many(&self, members: usize) -> E::Reply<Vec<Result<T::Owned>>> {
         let request = self.writing("SPOP").amount(members);
         self.executor.run(request.returns(reply::members_each::<T>))
     }
 
-    /// Some member, which stays. `SRANDMEMBER`, O(1).
+    /// An arbitrary member, which stays in the set. `SRANDMEMBER`, O(1).
     pub fn random(&self) -> E::Reply<Option<T::Owned>> {
         self.executor.run(self.reading("SRANDMEMBER").returns(reply::optional::<T>))
     }
 
-    /// Up to `members` different ones, which stay. `SRANDMEMBER`, O(members).
+    /// Up to `members` different members, which stay in the set. `SRANDMEMBER`, O(members).
     pub fn random_many(&self, members: usize) -> E::Reply<Vec<T::Owned>> {
         self.executor.run(self.reading("SRANDMEMBER").amount(members).returns(reply::members::<T>))
     }
 
-    /// How many members there are. `SCARD`, O(1).
+    /// The number of members. `SCARD`, O(1).
     pub fn len(&self) -> E::Reply<usize> {
         self.executor.run(self.reading("SCARD").returns(reply::count))
     }
 
-    /// Whether there are no members. `SCARD`, O(1).
+    /// Returns whether there are no members. `SCARD`, O(1).
     pub fn is_empty(&self) -> E::Reply<bool> {
         self.executor.run(self.reading("SCARD").returns(|reply| Ok(reply::count(reply)? == 0)))
     }
 
-    /// Removes all members and says whether there were any. `UNLINK`, O(1) for the caller.
+    /// Removes all members and returns whether there were any. `UNLINK`, O(1) for the caller.
     pub fn clear(&self) -> E::Reply<bool> {
         self.executor.run(self.writing("UNLINK").returns(reply::flag))
     }
 }
 
-/// What the server finds by the bytes of a member.
+/// Operations that make the server compare members by their bytes.
 impl<T: Canonical, E: Executor> RedisSet<T, E> {
-    /// Whether `member` is in the set. `SISMEMBER`, O(1).
+    /// Returns whether `member` is in the set. `SISMEMBER`, O(1).
     pub fn contains(&self, member: &T::Borrowed) -> E::Reply<bool> {
         self.executor.run(self.reading("SISMEMBER").encode::<T>(member).returns(reply::flag))
     }
 
-    /// Whether each of `members` is in the set, in their order, at one moment. `SMISMEMBER`,
-    /// O(members).
+    /// Returns whether each of `members` is in the set, in their order, read atomically.
+    /// `SMISMEMBER`, O(members).
     pub fn contains_many<'a, Q>(
         &self,
         members: impl IntoIterator<Item = &'a Q>,
@@ -170,12 +170,12 @@ impl<T: Canonical, E: Executor> RedisSet<T, E> {
         self.executor.run(request.returns(reply::flags))
     }
 
-    /// Removes `member` and says whether it was there. `SREM`, O(1).
+    /// Removes `member` and returns whether it existed. `SREM`, O(1).
     pub fn remove(&self, member: &T::Borrowed) -> E::Reply<bool> {
         self.executor.run(self.writing("SREM").encode::<T>(member).returns(reply::flag))
     }
 
-    /// Removes all of `members` and says how many were there. `SREM`, O(members).
+    /// Removes all of `members` and returns how many existed. `SREM`, O(members).
     pub fn remove_many<'a, Q>(&self, members: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
     where
         Q: Borrow<T::Borrowed> + ?Sized + 'a,
@@ -184,7 +184,7 @@ impl<T: Canonical, E: Executor> RedisSet<T, E> {
         self.executor.run(request.returns(reply::at_most_asked))
     }
 
-    /// Moves `member` to `other` and says whether it was here. `SMOVE`, O(1).
+    /// Moves `member` to `other` and returns whether it was in this set. `SMOVE`, O(1).
     pub fn move_to<F: Executor>(
         &self,
         other: &RedisSet<T, F>,
@@ -196,7 +196,7 @@ impl<T: Canonical, E: Executor> RedisSet<T, E> {
     }
 }
 
-/// What the server makes of several sets, which it compares by the bytes of their members.
+/// Operations on several sets, whose members the server compares by their bytes.
 impl<T: Canonical, E: Executor> RedisSet<T, E> {
     /// The members of this set or any of `others`. `SUNION`, O(members).
     pub fn union(&self, others: &[&Self]) -> E::Reply<Vec<T::Owned>> {
@@ -213,29 +213,31 @@ impl<T: Canonical, E: Executor> RedisSet<T, E> {
         self.combined("SDIFF", others)
     }
 
-    /// Makes `target` the members of this set or any of `others` and says how many they are.
+    /// Sets `target` to the members of this set or any of `others` and returns their number.
     /// `SUNIONSTORE`, O(members).
     pub fn union_into(&self, others: &[&Self], target: &Self) -> E::Reply<usize> {
         self.stored("SUNIONSTORE", others, target)
     }
 
-    /// Makes `target` the members of this set and all of `others` and says how many they are.
+    /// Sets `target` to the members of this set and all of `others` and returns their number.
     /// `SINTERSTORE`, O(smallest set * sets).
     pub fn intersection_into(&self, others: &[&Self], target: &Self) -> E::Reply<usize> {
         self.stored("SINTERSTORE", others, target)
     }
 
-    /// Makes `target` the members of this set and none of `others` and says how many they are.
+    /// Sets `target` to the members of this set and none of `others` and returns their number.
     /// `SDIFFSTORE`, O(members).
     pub fn difference_into(&self, others: &[&Self], target: &Self) -> E::Reply<usize> {
         self.stored("SDIFFSTORE", others, target)
     }
 
+    /// A command that computes a set from this one and `others`.
     fn combined(&self, command: &'static str, others: &[&Self]) -> E::Reply<Vec<T::Owned>> {
         let request = self.reading(command);
         self.executor.run(with_sets(request, others).returns(reply::members::<T>))
     }
 
+    /// A command that stores in `target` a set computed from this one and `others`.
     fn stored(&self, command: &'static str, others: &[&Self], target: &Self) -> E::Reply<usize> {
         let request = target.writing(command).named(self.name.as_bytes());
         self.executor.run(with_sets(request, others).returns(reply::count))
@@ -252,6 +254,7 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
     }
 }
 
+/// Appends encoded members. If there are none, the command is not sent: its reply is `empty`.
 fn with_members<'a, T: Codec, Q>(
     request: Request,
     members: impl IntoIterator<Item = &'a Q>,

@@ -1,4 +1,4 @@
-//! What goes through all members of a [`RedisSet`], a page at a time.
+//! Iteration over all members of a [`RedisSet`], a page at a time.
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
@@ -18,12 +18,13 @@ use crate::reply;
 use crate::request::Request;
 
 impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
-    /// All members, in no order. `SSCAN`, O(n) in all.
+    /// Iterates over all members, in no order. `SSCAN`, O(n) in all.
     pub fn iter(&self) -> Scan<T::Owned, E> {
         self.iter_matching(b"*")
     }
 
-    /// The members that match a Redis `glob` as they are stored, in no order. `SSCAN`, O(n) in all.
+    /// Iterates over the members whose stored form matches a Redis `glob`, in no order. `SSCAN`,
+    /// O(n) in all.
     pub fn iter_matching(&self, glob: impl AsRef<[u8]>) -> Scan<T::Owned, E> {
         let (executor, name) = (self.executor.clone(), self.name.clone());
         let glob = glob.as_ref().to_vec();
@@ -33,7 +34,7 @@ impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
         })
     }
 
-    /// All members as a set of std. `SSCAN`, O(n).
+    /// All members as a standard set. `SSCAN`, O(n).
     pub fn to_set(&self) -> E::Reply<HashSet<T::Owned>>
     where
         T::Owned: Eq + Hash,
@@ -44,7 +45,7 @@ impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
         }))
     }
 
-    /// Adds all `members`, a thousand at a time, each thousand at one moment. `SADD`, O(members).
+    /// Adds all `members` in batches of a thousand, each batch atomically. `SADD`, O(members).
     pub fn extend<'a, Q>(&self, members: impl IntoIterator<Item = &'a Q>) -> E::Reply<()>
     where
         Q: Borrow<T::Borrowed> + ?Sized + 'a,
@@ -53,7 +54,8 @@ impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
         self.executor.converse(send_all(self.executor.clone(), commands))
     }
 
-    /// Whether a member decodes to a value equal to `member`, whatever its bytes. `SSCAN`, O(n).
+    /// Returns whether a member decodes to a value equal to `member`, whatever its bytes. `SSCAN`,
+    /// O(n).
     pub fn contains_equal(&self, member: &T::Borrowed) -> E::Reply<bool>
     where
         T::Owned: PartialEq,
@@ -65,10 +67,10 @@ impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
         })
     }
 
-    /// Removes every member that decodes to a value equal to `member`, whatever its bytes, and says
-    /// how many there were. `SSCAN`, then one `SREM`, O(n).
+    /// Removes every member that decodes to a value equal to `member`, whatever its bytes, and
+    /// returns how many there were. `SSCAN`, then one `SREM`, O(n).
     ///
-    /// All that were found go at one moment; one that others add meanwhile may stay.
+    /// All members found are removed atomically; one that another client adds meanwhile may stay.
     pub fn remove_equal(&self, member: &T::Borrowed) -> E::Reply<usize>
     where
         T::Owned: PartialEq,
@@ -83,7 +85,7 @@ impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
     }
 }
 
-/// `member` as it would be after writing and reading it.
+/// Returns `member` as it would be after encoding and decoding it.
 fn as_read_back<T: Codec>(name: &Name, member: &T::Borrowed) -> Result<T::Owned> {
     let attempt = || Request::write("SREM").named(name.as_bytes()).attempt();
     let mut bytes = Vec::new();
@@ -92,7 +94,7 @@ fn as_read_back<T: Codec>(name: &Name, member: &T::Borrowed) -> Result<T::Owned>
     reply::decode_bytes::<T>(bytes, attempt)
 }
 
-/// The stored members equal to `member`. One that cannot be decoded is equal to nothing.
+/// The stored members equal to `member`. One that cannot be decoded equals nothing.
 async fn equal_members<T, E>(executor: &E, name: &Name, member: T::Owned) -> Result<Vec<Vec<u8>>>
 where
     T: Codec,
@@ -110,7 +112,7 @@ where
     Ok(equal)
 }
 
-/// The next members, each decoded by itself.
+/// Fetches the next members, each decoded by itself.
 async fn decoded<T: Codec, E: RoundTrips>(
     executor: E,
     name: Name,
@@ -122,7 +124,7 @@ async fn decoded<T: Codec, E: RoundTrips>(
     Ok((cursor, members.into_iter().map(decode).collect()))
 }
 
-/// The next stored members that match `glob`.
+/// Fetches the next stored members that match `glob`.
 async fn page<E: RoundTrips>(
     executor: &E,
     name: &Name,

@@ -1,4 +1,4 @@
-//! Listening to what happens to a collection.
+//! Subscriptions to the changes of a collection.
 
 use super::list::RedisList;
 use super::map::RedisDict;
@@ -11,26 +11,26 @@ use crate::error::Result;
 use crate::events::{Sources, Subscription, decode_key};
 use crate::keys::{key_slot, prefix_slot};
 
-/// Events of the entries.
+/// Change events of the entries.
 impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
-    /// Listens to what happens to the entries whose keys, as they are stored, match a Redis
-    /// `pattern`; `*` for all of them.
+    /// Subscribes to changes of the entries whose stored keys match a Redis `pattern`; `*` for all
+    /// of them.
     ///
-    /// Writers tell of their changes in the dictionary's formats
-    /// ([`publishing`](Self::publishing)); those of this crate's own are always heard. Of other writers
-    /// and of entries that expire the server itself tells, if its keyspace notifications are on
-    /// (`notify-keyspace-events`). What is missing of them is turned on where the user may, and nothing
-    /// is turned off.
+    /// Writers publish their changes in the dictionary's formats
+    /// ([`publishing`](Self::publishing)); messages in this crate's own format are always received.
+    /// For other writers and for entries that expire the server itself sends keyspace
+    /// notifications, if they are on (`notify-keyspace-events`). Missing classes of them are turned
+    /// on if the user may do so, and none is turned off.
     pub fn subscribe(&self, pattern: impl AsRef<[u8]>) -> E::Reply<Subscription<K::Owned, E>> {
         subscribe(&self.executor, self.told(), self.base(), pattern.as_ref(), decode_key::<K>)
     }
 
-    /// What is told of it.
+    /// The formats and channels in which its changes are published.
     pub(super) fn told(&self) -> ChangePublishing {
         ChangePublishing::of(self.publishing.as_deref(), Structure::Dict, self.prefix.bytes())
     }
 
-    /// What its keys begin with, and the slot that they have in common.
+    /// The prefix of its keys, and the slot that they have in common.
     pub(super) fn base(&self) -> (Vec<u8>, Option<u16>) {
         let prefix = self.prefix.bytes();
         let slot = prefix_slot(&prefix);
@@ -38,35 +38,35 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     }
 }
 
-/// Events of the entries.
+/// Change events of the entries.
 impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
-    /// Listens to what happens to the entries whose keys, as they are stored, match a Redis
-    /// `pattern`; `*` for all of them.
+    /// Subscribes to changes of the entries whose stored keys match a Redis `pattern`; `*` for all
+    /// of them.
     ///
-    /// As [`RedisDict::subscribe`], but of what others do the server tells only that they changed the
-    /// hash: that is a [`Gap`](crate::Event::Gap).
+    /// Like [`RedisDict::subscribe`], but for other writers the server reports only that the hash
+    /// changed: that is a [`Gap`](crate::Event::Gap).
     pub fn subscribe(&self, pattern: impl AsRef<[u8]>) -> E::Reply<Subscription<K::Owned, E>> {
         subscribe(&self.executor, self.told(), self.base(), pattern.as_ref(), decode_key::<K>)
     }
 
-    /// What is told of it.
+    /// The formats and channels in which its changes are published.
     pub(super) fn told(&self) -> ChangePublishing {
         ChangePublishing::of(self.publishing.as_deref(), Structure::Hash, self.name.as_bytes())
     }
 
-    /// Its key, and the slot of it.
+    /// Its key and its slot.
     pub(super) fn base(&self) -> (Vec<u8>, Option<u16>) {
         (self.name.as_bytes().to_vec(), Some(key_slot(self.name.as_bytes())))
     }
 }
 
-/// Events of the members.
+/// Change events of the members.
 impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
-    /// Listens to what happens to the members that, as they are stored, match a Redis `pattern`; `*`
-    /// for all of them.
+    /// Subscribes to changes of the members whose stored form matches a Redis `pattern`; `*` for
+    /// all of them.
     ///
-    /// As [`RedisDict::subscribe`], but of what others do the server tells only that they changed the
-    /// set: that is a [`Gap`](crate::Event::Gap).
+    /// Like [`RedisDict::subscribe`], but for other writers the server reports only that the set
+    /// changed: that is a [`Gap`](crate::Event::Gap).
     pub fn subscribe(&self, pattern: impl AsRef<[u8]>) -> E::Reply<Subscription<T::Owned, E>> {
         let name = self.name.as_bytes();
         let publishing = ChangePublishing::of(self.publishing.as_deref(), Structure::Set, name);
@@ -75,12 +75,12 @@ impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
     }
 }
 
-/// Events of the items.
+/// Change events of the items.
 impl<T: Codec, E: RoundTrips> RedisList<T, E> {
-    /// Listens to how many items are inserted, removed and replaced.
+    /// Subscribes to the numbers of items inserted, removed and replaced.
     ///
-    /// As [`RedisDict::subscribe`], but of what others do the server tells only that they changed the
-    /// list: that is a [`Gap`](crate::Event::Gap). A waiting pop gives no notice.
+    /// Like [`RedisDict::subscribe`], but for other writers the server reports only that the list
+    /// changed: that is a [`Gap`](crate::Event::Gap). A waiting pop publishes no change.
     pub fn subscribe(&self) -> E::Reply<Subscription<usize, E>> {
         let name = self.name.as_bytes();
         let publishing = ChangePublishing::of(self.publishing.as_deref(), Structure::List, name);
@@ -89,6 +89,7 @@ impl<T: Codec, E: RoundTrips> RedisList<T, E> {
     }
 }
 
+/// Opens a subscription to the changes published as in `publishing`.
 fn subscribe<K: Send + 'static, E: RoundTrips>(
     executor: &E,
     publishing: ChangePublishing,

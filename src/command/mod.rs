@@ -14,7 +14,7 @@ use crate::request::Request;
 
 /// One Redis command and how to read its reply as a `T`.
 ///
-/// The methods of a collection on [`Deferred`](crate::Deferred) give commands; a client runs them
+/// The methods of a collection on [`Deferred`](crate::Deferred) return commands; a client runs them
 /// alone, in a pipeline or in a transaction.
 #[must_use = "a command does nothing until a client runs it"]
 pub struct Command<T> {
@@ -23,13 +23,13 @@ pub struct Command<T> {
 }
 
 impl<T> Command<T> {
-    /// The arguments as they go to the server, the command's name first. A write that tells of its
-    /// changes goes within a script.
+    /// The arguments as sent to the server, the command's name first. A write that publishes its
+    /// changes is wrapped in a script.
     pub fn arguments(&self) -> impl Iterator<Item = &[u8]> {
         self.request.arguments()
     }
 
-    /// Reads what the server answered to this command.
+    /// Reads the server's reply to this command.
     pub(crate) fn read(&self, value: Value) -> Result<T> {
         (self.read)(Reply { value, request: &self.request })
     }

@@ -6,18 +6,18 @@ use crate::reply::time_left;
 use crate::reply::{Reply, raw, raw_each, time};
 use crate::request::Request;
 
-/// What one of several commands brought that travelled together.
+/// The reply of one of several commands of different types that are sent together.
 #[derive(Debug, PartialEq)]
 #[cfg_attr(not(feature = "near-cache"), allow(unreachable_pub))]
 pub enum Part {
-    /// Strings or nil, one for each key or field asked for.
+    /// Strings or nil, one for each requested key or field.
     Values(Vec<Option<Vec<u8>>>),
-    /// Integers, as many as the command has.
+    /// Integers, as many as the command returns.
     Integers(Vec<i64>),
 }
 
 impl Part {
-    /// The strings, if it is of strings.
+    /// The strings, if the reply consists of strings.
     pub(crate) fn values(self) -> Vec<Option<Vec<u8>>> {
         match self {
             Self::Values(values) => values,
@@ -25,7 +25,7 @@ impl Part {
         }
     }
 
-    /// The integers, if it is of integers.
+    /// The integers, if the reply consists of integers.
     pub(crate) fn integers(self) -> Vec<i64> {
         match self {
             Self::Values(_) => Vec::new(),
@@ -75,6 +75,7 @@ impl Request {
     }
 }
 
+/// Converts a number that the server may return above `i64::MAX`.
 fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! How to connect to a server.
+//! The parameters of connections to a server.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::time::Deadline;
 use crate::time::Wait;
 
-/// How to connect to one server.
+/// How to connect to one server. Clones share its counters and its generation.
 #[derive(Clone)]
 pub(crate) struct Connector {
     pub(crate) client: redis::Client,
@@ -22,12 +22,12 @@ pub(crate) struct Connector {
     pub(crate) response_timeout: Duration,
     pub(crate) call_timeout: Duration,
     pub(crate) name: Option<String>,
-    /// What a TLS handshake needs, where the address wants one.
+    /// The configuration of a TLS handshake, if the address requires one.
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
     failures: Arc<AtomicUsize>,
     generation: Arc<AtomicUsize>,
-    /// When a generation was ended last because it led to the wrong server.
+    /// When a generation was last ended because it led to the wrong server.
     renounced: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -53,7 +53,7 @@ impl Connector {
         })
     }
 
-    /// The same way to another server.
+    /// A connector with the same parameters to another server.
     pub(crate) fn toward(&self, address: &str) -> Result<Self> {
         let unusable = || Error::Configuration(format!("{address:?} is not a host and a port"));
         let (host, port) = address.rsplit_once(':').ok_or_else(unusable)?;
@@ -74,7 +74,7 @@ impl Connector {
         self.client.get_connection_info()
     }
 
-    /// The same limits, but everything else as `information` says.
+    /// The same limits, with everything else from `information`.
     pub(crate) fn with(&self, information: ConnectionInfo) -> Result<Self> {
         let address = information.addr().to_string();
         let client = redis::Client::open(information);
@@ -83,7 +83,7 @@ impl Connector {
         Ok(Self { client, address, failures, generation, renounced, ..self.clone() })
     }
 
-    /// The same way for nobody in particular.
+    /// The same connector, without a user.
     pub(crate) fn anonymous(&self) -> Result<Self> {
         let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
         let protocol = self.information().redis_settings().protocol();
@@ -91,7 +91,7 @@ impl Connector {
         self.with(self.information().clone().set_redis_settings(settings))
     }
 
-    /// The same way, in the protocol in which a server speaks unasked.
+    /// The same connector, with the protocol that has push messages.
     pub(crate) fn speaking(&self) -> TransportResult<Self> {
         let settings = self.information().redis_settings().clone();
         let settings = settings.set_protocol(ProtocolVersion::RESP3);
@@ -99,57 +99,57 @@ impl Connector {
         speaking.map_err(|error| TransportError::connect(&self.address, error))
     }
 
-    /// Takes no longer than `time` for anything.
+    /// Limits all timeouts to `time`.
     pub(crate) fn hurry(&mut self, time: Duration) {
         self.connect_timeout = self.connect_timeout.min(time);
         self.response_timeout = self.response_timeout.min(time);
         self.call_timeout = self.call_timeout.min(time);
     }
 
-    /// Whether the server is reached through a socket of this machine.
+    /// Returns whether the server is reached through a socket of this machine.
     pub(crate) fn is_local(&self) -> bool {
         matches!(self.information().addr(), ConnectionAddr::Unix(_))
     }
 
-    /// Only a reply tells that both sides accept each other's certificates.
+    /// Returns whether TLS is used: then only a reply shows that both sides accept each other's
+    /// certificates.
     pub(crate) fn is_tls(&self) -> bool {
         matches!(self.information().addr(), ConnectionAddr::TcpTls { .. })
     }
 
-    /// When a call that begins now has to be over.
+    /// The deadline of a call that begins now.
     pub(crate) fn deadline(&self) -> Deadline {
         Deadline::after(Wait::For(self.call_timeout))
     }
 
-    /// Those of a call that has to be over at `deadline`.
+    /// The limits of a call with this `deadline`.
     pub(crate) fn limits(&self, deadline: Deadline) -> Limits {
         Limits { silence: self.response_timeout, deadline }
     }
 
-    /// When a connection that is made now has to be ready.
+    /// The deadline of a connection attempt that begins now.
     pub(crate) fn connect_deadline(&self) -> Deadline {
         Deadline::after(Wait::For(self.connect_timeout))
     }
 
-    /// How many connections have failed. Where one did, the others may be dead too.
+    /// How many connections have failed. After a failure the others may be dead too.
     pub(crate) fn failures(&self) -> usize {
         self.failures.load(Ordering::Relaxed)
     }
 
+    /// Counts a connection that failed, so that idle ones are probed.
     pub(crate) fn count_failure(&self) {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Which generation a connection that is made now belongs to. Those of older ones are not used
-    /// again.
+    /// The generation of new connections. Those of older generations are not used again.
     pub(crate) fn generation(&self) -> usize {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Ends a generation, unless it has ended: the server at the other end of its connections may not
-    /// be the one that the address leads to now. Says whether another connection is used from now on: as
-    /// long as the address leads to the same server, one is tried now and then, rather than for every
-    /// call.
+    /// Ends a generation, unless it has ended: its connections may lead to another server than the
+    /// address does now. Returns whether another connection is used from now on: as long as the
+    /// address leads to the same server, one is tried now and then, rather than for every call.
     pub(crate) fn renounce(&self, generation: usize) -> bool {
         let mut renounced = self.renounced.lock().unwrap_or_else(PoisonError::into_inner);
         if generation == self.generation() {
@@ -165,13 +165,13 @@ impl Connector {
     /// Ends a generation, unless it has ended: replies may not belong to their requests.
     pub(crate) fn distrust(&self, generation: usize) {
         let next = generation.wrapping_add(1);
-        // Whoever was faster has ended the same generation.
+        // A failed exchange means that another thread has ended the same generation.
         let _ =
             self.generation.compare_exchange(generation, next, Ordering::AcqRel, Ordering::Relaxed);
     }
 }
 
-/// The error of what took too long.
+/// The error of an operation that took too long.
 pub(crate) fn timed_out() -> RedisError {
     std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
@@ -185,5 +185,5 @@ impl fmt::Debug for Connector {
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// While an address leads to a demoted master, a new connection to it is tried this often.
+/// How often a new connection is tried while an address leads to a demoted master.
 const BEFORE_ANOTHER: Duration = Duration::from_millis(250);

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-/// A connection for one scan alone, if there is one.
+/// The dedicated connection of one scan, if there is one.
 #[derive(Default)]
 pub(crate) struct ExclusiveConnection {
     connection: Option<Box<dyn Any + Send>>,
@@ -11,22 +11,25 @@ pub(crate) struct ExclusiveConnection {
 }
 
 impl ExclusiveConnection {
-    /// The connection to the server at `address`. It has to be [kept](Self::keep) to be used again.
+    /// Takes the connection to the server at `address`. It must be [kept](Self::keep) to be used
+    /// again.
     pub(crate) fn take<T: 'static>(&mut self, address: &str) -> Option<T> {
         let connection = self.connection.take()?.downcast().ok()?;
         (self.address == address).then_some(*connection)
     }
 
+    /// Keeps a connection to the server at `address` for the next page.
     pub(crate) fn keep<T: Send + 'static>(&mut self, connection: T, address: &str) {
         self.connection = Some(Box::new(connection));
         address.clone_into(&mut self.address);
     }
 
+    /// Counts a new connection of the scan.
     pub(crate) fn count_new(&mut self) {
         self.number += 1;
     }
 
-    /// Which of the scan's connections it is.
+    /// The number of the current one among the scan's connections.
     pub(crate) fn number(&self) -> u64 {
         self.number
     }

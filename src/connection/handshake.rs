@@ -1,4 +1,4 @@
-//! What is said on a connection before its first command, and what the answers mean. Without I/O.
+//! The commands at the beginning of a connection, and the meaning of their replies. Without I/O.
 
 use std::io;
 
@@ -8,13 +8,14 @@ use super::connector::Connector;
 use crate::error::code::{asks_to_reconnect, is_transient};
 use crate::random::nonce;
 
-/// The commands with which a connection begins, at least one: only an answer tells that the server
-/// takes commands, and that both sides of a TLS connection accept each other's certificates.
+/// The commands with which a connection begins, at least one: only a reply shows that the server
+/// accepts commands, and that both sides of a TLS connection accept each other's certificates.
 pub(crate) struct Handshake {
     commands: Vec<(Step, Cmd)>,
     password: Option<String>,
 }
 
+/// The purpose of a command of the handshake.
 #[derive(Clone, Copy, PartialEq)]
 enum Step {
     Hello,
@@ -57,13 +58,14 @@ impl Handshake {
         self.commands.len()
     }
 
-    /// All commands in one piece.
+    /// All commands in one buffer.
     pub(crate) fn packed(&self) -> Vec<u8> {
         self.commands.iter().flat_map(|(_, command)| command.get_packed_command()).collect()
     }
 
-    /// Whether the connection can be used, after the `replies` that came and the `failure` that ended
-    /// it, if one did. An error followed by the end is how a server refuses a connection.
+    /// Returns whether the connection can be used, after the `replies` that arrived and the
+    /// `failure` that ended it, if one did. A server refuses a connection with an error followed by
+    /// the end.
     pub(crate) fn conclude(
         &self,
         replies: &[Value],
@@ -86,6 +88,7 @@ impl Handshake {
         }
     }
 
+    /// The error of a refused step, in the terms of the driver.
     fn refusal(&self, step: Step, error: &ServerError) -> RedisError {
         let (kind, problem) = match step {
             Step::Hello if error.code() != "WRONGPASS" => {
@@ -100,7 +103,7 @@ impl Handshake {
         (kind, problem, self.quote(error)).into()
     }
 
-    /// What the server says, unless it repeats the password.
+    /// The server's message, unless it repeats the password.
     fn quote(&self, error: &ServerError) -> String {
         let details = error.details().unwrap_or_default();
         match &self.password {
@@ -110,7 +113,7 @@ impl Handshake {
     }
 }
 
-/// A question that only a server in step can answer: not one that still owes another reply, nor one
+/// A request that only a server in step can answer: not one that still owes another reply, nor one
 /// that only queues commands for a transaction.
 pub(crate) struct Probe {
     nonce: String,
@@ -125,7 +128,8 @@ impl Probe {
         cmd("PING").arg(&self.nonce).get_packed_command()
     }
 
-    /// A server that may not or cannot answer for the moment is in step too.
+    /// Returns whether `reply` answers the probe. A server that may not or cannot answer for the
+    /// moment is in step too.
     pub(crate) fn is_answered_by(&self, reply: &Value) -> bool {
         match reply {
             Value::BulkString(bytes) => *bytes == self.nonce.as_bytes(),

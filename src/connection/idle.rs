@@ -1,4 +1,4 @@
-//! Connections that nobody uses, which the server may have closed.
+//! Idle connections, which the server may have closed.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use super::connector::Connector;
 use super::transport_error::TransportResult;
 use crate::time::Deadline;
 
-/// A connection that nobody uses.
+/// An idle connection.
 pub(crate) struct Idle {
     connection: Box<Connection>,
     last_use: LastUse,
@@ -25,16 +25,16 @@ impl Idle {
         Self { connection, last_use: LastUse::now(connector) }
     }
 
-    /// How long it has not been used.
+    /// How long it has been idle.
     pub(crate) fn age(&self) -> Duration {
         self.last_use.time.elapsed()
     }
 }
 
-/// The idle connection, if it can still be used, or a new one.
+/// Returns the idle connection, if it can still be used, or a new one.
 ///
-/// A server that is silent when an idle connection is tried may hang, or only that connection is dead.
-/// So both tries together take as long as a server may be silent.
+/// A server that is silent when an idle connection is probed may hang, or only that connection is
+/// dead. So both attempts together take as long as a server may be silent.
 pub(crate) fn usable(
     idle: Option<Idle>,
     connector: &Connector,
@@ -75,19 +75,19 @@ impl LastUse {
         Self { time: Instant::now(), failures: connector.failures() }
     }
 
-    /// How long the connection has not been used.
+    /// How long the connection has been idle.
     #[cfg(feature = "async")]
     pub(crate) fn age(&self) -> Duration {
         self.time.elapsed()
     }
 
-    /// Whether the connection can be trusted to be alive.
+    /// Returns whether the connection can be trusted to be alive.
     pub(crate) fn is_recent(&self, connector: &Connector) -> bool {
         self.failures == connector.failures() && self.time.elapsed() < IDLE_BEFORE_PROBE
     }
 }
 
-/// A busy connection is never probed, which would double its latency; one that was idle for this
-/// long is, and one that was idle while another failed, so that a write after a restart of the
-/// server does not fail with an unknown outcome.
+/// A busy connection is never probed, which would double its latency. One that was idle for this
+/// long is probed, and one that was idle while another failed, so that a write after a restart of
+/// the server does not fail with an unknown outcome.
 pub(crate) const IDLE_BEFORE_PROBE: Duration = Duration::from_millis(100);

@@ -1,29 +1,29 @@
-//! What a server says without being asked.
+//! Push messages of a server.
 
 use redis::{PushKind, Value};
 
-/// One thing that a server says to a connection that listens.
+/// A push message, or the end of the connection.
 #[derive(Debug, PartialEq)]
 pub enum Push<'a> {
-    /// Somebody published something.
+    /// A client published a message.
     Message { channel: &'a [u8], payload: &'a [u8] },
     /// A tracked key changed.
     Changed(&'a [u8]),
     /// All keys are gone, or may be.
     Flushed,
-    /// It was asked what it is, and says whether it is a master.
+    /// The server was asked for its role, and reports whether it is a master.
     Role { is_master: bool },
-    /// Nothing more is to come on this connection.
+    /// The connection has ended.
     Ended,
 }
 
-/// Who listens to one connection.
+/// The receiver of one connection's push messages.
 pub(crate) trait PushHandler: Send + Sync + 'static {
-    /// Takes something in, without waiting for anything. Says whether to go on listening.
+    /// Handles a message, without blocking. Returns whether to continue.
     fn on_push(&self, push: Push<'_>) -> bool;
 }
 
-/// Lets `handler` hear what a push of the server says. Says whether to go on listening.
+/// Passes a push of the server to `handler`. Returns whether to continue.
 pub(crate) fn dispatch(handler: &dyn PushHandler, kind: &PushKind, data: &[Value]) -> bool {
     match (kind, data) {
         (PushKind::Message, [channel, payload])
@@ -44,7 +44,7 @@ pub(crate) fn dispatch(handler: &dyn PushHandler, kind: &PushKind, data: &[Value
     }
 }
 
-/// What a server that was asked by `HELLO` says that it is.
+/// Reads the role of a server from its reply to `HELLO`.
 pub(crate) fn role(reply: &Value) -> Push<'static> {
     let is_role = |(name, _): &&(Value, Value)| bytes(name) == Some(b"role");
     let role = match reply {

@@ -1,8 +1,8 @@
-//! What servers say about themselves.
+//! Servers' information about themselves.
 
 use redis::Value;
 
-/// What a reply to `INFO` says of `name`.
+/// Returns the field `name` of a reply to `INFO`.
 pub(crate) fn field<'a>(info: &'a Value, name: &str) -> Option<&'a str> {
     let text = match info {
         Value::BulkString(text) => std::str::from_utf8(text).ok()?,

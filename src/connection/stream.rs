@@ -1,4 +1,4 @@
-//! Sockets that are read and written within limits of time, whatever signals the program gets.
+//! Sockets with time limits on reads and writes, regardless of the program's signals.
 
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
@@ -12,33 +12,33 @@ use socket2::SockRef;
 
 use crate::time::Deadline;
 
-/// How long the other side has to answer.
+/// The time limits of the other side.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// The longest time in which no byte comes or goes.
+    /// The longest time in which no byte is transferred.
     pub(crate) silence: Duration,
-    /// When everything has to be over.
+    /// The end of all transfers.
     pub(crate) deadline: Deadline,
 }
 
 impl Limits {
-    /// Half of the silence.
+    /// The same limits with half of the silence.
     pub(crate) fn halved(self) -> Self {
         Self { silence: self.silence / 2, ..self }
     }
 }
 
-/// Bytes to and from a server, encrypted or not.
+/// A stream to a server, encrypted or not.
 pub(crate) enum Stream {
     Plain(Socket),
     #[cfg(feature = "tls")]
     Tls(Box<rustls::StreamOwned<rustls::ClientConnection, Socket>>),
 }
 
-/// A socket that keeps to [`Limits`]. A signal neither ends a read or write nor prolongs it.
+/// A socket that observes [`Limits`]. A signal neither ends a read or write nor extends it.
 ///
-/// The system's own timeout, which a signal starts anew, is half of the usual limit. So it stays as
-/// it is unless the end of a limit is near: an ordinary exchange sets none.
+/// The system's own timeout, which a signal restarts, is half of the usual limit. It stays
+/// unchanged unless the end of a limit is near: an ordinary exchange sets no timeout.
 pub(crate) struct Socket {
     raw: Raw,
     usual_timeout: Duration,
@@ -49,23 +49,24 @@ pub(crate) struct Socket {
     late: u32,
 }
 
+/// An unencrypted stream of the system.
 enum Raw {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
 }
 
-/// The system's timeout of reads or of writes, where it is known.
+/// The system's timeout of reads or of writes, once known.
 type Timeout = Option<Duration>;
 
 impl Stream {
-    /// Applies to everything that follows.
+    /// Sets the limits of all further transfers.
     pub(crate) fn limit(&mut self, limits: Limits) {
         let socket = self.socket();
         (socket.limits, socket.late) = (limits, 0);
     }
 
-    /// Whether there is nothing to read for the moment, not even the end.
+    /// Returns whether there is nothing to read for the moment, not even the end.
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.socket().raw.is_quiet()
     }
@@ -108,7 +109,7 @@ impl Write for Stream {
 }
 
 impl Socket {
-    /// Connects before the deadline of `limits`. The resolution of a name has the system's own limits.
+    /// Connects before the deadline of `limits`. A name lookup has the system's own limits.
     pub(crate) fn connect(
         address: &ConnectionAddr,
         usual_limit: Duration,
@@ -126,8 +127,8 @@ impl Socket {
         Ok(Self { raw, usual_timeout, limits, reading: None, writing: None, late: 0 })
     }
 
-    /// Does `transfer` until it moves some bytes or fails, within the limits. What has arrived is read
-    /// even after their end: the program itself may have been stopped meanwhile.
+    /// Repeats `transfer` until it moves some bytes or fails, within the limits. Bytes that have
+    /// arrived are read even after their end: the program itself may have been stopped meanwhile.
     fn within_limits(
         &mut self,
         timeout: fn(&mut Self) -> &mut Timeout,
@@ -218,7 +219,7 @@ impl Raw {
     }
 }
 
-/// Looks for a byte without waiting.
+/// Checks for a byte without waiting.
 #[cfg(unix)]
 fn peek(socket: &SockRef<'_>) -> io::Result<usize> {
     socket.recv_with_flags(&mut [MaybeUninit::uninit()], libc::MSG_PEEK | libc::MSG_DONTWAIT)
@@ -232,13 +233,14 @@ fn peek(socket: &SockRef<'_>) -> io::Result<usize> {
     peeked
 }
 
-/// Whether a transfer ended before it moved any byte, by a signal or the system's timeout.
+/// Returns whether a transfer was ended by a signal or the system's timeout before it moved any
+/// byte.
 fn is_premature(error: &io::Error) -> bool {
     use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
     matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
 }
 
-/// Connects to the first address of a host that accepts. Each has its share of the time.
+/// Connects to the first address of a host that accepts. Each gets its share of the time.
 fn connect_tcp(host: &str, port: u16, deadline: Deadline) -> io::Result<TcpStream> {
     let addresses = resolve(host, port)?;
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
@@ -258,6 +260,7 @@ fn connect_tcp(host: &str, port: u16, deadline: Deadline) -> io::Result<TcpStrea
     Err(failure)
 }
 
+/// Resolves a host, repeating after signals.
 fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     loop {
         match (host, port).to_socket_addrs() {
@@ -267,7 +270,7 @@ fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-/// Connects to a socket of this machine, which takes time where many wait to be accepted.
+/// Connects to a socket of this machine, which takes time if many clients wait to be accepted.
 #[cfg(unix)]
 fn connect_unix(path: &std::path::Path, deadline: Deadline) -> io::Result<UnixStream> {
     let address = socket2::SockAddr::unix(path)?;
@@ -282,8 +285,8 @@ fn connect_unix(path: &std::path::Path, deadline: Deadline) -> io::Result<UnixSt
     }
 }
 
-/// Zero would be no timeout at all.
+/// Zero would mean no timeout at all.
 const SHORTEST_TIMEOUT: Duration = Duration::from_micros(1);
 
-/// Enough to read a large reply that has arrived by the deadline; not for one that never ends.
+/// Enough to read a large reply that has arrived by the deadline, but not an endless one.
 const MOST_LATE: u32 = 1024;

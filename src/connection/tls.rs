@@ -9,18 +9,18 @@ use rustls::{ClientConfig, RootCertStore};
 use super::connector::Connector;
 use crate::error::{Error, Result};
 
-/// Certificates of a user's own, as PEM.
+/// The user's own certificates, as PEM.
 #[derive(Clone, Default)]
 pub(crate) struct Certificates {
     pub(crate) roots: Option<Vec<u8>>,
-    /// The client's chain and its private key.
+    /// The client's certificate chain and its private key.
     pub(crate) client: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Certificates {
-    /// `connector` with these certificates, if there are any.
+    /// Returns `connector` with these certificates, if there are any.
     pub(crate) fn applied(&self, mut connector: Connector) -> Result<Connector> {
-        // The driver panics where the process has no provider of cryptography, or several.
+        // The driver panics if the process has no provider of cryptography, or several.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let has_own = self.roots.is_some() || self.client.is_some();
         let information = connector.information().clone();
@@ -46,7 +46,8 @@ impl Certificates {
         connector.with(client.get_connection_info().clone())
     }
 
-    /// What a handshake needs, or what is wrong. The messages of the library may cite a private key.
+    /// Returns the configuration of a handshake, or a description of the problem. The library's own
+    /// messages may quote a private key.
     fn config(&self) -> std::result::Result<ClientConfig, &'static str> {
         let mut roots = RootCertStore::empty();
         match &self.roots {
@@ -55,7 +56,7 @@ impl Certificates {
                 let added = certificates.into_iter().try_for_each(|root| roots.add(root));
                 added.map_err(|_| "a root to trust is no certificate")?;
             }
-            // Those of the system that cannot be read are not trusted; a handshake says so.
+            // System certificates that cannot be read are not trusted; a handshake then fails.
             None => {
                 let of_system = rustls_native_certs::load_native_certs().certs;
                 roots.add_parsable_certificates(of_system);

@@ -1,4 +1,4 @@
-//! How a round trip fails, before it is known whose error it becomes.
+//! The failures of a round trip, before they become the error of an attempt.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use redis::RedisError;
 use crate::error::obstacle::{Obstacle, obstacle};
 use crate::error::{Attempt, Error};
 
-/// What a round trip came to.
+/// The result of a round trip.
 pub(crate) type TransportResult<T> = std::result::Result<T, TransportError>;
 
-/// Why there is no reply. The commands of one round trip share it.
+/// The reason why there is no reply. The commands of one round trip share it.
 #[derive(Debug, Clone)]
 pub(crate) enum TransportError {
     /// There is no connection. Nothing was sent.
@@ -25,7 +25,7 @@ pub(crate) enum TransportError {
 }
 
 impl TransportError {
-    /// How lasting the reason for a missing connection is. Passing if there is another fault.
+    /// How lasting the obstacle to a connection is. Passing for any other error.
     pub(crate) fn obstacle(&self) -> Obstacle {
         match self {
             TransportError::Connect { source, .. } => obstacle(source),
@@ -40,7 +40,7 @@ impl TransportError {
         TransportError::Connect { address: address.to_string(), source: Arc::new(source) }
     }
 
-    /// The error of `attempt`, which failed by this.
+    /// The error of `attempt`, caused by this.
     pub(crate) fn into_error(self, attempt: impl FnOnce() -> Attempt) -> Error {
         match self {
             TransportError::Connect { address, source } => {

@@ -1,11 +1,11 @@
-//! URLs of servers, read strictly: what the driver would ignore is refused. No message repeats a part of a
-//! URL that may be a password, or a piece of one.
+//! URLs of servers, parsed strictly: parts that the driver would ignore are refused. No message
+//! repeats a part of a URL that may be a password, or a piece of one.
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError};
 
 use crate::error::{Error, Result};
 
-/// What a URL says of a server.
+/// Parses the URL of a server.
 pub(crate) fn connection_info(text: &str) -> Result<ConnectionInfo> {
     let url = redis::parse_redis_url(text).ok_or_else(|| refused("it is not such a URL"))?;
     let is_socket = url.scheme().ends_with("unix");
@@ -63,17 +63,18 @@ pub(crate) fn connection_info(text: &str) -> Result<ConnectionInfo> {
     }
 }
 
-/// Reads a URL and forgets it.
+/// Parses a URL and discards the result.
 #[cfg(test)]
 pub(crate) fn read_url(text: &str) -> Result<()> {
     connection_info(text).map(drop)
 }
 
+/// The error of a URL, with the accepted forms.
 fn refused(reason: &str) -> Error {
     Error::Configuration(format!("{reason}; {FORMS}"))
 }
 
-/// What the driver says, unless it repeats a part of the URL.
+/// The driver's message, unless it repeats a part of the URL.
 fn without_details(error: RedisError) -> String {
     match error.detail() {
         Some(_) => "it cannot be used".into(),
@@ -81,7 +82,7 @@ fn without_details(error: RedisError) -> String {
     }
 }
 
-/// Whether it looks like the name of a parameter.
+/// Returns whether it looks like the name of a parameter.
 fn is_plain(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(is_plain)
@@ -107,7 +108,7 @@ const FORMS: &str = "a URL is redis://user:password@host:port/database, the same
 mod tests {
     use super::*;
 
-    /// The address, the user, the password and the database, or what is wrong.
+    /// The address, the user, the password and the database, or the problem.
     fn read(url: &str) -> std::result::Result<String, String> {
         let information = connection_info(url).map_err(|error| error.to_string())?;
         let settings = information.redis_settings();

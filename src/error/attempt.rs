@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// A command that was tried: its name and what it was about, never a value.
+/// A command that was attempted: its name and its key, never a value.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Attempt {
     pub(crate) command: &'static str,
@@ -18,12 +18,12 @@ impl Attempt {
         self.command
     }
 
-    /// The Redis key it was about, prefix included.
+    /// The Redis key of the command, prefix included.
     pub fn key(&self) -> Option<&[u8]> {
         self.key.as_deref()
     }
 
-    /// The field of a hash it was about.
+    /// The hash field of the command.
     pub fn field(&self) -> Option<&[u8]> {
         self.field.as_deref()
     }
@@ -46,5 +46,5 @@ impl fmt::Debug for Attempt {
     }
 }
 
-/// How much of a key a message shows.
+/// The maximum length of a key in a message.
 const LONGEST_SHOWN: usize = 120;

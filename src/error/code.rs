@@ -1,10 +1,10 @@
-//! What the codes of servers' refusals mean: one table, from which each part of the crate takes the
-//! answer to its own question.
+//! The meaning of the codes of servers' refusals, in one table that answers the questions of all
+//! parts of the crate.
 
-/// What makes a refused command succeed.
+/// The condition under which a refused command succeeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Remedy {
-    /// Another server, or the same one once a failover or a move of slots is over.
+    /// Another server, or the same one after a failover or a move of slots.
     AnotherServer,
     /// Time: the server itself is busy, full or cannot persist for the moment.
     Time,
@@ -12,8 +12,8 @@ pub(crate) enum Remedy {
     Change,
 }
 
-/// The remedy of a refusal with this code. A server that refuses with any code did not run the
-/// command; of a script, it refuses the first write.
+/// Returns the remedy of a refusal with this code. A server that refuses with any code did not run
+/// the command; of a script, it refuses the first write.
 pub(crate) fn remedy(code: &str) -> Remedy {
     match code {
         "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "MASTERDOWN" | "READONLY" | "NOREPLICAS"
@@ -23,39 +23,40 @@ pub(crate) fn remedy(code: &str) -> Remedy {
     }
 }
 
-/// Whether the same command may succeed later, though nobody changes anything.
+/// Returns whether the same command may succeed later without any change.
 pub(crate) fn is_transient(code: &str) -> bool {
     remedy(code) != Remedy::Change
 }
 
-/// Whether the server lacks memory or disk, which lasts until somebody makes room.
+/// Returns whether the server lacks memory or disk, which lasts until room is made.
 #[cfg(any(test, feature = "keyword"))]
 pub(crate) fn lacks_room(code: &str) -> bool {
     matches!(code, "OOM" | "MISCONF")
 }
 
-/// Whether the server at the other end is not, or no longer, one for this command, so that a new
-/// connection to the same address may reach another one: behind a name or a load balancer a demoted
-/// master keeps its connections.
+/// Returns whether the server is not, or no longer, one for this command, so that a new connection
+/// to the same address may reach another one: behind a name or a load balancer a demoted master
+/// keeps its connections.
 pub(crate) fn asks_to_reconnect(code: &str) -> bool {
     matches!(code, "READONLY" | "MASTERDOWN" | "UNBLOCKED")
 }
 
-/// Whether a server that answers a `PING` with this code has taken the connection, though it may not
-/// or cannot answer for the moment. One that wants no more clients says so with other codes.
+/// Returns whether a server that answers a `PING` with this code has accepted the connection,
+/// though it may not or cannot serve it for the moment. A server that accepts no more clients uses
+/// other codes.
 #[cfg(feature = "async")]
 pub(crate) fn serves(code: &str) -> bool {
     is_transient(code) || matches!(code, "NOPERM" | "NOAUTH")
 }
 
-/// Whether a script that fails with this code has changed nothing: it was refused as a whole, or at
-/// its first write.
+/// Returns whether a script that fails with this code has changed nothing: it was refused as a
+/// whole, or at its first write.
 pub(crate) fn refuses_whole_script(code: &str) -> bool {
     (is_transient(code) && code != "UNBLOCKED") || matches!(code, "NOPERM" | "NOAUTH")
 }
 
-/// Whether a server that refuses with this code while a connection is made goes on doing so until
-/// the client's user, password or rights change.
+/// Returns whether a server that refuses a new connection with this code does so until the client's
+/// user, password or rights change.
 pub(crate) fn refuses_connections(code: &str) -> bool {
     matches!(code, "WRONGPASS" | "NOAUTH" | "NOPERM" | "DENIED")
 }

@@ -2,10 +2,10 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-/// Why a loader gave no value. Callers that waited for the same load share it.
+/// The reason why a loader returned no value. Callers that waited for the same load share it.
 ///
-/// Of a load in another program only the message arrives: [`is_remote`](Self::is_remote) says so, and
-/// [`downcast_ref`](Self::downcast_ref) finds no error of the loader's own type.
+/// For a load in another program only the message is known: [`is_remote`](Self::is_remote) returns
+/// `true`, and [`downcast_ref`](Self::downcast_ref) finds no error of the loader's own type.
 #[derive(Clone)]
 pub struct LoadError(Arc<dyn StdError + Send + Sync>);
 
@@ -27,17 +27,17 @@ impl LoadError {
         self.0.downcast_ref()
     }
 
-    /// Whether the loader panicked.
+    /// Returns whether the loader panicked.
     pub fn is_panic(&self) -> bool {
         self.0.is::<Panicked>() || self.remote().is_some_and(|remote| remote.is_panic)
     }
 
-    /// Whether the loader, or one that it called, asked for the value that it was to load.
+    /// Returns whether the loader, or one that it called, asked for the value that it was loading.
     pub fn is_recursive(&self) -> bool {
         self.0.is::<Recursive>()
     }
 
-    /// Whether the loader failed in another program, so that only its message is known.
+    /// Returns whether the loader failed in another program, so that only its message is known.
     pub fn is_remote(&self) -> bool {
         self.remote().is_some()
     }
@@ -46,7 +46,7 @@ impl LoadError {
         self.downcast_ref()
     }
 
-    /// What another program makes an error of again: the kind, and a message of bounded length.
+    /// Encodes the error for another program: the kind, and a message of bounded length.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut message = self.to_string();
         while message.len() > LONGEST_MESSAGE {
@@ -55,7 +55,7 @@ impl LoadError {
         [if self.is_panic() { PANIC } else { ERROR }, message.as_bytes()].concat()
     }
 
-    /// An error of another program.
+    /// Decodes an error of another program.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
         let is_panic = bytes.starts_with(PANIC);
         let message = bytes.strip_prefix(if is_panic { PANIC } else { ERROR }).unwrap_or(bytes);
@@ -82,15 +82,17 @@ impl StdError for LoadError {
     }
 }
 
+/// The loader's error after a panic.
 #[derive(Debug, thiserror::Error)]
 #[error("it panicked")]
 struct Panicked;
 
+/// The loader's error after a call of itself.
 #[derive(Debug, thiserror::Error)]
 #[error("its loader asks for the value that it is to load")]
 struct Recursive;
 
-/// What is known of an error in another program.
+/// The message and kind of an error in another program.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 struct Remote {
@@ -121,7 +123,7 @@ mod tests {
         ] {
             assert!(!error.is_remote(), "{message}");
             let mut found = error;
-            // As often as programs learn of it from each other.
+            // Twice, since an error may pass from one program to the next.
             for _ in 0..2 {
                 assert_eq!(found.is_panic(), is_panic, "{message}");
                 found = LoadError::from_bytes(&found.to_bytes());

@@ -1,4 +1,4 @@
-//! What can go wrong, and what a caller may conclude from it.
+//! The errors, and what a caller may conclude from them.
 
 mod attempt;
 pub(crate) mod code;
@@ -17,10 +17,10 @@ use crate::codec::{CodecError, Undecodable};
 /// Either a success or an [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Everything that can go wrong between a typed value and the server.
+/// All errors between a typed value and the server.
 ///
-/// Every error says what was attempted on which key, and [`applied`](Self::applied) says whether
-/// it took effect. Neither `Display` nor `Debug` shows a password or a stored value.
+/// Every error carries the attempted command and its key, and [`applied`](Self::applied) tells
+/// whether it took effect. Neither `Display` nor `Debug` shows a password or a stored value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -31,158 +31,159 @@ pub enum Error {
     /// Nothing was sent.
     #[error("cannot connect to {address}: {source}")]
     Connect {
-        /// Where to, without user and password.
+        /// The server's address, without user and password.
         address: String,
-        /// What stood in the way.
+        /// The underlying error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Every connection of the pool was in use all the time. Nothing was sent; use a larger pool
-    /// or fewer threads.
+    /// Every connection of the pool was in use all the time. Nothing was sent. Use a larger pool or
+    /// fewer threads.
     #[error("all connections to {address} were in use for {waited:?}")]
     PoolExhausted {
-        /// Where the connections lead, without user and password.
+        /// The server's address, without user and password.
         address: String,
-        /// How long a free one was waited for.
+        /// How long the call waited for a free one.
         waited: Duration,
     },
     /// The connection broke before the reply was read. A write may have been applied.
     #[error("{attempt}: the connection was lost: {source}")]
     ConnectionLost {
-        /// What was attempted.
+        /// The attempted command.
         attempt: Box<Attempt>,
-        /// How the connection broke.
+        /// The error of the connection.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The server did not answer in time. A write may have been applied, now or later.
     #[error("{attempt}: no answer in time")]
     Timeout {
-        /// What was attempted.
+        /// The attempted command.
         attempt: Box<Attempt>,
     },
     /// The server refused the command: `WRONGTYPE`, `OOM`, `NOPERM`, `READONLY` and the like.
     #[error("{attempt}: the server says {code} {message}")]
     Server {
-        /// What was attempted.
+        /// The attempted command.
         attempt: Box<Attempt>,
-        /// The first word of the server's answer.
+        /// The first word of the server's error reply.
         code: String,
-        /// The rest of the server's answer.
+        /// The rest of the server's error reply.
         message: String,
     },
     /// The server does not know the command. Nothing was applied.
     #[error("{attempt}: the server lacks this command, it needs {needs}")]
     Unsupported {
-        /// What was attempted.
+        /// The attempted command.
         attempt: Box<Attempt>,
-        /// The first servers that have it.
+        /// The first servers that support it.
         needs: &'static str,
     },
-    /// A key or value could not be written as bytes. Nothing was sent.
+    /// A key or value could not be encoded. Nothing was sent.
     #[error("{attempt}: cannot encode an argument: {source}")]
     Encode {
-        /// What was attempted.
+        /// The attempted command.
         attempt: Box<Attempt>,
-        /// Why not.
+        /// The error of the codec.
         source: CodecError,
     },
     /// Stored bytes are not a value of the codec. They stay where they are, unless the command
-    /// takes what it reads; [`undecoded`](Self::undecoded) has them in any case.
+    /// removes what it reads; [`undecoded`](Self::undecoded) returns them in any case.
     #[error("{attempt}: {source}")]
     Decode {
-        /// What was attempted.
+        /// The attempted command.
         attempt: Box<Attempt>,
-        /// The bytes, and why they are no value.
+        /// The bytes, and why they are not a value.
         source: Undecodable,
     },
-    /// The server's answer has a shape that the command does not have.
+    /// The server's reply has a shape that the command does not have.
     #[error("{attempt}: expected {expected}, the server answered {found}")]
     UnexpectedReply {
-        /// What was attempted.
+        /// The attempted command.
         attempt: Box<Attempt>,
-        /// What the command should answer.
+        /// The expected reply of the command.
         expected: &'static str,
-        /// The kind of answer that came.
+        /// The kind of the actual reply.
         found: &'static str,
     },
     /// An argument cannot be used. Nothing was sent.
     #[error("{attempt}: {reason}")]
     InvalidArgument {
-        /// What was attempted.
+        /// The attempted command.
         attempt: Box<Attempt>,
-        /// Why not.
+        /// Why it cannot be used.
         reason: Cow<'static, str>,
     },
-    /// A near cache may have missed changes, and was told not to ask the server instead.
+    /// A near cache may have missed changes, and is configured not to ask the server instead.
     #[error("{attempt}: the cache is cut off from the server's changes")]
     Disconnected {
-        /// What was attempted.
+        /// The attempted command.
         attempt: Box<Attempt>,
     },
-    /// The loader of a read-through cache gave no value. Nothing was stored.
+    /// The loader of a read-through cache returned no value. Nothing was stored.
     #[error("{attempt}: the loader failed: {source}")]
     Load {
-        /// Which value was to be loaded.
+        /// The value that was to be loaded.
         attempt: Box<Attempt>,
         /// The loader's own error.
         source: LoadError,
     },
-    /// The server had not heard of a consumer for as long as a lease, and gave its jobs to others, or
-    /// has come back without its last writes. What was to be settled was not.
+    /// A consumer lost its lease: the server had not received its heartbeat for as long as the
+    /// lease and gave its jobs to others, or the server has come back without its last writes. The
+    /// jobs were not settled.
     #[error("{attempt}: the lease was lost, and others have got the job")]
     LeaseLost {
-        /// What was attempted.
+        /// The attempted command.
         attempt: Box<Attempt>,
     },
     /// The dispatcher of a keyword service refused a value. Nothing was applied.
     #[error("{attempt}: the dispatcher refused: {reason}")]
     Refused {
-        /// What was attempted.
+        /// The attempted command.
         attempt: Box<Attempt>,
-        /// What the dispatcher says.
+        /// The reason given by the dispatcher.
         reason: String,
     },
-    /// Nobody has such a keyword.
+    /// There is no such keyword.
     #[error("{attempt}: there is no such keyword")]
     UnknownKeyword {
-        /// What was attempted.
+        /// The attempted command.
         attempt: Box<Attempt>,
     },
     /// No dispatcher serves the keyword. Nothing was applied.
     #[error("{attempt}: no dispatcher serves it")]
     NotServed {
-        /// What was attempted.
+        /// The attempted command.
         attempt: Box<Attempt>,
     },
-    /// Another dispatcher serves the service, and lives. Nothing was applied.
+    /// Another live dispatcher serves the service. Nothing was applied.
     #[error("{attempt}: another dispatcher serves it")]
     AlreadyServed {
-        /// What was attempted.
+        /// The attempted command.
         attempt: Box<Attempt>,
     },
     /// Other writers changed the value during every try of an optimistic update. Nothing was
     /// applied.
     #[error("{attempt}: other writers were faster {tries} times")]
     Contended {
-        /// What was attempted.
+        /// The attempted command.
         attempt: Box<Attempt>,
-        /// How often it was tried.
+        /// The number of tries.
         tries: usize,
     },
 }
 
-/// Whether what was attempted took effect.
+/// Whether an attempt took effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
     /// It did not, and will not.
     No,
-    /// It cannot be known: the command was sent and no answer came, or a script failed half-way.
+    /// Unknown: the command was sent and no reply came, or a script failed half-way.
     Perhaps,
-    /// It did; only the answer could not be used.
+    /// It did; only the reply could not be used.
     Yes,
 }
 
 impl Error {
-    /// Whether what was attempted took effect. For a command that only reads: [`Applied::No`].
+    /// Returns whether the attempt took effect. For a command that only reads: [`Applied::No`].
     pub fn applied(&self) -> Applied {
         let Some(attempt) = self.attempt() else { return Applied::No };
         match self {
@@ -195,12 +196,12 @@ impl Error {
         }
     }
 
-    /// Whether repeating the call could do its work twice.
+    /// Returns whether repeating the call could do its work twice.
     pub fn may_have_been_applied(&self) -> bool {
         self.applied() != Applied::No
     }
 
-    /// Whether time ran out: the server did not answer, which may have been while a connection to it
+    /// Returns whether time ran out: the server did not answer, perhaps while a connection to it
     /// was made, or no connection became free.
     pub fn is_timeout(&self) -> bool {
         match self {
@@ -210,12 +211,12 @@ impl Error {
         }
     }
 
-    /// Whether there was no connection, or it broke.
+    /// Returns whether there was no connection, or it broke.
     pub fn is_connection_lost(&self) -> bool {
         matches!(self, Error::ConnectionLost { .. } | Error::Connect { .. })
     }
 
-    /// The first word of the server's answer, if the server refused: `WRONGTYPE`, `NOPERM` …
+    /// The first word of the server's error reply, if the server refused: `WRONGTYPE`, `NOPERM` …
     pub fn code(&self) -> Option<&str> {
         match self {
             Error::Server { code, .. } => Some(code),
@@ -223,7 +224,7 @@ impl Error {
         }
     }
 
-    /// What was attempted, if a command was.
+    /// The attempted command, if there was one.
     pub fn attempt(&self) -> Option<&Attempt> {
         match self {
             Error::Configuration(_) | Error::Connect { .. } | Error::PoolExhausted { .. } => None,
@@ -246,7 +247,7 @@ impl Error {
         }
     }
 
-    /// The stored bytes that could not be decoded. After a command that takes what it reads, such
+    /// The stored bytes that could not be decoded. After a command that removes what it reads, such
     /// as a pop, they exist only here.
     pub fn undecoded(&self) -> Option<&[u8]> {
         match self {
@@ -263,7 +264,7 @@ impl Error {
         }
     }
 
-    /// The same error of `attempt`, of which what failed was a part.
+    /// The same error, for `attempt` as a whole, of which the failed command was a part.
     pub(crate) fn about(mut self, attempt: Attempt) -> Self {
         if let Error::ConnectionLost { attempt: old, .. } | Error::Timeout { attempt: old } =
             &mut self
@@ -273,7 +274,7 @@ impl Error {
         self
     }
 
-    /// The same error of a part of `attempt`, other parts of which took effect.
+    /// The same error, for `attempt` as a whole, other parts of which took effect.
     pub(crate) fn part_of(self, attempt: Attempt) -> Self {
         let attempt = Box::new(attempt);
         let error = match self {
@@ -284,12 +285,13 @@ impl Error {
         error.in_part()
     }
 
-    /// The same error of a step of `attempt`, before which others took effect if it `has_begun`.
+    /// The same error, for `attempt` as a whole, earlier steps of which took effect if it
+    /// `has_begun`.
     pub(crate) fn after_steps(self, has_begun: bool, attempt: impl FnOnce() -> Attempt) -> Self {
         if has_begun { self.part_of(attempt()) } else { self }
     }
 
-    /// Marks that other commands sent together with the one that failed took effect.
+    /// Marks that other commands sent together with the failed one took effect.
     pub(crate) fn in_part(mut self) -> Self {
         if let Error::ConnectionLost { attempt, .. }
         | Error::Timeout { attempt }
@@ -306,7 +308,7 @@ impl Error {
     }
 }
 
-/// Whether the source of an error says that time ran out.
+/// Returns whether the source of an error reports a timeout.
 fn is_timeout(source: &(dyn std::error::Error + 'static)) -> bool {
     if let Some(shared) = source.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>() {
         return is_timeout(&**shared);

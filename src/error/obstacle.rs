@@ -1,4 +1,4 @@
-//! What stands in the way of a connection, as far as an error and its sources say.
+//! The obstacle to a connection, as far as an error and its sources tell.
 
 use std::io;
 use std::sync::Arc;
@@ -8,19 +8,19 @@ use redis::{ErrorKind, RedisError};
 use super::Error;
 use super::code::{is_transient, refuses_connections};
 
-/// How lasting the reason is for which there is no connection, from the least to the most.
+/// How lasting the obstacle to a connection is, from the least to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Obstacle {
     /// The server is down, silent or full, or a resolver does not answer.
     Passing,
-    /// Resolvers say that the name does not exist. A call fails at once; a name may come back while
-    /// a call waits.
+    /// Resolvers report that the name does not exist. A call fails immediately, but while a
+    /// blocking call waits, a name may come back.
     UnknownName,
     /// Client and server do not accept each other: password, rights, certificates.
     Refusal,
 }
 
-/// The most lasting obstacle among an error and its sources.
+/// Returns the most lasting obstacle among an error and its sources.
 pub(crate) fn obstacle(error: &(dyn std::error::Error + 'static)) -> Obstacle {
     let inner: Option<&(dyn std::error::Error + 'static)> =
         if let Some(shared) = error.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>() {
@@ -37,10 +37,10 @@ pub(crate) fn obstacle(error: &(dyn std::error::Error + 'static)) -> Obstacle {
 }
 
 impl Error {
-    /// Whether the same call may succeed later without any change: the server could not be reached,
-    /// did not answer in time, or refused for the moment (`LOADING`, `READONLY`, `BUSY`, `OOM` and the
-    /// like). A wrong password or a refused certificate is not transient.
-    /// [`applied`](Self::applied) says whether repeating it is safe.
+    /// Returns whether the same call may succeed later without any change: the server could not be
+    /// reached, did not answer in time, or refused for the moment (`LOADING`, `READONLY`, `BUSY`,
+    /// `OOM` and the like). A wrong password or a refused certificate is not transient.
+    /// [`applied`](Self::applied) tells whether repeating it is safe.
     pub fn is_transient(&self) -> bool {
         match self {
             Error::Connect { source, .. } => obstacle(&**source) < Obstacle::Refusal,
@@ -53,6 +53,7 @@ impl Error {
     }
 }
 
+/// The obstacle that `error` itself reports, without its sources.
 fn own_obstacle(error: &(dyn std::error::Error + 'static)) -> Obstacle {
     #[cfg(feature = "tls")]
     if error.is::<rustls::Error>() {
@@ -74,8 +75,8 @@ fn own_obstacle(error: &(dyn std::error::Error + 'static)) -> Obstacle {
     }
 }
 
-/// Whether resolvers know that a name does not exist. The standard library gives their code as text
-/// only; a resolver that did not answer says "temporary" or "again".
+/// Returns whether resolvers know that a name does not exist. The standard library gives their code
+/// as text only; a resolver that did not answer says "temporary" or "again".
 fn is_unknown_name(error: &io::Error) -> bool {
     let text = error.to_string();
     let is_temporary = ["emporary", "again"].iter().any(|word| text.contains(word));

@@ -1,4 +1,4 @@
-//! From messages to changes.
+//! Translation of messages into change events.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,17 +7,17 @@ use crate::changes::{Kind, Structure, parse};
 use crate::keys::key_slot;
 use crate::topology::Topology;
 
-/// What becomes of what is heard.
+/// A change to a collection, as a received message reports it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(not(feature = "near-cache"), allow(unreachable_pub))]
 pub enum ChangeEvent<'a> {
     Inserted(&'a [u8]),
     Updated(&'a [u8]),
-    /// Updated by a writer that gave this id.
+    /// The key, and the id that its writer gave the update.
     Notified(&'a [u8], &'a [u8]),
     Removed(&'a [u8]),
     Expired(&'a [u8]),
-    /// Only when it ends has changed.
+    /// Only its expiration has changed.
     Touched(&'a [u8]),
     /// All entries are gone.
     Cleared,
@@ -25,19 +25,19 @@ pub enum ChangeEvent<'a> {
     Missed,
 }
 
-/// Understands the messages about a collection, in the order in which each server sent them.
+/// Translates the messages about a collection, in the order in which each server sent them.
 ///
-/// A writer that gives notice causes a notification of the server too. The two come one right after
-/// the other, so that the second is known to be the echo of the first.
+/// A writer that publishes its changes also causes a keyspace notification of the server. The two
+/// arrive right after each other, so that the second is recognized as the echo of the first.
 pub(crate) struct Interpreter {
     pub(crate) sources: Sources,
-    /// Whether the server tells of all changes to keys.
+    /// Whether the server sends notifications for all changes to keys.
     pub(crate) tells_keys: bool,
-    /// The last message of each stream.
+    /// The number of the last message of each stream.
     sequences: HashMap<Option<u16>, u64>,
-    /// The entries of which an echo is to come; for what is under one key an empty one.
+    /// The entries whose echo is still to come; for a collection under one key, an empty one.
     echoes: HashSet<Vec<u8>>,
-    /// The key that each server has just created. What servers say comes mixed.
+    /// The key that each server has just created. Messages of several servers arrive interleaved.
     created: HashMap<usize, Vec<u8>>,
 }
 
@@ -47,7 +47,7 @@ impl Interpreter {
         Self { sources, tells_keys: false, sequences, echoes, created }
     }
 
-    /// Begins anew, after messages may have been lost.
+    /// Starts over, after messages may have been lost.
     pub(crate) fn restart(&mut self, tells_keys: bool) {
         self.tells_keys = tells_keys;
         self.sequences.clear();
@@ -55,14 +55,15 @@ impl Interpreter {
         self.created.clear();
     }
 
-    /// Takes in a message that came from one of the servers.
+    /// Translates a message that came from one of the servers.
     pub(crate) fn hear<'a>(
         &mut self,
         (server, topology): (usize, &Topology),
         (channel, payload): (&'a [u8], &'a [u8]),
         tell: &mut dyn FnMut(ChangeEvent<'a>),
     ) {
-        // The nodes of a cluster pass on what others publish: it may overtake, and may get lost.
+        // The nodes of a cluster forward what clients publish: such a message may overtake others,
+        // and may get lost.
         let has_slot = |slot| topology.owner(slot) == Some(server);
         let is_owner = |key: &[u8]| has_slot(key_slot(key));
         match self.sources.of(channel) {
@@ -83,7 +84,7 @@ impl Interpreter {
         }
     }
 
-    /// A message of a writer that uses this crate.
+    /// Translates a message of a writer that uses this crate.
     fn read<'a>(
         &mut self,
         payload: &'a [u8],
@@ -110,7 +111,7 @@ impl Interpreter {
             let is_dict = self.sources.structure == Structure::Dict;
             let is_echoed = match change.kind {
                 Kind::Void => false,
-                // What only ends at another time is told by an event of its own, but for a field.
+                // A mere change of the expiration has an event of its own, except for a field.
                 Kind::TimeToLive => !is_dict && !change.key.is_empty(),
                 _ => true,
             };
@@ -120,6 +121,8 @@ impl Interpreter {
         }
     }
 
+    /// Records that the server will report the same change once more. If too many are expected, all
+    /// are dropped.
     fn expect_echo(&mut self, entry: &[u8]) {
         if self.echoes.len() >= MOST_ECHOES {
             self.echoes.clear();
@@ -127,7 +130,7 @@ impl Interpreter {
         self.echoes.insert(entry.to_vec());
     }
 
-    /// A notification of the server: <https://valkey.io/topics/notifications/>.
+    /// Translates a keyspace notification of the server: <https://valkey.io/topics/notifications/>.
     fn notified<'a>(
         &mut self,
         server: usize,

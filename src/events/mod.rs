@@ -1,4 +1,4 @@
-//! Events: what is told of the changes of a collection, by its writers and by the server.
+//! Change events of a collection, from its writers and from the server.
 
 mod interpreter;
 mod queue;

@@ -1,4 +1,4 @@
-//! Events on their way to whoever wants them.
+//! The queue between the source of events and their reader.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,16 +7,17 @@ use std::task::Waker;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// A bounded queue. Where it overflows, what is in it is replaced by one mark.
+/// A bounded queue. On overflow its content is replaced by one mark.
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
     arrived: Condvar,
 }
 
+/// The content of a queue, and its waiting reader.
 struct State<T> {
     items: VecDeque<T>,
     waker: Option<Waker>,
-    /// What there is instead of items once no more come.
+    /// Replaces the items once no more are to come.
     end: Option<fn() -> T>,
 }
 
@@ -26,7 +27,7 @@ impl<T> Queue<T> {
         Self { state: Mutex::new(state), arrived: Condvar::new() }
     }
 
-    /// Appends nothing more: after what is in it comes this, again and again.
+    /// Closes the queue: after its content, `end` is returned again and again.
     pub(crate) fn end(&self, end: fn() -> T) {
         let mut state = self.lock();
         state.end = Some(end);
@@ -38,7 +39,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Appends an item, or `mark` alone where there are too many.
+    /// Appends an item, or replaces everything by `mark` if there are too many.
     pub(crate) fn push(&self, item: T, mark: impl FnOnce() -> T) {
         let waker = {
             let mut state = self.lock();
@@ -56,7 +57,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// The next item, for which this blocks for ever, or for `time` if that is given.
+    /// Returns the next item, blocking for ever, or for `time` if given.
     pub(crate) fn wait(&self, time: Option<Duration>) -> Option<T> {
         let deadline = time.and_then(|time| Instant::now().checked_add(time));
         let mut state = self.lock();
@@ -75,6 +76,7 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Returns the next item, or registers the task to be woken.
     #[cfg(feature = "async")]
     pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<T> {
         let mut state = self.lock();
@@ -98,7 +100,7 @@ impl<T> State<T> {
     }
 }
 
-/// How many events may wait for a program that does not take them.
+/// The number of events that may wait for a program that does not take them.
 const CAPACITY: usize = 100_000;
 
 #[cfg(test)]

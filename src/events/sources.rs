@@ -1,4 +1,4 @@
-//! Where the changes of a collection are told.
+//! The channels and keyspace notifications that report the changes of a collection.
 
 use crate::changes::{ChangeFormat, ChangePublishing, Structure};
 use crate::keys::escape;
@@ -6,32 +6,32 @@ use crate::keys::is_side_key;
 use crate::listen::canaries;
 use crate::request::Request;
 
-/// The channels on which the changes of a collection are told.
+/// The channels on which the changes of a collection are published.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "near-cache"), allow(unreachable_pub))]
 pub struct Sources {
     pub(crate) structure: Structure,
-    /// The collection's key, or what all its keys begin with.
+    /// The collection's key, or the prefix of all its keys.
     name: Vec<u8>,
     own: Vec<u8>,
     pubsub_dict: Option<[Vec<u8>; 2]>,
     py_dict: Option<Vec<u8>>,
-    /// What the channels of the server's own notifications begin with.
+    /// The prefix of the channels of keyspace notifications.
     keyspace: Vec<u8>,
 }
 
-/// What a channel is about.
+/// The meaning of a channel.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Channel<'a> {
     /// Messages of this crate.
     Own,
     /// Keys that were set.
     Updated,
-    /// Keys that were removed.
+    /// One entry that was set.
     Deleted,
     /// One entry that was set.
     Entry(&'a [u8]),
-    /// One key of the server, and the payload says what happened.
+    /// One key of the server, where the payload is the kind of change.
     Key(&'a [u8]),
 }
 
@@ -50,7 +50,7 @@ impl Sources {
         }
     }
 
-    /// The commands that subscribe to what writers tell.
+    /// The commands that subscribe to the messages of writers.
     pub(crate) fn commands(&self) -> Vec<Request> {
         let channels = std::iter::once(&self.own).chain(self.pubsub_dict.iter().flatten());
         let channels = channels.map(|channel| Request::read("SUBSCRIBE").arg(channel));
@@ -58,20 +58,21 @@ impl Sources {
         channels.chain(entries).collect()
     }
 
-    /// The commands that make the server tell what it can.
+    /// The optional commands that make the server send its own notifications.
     pub(crate) fn wishes(&self, base: &[u8]) -> Vec<Request> {
         let channel = [&self.keyspace[..], &self.name].concat();
         let keys = match self.structure {
             Structure::Dict => every(&channel),
             _ => Request::read("SUBSCRIBE").arg(channel),
         };
-        // The prefix is of keys that nobody has: what is wanted is to hear that all keys are flushed.
+        // The prefix matches no existing key: the purpose is to be notified when all keys are
+        // flushed.
         let track = Request::read("CLIENT").arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX");
         vec![keys, track.arg(canaries(base))]
     }
 
-    /// The kinds of keyspace notifications that tell of every change: those of all types whose commands may
-    /// overwrite a key of another type.
+    /// The classes of keyspace notifications that cover every change, including those of all types
+    /// whose commands may overwrite a key of another type.
     pub(crate) fn kinds(&self) -> &'static str {
         match self.structure {
             Structure::Dict => "Kg$lszhxen",
@@ -79,7 +80,7 @@ impl Sources {
         }
     }
 
-    /// What `channel` is about, if it is about this collection.
+    /// Returns the meaning of `channel`, if it belongs to this collection.
     pub(crate) fn of<'a>(&self, channel: &'a [u8]) -> Option<Channel<'a>> {
         if *channel == *self.own {
             return Some(Channel::Own);

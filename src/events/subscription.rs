@@ -27,47 +27,50 @@ use crate::reply::decode_bytes;
 use crate::request::Request;
 use crate::topology::Topology;
 
-/// What happened to a collection. `K` is a key of a dictionary, a member of a set, or how many items
+/// A change to a collection. `K` is a key of a dictionary, a member of a set, or a number of items
 /// of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<K> {
-    /// It is there, and was not before.
+    /// It exists, and did not before.
     Inserted(K),
-    /// It has another value, or is there: not every writer tells whether it was before.
+    /// It has another value, or is new: not every writer reports whether it existed before.
     Updated(K),
-    /// It was set, as [`Updated`](Self::Updated), and its writer gave this notification id: a program with
-    /// Python's redis-pydict, or with [`ChangeFormat::PyDict`](crate::ChangeFormat::PyDict).
+    /// It was set, as in [`Updated`](Self::Updated). Its writer, a program with Python's
+    /// redis-pydict or with [`ChangeFormat::PyDict`](crate::ChangeFormat::PyDict), gave this
+    /// notification id.
     ///
-    /// The message has no value: as in Python, it is what [`get`](crate::RedisDict::get) finds afterwards.
+    /// The message has no value: as in Python, [`get`](crate::RedisDict::get) returns it
+    /// afterwards.
     Notified {
-        /// Its key.
+        /// The key of the entry.
         key: K,
-        /// The id, empty if none was set. What is not UTF-8 in it is replaced.
+        /// The id, empty if none was set. Bytes that are not UTF-8 are replaced.
         id: String,
     },
     /// It was removed, or evicted by the server.
     Removed(K),
-    /// Its time to live came to an end.
+    /// Its time to live ended.
     Expired(K),
-    /// All entries were removed at once.
+    /// All entries were removed in one step.
     Cleared,
-    /// Something may have happened that is not told: the connection was lost for a while, a message was
-    /// lost, or a writer changed a hash, list or set without saying what. Whoever keeps something up to
-    /// date by events reads the collection anew.
+    /// Changes may have been missed: the connection was lost for a while, a message was lost, or a
+    /// writer changed a hash, list or set without publishing the change. A program that mirrors the
+    /// collection must read it again.
     Gap,
 }
 
-/// The events of a collection as they happen: an [`Iterator`] on a [`Client`], which waits for the
-/// next event for ever, a `Stream` on an `AsyncClient`.
+/// The change events of a collection as they happen: an [`Iterator`] on a [`Client`], which waits
+/// for the next event for ever, a `Stream` on an `AsyncClient`.
 ///
-/// An event is told after the change. One writer's events come in their order, except that in a
-/// cluster each node has an order of its own. One that holds a key that cannot be decoded is an `Err`.
-/// A change may be told more than once. If more than 100,000 events wait to be taken, they become a
-/// [`Gap`](Event::Gap).
+/// An event arrives after the change. The events of one writer arrive in order, except that in a
+/// cluster each node has an order of its own. An event with a key that cannot be decoded is an
+/// `Err`. A change may be reported more than once. If more than 100,000 events are pending, they
+/// become a [`Gap`](Event::Gap).
 ///
-/// Whatever happens to the connection, the subscription connects again by itself and tells of a `Gap`.
-/// Dropping it ends it, with its connection and its two threads, or its task on an `AsyncClient`.
+/// Whatever happens to the connection, the subscription reconnects by itself and reports a `Gap`.
+/// Dropping it ends it, together with its connection and its two threads, or its task on an
+/// `AsyncClient`.
 #[must_use = "events are lost that nobody takes"]
 pub struct Subscription<K, E = Client> {
     shared: Arc<Shared<K>>,
@@ -75,6 +78,7 @@ pub struct Subscription<K, E = Client> {
     executor: PhantomData<fn() -> E>,
 }
 
+/// The part of a subscription that the feed's thread or task fills.
 struct Shared<K> {
     queue: Queue<Result<Event<K>>>,
     state: Mutex<State>,
@@ -82,13 +86,15 @@ struct Shared<K> {
     decode: fn(&[u8]) -> Result<K>,
 }
 
+/// The state that translates messages.
 struct State {
     interpreter: Interpreter,
     topology: Arc<Topology>,
 }
 
 impl<K: Send + 'static, E: RoundTrips> Subscription<K, E> {
-    /// Listens to the changes of what matches `pattern`, whose keys in the server begin with `base`.
+    /// Subscribes to changes of keys that match `pattern`, where the server's keys begin with
+    /// `base`.
     pub(crate) async fn open(
         executor: E,
         sources: Sources,
@@ -115,16 +121,16 @@ impl<K: Send + 'static, E: RoundTrips> Subscription<K, E> {
         Ok(Self { shared, _feed: feed, executor: PhantomData })
     }
 
-    /// Whether the server itself tells of changes too, so that writers who give no notice are heard
-    /// of, and entries that expire or are evicted. It takes keyspace notifications, which this
-    /// subscription turns on where it may.
+    /// Returns whether the server itself reports changes too, so that writers that do not publish,
+    /// and entries that expire or are evicted, are covered. This needs keyspace notifications,
+    /// which this subscription turns on if it may.
     pub fn sees_foreign_writes(&self) -> bool {
         self.shared.state().interpreter.tells_keys
     }
 }
 
 impl<K> Subscription<K, Client> {
-    /// The next event, if one happens within `time`.
+    /// Returns the next event, if one happens within `time`.
     pub fn next_within(&mut self, time: Duration) -> Option<Result<Event<K>>> {
         self.shared.queue.wait(Some(time))
     }
@@ -140,7 +146,7 @@ impl<K> Iterator for Subscription<K, Client> {
 
 #[cfg(feature = "async")]
 impl<K> Subscription<K, AsyncClient> {
-    /// The next event, for loops without a crate for streams.
+    /// Waits for the next event, for loops without a stream crate.
     pub async fn next(&mut self) -> Result<Event<K>> {
         poll_fn(|context| self.shared.queue.poll(context)).await
     }
@@ -156,6 +162,7 @@ impl<K> Stream for Subscription<K, AsyncClient> {
 }
 
 impl<K> Shared<K> {
+    /// Queues the event of a change, if it matches the pattern.
     fn tell(&self, told: ChangeEvent<'_>) {
         let event = match told {
             ChangeEvent::Inserted(key) => self.about(key, Event::Inserted),
@@ -175,6 +182,7 @@ impl<K> Shared<K> {
         }
     }
 
+    /// The event of a key, if it matches the pattern.
     fn about(&self, key: &[u8], event: impl FnOnce(K) -> Event<K>) -> Option<Result<Event<K>>> {
         matches(&self.pattern, key).then(|| (self.decode)(key).map(event))
     }
@@ -224,7 +232,7 @@ impl<K, E> fmt::Debug for Subscription<K, E> {
     }
 }
 
-/// A key in an event.
+/// Decodes a key of an event.
 pub(crate) fn decode_key<K: Codec>(key: &[u8]) -> Result<K::Owned> {
     decode_bytes::<K>(key.to_vec(), || Request::read("SUBSCRIBE").key(key).attempt())
 }

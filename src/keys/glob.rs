@@ -1,6 +1,6 @@
 //! Patterns as Redis matches them: <https://valkey.io/commands/keys/>.
 
-/// The pattern that matches just `literal`.
+/// Returns the pattern that matches just `literal`.
 pub(crate) fn escape(literal: &[u8]) -> Vec<u8> {
     let mut pattern = Vec::with_capacity(literal.len());
     for &byte in literal {
@@ -12,11 +12,11 @@ pub(crate) fn escape(literal: &[u8]) -> Vec<u8> {
     pattern
 }
 
-/// Whether all of `text` matches `pattern`: `*`, `?`, `[a-z]`, `[^a-z]`, and `\` before what stands
-/// for itself.
+/// Returns whether all of `text` matches `pattern`: `*`, `?`, `[a-z]`, `[^a-z]`, and `\` before a
+/// literal character.
 pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut pattern_at, mut text_at) = (0, 0);
-    // Where to go on if the last star has to take one byte more.
+    // Where to continue if the last star must take one byte more.
     let mut retry = None;
     while text_at < text.len() {
         if pattern.get(pattern_at) == Some(&b'*') {
@@ -34,7 +34,7 @@ pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     pattern[pattern_at..].iter().all(|&byte| byte == b'*')
 }
 
-/// Where the pattern goes on after its part at `at` has matched `byte`, if it does.
+/// Returns where the pattern continues after its part at `at` has matched `byte`, if it does.
 fn one(pattern: &[u8], at: usize, byte: u8) -> Option<usize> {
     match pattern.get(at)? {
         b'?' => Some(at + 1),
@@ -44,7 +44,8 @@ fn one(pattern: &[u8], at: usize, byte: u8) -> Option<usize> {
     }
 }
 
-/// The same for what follows a `[`. Without an end it goes to the end of the pattern.
+/// Like [`one`], for the part after a `[`. Without a closing bracket it extends to the end of the
+/// pattern.
 fn class(pattern: &[u8], mut at: usize, byte: u8) -> Option<usize> {
     let is_negated = pattern.get(at) == Some(&b'^');
     at += usize::from(is_negated);

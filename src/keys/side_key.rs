@@ -1,31 +1,33 @@
-//! Whose keys are whose: the one rule that keeps collections out of each other's way.
+//! The ownership of keys: the one rule that keeps collections apart.
 //!
-//! Whatever the crate keeps beside a collection lies under `<name>~rc:<kind>` or
-//! `<name>~rc:<kind>:<rest>`, and so do the channels of its own. [`MARK`] is refused in names, prefixes
-//! and entries' keys, so that no collection can reach such a key. The name is what stands before the
-//! first mark: the mark cannot overlap with itself, so that a name that ends in a part of it makes no
-//! difference. A kind holds neither `:` nor `~` and is of one sort of collection. So different pairs of
-//! a name and a kind never give the same key, whatever bytes follow.
+//! All keys that the crate keeps beside a collection have the form `<name>~rc:<kind>` or
+//! `<name>~rc:<kind>:<rest>`, and so do its own channels. [`MARK`] is refused in names, prefixes
+//! and entries' keys, so that no collection can reach such a key. The name is the part before the
+//! first mark: the mark cannot overlap with itself, so a name that ends in a part of it makes no
+//! difference. A kind contains neither `:` nor `~` and belongs to one sort of collection. So
+//! different pairs of a name and a kind never give the same key, whatever bytes follow.
 //!
 //! | kind | beside |
 //! |---|---|
 //! | those in `queue/keys.rs` | a work queue |
-//! | `proof` | a dictionary: a key that never exists, on which rights are proven |
-//! | `cache`, `hash-cache` | the name of a read-through cache: what the keys of its values begin with |
+//! | `proof` | a dictionary: a key that never exists, on which rights are checked |
+//! | `cache`, `hash-cache` | the name of a read-through cache: the prefix of its values' keys |
 //! | `load` | a value, or a hash of them, in a read-through cache |
 //! | `changes` | a collection that publishes its changes: a channel |
 //! | `sequences` | such a collection: the sequence of that channel |
-//! | `forget`, `beat`, `key` | what a near cache or a subscription is of; `key` exists only within a transaction |
-//! | `lease`, `keywords`, `times`, `outcome`, `request`, `changed` | a service of keywords, see `keyword/names.rs` |
+//! | `forget`, `beat` | the collection of a near cache or a subscription |
+//! | `key` | such a collection: a key that exists only within a transaction |
+//! | `lease`, `keywords`, `times`, `outcome` | a service of keywords, see `keyword/names.rs` |
+//! | `request`, `changed` | such a service: channels |
 
 use std::sync::LazyLock;
 
 use super::slot::{SLOTS, crc16, key_slot, prefix_slot};
 
-/// What separates the name of a collection from the kind of a key beside it.
+/// Separates the name of a collection from the kind of a key beside it.
 pub(crate) const MARK: &str = "~rc:";
 
-/// Why a name, prefix or key that holds the mark cannot be used.
+/// The reason why a name, prefix or key that contains the mark cannot be used.
 pub(crate) const HOLDS_THE_MARK: &str = "`~rc:` in the name of a collection or in the key of an entry: \
                                          it marks the keys that are kept beside collections";
 
@@ -34,7 +36,7 @@ pub(crate) fn side_key(name: &[u8], kind: &str) -> Vec<u8> {
     [name, MARK.as_bytes(), kind.as_bytes()].concat()
 }
 
-/// The key of this kind beside `name` for one of several things.
+/// The key of this kind beside `name` for one of several objects.
 pub(crate) fn side_key_of(name: &[u8], kind: &str, rest: &[u8]) -> Vec<u8> {
     [name, MARK.as_bytes(), kind.as_bytes(), b":", rest].concat()
 }
@@ -53,29 +55,29 @@ pub(crate) fn side_key_of_slot(name: &[u8], kind: &str, key: &[u8]) -> Vec<u8> {
     }
 }
 
-/// `key`, which has no hash tag, with a colon and a number that bring it into `slot`.
+/// Appends a colon and a number to `key`, which has no hash tag, that bring it into `slot`.
 pub(crate) fn into_slot(mut key: Vec<u8>, slot: u16) -> Vec<u8> {
     key.push(b':');
-    // A checksum is linear: that of all bytes is that of the key and of as many zeros, and that of the
-    // digits alone.
+    // A checksum is linear: that of all bytes is the sum of that of the key followed by as many
+    // zeros, and that of the digits alone.
     let sum = crc16(&[0; DIGITS], crc16(&key, 0));
     let number = NUMBERS[usize::from((sum ^ slot) % SLOTS)];
     key.extend_from_slice(format!("{number:0DIGITS$}").as_bytes());
     key
 }
 
-/// Whether `key` holds the mark, apart from a prefix of this length.
+/// Returns whether `key` contains the mark, apart from a prefix of this length.
 pub(crate) fn is_side_key(key: &[u8], prefix: usize) -> bool {
     // The mark may begin at the end of the prefix.
     mark(key.get(prefix.saturating_sub(MARK.len() - 1)..).unwrap_or_default()).is_some()
 }
 
-/// The name that a key is beside, or all of the key.
+/// The name that a key is beside, or the whole key.
 pub(crate) fn name_of(key: &[u8]) -> &[u8] {
     &key[..mark(key).unwrap_or(key.len())]
 }
 
-/// Where the first mark is.
+/// The position of the first mark.
 fn mark(key: &[u8]) -> Option<usize> {
     let mut from = 0;
     while let Some(at) = key[from..].iter().position(|&byte| byte == MARK.as_bytes()[0]) {
@@ -87,12 +89,12 @@ fn mark(key: &[u8]) -> Option<usize> {
     None
 }
 
-/// Why nothing can have this name, if nothing can.
+/// The reason why no collection can have this name, if there is one.
 pub(crate) fn refusal(name: &[u8]) -> Option<&'static str> {
     is_side_key(name, 0).then_some(HOLDS_THE_MARK)
 }
 
-/// The least number for each slot whose digits alone lie in it.
+/// For each slot, the least number whose digits alone lie in it.
 static NUMBERS: LazyLock<Vec<u32>> = LazyLock::new(|| {
     let low: Vec<u16> = (0..1000).map(|n| crc16(format!("{n:03}").as_bytes(), 0)).collect();
     let mut numbers = vec![u32::MAX; usize::from(SLOTS)];
@@ -105,7 +107,7 @@ static NUMBERS: LazyLock<Vec<u32>> = LazyLock::new(|| {
     numbers
 });
 
-/// So many digits reach every slot.
+/// This number of digits is enough to reach every slot.
 const DIGITS: usize = 6;
 
 #[cfg(test)]

@@ -1,22 +1,22 @@
-//! Where requests go when there are several servers.
+//! The placement of requests on several servers.
 //!
 //! Slots and hash tags: <https://valkey.io/topics/cluster-spec/>.
 
-/// Which server a request is for.
+/// The server that a request is for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Place {
-    /// The one that has its keys; any, if it has none.
+    /// The one that owns its keys; any, if it has none.
     Keys,
-    /// The one that has this slot.
+    /// The one that owns this slot.
     Slot(u16),
-    /// All that have slots.
+    /// All that own slots.
     Everywhere,
 }
 
-/// How the replies to the parts of a request become one.
+/// How the replies to the parts of a request are combined.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Gather {
-    /// One element a key, in the order of the keys.
+    /// One element for each key, in the order of the keys.
     InOrder,
     /// The sum of integers.
     Sum,
@@ -24,7 +24,7 @@ pub(crate) enum Gather {
     Done,
 }
 
-/// The slot of a key: of what is between its first `{` and the next `}`, if there is anything.
+/// The slot of a key: of the part between its first `{` and the next `}`, if there is any.
 pub(crate) fn key_slot(key: &[u8]) -> u16 {
     crc16(hash_tag(key).unwrap_or(key), 0) % SLOTS
 }
@@ -34,6 +34,7 @@ pub(crate) fn prefix_slot(prefix: &[u8]) -> Option<u16> {
     hash_tag(prefix).map(|tag| crc16(tag, 0) % SLOTS)
 }
 
+/// The part between the first `{` and the next `}`, unless it is empty.
 fn hash_tag(key: &[u8]) -> Option<&[u8]> {
     let open = key.iter().position(|&byte| byte == b'{')?;
     let rest = &key[open + 1..];
@@ -41,7 +42,7 @@ fn hash_tag(key: &[u8]) -> Option<&[u8]> {
     Some(&rest[..close]).filter(|tag| !tag.is_empty())
 }
 
-/// CRC-16/XMODEM of `bytes` after others of the sum `before`: the polynomial 0x1021, nothing reflected,
+/// CRC-16/XMODEM of `bytes` after others of the sum `before`: the polynomial 0x1021, not reflected,
 /// from 0.
 pub(crate) fn crc16(bytes: &[u8], before: u16) -> u16 {
     let next = |crc: u16, &byte: &u8| (crc << 8) ^ CRC16[usize::from(crc.to_be_bytes()[0] ^ byte)];
@@ -64,7 +65,7 @@ const CRC16: [u16; 256] = {
     table
 };
 
-/// How many slots a cluster has.
+/// The number of slots of a cluster.
 pub(crate) const SLOTS: u16 = 16384;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Feeds: what servers say unasked, for as long as somebody wants to hear it.
+//! Feeds: streams of the servers' push messages, which reconnect until they are dropped.
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use crate::routing::Router;
 use crate::time::Pauses;
 use crate::time::Signal;
 
-/// Says that a feed has ended when its keeper has, unless nobody wants to hear it any more.
+/// Notifies the handler of the feed's end when its background work ends, unless the feed was
+/// dropped.
 struct End {
     handler: Arc<dyn FeedHandler>,
     signal: Arc<Signal>,
@@ -24,7 +25,7 @@ impl Drop for End {
     }
 }
 
-/// Why a feed that has ended is not heard.
+/// The error of a feed that has ended.
 pub(crate) fn has_ended() -> crate::error::Error {
     crate::error::Error::Configuration(HAS_ENDED.into())
 }
@@ -32,16 +33,16 @@ pub(crate) fn has_ended() -> crate::error::Error {
 const HAS_ENDED: &str =
     "the async runtime in which this was listened for has ended: begin anew in another one";
 
-/// A feed, until it is dropped.
+/// A stream of the servers' push messages, until it is dropped.
 #[derive(Debug)]
 pub struct Feed {
     signal: Arc<Signal>,
 }
 
 impl Feed {
-    /// Connects, and keeps connecting whenever the connection is lost. Only the first attempt is an
-    /// error if it fails; it has a call's time limit, and fails when a server has been silent for the
-    /// response timeout.
+    /// Connects, and reconnects whenever the connection is lost. Only a failure of the first
+    /// attempt is an error. That attempt has a call's time limit, and fails when a server has been
+    /// silent for the response timeout.
     pub(crate) async fn open<N: Node>(
         router: Arc<Router<N>>,
         options: FeedOptions,
@@ -67,6 +68,7 @@ impl Drop for Feed {
     }
 }
 
+/// Runs one session after the other until the feed is dropped.
 async fn keep<N: Node>(router: Arc<Router<N>>, options: FeedOptions, end: End, first: Session<N>) {
     let End { handler, signal } = &end;
     let mut is_blind = first.blindness().is_some();
@@ -94,8 +96,8 @@ async fn keep<N: Node>(router: Arc<Router<N>>, options: FeedOptions, end: End, f
     }
 }
 
-/// Logs that a session sees fewer changes than is wished, unless the one before did not either. Says whether
-/// it does.
+/// Logs that a session sees fewer changes than requested, unless the previous one did so as well.
+/// Returns whether it does.
 fn warn<N: Node>(session: &Session<N>, options: &FeedOptions, was_blind: bool) -> bool {
     let blindness = session.blindness();
     if let Some(error) = blindness.filter(|_| options.warns && !was_blind) {

@@ -1,13 +1,13 @@
-//! Beats: how it is known that nothing said before some moment is still unheard.
+//! Heartbeats: the proof that every message before some moment was received.
 
 use crate::mutants::Mutants;
 
-/// The beats through one server: they go out as commands and are heard on the connection that
-/// listens, after everything that the server said there before.
+/// The heartbeats through one server. They are sent as commands and arrive on the connection that
+/// listens, after everything that the server sent there before.
 ///
-/// A beat may be heard before the messages of writes that ran in the same turn of the server's
-/// event loop. So hearing one proves that everything was heard that was written before the beat
-/// *before* it was sent, if it was sent after that one was heard.
+/// A heartbeat may arrive before the messages of writes that ran in the same turn of the server's
+/// event loop. So its arrival proves that every write before the *previous* heartbeat was sent is
+/// known, if it was sent after that one arrived.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Heartbeat {
     number: u64,
@@ -17,17 +17,17 @@ pub(crate) struct Heartbeat {
     pub(crate) breaches: Mutants<Breach>,
 }
 
-/// What breaks its rules.
+/// Mutants, each of which breaks one rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Breach {
-    /// A beat proves by itself that what was written before it was sent is known.
+    /// A heartbeat by itself proves that writes before it was sent are known.
     ProvenByOne,
-    /// A beat is sent before the one before it is heard.
+    /// A heartbeat is sent before the previous one arrives.
     SendsMany,
 }
 
 impl Heartbeat {
-    /// The number of a beat that is sent now, unless one is under way.
+    /// Returns the number of a heartbeat to send now, unless one is in flight.
     pub(crate) fn send(&mut self, now: u64) -> Option<u64> {
         let is_under_way = self.sent.is_some() && !self.is_heard;
         if is_under_way && !self.breaches.has(Breach::SendsMany) {
@@ -39,13 +39,12 @@ impl Heartbeat {
         Some(self.number)
     }
 
-    /// The number of the last beat.
+    /// The number of the last heartbeat.
     pub(crate) fn latest(&self) -> u64 {
         self.number
     }
 
-    /// Takes in that a beat was heard. Gives the moment before which all writes are known, if that
-    /// is proven.
+    /// Records that a heartbeat arrived. Returns the new watermark, if one is proven.
     pub(crate) fn hear(&mut self, number: u64) -> Option<u64> {
         if number != self.number || self.is_heard {
             return None;
@@ -54,13 +53,13 @@ impl Heartbeat {
         if self.breaches.has(Breach::ProvenByOne) { self.sent } else { self.before }
     }
 
-    /// Forgets beats that may be lost.
+    /// Forgets heartbeats that may be lost.
     pub(crate) fn restart(&mut self) {
         let number = self.number + 1;
         *self = Self { number, breaches: self.breaches, ..Self::default() };
     }
 
-    /// Since when a beat is under way.
+    /// Since when a heartbeat is in flight.
     pub(crate) fn under_way_since(&self) -> Option<u64> {
         self.sent.filter(|_| !self.is_heard)
     }

@@ -1,5 +1,4 @@
-//! The server's setting of which changes to keys it notifies of:
-//! <https://valkey.io/topics/notifications/>.
+//! The server's setting for keyspace notifications: <https://valkey.io/topics/notifications/>.
 
 use redis::Value;
 
@@ -10,15 +9,16 @@ use crate::reply;
 use crate::reply::{Reply, server_error};
 use crate::request::Request;
 
-/// Adds to the kinds of keyspace notifications that the server has on, and gives those that are on now: all
-/// `kinds`, or all but [`NEW`] where the server does not know that one. An error says why others are not.
+/// Adds to the classes of keyspace notifications that the server has on, and returns those that are
+/// on now: all `kinds`, or all but [`NEW`] if the server does not know that one. An error tells why
+/// others are not.
 pub(crate) async fn turn_on<N: Node>(node: &N, kinds: &str) -> Result<String> {
     let mut wanted = kinds.to_owned();
     let mut is_set = false;
     for _ in 0..MOST_TRIES {
         let known = kinds_of(node).await?;
         let mut missing = missing(&known, &wanted);
-        // Servers do not show it beside an `A`, so that it is set once for certain.
+        // Servers do not show it beside an `A`, so it is set once to be certain.
         if missing.is_empty() && !is_set && known.contains('A') && wanted.contains(NEW) {
             missing.push(NEW);
         }
@@ -36,8 +36,8 @@ pub(crate) async fn turn_on<N: Node>(node: &N, kinds: &str) -> Result<String> {
     Err(Error::UnexpectedReply { attempt, expected, found })
 }
 
-/// Whether these kinds of keyspace notifications are on. Another client may have turned them off, if only
-/// by adding others at the same time.
+/// Returns whether these classes of keyspace notifications are on. Another client may have turned
+/// them off, even by adding others at the same time.
 pub(crate) async fn are_on<N: Node>(node: &N, kinds: &str) -> bool {
     kinds_of(node).await.is_ok_and(|known| missing(&known, kinds).is_empty())
 }
@@ -54,6 +54,7 @@ async fn set<N: Node>(node: &N, kinds: &str) -> Result<()> {
     call(node, Request::write("CONFIG").arg("SET").arg(SETTING).arg(kinds), reply::ok).await
 }
 
+/// Runs one command on `node`.
 async fn call<N: Node, T>(
     node: &N,
     request: Request,
@@ -64,7 +65,7 @@ async fn call<N: Node, T>(
     request.returns(read).read(reply)
 }
 
-/// What `CONFIG GET` answers: the name and the value, in RESP3 as a map.
+/// Reads the reply of `CONFIG GET`: the name and the value, in RESP3 as a map.
 fn setting(reply: Reply<'_>) -> Result<String> {
     let request = reply.request;
     let value = match reply.value {
@@ -87,9 +88,9 @@ fn missing(known: &str, kinds: &str) -> String {
 const SETTING: &str = "notify-keyspace-events";
 const ALL: &str = "g$lshzxetdn";
 
-/// That a key is new. Servers before Redis 7 refuse settings with it, and new keys are told of as changed
-/// ones there. It is not one of those that `A` stands for.
+/// The class for new keys. Servers before Redis 7 refuse settings with it, and report new keys as
+/// changed ones. `A` does not include it.
 const NEW: char = 'n';
 
-/// Others may change the setting at the same time.
+/// Other clients may change the setting at the same time.
 const MOST_TRIES: usize = 5;

@@ -1,4 +1,4 @@
-//! One server that is listened to.
+//! The messages of one server of a feed.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,26 +10,26 @@ use crate::connection::{Push, PushHandler};
 use crate::time::Signal;
 use crate::time::clock;
 
-/// What is heard from one server, on its way to the handler.
+/// Passes the messages of one server to the handler, and tracks its heartbeats.
 pub(crate) struct Link {
-    /// Which of the servers it is.
+    /// The index of the server.
     pub(crate) server: usize,
-    /// Where its beats are published.
+    /// The channel of its heartbeats.
     pub(crate) channel: Vec<u8>,
-    /// A key of one of the server's slots that nobody has.
+    /// A reserved key in one of the server's slots that does not exist.
     pub(crate) key: Vec<u8>,
-    /// The channel of keyspace notifications about it.
+    /// The channel of keyspace notifications for it.
     pub(crate) echo: Vec<u8>,
     handler: Arc<dyn FeedHandler>,
     signal: Arc<Signal>,
     heartbeat: Mutex<Heartbeat>,
-    /// When the last beat was sent.
+    /// When the last heartbeat was sent.
     sent: Mutex<Instant>,
-    /// Which of its handler's sessions it belongs to.
+    /// The handler's session to which it belongs.
     session: u64,
-    /// Before when all writes are known, for each server of the session. 0 where that is unknown.
+    /// The watermark of each server of the session; 0 if unknown.
     watermarks: Arc<[AtomicU64]>,
-    /// Its place among them.
+    /// Its index among them.
     place: usize,
     canary_heard: AtomicBool,
     ended: AtomicBool,
@@ -68,7 +68,7 @@ impl Link {
         self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The number of a beat that is sent now, unless one is under way.
+    /// Returns the number of a heartbeat to send now, unless one is in flight.
     pub(crate) fn send(&self) -> Option<u64> {
         let number = self.heartbeat().send(clock::now());
         if number.is_some() {
@@ -77,19 +77,19 @@ impl Link {
         number
     }
 
-    /// Whether it is known before when all of this server's writes are known.
+    /// Returns whether the watermark of this server is known.
     pub(crate) fn has_watermark(&self) -> bool {
         self.watermarks[self.place].load(Ordering::Acquire) > 0
     }
 
-    /// Before when all writes of all servers are known.
+    /// The watermark of all servers together.
     pub(crate) fn watermark(&self) -> Option<u64> {
         let watermarks = self.watermarks.iter().map(|watermark| watermark.load(Ordering::Acquire));
         watermarks.min().filter(|&watermark| watermark > 0)
     }
 
-    /// Whether the server told of a change of the link's key, which proves that it tells of changes of
-    /// that kind.
+    /// Returns whether the server reported a change of the link's key, which proves that it reports
+    /// changes of that kind.
     pub(crate) fn is_canary_heard(&self) -> bool {
         self.canary_heard.load(Ordering::Acquire)
     }
@@ -98,21 +98,23 @@ impl Link {
         self.ended.load(Ordering::Acquire)
     }
 
-    /// Whether the server said that it is no master.
+    /// Returns whether the server reported that it is not a master.
     pub(crate) fn is_demoted(&self) -> bool {
         self.is_demoted.load(Ordering::Acquire)
     }
 
-    /// Nobody is interested any more in what the server says.
+    /// Stops passing messages on.
     pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::Release);
     }
 
+    /// Records a change of the link's key.
     fn hear_canary(&self) {
         self.canary_heard.store(true, Ordering::Release);
         self.signal.raise();
     }
 
+    /// Handles a heartbeat. Returns whether the message is one.
     fn is_beat(&self, channel: &[u8], payload: &[u8]) -> bool {
         if *channel != *self.channel {
             return false;
@@ -124,6 +126,7 @@ impl Link {
         true
     }
 
+    /// Records a heartbeat, and reports the watermark if it rises.
     fn hear_beat(&self, number: u64) {
         let lag = self.sent.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
         let heard = self.heartbeat().hear(number);

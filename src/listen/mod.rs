@@ -1,4 +1,4 @@
-//! Listening to what servers say without being asked.
+//! Reception of the servers' push messages.
 
 mod feed;
 mod handler;

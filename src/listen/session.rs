@@ -1,4 +1,5 @@
-//! One try to hear all that servers say, from connecting until something may be missed.
+//! One attempt to receive all messages of the servers, from connecting until something may be
+//! missed.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -26,27 +27,29 @@ use crate::time::join_all;
 use crate::topology::Destination;
 use crate::topology::Topology;
 
-/// Servers that are listened to, all at once or not at all.
+/// The connected servers of a feed, all of them or none. Ends when something may be missed.
 pub(crate) struct Session<N: Node> {
     topology: Arc<Topology>,
     listeners: Vec<Listener<N>>,
-    /// Why the servers do not notify of all changes to keys, where that is wished.
+    /// The reason why the servers do not report all changes to keys, if that is requested.
     blindness: Option<Error>,
 }
 
+/// The connection to one of the servers.
 struct Listener<N: Node> {
     node: Arc<N>,
     link: Arc<Link>,
-    /// That of the connections to the node when it was connected to.
+    /// The generation of the node's connections when it was connected.
     generation: usize,
-    /// The kinds of keyspace notifications that are relied on.
+    /// The classes of keyspace notifications that are relied on.
     kinds: Option<String>,
-    /// Whether the user may send beats.
+    /// Whether the user may send heartbeats that are writes.
     may_write: bool,
     listening: N::Listening,
 }
 
 impl<N: Node> Session<N> {
+    /// Connects to all servers of the feed, and reports to `handler` once the watermark is known.
     pub(crate) async fn open(
         router: &Router<N>,
         options: &FeedOptions,
@@ -73,7 +76,7 @@ impl<N: Node> Session<N> {
         }
     }
 
-    /// Listens to the servers. Where one of them cannot be listened to, others may be already.
+    /// Connects to the servers. If one of them fails, others may be connected already.
     async fn begin(
         &mut self,
         router: &Router<N>,
@@ -132,21 +135,21 @@ impl<N: Node> Session<N> {
         Ok(())
     }
 
-    /// Where it may not be asked which changes the server notifies of, makes one, which is heard before the
-    /// next beat or never. Says whether it has.
+    /// If the user may not ask which changes the server reports, makes one, whose notification
+    /// arrives before the next heartbeat or never. Returns whether it has.
     async fn try_for_changes(&self, options: &FeedOptions, deadline: Deadline) -> bool {
         let may_not_ask = self.blindness.as_ref().is_some_and(|it| it.code() == Some("NOPERM"));
         if !may_not_ask || options.keyspace != Some(OF_STRINGS) {
             return false;
         }
         for listener in self.listeners.iter().filter(|listener| listener.may_write) {
-            // Who may not do that either hears no change.
+            // A user without this right receives no notification either.
             let _ = listener.write_canary(deadline).await;
         }
         true
     }
 
-    /// Goes on until something may be missed, or nobody listens any more.
+    /// Runs until something may be missed, or the feed is dropped.
     pub(crate) async fn run(
         mut self,
         router: &Router<N>,
@@ -182,7 +185,8 @@ impl<N: Node> Session<N> {
         self.listeners.iter().any(Listener::has_ended)
     }
 
-    /// One beat of every server. Says whether they all are still there and in their places.
+    /// Sends a heartbeat to every server. Returns whether all servers are still there and in their
+    /// roles.
     async fn beat(&mut self, router: &Router<N>, options: &FeedOptions) -> bool {
         let silent = |listener: &Listener<N>| {
             let since = listener.link.heartbeat().under_way_since();
@@ -205,7 +209,7 @@ impl<N: Node> Session<N> {
             && !self.has_ended()
     }
 
-    /// Whether the kinds of notifications that are relied on are still on.
+    /// Returns whether the classes of notifications that are relied on are still on.
     async fn is_told_of_keys(&self) -> bool {
         if self.blindness.is_some() {
             return true;
@@ -217,13 +221,13 @@ impl<N: Node> Session<N> {
         join_all(are_on).await.into_iter().all(|are_on| are_on)
     }
 
-    /// Why the servers do not notify of all changes to keys, where that is wished.
+    /// The reason why the servers do not report all changes to keys, if that is requested.
     pub(crate) fn blindness(&self) -> Option<&Error> {
         self.blindness.as_ref()
     }
 
-    /// Makes sure that every server is heard. Gives the moment before which all writes are known.
-    /// Fails when the servers have been silent for the response timeout.
+    /// Waits until messages of every server arrive. Returns the watermark of all. Fails when the
+    /// servers have been silent for the response timeout.
     async fn await_watermark(
         &self,
         options: &FeedOptions,
@@ -265,7 +269,7 @@ impl<N: Node> Session<N> {
 }
 
 impl<N: Node> Listener<N> {
-    /// Begins to listen. Gives too what the server refused of what it may refuse.
+    /// Begins to listen. Also returns the server's refusal of an optional command.
     async fn open(
         node: Arc<N>,
         link: Arc<Link>,
@@ -305,8 +309,8 @@ impl<N: Node> Listener<N> {
         Ok((listener, refusal))
     }
 
-    /// Whether the user may send beats. A kept connection that leads to a demoted master is found out
-    /// too, before anything is listened to.
+    /// Returns whether the user may send heartbeats that are writes. Also detects a kept connection
+    /// that leads to a demoted master, before anything is subscribed.
     async fn may_write(node: &N, link: &Link, deadline: Deadline) -> Result<bool> {
         let unlink = Request::write("UNLINK").key(&link.key);
         let publish = Request::write("PUBLISH").arg(&link.channel).number(0);
@@ -320,14 +324,14 @@ impl<N: Node> Listener<N> {
         Ok(true)
     }
 
-    /// Whether nothing more is heard, or not from the server that the address leads to now: a demoted
-    /// master passes on even the beats of the new one.
+    /// Returns whether messages no longer arrive, or not from the server that the address leads to
+    /// now: a demoted master forwards even the heartbeats of the new one.
     fn has_ended(&self) -> bool {
         self.link.has_ended() || self.generation != self.node.connector().generation()
     }
 
-    /// Sends a beat, unless one is under way. It is a write, so that only a master takes it, or asks whether
-    /// the server is one.
+    /// Sends a heartbeat, unless one is in flight: a write, so that only a master accepts it, or a
+    /// request for the server's role.
     async fn beat(&self, deadline: Deadline) -> Result<()> {
         let Some(number) = self.link.send() else { return Ok(()) };
         if !self.may_write {
@@ -347,17 +351,17 @@ impl<N: Node> Listener<N> {
         asked.map_err(|fault| fault.into_error(|| hello().attempt()))
     }
 
-    /// Changes a key, of which the server has to tell.
+    /// Changes a key, which the server must report.
     async fn write_canary(&self, deadline: Deadline) -> Result<()> {
         let set = Request::write("SET").key(&self.link.key).arg("").arg("PX").number(1000);
         let unlink = Request::write("UNLINK").key(&self.link.key);
         self.join_all(&[&set, &unlink], deadline).await
     }
 
-    /// Makes the server say something, so that a thread that listens to it looks up.
+    /// Makes the server send a message, so that a thread blocked on a read wakes up.
     async fn wake_reader(&self, deadline: Deadline) {
         let publish = Request::read("PUBLISH").arg(&self.link.channel).arg("end");
-        // Where the server is gone, the thread notices its silence.
+        // If the server is gone, the thread notices its silence.
         if !self.may_write {
             let _ = self.ask(deadline).await;
         } else if !deadline.is_over() {
@@ -394,13 +398,13 @@ impl<N: Node> Listener<N> {
     }
 }
 
-/// What the keys begin with that a session changes within a transaction, to see whether it hears of
-/// that. The rest is random.
+/// The prefix of the canary keys, which a session changes within a transaction to see whether it is
+/// notified. The rest is random.
 pub(crate) fn canaries(base: &[u8]) -> Vec<u8> {
     side_key_of(base, CANARY, b"")
 }
 
-/// The names of a channel and of a key that nobody else has, the key in a slot that fits.
+/// The names of a unique channel and a unique key, the key in a slot that fits.
 fn names(base: &[u8], fits: impl Fn(u16) -> bool) -> [Vec<u8>; 2] {
     let name = |kind| side_key_of(base, kind, unique_id().as_bytes());
     let mut key = name(CANARY);
@@ -412,6 +416,7 @@ fn names(base: &[u8], fits: impl Fn(u16) -> bool) -> [Vec<u8>; 2] {
 
 const CANARY: &str = "key";
 
+/// The attempt to subscribe, as the timeout of a session reports it.
 fn ping() -> Request {
     Request::read("SUBSCRIBE")
 }
@@ -420,7 +425,7 @@ fn hello() -> Request {
     Request::read("HELLO")
 }
 
-/// The kinds of notifications of which a change to a string is one.
+/// The classes of notifications that include a change to a string.
 pub(crate) const OF_STRINGS: &str = "K$";
 
 const FOR_WAKING_READERS: Duration = Duration::from_secs(1);

@@ -16,35 +16,36 @@ use crate::topology::Topology;
 /// The name of an entry, as it is stored.
 pub(crate) type Key = Box<[u8]>;
 
-/// What limits a cache.
+/// The limits of a cache.
 #[derive(Debug, Clone)]
 pub(crate) struct Bounds {
     pub(crate) capacity: Capacity,
-    /// How long a value is kept at most.
+    /// The maximum time that a value is kept.
     pub(crate) time_to_live: Duration,
-    /// How old a served value may be.
+    /// The maximum staleness of a served value.
     pub(crate) staleness: Duration,
-    /// How old it may be while the cache is cut off.
+    /// Its maximum staleness while the cache is disconnected.
     pub(crate) grace: Duration,
 }
 
+/// The limit of a cache: a number of entries or of bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Capacity {
     Entries(u64),
     Bytes(u64),
 }
 
-/// Values, each served only while it is known to be what the server has.
+/// The cached values, each served only while it is known to match the server.
 pub(crate) struct Cache<V> {
     pub(super) values: Values<V>,
     shards: Box<[Mutex<Reads<V>>]>,
     hasher: RandomState,
     sight: Mutex<Sight>,
-    /// What `sight` says, for readers who take no lock.
+    /// Copies of the lease's times in `sight`, for readers that take no lock.
     pub(super) epoch: AtomicU64,
     served_until: AtomicU64,
     certain_until: AtomicU64,
-    /// Whether changes by programs that publish none stay unseen.
+    /// Whether changes by programs that publish none stay undetected.
     is_blind: AtomicBool,
     pub(super) last_token: AtomicU64,
     bounds: Bounds,
@@ -52,9 +53,9 @@ pub(crate) struct Cache<V> {
     pub(super) counts: Counts,
 }
 
-/// What came of a read.
+/// The outcome of a read.
 pub(crate) enum Outcome<V> {
-    /// The value, or that there is none.
+    /// The value, or `None` if there is none.
     Found(Option<Arc<V>>),
     /// It failed or was given up.
     Lost,
@@ -69,16 +70,19 @@ impl<V> Clone for Outcome<V> {
     }
 }
 
+/// The concurrent cache of the values.
 type Values<V> = quick_cache::sync::Cache<Key, Kept<V>, Weigh>;
+/// The reads in flight of one shard of the keys.
 type Reads<V> = Shard<Key, Arc<Completion<Outcome<V>>>>;
 
-/// How far the cache has heard of changes, and from which servers.
+/// How far the cache has received changes, and from which servers.
 struct Sight {
     lease: Lease,
     topology: Option<Arc<Topology>>,
     channel: Option<Arc<[u8]>>,
 }
 
+/// The counters of a cache that are not frequent enough for stripes.
 #[derive(Default)]
 pub(super) struct Counts {
     pub(super) misses: AtomicU64,
@@ -89,11 +93,11 @@ pub(super) struct Counts {
     lag: AtomicU64,
 }
 
-/// A value in the cache, or that there is none.
+/// A cached value, or `None` if there is none.
 pub(crate) struct Kept<V> {
     pub(crate) value: Option<Arc<V>>,
     pub(crate) until: u64,
-    /// When the server drops it, if ever.
+    /// When the server removes it, if ever.
     pub(super) expires: Option<u64>,
     pub(crate) size: u64,
     pub(super) epoch: u64,
@@ -133,10 +137,10 @@ impl<V: Send + Sync + 'static> Cache<V> {
         }
     }
 
-    /// What is kept of `key`, if that may be served.
+    /// The cached value of `key`, if it may be served.
     pub(crate) fn lookup(&self, key: &[u8]) -> Option<Option<Arc<V>>> {
-        // The time comes first: otherwise news could remove the value, and prolong the time, after the
-        // value was taken out.
+        // The time must be read first: otherwise an invalidation could remove the value, and extend
+        // the time, after the value was looked up.
         let served_until = self.served_until.load(Ordering::Acquire);
         let kept = self.values.get(key)?;
         self.is_served(&kept, served_until).then(|| {
@@ -145,63 +149,65 @@ impl<V: Send + Sync + 'static> Cache<V> {
         })
     }
 
-    /// What is kept of all keys, as far as it may be served.
+    /// The cached values of all keys that may be served.
     pub(crate) fn all(&self) -> Vec<(Key, Option<Arc<V>>)> {
         let served_until = self.served_until.load(Ordering::Acquire);
         let kept = self.values.iter().filter(|(_, kept)| self.is_served(kept, served_until));
         kept.map(|(key, kept)| (key, kept.value)).collect()
     }
 
-    /// Whether a value may be served that was taken out after `served_until` was looked up.
+    /// Returns whether a value may be served that was looked up after `served_until` was read.
     fn is_served(&self, kept: &Kept<V>, served_until: u64) -> bool {
         let now = clock::now();
         kept.epoch == self.epoch.load(Ordering::Acquire) && now < kept.until && now < served_until
     }
 
-    /// In how many milliseconds the server drops what is kept of `key`, if anything is, and if ever.
+    /// The number of milliseconds until the server removes the cached value of `key`, if one is
+    /// cached and expires.
     pub(crate) fn left(&self, key: &[u8]) -> Option<u64> {
         let expires = self.values.peek(key)?.expires?;
         Some(expires.saturating_sub(clock::now()))
     }
 
-    /// Whether the cache knows of all changes that it can learn of, up to its bound.
+    /// Returns whether the cache knows of all changes that it can receive, up to its bound.
     pub(crate) fn is_connected(&self) -> bool {
         clock::now() < self.certain_until.load(Ordering::Acquire)
     }
 
-    /// Whether it can learn of the changes of every program.
+    /// Returns whether it can receive the changes of every program.
     pub(crate) fn sees_foreign_writes(&self) -> bool {
         !self.is_blind.load(Ordering::Acquire)
     }
 
-    /// The servers whose changes are heard.
+    /// The servers whose changes are received.
     pub(crate) fn topology(&self) -> Option<Arc<Topology>> {
         self.sight().topology.clone()
     }
 
-    /// A channel with a listener on the server whose changes are heard, and on no other one.
+    /// A channel with a subscriber on the server whose changes are received, and on no other.
     pub(crate) fn channel(&self) -> Option<Arc<[u8]>> {
         self.sight().channel.clone()
     }
 
-    /// Takes in that a key changed.
+    /// Invalidates a key that changed.
     pub(crate) fn changed(&self, key: &[u8]) {
         self.forget(&Key::from(key));
         self.counts.invalidations.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Takes in that somebody is about to see a newer value of a key than what is kept may be, or what
-    /// a read under way may find.
+    /// Invalidates `key`: a caller is about to see a value newer than the cached one, or than a
+    /// read in flight may return.
     pub(crate) fn forget(&self, key: &Key) {
         self.shard(key).changed(key, &mut &self.values);
     }
 
-    /// Takes in that everything may have changed.
+    /// Invalidates everything.
     pub(crate) fn cleared(&self) {
         self.see(|sight| sight.lease.cleared());
         self.forget_all();
     }
 
+    /// Starts a new epoch, empty, with the servers of a new session.
     pub(crate) fn connected(&self, session: u64, info: FeedInfo, watermark: u64) {
         self.is_blind.store(info.is_blind, Ordering::Release);
         self.see(|sight| {
@@ -212,12 +218,14 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.forget_all();
     }
 
+    /// Raises the watermark of the session.
     pub(crate) fn proven(&self, session: u64, watermark: u64, lag: Duration) {
         self.see(|sight| sight.lease.proven(session, watermark));
         let lag = u64::try_from(lag.as_micros()).unwrap_or(u64::MAX);
         self.counts.lag.store(lag, Ordering::Relaxed);
     }
 
+    /// Records that changes may be missed from now on.
     pub(crate) fn lost(&self, session: u64) {
         let mut is_new = false;
         self.see(|sight| is_new = sight.lease.lost(session));
@@ -226,8 +234,8 @@ impl<V: Send + Sync + 'static> Cache<V> {
         }
     }
 
-    /// A value as it may be kept: one found by a read sent at `sent` that lives for `time_to_live`
-    /// milliseconds, or for ever.
+    /// Prepares a value for the cache: it was found by a read sent at `sent` and lives for
+    /// `time_to_live` milliseconds, or for ever.
     pub(crate) fn kept(
         &self,
         value: Option<Arc<V>>,
@@ -261,7 +269,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
         &self.counts
     }
 
-    /// Changes what is seen, and lets readers know.
+    /// Changes `sight`, and publishes its times to readers.
     fn see(&self, change: impl FnOnce(&mut Sight)) {
         let mut sight = self.sight();
         change(&mut sight);
@@ -273,7 +281,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.certain_until.store(until, Ordering::Release);
     }
 
-    /// What is of another epoch is never served; it need not fill the memory either.
+    /// Values of another epoch are never served; removing them frees their memory.
     fn forget_all(&self) {
         for shard in &self.shards {
             shard.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -285,6 +293,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.sight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The reads in flight of the shard of `key`.
     pub(super) fn shard(&self, key: &Key) -> MutexGuard<'_, Reads<V>> {
         let shard = self.hasher.hash_one(key) as usize % SHARDS;
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
@@ -301,6 +310,7 @@ impl<V> Store<Key, Kept<V>> for &Values<V> {
     }
 }
 
+/// The weight of an entry: one, or its approximate size.
 #[derive(Clone)]
 pub(super) enum Weigh {
     Entries,
@@ -322,7 +332,7 @@ fn milliseconds(time: Duration) -> u64 {
 
 const SHARDS: usize = 64;
 
-/// About what an entry takes besides its key and value.
+/// The approximate overhead of an entry, besides its key and value.
 const OVERHEAD: u64 = 100;
 const TYPICAL_SIZE: u64 = 300;
 const MOST_PREPARED: usize = 100_000;

@@ -1,4 +1,4 @@
-//! Reads that fill a cache.
+//! Reads that fill a cache, at most one of each key at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,18 +7,18 @@ use super::cache::{Cache, Kept, Key, Outcome};
 use super::shard::Begun;
 use crate::time::Completion;
 
-/// What a reader is to do who has not found a value.
+/// What to do on a miss.
 pub(crate) enum Role<V: Send + Sync + 'static> {
-    /// Ask the server, and keep nothing.
+    /// Ask the server, and cache nothing.
     Alone,
-    /// Ask the server, for others too.
+    /// Ask the server, for followers too.
     Leader(Leader<V>),
-    /// Wait for another reader.
+    /// Wait for the leader.
     Follower(Arc<Completion<Outcome<V>>>),
 }
 
 impl<V: Send + Sync + 'static> Cache<V> {
-    /// Begins to read a value that is not kept.
+    /// Begins to read a value that is not cached.
     pub(crate) fn begin(self: &Arc<Self>, key: Key) -> Role<V> {
         if !self.is_connected() {
             return Role::Alone;
@@ -44,7 +44,8 @@ impl<V: Send + Sync + 'static> Cache<V> {
     }
 }
 
-/// The one who asks the server for a key.
+/// The reader that asks the server for a key. Followers are released at the latest when it is
+/// dropped.
 pub(crate) struct Leader<V: Send + Sync + 'static> {
     cache: Arc<Cache<V>>,
     pub(crate) key: Key,
@@ -55,8 +56,8 @@ pub(crate) struct Leader<V: Send + Sync + 'static> {
 }
 
 impl<V: Send + Sync + 'static> Leader<V> {
-    /// Gives what was found to those who wait, and keeps it if it may be kept and nothing became known
-    /// meanwhile.
+    /// Completes the followers with `value`. Caches `kept`, if given, unless the key was
+    /// invalidated meanwhile.
     pub(crate) fn land(mut self, value: Option<Arc<V>>, kept: Option<Kept<V>>) {
         if !self.end(kept) {
             self.cache.counts.refused.fetch_add(1, Ordering::Relaxed);
@@ -64,7 +65,7 @@ impl<V: Send + Sync + 'static> Leader<V> {
         self.completion.complete(Outcome::Found(value));
     }
 
-    /// Says whether it is kept.
+    /// Ends the read. Returns whether the value is cached.
     fn end(&mut self, kept: Option<Kept<V>>) -> bool {
         self.is_complete = true;
         let kept = kept.map(|kept| Kept { epoch: self.epoch, ..kept });
@@ -75,7 +76,7 @@ impl<V: Send + Sync + 'static> Leader<V> {
     }
 }
 
-/// A read that failed or was given up keeps nobody waiting.
+/// Releases the followers of a read that failed or was given up.
 impl<V: Send + Sync + 'static> Drop for Leader<V> {
     fn drop(&mut self) {
         if !self.is_complete {

@@ -1,4 +1,4 @@
-//! What a near cache hears: of the servers, and of the writes of its own program.
+//! The invalidations of a near cache: by the servers, and by the writes of its own program.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,15 +11,15 @@ use crate::events::{ChangeEvent, Interpreter};
 use crate::listen::{FeedHandler, FeedInfo};
 use crate::request::Request;
 
-/// Forgets what the servers say has changed.
+/// Invalidates entries that the servers report as changed.
 pub(crate) struct ServerChanges<S, V> {
     pub(crate) cache: Arc<Cache<V>>,
     pub(crate) source: Arc<S>,
-    /// Who understands what writers tell.
+    /// Translates the messages of writers.
     pub(crate) interpreter: Mutex<Interpreter>,
-    /// Where programs tell all caches to begin anew.
+    /// The channel that asks all caches to start empty.
     pub(crate) forget: Vec<u8>,
-    /// What statistics call the cache.
+    /// The name of the cache in statistics.
     #[cfg(feature = "metrics")]
     pub(crate) name: String,
 }
@@ -37,7 +37,7 @@ impl<S: Source, V: Send + Sync + 'static> FeedHandler for ServerChanges<S, V> {
             Push::Flushed => self.cache.cleared(),
             Push::Message { channel, .. } if *channel == *self.forget => self.cache.cleared(),
             Push::Message { channel, payload } => {
-                // Before it is connected there is nothing to forget.
+                // Before the cache is connected there is nothing to invalidate.
                 let Some(topology) = self.cache.topology() else { return };
                 let mut tell = |told: ChangeEvent<'_>| forget(&self.cache, self.source.told(told));
                 self.interpreter().hear((server, &topology), (channel, payload), &mut tell);
@@ -65,7 +65,8 @@ impl<S: Source, V: Send + Sync + 'static> FeedHandler for ServerChanges<S, V> {
     }
 }
 
-/// Forgets what the program itself wrote, so that it never reads older values afterwards.
+/// Invalidates entries that the program itself wrote, so that it never reads older values
+/// afterwards.
 pub(crate) struct OwnWrites<S, V> {
     pub(crate) cache: Arc<Cache<V>>,
     pub(crate) source: Arc<S>,
@@ -77,6 +78,7 @@ impl<S: Source, V: Send + Sync + 'static> WriteObserver for OwnWrites<S, V> {
     }
 }
 
+/// Applies a change to the cache.
 fn forget<V: Send + Sync + 'static>(cache: &Cache<V>, affected: Affected<'_>) {
     match affected {
         Affected::Nothing => {}

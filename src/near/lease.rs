@@ -1,15 +1,16 @@
-//! Until when values may be served.
+//! The rules for how long values may be served.
 
 use crate::mutants::Mutants;
 
-/// What is known of how far the cache has heard of all changes. Times are in milliseconds.
+/// How far the cache is known to have received all changes. Times are in milliseconds.
 ///
-/// Each epoch is a time in which nothing was missed. A value of one epoch is never served in another.
+/// Each epoch is a period in which nothing was missed. A value of one epoch is never served in
+/// another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Lease {
-    /// How old a served value may be.
+    /// The maximum staleness of a served value.
     bound: u64,
-    /// How old it may be while the cache is cut off.
+    /// The maximum staleness while the cache is disconnected.
     grace: u64,
     epoch: u64,
     session: Option<u64>,
@@ -18,14 +19,14 @@ pub(crate) struct Lease {
     pub(crate) breaches: Mutants<Breach>,
 }
 
-/// What breaks its rules.
+/// Mutants, each of which breaks one rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Breach {
-    /// It goes on after the connection was lost.
+    /// Continues after the connection was lost.
     GoesOnWhenLost,
-    /// What was known before a connection was lost is served after it.
+    /// Serves values of the previous connection after a reconnect.
     ConnectsInTheSameEpoch,
-    /// What is heard on another connection counts as watermark.
+    /// Accepts a watermark of another connection.
     ProvenByAnother,
 }
 
@@ -34,19 +35,21 @@ impl Lease {
         Self { bound, grace, epoch: 0, session: None, watermark: 0, breaches: Mutants::default() }
     }
 
+    /// Begins a new epoch with a new session.
     pub(crate) fn connected(&mut self, session: u64, watermark: u64) {
         self.epoch += u64::from(!self.breaches.has(Breach::ConnectsInTheSameEpoch));
         self.session = Some(session);
         self.watermark = watermark;
     }
 
+    /// Raises the watermark, if it comes from the current session.
     pub(crate) fn proven(&mut self, session: u64, watermark: u64) {
         if self.session == Some(session) || self.breaches.has(Breach::ProvenByAnother) {
             self.watermark = self.watermark.max(watermark);
         }
     }
 
-    /// Changes may be missed from now on. Says whether that is new.
+    /// Records that changes may be missed from now on. Returns whether that is new.
     pub(crate) fn lost(&mut self, session: u64) -> bool {
         let is_new = self.session == Some(session);
         if is_new && !self.breaches.has(Breach::GoesOnWhenLost) {
@@ -55,7 +58,7 @@ impl Lease {
         is_new
     }
 
-    /// Everything may have changed.
+    /// Records that everything may have changed.
     pub(crate) fn cleared(&mut self) {
         self.epoch += 1;
     }
@@ -64,12 +67,12 @@ impl Lease {
         self.epoch
     }
 
-    /// Until when what is found may be kept, and kept values are certain.
+    /// Until when new values may be cached, and cached values are certain.
     pub(crate) fn certain_until(&self) -> u64 {
         self.session.map_or(0, |_| self.watermark + self.bound)
     }
 
-    /// Until when kept values are served.
+    /// Until when cached values are served.
     pub(crate) fn served_until(&self) -> u64 {
         match self.session {
             Some(_) => self.watermark + self.bound.max(self.grace),

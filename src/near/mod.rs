@@ -1,7 +1,7 @@
-//! Near caches: values kept in this program for as long as they are known to be what the server has.
+//! Near caches: values kept in this program for as long as they are known to match the server.
 //!
-//! `shard` and `lease` are the protocol, without I/O, clocks or threads; `model` goes through all that
-//! can happen to them. `cache` puts them together with a concurrent cache.
+//! `shard` and `lease` are the protocol, without I/O, clocks or threads; `model` explores
+//! everything that can happen to them. `cache` combines them with a concurrent cache.
 
 mod cache;
 mod fill;

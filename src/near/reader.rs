@@ -1,4 +1,4 @@
-//! Reading through a near cache.
+//! Reads through a near cache.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -20,23 +20,23 @@ use crate::time::Completion;
 use crate::time::clock;
 use crate::topology::{RouteVersion, Topology};
 
-/// Finds entries in a cache, or else on the server.
+/// Reads entries from a cache, or else from the server.
 pub(crate) struct Reader<S, V: Codec, E> {
     executor: E,
     cache: Arc<Cache<V::Owned>>,
     source: Arc<S>,
-    /// Whether it is an error to ask for what the cache cannot be sure of.
+    /// Whether a read fails while the cache cannot be certain.
     refuses: bool,
     codec: PhantomData<fn() -> V>,
 }
 
-/// What was found of an entry.
+/// A decoded entry, or `None` if there is none.
 pub(crate) type Found<V> = Option<Arc<<V as Codec>::Owned>>;
 
-/// One of the entries that were asked for.
+/// One of the requested entries.
 enum Entry<V: Codec<Owned: Sync>> {
     Found(Found<V>),
-    /// The place among those that the server is asked for.
+    /// The index of the entry among those that the server is asked for.
     Asked(usize),
     Joined(Key, Arc<Completion<Outcome<V::Owned>>>),
 }
@@ -55,7 +55,7 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
         &self.cache
     }
 
-    /// The entries of `keys`, of which the server is asked for those that are not kept.
+    /// Reads the entries of `keys`, asking the server for those that are not cached.
     pub(crate) async fn read(self, keys: Vec<Key>) -> Result<Vec<Found<V>>> {
         let route_version = self.executor.route_version();
         let mut asked: Vec<(Key, Option<Leader<V::Owned>>)> = Vec::new();
@@ -85,7 +85,7 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
         self.gather(entries, found, &route_version).await
     }
 
-    /// Puts what was found in order, once it is known what others found.
+    /// Assembles the entries in order, waiting for those that other readers load.
     async fn gather(
         &self,
         entries: Vec<Entry<V>>,
@@ -101,8 +101,8 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
                     self.cache.counts().joined.fetch_add(1, Ordering::Relaxed);
                     match self.executor.wait(completion.outcome(), PATIENCE).await {
                         Some(Outcome::Found(found)) => found,
-                        // Whoever failed may have had less time than this one, and a future that
-                        // asks may not be polled any more.
+                        // The reader that failed may have had less time than this one, and the
+                        // future that asks may not be polled any more.
                         Some(Outcome::Lost) | None => {
                             self.ask(vec![(key, None)], route_version).await?.pop().flatten()
                         }
@@ -113,7 +113,7 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
         Ok(all)
     }
 
-    /// Asks the server for entries, and keeps those that it may.
+    /// Asks the server for entries, and caches those that it may.
     async fn ask(
         &self,
         asked: Vec<(Key, Option<Leader<V::Owned>>)>,
@@ -156,13 +156,15 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
         fetched.bytes.map(decode).transpose()
     }
 
-    /// Whether the servers that were asked since `route_version` are those whose changes are heard.
+    /// Returns whether the servers that were asked since `route_version` are those whose changes
+    /// are received.
     fn is_heard(&self, route_version: &RouteVersion) -> bool {
         let is_same = |topology: Arc<Topology>| *topology == *route_version.topology;
         self.executor.route_version() == *route_version
             && self.cache.topology().is_some_and(is_same)
     }
 
+    /// The error of a read while the cache is disconnected.
     fn cut_off(&self, key: &Key) -> Error {
         Error::Disconnected { attempt: Box::new(self.source.attempt(key)) }
     }
@@ -176,13 +178,14 @@ impl<S, V: Codec, E: Clone> Clone for Reader<S, V, E> {
     }
 }
 
-/// How many listen to a channel of the server that answers. A name or address may lead to another
-/// server than it did when the cache began to listen.
+/// Counts the subscribers of a channel on the server that answers. A name or address may lead to
+/// another server than it did when the cache subscribed.
 fn listeners(channel: &[u8]) -> Command<Part> {
     Request::read("PUBSUB").arg("NUMSUB").arg(channel).listeners_part()
 }
 
-/// Whether nobody listens. Where the user may not ask, the server is taken for the right one.
+/// Returns whether there are no subscribers. If the user may not ask, the server is taken for the
+/// right one.
 fn has_none(reply: Result<Part>) -> Result<bool> {
     match reply {
         Ok(counts) => Ok(counts.integers() == [0]),
@@ -191,5 +194,5 @@ fn has_none(reply: Result<Part>) -> Result<bool> {
     }
 }
 
-/// How long a reader relies on another one.
+/// How long a follower waits for its leader.
 const PATIENCE: Duration = Duration::from_secs(1);

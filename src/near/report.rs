@@ -4,7 +4,7 @@ use metrics::{counter, gauge};
 
 use super::stats::CacheStats;
 
-/// Tells the program's recorder, if it has one, what the cache of `name` has done so far.
+/// Reports the counters of the cache `name` to the program's recorder, if there is one.
 pub(super) fn report(name: &str, stats: &CacheStats) {
     for (metric, count) in [
         ("redis_collections_cache_hits", stats.hits),

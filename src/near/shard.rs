@@ -1,4 +1,4 @@
-//! Which reads may fill the cache.
+//! The rules for which reads may fill the cache.
 //!
 //! A value may enter only if no change of its key became known since it was asked for.
 
@@ -6,21 +6,21 @@ use std::collections::BTreeMap;
 
 use crate::mutants::Mutants;
 
-/// What holds the values.
+/// The storage of the values.
 pub(crate) trait Store<K, V> {
     fn insert(&mut self, key: K, value: V);
     fn remove(&mut self, key: &K);
 }
 
-/// The reads that are under way, of a part of the keys. Whoever uses it with a store does so in one
-/// step of a lock.
+/// The reads in flight, for a part of the keys. It must be used together with its store in one
+/// critical section.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Shard<K, W> {
     reads: BTreeMap<K, Read<W>>,
     pub(crate) breaches: Mutants<Breach>,
 }
 
-/// A read under way.
+/// A read in flight.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Read<W> {
     token: u64,
@@ -28,27 +28,27 @@ struct Read<W> {
     waiters: W,
 }
 
-/// What a reader is to do who has not found a value.
+/// What to do on a miss.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Begun<W> {
     /// Ask the server.
     Leads,
-    /// Wait for the reader who asks.
+    /// Wait for the leader.
     Joins(W),
 }
 
-/// What breaks its rules.
+/// Mutants, each of which breaks one rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Breach {
-    /// A read is joined although everything may have changed since it was begun.
+    /// Joins a read although everything may have changed since it was begun.
     JoinsAnotherEpoch,
-    /// A value enters for which another read was begun later.
+    /// Lets a value enter although another read was begun later.
     LandsForAnother,
-    /// A value enters although its key changed since it was asked for.
+    /// Lets a value enter although its key changed since it was asked for.
     LandsDirty,
-    /// A change removes the value, but not the read under way.
+    /// Removes the value on a change, but not the read in flight.
     ForgetsReads,
-    /// A read that may not enter leaves what others found.
+    /// Leaves the cached value in place when a read may not enter.
     KeepsOlder,
 }
 
@@ -57,7 +57,7 @@ impl<K: Ord + Clone, W: Clone> Shard<K, W> {
         Self { reads: BTreeMap::new(), breaches: Mutants::default() }
     }
 
-    /// Begins a read, unless one is under way that was begun in the same epoch.
+    /// Begins a read, unless one that was begun in the same epoch is in flight.
     pub(crate) fn begin(&mut self, key: &K, token: u64, epoch: u64, waiters: W) -> Begun<W> {
         let joins_any = self.breaches.has(Breach::JoinsAnotherEpoch);
         match self.reads.get(key) {
@@ -69,9 +69,9 @@ impl<K: Ord + Clone, W: Clone> Shard<K, W> {
         }
     }
 
-    /// Ends a read. What it found, if it may be kept at all, enters the store if nothing became known
-    /// meanwhile. Otherwise the store forgets the key: what it has may be older than what this
-    /// reader is about to see. Says whether it entered.
+    /// Ends a read. A value that may be cached at all enters the store if the key was not
+    /// invalidated meanwhile. Otherwise the store removes the key: its value may be older than the
+    /// one that this reader is about to see. Returns whether the value entered.
     pub(crate) fn end<V>(
         &mut self,
         key: &K,
@@ -98,7 +98,7 @@ impl<K: Ord + Clone, W: Clone> Shard<K, W> {
         false
     }
 
-    /// Takes in that a key changed or may have changed.
+    /// Records that a key changed or may have changed.
     pub(crate) fn changed<V>(&mut self, key: &K, store: &mut impl Store<K, V>) {
         if !self.breaches.has(Breach::ForgetsReads) {
             self.reads.remove(key);
@@ -106,7 +106,7 @@ impl<K: Ord + Clone, W: Clone> Shard<K, W> {
         store.remove(key);
     }
 
-    /// Takes in that everything may have changed.
+    /// Records that everything may have changed.
     pub(crate) fn clear(&mut self) {
         self.reads.clear();
     }

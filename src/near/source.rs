@@ -1,4 +1,5 @@
-//! What is cached, and how it is read from the server.
+//! The interface of cached collections: how entries are read from the server, and which changes
+//! affect them.
 
 use super::cache::Key;
 use crate::command::Command;
@@ -9,35 +10,35 @@ use crate::request::Request;
 
 /// A collection whose entries are cached.
 pub trait Source: Send + Sync + 'static {
-    /// The commands that read entries, all of which travel together.
+    /// The commands that read entries, all sent in one round trip.
     fn commands(&self, keys: &[Key]) -> Vec<Command<Part>>;
 
-    /// What the replies to these commands bring, for each of the keys.
+    /// The entries in the replies to these commands, for each of the keys.
     fn fetched(&self, replies: Vec<Result<Part>>) -> Result<Vec<Fetched>>;
 
-    /// Which entries may have changed when a key of the server did.
+    /// The entries that a change of a server's key may affect.
     fn affected<'a>(&self, key: &'a [u8]) -> Affected<'a>;
 
-    /// Which entries something that was told is about.
+    /// The entries that a change event is about.
     fn told<'a>(&self, told: ChangeEvent<'a>) -> Affected<'a> {
         entry(told)
     }
 
-    /// Which entries a write may have changed.
+    /// The entries that a write may have changed.
     fn written<'a>(&self, write: &'a Request) -> Vec<Affected<'a>>;
 
-    /// What is attempted when an entry is read.
+    /// The attempt that an error of reading an entry reports.
     fn attempt(&self, key: &[u8]) -> Attempt;
 }
 
-/// An entry as the server has it.
+/// An entry as stored on the server.
 #[derive(Debug, PartialEq)]
 pub struct Fetched {
     pub(crate) bytes: Option<Vec<u8>>,
     pub(crate) lifetime: Lifetime,
 }
 
-/// How long an entry stays what it is, if nobody changes it.
+/// How long an entry remains valid if no client changes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Lifetime {
     /// It vanished while it was read.
@@ -46,6 +47,7 @@ pub(crate) enum Lifetime {
     Unlimited,
 }
 
+/// The entries that a change affects.
 #[derive(Debug, PartialEq)]
 pub enum Affected<'a> {
     Nothing,
@@ -54,7 +56,7 @@ pub enum Affected<'a> {
 }
 
 impl Lifetime {
-    /// What `PTTL` and `HPTTL` answer.
+    /// Reads the replies of `PTTL` and `HPTTL`.
     pub(crate) fn read(left: i64) -> Self {
         match left {
             -1 => Lifetime::Unlimited,
@@ -63,7 +65,7 @@ impl Lifetime {
     }
 }
 
-/// The entry that something is about.
+/// The entry that an event is about.
 pub(crate) fn entry(told: ChangeEvent<'_>) -> Affected<'_> {
     match told {
         ChangeEvent::Inserted(key)

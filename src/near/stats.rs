@@ -1,28 +1,29 @@
 use std::time::Duration;
 
-/// What a near cache has done since it was built.
+/// The counters of a near cache since it was built.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheStats {
-    /// Reads answered here.
+    /// Reads answered from the cache.
     pub hits: u64,
-    /// Reads for which the server was asked.
+    /// Reads that asked the server.
     pub misses: u64,
     /// Reads that waited for another one of the same key.
     pub joined: u64,
-    /// Values that were not kept, since their key may have changed while they were on the way.
+    /// Values that were not cached, since their key may have changed while they were in flight.
     pub refused: u64,
-    /// Keys that were forgotten since they changed.
+    /// Keys that were removed because they changed.
     pub invalidations: u64,
-    /// How often everything was forgotten since changes may have been missed.
+    /// How often the cache was emptied because changes may have been missed.
     pub gaps: u64,
-    /// How long a message took from this program through the server and back, when this was measured
-    /// last. A change takes about half of it to be heard of.
+    /// The last measured time of a message from this program through the server and back. A change
+    /// takes about half of it to arrive.
     pub lag: Duration,
-    /// How many values there are, keys known to have none included.
+    /// The number of values, including keys known to have none.
     pub entries: usize,
-    /// Whether every value that it serves is known to be what the server has, up to the bound. `false`
-    /// while it is cut off, and where it cannot learn of every program's changes
-    /// ([`sees_foreign_writes`](crate::Cached::sees_foreign_writes)): then it serves what may be outdated.
+    /// Whether every served value is known to match the server, up to the bound. `false` while the
+    /// cache is disconnected, and if it cannot receive every program's changes
+    /// ([`sees_foreign_writes`](crate::Cached::sees_foreign_writes)): then it serves values that
+    /// may be outdated.
     pub is_certain: bool,
 }

@@ -1,15 +1,16 @@
-//! A count that many threads raise all the time.
+//! A counter for frequent updates by many threads.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// A count in stripes, so that threads do not take a line of memory from each other.
+/// A counter in stripes, so that threads do not contend for a cache line.
 #[derive(Default)]
 pub(crate) struct StripedCounter {
     stripes: Box<[Stripe; STRIPES]>,
     rest: AtomicU64,
 }
 
+/// A counter on a cache line of its own.
 #[derive(Default)]
 #[repr(align(128))]
 struct Stripe(AtomicU64);
@@ -35,10 +36,11 @@ thread_local! {
     static OWN: OwnWrites = OwnWrites::claim();
 }
 
-/// The stripes that belong to a thread.
+/// The stripe that belongs to a thread, until the thread ends.
 struct OwnWrites(Option<usize>);
 
 impl OwnWrites {
+    /// Claims a free stripe for this thread, if there is one.
     fn claim() -> Self {
         let free = FREE.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let new = || Some(NEXT.fetch_add(1, Ordering::Relaxed)).filter(|&next| next < STRIPES);
@@ -54,7 +56,7 @@ impl Drop for OwnWrites {
     }
 }
 
-/// Stripes whose threads have ended. The lock makes their last counts known to the next thread.
+/// Stripes whose threads have ended. The lock makes their last counts visible to the next thread.
 static FREE: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 

@@ -1,20 +1,20 @@
-//! Requests as they go out.
+//! Requests in the form in which they are sent.
 
 use std::time::Duration;
 
 use crate::request::Request;
 
-/// In which form a request goes out.
+/// The form in which a request is sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Form {
     AsIs,
     /// A script with its source, for a server that does not have it yet.
     WithSource,
-    /// A waiting command with the time to wait as its last argument.
+    /// A blocking command with the time to wait as its last argument.
     Waiting(Duration),
 }
 
-/// One request, or a part of it, as it goes out.
+/// One request, or a part of it, as it is sent.
 #[derive(Clone, Copy)]
 pub(crate) struct Line<'a> {
     pub(crate) request: &'a Request,
@@ -30,7 +30,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// `number` in digits, as the protocol has lengths.
+/// Formats `number` in decimal digits, as lengths in the protocol.
 pub(super) fn decimal(mut number: usize, digits: &mut [u8; 20]) -> &[u8] {
     let mut first = digits.len();
     loop {

@@ -1,4 +1,4 @@
-//! Redis' protocol, as far as this crate writes it itself.
+//! The part of Redis' protocol that this crate writes itself.
 
 mod line;
 mod packing;

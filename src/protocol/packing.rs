@@ -5,7 +5,7 @@ use super::publishing;
 use crate::request::script;
 use crate::request::{Script, Source};
 
-/// All commands in one piece.
+/// Encodes all commands in one buffer.
 pub(crate) fn pack(lines: &[Line<'_>]) -> Vec<u8> {
     let mut packed = Vec::new();
     lines.iter().for_each(|line| line.pack(&mut packed));
@@ -25,7 +25,7 @@ impl Line<'_> {
         });
     }
 
-    /// How many arguments there are.
+    /// The number of arguments.
     pub(crate) fn len(&self) -> usize {
         let plain = match (self.part, self.form) {
             (Some(keys), _) => 1 + keys.len() * self.request.stride(),
@@ -38,7 +38,7 @@ impl Line<'_> {
         }
     }
 
-    /// About how many bytes the arguments have.
+    /// The approximate number of bytes in the arguments.
     pub(crate) fn size(&self) -> usize {
         let plain = match self.part {
             Some(keys) => keys.len() * (self.request.size() / self.request.key_count().max(1)),
@@ -47,7 +47,7 @@ impl Line<'_> {
         plain + self.request.publishing().len() * ROOM_FOR_NOTICES
     }
 
-    /// The script that goes out, if it is one.
+    /// The script that is sent, if it is one.
     pub(crate) fn script(&self) -> Option<&'static Source> {
         let script = self.request.is_script();
         match self.request.publishing() {
@@ -56,7 +56,7 @@ impl Line<'_> {
         }
     }
 
-    /// Visits the arguments in their order.
+    /// Visits the arguments in order.
     pub(crate) fn each_argument(&self, mut visit: impl FnMut(&[u8])) {
         if let (Some(script), [_, ..]) = (self.script(), self.request.publishing()) {
             return publishing::each_argument(self, script, &mut visit);
@@ -83,6 +83,7 @@ impl Line<'_> {
     }
 }
 
+/// Appends the length of an array or a string.
 fn header(packed: &mut Vec<u8>, kind: u8, length: usize) {
     packed.push(kind);
     packed.extend_from_slice(decimal(length, &mut [0; 20]));

@@ -1,7 +1,8 @@
-//! Writes that tell of their changes: commands and scripts within a script that does both.
+//! Writes that publish their changes: a script that runs the command or script, and publishes.
 //!
 //! `EVALSHA <hash> <number of keys> <keys…> <keys of sequences…> <command> <other arguments…>
-//! <settings…>`. The keys are not repeated, so that a command may be nearly as long as without publishing.
+//! <settings…>`. The keys are not repeated, so that a command may be nearly as long as without
+//! publishing.
 
 use std::sync::Arc;
 
@@ -12,14 +13,14 @@ use crate::keys::key_slot;
 use crate::request::Request;
 use crate::request::Source;
 
-/// How many arguments `request` has besides its own.
+/// The number of arguments besides those of `request` itself.
 pub(crate) fn more_arguments(request: &Request, publishing: &[Arc<ChangePublishing>]) -> usize {
     let settings: usize = publishing.iter().map(|publishing| publishing.settings().len()).sum();
     let wrapped = if request.is_script().is_some() { 0 } else { SCRIPT_ARGUMENTS };
     wrapped + publishing.len() + settings + SETTINGS_OF_ALL
 }
 
-/// Visits the arguments of `line` in their order.
+/// Visits the arguments of `line` in order.
 pub(crate) fn each_argument(line: &Line<'_>, script: &Source, visit: &mut impl FnMut(&[u8])) {
     let request = line.request;
     match line.form {
@@ -54,6 +55,7 @@ pub(crate) fn each_argument(line: &Line<'_>, script: &Source, visit: &mut impl F
     visit(changes::head(slot).as_bytes());
 }
 
+/// Visits the keys that are sent.
 fn each_key(line: &Line<'_>, visit: impl FnMut(&[u8])) {
     match line.part {
         Some(keys) => {
@@ -66,7 +68,7 @@ fn each_key(line: &Line<'_>, visit: impl FnMut(&[u8])) {
 
 /// `EVALSHA`, the hash and the number of keys.
 const SCRIPT_ARGUMENTS: usize = 3;
-/// The number of collections, and what messages begin with.
+/// The number of collections, and the first part of each message.
 const SETTINGS_OF_ALL: usize = 2;
 
 #[cfg(test)]
@@ -79,7 +81,7 @@ mod tests {
 
     static SCRIPT: Script = Script::new("a script", "return 1");
 
-    /// The arguments after the hash, without what messages begin with.
+    /// The arguments after the hash, without the first part of messages.
     fn shown(line: Line<'_>) -> String {
         let mut arguments = Vec::new();
         line.each_argument(|argument| {

@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::time::Wait;
 use crate::time::{Deadline, Pauses};
 
-/// Takes jobs from a [`WorkQueue`](crate::WorkQueue), several at a time, and acknowledges them with the
-/// next ones.
+/// Takes jobs from a [`WorkQueue`](crate::WorkQueue), several at a time, and acknowledges them with
+/// the next claim.
 ///
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
@@ -32,23 +32,24 @@ use crate::time::{Deadline, Pauses};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Dropping it gives back what it has claimed and nobody has seen. Its jobs stay what they are. Whichever is
-/// dropped last, the consumer or its last job, does not return before the server knows all that, for the program may
-/// end next; where the server cannot be reached, a thread goes on with it after a second. In a task this blocks the
-/// thread for as long, which [`close`](Self::close) does not.
+/// Dropping it gives back the claimed jobs that were not handed out. Jobs that were handed out stay
+/// valid. The drop of the last of them, the consumer or its last job, returns only once the server
+/// knows all that, for the program may end next. If the server cannot be reached, a thread
+/// continues after a second. In a task the drop blocks the thread for that long, which
+/// [`close`](Self::close) does not.
 #[must_use = "a consumer does nothing unless it is asked for the next job"]
 pub struct Consumer<T: Codec, E: RoundTrips = Client> {
     queue: WorkQueue<T, E>,
     session: Arc<ConsumerSession>,
     batch: usize,
     kept: bool,
-    /// When to look for delayed jobs that are due.
+    /// When to check for delayed jobs that are due.
     look: Instant,
     codec: PhantomData<fn() -> T>,
 }
 
 impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
-    /// Takes jobs from the queue. Nothing is sent before it is asked for one.
+    /// Creates a consumer of the queue. Nothing is sent before it is asked for a job.
     pub fn consumer(&self) -> Consumer<T, E> {
         Consumer::new(self)
     }
@@ -61,20 +62,20 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         Self { queue: queue.clone(), session, batch: 1, kept: false, look, codec: PhantomData }
     }
 
-    /// How many jobs are claimed at a time at most, in one round trip; at least one, at most 1,000.
+    /// Sets how many jobs are claimed in one round trip at most; at least one, at most 1,000.
     /// Defaults to one. A job waits for those before it in the batch.
     pub fn batch(mut self, jobs: usize) -> Self {
         self.batch = jobs.clamp(1, MOST_CLAIMED);
         self
     }
 
-    /// The next job, waiting for one if there is none; `None` when the time is up. One round trip a
-    /// batch, two where there is none yet.
+    /// Returns the next job, waiting for one if there is none; `None` when the time is up. One
+    /// round trip a batch, two if the queue is empty at first.
     ///
-    /// Bytes that cannot be decoded are tried again later, as if a handler had failed, and go to the dead
-    /// list after the last delivery; if there are many, a second more may pass. A job that a lost
-    /// connection kept from arriving comes with a later call, and so does one that arrives while the call
-    /// is dropped. After an error it can be called again.
+    /// Bytes that cannot be decoded are retried later, as if a handler had failed, and go to the
+    /// dead-letter queue after the last delivery. If there are many, the call may take a second
+    /// longer. A job that did not arrive because a connection was lost is returned by a later call,
+    /// and so is one that arrives while the call is dropped. After an error it can be called again.
     pub fn next(&mut self, wait: impl Into<Wait>) -> E::ReplyWithin<'_, Option<Job<T, E>>> {
         let (executor, wait) = (self.queue.executor().clone(), wait.into());
         executor.converse_within(async move {
@@ -83,7 +84,8 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         })
     }
 
-    /// A whole batch, waiting for its first job if there is none; empty when the time is up.
+    /// Returns a whole batch, waiting for its first job if there is none; empty when the time is
+    /// up.
     pub fn next_batch(&mut self, wait: impl Into<Wait>) -> E::ReplyWithin<'_, Vec<Job<T, E>>> {
         let (executor, wait) = (self.queue.executor().clone(), wait.into());
         executor.converse_within(async move {
@@ -92,10 +94,12 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         })
     }
 
-    /// Tells the server what became of the jobs, gives back what nobody has seen, and leaves.
+    /// Settles the decided jobs, gives back the claimed jobs that were not handed out, and
+    /// unregisters the consumer.
     ///
-    /// Jobs that still run are kept until they are decided. After an error a thread tries again: where the server
-    /// refuses it for as long as a lease, the jobs come back like those of a consumer that was lost.
+    /// Jobs that still run are kept until they are decided. After an error a thread retries. If the
+    /// server refuses for as long as a lease, the jobs are redelivered like those of a lost
+    /// consumer.
     pub fn close(mut self) -> E::Reply<()> {
         let (executor, session) = (self.queue.executor().clone(), self.session.clone());
         self.kept = false;
@@ -108,8 +112,8 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         })
     }
 
-    /// Up to `most` jobs, as far as there is room for them; none when the time is up, or if the next one
-    /// is held back.
+    /// Returns up to `most` jobs, as far as `room` permits; none when the time is up, or if the
+    /// next one is held back.
     pub(super) async fn next_up_to(
         &mut self,
         most: usize,
@@ -129,7 +133,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         }
     }
 
-    /// Whether the next job has to run alone.
+    /// Returns whether the next job must run alone.
     pub(super) fn next_is_last(&self) -> bool {
         self.session.ledger().jobs.next_is_last(self.most_deliveries())
     }
@@ -142,13 +146,13 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         self.session.give_back();
     }
 
-    /// Hands out what was claimed; `None` if the next job is held back. The server hears first of those
-    /// that it has to know of.
+    /// Hands out claimed jobs; `None` if the next job is held back. The server is notified first of
+    /// those that it must know of.
     async fn take(&self, most: usize, room: Room) -> Result<Option<Vec<Job<T, E>>>> {
         loop {
             let place = (room.free, room.running);
             let (portion, is_ready) = {
-                // At once, since a wait that was dropped may bring a job at any time.
+                // Checked without waiting, since a dropped wait may bring a job at any time.
                 let jobs = &self.session.ledger().jobs;
                 (jobs.portion(most, place, self.session.terms().max_deliveries), jobs.has_ready())
             };
@@ -164,7 +168,8 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         }
     }
 
-    /// Claims jobs, waiting for the first. Says whether to claim more if none of them can be decoded.
+    /// Claims jobs, waiting for the first. Returns whether to claim more if none of them can be
+    /// decoded.
     async fn fill(&mut self, wanted: usize, deadline: Deadline) -> Result<bool> {
         let executor = self.queue.executor().clone();
         self.queue.check()?;
@@ -188,7 +193,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
                 let due = stepped.due.unwrap_or(BETWEEN_LOOKS);
                 self.look = Instant::now() + due.min(BETWEEN_LOOKS);
             }
-            // What an earlier wait has brought is there without a claim.
+            // A job from an earlier wait is there without a claim.
             let has_some = stepped.claimed || self.session.ledger().jobs.has_ready();
             if has_some || is_last {
                 return Ok(has_some && !deadline.is_over_for(FOR_UNDECODABLE));
@@ -203,7 +208,8 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
             match self.session.wait(&executor, time).await {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}
-                // A server that is full or busy takes no new jobs, but may give those that it has.
+                // A server that is full or busy accepts no new jobs, but may deliver those that it
+                // has.
                 Err(error) if error.is_transient() => {
                     let longest = if error.code().is_some() { WHILE_PAUSED } else { Duration::MAX };
                     rest(&executor, pauses.next().min(longest).min(deadline.left())).await;
@@ -229,14 +235,14 @@ impl<T: Codec, E: RoundTrips> fmt::Debug for Consumer<T, E> {
     }
 }
 
-/// How much is going on where jobs are taken to.
+/// The capacity of the caller for jobs.
 #[derive(Clone, Copy)]
 pub(super) struct Room {
-    /// How many jobs begin at once.
+    /// How many jobs begin immediately.
     pub(super) free: usize,
-    /// How many of this consumer are running.
+    /// How many jobs of this consumer are running.
     pub(super) running: usize,
-    /// Whether jobs that are taken begin at once, or when their handlers say so.
+    /// Whether jobs begin as soon as they are taken, or when their handlers report it.
     pub(super) begins: bool,
 }
 
@@ -246,12 +252,12 @@ impl Default for Room {
     }
 }
 
-/// How often it is looked whether delayed jobs are due.
+/// The interval between checks for delayed jobs that are due.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
-/// Servers take their time for shorter waits, or take them for ever.
+/// Servers are late for shorter waits, or treat them as endless.
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 const WHILE_ANOTHER_SETTLES: Duration = Duration::from_millis(1);
 const WHILE_PAUSED: Duration = Duration::from_millis(50);
-/// How long to go on for a job that can be decoded when the time is up.
+/// How long to look for a decodable job after the time is up.
 const FOR_UNDECODABLE: Duration = Duration::from_secs(1);
 const MOST_CLAIMED: usize = 1000;

@@ -12,23 +12,24 @@ use crate::limits::PAGE;
 use crate::reply::{self, Reply};
 use crate::request::Request;
 
-/// The jobs of a [`WorkQueue`](crate::WorkQueue) that are not delivered any more, the latest ones.
+/// The dead-letter queue of a [`WorkQueue`](crate::WorkQueue): the latest jobs that are not
+/// delivered any more.
 pub struct DeadLetters<T: Codec, E: RoundTrips = Client> {
     queue: WorkQueue<T, E>,
 }
 
-/// A job in the dead list.
+/// A job in the dead-letter queue.
 #[non_exhaustive]
 pub struct DeadJob<T: Codec> {
-    /// What was pushed, or bytes that cannot be decoded.
+    /// The pushed value, or bytes that cannot be decoded.
     pub value: std::result::Result<T::Owned, Undecodable>,
-    /// What the queue calls it.
+    /// The job's id in the queue.
     pub id: Option<String>,
     /// How often it was delivered.
     pub attempts: u32,
-    /// Why it is here.
+    /// Why the job is here.
     pub reason: String,
-    /// Since when, in the server's time since 1970.
+    /// When the job was buried, in the server's time since 1970.
     pub since: Duration,
 }
 
@@ -44,26 +45,27 @@ impl<T: Codec, E: RoundTrips> DeadLetters<T, E> {
         Self { queue: queue.clone() }
     }
 
-    /// How many there are. `LLEN`, O(1).
+    /// The number of dead jobs. `LLEN`, O(1).
     pub fn len(&self) -> E::Reply<usize> {
         self.queue.run(self.request("LLEN").returns(reply::count))
     }
 
-    /// Whether there are none. `LLEN`, O(1).
+    /// Returns whether there are no dead jobs. `LLEN`, O(1).
     pub fn is_empty(&self) -> E::Reply<bool> {
         let request = self.request("LLEN");
         self.queue.run(request.returns(|reply| Ok(reply::count(reply)? == 0)))
     }
 
-    /// The first `most`, the oldest ones first. `LRANGE`, O(most).
+    /// Up to `most` dead jobs, the oldest ones first. `LRANGE`, O(most).
     pub fn list(&self, most: usize) -> E::Reply<Vec<DeadJob<T>>> {
         self.queue.run(first(&self.queue.keys().dead, most).returns(read::<T>))
     }
 
-    /// Puts the first `most`, the oldest ones, back at the end of the queue, as if they had never been
-    /// delivered, and says how many there were. `LLEN`, then a script for every thousand.
+    /// Moves up to `most` jobs, the oldest ones first, to the end of the queue, as if they had
+    /// never been delivered, and returns how many there were. `LLEN`, then a script for every
+    /// thousand.
     ///
-    /// Jobs that go to the dead list meanwhile stay there.
+    /// Jobs that become dead meanwhile stay here.
     pub fn requeue(&self, most: usize) -> E::Reply<usize> {
         let (queue, length) = (self.queue.clone(), self.request("LLEN").returns(reply::count));
         self.queue.executor().converse(async move {
@@ -87,7 +89,7 @@ impl<T: Codec, E: RoundTrips> DeadLetters<T, E> {
         })
     }
 
-    /// Removes all of them, and says whether there were any. `UNLINK`, O(1) for the caller.
+    /// Removes all of them, and returns whether there were any. `UNLINK`, O(1) for the caller.
     pub fn purge(&self) -> E::Reply<bool> {
         let request = Request::write("UNLINK").key(&self.queue.keys().dead);
         self.queue.run(request.returns(reply::flag))
@@ -98,6 +100,7 @@ impl<T: Codec, E: RoundTrips> DeadLetters<T, E> {
     }
 }
 
+/// Reads items of the dead-letter queue.
 fn read<T: Codec>(reply: Reply<'_>) -> Result<Vec<DeadJob<T>>> {
     let dead = |bytes: Vec<u8>| {
         let grave = Grave::parse(&bytes);

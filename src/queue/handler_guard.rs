@@ -1,4 +1,4 @@
-//! A job that is entrusted to a worker, until its handler has ended.
+//! The owner of a job in a worker, until its handler has ended.
 
 use std::thread;
 
@@ -9,7 +9,7 @@ use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::panic::message;
 
-/// Decides what becomes of a job. If nothing is concluded, it is given back.
+/// Decides the fate of a job. A job without a conclusion is given back on drop.
 pub(crate) struct HandlerGuard {
     handle: JobHandle,
     attempts: u32,
@@ -18,6 +18,7 @@ pub(crate) struct HandlerGuard {
 }
 
 impl HandlerGuard {
+    /// Takes the decision about `job` over from the job itself.
     pub(crate) fn of<T: Codec, E: RoundTrips>(
         job: Job<T, E>,
         settings: QueueSettings,
@@ -27,13 +28,13 @@ impl HandlerGuard {
         (job, Self { handle, attempts, settings, begun: false })
     }
 
-    /// The handler begins, so that the job counts as delivered.
+    /// Records that the handler begins, so that the job counts as delivered.
     pub(crate) fn begin(&mut self) {
         self.begun = true;
         self.handle.session.has_begun(self.handle.number);
     }
 
-    /// Decides by what came of the handler or by how it panicked, unless it has decided by itself.
+    /// Decides by the handler's result or panic, unless the handler has decided by itself.
     pub(crate) fn conclude(self, handled: thread::Result<Result<(), String>>) {
         let fate = match handled {
             Ok(Ok(())) => Fate::Done,
@@ -43,13 +44,14 @@ impl HandlerGuard {
         self.handle.decide(fate);
     }
 
+    /// The fate of a failed job: a retry after its backoff.
     fn failed(&self, reason: String) -> Fate {
         Fate::Retry(self.settings.pause(self.attempts), reason)
     }
 }
 
 impl Drop for HandlerGuard {
-    /// What was decided stays so.
+    /// An earlier decision stays.
     fn drop(&mut self) {
         self.handle.decide(if self.begun { Fate::Back } else { Fate::Unseen });
     }

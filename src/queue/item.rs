@@ -1,20 +1,21 @@
-//! What the lists of a queue session: a job's bytes as they are, or with a header.
+//! The format of items in the lists of a queue: a job's bytes as they are, or with a header.
 //!
-//! `0x1e "q1;" attempts mark ";" id ";" bytes`, where `attempts` counts the deliveries that came to
-//! nothing. The mark is empty, or `?` if its consumer was once lost with it, `!` if it has been begun
-//! again since then, `+` if it has been begun otherwise; both of these only in the list of a consumer.
-//! The id may be empty where nothing is counted or marked. Bytes that begin like a header get one when
-//! they are pushed, so that any bytes come out as they went in. The Lua of `envelope.lua` reads and
-//! writes the same.
+//! `0x1e "q1;" attempts mark ";" id ";" bytes`, where `attempts` counts the failed deliveries. The
+//! mark is empty, or `?` if its consumer was once lost with it, `!` if it has been begun again
+//! since then, `+` if it has been begun otherwise; both of these only in the list of a consumer.
+//! The id may be empty if nothing is counted or marked. Bytes that begin like a header get one when
+//! they are pushed, so that any bytes are returned as they were pushed. `envelope.lua` reads and
+//! writes the same format.
 //!
-//! An id is `microseconds "-" anything`: the server's time when the item got it, and what makes it
-//! unique.
+//! An id is `microseconds "-" anything`: the server's time when the item got it, and a part that
+//! makes it unique.
 
 use std::marker::PhantomData;
 
 use crate::codec::{Codec, CodecError};
 
-/// How a job is pushed: as the codec `T` writes it, with a header where it could be taken for one.
+/// The encoding of a pushed job: as the codec `T` writes it, with a header if it could be mistaken
+/// for one.
 pub(super) struct Pushed<T>(PhantomData<fn() -> T>);
 
 impl<T: Codec> Codec for Pushed<T> {
@@ -35,7 +36,7 @@ impl<T: Codec> Codec for Pushed<T> {
     }
 }
 
-/// An item, taken apart.
+/// An item, parsed.
 #[derive(Debug, PartialEq)]
 pub(super) struct Item<'a> {
     pub(super) attempts: u32,
@@ -45,12 +46,14 @@ pub(super) struct Item<'a> {
 }
 
 impl<'a> Item<'a> {
+    /// Parses an item. Bytes without a valid header are a job as they are.
     pub(super) fn parse(bytes: &'a [u8]) -> Self {
         let plain = Self { attempts: 0, mark: None, id: None, payload: bytes };
         Self::with_header(bytes).unwrap_or(plain)
     }
 
-    /// Whether its consumer was once lost with it, so that it may be what ends programs.
+    /// Returns whether its consumer was once lost with it, so that the job may be one that ends
+    /// programs.
     pub(super) fn was_lost(&self) -> bool {
         matches!(self.mark, Some(b'?' | b'!'))
     }
@@ -68,7 +71,8 @@ impl<'a> Item<'a> {
     }
 }
 
-/// An item of the dead list: `0x1e "d1;" milliseconds ";" length of the reason ";" reason item`.
+/// An item of the dead-letter queue: `0x1e "d1;" milliseconds ";" length of the reason ";" reason
+/// item`.
 #[derive(Debug, PartialEq)]
 pub(super) struct Grave<'a> {
     pub(super) buried_at: u64,
@@ -77,7 +81,7 @@ pub(super) struct Grave<'a> {
 }
 
 impl<'a> Grave<'a> {
-    /// Something else that somebody put into the list has no reason.
+    /// Parses an item. Anything else that was put into the list has no reason.
     pub(super) fn parse(bytes: &'a [u8]) -> Self {
         Self::with_header(bytes).unwrap_or(Self { buried_at: 0, reason: b"", item: bytes })
     }
@@ -90,7 +94,7 @@ impl<'a> Grave<'a> {
     }
 }
 
-/// Takes apart what may lie in any list of a queue. Whether it has a header.
+/// Parses an item of any list of a queue. Returns whether it has a header.
 #[cfg(test)]
 pub(crate) fn read_item(bytes: &[u8]) -> bool {
     let grave = Grave::parse(bytes);
@@ -99,11 +103,13 @@ pub(crate) fn read_item(bytes: &[u8]) -> bool {
     item.payload.len() < bytes.len() && (item.was_lost() || decoded.is_ok())
 }
 
+/// Splits at the first semicolon.
 fn until_semicolon(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = bytes.iter().position(|&byte| byte == b';')?;
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
+/// Reads decimal digits, without a sign.
 fn number<N: std::str::FromStr>(digits: &[u8]) -> Option<N> {
     let digits = std::str::from_utf8(digits).ok()?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?

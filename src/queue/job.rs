@@ -12,12 +12,12 @@ use crate::codec::{Codec, Undecodable};
 use crate::error::Error;
 use crate::panic::message;
 
-/// A job that a [`Consumer`](crate::Consumer) has claimed, and nobody else as long as the lease lasts. It
-/// dereferences to what was pushed.
+/// A job that a [`Consumer`](crate::Consumer) has claimed, exclusively for as long as the lease
+/// lasts. It dereferences to the pushed value.
 ///
-/// What becomes of it travels with the consumer's next claim, at latest a tenth of a second later.
-/// Until then a crash delivers it once more. Dropping it gives it back to the head of the queue, as
-/// delivered in vain.
+/// Its settlement is sent with the consumer's next claim, at latest a tenth of a second later.
+/// Until then a crash delivers it once more. Dropping the job gives it back to the head of the
+/// queue, and counts as a failed delivery.
 #[must_use = "a job that is dropped goes back to the queue"]
 pub struct Job<T: Codec, E: RoundTrips = Client> {
     value: T::Owned,
@@ -26,11 +26,11 @@ pub struct Job<T: Codec, E: RoundTrips = Client> {
     was_lost: bool,
     handle: JobHandle,
     executor: E,
-    /// Whether a worker decides what becomes of it if it is dropped.
+    /// Whether a worker decides the job's fate if it is dropped.
     has_worker: bool,
 }
 
-/// What decides about a job.
+/// Decides the fate of a job. Shares the consumer's session.
 #[derive(Clone)]
 pub(super) struct JobHandle {
     pub(super) session: Arc<ConsumerSession>,
@@ -38,7 +38,7 @@ pub(super) struct JobHandle {
 }
 
 impl JobHandle {
-    /// Says whether it was still undecided, and held.
+    /// Returns whether the job was still undecided and held.
     pub(super) fn decide(&self, fate: Fate) -> bool {
         self.session.decide(self.number, fate)
     }
@@ -61,42 +61,43 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
         Ok(Self { value, id, attempts, was_lost, handle, executor, has_worker: false })
     }
 
-    /// What the queue calls it. A job has an id once it was delayed, failed or was given back.
+    /// The job's id in the queue. A job has one once it was delayed, failed or was given back.
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 
-    /// How often it was delivered before, as far as that counts.
+    /// How often it was delivered before, as far as such deliveries are counted.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// Whether it was delivered before, or may have been, so that a part of the work may be done already.
+    /// Returns whether it was delivered before, or may have been, so that a part of the work may be
+    /// done already.
     pub fn redelivered(&self) -> bool {
         self.attempts > 0 || self.was_lost
     }
 
-    /// Whether it would be buried if its consumer were lost with it once more.
+    /// Returns whether it would be buried if its consumer were lost with it once more.
     pub(super) fn is_last(&self, max_deliveries: u32) -> bool {
         self.was_lost && self.attempts.saturating_add(1) >= max_deliveries
     }
 
-    /// Whether others may have got it meanwhile: the server was not reached for half a lease, has
-    /// given it to somebody else, or has come back without knowing of it.
+    /// Returns whether another consumer may have it meanwhile: the server was not reached for half
+    /// a lease, has given it to another consumer, or has come back without knowing of it.
     pub fn lost_lease(&self) -> bool {
         self.handle.session.has_lost(self.handle.number)
     }
 
-    /// It is done. The server hears of it with the consumer's next claim.
+    /// Marks the job as done. The server is notified with the consumer's next claim.
     pub fn done(self) {
         self.handle.decide(Fate::Done);
     }
 
-    /// It is done, and the server knows when this returns. One round trip.
+    /// Marks the job as done, and returns once the server knows. One round trip.
     ///
-    /// The error is [`LeaseLost`](Error::LeaseLost) if others have got it meanwhile. It comes after a claim
-    /// of its consumer that is on its way: do not wait for it beside a future of `next` that is neither
-    /// polled nor dropped meanwhile.
+    /// The error is [`LeaseLost`](Error::LeaseLost) if another consumer has got it meanwhile. The
+    /// call waits for a claim of its consumer that is in flight. Do not await it beside a future of
+    /// `next` that is neither polled nor dropped meanwhile.
     pub fn done_now(self) -> E::Reply<()> {
         let executor = self.executor.clone();
         // The drop of the job leaves the settling to this.
@@ -114,17 +115,18 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
         })
     }
 
-    /// It failed, and is delivered again after `delay`, unless that was the last delivery.
+    /// Marks the job as failed. It is delivered again after `delay`, unless that was the last
+    /// delivery.
     pub fn retry(self, delay: Duration) {
         self.handle.decide(Fate::Retry(delay, "it was tried as often as it may be".into()));
     }
 
-    /// It goes to the dead list.
+    /// Moves the job to the dead-letter queue.
     pub fn bury(self, why: impl Into<String>) {
         self.handle.decide(Fate::Bury(why.into()));
     }
 
-    /// Leaves it to a worker what becomes of it.
+    /// Hands the decision over to a worker.
     pub(super) fn entrusted(mut self) -> (Self, JobHandle) {
         self.has_worker = true;
         let handle = self.handle.clone();
@@ -143,7 +145,7 @@ impl<T: Codec, E: RoundTrips> Deref for Job<T, E> {
 impl<T: Codec, E: RoundTrips> Drop for Job<T, E> {
     fn drop(&mut self) {
         if !self.has_worker {
-            // If it was decided before, it stays so.
+            // An earlier decision stays.
             self.handle.decide(Fate::Back);
             self.handle.session.await_leaving();
         }
@@ -158,7 +160,7 @@ impl<T: Codec, E: RoundTrips> fmt::Debug for Job<T, E> {
     }
 }
 
-/// The next job, or none; `Some(None)` if it cannot be decoded.
+/// Takes the next job, or none; `Some(None)` if it cannot be decoded.
 pub(super) fn take<T: Codec, E: RoundTrips>(
     session: &Arc<ConsumerSession>,
     executor: &E,

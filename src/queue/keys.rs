@@ -7,28 +7,28 @@ use crate::keys::prefix_slot;
 use crate::keys::{side_key, side_key_of};
 use crate::random::unique_id;
 
-/// The names of the keys that belong to a queue, all in one slot if its name has a hash tag.
+/// The keys of a queue, all in one slot if its name has a hash tag.
 #[derive(Debug)]
 pub(super) struct Keys {
     pub(super) queue: Name,
-    /// Consumers, by the server's milliseconds when they were last heard of.
+    /// Consumers, scored by their last heartbeat in the server's milliseconds.
     pub(super) consumers: Vec<u8>,
-    /// Jobs for later, by the server's milliseconds when they are due.
+    /// Delayed jobs, scored by the server's milliseconds when they are due.
     pub(super) delayed: Vec<u8>,
     pub(super) dead: Vec<u8>,
     pub(super) paused: Vec<u8>,
-    /// Consumers that are no more, by when they can be forgotten if they session nothing: one that was cut off
-    /// may still be given a job.
+    /// Retired consumer ids, scored by the time when they can be forgotten if their lists are
+    /// empty: a server may still give a job to a disconnected consumer.
     pub(super) gone: Vec<u8>,
     /// Since when each consumer has held its oldest job.
     pub(super) held: Vec<u8>,
-    /// How much was done.
+    /// The counters of settled jobs.
     pub(super) counts: Vec<u8>,
-    /// When how many jobs had entered, by the server's milliseconds.
+    /// Samples of how many jobs had arrived, taken at the server's milliseconds.
     pub(super) entered: Vec<u8>,
-    /// The keys of unique jobs, by the server's milliseconds when they are free again.
+    /// The keys of unique jobs, scored by the server's milliseconds when they are free again.
     pub(super) unique: Vec<u8>,
-    /// What programs have set explicitly.
+    /// The explicit settings of programs.
     pub(super) settings: Vec<u8>,
 }
 
@@ -54,28 +54,28 @@ impl Keys {
         self.queue.as_bytes()
     }
 
-    /// The list of what a consumer has claimed.
+    /// The list of the jobs that a consumer has claimed.
     pub(super) fn claimed(&self, consumer: &ConsumerId) -> Vec<u8> {
         side_key_of(self.queue(), "claimed", consumer.as_bytes())
     }
 
-    /// Why a queue cannot have this name, if it cannot.
+    /// The reason why a queue cannot have this name, if there is one.
     pub(super) fn refusal(&self) -> Option<&'static str> {
         self.queue.refusal()
     }
 
-    /// Whether the keys are together in a cluster.
+    /// Returns whether the keys are in one slot of a cluster.
     pub(super) fn are_together(&self) -> bool {
         prefix_slot(self.queue()).is_some()
     }
 }
 
-/// What a consumer is called. It has another one whenever it is unknown what the server still does for
+/// The id of a consumer. It gets a new one whenever it is unknown what the server may still do for
 /// the old one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ConsumerId(String);
 
-/// What one consumer is called, one after the other.
+/// The successive ids of one consumer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Ids {
     prefix: String,
@@ -83,7 +83,7 @@ pub(super) struct Ids {
 }
 
 impl Ids {
-    /// Ids that nobody else has.
+    /// A sequence of unique ids.
     pub(super) fn new() -> Self {
         Self::of(unique_id())
     }
@@ -92,6 +92,7 @@ impl Ids {
         Self { prefix: prefix.into(), given: 0 }
     }
 
+    /// The next id of the consumer.
     pub(super) fn next(&mut self) -> ConsumerId {
         self.given += 1;
         ConsumerId(format!("{}-{}", self.prefix, self.given))
@@ -114,7 +115,7 @@ impl fmt::Debug for ConsumerId {
     }
 }
 
-/// All keys that the queue `name` can have, if it can have this name.
+/// Returns all keys that the queue `name` can have, if it can have this name.
 #[cfg(test)]
 pub(crate) fn keys_of(name: &[u8]) -> Vec<Vec<u8>> {
     let keys = Keys::new(name.into());

@@ -1,8 +1,8 @@
 //! Work queues: leases on plain lists.
 //!
-//! A job is at every moment in the queue's list, in the list of the consumer that has claimed it, among
-//! the delayed jobs or in the dead list. Consumers renew leases; what one held whose lease has run out
-//! goes back to the head of the queue.
+//! A job is at every moment in the queue's list, in the list of the consumer that has claimed it,
+//! among the delayed jobs or in the dead-letter queue. Consumers renew leases. The jobs of a
+//! consumer whose lease has expired go back to the head of the queue.
 
 mod consumer;
 mod dead;

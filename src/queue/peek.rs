@@ -11,25 +11,25 @@ use crate::reply;
 use crate::reply::Reply;
 use crate::request::Request;
 
-/// A job that waits in a [`WorkQueue`](crate::WorkQueue).
+/// A pending job of a [`WorkQueue`](crate::WorkQueue).
 #[non_exhaustive]
 pub struct PendingJob<T: Codec> {
-    /// What was pushed, or bytes that cannot be decoded.
+    /// The pushed value, or bytes that cannot be decoded.
     pub value: std::result::Result<T::Owned, Undecodable>,
-    /// What the queue calls it, if it has had a reason to.
+    /// The job's id in the queue, if it has needed one.
     pub id: Option<String>,
-    /// How often it was delivered, in vain.
+    /// How many deliveries failed.
     pub attempts: u32,
 }
 
 impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
-    /// The first `most` jobs that wait, which go on waiting. `LRANGE`, O(most).
+    /// Up to `most` pending jobs from the head of the queue, which stay there. `LRANGE`, O(most).
     pub fn peek(&self, most: usize) -> E::Reply<Vec<PendingJob<T>>> {
         self.run(first(self.keys().queue(), most).returns(read::<T>))
     }
 }
 
-/// Asks for the first `most` items of a list.
+/// Reads the first `most` items of a list.
 pub(crate) fn first(list: &[u8], most: usize) -> Request {
     let last = i64::try_from(most).unwrap_or(i64::MAX) - 1;
     let request = Request::read("LRANGE").key(list).number(0).number(last.max(0));
@@ -39,6 +39,7 @@ pub(crate) fn first(list: &[u8], most: usize) -> Request {
     }
 }
 
+/// Reads pending jobs.
 fn read<T: Codec>(reply: Reply<'_>) -> Result<Vec<PendingJob<T>>> {
     let waiting = |bytes: Vec<u8>| {
         let item = Item::parse(&bytes);

@@ -1,9 +1,9 @@
-//! What a queue does on the server. Every script names its keys, takes the server's time, works on a
-//! thousand items at most, and reads and pushes before it trims.
+//! The server-side scripts of a queue. Every script names its keys, takes the server's time, works
+//! on a thousand items at most, and reads and pushes before it trims.
 //!
-//! Those that workers need begin with a write that takes no memory, since a server that has run out
-//! of it refuses only the first write of a script. So a full server can be drained, on servers of every
-//! age: a `#!lua flags=allow-oom` would be a syntax error before Redis 7.
+//! Those that workers need begin with a write that takes no memory, since a server that is out of
+//! memory refuses only the first write of a script. So a full server can be drained, on servers of
+//! every age: a `#!lua flags=allow-oom` would be a syntax error before Redis 7.
 
 use crate::request::Script;
 

@@ -3,14 +3,15 @@ use std::time::Duration;
 
 use super::shared_settings::{SHORTEST_LEASE, SharedSettings, Stored};
 
-/// How a [`WorkQueue`](crate::WorkQueue) treats its jobs.
+/// Settings of a [`WorkQueue`](crate::WorkQueue) for its jobs.
 ///
-/// The lease, the number of deliveries and the capacity of the dead list belong to the queue. Those that a
-/// program sets explicitly are stored beside it when its first consumer begins, in place of what others have set, and session for all
-/// programs, within a third of a lease also for those that are running. Defaults never replace
-/// what is set. Who replaces the settings of another program logs a warning, and so does that program;
-/// [`QueueStats::settings_replaced`](crate::QueueStats::settings_replaced) counts how often that happened.
-/// While a lease is being shortened some jobs may be delivered twice.
+/// The lease, the number of deliveries and the capacity of the dead-letter queue belong to the
+/// queue. Explicit settings are stored beside it when the program's first consumer begins, and
+/// replace those of other programs. They apply to all programs, including running ones within a
+/// third of a lease. Defaults never replace stored settings. A program that replaces the settings
+/// of another logs a warning, and so does the other;
+/// [`QueueStats::settings_replaced`](crate::QueueStats::settings_replaced) counts how often that
+/// happened. While a lease is being shortened some jobs may be delivered twice.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use = "settings do nothing before a queue is made `with` them"]
 pub struct QueueSettings {
@@ -23,7 +24,7 @@ pub struct QueueSettings {
 }
 
 impl QueueSettings {
-    /// The settings that a queue has if nothing is said.
+    /// The default settings.
     pub fn new() -> Self {
         Self {
             lease: None,
@@ -35,49 +36,49 @@ impl QueueSettings {
         }
     }
 
-    /// How long the server may not hear of a consumer before its jobs go to others. 30 seconds if not
-    /// said; at least half a second.
+    /// Sets how long a consumer may go without a heartbeat before its jobs go to others. Defaults
+    /// to 30 seconds; at least half a second.
     ///
-    /// Leases are renewed by a thread, three times as often, for as long as the program lives: this is
-    /// not how long a job may take.
+    /// A thread renews leases three times as often, for as long as the program lives. The lease
+    /// does not limit how long a job may take.
     pub fn lease(mut self, time: Duration) -> Self {
         self.lease = Some(time);
         self
     }
 
-    /// How often a job is delivered before it goes to the dead list. Defaults to 5.
+    /// Sets how often a job is delivered before it goes to the dead-letter queue. Defaults to 5.
     ///
-    /// Where a consumer is lost, with a program that crashes or is killed, a delivery counts if the server
-    /// knew that the job had begun. It knows that of a job that has run for a tenth of a second, and
-    /// of every job that a consumer was once lost with. So a job that ends its program at once is delivered once more
-    /// than this, and no other job of its batch goes to the dead list. A worker runs a job whose
-    /// next loss would be its last without others.
+    /// If a consumer is lost, with a program that crashes or is killed, a delivery counts if the
+    /// server knew that the job had begun. It knows that of a job that has run for a tenth of a
+    /// second, and of every job that a consumer was once lost with. So a job that ends its program
+    /// immediately is delivered once more than this, and no other job of its batch goes to the
+    /// dead-letter queue. A worker runs a job alone if its next loss would be its last.
     pub fn max_deliveries(mut self, times: u32) -> Self {
         self.max_deliveries = Some(times);
         self
     }
 
-    /// How many dead jobs are kept, the latest ones. Defaults to 10,000.
+    /// Sets how many dead jobs are kept, the latest ones. Defaults to 10,000.
     pub fn dead_capacity(mut self, jobs: usize) -> Self {
         self.dead_capacity = Some(jobs.min(LONGEST_LIST));
         self
     }
 
-    /// How long a job that failed in a worker waits for its next delivery: about `first`, then twice as
-    /// long each time, up to `longest`. Defaults to 1 second and 10 minutes.
+    /// Sets how long a job that failed in a worker waits for its next delivery: about `first`, then
+    /// twice as long each time, up to `longest`. Defaults to 1 second and 10 minutes.
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         (self.backoff, self.longest_backoff) = (first, longest);
         self
     }
 
-    /// Sends bytes that cannot be decoded to the dead list at once. By default they are tried again like a
-    /// job that failed, since a newer program may be able to decode them.
+    /// Sends bytes that cannot be decoded to the dead-letter queue immediately. By default they are
+    /// retried like a job that failed, since a newer program may be able to decode them.
     pub fn bury_undecodable(mut self) -> Self {
         self.buries_undecodable = true;
         self
     }
 
-    /// What sessions if nothing else is stored beside the queue.
+    /// The settings that apply if nothing else is stored beside the queue.
     pub(super) fn terms(&self) -> SharedSettings {
         SharedSettings {
             lease: self.lease.unwrap_or(DEFAULT_LEASE),
@@ -86,7 +87,7 @@ impl QueueSettings {
         }
     }
 
-    /// What sessions: this, unless other settings are stored.
+    /// The settings that apply: these, unless others are stored.
     pub(super) fn terms_with(&self, [lease, deliveries, dead]: Stored) -> SharedSettings {
         let own = self.terms();
         let deliveries = deliveries.and_then(|number| u32::try_from(number).ok());
@@ -99,14 +100,14 @@ impl QueueSettings {
         }
     }
 
-    /// What was set explicitly of what programs have to agree on.
+    /// The explicit ones among the settings that programs share.
     pub(super) fn stored(&self) -> Stored {
         let lease = self.lease.and_then(|lease| u64::try_from(lease.as_millis()).ok());
         let dead = self.dead_capacity.and_then(|jobs| u64::try_from(jobs).ok());
         [lease, self.max_deliveries.map(u64::from), dead]
     }
 
-    /// What cannot be used.
+    /// The reason why these settings cannot be used, if there is one.
     pub(super) fn problem(&self) -> Option<&'static str> {
         let SharedSettings { lease, max_deliveries, dead_capacity } = self.terms();
         match () {
@@ -126,8 +127,8 @@ impl QueueSettings {
         }
     }
 
-    /// How long a job waits that has failed so often: between three quarters and five quarters of what
-    /// it is on average, so that jobs that failed together do not come back together.
+    /// Returns the backoff after so many failures: between three quarters and five quarters of the
+    /// average, so that jobs that failed together do not come back together.
     pub(super) fn pause(&self, attempts: u32) -> Duration {
         let doubled = self.backoff.saturating_mul(1 << attempts.min(30));
         doubled.min(self.longest_backoff).mul_f64(spread(0.25))
@@ -140,13 +141,13 @@ impl Default for QueueSettings {
     }
 }
 
-/// A factor around one, by up to `width` more or less.
+/// Returns a random factor that differs from one by up to `width`.
 pub(super) fn spread(width: f64) -> f64 {
     let random = RandomState::new().hash_one(0) >> 32;
     1.0 + width * (random as f64 / f64::from(u32::MAX) * 2.0 - 1.0)
 }
 
-/// Scripts write a number that is much larger in a way that no command reads.
+/// Scripts write much larger numbers in a form that no command accepts.
 const LONGEST_LIST: usize = u32::MAX as usize;
 const DEFAULT_LEASE: Duration = Duration::from_secs(30);
 const LONGEST_TIME: Duration = Duration::from_secs(100 * 24 * 3600);

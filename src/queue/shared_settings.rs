@@ -1,10 +1,10 @@
-//! What the programs that work on a queue have to agree on.
+//! The settings on which all programs of a queue must agree.
 
 use std::time::Duration;
 
 use super::keys::Keys;
 
-/// The settings that session for a queue: those that a program has set explicitly, or else the defaults.
+/// The settings in force for a queue: explicit ones of any program, or else the defaults.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct SharedSettings {
     pub(crate) lease: Duration,
@@ -12,11 +12,12 @@ pub(crate) struct SharedSettings {
     pub(crate) dead_capacity: usize,
 }
 
-/// As they lie beside the queue: a lease in milliseconds, deliveries and dead jobs, or nothing.
+/// The settings as stored beside the queue: a lease in milliseconds, deliveries and dead jobs, or
+/// nothing.
 pub(crate) type Stored = [Option<u64>; 3];
 
-/// Warns of what another program has set otherwise than this one: in `before`, which this program replaces
-/// as it begins, or in `now`.
+/// Warns of differences from the settings of another program: in `before`, which this program
+/// replaces as it begins, or in `now`.
 pub(crate) fn report(keys: &Keys, own: Stored, before: Option<Stored>, now: Stored) {
     for (place, name) in NAMES.into_iter().enumerate() {
         let Some(own) = own[place] else { continue };

@@ -5,57 +5,58 @@ use super::keys::ConsumerId;
 use crate::error::Result;
 use crate::reply::{self, Reply};
 
-/// What there is to do in a [`WorkQueue`](crate::WorkQueue), and what was done, at one moment.
+/// The contents and counters of a [`WorkQueue`](crate::WorkQueue), at one moment.
 ///
-/// Where consumers come and go so fast that their lists could not be counted at that moment, `in_flight`
-/// is too low. What the server gave to a consumer that is no more is in flight until it is back, within a
-/// lease, and is counted a moment before the others.
+/// If consumers come and go so fast that their lists could not be counted at that moment,
+/// `in_flight` is too low. Jobs that the server gave to a former consumer are in flight until they
+/// are back, within a lease, and are counted a moment before the others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueStats {
-    /// Jobs that wait.
+    /// Jobs that wait in the queue.
     pub pending: usize,
     /// Jobs that consumers have claimed.
     pub in_flight: usize,
-    /// Jobs that are not due yet: those that failed too.
+    /// Jobs that are not due yet, including failed ones.
     pub delayed: usize,
-    /// Jobs in the dead list.
+    /// Jobs in the dead-letter queue.
     pub dead: usize,
-    /// Consumers that session a lease, or have lost it not long ago.
+    /// Consumers that hold a lease, or have lost it recently.
     pub consumers: usize,
     /// Whether the queue is paused.
     pub paused: bool,
-    /// For how long the first job has waited at least, whoever pushed it; `None` if none waits, or if
-    /// that is not known yet.
+    /// A lower bound of how long the first job has waited, whichever program pushed it; `None` if
+    /// none waits, or if that is not known yet.
     ///
-    /// Consumers and [`stats`](crate::WorkQueue::stats) note how many jobs have entered. The age is too
-    /// low by what lies between two notes: a second, or 2 % of the longest wait then, if somebody looks
-    /// that often. Once others have taken jobs from the list, or put some at its head, it may be too
-    /// high until those that waited then are through.
+    /// Consumers and [`stats`](crate::WorkQueue::stats) sample how many jobs have arrived. The age
+    /// is too low by the time between two samples: a second, or 2 % of the longest wait then, if a
+    /// program samples that often. After other programs have taken jobs from the list, or inserted
+    /// some at its head, it may be too high until the jobs that waited then are through.
     pub oldest_pending: Option<Duration>,
-    /// For how long the job has run that has run longest, as of the last beat of its consumer: a
-    /// handler that hangs is seen here.
+    /// The running time of the job that has run longest, as of the last heartbeat of its consumer:
+    /// it reveals a handler that hangs.
     pub longest_running: Option<Duration>,
-    /// For how long the job was held that was held longest before anybody began with it, as of the last
-    /// beat of its consumer: a consumer that has claimed a batch and is never asked again is seen here.
+    /// The holding time of the job that was held longest before its handler began, as of the last
+    /// heartbeat of its consumer: it reveals a consumer that has claimed a batch and is never asked
+    /// again.
     pub longest_idle: Option<Duration>,
-    /// Jobs done so far, as the server has heard.
+    /// Total number of jobs done, as far as the server was notified.
     pub done: u64,
-    /// Deliveries so far that failed and were to be tried again later.
+    /// Total number of deliveries that failed and were to be retried later.
     pub retried: u64,
-    /// Deliveries so far after which the job went back to the head of the queue: it was given back, or
-    /// its consumer was lost.
+    /// Total number of deliveries after which the job went back to the head of the queue: it was
+    /// given back, or its consumer was lost.
     pub redelivered: u64,
-    /// Jobs so far that went to the dead list.
+    /// Total number of jobs that went to the dead-letter queue.
     pub buried: u64,
-    /// How often so far a program began with other explicit [settings](crate::QueueSettings) than those
-    /// that were stored, and so replaced them. If it rises, programs disagree.
+    /// Total number of program starts with other explicit [settings](crate::QueueSettings) than the
+    /// stored ones, which were replaced. If it rises, programs disagree.
     pub settings_replaced: u64,
     /// The server's time since 1970.
     pub at: Duration,
 }
 
-/// How much was done in a second, between two [`QueueStats`].
+/// Rates per second, between two [`QueueStats`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct QueueRates {
@@ -63,14 +64,14 @@ pub struct QueueRates {
     pub done: f64,
     /// Deliveries that failed.
     pub retried: f64,
-    /// Deliveries that came to nothing.
+    /// Deliveries after which the job was given back or its consumer was lost.
     pub redelivered: f64,
-    /// Jobs that went to the dead list.
+    /// Jobs that went to the dead-letter queue.
     pub buried: f64,
 }
 
 impl QueueStats {
-    /// How much was done in a second since `earlier`, by the server's clock.
+    /// The rates per second since `earlier`, by the server's clock.
     pub fn rates_since(&self, earlier: &Self) -> QueueRates {
         let seconds = self.at.saturating_sub(earlier.at).as_secs_f64();
         let rate = |now: u64, then: u64| match seconds > 0.0 {
@@ -86,7 +87,7 @@ impl QueueStats {
     }
 }
 
-/// What `stats.lua` answers, and whose lists it had to count.
+/// Reads the reply of `stats.lua`, including the ids whose lists must be counted.
 pub(super) fn read(reply: Reply<'_>) -> Result<(QueueStats, BTreeSet<ConsumerId>)> {
     let [numbers, holders, gone] = reply::parts(reply)?;
     let [at, pending, in_flight, delayed, dead, paused, oldest, longest, counts @ ..] =
@@ -116,13 +117,13 @@ pub(super) fn read(reply: Reply<'_>) -> Result<(QueueStats, BTreeSet<ConsumerId>
     Ok((stats, holders))
 }
 
-/// Milliseconds, or -1 for none.
+/// Reads milliseconds, or -1 for none.
 fn age(reply: Reply<'_>) -> Result<Option<Duration>> {
     let milliseconds = reply::time_left(reply)?;
     Ok(u64::try_from(milliseconds).ok().map(Duration::from_millis))
 }
 
-/// Consumers, in any order.
+/// Reads consumer ids, in any order.
 pub(super) fn ids(reply: Reply<'_>) -> Result<BTreeSet<ConsumerId>> {
     Ok(reply::raw_many(reply)?.iter().map(|id| ConsumerId::parse(id)).collect())
 }

@@ -49,25 +49,26 @@ use crate::time::Wait;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// # What it promises
+/// # Guarantees
 ///
-/// Every job that the server has confirmed is delivered at least once, in the order of the queue except
-/// for retries and redeliveries, and is as durable as the server keeps what it is told. A job is
+/// Every job that the server has confirmed is delivered at least once, in the order of the queue
+/// except for retries and redeliveries, and is as durable as the server's own data. A job is
 /// delivered once more if its consumer dies, or cannot reach the server for as long as the
-/// [lease](QueueSettings::lease), before the server heard that it is done. All time is the server's.
+/// [lease](QueueSettings::lease), before the server is notified that it is done. All times are the
+/// server's.
 ///
 /// # In other languages
 ///
-/// The queue is a plain list under its own name: `RPUSH mail 'to bob'` is a job for whoever decodes it.
-/// Bytes that cannot be decoded are tried again like a job that failed, and end in the
-/// [dead list](Self::dead). Bytes that begin like the header of a delivered job (`0x1e`, `q1;`) are pushed
-/// by other programs after `0x1e`, `q1;0;;`, as this crate does.
+/// The queue is a plain list under its own name: `RPUSH mail 'to bob'` is a job for any consumer
+/// that can decode it. Bytes that cannot be decoded are retried like a job that failed, and end in
+/// the [dead-letter queue](Self::dead). Bytes that begin like the header of a delivered job
+/// (`0x1e`, `q1;`) must be pushed by other programs after `0x1e`, `q1;0;;`, as this crate does.
 ///
 /// # Keys
 ///
-/// What belongs to the queue `mail` lies beside its list, under keys that begin with `mail~rc:`; a name
-/// that sessions `~rc:` is refused when the first command runs. In a cluster all of them have to be in one
-/// slot, so that the name has to have a hash tag, such as `{mail}`.
+/// All data of the queue `mail` lies beside its list, under keys that begin with `mail~rc:`; a name
+/// that contains `~rc:` is refused when the first command runs. In a cluster all of them must be in
+/// one slot, so the name needs a hash tag, such as `{mail}`.
 pub struct WorkQueue<T: Codec, E: RoundTrips = Client> {
     executor: E,
     keys: Arc<Keys>,
@@ -87,12 +88,13 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         Self { executor: executor.clone(), keys, settings, keeper, codec: PhantomData }
     }
 
-    /// The same queue with other settings. What cannot be used is reported by the first call.
+    /// The same queue with other settings. Invalid settings are reported by the first call.
     pub fn with(&self, settings: QueueSettings) -> Self {
         Self::over(&self.executor, self.keys.clone(), settings)
     }
 
-    /// The list with the jobs that wait. Taking an item from it takes it out of the queue's care.
+    /// The list of pending jobs. An item that is taken from it directly is no longer protected by
+    /// the queue.
     pub fn list(&self) -> RedisList<T, E> {
         RedisList::new(&self.executor, &self.keys.queue)
     }
@@ -100,12 +102,13 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
 
 /// Producing.
 impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
-    /// Appends a job and gives how many wait. `RPUSH`, O(1).
+    /// Appends a job and returns how many are pending. `RPUSH`, O(1).
     pub fn push(&self, job: &T::Borrowed) -> E::Reply<usize> {
         self.run(self.pushing().encode::<Pushed<T>>(job).returns(reply::count))
     }
 
-    /// Appends all `jobs` at one moment and gives how many wait; 0 if there are none. `RPUSH`, O(jobs).
+    /// Appends all `jobs` atomically and returns how many are pending; 0 if `jobs` is empty.
+    /// `RPUSH`, O(jobs).
     pub fn push_many<'a, Q>(&self, jobs: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
     where
         Q: Borrow<T::Borrowed> + ?Sized + 'a,
@@ -118,7 +121,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
 
     /// Appends a job after `delay`. A script, O(log delayed).
     ///
-    /// Consumers look for jobs that are due once a second. Such a job then stands behind all others.
+    /// Consumers check for due jobs once a second. Such a job is then appended behind all others.
     pub fn push_in(&self, job: &T::Borrowed, delay: Duration) -> E::Reply<()> {
         let delay = delay.max(Duration::from_millis(1));
         let request = Request::script(&PUSH_LATER, 1).key(&self.keys.delayed).milliseconds(delay);
@@ -126,8 +129,8 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         self.run(request.returns(reply::applied))
     }
 
-    /// Appends a job unless one was pushed under the same `key` within `time`, also if that is done by
-    /// now. Gives how many jobs wait, or `None`. A script, O(log keys).
+    /// Appends a job unless one was pushed under the same `key` within `time`, even if that is done
+    /// by now. Returns how many jobs are pending, or `None`. A script, O(log keys).
     pub fn push_unique(
         &self,
         key: impl AsRef<[u8]>,
@@ -139,8 +142,8 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         self.run(request.encode::<Pushed<T>>(job).returns(reply::positive))
     }
 
-    /// Appends a job unless `capacity` jobs wait, and gives how many do, or `None` if it is full. A
-    /// script, O(1).
+    /// Appends a job unless `capacity` jobs are pending. Returns how many are, or `None` if the
+    /// queue is full. A script, O(1).
     pub fn try_push(&self, job: &T::Borrowed, capacity: usize) -> E::Reply<Option<usize>> {
         let request = self.scripted(&PUSH_BOUNDED, 1).number(capacity);
         self.run(request.encode::<Pushed<T>>(job).returns(reply::positive))
@@ -151,53 +154,54 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
     }
 }
 
-/// Looking after it.
+/// Administration.
 impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
-    /// How many jobs wait; without those that are claimed or delayed. `LLEN`, O(1).
+    /// The number of pending jobs, without those that are claimed or delayed. `LLEN`, O(1).
     pub fn len(&self) -> E::Reply<usize> {
         self.run(Request::read("LLEN").key(self.keys.queue()).returns(reply::count))
     }
 
-    /// Whether no job waits. `LLEN`, O(1).
+    /// Returns whether no job is pending. `LLEN`, O(1).
     pub fn is_empty(&self) -> E::Reply<bool> {
         let request = Request::read("LLEN").key(self.keys.queue());
         self.run(request.returns(|reply| Ok(reply::count(reply)? == 0)))
     }
 
-    /// Lets no consumer claim any more, until [`resume`](Self::resume). `SET`, O(1).
+    /// Stops all consumers from claiming, until [`resume`](Self::resume). `SET`, O(1).
     ///
-    /// A consumer that is waiting for a job right now, which it does for a second at a time, may still
-    /// get one.
+    /// A consumer that is waiting for a job right now, which it does for a second at a time, may
+    /// still get one.
     pub fn pause(&self) -> E::Reply<()> {
         self.run(Request::write("SET").key(&self.keys.paused).arg("1").returns(reply::ok))
     }
 
-    /// Lets consumers claim again, and says whether they could not. `UNLINK`, O(1).
+    /// Lets consumers claim again, and returns whether the queue was paused. `UNLINK`, O(1).
     pub fn resume(&self) -> E::Reply<bool> {
         self.run(Request::write("UNLINK").key(&self.keys.paused).returns(reply::flag))
     }
 
-    /// Whether it is paused. `EXISTS`, O(1).
+    /// Returns whether the queue is paused. `EXISTS`, O(1).
     pub fn is_paused(&self) -> E::Reply<bool> {
         self.run(Request::read("EXISTS").key(&self.keys.paused).returns(reply::flag))
     }
 
-    /// Removes the jobs that wait and those that are delayed, and says how many there were. A script.
+    /// Removes the pending and the delayed jobs, and returns how many there were. A script.
     ///
-    /// All keys of [unique](Self::push_unique) jobs are free again, also of those that are not purged.
+    /// All keys of [unique](Self::push_unique) jobs are free again, including those of jobs that
+    /// are not purged.
     pub fn purge(&self) -> E::Reply<usize> {
         let request = self.scripted(&PURGE, 3).key(&self.keys.delayed).key(&self.keys.unique);
         self.run(request.returns(reply::count))
     }
 
-    /// Waits until there is nothing left to do: at one moment no job waits, is claimed, or is delayed. Says
-    /// whether that came to pass. Asks [`stats`](Self::stats) again and again.
+    /// Waits until the queue is drained: at one moment no job is pending, claimed, or delayed.
+    /// Returns whether that moment came. Polls [`stats`](Self::stats).
     pub fn drain(&self, wait: impl Into<Wait>) -> E::Reply<bool> {
         let (queue, wait) = (self.clone(), wait.into());
         self.executor.converse(async move {
             let deadline = Deadline::after(wait);
             loop {
-                // Those who have gone are many, and seldom session anything.
+                // Retired ids are many, and their lists are seldom filled.
                 if queue.is_drained(false).await? && queue.is_drained(true).await? {
                     return Ok(true);
                 }
@@ -214,8 +218,8 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         Ok(is_exact && stats.pending + stats.in_flight + stats.delayed == 0)
     }
 
-    /// What there is to do, and what was done. Three round trips, O(consumers), also those that died of
-    /// late; one more for a thousand of these.
+    /// The contents and counters of the queue. Three round trips, O(consumers), including those
+    /// that died recently; one more for every thousand of these.
     pub fn stats(&self) -> E::Reply<QueueStats> {
         let queue = self.clone();
         self.executor.converse(async move {
@@ -226,7 +230,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         })
     }
 
-    /// How many jobs were given to ids that nobody has any more.
+    /// Counts the jobs that were given to retired ids.
     async fn abandoned(&self) -> Result<usize> {
         self.check()?;
         let gone = Request::read("ZRANGE").key(&self.keys.gone).number(0).number(-1);
@@ -241,8 +245,8 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         Ok(number)
     }
 
-    /// Says too whether the lists of all consumers were counted at the same moment: a job may go from
-    /// one to the other.
+    /// Reads the statistics, and whether the lists of all consumers were counted at the same
+    /// moment: a job may go from one to the other.
     async fn look(&self, with_gone: bool) -> Result<(QueueStats, bool)> {
         self.check()?;
         let keys = &self.keys;
@@ -281,6 +285,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         &self.settings
     }
 
+    /// The session of a new consumer.
     pub(super) fn session(&self) -> ConsumerSession {
         ConsumerSession::new(
             self.keys.clone(),
@@ -289,12 +294,12 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         )
     }
 
-    /// Has the leases of a consumer renewed.
+    /// Registers a consumer for lease renewal.
     pub(super) fn keep(&self, session: &Arc<ConsumerSession>) -> io::Result<()> {
         self.keeper.keep(session.clone(), || self.executor.threaded())
     }
 
-    /// What keeps the queue from being used.
+    /// Returns an error if the queue cannot be used.
     pub(super) fn check(&self) -> Result<()> {
         if let Some(problem) = self.settings.problem() {
             return Err(Error::Configuration(problem.into()));
@@ -307,6 +312,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         })
     }
 
+    /// Runs a command, unless the queue cannot be used.
     pub(super) fn run<R: Send + 'static>(&self, command: Command<R>) -> E::Reply<R> {
         match self.check() {
             Ok(()) => self.executor.run(command),
@@ -314,13 +320,13 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         }
     }
 
-    /// A script, of whose keys the queue's own is the first.
+    /// A script whose first key is the queue's own.
     pub(super) fn scripted(&self, script: &'static Script, keys: usize) -> Request {
         Request::script(script, keys).key(self.keys.queue())
     }
 }
 
-/// Clones keep their consumers' leases together, by one thread.
+/// Clones share one thread that renews their consumers' leases.
 impl<T: Codec, E: RoundTrips> Clone for WorkQueue<T, E> {
     fn clone(&self) -> Self {
         let (executor, keys) = (self.executor.clone(), self.keys.clone());

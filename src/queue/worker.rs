@@ -18,12 +18,13 @@ use crate::error::{Error, Result};
 use crate::time::Wait;
 use crate::time::{Pauses, finish};
 
-/// Does the jobs of a [`WorkQueue`](crate::WorkQueue) by a handler, which is given the [`Job`] and answers
-/// with a `Result`.
+/// Runs the jobs of a [`WorkQueue`](crate::WorkQueue) through a handler, which receives the [`Job`]
+/// and returns a `Result`.
 ///
-/// `Ok` means that the job is done. A job whose handler answers with an error, or panics, is delivered
-/// again after a while ([`QueueSettings::backoff`]), and goes to the dead list with the error after its
-/// last delivery. A handler may also decide by itself, with [`Job::retry`] and the like.
+/// `Ok` means that the job is done. A job whose handler returns an error, or panics, is delivered
+/// again after a backoff ([`QueueSettings::backoff`]), and goes to the dead-letter queue with the
+/// error after its last delivery. A handler may also decide by itself, with [`Job::retry`] and the
+/// like.
 ///
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
@@ -55,29 +56,29 @@ pub struct Worker<T: Codec, E: RoundTrips, F> {
     grace: Duration,
 }
 
-/// Tells workers to stop. Clones tell the same.
+/// Stops workers. Clones stop the same workers.
 #[derive(Debug, Clone, Default)]
 pub struct StopHandle(Arc<AtomicBool>);
 
 impl StopHandle {
-    /// Lets workers run until it is told.
+    /// A handle that lets workers run until [`stop`](Self::stop) is called.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Tells them to stop. They claim nothing more, and end when their handlers have.
+    /// Asks the workers to stop. They claim nothing more, and end when their handlers have.
     pub fn stop(&self) {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Whether they are to stop.
+    /// Returns whether the workers were asked to stop.
     pub fn is_told(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
 
 impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
-    /// Has `handler` do the jobs, several at a time, until it is told to stop.
+    /// Creates a worker that runs `handler` on the jobs, several at a time, until it is stopped.
     pub fn worker<F>(&self, handler: F) -> Worker<T, E, F> {
         Worker::new(self, handler)
     }
@@ -89,21 +90,22 @@ impl<T: Codec, E: RoundTrips, F> Worker<T, E, F> {
         Self { queue, handler, concurrency: 1, batch: 1, grace: Duration::from_secs(30) }
     }
 
-    /// How many handlers run at the same time. Defaults to one.
+    /// Sets how many handlers run at the same time. Defaults to one.
     pub fn concurrency(mut self, handlers: usize) -> Self {
         self.concurrency = handlers.max(1);
         self
     }
 
-    /// How many jobs are claimed at a time at least, if there are so many, also if there are fewer
-    /// handlers free. Defaults to one; more are faster where jobs are short, and wait for each other
-    /// where they are long.
+    /// Sets how many jobs are claimed at a time at least, if there are so many, even if fewer
+    /// handlers are free. Defaults to one. Larger batches are faster for short jobs; in a batch of
+    /// long jobs they wait for each other.
     pub fn batch(mut self, jobs: usize) -> Self {
         self.batch = jobs.clamp(1, MOST_CLAIMED);
         self
     }
 
-    /// How long handlers that run may go on after the worker was told to stop. Defaults to 30 seconds.
+    /// Sets how long running handlers may continue after the worker was stopped. Defaults to 30
+    /// seconds.
     pub fn grace(mut self, time: Duration) -> Self {
         self.grace = time;
         self
@@ -117,7 +119,7 @@ impl<T: Codec, E: RoundTrips, F> Worker<T, E, F> {
         self.queue.settings().clone()
     }
 
-    /// How many jobs to take and what room there is for them, if there is a handler for one.
+    /// Returns how many jobs to take and the room for them, if a handler is free.
     fn wanted(&self, held: usize) -> Option<(usize, Room)> {
         let free = self.concurrency.checked_sub(held).filter(|free| *free > 0)?;
         let room = Room { free, running: held, begins: false };
@@ -131,11 +133,12 @@ where
     F: Fn(Job<T>) -> std::result::Result<(), X> + Send + Sync + 'static,
     X: Display,
 {
-    /// Works until it is told to stop, with a thread for each handler, and gives back what nobody
-    /// has begun. Says how many handlers did not end within the time of grace: their jobs were given
-    /// back too, though they may still run.
+    /// Runs until it is stopped, with a thread for each handler, and gives back jobs that no
+    /// handler has begun. Returns how many handlers did not end within the grace period: their jobs
+    /// were given back too, though they may still run.
     ///
-    /// While the server cannot be reached it goes on trying. What will not pass is an error.
+    /// While the server cannot be reached it keeps trying. An error that is not transient is
+    /// returned.
     pub fn run(&self, stop: &StopHandle) -> Result<usize> {
         let (sender, jobs) = mpsc::channel::<(Job<T>, HandlerGuard)>();
         let jobs = Arc::new(Mutex::new(jobs));
@@ -155,7 +158,7 @@ where
                         custody.conclude(catch_unwind(AssertUnwindSafe(|| handle(job))));
                     }
                     held.fetch_sub(1, Ordering::AcqRel);
-                    // Nobody listens any more after the time of grace.
+                    // There is no receiver any more after the grace period.
                     let _ = end.send(());
                 }
             };
@@ -216,12 +219,12 @@ where
     R: Future<Output = std::result::Result<(), X>> + Send + 'static,
     X: Display,
 {
-    /// Works until it is told to stop, with tasks for as many handlers as may run at the same time, and
-    /// gives back what nobody has begun. Says how many handlers did not end within the time of grace:
-    /// they were dropped, and their jobs given back.
+    /// Runs until it is stopped, with as many tasks as handlers may run at the same time, and gives
+    /// back jobs that no handler has begun. Returns how many handlers did not end within the grace
+    /// period: they were dropped, and their jobs given back.
     ///
-    /// While the server cannot be reached it goes on trying. What will not pass is an error. Dropping
-    /// the future drops the handlers and gives back their jobs.
+    /// While the server cannot be reached it keeps trying. An error that is not transient is
+    /// returned. Dropping the future drops the handlers and gives back their jobs.
     pub async fn run(&self, stop: &StopHandle) -> Result<usize> {
         use std::collections::VecDeque;
 
@@ -233,7 +236,7 @@ where
         let waiting = Arc::new(Mutex::new(VecDeque::<(Job<T, AsyncClient>, HandlerGuard)>::new()));
         let work = || {
             let (handler, stop) = (self.handler.clone(), stop.clone());
-            // What waits is given back when nobody but tasks that are to end has it.
+            // The waiting jobs are given back once only tasks that are about to end own them.
             let waiting = Arc::downgrade(&waiting);
             let next = move || match stop.is_told() {
                 true => None,
@@ -281,7 +284,7 @@ where
         let all = async { while tasks.join_next().await.is_some() {} };
         let _ = timeout(self.grace, all).await;
         let overdue = tasks.len();
-        // One that blocks its thread cannot be dropped.
+        // A task that blocks its thread cannot be dropped.
         let _ = timeout(FOR_DROPPING, tasks.shutdown()).await;
         consumer.give_back();
         let closed = consumer.close().await;
@@ -289,7 +292,7 @@ where
     }
 }
 
-/// How errors that may pass are borne.
+/// The backoff of a worker after transient errors.
 struct Patience(Pauses);
 
 impl Patience {
@@ -297,7 +300,7 @@ impl Patience {
         Self(Pauses::new())
     }
 
-    /// How long to pause after an error, unless it will not pass.
+    /// Returns how long to pause after an error, or the error if it is not transient.
     fn with(&mut self, error: Error) -> Result<Duration> {
         let passes = error.is_transient() || matches!(error, Error::LeaseLost { .. });
         if passes { Ok(self.0.next()) } else { Err(error) }
@@ -316,7 +319,7 @@ impl<T: Codec, E: RoundTrips, F> fmt::Debug for Worker<T, E, F> {
     }
 }
 
-/// How often it is looked whether to stop.
+/// The interval between checks of the stop handle.
 const BETWEEN_GLANCES: Duration = Duration::from_millis(250);
 #[cfg(feature = "async")]
 const FOR_DROPPING: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! The replies to the parts of a request.
+//! The combination of the replies to the parts of a request.
 
 use redis::Value;
 
@@ -8,7 +8,7 @@ use crate::keys::Gather;
 use crate::request::Request;
 
 impl Request {
-    /// One reply of the replies to parts, each of which asked for the keys at some positions.
+    /// Combines the replies to the parts, each of which asked for the keys at some positions.
     pub(crate) fn gathered(
         &self,
         gather: Gather,
@@ -50,7 +50,7 @@ impl Request {
 }
 
 impl Gather {
-    /// What the reply to a part is.
+    /// The expected reply to a part.
     fn expected(self) -> &'static str {
         match self {
             Gather::InOrder => "a list",

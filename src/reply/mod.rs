@@ -1,6 +1,6 @@
-//! From the driver's values to typed values. Each function fits
-//! [`Request::returns`](crate::request::Request::returns), and accepts exactly what its commands answer:
-//! any other shape is [`Error::UnexpectedReply`].
+//! Conversion of the driver's values to typed values. Each function fits
+//! [`Request::returns`](crate::request::Request::returns), and accepts exactly the replies of its
+//! commands: any other shape is [`Error::UnexpectedReply`].
 
 mod gather;
 mod number;
@@ -26,13 +26,13 @@ pub(crate) use self::values::{
 use crate::error::{Error, Result};
 use crate::request::Request;
 
-/// What the server answered, and to which request.
+/// A server's reply, and the request that it answers.
 pub(crate) struct Reply<'a> {
     pub(crate) value: Value,
     pub(crate) request: &'a Request,
 }
 
-/// `OK` and nothing else.
+/// Accepts `OK` and nothing else.
 pub(crate) fn ok(reply: Reply<'_>) -> Result<()> {
     match reply.checked()? {
         (Value::Okay, _) => Ok(()),
@@ -40,7 +40,7 @@ pub(crate) fn ok(reply: Reply<'_>) -> Result<()> {
     }
 }
 
-/// What `PING` answers, from one server or from several together.
+/// Accepts the reply of `PING`, from one server or combined from several.
 pub(crate) fn pong(reply: Reply<'_>) -> Result<()> {
     match reply.checked()? {
         (Value::Okay, _) => Ok(()),
@@ -49,7 +49,7 @@ pub(crate) fn pong(reply: Reply<'_>) -> Result<()> {
     }
 }
 
-/// `OK`, or nil where a condition was not met.
+/// Reads `OK`, or nil if a condition was not met.
 pub(crate) fn accepted(reply: Reply<'_>) -> Result<bool> {
     match reply.checked()? {
         (Value::Okay, _) => Ok(true),
@@ -58,7 +58,7 @@ pub(crate) fn accepted(reply: Reply<'_>) -> Result<bool> {
     }
 }
 
-/// A list of so many replies.
+/// Reads a list of exactly `N` replies.
 pub(crate) fn parts<const N: usize>(reply: Reply<'_>) -> Result<[Reply<'_>; N]> {
     let request = reply.request;
     let parts = sequence(reply)?.map(|value| Reply { value, request });
@@ -74,7 +74,7 @@ pub(crate) fn sequence(reply: Reply<'_>) -> Result<std::vec::IntoIter<Value>> {
 }
 
 impl<'a> Reply<'a> {
-    /// The value, if it is not an error of the server.
+    /// Returns the value, unless it is an error of the server.
     fn checked(self) -> Result<(Value, &'a Request)> {
         match self.value {
             Value::ServerError(error) => Err(server_error(self.request, &error)),
@@ -106,5 +106,5 @@ pub(crate) fn unexpected(request: &Request, expected: &'static str, found: &Valu
     Error::UnexpectedReply { attempt: Box::new(request.attempt()), expected, found }
 }
 
-/// What a server answers to `PING`.
+/// The reply of a server to `PING`.
 pub(crate) const PONG: &str = "PONG";

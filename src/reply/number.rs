@@ -1,4 +1,4 @@
-//! Replies that are integers.
+//! Integer replies.
 
 use redis::Value;
 
@@ -15,13 +15,13 @@ pub(crate) fn integer(reply: Reply<'_>) -> Result<i64> {
     }
 }
 
-/// A list of one integer.
+/// A list with one integer.
 pub(crate) fn one_integer(reply: Reply<'_>) -> Result<i64> {
     let [integer_alone] = parts(reply)?;
     integer(integer_alone)
 }
 
-/// A time to live in milliseconds: -1 is for ever, and -2 that nothing is there.
+/// A time to live in milliseconds: -1 means for ever, and -2 that nothing is there.
 pub(crate) fn time_left(reply: Reply<'_>) -> Result<i64> {
     within(reply, -2..=i64::MAX, "a time to live")
 }
@@ -33,7 +33,7 @@ pub(crate) fn count(reply: Reply<'_>) -> Result<usize> {
     usize::try_from(integer).map_err(|_| unexpected_number(request, "a count"))
 }
 
-/// How many of the keys, fields or members that the request names.
+/// A count of the keys, fields or members that the request names.
 pub(crate) fn at_most_asked(reply: Reply<'_>) -> Result<usize> {
     let request = reply.request;
     let count = count(reply)?;
@@ -43,7 +43,7 @@ pub(crate) fn at_most_asked(reply: Reply<'_>) -> Result<usize> {
     }
 }
 
-/// The number of what was to be stored.
+/// A count that must equal the number of values to be stored.
 pub(crate) fn exactly(reply: Reply<'_>, expected: usize) -> Result<()> {
     let request = reply.request;
     match count(reply)? == expected {
@@ -52,12 +52,12 @@ pub(crate) fn exactly(reply: Reply<'_>, expected: usize) -> Result<()> {
     }
 }
 
-/// A new length, or zero where nothing could be done.
+/// A new length, or zero if nothing could be done.
 pub(crate) fn positive(reply: Reply<'_>) -> Result<Option<usize>> {
     Ok(Some(count(reply)?).filter(|&count| count > 0))
 }
 
-/// What `LINSERT` answers: a new length, zero where there is no list, and -1 where there is no such item.
+/// The reply of `LINSERT`: a new length, zero if there is no list, and -1 if there is no such item.
 pub(crate) fn inserted(reply: Reply<'_>) -> Result<Option<usize>> {
     let length = within(reply, -1..=i64::MAX, "a length or -1")?;
     Ok(usize::try_from(length).ok().filter(|&length| length > 0))
@@ -68,18 +68,18 @@ pub(crate) fn flag(reply: Reply<'_>) -> Result<bool> {
     within(reply, 0..=1, "0 or 1").map(|integer| integer == 1)
 }
 
-/// One, as scripts answer that have done what was asked.
+/// One, the reply of scripts that have done their work.
 pub(crate) fn applied(reply: Reply<'_>) -> Result<()> {
     within(reply, 1..=1, "1").map(drop)
 }
 
-/// Zeros and ones, one for each that was asked for.
+/// Zeros and ones, one for each key, field or member that the request names.
 pub(crate) fn flags(reply: Reply<'_>) -> Result<Vec<bool>> {
     let asked = reply.request.asked();
     flags_of(reply, asked)
 }
 
-/// So many zeros and ones.
+/// A given number of zeros and ones.
 pub(crate) fn flags_of(reply: Reply<'_>, asked: usize) -> Result<Vec<bool>> {
     let request = reply.request;
     let flags = sequence(reply)?.map(|value| flag(Reply { value, request }));
@@ -93,7 +93,7 @@ pub(crate) fn optional_flag(reply: Reply<'_>) -> Result<Option<bool>> {
     if reply.value == Value::Nil { Ok(None) } else { flag(reply).map(Some) }
 }
 
-/// A number of 64 bits, as an integer or, since Lua's have 53, in digits; or nil.
+/// A 64-bit number, as an integer or, since Lua's have 53 bits, in digits; or nil.
 #[cfg(any(test, feature = "keyword"))]
 pub(crate) fn optional_number(reply: Reply<'_>) -> Result<Option<u64>> {
     let (value, request) = reply.checked()?;
@@ -119,6 +119,7 @@ pub(crate) fn sum<C: Codec>(reply: Reply<'_>) -> Result<C::Owned> {
     decode_bytes::<C>(digits, || request.attempt())
 }
 
+/// An integer within `range`.
 fn within(
     reply: Reply<'_>,
     range: std::ops::RangeInclusive<i64>,

@@ -1,11 +1,12 @@
-//! What servers refuse, as an error.
+//! Errors of servers.
 
 use super::rights;
 use crate::error::Error;
 use crate::error::code::{self, is_transient};
 use crate::request::Request;
 
-/// What the server refused. Only its answer to an unknown command repeats arguments, and is left out.
+/// Converts a server's refusal. Only the reply to an unknown command repeats arguments, and is left
+/// out.
 pub(crate) fn server_error(request: &Request, error: &redis::ServerError) -> Error {
     let (code, details) = code_and_details(error);
     let mut attempt = Box::new(request.attempt());
@@ -25,8 +26,8 @@ pub(crate) fn server_error(request: &Request, error: &redis::ServerError) -> Err
     Error::Server { attempt, code: code.to_owned(), message }
 }
 
-/// Whether a reply says that a new connection to the same address may reach another server. What such
-/// a reply refuses was not applied.
+/// Returns whether, according to a reply, a new connection to the same address may reach another
+/// server. A command with such a reply was not applied.
 pub(crate) fn asks_to_reconnect(reply: &redis::Value) -> bool {
     match reply {
         redis::Value::ServerError(error) => code::asks_to_reconnect(code_and_details(error).0),
@@ -34,13 +35,14 @@ pub(crate) fn asks_to_reconnect(reply: &redis::Value) -> bool {
     }
 }
 
-/// Whether a script ended with this error, rather than returned it or was never run.
+/// Returns whether a script ended with this error, rather than returned it or was never run.
 fn is_raised(error: &redis::ServerError) -> bool {
     let details = error.details().unwrap_or_default();
     details.starts_with(RUNNING) || details.contains(RAISED_AT)
 }
 
-/// Before Redis 7 an error within a script stands behind where in the script it came up.
+/// Splits an error into its code and the rest. Before Redis 7 an error within a script stands
+/// behind its place in the script.
 pub(crate) fn code_and_details(error: &redis::ServerError) -> (&str, &str) {
     match without_place(error) {
         ("ERR", details) if REFUSED_RIGHTS.iter().any(|start| details.starts_with(start)) => {
@@ -50,6 +52,7 @@ pub(crate) fn code_and_details(error: &redis::ServerError) -> (&str, &str) {
     }
 }
 
+/// Splits off the place in a script, which the error of an old server contains.
 fn without_place(error: &redis::ServerError) -> (&str, &str) {
     let (code, details) = (error.code(), error.details().unwrap_or_default());
     let raised = match code {
@@ -71,7 +74,7 @@ fn without_place(error: &redis::ServerError) -> (&str, &str) {
     }
 }
 
-/// What comes after the number of a line.
+/// Returns the text after the number of a line.
 fn after_line(text: &str) -> Option<&str> {
     let (line, rest) = text.trim_start().split_once(": ")?;
     line.bytes().all(|byte| byte.is_ascii_digit()).then_some(rest)
@@ -81,7 +84,7 @@ const RUNNING: &str = "Error running script (call to ";
 const RAISED_AT: &str = "on @user_script:";
 const PLACE: &str = "@user_script:";
 
-/// How a script learns that the user may not do something.
+/// The errors that a script gets if the user lacks a right.
 const REFUSED_RIGHTS: [&str; 2] = ["The user executing the script can't", "ACL failure in script"];
 
 const NODE_OF_A_CLUSTER: &str = " (it is a node of a cluster: connect with `Client::cluster`)";

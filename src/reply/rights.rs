@@ -1,4 +1,4 @@
-//! What a script was about that the server refused half-way. Servers seldom say it.
+//! The context of a script that a server refused half-way. Servers seldom report it.
 
 use std::fmt::Write;
 
@@ -6,8 +6,8 @@ use crate::request::Request;
 use crate::request::script;
 use crate::request::{Script, Source};
 
-/// The names that a refused script uses, and the step that was refused if the server says which line it is in.
-/// Nothing for a plain command, whose attempt says it.
+/// Returns the names that a refused script uses, and the step that was refused if the server
+/// reports its line. Empty for a plain command, whose attempt has these names.
 pub(super) fn explanation(request: &Request, details: &str) -> String {
     let Some(source) = source(request) else { return String::new() };
     let publishing = request.publishing();
@@ -29,8 +29,8 @@ pub(super) fn explanation(request: &Request, details: &str) -> String {
     text
 }
 
-/// Whether a command that the server does not know is the one for which `request` needs a newer server, and not
-/// another one of its script, which may have been renamed.
+/// Returns whether a command that the server does not know is the one for which `request` needs a
+/// newer server, rather than another one of its script, which may have been renamed.
 pub(super) fn is_about_the_needed(request: &Request, details: &str) -> bool {
     match source(request) {
         None => true,
@@ -47,19 +47,20 @@ fn source(request: &Request) -> Option<&'static Source> {
     }
 }
 
-/// The step of a script at which it ended. What raises errors of others is none.
+/// The step of a script at which it ended. A line that only raises the errors of other steps is not
+/// one.
 fn step(source: &'static Source, details: &str) -> Option<&'static str> {
     let step = source.text.lines().nth(line(details)?.checked_sub(1)?);
     step.filter(|step| step.contains("call("))
 }
 
-/// The line in which a script ended.
+/// Returns the line in which a script ended.
 fn line(details: &str) -> Option<usize> {
     let after = details.rsplit_once("on @user_script:")?.1;
     after.trim_end_matches('.').parse().ok()
 }
 
-/// How the commands begin that give fields times to live.
+/// The prefix of the commands that make fields expire.
 const OF_FIELDS: &str = "'HP";
 
 const MOST_SHOWN: usize = 4;

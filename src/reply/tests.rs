@@ -16,7 +16,7 @@ fn array(values: impl IntoIterator<Item = Value>) -> Value {
     Value::Array(values.into_iter().collect())
 }
 
-/// Reads a reply, and shows what came of it.
+/// Reads a reply, and shows the outcome.
 fn shown<T: Debug>(value: Value, with: fn(Reply<'_>) -> Result<T>) -> String {
     let request = Request::write("X").key(b"k");
     match read(request, value, with) {
@@ -33,7 +33,7 @@ fn error() -> Value {
     redis::parse_redis_value(b"-ERR no\r\n").unwrap()
 }
 
-/// What readers say of a reply that is not theirs.
+/// Returns whether an outcome is that of a reply of another shape.
 fn is_refused(shown: &str) -> bool {
     shown.contains("expected ") || shown.contains("the server says ERR no")
 }
@@ -87,7 +87,7 @@ fn a_reader_takes_what_its_commands_answer() {
     }
 }
 
-/// Checks that a reader takes none of the replies, save for those at the positions that it takes.
+/// Checks that a reader accepts none of the replies but those at the listed positions.
 macro_rules! refuses {
     ($($reader:expr, $taken:expr;)+) => {$(
         for (position, reply) in replies().into_iter().enumerate() {

@@ -12,9 +12,9 @@ pub(crate) fn one<C: Codec>(reply: Reply<'_>) -> Result<C::Owned> {
     decode::<C>(reply.value, reply.request, 0)
 }
 
-/// The value that there was, or the one that the last argument of the request has made it.
+/// The previous value, or else the last argument of the request, which was written.
 ///
-/// Where other bytes than the argument cannot be decoded, nothing was written.
+/// If bytes other than the argument cannot be decoded, nothing was written.
 pub(crate) fn kept_or_written<C: Codec>(reply: Reply<'_>) -> Result<C::Owned> {
     let request = reply.request;
     let stored = bytes(reply.value, request)?;
@@ -30,43 +30,43 @@ pub(crate) fn optional<C: Codec>(reply: Reply<'_>) -> Result<Option<C::Owned>> {
     decode_optional::<C>(reply.value, reply.request, 0)
 }
 
-/// One value or nil for each key or field asked for.
+/// One value or nil for each requested key or field.
 pub(crate) fn optional_each<C: Codec>(reply: Reply<'_>) -> Result<Vec<Option<C::Owned>>> {
     let request = reply.request;
     let values = as_many(request.asked(), reply)?.into_iter().enumerate();
     values.map(|(position, value)| decode_optional::<C>(value, request, position)).collect()
 }
 
-/// Values, no more than the request wants. The first one that cannot be decoded fails the reply.
+/// Values, no more than the request asks for. The first one that cannot be decoded fails the reply.
 pub(crate) fn many<C: Codec>(reply: Reply<'_>) -> Result<Vec<C::Owned>> {
     let request = reply.request;
     up_to_limit(reply, false)?.into_iter().map(|value| decode::<C>(value, request, 0)).collect()
 }
 
-/// Like [`many`] for members of sets, which RESP3 gives as a set.
+/// Like [`many`] for members of sets, which RESP3 returns as a set.
 pub(crate) fn members<C: Codec>(reply: Reply<'_>) -> Result<Vec<C::Owned>> {
     let request = reply.request;
     up_to_limit(reply, true)?.into_iter().map(|value| decode::<C>(value, request, 0)).collect()
 }
 
-/// Values, no more than the request wants. Each is decoded by itself.
+/// Values, no more than the request asks for. Each is decoded by itself.
 pub(crate) fn each<C: Codec>(reply: Reply<'_>) -> Result<Vec<Result<C::Owned>>> {
     let request = reply.request;
     decoded_alone::<C>(up_to_limit(reply, false)?, request)
 }
 
-/// Like [`each`] for members of sets, which RESP3 gives as a set.
+/// Like [`each`] for members of sets, which RESP3 returns as a set.
 pub(crate) fn members_each<C: Codec>(reply: Reply<'_>) -> Result<Vec<Result<C::Owned>>> {
     let request = reply.request;
     decoded_alone::<C>(up_to_limit(reply, true)?, request)
 }
 
-/// Like [`each`], where nil says that there is no list.
+/// Like [`each`], where nil means that there is no list.
 pub(crate) fn each_or_none<C: Codec>(reply: Reply<'_>) -> Result<Vec<Result<C::Owned>>> {
     if reply.value == Value::Nil { Ok(Vec::new()) } else { each::<C>(reply) }
 }
 
-/// The key that had a value and the value, as `BLPOP` answers, or nil.
+/// A key and the value popped from it, in the reply of `BLPOP`, or nil.
 pub(crate) fn popped<C: Codec>(reply: Reply<'_>) -> Result<Option<(Vec<u8>, C::Owned)>> {
     if reply.value == Value::Nil {
         return Ok(None);
@@ -82,7 +82,7 @@ pub(crate) fn popped<C: Codec>(reply: Reply<'_>) -> Result<Option<(Vec<u8>, C::O
     Ok(Some((key, one::<C>(value)?)))
 }
 
-/// One step of a `SCAN`: the next cursor, zero at the end, and what was found.
+/// One step of a `SCAN`: the next cursor, zero at the end, and the elements.
 pub(crate) fn scanned(reply: Reply<'_>) -> Result<(u64, Vec<Vec<u8>>)> {
     let [cursor, found] = parts(reply)?;
     let (digits, request) = (raw(cursor)?, found.request);
@@ -101,20 +101,20 @@ pub(crate) fn scanned_entries(reply: Reply<'_>) -> Result<(u64, Vec<Vec<u8>>)> {
     }
 }
 
-/// A string or nil for each key or field asked for, as they are.
+/// A raw string or nil for each requested key or field.
 pub(crate) fn raw_each(reply: Reply<'_>) -> Result<Vec<Option<Vec<u8>>>> {
     let request = reply.request;
     let values = as_many(request.asked(), reply)?.into_iter();
     values.map(|value| raw(Reply { value, request })).collect()
 }
 
-/// Strings as they are, however many.
+/// Raw strings of any number.
 pub(crate) fn raw_many(reply: Reply<'_>) -> Result<Vec<Vec<u8>>> {
     let request = reply.request;
     sequence(reply)?.map(|value| bytes(value, request)).collect()
 }
 
-/// A string or nil, as it is.
+/// A raw string or nil.
 pub(crate) fn raw(reply: Reply<'_>) -> Result<Option<Vec<u8>>> {
     match reply.value {
         Value::Nil => Ok(None),
@@ -122,13 +122,13 @@ pub(crate) fn raw(reply: Reply<'_>) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// What `TIME` answers: seconds, and microseconds of the second.
+/// The reply of `TIME`: seconds, and microseconds of the second.
 pub(crate) fn time(reply: Reply<'_>) -> Result<[u64; 2]> {
     let [seconds, microseconds] = parts(reply)?;
     Ok([one::<u64>(seconds)?, one::<u64>(microseconds)?])
 }
 
-/// Decodes bytes that a reply brought, as the value of what `attempt` names.
+/// Decodes bytes of a reply. An error reports `attempt`.
 pub(crate) fn decode_bytes<C: Codec>(
     bytes: Vec<u8>,
     attempt: impl FnOnce() -> Attempt,
@@ -137,14 +137,15 @@ pub(crate) fn decode_bytes<C: Codec>(
     C::decode_owned(bytes).map_err(attempt)
 }
 
-/// The elements of a list that has as many as were `asked` for.
+/// The elements of a list of exactly `asked` elements.
 pub(crate) fn as_many(asked: usize, reply: Reply<'_>) -> Result<Vec<Value>> {
     let request = reply.request;
     let values = sequence(reply)?.collect::<Vec<_>>();
     if values.len() == asked { Ok(values) } else { Err(unexpected_count(request)) }
 }
 
-/// The elements of a list, or of a set where `may_be_set`, unless there are more than the request wants.
+/// The elements of a list, or of a set if `may_be_set`, unless there are more than the request asks
+/// for.
 fn up_to_limit(reply: Reply<'_>, may_be_set: bool) -> Result<Vec<Value>> {
     let request = reply.request;
     let values = match reply.value {
@@ -157,7 +158,7 @@ fn up_to_limit(reply: Reply<'_>, may_be_set: bool) -> Result<Vec<Value>> {
     }
 }
 
-/// Each value decoded by itself. One that is no string fails the reply.
+/// Decodes each value by itself. One that is not a string fails the reply.
 fn decoded_alone<C: Codec>(values: Vec<Value>, request: &Request) -> Result<Vec<Result<C::Owned>>> {
     let strings = values.into_iter().map(|value| bytes(value, request));
     let strings = strings.collect::<Result<Vec<_>>>()?.into_iter();

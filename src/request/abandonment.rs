@@ -1,15 +1,16 @@
-//! How the sender of a waiting request learns what became of it after it dropped the call.
+//! The report of a blocking request's outcome after its caller dropped it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use redis::Value;
 
-/// What to call once a dropped wait has ended. Copies of a request share it, so that it is called at
-/// most once.
+/// The callback for the end of a dropped wait. Copies of a request share it, so that it is called
+/// at most once.
 #[derive(Clone)]
 pub(crate) struct Abandonment(Arc<Mutex<Option<Report>>>);
 
+/// The callback, which gets the reply, or `None` if the outcome is unknown.
 type Report = Box<dyn FnOnce(Option<Value>) + Send>;
 
 impl Abandonment {
@@ -30,7 +31,7 @@ impl fmt::Debug for Abandonment {
     }
 }
 
-/// Reports its outcome when it is dropped.
+/// Reports the outcome when it is dropped.
 pub(crate) struct Reporter {
     report: Option<Report>,
     pub(crate) outcome: Option<Value>,
@@ -44,11 +45,11 @@ impl Drop for Reporter {
     }
 }
 
-/// One wait, from its first slice to its reply. Reports that nothing came if it is dropped while the
-/// server does not wait.
+/// One wait, from its first slice to its reply. If it is dropped while the server does not wait, it
+/// reports that nothing was taken.
 pub(crate) struct Attended<'a> {
     abandonment: Option<&'a Abandonment>,
-    /// Whether an earlier slice may have taken something.
+    /// Whether an earlier slice may have taken an item.
     pub(crate) in_doubt: bool,
 }
 
@@ -57,7 +58,7 @@ impl<'a> Attended<'a> {
         Self { abandonment, in_doubt: false }
     }
 
-    /// The caller gets a reply or an error, so that there is nothing to report.
+    /// Ends the wait with a reply or an error for the caller, so that there is nothing to report.
     pub(crate) fn end(mut self) {
         self.abandonment = None;
     }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::keys::{Place, key_slot};
 
 impl Request {
-    /// The one slot of the keys, if there are keys.
+    /// Returns the one slot of the keys, if there are keys.
     pub(crate) fn slot(&self) -> Result<Option<u16>> {
         if let Place::Slot(slot) = self.place() {
             return Ok(Some(slot));
@@ -20,7 +20,7 @@ impl Request {
         }
     }
 
-    /// Which keys lie in which slot, by their positions among the keys.
+    /// Groups the keys by slot, as their positions among the keys.
     pub(crate) fn keys_by_slot(&self) -> BTreeMap<u16, Vec<usize>> {
         let mut parts = BTreeMap::<u16, Vec<usize>>::new();
         for (position, key) in self.keys().enumerate() {
@@ -30,7 +30,7 @@ impl Request {
     }
 }
 
-/// The error for keys that are not together.
+/// The error for keys that lie in several slots.
 pub(crate) fn several_slots(request: &Request) -> Error {
     Error::InvalidArgument { attempt: Box::new(request.attempt()), reason: SEVERAL_SLOTS.into() }
 }

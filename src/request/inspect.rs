@@ -1,4 +1,4 @@
-//! What a client must know of a request.
+//! The properties of a request that a client must know.
 
 use std::mem;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ impl Request {
         self.ends.iter().map(move |&end| &self.bytes[mem::replace(&mut start, end)..end])
     }
 
-    /// How many bytes the arguments have.
+    /// The number of bytes in the arguments.
     pub(crate) fn size(&self) -> usize {
         self.bytes.len()
     }
 
-    /// The error to report instead of sending this command, if an argument cannot be used.
+    /// The error to return instead of sending this command, if an argument cannot be used.
     pub(crate) fn refusal(&self) -> Option<Error> {
         let attempt = || Box::new(self.attempt());
         let refused = self.rare.as_ref()?.refused.clone();
@@ -38,7 +38,7 @@ impl Request {
         self.rare.as_ref()?.known_reply.clone()
     }
 
-    /// Whether the command has to go to the server.
+    /// Returns whether the command must be sent to the server.
     pub(crate) fn is_sent(&self) -> bool {
         let unsent = |rare: &Rare| rare.refused.is_some() || rare.known_reply.is_some();
         !self.rare.as_deref().is_some_and(unsent)
@@ -52,22 +52,23 @@ impl Request {
         self.rare.as_ref()?.wait
     }
 
+    /// Whether a wait must not be restarted on another connection.
     pub(crate) fn waits_once(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.waits_once)
     }
 
-    /// Whether it takes an item, rather than moving it, so that it can be undone.
+    /// Returns whether it takes an item, rather than moving it, so that it can be undone.
     pub(crate) fn takes(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.undo.is_some())
     }
 
-    /// The command that undoes this waiting one.
+    /// The command that undoes this blocking one.
     #[cfg(feature = "async")]
     pub(crate) fn undo(&self) -> Option<&'static str> {
         self.rare.as_ref()?.undo
     }
 
-    /// What to report if the wait is dropped.
+    /// The callback to call if the wait is dropped.
     pub(crate) fn abandonment(&self) -> Option<&Abandonment> {
         self.rare.as_ref()?.abandonment.as_ref()
     }
@@ -80,7 +81,7 @@ impl Request {
         self.gather
     }
 
-    /// What the collections that this command may change tell of it.
+    /// The publishing settings of the collections that this command may change.
     pub(crate) fn publishing(&self) -> &[Arc<ChangePublishing>] {
         match &self.rare {
             Some(rare) if rare.wait.is_none() => &rare.publishing,
@@ -88,7 +89,7 @@ impl Request {
         }
     }
 
-    /// How many keys there are.
+    /// The number of keys.
     pub(crate) fn key_count(&self) -> usize {
         self.keys.count as usize
     }
@@ -104,7 +105,7 @@ impl Request {
         self.fields.positions().filter_map(|position| self.argument(position))
     }
 
-    /// What is neither a key nor the command, nor the hash of a script and the number of its keys.
+    /// The arguments other than the command, its keys, and the hash and key count of a script.
     pub(crate) fn others(&self) -> impl Iterator<Item = &[u8]> {
         let Arguments { first, count, stride } = self.keys;
         let skipped = if self.script.is_some() { SCRIPT_ARGUMENTS } else { 1 };
@@ -117,7 +118,7 @@ impl Request {
         arguments.filter(move |&(_, index)| !is_key(index)).map(|(argument, _)| argument)
     }
 
-    /// How many fields, members or, where there are none, keys the request is about.
+    /// The number of fields, members or, if there are none, keys that the request is about.
     pub(crate) fn asked(&self) -> usize {
         match (self.fields.count, self.others().count()) {
             _ if !self.is_sent() => 0,
@@ -127,13 +128,13 @@ impl Request {
         }
     }
 
-    /// How many fields are named.
+    /// The number of named fields.
     pub(crate) fn field_count(&self) -> usize {
         self.fields.count as usize
     }
 
-    /// How many elements a reply may have, where the arguments say so: a count, or the first and the
-    /// last index of a range.
+    /// The maximum number of elements in a reply, if the arguments determine it: a count, or the
+    /// first and the last index of a range.
     pub(crate) fn limit(&self) -> Option<usize> {
         let mut numbers = self.others().map(|it| std::str::from_utf8(it).ok()?.parse::<i64>().ok());
         let (first, last) = (numbers.next()??, numbers.next());
@@ -146,13 +147,13 @@ impl Request {
         }
     }
 
-    /// A key and, where the command alternates them, its value.
+    /// A key and, if the command alternates them, its value.
     pub(crate) fn entry(&self, key: usize) -> impl Iterator<Item = &[u8]> {
         let first = self.keys.position(key);
         (first..first + self.stride()).filter_map(|position| self.argument(position))
     }
 
-    /// How many arguments belong to a key, itself included.
+    /// The number of arguments that belong to a key, including itself.
     pub(crate) fn stride(&self) -> usize {
         self.keys.stride as usize
     }
@@ -161,8 +162,8 @@ impl Request {
         self.script
     }
 
-    /// Whether an error that comes up while this runs may leave a part of it done: scripts of several
-    /// writes, and commands whose changes are told, which are run in parts where they are long.
+    /// Returns whether an error while this runs may leave a part of it done: scripts of several
+    /// writes, and commands whose changes are published, which run in parts if they are long.
     pub(crate) fn has_steps(&self) -> bool {
         match self.script {
             Some(script) => script.has_steps,
@@ -170,7 +171,7 @@ impl Request {
         }
     }
 
-    /// Whether servers are known that lack what this needs.
+    /// Returns whether some servers are known to lack the command.
     pub(crate) fn needs_newer_servers(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.needs.is_some())
     }
@@ -179,13 +180,13 @@ impl Request {
         self.rare.as_ref().and_then(|rare| rare.needs).unwrap_or("a newer one")
     }
 
-    /// What this command is about.
+    /// The attempt that an error of this command reports.
     pub(crate) fn attempt(&self) -> Attempt {
         self.attempt_at(0)
     }
 
-    /// What this command is about, where its reply is a sequence: the key or field that the
-    /// element at `position` belongs to.
+    /// The attempt that an error reports if the reply is a sequence: the key or field to which the
+    /// element at `position` belongs.
     pub(crate) fn attempt_at(&self, position: usize) -> Attempt {
         let (key, field) = match self.fields.count {
             0 => (self.keys.position(position), None),

@@ -25,10 +25,10 @@ use crate::codec::{Codec, CodecError};
 use crate::keys::{self, Gather, Place};
 use crate::time::Wait;
 
-/// A command in the making: arguments, and what a client must know of them.
+/// A command being built: its arguments, and its properties for the client.
 ///
-/// An argument that cannot be used is remembered and reported when the command runs, so that
-/// building stays a plain chain.
+/// An argument that cannot be used is recorded and reported when the command runs, so that building
+/// stays a plain chain.
 #[derive(Clone)]
 pub struct Request {
     name: &'static str,
@@ -43,7 +43,7 @@ pub struct Request {
     rare: Option<Box<Rare>>,
 }
 
-/// What few requests have, apart so that a request is small: it is moved often.
+/// Properties that few requests have, kept apart so that a request is small: it is moved often.
 #[derive(Default, Clone)]
 struct Rare {
     wait: Option<Wait>,
@@ -56,7 +56,7 @@ struct Rare {
     publishing: Vec<Arc<ChangePublishing>>,
 }
 
-/// Which arguments are keys, or fields: `count` of them from `first` on, `stride` arguments apart.
+/// The positions of keys or fields: `count` of them from `first` on, `stride` arguments apart.
 #[derive(Debug, Clone, Copy)]
 struct Arguments {
     first: u32,
@@ -64,6 +64,7 @@ struct Arguments {
     stride: u32,
 }
 
+/// The reason why a request cannot be sent.
 #[derive(Debug, Clone)]
 enum Refused {
     Encode(CodecError),
@@ -71,7 +72,7 @@ enum Refused {
 }
 
 impl Request {
-    /// A command that changes nothing, so that it may be repeated.
+    /// A command that changes nothing, and so may be repeated.
     pub(crate) fn read(name: &'static str) -> Self {
         Self::new(name, false)
     }
@@ -81,7 +82,7 @@ impl Request {
         Self::new(name, true)
     }
 
-    /// A script; `keys` is how many of the arguments that follow are keys.
+    /// A script; `keys` is the number of keys among the arguments that follow.
     pub(crate) fn script(script: &'static Script, keys: usize) -> Self {
         let request = Self::write("EVALSHA").arg(script.hash()).number(keys);
         Self { name: script.name, script: Some(script), ..request }
@@ -118,7 +119,7 @@ impl Request {
         self
     }
 
-    /// Appends how many are wanted, at most as many as a server can count.
+    /// Appends the wanted amount, at most as many as a server can count.
     pub(crate) fn amount(self, amount: usize) -> Self {
         self.number(i64::try_from(amount).unwrap_or(i64::MAX))
     }
@@ -134,25 +135,25 @@ impl Request {
         self.refuse_if(keys::refusal(name)).key(name)
     }
 
-    /// Appends the key that is the parts of `prefix` and then `key` as the codec `K` writes it.
+    /// Appends a key made of the parts of `prefix` and then `key` as encoded by the codec `K`.
     pub(crate) fn prefixed_key<K: Codec>(mut self, prefix: [&[u8]; 2], key: &K::Borrowed) -> Self {
         self.push_prefixed_key::<K>(prefix, key);
         self
     }
 
-    /// Appends the name of a field as the codec `K` writes it.
+    /// Appends the name of a field as encoded by the codec `K`.
     pub(crate) fn field<K: Codec>(mut self, field: &K::Borrowed) -> Self {
         self.push_field::<K>(field);
         self
     }
 
-    /// Appends `value` as the codec `C` writes it.
+    /// Appends `value` as encoded by the codec `C`.
     pub(crate) fn encode<C: Codec>(mut self, value: &C::Borrowed) -> Self {
         self.push_encoded::<C>(value);
         self
     }
 
-    /// Appends every item. Where there is none, the command is not sent: its reply is `empty`.
+    /// Appends every item. If there is none, the command is not sent: its reply is `empty`.
     pub(crate) fn each<I: IntoIterator>(
         mut self,
         items: I,
@@ -167,12 +168,13 @@ impl Request {
         self
     }
 
-    /// Appends a `1` and `bytes`, or a `0` and nothing: scripts have no nil among their arguments.
+    /// Appends a `1` and `bytes`, or a `0` and an empty argument: scripts have no nil among their
+    /// arguments.
     pub(crate) fn optional(self, bytes: Option<&[u8]>) -> Self {
         self.arg(if bytes.is_some() { "1" } else { "0" }).arg(bytes.unwrap_or_default())
     }
 
-    /// Like [`optional`](Self::optional), as the codec `C` writes it.
+    /// Like [`optional`](Self::optional), for a value as encoded by the codec `C`.
     pub(crate) fn optional_value<C: Codec>(self, value: Option<&C::Borrowed>) -> Self {
         match value {
             Some(value) => self.arg("1").encode::<C>(value),
@@ -180,7 +182,7 @@ impl Request {
         }
     }
 
-    /// Appends a time to live in milliseconds. Less than one counts as one, zero is refused.
+    /// Appends a time to live in milliseconds. Less than one is rounded up to one, zero is refused.
     pub(crate) fn milliseconds(self, time: Duration) -> Self {
         match i64::try_from(time.as_millis()) {
             _ if time.is_zero() => self.refuse("a time to live of zero"),
@@ -191,13 +193,13 @@ impl Request {
         }
     }
 
-    /// Remembers that the command cannot be sent. The first reason counts.
+    /// Records that the command cannot be sent. The first reason counts.
     pub(crate) fn refuse(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
         self.rare().refused.get_or_insert_with(|| Refused::Invalid(reason.into()));
         self
     }
 
-    /// Refuses the command if `reason` is one.
+    /// Refuses the command if there is a `reason`.
     pub(crate) fn refuse_if(self, reason: Option<&'static str>) -> Self {
         match reason {
             Some(reason) => self.refuse(reason),
@@ -206,7 +208,7 @@ impl Request {
     }
 }
 
-/// The same for loops, which would otherwise move the request with every item.
+/// The same operations for loops, which would otherwise move the request with every item.
 impl Request {
     pub(crate) fn push(&mut self, argument: impl AsRef<[u8]>) {
         self.bytes.extend_from_slice(argument.as_ref());
@@ -266,7 +268,7 @@ impl Arguments {
         (0..self.count as usize).map(|index| self.position(index))
     }
 
-    /// Counts one more, at the position `next`.
+    /// Counts one more key or field, at the position `next`.
     fn count_one(&mut self, next: usize) {
         let next = next as u32;
         match self.count {
@@ -287,10 +289,10 @@ impl fmt::Debug for Request {
 const TYPICAL_BYTES: usize = 128;
 const TYPICAL_ARGUMENTS: usize = 8;
 
-/// The server refuses commands of more than 1024 * 1024 arguments.
+/// The server refuses commands with more than 1024 * 1024 arguments.
 const MOST_ARGUMENTS: usize = 1_000_000;
 
-/// The server adds the current time in milliseconds and refuses what overflows.
+/// The server adds the current time in milliseconds and refuses an overflow.
 const LONGEST_MILLISECONDS: i64 = i64::MAX / 2;
 
 #[cfg(test)]

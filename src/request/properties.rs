@@ -1,4 +1,4 @@
-//! What is said of a request besides its arguments.
+//! The properties of a request besides its arguments.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use crate::keys::{Gather, Place};
 use crate::time::Wait;
 
 impl Request {
-    /// Says that the command need not be sent, for its reply is known.
+    /// Sets the known reply, so that the command need not be sent.
     pub(crate) fn answered(mut self, reply: Value) -> Self {
         self.rare().known_reply = Some(reply);
         self
     }
 
-    /// Says that a write tells of its changes, if `publishing` says so. A request that waits does not,
+    /// Makes a write publish its changes, if `publishing` is set. A blocking request does not,
     /// since it cannot run in a script.
     pub(crate) fn publishes(mut self, publishing: &Option<Arc<ChangePublishing>>) -> Self {
         let Some(publishing) = publishing else { return self };
@@ -26,49 +26,50 @@ impl Request {
         self.refuse_if(publishing.refusal())
     }
 
-    /// Says that the server holds its reply back for up to `wait`. Clients append the time to wait
-    /// as the last argument, in slices.
+    /// Marks the command as blocking: the server holds its reply back for up to `wait`. Clients
+    /// append the time to wait as the last argument, in slices.
     pub(crate) fn waits(mut self, wait: Wait) -> Self {
         self.rare().wait = Some(wait);
         self
     }
 
-    /// Says that a wait whose connection was lost is not begun anew on another one, since the server
-    /// may still wait too, nor while the server is busy or full: the caller decides.
+    /// Forbids to restart a wait on another connection after its own was lost, since the server may
+    /// still be waiting, or while the server is busy or full: the caller decides.
     pub(crate) fn once(mut self) -> Self {
         self.rare().waits_once = true;
         self
     }
 
-    /// Says that in a cluster the keys may be asked for slot by slot, and how the replies are put
-    /// together. The arguments are the command's name and its keys, each with its value if any.
+    /// Allows to send the keys slot by slot in a cluster, and sets how the replies are combined.
+    /// The arguments must be the command's name and its keys, each with its value if any.
     pub(crate) fn divisible(mut self, gather: Gather) -> Self {
         self.gather = Some(gather);
         self
     }
 
-    /// Says that all servers are to be asked, and how their replies are put together.
+    /// Sends the command to all servers, and sets how their replies are combined.
     pub(crate) fn everywhere(mut self, gather: Gather) -> Self {
         self.place = Place::Everywhere;
         self.divisible(gather)
     }
 
-    /// Says that the server of `slot` is to be asked, where no key says so.
+    /// Sends the command to the server of `slot`, if no key determines the slot.
     pub(crate) fn at_slot(mut self, slot: u16) -> Self {
         self.place = Place::Slot(slot);
         self
     }
 
-    /// Says which command gives back what this waiting one took, if nobody wants it any more.
+    /// Sets the command that gives back an item that this blocking one took, if its caller no
+    /// longer wants it.
     pub(crate) fn undone_by(mut self, command: &'static str) -> Self {
         self.rare().undo = Some(command);
         self
     }
 
-    /// Has `report` called once if the call is dropped while it waits, when that wait has ended on
-    /// the server too: with the reply, which is `Nil` where nothing came or nothing was sent, or
-    /// with `None` where the outcome cannot be known. This may be while the call is being dropped,
-    /// or later in a task. A call that is not dropped reports nothing.
+    /// Sets a callback for a call that is dropped while it waits. `report` is called once when that
+    /// wait has ended on the server too: with the reply, which is `Nil` if nothing was taken or
+    /// sent, or with `None` if the outcome cannot be known. This may be while the call is being
+    /// dropped, or later in a task. A call that is not dropped reports nothing.
     pub(crate) fn on_abandoned(
         mut self,
         report: impl FnOnce(Option<Value>) + Send + 'static,
@@ -77,7 +78,7 @@ impl Request {
         self
     }
 
-    /// Says which servers have the command.
+    /// Sets the first servers that support the command.
     pub(crate) fn needs(mut self, servers: &'static str) -> Self {
         self.rare().needs = Some(servers);
         self

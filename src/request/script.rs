@@ -1,23 +1,23 @@
-//! Lua scripts as commands: `EVALSHA`, and `EVAL` where the server does not have the script yet.
+//! Lua scripts as commands: `EVALSHA`, and `EVAL` if the server does not have the script yet.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use crate::changes;
 
-/// A script that changes something, known to the server by the hash of its source.
+/// A script that changes data, known to the server by the hash of its source.
 #[derive(Debug)]
 pub(crate) struct Script {
-    /// What errors call it.
+    /// The name of the script in errors.
     pub(crate) name: &'static str,
     source: Option<&'static str>,
-    /// Whether it changes something in several steps, of which a later one may fail.
+    /// Whether it makes changes in several steps, of which a later one may fail.
     pub(crate) has_steps: bool,
     plain: OnceLock<Source>,
     telling: OnceLock<Source>,
 }
 
-/// What the server gets to know.
+/// The source of a script, as sent to the server.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) text: String,
@@ -25,13 +25,13 @@ pub(crate) struct Source {
 }
 
 impl Script {
-    /// One that writes several times. An error that it returns came up before the first write; one that
-    /// it raises may have come up after.
+    /// A script with several writes. An error that it returns occurred before the first write; one
+    /// that it raises may have occurred after.
     pub(crate) const fn new(name: &'static str, source: &'static str) -> Self {
         Self::made(name, Some(source), true)
     }
 
-    /// One that does nothing more after its one write, and so has changed nothing if it fails.
+    /// A script that does nothing more after its one write, and so has changed nothing if it fails.
     pub(crate) const fn of_one_write(name: &'static str, source: &'static str) -> Self {
         Self::made(name, Some(source), false)
     }
@@ -48,7 +48,7 @@ impl Script {
         self.plain.get_or_init(|| Source::new(self.source.unwrap_or_default()))
     }
 
-    /// The same script, which tells of what it changes.
+    /// The same script, which publishes its changes.
     pub(crate) fn publishing(&self) -> &Source {
         self.telling.get_or_init(|| Source::new(changes::telling(self.source)))
     }
@@ -69,5 +69,5 @@ fn without_comments(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Runs the one command it is given, and tells of what that changes.
+/// Runs the command in its arguments, and publishes its changes.
 pub(crate) static COMMAND: Script = Script::made("a command", None, false);

@@ -1,4 +1,4 @@
-//! Calls that wait for something to arrive.
+//! Calls that block until an item arrives.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use crate::time::{Deadline, Pauses};
 use crate::topology::Destination;
 
 impl<N: Node> Router<N> {
-    /// The reply to a request for which the server takes its time, in slices, so that a dead
-    /// connection is noticed. Until the time to wait is up it goes on after all that cannot have
-    /// taken an item. Everything else has to be over a call's time limit later.
+    /// Returns the reply to a blocking request, which waits in slices, so that a dead connection is
+    /// noticed. Until the time to wait is up it survives everything that cannot have taken an item.
+    /// Everything else must end within a call's time limit after that.
     pub(crate) async fn wait(
         &self,
         request: &Request,
@@ -33,6 +33,7 @@ impl<N: Node> Router<N> {
         reply
     }
 
+    /// Waits in slices, retrying as decided by `RetryDecision::on_wait`.
     async fn wait_in_slices(
         &self,
         request: &Request,
@@ -74,7 +75,7 @@ impl<N: Node> Router<N> {
                 matches!(reply, Err(TransportError::Broken(_) | TransportError::CutOff(_)));
             let decision = match &reply {
                 Ok(Value::Nil) if !deadline.is_over() => {
-                    // The next failover may be hours away, and deserves as much patience.
+                    // The next failover may be hours away, and deserves a full timeout.
                     (redirects, pauses) = (begin(), Pauses::new());
                     continue;
                 }
@@ -103,6 +104,6 @@ impl<N: Node> Router<N> {
     }
 }
 
-/// The server takes zero for "for ever", and Redis 6.2 a millisecond too.
+/// Servers take zero for "for ever", and Redis 6.2 a millisecond too.
 const SHORTEST_SLICE: Duration = Duration::from_millis(2);
 const LONGEST_SLICE: Duration = Duration::from_secs(5);

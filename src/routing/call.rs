@@ -1,4 +1,4 @@
-//! Calls: to one server, to several, or waiting.
+//! Calls: to one server, to several, or blocking.
 
 use redis::Value;
 
@@ -13,18 +13,18 @@ use crate::reply;
 use crate::request::Request;
 use crate::topology::Destination;
 
-/// How a request is brought to servers.
+/// How a request is sent to servers.
 enum Plan {
     /// Not at all: its reply is known.
     Known(Value),
-    /// To one server, which answers at once.
+    /// To one server, without blocking.
     Ordinary(Destination),
-    /// To several servers, or waiting.
+    /// To several servers, or blocking.
     Special,
 }
 
 impl<N: Node> Router<N> {
-    /// Finds the servers, and makes sure that one answers, if only that the user may not ask.
+    /// Finds the servers, and checks that one answers, even if only that the user may not ask.
     pub(crate) async fn connect(&self) -> Result<()> {
         if !self.servers.are_fixed() {
             return self.servers.find().await;
@@ -36,10 +36,10 @@ impl<N: Node> Router<N> {
         }
     }
 
-    /// The reply to one request.
+    /// Returns the reply to one request.
     ///
-    /// This is the way of nearly every call. What is rare is kept out of it, and so out of the size of
-    /// its future, which decides how fast an async client is.
+    /// Nearly every call takes this path. Rare cases are kept out of it, and so out of the size of
+    /// its future, which determines how fast an async client is.
     pub(crate) async fn call(&self, request: &Request) -> Result<Value> {
         let destination = match self.plan(request)? {
             Plan::Known(reply) => return Ok(reply),
@@ -63,6 +63,7 @@ impl<N: Node> Router<N> {
         }
     }
 
+    /// Decides how to send a request.
     fn plan(&self, request: &Request) -> Result<Plan> {
         if let Some(refusal) = request.refusal() {
             return Err(refusal);
@@ -82,6 +83,7 @@ impl<N: Node> Router<N> {
         }
     }
 
+    /// Sends a blocking request, or one to several servers.
     async fn call_specially(&self, request: &Request) -> Result<Value> {
         if let Some(wait) = request.wait() {
             let slot = if self.servers.is_cluster() { request.slot()? } else { None };
@@ -93,7 +95,7 @@ impl<N: Node> Router<N> {
         }
     }
 
-    /// Goes on from a first reply that may not be the last, if there is one.
+    /// Continues from a first reply, if there is one, which may not be the last.
     async fn conclude(
         &self,
         line: Line<'_>,

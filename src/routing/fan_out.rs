@@ -1,4 +1,4 @@
-//! Requests that go to several servers at the same time.
+//! Requests to several servers at the same time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::time::Deadline;
 use crate::time::join_all;
 use crate::topology::Destination;
 
-/// Where the keys of a request lie.
+/// The slots of a request's keys.
 enum Parts {
     /// In one slot, if there are keys.
     One(Option<u16>),
@@ -25,10 +25,10 @@ enum Parts {
     Several(BTreeMap<u16, Vec<usize>>),
 }
 
-/// A command on its way, among others.
+/// A command in flight, among others.
 struct PendingCommand<'a> {
     line: Line<'a>,
-    /// The slot it is about, if any.
+    /// The slot of its keys, if any.
     origin: Option<u16>,
     to: Destination,
     asking: bool,
@@ -38,8 +38,8 @@ struct PendingCommand<'a> {
 }
 
 impl<N: Node> Router<N> {
-    /// The replies to all of `requests`, each of which is divided where its keys lie apart. Those
-    /// for one server travel join_all, and the servers work at the same time.
+    /// Returns the replies to all of `requests`, each of which is divided if its keys lie apart.
+    /// Commands for one server are sent together, and the servers work at the same time.
     pub(crate) async fn call_each(&self, requests: &[&Request]) -> Vec<Result<Value>> {
         let parts: Vec<_> = requests.iter().map(|request| self.parts(request)).collect();
         let mut pending = Vec::with_capacity(requests.len());
@@ -72,7 +72,7 @@ impl<N: Node> Router<N> {
         replies.collect()
     }
 
-    /// The reply of all servers.
+    /// Returns the combined reply of all servers.
     pub(crate) async fn call_everywhere(&self, request: &Request) -> Result<Value> {
         let line = self.line(request);
         let mut redirects = Redirects::to(Destination::Slot(None), self.servers.deadline());
@@ -101,6 +101,7 @@ impl<N: Node> Router<N> {
         }
     }
 
+    /// Decides what to do after the outcome of one command.
     fn decision(&self, outcome: &TransportResult<Value>, line: Line<'_>) -> RetryDecision {
         match outcome {
             Ok(reply) => RetryDecision::on(reply),
@@ -108,6 +109,7 @@ impl<N: Node> Router<N> {
         }
     }
 
+    /// Groups the keys of a request by slot, if it may be divided.
     fn parts(&self, request: &Request) -> Result<Parts> {
         if !self.servers.is_cluster() {
             return Ok(Parts::One(None));
@@ -118,7 +120,7 @@ impl<N: Node> Router<N> {
         }
     }
 
-    /// Brings all pending to their servers until each has an outcome that stays.
+    /// Sends all pending commands to their servers until each has a final outcome.
     async fn deliver(&self, pending: &mut [PendingCommand<'_>]) {
         let mut redirects = Redirects::to(Destination::Slot(None), self.servers.deadline());
         let mut left: Vec<usize> = (0..pending.len()).collect();
@@ -146,8 +148,8 @@ impl<N: Node> Router<N> {
         }
     }
 
-    /// Brings those of the `left` pending again whose script the server does not know, because it
-    /// refused what came with the source.
+    /// Resends those of the `left` pending commands whose script the server does not know, because
+    /// it refused the command that came with the source.
     async fn dispatch_round_with_sources(
         &self,
         pending: &mut [PendingCommand<'_>],
@@ -165,7 +167,8 @@ impl<N: Node> Router<N> {
         self.dispatch_round(pending, &unknown, deadline).await;
     }
 
-    /// One round redirects to each server that any of the `left` pending is for.
+    /// Makes one round trip to each server that is the destination of any of the `left` pending
+    /// commands.
     async fn dispatch_round(
         &self,
         pending: &mut [PendingCommand<'_>],
@@ -213,7 +216,7 @@ impl<'a> PendingCommand<'a> {
         Self { line, origin, to, asking, asked, outcome: Ok(Value::Nil) }
     }
 
-    /// Turns to where `decision` says, or back origin.
+    /// Redirects the command according to `decision`, or back to its origin.
     fn turn(&mut self, decision: RetryDecision, redirected: bool) {
         (self.to, self.asking) = match decision {
             RetryDecision::Ask(address) if redirected => {
@@ -227,8 +230,8 @@ impl<'a> PendingCommand<'a> {
     }
 }
 
-/// What is sent for a group of pending. The first use of a script goes with its source, so that the
-/// server has it.
+/// The lines to send for a group of pending commands. The first use of a script includes its
+/// source, so that the server has it.
 fn lines<'a>(pending: &[PendingCommand<'a>], group: &[usize]) -> Vec<Line<'a>> {
     let mut loaded: Vec<&str> = Vec::new();
     let mut lines = Vec::with_capacity(group.len());
@@ -239,7 +242,7 @@ fn lines<'a>(pending: &[PendingCommand<'a>], group: &[usize]) -> Vec<Line<'a>> {
     lines
 }
 
-/// `line`, with its source if it is a script that is not `loaded` yet.
+/// Returns `line`, with its source if it is a script that is not `loaded` yet.
 pub(crate) fn with_source_once<'a>(line: Line<'a>, loaded: &mut Vec<&'a str>) -> Line<'a> {
     match line.script() {
         Some(script) if !loaded.contains(&&script.hash[..]) => {
@@ -270,7 +273,7 @@ mod tests {
 
     type Log = Arc<Mutex<Vec<String>>>;
 
-    /// A node that writes down what happens to it.
+    /// A node that logs what happens to it.
     struct Noted(Connector, Log);
 
     impl Noted {

@@ -1,4 +1,4 @@
-//! The way of requests to the servers that take them.
+//! The routing of requests to the servers that serve them.
 
 mod blocking_wait;
 mod call;

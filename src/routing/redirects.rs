@@ -8,17 +8,17 @@ use crate::time::Wait;
 use crate::time::{Deadline, Pauses};
 use crate::topology::{Destination, Servers};
 
-/// The way of commands to the server that takes them: follows redirections, and has patience while
-/// one server takes over from another.
+/// The routing state of one call: follows redirects, and backs off while one server takes over from
+/// another.
 pub(crate) struct Redirects {
     origin: Destination,
     pub(crate) destination: Destination,
-    /// Whether the server has to be told that it is asked about a slot on its way there.
+    /// Whether the server must be told that it is asked about a slot that it is importing.
     pub(crate) asking: bool,
     /// The address of the server that was asked last, if one was.
     pub(crate) asked: String,
     redirections: u32,
-    /// When the call has to be over.
+    /// The deadline of the call.
     pub(crate) deadline: Deadline,
     patience: Option<(Deadline, Pauses)>,
 }
@@ -30,14 +30,14 @@ impl Redirects {
         Self { origin, destination, asking, asked, redirections, deadline, patience }
     }
 
-    /// Finds the server to ask.
+    /// Returns the server to ask.
     pub(crate) async fn node<N: Node>(&mut self, servers: &Servers<N>) -> TransportResult<Arc<N>> {
         let node = servers.node(&self.destination, self.deadline).await?;
         self.asked.clone_from(&node.connector().address);
         Ok(node)
     }
 
-    /// Whether to go on after `decision`, and where to. May pause.
+    /// Returns whether to retry after `decision`, and sets the destination. May pause.
     pub(crate) async fn should_retry<N: Node>(
         &mut self,
         servers: &Servers<N>,
@@ -71,6 +71,7 @@ impl Redirects {
         }
     }
 
+    /// Backs off. Returns whether the time for a failover is not yet over.
     async fn pause<N: Node>(&mut self, servers: &Servers<N>) -> bool {
         let begin = || (Deadline::after(Wait::For(servers.patience())), Pauses::new());
         let (deadline, pauses) = self.patience.get_or_insert_with(begin);
@@ -83,5 +84,5 @@ impl Redirects {
     }
 }
 
-/// Nodes that disagree about a slot send clients to and fro for a short while.
+/// Nodes that disagree about a slot redirect clients to and fro for a short while.
 const MOST_REDIRECTIONS: u32 = 5;

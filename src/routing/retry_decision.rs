@@ -1,4 +1,4 @@
-//! What the outcome of a round redirects means for the next one, where there is more than one server.
+//! The consequence of a round trip's outcome for the next one, with more than one server.
 
 use redis::Value;
 
@@ -7,33 +7,33 @@ use crate::error::code::{Remedy, is_transient, remedy};
 use crate::error::obstacle::Obstacle;
 use crate::reply::code_and_details;
 
-/// What to do after a round redirects.
+/// What to do after a round trip.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum RetryDecision {
-    /// Take the outcome as it is.
+    /// Return the outcome as it is.
     Done,
-    /// Ask the server at this address, which has the slot now.
+    /// Ask the server at this address, which owns the slot now.
     Moved(String),
-    /// Ask the server at this address this time: the slot is on its way there.
+    /// Ask the server at this address for this request only: it is importing the slot.
     Ask(String),
-    /// Ask again a little later, when another server may have taken over. Nothing was applied.
+    /// Retry a little later, when another server may have taken over. Nothing was applied.
     Backoff,
 }
 
-/// What repeating a wait does whose reply was not read.
+/// The effect of repeating a wait whose reply was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repetition {
-    /// It hides what the server took meanwhile from a caller who finds that out, and who bears what
-    /// the server is short of.
+    /// It hides an item that the server took meanwhile from a caller that detects this, and that
+    /// handles a server's lack of resources itself.
     Hides,
-    /// It takes an item; so the one that may be lost has to be reported.
+    /// It takes an item, so a possible loss must be reported.
     Takes,
-    /// It moves an item, which is lost in no case.
+    /// It moves an item, which is never lost.
     Moves,
 }
 
 impl RetryDecision {
-    /// On one reply. What the server refused was not applied, so that it may be sent again.
+    /// Decides on one reply. A refused command was not applied, so it may be sent again.
     pub(crate) fn on(reply: &Value) -> Self {
         let Value::ServerError(error) = reply else { return RetryDecision::Done };
         let (code, details) = code_and_details(error);
@@ -45,8 +45,8 @@ impl RetryDecision {
         }
     }
 
-    /// On a transaction, whose first command is `MULTI`: what was not queued was not applied. If
-    /// `MULTI` itself failed, the others may have been applied one by one.
+    /// Decides on a transaction, whose first command is `MULTI`: commands that were not queued were
+    /// not applied. If `MULTI` itself failed, the others may have been applied one by one.
     pub(crate) fn on_transaction(replies: &[Value]) -> Self {
         match replies {
             [Value::ServerError(_), ..] => RetryDecision::Done,
@@ -54,7 +54,7 @@ impl RetryDecision {
         }
     }
 
-    /// The one that asks for more patience; the first of two redirections.
+    /// The decision that waits longer; the first of two redirects.
     pub(crate) fn or(self, other: Self) -> Self {
         match (self, other) {
             (RetryDecision::Backoff, _) | (_, RetryDecision::Backoff) => RetryDecision::Backoff,
@@ -63,7 +63,8 @@ impl RetryDecision {
         }
     }
 
-    /// On a round redirects without a reply. What was sent is sent again only if it is `repeatable`.
+    /// Decides on a round trip without a reply. Its commands are sent again only if they are
+    /// `repeatable`.
     pub(crate) fn without_reply(fault: &TransportError, repeatable: bool) -> Self {
         match fault {
             TransportError::Connect { .. } if fault.obstacle() > Obstacle::Passing => {
@@ -79,10 +80,10 @@ impl RetryDecision {
         }
     }
 
-    /// On a wait. It goes on after whatever cannot have taken an item: without a connection, after
-    /// refusals that pass, and when a connection ends, since a server sends what it took before it
-    /// closes. A reply that is cut off has an item, and a server that is silent may have taken one,
-    /// unless it `is_replaced`: then another one has the list.
+    /// Decides on a wait. It continues after everything that cannot have taken an item: without a
+    /// connection, after transient refusals, and when a connection ends, since a server sends what
+    /// it took before it closes. A reply that is cut off has an item, and a silent server may have
+    /// taken one, unless it `is_replaced`: then another server has the list.
     pub(crate) fn on_wait(
         outcome: &TransportResult<Value>,
         repetition: Repetition,
@@ -110,8 +111,9 @@ impl RetryDecision {
         if goes_on { RetryDecision::Backoff } else { RetryDecision::Done }
     }
 
-    /// The same, where `asked` is the address of the server that answered. A server that does not
-    /// know its own host, or may not tell it, sends to a port of the host that was asked.
+    /// The same decision, where `asked` is the address of the server that answered. A server that
+    /// does not know its own host, or may not reveal it, redirects to a port of the host that was
+    /// asked.
     pub(crate) fn completed(self, asked: &str) -> Self {
         let complete = |address: String| match (address.rsplit_once(':'), asked.rsplit_once(':')) {
             (Some(("" | "?", port)), Some((host, _))) => format!("{host}:{port}"),

@@ -1,4 +1,4 @@
-//! The way of requests to servers and of replies back, the same for every kind of client.
+//! The path of requests to servers and of replies back, the same for every kind of client.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -15,10 +15,10 @@ use crate::request::Request;
 use crate::topology::Topology;
 use crate::topology::{Destination, Servers};
 
-/// Sends requests to the servers that take them.
+/// Sends requests to the servers that serve them. Owned by a client, and shared by its clones.
 pub(crate) struct Router<N: Node> {
     pub(crate) servers: Servers<N>,
-    /// Whether a server did not say its run id.
+    /// Whether a server did not reveal its run id.
     are_nameless: AtomicBool,
 }
 
@@ -27,7 +27,7 @@ impl<N: Node> Router<N> {
         Self { servers, are_nameless: AtomicBool::new(false) }
     }
 
-    /// What the servers are called in messages, without passwords.
+    /// The name of the servers in messages, without passwords.
     pub(crate) fn address(&self) -> String {
         self.servers.address()
     }
@@ -36,8 +36,8 @@ impl<N: Node> Router<N> {
         self.servers.topology(self.servers.deadline()).await
     }
 
-    /// A typed reply as it is. One of the wrong shape may be the reply to another command, so that after
-    /// it no kept connection is trusted.
+    /// Returns a typed reply unchanged. One of the wrong shape may be the reply to another command,
+    /// so that after it no kept connection is trusted.
     pub(crate) fn checked<T>(&self, reply: Result<T>) -> Result<T> {
         if let Err(Error::UnexpectedReply { .. }) = reply {
             self.servers.distrust();
@@ -45,21 +45,23 @@ impl<N: Node> Router<N> {
         reply
     }
 
-    /// Whether servers are not asked for their run ids any more, since one did not say its own.
+    /// Returns whether servers are no longer asked for their run ids, since one did not reveal its
+    /// own.
     pub(crate) fn are_nameless(&self) -> bool {
         self.are_nameless.load(Ordering::Relaxed)
     }
 
+    /// Stops asking servers for their run ids.
     pub(crate) fn take_as_nameless(&self) {
         self.are_nameless.store(true, Ordering::Relaxed);
     }
 
-    /// `request` as it goes out, if all its keys are asked for.
+    /// The form in which `request` is sent, if all its keys are asked for.
     pub(crate) fn line<'a>(&self, request: &'a Request) -> Line<'a> {
         Line { in_cluster: self.servers.is_cluster(), ..Line::new(request, Form::AsIs) }
     }
 
-    /// Follows where a reply sends to, and has patience.
+    /// Follows redirects and backs off until a reply is final.
     pub(crate) async fn follow(
         &self,
         line: Line<'_>,
@@ -78,8 +80,8 @@ impl<N: Node> Router<N> {
         }
     }
 
-    /// What to do without a reply. Another server may have taken over from one that hangs, and
-    /// nobody else may ever say so.
+    /// Decides what to do without a reply. Another server may have taken over from one that hangs,
+    /// and perhaps nothing else ever reports it.
     pub(crate) fn without_reply(&self, fault: &TransportError, repeatable: bool) -> RetryDecision {
         if matches!(fault, TransportError::Broken(_)) {
             self.servers.doubt();
@@ -87,6 +89,7 @@ impl<N: Node> Router<N> {
         RetryDecision::without_reply(fault, repeatable)
     }
 
+    /// Sends one request to the server of `redirects`.
     pub(crate) async fn ask(
         &self,
         line: Line<'_>,
@@ -99,7 +102,7 @@ impl<N: Node> Router<N> {
         }
     }
 
-    /// The replies to all commands of a transaction, from `MULTI` on.
+    /// Returns the replies to all commands of a transaction, from `MULTI` on.
     pub(crate) async fn replies(
         &self,
         lines: &[Line<'_>],
@@ -128,14 +131,14 @@ impl<N: Node> Router<N> {
     }
 }
 
-/// Whether `line` was not run because the server does not know its script.
+/// Returns whether `line` was not run because the server does not know its script.
 pub(crate) fn lacks_source(line: Line<'_>, reply: &Value) -> bool {
     let Value::ServerError(error) = reply else { return false };
     let by_hash = matches!(line.form, Form::AsIs) && line.script().is_some();
     by_hash && error.kind() == Some(ServerErrorKind::NoScript)
 }
 
-/// Makes a server answer about a slot that is on its way there.
+/// Makes a server answer about a slot that it is importing.
 pub(crate) fn asking() -> Line<'static> {
     static ASKING: LazyLock<Request> = LazyLock::new(|| Request::read("ASKING"));
     Line::new(&ASKING, Form::AsIs)

@@ -1,4 +1,5 @@
-//! Which process answers a scan, so that a position is never taken to another one.
+//! The identity of the process that answers a scan, so that a position is never used with another
+//! one.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -19,8 +20,9 @@ use crate::reply::code_and_details;
 use crate::request::Request;
 use crate::topology::Destination;
 
-/// The process that gave the last page of a scan. Each process hashes in its own way, so that a position
-/// means something only to the one that named it, though another may have the same address and data.
+/// The process that returned the last page of a scan. Each process hashes in its own way, so a
+/// position is meaningful only to the process that returned it, though another may have the same
+/// address and data.
 #[derive(Default)]
 pub struct ScanOrigin {
     process: Option<Process>,
@@ -29,26 +31,28 @@ pub struct ScanOrigin {
     exclusive: ExclusiveConnection,
 }
 
-/// What tells one process from all others.
+/// The identity of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Process {
     /// The id that a server draws when it starts.
     RunId(String),
-    /// Where a server does not say its id: the connection to it, which no other process can continue.
+    /// For a server that does not reveal its id: the connection to it, which no other process can
+    /// continue.
     Connection(u64),
 }
 
 impl ScanOrigin {
-    /// Whether the last page is known to be of the same process as the one before it.
+    /// Returns whether the last page is known to come from the same process as the one before it.
     pub(crate) fn is_same(&self) -> bool {
         self.is_same
     }
 
-    /// The address at which the last page was asked for.
+    /// The address at which the last page was requested.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
+    /// Records which process answered.
     fn meet(&mut self, process: Option<Process>, address: &str) {
         self.is_same = process.is_some() && process == self.process;
         self.process = process;
@@ -63,10 +67,10 @@ impl fmt::Debug for ScanOrigin {
 }
 
 impl<N: Node> Router<N> {
-    /// The reply to a request for the next page of a scan.
+    /// Returns the reply to a request for the next page of a scan.
     ///
-    /// `INFO` goes along and says whose page it is. To a server that does not let the user ask, a scan
-    /// of several pages has a connection of its own.
+    /// `INFO` is sent along to identify the process. If the user may not call it, a scan of several
+    /// pages uses a dedicated connection.
     pub(crate) async fn page(&self, request: &Request, with: &mut ScanOrigin) -> Result<Value> {
         if let Some(refusal) = request.refusal() {
             return Err(refusal);
@@ -88,6 +92,7 @@ impl<N: Node> Router<N> {
         }
     }
 
+    /// Asks for one page, together with the identity of the process.
     async fn ask_for_page(
         &self,
         request: &Request,
@@ -100,7 +105,7 @@ impl<N: Node> Router<N> {
         lines.extend(is_named.then(|| Line::new(&INFO, Form::AsIs)));
         lines.extend(redirects.asking.then(asking));
         lines.push(self.line(request));
-        // Most scans end with their first page, which any connection may bring.
+        // Most scans end with their first page, for which any connection will do.
         let is_alone = !is_named && !with.address.is_empty();
         let mut replies = match is_alone {
             true => node.call_alone(&lines, redirects.deadline, &mut with.exclusive).await?,
@@ -114,6 +119,7 @@ impl<N: Node> Router<N> {
         Ok((process, reply))
     }
 
+    /// Reads the identity of a process, and stops asking for it if the server does not reveal it.
     fn process(&self, info: &Value) -> Option<Process> {
         let id = server_info::field(info, "run_id");
         let is_passing = match info {

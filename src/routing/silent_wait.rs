@@ -1,4 +1,4 @@
-//! What becomes of a wait whose server is silent.
+//! The fate of a wait whose server is silent.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,15 +14,15 @@ use crate::request::Request;
 use crate::time::Deadline;
 use crate::topology::{Destination, Servers};
 
-/// Finds out whether a silent server is frozen, paused or cut off, so that the reply may still come,
-/// or whether only the connection of the wait is dead.
+/// Finds out whether a silent server is frozen, paused or unreachable, so that the reply may still
+/// arrive, or whether only the connection of the wait is dead.
 pub(crate) struct SilentWait<'a, N: Node> {
     servers: &'a Servers<N>,
     to: &'a Destination,
-    /// Changes nothing, and is held up when the wait is: while clients that write are paused.
+    /// Changes nothing, and is delayed like the wait: while clients that write are paused.
     probe: Request,
     node: &'a Arc<N>,
-    /// How long the server may take for the wait once it gets to it.
+    /// How long the server may take for the wait once it processes it.
     slice: Duration,
     end: Deadline,
     began: Instant,
@@ -44,12 +44,13 @@ impl<'a, N: Node> SilentWait<'a, N> {
         Self { servers, to, probe, node, slice, end, began, answers, is_replaced }
     }
 
-    /// Whether the server that is silent has lost its place or its memory, so that nothing counts
-    /// that it takes from now on.
+    /// Returns whether the silent server has lost its role or its data, so that nothing that it
+    /// takes from now on counts.
     pub(crate) fn is_replaced(&self) -> bool {
         self.is_replaced.load(Ordering::Acquire)
     }
 
+    /// Examines the silent server. Returns whether the reply may still arrive.
     async fn look(&self) -> bool {
         if self.end.is_over() {
             return false;
@@ -72,7 +73,7 @@ impl<'a, N: Node> SilentWait<'a, N> {
             }
         };
         match first {
-            // By now the wait has ended too that the server got to when it answered this.
+            // By now a wait that the server processed when it answered this has ended too.
             Some(first) if first.elapsed() >= self.slice + self.response_timeout() => {
                 let was_restarted = self.was_restarted(limit).await;
                 self.is_replaced.store(was_restarted, Ordering::Release);
@@ -86,7 +87,7 @@ impl<'a, N: Node> SilentWait<'a, N> {
         self.node.connector().response_timeout
     }
 
-    /// Whether the server is another process than the one that was asked to wait.
+    /// Returns whether the server is another process than the one that was asked to wait.
     async fn was_restarted(&self, limit: Deadline) -> bool {
         let info = Request::read("INFO").arg("server");
         let reply = self.node.call(Line::new(&info, Form::AsIs), limit).await;

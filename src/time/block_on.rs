@@ -1,4 +1,4 @@
-//! Futures on a thread that blocks.
+//! Futures on a blocking thread.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::deadline::Deadline;
 use super::wait::Wait;
 
-/// Finishes a conversation of a [`Client`]. Its sends are done when they return, so it never
+/// Finishes a conversation of a [`Client`]. Its sends are complete when they return, so it never
 /// suspends and one poll finishes it.
 pub(crate) fn finish<T>(conversation: impl Future<Output = T>) -> T {
     match pin!(conversation).poll(&mut Context::from_waker(Waker::noop())) {
@@ -18,8 +18,9 @@ pub(crate) fn finish<T>(conversation: impl Future<Output = T>) -> T {
     }
 }
 
-/// Blocks until something has happened that does not need this thread, at most for `time`.
+/// Blocks until `event` is ready, at most for `time`. The event must not need this thread.
 pub(crate) fn block_on<T>(event: impl Future<Output = T>, time: Duration) -> Option<T> {
+    /// Wakes a blocked thread.
     struct Unpark(Thread);
 
     impl Wake for Unpark {

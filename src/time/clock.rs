@@ -20,7 +20,7 @@ pub(crate) fn now() -> u64 {
     1 + u64::try_from(BEGAN.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(0)
 }
 
-/// How far the clock may lag behind: a tick of a system that has a hundred in a second.
+/// How far the clock may lag behind: a tick of a system with a hundred ticks per second.
 #[cfg(feature = "near-cache")]
 pub(crate) const LAG: u64 = 10;
 
@@ -29,7 +29,7 @@ pub(crate) fn after(time: Duration) -> u64 {
     later(now(), time)
 }
 
-/// The moment `time` after `moment`, or the last one there is.
+/// The moment `time` after `moment`, or the last representable one.
 pub(crate) fn later(moment: u64, time: Duration) -> u64 {
     moment.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }

@@ -1,14 +1,15 @@
-//! Callers that wait for the one who does what all of them need.
+//! A one-shot broadcast: callers wait for one of them to do what all of them need.
 
 use std::future::poll_fn;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-/// What came of something, for those who wait.
+/// An outcome, and the callers that wait for it.
 pub(crate) struct Completion<T> {
     state: Mutex<State<T>>,
 }
 
+/// The outcome, once known, and the waiting tasks.
 struct State<T> {
     outcome: Option<T>,
     waiting: Vec<Waker>,
@@ -19,7 +20,7 @@ impl<T> Completion<T> {
         Self { state: Mutex::new(State { outcome: None, waiting: Vec::new() }) }
     }
 
-    /// Tells those who wait. The first outcome counts.
+    /// Publishes the outcome to all waiting callers. The first outcome counts.
     pub(crate) fn complete(&self, outcome: T) {
         let waiting = {
             let mut state = self.lock();
@@ -33,7 +34,7 @@ impl<T> Completion<T> {
         self.lock().outcome.is_some()
     }
 
-    /// Waits for what is told.
+    /// Waits for the outcome.
     pub(crate) async fn outcome(&self) -> T
     where
         T: Clone,

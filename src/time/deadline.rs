@@ -1,10 +1,10 @@
-//! How long and how often to try again.
+//! Deadlines, and the backoff between retries.
 
 use std::time::{Duration, Instant};
 
 use super::wait::Wait;
 
-/// When something ends, if ever.
+/// A moment at which waiting ends, if ever.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline(Option<Instant>);
 
@@ -16,12 +16,12 @@ impl Deadline {
         }
     }
 
-    /// The earlier of this and the end of `time` from now on.
+    /// The earlier of this deadline and the end of `time` from now.
     pub(crate) fn within(self, time: Duration) -> Self {
         self.earlier(Self::after(Wait::For(time)))
     }
 
-    /// The one that is over first.
+    /// The earlier of two deadlines.
     pub(crate) fn earlier(self, other: Self) -> Self {
         Self(match (self.0, other.0) {
             (Some(one), Some(other)) => Some(one.min(other)),
@@ -29,7 +29,7 @@ impl Deadline {
         })
     }
 
-    /// So much later.
+    /// The deadline moved back by `time`.
     pub(crate) fn later_by(self, time: Duration) -> Self {
         Self(self.0.and_then(|end| end.checked_add(time)))
     }
@@ -42,12 +42,13 @@ impl Deadline {
         self.left().is_zero()
     }
 
+    /// Returns whether it has been over for at least `time`.
     pub(crate) fn is_over_for(&self, time: Duration) -> bool {
         self.0.is_some_and(|end| Instant::now().saturating_duration_since(end) >= time)
     }
 }
 
-/// Pauses that become longer.
+/// An exponential backoff.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pauses(Duration);
 
@@ -56,6 +57,7 @@ impl Pauses {
         Self(SHORTEST_PAUSE)
     }
 
+    /// The next pause, twice as long as the previous one, up to a limit.
     pub(crate) fn next(&mut self) -> Duration {
         let pause = self.0;
         self.0 = (pause * 2).min(LONGEST_PAUSE);

@@ -1,4 +1,4 @@
-//! Time, and waiting for what happens in this program.
+//! Time, and waiting for events in this program.
 
 mod block_on;
 pub(crate) mod clock;

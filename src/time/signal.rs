@@ -3,13 +3,14 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// Wakes the one thread or task that rests on it.
+/// Wakes the one thread or task that waits for it.
 #[derive(Debug, Default)]
 pub(crate) struct Signal {
     state: Mutex<State>,
     changed: Condvar,
 }
 
+/// The state of a signal, and its waiting task.
 #[derive(Debug, Default)]
 struct State {
     raised: bool,
@@ -18,12 +19,12 @@ struct State {
 }
 
 impl Signal {
-    /// Ends the rest that goes on, or else the next one.
+    /// Ends the current wait, or else the next one.
     pub(crate) fn raise(&self) {
         self.change(|state| state.raised = true);
     }
 
-    /// Ends all rest from now on.
+    /// Ends all waits from now on.
     pub(crate) fn close(&self) {
         self.change(|state| state.closed = true);
     }
@@ -32,7 +33,7 @@ impl Signal {
         self.lock().closed
     }
 
-    /// Blocks until it is raised or closed, at most for `time`. Says whether it was.
+    /// Blocks until it is raised or closed, at most for `time`. Returns whether it was.
     pub(crate) fn block(&self, time: Duration) -> bool {
         let deadline = Instant::now().checked_add(time);
         let mut state = self.lock();

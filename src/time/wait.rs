@@ -3,7 +3,7 @@ use std::time::Duration;
 /// How long a call may wait for something to arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
-    /// At most so long. Zero asks once and does not wait.
+    /// At most this time. Zero asks once and does not wait.
     For(Duration),
     /// Until something arrives.
     Forever,

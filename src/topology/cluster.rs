@@ -1,4 +1,4 @@
-//! The nodes of a cluster, and which of them have which slots.
+//! The nodes of a cluster, and the slots that they own.
 //!
 //! The protocol: <https://valkey.io/commands/cluster-slots/>.
 
@@ -36,14 +36,14 @@ impl<N: Node> Seeds<N> {
         )
     }
 
-    /// What the cluster is called in messages.
+    /// The name of the cluster in messages.
     pub(crate) fn address(&self) -> String {
         let seeds: Vec<_> =
             self.nodes.iter().map(|node| node.connector().address.as_str()).collect();
         format!("the cluster at {}", seeds.join(", "))
     }
 
-    /// The servers as the first node knows them that answers. Each is asked for a moment only, and
+    /// Finds the servers, as known to the first node that answers. Each is asked only briefly, and
     /// those that were silent once more for their share of the time.
     pub(crate) async fn find_servers(
         &self,
@@ -75,8 +75,8 @@ impl<N: Node> Seeds<N> {
         Err(problem)
     }
 
-    /// The nodes to ask, known ones and seeds by turns: where all known ones have gone or hang, a seed
-    /// is asked next.
+    /// The nodes to ask, alternately known ones and seeds: if all known ones are gone or hang, a
+    /// seed is asked next.
     fn in_turn<'a>(&'a self, known: &'a [Arc<N>]) -> Vec<&'a Arc<N>> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         let rotated = |nodes: &[&'a Arc<N>]| {
@@ -94,7 +94,7 @@ impl<N: Node> Seeds<N> {
         pairs.flatten().flatten().copied().collect()
     }
 
-    /// Makes sure that every seed that can be reached belongs to a cluster.
+    /// Checks that every reachable seed belongs to a cluster.
     pub(crate) async fn check(&self, found: &Topology, deadline: Deadline) -> Result<()> {
         let is_found = |address: &str| found.servers().iter().any(|server| **server == *address);
         for seed in self.nodes.iter().filter(|seed| !is_found(&seed.connector().address)) {
@@ -108,7 +108,7 @@ impl<N: Node> Seeds<N> {
     }
 }
 
-/// Makes sure that nodes are reached in the same way, since those that are found will be too.
+/// Checks that nodes are reached in the same way, since discovered ones will be too.
 pub(crate) fn check_alike(seeds: &[Connector]) -> Result<()> {
     let way = |seed: &Connector| {
         let settings = seed.information().redis_settings();
@@ -126,7 +126,7 @@ pub(crate) fn check_alike(seeds: &[Connector]) -> Result<()> {
     Err(Error::Configuration(problem.into()))
 }
 
-/// Which slots which masters have, as `node` knows it. `CLUSTER SLOTS`.
+/// The slots of the masters, as known to `node`. `CLUSTER SLOTS`.
 pub(crate) async fn slots<N: Node>(node: &N, deadline: Deadline) -> Result<Topology> {
     let request = Request::read("CLUSTER").arg("SLOTS");
     let reply = node.call(Line::new(&request, Form::AsIs), deadline).await;
@@ -150,8 +150,8 @@ pub(crate) async fn slots<N: Node>(node: &N, deadline: Deadline) -> Result<Topol
     Err(Error::Configuration(format!("the server at {address} {problem}")))
 }
 
-/// Of two problems the one that says more about the cluster: that a node does not accept the client,
-/// then that it cannot be reached now, then that a name does not exist.
+/// Of two errors returns the one that tells more about the cluster: that a node does not accept the
+/// client, then that it cannot be reached now, then that a name does not exist.
 fn more_telling(one: Error, other: Error) -> Error {
     let weight = |error: &Error| match (error, obstacle(error)) {
         (Error::Configuration(_), _) => 0,
@@ -162,12 +162,13 @@ fn more_telling(one: Error, other: Error) -> Error {
     if weight(&one) > weight(&other) { one } else { other }
 }
 
+/// Returns whether the server of this message is not a node of a cluster.
 fn says_disabled(message: &str) -> bool {
     message.contains("cluster support disabled")
 }
 
 /// The first and last slot of a range and the address of its master. A node that does not know its
-/// own host is reached under the host it was asked at.
+/// own host is reached under the host at which it was asked.
 fn master(range: &Value, asked_host: &str) -> Option<(u16, u16, Arc<str>)> {
     let Value::Array(range) = range else { return None };
     let [Value::Int(first), Value::Int(last), Value::Array(master), ..] = &range[..] else {
@@ -185,7 +186,7 @@ fn master(range: &Value, asked_host: &str) -> Option<(u16, u16, Arc<str>)> {
     Some((u16::try_from(*first).ok()?, u16::try_from(*last).ok()?, address))
 }
 
-/// Reads what `CLUSTER SLOTS` answers. Whether it names masters.
+/// Reads the reply of `CLUSTER SLOTS`. Returns whether it names masters.
 #[cfg(test)]
 pub(crate) fn read_slots(reply: &Value) -> bool {
     let Value::Array(ranges) = reply else { return false };
@@ -193,7 +194,7 @@ pub(crate) fn read_slots(reply: &Value) -> bool {
     masters.is_some_and(|masters| Topology::new(masters).owner(0).is_some())
 }
 
-/// For how long a node is asked before the next one is.
+/// How long a node is asked before the next one is.
 const A_MOMENT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
@@ -232,7 +233,7 @@ mod tests {
         }
     }
 
-    /// A node that hangs until the deadline, unless its name says that it lives.
+    /// A node that hangs until the deadline, unless its name marks it as alive.
     struct Frozen(Connector, Asked);
 
     type Asked = Arc<Mutex<Vec<String>>>;

@@ -1,4 +1,4 @@
-//! The servers of a client, and which of them have which slots.
+//! The servers of a client, and the slots that they own.
 
 mod cluster;
 mod sentinel;

@@ -1,6 +1,6 @@
 //! Sentinels, which name the master.
 //!
-//! What a client has to do: <https://redis.io/docs/latest/develop/reference/sentinel-clients/>.
+//! The rules for clients: <https://redis.io/docs/latest/develop/reference/sentinel-clients/>.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use crate::reply::{Reply, server_error};
 use crate::request::Request;
 use crate::time::Deadline;
 
-/// Sentinels that watch the master of one name.
+/// Sentinels that monitor the master of one name.
 pub(crate) struct Sentinels<N> {
     nodes: Vec<N>,
     name: String,
@@ -36,15 +36,15 @@ impl<N: Node> Sentinels<N> {
         Sentinels::new(nodes.collect(), self.name.clone())
     }
 
-    /// What the master is called in messages.
+    /// The name of the master in messages.
     pub(crate) fn address(&self) -> String {
         let sentinels: Vec<_> =
             self.nodes.iter().map(|node| node.connector().address.as_str()).collect();
         format!("{} of the Sentinels at {}", self.name, sentinels.join(", "))
     }
 
-    /// The master, as the first Sentinel knows it that can be reached. One that is not `known` yet
-    /// has to say itself that it is the master, since a Sentinel may not have heard of a failover.
+    /// Finds the master, as known to the first Sentinel that can be reached. A master that is not
+    /// `known` yet must itself confirm its role, since a Sentinel may not have noticed a failover.
     pub(crate) async fn find_master(
         &self,
         known: &Topology,
@@ -57,7 +57,7 @@ impl<N: Node> Sentinels<N> {
         for index in (0..self.nodes.len()).map(|index| (index + preferred) % self.nodes.len()) {
             let found = match self.ask(&self.nodes[index], deadline).await {
                 Ok(address) if *known == Topology::one(&address) => Ok(address),
-                // That it was silent for its whole time limit is not found out once more.
+                // Its silence for the whole time limit need not be found out once more.
                 Ok(address) if no_masters.contains(&address) => continue,
                 Ok(address) => match reach(&address) {
                     Ok(node) => {
@@ -73,7 +73,7 @@ impl<N: Node> Sentinels<N> {
                     self.preferred.store(index, Ordering::Relaxed);
                     return Ok(Topology::one(&address));
                 }
-                // That another one cannot be reached says less.
+                // An error that another one cannot be reached tells less.
                 Err(_) if failed.as_ref().is_some_and(is_telling) => {}
                 Err(error) => failed = Some(error),
             }
@@ -81,6 +81,7 @@ impl<N: Node> Sentinels<N> {
         Err(failed.unwrap_or_else(|| Error::Configuration("no Sentinel is named".into())))
     }
 
+    /// Asks one Sentinel for the address of the master.
     async fn ask(&self, sentinel: &N, deadline: Deadline) -> Result<String> {
         let request = Request::read("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
         let command = request.returns(address);
@@ -101,7 +102,7 @@ impl<N: Node> Sentinels<N> {
     }
 }
 
-/// The host and the port of a master, or nil where none has that name.
+/// The host and the port of a master, or nil if none has that name.
 fn address(reply: Reply<'_>) -> Result<Option<String>> {
     if reply.value == Value::Nil {
         return Ok(None);
@@ -110,11 +111,12 @@ fn address(reply: Reply<'_>) -> Result<Option<String>> {
     Ok(Some(format!("{}:{}", reply::one::<String>(host)?, reply::one::<u16>(port)?)))
 }
 
+/// Returns whether an error tells more than that a Sentinel cannot be reached.
 fn is_telling(error: &Error) -> bool {
     matches!(error, Error::Configuration(_)) || obstacle(error) == Obstacle::Refusal
 }
 
-/// Makes sure that a server is a master, unless the user may not ask.
+/// Checks that a server is a master, unless the user may not ask.
 async fn check_master<N: Node>(node: &N, deadline: Deadline) -> Result<()> {
     let request = Request::read("ROLE");
     let deadline = deadline.within(node.connector().response_timeout);

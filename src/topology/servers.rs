@@ -13,11 +13,11 @@ use crate::connection::{TransportError, TransportResult};
 use crate::error::{Error, Result};
 use crate::time::Deadline;
 
-/// The servers of a client and what is known about them.
+/// The servers of a client and the current map of them.
 pub(crate) struct Servers<N: Node> {
     origin: Origin<N>,
     settings: N::Settings,
-    /// How to connect to a server that is found: everything but its address.
+    /// The parameters of connections to servers that are found: everything but the address.
     template: Connector,
     /// The server, if it is fixed.
     only: Option<Arc<N>>,
@@ -39,18 +39,18 @@ struct Map<N> {
     topology: Arc<Topology>,
     /// In the order of the topology's servers.
     nodes: Vec<Arc<N>>,
-    /// When it was last seen to be true, or `None` if there is a doubt.
+    /// When it was last confirmed, or `None` if there is a doubt.
     checked: Option<Instant>,
 }
 
-/// What is known of where requests go. While it stays the same, they end where they are sent.
+/// The state of the routes of requests. While it is unchanged, requests end where they are sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RouteVersion {
     pub(crate) topology: Arc<Topology>,
     redirections: u64,
 }
 
-/// A server that can be asked at once.
+/// A server that can be asked immediately.
 pub(crate) enum Ready<'a, N> {
     Only(&'a N),
     Found(Arc<N>),
@@ -67,17 +67,17 @@ impl<N> Deref for Ready<'_, N> {
     }
 }
 
-/// Which server to ask.
+/// The server to ask.
 #[derive(Debug, Clone)]
 pub(crate) enum Destination {
-    /// The one that has this slot, or any.
+    /// The one that owns this slot, or any.
     Slot(Option<u16>),
-    /// The one at this address, whatever it has.
+    /// The one at this address, whatever slots it owns.
     Address(Arc<str>),
 }
 
 impl Destination {
-    /// The one at `address`, which is the only one unless there is a cluster.
+    /// The server at `address`, which is the only one unless there is a cluster.
     pub(crate) fn at(address: &Arc<str>, is_cluster: bool) -> Self {
         match is_cluster {
             true => Destination::Address(address.clone()),
@@ -87,7 +87,7 @@ impl Destination {
 }
 
 impl<N: Node> Servers<N> {
-    /// The server that `connector` leads to, for ever.
+    /// The one server of `connector`, which never changes.
     pub(crate) fn fixed(connector: Connector, settings: N::Settings) -> Self {
         let topology = Topology::one(&connector.address);
         let mut servers = Self::found(Origin::Fixed, connector.clone(), settings, Duration::ZERO);
@@ -97,7 +97,7 @@ impl<N: Node> Servers<N> {
         servers
     }
 
-    /// Servers that are found by asking. A call has `patience` with them while one takes over from
+    /// Servers that are discovered. A call waits for up to `patience` while one takes over from
     /// another.
     pub(crate) fn found(
         origin: Origin<N>,
@@ -122,7 +122,7 @@ impl<N: Node> Servers<N> {
         Servers::found(origin, self.template.clone(), settings, self.patience)
     }
 
-    /// What the servers are called in messages, without passwords.
+    /// The name of the servers in messages, without passwords.
     pub(crate) fn address(&self) -> String {
         match &self.origin {
             Origin::Fixed => self.template.address.clone(),
@@ -140,7 +140,7 @@ impl<N: Node> Servers<N> {
         self.patience
     }
 
-    /// When a call that begins now has to be over.
+    /// The deadline of a call that begins now.
     pub(crate) fn deadline(&self) -> Deadline {
         self.template.deadline()
     }
@@ -149,7 +149,7 @@ impl<N: Node> Servers<N> {
         self.template.call_timeout
     }
 
-    /// Whether there is one server for ever, so that there is nothing to find.
+    /// Returns whether there is one server for ever, so that there is nothing to discover.
     pub(crate) fn are_fixed(&self) -> bool {
         matches!(self.origin, Origin::Fixed)
     }
@@ -161,7 +161,7 @@ impl<N: Node> Servers<N> {
         }
     }
 
-    /// A server that nothing has to be found out about.
+    /// The server to ask, if nothing must be found out first.
     pub(crate) fn ready(&self, to: &Destination) -> Option<Ready<'_, N>> {
         match (&self.only, to) {
             (Some(only), _) => Some(Ready::Only(only)),
@@ -172,7 +172,7 @@ impl<N: Node> Servers<N> {
         }
     }
 
-    /// The server to ask, which is found by `deadline` if it has to be.
+    /// Returns the server to ask, which is found by `deadline` if necessary.
     pub(crate) async fn node(
         &self,
         to: &Destination,
@@ -193,30 +193,31 @@ impl<N: Node> Servers<N> {
         Ok(self.read(|map| map.topology.clone()))
     }
 
-    /// Whether `topology` is still known to be true, also by `node` of the slots that it has itself.
+    /// Returns whether `topology` is still known to be true, including by `node` for the slots that
+    /// it owns itself.
     pub(crate) async fn confirms(&self, topology: &Arc<Topology>, node: &N) -> bool {
         let deadline = self.deadline();
         let known = self.topology(deadline).await;
         known.is_ok_and(|known| known == *topology) && self.is_owner(topology, node, deadline).await
     }
 
-    /// What is known of where requests go.
+    /// The current route version.
     pub(crate) fn route_version(&self) -> RouteVersion {
         let topology = self.read(|map| map.topology.clone());
         RouteVersion { topology, redirections: self.redirections.load(Ordering::Acquire) }
     }
 
-    /// Remembers that a request did not end where it was sent first.
+    /// Records that a request was redirected from the server to which it was sent first.
     pub(crate) fn count_redirection(&self) {
         self.redirections.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Makes sure that what is known is asked for anew before the next call.
+    /// Causes the map to be refreshed before the next call.
     pub(crate) fn doubt(&self) {
         self.write(|map| map.checked = None);
     }
 
-    /// Has all connections to all servers prove themselves before they are used again.
+    /// Makes all connections to all servers prove themselves before they are used again.
     pub(crate) fn distrust(&self) {
         self.read(|map| map.nodes.iter().for_each(|node| node.distrust()));
     }
@@ -225,7 +226,7 @@ impl<N: Node> Servers<N> {
     pub(crate) async fn find(&self) -> Result<()> {
         let deadline = self.deadline();
         let topology = self.discover(deadline).await.map_err(|error| {
-            // It is about the last one that was asked.
+            // The error is about the last server that was asked.
             match error.is_connection_lost() || error.is_timeout() {
                 true => Error::Connect { address: self.address(), source: Box::new(error) },
                 false => error,
@@ -237,7 +238,8 @@ impl<N: Node> Servers<N> {
         self.install(topology)
     }
 
-    /// Whether `node` has the slots that `topology` says. In a cluster it is the first to know.
+    /// Returns whether `node` has the slots according to `topology`. In a cluster it is the first
+    /// to know.
     async fn is_owner(&self, topology: &Topology, node: &N, deadline: Deadline) -> bool {
         if let Origin::Cluster(_) = &self.origin {
             let slots = super::cluster::slots(node, deadline).await;
@@ -255,6 +257,7 @@ impl<N: Node> Servers<N> {
         change(&mut self.map.write().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// The server that owns `slot`, or any if there is none.
     fn owner(&self, slot: Option<u16>) -> Result<Arc<N>> {
         let owner = self.read(|map| {
             let server = slot.map_or(Some(0), |slot| map.topology.owner(slot))?;
@@ -281,6 +284,7 @@ impl<N: Node> Servers<N> {
         if self.is_stale() { self.refresh(deadline).await } else { Ok(()) }
     }
 
+    /// Returns whether the map must be refreshed before it is used.
     fn is_stale(&self) -> bool {
         let trust = match self.origin {
             Origin::Fixed => return false,
@@ -290,8 +294,7 @@ impl<N: Node> Servers<N> {
         self.read(|map| map.checked.is_none_or(|checked| checked.elapsed() >= trust))
     }
 
-    /// Asks again which servers there are, unless somebody else is doing so. If that cannot be
-    /// found out, what was known stays.
+    /// Refreshes the map, unless another call is doing so. If that fails, the old map stays.
     async fn refresh(&self, deadline: Deadline) -> Result<()> {
         if self.refreshing.swap(true, Ordering::AcqRel) {
             let deadline = deadline.within(self.patience);
@@ -311,6 +314,7 @@ impl<N: Node> Servers<N> {
         }
     }
 
+    /// Asks for the servers, in the way of the client.
     async fn discover(&self, deadline: Deadline) -> Result<Topology> {
         match &self.origin {
             Origin::Fixed => Ok(Topology::one(&self.template.address)),
@@ -325,6 +329,7 @@ impl<N: Node> Servers<N> {
         }
     }
 
+    /// Replaces the map, keeping the nodes of known addresses.
     fn install(&self, topology: Topology) -> Result<()> {
         let nodes = topology.servers().iter().map(|address| self.at(address));
         let nodes = nodes.collect::<Result<_>>()?;
@@ -339,7 +344,7 @@ impl<N> Map<N> {
     }
 }
 
-/// Ends with the one that asks, also if that is dropped half-way.
+/// Marks the end of a refresh when it is dropped, even half-way.
 struct Refreshing<'a>(&'a AtomicBool);
 
 impl Drop for Refreshing<'_> {
@@ -350,6 +355,6 @@ impl Drop for Refreshing<'_> {
 
 const NO_OWNER: &str = "no server is known to have the slot of the key";
 
-/// A demoted master goes on answering for some time, so that Sentinels are asked this often.
+/// A demoted master answers for some time, so Sentinels are asked this often.
 const TRUST_IN_A_MASTER: Duration = Duration::from_secs(1);
 const WHILE_ANOTHER_ASKS: Duration = Duration::from_millis(5);

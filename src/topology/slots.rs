@@ -1,17 +1,17 @@
-//! Which server has which slots.
+//! The assignment of slots to servers.
 
 use std::sync::Arc;
 
 use crate::keys::SLOTS;
 
-/// The servers that take writes, and the slots that each has. A server alone has all of them.
+/// The servers that accept writes, and the slots of each. A single server owns all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topology {
     servers: Vec<Arc<str>>,
     ranges: Vec<Range>,
 }
 
-/// Slots in a row that one server has.
+/// A range of slots of one server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Range {
     first: u16,
@@ -20,7 +20,7 @@ struct Range {
 }
 
 impl Topology {
-    /// A server alone.
+    /// The topology of a single server.
     pub(crate) fn one(address: &str) -> Self {
         Self::new([(0, SLOTS - 1, address.into())])
     }
@@ -28,7 +28,7 @@ impl Topology {
     /// The servers at the addresses of ranges, each from its first to its last slot.
     pub(crate) fn new(ranges: impl IntoIterator<Item = (u16, u16, Arc<str>)>) -> Self {
         let mut topology = Self { servers: Vec::new(), ranges: Vec::new() };
-        // What different nodes tell in different orders has to be equal.
+        // Replies of different nodes in different orders must compare equal.
         let mut ranges: Vec<_> = ranges.into_iter().collect();
         ranges.sort_by_key(|(first, ..)| *first);
         for (first, last, address) in ranges {
@@ -47,19 +47,19 @@ impl Topology {
         &self.servers
     }
 
-    /// The index of the server that has `slot`.
+    /// The index of the server that owns `slot`.
     pub(crate) fn owner(&self, slot: u16) -> Option<usize> {
         let after = self.ranges.partition_point(|range| range.first <= slot);
         let range = self.ranges.get(after.checked_sub(1)?)?;
         (slot <= range.last).then_some(range.server)
     }
 
-    /// The address of the server that has `slot`.
+    /// The address of the server that owns `slot`.
     pub(crate) fn address(&self, slot: u16) -> Option<&Arc<str>> {
         self.owner(slot).map(|server| &self.servers[server])
     }
 
-    /// Whether both agree on the slots of the server at `address`.
+    /// Returns whether both agree on the slots of the server at `address`.
     pub(crate) fn agrees(&self, other: &Self, address: &str) -> bool {
         let slots = |topology: &Self| {
             let ranges = topology.ranges.iter().copied();

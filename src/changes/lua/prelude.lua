@@ -25,7 +25,7 @@ local function is_error(reply) return type(reply) == 'table' and reply.err end
 -- Depending on the server's version, pcall catches a string or a table.
 local function caught(failure) return type(failure) == 'table' and failure or {err = failure} end
 
--- Before Redis 7 only strings are raised.
+-- Before Redis 7 only strings can be raised.
 local function fail(reply) error(server.REDIS_VERSION and {err = reply.err} or reply.err, 0) end
 
 -- Without bytes the key is changed as a whole.
@@ -48,7 +48,7 @@ local function note(key, kind, bytes)
   end
 end
 
--- Tables of commands would be made anew with each run.
+-- Tables of commands would be created anew with each run.
 local function is_one_of(command, commands)
   return string.find(' ' .. commands .. ' ', ' ' .. command .. ' ', 1, true)
 end
@@ -68,7 +68,7 @@ local function is_past(time)
   return tonumber(time) <= now[1] * 1000 + math.floor(now[2] / 1000)
 end
 
--- Whether the server can add to a value; a sum that overflows is found out only by trying.
+-- Whether the server can add to a value. The overflow of a sum shows only when it is tried.
 local function is_number(value, command)
   if not value then return true end
   if string.sub(command, -5) ~= 'FLOAT' then return string.find(value, '^-?%d+$') end
@@ -273,7 +273,7 @@ local function take_back()
   end
 end
 
--- From which argument on a command may be cut, since unpack takes some 8000.
+-- The argument from which on a command may be split, since unpack takes some 8000.
 local function first_item(command)
   if is_one_of(command, 'MSET UNLINK') then return 2 end
   if is_one_of(command, 'HSET HDEL RPUSH LPUSH SADD SREM') then return 3 end

@@ -1,4 +1,4 @@
-//! What a collection has to be able to do to be cached.
+//! The requirements on a collection that can be cached.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,37 +17,39 @@ use crate::near::{Key, Source};
 
 /// A collection that can be cached.
 pub trait Cacheable: Clone + Send + Sync + 'static {
-    /// The codec of its keys.
+    /// The codec of the keys.
     type Key: Codec;
-    /// The codec of its values, which several threads may share.
+    /// The codec of the values, which several threads may share.
     type Value: Codec<Owned: Sync>;
-    /// Who runs its commands.
+    /// The executor of the commands.
     type Executor: RoundTrips;
     #[doc(hidden)]
     type Source: Source;
 
+    /// How the cache reads entries, and which changes affect them.
     #[doc(hidden)]
     fn source(&self) -> Self::Source;
 
     #[doc(hidden)]
     fn executor(&self) -> &Self::Executor;
 
-    /// The same collection, whose writes are observed.
+    /// The same collection, with its writes observed.
     #[doc(hidden)]
     fn observed(&self, observer: Arc<dyn WriteObserver>) -> Self;
 
-    /// The same collection, whose writes are told.
+    /// The same collection, with its writes published.
     #[doc(hidden)]
     fn publishing(&self) -> Self;
 
-    /// Where its changes are told.
+    /// The channels on which its changes are published.
     #[doc(hidden)]
     fn sources(&self) -> Sources;
 
-    /// What the keys begin with that the server has for it, and the slot that they have in common.
+    /// The prefix of its keys on the server, and the slot that they have in common.
     #[doc(hidden)]
     fn base(&self) -> (Vec<u8>, Option<u16>);
 
+    /// Fetches the keys of the next page of a scan.
     #[doc(hidden)]
     fn page(&self, cursor: Cursor) -> impl Future<Output = Result<(Cursor, Vec<Key>)>> + Send;
 }

@@ -1,4 +1,4 @@
-//! Dictionaries whose entries are kept in this program too.
+//! Dictionaries with a near cache in this program.
 
 use std::borrow::Borrow;
 use std::cell::Cell;
@@ -32,8 +32,8 @@ pub type CachedDict<K, V, E = Client> = Cached<RedisDict<K, V, E>>;
 /// A [`RedisHashDict`] with a near cache. See [`Cached`].
 pub type CachedHashDict<K, V, E = Client> = Cached<RedisHashDict<K, V, E>>;
 
-/// A dictionary `D` whose entries are kept in this program for as long as they are known to be what
-/// the server has. Clones share the cache.
+/// A dictionary `D` whose entries are cached in this program for as long as they are known to match
+/// the server. Clones share the cache.
 ///
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
@@ -50,58 +50,60 @@ pub type CachedHashDict<K, V, E = Client> = Cached<RedisHashDict<K, V, E>>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// # What is promised
+/// # Guarantees
 ///
 /// A value that was changed on the server is served no longer than the
-/// [`max_staleness`](NearCache::max_staleness) of the cache, whatever happens to connections, servers
-/// and this program; while all is well, no longer than the news takes to arrive, about a round trip.
-/// What this program wrote through the cached dictionary is never read older afterwards. While the
-/// cache cannot be sure, [`OnDisconnect`](crate::OnDisconnect) says what happens; once it is connected
-/// again it begins empty.
+/// [`max_staleness`](NearCache::max_staleness) of the cache, whatever happens to connections,
+/// servers and this program. In normal operation it is served no longer than the invalidation takes
+/// to arrive, about a round trip. A read never returns a value older than what this program wrote
+/// through the cached dictionary. While the cache cannot be certain,
+/// [`OnDisconnect`](crate::OnDisconnect) applies; after a reconnect it starts empty.
 ///
-/// The server tells nobody of `SWAPDB`: what it exchanged stays for the
-/// [`time_to_live`](NearCache::time_to_live). With Sentinels a client asks every second for the master,
-/// so that a cache can follow the old one for that much longer.
+/// The server notifies no client of `SWAPDB`: entries that it exchanged stay for the
+/// [`time_to_live`](NearCache::time_to_live). With Sentinels a client asks for the master every
+/// second, so a cache can follow the old one for that much longer.
 ///
-/// A failover of the server can undo writes that it had acknowledged, and the cache then follows the
-/// server. A master that was cut off from its replicas, and does not know it, keeps its clients' caches
-/// convinced for as long as it takes writes (`min-replicas-to-write` ends that).
+/// A failover of the server can undo writes that it had acknowledged, and the cache then follows
+/// the server. A master that is partitioned from its replicas without noticing keeps its clients'
+/// caches certain for as long as it accepts writes (`min-replicas-to-write` ends that).
 ///
 /// # Connections
 ///
-/// Each cache has a connection to each server that has entries, on which it hears of changes, and two
-/// threads, or a task on an `AsyncClient`. They end when the last clone is dropped.
+/// Each cache has a connection to each server that holds entries, on which it receives changes, and
+/// two threads, or a task on an `AsyncClient`. They end when the last clone is dropped.
 pub struct Cached<D: Cacheable> {
     collection: D,
     reader: Reader<D::Source, D::Value, D::Executor>,
     _feed: Arc<Feed>,
 }
 
-/// What a call on `D` gives back for a reply of `T`.
+/// The return type of a call on `D` for a reply of `T`.
 type Reply<D, T> = <<D as Cacheable>::Executor as Executor>::Reply<T>;
+/// The type of a decoded value.
 type Stored<D> = <<D as Cacheable>::Value as Codec>::Owned;
+/// The type of a key in arguments.
 type Sought<D> = <<D as Cacheable>::Key as Codec>::Borrowed;
-/// A key, and its value or that it has none.
+/// A key, and its value, or `None` if it is known to have none.
 type Peeked<D> = (<<D as Cacheable>::Key as Codec>::Owned, Option<Arc<Stored<D>>>);
 
 impl<K: Codec, V: Codec<Owned: Sync>, E: RoundTrips> RedisDict<K, V, E> {
-    /// The same dictionary with a near cache, which this connects. An error if the server does not
-    /// let it: it needs the commands `CLIENT TRACKING`, `SUBSCRIBE` and `PUBLISH`.
+    /// The same dictionary with a near cache, which this connects. Fails if the server does not
+    /// permit it: the commands `CLIENT TRACKING`, `SUBSCRIBE` and `PUBLISH` are required.
     pub fn cached(&self, settings: NearCache) -> E::Reply<CachedDict<K, V, E>> {
         self.executor.converse(Cached::open(self.clone(), settings))
     }
 }
 
 impl<K: Codec, V: Codec<Owned: Sync>, E: RoundTrips> RedisHashDict<K, V, E> {
-    /// The same dictionary with a near cache, which this connects. An error if the server does not
-    /// let it: it needs the commands `CLIENT TRACKING`, `SUBSCRIBE` and `PUBLISH`.
+    /// The same dictionary with a near cache, which this connects. Fails if the server does not
+    /// permit it: the commands `CLIENT TRACKING`, `SUBSCRIBE` and `PUBLISH` are required.
     pub fn cached(&self, settings: NearCache) -> E::Reply<CachedHashDict<K, V, E>> {
         self.executor.converse(Cached::open(self.clone(), settings))
     }
 }
 
 impl<V: Codec<Owned: Sync>, E: RoundTrips> CachedDict<Vec<u8>, V, E> {
-    /// A cache in which values count as if they were not there for so many milliseconds before they
+    /// Opens a cache that treats values as absent for the given number of milliseconds before they
     /// expire.
     pub(crate) async fn open_with_margin(
         dict: RedisDict<Vec<u8>, V, E>,
@@ -112,25 +114,26 @@ impl<V: Codec<Owned: Sync>, E: RoundTrips> CachedDict<Vec<u8>, V, E> {
         Self::open_with(dict, source, settings).await
     }
 
-    /// The values of `keys`, as they are stored.
+    /// The stored values of `keys`.
     pub(crate) async fn read(&self, keys: Vec<Key>) -> Result<Vec<Option<Arc<V::Owned>>>> {
         self.reader.clone().read(keys).await
     }
 
-    /// In how many milliseconds the kept value of `key` counts as if it were not there, if ever.
+    /// The number of milliseconds after which the cached value of `key` is treated as absent, if
+    /// there is such a time.
     pub(crate) fn left(&self, key: &[u8]) -> Option<u64> {
         self.reader.cache().left(key)
     }
 
-    /// What its writes tell of themselves.
+    /// The publishing settings of its writes.
     pub(crate) fn publishing(&self) -> Option<&Arc<ChangePublishing>> {
         self.collection.publishing.as_ref()
     }
 }
 
 impl<D: Cacheable> Cached<D> {
-    /// The value of `key`, from the cache if it is there. A miss takes one round trip, for all
-    /// callers that ask for the same key at the same time.
+    /// The value of `key`, from the cache if it is there. A miss takes one round trip, shared by
+    /// all callers that ask for the same key at the same time.
     pub fn get(&self, key: &Sought<D>) -> Reply<D, Option<Arc<Stored<D>>>> {
         let executor = self.collection.executor();
         let look = |key: &[u8]| self.reader.cache().lookup(key).ok_or_else(|| Key::from(key));
@@ -144,8 +147,8 @@ impl<D: Cacheable> Cached<D> {
         }
     }
 
-    /// The values of `keys`, in their order. The server is asked for those that are missing, in one
-    /// round trip for a thousand of them. The values may be of different moments.
+    /// The values of `keys`, in their order. Missing ones are fetched from the server, in one round
+    /// trip for a thousand of them. The values may be of different moments.
     pub fn get_many<'a, Q>(
         &self,
         keys: impl IntoIterator<Item = &'a Q>,
@@ -161,7 +164,7 @@ impl<D: Cacheable> Cached<D> {
         }
     }
 
-    /// Whether `key` has a value, as [`get`](Self::get) finds it.
+    /// Returns whether `key` has a value, as [`get`](Self::get) finds it.
     pub fn contains_key(&self, key: &Sought<D>) -> Reply<D, bool> {
         let (executor, reader) = (self.collection.executor(), self.reader.clone());
         let key = with_bytes::<D::Key, Key>(key, |key| key.into());
@@ -171,21 +174,22 @@ impl<D: Cacheable> Cached<D> {
         })
     }
 
-    /// What the cache has of `key`, without asking the server: `None` if it has nothing that may be
+    /// The cached state of `key`, without asking the server: `None` if there is nothing that may be
     /// served, `Some(None)` if the key is known to have no value.
     pub fn peek(&self, key: &Sought<D>) -> Option<Option<Arc<Stored<D>>>> {
         with_bytes::<D::Key, _>(key, |key| self.reader.cache().lookup(key)).ok().flatten()
     }
 
-    /// What the cache has, without asking the server, in no order and with what [`peek`](Self::peek) gives
-    /// for each key. O(entries of the cache). Keys that cannot be decoded are left out.
+    /// All cached entries, without asking the server, in no order and in the form that
+    /// [`peek`](Self::peek) returns for each key. O(entries of the cache). Keys that cannot be
+    /// decoded are left out.
     pub fn peek_all(&self) -> Vec<Peeked<D>> {
         let held = self.reader.cache().all().into_iter();
         held.filter_map(|(key, value)| Some((D::Key::decode(&key).ok()?, value))).collect()
     }
 
-    /// Reads all entries into the cache, a page at a time, and says how many there are. `SCAN` or
-    /// `HSCAN`, O(n).
+    /// Reads all entries into the cache, a page at a time, and returns how many there are. `SCAN`
+    /// or `HSCAN`, O(n).
     pub fn preload(&self) -> Reply<D, usize> {
         let (collection, reader) = (self.collection.clone(), self.reader.clone());
         self.collection.executor().converse(async move {
@@ -204,14 +208,14 @@ impl<D: Cacheable> Cached<D> {
         })
     }
 
-    /// Forgets everything, so that the server is asked again. The dictionary itself stays as it is,
-    /// and so do the caches of other programs.
+    /// Empties the cache, so that the server is asked again. The dictionary itself and the caches
+    /// of other programs are unchanged.
     pub fn forget(&self) {
         self.reader.cache().cleared();
     }
 
-    /// Lets all near caches of this dictionary forget everything, in all programs that are connected.
-    /// `PUBLISH`, O(caches). The dictionary itself stays as it is.
+    /// Empties all near caches of this dictionary, in all connected programs. `PUBLISH`, O(caches).
+    /// The dictionary itself is unchanged.
     pub fn forget_everywhere(&self) -> Reply<D, ()> {
         self.forget();
         let channel = forget_channel(&self.collection);
@@ -219,21 +223,23 @@ impl<D: Cacheable> Cached<D> {
         self.collection.executor().run(publish.returns(|reply| reply::count(reply).map(drop)))
     }
 
-    /// The client whose writes are known to the cache, for pipelines and transactions.
+    /// The client whose writes the cache observes, for pipelines and transactions.
     pub fn client(&self) -> &D::Executor {
         self.collection.executor()
     }
 
-    /// Whether the cache learns of changes by every program, and of entries that expire or are evicted.
+    /// Returns whether the cache receives changes by every program, and entries that expire or are
+    /// evicted.
     ///
-    /// `false` for a [`NearCache::writer_messages`] on a server that does not send keyspace notifications and does
-    /// not let this program turn them on: what other programs change without publishing it is then served
-    /// for up to the [`time_to_live`](NearCache::time_to_live).
+    /// `false` for a [`NearCache::writer_messages`] on a server that does not send keyspace
+    /// notifications and does not let this program turn them on: changes that other programs make
+    /// without publishing them are then served stale for up to the
+    /// [`time_to_live`](NearCache::time_to_live).
     pub fn sees_foreign_writes(&self) -> bool {
         self.reader.cache().sees_foreign_writes()
     }
 
-    /// What the cache has done so far.
+    /// The counters of the cache so far.
     pub fn stats(&self) -> CacheStats {
         self.reader.cache().stats()
     }
@@ -243,6 +249,7 @@ impl<D: Cacheable> Cached<D> {
         Self::open_with(collection, source, settings).await
     }
 
+    /// Opens a cache over `source`: the feed is connected before the first read.
     async fn open_with(collection: D, source: D::Source, settings: NearCache) -> Result<Self> {
         let cache = settings.cache()?;
         let source = Arc::new(source);
@@ -272,7 +279,7 @@ impl<D: Cacheable> Cached<D> {
     }
 }
 
-/// What a cache of `collection` listens to.
+/// The feed options of a cache of `collection`.
 fn options<D: Cacheable>(collection: &D, settings: &NearCache) -> FeedOptions {
     let (base, slot) = collection.base();
     let sources = collection.sources();
@@ -302,13 +309,13 @@ fn options<D: Cacheable>(collection: &D, settings: &NearCache) -> FeedOptions {
     }
 }
 
-/// The channel on which all near caches of `collection` are asked to forget everything.
+/// The channel that asks all near caches of `collection` to empty themselves.
 fn forget_channel<D: Cacheable>(collection: &D) -> Vec<u8> {
     let structure = collection.sources().structure.name();
     side_key_of(&collection.base().0, "forget", structure.as_bytes())
 }
 
-/// The dictionary itself. Its own reads ask the server; its writes are known to the cache.
+/// The dictionary itself. Its own reads ask the server; the cache observes its writes.
 impl<D: Cacheable> Deref for Cached<D> {
     type Target = D;
 
@@ -330,8 +337,8 @@ impl<D: Cacheable + fmt::Debug> fmt::Debug for Cached<D> {
     }
 }
 
-/// Does something with a key as it is stored. One that is not made of bytes is written to a buffer
-/// that each thread keeps.
+/// Calls `look` with a key as it is stored. A key that is not made of bytes is encoded into a
+/// thread-local buffer.
 fn with_bytes<K: Codec, T>(key: &K::Borrowed, look: impl FnOnce(&[u8]) -> T) -> Result<T> {
     if let Some(bytes) = K::as_bytes(key) {
         return Ok(look(bytes));
@@ -340,7 +347,7 @@ fn with_bytes<K: Codec, T>(key: &K::Borrowed, look: impl FnOnce(&[u8]) -> T) -> 
     buffer.clear();
     let looked = K::encode(key, &mut buffer).map(|()| look(&buffer));
     if buffer.capacity() <= LARGEST_KEPT {
-        // A thread that ends has no use for it.
+        // A thread that is ending has no use for it.
         let _ = BUFFER.try_with(|kept| kept.set(buffer));
     }
     looked.map_err(|source| Error::Encode {

@@ -1,4 +1,4 @@
-//! Dictionaries whose entries are kept in this program too.
+//! Dictionaries with a near cache in this program.
 
 mod cacheable;
 mod dictionary;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::near::{Bounds, Cache, Capacity};
 
-/// How a near cache is kept: settings for [`RedisDict::cached`](crate::RedisDict::cached) and
+/// Settings of a near cache, for [`RedisDict::cached`](crate::RedisDict::cached) and
 /// [`RedisHashDict::cached`](crate::RedisHashDict::cached).
 #[derive(Debug, Clone)]
 #[must_use = "nothing is cached before a collection is `cached` by these settings"]
@@ -16,48 +16,49 @@ pub struct NearCache {
     cut_off: OnDisconnect,
 }
 
-/// From whom a near cache hears of changes.
+/// The source from which a near cache receives changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hears {
     Server,
     Writers,
 }
 
-/// What a near cache does while it may miss changes: it has lost the connection on which it hears of
-/// them, or was silent for too long.
+/// The behavior of a near cache while it may miss changes, because the connection that delivers
+/// them is lost or was silent for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnDisconnect {
-    /// It asks the server for everything.
+    /// Asks the server for everything.
     AskServer,
-    /// It serves what is at most so old, and asks the server for the rest.
+    /// Serves entries up to this age, and asks the server for the rest.
     Serve(Duration),
-    /// A read is an error, [`Error::Disconnected`](crate::Error::Disconnected).
+    /// Fails reads with [`Error::Disconnected`](crate::Error::Disconnected).
     Fail,
 }
 
 impl NearCache {
-    /// The server itself tells of changes: whoever makes them, and also of keys that expire, are
-    /// evicted or flushed. `CLIENT TRACKING` with `BCAST`.
+    /// The server itself reports changes by any client, including keys that expire, are evicted or
+    /// flushed. `CLIENT TRACKING` with `BCAST`.
     pub fn tracking() -> Self {
         Self::hearing(Hears::Server)
     }
 
-    /// The writers tell of changes: those of this crate whose collection is
-    /// [`publishing`](crate::RedisDict::publishing), which the cached one becomes, and those of Python
-    /// whose format the collection has.
+    /// The writers publish their changes: those of this crate whose collection is
+    /// [`publishing`](crate::RedisDict::publishing), including the cached one itself, and those of
+    /// Python whose format the collection has.
     ///
-    /// Of a hash a change takes only its field from the cache, where [`tracking`](Self::tracking) takes
-    /// all of them. Other writers, and entries that expire or are evicted, are heard of through keyspace
-    /// notifications, where the server has them on or this may turn them on, and of a hash they take all
-    /// fields from the cache. Otherwise what such writers change stays for up to the
-    /// [`time_to_live`](Self::time_to_live). Then a warning is logged,
-    /// [`sees_foreign_writes`](crate::Cached::sees_foreign_writes) is `false`, and so is
+    /// A change of a hash field removes only that field from the cache, where
+    /// [`tracking`](Self::tracking) removes all of them. Other writers, and entries that expire or
+    /// are evicted, are detected by keyspace notifications if the server has them on or this
+    /// program may turn them on; for a hash they remove all fields from the cache. Otherwise their
+    /// changes stay undetected for up to the [`time_to_live`](Self::time_to_live). Then a warning
+    /// is logged, [`sees_foreign_writes`](crate::Cached::sees_foreign_writes) is `false`, and so is
     /// [`is_certain`](crate::CacheStats::is_certain).
     pub fn writer_messages() -> Self {
         Self::hearing(Hears::Writers)
     }
 
+    /// The default settings for this source of changes.
     fn hearing(hears: Hears) -> Self {
         Self {
             hears,
@@ -68,43 +69,45 @@ impl NearCache {
         }
     }
 
-    /// How many entries are kept at most, keys known to have no value included. Defaults to 10,000.
+    /// Sets the maximum number of entries, including keys known to have no value. Defaults to
+    /// 10,000.
     pub fn capacity(mut self, entries: u64) -> Self {
         self.capacity = Capacity::Entries(entries);
         self
     }
 
-    /// About how many bytes of keys and stored values are kept at most, instead of a number of
+    /// Sets the approximate maximum size of keys and stored values in bytes, instead of a number of
     /// entries.
     pub fn capacity_in_bytes(mut self, bytes: u64) -> Self {
         self.capacity = Capacity::Bytes(bytes);
         self
     }
 
-    /// How long a value is kept at most. Defaults to 10 minutes. A value whose key expires sooner is
-    /// kept as long as its key.
+    /// Sets how long a value is kept at most. Defaults to 10 minutes. A value whose key expires
+    /// sooner is kept as long as its key.
     pub fn time_to_live(mut self, time: Duration) -> Self {
         self.time_to_live = time;
         self
     }
 
-    /// How old a served value may be, whatever happens to the connection. Defaults to 3 seconds; at
-    /// least 200 milliseconds.
+    /// Sets how stale a served value may be, whatever happens to the connection. Defaults to 3
+    /// seconds; at least 200 milliseconds.
     ///
-    /// While all is well, a change is heard of in about a round trip. This is how long a connection
-    /// may be dead without anybody knowing. The cache makes sure four times in this time that it hears
-    /// the server, by a small transaction.
+    /// In normal operation a change arrives in about a round trip. This is how long a dead
+    /// connection may go undetected. Four times in this period the cache verifies by a small
+    /// transaction that it still receives the server's messages.
     pub fn max_staleness(mut self, time: Duration) -> Self {
         self.staleness = time;
         self
     }
 
-    /// What to do while the cache is cut off. Defaults to [`OnDisconnect::AskServer`].
+    /// Sets the behavior while the cache is disconnected. Defaults to [`OnDisconnect::AskServer`].
     pub fn on_disconnect(mut self, policy: OnDisconnect) -> Self {
         self.cut_off = policy;
         self
     }
 
+    /// Builds an empty cache with these limits, or reports a setting that cannot be used.
     pub(crate) fn cache<V: Send + Sync + 'static>(&self) -> Result<Arc<Cache<V>>> {
         let grace = match self.cut_off {
             OnDisconnect::Serve(time) => time,
@@ -129,15 +132,17 @@ impl NearCache {
         Err(Error::Configuration(problem.into()))
     }
 
+    /// Whether reads fail while the cache is disconnected.
     pub(crate) fn refuses(&self) -> bool {
         self.cut_off == OnDisconnect::Fail
     }
 
+    /// How long the feed's servers may be silent.
     pub(crate) fn silence(&self) -> Duration {
         self.staleness
     }
 
-    /// Two beats and their ways have to fit into the time.
+    /// Two heartbeats and their round trips must fit into the time.
     pub(crate) fn beat(&self) -> Duration {
         self.staleness / 4
     }

@@ -1,4 +1,4 @@
-//! How cached dictionaries are read from the server, and what changes them.
+//! The commands that load cached dictionaries, and the writes that affect them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,11 +15,11 @@ use crate::keys::Gather;
 use crate::near::{Affected, Fetched, Key, Lifetime, Source, entry};
 use crate::request::Request;
 
-/// The strings of a dictionary.
+/// Loads the strings of a dictionary.
 #[derive(Debug)]
 pub struct DictSource {
     pub(crate) prefix: Prefix,
-    /// How many milliseconds before it expires a value counts as if it were not there.
+    /// The number of milliseconds before its expiration at which a value is treated as absent.
     pub(crate) margin: u64,
 }
 
@@ -28,6 +28,7 @@ impl DictSource {
         Request::read(command).prefixed_key::<Vec<u8>>(self.prefix.parts(), key)
     }
 
+    /// Appends the server's key of an entry.
     fn push(&self, request: &mut Request, key: &Key) {
         request.push_prefixed_key::<Vec<u8>>(self.prefix.parts(), key);
     }
@@ -81,11 +82,11 @@ impl Source for DictSource {
     }
 }
 
-/// The fields of a hash.
+/// Loads the fields of a hash.
 #[derive(Debug)]
 pub struct HashSource {
     pub(crate) name: Name,
-    /// Whether the server knows that fields can expire.
+    /// Whether the server supports expiration of fields.
     pub(crate) fields_expire: Arc<AtomicBool>,
 }
 
@@ -139,7 +140,7 @@ impl Source for HashSource {
 
     fn told<'a>(&self, told: ChangeEvent<'a>) -> Affected<'a> {
         match told {
-            // The whole hash has another time to live.
+            // The time to live of the whole hash changed.
             ChangeEvent::Touched(b"") => Affected::All,
             told => entry(told),
         }

@@ -18,7 +18,7 @@ use crate::request::Script;
 
 /// A dictionary over Redis strings: the entry of `key` is the string `name:key`.
 ///
-/// Each entry can expire by itself, and in a cluster the entries spread over the nodes. To keep a
+/// Each entry can expire by itself, and in a cluster the entries spread over the nodes. For a
 /// dictionary under one key use [`RedisHashDict`](crate::RedisHashDict).
 ///
 /// ```
@@ -33,17 +33,17 @@ use crate::request::Script;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// # Whose keys
+/// # Ownership of keys
 ///
-/// All strings whose keys begin with `name:` are entries, whoever wrote them, and no other key is
-/// ever listed, counted or removed. The keys that this crate keeps beside collections hold `~rc:` and
-/// are no entries; a name, a prefix or the key of an entry that holds it is refused when the command
-/// runs.
+/// All strings whose keys begin with `name:` are entries, whichever client wrote them, and no other
+/// key is ever listed, counted or removed. The keys that this crate keeps beside collections
+/// contain `~rc:` and are no entries. A name, a prefix or the key of an entry that contains it is
+/// refused when the command runs.
 ///
 /// Dictionaries nest where their names do: `a` does not see the entries of `ab`, but those of `a:b`
-/// are entries of `a` too, whose keys begin with `b:`, and [`clear`](Self::clear) of `a` removes them.
-/// The same is true of [`with_prefix`](Self::with_prefix) where one prefix begins another. Names of
-/// which none begins another with a colon after it share no key.
+/// are also entries of `a`, with keys that begin with `b:`, and [`clear`](Self::clear) of `a`
+/// removes them. The same is true of [`with_prefix`](Self::with_prefix) where one prefix begins
+/// another. Names of which none begins another with a colon after it share no key.
 pub struct RedisDict<K, V, E = Client> {
     pub(crate) executor: E,
     pub(crate) prefix: Prefix,
@@ -52,7 +52,7 @@ pub struct RedisDict<K, V, E = Client> {
 }
 
 impl<K: Codec, V: Codec> RedisDict<K, V, Deferred> {
-    /// The dictionary `name`, wherever it may be: a definition.
+    /// Defines the dictionary `name`, without a client.
     pub const fn named(name: &'static str) -> Self {
         let prefix = Prefix::Named(Name::constant(name));
         Self { executor: Deferred, prefix, publishing: None, codecs: PhantomData }
@@ -65,15 +65,14 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         Self::over(executor, Prefix::Named(name.into()), None)
     }
 
-    /// The dictionary whose keys begin with `prefix` as it is, such as `users&&`. A prefix that holds
-    /// `~rc:` is refused when the first command runs.
+    /// The dictionary whose keys begin with exactly `prefix`, such as `users&&`. A prefix that
+    /// contains `~rc:` is refused when the first command runs.
     pub fn with_prefix(executor: &E, prefix: impl Into<Name>) -> Self {
         Self::over(executor, Prefix::Literal(prefix.into()), None)
     }
 
     /// The dictionary of all strings of the database but those that this crate keeps beside
-    /// collections. It can be counted and cleared only by the
-    /// methods that say so in their names.
+    /// collections. It can be counted and cleared only by the methods that say so in their names.
     pub fn whole_database(executor: &E) -> Self {
         Self::over(executor, Prefix::Literal(Name::constant("")), None)
     }
@@ -88,17 +87,17 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         Self { executor: executor.clone(), prefix, publishing, codecs: PhantomData }
     }
 
-    /// The same dictionary, as `executor` runs it.
+    /// The same dictionary, with its operations run by `executor`.
     pub fn on<F: Executor>(&self, executor: &F) -> RedisDict<K, V, F> {
         RedisDict::over(executor, self.prefix.clone(), self.publishing.clone())
     }
 
-    /// The same dictionary, whose operations give [`Command`](crate::Command)s.
+    /// The same dictionary, whose operations return [`Command`](crate::Command)s.
     pub fn deferred(&self) -> RedisDict<K, V, Deferred> {
         self.on(&Deferred)
     }
 
-    /// The same dictionary, whose values that cannot be decoded come as they are.
+    /// The same dictionary, which returns undecodable values as they are stored.
     pub fn lenient(&self) -> RedisDict<K, Lenient<V>, E> {
         self.typed()
     }
@@ -108,11 +107,11 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         RedisDict::over(&self.executor, self.prefix.clone(), self.publishing.clone())
     }
 
-    /// The same dictionary, whose writes tell of what they change, in one more `format`. A script around
-    /// each command, O(changes) on top of it.
+    /// The same dictionary, whose writes publish their changes in one more `format`. Wraps each
+    /// command in a script, O(changes) on top of it.
     ///
-    /// The formats of the Python libraries need a prefix that ends as theirs do; any other is refused
-    /// when the first command runs.
+    /// The formats of the Python libraries need a prefix that ends as theirs do; any other is
+    /// refused when the first command runs.
     pub fn publishing(&self, format: ChangeFormat) -> Self {
         let others = self.publishing.as_deref();
         let publishing =
@@ -127,10 +126,10 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         self.executor.run(self.reading("GET", key).returns(reply::optional::<V>))
     }
 
-    /// The values of `keys`, in their order, at one moment. `MGET`, O(keys).
+    /// The values of `keys`, in their order, read atomically. `MGET`, O(keys).
     ///
-    /// A value that cannot be decoded fails the call;
-    /// [`lenient`](Self::lenient) gives the others.
+    /// A value that cannot be decoded fails the call; [`lenient`](Self::lenient) returns the
+    /// others.
     pub fn get_many<'a, Q>(
         &self,
         keys: impl IntoIterator<Item = &'a Q>,
@@ -143,19 +142,20 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         self.executor.run(request.returns(reply::optional_each::<V>))
     }
 
-    /// Whether `key` has a value. `EXISTS`, O(1).
+    /// Returns whether `key` has a value. `EXISTS`, O(1).
     pub fn contains_key(&self, key: &K::Borrowed) -> E::Reply<bool> {
         self.executor.run(self.reading("EXISTS", key).returns(reply::flag))
     }
 
-    /// Sets the value of `key`, which then does not expire. `SET`, O(1).
+    /// Sets the value of `key` and removes any expiration. `SET`, O(1).
     pub fn insert(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<()> {
         self.executor.run(self.writing("SET", key).encode::<V>(value).returns(reply::ok))
     }
 
-    /// Sets the values of all `entries` at one moment. `MSET`, O(entries).
+    /// Sets the values of all `entries` atomically. `MSET`, O(entries).
     ///
-    /// For more than some 10,000 entries at a time, [`extend`](Self::extend) blocks the server less.
+    /// For more than some 10,000 entries at a time, [`extend`](Self::extend) blocks the server
+    /// less.
     pub fn insert_many<'a, Q, R>(
         &self,
         entries: impl IntoIterator<Item = (&'a Q, &'a R)>,
@@ -173,31 +173,31 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         self.executor.run(request.returns(reply::ok))
     }
 
-    /// Sets the value of `key` and gives the one it had. `SET … GET`, O(1).
+    /// Sets the value of `key` and returns the previous one. `SET … GET`, O(1).
     pub fn replace(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<Option<V::Owned>> {
         let request = self.writing("SET", key).encode::<V>(value).arg("GET");
         self.executor.run(request.returns(reply::optional::<V>))
     }
 
-    /// Sets the value of `key` unless it has one, and says whether it did. `SET … NX`, O(1).
+    /// Sets the value of `key` unless it has one, and returns whether it did. `SET … NX`, O(1).
     pub fn set_if_absent(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<bool> {
         let request = self.writing("SET", key).encode::<V>(value).arg("NX");
         self.executor.run(request.returns(reply::accepted))
     }
 
-    /// Sets the value of `key` only if it has one, and says whether it did. `SET … XX`, O(1).
+    /// Sets the value of `key` only if it has one, and returns whether it did. `SET … XX`, O(1).
     pub fn set_if_present(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<bool> {
         let request = self.writing("SET", key).encode::<V>(value).arg("XX");
         self.executor.run(request.returns(reply::accepted))
     }
 
-    /// The value of `key`, which is `value` from now on if it had none. A script, O(1).
+    /// Returns the value of `key`, after setting it to `value` if it had none. A script, O(1).
     pub fn get_or_insert(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<V::Owned> {
         let request = self.scripted(&GET_OR_INSERT, key).encode::<V>(value);
         self.executor.run(request.returns(reply::kept_or_written::<V>))
     }
 
-    /// Adds `by` to the number at `key`, 0 if there is none, and gives the sum. `INCRBY` or
+    /// Adds `by` to the number at `key`, 0 if there is none, and returns the sum. `INCRBY` or
     /// `INCRBYFLOAT`, O(1).
     pub fn increment(&self, key: &K::Borrowed, by: V::By) -> E::Reply<V::Owned>
     where
@@ -207,12 +207,12 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         self.executor.run(self.writing(command, key).number(by).returns(reply::sum::<V>))
     }
 
-    /// Removes `key` and says whether it was there. `UNLINK`, O(1).
+    /// Removes `key` and returns whether it existed. `UNLINK`, O(1).
     pub fn remove(&self, key: &K::Borrowed) -> E::Reply<bool> {
         self.executor.run(self.writing("UNLINK", key).returns(reply::flag))
     }
 
-    /// Removes all of `keys` and says how many were there. `UNLINK`, O(keys).
+    /// Removes all of `keys` and returns how many existed. `UNLINK`, O(keys).
     pub fn remove_many<'a, Q>(&self, keys: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
@@ -222,14 +222,14 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         self.executor.run(request.returns(reply::at_most_asked))
     }
 
-    /// Removes `key` and gives its value. `GETDEL`, O(1).
+    /// Removes `key` and returns its value. `GETDEL`, O(1).
     pub fn take(&self, key: &K::Borrowed) -> E::Reply<Option<V::Owned>> {
         self.executor.run(self.writing("GETDEL", key).returns(reply::optional::<V>))
     }
 }
 
 impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
-    /// A command about all entries, which must have a name that is theirs alone.
+    /// Prepares a command on all entries, for which the dictionary needs a prefix of its own.
     pub(crate) fn start(&self, request: Request) -> Request {
         request.refuse_if(self.prefix.refusal()).publishes(&self.publishing)
     }
@@ -242,6 +242,8 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         self.start(Request::write(command)).prefixed_key::<K>(self.prefix.parts(), key)
     }
 
+    /// Appends the server's keys of `keys`. If there are none, the command is not sent: its reply
+    /// is `empty`.
     fn for_keys<'a, Q>(
         &self,
         request: Request,

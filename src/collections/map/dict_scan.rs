@@ -1,4 +1,4 @@
-//! What goes through all entries of a [`RedisDict`], a page at a time.
+//! Iteration over all entries of a [`RedisDict`], a page at a time.
 
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
@@ -22,7 +22,7 @@ use crate::request::Request;
 use crate::request::Script;
 
 impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
-    /// All keys, in no order. `SCAN`, O(keys of the database) in all.
+    /// Iterates over all keys, in no order. `SCAN`, O(keys of the database) in all.
     pub fn keys(&self) -> Scan<K::Owned, E> {
         self.scan(b"*", |executor, prefix, glob, cursor| async move {
             let (cursor, keys) = key_page(&executor, &prefix, &glob, cursor).await?;
@@ -31,7 +31,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
         })
     }
 
-    /// All values, in no order. `SCAN` and `MGET`, O(keys of the database) in all.
+    /// Iterates over all values, in no order. `SCAN` and `MGET`, O(keys of the database) in all.
     pub fn values(&self) -> Scan<V::Owned, E> {
         self.scan(b"*", |executor, prefix, glob, cursor| async move {
             let (cursor, entries) = entry_page(&executor, &prefix, &glob, cursor).await?;
@@ -40,18 +40,18 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
         })
     }
 
-    /// All entries, in no order. `SCAN` and `MGET`, O(keys of the database) in all.
+    /// Iterates over all entries, in no order. `SCAN` and `MGET`, O(keys of the database) in all.
     pub fn iter(&self) -> Scan<(K::Owned, V::Owned), E> {
         self.iter_matching(b"*")
     }
 
-    /// The entries whose keys, as they are stored, match a Redis `glob`, in no order. `SCAN` and
+    /// Iterates over the entries whose stored keys match a Redis `glob`, in no order. `SCAN` and
     /// `MGET`, O(keys of the database) in all.
     pub fn iter_matching(&self, glob: impl AsRef<[u8]>) -> Scan<(K::Owned, V::Owned), E> {
         self.scan(glob.as_ref(), entries::<K, V, E>)
     }
 
-    /// All entries as a map of std. `SCAN` and `MGET`, O(keys of the database).
+    /// All entries as a standard map. `SCAN` and `MGET`, O(keys of the database).
     pub fn to_map(&self) -> E::Reply<HashMap<K::Owned, V::Owned>>
     where
         K::Owned: Eq + Hash,
@@ -62,7 +62,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
         }))
     }
 
-    /// How many entries there are. `SCAN`, O(keys of the database): Redis keeps no count.
+    /// The number of entries. `SCAN`, O(keys of the database): Redis keeps no count.
     pub fn len(&self) -> E::Reply<usize> {
         let (executor, prefix) = (self.executor.clone(), self.prefix.clone());
         self.executor.converse(async move {
@@ -78,7 +78,8 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
         })
     }
 
-    /// Whether there are no entries. `SCAN` until one is found, at most O(keys of the database).
+    /// Returns whether there are no entries. `SCAN` until one is found, at most O(keys of the
+    /// database).
     pub fn is_empty(&self) -> E::Reply<bool> {
         let (executor, prefix) = (self.executor.clone(), self.prefix.clone());
         self.executor.converse(async move {
@@ -94,28 +95,28 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
         })
     }
 
-    /// Removes all entries, a page at a time, and says how many. `SCAN` and `UNLINK`, O(keys of
-    /// the database). Not atomic: entries that others add meanwhile may stay.
+    /// Removes all entries, a page at a time, and returns how many there were. `SCAN` and `UNLINK`,
+    /// O(keys of the database). Not atomic: entries that other clients add meanwhile may stay.
     pub fn clear(&self) -> E::Reply<usize> {
         let refusal = self.prefix.refusal_of_all();
         self.remove_all(refusal)
     }
 
-    /// Removes every string of the database, whoever wrote it, for a dictionary without a prefix; those
-    /// that this crate keeps beside collections stay.
-    /// Keys of other types stay. `SCAN` and `UNLINK`, O(keys of the database).
+    /// Removes every string of the database, whichever client wrote it, for a dictionary without a
+    /// prefix. Strings that this crate keeps beside collections and keys of other types stay.
+    /// `SCAN` and `UNLINK`, O(keys of the database).
     pub fn clear_database(&self) -> E::Reply<usize> {
         self.remove_all(None)
     }
 
-    /// How many keys of any type the database has. `DBSIZE`, O(1).
+    /// The number of keys of any type in the database. `DBSIZE`, O(1).
     pub fn database_len(&self) -> E::Reply<usize> {
         let request = Request::read("DBSIZE").everywhere(Gather::Sum);
         self.executor.run(request.returns(reply::count))
     }
 
-    /// Sets the values of all `entries`, a thousand at a time, each thousand at one moment.
-    /// `MSET`, O(entries).
+    /// Sets the values of all `entries` in batches of a thousand, each batch atomically. `MSET`,
+    /// O(entries).
     pub fn extend<'a, Q, R>(
         &self,
         entries: impl IntoIterator<Item = (&'a Q, &'a R)>,
@@ -128,10 +129,11 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
         self.executor.converse(send_all(self.executor.clone(), commands))
     }
 
-    /// Makes `entries` the only ones; nobody ever sees old and new ones mixed. `SCAN`, then one
+    /// Makes `entries` the only ones; no client ever sees old and new ones mixed. `SCAN`, then one
     /// script, O(keys of the database).
     ///
-    /// An entry that others add between the two stays. The script blocks the server for O(entries).
+    /// An entry that another client adds between the two stays. The script blocks the server for
+    /// O(entries).
     pub fn replace_all<'a, Q, R>(
         &self,
         entries: impl IntoIterator<Item = (&'a Q, &'a R)>,
@@ -175,6 +177,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
         })
     }
 
+    /// Removes all entries, a page at a time, unless there is a `refusal`.
     fn remove_all(&self, refusal: Option<&'static str>) -> E::Reply<usize> {
         let (executor, prefix) = (self.executor.clone(), self.prefix.clone());
         let publishing = self.publishing.clone();
@@ -184,7 +187,8 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
             let mut removed = 0;
             let mut cursor = Cursor::default();
             while !cursor.is_done() {
-                // Another server that took over may still have what was removed from the one before.
+                // A server that took over may still hold keys that were removed from its
+                // predecessor.
                 let keys = stored_keys(&executor, &prefix, b"*", &mut cursor).await;
                 let keys = keys.map_err(|error| error.after_steps(removed > 0, attempt))?;
                 let unlink = Request::write("UNLINK").divisible(Gather::Sum).publishes(&publishing);
@@ -197,6 +201,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
         })
     }
 
+    /// Iterates over the entries that match `glob`, fetched by `page`.
     fn scan<T, F>(&self, glob: &[u8], page: fn(E, Prefix, Vec<u8>, Cursor) -> F) -> Scan<T, E>
     where
         T: Send + 'static,
@@ -209,8 +214,8 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     }
 }
 
-/// The last key is nobody's: what is done to it has no effect, and fails where later steps would. A server
-/// looks whether it has the memory only at the first write of a script.
+/// The last key is reserved: writing it has no effect, and fails where later steps would. A server
+/// checks its memory only at the first write of a script.
 static REPLACE_ALL: Script = Script::new(
     "replace_all",
     "local proof, stale = KEYS[#KEYS], #KEYS - 1 - #ARGV
@@ -232,7 +237,7 @@ static REPLACE_ALL: Script = Script::new(
      return #ARGV",
 );
 
-/// Fails if there is a reason to.
+/// Returns `reason` as an error, if there is one.
 async fn refuse<E: RoundTrips>(executor: &E, reason: Option<&'static str>) -> Result<()> {
     match reason {
         Some(reason) => {
@@ -242,7 +247,7 @@ async fn refuse<E: RoundTrips>(executor: &E, reason: Option<&'static str>) -> Re
     }
 }
 
-/// The next stored keys that begin with `prefix` and whose rest matches `glob`, each once.
+/// Fetches the next stored keys that begin with `prefix` and whose rest matches `glob`, each once.
 pub(crate) async fn key_page<E: RoundTrips>(
     executor: &E,
     prefix: &Prefix,
@@ -254,7 +259,7 @@ pub(crate) async fn key_page<E: RoundTrips>(
     Ok((cursor, keys))
 }
 
-/// The same, with those that the server repeats.
+/// Like [`key_page`], including keys that the server repeats.
 async fn stored_keys<E: RoundTrips>(
     executor: &E,
     prefix: &Prefix,
@@ -266,7 +271,7 @@ async fn stored_keys<E: RoundTrips>(
     Ok(keys)
 }
 
-/// The next stored keys with their values. Those that vanished in between are left out.
+/// Fetches the next stored keys with their values. Keys that vanished in between are left out.
 async fn entry_page<E: RoundTrips>(
     executor: &E,
     prefix: &Prefix,
@@ -281,7 +286,7 @@ async fn entry_page<E: RoundTrips>(
     Ok((cursor, entries.filter_map(|(key, value)| Some((key, value?))).collect()))
 }
 
-/// The next entries, each decoded by itself.
+/// Fetches the next entries, each decoded by itself.
 async fn entries<K: Codec, V: Codec, E: RoundTrips>(
     executor: E,
     prefix: Prefix,
@@ -295,11 +300,13 @@ async fn entries<K: Codec, V: Codec, E: RoundTrips>(
     Ok((cursor, entries.into_iter().map(decode).collect()))
 }
 
+/// Decodes the part of a server's key after the prefix. An error reports the whole key.
 pub(crate) fn decode_key<K: Codec>(prefix: &Prefix, key: &[u8]) -> Result<K::Owned> {
     let rest = prefix.strip(key).unwrap_or(key).to_vec();
     reply::decode_bytes::<K>(rest, || Request::read("SCAN").key(key).attempt())
 }
 
+/// Decodes a value. An error reports its key.
 fn decode_value<V: Codec>(key: &[u8], value: Vec<u8>) -> Result<V::Owned> {
     reply::decode_bytes::<V>(value, || Request::read("MGET").key(key).attempt())
 }

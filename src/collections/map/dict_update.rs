@@ -1,4 +1,4 @@
-//! Changes of a [`RedisDict`] that depend on what is there.
+//! Updates of a [`RedisDict`] that depend on the stored value.
 
 use std::borrow::Borrow;
 
@@ -11,10 +11,10 @@ use crate::collections::cursor::Cursor;
 use crate::request::Script;
 
 impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
-    /// The value of `key`, made by `make` and stored if there is none. `GET`, and if there is none
-    /// a script, O(1).
+    /// Returns the value of `key`; if there is none, stores one made by `make`. `GET`, and if there
+    /// is none a script, O(1).
     ///
-    /// Where others make a value at the same time, all get the one that was stored first.
+    /// If several callers make a value at the same time, all get the one that was stored first.
     pub fn get_or_insert_with<'a, T: Borrow<V::Borrowed>>(
         &'a self,
         key: &'a K::Borrowed,
@@ -28,11 +28,11 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
         self.executor.converse_within(get_or_insert_with(self.executor.clone(), get, insert))
     }
 
-    /// Replaces the value of `key` by what `change` makes of it, and gives the new one. `None` is
-    /// no value. What is left of its time to live is kept.
+    /// Replaces the value of `key` by the result of `change`, and returns the new one. `None` is no
+    /// value. The remaining time to live is kept.
     ///
-    /// `GET` and a script that stores the value if nobody changed it meanwhile; otherwise `change`
-    /// is called again, up to 1,000 times. No lock is held.
+    /// `GET` and a script that stores the value if no other client changed it meanwhile; otherwise
+    /// `change` is called again, up to 1,000 times. No lock is held.
     pub fn update<'a>(
         &self,
         key: &K::Borrowed,
@@ -46,11 +46,12 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
 }
 
 impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
-    /// Removes some entry and gives it. `SCAN` until there is one, then `GETDEL`: O(1) while there are
-    /// many, O(keys of the database) for the last ones.
+    /// Removes and returns an arbitrary entry. `SCAN` until there is one, then `GETDEL`: O(1) while
+    /// there are many, O(keys of the database) for the last ones.
     ///
-    /// No two calls get the same entry. One whose key cannot be decoded stays, and is an error; a value
-    /// that cannot be decoded is in the error ([`Error::undecoded`](crate::Error::undecoded)).
+    /// No two calls get the same entry. An entry whose key cannot be decoded stays and is an error.
+    /// A value that cannot be decoded is in the error
+    /// ([`Error::undecoded`](crate::Error::undecoded)).
     pub fn pop(&self) -> E::Reply<Option<Entry<K, V>>> {
         let (executor, prefix) = (self.executor.clone(), self.prefix.clone());
         let stored = self.typed::<Vec<u8>, V>().deferred();

@@ -17,8 +17,8 @@ use crate::request::Script;
 
 /// A dictionary in one Redis hash: its entries are the fields of the hash `name`.
 ///
-/// It is compact, can be counted and removed at once, and many such dictionaries do not crowd the
-/// key space. In a cluster one hash lives on one node.
+/// It is compact, can be counted and removed in one step, and adds only one key to the database. In
+/// a cluster one hash lives on one node.
 ///
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
@@ -39,7 +39,7 @@ pub struct RedisHashDict<K, V, E = Client> {
 }
 
 impl<K: Codec, V: Codec> RedisHashDict<K, V, Deferred> {
-    /// The dictionary stored under `name`, wherever it may be: a definition.
+    /// Defines the dictionary stored under `name`, without a client.
     ///
     /// ```
     /// # let server = redis_collections::LocalServer::start()?;
@@ -69,17 +69,17 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         Self { executor: executor.clone(), name, publishing, codecs: PhantomData }
     }
 
-    /// The same dictionary, as `executor` runs it.
+    /// The same dictionary, with its operations run by `executor`.
     pub fn on<F: Executor>(&self, executor: &F) -> RedisHashDict<K, V, F> {
         RedisHashDict::over(executor, self.name.clone(), self.publishing.clone())
     }
 
-    /// The same dictionary, whose operations give [`Command`](crate::Command)s.
+    /// The same dictionary, whose operations return [`Command`](crate::Command)s.
     pub fn deferred(&self) -> RedisHashDict<K, V, Deferred> {
         self.on(&Deferred)
     }
 
-    /// The same dictionary, whose values that cannot be decoded come as they are.
+    /// The same dictionary, which returns undecodable values as they are stored.
     pub fn lenient(&self) -> RedisHashDict<K, Lenient<V>, E> {
         self.typed()
     }
@@ -89,8 +89,8 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         RedisHashDict::over(&self.executor, self.name.clone(), self.publishing.clone())
     }
 
-    /// The same dictionary, whose writes tell of what they change, in one more `format`. A script around
-    /// each command, O(changes) on top of it.
+    /// The same dictionary, whose writes publish their changes in one more `format`. Wraps each
+    /// command in a script, O(changes) on top of it.
     pub fn publishing(&self, format: ChangeFormat) -> Self {
         let others = self.publishing.as_deref();
         let publishing =
@@ -110,9 +110,10 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         self.executor.run(self.reading("HGET").field::<K>(key).returns(reply::optional::<V>))
     }
 
-    /// The values of `keys`, in their order, at one moment. `HMGET`, O(keys).
+    /// The values of `keys`, in their order, read atomically. `HMGET`, O(keys).
     ///
-    /// A value that cannot be decoded fails the call; [`lenient`](Self::lenient) gives the others.
+    /// A value that cannot be decoded fails the call; [`lenient`](Self::lenient) returns the
+    /// others.
     pub fn get_many<'a, Q>(
         &self,
         keys: impl IntoIterator<Item = &'a Q>,
@@ -125,31 +126,32 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         self.executor.run(request.returns(reply::optional_each::<V>))
     }
 
-    /// Whether `key` has a value. `HEXISTS`, O(1).
+    /// Returns whether `key` has a value. `HEXISTS`, O(1).
     pub fn contains_key(&self, key: &K::Borrowed) -> E::Reply<bool> {
         self.executor.run(self.reading("HEXISTS").field::<K>(key).returns(reply::flag))
     }
 
-    /// How many entries there are. `HLEN`, O(1).
+    /// The number of entries. `HLEN`, O(1).
     pub fn len(&self) -> E::Reply<usize> {
         self.executor.run(self.reading("HLEN").returns(reply::count))
     }
 
-    /// Whether there are no entries. `HLEN`, O(1).
+    /// Returns whether there are no entries. `HLEN`, O(1).
     pub fn is_empty(&self) -> E::Reply<bool> {
         self.executor.run(self.reading("HLEN").returns(|reply| Ok(reply::count(reply)? == 0)))
     }
 
-    /// Sets the value of `key` and says whether the key is new. `HSET`, O(1).
+    /// Sets the value of `key` and returns whether the key is new. `HSET`, O(1).
     pub fn insert(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<bool> {
         let request = self.writing("HSET").field::<K>(key).encode::<V>(value);
         self.executor.run(request.returns(reply::flag))
     }
 
-    /// Sets the values of all `entries` at one moment and says how many keys are new. `HSET`,
+    /// Sets the values of all `entries` atomically and returns how many keys are new. `HSET`,
     /// O(entries).
     ///
-    /// For more than some 10,000 entries at a time, [`extend`](Self::extend) blocks the server less.
+    /// For more than some 10,000 entries at a time, [`extend`](Self::extend) blocks the server
+    /// less.
     pub fn insert_many<'a, Q, R>(
         &self,
         entries: impl IntoIterator<Item = (&'a Q, &'a R)>,
@@ -162,31 +164,31 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         self.executor.run(request.returns(reply::at_most_asked))
     }
 
-    /// Sets the value of `key` and gives the one it had. A script, O(1).
+    /// Sets the value of `key` and returns the previous one. A script, O(1).
     pub fn replace(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<Option<V::Owned>> {
         let request = self.scripted(&REPLACE).field::<K>(key).encode::<V>(value);
         self.executor.run(request.returns(reply::optional::<V>))
     }
 
-    /// Sets the value of `key` unless it has one, and says whether it did. `HSETNX`, O(1).
+    /// Sets the value of `key` unless it has one, and returns whether it did. `HSETNX`, O(1).
     pub fn set_if_absent(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<bool> {
         let request = self.writing("HSETNX").field::<K>(key).encode::<V>(value);
         self.executor.run(request.returns(reply::flag))
     }
 
-    /// Sets the value of `key` only if it has one, and says whether it did. A script, O(1).
+    /// Sets the value of `key` only if it has one, and returns whether it did. A script, O(1).
     pub fn set_if_present(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<bool> {
         let request = self.scripted(&SET_IF_PRESENT).field::<K>(key).encode::<V>(value);
         self.executor.run(request.returns(reply::flag))
     }
 
-    /// The value of `key`, which is `value` from now on if it had none. A script, O(1).
+    /// Returns the value of `key`, after setting it to `value` if it had none. A script, O(1).
     pub fn get_or_insert(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<V::Owned> {
         let request = self.scripted(&GET_OR_INSERT).field::<K>(key).encode::<V>(value);
         self.executor.run(request.returns(reply::kept_or_written::<V>))
     }
 
-    /// Adds `by` to the number at `key`, 0 if there is none, and gives the sum. `HINCRBY` or
+    /// Adds `by` to the number at `key`, 0 if there is none, and returns the sum. `HINCRBY` or
     /// `HINCRBYFLOAT`, O(1).
     pub fn increment(&self, key: &K::Borrowed, by: V::By) -> E::Reply<V::Owned>
     where
@@ -197,12 +199,12 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         self.executor.run(request.returns(reply::sum::<V>))
     }
 
-    /// Removes `key` and says whether it was there. `HDEL`, O(1).
+    /// Removes `key` and returns whether it existed. `HDEL`, O(1).
     pub fn remove(&self, key: &K::Borrowed) -> E::Reply<bool> {
         self.executor.run(self.writing("HDEL").field::<K>(key).returns(reply::flag))
     }
 
-    /// Removes all of `keys` and says how many were there. `HDEL`, O(keys).
+    /// Removes all of `keys` and returns how many existed. `HDEL`, O(keys).
     pub fn remove_many<'a, Q>(&self, keys: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
@@ -212,19 +214,19 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         self.executor.run(request.returns(reply::at_most_asked))
     }
 
-    /// Removes `key` and gives its value. A script, O(1).
+    /// Removes `key` and returns its value. A script, O(1).
     pub fn take(&self, key: &K::Borrowed) -> E::Reply<Option<V::Owned>> {
         let request = self.scripted(&TAKE).field::<K>(key);
         self.executor.run(request.returns(reply::optional::<V>))
     }
 
-    /// Removes all entries and says whether there were any. `UNLINK`, O(1) for the caller.
+    /// Removes all entries and returns whether there were any. `UNLINK`, O(1) for the caller.
     pub fn clear(&self) -> E::Reply<bool> {
         self.executor.run(self.writing("UNLINK").returns(reply::flag))
     }
 
-    /// Makes `entries` the only ones; nobody ever sees old and new ones mixed. A script, O(old and new
-    /// entries), which blocks the server for that time.
+    /// Makes `entries` the only ones; no client ever sees old and new ones mixed. A script, O(old
+    /// and new entries), which blocks the server for that time.
     pub fn replace_all<'a, Q, R>(
         &self,
         entries: impl IntoIterator<Item = (&'a Q, &'a R)>,
@@ -255,6 +257,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         Request::script(script, 1).publishes(&self.publishing).named(self.name.as_bytes())
     }
 
+    /// Appends a field and its value.
     fn entry<Q, R>(request: &mut Request, (key, value): (&Q, &R))
     where
         Q: Borrow<K::Borrowed> + ?Sized,
@@ -292,8 +295,8 @@ static TAKE: Script = Script::of_one_write(
      return value",
 );
 
-/// What has no effect comes first: it fails where later steps would. A server looks whether it has the memory
-/// only at the first write of a script.
+/// The step without an effect comes first: it fails where later steps would. A server checks its
+/// memory only at the first write of a script.
 static REPLACE_ALL: Script = Script::new(
     "replace_all",
     "local key, old, left = KEYS[1], redis.pcall('HKEYS', KEYS[1]), redis.pcall('PTTL', KEYS[1])

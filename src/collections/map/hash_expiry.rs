@@ -1,4 +1,4 @@
-//! The times to live of the entries of a [`RedisHashDict`].
+//! Expiration of the entries of a [`RedisHashDict`].
 
 use std::time::{Duration, SystemTime};
 
@@ -11,14 +11,14 @@ use crate::reply;
 use crate::request::Request;
 use crate::request::Script;
 
-/// Entries expire by themselves on Redis 7.4 or later and Valkey 9 or later. Elsewhere these give
-/// [`Error::Unsupported`](crate::Error::Unsupported) and change nothing.
+/// Entries expire by themselves on Redis 7.4 or later and Valkey 9 or later. Elsewhere these
+/// methods return [`Error::Unsupported`](crate::Error::Unsupported) and change nothing.
 impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
-    /// Sets the value of `key` and removes it after `time`; says whether the key is new. A script
-    /// of `HSET` and `HPEXPIRE`, O(1).
+    /// Sets the value of `key`, removes it after `time`, and returns whether the key is new. A
+    /// script of `HSET` and `HPEXPIRE`, O(1).
     ///
-    /// The server counts in milliseconds, so less than one is one; zero is refused. A later
-    /// [`insert`](Self::insert) makes the entry last for ever.
+    /// The server counts in milliseconds: less than one is rounded up to one; zero is refused. A
+    /// later [`insert`](Self::insert) removes the expiration.
     pub fn insert_with_ttl(
         &self,
         key: &K::Borrowed,
@@ -30,40 +30,41 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         self.executor.run(request.returns(reply::flag))
     }
 
-    /// Removes `key` after `time` and says whether it was there. `HPEXPIRE`, O(1).
+    /// Removes `key` after `time` and returns whether it existed. `HPEXPIRE`, O(1).
     pub fn expire(&self, key: &K::Borrowed, time: Duration) -> E::Reply<bool> {
         let request = one_field::<K>(self.writing("HPEXPIRE").milliseconds(time), key);
         self.executor.run(request.returns(ttl::field_changed))
     }
 
-    /// Removes `key` at `time` and says whether it was there. `HPEXPIREAT`, O(1).
+    /// Removes `key` at `time` and returns whether it existed. `HPEXPIREAT`, O(1).
     pub fn expire_at(&self, key: &K::Borrowed, time: SystemTime) -> E::Reply<bool> {
         let request = one_field::<K>(self.writing("HPEXPIREAT").instant(time), key);
         self.executor.run(request.returns(ttl::field_changed))
     }
 
-    /// Keeps `key` for ever and says whether it would have expired. `HPERSIST`, O(1).
+    /// Removes the expiration of `key` and returns whether there was one. `HPERSIST`, O(1).
     pub fn persist(&self, key: &K::Borrowed) -> E::Reply<bool> {
         let request = one_field::<K>(self.writing("HPERSIST"), key);
         self.executor.run(request.returns(ttl::field_changed))
     }
 
-    /// How long `key` will live. `HPTTL`, O(1).
+    /// The remaining time to live of `key`. `HPTTL`, O(1).
     pub fn ttl(&self, key: &K::Borrowed) -> E::Reply<Ttl> {
         let request = one_field::<K>(self.reading("HPTTL"), key);
         self.executor.run(request.returns(ttl::field_ttl))
     }
 }
 
+/// Appends one field to a command that needs field expiration.
 fn one_field<K: Codec>(request: Request, key: &K::Borrowed) -> Request {
     request.arg("FIELDS").number(1).field::<K>(key).needs(FIELD_EXPIRY)
 }
 
 const FIELD_EXPIRY: &str = "Redis 7.4 or Valkey 9";
 
-/// What has no effect comes first: it fails where later steps would, such as on a server without times to
-/// live, or with a time beyond its calendar. A server looks whether it has the memory only at the first
-/// write of a script.
+/// The step without an effect comes first: it fails where later steps would, such as on a server
+/// without field expiration, or with a time beyond its calendar. A server checks its memory only at
+/// the first write of a script.
 static INSERT_WITH_TTL: Script = Script::new(
     "insert_with_ttl",
     "local absent = ARGV[1]

@@ -1,4 +1,4 @@
-//! What goes through all entries of a [`RedisHashDict`], a page at a time.
+//! Iteration over all entries of a [`RedisHashDict`], a page at a time.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -16,28 +16,28 @@ use crate::reply;
 use crate::request::Request;
 
 impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
-    /// All keys, in no order. `HSCAN`, O(n) in all. The values travel too.
+    /// Iterates over all keys, in no order. `HSCAN`, O(n) in all. The values are transferred too.
     pub fn keys(&self) -> Scan<K::Owned, E> {
         self.scan(b"*", |name, key, _| decode_key::<K>(name, &key))
     }
 
-    /// All values, in no order. `HSCAN`, O(n) in all.
+    /// Iterates over all values, in no order. `HSCAN`, O(n) in all.
     pub fn values(&self) -> Scan<V::Owned, E> {
         self.scan(b"*", |name, key, value| decode_value::<V>(name, &key, value))
     }
 
-    /// All entries, in no order. `HSCAN`, O(n) in all.
+    /// Iterates over all entries, in no order. `HSCAN`, O(n) in all.
     pub fn iter(&self) -> Scan<(K::Owned, V::Owned), E> {
         self.iter_matching(b"*")
     }
 
-    /// The entries whose keys, as they are stored, match a Redis `glob`, in no order. `HSCAN`,
-    /// O(n) in all.
+    /// Iterates over the entries whose stored keys match a Redis `glob`, in no order. `HSCAN`, O(n)
+    /// in all.
     pub fn iter_matching(&self, glob: impl AsRef<[u8]>) -> Scan<(K::Owned, V::Owned), E> {
         self.scan(glob.as_ref(), decode_entry::<K, V>)
     }
 
-    /// All entries as a map of std. `HSCAN`, O(n).
+    /// All entries as a standard map. `HSCAN`, O(n).
     pub fn to_map(&self) -> E::Reply<HashMap<K::Owned, V::Owned>>
     where
         K::Owned: Eq + Hash,
@@ -48,8 +48,8 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
         }))
     }
 
-    /// Sets the values of all `entries`, a thousand at a time, each thousand at one moment.
-    /// `HSET`, O(entries).
+    /// Sets the values of all `entries` in batches of a thousand, each batch atomically. `HSET`,
+    /// O(entries).
     pub fn extend<'a, Q, R>(
         &self,
         entries: impl IntoIterator<Item = (&'a Q, &'a R)>,
@@ -62,6 +62,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
         self.executor.converse(send_all(self.executor.clone(), commands))
     }
 
+    /// Iterates over the entries whose fields match `glob`, each decoded by `decode`.
     fn scan<T: Send + 'static>(
         &self,
         glob: &[u8],
@@ -75,7 +76,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
     }
 }
 
-/// The next entries, each decoded by itself.
+/// Fetches the next entries, each decoded by itself.
 async fn decoded<T, E: RoundTrips>(
     executor: E,
     name: Name,
@@ -88,7 +89,7 @@ async fn decoded<T, E: RoundTrips>(
     Ok((cursor, entries.into_iter().map(decode).collect()))
 }
 
-/// The next stored fields that match `glob`, with their values.
+/// Fetches the next stored fields that match `glob`, with their values.
 pub(crate) async fn page<E: RoundTrips>(
     executor: &E,
     name: &Name,
@@ -122,6 +123,7 @@ fn decode_value<V: Codec>(name: &Name, key: &[u8], value: Vec<u8>) -> Result<V::
     reply::decode_bytes::<V>(value, || scan_attempt(name, key))
 }
 
+/// The attempt that an error of decoding an entry reports.
 fn scan_attempt(name: &Name, key: &[u8]) -> crate::error::Attempt {
     let request = Request::read("HSCAN").named(name.as_bytes());
     request.field::<Vec<u8>>(key).attempt()

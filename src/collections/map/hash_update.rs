@@ -1,4 +1,4 @@
-//! Changes of a [`RedisHashDict`] that depend on what is there.
+//! Updates of a [`RedisHashDict`] that depend on the stored value.
 
 use std::borrow::Borrow;
 
@@ -12,10 +12,10 @@ use crate::reply;
 use crate::request::Script;
 
 impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
-    /// The value of `key`, made by `make` and stored if there is none. `HGET`, and if there is none
-    /// a script, O(1).
+    /// Returns the value of `key`; if there is none, stores one made by `make`. `HGET`, and if
+    /// there is none a script, O(1).
     ///
-    /// Where others make a value at the same time, all get the one that was stored first.
+    /// If several callers make a value at the same time, all get the one that was stored first.
     pub fn get_or_insert_with<'a, T: Borrow<V::Borrowed>>(
         &'a self,
         key: &'a K::Borrowed,
@@ -29,11 +29,11 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
         self.executor.converse_within(get_or_insert_with(self.executor.clone(), get, insert))
     }
 
-    /// Replaces the value of `key` by what `change` makes of it, and gives the new one. `None` is
-    /// no value. A time to live of the entry ends with it.
+    /// Replaces the value of `key` by the result of `change`, and returns the new one. `None` is no
+    /// value. Any expiration of the entry is removed.
     ///
-    /// `HGET` and a script that stores the value if nobody changed it meanwhile; otherwise `change`
-    /// is called again, up to 1,000 times. No lock is held.
+    /// `HGET` and a script that stores the value if no other client changed it meanwhile; otherwise
+    /// `change` is called again, up to 1,000 times. No lock is held.
     pub fn update<'a>(
         &self,
         key: &K::Borrowed,
@@ -47,11 +47,11 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
 }
 
 impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
-    /// Removes some entry and gives it. `HRANDFIELD` and a script, O(1).
+    /// Removes and returns an arbitrary entry. `HRANDFIELD` and a script, O(1).
     ///
-    /// No two calls get the same entry; where others are faster, another one is tried, up to 1,000 times.
-    /// One whose key cannot be decoded stays, and is an error; a value
-    /// that cannot be decoded is in the error ([`Error::undecoded`](crate::Error::undecoded)).
+    /// No two calls get the same entry; if another client removes it first, another one is tried,
+    /// up to 1,000 times. An entry whose key cannot be decoded stays and is an error. A value that
+    /// cannot be decoded is in the error ([`Error::undecoded`](crate::Error::undecoded)).
     pub fn pop(&self) -> E::Reply<Option<Entry<K, V>>> {
         let (executor, name) = (self.executor.clone(), self.name.clone());
         let stored = self.typed::<Vec<u8>, V>().deferred();

@@ -5,13 +5,13 @@ use crate::codec::Codec;
 /// A raw number that the server itself can add to: the integers up to 64 bits, and `f64`.
 ///
 /// The server computes integers as `i64` whatever the type here. A sum that does not fit the type
-/// is stored all the same, and reading it fails.
+/// is stored nevertheless, and reading it fails.
 #[diagnostic::on_unimplemented(
     message = "the server cannot add to a `{Self}`",
     note = "it adds to raw integers and `f64`; for other types use `update`"
 )]
 pub trait Increment: Codec {
-    /// What can be added.
+    /// The type of the summand.
     type By: Display;
     /// Whether it is a floating-point number.
     #[doc(hidden)]

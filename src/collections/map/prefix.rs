@@ -2,19 +2,20 @@ use crate::collections::name::Name;
 use crate::keys::escape;
 use crate::keys::{HOLDS_THE_MARK, is_side_key, refusal};
 
-/// What the keys of a dictionary begin with.
+/// The prefix of a dictionary's keys.
 #[derive(Debug, Clone)]
 pub(crate) enum Prefix {
     /// A name and a colon.
     Named(Name),
-    /// Just these bytes; none at all for a whole database.
+    /// Exactly these bytes; none at all for a whole database.
     Literal(Name),
-    /// What the keys of a read-through cache begin with, which may be keys beside its name.
+    /// The prefix of a read-through cache's keys, which may be keys beside its name.
     #[cfg(feature = "near-cache")]
     Cache(Name),
 }
 
 impl Prefix {
+    /// The two parts of the prefix, which need not be joined to be sent.
     pub(crate) fn parts(&self) -> [&[u8]; 2] {
         match self {
             Prefix::Named(name) => [name.as_bytes(), b":"],
@@ -35,14 +36,14 @@ impl Prefix {
         (!is_side_key(key, name.len() + separator.len())).then_some(rest)
     }
 
-    /// The pattern of the keys whose rest matches `glob`.
+    /// The pattern that matches keys with this prefix whose rest matches `glob`.
     pub(crate) fn pattern(&self, glob: &[u8]) -> Vec<u8> {
         let mut pattern = escape(&self.bytes());
         pattern.extend_from_slice(glob);
         pattern
     }
 
-    /// Why no command can be sent for this prefix, if none can.
+    /// The reason why no command can be sent for this prefix, if there is one.
     pub(crate) fn refusal(&self) -> Option<&'static str> {
         match self {
             Prefix::Named(name) if name.as_bytes().is_empty() => Some(EMPTY),
@@ -54,7 +55,8 @@ impl Prefix {
         }
     }
 
-    /// Why all that begins with this prefix cannot be counted or cleared, if it cannot.
+    /// The reason why the entries of this prefix cannot be counted or cleared as a whole, if there
+    /// is one.
     pub(crate) fn refusal_of_all(&self) -> Option<&'static str> {
         match self {
             Prefix::Literal(prefix) if prefix.as_bytes().is_empty() => Some(WHOLE_DATABASE),

@@ -7,18 +7,19 @@ use crate::reply;
 use crate::reply::Reply;
 use crate::request::Request;
 
-/// How long something on the server will live.
+/// The remaining time to live of a key or an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ttl {
-    /// It is not there.
+    /// It does not exist.
     Missing,
-    /// It is there and does not expire.
+    /// It exists and does not expire.
     Never,
-    /// It expires after so long, to the millisecond.
+    /// It expires after this time, to the millisecond.
     Left(Duration),
 }
 
 impl Ttl {
+    /// Reads the form of `PTTL`: -1 means never, and -2 missing.
     fn from_milliseconds(milliseconds: i64) -> Self {
         match u64::try_from(milliseconds) {
             Ok(milliseconds) => Ttl::Left(Duration::from_millis(milliseconds)),
@@ -28,19 +29,19 @@ impl Ttl {
     }
 }
 
-/// The answer of `PTTL`.
+/// Reads the reply of `PTTL`.
 pub(crate) fn ttl(reply: Reply<'_>) -> Result<Ttl> {
     reply::time_left(reply).map(Ttl::from_milliseconds)
 }
 
-/// The answer of `HPTTL` for one field.
+/// Reads the reply of `HPTTL` for one field.
 pub(crate) fn field_ttl(reply: Reply<'_>) -> Result<Ttl> {
     let [left] = reply::parts(reply)?;
     ttl(left)
 }
 
-/// The answer of `HPEXPIRE` and its kin for one field: whether it was there and was changed. From -2,
-/// that there is no such field, to 2, that it was removed at once.
+/// Reads the reply of `HPEXPIRE` and its kin for one field: whether it existed and was changed. The
+/// codes run from -2, no such field, to 2, removed immediately.
 pub(crate) fn field_changed(reply: Reply<'_>) -> Result<bool> {
     let request = reply.request;
     match reply::one_integer(reply)? {

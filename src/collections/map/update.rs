@@ -1,4 +1,4 @@
-//! Optimistic updates: read, compute, and write if nothing changed meanwhile.
+//! Optimistic updates: read, compute, and write if the value has not changed meanwhile.
 
 use std::borrow::Borrow;
 
@@ -9,10 +9,10 @@ use crate::error::{Error, Result};
 use crate::reply;
 use crate::request::Request;
 
-/// Replaces a value by what `change` makes of it, where `None` is no value, and gives the new one.
+/// Replaces a value by the result of `change`, where `None` is no value, and returns the new one.
 ///
 /// `read` asks for the stored bytes. `write` is a script that stores a value if those bytes are
-/// still there and says whether they were; both follow its arguments, each as
+/// still there and returns whether they were; both follow its arguments, each as
 /// [`optional`](Request::optional).
 pub(crate) async fn optimistically<V: Codec, E: RoundTrips>(
     executor: E,
@@ -34,7 +34,8 @@ pub(crate) async fn optimistically<V: Codec, E: RoundTrips>(
     Err(Error::Contended { attempt: Box::new(write.attempt()), tries: MOST_TRIES })
 }
 
-/// The value there is or, if there is none, what `make` makes of the request for storing it.
+/// Returns the reply to `get` or, if it found nothing, the reply to the command from `make`, which
+/// stores a value.
 pub(crate) async fn get_or_insert_with<T: Send + 'static, E: RoundTrips>(
     executor: E,
     get: Command<Option<T>>,
@@ -46,8 +47,8 @@ pub(crate) async fn get_or_insert_with<T: Send + 'static, E: RoundTrips>(
     }
 }
 
-/// An entry as it is read.
+/// A decoded key and value.
 pub(crate) type Entry<K, V> = (<K as Codec>::Owned, <V as Codec>::Owned);
 
-/// How often what others may change meanwhile is tried.
+/// How often an operation that races with other clients is tried.
 pub(crate) const MOST_TRIES: usize = 1000;

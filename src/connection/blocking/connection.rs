@@ -1,4 +1,4 @@
-//! A connection that blocks the thread that uses it.
+//! A connection that blocks its thread.
 
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,26 +13,27 @@ use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::time::Deadline;
 use crate::time::Wait;
 
-/// A connection to a server. After any failure it must not be used again: a reply may be on its way.
+/// A connection to a server. After any failure it must not be used again: a reply may still be in
+/// flight.
 pub(crate) struct Connection {
     stream: Stream,
     parser: Parser,
-    /// How many bytes were read since the last whole reply.
+    /// How many bytes were read since the last complete reply.
     unfinished: usize,
-    /// Whether there was a reply to nothing.
+    /// Whether a reply without a request arrived.
     has_surplus: bool,
-    /// Of which of its connector's generations it is.
+    /// The generation of its connector to which it belongs.
     pub(crate) generation: usize,
 }
 
 impl Connection {
-    /// Connects and makes sure that the server takes commands. Both together keep to the connect
-    /// limit, and to `limits`.
+    /// Connects and checks that the server accepts commands. Both together stay within the connect
+    /// timeout, and within `limits`.
     pub(crate) fn open(connector: &Connector, limits: Limits) -> TransportResult<Self> {
         let deadline = limits.deadline.earlier(connector.connect_deadline());
         let limits = Limits { deadline, ..limits };
         let fault = |error: RedisError| {
-            // Where a socket was too slow, the system says that it is "temporarily unavailable".
+            // After a timeout of a socket the system reports that it is "temporarily unavailable".
             let error = if error.is_timeout() { timed_out() } else { error };
             TransportError::connect(&connector.address, error)
         };
@@ -45,17 +46,18 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Applies to all that is sent and received from now on.
+    /// Sets the limits of all further transfers.
     pub(crate) fn limit(&mut self, limits: Limits) {
         self.stream.limit(limits);
     }
 
+    /// Sends bytes that are encoded already.
     pub(crate) fn send(&mut self, packed: &[u8]) -> RedisResult<()> {
         self.stream.write_all(packed)?;
         Ok(self.stream.flush()?)
     }
 
-    /// The next reply, or what the server says unasked.
+    /// Receives the next reply or push message.
     pub(crate) fn receive_any(&mut self) -> RedisResult<Value> {
         let stream = Counted { stream: &mut self.stream, bytes: &mut self.unfinished };
         let reply = self.parser.parse_value(stream)?;
@@ -63,12 +65,13 @@ impl Connection {
         Ok(reply)
     }
 
-    /// Whether a part of a reply has come.
+    /// Returns whether a part of a reply has arrived.
     pub(crate) fn has_begun_reply(&self) -> bool {
         self.unfinished > 0
     }
 
-    /// Whether, without waiting, neither anything shows that came unasked nor the end of the connection.
+    /// Returns, without waiting, whether neither unexpected bytes nor the end of the connection
+    /// have arrived.
     pub(crate) fn is_quiet(&mut self) -> bool {
         if let Ok(surplus) = self.parser.parse_value(Nothing) {
             self.has_surplus |= !matches!(surplus, Value::Push { .. });
@@ -77,8 +80,8 @@ impl Connection {
         self.stream.is_quiet()
     }
 
-    /// The same. While it waits, at most for a `silence`, it asks the server what it is whenever that is
-    /// wanted.
+    /// Like `receive_any`, waiting at most for a `silence`. Meanwhile it asks the server for its
+    /// role whenever requested.
     pub(crate) fn receive_asking(
         &mut self,
         is_wanted: &AtomicBool,
@@ -87,7 +90,7 @@ impl Connection {
         self.parser.parse_value(Asking { stream: &mut self.stream, is_wanted, silence })
     }
 
-    /// The next reply.
+    /// Receives the next reply.
     pub(crate) fn receive(&mut self) -> RedisResult<Value> {
         loop {
             match self.receive_any()? {
@@ -97,7 +100,7 @@ impl Connection {
         }
     }
 
-    /// Whether the server answers what it is asked, and not something before that.
+    /// Probes whether the server answers this request, and not an earlier one.
     pub(crate) fn is_in_step(&mut self) -> RedisResult<bool> {
         if self.has_surplus {
             return Ok(false);
@@ -107,9 +110,11 @@ impl Connection {
         self.receive().map(|reply| probe.is_answered_by(&reply))
     }
 
+    /// Sends the handshake and checks the replies.
     fn shake_hands(&mut self, handshake: &Handshake) -> RedisResult<()> {
         let sent = self.send(&handshake.packed());
-        // A server that refuses connections says so and closes them, also before anything is sent.
+        // A server that refuses a connection sends an error and closes it, even before anything is
+        // sent.
         let mut replies = Vec::new();
         let mut failure = sent.err();
         while replies.len() < handshake.len() {
@@ -129,7 +134,7 @@ impl Connection {
     }
 }
 
-/// Counts what is read.
+/// A reader that counts the bytes.
 struct Counted<'a> {
     stream: &'a mut Stream,
     bytes: &'a mut usize,
@@ -143,7 +148,7 @@ impl Read for Counted<'_> {
     }
 }
 
-/// Has no bytes for the moment.
+/// A reader that has no bytes for the moment.
 struct Nothing;
 
 impl Read for Nothing {
@@ -152,7 +157,7 @@ impl Read for Nothing {
     }
 }
 
-/// Bytes from a server that is asked what it is between them.
+/// A reader of a server's bytes that asks the server for its role between them.
 struct Asking<'a> {
     stream: &'a mut Stream,
     is_wanted: &'a AtomicBool,
@@ -177,6 +182,7 @@ impl Read for Asking<'_> {
     }
 }
 
+/// Opens a socket, encrypted if the connector has TLS.
 fn open_stream(connector: &Connector, limits: Limits) -> RedisResult<Stream> {
     let address = connector.information().addr();
     let usual_limit = connector.response_timeout.min(connector.call_timeout);
@@ -195,5 +201,5 @@ fn open_stream(connector: &Connector, limits: Limits) -> RedisResult<Stream> {
     }
 }
 
-/// How often a connection that waits looks whether it is to ask something.
+/// How often a waiting connection checks whether it must ask the server.
 const LOOK: Duration = Duration::from_millis(200);

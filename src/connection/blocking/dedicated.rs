@@ -1,4 +1,4 @@
-//! Connections for calls that wait, apart from the pool so that they never starve it.
+//! Connections for blocking commands, apart from the pool so that they never starve it.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -16,16 +16,16 @@ use crate::protocol::{Line, pack};
 use crate::reply::asks_to_reconnect;
 use crate::time::finish;
 
-/// Idle connections for waiting calls, as many as have been waiting at the same time lately. Those used
-/// last are behind, and are used first.
+/// Idle connections for blocking commands, as many as were in use at the same time recently. The
+/// most recently used ones are at the end, and are used first.
 #[derive(Default)]
 pub(crate) struct DedicatedConnections {
     idle: Mutex<VecDeque<Idle>>,
 }
 
 impl DedicatedConnections {
-    /// The reply to the last of `lines`, for which the server takes up to `slice`. A connection whose
-    /// wait failed is dropped: its reply may still be on the way.
+    /// Returns the reply to the last of `lines`, for which the server takes up to `slice`. A
+    /// connection whose wait failed is dropped: its reply may still be in flight.
     pub(crate) fn wait(
         &self,
         connector: &Connector,
@@ -62,18 +62,19 @@ impl DedicatedConnections {
         Ok(reply)
     }
 
-    /// Keeps a connection, and lets those go that have become too many.
+    /// Keeps a connection, and closes surplus ones.
     fn keep(&self, connection: Box<Connection>, connector: &Connector) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push_back(Idle::new(connection, connector));
         let unused = idle.iter().take_while(|idle| idle.age() > LONGEST_IDLE).count();
         let unused: Vec<_> = idle.drain(..unused).collect();
         drop(idle);
-        // They are closed after the lock is given back.
+        // They are closed after the lock is released.
         drop(unused);
     }
 }
 
+/// Sends `lines` and returns the last reply, waiting as `watch` allows.
 fn exchange(
     connection: &mut Connection,
     lines: &[Line<'_>],
@@ -84,7 +85,7 @@ fn exchange(
     lines.iter().try_fold(Value::Nil, |_, _| receive(connection, connector, watch))
 }
 
-/// The next reply, however late it is, for as long as `watch` goes on.
+/// Receives the next reply, however late it is, for as long as `watch` allows.
 fn receive(
     connection: &mut Connection,
     connector: &Connector,
@@ -100,6 +101,6 @@ fn receive(
     }
 }
 
-/// As many as wait use theirs again after a slice of a wait, so that one that is unused for longer has
-/// become one too many.
+/// Every wait uses its connection again after a slice, so a connection that is unused for longer is
+/// surplus.
 const LONGEST_IDLE: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! Connections on which a server speaks unasked, each heard on a thread of its own.
+//! Connections that receive push messages, each on a thread of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,18 +15,19 @@ use crate::protocol::{Line, pack};
 use crate::time::Deadline;
 use crate::time::Wait;
 
-/// A connection that is heard by a thread, which can be asked for something if it looks for that.
+/// A connection whose push messages are received on a thread. The thread checks for requests to ask
+/// the server, if configured so.
 pub(crate) struct Listening(Arc<AtomicBool>);
 
 impl Listening {
-    /// Has the thread ask the server what it is.
+    /// Makes the thread ask the server for its role.
     pub(crate) fn ask(&self) {
         self.0.store(true, Ordering::Release);
     }
 }
 
-/// Connects, sends `lines`, and gives the replies. What the server says from then on is heard on a
-/// thread, which ends with the connection, after a `silence`, or when the handler have heard enough.
+/// Connects, sends `lines`, and returns the replies. From then on push messages are received on a
+/// thread, which ends with the connection, after a `silence`, or when the handler declines more.
 pub(crate) fn listen(
     connector: &Connector,
     lines: &[Line<'_>],
@@ -63,6 +64,7 @@ pub(crate) fn listen(
     Ok((listening, replies))
 }
 
+/// Sends `lines` and returns the replies, dispatching push messages between them.
 fn begin(
     connection: &mut Connection,
     lines: &[Line<'_>],
@@ -76,7 +78,7 @@ fn begin(
     Ok(replies)
 }
 
-/// The next reply, unless something was said unasked.
+/// Receives the next reply, or dispatches a push message.
 fn reply(connection: &mut Connection, handler: &dyn PushHandler) -> RedisResult<Option<Value>> {
     match connection.receive_any()? {
         reply @ Value::Push { kind: PushKind::Subscribe | PushKind::PSubscribe, .. } => {

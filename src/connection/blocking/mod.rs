@@ -1,4 +1,4 @@
-//! Connections that block the thread that uses them.
+//! Connections that block their thread.
 
 mod connection;
 mod dedicated;

@@ -21,7 +21,7 @@ use crate::time::Deadline;
 use crate::time::Signal;
 use crate::time::finish;
 
-/// A server to which each call has a connection of its own for as long as it takes.
+/// A server to which each call uses a connection of its own.
 pub(crate) struct BlockingNode {
     connector: Connector,
     pool: Pool,
@@ -117,6 +117,7 @@ impl Node for BlockingNode {
 }
 
 impl BlockingNode {
+    /// Sends `lines` on a connection of the pool, for `finish` to read the replies.
     fn send<'a, 'b, 'c>(
         &'a self,
         lines: &'b [Line<'c>],
@@ -134,7 +135,8 @@ impl BlockingNode {
 }
 
 impl BlockingNode {
-    /// As on a connection of the pool: what may be sent again is, once, if the connection was stale.
+    /// Like an exchange on a pooled connection: repeatable commands are repeated once if the
+    /// connection was stale.
     fn exchange_alone(
         &self,
         lines: &[Line<'_>],
@@ -178,7 +180,7 @@ struct Sent<'a, 'b, 'c> {
 }
 
 impl Sent<'_, '_, '_> {
-    /// The replies. What may be sent again is, once, if the connection was stale.
+    /// Receives the replies. Repeatable commands are repeated once if the connection was stale.
     fn finish(mut self) -> TransportResult<Vec<Value>> {
         let received = |()| receive_each(&mut self.lease, self.lines);
         let mut result = self.result.and_then(received);
@@ -195,12 +197,13 @@ impl Sent<'_, '_, '_> {
     }
 }
 
+/// Receives a reply for each line.
 fn receive_each(lease: &mut Lease<'_>, lines: &[Line<'_>]) -> RedisResult<Vec<Value>> {
     lines.iter().map(|_| lease.receive()).collect()
 }
 
-/// Whether sending the same once more does nothing twice. A silent server is not asked again: it would
-/// take as long.
+/// Returns whether sending the same commands once more has no second effect. A silent server is not
+/// asked again: it would take as long.
 fn may_be_repeated(lines: &[Line<'_>], result: &RedisResult<Vec<Value>>) -> bool {
     match result {
         Ok(replies) => {
@@ -215,7 +218,7 @@ fn may_be_repeated(lines: &[Line<'_>], result: &RedisResult<Vec<Value>>) -> bool
     }
 }
 
-/// In which condition an exchange leaves its connection.
+/// Returns the condition in which an exchange leaves its connection.
 fn condition(result: &RedisResult<Vec<Value>>, is_misled: impl FnOnce() -> bool) -> Condition {
     match result {
         Ok(replies) if replies.iter().any(asks_to_reconnect) && is_misled() => Condition::Misled,
@@ -224,7 +227,7 @@ fn condition(result: &RedisResult<Vec<Value>>, is_misled: impl FnOnce() -> bool)
     }
 }
 
-/// Whether a reply says that nothing of a transaction was applied.
+/// Returns whether a reply means that nothing of a transaction was applied.
 fn is_discarded(reply: &Value) -> bool {
     matches!(reply, Value::ServerError(error) if error.code() == "EXECABORT")
 }

@@ -1,4 +1,4 @@
-//! The pool of connections for commands that are answered at once.
+//! The pool of connections for commands that do not block.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,24 +18,24 @@ use crate::time::Deadline;
 /// A bounded set of connections. One that failed is never used again: a reply may still be unread.
 #[derive(Clone)]
 pub(crate) enum Pool {
-    /// Slots that are connected by the caller who needs them, so that a refused connection is an
-    /// error of that call, at once.
+    /// Slots that are connected by the caller that needs them, so that a refused connection is an
+    /// immediate error of that call.
     Own(r2d2::Pool<Slots>),
     /// The user's own pool.
     Given {
         pool: r2d2::Pool<redis::Client>,
-        /// Connections that failed, held back until they can be replaced in place.
+        /// Failed connections, held back until they can be replaced in place.
         failed: Arc<Mutex<Vec<Given>>>,
     },
 }
 
-/// What the pools of all servers have in common.
+/// The settings that the pools of all servers share.
 #[derive(Clone)]
 pub(crate) struct PoolSettings {
     pub(crate) size: u32,
     pub(crate) patience: Duration,
     pub(crate) given: Option<r2d2::Pool<redis::Client>>,
-    /// Slots cost r2d2 no work to speak of. Its own threads would outlive a pool by half a minute.
+    /// Slots cost r2d2 almost no work. Its own threads would outlive a pool by half a minute.
     thread: Arc<ScheduledThreadPool>,
 }
 
@@ -96,7 +96,7 @@ impl Pool {
     }
 }
 
-/// A connection of a pool in use, which has to be finished.
+/// A borrowed connection of a pool, which must be finished.
 #[must_use]
 pub(crate) struct Lease<'a> {
     held: Held<'a>,
@@ -105,18 +105,20 @@ pub(crate) struct Lease<'a> {
     deadline: Deadline,
 }
 
+/// A borrowed connection, of either kind of pool.
 enum Held<'a> {
     Slot(r2d2::PooledConnection<Slots>, Box<Connection>),
     Given(Given, &'a Mutex<Vec<Given>>),
 }
 
-/// In which condition a connection is given back.
+/// The condition in which a connection is returned.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Condition {
     Sound,
     /// It failed: a reply may still be unread.
     Broken,
-    /// It leads to a server that is not, or no longer, the right one, and others may not.
+    /// It leads to a server that is not, or no longer, the right one. Other connections may lead to
+    /// the right one.
     Misled,
 }
 
@@ -138,7 +140,7 @@ impl Lease<'_> {
         }
     }
 
-    /// Replaces the connection, which is in some other condition than sound, by a new one.
+    /// Replaces the connection, which is not sound, by a new one.
     pub(crate) fn renew(mut self, condition: Condition) -> TransportResult<Self> {
         self.report(condition);
         let limits = self.connector.limits(self.deadline);
@@ -157,7 +159,8 @@ impl Lease<'_> {
         }
     }
 
-    /// Gives the connection back, if it is sound. Another one of the user's pool is held back.
+    /// Returns the connection to the pool, if it is sound. A failed one of the user's pool is held
+    /// back.
     pub(crate) fn finish(self, condition: Condition) {
         self.report(condition);
         match self.held {
@@ -174,8 +177,8 @@ impl Lease<'_> {
         }
     }
 
-    /// Whether another connection may lead to another server than this one, which refused for that it is
-    /// not the right one.
+    /// Returns whether another connection may lead to another server than this one, which refused
+    /// because it is not the right one.
     pub(crate) fn is_misled(&self) -> bool {
         self.connector.renounce(match &self.held {
             Held::Slot(_, connection) => connection.generation,
@@ -183,14 +186,14 @@ impl Lease<'_> {
         })
     }
 
-    /// Lets other connections share what was learned of this one.
+    /// Shares the condition of this connection with the others.
     fn report(&self, condition: Condition) {
         if condition == Condition::Broken {
             self.connector.count_failure();
         }
     }
 
-    /// Makes sure that a connection of the user's pool can be used.
+    /// Makes a connection of the user's pool usable.
     fn make_usable(&mut self) -> TransportResult<()> {
         let Held::Given(given, _) = &mut self.held else { return Ok(()) };
         let limits = self.connector.limits(self.deadline);
@@ -202,6 +205,7 @@ impl Lease<'_> {
     }
 }
 
+/// The error of the user's pool that lent no connection: it could not connect, or all are in use.
 fn not_given(
     pool: &r2d2::Pool<redis::Client>,
     patience: Duration,
@@ -218,7 +222,7 @@ fn exhausted(waited: Duration, connector: &Connector) -> TransportError {
     TransportError::Exhausted { address: connector.address.clone(), waited }
 }
 
-/// Makes slots, which are empty at first.
+/// Creates slots, which are empty at first.
 #[derive(Debug)]
 pub(crate) struct Slots;
 

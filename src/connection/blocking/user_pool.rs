@@ -1,5 +1,5 @@
-//! Connections of the user's own pool. They are the driver's, whose limits are those of each read, and
-//! for which an interrupted read is the end.
+//! Connections of the user's own pool. They are the driver's: limits apply to each read, and an
+//! interrupted read ends the connection.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use crate::connection::idle::LastUse;
 use crate::connection::stream::Limits;
 use crate::connection::transport_error::{TransportError, TransportResult};
 
-/// A connection that is lent by the user's own pool.
+/// A connection lent by the user's own pool.
 pub(crate) type Given = r2d2::PooledConnection<redis::Client>;
 
-/// What is known of a connection, kept with it.
+/// The state of a connection, kept with it.
 #[derive(Clone, Copy)]
 struct Mark {
     last_use: LastUse,
     generation: usize,
 }
 
-/// Makes sure that a connection can be used. Says whether it had to be replaced.
+/// Makes a connection usable. Returns whether it had to be replaced.
 pub(crate) fn make_usable(
     given: &mut Given,
     connector: &Connector,
@@ -44,7 +44,7 @@ pub(crate) fn make_usable(
     Ok(true)
 }
 
-/// Puts a new connection in the place of another.
+/// Replaces a connection by a new one.
 pub(crate) fn replace(
     given: &mut Given,
     connector: &Connector,
@@ -59,7 +59,7 @@ pub(crate) fn replace(
     Ok(())
 }
 
-/// The next reply.
+/// Receives the next reply.
 pub(crate) fn receive(given: &mut Given) -> RedisResult<Value> {
     loop {
         match given.recv_response()? {
@@ -69,24 +69,25 @@ pub(crate) fn receive(given: &mut Given) -> RedisResult<Value> {
     }
 }
 
-/// Takes note that a connection is used.
+/// Records that a connection is used.
 pub(crate) fn mark_use(given: &mut Given, connector: &Connector) {
     let (last_use, generation) = (LastUse::now(connector), generation(given));
     Given::extensions_mut(given).insert(Mark { last_use, generation });
 }
 
-/// Of which of its connector's generations a connection is. One that was never used may be of the first.
+/// The generation of its connector to which a connection belongs. One that was never used may
+/// belong to the first.
 pub(crate) fn generation(given: &Given) -> usize {
     Given::extensions(given).get::<Mark>().map_or(0, |mark| mark.generation)
 }
 
-/// A new connection to a server that takes commands.
+/// Makes a new connection to a server that accepts commands.
 fn connect(connector: &Connector, limits: Limits) -> RedisResult<redis::Connection> {
     let left = limits.deadline.earlier(connector.connect_deadline()).left();
     let mut connection = connector.client.get_connection_with_timeout(left)?;
     let silence = limits.silence.min(left);
     limit_times(&connection, silence)?;
-    // An error followed by the end is how a server refuses a connection.
+    // A server refuses a connection with an error followed by the end.
     if let Value::ServerError(_) = connection.req_command(&redis::cmd("PING"))? {
         connection.req_command(&redis::cmd("PING"))?;
     }
@@ -97,6 +98,7 @@ fn connect(connector: &Connector, limits: Limits) -> RedisResult<redis::Connecti
     Ok(connection)
 }
 
+/// Probes whether the server answers this request, and not an earlier one.
 fn is_in_step(connection: &mut redis::Connection, silence: Duration) -> RedisResult<bool> {
     limit_times(connection, silence)?;
     let probe = Probe::new();
@@ -104,6 +106,7 @@ fn is_in_step(connection: &mut redis::Connection, silence: Duration) -> RedisRes
     Ok(probe.is_answered_by(&reply))
 }
 
+/// Sets the system's timeouts of reads and writes.
 fn limit_times(connection: &redis::Connection, silence: Duration) -> RedisResult<()> {
     let silence = Some(silence.max(Duration::from_micros(1)));
     connection.set_read_timeout(silence)?;

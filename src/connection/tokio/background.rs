@@ -1,4 +1,4 @@
-//! A runtime of a client's own, for what must go on when its caller's runtime ends.
+//! A client's own runtime, for work that must continue when its caller's runtime ends.
 
 use std::convert::Infallible;
 use std::io;
@@ -7,16 +7,18 @@ use std::sync::{Mutex, PoisonError};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc::{self, Sender};
 
-/// A thread that runs tasks. It is started when it is needed first, and ends with this and its last task.
+/// A thread that runs tasks. It is started on first use, and ends with this value and its last
+/// task.
 #[derive(Default)]
 pub(crate) struct Background {
     thread: Mutex<Option<Thread>>,
 }
 
+/// A handle of the running thread.
 #[derive(Clone)]
 struct Thread {
     runtime: Handle,
-    /// The thread goes on for as long as there is one of these.
+    /// The thread continues for as long as one of these exists.
     alive: Sender<Infallible>,
 }
 
@@ -31,6 +33,7 @@ impl Background {
         Ok(())
     }
 
+    /// Returns the thread, which is started if necessary.
     fn thread(&self) -> io::Result<Thread> {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(thread) = &*thread {

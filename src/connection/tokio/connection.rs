@@ -24,7 +24,7 @@ use crate::reply::code_and_details;
 use crate::time::Deadline;
 use crate::time::Wait;
 
-/// Asks the caller of a wait whether to keep waiting for a server that is silent.
+/// Asks the caller of a wait whether to keep waiting for a silent server.
 pub(crate) struct Inquiry(mpsc::Sender<oneshot::Sender<bool>>);
 
 impl Inquiry {
@@ -33,7 +33,7 @@ impl Inquiry {
         (Self(asking), asked)
     }
 
-    /// Whether the caller is still there and wants the reply, however late it is.
+    /// Returns whether the caller still exists and wants the reply, however late it is.
     async fn keeps_waiting(&self) -> bool {
         let (answer, answered) = oneshot::channel();
         self.0.send(answer).await.is_ok() && answered.await.unwrap_or(false)
@@ -44,28 +44,29 @@ impl Inquiry {
 #[derive(Clone)]
 pub(crate) struct AsyncConnection(Arc<Inner>);
 
+/// The state that clones of a connection share. Its tasks end with it.
 struct Inner {
     driver: MultiplexedConnection,
     outstanding: Arc<Outstanding>,
-    /// What the server calls the connection, if it was asked and said so.
+    /// The server's id of the connection, if it was asked and answered.
     id: Option<i64>,
     generation: usize,
     _driving: Task,
     _watching: Option<Task>,
 }
 
-/// What a connection is for.
+/// The use of a connection.
 pub(crate) enum Purpose {
-    /// Calls that many tasks make at the same time, each of which is watched.
+    /// Calls of many tasks at the same time, each of which is watched.
     Calls,
-    /// One call at a time, for which the server takes its time.
+    /// One blocking call at a time.
     Waits,
-    /// What the server says unasked, and now and then a call. The closure is called at its end.
+    /// Push messages, and a call now and then. The closure is called at its end.
     Pushes(Arc<dyn AsyncPushSender>, Box<dyn FnOnce() + Send>),
 }
 
 impl Connector {
-    /// The runtime in which this is called, which keeps time.
+    /// Returns the current runtime, which must have timers.
     pub(crate) fn runtime(&self) -> TransportResult<tokio::runtime::Handle> {
         let none = |_| TransportError::connect(&self.address, io::Error::other(NO_RUNTIME));
         let runtime = tokio::runtime::Handle::try_current().map_err(none)?;
@@ -76,8 +77,8 @@ impl Connector {
         Ok(runtime)
     }
 
-    /// A connection on which the server has answered, if only that the user may not ask. All of that
-    /// is over within the time limit for connecting.
+    /// Makes a connection on which the server has answered, even if only that the user may not ask.
+    /// All of that stays within the connect timeout.
     pub(crate) async fn connect_async(&self, purpose: Purpose) -> TransportResult<AsyncConnection> {
         self.runtime()?;
         let connected = timeout(self.connect_timeout, self.try_connect_async(purpose)).await;
@@ -129,7 +130,7 @@ impl Connector {
         })))
     }
 
-    /// Tells the server the name of the connection, and asks what it calls the connection itself.
+    /// Sets the name of the connection, and asks for its id.
     async fn introduce(
         &self,
         driver: &mut MultiplexedConnection,
@@ -158,14 +159,15 @@ impl Connector {
         }
     }
 
-    /// Whether the driver begins with commands of its own, whose replies it reads.
+    /// Returns whether the driver begins with commands of its own, whose replies it reads.
     fn has_handshake(&self) -> bool {
         let settings = self.information().redis_settings();
         let is_plain = settings.password().is_none() && settings.db() == 0;
         !is_plain || settings.protocol().supports_resp3()
     }
 
-    /// The server's reason is lost if it closes the connection before the first command is sent.
+    /// Names the likely cause of an error whose reason is lost, because the server closed the
+    /// connection before the first command was sent.
     fn explain(&self, error: RedisError) -> RedisError {
         match self.is_tls() && error.is_connection_dropped() {
             true => io::Error::new(io::ErrorKind::ConnectionReset, ENDED).into(),
@@ -175,7 +177,7 @@ impl Connector {
 }
 
 impl AsyncConnection {
-    /// A handle of the driver's, for one call on this connection while there is a clone of it.
+    /// A handle of the driver, for one call on this connection while a clone of it exists.
     pub(crate) fn driver(&self) -> MultiplexedConnection {
         self.0.driver.clone()
     }
@@ -206,8 +208,8 @@ impl AsyncConnection {
         self.0.outstanding.reply(exchange, deadline).await
     }
 
-    /// The reply to what the server may take `slice` for. When it has been silent for `silence` longer
-    /// than that, or at `end`, the caller is asked whether to go on.
+    /// Returns the reply to a command for which the server may take `slice`. When it has been
+    /// silent for `silence` beyond that, or at `end`, the caller is asked whether to continue.
     pub(crate) async fn wait(
         &self,
         packed: &Packed,
@@ -235,8 +237,8 @@ impl AsyncConnection {
         }
     }
 
-    /// Makes sure that the server answers what it is asked, and in turn: a reply that was late, or to
-    /// another command, does not have the number.
+    /// Checks that the server answers, and in step: a reply that was late, or to another command,
+    /// does not contain the number.
     pub(crate) async fn check(&self, deadline: Deadline) -> RedisResult<()> {
         let number = nonce();
         let mut ping = redis::cmd("PING");
@@ -244,13 +246,14 @@ impl AsyncConnection {
         is_echo(self.exchange(&Packed::One(ping), deadline).await?, number.as_bytes())
     }
 
-    /// The same on a connection whose calls nobody watches.
+    /// Like `check`, on a connection whose calls are not watched.
     pub(crate) async fn check_within(&self, limit: Duration) -> RedisResult<()> {
         let check = timeout(limit, self.check(Deadline::after(Wait::Forever))).await;
         check.unwrap_or_else(|_| Err(timed_out()))
     }
 }
 
+/// Accepts the echo of `number`, or a refusal by a server that serves the connection.
 fn is_echo(reply: Value, number: &[u8]) -> RedisResult<()> {
     match reply {
         Value::BulkString(echo) if echo == number => Ok(()),
@@ -259,7 +262,7 @@ fn is_echo(reply: Value, number: &[u8]) -> RedisResult<()> {
     }
 }
 
-/// Says that a connection has ended when its driver has: by itself, with its last handle, or with its
+/// Marks a connection as ended when its driver has: by itself, with its last handle, or with its
 /// runtime.
 struct End {
     outstanding: Arc<Outstanding>,
@@ -275,7 +278,7 @@ impl Drop for End {
     }
 }
 
-/// A task, which ends with this.
+/// A task, which is aborted when this is dropped.
 struct Task(AbortHandle);
 
 impl Task {
@@ -290,7 +293,8 @@ impl Drop for Task {
     }
 }
 
-/// Whether the runtime in which this is called was built with `enable_time`. It can be found out only by trying.
+/// Returns whether the current runtime was built with `enable_time`. The only way to find out is to
+/// try.
 pub(crate) fn keeps_time() -> bool {
     catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_ok()
 }
@@ -303,6 +307,6 @@ const NO_RUNTIME: &str = "an async client works within a tokio runtime";
 const ENDED: &str = "the server ended the connection after the TLS handshake, perhaps because it \
                      does not accept the client's certificate or wants one";
 
-/// How often it is looked for calls that are over within the shortest limit, so that one takes up to a
-/// quarter longer.
+/// How many checks for overdue calls there are within the shortest limit, so that a call takes up
+/// to a quarter longer.
 const LOOKS: u32 = 4;

@@ -1,7 +1,7 @@
-//! Connections for async calls that wait, which nobody else is held up by.
+//! Connections for async blocking commands, which delay no other call.
 //!
-//! They live in a runtime of the client's own. There a wait is ended in good order when its call is
-//! dropped, even if that is because the caller's runtime ends.
+//! They live in the client's own runtime. There a wait is ended properly when its call is dropped,
+//! even if that is because the caller's runtime ends.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -26,42 +26,44 @@ use crate::reply::asks_to_reconnect;
 use crate::request::{Abandonment, Reporter, Request};
 use crate::time::Deadline;
 
-/// Connections for waiting calls. As many are open as lately waited at the same time.
+/// Connections for blocking commands, as many as were in use at the same time recently.
 pub(crate) struct AsyncWaiting {
     waits: Arc<Waits>,
     background: Arc<Background>,
 }
 
+/// The shared part of the connections, which running waits keep alive.
 struct Waits {
     shared: Arc<Multiplexed>,
     idle: Mutex<Idles>,
 }
 
-/// Those used last are at the end, and are used first.
+/// Idle connections. The most recently used ones are at the end, and are used first.
 #[derive(Default)]
 struct Idles {
     connections: Vec<Idle>,
-    /// Whether a task looks for those that have become too many.
+    /// Whether a task closes surplus ones.
     are_swept: bool,
 }
 
+/// A connection without a wait.
 struct Idle {
     connection: AsyncConnection,
     last_use: LastUse,
 }
 
-/// What is asked of the server.
+/// A blocking request to the server.
 struct Question {
     packed: Packed,
     slice: Duration,
-    /// When everything has to be over.
+    /// The end of everything.
     end: Deadline,
     inquiry: Inquiry,
-    /// A key that is waited for.
+    /// One of the keys that the request waits for.
     key: Vec<u8>,
-    /// Whether there is a reply to something else before the one that counts.
+    /// Whether a reply to another command comes before the one that counts.
     has_prelude: bool,
-    /// The command that gives back what was taken.
+    /// The command that gives back the item.
     undo: Option<&'static str>,
 }
 
@@ -70,8 +72,8 @@ impl AsyncWaiting {
         Self { waits: Arc::new(Waits { shared, idle: Mutex::default() }), background }
     }
 
-    /// The reply to the last of `lines`, for which the server takes up to `slice`. A connection whose
-    /// wait failed is dropped.
+    /// Returns the reply to the last of `lines`, for which the server takes up to `slice`. A
+    /// connection whose wait failed is dropped.
     pub(crate) async fn wait(
         &self,
         lines: &[Line<'_>],
@@ -100,7 +102,7 @@ impl AsyncWaiting {
         loop {
             match select(&mut pending, pin!(inquiries.recv())).await {
                 Either::Right((Some(reply), _)) => {
-                    // The task may have got its answer meanwhile, and wants no other.
+                    // The task may have got its answer meanwhile, and no longer needs one.
                     let _ = reply.send(watch.keeps_waiting().await);
                 }
                 Either::Right((None, _)) => return pending.await,
@@ -110,8 +112,8 @@ impl AsyncWaiting {
     }
 }
 
-/// A wait that a task attends to. Dropping it ends the wait on the server, and gives back what came all
-/// the same.
+/// A wait that a task attends to. Dropping it ends the wait on the server, and gives back an item
+/// that arrived nevertheless.
 struct PendingWait<'a> {
     answered: oneshot::Receiver<TransportResult<Value>>,
     give_up: Option<oneshot::Sender<Option<Reporter>>>,
@@ -143,7 +145,7 @@ impl Drop for PendingWait<'_> {
         match self.answered.try_recv() {
             Ok(answer) => {
                 let (waits, undo) = (self.waiting.waits.clone(), self.undo);
-                // A reporter that is dropped says that the outcome is unknown.
+                // Dropping the reporter reports that the outcome is unknown.
                 let _ = self
                     .waiting
                     .background
@@ -155,7 +157,7 @@ impl Drop for PendingWait<'_> {
 }
 
 impl Waits {
-    /// Has the server wait, until it answers or the caller gives up.
+    /// Makes the server wait, until it answers or the caller gives up.
     async fn attend(
         self: Arc<Self>,
         question: Question,
@@ -208,11 +210,11 @@ impl Waits {
         }
     }
 
-    /// Ends a wait that was given up. It may not have reached the server yet, so that this is repeated.
+    /// Ends a wait that was given up. It may not have reached the server yet, so this is repeated.
     ///
-    /// Redis 7.0 crashes where a client is to be unblocked whose command is put off because clients are
-    /// paused, as during a planned failover. So this is done in a transaction with a write that changes
-    /// nothing, which is put off as well.
+    /// Redis 7.0 crashes if a client is unblocked whose command is postponed because clients are
+    /// paused, as during a planned failover. So this is done in a transaction with a write that
+    /// changes nothing, which is postponed as well.
     async fn unblock(
         &self,
         connection: &AsyncConnection,
@@ -244,7 +246,7 @@ impl Waits {
         }
     }
 
-    /// Gives back what a wait took that was given up, and reports what became of it.
+    /// Gives back the item of an abandoned wait, and reports the outcome.
     async fn settle(
         self: &Arc<Self>,
         outcome: TransportResult<Value>,
@@ -268,6 +270,7 @@ impl Waits {
         }
     }
 
+    /// Returns an idle connection that is alive, or a new one.
     async fn connection(&self) -> TransportResult<AsyncConnection> {
         let connector = &self.shared.connector;
         let idle = self.idle().connections.pop();
@@ -286,7 +289,8 @@ impl Waits {
         connector.connect_async(Purpose::Waits).await
     }
 
-    /// Keeps a connection for the next wait, unless it may be out of step or lead astray.
+    /// Keeps a connection for the next wait, unless it may be out of step or lead to the wrong
+    /// server.
     fn keep(self: &Arc<Self>, connection: AsyncConnection, reply: &RedisResult<Value>) {
         let connector = &self.shared.connector;
         match reply {
@@ -324,8 +328,8 @@ impl Waits {
 
 const UNTIL_UNBLOCKED_AGAIN: Duration = Duration::from_millis(50);
 
-/// As many as wait use theirs again after a slice of a wait, so that one that is unused for longer has
-/// become one too many.
+/// Every wait uses its connection again after a slice, so a connection that is unused for longer is
+/// surplus.
 const LONGEST_IDLE: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The first thing that is said on an async connection.
+//! The first exchange on an async connection.
 
 use std::io;
 
@@ -7,8 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::stream::Stream;
 use crate::error::code::serves;
 
-/// Has the server answer once. What it says of its own accord when it accepts a connection that it does
-/// not want is no answer to a command, and means that there is no connection. The driver would drop it
+/// Makes the server answer once. An error that it sends unasked, because it refuses the connection,
+/// is not an answer to a command, and means that there is no connection. The driver would drop it
 /// if it came before a command was sent.
 pub(crate) async fn greet(stream: &mut Box<dyn Stream>) -> io::Result<()> {
     stream.write_all(b"*1\r\n$4\r\nPING\r\n").await?;

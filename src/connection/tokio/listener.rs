@@ -1,4 +1,4 @@
-//! Connections on which a server speaks unasked, heard by the driver's task.
+//! Connections that receive push messages, in the driver's task.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use crate::protocol::Line;
 use crate::time::Deadline;
 use crate::time::Wait;
 
-/// A connection that is heard until this is dropped.
+/// A connection that receives push messages until this is dropped.
 pub(crate) struct Listening {
     connection: AsyncConnection,
     handler: Arc<dyn PushHandler>,
 }
 
 impl Listening {
-    /// Asks the server what it is, within `limit`.
+    /// Asks the server for its role, within `limit`.
     pub(crate) async fn ask(&self, limit: Duration) -> RedisResult<()> {
         let hello = Packed::One(redis::cmd("HELLO"));
         let asked = self.connection.exchange(&hello, Deadline::after(Wait::Forever));
@@ -33,7 +33,7 @@ impl Listening {
     }
 }
 
-/// Connects, sends `lines`, and gives the replies.
+/// Connects, sends `lines`, and returns the replies.
 pub(crate) async fn listen(
     connector: &Connector,
     lines: &[Line<'_>],
@@ -45,7 +45,8 @@ pub(crate) async fn listen(
         dispatch(&*handler, &kind, &data);
         Ok::<(), Infallible>(())
     };
-    // The driver says when it notices the end, and the connection when the driver itself has ended.
+    // The driver reports when it notices the end, and the connection when the driver itself has
+    // ended.
     let at_end = Box::new(move || {
         at_end.on_push(Push::Ended);
     });

@@ -1,4 +1,4 @@
-//! The connection to one server that all calls of an async client share, one a runtime.
+//! The connection to one server that all calls of an async client share, one for each runtime.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,37 +23,41 @@ use crate::reply::asks_to_reconnect;
 use crate::time::Deadline;
 use crate::time::Wait;
 
-/// A connection that is made when it is needed, and again when it failed. Each runtime has one of its
-/// own, since a connection lives no longer than its runtime, and goes on only while that runs.
+/// A connection that is made when it is needed, and again when it failed. Each runtime has one of
+/// its own, since a connection lives no longer than its runtime, and makes progress only while that
+/// runs.
 pub(crate) struct Multiplexed {
     pub(crate) connector: Connector,
     state: Mutex<State>,
 }
 
+/// The connections of all runtimes.
 #[derive(Default)]
 struct State {
     homes: Vec<Home>,
-    /// How many attempts to connect were begun.
+    /// How many connection attempts were begun.
     attempts: u64,
 }
 
-/// What a runtime has.
+/// The connection of a runtime.
 struct Home {
     runtime: Id,
     link: Link,
 }
 
+/// The state of a runtime's connection.
 enum Link {
     Connecting { attempt: u64, generation: usize, connected: Connecting, task: AbortHandle },
     Ready { connection: AsyncConnection, last_use: LastUse, check: Option<Check> },
 }
 
-/// Whether an idle connection is alive. As with connecting, callers may go while a task finds out: one
-/// that is dropped sooner than a reply comes would otherwise never get beyond this.
+/// The check whether an idle connection is alive. Like connecting, it continues in a task when
+/// callers are dropped: a caller that is dropped before replies arrive would otherwise never finish
+/// it.
 type Check = Shared<BoxFuture<'static, RedisResult<()>>>;
 
-/// The outcome of an attempt to connect, for which all callers wait. The attempt itself is a task, which
-/// goes on when its callers do not.
+/// The outcome of a connection attempt, for which all callers wait. The attempt itself is a task,
+/// which continues when its callers do not.
 type Connecting = Shared<BoxFuture<'static, TransportResult<AsyncConnection>>>;
 
 impl Multiplexed {
@@ -61,8 +65,8 @@ impl Multiplexed {
         Self { connector, state: Mutex::default() }
     }
 
-    /// The reply to one command, or an array of the replies to several. What may be repeated is,
-    /// once, if the connection was stale.
+    /// Sends one command or several, and returns the reply or an array of the replies. Repeatable
+    /// commands are repeated once if the connection was stale.
     pub(crate) async fn exchange(
         self: &Arc<Self>,
         lines: &[Line<'_>],
@@ -76,7 +80,7 @@ impl Multiplexed {
         self.conclude(reply, (connection, fresh), lines, deadline).await
     }
 
-    /// The same on the connection of one caller alone.
+    /// Like `exchange`, on the exclusive connection of one caller.
     pub(crate) async fn exchange_alone(
         &self,
         lines: &[Line<'_>],
@@ -125,7 +129,7 @@ impl Multiplexed {
         }
     }
 
-    /// The same for one command, in a future as small as can be.
+    /// Like `exchange` for one command, in a future as small as possible.
     pub(crate) async fn exchange_one(
         self: &Arc<Self>,
         line: Line<'_>,
@@ -146,8 +150,9 @@ impl Multiplexed {
         }
     }
 
-    /// What comes of a first try. A command is sent again, once, on another connection if this one was
-    /// not `fresh`, and the command only reads or was refused because the connection leads astray.
+    /// Concludes a first try. A command is sent again, once, on another connection if this one was
+    /// not `fresh`, and the command only reads or was refused because the connection leads to the
+    /// wrong server.
     async fn conclude(
         self: &Arc<Self>,
         reply: RedisResult<Value>,
@@ -178,7 +183,7 @@ impl Multiplexed {
         })
     }
 
-    /// The connection of this runtime, if it was used a short while ago.
+    /// The connection of this runtime, if it was used recently.
     fn in_use(&self) -> Option<AsyncConnection> {
         let runtime = Handle::try_current().ok()?.id();
         let mut state = self.state();
@@ -191,11 +196,11 @@ impl Multiplexed {
         Some(connection.clone())
     }
 
-    /// The connection, and whether it is new. One that was idle is not trusted to be alive: until an
-    /// answer has proven it, each caller asks for one.
+    /// Returns the connection, and whether it is new. An idle one is not trusted to be alive: until
+    /// an answer has proven it, each caller checks.
     ///
-    /// A server that is silent then may hang, or only the connection may be dead. So asking and
-    /// connecting anew together take no longer than the server may be silent.
+    /// A server that is silent then may hang, or only the connection may be dead. So checking and
+    /// reconnecting together take no longer than the server may be silent.
     async fn connection(
         self: &Arc<Self>,
         deadline: Deadline,
@@ -226,7 +231,7 @@ impl Multiplexed {
         Ok((connection, fresh))
     }
 
-    /// Asks an idle connection for an answer, or joins those that have asked.
+    /// Begins a check of an idle connection, or joins one in progress.
     fn check(self: &Arc<Self>, connection: &AsyncConnection, limit: Duration) -> Check {
         let mut state = self.state();
         let links = state.homes.iter_mut().map(|home| &mut home.link);
@@ -254,7 +259,7 @@ impl Multiplexed {
         check
     }
 
-    /// Takes in the outcome of a check.
+    /// Records the outcome of a check.
     fn checked(&self, connection: &AsyncConnection, is_alive: bool) {
         for home in &mut self.state().homes {
             if let Link::Ready { connection: ready, last_use, check } = &mut home.link
@@ -268,6 +273,8 @@ impl Multiplexed {
         }
     }
 
+    /// Returns the connection of this runtime, and whether it is new, without a check whether it is
+    /// alive.
     async fn connected(
         self: &Arc<Self>,
         deadline: Deadline,
@@ -292,7 +299,7 @@ impl Multiplexed {
         Ok((connected.unwrap_or_else(|_| Err(self.late()))?, true))
     }
 
-    /// Begins to connect, and forgets what runtimes had that have ended.
+    /// Begins to connect, and forgets the connections of runtimes that have ended.
     fn connect(self: &Arc<Self>, state: &mut State, runtime: &Handle) -> Connecting {
         state.attempts += 1;
         let (attempt, generation) = (state.attempts, self.connector.generation());
@@ -321,7 +328,7 @@ impl Multiplexed {
         connected
     }
 
-    /// Takes in the outcome of an attempt, unless another one has been begun.
+    /// Records the outcome of an attempt, unless another one has been begun.
     fn install(&self, attempt: u64, connection: Option<&AsyncConnection>) {
         let mut state = self.state();
         let is_it = |home: &Home| matches!(home.link, Link::Connecting { attempt: its, .. } if its == attempt);
@@ -335,20 +342,21 @@ impl Multiplexed {
         }
     }
 
+    /// Returns whether the connection has not ended and belongs to the current generation.
     fn is_usable(&self, connection: &AsyncConnection) -> bool {
         !connection.has_ended() && connection.generation() == self.connector.generation()
     }
 
-    /// Makes sure that a connection which failed is not used again, and that others are not trusted to
-    /// be alive by their next calls.
+    /// Ensures that a failed connection is not used again, and that others are not trusted to be
+    /// alive by their next calls.
     fn fail(&self, connection: &AsyncConnection) {
         self.connector.count_failure();
         let is_it = |home: &Home| matches!(&home.link, Link::Ready { connection: its, .. } if its.is(connection));
         self.state().homes.retain(|home| !is_it(home));
     }
 
-    /// Makes sure that no connection is used again that may lead to the server at the other end of this
-    /// one. Says whether another connection is used from now on.
+    /// Ensures that no connection is used again that may lead to the same server as this one.
+    /// Returns whether another connection is used from now on.
     fn renounce(&self, connection: &AsyncConnection) -> bool {
         connection.has_ended() || self.connector.renounce(connection.generation())
     }

@@ -18,7 +18,7 @@ use crate::protocol::Line;
 use crate::time::Deadline;
 use crate::time::Signal;
 
-/// A server to which all calls share one connection, except those that wait.
+/// A server to which all calls share one connection, except blocking ones.
 pub(crate) struct AsyncNode {
     shared: Arc<Multiplexed>,
     waiting: AsyncWaiting,
@@ -108,7 +108,7 @@ impl Node for AsyncNode {
     }
 }
 
-/// The replies of an exchange, each by itself.
+/// Splits the reply of an exchange into the replies of its commands.
 fn replies(reply: Value, lines: &[Line<'_>]) -> TransportResult<Vec<Value>> {
     match (reply, lines.len()) {
         (Value::Array(replies), 2..) => Ok(replies),

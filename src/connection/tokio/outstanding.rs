@@ -1,8 +1,8 @@
-//! The calls that wait for replies on one connection. None waits longer than the connection lives or
-//! is silent, nor beyond its own deadline.
+//! The calls that wait for replies on one connection. None waits longer than the connection lives,
+//! longer than it may be silent, or beyond its own deadline.
 //!
-//! A timer for each call would cost a tenth of what a busy client can do. Here calls leave their wakers,
-//! and one task looks now and then for those that are over.
+//! A timer for each call would cost a tenth of the throughput of a busy client. Instead calls
+//! register their wakers, and one task checks periodically for those that are over.
 
 use std::future::poll_fn;
 use std::io;
@@ -18,28 +18,30 @@ use slab::Slab;
 use crate::connection::connector::timed_out;
 use crate::time::Deadline;
 
-/// The calls that wait on one connection, and what is known of it.
+/// The calls that wait on one connection, and the state of the connection.
 pub(crate) struct Outstanding {
     shards: Box<[Shard]>,
     has_ended: AtomicBool,
-    /// Counts what shows that the other end is alive: bytes that came, or left after they could not.
+    /// Counts the signs that the other end is alive: bytes that arrived, or that were sent after
+    /// they could not be.
     progress: AtomicU64,
-    /// How often it was looked for calls that are over.
+    /// How many checks there were.
     looks: AtomicU32,
-    /// How often it had been looked when the latest progress was made.
+    /// How many checks there had been when the latest progress was made.
     looks_at_progress: AtomicU32,
-    /// How many looks without progress are a silence that is too long.
+    /// How many checks without progress are too long a silence.
     most_looks: u32,
 }
 
-/// The calls that began to wait on one thread, apart from the others in the processor's caches.
+/// The calls that began to wait on one thread, on a cache line of their own.
 #[derive(Default)]
 #[repr(align(64))]
 struct Shard(Mutex<Slab<Call>>);
 
+/// A call that waits for its reply.
 struct Call {
     waker: Waker,
-    /// How often it had been looked when the call began.
+    /// How many checks there had been when the call began.
     since: u32,
     deadline: Deadline,
 }
@@ -51,8 +53,8 @@ enum End {
 }
 
 impl Outstanding {
-    /// The calls on a connection that many share, which may be silent for `silence`. A look is due
-    /// every `pause`.
+    /// The calls on a shared connection, which may be silent for `silence`. A check is due every
+    /// `pause`.
     pub(crate) fn many(silence: Duration, pause: Duration) -> Self {
         let most_looks = silence.as_nanos().div_ceil(pause.as_nanos().max(1));
         Self::new(SHARDS, u32::try_from(most_looks).unwrap_or(u32::MAX / 2))
@@ -70,12 +72,13 @@ impl Outstanding {
         Self { shards, has_ended, progress, looks, looks_at_progress, most_looks }
     }
 
-    /// Whether the connection is known to have ended, so that nothing that is sent can arrive.
+    /// Returns whether the connection is known to have ended, so that nothing that is sent can
+    /// arrive.
     pub(crate) fn has_ended(&self) -> bool {
         self.has_ended.load(Ordering::SeqCst)
     }
 
-    /// Ends all calls. A call that is not among them yet looks afterwards whether it has to wait.
+    /// Ends all calls. A call that is not registered yet checks afterwards whether it must wait.
     pub(crate) fn end(&self) {
         self.has_ended.store(true, Ordering::SeqCst);
         for shard in &self.shards {
@@ -91,7 +94,7 @@ impl Outstanding {
         self.progress.load(Ordering::Relaxed)
     }
 
-    /// Looks for calls that are over, every `pause` and for ever.
+    /// Checks for calls that are over, every `pause` and for ever.
     pub(crate) async fn watch(&self, pause: Duration) {
         let mut progress = 0;
         loop {
@@ -100,6 +103,7 @@ impl Outstanding {
         }
     }
 
+    /// Checks once, and wakes the calls that are over.
     fn look(&self, progress: &mut u64) {
         let before = self.looks.fetch_add(1, Ordering::Relaxed);
         if *progress != self.progress() {
@@ -115,16 +119,16 @@ impl Outstanding {
         }
     }
 
-    /// Whether the connection has been silent for too long, while somebody waited since the look
-    /// `since`. The first look after that may have come at once.
+    /// Returns whether the connection has been silent for too long, with a call waiting since the
+    /// check `since`. The first check after that may have come immediately.
     fn is_silent_since(&self, since: u32) -> bool {
         let looks = self.looks.load(Ordering::Relaxed);
         let is_over = |since: u32| looks.wrapping_sub(since) > self.most_looks;
         is_over(since) && is_over(self.looks_at_progress.load(Ordering::Relaxed))
     }
 
-    /// What `call` comes to, or an error once its connection has ended or was silent for too long, or
-    /// its deadline is over.
+    /// Waits for the result of `call`. Fails once its connection has ended or was silent for too
+    /// long, or its deadline is over.
     pub(crate) async fn reply<T>(
         &self,
         mut call: Pin<&mut impl Future<Output = RedisResult<T>>>,
@@ -140,7 +144,7 @@ impl Outstanding {
             match turn.end(context) {
                 None => Poll::Pending,
                 Some(End::TooLate) => Poll::Ready(Err(timed_out())),
-                // The reply may have come just before the end.
+                // The reply may have arrived just before the end.
                 Some(End::Lost) => match call.as_mut().poll(context) {
                     Poll::Pending => Poll::Ready(Err(ended())),
                     reply => reply,
@@ -151,7 +155,7 @@ impl Outstanding {
     }
 }
 
-/// A call's place among those that wait.
+/// The place of a call among those that wait.
 struct Turn<'a> {
     outstanding: &'a Outstanding,
     since: u32,
@@ -159,16 +163,17 @@ struct Turn<'a> {
     place: Option<Place>,
 }
 
+/// Where a call is registered.
 struct Place {
     shard: usize,
     key: usize,
-    /// Which task is woken.
+    /// The task to wake.
     task: usize,
 }
 
 impl Turn<'_> {
-    /// Why the call, which has no reply yet, need not wait any longer. If it must, its task is woken
-    /// when that changes.
+    /// Returns why the call, which has no reply yet, need not wait any longer. If it must wait, its
+    /// task is woken when that changes.
     fn end(&mut self, context: &Context<'_>) -> Option<End> {
         let outstanding = self.outstanding;
         let (waker, since, deadline) = (context.waker(), self.since, self.deadline);
@@ -190,7 +195,7 @@ impl Turn<'_> {
                 outstanding.is_silent_since(since) || deadline.is_over()
             }
         };
-        // Only now: whoever ends the connection wakes those that it finds in their places.
+        // The order matters: the end of the connection wakes only registered calls.
         if outstanding.has_ended() {
             return Some(End::Lost);
         }
@@ -212,7 +217,7 @@ impl Shard {
     }
 }
 
-/// The error of what was on a connection that has ended.
+/// The error of calls on a connection that has ended.
 fn ended() -> RedisError {
     io::Error::new(io::ErrorKind::BrokenPipe, "the connection has ended").into()
 }

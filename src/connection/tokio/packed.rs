@@ -25,7 +25,7 @@ impl Packed {
         }
     }
 
-    /// The reply to one command, or an array of the replies to several.
+    /// Sends the commands, and returns the reply to one or an array of the replies to several.
     pub(crate) async fn exchange(
         &self,
         connection: &mut MultiplexedConnection,
@@ -41,6 +41,7 @@ impl Packed {
     }
 }
 
+/// Encodes one command for the driver.
 pub(crate) fn command(line: &Line<'_>) -> Cmd {
     let mut command = Cmd::with_capacity(line.len(), line.size());
     line.each_argument(|argument| command.write_arg(argument));

@@ -18,7 +18,7 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// A stream to the server of `connector`, whose progress `outstanding` is told.
+/// Opens a stream to the server of `connector` that counts its progress in `outstanding`.
 pub(crate) async fn open(
     connector: &Connector,
     outstanding: Arc<Outstanding>,
@@ -34,7 +34,7 @@ pub(crate) async fn open(
             let name = name.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
             let stream = connect(host, *port).await?;
             let handshake = redis_collections_tokio::TlsConnector::from(tls).connect(name, stream);
-            // What TLS itself sends, such as the end of the session, is no progress.
+            // Bytes that TLS itself sends, such as the end of the session, are no progress.
             Ok(Box::new(Metered::new(handshake.await?, outstanding)))
         }
         #[cfg(unix)]
@@ -46,7 +46,7 @@ pub(crate) async fn open(
     }
 }
 
-/// The first of the host's addresses that accepts, all of which are tried at once.
+/// Connects to the first of the host's addresses that accepts, all of which are tried at once.
 async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let addresses = tokio::net::lookup_host((host, port)).await?;
     let attempts: Vec<_> = addresses.map(|address| Box::pin(TcpStream::connect(address))).collect();
@@ -58,8 +58,9 @@ async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// A stream that counts its progress: bytes that come, and bytes that leave after they could not. What
-/// leaves at once proves nothing, for it may only have gone into a buffer of this machine.
+/// A stream that counts its progress: bytes that arrive, and bytes that are sent after they could
+/// not be. Bytes that are sent immediately prove nothing, for they may only have entered a buffer
+/// of this machine.
 struct Metered<S> {
     stream: S,
     outstanding: Arc<Outstanding>,

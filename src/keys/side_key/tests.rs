@@ -1,4 +1,4 @@
-//! The rule itself, over all collections and names that are awkward.
+//! The rule itself, over all collections and awkward names.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use crate::request::Request;
 
 type Bytes = Vec<u8>;
 
-/// What one collection of one name has.
+/// The keys and channels of one collection of one name.
 struct Owned {
     owner: String,
     keys: Vec<Bytes>,
     channels: Vec<Bytes>,
 }
 
-/// Names, and keys of entries, of which some are those of other things.
+/// Names, and keys of entries, some of which are keys of other collections.
 fn words() -> Vec<Bytes> {
     let text = [
         "",
@@ -91,7 +91,7 @@ fn told(notices: &ChangePublishing) -> Vec<Bytes> {
     vec![notices.own_channel(), notices.sequences(None), notices.sequences(Some(7))]
 }
 
-/// All that the collections of the name `name` can have, with `words` for what is kept in them.
+/// Everything that the collections of the name `name` can have, with `words` for their content.
 fn collections(name: &Bytes, words: &[Bytes]) -> Vec<Owned> {
     let owner = |kind: &str| format!("{kind} \"{}\"", name.escape_ascii());
     let whole = |kind: &str, structure, request: &Request| {
@@ -106,7 +106,7 @@ fn collections(name: &Bytes, words: &[Bytes]) -> Vec<Owned> {
         let keys = words.iter().flat_map(|word| keys_of(&dict.get(word).request)).collect();
         let telling = dict.publishing(ChangeFormat::Own).remove(&Bytes::new()).request;
         let channels = telling.publishing().iter().flat_map(|notices| told(notices)).collect();
-        // Dictionaries of one prefix are the same one.
+        // Dictionaries of one prefix are the same.
         Owned { owner: format!("{dict:?}"), keys, channels }
     };
     let cache = |kind| {

@@ -1,8 +1,8 @@
-//! All that can happen to a near cache within small limits, gone through exhaustively.
+//! An exhaustive exploration of everything that can happen to a near cache within small limits.
 //!
-//! The rules are the shipped ones: [`Shard`](super::shard::Shard), [`Lease`](super::lease::Lease) and
-//! [`Heartbeat`](crate::listen::heartbeat::Heartbeat). Modelled are what puts them together, the server and
-//! the connections.
+//! The rules are the shipped ones: [`Shard`](super::shard::Shard), [`Lease`](super::lease::Lease)
+//! and [`Heartbeat`](crate::listen::heartbeat::Heartbeat). The code that combines them, the server
+//! and the connections are modelled.
 
 mod program;
 mod server;
@@ -13,7 +13,7 @@ use stateright::{Checker, HasDiscoveries, Model};
 use super::{lease, shard};
 use crate::listen::heartbeat as pulse;
 
-/// What there is, and how often what may happen.
+/// The size of the world, and how often each kind of event may happen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Setting {
     /// How many readers there are at the same time.
@@ -26,7 +26,7 @@ struct Setting {
     own_writes: u8,
     flushes: u8,
     beats: u8,
-    /// Connections that die, which nobody needs to notice.
+    /// Connections that die, perhaps without being noticed.
     losses: u8,
     reconnects: u8,
     ticks: u8,
@@ -43,17 +43,17 @@ enum Mutant {
     Shard(shard::Breach),
     Lease(lease::Breach),
     Heartbeat(pulse::Breach),
-    /// A lookup sees a value before it sees until when values are served.
+    /// A lookup reads the value before the time until which values are served.
     LooksAtTheValueFirst,
     ServesAnotherEpoch,
-    /// New times are shown before the new epoch.
+    /// New times are published before the new epoch.
     ShowsTheEpochLast,
     /// Reads are begun and joined although the cache may have missed changes.
     LeadsWhenUncertain,
-    /// A reader who could not lead leaves what is kept and the reads that are under way.
+    /// A reader that could not lead leaves the cached value and the reads in flight in place.
     AsksAndForgetsNothing,
     ForgetsOwnWrites,
-    /// A new connection is relied on before its beats are heard.
+    /// A new connection is relied on before its heartbeats are received.
     ConnectsUnproven,
 }
 
@@ -140,7 +140,7 @@ fn every_rule_is_needed() {
     }
 }
 
-/// Whether there is a way in which a property does not hold.
+/// Returns whether a property fails in some execution.
 fn is_caught(setting: &Setting) -> bool {
     let checker = setting.clone().checker().finish_when(HasDiscoveries::AnyFailures);
     let found = checker.spawn_bfs().join().discoveries();

@@ -1,11 +1,11 @@
-//! The program whose cache it is: the shipped rules, put together as `cache.rs` does it.
+//! The program that owns the cache: the shipped rules, combined as in `cache.rs`.
 
 use super::Mutant;
 use crate::mutants::Mutants;
 use crate::near::lease::Lease;
 use crate::near::shard::{Begun, Shard, Store};
 
-/// A cache of one key, in the steps that locks and atomics make of what it does.
+/// A cache of one key, in steps as large as locks and atomics make them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Program {
     shard: Shard<(), u64>,
@@ -18,21 +18,22 @@ pub(super) struct Program {
     mutant: Mutant,
 }
 
+/// A value in the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Kept {
     pub(super) value: usize,
     epoch: u64,
 }
 
-/// What the first half of a lookup takes note of.
+/// The result of the first half of a lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Glimpse {
     ServedUntil(u64),
-    /// Of a mutant, which looks at the value first.
+    /// Of a mutant, which reads the value first.
     Kept(Option<(usize, u64)>),
 }
 
-/// What is left to do of something that concerns everything.
+/// The remaining steps of a change that affects everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Work {
     /// The lock of `sight` is held.
@@ -41,7 +42,7 @@ pub(super) enum Work {
     ClearValues,
 }
 
-/// What is asked for by whom.
+/// How a reader gets its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Task {
     Asks,
@@ -63,6 +64,7 @@ impl Program {
         Self { shard, lease, kept: None, epoch, served_until, certain_until, last_token: 0, mutant }
     }
 
+    /// The first half of a lookup.
     pub(super) fn glimpse(&self) -> Glimpse {
         match self.mutant {
             Mutant::LooksAtTheValueFirst => {
@@ -72,6 +74,7 @@ impl Program {
         }
     }
 
+    /// The second half of a lookup: the value, if it may be served.
     pub(super) fn lookup(&self, glimpse: Glimpse, now: u64) -> Option<usize> {
         let (kept, until) = match glimpse {
             Glimpse::ServedUntil(until) => (self.kept, until),
@@ -87,6 +90,7 @@ impl Program {
         kept.epoch == self.epoch || self.mutant == Mutant::ServesAnotherEpoch
     }
 
+    /// Begins to read a value that is not cached.
     pub(super) fn begin(&mut self, now: u64) -> Task {
         if now >= self.certain_until && self.mutant != Mutant::LeadsWhenUncertain {
             return Task::Asks;
@@ -99,7 +103,7 @@ impl Program {
         }
     }
 
-    /// Ends a read that found a value or failed. Says whether the value entered.
+    /// Ends a read that found a value or failed. Returns whether the value entered the cache.
     pub(super) fn end(&mut self, task: Task, found: Option<usize>) -> bool {
         match task {
             Task::Leads { token, epoch } => {
@@ -114,11 +118,12 @@ impl Program {
         }
     }
 
+    /// Invalidates the key.
     pub(super) fn changed(&mut self) {
         self.shard.changed(&(), &mut self.kept);
     }
 
-    /// The first step of what changes the lease.
+    /// The first step of a change of the lease.
     pub(super) fn see(&mut self, change: impl FnOnce(&mut Lease)) {
         change(&mut self.lease);
         match self.mutant {
@@ -127,7 +132,7 @@ impl Program {
         }
     }
 
-    /// One more step. Gives what is left.
+    /// One more step. Returns the remaining ones.
     pub(super) fn work(&mut self, work: Work) -> Option<Work> {
         match work {
             Work::Show => {
@@ -146,6 +151,7 @@ impl Program {
         }
     }
 
+    /// Publishes the lease's times.
     pub(super) fn show_times(&mut self) {
         self.served_until = self.lease.served_until();
         self.certain_until = self.lease.certain_until();

@@ -1,4 +1,4 @@
-//! The server and the connection on which it is heard.
+//! The server, and the connection that receives its messages.
 
 use std::collections::VecDeque;
 
@@ -11,10 +11,11 @@ pub(super) struct Server {
     pub(super) replaced: Vec<u64>,
     /// Whether the key changed in this turn of the event loop.
     has_changed: bool,
-    /// What is said in this turn, before the changes.
+    /// Messages of this turn, before the changes.
     said: Vec<Word>,
 }
 
+/// A message on the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Word {
     Changed,
@@ -22,7 +23,7 @@ pub(super) enum Word {
     Beat(u64),
 }
 
-/// How far the server tells a connection of changes.
+/// Whether the server sends changes on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum ServerChanges {
     Begins,
@@ -30,7 +31,7 @@ pub(super) enum ServerChanges {
     IsLost,
 }
 
-/// One connection that listens.
+/// One connection that receives messages.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Link {
     pub(super) session: u64,
@@ -38,7 +39,7 @@ pub(super) struct Link {
     pub(super) is_connected: bool,
     pub(super) words: VecDeque<Word>,
     pub(super) pulse: Heartbeat,
-    /// A beat on its way to the server.
+    /// Heartbeats on their way to the server.
     pub(super) beats: VecDeque<u64>,
     pub(super) watermark: Option<u64>,
 }
@@ -58,6 +59,7 @@ impl Server {
         self.say(Word::Flushed, link);
     }
 
+    /// Queues a message of this turn.
     pub(super) fn say(&mut self, word: Word, link: Option<&Link>) {
         if is_heard(link) {
             self.said.push(word);
@@ -68,7 +70,7 @@ impl Server {
         self.has_changed || !self.said.is_empty()
     }
 
-    /// Ends a turn of the event loop. What clients are told goes out, the merged changes last.
+    /// Ends a turn of the event loop. The clients' messages are sent, the merged changes last.
     pub(super) fn end_turn(&mut self, link: Option<&mut Link>) {
         if let Some(link) = link.filter(|link| link.hearing == ServerChanges::Lasts) {
             link.words.extend(self.said.drain(..));
@@ -96,6 +98,7 @@ impl Link {
     }
 }
 
+/// Whether the server sends changes to the client of `link`.
 fn is_heard(link: Option<&Link>) -> bool {
     link.is_some_and(|link| link.hearing == ServerChanges::Lasts)
 }

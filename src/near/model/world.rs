@@ -1,4 +1,4 @@
-//! All that can happen between a program, its cache and the server.
+//! Everything that can happen between a program, its cache and the server.
 
 mod steps;
 
@@ -10,28 +10,29 @@ use super::{Mutant, Setting};
 use crate::listen::heartbeat::Heartbeat;
 use crate::mutants::Mutants;
 
+/// A state of everything: the clock, the server, the connection, the program and its readers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct World {
     now: u64,
     server: Server,
     pub(super) link: Option<Link>,
     program: Program,
-    /// What the thread that listens, and the one that connects, are in the middle of.
+    /// The unfinished work of the thread that listens, and of the one that connects.
     work: [Option<Work>; 2],
-    /// Operations under way, which have no names and so are kept in order.
+    /// Operations in progress, which have no names and so are kept in order.
     pub(super) readers: Vec<Reader>,
-    /// What an own write wrote that has not come to its end.
+    /// The value of an own write that has not ended.
     writing: Option<usize>,
-    /// The newest value that a read gave to anybody.
+    /// The newest value that a read returned.
     told: usize,
-    /// The newest value that an own write left, as far as the program knows.
+    /// The newest value of an own write that has ended, as far as the program knows.
     written: usize,
-    /// What may still happen.
+    /// The events that may still happen.
     left: Setting,
     wrong: Option<Wrong>,
 }
 
-/// A value that no reader should have been given.
+/// A wrong value that a reader got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Wrong {
     TooOld,
@@ -39,6 +40,7 @@ enum Wrong {
     GoesBack,
 }
 
+/// A caller that reads the key, with the values that it must at least see.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Reader {
     since: u64,
@@ -47,14 +49,16 @@ pub(super) struct Reader {
     pub(super) stage: Stage,
 }
 
+/// The progress of a reader.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Stage {
     Looks(Glimpse),
     Missed,
-    /// With what the server has replied, which is on its way.
+    /// Waits for the server's reply, which is in flight.
     Waits(Task, Option<usize>),
 }
 
+/// An event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     Tick,
@@ -166,7 +170,7 @@ impl World {
         self.readers.iter().any(joins)
     }
 
-    /// A reader has found what may not be kept.
+    /// A reader has found a value that may not be cached.
     pub(super) fn refuses(&self) -> bool {
         self.readers.iter().any(|reader| match reader.stage {
             Stage::Waits(task @ Task::Leads { .. }, found @ Some(_)) => {
@@ -176,7 +180,8 @@ impl World {
         })
     }
 
-    /// Whether nothing is under way, and every message was delivered or is known to be lost.
+    /// Returns whether nothing is in progress, and every message was delivered or is known to be
+    /// lost.
     fn rests(&self) -> bool {
         let rests = |link: &Link| {
             link.hearing == ServerChanges::Lasts && link.words.is_empty() && link.beats.is_empty()
@@ -188,6 +193,7 @@ impl World {
             && self.link.as_ref().is_none_or(rests)
     }
 
+    /// Returns whether a quiet world serves the server's value.
     fn is_fresh(&self) -> bool {
         let is_cut_off = self.link.as_ref().is_none_or(|link| !link.is_connected);
         let kept = self.program.lookup(self.program.glimpse(), self.now);

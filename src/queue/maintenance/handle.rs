@@ -1,4 +1,4 @@
-//! How consumers and the thread that keeps them reach each other.
+//! The link between consumers and their maintenance thread.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -7,12 +7,12 @@ use std::time::Duration;
 use crate::queue::shared_settings::SharedSettings;
 use crate::time::Signal;
 
-/// Wakes the thread that keeps the consumers of one queue, and has what sessions for the queue.
+/// Wakes the maintenance thread of one queue, and shares the settings in force.
 pub(crate) struct MaintenanceHandle {
     signal: Signal,
-    /// Whether the thread rests until it is woken, for there is nothing to tell.
+    /// Whether the thread sleeps until it is woken, because there is nothing to send.
     rests: AtomicBool,
-    /// What sessions for the queue, as far as is known.
+    /// The settings in force, as far as known.
     terms: Mutex<SharedSettings>,
 }
 
@@ -22,14 +22,14 @@ impl MaintenanceHandle {
         Self { signal, rests, terms: Mutex::new(terms) }
     }
 
-    /// Says that there is something to tell.
+    /// Wakes the thread, because there is something to send.
     pub(crate) fn wake(&self) {
         if self.rests.swap(false, Ordering::AcqRel) {
             self.signal.raise();
         }
     }
 
-    /// Says that it must not wait until there is more to tell.
+    /// Wakes the thread, and makes it act without waiting for more to send.
     pub(crate) fn wake_now(&self) {
         self.signal.raise();
     }
@@ -42,7 +42,7 @@ impl MaintenanceHandle {
         *self.terms.lock().unwrap_or_else(PoisonError::into_inner) = terms;
     }
 
-    /// Whether the thread has nothing to do before it is woken.
+    /// Sets whether the thread has nothing to do before it is woken.
     pub(crate) fn rest(&self, rests: bool) {
         self.rests.store(rests, Ordering::Release);
     }

@@ -1,4 +1,5 @@
-//! What is done beside the consumers of a queue: leases are renewed, jobs settled, lost consumers reaped.
+//! Background work beside the consumers of a queue: leases are renewed, jobs settled, lost
+//! consumers reaped.
 
 mod handle;
 mod reaper;

@@ -1,4 +1,4 @@
-//! Looks for consumers that were lost, and for what servers gave to ids that nobody has any more.
+//! The search for lost consumers, and for jobs that servers gave to retired ids.
 
 use std::sync::Arc;
 
@@ -13,13 +13,13 @@ use crate::reply;
 use crate::reply::Reply;
 use crate::request::Request;
 
-/// Goes through all that may have been lost, a part at a time.
+/// Reaps lost consumers and retired ids, a part at a time. Owned by the maintenance thread.
 pub(crate) struct Reaper {
     keys: Arc<Keys>,
     settings: QueueSettings,
-    /// What is stored beside the queue, once that is known.
+    /// The settings stored beside the queue, once known.
     stored: Option<Stored>,
-    /// Where it stands among the abandoned ids.
+    /// The scan cursor among the retired ids.
     cursor: u64,
 }
 
@@ -28,8 +28,8 @@ impl Reaper {
         Self { keys, settings, stored: None, cursor: 0 }
     }
 
-    /// Takes back what lost consumers held, and what was given to abandoned ids: to `orphaned`, and to
-    /// the next thousand of all. Says whether there is more to look at.
+    /// Takes back the jobs of lost consumers, and those given to retired ids: to `orphaned`, and to
+    /// the next thousand of all. Returns whether there is more to examine.
     pub(crate) fn reap(&mut self, client: &Client, orphaned: &[ConsumerId]) -> Result<bool> {
         let keys = self.keys.clone();
         let own = self.settings.stored();
@@ -50,19 +50,19 @@ impl Reaper {
         let page = Request::read("ZSCAN").key(&keys.gone).number(self.cursor);
         let page = page.arg("COUNT").number(PAGE);
         let (cursor, found) = client.run(page.returns(reply::scanned_entries))?;
-        // Members and scores take turns.
+        // Members and scores alternate.
         let abandoned: Vec<_> = found.iter().step_by(2).map(|id| ConsumerId::parse(id)).collect();
         self.examine(client, &abandoned)?;
         self.cursor = cursor;
         Ok(cursor != 0 || lost.len() >= PAGE)
     }
 
-    /// What sessions for the queue.
+    /// The settings in force for the queue.
     pub(crate) fn terms(&self) -> SharedSettings {
         self.settings.terms_with(self.stored.unwrap_or_default())
     }
 
-    /// Takes back what was given to abandoned ids.
+    /// Takes back jobs that were given to retired ids.
     fn examine(&self, client: &Client, abandoned: &[ConsumerId]) -> Result<()> {
         for abandoned in abandoned.chunks(PAGE) {
             let request = Request::script(&ABANDONED, 1 + abandoned.len()).key(&self.keys.gone);
@@ -73,6 +73,7 @@ impl Reaper {
         Ok(())
     }
 
+    /// Takes back the jobs of all of some lost consumers.
     fn take_back(&self, client: &Client, mut lost: &[ConsumerId]) -> Result<()> {
         while !lost.is_empty() {
             lost = &lost[self.take_some_back(client, lost)?.min(lost.len())..];
@@ -80,7 +81,8 @@ impl Reaper {
         Ok(())
     }
 
-    /// Takes back what the first of some consumers held. Says with how many of them it is through.
+    /// Takes back the jobs of the first of some consumers. Returns how many of the consumers are
+    /// finished.
     fn take_some_back(&self, client: &Client, lost: &[ConsumerId]) -> Result<usize> {
         let (keys, lost) = (&self.keys, &lost[..lost.len().min(AT_A_TIME)]);
         let SharedSettings { lease, max_deliveries, dead_capacity } = self.terms();
@@ -95,7 +97,7 @@ impl Reaper {
         client.run(request.returns(reply::count))
     }
 
-    /// The lists of some ids, and the ids.
+    /// Appends the lists of some ids, and the ids.
     fn each(&self, request: Request, ids: &[ConsumerId]) -> Request {
         let lists = ids.iter().map(|id| self.keys.claimed(id));
         let request = lists.fold(request, |request, list| request.key(&list));
@@ -103,7 +105,7 @@ impl Reaper {
     }
 }
 
-/// What was stored before and is stored now, and who was lost.
+/// Reads the previous and the current settings, and the lost consumers.
 fn expired(reply: Reply<'_>) -> Result<(Stored, Stored, Vec<ConsumerId>)> {
     let request = reply.request;
     let parts = reply::raw_many(reply)?;
@@ -121,7 +123,7 @@ fn ids(reply: Reply<'_>) -> Result<Vec<ConsumerId>> {
     Ok(reply::raw_many(reply)?.iter().map(|id| ConsumerId::parse(id)).collect())
 }
 
-/// How many consumers one script takes jobs back from, so that it is over soon.
+/// How many consumers one script takes jobs back from, so that it ends soon.
 const AT_A_TIME: usize = 100;
 
 #[cfg(all(test, feature = "local-server"))]
@@ -189,7 +191,7 @@ mod tests {
         assert_eq!(known, [&b"1300"[..], b"late", b"young"], "who was given one may be again");
     }
 
-    /// Jobs of so many consumers, each of which sessions one and was last heard of long ago.
+    /// The jobs of so many consumers, each of which holds one and sent its last heartbeat long ago.
     fn of_the_dead(number: u32, of: impl Fn(&ConsumerId) -> Request) -> Vec<Command<usize>> {
         let ids = (0..number).map(|id| ConsumerId::parse(format!("{id:06}").as_bytes()));
         ids.map(|id| of(&id).returns(reply::count)).collect()

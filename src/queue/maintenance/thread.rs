@@ -1,6 +1,6 @@
-//! The thread that keeps leases, tells the server what nobody else tells it, and looks for consumers
-//! that were lost. It blocks on connections of its own, so that neither a handler that takes long nor a
-//! runtime that is blocked loses a lease.
+//! The thread that renews leases, sends settlements that no call has sent, and reaps lost
+//! consumers. It blocks on connections of its own, so that neither a slow handler nor a blocked
+//! runtime loses a lease.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ use crate::reply::Reply;
 use crate::request::Request;
 use crate::time::finish;
 
-/// Keeps the consumers of one queue in this program. Its thread lives as long as there are any.
+/// Maintains the consumers of one queue in this program. Its thread lives as long as there are any.
 pub(crate) struct MaintenanceThread {
     keys: Arc<Keys>,
     settings: QueueSettings,
@@ -28,6 +28,7 @@ pub(crate) struct MaintenanceThread {
     state: Mutex<State>,
 }
 
+/// The consumers in this program, and whether the thread runs.
 #[derive(Default)]
 struct State {
     sessions: Vec<Arc<ConsumerSession>>,
@@ -40,7 +41,7 @@ impl MaintenanceThread {
         Self { keys, settings, maintenance, state: Mutex::default() }
     }
 
-    /// Keeps one more consumer, until it has left.
+    /// Maintains one more consumer, until it has left.
     pub(crate) fn keep(
         self: &Arc<Self>,
         session: Arc<ConsumerSession>,
@@ -59,7 +60,7 @@ impl MaintenanceThread {
         Ok(())
     }
 
-    /// What its consumers share with it.
+    /// The handle that it shares with its consumers.
     pub(crate) fn maintenance(&self) -> &Arc<MaintenanceHandle> {
         &self.maintenance
     }
@@ -68,11 +69,13 @@ impl MaintenanceThread {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Renews leases, settles and reaps until there are no consumers and the first reap is done.
     fn work(&self, client: &Client) {
         let third = self.maintenance.terms().lease / 3;
         let mut reaper = Reaper::new(self.keys.clone(), self.settings.clone());
         let (mut beat, mut reap) = (Instant::now() + third, Instant::now());
-        // The first reap stores settings, though the consumer that began with them has left by now.
+        // The first reap stores settings, even if the consumer that began with them has left by
+        // now.
         let mut has_swept = false;
         loop {
             let third = self.maintenance.terms().lease / 3;
@@ -98,11 +101,12 @@ impl MaintenanceThread {
                 has_swept = true;
                 let orphaned: Vec<_> =
                     sessions.iter().flat_map(|session| session.ledger().orphaned()).collect();
-                // What could not be swept now will be the next time, perhaps by somebody else.
+                // Retired ids that could not be reaped now are reaped next time, perhaps by another
+                // program.
                 let has_more = reaper.reap(client, &orphaned).unwrap_or(false);
                 let terms = reaper.terms();
                 self.maintenance.set_terms(terms);
-                // A lease that was shortened meanwhile.
+                // The lease may have been shortened meanwhile.
                 beat = beat.min(now + terms.lease / 3);
                 reap = now + if has_more { Duration::ZERO } else { third.mul_f64(spread(0.2)) };
             }
@@ -154,7 +158,7 @@ impl MaintenanceThread {
     }
 }
 
-/// How many arguments `beat.lua` takes for each consumer.
+/// How many arguments `renew_leases.lua` takes for each consumer.
 const PULSE_ARGUMENTS: usize = 3;
 const TICK: Duration = Duration::from_millis(50);
 const AFTER_A_FAILURE: Duration = Duration::from_millis(250);

@@ -1,8 +1,9 @@
-//! All that can happen to a small queue, gone through exhaustively.
+//! An exhaustive exploration of everything that can happen to a small queue.
 //!
-//! The rules of consumers are the shipped ones: [`Ledger`](super::session::ledger::Ledger). Modelled are what
-//! puts it together, the server with the scripts, and the connections. Time does not count: a lease may
-//! run out at any moment, and `gone` is remembered for as long as anything is on its way.
+//! The rules of consumers are the shipped ones: [`Ledger`](super::session::ledger::Ledger). The
+//! code that combines them, the server with its scripts, and the connections are modelled. Time
+//! does not count: a lease may expire at any moment, and `gone` is remembered for as long as any
+//! request is in flight.
 
 mod program;
 mod server;
@@ -12,12 +13,12 @@ use stateright::{Checker, HasDiscoveries, Model};
 
 use super::session::ledger;
 
-/// What there is, and how often what may happen.
+/// The size of the world, and how often each kind of event may happen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Setting {
     jobs: u8,
     batch: usize,
-    /// One or two.
+    /// The number of programs, one or two.
     programs: usize,
     most_deliveries: u8,
     /// How many of the programs have requests that take time, and so can be lost.
@@ -26,13 +27,13 @@ struct Setting {
     losses: u8,
     /// Requests that were certainly not sent.
     refusals: u8,
-    /// Leases that run out.
+    /// Leases that expire.
     expiries: u8,
     crashes: u8,
     waits: u8,
-    /// Waits whose caller drops them.
+    /// Waits that their caller drops.
     abandons: u8,
-    /// How often jobs run for so long that the server learns of it.
+    /// How often jobs run for so long that the server is notified.
     notes: u8,
     beats: u8,
     closes: u8,
@@ -40,11 +41,11 @@ struct Setting {
     failures: u8,
     /// Scripts that fail in the middle of their writes.
     stops: u8,
-    /// How often the server comes back as it was before.
+    /// How often the server comes back in an earlier state.
     relapses: u8,
-    /// Whether it is told how often each job was begun.
+    /// Whether the number of starts of each job is checked.
     counts: bool,
-    /// Whether what was claimed may wait for a handler.
+    /// Whether claimed jobs may wait for a handler.
     leisurely: bool,
     mutant: Mutant,
 }
@@ -183,7 +184,7 @@ fn every_rule_is_needed() {
     }
 }
 
-/// What does not session of what always should.
+/// The properties that fail.
 fn broken(setting: &Setting) -> Vec<&'static str> {
     let checker = setting.clone().checker().finish_when(HasDiscoveries::AnyFailures);
     let found = checker.spawn_bfs().join().discoveries().into_keys();

@@ -1,4 +1,5 @@
-//! A program that consumes: the shipped ledger, put together as `session.rs` and `keeper.rs` do it.
+//! A program that consumes: the shipped ledger, combined as in `consumer_session.rs` and the
+//! maintenance thread.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -11,15 +12,16 @@ use crate::queue::item as parser;
 use crate::queue::keys::{ConsumerId, Ids};
 use crate::queue::session::{Fate, Leave, Ledger, Outcome};
 
+/// A consumer in a program, and its handlers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Program {
     pub(crate) ledger: Ledger,
-    /// What its entries are.
+    /// The items of its ledger's entries.
     items: BTreeMap<u64, Item>,
-    /// The jobs that handlers are at, also those that it has lost meanwhile.
+    /// The running jobs of handlers, including those that it has lost meanwhile.
     pub(crate) handlers: BTreeMap<u64, Item>,
-    /// The names of those that were given to handlers of late, and of those (`None`) of which the server
-    /// was told that they will be.
+    /// The names of jobs that were recently given to handlers, and of those (`None`) that were
+    /// announced to the server.
     pub(crate) begun: Vec<(u8, Option<Begins>)>,
 }
 
@@ -47,7 +49,7 @@ impl Program {
         self.ledger.wait().ok().map(Request::Step)
     }
 
-    /// Tells the server which job is next.
+    /// Announces the next job to the server.
     pub(crate) fn record(&mut self) -> Option<Request> {
         let step = self.ledger.record(1).ok()?;
         let fates = step.settlement.iter().flat_map(|settlement| &settlement.fates);
@@ -61,7 +63,7 @@ impl Program {
         self.ledger.settle_now().ok().map(Request::Step)
     }
 
-    /// A claim, as long as it wants any jobs.
+    /// Claims, as long as it wants any jobs.
     pub(crate) fn go_on(&mut self) -> Option<Request> {
         if self.ledger.jobs.is_closing() { self.settle() } else { self.claim() }
     }
@@ -100,6 +102,7 @@ impl Program {
         self.ledger.jobs.decide(number, fate, moment());
     }
 
+    /// Handles the reply to a request.
     pub(crate) fn hear(&mut self, request: Request, reply: Reply) {
         match (request, reply) {
             (request, Reply::Failed) => self.miss(request, Outcome::Unknown, false),
@@ -129,14 +132,14 @@ impl Program {
         self.items.retain(|number, _| jobs.sessions(*number));
     }
 
-    /// A wait is dropped.
+    /// Drops a wait.
     pub(crate) fn abandon(&mut self, request: Request) {
         if let Request::Step(wait) = request {
             self.ledger.abandon(wait, moment());
         }
     }
 
-    /// What is reported of a wait that was dropped.
+    /// Handles the report of a dropped wait.
     pub(crate) fn hear_report(
         &mut self,
         request: &Request,
@@ -152,7 +155,7 @@ impl Program {
         }
     }
 
-    /// Something ends without a reply.
+    /// Ends a request without a reply.
     pub(crate) fn miss(&mut self, request: Request, outcome: Outcome, is_abandoned: bool) {
         match request {
             request if is_abandoned => self.hear_report(&request, outcome, None),
@@ -162,7 +165,7 @@ impl Program {
         }
     }
 
-    /// The last of `items` are those that were appended.
+    /// Records the last of `items`, which were appended.
     fn remember(&mut self, items: Vec<Item>) {
         let numbers: Vec<u64> = self.ledger.jobs.numbers().collect();
         let numbered = numbers.into_iter().rev().zip(items.into_iter().rev());
@@ -171,7 +174,7 @@ impl Program {
         }
     }
 
-    /// What the list sessions, as far as the program knows.
+    /// The content of the list, as far as the program knows.
     pub(crate) fn list(&self) -> impl Iterator<Item = Option<&Item>> {
         self.ledger.jobs.numbers().map(|number| self.items.get(&number))
     }
@@ -182,13 +185,13 @@ impl Program {
         own.map(|(_, item)| item)
     }
 
-    /// Whether it renews the lease of an id.
+    /// Returns whether it renews the lease of an id.
     pub(crate) fn keeps(&self, id: &ConsumerId) -> bool {
         self.ledger.ids().any(|own| own == id)
     }
 }
 
-/// It is always the same one: what the time changes, the model decides.
+/// Always the same moment: the model decides what the time changes.
 pub(crate) fn moment() -> Instant {
     static MOMENT: OnceLock<Instant> = OnceLock::new();
     *MOMENT.get_or_init(Instant::now)

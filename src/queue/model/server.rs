@@ -1,4 +1,4 @@
-//! The server: what is in the keys of a queue, and what the scripts do to it.
+//! The server: the keys of a queue, and the effects of the scripts on them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -14,7 +14,7 @@ pub(crate) fn name(item: &Item) -> u8 {
     parse(item).0
 }
 
-/// How often it was delivered in vain.
+/// How many deliveries failed.
 pub(crate) fn attempts(item: &Item) -> u8 {
     parse(item).1
 }
@@ -30,10 +30,11 @@ fn wrap(name: u8, attempts: u8, mark: Option<u8>) -> Item {
     header.into_bytes().into_iter().chain(mark).chain(id).collect()
 }
 
+/// The keys of the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Server {
     pub(crate) queue: VecDeque<Item>,
-    /// What each consumer has claimed.
+    /// The list of each consumer.
     pub(crate) lists: BTreeMap<ConsumerId, VecDeque<Item>>,
     pub(crate) consumers: BTreeMap<ConsumerId, Heard>,
     pub(crate) gone: BTreeSet<ConsumerId>,
@@ -42,18 +43,19 @@ pub(crate) struct Server {
     batch: usize,
     most_deliveries: u8,
     mutant: Mutant,
-    /// After how many writes the script stops that runs.
+    /// The number of writes after which the running script stops.
     writes: Option<u8>,
 }
 
-/// What the score of a consumer says.
+/// The score of a consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Heard {
-    /// Not for as long as a lease.
+    /// Whether its lease has expired.
     pub(crate) is_over: bool,
     pub(crate) mark: u16,
 }
 
+/// A request of a consumer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Request {
     Step(Step),
@@ -62,6 +64,7 @@ pub(crate) enum Request {
     Leave(ConsumerId),
 }
 
+/// The reply to a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Reply {
     Fenced,
@@ -93,7 +96,7 @@ impl Server {
         }
     }
 
-    /// Runs what was requested, up to a number of writes.
+    /// Runs a request, up to a number of writes.
     pub(crate) fn run(&mut self, request: &Request, writes: Option<u8>) -> Reply {
         self.writes = writes;
         let reply = match request {
@@ -108,6 +111,7 @@ impl Server {
         reply.unwrap_or(Reply::Failed)
     }
 
+    /// Counts a write of the running script, which may stop here.
     fn may_write(&mut self) -> Result<(), Stopped> {
         match &mut self.writes {
             Some(0) => Err(Stopped),
@@ -123,12 +127,14 @@ impl Server {
         self.lists.entry(id.clone()).or_default()
     }
 
+    /// Moves a job to the list of a consumer that waits.
     fn blmove(&mut self, step: &Step) -> Reply {
         let item = self.queue.pop_front();
         self.list(&step.consumer).extend(item.clone());
         Reply::Claimed(item.into_iter().collect())
     }
 
+    /// Does the work of `poll.lua`.
     fn step(&mut self, step: &Step) -> Result<Reply, Stopped> {
         let heard = self.consumers.get(&step.consumer).copied();
         if let Some(known) = step.known {
@@ -169,7 +175,7 @@ impl Server {
                 self.queue.drain(..claimed.len());
             }
         }
-        // Nothing fails from here on.
+        // No write fails from here on.
         let settlement = step.settlement.as_ref();
         self.consumers.insert(step.consumer.clone(), Heard { is_over: false, mark: step.mark });
         let trimmed = settlement.map_or(0, |settlement| settlement.trimmed);
@@ -182,6 +188,7 @@ impl Server {
         Ok(Reply::Claimed(claimed))
     }
 
+    /// Settles one job of a step.
     fn settle(&mut self, id: &ConsumerId, index: usize, fate: &Fate) -> Result<(), Stopped> {
         let tombstone = tombstone(id);
         let Some(item) = self.list(id).get(index).cloned() else { return Ok(()) };
@@ -209,7 +216,7 @@ impl Server {
         Ok(())
     }
 
-    /// What becomes of a job whose consumer is lost.
+    /// The fate of a job whose consumer is lost.
     fn lose(&self, item: &Item) -> Item {
         let (name, attempts, mark) = parse(item);
         let counts =
@@ -221,6 +228,7 @@ impl Server {
         attempts(after) >= self.most_deliveries && attempts(after) > attempts(before)
     }
 
+    /// Does the work of `recover.lua`.
     fn recover(&mut self, recovery: &Recovery) -> Reply {
         let mut marks = recovery.former.iter().filter_map(|old| self.consumers.get(old));
         let mark = marks.next_back().map(|heard| heard.mark);
@@ -252,6 +260,7 @@ impl Server {
         Reply::Adopted(mark, self.list(&recovery.consumer).iter().cloned().collect())
     }
 
+    /// Does the work of `renew_leases.lua`.
     fn beat(&mut self, id: &ConsumerId) -> Reply {
         let heard = self.consumers.get_mut(id);
         let is_known = heard.map(|heard| heard.is_over = false).is_some();
@@ -262,6 +271,7 @@ impl Server {
         Reply::Beaten(is_known)
     }
 
+    /// Does the work of `leave.lua`.
     fn leave(&mut self, id: &ConsumerId) -> Reply {
         if !self.lists.contains_key(id) {
             self.consumers.remove(id);
@@ -269,7 +279,7 @@ impl Server {
         Reply::Left
     }
 
-    /// Whether a request does nothing, and never will.
+    /// Returns whether a request has no effect, and never will.
     pub(crate) fn ignores(&self, request: &Request) -> bool {
         let is_unknown = |id| !self.consumers.contains_key(id);
         match (request, self.mutant) {
@@ -286,19 +296,21 @@ impl Server {
         }
     }
 
-    /// Whether a look for lost consumers finds this one.
+    /// Returns whether a search for lost consumers finds this one.
     pub(crate) fn seems_lost(&self, id: &ConsumerId) -> bool {
         self.consumers.get(id).is_some_and(|heard| heard.is_over)
             || (self.gone.contains(id) && self.lists.contains_key(id))
     }
 
+    /// Returns whether a consumer's lease has expired or is gone.
     pub(crate) fn may_sweep(&self, id: &ConsumerId) -> bool {
         self.consumers.get(id).is_none_or(|heard| heard.is_over)
     }
 
+    /// Does the work of `reap.lua` for one consumer, up to a number of writes.
     pub(crate) fn reap(&mut self, id: &ConsumerId, writes: Option<u8>) {
         self.writes = writes;
-        // What was done until it stopped remains.
+        // Its writes until it stopped remain.
         let _ = self.take_back(id);
         self.writes = None;
         self.lists.retain(|_, list| !list.is_empty());
@@ -342,19 +354,21 @@ impl Server {
     }
 }
 
+/// The item after a failed delivery.
 fn again(item: &Item) -> Item {
     let (name, attempts, _) = parse(item);
     let (.., mark) = parse(&unbegun(item));
     wrap(name, attempts.saturating_add(1), mark)
 }
 
+/// The item after its handler has begun.
 fn begun(item: &Item) -> Item {
     let (name, attempts, mark) = parse(item);
     let was_lost = matches!(mark, Some(b'?' | b'!'));
     wrap(name, attempts, Some(if was_lost { b'!' } else { b'+' }))
 }
 
-/// What it is when nobody is at it any more.
+/// The item once no consumer holds it any more.
 fn unbegun(item: &Item) -> Item {
     match parse(item) {
         (name, attempts, Some(b'!')) => wrap(name, attempts, Some(b'?')),

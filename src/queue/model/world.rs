@@ -1,4 +1,4 @@
-//! All that can happen between two programs that consume and their server.
+//! Everything that can happen between two consuming programs and their server.
 
 mod end;
 mod steps;
@@ -13,43 +13,44 @@ use super::server::{Item, Reply, Request, Server, attempts, name};
 use crate::queue::keys::ConsumerId;
 use crate::queue::session::{Fate, tombstone};
 
+/// A state of everything: the server, the programs and the requests in flight.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct World {
     server: Server,
-    /// None of them has crashed.
+    /// The programs that have not crashed.
     programs: [Option<Program>; 2],
     flights: Vec<PendingPoll>,
-    /// Whom somebody takes for lost, and is about to reap.
+    /// The consumer that is considered lost, and is about to be reaped.
     found: Option<ConsumerId>,
     /// The names of the jobs that a handler has done.
     handled: BTreeSet<u8>,
     histories: BTreeMap<u8, History>,
-    /// What the server may come back as.
+    /// An earlier state in which the server may come back.
     saved: Option<Box<Server>>,
     has_relapsed: bool,
-    /// Whether programs look after what they left behind.
+    /// Whether programs reap the ids that they left behind.
     looks: bool,
     /// Whether a script has stopped in the middle of its writes.
     has_stopped: bool,
-    /// Whether a consumer was swept whose lease lasted.
+    /// Whether a consumer was reaped whose lease had not expired.
     is_robbed: bool,
-    /// What may still happen.
+    /// The events that may still happen.
     left: Setting,
 }
 
-/// What has happened to a job.
+/// The history of a job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct History {
     /// How often it was given to a handler.
     begun: u8,
-    /// How often it was, or was to be next by what the server was told before.
+    /// How often it was given to a handler, or announced to the server before.
     may_count: u8,
 }
 
 /// A request on its way to the server, or its reply on the way back.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct PendingPoll {
-    /// Who waits for the reply, if anybody does.
+    /// The program that waits for the reply, if any does.
     by: Option<usize>,
     request: Request,
     reply: Option<Reply>,
@@ -58,7 +59,7 @@ struct PendingPoll {
 }
 
 impl PendingPoll {
-    /// Whether somebody will hear that this consumer has got a job.
+    /// Returns whether a program will learn that this consumer has got a job.
     fn waits_for(&self, id: &ConsumerId) -> bool {
         let waits =
             matches!(&self.request, Request::Step(step) if step.waits && step.consumer == *id);
@@ -66,6 +67,7 @@ impl PendingPoll {
     }
 }
 
+/// An event.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Action {
     Claim(usize),
@@ -83,18 +85,18 @@ pub(crate) enum Action {
     Deliver(usize),
     /// The script of a request stops after some writes.
     Stop(usize, u8),
-    /// A request or its reply is lost. If it is the request, it may still arrive.
+    /// A request or its reply is lost. A lost request may still arrive.
     Lose(usize),
     Refuse(usize),
     /// A wait is dropped.
     Abandon(usize),
     /// A report is late.
     GiveUp(usize),
-    /// Nobody is heard of for as long as a lease.
+    /// A lease expires without a heartbeat.
     Expire(ConsumerId),
     Find(ConsumerId),
     Sweep,
-    /// A program sweeps what it has left behind.
+    /// A program reaps the ids that it has left behind.
     Look(usize),
     StopSweeping(u8),
     Save,
@@ -184,7 +186,7 @@ impl Model for Setting {
 }
 
 impl World {
-    /// Whether every job is done, or where somebody will find it whatever else fails.
+    /// Returns whether every job is done, or where it will be found whatever else fails.
     fn has_all(&self) -> bool {
         let server = &self.server;
         let is_cared_for = |id| {
@@ -202,7 +204,7 @@ impl World {
         self.names().all(|name| found.contains(&name) || self.handled.contains(&name))
     }
 
-    /// What no consumer sessions.
+    /// The items that no consumer holds.
     fn resting(&self) -> impl Iterator<Item = &Item> {
         let server = &self.server;
         server.queue.iter().chain(&server.delayed).chain(&server.dead)
@@ -226,7 +228,7 @@ impl World {
         going_on.any(|ledger| ledger.jobs.has_lost(0))
     }
 
-    /// Whether nothing is there twice, and nothing that nobody has pushed.
+    /// Returns whether no item exists twice, and none that was not pushed.
     fn has_each_once(&self) -> bool {
         let mut counts = BTreeMap::<u8, usize>::new();
         let server = &self.server;
@@ -240,7 +242,8 @@ impl World {
             && (self.has_stopped || counts.values().all(|count| *count == 1))
     }
 
-    /// Whether nobody else can get what a program takes for its own, as long as its lease lasts.
+    /// Returns whether no other consumer can get what a program takes for its own, as long as its
+    /// lease lasts.
     fn holds_apart(&self) -> bool {
         let mut held = BTreeSet::new();
         let mut sessions = |(place, program): (usize, &Program)| {
@@ -258,7 +261,7 @@ impl World {
                 .all(|(place, program)| program.as_ref().is_none_or(|it| sessions((place, it))))
     }
 
-    /// The ids that a program is about to have.
+    /// The ids that a program is about to take over.
     fn adopting(&self, place: usize) -> impl Iterator<Item = &ConsumerId> {
         self.flights.iter().filter_map(move |flight| match &flight.request {
             Request::Adopt(recovery) if flight.by == Some(place) => Some(&recovery.consumer),
@@ -266,8 +269,8 @@ impl World {
         })
     }
 
-    /// Whether the programs know what their lists session, unless they are in doubt or lost, or are to find
-    /// out that the server has come back as it was before.
+    /// Returns whether the programs know the content of their lists, unless they are in doubt or
+    /// lost, or are yet to find out that the server has come back in an earlier state.
     fn agrees(&self) -> bool {
         self.programs.iter().flatten().all(|program| {
             let ledger = &program.ledger;

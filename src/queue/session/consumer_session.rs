@@ -1,5 +1,5 @@
-//! One consumer's ledger, and its round trips: written once, for consumers on every kind of client and
-//! for the keeper.
+//! One consumer's ledger, and its round trips: written once, for consumers on every kind of client
+//! and for the maintenance thread.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -22,26 +22,28 @@ use crate::reply::Reply;
 use crate::request::Request;
 use crate::time::Signal;
 
+/// The session of one consumer with its queue. Shared by the consumer, its jobs and the maintenance
+/// thread; it ends when the consumer has left.
 pub(crate) struct ConsumerSession {
     pub(crate) keys: Arc<Keys>,
     pub(crate) settings: QueueSettings,
     maintenance: Arc<MaintenanceHandle>,
     ledger: Mutex<Ledger>,
-    /// Whether a call was dropped that was clearing up a doubt. Calls that are dropped sooner than replies
-    /// come would never be through with it, so that it is left to the keeper then.
+    /// Whether a call was dropped while it was resolving a doubt. Calls that are dropped before
+    /// replies arrive would never finish that, so it is left to the maintenance thread.
     left_to_keeper: AtomicBool,
     closed: OnceLock<Instant>,
     /// Raised when the consumer has left.
     pub(crate) left: Signal,
 }
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Debug, Default)]
 pub(crate) struct Stepped {
     /// Whether anything was claimed.
     pub(crate) claimed: bool,
     pub(crate) paused: bool,
-    /// Whether it was looked for delayed jobs.
+    /// Whether it checked for delayed jobs.
     pub(crate) looked: bool,
     /// When the next delayed job is due, if there is one.
     pub(crate) due: Option<Duration>,
@@ -63,54 +65,57 @@ impl ConsumerSession {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next job that was claimed.
+    /// Hands out the next claimed job.
     pub(crate) fn take(&self, begins: bool) -> Option<(u64, Vec<u8>)> {
         let taken = self.ledger().take(begins, Instant::now());
         self.maintenance.wake();
         taken
     }
 
-    /// A handler begins with a job. The server learns of it if the job runs for some time.
+    /// Records that a handler begins with a job. The server is notified if the job runs for some
+    /// time.
     pub(crate) fn has_begun(&self, number: u64) {
         self.ledger().jobs.begin(number);
         self.maintenance.wake();
     }
 
-    /// What sessions for the queue, as far as this program knows.
+    /// The settings in force for the queue, as far as this program knows.
     pub(crate) fn terms(&self) -> SharedSettings {
         self.maintenance.terms()
     }
 
-    /// Decides what becomes of a running job. The server is told with the next claim, or by the keeper.
+    /// Decides the fate of a running job. The server is notified with the next claim, or by the
+    /// maintenance thread.
     pub(crate) fn decide(&self, number: u64, fate: Fate) -> bool {
         let decided = self.ledger().jobs.decide(number, fate.bounded(), Instant::now());
         self.maintenance.wake();
         decided
     }
 
-    /// Gives back all jobs that run.
+    /// Gives back all running jobs.
     pub(crate) fn give_back(&self) {
         self.ledger().jobs.give_back(Instant::now());
         self.maintenance.wake();
     }
 
-    /// Whether others may have got a job meanwhile.
+    /// Returns whether another consumer may have got a job meanwhile.
     pub(crate) fn has_lost(&self, number: u64) -> bool {
         let ledger = self.ledger();
         !ledger.jobs.sessions(number) || ledger.silence(Instant::now()) >= self.terms().lease / 2
     }
 
-    /// Says to the keeper that there is something to look at.
+    /// Wakes the maintenance thread.
     pub(crate) fn wake(&self) {
         self.maintenance.wake();
     }
 
-    /// A call was dropped that was clearing up a doubt.
+    /// Records that a call was dropped while it was resolving a doubt.
     pub(crate) fn leave_to_keeper(&self) {
         self.left_to_keeper.store(true, Ordering::Release);
         self.maintenance.wake_now();
     }
 
+    /// Closes the consumer: jobs that were not handed out go back, and the thread settles the rest.
     pub(crate) fn close(&self) {
         let now = Instant::now();
         self.closed.get_or_init(|| now);
@@ -118,8 +123,9 @@ impl ConsumerSession {
         self.maintenance.wake_now();
     }
 
-    /// Once its consumer is closed and no job of it runs, blocks until the keeper has settled and left, for the
-    /// program may end next, and the keeper with it. After a second that is left to the keeper.
+    /// Once its consumer is closed and no job of it runs, blocks until the maintenance thread has
+    /// settled and left, for the program may end next, and the thread with it. After a second that
+    /// continues in the background.
     pub(crate) fn await_leaving(&self) {
         let has_done = {
             let jobs = &self.ledger().jobs;
@@ -131,7 +137,7 @@ impl ConsumerSession {
         }
     }
 
-    /// Settles what there is to settle, renews the lease, and claims up to `wanted` jobs.
+    /// Settles decided jobs, renews the lease, and claims up to `wanted` jobs.
     pub(crate) async fn claim<X: RoundTrips>(
         &self,
         executor: &X,
@@ -146,18 +152,18 @@ impl ConsumerSession {
             let mut fates = step.settlement.iter().flat_map(|settlement| &settlement.fates);
             let looks = looks || fates.any(|(_, _, fate)| delays(fate));
             match self.step(executor, step, wanted, looks).await {
-                // It goes on under another id.
+                // The consumer continues under another id.
                 Err(Error::LeaseLost { .. }) => {}
                 stepped => return stepped,
             }
         }
     }
 
-    /// Lets the server know, if it has to, that the next `most` jobs are about to begin.
+    /// Notifies the server, if it must know, that the next `most` jobs are about to begin.
     pub(crate) async fn record<X: RoundTrips>(&self, executor: &X, most: usize) -> Result<()> {
         while let Some(step) = self.begin(executor, |ledger| ledger.record(most)).await? {
             match self.step(executor, step, 0, false).await {
-                // It goes on under another id.
+                // The consumer continues under another id.
                 Ok(_) | Err(Error::LeaseLost { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -165,7 +171,7 @@ impl ConsumerSession {
         Ok(())
     }
 
-    /// Tells the server now what there is to settle, after what others of the consumer tell it.
+    /// Settles now, after the consumer's other requests in flight.
     pub(crate) async fn settle<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         match self.begin(executor, Ledger::settle_now).await? {
             Some(step) => self.step(executor, step, 0, false).await.map(drop),
@@ -173,8 +179,8 @@ impl ConsumerSession {
         }
     }
 
-    /// The same, unless something is on its way that stands in its way: who sent that may not get to
-    /// the reply for as long as it likes. Says whether nothing was.
+    /// Like `settle`, but does not wait for a request in flight, whose sender may never read its
+    /// reply. Returns whether there was none.
     async fn settle_at_once<X: RoundTrips>(&self, executor: &X) -> Result<bool> {
         self.mend_at_once(executor).await?;
         let begun = self.ledger().settle_now();
@@ -187,7 +193,7 @@ impl ConsumerSession {
         }
     }
 
-    /// Begins a step once nothing stands in its way; none if there is nothing to do.
+    /// Begins a step once no request is in its way; none if there is nothing to do.
     pub(crate) async fn begin<X: RoundTrips>(
         &self,
         executor: &X,
@@ -210,6 +216,7 @@ impl ConsumerSession {
         }
     }
 
+    /// Sends a step and records its outcome.
     async fn step<X: RoundTrips>(
         &self,
         executor: &X,
@@ -238,6 +245,7 @@ impl ConsumerSession {
         }
     }
 
+    /// The command of a step, for `poll.lua`.
     fn step_command(
         &self,
         step: &Step,
@@ -275,8 +283,8 @@ impl ConsumerSession {
         request.returns(stepped)
     }
 
-    /// Clears up what is in doubt: a new id takes over what the server has for the old one. Says whether
-    /// nothing is in its way.
+    /// Resolves a doubt: a new id takes over the server's list of the old one. Returns whether no
+    /// request is in its way.
     async fn mend_at_once<X: RoundTrips>(&self, executor: &X) -> Result<bool> {
         let recovery = self.ledger().recover();
         match recovery {
@@ -285,6 +293,7 @@ impl ConsumerSession {
         }
     }
 
+    /// Takes over the lists of former ids, and records the outcome.
     async fn recover<X: RoundTrips>(&self, executor: &X, recovery: Recovery) -> Result<()> {
         let keys = &self.keys;
         let request = Request::script(&RECOVER, 4 + recovery.former.len());
@@ -314,7 +323,8 @@ impl ConsumerSession {
         }
     }
 
-    /// Settles and leaves, as far as that is possible by now. Says whether the consumer has left.
+    /// Settles and leaves, as far as that is possible by now. Returns whether the consumer has
+    /// left.
     pub(crate) async fn leave<X: RoundTrips>(&self, executor: &X) -> Result<bool> {
         loop {
             let leave = self.ledger().leave();
@@ -337,8 +347,9 @@ impl ConsumerSession {
         Ok(true)
     }
 
-    /// What the keeper does from time to time. It never waits for anybody but the server. What the server
-    /// refuses of a closed consumer is tried for a lease. Then its lease ends too, which brings its jobs back.
+    /// Does the periodic work of the maintenance thread. It never waits for anything but the
+    /// server. Requests of a closed consumer that the server refuses are retried for a lease. Then
+    /// its lease ends too, which brings its jobs back.
     pub(crate) async fn maintain<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         let tended = self.try_to_maintain(executor).await;
         let is_refused = tended.as_ref().is_err_and(|error| !error.is_transient());
@@ -350,6 +361,7 @@ impl ConsumerSession {
         tended
     }
 
+    /// Resolves doubts, settles what is due, and leaves if the consumer is closed.
     async fn try_to_maintain<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         self.ledger().give_up(Instant::now());
         self.mend_at_once(executor).await?;
@@ -360,19 +372,20 @@ impl ConsumerSession {
         self.leave(executor).await.map(drop)
     }
 
-    /// Whether the keeper has to look again soon.
+    /// Returns whether the maintenance thread must check again soon.
     pub(crate) fn is_busy(&self) -> bool {
         let ledger = self.ledger();
         let settles = ledger.jobs.settleable_for(Instant::now()).is_some();
         ledger.is_in_doubt() || ledger.is_abandoned() || settles || ledger.jobs.is_closing()
     }
 
+    /// The attempt that an error of a step reports.
     pub(crate) fn attempt(&self) -> Attempt {
         Request::script(&POLL, 1).key(self.keys.queue()).attempt()
     }
 }
 
-/// An recovery on its way.
+/// A recovery in flight.
 struct PendingRecovery<'a> {
     session: &'a ConsumerSession,
     recovery: Option<Recovery>,
@@ -387,7 +400,7 @@ impl Drop for PendingRecovery<'_> {
     }
 }
 
-/// What `step.lua` answers: a status, when the first delayed job is due, and items.
+/// Reads the reply of `poll.lua`: a status, when the first delayed job is due, and items.
 fn stepped(reply: Reply<'_>) -> Result<(i64, i64, Vec<Vec<u8>>)> {
     let request = reply.request;
     let mut values = reply::sequence(reply)?;
@@ -400,7 +413,7 @@ fn stepped(reply: Reply<'_>) -> Result<(i64, i64, Vec<Vec<u8>>)> {
     }
 }
 
-/// What `recover.lua` answers: the number of the last step, or -1, and items.
+/// Reads the reply of `recover.lua`: the number of the last step, or -1, and items.
 fn recovered(reply: Reply<'_>) -> Result<(Option<u16>, Vec<Vec<u8>>)> {
     let request = reply.request;
     let mut values = reply::sequence(reply)?;
@@ -413,13 +426,13 @@ fn recovered(reply: Reply<'_>) -> Result<(Option<u16>, Vec<Vec<u8>>)> {
     }
 }
 
-/// The integer that comes next.
+/// Reads the next integer.
 fn next(values: &mut impl Iterator<Item = Value>, request: &Request) -> Result<i64> {
     let value = values.next().ok_or_else(|| reply::unexpected_count(request))?;
     reply::integer(Reply { value, request })
 }
 
-/// Does nothing for some time.
+/// Sleeps for some time.
 pub(crate) async fn rest<X: RoundTrips>(executor: &X, time: Duration) {
     executor.wait(std::future::pending::<()>(), time).await;
 }
@@ -431,8 +444,8 @@ const DIVERGED: i64 = 3;
 
 const WHILE_BUSY: Duration = Duration::from_millis(1);
 
-/// The next claim has this time to take what is settled along.
+/// How long to wait for a claim that can carry the settlements.
 const BEFORE_SETTLING: Duration = Duration::from_millis(40);
 
-/// How long dropping the last that a consumer has takes at most.
+/// How long the drop of a consumer's last owner takes at most.
 const FOR_LEAVING: Duration = Duration::from_secs(1);

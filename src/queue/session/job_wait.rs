@@ -1,4 +1,4 @@
-//! The wait of a consumer for a job while there is none, which its caller may drop at any time.
+//! The wait of a consumer for a job in an empty queue, which its caller may drop at any time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::request::Request;
 use crate::time::Wait;
 
 impl ConsumerSession {
-    /// Waits for a job, which is claimed. If the call is dropped, the ledger learns of the job as soon as
+    /// Waits for a job and claims it. If the call is dropped, the ledger records the job as soon as
     /// the wait has ended on the server.
     pub(crate) async fn wait<X: RoundTrips>(
         self: &Arc<Self>,
@@ -36,7 +36,7 @@ impl ConsumerSession {
         match executor.send(request.returns(reply::raw)).await {
             Ok(item) => Ok(caller.end(Outcome::Applied, item)),
             Err(error) => {
-                // What the server refuses it has not done.
+                // A command that the server refused had no effect.
                 let refused = matches!(error, Error::Server { .. } | Error::Unsupported { .. });
                 caller.end(if refused { Outcome::NotSent } else { outcome(&error) }, None);
                 Err(error)
@@ -45,17 +45,19 @@ impl ConsumerSession {
     }
 }
 
-/// A wait that was sent. Its caller ends it; if the caller drops it, what reports its outcome does.
+/// A wait that was sent. Its caller ends it; if the caller drops it, the reporter of its outcome
+/// does.
 struct SentWait {
     session: Arc<ConsumerSession>,
     at: Instant,
     state: Mutex<State>,
 }
 
+/// The progress of a wait that was sent.
 struct State {
-    /// Until it has ended.
+    /// The wait, until it has ended.
     step: Option<Step>,
-    /// Whether its caller has gone.
+    /// Whether its caller has dropped it.
     is_dropped: bool,
     /// Whether no report will come.
     is_silent: bool,
@@ -66,7 +68,7 @@ impl SentWait {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends a wait, and says whether it brought a job.
+    /// Ends a wait, and returns whether it brought a job.
     fn end(&self, state: &mut State, outcome: Outcome, item: Option<Vec<u8>>) -> bool {
         let Some(step) = state.step.take() else { return false };
         let mut ledger = self.session.ledger();
@@ -81,7 +83,7 @@ impl SentWait {
     }
 }
 
-/// The call that waits.
+/// The call that waits. Its drop abandons the wait.
 struct Caller(Arc<SentWait>);
 
 impl Caller {
@@ -106,10 +108,11 @@ impl Drop for Caller {
     }
 }
 
-/// What is told of the outcome if the call was dropped, or is itself dropped.
+/// Receives the outcome if the call was dropped. Its own drop means that no report will come.
 struct Reporter(Arc<SentWait>);
 
 impl Reporter {
+    /// Records the outcome that a dropped wait reports.
     fn report(&self, reply: Option<Value>) {
         let (outcome, item) = match reply {
             Some(Value::Nil) => (Outcome::Applied, None),

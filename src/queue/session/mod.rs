@@ -1,4 +1,4 @@
-//! One consumer: what it sessions, and its round trips.
+//! One consumer: its jobs and its round trips.
 
 mod consumer_session;
 mod job_wait;

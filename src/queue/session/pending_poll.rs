@@ -1,4 +1,4 @@
-//! What is on its way to the server for a consumer, and what comes of it if the reply does not arrive.
+//! A consumer's request in flight, and its outcome if the reply does not arrive.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -7,7 +7,7 @@ use super::ledger::{Ledger, Outcome, Step};
 use crate::error::Error;
 use crate::error::code::refuses_whole_script;
 
-/// A step on its way. If it is dropped, its outcome is unknown.
+/// A step in flight. If it is dropped, its outcome is unknown.
 pub(crate) struct PendingPoll<'a> {
     ledger: &'a Mutex<Ledger>,
     step: Option<Step>,
@@ -19,13 +19,15 @@ impl<'a> PendingPoll<'a> {
         Self { ledger, step: Some(step), sent: Instant::now() }
     }
 
+    /// Records the outcome of the step.
     pub(crate) fn end(mut self, outcome: Outcome) {
         if let Some(step) = self.step.take() {
             lock(self.ledger).finish(&step, outcome, self.sent);
         }
     }
 
-    /// It was applied, and brought `items`. Says whether there are any that count.
+    /// Records that the step was applied, and brought `items`. Returns whether there are any that
+    /// count.
     pub(crate) fn land(mut self, items: Vec<Vec<u8>>) -> bool {
         let Some(step) = self.step.take() else { return false };
         let mut ledger = lock(self.ledger);
@@ -36,7 +38,8 @@ impl<'a> PendingPoll<'a> {
         counts
     }
 
-    /// It was refused, since the server does not know the consumer, or not as it should.
+    /// Records that the step was refused, since the server does not know the consumer, or not as it
+    /// should.
     pub(crate) fn fenced(mut self, is_known: bool) {
         if let Some(step) = self.step.take() {
             let mut ledger = lock(self.ledger);
@@ -61,7 +64,8 @@ impl Drop for PendingPoll<'_> {
     }
 }
 
-/// What an error says of a script. What it had done before it failed stays done.
+/// Derives the outcome of a script from its error. Writes that a script made before it failed are
+/// kept.
 pub(crate) fn outcome(error: &Error) -> Outcome {
     match error {
         Error::Configuration(_)

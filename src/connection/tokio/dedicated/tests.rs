@@ -1,4 +1,4 @@
-//! What is reported of waits whose calls are dropped.
+//! The reports of waits whose calls are dropped.
 
 use std::sync::mpsc::{Receiver, channel};
 
@@ -11,7 +11,7 @@ use crate::time::Wait;
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// A move from `from` to `to` that waits, and what is reported of it.
+/// A blocking move from `from` to `to`, and its report.
 fn moving(from: &str, to: &str) -> (Command<Option<Vec<u8>>>, Receiver<Option<Value>>) {
     let (sender, reported) = channel();
     let request = Request::write("BLMOVE").key(from.as_bytes()).key(to.as_bytes());

@@ -1,4 +1,4 @@
-//! When a call is over, without I/O.
+//! Tests of when a call is over, without I/O.
 
 use std::future::pending;
 use std::pin::pin;

@@ -1,4 +1,4 @@
-//! What may happen, and what then changes.
+//! The events that may happen, and their effects.
 
 use super::super::program::{Task, Work};
 use super::super::server::{Link, ServerChanges, Word};
@@ -7,6 +7,7 @@ use super::{Action, Reader, Stage, World, Wrong};
 use crate::listen::heartbeat::Breach;
 
 impl World {
+    /// Lists the events that may happen now.
     pub(super) fn happenings(&self, actions: &mut Vec<Action>) {
         let left = &self.left;
         let link = self.link.as_ref();
@@ -59,6 +60,7 @@ impl World {
         }
     }
 
+    /// Applies an event.
     pub(super) fn happen(&mut self, action: Action, setting: &Setting) {
         let left = &mut self.left;
         match action {
@@ -109,6 +111,7 @@ impl World {
         }
     }
 
+    /// Applies an event of the connection.
     fn happen_to_link(&mut self, action: Action, setting: &Setting) {
         if action == Action::Reconnect {
             self.left.reconnects -= 1;
@@ -168,6 +171,7 @@ impl World {
         }
     }
 
+    /// The second half of a reader's lookup.
     fn finish_looking(&mut self, place: usize) {
         let Stage::Looks(glimpse) = self.readers[place].stage else { return };
         match self.program.lookup(glimpse, self.now) {
@@ -179,7 +183,7 @@ impl World {
         }
     }
 
-    /// Ends a read, also for those who joined it.
+    /// Ends a read, including those that joined it.
     fn end_read(&mut self, place: usize, fails: bool) {
         let reader = self.readers.remove(place);
         let Stage::Waits(task, found) = reader.stage else { return };
@@ -209,7 +213,7 @@ impl World {
         }
     }
 
-    /// Gives a reader a value, which has to be one that the server had not long before `moment`.
+    /// Gives a reader a value, which must be one that the server had shortly before `moment`.
     fn give(&mut self, reader: &Reader, value: usize, moment: u64) {
         let oldest = moment.saturating_sub(self.left.bound.max(self.left.grace));
         let wrong = if self.server.replaced.get(value).is_some_and(|&at| at < oldest) {

@@ -1,4 +1,4 @@
-//! What becomes of everything when nothing fails any more.
+//! The end of an execution, in which nothing fails any more.
 
 use super::super::program::Program;
 use super::super::server::name;
@@ -6,8 +6,8 @@ use super::World;
 use crate::queue::session::Fate;
 
 impl World {
-    /// Whether every job comes to its end. What is on its way arrives first, so that it is enough to
-    /// begin where nothing is waited for.
+    /// Returns whether every job ends. Requests in flight arrive first, so it is enough to begin
+    /// where nothing is awaited.
     pub(crate) fn ends(&self) -> bool {
         if self.flights.iter().any(|flight| flight.by.is_some()) {
             return true;
@@ -23,7 +23,7 @@ impl World {
         world.is_over()
     }
 
-    /// A program does what it has to do, in the order of `session.rs`.
+    /// Does the pending work of a program, in the order of `consumer_session.rs`.
     fn go_on(&mut self, by: usize) {
         for begin in [Program::recover, Program::go_on, Program::record, Program::leave] {
             let Some(program) = &mut self.programs[by] else { return };
@@ -38,7 +38,7 @@ impl World {
         }
     }
 
-    /// Whoever is not heard of any more is lost.
+    /// Reaps every consumer that sends no heartbeat any more.
     fn sweep_all(&mut self) {
         let programs = &self.programs;
         for (id, heard) in &mut self.server.consumers {
@@ -62,5 +62,5 @@ impl World {
     }
 }
 
-/// How often everything that may be left to do is done, which is enough.
+/// The number of rounds in which all remaining work is done, which is enough.
 const ROUNDS: usize = 5;

@@ -1,4 +1,4 @@
-//! What may happen, and what then changes.
+//! The events that may happen, and their effects.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use super::{Action, PendingPoll, World};
 use crate::queue::session::{FOR_A_REPORT, Fate, Outcome};
 
 impl World {
+    /// Lists the events that may happen now.
     pub(crate) fn happenings(&self, actions: &mut Vec<Action>) {
         for (place, program) in self.programs.iter().enumerate() {
             if let Some(program) = program {
@@ -40,6 +41,7 @@ impl World {
         }
     }
 
+    /// Lists the events of a program.
     fn happenings_of(&self, place: usize, program: &Program, actions: &mut Vec<Action>) {
         let left = &self.left;
         let may =
@@ -83,6 +85,7 @@ impl World {
         }
     }
 
+    /// Lists the events of a request in flight.
     fn happenings_to(&self, place: usize, flight: &PendingPoll, actions: &mut Vec<Action>) {
         let left = &self.left;
         let is_waited_for = flight.by.is_some();
@@ -107,7 +110,7 @@ impl World {
         }
     }
 
-    /// Says whether anything happened.
+    /// Applies an event. Returns whether anything happened.
     pub(crate) fn happen(&mut self, action: Action) -> bool {
         match action {
             Action::Claim(by) => self.send(by, Program::claim),
@@ -210,7 +213,7 @@ impl World {
         true
     }
 
-    /// Sends what a program has to say. Of one that is never late, the reply is there at once.
+    /// Sends a program's request. A program that is never late has the reply immediately.
     fn send(&mut self, by: usize, begin: fn(&mut Program) -> Option<Request>) {
         let Some(request) = self.programs[by].as_mut().and_then(begin) else { return };
         self.learn(by);
@@ -230,14 +233,14 @@ impl World {
     pub(crate) fn hear(&mut self, by: Option<usize>, hear: impl FnOnce(&mut Program)) {
         if let Some(program) = by.and_then(|by| self.programs[by].as_mut()) {
             hear(program);
-            // Who has seen a job counts only for those who close.
+            // Whether a job was handed out matters only to programs that close.
             let takes = self.left.closes == 0 && !self.left.leisurely;
             while takes && program.take() {}
         }
         by.into_iter().for_each(|by| self.learn(by));
     }
 
-    /// Takes down what a program has begun, and what it has said that it would.
+    /// Records the jobs that a program has begun, and those that it has announced.
     fn learn(&mut self, by: usize) {
         let Some(program) = &mut self.programs[by] else { return };
         let begun = std::mem::take(&mut program.begun);
@@ -257,6 +260,7 @@ impl World {
         program.decide(number, fate);
     }
 
+    /// Runs a request in flight, up to a number of writes.
     pub(crate) fn run(&mut self, place: usize, writes: Option<u8>) {
         let flight = &mut self.flights[place];
         flight.reply = Some(self.server.run(&flight.request, writes));
@@ -265,7 +269,7 @@ impl World {
         }
     }
 
-    /// Says whether a script stops after so many writes.
+    /// Returns whether a script stops after so many writes.
     fn stops(&mut self, place: usize, writes: u8) -> bool {
         let mut server = self.server.clone();
         let stops = server.run(&self.flights[place].request, Some(writes)) == Reply::Failed;
@@ -273,6 +277,7 @@ impl World {
         stops
     }
 
+    /// Makes a program reap the ids that it left behind.
     pub(crate) fn look(&mut self, by: usize) {
         let program = self.programs[by].as_mut();
         for id in program.map(|program| program.ledger.orphaned()).unwrap_or_default() {
@@ -292,5 +297,5 @@ impl World {
     }
 }
 
-/// How many writes a script makes at most before those after which it does not fail.
+/// The maximum number of writes of a script before those after which it does not fail.
 const MOST_WRITES: u8 = 6;

@@ -1,4 +1,4 @@
-//! What becomes of a ledger when it is not certain, or not true any more, what the list sessions.
+//! The rules of a ledger that may differ, or is known to differ, from the list on the server.
 
 use std::time::{Duration, Instant};
 
@@ -9,23 +9,24 @@ use super::{Ledger, tombstone};
 use crate::queue::keys::ConsumerId;
 
 impl Ledger {
-    /// The caller of a wait has dropped it. It is on its way until its outcome is reported.
+    /// Records that a wait was dropped by its caller. It is in flight until its outcome is
+    /// reported.
     pub(crate) fn abandon(&mut self, wait: Step, now: Instant) {
         self.abandoned = Some((wait, now));
     }
 
-    /// The outcome of an abandoned wait. Says whether what it has brought counts.
+    /// Records the outcome of an abandoned wait. Returns whether the job that it brought counts.
     pub(crate) fn reported(&mut self, wait: &Step, outcome: Outcome, sent: Instant) -> bool {
         let is_expected = self.abandoned.take_if(|(abandoned, _)| abandoned == wait).is_some();
         if is_expected || self.breaches.has(Breach::BelievesLateReports) {
             return self.finish(wait, outcome, sent);
         }
-        // It may have brought something after its list was given to another id.
+        // The wait may have brought a job after its list was given to another id.
         self.orphaned.push(wait.consumer.clone());
         false
     }
 
-    /// Waits no longer for a report that is late: the outcome is unknown.
+    /// Stops waiting for a late report: the outcome is unknown.
     pub(crate) fn give_up(&mut self, now: Instant) {
         let is_late = |(_, since): &mut (Step, Instant)| now.duration_since(*since) >= FOR_A_REPORT;
         if let Some((wait, _)) = self.abandoned.take_if(is_late) {
@@ -37,7 +38,7 @@ impl Ledger {
         self.abandoned.is_some()
     }
 
-    /// Takes the list of an id in doubt over, unless something is on its way.
+    /// Begins the takeover of the list of an id in doubt, unless a request is in flight.
     pub(crate) fn recover(&mut self) -> Result<Recovery, Obstacle> {
         let hurries = self.breaches.has(Breach::AdoptsWhileSomethingIsOnItsWay);
         match () {
@@ -47,7 +48,7 @@ impl Ledger {
                 (self.claims, self.steps) = (true, true);
                 let mut former = self.former.clone();
                 former.push(self.consumer.clone());
-                // A step or an recovery that is late is refused where the server knew its consumer.
+                // A late step or recovery is refused if the server knew its consumer.
                 let leaves = self.wait_in_doubt || !self.known;
                 let leaves = leaves && !self.breaches.has(Breach::LeavesNothingBehind);
                 Ok(Recovery { consumer: self.ids.next(), former, known: self.known, leaves })
@@ -55,7 +56,8 @@ impl Ledger {
         }
     }
 
-    /// An recovery failed. If it may have been applied, the next one has to look there too.
+    /// Records that a recovery failed. If it may have been applied, the next one must examine its
+    /// id too.
     pub(crate) fn not_recovered(&mut self, recovery: Recovery, outcome: Outcome) {
         (self.claims, self.steps) = (false, false);
         if outcome != Outcome::NotSent
@@ -67,8 +69,8 @@ impl Ledger {
         }
     }
 
-    /// An recovery brought `items`. `mark` is the last step that was applied, or `None` if the server
-    /// did not know the consumer.
+    /// Records that a recovery brought `items`. `mark` is the last step that was applied, or `None`
+    /// if the server did not know the consumer.
     pub(crate) fn recovered(
         &mut self,
         recovery: Recovery,
@@ -78,7 +80,7 @@ impl Ledger {
     ) {
         (self.claims, self.steps) = (false, false);
         if self.known && mark.is_none() {
-            // What a wait in doubt brings may come after the server has forgotten them all.
+            // A job from a wait in doubt may arrive after the server has forgotten them all.
             self.orphaned.extend(recovery.former);
             return self.leave_behind();
         }
@@ -108,17 +110,19 @@ impl Ledger {
         }
     }
 
-    /// Whether a list of some length may be the consumer's, after a step.
+    /// Returns whether a list of some length may be the consumer's, after a step.
     pub(crate) fn is_as(&self, mark: u16, length: usize) -> bool {
         self.mark == mark && length >= self.jobs.len()
     }
 
+    /// Returns whether a step in doubt was applied, by the server's sequence number.
     fn was_applied(&self, step: &Step, mark: u16) -> bool {
         let trusts = self.breaches.has(Breach::TrustsAnyMark);
         trusts || (mark == step.mark && !self.breaches.has(Breach::IgnoresTheMark))
     }
 
-    /// The server has come back without its last writes, so that its list is not as the ledger is.
+    /// Records that the server has come back without its last writes, so that its list differs from
+    /// the ledger.
     pub(crate) fn diverged(&mut self, consumer: &ConsumerId) {
         if *consumer == self.consumer {
             self.former.push(std::mem::replace(&mut self.consumer, self.ids.next()));
@@ -126,8 +130,8 @@ impl Ledger {
         }
     }
 
-    /// The server does not know the consumer any more: others have got its jobs. If it is in doubt, that
-    /// may be for its recovery.
+    /// Records that the server does not know the consumer any more: others have got its jobs. If
+    /// the ledger is in doubt, the cause may be its own recovery.
     pub(crate) fn lost(&mut self, consumer: &ConsumerId) {
         if *consumer == self.consumer
             && !self.in_doubt
@@ -138,6 +142,7 @@ impl Ledger {
         }
     }
 
+    /// Starts over with a new id and no jobs.
     pub(crate) fn leave_behind(&mut self) {
         self.consumer = self.ids.next();
         (self.known, self.in_doubt, self.diverged) = (false, false, false);

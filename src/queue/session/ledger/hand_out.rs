@@ -1,12 +1,13 @@
-//! Which jobs a consumer may hand out, and what the server has to know before.
+//! The rules for handing out jobs, and what the server must know before.
 //!
-//! A consumer that is lost takes its whole list with it, though only some of the jobs had begun, and at
-//! most a few of them can have been the reason. A job counts as delivered only if the server knew that it
-//! had begun. It learns that of a job that runs for long, and of one that a consumer was once lost with
-//! before anybody gets it: so what ends every program counts from the second time on.
+//! A lost consumer loses its whole list, though only some of the jobs had begun, and at most a few
+//! of them can have been the cause. A job counts as delivered only if the server knew that it had
+//! begun. The server is notified of a job that runs for long, and of one that a consumer was once
+//! lost with before it is handed out: so a job that ends every program counts from the second time
+//! on.
 //!
 //! Handlers that run at the same time are lost together. So a job that a loss would now bury runs
-//! alone, as far as its consumer goes.
+//! alone, as far as its consumer is concerned.
 
 use std::time::Instant;
 
@@ -17,8 +18,8 @@ use super::mutant::Breach;
 use super::steps::{Obstacle, Step};
 
 impl Ledger {
-    /// A step that records that some of the next `most` jobs are about to begin, if that has to be known
-    /// first.
+    /// Returns a step that records that some of the next `most` jobs are about to begin, if the
+    /// server must know first.
     pub(crate) fn record(&mut self, most: usize) -> Result<Step, Obstacle> {
         if self.jobs.unrecorded(most).next().is_none() {
             return Err(Obstacle::Nothing);
@@ -28,8 +29,8 @@ impl Ledger {
         Ok(self.step(Some(settlement), false))
     }
 
-    /// The next job, which is running from now on, unless the server has to know first. Whether a
-    /// handler begins at once, or will say so.
+    /// Takes the next job, which is running from now on, unless the server must know first.
+    /// `begins` tells whether a handler begins immediately, or will report it.
     pub(crate) fn take(&mut self, begins: bool, now: Instant) -> Option<(u64, Vec<u8>)> {
         let waits = self.jobs.unrecorded(1).next().is_some();
         if waits && !self.breaches.has(Breach::HandsOutWhatWasLostUnrecorded) {
@@ -45,7 +46,7 @@ impl Ledger {
 }
 
 impl Jobs {
-    /// A handler begins with a job.
+    /// Records that a handler begins with a job.
     pub(crate) fn begin(&mut self, number: u64) {
         let index = self.position(number);
         if let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) {
@@ -53,9 +54,9 @@ impl Jobs {
         }
     }
 
-    /// How many of the next jobs may be handed out together: at most `most`. Those that a consumer was once
-    /// lost with have to be among the first `free`, which begin at once; one that a loss would bury comes
-    /// alone, while `running` others are none.
+    /// Returns how many of the next jobs may be handed out together: at most `most`. Jobs that a
+    /// consumer was once lost with must be among the first `free`, which begin immediately. A job
+    /// that a loss would bury is handed out alone, while no others are `running`.
     pub(crate) fn portion(
         &self,
         most: usize,
@@ -73,7 +74,7 @@ impl Jobs {
         (0..self.ready.len().min(most)).take_while(may_follow).count()
     }
 
-    /// Whether the next job would be buried if its consumer were lost with it once more.
+    /// Returns whether the next job would be buried if its consumer were lost with it once more.
     pub(crate) fn next_is_last(&self, max_deliveries: u32) -> bool {
         self.is_last(0, max_deliveries)
     }
@@ -83,7 +84,7 @@ impl Jobs {
         ready.is_some_and(|ready| ready.attempts.saturating_add(1) >= max_deliveries)
     }
 
-    /// Those of the next `most` jobs that the server has to know of before they begin.
+    /// Those of the next `most` jobs that the server must know of before they begin.
     pub(crate) fn unrecorded(&self, most: usize) -> impl Iterator<Item = u64> {
         let lost = self.ready.iter().take(most).filter(|ready| ready.was_lost);
         let is_recorded = |number| {

@@ -1,11 +1,11 @@
-//! Who has which job of a consumer's list, and what becomes of it.
+//! The jobs of a consumer's list and their fates.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::queue::item::Item;
 
-/// The jobs that a consumer sessions, in the order of its list.
+/// The jobs that a consumer holds, in the order of its list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Jobs {
     pub(crate) entries: VecDeque<Entry>,
@@ -16,6 +16,7 @@ pub(crate) struct Jobs {
     not_lost: u64,
 }
 
+/// A job in the list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Entry {
     pub(crate) number: u64,
@@ -27,7 +28,7 @@ pub(crate) struct Entry {
     pub(crate) recorded: bool,
 }
 
-/// A job that nobody has seen yet.
+/// A job that has not been handed out yet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Ready {
     pub(crate) number: u64,
@@ -37,32 +38,33 @@ pub(crate) struct Ready {
     pub(crate) was_lost: bool,
 }
 
-/// What becomes of a job.
+/// The fate of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Fate {
-    /// Nobody has seen it yet.
+    /// It has not been handed out yet.
     Ready,
     Running,
     Done,
     /// It failed, and is due again after some time.
     Retry(Duration, String),
     Bury(String),
-    /// It goes back to the head of the queue, as delivered in vain.
+    /// It goes back to the head of the queue, and counts as a failed delivery.
     Back,
-    /// The same for what nobody has seen.
+    /// It goes back to the head of the queue without having been handed out.
     Unseen,
-    /// The same for what the server has, though the ledger does not know of it: it was delivered in vain
-    /// if the server knows that it had begun.
+    /// It goes back from the server's list without the ledger knowing of it: it counts as a failed
+    /// delivery if the server knows that it had begun.
     Lost,
 }
 
-/// What a step tells the server about jobs.
+/// The part of a step that settles jobs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Settlement {
     /// How many of the first entries are trimmed, and how many of them are done.
     pub(crate) trimmed: usize,
     pub(crate) done: usize,
-    /// By index and number, in their order. Of those that run, the server records that they have begun.
+    /// By index and number, in their order. For running jobs, the server records that they have
+    /// begun.
     pub(crate) fates: Vec<(usize, u64, Fate)>,
 }
 
@@ -77,7 +79,7 @@ pub(crate) enum Record {
 }
 
 impl Jobs {
-    /// Appends what was claimed.
+    /// Appends claimed items.
     pub(crate) fn append(&mut self, items: Vec<Vec<u8>>, now: Instant) {
         for item in items {
             let number = self.push(if self.closing { Fate::Unseen } else { Fate::Ready }, now);
@@ -89,7 +91,7 @@ impl Jobs {
         }
     }
 
-    /// Appends what nobody shall see.
+    /// Appends a job that is not to be handed out.
     pub(crate) fn append_decided(&mut self, fate: Fate, now: Instant) {
         self.push(fate, now);
     }
@@ -101,7 +103,7 @@ impl Jobs {
         number
     }
 
-    /// Decides what becomes of a running job, and says whether that can still be told.
+    /// Decides the fate of a running job, and returns whether that can still be settled.
     pub(crate) fn decide(&mut self, number: u64, fate: Fate, now: Instant) -> bool {
         let entry = self.position(number).and_then(|index| self.entries.get(index));
         let runs = entry.is_some_and(|entry| entry.fate == Fate::Running);
@@ -111,12 +113,13 @@ impl Jobs {
         runs
     }
 
-    /// All that run go back.
+    /// Gives back all running jobs.
     pub(crate) fn give_back(&mut self, now: Instant) {
         let running = self.entries.iter_mut().filter(|entry| entry.fate == Fate::Running);
         running.for_each(|entry| (entry.fate, entry.since) = (Fate::Back, now));
     }
 
+    /// Changes the fate of a job, if it is still in the list.
     pub(crate) fn turn(&mut self, number: u64, fate: Fate, now: Instant) {
         let index = self.position(number);
         if let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) {
@@ -124,26 +127,28 @@ impl Jobs {
         }
     }
 
-    /// Whether a job runs, or is not settled yet. Of a consumer that was lost, none is.
+    /// Returns whether a job runs, or is not settled yet. After the consumer was lost, no job is.
     pub(crate) fn sessions(&self, number: u64) -> bool {
         self.position(number).is_some()
     }
 
+    /// The index of a job in the list.
     pub(crate) fn position(&self, number: u64) -> Option<usize> {
         self.entries.binary_search_by_key(&number, |entry| entry.number).ok()
     }
 
-    /// Whether a job was lost before it was settled, if it was held not long ago.
+    /// Returns whether a job was lost before it was settled, if it was held recently.
     pub(crate) fn has_lost(&self, number: u64) -> bool {
         number < self.not_lost
     }
 
-    /// How many jobs run.
+    /// The number of running jobs.
     pub(crate) fn running(&self) -> usize {
         self.all_running().count()
     }
 
-    /// For how long the oldest job has run, and the oldest was held that nobody has begun.
+    /// How long the oldest running job has run, and how long the oldest job that no handler has
+    /// begun was held.
     pub(crate) fn longest(&self, now: Instant) -> [Option<Duration>; 2] {
         let longest = |runs: bool| {
             let held = self.entries.iter().filter(|entry| !entry.fate.is_decided());
@@ -156,20 +161,20 @@ impl Jobs {
         self.entries.iter().filter(|entry| entry.fate == Fate::Running)
     }
 
-    /// For how long something could have been settled, or recorded.
+    /// How long something could have been settled, or recorded.
     pub(crate) fn settleable_for(&self, now: Instant) -> Option<Duration> {
         let settleable =
             self.entries.iter().filter(|entry| entry.fate.is_decided() || entry.is_unrecorded());
         settleable.map(|entry| entry.lasts(now)).max()
     }
 
-    /// Whether anything is decided.
+    /// Returns whether any job is decided.
     #[cfg(test)]
     pub(crate) fn has_decided(&self) -> bool {
         self.entries.iter().any(|entry| entry.fate.is_decided())
     }
 
-    /// What there is to settle, a limited number of jobs one by one.
+    /// Returns the decided jobs to settle, a limited number of them one by one.
     pub(crate) fn settlement(&self, record: Record) -> Option<Settlement> {
         let decided = || self.entries.iter().take_while(|entry| entry.fate.is_decided());
         let mut told = decided().enumerate().filter(|(_, entry)| entry.fate.is_told());
@@ -195,7 +200,7 @@ impl Jobs {
         settles.then_some(Settlement { trimmed, done, fates })
     }
 
-    /// Forgets what was settled.
+    /// Removes the settled jobs.
     pub(crate) fn apply(&mut self, settlement: &Settlement) {
         let mut fates = settlement.fates.iter().peekable();
         let mut left = settlement.trimmed;
@@ -210,14 +215,14 @@ impl Jobs {
         });
     }
 
-    /// Others have got them.
+    /// Removes all jobs, which now belong to others.
     pub(crate) fn forget(&mut self) {
         self.not_lost = self.next;
         self.entries.clear();
         self.ready.clear();
     }
 
-    /// Nothing more is wanted: what nobody has seen goes back.
+    /// Closes the list: jobs that were not handed out go back.
     pub(crate) fn close(&mut self, now: Instant) {
         self.closing = true;
         for ready in std::mem::take(&mut self.ready) {
@@ -237,7 +242,7 @@ impl Jobs {
         self.entries.is_empty()
     }
 
-    /// Whether there is a job that nobody has seen yet.
+    /// Returns whether a job has not been handed out yet.
     pub(crate) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
     }
@@ -249,17 +254,19 @@ impl Jobs {
 }
 
 impl Entry {
+    /// Returns whether the server must be notified that it has begun.
     fn is_unrecorded(&self) -> bool {
         self.fate == Fate::Running && self.begun && !self.recorded
     }
 
+    /// How long the job has had its current fate.
     fn lasts(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.since)
     }
 }
 
 impl Fate {
-    /// The same with a reason that is not too long to travel.
+    /// The same fate with a reason of bounded length.
     pub(crate) fn bounded(mut self) -> Self {
         if let Self::Retry(_, reason) | Self::Bury(reason) = &mut self
             && reason.len() > LONGEST_REASON
@@ -275,13 +282,13 @@ impl Fate {
         !matches!(self, Fate::Ready | Fate::Running)
     }
 
-    /// Whether the server does more than trimming.
+    /// Returns whether the server must do more than trim.
     fn is_told(&self) -> bool {
         self.is_decided() && *self != Fate::Done
     }
 }
 
-/// Bytes of the reason why a job failed.
+/// The maximum length in bytes of the reason why a job failed.
 const LONGEST_REASON: usize = 4096;
 /// How many jobs a step settles one by one.
 const MOST_FATES: usize = 1000;

@@ -1,15 +1,15 @@
-//! What a consumer sessions, as it stands in its list on the server. No I/O.
+//! The ledger of a consumer: its jobs, as they stand in its list on the server. No I/O.
 //!
-//! The list is as long as the ledger, and in the same order: claims append to it, steps settle jobs in
-//! place and trim the first ones once they are settled. At most one step is on its way at a time, and a
-//! wait beside it. If the outcome of either is unknown, the ledger is in doubt until the list was given
-//! to a new id (`recover.lua`), whose reply says where the list stands.
+//! The list is as long as the ledger, and in the same order: claims append to it, steps settle jobs
+//! in place and trim the first ones once they are settled. At most one step is in flight at a time,
+//! and a wait beside it. If the outcome of either is unknown, the ledger is in doubt until the list
+//! was given to a new id (`recover.lua`), whose reply carries the content of the list.
 //!
-//! A server that has come back without its last writes is known by the number of the last step, and by
-//! a list that is too short where a wait was the last to append to it: hence another step before the
-//! next wait. What its list sessions goes back.
+//! A server that has come back without its last writes is recognized by the number of the last
+//! step, and by a list that is too short if a wait was the last to append to it: hence another step
+//! before the next wait. The jobs of its list go back.
 //!
-//! `model` goes through everything that can happen to two ledgers.
+//! `model` explores everything that can happen to two ledgers.
 
 mod doubt;
 mod hand_out;
@@ -30,25 +30,26 @@ pub(crate) use self::steps::{Leave, Obstacle, Outcome, Recovery, Step};
 use crate::mutants::Mutants;
 use crate::queue::keys::{ConsumerId, Ids};
 
+/// The jobs and ids of one consumer, and the requests in flight. Owned by its session.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Ledger {
     pub(crate) jobs: Jobs,
     ids: Ids,
     consumer: ConsumerId,
-    /// Whether the server knows the consumer, so that it may tell that it has been lost.
+    /// Whether the server knows the consumer, so that it can report its loss.
     known: bool,
-    /// Ids that the server may have used before, and the claims and steps in doubt.
+    /// Former ids that the server may still know, and the claims and steps in doubt.
     former: Vec<ConsumerId>,
     in_doubt: bool,
-    /// Whether that is so of a wait, which no server refuses when it arrives late.
+    /// Whether a wait is in doubt, which no server refuses when it arrives late.
     wait_in_doubt: bool,
     /// The step whose outcome is unknown.
     doubted: Option<Step>,
-    /// Whether the server's list is certainly another one.
+    /// Whether the server's list certainly differs.
     diverged: bool,
-    /// Whether a step is on its way.
+    /// Whether a step is in flight.
     steps: bool,
-    /// Whether a claim or a wait is.
+    /// Whether a claim or a wait is in flight.
     claims: bool,
     /// Whether it has waited since its last claim.
     waited: bool,
@@ -56,9 +57,9 @@ pub(crate) struct Ledger {
     abandoned: Option<(Step, Instant)>,
     /// The number of the last step.
     mark: u16,
-    /// When the server last knew of the consumer, at least.
+    /// A lower bound of when the server last renewed the lease.
     heard: Instant,
-    /// Ids that the server does not know any more, though it may still have jobs for them.
+    /// Ids that the server does not know any more, though their lists may still get jobs.
     pub(crate) orphaned: Vec<ConsumerId>,
     pub(crate) breaches: Mutants<Breach>,
 }
@@ -86,14 +87,15 @@ impl Ledger {
         }
     }
 
-    /// A step that claims, and settles what there is to settle.
+    /// Returns a step that claims, and settles decided jobs.
     pub(crate) fn claim(&mut self) -> Result<Step, Obstacle> {
         self.may_claim()?;
         self.may_settle()?;
         Ok(self.step(self.jobs.settlement(Record::Nothing), true))
     }
 
-    /// A wait for one job, once the server knows whose list it would go to, unless there is one.
+    /// Returns a wait for one job, once the server knows whose list it would go to, unless there is
+    /// a job.
     pub(crate) fn wait(&mut self) -> Result<Step, Obstacle> {
         self.may_claim()?;
         match () {
@@ -107,13 +109,14 @@ impl Ledger {
         }
     }
 
-    /// A step that only settles, if there is something to settle, and records what has begun.
+    /// Returns a step that only settles, if there is something to settle, and records begun jobs.
     pub(crate) fn settle_now(&mut self) -> Result<Step, Obstacle> {
         self.may_settle()?;
         let settlement = self.jobs.settlement(Record::Begun).ok_or(Obstacle::Nothing)?;
         Ok(self.step(Some(settlement), false))
     }
 
+    /// Returns whether a claim may be sent now.
     pub(crate) fn may_claim(&self) -> Result<(), Obstacle> {
         match () {
             () if self.in_doubt => Err(Obstacle::Doubt),
@@ -124,6 +127,7 @@ impl Ledger {
         }
     }
 
+    /// Returns whether a step that settles may be sent now.
     pub(crate) fn may_settle(&self) -> Result<(), Obstacle> {
         match () {
             () if self.in_doubt && !self.breaches.has(Breach::SettlesInDoubt) => {
@@ -142,6 +146,7 @@ impl Ledger {
         Step { settlement, claims, ..self.next_step() }
     }
 
+    /// The next step, without a settlement and a claim.
     fn next_step(&self) -> Step {
         Step {
             consumer: self.consumer.clone(),
@@ -154,12 +159,12 @@ impl Ledger {
         }
     }
 
-    /// A step is over. Says whether its claims count, if it was applied.
+    /// Ends a step. Returns whether its claims count, if it was applied.
     pub(crate) fn finish(&mut self, step: &Step, outcome: Outcome, sent: Instant) -> bool {
         self.claims &= !step.claims;
         self.steps &= step.waits;
         if step.consumer != self.consumer {
-            // It may have brought something when its list was looked at already.
+            // The step may have brought a job after its list was examined.
             if step.waits && !self.breaches.has(Breach::ForgetsLateWaits) {
                 self.orphaned.push(step.consumer.clone());
             }
@@ -186,6 +191,7 @@ impl Ledger {
         outcome == Outcome::Applied
     }
 
+    /// Applies a step that the server has applied.
     fn apply(&mut self, step: &Step) {
         self.mark = step.mark;
         if let Some(settlement) = &step.settlement {
@@ -193,36 +199,36 @@ impl Ledger {
         }
     }
 
-    /// Ids that are still to be looked after.
+    /// Takes the ids that are still to be reaped.
     pub(crate) fn orphaned(&mut self) -> Vec<ConsumerId> {
         std::mem::take(&mut self.orphaned)
     }
 
-    /// What a beat tells of the consumer: its id, and for how long the oldest job has run, and the oldest
-    /// was held that nobody has begun.
+    /// The heartbeat of the consumer: its id, how long the oldest running job has run, and how long
+    /// the oldest job that no handler has begun was held.
     pub(crate) fn pulse(&self, now: Instant) -> Option<(ConsumerId, [Option<Duration>; 2])> {
         let beats = self.known && !self.in_doubt;
         beats.then(|| (self.consumer.clone(), self.jobs.longest(now)))
     }
 
-    /// The server has heard of the consumer.
+    /// Records that the server has renewed the lease.
     pub(crate) fn heard(&mut self, consumer: &ConsumerId, sent: Instant) {
         if *consumer == self.consumer {
             self.heard = self.heard.max(sent);
         }
     }
 
-    /// For how long the server may not have heard of the consumer.
+    /// How long the server may have gone without a heartbeat of the consumer.
     pub(crate) fn silence(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.heard)
     }
 
-    /// Nothing more is wanted: what nobody has seen goes back.
+    /// Closes the ledger: jobs that were not handed out go back.
     pub(crate) fn close(&mut self, now: Instant) {
         self.jobs.close(now);
     }
 
-    /// What is left to do for a consumer that is closed.
+    /// The remaining work for a closed consumer.
     pub(crate) fn leave(&self) -> Leave {
         match () {
             () if !self.jobs.is_closing() || self.jobs.running() > 0 => Leave::NotYet,
@@ -233,7 +239,7 @@ impl Ledger {
         }
     }
 
-    /// The server has forgotten the consumer, as it should.
+    /// Records that the server has forgotten the consumer, as requested.
     pub(crate) fn left(&mut self, consumer: &ConsumerId) {
         if *consumer == self.consumer {
             self.leave_behind();
@@ -244,23 +250,23 @@ impl Ledger {
         self.in_doubt
     }
 
-    /// What the server may call it.
+    /// The ids under which the server may know the consumer.
     #[cfg(test)]
     pub(crate) fn ids(&self) -> impl Iterator<Item = &ConsumerId> {
         self.former.iter().chain([&self.consumer])
     }
 
-    /// Whether nothing is on its way.
+    /// Returns whether no request is in flight.
     pub(crate) fn is_idle(&self) -> bool {
         !self.claims && !self.steps
     }
 }
 
-/// What stands in the place of a job that was settled. Nobody else can have pushed it.
+/// Replaces a settled job in the list. No other program can have pushed it.
 pub(crate) fn tombstone(consumer: &ConsumerId) -> Vec<u8> {
     [b"\x1eq1;-", consumer.as_bytes()].concat()
 }
 
-/// Numbers of steps fit into the fraction of a time in milliseconds. A server that has heard of none
-/// says zero.
+/// Step numbers fit into the fraction of a time in milliseconds. A server that has received no step
+/// reports zero.
 const LAST_MARK: u16 = 2047;

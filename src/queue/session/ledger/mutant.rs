@@ -1,34 +1,34 @@
-/// What breaks its rules.
+/// Mutants of the ledger, each of which breaks one rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Breach {
-    /// It goes on under its id though the outcome of something is unknown.
+    /// Keeps its id though the outcome of a request is unknown.
     KeepsItsId,
     SettlesInDoubt,
     StepsTwiceAtATime,
     ClaimsTwiceAtATime,
     AdoptsWhileSomethingIsOnItsWay,
-    /// A step in doubt counts as not applied, whatever the server says.
+    /// Treats a step in doubt as not applied, whatever the server reports.
     IgnoresTheMark,
-    /// A step in doubt counts as applied, whatever the server says.
+    /// Treats a step in doubt as applied, whatever the server reports.
     TrustsAnyMark,
-    /// It goes on with what it held, whatever the server has.
+    /// Continues with its own jobs, whatever the server's list holds.
     AdoptsWhateverThereIs,
-    /// What an recovery in doubt may have left behind is not looked for.
+    /// Does not reap what a recovery in doubt may have left behind.
     ForgetsFormerIds,
-    /// It waits though the server does not know it.
+    /// Waits though the server does not know the consumer.
     WaitsUnknown,
-    /// It waits again without a step between.
+    /// Waits again without a step between.
     WaitsAgain,
-    /// What a wait may have brought to an id that was left behind is not looked for.
+    /// Does not reap what a wait may have brought to an id that was left behind.
     ForgetsLateWaits,
-    /// What a wait in doubt may still bring is not looked for.
+    /// Does not reap what a wait in doubt may still bring.
     LeavesNothingBehind,
-    /// What is reported of a wait counts after it was given up.
+    /// Accepts the report of a wait after it was given up.
     BelievesLateReports,
-    /// What the server does not know of is handed out, though a consumer was once lost with it.
+    /// Hands out a job that the server has not recorded, though a consumer was once lost with it.
     HandsOutWhatWasLostUnrecorded,
-    /// What a server still has after it came back counts as delivered.
+    /// Counts jobs that a server still has after it came back as delivered.
     CountsWhatComesBack,
-    /// It goes on with what it held when it was lost.
+    /// Continues with its jobs after its lease was lost.
     GoesOnWhenLost,
 }

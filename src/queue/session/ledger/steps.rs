@@ -1,34 +1,34 @@
-//! What a ledger sends, and what comes of it.
+//! The requests of a ledger, and their outcomes.
 
 use super::jobs::Settlement;
 use crate::queue::keys::ConsumerId;
 
-/// A step on its way.
+/// A step in flight.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Step {
     pub(crate) consumer: ConsumerId,
-    /// Which step was the last one, if the server knows the consumer.
+    /// The number of the last step, if the server knows the consumer.
     pub(crate) known: Option<u16>,
-    /// How many jobs there are at least in the list.
+    /// The minimum number of jobs in the list.
     pub(crate) held: usize,
     pub(crate) mark: u16,
     pub(crate) settlement: Option<Settlement>,
     pub(crate) claims: bool,
-    /// Whether it is a wait, by which the server does not hear of the consumer.
+    /// Whether it is a wait, which does not renew the lease.
     pub(crate) waits: bool,
 }
 
-/// An recovery on its way.
+/// A recovery in flight.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Recovery {
     pub(crate) consumer: ConsumerId,
     pub(crate) former: Vec<ConsumerId>,
     pub(crate) known: bool,
-    /// Whether the server may still give something to the former ids.
+    /// Whether the server may still give jobs to the former ids.
     pub(crate) leaves: bool,
 }
 
-/// What came of something that was sent.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Outcome {
     Applied,
@@ -36,7 +36,7 @@ pub(crate) enum Outcome {
     Unknown,
 }
 
-/// What keeps a step from being sent.
+/// The reason why a step cannot be sent now.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Obstacle {
     Doubt,
@@ -44,7 +44,7 @@ pub(crate) enum Obstacle {
     Nothing,
 }
 
-/// What is left to do.
+/// The remaining work of a closed consumer.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Leave {
     NotYet,

@@ -12,7 +12,7 @@ impl Both {
         Self { ledger: Ledger::new(Ids::new(), Instant::now()), list: Vec::new(), mark: 0 }
     }
 
-    /// What `step.lua` does.
+    /// Does the work of `poll.lua`.
     fn apply(&mut self, step: &Step, items: &[&str]) -> Vec<Vec<u8>> {
         let items: Vec<_> = items.iter().map(|item| item.as_bytes().to_vec()).collect();
         self.mark = step.mark;
