@@ -140,6 +140,7 @@ mod limits;
 mod listen;
 #[cfg(feature = "local-server")]
 mod local_server;
+mod lock;
 mod mutants;
 #[cfg(feature = "near-cache")]
 mod near;

@@ -1,8 +1,8 @@
 //! The parameters of connections to a server.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::{ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisError};
@@ -10,6 +10,7 @@ use redis::{ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisConnectionInfo
 use super::stream::Limits;
 use super::transport_error::{TransportError, TransportResult};
 use crate::error::{Error, Result};
+use crate::lock::Lock;
 use crate::time::Deadline;
 use crate::time::Wait;
 
@@ -28,7 +29,7 @@ pub(crate) struct Connector {
     failures: Arc<AtomicUsize>,
     generation: Arc<AtomicUsize>,
     /// When a generation was last ended because it led to the wrong server.
-    renounced: Arc<Mutex<Option<Instant>>>,
+    renounced: Arc<Lock<Option<Instant>>>,
 }
 
 impl Connector {
@@ -151,7 +152,7 @@ impl Connector {
     /// address does now. Returns whether another connection is used from now on: as long as the
     /// address leads to the same server, one is tried now and then, rather than for every call.
     pub(crate) fn renounce(&self, generation: usize) -> bool {
-        let mut renounced = self.renounced.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut renounced = self.renounced.lock();
         if generation == self.generation() {
             if renounced.is_some_and(|time| time.elapsed() < BEFORE_ANOTHER) {
                 return false;

@@ -1,6 +1,6 @@
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 #[cfg(feature = "async")]
 use std::{
@@ -23,6 +23,7 @@ use crate::connection::Push;
 use crate::error::Result;
 use crate::keys::matches;
 use crate::listen::{Feed, FeedHandler, FeedInfo, FeedOptions, has_ended};
+use crate::lock::Lock;
 use crate::reply::decode_bytes;
 use crate::request::Request;
 use crate::topology::Topology;
@@ -81,7 +82,7 @@ pub struct Subscription<K, E = Client> {
 /// The part of a subscription that the feed's thread or task fills.
 struct Shared<K> {
     queue: Queue<Result<Event<K>>>,
-    state: Mutex<State>,
+    state: Lock<State>,
     pattern: Vec<u8>,
     decode: fn(&[u8]) -> Result<K>,
 }
@@ -115,7 +116,7 @@ impl<K: Send + 'static, E: RoundTrips> Subscription<K, E> {
             base,
         };
         let interpreter = Interpreter::new(sources);
-        let state = Mutex::new(State { interpreter, topology: Arc::new(Topology::new([])) });
+        let state = Lock::new(State { interpreter, topology: Arc::new(Topology::new([])) });
         let shared = Arc::new(Shared { queue: Queue::new(), state, pattern, decode });
         let feed = executor.feed(options, shared.clone()).await?;
         Ok(Self { shared, _feed: feed, executor: PhantomData })
@@ -188,7 +189,7 @@ impl<K> Shared<K> {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

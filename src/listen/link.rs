@@ -1,12 +1,13 @@
 //! The messages of one server of a feed.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Instant;
 
 use super::handler::FeedHandler;
 use super::heartbeat::Heartbeat;
 use crate::connection::{Push, PushHandler};
+use crate::lock::Lock;
 use crate::time::Signal;
 use crate::time::clock;
 
@@ -22,9 +23,9 @@ pub(crate) struct Link {
     pub(crate) echo: Vec<u8>,
     handler: Arc<dyn FeedHandler>,
     signal: Arc<Signal>,
-    heartbeat: Mutex<Heartbeat>,
+    heartbeat: Lock<Heartbeat>,
     /// When the last heartbeat was sent.
-    sent: Mutex<Instant>,
+    sent: Lock<Instant>,
     /// The handler's session to which it belongs.
     session: u64,
     /// The watermark of each server of the session; 0 if unknown.
@@ -52,8 +53,8 @@ impl Link {
             echo,
             handler,
             signal,
-            heartbeat: Mutex::default(),
-            sent: Mutex::new(Instant::now()),
+            heartbeat: Lock::default(),
+            sent: Lock::new(Instant::now()),
             session,
             watermarks,
             place,
@@ -65,14 +66,14 @@ impl Link {
     }
 
     pub(crate) fn heartbeat(&self) -> MutexGuard<'_, Heartbeat> {
-        self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner)
+        self.heartbeat.lock()
     }
 
     /// Returns the number of a heartbeat to send now, unless one is in flight.
     pub(crate) fn send(&self) -> Option<u64> {
         let number = self.heartbeat().send(clock::now());
         if number.is_some() {
-            *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            *self.sent.lock() = Instant::now();
         }
         number
     }
@@ -128,7 +129,7 @@ impl Link {
 
     /// Records a heartbeat, and reports the watermark if it rises.
     fn hear_beat(&self, number: u64) {
-        let lag = self.sent.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+        let lag = self.sent.lock().elapsed();
         let heard = self.heartbeat().hear(number);
         if let Some(watermark) = heard {
             self.watermarks[self.place].store(watermark, Ordering::Release);

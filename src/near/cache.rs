@@ -1,7 +1,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use super::lease::Lease;
@@ -9,6 +9,7 @@ use super::shard::{Shard, Store};
 use super::stats::CacheStats;
 use super::striped_counter::StripedCounter;
 use crate::listen::FeedInfo;
+use crate::lock::Lock;
 use crate::time::Completion;
 use crate::time::clock;
 use crate::topology::Topology;
@@ -38,9 +39,9 @@ pub(crate) enum Capacity {
 /// The cached values, each served only while it is known to match the server.
 pub(crate) struct Cache<V> {
     pub(super) values: Values<V>,
-    shards: Box<[Mutex<Reads<V>>]>,
+    shards: Box<[Lock<Reads<V>>]>,
     hasher: RandomState,
-    sight: Mutex<Sight>,
+    sight: Lock<Sight>,
     /// Copies of the lease's times in `sight`, for readers that take no lock.
     pub(super) epoch: AtomicU64,
     served_until: AtomicU64,
@@ -123,9 +124,9 @@ impl<V: Send + Sync + 'static> Cache<V> {
         let lease = Lease::new(milliseconds(bounds.staleness), milliseconds(bounds.grace));
         Self {
             values: Values::with_weighter(typical, capacity, weigh),
-            shards: (0..SHARDS).map(|_| Mutex::new(Shard::new())).collect(),
+            shards: (0..SHARDS).map(|_| Lock::new(Shard::new())).collect(),
             hasher: RandomState::new(),
-            sight: Mutex::new(Sight { lease, topology: None, channel: None }),
+            sight: Lock::new(Sight { lease, topology: None, channel: None }),
             epoch: AtomicU64::new(0),
             served_until: AtomicU64::new(0),
             certain_until: AtomicU64::new(0),
@@ -284,19 +285,19 @@ impl<V: Send + Sync + 'static> Cache<V> {
     /// Values of another epoch are never served; removing them frees their memory.
     fn forget_all(&self) {
         for shard in &self.shards {
-            shard.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            shard.lock().clear();
         }
         self.values.clear();
     }
 
     fn sight(&self) -> MutexGuard<'_, Sight> {
-        self.sight.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sight.lock()
     }
 
     /// The reads in flight of the shard of `key`.
     pub(super) fn shard(&self, key: &Key) -> MutexGuard<'_, Reads<V>> {
         let shard = self.hasher.hash_one(key) as usize % SHARDS;
-        self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[shard].lock()
     }
 }
 

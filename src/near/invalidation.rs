@@ -1,6 +1,6 @@
 //! The invalidations of a near cache: by the servers, and by the writes of its own program.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use super::cache::Cache;
@@ -9,6 +9,7 @@ use crate::client::WriteObserver;
 use crate::connection::Push;
 use crate::events::{ChangeEvent, Interpreter};
 use crate::listen::{FeedHandler, FeedInfo};
+use crate::lock::Lock;
 use crate::request::Request;
 
 /// Invalidates entries that the servers report as changed.
@@ -16,7 +17,7 @@ pub(crate) struct ServerChanges<S, V> {
     pub(crate) cache: Arc<Cache<V>>,
     pub(crate) source: Arc<S>,
     /// Translates the messages of writers.
-    pub(crate) interpreter: Mutex<Interpreter>,
+    pub(crate) interpreter: Lock<Interpreter>,
     /// The channel that asks all caches to start empty.
     pub(crate) forget: Vec<u8>,
     /// The name of the cache in statistics.
@@ -26,7 +27,7 @@ pub(crate) struct ServerChanges<S, V> {
 
 impl<S, V> ServerChanges<S, V> {
     fn interpreter(&self) -> MutexGuard<'_, Interpreter> {
-        self.interpreter.lock().unwrap_or_else(PoisonError::into_inner)
+        self.interpreter.lock()
     }
 }
 

@@ -1,7 +1,8 @@
 //! A counter for frequent updates by many threads.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+
+use crate::lock::Lock;
 
 /// A counter in stripes, so that threads do not contend for a cache line.
 #[derive(Default)]
@@ -42,7 +43,7 @@ struct OwnWrites(Option<usize>);
 impl OwnWrites {
     /// Claims a free stripe for this thread, if there is one.
     fn claim() -> Self {
-        let free = FREE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let free = FREE.lock().pop();
         let new = || Some(NEXT.fetch_add(1, Ordering::Relaxed)).filter(|&next| next < STRIPES);
         Self(free.or_else(new))
     }
@@ -51,13 +52,13 @@ impl OwnWrites {
 impl Drop for OwnWrites {
     fn drop(&mut self) {
         if let Some(own) = self.0 {
-            FREE.lock().unwrap_or_else(PoisonError::into_inner).push(own);
+            FREE.lock().push(own);
         }
     }
 }
 
 /// Stripes whose threads have ended. The lock makes their last counts visible to the next thread.
-static FREE: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+static FREE: Lock<Vec<usize>> = Lock::new(Vec::new());
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 const STRIPES: usize = 32;

@@ -1,7 +1,7 @@
 use std::fmt::{self, Display};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use crate::client::AsyncClient;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
+use crate::lock::Lock;
 use crate::time::Wait;
 use crate::time::{Pauses, finish};
 
@@ -141,7 +142,7 @@ where
     /// returned.
     pub fn run(&self, stop: &StopHandle) -> Result<usize> {
         let (sender, jobs) = mpsc::channel::<(Job<T>, HandlerGuard)>();
-        let jobs = Arc::new(Mutex::new(jobs));
+        let jobs = Arc::new(Lock::new(jobs));
         let (end, ends) = mpsc::channel::<()>();
         let held = Arc::new(AtomicUsize::new(0));
         for _ in 0..self.concurrency {
@@ -233,7 +234,7 @@ where
         use tokio::time::{sleep, timeout};
 
         let mut consumer = self.consumer();
-        let waiting = Arc::new(Mutex::new(VecDeque::<(Job<T, AsyncClient>, HandlerGuard)>::new()));
+        let waiting = Arc::new(Lock::new(VecDeque::<(Job<T, AsyncClient>, HandlerGuard)>::new()));
         let work = || {
             let (handler, stop) = (self.handler.clone(), stop.clone());
             // The waiting jobs are given back once only tasks that are about to end own them.
@@ -307,8 +308,8 @@ impl Patience {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Lock<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock()
 }
 
 impl<T: Codec, E: RoundTrips, F> fmt::Debug for Worker<T, E, F> {

@@ -1,26 +1,28 @@
 //! The report of a blocking request's outcome after its caller dropped it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use redis::Value;
+
+use crate::lock::Lock;
 
 /// The callback for the end of a dropped wait. Copies of a request share it, so that it is called
 /// at most once.
 #[derive(Clone)]
-pub(crate) struct Abandonment(Arc<Mutex<Option<Report>>>);
+pub(crate) struct Abandonment(Arc<Lock<Option<Report>>>);
 
 /// The callback, which gets the reply, or `None` if the outcome is unknown.
 type Report = Box<dyn FnOnce(Option<Value>) + Send>;
 
 impl Abandonment {
     pub(super) fn new(report: impl FnOnce(Option<Value>) + Send + 'static) -> Self {
-        Self(Arc::new(Mutex::new(Some(Box::new(report)))))
+        Self(Arc::new(Lock::new(Some(Box::new(report)))))
     }
 
     /// Takes over the duty to report, unless another part of the call has done so.
     pub(crate) fn take(&self, outcome: Option<Value>) -> Option<Reporter> {
-        let report = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let report = self.0.lock().take();
         report.map(|report| Reporter { report: Some(report), outcome })
     }
 }

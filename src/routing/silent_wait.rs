@@ -1,14 +1,15 @@
 //! The fate of a wait whose server is silent.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::Value;
 
 use crate::connection::server_info;
 use crate::connection::{Node, Watch};
+use crate::lock::Lock;
 use crate::protocol::{Form, Line};
 use crate::request::Request;
 use crate::time::Deadline;
@@ -27,7 +28,7 @@ pub(crate) struct SilentWait<'a, N: Node> {
     end: Deadline,
     began: Instant,
     /// Since when the server is known to answer other requests than the wait.
-    answers: Mutex<Option<Instant>>,
+    answers: Lock<Option<Instant>>,
     is_replaced: AtomicBool,
 }
 
@@ -40,7 +41,7 @@ impl<'a, N: Node> SilentWait<'a, N> {
         (slice, end): (Duration, Deadline),
     ) -> Self {
         let probe = Request::write("LPOP").key(wait.keys().next().unwrap_or_default()).number(0);
-        let (began, answers, is_replaced) = (Instant::now(), Mutex::default(), false.into());
+        let (began, answers, is_replaced) = (Instant::now(), Lock::default(), false.into());
         Self { servers, to, probe, node, slice, end, began, answers, is_replaced }
     }
 
@@ -66,7 +67,7 @@ impl<'a, N: Node> SilentWait<'a, N> {
         }
         let answer = self.node.call(Line::new(&self.probe, Form::AsIs), limit).await;
         let first = {
-            let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut answers = self.answers.lock();
             match answer {
                 Ok(_) => Some(*answers.get_or_insert_with(Instant::now)),
                 Err(_) => answers.take().and(None),

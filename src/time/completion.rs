@@ -1,12 +1,14 @@
 //! A one-shot broadcast: callers wait for one of them to do what all of them need.
 
 use std::future::poll_fn;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::task::{Poll, Waker};
+
+use crate::lock::Lock;
 
 /// An outcome, and the callers that wait for it.
 pub(crate) struct Completion<T> {
-    state: Mutex<State<T>>,
+    state: Lock<State<T>>,
 }
 
 /// The outcome, once known, and the waiting tasks.
@@ -17,7 +19,7 @@ struct State<T> {
 
 impl<T> Completion<T> {
     pub(crate) fn new() -> Self {
-        Self { state: Mutex::new(State { outcome: None, waiting: Vec::new() }) }
+        Self { state: Lock::new(State { outcome: None, waiting: Vec::new() }) }
     }
 
     /// Publishes the outcome to all waiting callers. The first outcome counts.
@@ -55,6 +57,6 @@ impl<T> Completion<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }

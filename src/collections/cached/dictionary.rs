@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::cacheable::Cacheable;
 use super::settings::{Hears, NearCache};
@@ -22,6 +22,7 @@ use crate::events::Interpreter;
 use crate::keys::name_of;
 use crate::keys::side_key_of;
 use crate::listen::{Feed, FeedOptions};
+use crate::lock::Lock;
 use crate::near::{CacheStats, Key, OwnWrites, Reader, ServerChanges, Source};
 use crate::reply;
 use crate::request::Request;
@@ -263,7 +264,7 @@ impl<D: Cacheable> Cached<D> {
         let own = OwnWrites { cache: cache.clone(), source: source.clone() };
         let executor = collection.executor().clone();
         let options = options(&collection, &settings);
-        let interpreter = Mutex::new(Interpreter::new(collection.sources()));
+        let interpreter = Lock::new(Interpreter::new(collection.sources()));
         let hearing = ServerChanges {
             cache: cache.clone(),
             source: source.clone(),

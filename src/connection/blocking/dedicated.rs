@@ -1,7 +1,6 @@
 //! Connections for blocking commands, apart from the pool so that they never starve it.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::{RedisResult, Value};
@@ -12,6 +11,7 @@ use crate::connection::idle::{Idle, Usable, usable};
 use crate::connection::node::Watch;
 use crate::connection::stream::Limits;
 use crate::connection::transport_error::{TransportError, TransportResult};
+use crate::lock::Lock;
 use crate::protocol::{Line, pack};
 use crate::reply::asks_to_reconnect;
 use crate::time::finish;
@@ -20,7 +20,7 @@ use crate::time::finish;
 /// most recently used ones are at the end, and are used first.
 #[derive(Default)]
 pub(crate) struct DedicatedConnections {
-    idle: Mutex<VecDeque<Idle>>,
+    idle: Lock<VecDeque<Idle>>,
 }
 
 impl DedicatedConnections {
@@ -34,7 +34,7 @@ impl DedicatedConnections {
         watch: &dyn Watch,
     ) -> TransportResult<Value> {
         let deadline = watch.end();
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop_back();
+        let idle = self.idle.lock().pop_back();
         let Usable { mut connection, fresh } = usable(idle, connector, deadline)?;
         let exchange = |connection: &mut Connection| {
             let silence = slice.saturating_add(connector.response_timeout);
@@ -64,7 +64,7 @@ impl DedicatedConnections {
 
     /// Keeps a connection, and closes surplus ones.
     fn keep(&self, connection: Box<Connection>, connector: &Connector) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock();
         idle.push_back(Idle::new(connection, connector));
         let unused = idle.iter().take_while(|idle| idle.age() > LONGEST_IDLE).count();
         let unused: Vec<_> = idle.drain(..unused).collect();

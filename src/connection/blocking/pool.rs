@@ -1,7 +1,7 @@
 //! The pool of connections for commands that do not block.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{RedisResult, Value};
@@ -13,6 +13,7 @@ use super::user_pool::Given;
 use crate::connection::connector::Connector;
 use crate::connection::idle::{Idle, Usable, usable};
 use crate::connection::transport_error::{TransportError, TransportResult};
+use crate::lock::Lock;
 use crate::time::Deadline;
 
 /// A bounded set of connections. One that failed is never used again: a reply may still be unread.
@@ -25,7 +26,7 @@ pub(crate) enum Pool {
     Given {
         pool: r2d2::Pool<redis::Client>,
         /// Failed connections, held back until they can be replaced in place.
-        failed: Arc<Mutex<Vec<Given>>>,
+        failed: Arc<Lock<Vec<Given>>>,
     },
 }
 
@@ -78,7 +79,7 @@ impl Pool {
             }
             Pool::Given { pool, failed } => {
                 let patience = patience(pool.connection_timeout());
-                let held_back = failed.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                let held_back = failed.lock().pop();
                 let failed_before = held_back.is_some();
                 let given = held_back.map_or_else(|| pool.get_timeout(patience), Ok);
                 let given = given.map_err(|error| not_given(pool, patience, connector, error))?;
@@ -108,7 +109,7 @@ pub(crate) struct Lease<'a> {
 /// A borrowed connection, of either kind of pool.
 enum Held<'a> {
     Slot(r2d2::PooledConnection<Slots>, Box<Connection>),
-    Given(Given, &'a Mutex<Vec<Given>>),
+    Given(Given, &'a Lock<Vec<Given>>),
 }
 
 /// The condition in which a connection is returned.
@@ -171,7 +172,7 @@ impl Lease<'_> {
             Held::Given(mut given, failed) => {
                 user_pool::mark_use(&mut given, self.connector);
                 if condition != Condition::Sound {
-                    failed.lock().unwrap_or_else(PoisonError::into_inner).push(given);
+                    failed.lock().push(given);
                 }
             }
         }

@@ -2,16 +2,17 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::sync::{Mutex, PoisonError};
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc::{self, Sender};
+
+use crate::lock::Lock;
 
 /// A thread that runs tasks. It is started on first use, and ends with this value and its last
 /// task.
 #[derive(Default)]
 pub(crate) struct Background {
-    thread: Mutex<Option<Thread>>,
+    thread: Lock<Option<Thread>>,
 }
 
 /// A handle of the running thread.
@@ -35,7 +36,7 @@ impl Background {
 
     /// Returns the thread, which is started if necessary.
     fn thread(&self) -> io::Result<Thread> {
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut thread = self.thread.lock();
         if let Some(thread) = &*thread {
             return Ok(thread.clone());
         }

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use super::packed::Packed;
 use crate::connection::idle::LastUse;
 use crate::connection::node::Watch;
 use crate::connection::transport_error::{TransportError, TransportResult};
+use crate::lock::Lock;
 use crate::protocol::{Form, Line};
 use crate::reply::asks_to_reconnect;
 use crate::request::{Abandonment, Reporter, Request};
@@ -35,7 +36,7 @@ pub(crate) struct AsyncWaiting {
 /// The shared part of the connections, which running waits keep alive.
 struct Waits {
     shared: Arc<Multiplexed>,
-    idle: Mutex<Idles>,
+    idle: Lock<Idles>,
 }
 
 /// Idle connections. The most recently used ones are at the end, and are used first.
@@ -69,7 +70,7 @@ struct Question {
 
 impl AsyncWaiting {
     pub(crate) fn new(shared: Arc<Multiplexed>, background: Arc<Background>) -> Self {
-        Self { waits: Arc::new(Waits { shared, idle: Mutex::default() }), background }
+        Self { waits: Arc::new(Waits { shared, idle: Lock::default() }), background }
     }
 
     /// Returns the reply to the last of `lines`, for which the server takes up to `slice`. A
@@ -322,7 +323,7 @@ impl Waits {
     }
 
     fn idle(&self) -> MutexGuard<'_, Idles> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.idle.lock()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The connection to one server that all calls of an async client share, one for each runtime.
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -18,6 +18,7 @@ use crate::connection::exclusive::ExclusiveConnection;
 use crate::connection::idle::LastUse;
 use crate::connection::node::repeatable;
 use crate::connection::transport_error::{TransportError, TransportResult};
+use crate::lock::Lock;
 use crate::protocol::Line;
 use crate::reply::asks_to_reconnect;
 use crate::time::Deadline;
@@ -28,7 +29,7 @@ use crate::time::Wait;
 /// runs.
 pub(crate) struct Multiplexed {
     pub(crate) connector: Connector,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 /// The connections of all runtimes.
@@ -62,7 +63,7 @@ type Connecting = Shared<BoxFuture<'static, TransportResult<AsyncConnection>>>;
 
 impl Multiplexed {
     pub(crate) fn new(connector: Connector) -> Self {
-        Self { connector, state: Mutex::default() }
+        Self { connector, state: Lock::default() }
     }
 
     /// Sends one command or several, and returns the reply or an array of the replies. Repeatable
@@ -366,6 +367,6 @@ impl Multiplexed {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }

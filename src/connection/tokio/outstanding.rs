@@ -7,8 +7,8 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use redis::{RedisError, RedisResult};
 use slab::Slab;
 
 use crate::connection::connector::timed_out;
+use crate::lock::Lock;
 use crate::time::Deadline;
 
 /// The calls that wait on one connection, and the state of the connection.
@@ -36,7 +37,7 @@ pub(crate) struct Outstanding {
 /// The calls that began to wait on one thread, on a cache line of their own.
 #[derive(Default)]
 #[repr(align(64))]
-struct Shard(Mutex<Slab<Call>>);
+struct Shard(Lock<Slab<Call>>);
 
 /// A call that waits for its reply.
 struct Call {
@@ -213,7 +214,7 @@ impl Drop for Turn<'_> {
 
 impl Shard {
     fn lock(&self) -> MutexGuard<'_, Slab<Call>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

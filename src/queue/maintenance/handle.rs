@@ -1,9 +1,9 @@
 //! The link between consumers and their maintenance thread.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::lock::Lock;
 use crate::queue::shared_settings::SharedSettings;
 use crate::time::Signal;
 
@@ -13,13 +13,13 @@ pub(crate) struct MaintenanceHandle {
     /// Whether the thread sleeps until it is woken, because there is nothing to send.
     rests: AtomicBool,
     /// The settings in force, as far as known.
-    terms: Mutex<SharedSettings>,
+    terms: Lock<SharedSettings>,
 }
 
 impl MaintenanceHandle {
     pub(crate) fn new(terms: SharedSettings) -> Self {
         let (signal, rests) = (Signal::default(), AtomicBool::new(false));
-        Self { signal, rests, terms: Mutex::new(terms) }
+        Self { signal, rests, terms: Lock::new(terms) }
     }
 
     /// Wakes the thread, because there is something to send.
@@ -35,11 +35,11 @@ impl MaintenanceHandle {
     }
 
     pub(crate) fn terms(&self) -> SharedSettings {
-        *self.terms.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.terms.lock()
     }
 
     pub(crate) fn set_terms(&self, terms: SharedSettings) {
-        *self.terms.lock().unwrap_or_else(PoisonError::into_inner) = terms;
+        *self.terms.lock() = terms;
     }
 
     /// Sets whether the thread has nothing to do before it is woken.

@@ -3,7 +3,7 @@
 //! runtime loses a lease.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use super::handle::MaintenanceHandle;
 use super::reaper::Reaper;
 use crate::client::{Client, Executor};
 use crate::error::Result;
+use crate::lock::Lock;
 use crate::queue::keys::Keys;
 use crate::queue::scripts::RENEW_LEASES;
 use crate::queue::session::ConsumerSession;
@@ -25,7 +26,7 @@ pub(crate) struct MaintenanceThread {
     keys: Arc<Keys>,
     settings: QueueSettings,
     maintenance: Arc<MaintenanceHandle>,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 /// The consumers in this program, and whether the thread runs.
@@ -38,7 +39,7 @@ struct State {
 impl MaintenanceThread {
     pub(crate) fn new(keys: Arc<Keys>, settings: QueueSettings) -> Self {
         let maintenance = Arc::new(MaintenanceHandle::new(settings.terms()));
-        Self { keys, settings, maintenance, state: Mutex::default() }
+        Self { keys, settings, maintenance, state: Lock::default() }
     }
 
     /// Maintains one more consumer, until it has left.
@@ -66,7 +67,7 @@ impl MaintenanceThread {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Renews leases, settles and reaps until there are no consumers and the first reap is done.

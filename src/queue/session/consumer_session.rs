@@ -2,7 +2,7 @@
 //! and for the maintenance thread.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use redis::Value;
@@ -12,6 +12,7 @@ use super::pending_poll::{PendingPoll, outcome};
 use crate::client::RoundTrips;
 use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
+use crate::lock::Lock;
 use crate::queue::keys::{Ids, Keys};
 use crate::queue::maintenance::MaintenanceHandle;
 use crate::queue::scripts::{LEAVE, POLL, RECOVER};
@@ -28,7 +29,7 @@ pub(crate) struct ConsumerSession {
     pub(crate) keys: Arc<Keys>,
     pub(crate) settings: QueueSettings,
     maintenance: Arc<MaintenanceHandle>,
-    ledger: Mutex<Ledger>,
+    ledger: Lock<Ledger>,
     /// Whether a call was dropped while it was resolving a doubt. Calls that are dropped before
     /// replies arrive would never finish that, so it is left to the maintenance thread.
     left_to_keeper: AtomicBool,
@@ -56,13 +57,13 @@ impl ConsumerSession {
         maintenance: Arc<MaintenanceHandle>,
     ) -> Self {
         let (ledger, left) =
-            (Mutex::new(Ledger::new(Ids::new(), Instant::now())), Signal::default());
+            (Lock::new(Ledger::new(Ids::new(), Instant::now())), Signal::default());
         let (left_to_keeper, closed) = (AtomicBool::new(false), OnceLock::new());
         Self { keys, settings, maintenance, ledger, left_to_keeper, closed, left }
     }
 
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ledger.lock()
     }
 
     /// Hands out the next claimed job.

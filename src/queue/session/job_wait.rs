@@ -1,6 +1,6 @@
 //! The wait of a consumer for a job in an empty queue, which its caller may drop at any time.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use redis::Value;
@@ -10,6 +10,7 @@ use super::ledger::{Ledger, Outcome, Step};
 use super::pending_poll::outcome;
 use crate::client::RoundTrips;
 use crate::error::{Error, Result};
+use crate::lock::Lock;
 use crate::reply;
 use crate::request::Request;
 use crate::time::Wait;
@@ -27,7 +28,7 @@ impl ConsumerSession {
         let sent = Arc::new(SentWait {
             session: self.clone(),
             at: Instant::now(),
-            state: Mutex::new(State { step: Some(step), is_dropped: false, is_silent: false }),
+            state: Lock::new(State { step: Some(step), is_dropped: false, is_silent: false }),
         });
         let (caller, reporter) = (Caller(sent.clone()), Reporter(sent));
         let request = Request::write("BLMOVE").key(self.keys.queue()).key(&claimed);
@@ -50,7 +51,7 @@ impl ConsumerSession {
 struct SentWait {
     session: Arc<ConsumerSession>,
     at: Instant,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 /// The progress of a wait that was sent.
@@ -65,7 +66,7 @@ struct State {
 
 impl SentWait {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Ends a wait, and returns whether it brought a job.

@@ -1,21 +1,22 @@
 //! A consumer's request in flight, and its outcome if the reply does not arrive.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::Instant;
 
 use super::ledger::{Ledger, Outcome, Step};
 use crate::error::Error;
 use crate::error::code::refuses_whole_script;
+use crate::lock::Lock;
 
 /// A step in flight. If it is dropped, its outcome is unknown.
 pub(crate) struct PendingPoll<'a> {
-    ledger: &'a Mutex<Ledger>,
+    ledger: &'a Lock<Ledger>,
     step: Option<Step>,
     sent: Instant,
 }
 
 impl<'a> PendingPoll<'a> {
-    pub(crate) fn new(ledger: &'a Mutex<Ledger>, step: Step) -> Self {
+    pub(crate) fn new(ledger: &'a Lock<Ledger>, step: Step) -> Self {
         Self { ledger, step: Some(step), sent: Instant::now() }
     }
 
@@ -52,8 +53,8 @@ impl<'a> PendingPoll<'a> {
     }
 }
 
-fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
-    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(ledger: &Lock<Ledger>) -> MutexGuard<'_, Ledger> {
+    ledger.lock()
 }
 
 impl Drop for PendingPoll<'_> {
