@@ -5,21 +5,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
-use redis::Value;
-
 use super::ledger::{Fate, Leave, Ledger, Obstacle, Outcome, Recovery, Step};
 use super::pending_poll::{PendingPoll, outcome};
+use super::wire::{DIVERGED, FENCED, PAUSED, poll_command, recover_command};
 use crate::client::RoundTrips;
-use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
 use crate::lock::Lock;
 use crate::queue::keys::{Ids, Keys};
 use crate::queue::maintenance::MaintenanceHandle;
-use crate::queue::scripts::{LEAVE, POLL, RECOVER};
+use crate::queue::scripts::{LEAVE, POLL};
 use crate::queue::settings::QueueSettings;
 use crate::queue::shared_settings::SharedSettings;
 use crate::reply;
-use crate::reply::Reply;
 use crate::request::Request;
 use crate::time::Signal;
 
@@ -225,7 +222,7 @@ impl ConsumerSession {
         wanted: usize,
         looks: bool,
     ) -> Result<Stepped> {
-        let command = self.step_command(&step, wanted, looks);
+        let command = poll_command(&self.keys, self.terms(), &step, wanted, looks);
         let attempt = command.request.attempt();
         let flight = PendingPoll::new(&self.ledger, step);
         match executor.send(command).await {
@@ -246,44 +243,6 @@ impl ConsumerSession {
         }
     }
 
-    /// The command of a step, for `poll.lua`.
-    fn step_command(
-        &self,
-        step: &Step,
-        wanted: usize,
-        looks: bool,
-    ) -> Command<(i64, i64, Vec<Vec<u8>>)> {
-        let keys = &self.keys;
-        let claimed = keys.claimed(&step.consumer);
-        let request = Request::script(&POLL, 9).key(keys.queue()).key(&claimed);
-        let request = request.key(&keys.consumers).key(&keys.paused).key(&keys.delayed);
-        let request = request.key(&keys.dead).key(&keys.counts).key(&keys.entered);
-        let request = request.key(&keys.settings);
-        let settlement = step.settlement.as_ref();
-        let (trimmed, done) = settlement.map_or((0, 0), |it| (it.trimmed, it.done));
-        let request = request.arg(step.consumer.as_bytes());
-        let request = request.number(step.known.map_or(-1, i32::from));
-        let request = request.number(step.held).number(step.mark);
-        let request = request.number(done).number(trimmed).number(wanted).number(u8::from(looks));
-        let SharedSettings { max_deliveries, dead_capacity, .. } = self.terms();
-        let request = request.number(max_deliveries).number(dead_capacity);
-        let fates = settlement.map_or(&[][..], |it| &it.fates);
-        let request = fates.iter().fold(request, |request, (index, _, fate)| {
-            let none = Duration::ZERO;
-            let (name, time, reason) = match fate {
-                Fate::Retry(time, reason) => ("retry", *time, reason.as_str()),
-                Fate::Bury(reason) => ("bury", none, reason.as_str()),
-                Fate::Back => ("back", none, "it was given back as often as it may be delivered"),
-                Fate::Unseen => ("unseen", none, ""),
-                Fate::Lost => ("lost", none, "its consumer was lost with it"),
-                Fate::Running => ("begun", none, ""),
-                Fate::Done | Fate::Ready => ("done", none, ""),
-            };
-            request.number(index).arg(name).number(time.as_millis()).arg(reason)
-        });
-        request.returns(stepped)
-    }
-
     /// Resolves a doubt: a new id takes over the server's list of the old one. Returns whether no
     /// request is in its way.
     async fn mend_at_once<X: RoundTrips>(&self, executor: &X) -> Result<bool> {
@@ -296,20 +255,10 @@ impl ConsumerSession {
 
     /// Takes over the lists of former ids, and records the outcome.
     async fn recover<X: RoundTrips>(&self, executor: &X, recovery: Recovery) -> Result<()> {
-        let keys = &self.keys;
-        let request = Request::script(&RECOVER, 4 + recovery.former.len());
-        let request = request.key(&keys.consumers).key(&keys.gone).key(&keys.held);
-        let request = request.key(&keys.claimed(&recovery.consumer));
-        let former = recovery.former.iter();
-        let request =
-            former.clone().fold(request, |request, former| request.key(&keys.claimed(former)));
-        let request = request.arg(recovery.consumer.as_bytes());
-        let request = request.number(u8::from(recovery.known));
-        let request = request.number(u8::from(recovery.leaves));
-        let request = former.fold(request, |request, former| request.arg(former.as_bytes()));
+        let command = recover_command(&self.keys, &recovery);
         let mut crossing = PendingRecovery { session: self, recovery: Some(recovery) };
         let sent = Instant::now();
-        let result = executor.send(request.returns(recovered)).await;
+        let result = executor.send(command).await;
         let Some(recovery) = crossing.recovery.take() else { return Ok(()) };
         match result {
             Ok((mark, items)) => {
@@ -401,47 +350,10 @@ impl Drop for PendingRecovery<'_> {
     }
 }
 
-/// Reads the reply of `poll.lua`: a status, when the first delayed job is due, and items.
-fn stepped(reply: Reply<'_>) -> Result<(i64, i64, Vec<Vec<u8>>)> {
-    let request = reply.request;
-    let mut values = reply::sequence(reply)?;
-    let [status, due] = [next(&mut values, request)?, next(&mut values, request)?];
-    let items = reply::raw_many(Reply { value: Value::Array(values.collect()), request })?;
-    match (status, due) {
-        (FENCED | DIVERGED, -1) if items.is_empty() => Ok((status, due, items)),
-        (CLAIMED | PAUSED, -1..) => Ok((status, due, items)),
-        _ => Err(reply::unexpected(request, "a status and a time", &Value::Int(status))),
-    }
-}
-
-/// Reads the reply of `recover.lua`: the number of the last step, or -1, and items.
-fn recovered(reply: Reply<'_>) -> Result<(Option<u16>, Vec<Vec<u8>>)> {
-    let request = reply.request;
-    let mut values = reply::sequence(reply)?;
-    let mark = next(&mut values, request)?;
-    let items = reply::raw_many(Reply { value: Value::Array(values.collect()), request })?;
-    match (mark, u16::try_from(mark)) {
-        (-1, _) => Ok((None, items)),
-        (_, Ok(mark)) => Ok((Some(mark), items)),
-        _ => Err(reply::unexpected(request, "the number of a step", &Value::Int(mark))),
-    }
-}
-
-/// Reads the next integer.
-fn next(values: &mut impl Iterator<Item = Value>, request: &Request) -> Result<i64> {
-    let value = values.next().ok_or_else(|| reply::unexpected_count(request))?;
-    reply::integer(Reply { value, request })
-}
-
 /// Sleeps for some time.
 pub(crate) async fn rest<X: RoundTrips>(executor: &X, time: Duration) {
     executor.wait(std::future::pending::<()>(), time).await;
 }
-
-const FENCED: i64 = 0;
-const CLAIMED: i64 = 1;
-const PAUSED: i64 = 2;
-const DIVERGED: i64 = 3;
 
 const WHILE_BUSY: Duration = Duration::from_millis(1);
 

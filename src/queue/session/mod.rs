@@ -4,6 +4,7 @@ mod consumer_session;
 mod job_wait;
 pub(super) mod ledger;
 mod pending_poll;
+mod wire;
 
 pub(super) use self::consumer_session::{ConsumerSession, rest};
 pub(super) use self::ledger::Fate;
