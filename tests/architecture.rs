@@ -169,7 +169,7 @@ impl Sources {
         seen.push(path.clone());
         let length = (0..=path.len())
             .rev()
-            .find(|&length| length == 0 || self.files.contains_key(&path[..length].to_vec()))?;
+            .find(|&length| length == 0 || self.files.contains_key(&path[..length]))?;
         let module = path[..length].to_vec();
         let Some(name) = path.get(length) else { return Some(module) };
         let imports = self.uses.get(&module).into_iter().flatten();
