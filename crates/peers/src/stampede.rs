@@ -1,5 +1,6 @@
 mod memoized;
 mod ours;
+mod signals;
 mod worker;
 
 use std::ffi::OsStr;
@@ -14,6 +15,7 @@ use redis_collections::LocalServer;
 use crate::Result;
 use memoized::Memoized;
 use ours::Ours;
+use signals::{ANSWERS, GO, HALF_WAY, HANGS, LOADS, READY, VALUE};
 
 /// Processes that ask a cache for the same missing key at the same moment, with many threads each.
 ///
@@ -201,26 +203,8 @@ fn next<T: FromRedisValue>(
     Ok(taken.map(|(_, element)| element))
 }
 
-// The lists and the counter by which the processes and the stampede know of each other.
-
-/// An element for each thread that is ready to ask.
-const READY: &str = "ready";
-/// An element for each thread that may ask.
-const GO: &str = "go";
-/// How many loads began.
-const LOADS: &str = "loads";
-/// The processes whose first load is half done.
-const HALF_WAY: &str = "half-way";
-/// The process and the answer of each thread.
-const ANSWERS: &str = "answers";
-
 /// The first argument of a process.
 const TOLD: &str = "--work";
-/// The last argument of processes in which the first load of all hangs half-way, until it is killed.
-const HANGS: &str = "hangs";
-const VALUE: &str = "the value";
-/// How long a load takes.
-const LOAD: Duration = Duration::from_millis(200);
 /// How long the processes may take to start, and then to be answered.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(1);

@@ -9,12 +9,10 @@ use redis_collections::{Client, Error, Wait, WorkQueue};
 use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Command, Dead, Queue};
-use crate::{base64, watch};
+use crate::base64;
+use crate::watch::{self, Bytes};
 use redis_collections_cli::failure::Failure;
 use redis_collections_cli::shown;
-
-/// A queue whose jobs are any bytes.
-pub(crate) type Bytes = WorkQueue<Vec<u8>>;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let options = &arguments.options;

@@ -7,11 +7,13 @@ use redis_collections::{QueueRates, QueueStats};
 use serde_json::{Value, json};
 
 use crate::base64;
-use crate::commands::Bytes;
 use crate::history::History;
 use redis_collections_cli::failure::Failure;
 use redis_collections_cli::terminal::{Colour, Terminal};
 use redis_collections_cli::{shown, stop};
+
+/// A queue whose jobs are any bytes.
+pub(crate) type Bytes = redis_collections::WorkQueue<Vec<u8>>;
 
 pub(crate) fn once(queue: &Bytes, name: &[u8], as_json: bool) -> Result<(), Failure> {
     let stats = queue.stats()?;

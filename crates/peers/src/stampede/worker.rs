@@ -5,7 +5,7 @@ use std::{io, process, thread};
 
 use redis::{Client, RedisResult, cmd};
 
-use super::{ANSWERS, GO, HALF_WAY, HANGS, LOAD, LOADS, READY, VALUE};
+use super::signals::{ANSWERS, GO, HALF_WAY, HANGS, LOAD, LOADS, READY, VALUE};
 use crate::Result;
 
 /// A cache that loads what it does not have.
