@@ -359,3 +359,66 @@ fn bincode_refuses_to_write_what_it_cannot_read_back() {
     let whole = Sparse { first: Some(1), second: 2 };
     assert_eq!(decoded::<Bincode<Sparse>>(&encoded::<Bincode<Sparse>>(&whole)), whole);
 }
+
+/// What is skipped or renamed in one direction only shifts what follows.
+#[test]
+fn bincode_refuses_what_it_would_read_back_as_another_value() {
+    macro_rules! type_with {
+        ($($item:item)+) => {$(
+            #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+            $item
+        )+};
+    }
+    type_with! {
+        enum Skipped { First, #[serde(skip)] Unknown, Closed, Open }
+        enum NeverRead { #[serde(skip_deserializing)] Unknown, Closed, Open }
+        enum Balanced { #[serde(skip)] Unknown, #[serde(alias = "shut")] Closed, Open, Broken }
+        enum Aliased { #[serde(alias = "a", alias = "z")] First, #[serde(alias = "b")] Second(u8), Third }
+        enum Renamed { #[serde(rename(serialize = "Second", deserialize = "First"))] First, #[serde(rename(serialize = "First", deserialize = "Second"))] Second }
+        enum Content {
+            Newtype(#[serde(skip_serializing, default)] Vec<u8>),
+            Tuple(#[serde(skip_serializing_if = "Vec::is_empty", default)] Vec<u8>, Vec<Vec<u8>>),
+            Struct { #[serde(skip_serializing, default)] cache: Vec<u8>, parts: Vec<Vec<u8>> },
+        }
+        struct Row { #[serde(skip_serializing, default)] cache: Vec<u8>, parts: Vec<Vec<u8>> }
+        struct Pair(#[serde(skip_serializing_if = "Vec::is_empty")] Vec<u8>, #[serde(default)] Vec<Vec<u8>>);
+        struct Crossed { #[serde(skip_serializing, default)] a: u8, #[serde(skip_deserializing)] b: u8 }
+        struct Kept { #[serde(skip)] cache: u8, #[serde(alias = "x", alias = "y")] a: u8, b: (u8, Skipped) }
+        struct AsPair { a: u8, b: Box<Option<Kept>> }
+    }
+    fn refused<T: Serialize + serde::de::DeserializeOwned + Send + 'static>(value: T) {
+        let reason = unwritable::<Bincode<T>>(&value);
+        assert!(reason.contains("could not read it back"), "{reason}");
+        unwritable::<Bincode<Vec<T>>>(&vec![value]);
+    }
+    fn kept<T>(value: T)
+    where
+        T: Serialize + serde::de::DeserializeOwned + Send + PartialEq + Debug + 'static,
+    {
+        assert_eq!(decoded::<Bincode<T>>(&encoded::<Bincode<T>>(&value)), value);
+    }
+    let parts = || vec![vec![], vec![0]];
+
+    unwritable::<Bincode<(Skipped, Balanced)>>(&(Skipped::Unknown, Balanced::Unknown));
+    refused(Skipped::Closed);
+    refused(Skipped::Open);
+    refused(NeverRead::Unknown);
+    refused(NeverRead::Closed);
+    refused(vec![(1, NeverRead::Closed)]);
+    refused(Balanced::Open);
+    refused(Renamed::First);
+    refused((Content::Newtype(vec![]), 0u8));
+    refused(Content::Tuple(vec![], parts()));
+    refused(Content::Struct { cache: vec![], parts: parts() });
+    refused(Row { cache: vec![], parts: parts() });
+    refused(Some(Pair(vec![], parts())));
+    refused(Crossed { a: 1, b: 2 });
+
+    kept(Skipped::First);
+    kept(vec![Aliased::First, Aliased::Second(5), Aliased::Third]);
+    kept(Pair(vec![1], parts()));
+    let row = Kept { cache: 0, a: 1, b: (2, Skipped::First) };
+    kept(AsPair { a: 1, b: Box::new(Some(row)) });
+    kept(BTreeMap::from([(std::net::IpAddr::from([1, 2, 3, 4]), Ok::<u8, ()>(1))]));
+    kept((std::ops::Bound::Included(1u8), std::time::Duration::from_secs(1), [(); 3], [1u8; 3]));
+}

@@ -9,7 +9,9 @@ use bincode::error::{DecodeError, EncodeError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::bounded::{Bounded, TOO_DEEP, TOO_MANY, unwritable, within, written};
+use super::bounded::{
+    Bounded, TOO_DEEP, TOO_MANY, UNLIKE, compared, outlined, unwatched, unwritable, watched, within,
+};
 use super::message::without_values;
 use super::portable::{LEFT_OUT, NO_NUMBER, NO_RAW_VALUE, WithoutNames};
 use super::{Canonical, Codec, CodecError, MAX_DEPTH};
@@ -22,8 +24,11 @@ use super::{Canonical, Codec, CodecError, MAX_DEPTH};
 /// without bytes, such as `()`, at 65,536.
 ///
 /// Bincode stores neither names nor kinds. Serde types that rely on them cannot be read back and so are
-/// refused when they are written: enums with `tag` or `untagged`, `skip_serializing_if` where it skips,
-/// `flatten`, `serde_json::Value`. To find out, each value is decoded once before it is sent.
+/// refused when they are written: enums with `tag` or `untagged`, `flatten`, `serde_json::Value`, and
+/// fields and variants that are skipped or renamed in only one direction: `skip_serializing_if` where it
+/// skips, or a variant after one with `skip`, which serde counts only when it writes. To find out, each
+/// value is decoded before it is sent, twice if it has enums. It is not found out that a `serialize_with`
+/// writes another type than its field is read as.
 pub struct Bincode<T>(PhantomData<fn() -> T>);
 
 impl<T> Codec for Bincode<T>
@@ -36,19 +41,26 @@ where
     fn encode(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
         let start = bytes.len();
         let value = &WithoutNames(value);
-        bincode::serde::encode_into_std_write(written(value, MAX_DEPTH), bytes, standard())
-            .map_err(|error| refusal(&error))?;
+        let value = watched(value, MAX_DEPTH);
+        let (written, outline) =
+            outlined(|| bincode::serde::encode_into_std_write(value, bytes, standard()));
+        written.map_err(|error| refusal(&error))?;
         // Only the type's own reader knows what it needs names or kinds for, which bincode does not have.
-        Self::decode(&bytes[start..]).map(drop).map_err(unreadable)
+        let decode = || decode::<T>(&bytes[start..]).map(drop);
+        compared(outline, decode, || CodecError::new(UNLIKE)).map_err(unreadable)
     }
 
     fn decode(bytes: &[u8]) -> Result<T, CodecError> {
-        let decode = || bincode::serde::decode_from_slice::<Bounded<T>, _>(bytes, CONFIGURATION);
-        match within(bytes.len(), ELEMENTS_WITHOUT_BYTES, decode) {
-            Ok((Bounded(value), read)) if read == bytes.len() => Ok(value),
-            Ok(_) => Err(CodecError::new("more bytes after the value")),
-            Err(error) => Err(reason(&error)),
-        }
+        unwatched(|| decode(bytes))
+    }
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let decode = || bincode::serde::decode_from_slice::<Bounded<T>, _>(bytes, CONFIGURATION);
+    match within(bytes.len(), ELEMENTS_WITHOUT_BYTES, decode) {
+        Ok((Bounded(value), read)) if read == bytes.len() => Ok(value),
+        Ok(_) => Err(CodecError::new("more bytes after the value")),
+        Err(error) => Err(reason(&error)),
     }
 }
 
@@ -83,6 +95,7 @@ fn reason(error: &DecodeError) -> CodecError {
             format!("nested more than {MAX_DEPTH} deep")
         }
         DecodeError::OtherString(message) if message == TOO_MANY => TOO_MANY.to_owned(),
+        DecodeError::OtherString(message) if message == UNLIKE => UNLIKE.to_owned(),
         DecodeError::OtherString(message) => without_values(message),
         DecodeError::Serde(_) => {
             "the type asks for names or kinds, which bincode does not store".to_owned()

@@ -3,14 +3,21 @@
 
 mod declared;
 mod levels;
+#[cfg_attr(not(feature = "bincode"), allow(dead_code, reason = "other formats have names"))]
+mod outline;
 mod read;
+mod watching;
 mod write;
 
 #[cfg(feature = "bincode")]
 pub(super) use declared::{TOO_MANY, within};
 pub(super) use levels::TOO_DEEP;
 #[cfg(feature = "bincode")]
+pub(super) use outline::{UNLIKE, compared, outlined, unwatched};
+#[cfg(feature = "bincode")]
 pub(super) use read::Bounded;
 #[cfg(any(feature = "json", feature = "msgpack", feature = "pickle"))]
 pub(super) use read::read;
+#[cfg(feature = "bincode")]
+pub(super) use write::watched;
 pub(super) use write::{unwritable, written};

@@ -7,8 +7,8 @@ use serde::de::{
     Unexpected, VariantAccess, Visitor,
 };
 
-use super::declared;
 use super::levels::Levels;
+use super::{declared, outline, watching};
 use crate::codec::MAX_DEPTH;
 
 /// What `deserializer` makes of `length` bytes, each of which is at most one element.
@@ -18,7 +18,7 @@ where
     T: Deserialize<'de>,
     D: Deserializer<'de>,
 {
-    let limited = Limited::new(deserializer, Levels::new(MAX_DEPTH));
+    let limited = Limited::new(deserializer, Levels::new(MAX_DEPTH), false);
     declared::within(length, 0, || T::deserialize(limited))
 }
 
@@ -29,7 +29,8 @@ pub(in crate::codec) struct Bounded<T>(pub(in crate::codec) T);
 #[cfg(feature = "bincode")]
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        T::deserialize(Limited::new(deserializer, Levels::new(MAX_DEPTH))).map(Bounded)
+        let levels = Levels::new(MAX_DEPTH);
+        T::deserialize(Limited::new(deserializer, levels, outline::is_watched())).map(Bounded)
     }
 }
 
@@ -37,20 +38,32 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
 struct Limited<I> {
     inner: I,
     levels: Levels,
+    /// Whether it is compared with an outline.
+    watched: bool,
     /// Whether an `f32` is asked for.
     narrow: bool,
     /// Whether the bytes say how many elements there are, and not the type.
     counts: bool,
+    /// The names of the fields that the type reads.
+    names: &'static [&'static str],
 }
 
 impl<I> Limited<I> {
-    fn new(inner: I, levels: Levels) -> Self {
-        Limited { inner, levels, narrow: false, counts: false }
+    fn new(inner: I, levels: Levels, watched: bool) -> Self {
+        Limited { inner, levels, watched, narrow: false, counts: false, names: &[] }
+    }
+
+    fn inside<J>(&self, inner: J) -> Limited<J> {
+        Limited::new(inner, self.levels, self.watched)
+    }
+
+    fn wrapped<J, E: Error>(&self, inner: J) -> Result<Limited<J>, E> {
+        Ok(Limited { levels: self.levels.wrapped(E::custom)?, ..self.inside(inner) })
     }
 
     fn deeper<J, E: Error>(&self, inner: J) -> Result<Limited<J>, E> {
         let levels = self.levels.deeper(E::custom)?;
-        Ok(Limited { counts: self.counts, ..Limited::new(inner, levels) })
+        Ok(Limited { levels, counts: self.counts, names: self.names, ..self.inside(inner) })
     }
 
     fn count<T, E: Error>(&self, element: Option<T>) -> Result<Option<T>, E> {
@@ -72,7 +85,8 @@ impl<'de, D: Deserializer<'de>> Limited<D> {
 macro_rules! forward_to_deserializer {
     ($($method:ident($($argument:ident: $type:ty),*);)+) => {$(
         fn $method<V: Visitor<'de>>(self $(, $argument: $type)*, visitor: V) -> Result<V::Value, D::Error> {
-            self.inner.$method($($argument,)* Limited::new(visitor, self.levels))
+            let visitor = self.inside(visitor);
+            self.inner.$method($($argument,)* visitor)
         }
     )+};
 }
@@ -101,7 +115,6 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
         deserialize_unit();
         deserialize_unit_struct(name: &'static str);
         deserialize_newtype_struct(name: &'static str);
-        deserialize_struct(name: &'static str, fields: &'static [&'static str]);
         deserialize_enum(name: &'static str, variants: &'static [&'static str]);
         deserialize_identifier();
         deserialize_ignored_any();
@@ -118,12 +131,12 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
-        let visitor = Limited { narrow: true, ..Limited::new(inner, self.levels) };
+        let visitor = Limited { narrow: true, ..self.inside(inner) };
         self.inner.deserialize_f32(visitor)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
-        let visitor = Limited { counts: true, ..Limited::new(inner, self.levels) };
+        let visitor = Limited { counts: true, ..self.inside(inner) };
         match self.tells_bytes() {
             true => self.inner.deserialize_any(visitor),
             false => self.inner.deserialize_seq(visitor),
@@ -135,7 +148,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
         length: usize,
         inner: V,
     ) -> Result<V::Value, D::Error> {
-        let visitor = Limited::new(inner, self.levels);
+        let visitor = self.inside(inner);
         match self.tells_bytes() {
             true => self.inner.deserialize_any(visitor),
             false => self.inner.deserialize_tuple(length, visitor),
@@ -148,7 +161,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
         length: usize,
         inner: V,
     ) -> Result<V::Value, D::Error> {
-        let visitor = Limited::new(inner, self.levels);
+        let visitor = self.inside(inner);
         match self.tells_bytes() {
             true => self.inner.deserialize_any(visitor),
             false => self.inner.deserialize_tuple_struct(name, length, visitor),
@@ -156,8 +169,18 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
-        let visitor = Limited { counts: true, ..Limited::new(inner, self.levels) };
+        let visitor = Limited { counts: true, ..self.inside(inner) };
         self.inner.deserialize_map(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        names: &'static [&'static str],
+        inner: V,
+    ) -> Result<V::Value, D::Error> {
+        let visitor = Limited { names, ..self.inside(inner) };
+        self.inner.deserialize_struct(name, names, visitor)
     }
 
     fn is_human_readable(&self) -> bool {
@@ -218,18 +241,21 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Limited<V> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        let inner = Limited::new(inner, self.levels.wrapped(D::Error::custom)?);
+        let inner = self.wrapped(inner)?;
         self.inner.visit_some(inner)
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        let inner = Limited::new(inner, self.levels.wrapped(D::Error::custom)?);
+        let inner = self.wrapped(inner)?;
         self.inner.visit_newtype_struct(inner)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
         let access = self.deeper(access)?;
-        self.inner.visit_seq(access)
+        match self.watched && !self.counts {
+            true => watching::visit_items(self.inner, access.names, access),
+            false => self.inner.visit_seq(access),
+        }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
@@ -238,7 +264,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Limited<V> {
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        self.inner.visit_enum(Limited::new(access, self.levels))
+        let access = self.inside(access);
+        self.inner.visit_enum(access)
     }
 }
 
@@ -246,7 +273,8 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Limited<S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        self.inner.deserialize(Limited::new(inner, self.levels))
+        let inner = self.inside(inner);
+        self.inner.deserialize(inner)
     }
 }
 
@@ -257,7 +285,8 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Limited<A> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
-        let element = self.inner.next_element_seed(Limited::new(seed, self.levels))?;
+        let seed = self.inside(seed);
+        let element = self.inner.next_element_seed(seed)?;
         self.count(element)
     }
 
@@ -273,12 +302,14 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Limited<A> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
-        let key = self.inner.next_key_seed(Limited::new(seed, self.levels))?;
+        let seed = self.inside(seed);
+        let key = self.inner.next_key_seed(seed)?;
         self.count(key)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.inner.next_value_seed(Limited::new(seed, self.levels))
+        let seed = self.inside(seed);
+        self.inner.next_value_seed(seed)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -294,8 +325,12 @@ impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Limited<A> {
         self,
         seed: S,
     ) -> Result<(S::Value, Self::Variant), A::Error> {
-        let (value, inner) = self.inner.variant_seed(Limited::new(seed, self.levels))?;
-        Ok((value, Limited::new(inner, self.levels)))
+        let (levels, watched) = (self.levels, self.watched);
+        let (value, inner) = match watched {
+            true => self.inner.variant_seed(watching::Variant(seed))?,
+            false => self.inner.variant_seed(Limited::new(seed, levels, watched))?,
+        };
+        Ok((value, Limited::new(inner, levels, watched)))
     }
 }
 
@@ -303,11 +338,17 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Limited<A> {
     type Error = A::Error;
 
     fn unit_variant(self) -> Result<(), A::Error> {
+        if self.watched {
+            watching::variant_of(0)?;
+        }
         self.inner.unit_variant()
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
         let seed = self.deeper(seed)?;
+        if self.watched {
+            watching::variant_of(1)?;
+        }
         self.inner.newtype_variant_seed(seed)
     }
 
@@ -322,10 +363,10 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Limited<A> {
 
     fn struct_variant<V: Visitor<'de>>(
         self,
-        fields: &'static [&'static str],
+        names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        let visitor = self.deeper(visitor)?;
-        self.inner.struct_variant(fields, visitor)
+        let visitor = Limited { names, ..self.deeper(visitor)? };
+        self.inner.struct_variant(names, visitor)
     }
 }

@@ -8,6 +8,7 @@ use serde::ser::{
 };
 
 use super::levels::{Levels, TOO_DEEP};
+use super::outline;
 use crate::codec::CodecError;
 
 /// `value`, which fails to be written if it nests more than `depth` deep.
@@ -15,7 +16,16 @@ pub(in crate::codec) fn written<T: Serialize + ?Sized>(
     value: &T,
     depth: usize,
 ) -> impl Serialize + use<'_, T> {
-    Limited { inner: value, levels: Levels::new(depth) }
+    Limited { inner: value, levels: Levels::new(depth), watched: false, items: None }
+}
+
+/// The same inside of [`outlined`](outline::outlined).
+#[cfg(feature = "bincode")]
+pub(in crate::codec) fn watched<T: Serialize + ?Sized>(
+    value: &T,
+    depth: usize,
+) -> impl Serialize + use<'_, T> {
+    Limited { inner: value, levels: Levels::new(depth), watched: true, items: None }
 }
 
 /// Why a value of [`written`] with this `depth` was not: its nesting, or what is `otherwise` the reason.
@@ -36,11 +46,37 @@ pub(in crate::codec) fn unwritable(
 struct Limited<I> {
     inner: I,
     levels: Levels,
+    /// Whether its outline is of interest.
+    watched: bool,
+    /// Where the outline has its items, if their number is the type's.
+    items: Option<usize>,
+}
+
+impl<I> Limited<I> {
+    fn inside<J>(&self, inner: J, levels: Levels) -> Limited<J> {
+        Limited { inner, levels, watched: self.watched, items: None }
+    }
+
+    fn variant(&self, number: u32, name: &'static str) {
+        if self.watched {
+            outline::write_variant(number, name);
+        }
+    }
+
+    fn items(&self, have_names: bool) -> Option<usize> {
+        self.watched.then(|| outline::write_items(have_names))
+    }
+}
+
+fn item(items: Option<usize>, name: Option<&'static str>) {
+    if let Some(place) = items {
+        outline::write_item(place, name);
+    }
 }
 
 impl<T: Serialize + ?Sized> Serialize for Limited<&T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.inner.serialize(Limited { inner: serializer, levels: self.levels })
+        self.inner.serialize(self.inside(serializer, self.levels))
     }
 }
 
@@ -53,10 +89,11 @@ macro_rules! scalars {
 }
 
 macro_rules! collections {
-    ($($method:ident($($argument:ident: $type:ty),*) -> $kind:ident;)+) => {$(
+    ($($method:ident($($argument:ident: $type:ty),*) -> $kind:ident $(, names: $names:literal)?;)+) => {$(
         fn $method(self $(, $argument: $type)*) -> Result<Self::$kind, S::Error> {
             let levels = self.levels.deeper(S::Error::custom)?;
-            Ok(Limited { inner: self.inner.$method($($argument),*)?, levels })
+            let (watched, items) = (self.watched, None $(.or(self.items($names)))?);
+            Ok(Limited { inner: self.inner.$method($($argument),*)?, levels, watched, items })
         }
     )+};
 }
@@ -92,20 +129,19 @@ impl<S: Serializer> Serializer for Limited<S> {
         serialize_none();
         serialize_unit();
         serialize_unit_struct(name: &'static str);
-        serialize_unit_variant(name: &'static str, index: u32, variant: &'static str);
     }
 
     collections! {
         serialize_seq(length: Option<usize>) -> SerializeSeq;
-        serialize_tuple(length: usize) -> SerializeTuple;
-        serialize_tuple_struct(name: &'static str, length: usize) -> SerializeTupleStruct;
+        serialize_tuple(length: usize) -> SerializeTuple, names: false;
+        serialize_tuple_struct(name: &'static str, length: usize) -> SerializeTupleStruct, names: false;
         serialize_map(length: Option<usize>) -> SerializeMap;
-        serialize_struct(name: &'static str, length: usize) -> SerializeStruct;
+        serialize_struct(name: &'static str, length: usize) -> SerializeStruct, names: true;
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        let levels = self.levels.wrapped(S::Error::custom)?;
-        self.inner.serialize_some(&Limited { inner: value, levels })
+        let value = self.inside(value, self.levels.wrapped(S::Error::custom)?);
+        self.inner.serialize_some(&value)
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -113,8 +149,19 @@ impl<S: Serializer> Serializer for Limited<S> {
         name: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        let levels = self.levels.wrapped(S::Error::custom)?;
-        self.inner.serialize_newtype_struct(name, &Limited { inner: value, levels })
+        let value = self.inside(value, self.levels.wrapped(S::Error::custom)?);
+        self.inner.serialize_newtype_struct(name, &value)
+    }
+
+    fn serialize_unit_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+    ) -> Result<S::Ok, S::Error> {
+        self.variant(index, variant);
+        self.items(false);
+        self.inner.serialize_unit_variant(name, index, variant)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -124,8 +171,9 @@ impl<S: Serializer> Serializer for Limited<S> {
         variant: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        let levels = self.levels.deeper(S::Error::custom)?;
-        let value = Limited { inner: value, levels };
+        let value = self.inside(value, self.levels.deeper(S::Error::custom)?);
+        self.variant(index, variant);
+        item(self.items(false), None);
         self.inner.serialize_newtype_variant(name, index, variant, &value)
     }
 
@@ -137,8 +185,10 @@ impl<S: Serializer> Serializer for Limited<S> {
         length: usize,
     ) -> Result<Self::SerializeTupleVariant, S::Error> {
         let levels = self.levels.deeper(S::Error::custom)?.deeper(S::Error::custom)?;
+        self.variant(index, variant);
+        let (watched, items) = (self.watched, self.items(false));
         let inner = self.inner.serialize_tuple_variant(name, index, variant, length)?;
-        Ok(Limited { inner, levels })
+        Ok(Limited { inner, levels, watched, items })
     }
 
     fn serialize_struct_variant(
@@ -149,8 +199,10 @@ impl<S: Serializer> Serializer for Limited<S> {
         length: usize,
     ) -> Result<Self::SerializeStructVariant, S::Error> {
         let levels = self.levels.deeper(S::Error::custom)?.deeper(S::Error::custom)?;
+        self.variant(index, variant);
+        let (watched, items) = (self.watched, self.items(true));
         let inner = self.inner.serialize_struct_variant(name, index, variant, length)?;
-        Ok(Limited { inner, levels })
+        Ok(Limited { inner, levels, watched, items })
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
@@ -173,7 +225,9 @@ macro_rules! parts {
                 $($name: $type,)?
                 value: &T,
             ) -> Result<(), S::Error> {
-                self.inner.$method($($name,)? &Limited { inner: value, levels: self.levels })
+                item(self.items, None $(.or(Some($name)))?);
+                let value = self.inside(value, self.levels);
+                self.inner.$method($($name,)? &value)
             })+
 
             fn end(self) -> Result<S::Ok, S::Error> {
