@@ -30,19 +30,24 @@ struct Collections<C: Kind> {
     dict: RedisDict<String, u64, C>,
     hash: RedisHashDict<String, u64, C>,
     list: RedisList<u64, C>,
+    cache: HashCacheClient<u64, u64, u64, C>,
 }
 
 impl<C: Kind> Collections<C> {
     fn of(client: &C, told: bool) -> Self {
         let (dict, hash) = (RedisDict::new(client, "dict"), RedisHashDict::new(client, "hash"));
         let list = RedisList::new(client, "list");
+        let load = |_, _, ()| C::loading(Ok(Loaded::from(7)));
+        let policy = CachePolicy::time_to_live(LONG).fail_without_redis();
+        let cache = HashCacheClient::new(client, "cache", policy, load).unwrap();
         let own = || NoticeFormat::Own;
         match told {
-            false => Self { dict, hash, list },
+            false => Self { dict, hash, list, cache },
             true => Self {
                 dict: dict.notifying(own()),
                 hash: hash.notifying(own()),
                 list: list.notifying(own()),
+                cache,
             },
         }
     }
@@ -54,25 +59,33 @@ impl<C: Kind> Collections<C> {
             "hash replace_all of none" => settle!(self.hash.replace_all([("", &0); 0])),
             "push_back_evicting" => settle!(self.list.push_back_evicting(&7, 2)).map(drop),
             "insert_with_ttl" => settle!(self.hash.insert_with_ttl("a", &7, LONG)).map(drop),
+            "cache set_value" => settle!(self.cache.set_value(&1, &2, &7)),
+            "cache set_value_with_ttl" => {
+                settle!(self.cache.set_value_with_ttl(&1, &2, &7, LONG / 2))
+            }
+            "cache set" => settle!(self.cache.set(&1, &2)).map(drop),
             "dict update" => C::settle_within(self.dict.update("a", |_| Some(9))).await.map(drop),
             other => panic!("{other}"),
         }
     }
 }
 
-const OPERATIONS: [&str; 6] = [
+const OPERATIONS: [&str; 9] = [
     "dict replace_all",
     "hash replace_all",
     "hash replace_all of none",
     "push_back_evicting",
     "insert_with_ttl",
     "dict update",
+    "cache set_value",
+    "cache set_value_with_ttl",
+    "cache set",
 ];
 
 /// Everything that these operations do, and what they do first.
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 20] = [
     "mset", "set", "unlink", "setrange", "hset", "hdel", "hkeys", "hexists", "pttl", "persist",
-    "llen", "ltrim", "rpush", "hpttl", "hpexpire", "publish", "hincrby", "exists",
+    "llen", "ltrim", "rpush", "hpttl", "hpexpire", "publish", "hincrby", "exists", "time", "hget",
 ];
 
 fn fill(server: &LocalServer) {
@@ -84,7 +97,11 @@ fn fill(server: &LocalServer) {
     let _ = all.hash.expire("a", Duration::from_secs(500));
     query::<()>(server.url(), "PEXPIRE hash 1000000").unwrap();
     all.list.push_many([&1, &2]).unwrap();
+    query::<()>(server.url(), &format!("HSET {CACHED} 2 1")).unwrap();
 }
+
+/// The key of a cache's values.
+const CACHED: &str = "cache~rc:hash-cache:1";
 
 /// What is stored, as it would be told apart later.
 fn stored(server: &LocalServer) -> String {
@@ -97,7 +114,8 @@ fn stored(server: &LocalServer) -> String {
     let is_as_filled = |ttl| matches!(ttl, Ttl::Left(left) if left < Duration::from_secs(600));
     let ttl = all.hash.ttl("a").ok().map(is_as_filled);
     let list = all.list.range(..).unwrap();
-    format!("{dict:?} {hash:?} {list:?} {ttl:?} {}", expires > 0)
+    let cached: Option<u64> = query(server.url(), &format!("HGET {CACHED} 2")).unwrap();
+    format!("{dict:?} {hash:?} {list:?} {ttl:?} {} {cached:?}", expires > 0)
 }
 
 async fn an_operation_has_no_effect_or_its_error_says_so<C: Kind>() {
@@ -117,7 +135,11 @@ async fn an_operation_has_no_effect_or_its_error_says_so<C: Kind>() {
             let after = stored(&server);
             let what = format!("{operation} without {command}, told: {told}: {error}");
             // Nothing proves that these are allowed but they themselves.
-            let is_proven = !told && !matches!(command, "rpush" | "persist");
+            let is_proven = match operation {
+                "cache set" => false,
+                _ if operation.starts_with("cache") => !matches!(command, "hdel" | "time"),
+                _ => !told && !matches!(command, "rpush" | "persist"),
+            };
             match before == after {
                 true if is_proven => assert_eq!(error.applied(), Applied::No, "{what}"),
                 true => assert_ne!(error.applied(), Applied::Yes, "{what}"),
@@ -126,7 +148,9 @@ async fn an_operation_has_no_effect_or_its_error_says_so<C: Kind>() {
                     assert_eq!(error.applied(), Applied::Perhaps, "{what}: {after}");
                 }
             }
-            if !matches!(error, Error::Unsupported { .. }) {
+            if matches!(error, Error::Unsupported { .. }) {
+                assert_eq!(error.applied(), Applied::No, "{what}");
+            } else {
                 assert_eq!(error.code(), Some("NOPERM"), "{what}");
                 refused += 1;
             }

@@ -15,9 +15,9 @@ if before ~= 'any' then
 end
 if value then
   -- The server looks whether it has the memory only before the first write of a script.
-  local _, problem = pcall(write, value, time)
+  local problem = write(value, time)
   forget()
-  if problem then return type(problem) == 'table' and problem or {err = problem} end
+  if problem then return problem end
 else
   forget()
   remove()
