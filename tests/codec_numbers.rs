@@ -149,6 +149,36 @@ fn keys_that_are_booleans_are_read_in_the_spelling_of_each_python() {
     );
 }
 
+/// A pickle keeps None and the text `null` apart.
+#[test]
+fn keys_that_are_nothing_are_read_back() {
+    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+    struct Unit;
+    fn kept<C: Codec<Borrowed = T, Owned = T>, T: Debug + PartialEq>(value: T) {
+        assert_eq!(decoded::<C>(&encoded::<C>(&value)), value);
+    }
+    type Texts = BTreeMap<Option<String>, u8>;
+    let texts = BTreeMap::from([(Some("null".to_owned()), 1), (None, 2)]);
+    kept::<Pickle<Texts>, _>(texts.clone());
+    kept::<MessagePack<Texts>, _>(texts.clone());
+    kept::<Bincode<Texts>, _>(texts.clone());
+    let text = BTreeMap::from([(Some("null".to_owned()), 1)]);
+    for decoded in [
+        decoded::<PyJson<Texts>>(&encoded::<PyJson<Texts>>(&text)),
+        decoded::<PyDict<Texts>>(&encoded::<PyDict<Texts>>(&text)),
+    ] {
+        assert_eq!(decoded, BTreeMap::from([(None, 1)]), "keys of JSON are all text");
+    }
+    assert_eq!(encoded::<PyJson<BTreeMap<(), u8>>>(&BTreeMap::from([((), 1)])), b"{\"null\": 1}");
+    kept::<PyJson<BTreeMap<(), u8>>, _>(BTreeMap::from([((), 1)]));
+    kept::<PyJson<BTreeMap<Unit, u8>>, _>(BTreeMap::from([(Unit, 1)]));
+    kept::<PyDict<BTreeMap<Option<Unit>, u8>>, _>(BTreeMap::from([(None, 1)]));
+    kept::<PyDict<BTreeMap<Unit, u8>>, _>(BTreeMap::from([(Unit, 1)]));
+    kept::<Pickle<BTreeMap<Unit, u8>>, _>(BTreeMap::from([(Unit, 1)]));
+    unreadable::<PyJson<BTreeMap<(), u8>>>(b"{\"None\": 1}");
+    unwritable::<Json<BTreeMap<(), u8>>>(&BTreeMap::from([((), 1)]));
+}
+
 /// `Vec<u8>` would be written as numbers where the bytes were.
 #[test]
 fn bytes_are_not_read_as_numbers() {
