@@ -218,6 +218,22 @@ fn an_option_of_an_option_keeps_its_kind_only_in_bincode() {
     ] {
         assert_eq!((read(Some(None)), read(Some(Some(1)))), (None, Some(Some(1))));
     }
+    type Nothing = (Option<()>, Option<Value>, Option<Wrapped>);
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Wrapped(());
+    fn nothing<C: Codec<Borrowed = Nothing, Owned = Nothing>>() {
+        let some = (Some(()), Some(Value::Null), Some(Wrapped(())));
+        assert_eq!(decoded::<C>(&encoded::<C>(&some)), (None, None, None));
+    }
+    nothing::<Json<Nothing>>();
+    nothing::<MessagePack<Nothing>>();
+    nothing::<Pickle<Nothing>>();
+    nothing::<PyJson<Nothing>>();
+    nothing::<PyDict<Nothing>>();
+    assert_eq!(
+        decoded::<Bincode<Option<()>>>(&encoded::<Bincode<Option<()>>>(&Some(()))),
+        Some(())
+    );
     let nan = Some(f64::NAN);
     assert_eq!(decoded::<Json<Option<f64>>>(&encoded::<Json<Option<f64>>>(&nan)), None);
     let kept = decoded::<PyJson<Option<f64>>>(&encoded::<PyJson<Option<f64>>>(&nan));
@@ -339,6 +355,13 @@ fn a_number_that_an_f32_has_no_room_for_is_not_infinite() {
     checked::<Pickle<Vec<f64>>, Pickle<Vec<f32>>>();
     checked::<MessagePack<Vec<f64>>, MessagePack<Vec<f32>>>();
     unreadable::<PyJson<f32>>("9".repeat(40).as_bytes());
+    unreadable::<Json<f64>>(b"1e400");
+    assert_eq!(decoded::<PyJson<f64>>(b"1e400"), f64::INFINITY, "as Python reads it");
+    assert_eq!(decoded::<PyJson<f32>>(b"-1e400"), f32::NEG_INFINITY);
+    assert_eq!(decoded::<PyJson<Value>>(b"[1e400]"), json!([null]));
+    assert_eq!(decoded::<PyDict<f64>>(b"f1e400"), f64::INFINITY);
+    assert_eq!(decoded::<Pickle<f64>>(b"F1e400\n."), f64::INFINITY);
+    assert_eq!(decoded::<f64>(b"1e400"), f64::INFINITY);
     assert_eq!(decoded::<PyJson<f32>>(b"-Infinity"), f32::NEG_INFINITY);
     assert_eq!(
         decoded::<MessagePack<f32>>(&encoded::<MessagePack<f64>>(&f64::INFINITY)),
@@ -451,4 +474,58 @@ fn bincode_refuses_what_it_would_read_back_as_another_value() {
     kept(AsPair { a: 1, b: Box::new(Some(row)) });
     kept(BTreeMap::from([(std::net::IpAddr::from([1, 2, 3, 4]), Ok::<u8, ()>(1))]));
     kept((std::ops::Bound::Included(1u8), std::time::Duration::from_secs(1), [(); 3], [1u8; 3]));
+}
+
+/// What serde reads as anything first, before it knows of which type it is, it does not read as some types. README
+/// says so.
+#[test]
+fn what_serde_reads_as_anything_first_lacks_some_types() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "kind")]
+    enum Tagged {
+        Wide { int: i128 },
+        Keyed { by_row: BTreeMap<u8, u8> },
+        Flagged { by_flag: BTreeMap<bool, u8> },
+        Narrow { float: f32 },
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Wide {
+        int: u128,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Flat {
+        id: u8,
+        #[serde(flatten)]
+        wide: Option<Wide>,
+    }
+    fn lost<C: Codec<Borrowed = Tagged>>(value: Tagged) {
+        unreadable::<C>(&encoded::<C>(&value));
+    }
+    fn read<C: Codec<Borrowed = T, Owned = T>, T>(value: T) -> T {
+        decoded::<C>(&encoded::<C>(&value))
+    }
+    macro_rules! on_each {
+        ($($codec:ident)+) => {$(
+            lost::<$codec<Tagged>>(Tagged::Wide { int: 5 });
+            let flat = Flat { id: 1, wide: Some(Wide { int: 5 }) };
+            assert_eq!(read::<$codec<Flat>, Flat>(flat), Flat { id: 1, wide: None });
+        )+};
+    }
+    on_each!(Json PyJson PyDict Pickle MessagePack);
+    macro_rules! on_texts {
+        ($($codec:ident)+) => {$(
+            lost::<$codec<Tagged>>(Tagged::Keyed { by_row: BTreeMap::from([(1, 2)]) });
+            lost::<$codec<Tagged>>(Tagged::Flagged { by_flag: BTreeMap::from([(true, 2)]) });
+        )+};
+    }
+    on_texts!(Json PyJson PyDict);
+    for tagged in [
+        decoded::<Json<Tagged>>(br#"{"kind": "Narrow", "float": 1e39}"#),
+        decoded::<PyJson<Tagged>>(br#"{"kind": "Narrow", "float": 1e39}"#),
+    ] {
+        assert_eq!(tagged, Tagged::Narrow { float: f32::INFINITY });
+    }
+    let keyed = || Tagged::Keyed { by_row: BTreeMap::from([(1, 2)]) };
+    assert_eq!(read::<Pickle<Tagged>, _>(keyed()), keyed());
+    assert_eq!(read::<MessagePack<Tagged>, _>(keyed()), keyed());
 }
