@@ -67,6 +67,9 @@ impl CachePolicy {
     /// for the value. Only its message reaches them, at most 500 bytes of it, as a
     /// [`LoadError`](crate::LoadError) that [is remote](crate::LoadError::is_remote). Setting or deleting
     /// the value ends this in Redis and in the program that does so.
+    ///
+    /// A program remembers 100,000 errors at most, and 32 MB of them with their ids, counting the message
+    /// of each. The oldest are forgotten first.
     pub fn remember_errors(mut self, time: Duration) -> Self {
         self.errors = time;
         self
