@@ -214,7 +214,8 @@ where
         self.shared.peek(self.spot(id))
     }
 
-    /// Loads the value of `id` anew, stores it and gives it. It wins over loads that began before.
+    /// Loads the value of `id` anew, stores it and gives it. It wins over loads that began before,
+    /// and gives way to what is set or deleted meanwhile, as any load does.
     pub fn set(&self, id: &K::Borrowed) -> E::Reply<Found<V>>
     where
         A: Default,

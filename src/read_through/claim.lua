@@ -32,9 +32,7 @@ end
 if age and age >= math.max(told, errors) then note = ':' end
 remember(lease, generation, note)
 local before = 'none'
-if mode == 'force' then
-  before = 'any'
-elseif value then
+if value then
   before = string.format('%.0f:%s', remains < 0 and -1 or now + remains, digest(value))
 end
 return {'claimed', value, remains, generation, before}

@@ -47,7 +47,7 @@ pub(super) enum Mode {
     Unfit,
     /// There is one that will do until it is loaded.
     Refresh,
-    /// Somebody wants it anew, whatever others do.
+    /// It is wanted anew, whoever else loads it.
     Force,
 }
 
