@@ -10,7 +10,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::bounded::{
-    Bounded, TOO_DEEP, TOO_MANY, UNLIKE, compared, outlined, unwatched, unwritable, watched, within,
+    Bounded, More, TOO_DEEP, TOO_MANY, UNLIKE, compared, outlined, unwatched, unwritable, watched,
+    within,
 };
 use super::message::without_values;
 use super::portable::{LEFT_OUT, NO_NUMBER, NO_RAW_VALUE, WithoutNames};
@@ -21,7 +22,7 @@ use super::{Canonical, Codec, CodecError, MAX_DEPTH};
 /// The bytes say nothing of their types: a struct whose fields changed reads old data wrongly or
 /// not at all. Bincode is complete and no longer maintained (RUSTSEC-2025-0141); for new data
 /// `MessagePack` is the better choice. Nesting is bounded at 128, in writing too, and elements
-/// without bytes, such as `()`, at 65,536.
+/// without bytes, such as `()` and structs whose fields are all skipped, at 65,536 and 4 MiB in memory.
 ///
 /// Bincode stores neither names nor kinds. Serde types that rely on them cannot be read back and so are
 /// refused when they are written: enums with `tag` or `untagged`, `flatten`, `serde_json::Value`, and
@@ -57,7 +58,7 @@ where
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let decode = || bincode::serde::decode_from_slice::<Bounded<T>, _>(bytes, CONFIGURATION);
-    match within(bytes.len(), ELEMENTS_WITHOUT_BYTES, decode) {
+    match within(bytes.len(), WITHOUT_BYTES, decode) {
         Ok((Bounded(value), read)) if read == bytes.len() => Ok(value),
         Ok(_) => Err(CodecError::new("more bytes after the value")),
         Err(error) => Err(reason(&error)),
@@ -110,5 +111,5 @@ const CONFIGURATION: Configuration<LittleEndian, Varint, Limit<MAX_DECODED_BYTES
 /// The largest string that Redis keeps.
 const MAX_DECODED_BYTES: usize = 512 * 1024 * 1024;
 
-/// How many elements of no size, such as `()`, a value may have on top of one for each byte.
-const ELEMENTS_WITHOUT_BYTES: usize = 65_536;
+/// What a value may have on top of one element for each byte: of no size, such as `()`.
+const WITHOUT_BYTES: More = More { elements: 65_536, memory: 4 << 20 };

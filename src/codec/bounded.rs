@@ -10,7 +10,7 @@ mod watching;
 mod write;
 
 #[cfg(feature = "bincode")]
-pub(super) use declared::{TOO_MANY, within};
+pub(super) use declared::{More, TOO_MANY, within};
 pub(super) use levels::TOO_DEEP;
 #[cfg(feature = "bincode")]
 pub(super) use outline::{UNLIKE, compared, outlined, unwatched};

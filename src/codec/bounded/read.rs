@@ -19,7 +19,7 @@ where
     D: Deserializer<'de>,
 {
     let limited = Limited::new(deserializer, Levels::new(MAX_DEPTH), false);
-    declared::within(length, 0, || T::deserialize(limited))
+    declared::within(length, declared::More::NONE, || T::deserialize(limited))
 }
 
 /// A `T` that is read within bounds, inside of [`within`](declared::within).
@@ -67,7 +67,7 @@ impl<I> Limited<I> {
     }
 
     fn count<T, E: Error>(&self, element: Option<T>) -> Result<Option<T>, E> {
-        match self.counts && element.is_some() && !declared::count() {
+        match self.counts && element.is_some() && !declared::count(size_of::<T>()) {
             true => Err(E::custom(declared::TOO_MANY)),
             false => Ok(element),
         }
