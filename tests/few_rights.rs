@@ -10,7 +10,7 @@ use redis_collections::{
     LocalServer, NearCache, NoticeFormat, RedisDict, RedisHashDict, RedisList, RedisSet, Ttl,
     WorkQueue,
 };
-use support::kinds::{Kind, ok, on_both_kinds, settle};
+use support::kinds::{Kind, SourceDown, ok, on_both_kinds, settle};
 use support::servers::query;
 
 on_both_kinds!(
@@ -20,6 +20,8 @@ on_both_kinds!(
     what_cannot_be_decoded_was_not_inserted,
     a_renamed_command_of_a_script_is_named,
     rights_to_a_prefix_are_enough,
+    read_through_caches_need_no_other_commands,
+    a_command_that_is_not_allowed_is_an_error,
     a_refused_script_is_noperm_and_names_what_it_uses,
 );
 
@@ -294,6 +296,73 @@ async fn rights_to_a_prefix_are_enough<C: Kind>() {
     ok!(queue.push_in(&2, LONG));
     ok!(queue.push_unique("k", &3, LONG));
     assert_eq!((ok!(queue.stats()).pending, ok!(queue.purge())), (2, 3));
+}
+
+/// Those that the documentation of `CacheClient` names.
+const OF_CACHES: &str = "~app* resetchannels -@all +eval +evalsha +time +get +mget +pttl +set \
+                         +unlink +hget +hset +hdel +hlen +hrandfield +pexpire +scan +info";
+const OF_HASH_CACHES: &str = "+hmget";
+const OF_FIELDS_THAT_EXPIRE: &str = "+hpttl +hpexpire +setrange";
+
+async fn read_through_caches_need_no_other_commands<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let policy = |policy: CachePolicy| {
+        policy.remember_absence(LONG).remember_errors(LONG).fail_without_redis()
+    };
+    let load = |id: u64, ()| {
+        C::loading(match id {
+            0 => Err(SourceDown),
+            1 => Ok(Loaded::absent()),
+            id => Ok(Loaded::from(id)),
+        })
+    };
+    let client = C::build(user_of::<C>(&server, OF_CACHES)).await.unwrap();
+    for policy in [policy(CachePolicy::time_to_live(LONG)), policy(CachePolicy::without_expiry())] {
+        let cache: CacheClient<u64, u64, C> =
+            CacheClient::new(&client, "app", policy, load).unwrap();
+        for _ in 0..2 {
+            assert_eq!(ok!(cache.get_many(&[1, 2, 3])), [None, Some(2.into()), Some(3.into())]);
+            assert!(matches!(settle!(cache.get(&0)), Err(Error::Load { .. })));
+        }
+        assert_eq!(ok!(cache.set(&2)), Some(2.into()));
+        ok!(cache.set_value_with_ttl(&4, &5, LONG));
+        assert_eq!(ok!(cache.peek(&4)), Some(5.into()));
+        ok!(cache.ttl(&4));
+        assert_eq!((ok!(cache.delete(&4)), ok!(cache.delete_many(&[2]))), (true, 1));
+        assert_eq!(ok!(cache.clear()), 1);
+    }
+    let no_fields = format!("{OF_CACHES} {OF_HASH_CACHES}");
+    let mut policies = vec![(no_fields.clone(), policy(CachePolicy::without_expiry()))];
+    if query::<()>(server.url(), &format!("ACL SETUSER bob {OF_FIELDS_THAT_EXPIRE}")).is_ok() {
+        let all = format!("{no_fields} {OF_FIELDS_THAT_EXPIRE}");
+        policies.push((all, policy(CachePolicy::time_to_live(LONG))));
+    }
+    for (rights, policy) in policies {
+        let client = C::build(user_of::<C>(&server, &rights)).await.unwrap();
+        let cache: HashCacheClient<u64, u64, u64, C> =
+            HashCacheClient::new(&client, "app", policy, move |_, id, ()| load(id, ())).unwrap();
+        for _ in 0..2 {
+            assert_eq!(ok!(cache.get_many(&1, &[1, 2, 3])), [None, Some(2.into()), Some(3.into())]);
+        }
+        assert_eq!(ok!(cache.set(&1, &2)), Some(2.into()));
+        ok!(cache.set_value(&1, &4, &5));
+        assert_eq!(ok!(cache.peek(&1, &4)), Some(5.into()));
+        assert_eq!((ok!(cache.delete(&1, &4)), ok!(cache.delete_hash(&1))), (true, true));
+    }
+}
+
+async fn a_command_that_is_not_allowed_is_an_error<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    for command in ["get", "time", "set"] {
+        let client =
+            C::build(user_of::<C>(&server, &format!("~* +@all -{command}"))).await.unwrap();
+        let policy = CachePolicy::time_to_live(LONG);
+        let load = |id: u64, ()| C::loading(Ok(Loaded::from(id)));
+        let cache: CacheClient<u64, u64, C> =
+            CacheClient::new(&client, "app", policy, load).unwrap();
+        let error = settle!(cache.get(&1)).unwrap_err();
+        assert_eq!(error.code(), Some("NOPERM"), "{command}: {error}");
+    }
 }
 
 async fn a_refused_script_is_noperm_and_names_what_it_uses<C: Kind>() {

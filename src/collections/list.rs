@@ -199,7 +199,8 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
     /// The items of `range` at one moment. `LRANGE`, O(start + items).
     ///
     /// A negative bound counts from the end: `-2..` are the last two items, `..-1` all but the last.
-    /// Bounds beyond either end are no error. For a long list [`iter`](Self::iter) needs less memory.
+    /// Bounds beyond either end are no error. A range that is empty however long the list is, such as
+    /// `3..3`, is not asked for, even of a key of another type. For a long list [`iter`](Self::iter) needs less memory.
     /// An item that cannot be decoded fails the call; [`lenient`](Self::lenient) gives the others.
     pub fn range(&self, range: impl RangeBounds<isize>) -> E::Reply<Vec<T::Owned>> {
         let request = part(self.reading("LRANGE"), first_and_last(range), Value::Array(Vec::new()));
