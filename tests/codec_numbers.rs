@@ -438,6 +438,21 @@ fn bincode_refuses_what_it_would_read_back_as_another_value() {
         struct Crossed { #[serde(skip_serializing, default)] a: u8, #[serde(skip_deserializing)] b: u8 }
         struct Kept { #[serde(skip)] cache: u8, #[serde(alias = "x", alias = "y")] a: u8, b: (u8, Skipped) }
         struct AsPair { a: u8, b: Box<Option<Kept>> }
+        struct Signed(#[serde(serialize_with = "as_signed")] u64);
+        struct Text(#[serde(serialize_with = "as_text")] Vec<u64>);
+        struct Bytes(#[serde(serialize_with = "as_bytes")] Vec<u8>, #[serde(deserialize_with = "from_bytes")] Vec<u8>);
+    }
+    fn as_signed<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(*number as i64)
+    }
+    fn as_text<S: Serializer>(numbers: &[u64], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&numbers.len())
+    }
+    fn as_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+    fn from_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        String::deserialize(deserializer).map(String::into_bytes)
     }
     fn refused<T: Serialize + serde::de::DeserializeOwned + Send + 'static>(value: T) {
         let reason = unwritable::<Bincode<T>>(&value);
@@ -466,8 +481,11 @@ fn bincode_refuses_what_it_would_read_back_as_another_value() {
     refused(Row { cache: vec![], parts: parts() });
     refused(Some(Pair(vec![], parts())));
     refused(Crossed { a: 1, b: 2 });
+    refused(Signed(5));
+    refused(Text(vec![5]));
 
     kept(Skipped::First);
+    kept((Bytes(vec![1, 2], b"text".to_vec()), -5i8, 'a', 0.5f32, 1u128 << 100, -1i128));
     kept(vec![Aliased::First, Aliased::Second(5), Aliased::Third]);
     kept(Pair(vec![1], parts()));
     let row = Kept { cache: 0, a: 1, b: (2, Skipped::First) };
@@ -528,4 +546,23 @@ fn what_serde_reads_as_anything_first_lacks_some_types() {
     let keyed = || Tagged::Keyed { by_row: BTreeMap::from([(1, 2)]) };
     assert_eq!(read::<Pickle<Tagged>, _>(keyed()), keyed());
     assert_eq!(read::<MessagePack<Tagged>, _>(keyed()), keyed());
+}
+
+#[test]
+fn a_field_that_a_tuple_skips_shifts_the_others_but_in_bincode() {
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Pair(#[serde(skip_serializing_if = "Vec::is_empty")] Vec<u8>, #[serde(default)] Vec<u8>);
+    fn read<C: Codec<Borrowed = Pair, Owned = Pair>>() -> Pair {
+        decoded::<C>(&encoded::<C>(&Pair(vec![], vec![1])))
+    }
+    unwritable::<Bincode<Pair>>(&Pair(vec![], vec![1]));
+    for pair in [
+        read::<Json<Pair>>(),
+        read::<MessagePack<Pair>>(),
+        read::<Pickle<Pair>>(),
+        read::<PyJson<Pair>>(),
+        read::<PyDict<Pair>>(),
+    ] {
+        assert_eq!(pair, Pair(vec![1], vec![]));
+    }
 }

@@ -26,10 +26,11 @@ use super::{Canonical, Codec, CodecError, MAX_DEPTH};
 ///
 /// Bincode stores neither names nor kinds. Serde types that rely on them cannot be read back and so are
 /// refused when they are written: enums with `tag` or `untagged`, `flatten`, `serde_json::Value`, and
-/// fields and variants that are skipped or renamed in only one direction: `skip_serializing_if` where it
-/// skips, or a variant after one with `skip`, which serde counts only when it writes. To find out, each
-/// value is decoded before it is sent, twice if it has enums. It is not found out that a `serialize_with`
-/// writes another type than its field is read as.
+/// what is skipped, renamed or of another type in only one direction: fields with `skip_serializing_if`
+/// where it skips, a variant after one with `skip`, which serde counts only when it writes, or a
+/// `serialize_with` without its `deserialize_with`. To find out, each value is decoded before it is sent,
+/// twice if it has enums. Only of two fields of a tuple struct that are of one type and skipped in one
+/// direction each is it not found out.
 pub struct Bincode<T>(PhantomData<fn() -> T>);
 
 impl<T> Codec for Bincode<T>

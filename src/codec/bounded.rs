@@ -2,8 +2,12 @@
 //! made of the lengths that bytes declare.
 
 mod declared;
+mod leaves;
 mod levels;
-#[cfg_attr(not(feature = "bincode"), allow(dead_code, reason = "other formats have names"))]
+#[cfg_attr(
+    not(feature = "bincode"),
+    allow(dead_code, reason = "other formats have names and kinds")
+)]
 mod outline;
 mod read;
 mod watching;

@@ -1,9 +1,11 @@
-//! Whether a type is read as it is written: bytes without names show neither which fields and variants they are of
-//! nor that one of them was left out.
+//! Whether a type is read as it is written: bytes without names and kinds show neither which fields and variants they
+//! are of, nor that one of them was left out, nor what they are.
 
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem::{self, Discriminant};
+
+use super::leaves::{Leaf, Leaves};
 
 thread_local! {
     static NOW: RefCell<Now> = const { RefCell::new(Now::Unwatched) };
@@ -12,7 +14,7 @@ thread_local! {
 /// What this thread does to a value.
 enum Now {
     Unwatched,
-    Writing(Vec<Mark>),
+    Writing(Outline),
     Reading(Reading),
 }
 
@@ -32,20 +34,25 @@ pub(super) struct Items {
 }
 
 /// The parts of a written value.
-pub(in crate::codec) struct Outline(Vec<Mark>);
+#[derive(Default)]
+pub(in crate::codec) struct Outline {
+    marks: Vec<Mark>,
+    leaves: Leaves,
+}
 
 struct Reading {
     marks: Vec<Mark>,
     at: usize,
+    leaves: Leaves,
     by_names: bool,
     variants: DefaultHasher,
 }
 
 /// Runs `write` and says what it wrote.
 pub(in crate::codec) fn outlined<T>(write: impl FnOnce() -> T) -> (T, Outline) {
-    let (written, now) = during(Now::Writing(Vec::new()), write);
-    let marks = if let Now::Writing(marks) = now { marks } else { Vec::new() };
-    (written, Outline(marks))
+    let (written, now) = during(Now::Writing(Outline::default()), write);
+    let outline = if let Now::Writing(outline) = now { outline } else { Outline::default() };
+    (written, outline)
 }
 
 /// Runs `read`, which must fail with [`UNLIKE`] where it reads another outline.
@@ -57,15 +64,17 @@ pub(in crate::codec) fn compared<T, E>(
     mut read: impl FnMut() -> Result<T, E>,
     unlike: impl FnOnce() -> E,
 ) -> Result<T, E> {
-    let has_variants = outline.0.iter().any(|mark| matches!(mark, Mark::Variant(..)));
+    let has_variants = outline.marks.iter().any(|mark| matches!(mark, Mark::Variant(..)));
     let mut pass = |marks, by_names| {
-        let reading = Reading { marks, at: 0, by_names, variants: DefaultHasher::new() };
+        let (leaves, variants) = Default::default();
+        let reading = Reading { marks, at: 0, leaves, by_names, variants };
         let (value, now) = during(Now::Reading(reading), &mut read);
         value.map(|value| (value, now))
     };
-    let (value, now) = pass(outline.0, false)?;
+    let (value, now) = pass(outline.marks, false)?;
     let Now::Reading(mut numbered) = now else { return Err(unlike()) };
-    let is_complete = numbered.next().is_none();
+    let is_complete =
+        numbered.next().is_none() && numbered.leaves.ended() == outline.leaves.ended();
     let is_alike = match has_variants {
         false => true,
         true => match pass(mem::take(&mut numbered.marks), true)? {
@@ -89,6 +98,24 @@ fn during<T>(now: Now, run: impl FnOnce() -> T) -> (T, Now) {
 
 pub(super) fn is_watched() -> bool {
     NOW.with_borrow(|now| !matches!(now, Now::Unwatched))
+}
+
+/// Takes note of something written or read that has bytes of its own.
+pub(super) fn note(leaf: Leaf) {
+    noting(|leaves| leaves.add(leaf));
+}
+
+/// Takes note of so many bytes in a sequence.
+pub(super) fn note_bytes(count: usize) {
+    noting(|leaves| leaves.add_bytes(count));
+}
+
+fn noting(then: impl FnOnce(&mut Leaves)) {
+    NOW.with_borrow_mut(|now| match now {
+        Now::Unwatched => {}
+        Now::Writing(outline) => then(&mut outline.leaves),
+        Now::Reading(reading) => then(&mut reading.leaves),
+    });
 }
 
 pub(super) fn write_variant(number: u32, name: &'static str) {
@@ -117,8 +144,8 @@ pub(super) fn write_item(place: usize, name: Option<&'static str>) {
 
 fn writing(then: impl FnOnce(&mut Vec<Mark>)) {
     NOW.with_borrow_mut(|now| {
-        if let Now::Writing(marks) = now {
-            then(marks);
+        if let Now::Writing(outline) = now {
+            then(&mut outline.marks);
         }
     });
 }
@@ -172,4 +199,4 @@ impl Reading {
 }
 
 pub(in crate::codec) const UNLIKE: &str =
-    "fields or variants that are skipped or renamed only as it is written, or only as it is read";
+    "what is skipped, renamed or of another type only as it is written, or only as it is read";

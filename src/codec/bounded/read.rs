@@ -1,12 +1,15 @@
 //! Reading within bounds.
 
+mod access;
+
 use std::fmt;
 
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess,
-    Unexpected, VariantAccess, Visitor,
+    Unexpected, Visitor,
 };
 
+use super::leaves::Leaf;
 use super::levels::Levels;
 use super::{declared, outline, watching};
 use crate::codec::MAX_DEPTH;
@@ -57,6 +60,12 @@ impl<I> Limited<I> {
         Limited::new(inner, self.levels, self.watched)
     }
 
+    fn leaf(&self, leaf: Leaf) {
+        if self.watched {
+            outline::note(leaf);
+        }
+    }
+
     fn wrapped<J, E: Error>(&self, inner: J) -> Result<Limited<J>, E> {
         Ok(Limited { levels: self.levels.wrapped(E::custom)?, ..self.inside(inner) })
     }
@@ -83,8 +92,9 @@ impl<'de, D: Deserializer<'de>> Limited<D> {
 }
 
 macro_rules! forward_to_deserializer {
-    ($($method:ident($($argument:ident: $type:ty),*);)+) => {$(
+    ($($method:ident($($argument:ident: $type:ty),*) $(, $leaf:ident)?;)+) => {$(
         fn $method<V: Visitor<'de>>(self $(, $argument: $type)*, visitor: V) -> Result<V::Value, D::Error> {
+            $(self.leaf(Leaf::$leaf);)?
             let visitor = self.inside(visitor);
             self.inner.$method($($argument,)* visitor)
         }
@@ -96,22 +106,22 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
 
     forward_to_deserializer! {
         deserialize_any();
-        deserialize_bool();
-        deserialize_i8();
-        deserialize_i16();
-        deserialize_i32();
-        deserialize_i64();
-        deserialize_i128();
-        deserialize_u8();
-        deserialize_u16();
-        deserialize_u32();
-        deserialize_u64();
-        deserialize_u128();
-        deserialize_f64();
-        deserialize_char();
-        deserialize_str();
-        deserialize_bytes();
-        deserialize_option();
+        deserialize_bool(), Byte;
+        deserialize_i8(), SignedByte;
+        deserialize_i16(), Signed;
+        deserialize_i32(), Signed;
+        deserialize_i64(), Signed;
+        deserialize_i128(), Signed;
+        deserialize_u8(), Byte;
+        deserialize_u16(), Unsigned;
+        deserialize_u32(), Unsigned;
+        deserialize_u64(), Unsigned;
+        deserialize_u128(), Unsigned;
+        deserialize_f64(), Float;
+        deserialize_char(), Char;
+        deserialize_str(), Sequence;
+        deserialize_bytes(), Sequence;
+        deserialize_option(), Option;
         deserialize_unit();
         deserialize_unit_struct(name: &'static str);
         deserialize_newtype_struct(name: &'static str);
@@ -131,11 +141,13 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
+        self.leaf(Leaf::Narrow);
         let visitor = Limited { narrow: true, ..self.inside(inner) };
         self.inner.deserialize_f32(visitor)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
+        self.leaf(Leaf::Sequence);
         let visitor = Limited { counts: true, ..self.inside(inner) };
         match self.tells_bytes() {
             true => self.inner.deserialize_any(visitor),
@@ -169,6 +181,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
+        self.leaf(Leaf::Map);
         let visitor = Limited { counts: true, ..self.inside(inner) };
         self.inner.deserialize_map(visitor)
     }
@@ -196,6 +209,17 @@ macro_rules! forward_to_visitor {
     )+};
 }
 
+macro_rules! forward_bytes_to_visitor {
+    ($($method:ident($type:ty);)+) => {$(
+        fn $method<E: Error>(self, value: $type) -> Result<V::Value, E> {
+            if self.watched {
+                outline::note_bytes(value.len());
+            }
+            self.inner.$method(value)
+        }
+    )+};
+}
+
 impl<'de, V: Visitor<'de>> Visitor<'de> for Limited<V> {
     type Value = V::Value;
 
@@ -217,6 +241,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Limited<V> {
         visit_u128(u128);
         visit_f32(f32);
         visit_char(char);
+    }
+
+    forward_bytes_to_visitor! {
         visit_str(&str);
         visit_borrowed_str(&'de str);
         visit_string(String);
@@ -275,98 +302,5 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Limited<S> {
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
         let inner = self.inside(inner);
         self.inner.deserialize(inner)
-    }
-}
-
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Limited<A> {
-    type Error = A::Error;
-
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, A::Error> {
-        let seed = self.inside(seed);
-        let element = self.inner.next_element_seed(seed)?;
-        self.count(element)
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        self.inner.size_hint().map(declared::reserve)
-    }
-}
-
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Limited<A> {
-    type Error = A::Error;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, A::Error> {
-        let seed = self.inside(seed);
-        let key = self.inner.next_key_seed(seed)?;
-        self.count(key)
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        let seed = self.inside(seed);
-        self.inner.next_value_seed(seed)
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        self.inner.size_hint().map(declared::reserve)
-    }
-}
-
-impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Limited<A> {
-    type Error = A::Error;
-    type Variant = Limited<A::Variant>;
-
-    fn variant_seed<S: DeserializeSeed<'de>>(
-        self,
-        seed: S,
-    ) -> Result<(S::Value, Self::Variant), A::Error> {
-        let (levels, watched) = (self.levels, self.watched);
-        let (value, inner) = match watched {
-            true => self.inner.variant_seed(watching::Variant(seed))?,
-            false => self.inner.variant_seed(Limited::new(seed, levels, watched))?,
-        };
-        Ok((value, Limited::new(inner, levels, watched)))
-    }
-}
-
-impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Limited<A> {
-    type Error = A::Error;
-
-    fn unit_variant(self) -> Result<(), A::Error> {
-        if self.watched {
-            watching::variant_of(0)?;
-        }
-        self.inner.unit_variant()
-    }
-
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
-        let seed = self.deeper(seed)?;
-        if self.watched {
-            watching::variant_of(1)?;
-        }
-        self.inner.newtype_variant_seed(seed)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(
-        self,
-        length: usize,
-        visitor: V,
-    ) -> Result<V::Value, A::Error> {
-        let visitor = self.deeper(visitor)?;
-        self.inner.tuple_variant(length, visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        names: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, A::Error> {
-        let visitor = Limited { names, ..self.deeper(visitor)? };
-        self.inner.struct_variant(names, visitor)
     }
 }

@@ -7,6 +7,7 @@ use serde::ser::{
     SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
+use super::leaves::Leaf;
 use super::levels::{Levels, TOO_DEEP};
 use super::outline;
 use crate::codec::CodecError;
@@ -57,6 +58,19 @@ impl<I> Limited<I> {
         Limited { inner, levels, watched: self.watched, items: None }
     }
 
+    fn leaf(&self, leaf: Leaf) {
+        if self.watched {
+            outline::note(leaf);
+        }
+    }
+
+    fn bytes(&self, count: usize) {
+        if self.watched {
+            outline::note(Leaf::Sequence);
+            outline::note_bytes(count);
+        }
+    }
+
     fn variant(&self, number: u32, name: &'static str) {
         if self.watched {
             outline::write_variant(number, name);
@@ -81,17 +95,19 @@ impl<T: Serialize + ?Sized> Serialize for Limited<&T> {
 }
 
 macro_rules! scalars {
-    ($($method:ident($($argument:ident: $type:ty),*);)+) => {$(
+    ($($method:ident($($argument:ident: $type:ty),*) $(, $leaf:ident)?;)+) => {$(
         fn $method(self $(, $argument: $type)*) -> Result<S::Ok, S::Error> {
+            $(self.leaf(Leaf::$leaf);)?
             self.inner.$method($($argument),*)
         }
     )+};
 }
 
 macro_rules! collections {
-    ($($method:ident($($argument:ident: $type:ty),*) -> $kind:ident $(, names: $names:literal)?;)+) => {$(
+    ($($method:ident($($argument:ident: $type:ty),*) -> $kind:ident $(, leaf: $leaf:ident)? $(, names: $names:literal)?;)+) => {$(
         fn $method(self $(, $argument: $type)*) -> Result<Self::$kind, S::Error> {
             let levels = self.levels.deeper(S::Error::custom)?;
+            $(self.leaf(Leaf::$leaf);)?
             let (watched, items) = (self.watched, None $(.or(self.items($names)))?);
             Ok(Limited { inner: self.inner.$method($($argument),*)?, levels, watched, items })
         }
@@ -110,36 +126,45 @@ impl<S: Serializer> Serializer for Limited<S> {
     type SerializeStructVariant = Limited<S::SerializeStructVariant>;
 
     scalars! {
-        serialize_bool(value: bool);
-        serialize_i8(value: i8);
-        serialize_i16(value: i16);
-        serialize_i32(value: i32);
-        serialize_i64(value: i64);
-        serialize_i128(value: i128);
-        serialize_u8(value: u8);
-        serialize_u16(value: u16);
-        serialize_u32(value: u32);
-        serialize_u64(value: u64);
-        serialize_u128(value: u128);
-        serialize_f32(value: f32);
-        serialize_f64(value: f64);
-        serialize_char(value: char);
-        serialize_str(value: &str);
-        serialize_bytes(value: &[u8]);
-        serialize_none();
+        serialize_bool(value: bool), Byte;
+        serialize_i8(value: i8), SignedByte;
+        serialize_i16(value: i16), Signed;
+        serialize_i32(value: i32), Signed;
+        serialize_i64(value: i64), Signed;
+        serialize_i128(value: i128), Signed;
+        serialize_u8(value: u8), Byte;
+        serialize_u16(value: u16), Unsigned;
+        serialize_u32(value: u32), Unsigned;
+        serialize_u64(value: u64), Unsigned;
+        serialize_u128(value: u128), Unsigned;
+        serialize_f32(value: f32), Narrow;
+        serialize_f64(value: f64), Float;
+        serialize_char(value: char), Char;
+        serialize_none(), Option;
         serialize_unit();
         serialize_unit_struct(name: &'static str);
     }
 
     collections! {
-        serialize_seq(length: Option<usize>) -> SerializeSeq;
+        serialize_seq(length: Option<usize>) -> SerializeSeq, leaf: Sequence;
         serialize_tuple(length: usize) -> SerializeTuple, names: false;
         serialize_tuple_struct(name: &'static str, length: usize) -> SerializeTupleStruct, names: false;
-        serialize_map(length: Option<usize>) -> SerializeMap;
+        serialize_map(length: Option<usize>) -> SerializeMap, leaf: Map;
         serialize_struct(name: &'static str, length: usize) -> SerializeStruct, names: true;
     }
 
+    fn serialize_str(self, value: &str) -> Result<S::Ok, S::Error> {
+        self.bytes(value.len());
+        self.inner.serialize_str(value)
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<S::Ok, S::Error> {
+        self.bytes(value.len());
+        self.inner.serialize_bytes(value)
+    }
+
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
+        self.leaf(Leaf::Option);
         let value = self.inside(value, self.levels.wrapped(S::Error::custom)?);
         self.inner.serialize_some(&value)
     }
@@ -206,7 +231,10 @@ impl<S: Serializer> Serializer for Limited<S> {
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        self.inner.collect_str(value)
+        match self.watched {
+            true => self.serialize_str(&value.to_string()),
+            false => self.inner.collect_str(value),
+        }
     }
 
     fn is_human_readable(&self) -> bool {
