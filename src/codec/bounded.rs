@@ -22,6 +22,8 @@ pub(super) use outline::{UNLIKE, compared, outlined, unwatched};
 pub(super) use read::Bounded;
 #[cfg(any(feature = "json", feature = "msgpack", feature = "pickle"))]
 pub(super) use read::read;
+pub(super) use write::unwritable;
 #[cfg(feature = "bincode")]
 pub(super) use write::watched;
-pub(super) use write::{unwritable, written};
+#[cfg(any(feature = "json", feature = "msgpack", feature = "pickle"))]
+pub(super) use write::written;

@@ -160,7 +160,10 @@ pub(super) fn read_variant(number: u32) -> Option<(&'static str, bool)> {
 
 /// Takes note of the variant that the type made of a number or name.
 pub(super) fn note_variant<T>(variant: Discriminant<T>) {
-    reading(|reading| Some(variant.hash(&mut reading.variants)));
+    reading(|reading| {
+        variant.hash(&mut reading.variants);
+        Some(())
+    });
 }
 
 pub(super) fn read_items() -> Option<Items> {

@@ -13,6 +13,7 @@ use super::outline;
 use crate::codec::CodecError;
 
 /// `value`, which fails to be written if it nests more than `depth` deep.
+#[cfg(any(feature = "json", feature = "msgpack", feature = "pickle"))]
 pub(in crate::codec) fn written<T: Serialize + ?Sized>(
     value: &T,
     depth: usize,
@@ -20,7 +21,7 @@ pub(in crate::codec) fn written<T: Serialize + ?Sized>(
     Limited { inner: value, levels: Levels::new(depth), watched: false, items: None }
 }
 
-/// The same inside of [`outlined`](outline::outlined).
+/// `value` within the same bound, to be written inside of [`outlined`](outline::outlined).
 #[cfg(feature = "bincode")]
 pub(in crate::codec) fn watched<T: Serialize + ?Sized>(
     value: &T,
