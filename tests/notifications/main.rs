@@ -176,8 +176,13 @@ async fn where_changes_cannot_be_seen_this_is_said<C: Kind>() {
             C::event(&mut events).await.expect("a key");
             assert!(follows(&cached, number).await, "{:?}", cached.stats());
         }
-        assert_eq!(ok!(cached.get("a")).as_deref(), Some(&2));
-        assert!(cached.stats().hits > 0 && !cached.stats().is_certain, "{:?}", cached.stats());
+        // The last message may still take the value from the cache.
+        let began = Instant::now();
+        while cached.stats().hits == 0 {
+            assert_eq!(ok!(cached.get("a")).as_deref(), Some(&2));
+            assert!(began.elapsed() < PATIENCE, "{:?}", cached.stats());
+        }
+        assert!(!cached.stats().is_certain, "{:?}", cached.stats());
 
         // It is said once, however often the connection is lost.
         let _: u64 = query(server.url(), "CLIENT KILL TYPE pubsub").expect("connections");
