@@ -76,7 +76,8 @@ pub enum Error {
         /// The first servers that have it.
         needs: &'static str,
     },
-    /// A key or value could not be written as bytes. Nothing was sent.
+    /// A key or value could not be written as bytes. Nothing was sent, except earlier pages of what goes
+    /// page by page ([`applied`](Self::applied) says so).
     #[error("{attempt}: cannot encode an argument: {source}")]
     Encode {
         /// What was attempted.
@@ -103,7 +104,8 @@ pub enum Error {
         /// The kind of answer that came.
         found: &'static str,
     },
-    /// An argument cannot be used. Nothing was sent.
+    /// An argument cannot be used. Nothing was sent, except earlier pages of what goes page by page
+    /// ([`applied`](Self::applied) says so). A command has at most 1,000,000 arguments.
     #[error("{attempt}: {reason}")]
     InvalidArgument {
         /// What was attempted.
@@ -176,7 +178,8 @@ pub enum Applied {
     No,
     /// It cannot be known: the command was sent and no answer came, or a script failed half-way.
     Perhaps,
-    /// It did; only the answer could not be used.
+    /// At least a part of it did: the answer could not be used, or what goes page by page, such as
+    /// `extend` and `clear`, failed in a later page.
     Yes,
 }
 

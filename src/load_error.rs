@@ -46,6 +46,11 @@ impl LoadError {
         self.downcast_ref()
     }
 
+    /// What it takes in memory, about: of what it owns only the message is known.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.0) + self.to_string().len()
+    }
+
     /// What another program makes an error of again: the kind, and a message of bounded length.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut message = self.to_string();

@@ -70,12 +70,12 @@ impl Sources {
         vec![keys, track.arg(canaries(base))]
     }
 
-    /// The kinds of keyspace notifications that tell of every change: those of all types whose commands may
-    /// overwrite a key of another type.
+    /// The kinds of keyspace notifications that tell of every change: those of all types, since a key that is
+    /// missing may become one of any type.
     pub(crate) fn kinds(&self) -> &'static str {
         match self.structure {
-            Structure::Dict => "Kg$lszhxen",
-            _ => "Kg$lszhxe",
+            Structure::Dict => "Kg$lszhtdxen",
+            _ => "Kg$lszhtdxe",
         }
     }
 

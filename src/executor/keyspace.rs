@@ -36,7 +36,7 @@ pub(crate) async fn turn_on<N: Node>(node: &N, kinds: &str) -> Result<String> {
 }
 
 /// Whether these kinds of keyspace notifications are on. Another client may have turned them off, if only
-/// by adding others at the same time.
+/// by adding others at the same time. Whether [`NEW`] is on beside an `A` cannot be known.
 pub(crate) async fn are_on<N: Node>(node: &N, kinds: &str) -> bool {
     kinds_of(node).await.is_ok_and(|known| missing(&known, kinds).is_empty())
 }

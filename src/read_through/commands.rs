@@ -47,7 +47,7 @@ pub(super) enum Mode {
     Unfit,
     /// There is one that will do until it is loaded.
     Refresh,
-    /// Somebody wants it anew, whatever others do.
+    /// It is wanted anew, whoever else loads it.
     Force,
 }
 
@@ -230,13 +230,12 @@ impl Commands {
 
     fn script(&self, script: &'static Script, spot: &Spot, expires: bool) -> Request {
         let request = Request::script(script, 2).key(&spot.key).key(&spot.aside());
-        let request = request.needs(FIELD_EXPIRY).telling(&self.notices);
-        let shape = match &spot.field {
-            None => "s",
-            Some(_) if expires => "x",
-            Some(_) => "h",
+        let request = request.telling(&self.notices);
+        let request = match &spot.field {
+            None => request.arg("s"),
+            Some(_) if expires => request.needs(FIELD_EXPIRY).arg("x"),
+            Some(_) => request.arg("h"),
         };
-        let request = request.arg(shape);
         let request = match &spot.field {
             None => request.arg(""),
             Some(name) => request.field::<Vec<u8>>(name),
@@ -325,7 +324,14 @@ const FIELD_EXPIRY: &str = "Redis 7.4 or Valkey 9";
 
 macro_rules! script {
     ($name:literal, $file:literal) => {
-        Script::new($name, concat!(include_str!("entry.lua"), include_str!($file)))
+        Script::new(
+            $name,
+            concat!(
+                include_str!("../collections/field_expiry.lua"),
+                include_str!("entry.lua"),
+                include_str!($file),
+            ),
+        )
     };
 }
 

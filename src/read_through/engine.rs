@@ -94,7 +94,7 @@ where
         Ok(found)
     }
 
-    /// Loads one value anew and stores it, whatever others do.
+    /// Loads one value anew and stores it, whoever else loads it.
     pub(super) async fn set(self: Arc<Self>, spot: Spot, args: A) -> Result<Found<V>> {
         let nesting = Nesting::current();
         if nesting.turn(self.id(), &spot) == Turn::Never {

@@ -10,10 +10,16 @@ use super::spot::Spot;
 pub(super) struct Failures<T> {
     failures: HashMap<Arc<Spot>, Failure<T>>,
     /// In the order in which they came. Some may have been removed or replaced since.
-    order: VecDeque<(Arc<Spot>, u64)>,
+    order: VecDeque<Place>,
     /// Of all in `order`.
     bytes: usize,
     number: u64,
+}
+
+struct Place {
+    spot: Arc<Spot>,
+    number: u64,
+    bytes: usize,
 }
 
 struct Failure<T> {
@@ -33,14 +39,22 @@ impl<T> Failures<T> {
         Some(&failure.what)
     }
 
-    pub(super) fn insert(&mut self, spot: Spot, what: T, now: Instant, until: Instant) {
+    /// Remembers `what`, which takes so many `bytes`.
+    pub(super) fn insert(
+        &mut self,
+        spot: Spot,
+        (what, bytes): (T, usize),
+        now: Instant,
+        until: Instant,
+    ) {
         self.number += 1;
         let (spot, number) = (Arc::new(spot), self.number);
         // The key has to be the one in `order`: that of an older failure goes with it.
         self.failures.remove(&spot);
         self.failures.insert(spot.clone(), Failure { what, until, number });
-        self.bytes += size(&spot);
-        self.order.push_back((spot, number));
+        let bytes = spot.bytes().saturating_add(bytes).saturating_add(OVERHEAD);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.order.push_back(Place { spot, number, bytes });
         self.drop_old(now);
     }
 
@@ -54,7 +68,7 @@ impl<T> Failures<T> {
 
     /// Drops those whose time is over, behind no other one, and the oldest of too many.
     fn drop_old(&mut self, now: Instant) {
-        while let Some((spot, number)) = self.order.front() {
+        while let Some(Place { spot, number, bytes }) = self.order.front() {
             let own = self.failures.get(spot).filter(|failure| failure.number == *number);
             let is_too_much = self.order.len() > MOST || self.bytes > MOST_BYTES;
             if own.is_some_and(|failure| now < failure.until) && !is_too_much {
@@ -63,7 +77,7 @@ impl<T> Failures<T> {
             if own.is_some() {
                 self.failures.remove(spot);
             }
-            self.bytes -= size(spot);
+            self.bytes = self.bytes.saturating_sub(*bytes);
             self.order.pop_front();
         }
         // The tables of many do not stay.
@@ -71,14 +85,10 @@ impl<T> Failures<T> {
     }
 }
 
-fn size(spot: &Spot) -> usize {
-    spot.bytes() + OVERHEAD
-}
-
 const MOST: usize = 100_000;
 const MOST_BYTES: usize = 32 << 20;
 
-/// What each takes besides its id, about.
+/// What each takes besides its id and its error, about.
 const OVERHEAD: usize = 300;
 
 #[cfg(test)]
@@ -94,11 +104,15 @@ mod tests {
 
     #[test]
     fn what_is_too_much_goes_first_come_first() {
-        for (length, fit) in [(8, MOST), (20_000, MOST_BYTES / (40_002 + OVERHEAD))] {
+        for (length, bytes, fit) in [
+            (8, 0, MOST),
+            (20_000, 0, MOST_BYTES / (40_002 + OVERHEAD)),
+            (8, 100_000, MOST_BYTES / (100_018 + OVERHEAD)),
+        ] {
             let (mut failures, now) = (Failures::new(), Instant::now());
             let until = now + Duration::from_secs(1);
             for id in 0..fit + 10 {
-                failures.insert(spot(id, length), id, now, until);
+                failures.insert(spot(id, length), (id, bytes), now, until);
             }
             for (id, found) in [(0, false), (9, false), (10, true), (fit + 9, true)] {
                 assert_eq!(
@@ -115,9 +129,9 @@ mod tests {
         let (mut failures, now) = (Failures::new(), Instant::now());
         let (soon, later) = (now + Duration::from_millis(50), now + Duration::from_secs(60));
         for id in 0..1000 {
-            failures.insert(spot(id, 8), id, now, soon);
+            failures.insert(spot(id, 8), (id, 0), now, soon);
         }
-        failures.insert(spot(0, 8), 1, now, later);
+        failures.insert(spot(0, 8), (1, 0), now, later);
         assert_eq!(failures.get(&spot(1, 8), now), Some(&1));
         assert_eq!(failures.get(&spot(1, 8), soon), None);
         assert_eq!(failures.get(&spot(0, 8), soon), Some(&1), "it failed again");
@@ -131,7 +145,7 @@ mod tests {
         let (mut failures, now) = (Failures::new(), Instant::now());
         let later = now + Duration::from_secs(60);
         for id in 0..3 {
-            failures.insert(spot(id, 8), id, now, later);
+            failures.insert(spot(id, 8), (id, 0), now, later);
         }
         failures.remove(&spot(0, 8));
         failures.retain(|kept| *kept != spot(1, 8));

@@ -234,7 +234,8 @@ impl<V> Lead<V> {
         if self.remove(&mut table)
             && let Some(until) = until
         {
-            table.failures.insert(self.spot.clone(), self.landing.clone(), now, until);
+            let failure = (self.landing.clone(), error.bytes());
+            table.failures.insert(self.spot.clone(), failure, now, until);
         }
         drop(table);
         self.landing.tell(Outcome::Failed(error));
