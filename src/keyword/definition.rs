@@ -180,6 +180,9 @@ impl<E: RoundTrips> Keyword<E> {
     /// Is told of each new value, once and in the order in which the server got them, after it was published. One
     /// call runs at a time, so that a `set` beside others may return before its own. It should not wait for anything:
     /// where it is 10,000 values behind, it misses the oldest.
+    ///
+    /// Values whose replies were lost are among them, also those that were overwritten by then: up to 1 MiB of such
+    /// values of a keyword are kept on the server, the latest ones.
     pub fn on_change(mut self, tell: impl Fn(&Change) + Send + Sync + 'static) -> Self {
         self.hooks.changed = Some(Arc::new(tell));
         self

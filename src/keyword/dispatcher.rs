@@ -1,3 +1,4 @@
+mod before;
 mod calls;
 mod changes;
 mod inbox;

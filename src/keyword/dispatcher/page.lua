@@ -1,5 +1,5 @@
 -- Describes keywords, and gives them what they begin with. Says when they got their values, and what they
--- are where they are newer than those that are known.
+-- are, and were before, where they are newer than those that are known.
 local first = #KEYS - 3
 local registry, descriptions, times = KEYS[first], KEYS[first + 1], KEYS[first + 2]
 redis.call('PEXPIRE', lease, ARGV[2])
@@ -39,5 +39,6 @@ for i = 0, (first - 1) / 4 - 1 do
   local is_newer = (rule == 'put again' or rule == 'leave') and is_there and set_at > tonumber(at)
   reply[#reply + 1] = redis.call('HGET', times, name) or '0'
   reply[#reply + 1] = is_newer and redis.call('GET', value)
+  reply[#reply + 1] = is_newer and redis.call('HGET', times, before_field(keyword))
 end
 return reply

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::before::{Updated, updated};
 use super::inbox::{Inbox, Request};
 use super::life::{Life, Phase};
 use super::scripts::{BEGIN, ELSEWHERE, REFUSE, UPDATE};
@@ -165,22 +166,20 @@ impl<E: RoundTrips> Service<E> {
             slot.keyword.hooks.write.is_some() && slot.is_in_doubt.load(Ordering::Acquire);
         let until = request.filter(|_| !is_done);
         let command = command.number(slot.at()).number(until.map_or(0, |it| it.until));
-        let command = command.number(u8::from(request.is_some()));
+        let command = command.number(u8::from(request.is_some())).number(slot.changes.known());
         let _untold = Telling(self, slot);
-        let setting = slot.changes.set();
         let doubt = Doubt(self, slot);
-        let sent = self.send(command, reply::optional_number, patience).await;
+        let sent = self.send(command, updated, patience).await;
         if sent.as_ref().map_or_else(Error::applied, |_| Applied::No) == Applied::No {
             mem::forget(doubt);
         }
-        let at = sent?;
+        let Updated { at, before } = sent?;
         if at == 0 {
             return Ok(());
         }
         slot.is_in_doubt.store(false, Ordering::Release);
         if slot.has_value() {
-            slot.copied(accepted.clone(), at);
-            setting.land(accepted, at);
+            slot.learn(accepted, at, &before);
             slot.tell(at);
         }
         Ok(())

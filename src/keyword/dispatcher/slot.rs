@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use super::before;
 use super::changes::Changes;
 use super::inbox::{MOST_BYTES, Request};
 use crate::executor::RoundTrips;
@@ -135,6 +136,21 @@ impl<E: RoundTrips> Slot<E> {
 
     pub(super) fn history(&self) -> Vec<(SystemTime, Value)> {
         self.known().history.iter().map(|(at, value)| (moment(*at), value.clone())).collect()
+    }
+
+    /// Takes in a value that it has had in Redis since `at`, and what it was before and may not be known.
+    pub(super) fn learn(&self, accepted: Accepted, at: u64, before: &[u8]) {
+        for (at, text) in before::values(before) {
+            if let Ok(value) = self.keyword.description.parse(&text) {
+                self.learn_one(Accepted { value, text }, at);
+            }
+        }
+        self.learn_one(accepted, at);
+    }
+
+    fn learn_one(&self, accepted: Accepted, at: u64) {
+        self.copied(accepted.clone(), at);
+        self.changes.land(accepted, at);
     }
 
     /// Copies what it has in Redis since `at`, 0 where that is not known, unless something newer is known.
