@@ -13,7 +13,7 @@ use self::standing::Standing;
 use super::look::fresh;
 use super::message::News;
 use super::names::{KeywordName, ServiceName};
-use super::reading::Reading;
+use super::reading::{Reading, Status};
 use crate::error::{Error, Result};
 use crate::executor::{Audience, Signal, Situation, Speech};
 
@@ -147,15 +147,21 @@ impl Hearing {
     /// each keyword. New keywords are announced.
     pub(super) fn have_attended(&self, is_served: bool, time: Option<Duration>) {
         let mut state = self.state();
-        if state.standing.have_looked(is_served, time) {
-            let known: Vec<_> = state.told.keys().cloned().collect();
-            state.stale.extend(known);
+        let has_changed = state.standing.have_looked(is_served, time);
+        match has_changed {
+            true => {
+                let known: Vec<_> = state.told.keys().cloned().collect();
+                state.stale.extend(known);
+            }
+            false => state.read_abandoned(),
         }
     }
 
     /// Whether it is served cannot be found out.
     pub(super) fn attend_no_more(&self) {
-        self.state().standing.look_no_more();
+        let mut state = self.state();
+        state.standing.look_no_more();
+        state.read_abandoned();
     }
 
     /// Takes in what was read in a session. What was read before a reconnection is read again.
@@ -190,6 +196,12 @@ impl Hearing {
 }
 
 impl Told {
+    /// Whether a write goes on, and no dispatcher.
+    fn is_abandoned(&self) -> bool {
+        let status = |it: &Reading| it.status == Status::Modify && !it.is_served;
+        self.reading.as_ref().is_some_and(status)
+    }
+
     /// Whether the value or anything else in `other` is from before this.
     fn is_newer_than(&self, other: &Self) -> bool {
         let set_at = |it: &Self| it.reading.as_ref().and_then(|reading| reading.set_at);
@@ -290,8 +302,17 @@ impl State {
             (true, false) => return None,
             _ => {}
         }
+        if told.is_abandoned() {
+            self.standing.look_soon();
+        }
         self.told.insert(keyword, told);
         (!is_known).then_some(reading)
+    }
+
+    /// Writes that their dispatcher does not end any more are to be read: that they expire is not announced.
+    fn read_abandoned(&mut self) {
+        let abandoned = self.told.iter().filter(|(_, told)| told.is_abandoned());
+        self.stale.extend(abandoned.map(|(keyword, _)| keyword.clone()));
     }
 
     /// A keyword may have another type.

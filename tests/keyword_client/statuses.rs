@@ -18,6 +18,7 @@ contract_on_servers! {
     dispatchers_are_seen_to_come_and_go,
     who_goes_before_the_first_look_is_seen,
     a_dispatcher_is_seen_to_die,
+    a_write_is_seen_to_expire_with_its_dispatcher,
     statuses_of_cauldron_are_seen,
 }
 
@@ -157,22 +158,46 @@ async fn who_goes_before_the_first_look_is_seen<C: Watching>(client: C, name: &'
     }
 }
 
-async fn a_dispatcher_is_seen_to_die<C: Watching>(client: C, name: &'static str) {
-    let (service, _, mut wire) = parts(&client, name);
-    let lease = wire.name("~rc:lease");
-    // Nothing renews it.
-    let () = wire.run(&[b"SET", lease.as_bytes(), b"dead/700", b"PX", b"700"]);
+/// A dispatcher whose lease lasts for so many milliseconds and is not renewed.
+fn dying(wire: &mut Wire, lease: &str) {
+    let (key, holder) = (wire.name("~rc:lease"), format!("dead/{lease}"));
+    let () = wire.run(&[b"SET", key.as_bytes(), holder.as_bytes(), b"PX", lease.as_bytes()]);
     wire.register();
     wire.set(".N", "1");
     wire.set(".N:type", "integer");
     let keywords = wire.name("~rc:keywords");
     let described = br#"{"name": "N", "type": "integer"}"#;
     let _: usize = wire.run(&[b"HSET", keywords.as_bytes(), b"N", described]);
+}
+
+async fn a_dispatcher_is_seen_to_die<C: Watching>(client: C, name: &'static str) {
+    let (service, _, mut wire) = parts(&client, name);
+    dying(&mut wire, "700");
     let mut monitor = ok!(service.monitor(["N"]));
     assert!(C::next(&mut monitor).await.unwrap().is_served);
     let dead = ok!(service.wait_for("N", |reading| !reading.is_served, PATIENCE));
     assert_eq!(dead.text, "1");
     assert!(!C::next(&mut monitor).await.unwrap().is_served);
+}
+
+async fn a_write_is_seen_to_expire_with_its_dispatcher<C: Watching>(client: C, name: &'static str) {
+    let (service, _, mut wire) = parts(&client, name);
+    dying(&mut wire, "700");
+    let status = wire.name(".N:status");
+    // After the lease: a write begins later than that was renewed.
+    let () = wire.run(&[b"SET", status.as_bytes(), b"modify", b"PX", b"1500"]);
+    let mut monitors = [ok!(service.monitor(["N"])), ok!(service.monitor_all())];
+    let is_over = |reading: &Reading| reading.status != Status::Modify;
+    assert_eq!(ok!(service.wait_for("N", is_over, PATIENCE)).status, Status::Unknown);
+    for monitor in &mut monitors {
+        let last = loop {
+            let reading = C::next(monitor).await.unwrap();
+            if is_over(&reading) {
+                break reading;
+            }
+        };
+        assert_eq!((last.status, last.is_served), (Status::Unknown, false));
+    }
 }
 
 async fn statuses_of_cauldron_are_seen<C: Watching>(client: C, name: &'static str) {
