@@ -42,6 +42,8 @@ struct State {
     /// How many bytes the values and errors of the news are.
     bytes: usize,
     standing: Standing,
+    /// Whether a dispatcher has come or gone since that was looked at.
+    is_renewed: bool,
     /// What is to be read.
     stale: BTreeSet<KeywordName>,
     is_unlisted: bool,
@@ -143,12 +145,12 @@ impl Hearing {
         self.state().is_unlisted = true;
     }
 
-    /// Takes in whether the service is served, and for how long that is certain. If that has changed, it is so for
-    /// each keyword. New keywords are announced.
+    /// Takes in whether the service is served, and for how long that is certain. If that has changed, or a dispatcher
+    /// has come or gone, which keywords are served is to be read. New ones are announced.
     pub(super) fn have_attended(&self, is_served: bool, time: Option<Duration>) {
         let mut state = self.state();
         let has_changed = state.standing.have_looked(is_served, time);
-        match has_changed {
+        match mem::take(&mut state.is_renewed) || has_changed {
             true => {
                 let known: Vec<_> = state.told.keys().cloned().collect();
                 state.stale.extend(known);
@@ -357,6 +359,7 @@ impl Audience for Hearing {
         if let Some(keyword) = channel.strip_prefix(&self.changes[..]) {
             state.echo = Echo::default();
             if keyword.is_empty() {
+                state.is_renewed = true;
                 state.standing.look_now();
             } else {
                 let Some(keyword) = self.changed(keyword).filter(|name| self.wants(name)) else {

@@ -28,7 +28,7 @@ pub(super) async fn look<E: RoundTrips>(
         });
         let descriptions = Request::read("HMGET").key(&service.descriptions());
         // A value may be set while they are read, and is never older than its time.
-        let (times, stored, descriptions, now, is_held, is_registered) = executor
+        let (times, stored, descriptions, now, is_held, is_registered, describes) = executor
             .send_all((
                 times.returns(reply::raw_each),
                 stored(service, page).returns(reply::raw_each),
@@ -36,15 +36,18 @@ pub(super) async fn look<E: RoundTrips>(
                 Request::read("TIME").returns(reply::time),
                 lease::is_held(service),
                 lease::is_registered(service),
+                lease::describes(service),
             ))
             .await?;
         let (times, stored, descriptions, now) = (times?, stored?, descriptions?, now?);
         let (is_held, is_registered) = (is_held?, lease::unless_forbidden(is_registered)?);
+        let is_served = lease::serves(is_held, is_registered, describes?);
         let [seconds, microseconds] = now;
         let now = seconds.saturating_mul(MICROSECONDS).saturating_add(microseconds);
         let found = stored.chunks_exact(STORED).zip(times.chunks_exact(TIMES)).zip(descriptions);
         for (keyword, ((stored, times), description)) in page.iter().zip(found) {
-            let is_served = lease::serves(is_held, is_registered, description.is_some());
+            // Who has the lease describes what it serves.
+            let is_served = is_served && (!is_held || description.is_some());
             let found = Found { stored, times, description, now, is_served };
             readings.push(found.reading(service, keyword));
         }

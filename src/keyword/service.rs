@@ -37,7 +37,7 @@ impl<E: RoundTrips> Service<E> {
         })
     }
 
-    /// What a keyword is. `HGET`, `EXISTS` and `GET` in one round trip, O(1).
+    /// What a keyword is, as [`keywords`](Self::keywords) has it. `HGET`, two `EXISTS` and `GET` in one round trip, O(1).
     pub fn describe(&self, keyword: &str) -> E::Reply<Description> {
         let service = self.clone();
         let keyword = self.keyword("describe", keyword);
@@ -49,7 +49,8 @@ impl<E: RoundTrips> Service<E> {
         })
     }
 
-    /// Whether there is such a keyword. `HGET`, `EXISTS` and `GET` in one round trip, O(1).
+    /// Whether there is such a keyword, among those that [`keywords`](Self::keywords) gives. `HGET`, two `EXISTS` and
+    /// `GET` in one round trip, O(1).
     pub fn contains(&self, keyword: &str) -> E::Reply<bool> {
         let service = self.clone();
         let keyword = self.keyword("contains", keyword);

@@ -6,7 +6,7 @@ use std::thread;
 use redis_collections::keyword::{Keyword, Reading, Status};
 
 use crate::support::kinds::{
-    Kind, contract_on_servers, hard_of_hearing, ok, on_both_kinds, tell_everything,
+    Kind, contract_on_servers, hard_of_hearing, ok, on_both_kinds, settle, tell_everything,
 };
 use crate::support::servers::PATIENCE;
 use crate::support::wire::Wire;
@@ -16,6 +16,7 @@ contract_on_servers! {
     what_a_dispatcher_does_with_a_keyword_is_seen,
     a_status_is_waited_for,
     dispatchers_are_seen_to_come_and_go,
+    a_keyword_that_its_service_has_no_more_is_not_served,
     who_goes_before_the_first_look_is_seen,
     a_dispatcher_is_seen_to_die,
     a_write_is_seen_to_expire_with_its_dispatcher,
@@ -144,6 +145,30 @@ async fn dispatchers_are_seen_to_come_and_go<C: Watching>(client: C, name: &'sta
     let back = C::next(&mut monitor).await.unwrap();
     assert_eq!((back.is_served, &back.text[..]), (true, "1"));
     assert!(ok!(service.read("A")).is_served);
+}
+
+async fn a_keyword_that_its_service_has_no_more_is_not_served<C: Watching>(
+    client: C,
+    name: &'static str,
+) {
+    let (service, name, mut wire) = parts(&client, name);
+    let keywords = ["A", "B"].map(|name| Keyword::integer(name).initial(1));
+    let dispatcher = serve(&client, &name, keywords).await;
+    let mut monitor = ok!(service.monitor(["A"]));
+    assert!(C::next(&mut monitor).await.unwrap().is_served);
+    // As one that has crashed, so that the next one takes its place unnoticed.
+    let lease = wire.name("~rc:lease");
+    let _: usize = wire.run(&[b"DEL", lease.as_bytes()]);
+    let _next = serve(&client, &name, [Keyword::integer("B").initial(2)]).await;
+    let is_gone = |reading: &Reading| !reading.is_served;
+    assert_eq!(ok!(service.wait_for("A", is_gone, PATIENCE)).text, "1");
+    assert!(!C::next(&mut monitor).await.unwrap().is_served);
+    let named: Vec<_> = ok!(service.keywords()).into_iter().map(|known| known.name).collect();
+    assert_eq!(named, ["B"]);
+    assert_eq!([ok!(service.contains("A")), ok!(service.contains("B"))], [false, true]);
+    assert!(settle!(service.describe("A")).is_err() && settle!(service.write("A", 1)).is_err());
+    assert!(ok!(service.read("B")).is_served);
+    drop(dispatcher);
 }
 
 async fn who_goes_before_the_first_look_is_seen<C: Watching>(client: C, name: &'static str) {
