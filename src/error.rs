@@ -140,6 +140,13 @@ pub enum Error {
         /// What the dispatcher says.
         reason: String,
     },
+    /// The dispatcher of a keyword service ended while a function of its program was writing the value. What that
+    /// has done stays, and it may still go on.
+    #[error("{attempt}: the dispatcher ended before it was done")]
+    Abandoned {
+        /// What was attempted.
+        attempt: Box<Attempt>,
+    },
     /// Nobody has such a keyword.
     #[error("{attempt}: there is no such keyword")]
     UnknownKeyword {
@@ -187,7 +194,9 @@ impl Error {
         match self {
             _ if attempt.in_part => Applied::Yes,
             _ if !attempt.writes => Applied::No,
-            Error::ConnectionLost { .. } | Error::Timeout { .. } => Applied::Perhaps,
+            Error::ConnectionLost { .. } | Error::Timeout { .. } | Error::Abandoned { .. } => {
+                Applied::Perhaps
+            }
             _ if attempt.halfway => Applied::Perhaps,
             Error::Decode { .. } | Error::UnexpectedReply { .. } => Applied::Yes,
             _ => Applied::No,
@@ -238,6 +247,7 @@ impl Error {
             | Error::Load { attempt, .. }
             | Error::LeaseLost { attempt }
             | Error::Refused { attempt, .. }
+            | Error::Abandoned { attempt }
             | Error::UnknownKeyword { attempt }
             | Error::NotServed { attempt }
             | Error::AlreadyServed { attempt }
@@ -268,6 +278,18 @@ impl Error {
             &mut self
         {
             **old = attempt;
+        }
+        self
+    }
+
+    /// The same error under the name of the call of which what failed was a part.
+    #[cfg(feature = "keyword")]
+    pub(crate) fn called(mut self, command: &'static str, key: Vec<u8>) -> Self {
+        if let Error::ConnectionLost { attempt, .. }
+        | Error::Timeout { attempt }
+        | Error::Server { attempt, .. } = &mut self
+        {
+            (attempt.command, attempt.key, attempt.field) = (command, Some(key), None);
         }
         self
     }

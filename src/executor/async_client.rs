@@ -246,8 +246,9 @@ impl Machinery for AsyncClient {
     }
 
     fn background_goes_on(&self) -> bool {
-        let runtime = tokio::runtime::Handle::try_current();
-        runtime.map_or(true, |it| it.runtime_flavor() != RuntimeFlavor::CurrentThread)
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return true };
+        let has_others = tokio::task::try_id().is_none() || runtime.metrics().num_workers() > 1;
+        runtime.runtime_flavor() != RuntimeFlavor::CurrentThread && has_others
     }
 
     async fn feed(&self, wish: Wish, audience: Arc<dyn Audience>) -> Result<Feed> {

@@ -1,6 +1,7 @@
 mod before;
 mod calls;
 mod changes;
+mod ending;
 mod inbox;
 mod life;
 mod scripts;
@@ -30,6 +31,7 @@ use super::value::Value;
 use crate::command::Wait;
 use crate::error::{Error, Result};
 use crate::executor::{Client, Deadline, RoundTrips};
+use crate::landing::Landing;
 use crate::request::Request;
 
 /// Serves the keywords of a service: publishes their values, and does what clients write.
@@ -38,9 +40,12 @@ use crate::request::Request;
 /// `AsyncClient`, and its clones are the same dispatcher.
 ///
 /// Dropping the last clone ends it and gives the name back, so that the program can be started again at
-/// once. That takes a round trip on a new connection, and up to two seconds where the server cannot be
-/// reached; in a task it blocks the thread for as long, which [`shutdown`](Self::shutdown) does not. Without a
-/// drop, as after `std::process::exit` or a signal, the name is free when the lease has run out.
+/// once. That takes a few round trips on a new connection, and up to two seconds where the server cannot be
+/// reached; it blocks the thread for as long, which [`shutdown`](Self::shutdown) does not. What clients have asked for
+/// and has not begun is refused. Functions that run have a quarter of a second at most; then they go on, but what they
+/// do is not published: the client gets [`Error::Abandoned`], and the keyword has an error. A task that keeps the only
+/// thread of its runtime leaves unanswered what has arrived and was not read yet. Without a drop, as after
+/// `std::process::exit` or a signal, the name is free when the lease has run out.
 pub struct Dispatcher<E: RoundTrips = Client>(Arc<Owner<E>>);
 
 /// A [`Dispatcher`] in the making.
@@ -79,7 +84,7 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
     }
 
     /// How long [`shutdown`](Dispatcher::shutdown) waits for functions that run: at most a day, 10 seconds if
-    /// not said.
+    /// not said. A drop waits no longer than that either.
     pub fn grace(mut self, time: Duration) -> Self {
         self.grace = time.min(LONGEST);
         self
@@ -111,14 +116,14 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
             let mut owner = Owner { service: service.clone(), grace, has_worker: false };
             let begun = async {
                 service.claim(deadline).await?;
-                let feed = service.listen().await?;
-                service.fill().await.map(|()| feed)
+                service.listen().await?;
+                service.fill().await
             };
             match begun.await {
-                Ok(feed) => {
+                Ok(()) => {
                     owner.has_worker = true;
                     let end = worker::End(service.clone());
-                    service.executor.background(worker::work(end, feed));
+                    service.executor.background(worker::work(end));
                     Ok(Dispatcher(Arc::new(owner)))
                 }
                 Err(error) => {
@@ -145,11 +150,23 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
                 return Err(Error::Configuration(problem));
             }
         }
-        let (inbox, life) = (Inbox::default(), Life::new());
+        let (inbox, has_heard_all, life) = (Inbox::default(), Landing::new(), Life::new());
         let id = format!("{}/{}", crate::queue::random(), self.lease.as_millis());
-        let (is_doubtful, may_hold_name) = Default::default();
+        let (feed, is_doubtful, may_hold_name) = Default::default();
         let lease = self.lease;
-        Ok(Service { executor, names, id, lease, slots, inbox, life, is_doubtful, may_hold_name })
+        Ok(Service {
+            executor,
+            names,
+            id,
+            lease,
+            slots,
+            feed,
+            inbox,
+            has_heard_all,
+            life,
+            is_doubtful,
+            may_hold_name,
+        })
     }
 }
 
@@ -218,9 +235,11 @@ impl<E: RoundTrips> Dispatcher<E> {
         self.0.service.life.phase() == Phase::Serving
     }
 
-    /// Ends it. Functions that run may end within a time of grace; what has not begun is refused. The
-    /// values stay, without the times of when they were set.
+    /// Ends it. Functions that run may end within a time of grace; then what they do is not published, and the client
+    /// gets [`Error::Abandoned`]. What has not begun is refused, and clients that ask later are told that nobody
+    /// serves. The values stay, without the times of when they were set.
     ///
+    /// Where the name could not be given back, that is an error, and may be tried again: otherwise the lease runs out.
     /// A function of a keyword that calls this waits for itself, in vain.
     pub fn shutdown(&self) -> E::Reply<()> {
         let Owner { service, grace, .. } = &*self.0;
@@ -229,7 +248,7 @@ impl<E: RoundTrips> Dispatcher<E> {
             service.life.close(grace);
             let time = grace.saturating_add(PATIENCE);
             match service.executor.wait(service.life.end.outcome(), time).await {
-                Some(()) => Ok(()),
+                Some(()) => service.have_left().await,
                 None => {
                     Err(Error::Timeout { attempt: Box::new(service.names.attempt_to("shutdown")) })
                 }
@@ -253,7 +272,7 @@ impl<E: RoundTrips> Dispatcher<E> {
 
 impl<E: RoundTrips> Drop for Owner<E> {
     fn drop(&mut self) {
-        self.service.part(self.has_worker);
+        self.service.part(self.has_worker, self.grace);
     }
 }
 

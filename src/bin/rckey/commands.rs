@@ -161,6 +161,7 @@ impl Opened {
                 Error::NotServed { .. } => "not served",
                 Error::UnknownKeyword { .. } => "unknown",
                 Error::Timeout { .. } => "timeout",
+                Error::Abandoned { .. } => "abandoned",
                 _ => "failed",
             };
             let mut object = self.outcome(name, outcome);

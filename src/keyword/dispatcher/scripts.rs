@@ -27,4 +27,7 @@ pub(super) static REFUSE: Script =
     script!("the refusal of a value": "holder.lua", "status.lua", "answer.lua", "refuse.lua");
 pub(super) static RENEW: Script =
     script!("the lease of a dispatcher": "holder.lua", "lease.lua", "renew.lua");
+pub(super) static CLOSE: Script = script!("the last requests to a dispatcher": "close.lua");
+pub(super) static ABANDON: Script =
+    script!("the end of a write": "holder.lua", "status.lua", "answer.lua", "abandon.lua");
 pub(super) static LEAVE: Script = script!("the end of a dispatcher": "leave.lua");

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::mem;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::before::{Updated, updated};
@@ -12,11 +12,12 @@ use super::life::{Life, Phase};
 use super::scripts::{BEGIN, ELSEWHERE, REFUSE, UPDATE};
 use super::slot::{Accepted, Flag, Slot};
 use crate::error::{Applied, Error, Result};
-use crate::executor::{Audience, RoundTrips, Situation, Speech};
+use crate::executor::{Audience, Feed, RoundTrips, Situation, Speech};
 use crate::keyword::Value;
 use crate::keyword::description::Access;
 use crate::keyword::message::UNKNOWN;
 use crate::keyword::names::{KeywordName, REGISTRY, ServiceName};
+use crate::landing::Landing;
 use crate::reply;
 use crate::request::Request as Command;
 use crate::script::Script;
@@ -28,7 +29,11 @@ pub(super) struct Service<E> {
     pub(super) id: String,
     pub(super) lease: Duration,
     pub(super) slots: BTreeMap<KeywordName, Arc<Slot<E>>>,
+    /// Hears requests until it ends.
+    pub(super) feed: Mutex<Option<Feed>>,
     pub(super) inbox: Inbox,
+    /// Tells that no more requests come.
+    pub(super) has_heard_all: Landing<()>,
     pub(super) life: Arc<Life>,
     /// Whether the server may have lost something.
     pub(super) is_doubtful: AtomicBool,
@@ -94,7 +99,7 @@ impl<E: RoundTrips> Service<E> {
             Err(Setback::Refused(reason)) => {
                 self.refuse(slot, &reason, Some(request), self.patience()).await
             }
-            Err(Setback::TooLate) => self.turn_down(request).await,
+            Err(Setback::TooLate) => self.turn_down(&self.executor, request).await,
             Err(Setback::Failed(error)) if error.code().is_some() => {
                 self.refuse(slot, &error.to_string(), Some(request), self.patience()).await
             }
@@ -203,8 +208,7 @@ impl<E: RoundTrips> Service<E> {
         patience: Duration,
     ) -> Result<()> {
         let is_told = !request.is_some_and(|it| it.answer.is_some() && it.text.is_none());
-        let is_read_only = slot.keyword.description.access == Access::ReadOnly;
-        let is_told = is_told && !(is_read_only && request.is_some());
+        let is_told = is_told && !(request.is_some() && self.is_read_only(&slot.name));
         self.send_refusal(&slot.name, (is_told, reason), request, patience).await
     }
 
@@ -217,33 +221,54 @@ impl<E: RoundTrips> Service<E> {
     async fn send_refusal(
         &self,
         name: &KeywordName,
-        (is_told, reason): (bool, &str),
+        refusal: (bool, &str),
         request: Option<&Request>,
         patience: Duration,
     ) -> Result<()> {
-        let (outcome, time) = self.answer(request);
-        let command = self.leased(self.status(&REFUSE, name).key(&outcome));
-        let command = command.arg(name.as_str()).arg(self.names.changes(name));
-        let command = command.number(u8::from(is_told)).arg(reason).number(time);
-        let command = command.number(u8::from(request.is_some()));
+        let command = self.refusal(name, refusal, request);
         let sent = self.send_with(Life::refusal, command, reply::optional_flag, patience);
         sent.await.map(drop)
     }
 
+    /// The script that refuses, and tells everybody or only the client.
+    fn refusal(
+        &self,
+        name: &KeywordName,
+        (is_told, reason): (bool, &str),
+        request: Option<&Request>,
+    ) -> Command {
+        let (outcome, time) = self.answer(request);
+        let command = self.leased(self.status(&REFUSE, name).key(&outcome));
+        let command = command.arg(name.as_str()).arg(self.names.changes(name));
+        let command = command.number(u8::from(is_told)).arg(reason).number(time);
+        command.number(u8::from(request.is_some()))
+    }
+
     /// A script about the status of a keyword, with the first of its keys.
-    fn status(&self, script: &'static Script, name: &KeywordName) -> Command {
+    pub(super) fn status(&self, script: &'static Script, name: &KeywordName) -> Command {
         let names = &self.names;
         let command = Command::script(script, 5).key(&names.status(name));
         command.key(&names.error(name)).key(&names.times())
     }
 
     /// Refuses what has not begun when it is to end.
-    pub(super) async fn turn_down(&self, request: &Request) -> Result<()> {
-        let request = Request { text: None, ..request.clone() };
-        match self.slots.get(&request.keyword) {
-            Some(slot) => self.refuse(slot, SHUTS_DOWN, Some(&request), self.patience()).await,
-            None => self.refuse_unknown(&request).await,
-        }
+    pub(super) async fn turn_down<X: RoundTrips>(
+        &self,
+        executor: &X,
+        request: &Request,
+    ) -> Result<()> {
+        let request = request.without_text();
+        let is_known = self.slots.contains_key(&request.keyword);
+        let reason = if is_known { SHUTS_DOWN } else { UNKNOWN };
+        // Who asked in Cauldron's way looks at the status.
+        let is_told = is_known && request.answer.is_none() && !self.is_read_only(&request.keyword);
+        let refusal = self.refusal(&request.keyword, (is_told, reason), Some(&request));
+        executor.send(refusal.returns(reply::optional_flag)).await.map(drop)
+    }
+
+    fn is_read_only(&self, keyword: &KeywordName) -> bool {
+        let slot = self.slots.get(keyword);
+        slot.is_some_and(|slot| slot.keyword.description.access == Access::ReadOnly)
     }
 
     /// For how long a refusal is tried.
@@ -251,7 +276,7 @@ impl<E: RoundTrips> Service<E> {
         if self.life.phase() == Phase::Serving { self.lease } else { AT_ONCE }
     }
 
-    fn answer(&self, request: Option<&Request>) -> (Vec<u8>, u64) {
+    pub(super) fn answer(&self, request: Option<&Request>) -> (Vec<u8>, u64) {
         let answer = request.and_then(|request| request.answer.as_ref());
         let (id, time) = answer.map_or(("", 0), |(id, time)| (id.as_str(), *time));
         (self.names.outcome(id), time)
@@ -271,6 +296,9 @@ impl<E: RoundTrips> Audience for Service<E> {
                 let is_known = self.slots.contains_key(&keyword);
                 let is_stray = self.executor.database() > 0;
                 is_known.then(|| Request { is_stray, ..Request::of_cauldron(keyword, payload) })
+            }
+            None if *channel == *self.names.requests() && *payload == *self.farewell() => {
+                return self.has_heard_all.tell(());
             }
             None if *channel == *self.names.requests() => Request::read(payload),
             None => None,

@@ -56,7 +56,8 @@ struct Known {
 
 #[derive(Default)]
 struct Turns {
-    taken: bool,
+    /// That whose turn it is, without its value.
+    running: Option<Request>,
     waiting: VecDeque<Request>,
     bytes: usize,
 }
@@ -183,10 +184,10 @@ impl<E: RoundTrips> Slot<E> {
         }
     }
 
-    pub(super) fn line_up(&self, mut request: Request) -> Turn {
+    pub(super) fn line_up(&self, request: Request) -> Turn {
         let mut turns = self.turns();
-        if !turns.taken {
-            turns.taken = true;
+        if turns.running.is_none() {
+            turns.running = Some(request.without_text());
             return Turn::Now(request);
         }
         let bytes = turns.bytes + request.bytes();
@@ -195,17 +196,21 @@ impl<E: RoundTrips> Slot<E> {
             turns.waiting.push_back(request);
             return Turn::Later;
         }
-        request.text = None;
-        Turn::Never(request)
+        Turn::Never(request.without_text())
     }
 
     /// The next request, or nobody's turn.
     pub(super) fn next(&self) -> Option<Request> {
         let mut turns = self.turns();
         let next = turns.waiting.pop_front();
-        turns.taken = next.is_some();
+        turns.running = next.as_ref().map(Request::without_text);
         turns.bytes -= next.as_ref().map_or(0, Request::bytes);
         next
+    }
+
+    /// The request whose turn it is, without its value.
+    pub(super) fn running(&self) -> Option<Request> {
+        self.turns().running.clone()
     }
 
     /// Those whose turn does not come any more.

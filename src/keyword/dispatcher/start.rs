@@ -1,14 +1,14 @@
 //! How a dispatcher says what its keywords are, and restores what the server has lost.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::scripts::PAGE;
 use super::service::Service;
 use super::slot::{Accepted, Slot};
 use crate::error::Result;
-use crate::executor::{Feed, OF_STRINGS, RoundTrips, Wish};
+use crate::executor::{OF_STRINGS, RoundTrips, Wish};
 use crate::glob::escape;
 use crate::keyword::names::REGISTRY;
 use crate::reply::{self, Reply};
@@ -16,7 +16,7 @@ use crate::request::Request;
 
 impl<E: RoundTrips> Service<E> {
     /// Listens to clients.
-    pub(super) async fn listen(self: &Arc<Self>) -> Result<Feed> {
+    pub(super) async fn listen(self: &Arc<Self>) -> Result<()> {
         let requests = Request::read("SUBSCRIBE").arg(self.names.requests());
         let modify = Request::read("PSUBSCRIBE").arg(self.pattern());
         let wish = Wish {
@@ -31,7 +31,9 @@ impl<E: RoundTrips> Service<E> {
             beat: BEAT,
             silence: SILENCE,
         };
-        self.executor.feed(wish, self.clone()).await
+        let feed = self.executor.feed(wish, self.clone()).await?;
+        *self.feed.lock().unwrap_or_else(PoisonError::into_inner) = Some(feed);
+        Ok(())
     }
 
     /// Gives all keywords what they begin with.

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -12,24 +13,27 @@ use super::scripts::RENEW;
 use super::service::Service;
 use super::slot::{Slot, Turn};
 use crate::error::Result;
-use crate::executor::{Feed, RoundTrips};
+use crate::executor::RoundTrips;
 use crate::keyword::names::{KeywordName, REGISTRY};
 use crate::reply;
 use crate::request::Request as Command;
 
 /// Serves until the dispatcher is to end.
-pub(super) async fn work<E: RoundTrips>(end: End<E>, feed: Feed) {
+pub(super) async fn work<E: RoundTrips>(end: End<E>) {
     let service = &end.0;
     let mut readings: BinaryHeap<_> =
         periodic(service).map(|slot| due(slot, Instant::now())).collect();
     let mut renewed = Instant::now();
     let mut renewal = renewed + service.lease / 3;
-    let mut feed = Some(feed);
+    let mut is_closed = false;
     loop {
         if service.life.phase() != Phase::Serving {
-            drop(feed.take());
+            if !mem::replace(&mut is_closed, true) {
+                service.close(&service.executor).await;
+                service.hush();
+            }
             readings.clear();
-            service.turn_all_down().await;
+            service.turn_all_down(&service.executor).await;
             if service.inbox.is_empty() && service.life.may_end() {
                 break;
             }
@@ -82,6 +86,7 @@ impl<E: RoundTrips> Drop for End<E> {
     fn drop(&mut self) {
         self.0.life.close(Duration::ZERO);
         self.0.life.may_end();
+        self.0.hush();
         self.0.life.end.tell(());
     }
 }
@@ -147,27 +152,15 @@ impl<E: RoundTrips> Service<E> {
         Ok(())
     }
 
-    /// Refuses what has not begun, as long as the server can be reached.
-    async fn turn_all_down(&self) {
-        for slot in self.slots.values() {
-            slot.left().into_iter().for_each(|request| self.inbox.push(request));
-        }
-        while let Some(request) = self.inbox.pop() {
-            let Err(error) = self.turn_down(&request).await else { continue };
-            log::warn!("{}: a request was left: {error}", self.names);
-            if error.code().is_none() {
-                while self.inbox.pop().is_some() {}
-            }
-        }
-    }
-
-    /// Gives the name back once nothing is on its way to the server any more.
+    /// Gives the name back once nothing is on its way to the server any more, and nothing from there to it.
     async fn end(&self) {
         while self.life.has_calls() {
             self.executor.wait(self.life.signal.raised(), AFTER_A_FAILURE).await;
         }
-        if let Err(error) = self.leave(&self.executor).await {
+        self.fall_silent(&self.executor).await;
+        if let Err(error) = self.conclude(&self.executor).await {
             log::warn!("{}: its lease is left to run out: {error}", self.names);
+            self.life.fail(error);
         }
     }
 }
@@ -194,7 +187,7 @@ impl<E: RoundTrips> Errands<E> {
 impl<E: RoundTrips> Drop for Errands<E> {
     fn drop(&mut self) {
         while let Some(request) = self.now.take() {
-            self.service.inbox.push(Request { text: None, ..request });
+            self.service.inbox.push(request.without_text());
             self.now = self.slot.next();
         }
     }
