@@ -9,7 +9,8 @@ use super::value::Value;
 pub enum Kind {
     /// Any text.
     String,
-    /// A whole number from -2147483647 to 2147483646.
+    /// A whole number from -2147483647 to 2147483646. Of a number with a fraction that is written to it, the
+    /// fraction is cut off, as Cauldron does it.
     Integer,
     /// Yes or no.
     Boolean,
@@ -79,17 +80,22 @@ fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
+/// Of what is infinite only by its many digits nobody knows how great it is.
 fn number(text: &str) -> Result<f64, String> {
-    text.trim().parse().map_err(|_| format!("{text:?} is not a number"))
+    let number: f64 = text.trim().parse().map_err(|_| format!("{text:?} is not a number"))?;
+    match number.is_infinite() && text.contains(|letter: char| letter.is_ascii_digit()) {
+        true => Err(format!("{text:?} is too great a number")),
+        false => Ok(number),
+    }
 }
 
 /// A fraction is cut off. Like Cauldron, this refuses the least and the greatest number of 32 bits.
 fn integer(text: &str) -> Result<i64, String> {
     let number = number(text)?.trunc();
-    let (least, greatest) = (f64::from(i32::MIN), f64::from(i32::MAX));
-    match number > least && number < greatest {
+    let (least, greatest) = (i32::MIN + 1, i32::MAX - 1);
+    match number >= f64::from(least) && number <= f64::from(greatest) {
         true => Ok(number as i64),
-        false => Err(format!("{text:?} is not a number between {least} and {greatest}")),
+        false => Err(format!("{text:?} is not a whole number from {least} to {greatest}")),
     }
 }
 
@@ -175,6 +181,8 @@ mod tests {
             (Kind::Boolean, "maybe", None),
             (Kind::Double, " 1e20", Some(1e20.into())),
             (Kind::Double, "x", None),
+            (Kind::Double, "1e400", None),
+            (Kind::Double, "-inf", Some(f64::NEG_INFINITY.into())),
             (Kind::Enumerated, "Open", Some(1.into())),
             (Kind::Enumerated, "0", Some(0.into())),
             (Kind::Enumerated, "2", None),
@@ -189,6 +197,10 @@ mod tests {
             assert_eq!(kind.parse(text, &labels).ok(), value, "{kind:?} {text:?}");
         }
         assert_eq!(Kind::Enumerated.parse("12", &[]), Ok(12.into()));
+        for text in ["2147483647", "-2147483648"] {
+            let refused = Kind::Integer.parse(text, &[]).unwrap_err();
+            assert!(refused.contains("from -2147483647 to 2147483646"), "{refused}");
+        }
     }
 
     #[test]
