@@ -287,7 +287,10 @@ impl Error {
     pub(crate) fn called(mut self, command: &'static str, key: Vec<u8>) -> Self {
         if let Error::ConnectionLost { attempt, .. }
         | Error::Timeout { attempt }
-        | Error::Server { attempt, .. } = &mut self
+        | Error::Server { attempt, .. }
+        | Error::Refused { attempt, .. }
+        | Error::NotServed { attempt }
+        | Error::AlreadyServed { attempt } = &mut self
         {
             (attempt.command, attempt.key, attempt.field) = (command, Some(key), None);
         }

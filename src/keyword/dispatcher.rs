@@ -190,35 +190,35 @@ impl<E: RoundTrips> Dispatcher<E> {
     /// is for clients.
     pub fn set(&self, name: &str, value: impl Into<Value>) -> E::Reply<()> {
         let value = value.into();
-        let (service, slot) = (self.0.service.clone(), self.slot(name));
+        let (service, slot) = (self.0.service.clone(), self.slot("set", name));
         service.executor.clone().converse(async move { service.set(&slot?, &value).await })
     }
 
     /// Finds out a keyword's value by [`Keyword::on_read`], and sets it. Does nothing while that is being
     /// done already.
     pub fn refresh(&self, name: &str) -> E::Reply<()> {
-        let (service, slot) = (self.0.service.clone(), self.slot(name));
+        let (service, slot) = (self.0.service.clone(), self.slot("refresh", name));
         service.executor.clone().converse(async move { service.refresh(&slot?).await })
     }
 
     /// The value of a keyword, if it has one. Asks nobody.
     pub fn get(&self, name: &str) -> Result<Option<Value>> {
-        Ok(self.slot(name)?.value().map(|accepted| accepted.value))
+        Ok(self.slot("get", name)?.value().map(|accepted| accepted.value))
     }
 
     /// The last values of a keyword and when it got them, by the server's clock, the oldest first. Asks
     /// nobody.
     pub fn history(&self, name: &str) -> Result<Vec<(SystemTime, Value)>> {
-        Ok(self.slot(name)?.history())
+        Ok(self.slot("history", name)?.history())
     }
 
     /// A keyword with the Rust type of its values. Another type than the keyword's is refused.
     pub fn handle<T: KeywordValue>(&self, name: &str) -> Result<Handle<T, E>> {
-        let slot = self.slot(name)?;
+        let slot = self.slot("handle", name)?;
         match T::fits(slot.keyword.description.kind) {
             true => Ok(Handle::new(self, slot.name.as_str())),
             false => {
-                let attempt = Box::new(self.0.service.about(&slot).attempt());
+                let attempt = self.0.service.names.attempt("handle", &slot.name, false);
                 let reason = format!("it is a {}", slot.keyword.description.kind.as_str());
                 Err(Error::InvalidArgument { attempt, reason: reason.into() })
             }
@@ -256,17 +256,14 @@ impl<E: RoundTrips> Dispatcher<E> {
         })
     }
 
-    fn slot(&self, name: &str) -> Result<Arc<Slot<E>>> {
-        let names = &self.0.service.names;
+    fn slot(&self, command: &'static str, name: &str) -> Result<Arc<Slot<E>>> {
+        let Service { names, slots, .. } = &*self.0.service;
         let invalid = |reason: String| {
-            let attempt = Box::new(Request::write("a keyword").arg(name).attempt());
+            let attempt = Box::new(Request::read(command).arg(name).attempt());
             Error::InvalidArgument { attempt, reason: reason.into() }
         };
         let name = KeywordName::new(name).map_err(invalid)?;
-        self.0.service.slots.get(&name).cloned().ok_or_else(|| {
-            let attempt = Request::write("a keyword").key(&names.value(&name)).attempt();
-            Error::UnknownKeyword { attempt: Box::new(attempt) }
-        })
+        slots.get(&name).cloned().ok_or_else(|| names.unknown(command, &name))
     }
 }
 

@@ -52,7 +52,32 @@ pub(super) async fn look<E: RoundTrips>(
             readings.push(found.reading(service, keyword));
         }
     }
+    explain(executor, service, keywords, &mut readings).await?;
     Ok(readings)
+}
+
+/// Finds out which of the keywords that seem not to be there are values of another type. None of these is where all
+/// is as it should be.
+async fn explain<E: RoundTrips>(
+    executor: &E,
+    service: &ServiceName,
+    keywords: &[KeywordName],
+    readings: &mut [Result<Reading>],
+) -> Result<()> {
+    let is_missing = |reading: &Result<_>| matches!(reading, Err(Error::UnknownKeyword { .. }));
+    let missing = keywords.iter().zip(readings).filter(|(_, reading)| is_missing(reading));
+    let missing: Vec<_> = missing.collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let look = |keyword| Request::read("GET").key(&service.value(keyword)).returns(reply::raw);
+    let looks: Vec<_> = missing.iter().map(|(keyword, _)| look(keyword)).collect();
+    for ((keyword, reading), found) in missing.into_iter().zip(executor.send_all(looks).await?) {
+        if let Err(error) = found {
+            *reading = Err(error.called("read", service.value(keyword)));
+        }
+    }
+    Ok(())
 }
 
 /// The value of one keyword.

@@ -25,6 +25,7 @@ pub(super) static UPDATE: Script = script!(
 /// A dispatcher that has given its name back may still refuse, as long as it is nobody's.
 pub(super) static REFUSE: Script =
     script!("the refusal of a value": "holder.lua", "status.lua", "answer.lua", "refuse.lua");
+pub(super) static DECLINE: Script = script!("the refusal of a value": "answer.lua", "decline.lua");
 pub(super) static RENEW: Script =
     script!("the lease of a dispatcher": "holder.lua", "lease.lua", "renew.lua");
 pub(super) static CLOSE: Script = script!("the last requests to a dispatcher": "close.lua");

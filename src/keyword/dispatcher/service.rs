@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::before::{Updated, updated};
 use super::inbox::{Inbox, Request};
 use super::life::{Life, Phase};
-use super::scripts::{BEGIN, ELSEWHERE, REFUSE, UPDATE};
+use super::scripts::{BEGIN, DECLINE, ELSEWHERE, REFUSE, UPDATE};
 use super::slot::{Accepted, Flag, Slot};
 use crate::error::{Applied, Error, Result};
 use crate::executor::{Audience, Feed, RoundTrips, Situation, Speech};
@@ -53,31 +53,32 @@ impl<E: RoundTrips> Service<E> {
     /// Gives a keyword a value, as its own program wants.
     pub(super) async fn set(&self, slot: &Arc<Slot<E>>, value: &Value) -> Result<()> {
         match slot.accept(&value.to_string()) {
-            Ok(accepted) => self.publish(slot, accepted, None, AT_ONCE).await,
-            Err(reason) => {
-                self.refuse(slot, &reason, None, AT_ONCE).await?;
-                let attempt = Box::new(self.about(slot).attempt());
-                Err(Error::Refused { attempt, reason })
+            Ok(accepted) => {
+                let published = self.publish(slot, accepted, None, AT_ONCE).await;
+                self.explained("set", slot, published).await
             }
+            Err(reason) => self.fail("set", slot, reason).await,
         }
+    }
+
+    /// Says why a keyword did not get the value that its own program wants.
+    async fn fail(&self, command: &'static str, slot: &Arc<Slot<E>>, reason: String) -> Result<()> {
+        let refused = self.refuse(slot, &reason, None, AT_ONCE).await;
+        self.explained(command, slot, refused).await?;
+        Err(Error::Refused { attempt: self.names.attempt(command, &slot.name, true), reason })
     }
 
     /// Finds out the value, unless somebody does.
     pub(super) async fn refresh(&self, slot: &Arc<Slot<E>>) -> Result<()> {
         let Some(read) = &slot.keyword.hooks.read else {
-            let attempt = Box::new(self.about(slot).attempt());
+            let attempt = self.names.attempt("refresh", &slot.name, true);
             return Err(Error::InvalidArgument { attempt, reason: "nothing finds it out".into() });
         };
         let Some(_reading) = Flag::raise(&slot.is_read) else { return Ok(()) };
         let _under_way = self.life.hook();
         match read().await {
             Ok(value) => self.set(slot, &value).await,
-            Err(error) => {
-                let reason = error.to_string();
-                self.refuse(slot, &reason, None, AT_ONCE).await?;
-                let attempt = Box::new(self.about(slot).attempt());
-                Err(Error::Refused { attempt, reason })
-            }
+            Err(error) => self.fail("refresh", slot, error.to_string()).await,
         }
     }
 
@@ -101,7 +102,11 @@ impl<E: RoundTrips> Service<E> {
             }
             Err(Setback::TooLate) => self.turn_down(&self.executor, request).await,
             Err(Setback::Failed(error)) if error.code().is_some() => {
-                self.refuse(slot, &error.to_string(), Some(request), self.patience()).await
+                let reason = self.explanation("write", slot, error).await.to_string();
+                match self.refuse(slot, &reason, Some(request), self.patience()).await {
+                    Err(error) if error.code().is_some() => self.decline(request, &reason).await,
+                    refused => refused,
+                }
             }
             Err(Setback::Failed(error)) => Err(error),
             Ok(()) => Ok(()),
@@ -282,9 +287,44 @@ impl<E: RoundTrips> Service<E> {
         (self.names.outcome(id), time)
     }
 
-    /// What errors about a keyword name.
-    pub(super) fn about(&self, slot: &Arc<Slot<E>>) -> Command {
-        Command::script(&UPDATE, 6).key(&self.names.value(&slot.name))
+    /// Tells only the client why a keyword does not get a value.
+    async fn decline(&self, request: &Request, reason: &str) -> Result<()> {
+        let (outcome, time) = self.answer(Some(request));
+        let decline = Command::script(&DECLINE, 1).key(&outcome).arg(reason).number(time);
+        self.executor.send(decline.returns(reply::applied)).await
+    }
+
+    async fn explained<T>(
+        &self,
+        command: &'static str,
+        slot: &Arc<Slot<E>>,
+        outcome: Result<T>,
+    ) -> Result<T> {
+        match outcome {
+            Ok(value) => Ok(value),
+            Err(error) => Err(self.explanation(command, slot, error).await),
+        }
+    }
+
+    /// The error of a script as one of what was wanted, and of the key that is to blame.
+    async fn explanation(&self, command: &'static str, slot: &Arc<Slot<E>>, error: Error) -> Error {
+        let to_blame = match error.code() {
+            Some("WRONGTYPE") => self.of_wrong_type(&slot.name).await,
+            _ => None,
+        };
+        error.called(command, to_blame.unwrap_or_else(|| self.names.value(&slot.name)))
+    }
+
+    /// The first key of a keyword that has a wrong type.
+    async fn of_wrong_type(&self, name: &KeywordName) -> Option<Vec<u8>> {
+        let names = &self.names;
+        let texts = [names.value(name), names.status(name), names.error(name), names.lease()];
+        let looks = texts.iter().map(|key| Command::read("GET").key(key));
+        let times = Command::read("HGET").key(&names.times()).arg(name.as_str());
+        let looks: Vec<_> = looks.chain([times]).map(|look| look.returns(reply::raw)).collect();
+        let found = self.executor.send_all(looks).await.ok()?;
+        let mut errors = found.into_iter().filter_map(Result::err);
+        errors.find(|error| error.code() == Some("WRONGTYPE"))?.attempt()?.key().map(<[u8]>::to_vec)
     }
 }
 
