@@ -4,6 +4,7 @@ mod changes;
 mod ending;
 mod inbox;
 mod life;
+mod refusal;
 mod scripts;
 mod service;
 mod slot;
