@@ -48,6 +48,7 @@ mod names;
 mod reading;
 mod service;
 mod service_definition;
+mod soundness;
 mod value;
 mod watch;
 mod wishes;

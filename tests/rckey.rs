@@ -43,7 +43,7 @@ fn dome(service: &str) -> Dispatcher {
         .keyword(Keyword::mask("LIMITS", ["low", "high", "wind"]).read_only().initial(5))
         .keyword(Keyword::boolean("LAMP").initial(true))
         .keyword(Keyword::string("NOTE").initial("a\tb\nc"))
-        .keyword(Keyword::string("SECRET").write_only())
+        .keyword(Keyword::string("SECRET").write_only().on_write(|_| Ok::<_, String>(())))
         .keyword(Keyword::integer("COUNT"))
         .serve(&client())
         .expect("a name that is free")

@@ -23,6 +23,8 @@ pub struct Keyword<E = Client> {
     pub(super) history: usize,
     pub(super) every: Option<Duration>,
     pub(super) is_always_written: bool,
+    /// Whether clients may do neither.
+    pub(super) is_contradictory: bool,
     pub(super) hooks: Hooks<E>,
 }
 
@@ -98,14 +100,19 @@ impl<E: RoundTrips> Keyword<E> {
 
     /// Refuses what clients write.
     pub fn read_only(mut self) -> Self {
-        self.description.access = Access::ReadOnly;
+        self.set_access(Access::ReadOnly);
         self
     }
 
-    /// Publishes no value: what clients write is only given to [`on_write`](Self::on_write).
+    /// Publishes no value: what clients write is only given to [`on_write`](Self::on_write), which it needs.
     pub fn write_only(mut self) -> Self {
-        self.description.access = Access::WriteOnly;
+        self.set_access(Access::WriteOnly);
         self
+    }
+
+    fn set_access(&mut self, access: Access) {
+        let before = std::mem::replace(&mut self.description.access, access);
+        self.is_contradictory |= before != Access::ReadWrite && before != access;
     }
 
     /// The value it has when its dispatcher starts. If none is given it keeps what it has in Redis; what may not
@@ -191,8 +198,17 @@ impl<E: RoundTrips> Keyword<E> {
 
 impl<E> From<Description> for Keyword<E> {
     fn from(description: Description) -> Self {
-        let (initial, every, is_always_written, hooks) = Default::default();
-        Self { description, initial, history: HISTORY, every, is_always_written, hooks }
+        let (initial, every, hooks) = Default::default();
+        let (is_always_written, is_contradictory) = Default::default();
+        Self {
+            description,
+            initial,
+            history: HISTORY,
+            every,
+            is_always_written,
+            is_contradictory,
+            hooks,
+        }
     }
 }
 

@@ -64,13 +64,7 @@ struct Turns {
 
 impl<E: RoundTrips> Slot<E> {
     pub(super) fn new(mut keyword: Keyword<E>) -> Result<Self, String> {
-        let name = keyword.description.check()?;
-        if keyword.every.is_some() && keyword.hooks.read.is_none() {
-            return Err(format!("{name}: nothing finds out its value every so often"));
-        }
-        if keyword.description.access == Access::WriteOnly && keyword.initial.is_some() {
-            return Err(format!("{name}: what is only written has no value"));
-        }
+        let name = keyword.check_to_serve()?;
         keyword.description.name = name.to_string();
         // JSON knows nothing infinite.
         let finite = |end: f64| end.clamp(f64::MIN, f64::MAX);
