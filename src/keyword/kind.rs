@@ -152,6 +152,10 @@ pub(super) fn named_bits(text: &str, labels: &[String]) -> Option<i64> {
 fn none_of(text: &str, labels: &[String]) -> String {
     match labels.is_empty() {
         true => format!("{text:?} is not an integer"),
+        false if labels.iter().any(|label| label.contains(',')) => {
+            let labels: Vec<_> = labels.iter().map(|label| format!("{label:?}")).collect();
+            format!("{text:?} is none of {}", labels.join(", "))
+        }
         false => format!("{text:?} is none of {}", labels.join(", ")),
     }
 }
@@ -243,7 +247,10 @@ mod tests {
             assert_eq!(Kind::Mask.parse(text, &labels).ok(), value.map(Value::from), "{text}");
         }
         let unknown = Kind::Mask.parse("a,hot", &labels).unwrap_err();
-        assert!(unknown.starts_with("\"hot\" is none of"), "{unknown}");
+        assert!(
+            unknown.starts_with("\"hot\" is none of \"a\", \"1.0\", \"hot, dry\""),
+            "{unknown}"
+        );
     }
 
     #[test]

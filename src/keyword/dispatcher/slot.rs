@@ -13,6 +13,7 @@ use super::changes::Changes;
 use super::inbox::{MOST_BYTES, Request};
 use crate::executor::RoundTrips;
 use crate::keyword::description::Access;
+use crate::keyword::kind::Kind;
 use crate::keyword::names::KeywordName;
 use crate::keyword::{Change, Keyword, Value};
 
@@ -98,7 +99,9 @@ impl<E: RoundTrips> Slot<E> {
     /// What it gets where `text` is wanted, or why not.
     pub(super) fn accept(&self, text: &str) -> Result<Accepted, String> {
         let (description, hooks) = (&self.keyword.description, &self.keyword.hooks);
-        let mut value = description.parse(text)?;
+        // A mask without any of its bits is shown as nothing.
+        let has_no_bits = description.kind == Kind::Mask && text.trim().is_empty();
+        let mut value = description.parse(if has_no_bits { "0" } else { text })?;
         if let Some(check) = &hooks.check {
             contained(|| check(&value))?;
         }
