@@ -28,12 +28,15 @@ pub(super) async fn look<E: RoundTrips>(
         });
         let descriptions = Request::read("HMGET").key(&service.descriptions());
         // A value may be set while they are read, and is never older than its time.
-        let (times, stored, descriptions, now, is_held, is_registered, describes) = executor
+        let values = page.iter().map(|keyword| service.value(keyword));
+        let exist = values.fold(Request::read("EXISTS"), |request, value| request.key(&value));
+        let (times, stored, descriptions, now, exist, is_held, is_registered, describes) = executor
             .send_all((
                 times.returns(reply::raw_each),
                 stored(service, page).returns(reply::raw_each),
                 page.iter().fold(descriptions, field).returns(reply::raw_each),
                 Request::read("TIME").returns(reply::time),
+                exist.returns(reply::count),
                 lease::is_held(service),
                 lease::is_registered(service),
                 lease::describes(service),
@@ -51,13 +54,16 @@ pub(super) async fn look<E: RoundTrips>(
             let found = Found { stored, times, description, now, is_served };
             readings.push(found.reading(service, keyword));
         }
+        let found = stored.iter().step_by(STORED).flatten().count();
+        if found < exist? {
+            let first = readings.len() - page.len();
+            explain(executor, service, page, &mut readings[first..]).await?;
+        }
     }
-    explain(executor, service, keywords, &mut readings).await?;
     Ok(readings)
 }
 
-/// Finds out which of the keywords that seem not to be there are values of another type. None of these is where all
-/// is as it should be.
+/// Finds out which of the keywords that seem not to be there have a value of another type.
 async fn explain<E: RoundTrips>(
     executor: &E,
     service: &ServiceName,
@@ -67,9 +73,6 @@ async fn explain<E: RoundTrips>(
     let is_missing = |reading: &Result<_>| matches!(reading, Err(Error::UnknownKeyword { .. }));
     let missing = keywords.iter().zip(readings).filter(|(_, reading)| is_missing(reading));
     let missing: Vec<_> = missing.collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
     let look = |keyword| Request::read("GET").key(&service.value(keyword)).returns(reply::raw);
     let looks: Vec<_> = missing.iter().map(|(keyword, _)| look(keyword)).collect();
     for ((keyword, reading), found) in missing.into_iter().zip(executor.send_all(looks).await?) {
