@@ -198,6 +198,11 @@ impl Hearing {
 }
 
 impl Told {
+    /// Whether it had a value in another session.
+    fn is_value_of_before(&self) -> bool {
+        self.is_of_before && self.reading.is_some()
+    }
+
     /// Whether a write goes on, and no dispatcher.
     fn is_abandoned(&self) -> bool {
         let status = |it: &Reading| it.status == Status::Modify && !it.is_served;
@@ -271,6 +276,11 @@ impl State {
         is_one_of_all: bool,
     ) -> Option<Result<Reading>> {
         let before = self.told.get(&keyword);
+        let is_lost = matches!(reading, Err(Error::UnknownKeyword { .. }));
+        if is_lost && before.is_some_and(Told::is_value_of_before) && self.beats < PATIENCE {
+            self.held.insert(keyword);
+            return None;
+        }
         let told = match &reading {
             Ok(reading) => Told {
                 at: reading.changed,
