@@ -53,7 +53,7 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The server did not answer in time. A write may have been applied, now or later.
-    #[error("{attempt}: no answer in time")]
+    #[error("{attempt}: {}", lateness(attempt))]
     Timeout {
         /// What was attempted.
         attempt: Box<Attempt>,
@@ -132,12 +132,12 @@ pub enum Error {
         /// What was attempted.
         attempt: Box<Attempt>,
     },
-    /// The dispatcher of a keyword service refused a value. Nothing was applied.
-    #[error("{attempt}: the dispatcher refused: {reason}")]
+    /// The dispatcher of a keyword service refused a value, or a keyword has none to read. Nothing was applied.
+    #[error("{attempt}: refused: {reason}")]
     Refused {
         /// What was attempted.
         attempt: Box<Attempt>,
-        /// What the dispatcher says.
+        /// Why.
         reason: String,
     },
     /// The dispatcher of a keyword service ended while a function of its program was writing the value. What that
@@ -327,6 +327,14 @@ impl Error {
             attempt.in_part = true;
         }
         self
+    }
+}
+
+/// What did not come in time.
+fn lateness(attempt: &Attempt) -> &'static str {
+    match attempt.command {
+        "wait_for" => "the condition was not met in time",
+        _ => "no answer in time",
     }
 }
 

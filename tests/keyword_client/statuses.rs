@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use redis_collections::keyword::{Keyword, Reading, Status};
 
@@ -111,6 +112,8 @@ async fn a_status_is_waited_for<C: Watching>(client: C, name: &'static str) {
         waiter
     };
     ok!(service.wait_for("N", is(Status::Modify), PATIENCE));
+    let late = settle!(service.wait_for("N", |_| false, Duration::from_millis(1))).unwrap_err();
+    assert!(late.to_string().ends_with("the condition was not met in time"), "{late}");
     let ready = wait("N", Status::Ready);
     go.send(()).unwrap();
     assert_eq!(ready.join().unwrap().unwrap().text, "2");
