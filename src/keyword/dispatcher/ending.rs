@@ -20,16 +20,19 @@ use crate::reply::{self, Reply};
 use crate::request::Request as Command;
 
 impl<E: RoundTrips> Service<E> {
-    /// Lets clients know that nothing more is taken, and waits for what they have asked for until then.
-    pub(super) async fn close<X: RoundTrips>(&self, executor: &X) {
+    /// Lets clients know that nothing more is taken, and waits for what they have asked for until then. Says whether
+    /// they know.
+    pub(super) async fn close<X: RoundTrips>(&self, executor: &X) -> bool {
         if !matches!(self.life.phase(), Phase::Closing(_)) {
-            return;
+            return false;
         }
         let close = Command::script(&CLOSE, 2).key(&self.names.closing());
         let close = self.leased(close).arg(self.names.requests()).arg(self.farewell());
-        if let Ok(true) = executor.send(close.returns(reply::flag)).await {
+        let is_closed = matches!(executor.send(close.returns(reply::flag)).await, Ok(true));
+        if is_closed {
             executor.wait(self.has_heard_all.outcome(), FOR_THE_LAST).await;
         }
+        is_closed
     }
 
     /// What it says last on the channel of requests.
@@ -132,13 +135,11 @@ impl<E: RoundTrips> Service<E> {
         let parted = Arc::new(Signal::default());
         let parting = parted.clone();
         let part = move || {
-            if hears {
-                finish(service.close(&client));
-            }
+            let is_closed = hears && finish(service.close(&client));
             service.hush();
             service.life.part(grace.min(FOR_WHAT_RUNS), FOR_CALLS);
             finish(service.turn_all_down(&client));
-            if hears {
+            if is_closed {
                 finish(service.fall_silent(&client));
             }
             if let Err(error) = finish(service.conclude(&client)) {

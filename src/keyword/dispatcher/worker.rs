@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -25,11 +24,11 @@ pub(super) async fn work<E: RoundTrips>(end: End<E>) {
         periodic(service).map(|slot| due(slot, Instant::now())).collect();
     let mut renewed = Instant::now();
     let mut renewal = renewed + service.lease / 3;
-    let mut is_closed = false;
+    let mut closed = None;
     loop {
         if service.life.phase() != Phase::Serving {
-            if !mem::replace(&mut is_closed, true) {
-                service.close(&service.executor).await;
+            if closed.is_none() {
+                closed = Some(service.close(&service.executor).await);
                 service.hush();
             }
             readings.clear();
@@ -76,7 +75,7 @@ pub(super) async fn work<E: RoundTrips>(end: End<E>) {
             service.take(request).await;
         }
     }
-    service.end().await;
+    service.end(closed.unwrap_or_default()).await;
 }
 
 /// Tells that the worker has ended, however that came.
@@ -153,11 +152,13 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Gives the name back once nothing is on its way to the server any more, and nothing from there to it.
-    async fn end(&self) {
+    async fn end(&self, is_closed: bool) {
         while self.life.has_calls() {
             self.executor.wait(self.life.signal.raised(), AFTER_A_FAILURE).await;
         }
-        self.fall_silent(&self.executor).await;
+        if is_closed {
+            self.fall_silent(&self.executor).await;
+        }
         if let Err(error) = self.conclude(&self.executor).await {
             log::warn!("{}: its lease is left to run out: {error}", self.names);
             self.life.fail(error);
