@@ -42,8 +42,8 @@ use crate::request::Request;
 ///
 /// Dropping the last clone ends it and gives the name back, so that the program can be started again at
 /// once. That takes a few round trips on a new connection, and up to two seconds where the server cannot be
-/// reached; it blocks the thread for as long, which [`shutdown`](Self::shutdown) does not. What clients have asked for
-/// and has not begun is refused. Functions that run have a quarter of a second at most; then they go on, but what they
+/// reached; it blocks the thread for as long, which [`shutdown`](Self::shutdown) does not. Requests that have
+/// not begun are refused. Functions that run have a quarter of a second at most; then they go on, but what they
 /// do is not published: the client gets [`Error::Abandoned`], and the keyword has an error. A task that keeps the only
 /// thread of its runtime leaves unanswered what has arrived and was not read yet. Without a drop, as after
 /// `std::process::exit` or a signal, the name is free when the lease has run out.
@@ -151,7 +151,7 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
                 return Err(Error::Configuration(problem));
             }
         }
-        let (inbox, has_heard_all, life) = (Inbox::default(), Landing::new(), Life::new());
+        let (inbox, has_received_all, life) = (Inbox::default(), Landing::new(), Life::new());
         let id = format!("{}/{}", crate::queue::random(), self.lease.as_millis());
         let (feed, is_doubtful, may_hold_name) = Default::default();
         let lease = self.lease;
@@ -163,7 +163,7 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
             slots,
             feed,
             inbox,
-            has_heard_all,
+            has_received_all,
             life,
             is_doubtful,
             may_hold_name,
@@ -237,8 +237,8 @@ impl<E: RoundTrips> Dispatcher<E> {
     }
 
     /// Ends it. Functions that run may end within a time of grace; then what they do is not published, and the client
-    /// gets [`Error::Abandoned`]. What has not begun is refused, and clients that ask later are told that nobody
-    /// serves. The values stay, without the times of when they were set.
+    /// gets [`Error::Abandoned`]. What has not begun is refused, and later writes are
+    /// [`Error::NotServed`]. The values stay, without the times of when they were set.
     ///
     /// Where the name could not be given back, that is an error, and may be tried again: otherwise the lease runs out.
     /// A function of a keyword that calls this waits for itself, in vain.

@@ -80,7 +80,7 @@ fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Of what is infinite only by its many digits nobody knows how great it is.
+/// Refuses digits that stand for a number beyond the greatest one; an infinity has to be written as one.
 fn number(text: &str) -> Result<f64, String> {
     let number: f64 = text.trim().parse().map_err(|_| format!("{text:?} is not a number"))?;
     match number.is_infinite() && text.contains(|letter: char| letter.is_ascii_digit()) {

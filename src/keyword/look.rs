@@ -49,7 +49,7 @@ pub(super) async fn look<E: RoundTrips>(
         let now = seconds.saturating_mul(MICROSECONDS).saturating_add(microseconds);
         let found = stored.chunks_exact(STORED).zip(times.chunks_exact(TIMES)).zip(descriptions);
         for (keyword, ((stored, times), description)) in page.iter().zip(found) {
-            // Who has the lease describes what it serves.
+            // The holder of the lease describes what it serves.
             let is_served = is_served && (!is_held || description.is_some());
             let found = Found { stored, times, description, now, is_served };
             readings.push(found.reading(service, keyword));

@@ -11,7 +11,7 @@ local function listeners(to, reached)
   return counted[2] and math.min(counted[2], reached) or reached
 end
 
--- Whether the dispatcher is about to end. Who may not read that takes it as not so.
+-- Whether the dispatcher is about to end. Taken as false where the user may not read that.
 local function is_closing()
   local id = redis.pcall('GET', closing)
   return type(id) == 'string' and id == redis.pcall('GET', lease)

@@ -21,7 +21,7 @@ impl<E: RoundTrips> Service<E> {
     /// [forced](Self::force_write).
     ///
     /// Gives what the dispatcher made of the value. [`Error::Refused`] says why it would not, and
-    /// [`Error::NotServed`] that nobody is there, or is about to end: then nothing was applied. After
+    /// [`Error::NotServed`] that there is no dispatcher, or it is about to end: then nothing was applied. After
     /// [`Error::Abandoned`] and [`Error::Timeout`] it may be, now or later; what the dispatcher has not begun a second
     /// after a timeout it leaves.
     ///

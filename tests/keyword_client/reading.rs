@@ -209,7 +209,7 @@ async fn services_are_listed<C: Kind>(client: C, name: &'static str) {
     assert_eq!((find().await, ok!(service.is_served())), (Some(true), true));
     assert!(ok!(service.heartbeat()).is_some_and(|time| time < Duration::from_secs(50)));
     ok!(dispatcher.shutdown());
-    // Who listens to a channel of a service that was shut down serves nothing.
+    // A subscriber to a channel of a service that was shut down serves nothing.
     let _bystander = wire.listen(&[".A"]);
     assert_eq!((find().await, ok!(service.is_served())), (None, false));
 }

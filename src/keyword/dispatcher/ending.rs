@@ -20,8 +20,8 @@ use crate::reply::{self, Reply};
 use crate::request::Request as Command;
 
 impl<E: RoundTrips> Service<E> {
-    /// Lets clients know that nothing more is taken, and waits for what they have asked for until then. Says whether
-    /// they know.
+    /// Announces to clients that it takes nothing more, and waits for the requests that were sent before. Returns
+    /// whether the server has published that.
     pub(super) async fn close<X: RoundTrips>(&self, executor: &X) -> bool {
         if !matches!(self.life.phase(), Phase::Closing(_)) {
             return false;
@@ -30,12 +30,12 @@ impl<E: RoundTrips> Service<E> {
         let close = self.leased(close).arg(self.names.requests()).arg(self.farewell());
         let is_closed = matches!(executor.send(close.returns(reply::flag)).await, Ok(true));
         if is_closed {
-            executor.wait(self.has_heard_all.outcome(), FOR_THE_LAST).await;
+            executor.wait(self.has_received_all.outcome(), FOR_THE_LAST).await;
         }
         is_closed
     }
 
-    /// What it says last on the channel of requests.
+    /// The last message on the channel of requests.
     pub(super) fn farewell(&self) -> Vec<u8> {
         format!("closing {}", self.id).into_bytes()
     }
@@ -79,19 +79,19 @@ impl<E: RoundTrips> Service<E> {
         Ok(())
     }
 
-    /// Listens no more.
-    pub(super) fn hush(&self) {
+    /// Unsubscribes.
+    pub(super) fn unsubscribe(&self) {
         drop(self.feed.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// Waits until the server knows that nobody listens: a client whose request still reached this would wait in vain.
-    pub(super) async fn fall_silent<X: RoundTrips>(&self, executor: &X) {
+    /// Waits until the server counts no subscriber: a client whose request still reached this one would wait in vain.
+    pub(super) async fn wait_for_silence<X: RoundTrips>(&self, executor: &X) {
         let deadline = Deadline::after(Wait::For(FOR_THE_LAST));
         let mut pauses = Pauses::new();
         while !deadline.is_over() {
             let count = Command::read("PUBSUB").arg("NUMSUB").arg(self.names.requests());
-            match executor.send(count.returns(listeners)).await {
-                Ok(listeners) if listeners > 0 => {}
+            match executor.send(count.returns(subscribers)).await {
+                Ok(subscribers) if subscribers > 0 => {}
                 _ => return,
             }
             executor.wait(pending::<()>(), pauses.next().min(deadline.left())).await;
@@ -128,19 +128,19 @@ impl<E: RoundTrips> Service<E> {
     pub(super) fn part(self: &Arc<Self>, has_worker: bool, grace: Duration) {
         self.life.close(grace.min(FOR_WHAT_RUNS));
         if !self.may_hold_name.load(Ordering::Acquire) {
-            return self.hush();
+            return self.unsubscribe();
         }
-        let hears = has_worker && self.executor.background_goes_on();
+        let receives = has_worker && self.executor.background_goes_on();
         let (service, client) = (self.clone(), self.executor.threaded());
         let parted = Arc::new(Signal::default());
         let parting = parted.clone();
         let part = move || {
-            let is_closed = hears && finish(service.close(&client));
-            service.hush();
+            let is_closed = receives && finish(service.close(&client));
+            service.unsubscribe();
             service.life.part(grace.min(FOR_WHAT_RUNS), FOR_CALLS);
             finish(service.turn_all_down(&client));
             if is_closed {
-                finish(service.fall_silent(&client));
+                finish(service.wait_for_silence(&client));
             }
             if let Err(error) = finish(service.conclude(&client)) {
                 log::warn!("{}: its lease is left to run out: {error}", service.names);
@@ -153,10 +153,10 @@ impl<E: RoundTrips> Service<E> {
     }
 }
 
-/// How many listen to the one channel that was asked about.
-fn listeners(reply: Reply<'_>) -> Result<usize> {
-    let [_channel, listeners] = reply::parts(reply)?;
-    reply::count(listeners)
+/// The number of subscribers of the one channel in the request.
+fn subscribers(reply: Reply<'_>) -> Result<usize> {
+    let [_channel, subscribers] = reply::parts(reply)?;
+    reply::count(subscribers)
 }
 
 const ABANDONED: &str = "its dispatcher ended before it was done";

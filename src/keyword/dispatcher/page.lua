@@ -16,7 +16,7 @@ for i = 0, (first - 1) / 4 - 1 do
   local is_new = redis.call('HSET', descriptions, name, description) == 1
   local has_kind = redis.call('GET', kind) == its_kind
   if not has_kind then redis.call('SET', kind, its_kind) end
-  -- Whoever monitors it reads what it is, and that it is served.
+  -- Has monitors read what it is, and that it is served.
   if is_new or not has_kind then redis.call('PUBLISH', channel, its_kind) end
   local is_there = redis.call('EXISTS', value) == 1
   local set_at = time_of(redis.call('HGET', times, name))

@@ -49,7 +49,7 @@ impl<E: RoundTrips> Service<E> {
         sent.await.map(drop)
     }
 
-    /// The script that refuses, and tells everybody or only the client.
+    /// The script that refuses, and publishes that or answers only the client.
     fn refusal(
         &self,
         name: &KeywordName,
@@ -72,7 +72,7 @@ impl<E: RoundTrips> Service<E> {
         let request = request.without_text();
         let is_known = self.slots.contains_key(&request.keyword);
         let reason = if is_known { SHUTS_DOWN } else { UNKNOWN };
-        // Who asked in Cauldron's way looks at the status.
+        // Clients of Cauldron look at the status.
         let is_told = is_known && request.answer.is_none() && !self.is_read_only(&request.keyword);
         let refusal = self.refusal(&request.keyword, (is_told, reason), Some(&request));
         executor.send(refusal.returns(reply::optional_flag)).await.map(drop)
@@ -88,7 +88,7 @@ impl<E: RoundTrips> Service<E> {
         if self.life.phase() == Phase::Serving { self.lease } else { AT_ONCE }
     }
 
-    /// Tells only the client why a keyword does not get a value.
+    /// Answers only the client why a keyword does not get a value.
     pub(super) async fn decline(&self, request: &Request, reason: &str) -> Result<()> {
         let (outcome, time) = self.answer(Some(request));
         let decline = Command::script(&DECLINE, 1).key(&outcome).arg(reason).number(time);

@@ -28,11 +28,11 @@ pub(super) struct Service<E> {
     pub(super) id: String,
     pub(super) lease: Duration,
     pub(super) slots: BTreeMap<KeywordName, Arc<Slot<E>>>,
-    /// Hears requests until it ends.
+    /// Receives requests until it is dropped.
     pub(super) feed: Mutex<Option<Feed>>,
     pub(super) inbox: Inbox,
-    /// Tells that no more requests come.
-    pub(super) has_heard_all: Landing<()>,
+    /// Lands when no more requests come.
+    pub(super) has_received_all: Landing<()>,
     pub(super) life: Arc<Life>,
     /// Whether the server may have lost something.
     pub(super) is_doubtful: AtomicBool,
@@ -100,6 +100,10 @@ impl<E: RoundTrips> Service<E> {
                 self.refuse(slot, &reason, Some(request), self.patience()).await
             }
             Err(Setback::TooLate) => self.turn_down(&self.executor, request).await,
+            // The name was given back meanwhile; a function that has run is given up there.
+            Err(Setback::Failed(Error::NotServed { .. })) if slot.keyword.hooks.write.is_none() => {
+                self.turn_down(&self.executor, request).await
+            }
             Err(Setback::Failed(error)) if error.code().is_some() => {
                 let reason = self.explanation("write", slot, error).await.to_string();
                 match self.refuse(slot, &reason, Some(request), self.patience()).await {
@@ -226,7 +230,7 @@ impl<E: RoundTrips> Audience for Service<E> {
                 is_known.then(|| Request { is_stray, ..Request::of_cauldron(keyword, payload) })
             }
             None if *channel == *self.names.requests() && *payload == *self.farewell() => {
-                return self.has_heard_all.tell(());
+                return self.has_received_all.tell(());
             }
             None if *channel == *self.names.requests() => Request::read(payload),
             None => None,

@@ -29,7 +29,7 @@ pub(super) async fn work<E: RoundTrips>(end: End<E>) {
         if service.life.phase() != Phase::Serving {
             if closed.is_none() {
                 closed = Some(service.close(&service.executor).await);
-                service.hush();
+                service.unsubscribe();
             }
             readings.clear();
             service.turn_all_down(&service.executor).await;
@@ -85,7 +85,7 @@ impl<E: RoundTrips> Drop for End<E> {
     fn drop(&mut self) {
         self.0.life.close(Duration::ZERO);
         self.0.life.may_end();
-        self.0.hush();
+        self.0.unsubscribe();
         self.0.life.end.tell(());
     }
 }
@@ -157,7 +157,7 @@ impl<E: RoundTrips> Service<E> {
             self.executor.wait(self.life.signal.raised(), AFTER_A_FAILURE).await;
         }
         if is_closed {
-            self.fall_silent(&self.executor).await;
+            self.wait_for_silence(&self.executor).await;
         }
         if let Err(error) = self.conclude(&self.executor).await {
             log::warn!("{}: its lease is left to run out: {error}", self.names);
