@@ -53,7 +53,7 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The server did not answer in time. A write may have been applied, now or later.
-    #[error("{attempt}: no answer in time")]
+    #[error("{attempt}: {}", lateness(attempt))]
     Timeout {
         /// What was attempted.
         attempt: Box<Attempt>,
@@ -134,13 +134,20 @@ pub enum Error {
         /// What was attempted.
         attempt: Box<Attempt>,
     },
-    /// The dispatcher of a keyword service refused a value. Nothing was applied.
-    #[error("{attempt}: the dispatcher refused: {reason}")]
+    /// The dispatcher of a keyword service refused a value, or a keyword has none to read. Nothing was applied.
+    #[error("{attempt}: refused: {reason}")]
     Refused {
         /// What was attempted.
         attempt: Box<Attempt>,
-        /// What the dispatcher says.
+        /// Why.
         reason: String,
+    },
+    /// The dispatcher of a keyword service ended while a function of its program was writing the value. What that
+    /// has done stays, and it may still go on.
+    #[error("{attempt}: the dispatcher ended before it was done")]
+    Abandoned {
+        /// What was attempted.
+        attempt: Box<Attempt>,
     },
     /// Nobody has such a keyword.
     #[error("{attempt}: there is no such keyword")]
@@ -190,7 +197,9 @@ impl Error {
         match self {
             _ if attempt.in_part => Applied::Yes,
             _ if !attempt.writes => Applied::No,
-            Error::ConnectionLost { .. } | Error::Timeout { .. } => Applied::Perhaps,
+            Error::ConnectionLost { .. } | Error::Timeout { .. } | Error::Abandoned { .. } => {
+                Applied::Perhaps
+            }
             _ if attempt.halfway => Applied::Perhaps,
             Error::Decode { .. } | Error::UnexpectedReply { .. } => Applied::Yes,
             _ => Applied::No,
@@ -241,6 +250,7 @@ impl Error {
             | Error::Load { attempt, .. }
             | Error::LeaseLost { attempt }
             | Error::Refused { attempt, .. }
+            | Error::Abandoned { attempt }
             | Error::UnknownKeyword { attempt }
             | Error::NotServed { attempt }
             | Error::AlreadyServed { attempt }
@@ -275,6 +285,21 @@ impl Error {
         self
     }
 
+    /// The same error under the name of the call of which what failed was a part.
+    #[cfg(feature = "keyword")]
+    pub(crate) fn called(mut self, command: &'static str, key: Vec<u8>) -> Self {
+        if let Error::ConnectionLost { attempt, .. }
+        | Error::Timeout { attempt }
+        | Error::Server { attempt, .. }
+        | Error::Refused { attempt, .. }
+        | Error::NotServed { attempt }
+        | Error::AlreadyServed { attempt } = &mut self
+        {
+            (attempt.command, attempt.key, attempt.field) = (command, Some(key), None);
+        }
+        self
+    }
+
     /// The same error of a part of `attempt`, other parts of which took effect.
     pub(crate) fn part_of(self, attempt: Attempt) -> Self {
         let attempt = Box::new(attempt);
@@ -305,6 +330,14 @@ impl Error {
             attempt.in_part = true;
         }
         self
+    }
+}
+
+/// What did not come in time.
+fn lateness(attempt: &Attempt) -> &'static str {
+    match attempt.command {
+        "wait_for" => "the condition was not met in time",
+        _ => "no answer in time",
     }
 }
 

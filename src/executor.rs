@@ -196,7 +196,8 @@ pub(crate) mod sealed {
         /// Does `work` beside the caller, on a thread or in a task. It is dropped if there can be none.
         fn background(&self, work: impl Future<Output = ()> + Send + 'static);
 
-        /// Whether what was begun in the background goes on while this thread is blocked.
+        /// Whether what was begun in the background goes on while this thread is blocked. Sees to it that it does where
+        /// other threads could take it.
         fn background_goes_on(&self) -> bool;
 
         fn feed(

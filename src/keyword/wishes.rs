@@ -126,7 +126,7 @@ impl Wish {
         let request = Request::script(&REQUEST, 0).key(&name.value(&self.keyword));
         let request = request.arg(name.lease()).arg(name.kind(&self.keyword)).arg(REGISTRY);
         let request = request.arg(name.requests()).arg(head).arg(rest);
-        request.arg(name.as_str()).returns(heard)
+        request.arg(name.as_str()).arg(name.closing()).returns(heard)
     }
 }
 
@@ -269,6 +269,10 @@ impl<E: RoundTrips> Wishes<'_, E> {
             Ok(Outcome::Refused(reason)) => {
                 let attempt = self.name.attempt("write", &wish.keyword, true);
                 Err(Error::Refused { attempt, reason })
+            }
+            Ok(Outcome::Abandoned) => {
+                let attempt = self.name.attempt("write", &wish.keyword, true);
+                Err(Error::Abandoned { attempt })
             }
             Err(error) => Err(error),
         };
