@@ -15,7 +15,8 @@ use crate::error::LoadError;
     message = "a function for `{E}` cannot give back `{Self}`",
     label = "not what such a function gives back",
     note = "on a `Client` it gives a `Result`, on an `AsyncClient` a future of a `Result`",
-    note = "a loader: of a value, an `Option` of one, or a `Loaded`, with any error"
+    note = "a loader: of a value, an `Option` of one, or a `Loaded`, with any error",
+    note = "a function of a keyword: of its value where it reads it, or else of `()`, with any error"
 )]
 pub trait HandlerResult<T, E>: Send + 'static {
     /// Waits for the answer of the function, as a loader's result.

@@ -149,6 +149,36 @@ fn keys_that_are_booleans_are_read_in_the_spelling_of_each_python() {
     );
 }
 
+/// A pickle keeps None and the text `null` apart.
+#[test]
+fn keys_that_are_nothing_are_read_back() {
+    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+    struct Unit;
+    fn kept<C: Codec<Borrowed = T, Owned = T>, T: Debug + PartialEq>(value: T) {
+        assert_eq!(decoded::<C>(&encoded::<C>(&value)), value);
+    }
+    type Texts = BTreeMap<Option<String>, u8>;
+    let texts = BTreeMap::from([(Some("null".to_owned()), 1), (None, 2)]);
+    kept::<Pickle<Texts>, _>(texts.clone());
+    kept::<MessagePack<Texts>, _>(texts.clone());
+    kept::<Bincode<Texts>, _>(texts.clone());
+    let text = BTreeMap::from([(Some("null".to_owned()), 1)]);
+    for decoded in [
+        decoded::<PyJson<Texts>>(&encoded::<PyJson<Texts>>(&text)),
+        decoded::<PyDict<Texts>>(&encoded::<PyDict<Texts>>(&text)),
+    ] {
+        assert_eq!(decoded, BTreeMap::from([(None, 1)]), "keys of JSON are all text");
+    }
+    assert_eq!(encoded::<PyJson<BTreeMap<(), u8>>>(&BTreeMap::from([((), 1)])), b"{\"null\": 1}");
+    kept::<PyJson<BTreeMap<(), u8>>, _>(BTreeMap::from([((), 1)]));
+    kept::<PyJson<BTreeMap<Unit, u8>>, _>(BTreeMap::from([(Unit, 1)]));
+    kept::<PyDict<BTreeMap<Option<Unit>, u8>>, _>(BTreeMap::from([(None, 1)]));
+    kept::<PyDict<BTreeMap<Unit, u8>>, _>(BTreeMap::from([(Unit, 1)]));
+    kept::<Pickle<BTreeMap<Unit, u8>>, _>(BTreeMap::from([(Unit, 1)]));
+    unreadable::<PyJson<BTreeMap<(), u8>>>(b"{\"None\": 1}");
+    unwritable::<Json<BTreeMap<(), u8>>>(&BTreeMap::from([((), 1)]));
+}
+
 /// `Vec<u8>` would be written as numbers where the bytes were.
 #[test]
 fn bytes_are_not_read_as_numbers() {
@@ -188,6 +218,22 @@ fn an_option_of_an_option_keeps_its_kind_only_in_bincode() {
     ] {
         assert_eq!((read(Some(None)), read(Some(Some(1)))), (None, Some(Some(1))));
     }
+    type Nothing = (Option<()>, Option<Value>, Option<Wrapped>);
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Wrapped(());
+    fn nothing<C: Codec<Borrowed = Nothing, Owned = Nothing>>() {
+        let some = (Some(()), Some(Value::Null), Some(Wrapped(())));
+        assert_eq!(decoded::<C>(&encoded::<C>(&some)), (None, None, None));
+    }
+    nothing::<Json<Nothing>>();
+    nothing::<MessagePack<Nothing>>();
+    nothing::<Pickle<Nothing>>();
+    nothing::<PyJson<Nothing>>();
+    nothing::<PyDict<Nothing>>();
+    assert_eq!(
+        decoded::<Bincode<Option<()>>>(&encoded::<Bincode<Option<()>>>(&Some(()))),
+        Some(())
+    );
     let nan = Some(f64::NAN);
     assert_eq!(decoded::<Json<Option<f64>>>(&encoded::<Json<Option<f64>>>(&nan)), None);
     let kept = decoded::<PyJson<Option<f64>>>(&encoded::<PyJson<Option<f64>>>(&nan));
@@ -309,6 +355,13 @@ fn a_number_that_an_f32_has_no_room_for_is_not_infinite() {
     checked::<Pickle<Vec<f64>>, Pickle<Vec<f32>>>();
     checked::<MessagePack<Vec<f64>>, MessagePack<Vec<f32>>>();
     unreadable::<PyJson<f32>>("9".repeat(40).as_bytes());
+    unreadable::<Json<f64>>(b"1e400");
+    assert_eq!(decoded::<PyJson<f64>>(b"1e400"), f64::INFINITY, "as Python reads it");
+    assert_eq!(decoded::<PyJson<f32>>(b"-1e400"), f32::NEG_INFINITY);
+    assert_eq!(decoded::<PyJson<Value>>(b"[1e400]"), json!([null]));
+    assert_eq!(decoded::<PyDict<f64>>(b"f1e400"), f64::INFINITY);
+    assert_eq!(decoded::<Pickle<f64>>(b"F1e400\n."), f64::INFINITY);
+    assert_eq!(decoded::<f64>(b"1e400"), f64::INFINITY);
     assert_eq!(decoded::<PyJson<f32>>(b"-Infinity"), f32::NEG_INFINITY);
     assert_eq!(
         decoded::<MessagePack<f32>>(&encoded::<MessagePack<f64>>(&f64::INFINITY)),
@@ -358,4 +411,158 @@ fn bincode_refuses_to_write_what_it_cannot_read_back() {
 
     let whole = Sparse { first: Some(1), second: 2 };
     assert_eq!(decoded::<Bincode<Sparse>>(&encoded::<Bincode<Sparse>>(&whole)), whole);
+}
+
+/// What is skipped or renamed in one direction only shifts what follows.
+#[test]
+fn bincode_refuses_what_it_would_read_back_as_another_value() {
+    macro_rules! type_with {
+        ($($item:item)+) => {$(
+            #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+            $item
+        )+};
+    }
+    type_with! {
+        enum Skipped { First, #[serde(skip)] Unknown, Closed, Open }
+        enum NeverRead { #[serde(skip_deserializing)] Unknown, Closed, Open }
+        enum Balanced { #[serde(skip)] Unknown, #[serde(alias = "shut")] Closed, Open, Broken }
+        enum Aliased { #[serde(alias = "a", alias = "z")] First, #[serde(alias = "b")] Second(u8), Third }
+        enum Renamed { #[serde(rename(serialize = "Second", deserialize = "First"))] First, #[serde(rename(serialize = "First", deserialize = "Second"))] Second }
+        enum Content {
+            Newtype(#[serde(skip_serializing, default)] Vec<u8>),
+            Tuple(#[serde(skip_serializing_if = "Vec::is_empty", default)] Vec<u8>, Vec<Vec<u8>>),
+            Struct { #[serde(skip_serializing, default)] cache: Vec<u8>, parts: Vec<Vec<u8>> },
+        }
+        struct Row { #[serde(skip_serializing, default)] cache: Vec<u8>, parts: Vec<Vec<u8>> }
+        struct Pair(#[serde(skip_serializing_if = "Vec::is_empty")] Vec<u8>, #[serde(default)] Vec<Vec<u8>>);
+        struct Crossed { #[serde(skip_serializing, default)] a: u8, #[serde(skip_deserializing)] b: u8 }
+        struct Kept { #[serde(skip)] cache: u8, #[serde(alias = "x", alias = "y")] a: u8, b: (u8, Skipped) }
+        struct AsPair { a: u8, b: Box<Option<Kept>> }
+        struct Signed(#[serde(serialize_with = "as_signed")] u64);
+        struct Text(#[serde(serialize_with = "as_text")] Vec<u64>);
+        struct Bytes(#[serde(serialize_with = "as_bytes")] Vec<u8>, #[serde(deserialize_with = "from_bytes")] Vec<u8>);
+    }
+    fn as_signed<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(*number as i64)
+    }
+    fn as_text<S: Serializer>(numbers: &[u64], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&numbers.len())
+    }
+    fn as_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+    fn from_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        String::deserialize(deserializer).map(String::into_bytes)
+    }
+    fn refused<T: Serialize + serde::de::DeserializeOwned + Send + 'static>(value: T) {
+        let reason = unwritable::<Bincode<T>>(&value);
+        assert!(reason.contains("could not read it back"), "{reason}");
+        unwritable::<Bincode<Vec<T>>>(&vec![value]);
+    }
+    fn kept<T>(value: T)
+    where
+        T: Serialize + serde::de::DeserializeOwned + Send + PartialEq + Debug + 'static,
+    {
+        assert_eq!(decoded::<Bincode<T>>(&encoded::<Bincode<T>>(&value)), value);
+    }
+    let parts = || vec![vec![], vec![0]];
+
+    unwritable::<Bincode<(Skipped, Balanced)>>(&(Skipped::Unknown, Balanced::Unknown));
+    refused(Skipped::Closed);
+    refused(Skipped::Open);
+    refused(NeverRead::Unknown);
+    refused(NeverRead::Closed);
+    refused(vec![(1, NeverRead::Closed)]);
+    refused(Balanced::Open);
+    refused(Renamed::First);
+    refused((Content::Newtype(vec![]), 0u8));
+    refused(Content::Tuple(vec![], parts()));
+    refused(Content::Struct { cache: vec![], parts: parts() });
+    refused(Row { cache: vec![], parts: parts() });
+    refused(Some(Pair(vec![], parts())));
+    refused(Crossed { a: 1, b: 2 });
+    refused(Signed(5));
+    refused(Text(vec![5]));
+
+    kept(Skipped::First);
+    kept((Bytes(vec![1, 2], b"text".to_vec()), -5i8, 'a', 0.5f32, 1u128 << 100, -1i128));
+    kept(vec![Aliased::First, Aliased::Second(5), Aliased::Third]);
+    kept(Pair(vec![1], parts()));
+    let row = Kept { cache: 0, a: 1, b: (2, Skipped::First) };
+    kept(AsPair { a: 1, b: Box::new(Some(row)) });
+    kept(BTreeMap::from([(std::net::IpAddr::from([1, 2, 3, 4]), Ok::<u8, ()>(1))]));
+    kept((std::ops::Bound::Included(1u8), std::time::Duration::from_secs(1), [(); 3], [1u8; 3]));
+}
+
+/// What serde reads as anything first, before it knows of which type it is, it does not read as some types. README
+/// says so.
+#[test]
+fn what_serde_reads_as_anything_first_lacks_some_types() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "kind")]
+    enum Tagged {
+        Wide { int: i128 },
+        Keyed { by_row: BTreeMap<u8, u8> },
+        Flagged { by_flag: BTreeMap<bool, u8> },
+        Narrow { float: f32 },
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Wide {
+        int: u128,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Flat {
+        id: u8,
+        #[serde(flatten)]
+        wide: Option<Wide>,
+    }
+    fn lost<C: Codec<Borrowed = Tagged>>(value: Tagged) {
+        unreadable::<C>(&encoded::<C>(&value));
+    }
+    fn read<C: Codec<Borrowed = T, Owned = T>, T>(value: T) -> T {
+        decoded::<C>(&encoded::<C>(&value))
+    }
+    macro_rules! on_each {
+        ($($codec:ident)+) => {$(
+            lost::<$codec<Tagged>>(Tagged::Wide { int: 5 });
+            let flat = Flat { id: 1, wide: Some(Wide { int: 5 }) };
+            assert_eq!(read::<$codec<Flat>, Flat>(flat), Flat { id: 1, wide: None });
+        )+};
+    }
+    on_each!(Json PyJson PyDict Pickle MessagePack);
+    macro_rules! on_texts {
+        ($($codec:ident)+) => {$(
+            lost::<$codec<Tagged>>(Tagged::Keyed { by_row: BTreeMap::from([(1, 2)]) });
+            lost::<$codec<Tagged>>(Tagged::Flagged { by_flag: BTreeMap::from([(true, 2)]) });
+        )+};
+    }
+    on_texts!(Json PyJson PyDict);
+    for tagged in [
+        decoded::<Json<Tagged>>(br#"{"kind": "Narrow", "float": 1e39}"#),
+        decoded::<PyJson<Tagged>>(br#"{"kind": "Narrow", "float": 1e39}"#),
+    ] {
+        assert_eq!(tagged, Tagged::Narrow { float: f32::INFINITY });
+    }
+    let keyed = || Tagged::Keyed { by_row: BTreeMap::from([(1, 2)]) };
+    assert_eq!(read::<Pickle<Tagged>, _>(keyed()), keyed());
+    assert_eq!(read::<MessagePack<Tagged>, _>(keyed()), keyed());
+}
+
+#[test]
+fn a_field_that_a_tuple_skips_shifts_the_others_but_in_bincode() {
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Pair(#[serde(skip_serializing_if = "Vec::is_empty")] Vec<u8>, #[serde(default)] Vec<u8>);
+    fn read<C: Codec<Borrowed = Pair, Owned = Pair>>() -> Pair {
+        decoded::<C>(&encoded::<C>(&Pair(vec![], vec![1])))
+    }
+    unwritable::<Bincode<Pair>>(&Pair(vec![], vec![1]));
+    for pair in [
+        read::<Json<Pair>>(),
+        read::<MessagePack<Pair>>(),
+        read::<Pickle<Pair>>(),
+        read::<PyJson<Pair>>(),
+        read::<PyDict<Pair>>(),
+    ] {
+        assert_eq!(pair, Pair(vec![1], vec![]));
+    }
 }

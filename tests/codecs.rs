@@ -375,6 +375,17 @@ fn a_declared_length_is_not_believed() {
     refuses::<Bincode<Vec<((), [u8; 0])>>>(b"\xfd\xff\xff\xff\xff\xff\xff\xff\x7f");
     refuses::<Bincode<(u8, BTreeMap<(), ()>)>>(b"\x01\xfd\xff\xff\xff\xff\xff\xff\xff\x7f");
     refuses::<Bincode<Vec<Vec<()>>>>(b"\x02\xfb\xff\xff\xfb\xff\xff");
+    #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+    struct Skipping {
+        #[serde(skip)]
+        cache: [u64; 16],
+    }
+    refuses::<Bincode<Vec<Skipping>>>(b"\xfb\xff\xff");
+    let many = vec![Skipping::default(); 20_000];
+    assert_eq!(
+        Bincode::<Vec<Skipping>>::decode(&encoded::<Bincode<Vec<Skipping>>>(&many)).unwrap(),
+        many
+    );
     refuses::<Bincode<String>>(b"\xfd\xff\xff\xff\xff\xff\xff\xff\x7f");
     refuses::<MessagePack<Vec<u64>>>(b"\xdd\xff\xff\xff\xff\x01");
     refuses::<MessagePack<String>>(b"\xdb\xff\xff\xff\xffa");

@@ -65,6 +65,12 @@ async fn numbers_are_added_up_by_the_server<C: Kind>(client: C, name: &'static s
     let floats: RedisDict<String, f64, C> = dict.typed();
     assert_eq!((ok!(floats.increment("f", 0.5)), ok!(floats.increment("f", 1e3))), (0.5, 1000.5));
     assert_eq!(settle!(dict.increment("f", 1)).unwrap_err().code(), Some("ERR"));
+    assert_eq!(ok!(floats.increment("f", 0.5)), 1001.0);
+    let texts: RedisDict<String, String, C> = dict.typed();
+    assert_eq!(ok!(texts.get("f")).as_deref(), Some("1001"), "as the server writes it");
+    ok!(dict.insert("large", &(i64::MAX as u64 + 1)));
+    let error = settle!(dict.increment("large", 1)).unwrap_err();
+    assert_eq!((error.code(), error.applied()), (Some("ERR"), Applied::No), "{error}");
     let error = settle!(dict.increment("b", -1)).unwrap_err();
     assert!(matches!(&error, Error::Decode { .. }), "no u64: {error}");
     assert!(error.may_have_been_applied());

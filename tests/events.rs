@@ -210,7 +210,7 @@ fn a_setting_of_the_server_is_added_to_and_never_overwritten() {
         let events = dict.subscribe("*").unwrap();
         let now: Vec<String> = keyspace(&server, "GET", &[]);
         assert_eq!(((), true), (set, events.sees_foreign_writes()));
-        for kind in "Kg$lszhxen".chars().chain(has.chars()) {
+        for kind in "Kg$lszhtdxen".chars().chain(has.chars()) {
             // The server does not show `n` beside an `A`.
             assert!(now[1].contains(kind) || now[1].contains('A'), "{kind} is missing in {now:?}");
         }

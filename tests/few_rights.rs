@@ -9,7 +9,7 @@ use redis_collections::{
     Applied, CacheClient, CachePolicy, ChangeFormat, Client, ClientBuilder, Error, HashCacheClient,
     Loaded, LocalServer, NearCache, RedisDict, RedisHashDict, RedisList, RedisSet, Ttl, WorkQueue,
 };
-use support::kinds::{Kind, ok, on_both_kinds, settle};
+use support::kinds::{Kind, SourceDown, ok, on_both_kinds, settle};
 use support::servers::query;
 
 on_both_kinds!(
@@ -19,6 +19,8 @@ on_both_kinds!(
     what_cannot_be_decoded_was_not_inserted,
     a_renamed_command_of_a_script_is_named,
     rights_to_a_prefix_are_enough,
+    read_through_caches_need_no_other_commands,
+    a_command_that_is_not_allowed_is_an_error,
     a_refused_script_is_noperm_and_names_what_it_uses,
 );
 
@@ -29,19 +31,24 @@ struct Collections<C: Kind> {
     dict: RedisDict<String, u64, C>,
     hash: RedisHashDict<String, u64, C>,
     list: RedisList<u64, C>,
+    cache: HashCacheClient<u64, u64, u64, C>,
 }
 
 impl<C: Kind> Collections<C> {
     fn of(client: &C, told: bool) -> Self {
         let (dict, hash) = (RedisDict::new(client, "dict"), RedisHashDict::new(client, "hash"));
         let list = RedisList::new(client, "list");
+        let load = |_, _, ()| C::loading(Ok(Loaded::from(7)));
+        let policy = CachePolicy::time_to_live(LONG).fail_without_redis();
+        let cache = HashCacheClient::new(client, "cache", policy, load).unwrap();
         let own = || ChangeFormat::Own;
         match told {
-            false => Self { dict, hash, list },
+            false => Self { dict, hash, list, cache },
             true => Self {
                 dict: dict.publishing(own()),
                 hash: hash.publishing(own()),
                 list: list.publishing(own()),
+                cache,
             },
         }
     }
@@ -53,25 +60,33 @@ impl<C: Kind> Collections<C> {
             "hash replace_all of none" => settle!(self.hash.replace_all([("", &0); 0])),
             "push_back_evicting" => settle!(self.list.push_back_evicting(&7, 2)).map(drop),
             "insert_with_ttl" => settle!(self.hash.insert_with_ttl("a", &7, LONG)).map(drop),
+            "cache set_value" => settle!(self.cache.set_value(&1, &2, &7)),
+            "cache set_value_with_ttl" => {
+                settle!(self.cache.set_value_with_ttl(&1, &2, &7, LONG / 2))
+            }
+            "cache set" => settle!(self.cache.set(&1, &2)).map(drop),
             "dict update" => C::settle_within(self.dict.update("a", |_| Some(9))).await.map(drop),
             other => panic!("{other}"),
         }
     }
 }
 
-const OPERATIONS: [&str; 6] = [
+const OPERATIONS: [&str; 9] = [
     "dict replace_all",
     "hash replace_all",
     "hash replace_all of none",
     "push_back_evicting",
     "insert_with_ttl",
     "dict update",
+    "cache set_value",
+    "cache set_value_with_ttl",
+    "cache set",
 ];
 
 /// Everything that these operations do, and what they do first.
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 20] = [
     "mset", "set", "unlink", "setrange", "hset", "hdel", "hkeys", "hexists", "pttl", "persist",
-    "llen", "ltrim", "rpush", "hpttl", "hpexpire", "publish", "hincrby", "exists",
+    "llen", "ltrim", "rpush", "hpttl", "hpexpire", "publish", "hincrby", "exists", "time", "hget",
 ];
 
 fn fill(server: &LocalServer) {
@@ -83,7 +98,11 @@ fn fill(server: &LocalServer) {
     let _ = all.hash.expire("a", Duration::from_secs(500));
     query::<()>(server.url(), "PEXPIRE hash 1000000").unwrap();
     all.list.push_many([&1, &2]).unwrap();
+    query::<()>(server.url(), &format!("HSET {CACHED} 2 1")).unwrap();
 }
+
+/// The key of a cache's values.
+const CACHED: &str = "cache~rc:hash-cache:1";
 
 /// What is stored, as it would be told apart later.
 fn stored(server: &LocalServer) -> String {
@@ -96,7 +115,8 @@ fn stored(server: &LocalServer) -> String {
     let is_as_filled = |ttl| matches!(ttl, Ttl::Left(left) if left < Duration::from_secs(600));
     let ttl = all.hash.ttl("a").ok().map(is_as_filled);
     let list = all.list.range(..).unwrap();
-    format!("{dict:?} {hash:?} {list:?} {ttl:?} {}", expires > 0)
+    let cached: Option<u64> = query(server.url(), &format!("HGET {CACHED} 2")).unwrap();
+    format!("{dict:?} {hash:?} {list:?} {ttl:?} {} {cached:?}", expires > 0)
 }
 
 async fn an_operation_has_no_effect_or_its_error_says_so<C: Kind>() {
@@ -116,7 +136,11 @@ async fn an_operation_has_no_effect_or_its_error_says_so<C: Kind>() {
             let after = stored(&server);
             let what = format!("{operation} without {command}, told: {told}: {error}");
             // Nothing proves that these are allowed but they themselves.
-            let is_proven = !told && !matches!(command, "rpush" | "persist");
+            let is_proven = match operation {
+                "cache set" => false,
+                _ if operation.starts_with("cache") => !matches!(command, "hdel" | "time"),
+                _ => !told && !matches!(command, "rpush" | "persist"),
+            };
             match before == after {
                 true if is_proven => assert_eq!(error.applied(), Applied::No, "{what}"),
                 true => assert_ne!(error.applied(), Applied::Yes, "{what}"),
@@ -125,7 +149,9 @@ async fn an_operation_has_no_effect_or_its_error_says_so<C: Kind>() {
                     assert_eq!(error.applied(), Applied::Perhaps, "{what}: {after}");
                 }
             }
-            if !matches!(error, Error::Unsupported { .. }) {
+            if matches!(error, Error::Unsupported { .. }) {
+                assert_eq!(error.applied(), Applied::No, "{what}");
+            } else {
                 assert_eq!(error.code(), Some("NOPERM"), "{what}");
                 refused += 1;
             }
@@ -269,6 +295,73 @@ async fn rights_to_a_prefix_are_enough<C: Kind>() {
     ok!(queue.push_in(&2, LONG));
     ok!(queue.push_unique("k", &3, LONG));
     assert_eq!((ok!(queue.stats()).pending, ok!(queue.purge())), (2, 3));
+}
+
+/// Those that the documentation of `CacheClient` names.
+const OF_CACHES: &str = "~app* resetchannels -@all +eval +evalsha +time +get +mget +pttl +set \
+                         +unlink +hget +hset +hdel +hlen +hrandfield +pexpire +scan +info";
+const OF_HASH_CACHES: &str = "+hmget";
+const OF_FIELDS_THAT_EXPIRE: &str = "+hpttl +hpexpire +setrange";
+
+async fn read_through_caches_need_no_other_commands<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let policy = |policy: CachePolicy| {
+        policy.remember_absence(LONG).remember_errors(LONG).fail_without_redis()
+    };
+    let load = |id: u64, ()| {
+        C::loading(match id {
+            0 => Err(SourceDown),
+            1 => Ok(Loaded::absent()),
+            id => Ok(Loaded::from(id)),
+        })
+    };
+    let client = C::build(user_of::<C>(&server, OF_CACHES)).await.unwrap();
+    for policy in [policy(CachePolicy::time_to_live(LONG)), policy(CachePolicy::without_expiry())] {
+        let cache: CacheClient<u64, u64, C> =
+            CacheClient::new(&client, "app", policy, load).unwrap();
+        for _ in 0..2 {
+            assert_eq!(ok!(cache.get_many(&[1, 2, 3])), [None, Some(2.into()), Some(3.into())]);
+            assert!(matches!(settle!(cache.get(&0)), Err(Error::Load { .. })));
+        }
+        assert_eq!(ok!(cache.set(&2)), Some(2.into()));
+        ok!(cache.set_value_with_ttl(&4, &5, LONG));
+        assert_eq!(ok!(cache.peek(&4)), Some(5.into()));
+        ok!(cache.ttl(&4));
+        assert_eq!((ok!(cache.delete(&4)), ok!(cache.delete_many(&[2]))), (true, 1));
+        assert_eq!(ok!(cache.clear()), 1);
+    }
+    let no_fields = format!("{OF_CACHES} {OF_HASH_CACHES}");
+    let mut policies = vec![(no_fields.clone(), policy(CachePolicy::without_expiry()))];
+    if query::<()>(server.url(), &format!("ACL SETUSER bob {OF_FIELDS_THAT_EXPIRE}")).is_ok() {
+        let all = format!("{no_fields} {OF_FIELDS_THAT_EXPIRE}");
+        policies.push((all, policy(CachePolicy::time_to_live(LONG))));
+    }
+    for (rights, policy) in policies {
+        let client = C::build(user_of::<C>(&server, &rights)).await.unwrap();
+        let cache: HashCacheClient<u64, u64, u64, C> =
+            HashCacheClient::new(&client, "app", policy, move |_, id, ()| load(id, ())).unwrap();
+        for _ in 0..2 {
+            assert_eq!(ok!(cache.get_many(&1, &[1, 2, 3])), [None, Some(2.into()), Some(3.into())]);
+        }
+        assert_eq!(ok!(cache.set(&1, &2)), Some(2.into()));
+        ok!(cache.set_value(&1, &4, &5));
+        assert_eq!(ok!(cache.peek(&1, &4)), Some(5.into()));
+        assert_eq!((ok!(cache.delete(&1, &4)), ok!(cache.delete_hash(&1))), (true, true));
+    }
+}
+
+async fn a_command_that_is_not_allowed_is_an_error<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    for command in ["get", "time", "set"] {
+        let client =
+            C::build(user_of::<C>(&server, &format!("~* +@all -{command}"))).await.unwrap();
+        let policy = CachePolicy::time_to_live(LONG);
+        let load = |id: u64, ()| C::loading(Ok(Loaded::from(id)));
+        let cache: CacheClient<u64, u64, C> =
+            CacheClient::new(&client, "app", policy, load).unwrap();
+        let error = settle!(cache.get(&1)).unwrap_err();
+        assert_eq!(error.code(), Some("NOPERM"), "{command}: {error}");
+    }
 }
 
 async fn a_refused_script_is_noperm_and_names_what_it_uses<C: Kind>() {

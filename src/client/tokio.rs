@@ -204,8 +204,16 @@ impl Machinery for AsyncClient {
     }
 
     fn background_goes_on(&self) -> bool {
-        let runtime = tokio::runtime::Handle::try_current();
-        runtime.map_or(true, |it| it.runtime_flavor() != RuntimeFlavor::CurrentThread)
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return true };
+        if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
+            return false;
+        }
+        if tokio::task::try_id().is_none() {
+            return true;
+        }
+        // A task that was woken last waits for this thread alone, and so does the network, until others are woken.
+        (0..2).for_each(|_| drop(runtime.spawn(async {})));
+        runtime.metrics().num_workers() > 1
     }
 
     async fn feed(&self, wish: FeedOptions, audience: Arc<dyn FeedHandler>) -> Result<Feed> {

@@ -9,7 +9,10 @@ use bincode::error::{DecodeError, EncodeError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::bounded::{Bounded, TOO_DEEP, TOO_MANY, unwritable, within, written};
+use super::bounded::{
+    Bounded, More, TOO_DEEP, TOO_MANY, UNLIKE, compared, outlined, unwatched, unwritable, watched,
+    within,
+};
 use super::message::without_values;
 use super::portable::{LEFT_OUT, NO_NUMBER, NO_RAW_VALUE, WithoutNames};
 use super::{Canonical, Codec, CodecError, MAX_DEPTH};
@@ -19,11 +22,15 @@ use super::{Canonical, Codec, CodecError, MAX_DEPTH};
 /// The bytes say nothing of their types: a struct whose fields changed reads old data wrongly or
 /// not at all. Bincode is complete and no longer maintained (RUSTSEC-2025-0141); for new data
 /// `MessagePack` is the better choice. Nesting is bounded at 128, in writing too, and elements
-/// without bytes, such as `()`, at 65,536.
+/// without bytes, such as `()` and structs whose fields are all skipped, at 65,536 and 4 MiB in memory.
 ///
 /// Bincode stores neither names nor kinds. Serde types that rely on them cannot be read back and so are
-/// refused when they are written: enums with `tag` or `untagged`, `skip_serializing_if` where it skips,
-/// `flatten`, `serde_json::Value`. To find out, each value is decoded once before it is sent.
+/// refused when they are written: enums with `tag` or `untagged`, `flatten`, `serde_json::Value`, and
+/// what is skipped, renamed or of another type in only one direction: fields with `skip_serializing_if`
+/// where it skips, a variant after one with `skip`, which serde counts only when it writes, or a
+/// `serialize_with` without its `deserialize_with`. To find out, each value is decoded before it is sent,
+/// twice if it has enums. Only of two fields of a tuple struct that are of one type and skipped in one
+/// direction each is it not found out.
 pub struct Bincode<T>(PhantomData<fn() -> T>);
 
 impl<T> Codec for Bincode<T>
@@ -36,19 +43,26 @@ where
     fn encode(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
         let start = bytes.len();
         let value = &WithoutNames(value);
-        bincode::serde::encode_into_std_write(written(value, MAX_DEPTH), bytes, standard())
-            .map_err(|error| refusal(&error))?;
+        let value = watched(value, MAX_DEPTH);
+        let (written, outline) =
+            outlined(|| bincode::serde::encode_into_std_write(value, bytes, standard()));
+        written.map_err(|error| refusal(&error))?;
         // Only the type's own reader knows what it needs names or kinds for, which bincode does not have.
-        Self::decode(&bytes[start..]).map(drop).map_err(unreadable)
+        let decode = || decode::<T>(&bytes[start..]).map(drop);
+        compared(outline, decode, || CodecError::new(UNLIKE)).map_err(unreadable)
     }
 
     fn decode(bytes: &[u8]) -> Result<T, CodecError> {
-        let decode = || bincode::serde::decode_from_slice::<Bounded<T>, _>(bytes, CONFIGURATION);
-        match within(bytes.len(), ELEMENTS_WITHOUT_BYTES, decode) {
-            Ok((Bounded(value), read)) if read == bytes.len() => Ok(value),
-            Ok(_) => Err(CodecError::new("more bytes after the value")),
-            Err(error) => Err(reason(&error)),
-        }
+        unwatched(|| decode(bytes))
+    }
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let decode = || bincode::serde::decode_from_slice::<Bounded<T>, _>(bytes, CONFIGURATION);
+    match within(bytes.len(), WITHOUT_BYTES, decode) {
+        Ok((Bounded(value), read)) if read == bytes.len() => Ok(value),
+        Ok(_) => Err(CodecError::new("more bytes after the value")),
+        Err(error) => Err(reason(&error)),
     }
 }
 
@@ -83,6 +97,7 @@ fn reason(error: &DecodeError) -> CodecError {
             format!("nested more than {MAX_DEPTH} deep")
         }
         DecodeError::OtherString(message) if message == TOO_MANY => TOO_MANY.to_owned(),
+        DecodeError::OtherString(message) if message == UNLIKE => UNLIKE.to_owned(),
         DecodeError::OtherString(message) => without_values(message),
         DecodeError::Serde(_) => {
             "the type asks for names or kinds, which bincode does not store".to_owned()
@@ -97,5 +112,5 @@ const CONFIGURATION: Configuration<LittleEndian, Varint, Limit<MAX_DECODED_BYTES
 /// The largest string that Redis keeps.
 const MAX_DECODED_BYTES: usize = 512 * 1024 * 1024;
 
-/// How many elements of no size, such as `()`, a value may have on top of one for each byte.
-const ELEMENTS_WITHOUT_BYTES: usize = 65_536;
+/// What a value may have on top of one element for each byte: of no size, such as `()`.
+const WITHOUT_BYTES: More = More { elements: 65_536, memory: 4 << 20 };

@@ -52,7 +52,8 @@ use std::borrow::Borrow;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say how it is stored in Redis",
     label = "not a codec",
-    note = "for a serde type name a format, for example `Json<{Self}>` or `MessagePack<{Self}>`",
+    note = "for text name `String` and for bytes `Vec<u8>`, which are lent as `str` and `[u8]`",
+    note = "for a serde type that owns its data name a format, as in `Json<_>` or `MessagePack<_>`",
     note = "for a format of your own implement `Codec` on a marker type"
 )]
 pub trait Codec: Sized + 'static {

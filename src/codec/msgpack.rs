@@ -16,7 +16,8 @@ use super::{Canonical, Codec, CodecError, MAX_DEPTH};
 /// the ones of older Pythons too. Nesting is bounded at 128, in writing too.
 ///
 /// To serde a `Vec<u8>` is a list of numbers, and so it is written. For bytes (`bin`) use the crate
-/// `serde_bytes`; to read bytes as a `Vec<u8>` is an error. `Some(None)` is written as `None`.
+/// `serde_bytes`; to read bytes as a `Vec<u8>` is an error. `Some(None)` and `Some(())` are written as
+/// `None`.
 ///
 /// Ints of more than 64 bits, which MessagePack does not have, are 16 bytes: only an `i128` or `u128`
 /// reads them.

@@ -20,7 +20,7 @@ use super::{Codec, CodecError};
 /// digits for a `String`. Text of Python 2 that is not ASCII comes as bytes.
 ///
 /// To serde a `Vec<u8>` is a list of numbers, and so it is written. For Python's `bytes` use the crate
-/// `serde_bytes`; to read them as a `Vec<u8>` is an error. `Some(None)` is written as None.
+/// `serde_bytes`; to read them as a `Vec<u8>` is an error. `Some(None)` and `Some(())` are written as None.
 ///
 /// Pickles are not canonical: equal values may have different bytes.
 pub struct Pickle<T>(PhantomData<fn() -> T>);

@@ -20,7 +20,8 @@ use super::{Codec, CodecError};
 /// here. Nesting is bounded at 128, in writing too.
 ///
 /// To serde a `Vec<u8>` is a list of numbers. For Python's `bytes` use the crate `serde_bytes`; to read
-/// them as a `Vec<u8>` is an error. `Some(None)` is written as `None`.
+/// them as a `Vec<u8>` is an error. `Some(None)` and `Some(())` are written as None. Keys inside of lists and
+/// dicts are those of JSON: as an `Option<String>` the key `null` is always `None`.
 ///
 /// `with_prefix(&client, "namespace&&")` gives the keys. The library's own lists are spoiled by values
 /// of other types and, in part, by entries that expire.
@@ -43,7 +44,7 @@ where
                 bytes.push(b'f');
                 write_float(*float, bytes);
             }
-            Value::Str(text) => {
+            Value::Str(text) | Value::Key(text) => {
                 bytes.push(b's');
                 bytes.extend_from_slice(text.as_bytes());
             }

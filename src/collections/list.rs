@@ -201,7 +201,8 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
     /// The items of `range`, read atomically. `LRANGE`, O(start + items).
     ///
     /// A negative bound counts from the end: `-2..` are the last two items, `..-1` all but the
-    /// last. Bounds beyond either end are no error. For a long list [`iter`](Self::iter) needs less
+    /// last. Bounds beyond either end are no error. A range that is empty for every length of the list,
+    /// such as `3..3`, sends nothing, even for a key of another type. For a long list [`iter`](Self::iter) needs less
     /// memory. An item that cannot be decoded fails the call; [`lenient`](Self::lenient) returns
     /// the others.
     pub fn range(&self, range: impl RangeBounds<isize>) -> E::Reply<Vec<T::Owned>> {
@@ -223,19 +224,28 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
 }
 
 /// Operations that make the server compare items by their bytes.
-impl<T: Canonical, E: Executor> RedisList<T, E> {
+impl<T: Codec, E: Executor> RedisList<T, E> {
     /// Removes every item equal to `item` and returns how many there were. `LREM`, O(n).
-    pub fn remove(&self, item: &T::Borrowed) -> E::Reply<usize> {
+    pub fn remove(&self, item: &T::Borrowed) -> E::Reply<usize>
+    where
+        T: Canonical,
+    {
         self.executor.run(self.writing("LREM").number(0).encode::<T>(item).returns(reply::count))
     }
 
     /// Removes the first item equal to `item` and returns whether there was one. `LREM`, O(n).
-    pub fn remove_first(&self, item: &T::Borrowed) -> E::Reply<bool> {
+    pub fn remove_first(&self, item: &T::Borrowed) -> E::Reply<bool>
+    where
+        T: Canonical,
+    {
         self.executor.run(self.writing("LREM").number(1).encode::<T>(item).returns(reply::flag))
     }
 
     /// The index of the first item equal to `item`. `LPOS`, O(n).
-    pub fn position(&self, item: &T::Borrowed) -> E::Reply<Option<usize>> {
+    pub fn position(&self, item: &T::Borrowed) -> E::Reply<Option<usize>>
+    where
+        T: Canonical,
+    {
         let request = self.reading("LPOS").encode::<T>(item);
         self.executor.run(request.returns(|reply| match reply.value {
             Value::Nil => Ok(None),
@@ -243,9 +253,12 @@ impl<T: Canonical, E: Executor> RedisList<T, E> {
         }))
     }
 
-    /// Inserts `item` before the first one equal to `next`. Returns the new length, or `None` if
-    /// there is no such item. `LINSERT`, O(n).
-    pub fn insert_before(&self, next: &T::Borrowed, item: &T::Borrowed) -> E::Reply<Option<usize>> {
+    /// Inserts `item` before the first one equal to `next` and returns the new length, or `None` if
+    /// there is none. `LINSERT`, O(n).
+    pub fn insert_before(&self, next: &T::Borrowed, item: &T::Borrowed) -> E::Reply<Option<usize>>
+    where
+        T: Canonical,
+    {
         let request = self.writing("LINSERT").arg("BEFORE").encode::<T>(next).encode::<T>(item);
         self.executor.run(request.returns(reply::inserted))
     }
@@ -256,7 +269,10 @@ impl<T: Canonical, E: Executor> RedisList<T, E> {
         &self,
         previous: &T::Borrowed,
         item: &T::Borrowed,
-    ) -> E::Reply<Option<usize>> {
+    ) -> E::Reply<Option<usize>>
+    where
+        T: Canonical,
+    {
         let request = self.writing("LINSERT").arg("AFTER").encode::<T>(previous).encode::<T>(item);
         self.executor.run(request.returns(reply::inserted))
     }

@@ -150,9 +150,12 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
 }
 
 /// Operations that make the server compare members by their bytes.
-impl<T: Canonical, E: Executor> RedisSet<T, E> {
+impl<T: Codec, E: Executor> RedisSet<T, E> {
     /// Returns whether `member` is in the set. `SISMEMBER`, O(1).
-    pub fn contains(&self, member: &T::Borrowed) -> E::Reply<bool> {
+    pub fn contains(&self, member: &T::Borrowed) -> E::Reply<bool>
+    where
+        T: Canonical,
+    {
         self.executor.run(self.reading("SISMEMBER").encode::<T>(member).returns(reply::flag))
     }
 
@@ -163,6 +166,7 @@ impl<T: Canonical, E: Executor> RedisSet<T, E> {
         members: impl IntoIterator<Item = &'a Q>,
     ) -> E::Reply<Vec<bool>>
     where
+        T: Canonical,
         Q: Borrow<T::Borrowed> + ?Sized + 'a,
     {
         let request =
@@ -171,13 +175,17 @@ impl<T: Canonical, E: Executor> RedisSet<T, E> {
     }
 
     /// Removes `member` and returns whether it existed. `SREM`, O(1).
-    pub fn remove(&self, member: &T::Borrowed) -> E::Reply<bool> {
+    pub fn remove(&self, member: &T::Borrowed) -> E::Reply<bool>
+    where
+        T: Canonical,
+    {
         self.executor.run(self.writing("SREM").encode::<T>(member).returns(reply::flag))
     }
 
     /// Removes all of `members` and returns how many existed. `SREM`, O(members).
     pub fn remove_many<'a, Q>(&self, members: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
     where
+        T: Canonical,
         Q: Borrow<T::Borrowed> + ?Sized + 'a,
     {
         let request = with_members::<T, Q>(self.writing("SREM"), members, Value::Int(0));
@@ -189,7 +197,10 @@ impl<T: Canonical, E: Executor> RedisSet<T, E> {
         &self,
         other: &RedisSet<T, F>,
         member: &T::Borrowed,
-    ) -> E::Reply<bool> {
+    ) -> E::Reply<bool>
+    where
+        T: Canonical,
+    {
         let request =
             self.writing("SMOVE").publishes(&other.publishing).named(other.name.as_bytes());
         self.executor.run(request.encode::<T>(member).returns(reply::flag))
@@ -197,37 +208,55 @@ impl<T: Canonical, E: Executor> RedisSet<T, E> {
 }
 
 /// Operations on several sets, whose members the server compares by their bytes.
-impl<T: Canonical, E: Executor> RedisSet<T, E> {
+impl<T: Codec, E: Executor> RedisSet<T, E> {
     /// The members of this set or any of `others`. `SUNION`, O(members).
-    pub fn union(&self, others: &[&Self]) -> E::Reply<Vec<T::Owned>> {
+    pub fn union(&self, others: &[&Self]) -> E::Reply<Vec<T::Owned>>
+    where
+        T: Canonical,
+    {
         self.combined("SUNION", others)
     }
 
     /// The members of this set and all of `others`. `SINTER`, O(smallest set * sets).
-    pub fn intersection(&self, others: &[&Self]) -> E::Reply<Vec<T::Owned>> {
+    pub fn intersection(&self, others: &[&Self]) -> E::Reply<Vec<T::Owned>>
+    where
+        T: Canonical,
+    {
         self.combined("SINTER", others)
     }
 
     /// The members of this set and none of `others`. `SDIFF`, O(members).
-    pub fn difference(&self, others: &[&Self]) -> E::Reply<Vec<T::Owned>> {
+    pub fn difference(&self, others: &[&Self]) -> E::Reply<Vec<T::Owned>>
+    where
+        T: Canonical,
+    {
         self.combined("SDIFF", others)
     }
 
     /// Sets `target` to the members of this set or any of `others` and returns their number.
     /// `SUNIONSTORE`, O(members).
-    pub fn union_into(&self, others: &[&Self], target: &Self) -> E::Reply<usize> {
+    pub fn union_into(&self, others: &[&Self], target: &Self) -> E::Reply<usize>
+    where
+        T: Canonical,
+    {
         self.stored("SUNIONSTORE", others, target)
     }
 
     /// Sets `target` to the members of this set and all of `others` and returns their number.
     /// `SINTERSTORE`, O(smallest set * sets).
-    pub fn intersection_into(&self, others: &[&Self], target: &Self) -> E::Reply<usize> {
+    pub fn intersection_into(&self, others: &[&Self], target: &Self) -> E::Reply<usize>
+    where
+        T: Canonical,
+    {
         self.stored("SINTERSTORE", others, target)
     }
 
     /// Sets `target` to the members of this set and none of `others` and returns their number.
     /// `SDIFFSTORE`, O(members).
-    pub fn difference_into(&self, others: &[&Self], target: &Self) -> E::Reply<usize> {
+    pub fn difference_into(&self, others: &[&Self], target: &Self) -> E::Reply<usize>
+    where
+        T: Canonical,
+    {
         self.stored("SDIFFSTORE", others, target)
     }
 

@@ -46,6 +46,11 @@ impl LoadError {
         self.downcast_ref()
     }
 
+    /// Returns about how many bytes of memory it takes, as far as its message tells.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.0) + self.to_string().len()
+    }
+
     /// Encodes the error for another program: the kind, and a message of bounded length.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut message = self.to_string();

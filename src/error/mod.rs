@@ -54,7 +54,7 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The server did not answer in time. A write may have been applied, now or later.
-    #[error("{attempt}: no answer in time")]
+    #[error("{attempt}: {}", lateness(attempt))]
     Timeout {
         /// The attempted command.
         attempt: Box<Attempt>,
@@ -77,7 +77,8 @@ pub enum Error {
         /// The first servers that support it.
         needs: &'static str,
     },
-    /// A key or value could not be encoded. Nothing was sent.
+    /// A key or value could not be encoded. Nothing was sent, except for earlier pages of a call that
+    /// goes page by page: [`applied`](Self::applied) tells.
     #[error("{attempt}: cannot encode an argument: {source}")]
     Encode {
         /// The attempted command.
@@ -104,7 +105,8 @@ pub enum Error {
         /// The kind of the actual reply.
         found: &'static str,
     },
-    /// An argument cannot be used. Nothing was sent.
+    /// An argument cannot be used. Nothing was sent, except earlier pages of what goes page by page
+    /// ([`applied`](Self::applied) says so). A command has at most 1,000,000 arguments.
     #[error("{attempt}: {reason}")]
     InvalidArgument {
         /// The attempted command.
@@ -134,13 +136,20 @@ pub enum Error {
         /// The attempted command.
         attempt: Box<Attempt>,
     },
-    /// The dispatcher of a keyword service refused a value. Nothing was applied.
-    #[error("{attempt}: the dispatcher refused: {reason}")]
+    /// The dispatcher of a keyword service refused a value, or a keyword has none to read. Nothing was applied.
+    #[error("{attempt}: refused: {reason}")]
     Refused {
         /// The attempted command.
         attempt: Box<Attempt>,
         /// The reason given by the dispatcher.
         reason: String,
+    },
+    /// The dispatcher of a keyword service ended while a hook was writing the value. The effects of
+    /// the hook stay, and it may still be running.
+    #[error("{attempt}: the dispatcher ended before it was done")]
+    Abandoned {
+        /// What was attempted.
+        attempt: Box<Attempt>,
     },
     /// There is no such keyword.
     #[error("{attempt}: there is no such keyword")]
@@ -178,7 +187,8 @@ pub enum Applied {
     No,
     /// Unknown: the command was sent and no reply came, or a script failed half-way.
     Perhaps,
-    /// It did; only the reply could not be used.
+    /// At least a part of it did: the reply could not be used, or a call that goes page by page, such
+    /// as `extend` and `clear`, failed in a later page.
     Yes,
 }
 
@@ -189,7 +199,9 @@ impl Error {
         match self {
             _ if attempt.in_part => Applied::Yes,
             _ if !attempt.writes => Applied::No,
-            Error::ConnectionLost { .. } | Error::Timeout { .. } => Applied::Perhaps,
+            Error::ConnectionLost { .. } | Error::Timeout { .. } | Error::Abandoned { .. } => {
+                Applied::Perhaps
+            }
             _ if attempt.halfway => Applied::Perhaps,
             Error::Decode { .. } | Error::UnexpectedReply { .. } => Applied::Yes,
             _ => Applied::No,
@@ -240,6 +252,7 @@ impl Error {
             | Error::Load { attempt, .. }
             | Error::LeaseLost { attempt }
             | Error::Refused { attempt, .. }
+            | Error::Abandoned { attempt }
             | Error::UnknownKeyword { attempt }
             | Error::NotServed { attempt }
             | Error::AlreadyServed { attempt }
@@ -270,6 +283,21 @@ impl Error {
             &mut self
         {
             **old = attempt;
+        }
+        self
+    }
+
+    /// The same error, named after the call whose part failed.
+    #[cfg(feature = "keyword")]
+    pub(crate) fn called(mut self, command: &'static str, key: Vec<u8>) -> Self {
+        if let Error::ConnectionLost { attempt, .. }
+        | Error::Timeout { attempt }
+        | Error::Server { attempt, .. }
+        | Error::Refused { attempt, .. }
+        | Error::NotServed { attempt }
+        | Error::AlreadyServed { attempt } = &mut self
+        {
+            (attempt.command, attempt.key, attempt.field) = (command, Some(key), None);
         }
         self
     }
@@ -305,6 +333,14 @@ impl Error {
             attempt.in_part = true;
         }
         self
+    }
+}
+
+/// The message for an answer that did not arrive in time.
+fn lateness(attempt: &Attempt) -> &'static str {
+    match attempt.command {
+        "wait_for" => "the condition was not met in time",
+        _ => "no answer in time",
     }
 }
 

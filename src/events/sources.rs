@@ -71,12 +71,12 @@ impl Sources {
         vec![keys, track.arg(canaries(base))]
     }
 
-    /// The classes of keyspace notifications that cover every change, including those of all types
-    /// whose commands may overwrite a key of another type.
+    /// The classes of keyspace notifications that cover every change: those of all types, since a
+    /// missing key may become one of any type.
     pub(crate) fn kinds(&self) -> &'static str {
         match self.structure {
-            Structure::Dict => "Kg$lszhxen",
-            _ => "Kg$lszhxe",
+            Structure::Dict => "Kg$lszhtdxen",
+            _ => "Kg$lszhtdxe",
         }
     }
 

@@ -23,6 +23,8 @@ pub struct Keyword<E = Client> {
     pub(super) history: usize,
     pub(super) every: Option<Duration>,
     pub(super) is_always_written: bool,
+    /// Whether clients may do neither.
+    pub(super) is_contradictory: bool,
     pub(super) hooks: Hooks<E>,
 }
 
@@ -98,14 +100,19 @@ impl<E: RoundTrips> Keyword<E> {
 
     /// Refuses what clients write.
     pub fn read_only(mut self) -> Self {
-        self.description.access = Access::ReadOnly;
+        self.set_access(Access::ReadOnly);
         self
     }
 
-    /// Publishes no value: what clients write is only given to [`on_write`](Self::on_write).
+    /// Publishes no value: what clients write is only given to [`on_write`](Self::on_write), which it needs.
     pub fn write_only(mut self) -> Self {
-        self.description.access = Access::WriteOnly;
+        self.set_access(Access::WriteOnly);
         self
+    }
+
+    fn set_access(&mut self, access: Access) {
+        let before = std::mem::replace(&mut self.description.access, access);
+        self.is_contradictory |= before != Access::ReadWrite && before != access;
     }
 
     /// The value it has when its dispatcher starts. If none is given it keeps what it has in Redis; what may not
@@ -180,6 +187,9 @@ impl<E: RoundTrips> Keyword<E> {
     /// Is told of each new value, once and in the order in which the server got them, after it was published. One
     /// call runs at a time, so that a `set` beside others may return before its own. It should not wait for anything:
     /// where it is 10,000 values behind, it misses the oldest.
+    ///
+    /// Values whose replies were lost are among them, also those that were overwritten by then: up to 1 MiB of such
+    /// values of a keyword are kept on the server, the latest ones.
     pub fn on_change(mut self, tell: impl Fn(&Change) + Send + Sync + 'static) -> Self {
         self.hooks.changed = Some(Arc::new(tell));
         self
@@ -188,8 +198,17 @@ impl<E: RoundTrips> Keyword<E> {
 
 impl<E> From<Description> for Keyword<E> {
     fn from(description: Description) -> Self {
-        let (initial, every, is_always_written, hooks) = Default::default();
-        Self { description, initial, history: HISTORY, every, is_always_written, hooks }
+        let (initial, every, hooks) = Default::default();
+        let (is_always_written, is_contradictory) = Default::default();
+        Self {
+            description,
+            initial,
+            history: HISTORY,
+            every,
+            is_always_written,
+            is_contradictory,
+            hooks,
+        }
     }
 }
 

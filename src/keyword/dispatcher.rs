@@ -1,8 +1,11 @@
 mod accepted;
+mod before;
 mod calls;
 mod changes;
+mod ending;
 mod inbox;
 mod life;
+mod refusal;
 mod scripts;
 mod service;
 mod slot;
@@ -31,6 +34,7 @@ use crate::client::{Client, RoundTrips};
 use crate::error::{Error, Result};
 use crate::random::unique_id;
 use crate::request::Request;
+use crate::time::Completion;
 use crate::time::Deadline;
 use crate::time::Wait;
 
@@ -40,9 +44,12 @@ use crate::time::Wait;
 /// `AsyncClient`, and its clones are the same dispatcher.
 ///
 /// Dropping the last clone ends it and gives the name back, so that the program can be started again at
-/// once. That takes a round trip on a new connection, and up to two seconds where the server cannot be
-/// reached; in a task it blocks the thread for as long, which [`shutdown`](Self::shutdown) does not. Without a
-/// drop, as after `std::process::exit` or a signal, the name is free when the lease has run out.
+/// once. That takes a few round trips on a new connection, and up to two seconds where the server cannot be
+/// reached; it blocks the thread for as long, which [`shutdown`](Self::shutdown) does not. Requests that have
+/// not begun are refused. Functions that run have a quarter of a second at most; then they go on, but what they
+/// do is not published: the client gets [`Error::Abandoned`], and the keyword has an error. A task that keeps the only
+/// thread of its runtime leaves unanswered what has arrived and was not read yet. Without a drop, as after
+/// `std::process::exit` or a signal, the name is free when the lease has run out.
 pub struct Dispatcher<E: RoundTrips = Client>(Arc<Owner<E>>);
 
 /// A [`Dispatcher`] in the making.
@@ -81,7 +88,7 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
     }
 
     /// How long [`shutdown`](Dispatcher::shutdown) waits for functions that run: at most a day, 10 seconds if
-    /// not said.
+    /// not said. A drop waits no longer than that either.
     pub fn grace(mut self, time: Duration) -> Self {
         self.grace = time.min(LONGEST);
         self
@@ -113,14 +120,14 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
             let mut owner = Owner { service: service.clone(), grace, has_worker: false };
             let begun = async {
                 service.claim(deadline).await?;
-                let feed = service.listen().await?;
-                service.fill().await.map(|()| feed)
+                service.listen().await?;
+                service.fill().await
             };
             match begun.await {
-                Ok(feed) => {
+                Ok(()) => {
                     owner.has_worker = true;
                     let end = worker::End(service.clone());
-                    service.executor.background(worker::work(end, feed));
+                    service.executor.background(worker::work(end));
                     Ok(Dispatcher(Arc::new(owner)))
                 }
                 Err(error) => {
@@ -147,11 +154,23 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
                 return Err(Error::Configuration(problem));
             }
         }
-        let (inbox, life) = (Inbox::default(), Life::new());
+        let (inbox, has_received_all, life) = (Inbox::default(), Completion::new(), Life::new());
         let id = format!("{}/{}", unique_id(), self.lease.as_millis());
-        let (is_doubtful, may_hold_name) = Default::default();
+        let (feed, is_doubtful, may_hold_name) = Default::default();
         let lease = self.lease;
-        Ok(Service { executor, names, id, lease, slots, inbox, life, is_doubtful, may_hold_name })
+        Ok(Service {
+            executor,
+            names,
+            id,
+            lease,
+            slots,
+            feed,
+            inbox,
+            has_received_all,
+            life,
+            is_doubtful,
+            may_hold_name,
+        })
     }
 }
 
@@ -175,26 +194,26 @@ impl<E: RoundTrips> Dispatcher<E> {
     /// is for clients.
     pub fn set(&self, name: &str, value: impl Into<Value>) -> E::Reply<()> {
         let value = value.into();
-        let (service, slot) = (self.0.service.clone(), self.slot(name));
+        let (service, slot) = (self.0.service.clone(), self.slot("set", name));
         service.executor.clone().converse(async move { service.set(&slot?, &value).await })
     }
 
     /// Finds out a keyword's value by [`Keyword::on_read`], and sets it. Does nothing while that is being
     /// done already.
     pub fn refresh(&self, name: &str) -> E::Reply<()> {
-        let (service, slot) = (self.0.service.clone(), self.slot(name));
+        let (service, slot) = (self.0.service.clone(), self.slot("refresh", name));
         service.executor.clone().converse(async move { service.refresh(&slot?).await })
     }
 
     /// The value of a keyword, if it has one. Asks nobody.
     pub fn get(&self, name: &str) -> Result<Option<Value>> {
-        Ok(self.slot(name)?.value().map(|accepted| accepted.value))
+        Ok(self.slot("get", name)?.value().map(|accepted| accepted.value))
     }
 
     /// The last values of a keyword and when it got them, by the server's clock, the oldest first. Asks
     /// nobody.
     pub fn history(&self, name: &str) -> Result<Vec<(SystemTime, Value)>> {
-        Ok(self.slot(name)?.history())
+        Ok(self.slot("history", name)?.history())
     }
 
     /// What its keywords are, by their names.
@@ -207,9 +226,11 @@ impl<E: RoundTrips> Dispatcher<E> {
         self.0.service.life.phase() == Phase::Serving
     }
 
-    /// Ends it. Functions that run may end within a time of grace; what has not begun is refused. The
-    /// values stay, without the times of when they were set.
+    /// Ends it. Functions that run may end within a time of grace; then what they do is not published, and the client
+    /// gets [`Error::Abandoned`]. What has not begun is refused, and later writes are
+    /// [`Error::NotServed`]. The values stay, without the times of when they were set.
     ///
+    /// Where the name could not be given back, that is an error, and may be tried again: otherwise the lease runs out.
     /// A function of a keyword that calls this waits for itself, in vain.
     pub fn shutdown(&self) -> E::Reply<()> {
         let Owner { service, grace, .. } = &*self.0;
@@ -218,7 +239,7 @@ impl<E: RoundTrips> Dispatcher<E> {
             service.life.close(grace);
             let time = grace.saturating_add(PATIENCE);
             match service.executor.wait(service.life.end.outcome(), time).await {
-                Some(()) => Ok(()),
+                Some(()) => service.have_left().await,
                 None => {
                     Err(Error::Timeout { attempt: Box::new(service.names.attempt_to("shutdown")) })
                 }
@@ -228,32 +249,29 @@ impl<E: RoundTrips> Dispatcher<E> {
 
     /// The name of a keyword, if its kind `fits`.
     pub(super) fn fitting(&self, name: &str, fits: fn(Kind) -> bool) -> Result<String> {
-        let slot = self.slot(name)?;
+        let slot = self.slot("handle", name)?;
         let kind = slot.keyword.description.kind;
         if fits(kind) {
             return Ok(slot.name.as_str().to_owned());
         }
-        let attempt = Box::new(self.0.service.about(&slot).attempt());
+        let attempt = self.0.service.names.attempt("handle", &slot.name, false);
         Err(Error::InvalidArgument { attempt, reason: format!("it is a {}", kind.as_str()).into() })
     }
 
-    fn slot(&self, name: &str) -> Result<Arc<Slot<E>>> {
-        let names = &self.0.service.names;
+    fn slot(&self, command: &'static str, name: &str) -> Result<Arc<Slot<E>>> {
+        let Service { names, slots, .. } = &*self.0.service;
         let invalid = |reason: String| {
-            let attempt = Box::new(Request::write("a keyword").arg(name).attempt());
+            let attempt = Box::new(Request::read(command).arg(name).attempt());
             Error::InvalidArgument { attempt, reason: reason.into() }
         };
         let name = KeywordName::new(name).map_err(invalid)?;
-        self.0.service.slots.get(&name).cloned().ok_or_else(|| {
-            let attempt = Request::write("a keyword").key(&names.value(&name)).attempt();
-            Error::UnknownKeyword { attempt: Box::new(attempt) }
-        })
+        slots.get(&name).cloned().ok_or_else(|| names.unknown(command, &name))
     }
 }
 
 impl<E: RoundTrips> Drop for Owner<E> {
     fn drop(&mut self) {
-        self.service.part(self.has_worker);
+        self.service.part(self.has_worker, self.grace);
     }
 }
 

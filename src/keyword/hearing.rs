@@ -13,7 +13,7 @@ use self::standing::Standing;
 use super::look::fresh;
 use super::message::News;
 use super::names::{KeywordName, ServiceName};
-use super::reading::Reading;
+use super::reading::{Reading, Status};
 use crate::connection::Push;
 use crate::error::{Error, Result};
 use crate::listen::{FeedHandler, FeedInfo};
@@ -44,12 +44,14 @@ struct State {
     /// How many bytes the values and errors of the news are.
     bytes: usize,
     standing: Standing,
+    /// Whether a dispatcher has come or gone since that was looked at.
+    is_renewed: bool,
     /// What is to be read.
     stale: BTreeSet<KeywordName>,
     is_unlisted: bool,
     /// What was read and not yet taken.
     read: VecDeque<Result<Reading>>,
-    told: HashMap<KeywordName, ChangeEvent>,
+    told: HashMap<KeywordName, KeywordUpdate>,
     /// What is to be read again with the next beat: the server has lost what was told.
     held: HashSet<KeywordName>,
     /// How many beats there were in this session.
@@ -57,7 +59,7 @@ struct State {
 }
 
 /// The last that was told of a keyword.
-struct ChangeEvent {
+struct KeywordUpdate {
     /// When its dispatcher changed anything of it, if it says so.
     at: Option<u64>,
     /// `None` after an error.
@@ -145,19 +147,25 @@ impl Hearing {
         self.state().is_unlisted = true;
     }
 
-    /// Takes in whether the service is served, and for how long that is certain. If that has changed, it is so for
-    /// each keyword. New keywords are announced.
+    /// Takes in whether the service is served, and for how long that is certain. If that has changed, or a dispatcher
+    /// has come or gone, which keywords are served is to be read. New ones are announced.
     pub(super) fn have_attended(&self, is_served: bool, time: Option<Duration>) {
         let mut state = self.state();
-        if state.standing.have_looked(is_served, time) {
-            let known: Vec<_> = state.told.keys().cloned().collect();
-            state.stale.extend(known);
+        let has_changed = state.standing.have_looked(is_served, time);
+        match mem::take(&mut state.is_renewed) || has_changed {
+            true => {
+                let known: Vec<_> = state.told.keys().cloned().collect();
+                state.stale.extend(known);
+            }
+            false => state.read_abandoned(),
         }
     }
 
     /// Whether it is served cannot be found out.
     pub(super) fn attend_no_more(&self) {
-        self.state().standing.look_no_more();
+        let mut state = self.state();
+        state.standing.look_no_more();
+        state.read_abandoned();
     }
 
     /// Takes in what was read in a session. What was read before a reconnection is read again.
@@ -191,7 +199,18 @@ impl Hearing {
     }
 }
 
-impl ChangeEvent {
+impl KeywordUpdate {
+    /// Whether it had a value in another session.
+    fn is_value_of_before(&self) -> bool {
+        self.is_of_before && self.reading.is_some()
+    }
+
+    /// Whether a write goes on, and no dispatcher.
+    fn is_abandoned(&self) -> bool {
+        let status = |it: &Reading| it.status == Status::Modify && !it.is_served;
+        self.reading.as_ref().is_some_and(status)
+    }
+
     /// Whether the value or anything else in `other` is from before this.
     fn is_newer_than(&self, other: &Self) -> bool {
         let set_at = |it: &Self| it.reading.as_ref().and_then(|reading| reading.set_at);
@@ -218,7 +237,7 @@ impl State {
     fn take_in(&mut self, keyword: KeywordName, news: News) -> Option<Reading> {
         let known = self.told.get_mut(&keyword);
         let text = news.text.map(String::from_utf8).transpose();
-        let (Some(ChangeEvent { at, reading: Some(known), is_in_doubt, is_of_before }), Ok(text)) =
+        let (Some(KeywordUpdate { at, reading: Some(known), is_in_doubt, is_of_before }), Ok(text)) =
             (known, text)
         else {
             self.stale.insert(keyword);
@@ -259,8 +278,14 @@ impl State {
         is_one_of_all: bool,
     ) -> Option<Result<Reading>> {
         let before = self.told.get(&keyword);
+        let is_lost = matches!(reading, Err(Error::UnknownKeyword { .. }));
+        if is_lost && before.is_some_and(KeywordUpdate::is_value_of_before) && self.beats < PATIENCE
+        {
+            self.held.insert(keyword);
+            return None;
+        }
         let told = match &reading {
-            Ok(reading) => ChangeEvent {
+            Ok(reading) => KeywordUpdate {
                 at: reading.changed,
                 reading: Some(reading.clone()),
                 // It was heard of after it was read.
@@ -271,7 +296,7 @@ impl State {
                 self.told.remove(&keyword);
                 return None;
             }
-            Err(_) => ChangeEvent {
+            Err(_) => KeywordUpdate {
                 at: before.and_then(|before| before.at),
                 reading: None,
                 is_in_doubt: true,
@@ -292,8 +317,17 @@ impl State {
             (true, false) => return None,
             _ => {}
         }
+        if told.is_abandoned() {
+            self.standing.look_soon();
+        }
         self.told.insert(keyword, told);
         (!is_known).then_some(reading)
+    }
+
+    /// Writes that their dispatcher does not end any more are to be read: that they expire is not announced.
+    fn read_abandoned(&mut self) {
+        let abandoned = self.told.iter().filter(|(_, told)| told.is_abandoned());
+        self.stale.extend(abandoned.map(|(keyword, _)| keyword.clone()));
     }
 
     /// A keyword may have another type.
@@ -338,6 +372,7 @@ impl FeedHandler for Hearing {
         if let Some(keyword) = channel.strip_prefix(&self.changes[..]) {
             state.echo = Echo::default();
             if keyword.is_empty() {
+                state.is_renewed = true;
                 state.standing.look_now();
             } else {
                 let Some(keyword) = self.changed(keyword).filter(|name| self.wants(name)) else {

@@ -9,7 +9,8 @@ use super::value::Value;
 pub enum Kind {
     /// Any text.
     String,
-    /// A whole number from -2147483647 to 2147483646.
+    /// A whole number from -2147483647 to 2147483646. Of a number with a fraction that is written to it, the
+    /// fraction is cut off, as Cauldron does it.
     Integer,
     /// Yes or no.
     Boolean,
@@ -79,17 +80,22 @@ fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
+/// Refuses digits that stand for a number beyond the greatest one; an infinity has to be written as one.
 fn number(text: &str) -> Result<f64, String> {
-    text.trim().parse().map_err(|_| format!("{text:?} is not a number"))
+    let number: f64 = text.trim().parse().map_err(|_| format!("{text:?} is not a number"))?;
+    match number.is_infinite() && text.contains(|letter: char| letter.is_ascii_digit()) {
+        true => Err(format!("{text:?} is too great a number")),
+        false => Ok(number),
+    }
 }
 
 /// A fraction is cut off. Like Cauldron, this refuses the least and the greatest number of 32 bits.
 fn integer(text: &str) -> Result<i64, String> {
     let number = number(text)?.trunc();
-    let (least, greatest) = (f64::from(i32::MIN), f64::from(i32::MAX));
-    match number > least && number < greatest {
+    let (least, greatest) = (i32::MIN + 1, i32::MAX - 1);
+    match number >= f64::from(least) && number <= f64::from(greatest) {
         true => Ok(number as i64),
-        false => Err(format!("{text:?} is not a number between {least} and {greatest}")),
+        false => Err(format!("{text:?} is not a whole number from {least} to {greatest}")),
     }
 }
 
@@ -146,6 +152,10 @@ pub(super) fn named_bits(text: &str, labels: &[String]) -> Option<i64> {
 fn none_of(text: &str, labels: &[String]) -> String {
     match labels.is_empty() {
         true => format!("{text:?} is not an integer"),
+        false if labels.iter().any(|label| label.contains(',')) => {
+            let labels: Vec<_> = labels.iter().map(|label| format!("{label:?}")).collect();
+            format!("{text:?} is none of {}", labels.join(", "))
+        }
         false => format!("{text:?} is none of {}", labels.join(", ")),
     }
 }
@@ -175,6 +185,8 @@ mod tests {
             (Kind::Boolean, "maybe", None),
             (Kind::Double, " 1e20", Some(1e20.into())),
             (Kind::Double, "x", None),
+            (Kind::Double, "1e400", None),
+            (Kind::Double, "-inf", Some(f64::NEG_INFINITY.into())),
             (Kind::Enumerated, "Open", Some(1.into())),
             (Kind::Enumerated, "0", Some(0.into())),
             (Kind::Enumerated, "2", None),
@@ -189,6 +201,10 @@ mod tests {
             assert_eq!(kind.parse(text, &labels).ok(), value, "{kind:?} {text:?}");
         }
         assert_eq!(Kind::Enumerated.parse("12", &[]), Ok(12.into()));
+        for text in ["2147483647", "-2147483648"] {
+            let refused = Kind::Integer.parse(text, &[]).unwrap_err();
+            assert!(refused.contains("from -2147483647 to 2147483646"), "{refused}");
+        }
     }
 
     #[test]
@@ -231,7 +247,10 @@ mod tests {
             assert_eq!(Kind::Mask.parse(text, &labels).ok(), value.map(Value::from), "{text}");
         }
         let unknown = Kind::Mask.parse("a,hot", &labels).unwrap_err();
-        assert!(unknown.starts_with("\"hot\" is none of"), "{unknown}");
+        assert!(
+            unknown.starts_with("\"hot\" is none of \"a\", \"1.0\", \"hot, dry\""),
+            "{unknown}"
+        );
     }
 
     #[test]

@@ -93,6 +93,11 @@ pub(super) fn unless_forbidden(is_registered: Result<bool>) -> Result<bool> {
     }
 }
 
+/// Whether keywords are described, as they are by a dispatcher of this crate.
+pub(super) fn describes(service: &ServiceName) -> Command<bool> {
+    Request::read("EXISTS").key(&service.descriptions()).returns(reply::flag)
+}
+
 /// Whether a service is served. A dispatcher that describes its keywords has a lease; Cauldron's has neither.
 pub(super) fn serves(is_held: bool, is_registered: bool, is_described: bool) -> bool {
     is_held || is_registered && !is_described
@@ -105,9 +110,8 @@ pub(super) async fn standing<E: RoundTrips>(
     service: &ServiceName,
 ) -> Result<(bool, Option<Duration>)> {
     let left = Request::read("PTTL").key(&service.lease()).returns(reply::time_left);
-    let described = Request::read("EXISTS").key(&service.descriptions()).returns(reply::flag);
     let (left, described, registered) =
-        executor.send_all((left, described, is_registered(service))).await?;
+        executor.send_all((left, describes(service), is_registered(service))).await?;
     let left = u64::try_from(left?).ok().map(Duration::from_millis);
     let is_registered = unless_forbidden(registered)?;
     Ok((serves(left.is_some(), is_registered, described?), left))

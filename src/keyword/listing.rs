@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::description::Description;
 use super::kind::Kind;
+use super::lease;
 use super::look::described;
 use super::names::{KeywordName, ServiceName};
 use crate::client::RoundTrips;
@@ -36,7 +37,8 @@ pub(super) async fn keywords<E: RoundTrips>(
     Ok(found.into_values().collect())
 }
 
-/// What a keyword is, if there is one of that name. One round trip.
+/// What a keyword is, if there is one of that name: among those that are described, or else by its key. One round
+/// trip.
 pub(super) async fn describe<E: RoundTrips>(
     executor: &E,
     service: &ServiceName,
@@ -45,16 +47,18 @@ pub(super) async fn describe<E: RoundTrips>(
     let described_as = Request::read("HGET").key(&service.descriptions()).arg(keyword.as_str());
     let exists = Request::read("EXISTS").key(&service.value(keyword));
     let kind = Request::read("GET").key(&service.kind(keyword));
-    let (json, exists, kind) = executor
+    let (json, exists, kind, describes) = executor
         .send_all((
             described_as.returns(reply::raw),
             exists.returns(reply::flag),
             kind.returns(reply::raw),
+            lease::describes(service),
         ))
         .await?;
-    let (json, exists, kind) = (json?, exists?, kind?);
+    let (json, exists, kind, describes) = (json?, exists?, kind?, describes?);
+    let is_there = if describes { json.is_some() } else { exists };
     let known = json.and_then(|json| described(&json));
-    Ok(known.or_else(|| exists.then(|| named(keyword, kind))))
+    Ok(known.or_else(|| is_there.then(|| named(keyword, kind))))
 }
 
 async fn by_keys<E: RoundTrips>(

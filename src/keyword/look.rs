@@ -29,28 +29,59 @@ pub(super) async fn look<E: RoundTrips>(
         });
         let descriptions = Request::read("HMGET").key(&service.descriptions());
         // A value may be set while they are read, and is never older than its time.
-        let (times, stored, descriptions, now, is_held, is_registered) = executor
+        let values = page.iter().map(|keyword| service.value(keyword));
+        let exist = values.fold(Request::read("EXISTS"), |request, value| request.key(&value));
+        let (times, stored, descriptions, now, exist, is_held, is_registered, describes) = executor
             .send_all((
                 times.returns(reply::raw_each),
                 stored(service, page).returns(reply::raw_each),
                 page.iter().fold(descriptions, field).returns(reply::raw_each),
                 Request::read("TIME").returns(reply::time),
+                exist.returns(reply::count),
                 lease::is_held(service),
                 lease::is_registered(service),
+                lease::describes(service),
             ))
             .await?;
         let (times, stored, descriptions, now) = (times?, stored?, descriptions?, now?);
         let (is_held, is_registered) = (is_held?, lease::unless_forbidden(is_registered)?);
+        let is_served = lease::serves(is_held, is_registered, describes?);
         let [seconds, microseconds] = now;
         let now = seconds.saturating_mul(MICROSECONDS).saturating_add(microseconds);
         let found = stored.chunks_exact(STORED).zip(times.chunks_exact(TIMES)).zip(descriptions);
         for (keyword, ((stored, times), description)) in page.iter().zip(found) {
-            let is_served = lease::serves(is_held, is_registered, description.is_some());
+            // The holder of the lease describes what it serves.
+            let is_served = is_served && (!is_held || description.is_some());
             let found = Found { stored, times, description, now, is_served };
             readings.push(found.reading(service, keyword));
         }
+        let found = stored.iter().step_by(STORED).flatten().count();
+        if found < exist? {
+            let first = readings.len() - page.len();
+            explain(executor, service, page, &mut readings[first..]).await?;
+        }
     }
     Ok(readings)
+}
+
+/// Finds out which of the keywords that seem not to be there have a value of another type.
+async fn explain<E: RoundTrips>(
+    executor: &E,
+    service: &ServiceName,
+    keywords: &[KeywordName],
+    readings: &mut [Result<Reading>],
+) -> Result<()> {
+    let is_missing = |reading: &Result<_>| matches!(reading, Err(Error::UnknownKeyword { .. }));
+    let missing = keywords.iter().zip(readings).filter(|(_, reading)| is_missing(reading));
+    let missing: Vec<_> = missing.collect();
+    let look = |keyword| Request::read("GET").key(&service.value(keyword)).returns(reply::raw);
+    let looks: Vec<_> = missing.iter().map(|(keyword, _)| look(keyword)).collect();
+    for ((keyword, reading), found) in missing.into_iter().zip(executor.send_all(looks).await?) {
+        if let Err(error) = found {
+            *reading = Err(error.called("read", service.value(keyword)));
+        }
+    }
+    Ok(())
 }
 
 /// The value of one keyword.

@@ -53,13 +53,16 @@ pub(super) enum Outcome {
     Taken(Update),
     /// The dispatcher says why not.
     Refused(String),
+    /// The dispatcher has begun it, and ended before it was done.
+    Abandoned,
 }
 
 impl Outcome {
-    /// `+`, the time, a space and the value; or `-` and the reason.
+    /// `+`, the time, a space and the value; `-` and the reason; or `?` and the reason.
     pub(super) fn read(message: &[u8]) -> Option<Self> {
         match message.split_first()? {
             (b'+', update) => Update::read(update).map(Self::Taken),
+            (b'?', _) => Some(Self::Abandoned),
             (b'-', reason) => Some(Self::Refused(String::from_utf8_lossy(reason).into_owned())),
             _ => None,
         }
@@ -194,6 +197,7 @@ mod tests {
             ("+1700 a b", Some(Outcome::Taken(update))),
             ("+1700 ", Some(Outcome::Taken(Update { at: 1700, text: Vec::new() }))),
             ("-too hot", Some(Outcome::Refused("too hot".into()))),
+            ("?it ended", Some(Outcome::Abandoned)),
             ("+x", None),
             ("", None),
             ("ok", None),

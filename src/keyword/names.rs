@@ -67,6 +67,11 @@ impl ServiceName {
         side_key(&self.base(), "lease")
     }
 
+    /// Which dispatcher takes no more requests, until it gives the name back.
+    pub(super) fn closing(&self) -> Vec<u8> {
+        side_key(&self.base(), "closing")
+    }
+
     /// A hash of what the keywords are, as JSON.
     pub(super) fn descriptions(&self) -> Vec<u8> {
         side_key(&self.base(), "keywords")
@@ -176,7 +181,7 @@ pub(crate) fn keys_of(name: &[u8], requests: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let Some(name) = name else { return Vec::new() };
     let requests = requests.iter().filter_map(|id| std::str::from_utf8(id).ok());
     let last = side_key(&name.base(), "last");
-    let keys = [name.lease(), name.descriptions(), name.times(), last].into_iter();
+    let keys = [name.lease(), name.closing(), name.descriptions(), name.times(), last].into_iter();
     keys.chain(requests.map(|id| name.outcome(id))).collect()
 }
 

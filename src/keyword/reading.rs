@@ -23,8 +23,8 @@ pub struct Reading {
     /// When the dispatcher last set it, by the server's clock. Unknown of a dispatcher that is Cauldron's, or
     /// was shut down.
     pub set_at: Option<SystemTime>,
-    /// Whether a dispatcher serves the keyword: its lease has not run out. Of one that is Cauldron's only whether it
-    /// is registered is known, as it is after a crash.
+    /// Whether a dispatcher serves the keyword: its lease has not run out, and the keyword is one of those that it
+    /// describes. Of one that is Cauldron's only whether it is registered is known, as it is after a crash.
     pub is_served: bool,
     /// How old it was when it was read, by the server's clock.
     pub(super) age: Option<Duration>,

@@ -37,7 +37,7 @@ impl<E: RoundTrips> Service<E> {
         })
     }
 
-    /// What a keyword is. `HGET`, `EXISTS` and `GET` in one round trip, O(1).
+    /// What a keyword is, as [`keywords`](Self::keywords) has it. `HGET`, two `EXISTS` and `GET` in one round trip, O(1).
     pub fn describe(&self, keyword: &str) -> E::Reply<Description> {
         let service = self.clone();
         let keyword = self.keyword("describe", keyword);
@@ -49,7 +49,8 @@ impl<E: RoundTrips> Service<E> {
         })
     }
 
-    /// Whether there is such a keyword. `HGET`, `EXISTS` and `GET` in one round trip, O(1).
+    /// Whether there is such a keyword, among those that [`keywords`](Self::keywords) gives. `HGET`, two `EXISTS` and
+    /// `GET` in one round trip, O(1).
     pub fn contains(&self, keyword: &str) -> E::Reply<bool> {
         let service = self.clone();
         let keyword = self.keyword("contains", keyword);
@@ -59,8 +60,8 @@ impl<E: RoundTrips> Service<E> {
         })
     }
 
-    /// The value of a keyword, as its dispatcher last set it. `MGET`, `HGET` and `TIME` in one round trip,
-    /// O(1).
+    /// The value of a keyword, as its dispatcher last set it. `MGET`, `HMGET`, `EXISTS` and `TIME` in one round
+    /// trip, O(1).
     ///
     /// The dispatcher is not asked, and need not be there. An error of it is shown and stays for others.
     pub fn read(&self, keyword: &str) -> E::Reply<Reading> {
@@ -104,13 +105,20 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Whether a dispatcher is there. `PTTL` and `GET` in one round trip, O(1); unless it holds a lease
-    /// also `PUBSUB CHANNELS` and `HKEYS`, O(channels of the server).
+    /// also `PUBSUB CHANNELS`, `HKEYS` and `SISMEMBER`, O(channels of the server): one that is Cauldron's is registered,
+    /// and listens.
     pub fn is_served(&self) -> E::Reply<bool> {
         let service = self.clone();
         self.executor.converse(async move {
             let name = service.name("is_served")?;
             let states = lease::states(&service.executor, slice::from_ref(name)).await?;
-            Ok(states.iter().any(|state| state.is_served))
+            match states.iter().find(|state| state.is_served) {
+                Some(state) if state.heartbeat.is_none() => {
+                    let is_registered = service.executor.send(lease::is_registered(name)).await;
+                    lease::unless_forbidden(is_registered)
+                }
+                served => Ok(served.is_some()),
+            }
         })
     }
 }

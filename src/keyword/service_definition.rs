@@ -204,7 +204,8 @@ impl<'de, E: RoundTrips> Visitor<'de> for Next<'_, E> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
-    name: String,
+    #[serde(deserialize_with = "keyword")]
+    name: KeywordName,
     #[serde(rename = "type", deserialize_with = "kind")]
     kind: Kind,
     units: Option<String>,
@@ -217,7 +218,8 @@ struct Entry {
     help: Option<String>,
     initial: Option<Initial>,
     history: Option<usize>,
-    every: Option<f64>,
+    #[serde(default, deserialize_with = "every")]
+    every: Option<Duration>,
     #[serde(default)]
     always_write: bool,
 }
@@ -249,33 +251,46 @@ fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Kind,
 fn range<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> std::result::Result<Option<[f64; 2]>, D::Error> {
-    let range = Option::<[f64; 2]>::deserialize(deserializer)?;
-    match range.is_none_or(|[least, greatest]| least <= greatest) {
-        true => Ok(range),
-        false => Err(D::Error::custom("the least number is greater than the greatest")),
+    match Vec::<f64>::deserialize(deserializer)?[..] {
+        [least, greatest] if least <= greatest => Ok(Some([least, greatest])),
+        [_, _] => Err(D::Error::custom("the least number is greater than the greatest")),
+        _ => Err(D::Error::custom("a range has two numbers, the least and the greatest")),
+    }
+}
+
+fn keyword<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<KeywordName, D::Error> {
+    KeywordName::new(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+fn every<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Duration>, D::Error> {
+    let every = Duration::try_from_secs_f64(f64::deserialize(deserializer)?).ok();
+    match every.filter(|every| !every.is_zero()) {
+        Some(every) => Ok(Some(every)),
+        None => Err(D::Error::custom("`every` is no time")),
     }
 }
 
 impl Entry {
     /// What it describes, or what makes no sense.
     fn into_keyword<E: RoundTrips>(self) -> std::result::Result<Keyword<E>, String> {
-        let problem = |why: &str| format!("{}: {why}", self.name);
-        let mut keyword = Keyword::new(&self.name, self.kind);
+        let mut keyword = Keyword::new(self.name.as_str(), self.kind);
         let description = &mut keyword.description;
         (description.units, description.help) = (self.units, self.help);
         (description.range, description.access) = (self.range, self.access);
         description.labels = self.labels;
-        description.name = description.check()?.as_str().to_owned();
-        if let Some(initial) = self.initial {
-            let value = Value::from(initial).to_string();
-            keyword.initial = Some(description.parse(&value).map_err(|why| problem(&why))?);
-        }
-        if let Some(seconds) = self.every {
-            let every = Duration::try_from_secs_f64(seconds).ok().filter(|every| !every.is_zero());
-            keyword.every = Some(every.ok_or_else(|| problem("`every` is no time"))?);
-        }
+        keyword.initial = self.initial.map(Value::from);
+        keyword.every = self.every;
         keyword.history = self.history.unwrap_or(keyword.history);
         keyword.is_always_written = self.always_write;
+        keyword.check_definition()?;
+        if let Some(initial) = &mut keyword.initial {
+            let value = keyword.description.parse(&initial.to_string());
+            *initial = value.map_err(|why| format!("{}: {why}", self.name))?;
+        }
         Ok(keyword)
     }
 }
@@ -367,6 +382,13 @@ mod tests {
             ("name = 'B.C'\ntype = 'string'", "'.'"),
             ("name = 'B'\ntype = 'double'\ninitial = 'x'", "not a number"),
             ("name = 'B'\ntype = 'double'\nevery = 0", "every"),
+            ("name = 'B'\ntype = 'double'\nrange = [0, 1, 2]", "two numbers"),
+            ("name = 'B'\ntype = 'integer'\ninitial = 1.9", "whole number"),
+            (
+                "name = 'B'\ntype = 'string'\naccess = 'read-only'\nalways_write = true",
+                "never written",
+            ),
+            ("name = 'B'\ntype = 'string'\naccess = 'write-only'\ninitial = 'x'", "has no value"),
             ("name = 'B'\ntype = 'mask'", "bits"),
         ] {
             let error = read(&format!("{first}[[keyword]]\n{entry}")).unwrap_err().to_string();
@@ -378,12 +400,26 @@ mod tests {
         for (entry, named) in [
             (r#"{"name": "B", "type": "doubel"}"#, "doubel"),
             (r#"{"name": "B", "type": "double", "range": [2, 1]}"#, "greater"),
+            (r#"{"name": "B", "type": "double", "range": [0, 1, 2]}"#, "two numbers"),
             (r#"{"name": "a", "type": "double"}"#, "two keywords A"),
             (r#"{"name": "B", "type": "double", "initial": "x"}"#, "not a number"),
         ] {
             let json = format!("{first}\n{entry},\n{{\"name\": \"Z\", \"type\": \"double\"}}]}}");
             let error = ServiceDefinition::<Client>::from_json(&json).unwrap_err().to_string();
             assert!(error.contains("line 3 ") && error.contains(named), "{entry}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_in_the_line_of_what_is_wrong() {
+        for (line, wrong) in
+            [(4, "name = 'B.C'"), (5, "type = 'doubel'"), (6, "range = [2, 1]"), (7, "every = 0")]
+        {
+            let lines = ["name = 'B'", "type = 'double'", "range = [1, 2]", "every = 1"];
+            let lines = lines.map(|it| if it[..4] == wrong[..4] { wrong } else { it });
+            let toml = format!("service = 'a'\n\n[[keyword]]\n{}", lines.join("\n"));
+            let error = read(&toml).unwrap_err().to_string();
+            assert!(error.contains(&format!("line {line},")), "{wrong}: {error}");
         }
     }
 

@@ -133,7 +133,7 @@ impl FeedOptions {
         let request = Request::script(&REQUEST, 0).key(&name.value(&self.keyword));
         let request = request.arg(name.lease()).arg(name.kind(&self.keyword)).arg(REGISTRY);
         let request = request.arg(name.requests()).arg(head).arg(rest);
-        request.arg(name.as_str()).returns(heard)
+        request.arg(name.as_str()).arg(name.closing()).returns(heard)
     }
 }
 
@@ -279,6 +279,10 @@ impl<E: RoundTrips> Wishes<'_, E> {
             Ok(Outcome::Refused(reason)) => {
                 let attempt = self.name.attempt("write", &options.keyword, true);
                 Err(Error::Refused { attempt, reason })
+            }
+            Ok(Outcome::Abandoned) => {
+                let attempt = self.name.attempt("write", &options.keyword, true);
+                Err(Error::Abandoned { attempt })
             }
             Err(error) => Err(error),
         };

@@ -21,8 +21,9 @@ impl<E: RoundTrips> Service<E> {
     /// [forced](Self::force_write).
     ///
     /// Gives what the dispatcher made of the value. [`Error::Refused`] says why it would not, and
-    /// [`Error::NotServed`] that nobody is there: then nothing was applied. After [`Error::Timeout`] it may
-    /// be, now or later; what the dispatcher has not begun a second after that it leaves.
+    /// [`Error::NotServed`] that there is no dispatcher, or it is about to end: then nothing was applied. After
+    /// [`Error::Abandoned`] and [`Error::Timeout`] it may be, now or later; what the dispatcher has not begun a second
+    /// after a timeout it leaves.
     ///
     /// A value of more than 16 MiB is [`Error::InvalidArgument`]: it would not come through to the dispatcher.
     ///

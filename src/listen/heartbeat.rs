@@ -1,4 +1,4 @@
-//! Heartbeats: the proof that every message before some moment was received.
+//! Heartbeats: the watermark that every message before some moment was received.
 
 use crate::mutants::Mutants;
 

@@ -37,7 +37,8 @@ pub(crate) async fn turn_on<N: Node>(node: &N, kinds: &str) -> Result<String> {
 }
 
 /// Returns whether these classes of keyspace notifications are on. Another client may have turned
-/// them off, even by adding others at the same time.
+/// them off, even by adding others at the same time. Whether [`NEW`]
+/// is on beside an `A` cannot be known.
 pub(crate) async fn are_on<N: Node>(node: &N, kinds: &str) -> bool {
     kinds_of(node).await.is_ok_and(|known| missing(&known, kinds).is_empty())
 }

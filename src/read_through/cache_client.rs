@@ -71,6 +71,18 @@ use crate::near::CacheStats;
 /// share the next load, since nothing would show them a deletion in between. Bytes that are not a value
 /// are loaded anew and replaced. A loader's error is [`Error::Load`].
 ///
+/// Redis cannot be used while it is not reached, does not answer in time, or refuses for the moment
+/// (`LOADING`, `READONLY`, `OOM` and the like): what is
+/// [transient](crate::Error::is_transient), and any failure to connect. All else it refuses is an error
+/// in any case, such as `NOPERM` and `WRONGTYPE`.
+///
+/// # Rights
+///
+/// A user needs the keys that begin with the name, and `EVAL`, `EVALSHA`, `TIME`, `GET`, `MGET`, `SET`,
+/// `UNLINK`, `PTTL`, `PEXPIRE`, `HGET`, `HSET`, `HDEL`, `HLEN` and `HRANDFIELD`; to clear also `SCAN` and
+/// `INFO`. A [`HashCacheClient`](crate::HashCacheClient) needs `HMGET` too, and `HPTTL`, `HPEXPIRE` and
+/// `SETRANGE` where its values expire.
+///
 /// # Arguments
 ///
 /// `A` is what a loader needs besides the id, such as a session: [`get_with`](Self::get_with) hands it
@@ -215,7 +227,8 @@ where
         self.shared.peek(self.location(id))
     }
 
-    /// Loads the value of `id` anew, stores it and gives it. It wins over loads that began before.
+    /// Loads the value of `id` anew, stores it and gives it. It wins over loads that began before,
+    /// and gives way to what is set or deleted meanwhile, as any load does.
     pub fn set(&self, id: &K::Borrowed) -> E::Reply<Found<V>>
     where
         A: Default,

@@ -170,7 +170,8 @@ where
         self.shared.peek(self.location(hash_id, id))
     }
 
-    /// Loads a value anew, stores it and gives it. It wins over loads that began before.
+    /// Loads a value anew, stores it and gives it. It wins over loads that began before,
+    /// and gives way to what is set or deleted meanwhile, as any load does.
     pub fn set(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<Found<V>>
     where
         A: Default,

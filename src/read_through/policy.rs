@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 /// For how long a read-through cache keeps what, and what it does when it cannot: settings of a
 /// [`CacheClient`](crate::CacheClient) and a [`HashCacheClient`](crate::HashCacheClient).
 ///
-/// All but the time to live is off unless it is asked for.
+/// All but the time to live is off unless it is asked for. Times are at most a thousand years.
 #[derive(Debug, Clone)]
 #[must_use = "a policy does nothing before a cache is made with it"]
 pub struct CachePolicy {
@@ -67,6 +67,9 @@ impl CachePolicy {
     /// for the value. Only its message reaches them, at most 500 bytes of it, as a
     /// [`LoadError`](crate::LoadError) that [is remote](crate::LoadError::is_remote). Setting or deleting
     /// the value ends this in Redis and in the program that does so.
+    ///
+    /// A program remembers 100,000 errors at most, and 32 MB of them with their ids, counting the message
+    /// of each. The oldest are forgotten first.
     pub fn remember_errors(mut self, time: Duration) -> Self {
         self.errors = time;
         self
@@ -106,7 +109,7 @@ impl CachePolicy {
     /// Others wait for so long before one of them loads too, so it should be longer than loading
     /// takes: if a load takes longer, another begins beside it, and whichever is ready first is stored.
     /// What took longer than sixty times this is not stored. Nobody waits for others for more than three
-    /// times this, and then loads for itself.
+    /// times this, and then loads for itself. It is at least 10 milliseconds.
     pub fn lease(mut self, time: Duration) -> Self {
         self.lease = time;
         self

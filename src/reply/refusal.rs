@@ -16,7 +16,7 @@ pub(crate) fn server_error(request: &Request, error: &redis::ServerError) -> Err
     if is_unknown && rights::is_about_the_needed(request, details) {
         return Error::Unsupported { attempt, needs: request.needed_servers() };
     }
-    let mut message = details.to_owned();
+    let mut message = without_script(details).to_owned();
     if matches!(code, "MOVED" | "ASK") {
         message.push_str(NODE_OF_A_CLUSTER);
     }
@@ -39,6 +39,14 @@ pub(crate) fn asks_to_reconnect(reply: &redis::Value) -> bool {
 fn is_raised(error: &redis::ServerError) -> bool {
     let details = error.details().unwrap_or_default();
     details.starts_with(RUNNING) || details.contains(RAISED_AT)
+}
+
+/// Removes the place in the script, which follows an error within a script from Redis 7 on.
+fn without_script(details: &str) -> &str {
+    match details.rsplit_once(" script: ") {
+        Some((message, place)) if place.contains(RAISED_AT) => message,
+        _ => details,
+    }
 }
 
 /// Splits an error into its code and the rest. Before Redis 7 an error within a script stands

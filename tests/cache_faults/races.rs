@@ -41,24 +41,37 @@ fn hashes_that_are_cleared<C: Loads>() -> Outcome {
     race::<C>(Way::ClearHashes, 250)
 }
 
-/// By plain commands, while the value is loaded or refreshed.
+/// By plain commands, while the value is loaded, refreshed or loaded anew.
 fn what_other_programs_write_is_noticed_where_there_is_a_value<C: Loads>() -> Outcome {
-    for (is_refresh, command, kept) in [
-        (false, "SET c~rc:cache:1 9", Some(9)),
-        (true, "SET c~rc:cache:1 9", Some(9)),
-        (true, "DEL c~rc:cache:1", None),
+    for (load, command, kept) in [
+        (Load::Get, "SET c~rc:cache:1 9", Some(9)),
+        (Load::Refresh, "SET c~rc:cache:1 9", Some(9)),
+        (Load::SetFirst, "SET c~rc:cache:1 9", Some(9)),
+        (Load::SetAnew, "SET c~rc:cache:1 9", Some(9)),
+        (Load::Refresh, "DEL c~rc:cache:1", None),
+        (Load::SetAnew, "DEL c~rc:cache:1", None),
         // Nothing was there to delete, and nothing says that it was tried.
-        (false, "DEL c~rc:cache:1", Some(7)),
+        (Load::Get, "DEL c~rc:cache:1", Some(7)),
+        // Nor does anything tell these bytes from those that were there.
+        (Load::Refresh, "SET c~rc:cache:1 1", Some(7)),
     ] {
         let (server, source) = (LocalServer::start()?, Source::shut(7));
         let cache = source.cache(&C::connect(C::builder(server.url())), minute());
-        let mut loading = None;
-        if is_refresh {
+        if matches!(load, Load::Refresh | Load::SetAnew) {
             call!(cache.set_value(&1, &1))?;
-            call!(cache.refresh(&1))?;
-        } else {
-            loading = Some(start(&cache, 1));
         }
+        let setter = cache.clone();
+        let loading =
+            match load {
+                Load::Get => Some(start(&cache, 1)),
+                Load::Refresh => {
+                    call!(cache.refresh(&1))?;
+                    None
+                }
+                Load::SetFirst | Load::SetAnew => Some(C::start(async move {
+                    Ok(C::settle(setter.set(&1)).await?.as_deref().copied())
+                })),
+            };
         source.awaits_loads(1);
         query::<()>(server.url(), command)?;
         source.open();
@@ -67,12 +80,20 @@ fn what_other_programs_write_is_noticed_where_there_is_a_value<C: Loads>() -> Ou
         }
         let is_over = || keys(&server, "*").is_ok_and(|keys| keys.len() <= kept.iter().count());
         assert!(eventually(is_over), "{command}: {:?}", keys(&server, "*"));
-        assert_eq!(peek(&cache, 1)?, kept, "{command}, refreshed: {is_refresh}");
+        assert_eq!(peek(&cache, 1)?, kept, "{command} during {load:?}");
         if kept.is_some() {
-            assert_eq!(get(&cache, 1)?, kept, "{command}, refreshed: {is_refresh}");
+            assert_eq!(get(&cache, 1)?, kept, "{command} during {load:?}");
         }
     }
     Ok(())
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Load {
+    Get,
+    Refresh,
+    SetFirst,
+    SetAnew,
 }
 
 /// How a writer says that a value is old.

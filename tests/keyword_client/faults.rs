@@ -27,6 +27,7 @@ on_both_kinds! {
     a_restarted_server_is_heard_again,
     a_bystander_with_a_pattern_is_no_dispatcher,
     settings_of_others_stay,
+    a_key_of_a_wrong_type_is_named,
     dispatchers_are_heard_without_notifications,
 }
 
@@ -423,5 +424,35 @@ fn a_read_is_one_round_trip_and_a_write_three() {
         ("write_nowait", 1, &|| service.write_nowait("N", 1).unwrap()),
     ] {
         assert_eq!(round_trips(operation), expected, "{name}");
+    }
+}
+
+async fn a_key_of_a_wrong_type_is_named<C: Watching>() {
+    for rest in [".N", "~rc:times", "~rc:lease"] {
+        let server = LocalServer::start().unwrap();
+        let client: C = connect(server.url()).await;
+        let dome = keyword::Client::new(&client).service("dome");
+        let dispatcher = serve(&client, "dome", [Keyword::integer("N").initial(1)]).await;
+        let mut wire = Wire::to(server.url(), "dome");
+        let key = wire.name(rest);
+        let delete = [b"DEL", key.as_bytes()];
+        let _: usize = wire.run(&delete);
+        let _: usize = wire.run(&[b"RPUSH", key.as_bytes(), b"x"]);
+        let written = settle!(dome.write_within("N", 2, PATIENCE));
+        let Err(Error::Refused { reason, .. }) = written else { panic!("{rest}: {written:?}") };
+        assert!(reason.contains("WRONGTYPE") && reason.contains(&key), "{reason}");
+        assert!(!reason.contains("script"), "{reason}");
+        let set = settle!(dispatcher.set("N", 2)).expect_err(rest);
+        let attempt = set.attempt().unwrap();
+        assert_eq!((set.code(), attempt.command()), (Some("WRONGTYPE"), "set"), "{set}");
+        assert_eq!(attempt.key(), Some(key.as_bytes()), "{set}");
+        if rest == ".N" {
+            let read = settle!(dome.read("N")).unwrap_err();
+            assert_eq!(read.code(), Some("WRONGTYPE"), "{read}");
+            assert_eq!(read.attempt().and_then(|it| it.key()), Some(key.as_bytes()));
+        }
+        let _: usize = wire.run(&delete);
+        assert!(eventually(|| wire.lease().is_some()));
+        assert_eq!(ok!(dome.write_within("N", 3, PATIENCE)).text, "3");
     }
 }

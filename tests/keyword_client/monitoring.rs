@@ -72,7 +72,7 @@ async fn a_monitor_of_all_hears_of_new_keywords<C: Watching>(client: C, name: &'
     let keywords = [
         Keyword::string("A").initial("1"),
         Keyword::string("B").initial("1"),
-        Keyword::string("W").write_only(),
+        Keyword::string("W").write_only().on_write(|_| C::loading(Ok(()))),
     ];
     let dispatcher = serve(&client, &name, keywords).await;
     let mut monitor = ok!(service.monitor_all());

@@ -37,7 +37,7 @@ async fn what_is_set_is_read<C: Kind>(client: C, name: &'static str) {
         Keyword::enumerated("E", ["closed", "open"]).initial("open"),
         Keyword::mask("M", ["hot", "wet"]).initial("hot,wet"),
         Keyword::string("N"),
-        Keyword::string("W").write_only(),
+        Keyword::string("W").write_only().on_write(|_| C::loading(Ok(()))),
     ];
     let _dispatcher = serve(&client, &name, keywords).await;
     for (keyword, kind, value, text, status) in [
@@ -99,7 +99,10 @@ async fn no_value_is_older_than_its_time<C: Kind>(client: C, name: &'static str)
 
 async fn keywords_are_listed_without_their_helpers<C: Kind>(client: C, name: &'static str) {
     let (service, name, mut wire) = parts(&client, name);
-    let keywords = [Keyword::double("az [1]*").units("deg"), Keyword::string("B c").write_only()];
+    let keywords = [
+        Keyword::double("az [1]*").units("deg"),
+        Keyword::string("B c").write_only().on_write(|_| C::loading(Ok(()))),
+    ];
     let dispatcher = serve(&client, &name, keywords).await;
     assert!(matches!(settle!(service.write("B C", "x")), Ok(written) if written.text == "x"));
     assert!(matches!(settle!(service.write("AZ [1]*", "x")), Err(Error::Refused { .. })));
@@ -206,5 +209,7 @@ async fn services_are_listed<C: Kind>(client: C, name: &'static str) {
     assert_eq!((find().await, ok!(service.is_served())), (Some(true), true));
     assert!(ok!(service.heartbeat()).is_some_and(|time| time < Duration::from_secs(50)));
     ok!(dispatcher.shutdown());
+    // A subscriber to a channel of a service that was shut down serves nothing.
+    let _bystander = wire.listen(&[".A"]);
     assert_eq!((find().await, ok!(service.is_served())), (None, false));
 }

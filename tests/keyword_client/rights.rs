@@ -28,7 +28,7 @@ const READER: &str = "-@all +mget +hmget +hget +get +exists +sismember +hscan +p
     resetchannels &Cauldron.redis.common.dome~rc:changed:* \
     &__keyspace@0__:Cauldron.redis.common.dome.*";
 const WRITER: &str = "-@all +evalsha +eval +publish +exists +sismember +get +time +pubsub|numsub +lindex \
-    ~Cauldron.redis.common.dome.*:type ~Cauldron.redis.common.dome~rc:lease \
+    ~Cauldron.redis.common.dome.*:type ~Cauldron.redis.common.dome~rc:lease ~Cauldron.redis.common.dome~rc:closing \
     ~Cauldron.redis.common.dome~rc:outcome:* ~Cauldron.redis.common.SERVICES_REGISTRY \
     resetchannels &Cauldron.redis.common.dome~rc:request";
 const DISPATCHER: &str = "-@all +evalsha +eval +get +mget +set +del +unlink +exists +hget +hmget +hkeys \

@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use redis_collections::keyword::{Keyword, Reading, Status};
 
 use crate::support::kinds::{
-    Kind, contract_on_servers, hard_of_hearing, ok, on_both_kinds, tell_everything,
+    Kind, contract_on_servers, hard_of_hearing, ok, on_both_kinds, settle, tell_everything,
 };
 use crate::support::servers::PATIENCE;
 use crate::support::wire::Wire;
@@ -16,8 +17,10 @@ contract_on_servers! {
     what_a_dispatcher_does_with_a_keyword_is_seen,
     a_status_is_waited_for,
     dispatchers_are_seen_to_come_and_go,
+    a_keyword_that_its_service_has_no_more_is_not_served,
     who_goes_before_the_first_look_is_seen,
     a_dispatcher_is_seen_to_die,
+    a_write_is_seen_to_expire_with_its_dispatcher,
     statuses_of_cauldron_are_seen,
 }
 
@@ -109,6 +112,8 @@ async fn a_status_is_waited_for<C: Watching>(client: C, name: &'static str) {
         waiter
     };
     ok!(service.wait_for("N", is(Status::Modify), PATIENCE));
+    let late = settle!(service.wait_for("N", |_| false, Duration::from_millis(1))).unwrap_err();
+    assert!(late.to_string().ends_with("the condition was not met in time"), "{late}");
     let ready = wait("N", Status::Ready);
     go.send(()).unwrap();
     assert_eq!(ready.join().unwrap().unwrap().text, "2");
@@ -145,6 +150,30 @@ async fn dispatchers_are_seen_to_come_and_go<C: Watching>(client: C, name: &'sta
     assert!(ok!(service.read("A")).is_served);
 }
 
+async fn a_keyword_that_its_service_has_no_more_is_not_served<C: Watching>(
+    client: C,
+    name: &'static str,
+) {
+    let (service, name, mut wire) = parts(&client, name);
+    let keywords = ["A", "B"].map(|name| Keyword::integer(name).initial(1));
+    let dispatcher = serve(&client, &name, keywords).await;
+    let mut monitor = ok!(service.monitor(["A"]));
+    assert!(C::next(&mut monitor).await.unwrap().is_served);
+    // As one that has crashed, so that the next one takes its place unnoticed.
+    let lease = wire.name("~rc:lease");
+    let _: usize = wire.run(&[b"DEL", lease.as_bytes()]);
+    let _next = serve(&client, &name, [Keyword::integer("B").initial(2)]).await;
+    let is_gone = |reading: &Reading| !reading.is_served;
+    assert_eq!(ok!(service.wait_for("A", is_gone, PATIENCE)).text, "1");
+    assert!(!C::next(&mut monitor).await.unwrap().is_served);
+    let named: Vec<_> = ok!(service.keywords()).into_iter().map(|known| known.name).collect();
+    assert_eq!(named, ["B"]);
+    assert_eq!([ok!(service.contains("A")), ok!(service.contains("B"))], [false, true]);
+    assert!(settle!(service.describe("A")).is_err() && settle!(service.write("A", 1)).is_err());
+    assert!(ok!(service.read("B")).is_served);
+    drop(dispatcher);
+}
+
 async fn who_goes_before_the_first_look_is_seen<C: Watching>(client: C, name: &'static str) {
     let (service, name, _) = parts(&client, name);
     let dispatcher = serve(&client, &name, [Keyword::integer("N").initial(1)]).await;
@@ -157,22 +186,46 @@ async fn who_goes_before_the_first_look_is_seen<C: Watching>(client: C, name: &'
     }
 }
 
-async fn a_dispatcher_is_seen_to_die<C: Watching>(client: C, name: &'static str) {
-    let (service, _, mut wire) = parts(&client, name);
-    let lease = wire.name("~rc:lease");
-    // Nothing renews it.
-    let () = wire.run(&[b"SET", lease.as_bytes(), b"dead/700", b"PX", b"700"]);
+/// A dispatcher whose lease lasts for so many milliseconds and is not renewed.
+fn dying(wire: &mut Wire, lease: &str) {
+    let (key, holder) = (wire.name("~rc:lease"), format!("dead/{lease}"));
+    let () = wire.run(&[b"SET", key.as_bytes(), holder.as_bytes(), b"PX", lease.as_bytes()]);
     wire.register();
     wire.set(".N", "1");
     wire.set(".N:type", "integer");
     let keywords = wire.name("~rc:keywords");
     let described = br#"{"name": "N", "type": "integer"}"#;
     let _: usize = wire.run(&[b"HSET", keywords.as_bytes(), b"N", described]);
+}
+
+async fn a_dispatcher_is_seen_to_die<C: Watching>(client: C, name: &'static str) {
+    let (service, _, mut wire) = parts(&client, name);
+    dying(&mut wire, "700");
     let mut monitor = ok!(service.monitor(["N"]));
     assert!(C::next(&mut monitor).await.unwrap().is_served);
     let dead = ok!(service.wait_for("N", |reading| !reading.is_served, PATIENCE));
     assert_eq!(dead.text, "1");
     assert!(!C::next(&mut monitor).await.unwrap().is_served);
+}
+
+async fn a_write_is_seen_to_expire_with_its_dispatcher<C: Watching>(client: C, name: &'static str) {
+    let (service, _, mut wire) = parts(&client, name);
+    dying(&mut wire, "700");
+    let status = wire.name(".N:status");
+    // After the lease: a write begins later than that was renewed.
+    let () = wire.run(&[b"SET", status.as_bytes(), b"modify", b"PX", b"1500"]);
+    let mut monitors = [ok!(service.monitor(["N"])), ok!(service.monitor_all())];
+    let is_over = |reading: &Reading| reading.status != Status::Modify;
+    assert_eq!(ok!(service.wait_for("N", is_over, PATIENCE)).status, Status::Unknown);
+    for monitor in &mut monitors {
+        let last = loop {
+            let reading = C::next(monitor).await.unwrap();
+            if is_over(&reading) {
+                break reading;
+            }
+        };
+        assert_eq!((last.status, last.is_served), (Status::Unknown, false));
+    }
 }
 
 async fn statuses_of_cauldron_are_seen<C: Watching>(client: C, name: &'static str) {

@@ -1,5 +1,7 @@
 //! Dispatchers whose server or connection fails.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
@@ -20,6 +22,7 @@ on_both_kinds! {
     a_lost_connection_loses_no_outcome,
     an_outcome_that_was_read_is_not_made_again,
     what_is_only_written_has_no_value_after_a_reconnection,
+    changes_are_told_once_and_in_order_though_replies_are_lost,
 }
 
 /// Longer than a busy machine keeps a thread waiting.
@@ -188,4 +191,45 @@ async fn what_is_only_written_has_no_value_after_a_reconnection<C: Patient>() {
     assert_eq!(dispatcher.get("COMMAND").unwrap(), None);
     assert!(eventually(|| wire.listeners() == 1));
     assert_eq!((wire.write("COMMAND", ""), calls.counted()), (String::new(), 2));
+}
+
+async fn changes_are_told_once_and_in_order_though_replies_are_lost<C: Patient>() {
+    const THREADS: usize = 3;
+    const ALL: usize = 600;
+    let fixture = Fixture::<C>::new().await;
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let noted = told.clone();
+    let keyword = Keyword::integer("N")
+        .history(2 * ALL)
+        .on_change(move |change| noted.lock().unwrap().push(change.value.to_string()));
+    let dispatcher = ok!(Dispatcher::builder("dome").keyword(keyword).serve(&fixture.client));
+    let mut published = fixture.wire().listen(&["~rc:changed:N"]);
+    let begun = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while let number = begun.fetch_add(1, Ordering::SeqCst)
+                    && number < ALL
+                {
+                    let set = dispatcher.set("N", number as i64);
+                    // Whatever it comes to.
+                    let _ = C::finish(async { C::settle(set).await });
+                }
+            });
+        }
+        for kills in 1..ALL / 20 {
+            assert!(eventually(|| begun.load(Ordering::SeqCst) >= 20 * kills));
+            let kill = "CLIENT KILL TYPE normal SKIPME yes";
+            let _: i64 = query(fixture.server.url(), kill).unwrap();
+        }
+    });
+    while settle!(dispatcher.set("N", -1)).is_err() {}
+    let next = || published.next().1.split_once(' ').unwrap().1.to_owned();
+    let mut expected: Vec<_> = std::iter::repeat_with(next).take_while(|it| it != "-1").collect();
+    expected.push("-1".into());
+    assert!(eventually(|| told.lock().unwrap().last().is_some_and(|last| last == "-1")));
+    assert_eq!(*told.lock().unwrap(), expected, "in the order of the server");
+    let history = dispatcher.history("N").unwrap();
+    let history: Vec<_> = history.into_iter().map(|(_, value)| value.to_string()).collect();
+    assert_eq!(history, expected);
 }

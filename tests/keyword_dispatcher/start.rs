@@ -240,6 +240,8 @@ async fn a_lease_lasts_ten_seconds_by_default<C: Kind>(client: C, name: &'static
 
 async fn what_makes_no_sense_is_not_served<C: Kind>(client: C, name: &'static str) {
     let (service, mut wire) = wire(name);
+    let found_out = || Keyword::integer("A").on_read(|| C::loading(Ok(Value::from(1))));
+    let written = || Keyword::integer("A").on_write(|_| C::loading(Ok(())));
     for (service, keywords) in [
         ("a:b", vec![]),
         ("", vec![]),
@@ -249,6 +251,12 @@ async fn what_makes_no_sense_is_not_served<C: Kind>(client: C, name: &'static st
         (&service, vec![Keyword::integer("A").initial("x")]),
         (&service, vec![Keyword::integer("A").write_only().initial(1)]),
         (&service, vec![Keyword::integer("A").every(Duration::from_secs(1))]),
+        (&service, vec![found_out().every(Duration::ZERO)]),
+        (&service, vec![Keyword::integer("A").initial(1.9)]),
+        (&service, vec![Keyword::integer("A").read_only().always_write()]),
+        (&service, vec![written().read_only().write_only()]),
+        (&service, vec![written().write_only().read_only()]),
+        (&service, vec![Keyword::integer("A").write_only()]),
     ] {
         let served = settle!(Dispatcher::builder(service).keywords(keywords).serve(&client));
         assert!(matches!(served, Err(Error::Configuration(_))), "{served:?}");

@@ -2,6 +2,7 @@
 #![cfg(feature = "keyword")]
 
 mod crowds;
+mod endings;
 mod extremes;
 mod failover;
 mod hooks;

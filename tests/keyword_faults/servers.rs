@@ -66,7 +66,8 @@ async fn a_server_that_is_away_is_an_error_of_each_call<C: Kind>() {
     assert!(written.is_err(), "{written:?}");
     assert!(settle!(dispatcher.set("N", 2)).is_err());
     assert_eq!(dispatcher.get("N").unwrap(), Some(1.into()));
-    ok!(dispatcher.shutdown());
+    let ended = settle!(dispatcher.shutdown());
+    assert!(ended.as_ref().is_err_and(Error::is_connection_lost), "{ended:?}");
 }
 
 /// Their connections seem to be there, and nothing comes through.

@@ -42,7 +42,7 @@ pub(crate) enum Command {
     Write {
         /// The service
         service: String,
-        /// Keywords and their new values
+        /// Keywords and their new values; `\=` belongs to a name
         #[arg(value_name = "NAME=VALUE", required = true, value_parser = assignment)]
         values: Vec<Assignment>,
         /// For how long to wait for the service

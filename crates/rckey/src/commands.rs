@@ -82,11 +82,7 @@ impl Opened {
         let mut rows = vec![heads.map(String::from)];
         for description in &descriptions {
             match self.json {
-                true => {
-                    let mut object = serde_json::to_value(description).map_err(io::Error::from)?;
-                    object["service"] = json!(self.name);
-                    outcomes.push(print(&object));
-                }
+                true => outcomes.push(print(&self.object(description))),
                 false => rows.push(row(description)),
             }
         }
@@ -161,6 +157,7 @@ impl Opened {
                 Error::NotServed { .. } => "not served",
                 Error::UnknownKeyword { .. } => "unknown",
                 Error::Timeout { .. } => "timeout",
+                Error::Abandoned { .. } => "abandoned",
                 _ => "failed",
             };
             let mut object = self.outcome(name, outcome);
@@ -176,6 +173,15 @@ impl Opened {
 
     fn outcome(&self, name: &str, outcome: &str) -> Value {
         json!({ "service": self.name, "keyword": name.to_uppercase(), "outcome": outcome })
+    }
+
+    /// What a keyword is. `list` gives a part of it.
+    fn object(&self, description: &Description) -> Value {
+        let Description { name, kind, units, range, access, labels, help, .. } = description;
+        json!({
+            "service": self.name, "keyword": name, "type": kind, "units": units, "range": range,
+            "access": access, "labels": labels, "help": help,
+        })
     }
 
     /// What these keywords are, or all if none are named, and what went wrong with the others.
@@ -196,6 +202,14 @@ impl Opened {
 
 type Outcomes = Vec<Result<(), Failure>>;
 
+/// Names with commas between them, in quotes where one has a comma itself.
+fn listed(labels: &[String]) -> String {
+    match labels.iter().any(|label| label.contains(',')) {
+        true => labels.iter().map(|label| format!("{label:?}")).collect::<Vec<_>>().join(","),
+        false => labels.join(","),
+    }
+}
+
 fn row(description: &Description) -> [String; 7] {
     let text = |text: &str| match text {
         "" => "-".to_owned(),
@@ -213,7 +227,7 @@ fn row(description: &Description) -> [String; 7] {
         text(description.units.as_deref().unwrap_or_default()),
         text(&range.unwrap_or_default()),
         access.to_owned(),
-        text(&description.labels.join(",")),
+        text(&listed(&description.labels)),
         shown::text(description.help.as_deref().unwrap_or_default().as_bytes()),
     ]
 }

@@ -114,7 +114,13 @@ pub(crate) fn all_of(
                 Failure::FAILED
             }
             Err(Failure::Reported { code, messages: others }) => {
-                messages.extend(others);
+                // Standard output is full or gone for all of them.
+                messages.extend(
+                    others
+                        .into_iter()
+                        .filter(|other| !messages.contains(other))
+                        .collect::<Vec<_>>(),
+                );
                 code
             }
         });

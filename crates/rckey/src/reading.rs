@@ -10,9 +10,12 @@ use redis_collections_cli::shown;
 /// One line: the value in words, and what is the matter with it.
 pub(crate) fn line(reading: &Reading, description: Option<&Description>) -> String {
     let (keyword, value) = (shown::text(reading.keyword.as_bytes()), value(reading, description));
-    match reading.status {
-        Status::Ready => format!("{keyword} = {value}"),
-        _ => format!("{keyword} = {value} ({})", status(reading)),
+    let status = (reading.status != Status::Ready).then(|| status(reading));
+    let standing = (!reading.is_served).then(|| "not served".to_owned());
+    let matters: Vec<_> = [status, standing].into_iter().flatten().collect();
+    match matters.is_empty() {
+        true => format!("{keyword} = {value}"),
+        false => format!("{keyword} = {value} ({})", matters.join("; ")),
     }
 }
 
@@ -46,6 +49,7 @@ pub(crate) fn object(service: &str, reading: &Reading, description: Option<&Desc
         "shown": in_words(reading, description),
         "status": reading.status.to_string(),
         "error": reading.error,
+        "served": reading.is_served,
         "set_at_ms": reading.set_at.and_then(since).map(milliseconds),
         "age_ms": reading.age().map(milliseconds),
     })

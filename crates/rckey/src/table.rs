@@ -16,7 +16,7 @@ pub(crate) struct Row {
 
 impl Row {
     pub(crate) fn says_the_same_as(&self, other: &Reading) -> bool {
-        let said = |it: &Reading| (it.text.clone(), it.status, it.error.clone());
+        let said = |it: &Reading| (it.text.clone(), it.status, it.error.clone(), it.is_served);
         said(&self.reading) == said(other)
     }
 

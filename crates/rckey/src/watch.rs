@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::mem;
 use std::time::{Duration, Instant};
 
 use redis_collections::keyword::{Description, Monitor, Reading};
@@ -37,6 +38,7 @@ pub(crate) fn watch(opened: &Opened, names: &[String]) -> Result<(), Failure> {
         known: known.into_iter().map(|known| (known.name.clone(), Some(known))).collect(),
         rows: BTreeMap::new(),
         head: String::new(),
+        is_cut_off: false,
     };
     let mut refresh = Instant::now();
     while stopped.try_recv().is_err() {
@@ -62,6 +64,8 @@ struct Board<'a> {
     rows: BTreeMap<String, Row>,
     /// How the service stands.
     head: String,
+    /// Whether the server could not be reached when it was last looked at.
+    is_cut_off: bool,
 }
 
 impl Board<'_> {
@@ -88,6 +92,9 @@ impl Board<'_> {
         let readings = service.read_many(self.rows.keys());
         match readings.and_then(|readings| Ok((readings, service.is_served()?))) {
             Ok((readings, is_served)) => {
+                if mem::take(&mut self.is_cut_off) {
+                    self.complain("the server is there again");
+                }
                 let not = if is_served { "" } else { "not " };
                 self.head = format!("{name} is {not}served");
                 readings.into_iter().flatten().try_for_each(|reading| self.take(reading))
@@ -95,9 +102,19 @@ impl Board<'_> {
             // The monitor goes on as well when there is a server again.
             Err(error) if error.is_transient() => {
                 self.head = error.to_string();
+                if !mem::replace(&mut self.is_cut_off, true) {
+                    self.complain(&error.to_string());
+                }
                 Ok(())
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Says on standard error what a table says in its head.
+    fn complain(&self, message: &str) {
+        if self.terminal.is_none() {
+            complain::<Arguments>(message);
         }
     }
 

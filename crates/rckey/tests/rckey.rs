@@ -44,7 +44,7 @@ fn dome(service: &str) -> Dispatcher {
         .keyword(Keyword::mask("LIMITS", ["low", "high", "wind"]).read_only().initial(5))
         .keyword(Keyword::boolean("LAMP").initial(true))
         .keyword(Keyword::string("NOTE").initial("a\tb\nc"))
-        .keyword(Keyword::string("SECRET").write_only())
+        .keyword(Keyword::string("SECRET").write_only().on_write(|_| Ok::<_, String>(())))
         .keyword(Keyword::integer("COUNT"))
         .serve(&client())
         .expect("a name that is free")
@@ -84,6 +84,10 @@ impl Running {
     /// Waits until the line comes.
     fn expect(&mut self, line: &str) {
         while self.line() != line {}
+    }
+
+    fn errors(&mut self) -> impl Iterator<Item = std::io::Result<String>> {
+        BufReader::new(self.child.stderr.take().expect("a pipe")).lines()
     }
 
     fn end(mut self, signal: &str) {
@@ -151,8 +155,9 @@ SECRET   string  -      -         write-only  -
         ),
         (
             "show shown Shutter --json",
-            Out("{\"labels\":[\"closed\",\"open\"],\"name\":\"SHUTTER\",\"service\":\"shown\",\
-                \"type\":\"enumerated\"}\n"),
+            Out("{\"access\":\"read-write\",\"help\":null,\"keyword\":\"SHUTTER\",\
+                \"labels\":[\"closed\",\"open\"],\"range\":null,\"service\":\"shown\",\
+                \"type\":\"enumerated\",\"units\":null}\n"),
         ),
         ("show shown NONE", Failed(1, "rckey: NONE: there is no such keyword")),
         ("list nowhere", Failed(1, "nowhere has no keywords")),
@@ -209,7 +214,7 @@ fn readings_in_json_have_everything() {
     assert!(age.is_some() && at > age);
     let expected = json!({
         "service": "object", "keyword": "LIMITS", "type": "mask", "value": 5, "text": "5",
-        "shown": "low,wind", "status": "ready", "error": null,
+        "shown": "low,wind", "status": "ready", "error": null, "served": true,
     });
     assert_eq!(reading, expected);
     let values: Vec<_> =
@@ -396,6 +401,70 @@ fn what_is_refused_is_seen_by_those_who_watch() {
     dome.set("AZ", 12.5).expect("a server");
     running.expect("AZ = 12.5 deg");
     running.end("INT");
+}
+
+#[test]
+fn a_watch_says_when_dispatcher_and_server_are_gone() {
+    let mut server = LocalServer::start().expect("a server");
+    let client = Client::open(server.url()).expect("a connection");
+    let serve = || {
+        let keyword = Keyword::integer("N").initial(1);
+        Dispatcher::builder("gone").keyword(keyword).serve(&client).expect("a free name")
+    };
+    let dispatcher = serve();
+    let watch =
+        |options: &str| Running::start(&format!("watch gone {options} --url {}", server.url()));
+    let (mut lines, mut objects) = (watch(""), watch("--json"));
+    let mut is_served = |expected: bool| loop {
+        let object: Value = serde_json::from_str(&objects.line()).expect("an object");
+        if object["served"] == expected {
+            break;
+        }
+    };
+    lines.expect("N = 1");
+    is_served(true);
+    drop(dispatcher);
+    lines.expect("N = 1 (not served)");
+    is_served(false);
+    let _dispatcher = serve();
+    lines.expect("N = 1");
+    is_served(true);
+    let mut errors = lines.errors();
+    server.stop().expect("a process");
+    let lost = errors.next().expect("a line").expect("text");
+    assert!(lost.starts_with("rckey: "), "{lost}");
+    server.restart().expect("a server");
+    assert_eq!(errors.next().expect("a line").expect("text"), "rckey: the server is there again");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_told_once() {
+    let _dome = dome("full");
+    for arguments in ["read full", "list full", "show full --json"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+        let output = rckey(arguments).stdout(full).output().expect("the program");
+        let (_, error) = texts(&output);
+        assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{error}");
+    }
+}
+
+#[test]
+fn labels_are_shown_so_that_they_can_be_written() {
+    let bits = Keyword::mask("BITS", ["hot, dry", "wet"]).initial(1);
+    let _dispatcher = Dispatcher::builder("bits").keyword(bits).serve(&client()).expect("a name");
+    check([
+        ("write bits BITS=", Out("BITS = \n")),
+        ("read bits BITS --raw", Out("0\n")),
+        ("write bits BITS=ice", Failed(1, "\"ice\" is none of \"hot, dry\", \"wet\"")),
+        (
+            "show bits",
+            Out("\
+KEYWORD  TYPE  UNITS  RANGE  ACCESS      VALUES            HELP
+BITS     mask  -      -      read-write  \"hot, dry\",\"wet\"
+"),
+        ),
+    ]);
 }
 
 #[test]

@@ -3,36 +3,56 @@
 use std::cell::Cell;
 
 thread_local! {
-    static LEFT: Cell<Left> = const { Cell::new(Left { elements: 0, reserved: 0 }) };
+    static LEFT: Cell<Left> = const { Cell::new(Left { of_bytes: 0, more: More::NONE, reserved: 0 }) };
 }
 
 /// What is left to the value that this thread decodes.
 #[derive(Clone, Copy)]
 struct Left {
-    /// How many elements it may still have.
-    elements: usize,
+    /// How many elements it may have that have a byte each.
+    of_bytes: usize,
+    more: More,
     /// For how many elements memory may still be taken before they are read.
     reserved: usize,
+}
+
+/// What a value may have beyond one element for each byte.
+#[derive(Clone, Copy)]
+pub(in crate::codec) struct More {
+    pub(in crate::codec) elements: usize,
+    /// How much memory these may take, besides what they own.
+    pub(in crate::codec) memory: usize,
+}
+
+impl More {
+    pub(in crate::codec) const NONE: Self = More { elements: 0, memory: 0 };
+
+    fn less(self, elements: usize, memory: usize) -> Option<Self> {
+        let elements = self.elements.checked_sub(elements)?;
+        Some(More { elements, memory: self.memory.checked_sub(memory)? })
+    }
 }
 
 /// Runs `decode`, which decodes `length` bytes.
 ///
 /// A declared element has a byte of its own, unless it is of no size; of those there may be `more`. Memory is
 /// taken in advance for one element for each byte, in all sequences together, which is what honest bytes need.
-pub(in crate::codec) fn within<T>(length: usize, more: usize, decode: impl FnOnce() -> T) -> T {
-    let elements = length.saturating_add(more);
-    let before = LEFT.replace(Left { elements, reserved: length });
+pub(in crate::codec) fn within<T>(length: usize, more: More, decode: impl FnOnce() -> T) -> T {
+    let before = LEFT.replace(Left { of_bytes: length, more, reserved: length });
     let decoded = decode();
     LEFT.set(before);
     decoded
 }
 
-/// Counts one element, if it may be had.
-pub(super) fn count() -> bool {
+/// Counts one element of `size` in memory, if it may be had.
+pub(super) fn count(size: usize) -> bool {
     let left = LEFT.get();
-    let elements = left.elements.checked_sub(1);
-    LEFT.set(Left { elements: elements.unwrap_or(0), ..left });
-    elements.is_some()
+    let counted = match left.of_bytes.checked_sub(1) {
+        Some(of_bytes) => Some(Left { of_bytes, ..left }),
+        None => left.more.less(1, size).map(|more| Left { more, ..left }),
+    };
+    LEFT.set(counted.unwrap_or(Left { more: More::NONE, ..left }));
+    counted.is_some()
 }
 
 /// As much of a declared length as memory may be taken for.

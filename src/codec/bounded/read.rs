@@ -1,14 +1,17 @@
 //! Reading within bounds.
 
+mod access;
+
 use std::fmt;
 
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess,
-    Unexpected, VariantAccess, Visitor,
+    Unexpected, Visitor,
 };
 
-use super::declared;
+use super::leaves::Leaf;
 use super::levels::Levels;
+use super::{declared, outline, watching};
 use crate::codec::MAX_DEPTH;
 
 /// What `deserializer` makes of `length` bytes, each of which is at most one element.
@@ -18,8 +21,8 @@ where
     T: Deserialize<'de>,
     D: Deserializer<'de>,
 {
-    let limited = Limited::new(deserializer, Levels::new(MAX_DEPTH));
-    declared::within(length, 0, || T::deserialize(limited))
+    let limited = Limited::new(deserializer, Levels::new(MAX_DEPTH), false);
+    declared::within(length, declared::More::NONE, || T::deserialize(limited))
 }
 
 /// A `T` that is read within bounds, inside of [`within`](declared::within).
@@ -29,7 +32,8 @@ pub(in crate::codec) struct Bounded<T>(pub(in crate::codec) T);
 #[cfg(feature = "bincode")]
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        T::deserialize(Limited::new(deserializer, Levels::new(MAX_DEPTH))).map(Bounded)
+        let levels = Levels::new(MAX_DEPTH);
+        T::deserialize(Limited::new(deserializer, levels, outline::is_watched())).map(Bounded)
     }
 }
 
@@ -37,24 +41,42 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
 struct Limited<I> {
     inner: I,
     levels: Levels,
+    /// Whether it is compared with an outline.
+    watched: bool,
     /// Whether an `f32` is asked for.
     narrow: bool,
     /// Whether the bytes say how many elements there are, and not the type.
     counts: bool,
+    /// The names of the fields that the type reads.
+    names: &'static [&'static str],
 }
 
 impl<I> Limited<I> {
-    fn new(inner: I, levels: Levels) -> Self {
-        Limited { inner, levels, narrow: false, counts: false }
+    fn new(inner: I, levels: Levels, watched: bool) -> Self {
+        Limited { inner, levels, watched, narrow: false, counts: false, names: &[] }
+    }
+
+    fn inside<J>(&self, inner: J) -> Limited<J> {
+        Limited::new(inner, self.levels, self.watched)
+    }
+
+    fn leaf(&self, leaf: Leaf) {
+        if self.watched {
+            outline::note(leaf);
+        }
+    }
+
+    fn wrapped<J, E: Error>(&self, inner: J) -> Result<Limited<J>, E> {
+        Ok(Limited { levels: self.levels.wrapped(E::custom)?, ..self.inside(inner) })
     }
 
     fn deeper<J, E: Error>(&self, inner: J) -> Result<Limited<J>, E> {
         let levels = self.levels.deeper(E::custom)?;
-        Ok(Limited { counts: self.counts, ..Limited::new(inner, levels) })
+        Ok(Limited { levels, counts: self.counts, names: self.names, ..self.inside(inner) })
     }
 
     fn count<T, E: Error>(&self, element: Option<T>) -> Result<Option<T>, E> {
-        match self.counts && element.is_some() && !declared::count() {
+        match self.counts && element.is_some() && !declared::count(size_of::<T>()) {
             true => Err(E::custom(declared::TOO_MANY)),
             false => Ok(element),
         }
@@ -70,9 +92,11 @@ impl<'de, D: Deserializer<'de>> Limited<D> {
 }
 
 macro_rules! forward_to_deserializer {
-    ($($method:ident($($argument:ident: $type:ty),*);)+) => {$(
+    ($($method:ident($($argument:ident: $type:ty),*) $(, $leaf:ident)?;)+) => {$(
         fn $method<V: Visitor<'de>>(self $(, $argument: $type)*, visitor: V) -> Result<V::Value, D::Error> {
-            self.inner.$method($($argument,)* Limited::new(visitor, self.levels))
+            $(self.leaf(Leaf::$leaf);)?
+            let visitor = self.inside(visitor);
+            self.inner.$method($($argument,)* visitor)
         }
     )+};
 }
@@ -82,26 +106,25 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
 
     forward_to_deserializer! {
         deserialize_any();
-        deserialize_bool();
-        deserialize_i8();
-        deserialize_i16();
-        deserialize_i32();
-        deserialize_i64();
-        deserialize_i128();
-        deserialize_u8();
-        deserialize_u16();
-        deserialize_u32();
-        deserialize_u64();
-        deserialize_u128();
-        deserialize_f64();
-        deserialize_char();
-        deserialize_str();
-        deserialize_bytes();
-        deserialize_option();
+        deserialize_bool(), Byte;
+        deserialize_i8(), SignedByte;
+        deserialize_i16(), Signed;
+        deserialize_i32(), Signed;
+        deserialize_i64(), Signed;
+        deserialize_i128(), Signed;
+        deserialize_u8(), Byte;
+        deserialize_u16(), Unsigned;
+        deserialize_u32(), Unsigned;
+        deserialize_u64(), Unsigned;
+        deserialize_u128(), Unsigned;
+        deserialize_f64(), Float;
+        deserialize_char(), Char;
+        deserialize_str(), Sequence;
+        deserialize_bytes(), Sequence;
+        deserialize_option(), Option;
         deserialize_unit();
         deserialize_unit_struct(name: &'static str);
         deserialize_newtype_struct(name: &'static str);
-        deserialize_struct(name: &'static str, fields: &'static [&'static str]);
         deserialize_enum(name: &'static str, variants: &'static [&'static str]);
         deserialize_identifier();
         deserialize_ignored_any();
@@ -118,12 +141,14 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
-        let visitor = Limited { narrow: true, ..Limited::new(inner, self.levels) };
+        self.leaf(Leaf::Narrow);
+        let visitor = Limited { narrow: true, ..self.inside(inner) };
         self.inner.deserialize_f32(visitor)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
-        let visitor = Limited { counts: true, ..Limited::new(inner, self.levels) };
+        self.leaf(Leaf::Sequence);
+        let visitor = Limited { counts: true, ..self.inside(inner) };
         match self.tells_bytes() {
             true => self.inner.deserialize_any(visitor),
             false => self.inner.deserialize_seq(visitor),
@@ -135,7 +160,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
         length: usize,
         inner: V,
     ) -> Result<V::Value, D::Error> {
-        let visitor = Limited::new(inner, self.levels);
+        let visitor = self.inside(inner);
         match self.tells_bytes() {
             true => self.inner.deserialize_any(visitor),
             false => self.inner.deserialize_tuple(length, visitor),
@@ -148,7 +173,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
         length: usize,
         inner: V,
     ) -> Result<V::Value, D::Error> {
-        let visitor = Limited::new(inner, self.levels);
+        let visitor = self.inside(inner);
         match self.tells_bytes() {
             true => self.inner.deserialize_any(visitor),
             false => self.inner.deserialize_tuple_struct(name, length, visitor),
@@ -156,8 +181,19 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
-        let visitor = Limited { counts: true, ..Limited::new(inner, self.levels) };
+        self.leaf(Leaf::Map);
+        let visitor = Limited { counts: true, ..self.inside(inner) };
         self.inner.deserialize_map(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        names: &'static [&'static str],
+        inner: V,
+    ) -> Result<V::Value, D::Error> {
+        let visitor = Limited { names, ..self.inside(inner) };
+        self.inner.deserialize_struct(name, names, visitor)
     }
 
     fn is_human_readable(&self) -> bool {
@@ -168,6 +204,17 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
 macro_rules! forward_to_visitor {
     ($($method:ident($type:ty);)+) => {$(
         fn $method<E: Error>(self, value: $type) -> Result<V::Value, E> {
+            self.inner.$method(value)
+        }
+    )+};
+}
+
+macro_rules! forward_bytes_to_visitor {
+    ($($method:ident($type:ty);)+) => {$(
+        fn $method<E: Error>(self, value: $type) -> Result<V::Value, E> {
+            if self.watched {
+                outline::note_bytes(value.len());
+            }
             self.inner.$method(value)
         }
     )+};
@@ -194,6 +241,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Limited<V> {
         visit_u128(u128);
         visit_f32(f32);
         visit_char(char);
+    }
+
+    forward_bytes_to_visitor! {
         visit_str(&str);
         visit_borrowed_str(&'de str);
         visit_string(String);
@@ -218,18 +268,21 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Limited<V> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        let inner = Limited::new(inner, self.levels.wrapped(D::Error::custom)?);
+        let inner = self.wrapped(inner)?;
         self.inner.visit_some(inner)
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        let inner = Limited::new(inner, self.levels.wrapped(D::Error::custom)?);
+        let inner = self.wrapped(inner)?;
         self.inner.visit_newtype_struct(inner)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
         let access = self.deeper(access)?;
-        self.inner.visit_seq(access)
+        match self.watched && !self.counts {
+            true => watching::visit_items(self.inner, access.names, access),
+            false => self.inner.visit_seq(access),
+        }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
@@ -238,7 +291,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Limited<V> {
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        self.inner.visit_enum(Limited::new(access, self.levels))
+        let access = self.inside(access);
+        self.inner.visit_enum(access)
     }
 }
 
@@ -246,86 +300,7 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Limited<S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        self.inner.deserialize(Limited::new(inner, self.levels))
-    }
-}
-
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Limited<A> {
-    type Error = A::Error;
-
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, A::Error> {
-        let element = self.inner.next_element_seed(Limited::new(seed, self.levels))?;
-        self.count(element)
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        self.inner.size_hint().map(declared::reserve)
-    }
-}
-
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Limited<A> {
-    type Error = A::Error;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, A::Error> {
-        let key = self.inner.next_key_seed(Limited::new(seed, self.levels))?;
-        self.count(key)
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.inner.next_value_seed(Limited::new(seed, self.levels))
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        self.inner.size_hint().map(declared::reserve)
-    }
-}
-
-impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Limited<A> {
-    type Error = A::Error;
-    type Variant = Limited<A::Variant>;
-
-    fn variant_seed<S: DeserializeSeed<'de>>(
-        self,
-        seed: S,
-    ) -> Result<(S::Value, Self::Variant), A::Error> {
-        let (value, inner) = self.inner.variant_seed(Limited::new(seed, self.levels))?;
-        Ok((value, Limited::new(inner, self.levels)))
-    }
-}
-
-impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Limited<A> {
-    type Error = A::Error;
-
-    fn unit_variant(self) -> Result<(), A::Error> {
-        self.inner.unit_variant()
-    }
-
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
-        let seed = self.deeper(seed)?;
-        self.inner.newtype_variant_seed(seed)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(
-        self,
-        length: usize,
-        visitor: V,
-    ) -> Result<V::Value, A::Error> {
-        let visitor = self.deeper(visitor)?;
-        self.inner.tuple_variant(length, visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, A::Error> {
-        let visitor = self.deeper(visitor)?;
-        self.inner.struct_variant(fields, visitor)
+        let inner = self.inside(inner);
+        self.inner.deserialize(inner)
     }
 }

@@ -7,15 +7,27 @@ use serde::ser::{
     SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
+use super::leaves::Leaf;
 use super::levels::{Levels, TOO_DEEP};
+use super::outline;
 use crate::codec::CodecError;
 
 /// `value`, which fails to be written if it nests more than `depth` deep.
+#[cfg(any(feature = "json", feature = "msgpack", feature = "pickle"))]
 pub(in crate::codec) fn written<T: Serialize + ?Sized>(
     value: &T,
     depth: usize,
 ) -> impl Serialize + use<'_, T> {
-    Limited { inner: value, levels: Levels::new(depth) }
+    Limited { inner: value, levels: Levels::new(depth), watched: false, items: None }
+}
+
+/// `value` within the same bound, to be written inside of [`outlined`](outline::outlined).
+#[cfg(feature = "bincode")]
+pub(in crate::codec) fn watched<T: Serialize + ?Sized>(
+    value: &T,
+    depth: usize,
+) -> impl Serialize + use<'_, T> {
+    Limited { inner: value, levels: Levels::new(depth), watched: true, items: None }
 }
 
 /// Why a value of [`written`] with this `depth` was not: its nesting, or what is `otherwise` the reason.
@@ -36,27 +48,69 @@ pub(in crate::codec) fn unwritable(
 struct Limited<I> {
     inner: I,
     levels: Levels,
+    /// Whether its outline is of interest.
+    watched: bool,
+    /// Where the outline has its items, if their number is the type's.
+    items: Option<usize>,
+}
+
+impl<I> Limited<I> {
+    fn inside<J>(&self, inner: J, levels: Levels) -> Limited<J> {
+        Limited { inner, levels, watched: self.watched, items: None }
+    }
+
+    fn leaf(&self, leaf: Leaf) {
+        if self.watched {
+            outline::note(leaf);
+        }
+    }
+
+    fn bytes(&self, count: usize) {
+        if self.watched {
+            outline::note(Leaf::Sequence);
+            outline::note_bytes(count);
+        }
+    }
+
+    fn variant(&self, number: u32, name: &'static str) {
+        if self.watched {
+            outline::write_variant(number, name);
+        }
+    }
+
+    fn items(&self, have_names: bool) -> Option<usize> {
+        self.watched.then(|| outline::write_items(have_names))
+    }
+}
+
+fn item(items: Option<usize>, name: Option<&'static str>) {
+    if let Some(place) = items {
+        outline::write_item(place, name);
+    }
 }
 
 impl<T: Serialize + ?Sized> Serialize for Limited<&T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.inner.serialize(Limited { inner: serializer, levels: self.levels })
+        self.inner.serialize(self.inside(serializer, self.levels))
     }
 }
 
 macro_rules! scalars {
-    ($($method:ident($($argument:ident: $type:ty),*);)+) => {$(
+    ($($method:ident($($argument:ident: $type:ty),*) $(, $leaf:ident)?;)+) => {$(
         fn $method(self $(, $argument: $type)*) -> Result<S::Ok, S::Error> {
+            $(self.leaf(Leaf::$leaf);)?
             self.inner.$method($($argument),*)
         }
     )+};
 }
 
 macro_rules! collections {
-    ($($method:ident($($argument:ident: $type:ty),*) -> $kind:ident;)+) => {$(
+    ($($method:ident($($argument:ident: $type:ty),*) -> $kind:ident $(, leaf: $leaf:ident)? $(, names: $names:literal)?;)+) => {$(
         fn $method(self $(, $argument: $type)*) -> Result<Self::$kind, S::Error> {
             let levels = self.levels.deeper(S::Error::custom)?;
-            Ok(Limited { inner: self.inner.$method($($argument),*)?, levels })
+            $(self.leaf(Leaf::$leaf);)?
+            let (watched, items) = (self.watched, None $(.or(self.items($names)))?);
+            Ok(Limited { inner: self.inner.$method($($argument),*)?, levels, watched, items })
         }
     )+};
 }
@@ -73,39 +127,47 @@ impl<S: Serializer> Serializer for Limited<S> {
     type SerializeStructVariant = Limited<S::SerializeStructVariant>;
 
     scalars! {
-        serialize_bool(value: bool);
-        serialize_i8(value: i8);
-        serialize_i16(value: i16);
-        serialize_i32(value: i32);
-        serialize_i64(value: i64);
-        serialize_i128(value: i128);
-        serialize_u8(value: u8);
-        serialize_u16(value: u16);
-        serialize_u32(value: u32);
-        serialize_u64(value: u64);
-        serialize_u128(value: u128);
-        serialize_f32(value: f32);
-        serialize_f64(value: f64);
-        serialize_char(value: char);
-        serialize_str(value: &str);
-        serialize_bytes(value: &[u8]);
-        serialize_none();
+        serialize_bool(value: bool), Byte;
+        serialize_i8(value: i8), SignedByte;
+        serialize_i16(value: i16), Signed;
+        serialize_i32(value: i32), Signed;
+        serialize_i64(value: i64), Signed;
+        serialize_i128(value: i128), Signed;
+        serialize_u8(value: u8), Byte;
+        serialize_u16(value: u16), Unsigned;
+        serialize_u32(value: u32), Unsigned;
+        serialize_u64(value: u64), Unsigned;
+        serialize_u128(value: u128), Unsigned;
+        serialize_f32(value: f32), Narrow;
+        serialize_f64(value: f64), Float;
+        serialize_char(value: char), Char;
+        serialize_none(), Option;
         serialize_unit();
         serialize_unit_struct(name: &'static str);
-        serialize_unit_variant(name: &'static str, index: u32, variant: &'static str);
     }
 
     collections! {
-        serialize_seq(length: Option<usize>) -> SerializeSeq;
-        serialize_tuple(length: usize) -> SerializeTuple;
-        serialize_tuple_struct(name: &'static str, length: usize) -> SerializeTupleStruct;
-        serialize_map(length: Option<usize>) -> SerializeMap;
-        serialize_struct(name: &'static str, length: usize) -> SerializeStruct;
+        serialize_seq(length: Option<usize>) -> SerializeSeq, leaf: Sequence;
+        serialize_tuple(length: usize) -> SerializeTuple, names: false;
+        serialize_tuple_struct(name: &'static str, length: usize) -> SerializeTupleStruct, names: false;
+        serialize_map(length: Option<usize>) -> SerializeMap, leaf: Map;
+        serialize_struct(name: &'static str, length: usize) -> SerializeStruct, names: true;
+    }
+
+    fn serialize_str(self, value: &str) -> Result<S::Ok, S::Error> {
+        self.bytes(value.len());
+        self.inner.serialize_str(value)
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<S::Ok, S::Error> {
+        self.bytes(value.len());
+        self.inner.serialize_bytes(value)
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        let levels = self.levels.wrapped(S::Error::custom)?;
-        self.inner.serialize_some(&Limited { inner: value, levels })
+        self.leaf(Leaf::Option);
+        let value = self.inside(value, self.levels.wrapped(S::Error::custom)?);
+        self.inner.serialize_some(&value)
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -113,8 +175,19 @@ impl<S: Serializer> Serializer for Limited<S> {
         name: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        let levels = self.levels.wrapped(S::Error::custom)?;
-        self.inner.serialize_newtype_struct(name, &Limited { inner: value, levels })
+        let value = self.inside(value, self.levels.wrapped(S::Error::custom)?);
+        self.inner.serialize_newtype_struct(name, &value)
+    }
+
+    fn serialize_unit_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+    ) -> Result<S::Ok, S::Error> {
+        self.variant(index, variant);
+        self.items(false);
+        self.inner.serialize_unit_variant(name, index, variant)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -124,8 +197,9 @@ impl<S: Serializer> Serializer for Limited<S> {
         variant: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        let levels = self.levels.deeper(S::Error::custom)?;
-        let value = Limited { inner: value, levels };
+        let value = self.inside(value, self.levels.deeper(S::Error::custom)?);
+        self.variant(index, variant);
+        item(self.items(false), None);
         self.inner.serialize_newtype_variant(name, index, variant, &value)
     }
 
@@ -137,8 +211,10 @@ impl<S: Serializer> Serializer for Limited<S> {
         length: usize,
     ) -> Result<Self::SerializeTupleVariant, S::Error> {
         let levels = self.levels.deeper(S::Error::custom)?.deeper(S::Error::custom)?;
+        self.variant(index, variant);
+        let (watched, items) = (self.watched, self.items(false));
         let inner = self.inner.serialize_tuple_variant(name, index, variant, length)?;
-        Ok(Limited { inner, levels })
+        Ok(Limited { inner, levels, watched, items })
     }
 
     fn serialize_struct_variant(
@@ -149,12 +225,17 @@ impl<S: Serializer> Serializer for Limited<S> {
         length: usize,
     ) -> Result<Self::SerializeStructVariant, S::Error> {
         let levels = self.levels.deeper(S::Error::custom)?.deeper(S::Error::custom)?;
+        self.variant(index, variant);
+        let (watched, items) = (self.watched, self.items(true));
         let inner = self.inner.serialize_struct_variant(name, index, variant, length)?;
-        Ok(Limited { inner, levels })
+        Ok(Limited { inner, levels, watched, items })
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        self.inner.collect_str(value)
+        match self.watched {
+            true => self.serialize_str(&value.to_string()),
+            false => self.inner.collect_str(value),
+        }
     }
 
     fn is_human_readable(&self) -> bool {
@@ -173,7 +254,9 @@ macro_rules! parts {
                 $($name: $type,)?
                 value: &T,
             ) -> Result<(), S::Error> {
-                self.inner.$method($($name,)? &Limited { inner: value, levels: self.levels })
+                item(self.items, None $(.or(Some($name)))?);
+                let value = self.inside(value, self.levels);
+                self.inner.$method($($name,)? &value)
             })+
 
             fn end(self) -> Result<S::Ok, S::Error> {

@@ -86,7 +86,7 @@ impl<'de, const EXACT: bool> Deserializer<'de> for Data<EXACT> {
             },
             Value::LongInt(_) => self.rounded(visitor),
             Value::Float(float) => visitor.visit_f64(float),
-            Value::Str(text) => visitor.visit_string(text),
+            Value::Str(text) | Value::Key(text) => visitor.visit_string(text),
             Value::Bytes(bytes) => visitor.visit_byte_buf(bytes),
             Value::List(items) | Value::Tuple(items) => {
                 let mut items = SeqDeserializer::new(items.into_iter().map(Data::<EXACT>));
@@ -163,9 +163,11 @@ impl<'de, const EXACT: bool> Deserializer<'de> for Data<EXACT> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         match self.0 {
-            Value::Str(variant) => visitor.visit_enum(Variant::<EXACT> { variant, content: None }),
+            Value::Str(variant) | Value::Key(variant) => {
+                visitor.visit_enum(Variant::<EXACT> { variant, content: None })
+            }
             Value::Dict(entries) => match <[_; 1]>::try_from(entries) {
-                Ok([(Value::Str(variant), content)]) => {
+                Ok([(Value::Str(variant) | Value::Key(variant), content)]) => {
                     visitor.visit_enum(Variant::<EXACT> { variant, content: Some(content) })
                 }
                 _ => Err(Error::invalid_type(Unexpected::Map, &"a variant's name and content")),
@@ -187,8 +189,8 @@ impl<'de, const EXACT: bool> IntoDeserializer<'de, Error> for Data<EXACT> {
     }
 }
 
-/// The key of a dict. JSON makes text of every key, so text is also read as what is asked for. Python 2
-/// wrote `True` where Python 3 writes `true`.
+/// The key of a dict. JSON makes text of every key, so text is also read as what is asked for, and `null` as None
+/// where it cannot have been text. Python 2 wrote `True` where Python 3 writes `true`.
 struct Key<const EXACT: bool>(Value);
 
 impl<const EXACT: bool> Key<EXACT> {
@@ -209,7 +211,7 @@ macro_rules! parse_text {
     ($($method:ident)+) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
             match self.0 {
-                Value::Str(text) => match super::int_from_digits(&text) {
+                Value::Str(text) | Value::Key(text) => match super::int_from_digits(&text) {
                     Some(int) => Data::<EXACT>(int).$method(visitor),
                     None => visitor.visit_string(text),
                 },
@@ -233,8 +235,11 @@ impl<'de, const EXACT: bool> Deserializer<'de> for Key<EXACT> {
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.0 {
-            Value::Str(text) if text == "true" || text == "True" => visitor.visit_bool(true),
-            Value::Str(text) if text == "false" || text == "False" => visitor.visit_bool(false),
+            Value::Str(text) | Value::Key(text) => match &**text {
+                "true" | "True" => visitor.visit_bool(true),
+                "false" | "False" => visitor.visit_bool(false),
+                _ => self.data().deserialize_any(visitor),
+            },
             _ => self.data().deserialize_any(visitor),
         }
     }
@@ -245,7 +250,7 @@ impl<'de, const EXACT: bool> Deserializer<'de> for Key<EXACT> {
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.0 {
-            Value::Str(text) => match text.parse() {
+            Value::Str(text) | Value::Key(text) => match text.parse() {
                 Ok(float) => visitor.visit_f64(float),
                 Err(_) => self.data().deserialize_any(visitor),
             },
@@ -256,9 +261,24 @@ impl<'de, const EXACT: bool> Deserializer<'de> for Key<EXACT> {
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
             Value::None => visitor.visit_none(),
-            Value::Str(text) if text == "null" => visitor.visit_none(),
+            Value::Key(text) if text == NULL => visitor.visit_none(),
             value => visitor.visit_some(Key::<EXACT>(value)),
         }
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            Value::Key(text) if text == NULL => visitor.visit_unit(),
+            value => Data::<EXACT>(value).deserialize_unit(visitor),
+        }
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deserialize_unit(visitor)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -279,10 +299,12 @@ impl<'de, const EXACT: bool> Deserializer<'de> for Key<EXACT> {
     }
 
     serde::forward_to_deserialize_any! {
-        char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier
-        ignored_any
+        char str string bytes byte_buf seq tuple tuple_struct map struct identifier ignored_any
     }
 }
+
+/// How JSON writes None as a key.
+const NULL: &str = "null";
 
 struct Variant<const EXACT: bool> {
     variant: String,

@@ -83,7 +83,7 @@ impl Reader<'_> {
         }
         let mut keys: Vec<(String, usize)> = places.into_iter().collect();
         keys.sort_unstable_by_key(|(_, place)| *place);
-        let entries = keys.into_iter().map(|(key, _)| Value::Str(key)).zip(values);
+        let entries = keys.into_iter().map(|(key, _)| Value::Key(key)).zip(values);
         Ok(Value::Dict(entries.collect()))
     }
 

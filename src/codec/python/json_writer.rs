@@ -7,7 +7,7 @@ use crate::codec::float::write_float;
 /// Appends `value` to `bytes`.
 pub(crate) fn write(value: &Value, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
     match value {
-        Value::Str(text) => write_text(text, bytes),
+        Value::Str(text) | Value::Key(text) => write_text(text, bytes),
         Value::List(items) | Value::Tuple(items) => {
             bytes.push(b'[');
             for (index, item) in items.iter().enumerate() {
@@ -40,7 +40,7 @@ fn separate(index: usize, bytes: &mut Vec<u8>) {
 
 fn write_key(key: &Value, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
     match key {
-        Value::Str(text) => write_text(text, bytes),
+        Value::Str(text) | Value::Key(text) => write_text(text, bytes),
         Value::None | Value::Bool(_) | Value::Int(_) | Value::LongInt(_) | Value::Float(_) => {
             bytes.push(b'"');
             bytes.extend_from_slice(&scalar_text(key));

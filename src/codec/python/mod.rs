@@ -33,6 +33,8 @@ pub(super) enum Value {
     LongInt(String),
     Float(f64),
     Str(String),
+    /// A key of JSON, where it may have been any other scalar.
+    Key(String),
     Bytes(Vec<u8>),
     List(Vec<Value>),
     Tuple(Vec<Value>),

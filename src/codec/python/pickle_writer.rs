@@ -26,7 +26,7 @@ fn is_wide(value: &Value) -> bool {
         Value::LongInt(_) => true,
         Value::List(items) | Value::Tuple(items) => items.iter().any(is_wide),
         Value::Dict(entries) => entries.iter().any(|(key, value)| is_wide(key) || is_wide(value)),
-        Value::None | Value::Bool(_) | Value::Float(_) | Value::Str(_) | Value::Bytes(_) => false,
+        _ => false,
     }
 }
 
@@ -41,7 +41,7 @@ impl Serialize for Narrow<'_> {
             Value::Int(int) => serialize_int(*int, serializer),
             Value::LongInt(_) => Err(S::Error::custom("a wide int")),
             Value::Float(float) => serializer.serialize_f64(*float),
-            Value::Str(text) => serializer.serialize_str(text),
+            Value::Str(text) | Value::Key(text) => serializer.serialize_str(text),
             Value::Bytes(bytes) => serializer.serialize_bytes(bytes),
             Value::List(items) => {
                 let mut list = serializer.serialize_seq(Some(items.len()))?;
@@ -85,7 +85,7 @@ fn pickled(value: &Value) -> Result<Pickled, CodecError> {
         Value::Int(int) => Pickled::Int(BigInt::from(*int)),
         Value::LongInt(digits) => Pickled::Int(digits.parse().map_err(|_| unwritable())?),
         Value::Float(float) => Pickled::F64(*float),
-        Value::Str(text) => Pickled::String(text.clone()),
+        Value::Str(text) | Value::Key(text) => Pickled::String(text.clone()),
         Value::Bytes(bytes) => Pickled::Bytes(bytes.clone()),
         Value::List(items) => Pickled::List(all(items)?),
         Value::Tuple(items) => Pickled::Tuple(all(items)?),

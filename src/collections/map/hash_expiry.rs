@@ -62,23 +62,15 @@ fn one_field<K: Codec>(request: Request, key: &K::Borrowed) -> Request {
 
 const FIELD_EXPIRY: &str = "Redis 7.4 or Valkey 9";
 
-/// The step without an effect comes first: it fails where later steps would, such as on a server
-/// without field expiration, or with a time beyond its calendar. A server checks its memory only at
-/// the first write of a script.
 static INSERT_WITH_TTL: Script = Script::new(
     "insert_with_ttl",
-    "local absent = ARGV[1]
-     repeat
-       absent = absent .. '~'
-       local left = redis.pcall('HPTTL', KEYS[1], 'FIELDS', 1, absent)
-       if left.err then return left end
-     until (left[1] or -2) == -2
-     local room = redis.pcall('SETRANGE', KEYS[1], 0, '')
-     if type(room) == 'table' and string.find(room.err, 'OOM', 1, true) then return room end
-     local proof = redis.pcall('HPEXPIRE', KEYS[1], ARGV[3], 'FIELDS', 1, absent)
-     if proof.err then return proof end
-     local new = redis.pcall('HSET', KEYS[1], ARGV[1], ARGV[2])
-     if type(new) == 'table' then return new end
-     redis.call('HPEXPIRE', KEYS[1], ARGV[3], 'FIELDS', 1, ARGV[1])
-     return new",
+    concat!(
+        include_str!("field_expiry.lua"),
+        "local problem = obstacle(ARGV[1], ARGV[3])
+         if problem then return problem end
+         local new = redis.pcall('HSET', KEYS[1], ARGV[1], ARGV[2])
+         if type(new) == 'table' then return new end
+         redis.call('HPEXPIRE', KEYS[1], ARGV[3], 'FIELDS', 1, ARGV[1])
+         return new",
+    ),
 );

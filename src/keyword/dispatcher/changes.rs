@@ -1,6 +1,6 @@
 //! New values of a keyword in the order in which the server got them, whatever the order of its replies.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -20,21 +20,12 @@ pub(super) struct Changes {
 struct State {
     /// The value before the next change.
     last: Option<Accepted>,
-    /// The sets whose replies have not come.
-    under_way: BTreeSet<u64>,
-    next: u64,
-    /// Values by their times. Each waits for all sets before a number, any of which may be older.
-    landed: BTreeMap<u64, (u64, Accepted)>,
+    /// All values up to this time are known.
+    known: u64,
     /// Changes, with their times and how many bytes their values have.
     ready: VecDeque<(u64, usize, Change)>,
     bytes: usize,
     is_told: bool,
-}
-
-/// A set on its way to the server, until it is dropped.
-pub(super) struct Setting<'a> {
-    changes: &'a Changes,
-    number: u64,
 }
 
 impl Changes {
@@ -43,24 +34,37 @@ impl Changes {
         Self { name, is_wanted, state: Mutex::default() }
     }
 
-    /// The value that the first change follows.
-    pub(super) fn start_with(&self, value: Accepted) {
-        self.state().last = Some(value);
+    /// The value that the first change follows, if there is one.
+    pub(super) fn start_with(&self, value: Option<Accepted>, at: u64) {
+        let mut state = self.state();
+        (state.last, state.known) = (value, at);
     }
 
-    pub(super) fn set(&self) -> Setting<'_> {
-        let mut state = self.state();
-        let number = state.next;
-        state.next += 1;
-        state.under_way.insert(number);
-        Setting { changes: self, number }
+    /// All values up to this time are known.
+    pub(super) fn known(&self) -> u64 {
+        self.state().known
     }
 
-    /// A value that was found on the server, where it has been since `at`.
-    pub(super) fn found(&self, value: Accepted, at: u64) {
+    /// The server has had this value since `at`. Those before it have landed.
+    pub(super) fn land(&self, value: Accepted, at: u64) {
         let mut state = self.state();
-        state.land(value, at);
-        self.settle(&mut state);
+        if at <= state.known {
+            return;
+        }
+        state.known = at;
+        if !self.is_wanted || state.last.as_ref().is_some_and(|last| last.text == value.text) {
+            return;
+        }
+        state.push(self.name.to_string(), value, at);
+        let is_behind = |it: &State| {
+            it.ready.len() > MOST_UNTOLD || it.bytes > MOST_BYTES && it.ready.len() > 1
+        };
+        if is_behind(&state) {
+            log::warn!("{}: what is told of changes is too slow, and misses some", self.name);
+        }
+        while is_behind(&state) {
+            state.pop();
+        }
     }
 
     /// Begins to tell what there is. Says whether another does not tell already, who then goes on with it.
@@ -85,46 +89,8 @@ impl Changes {
         !state.is_told && !state.ready.is_empty()
     }
 
-    /// Makes ready what nothing on its way can come before.
-    fn settle(&self, state: &mut State) {
-        let oldest = state.under_way.first().copied().unwrap_or(state.next);
-        while let Some(first) = state.landed.first_key_value()
-            && (first.1.0 <= oldest || state.landed.len() > MOST_UNTOLD)
-            && let Some((at, (_, accepted))) = state.landed.pop_first()
-        {
-            let is_new = state.last.as_ref().is_none_or(|last| last.text != accepted.text);
-            if self.is_wanted && is_new {
-                state.push(self.name.to_string(), accepted, at);
-            }
-        }
-        let is_behind = |it: &State| {
-            it.ready.len() > MOST_UNTOLD || it.bytes > MOST_BYTES && it.ready.len() > 1
-        };
-        if is_behind(state) {
-            log::warn!("{}: what is told of changes is too slow, and misses some", self.name);
-        }
-        while is_behind(state) {
-            state.pop();
-        }
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Setting<'_> {
-    /// The server has the value since `at`.
-    pub(super) fn land(self, value: Accepted, at: u64) {
-        self.changes.state().land(value, at);
-    }
-}
-
-impl Drop for Setting<'_> {
-    fn drop(&mut self) {
-        let mut state = self.changes.state();
-        state.under_way.remove(&self.number);
-        self.changes.settle(&mut state);
     }
 }
 
@@ -140,10 +106,6 @@ impl State {
         let (_, bytes, change) = self.ready.pop_front()?;
         self.bytes -= bytes;
         Some(change)
-    }
-
-    fn land(&mut self, value: Accepted, at: u64) {
-        self.landed.insert(at, (self.next, value));
     }
 }
 
@@ -174,31 +136,24 @@ mod tests {
     }
 
     #[test]
-    fn a_change_waits_for_those_that_may_be_older() {
+    fn each_value_is_told_once_and_in_the_order_of_the_server() {
         let changes = changes();
-        changes.start_with(accepted(0));
-        let [first, second] = [changes.set(), changes.set()];
-        second.land(accepted(2), 20);
-        assert_eq!(told(&changes), []);
-        first.land(accepted(1), 10);
-        let third = changes.set();
-        assert_eq!(told(&changes), [(Some(0), 1), (Some(1), 2)], "the third is younger");
-        let fourth = changes.set();
-        third.land(accepted(2), 30);
-        drop(fourth);
-        assert_eq!(told(&changes), [], "it is no new value");
-        let lost = changes.set();
-        changes.found(accepted(5), 50);
-        assert_eq!(told(&changes), []);
-        drop(lost);
-        assert_eq!(told(&changes), [(Some(2), 5)]);
+        changes.start_with(Some(accepted(0)), 5);
+        // Of three sets, the reply to the second comes first and brings the first one along.
+        for (number, at) in [(9, 5), (1, 10), (2, 20), (1, 10), (2, 20), (2, 25)] {
+            changes.land(accepted(number), at);
+        }
+        assert_eq!(told(&changes), [(Some(0), 1), (Some(1), 2)]);
+        assert_eq!(changes.known(), 25);
+        changes.land(accepted(3), 30);
+        assert_eq!(told(&changes), [(Some(2), 3)]);
     }
 
     #[test]
     fn one_tells_at_a_time_and_not_beyond_its_own() {
         let changes = changes();
         for number in 1..=3 {
-            changes.set().land(accepted(number), number as u64);
+            changes.land(accepted(number), number as u64);
         }
         assert!(changes.has_untold() && changes.begin_to_tell());
         assert!(!changes.begin_to_tell() && !changes.has_untold());
@@ -214,7 +169,7 @@ mod tests {
     fn who_is_slow_has_a_bounded_backlog() {
         let changes = changes();
         for number in 1..=MOST_UNTOLD as i64 + 2 {
-            changes.set().land(accepted(number), number as u64);
+            changes.land(accepted(number), number as u64);
         }
         let told = told(&changes);
         assert_eq!((told.len(), told[0]), (MOST_UNTOLD, (Some(2), 3)));

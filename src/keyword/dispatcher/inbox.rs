@@ -52,6 +52,12 @@ impl Request {
         Self { keyword, text, answer: None, until: 0, is_forced, is_stray: false }
     }
 
+    /// The same, only to be refused.
+    pub(super) fn without_text(&self) -> Self {
+        let (keyword, answer) = (self.keyword.clone(), self.answer.clone());
+        Self { keyword, text: None, answer, ..*self }
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.text.as_ref().map_or(0, Vec::len)
     }

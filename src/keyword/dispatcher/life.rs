@@ -1,6 +1,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::error::Error;
 use crate::time::Completion;
 use crate::time::Signal;
 
@@ -13,6 +14,8 @@ pub(super) struct Life {
     pub(super) signal: Arc<Signal>,
     /// Tells that the worker has ended.
     pub(super) end: Completion<()>,
+    /// Why it could not give the name back.
+    failure: Mutex<Option<Error>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +46,16 @@ impl Life {
     pub(super) fn new() -> Arc<Self> {
         let state = State { phase: Phase::Serving, has_parted: false, hooks: 0, calls: 0 };
         let (state, ended) = (Mutex::new(state), Condvar::new());
-        Arc::new(Self { state, ended, signal: Arc::default(), end: Completion::new() })
+        let (signal, end, failure) = (Arc::default(), Completion::new(), Mutex::default());
+        Arc::new(Self { state, ended, signal, end, failure })
+    }
+
+    pub(super) fn fail(&self, error: Error) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+
+    pub(super) fn take_failure(&self) -> Option<Error> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -101,11 +113,15 @@ impl Life {
         self.state().calls > 0
     }
 
-    /// Lets nothing more be sent that needs the name, and blocks until what does has arrived, at most for `time`.
-    pub(super) fn part(&self, time: Duration) {
-        self.state().has_parted = true;
+    /// Blocks until nothing runs and nothing is on its way, lets nothing more be sent that needs the name, and waits for
+    /// what was: for hooks at most so long, and for calls.
+    pub(super) fn part(&self, for_hooks: Duration, for_calls: Duration) {
         // Whether that was in time makes no difference.
-        let _ = self.ended.wait_timeout_while(self.state(), time, |state| state.calls > 0);
+        let is_busy = |state: &mut State| state.hooks > 0;
+        let _ = self.ended.wait_timeout_while(self.state(), for_hooks, is_busy);
+        self.state().has_parted = true;
+        let is_busy = |state: &mut State| state.calls > 0;
+        let _ = self.ended.wait_timeout_while(self.state(), for_calls, is_busy);
     }
 
     /// A hook begins.

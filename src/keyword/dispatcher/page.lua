@@ -1,5 +1,5 @@
 -- Describes keywords, and gives them what they begin with. Says when they got their values, and what they
--- are where they are newer than those that are known.
+-- are, and were before, where they are newer than those that are known.
 local first = #KEYS - 3
 local registry, descriptions, times = KEYS[first], KEYS[first + 1], KEYS[first + 2]
 redis.call('PEXPIRE', lease, ARGV[2])
@@ -13,11 +13,11 @@ for i = 0, (first - 1) / 4 - 1 do
     value = value, status = status, failure = failure, times = times,
     name = name, channel = channel,
   }
-  redis.call('HSET', descriptions, name, description)
-  if redis.call('GET', kind) ~= its_kind then
-    redis.call('SET', kind, its_kind)
-    redis.call('PUBLISH', channel, its_kind)
-  end
+  local is_new = redis.call('HSET', descriptions, name, description) == 1
+  local has_kind = redis.call('GET', kind) == its_kind
+  if not has_kind then redis.call('SET', kind, its_kind) end
+  -- Has monitors read what it is, and that it is served.
+  if is_new or not has_kind then redis.call('PUBLISH', channel, its_kind) end
   local is_there = redis.call('EXISTS', value) == 1
   local set_at = time_of(redis.call('HGET', times, name))
   local is_older = not is_there or set_at < tonumber(at)
@@ -39,5 +39,6 @@ for i = 0, (first - 1) / 4 - 1 do
   local is_newer = (rule == 'put again' or rule == 'leave') and is_there and set_at > tonumber(at)
   reply[#reply + 1] = redis.call('HGET', times, name) or '0'
   reply[#reply + 1] = is_newer and redis.call('GET', value)
+  reply[#reply + 1] = is_newer and redis.call('HGET', times, before_field(keyword))
 end
 return reply

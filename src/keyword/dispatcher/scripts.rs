@@ -9,19 +9,26 @@ macro_rules! script {
 }
 
 pub(super) static CLAIM: Script = script!("the start of a dispatcher": "claim.lua");
-pub(super) static PAGE: Script =
-    script!("a page of keywords": "holder.lua", "lease.lua", "status.lua", "put.lua", "page.lua");
+pub(super) static PAGE: Script = script!(
+    "a page of keywords":
+    "holder.lua", "lease.lua", "status.lua", "put.lua", "before.lua", "page.lua"
+);
 pub(super) static ELSEWHERE: Script = script!("the databases of a service": "elsewhere.lua");
 pub(super) static BEGIN: Script = script!(
     "the begin of a write": "holder.lua", "lease.lua", "status.lua", "over.lua", "begin.lua"
 );
 pub(super) static UPDATE: Script = script!(
     "a new value":
-    "holder.lua", "lease.lua", "status.lua", "put.lua", "answer.lua", "over.lua", "update.lua"
+    "holder.lua", "lease.lua", "status.lua", "put.lua", "before.lua", "answer.lua", "over.lua",
+    "update.lua"
 );
 /// A dispatcher that has given its name back may still refuse, as long as it is nobody's.
 pub(super) static REFUSE: Script =
     script!("the refusal of a value": "holder.lua", "status.lua", "answer.lua", "refuse.lua");
+pub(super) static DECLINE: Script = script!("the refusal of a value": "answer.lua", "decline.lua");
 pub(super) static RENEW: Script =
     script!("the lease of a dispatcher": "holder.lua", "lease.lua", "renew.lua");
+pub(super) static CLOSE: Script = script!("the last requests to a dispatcher": "close.lua");
+pub(super) static ABANDON: Script =
+    script!("the end of a write": "holder.lua", "status.lua", "answer.lua", "abandon.lua");
 pub(super) static LEAVE: Script = script!("the end of a dispatcher": "leave.lua");

@@ -2,26 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::mem;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::accepted::Accepted;
+use super::before::{Updated, updated};
 use super::inbox::{Inbox, Request};
 use super::life::{Life, Phase};
-use super::scripts::{BEGIN, ELSEWHERE, REFUSE, UPDATE};
+use super::scripts::{BEGIN, ELSEWHERE, UPDATE};
 use super::slot::{Flag, Slot};
 use crate::client::RoundTrips;
 use crate::connection::Push;
 use crate::error::{Applied, Error, Result};
 use crate::keyword::Value;
 use crate::keyword::description::Access;
-use crate::keyword::message::UNKNOWN;
 use crate::keyword::names::{KeywordName, REGISTRY, ServiceName};
-use crate::listen::{FeedHandler, FeedInfo};
+use crate::listen::{Feed, FeedHandler, FeedInfo};
 use crate::reply;
 use crate::request::Request as Command;
 use crate::request::Script;
+use crate::time::Completion;
 
 pub(super) struct Service<E> {
     pub(super) executor: E,
@@ -30,7 +31,11 @@ pub(super) struct Service<E> {
     pub(super) id: String,
     pub(super) lease: Duration,
     pub(super) slots: BTreeMap<KeywordName, Arc<Slot<E>>>,
+    /// Receives requests until it is dropped.
+    pub(super) feed: Mutex<Option<Feed>>,
     pub(super) inbox: Inbox,
+    /// Lands when no more requests come.
+    pub(super) has_received_all: Completion<()>,
     pub(super) life: Arc<Life>,
     /// Whether the server may have lost something.
     pub(super) is_doubtful: AtomicBool,
@@ -50,31 +55,32 @@ impl<E: RoundTrips> Service<E> {
     /// Gives a keyword a value, as its own program wants.
     pub(super) async fn set(&self, slot: &Arc<Slot<E>>, value: &Value) -> Result<()> {
         match slot.accept(&value.to_string()) {
-            Ok(accepted) => self.publish(slot, accepted, None, AT_ONCE).await,
-            Err(reason) => {
-                self.refuse(slot, &reason, None, AT_ONCE).await?;
-                let attempt = Box::new(self.about(slot).attempt());
-                Err(Error::Refused { attempt, reason })
+            Ok(accepted) => {
+                let published = self.publish(slot, accepted, None, AT_ONCE).await;
+                self.explained("set", slot, published).await
             }
+            Err(reason) => self.fail("set", slot, reason).await,
         }
+    }
+
+    /// Says why a keyword did not get the value that its own program wants.
+    async fn fail(&self, command: &'static str, slot: &Arc<Slot<E>>, reason: String) -> Result<()> {
+        let refused = self.refuse(slot, &reason, None, AT_ONCE).await;
+        self.explained(command, slot, refused).await?;
+        Err(Error::Refused { attempt: self.names.attempt(command, &slot.name, true), reason })
     }
 
     /// Finds out the value, unless somebody does.
     pub(super) async fn refresh(&self, slot: &Arc<Slot<E>>) -> Result<()> {
         let Some(read) = &slot.keyword.hooks.read else {
-            let attempt = Box::new(self.about(slot).attempt());
+            let attempt = self.names.attempt("refresh", &slot.name, true);
             return Err(Error::InvalidArgument { attempt, reason: "nothing finds it out".into() });
         };
         let Some(_reading) = Flag::raise(&slot.is_read) else { return Ok(()) };
         let _under_way = self.life.hook();
         match read().await {
             Ok(value) => self.set(slot, &value).await,
-            Err(error) => {
-                let reason = error.to_string();
-                self.refuse(slot, &reason, None, AT_ONCE).await?;
-                let attempt = Box::new(self.about(slot).attempt());
-                Err(Error::Refused { attempt, reason })
-            }
+            Err(error) => self.fail("refresh", slot, error.to_string()).await,
         }
     }
 
@@ -96,9 +102,17 @@ impl<E: RoundTrips> Service<E> {
             Err(Setback::Refused(reason)) => {
                 self.refuse(slot, &reason, Some(request), self.patience()).await
             }
-            Err(Setback::TooLate) => self.turn_down(request).await,
+            Err(Setback::TooLate) => self.turn_down(&self.executor, request).await,
+            // The name was given back meanwhile; a function that has run is given up there.
+            Err(Setback::Failed(Error::NotServed { .. })) if slot.keyword.hooks.write.is_none() => {
+                self.turn_down(&self.executor, request).await
+            }
             Err(Setback::Failed(error)) if error.code().is_some() => {
-                self.refuse(slot, &error.to_string(), Some(request), self.patience()).await
+                let reason = self.explanation("write", slot, error).await.to_string();
+                match self.refuse(slot, &reason, Some(request), self.patience()).await {
+                    Err(error) if error.code().is_some() => self.decline(request, &reason).await,
+                    refused => refused,
+                }
             }
             Err(Setback::Failed(error)) => Err(error),
             Ok(()) => Ok(()),
@@ -168,22 +182,20 @@ impl<E: RoundTrips> Service<E> {
             slot.keyword.hooks.write.is_some() && slot.is_in_doubt.load(Ordering::Acquire);
         let until = request.filter(|_| !is_done);
         let command = command.number(slot.at()).number(until.map_or(0, |it| it.until));
-        let command = command.number(u8::from(request.is_some()));
+        let command = command.number(u8::from(request.is_some())).number(slot.changes.known());
         let _untold = Telling(self, slot);
-        let setting = slot.changes.set();
         let doubt = Doubt(self, slot);
-        let sent = self.send(command, reply::optional_number, patience).await;
+        let sent = self.send(command, updated, patience).await;
         if sent.as_ref().map_or_else(Error::applied, |_| Applied::No) == Applied::No {
             mem::forget(doubt);
         }
-        let at = sent?;
+        let Updated { at, before } = sent?;
         if at == 0 {
             return Ok(());
         }
         slot.is_in_doubt.store(false, Ordering::Release);
         if slot.has_value() {
-            slot.copied(accepted.clone(), at);
-            setting.land(accepted, at);
+            slot.learn(accepted, at, &before);
             slot.tell(at);
         }
         Ok(())
@@ -197,73 +209,17 @@ impl<E: RoundTrips> Service<E> {
         }
     }
 
-    /// Says why a keyword does not get a value, to the client who asked for it and to everybody, except
-    /// where it has to do with other requests only, or with what no client may do.
-    async fn refuse(
-        &self,
-        slot: &Arc<Slot<E>>,
-        reason: &str,
-        request: Option<&Request>,
-        patience: Duration,
-    ) -> Result<()> {
-        let is_told = !request.is_some_and(|it| it.answer.is_some() && it.text.is_none());
-        let is_read_only = slot.keyword.description.access == Access::ReadOnly;
-        let is_told = is_told && !(is_read_only && request.is_some());
-        self.send_refusal(&slot.name, (is_told, reason), request, patience).await
-    }
-
-    /// Refuses what is wanted of a keyword that there is not.
-    pub(super) async fn refuse_unknown(&self, request: &Request) -> Result<()> {
-        let refusal = (false, UNKNOWN);
-        self.send_refusal(&request.keyword, refusal, Some(request), self.patience()).await
-    }
-
-    async fn send_refusal(
-        &self,
-        name: &KeywordName,
-        (is_told, reason): (bool, &str),
-        request: Option<&Request>,
-        patience: Duration,
-    ) -> Result<()> {
-        let (outcome, time) = self.answer(request);
-        let command = self.leased(self.status(&REFUSE, name).key(&outcome));
-        let command = command.arg(name.as_str()).arg(self.names.changes(name));
-        let command = command.number(u8::from(is_told)).arg(reason).number(time);
-        let command = command.number(u8::from(request.is_some()));
-        let sent = self.send_with(Life::refusal, command, reply::optional_flag, patience);
-        sent.await.map(drop)
-    }
-
     /// A script about the status of a keyword, with the first of its keys.
-    fn status(&self, script: &'static Script, name: &KeywordName) -> Command {
+    pub(super) fn status(&self, script: &'static Script, name: &KeywordName) -> Command {
         let names = &self.names;
         let command = Command::script(script, 5).key(&names.status(name));
         command.key(&names.error(name)).key(&names.times())
     }
 
-    /// Refuses what has not begun when it is to end.
-    pub(super) async fn turn_down(&self, request: &Request) -> Result<()> {
-        let request = Request { text: None, ..request.clone() };
-        match self.slots.get(&request.keyword) {
-            Some(slot) => self.refuse(slot, SHUTS_DOWN, Some(&request), self.patience()).await,
-            None => self.refuse_unknown(&request).await,
-        }
-    }
-
-    /// For how long a refusal is tried.
-    fn patience(&self) -> Duration {
-        if self.life.phase() == Phase::Serving { self.lease } else { AT_ONCE }
-    }
-
-    fn answer(&self, request: Option<&Request>) -> (Vec<u8>, u64) {
+    pub(super) fn answer(&self, request: Option<&Request>) -> (Vec<u8>, u64) {
         let answer = request.and_then(|request| request.answer.as_ref());
         let (id, time) = answer.map_or(("", 0), |(id, time)| (id.as_str(), *time));
         (self.names.outcome(id), time)
-    }
-
-    /// What errors about a keyword name.
-    pub(super) fn about(&self, slot: &Arc<Slot<E>>) -> Command {
-        Command::script(&UPDATE, 6).key(&self.names.value(&slot.name))
     }
 }
 
@@ -275,6 +231,9 @@ impl<E: RoundTrips> FeedHandler for Service<E> {
                 let is_known = self.slots.contains_key(&keyword);
                 let is_stray = self.executor.database() > 0;
                 is_known.then(|| Request { is_stray, ..Request::of_cauldron(keyword, payload) })
+            }
+            None if *channel == *self.names.requests() && *payload == *self.farewell() => {
+                return self.has_received_all.complete(());
             }
             None if *channel == *self.names.requests() => Request::read(payload),
             None => None,
@@ -325,5 +284,4 @@ impl From<Error> for Setback {
     }
 }
 
-const AT_ONCE: Duration = Duration::ZERO;
-const SHUTS_DOWN: &str = "its dispatcher shuts down";
+pub(super) const AT_ONCE: Duration = Duration::ZERO;

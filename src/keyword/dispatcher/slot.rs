@@ -9,10 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::accepted::{Accepted, moment};
+use super::before;
 use super::changes::Changes;
 use super::inbox::{MOST_BYTES, Request};
 use crate::client::RoundTrips;
 use crate::keyword::description::Access;
+use crate::keyword::kind::Kind;
 use crate::keyword::names::KeywordName;
 use crate::keyword::{Change, Keyword, Value};
 
@@ -49,20 +51,15 @@ struct Known {
 
 #[derive(Default)]
 struct Turns {
-    taken: bool,
+    /// That whose turn it is, without its value.
+    running: Option<Request>,
     waiting: VecDeque<Request>,
     bytes: usize,
 }
 
 impl<E: RoundTrips> Slot<E> {
     pub(super) fn new(mut keyword: Keyword<E>) -> Result<Self, String> {
-        let name = keyword.description.check()?;
-        if keyword.every.is_some() && keyword.hooks.read.is_none() {
-            return Err(format!("{name}: nothing finds out its value every so often"));
-        }
-        if keyword.description.access == Access::WriteOnly && keyword.initial.is_some() {
-            return Err(format!("{name}: what is only written has no value"));
-        }
+        let name = keyword.check_to_serve()?;
         keyword.description.name = name.to_string();
         // JSON knows nothing infinite.
         let finite = |end: f64| end.clamp(f64::MIN, f64::MAX);
@@ -96,7 +93,9 @@ impl<E: RoundTrips> Slot<E> {
     /// What it gets where `text` is wanted, or why not.
     pub(super) fn accept(&self, text: &str) -> Result<Accepted, String> {
         let (description, hooks) = (&self.keyword.description, &self.keyword.hooks);
-        let mut value = description.parse(text)?;
+        // A mask without any of its bits is shown as nothing.
+        let has_no_bits = description.kind == Kind::Mask && text.trim().is_empty();
+        let mut value = description.parse(if has_no_bits { "0" } else { text })?;
         if let Some(check) = &hooks.check {
             contained(|| check(&value))?;
         }
@@ -131,6 +130,21 @@ impl<E: RoundTrips> Slot<E> {
         self.known().history.iter().map(|(at, value)| (moment(*at), value.clone())).collect()
     }
 
+    /// Takes in a value that it has had in Redis since `at`, and what it was before and may not be known.
+    pub(super) fn learn(&self, accepted: Accepted, at: u64, before: &[u8]) {
+        for (at, text) in before::values(before) {
+            if let Ok(value) = self.keyword.description.parse(&text) {
+                self.learn_one(Accepted { value, text }, at);
+            }
+        }
+        self.learn_one(accepted, at);
+    }
+
+    fn learn_one(&self, accepted: Accepted, at: u64) {
+        self.copied(accepted.clone(), at);
+        self.changes.land(accepted, at);
+    }
+
     /// Copies what it has in Redis since `at`, 0 where that is not known, unless something newer is known.
     pub(super) fn copied(&self, accepted: Accepted, at: u64) {
         let mut known = self.known();
@@ -161,10 +175,10 @@ impl<E: RoundTrips> Slot<E> {
         }
     }
 
-    pub(super) fn line_up(&self, mut request: Request) -> Turn {
+    pub(super) fn line_up(&self, request: Request) -> Turn {
         let mut turns = self.turns();
-        if !turns.taken {
-            turns.taken = true;
+        if turns.running.is_none() {
+            turns.running = Some(request.without_text());
             return Turn::Now(request);
         }
         let bytes = turns.bytes + request.bytes();
@@ -173,17 +187,21 @@ impl<E: RoundTrips> Slot<E> {
             turns.waiting.push_back(request);
             return Turn::Later;
         }
-        request.text = None;
-        Turn::Never(request)
+        Turn::Never(request.without_text())
     }
 
     /// The next request, or nobody's turn.
     pub(super) fn next(&self) -> Option<Request> {
         let mut turns = self.turns();
         let next = turns.waiting.pop_front();
-        turns.taken = next.is_some();
+        turns.running = next.as_ref().map(Request::without_text);
         turns.bytes -= next.as_ref().map_or(0, Request::bytes);
         next
+    }
+
+    /// The request whose turn it is, without its value.
+    pub(super) fn running(&self) -> Option<Request> {
+        self.turns().running.clone()
     }
 
     /// Those whose turn does not come any more.

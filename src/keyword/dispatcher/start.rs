@@ -1,7 +1,7 @@
 //! How a dispatcher says what its keywords are, and restores what the server has lost.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::accepted::Accepted;
@@ -13,13 +13,13 @@ use crate::error::Result;
 use crate::keys::escape;
 use crate::keyword::names::REGISTRY;
 use crate::limits;
-use crate::listen::{Feed, FeedOptions, OF_STRINGS};
+use crate::listen::{FeedOptions, OF_STRINGS};
 use crate::reply::{self, Reply};
 use crate::request::Request;
 
 impl<E: RoundTrips> Service<E> {
     /// Listens to clients.
-    pub(super) async fn listen(self: &Arc<Self>) -> Result<Feed> {
+    pub(super) async fn listen(self: &Arc<Self>) -> Result<()> {
         let requests = Request::read("SUBSCRIBE").arg(self.names.requests());
         let modify = Request::read("PSUBSCRIBE").arg(self.pattern());
         let options = FeedOptions {
@@ -34,7 +34,9 @@ impl<E: RoundTrips> Service<E> {
             beat: BEAT,
             silence: SILENCE,
         };
-        self.executor.feed(options, self.clone()).await
+        let feed = self.executor.feed(options, self.clone()).await?;
+        *self.feed.lock().unwrap_or_else(PoisonError::into_inner) = Some(feed);
+        Ok(())
     }
 
     /// Gives all keywords what they begin with.
@@ -43,9 +45,13 @@ impl<E: RoundTrips> Service<E> {
             let values = self.found(&page).await?;
             let fills: Vec<_> = page.iter().zip(values).map(|(slot, it)| fill(slot, it)).collect();
             let written = self.write(&page, &fills).await?;
-            for ((slot, fill), (at, _)) in page.iter().zip(fills).zip(written) {
-                if let Fill::Put(accepted) | Fill::Keep(Some(accepted)) = fill {
-                    slot.changes.start_with(accepted.clone());
+            for ((slot, fill), Written { at, .. }) in page.iter().zip(fills).zip(written) {
+                let value = match fill {
+                    Fill::Put(accepted) | Fill::Keep(Some(accepted)) => Some(accepted),
+                    _ => None,
+                };
+                slot.changes.start_with(value.clone(), at);
+                if let Some(accepted) = value {
                     slot.copied(accepted, at);
                 }
             }
@@ -60,10 +66,11 @@ impl<E: RoundTrips> Service<E> {
             let fills = page.iter().map(|slot| slot.set_at().map_or(Fill::Leave, again));
             let fills: Vec<_> = fills.collect();
             let written = self.write(&page, &fills).await?;
-            for ((slot, fill), (at, newer)) in page.iter().zip(fills).zip(written) {
+            for ((slot, fill), written) in page.iter().zip(fills).zip(written) {
+                let Written { at, newer, before } = written;
                 match (fill, newer) {
-                    (_, Some(text)) => self.adopt(slot, text, at),
-                    (Fill::PutAgain(accepted, _), None) => slot.copied(accepted, at),
+                    (_, Some(text)) => self.adopt(slot, (text, at), &before),
+                    (Fill::PutAgain(accepted, _), None) => slot.learn(accepted, at, &[]),
                     _ => {}
                 }
             }
@@ -85,15 +92,13 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Takes over a value that another dispatcher set, or this one without hearing that it did.
-    fn adopt(&self, slot: &Arc<Slot<E>>, text: Vec<u8>, at: u64) {
+    fn adopt(&self, slot: &Arc<Slot<E>>, (text, at): (Vec<u8>, u64), before: &[u8]) {
         if !slot.has_value() {
             return;
         }
         let Ok(text) = String::from_utf8(text) else { return };
         if let Ok(value) = slot.keyword.description.parse(&text) {
-            let accepted = Accepted { value, text };
-            slot.copied(accepted.clone(), at);
-            slot.changes.found(accepted, at);
+            slot.learn(Accepted { value, text }, at, before);
             self.tell_beside(slot);
         }
     }
@@ -143,8 +148,14 @@ impl<E: RoundTrips> Service<E> {
 /// A value and a status.
 type Found = (Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// When a keyword got its value, and the value if it is newer than what is known.
-type Written = (u64, Option<Vec<u8>>);
+/// What a page has made of a keyword.
+struct Written {
+    /// When it got its value.
+    at: u64,
+    /// The value, if it is newer than what is known, and what it was before.
+    newer: Option<Vec<u8>>,
+    before: Vec<u8>,
+}
 
 /// What a keyword begins with.
 enum Fill {
@@ -200,7 +211,8 @@ fn fill<E: RoundTrips>(slot: &Slot<E>, (value, status): Found) -> Fill {
     }
 }
 
-/// What `page.lua` answers: for each keyword a time and a value or nil; nil alone without the lease.
+/// What `page.lua` answers: for each keyword a time, a value or nil, and values before it or nil; nil alone without
+/// the lease.
 fn written(reply: Reply<'_>) -> Result<Option<Vec<Written>>> {
     if reply.value == redis::Value::Nil {
         return Ok(None);
@@ -208,15 +220,16 @@ fn written(reply: Reply<'_>) -> Result<Option<Vec<Written>>> {
     let request = reply.request;
     let keywords = (request.key_count() - KEYS_OF_ALL) / KEYS_OF_ONE;
     let mut parts = reply::sequence(reply)?.map(|value| Reply { value, request });
-    if parts.len() != 2 * keywords {
+    if parts.len() != PARTS * keywords {
         return Err(reply::unexpected_count(request));
     }
     let mut written = Vec::with_capacity(keywords);
-    while let (Some(at), Some(newer)) = (parts.next(), parts.next()) {
+    while let (Some(at), Some(newer), Some(before)) = (parts.next(), parts.next(), parts.next()) {
         // What is no time was written by another program.
         let at = String::from_utf8(reply::one::<Vec<u8>>(at)?).ok();
         let at = at.and_then(|at| at.parse().ok()).unwrap_or(0);
-        written.push((at, reply::raw(newer)?));
+        let (newer, before) = (reply::raw(newer)?, reply::raw(before)?.unwrap_or_default());
+        written.push(Written { at, newer, before });
     }
     Ok(Some(written))
 }
@@ -226,3 +239,5 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// How many keys `page.lua` takes for each keyword, and for all together.
 const KEYS_OF_ONE: usize = 4;
 const KEYS_OF_ALL: usize = 4;
+/// How many parts its answer has for each keyword.
+const PARTS: usize = 3;

@@ -7,9 +7,12 @@ local outcome, is_wanted = KEYS[5], ARGV[7] ~= '0'
 local of_request = keyword.name .. ':request'
 -- Perhaps this was sent before, and the client has read and removed the outcome.
 local at, of = string.match(redis.call('HGET', keyword.times, of_request) or '', '^(%d+) (.*)$')
-if is_wanted and of == outcome then return at end
-if is_over(outcome, ARGV[7], ARGV[9]) then return 0 end
+if is_wanted and of == outcome then
+  return {at, redis.call('HGET', keyword.times, before_field(keyword)) or ''}
+end
+if is_over(outcome, ARGV[7], ARGV[9]) then return {'0', ''} end
+local before = has_value and keep_before(keyword, ARGV[11], text) or ''
 at = put(keyword, has_value and text, ARGV[8], ARGV[10] == '1')
 answer(outcome, '+' .. at .. ' ' .. text, ARGV[7])
 if is_wanted then redis.call('HSET', keyword.times, of_request, at .. ' ' .. outcome) end
-return at
+return {at, before}

@@ -14,23 +14,25 @@ use super::slot::{Slot, Turn};
 use crate::client::RoundTrips;
 use crate::error::Result;
 use crate::keyword::names::{KeywordName, REGISTRY};
-use crate::listen::Feed;
 use crate::reply;
 use crate::request::Request as Command;
 
 /// Serves until the dispatcher is to end.
-pub(super) async fn work<E: RoundTrips>(end: End<E>, feed: Feed) {
+pub(super) async fn work<E: RoundTrips>(end: End<E>) {
     let service = &end.0;
     let mut readings: BinaryHeap<_> =
         periodic(service).map(|slot| due(slot, Instant::now())).collect();
     let mut renewed = Instant::now();
     let mut renewal = renewed + service.lease / 3;
-    let mut feed = Some(feed);
+    let mut closed = None;
     loop {
         if service.life.phase() != Phase::Serving {
-            drop(feed.take());
+            if closed.is_none() {
+                closed = Some(service.close(&service.executor).await);
+                service.unsubscribe();
+            }
             readings.clear();
-            service.turn_all_down().await;
+            service.turn_all_down(&service.executor).await;
             if service.inbox.is_empty() && service.life.may_end() {
                 break;
             }
@@ -73,7 +75,7 @@ pub(super) async fn work<E: RoundTrips>(end: End<E>, feed: Feed) {
             service.take(request).await;
         }
     }
-    service.end().await;
+    service.end(closed.unwrap_or_default()).await;
 }
 
 /// Tells that the worker has ended, however that came.
@@ -83,6 +85,7 @@ impl<E: RoundTrips> Drop for End<E> {
     fn drop(&mut self) {
         self.0.life.close(Duration::ZERO);
         self.0.life.may_end();
+        self.0.unsubscribe();
         self.0.life.end.complete(());
     }
 }
@@ -148,27 +151,17 @@ impl<E: RoundTrips> Service<E> {
         Ok(())
     }
 
-    /// Refuses what has not begun, as long as the server can be reached.
-    async fn turn_all_down(&self) {
-        for slot in self.slots.values() {
-            slot.left().into_iter().for_each(|request| self.inbox.push(request));
-        }
-        while let Some(request) = self.inbox.pop() {
-            let Err(error) = self.turn_down(&request).await else { continue };
-            log::warn!("{}: a request was left: {error}", self.names);
-            if error.code().is_none() {
-                while self.inbox.pop().is_some() {}
-            }
-        }
-    }
-
-    /// Gives the name back once nothing is on its way to the server any more.
-    async fn end(&self) {
+    /// Gives the name back once nothing is on its way to the server any more, and nothing from there to it.
+    async fn end(&self, is_closed: bool) {
         while self.life.has_calls() {
             self.executor.wait(self.life.signal.raised(), AFTER_A_FAILURE).await;
         }
-        if let Err(error) = self.leave(&self.executor).await {
+        if is_closed {
+            self.wait_for_silence(&self.executor).await;
+        }
+        if let Err(error) = self.conclude(&self.executor).await {
             log::warn!("{}: its lease is left to run out: {error}", self.names);
+            self.life.fail(error);
         }
     }
 }
@@ -195,7 +188,7 @@ impl<E: RoundTrips> Errands<E> {
 impl<E: RoundTrips> Drop for Errands<E> {
     fn drop(&mut self) {
         while let Some(request) = self.now.take() {
-            self.service.inbox.push(Request { text: None, ..request });
+            self.service.inbox.push(request.without_text());
             self.now = self.slot.next();
         }
     }

@@ -23,6 +23,12 @@ impl Standing {
         self.look_at = Some(Instant::now());
     }
 
+    /// Something that is not announced is to be looked at in a while.
+    pub(super) fn look_soon(&mut self) {
+        let soon = Instant::now() + WITHOUT_A_LEASE;
+        self.look_at = Some(self.look_at.map_or(soon, |at| at.min(soon)));
+    }
+
     /// It is said that it is served, which is to be looked at.
     pub(super) fn was_served(&mut self) {
         self.is_served = Some(true);
@@ -40,7 +46,7 @@ impl Standing {
     }
 }
 
-/// How often to look where there is no lease.
+/// How often to look where there is no lease, or something is not announced.
 const WITHOUT_A_LEASE: Duration = Duration::from_secs(1);
 /// After the end of a lease, so that the server has noticed too.
 const A_LITTLE: Duration = Duration::from_millis(1);

@@ -278,6 +278,32 @@ fn no_update_is_told_under_a_type_that_is_in_doubt() {
 }
 
 #[test]
+fn what_a_server_has_lost_is_waited_for() {
+    let hearing = hearing(&["A"]);
+    assert_eq!(hearing.rest(5, "1"), ["read A", "A=1"]);
+    let find_nothing = || {
+        let Next::FindOut(Unknown::States(session, names)) = hearing.what_next() else {
+            panic!("nothing to read")
+        };
+        let unknown = Err(hearing.service.unknown("read", &names[0]));
+        hearing.have_read(session, names, vec![unknown]);
+    };
+    hearing.begin(2);
+    find_nothing();
+    assert_eq!(hearing.rest(0, ""), [""; 0]);
+    hearing.on_watermark(2, 0, Duration::ZERO);
+    assert_eq!(hearing.rest(9, "1"), ["read A"], "it is there again");
+    hearing.begin(3);
+    for _ in 0..PATIENCE {
+        find_nothing();
+        assert_eq!(hearing.rest(0, ""), [""; 0]);
+        hearing.on_watermark(3, 0, Duration::ZERO);
+    }
+    find_nothing();
+    assert!(matches!(hearing.what_next(), Next::Tell(Err(Error::UnknownKeyword { .. }))));
+}
+
+#[test]
 fn who_is_slow_is_told_the_latest_values() {
     let hearing = hearing(&["A", "B"]);
     assert_eq!(hearing.rest(1, "0").len(), 3);

@@ -368,7 +368,7 @@ fn begun(item: &Item) -> Item {
     wrap(name, attempts, Some(if was_lost { b'!' } else { b'+' }))
 }
 
-/// The item once no consumer holds it any more.
+/// The item once no consumer sessions it any more.
 fn unbegun(item: &Item) -> Item {
     match parse(item) {
         (name, attempts, Some(b'!')) => wrap(name, attempts, Some(b'?')),

@@ -204,7 +204,7 @@ impl World {
         self.names().all(|name| found.contains(&name) || self.handled.contains(&name))
     }
 
-    /// The items that no consumer holds.
+    /// The items that no consumer sessions.
     fn resting(&self) -> impl Iterator<Item = &Item> {
         let server = &self.server;
         server.queue.iter().chain(&server.delayed).chain(&server.dead)

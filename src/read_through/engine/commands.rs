@@ -49,7 +49,7 @@ pub(crate) enum Mode {
     Unfit,
     /// There is one that will do until it is loaded.
     Refresh,
-    /// Somebody wants it anew, whatever others do.
+    /// It is wanted anew, whoever else loads it.
     Force,
 }
 
@@ -235,13 +235,12 @@ impl Commands {
 
     fn script(&self, script: &'static Script, location: &EntryLocation, expires: bool) -> Request {
         let request = Request::script(script, 2).key(&location.key).key(&location.lease_key());
-        let request = request.needs(FIELD_EXPIRY).publishes(&self.publishing);
-        let shape = match &location.field {
-            None => "s",
-            Some(_) if expires => "x",
-            Some(_) => "h",
+        let request = request.publishes(&self.publishing);
+        let request = match &location.field {
+            None => request.arg("s"),
+            Some(_) if expires => request.needs(FIELD_EXPIRY).arg("x"),
+            Some(_) => request.arg("h"),
         };
-        let request = request.arg(shape);
         let request = match &location.field {
             None => request.arg(""),
             Some(name) => request.field::<Vec<u8>>(name),
@@ -332,7 +331,11 @@ macro_rules! script {
     ($name:literal, $file:literal) => {
         Script::new(
             $name,
-            concat!(include_str!("lua/entry.lua"), include_str!(concat!("lua/", $file))),
+            concat!(
+                include_str!("../../collections/map/field_expiry.lua"),
+                include_str!("lua/entry.lua"),
+                include_str!(concat!("lua/", $file)),
+            ),
         )
     };
 }

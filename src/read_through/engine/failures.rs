@@ -10,10 +10,16 @@ use super::entry_location::EntryLocation;
 pub(crate) struct Failures<T> {
     failures: HashMap<Arc<EntryLocation>, Failure<T>>,
     /// In the order in which they came. Some may have been removed or replaced since.
-    order: VecDeque<(Arc<EntryLocation>, u64)>,
+    order: VecDeque<Place>,
     /// Of all in `order`.
     bytes: usize,
     number: u64,
+}
+
+struct Place {
+    location: Arc<EntryLocation>,
+    number: u64,
+    bytes: usize,
 }
 
 struct Failure<T> {
@@ -33,10 +39,11 @@ impl<T> Failures<T> {
         Some(&failure.what)
     }
 
-    pub(crate) fn insert(
+    /// Remembers `what`, which takes so many `bytes`.
+    pub(super) fn insert(
         &mut self,
         location: EntryLocation,
-        what: T,
+        (what, bytes): (T, usize),
         now: Instant,
         until: Instant,
     ) {
@@ -45,8 +52,9 @@ impl<T> Failures<T> {
         // The key has to be the one in `order`: that of an older failure goes with it.
         self.failures.remove(&location);
         self.failures.insert(location.clone(), Failure { what, until, number });
-        self.bytes += size(&location);
-        self.order.push_back((location, number));
+        let bytes = location.bytes().saturating_add(bytes).saturating_add(OVERHEAD);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.order.push_back(Place { location, number, bytes });
         self.drop_old(now);
     }
 
@@ -60,7 +68,7 @@ impl<T> Failures<T> {
 
     /// Drops those whose time is over, behind no other one, and the oldest of too many.
     fn drop_old(&mut self, now: Instant) {
-        while let Some((location, number)) = self.order.front() {
+        while let Some(Place { location, number, bytes }) = self.order.front() {
             let own = self.failures.get(location).filter(|failure| failure.number == *number);
             let is_too_much = self.order.len() > MOST || self.bytes > MOST_BYTES;
             if own.is_some_and(|failure| now < failure.until) && !is_too_much {
@@ -69,7 +77,7 @@ impl<T> Failures<T> {
             if own.is_some() {
                 self.failures.remove(location);
             }
-            self.bytes -= size(location);
+            self.bytes = self.bytes.saturating_sub(*bytes);
             self.order.pop_front();
         }
         // The tables of many do not stay.
@@ -77,14 +85,10 @@ impl<T> Failures<T> {
     }
 }
 
-fn size(location: &EntryLocation) -> usize {
-    location.bytes() + OVERHEAD
-}
-
 const MOST: usize = 100_000;
 const MOST_BYTES: usize = 32 << 20;
 
-/// What each takes besides its id, about.
+/// What each takes besides its id and its error, about.
 const OVERHEAD: usize = 300;
 
 #[cfg(test)]
@@ -100,11 +104,15 @@ mod tests {
 
     #[test]
     fn what_is_too_much_goes_first_come_first() {
-        for (length, fit) in [(8, MOST), (20_000, MOST_BYTES / (40_002 + OVERHEAD))] {
+        for (length, bytes, fit) in [
+            (8, 0, MOST),
+            (20_000, 0, MOST_BYTES / (40_002 + OVERHEAD)),
+            (8, 100_000, MOST_BYTES / (100_018 + OVERHEAD)),
+        ] {
             let (mut failures, now) = (Failures::new(), Instant::now());
             let until = now + Duration::from_secs(1);
             for id in 0..fit + 10 {
-                failures.insert(location(id, length), id, now, until);
+                failures.insert(location(id, length), (id, bytes), now, until);
             }
             for (id, found) in [(0, false), (9, false), (10, true), (fit + 9, true)] {
                 assert_eq!(
@@ -121,9 +129,9 @@ mod tests {
         let (mut failures, now) = (Failures::new(), Instant::now());
         let (soon, later) = (now + Duration::from_millis(50), now + Duration::from_secs(60));
         for id in 0..1000 {
-            failures.insert(location(id, 8), id, now, soon);
+            failures.insert(location(id, 8), (id, 0), now, soon);
         }
-        failures.insert(location(0, 8), 1, now, later);
+        failures.insert(location(0, 8), (1, 0), now, later);
         assert_eq!(failures.get(&location(1, 8), now), Some(&1));
         assert_eq!(failures.get(&location(1, 8), soon), None);
         assert_eq!(failures.get(&location(0, 8), soon), Some(&1), "it failed again");
@@ -137,7 +145,7 @@ mod tests {
         let (mut failures, now) = (Failures::new(), Instant::now());
         let later = now + Duration::from_secs(60);
         for id in 0..3 {
-            failures.insert(location(id, 8), id, now, later);
+            failures.insert(location(id, 8), (id, 0), now, later);
         }
         failures.remove(&location(0, 8));
         failures.retain(|kept| *kept != location(1, 8));

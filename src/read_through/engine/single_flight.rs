@@ -234,7 +234,8 @@ impl<V> Leader<V> {
         if self.remove(&mut table)
             && let Some(until) = until
         {
-            table.failures.insert(self.location.clone(), self.completion.clone(), now, until);
+            let failure = (self.completion.clone(), error.bytes());
+            table.failures.insert(self.location.clone(), failure, now, until);
         }
         drop(table);
         self.completion.complete(Outcome::Failed(error));

@@ -36,13 +36,13 @@ async fn what_has_not_begun_is_refused() {
     let server = LocalServer::start().unwrap();
     for grace in [Duration::ZERO, LEASE] {
         let service = service(&server).await;
-        let feed = service.listen().await.unwrap();
+        service.listen().await.unwrap();
         let keywords = ["HOOKED", "N", "HOOKED", "X"];
         for (id, keyword) in keywords.into_iter().enumerate() {
             service.inbox.push(request(id, keyword));
         }
         service.life.close(grace);
-        work(End(service.clone()), feed).await;
+        work(End(service.clone())).await;
         for (id, keyword) in keywords.into_iter().enumerate() {
             let outcome = Command::write("LPOP").key(&service.names.outcome(&id.to_string()));
             let outcome = service.executor.send(outcome.returns(reply::optional::<String>)).await;
@@ -57,10 +57,10 @@ async fn what_has_not_begun_is_refused() {
 async fn a_server_that_is_away_is_not_waited_for() {
     let mut server = LocalServer::start().unwrap();
     let service = service(&server).await;
-    let feed = service.listen().await.unwrap();
+    service.listen().await.unwrap();
     (0..10).for_each(|id| service.inbox.push(request(id, "N")));
     server.stop().unwrap();
     service.life.close(Duration::ZERO);
-    let ended = tokio::time::timeout(LEASE, work(End(service), feed)).await;
+    let ended = tokio::time::timeout(LEASE, work(End(service))).await;
     assert!(ended.is_ok(), "it still refuses");
 }

@@ -7,7 +7,7 @@
 //! on.
 //!
 //! Handlers that run at the same time are lost together. So a job that a loss would now bury runs
-//! alone, as far as its consumer is concerned.
+//! alone, as far as its consumer is affected.
 
 use std::time::Instant;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::queue::item::Item;
 
-/// The jobs that a consumer holds, in the order of its list.
+/// The jobs that a consumer sessions, in the order of its list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Jobs {
     pub(crate) entries: VecDeque<Entry>,

@@ -9,6 +9,7 @@ local mode, generation, lease = ARGV[4], ARGV[5], tonumber(ARGV[6])
 local since, errors = tonumber(ARGV[7]), tonumber(ARGV[8])
 -- First: a server without expiry of fields fails before anything is loaded.
 local remains = left()
+if type(remains) == 'table' then return remains end
 local value = read()
 local is_live, current, note = known()
 local is_absent = current == ''
@@ -37,9 +38,7 @@ end
 if age and age >= math.max(told, errors) then note = ':' end
 remember(lease, generation, note)
 local before = 'none'
-if mode == 'force' then
-  before = 'any'
-elseif value then
+if value then
   before = string.format('%.0f:%s', remains < 0 and -1 or now + remains, digest(value))
 end
 return {'claimed', value, remains, generation, before}

@@ -26,27 +26,20 @@ end
 local function left()
   if shape == 's' then return redis.call('PTTL', KEYS[1]) end
   if shape == 'h' then return -1 end
-  return redis.call('HPTTL', KEYS[1], 'FIELDS', 1, field)[1] or -2
+  local left = redis.pcall('HPTTL', KEYS[1], 'FIELDS', 1, field)
+  return left.err and left or left[1] or -2
 end
 
--- Returns nil, or an error that leaves no value.
+-- An error that it returns leaves everything as it was.
 local function write(value, time)
-  if shape ~= 's' then
-    -- A server without expiry of fields fails before anything is written.
-    if time ~= '0' then left() end
-    redis.call('HSET', KEYS[1], field, value)
-    if time ~= '0' then
-      local expires = redis.pcall('HPEXPIRE', KEYS[1], time, 'FIELDS', 1, field)
-      if expires.err then
-        redis.call('HDEL', KEYS[1], field)
-        return expires
-      end
-    end
-  elseif time == '0' then
-    redis.call('SET', KEYS[1], value)
+  local expires, written = time ~= '0'
+  if shape == 's' then
+    written = redis.pcall('SET', KEYS[1], value, unpack(expires and {'PX', time} or {}))
   else
-    redis.call('SET', KEYS[1], value, 'PX', time)
+    written = expires and obstacle(field, time) or redis.pcall('HSET', KEYS[1], field, value)
   end
+  if type(written) == 'table' and written.err then return written end
+  if expires and shape ~= 's' then redis.call('HPEXPIRE', KEYS[1], time, 'FIELDS', 1, field) end
 end
 
 local function remove()

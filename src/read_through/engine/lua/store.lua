@@ -7,23 +7,21 @@
 local before, time, absent_for, value = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8]
 local _, generation, note = known()
 if generation ~= ARGV[4] then return 0 end
--- Programs that do not use this crate write and delete too. A value that is gone since the load
--- began may just have expired.
-if before ~= 'any' then
-  local there = read()
-  local ends, known_by = string.match(before, '^(.*):(.*)$')
-  local is_as_before = not known_by or tonumber(ends) >= 0 and now >= tonumber(ends)
-  if there then is_as_before = digest(there) == known_by end
-  if not is_as_before then
-    forget()
-    return 0
-  end
+-- Programs that know nothing of loads write and delete too. What was there when the load began may
+-- have gone only because its time was up.
+local there = read()
+local ends, known_by = string.match(before, '^(.*):(.*)$')
+local is_as_before = not known_by or tonumber(ends) >= 0 and now >= tonumber(ends)
+if there then is_as_before = digest(there) == known_by end
+if not is_as_before then
+  forget()
+  return 0
 end
 if value then
-  -- The server checks its memory only before the first write of a script.
-  local _, problem = pcall(write, value, time)
+  -- The server looks whether it has the memory only before the first write of a script.
+  local problem = write(value, time)
   forget()
-  if problem then return type(problem) == 'table' and problem or {err = problem} end
+  if problem then return problem end
 else
   forget()
   remove()

@@ -1,0 +1,172 @@
+//! How a dispatcher ends: it takes nothing new, refuses what has not begun, gives up what is not done in time, and
+//! gives its name back.
+
+use std::future::pending;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::inbox::Request;
+use super::life::Phase;
+use super::scripts::{ABANDON, CLOSE, LEAVE};
+use super::service::Service;
+use super::slot::Slot;
+use crate::client::RoundTrips;
+use crate::error::Result;
+use crate::keyword::names::REGISTRY;
+use crate::reply::{self, Reply};
+use crate::request::Request as Command;
+use crate::time::Wait;
+use crate::time::{Deadline, Pauses, Signal, finish};
+
+impl<E: RoundTrips> Service<E> {
+    /// Announces to clients that it takes nothing more, and waits for the requests that were sent before. Returns
+    /// whether the server has published that.
+    pub(super) async fn close<X: RoundTrips>(&self, executor: &X) -> bool {
+        if !matches!(self.life.phase(), Phase::Closing(_)) {
+            return false;
+        }
+        let close = Command::script(&CLOSE, 2).key(&self.names.closing());
+        let close = self.leased(close).arg(self.names.requests()).arg(self.farewell());
+        let is_closed = matches!(executor.send(close.returns(reply::flag)).await, Ok(true));
+        if is_closed {
+            executor.wait(self.has_received_all.outcome(), FOR_THE_LAST).await;
+        }
+        is_closed
+    }
+
+    /// The last message on the channel of requests.
+    pub(super) fn farewell(&self) -> Vec<u8> {
+        format!("closing {}", self.id).into_bytes()
+    }
+
+    /// Refuses what has not begun, as long as the server can be reached.
+    pub(super) async fn turn_all_down<X: RoundTrips>(&self, executor: &X) {
+        for slot in self.slots.values() {
+            slot.left().into_iter().for_each(|request| self.inbox.push(request));
+        }
+        while let Some(request) = self.inbox.pop() {
+            let Err(error) = self.turn_down(executor, &request).await else { continue };
+            log::warn!("{}: a request was left: {error}", self.names);
+            if error.code().is_none() {
+                while self.inbox.pop().is_some() {}
+            }
+        }
+    }
+
+    /// Gives up what still runs, and gives the name back.
+    pub(super) async fn conclude<X: RoundTrips>(&self, executor: &X) -> Result<()> {
+        for slot in self.slots.values() {
+            if let Some(request) = slot.running()
+                && let Err(error) = self.abandon(executor, slot, &request).await
+            {
+                log::warn!("{}: a request was left: {error}", slot.name);
+            }
+        }
+        self.leave(executor).await
+    }
+
+    async fn abandon<X: RoundTrips>(
+        &self,
+        executor: &X,
+        slot: &Arc<Slot<E>>,
+        request: &Request,
+    ) -> Result<()> {
+        let (outcome, time) = self.answer(Some(request));
+        let command = self.leased(self.status(&ABANDON, &slot.name).key(&outcome));
+        let command = command.arg(slot.name.as_str()).arg(self.names.changes(&slot.name));
+        executor.send(command.arg(ABANDONED).number(time).returns(reply::optional_flag)).await?;
+        Ok(())
+    }
+
+    /// Unsubscribes.
+    pub(super) fn unsubscribe(&self) {
+        drop(self.feed.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// Waits until the server counts no subscriber: a client whose request still reached this one would wait in vain.
+    pub(super) async fn wait_for_silence<X: RoundTrips>(&self, executor: &X) {
+        let deadline = Deadline::after(Wait::For(FOR_THE_LAST));
+        let mut pauses = Pauses::new();
+        while !deadline.is_over() {
+            let count = Command::read("PUBSUB").arg("NUMSUB").arg(self.names.requests());
+            match executor.send(count.returns(subscribers)).await {
+                Ok(subscribers) if subscribers > 0 => {}
+                _ => return,
+            }
+            executor.wait(pending::<()>(), pauses.next().min(deadline.left())).await;
+        }
+    }
+
+    /// Gives the name back, if it is still its own.
+    pub(super) async fn leave<X: RoundTrips>(&self, executor: &X) -> Result<()> {
+        let names = &self.names;
+        let leave = Command::script(&LEAVE, 5).key(&names.lease()).key(REGISTRY.as_bytes());
+        let leave = leave.key(&names.descriptions()).key(&names.times()).key(&names.closing());
+        let leave = leave.arg(&self.id).arg(names.as_str()).arg(names.all_changes());
+        let left = executor.send(leave.returns(reply::applied)).await;
+        left.map_err(|error| error.called("shutdown", names.base()))?;
+        self.may_hold_name.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// Whether the name was given back when the worker had ended, or else is now.
+    pub(super) async fn have_left(&self) -> Result<()> {
+        let failure = self.life.take_failure();
+        match (self.may_hold_name.load(Ordering::Acquire), failure) {
+            (false, _) => Ok(()),
+            (true, Some(error)) => Err(error),
+            (true, None) => self.leave(&self.executor).await,
+        }
+    }
+
+    /// Ends before this returns, for the program may end next, and its worker with it. Where the server cannot be
+    /// reached in time, the lease runs out.
+    ///
+    /// It is done on a thread with a connection of its own: the worker may be a task that waits for the thread that is
+    /// blocked here.
+    pub(super) fn part(self: &Arc<Self>, has_worker: bool, grace: Duration) {
+        self.life.close(grace.min(FOR_WHAT_RUNS));
+        if !self.may_hold_name.load(Ordering::Acquire) {
+            return self.unsubscribe();
+        }
+        let receives = has_worker && self.executor.background_goes_on();
+        let (service, client) = (self.clone(), self.executor.threaded());
+        let parted = Arc::new(Signal::default());
+        let parting = parted.clone();
+        let part = move || {
+            let is_closed = receives && finish(service.close(&client));
+            service.unsubscribe();
+            service.life.part(grace.min(FOR_WHAT_RUNS), FOR_CALLS);
+            finish(service.turn_all_down(&client));
+            if is_closed {
+                finish(service.wait_for_silence(&client));
+            }
+            if let Err(error) = finish(service.conclude(&client)) {
+                log::warn!("{}: its lease is left to run out: {error}", service.names);
+            }
+            parting.close();
+        };
+        if thread::Builder::new().name("redis-parting".into()).spawn(part).is_ok() {
+            parted.block(FOR_PARTING);
+        }
+    }
+}
+
+/// The number of subscribers of the one channel in the request.
+fn subscribers(reply: Reply<'_>) -> Result<usize> {
+    let [_channel, subscribers] = reply::parts(reply)?;
+    reply::count(subscribers)
+}
+
+const ABANDONED: &str = "its dispatcher ended before it was done";
+/// How long the last requests are waited for.
+const FOR_THE_LAST: Duration = Duration::from_millis(250);
+/// How long a dispatcher that is dropped waits for functions that run, at most.
+const FOR_WHAT_RUNS: Duration = Duration::from_millis(250);
+/// How long it then waits for what is on its way to the server. What arrives later takes the lease once more, and
+/// the worker gives that back.
+const FOR_CALLS: Duration = Duration::from_millis(250);
+/// How long dropping a dispatcher takes at most.
+const FOR_PARTING: Duration = Duration::from_secs(2);

@@ -1,0 +1,137 @@
+//! How a dispatcher says why a keyword does not get a value.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::inbox::Request;
+use super::life::{Life, Phase};
+use super::scripts::{DECLINE, REFUSE};
+use super::service::{AT_ONCE, Service};
+use super::slot::Slot;
+use crate::client::RoundTrips;
+use crate::error::{Error, Result};
+use crate::keyword::description::Access;
+use crate::keyword::message::UNKNOWN;
+use crate::keyword::names::KeywordName;
+use crate::reply;
+use crate::request::Request as Command;
+
+impl<E: RoundTrips> Service<E> {
+    /// Says why a keyword does not get a value, to the client who asked for it and to everybody, except
+    /// where it has to do with other requests only, or with what no client may do.
+    pub(super) async fn refuse(
+        &self,
+        slot: &Arc<Slot<E>>,
+        reason: &str,
+        request: Option<&Request>,
+        patience: Duration,
+    ) -> Result<()> {
+        let is_told = !request.is_some_and(|it| it.answer.is_some() && it.text.is_none());
+        let is_told = is_told && !(request.is_some() && self.is_read_only(&slot.name));
+        self.send_refusal(&slot.name, (is_told, reason), request, patience).await
+    }
+
+    /// Refuses what is wanted of a keyword that there is not.
+    pub(super) async fn refuse_unknown(&self, request: &Request) -> Result<()> {
+        let refusal = (false, UNKNOWN);
+        self.send_refusal(&request.keyword, refusal, Some(request), self.patience()).await
+    }
+
+    async fn send_refusal(
+        &self,
+        name: &KeywordName,
+        refusal: (bool, &str),
+        request: Option<&Request>,
+        patience: Duration,
+    ) -> Result<()> {
+        let command = self.refusal(name, refusal, request);
+        let sent = self.send_with(Life::refusal, command, reply::optional_flag, patience);
+        sent.await.map(drop)
+    }
+
+    /// The script that refuses, and publishes that or answers only the client.
+    fn refusal(
+        &self,
+        name: &KeywordName,
+        (is_told, reason): (bool, &str),
+        request: Option<&Request>,
+    ) -> Command {
+        let (outcome, time) = self.answer(request);
+        let command = self.leased(self.status(&REFUSE, name).key(&outcome));
+        let command = command.arg(name.as_str()).arg(self.names.changes(name));
+        let command = command.number(u8::from(is_told)).arg(reason).number(time);
+        command.number(u8::from(request.is_some()))
+    }
+
+    /// Refuses what has not begun when it is to end.
+    pub(super) async fn turn_down<X: RoundTrips>(
+        &self,
+        executor: &X,
+        request: &Request,
+    ) -> Result<()> {
+        let request = request.without_text();
+        let is_known = self.slots.contains_key(&request.keyword);
+        let reason = if is_known { SHUTS_DOWN } else { UNKNOWN };
+        // Clients of Cauldron look at the status.
+        let is_told = is_known && request.answer.is_none() && !self.is_read_only(&request.keyword);
+        let refusal = self.refusal(&request.keyword, (is_told, reason), Some(&request));
+        executor.send(refusal.returns(reply::optional_flag)).await.map(drop)
+    }
+
+    fn is_read_only(&self, keyword: &KeywordName) -> bool {
+        let slot = self.slots.get(keyword);
+        slot.is_some_and(|slot| slot.keyword.description.access == Access::ReadOnly)
+    }
+
+    /// For how long a refusal is tried.
+    pub(super) fn patience(&self) -> Duration {
+        if self.life.phase() == Phase::Serving { self.lease } else { AT_ONCE }
+    }
+
+    /// Answers only the client why a keyword does not get a value.
+    pub(super) async fn decline(&self, request: &Request, reason: &str) -> Result<()> {
+        let (outcome, time) = self.answer(Some(request));
+        let decline = Command::script(&DECLINE, 1).key(&outcome).arg(reason).number(time);
+        self.executor.send(decline.returns(reply::applied)).await
+    }
+
+    pub(super) async fn explained<T>(
+        &self,
+        command: &'static str,
+        slot: &Arc<Slot<E>>,
+        outcome: Result<T>,
+    ) -> Result<T> {
+        match outcome {
+            Ok(value) => Ok(value),
+            Err(error) => Err(self.explanation(command, slot, error).await),
+        }
+    }
+
+    /// The error of a script as one of what was wanted, and of the key that is to blame.
+    pub(super) async fn explanation(
+        &self,
+        command: &'static str,
+        slot: &Arc<Slot<E>>,
+        error: Error,
+    ) -> Error {
+        let to_blame = match error.code() {
+            Some("WRONGTYPE") => self.of_wrong_type(&slot.name).await,
+            _ => None,
+        };
+        error.called(command, to_blame.unwrap_or_else(|| self.names.value(&slot.name)))
+    }
+
+    /// The first key of a keyword that has a wrong type.
+    async fn of_wrong_type(&self, name: &KeywordName) -> Option<Vec<u8>> {
+        let names = &self.names;
+        let texts = [names.value(name), names.status(name), names.error(name), names.lease()];
+        let looks = texts.iter().map(|key| Command::read("GET").key(key));
+        let times = Command::read("HGET").key(&names.times()).arg(name.as_str());
+        let looks: Vec<_> = looks.chain([times]).map(|look| look.returns(reply::raw)).collect();
+        let found = self.executor.send_all(looks).await.ok()?;
+        let mut errors = found.into_iter().filter_map(Result::err);
+        errors.find(|error| error.code() == Some("WRONGTYPE"))?.attempt()?.key().map(<[u8]>::to_vec)
+    }
+}
+
+const SHUTS_DOWN: &str = "its dispatcher shuts down";

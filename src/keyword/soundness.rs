@@ -1,0 +1,48 @@
+//! Whether the definition of a keyword makes sense.
+
+use super::definition::Keyword;
+use super::description::Access;
+use super::kind::Kind;
+use super::names::KeywordName;
+use super::value::Value;
+
+impl<E> Keyword<E> {
+    /// The name in its proper case, or what makes no sense, whatever its functions are.
+    pub(super) fn check_definition(&self) -> Result<KeywordName, String> {
+        let name = self.description.check()?;
+        let (access, initial) = (self.description.access, self.initial.as_ref());
+        let is_wrong = |problem: &str| Err(format!("{name}: {problem}"));
+        match self.description.kind {
+            _ if self.is_contradictory => is_wrong("it is either read-only or write-only"),
+            _ if access == Access::ReadOnly && self.is_always_written => {
+                is_wrong("what is read-only is never written")
+            }
+            _ if access == Access::WriteOnly && initial.is_some() => {
+                is_wrong("what is only written has no value")
+            }
+            Kind::Integer | Kind::Enumerated | Kind::Mask if initial.is_some_and(has_fraction) => {
+                is_wrong("its initial value is not a whole number")
+            }
+            _ if self.every.is_some_and(|period| period.is_zero()) => {
+                is_wrong("a value cannot be found out every 0 seconds")
+            }
+            _ => Ok(name),
+        }
+    }
+
+    /// The same with its functions, as it is to be served.
+    pub(super) fn check_to_serve(&self) -> Result<KeywordName, String> {
+        let name = self.check_definition()?;
+        if self.every.is_some() && self.hooks.read.is_none() {
+            return Err(format!("{name}: nothing finds out its value every so often"));
+        }
+        if self.description.access == Access::WriteOnly && self.hooks.write.is_none() {
+            return Err(format!("{name}: nothing is done with what is only written"));
+        }
+        Ok(name)
+    }
+}
+
+fn has_fraction(value: &Value) -> bool {
+    matches!(value, Value::Number(number) if number.fract() != 0.0)
+}
