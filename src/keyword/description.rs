@@ -52,13 +52,13 @@ impl Access {
 
 impl Description {
     /// A keyword of which only name and type are known.
-    pub(super) fn new(name: impl Into<String>, kind: Kind) -> Self {
+    pub(crate) fn new(name: impl Into<String>, kind: Kind) -> Self {
         let (units, range, access, labels, help) = Default::default();
         Self { name: name.into(), kind, units, range, access, labels, help }
     }
 
     /// Its name in its proper case, or what is wrong with the description.
-    pub(super) fn check(&self) -> Result<KeywordName, String> {
+    pub(crate) fn check(&self) -> Result<KeywordName, String> {
         let name = KeywordName::new(&self.name)?;
         let is_wrong = |problem: &str| Err(format!("{name}: {problem}"));
         match self.kind {

@@ -24,7 +24,7 @@ pub struct Change {
 }
 
 /// The functions of a keyword.
-pub(super) struct Hooks<E> {
+pub(crate) struct Hooks<E> {
     pub(super) check: Option<Arc<Check>>,
     pub(super) translate: Option<Arc<Translate>>,
     pub(super) write: Option<Arc<Write>>,
@@ -40,16 +40,16 @@ type Read = dyn Fn() -> Running<Value> + Send + Sync;
 type Tell = dyn Fn(&Change) + Send + Sync;
 
 /// A function that is under way. Its panics are errors.
-pub(super) type Running<T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send>>;
+pub(crate) type Running<T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send>>;
 
 impl<E> Hooks<E> {
     /// Whether none is called for what clients write.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         let Self { check, translate, write, changed, .. } = self;
         check.is_none() && translate.is_none() && write.is_none() && changed.is_none()
     }
 
-    pub(super) fn set_write<R: HandlerResult<(), E>>(
+    pub(crate) fn set_write<R: HandlerResult<(), E>>(
         &mut self,
         write: impl Fn(Value) -> R + Send + Sync + 'static,
     ) {
@@ -60,7 +60,7 @@ impl<E> Hooks<E> {
         }));
     }
 
-    pub(super) fn set_read<R: HandlerResult<Value, E>>(
+    pub(crate) fn set_read<R: HandlerResult<Value, E>>(
         &mut self,
         read: impl Fn() -> R + Send + Sync + 'static,
     ) {

@@ -43,13 +43,13 @@ impl Kind {
         }
     }
 
-    pub(super) fn named(name: &[u8]) -> Self {
+    pub(crate) fn named(name: &[u8]) -> Self {
         ALL.into_iter().find(|kind| kind.as_str().as_bytes() == name).unwrap_or_default()
     }
 
     /// The value that `text` stands for, or why it stands for none. `labels` are the names of the values
     /// of an enumerated keyword, or of the bits of a mask; none if they are not known.
-    pub(super) fn parse(self, text: &str, labels: &[String]) -> Result<Value, String> {
+    pub(crate) fn parse(self, text: &str, labels: &[String]) -> Result<Value, String> {
         match self {
             Self::Basic | Self::String => Ok(Value::Text(text.into())),
             Self::Boolean => boolean(text).map(Value::Boolean),
@@ -131,7 +131,7 @@ fn mask(text: &str, labels: &[String]) -> Result<i64, String> {
 }
 
 /// The bits that `text` names. A name may have commas and blanks in it; those around it do not count.
-pub(super) fn named_bits(text: &str, labels: &[String]) -> Option<i64> {
+pub(crate) fn named_bits(text: &str, labels: &[String]) -> Option<i64> {
     let ends = text.match_indices(',').map(|(comma, _)| comma).chain([text.len()]);
     let ends: Vec<_> = ends.collect();
     let longest = labels.iter().map(|label| label.matches(',').count() + 1).max()?;
@@ -161,7 +161,7 @@ fn none_of(text: &str, labels: &[String]) -> String {
 }
 
 /// How many bits a mask can have.
-pub(super) const MOST_BITS: usize = 31;
+pub(crate) const MOST_BITS: usize = 31;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use super::reading::Status;
 /// for which it is wanted, `!` if it is forced, `@` and the microseconds of the server's clock when it was told, the keyword and the
 /// value, with line feeds between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     pub(super) id: &'a str,
     pub(super) milliseconds: u64,
     /// Whether it is to be done although the keyword has the value.
@@ -19,13 +19,13 @@ pub(super) struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     /// What comes before the time of the server, and what comes after it.
-    pub(super) fn write(&self) -> [Vec<u8>; 2] {
+    pub(crate) fn write(&self) -> [Vec<u8>; 2] {
         let force = if self.is_forced { "!" } else { "" };
         let head = format!("{}\n{}{force}", self.id, self.milliseconds).into_bytes();
         [head, [b"\n", self.keyword.as_bytes(), b"\n", self.text].concat()]
     }
 
-    pub(super) fn read(message: &'a [u8]) -> Option<Self> {
+    pub(crate) fn read(message: &'a [u8]) -> Option<Self> {
         let mut parts = message.splitn(4, |byte| *byte == b'\n');
         let mut head = || std::str::from_utf8(parts.next()?).ok();
         let (id, time, keyword) = (head()?, head()?, head()?);
@@ -48,7 +48,7 @@ impl<'a> Wanted<'a> {
 
 /// What became of a options, as it lies in a list for the client who made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// The keyword has this value, since so many microseconds of the server's clock.
     Taken(Update),
     /// The dispatcher says why not.
@@ -59,7 +59,7 @@ pub(super) enum Outcome {
 
 impl Outcome {
     /// `+`, the time, a space and the value; `-` and the reason; or `?` and the reason.
-    pub(super) fn read(message: &[u8]) -> Option<Self> {
+    pub(crate) fn read(message: &[u8]) -> Option<Self> {
         match message.split_first()? {
             (b'+', update) => Update::read(update).map(Self::Taken),
             (b'?', _) => Some(Self::Abandoned),
@@ -71,7 +71,7 @@ impl Outcome {
 
 /// A new value of a keyword: the time, a space and the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Update {
+pub(crate) struct Update {
     /// In microseconds of the server's clock. No two updates of a keyword have the same, and later ones
     /// have greater ones.
     pub(super) at: u64,
@@ -89,7 +89,7 @@ impl Update {
 /// What a dispatcher publishes of a keyword: an update, after which the keyword is ready; or its status, the time,
 /// the length of its error or -1, the error, and then the value too if it is new, with spaces between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct News {
+pub(crate) struct News {
     /// As the times of updates, among which it has its place.
     pub(super) at: u64,
     pub(super) status: Status,
@@ -100,7 +100,7 @@ pub(super) struct News {
 
 impl News {
     /// None if it is something else, such as the name of a new type.
-    pub(super) fn read(message: &[u8]) -> Option<Self> {
+    pub(crate) fn read(message: &[u8]) -> Option<Self> {
         if let Some(Update { at, text }) = Update::read(message) {
             return Some(Self { at, status: Status::Ready, error: None, text: Some(text) });
         }
@@ -124,7 +124,7 @@ impl News {
     }
 
     /// How many bytes it has that others determine.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let error = self.error.as_ref().map_or(0, String::len);
         self.text.as_ref().map_or(0, Vec::len) + error
     }
@@ -140,7 +140,7 @@ pub(crate) fn read_message(bytes: &[u8]) -> bool {
 }
 
 /// The reason where there is no such keyword.
-pub(super) const UNKNOWN: &str = "there is no such keyword";
+pub(crate) const UNKNOWN: &str = "there is no such keyword";
 
 #[cfg(test)]
 mod tests {

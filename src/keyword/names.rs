@@ -7,103 +7,103 @@ use crate::keys::{side_key, side_key_of};
 
 /// The name of a service, in lower case, and the database it is in: channels are of all databases.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct ServiceName {
+pub(crate) struct ServiceName {
     name: String,
     database: i64,
 }
 
 /// The name of a keyword, in upper case.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct KeywordName(String);
+pub(crate) struct KeywordName(String);
 
 impl ServiceName {
     /// A name that others may have written in any case, or why it cannot be one.
-    pub(super) fn new(name: &str) -> Result<Self, String> {
+    pub(crate) fn new(name: &str) -> Result<Self, String> {
         let name = name.to_lowercase();
         check("a service", &name, &[':'])?;
         Ok(Self { name, database: 0 })
     }
 
     /// The service of the same name in another database than 0.
-    pub(super) fn in_database(self, database: i64) -> Self {
+    pub(crate) fn in_database(self, database: i64) -> Self {
         Self { database, ..self }
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.name
     }
 
     /// The key of a keyword's value, and the channel of requests as Cauldron makes them.
-    pub(super) fn value(&self, keyword: &KeywordName) -> Vec<u8> {
+    pub(crate) fn value(&self, keyword: &KeywordName) -> Vec<u8> {
         format!("{PREFIX}.{self}.{keyword}").into_bytes()
     }
 
-    pub(super) fn status(&self, keyword: &KeywordName) -> Vec<u8> {
+    pub(crate) fn status(&self, keyword: &KeywordName) -> Vec<u8> {
         format!("{PREFIX}.{self}.{keyword}:status").into_bytes()
     }
 
-    pub(super) fn kind(&self, keyword: &KeywordName) -> Vec<u8> {
+    pub(crate) fn kind(&self, keyword: &KeywordName) -> Vec<u8> {
         format!("{PREFIX}.{self}.{keyword}:type").into_bytes()
     }
 
-    pub(super) fn error(&self, keyword: &KeywordName) -> Vec<u8> {
+    pub(crate) fn error(&self, keyword: &KeywordName) -> Vec<u8> {
         format!("{PREFIX}.{self}.{keyword}:error").into_bytes()
     }
 
     /// What the keys of all values begin with.
-    pub(super) fn values(&self) -> Vec<u8> {
+    pub(crate) fn values(&self) -> Vec<u8> {
         format!("{PREFIX}.{self}.").into_bytes()
     }
 
     /// The keyword whose value has this key, if it is one of this service.
-    pub(super) fn keyword(&self, key: &[u8]) -> Option<KeywordName> {
+    pub(crate) fn keyword(&self, key: &[u8]) -> Option<KeywordName> {
         let name = key.strip_prefix(&self.values()[..])?;
         let name = KeywordName::new(std::str::from_utf8(name).ok()?).ok()?;
         (self.value(&name) == key).then_some(name)
     }
 
     /// Who serves it, for as long as it lives.
-    pub(super) fn lease(&self) -> Vec<u8> {
+    pub(crate) fn lease(&self) -> Vec<u8> {
         side_key(&self.base(), "lease")
     }
 
     /// Which dispatcher takes no more requests, until it gives the name back.
-    pub(super) fn closing(&self) -> Vec<u8> {
+    pub(crate) fn closing(&self) -> Vec<u8> {
         side_key(&self.base(), "closing")
     }
 
     /// A hash of what the keywords are, as JSON.
-    pub(super) fn descriptions(&self) -> Vec<u8> {
+    pub(crate) fn descriptions(&self) -> Vec<u8> {
         side_key(&self.base(), "keywords")
     }
 
     /// A hash of when the keywords got their values, in microseconds of the server's clock.
-    pub(super) fn times(&self) -> Vec<u8> {
+    pub(crate) fn times(&self) -> Vec<u8> {
         side_key(&self.base(), "times")
     }
 
     /// The field beside these of when anything of a keyword changed.
-    pub(super) fn status_field(&self, keyword: &KeywordName) -> String {
+    pub(crate) fn status_field(&self, keyword: &KeywordName) -> String {
         format!("{keyword}:status")
     }
 
     /// The channel of requests to the dispatcher of this database.
-    pub(super) fn requests(&self) -> Vec<u8> {
+    pub(crate) fn requests(&self) -> Vec<u8> {
         self.channel("request")
     }
 
     /// The channel that tells of a keyword's new values.
-    pub(super) fn changes(&self, keyword: &KeywordName) -> Vec<u8> {
+    pub(crate) fn changes(&self, keyword: &KeywordName) -> Vec<u8> {
         [&self.all_changes(), keyword.as_str().as_bytes()].concat()
     }
 
     /// The channel on which dispatchers say that they come and go. Those that tell of new values begin with it.
-    pub(super) fn all_changes(&self) -> Vec<u8> {
+    pub(crate) fn all_changes(&self) -> Vec<u8> {
         [&self.channel("changed")[..], b":"].concat()
     }
 
     /// What the keys and channels of our own are beside.
-    pub(super) fn base(&self) -> Vec<u8> {
+    pub(crate) fn base(&self) -> Vec<u8> {
         format!("{PREFIX}.{self}").into_bytes()
     }
 
@@ -115,26 +115,26 @@ impl ServiceName {
     }
 
     /// A list that holds the outcome of a request.
-    pub(super) fn outcome(&self, request: &str) -> Vec<u8> {
+    pub(crate) fn outcome(&self, request: &str) -> Vec<u8> {
         side_key_of(&self.base(), "outcome", request.as_bytes())
     }
 }
 
 impl KeywordName {
     /// A name that others may have written in any case, or why it cannot be one.
-    pub(super) fn new(name: &str) -> Result<Self, String> {
+    pub(crate) fn new(name: &str) -> Result<Self, String> {
         let name = name.to_uppercase();
         check("a keyword", &name, &[':', '.'])?;
         Ok(Self(name))
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 /// The set of the names of all services.
-pub(super) const REGISTRY: &str = "Cauldron.redis.common.SERVICES_REGISTRY";
+pub(crate) const REGISTRY: &str = "Cauldron.redis.common.SERVICES_REGISTRY";
 
 const PREFIX: &str = "Cauldron.redis.common";
 

@@ -35,7 +35,7 @@ pub struct Reading {
 
 impl Reading {
     /// Whether all that may change is as in `other`.
-    pub(super) fn says_the_same_as(&self, other: &Self) -> bool {
+    pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
         let told = |it: &Self| (it.kind, it.status, it.is_served);
         told(self) == told(other) && (&self.text, &self.error) == (&other.text, &other.error)
     }
@@ -65,7 +65,7 @@ pub enum Status {
 }
 
 impl Status {
-    pub(super) fn named(name: &[u8]) -> Self {
+    pub(crate) fn named(name: &[u8]) -> Self {
         match name {
             b"init" => Self::Init,
             b"modify" => Self::Modify,

@@ -8,7 +8,7 @@ use super::value::Value;
 
 impl<E> Keyword<E> {
     /// The name in its proper case, or what makes no sense, whatever its functions are.
-    pub(super) fn check_definition(&self) -> Result<KeywordName, String> {
+    pub(crate) fn check_definition(&self) -> Result<KeywordName, String> {
         let name = self.description.check()?;
         let (access, initial) = (self.description.access, self.initial.as_ref());
         let is_wrong = |problem: &str| Err(format!("{name}: {problem}"));
@@ -31,7 +31,7 @@ impl<E> Keyword<E> {
     }
 
     /// The same with its functions, as it is to be served.
-    pub(super) fn check_to_serve(&self) -> Result<KeywordName, String> {
+    pub(crate) fn check_to_serve(&self) -> Result<KeywordName, String> {
         let name = self.check_definition()?;
         if self.every.is_some() && self.hooks.read.is_none() {
             return Err(format!("{name}: nothing finds out its value every so often"));

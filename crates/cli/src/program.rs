@@ -27,6 +27,11 @@ pub fn run<A: Parser>(act: impl FnOnce(&A) -> Result<(), Failure>) -> ExitCode {
     }
 }
 
+/// Prints an object on a line of its own.
+pub fn print_object(object: &serde_json::Value) -> Result<(), Failure> {
+    Ok(writeln!(io::stdout(), "{object}")?)
+}
+
 /// Says on standard error what went wrong, in one line. Where nobody reads it, there is the exit code.
 pub fn complain<A: Parser>(message: &str) {
     let command = A::command();

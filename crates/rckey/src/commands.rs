@@ -12,6 +12,7 @@ use crate::opened::{Opened, about, all_of, client, failed, is_readable, name_of}
 use crate::{reading, watch};
 use redis_collections_cli::failure::Failure;
 use redis_collections_cli::options::Options;
+use redis_collections_cli::program::print_object;
 use redis_collections_cli::shown;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -34,10 +35,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-pub(crate) fn print(object: &Value) -> Result<(), Failure> {
-    Ok(writeln!(io::stdout(), "{object}")?)
-}
-
 fn print_line(line: &str) -> Result<(), Failure> {
     Ok(writeln!(io::stdout(), "{line}")?)
 }
@@ -47,7 +44,7 @@ fn list_services(options: &Options) -> Result<(), Failure> {
     let mut rows = vec![["SERVICE", "SERVED", "HEARTBEAT"].map(String::from)];
     for service in services {
         match options.json {
-            true => print(&json!({
+            true => print_object(&json!({
                 "service": service.name,
                 "served": service.is_served,
                 "heartbeat_ms": service.heartbeat.map(reading::milliseconds),
@@ -69,7 +66,9 @@ impl Opened {
     fn list(&self) -> Result<(), Failure> {
         for Description { name, kind, .. } in self.all()? {
             match self.json {
-                true => print(&json!({ "service": self.name, "keyword": name, "type": kind }))?,
+                true => {
+                    print_object(&json!({ "service": self.name, "keyword": name, "type": kind }))?
+                }
                 false => print_line(&shown::text(name.as_bytes()))?,
             }
         }
@@ -82,7 +81,7 @@ impl Opened {
         let mut rows = vec![heads.map(String::from)];
         for description in &descriptions {
             match self.json {
-                true => outcomes.push(print(&self.object(description))),
+                true => outcomes.push(print_object(&self.object(description))),
                 false => rows.push(row(description)),
             }
         }
@@ -99,7 +98,7 @@ impl Opened {
         for (description, reading) in descriptions.iter().zip(readings) {
             outcomes.push(match reading {
                 Ok(reading) if self.json => {
-                    print(&reading::object(&self.name, &reading, Some(description)))
+                    print_object(&reading::object(&self.name, &reading, Some(description)))
                 }
                 Ok(reading) if raw => print_line(&reading.text),
                 Ok(reading) => print_line(&reading::line(&reading, Some(description))),
@@ -130,7 +129,7 @@ impl Opened {
     /// Writes without waiting for what becomes of it.
     fn send(&self, values: &[(String, String)]) -> Result<(), Failure> {
         all_of(values.iter().map(|(name, value)| match self.service.write_nowait(name, value) {
-            Ok(()) if self.json => print(&self.outcome(name, "sent")),
+            Ok(()) if self.json => print_object(&self.outcome(name, "sent")),
             Ok(()) => print_line(&format!("{} sent", name_of(name))),
             Err(error) => Err(self.not_written(name, error)),
         }))
@@ -144,7 +143,7 @@ impl Opened {
             true => {
                 let mut object = reading::object(&self.name, reading, description);
                 object["outcome"] = json!("set");
-                print(&object)
+                print_object(&object)
             }
             false => print_line(&reading::line(reading, description)),
         }
@@ -166,7 +165,7 @@ impl Opened {
                 _ => json!(about(name, &error, &error.to_string())),
             };
             // Where nobody reads it, there are standard error and the exit code.
-            let _ = print(&object);
+            let _ = print_object(&object);
         }
         failed(name, error)
     }

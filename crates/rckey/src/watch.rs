@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 use redis_collections::keyword::{Description, Monitor, Reading};
 
 use crate::arguments::Arguments;
-use crate::commands::print;
 use crate::opened::{Opened, failed, is_readable};
 use crate::reading;
 use crate::table::{self, Row};
 use redis_collections_cli::failure::Failure;
-use redis_collections_cli::program::complain;
+use redis_collections_cli::program::{complain, print_object};
 use redis_collections_cli::stop;
 use redis_collections_cli::terminal::Terminal;
 
@@ -132,7 +131,7 @@ impl Board<'_> {
         match before {
             None if self.terminal.is_some() => {}
             None if self.opened.json => {
-                print(&reading::object(&self.opened.name, &reading, known))?;
+                print_object(&reading::object(&self.opened.name, &reading, known))?;
             }
             None => writeln!(io::stdout(), "{}", reading::line(&reading, known))?,
             Some(_) => {}

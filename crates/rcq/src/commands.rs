@@ -12,6 +12,7 @@ use crate::arguments::{Arguments, Command, Dead, Queue};
 use crate::base64;
 use crate::watch::{self, Bytes};
 use redis_collections_cli::failure::Failure;
+use redis_collections_cli::program::print_object;
 use redis_collections_cli::shown;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -61,7 +62,7 @@ impl Opened {
         for job in self.queue.peek(count)? {
             let value = job.value.unwrap_or_else(|undecodable| undecodable.bytes().to_vec());
             match self.json {
-                true => print(&json!({
+                true => print_object(&json!({
                     "job": base64::json(&value), "id": job.id, "attempts": job.attempts,
                 }))?,
                 false => writeln!(io::stdout(), "{}", shown::text(&value))?,
@@ -151,7 +152,7 @@ impl Opened {
         for dead in dead {
             let value = dead.value.unwrap_or_else(|undecodable| undecodable.bytes().to_vec());
             match self.json {
-                true => print(&json!({
+                true => print_object(&json!({
                     "job": base64::json(&value),
                     "id": dead.id,
                     "attempts": dead.attempts,
@@ -206,7 +207,7 @@ impl Opened {
     fn say(&self, mut fields: Value, text: &str) -> Result<(), Failure> {
         fields["queue"] = base64::json(&self.name);
         match self.json {
-            true => print(&fields),
+            true => print_object(&fields),
             false => Ok(writeln!(io::stdout(), "{text}")?),
         }
     }
@@ -245,10 +246,6 @@ fn failed(pushed: usize, error: Error) -> Failure {
         }
         failure => failure,
     }
-}
-
-fn print(object: &Value) -> Result<(), Failure> {
-    Ok(writeln!(io::stdout(), "{object}")?)
 }
 
 /// On Unix the very bytes of an argument.

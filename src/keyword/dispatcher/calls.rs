@@ -3,19 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::life::{Life, Phase, UnderWay};
-use super::service::Service;
+use super::core::DispatcherCore;
+use super::lifecycle::{Lifecycle, Phase, UnderWay};
 use crate::client::RoundTrips;
 use crate::error::code::lacks_room;
 use crate::error::{Error, Result};
 use crate::reply::Reply;
-use crate::request::Request as Command;
+use crate::request::Request;
 use crate::time::Wait;
 use crate::time::{Deadline, Pauses};
 
-impl<E: RoundTrips> Service<E> {
+impl<E: RoundTrips> DispatcherCore<E> {
     /// Completes the keys of a script that only the holder of the lease may run.
-    pub(super) fn leased(&self, command: Command) -> Command {
+    pub(super) fn leased(&self, command: Request) -> Request {
         command.key(&self.names.lease()).arg(&self.id).number(self.lease.as_millis())
     }
 
@@ -23,18 +23,18 @@ impl<E: RoundTrips> Service<E> {
     /// beyond the grace: running twice does no harm.
     pub(super) async fn send<T: Send + 'static>(
         &self,
-        command: Command,
+        command: Request,
         read: fn(Reply<'_>) -> Result<Option<T>>,
         patience: Duration,
     ) -> Result<T> {
-        self.send_with(Life::call, command, read, patience).await
+        self.send_with(Lifecycle::call, command, read, patience).await
     }
 
     /// The same, if it is permitted.
     pub(super) async fn send_with<T: Send + 'static>(
         &self,
-        permit: fn(&Arc<Life>) -> std::result::Result<UnderWay, Phase>,
-        command: Command,
+        permit: fn(&Arc<Lifecycle>) -> std::result::Result<UnderWay, Phase>,
+        command: Request,
         read: fn(Reply<'_>) -> Result<Option<T>>,
         patience: Duration,
     ) -> Result<T> {

@@ -7,27 +7,27 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::inbox::Request;
-use super::life::Phase;
+use super::core::DispatcherCore;
+use super::inbox::WriteCommand;
+use super::keyword_state::KeywordState;
+use super::lifecycle::Phase;
 use super::scripts::{ABANDON, CLOSE, LEAVE};
-use super::service::Service;
-use super::slot::Slot;
 use crate::client::RoundTrips;
 use crate::error::Result;
 use crate::keyword::names::REGISTRY;
 use crate::reply::{self, Reply};
-use crate::request::Request as Command;
+use crate::request::Request;
 use crate::time::Wait;
 use crate::time::{Deadline, Pauses, Signal, finish};
 
-impl<E: RoundTrips> Service<E> {
+impl<E: RoundTrips> DispatcherCore<E> {
     /// Announces to clients that it takes nothing more, and waits for the requests that were sent before. Returns
     /// whether the server has published that.
     pub(super) async fn close<X: RoundTrips>(&self, executor: &X) -> bool {
         if !matches!(self.life.phase(), Phase::Closing(_)) {
             return false;
         }
-        let close = Command::script(&CLOSE, 2).key(&self.names.closing());
+        let close = Request::script(&CLOSE, 2).key(&self.names.closing());
         let close = self.leased(close).arg(self.names.requests()).arg(self.farewell());
         let is_closed = matches!(executor.send(close.returns(reply::flag)).await, Ok(true));
         if is_closed {
@@ -70,8 +70,8 @@ impl<E: RoundTrips> Service<E> {
     async fn abandon<X: RoundTrips>(
         &self,
         executor: &X,
-        slot: &Arc<Slot<E>>,
-        request: &Request,
+        slot: &Arc<KeywordState<E>>,
+        request: &WriteCommand,
     ) -> Result<()> {
         let (outcome, time) = self.answer(Some(request));
         let command = self.leased(self.status(&ABANDON, &slot.name).key(&outcome));
@@ -90,7 +90,7 @@ impl<E: RoundTrips> Service<E> {
         let deadline = Deadline::after(Wait::For(FOR_THE_LAST));
         let mut pauses = Pauses::new();
         while !deadline.is_over() {
-            let count = Command::read("PUBSUB").arg("NUMSUB").arg(self.names.requests());
+            let count = Request::read("PUBSUB").arg("NUMSUB").arg(self.names.requests());
             match executor.send(count.returns(subscribers)).await {
                 Ok(subscribers) if subscribers > 0 => {}
                 _ => return,
@@ -102,7 +102,7 @@ impl<E: RoundTrips> Service<E> {
     /// Gives the name back, if it is still its own.
     pub(super) async fn leave<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         let names = &self.names;
-        let leave = Command::script(&LEAVE, 5).key(&names.lease()).key(REGISTRY.as_bytes());
+        let leave = Request::script(&LEAVE, 5).key(&names.lease()).key(REGISTRY.as_bytes());
         let leave = leave.key(&names.descriptions()).key(&names.times()).key(&names.closing());
         let leave = leave.arg(&self.id).arg(names.as_str()).arg(names.all_changes());
         let left = executor.send(leave.returns(reply::applied)).await;

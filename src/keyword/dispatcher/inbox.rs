@@ -8,7 +8,7 @@ use crate::keyword::names::KeywordName;
 
 /// A new value that a client wants a keyword to have.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Request {
+pub(super) struct WriteCommand {
     pub(super) keyword: KeywordName,
     /// The value, unless there was no room for it.
     pub(super) text: Option<Vec<u8>>,
@@ -28,11 +28,11 @@ pub(super) struct Inbox(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    requests: VecDeque<Request>,
+    requests: VecDeque<WriteCommand>,
     bytes: usize,
 }
 
-impl Request {
+impl WriteCommand {
     pub(super) fn read(message: &[u8]) -> Option<Self> {
         let wanted = Wanted::read(message).filter(|wanted| wanted.id.len() <= LONGEST_ID)?;
         let keyword = KeywordName::new(wanted.keyword).ok()?;
@@ -65,7 +65,7 @@ impl Request {
 
 impl Inbox {
     /// Keeps a request. One too many only to be refused, and far too many not at all.
-    pub(super) fn push(&self, mut request: Request) {
+    pub(super) fn push(&self, mut request: WriteCommand) {
         let mut state = self.state();
         let waiting = state.requests.len();
         if waiting >= MOST_REQUESTS || state.bytes + request.bytes() > MOST_BYTES {
@@ -78,7 +78,7 @@ impl Inbox {
         state.requests.push_back(request);
     }
 
-    pub(super) fn pop(&self) -> Option<Request> {
+    pub(super) fn pop(&self) -> Option<WriteCommand> {
         let mut state = self.state();
         let request = state.requests.pop_front()?;
         state.bytes -= request.bytes();
@@ -105,15 +105,15 @@ const LONGEST_ANSWER: u64 = 24 * 60 * 60 * 1000;
 mod tests {
     use super::*;
 
-    fn request(text: &[u8]) -> Request {
-        Request::of_cauldron(KeywordName::new("AZ").unwrap(), text)
+    fn request(text: &[u8]) -> WriteCommand {
+        WriteCommand::of_cauldron(KeywordName::new("AZ").unwrap(), text)
     }
 
     #[test]
     fn names_of_requests_are_short() {
         for (length, is_read) in [(1, true), (LONGEST_ID, true), (LONGEST_ID + 1, false)] {
             let message = format!("{}\n60000\nAZ\n1", "x".repeat(length));
-            assert_eq!(Request::read(message.as_bytes()).is_some(), is_read, "{length}");
+            assert_eq!(WriteCommand::read(message.as_bytes()).is_some(), is_read, "{length}");
         }
     }
 
@@ -137,7 +137,7 @@ mod tests {
         for text in [vec![b'x'; MOST_BYTES], b"1".to_vec(), Vec::new()] {
             inbox.push(request(&text));
         }
-        let has_text = |request: Request| request.text.is_some();
+        let has_text = |request: WriteCommand| request.text.is_some();
         assert_eq!(
             [inbox.pop(), inbox.pop(), inbox.pop()].map(|it| it.map(has_text)),
             [Some(true), Some(false), Some(true)]

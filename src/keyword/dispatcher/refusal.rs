@@ -3,27 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::inbox::Request;
-use super::life::{Life, Phase};
+use super::core::{AT_ONCE, DispatcherCore};
+use super::inbox::WriteCommand;
+use super::keyword_state::KeywordState;
+use super::lifecycle::{Lifecycle, Phase};
 use super::scripts::{DECLINE, REFUSE};
-use super::service::{AT_ONCE, Service};
-use super::slot::Slot;
 use crate::client::RoundTrips;
 use crate::error::{Error, Result};
 use crate::keyword::description::Access;
 use crate::keyword::message::UNKNOWN;
 use crate::keyword::names::KeywordName;
 use crate::reply;
-use crate::request::Request as Command;
+use crate::request::Request;
 
-impl<E: RoundTrips> Service<E> {
+impl<E: RoundTrips> DispatcherCore<E> {
     /// Says why a keyword does not get a value, to the client who asked for it and to everybody, except
     /// where it has to do with other requests only, or with what no client may do.
     pub(super) async fn refuse(
         &self,
-        slot: &Arc<Slot<E>>,
+        slot: &Arc<KeywordState<E>>,
         reason: &str,
-        request: Option<&Request>,
+        request: Option<&WriteCommand>,
         patience: Duration,
     ) -> Result<()> {
         let is_told = !request.is_some_and(|it| it.answer.is_some() && it.text.is_none());
@@ -32,7 +32,7 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Refuses what is wanted of a keyword that there is not.
-    pub(super) async fn refuse_unknown(&self, request: &Request) -> Result<()> {
+    pub(super) async fn refuse_unknown(&self, request: &WriteCommand) -> Result<()> {
         let refusal = (false, UNKNOWN);
         self.send_refusal(&request.keyword, refusal, Some(request), self.patience()).await
     }
@@ -41,11 +41,11 @@ impl<E: RoundTrips> Service<E> {
         &self,
         name: &KeywordName,
         refusal: (bool, &str),
-        request: Option<&Request>,
+        request: Option<&WriteCommand>,
         patience: Duration,
     ) -> Result<()> {
         let command = self.refusal(name, refusal, request);
-        let sent = self.send_with(Life::refusal, command, reply::optional_flag, patience);
+        let sent = self.send_with(Lifecycle::refusal, command, reply::optional_flag, patience);
         sent.await.map(drop)
     }
 
@@ -54,8 +54,8 @@ impl<E: RoundTrips> Service<E> {
         &self,
         name: &KeywordName,
         (is_told, reason): (bool, &str),
-        request: Option<&Request>,
-    ) -> Command {
+        request: Option<&WriteCommand>,
+    ) -> Request {
         let (outcome, time) = self.answer(request);
         let command = self.leased(self.status(&REFUSE, name).key(&outcome));
         let command = command.arg(name.as_str()).arg(self.names.changes(name));
@@ -67,7 +67,7 @@ impl<E: RoundTrips> Service<E> {
     pub(super) async fn turn_down<X: RoundTrips>(
         &self,
         executor: &X,
-        request: &Request,
+        request: &WriteCommand,
     ) -> Result<()> {
         let request = request.without_text();
         let is_known = self.slots.contains_key(&request.keyword);
@@ -89,16 +89,16 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Answers only the client why a keyword does not get a value.
-    pub(super) async fn decline(&self, request: &Request, reason: &str) -> Result<()> {
+    pub(super) async fn decline(&self, request: &WriteCommand, reason: &str) -> Result<()> {
         let (outcome, time) = self.answer(Some(request));
-        let decline = Command::script(&DECLINE, 1).key(&outcome).arg(reason).number(time);
+        let decline = Request::script(&DECLINE, 1).key(&outcome).arg(reason).number(time);
         self.executor.send(decline.returns(reply::applied)).await
     }
 
     pub(super) async fn explained<T>(
         &self,
         command: &'static str,
-        slot: &Arc<Slot<E>>,
+        slot: &Arc<KeywordState<E>>,
         outcome: Result<T>,
     ) -> Result<T> {
         match outcome {
@@ -111,7 +111,7 @@ impl<E: RoundTrips> Service<E> {
     pub(super) async fn explanation(
         &self,
         command: &'static str,
-        slot: &Arc<Slot<E>>,
+        slot: &Arc<KeywordState<E>>,
         error: Error,
     ) -> Error {
         let to_blame = match error.code() {
@@ -125,8 +125,8 @@ impl<E: RoundTrips> Service<E> {
     async fn of_wrong_type(&self, name: &KeywordName) -> Option<Vec<u8>> {
         let names = &self.names;
         let texts = [names.value(name), names.status(name), names.error(name), names.lease()];
-        let looks = texts.iter().map(|key| Command::read("GET").key(key));
-        let times = Command::read("HGET").key(&names.times()).arg(name.as_str());
+        let looks = texts.iter().map(|key| Request::read("GET").key(key));
+        let times = Request::read("HGET").key(&names.times()).arg(name.as_str());
         let looks: Vec<_> = looks.chain([times]).map(|look| look.returns(reply::raw)).collect();
         let found = self.executor.send_all(looks).await.ok()?;
         let mut errors = found.into_iter().filter_map(Result::err);

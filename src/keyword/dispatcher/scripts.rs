@@ -4,14 +4,14 @@ use crate::request::Script;
 
 macro_rules! script {
     ($about:literal: $($file:literal),+) => {
-        Script::new($about, concat!($(include_str!($file)),+))
+        Script::new($about, concat!($(include_str!(concat!("lua/", $file))),+))
     };
 }
 
 pub(super) static CLAIM: Script = script!("the start of a dispatcher": "claim.lua");
 pub(super) static PAGE: Script = script!(
     "a page of keywords":
-    "holder.lua", "lease.lua", "status.lua", "put.lua", "before.lua", "page.lua"
+    "holder.lua", "lease.lua", "status.lua", "put.lua", "overwritten.lua", "page.lua"
 );
 pub(super) static ELSEWHERE: Script = script!("the databases of a service": "elsewhere.lua");
 pub(super) static BEGIN: Script = script!(
@@ -19,7 +19,7 @@ pub(super) static BEGIN: Script = script!(
 );
 pub(super) static UPDATE: Script = script!(
     "a new value":
-    "holder.lua", "lease.lua", "status.lua", "put.lua", "before.lua", "answer.lua", "over.lua",
+    "holder.lua", "lease.lua", "status.lua", "put.lua", "overwritten.lua", "answer.lua", "over.lua",
     "update.lua"
 );
 /// A dispatcher that has given its name back may still refuse, as long as it is nobody's.

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::inbox::Request;
-use super::life::{Phase, UnderWay};
+use super::core::DispatcherCore;
+use super::inbox::WriteCommand;
+use super::keyword_state::{KeywordState, Turn};
+use super::lifecycle::{Phase, UnderWay};
 use super::scripts::RENEW;
-use super::service::Service;
-use super::slot::{Slot, Turn};
 use crate::client::RoundTrips;
 use crate::error::Result;
 use crate::keyword::names::{KeywordName, REGISTRY};
 use crate::reply;
-use crate::request::Request as Command;
+use crate::request::Request;
 
 /// Serves until the dispatcher is to end.
 pub(super) async fn work<E: RoundTrips>(end: End<E>) {
@@ -79,7 +79,7 @@ pub(super) async fn work<E: RoundTrips>(end: End<E>) {
 }
 
 /// Tells that the worker has ended, however that came.
-pub(super) struct End<E: RoundTrips>(pub(super) Arc<Service<E>>);
+pub(super) struct End<E: RoundTrips>(pub(super) Arc<DispatcherCore<E>>);
 
 impl<E: RoundTrips> Drop for End<E> {
     fn drop(&mut self) {
@@ -90,9 +90,9 @@ impl<E: RoundTrips> Drop for End<E> {
     }
 }
 
-impl<E: RoundTrips> Service<E> {
+impl<E: RoundTrips> DispatcherCore<E> {
     /// Begins to do what a client wants. Functions of the program run beside this.
-    async fn take(self: &Arc<Self>, request: Request) {
+    async fn take(self: &Arc<Self>, request: WriteCommand) {
         let Some(slot) = self.slots.get(&request.keyword) else {
             if let Err(error) = self.refuse_unknown(&request).await {
                 log::warn!("{}: a request was left: {error}", request.keyword);
@@ -121,7 +121,7 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Finds out a value, beside this.
-    fn read(self: Arc<Self>, slot: Arc<Slot<E>>) {
+    fn read(self: Arc<Self>, slot: Arc<KeywordState<E>>) {
         if slot.is_read.load(Ordering::Acquire) {
             return;
         }
@@ -138,7 +138,7 @@ impl<E: RoundTrips> Service<E> {
         let written = self.slots.values().filter(|slot| slot.is_written.load(Ordering::Acquire));
         let keys = [REGISTRY.as_bytes().to_vec(), self.names.descriptions()].into_iter();
         let keys: Vec<_> = keys.chain(written.map(|slot| self.names.status(&slot.name))).collect();
-        let command = Command::script(&RENEW, keys.len() + 1);
+        let command = Request::script(&RENEW, keys.len() + 1);
         let command = keys.iter().fold(command, |command, key| command.key(key));
         let command = self.leased(command).arg(self.names.as_str());
         let is_known = self.send(command, reply::optional_flag, Duration::ZERO).await?;
@@ -168,9 +168,9 @@ impl<E: RoundTrips> Service<E> {
 
 /// Requests of one keyword, one after the other.
 struct Errands<E: RoundTrips> {
-    service: Arc<Service<E>>,
-    slot: Arc<Slot<E>>,
-    now: Option<Request>,
+    service: Arc<DispatcherCore<E>>,
+    slot: Arc<KeywordState<E>>,
+    now: Option<WriteCommand>,
     /// From before it runs: what was taken is waited for.
     _hook: UnderWay,
 }
@@ -196,17 +196,19 @@ impl<E: RoundTrips> Drop for Errands<E> {
 
 type Due = Reverse<(Instant, KeywordName)>;
 
-fn periodic<E: RoundTrips>(service: &Service<E>) -> impl Iterator<Item = &Arc<Slot<E>>> {
+fn periodic<E: RoundTrips>(
+    service: &DispatcherCore<E>,
+) -> impl Iterator<Item = &Arc<KeywordState<E>>> {
     service.slots.values().filter(|slot| slot.keyword.every.is_some())
 }
 
-fn due<E>(slot: &Arc<Slot<E>>, at: Instant) -> Due {
+fn due<E>(slot: &Arc<KeywordState<E>>, at: Instant) -> Due {
     Reverse((at, slot.name.clone()))
 }
 
 /// When a keyword that was to be read at some moment is to be read again. What was missed is not made up
 /// for.
-fn next<E>(slot: &Arc<Slot<E>>, before: Instant) -> Due {
+fn next<E>(slot: &Arc<KeywordState<E>>, before: Instant) -> Due {
     let period = slot.keyword.every.unwrap_or(Duration::MAX).max(SHORTEST_PERIOD);
     let at = before.checked_add(period).unwrap_or(before + FAR_AWAY);
     due(slot, at.max(Instant::now()))

@@ -9,7 +9,7 @@ use crate::time::Wait;
 
 const LEASE: Duration = Duration::from_secs(1);
 
-async fn service(server: &LocalServer) -> Arc<Service<AsyncClient>> {
+async fn service(server: &LocalServer) -> Arc<DispatcherCore<AsyncClient>> {
     let client = AsyncClient::open(server.url()).await.unwrap();
     let hooked = Keyword::integer("HOOKED").on_write(|_| ready(Ok::<_, String>(())));
     let builder = Dispatcher::builder("dome").keyword(hooked).keyword(Keyword::integer("N"));
@@ -18,8 +18,8 @@ async fn service(server: &LocalServer) -> Arc<Service<AsyncClient>> {
     service
 }
 
-fn request(id: usize, keyword: &str) -> Request {
-    Request::read(format!("{id}\n60000\n{keyword}\n1").as_bytes()).unwrap()
+fn request(id: usize, keyword: &str) -> WriteCommand {
+    WriteCommand::read(format!("{id}\n60000\n{keyword}\n1").as_bytes()).unwrap()
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn what_has_not_begun_is_refused() {
         service.life.close(grace);
         work(End(service.clone())).await;
         for (id, keyword) in keywords.into_iter().enumerate() {
-            let outcome = Command::write("LPOP").key(&service.names.outcome(&id.to_string()));
+            let outcome = Request::write("LPOP").key(&service.names.outcome(&id.to_string()));
             let outcome = service.executor.send(outcome.returns(reply::optional::<String>)).await;
             let outcome = outcome.unwrap().unwrap_or_default();
             let expected = if keyword == "X" { "no such keyword" } else { "shuts down" };

@@ -9,37 +9,39 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::accepted::{Accepted, moment};
-use super::before;
 use super::changes::Changes;
-use super::inbox::{MOST_BYTES, Request};
+use super::inbox::{MOST_BYTES, WriteCommand};
+use super::overwritten;
 use crate::client::RoundTrips;
+use crate::keyword::definition::Keyword;
 use crate::keyword::description::Access;
+use crate::keyword::hook::Change;
 use crate::keyword::kind::Kind;
 use crate::keyword::names::KeywordName;
-use crate::keyword::{Change, Keyword, Value};
+use crate::keyword::value::Value;
 
-pub(super) struct Slot<E> {
-    pub(super) name: KeywordName,
-    pub(super) keyword: Keyword<E>,
+pub(crate) struct KeywordState<E> {
+    pub(crate) name: KeywordName,
+    pub(crate) keyword: Keyword<E>,
     /// The value with which it is to start.
-    pub(super) initial: Option<Accepted>,
+    pub(crate) initial: Option<Accepted>,
     /// Whether its status in Redis is to say that it is being written.
-    pub(super) is_written: AtomicBool,
+    pub(crate) is_written: AtomicBool,
     /// Whether the hook that reads it runs.
-    pub(super) is_read: AtomicBool,
+    pub(crate) is_read: AtomicBool,
     /// Whether the hook that writes it may have left something else than the value.
-    pub(super) is_in_doubt: AtomicBool,
+    pub(crate) is_in_doubt: AtomicBool,
     /// What is to be told of its new values.
-    pub(super) changes: Changes,
+    pub(crate) changes: Changes,
     known: Mutex<Known>,
     turns: Mutex<Turns>,
 }
 
 /// When it is a request's turn.
-pub(super) enum Turn {
-    Now(Request),
+pub(crate) enum Turn {
+    Now(WriteCommand),
     Later,
-    Never(Request),
+    Never(WriteCommand),
 }
 
 #[derive(Default)]
@@ -52,13 +54,13 @@ struct Known {
 #[derive(Default)]
 struct Turns {
     /// That whose turn it is, without its value.
-    running: Option<Request>,
-    waiting: VecDeque<Request>,
+    running: Option<WriteCommand>,
+    waiting: VecDeque<WriteCommand>,
     bytes: usize,
 }
 
-impl<E: RoundTrips> Slot<E> {
-    pub(super) fn new(mut keyword: Keyword<E>) -> Result<Self, String> {
+impl<E: RoundTrips> KeywordState<E> {
+    pub(crate) fn new(mut keyword: Keyword<E>) -> Result<Self, String> {
         let name = keyword.check_to_serve()?;
         keyword.description.name = name.to_string();
         // JSON knows nothing infinite.
@@ -86,12 +88,12 @@ impl<E: RoundTrips> Slot<E> {
     }
 
     /// Whether it has a value that everybody may read.
-    pub(super) fn has_value(&self) -> bool {
+    pub(crate) fn has_value(&self) -> bool {
         self.keyword.description.access != Access::WriteOnly
     }
 
     /// What it gets where `text` is wanted, or why not.
-    pub(super) fn accept(&self, text: &str) -> Result<Accepted, String> {
+    pub(crate) fn accept(&self, text: &str) -> Result<Accepted, String> {
         let (description, hooks) = (&self.keyword.description, &self.keyword.hooks);
         // A mask without any of its bits is shown as nothing.
         let has_no_bits = description.kind == Kind::Mask && text.trim().is_empty();
@@ -106,33 +108,33 @@ impl<E: RoundTrips> Slot<E> {
         Ok(Accepted { text: value.to_string(), value })
     }
 
-    pub(super) fn value(&self) -> Option<Accepted> {
+    pub(crate) fn value(&self) -> Option<Accepted> {
         self.known().value.clone()
     }
 
     /// The value and when it got it.
-    pub(super) fn set_at(&self) -> Option<(Accepted, u64)> {
+    pub(crate) fn set_at(&self) -> Option<(Accepted, u64)> {
         let known = self.known();
         Some((known.value.clone()?, known.at))
     }
 
     /// When it got its value, 0 if it has none.
-    pub(super) fn at(&self) -> u64 {
+    pub(crate) fn at(&self) -> u64 {
         self.known().at
     }
 
-    pub(super) fn has(&self, accepted: &Accepted) -> bool {
+    pub(crate) fn has(&self, accepted: &Accepted) -> bool {
         !self.is_in_doubt.load(Ordering::Acquire)
             && self.known().value.as_ref().is_some_and(|own| own.text == accepted.text)
     }
 
-    pub(super) fn history(&self) -> Vec<(SystemTime, Value)> {
+    pub(crate) fn history(&self) -> Vec<(SystemTime, Value)> {
         self.known().history.iter().map(|(at, value)| (moment(*at), value.clone())).collect()
     }
 
     /// Takes in a value that it has had in Redis since `at`, and what it was before and may not be known.
-    pub(super) fn learn(&self, accepted: Accepted, at: u64, before: &[u8]) {
-        for (at, text) in before::values(before) {
+    pub(crate) fn learn(&self, accepted: Accepted, at: u64, before: &[u8]) {
+        for (at, text) in overwritten::values(before) {
             if let Ok(value) = self.keyword.description.parse(&text) {
                 self.learn_one(Accepted { value, text }, at);
             }
@@ -146,7 +148,7 @@ impl<E: RoundTrips> Slot<E> {
     }
 
     /// Copies what it has in Redis since `at`, 0 where that is not known, unless something newer is known.
-    pub(super) fn copied(&self, accepted: Accepted, at: u64) {
+    pub(crate) fn copied(&self, accepted: Accepted, at: u64) {
         let mut known = self.known();
         if at > 0 && self.keyword.history > 0 {
             known.note(&accepted.value, at);
@@ -160,7 +162,7 @@ impl<E: RoundTrips> Slot<E> {
     }
 
     /// Tells of the changes up to that of this time, unless another does.
-    pub(super) fn tell(&self, until: u64) {
+    pub(crate) fn tell(&self, until: u64) {
         if self.changes.begin_to_tell() {
             while let Some(change) = self.changes.next(until) {
                 self.tell_of(&change);
@@ -175,7 +177,7 @@ impl<E: RoundTrips> Slot<E> {
         }
     }
 
-    pub(super) fn line_up(&self, request: Request) -> Turn {
+    pub(crate) fn line_up(&self, request: WriteCommand) -> Turn {
         let mut turns = self.turns();
         if turns.running.is_none() {
             turns.running = Some(request.without_text());
@@ -191,21 +193,21 @@ impl<E: RoundTrips> Slot<E> {
     }
 
     /// The next request, or nobody's turn.
-    pub(super) fn next(&self) -> Option<Request> {
+    pub(crate) fn next(&self) -> Option<WriteCommand> {
         let mut turns = self.turns();
         let next = turns.waiting.pop_front();
-        turns.running = next.as_ref().map(Request::without_text);
-        turns.bytes -= next.as_ref().map_or(0, Request::bytes);
+        turns.running = next.as_ref().map(WriteCommand::without_text);
+        turns.bytes -= next.as_ref().map_or(0, WriteCommand::bytes);
         next
     }
 
     /// The request whose turn it is, without its value.
-    pub(super) fn running(&self) -> Option<Request> {
+    pub(crate) fn running(&self) -> Option<WriteCommand> {
         self.turns().running.clone()
     }
 
     /// Those whose turn does not come any more.
-    pub(super) fn left(&self) -> VecDeque<Request> {
+    pub(crate) fn left(&self) -> VecDeque<WriteCommand> {
         let mut turns = self.turns();
         turns.bytes = 0;
         mem::take(&mut turns.waiting)
@@ -239,11 +241,11 @@ impl Known {
 }
 
 /// Something that is true until this is dropped.
-pub(super) struct Flag<'a>(&'a AtomicBool);
+pub(crate) struct Flag<'a>(&'a AtomicBool);
 
 impl<'a> Flag<'a> {
     /// None if it is true already.
-    pub(super) fn raise(flag: &'a AtomicBool) -> Option<Self> {
+    pub(crate) fn raise(flag: &'a AtomicBool) -> Option<Self> {
         (!flag.swap(true, Ordering::AcqRel)).then(|| Self(flag))
     }
 }
@@ -271,9 +273,9 @@ mod tests {
 
     #[test]
     fn requests_of_too_many_bytes_do_not_wait() {
-        let slot = Slot::<Client>::new(Keyword::string("N")).unwrap();
+        let slot = KeywordState::<Client>::new(Keyword::string("N")).unwrap();
         let is_later = |bytes: usize| {
-            let request = Request::of_cauldron(slot.name.clone(), &vec![b'x'; bytes]);
+            let request = WriteCommand::of_cauldron(slot.name.clone(), &vec![b'x'; bytes]);
             matches!(slot.line_up(request), Turn::Later)
         };
         assert!(!is_later(MOST_BYTES));

@@ -1,18 +1,19 @@
 //! Values that a keyword had before its dispatcher learned of them: the replies were lost, or have yet to come.
 
 use crate::error::Result;
-use crate::reply::{self, Reply};
+use crate::reply;
+use crate::reply::Reply;
 
 /// What `update.lua` answers.
-pub(super) struct Updated {
+pub(crate) struct Updated {
     /// When the keyword got its value, 0 if it did not.
-    pub(super) at: u64,
+    pub(crate) at: u64,
     /// What it was before and the dispatcher may not know.
-    pub(super) before: Vec<u8>,
+    pub(crate) before: Vec<u8>,
 }
 
 /// None without the lease.
-pub(super) fn updated(reply: Reply<'_>) -> Result<Option<Updated>> {
+pub(crate) fn updated(reply: Reply<'_>) -> Result<Option<Updated>> {
     if reply.value == redis::Value::Nil {
         return Ok(None);
     }
@@ -22,7 +23,7 @@ pub(super) fn updated(reply: Reply<'_>) -> Result<Option<Updated>> {
 }
 
 /// Times and values as `before.lua` keeps them, the oldest first.
-pub(super) fn values(mut kept: &[u8]) -> Vec<(u64, String)> {
+pub(crate) fn values(mut kept: &[u8]) -> Vec<(u64, String)> {
     let mut values = Vec::new();
     while let Some((at, value, rest)) = first(kept) {
         values.extend(String::from_utf8(value.to_vec()).ok().map(|value| (at, value)));

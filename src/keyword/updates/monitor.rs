@@ -13,19 +13,18 @@ use std::{
 #[cfg(feature = "async")]
 use futures_util::Stream;
 
-use super::description::Access;
-use super::hearing::{Hearing, Next, Unknown};
-use super::lease;
-use super::listing;
-use super::look::look;
-use super::names::KeywordName;
-use super::reading::Reading;
-use super::service::Service;
+use super::buffer::{Next, Unknown, UpdateBuffer};
 #[cfg(feature = "async")]
 use crate::client::AsyncClient;
 use crate::client::{Client, RoundTrips};
 use crate::error::Result;
 use crate::keys::escape;
+use crate::keyword::client;
+use crate::keyword::client::Service;
+use crate::keyword::client::look;
+use crate::keyword::description::Access;
+use crate::keyword::names::KeywordName;
+use crate::keyword::reading::Reading;
 #[cfg(feature = "async")]
 use crate::listen::has_ended;
 use crate::listen::{Feed, FeedOptions, OF_STRINGS};
@@ -48,9 +47,9 @@ use crate::time::Wait;
 /// `AsyncClient`. It ends too with the runtime in which it was made; then it only gives errors.
 #[must_use = "values are lost that nobody takes"]
 pub struct Monitor<E = Client> {
-    pub(super) executor: E,
-    pub(super) hearing: Arc<Hearing>,
-    pub(super) feed: Feed,
+    pub(crate) executor: E,
+    pub(crate) buffer: Arc<UpdateBuffer>,
+    pub(crate) feed: Feed,
     #[cfg(feature = "async")]
     asked: Option<Asked>,
 }
@@ -83,7 +82,7 @@ impl<E: RoundTrips> Service<E> {
 }
 
 impl<E: RoundTrips> Monitor<E> {
-    pub(super) async fn open(
+    pub(crate) async fn open(
         service: &Service<E>,
         only: Option<HashSet<KeywordName>>,
     ) -> Result<Self> {
@@ -116,15 +115,15 @@ impl<E: RoundTrips> Monitor<E> {
             beat: BEAT,
             silence: SILENCE,
         };
-        let hearing = Arc::new(Hearing::new(name, only, executor.database()));
-        let feed = executor.feed(options, hearing.clone()).await?;
+        let buffer = Arc::new(UpdateBuffer::new(name, only, executor.database()));
+        let feed = executor.feed(options, buffer.clone()).await?;
         // What is set from now on comes after what is there, however late the first one is taken.
-        while let Some(unknown) = hearing.unseen() {
-            find_out(&executor, &hearing, unknown).await?;
+        while let Some(unknown) = buffer.unseen() {
+            find_out(&executor, &buffer, unknown).await?;
         }
         Ok(Self {
             executor,
-            hearing,
+            buffer,
             feed,
             #[cfg(feature = "async")]
             asked: None,
@@ -135,14 +134,14 @@ impl<E: RoundTrips> Monitor<E> {
     /// crate are heard. For a user who may neither ask for the server's setting nor change a key beside the
     /// service's, it is known with the first change.
     pub fn sees_foreign_writes(&self) -> bool {
-        self.hearing.sees_foreign_writes()
+        self.buffer.sees_foreign_writes()
     }
 }
 
 impl Monitor<Client> {
     /// The next value, if one comes within `time`.
     pub fn next_within(&mut self, time: Duration) -> Option<Result<Reading>> {
-        let next = next(self.executor.clone(), self.hearing.clone(), Wait::For(time));
+        let next = next(self.executor.clone(), self.buffer.clone(), Wait::For(time));
         self.executor.converse(next).unwrap_or_else(|error| Some(Err(error)))
     }
 }
@@ -151,7 +150,7 @@ impl Iterator for Monitor<Client> {
     type Item = Result<Reading>;
 
     fn next(&mut self) -> Option<Result<Reading>> {
-        let next = next(self.executor.clone(), self.hearing.clone(), Wait::Forever);
+        let next = next(self.executor.clone(), self.buffer.clone(), Wait::Forever);
         self.executor.converse(next).unwrap_or_else(|error| Some(Err(error)))
     }
 }
@@ -164,17 +163,17 @@ impl Monitor<AsyncClient> {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Reading>> {
-        if self.hearing.has_ended() {
+        if self.buffer.has_ended() {
             // It may wait for a timer of the runtime that has ended.
             self.asked = None;
-            return Poll::Ready(match self.hearing.next() {
+            return Poll::Ready(match self.buffer.next() {
                 Next::Tell(reading) => reading,
                 _ => Err(has_ended()),
             });
         }
         loop {
             let asked = self.asked.get_or_insert_with(|| {
-                Box::pin(next(self.executor.clone(), self.hearing.clone(), Wait::Forever))
+                Box::pin(next(self.executor.clone(), self.buffer.clone(), Wait::Forever))
             });
             let Poll::Ready(next) = asked.as_mut().poll(context) else { return Poll::Pending };
             self.asked = None;
@@ -199,19 +198,19 @@ impl Stream for Monitor<AsyncClient> {
 impl<E> Unpin for Monitor<E> {}
 
 /// The next value, if one comes in time and nobody ends the wait.
-pub(super) async fn next<E: RoundTrips>(
+pub(crate) async fn next<E: RoundTrips>(
     executor: E,
-    hearing: Arc<Hearing>,
+    buffer: Arc<UpdateBuffer>,
     wait: Wait,
 ) -> Result<Option<Result<Reading>>> {
     let deadline = Deadline::after(wait);
-    while !hearing.signal.is_closed() {
-        let failed = match hearing.next() {
+    while !buffer.signal.is_closed() {
+        let failed = match buffer.next() {
             Next::Tell(reading) => return Ok(Some(reading)),
-            Next::FindOut(unknown) => find_out(&executor, &hearing, unknown).await.err(),
+            Next::FindOut(unknown) => find_out(&executor, &buffer, unknown).await.err(),
             Next::Wait(_) if deadline.is_over() => return Ok(None),
             Next::Wait(time) => {
-                executor.wait(hearing.signal.raised(), deadline.left().min(time)).await;
+                executor.wait(buffer.signal.raised(), deadline.left().min(time)).await;
                 None
             }
         };
@@ -230,39 +229,43 @@ pub(super) async fn next<E: RoundTrips>(
     Ok(None)
 }
 
-/// Has the hearing know what it does not, or else want to know it again.
-async fn find_out<E: RoundTrips>(executor: &E, hearing: &Hearing, unknown: Unknown) -> Result<()> {
+/// Has the buffer know what it does not, or else want to know it again.
+async fn find_out<E: RoundTrips>(
+    executor: &E,
+    buffer: &UpdateBuffer,
+    unknown: Unknown,
+) -> Result<()> {
     match unknown {
-        Unknown::Standing => match lease::standing(executor, &hearing.service).await {
+        Unknown::Standing => match client::standing(executor, &buffer.service).await {
             Ok((is_served, time)) => {
-                hearing.have_attended(is_served, time);
+                buffer.have_attended(is_served, time);
                 Ok(())
             }
             Err(error) if error.is_transient() => Err(error),
             Err(_) => {
-                hearing.attend_no_more();
+                buffer.attend_no_more();
                 Ok(())
             }
         },
-        Unknown::List => match listing::keywords(executor, &hearing.service).await {
+        Unknown::List => match client::keywords(executor, &buffer.service).await {
             Ok(found) => {
                 let readable = found.iter().filter(|known| known.access != Access::WriteOnly);
-                hearing.soil(readable.filter_map(|known| KeywordName::new(&known.name).ok()));
+                buffer.soil(readable.filter_map(|known| KeywordName::new(&known.name).ok()));
                 Ok(())
             }
             Err(error) => {
-                hearing.list_again();
+                buffer.list_again();
                 Err(error)
             }
         },
         Unknown::States(session, keywords) => {
-            match look(executor, &hearing.service, &keywords).await {
+            match look(executor, &buffer.service, &keywords).await {
                 Ok(readings) => {
-                    hearing.have_read(session, keywords, readings);
+                    buffer.have_read(session, keywords, readings);
                     Ok(())
                 }
                 Err(error) => {
-                    hearing.soil(keywords);
+                    buffer.soil(keywords);
                     Err(error)
                 }
             }

@@ -2,20 +2,21 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::description::{Access, Description};
-use super::kind::Kind;
-use super::lease;
-use super::names::{KeywordName, ServiceName};
-use super::reading::{Reading, Status};
-use super::value::Value;
+use super::served;
 use crate::client::RoundTrips;
 use crate::error::{Error, Result};
+use crate::keyword::description::{Access, Description};
+use crate::keyword::kind::Kind;
+use crate::keyword::names::{KeywordName, ServiceName};
+use crate::keyword::reading::{Reading, Status};
+use crate::keyword::value::Value;
 use crate::limits::PAGE;
-use crate::reply::{self, decode_bytes};
+use crate::reply;
+use crate::reply::decode_bytes;
 use crate::request::Request;
 
 /// The values of `keywords`, in their order, each by itself. One round trip for a page.
-pub(super) async fn look<E: RoundTrips>(
+pub(crate) async fn look<E: RoundTrips>(
     executor: &E,
     service: &ServiceName,
     keywords: &[KeywordName],
@@ -38,14 +39,14 @@ pub(super) async fn look<E: RoundTrips>(
                 page.iter().fold(descriptions, field).returns(reply::raw_each),
                 Request::read("TIME").returns(reply::time),
                 exist.returns(reply::count),
-                lease::is_held(service),
-                lease::is_registered(service),
-                lease::describes(service),
+                served::is_held(service),
+                served::is_registered(service),
+                served::describes(service),
             ))
             .await?;
         let (times, stored, descriptions, now) = (times?, stored?, descriptions?, now?);
-        let (is_held, is_registered) = (is_held?, lease::unless_forbidden(is_registered)?);
-        let is_served = lease::serves(is_held, is_registered, describes?);
+        let (is_held, is_registered) = (is_held?, served::unless_forbidden(is_registered)?);
+        let is_served = served::serves(is_held, is_registered, describes?);
         let [seconds, microseconds] = now;
         let now = seconds.saturating_mul(MICROSECONDS).saturating_add(microseconds);
         let found = stored.chunks_exact(STORED).zip(times.chunks_exact(TIMES)).zip(descriptions);
@@ -85,7 +86,7 @@ async fn explain<E: RoundTrips>(
 }
 
 /// The value of one keyword.
-pub(super) async fn one<E: RoundTrips>(
+pub(crate) async fn one<E: RoundTrips>(
     executor: &E,
     service: &ServiceName,
     keyword: &KeywordName,
@@ -95,7 +96,7 @@ pub(super) async fn one<E: RoundTrips>(
 }
 
 /// A reading of what a dispatcher has just set.
-pub(super) fn fresh(keyword: &KeywordName, kind: Kind, text: String, at: u64) -> Reading {
+pub(crate) fn fresh(keyword: &KeywordName, kind: Kind, text: String, at: u64) -> Reading {
     Reading {
         keyword: keyword.as_str().to_owned(),
         kind,
@@ -116,7 +117,7 @@ fn value_of(kind: Kind, text: &str) -> Value {
 }
 
 /// A value of a keyword as text.
-pub(super) fn text_of(
+pub(crate) fn text_of(
     service: &ServiceName,
     keyword: &KeywordName,
     bytes: Vec<u8>,
@@ -172,14 +173,14 @@ impl Found<'_> {
     }
 }
 
-pub(super) fn described(json: &[u8]) -> Option<Description> {
+pub(crate) fn described(json: &[u8]) -> Option<Description> {
     serde_json::from_slice(json).ok()
 }
 
 /// Reads a description, as it is stored and as it is in a file, and a value by it. Whether it is one.
 #[cfg(test)]
 pub(crate) fn read_description(bytes: &[u8]) -> bool {
-    use super::ServiceDefinition;
+    use crate::keyword::service_definition::ServiceDefinition;
 
     let text = String::from_utf8_lossy(bytes);
     let is_in_file = ServiceDefinition::<crate::client::Client>::from_toml(&text).is_ok()

@@ -1,8 +1,8 @@
 use std::time::Instant;
 
-use super::super::kind::Kind;
-use super::super::reading::Status;
 use super::*;
+use crate::keyword::kind::Kind;
+use crate::keyword::reading::Status;
 use crate::topology::Topology;
 use std::sync::Arc;
 
@@ -13,17 +13,17 @@ fn keyword(name: &str) -> KeywordName {
     KeywordName::new(name).unwrap()
 }
 
-fn hearing(names: &[&str]) -> Hearing {
+fn buffer(names: &[&str]) -> UpdateBuffer {
     let service = ServiceName::new("dome").unwrap();
     let only = names.iter().map(|name| keyword(name)).collect();
-    let hearing = Hearing::new(service, Some(only), 0);
-    hearing.begin(1);
-    hearing
+    let buffer = UpdateBuffer::new(service, Some(only), 0);
+    buffer.begin(1);
+    buffer
 }
 
 const STATUS: &str = ":status";
 
-impl Hearing {
+impl UpdateBuffer {
     fn begin(&self, session: u64) {
         let topology = Arc::new(Topology::new([]));
         self.on_connected(
@@ -87,30 +87,30 @@ fn stored(name: &KeywordName, at: u64, text: &str) -> Reading {
 
 #[test]
 fn the_echo_of_an_update_is_not_read() {
-    let hearing = hearing(&["A", "B"]);
-    assert_eq!(hearing.rest(5, "0"), ["read A B", "A=0", "B=0"]);
-    hearing.set("A", "6 1");
-    hearing.set("B", "7 2");
-    hearing.set("C", "7 2");
-    assert_eq!(hearing.rest(0, ""), ["A=1", "B=2"]);
-    hearing.say(VALUE, "A", "set");
-    assert_eq!(hearing.rest(6, "9"), ["read A", "A=9"]);
-    hearing.say(CHANGED, "A", "8 3");
-    hearing.say(VALUE, "B", "set");
-    hearing.say(VALUE, "A", "set");
-    assert_eq!(hearing.rest(8, "3"), ["A=3", "read A B", "B=3"]);
+    let buffer = buffer(&["A", "B"]);
+    assert_eq!(buffer.rest(5, "0"), ["read A B", "A=0", "B=0"]);
+    buffer.set("A", "6 1");
+    buffer.set("B", "7 2");
+    buffer.set("C", "7 2");
+    assert_eq!(buffer.rest(0, ""), ["A=1", "B=2"]);
+    buffer.say(VALUE, "A", "set");
+    assert_eq!(buffer.rest(6, "9"), ["read A", "A=9"]);
+    buffer.say(CHANGED, "A", "8 3");
+    buffer.say(VALUE, "B", "set");
+    buffer.say(VALUE, "A", "set");
+    assert_eq!(buffer.rest(8, "3"), ["A=3", "read A B", "B=3"]);
 }
 
 #[test]
 fn statuses_are_told_in_their_order() {
-    let hearing = hearing(&["A"]);
-    assert_eq!(hearing.rest(5, "0"), ["read A", "A=0"]);
+    let buffer = buffer(&["A"]);
+    assert_eq!(buffer.rest(5, "0"), ["read A", "A=0"]);
     let say = |news: &str, parts: &[&str]| {
-        hearing.say(CHANGED, "A", news);
-        parts.iter().for_each(|part| hearing.say(VALUE, &format!("A{part}"), "set"));
+        buffer.say(CHANGED, "A", news);
+        parts.iter().for_each(|part| buffer.say(VALUE, &format!("A{part}"), "set"));
     };
     let told = || -> Vec<_> {
-        let next = || match hearing.what_next() {
+        let next = || match buffer.what_next() {
             Next::Tell(Ok(it)) => Some((it.status, it.error, it.text)),
             Next::Wait(_) => None,
             _ => panic!("it was told"),
@@ -136,20 +136,20 @@ fn statuses_are_told_in_their_order() {
     assert_eq!(told(), expected);
     // Another program sets the status once more, and then another dispatcher's is older than what was read.
     say("modify 12 -1 ", &[STATUS, STATUS]);
-    assert_eq!(told_and_read(&hearing, 14), [(Status::Modify, 12), (Status::Ready, 14)]);
+    assert_eq!(told_and_read(&buffer, 14), [(Status::Modify, 12), (Status::Ready, 14)]);
     say("modify 13 -1 ", &[STATUS]);
-    assert_eq!(told_and_read(&hearing, 14), []);
+    assert_eq!(told_and_read(&buffer, 14), []);
 }
 
 /// The statuses and times that are told, where what is read is ready since then.
-fn told_and_read(hearing: &Hearing, at: u64) -> Vec<(Status, u64)> {
+fn told_and_read(buffer: &UpdateBuffer, at: u64) -> Vec<(Status, u64)> {
     let mut told = Vec::new();
     loop {
-        match hearing.what_next() {
+        match buffer.what_next() {
             Next::Tell(Ok(reading)) => told.push((reading.status, reading.changed.unwrap())),
             Next::FindOut(Unknown::States(session, names)) => {
                 let readings = names.iter().map(|name| Ok(stored(name, at, "2"))).collect();
-                hearing.have_read(session, names, readings);
+                buffer.have_read(session, names, readings);
             }
             _ => return told,
         }
@@ -158,51 +158,51 @@ fn told_and_read(hearing: &Hearing, at: u64) -> Vec<(Status, u64)> {
 
 #[test]
 fn who_serves_is_looked_at_when_its_lease_may_be_over() {
-    let hearing = hearing(&["A"]);
+    let buffer = buffer(&["A"]);
     let hour = Some(Duration::from_secs(3600));
-    assert!(matches!(hearing.next(), Next::FindOut(Unknown::Standing)));
-    hearing.have_attended(true, hour);
-    assert_eq!(hearing.rest(5, "0"), ["read A", "A=0"]);
-    let Next::Wait(time) = hearing.next() else { panic!("something to do") };
+    assert!(matches!(buffer.next(), Next::FindOut(Unknown::Standing)));
+    buffer.have_attended(true, hour);
+    assert_eq!(buffer.rest(5, "0"), ["read A", "A=0"]);
+    let Next::Wait(time) = buffer.next() else { panic!("something to do") };
     assert!(time > Duration::from_secs(3000));
     for is_served in [false, true] {
-        hearing.say(CHANGED, "", if is_served { "served" } else { "left" });
-        assert!(matches!(hearing.next(), Next::FindOut(Unknown::Standing)));
-        hearing.have_attended(is_served, hour);
-        let Next::FindOut(Unknown::States(session, names)) = hearing.next() else {
+        buffer.say(CHANGED, "", if is_served { "served" } else { "left" });
+        assert!(matches!(buffer.next(), Next::FindOut(Unknown::Standing)));
+        buffer.have_attended(is_served, hour);
+        let Next::FindOut(Unknown::States(session, names)) = buffer.next() else {
             panic!("nothing to read")
         };
         let reading = Reading { is_served, ..stored(&names[0], 5, "0") };
-        hearing.have_read(session, names, vec![Ok(reading)]);
-        let Next::Tell(Ok(reading)) = hearing.next() else { panic!("nothing is told") };
+        buffer.have_read(session, names, vec![Ok(reading)]);
+        let Next::Tell(Ok(reading)) = buffer.next() else { panic!("nothing is told") };
         assert_eq!(reading.is_served, is_served);
-        hearing.have_attended(is_served, None);
-        assert!(matches!(hearing.next(), Next::Wait(time) if time < Duration::from_secs(2)));
+        buffer.have_attended(is_served, None);
+        assert!(matches!(buffer.next(), Next::Wait(time) if time < Duration::from_secs(2)));
     }
     // What it said before it left comes late.
     let read = |is_served| {
-        hearing.have_attended(is_served, hour);
-        let Next::FindOut(Unknown::States(session, names)) = hearing.next() else {
+        buffer.have_attended(is_served, hour);
+        let Next::FindOut(Unknown::States(session, names)) = buffer.next() else {
             panic!("nothing to read")
         };
         let left = Reading { is_served, changed: None, ..stored(&names[0], 6, "1") };
-        hearing.have_read(session, names, vec![Ok(left)]);
-        matches!(hearing.next(), Next::Tell(Ok(reading)) if !reading.is_served)
+        buffer.have_read(session, names, vec![Ok(left)]);
+        matches!(buffer.next(), Next::Tell(Ok(reading)) if !reading.is_served)
     };
-    hearing.say(CHANGED, "", "left");
-    assert!(matches!(hearing.next(), Next::FindOut(Unknown::Standing)));
+    buffer.say(CHANGED, "", "left");
+    assert!(matches!(buffer.next(), Next::FindOut(Unknown::Standing)));
     assert!(read(false));
-    hearing.set("A", "6 1");
-    assert!(matches!(hearing.next(), Next::Tell(Ok(reading)) if reading.is_served));
-    assert!(matches!(hearing.next(), Next::FindOut(Unknown::Standing)));
+    buffer.set("A", "6 1");
+    assert!(matches!(buffer.next(), Next::Tell(Ok(reading)) if reading.is_served));
+    assert!(matches!(buffer.next(), Next::FindOut(Unknown::Standing)));
     assert!(read(false));
 }
 
 #[test]
 fn what_is_old_or_told_before_is_not_told() {
-    let hearing = hearing(&["A"]);
-    hearing.set("A", "6 1");
-    assert_eq!(hearing.rest(6, "1"), ["read A", "A=1"]);
+    let buffer = buffer(&["A"]);
+    buffer.set("A", "6 1");
+    assert_eq!(buffer.rest(6, "1"), ["read A", "A=1"]);
     for (update, told) in [
         ("6 1", &[][..]),
         ("5 0", &[]),
@@ -213,38 +213,38 @@ fn what_is_old_or_told_before_is_not_told() {
         ("10 ", &["read A"]),
         ("junk", &["read A"]),
     ] {
-        hearing.set("A", update);
-        assert_eq!(hearing.rest(9, "4"), told, "{update}");
+        buffer.set("A", update);
+        assert_eq!(buffer.rest(9, "4"), told, "{update}");
     }
     // It was read before it was set.
-    hearing.say(VALUE, "A", "set");
-    let Next::FindOut(Unknown::States(session, names)) = hearing.what_next() else {
+    buffer.say(VALUE, "A", "set");
+    let Next::FindOut(Unknown::States(session, names)) = buffer.what_next() else {
         panic!("nothing to read")
     };
-    hearing.set("A", "20 5");
-    assert_eq!(hearing.step(0, ""), "A=5");
-    hearing.have_read(session, names, vec![Ok(stored(&keyword("A"), 9, "4"))]);
-    assert_eq!(hearing.rest(0, ""), [""; 0]);
+    buffer.set("A", "20 5");
+    assert_eq!(buffer.step(0, ""), "A=5");
+    buffer.have_read(session, names, vec![Ok(stored(&keyword("A"), 9, "4"))]);
+    assert_eq!(buffer.rest(0, ""), [""; 0]);
 }
 
 #[test]
 fn no_update_is_told_under_a_type_that_is_in_doubt() {
-    let hearing = hearing(&["A"]);
-    let next = |kind: Kind, at: u64, text: &str| match hearing.what_next() {
+    let buffer = buffer(&["A"]);
+    let next = |kind: Kind, at: u64, text: &str| match buffer.what_next() {
         Next::FindOut(Unknown::States(session, names)) => {
             let reading = Reading { kind, ..stored(&names[0], at, text) };
-            hearing.have_read(session, names, vec![Ok(reading)]);
+            buffer.have_read(session, names, vec![Ok(reading)]);
             "read".into()
         }
         Next::Tell(Ok(reading)) => format!("{:?} {}", reading.kind, reading.text),
         Next::Wait(_) => "wait".into(),
         _ => "failed".to_owned(),
     };
-    let Next::FindOut(Unknown::States(session, names)) = hearing.what_next() else {
+    let Next::FindOut(Unknown::States(session, names)) = buffer.what_next() else {
         panic!("nothing to read")
     };
-    let unknown = Err(hearing.service.unknown("read", &names[0]));
-    hearing.have_read(session, names, vec![unknown]);
+    let unknown = Err(buffer.service.unknown("read", &names[0]));
+    buffer.have_read(session, names, vec![unknown]);
     assert_eq!(next(Kind::Integer, 0, ""), "failed");
     for (update, kind, at, told) in [
         ("1 1", Kind::Integer, 1, &["read", "Integer 1"][..]),
@@ -252,140 +252,140 @@ fn no_update_is_told_under_a_type_that_is_in_doubt() {
         ("double", Kind::Double, 2, &["read", "Double 2"]),
         ("3 3", Kind::Double, 3, &["Double 3"]),
     ] {
-        hearing.set("A", update);
+        buffer.set("A", update);
         let steps: Vec<_> = told.iter().map(|_| next(kind, at, &at.to_string())).collect();
         assert_eq!(steps, told, "{update}");
         assert_eq!(next(kind, at, ""), "wait", "{update}");
     }
-    hearing.say(CHANGED, "A", "string");
-    hearing.set("A", "4 4");
+    buffer.say(CHANGED, "A", "string");
+    buffer.set("A", "4 4");
     assert_eq!([(); 3].map(|()| next(Kind::String, 4, "4")), ["read", "String 4", "wait"]);
     // It is read before it has another type again.
-    hearing.say(CHANGED, "A", "double");
-    let Next::FindOut(Unknown::States(session, names)) = hearing.what_next() else {
+    buffer.say(CHANGED, "A", "double");
+    let Next::FindOut(Unknown::States(session, names)) = buffer.what_next() else {
         panic!("nothing to read")
     };
-    hearing.say(CHANGED, "A", "integer");
-    hearing.set("A", "5 5");
-    hearing.have_read(session, names, vec![Ok(stored(&keyword("A"), 4, "4"))]);
+    buffer.say(CHANGED, "A", "integer");
+    buffer.set("A", "5 5");
+    buffer.have_read(session, names, vec![Ok(stored(&keyword("A"), 4, "4"))]);
     assert_eq!(
         [(); 4].map(|()| next(Kind::String, 5, "5")),
         ["Integer 4", "read", "String 5", "wait"]
     );
-    hearing.begin(2);
-    hearing.set("A", "6 6");
+    buffer.begin(2);
+    buffer.set("A", "6 6");
     assert_eq!([(); 3].map(|()| next(Kind::Double, 6, "6")), ["read", "Double 6", "wait"]);
 }
 
 #[test]
 fn what_a_server_has_lost_is_waited_for() {
-    let hearing = hearing(&["A"]);
-    assert_eq!(hearing.rest(5, "1"), ["read A", "A=1"]);
+    let buffer = buffer(&["A"]);
+    assert_eq!(buffer.rest(5, "1"), ["read A", "A=1"]);
     let find_nothing = || {
-        let Next::FindOut(Unknown::States(session, names)) = hearing.what_next() else {
+        let Next::FindOut(Unknown::States(session, names)) = buffer.what_next() else {
             panic!("nothing to read")
         };
-        let unknown = Err(hearing.service.unknown("read", &names[0]));
-        hearing.have_read(session, names, vec![unknown]);
+        let unknown = Err(buffer.service.unknown("read", &names[0]));
+        buffer.have_read(session, names, vec![unknown]);
     };
-    hearing.begin(2);
+    buffer.begin(2);
     find_nothing();
-    assert_eq!(hearing.rest(0, ""), [""; 0]);
-    hearing.on_watermark(2, 0, Duration::ZERO);
-    assert_eq!(hearing.rest(9, "1"), ["read A"], "it is there again");
-    hearing.begin(3);
+    assert_eq!(buffer.rest(0, ""), [""; 0]);
+    buffer.on_watermark(2, 0, Duration::ZERO);
+    assert_eq!(buffer.rest(9, "1"), ["read A"], "it is there again");
+    buffer.begin(3);
     for _ in 0..PATIENCE {
         find_nothing();
-        assert_eq!(hearing.rest(0, ""), [""; 0]);
-        hearing.on_watermark(3, 0, Duration::ZERO);
+        assert_eq!(buffer.rest(0, ""), [""; 0]);
+        buffer.on_watermark(3, 0, Duration::ZERO);
     }
     find_nothing();
-    assert!(matches!(hearing.what_next(), Next::Tell(Err(Error::UnknownKeyword { .. }))));
+    assert!(matches!(buffer.what_next(), Next::Tell(Err(Error::UnknownKeyword { .. }))));
 }
 
 #[test]
 fn who_is_slow_is_told_the_latest_values() {
-    let hearing = hearing(&["A", "B"]);
-    assert_eq!(hearing.rest(1, "0").len(), 3);
+    let buffer = buffer(&["A", "B"]);
+    assert_eq!(buffer.rest(1, "0").len(), 3);
     for at in 2..3 * MOST_WAITING {
-        hearing.set(if at == 2 { "A" } else { "B" }, &format!("{at} {at}"));
-        assert!(hearing.state().news.len() <= MOST_WAITING);
+        buffer.set(if at == 2 { "A" } else { "B" }, &format!("{at} {at}"));
+        assert!(buffer.state().news.len() <= MOST_WAITING);
     }
-    let told = hearing.rest(3 * MOST_WAITING as u64, "-1");
+    let told = buffer.rest(3 * MOST_WAITING as u64, "-1");
     assert_eq!(told[told.len() - 3..], ["read A B", "A=-1", "B=-1"]);
 }
 
 #[test]
 fn after_a_reconnection_everything_is_read_again() {
-    let hearing = hearing(&["A", "B"]);
-    assert_eq!(hearing.rest(9, "1").len(), 3);
-    hearing.set("A", "10 2");
-    hearing.say(VALUE, "B", "set");
-    let Next::Tell(_) = hearing.what_next() else { panic!("nothing to tell") };
-    let Next::FindOut(Unknown::States(session, names)) = hearing.what_next() else {
+    let buffer = buffer(&["A", "B"]);
+    assert_eq!(buffer.rest(9, "1").len(), 3);
+    buffer.set("A", "10 2");
+    buffer.say(VALUE, "B", "set");
+    let Next::Tell(_) = buffer.what_next() else { panic!("nothing to tell") };
+    let Next::FindOut(Unknown::States(session, names)) = buffer.what_next() else {
         panic!("nothing to read")
     };
-    hearing.begin(2);
-    hearing.have_read(session, names, vec![Ok(stored(&keyword("B"), 9, "7"))]);
-    hearing.set("A", "11 3");
-    assert_eq!(hearing.rest(11, "3"), ["read A B", "A=3", "B=3"]);
+    buffer.begin(2);
+    buffer.have_read(session, names, vec![Ok(stored(&keyword("B"), 9, "7"))]);
+    buffer.set("A", "11 3");
+    assert_eq!(buffer.rest(11, "3"), ["read A B", "A=3", "B=3"]);
 }
 
 #[test]
 fn what_is_older_than_what_was_told_waits_for_the_dispatcher() {
-    let hearing = hearing(&["A"]);
-    assert_eq!(hearing.rest(9, "1"), ["read A", "A=1"]);
-    hearing.begin(2);
+    let buffer = buffer(&["A"]);
+    assert_eq!(buffer.rest(9, "1"), ["read A", "A=1"]);
+    buffer.begin(2);
     // The new server has not what the old one had, until the dispatcher writes it again.
-    assert_eq!(hearing.rest(7, "0"), ["read A"]);
-    hearing.set("A", "8 5");
-    assert_eq!(hearing.rest(0, ""), [""; 0]);
-    hearing.on_watermark(2, 0, Duration::ZERO);
-    assert_eq!(hearing.rest(9, "1"), ["read A"]);
-    hearing.on_watermark(2, 0, Duration::ZERO);
-    assert_eq!(hearing.rest(0, ""), [""; 0]);
-    hearing.set("A", "8 5");
-    hearing.set("A", "10 2");
-    assert_eq!(hearing.rest(0, ""), ["A=2"]);
+    assert_eq!(buffer.rest(7, "0"), ["read A"]);
+    buffer.set("A", "8 5");
+    assert_eq!(buffer.rest(0, ""), [""; 0]);
+    buffer.on_watermark(2, 0, Duration::ZERO);
+    assert_eq!(buffer.rest(9, "1"), ["read A"]);
+    buffer.on_watermark(2, 0, Duration::ZERO);
+    assert_eq!(buffer.rest(0, ""), [""; 0]);
+    buffer.set("A", "8 5");
+    buffer.set("A", "10 2");
+    assert_eq!(buffer.rest(0, ""), ["A=2"]);
 
     // The clock of another dispatcher is behind.
-    hearing.begin(3);
+    buffer.begin(3);
     for beat in 0..PATIENCE {
-        assert_eq!(hearing.rest(3, "4"), ["read A"], "{beat}");
-        hearing.on_watermark(3, 0, Duration::ZERO);
+        assert_eq!(buffer.rest(3, "4"), ["read A"], "{beat}");
+        buffer.on_watermark(3, 0, Duration::ZERO);
     }
-    assert_eq!(hearing.rest(3, "4"), ["read A", "A=4"]);
-    hearing.set("A", "4 5");
-    assert_eq!(hearing.rest(0, ""), ["A=5"]);
+    assert_eq!(buffer.rest(3, "4"), ["read A", "A=4"]);
+    buffer.set("A", "4 5");
+    assert_eq!(buffer.rest(0, ""), ["A=5"]);
 }
 
 #[test]
 fn a_new_status_brings_no_value_back() {
-    let hearing = hearing(&["A"]);
-    assert_eq!(hearing.rest(9, "1"), ["read A", "A=1"]);
-    hearing.begin(2);
+    let buffer = buffer(&["A"]);
+    assert_eq!(buffer.rest(9, "1"), ["read A", "A=1"]);
+    buffer.begin(2);
     // On the new server a write has begun before the dispatcher has written again what that has lost.
-    let Next::FindOut(Unknown::States(session, names)) = hearing.what_next() else {
+    let Next::FindOut(Unknown::States(session, names)) = buffer.what_next() else {
         panic!("nothing to read")
     };
     let written = Reading { changed: Some(10), ..stored(&keyword("A"), 7, "0") };
-    hearing.have_read(session, names, vec![Ok(written)]);
-    assert_eq!(hearing.rest(0, ""), [""; 0]);
-    hearing.on_watermark(2, 0, Duration::ZERO);
-    assert_eq!(hearing.rest(11, "2"), ["read A", "A=2"]);
+    buffer.have_read(session, names, vec![Ok(written)]);
+    assert_eq!(buffer.rest(0, ""), [""; 0]);
+    buffer.on_watermark(2, 0, Duration::ZERO);
+    assert_eq!(buffer.rest(11, "2"), ["read A", "A=2"]);
 }
 
 #[test]
 fn values_of_too_many_bytes_are_not_kept() {
-    let hearing = hearing(&["A"]);
-    assert_eq!(hearing.step(1, "0"), "read A");
+    let buffer = buffer(&["A"]);
+    assert_eq!(buffer.step(1, "0"), "read A");
     let long = "x".repeat(MOST_BYTES / 2);
     for at in 2..5 {
-        hearing.set("A", &format!("{at} {long}"));
+        buffer.set("A", &format!("{at} {long}"));
     }
-    assert_eq!(hearing.rest(4, "last"), ["A=0", "read A", "A=last"]);
+    assert_eq!(buffer.rest(4, "last"), ["A=0", "read A", "A=last"]);
     for at in [5, 6] {
-        hearing.set("A", &format!("{at} {at}"));
+        buffer.set("A", &format!("{at} {at}"));
     }
-    assert_eq!(hearing.rest(0, ""), ["A=5", "A=6"]);
+    assert_eq!(buffer.rest(0, ""), ["A=5", "A=6"]);
 }

@@ -8,14 +8,14 @@ use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use self::echo::{Echo, Part};
-use self::standing::Standing;
-use super::look::fresh;
-use super::message::News;
-use super::names::{KeywordName, ServiceName};
-use super::reading::{Reading, Status};
+use super::buffer::echo::{Echo, Part};
+use super::buffer::standing::Standing;
 use crate::connection::Push;
 use crate::error::{Error, Result};
+use crate::keyword::client::fresh;
+use crate::keyword::message::News;
+use crate::keyword::names::{KeywordName, ServiceName};
+use crate::keyword::reading::{Reading, Status};
 use crate::listen::{FeedHandler, FeedInfo};
 use crate::time::Signal;
 
@@ -23,9 +23,9 @@ use crate::time::Signal;
 ///
 /// A dispatcher tells of a value and a status right before it sets them, so that the server's notifications that
 /// come next are known to be the echo. Another one is of somebody who tells nothing: the keyword is read.
-pub(super) struct Hearing {
-    pub(super) service: ServiceName,
-    pub(super) signal: Signal,
+pub(crate) struct UpdateBuffer {
+    pub(crate) service: ServiceName,
+    pub(crate) signal: Signal,
     /// The keywords; all if none are named.
     only: Option<HashSet<KeywordName>>,
     changes: Vec<u8>,
@@ -71,7 +71,7 @@ struct KeywordUpdate {
 }
 
 /// What is to be done next.
-pub(super) enum Next {
+pub(crate) enum Next {
     Tell(Result<Reading>),
     FindOut(Unknown),
     /// To wait for the signal, for so long.
@@ -79,7 +79,7 @@ pub(super) enum Next {
 }
 
 /// What is to be found out.
-pub(super) enum Unknown {
+pub(crate) enum Unknown {
     /// What keywords there are.
     List,
     /// Whether the service is served.
@@ -88,8 +88,8 @@ pub(super) enum Unknown {
     States(u64, Vec<KeywordName>),
 }
 
-impl Hearing {
-    pub(super) fn new(
+impl UpdateBuffer {
+    pub(crate) fn new(
         service: ServiceName,
         only: Option<HashSet<KeywordName>>,
         database: i64,
@@ -100,17 +100,17 @@ impl Hearing {
         Self { service, signal, only, changes, keyspace, state }
     }
 
-    pub(super) fn sees_foreign_writes(&self) -> bool {
+    pub(crate) fn sees_foreign_writes(&self) -> bool {
         self.state().tells_keys
     }
 
     /// Whether nothing is heard any more.
     #[cfg(feature = "async")]
-    pub(super) fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.state().has_ended
     }
 
-    pub(super) fn next(&self) -> Next {
+    pub(crate) fn next(&self) -> Next {
         let mut state = self.state();
         if let Some(reading) = state.read.pop_front() {
             return Next::Tell(reading);
@@ -128,7 +128,7 @@ impl Hearing {
     }
 
     /// What is to be found out before the present states are all known, whatever there is to tell.
-    pub(super) fn unseen(&self) -> Option<Unknown> {
+    pub(crate) fn unseen(&self) -> Option<Unknown> {
         let mut state = self.state();
         let is_unseen = |keyword| !state.told.contains_key(keyword);
         match state.is_unlisted || state.stale.iter().any(is_unseen) {
@@ -138,18 +138,18 @@ impl Hearing {
     }
 
     /// These keywords are to be read.
-    pub(super) fn soil(&self, keywords: impl IntoIterator<Item = KeywordName>) {
+    pub(crate) fn soil(&self, keywords: impl IntoIterator<Item = KeywordName>) {
         self.state().stale.extend(keywords);
     }
 
     /// What keywords there are is to be found out.
-    pub(super) fn list_again(&self) {
+    pub(crate) fn list_again(&self) {
         self.state().is_unlisted = true;
     }
 
     /// Takes in whether the service is served, and for how long that is certain. If that has changed, or a dispatcher
     /// has come or gone, which keywords are served is to be read. New ones are announced.
-    pub(super) fn have_attended(&self, is_served: bool, time: Option<Duration>) {
+    pub(crate) fn have_attended(&self, is_served: bool, time: Option<Duration>) {
         let mut state = self.state();
         let has_changed = state.standing.have_looked(is_served, time);
         match mem::take(&mut state.is_renewed) || has_changed {
@@ -162,14 +162,14 @@ impl Hearing {
     }
 
     /// Whether it is served cannot be found out.
-    pub(super) fn attend_no_more(&self) {
+    pub(crate) fn attend_no_more(&self) {
         let mut state = self.state();
         state.standing.look_no_more();
         state.read_abandoned();
     }
 
     /// Takes in what was read in a session. What was read before a reconnection is read again.
-    pub(super) fn have_read(
+    pub(crate) fn have_read(
         &self,
         session: u64,
         keywords: Vec<KeywordName>,
@@ -365,7 +365,7 @@ impl State {
     }
 }
 
-impl FeedHandler for Hearing {
+impl FeedHandler for UpdateBuffer {
     fn on_push(&self, _server: usize, push: Push<'_>) {
         let Push::Message { channel, payload } = push else { return };
         let mut state = self.state();

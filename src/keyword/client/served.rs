@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::names::{REGISTRY, ServiceName};
 use crate::client::RoundTrips;
 use crate::command::Command;
 use crate::command::Part;
 use crate::error::Result;
 use crate::keys::escape;
+use crate::keyword::names::{REGISTRY, ServiceName};
 use crate::limits::PAGE;
 use crate::reply;
 use crate::request::Request;
@@ -27,7 +27,7 @@ pub struct ServiceState {
 
 /// How the services stand. A dispatcher without a lease is Cauldron's, and known by the channels that it
 /// listens to: those of all keywords, if one of this crate that crashed has left descriptions of them.
-pub(super) async fn states<E: RoundTrips>(
+pub(crate) async fn states<E: RoundTrips>(
     executor: &E,
     services: &[ServiceName],
 ) -> Result<Vec<ServiceState>> {
@@ -59,7 +59,7 @@ pub(super) async fn states<E: RoundTrips>(
 }
 
 /// How long ago the dispatchers said that they are there. One round trip.
-pub(super) async fn heartbeats<E: RoundTrips>(
+pub(crate) async fn heartbeats<E: RoundTrips>(
     executor: &E,
     services: &[ServiceName],
 ) -> Result<Vec<Option<Duration>>> {
@@ -75,18 +75,18 @@ pub(super) async fn heartbeats<E: RoundTrips>(
 }
 
 /// Whether a dispatcher has the lease.
-pub(super) fn is_held(service: &ServiceName) -> Command<bool> {
+pub(crate) fn is_held(service: &ServiceName) -> Command<bool> {
     Request::read("EXISTS").key(&service.lease()).returns(reply::flag)
 }
 
 /// Whether the name is registered, which Cauldron's dispatchers know each other by.
-pub(super) fn is_registered(service: &ServiceName) -> Command<bool> {
+pub(crate) fn is_registered(service: &ServiceName) -> Command<bool> {
     let is_member = Request::read("SISMEMBER").key(REGISTRY.as_bytes()).arg(service.as_str());
     is_member.returns(reply::flag)
 }
 
 /// Who may read only the keys of one service takes it as registered.
-pub(super) fn unless_forbidden(is_registered: Result<bool>) -> Result<bool> {
+pub(crate) fn unless_forbidden(is_registered: Result<bool>) -> Result<bool> {
     match is_registered {
         Err(error) if error.code() == Some("NOPERM") => Ok(true),
         is_registered => is_registered,
@@ -94,18 +94,18 @@ pub(super) fn unless_forbidden(is_registered: Result<bool>) -> Result<bool> {
 }
 
 /// Whether keywords are described, as they are by a dispatcher of this crate.
-pub(super) fn describes(service: &ServiceName) -> Command<bool> {
+pub(crate) fn describes(service: &ServiceName) -> Command<bool> {
     Request::read("EXISTS").key(&service.descriptions()).returns(reply::flag)
 }
 
 /// Whether a service is served. A dispatcher that describes its keywords has a lease; Cauldron's has neither.
-pub(super) fn serves(is_held: bool, is_registered: bool, is_described: bool) -> bool {
+pub(crate) fn serves(is_held: bool, is_registered: bool, is_described: bool) -> bool {
     is_held || is_registered && !is_described
 }
 
 /// Whether a service is served, and for how long that holds if its dispatcher is not heard of any more. One round
 /// trip.
-pub(super) async fn standing<E: RoundTrips>(
+pub(crate) async fn standing<E: RoundTrips>(
     executor: &E,
     service: &ServiceName,
 ) -> Result<(bool, Option<Duration>)> {

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::description::Description;
-use super::kind::Kind;
-use super::lease;
-use super::look::described;
-use super::names::{KeywordName, ServiceName};
+use super::read_values::described;
+use super::served;
 use crate::client::RoundTrips;
 use crate::collections::{Cursor, Name};
 use crate::error::Result;
 use crate::keys::escape;
+use crate::keyword::description::Description;
+use crate::keyword::kind::Kind;
+use crate::keyword::names::{KeywordName, ServiceName};
 use crate::reply;
 use crate::request::Request;
 
 /// The keywords of a service, as its dispatcher describes them. Cauldron's describes nothing, and leaves
 /// only keys.
-pub(super) async fn keywords<E: RoundTrips>(
+pub(crate) async fn keywords<E: RoundTrips>(
     executor: &E,
     service: &ServiceName,
 ) -> Result<Vec<Description>> {
@@ -39,7 +39,7 @@ pub(super) async fn keywords<E: RoundTrips>(
 
 /// What a keyword is, if there is one of that name: among those that are described, or else by its key. One round
 /// trip.
-pub(super) async fn describe<E: RoundTrips>(
+pub(crate) async fn describe<E: RoundTrips>(
     executor: &E,
     service: &ServiceName,
     keyword: &KeywordName,
@@ -52,7 +52,7 @@ pub(super) async fn describe<E: RoundTrips>(
             described_as.returns(reply::raw),
             exists.returns(reply::flag),
             kind.returns(reply::raw),
-            lease::describes(service),
+            served::describes(service),
         ))
         .await?;
     let (json, exists, kind, describes) = (json?, exists?, kind?, describes?);

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 /// Whether the service is served, and when to look at that again. A dispatcher that comes or goes says so; one
 /// that dies is known by its lease.
-pub(super) struct Standing {
+pub(crate) struct Standing {
     is_served: Option<bool>,
     /// Never, if this is none.
     look_at: Option<Instant>,
@@ -15,32 +15,32 @@ impl Default for Standing {
 }
 
 impl Standing {
-    pub(super) fn is_due_in(&self) -> Duration {
+    pub(crate) fn is_due_in(&self) -> Duration {
         self.look_at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
     }
 
-    pub(super) fn look_now(&mut self) {
+    pub(crate) fn look_now(&mut self) {
         self.look_at = Some(Instant::now());
     }
 
     /// Something that is not announced is to be looked at in a while.
-    pub(super) fn look_soon(&mut self) {
+    pub(crate) fn look_soon(&mut self) {
         let soon = Instant::now() + WITHOUT_A_LEASE;
         self.look_at = Some(self.look_at.map_or(soon, |at| at.min(soon)));
     }
 
     /// It is said that it is served, which is to be looked at.
-    pub(super) fn was_served(&mut self) {
+    pub(crate) fn was_served(&mut self) {
         self.is_served = Some(true);
         self.look_now();
     }
 
-    pub(super) fn look_no_more(&mut self) {
+    pub(crate) fn look_no_more(&mut self) {
         self.look_at = None;
     }
 
     /// Says whether that has changed. It is certain for `time`; where no lease says, for a while.
-    pub(super) fn have_looked(&mut self, is_served: bool, time: Option<Duration>) -> bool {
+    pub(crate) fn have_looked(&mut self, is_served: bool, time: Option<Duration>) -> bool {
         self.look_at = Instant::now().checked_add(time.unwrap_or(WITHOUT_A_LEASE) + A_LITTLE);
         self.is_served.replace(is_served).is_some_and(|before| before != is_served)
     }

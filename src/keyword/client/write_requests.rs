@@ -6,26 +6,27 @@ use std::iter::repeat_with;
 use std::mem;
 use std::time::Duration;
 
-use super::kind::Kind;
-use super::legacy;
-use super::look::{fresh, text_of};
-use super::message::{Outcome, UNKNOWN, Update, Wanted};
-use super::names::{KeywordName, REGISTRY, ServiceName};
-use super::reading::Reading;
+use super::cauldron;
+use super::read_values::{fresh, text_of};
 use super::service::Service;
-use super::value::Value;
 use crate::client::RoundTrips;
 use crate::command::Command;
 use crate::error::{Applied, Error, Result};
+use crate::keyword::kind::Kind;
+use crate::keyword::message::{Outcome, UNKNOWN, Update, Wanted};
+use crate::keyword::names::{KeywordName, REGISTRY, ServiceName};
+use crate::keyword::reading::Reading;
+use crate::keyword::value::Value;
 use crate::random::unique_id;
-use crate::reply::{self, Reply};
+use crate::reply;
+use crate::reply::Reply;
 use crate::request::Request;
 use crate::request::Script;
 use crate::time::Wait;
 use crate::time::{Deadline, Pauses};
 
 /// Has the dispatcher set the keywords, and gives what became of each.
-pub(super) async fn grant<E: RoundTrips>(
+pub(crate) async fn grant<E: RoundTrips>(
     service: &Service<E>,
     writes: Vec<Result<(KeywordName, Value)>>,
     (time, is_forced): (Duration, bool),
@@ -38,10 +39,10 @@ pub(super) async fn grant<E: RoundTrips>(
     for (position, write) in writes.into_iter().enumerate() {
         match write {
             Ok((keyword, value)) => {
-                let options =
-                    FeedOptions { is_forced, ..FeedOptions::new(position, keyword, &value) };
-                match options.checked(name) {
-                    Ok(options) => waiting.push(options),
+                let write =
+                    WriteRequest { is_forced, ..WriteRequest::new(position, keyword, &value) };
+                match write.checked(name) {
+                    Ok(write) => waiting.push(write),
                     Err(error) => drop(wishes.outcomes.insert(position, Err(error))),
                 }
             }
@@ -51,37 +52,37 @@ pub(super) async fn grant<E: RoundTrips>(
     let (taken, others) = wishes.submit(waiting).await?;
     wishes.hear(taken).await;
     wishes.remove().await;
-    for (index, FeedOptions { position, keyword, text, kind, .. }) in others.into_iter().enumerate()
+    for (index, WriteRequest { position, keyword, text, kind, .. }) in
+        others.into_iter().enumerate()
     {
         let about = (name, &keyword, kind.unwrap_or_default());
         let outcome = match index > 0 && deadline.is_over() {
             // Nothing was sent.
             true => Err(Error::Timeout { attempt: name.attempt("write", &keyword, false) }),
-            false => legacy::write(executor, about, &text, &deadline).await,
+            false => cauldron::write(executor, about, &text, &deadline).await,
         };
         wishes.outcomes.insert(position, outcome);
     }
     Ok(wishes.outcomes.into_values().collect())
 }
 
-/// Tells the dispatcher of a options whose outcome nobody waits for.
-pub(super) async fn tell<E: RoundTrips>(
+/// Tells the dispatcher of a write whose outcome nobody waits for.
+pub(crate) async fn tell<E: RoundTrips>(
     service: &Service<E>,
     keyword: KeywordName,
     value: &Value,
 ) -> Result<()> {
     let (executor, name) = (&service.executor, service.name("write")?);
-    let options =
-        FeedOptions { id: String::new(), ..FeedOptions::new(0, keyword, value).checked(name)? };
-    let is_heard = match executor.send(options.request(name, Duration::ZERO)).await?.0 {
+    let write =
+        WriteRequest { id: String::new(), ..WriteRequest::new(0, keyword, value).checked(name)? };
+    let is_heard = match executor.send(write.request(name, Duration::ZERO)).await?.0 {
         SERVED_BY_CAULDRONS => {
-            let publish =
-                Request::write("PUBLISH").arg(name.value(&options.keyword)).arg(options.text);
+            let publish = Request::write("PUBLISH").arg(name.value(&write.keyword)).arg(write.text);
             executor.send(publish.returns(reply::count)).await? > 0
         }
         heard => heard > 0,
     };
-    if is_heard { Ok(()) } else { Err(name.not_served(&options.keyword)) }
+    if is_heard { Ok(()) } else { Err(name.not_served(&write.keyword)) }
 }
 
 struct Wishes<'a, E> {
@@ -94,7 +95,7 @@ struct Wishes<'a, E> {
     read: Vec<Vec<u8>>,
 }
 
-struct FeedOptions {
+struct WriteRequest {
     position: usize,
     id: String,
     keyword: KeywordName,
@@ -103,7 +104,7 @@ struct FeedOptions {
     is_forced: bool,
 }
 
-impl FeedOptions {
+impl WriteRequest {
     fn new(position: usize, keyword: KeywordName, value: &Value) -> Self {
         let id = unique_id();
         let text = value.to_string();
@@ -142,31 +143,31 @@ impl<E: RoundTrips> Wishes<'_, E> {
     /// dispatchers that do not answer.
     async fn submit(
         &mut self,
-        mut waiting: Vec<FeedOptions>,
-    ) -> Result<(VecDeque<FeedOptions>, Vec<FeedOptions>)> {
+        mut waiting: Vec<WriteRequest>,
+    ) -> Result<(VecDeque<WriteRequest>, Vec<WriteRequest>)> {
         let (mut taken, mut others) = (VecDeque::new(), Vec::new());
         let mut pauses = Pauses::new();
         while !waiting.is_empty() {
             let time = self.deadline.left();
             let requests: Vec<_> =
-                waiting.iter().map(|options| options.request(self.name, time)).collect();
+                waiting.iter().map(|write| write.request(self.name, time)).collect();
             match self.executor.send_all(requests).await {
                 Ok(replies) => {
-                    for (mut options, reply) in mem::take(&mut waiting).into_iter().zip(replies) {
+                    for (mut write, reply) in mem::take(&mut waiting).into_iter().zip(replies) {
                         match reply {
-                            Ok((0, _)) => waiting.push(options),
+                            Ok((0, _)) => waiting.push(write),
                             Ok((NOT_SERVED, _)) => {
-                                let error = self.name.not_served(&options.keyword);
-                                self.outcomes.insert(options.position, Err(error));
+                                let error = self.name.not_served(&write.keyword);
+                                self.outcomes.insert(write.position, Err(error));
                             }
                             Ok((heard, kind)) => {
-                                options.kind = Some(kind);
+                                write.kind = Some(kind);
                                 match heard {
-                                    SERVED_BY_CAULDRONS => others.push(options),
-                                    _ => taken.push_back(options),
+                                    SERVED_BY_CAULDRONS => others.push(write),
+                                    _ => taken.push_back(write),
                                 }
                             }
-                            Err(error) => drop(self.outcomes.insert(options.position, Err(error))),
+                            Err(error) => drop(self.outcomes.insert(write.position, Err(error))),
                         }
                     }
                 }
@@ -183,15 +184,15 @@ impl<E: RoundTrips> Wishes<'_, E> {
                 self.pause(&mut pauses).await;
             }
         }
-        for options in waiting {
-            self.outcomes.insert(options.position, Err(self.name.not_served(&options.keyword)));
+        for write in waiting {
+            self.outcomes.insert(write.position, Err(self.name.not_served(&write.keyword)));
         }
         Ok((taken, others))
     }
 
     /// Waits for what becomes of the wishes. Whenever one is decided, the others may be too; after the
     /// deadline they are looked at once.
-    async fn hear(&mut self, mut taken: VecDeque<FeedOptions>) {
+    async fn hear(&mut self, mut taken: VecDeque<WriteRequest>) {
         while let Some(first) = taken.pop_front() {
             let outcome = self.outcome(&first).await;
             self.settle(first, outcome).await;
@@ -199,30 +200,30 @@ impl<E: RoundTrips> Wishes<'_, E> {
                 return;
             }
             let is_last = self.deadline.is_over();
-            let looks = taken.iter().map(|options| {
-                let list = self.name.outcome(&options.id);
+            let looks = taken.iter().map(|write| {
+                let list = self.name.outcome(&write.id);
                 Request::read("LINDEX").key(&list).number(0).returns(reply::raw)
             });
             let looks: Vec<_> = looks.collect();
             let found = self.executor.send_all(looks).await.unwrap_or_default();
             let found = found.into_iter().map(Result::ok).chain(repeat_with(|| None));
-            for (options, found) in mem::take(&mut taken).into_iter().zip(found) {
+            for (write, found) in mem::take(&mut taken).into_iter().zip(found) {
                 match found.flatten().and_then(|outcome| Outcome::read(&outcome)) {
-                    Some(outcome) => self.settle(options, Ok(outcome)).await,
+                    Some(outcome) => self.settle(write, Ok(outcome)).await,
                     None if is_last => {
-                        let too_late = self.too_late(&options);
-                        self.settle(options, Err(too_late)).await;
+                        let too_late = self.too_late(&write);
+                        self.settle(write, Err(too_late)).await;
                     }
-                    None => taken.push_back(options),
+                    None => taken.push_back(write),
                 }
             }
         }
     }
 
     /// Waits for one outcome. Moving a list onto itself takes nothing away, so that it may be repeated.
-    async fn outcome(&self, options: &FeedOptions) -> Result<Outcome> {
-        let list = self.name.outcome(&options.id);
-        let too_late = || self.too_late(options);
+    async fn outcome(&self, write: &WriteRequest) -> Result<Outcome> {
+        let list = self.name.outcome(&write.id);
+        let too_late = || self.too_late(write);
         let mut pauses = Pauses::new();
         loop {
             let wait = Request::write("BLMOVE").key(&list).key(&list).arg("LEFT").arg("LEFT");
@@ -262,44 +263,44 @@ impl<E: RoundTrips> Wishes<'_, E> {
         }
     }
 
-    fn too_late(&self, options: &FeedOptions) -> Error {
-        Error::Timeout { attempt: self.name.attempt("write", &options.keyword, true) }
+    fn too_late(&self, write: &WriteRequest) -> Error {
+        Error::Timeout { attempt: self.name.attempt("write", &write.keyword, true) }
     }
 
-    async fn settle(&mut self, options: FeedOptions, outcome: Result<Outcome>) {
+    async fn settle(&mut self, write: WriteRequest, outcome: Result<Outcome>) {
         if outcome.is_ok() {
-            self.read.push(self.name.outcome(&options.id));
+            self.read.push(self.name.outcome(&write.id));
         }
         let reading = match outcome {
-            Ok(Outcome::Taken(update)) => self.reading(&options, update).await,
+            Ok(Outcome::Taken(update)) => self.reading(&write, update).await,
             Ok(Outcome::Refused(reason)) if reason == UNKNOWN => {
-                let attempt = self.name.attempt("write", &options.keyword, true);
+                let attempt = self.name.attempt("write", &write.keyword, true);
                 Err(Error::UnknownKeyword { attempt })
             }
             Ok(Outcome::Refused(reason)) => {
-                let attempt = self.name.attempt("write", &options.keyword, true);
+                let attempt = self.name.attempt("write", &write.keyword, true);
                 Err(Error::Refused { attempt, reason })
             }
             Ok(Outcome::Abandoned) => {
-                let attempt = self.name.attempt("write", &options.keyword, true);
+                let attempt = self.name.attempt("write", &write.keyword, true);
                 Err(Error::Abandoned { attempt })
             }
             Err(error) => Err(error),
         };
-        self.outcomes.insert(options.position, reading);
+        self.outcomes.insert(write.position, reading);
     }
 
-    async fn reading(&self, options: &FeedOptions, update: Update) -> Result<Reading> {
-        let text = text_of(self.name, &options.keyword, update.text)?;
-        let kind = match options.kind {
+    async fn reading(&self, write: &WriteRequest, update: Update) -> Result<Reading> {
+        let text = text_of(self.name, &write.keyword, update.text)?;
+        let kind = match write.kind {
             Some(kind) => kind,
             None => {
-                let kind = Request::read("GET").key(&self.name.kind(&options.keyword));
+                let kind = Request::read("GET").key(&self.name.kind(&write.keyword));
                 let kind = self.executor.send(kind.returns(reply::raw)).await;
                 Kind::named(&kind.ok().flatten().unwrap_or_default())
             }
         };
-        Ok(fresh(&options.keyword, kind, text, update.at))
+        Ok(fresh(&write.keyword, kind, text, update.at))
     }
 
     async fn pause(&self, pauses: &mut Pauses) {
@@ -323,7 +324,7 @@ fn heard(reply: Reply<'_>) -> Result<(i64, Kind)> {
 const SERVED_BY_CAULDRONS: i64 = -1;
 const NOT_SERVED: i64 = -2;
 
-static REQUEST: Script = Script::of_one_write("write", include_str!("request.lua"));
+static REQUEST: Script = Script::of_one_write("write", include_str!("lua/request.lua"));
 
 /// Servers cut off who is sent more than 32 MiB at once by publishing, if nobody has changed that.
 const LONGEST_VALUE: usize = 16 << 20;

@@ -2,14 +2,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::hearing::Hearing;
-use super::look::one;
+use super::buffer::UpdateBuffer;
 use super::monitor::{Monitor, next};
-use super::reading::Reading;
-use super::service::Service;
 use crate::answer::{HandlerResult, contained};
 use crate::client::RoundTrips;
 use crate::error::{Error, Result};
+use crate::keyword::client::Service;
+use crate::keyword::client::one;
+use crate::keyword::reading::Reading;
 use crate::listen::Feed;
 use crate::time::Deadline;
 use crate::time::Wait;
@@ -17,7 +17,7 @@ use crate::time::Wait;
 /// Calls a function for each change of some keywords, until it is dropped.
 #[must_use = "nothing is watched any more once this is dropped"]
 pub struct Watch {
-    hearing: Arc<Hearing>,
+    buffer: Arc<UpdateBuffer>,
     _feed: Feed,
 }
 
@@ -37,10 +37,10 @@ impl<E: RoundTrips> Service<E> {
         let keywords: Result<_> =
             keywords.map(|keyword| self.keyword("watch", keyword.as_ref())).collect();
         self.executor.converse(async move {
-            let Monitor { executor, hearing, feed, .. } =
+            let Monitor { executor, buffer, feed, .. } =
                 Monitor::open(&service, Some(keywords?)).await?;
-            executor.background(tell(executor.clone(), hearing.clone(), callback));
-            Ok(Watch { hearing, _feed: feed })
+            executor.background(tell(executor.clone(), buffer.clone(), callback));
+            Ok(Watch { buffer, _feed: feed })
         })
     }
 
@@ -65,8 +65,8 @@ impl<E: RoundTrips> Service<E> {
             }
             let monitor = Monitor::open(&service, Some([keyword.clone()].into())).await?;
             loop {
-                let (executor, hearing) = (monitor.executor.clone(), monitor.hearing.clone());
-                match next(executor, hearing, Wait::For(deadline.left())).await? {
+                let (executor, buffer) = (monitor.executor.clone(), monitor.buffer.clone());
+                match next(executor, buffer, Wait::For(deadline.left())).await? {
                     Some(Ok(reading)) if condition(&reading) => return Ok(reading),
                     Some(Err(Error::UnknownKeyword { .. })) | Some(Ok(_)) => {}
                     Some(Err(error)) => return Err(error),
@@ -83,11 +83,11 @@ impl<E: RoundTrips> Service<E> {
 
 async fn tell<E: RoundTrips, R: HandlerResult<(), E>>(
     executor: E,
-    hearing: Arc<Hearing>,
+    buffer: Arc<UpdateBuffer>,
     callback: impl Fn(Reading) -> R + Send + Sync,
 ) {
     loop {
-        match next(executor.clone(), hearing.clone(), Wait::Forever).await {
+        match next(executor.clone(), buffer.clone(), Wait::Forever).await {
             Ok(None) => return,
             Ok(Some(Ok(reading))) => {
                 let keyword = reading.keyword.clone();
@@ -99,7 +99,7 @@ async fn tell<E: RoundTrips, R: HandlerResult<(), E>>(
             Ok(Some(Err(error))) => log::warn!("a keyword cannot be watched: {error}"),
             Err(error) => {
                 log::warn!("keywords cannot be watched: {error}");
-                executor.wait(hearing.signal.raised(), PAUSE).await;
+                executor.wait(buffer.signal.raised(), PAUSE).await;
             }
         }
     }
@@ -107,7 +107,7 @@ async fn tell<E: RoundTrips, R: HandlerResult<(), E>>(
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.hearing.signal.close();
+        self.buffer.signal.close();
     }
 }
 

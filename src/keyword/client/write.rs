@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::names::{KeywordName, ServiceName};
-use super::reading::Reading;
 use super::service::Service;
-use super::value::Value;
-use super::wishes;
+use super::write_requests;
 use crate::client::RoundTrips;
 use crate::error::{Error, Result};
+use crate::keyword::names::{KeywordName, ServiceName};
+use crate::keyword::reading::Reading;
+use crate::keyword::value::Value;
 
 /// A value may be of the keyword's type or a text that stands for one; what becomes of it is up to the
 /// dispatcher.
@@ -62,7 +62,7 @@ impl<E: RoundTrips> Service<E> {
             let (keyword, value) = write?;
             let name = service.name("write")?;
             let write = vec![Ok((keyword.clone(), value))];
-            let outcome = wishes::grant(&service, write, terms).await?.pop();
+            let outcome = write_requests::grant(&service, write, terms).await?.pop();
             outcome.unwrap_or_else(|| Err(name.not_served(&keyword)))
         })
     }
@@ -99,7 +99,7 @@ impl<E: RoundTrips> Service<E> {
             self.keyword("write", keyword.as_ref()).map(|keyword| (keyword, value.into()))
         });
         let writes: Vec<Result<(KeywordName, Value)>> = writes.collect();
-        self.executor.converse(async move { wishes::grant(&service, writes, terms).await })
+        self.executor.converse(async move { write_requests::grant(&service, writes, terms).await })
     }
 
     /// Asks the dispatcher to set a keyword. One script, O(1); where the dispatcher is Cauldron's also a
@@ -109,12 +109,13 @@ impl<E: RoundTrips> Service<E> {
     pub fn write_nowait(&self, keyword: &str, value: impl Into<Value>) -> E::Reply<()> {
         let service = self.clone();
         let (keyword, value) = (self.keyword("write", keyword), value.into());
-        self.executor.converse(async move { wishes::tell(&service, keyword?, &value).await })
+        self.executor
+            .converse(async move { write_requests::tell(&service, keyword?, &value).await })
     }
 }
 
 impl ServiceName {
-    pub(super) fn not_served(&self, keyword: &KeywordName) -> Error {
+    pub(crate) fn not_served(&self, keyword: &KeywordName) -> Error {
         Error::NotServed { attempt: self.attempt("write", keyword, true) }
     }
 }

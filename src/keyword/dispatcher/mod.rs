@@ -1,16 +1,16 @@
 mod accepted;
-mod before;
 mod calls;
 mod changes;
+mod core;
 mod ending;
 mod inbox;
-mod life;
+mod keyword_state;
+mod lifecycle;
+mod name_lease;
+mod overwritten;
 mod refusal;
 mod scripts;
-mod service;
-mod slot;
-mod start;
-mod tenure;
+mod startup;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -19,15 +19,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
+use self::core::DispatcherCore;
 use self::inbox::Inbox;
-use self::life::{Life, Phase};
-use self::service::Service;
-use self::slot::Slot;
+use self::keyword_state::KeywordState;
+use self::lifecycle::{Lifecycle, Phase};
+use super::client::refuse_clusters;
 use super::definition::Keyword;
 use super::description::Description;
 use super::kind::Kind;
 use super::names::{KeywordName, ServiceName};
-use super::service::refuse_clusters;
 use super::service_definition::ServiceDefinition;
 use super::value::Value;
 use crate::client::{Client, RoundTrips};
@@ -62,7 +62,7 @@ pub struct DispatcherBuilder<E = Client> {
 }
 
 struct Owner<E: RoundTrips> {
-    service: Arc<Service<E>>,
+    service: Arc<DispatcherCore<E>>,
     grace: Duration,
     has_worker: bool,
 }
@@ -142,23 +142,24 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
         })
     }
 
-    fn service(self, executor: E) -> Result<Service<E>> {
+    fn service(self, executor: E) -> Result<DispatcherCore<E>> {
         refuse_clusters(&executor, "serve", None)?;
         let names = ServiceName::new(&self.service).map_err(Error::Configuration)?;
         let names = names.in_database(executor.database());
         let mut slots = BTreeMap::new();
         for keyword in self.keywords {
-            let slot = Slot::new(keyword).map_err(Error::Configuration)?;
+            let slot = KeywordState::new(keyword).map_err(Error::Configuration)?;
             if let Some(twice) = slots.insert(slot.name.clone(), Arc::new(slot)) {
                 let problem = format!("there are two keywords {}", twice.name);
                 return Err(Error::Configuration(problem));
             }
         }
-        let (inbox, has_received_all, life) = (Inbox::default(), Completion::new(), Life::new());
+        let (inbox, has_received_all, life) =
+            (Inbox::default(), Completion::new(), Lifecycle::new());
         let id = format!("{}/{}", unique_id(), self.lease.as_millis());
         let (feed, is_doubtful, may_hold_name) = Default::default();
         let lease = self.lease;
-        Ok(Service {
+        Ok(DispatcherCore {
             executor,
             names,
             id,
@@ -258,8 +259,8 @@ impl<E: RoundTrips> Dispatcher<E> {
         Err(Error::InvalidArgument { attempt, reason: format!("it is a {}", kind.as_str()).into() })
     }
 
-    fn slot(&self, command: &'static str, name: &str) -> Result<Arc<Slot<E>>> {
-        let Service { names, slots, .. } = &*self.0.service;
+    fn slot(&self, command: &'static str, name: &str) -> Result<Arc<KeywordState<E>>> {
+        let DispatcherCore { names, slots, .. } = &*self.0.service;
         let invalid = |reason: String| {
             let attempt = Box::new(Request::read(command).arg(name).attempt());
             Error::InvalidArgument { attempt, reason: reason.into() }

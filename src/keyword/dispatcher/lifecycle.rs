@@ -6,20 +6,20 @@ use crate::time::Completion;
 use crate::time::Signal;
 
 /// Whether a dispatcher serves, and what is under way in it.
-pub(super) struct Life {
+pub(crate) struct Lifecycle {
     state: Mutex<State>,
     /// Notified when something under way has ended, unless it serves.
     ended: Condvar,
     /// Wakes the worker.
-    pub(super) signal: Arc<Signal>,
+    pub(crate) signal: Arc<Signal>,
     /// Tells that the worker has ended.
-    pub(super) end: Completion<()>,
+    pub(crate) end: Completion<()>,
     /// Why it could not give the name back.
     failure: Mutex<Option<Error>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     Serving,
     /// Hooks that run may go on until then.
     Closing(Instant),
@@ -37,33 +37,33 @@ struct State {
 }
 
 /// Something under way, until it is dropped.
-pub(super) struct UnderWay {
-    life: Arc<Life>,
+pub(crate) struct UnderWay {
+    life: Arc<Lifecycle>,
     count: fn(&mut State) -> &mut usize,
 }
 
-impl Life {
-    pub(super) fn new() -> Arc<Self> {
+impl Lifecycle {
+    pub(crate) fn new() -> Arc<Self> {
         let state = State { phase: Phase::Serving, has_parted: false, hooks: 0, calls: 0 };
         let (state, ended) = (Mutex::new(state), Condvar::new());
         let (signal, end, failure) = (Arc::default(), Completion::new(), Mutex::default());
         Arc::new(Self { state, ended, signal, end, failure })
     }
 
-    pub(super) fn fail(&self, error: Error) {
+    pub(crate) fn fail(&self, error: Error) {
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 
-    pub(super) fn take_failure(&self) -> Option<Error> {
+    pub(crate) fn take_failure(&self) -> Option<Error> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    pub(super) fn phase(&self) -> Phase {
+    pub(crate) fn phase(&self) -> Phase {
         self.state().phase
     }
 
     /// Takes nothing new, and ends when the hooks that run have ended, or after `grace`.
-    pub(super) fn close(&self, grace: Duration) {
+    pub(crate) fn close(&self, grace: Duration) {
         let mut state = self.state();
         let until = Instant::now() + grace;
         match state.phase {
@@ -75,7 +75,7 @@ impl Life {
         self.signal.raise();
     }
 
-    pub(super) fn lose(&self) {
+    pub(crate) fn lose(&self) {
         let mut state = self.state();
         if state.phase != Phase::Closed {
             state.phase = Phase::Lost;
@@ -85,7 +85,7 @@ impl Life {
     }
 
     /// Lets nothing more be sent, unless there is still something to wait for. Says whether it does so.
-    pub(super) fn may_end(&self) -> bool {
+    pub(crate) fn may_end(&self) -> bool {
         let mut state = self.state();
         match state.phase {
             Phase::Serving => return false,
@@ -97,7 +97,7 @@ impl Life {
     }
 
     /// When it no longer waits for hooks, if it is about to end.
-    pub(super) fn closes_at(&self) -> Option<Instant> {
+    pub(crate) fn closes_at(&self) -> Option<Instant> {
         match self.phase() {
             Phase::Closing(until) => Some(until),
             _ => None,
@@ -105,17 +105,17 @@ impl Life {
     }
 
     /// Whether it waits for nothing any more.
-    pub(super) fn has_no_time(&self) -> bool {
+    pub(crate) fn has_no_time(&self) -> bool {
         self.closes_at().is_some_and(|until| Instant::now() >= until)
     }
 
-    pub(super) fn has_calls(&self) -> bool {
+    pub(crate) fn has_calls(&self) -> bool {
         self.state().calls > 0
     }
 
     /// Blocks until nothing runs and nothing is on its way, lets nothing more be sent that needs the name, and waits for
     /// what was: for hooks at most so long, and for calls.
-    pub(super) fn part(&self, for_hooks: Duration, for_calls: Duration) {
+    pub(crate) fn part(&self, for_hooks: Duration, for_calls: Duration) {
         // Whether that was in time makes no difference.
         let is_busy = |state: &mut State| state.hooks > 0;
         let _ = self.ended.wait_timeout_while(self.state(), for_hooks, is_busy);
@@ -125,18 +125,18 @@ impl Life {
     }
 
     /// A hook begins.
-    pub(super) fn hook(self: &Arc<Self>) -> UnderWay {
+    pub(crate) fn hook(self: &Arc<Self>) -> UnderWay {
         self.state().hooks += 1;
         UnderWay { life: self.clone(), count: |state| &mut state.hooks }
     }
 
     /// Something is sent to the server, if that is still allowed.
-    pub(super) fn call(self: &Arc<Self>) -> Result<UnderWay, Phase> {
+    pub(crate) fn call(self: &Arc<Self>) -> Result<UnderWay, Phase> {
         self.permit(true)
     }
 
     /// A refusal is sent to the server, which needs no name.
-    pub(super) fn refusal(self: &Arc<Self>) -> Result<UnderWay, Phase> {
+    pub(crate) fn refusal(self: &Arc<Self>) -> Result<UnderWay, Phase> {
         self.permit(false)
     }
 

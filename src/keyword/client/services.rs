@@ -1,12 +1,13 @@
 use std::fmt;
 
-use super::lease::{self, ServiceState};
-use super::names::{REGISTRY, ServiceName};
+use super::served;
+use super::served::ServiceState;
 use super::service::{Service, refuse_clusters};
 use crate::client;
 use crate::client::RoundTrips;
 use crate::collections::{Cursor, Name};
 use crate::error::Result;
+use crate::keyword::names::{REGISTRY, ServiceName};
 
 /// The keyword services of a server, as their clients see them.
 ///
@@ -43,7 +44,7 @@ impl<E: RoundTrips> Client<E> {
         self.executor.converse(async move {
             refuse_clusters(&executor, "services", None)?;
             let names = registered(&executor).await?;
-            lease::states(&executor, &names).await
+            served::states(&executor, &names).await
         })
     }
 }

@@ -4,13 +4,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::kind::Kind;
-use super::look::one;
-use super::names::{KeywordName, ServiceName};
-use super::reading::{Reading, Status};
+use super::read_values::one;
 use crate::client::RoundTrips;
 use crate::connection::Push;
 use crate::error::{Applied, Error, Result};
+use crate::keyword::kind::Kind;
+use crate::keyword::names::{KeywordName, ServiceName};
+use crate::keyword::reading::{Reading, Status};
 use crate::listen::{Feed, FeedHandler, FeedInfo, FeedOptions, OF_STRINGS};
 use crate::random::unique_id;
 use crate::reply;
@@ -18,7 +18,7 @@ use crate::request::Request;
 use crate::time::{Deadline, Signal};
 
 /// Has a dispatcher set a keyword, and gives what it made of it.
-pub(super) async fn write<E: RoundTrips>(
+pub(crate) async fn write<E: RoundTrips>(
     executor: &E,
     (name, keyword, kind): (&ServiceName, &KeywordName, Kind),
     text: &str,

@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::core::DispatcherCore;
 use super::scripts::CLAIM;
-use super::service::Service;
 use crate::client::RoundTrips;
 use crate::error::{Applied, Error, Result};
 use crate::keyword::names::REGISTRY;
@@ -12,9 +12,9 @@ use crate::reply;
 use crate::request::Request;
 use crate::time::Deadline;
 
-impl<E: RoundTrips> Service<E> {
+impl<E: RoundTrips> DispatcherCore<E> {
     /// Takes the name, as soon as no other dispatcher holds it, or fails when the time is over.
-    pub(super) async fn claim(&self, deadline: Deadline) -> Result<()> {
+    pub(crate) async fn claim(&self, deadline: Deadline) -> Result<()> {
         loop {
             let claimed = self.try_to_claim().await;
             match claimed {

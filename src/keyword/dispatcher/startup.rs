@@ -5,21 +5,22 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::accepted::Accepted;
+use super::core::DispatcherCore;
+use super::keyword_state::KeywordState;
 use super::scripts::PAGE;
-use super::service::Service;
-use super::slot::Slot;
 use crate::client::RoundTrips;
 use crate::error::Result;
 use crate::keys::escape;
 use crate::keyword::names::REGISTRY;
 use crate::limits;
 use crate::listen::{FeedOptions, OF_STRINGS};
-use crate::reply::{self, Reply};
+use crate::reply;
+use crate::reply::Reply;
 use crate::request::Request;
 
-impl<E: RoundTrips> Service<E> {
+impl<E: RoundTrips> DispatcherCore<E> {
     /// Listens to clients.
-    pub(super) async fn listen(self: &Arc<Self>) -> Result<()> {
+    pub(crate) async fn listen(self: &Arc<Self>) -> Result<()> {
         let requests = Request::read("SUBSCRIBE").arg(self.names.requests());
         let modify = Request::read("PSUBSCRIBE").arg(self.pattern());
         let options = FeedOptions {
@@ -40,7 +41,7 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Gives all keywords what they begin with.
-    pub(super) async fn fill(&self) -> Result<()> {
+    pub(crate) async fn fill(&self) -> Result<()> {
         for page in self.pages() {
             let values = self.found(&page).await?;
             let fills: Vec<_> = page.iter().zip(values).map(|(slot, it)| fill(slot, it)).collect();
@@ -60,7 +61,7 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Writes again what the server has lost, and takes over what is newer there.
-    pub(super) async fn restore(&self) -> Result<()> {
+    pub(crate) async fn restore(&self) -> Result<()> {
         for page in self.pages() {
             let again = |(accepted, at)| Fill::PutAgain(accepted, at);
             let fills = page.iter().map(|slot| slot.set_at().map_or(Fill::Leave, again));
@@ -79,7 +80,7 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Whether every keyword has its value and its type on the server.
-    pub(super) async fn is_all_there(&self) -> Result<bool> {
+    pub(crate) async fn is_all_there(&self) -> Result<bool> {
         for page in self.pages() {
             let exists = page.iter().fold(Request::read("EXISTS"), |request, slot| {
                 request.key(&self.names.value(&slot.name)).key(&self.names.kind(&slot.name))
@@ -92,7 +93,7 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Takes over a value that another dispatcher set, or this one without hearing that it did.
-    fn adopt(&self, slot: &Arc<Slot<E>>, (text, at): (Vec<u8>, u64), before: &[u8]) {
+    fn adopt(&self, slot: &Arc<KeywordState<E>>, (text, at): (Vec<u8>, u64), before: &[u8]) {
         if !slot.has_value() {
             return;
         }
@@ -103,13 +104,13 @@ impl<E: RoundTrips> Service<E> {
         }
     }
 
-    fn pages(&self) -> Vec<Vec<&Arc<Slot<E>>>> {
+    fn pages(&self) -> Vec<Vec<&Arc<KeywordState<E>>>> {
         let slots: Vec<_> = self.slots.values().collect();
         slots.chunks(limits::PAGE).map(<[_]>::to_vec).collect()
     }
 
     /// The values and statuses that Redis has.
-    async fn found(&self, page: &[&Arc<Slot<E>>]) -> Result<Vec<Found>> {
+    async fn found(&self, page: &[&Arc<KeywordState<E>>]) -> Result<Vec<Found>> {
         let keys = page.iter().fold(Request::read("MGET"), |request, slot| {
             request.key(&self.names.value(&slot.name)).key(&self.names.status(&slot.name))
         });
@@ -119,7 +120,7 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Says when each of the keywords got its value.
-    async fn write(&self, page: &[&Arc<Slot<E>>], fills: &[Fill]) -> Result<Vec<Written>> {
+    async fn write(&self, page: &[&Arc<KeywordState<E>>], fills: &[Fill]) -> Result<Vec<Written>> {
         let names = &self.names;
         let request = Request::script(&PAGE, KEYS_OF_ONE * page.len() + KEYS_OF_ALL);
         let request = page.iter().fold(request, |request, slot| {
@@ -140,7 +141,7 @@ impl<E: RoundTrips> Service<E> {
         self.send(request, written, self.lease).await
     }
 
-    pub(super) fn pattern(&self) -> Vec<u8> {
+    pub(crate) fn pattern(&self) -> Vec<u8> {
         [&escape(&self.names.values())[..], b"*"].concat()
     }
 }
@@ -186,7 +187,7 @@ impl Fill {
     }
 }
 
-fn fill<E: RoundTrips>(slot: &Slot<E>, (value, status): Found) -> Fill {
+fn fill<E: RoundTrips>(slot: &KeywordState<E>, (value, status): Found) -> Fill {
     if let Some(initial) = &slot.initial {
         return Fill::Put(initial.clone());
     }

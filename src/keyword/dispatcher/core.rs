@@ -7,40 +7,40 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::accepted::Accepted;
-use super::before::{Updated, updated};
-use super::inbox::{Inbox, Request};
-use super::life::{Life, Phase};
+use super::inbox::{Inbox, WriteCommand};
+use super::keyword_state::{Flag, KeywordState};
+use super::lifecycle::{Lifecycle, Phase};
+use super::overwritten::{Updated, updated};
 use super::scripts::{BEGIN, ELSEWHERE, UPDATE};
-use super::slot::{Flag, Slot};
 use crate::client::RoundTrips;
 use crate::connection::Push;
 use crate::error::{Applied, Error, Result};
-use crate::keyword::Value;
 use crate::keyword::description::Access;
 use crate::keyword::names::{KeywordName, REGISTRY, ServiceName};
+use crate::keyword::value::Value;
 use crate::listen::{Feed, FeedHandler, FeedInfo};
 use crate::reply;
-use crate::request::Request as Command;
+use crate::request::Request;
 use crate::request::Script;
 use crate::time::Completion;
 
-pub(super) struct Service<E> {
-    pub(super) executor: E,
-    pub(super) names: ServiceName,
+pub(crate) struct DispatcherCore<E> {
+    pub(crate) executor: E,
+    pub(crate) names: ServiceName,
     /// What its lease is known by: a random word, and how many milliseconds it lasts.
-    pub(super) id: String,
-    pub(super) lease: Duration,
-    pub(super) slots: BTreeMap<KeywordName, Arc<Slot<E>>>,
+    pub(crate) id: String,
+    pub(crate) lease: Duration,
+    pub(crate) slots: BTreeMap<KeywordName, Arc<KeywordState<E>>>,
     /// Receives requests until it is dropped.
-    pub(super) feed: Mutex<Option<Feed>>,
-    pub(super) inbox: Inbox,
+    pub(crate) feed: Mutex<Option<Feed>>,
+    pub(crate) inbox: Inbox,
     /// Lands when no more requests come.
-    pub(super) has_received_all: Completion<()>,
-    pub(super) life: Arc<Life>,
+    pub(crate) has_received_all: Completion<()>,
+    pub(crate) life: Arc<Lifecycle>,
     /// Whether the server may have lost something.
-    pub(super) is_doubtful: AtomicBool,
+    pub(crate) is_doubtful: AtomicBool,
     /// Whether the lease may be its own.
-    pub(super) may_hold_name: AtomicBool,
+    pub(crate) may_hold_name: AtomicBool,
 }
 
 /// Why a request is not fulfilled.
@@ -51,9 +51,9 @@ enum Setback {
     Failed(Error),
 }
 
-impl<E: RoundTrips> Service<E> {
+impl<E: RoundTrips> DispatcherCore<E> {
     /// Gives a keyword a value, as its own program wants.
-    pub(super) async fn set(&self, slot: &Arc<Slot<E>>, value: &Value) -> Result<()> {
+    pub(crate) async fn set(&self, slot: &Arc<KeywordState<E>>, value: &Value) -> Result<()> {
         match slot.accept(&value.to_string()) {
             Ok(accepted) => {
                 let published = self.publish(slot, accepted, None, AT_ONCE).await;
@@ -64,14 +64,19 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Says why a keyword did not get the value that its own program wants.
-    async fn fail(&self, command: &'static str, slot: &Arc<Slot<E>>, reason: String) -> Result<()> {
+    async fn fail(
+        &self,
+        command: &'static str,
+        slot: &Arc<KeywordState<E>>,
+        reason: String,
+    ) -> Result<()> {
         let refused = self.refuse(slot, &reason, None, AT_ONCE).await;
         self.explained(command, slot, refused).await?;
         Err(Error::Refused { attempt: self.names.attempt(command, &slot.name, true), reason })
     }
 
     /// Finds out the value, unless somebody does.
-    pub(super) async fn refresh(&self, slot: &Arc<Slot<E>>) -> Result<()> {
+    pub(crate) async fn refresh(&self, slot: &Arc<KeywordState<E>>) -> Result<()> {
         let Some(read) = &slot.keyword.hooks.read else {
             let attempt = self.names.attempt("refresh", &slot.name, true);
             return Err(Error::InvalidArgument { attempt, reason: "nothing finds it out".into() });
@@ -86,18 +91,18 @@ impl<E: RoundTrips> Service<E> {
 
     /// Whether a request is another dispatcher's, as it does not say for which database it is. The one of
     /// the first database takes it.
-    pub(super) async fn is_of_another(&self, request: &Request) -> Result<bool> {
+    pub(crate) async fn is_of_another(&self, request: &WriteCommand) -> Result<bool> {
         if !request.is_stray {
             return Ok(false);
         }
-        let look = Command::script(&ELSEWHERE, 0).key(&self.names.lease()).arg(REGISTRY);
+        let look = Request::script(&ELSEWHERE, 0).key(&self.names.lease()).arg(REGISTRY);
         let look = look.arg(self.names.as_str()).arg(self.names.value(&request.keyword));
         let look = look.number(self.executor.database());
         self.executor.send(look.returns(reply::flag)).await
     }
 
     /// Does what a client wants, or tells it why not.
-    pub(super) async fn serve(&self, slot: &Arc<Slot<E>>, request: &Request) {
+    pub(crate) async fn serve(&self, slot: &Arc<KeywordState<E>>, request: &WriteCommand) {
         let served = match self.fulfil(slot, request).await {
             Err(Setback::Refused(reason)) => {
                 self.refuse(slot, &reason, Some(request), self.patience()).await
@@ -124,8 +129,8 @@ impl<E: RoundTrips> Service<E> {
 
     async fn fulfil(
         &self,
-        slot: &Arc<Slot<E>>,
-        request: &Request,
+        slot: &Arc<KeywordState<E>>,
+        request: &WriteCommand,
     ) -> std::result::Result<(), Setback> {
         let refused = |reason: &str| Err(Setback::Refused(reason.into()));
         if matches!(self.life.phase(), Phase::Closing(_)) {
@@ -155,7 +160,7 @@ impl<E: RoundTrips> Service<E> {
 
     /// Says that a keyword is being written, for no longer than this program lives, unless nobody waits for
     /// it any more.
-    async fn begin(&self, slot: &Arc<Slot<E>>, request: &Request) -> Result<bool> {
+    async fn begin(&self, slot: &Arc<KeywordState<E>>, request: &WriteCommand) -> Result<bool> {
         let (outcome, time) = self.answer(Some(request));
         let command = self.leased(self.status(&BEGIN, &slot.name).key(&outcome));
         let command = command.arg(slot.name.as_str()).arg(self.names.changes(&slot.name));
@@ -166,14 +171,14 @@ impl<E: RoundTrips> Service<E> {
     /// Writes a value, its time and its status, tells of it, and answers the client.
     async fn publish(
         &self,
-        slot: &Arc<Slot<E>>,
+        slot: &Arc<KeywordState<E>>,
         accepted: Accepted,
-        request: Option<&Request>,
+        request: Option<&WriteCommand>,
         patience: Duration,
     ) -> Result<()> {
         let (names, name) = (&self.names, &slot.name);
         let (outcome, time) = self.answer(request);
-        let command = Command::script(&UPDATE, 6).key(&names.value(name)).key(&names.status(name));
+        let command = Request::script(&UPDATE, 6).key(&names.value(name)).key(&names.status(name));
         let command = command.key(&names.error(name)).key(&names.times()).key(&outcome);
         let command = self.leased(command).arg(name.as_str()).arg(names.changes(name));
         let command = command.number(u8::from(slot.has_value())).arg(&accepted.text).number(time);
@@ -202,7 +207,7 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// Tells of changes that no one tells of, beside the caller.
-    pub(super) fn tell_beside(&self, slot: &Arc<Slot<E>>) {
+    pub(crate) fn tell_beside(&self, slot: &Arc<KeywordState<E>>) {
         if slot.changes.has_untold() {
             let slot = slot.clone();
             self.executor.background(async move { slot.tell(u64::MAX) });
@@ -210,32 +215,35 @@ impl<E: RoundTrips> Service<E> {
     }
 
     /// A script about the status of a keyword, with the first of its keys.
-    pub(super) fn status(&self, script: &'static Script, name: &KeywordName) -> Command {
+    pub(crate) fn status(&self, script: &'static Script, name: &KeywordName) -> Request {
         let names = &self.names;
-        let command = Command::script(script, 5).key(&names.status(name));
+        let command = Request::script(script, 5).key(&names.status(name));
         command.key(&names.error(name)).key(&names.times())
     }
 
-    pub(super) fn answer(&self, request: Option<&Request>) -> (Vec<u8>, u64) {
+    pub(crate) fn answer(&self, request: Option<&WriteCommand>) -> (Vec<u8>, u64) {
         let answer = request.and_then(|request| request.answer.as_ref());
         let (id, time) = answer.map_or(("", 0), |(id, time)| (id.as_str(), *time));
         (self.names.outcome(id), time)
     }
 }
 
-impl<E: RoundTrips> FeedHandler for Service<E> {
+impl<E: RoundTrips> FeedHandler for DispatcherCore<E> {
     fn on_push(&self, _server: usize, push: Push<'_>) {
         let Push::Message { channel, payload } = push else { return };
         let request = match self.names.keyword(channel) {
             Some(keyword) => {
                 let is_known = self.slots.contains_key(&keyword);
                 let is_stray = self.executor.database() > 0;
-                is_known.then(|| Request { is_stray, ..Request::of_cauldron(keyword, payload) })
+                is_known.then(|| WriteCommand {
+                    is_stray,
+                    ..WriteCommand::of_cauldron(keyword, payload)
+                })
             }
             None if *channel == *self.names.requests() && *payload == *self.farewell() => {
                 return self.has_received_all.complete(());
             }
-            None if *channel == *self.names.requests() => Request::read(payload),
+            None if *channel == *self.names.requests() => WriteCommand::read(payload),
             None => None,
         };
         if let Some(request) = request {
@@ -257,7 +265,7 @@ impl<E: RoundTrips> FeedHandler for Service<E> {
 }
 
 /// When a set is over, what has waited for it is told too.
-struct Telling<'a, E: RoundTrips>(&'a Service<E>, &'a Arc<Slot<E>>);
+struct Telling<'a, E: RoundTrips>(&'a DispatcherCore<E>, &'a Arc<KeywordState<E>>);
 
 impl<E: RoundTrips> Drop for Telling<'_, E> {
     fn drop(&mut self) {
@@ -267,7 +275,7 @@ impl<E: RoundTrips> Drop for Telling<'_, E> {
 
 /// Whether the server has a new value is not known when this is dropped: nobody waited for the reply, or it
 /// was lost. So the value is looked at, and until then its hook is called also for what seems to be the same.
-struct Doubt<'a, E>(&'a Service<E>, &'a Slot<E>);
+struct Doubt<'a, E>(&'a DispatcherCore<E>, &'a KeywordState<E>);
 
 impl<E> Drop for Doubt<'_, E> {
     fn drop(&mut self) {
@@ -284,4 +292,4 @@ impl From<Error> for Setback {
     }
 }
 
-pub(super) const AT_ONCE: Duration = Duration::ZERO;
+pub(crate) const AT_ONCE: Duration = Duration::ZERO;

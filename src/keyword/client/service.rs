@@ -2,13 +2,13 @@ use std::fmt;
 use std::slice;
 use std::time::Duration;
 
-use super::description::Description;
-use super::look::{look, one};
-use super::names::{KeywordName, ServiceName};
-use super::reading::Reading;
-use super::{lease, listing};
+use super::read_values::{look, one};
+use super::{listing, served as lease};
 use crate::client::{Client, RoundTrips};
 use crate::error::{Attempt, Error, Result};
+use crate::keyword::description::Description;
+use crate::keyword::names::{KeywordName, ServiceName};
+use crate::keyword::reading::Reading;
 
 /// The keywords of one service: read, written and watched.
 ///
@@ -16,12 +16,12 @@ use crate::error::{Attempt, Error, Result};
 /// an `AsyncClient`.
 #[derive(Clone)]
 pub struct Service<E = Client> {
-    pub(super) executor: E,
+    pub(crate) executor: E,
     name: std::result::Result<ServiceName, String>,
 }
 
 impl<E: RoundTrips> Service<E> {
-    pub(super) fn new(executor: E, name: &str) -> Self {
+    pub(crate) fn new(executor: E, name: &str) -> Self {
         let database = executor.database();
         let name = ServiceName::new(name).map(|name| name.in_database(database));
         Self { executor, name }
@@ -125,14 +125,14 @@ impl<E: RoundTrips> Service<E> {
 
 impl<E: RoundTrips> Service<E> {
     /// The name of the service, if it can be used.
-    pub(super) fn name(&self, command: &'static str) -> Result<&ServiceName> {
+    pub(crate) fn name(&self, command: &'static str) -> Result<&ServiceName> {
         let name = self.name.as_ref().map_err(|why| invalid(command, None, why.clone()))?;
         refuse_clusters(&self.executor, command, Some(name.values()))?;
         Ok(name)
     }
 
     /// The name of a keyword, if it can be used.
-    pub(super) fn keyword(&self, command: &'static str, keyword: &str) -> Result<KeywordName> {
+    pub(crate) fn keyword(&self, command: &'static str, keyword: &str) -> Result<KeywordName> {
         KeywordName::new(keyword).map_err(|why| {
             let values = self.name.as_ref().map(ServiceName::values);
             let key = values.ok().map(|values| [&values, keyword.as_bytes()].concat());
@@ -143,7 +143,7 @@ impl<E: RoundTrips> Service<E> {
 
 impl ServiceName {
     /// What was tried on a keyword.
-    pub(super) fn attempt(
+    pub(crate) fn attempt(
         &self,
         command: &'static str,
         keyword: &KeywordName,
@@ -154,7 +154,7 @@ impl ServiceName {
     }
 
     /// What was tried on the service as a whole.
-    pub(super) fn attempt_to(&self, command: &'static str) -> Attempt {
+    pub(crate) fn attempt_to(&self, command: &'static str) -> Attempt {
         Attempt {
             command,
             key: Some(self.base()),
@@ -165,12 +165,12 @@ impl ServiceName {
         }
     }
 
-    pub(super) fn unknown(&self, command: &'static str, keyword: &KeywordName) -> Error {
+    pub(crate) fn unknown(&self, command: &'static str, keyword: &KeywordName) -> Error {
         Error::UnknownKeyword { attempt: self.attempt(command, keyword, false) }
     }
 }
 
-pub(super) fn refuse_clusters<E: RoundTrips>(
+pub(crate) fn refuse_clusters<E: RoundTrips>(
     executor: &E,
     command: &'static str,
     key: Option<Vec<u8>>,
