@@ -1,5 +1,5 @@
-//! Bulk reads and writes of 100,000 entries of 100 bytes, compared with `redis-benchmark` pipelined on
-//! the same server. Its best result of several settings is the yardstick.
+//! Bulk reads and writes of 100,000 entries of 100 bytes, compared with `redis-benchmark` pipelined
+//! on the same server. Its best result of several settings is the yardstick.
 
 use std::process::Command;
 use std::time::Instant;

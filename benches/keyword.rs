@@ -1,5 +1,5 @@
-//! The keyword service: a service of 10,000 keywords, acknowledged writes, a thousand watchers, and how much
-//! one dispatcher publishes. Linux only, for the peak memory of this process.
+//! The keyword service: a service of 10,000 keywords, acknowledged writes, a thousand watchers, and
+//! how much one dispatcher publishes. Linux only, for the peak memory of this process.
 
 use std::pin::Pin;
 use std::thread;

@@ -1,5 +1,5 @@
-//! A hash of a million fields and a dictionary of a million keys are iterated in constant memory: the
-//! peak memory of this process is shown before and after. Linux only.
+//! A hash of a million fields and a dictionary of a million keys are iterated in constant memory:
+//! the peak memory of this process is shown before and after. Linux only.
 
 use std::time::Instant;
 

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A mutex without poisoning. Its value is consistent whenever the lock is free, and no holder does I/O.
+/// A mutex without poisoning. Its value is consistent whenever the lock is free, and no holder does
+/// I/O.
 #[derive(Default)]
 pub(crate) struct Lock<T>(Mutex<T>);
 

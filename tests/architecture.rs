@@ -1,5 +1,6 @@
-//! The map in ARCHITECTURE.md lists every source file in such an order that each imports only from those
-//! before it. This reads the imports, and fails on a file that the map lacks and on an import against it.
+//! The map in ARCHITECTURE.md lists every source file in such an order that each imports only from
+//! those before it. This reads the imports, and fails on a file that the map lacks and on an import
+//! against it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -56,7 +57,8 @@ fn a_folder_has_few_files() {
 
 const MOST_FILES: usize = 15;
 
-/// The files of each source folder, in their order. A row of the map is `folder | files | description`.
+/// The files of each source folder, in their order. A row of the map is `folder | files |
+/// description`.
 fn map() -> BTreeMap<String, Vec<String>> {
     let text = fs::read_to_string(Path::new(ROOT).join("ARCHITECTURE.md")).expect("the map");
     let (_, rest) = text.split_once("<!-- map -->").expect("the begin of the map");
@@ -126,7 +128,8 @@ impl Sources {
         path.to_str().expect("UTF-8").to_owned()
     }
 
-    /// Which file imports from which. That a module re-exports what its own files define is no import.
+    /// Which file imports from which. That a module re-exports what its own files define is no
+    /// import.
     fn imports(&self) -> BTreeSet<(String, String)> {
         let mut found = BTreeSet::new();
         for (module, imports) in self.uses.iter().filter(|(module, _)| !module.is_empty()) {

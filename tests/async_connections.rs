@@ -361,7 +361,8 @@ fn behind_an_address() -> (LocalServer, LocalServer, Proxy) {
     (master, replica, address)
 }
 
-/// The replica is promoted and the address leads to it, while the demoted master keeps its connections.
+/// The replica is promoted and the address leads to it, while the demoted master keeps its
+/// connections.
 fn promote(master: &LocalServer, replica: &LocalServer, address: &Proxy) {
     query::<()>(replica.url(), "REPLICAOF NO ONE").unwrap();
     address.lead_to(replica.port());

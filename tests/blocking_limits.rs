@@ -38,8 +38,8 @@ fn scripted(serve: impl Fn(TcpStream) + Send + Clone + 'static) -> String {
     address.to_string()
 }
 
-/// Answers each request, which comes in one piece, with what `reply` makes of it. A `PING` is answered
-/// at once, others with a `pause` before each byte.
+/// Answers each request, which comes in one piece, with what `reply` makes of it. A `PING` is
+/// answered at once, others with a `pause` before each byte.
 fn answer(mut stream: TcpStream, pause: Duration, reply: impl Fn(&str) -> String) {
     let mut request = [0; 4096];
     while let Ok(length @ 1..) = stream.read(&mut request) {

@@ -1,4 +1,5 @@
-//! Iterations in the middle of which masters and replicas exchange their roles, or servers are restarted.
+//! Iterations in the middle of which masters and replicas exchange their roles, or servers are
+//! restarted.
 
 mod support;
 

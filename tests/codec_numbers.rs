@@ -201,7 +201,8 @@ fn bytes_are_not_read_as_numbers() {
     assert_eq!(decoded::<MessagePack<(u8, String)>>(b"\x92\x01\xa1a"), (1, "a".to_owned()));
 }
 
-/// `Some(None)` and `None` are one in formats without kinds of their own for them: see docs/codecs-and-python.md.
+/// `Some(None)` and `None` are one in formats without kinds of their own for them: see
+/// docs/codecs-and-python.md.
 #[test]
 fn an_option_of_an_option_keeps_its_kind_only_in_bincode() {
     type Twice = Option<Option<u8>>;
@@ -494,8 +495,8 @@ fn bincode_refuses_what_it_would_read_back_as_another_value() {
     kept((std::ops::Bound::Included(1u8), std::time::Duration::from_secs(1), [(); 3], [1u8; 3]));
 }
 
-/// What serde reads as anything first, before it knows of which type it is, it does not read as some types. README
-/// says so.
+/// What serde reads as anything first, before it knows of which type it is, it does not read as
+/// some types. README says so.
 #[test]
 fn what_serde_reads_as_anything_first_lacks_some_types() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -542,7 +542,8 @@ async fn connect<C: Kind>(server: &LocalServer) -> C {
     C::build(builder).await.unwrap()
 }
 
-/// The port of a server that gives each command the reply of a test, for as long as the program runs.
+/// The port of a server that gives each command the reply of a test, for as long as the program
+/// runs.
 fn scripted(reply: impl Fn(&str) -> String + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -1,5 +1,5 @@
-//! Users who may not do all that an operation takes: it has no effect, or its error does not deny that it may
-//! have had one.
+//! Users who may not do all that an operation takes: it has no effect, or its error does not deny
+//! that it may have had one.
 
 mod support;
 

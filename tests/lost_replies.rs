@@ -25,8 +25,8 @@ on_both_kinds! {
 const BRIEF: Duration = Duration::from_millis(200);
 const ITEMS: u64 = 60;
 
-/// A server, its own Sentinel too, that ends each connection on which a value is read. Gives how often
-/// that happened.
+/// A server, its own Sentinel too, that ends each connection on which a value is read. Gives how
+/// often that happened.
 fn closes_on_get() -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();

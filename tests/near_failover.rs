@@ -86,8 +86,8 @@ fn slots_are_moved_back_and_forth<C: Concurrent>() -> Outcome {
     })
 }
 
-/// All servers are listened to for a dictionary, but only the one with its slot for a hash and for a
-/// dictionary whose keys have a slot in common.
+/// All servers are listened to for a dictionary, but only the one with its slot for a hash and for
+/// a dictionary whose keys have a slot in common.
 fn what_is_created_where_its_slot_went_is_found<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
         tell_of_keys(&cluster.urls())?;
@@ -141,8 +141,8 @@ fn a_killed_master_of_sentinels_is_replaced<C: Concurrent>() -> Outcome {
     Ok(())
 }
 
-/// Nothing is older than the bound and the time for which a client trusts a master, counted from the
-/// acknowledgement by the new master of a write after the Sentinels named it.
+/// Nothing is older than the bound and the time for which a client trusts a master, counted from
+/// the acknowledgement by the new master of a write after the Sentinels named it.
 fn a_master_that_goes_on_after_a_planned_failover_is_left<C: Concurrent>() -> Outcome {
     let sentinels = Sentinels::start()?;
     let servers = [sentinels.server_url(0), sentinels.server_url(1)];

@@ -1,4 +1,5 @@
-//! What near caches and subscriptions leave behind. Alone in its program, so that it can count threads.
+//! What near caches and subscriptions leave behind. Alone in its program, so that it can count
+//! threads.
 #![cfg(target_os = "linux")]
 
 mod support;

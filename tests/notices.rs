@@ -166,7 +166,8 @@ impl Listener {
         self.raw().iter().map(|(_, payload)| Message::parse(payload)).collect()
     }
 
-    /// All changes until now: sorted those of one message, separated by spaces, and messages by bars.
+    /// All changes until now: sorted those of one message, separated by spaces, and messages by
+    /// bars.
     fn changes(&mut self) -> String {
         let messages: Vec<_> = self.messages().into_iter().map(Message::sorted).collect();
         messages.join(" | ")

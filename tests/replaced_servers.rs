@@ -1,5 +1,5 @@
-//! Operations of several pages, in the middle of which another process takes the place of the server at its
-//! address. It has the same data, in another order.
+//! Operations of several pages, in the middle of which another process takes the place of the
+//! server at its address. It has the same data, in another order.
 
 mod support;
 

@@ -29,8 +29,8 @@ impl Counted {
         Self { proxy, client }
     }
 
-    /// The round trips of `operation`: the fewest of three tries, since a script takes one more until the server
-    /// knows it.
+    /// The round trips of `operation`: the fewest of three tries, since a script takes one more
+    /// until the server knows it.
     fn round_trips<T>(&self, operation: impl Fn() -> T) -> usize {
         let counted = |_| {
             self.client.check().unwrap();

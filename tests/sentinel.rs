@@ -18,8 +18,8 @@ use support::within;
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// Later, Sentinels that are slow to do so make the old master a replica and end its connections. Clients that
-/// ask every second know long before.
+/// Later, Sentinels that are slow to do so make the old master a replica and end its connections.
+/// Clients that ask every second know long before.
 const UNTIL_SENTINELS_ACT: Duration = Duration::from_secs(15);
 
 on_both_kinds!(
@@ -129,8 +129,8 @@ async fn a_workload_moves_to_the_new_master_after_a_planned_failover<C: Kind>() 
     assert!(taken < UNTIL_SENTINELS_ACT, "{taken:?}");
 }
 
-/// An old master that has lost its replica takes no writes, and the new one none before it has one: the client
-/// waits for that.
+/// An old master that has lost its replica takes no writes, and the new one none before it has one:
+/// the client waits for that.
 async fn a_workload_goes_on_where_writes_need_a_replica<C: Kind>() {
     let sentinels = Sentinels::start_with(&["--min-replicas-to-write", "1"]).unwrap();
     let client = C::build(named(&sentinels)).await.unwrap();

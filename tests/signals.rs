@@ -1,4 +1,5 @@
-//! Signals cost nothing: neither an item nor the certainty about a write, whatever a program waits for.
+//! Signals cost nothing: neither an item nor the certainty about a write, whatever a program waits
+//! for.
 #![cfg(all(target_os = "linux", feature = "keyword"))]
 
 mod support;
@@ -64,8 +65,8 @@ fn a_program_that_starts_others_loses_nothing() {
     assert_succeeds(program.env(STARTS_OTHERS, "1").spawn().unwrap());
 }
 
-/// A server that notifies of everything: ways that each add what they need can take it from each other,
-/// of which an event tells.
+/// A server that notifies of everything: ways that each add what they need can take it from each
+/// other, of which an event tells.
 fn server() -> LocalServer {
     LocalServer::start_with(&["--notify-keyspace-events", "KEAn"]).unwrap()
 }

@@ -1,4 +1,5 @@
-//! A step of a program's clock means nothing to its work queues and keywords: all time is the server's.
+//! A step of a program's clock means nothing to its work queues and keywords: all time is the
+//! server's.
 #![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_methods, reason = "it is seen that the clock is stepped")]
 

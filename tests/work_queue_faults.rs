@@ -90,7 +90,8 @@ async fn a_batch_is_acknowledged_and_the_next_one_claimed_in_one_round_trip<C: K
     ok!(consumer.close());
 }
 
-/// By a consumer that waits already. The best of several tries, so that a busy machine does no harm.
+/// By a consumer that waits already. The best of several tries, so that a busy machine does no
+/// harm.
 async fn delayed_jobs_are_looked_for_every_second<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let client = C::build(C::builder(server.url())).await.unwrap();
@@ -128,7 +129,8 @@ async fn no_request_that_is_cut_off_loses_a_job<C: Kind>() {
     cut::<C>("requests", Direction::Requests, 211).await;
 }
 
-/// Cuts the connection again and again, at ever other bytes, while jobs are done, in and out of order.
+/// Cuts the connection again and again, at ever other bytes, while jobs are done, in and out of
+/// order.
 async fn cut<C: Kind>(name: &str, direction: Direction, step: usize) {
     const JOBS: u32 = 300;
     let proxy = Proxy::to(SERVER.port()).unwrap();

@@ -76,8 +76,8 @@ pub(crate) mod sealed {
         /// available.
         fn background(&self, work: impl Future<Output = ()> + Send + 'static);
 
-        /// Returns whether background work continues while this thread is blocked, and wakes threads
-        /// that can take it over.
+        /// Returns whether background work continues while this thread is blocked, and wakes
+        /// threads that can take it over.
         fn background_goes_on(&self) -> bool;
 
         /// Opens a feed, which lives until it is dropped.

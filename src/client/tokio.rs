@@ -211,7 +211,8 @@ impl Machinery for AsyncClient {
         if tokio::task::try_id().is_none() {
             return true;
         }
-        // A task that was woken last waits for this thread alone, and so does the network, until others are woken.
+        // A task that was woken last waits for this thread alone, and so does the network, until
+        // others are woken.
         (0..2).for_each(|_| drop(runtime.spawn(async {})));
         runtime.metrics().num_workers() > 1
     }

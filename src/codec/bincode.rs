@@ -1,5 +1,5 @@
-//! Bincode has no bound on nesting, on the number of elements without bytes or on the memory that it takes for a
-//! declared length, so its decoder runs inside of [`bounded`](super::bounded).
+//! Bincode has no bound on nesting, on the number of elements without bytes or on the memory that
+//! it takes for a declared length, so its decoder runs inside of [`bounded`](super::bounded).
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -22,15 +22,16 @@ use super::{Canonical, Codec, CodecError, MAX_DEPTH};
 /// The bytes say nothing of their types: a struct whose fields changed reads old data wrongly or
 /// not at all. Bincode is complete and no longer maintained (RUSTSEC-2025-0141); for new data
 /// `MessagePack` is the better choice. Nesting is bounded at 128, in writing too, and elements
-/// without bytes, such as `()` and structs whose fields are all skipped, at 65,536 and 4 MiB in memory.
+/// without bytes, such as `()` and structs whose fields are all skipped, at 65,536 and 4 MiB in
+/// memory.
 ///
-/// Bincode stores neither names nor kinds. Serde types that rely on them cannot be read back and so are
-/// refused when they are written: enums with `tag` or `untagged`, `flatten`, `serde_json::Value`, and
-/// what is skipped, renamed or of another type in only one direction: fields with `skip_serializing_if`
-/// where it skips, a variant after one with `skip`, which serde counts only when it writes, or a
-/// `serialize_with` without its `deserialize_with`. To find out, each value is decoded before it is sent,
-/// twice if it has enums. Only of two fields of a tuple struct that are of one type and skipped in one
-/// direction each is it not found out.
+/// Bincode stores neither names nor kinds. Serde types that rely on them cannot be read back and so
+/// are refused when they are written: enums with `tag` or `untagged`, `flatten`,
+/// `serde_json::Value`, and what is skipped, renamed or of another type in only one direction:
+/// fields with `skip_serializing_if` where it skips, a variant after one with `skip`, which serde
+/// counts only when it writes, or a `serialize_with` without its `deserialize_with`. To find out,
+/// each value is decoded before it is sent, twice if it has enums. Only of two fields of a tuple
+/// struct that are of one type and skipped in one direction each is it not found out.
 pub struct Bincode<T>(PhantomData<fn() -> T>);
 
 impl<T> Codec for Bincode<T>
@@ -47,7 +48,8 @@ where
         let (written, outline) =
             outlined(|| bincode::serde::encode_into_std_write(value, bytes, standard()));
         written.map_err(|error| refusal(&error))?;
-        // Only the type's own reader knows what it needs names or kinds for, which bincode does not have.
+        // Only the type's own reader knows what it needs names or kinds for, which bincode does not
+        // have.
         let decode = || decode::<T>(&bytes[start..]).map(drop);
         compared(outline, decode, || CodecError::new(UNLIKE)).map_err(unreadable)
     }

@@ -14,11 +14,11 @@ use super::{Canonical, Codec, CodecError};
 /// Python's `json.loads` reads it; to write byte for byte what Python writes use
 /// [`PyJson`](crate::PyJson). Nesting is bounded at 127, in writing too.
 ///
-/// NaN and infinities become `null`, which does not read back: `Some(NaN)` is read as `None`, and so are
-/// `Some(None)` and `Some(())`. Bytes, and to serde a `Vec<u8>`, are lists of numbers.
+/// NaN and infinities become `null`, which does not read back: `Some(NaN)` is read as `None`, and
+/// so are `Some(None)` and `Some(())`. Bytes, and to serde a `Vec<u8>`, are lists of numbers.
 ///
-/// Where any crate of the program enables serde_json's feature `arbitrary_precision`, types with `tag`,
-/// `untagged` or `flatten` cannot read floats; [`PyJson`](crate::PyJson) reads them.
+/// Where any crate of the program enables serde_json's feature `arbitrary_precision`, types with
+/// `tag`, `untagged` or `flatten` cannot read floats; [`PyJson`](crate::PyJson) reads them.
 pub struct Json<T>(PhantomData<fn() -> T>);
 
 impl<T> Codec for Json<T>

@@ -1,4 +1,5 @@
-//! Structs by whose names serde_json knows its own types again. To all other formats they are structs.
+//! Structs by whose names serde_json knows its own types again. To all other formats they are
+//! structs.
 
 /// A type of serde_json that is written as a struct with one field, a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

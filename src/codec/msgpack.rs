@@ -16,11 +16,11 @@ use super::{Canonical, Codec, CodecError, MAX_DEPTH};
 /// the ones of older Pythons too. Nesting is bounded at 128, in writing too.
 ///
 /// To serde a `Vec<u8>` is a list of numbers, and so it is written. For bytes (`bin`) use the crate
-/// `serde_bytes`; to read bytes as a `Vec<u8>` is an error. `Some(None)` and `Some(())` are written as
-/// `None`.
+/// `serde_bytes`; to read bytes as a `Vec<u8>` is an error. `Some(None)` and `Some(())` are written
+/// as `None`.
 ///
-/// Ints of more than 64 bits, which MessagePack does not have, are 16 bytes: only an `i128` or `u128`
-/// reads them.
+/// Ints of more than 64 bits, which MessagePack does not have, are 16 bytes: only an `i128` or
+/// `u128` reads them.
 pub struct MessagePack<T>(PhantomData<fn() -> T>);
 
 impl<T> Codec for MessagePack<T>

@@ -15,12 +15,13 @@ use super::{Codec, CodecError};
 /// name of the global. Nesting is bounded at 128, in writing too, and memory in proportion to the
 /// pickle, however often it refers to the same part or copies it.
 ///
-/// Ints have any size: one of more than 64 bits is read exactly as an `i128` or `u128`, rounded as an
-/// `f64` and where anything is taken (`serde_json::Value`), and one of more than 128 bits as its decimal
-/// digits for a `String`. Text of Python 2 that is not ASCII comes as bytes.
+/// Ints have any size: one of more than 64 bits is read exactly as an `i128` or `u128`, rounded as
+/// an `f64` and where anything is taken (`serde_json::Value`), and one of more than 128 bits as its
+/// decimal digits for a `String`. Text of Python 2 that is not ASCII comes as bytes.
 ///
-/// To serde a `Vec<u8>` is a list of numbers, and so it is written. For Python's `bytes` use the crate
-/// `serde_bytes`; to read them as a `Vec<u8>` is an error. `Some(None)` and `Some(())` are written as None.
+/// To serde a `Vec<u8>` is a list of numbers, and so it is written. For Python's `bytes` use the
+/// crate `serde_bytes`; to read them as a `Vec<u8>` is an error. `Some(None)` and `Some(())` are
+/// written as None.
 ///
 /// Pickles are not canonical: equal values may have different bytes.
 pub struct Pickle<T>(PhantomData<fn() -> T>);

@@ -15,16 +15,17 @@ use super::{Codec, CodecError};
 /// A serde type as redis-pydict keeps it: a byte for the type, then the value.
 ///
 /// `i`, `f` and `s` are followed by text, `l` and `d` by JSON, and `c` by a pickle, which holds all
-/// else: booleans, bytes, tuples. None is written as `n`, which every version of redis-pydict reads,
-/// and read as `n` and as a pickle. An empty value is missing to redis-pydict, and cannot be decoded
-/// here. Nesting is bounded at 128, in writing too.
+/// else: booleans, bytes, tuples. None is written as `n`, which every version of redis-pydict
+/// reads, and read as `n` and as a pickle. An empty value is missing to redis-pydict, and cannot be
+/// decoded here. Nesting is bounded at 128, in writing too.
 ///
-/// To serde a `Vec<u8>` is a list of numbers. For Python's `bytes` use the crate `serde_bytes`; to read
-/// them as a `Vec<u8>` is an error. `Some(None)` and `Some(())` are written as None. Keys inside of lists and
-/// dicts are those of JSON: as an `Option<String>` the key `null` is always `None`.
+/// To serde a `Vec<u8>` is a list of numbers. For Python's `bytes` use the crate `serde_bytes`; to
+/// read them as a `Vec<u8>` is an error. `Some(None)` and `Some(())` are written as None. Keys
+/// inside of lists and dicts are those of JSON: as an `Option<String>` the key `null` is always
+/// `None`.
 ///
-/// `with_prefix(&client, "namespace&&")` gives the keys. The library's own lists are spoiled by values
-/// of other types and, in part, by entries that expire.
+/// `with_prefix(&client, "namespace&&")` gives the keys. The library's own lists are spoiled by
+/// values of other types and, in part, by entries that expire.
 pub struct PyDict<T>(PhantomData<fn() -> T>);
 
 impl<T> Codec for PyDict<T>

@@ -88,8 +88,8 @@ impl Codec for bool {
     }
 }
 
-/// Written byte for byte as Python's `repr` writes it: the shortest digits that read back as the same
-/// number.
+/// Written byte for byte as Python's `repr` writes it: the shortest digits that read back as the
+/// same number.
 impl Codec for f64 {
     type Borrowed = Self;
     type Owned = Self;

@@ -201,10 +201,10 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
     /// The items of `range`, read atomically. `LRANGE`, O(start + items).
     ///
     /// A negative bound counts from the end: `-2..` are the last two items, `..-1` all but the
-    /// last. Bounds beyond either end are no error. A range that is empty for every length of the list,
-    /// such as `3..3`, sends nothing, even for a key of another type. For a long list [`iter`](Self::iter) needs less
-    /// memory. An item that cannot be decoded fails the call; [`lenient`](Self::lenient) returns
-    /// the others.
+    /// last. Bounds beyond either end are no error. A range that is empty for every length of the
+    /// list, such as `3..3`, sends nothing, even for a key of another type. For a long list
+    /// [`iter`](Self::iter) needs less memory. An item that cannot be decoded fails the call;
+    /// [`lenient`](Self::lenient) returns the others.
     pub fn range(&self, range: impl RangeBounds<isize>) -> E::Reply<Vec<T::Owned>> {
         let request = part(self.reading("LRANGE"), first_and_last(range), Value::Array(Vec::new()));
         self.executor.run(request.returns(reply::many::<T>))

@@ -77,8 +77,8 @@ pub enum Error {
         /// The first servers that support it.
         needs: &'static str,
     },
-    /// A key or value could not be encoded. Nothing was sent, except for earlier pages of a call that
-    /// goes page by page: [`applied`](Self::applied) tells.
+    /// A key or value could not be encoded. Nothing was sent, except for earlier pages of a call
+    /// that goes page by page: [`applied`](Self::applied) tells.
     #[error("{attempt}: cannot encode an argument: {source}")]
     Encode {
         /// The attempted command.
@@ -136,7 +136,8 @@ pub enum Error {
         /// The attempted command.
         attempt: Box<Attempt>,
     },
-    /// The dispatcher of a keyword service refused a value, or a keyword has none to read. Nothing was applied.
+    /// The dispatcher of a keyword service refused a value, or a keyword has none to read. Nothing
+    /// was applied.
     #[error("{attempt}: refused: {reason}")]
     Refused {
         /// The attempted command.
@@ -187,8 +188,8 @@ pub enum Applied {
     No,
     /// Unknown: the command was sent and no reply came, or a script failed half-way.
     Perhaps,
-    /// At least a part of it did: the reply could not be used, or a call that goes page by page, such
-    /// as `extend` and `clear`, failed in a later page.
+    /// At least a part of it did: the reply could not be used, or a call that goes page by page,
+    /// such as `extend` and `clear`, failed in a later page.
     Yes,
 }
 

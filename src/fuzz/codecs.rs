@@ -130,7 +130,8 @@ fn with_quadratic_pickles() -> Vec<&'static [u8]> {
 /// A byte may stand for a map of one entry, which takes a node for eleven.
 const PROPORTIONAL: Memory = Memory { flat: 16 << 10, per_byte: 400 };
 
-/// What a pickle shares may be copied: 64 times its length and 1 MiB, from which larger things of a type are made.
+/// What a pickle shares may be copied: 64 times its length and 1 MiB, from which larger things of a
+/// type are made.
 const WITH_COPIES: Memory = Memory { flat: 6 << 20, per_byte: 800 };
 
 const BINCODE: &[&[u8]] = &[

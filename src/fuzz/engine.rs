@@ -28,8 +28,8 @@ pub(super) struct Memory {
 }
 
 impl Target {
-    /// Looks for inputs that break the decoder: the corpus first, then mutations of it and of what was accepted.
-    /// Gives how many it tried.
+    /// Looks for inputs that break the decoder: the corpus first, then mutations of it and of what
+    /// was accepted. Gives how many it tried.
     pub(super) fn run(&self, seed: u64, time: Duration) -> Result<usize, String> {
         let mut inputs = self.corpus.len();
         for input in &self.corpus {

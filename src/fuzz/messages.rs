@@ -64,7 +64,8 @@ fn events(bytes: &[u8]) -> bool {
     is_about_the_dict
 }
 
-/// A URL that is refused is not repeated, but for the name of a parameter. The corpus has a password that is none.
+/// A URL that is refused is not repeated, but for the name of a parameter. The corpus has a
+/// password that is none.
 fn url() -> Target {
     let decode = |bytes: &[u8]| {
         let Ok(text) = std::str::from_utf8(bytes) else { return Ok(false) };
@@ -77,8 +78,8 @@ fn url() -> Target {
     with("URLs", URLS, Box::new(decode), 64)
 }
 
-/// Whatever a server answers, read as every kind of reply. What the driver's parser takes in advance for a length that
-/// a server declares is not counted.
+/// Whatever a server answers, read as every kind of reply. What the driver's parser takes in
+/// advance for a length that a server declares is not counted.
 fn replies() -> Target {
     let decode = |bytes: &[u8]| {
         let request = Request::read("MGET").key(b"a").key(b"b");

@@ -1,8 +1,8 @@
 //! A seeded mutation fuzzer over everything that decodes bytes of others.
 //!
-//! No bytes may make a decoder panic, overflow the stack, take more memory than they justify, give a reason that
-//! repeats them, or decode to a value that is written but cannot be read back. What the fuzzer does follows from its
-//! seed; how far it gets in a given time does not.
+//! No bytes may make a decoder panic, overflow the stack, take more memory than they justify, give
+//! a reason that repeats them, or decode to a value that is written but cannot be read back. What
+//! the fuzzer does follows from its seed; how far it gets in a given time does not.
 //!
 //! ```sh
 //! make fuzz SECONDS=600 SEED=7

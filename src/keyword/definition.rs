@@ -12,10 +12,10 @@ use crate::client::{Client, RoundTrips};
 
 /// A keyword as its dispatcher defines it: what it is, and what is done when it is written or read.
 ///
-/// The functions get owned values and give a `Result` on a [`Client`](crate::Client), a future of one on
-/// an `AsyncClient`, with any error; its text is what clients are told. One that panics has failed. One
-/// that hangs keeps only its own keyword, but where it blocks a thread of an async runtime also what else runs
-/// on that.
+/// The functions get owned values and give a `Result` on a [`Client`](crate::Client), a future of
+/// one on an `AsyncClient`, with any error; its text is what clients are told. One that panics has
+/// failed. One that hangs keeps only its own keyword, but where it blocks a thread of an async
+/// runtime also what else runs on that.
 #[must_use = "a keyword does nothing before a dispatcher has it"]
 pub struct Keyword<E = Client> {
     pub(super) description: Description,
@@ -59,8 +59,8 @@ impl<E: RoundTrips> Keyword<E> {
         Self::new(name, Kind::Float)
     }
 
-    /// One of several values, which are called `labels` and are 0, 1, 2 and so on. What is called by a
-    /// number has to be that number.
+    /// One of several values, which are called `labels` and are 0, 1, 2 and so on. What is called
+    /// by a number has to be that number.
     pub fn enumerated<L: Into<String>>(name: &str, labels: impl IntoIterator<Item = L>) -> Self {
         Self::new(name, Kind::Enumerated).labels(labels)
     }
@@ -104,7 +104,8 @@ impl<E: RoundTrips> Keyword<E> {
         self
     }
 
-    /// Publishes no value: what clients write is only given to [`on_write`](Self::on_write), which it needs.
+    /// Publishes no value: what clients write is only given to [`on_write`](Self::on_write), which
+    /// it needs.
     pub fn write_only(mut self) -> Self {
         self.set_access(Access::WriteOnly);
         self
@@ -115,8 +116,9 @@ impl<E: RoundTrips> Keyword<E> {
         self.is_contradictory |= before != Access::ReadWrite && before != access;
     }
 
-    /// The value it has when its dispatcher starts. If none is given it keeps what it has in Redis; what may not
-    /// be its value any more is dropped, which is an error of the keyword until it gets another.
+    /// The value it has when its dispatcher starts. If none is given it keeps what it has in Redis;
+    /// what may not be its value any more is dropped, which is an error of the keyword until it
+    /// gets another.
     pub fn initial(mut self, value: impl Into<Value>) -> Self {
         self.initial = Some(value.into());
         self
@@ -128,8 +130,8 @@ impl<E: RoundTrips> Keyword<E> {
         self
     }
 
-    /// Looks at a value that is to be set, after type and range were. It may be called at any time and
-    /// should not wait for anything.
+    /// Looks at a value that is to be set, after type and range were. It may be called at any time
+    /// and should not wait for anything.
     pub fn check<X: fmt::Display>(
         mut self,
         check: impl Fn(&Value) -> Result<(), X> + Send + Sync + 'static,
@@ -148,11 +150,12 @@ impl<E: RoundTrips> Keyword<E> {
         self
     }
 
-    /// Does what a client has written: the keyword gets the value after that, and the client hears of it.
-    /// It may take its time; values that are written meanwhile come after each other.
+    /// Does what a client has written: the keyword gets the value after that, and the client hears
+    /// of it. It may take its time; values that are written meanwhile come after each other.
     ///
-    /// It is not called for the value that the keyword has already, unless that is in doubt since it failed, the
-    /// client [forces](super::Service::force_write) it, or the keyword is [always written](Self::always_write).
+    /// It is not called for the value that the keyword has already, unless that is in doubt since
+    /// it failed, the client [forces](super::Service::force_write) it, or the keyword is [always
+    /// written](Self::always_write).
     pub fn on_write<R: HandlerResult<(), E>>(
         mut self,
         write: impl Fn(Value) -> R + Send + Sync + 'static,
@@ -161,8 +164,9 @@ impl<E: RoundTrips> Keyword<E> {
         self
     }
 
-    /// Calls [`on_write`](Self::on_write) also for the value that the keyword has already, as a command wants it:
-    /// `HOME` is done each time that it is written. By default such a write is acknowledged without a call.
+    /// Calls [`on_write`](Self::on_write) also for the value that the keyword has already, as a
+    /// command wants it: `HOME` is done each time that it is written. By default such a write is
+    /// acknowledged without a call.
     pub fn always_write(mut self) -> Self {
         self.is_always_written = true;
         self
@@ -184,12 +188,12 @@ impl<E: RoundTrips> Keyword<E> {
         self
     }
 
-    /// Is told of each new value, once and in the order in which the server got them, after it was published. One
-    /// call runs at a time, so that a `set` beside others may return before its own. It should not wait for anything:
-    /// where it is 10,000 values behind, it misses the oldest.
+    /// Is told of each new value, once and in the order in which the server got them, after it was
+    /// published. One call runs at a time, so that a `set` beside others may return before its own.
+    /// It should not wait for anything: where it is 10,000 values behind, it misses the oldest.
     ///
-    /// Values whose replies were lost are among them, also those that were overwritten by then: up to 1 MiB of such
-    /// values of a keyword are kept on the server, the latest ones.
+    /// Values whose replies were lost are among them, also those that were overwritten by then: up
+    /// to 1 MiB of such values of a keyword are kept on the server, the latest ones.
     pub fn on_change(mut self, tell: impl Fn(&Change) + Send + Sync + 'static) -> Self {
         self.hooks.changed = Some(Arc::new(tell));
         self

@@ -22,8 +22,8 @@ pub struct Description {
     /// Whether clients may read and write it.
     #[serde(default, skip_serializing_if = "Access::is_full")]
     pub access: Access,
-    /// What the values 0, 1, 2 and so on of an enumerated keyword are called, or the bits of a mask. None is
-    /// called by the number of another.
+    /// What the values 0, 1, 2 and so on of an enumerated keyword are called, or the bits of a
+    /// mask. None is called by the number of another.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
     /// What it is for.
@@ -105,7 +105,8 @@ impl Description {
         }
     }
 
-    /// The value in words: the name of an enumerated value, the names of bits, a number with its unit.
+    /// The value in words: the name of an enumerated value, the names of bits, a number with its
+    /// unit.
     pub fn show(&self, value: &Value) -> String {
         match (self.kind, value) {
             (Kind::Enumerated, Value::Integer(index)) => {

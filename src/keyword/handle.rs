@@ -6,7 +6,8 @@ use super::keyword_value::KeywordValue;
 use crate::client::{Client, RoundTrips};
 use crate::error::Result;
 
-/// One keyword of a [`Dispatcher`], with the Rust type of its values. It keeps the dispatcher alive.
+/// One keyword of a [`Dispatcher`], with the Rust type of its values. It keeps the dispatcher
+/// alive.
 pub struct Handle<T, E: RoundTrips = Client> {
     dispatcher: Dispatcher<E>,
     name: String,
@@ -35,8 +36,9 @@ impl<T: KeywordValue, E: RoundTrips> Handle<T, E> {
 
 /// Declares a struct of the keywords of a service, each with the Rust type of its values.
 ///
-/// The struct has `keywords()`, for the making of a dispatcher, and `of(&dispatcher)`, which gives the
-/// struct with a [`Handle`](crate::keyword::Handle) for each of them. Both evaluate the definitions.
+/// The struct has `keywords()`, for the making of a dispatcher, and `of(&dispatcher)`, which gives
+/// the struct with a [`Handle`](crate::keyword::Handle) for each of them. Both evaluate the
+/// definitions.
 ///
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;

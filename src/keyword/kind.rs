@@ -9,8 +9,8 @@ use super::value::Value;
 pub enum Kind {
     /// Any text.
     String,
-    /// A whole number from -2147483647 to 2147483646. Of a number with a fraction that is written to it, the
-    /// fraction is cut off, as Cauldron does it.
+    /// A whole number from -2147483647 to 2147483646. Of a number with a fraction that is written
+    /// to it, the fraction is cut off, as Cauldron does it.
     Integer,
     /// Yes or no.
     Boolean,
@@ -47,8 +47,8 @@ impl Kind {
         ALL.into_iter().find(|kind| kind.as_str().as_bytes() == name).unwrap_or_default()
     }
 
-    /// The value that `text` stands for, or why it stands for none. `labels` are the names of the values
-    /// of an enumerated keyword, or of the bits of a mask; none if they are not known.
+    /// The value that `text` stands for, or why it stands for none. `labels` are the names of the
+    /// values of an enumerated keyword, or of the bits of a mask; none if they are not known.
     pub(crate) fn parse(self, text: &str, labels: &[String]) -> Result<Value, String> {
         match self {
             Self::Basic | Self::String => Ok(Value::Text(text.into())),
@@ -80,7 +80,8 @@ fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Refuses digits that stand for a number beyond the greatest one; an infinity has to be written as one.
+/// Refuses digits that stand for a number beyond the greatest one; an infinity has to be written as
+/// one.
 fn number(text: &str) -> Result<f64, String> {
     let number: f64 = text.trim().parse().map_err(|_| format!("{text:?} is not a number"))?;
     match number.is_infinite() && text.contains(|letter: char| letter.is_ascii_digit()) {
@@ -130,7 +131,8 @@ fn mask(text: &str, labels: &[String]) -> Result<i64, String> {
     }
 }
 
-/// The bits that `text` names. A name may have commas and blanks in it; those around it do not count.
+/// The bits that `text` names. A name may have commas and blanks in it; those around it do not
+/// count.
 pub(crate) fn named_bits(text: &str, labels: &[String]) -> Option<i64> {
     let ends = text.match_indices(',').map(|(comma, _)| comma).chain([text.len()]);
     let ends: Vec<_> = ends.collect();

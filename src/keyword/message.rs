@@ -2,9 +2,9 @@
 
 use super::reading::Status;
 
-/// A options of a client. On the wire: its id of at most 64 bytes, empty if no outcome is wanted, the milliseconds
-/// for which it is wanted, `!` if it is forced, `@` and the microseconds of the server's clock when it was told, the keyword and the
-/// value, with line feeds between them.
+/// A options of a client. On the wire: its id of at most 64 bytes, empty if no outcome is wanted,
+/// the milliseconds for which it is wanted, `!` if it is forced, `@` and the microseconds of the
+/// server's clock when it was told, the keyword and the value, with line feeds between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wanted<'a> {
     pub(super) id: &'a str,
@@ -72,8 +72,8 @@ impl Outcome {
 /// A new value of a keyword: the time, a space and the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Update {
-    /// In microseconds of the server's clock. No two updates of a keyword have the same, and later ones
-    /// have greater ones.
+    /// In microseconds of the server's clock. No two updates of a keyword have the same, and later
+    /// ones have greater ones.
     pub(super) at: u64,
     pub(super) text: Vec<u8>,
 }
@@ -86,8 +86,9 @@ impl Update {
     }
 }
 
-/// What a dispatcher publishes of a keyword: an update, after which the keyword is ready; or its status, the time,
-/// the length of its error or -1, the error, and then the value too if it is new, with spaces between them.
+/// What a dispatcher publishes of a keyword: an update, after which the keyword is ready; or its
+/// status, the time, the length of its error or -1, the error, and then the value too if it is new,
+/// with spaces between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct News {
     /// As the times of updates, among which it has its place.

@@ -1,5 +1,5 @@
-//! The keys and channels of a service. Those of Cauldron's Redis backend, and some of our own, which
-//! no program that knows only Cauldron looks at.
+//! The keys and channels of a service. Those of Cauldron's Redis backend, and some of our own,
+//! which no program that knows only Cauldron looks at.
 
 use std::fmt;
 
@@ -97,7 +97,8 @@ impl ServiceName {
         [&self.all_changes(), keyword.as_str().as_bytes()].concat()
     }
 
-    /// The channel on which dispatchers say that they come and go. Those that tell of new values begin with it.
+    /// The channel on which dispatchers say that they come and go. Those that tell of new values
+    /// begin with it.
     pub(crate) fn all_changes(&self) -> Vec<u8> {
         [&self.channel("changed")[..], b":"].concat()
     }

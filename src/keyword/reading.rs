@@ -12,7 +12,8 @@ pub struct Reading {
     pub keyword: String,
     /// Its type.
     pub kind: Kind,
-    /// The value. What is not a value of the type is a text; a keyword that has none yet has an empty text.
+    /// The value. What is not a value of the type is a text; a keyword that has none yet has an
+    /// empty text.
     pub value: Value,
     /// The value as it lies in Redis.
     pub text: String,
@@ -20,11 +21,12 @@ pub struct Reading {
     pub status: Status,
     /// Why its dispatcher last failed, if it has not succeeded since.
     pub error: Option<String>,
-    /// When the dispatcher last set it, by the server's clock. Unknown of a dispatcher that is Cauldron's, or
-    /// was shut down.
+    /// When the dispatcher last set it, by the server's clock. Unknown of a dispatcher that is
+    /// Cauldron's, or was shut down.
     pub set_at: Option<SystemTime>,
-    /// Whether a dispatcher serves the keyword: its lease has not run out, and the keyword is one of those that it
-    /// describes. Of one that is Cauldron's only whether it is registered is known, as it is after a crash.
+    /// Whether a dispatcher serves the keyword: its lease has not run out, and the keyword is one
+    /// of those that it describes. Of one that is Cauldron's only whether it is registered is
+    /// known, as it is after a crash.
     pub is_served: bool,
     /// How old it was when it was read, by the server's clock.
     pub(super) age: Option<Duration>,
@@ -40,8 +42,8 @@ impl Reading {
         told(self) == told(other) && (&self.text, &self.error) == (&other.text, &other.error)
     }
 
-    /// How long ago the dispatcher set the value, whatever the clocks of the machines show. Unknown of a
-    /// dispatcher that is Cauldron's, or was shut down.
+    /// How long ago the dispatcher set the value, whatever the clocks of the machines show. Unknown
+    /// of a dispatcher that is Cauldron's, or was shut down.
     pub fn age(&self) -> Option<Duration> {
         self.age.map(|age| age.saturating_add(self.read_at.elapsed()))
     }
@@ -53,12 +55,13 @@ impl Reading {
 pub enum Status {
     /// It has no value yet.
     Init,
-    /// A client's write is done, until it has its outcome. Values that the dispatcher sets meanwhile do not end that.
+    /// A client's write is done, until it has its outcome. Values that the dispatcher sets
+    /// meanwhile do not end that.
     Modify,
     /// It has its value.
     Ready,
-    /// The last write failed, and stays so until one succeeds; or the dispatcher has failed to set or find out the
-    /// value, which is over when it does.
+    /// The last write failed, and stays so until one succeeds; or the dispatcher has failed to set
+    /// or find out the value, which is over when it does.
     Error,
     /// Nobody says.
     Unknown,

@@ -21,8 +21,8 @@ use crate::keys::{name_of, side_key_of};
 #[cfg(feature = "near-cache")]
 use crate::near::CacheStats;
 
-/// A read-through cache: the value of an id is in the string `name~rc:cache:id`, or else it is loaded
-/// by a function of yours and stored there.
+/// A read-through cache: the value of an id is in the string `name~rc:cache:id`, or else it is
+/// loaded by a function of yours and stored there.
 ///
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
@@ -43,51 +43,53 @@ use crate::near::CacheStats;
 ///
 /// # One load at a time
 ///
-/// Callers in one program that miss the same value share one load. Other programs wait for it and learn
-/// what comes of it: the value, that there is none, or that the loader failed. Of an error only the
-/// message reaches them, through Redis ([`LoadError::is_remote`](crate::LoadError::is_remote)). Who loads
-/// has a lease, in a key beside the value. If it dies, another takes over when the
-/// [lease](CachePolicy::lease) has run out. A value that somebody deletes or sets meanwhile is not
-/// stored, nor given to anyone who asked for it afterwards. Programs that write the key by other means
-/// are noticed too, but not one that deletes a key that is not there yet.
+/// Callers in one program that miss the same value share one load. Other programs wait for it and
+/// learn what comes of it: the value, that there is none, or that the loader failed. Of an error
+/// only the message reaches them, through Redis
+/// ([`LoadError::is_remote`](crate::LoadError::is_remote)). Who loads has a lease, in a key beside
+/// the value. If it dies, another takes over when the [lease](CachePolicy::lease) has run out. A
+/// value that somebody deletes or sets meanwhile is not stored, nor given to anyone who asked for
+/// it afterwards. Programs that write the key by other means are noticed too, but not one that
+/// deletes a key that is not there yet.
 ///
 /// On an `AsyncClient` the loader gives a future, which runs in a task of its own: a caller that is
 /// dropped does not stop it.
 ///
 /// # Loaders that use caches
 ///
-/// A loader may read through other caches, and its own for other ids. If it asks for the value that it is
-/// to load, directly or through the loader of another cache, that call fails with a [`LoadError`] that
-/// [is recursive](crate::LoadError::is_recursive). Loads on two threads that wait for each other are
-/// noticed, and one of them loads what it needs by itself. A loader that asks on a thread or in a task of
-/// its own is not known to be one, and waits for up to three leases instead.
+/// A loader may read through other caches, and its own for other ids. If it asks for the value that
+/// it is to load, directly or through the loader of another cache, that call fails with a
+/// [`LoadError`] that [is recursive](crate::LoadError::is_recursive). Loads on two threads that
+/// wait for each other are noticed, and one of them loads what it needs by itself. A loader that
+/// asks on a thread or in a task of its own is not known to be one, and waits for up to three
+/// leases instead.
 ///
 /// [`LoadError`]: crate::LoadError
 ///
 /// # Without Redis
 ///
-/// When Redis cannot be used the loader is called and nothing is stored; this is counted and logged.
-/// [`CachePolicy::fail_without_redis`] gives the error instead. Callers that come while the loader runs
-/// share the next load, since nothing would show them a deletion in between. Bytes that are not a value
-/// are loaded anew and replaced. A loader's error is [`Error::Load`].
+/// When Redis cannot be used the loader is called and nothing is stored; this is counted and
+/// logged. [`CachePolicy::fail_without_redis`] gives the error instead. Callers that come while the
+/// loader runs share the next load, since nothing would show them a deletion in between. Bytes that
+/// are not a value are loaded anew and replaced. A loader's error is [`Error::Load`].
 ///
 /// Redis cannot be used while it is not reached, does not answer in time, or refuses for the moment
-/// (`LOADING`, `READONLY`, `OOM` and the like): what is
-/// [transient](crate::Error::is_transient), and any failure to connect. All else it refuses is an error
-/// in any case, such as `NOPERM` and `WRONGTYPE`.
+/// (`LOADING`, `READONLY`, `OOM` and the like): what is [transient](crate::Error::is_transient),
+/// and any failure to connect. All else it refuses is an error in any case, such as `NOPERM` and
+/// `WRONGTYPE`.
 ///
 /// # Rights
 ///
-/// A user needs the keys that begin with the name, and `EVAL`, `EVALSHA`, `TIME`, `GET`, `MGET`, `SET`,
-/// `UNLINK`, `PTTL`, `PEXPIRE`, `HGET`, `HSET`, `HDEL`, `HLEN` and `HRANDFIELD`; to clear also `SCAN` and
-/// `INFO`. A [`HashCacheClient`](crate::HashCacheClient) needs `HMGET` too, and `HPTTL`, `HPEXPIRE` and
-/// `SETRANGE` where its values expire.
+/// A user needs the keys that begin with the name, and `EVAL`, `EVALSHA`, `TIME`, `GET`, `MGET`,
+/// `SET`, `UNLINK`, `PTTL`, `PEXPIRE`, `HGET`, `HSET`, `HDEL`, `HLEN` and `HRANDFIELD`; to clear
+/// also `SCAN` and `INFO`. A [`HashCacheClient`](crate::HashCacheClient) needs `HMGET` too, and
+/// `HPTTL`, `HPEXPIRE` and `SETRANGE` where its values expire.
 ///
 /// # Arguments
 ///
-/// `A` is what a loader needs besides the id, such as a session: [`get_with`](Self::get_with) hands it
-/// over. Callers that share a load share the arguments of the first, and what is stored does not depend
-/// on them.
+/// `A` is what a loader needs besides the id, such as a session: [`get_with`](Self::get_with) hands
+/// it over. Callers that share a load share the arguments of the first, and what is stored does not
+/// depend on them.
 pub struct CacheClient<K, V, E = Client, A = ()>
 where
     K: Codec,
@@ -160,8 +162,8 @@ where
         Ok(Self { shared: Shared::new(executor, prefix, policy, loaders)?, names })
     }
 
-    /// The same cache, which loads several missing values at once: the function gives one for each id,
-    /// in their order, of at most a thousand ids. To be called before the cache is used.
+    /// The same cache, which loads several missing values at once: the function gives one for each
+    /// id, in their order, of at most a thousand ids. To be called before the cache is used.
     pub fn with_bulk_loader<R: HandlerResult<LoadedMany<V::Owned>, E>>(
         self,
         load: impl Fn(Vec<K::Owned>, A) -> R + Send + Sync + 'static,
@@ -169,8 +171,8 @@ where
         Self { shared: self.shared.with_bulk_loader(load), ..self }
     }
 
-    /// The same cache with a near cache in front, which this connects. It keeps values while they are
-    /// fresh, and what was said of [`CachedDict`](crate::CachedDict) holds for it.
+    /// The same cache with a near cache in front, which this connects. It keeps values while they
+    /// are fresh, and what was said of [`CachedDict`](crate::CachedDict) holds for it.
     #[cfg(feature = "near-cache")]
     pub fn near(&self, settings: NearCache) -> E::Reply<Self> {
         let names = self.names.clone();
@@ -183,8 +185,8 @@ where
         self.shared.near_stats()
     }
 
-    /// The value of `id`, or `None` if its loader says that there is none. A hit takes one round trip,
-    /// a miss three with its load in the middle.
+    /// The value of `id`, or `None` if its loader says that there is none. A hit takes one round
+    /// trip, a miss three with its load in the middle.
     pub fn get(&self, id: &K::Borrowed) -> E::Reply<Found<V>>
     where
         A: Default,
@@ -200,8 +202,8 @@ where
     /// The values of `ids`, in their order. One round trip finds a thousand of them; those that are
     /// missing are loaded one after the other, or by the bulk loader together.
     ///
-    /// Eight at a time are claimed, or as many as the bulk loader takes, so that other callers wait for
-    /// no more of them.
+    /// Eight at a time are claimed, or as many as the bulk loader takes, so that other callers wait
+    /// for no more of them.
     pub fn get_many<'a, Q>(&self, ids: impl IntoIterator<Item = &'a Q>) -> E::Reply<Vec<Found<V>>>
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
@@ -258,8 +260,8 @@ where
 
     /// Begins to load the value of `id` in the background, unless it is being loaded.
     ///
-    /// At most sixteen threads or tasks of a cache do so at a time; more is not begun. What is under way
-    /// when the cache is dropped is finished.
+    /// At most sixteen threads or tasks of a cache do so at a time; more is not begun. What is
+    /// under way when the cache is dropped is finished.
     pub fn refresh(&self, id: &K::Borrowed) -> E::Reply<()>
     where
         A: Default,
@@ -278,8 +280,8 @@ where
         self.shared.delete(self.location(id))
     }
 
-    /// Removes the values of `ids`, each as [`delete`](Self::delete) does, a thousand in a round trip,
-    /// and says how many were stored.
+    /// Removes the values of `ids`, each as [`delete`](Self::delete) does, a thousand in a round
+    /// trip, and says how many were stored.
     pub fn delete_many<'a, Q>(&self, ids: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
@@ -287,8 +289,8 @@ where
         self.shared.delete_many(ids.into_iter().map(|id| self.location(id.borrow())))
     }
 
-    /// Removes all values, also those that are being loaded, and says how many were stored. `SCAN` and
-    /// `UNLINK`, O(keys of the database). Not atomic.
+    /// Removes all values, also those that are being loaded, and says how many were stored. `SCAN`
+    /// and `UNLINK`, O(keys of the database). Not atomic.
     pub fn clear(&self) -> E::Reply<usize> {
         self.shared.clear("string")
     }

@@ -20,8 +20,8 @@ use crate::keys::name_of;
 /// A read-through cache over hashes: the value of an id is in the field `id` of the hash
 /// `name~rc:hash-cache:hash_id`, or else it is loaded by a function of yours and stored there.
 ///
-/// What belongs together, such as the students of a class, can be removed at once. All else is as with
-/// a [`CacheClient`](crate::CacheClient), except that there is no near cache in front.
+/// What belongs together, such as the students of a class, can be removed at once. All else is as
+/// with a [`CacheClient`](crate::CacheClient), except that there is no near cache in front.
 ///
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
@@ -42,8 +42,8 @@ use crate::keys::name_of;
 /// # Expiry
 ///
 /// Fields expire by themselves on Redis 7.4 or later and Valkey 9 or later. Elsewhere a cache whose
-/// policy has a time to live gives [`Error::Unsupported`](crate::Error::Unsupported) before it loads
-/// anything, and only [`CachePolicy::without_expiry`] can be used.
+/// policy has a time to live gives [`Error::Unsupported`](crate::Error::Unsupported) before it
+/// loads anything, and only [`CachePolicy::without_expiry`] can be used.
 pub struct HashCacheClient<H, K, V, E = Client, A = ()>
 where
     H: Codec,
@@ -63,11 +63,11 @@ where
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
 {
-    /// The cache `name`, whose hashes begin with `name~rc:hash-cache:`. It shares no key with a cache of
-    /// another name, nor with any other collection.
+    /// The cache `name`, whose hashes begin with `name~rc:hash-cache:`. It shares no key with a
+    /// cache of another name, nor with any other collection.
     ///
-    /// The loader is given the id of the hash, that of the value, and the arguments. An error if the
-    /// policy cannot be kept or the name is empty or holds `~rc:`.
+    /// The loader is given the id of the hash, that of the value, and the arguments. An error if
+    /// the policy cannot be kept or the name is empty or holds `~rc:`.
     pub fn new<R: HandlerResult<Loaded<V::Owned>, E>>(
         executor: &E,
         name: impl Into<Name>,
@@ -78,8 +78,8 @@ where
         Self::over(executor, prefix, Names::Own, policy, load)
     }
 
-    /// The cache whose hashes begin with `prefix` as it is, such as `classes:`. What else has keys that
-    /// begin with it is up to you; [`clear`](Self::clear) removes every hash among them.
+    /// The cache whose hashes begin with `prefix` as it is, such as `classes:`. What else has keys
+    /// that begin with it is up to you; [`clear`](Self::clear) removes every hash among them.
     ///
     /// An error if the policy cannot be kept or the prefix is empty or holds `~rc:`.
     pub fn with_prefix<R: HandlerResult<Loaded<V::Owned>, E>>(
@@ -115,8 +115,9 @@ where
         Ok(Self { shared: Shared::new(executor, prefix, policy, loaders)?, names })
     }
 
-    /// The same cache, which loads several missing values of a hash at once: the function gives one for
-    /// each pair of ids, in their order, of at most a thousand. To be called before the cache is used.
+    /// The same cache, which loads several missing values of a hash at once: the function gives one
+    /// for each pair of ids, in their order, of at most a thousand. To be called before the cache
+    /// is used.
     pub fn with_bulk_loader<R: HandlerResult<LoadedMany<V::Owned>, E>>(
         self,
         load: impl Fn(Vec<(H::Owned, K::Owned)>, A) -> R + Send + Sync + 'static,
@@ -124,8 +125,8 @@ where
         Self { shared: self.shared.with_bulk_loader(load), ..self }
     }
 
-    /// The value of `id` in the hash of `hash_id`, or `None` if its loader says that there is none. A
-    /// hit takes one round trip, a miss three with its load in the middle.
+    /// The value of `id` in the hash of `hash_id`, or `None` if its loader says that there is none.
+    /// A hit takes one round trip, a miss three with its load in the middle.
     pub fn get(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<Found<V>>
     where
         A: Default,
@@ -138,8 +139,9 @@ where
         self.shared.get(self.location(hash_id, id), args)
     }
 
-    /// The values of `ids` in the hash of `hash_id`, in their order. One round trip finds a thousand of
-    /// them; those that are missing are loaded one after the other, or by the bulk loader together.
+    /// The values of `ids` in the hash of `hash_id`, in their order. One round trip finds a
+    /// thousand of them; those that are missing are loaded one after the other, or by the bulk
+    /// loader together.
     pub fn get_many<'a, Q>(
         &self,
         hash_id: &H::Borrowed,
@@ -225,8 +227,8 @@ where
         self.shared.delete(self.location(hash_id, id))
     }
 
-    /// Removes the values of `ids`, each as [`delete`](Self::delete) does, a thousand in a round trip,
-    /// and says how many were stored.
+    /// Removes the values of `ids`, each as [`delete`](Self::delete) does, a thousand in a round
+    /// trip, and says how many were stored.
     pub fn delete_many<'a, Q>(
         &self,
         hash_id: &H::Borrowed,
@@ -238,8 +240,8 @@ where
         self.shared.delete_many(ids.into_iter().map(|id| self.location(hash_id, id.borrow())))
     }
 
-    /// Removes the hash of `hash_id` with all its values, also those that are being loaded, and says
-    /// whether there was one. A script of `UNLINK`, O(1).
+    /// Removes the hash of `hash_id` with all its values, also those that are being loaded, and
+    /// says whether there was one. A script of `UNLINK`, O(1).
     pub fn delete_hash(&self, hash_id: &H::Borrowed) -> E::Reply<bool> {
         let key = encoded::<H>(hash_id);
         self.shared.delete_hash(key.and_then(|id| self.names.name(self.shared.prefix(), &id)))

@@ -34,8 +34,8 @@ impl<V: Codec<Owned: Sync>, E: RoundTrips> Near<V, E> {
         Ok(Self { cached, prefix: prefix.len(), margin, is_early })
     }
 
-    /// What it has of `locations`, or the server, where `age` is that of a value which the server drops
-    /// after so long; nothing where that cannot be decoded.
+    /// What it has of `locations`, or the server, where `age` is that of a value which the server
+    /// drops after so long; nothing where that cannot be decoded.
     pub(crate) async fn see(
         &self,
         locations: &[EntryLocation],

@@ -63,13 +63,13 @@ impl CachePolicy {
 
     /// Answers with the loader's last error for `time` after it, instead of loading.
     ///
-    /// Other programs whose policy remembers errors answer with it too, from the moment that they look
-    /// for the value. Only its message reaches them, at most 500 bytes of it, as a
-    /// [`LoadError`](crate::LoadError) that [is remote](crate::LoadError::is_remote). Setting or deleting
-    /// the value ends this in Redis and in the program that does so.
+    /// Other programs whose policy remembers errors answer with it too, from the moment that they
+    /// look for the value. Only its message reaches them, at most 500 bytes of it, as a
+    /// [`LoadError`](crate::LoadError) that [is remote](crate::LoadError::is_remote). Setting or
+    /// deleting the value ends this in Redis and in the program that does so.
     ///
-    /// A program remembers 100,000 errors at most, and 32 MB of them with their ids, counting the message
-    /// of each. The oldest are forgotten first.
+    /// A program remembers 100,000 errors at most, and 32 MB of them with their ids, counting the
+    /// message of each. The oldest are forgotten first.
     pub fn remember_errors(mut self, time: Duration) -> Self {
         self.errors = time;
         self
@@ -78,8 +78,8 @@ impl CachePolicy {
     /// Loads a value anew, in the background, at a random moment before it expires: the sooner, the
     /// longer loading takes and the greater `beta` is. 1 is usual.
     ///
-    /// This is XFetch of Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede
-    /// Prevention" (VLDB 2015), with the mean time that this program's loads took.
+    /// This is XFetch of Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache
+    /// Stampede Prevention" (VLDB 2015), with the mean time that this program's loads took.
     pub fn early_refresh(mut self, beta: f64) -> Self {
         self.early = beta;
         self
@@ -107,9 +107,9 @@ impl CachePolicy {
     /// How soon it is noticed that a program died while it was loading. Defaults to 10 seconds.
     ///
     /// Others wait for so long before one of them loads too, so it should be longer than loading
-    /// takes: if a load takes longer, another begins beside it, and whichever is ready first is stored.
-    /// What took longer than sixty times this is not stored. Nobody waits for others for more than three
-    /// times this, and then loads for itself. It is at least 10 milliseconds.
+    /// takes: if a load takes longer, another begins beside it, and whichever is ready first is
+    /// stored. What took longer than sixty times this is not stored. Nobody waits for others for
+    /// more than three times this, and then loads for itself. It is at least 10 milliseconds.
     pub fn lease(mut self, time: Duration) -> Self {
         self.lease = time;
         self

@@ -167,8 +167,8 @@ impl<N: Node> Router<N> {
         self.dispatch_round(pending, &unknown, deadline).await;
     }
 
-    /// Makes one round redirects to each server that is the destination of any of the `left` pending
-    /// commands.
+    /// Makes one round redirects to each server that is the destination of any of the `left`
+    /// pending commands.
     async fn dispatch_round(
         &self,
         pending: &mut [PendingCommand<'_>],

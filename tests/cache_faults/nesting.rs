@@ -27,8 +27,8 @@ fn patient() -> redis_collections::CachePolicy {
 
 type Slot<C> = Arc<OnceLock<Cache<C>>>;
 
-/// A cache whose loader asks `inner` for what `id` makes of the id, and gives one more: or a hundred, if the answer is
-/// that it asks for itself.
+/// A cache whose loader asks `inner` for what `id` makes of the id, and gives one more: or a
+/// hundred, if the answer is that it asks for itself.
 fn over<C: Loads>(
     client: &C,
     name: &str,

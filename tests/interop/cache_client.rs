@@ -1,5 +1,5 @@
-//! pyredis-cache, and `CacheClient` and `HashCacheClient` under its names: each finds what the other
-//! has loaded.
+//! pyredis-cache, and `CacheClient` and `HashCacheClient` under its names: each finds what the
+//! other has loaded.
 
 use std::fmt::Debug;
 use std::time::Duration;

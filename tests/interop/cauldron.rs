@@ -1,4 +1,5 @@
-//! Dispatchers and clients of Cauldron's with the ones here, if `CAULDRON_PATH` names a checkout of it.
+//! Dispatchers and clients of Cauldron's with the ones here, if `CAULDRON_PATH` names a checkout of
+//! it.
 
 mod clients;
 mod dispatchers;
@@ -17,7 +18,8 @@ use crate::support::kinds::Kind;
 use crate::support::servers::run;
 use crate::support::wire::Wire;
 
-/// Runs each scenario, an `async fn<C: Kind>(server: LocalServer, client: C)`, on both kinds of client.
+/// Runs each scenario, an `async fn<C: Kind>(server: LocalServer, client: C)`, on both kinds of
+/// client.
 macro_rules! with_cauldron {
     ($($scenario:ident),+ $(,)?) => {
         $crate::cauldron::with_cauldron!(@client redis_collections::Client; $($scenario),+);

@@ -38,7 +38,8 @@ fn even<C: Kind>(log: &Log) -> Keyword<C> {
     })
 }
 
-/// Writes numbers that nobody else writes. Gives those that were taken, and those of which it is unknown.
+/// Writes numbers that nobody else writes. Gives those that were taken, and those of which it is
+/// unknown.
 fn write_many<C: Kind>(client: &C, writer: i64, time: Duration) -> (Vec<i64>, Vec<i64>) {
     let (mut taken, mut unknown) = (Vec::new(), Vec::new());
     for number in (0..WRITES).map(|number| number + writer * WRITES) {

@@ -1,4 +1,5 @@
-//! Dispatchers that end, what becomes of what is asked meanwhile, and whether their names are given back.
+//! Dispatchers that end, what becomes of what is asked meanwhile, and whether their names are given
+//! back.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

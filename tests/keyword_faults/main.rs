@@ -20,7 +20,8 @@ use redis_collections::keyword::{self, Dispatcher, Keyword, Reading, Service, Va
 use support::kinds::Kind;
 use support::patient::Patient;
 
-/// Short, so that tests need not wait for long, but longer than a busy machine keeps a thread waiting.
+/// Short, so that tests need not wait for long, but longer than a busy machine keeps a thread
+/// waiting.
 const LEASE: Duration = Duration::from_millis(1500);
 
 async fn connect<C: Kind>(url: &str) -> C {

@@ -29,8 +29,8 @@ on_both_kinds! {
 /// Set in a program that a test has started to play the dispatcher: the address of the server.
 const CHILD: &str = "KEYWORD_DISPATCHER_CHILD";
 
-/// A dispatcher with an integer `N` and an integer `SLOW`, whose hook notes the value in the list `begun` and
-/// then waits for the key `go`.
+/// A dispatcher with an integer `N` and an integer `SLOW`, whose hook notes the value in the list
+/// `begun` and then waits for the key `go`.
 async fn plays_the_dispatcher<C: Patient>() {
     let Ok(url) = env::var(CHILD) else { return };
     let client: C = connect(&url).await;

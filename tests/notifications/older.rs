@@ -1,11 +1,12 @@
-//! A server that knows fewer kinds of notifications: a proxy that has a setting refused as Redis 6.2 does.
+//! A server that knows fewer kinds of notifications: a proxy that has a setting refused as Redis
+//! 6.2 does.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
-/// Before a server. The error comes from the server itself, by a script in the place of the command, so
-/// that replies stay in their order.
+/// Before a server. The error comes from the server itself, by a script in the place of the
+/// command, so that replies stay in their order.
 pub(crate) struct Older {
     url: String,
 }

@@ -1,5 +1,5 @@
-//! What every operation makes of replies that its commands never give: an error that says so, whatever the
-//! reply, and never a value or a panic.
+//! What every operation makes of replies that its commands never give: an error that says so,
+//! whatever the reply, and never a value or a panic.
 
 mod server;
 

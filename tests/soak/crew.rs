@@ -101,7 +101,8 @@ impl Crew {
         Ok(())
     }
 
-    /// Makes the replica the master. Connections to the old one stay, and new ones lead to the new one.
+    /// Makes the replica the master. Connections to the old one stay, and new ones lead to the new
+    /// one.
     pub(crate) fn exchange_servers(&mut self) -> Outcome {
         self.servers.exchange()?;
         let port = self.servers.port();
@@ -119,8 +120,8 @@ impl Crew {
         stop(&mut self.workers)
     }
 
-    /// Whether all jobs were done, all items popped, and no consumer, be it lost or gone, has any left. Those who
-    /// are `meanwhile` crashed are replaced.
+    /// Whether all jobs were done, all items popped, and no consumer, be it lost or gone, has any
+    /// left. Those who are `meanwhile` crashed are replaced.
     pub(crate) fn drain(
         &mut self,
         mut meanwhile: impl FnMut(&mut Self) -> Outcome,

@@ -30,9 +30,9 @@ pub(crate) struct Faults {
     /// Jobs that crash their process.
     pub(crate) crashing: usize,
     pub(crate) crashes: usize,
-    /// How many jobs may have been done once more than needed: for each fault what the workers that it
-    /// hit may have done without the server having heard of it, so at most
-    /// `(kills + crashes + freezes + cuts + half-open + (server kills + demotions) × workers) × batch`.
+    /// How many jobs may have been done once more than needed: for each fault what the workers that
+    /// it hit may have done without the server having heard of it, so at most `(kills + crashes +
+    /// freezes + cuts + half-open + (server kills + demotions) × workers) × batch`.
     pub(crate) bound: usize,
     /// How many pops may have taken an item without bringing it.
     pub(crate) pops_hit: usize,
@@ -63,8 +63,8 @@ impl Fault {
     }
 }
 
-/// Each of them once, from the last to the first, but for the last in any order; afterwards those that take little
-/// time more often.
+/// Each of them once, from the last to the first, but for the last in any order; afterwards those
+/// that take little time more often.
 const FIRST: [Fault; 9] = [
     Fault::Kill,
     Fault::Freeze,

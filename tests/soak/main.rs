@@ -5,7 +5,8 @@
 //! cargo test --all-features --test soak -- SECONDS [SEED] [--plain] [--only=pauses,demote]
 //! ```
 //!
-//! With `--plain` the workers take jobs by a blocking pop, which must lose some: the harness can fail.
+//! With `--plain` the workers take jobs by a blocking pop, which must lose some: the harness can
+//! fail.
 
 mod audit;
 mod crew;

@@ -40,8 +40,8 @@ impl Servers {
         self.servers[self.master].restart()
     }
 
-    /// Makes the replica the master and the master its replica. All that was confirmed has been replicated then, and
-    /// the demoted master keeps its connections.
+    /// Makes the replica the master and the master its replica. All that was confirmed has been
+    /// replicated then, and the demoted master keeps its connections.
     pub(crate) fn exchange(&mut self) -> Outcome {
         let promoted = format!("FAILOVER TO 127.0.0.1 {}", self.replica().port());
         wait_for("a replica that follows", || self.is_in_sync())?;

@@ -97,7 +97,8 @@ async fn consume<C: Kind>(url: &str, post: Post, desk: &Desk, stop: &StopHandle)
     Ok(C::settle(consumer.close()).await?)
 }
 
-/// With a tick, which only a task can have, the call is dropped like the branch of a `select!` that loses.
+/// With a tick, which only a task can have, the call is dropped like the branch of a `select!` that
+/// loses.
 async fn next<C: Kind>(
     consumer: &mut Consumer<String, C>,
     tick: Option<Duration>,

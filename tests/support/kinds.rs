@@ -18,8 +18,8 @@ use super::servers::{NEVER_BUSY, PATIENCE, run};
 pub(crate) static SERVER: LazyLock<LocalServer> =
     LazyLock::new(|| LocalServer::start_with(&NEVER_BUSY).expect("a server"));
 
-/// The cluster of this test program. Nothing is to fail in it: a node that only waits for a processor is not
-/// replaced, since its replica may lack what it has acknowledged.
+/// The cluster of this test program. Nothing is to fail in it: a node that only waits for a
+/// processor is not replaced, since its replica may lack what it has acknowledged.
 pub(crate) static CLUSTER: LazyLock<Cluster> =
     LazyLock::new(|| Cluster::start_with(&["--cluster-node-timeout", "15000"]).expect("a cluster"));
 
@@ -28,8 +28,8 @@ pub(crate) fn client() -> Client {
     Client::open(SERVER.url()).expect("a connection")
 }
 
-/// Lets the shared servers tell of all changes to keys. Scenarios that each add what they need would
-/// take it from each other.
+/// Lets the shared servers tell of all changes to keys. Scenarios that each add what they need
+/// would take it from each other.
 pub(crate) fn tell_everything() {
     static TOLD: LazyLock<()> = LazyLock::new(|| {
         for url in CLUSTER.urls().into_iter().chain([SERVER.url().to_owned()]) {
@@ -296,7 +296,8 @@ macro_rules! contract_on_clusters {
     };
 }
 
-/// Runs each scenario, an `async fn<C: Kind>()` that makes its own clients, on both kinds of client.
+/// Runs each scenario, an `async fn<C: Kind>()` that makes its own clients, on both kinds of
+/// client.
 macro_rules! on_both_kinds {
     ($($scenario:ident),+ $(,)?) => {
         $crate::support::kinds::on_both_kinds!(@client redis_collections::Client; $($scenario),+);

@@ -44,7 +44,8 @@ pub(crate) fn within(limit: Duration, mut condition: impl FnMut() -> bool) -> bo
     true
 }
 
-/// Says whether there was such a process. Where there is `/proc`, one that is told to stop has stopped then.
+/// Says whether there was such a process. Where there is `/proc`, one that is told to stop has
+/// stopped then.
 pub(crate) fn send_signal(name: &str, process_id: u32) -> io::Result<bool> {
     let mut kill = Command::new("kill");
     let status = kill.args(["-s", name, &process_id.to_string()]).stderr(Stdio::null()).status()?;
@@ -54,7 +55,8 @@ pub(crate) fn send_signal(name: &str, process_id: u32) -> io::Result<bool> {
     Ok(status.success())
 }
 
-/// Whether each of its threads has, or has ended: until the first of them has noticed, the others go on.
+/// Whether each of its threads has, or has ended: until the first of them has noticed, the others
+/// go on.
 fn has_stopped(process_id: u32) -> bool {
     let threads = fs::read_dir(format!("/proc/{process_id}/task"));
     threads.into_iter().flatten().flatten().all(|thread| {

@@ -75,7 +75,8 @@ impl Program {
         (output.status.code(), texts(&output).1)
     }
 
-    /// What it draws on a terminal, which `script` makes, until `is_enough`; then Ctrl-C is pressed.
+    /// What it draws on a terminal, which `script` makes, until `is_enough`; then Ctrl-C is
+    /// pressed.
     pub(crate) fn drawn(
         &self,
         arguments: &str,

@@ -77,8 +77,8 @@ impl Proxy {
         self.shared.server_port.store(server_port, Ordering::Relaxed);
     }
 
-    /// Forwards to another port from the round trip on that comes after so many more, and closes all
-    /// connections that there are by then.
+    /// Forwards to another port from the round trip on that comes after so many more, and closes
+    /// all connections that there are by then.
     pub(crate) fn lead_to_after(&self, round_trips: usize, server_port: u16) {
         let mut state = self.shared.state();
         state.move_at = Some((state.round_trips + round_trips, server_port));
@@ -102,9 +102,9 @@ impl Proxy {
         self.shared.state().connections
     }
 
-    /// How often a client began to send for the first time or after the server had answered. That it asks whether
-    /// a connection that was idle for a moment is still alive does not count: whether it was idle for so long
-    /// depends on the machine.
+    /// How often a client began to send for the first time or after the server had answered. That
+    /// it asks whether a connection that was idle for a moment is still alive does not count:
+    /// whether it was idle for so long depends on the machine.
     pub(crate) fn round_trips(&self) -> usize {
         self.shared.state().round_trips
     }
@@ -127,7 +127,8 @@ impl Proxy {
         self.shared.state().held[direction as usize] = true;
     }
 
-    /// Delivers nothing on connections that subscribe to something until [`release`](Self::release).
+    /// Delivers nothing on connections that subscribe to something until
+    /// [`release`](Self::release).
     pub(crate) fn hold_listeners(&self) {
         self.shared.state().listeners_held = true;
     }

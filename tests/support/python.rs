@@ -78,8 +78,8 @@ impl Python {
         }
     }
 
-    /// As [`as_read`](Self::as_read), where keys are text and the last of equal ones counts, as JSON
-    /// has it.
+    /// As [`as_read`](Self::as_read), where keys are text and the last of equal ones counts, as
+    /// JSON has it.
     pub(crate) fn with_text_keys(&self) -> Self {
         match self.as_read() {
             Python::List(items) => Python::List(items.iter().map(Self::with_text_keys).collect()),

@@ -36,8 +36,8 @@ const GUARDED_SENTINEL: &str = r#"
 ///
 /// During a failover they look at the servers once a second nevertheless. They trust what they saw
 /// for five times PING-PERIOD, and undo a promotion they have not heard of for four times
-/// PUBLISH-PERIOD, so both must be longer than that second. One that was held up for two seconds, by
-/// a busy machine or a slow disk, does nothing for TILT-PERIOD.
+/// PUBLISH-PERIOD, so both must be longer than that second. One that was held up for two seconds,
+/// by a busy machine or a slow disk, does nothing for TILT-PERIOD.
 const PERIODS: &str =
     "INFO-PERIOD 500 PING-PERIOD 300 ASK-PERIOD 100 PUBLISH-PERIOD 500 TILT-PERIOD 2000";
 
@@ -54,15 +54,16 @@ pub(crate) struct Sentinels {
     _turn: MutexGuard<'static, ()>,
 }
 
-/// How far replication was when a master began to be replaced. What it acknowledged beyond the offset at which
-/// the other server is promoted is lost, whatever a client does.
+/// How far replication was when a master began to be replaced. What it acknowledged beyond the
+/// offset at which the other server is promoted is lost, whatever a client does.
 #[derive(Debug)]
 struct Takeover {
     cause: &'static str,
     old: usize,
     /// The master's offset in the stream of writes, a moment before.
     offset: String,
-    /// Whether the replica was connected, its offset and how many seconds ago the master heard of it.
+    /// Whether the replica was connected, its offset and how many seconds ago the master heard of
+    /// it.
     replica: String,
 }
 
@@ -155,7 +156,8 @@ impl Sentinels {
         Ok(master)
     }
 
-    /// Lets the master hang until the other server is the master, and then go on as one that knows nothing of it.
+    /// Lets the master hang until the other server is the master, and then go on as one that knows
+    /// nothing of it.
     pub(crate) fn freeze_master(&self) -> Outcome<usize> {
         let master = self.master()?;
         self.record("frozen", master)?;
@@ -198,7 +200,8 @@ impl Sentinels {
         Ok(sentinel.ask("FAILOVER")?)
     }
 
-    /// Each takeover so far: how far the master was before it, and at which offset the other server was promoted.
+    /// Each takeover so far: how far the master was before it, and at which offset the other server
+    /// was promoted.
     pub(crate) fn takeovers(&self) -> String {
         let takeovers = self.takeovers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut shown: Vec<_> = takeovers.iter().map(|takeover| format!("{takeover:?}")).collect();

@@ -6,10 +6,12 @@ use std::{error::Error, io, net::TcpListener, time::Duration};
 
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// Long enough for an election that had to be repeated on a busy machine. Only what fails takes so long.
+/// Long enough for an election that had to be repeated on a busy machine. Only what fails takes so
+/// long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server refuses others with BUSY when a script has run for five seconds, which a busy machine makes of a tenth.
+/// A server refuses others with BUSY when a script has run for five seconds, which a busy machine
+/// makes of a tenth.
 pub(crate) const NEVER_BUSY: [&str; 2] = ["--lua-time-limit", "600000"];
 
 /// How long a server that hangs is waited for.

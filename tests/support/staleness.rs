@@ -49,8 +49,8 @@ impl Way {
     }
 }
 
-/// A thread that writes rising numbers all the time, and threads that read them through a near cache
-/// and check how old they are.
+/// A thread that writes rising numbers all the time, and threads that read them through a near
+/// cache and check how old they are.
 pub(crate) struct Watch<C: Kind> {
     pub(crate) cached: CachedDict<u64, u64, C>,
     way: Way,
@@ -344,8 +344,8 @@ impl<C: Kind> Watches<C> {
     }
 }
 
-/// A cache or a subscription. On a machine that is busy, a server may take longer to be heard than the
-/// bound allows.
+/// A cache or a subscription. On a machine that is busy, a server may take longer to be heard than
+/// the bound allows.
 pub(crate) fn opened<C: Kind, T: Send>(open: impl Fn() -> C::Reply<T>) -> T {
     let mut opened = None;
     let is_over = || {

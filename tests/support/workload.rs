@@ -152,8 +152,8 @@ struct Caller<C> {
 
 impl<C: Concurrent> Caller<C> {
     fn new(client: &C, name: &str, number: usize) -> Self {
-        // The first three have all their keys on one master each, as those are at first, so that the
-        // loss of another one does not stop them.
+        // The first three have all their keys on one master each, as those are at first, so that
+        // the loss of another one does not stop them.
         let is_home = |cell: &Cell| {
             number >= MASTERS || usize::from(cell.slot) * MASTERS / usize::from(SLOTS) == number
         };

@@ -32,7 +32,8 @@ pub fn print_object(object: &serde_json::Value) -> Result<(), Failure> {
     Ok(writeln!(io::stdout(), "{object}")?)
 }
 
-/// Says on standard error what went wrong, in one line. Where nobody reads it, there is the exit code.
+/// Says on standard error what went wrong, in one line. Where nobody reads it, there is the exit
+/// code.
 pub fn complain<A: Parser>(message: &str) {
     let command = A::command();
     let _ = writeln!(io::stderr(), "{}: {}", command.get_name(), without_secrets(message));

@@ -2,9 +2,11 @@
 
 use std::env;
 
-/// `message` without any URL that the program was given, even in a wrong place, and without its user and password.
+/// `message` without any URL that the program was given, even in a wrong place, and without its
+/// user and password.
 ///
-/// The message must still be as it was made: where its spaces are not those of the URL any more, the URL is not found.
+/// The message must still be as it was made: where its spaces are not those of the URL any more,
+/// the URL is not found.
 pub fn without_secrets(message: &str) -> String {
     let given = env::args_os().chain(env::var_os("REDIS_URL"));
     given.fold(message.to_owned(), |message, given| without(&message, &given.to_string_lossy()))

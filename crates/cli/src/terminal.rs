@@ -37,7 +37,8 @@ impl Terminal {
         }
     }
 
-    /// Lines that are too long are cut by the terminal, or else the next frame would not lie over this.
+    /// Lines that are too long are cut by the terminal, or else the next frame would not lie over
+    /// this.
     fn frame(&self, lines: &[String]) -> String {
         let mut frame = match self.drawn {
             0 => NO_WRAPPING.to_owned(),

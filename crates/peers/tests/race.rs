@@ -22,8 +22,8 @@ async fn without_a_cache_nothing_is_stale_and_every_read_asks_the_server() {
     }
 }
 
-/// A test for each of these caches, that nothing in it is stale after a race that it did run: values
-/// changed on the way to it, and it answered at least a third of the reads.
+/// A test for each of these caches, that nothing in it is stale after a race that it did run:
+/// values changed on the way to it, and it answered at least a third of the reads.
 macro_rules! nothing_is_stale {
     ($($name:ident: $cache:ty,)*) => {$(
         #[tokio::test(flavor = "multi_thread")]

@@ -32,7 +32,8 @@ impl Opened {
         }
     }
 
-    /// What values are for: where it can be read in several ways, the shortest name of a keyword counts.
+    /// What values are for: where it can be read in several ways, the shortest name of a keyword
+    /// counts.
     pub(crate) fn chosen(&self, values: &[Assignment]) -> Vec<(String, String)> {
         // What cannot be asked is not written either, and says why.
         let is_there =

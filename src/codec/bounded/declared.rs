@@ -35,8 +35,9 @@ impl More {
 
 /// Runs `decode`, which decodes `length` bytes.
 ///
-/// A declared element has a byte of its own, unless it is of no size; of those there may be `more`. Memory is
-/// taken in advance for one element for each byte, in all sequences together, which is what honest bytes need.
+/// A declared element has a byte of its own, unless it is of no size; of those there may be `more`.
+/// Memory is taken in advance for one element for each byte, in all sequences together, which is
+/// what honest bytes need.
 pub(in crate::codec) fn within<T>(length: usize, more: More, decode: impl FnOnce() -> T) -> T {
     let before = LEFT.replace(Left { of_bytes: length, more, reserved: length });
     let decoded = decode();

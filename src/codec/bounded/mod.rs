@@ -1,5 +1,5 @@
-//! Bounds that formats lack or count differently: how deep a value nests, in writing and in reading, and what is
-//! made of the lengths that bytes declare.
+//! Bounds that formats lack or count differently: how deep a value nests, in writing and in
+//! reading, and what is made of the lengths that bytes declare.
 
 mod declared;
 mod leaves;

@@ -1,5 +1,5 @@
-//! Whether a type is read as it is written: bytes without names and kinds show neither which fields and variants they
-//! are of, nor that one of them was left out, nor what they are.
+//! Whether a type is read as it is written: bytes without names and kinds show neither which fields
+//! and variants they are of, nor that one of them was left out, nor what they are.
 
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -57,8 +57,8 @@ pub(in crate::codec) fn outlined<T>(write: impl FnOnce() -> T) -> (T, Outline) {
 
 /// Runs `read`, which must fail with [`UNLIKE`] where it reads another outline.
 ///
-/// A variant's name and its number have to mean the same. Only the type knows what each means, so it is read once by
-/// either.
+/// A variant's name and its number have to mean the same. Only the type knows what each means, so
+/// it is read once by either.
 pub(in crate::codec) fn compared<T, E>(
     outline: Outline,
     mut read: impl FnMut() -> Result<T, E>,
@@ -173,8 +173,8 @@ pub(super) fn read_items() -> Option<Items> {
     })
 }
 
-/// The place behind the next field among the `names` that the type reads, if it is the one that was written. All that
-/// follow each other may be names of one field.
+/// The place behind the next field among the `names` that the type reads, if it is the one that was
+/// written. All that follow each other may be names of one field.
 pub(super) fn read_field(names: &[&'static str], from: usize) -> Option<usize> {
     reading(|reading| match reading.next()? {
         Mark::Field(_) if names.is_empty() => Some(from),

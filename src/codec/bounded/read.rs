@@ -84,8 +84,8 @@ impl<I> Limited<I> {
 }
 
 impl<'de, D: Deserializer<'de>> Limited<D> {
-    /// Whether the format tells bytes from sequences, as those for humans do here. Then bytes are not read
-    /// as a sequence, which would be written as numbers.
+    /// Whether the format tells bytes from sequences, as those for humans do here. Then bytes are
+    /// not read as a sequence, which would be written as numbers.
     fn tells_bytes(&self) -> bool {
         self.inner.is_human_readable()
     }

@@ -30,7 +30,8 @@ pub(in crate::codec) fn watched<T: Serialize + ?Sized>(
     Limited { inner: value, levels: Levels::new(depth), watched: true, items: None }
 }
 
-/// Why a value of [`written`] with this `depth` was not: its nesting, or what is `otherwise` the reason.
+/// Why a value of [`written`] with this `depth` was not: its nesting, or what is `otherwise` the
+/// reason.
 pub(in crate::codec) fn unwritable(
     error: &impl Display,
     depth: usize,

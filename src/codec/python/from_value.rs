@@ -16,9 +16,9 @@ use crate::codec::message::without_values;
 
 /// `value` as a `T`. All its elements are there, so that their number is believed.
 ///
-/// Types that take any value, such as `serde_json::Value`, mostly have no room for ints of more than 64
-/// bits. If the value has some and is refused, it is read once more with these as floats, as serde_json
-/// reads them.
+/// Types that take any value, such as `serde_json::Value`, mostly have no room for ints of more
+/// than 64 bits. If the value has some and is refused, it is read once more with these as floats,
+/// as serde_json reads them.
 pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, CodecError> {
     let again = has_wide_ints(&value).then(|| value.clone());
     let exact = read(usize::MAX, Data::<true>(value));
@@ -44,8 +44,8 @@ fn has_wide_ints(value: &Value) -> bool {
     }
 }
 
-/// A value that is read, with ints of more than 64 bits as what they are where anything is taken, or
-/// else as floats.
+/// A value that is read, with ints of more than 64 bits as what they are where anything is taken,
+/// or else as floats.
 struct Data<const EXACT: bool>(Value);
 
 impl<const EXACT: bool> Data<EXACT> {
@@ -189,8 +189,9 @@ impl<'de, const EXACT: bool> IntoDeserializer<'de, Error> for Data<EXACT> {
     }
 }
 
-/// The key of a dict. JSON makes text of every key, so text is also read as what is asked for, and `null` as None
-/// where it cannot have been text. Python 2 wrote `True` where Python 3 writes `true`.
+/// The key of a dict. JSON makes text of every key, so text is also read as what is asked for, and
+/// `null` as None where it cannot have been text. Python 2 wrote `True` where Python 3 writes
+/// `true`.
 struct Key<const EXACT: bool>(Value);
 
 impl<const EXACT: bool> Key<EXACT> {

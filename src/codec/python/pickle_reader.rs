@@ -285,7 +285,8 @@ fn pairs(items: &[Id]) -> Result<Vec<(Id, Id)>, CodecError> {
     }
 }
 
-/// Text that begins with a `c` may be taken for a global, so that only what could be its name is shown.
+/// Text that begins with a `c` may be taken for a global, so that only what could be its name is
+/// shown.
 fn refused(module: &[u8], name: &[u8]) -> CodecError {
     CodecError::new(match (dotted_name(module), dotted_name(name)) {
         (Some(module), Some(name)) => format!("`{module}.{name}` is not data and is never called"),

@@ -13,8 +13,8 @@ use crate::codec::{CodecError, MAX_DEPTH};
 type Error = serde::de::value::Error;
 
 /// `value` as Python's data: a struct is a dict, a tuple a tuple, `None` and `()` are None, and a
-/// variant is its name or a dict of its name and its content. What serde_json marks as a number or as
-/// JSON is what it stands for.
+/// variant is its name or a dict of its name and its content. What serde_json marks as a number or
+/// as JSON is what it stands for.
 pub(crate) fn to_value<T: Serialize>(value: &T) -> Result<Value, CodecError> {
     written(value, MAX_DEPTH)
         .serialize(ToValue)

@@ -1,6 +1,6 @@
--- Why a field cannot be set to expire, if so. What has no effect fails where that would, such as on a server without
--- times to live of fields, or with a time beyond its calendar. The server looks whether it has the memory only at the
--- first write of a script.
+-- Why a field cannot be set to expire, if so. What has no effect fails where that would, such as on
+-- a server without times to live of fields, or with a time beyond its calendar. The server looks
+-- whether it has the memory only at the first write of a script.
 local function obstacle(field, time)
   local absent = field
   repeat

@@ -6,7 +6,8 @@ use crate::codec::Codec;
 ///
 /// The server computes integers as `i64` whatever the type here. A sum that does not fit the type
 /// is stored nevertheless, and reading it fails. A `u64` beyond `i64::MAX` cannot be incremented. A
-/// sum of floats is stored as the server writes it, such as `5`, not as an `f64` is written otherwise.
+/// sum of floats is stored as the server writes it, such as `5`, not as an `f64` is written
+/// otherwise.
 #[diagnostic::on_unimplemented(
     message = "the server cannot add to a `{Self}`",
     note = "it adds to raw integers and `f64`; for other types use `update`"

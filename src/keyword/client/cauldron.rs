@@ -1,5 +1,5 @@
-//! Writing to dispatchers of Cauldron's, which acknowledge nothing: what they do to the status and the value
-//! tells what became of a request.
+//! Writing to dispatchers of Cauldron's, which acknowledge nothing: what they do to the status and
+//! the value tells what became of a request.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -91,8 +91,8 @@ fn verdict(before: &Reading, now: Reading, has_moved: bool, wanted: &str) -> Ver
 
 /// Listens to a keyword's status and value.
 struct PushHandler {
-    /// A channel that only this listens to. What comes before the message that it sends itself on it was
-    /// no consequence of its request.
+    /// A channel that only this listens to. What comes before the message that it sends itself on
+    /// it was no consequence of its request.
     mark: Vec<u8>,
     signal: Signal,
     state: Mutex<State>,

@@ -14,8 +14,8 @@ use crate::keyword::names::{KeywordName, ServiceName};
 use crate::reply;
 use crate::request::Request;
 
-/// The keywords of a service, as its dispatcher describes them. Cauldron's describes nothing, and leaves
-/// only keys.
+/// The keywords of a service, as its dispatcher describes them. Cauldron's describes nothing, and
+/// leaves only keys.
 pub(crate) async fn keywords<E: RoundTrips>(
     executor: &E,
     service: &ServiceName,
@@ -37,8 +37,8 @@ pub(crate) async fn keywords<E: RoundTrips>(
     Ok(found.into_values().collect())
 }
 
-/// What a keyword is, if there is one of that name: among those that are described, or else by its key. One round
-/// trip.
+/// What a keyword is, if there is one of that name: among those that are described, or else by its
+/// key. One round trip.
 pub(crate) async fn describe<E: RoundTrips>(
     executor: &E,
     service: &ServiceName,

@@ -177,7 +177,8 @@ pub(crate) fn described(json: &[u8]) -> Option<Description> {
     serde_json::from_slice(json).ok()
 }
 
-/// Reads a description, as it is stored and as it is in a file, and a value by it. Whether it is one.
+/// Reads a description, as it is stored and as it is in a file, and a value by it. Whether it is
+/// one.
 #[cfg(test)]
 pub(crate) fn read_description(bytes: &[u8]) -> bool {
     use crate::keyword::service_definition::ServiceDefinition;

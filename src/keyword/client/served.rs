@@ -25,8 +25,9 @@ pub struct ServiceState {
     pub heartbeat: Option<Duration>,
 }
 
-/// How the services stand. A dispatcher without a lease is Cauldron's, and known by the channels that it
-/// listens to: those of all keywords, if one of this crate that crashed has left descriptions of them.
+/// How the services stand. A dispatcher without a lease is Cauldron's, and known by the channels
+/// that it listens to: those of all keywords, if one of this crate that crashed has left
+/// descriptions of them.
 pub(crate) async fn states<E: RoundTrips>(
     executor: &E,
     services: &[ServiceName],
@@ -98,13 +99,14 @@ pub(crate) fn describes(service: &ServiceName) -> Command<bool> {
     Request::read("EXISTS").key(&service.descriptions()).returns(reply::flag)
 }
 
-/// Whether a service is served. A dispatcher that describes its keywords has a lease; Cauldron's has neither.
+/// Whether a service is served. A dispatcher that describes its keywords has a lease; Cauldron's
+/// has neither.
 pub(crate) fn serves(is_held: bool, is_registered: bool, is_described: bool) -> bool {
     is_held || is_registered && !is_described
 }
 
-/// Whether a service is served, and for how long that holds if its dispatcher is not heard of any more. One round
-/// trip.
+/// Whether a service is served, and for how long that holds if its dispatcher is not heard of any
+/// more. One round trip.
 pub(crate) async fn standing<E: RoundTrips>(
     executor: &E,
     service: &ServiceName,

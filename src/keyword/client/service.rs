@@ -12,8 +12,8 @@ use crate::keyword::reading::Reading;
 
 /// The keywords of one service: read, written and watched.
 ///
-/// Names are taken in any case. A call gives a `Result` on a [`Client`](crate::Client), a future of one on
-/// an `AsyncClient`.
+/// Names are taken in any case. A call gives a `Result` on a [`Client`](crate::Client), a future of
+/// one on an `AsyncClient`.
 #[derive(Clone)]
 pub struct Service<E = Client> {
     pub(crate) executor: E,
@@ -27,8 +27,8 @@ impl<E: RoundTrips> Service<E> {
         Self { executor, name }
     }
 
-    /// What the keywords are, in the order of their names. `HSCAN`, O(keywords); of a dispatcher that is
-    /// Cauldron's `SCAN`, O(keys of the database), and only names and types are known.
+    /// What the keywords are, in the order of their names. `HSCAN`, O(keywords); of a dispatcher
+    /// that is Cauldron's `SCAN`, O(keys of the database), and only names and types are known.
     pub fn keywords(&self) -> E::Reply<Vec<Description>> {
         let service = self.clone();
         self.executor.converse(async move {
@@ -37,7 +37,8 @@ impl<E: RoundTrips> Service<E> {
         })
     }
 
-    /// What a keyword is, as [`keywords`](Self::keywords) has it. `HGET`, two `EXISTS` and `GET` in one round trip, O(1).
+    /// What a keyword is, as [`keywords`](Self::keywords) has it. `HGET`, two `EXISTS` and `GET` in
+    /// one round trip, O(1).
     pub fn describe(&self, keyword: &str) -> E::Reply<Description> {
         let service = self.clone();
         let keyword = self.keyword("describe", keyword);
@@ -49,8 +50,8 @@ impl<E: RoundTrips> Service<E> {
         })
     }
 
-    /// Whether there is such a keyword, among those that [`keywords`](Self::keywords) gives. `HGET`, two `EXISTS` and
-    /// `GET` in one round trip, O(1).
+    /// Whether there is such a keyword, among those that [`keywords`](Self::keywords) gives.
+    /// `HGET`, two `EXISTS` and `GET` in one round trip, O(1).
     pub fn contains(&self, keyword: &str) -> E::Reply<bool> {
         let service = self.clone();
         let keyword = self.keyword("contains", keyword);
@@ -60,10 +61,11 @@ impl<E: RoundTrips> Service<E> {
         })
     }
 
-    /// The value of a keyword, as its dispatcher last set it. `MGET`, `HMGET`, `EXISTS` and `TIME` in one round
-    /// trip, O(1).
+    /// The value of a keyword, as its dispatcher last set it. `MGET`, `HMGET`, `EXISTS` and `TIME`
+    /// in one round trip, O(1).
     ///
-    /// The dispatcher is not asked, and need not be there. An error of it is shown and stays for others.
+    /// The dispatcher is not asked, and need not be there. An error of it is shown and stays for
+    /// others.
     pub fn read(&self, keyword: &str) -> E::Reply<Reading> {
         let service = self.clone();
         let keyword = self.keyword("read", keyword);
@@ -93,8 +95,8 @@ impl<E: RoundTrips> Service<E> {
         })
     }
 
-    /// How long ago the dispatcher said that it is there. None if there is none, or it is Cauldron's.
-    /// `PTTL` and `GET` in one round trip, O(1).
+    /// How long ago the dispatcher said that it is there. None if there is none, or it is
+    /// Cauldron's. `PTTL` and `GET` in one round trip, O(1).
     pub fn heartbeat(&self) -> E::Reply<Option<Duration>> {
         let service = self.clone();
         self.executor.converse(async move {
@@ -104,9 +106,9 @@ impl<E: RoundTrips> Service<E> {
         })
     }
 
-    /// Whether a dispatcher is there. `PTTL` and `GET` in one round trip, O(1); unless it holds a lease
-    /// also `PUBSUB CHANNELS`, `HKEYS` and `SISMEMBER`, O(channels of the server): one that is Cauldron's is registered,
-    /// and listens.
+    /// Whether a dispatcher is there. `PTTL` and `GET` in one round trip, O(1); unless it holds a
+    /// lease also `PUBSUB CHANNELS`, `HKEYS` and `SISMEMBER`, O(channels of the server): one that
+    /// is Cauldron's is registered, and listens.
     pub fn is_served(&self) -> E::Reply<bool> {
         let service = self.clone();
         self.executor.converse(async move {

@@ -38,7 +38,8 @@ impl<E: RoundTrips> Client<E> {
     }
 
     /// The services that are registered, in the order of their names. `SSCAN`, O(services), and a
-    /// round trip more; for services of Cauldron's `PUBSUB CHANNELS`, O(channels of the server) each.
+    /// round trip more; for services of Cauldron's `PUBSUB CHANNELS`, O(channels of the server)
+    /// each.
     pub fn services(&self) -> E::Reply<Vec<ServiceState>> {
         let executor = self.executor.clone();
         self.executor.converse(async move {

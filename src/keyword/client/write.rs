@@ -10,25 +10,27 @@ use crate::keyword::names::{KeywordName, ServiceName};
 use crate::keyword::reading::Reading;
 use crate::keyword::value::Value;
 
-/// A value may be of the keyword's type or a text that stands for one; what becomes of it is up to the
-/// dispatcher.
+/// A value may be of the keyword's type or a text that stands for one; what becomes of it is up to
+/// the dispatcher.
 impl<E: RoundTrips> Service<E> {
-    /// Has the dispatcher set a keyword, and waits up to ten seconds for it. One script, one `BLMOVE` and one
-    /// `UNLINK`, O(1).
+    /// Has the dispatcher set a keyword, and waits up to ten seconds for it. One script, one
+    /// `BLMOVE` and one `UNLINK`, O(1).
     ///
-    /// The value that the keyword has already is acknowledged at once, without a call of the dispatcher's function,
-    /// unless the keyword is [always written](super::Keyword::always_write) or the write is
-    /// [forced](Self::force_write).
+    /// The value that the keyword has already is acknowledged at once, without a call of the
+    /// dispatcher's function, unless the keyword is [always written](crate::keyword::Keyword::always_write)
+    /// or the write is [forced](Self::force_write).
     ///
     /// Gives what the dispatcher made of the value. [`Error::Refused`] says why it would not, and
-    /// [`Error::NotServed`] that there is no dispatcher, or it is about to end: then nothing was applied. After
-    /// [`Error::Abandoned`] and [`Error::Timeout`] it may be, now or later; what the dispatcher has not begun a second
-    /// after a timeout it leaves.
+    /// [`Error::NotServed`] that there is no dispatcher, or it is about to end: then nothing was
+    /// applied. After [`Error::Abandoned`] and [`Error::Timeout`] it may be, now or later; what the
+    /// dispatcher has not begun a second after a timeout it leaves.
     ///
-    /// A value of more than 16 MiB is [`Error::InvalidArgument`]: it would not come through to the dispatcher.
+    /// A value of more than 16 MiB is [`Error::InvalidArgument`]: it would not come through to the
+    /// dispatcher.
     ///
-    /// A dispatcher that is Cauldron's acknowledges nothing. There the value and the status are listened to,
-    /// on a connection of their own; if it turns the value into an equal one, it says nothing and time runs out.
+    /// A dispatcher that is Cauldron's acknowledges nothing. There the value and the status are
+    /// listened to, on a connection of their own; if it turns the value into an equal one, it says
+    /// nothing and time runs out.
     pub fn write(&self, keyword: &str, value: impl Into<Value>) -> E::Reply<Reading> {
         self.write_within(keyword, value, USUAL_TIME)
     }
@@ -43,9 +45,10 @@ impl<E: RoundTrips> Service<E> {
         self.write_one(keyword, value.into(), (time, false))
     }
 
-    /// Like [`write_within`](Self::write_within), also where the keyword has the value already: the dispatcher does
-    /// once more what it does about a new one ([`Keyword::on_write`](super::Keyword::on_write)), where a plain write
-    /// is acknowledged at once. A dispatcher that is Cauldron's decides that by itself.
+    /// Like [`write_within`](Self::write_within), also where the keyword has the value already: the
+    /// dispatcher does once more what it does about a new one
+    /// ([`Keyword::on_write`](crate::keyword::Keyword::on_write)), where a plain write is acknowledged at
+    /// once. A dispatcher that is Cauldron's decides that by itself.
     pub fn force_write(
         &self,
         keyword: &str,
@@ -67,11 +70,11 @@ impl<E: RoundTrips> Service<E> {
         })
     }
 
-    /// Has several keywords set at the same time, each by itself, in the order of `values`. One round trip
-    /// for all, and one or more until the last outcome.
+    /// Has several keywords set at the same time, each by itself, in the order of `values`. One
+    /// round trip for all, and one or more until the last outcome.
     ///
-    /// A dispatcher that is Cauldron's is given them one after the other, and those that are left when time is
-    /// over not at all.
+    /// A dispatcher that is Cauldron's is given them one after the other, and those that are left
+    /// when time is over not at all.
     pub fn write_many<N: AsRef<str>, V: Into<Value>>(
         &self,
         values: impl IntoIterator<Item = (N, V)>,
@@ -102,8 +105,8 @@ impl<E: RoundTrips> Service<E> {
         self.executor.converse(async move { write_requests::grant(&service, writes, terms).await })
     }
 
-    /// Asks the dispatcher to set a keyword. One script, O(1); where the dispatcher is Cauldron's also a
-    /// `PUBLISH`.
+    /// Asks the dispatcher to set a keyword. One script, O(1); where the dispatcher is Cauldron's
+    /// also a `PUBLISH`.
     ///
     /// Only that nobody is there is an error.
     pub fn write_nowait(&self, keyword: &str, value: impl Into<Value>) -> E::Reply<()> {

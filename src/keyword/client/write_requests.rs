@@ -190,8 +190,8 @@ impl<E: RoundTrips> Wishes<'_, E> {
         Ok((taken, others))
     }
 
-    /// Waits for what becomes of the wishes. Whenever one is decided, the others may be too; after the
-    /// deadline they are looked at once.
+    /// Waits for what becomes of the wishes. Whenever one is decided, the others may be too; after
+    /// the deadline they are looked at once.
     async fn hear(&mut self, mut taken: VecDeque<WriteRequest>) {
         while let Some(first) = taken.pop_front() {
             let outcome = self.outcome(&first).await;
@@ -220,7 +220,8 @@ impl<E: RoundTrips> Wishes<'_, E> {
         }
     }
 
-    /// Waits for one outcome. Moving a list onto itself takes nothing away, so that it may be repeated.
+    /// Waits for one outcome. Moving a list onto itself takes nothing away, so that it may be
+    /// repeated.
     async fn outcome(&self, write: &WriteRequest) -> Result<Outcome> {
         let list = self.name.outcome(&write.id);
         let too_late = || self.too_late(write);
@@ -254,7 +255,8 @@ impl<E: RoundTrips> Wishes<'_, E> {
         }
     }
 
-    /// Removes the outcomes that were read. Those that stay, for want of a right or a connection, expire.
+    /// Removes the outcomes that were read. Those that stay, for want of a right or a connection,
+    /// expire.
     async fn remove(&mut self) {
         let unlink = |request: Request, list: &Vec<u8>| request.key(list);
         let unlink = self.read.iter().fold(Request::write("UNLINK"), unlink);

@@ -1,4 +1,5 @@
-//! How a dispatcher talks to the server: only while it may, and again where the server cannot be reached.
+//! How a dispatcher talks to the server: only while it may, and again where the server cannot be
+//! reached.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +20,8 @@ impl<E: RoundTrips> DispatcherCore<E> {
         command.key(&self.names.lease()).arg(&self.id).number(self.lease.as_millis())
     }
 
-    /// Sends such a script. Where the server cannot be reached it is sent again for a while, but not
-    /// beyond the grace: running twice does no harm.
+    /// Sends such a script. Where the server cannot be reached it is sent again for a while, but
+    /// not beyond the grace: running twice does no harm.
     pub(super) async fn send<T: Send + 'static>(
         &self,
         command: Request,

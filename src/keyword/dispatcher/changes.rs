@@ -1,4 +1,5 @@
-//! New values of a keyword in the order in which the server got them, whatever the order of its replies.
+//! New values of a keyword in the order in which the server got them, whatever the order of its
+//! replies.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -9,7 +10,8 @@ use super::inbox::MOST_BYTES;
 use crate::keyword::Change;
 use crate::keyword::names::KeywordName;
 
-/// What is still to be told of changes. Each new value comes once, after all that the server got before it.
+/// What is still to be told of changes. Each new value comes once, after all that the server got
+/// before it.
 pub(super) struct Changes {
     name: KeywordName,
     is_wanted: bool,
@@ -67,7 +69,8 @@ impl Changes {
         }
     }
 
-    /// Begins to tell what there is. Says whether another does not tell already, who then goes on with it.
+    /// Begins to tell what there is. Says whether another does not tell already, who then goes on
+    /// with it.
     pub(super) fn begin_to_tell(&self) -> bool {
         !mem::replace(&mut self.state().is_told, true)
     }

@@ -89,8 +89,8 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
     }
 
-    /// Whether a request is another dispatcher's, as it does not say for which database it is. The one of
-    /// the first database takes it.
+    /// Whether a request is another dispatcher's, as it does not say for which database it is. The
+    /// one of the first database takes it.
     pub(crate) async fn is_of_another(&self, request: &WriteCommand) -> Result<bool> {
         if !request.is_stray {
             return Ok(false);
@@ -158,8 +158,8 @@ impl<E: RoundTrips> DispatcherCore<E> {
         Ok(self.publish(slot, accepted, Some(request), self.lease).await?)
     }
 
-    /// Says that a keyword is being written, for no longer than this program lives, unless nobody waits for
-    /// it any more.
+    /// Says that a keyword is being written, for no longer than this program lives, unless nobody
+    /// waits for it any more.
     async fn begin(&self, slot: &Arc<KeywordState<E>>, request: &WriteCommand) -> Result<bool> {
         let (outcome, time) = self.answer(Some(request));
         let command = self.leased(self.status(&BEGIN, &slot.name).key(&outcome));
@@ -273,8 +273,9 @@ impl<E: RoundTrips> Drop for Telling<'_, E> {
     }
 }
 
-/// Whether the server has a new value is not known when this is dropped: nobody waited for the reply, or it
-/// was lost. So the value is looked at, and until then its hook is called also for what seems to be the same.
+/// Whether the server has a new value is not known when this is dropped: nobody waited for the
+/// reply, or it was lost. So the value is looked at, and until then its hook is called also for
+/// what seems to be the same.
 struct Doubt<'a, E>(&'a DispatcherCore<E>, &'a KeywordState<E>);
 
 impl<E> Drop for Doubt<'_, E> {

@@ -1,5 +1,5 @@
-//! How a dispatcher ends: it takes nothing new, refuses what has not begun, gives up what is not done in time, and
-//! gives its name back.
+//! How a dispatcher ends: it takes nothing new, refuses what has not begun, gives up what is not
+//! done in time, and gives its name back.
 
 use std::future::pending;
 use std::sync::atomic::Ordering;
@@ -21,8 +21,8 @@ use crate::time::Wait;
 use crate::time::{Deadline, Pauses, Signal, finish};
 
 impl<E: RoundTrips> DispatcherCore<E> {
-    /// Announces to clients that it takes nothing more, and waits for the requests that were sent before. Returns
-    /// whether the server has published that.
+    /// Announces to clients that it takes nothing more, and waits for the requests that were sent
+    /// before. Returns whether the server has published that.
     pub(super) async fn close<X: RoundTrips>(&self, executor: &X) -> bool {
         if !matches!(self.life.phase(), Phase::Closing(_)) {
             return false;
@@ -85,7 +85,8 @@ impl<E: RoundTrips> DispatcherCore<E> {
         drop(self.feed.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// Waits until the server counts no subscriber: a client whose request still reached this one would wait in vain.
+    /// Waits until the server counts no subscriber: a client whose request still reached this one
+    /// would wait in vain.
     pub(super) async fn wait_for_silence<X: RoundTrips>(&self, executor: &X) {
         let deadline = Deadline::after(Wait::For(FOR_THE_LAST));
         let mut pauses = Pauses::new();
@@ -121,11 +122,11 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
     }
 
-    /// Ends before this returns, for the program may end next, and its worker with it. Where the server cannot be
-    /// reached in time, the lease runs out.
+    /// Ends before this returns, for the program may end next, and its worker with it. Where the
+    /// server cannot be reached in time, the lease runs out.
     ///
-    /// It is done on a thread with a connection of its own: the worker may be a task that waits for the thread that is
-    /// blocked here.
+    /// It is done on a thread with a connection of its own: the worker may be a task that waits for
+    /// the thread that is blocked here.
     pub(super) fn part(self: &Arc<Self>, has_worker: bool, grace: Duration) {
         self.life.close(grace.min(FOR_WHAT_RUNS));
         if !self.may_hold_name.load(Ordering::Acquire) {
@@ -165,8 +166,8 @@ const ABANDONED: &str = "its dispatcher ended before it was done";
 const FOR_THE_LAST: Duration = Duration::from_millis(250);
 /// How long a dispatcher that is dropped waits for functions that run, at most.
 const FOR_WHAT_RUNS: Duration = Duration::from_millis(250);
-/// How long it then waits for what is on its way to the server. What arrives later takes the lease once more, and
-/// the worker gives that back.
+/// How long it then waits for what is on its way to the server. What arrives later takes the lease
+/// once more, and the worker gives that back.
 const FOR_CALLS: Duration = Duration::from_millis(250);
 /// How long dropping a dispatcher takes at most.
 const FOR_PARTING: Duration = Duration::from_secs(2);

@@ -15,7 +15,8 @@ pub(super) struct WriteCommand {
     /// Where the outcome is told, for so many milliseconds. A client that only knows Cauldron's way
     /// looks at the status, and one that does not wait at nothing.
     pub(super) answer: Option<(String, u64)>,
-    /// When nobody waits for it any more, in microseconds of the server's clock; 0 if that is not known.
+    /// When nobody waits for it any more, in microseconds of the server's clock; 0 if that is not
+    /// known.
     pub(super) until: u64,
     /// Whether it is to be done although the keyword has the value.
     pub(super) is_forced: bool,

@@ -132,7 +132,8 @@ impl<E: RoundTrips> KeywordState<E> {
         self.known().history.iter().map(|(at, value)| (moment(*at), value.clone())).collect()
     }
 
-    /// Takes in a value that it has had in Redis since `at`, and what it was before and may not be known.
+    /// Takes in a value that it has had in Redis since `at`, and what it was before and may not be
+    /// known.
     pub(crate) fn learn(&self, accepted: Accepted, at: u64, before: &[u8]) {
         for (at, text) in overwritten::values(before) {
             if let Ok(value) = self.keyword.description.parse(&text) {
@@ -147,7 +148,8 @@ impl<E: RoundTrips> KeywordState<E> {
         self.changes.land(accepted, at);
     }
 
-    /// Copies what it has in Redis since `at`, 0 where that is not known, unless something newer is known.
+    /// Copies what it has in Redis since `at`, 0 where that is not known, unless something newer is
+    /// known.
     pub(crate) fn copied(&self, accepted: Accepted, at: u64) {
         let mut known = self.known();
         if at > 0 && self.keyword.history > 0 {

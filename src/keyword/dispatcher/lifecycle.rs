@@ -84,7 +84,8 @@ impl Lifecycle {
         self.signal.raise();
     }
 
-    /// Lets nothing more be sent, unless there is still something to wait for. Says whether it does so.
+    /// Lets nothing more be sent, unless there is still something to wait for. Says whether it does
+    /// so.
     pub(crate) fn may_end(&self) -> bool {
         let mut state = self.state();
         match state.phase {
@@ -113,8 +114,8 @@ impl Lifecycle {
         self.state().calls > 0
     }
 
-    /// Blocks until nothing runs and nothing is on its way, lets nothing more be sent that needs the name, and waits for
-    /// what was: for hooks at most so long, and for calls.
+    /// Blocks until nothing runs and nothing is on its way, lets nothing more be sent that needs
+    /// the name, and waits for what was: for hooks at most so long, and for calls.
     pub(crate) fn part(&self, for_hooks: Duration, for_calls: Duration) {
         // Whether that was in time makes no difference.
         let is_busy = |state: &mut State| state.hooks > 0;

@@ -43,12 +43,13 @@ use crate::time::Wait;
 /// There is one dispatcher of a service at a time. It serves on a thread, or in a task on an
 /// `AsyncClient`, and its clones are the same dispatcher.
 ///
-/// Dropping the last clone ends it and gives the name back, so that the program can be started again at
-/// once. That takes a few round trips on a new connection, and up to two seconds where the server cannot be
-/// reached; it blocks the thread for as long, which [`shutdown`](Self::shutdown) does not. Requests that have
-/// not begun are refused. Functions that run have a quarter of a second at most; then they go on, but what they
-/// do is not published: the client gets [`Error::Abandoned`], and the keyword has an error. A task that keeps the only
-/// thread of its runtime leaves unanswered what has arrived and was not read yet. Without a drop, as after
+/// Dropping the last clone ends it and gives the name back, so that the program can be started
+/// again at once. That takes a few round trips on a new connection, and up to two seconds where the
+/// server cannot be reached; it blocks the thread for as long, which [`shutdown`](Self::shutdown)
+/// does not. Requests that have not begun are refused. Functions that run have a quarter of a
+/// second at most; then they go on, but what they do is not published: the client gets
+/// [`Error::Abandoned`], and the keyword has an error. A task that keeps the only thread of its
+/// runtime leaves unanswered what has arrived and was not read yet. Without a drop, as after
 /// `std::process::exit` or a signal, the name is free when the lease has run out.
 pub struct Dispatcher<E: RoundTrips = Client>(Arc<Owner<E>>);
 
@@ -80,15 +81,15 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
         self
     }
 
-    /// For how long a dispatcher that is not heard of keeps its name from others: from a tenth of a second to
-    /// a day, 10 seconds by default.
+    /// For how long a dispatcher that is not heard of keeps its name from others: from a tenth of a
+    /// second to a day, 10 seconds by default.
     pub fn lease(mut self, time: Duration) -> Self {
         self.lease = time.clamp(SHORTEST_LEASE, LONGEST);
         self
     }
 
-    /// How long [`shutdown`](Dispatcher::shutdown) waits for functions that run: at most a day, 10 seconds if
-    /// not said. A drop waits no longer than that either.
+    /// How long [`shutdown`](Dispatcher::shutdown) waits for functions that run: at most a day, 10
+    /// seconds if not said. A drop waits no longer than that either.
     pub fn grace(mut self, time: Duration) -> Self {
         self.grace = time.min(LONGEST);
         self
@@ -96,21 +97,21 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
 
     /// Begins to serve: a script, and two round trips for a thousand keywords.
     ///
-    /// Where another dispatcher serves and lives, this is [`Error::AlreadyServed`] and changes nothing.
-    /// The name of one that crashed can be taken after its lease, or at once where it was Cauldron's:
-    /// [`serve_within`](Self::serve_within) waits for it. Who only listens to some of the keywords' channels does not
-    /// keep it.
+    /// Where another dispatcher serves and lives, this is [`Error::AlreadyServed`] and changes
+    /// nothing. The name of one that crashed can be taken after its lease, or at once where it was
+    /// Cauldron's: [`serve_within`](Self::serve_within) waits for it. Who only listens to some of
+    /// the keywords' channels does not keep it.
     ///
-    /// Requests of Cauldron's clients reach the dispatchers of all databases: of one service that is served in
-    /// several the first database takes them. Keyspace notifications of strings, which Cauldron's clients need, are
-    /// turned on if that is allowed.
+    /// Requests of Cauldron's clients reach the dispatchers of all databases: of one service that
+    /// is served in several the first database takes them. Keyspace notifications of strings, which
+    /// Cauldron's clients need, are turned on if that is allowed.
     pub fn serve(self, executor: &E) -> E::Reply<Dispatcher<E>> {
         self.serve_within(executor, Duration::ZERO)
     }
 
-    /// Like [`serve`](Self::serve), and waits up to `time` while another dispatcher serves: for the lease of
-    /// one that crashed, for one that shuts down, or as a standby for one that may fail. A script every
-    /// quarter of a second. Meanwhile the server may be away.
+    /// Like [`serve`](Self::serve), and waits up to `time` while another dispatcher serves: for the
+    /// lease of one that crashed, for one that shuts down, or as a standby for one that may fail. A
+    /// script every quarter of a second. Meanwhile the server may be away.
     pub fn serve_within(self, executor: &E, time: Duration) -> E::Reply<Dispatcher<E>> {
         let within = executor.clone();
         executor.converse(async move {
@@ -191,16 +192,16 @@ impl<E: RoundTrips> Dispatcher<E> {
 
     /// Gives a keyword a value and tells everybody. One script, O(1).
     ///
-    /// What may not be its value is [`Error::Refused`], and its status says so too. That it is read-only
-    /// is for clients.
+    /// What may not be its value is [`Error::Refused`], and its status says so too. That it is
+    /// read-only is for clients.
     pub fn set(&self, name: &str, value: impl Into<Value>) -> E::Reply<()> {
         let value = value.into();
         let (service, slot) = (self.0.service.clone(), self.slot("set", name));
         service.executor.clone().converse(async move { service.set(&slot?, &value).await })
     }
 
-    /// Finds out a keyword's value by [`Keyword::on_read`], and sets it. Does nothing while that is being
-    /// done already.
+    /// Finds out a keyword's value by [`Keyword::on_read`], and sets it. Does nothing while that is
+    /// being done already.
     pub fn refresh(&self, name: &str) -> E::Reply<()> {
         let (service, slot) = (self.0.service.clone(), self.slot("refresh", name));
         service.executor.clone().converse(async move { service.refresh(&slot?).await })
@@ -211,8 +212,8 @@ impl<E: RoundTrips> Dispatcher<E> {
         Ok(self.slot("get", name)?.value().map(|accepted| accepted.value))
     }
 
-    /// The last values of a keyword and when it got them, by the server's clock, the oldest first. Asks
-    /// nobody.
+    /// The last values of a keyword and when it got them, by the server's clock, the oldest first.
+    /// Asks nobody.
     pub fn history(&self, name: &str) -> Result<Vec<(SystemTime, Value)>> {
         Ok(self.slot("history", name)?.history())
     }
@@ -227,12 +228,13 @@ impl<E: RoundTrips> Dispatcher<E> {
         self.0.service.life.phase() == Phase::Serving
     }
 
-    /// Ends it. Functions that run may end within a time of grace; then what they do is not published, and the client
-    /// gets [`Error::Abandoned`]. What has not begun is refused, and later writes are
-    /// [`Error::NotServed`]. The values stay, without the times of when they were set.
+    /// Ends it. Functions that run may end within a time of grace; then what they do is not
+    /// published, and the client gets [`Error::Abandoned`]. What has not begun is refused, and
+    /// later writes are [`Error::NotServed`]. The values stay, without the times of when they were
+    /// set.
     ///
-    /// Where the name could not be given back, that is an error, and may be tried again: otherwise the lease runs out.
-    /// A function of a keyword that calls this waits for itself, in vain.
+    /// Where the name could not be given back, that is an error, and may be tried again: otherwise
+    /// the lease runs out. A function of a keyword that calls this waits for itself, in vain.
     pub fn shutdown(&self) -> E::Reply<()> {
         let Owner { service, grace, .. } = &*self.0;
         let (service, grace) = (service.clone(), *grace);

@@ -1,4 +1,5 @@
-//! Values that a keyword had before its dispatcher learned of them: the replies were lost, or have yet to come.
+//! Values that a keyword had before its dispatcher learned of them: the replies were lost, or have
+//! yet to come.
 
 use crate::error::Result;
 use crate::reply;

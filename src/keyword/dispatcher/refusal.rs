@@ -17,8 +17,8 @@ use crate::reply;
 use crate::request::Request;
 
 impl<E: RoundTrips> DispatcherCore<E> {
-    /// Says why a keyword does not get a value, to the client who asked for it and to everybody, except
-    /// where it has to do with other requests only, or with what no client may do.
+    /// Says why a keyword does not get a value, to the client who asked for it and to everybody,
+    /// except where it has to do with other requests only, or with what no client may do.
     pub(super) async fn refuse(
         &self,
         slot: &Arc<KeywordState<E>>,

@@ -212,8 +212,8 @@ fn fill<E: RoundTrips>(slot: &KeywordState<E>, (value, status): Found) -> Fill {
     }
 }
 
-/// What `page.lua` answers: for each keyword a time, a value or nil, and values before it or nil; nil alone without
-/// the lease.
+/// What `page.lua` answers: for each keyword a time, a value or nil, and values before it or nil;
+/// nil alone without the lease.
 fn written(reply: Reply<'_>) -> Result<Option<Vec<Written>>> {
     if reply.value == redis::Value::Nil {
         return Ok(None);

@@ -151,7 +151,8 @@ impl<E: RoundTrips> DispatcherCore<E> {
         Ok(())
     }
 
-    /// Gives the name back once nothing is on its way to the server any more, and nothing from there to it.
+    /// Gives the name back once nothing is on its way to the server any more, and nothing from
+    /// there to it.
     async fn end(&self, is_closed: bool) {
         while self.life.has_calls() {
             self.executor.wait(self.life.signal.raised(), AFTER_A_FAILURE).await;
@@ -206,8 +207,8 @@ fn due<E>(slot: &Arc<KeywordState<E>>, at: Instant) -> Due {
     Reverse((at, slot.name.clone()))
 }
 
-/// When a keyword that was to be read at some moment is to be read again. What was missed is not made up
-/// for.
+/// When a keyword that was to be read at some moment is to be read again. What was missed is not
+/// made up for.
 fn next<E>(slot: &Arc<KeywordState<E>>, before: Instant) -> Due {
     let period = slot.keyword.every.unwrap_or(Duration::MAX).max(SHORTEST_PERIOD);
     let at = before.checked_add(period).unwrap_or(before + FAR_AWAY);

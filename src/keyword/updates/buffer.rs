@@ -21,8 +21,9 @@ use crate::time::Signal;
 
 /// The new values of some keywords, or of all of a service.
 ///
-/// A dispatcher tells of a value and a status right before it sets them, so that the server's notifications that
-/// come next are known to be the echo. Another one is of somebody who tells nothing: the keyword is read.
+/// A dispatcher tells of a value and a status right before it sets them, so that the server's
+/// notifications that come next are known to be the echo. Another one is of somebody who tells
+/// nothing: the keyword is read.
 pub(crate) struct UpdateBuffer {
     pub(crate) service: ServiceName,
     pub(crate) signal: Signal,
@@ -147,8 +148,9 @@ impl UpdateBuffer {
         self.state().is_unlisted = true;
     }
 
-    /// Takes in whether the service is served, and for how long that is certain. If that has changed, or a dispatcher
-    /// has come or gone, which keywords are served is to be read. New ones are announced.
+    /// Takes in whether the service is served, and for how long that is certain. If that has
+    /// changed, or a dispatcher has come or gone, which keywords are served is to be read. New ones
+    /// are announced.
     pub(crate) fn have_attended(&self, is_served: bool, time: Option<Duration>) {
         let mut state = self.state();
         let has_changed = state.standing.have_looked(is_served, time);
@@ -324,7 +326,8 @@ impl State {
         (!is_known).then_some(reading)
     }
 
-    /// Writes that their dispatcher does not end any more are to be read: that they expire is not announced.
+    /// Writes that their dispatcher does not end any more are to be read: that they expire is not
+    /// announced.
     fn read_abandoned(&mut self) {
         let abandoned = self.told.iter().filter(|(_, told)| told.is_abandoned());
         self.stale.extend(abandoned.map(|(keyword, _)| keyword.clone()));
@@ -444,8 +447,8 @@ impl FeedHandler for UpdateBuffer {
 #[cfg(test)]
 mod tests;
 
-/// For how many beats a dispatcher may take to write again what the server has lost. After them there may be
-/// another dispatcher, whose clock is behind.
+/// For how many beats a dispatcher may take to write again what the server has lost. After them
+/// there may be another dispatcher, whose clock is behind.
 const PATIENCE: u32 = 10;
 /// How many keywords are read in one round trip.
 const MOST_AT_ONCE: usize = 1000;

@@ -32,19 +32,21 @@ use crate::request::Request;
 use crate::time::Deadline;
 use crate::time::Wait;
 
-/// The values of keywords as they change: an [`Iterator`] on a [`Client`], which waits for ever, a `Stream`
-/// on an `AsyncClient`.
+/// The values of keywords as they change: an [`Iterator`] on a [`Client`], which waits for ever, a
+/// `Stream` on an `AsyncClient`.
 ///
-/// First comes the present state of each keyword, or an `Err` where it has no value, then each change of the value,
-/// the [status](Reading::status) and the [error](Reading::error), and of whether a dispatcher
-/// [serves](Reading::is_served) it: `modify` while a write is done, then `ready` or `error`. Who is
-/// slower than the dispatcher for long misses changes, but never the last. What others set than a dispatcher
-/// of this crate is heard of if the server has keyspace notifications, which are turned on where that is
-/// allowed. It is read then, as are values of more than 1 MiB.
+/// First comes the present state of each keyword, or an `Err` where it has no value, then each
+/// change of the value, the [status](Reading::status) and the [error](Reading::error), and of
+/// whether a dispatcher [serves](Reading::is_served) it: `modify` while a write is done, then
+/// `ready` or `error`. Who is slower than the dispatcher for long misses changes, but never the
+/// last. What others set than a dispatcher of this crate is heard of if the server has keyspace
+/// notifications, which are turned on where that is allowed. It is read then, as are values of more
+/// than 1 MiB.
 ///
-/// Whatever happens to the connection, the monitor connects again by itself and goes on with what has
-/// changed meanwhile. Dropping it ends it, with its connection and its two threads, or its task on an
-/// `AsyncClient`. It ends too with the runtime in which it was made; then it only gives errors.
+/// Whatever happens to the connection, the monitor connects again by itself and goes on with what
+/// has changed meanwhile. Dropping it ends it, with its connection and its two threads, or its task
+/// on an `AsyncClient`. It ends too with the runtime in which it was made; then it only gives
+/// errors.
 #[must_use = "values are lost that nobody takes"]
 pub struct Monitor<E = Client> {
     pub(crate) executor: E,
@@ -59,9 +61,10 @@ pub struct Monitor<E = Client> {
 type Asked = Pin<Box<dyn Future<Output = Result<Option<Result<Reading>>>> + Send>>;
 
 impl<E: RoundTrips> Service<E> {
-    /// Listens to the changes of `keywords`, on a connection of its own, and reads them: one round trip for a
-    /// thousand. Every value that a dispatcher of this crate sets after this has returned is told. While the monitor
-    /// is read it looks at the lease of the dispatcher whenever that may have run out.
+    /// Listens to the changes of `keywords`, on a connection of its own, and reads them: one round
+    /// trip for a thousand. Every value that a dispatcher of this crate sets after this has
+    /// returned is told. While the monitor is read it looks at the lease of the dispatcher whenever
+    /// that may have run out.
     pub fn monitor(
         &self,
         keywords: impl IntoIterator<Item = impl AsRef<str>>,
@@ -73,8 +76,9 @@ impl<E: RoundTrips> Service<E> {
         self.executor.converse(async move { Monitor::open(&service, Some(keywords?)).await })
     }
 
-    /// Listens to the changes of all keywords, also of those that are new, as [`monitor`](Self::monitor) does.
-    /// Another round trip for a thousand finds out what keywords there are.
+    /// Listens to the changes of all keywords, also of those that are new, as
+    /// [`monitor`](Self::monitor) does. Another round trip for a thousand finds out what keywords
+    /// there are.
     pub fn monitor_all(&self) -> E::Reply<Monitor<E>> {
         let service = self.clone();
         self.executor.converse(async move { Monitor::open(&service, None).await })
@@ -130,9 +134,9 @@ impl<E: RoundTrips> Monitor<E> {
         })
     }
 
-    /// Whether the server itself tells of new values too, so that other writers than dispatchers of this
-    /// crate are heard. For a user who may neither ask for the server's setting nor change a key beside the
-    /// service's, it is known with the first change.
+    /// Whether the server itself tells of new values too, so that other writers than dispatchers of
+    /// this crate are heard. For a user who may neither ask for the server's setting nor change a
+    /// key beside the service's, it is known with the first change.
     pub fn sees_foreign_writes(&self) -> bool {
         self.buffer.sees_foreign_writes()
     }

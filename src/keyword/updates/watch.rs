@@ -25,8 +25,9 @@ impl<E: RoundTrips> Service<E> {
     /// Calls `callback` for the present state of each keyword and then for each change, as a
     /// [`Monitor`] tells them, until the [`Watch`] is dropped.
     ///
-    /// The calls come one after the other, on a thread or in a task of their own, and may read and write
-    /// keywords themselves. A call that fails or panics is logged, as is what the monitor cannot read.
+    /// The calls come one after the other, on a thread or in a task of their own, and may read and
+    /// write keywords themselves. A call that fails or panics is logged, as is what the monitor
+    /// cannot read.
     pub fn watch<R: HandlerResult<(), E>>(
         &self,
         keywords: impl IntoIterator<Item = impl AsRef<str>>,
@@ -46,8 +47,9 @@ impl<E: RoundTrips> Service<E> {
 
     /// Waits until a keyword meets `condition`, and gives it. One round trip if it does already.
     ///
-    /// The condition sees what a [`Monitor`] tells: value, status, error, and whether a dispatcher serves it, so that
-    /// `|it| it.status != Status::Modify || !it.is_served` waits no longer than there is somebody to wait for.
+    /// The condition sees what a [`Monitor`] tells: value, status, error, and whether a dispatcher
+    /// serves it, so that `|it| it.status != Status::Modify || !it.is_served` waits no longer than
+    /// there is somebody to wait for.
     pub fn wait_for(
         &self,
         keyword: &str,

@@ -191,7 +191,8 @@ mod tests {
         assert_eq!(known, [&b"1300"[..], b"late", b"young"], "who was given one may be again");
     }
 
-    /// The jobs of so many consumers, each of which sessions one and sent its last heartbeat long ago.
+    /// The jobs of so many consumers, each of which sessions one and sent its last heartbeat long
+    /// ago.
     fn of_the_dead(number: u32, of: impl Fn(&ConsumerId) -> Request) -> Vec<Command<usize>> {
         let ids = (0..number).map(|id| ConsumerId::parse(format!("{id:06}").as_bytes()));
         ids.map(|id| of(&id).returns(reply::count)).collect()

@@ -47,8 +47,8 @@ pub(crate) enum Arrival<V> {
 /// What became of a value that had to be loaded.
 type Arrived<V> = (Missing<V>, Arrival<V>);
 
-/// A load that is to be waited for, and has to be launched first if it was begun. The value comes back if
-/// waiting for it would never end.
+/// A load that is to be waited for, and has to be launched first if it was begun. The value comes
+/// back if waiting for it would never end.
 type Begun<V> = std::result::Result<(Option<PendingLoad<V>>, Awaited<V>), Missing<V>>;
 
 impl<I, V, E, A> Engine<I, V, E, A>
@@ -58,8 +58,8 @@ where
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
 {
-    /// Loads what is missing, or waits for those who do: a few values at a time, so that others who want
-    /// one of them need not wait for all.
+    /// Loads what is missing, or waits for those who do: a few values at a time, so that others who
+    /// want one of them need not wait for all.
     pub(crate) async fn load(
         self: &Arc<Self>,
         missing: Vec<Missing<V::Owned>>,

@@ -150,8 +150,8 @@ impl Commands {
         Ok(all)
     }
 
-    /// Claims the right to load a value, or asks what came of a load that was waited for. Errors of other
-    /// programs count for as long as ours are remembered.
+    /// Claims the right to load a value, or asks what came of a load that was waited for. Errors of
+    /// other programs count for as long as ours are remembered.
     pub(crate) fn claim(
         &self,
         location: &EntryLocation,
@@ -169,8 +169,8 @@ impl Commands {
         request.number(self.errors.as_millis()).returns(claim)
     }
 
-    /// Keeps a value, or that there is none, for some time or for ever. Says whether the right to do
-    /// so was still there.
+    /// Keeps a value, or that there is none, for some time or for ever. Says whether the right to
+    /// do so was still there.
     pub(crate) fn store<V: Codec>(
         &self,
         location: &EntryLocation,
@@ -187,7 +187,8 @@ impl Commands {
         request.returns(reply::flag)
     }
 
-    /// Gives back the right to load a value. If that is because of an error, those who wait learn of it.
+    /// Gives back the right to load a value. If that is because of an error, those who wait learn
+    /// of it.
     pub(crate) fn release(
         &self,
         location: &EntryLocation,

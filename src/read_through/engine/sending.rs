@@ -17,8 +17,8 @@ where
 {
     /// What each command comes to in one round trip: nothing where Redis cannot be used.
     ///
-    /// Those whose connection is lost are sent once more, as `again` makes them. Each names a generation,
-    /// by which the server knows that it has done its work already.
+    /// Those whose connection is lost are sent once more, as `again` makes them. Each names a
+    /// generation, by which the server knows that it has done its work already.
     pub(crate) async fn send_each<T: Send + 'static>(
         &self,
         commands: Vec<Command<T>>,

@@ -42,8 +42,8 @@ enum Stage {
     Queued,
     /// Callers join it. It has been sealed so often.
     Open(u64),
-    /// It has begun without a lease: nothing would show whether it is newer than what a caller knows
-    /// that comes now, and such callers share the one after it.
+    /// It has begun without a lease: nothing would show whether it is newer than what a caller
+    /// knows that comes now, and such callers share the one after it.
     Departed,
 }
 
@@ -122,7 +122,8 @@ impl<V> SingleFlight<V> {
         Role::Leader(self.insert(&mut table.flights, location, Stage::Open(0), before))
     }
 
-    /// Puts a load of `location` into a queue, unless there is one, or one is under way or has just failed.
+    /// Puts a load of `location` into a queue, unless there is one, or one is under way or has just
+    /// failed.
     pub(crate) fn queue(self: &Arc<Self>, location: &EntryLocation) -> Option<Leader<V>> {
         let mut table = self.lock();
         let is_idle = !table.flights.contains_key(location)
@@ -192,8 +193,8 @@ impl<V> Leader<V> {
         FlightId::of(&self.completion)
     }
 
-    /// Tells those who have joined from those who come later. To be called before the server is asked
-    /// what it has: who comes later may know of something newer.
+    /// Tells those who have joined from those who come later. To be called before the server is
+    /// asked what it has: who comes later may know of something newer.
     pub(crate) fn seal(&self) -> Seal {
         let mut table = self.flights.lock();
         match self.own(&mut table).map(|flight| &mut flight.stage) {
@@ -206,14 +207,14 @@ impl<V> Leader<V> {
         }
     }
 
-    /// Lets those who come from now on begin anew. To be called before the server says that the value
-    /// is the newest: who comes later may know of a newer one.
+    /// Lets those who come from now on begin anew. To be called before the server says that the
+    /// value is the newest: who comes later may know of a newer one.
     pub(crate) fn close(&self) {
         self.remove(&mut self.flights.lock());
     }
 
-    /// Lets those who come from now on share the next load. To be called before the loader is, where
-    /// the server will say nothing of the value.
+    /// Lets those who come from now on share the next load. To be called before the loader is,
+    /// where the server will say nothing of the value.
     pub(crate) fn depart(&self) {
         if let Some(own) = self.own(&mut self.flights.lock()) {
             own.stage = Stage::Departed;

@@ -85,8 +85,8 @@ async fn what_python_writes_is_taken<C: Kind>(server: LocalServer, client: C) {
     assert!(eventually(|| dispatcher.get("N").unwrap() == Some(Value::Integer(9))));
 }
 
-/// Python's client looks at the status right after it has written, and in two threads: the error of a
-/// write may be left to whoever reads next, or get lost.
+/// Python's client looks at the status right after it has written, and in two threads: the error of
+/// a write may be left to whoever reads next, or get lost.
 async fn an_error_reaches_python_with_its_text<C: Kind>(server: LocalServer, client: C) {
     let _dispatcher = serve(&client).await.unwrap();
     for (written, reason) in [("13", "the source is down"), ("junk", "\"junk\" is not a number")] {
@@ -127,7 +127,8 @@ async fn python_hears_every_kind_of_change<C: Kind>(server: LocalServer, client:
     expect("NAME", "last");
 }
 
-/// It takes keys that belong to a keyword for keywords, but none of those that only this crate knows.
+/// It takes keys that belong to a keyword for keywords, but none of those that only this crate
+/// knows.
 async fn python_lists_the_keywords<C: Kind>(server: LocalServer, client: C) {
     let _dispatcher = serve(&client).await.unwrap();
     ok!(dome(&client).write("N", 2));

@@ -5,7 +5,8 @@ use crate::support::logs::{end_of, field, log_of};
 use crate::support::servers::Outcome;
 use std::{fmt::Write, thread};
 
-/// Which nodes were masters, with the epochs of their elections, and what nodes that were restarted had printed.
+/// Which nodes were masters, with the epochs of their elections, and what nodes that were restarted
+/// had printed.
 #[derive(Default)]
 pub(crate) struct Memory {
     roles: Vec<String>,
@@ -27,7 +28,8 @@ impl Cluster {
         self.memory.logs.push((index, log));
     }
 
-    /// Whether no node was elected since the start: then none has lost what another one had acknowledged.
+    /// Whether no node was elected since the start: then none has lost what another one had
+    /// acknowledged.
     pub(crate) fn has_kept_its_roles(&self) -> Outcome<bool> {
         Ok(self.roles()? == self.memory.roles)
     }
@@ -58,7 +60,8 @@ impl Cluster {
         account
     }
 
-    /// The masters with their epochs, as the first node that answers knows them, in the order of the nodes.
+    /// The masters with their epochs, as the first node that answers knows them, in the order of
+    /// the nodes.
     fn roles(&self) -> Outcome<Vec<String>> {
         let reply: String = self.ask(self.any()?, "CLUSTER NODES")?;
         let master = |index: usize| {

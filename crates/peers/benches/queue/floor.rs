@@ -54,8 +54,8 @@ impl Roles for Pops {
     }
 }
 
-/// How many jobs of this size a server takes and gives in a second, sixteen commands at once, and who
-/// says so.
+/// How many jobs of this size a server takes and gives in a second, sixteen commands at once, and
+/// who says so.
 pub(crate) fn bound() -> (f64, f64, &'static str) {
     let server = LocalServer::start().unwrap();
     match by_redis_benchmark(server.url()) {

@@ -110,8 +110,8 @@ impl Line {
         self.pushed += jobs;
     }
 
-    /// How jobs get through while one producer pushes so many and two consumers handle as many, if they
-    /// do at all.
+    /// How jobs get through while one producer pushes so many and two consumers handle as many, if
+    /// they do at all.
     pub(crate) fn run(&mut self, jobs: usize, at_once: usize, runtime: &Runtime) -> Option<Speed> {
         let tally = Tally::new(self.times.clone());
         tally.aim(jobs);

@@ -1,8 +1,8 @@
 //! Work queues from end to end: one producer and two consumers, beside other libraries.
 //!
-//! All are measured in turns, so that whatever else the machine does meets all alike, and tables show
-//! the medians. In every run it is checked that each job was handled once. An argument, `speed`, `curve`
-//! or `delay`, asks for some of the tables.
+//! All are measured in turns, so that whatever else the machine does meets all alike, and tables
+//! show the medians. In every run it is checked that each job was handled once. An argument,
+//! `speed`, `curve` or `delay`, asks for some of the tables.
 
 mod floor;
 mod latency;

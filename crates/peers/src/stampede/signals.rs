@@ -13,7 +13,8 @@ pub(super) const HALF_WAY: &str = "half-way";
 /// The process and the answer of each thread.
 pub(super) const ANSWERS: &str = "answers";
 
-/// The last argument of processes in which the first load of all hangs half-way, until it is killed.
+/// The last argument of processes in which the first load of all hangs half-way, until it is
+/// killed.
 pub(super) const HANGS: &str = "hangs";
 pub(super) const VALUE: &str = "the value";
 /// How long a load takes.

@@ -1,11 +1,12 @@
--- Publishes a options, if there is a dispatcher that answers. Gives how many heard it, and the type of the
--- keyword; -1 if the service is served by one that does not answer, -2 if it is not served. Takes no keys:
--- the server would want the right to write them, and this only reads.
+-- Publishes a options, if there is a dispatcher that answers. Gives how many heard it, and the type
+-- of the keyword; -1 if the service is served by one that does not answer, -2 if it is not served.
+-- Takes no keys: the server would want the right to write them, and this only reads.
 local value, lease, kind, registry, channel = unpack(ARGV, 1, 5)
 local head, rest, service, closing = unpack(ARGV, 6, 9)
 
--- How many listen to a channel itself, of all that a message reaches. Who has a pattern is a bystander, or a
--- dispatcher that was held up past its lease, and would do what it hears whenever it goes on.
+-- How many listen to a channel itself, of all that a message reaches. Who has a pattern is a
+-- bystander, or a dispatcher that was held up past its lease, and would do what it hears whenever
+-- it goes on.
 local function listeners(to, reached)
   local counted = redis.pcall('PUBSUB', 'NUMSUB', to)
   return counted[2] and math.min(counted[2], reached) or reached

@@ -3,9 +3,10 @@ local registry, descriptions, lease = KEYS[1], KEYS[2], KEYS[3]
 local service, prefix, pattern, news = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local first = 7
 
--- Whether a dispatcher of Cauldron's may serve. It has no lease; it listens to the channel of each of its
--- keywords, all of which have values. Who only listens to some of those that are known is a bystander, as is
--- who listens to the only one of a dispatcher of this crate that crashed, which has left its descriptions.
+-- Whether a dispatcher of Cauldron's may serve. It has no lease; it listens to the channel of each
+-- of its keywords, all of which have values. Who only listens to some of those that are known is a
+-- bystander, as is who listens to the only one of a dispatcher of this crate that crashed, which
+-- has left its descriptions.
 local function may_be_cauldrons()
   local listens, is_heard = {}, false
   for _, channel in ipairs(redis.call('PUBSUB', 'CHANNELS', pattern)) do

@@ -1,5 +1,5 @@
--- Whether nobody waits for a request any more: its time is over, or another dispatcher has answered it, or may
--- have, if it has served since the request was made.
+-- Whether nobody waits for a request any more: its time is over, or another dispatcher has answered
+-- it, or may have, if it has served since the request was made.
 local function is_over(outcome, time, ends)
   if time == '0' then return false end
   local clock = redis.call('TIME')

@@ -1,5 +1,6 @@
--- The values that a keyword had since the time that its dispatcher knows, which may not know them: replies are lost or
--- still on their way. In the field `NAME:before`, each after its time and its length.
+-- The values that a keyword had since the time that its dispatcher knows, which may not know them:
+-- replies are lost or still on their way. In the field `NAME:before`, each after its time and its
+-- length.
 local function before_field(keyword) return keyword.name .. ':before' end
 
 -- Keeps the value that is about to be overwritten by `text`. Gives all that are kept.

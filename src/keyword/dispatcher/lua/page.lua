@@ -1,5 +1,5 @@
--- Describes keywords, and gives them what they begin with. Says when they got their values, and what they
--- are, and were before, where they are newer than those that are known.
+-- Describes keywords, and gives them what they begin with. Says when they got their values, and
+-- what they are, and were before, where they are newer than those that are known.
 local first = #KEYS - 3
 local registry, descriptions, times = KEYS[first], KEYS[first + 1], KEYS[first + 2]
 redis.call('PEXPIRE', lease, ARGV[2])

@@ -1,5 +1,6 @@
--- Gives a keyword a value, or only a new time where `text` is false, and says when: after `least`. Beside a write
--- and after one that has failed, the status stays, unless this is the outcome of a write.
+-- Gives a keyword a value, or only a new time where `text` is false, and says when: after `least`.
+-- Beside a write and after one that has failed, the status stays, unless this is the outcome of a
+-- write.
 local function put(keyword, text, least, is_outcome)
   local at = moment(keyword, least)
   redis.call('HSET', keyword.times, keyword.name, at)

@@ -1,5 +1,6 @@
--- Renews the lease, and for a day, beyond which no request is wanted, who has served last. Renews the statuses of what is being written. Says whether the server still knows the
--- service, and where to find it.
+-- Renews the lease, and for a day, beyond which no request is wanted, who has served last. Renews
+-- the statuses of what is being written. Says whether the server still knows the service, and where
+-- to find it.
 local registry, descriptions = KEYS[1], KEYS[2]
 redis.call('PEXPIRE', lease, ARGV[2])
 redis.call('PEXPIRE', last, 86400000)

@@ -1,9 +1,9 @@
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 
--- A keyword is a table of its name, its channel, and its keys: value, status, failure and times. In the last, a
--- hash of all keywords, `NAME` is when it got its value and `NAME:status` is when anything of it changed last,
--- followed by `write` if that was the failure of a write.
+-- A keyword is a table of its name, its channel, and its keys: value, status, failure and times. In
+-- the last, a hash of all keywords, `NAME` is when it got its value and `NAME:status` is when
+-- anything of it changed last, followed by `write` if that was the failure of a write.
 
 -- What is no time was written by another program.
 local function time_of(text)
@@ -21,7 +21,8 @@ local function moment(keyword, least)
   return string.format('%.0f', math.max(now, before + 1))
 end
 
--- Whether a write goes on, whose status expires, or has failed. Only the outcome of a write ends that.
+-- Whether a write goes on, whose status expires, or has failed. Only the outcome of a write ends
+-- that.
 local function is_of_a_write(keyword)
   local status = redis.call('GET', keyword.status)
   if status == 'modify' then return redis.call('PTTL', keyword.status) > 0 and status end
@@ -29,9 +30,9 @@ local function is_of_a_write(keyword)
   return status == 'error' and string.find(changed, ' write$') and status
 end
 
--- Publishes what a keyword is from now on, and then writes it: its status, why it failed if it did, and its value
--- if `text` is one. `time` is for how long a status lasts, if not for ever. The first write is one that a server
--- without memory refuses.
+-- Publishes what a keyword is from now on, and then writes it: its status, why it failed if it did,
+-- and its value if `text` is one. `time` is for how long a status lasts, if not for ever. The first
+-- write is one that a server without memory refuses.
 local function turn(keyword, at, status, reason, text, time, mark)
   redis.call('HSET', keyword.times, status_field(keyword), at .. (mark or ''))
   local message

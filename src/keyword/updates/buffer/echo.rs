@@ -1,7 +1,7 @@
 use crate::keyword::names::KeywordName;
 
-/// What the server is about to notify of since a dispatcher has just told of it: each part at most once, and right
-/// after the message, for a script does both.
+/// What the server is about to notify of since a dispatcher has just told of it: each part at most
+/// once, and right after the message, for a script does both.
 #[derive(Default)]
 pub(crate) struct Echo(Option<(KeywordName, Vec<Part>)>);
 

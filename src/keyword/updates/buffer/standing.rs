@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
-/// Whether the service is served, and when to look at that again. A dispatcher that comes or goes says so; one
-/// that dies is known by its lease.
+/// Whether the service is served, and when to look at that again. A dispatcher that comes or goes
+/// says so; one that dies is known by its lease.
 pub(crate) struct Standing {
     is_served: Option<bool>,
     /// Never, if this is none.

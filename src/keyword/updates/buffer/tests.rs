@@ -134,7 +134,8 @@ fn statuses_are_told_in_their_order() {
     ];
     let expected = expected.map(|(status, error, text)| (status, error, text.to_owned()));
     assert_eq!(told(), expected);
-    // Another program sets the status once more, and then another dispatcher's is older than what was read.
+    // Another program sets the status once more, and then another dispatcher's is older than what
+    // was read.
     say("modify 12 -1 ", &[STATUS, STATUS]);
     assert_eq!(told_and_read(&buffer, 14), [(Status::Modify, 12), (Status::Ready, 14)]);
     say("modify 13 -1 ", &[STATUS]);
@@ -364,7 +365,8 @@ fn a_new_status_brings_no_value_back() {
     let buffer = buffer(&["A"]);
     assert_eq!(buffer.rest(9, "1"), ["read A", "A=1"]);
     buffer.begin(2);
-    // On the new server a write has begun before the dispatcher has written again what that has lost.
+    // On the new server a write has begun before the dispatcher has written again what that has
+    // lost.
     let Next::FindOut(Unknown::States(session, names)) = buffer.what_next() else {
         panic!("nothing to read")
     };
