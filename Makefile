@@ -39,8 +39,8 @@ test:
 # The tests once more, with Valkey in the place of the server that is installed.
 test-valkey:
 	@scripts/install-valkey.sh $(VALKEY)
-	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" cargo test --all-features
-	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" cargo test $(PROGRAMS)
+	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" scripts/run-tests.sh 2 --all-features
+	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" scripts/run-tests.sh 2 $(PROGRAMS)
 	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" $(MAKE) short-soak
 
 # Data and events to and from the Python libraries themselves; plain cargo test leaves them out. Cauldron is
@@ -107,9 +107,11 @@ features:
 	@echo "Without the feature async there is no tokio:"
 	! cargo tree --edges normal --no-default-features --features tls,near-cache,keyword | grep -w tokio
 
+# Most tests wait for servers, so that two programs run at a time.
 unit: server
-	cargo test --all-features
-	cargo test $(PROGRAMS)
+	@scripts/run-tests.sh 2 --all-features
+	@scripts/run-tests.sh 2 $(PROGRAMS)
+	cargo test --all-features --doc
 
 peers: server
 	cargo test --package $(PEERS)

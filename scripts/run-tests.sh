@@ -11,7 +11,7 @@ trap 'exit 1' INT TERM
 cargo test --no-run "$@"
 # A program runs in the folder of its package, as under cargo.
 cargo test --no-run --message-format=json --quiet "$@" 2>/dev/null |
-    sed -n 's/.*"manifest_path":"\([^"]*\)\/Cargo.toml".*"executable":"\([^"]*\)".*/\1 \2/p' >"$results/programs"
+    sed -n '/"test":true},"features"/s/.*"manifest_path":"\([^"]*\)\/Cargo.toml".*"executable":"\([^"]*\)".*/\1 \2/p' >"$results/programs"
 [ -s "$results/programs" ]
 
 export RESULTS="$results"
