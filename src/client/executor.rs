@@ -59,6 +59,14 @@ pub(crate) mod sealed {
             time: Duration,
         ) -> impl Future<Output = Option<F::Output>> + Send;
 
+        /// Sleeps for some time, as a thread or as a task.
+        fn pause(&self, time: Duration) -> impl Future<Output = ()> + Send {
+            let paused = self.wait(std::future::pending::<()>(), time);
+            async move {
+                paused.await;
+            }
+        }
+
         /// The number of the database.
         fn database(&self) -> i64;
 

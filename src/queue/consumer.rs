@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::job::{Job, take};
-use super::session::{ConsumerSession, rest};
+use super::session::ConsumerSession;
 use super::work_queue::WorkQueue;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
@@ -106,7 +106,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         drop(self);
         executor.clone().converse(async move {
             while !session.leave(&executor).await? && session.ledger().jobs.running() == 0 {
-                rest(&executor, WHILE_ANOTHER_SETTLES).await;
+                executor.pause(WHILE_ANOTHER_SETTLES).await;
             }
             Ok(())
         })
@@ -184,7 +184,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
             let looks = Instant::now() >= self.look;
             let stepped = match self.session.claim(&executor, wanted, looks).await {
                 Err(error) if error.is_transient() && !is_last => {
-                    rest(&executor, pauses.next().min(deadline.left())).await;
+                    executor.pause(pauses.next().min(deadline.left())).await;
                     continue;
                 }
                 claimed => claimed?,
@@ -202,7 +202,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
             let longest = until_look.min(self.session.terms().lease / 2);
             let time = deadline.left().min(longest);
             if stepped.paused || time < SHORTEST_WAIT {
-                rest(&executor, time.min(WHILE_PAUSED)).await;
+                executor.pause(time.min(WHILE_PAUSED)).await;
                 continue;
             }
             match self.session.wait(&executor, time).await {
@@ -212,7 +212,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
                 // has.
                 Err(error) if error.is_transient() => {
                     let longest = if error.code().is_some() { WHILE_PAUSED } else { Duration::MAX };
-                    rest(&executor, pauses.next().min(longest).min(deadline.left())).await;
+                    executor.pause(pauses.next().min(longest).min(deadline.left())).await;
                 }
                 Err(error) => return Err(error),
             }

@@ -11,7 +11,7 @@ use super::item::Pushed;
 use super::keys::Keys;
 use super::maintenance::MaintenanceThread;
 use super::scripts::{COUNT, PURGE, PUSH_BOUNDED, PUSH_LATER, PUSH_UNIQUE, STATS};
-use super::session::{ConsumerSession, rest};
+use super::session::ConsumerSession;
 use super::settings::QueueSettings;
 use super::stats::{QueueStats, ids, read};
 use crate::client::{Client, RoundTrips};
@@ -208,7 +208,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
                 if deadline.is_over() {
                     return Ok(false);
                 }
-                rest(&queue.executor, BETWEEN_STATS.min(deadline.left())).await;
+                queue.executor.pause(BETWEEN_STATS.min(deadline.left())).await;
             }
         })
     }

@@ -1,7 +1,6 @@
 //! Wishes of a client, from the request to the outcome.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::future::pending;
 use std::iter::repeat_with;
 use std::mem;
 use std::time::Duration;
@@ -307,7 +306,7 @@ impl<E: RoundTrips> Wishes<'_, E> {
 
     async fn pause(&self, pauses: &mut Pauses) {
         let time = pauses.next().min(self.deadline.left());
-        self.executor.wait(pending::<()>(), time).await;
+        self.executor.pause(time).await;
     }
 }
 

@@ -69,6 +69,6 @@ impl<E: RoundTrips> DispatcherCore<E> {
     }
 
     pub(super) async fn rest(&self, time: Duration) {
-        self.executor.wait(std::future::pending::<()>(), time).await;
+        self.executor.pause(time).await;
     }
 }

@@ -1,7 +1,6 @@
 //! How a dispatcher ends: it takes nothing new, refuses what has not begun, gives up what is not
 //! done in time, and gives its name back.
 
-use std::future::pending;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread;
@@ -96,7 +95,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
                 Ok(subscribers) if subscribers > 0 => {}
                 _ => return,
             }
-            executor.wait(pending::<()>(), pauses.next().min(deadline.left())).await;
+            executor.pause(pauses.next().min(deadline.left())).await;
         }
     }
 

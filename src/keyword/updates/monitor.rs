@@ -1,6 +1,5 @@
 use std::collections::HashSet;
 use std::fmt;
-use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 #[cfg(feature = "async")]
@@ -224,7 +223,7 @@ pub(crate) async fn next<E: RoundTrips>(
                 if deadline.is_over() {
                     return Ok(None);
                 }
-                executor.wait(pending::<()>(), deadline.left().min(PAUSE)).await;
+                executor.pause(deadline.left().min(PAUSE)).await;
             }
             Some(error) => return Err(error),
             None => {}

@@ -209,7 +209,7 @@ impl ConsumerSession {
                 Err(Obstacle::Doubt)
                     if !self.left_to_keeper.load(Ordering::Acquire)
                         && self.mend_at_once(executor).await? => {}
-                Err(Obstacle::Busy | Obstacle::Doubt) => rest(executor, WHILE_BUSY).await,
+                Err(Obstacle::Busy | Obstacle::Doubt) => executor.pause(WHILE_BUSY).await,
             }
         }
     }
@@ -348,11 +348,6 @@ impl Drop for PendingRecovery<'_> {
             self.session.leave_to_keeper();
         }
     }
-}
-
-/// Sleeps for some time.
-pub(crate) async fn rest<X: RoundTrips>(executor: &X, time: Duration) {
-    executor.wait(std::future::pending::<()>(), time).await;
 }
 
 const WHILE_BUSY: Duration = Duration::from_millis(1);

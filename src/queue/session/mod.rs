@@ -6,7 +6,7 @@ pub(super) mod ledger;
 mod pending_poll;
 mod wire;
 
-pub(super) use self::consumer_session::{ConsumerSession, rest};
+pub(super) use self::consumer_session::ConsumerSession;
 pub(super) use self::ledger::Fate;
 #[cfg(test)]
 pub(super) use self::ledger::{FOR_A_REPORT, Leave, Ledger, Outcome, Recovery, Step, tombstone};

@@ -1,7 +1,6 @@
 //! Loading values: claiming the right to, calling the loader, storing what it gave.
 
 use std::borrow::Borrow;
-use std::future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -79,7 +78,7 @@ where
                 if !std::mem::replace(&mut waits, true) {
                     raise_by(&self.counts.waited, pending.len() as u64);
                 }
-                self.executor.wait(future::pending::<()>(), pause.min(deadline.left())).await;
+                self.executor.pause(pause.min(deadline.left())).await;
                 pause = (pause * 3 / 2).min(LONGEST_PAUSE);
             }
         }
