@@ -1,4 +1,4 @@
-FEATURES := bincode pickle json msgpack pydict async keyword tls local-server near-cache near-cache,metrics async,tls async,near-cache async,keyword
+FEATURES := bincode pickle json msgpack pydict async keyword tls local-server metrics near-cache near-cache,metrics async,tls async,near-cache async,keyword
 
 VALKEY := target/valkey
 INTEROP := target/interop
@@ -41,6 +41,7 @@ test-valkey:
 	@scripts/install-valkey.sh $(VALKEY)
 	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" scripts/run-tests.sh 2 --all-features
 	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" scripts/run-tests.sh 2 $(PROGRAMS)
+	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" cargo test --all-features --doc
 	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" $(MAKE) short-soak
 
 # Data and events to and from the Python libraries themselves; plain cargo test leaves them out. Cauldron is

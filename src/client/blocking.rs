@@ -185,10 +185,10 @@ impl Machinery for Client {
 
     fn feed(
         &self,
-        wish: FeedOptions,
-        audience: Arc<dyn FeedHandler>,
+        options: FeedOptions,
+        handler: Arc<dyn FeedHandler>,
     ) -> impl Future<Output = Result<Feed>> + Send {
-        Feed::open(self.router.clone(), wish, audience)
+        Feed::open(self.router.clone(), options, handler)
     }
 
     fn observed(&self, observer: Arc<dyn WriteObserver>) -> Self {

@@ -91,8 +91,8 @@ pub(crate) mod sealed {
         /// Opens a feed, which lives until it is dropped.
         fn feed(
             &self,
-            wish: FeedOptions,
-            audience: Arc<dyn FeedHandler>,
+            options: FeedOptions,
+            handler: Arc<dyn FeedHandler>,
         ) -> impl Future<Output = Result<Feed>> + Send;
 
         /// The same client, which notifies `observer` of each write.

@@ -142,7 +142,7 @@ fn join_all(command: &'static str, writes: bool) -> Attempt {
 mod sealed {
     use super::*;
 
-    /// The outcomes of commands that were sent join_all, to be read in their order.
+    /// The outcomes of commands that were sent together, to be read in their order.
     #[derive(Debug)]
     pub struct Values {
         values: std::vec::IntoIter<Result<Value>>,
@@ -156,7 +156,7 @@ mod sealed {
         }
     }
 
-    /// Commands that can be sent join_all, and how to read their replies.
+    /// Commands that can be sent together, and how to read their replies.
     pub trait Pack {
         /// The outcome of each command.
         type Replies;

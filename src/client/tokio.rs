@@ -217,8 +217,8 @@ impl Machinery for AsyncClient {
         runtime.metrics().num_workers() > 1
     }
 
-    async fn feed(&self, wish: FeedOptions, audience: Arc<dyn FeedHandler>) -> Result<Feed> {
-        Feed::open(self.router.clone(), wish, audience).await
+    async fn feed(&self, options: FeedOptions, handler: Arc<dyn FeedHandler>) -> Result<Feed> {
+        Feed::open(self.router.clone(), options, handler).await
     }
 
     fn observed(&self, observer: Arc<dyn WriteObserver>) -> Self {

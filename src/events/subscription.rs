@@ -208,7 +208,7 @@ impl<K: Send + 'static> FeedHandler for Shared<K> {
         }
     }
 
-    fn on_connected(&self, session: u64, info: FeedInfo, _proof: u64) {
+    fn on_connected(&self, session: u64, info: FeedInfo, _watermark: u64) {
         let mut state = self.state();
         state.interpreter.restart(info.tells_keys);
         state.topology = info.topology;
@@ -218,7 +218,7 @@ impl<K: Send + 'static> FeedHandler for Shared<K> {
         }
     }
 
-    fn on_watermark(&self, _session: u64, _proof: u64, _lag: Duration) {}
+    fn on_watermark(&self, _session: u64, _watermark: u64, _lag: Duration) {}
 
     fn on_disconnected(&self, _session: u64) {}
 

@@ -2,7 +2,7 @@
 
 use super::reading::Status;
 
-/// A options of a client. On the wire: its id of at most 64 bytes, empty if no outcome is wanted,
+/// A write request of a client. On the wire: its id of at most 64 bytes, empty if no outcome is wanted,
 /// the milliseconds for which it is wanted, `!` if it is forced, `@` and the microseconds of the
 /// server's clock when it was told, the keyword and the value, with line feeds between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// What became of a options, as it lies in a list for the client who made it.
+/// The outcome of a write request, as it lies in a list for the client who made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The keyword has this value, since so many microseconds of the server's clock.

@@ -31,7 +31,7 @@ pub(crate) fn has_ended() -> crate::error::Error {
 }
 
 const HAS_ENDED: &str =
-    "the async runtime in which this was listened for has ended: begin anew in another one";
+    "the async runtime of this subscription has ended: subscribe again in a running one";
 
 /// A stream of the servers' push messages, until it is dropped.
 #[derive(Debug)]

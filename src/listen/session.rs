@@ -79,7 +79,7 @@ impl<N: Node> Session<N> {
             let link = Link::new(belongs, server, names, handler.clone(), signal.clone());
             let destination = Destination::at(address, router.servers.is_cluster());
             let node = router.servers.node(&destination, deadline).await;
-            let node = node.map_err(|fault| fault.into_error(|| ping().attempt()))?;
+            let node = node.map_err(|fault| fault.into_error(|| subscribe_attempt().attempt()))?;
             let opened = Listener::open(node, Arc::new(link), options, deadline).await;
             let (mut listener, refusal) = opened?;
             if let Some(kinds) = options.keyspace {
@@ -241,7 +241,7 @@ impl<N: Node> Session<N> {
                 return Err(Error::UnexpectedReply { attempt, expected, found: "another role" });
             }
             if silence.is_over() || signal.is_closed() || self.has_ended() {
-                let attempt = Box::new(ping().attempt());
+                let attempt = Box::new(subscribe_attempt().attempt());
                 return Err(Error::Timeout { attempt });
             }
         }
@@ -249,6 +249,6 @@ impl<N: Node> Session<N> {
 }
 
 /// The attempt to subscribe, as the timeout of a session reports it.
-fn ping() -> Request {
+fn subscribe_attempt() -> Request {
     Request::read("SUBSCRIBE")
 }

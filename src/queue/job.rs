@@ -105,7 +105,7 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
         let was_held = handle.decide(Fate::Done);
         drop(job);
         executor.clone().converse(async move {
-            while was_held && handle.session.ledger().jobs.sessions(handle.number) {
+            while was_held && handle.session.ledger().jobs.contains(handle.number) {
                 handle.session.settle(&executor).await?;
             }
             if !was_held || handle.session.ledger().jobs.has_lost(handle.number) {

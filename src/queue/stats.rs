@@ -21,7 +21,7 @@ pub struct QueueStats {
     pub delayed: usize,
     /// Jobs in the dead-letter queue.
     pub dead: usize,
-    /// Consumers that session a lease, or have lost it recently.
+    /// Consumers that hold a lease, or lost theirs recently.
     pub consumers: usize,
     /// Whether the queue is paused.
     pub paused: bool,

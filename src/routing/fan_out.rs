@@ -39,7 +39,7 @@ struct PendingCommand<'a> {
 
 impl<N: Node> Router<N> {
     /// Returns the replies to all of `requests`, each of which is divided if its keys lie apart.
-    /// Commands for one server are sent join_all, and the servers work at the same time.
+    /// Commands for one server are sent together, and the servers work at the same time.
     pub(crate) async fn call_each(&self, requests: &[&Request]) -> Vec<Result<Value>> {
         let parts: Vec<_> = requests.iter().map(|request| self.parts(request)).collect();
         let mut pending = Vec::with_capacity(requests.len());
@@ -167,7 +167,7 @@ impl<N: Node> Router<N> {
         self.dispatch_round(pending, &unknown, deadline).await;
     }
 
-    /// Makes one round redirects to each server that is the destination of any of the `left`
+    /// Makes one round trip to each server that is the destination of any of the `left`
     /// pending commands.
     async fn dispatch_round(
         &self,

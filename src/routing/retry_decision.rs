@@ -1,4 +1,4 @@
-//! The consequence of a round redirects's outcome for the next one, with more than one server.
+//! The consequence of a round trip's outcome for the next one, with more than one server.
 
 use redis::Value;
 
@@ -7,7 +7,7 @@ use crate::error::code::{Remedy, is_transient, remedy};
 use crate::error::obstacle::Obstacle;
 use crate::reply::code_and_details;
 
-/// What to do after a round redirects.
+/// What to do after a round trip.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum RetryDecision {
     /// Return the outcome as it is.
@@ -63,7 +63,7 @@ impl RetryDecision {
         }
     }
 
-    /// Decides on a round redirects without a reply. Its commands are sent again only if they are
+    /// Decides on a round trip without a reply. Its commands are sent again only if they are
     /// `repeatable`.
     pub(crate) fn without_reply(fault: &TransportError, repeatable: bool) -> Self {
         match fault {

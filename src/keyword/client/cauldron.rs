@@ -36,11 +36,11 @@ pub(crate) async fn write<E: RoundTrips>(
         Error::UnknownKeyword { .. } => name.not_served(keyword),
         error => error,
     })?;
-    let (ears, _feed) = PushHandler::open(executor, name, keyword).await?;
+    let (listener, _feed) = OutcomeListener::open(executor, name, keyword).await?;
     let publish = |channel: &[u8], text: &str| {
         Request::write("PUBLISH").arg(channel).arg(text).returns(reply::count)
     };
-    let sent = (publish(&ears.mark, ""), publish(&name.value(keyword), &text));
+    let sent = (publish(&listener.mark, ""), publish(&name.value(keyword), &text));
     match executor.send_all(sent).await {
         Ok((_, Ok(0))) => return Err(name.not_served(keyword)),
         Ok((_, Err(error))) => return Err(error),
@@ -49,48 +49,52 @@ pub(crate) async fn write<E: RoundTrips>(
         _ => {}
     }
     loop {
-        let has_moved = ears.have_heard();
+        let has_moved = listener.have_heard();
         let verdict = match one(executor, name, keyword).await {
             Ok(now) => verdict(&before, now, has_moved, &text),
-            Err(error) if error.is_transient() => Verdict::Open,
+            Err(error) if error.is_transient() => WriteState::Open,
             Err(error) => return Err(error.in_part()),
         };
         match verdict {
-            Verdict::Done(now) => return Ok(now),
-            Verdict::Refused(reason) => return Err(Error::Refused { attempt: attempt(), reason }),
-            Verdict::Open if deadline.is_over() => {
+            WriteState::Done(now) => return Ok(now),
+            WriteState::Refused(reason) => {
+                return Err(Error::Refused { attempt: attempt(), reason });
+            }
+            WriteState::Open if deadline.is_over() => {
                 return Err(Error::Timeout { attempt: attempt() });
             }
-            Verdict::Open => {
-                executor.wait(ears.signal.raised(), deadline.left().min(ears.patience())).await;
+            WriteState::Open => {
+                executor
+                    .wait(listener.signal.raised(), deadline.left().min(listener.patience()))
+                    .await;
             }
         }
     }
 }
 
-enum Verdict {
+enum WriteState {
     Open,
     Done(Reading),
     Refused(String),
 }
 
 /// What the state of a keyword says about a request. `has_moved` says whether it was set since.
-fn verdict(before: &Reading, now: Reading, has_moved: bool, wanted: &str) -> Verdict {
+fn verdict(before: &Reading, now: Reading, has_moved: bool, wanted: &str) -> WriteState {
     let is_new_error = before.status != Status::Error || before.error != now.error;
     let is_new = now.text == wanted || now.text != before.text;
     match now.status {
-        Status::Modify => Verdict::Open,
+        Status::Modify => WriteState::Open,
         Status::Error if has_moved || is_new_error => {
-            Verdict::Refused(now.error.unwrap_or_default())
+            WriteState::Refused(now.error.unwrap_or_default())
         }
-        Status::Ready if has_moved => Verdict::Done(now),
-        _ if is_new => Verdict::Done(now),
-        _ => Verdict::Open,
+        Status::Ready if has_moved => WriteState::Done(now),
+        _ if is_new => WriteState::Done(now),
+        _ => WriteState::Open,
     }
 }
 
 /// Listens to a keyword's status and value.
-struct PushHandler {
+struct OutcomeListener {
     /// A channel that only this listens to. What comes before the message that it sends itself on
     /// it was no consequence of its request.
     mark: Vec<u8>,
@@ -105,7 +109,7 @@ struct State {
     tells_keys: bool,
 }
 
-impl PushHandler {
+impl OutcomeListener {
     async fn open<E: RoundTrips>(
         executor: &E,
         name: &ServiceName,
@@ -126,9 +130,9 @@ impl PushHandler {
             beat: BEAT,
             silence: SILENCE,
         };
-        let ears = Arc::new(Self { mark, signal: Signal::default(), state: Mutex::default() });
-        let feed = executor.feed(options, ears.clone()).await?;
-        Ok((ears, feed))
+        let listener = Arc::new(Self { mark, signal: Signal::default(), state: Mutex::default() });
+        let feed = executor.feed(options, listener.clone()).await?;
+        Ok((listener, feed))
     }
 
     fn have_heard(&self) -> bool {
@@ -145,7 +149,7 @@ impl PushHandler {
     }
 }
 
-impl FeedHandler for PushHandler {
+impl FeedHandler for OutcomeListener {
     fn on_push(&self, _server: usize, push: Push<'_>) {
         let Push::Message { channel, payload } = push else { return };
         let mut state = self.state();
@@ -157,7 +161,7 @@ impl FeedHandler for PushHandler {
         self.signal.raise();
     }
 
-    fn on_connected(&self, session: u64, info: FeedInfo, _proof: u64) {
+    fn on_connected(&self, session: u64, info: FeedInfo, _watermark: u64) {
         let mut state = self.state();
         state.tells_keys = info.tells_keys;
         state.has_begun |= session > 1;
@@ -165,7 +169,7 @@ impl FeedHandler for PushHandler {
         self.signal.raise();
     }
 
-    fn on_watermark(&self, _session: u64, _proof: u64, _lag: Duration) {}
+    fn on_watermark(&self, _session: u64, _watermark: u64, _lag: Duration) {}
 
     fn on_disconnected(&self, _session: u64) {}
 }

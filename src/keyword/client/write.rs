@@ -65,7 +65,7 @@ impl<E: RoundTrips> Service<E> {
             let (keyword, value) = write?;
             let name = service.name("write")?;
             let write = vec![Ok((keyword.clone(), value))];
-            let outcome = write_requests::grant(&service, write, terms).await?.pop();
+            let outcome = write_requests::write_and_wait(&service, write, terms).await?.pop();
             outcome.unwrap_or_else(|| Err(name.not_served(&keyword)))
         })
     }
@@ -102,7 +102,8 @@ impl<E: RoundTrips> Service<E> {
             self.keyword("write", keyword.as_ref()).map(|keyword| (keyword, value.into()))
         });
         let writes: Vec<Result<(KeywordName, Value)>> = writes.collect();
-        self.executor.converse(async move { write_requests::grant(&service, writes, terms).await })
+        self.executor
+            .converse(async move { write_requests::write_and_wait(&service, writes, terms).await })
     }
 
     /// Asks the dispatcher to set a keyword. One script, O(1); where the dispatcher is Cauldron's
@@ -112,8 +113,9 @@ impl<E: RoundTrips> Service<E> {
     pub fn write_nowait(&self, keyword: &str, value: impl Into<Value>) -> E::Reply<()> {
         let service = self.clone();
         let (keyword, value) = (self.keyword("write", keyword), value.into());
-        self.executor
-            .converse(async move { write_requests::tell(&service, keyword?, &value).await })
+        self.executor.converse(async move {
+            write_requests::write_without_waiting(&service, keyword?, &value).await
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Wishes of a client, from the request to the outcome.
+//! Write requests of a client, from the request to the outcome.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::iter::repeat_with;
@@ -25,7 +25,7 @@ use crate::time::Wait;
 use crate::time::{Deadline, Pauses};
 
 /// Has the dispatcher set the keywords, and gives what became of each.
-pub(crate) async fn grant<E: RoundTrips>(
+pub(crate) async fn write_and_wait<E: RoundTrips>(
     service: &Service<E>,
     writes: Vec<Result<(KeywordName, Value)>>,
     (time, is_forced): (Duration, bool),
@@ -33,7 +33,7 @@ pub(crate) async fn grant<E: RoundTrips>(
     let (executor, name) = (&service.executor, service.name("write")?);
     let deadline = Deadline::after(Wait::For(time));
     let (outcomes, read) = Default::default();
-    let mut wishes = Wishes { executor, name, deadline, outcomes, read };
+    let mut wishes = WriteRequests { executor, name, deadline, outcomes, read };
     let mut waiting = Vec::with_capacity(writes.len());
     for (position, write) in writes.into_iter().enumerate() {
         match write {
@@ -66,7 +66,7 @@ pub(crate) async fn grant<E: RoundTrips>(
 }
 
 /// Tells the dispatcher of a write whose outcome nobody waits for.
-pub(crate) async fn tell<E: RoundTrips>(
+pub(crate) async fn write_without_waiting<E: RoundTrips>(
     service: &Service<E>,
     keyword: KeywordName,
     value: &Value,
@@ -84,7 +84,7 @@ pub(crate) async fn tell<E: RoundTrips>(
     if is_heard { Ok(()) } else { Err(name.not_served(&write.keyword)) }
 }
 
-struct Wishes<'a, E> {
+struct WriteRequests<'a, E> {
     executor: &'a E,
     name: &'a ServiceName,
     deadline: Deadline,
@@ -137,7 +137,7 @@ impl WriteRequest {
     }
 }
 
-impl<E: RoundTrips> Wishes<'_, E> {
+impl<E: RoundTrips> WriteRequests<'_, E> {
     /// Tells the dispatcher. Gives what it has heard, or may have, and what is to go the way of
     /// dispatchers that do not answer.
     async fn submit(

@@ -252,14 +252,14 @@ impl<E: RoundTrips> FeedHandler for DispatcherCore<E> {
         }
     }
 
-    fn on_connected(&self, session: u64, _situation: FeedInfo, _proof: u64) {
+    fn on_connected(&self, session: u64, _info: FeedInfo, _watermark: u64) {
         if session > 1 {
             self.is_doubtful.store(true, Ordering::Release);
             self.life.signal.raise();
         }
     }
 
-    fn on_watermark(&self, _session: u64, _proof: u64, _lag: Duration) {}
+    fn on_watermark(&self, _session: u64, _watermark: u64, _lag: Duration) {}
 
     fn on_disconnected(&self, _session: u64) {}
 }

@@ -23,7 +23,7 @@ pub(crate) fn updated(reply: Reply<'_>) -> Result<Option<Updated>> {
     Ok(Some(Updated { at, before: reply::raw(before)?.unwrap_or_default() }))
 }
 
-/// Times and values as `before.lua` keeps them, the oldest first.
+/// Times and values as `overwritten.lua` keeps them, the oldest first.
 pub(crate) fn values(mut kept: &[u8]) -> Vec<(u64, String)> {
     let mut values = Vec::new();
     while let Some((at, value, rest)) = first(kept) {

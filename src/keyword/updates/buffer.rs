@@ -406,7 +406,7 @@ impl FeedHandler for UpdateBuffer {
         self.signal.raise();
     }
 
-    fn on_connected(&self, session: u64, info: FeedInfo, _proof: u64) {
+    fn on_connected(&self, session: u64, info: FeedInfo, _watermark: u64) {
         let mut state = self.state();
         (state.session, state.tells_keys) = (session, info.tells_keys);
         state.echo = Echo::default();
@@ -422,7 +422,7 @@ impl FeedHandler for UpdateBuffer {
         self.signal.raise();
     }
 
-    fn on_watermark(&self, session: u64, _proof: u64, _lag: Duration) {
+    fn on_watermark(&self, session: u64, _watermark: u64, _lag: Duration) {
         let mut state = self.state();
         if state.session != session {
             return;

@@ -1,4 +1,4 @@
--- Moves what a consumer sessions under former ids to a new id. If the server may still act on a
+-- Moves what a consumer holds under former ids to a new id. If the server may still act on a
 -- request of a former id, that id is kept among the retired ones for as long as a network may
 -- deliver it.
 -- KEYS: consumers, gone, held, list of the new id, then the list of each former id.
@@ -13,7 +13,7 @@ for i = 4, #ARGV do
   local heard = redis.call('ZSCORE', consumers, ARGV[i])
   if heard then mark = heard % 1 * 2048 end
 end
--- The consumer was reaped. What its list may session since is unknown to it.
+-- The consumer was reaped. What its list may hold since is unknown to it.
 if known and mark < 0 then return {mark} end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)

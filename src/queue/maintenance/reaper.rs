@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(known, [&b"1300"[..], b"late", b"young"], "who was given one may be again");
     }
 
-    /// The jobs of so many consumers, each of which sessions one and sent its last heartbeat long
+    /// The jobs of so many consumers, each of which holds one and sent its last heartbeat long
     /// ago.
     fn of_the_dead(number: u32, of: impl Fn(&ConsumerId) -> Request) -> Vec<Command<usize>> {
         let ids = (0..number).map(|id| ConsumerId::parse(format!("{id:06}").as_bytes()));
@@ -235,9 +235,9 @@ mod tests {
         let heard = |id: &ConsumerId| {
             Request::write("ZADD").key(&keys.consumers).number(1).arg(id.as_bytes())
         };
-        let sessions = |id: &ConsumerId| Request::write("RPUSH").key(&keys.claimed(id)).arg("job");
+        let holds = |id: &ConsumerId| Request::write("RPUSH").key(&keys.claimed(id)).arg("job");
         client.pipeline(of_the_dead(2500, heard)).unwrap();
-        client.pipeline(of_the_dead(2500, sessions)).unwrap();
+        client.pipeline(of_the_dead(2500, holds)).unwrap();
         let mut reaper = Reaper::new(keys.clone(), QueueSettings::new());
         for expected in [true, true, false] {
             assert_eq!(reaper.reap(&client, &[]).unwrap() && queue.len().unwrap() < 2500, expected);

@@ -129,7 +129,7 @@ impl Program {
             _ => {}
         }
         let jobs = &self.ledger.jobs;
-        self.items.retain(|number, _| jobs.sessions(*number));
+        self.items.retain(|number, _| jobs.contains(*number));
     }
 
     /// Drops a wait.
@@ -181,7 +181,7 @@ impl Program {
 
     /// The jobs that are its own, as far as it knows.
     pub(crate) fn own(&self) -> impl Iterator<Item = &Item> {
-        let own = self.handlers.iter().filter(|(number, _)| self.ledger.jobs.sessions(**number));
+        let own = self.handlers.iter().filter(|(number, _)| self.ledger.jobs.contains(**number));
         own.map(|(_, item)| item)
     }
 

@@ -139,13 +139,13 @@ impl Server {
         let heard = self.consumers.get(&step.consumer).copied();
         if let Some(known) = step.known {
             let marked = heard.is_none_or(|heard| heard.mark == known);
-            let sessions = self.list(&step.consumer).len() >= step.held;
+            let holds_enough = self.list(&step.consumer).len() >= step.held;
             match self.mutant {
                 Mutant::StepsUnfenced => {}
                 _ if heard.is_none() => return Ok(Reply::Fenced),
-                Mutant::StepsWithAnyMark if sessions => {}
+                Mutant::StepsWithAnyMark if holds_enough => {}
                 Mutant::StepsWithAnyLength if marked => {}
-                _ if marked && sessions => {}
+                _ if marked && holds_enough => {}
                 _ => return Ok(Reply::Diverged),
             }
         }
@@ -368,7 +368,7 @@ fn begun(item: &Item) -> Item {
     wrap(name, attempts, Some(if was_lost { b'!' } else { b'+' }))
 }
 
-/// The item once no consumer sessions it any more.
+/// The item once no consumer holds it any more.
 fn unbegun(item: &Item) -> Item {
     match parse(item) {
         (name, attempts, Some(b'!')) => wrap(name, attempts, Some(b'?')),

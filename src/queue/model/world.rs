@@ -172,7 +172,7 @@ impl Model for Setting {
             }),
         ];
         if self.losses > 0 {
-            properties.push(Property::sometimes("an recovery", |_, world: &World| {
+            properties.push(Property::sometimes("a recovery", |_, world: &World| {
                 world.server.gone.iter().any(|id| !world.server.consumers.contains_key(id))
             }));
         }
@@ -204,7 +204,7 @@ impl World {
         self.names().all(|name| found.contains(&name) || self.handled.contains(&name))
     }
 
-    /// The items that no consumer sessions.
+    /// The items that no consumer holds.
     fn resting(&self) -> impl Iterator<Item = &Item> {
         let server = &self.server;
         server.queue.iter().chain(&server.delayed).chain(&server.dead)
@@ -246,7 +246,7 @@ impl World {
     /// lease lasts.
     fn holds_apart(&self) -> bool {
         let mut held = BTreeSet::new();
-        let mut sessions = |(place, program): (usize, &Program)| {
+        let mut holds = |(place, program): (usize, &Program)| {
             let ids: Vec<_> = program.ledger.ids().chain(self.adopting(place)).collect();
             let mut heard = ids.iter().filter_map(|id| self.server.consumers.get(id));
             let lists = ids.iter().filter_map(|id| self.server.lists.get(id));
@@ -257,8 +257,7 @@ impl World {
         let mut programs = self.programs.iter().enumerate();
         self.has_stopped
             || self.has_relapsed
-            || programs
-                .all(|(place, program)| program.as_ref().is_none_or(|it| sessions((place, it))))
+            || programs.all(|(place, program)| program.as_ref().is_none_or(|it| holds((place, it))))
     }
 
     /// The ids that a program is about to take over.

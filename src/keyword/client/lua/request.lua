@@ -1,4 +1,4 @@
--- Publishes a options, if there is a dispatcher that answers. Gives how many heard it, and the type
+-- Publishes a write request, if there is a dispatcher that answers. Gives how many heard it, and the type
 -- of the keyword; -1 if the service is served by one that does not answer, -2 if it is not served.
 -- Takes no keys: the server would want the right to write them, and this only reads.
 local value, lease, kind, registry, channel = unpack(ARGV, 1, 5)

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::queue::item::Item;
 
-/// The jobs that a consumer sessions, in the order of its list.
+/// The jobs that a consumer holds, in the order of its list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Jobs {
     pub(crate) entries: VecDeque<Entry>,
@@ -128,7 +128,7 @@ impl Jobs {
     }
 
     /// Returns whether a job runs, or is not settled yet. After the consumer was lost, no job is.
-    pub(crate) fn sessions(&self, number: u64) -> bool {
+    pub(crate) fn contains(&self, number: u64) -> bool {
         self.position(number).is_some()
     }
 

@@ -11,7 +11,7 @@ pub(crate) enum Breach {
     IgnoresTheMark,
     /// Treats a step in doubt as applied, whatever the server reports.
     TrustsAnyMark,
-    /// Continues with its own jobs, whatever the server's list sessions.
+    /// Continues with its own jobs, whatever the server's list holds.
     AdoptsWhateverThereIs,
     /// Does not reap what a recovery in doubt may have left behind.
     ForgetsFormerIds,

@@ -74,9 +74,9 @@ fn what_is_done_is_trimmed_with_the_next_claim() {
     both.claim(&["d"]);
     assert_eq!(both.list, [b"b", b"d"], "settled before it or after it");
     assert!(
-        both.ledger.jobs.sessions(1)
-            && !both.ledger.jobs.sessions(0)
-            && !both.ledger.jobs.sessions(2)
+        both.ledger.jobs.contains(1)
+            && !both.ledger.jobs.contains(0)
+            && !both.ledger.jobs.contains(2)
     );
     both.ledger.jobs.decide(1, Fate::Done, Instant::now());
     both.claim(&[]);
@@ -127,8 +127,8 @@ fn a_flush_and_a_wait_may_both_be_in_doubt() {
         both.ledger.finish(&flush, Outcome::Unknown, Instant::now());
         both.recover();
         assert_eq!(both.take_all().len(), usize::from(given));
-        assert!(both.ledger.jobs.sessions(1));
-        assert_eq!(both.ledger.jobs.sessions(2), !flushed);
+        assert!(both.ledger.jobs.contains(1));
+        assert_eq!(both.ledger.jobs.contains(2), !flushed);
         both.ledger.jobs.decide(1, Fate::Done, Instant::now());
         both.claim(&[]);
         let left = if given { vec![b"d".to_vec()] } else { Vec::new() };
@@ -160,7 +160,7 @@ fn who_was_lost_holds_nothing_and_is_somebody_else() {
     let step = both.ledger.claim().unwrap();
     both.ledger.lost(&step.consumer);
     assert!(!both.ledger.finish(&step, Outcome::Applied, Instant::now()));
-    assert!(!both.ledger.jobs.sessions(0) && both.ledger.take(true, Instant::now()).is_none());
+    assert!(!both.ledger.jobs.contains(0) && both.ledger.take(true, Instant::now()).is_none());
     let step = both.ledger.claim().unwrap();
     assert_eq!(step.known, None);
 }
@@ -246,12 +246,12 @@ fn who_is_in_doubt_is_not_lost_by_a_late_beat() {
         let step = both.ledger.claim().unwrap();
         both.ledger.finish(&step, Outcome::Unknown, Instant::now());
         both.ledger.lost(&step.consumer);
-        assert!(both.ledger.jobs.sessions(0), "its recovery may be on its way");
+        assert!(both.ledger.jobs.contains(0), "its recovery may be on its way");
         let recovery = both.ledger.recover().unwrap();
         let (mark, items) =
             if known { (Some(both.mark), both.list.clone()) } else { (None, Vec::new()) };
         both.ledger.recovered(recovery, mark, items, Instant::now());
-        assert_eq!((both.ledger.jobs.sessions(0), both.ledger.jobs.has_lost(0)), (known, !known));
+        assert_eq!((both.ledger.jobs.contains(0), both.ledger.jobs.has_lost(0)), (known, !known));
     }
 }
 
