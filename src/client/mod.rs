@@ -15,7 +15,7 @@ pub use self::blocking::Client;
 pub use self::builder::ClientBuilder;
 pub use self::deferred::Deferred;
 pub use self::executor::Executor;
-#[cfg(any(feature = "near-cache", feature = "keyword"))]
+#[cfg(feature = "near-cache")]
 pub(crate) use self::executor::sealed::Machinery;
 pub use self::pipeline::Pipeline;
 pub use self::round_trips::RoundTrips;

@@ -107,13 +107,8 @@ impl<K: Send + 'static, E: RoundTrips> Subscription<K, E> {
             slot,
             commands: sources.commands(),
             optional_commands: sources.wishes(&base),
-            tracks: false,
             keyspace: Some(sources.kinds()),
-            warns: true,
-            needs_rights: false,
-            beat: BEAT,
-            silence: SILENCE,
-            base,
+            ..FeedOptions::new(base)
         };
         let interpreter = Interpreter::new(sources);
         let state = Lock::new(State { interpreter, topology: Arc::new(Topology::new([])) });
@@ -237,6 +232,3 @@ impl<K, E> fmt::Debug for Subscription<K, E> {
 pub(crate) fn decode_key<K: Codec>(key: &[u8]) -> Result<K::Owned> {
     decode_bytes::<K>(key.to_vec(), || Request::read("SUBSCRIBE").key(key).attempt())
 }
-
-const BEAT: Duration = Duration::from_secs(1);
-const SILENCE: Duration = Duration::from_secs(5);

@@ -70,3 +70,25 @@ pub struct FeedOptions {
     /// How long a server may be silent.
     pub(crate) silence: Duration,
 }
+
+impl FeedOptions {
+    /// The options of a feed of all servers that reports lost notifications and needs no rights to
+    /// write. Its own channels and keys begin with `base`.
+    pub(crate) fn new(base: Vec<u8>) -> Self {
+        Self {
+            slot: None,
+            base,
+            commands: Vec::new(),
+            optional_commands: Vec::new(),
+            tracks: false,
+            keyspace: None,
+            warns: true,
+            needs_rights: false,
+            beat: BEAT,
+            silence: SILENCE,
+        }
+    }
+}
+
+const BEAT: Duration = Duration::from_secs(1);
+const SILENCE: Duration = Duration::from_secs(5);

@@ -298,15 +298,14 @@ fn options<D: Cacheable>(collection: &D, settings: &NearCache) -> FeedOptions {
     let (beat, silence) = (settings.beat(), settings.silence());
     FeedOptions {
         slot,
-        base,
         commands,
         optional_commands: wishes,
         tracks,
         keyspace,
-        warns: true,
         needs_rights: true,
         beat,
         silence,
+        ..FeedOptions::new(base)
     }
 }
 

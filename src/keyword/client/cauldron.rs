@@ -119,16 +119,11 @@ impl OutcomeListener {
         let channel = |key: Vec<u8>| Request::read("SUBSCRIBE").arg([&keyspace[..], &key].concat());
         let mark = name.outcome(&unique_id());
         let options = FeedOptions {
-            slot: None,
-            base: name.base(),
             commands: vec![Request::read("SUBSCRIBE").arg(&mark)],
             optional_commands: vec![channel(name.status(keyword)), channel(name.value(keyword))],
-            tracks: false,
             keyspace: Some(OF_STRINGS),
             warns: false,
-            needs_rights: false,
-            beat: BEAT,
-            silence: SILENCE,
+            ..FeedOptions::new(name.base())
         };
         let listener = Arc::new(Self { mark, signal: Signal::default(), state: Mutex::default() });
         let feed = executor.feed(options, listener.clone()).await?;
@@ -175,6 +170,5 @@ impl FeedHandler for OutcomeListener {
 }
 
 const BEAT: Duration = Duration::from_secs(1);
-const SILENCE: Duration = Duration::from_secs(5);
 /// How often to look where the server tells nothing.
 const BLIND: Duration = Duration::from_millis(50);

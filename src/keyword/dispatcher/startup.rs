@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use super::accepted::Accepted;
 use super::core::DispatcherCore;
@@ -24,16 +23,10 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let requests = Request::read("SUBSCRIBE").arg(self.names.requests());
         let modify = Request::read("PSUBSCRIBE").arg(self.pattern());
         let options = FeedOptions {
-            slot: None,
-            base: self.names.base(),
             commands: vec![requests, modify],
-            optional_commands: Vec::new(),
-            tracks: false,
             keyspace: Some(OF_STRINGS),
-            warns: true,
             needs_rights: true,
-            beat: BEAT,
-            silence: SILENCE,
+            ..FeedOptions::new(self.names.base())
         };
         let feed = self.executor.feed(options, self.clone()).await?;
         *self.feed.lock().unwrap_or_else(PoisonError::into_inner) = Some(feed);
@@ -235,8 +228,6 @@ fn written(reply: Reply<'_>) -> Result<Option<Vec<Written>>> {
     Ok(Some(written))
 }
 
-const BEAT: Duration = Duration::from_secs(1);
-const SILENCE: Duration = Duration::from_secs(5);
 /// How many keys `page.lua` takes for each keyword, and for all together.
 const KEYS_OF_ONE: usize = 4;
 const KEYS_OF_ALL: usize = 4;

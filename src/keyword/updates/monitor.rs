@@ -107,16 +107,10 @@ impl<E: RoundTrips> Monitor<E> {
             }
         };
         let options = FeedOptions {
-            slot: None,
-            base: name.base(),
             commands,
             optional_commands: wishes,
-            tracks: false,
             keyspace: Some(OF_STRINGS),
-            warns: true,
-            needs_rights: false,
-            beat: BEAT,
-            silence: SILENCE,
+            ..FeedOptions::new(name.base())
         };
         let buffer = Arc::new(UpdateBuffer::new(name, only, executor.database()));
         let feed = executor.feed(options, buffer.clone()).await?;
@@ -289,6 +283,4 @@ impl<E> fmt::Debug for Monitor<E> {
 
 /// With more keywords than this all of the service are heard, and those picked out that are wanted.
 const MOST_CHANNELS: usize = 100;
-const BEAT: Duration = Duration::from_secs(1);
-const SILENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(200);
