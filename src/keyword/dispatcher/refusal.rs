@@ -1,4 +1,4 @@
-//! How a dispatcher says why a keyword does not get a value.
+//! Reports why a keyword does not get a value.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +17,9 @@ use crate::reply;
 use crate::request::Request;
 
 impl<E: RoundTrips> DispatcherCore<E> {
-    /// Says why a keyword does not get a value, to the client who asked for it and to everybody,
-    /// except where it has to do with other requests only, or with what no client may do.
+    /// Reports why a keyword does not get a value, to the client that requested it and as the
+    /// keyword's status. The status stays if the reason only concerns other requests, or an
+    /// operation that no client may do.
     pub(super) async fn refuse(
         &self,
         slot: &Arc<KeywordState<E>>,
@@ -31,7 +32,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         self.send_refusal(&slot.name, (is_told, reason), request, patience).await
     }
 
-    /// Refuses what is wanted of a keyword that there is not.
+    /// Refuses a request for a keyword that does not exist.
     pub(super) async fn refuse_unknown(&self, request: &WriteCommand) -> Result<()> {
         let refusal = (false, UNKNOWN);
         self.send_refusal(&request.keyword, refusal, Some(request), self.patience()).await
@@ -49,7 +50,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         sent.await.map(drop)
     }
 
-    /// The script that refuses, and publishes that or answers only the client.
+    /// Builds the script that refuses, and publishes that or answers only the client.
     fn refusal(
         &self,
         name: &KeywordName,
@@ -63,7 +64,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         command.number(u8::from(request.is_some()))
     }
 
-    /// Refuses what has not begun when it is to end.
+    /// Refuses a request that has not begun when the dispatcher is about to end.
     pub(super) async fn turn_down<X: RoundTrips>(
         &self,
         executor: &X,
@@ -72,7 +73,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let request = request.without_text();
         let is_known = self.slots.contains_key(&request.keyword);
         let reason = if is_known { SHUTS_DOWN } else { UNKNOWN };
-        // Clients of Cauldron look at the status.
+        // Cauldron clients read the status.
         let is_told = is_known && request.answer.is_none() && !self.is_read_only(&request.keyword);
         let refusal = self.refusal(&request.keyword, (is_told, reason), Some(&request));
         executor.send(refusal.returns(reply::optional_flag)).await.map(drop)
@@ -83,7 +84,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         slot.is_some_and(|slot| slot.keyword.description.access == Access::ReadOnly)
     }
 
-    /// For how long a refusal is tried.
+    /// Returns how long a refusal is retried.
     pub(super) fn patience(&self) -> Duration {
         if self.life.phase() == Phase::Serving { self.lease } else { AT_ONCE }
     }
@@ -107,7 +108,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
     }
 
-    /// The error of a script as one of what was wanted, and of the key that is to blame.
+    /// Turns the error of a script into one of the operation and of the key at fault.
     pub(super) async fn explanation(
         &self,
         command: &'static str,
@@ -121,7 +122,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         error.called(command, to_blame.unwrap_or_else(|| self.names.value(&slot.name)))
     }
 
-    /// The first key of a keyword that has a wrong type.
+    /// Returns the first key of a keyword that has a wrong type.
     async fn of_wrong_type(&self, name: &KeywordName) -> Option<Vec<u8>> {
         let names = &self.names;
         let texts = [names.value(name), names.status(name), names.error(name), names.lease()];
