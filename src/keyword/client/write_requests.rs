@@ -224,7 +224,7 @@ impl<E: RoundTrips> Wishes<'_, E> {
         }
     }
 
-    /// Waits for one outcome. Moving a list onto itself removes nothing, so that it can be repeated.
+    /// Waits for one outcome. Moving a list onto itself removes nothing, so it can be repeated.
     async fn outcome(&self, write: &WriteRequest) -> Result<Outcome> {
         let list = self.name.outcome(&write.id);
         let too_late = || self.too_late(write);
