@@ -4,8 +4,8 @@
 -- lease.
 -- ARGV: holder, lease in milliseconds, service name; then for each keyword its name, description,
 -- type, channel, rule, text, time, and 1 if it is being written.
--- Reply: for each keyword the time of its value; under the rules `put again` and `leave`, if that is
--- newer than the known time, the value and the values before it, else nil and nil. Nil alone if
+-- Reply: for each keyword the time of its value; under the rules `put again` and `leave`, if that
+-- is newer than the known time, the value and the values before it, else nil and nil. Nil alone if
 -- another dispatcher holds the lease.
 local first = #KEYS - 3
 local registry, descriptions, times = KEYS[first], KEYS[first + 1], KEYS[first + 2]
