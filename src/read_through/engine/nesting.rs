@@ -1,4 +1,4 @@
-//! Loads within loads: loaders that read through caches themselves.
+//! Nested loads: loaders that read through caches themselves.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -8,46 +8,49 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::entry_location::EntryLocation;
 use super::single_flight::FlightId;
 
-/// The loads that wait for what runs now, from the innermost on. Empty outside of loaders.
+/// The loads that wait for the running code, from the innermost on. Empty outside of loaders.
 #[derive(Clone, Default)]
 pub(crate) struct Nesting(Option<Arc<Level>>);
 
+/// One level of a nesting.
 struct Level {
     around: Nesting,
     part: Part,
 }
 
+/// A reason why the outer code waits for the inner one.
 enum Part {
-    /// Loads that end no sooner than what runs now.
+    /// Loads that end no sooner than the running code.
     SingleFlight(Vec<FlightId>),
-    /// Values that a loader of this cache was asked for.
+    /// Values that a loader of this cache was called for.
     Loader(CacheId, Vec<EntryLocation>),
 }
 
-/// What the clones of a cache have in common.
+/// Identifies a cache, including its clones.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CacheId(pub(crate) usize);
 
-/// What a loader may do about a value.
+/// How a loader may get a value.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// The same as anybody.
+    /// Like any other caller.
     Free,
-    /// Load it by itself: the bulk loader around it was asked for the value.
+    /// Only by loading it itself: the bulk loader around it was called for the value.
     Alone,
-    /// Nothing: the loader around it was asked for this value alone.
+    /// Not at all: the loader around it was called for this value alone.
     Never,
 }
 
+// The nesting of the code that runs on this thread.
 thread_local! {
     static CURRENT: RefCell<Nesting> = RefCell::default();
 }
 
-/// Which loaders wait for which loads.
+/// The loads that loaders wait for.
 static WAITS: Mutex<Vec<(Nesting, FlightId)>> = Mutex::new(Vec::new());
 
 impl Nesting {
-    /// That of the loader that calls this, if one does.
+    /// Returns the nesting of the loader that calls this; empty outside of loaders.
     pub(crate) fn current() -> Self {
         CURRENT.with_borrow(Clone::clone)
     }
@@ -64,7 +67,7 @@ impl Nesting {
         Self(Some(Arc::new(Level { around: self.clone(), part })))
     }
 
-    /// Runs what is within.
+    /// Runs `inner` within this nesting.
     pub(crate) async fn around<T>(self, inner: impl Future<Output = T>) -> T {
         let mut inner = pin!(inner);
         poll_fn(move |context| {
@@ -91,7 +94,8 @@ impl Nesting {
         turn
     }
 
-    /// Notes that the loaders wait for `flight`, or nothing if that waits for one of them.
+    /// Records that the loaders wait for `flight`. Returns `None` if `flight` waits for one of
+    /// them.
     pub(crate) fn wait_for(&self, flight: FlightId) -> Option<WaitGuard> {
         if self.0.is_none() {
             return Some(WaitGuard(None));
@@ -126,7 +130,7 @@ impl Nesting {
     }
 }
 
-/// Loaders that wait for a load, until this is dropped.
+/// Records a wait of loaders for a load, until it is dropped.
 pub(crate) struct WaitGuard(Option<(Nesting, FlightId)>);
 
 impl Drop for WaitGuard {
@@ -146,7 +150,7 @@ fn waits() -> MutexGuard<'static, Vec<(Nesting, FlightId)>> {
     WAITS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What was current before, and is again.
+/// Restores the previous nesting when it is dropped.
 struct Restored(Nesting);
 
 impl Drop for Restored {
