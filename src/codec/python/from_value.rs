@@ -1,4 +1,4 @@
-//! From Python's data to serde's types.
+//! Converts Python's data to serde's types.
 
 use std::iter;
 
@@ -14,10 +14,10 @@ use crate::codec::bounded::{TOO_DEEP, read};
 use crate::codec::marker::RAW_VALUE;
 use crate::codec::message::without_values;
 
-/// `value` as a `T`. All its elements are there, so that their number is believed.
+/// Converts `value` to a `T`. All its elements are in memory, so their number is not bounded.
 ///
-/// Types that take any value, such as `serde_json::Value`, mostly have no room for ints of more
-/// than 64 bits. If the value has some and is refused, it is read once more with these as floats,
+/// Types that accept any value, such as `serde_json::Value`, mostly have no room for ints of more
+/// than 64 bits. If the value has some and is rejected, it is read once more with these as floats,
 /// as serde_json reads them.
 pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, CodecError> {
     let again = has_wide_ints(&value).then(|| value.clone());
@@ -44,12 +44,12 @@ fn has_wide_ints(value: &Value) -> bool {
     }
 }
 
-/// A value that is read, with ints of more than 64 bits as what they are where anything is taken,
-/// or else as floats.
+/// A value to be read. A type that accepts anything gets ints of more than 64 bits unchanged if
+/// `EXACT`, or else as floats.
 struct Data<const EXACT: bool>(Value);
 
 impl<const EXACT: bool> Data<EXACT> {
-    /// An int of more than 64 bits as a float.
+    /// Reads an int of more than 64 bits as a float.
     fn rounded<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let float = match &self.0 {
             Value::Int(int) => *int as f64,
@@ -189,8 +189,8 @@ impl<'de, const EXACT: bool> IntoDeserializer<'de, Error> for Data<EXACT> {
     }
 }
 
-/// The key of a dict. JSON makes text of every key, so text is also read as what is asked for, and
-/// `null` as None where it cannot have been text. Python 2 wrote `True` where Python 3 writes
+/// The key of a dict. JSON turns every key into text, so text is also parsed as the requested type,
+/// and `null` as None where it cannot have been text. Python 2 wrote `True` where Python 3 writes
 /// `true`.
 struct Key<const EXACT: bool>(Value);
 

@@ -7,6 +7,7 @@ use super::Value;
 use super::pickle_room::Room;
 use crate::codec::CodecError;
 
+/// The state of the machine. Nodes refer to each other by their places, and are never removed.
 pub(super) struct Machine<'a> {
     pub(super) rest: &'a [u8],
     pub(super) nodes: Vec<Node>,
@@ -19,6 +20,7 @@ pub(super) struct Machine<'a> {
 /// The place of a node among the nodes.
 pub(super) type Id = usize;
 
+/// A value that the machine has made.
 pub(super) enum Node {
     Scalar(Value),
     List(Vec<Id>),
@@ -28,7 +30,7 @@ pub(super) enum Node {
     Global(Global),
 }
 
-/// What may be called, none of which runs anything.
+/// The globals that a pickle may call. No call runs any code.
 #[derive(Clone, Copy)]
 pub(super) enum Global {
     Set,
@@ -76,7 +78,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Where the stack begins above the last mark.
+    /// Returns where the stack begins above the last mark.
     pub(super) fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }
@@ -124,7 +126,7 @@ impl<'a> Machine<'a> {
         Ok(u64::from_le_bytes(wide))
     }
 
-    /// Bytes after their length, which takes `size` bytes.
+    /// Takes bytes after their length, which takes `size` bytes.
     pub(super) fn sized(&mut self, size: usize) -> Result<&'a [u8], CodecError> {
         let length = self.unsigned(size)?;
         self.take(usize::try_from(length).unwrap_or(usize::MAX))
