@@ -76,7 +76,7 @@ pub(crate) struct Lease {
     before: Vec<u8>,
 }
 
-/// What is read besides the values.
+/// The information that is read besides the values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
     pub(crate) left: bool,
