@@ -1,4 +1,4 @@
-//! The table of values that are watched.
+//! The table of watched values.
 
 use std::iter;
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ impl Row {
     }
 }
 
-/// A line about all, and one for each row.
+/// Returns a headline, and one line for each row.
 pub(crate) fn frame<'a>(
     terminal: &Terminal,
     head: &str,
@@ -65,6 +65,6 @@ fn shortened(text: String) -> String {
     }
 }
 
-/// For how long a change is seen.
+/// For how long a change is highlighted.
 const NEW: Duration = Duration::from_secs(1);
 const WIDEST: usize = 40;
