@@ -49,6 +49,7 @@ impl<E> Hooks<E> {
         check.is_none() && translate.is_none() && write.is_none() && changed.is_none()
     }
 
+    /// Sets the write hook. Its panics become errors.
     pub(crate) fn set_write<R: HandlerResult<(), E>>(
         &mut self,
         write: impl Fn(Value) -> R + Send + Sync + 'static,
@@ -60,6 +61,7 @@ impl<E> Hooks<E> {
         }));
     }
 
+    /// Sets the read hook. Its panics become errors.
     pub(crate) fn set_read<R: HandlerResult<Value, E>>(
         &mut self,
         read: impl Fn() -> R + Send + Sync + 'static,

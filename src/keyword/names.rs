@@ -109,6 +109,7 @@ impl ServiceName {
         format!("{PREFIX}.{self}").into_bytes()
     }
 
+    /// Returns a channel of this crate, whose name contains the database unless it is 0.
     fn channel(&self, kind: &str) -> Vec<u8> {
         match self.database {
             0 => side_key(&self.base(), kind),

@@ -45,6 +45,7 @@ impl<V> From<Option<V>> for Loaded<V> {
     }
 }
 
+/// The error of a bulk loader that returned more or fewer values than ids.
 #[derive(Debug, thiserror::Error)]
 #[error("it gave {found} values for {asked} ids")]
 struct WrongCount {
@@ -74,8 +75,10 @@ impl<I, V, A> Clone for Loaders<I, V, A> {
     }
 }
 
+/// A loader without the types of its function and its future.
 type Load<I, A, T> = Arc<dyn Fn(I, A) -> Loading<T> + Send + Sync>;
 
+/// A running loader.
 type Loading<T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send>>;
 
 impl<I: Send + 'static, V: 'static, A: Send + 'static> Loaders<I, V, A> {

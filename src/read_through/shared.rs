@@ -70,6 +70,7 @@ where
         Self(Arc::new(engine.renewed(engine.loaders.with_bulk(load))))
     }
 
+    /// Opens a near cache, and passes the combination to `made`.
     #[cfg(feature = "near-cache")]
     pub(super) fn near<C: Send + 'static>(
         &self,
@@ -194,6 +195,7 @@ where
         })
     }
 
+    /// Returns how long a value stays fresh, without the time for which it is kept after that.
     pub(super) fn ttl(&self, location: Named<EntryLocation>) -> E::Reply<Ttl> {
         let engine = self.0.clone();
         self.with(location, |location| async move {

@@ -6,7 +6,7 @@ use redis_collections::{Applied, Error};
 
 use crate::secrets::without_secrets;
 
-/// The reason why a program ends without success.
+/// The reason why a program ends before its task is complete.
 pub enum Failure {
     /// Standard output is closed by its reader.
     ClosedPipe,
@@ -25,6 +25,7 @@ impl Failure {
         Self::Reported { code, messages: vec![message.into()] }
     }
 
+    /// Creates a failure for wrong usage, from a message of the argument parser.
     pub fn usage(message: String) -> Self {
         Self::new(Self::USAGE, in_one_line(message.trim_start_matches("error: ")))
     }

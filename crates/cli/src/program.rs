@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use crate::failure::Failure;
 use crate::secrets::without_secrets;
 
+/// Parses the arguments, runs `act`, reports its failure, and returns the exit code.
 pub fn run<A: Parser>(act: impl FnOnce(&A) -> Result<(), Failure>) -> ExitCode {
     let outcome = match A::try_parse() {
         Ok(arguments) => act(&arguments),

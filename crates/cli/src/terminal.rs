@@ -63,6 +63,7 @@ fn shortened(lines: &[String], rows: Option<usize>) -> Cow<'_, [String]> {
     shown.iter().cloned().chain([left_out]).collect()
 }
 
+/// ANSI codes of the colours that tables use.
 #[derive(Clone, Copy)]
 pub enum Colour {
     Bold = 1,

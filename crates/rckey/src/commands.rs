@@ -200,6 +200,7 @@ impl Opened {
     }
 }
 
+/// The outcomes of the keywords that were handled one by one.
 type Outcomes = Vec<Result<(), Failure>>;
 
 /// Joins names with commas, quoted if any contains a comma itself.

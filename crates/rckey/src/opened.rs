@@ -8,6 +8,7 @@ use redis_collections_cli::failure::Failure;
 use redis_collections_cli::options::Options;
 use redis_collections_cli::shown;
 
+/// A service, with its name and the format of the output.
 pub(crate) struct Opened {
     pub(crate) service: Service,
     pub(crate) name: String,

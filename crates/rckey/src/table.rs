@@ -9,6 +9,7 @@ use crate::reading;
 use redis_collections_cli::shown;
 use redis_collections_cli::terminal::{Colour, Terminal};
 
+/// The last reading of a keyword, and when it changed.
 pub(crate) struct Row {
     pub(crate) reading: Reading,
     pub(crate) changed: Instant,

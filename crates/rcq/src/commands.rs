@@ -41,6 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
+/// A queue, with its name and the format of the output.
 struct Opened {
     queue: Bytes,
     name: Vec<u8>,

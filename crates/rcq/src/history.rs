@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use redis_collections::{QueueRates, QueueStats};
 
+/// The latest statistics, each with the rates since the one before. Bounded by [`LONGEST`].
 #[derive(Default)]
 pub(crate) struct History(VecDeque<(QueueStats, Option<QueueRates>)>);
 

@@ -32,6 +32,7 @@ pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, CodecEr
     })
 }
 
+/// Returns whether any int in `value` has more than 64 bits.
 fn has_wide_ints(value: &Value) -> bool {
     match value {
         Value::Int(int) => i64::try_from(*int).is_err() && u64::try_from(*int).is_err(),
@@ -307,6 +308,7 @@ impl<'de, const EXACT: bool> Deserializer<'de> for Key<EXACT> {
 /// How JSON writes None as a key.
 const NULL: &str = "null";
 
+/// The name of an enum's variant, with its content if it has any.
 struct Variant<const EXACT: bool> {
     variant: String,
     content: Option<Value>,
@@ -325,6 +327,7 @@ impl<'de, const EXACT: bool> EnumAccess<'de> for Variant<EXACT> {
     }
 }
 
+/// The content of a variant.
 struct Content<const EXACT: bool>(Option<Value>);
 
 impl<const EXACT: bool> Content<EXACT> {

@@ -20,6 +20,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value, CodecError> {
     }
 }
 
+/// The position of the reader in the text.
 struct Reader<'a> {
     text: &'a str,
     at: usize,

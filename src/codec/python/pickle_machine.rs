@@ -60,18 +60,21 @@ impl<'a> Machine<'a> {
         self.push(Node::Scalar(value));
     }
 
+    /// Stores the top of the stack in the memo, under the index on the next line.
     pub(super) fn memoize_at_line(&mut self) -> Result<(), CodecError> {
         let index = self.line_number()?;
         self.memo.insert(index, self.top()?);
         Ok(())
     }
 
+    /// Stores the top of the stack in the memo, under an index of `size` bytes.
     pub(super) fn memoize(&mut self, size: usize) -> Result<(), CodecError> {
         let index = self.unsigned(size)?;
         self.memo.insert(index, self.top()?);
         Ok(())
     }
 
+    /// Pushes the node that the memo has at `index`.
     pub(super) fn recall(&mut self, index: u64) -> Result<(), CodecError> {
         let id = *self.memo.get(&index).ok_or_else(|| broken("a reference"))?;
         self.stack.push(id);
@@ -100,6 +103,7 @@ impl<'a> Machine<'a> {
         }
     }
 
+    /// Pops the last mark and all that is above it.
     pub(super) fn pop_to_mark(&mut self) -> Result<Vec<Id>, CodecError> {
         let mark = self.marks.pop().ok_or_else(|| broken("a mark"))?;
         Ok(self.stack.drain(mark..).collect())

@@ -21,6 +21,7 @@ pub(crate) fn to_value<T: Serialize>(value: &T) -> Result<Value, CodecError> {
         .map_err(|error| unwritable(&error, MAX_DEPTH, "the type refuses to be written"))
 }
 
+/// Builds a [`Value`] from the calls of a serde type.
 struct ToValue;
 
 macro_rules! ints {
@@ -185,6 +186,7 @@ fn unmarked(marker: Marker, entries: &[(Value, Value)]) -> Result<Value, Error> 
     value.ok_or_else(|| Error::custom("a marker of serde_json without its content"))
 }
 
+/// The items of a sequence or tuple that is being built.
 struct Items {
     variant: Option<&'static str>,
     is_tuple: bool,
@@ -229,6 +231,7 @@ like_a_sequence! {
     SerializeTupleVariant: serialize_field;
 }
 
+/// The entries of a map or struct that is being built.
 #[derive(Default)]
 struct Entries {
     variant: Option<&'static str>,

@@ -100,6 +100,7 @@ struct PushHandler {
     state: Mutex<State>,
 }
 
+/// Notifications received so far, shared by the feed and the writer.
 #[derive(Default)]
 struct State {
     has_begun: bool,
@@ -108,6 +109,7 @@ struct State {
 }
 
 impl PushHandler {
+    /// Subscribes to the status and the value of a keyword.
     async fn open<E: RoundTrips>(
         executor: &E,
         name: &ServiceName,

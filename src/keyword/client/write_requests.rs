@@ -296,6 +296,7 @@ impl<E: RoundTrips> Wishes<'_, E> {
         self.outcomes.insert(write.position, reading);
     }
 
+    /// Returns the reading of an acknowledged value, whose type is looked up if unknown.
     async fn reading(&self, write: &WriteRequest, update: Update) -> Result<Reading> {
         let text = text_of(self.name, &write.keyword, update.text)?;
         let kind = match write.kind {

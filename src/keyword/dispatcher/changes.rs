@@ -18,6 +18,7 @@ pub(super) struct Changes {
     state: Mutex<State>,
 }
 
+/// Pending changes, and the value that precedes them.
 #[derive(Default)]
 struct State {
     /// The value before the next change.

@@ -27,6 +27,7 @@ pub(super) struct WriteCommand {
 #[derive(Default)]
 pub(super) struct Inbox(Mutex<State>);
 
+/// Queued requests, and the size of their values.
 #[derive(Default)]
 struct State {
     requests: VecDeque<WriteCommand>,

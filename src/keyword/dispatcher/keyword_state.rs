@@ -148,6 +148,7 @@ impl<E: RoundTrips> KeywordState<E> {
         self.learn_one(accepted, at);
     }
 
+    /// Records a value in the local copy and as a change.
     fn learn_one(&self, accepted: Accepted, at: u64) {
         self.copied(accepted.clone(), at);
         self.changes.land(accepted, at);

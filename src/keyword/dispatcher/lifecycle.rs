@@ -29,6 +29,7 @@ pub(crate) enum Phase {
     Lost,
 }
 
+/// The phase, and the numbers of running hooks and calls.
 struct State {
     phase: Phase,
     /// Whether the name was given back before the worker ended.
@@ -143,6 +144,7 @@ impl Lifecycle {
         self.permit(false)
     }
 
+    /// Counts a call, unless the phase forbids it, or the name it needs was given back.
     fn permit(self: &Arc<Self>, needs_name: bool) -> Result<UnderWay, Phase> {
         let mut state = self.state();
         match state.phase {

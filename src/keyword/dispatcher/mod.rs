@@ -144,6 +144,7 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
         })
     }
 
+    /// Validates the definitions. Sends nothing.
     fn service(self, executor: E) -> Result<DispatcherCore<E>> {
         refuse_clusters(&executor, "serve", None)?;
         let names = ServiceName::new(&self.service).map_err(Error::Configuration)?;

@@ -38,6 +38,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         self.send_refusal(&request.keyword, refusal, Some(request), self.patience()).await
     }
 
+    /// Sends a refusal, and retries it for `patience`.
     async fn send_refusal(
         &self,
         name: &KeywordName,
@@ -96,6 +97,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         self.executor.send(decline.returns(reply::applied)).await
     }
 
+    /// Replaces an error of a script by its [explanation](Self::explanation).
     pub(super) async fn explained<T>(
         &self,
         command: &'static str,

@@ -104,6 +104,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
     }
 
+    /// Returns the keywords in pages of the size of one script.
     fn pages(&self) -> Vec<Vec<&Arc<KeywordState<E>>>> {
         let slots: Vec<_> = self.slots.values().collect();
         slots.chunks(limits::PAGE).map(<[_]>::to_vec).collect()
@@ -176,6 +177,7 @@ enum Fill {
 }
 
 impl Fill {
+    /// Returns the rule, the text and the time that `page.lua` expects.
     fn rule(&self) -> (&'static str, &str, u64) {
         match self {
             Self::Put(accepted) => ("put", &accepted.text, 0),

@@ -177,6 +177,7 @@ struct Errands<E: RoundTrips> {
 }
 
 impl<E: RoundTrips> Errands<E> {
+    /// Processes the requests until none is waiting.
     async fn run(mut self) {
         while let Some(request) = &self.now {
             self.service.serve(&self.slot, request).await;
@@ -195,6 +196,7 @@ impl<E: RoundTrips> Drop for Errands<E> {
     }
 }
 
+/// A periodic read and its time, ordered so that a heap returns the earliest first.
 type Due = Reverse<(Instant, KeywordName)>;
 
 /// Returns the keywords that are read periodically.

@@ -34,6 +34,7 @@ pub(crate) struct UpdateBuffer {
     state: Mutex<State>,
 }
 
+/// Everything that a feed and a monitor exchange, and the states delivered last.
 #[derive(Default)]
 struct State {
     session: u64,

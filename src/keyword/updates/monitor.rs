@@ -86,6 +86,7 @@ impl<E: RoundTrips> Service<E> {
 }
 
 impl<E: RoundTrips> Monitor<E> {
+    /// Subscribes first and then reads the present states, so that no change is missed.
     pub(crate) async fn open(
         service: &Service<E>,
         only: Option<HashSet<KeywordName>>,

@@ -35,6 +35,7 @@ impl<T> Failures<T> {
         Self { failures: HashMap::new(), order: VecDeque::new(), bytes: 0, number: 0 }
     }
 
+    /// Returns the failure of a load, if it is still remembered.
     pub(crate) fn get(&mut self, location: &EntryLocation, now: Instant) -> Option<&T> {
         self.drop_old(now);
         let failure = self.failures.get(location).filter(|failure| now < failure.until)?;
@@ -64,6 +65,7 @@ impl<T> Failures<T> {
         self.failures.remove(location);
     }
 
+    /// Drops the failures of all other locations.
     pub(crate) fn retain(&mut self, kept: impl Fn(&EntryLocation) -> bool) {
         self.failures.retain(|location, _| kept(location));
     }

@@ -55,10 +55,12 @@ impl Nesting {
         CURRENT.with_borrow(Clone::clone)
     }
 
+    /// Adds a level for loads that end no sooner than the code within.
     pub(crate) fn with_flights(&self, flights: Vec<FlightId>) -> Self {
         self.with(Part::SingleFlight(flights))
     }
 
+    /// Adds a level for the call of a loader.
     pub(crate) fn with_loader(&self, cache: CacheId, locations: &[EntryLocation]) -> Self {
         self.with(Part::Loader(cache, locations.to_vec()))
     }
@@ -77,6 +79,7 @@ impl Nesting {
         .await
     }
 
+    /// Returns how this code may get a value of `cache`.
     pub(crate) fn turn(&self, cache: CacheId, location: &EntryLocation) -> Turn {
         let asked = |part: &Part| match part {
             Part::Loader(of, locations) if *of == cache && locations.contains(location) => {
@@ -120,10 +123,12 @@ impl Nesting {
         Some(WaitGuard(Some((self.clone(), flight))))
     }
 
+    /// Returns whether `flight` ends no sooner than this code.
     fn has(&self, flight: FlightId) -> bool {
         self.parts().any(|part| matches!(part, Part::SingleFlight(all) if all.contains(&flight)))
     }
 
+    /// Returns the parts of all levels, from the innermost on.
     fn parts(&self) -> impl Iterator<Item = &Part> {
         std::iter::successors(self.0.as_deref(), |level| level.around.0.as_deref())
             .map(|level| &level.part)

@@ -21,6 +21,7 @@ struct Table<V> {
     failures: Failures<Arc<Completion<Outcome<V>>>>,
 }
 
+/// A load in the table, with its progress.
 struct Flight<V> {
     completion: Arc<Completion<Outcome<V>>>,
     stage: Stage,
@@ -95,6 +96,7 @@ pub(crate) enum Role<V> {
 pub(crate) struct Joined(u64);
 
 impl Joined {
+    /// Returns whether the follower joined before the seal, and may receive the value.
     pub(crate) fn is_before(self, seal: Seal) -> bool {
         self.0 < seal.0
     }
