@@ -1,5 +1,6 @@
-//! Bincode has no bound on nesting, on the number of elements without bytes or on the memory that
-//! it takes for a declared length, so its decoder runs inside of [`bounded`](super::bounded).
+//! The codec `Bincode`. Bincode bounds neither nesting, nor the number of elements without bytes,
+//! nor the memory that it reserves for a declared length, so its decoder runs inside of
+//! [`bounded`](super::bounded).
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -17,21 +18,22 @@ use super::message::without_values;
 use super::portable::{LEFT_OUT, NO_NUMBER, NO_RAW_VALUE, WithoutNames};
 use super::{Canonical, Codec, CodecError, MAX_DEPTH};
 
-/// A serde type as bincode 2 in its standard configuration, for data that exists.
+/// A serde type as bincode 2 in its standard configuration, for existing data.
 ///
-/// The bytes say nothing of their types: a struct whose fields changed reads old data wrongly or
+/// The bytes do not describe their types: a struct whose fields changed reads old data wrongly or
 /// not at all. Bincode is complete and no longer maintained (RUSTSEC-2025-0141); for new data
-/// `MessagePack` is the better choice. Nesting is bounded at 128, in writing too, and elements
-/// without bytes, such as `()` and structs whose fields are all skipped, at 65,536 and 4 MiB in
+/// `MessagePack` is the better choice. Nesting is bounded at 128, in writing too. Elements without
+/// bytes, such as `()` and structs whose fields are all skipped, are bounded at 65,536 and 4 MiB in
 /// memory.
 ///
-/// Bincode stores neither names nor kinds. Serde types that rely on them cannot be read back and so
-/// are refused when they are written: enums with `tag` or `untagged`, `flatten`,
-/// `serde_json::Value`, and what is skipped, renamed or of another type in only one direction:
-/// fields with `skip_serializing_if` where it skips, a variant after one with `skip`, which serde
-/// counts only when it writes, or a `serialize_with` without its `deserialize_with`. To find out,
-/// each value is decoded before it is sent, twice if it has enums. Only of two fields of a tuple
-/// struct that are of one type and skipped in one direction each is it not found out.
+/// Bincode stores neither names nor kinds. Serde types that rely on them cannot be read back and
+/// are therefore rejected by `encode`: enums with `tag` or `untagged`, `flatten`,
+/// `serde_json::Value`, and parts that are skipped, renamed or of another type in only one
+/// direction. The latter are fields with `skip_serializing_if` where it skips, a variant after one
+/// with `skip`, which serde counts only when it writes, and a `serialize_with` without its
+/// `deserialize_with`. For this check each value is decoded before it is sent, twice if it has
+/// enums. One case is not detected: two fields of a tuple struct that have the same type and are
+/// skipped in one direction each.
 pub struct Bincode<T>(PhantomData<fn() -> T>);
 
 impl<T> Codec for Bincode<T>
@@ -48,8 +50,8 @@ where
         let (written, outline) =
             outlined(|| bincode::serde::encode_into_std_write(value, bytes, standard()));
         written.map_err(|error| refusal(&error))?;
-        // Only the type's own reader knows what it needs names or kinds for, which bincode does not
-        // have.
+        // Only the type's own deserializer shows which names or kinds it needs, and bincode has
+        // neither.
         let decode = || decode::<T>(&bytes[start..]).map(drop);
         compared(outline, decode, || CodecError::new(UNLIKE)).map_err(unreadable)
     }
@@ -111,8 +113,8 @@ fn reason(error: &DecodeError) -> CodecError {
 const CONFIGURATION: Configuration<LittleEndian, Varint, Limit<MAX_DECODED_BYTES>> =
     standard().with_limit::<MAX_DECODED_BYTES>();
 
-/// The largest string that Redis keeps.
+/// The largest string that Redis stores.
 const MAX_DECODED_BYTES: usize = 512 * 1024 * 1024;
 
-/// What a value may have on top of one element for each byte: of no size, such as `()`.
+/// The elements without bytes, such as `()`, that a value may have besides one for each byte.
 const WITHOUT_BYTES: More = More { elements: 65_536, memory: 4 << 20 };

@@ -1,6 +1,6 @@
-//! Floats as Python's `repr` writes them.
+//! Formats floats like Python's `repr`.
 
-/// Appends what Python's `repr(value)` gives: `1.0`, `1e+16`, `1e-05`, `nan`, `-inf`.
+/// Appends the result of Python's `repr(value)`: `1.0`, `1e+16`, `1e-05`, `nan`, `-inf`.
 pub(crate) fn write_float(value: f64, bytes: &mut Vec<u8>) {
     if value.is_nan() {
         bytes.extend_from_slice(b"nan");
@@ -33,11 +33,12 @@ fn positive(value: f64) -> String {
     }
 }
 
-/// The fewest digits that read back as `value`, in scientific notation, and of those the nearest.
+/// Returns the fewest digits that read back as `value`, in scientific notation, and of those the
+/// nearest.
 ///
-/// Where two are equally near, Rust's shortest form may be either, and Python's ends in an even
-/// digit. So does Rust's form of a given number of digits, but next to a power of two it may be the
-/// form of another number.
+/// If two are equally near, Rust's shortest form may be either, and Python's ends in an even digit.
+/// The same is true of Rust's form with a fixed number of digits, but next to a power of two that
+/// may represent another number.
 fn shortest(value: f64) -> String {
     let shortest = format!("{value:e}");
     let digits = shortest.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit);

@@ -11,13 +11,13 @@ use super::{Canonical, Codec, CodecError};
 
 /// A serde type as compact JSON, which most languages read.
 ///
-/// Python's `json.loads` reads it; to write byte for byte what Python writes use
-/// [`PyJson`](crate::PyJson). Nesting is bounded at 127, in writing too.
+/// Python's `json.loads` reads it; [`PyJson`](crate::PyJson) writes the same bytes as Python.
+/// Nesting is bounded at 127, in writing too.
 ///
 /// NaN and infinities become `null`, which does not read back: `Some(NaN)` is read as `None`, and
-/// so are `Some(None)` and `Some(())`. Bytes, and to serde a `Vec<u8>`, are lists of numbers.
+/// so are `Some(None)` and `Some(())`. Bytes are lists of numbers, and in serde so is a `Vec<u8>`.
 ///
-/// Where any crate of the program enables serde_json's feature `arbitrary_precision`, types with
+/// If any crate of the program enables serde_json's feature `arbitrary_precision`, types with
 /// `tag`, `untagged` or `flatten` cannot read floats; [`PyJson`](crate::PyJson) reads them.
 pub struct Json<T>(PhantomData<fn() -> T>);
 

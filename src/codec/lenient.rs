@@ -3,8 +3,8 @@ use std::marker::PhantomData;
 
 use super::{Codec, CodecError, short_name};
 
-/// Reads each value as the codec `C`, or as it is where `C` cannot read it: `Err` of
-/// [`Undecodable`], so that one bad value does not fail a bulk read.
+/// Reads each value with the codec `C`, or returns its bytes as `Err` of [`Undecodable`] if that
+/// fails, so that one bad value does not fail a bulk read.
 pub struct Lenient<C>(PhantomData<fn() -> C>);
 
 impl<C: Codec> Codec for Lenient<C> {
@@ -46,17 +46,17 @@ pub struct Undecodable {
 }
 
 impl Undecodable {
-    /// The bytes that the codec `C` could not read, and why.
+    /// Creates the error for bytes that the codec `C` could not read.
     pub fn new<C: Codec>(bytes: Vec<u8>, reason: CodecError) -> Self {
         Self { bytes, codec: short_name::<C>(), reason }
     }
 
-    /// What is stored.
+    /// Returns the stored bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Why it is no value of the codec.
+    /// Returns why the codec could not read them.
     pub fn reason(&self) -> &CodecError {
         &self.reason
     }

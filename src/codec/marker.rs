@@ -1,18 +1,17 @@
-//! Structs by whose names serde_json knows its own types again. To all other formats they are
-//! structs.
+//! Structs by whose names serde_json recognizes its own types. All other formats see plain structs.
 
-/// A type of serde_json that is written as a struct with one field, a text.
+/// A type of serde_json that is written as a struct with one text field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Marker {
     /// A number as its digits: every `serde_json::Number`, if any crate of the program enables
     /// serde_json's feature `arbitrary_precision`.
     Number,
-    /// JSON as it is.
+    /// Raw JSON.
     RawValue,
 }
 
 impl Marker {
-    /// The type whose struct has this name.
+    /// Returns the type whose struct has this name.
     pub(super) fn named(name: &str) -> Option<Self> {
         match name {
             "$serde_json::private::Number" => Some(Marker::Number),

@@ -1,7 +1,7 @@
-//! Messages of serde without the values that they repeat.
+//! Serde's error messages without the values that they repeat.
 
-/// What serde's `message` says, reduced to what cannot hold a value: the kind of thing that was
-/// found, what was expected, and the names of the type's own fields.
+/// Reduces serde's `message` to parts that cannot contain a value: the kind that was found, the
+/// expectation, and the names of the type's own fields.
 pub(super) fn without_values(message: &str) -> String {
     let (message, place) = split_place(message);
     let expected = message.rsplit_once(", expected ").map(|(_, expected)| expected);
@@ -30,7 +30,7 @@ pub(super) fn without_values(message: &str) -> String {
     }
 }
 
-/// Splits off the `line 1 column 2` that a JSON message ends with.
+/// Splits off the `line 1 column 2` at the end of a JSON message.
 fn split_place(message: &str) -> (&str, Option<&str>) {
     match message.rsplit_once(" at ") {
         Some((before, place)) if is_place(place) => (before, Some(place)),
@@ -48,7 +48,7 @@ fn is_digit(character: char) -> bool {
     character.is_ascii_digit()
 }
 
-/// What to do where a type reads bytes as numbers.
+/// Returns a hint for a type that reads bytes as numbers.
 fn advice(found: &str, expected: &str) -> &'static str {
     let is_sequence =
         ["a sequence", "an array", "a tuple"].iter().any(|it| expected.starts_with(it));
@@ -58,7 +58,7 @@ fn advice(found: &str, expected: &str) -> &'static str {
     }
 }
 
-/// The kind of an unexpected thing, which serde writes before its value.
+/// Returns the kind of an unexpected value, which serde writes before the value itself.
 fn kind(found: &str) -> &'static str {
     const KINDS: [(&str, &str); 16] = [
         ("boolean", "a boolean"),

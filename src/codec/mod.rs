@@ -1,4 +1,4 @@
-//! How values and keys become bytes and bytes become values.
+//! Codecs: how values and keys are converted to and from bytes.
 
 #[cfg(feature = "bincode")]
 mod bincode;
@@ -43,12 +43,12 @@ pub use py_json::PyJson;
 use std::any::type_name;
 use std::borrow::Borrow;
 
-/// How a type is written to bytes and read back.
+/// A codec: how a type is written to bytes and read back.
 ///
 /// A codec is a type, never a value: a collection names it as a parameter and stores nothing for
-/// it. `String`, `Vec<u8>`, the integers, `f64`, `bool` and `char` are their own codecs, written
-/// as Redis tools write them: `RedisDict<String, u64>` holds decimal text. A serde type is named
-/// with its format: `RedisDict<String, Json<User>>`.
+/// it. `String`, `Vec<u8>`, the integers, `f64`, `bool` and `char` are their own codecs, written as
+/// Redis tools write them: `RedisDict<String, u64>` holds decimal text. A serde type is named with
+/// its format: `RedisDict<String, Json<User>>`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say how it is stored in Redis",
     label = "not a codec",
@@ -57,27 +57,28 @@ use std::borrow::Borrow;
     note = "for a format of your own implement `Codec` on a marker type"
 )]
 pub trait Codec: Sized + 'static {
-    /// What the caller lends to be written.
+    /// The type that the caller passes by reference for writing.
     type Borrowed: ?Sized;
-    /// What the caller gets when it is read.
+    /// The type that reading returns.
     type Owned: Borrow<Self::Borrowed> + Send + 'static;
 
-    /// Appends `value` to `bytes`. What was there before must stay.
+    /// Appends `value` to `bytes`. Must leave the existing content unchanged.
     fn encode(value: &Self::Borrowed, bytes: &mut Vec<u8>) -> Result<(), CodecError>;
 
-    /// What [`encode`](Self::encode) appends, if `value` is made of just these bytes.
+    /// Returns the bytes that [`encode`](Self::encode) appends, if `value` consists of just these
+    /// bytes.
     fn as_bytes(_value: &Self::Borrowed) -> Option<&[u8]> {
         None
     }
 
     /// Reads one value that fills all of `bytes`.
     ///
-    /// The bytes may have been written by anyone: this must not panic, nor recurse without a
+    /// The bytes may come from an untrusted writer: this must not panic, nor recurse without a
     /// bound, nor allocate much more than `bytes` justifies.
     fn decode(bytes: &[u8]) -> Result<Self::Owned, CodecError>;
 
-    /// Like [`decode`](Self::decode), of bytes that can become the value. On failure they are given
-    /// back.
+    /// Like [`decode`](Self::decode), for bytes that can become the value. On failure they are
+    /// returned in the error.
     fn decode_owned(bytes: Vec<u8>) -> Result<Self::Owned, Undecodable> {
         Self::decode(&bytes).map_err(|reason| Undecodable::new::<Self>(bytes, reason))
     }
@@ -85,8 +86,8 @@ pub trait Codec: Sized + 'static {
 
 /// A codec that writes equal values as equal bytes, so that the server can compare them.
 ///
-/// Serde formats are canonical for types that serialize equal values alike: a `HashMap` inside
-/// does not. Pickles are not, so that this does not compile:
+/// Serde formats are canonical for types that serialize equal values alike, which a type that
+/// contains a `HashMap` does not. Pickles are not canonical, so this does not compile:
 ///
 /// ```compile_fail
 /// # #[cfg(feature = "pickle")]
@@ -101,9 +102,9 @@ pub trait Codec: Sized + 'static {
 )]
 pub trait Canonical: Codec {}
 
-/// Why a [`Codec`] could not write or read a value.
+/// The reason why a [`Codec`] could not write or read a value.
 ///
-/// It never contains the value itself, so that it can go to a log.
+/// It never contains the value itself, so that it can be logged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct CodecError {
@@ -111,13 +112,14 @@ pub struct CodecError {
 }
 
 impl CodecError {
-    /// An error with a reason that must not repeat the value.
+    /// Creates an error with a reason, which must not contain the value.
     pub fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into() }
     }
 }
 
-/// `MessagePack<User>` rather than `redis_collections::codec::msgpack::MessagePack<my::User>`.
+/// Shortens the name of a codec: `MessagePack<User>` rather than
+/// `redis_collections::codec::msgpack::MessagePack<my::User>`.
 pub(crate) fn short_name<C: ?Sized>() -> String {
     let mut short = String::new();
     for part in type_name::<C>().split_inclusive(['<', '>', ',', ' ', '(', ')', '[', ']', ';']) {

@@ -12,14 +12,14 @@ use super::{Canonical, Codec, CodecError, MAX_DEPTH};
 
 /// A serde type as MessagePack with named fields, as msgpack-python 1.0 and later write it.
 ///
-/// Compact, fast and readable by most languages: the codec to choose for new data. Reads all forms,
-/// the ones of older Pythons too. Nesting is bounded at 128, in writing too.
+/// It is compact, fast and readable by most languages: the recommended codec for new data. All
+/// forms are read, including those of older Pythons. Nesting is bounded at 128, in writing too.
 ///
-/// To serde a `Vec<u8>` is a list of numbers, and so it is written. For bytes (`bin`) use the crate
-/// `serde_bytes`; to read bytes as a `Vec<u8>` is an error. `Some(None)` and `Some(())` are written
-/// as `None`.
+/// In serde a `Vec<u8>` is a list of numbers, and is written as one. For bytes (`bin`) use the
+/// crate `serde_bytes`; reading bytes as a `Vec<u8>` is an error. `Some(None)` and `Some(())` are
+/// written as `None`.
 ///
-/// Ints of more than 64 bits, which MessagePack does not have, are 16 bytes: only an `i128` or
+/// Ints of more than 64 bits, which MessagePack lacks, are written as 16 bytes: only an `i128` or
 /// `u128` reads them.
 pub struct MessagePack<T>(PhantomData<fn() -> T>);
 

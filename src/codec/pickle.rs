@@ -11,16 +11,16 @@ use super::{Codec, CodecError};
 ///
 /// It is written in protocol 2, which every Python from 2.3 on reads, and read in protocols 0 to 5.
 /// Only data is read: None, bool, int, float, str, bytes, bytearray, list, tuple, set, frozenset,
-/// dict and OrderedDict. Nothing is ever called: a pickle with any other global is refused by the
-/// name of the global. Nesting is bounded at 128, in writing too, and memory in proportion to the
-/// pickle, however often it refers to the same part or copies it.
+/// dict and OrderedDict. Nothing is ever called: a pickle with any other global is rejected with
+/// the name of the global. Nesting is bounded at 128, in writing too. Memory is bounded in
+/// proportion to the pickle, however often it refers to the same part or copies it.
 ///
-/// Ints have any size: one of more than 64 bits is read exactly as an `i128` or `u128`, rounded as
-/// an `f64` and where anything is taken (`serde_json::Value`), and one of more than 128 bits as its
-/// decimal digits for a `String`. Text of Python 2 that is not ASCII comes as bytes.
+/// Ints have any size. One of more than 64 bits is read exactly as an `i128` or `u128`, and rounded
+/// as an `f64` or as a type that takes anything (`serde_json::Value`). One of more than 128 bits is
+/// read as its decimal digits for a `String`. Python 2 text that is not ASCII is read as bytes.
 ///
-/// To serde a `Vec<u8>` is a list of numbers, and so it is written. For Python's `bytes` use the
-/// crate `serde_bytes`; to read them as a `Vec<u8>` is an error. `Some(None)` and `Some(())` are
+/// In serde a `Vec<u8>` is a list of numbers, and is written as one. For Python's `bytes` use the
+/// crate `serde_bytes`; reading them as a `Vec<u8>` is an error. `Some(None)` and `Some(())` are
 /// written as None.
 ///
 /// Pickles are not canonical: equal values may have different bytes.

@@ -1,4 +1,5 @@
-//! Serde's types for formats that know neither serde_json's private names nor, perhaps, wide ints.
+//! Adapts serde's types to formats that do not know serde_json's private names or, possibly, wide
+//! ints.
 
 use std::fmt::{self, Display, Write};
 
@@ -9,12 +10,12 @@ use serde::ser::{
 
 use super::marker::Marker;
 
-/// A value whose ints are written as ints where they fit 64 bits, whatever their type, and what
-/// serde_json marks as a number is written as a number.
+/// A value whose ints are written as 64-bit ints where they fit, whatever their type, and whose
+/// serde_json numbers are written as numbers.
 #[cfg(feature = "msgpack")]
 pub(super) struct WithNames<'a, T: ?Sized>(pub(super) &'a T);
 
-/// The same for a format without names of fields, so that no field may be left out.
+/// Like `WithNames`, for a format without field names, where no field may be left out.
 #[cfg(feature = "bincode")]
 pub(super) struct WithoutNames<'a, T: ?Sized>(pub(super) &'a T);
 
@@ -36,7 +37,7 @@ pub(super) const LEFT_OUT: &str = "a field that is left out cannot be read back"
 pub(super) const NO_NUMBER: &str = "a number that no other type has room for";
 pub(super) const NO_RAW_VALUE: &str = "raw JSON cannot be read back";
 
-/// Something of serde that writes portably.
+/// A part of serde's writing, made portable.
 struct Portable<I> {
     inner: I,
     has_names: bool,
@@ -52,7 +53,7 @@ impl<I> Portable<I> {
     }
 }
 
-/// What is inside of something, written as that is.
+/// A nested value, written like the one around it.
 struct Inside<'a, T: ?Sized>(Portable<&'a T>);
 
 impl<T: Serialize + ?Sized> Serialize for Inside<'_, T> {
@@ -185,7 +186,7 @@ impl<S: Serializer> Serializer for Portable<S> {
     }
 }
 
-/// The fields of a struct, or the one of a marked number.
+/// The fields of a struct, or the single one of a marked number.
 enum Fields<S: Serializer> {
     Plain(Portable<S::SerializeStruct>),
     Number(S, String),
@@ -226,7 +227,7 @@ impl<S: Serializer> SerializeStruct for Fields<S> {
     }
 }
 
-/// Shows a text or a number by what it serializes.
+/// Displays a text or a number as it is serialized.
 struct Shown<'a, T: ?Sized>(&'a T);
 
 impl<T: Serialize + ?Sized> Display for Shown<'_, T> {
@@ -235,7 +236,7 @@ impl<T: Serialize + ?Sized> Display for Shown<'_, T> {
     }
 }
 
-/// Writes a number of JSON. One that is an int stays one.
+/// Writes a JSON number. An int stays an int.
 fn number<S: Serializer>(serializer: S, text: &str) -> Result<S::Ok, S::Error> {
     if let Ok(int) = text.parse() {
         return serializer.serialize_i64(int);

@@ -12,20 +12,19 @@ use super::python::{
 };
 use super::{Codec, CodecError};
 
-/// A serde type as redis-pydict keeps it: a byte for the type, then the value.
+/// A serde type in the format of redis-pydict: a byte for the type, then the value.
 ///
 /// `i`, `f` and `s` are followed by text, `l` and `d` by JSON, and `c` by a pickle, which holds all
-/// else: booleans, bytes, tuples. None is written as `n`, which every version of redis-pydict
-/// reads, and read as `n` and as a pickle. An empty value is missing to redis-pydict, and cannot be
-/// decoded here. Nesting is bounded at 128, in writing too.
+/// other types: booleans, bytes, tuples. None is written as `n`, which every version of
+/// redis-pydict reads, and read as `n` and as a pickle. redis-pydict treats an empty value as
+/// missing, and it cannot be decoded here. Nesting is bounded at 128, in writing too.
 ///
-/// To serde a `Vec<u8>` is a list of numbers. For Python's `bytes` use the crate `serde_bytes`; to
-/// read them as a `Vec<u8>` is an error. `Some(None)` and `Some(())` are written as None. Keys
-/// inside of lists and dicts are those of JSON: as an `Option<String>` the key `null` is always
-/// `None`.
+/// In serde a `Vec<u8>` is a list of numbers. For Python's `bytes` use the crate `serde_bytes`;
+/// reading them as a `Vec<u8>` is an error. `Some(None)` and `Some(())` are written as None. Keys
+/// in lists and dicts are JSON keys: as an `Option<String>` the key `null` is always `None`.
 ///
-/// `with_prefix(&client, "namespace&&")` gives the keys. The library's own lists are spoiled by
-/// values of other types and, in part, by entries that expire.
+/// `with_prefix(&client, "namespace&&")` produces the keys. The library's own lists break if there
+/// are values of other types and, in part, if entries expire.
 pub struct PyDict<T>(PhantomData<fn() -> T>);
 
 impl<T> Codec for PyDict<T>
@@ -91,8 +90,8 @@ fn read(bytes: &[u8]) -> Result<Value, CodecError> {
     }
 }
 
-/// A number as Python's `int` and `float` take it, with spaces around it and single underscores
-/// between its digits, as Rust takes it.
+/// Converts a number as Python's `int` and `float` accept it, with spaces around it and single
+/// underscores between its digits, to the form that Rust accepts.
 fn plain_number(text: &str) -> Result<String, CodecError> {
     let text = text.trim();
     let characters: Vec<char> = text.chars().collect();
@@ -109,7 +108,7 @@ fn plain_number(text: &str) -> Result<String, CodecError> {
     Ok(plain)
 }
 
-/// The ASCII form of a decimal digit, of which Python takes those of every script.
+/// Returns the ASCII form of a decimal digit; Python accepts those of every script.
 fn digit(character: char) -> Option<char> {
     const ZEROS: [u32; 12] =
         [0x30, 0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6, 0xe50, 0xed0, 0xf20, 0x1040, 0xff10];

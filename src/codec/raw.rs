@@ -1,4 +1,4 @@
-//! Types that are their own codec, with the bytes that redis-py gives them.
+//! Types that are their own codec, with the same bytes as in redis-py.
 
 use std::io::Write;
 use std::str::{self, FromStr, Utf8Error};
@@ -67,7 +67,7 @@ impl Codec for char {
     }
 }
 
-/// Written as `1` and `0`; `true` and `false` in any case are read too.
+/// Writes `1` and `0`; reads `true` and `false` in any case too.
 impl Codec for bool {
     type Borrowed = Self;
     type Owned = Self;
@@ -88,8 +88,7 @@ impl Codec for bool {
     }
 }
 
-/// Written byte for byte as Python's `repr` writes it: the shortest digits that read back as the
-/// same number.
+/// Writes the same bytes as Python's `repr`: the shortest digits that read back as the same number.
 impl Codec for f64 {
     type Borrowed = Self;
     type Owned = Self;

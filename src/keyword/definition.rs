@@ -10,12 +10,13 @@ use super::value::Value;
 use crate::answer::HandlerResult;
 use crate::client::{Client, RoundTrips};
 
-/// A keyword as its dispatcher defines it: what it is, and what is done when it is written or read.
+/// A keyword as its dispatcher defines it: its description, and the functions called when it is
+/// written or read.
 ///
-/// The functions get owned values and give a `Result` on a [`Client`](crate::Client), a future of
-/// one on an `AsyncClient`, with any error; its text is what clients are told. One that panics has
-/// failed. One that hangs keeps only its own keyword, but where it blocks a thread of an async
-/// runtime also what else runs on that.
+/// The functions receive owned values and return a `Result` on a [`Client`](crate::Client), a
+/// future of one on an `AsyncClient`, with any error; clients receive its text. A panic counts as a
+/// failure. A function that hangs blocks only its own keyword; where it blocks a thread of an async
+/// runtime, it blocks whatever else runs on that thread too.
 #[must_use = "a keyword does nothing before a dispatcher has it"]
 pub struct Keyword<E = Client> {
     pub(super) description: Description,
@@ -23,54 +24,55 @@ pub struct Keyword<E = Client> {
     pub(super) history: usize,
     pub(super) every: Option<Duration>,
     pub(super) is_always_written: bool,
-    /// Whether clients may do neither.
+    /// Whether it is both read-only and write-only.
     pub(super) is_contradictory: bool,
     pub(super) hooks: Hooks<E>,
 }
 
 impl<E: RoundTrips> Keyword<E> {
-    /// A keyword of any type.
+    /// Creates a keyword of any type.
     pub fn new(name: &str, kind: Kind) -> Self {
         Description::new(name, kind).into()
     }
 
-    /// A text.
+    /// Creates a keyword with text values.
     pub fn string(name: &str) -> Self {
         Self::new(name, Kind::String)
     }
 
-    /// A whole number of 32 bits.
+    /// Creates a keyword with 32-bit integer values.
     pub fn integer(name: &str) -> Self {
         Self::new(name, Kind::Integer)
     }
 
-    /// Yes or no.
+    /// Creates a keyword with boolean values.
     pub fn boolean(name: &str) -> Self {
         Self::new(name, Kind::Boolean)
     }
 
-    /// A number with a fraction.
+    /// Creates a keyword with floating-point values.
     pub fn double(name: &str) -> Self {
         Self::new(name, Kind::Double)
     }
 
-    /// A number with a fraction. On the wire and here the same as a double.
+    /// Creates a keyword with floating-point values, which on the wire and here are the same as
+    /// doubles.
     pub fn float(name: &str) -> Self {
         Self::new(name, Kind::Float)
     }
 
-    /// One of several values, which are called `labels` and are 0, 1, 2 and so on. What is called
-    /// by a number has to be that number.
+    /// Creates a keyword with a fixed set of values, named by `labels` and numbered from 0. A label
+    /// that is a number must be the number of its own value.
     pub fn enumerated<L: Into<String>>(name: &str, labels: impl IntoIterator<Item = L>) -> Self {
         Self::new(name, Kind::Enumerated).labels(labels)
     }
 
-    /// Any number of bits, which are called `labels`, the lowest first. At most 31.
+    /// Creates a keyword with a set of bits, named by `labels`, the lowest first. At most 31.
     pub fn mask<L: Into<String>>(name: &str, labels: impl IntoIterator<Item = L>) -> Self {
         Self::new(name, Kind::Mask).labels(labels)
     }
 
-    /// What it is called.
+    /// Returns the name.
     pub fn name(&self) -> &str {
         &self.description.name
     }
@@ -80,32 +82,32 @@ impl<E: RoundTrips> Keyword<E> {
         self
     }
 
-    /// The unit of its numbers.
+    /// Sets the unit of the values.
     pub fn units(mut self, units: &str) -> Self {
         self.description.units = Some(units.into());
         self
     }
 
-    /// The least and the greatest number it takes.
+    /// Sets the least and the greatest value.
     pub fn range(mut self, range: RangeInclusive<f64>) -> Self {
         self.description.range = Some([*range.start(), *range.end()]);
         self
     }
 
-    /// What it is for.
+    /// Sets the description for users.
     pub fn help(mut self, help: &str) -> Self {
         self.description.help = Some(help.into());
         self
     }
 
-    /// Refuses what clients write.
+    /// Refuses writes by clients.
     pub fn read_only(mut self) -> Self {
         self.set_access(Access::ReadOnly);
         self
     }
 
-    /// Publishes no value: what clients write is only given to [`on_write`](Self::on_write), which
-    /// it needs.
+    /// Publishes no value. Values that clients write are only passed to
+    /// [`on_write`](Self::on_write), which is required.
     pub fn write_only(mut self) -> Self {
         self.set_access(Access::WriteOnly);
         self
@@ -116,22 +118,22 @@ impl<E: RoundTrips> Keyword<E> {
         self.is_contradictory |= before != Access::ReadWrite && before != access;
     }
 
-    /// The value it has when its dispatcher starts. If none is given it keeps what it has in Redis;
-    /// what may not be its value any more is dropped, which is an error of the keyword until it
-    /// gets another.
+    /// Sets the value at the dispatcher's start. Without it the keyword keeps its value in Redis. A
+    /// value that is no longer valid is dropped, which is an error of the keyword until it gets
+    /// another.
     pub fn initial(mut self, value: impl Into<Value>) -> Self {
         self.initial = Some(value.into());
         self
     }
 
-    /// How many of its last values the dispatcher remembers. Defaults to 16.
+    /// Sets how many of its last values the dispatcher remembers. Defaults to 16.
     pub fn history(mut self, values: usize) -> Self {
         self.history = values;
         self
     }
 
-    /// Looks at a value that is to be set, after type and range were. It may be called at any time
-    /// and should not wait for anything.
+    /// Validates a new value, after its type and range. It may be called at any time and should not
+    /// block.
     pub fn check<X: fmt::Display>(
         mut self,
         check: impl Fn(&Value) -> Result<(), X> + Send + Sync + 'static,
@@ -140,7 +142,7 @@ impl<E: RoundTrips> Keyword<E> {
         self
     }
 
-    /// Makes another value of one that is to be set. It should not wait for anything.
+    /// Replaces a new value by another. It should not block.
     pub fn translate<X: fmt::Display>(
         mut self,
         translate: impl Fn(Value) -> Result<Value, X> + Send + Sync + 'static,
@@ -150,12 +152,12 @@ impl<E: RoundTrips> Keyword<E> {
         self
     }
 
-    /// Does what a client has written: the keyword gets the value after that, and the client hears
-    /// of it. It may take its time; values that are written meanwhile come after each other.
+    /// Carries out a client's write. After it returns, the keyword gets the value and the client is
+    /// notified. It may take its time; values that are written meanwhile are processed in turn.
     ///
-    /// It is not called for the value that the keyword has already, unless that is in doubt since
-    /// it failed, the client [forces](super::Service::force_write) it, or the keyword is [always
-    /// written](Self::always_write).
+    /// It is not called for a value that the keyword already has, unless that value is in doubt
+    /// after a failure, the client [forces](super::Service::force_write) the write, or the keyword
+    /// is [always written](Self::always_write).
     pub fn on_write<R: HandlerResult<(), E>>(
         mut self,
         write: impl Fn(Value) -> R + Send + Sync + 'static,
@@ -164,15 +166,15 @@ impl<E: RoundTrips> Keyword<E> {
         self
     }
 
-    /// Calls [`on_write`](Self::on_write) also for the value that the keyword has already, as a
-    /// command wants it: `HOME` is done each time that it is written. By default such a write is
+    /// Calls [`on_write`](Self::on_write) even for a value that the keyword already has, which
+    /// suits commands: `HOME` is carried out each time it is written. By default such a write is
     /// acknowledged without a call.
     pub fn always_write(mut self) -> Self {
         self.is_always_written = true;
         self
     }
 
-    /// Finds out the value, whenever [`refresh`](super::Dispatcher::refresh) asks for it.
+    /// Determines the value, whenever [`refresh`](super::Dispatcher::refresh) asks for it.
     pub fn on_read<R: HandlerResult<Value, E>>(
         mut self,
         read: impl Fn() -> R + Send + Sync + 'static,
@@ -181,19 +183,20 @@ impl<E: RoundTrips> Keyword<E> {
         self
     }
 
-    /// Finds out the value when the dispatcher starts and then every `period`, by
+    /// Determines the value when the dispatcher starts and then every `period`, by
     /// [`on_read`](Self::on_read).
     pub fn every(mut self, period: Duration) -> Self {
         self.every = Some(period);
         self
     }
 
-    /// Is told of each new value, once and in the order in which the server got them, after it was
-    /// published. One call runs at a time, so that a `set` beside others may return before its own.
-    /// It should not wait for anything: where it is 10,000 values behind, it misses the oldest.
+    /// Is called for each new value, once and in the order in which the server received them, after
+    /// publication. One call runs at a time, so that a `set` concurrent with others may return
+    /// before its own call. It should not block: if it is 10,000 values behind, it misses the
+    /// oldest.
     ///
-    /// Values whose replies were lost are among them, also those that were overwritten by then: up
-    /// to 1 MiB of such values of a keyword are kept on the server, the latest ones.
+    /// Values whose replies were lost are included, even if they have been overwritten: up to 1 MiB
+    /// of the latest such values of a keyword are kept on the server.
     pub fn on_change(mut self, tell: impl Fn(&Change) + Send + Sync + 'static) -> Self {
         self.hooks.changed = Some(Arc::new(tell));
         self
@@ -222,4 +225,5 @@ impl<E> fmt::Debug for Keyword<E> {
     }
 }
 
+/// How many values a dispatcher remembers by default.
 const HISTORY: usize = 16;

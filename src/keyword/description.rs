@@ -4,7 +4,7 @@ use super::kind::{Kind, MOST_BITS, named_bits};
 use super::names::KeywordName;
 use super::value::Value;
 
-/// What a keyword is: everything about it that does not change.
+/// The description of a keyword: everything about it that does not change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Description {
@@ -13,34 +13,34 @@ pub struct Description {
     /// The type.
     #[serde(rename = "type")]
     pub kind: Kind,
-    /// The unit of its numbers.
+    /// The unit of its values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub units: Option<String>,
-    /// The least and the greatest number it may have.
+    /// The least and the greatest value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<[f64; 2]>,
     /// Whether clients may read and write it.
     #[serde(default, skip_serializing_if = "Access::is_full")]
     pub access: Access,
-    /// What the values 0, 1, 2 and so on of an enumerated keyword are called, or the bits of a
-    /// mask. None is called by the number of another.
+    /// The names of the values 0, 1, 2 and so on of an enumerated keyword, or of the bits of a
+    /// mask. None of them is the number of another.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
-    /// What it is for.
+    /// The description for users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }
 
-/// What clients may do with a keyword.
+/// The operations that clients may use on a keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Access {
-    /// Read and write it.
+    /// Reading and writing.
     #[default]
     ReadWrite,
-    /// Only read it.
+    /// Only reading.
     ReadOnly,
-    /// Only write it: it has no value.
+    /// Only writing: the keyword has no value.
     WriteOnly,
 }
 
@@ -51,13 +51,13 @@ impl Access {
 }
 
 impl Description {
-    /// A keyword of which only name and type are known.
+    /// Creates the description of a keyword of which only name and type are known.
     pub(crate) fn new(name: impl Into<String>, kind: Kind) -> Self {
         let (units, range, access, labels, help) = Default::default();
         Self { name: name.into(), kind, units, range, access, labels, help }
     }
 
-    /// Its name in its proper case, or what is wrong with the description.
+    /// Returns the name in its proper case, or the reason why the description is invalid.
     pub(crate) fn check(&self) -> Result<KeywordName, String> {
         let name = KeywordName::new(&self.name)?;
         let is_wrong = |problem: &str| Err(format!("{name}: {problem}"));
@@ -94,7 +94,7 @@ impl Description {
         }
     }
 
-    /// The value that `text` stands for, or why it may not be the keyword's.
+    /// Returns the value that `text` represents, or the reason why the keyword cannot have it.
     pub fn parse(&self, text: &str) -> Result<Value, String> {
         let value = self.kind.parse(text, &self.labels)?;
         match (self.range, value.as_f64()) {
@@ -105,8 +105,8 @@ impl Description {
         }
     }
 
-    /// The value in words: the name of an enumerated value, the names of bits, a number with its
-    /// unit.
+    /// Formats a value for users: the name of an enumerated value, the names of bits, a number with
+    /// its unit.
     pub fn show(&self, value: &Value) -> String {
         match (self.kind, value) {
             (Kind::Enumerated, Value::Integer(index)) => {
@@ -127,14 +127,14 @@ impl Description {
         }
     }
 
-    /// Whether the bits of other labels have this name together.
+    /// Returns whether this name is a combination of the names of other bits.
     fn is_made_of_others(&self, label: &str) -> bool {
         let others = self.labels.iter().filter(|other| *other != label).cloned();
         let others: Vec<_> = others.collect();
         label.contains(',') && named_bits(label, &others).is_some()
     }
 
-    /// A label that is a number, but not that of what it is the name of.
+    /// Returns a label that is a number, but not that of its own value.
     fn misleading(&self) -> Option<&String> {
         let is_misleading = |&(place, label): &(usize, &String)| {
             let number = if self.kind == Kind::Mask { 1 << place } else { place as i64 };
@@ -144,6 +144,7 @@ impl Description {
     }
 }
 
+/// Returns whether two labels are equal without regard to case.
 fn has_repeated<'a>(labels: impl Iterator<Item = &'a str>) -> bool {
     let mut names: Vec<_> = labels.map(str::to_ascii_lowercase).collect();
     names.sort_unstable();

@@ -6,8 +6,7 @@ use super::keyword_value::KeywordValue;
 use crate::client::{Client, RoundTrips};
 use crate::error::Result;
 
-/// One keyword of a [`Dispatcher`], with the Rust type of its values. It keeps the dispatcher
-/// alive.
+/// A keyword of a [`Dispatcher`], with the Rust type of its values. It keeps the dispatcher alive.
 pub struct Handle<T, E: RoundTrips = Client> {
     dispatcher: Dispatcher<E>,
     name: String,
@@ -15,7 +14,8 @@ pub struct Handle<T, E: RoundTrips = Client> {
 }
 
 impl<E: RoundTrips> Dispatcher<E> {
-    /// A keyword with the Rust type of its values. Another type than the keyword's is refused.
+    /// Returns a keyword with the Rust type of its values. A type that does not fit the keyword is
+    /// an error.
     pub fn handle<T: KeywordValue>(&self, name: &str) -> Result<Handle<T, E>> {
         let (dispatcher, name) = (self.clone(), self.fitting(name, T::fits)?);
         Ok(Handle { dispatcher, name, value: PhantomData })
@@ -23,21 +23,21 @@ impl<E: RoundTrips> Dispatcher<E> {
 }
 
 impl<T: KeywordValue, E: RoundTrips> Handle<T, E> {
-    /// Gives it a value, as [`Dispatcher::set`].
+    /// Sets the keyword, as [`Dispatcher::set`].
     pub fn set(&self, value: T) -> E::Reply<()> {
         self.dispatcher.set(&self.name, value)
     }
 
-    /// Its value, if it has one. Asks nobody.
+    /// Returns the value, if there is one. Sends nothing.
     pub fn get(&self) -> Result<Option<T>> {
         Ok(self.dispatcher.get(&self.name)?.as_ref().and_then(T::of))
     }
 }
 
-/// Declares a struct of the keywords of a service, each with the Rust type of its values.
+/// Declares a struct with the keywords of a service, each with the Rust type of its values.
 ///
-/// The struct has `keywords()`, for the making of a dispatcher, and `of(&dispatcher)`, which gives
-/// the struct with a [`Handle`](crate::keyword::Handle) for each of them. Both evaluate the
+/// The struct has `keywords()`, for building a dispatcher, and `of(&dispatcher)`, which returns the
+/// struct with a [`Handle`](crate::keyword::Handle) for each keyword. Both evaluate the
 /// definitions.
 ///
 /// ```
@@ -72,12 +72,12 @@ macro_rules! keywords {
         }
 
         impl<E: $crate::RoundTrips> $service<E> {
-            /// The keywords, for the making of a dispatcher.
+            /// Returns the keywords, for building a dispatcher.
             pub fn keywords() -> ::std::vec::Vec<$crate::keyword::Keyword<E>> {
                 ::std::vec![$($definition),+]
             }
 
-            /// The keywords of a dispatcher that has them.
+            /// Returns the keywords of a dispatcher that serves them.
             pub fn of(
                 dispatcher: &$crate::keyword::Dispatcher<E>,
             ) -> $crate::Result<Self> {

@@ -1,4 +1,4 @@
-//! What a dispatcher's program does about its keywords.
+//! Functions of the dispatcher's program that are called for its keywords.
 
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -13,11 +13,11 @@ use crate::error::LoadError;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Change {
-    /// The keyword.
+    /// The name of the keyword.
     pub keyword: String,
-    /// The value before, if there was one.
+    /// The previous value, if there was one.
     pub before: Option<Value>,
-    /// The value.
+    /// The new value.
     pub value: Value,
     /// When it was set, by the server's clock.
     pub at: SystemTime,
@@ -39,16 +39,17 @@ type Write = dyn Fn(Value) -> Running<()> + Send + Sync;
 type Read = dyn Fn() -> Running<Value> + Send + Sync;
 type Tell = dyn Fn(&Change) + Send + Sync;
 
-/// A function that is under way. Its panics are errors.
+/// A running function. Its panics are errors.
 pub(crate) type Running<T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send>>;
 
 impl<E> Hooks<E> {
-    /// Whether none is called for what clients write.
+    /// Returns whether none of them is called for a client's write.
     pub(crate) fn is_idle(&self) -> bool {
         let Self { check, translate, write, changed, .. } = self;
         check.is_none() && translate.is_none() && write.is_none() && changed.is_none()
     }
 
+    /// Sets the write hook. Its panics become errors.
     pub(crate) fn set_write<R: HandlerResult<(), E>>(
         &mut self,
         write: impl Fn(Value) -> R + Send + Sync + 'static,
@@ -60,6 +61,7 @@ impl<E> Hooks<E> {
         }));
     }
 
+    /// Sets the read hook. Its panics become errors.
     pub(crate) fn set_read<R: HandlerResult<Value, E>>(
         &mut self,
         read: impl Fn() -> R + Send + Sync + 'static,

@@ -1,8 +1,8 @@
 use super::kind::Kind;
 use super::value::Value;
 
-/// A Rust type of the values of keywords: `f64`, `i64` (also for what is enumerated and for masks),
-/// `bool` and `String`.
+/// A Rust type of keyword values: `f64`, `i64` (including enumerated keywords and masks), `bool`
+/// and `String`.
 #[diagnostic::on_unimplemented(
     message = "keywords have no values of the type `{Self}`",
     note = "there are `f64`, `i64`, `bool` and `String`"

@@ -9,27 +9,27 @@ use super::value::Value;
 pub enum Kind {
     /// Any text.
     String,
-    /// A whole number from -2147483647 to 2147483646. Of a number with a fraction that is written
-    /// to it, the fraction is cut off, as Cauldron does it.
+    /// A whole number from -2147483647 to 2147483646. The fraction of a number that is written to
+    /// it is cut off, as in Cauldron.
     Integer,
-    /// Yes or no.
+    /// True or false.
     Boolean,
-    /// A number with a fraction.
+    /// A floating-point number.
     Double,
-    /// A number with a fraction.
+    /// A floating-point number.
     Float,
     /// One of several named values.
     Enumerated,
     /// Any number of several named bits.
     Mask,
-    /// Any text; also what a type is taken for that is not known here.
+    /// Any text. Unknown types are read as this one.
     #[default]
     #[serde(other)]
     Basic,
 }
 
 impl Kind {
-    /// What it is called on the wire.
+    /// Returns the name of the type on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Basic => "basic",
@@ -43,12 +43,13 @@ impl Kind {
         }
     }
 
+    /// Returns the type of this name on the wire.
     pub(crate) fn named(name: &[u8]) -> Self {
         ALL.into_iter().find(|kind| kind.as_str().as_bytes() == name).unwrap_or_default()
     }
 
-    /// The value that `text` stands for, or why it stands for none. `labels` are the names of the
-    /// values of an enumerated keyword, or of the bits of a mask; none if they are not known.
+    /// Returns the value that `text` represents, or the reason why it represents none. `labels` are
+    /// the names of an enumerated keyword's values or of a mask's bits; empty if unknown.
     pub(crate) fn parse(self, text: &str, labels: &[String]) -> Result<Value, String> {
         match self {
             Self::Basic | Self::String => Ok(Value::Text(text.into())),
@@ -80,8 +81,7 @@ fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Refuses digits that stand for a number beyond the greatest one; an infinity has to be written as
-/// one.
+/// Rejects digits for a number beyond the greatest one; an infinity must be written as such.
 fn number(text: &str) -> Result<f64, String> {
     let number: f64 = text.trim().parse().map_err(|_| format!("{text:?} is not a number"))?;
     match number.is_infinite() && text.contains(|letter: char| letter.is_ascii_digit()) {
@@ -90,7 +90,7 @@ fn number(text: &str) -> Result<f64, String> {
     }
 }
 
-/// A fraction is cut off. Like Cauldron, this refuses the least and the greatest number of 32 bits.
+/// Cuts off a fraction. Like Cauldron, rejects the least and the greatest number of 32 bits.
 fn integer(text: &str) -> Result<i64, String> {
     let number = number(text)?.trunc();
     let (least, greatest) = (i32::MIN + 1, i32::MAX - 1);
@@ -100,6 +100,7 @@ fn integer(text: &str) -> Result<i64, String> {
     }
 }
 
+/// Parses a label, or the number of a value.
 fn enumerated(text: &str, labels: &[String]) -> Result<i64, String> {
     if let Some(position) = labels.iter().position(|label| label.eq_ignore_ascii_case(text)) {
         return Ok(position as i64);
@@ -112,7 +113,7 @@ fn enumerated(text: &str, labels: &[String]) -> Result<i64, String> {
     }
 }
 
-/// The names of bits with commas between them, or a number.
+/// Parses the names of bits, separated by commas, or a number.
 fn mask(text: &str, labels: &[String]) -> Result<i64, String> {
     let labels = &labels[..labels.len().min(MOST_BITS)];
     let bits = match (named_bits(text, labels), number(text)) {
@@ -131,13 +132,13 @@ fn mask(text: &str, labels: &[String]) -> Result<i64, String> {
     }
 }
 
-/// The bits that `text` names. A name may have commas and blanks in it; those around it do not
-/// count.
+/// Returns the bits that `text` names. A name may contain commas and spaces; those around it are
+/// ignored.
 pub(crate) fn named_bits(text: &str, labels: &[String]) -> Option<i64> {
     let ends = text.match_indices(',').map(|(comma, _)| comma).chain([text.len()]);
     let ends: Vec<_> = ends.collect();
     let longest = labels.iter().map(|label| label.matches(',').count() + 1).max()?;
-    // What is named from one of the parts between commas on, of the last ones first.
+    // The bits named from a part between commas to the end, filled from the last part on.
     let mut named = vec![None; ends.len()];
     named.push(Some(0));
     for first in (0..ends.len()).rev() {
@@ -151,6 +152,7 @@ pub(crate) fn named_bits(text: &str, labels: &[String]) -> Option<i64> {
     named[0]
 }
 
+/// Formats the error for a text that is none of `labels`.
 fn none_of(text: &str, labels: &[String]) -> String {
     match labels.is_empty() {
         true => format!("{text:?} is not an integer"),

@@ -1,30 +1,32 @@
-//! What programs that use this crate say to each other about keywords, beside what Cauldron says.
+//! Messages between programs that use this crate, in addition to those of Cauldron.
 
 use super::reading::Status;
 
-/// A write request of a client. On the wire: its id of at most 64 bytes, empty if no outcome is wanted,
-/// the milliseconds for which it is wanted, `!` if it is forced, `@` and the microseconds of the
-/// server's clock when it was told, the keyword and the value, with line feeds between them.
+/// A write request of a client. On the wire: its id of at most 64 bytes, empty if no outcome is
+/// wanted; the milliseconds for which the outcome is wanted, `!` if it is forced, `@` and the
+/// microseconds of the server's clock when it was published; the keyword; and the value; separated
+/// by line feeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wanted<'a> {
     pub(super) id: &'a str,
     pub(super) milliseconds: u64,
-    /// Whether it is to be done although the keyword has the value.
+    /// Whether the hook is called even if the keyword already has the value.
     pub(super) is_forced: bool,
-    /// The server adds it.
+    /// When it was published. Added by the server.
     pub(super) at: Option<u64>,
     pub(super) keyword: &'a str,
     pub(super) text: &'a [u8],
 }
 
 impl<'a> Wanted<'a> {
-    /// What comes before the time of the server, and what comes after it.
+    /// Returns the message before and after the server's time.
     pub(crate) fn write(&self) -> [Vec<u8>; 2] {
         let force = if self.is_forced { "!" } else { "" };
         let head = format!("{}\n{}{force}", self.id, self.milliseconds).into_bytes();
         [head, [b"\n", self.keyword.as_bytes(), b"\n", self.text].concat()]
     }
 
+    /// Parses a request; `None` if it is not one.
     pub(crate) fn read(message: &'a [u8]) -> Option<Self> {
         let mut parts = message.splitn(4, |byte| *byte == b'\n');
         let mut head = || std::str::from_utf8(parts.next()?).ok();
@@ -46,19 +48,20 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// The outcome of a write request, as it lies in a list for the client who made it.
+/// The outcome of a write request, as stored in a list for its client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The keyword has this value, since so many microseconds of the server's clock.
+    /// The keyword has this value.
     Taken(Update),
-    /// The dispatcher says why not.
+    /// The dispatcher refused the value, for this reason.
     Refused(String),
-    /// The dispatcher has begun it, and ended before it was done.
+    /// The dispatcher began the write, and ended before it was done.
     Abandoned,
 }
 
 impl Outcome {
-    /// `+`, the time, a space and the value; `-` and the reason; or `?` and the reason.
+    /// Parses an outcome: `+`, the time, a space and the value; `-` and the reason; or `?` and the
+    /// reason.
     pub(crate) fn read(message: &[u8]) -> Option<Self> {
         match message.split_first()? {
             (b'+', update) => Update::read(update).map(Self::Taken),
@@ -72,8 +75,7 @@ impl Outcome {
 /// A new value of a keyword: the time, a space and the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Update {
-    /// In microseconds of the server's clock. No two updates of a keyword have the same, and later
-    /// ones have greater ones.
+    /// In microseconds of the server's clock. Unique and increasing for each keyword.
     pub(super) at: u64,
     pub(super) text: Vec<u8>,
 }
@@ -86,12 +88,12 @@ impl Update {
     }
 }
 
-/// What a dispatcher publishes of a keyword: an update, after which the keyword is ready; or its
-/// status, the time, the length of its error or -1, the error, and then the value too if it is new,
-/// with spaces between them.
+/// A change event, as dispatchers publish it: an update, after which the keyword is ready; or its
+/// status, the time, the length of its error or -1, the error, and then the value if it is new,
+/// separated by spaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct News {
-    /// As the times of updates, among which it has its place.
+    /// A time in the same order as those of updates.
     pub(super) at: u64,
     pub(super) status: Status,
     pub(super) error: Option<String>,
@@ -100,7 +102,7 @@ pub(crate) struct News {
 }
 
 impl News {
-    /// None if it is something else, such as the name of a new type.
+    /// Parses a change event; `None` if it is another message, such as the name of a new type.
     pub(crate) fn read(message: &[u8]) -> Option<Self> {
         if let Some(Update { at, text }) = Update::read(message) {
             return Some(Self { at, status: Status::Ready, error: None, text: Some(text) });
@@ -124,14 +126,14 @@ impl News {
         (status != Status::Unknown).then_some(Self { at, status, error, text })
     }
 
-    /// How many bytes it has that others determine.
+    /// Returns how many bytes of it other programs determine.
     pub(crate) fn bytes(&self) -> usize {
         let error = self.error.as_ref().map_or(0, String::len);
         self.text.as_ref().map_or(0, Vec::len) + error
     }
 }
 
-/// Reads what programs say to each other, as each kind of message. Whether it is one of them.
+/// Parses bytes as each kind of message. Returns whether they are one of them.
 #[cfg(test)]
 pub(crate) fn read_message(bytes: &[u8]) -> bool {
     let service = super::names::ServiceName::new("dome");
@@ -140,7 +142,7 @@ pub(crate) fn read_message(bytes: &[u8]) -> bool {
     is_message | News::read(bytes).is_some() | names_a_keyword
 }
 
-/// The reason where there is no such keyword.
+/// The reason for refusing a keyword that does not exist.
 pub(crate) const UNKNOWN: &str = "there is no such keyword";
 
 #[cfg(test)]

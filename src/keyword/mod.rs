@@ -1,18 +1,19 @@
 //! The keyword service: named, typed values that instruments, services and control programs
-//! publish, and that clients on other machines read, write with an acknowledgement, and watch.
+//! publish. Clients on other machines read them, write them with an acknowledgement, and watch
+//! them.
 //!
 //! Keys, channels and statuses are those of the Redis backend of the Python package Cauldron, so
-//! that its dispatchers and clients and these ones work together.
+//! that dispatchers and clients of both work together.
 //!
-//! A service lives on one server, or on the master that Sentinels name. A cluster is refused: the
-//! names of the keys are Cauldron's, and lie in many slots.
+//! A service is on one server, or on the master that Sentinels name. A cluster is refused: the keys
+//! have the names that Cauldron gives them, which are in many slots.
 //!
 //! # Rights
 //!
 //! These are enough for users of the service `dome` in database 0, after `-@all` and
 //! `resetchannels`. With `%R~` in place of `~`, from Redis 7 on, a reader and a writer lose
-//! nothing, except that a writer waits for outcomes with `BLMOVE` only where `~P.dome~rc:outcome:*`
-//! and that command are granted too, and looks for them every so often otherwise. `P` is
+//! nothing, with one exception: a writer waits for outcomes with `BLMOVE` only if
+//! `~P.dome~rc:outcome:*` and that command are granted too, and polls for them otherwise. `P` is
 //! `Cauldron.redis.common`.
 //!
 //! | user | commands | keys and channels |
@@ -21,15 +22,15 @@
 //! | writer | `+evalsha +eval +publish +exists +sismember +get +time +pubsub\|numsub +lindex` | `~P.dome.*:type ~P.dome~rc:lease ~P.dome~rc:closing ~P.dome~rc:outcome:* ~P.SERVICES_REGISTRY &P.dome~rc:request` |
 //! | dispatcher | `+evalsha +eval +get +mget +set +del +unlink +exists +hget +hmget +hkeys +hset +pttl +pexpire +sadd +srem +sismember +rpush +lindex +publish +subscribe +psubscribe +pubsub +multi +exec +time`, beyond database 0 `+select` | `~P.dome.* ~P.dome~rc:* ~P.SERVICES_REGISTRY &P.dome~rc:* &P.dome.*` |
 //!
-//! A monitor of more than a hundred keywords subscribes to patterns, which a server compares with
-//! those granted letter by letter. `+config|get +config|set` let any of them turn on keyspace
-//! notifications. Listing services takes `+sscan` and `~P.SERVICES_REGISTRY`; whether one without a
-//! lease is served is found out by `+pubsub|channels +hkeys`. A reader without `+sismember` and
-//! `~P.SERVICES_REGISTRY` takes a service for one of Cauldron's that is
-//! [served](Reading::is_served) where its dispatcher was shut down. What keywords a service without
-//! descriptions has, since it is Cauldron's or not served, is found out by `+scan`. Redis knows no
-//! difference between channels to publish on and to listen to: whoever has `+publish` beside a
-//! reader's channels can announce values that are none.
+//! A monitor of more than a hundred keywords subscribes to patterns, which a server compares
+//! literally with the granted ones. `+config|get +config|set` let any of these users turn on
+//! keyspace notifications. Listing services requires `+sscan` and `~P.SERVICES_REGISTRY`. Whether a
+//! service without a lease is served is determined with `+pubsub|channels +hkeys`. A reader without
+//! `+sismember` and `~P.SERVICES_REGISTRY` takes a service whose dispatcher was shut down for a
+//! Cauldron service that is [served](Reading::is_served). The keywords of a service without
+//! descriptions, which is a Cauldron service or not served, are found with `+scan`. Redis does not
+//! distinguish between channels to publish on and to subscribe to: a user with `+publish` and a
+//! reader's channels can announce values that do not exist.
 
 mod client;
 mod definition;

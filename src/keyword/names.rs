@@ -1,11 +1,11 @@
-//! The keys and channels of a service. Those of Cauldron's Redis backend, and some of our own,
-//! which no program that knows only Cauldron looks at.
+//! The keys and channels of a service: those of Cauldron's Redis backend, and some of this crate,
+//! which Cauldron programs do not read.
 
 use std::fmt;
 
 use crate::keys::{side_key, side_key_of};
 
-/// The name of a service, in lower case, and the database it is in: channels are of all databases.
+/// The name of a service, in lower case, and its database, as channels are shared by all databases.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ServiceName {
     name: String,
@@ -17,14 +17,14 @@ pub(crate) struct ServiceName {
 pub(crate) struct KeywordName(String);
 
 impl ServiceName {
-    /// A name that others may have written in any case, or why it cannot be one.
+    /// Converts a name in any case, or returns the reason why it is invalid.
     pub(crate) fn new(name: &str) -> Result<Self, String> {
         let name = name.to_lowercase();
         check("a service", &name, &[':'])?;
         Ok(Self { name, database: 0 })
     }
 
-    /// The service of the same name in another database than 0.
+    /// Returns the service of the same name in another database than 0.
     pub(crate) fn in_database(self, database: i64) -> Self {
         Self { database, ..self }
     }
@@ -33,7 +33,7 @@ impl ServiceName {
         &self.name
     }
 
-    /// The key of a keyword's value, and the channel of requests as Cauldron makes them.
+    /// The key of a keyword's value, and the channel of Cauldron requests.
     pub(crate) fn value(&self, keyword: &KeywordName) -> Vec<u8> {
         format!("{PREFIX}.{self}.{keyword}").into_bytes()
     }
@@ -50,39 +50,40 @@ impl ServiceName {
         format!("{PREFIX}.{self}.{keyword}:error").into_bytes()
     }
 
-    /// What the keys of all values begin with.
+    /// The start of the keys of all values.
     pub(crate) fn values(&self) -> Vec<u8> {
         format!("{PREFIX}.{self}.").into_bytes()
     }
 
-    /// The keyword whose value has this key, if it is one of this service.
+    /// Returns the keyword whose value has this key, if it belongs to this service.
     pub(crate) fn keyword(&self, key: &[u8]) -> Option<KeywordName> {
         let name = key.strip_prefix(&self.values()[..])?;
         let name = KeywordName::new(std::str::from_utf8(name).ok()?).ok()?;
         (self.value(&name) == key).then_some(name)
     }
 
-    /// Who serves it, for as long as it lives.
+    /// The key of the dispatcher's lease.
     pub(crate) fn lease(&self) -> Vec<u8> {
         side_key(&self.base(), "lease")
     }
 
-    /// Which dispatcher takes no more requests, until it gives the name back.
+    /// The key that names the dispatcher that accepts no more requests, until it gives the name
+    /// back.
     pub(crate) fn closing(&self) -> Vec<u8> {
         side_key(&self.base(), "closing")
     }
 
-    /// A hash of what the keywords are, as JSON.
+    /// The hash of the keywords' descriptions, as JSON.
     pub(crate) fn descriptions(&self) -> Vec<u8> {
         side_key(&self.base(), "keywords")
     }
 
-    /// A hash of when the keywords got their values, in microseconds of the server's clock.
+    /// The hash of the times at which the keywords were set, in microseconds of the server's clock.
     pub(crate) fn times(&self) -> Vec<u8> {
         side_key(&self.base(), "times")
     }
 
-    /// The field beside these of when anything of a keyword changed.
+    /// The field of that hash for the time of a keyword's last change of any kind.
     pub(crate) fn status_field(&self, keyword: &KeywordName) -> String {
         format!("{keyword}:status")
     }
@@ -92,22 +93,23 @@ impl ServiceName {
         self.channel("request")
     }
 
-    /// The channel that tells of a keyword's new values.
+    /// The channel of a keyword's change events.
     pub(crate) fn changes(&self, keyword: &KeywordName) -> Vec<u8> {
         [&self.all_changes(), keyword.as_str().as_bytes()].concat()
     }
 
-    /// The channel on which dispatchers say that they come and go. Those that tell of new values
-    /// begin with it.
+    /// The channel on which dispatchers announce that they start and end. The names of the change
+    /// channels begin with it.
     pub(crate) fn all_changes(&self) -> Vec<u8> {
         [&self.channel("changed")[..], b":"].concat()
     }
 
-    /// What the keys and channels of our own are beside.
+    /// The name to which those of this crate's keys and channels are added.
     pub(crate) fn base(&self) -> Vec<u8> {
         format!("{PREFIX}.{self}").into_bytes()
     }
 
+    /// Returns a channel of this crate, whose name contains the database unless it is 0.
     fn channel(&self, kind: &str) -> Vec<u8> {
         match self.database {
             0 => side_key(&self.base(), kind),
@@ -115,14 +117,14 @@ impl ServiceName {
         }
     }
 
-    /// A list that holds the outcome of a request.
+    /// The list for the outcome of a request.
     pub(crate) fn outcome(&self, request: &str) -> Vec<u8> {
         side_key_of(&self.base(), "outcome", request.as_bytes())
     }
 }
 
 impl KeywordName {
-    /// A name that others may have written in any case, or why it cannot be one.
+    /// Converts a name in any case, or returns the reason why it is invalid.
     pub(crate) fn new(name: &str) -> Result<Self, String> {
         let name = name.to_uppercase();
         check("a keyword", &name, &[':', '.'])?;
@@ -141,6 +143,7 @@ const PREFIX: &str = "Cauldron.redis.common";
 
 const LONGEST: usize = 256;
 
+/// Rejects a name that is empty, too long, or has control or reserved characters.
 fn check(what: &str, name: &str, reserved: &[char]) -> Result<(), String> {
     if name.is_empty() || name.len() > LONGEST {
         return Err(format!("the name of {what} has 1 to {LONGEST} bytes"));
@@ -175,7 +178,7 @@ impl fmt::Debug for KeywordName {
     }
 }
 
-/// All keys that a service of this name can have beside those of Cauldron.
+/// Returns all keys that a service of this name can have besides those of Cauldron.
 #[cfg(test)]
 pub(crate) fn keys_of(name: &[u8], requests: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let name = std::str::from_utf8(name).ok().and_then(|name| ServiceName::new(name).ok());

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::kind::Kind;
 use super::value::Value;
 
-/// A keyword's value and status, as they were read or told.
+/// The value and status of a keyword at one moment.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Reading {
@@ -12,23 +12,22 @@ pub struct Reading {
     pub keyword: String,
     /// Its type.
     pub kind: Kind,
-    /// The value. What is not a value of the type is a text; a keyword that has none yet has an
-    /// empty text.
+    /// The value. A text if it is not a value of the type; an empty text if there is none yet.
     pub value: Value,
-    /// The value as it lies in Redis.
+    /// The value as stored in Redis.
     pub text: String,
-    /// What its dispatcher is doing with it.
+    /// The state of the keyword at its dispatcher.
     pub status: Status,
     /// Why its dispatcher last failed, if it has not succeeded since.
     pub error: Option<String>,
-    /// When the dispatcher last set it, by the server's clock. Unknown of a dispatcher that is
-    /// Cauldron's, or was shut down.
+    /// When the dispatcher last set it, by the server's clock. `None` for a Cauldron dispatcher,
+    /// and after a shutdown.
     pub set_at: Option<SystemTime>,
-    /// Whether a dispatcher serves the keyword: its lease has not run out, and the keyword is one
-    /// of those that it describes. Of one that is Cauldron's only whether it is registered is
-    /// known, as it is after a crash.
+    /// Whether a dispatcher serves the keyword: its lease has not expired, and it has published a
+    /// description of the keyword. Of a Cauldron dispatcher only the registration is known, which
+    /// stays after a crash.
     pub is_served: bool,
-    /// How old it was when it was read, by the server's clock.
+    /// How old the value was when it was read, by the server's clock.
     pub(super) age: Option<Duration>,
     pub(super) read_at: Instant,
     /// When its dispatcher last changed anything of it, in microseconds of the server's clock.
@@ -36,34 +35,34 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Whether all that may change is as in `other`.
+    /// Returns whether everything that may change is equal in `other`.
     pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
         let told = |it: &Self| (it.kind, it.status, it.is_served);
         told(self) == told(other) && (&self.text, &self.error) == (&other.text, &other.error)
     }
 
-    /// How long ago the dispatcher set the value, whatever the clocks of the machines show. Unknown
-    /// of a dispatcher that is Cauldron's, or was shut down.
+    /// Returns how long ago the dispatcher set the value, independent of the clocks of the
+    /// machines. `None` for a Cauldron dispatcher, and after a shutdown.
     pub fn age(&self) -> Option<Duration> {
         self.age.map(|age| age.saturating_add(self.read_at.elapsed()))
     }
 }
 
-/// What a dispatcher is doing with a keyword.
+/// The state of a keyword at its dispatcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// It has no value yet.
+    /// There is no value yet.
     Init,
-    /// A client's write is done, until it has its outcome. Values that the dispatcher sets
-    /// meanwhile do not end that.
+    /// A client's write is running, until it has its outcome. Values that the dispatcher sets
+    /// meanwhile do not end this status.
     Modify,
-    /// It has its value.
+    /// The keyword has its value.
     Ready,
-    /// The last write failed, and stays so until one succeeds; or the dispatcher has failed to set
-    /// or find out the value, which is over when it does.
+    /// The last write failed, and none has succeeded since. Or the dispatcher failed to set or
+    /// determine the value, until it succeeds.
     Error,
-    /// Nobody says.
+    /// The server has no status, or one that is unknown here.
     Unknown,
 }
 
@@ -79,7 +78,7 @@ impl Status {
     }
 }
 
-/// What it is called on the wire.
+/// Writes the name of the status on the wire.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -16,7 +16,7 @@ use super::value::Value;
 use crate::client::{Client, RoundTrips};
 use crate::error::{Error, Result};
 
-/// A service as a file describes it, in TOML or JSON.
+/// A service definition read from a file, in TOML or JSON.
 ///
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
@@ -58,13 +58,13 @@ pub struct ServiceDefinition<E = Client> {
 }
 
 impl<E: RoundTrips> ServiceDefinition<E> {
-    /// Reads a definition in TOML. What is unknown or makes no sense is an
-    /// [`Error::Configuration`], which says where it is.
+    /// Reads a definition in TOML. Unknown or invalid entries are an [`Error::Configuration`],
+    /// which says where they are.
     pub fn from_toml(text: &str) -> Result<Self> {
         toml::from_str(text).map(Self::made).map_err(|error| not_understood(&error))
     }
 
-    /// Reads a definition in JSON: the same names, and `keyword` is an array.
+    /// Reads a definition in JSON: the names are the same, and `keyword` is an array.
     pub fn from_json(text: &str) -> Result<Self> {
         serde_json::from_str(text).map(Self::made).map_err(|error| not_understood(&error))
     }
@@ -87,17 +87,17 @@ impl<E: RoundTrips> ServiceDefinition<E> {
         })
     }
 
-    /// What the service is called.
+    /// Returns the name of the service.
     pub fn service(&self) -> &str {
         &self.service
     }
 
-    /// What its keywords are.
+    /// Returns the descriptions of its keywords.
     pub fn descriptions(&self) -> impl Iterator<Item = &Description> {
         self.keywords.iter().map(|keyword| &keyword.description)
     }
 
-    /// Adds to a keyword what no file can say: its functions.
+    /// Adds to a keyword the part that files cannot express: its functions.
     pub fn amend(
         &mut self,
         name: &str,
@@ -124,6 +124,7 @@ fn not_understood(error: &dyn std::fmt::Display) -> Error {
     Error::Configuration(format!("not the description of a service: {error}"))
 }
 
+/// A file as it is parsed.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, bound = "E: RoundTrips")]
 struct Service<E> {
@@ -133,7 +134,7 @@ struct Service<E> {
     keyword: Keywords<E>,
 }
 
-/// Keywords of different names.
+/// The keywords of a file, whose names are unique.
 struct Keywords<E>(Vec<Keyword<E>>);
 
 impl<E> Default for Keywords<E> {
@@ -148,9 +149,10 @@ impl<'de, E: RoundTrips> Deserialize<'de> for Keywords<E> {
     }
 }
 
+/// Reads the array of keywords.
 struct Collect<E>(PhantomData<E>);
 
-/// Fails while an entry is read, so that both formats add where that is.
+/// Fails while reading an entry, so that both formats add its position.
 impl<'de, E: RoundTrips> Visitor<'de> for Collect<E> {
     type Value = Keywords<E>;
 
@@ -170,7 +172,7 @@ impl<'de, E: RoundTrips> Visitor<'de> for Collect<E> {
     }
 }
 
-/// The next entry, which has none of these names.
+/// Reads the next keyword, whose name must be none of these.
 struct Next<'a, E>(&'a mut HashSet<String>, PhantomData<E>);
 
 impl<'de, E: RoundTrips> DeserializeSeed<'de> for Next<'_, E> {
@@ -201,6 +203,7 @@ impl<'de, E: RoundTrips> Visitor<'de> for Next<'_, E> {
     }
 }
 
+/// A keyword in a file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -224,6 +227,7 @@ struct Entry {
     always_write: bool,
 }
 
+/// An initial value in a file.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Initial {
@@ -275,7 +279,7 @@ fn every<'de, D: Deserializer<'de>>(
 }
 
 impl Entry {
-    /// What it describes, or what makes no sense.
+    /// Returns the keyword that it defines, or the reason why it is invalid.
     fn into_keyword<E: RoundTrips>(self) -> std::result::Result<Keyword<E>, String> {
         let mut keyword = Keyword::new(self.name.as_str(), self.kind);
         let description = &mut keyword.description;

@@ -1,4 +1,4 @@
-//! Whether the definition of a keyword makes sense.
+//! Validates the definitions of keywords.
 
 use super::definition::Keyword;
 use super::description::Access;
@@ -7,7 +7,8 @@ use super::names::KeywordName;
 use super::value::Value;
 
 impl<E> Keyword<E> {
-    /// The name in its proper case, or what makes no sense, whatever its functions are.
+    /// Returns the name in its proper case, or an error of the definition, regardless of its
+    /// functions.
     pub(crate) fn check_definition(&self) -> Result<KeywordName, String> {
         let name = self.description.check()?;
         let (access, initial) = (self.description.access, self.initial.as_ref());
@@ -30,7 +31,8 @@ impl<E> Keyword<E> {
         }
     }
 
-    /// The same with its functions, as it is to be served.
+    /// Like [`check_definition`](Self::check_definition), including the functions, which serving
+    /// requires.
     pub(crate) fn check_to_serve(&self) -> Result<KeywordName, String> {
         let name = self.check_definition()?;
         if self.every.is_some() && self.hooks.read.is_none() {

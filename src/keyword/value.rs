@@ -5,18 +5,18 @@ use crate::codec::float::write_float;
 /// The value of a keyword.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// Of a keyword that is a string, or of an unknown type.
+    /// The value of a string keyword, or of one of an unknown type.
     Text(String),
-    /// Of an integer, enumerated or mask keyword.
+    /// The value of an integer, enumerated or mask keyword.
     Integer(i64),
-    /// Of a double or float keyword.
+    /// The value of a double or float keyword.
     Number(f64),
-    /// Of a boolean keyword.
+    /// The value of a boolean keyword.
     Boolean(bool),
 }
 
 impl Value {
-    /// The text, if it is one.
+    /// Returns the text, if it is one.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -24,7 +24,7 @@ impl Value {
         }
     }
 
-    /// The integer, if it is one.
+    /// Returns the integer, if it is one.
     pub fn as_i64(&self) -> Option<i64> {
         match self {
             Self::Integer(integer) => Some(*integer),
@@ -32,7 +32,7 @@ impl Value {
         }
     }
 
-    /// The number, if it is one, or an integer.
+    /// Returns the number, if it is a number or an integer.
     pub fn as_f64(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
@@ -41,7 +41,7 @@ impl Value {
         }
     }
 
-    /// The boolean, if it is one.
+    /// Returns the boolean, if it is one.
     pub fn as_bool(&self) -> Option<bool> {
         match self {
             Self::Boolean(boolean) => Some(*boolean),
@@ -50,7 +50,7 @@ impl Value {
     }
 }
 
-/// The text that programs in all languages read: `3.0`, `1e+20`, `1` for what is true.
+/// Writes the text that programs in all languages can parse: `3.0`, `1e+20`, `1` for true.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -22,7 +22,7 @@ use crate::keys::{name_of, side_key_of};
 use crate::near::CacheStats;
 
 /// A read-through cache: the value of an id is in the string `name~rc:cache:id`, or else it is
-/// loaded by a function of yours and stored there.
+/// loaded by a user-defined function and stored there.
 ///
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
@@ -41,55 +41,56 @@ use crate::near::CacheStats;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// # One load at a time
+/// # Single-flight loads
 ///
 /// Callers in one program that miss the same value share one load. Other programs wait for it and
-/// learn what comes of it: the value, that there is none, or that the loader failed. Of an error
-/// only the message reaches them, through Redis
-/// ([`LoadError::is_remote`](crate::LoadError::is_remote)). Who loads has a lease, in a key beside
-/// the value. If it dies, another takes over when the [lease](CachePolicy::lease) has run out. A
-/// value that somebody deletes or sets meanwhile is not stored, nor given to anyone who asked for
-/// it afterwards. Programs that write the key by other means are noticed too, but not one that
-/// deletes a key that is not there yet.
+/// receive its outcome: the value, its absence, or the failure of the loader. Only the message of
+/// an error reaches them, through Redis ([`LoadError::is_remote`](crate::LoadError::is_remote)).
+/// The program that loads holds a lease, in a key beside the value. If it dies, another one takes
+/// over when the [lease](CachePolicy::lease) has expired. A load never overwrites a value that was
+/// set or deleted meanwhile, and callers that arrive after that never receive its result. Programs
+/// that write the key by other means are detected too, except one that deletes a key that does not
+/// exist yet.
 ///
-/// On an `AsyncClient` the loader gives a future, which runs in a task of its own: a caller that is
-/// dropped does not stop it.
+/// On an `AsyncClient` the loader returns a future, which runs in a task of its own: dropping a
+/// caller does not stop it.
 ///
 /// # Loaders that use caches
 ///
-/// A loader may read through other caches, and its own for other ids. If it asks for the value that
-/// it is to load, directly or through the loader of another cache, that call fails with a
-/// [`LoadError`] that [is recursive](crate::LoadError::is_recursive). Loads on two threads that
-/// wait for each other are noticed, and one of them loads what it needs by itself. A loader that
-/// asks on a thread or in a task of its own is not known to be one, and waits for up to three
+/// A loader may read through other caches, and through its own for other ids. If it requests the
+/// value that it is loading, directly or through the loader of another cache, that call fails with
+/// a [`LoadError`] that [is recursive](crate::LoadError::is_recursive). A deadlock between loads on
+/// two threads is detected, and one of them loads what it needs by itself. A request that a loader
+/// makes on a thread or in a task of its own cannot be attributed to it, and waits for up to three
 /// leases instead.
 ///
 /// [`LoadError`]: crate::LoadError
 ///
 /// # Without Redis
 ///
-/// When Redis cannot be used the loader is called and nothing is stored; this is counted and
-/// logged. [`CachePolicy::fail_without_redis`] gives the error instead. Callers that come while the
-/// loader runs share the next load, since nothing would show them a deletion in between. Bytes that
-/// are not a value are loaded anew and replaced. A loader's error is [`Error::Load`].
+/// When Redis is unavailable, the loader is called and nothing is stored. This is counted and
+/// logged. With [`CachePolicy::fail_without_redis`] the error is returned instead. Callers that
+/// arrive while the loader is running share the next load, since a deletion in between would go
+/// unnoticed. Stored bytes that cannot be decoded are loaded again and replaced. A loader's error
+/// is [`Error::Load`].
 ///
-/// Redis cannot be used while it is not reached, does not answer in time, or refuses for the moment
-/// (`LOADING`, `READONLY`, `OOM` and the like): what is [transient](crate::Error::is_transient),
-/// and any failure to connect. All else it refuses is an error in any case, such as `NOPERM` and
+/// Redis is unavailable while it cannot be reached, does not answer in time, or refuses temporarily
+/// (`LOADING`, `READONLY`, `OOM` and the like): any [transient](crate::Error::is_transient) error,
+/// and any failure to connect. All other refusals are always errors, such as `NOPERM` and
 /// `WRONGTYPE`.
 ///
 /// # Rights
 ///
 /// A user needs the keys that begin with the name, and `EVAL`, `EVALSHA`, `TIME`, `GET`, `MGET`,
-/// `SET`, `UNLINK`, `PTTL`, `PEXPIRE`, `HGET`, `HSET`, `HDEL`, `HLEN` and `HRANDFIELD`; to clear
-/// also `SCAN` and `INFO`. A [`HashCacheClient`](crate::HashCacheClient) needs `HMGET` too, and
-/// `HPTTL`, `HPEXPIRE` and `SETRANGE` where its values expire.
+/// `SET`, `UNLINK`, `PTTL`, `PEXPIRE`, `HGET`, `HSET`, `HDEL`, `HLEN` and `HRANDFIELD`, and for
+/// clearing `SCAN` and `INFO`. A [`HashCacheClient`](crate::HashCacheClient) needs `HMGET` too, and
+/// `HPTTL`, `HPEXPIRE` and `SETRANGE` if its values expire.
 ///
 /// # Arguments
 ///
-/// `A` is what a loader needs besides the id, such as a session: [`get_with`](Self::get_with) hands
-/// it over. Callers that share a load share the arguments of the first, and what is stored does not
-/// depend on them.
+/// `A` is the loader's input besides the id, such as a session, and is passed by
+/// [`get_with`](Self::get_with). Callers that share a load share the arguments of the first, and
+/// the stored value does not depend on them.
 pub struct CacheClient<K, V, E = Client, A = ()>
 where
     K: Codec,
@@ -107,11 +108,11 @@ where
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
 {
-    /// The cache `name`, whose keys begin with `name~rc:cache:`. It shares no key with a cache of
-    /// another name, nor with any other collection.
+    /// Creates the cache `name`, whose keys begin with `name~rc:cache:`. It shares no key with a
+    /// cache of another name, nor with any other collection.
     ///
-    /// The loader gives a value, an `Option` of one, or a [`Loaded`] that says how long it is to be
-    /// kept. An error if the policy cannot be kept or the name is empty or holds `~rc:`.
+    /// The loader returns a value, an `Option` of one, or a [`Loaded`] that specifies how long it
+    /// is kept. Fails if the policy is invalid, or the name is empty or contains `~rc:`.
     pub fn new<R: HandlerResult<Loaded<V::Owned>, E>>(
         executor: &E,
         name: impl Into<Name>,
@@ -122,12 +123,12 @@ where
         Self::over(executor, prefix, Names::Own, policy, Loaders::new(load))
     }
 
-    /// The cache whose keys begin with `prefix` as it is, such as `users:`, as those of a
-    /// [`RedisDict`](crate::RedisDict): for values that others read or remove under such keys. What
-    /// else has keys that begin with the prefix is up to you; [`clear`](Self::clear) removes every
-    /// string among them.
+    /// Creates the cache whose keys begin with `prefix` as it is, such as `users:`, like those of a
+    /// [`RedisDict`](crate::RedisDict): for values that other programs read or remove under such
+    /// keys. The caller is responsible for other keys that begin with the prefix;
+    /// [`clear`](Self::clear) removes every string among them.
     ///
-    /// An error if the policy cannot be kept or the prefix is empty or holds `~rc:`.
+    /// Fails if the policy is invalid, or the prefix is empty or contains `~rc:`.
     pub fn with_prefix<R: HandlerResult<Loaded<V::Owned>, E>>(
         executor: &E,
         prefix: impl Into<Name>,
@@ -138,8 +139,8 @@ where
         Self::over(executor, prefix, Names::Own, policy, Loaders::new(load))
     }
 
-    /// The cache that the Python library pyredis-cache has under `operation`: the keys are
-    /// `000STUDENT#0000000012`. An id has to be a number.
+    /// Creates the cache that the Python library pyredis-cache has under `operation`: the keys are
+    /// `000STUDENT#0000000012`. An id must be a number.
     ///
     /// Names that differ only in case or in leading zeros are the same to it.
     pub fn pyredis_cache<R: HandlerResult<Loaded<V::Owned>, E>>(
@@ -162,8 +163,8 @@ where
         Ok(Self { shared: Shared::new(executor, prefix, policy, loaders)?, names })
     }
 
-    /// The same cache, which loads several missing values at once: the function gives one for each
-    /// id, in their order, of at most a thousand ids. To be called before the cache is used.
+    /// Adds a loader for several missing values at once: the function returns a value for each id,
+    /// in their order, of at most a thousand ids. Must be called before the cache is used.
     pub fn with_bulk_loader<R: HandlerResult<LoadedMany<V::Owned>, E>>(
         self,
         load: impl Fn(Vec<K::Owned>, A) -> R + Send + Sync + 'static,
@@ -171,22 +172,22 @@ where
         Self { shared: self.shared.with_bulk_loader(load), ..self }
     }
 
-    /// The same cache with a near cache in front, which this connects. It keeps values while they
-    /// are fresh, and what was said of [`CachedDict`](crate::CachedDict) holds for it.
+    /// Connects a near cache in front of this cache, and returns the combination. It keeps values
+    /// while they are fresh, as described for [`CachedDict`](crate::CachedDict).
     #[cfg(feature = "near-cache")]
     pub fn near(&self, settings: NearCache) -> E::Reply<Self> {
         let names = self.names.clone();
         self.shared.near(settings, move |shared| Self { shared, names })
     }
 
-    /// What the near cache has done so far, if there is one.
+    /// Returns the statistics of the near cache, if there is one.
     #[cfg(feature = "near-cache")]
     pub fn near_stats(&self) -> Option<CacheStats> {
         self.shared.near_stats()
     }
 
-    /// The value of `id`, or `None` if its loader says that there is none. A hit takes one round
-    /// trip, a miss three with its load in the middle.
+    /// Returns the value of `id`, or `None` if its loader reports that there is none. A hit takes
+    /// one round trip, a miss three with its load in the middle.
     pub fn get(&self, id: &K::Borrowed) -> E::Reply<Found<V>>
     where
         A: Default,
@@ -194,13 +195,13 @@ where
         self.get_with(id, A::default())
     }
 
-    /// The value of `id`, loaded with `args` if it is missing.
+    /// Returns the value of `id`, loaded with `args` if it is missing.
     pub fn get_with(&self, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
         self.shared.get(self.location(id), args)
     }
 
-    /// The values of `ids`, in their order. One round trip finds a thousand of them; those that are
-    /// missing are loaded one after the other, or by the bulk loader together.
+    /// Returns the values of `ids`, in their order. One round trip per thousand finds them. Missing
+    /// ones are loaded one after the other, or together by the bulk loader.
     ///
     /// Eight at a time are claimed, or as many as the bulk loader takes, so that other callers wait
     /// for no more of them.
@@ -212,7 +213,7 @@ where
         self.get_many_with(ids, A::default())
     }
 
-    /// The values of `ids`, loaded with `args` if they are missing.
+    /// Returns the values of `ids`, loaded with `args` if they are missing.
     pub fn get_many_with<'a, Q>(
         &self,
         ids: impl IntoIterator<Item = &'a Q>,
@@ -224,13 +225,13 @@ where
         self.shared.get_many(ids.into_iter().map(|id| self.location(id.borrow())), args)
     }
 
-    /// What the cache has of `id`, without loading it. One round trip.
+    /// Returns the cached value of `id`, without loading it. One round trip.
     pub fn peek(&self, id: &K::Borrowed) -> E::Reply<Found<V>> {
         self.shared.peek(self.location(id))
     }
 
-    /// Loads the value of `id` anew, stores it and gives it. It wins over loads that began before,
-    /// and gives way to what is set or deleted meanwhile, as any load does.
+    /// Loads the value of `id` again, stores it and returns it. It takes precedence over loads that
+    /// began before. Like any load, it never overwrites a value that is set or deleted meanwhile.
     pub fn set(&self, id: &K::Borrowed) -> E::Reply<Found<V>>
     where
         A: Default,
@@ -238,17 +239,17 @@ where
         self.set_with(id, A::default())
     }
 
-    /// Loads the value of `id` with `args`, stores it and gives it.
+    /// Loads the value of `id` with `args`, stores it and returns it.
     pub fn set_with(&self, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
         self.shared.set(self.location(id), args)
     }
 
-    /// Stores `value` for `id`. It wins over loads under way. A script of `SET`, O(1).
+    /// Stores `value` for `id`. It takes precedence over loads in flight. A script of `SET`, O(1).
     pub fn set_value(&self, id: &K::Borrowed, value: &V::Borrowed) -> E::Reply<()> {
         self.shared.set_value(self.location(id), value, None)
     }
 
-    /// Stores `value` for `id`, to be kept for `time`. A script of `SET`, O(1).
+    /// Stores `value` for `id`, and keeps it for `time`. A script of `SET`, O(1).
     pub fn set_value_with_ttl(
         &self,
         id: &K::Borrowed,
@@ -258,10 +259,10 @@ where
         self.shared.set_value(self.location(id), value, Some(time))
     }
 
-    /// Begins to load the value of `id` in the background, unless it is being loaded.
+    /// Starts to load the value of `id` in the background, unless it is being loaded.
     ///
-    /// At most sixteen threads or tasks of a cache do so at a time; more is not begun. What is
-    /// under way when the cache is dropped is finished.
+    /// At most sixteen threads or tasks per cache do so at a time; further requests are ignored.
+    /// Loads in flight when the cache is dropped are finished.
     pub fn refresh(&self, id: &K::Borrowed) -> E::Reply<()>
     where
         A: Default,
@@ -269,19 +270,19 @@ where
         self.refresh_with(id, A::default())
     }
 
-    /// Begins to load the value of `id` with `args` in the background.
+    /// Starts to load the value of `id` with `args` in the background.
     pub fn refresh_with(&self, id: &K::Borrowed, args: A) -> E::Reply<()> {
         self.shared.refresh(self.location(id), args)
     }
 
-    /// Removes the value of `id`, also one that is being loaded, and says whether it was stored. A
-    /// script of `UNLINK`, O(1).
+    /// Removes the value of `id`, even one that is being loaded, and returns whether it was stored.
+    /// A script of `UNLINK`, O(1).
     pub fn delete(&self, id: &K::Borrowed) -> E::Reply<bool> {
         self.shared.delete(self.location(id))
     }
 
-    /// Removes the values of `ids`, each as [`delete`](Self::delete) does, a thousand in a round
-    /// trip, and says how many were stored.
+    /// Removes the values of `ids`, each as [`delete`](Self::delete) does, a thousand per round
+    /// trip, and returns how many were stored.
     pub fn delete_many<'a, Q>(&self, ids: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
@@ -289,18 +290,18 @@ where
         self.shared.delete_many(ids.into_iter().map(|id| self.location(id.borrow())))
     }
 
-    /// Removes all values, also those that are being loaded, and says how many were stored. `SCAN`
-    /// and `UNLINK`, O(keys of the database). Not atomic.
+    /// Removes all values, even those that are being loaded, and returns how many were stored.
+    /// `SCAN` and `UNLINK`, O(keys of the database). Not atomic.
     pub fn clear(&self) -> E::Reply<usize> {
         self.shared.clear("string")
     }
 
-    /// How long the value of `id` is still fresh. `PTTL`, O(1).
+    /// Returns how long the value of `id` stays fresh. `PTTL`, O(1).
     pub fn ttl(&self, id: &K::Borrowed) -> E::Reply<Ttl> {
         self.shared.ttl(self.location(id))
     }
 
-    /// What the cache has done in this program so far; clones are counted together.
+    /// Returns the statistics of the cache in this program; clones are counted together.
     pub fn stats(&self) -> ReadThroughStats {
         self.shared.stats()
     }
@@ -310,12 +311,12 @@ where
     }
 }
 
-/// What the keys of the cache `name` of this kind begin with.
+/// Returns the start of the keys of the cache `name` of this kind.
 pub(super) fn own_prefix(name: &Name, kind: &str) -> Result<Vec<u8>> {
     Ok(side_key_of(&literal_prefix(name)?, kind, b""))
 }
 
-/// A prefix that a cache may have, or the name of one.
+/// Checks a prefix, or the name of a cache.
 pub(super) fn literal_prefix(prefix: &Name) -> Result<Vec<u8>> {
     let prefix = prefix.as_bytes();
     let problem = match keys::refusal(prefix) {

@@ -1,57 +1,57 @@
-//! How old a value is that a cache has. Times are in milliseconds.
+//! Decides by the age of a value how it may be served. Times are in milliseconds.
 
-/// What a policy says of old values.
+/// The part of a policy that concerns old values.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Freshness {
-    /// For how long after it expired a value is served while it is loaded anew.
+    /// Stale-while-revalidate: for how long an expired value is served while it is loaded again.
     pub(crate) revalidate: i64,
-    /// For how long it is served if its loader fails.
+    /// Stale-if-error: for how long an expired value is served if its loader fails.
     pub(crate) on_error: i64,
-    /// In which time before it expires a value is loaded anew.
+    /// Refresh-ahead: how long before its expiry a value is loaded again.
     pub(crate) ahead: i64,
-    /// How eagerly it is loaded anew by chance.
+    /// The beta of early refreshes at random.
     pub(crate) early: f64,
 }
 
-/// What may be done with a value.
+/// How a value may be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Age {
     /// It is served.
     Fresh,
-    /// It is served, and loaded anew in the background.
+    /// It is served, and refreshed in the background.
     Due,
-    /// The same, and it has expired.
+    /// It has expired. It is served, and refreshed in the background.
     Old,
-    /// It is served only if it cannot be loaded.
+    /// It has expired, and is served only if it cannot be loaded.
     Stale,
 }
 
 impl Age {
-    /// Whether the value is served without waiting.
+    /// Returns whether the value is served without waiting.
     pub(crate) fn is_served(self) -> bool {
         self != Age::Stale
     }
 }
 
 impl Freshness {
-    /// How long the server keeps a value after it expired.
+    /// Returns how long the server keeps a value after its expiry.
     pub(crate) fn reserve(&self) -> i64 {
         self.revalidate.max(self.on_error)
     }
 
-    /// How long before the server drops it a value is no longer fresh for sure.
+    /// Returns how long before the server drops it a value may no longer be fresh.
     #[cfg(feature = "near-cache")]
     pub(crate) fn margin(&self) -> i64 {
         self.reserve() + self.ahead
     }
 
-    /// Whether it must be known when a value expires.
+    /// Returns whether the time to live of values is needed.
     pub(crate) fn matters(&self) -> bool {
         self.reserve() > 0 || self.ahead > 0 || self.early > 0.0
     }
 
-    /// The age of a value that the server drops after `left`; a negative number is never. Loading
-    /// takes `load_time`; `chance` is a random number above 0 and at most 1.
+    /// Returns the age of a value that the server drops after `left`; never if that is negative.
+    /// Loading takes `load_time`; `chance` is a random number above 0 and at most 1.
     pub(crate) fn age(&self, left: i64, load_time: i64, chance: f64) -> Age {
         if left < 0 {
             return Age::Fresh;

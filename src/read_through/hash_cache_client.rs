@@ -18,10 +18,10 @@ use crate::error::Result;
 use crate::keys::name_of;
 
 /// A read-through cache over hashes: the value of an id is in the field `id` of the hash
-/// `name~rc:hash-cache:hash_id`, or else it is loaded by a function of yours and stored there.
+/// `name~rc:hash-cache:hash_id`, or else it is loaded by a user-defined function and stored there.
 ///
-/// What belongs together, such as the students of a class, can be removed at once. All else is as
-/// with a [`CacheClient`](crate::CacheClient), except that there is no near cache in front.
+/// Values of one hash, such as the students of a class, can be removed at once. Otherwise it is
+/// like a [`CacheClient`](crate::CacheClient), but without a near cache.
 ///
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
@@ -42,7 +42,7 @@ use crate::keys::name_of;
 /// # Expiry
 ///
 /// Fields expire by themselves on Redis 7.4 or later and Valkey 9 or later. Elsewhere a cache whose
-/// policy has a time to live gives [`Error::Unsupported`](crate::Error::Unsupported) before it
+/// policy has a time to live returns [`Error::Unsupported`](crate::Error::Unsupported) before it
 /// loads anything, and only [`CachePolicy::without_expiry`] can be used.
 pub struct HashCacheClient<H, K, V, E = Client, A = ()>
 where
@@ -63,11 +63,11 @@ where
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
 {
-    /// The cache `name`, whose hashes begin with `name~rc:hash-cache:`. It shares no key with a
-    /// cache of another name, nor with any other collection.
+    /// Creates the cache `name`, whose hashes begin with `name~rc:hash-cache:`. It shares no key
+    /// with a cache of another name, nor with any other collection.
     ///
-    /// The loader is given the id of the hash, that of the value, and the arguments. An error if
-    /// the policy cannot be kept or the name is empty or holds `~rc:`.
+    /// The loader receives the id of the hash, that of the value, and the arguments. Fails if the
+    /// policy is invalid, or the name is empty or contains `~rc:`.
     pub fn new<R: HandlerResult<Loaded<V::Owned>, E>>(
         executor: &E,
         name: impl Into<Name>,
@@ -78,10 +78,11 @@ where
         Self::over(executor, prefix, Names::Own, policy, load)
     }
 
-    /// The cache whose hashes begin with `prefix` as it is, such as `classes:`. What else has keys
-    /// that begin with it is up to you; [`clear`](Self::clear) removes every hash among them.
+    /// Creates the cache whose hashes begin with `prefix` as it is, such as `classes:`. The caller
+    /// is responsible for other keys that begin with it; [`clear`](Self::clear) removes every hash
+    /// among them.
     ///
-    /// An error if the policy cannot be kept or the prefix is empty or holds `~rc:`.
+    /// Fails if the policy is invalid, or the prefix is empty or contains `~rc:`.
     pub fn with_prefix<R: HandlerResult<Loaded<V::Owned>, E>>(
         executor: &E,
         prefix: impl Into<Name>,
@@ -91,8 +92,9 @@ where
         Self::over(executor, literal_prefix(&prefix.into())?, Names::Own, policy, load)
     }
 
-    /// The cache that the Python library pyredis-cache has under these operations: the hashes are
-    /// `00000CLASS#0000000003`, their fields `000STUDENT#0000000012`. All ids have to be numbers.
+    /// Creates the cache that the Python library pyredis-cache has under these operations: the
+    /// hashes are `00000CLASS#0000000003`, their fields `000STUDENT#0000000012`. All ids must be
+    /// numbers.
     pub fn pyredis_cache<R: HandlerResult<Loaded<V::Owned>, E>>(
         executor: &E,
         hash_operation: &str,
@@ -115,9 +117,9 @@ where
         Ok(Self { shared: Shared::new(executor, prefix, policy, loaders)?, names })
     }
 
-    /// The same cache, which loads several missing values of a hash at once: the function gives one
-    /// for each pair of ids, in their order, of at most a thousand. To be called before the cache
-    /// is used.
+    /// Adds a loader for several missing values of a hash at once: the function returns a value for
+    /// each pair of ids, in their order, of at most a thousand. Must be called before the cache is
+    /// used.
     pub fn with_bulk_loader<R: HandlerResult<LoadedMany<V::Owned>, E>>(
         self,
         load: impl Fn(Vec<(H::Owned, K::Owned)>, A) -> R + Send + Sync + 'static,
@@ -125,8 +127,8 @@ where
         Self { shared: self.shared.with_bulk_loader(load), ..self }
     }
 
-    /// The value of `id` in the hash of `hash_id`, or `None` if its loader says that there is none.
-    /// A hit takes one round trip, a miss three with its load in the middle.
+    /// Returns the value of `id` in the hash of `hash_id`, or `None` if its loader reports that
+    /// there is none. A hit takes one round trip, a miss three with its load in the middle.
     pub fn get(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<Found<V>>
     where
         A: Default,
@@ -134,14 +136,14 @@ where
         self.get_with(hash_id, id, A::default())
     }
 
-    /// The value of `id` in the hash of `hash_id`, loaded with `args` if it is missing.
+    /// Returns the value of `id` in the hash of `hash_id`, loaded with `args` if it is missing.
     pub fn get_with(&self, hash_id: &H::Borrowed, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
         self.shared.get(self.location(hash_id, id), args)
     }
 
-    /// The values of `ids` in the hash of `hash_id`, in their order. One round trip finds a
-    /// thousand of them; those that are missing are loaded one after the other, or by the bulk
-    /// loader together.
+    /// Returns the values of `ids` in the hash of `hash_id`, in their order. One round trip per
+    /// thousand finds them. Missing ones are loaded one after the other, or together by the bulk
+    /// loader.
     pub fn get_many<'a, Q>(
         &self,
         hash_id: &H::Borrowed,
@@ -154,7 +156,8 @@ where
         self.get_many_with(hash_id, ids, A::default())
     }
 
-    /// The values of `ids` in the hash of `hash_id`, loaded with `args` if they are missing.
+    /// Returns the values of `ids` in the hash of `hash_id`, loaded with `args` if they are
+    /// missing.
     pub fn get_many_with<'a, Q>(
         &self,
         hash_id: &H::Borrowed,
@@ -167,13 +170,14 @@ where
         self.shared.get_many(ids.into_iter().map(|id| self.location(hash_id, id.borrow())), args)
     }
 
-    /// What the cache has of `id` in the hash of `hash_id`, without loading it. One round trip.
+    /// Returns the cached value of `id` in the hash of `hash_id`, without loading it. One round
+    /// trip.
     pub fn peek(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<Found<V>> {
         self.shared.peek(self.location(hash_id, id))
     }
 
-    /// Loads a value anew, stores it and gives it. It wins over loads that began before,
-    /// and gives way to what is set or deleted meanwhile, as any load does.
+    /// Loads a value again, stores it and returns it. It takes precedence over loads that began
+    /// before. Like any load, it never overwrites a value that is set or deleted meanwhile.
     pub fn set(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<Found<V>>
     where
         A: Default,
@@ -181,12 +185,12 @@ where
         self.set_with(hash_id, id, A::default())
     }
 
-    /// Loads a value with `args`, stores it and gives it.
+    /// Loads a value with `args`, stores it and returns it.
     pub fn set_with(&self, hash_id: &H::Borrowed, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
         self.shared.set(self.location(hash_id, id), args)
     }
 
-    /// Stores `value`. It wins over loads under way. A script of `HSET`, O(1).
+    /// Stores `value`. It takes precedence over loads in flight. A script of `HSET`, O(1).
     pub fn set_value(
         &self,
         hash_id: &H::Borrowed,
@@ -196,7 +200,7 @@ where
         self.shared.set_value(self.location(hash_id, id), value, None)
     }
 
-    /// Stores `value`, to be kept for `time`. A script of `HSET` and `HPEXPIRE`, O(1).
+    /// Stores `value`, and keeps it for `time`. A script of `HSET` and `HPEXPIRE`, O(1).
     pub fn set_value_with_ttl(
         &self,
         hash_id: &H::Borrowed,
@@ -207,7 +211,7 @@ where
         self.shared.set_value(self.location(hash_id, id), value, Some(time))
     }
 
-    /// Begins to load a value in the background, unless it is being loaded, as
+    /// Starts to load a value in the background, unless it is being loaded, as
     /// [`CacheClient::refresh`](crate::CacheClient::refresh) does.
     pub fn refresh(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<()>
     where
@@ -216,19 +220,19 @@ where
         self.refresh_with(hash_id, id, A::default())
     }
 
-    /// Begins to load a value with `args` in the background.
+    /// Starts to load a value with `args` in the background.
     pub fn refresh_with(&self, hash_id: &H::Borrowed, id: &K::Borrowed, args: A) -> E::Reply<()> {
         self.shared.refresh(self.location(hash_id, id), args)
     }
 
-    /// Removes the value of `id`, also one that is being loaded, and says whether it was stored. A
-    /// script of `HDEL`, O(1).
+    /// Removes the value of `id`, even one that is being loaded, and returns whether it was stored.
+    /// A script of `HDEL`, O(1).
     pub fn delete(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<bool> {
         self.shared.delete(self.location(hash_id, id))
     }
 
-    /// Removes the values of `ids`, each as [`delete`](Self::delete) does, a thousand in a round
-    /// trip, and says how many were stored.
+    /// Removes the values of `ids`, each as [`delete`](Self::delete) does, a thousand per round
+    /// trip, and returns how many were stored.
     pub fn delete_many<'a, Q>(
         &self,
         hash_id: &H::Borrowed,
@@ -240,26 +244,26 @@ where
         self.shared.delete_many(ids.into_iter().map(|id| self.location(hash_id, id.borrow())))
     }
 
-    /// Removes the hash of `hash_id` with all its values, also those that are being loaded, and
-    /// says whether there was one. A script of `UNLINK`, O(1).
+    /// Removes the hash of `hash_id` with all its values, even those that are being loaded, and
+    /// returns whether there was one. A script of `UNLINK`, O(1).
     pub fn delete_hash(&self, hash_id: &H::Borrowed) -> E::Reply<bool> {
         let key = encoded::<H>(hash_id);
         self.shared.delete_hash(key.and_then(|id| self.names.name(self.shared.prefix(), &id)))
     }
 
-    /// Removes all hashes, also values that are being loaded, and says how many hashes there were.
-    /// `SCAN` and `UNLINK`, O(keys of the database). Not atomic.
+    /// Removes all hashes, even values that are being loaded, and returns how many hashes there
+    /// were. `SCAN` and `UNLINK`, O(keys of the database). Not atomic.
     pub fn clear(&self) -> E::Reply<usize> {
         self.shared.clear("hash")
     }
 
-    /// How long the value of `id` is still fresh. `HPTTL`, O(1); where fields cannot expire,
-    /// [`Error::Unsupported`](crate::Error::Unsupported).
+    /// Returns how long the value of `id` stays fresh. `HPTTL`, O(1);
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if fields cannot expire.
     pub fn ttl(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<Ttl> {
         self.shared.ttl(self.location(hash_id, id))
     }
 
-    /// What the cache has done in this program so far; clones are counted together.
+    /// Returns the statistics of the cache in this program; clones are counted together.
     pub fn stats(&self) -> ReadThroughStats {
         self.shared.stats()
     }

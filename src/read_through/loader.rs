@@ -1,4 +1,4 @@
-//! Functions of the user that load values.
+//! Loaders: functions of the user that load values.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::answer::{HandlerResult, contained};
 use crate::error::LoadError;
 
-/// What a loader found: a value or that there is none, and for how long that may be kept.
+/// The result of a loader: a value or its absence, and how long that may be kept.
 ///
-/// A loader may also give just a value, or an `Option` of one.
+/// A loader may also return just a value, or an `Option` of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded<V> {
     pub(crate) value: Option<V>,
@@ -17,17 +17,17 @@ pub struct Loaded<V> {
 }
 
 impl<V> Loaded<V> {
-    /// A value.
+    /// Creates the result for a value.
     pub fn new(value: V) -> Self {
         Self { value: Some(value), time_to_live: None }
     }
 
-    /// That there is no such value.
+    /// Creates the result for the absence of a value.
     pub fn absent() -> Self {
         Self { value: None, time_to_live: None }
     }
 
-    /// Keeps it for `time`, whatever the policy says. Zero is refused when it is to be stored.
+    /// Keeps it for `time`, regardless of the policy. Zero is rejected when it is stored.
     pub fn with_ttl(self, time: Duration) -> Self {
         Self { time_to_live: Some(time), ..self }
     }
@@ -45,6 +45,7 @@ impl<V> From<Option<V>> for Loaded<V> {
     }
 }
 
+/// The error of a bulk loader that returned more or fewer values than ids.
 #[derive(Debug, thiserror::Error)]
 #[error("it gave {found} values for {asked} ids")]
 struct WrongCount {
@@ -52,7 +53,7 @@ struct WrongCount {
     found: usize,
 }
 
-/// What a bulk loader found, for each id.
+/// The result of a bulk loader, with an entry for each id.
 #[derive(Debug)]
 pub struct LoadedMany<V>(Vec<Loaded<V>>);
 
@@ -74,8 +75,10 @@ impl<I, V, A> Clone for Loaders<I, V, A> {
     }
 }
 
+/// A loader without the types of its function and its future.
 type Load<I, A, T> = Arc<dyn Fn(I, A) -> Loading<T> + Send + Sync>;
 
+/// A running loader.
 type Loading<T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send>>;
 
 impl<I: Send + 'static, V: 'static, A: Send + 'static> Loaders<I, V, A> {
@@ -96,7 +99,7 @@ impl<I: Send + 'static, V: 'static, A: Send + 'static> Loaders<I, V, A> {
         self.many.is_some()
     }
 
-    /// What is found for one id, or for several where there is a loader for them.
+    /// Loads one id, or several if there is a bulk loader. Returns as many values as ids.
     pub(crate) async fn load(&self, mut ids: Vec<I>, args: A) -> Result<Vec<Loaded<V>>, LoadError> {
         let asked = ids.len();
         let found = match &self.many {
@@ -113,7 +116,7 @@ impl<I: Send + 'static, V: 'static, A: Send + 'static> Loaders<I, V, A> {
     }
 }
 
-/// The function is called when its future is polled, so that its panics are contained there.
+/// Defers the call of the function to the first poll, so that its panics are contained there.
 fn erased<I, A, T, E, R>(load: impl Fn(I, A) -> R + Send + Sync + 'static) -> Load<I, A, T>
 where
     I: Send + 'static,

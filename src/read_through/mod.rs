@@ -1,4 +1,4 @@
-//! Read-through caches: values that are loaded by the user's function unless Redis has them.
+//! Read-through caches: values that a user-defined function loads unless Redis has them.
 
 mod cache_client;
 mod engine;
@@ -22,7 +22,7 @@ pub use self::policy::CachePolicy;
 pub(crate) use self::pyredis::read_id;
 pub use self::stats::ReadThroughStats;
 
-/// The keys of one id in a cache of this name and kind, if there can be any.
+/// Returns the keys of one id in a cache of this name and kind, if there can be any.
 #[cfg(test)]
 pub(crate) fn keys_of(name: &[u8], kind: &str, id: &[u8]) -> Vec<Vec<u8>> {
     let Ok(prefix) = cache_client::own_prefix(&name.into(), kind) else { return Vec::new() };

@@ -14,9 +14,9 @@ use crate::near::CacheStats;
 pub(crate) struct Near<V: Codec<Owned: Sync>, E: RoundTrips> {
     cached: Cached<RedisDict<Vec<u8>, V, E>>,
     prefix: usize,
-    /// By how much its values end before the server drops them.
+    /// How long before the server drops them its values expire.
     margin: i64,
-    /// Whether one of them may have to be loaded anew.
+    /// Whether one of its values may be due for an early refresh.
     is_early: bool,
 }
 
@@ -34,8 +34,8 @@ impl<V: Codec<Owned: Sync>, E: RoundTrips> Near<V, E> {
         Ok(Self { cached, prefix: prefix.len(), margin, is_early })
     }
 
-    /// What it has of `locations`, or the server, where `age` is that of a value which the server
-    /// drops after so long; nothing where that cannot be decoded.
+    /// Looks up `locations` in the near cache, and then on the server. `age` returns the age of a
+    /// value that the server drops after this time. `None` if a value cannot be decoded.
     pub(crate) async fn see(
         &self,
         locations: &[EntryLocation],
@@ -55,7 +55,7 @@ impl<V: Codec<Owned: Sync>, E: RoundTrips> Near<V, E> {
         Ok(Some(found.into_iter().zip(locations).map(seen).collect()))
     }
 
-    /// After how long the server drops a value; a negative number is never, or not known.
+    /// Returns after how long the server drops a value; negative if never, or unknown.
     fn left(&self, location: &EntryLocation) -> i64 {
         let left = self.cached.left(self.key(location)).and_then(|left| i64::try_from(left).ok());
         left.map_or(-1, |left| left.saturating_add(self.margin))

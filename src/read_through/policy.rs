@@ -3,10 +3,11 @@ use std::time::Duration;
 use super::freshness::Freshness;
 use crate::error::{Error, Result};
 
-/// For how long a read-through cache keeps what, and what it does when it cannot: settings of a
-/// [`CacheClient`](crate::CacheClient) and a [`HashCacheClient`](crate::HashCacheClient).
+/// The times for which a read-through cache keeps values, and its behavior during failures:
+/// settings of a [`CacheClient`](crate::CacheClient) and a
+/// [`HashCacheClient`](crate::HashCacheClient).
 ///
-/// All but the time to live is off unless it is asked for. Times are at most a thousand years.
+/// Everything but the time to live is off by default. Times are at most a thousand years.
 #[derive(Debug, Clone)]
 #[must_use = "a policy does nothing before a cache is made with it"]
 pub struct CachePolicy {
@@ -23,12 +24,12 @@ pub struct CachePolicy {
 }
 
 impl CachePolicy {
-    /// Keeps each value for `time`, unless its loader says otherwise.
+    /// Keeps each value for `time`, unless its loader sets another one.
     pub fn time_to_live(time: Duration) -> Self {
         Self::keeping(Some(time))
     }
 
-    /// Keeps values until they are deleted or set anew, unless their loader says otherwise.
+    /// Keeps values until they are deleted or set again, unless their loader sets a time.
     pub fn without_expiry() -> Self {
         Self::keeping(None)
     }
@@ -48,23 +49,23 @@ impl CachePolicy {
         }
     }
 
-    /// Shortens each time to live by a random part of it, at most this `fraction`, so that what was
-    /// stored together does not expire together.
+    /// Shortens each time to live by a random part of it, at most this `fraction`, so that values
+    /// that were stored together do not expire together.
     pub fn jitter(mut self, fraction: f64) -> Self {
         self.jitter = fraction;
         self
     }
 
-    /// Remembers for `time` that the source has no such value.
+    /// Enables negative caching: remembers the absence of a value at its source for `time`.
     pub fn remember_absence(mut self, time: Duration) -> Self {
         self.absence = Some(time);
         self
     }
 
-    /// Answers with the loader's last error for `time` after it, instead of loading.
+    /// Returns the loader's last error for `time` after it, instead of loading.
     ///
-    /// Other programs whose policy remembers errors answer with it too, from the moment that they
-    /// look for the value. Only its message reaches them, at most 500 bytes of it, as a
+    /// Other programs whose policy remembers errors return it too, from their next lookup of the
+    /// value on. Only its message reaches them, at most 500 bytes of it, as a
     /// [`LoadError`](crate::LoadError) that [is remote](crate::LoadError::is_remote). Setting or
     /// deleting the value ends this in Redis and in the program that does so.
     ///
@@ -75,24 +76,25 @@ impl CachePolicy {
         self
     }
 
-    /// Loads a value anew, in the background, at a random moment before it expires: the sooner, the
-    /// longer loading takes and the greater `beta` is. 1 is usual.
+    /// Loads a value again, in the background, at a random moment before it expires: the earlier,
+    /// the longer loading takes and the greater `beta` is. 1 is usual.
     ///
     /// This is XFetch of Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache
-    /// Stampede Prevention" (VLDB 2015), with the mean time that this program's loads took.
+    /// Stampede Prevention" (VLDB 2015), with the mean load time of this program.
     pub fn early_refresh(mut self, beta: f64) -> Self {
         self.early = beta;
         self
     }
 
-    /// Loads a value anew, in the background, when it is asked for in the last `time` before it
+    /// Loads a value again, in the background, when it is requested in the last `time` before it
     /// expires.
     pub fn refresh_ahead(mut self, time: Duration) -> Self {
         self.ahead = time;
         self
     }
 
-    /// Serves a value for up to `time` after it expired, while it is loaded anew in the background.
+    /// Serves a value for up to `time` after it expired, while it is loaded again in the
+    /// background.
     pub fn stale_while_revalidate(mut self, time: Duration) -> Self {
         self.revalidate = time;
         self
@@ -104,23 +106,25 @@ impl CachePolicy {
         self
     }
 
-    /// How soon it is noticed that a program died while it was loading. Defaults to 10 seconds.
+    /// Sets how soon the death of a program during a load is detected. Defaults to 10 seconds.
     ///
-    /// Others wait for so long before one of them loads too, so it should be longer than loading
-    /// takes: if a load takes longer, another begins beside it, and whichever is ready first is
-    /// stored. What took longer than sixty times this is not stored. Nobody waits for others for
-    /// more than three times this, and then loads for itself. It is at least 10 milliseconds.
+    /// Other programs wait this long before one of them loads too, so it should be longer than
+    /// loading takes: if a load takes longer, another one begins beside it, and the first to finish
+    /// is stored. A load that takes longer than sixty times this is not stored. A caller waits for
+    /// other loads at most three times this, and then loads by itself. It is at least 10
+    /// milliseconds.
     pub fn lease(mut self, time: Duration) -> Self {
         self.lease = time;
         self
     }
 
-    /// Gives the error when Redis cannot be used, instead of loading each value that is asked for.
+    /// Returns the error when Redis is unavailable, instead of loading each requested value.
     pub fn fail_without_redis(mut self) -> Self {
         self.fails_without_redis = true;
         self
     }
 
+    /// Rejects settings that are contradictory or out of range.
     pub(super) fn check(&self) -> Result<()> {
         let times = [self.time_to_live, self.absence];
         let is_fraction = |fraction: f64| (0.0..1.0).contains(&fraction);
@@ -142,7 +146,7 @@ impl CachePolicy {
         Err(Error::Configuration(problem.into()))
     }
 
-    /// How long a value is kept after it expired.
+    /// Returns how long a value is kept after it expired.
     pub(super) fn reserve(&self) -> Duration {
         self.revalidate.max(self.on_error)
     }
@@ -162,7 +166,7 @@ impl CachePolicy {
     }
 }
 
-/// So that sums of times cannot overflow the server's calendar.
+/// Prevents sums of times from overflowing the server's calendar.
 pub(super) const LONGEST: Duration = Duration::from_secs(1000 * 365 * 24 * 60 * 60);
 const SHORTEST_LEASE: Duration = Duration::from_millis(10);
 

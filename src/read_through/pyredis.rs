@@ -1,11 +1,11 @@
-//! The names that pyredis-cache gives: `000STUDENT#0000000012`.
+//! The names of pyredis-cache: `000STUDENT#0000000012`.
 
 use crate::codec::CodecError;
 use crate::error::{Error, Result};
 
-/// What the names for `operation` begin with: ten characters at least, in upper case.
+/// Returns the start of the names for `operation`: at least ten characters, in upper case.
 ///
-/// Python fills up before it turns to upper case, and leaves a sign in front.
+/// Python pads before it converts to upper case, and leaves a sign in front.
 pub(crate) fn prefix(operation: &str) -> Result<Vec<u8>> {
     let length = operation.chars().count();
     if length < 3 {
@@ -19,7 +19,7 @@ pub(crate) fn prefix(operation: &str) -> Result<Vec<u8>> {
     Ok(format!("{sign}{zeros}{rest}#").to_uppercase().into_bytes())
 }
 
-/// An id as `%010d` writes it: of a decimal number, without what follows its point.
+/// Formats an id like `%010d`: a decimal number, without its fraction.
 pub(crate) fn number(id: &[u8]) -> std::result::Result<Vec<u8>, CodecError> {
     let refused = || CodecError::new("pyredis-cache names only numbers");
     let id = std::str::from_utf8(id).map_err(|_| refused())?;
@@ -42,7 +42,7 @@ pub(crate) fn number(id: &[u8]) -> std::result::Result<Vec<u8>, CodecError> {
     .into_bytes())
 }
 
-/// Writes an id as pyredis-cache does. Whether it can.
+/// Formats an id like pyredis-cache. Returns whether that is possible.
 #[cfg(test)]
 pub(crate) fn read_id(id: &[u8]) -> bool {
     number(id).is_ok()

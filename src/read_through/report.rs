@@ -5,7 +5,7 @@ use metrics::{counter, gauge};
 use super::stats::{Counts, ReadThroughStats, is_due};
 
 impl Counts {
-    /// Tells the `metrics` facade, once in a second.
+    /// Reports to the `metrics` facade, at most once per second.
     pub(crate) fn report(&self, name: &str) {
         if is_due(&self.reported) {
             report(name, &self.stats());
@@ -13,7 +13,7 @@ impl Counts {
     }
 }
 
-/// Tells the program's recorder, if it has one, what the cache of `name` has done so far.
+/// Passes the totals of the cache `name` to the program's recorder, if it has one.
 fn report(name: &str, stats: &ReadThroughStats) {
     for (metric, count) in [
         ("redis_collections_read_through_hits", stats.hits),

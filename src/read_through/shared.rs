@@ -1,4 +1,4 @@
-//! What both kinds of read-through caches do, once it is known where a value is.
+//! The operations of both kinds of read-through caches, on values whose location is known.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +70,7 @@ where
         Self(Arc::new(engine.renewed(engine.loaders.with_bulk(load))))
     }
 
+    /// Opens a near cache, and passes the combination to `made`.
     #[cfg(feature = "near-cache")]
     pub(super) fn near<C: Send + 'static>(
         &self,
@@ -194,6 +195,7 @@ where
         })
     }
 
+    /// Returns how long a value stays fresh, without the time for which it is kept after that.
     pub(super) fn ttl(&self, location: Named<EntryLocation>) -> E::Reply<Ttl> {
         let engine = self.0.clone();
         self.with(location, |location| async move {
@@ -206,13 +208,14 @@ where
         })
     }
 
-    /// Removes all values, which are of this kind, and lets no load under way store anything.
+    /// Removes all values, which are of this kind, and prevents all loads in flight from storing.
     pub(super) fn clear(&self, kind: &'static str) -> E::Reply<usize> {
         let engine = self.0.clone();
         self.0.executor.converse(async move {
             engine.flights.forget(|_| true);
             let prefix = &engine.prefix;
-            // What is known of loads goes first, so that none of them stores what is found no more.
+            // The hashes of loads go first, so that no load stores a value after the scan has
+            // passed it.
             let lease_key = engine.remove("hash", |key| is_lease_key(key, prefix)).await?;
             let is_value = |key: &[u8]| key.starts_with(prefix) && !is_side_key(key, prefix.len());
             let removed = engine.remove(kind, is_value).await;
@@ -220,7 +223,7 @@ where
         })
     }
 
-    /// Goes on with what could be named, or else says why not.
+    /// Continues with a location, or returns the error of naming it.
     fn with<T, U, F>(&self, named: Named<T>, go_on: impl FnOnce(T) -> F) -> E::Reply<U>
     where
         U: Send + 'static,
@@ -251,7 +254,7 @@ where
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
 {
-    /// The same with other loaders, before anything was counted.
+    /// Creates an engine with other loaders, whose counts start at zero.
     fn renewed(&self, loaders: Loaders<I::Owned, V::Owned, A>) -> Self {
         Self {
             executor: self.executor.clone(),
@@ -268,7 +271,8 @@ where
         }
     }
 
-    /// Removes the keys of a kind that begin with the prefix and are `chosen`, and says how many.
+    /// Removes the keys of a kind that begin with the prefix and are `chosen`, and returns how
+    /// many.
     async fn remove(&self, kind: &'static str, chosen: impl Fn(&[u8]) -> bool) -> Result<usize> {
         let pattern = [&escape(&self.prefix)[..], b"*"].concat();
         let mut removed = 0;
@@ -287,7 +291,7 @@ where
         Ok(removed)
     }
 
-    /// What removes several values.
+    /// Describes the removal of several values, for errors.
     fn removal(&self) -> Attempt {
         Request::write("UNLINK").key(&self.prefix).attempt()
     }
@@ -305,13 +309,13 @@ impl<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A> Clone for Shared<I, V, E, 
     }
 }
 
-/// What each command comes to, in one round trip.
+/// Returns the reply to each command, in one round trip.
 pub(super) async fn send_each<E: RoundTrips, T: Send + 'static>(
     executor: &E,
     commands: Vec<Command<T>>,
 ) -> Result<Vec<Result<T>>> {
     match <[_; 1]>::try_from(commands) {
-        // Alone, a script is known to the server by its hash.
+        // A single script is sent by its hash.
         Ok([command]) => Ok(vec![executor.send(command).await]),
         Err(commands) => executor.send_all(commands).await,
     }

@@ -3,37 +3,37 @@ use std::time::Duration;
 
 use crate::time::clock;
 
-/// What a read-through cache has done in this program so far.
+/// The statistics of a read-through cache in this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ReadThroughStats {
-    /// Values that were served without loading them, absent ones included.
+    /// Values that were served without loading them, including absent ones.
     pub hits: u64,
     /// Values that had to be loaded, by this program or another one.
     pub misses: u64,
-    /// Misses that waited for a load of this program.
+    /// Misses that joined a load of this program.
     pub joined: u64,
     /// Misses that waited for a load of another program.
     pub waited: u64,
-    /// Values that loaders were asked for, in the background too.
+    /// Values that loaders were called for, including background loads.
     pub loads: u64,
-    /// Values that loaders failed to give.
+    /// Values that loaders failed to return.
     pub load_errors: u64,
-    /// Background loads that were begun.
+    /// Background loads that were started.
     pub refreshes: u64,
-    /// Old values that were served, since loading failed or had only begun.
+    /// Old values that were served because loading failed or had only begun.
     pub stale: u64,
-    /// Loaded values that were not stored, since meanwhile somebody deleted or set them.
+    /// Loaded values that were not stored because they were deleted or set meanwhile.
     pub outdated: u64,
-    /// Stored bytes that were not a value, and were replaced.
+    /// Stored bytes that could not be decoded, and were replaced.
     pub undecodable: u64,
-    /// Times that Redis could not be used.
+    /// Times that Redis was unavailable.
     pub without_redis: u64,
-    /// How long the loads took, in the mean; later ones count more.
+    /// The mean time of the loads; later ones count more.
     pub load_time: Duration,
 }
 
-/// The same, being counted.
+/// The counters behind [`ReadThroughStats`], shared by the clones of a cache.
 #[derive(Default)]
 pub(crate) struct Counts {
     pub(crate) hits: AtomicU64,
@@ -73,11 +73,11 @@ impl Counts {
         }
     }
 
-    /// Counts that loading took so long.
+    /// Counts loaded values, and updates the mean load time.
     pub(crate) fn loaded(&self, values: usize, time: Duration) {
         raise_by(&self.loads, values as u64);
         let time = u64::try_from(time.as_micros()).unwrap_or(u64::MAX) / values.max(1) as u64;
-        // Of two loads that end at the same time one may not count.
+        // Of two loads that end at the same time, one may not count.
         let mean = match self.load_time.load(Ordering::Relaxed) {
             0 => time,
             mean => mean - mean / 8 + time / 8,
@@ -85,12 +85,12 @@ impl Counts {
         self.load_time.store(mean.max(1), Ordering::Relaxed);
     }
 
-    /// In milliseconds.
+    /// Returns the mean load time in milliseconds.
     pub(crate) fn load_time(&self) -> i64 {
         (self.load_time.load(Ordering::Relaxed) / 1000) as i64
     }
 
-    /// Whether it is time for another warning.
+    /// Returns whether it is time for another warning.
     pub(crate) fn may_warn(&self) -> bool {
         is_due(&self.warned)
     }
@@ -104,7 +104,7 @@ pub(crate) fn raise_by(count: &AtomicU64, by: u64) {
     count.fetch_add(by, Ordering::Relaxed);
 }
 
-/// Whether the last time was more than a second ago; then it is now.
+/// Returns whether the last time was more than a second ago; if so, sets it to now.
 pub(crate) fn is_due(last: &AtomicU64) -> bool {
     let (now, last_time) = (clock::now(), last.load(Ordering::Relaxed));
     let is_over = last_time == 0 || now.saturating_sub(last_time) >= 1000;

@@ -1,4 +1,4 @@
-//! Why a program ends without having done what it was told.
+//! Failures of a program, with their messages and exit codes.
 
 use std::io;
 
@@ -6,12 +6,13 @@ use redis_collections::{Applied, Error};
 
 use crate::secrets::without_secrets;
 
+/// The reason why a program ends before its task is complete.
 pub enum Failure {
-    /// Nobody reads any more what is written.
+    /// Standard output is closed by its reader.
     ClosedPipe,
     Reported {
         code: u8,
-        /// A line each.
+        /// One line each.
         messages: Vec<String>,
     },
 }
@@ -24,6 +25,7 @@ impl Failure {
         Self::Reported { code, messages: vec![message.into()] }
     }
 
+    /// Creates a failure for wrong usage, from a message of the argument parser.
     pub fn usage(message: String) -> Self {
         Self::new(Self::USAGE, in_one_line(message.trim_start_matches("error: ")))
     }
@@ -49,12 +51,13 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// What could not have been sent to any server.
+/// Returns whether the error was found before anything was sent to a server.
 fn is_wrong_usage(error: &Error) -> bool {
     matches!(error, Error::Configuration(_) | Error::InvalidArgument { .. })
 }
 
-/// Secrets are removed first, since one that has spaces in it would not be found any more.
+/// Joins the lines of a message. Removes secrets first, since one that contains spaces would no
+/// longer be found afterwards.
 fn in_one_line(message: &str) -> String {
     let message = without_secrets(message);
     let paragraphs = message.trim_end().split("\n\n");

@@ -1,4 +1,4 @@
-//! What the command-line programs of this crate have in common.
+//! The parts that the command-line programs of this crate have in common.
 
 pub mod failure;
 pub mod options;

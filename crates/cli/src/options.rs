@@ -1,4 +1,4 @@
-//! What every program may be told.
+//! Options that every program accepts.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct Options {
     pub json: bool,
 }
 
-/// A time as people write it.
+/// Parses a time in the notation of the command line.
 pub fn time(text: &str) -> Result<Duration, String> {
     let unit = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(unit);

@@ -1,4 +1,4 @@
-//! How a program begins and ends.
+//! The start and end of a program.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use crate::failure::Failure;
 use crate::secrets::without_secrets;
 
+/// Parses the arguments, runs `act`, reports its failure, and returns the exit code.
 pub fn run<A: Parser>(act: impl FnOnce(&A) -> Result<(), Failure>) -> ExitCode {
     let outcome = match A::try_parse() {
         Ok(arguments) => act(&arguments),
@@ -32,8 +33,8 @@ pub fn print_object(object: &serde_json::Value) -> Result<(), Failure> {
     Ok(writeln!(io::stdout(), "{object}")?)
 }
 
-/// Says on standard error what went wrong, in one line. Where nobody reads it, there is the exit
-/// code.
+/// Prints an error to standard error, in one line. If standard error is closed, the exit code
+/// remains.
 pub fn complain<A: Parser>(message: &str) {
     let command = A::command();
     let _ = writeln!(io::stderr(), "{}: {}", command.get_name(), without_secrets(message));

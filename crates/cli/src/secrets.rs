@@ -1,12 +1,11 @@
-//! Messages without the passwords of URLs.
+//! Removes the passwords of URLs from messages.
 
 use std::env;
 
-/// `message` without any URL that the program was given, even in a wrong place, and without its
+/// Returns `message` without any URL from the command line, even a misplaced one, and without its
 /// user and password.
 ///
-/// The message must still be as it was made: where its spaces are not those of the URL any more,
-/// the URL is not found.
+/// The message must be unchanged: if its spaces differ from those of the URL, the URL is not found.
 pub fn without_secrets(message: &str) -> String {
     let given = env::args_os().chain(env::var_os("REDIS_URL"));
     given.fold(message.to_owned(), |message, given| without(&message, &given.to_string_lossy()))
@@ -16,7 +15,7 @@ fn without(message: &str, given: &str) -> String {
     let mut message = message.to_owned();
     let scheme = given.find(":/");
     if let Some(start) = scheme {
-        // Where a URL is shown as it was given, its password may be anywhere in it.
+        // Where a URL is shown literally, its password may be anywhere in it.
         message = message.replace(&given[start..], "://…");
     }
     for parameter in ["pass=", "password="] {

@@ -1,10 +1,10 @@
-//! How texts, times and rows are shown.
+//! Formats texts, times and rows for the terminal.
 
 use std::array;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// One line that does nothing to a terminal.
+/// Formats bytes as one line without control characters.
 pub fn text(bytes: &[u8]) -> String {
     let mut shown = String::new();
     for chunk in bytes.utf8_chunks() {
@@ -19,7 +19,7 @@ pub fn text(bytes: &[u8]) -> String {
     shown
 }
 
-/// The two largest units of a time.
+/// Formats the two largest units of a time.
 pub fn time(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
@@ -31,7 +31,7 @@ pub fn time(time: Duration) -> String {
     }
 }
 
-/// Rows with aligned columns, a line each.
+/// Formats rows with aligned columns, one line each.
 pub fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let widths: [usize; N] = array::from_fn(|column| {
         rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()

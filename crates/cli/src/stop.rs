@@ -1,15 +1,15 @@
-//! Being told to stop, by Ctrl-C or a signal.
+//! Stops a program at Ctrl-C or a signal.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver};
 
 use crate::failure::Failure;
 
-/// Something comes when the program is to end. Called once.
+/// Returns a channel that receives a message when the program must end. Must be called only once.
 pub fn stop() -> Result<Receiver<()>, Failure> {
     let (stop, stopped) = mpsc::channel();
     let told = move || {
-        // Nobody listens any more when the program ends anyway.
+        // The receiver is gone if the program is ending anyway.
         let _ = stop.send(());
     };
     ctrlc::set_handler(told).map_err(io::Error::other)?;

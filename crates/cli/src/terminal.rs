@@ -1,4 +1,4 @@
-//! What standard output can do, and how a table is redrawn on it.
+//! Redraws a table on standard output, as far as the terminal supports it.
 
 use std::borrow::Cow;
 use std::env;
@@ -6,13 +6,14 @@ use std::io::{self, IsTerminal, Write};
 
 use terminal_size::{Height, terminal_size};
 
+/// Standard output as a terminal, with the number of lines drawn last.
 pub struct Terminal {
     coloured: bool,
     drawn: usize,
 }
 
 impl Terminal {
-    /// Standard output, if it is a terminal that can be drawn on.
+    /// Returns standard output, if it is a terminal that supports drawing.
     pub fn of_stdout() -> Option<Self> {
         let drawable =
             io::stdout().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb");
@@ -20,7 +21,7 @@ impl Terminal {
         drawable.then_some(Self { coloured, drawn: 0 })
     }
 
-    /// Draws over what was drawn before. What does not fit is left out.
+    /// Draws over the previous frame. Lines that do not fit are left out.
     pub fn draw(&mut self, lines: &[String]) -> io::Result<()> {
         let lines = shortened(lines, terminal_size().map(|(_, Height(rows))| rows.into()));
         let frame = self.frame(&lines);
@@ -37,8 +38,8 @@ impl Terminal {
         }
     }
 
-    /// Lines that are too long are cut by the terminal, or else the next frame would not lie over
-    /// this.
+    /// Has the terminal cut lines that are too long, since the next frame would otherwise not cover
+    /// this one.
     fn frame(&self, lines: &[String]) -> String {
         let mut frame = match self.drawn {
             0 => NO_WRAPPING.to_owned(),
@@ -51,7 +52,7 @@ impl Terminal {
     }
 }
 
-/// As many lines as fit in `rows` with the cursor below them.
+/// Returns as many lines as fit in `rows` with the cursor below them.
 fn shortened(lines: &[String], rows: Option<usize>) -> Cow<'_, [String]> {
     let fitting = rows.unwrap_or(usize::MAX).saturating_sub(1).max(1);
     if lines.len() <= fitting {
@@ -62,6 +63,7 @@ fn shortened(lines: &[String], rows: Option<usize>) -> Cow<'_, [String]> {
     shown.iter().cloned().chain([left_out]).collect()
 }
 
+/// ANSI codes of the colours that tables use.
 #[derive(Clone, Copy)]
 pub enum Colour {
     Bold = 1,

@@ -1,4 +1,4 @@
-//! What the program is told.
+//! The arguments of the program.
 
 use std::time::Duration;
 
@@ -68,18 +68,18 @@ pub(crate) struct Keywords {
     pub(crate) names: Vec<String>,
 }
 
-/// A name and a value with `=` between them, and perhaps also in them.
+/// A name and a value, separated by `=`. Both may contain `=` too.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Assignment(Vec<(String, String)>);
 
 impl Assignment {
-    /// What it may say, the shortest name first. There is at least one.
+    /// Returns the possible readings, the shortest name first. There is at least one.
     pub(crate) fn readings(&self) -> &[(String, String)] {
         &self.0
     }
 }
 
-/// A `\=` belongs to the name.
+/// Parses an assignment. A `\=` belongs to the name.
 fn assignment(text: &str) -> Result<Assignment, String> {
     let is_escaped = |at: &usize| text[..*at].ends_with('\\');
     let ends = text.match_indices('=').map(|(at, _)| at).filter(|at| *at > 0 && !is_escaped(at));

@@ -1,4 +1,4 @@
-//! What the commands do.
+//! The commands of the program.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -126,7 +126,7 @@ impl Opened {
         }))
     }
 
-    /// Writes without waiting for what becomes of it.
+    /// Writes without waiting for the outcome.
     fn send(&self, values: &[(String, String)]) -> Result<(), Failure> {
         all_of(values.iter().map(|(name, value)| match self.service.write_nowait(name, value) {
             Ok(()) if self.json => print_object(&self.outcome(name, "sent")),
@@ -136,7 +136,7 @@ impl Opened {
     }
 
     fn written(&self, name: &str, reading: &Reading) -> Result<(), Failure> {
-        // What cannot be described now was set all the same.
+        // The value was set even if its description is unavailable now.
         let description = self.service.describe(name).ok();
         let description = description.as_ref();
         match self.json {
@@ -164,7 +164,7 @@ impl Opened {
                 Error::Refused { reason, .. } => json!(reason),
                 _ => json!(about(name, &error, &error.to_string())),
             };
-            // Where nobody reads it, there are standard error and the exit code.
+            // If standard output is closed, standard error and the exit code remain.
             let _ = print_object(&object);
         }
         failed(name, error)
@@ -174,7 +174,7 @@ impl Opened {
         json!({ "service": self.name, "keyword": name.to_uppercase(), "outcome": outcome })
     }
 
-    /// What a keyword is. `list` gives a part of it.
+    /// Returns the description of a keyword as JSON, of which `list` prints a part.
     fn object(&self, description: &Description) -> Value {
         let Description { name, kind, units, range, access, labels, help, .. } = description;
         json!({
@@ -183,7 +183,8 @@ impl Opened {
         })
     }
 
-    /// What these keywords are, or all if none are named, and what went wrong with the others.
+    /// Returns the descriptions of these keywords, or of all if `names` is empty, and the failures
+    /// of the others.
     fn described(&self, names: &[String]) -> Result<(Vec<Description>, Outcomes), Failure> {
         if names.is_empty() {
             return Ok((self.all()?, Vec::new()));
@@ -199,9 +200,10 @@ impl Opened {
     }
 }
 
+/// The outcomes of the keywords that were handled one by one.
 type Outcomes = Vec<Result<(), Failure>>;
 
-/// Names with commas between them, in quotes where one has a comma itself.
+/// Joins names with commas, quoted if any contains a comma itself.
 fn listed(labels: &[String]) -> String {
     match labels.iter().any(|label| label.contains(',')) {
         true => labels.iter().map(|label| format!("{label:?}")).collect::<Vec<_>>().join(","),

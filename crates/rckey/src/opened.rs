@@ -8,6 +8,7 @@ use redis_collections_cli::failure::Failure;
 use redis_collections_cli::options::Options;
 use redis_collections_cli::shown;
 
+/// A service, with its name and the format of the output.
 pub(crate) struct Opened {
     pub(crate) service: Service,
     pub(crate) name: String,
@@ -20,7 +21,7 @@ impl Opened {
         Ok(Self { service, name, json: options.json })
     }
 
-    /// What all the keywords are, if there are any.
+    /// Returns the descriptions of all keywords, if there are any.
     pub(crate) fn all(&self) -> Result<Vec<Description>, Failure> {
         let all = self.service.keywords()?;
         match all.is_empty() {
@@ -32,10 +33,10 @@ impl Opened {
         }
     }
 
-    /// What values are for: where it can be read in several ways, the shortest name of a keyword
-    /// counts.
+    /// Returns the keywords and values to write. Of several readings of an assignment, the one with
+    /// the shortest name of an existing keyword is chosen.
     pub(crate) fn chosen(&self, values: &[Assignment]) -> Vec<(String, String)> {
-        // What cannot be asked is not written either, and says why.
+        // A keyword that cannot be looked up is not written either, and the write reports why.
         let is_there =
             |(name, _): &&(String, String)| matches!(self.service.contains(name), Ok(true));
         let choose = |value: &Assignment| match value.readings() {
@@ -45,7 +46,7 @@ impl Opened {
         values.iter().map(choose).collect()
     }
 
-    /// What these keywords are, each by itself.
+    /// Returns the descriptions of these keywords, each with its own result.
     pub(crate) fn each(&self, names: &[String]) -> Vec<Result<Description, Failure>> {
         let describe =
             |name: &String| self.service.describe(name).map_err(|error| failed(name, error));
@@ -61,7 +62,7 @@ pub(crate) fn is_readable(description: &Description) -> bool {
     description.access != Access::WriteOnly
 }
 
-/// What went wrong with a keyword.
+/// Returns the failure of an operation on a keyword.
 pub(crate) fn failed(name: &str, error: Error) -> Failure {
     let why = match &error {
         Error::Refused { reason, .. } => format!("refused: {}", shown::text(reason.as_bytes())),
@@ -81,7 +82,7 @@ pub(crate) fn failed(name: &str, error: Error) -> Failure {
     Failure::new(Failure::FAILED, format!("{}: {why}", name_of(name)))
 }
 
-/// What is said of an error of a keyword: its name instead of its key.
+/// Rewrites the message of an error of a keyword, with its name in place of its key.
 pub(crate) fn about(name: &str, error: &Error, message: &str) -> String {
     without(&attempt_of(error), name, message)
 }
@@ -97,12 +98,12 @@ fn without(attempt: &str, name: &str, message: &str) -> String {
     }
 }
 
-/// A name as it is shown.
+/// Formats a name for the terminal.
 pub(crate) fn name_of(name: &str) -> String {
     shown::text(name.to_uppercase().as_bytes())
 }
 
-/// What came of several things. It is wrong usage only if nothing was done.
+/// Combines the outcomes of several operations. The result is wrong usage only if nothing was done.
 pub(crate) fn all_of(
     outcomes: impl IntoIterator<Item = Result<(), Failure>>,
 ) -> Result<(), Failure> {

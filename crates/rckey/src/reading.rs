@@ -1,4 +1,4 @@
-//! How readings are shown.
+//! Formats readings for the terminal and as JSON.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use redis_collections_cli::shown;
 
-/// One line: the value in words, and what is the matter with it.
+/// Formats one line: the value in words, and any problem with it.
 pub(crate) fn line(reading: &Reading, description: Option<&Description>) -> String {
     let (keyword, value) = (shown::text(reading.keyword.as_bytes()), value(reading, description));
     let status = (reading.status != Status::Ready).then(|| status(reading));
@@ -19,12 +19,12 @@ pub(crate) fn line(reading: &Reading, description: Option<&Description>) -> Stri
     }
 }
 
-/// The value in words.
+/// Formats the value in words.
 pub(crate) fn value(reading: &Reading, description: Option<&Description>) -> String {
     shown::text(in_words(reading, description).as_bytes())
 }
 
-/// The status, after an error with the reason.
+/// Formats the status, and for an error the reason.
 pub(crate) fn status(reading: &Reading) -> String {
     match &reading.error {
         Some(error) => shown::text(format!("{}: {error}", reading.status).as_bytes()),

@@ -1,4 +1,4 @@
-//! The table of values that are watched.
+//! The table of watched values.
 
 use std::iter;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use crate::reading;
 use redis_collections_cli::shown;
 use redis_collections_cli::terminal::{Colour, Terminal};
 
+/// The last reading of a keyword, and when it changed.
 pub(crate) struct Row {
     pub(crate) reading: Reading,
     pub(crate) changed: Instant,
@@ -39,7 +40,7 @@ impl Row {
     }
 }
 
-/// A line about all, and one for each row.
+/// Returns a headline, and one line for each row.
 pub(crate) fn frame<'a>(
     terminal: &Terminal,
     head: &str,
@@ -65,6 +66,6 @@ fn shortened(text: String) -> String {
     }
 }
 
-/// For how long a change is seen.
+/// For how long a change is highlighted.
 const NEW: Duration = Duration::from_secs(1);
 const WIDEST: usize = 40;

@@ -1,4 +1,4 @@
-//! Values as they change.
+//! Watches values as they change.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -16,14 +16,14 @@ use redis_collections_cli::program::{complain, print_object};
 use redis_collections_cli::stop;
 use redis_collections_cli::terminal::Terminal;
 
-/// Until it is told to stop, by Ctrl-C or a signal.
+/// Watches keywords until Ctrl-C or a signal.
 pub(crate) fn watch(opened: &Opened, names: &[String]) -> Result<(), Failure> {
     let stopped = stop::stop()?;
     let known: Vec<_> = match names {
         [] => opened.all()?.into_iter().filter(is_readable).collect(),
         names => opened.each(names).into_iter().collect::<Result<_, _>>()?,
     };
-    // What cannot be watched is found out now.
+    // Keywords that cannot be watched are reported now.
     for (name, reading) in names.iter().zip(opened.service.read_many(names)?) {
         reading.map_err(|error| failed(name, error))?;
     }
@@ -54,28 +54,28 @@ pub(crate) fn watch(opened: &Opened, names: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is known by now.
+/// The present state of the watched keywords.
 struct Board<'a> {
     opened: &'a Opened,
     terminal: Option<Terminal>,
-    /// What keywords are; `None` where that cannot be found out.
+    /// The descriptions of the keywords; `None` if unavailable.
     known: BTreeMap<String, Option<Description>>,
     rows: BTreeMap<String, Row>,
-    /// How the service stands.
+    /// The state of the service, or the last error.
     head: String,
-    /// Whether the server could not be reached when it was last looked at.
+    /// Whether the server was unreachable at the last check.
     is_cut_off: bool,
 }
 
 impl Board<'_> {
-    /// Takes what is told until then.
+    /// Takes changes from the monitor until this time.
     fn listen(&mut self, monitor: &mut Monitor, until: Instant) -> Result<(), Failure> {
         while let left = until.saturating_duration_since(Instant::now())
             && !left.is_zero()
             && let Some(reading) = monitor.next_within(left)
         {
             match reading {
-                // What waited to be told while it was looked at is over.
+                // Changes that were queued during a read are outdated.
                 Ok(reading) if self.has_newer_than(&reading) => {}
                 Ok(reading) => self.take(reading)?,
                 Err(error) if self.terminal.is_some() => self.head = error.to_string(),
@@ -85,7 +85,8 @@ impl Board<'_> {
         Ok(())
     }
 
-    /// Finds out what nobody tells: statuses, values that were set once more, and who is there.
+    /// Reads the states that are not announced: statuses, values that were set again, and whether a
+    /// dispatcher serves.
     fn look_again(&mut self) -> Result<(), Failure> {
         let Opened { service, name, .. } = self.opened;
         let readings = service.read_many(self.rows.keys());
@@ -98,7 +99,7 @@ impl Board<'_> {
                 self.head = format!("{name} is {not}served");
                 readings.into_iter().flatten().try_for_each(|reading| self.take(reading))
             }
-            // The monitor goes on as well when there is a server again.
+            // The monitor continues too when the server is available again.
             Err(error) if error.is_transient() => {
                 self.head = error.to_string();
                 if !mem::replace(&mut self.is_cut_off, true) {
@@ -110,7 +111,7 @@ impl Board<'_> {
         }
     }
 
-    /// Says on standard error what a table says in its head.
+    /// Prints an error to standard error, unless a table shows it in its headline.
     fn complain(&self, message: &str) {
         if self.terminal.is_none() {
             complain::<Arguments>(message);

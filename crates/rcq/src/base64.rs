@@ -1,8 +1,8 @@
-//! Jobs and names in JSON.
+//! Encodes jobs and names for JSON.
 
 use serde_json::{Value, json};
 
-/// A string, or `{"base64": …}` of bytes that are none.
+/// Returns a string, or `{"base64": …}` for bytes that are not UTF-8.
 pub(crate) fn json(bytes: &[u8]) -> Value {
     match std::str::from_utf8(bytes) {
         Ok(text) => json!(text),

@@ -1,4 +1,4 @@
-//! What the commands do.
+//! The commands of the program.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
@@ -41,6 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
+/// A queue, with its name and the format of the output.
 struct Opened {
     queue: Bytes,
     name: Vec<u8>,
@@ -203,7 +204,7 @@ impl Opened {
         }
     }
 
-    /// Says what was done, in an object with `fields` or in a text.
+    /// Prints the outcome, as an object with `fields` or as a text.
     fn say(&self, mut fields: Value, text: &str) -> Result<(), Failure> {
         fields["queue"] = base64::json(&self.name);
         match self.json {
@@ -217,7 +218,7 @@ impl Opened {
     }
 }
 
-/// Gives the lines of standard input to `push`, as many as there are at a time.
+/// Passes the lines of standard input to `push`, as many as are available at a time.
 fn each_batch(mut push: impl FnMut(Vec<Vec<u8>>) -> Result<(), Failure>) -> Result<(), Failure> {
     let mut input = BufReader::new(io::stdin().lock());
     if io::stdin().is_terminal() {
@@ -237,7 +238,7 @@ fn each_batch(mut push: impl FnMut(Vec<Vec<u8>>) -> Result<(), Failure>) -> Resu
     }
 }
 
-/// A failure after so many jobs had been pushed.
+/// Returns a failure after this many jobs had been pushed.
 fn failed(pushed: usize, error: Error) -> Failure {
     let failure = Failure::from(error);
     match failure {
@@ -248,11 +249,11 @@ fn failed(pushed: usize, error: Error) -> Failure {
     }
 }
 
-/// On Unix the very bytes of an argument.
+/// Returns the bytes of an argument, which are unchanged on Unix.
 fn bytes(argument: &OsString) -> &[u8] {
     argument.as_encoded_bytes()
 }
 
 const MOST_AT_A_TIME: usize = 1000;
-/// The exit code where a queue was not drained in time.
+/// The exit code if a queue was not drained in time.
 const LATE: u8 = 3;

@@ -1,9 +1,10 @@
-//! The last statistics of a queue, and how they went up and down.
+//! The last statistics of a queue, and their course.
 
 use std::collections::VecDeque;
 
 use redis_collections::{QueueRates, QueueStats};
 
+/// The latest statistics, each with the rates since the one before. Bounded by [`LONGEST`].
 #[derive(Default)]
 pub(crate) struct History(VecDeque<(QueueStats, Option<QueueRates>)>);
 
@@ -16,7 +17,7 @@ impl History {
         }
     }
 
-    /// How much is done in a second, if that is known by now.
+    /// Returns the present rates per second, if they are known yet.
     pub(crate) fn rates(&self) -> Option<QueueRates> {
         self.0.back().and_then(|(_, rates)| *rates)
     }
@@ -30,7 +31,7 @@ impl History {
     }
 }
 
-/// A bar for each value, the highest for the largest one. Only zero has the lowest.
+/// Draws a bar for each value, the highest for the largest one. Only zero has the lowest.
 fn sparkline(values: impl Iterator<Item = f64> + Clone) -> String {
     let largest = values.clone().fold(f64::MIN_POSITIVE, f64::max);
     let top = BARS.len() - 1;

@@ -1,4 +1,4 @@
-//! Statistics, once or again and again.
+//! Prints statistics, once or repeatedly.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use redis_collections_cli::failure::Failure;
 use redis_collections_cli::terminal::{Colour, Terminal};
 use redis_collections_cli::{shown, stop};
 
-/// A queue whose jobs are any bytes.
+/// A queue whose jobs are arbitrary bytes.
 pub(crate) type Bytes = redis_collections::WorkQueue<Vec<u8>>;
 
 pub(crate) fn once(queue: &Bytes, name: &[u8], as_json: bool) -> Result<(), Failure> {
@@ -24,7 +24,7 @@ pub(crate) fn once(queue: &Bytes, name: &[u8], as_json: bool) -> Result<(), Fail
     Ok(())
 }
 
-/// Until it is told to stop, by Ctrl-C or a signal.
+/// Prints statistics every `interval`, until Ctrl-C or a signal.
 pub(crate) fn watch(
     queue: &Bytes,
     name: &[u8],
@@ -109,7 +109,7 @@ fn rows(name: &[u8], stats: &QueueStats) -> [[String; 2]; 15] {
     .map(|(label, value)| [label.to_owned(), value])
 }
 
-/// The same rows, with rates and courses.
+/// Returns the same rows, with rates and courses.
 fn frame(terminal: &Terminal, name: &[u8], stats: &QueueStats, history: &History) -> Vec<String> {
     let rates = history.rates();
     let line = |[label, value]: [String; 2]| {

@@ -1,4 +1,4 @@
-//! How far lengths are believed that bytes declare.
+//! Bounds for the lengths that encoded bytes declare.
 
 use std::cell::Cell;
 
@@ -6,21 +6,21 @@ thread_local! {
     static LEFT: Cell<Left> = const { Cell::new(Left { of_bytes: 0, more: More::NONE, reserved: 0 }) };
 }
 
-/// What is left to the value that this thread decodes.
+/// The remaining allowance of the value that this thread decodes.
 #[derive(Clone, Copy)]
 struct Left {
-    /// How many elements it may have that have a byte each.
+    /// How many elements with a byte each it may still have.
     of_bytes: usize,
     more: More,
-    /// For how many elements memory may still be taken before they are read.
+    /// For how many elements memory may still be reserved before they are read.
     reserved: usize,
 }
 
-/// What a value may have beyond one element for each byte.
+/// The allowance of a value beyond one element for each byte.
 #[derive(Clone, Copy)]
 pub(in crate::codec) struct More {
     pub(in crate::codec) elements: usize,
-    /// How much memory these may take, besides what they own.
+    /// The memory of these elements, not counting what they own.
     pub(in crate::codec) memory: usize,
 }
 
@@ -35,9 +35,9 @@ impl More {
 
 /// Runs `decode`, which decodes `length` bytes.
 ///
-/// A declared element has a byte of its own, unless it is of no size; of those there may be `more`.
-/// Memory is taken in advance for one element for each byte, in all sequences together, which is
-/// what honest bytes need.
+/// A declared element has a byte of its own, unless it has no size; `more` bounds those. Memory is
+/// reserved for one element for each byte, in all sequences together, which is enough for valid
+/// bytes.
 pub(in crate::codec) fn within<T>(length: usize, more: More, decode: impl FnOnce() -> T) -> T {
     let before = LEFT.replace(Left { of_bytes: length, more, reserved: length });
     let decoded = decode();
@@ -45,7 +45,7 @@ pub(in crate::codec) fn within<T>(length: usize, more: More, decode: impl FnOnce
     decoded
 }
 
-/// Counts one element of `size` in memory, if it may be had.
+/// Counts one element of `size` in memory, and returns whether it is allowed.
 pub(super) fn count(size: usize) -> bool {
     let left = LEFT.get();
     let counted = match left.of_bytes.checked_sub(1) {
@@ -56,7 +56,7 @@ pub(super) fn count(size: usize) -> bool {
     counted.is_some()
 }
 
-/// As much of a declared length as memory may be taken for.
+/// Returns the part of a declared length for which memory may be reserved.
 pub(super) fn reserve(length: usize) -> usize {
     let left = LEFT.get();
     let granted = length.min(left.reserved);

@@ -1,6 +1,6 @@
-//! Of which kinds the parts of a value are that have bytes of their own.
+//! The kinds of those parts of a value that have bytes of their own.
 
-/// Kinds whose bytes mean something else, or the same if they are of one.
+/// Kinds whose bytes have different meanings; types of one kind have the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leaf {
     Byte,
@@ -38,7 +38,7 @@ impl Leaves {
         self.bytes = self.bytes.wrapping_add(count);
     }
 
-    /// The same leaves, after which others come or none.
+    /// Returns the digest with the last bytes included.
     pub(super) fn ended(mut self) -> Self {
         if self.bytes > 0 {
             let count = std::mem::take(&mut self.bytes);
@@ -48,7 +48,7 @@ impl Leaves {
         self
     }
 
-    /// As FNV-1a does, by more than a byte.
+    /// Mixes like FNV-1a, but more than a byte at a time.
     fn mix(&mut self, number: u64) {
         self.digest = (self.digest ^ (number + 1)).wrapping_mul(0x0000_0100_0000_01b3);
     }

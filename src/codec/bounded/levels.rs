@@ -1,11 +1,11 @@
 use crate::codec::MAX_DEPTH;
 
-/// How many levels something may go deeper.
+/// How many levels a value may still nest.
 ///
 /// A sequence, a tuple, a struct and a map are a level each, and so is a variant with content.
-/// Options and newtypes are none, since some formats write nothing of them; but not more than
-/// [`MAX_DEPTH`] may follow each other, since a type that contains itself through them alone would
-/// never end.
+/// Options and newtypes are not levels, since some formats write nothing for them. No more than
+/// [`MAX_DEPTH`] of them may follow each other, since a type that contains itself through them
+/// alone would never end.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Levels {
     depth: usize,

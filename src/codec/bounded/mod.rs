@@ -1,5 +1,5 @@
-//! Bounds that formats lack or count differently: how deep a value nests, in writing and in
-//! reading, and what is made of the lengths that bytes declare.
+//! Bounds that formats lack or count differently: the nesting of a value, in writing and in
+//! reading, and the lengths that encoded bytes declare.
 
 mod declared;
 mod leaves;

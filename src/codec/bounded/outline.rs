@@ -1,5 +1,5 @@
-//! Whether a type is read as it is written: bytes without names and kinds show neither which fields
-//! and variants they are of, nor that one of them was left out, nor what they are.
+//! Checks that a type is read as it is written. Bytes without names and kinds show neither the
+//! fields and variants that they belong to, nor that one was left out, nor their kinds.
 
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,22 +11,23 @@ thread_local! {
     static NOW: RefCell<Now> = const { RefCell::new(Now::Unwatched) };
 }
 
-/// What this thread does to a value.
+/// The recording or comparison that runs on this thread.
 enum Now {
     Unwatched,
     Writing(Outline),
     Reading(Reading),
 }
 
-/// A part of a value, as its type names it when it is written.
+/// A part of a value, as its type names it in writing.
 enum Mark {
     Variant(u32, &'static str),
     /// The items of a variant, a struct or a tuple.
     Items(Items),
-    /// Comes before the content of an item that has a name.
+    /// Precedes the content of an item that has a name.
     Field(&'static str),
 }
 
+/// How many items a part has, and whether they are named.
 #[derive(Clone, Copy)]
 pub(super) struct Items {
     pub(super) count: usize,
@@ -40,6 +41,7 @@ pub(in crate::codec) struct Outline {
     leaves: Leaves,
 }
 
+/// The progress of a reader along the outline of the written value.
 struct Reading {
     marks: Vec<Mark>,
     at: usize,
@@ -48,17 +50,17 @@ struct Reading {
     variants: DefaultHasher,
 }
 
-/// Runs `write` and says what it wrote.
+/// Runs `write`, and returns its result and its outline.
 pub(in crate::codec) fn outlined<T>(write: impl FnOnce() -> T) -> (T, Outline) {
     let (written, now) = during(Now::Writing(Outline::default()), write);
     let outline = if let Now::Writing(outline) = now { outline } else { Outline::default() };
     (written, outline)
 }
 
-/// Runs `read`, which must fail with [`UNLIKE`] where it reads another outline.
+/// Runs `read`, which must fail with [`UNLIKE`] if it reads another outline.
 ///
-/// A variant's name and its number have to mean the same. Only the type knows what each means, so
-/// it is read once by either.
+/// A variant's name and its number must mean the same. Only the type knows their meanings, so it is
+/// read once by each.
 pub(in crate::codec) fn compared<T, E>(
     outline: Outline,
     mut read: impl FnMut() -> Result<T, E>,
@@ -85,11 +87,12 @@ pub(in crate::codec) fn compared<T, E>(
     if is_complete && is_alike { Ok(value) } else { Err(unlike()) }
 }
 
-/// Runs `read` without looking at outlines.
+/// Runs `read` without comparing outlines.
 pub(in crate::codec) fn unwatched<T>(read: impl FnOnce() -> T) -> T {
     during(Now::Unwatched, read).0
 }
 
+/// Runs `run` with `now` in place, and restores the previous state.
 fn during<T>(now: Now, run: impl FnOnce() -> T) -> (T, Now) {
     let before = NOW.replace(now);
     let result = run();
@@ -100,12 +103,12 @@ pub(super) fn is_watched() -> bool {
     NOW.with_borrow(|now| !matches!(now, Now::Unwatched))
 }
 
-/// Takes note of something written or read that has bytes of its own.
+/// Records a leaf that is written or read.
 pub(super) fn note(leaf: Leaf) {
     noting(|leaves| leaves.add(leaf));
 }
 
-/// Takes note of so many bytes in a sequence.
+/// Records bytes of a sequence.
 pub(super) fn note_bytes(count: usize) {
     noting(|leaves| leaves.add_bytes(count));
 }
@@ -122,7 +125,7 @@ pub(super) fn write_variant(number: u32, name: &'static str) {
     writing(|marks| marks.push(Mark::Variant(number, name)));
 }
 
-/// Begins the items of something and gives its place.
+/// Begins the items of a part, and returns their place in the outline.
 pub(super) fn write_items(have_names: bool) -> usize {
     let mut place = 0;
     writing(|marks| {
@@ -150,7 +153,7 @@ fn writing(then: impl FnOnce(&mut Vec<Mark>)) {
     });
 }
 
-/// The name by which a variant with this `number` was written, and whether to go by it.
+/// Returns the name with which a variant of this `number` was written, and whether to use the name.
 pub(super) fn read_variant(number: u32) -> Option<(&'static str, bool)> {
     reading(|reading| match reading.next()? {
         Mark::Variant(written, name) if *written == number => Some((*name, reading.by_names)),
@@ -158,7 +161,7 @@ pub(super) fn read_variant(number: u32) -> Option<(&'static str, bool)> {
     })
 }
 
-/// Takes note of the variant that the type made of a number or name.
+/// Records the variant that the type chose for a number or name.
 pub(super) fn note_variant<T>(variant: Discriminant<T>) {
     reading(|reading| {
         variant.hash(&mut reading.variants);
@@ -173,8 +176,8 @@ pub(super) fn read_items() -> Option<Items> {
     })
 }
 
-/// The place behind the next field among the `names` that the type reads, if it is the one that was
-/// written. All that follow each other may be names of one field.
+/// Returns the place after the next field among the `names` that the type reads, if it is the one
+/// that was written. Consecutive names may all be of one field.
 pub(super) fn read_field(names: &[&'static str], from: usize) -> Option<usize> {
     reading(|reading| match reading.next()? {
         Mark::Field(_) if names.is_empty() => Some(from),

@@ -1,4 +1,4 @@
-//! Reading within bounds.
+//! Reads values within bounds.
 
 mod access;
 
@@ -14,7 +14,7 @@ use super::levels::Levels;
 use super::{declared, outline, watching};
 use crate::codec::MAX_DEPTH;
 
-/// What `deserializer` makes of `length` bytes, each of which is at most one element.
+/// Reads a value from `length` bytes, each of which is at most one element.
 #[cfg(any(feature = "json", feature = "msgpack", feature = "pickle"))]
 pub(in crate::codec) fn read<'de, T, D>(length: usize, deserializer: D) -> Result<T, D::Error>
 where
@@ -37,15 +37,15 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
     }
 }
 
-/// Something of serde within bounds.
+/// A part of serde's reading, kept within bounds.
 struct Limited<I> {
     inner: I,
     levels: Levels,
     /// Whether it is compared with an outline.
     watched: bool,
-    /// Whether an `f32` is asked for.
+    /// Whether the type reads an `f32`.
     narrow: bool,
-    /// Whether the bytes say how many elements there are, and not the type.
+    /// Whether the number of elements comes from the bytes rather than from the type.
     counts: bool,
     /// The names of the fields that the type reads.
     names: &'static [&'static str],
@@ -84,8 +84,8 @@ impl<I> Limited<I> {
 }
 
 impl<'de, D: Deserializer<'de>> Limited<D> {
-    /// Whether the format tells bytes from sequences, as those for humans do here. Then bytes are
-    /// not read as a sequence, which would be written as numbers.
+    /// Returns whether the format distinguishes bytes from sequences, as the human-readable ones
+    /// here do. In those, bytes are not read as a sequence, which would be written as numbers.
     fn tells_bytes(&self) -> bool {
         self.inner.is_human_readable()
     }
@@ -130,12 +130,12 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
         deserialize_ignored_any();
     }
 
-    /// Lent, so that no memory is taken for a declared length.
+    /// Borrowed, so that no memory is reserved for a declared length.
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.deserialize_str(visitor)
     }
 
-    /// Lent, as text is.
+    /// Borrowed, like text.
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.deserialize_bytes(visitor)
     }

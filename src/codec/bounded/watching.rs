@@ -1,4 +1,4 @@
-//! Reading beside the outline of what was written.
+//! Compares a reader with the outline of the written value.
 
 use std::marker::PhantomData;
 use std::mem;
@@ -7,7 +7,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, SeqAccess, Vi
 
 use super::outline::{self, Items, UNLIKE};
 
-/// What `visitor` makes of items whose number is the type's, and whose names too if it has some.
+/// Visits items whose number, and names if they have any, are fixed by the type.
 pub(super) fn visit_items<'de, V: Visitor<'de>, A: SeqAccess<'de>>(
     visitor: V,
     names: &'static [&'static str],
@@ -21,7 +21,7 @@ pub(super) fn visit_items<'de, V: Visitor<'de>, A: SeqAccess<'de>>(
     }
 }
 
-/// Compares the content of a variant that has `count` items, at most one.
+/// Compares the content of a variant with `count` items, at most one.
 pub(super) fn variant_of<E: Error>(count: usize) -> Result<(), E> {
     match begin::<E>()? {
         Items { count: written, have_names: false } if written == count => Ok(()),
@@ -33,9 +33,10 @@ fn begin<E: Error>() -> Result<Items, E> {
     outline::read_items().ok_or_else(|| E::custom(UNLIKE))
 }
 
+/// The items of a part, each compared with the outline.
 struct Elements<A> {
     inner: A,
-    /// Those that are still to come.
+    /// The remaining items.
     items: Items,
     names: &'static [&'static str],
     /// Where the names of further items begin.
@@ -67,7 +68,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<A> {
     }
 }
 
-/// The seed of a variant.
+/// Reads a variant, compared with the outline.
 pub(super) struct Variant<S>(pub(super) S);
 
 impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Variant<S> {
@@ -85,7 +86,7 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Variant<S> {
     }
 }
 
-/// A variant by its number, or by its name for types that take it.
+/// A variant by its number, or by its name for types that accept names.
 struct Identifier<E> {
     number: u32,
     name: Option<&'static str>,

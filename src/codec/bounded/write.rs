@@ -1,4 +1,4 @@
-//! Writing within bounds, so that what is written can be read back.
+//! Writes values within bounds, so that they can be read back.
 
 use std::fmt::Display;
 
@@ -12,7 +12,7 @@ use super::levels::{Levels, TOO_DEEP};
 use super::outline;
 use crate::codec::CodecError;
 
-/// `value`, which fails to be written if it nests more than `depth` deep.
+/// Wraps `value` so that writing fails if it nests deeper than `depth`.
 #[cfg(any(feature = "json", feature = "msgpack", feature = "pickle"))]
 pub(in crate::codec) fn written<T: Serialize + ?Sized>(
     value: &T,
@@ -21,7 +21,7 @@ pub(in crate::codec) fn written<T: Serialize + ?Sized>(
     Limited { inner: value, levels: Levels::new(depth), watched: false, items: None }
 }
 
-/// `value` within the same bound, to be written inside of [`outlined`](outline::outlined).
+/// Like `written`, inside of [`outlined`](outline::outlined), which records the outline.
 #[cfg(feature = "bincode")]
 pub(in crate::codec) fn watched<T: Serialize + ?Sized>(
     value: &T,
@@ -30,8 +30,7 @@ pub(in crate::codec) fn watched<T: Serialize + ?Sized>(
     Limited { inner: value, levels: Levels::new(depth), watched: true, items: None }
 }
 
-/// Why a value of [`written`] with this `depth` was not: its nesting, or what is `otherwise` the
-/// reason.
+/// Returns why a [`written`] value of this `depth` failed: its nesting, or else `otherwise`.
 pub(in crate::codec) fn unwritable(
     error: &impl Display,
     depth: usize,
@@ -45,13 +44,13 @@ pub(in crate::codec) fn unwritable(
     }
 }
 
-/// Something of serde within bounds.
+/// A part of serde's writing, kept within bounds.
 struct Limited<I> {
     inner: I,
     levels: Levels,
-    /// Whether its outline is of interest.
+    /// Whether the outline is recorded.
     watched: bool,
-    /// Where the outline has its items, if their number is the type's.
+    /// The place of the items in the outline, if the type fixes their number.
     items: Option<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! From Python's data to serde's types.
+//! Converts Python's data to serde's types.
 
 use std::iter;
 
@@ -14,10 +14,10 @@ use crate::codec::bounded::{TOO_DEEP, read};
 use crate::codec::marker::RAW_VALUE;
 use crate::codec::message::without_values;
 
-/// `value` as a `T`. All its elements are there, so that their number is believed.
+/// Converts `value` to a `T`. All its elements are in memory, so their number is not bounded.
 ///
-/// Types that take any value, such as `serde_json::Value`, mostly have no room for ints of more
-/// than 64 bits. If the value has some and is refused, it is read once more with these as floats,
+/// Types that accept any value, such as `serde_json::Value`, mostly have no room for ints of more
+/// than 64 bits. If the value has some and is rejected, it is read once more with these as floats,
 /// as serde_json reads them.
 pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, CodecError> {
     let again = has_wide_ints(&value).then(|| value.clone());
@@ -32,6 +32,7 @@ pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, CodecEr
     })
 }
 
+/// Returns whether any int in `value` has more than 64 bits.
 fn has_wide_ints(value: &Value) -> bool {
     match value {
         Value::Int(int) => i64::try_from(*int).is_err() && u64::try_from(*int).is_err(),
@@ -44,12 +45,12 @@ fn has_wide_ints(value: &Value) -> bool {
     }
 }
 
-/// A value that is read, with ints of more than 64 bits as what they are where anything is taken,
-/// or else as floats.
+/// A value to be read. A type that accepts anything gets ints of more than 64 bits unchanged if
+/// `EXACT`, or else as floats.
 struct Data<const EXACT: bool>(Value);
 
 impl<const EXACT: bool> Data<EXACT> {
-    /// An int of more than 64 bits as a float.
+    /// Reads an int of more than 64 bits as a float.
     fn rounded<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let float = match &self.0 {
             Value::Int(int) => *int as f64,
@@ -189,8 +190,8 @@ impl<'de, const EXACT: bool> IntoDeserializer<'de, Error> for Data<EXACT> {
     }
 }
 
-/// The key of a dict. JSON makes text of every key, so text is also read as what is asked for, and
-/// `null` as None where it cannot have been text. Python 2 wrote `True` where Python 3 writes
+/// The key of a dict. JSON turns every key into text, so text is also parsed as the requested type,
+/// and `null` as None where it cannot have been text. Python 2 wrote `True` where Python 3 writes
 /// `true`.
 struct Key<const EXACT: bool>(Value);
 
@@ -307,6 +308,7 @@ impl<'de, const EXACT: bool> Deserializer<'de> for Key<EXACT> {
 /// How JSON writes None as a key.
 const NULL: &str = "null";
 
+/// The name of an enum's variant, with its content if it has any.
 struct Variant<const EXACT: bool> {
     variant: String,
     content: Option<Value>,
@@ -325,6 +327,7 @@ impl<'de, const EXACT: bool> EnumAccess<'de> for Variant<EXACT> {
     }
 }
 
+/// The content of a variant.
 struct Content<const EXACT: bool>(Option<Value>);
 
 impl<const EXACT: bool> Content<EXACT> {

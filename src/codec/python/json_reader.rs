@@ -1,4 +1,4 @@
-//! JSON as Python's `json.loads` reads it: with NaN and infinities, ints of any size, and the last
+//! Reads JSON like Python's `json.loads`: with NaN and infinities, ints of any size, and the last
 //! of equal keys.
 
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use std::str;
 use super::{Value, int_from_digits};
 use crate::codec::{CodecError, MAX_DEPTH};
 
-/// The value that fills all of `bytes`.
+/// Reads the value that fills all of `bytes`.
 pub(crate) fn read(bytes: &[u8]) -> Result<Value, CodecError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = str::from_utf8(bytes).map_err(|_| CodecError::new("JSON that is not UTF-8"))?;
@@ -20,6 +20,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value, CodecError> {
     }
 }
 
+/// The position of the reader in the text.
 struct Reader<'a> {
     text: &'a str,
     at: usize,
@@ -205,7 +206,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Skips space and, if it follows, `byte`.
+    /// Skips space and, if it follows, `byte`. Returns whether it did follow.
     fn skip_to(&mut self, byte: u8) -> bool {
         self.skip_space();
         let found = self.peek() == Some(byte);

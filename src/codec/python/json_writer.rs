@@ -1,4 +1,4 @@
-//! JSON byte for byte as Python's `json.dumps` writes it.
+//! Writes JSON with the same bytes as Python's `json.dumps`.
 
 use super::Value;
 use crate::codec::CodecError;

@@ -1,4 +1,4 @@
-//! Python's data as a tree, between serde's types and the formats that Python programs write.
+//! Python's data as a tree, between serde's types and the formats of Python programs.
 
 pub(super) mod json_reader;
 pub(super) mod json_writer;
@@ -33,7 +33,7 @@ pub(super) enum Value {
     LongInt(String),
     Float(f64),
     Str(String),
-    /// A key of JSON, where it may have been any other scalar.
+    /// A JSON key, which may originally have been any other scalar.
     Key(String),
     Bytes(Vec<u8>),
     List(Vec<Value>),
@@ -41,10 +41,10 @@ pub(super) enum Value {
     Dict(Vec<(Value, Value)>),
 }
 
-/// The most digits of an int, which is also Python's own limit.
+/// The most digits of an int, which is Python's own limit too.
 pub(super) const MOST_DIGITS: usize = 4300;
 
-/// An int from an optional sign and digits.
+/// Parses an int from an optional sign and digits.
 pub(super) fn int_from_digits(text: &str) -> Option<Value> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty()

@@ -1,22 +1,23 @@
-//! Copies of parts of a pickle.
+//! Copies the parts of a pickle that are shared.
 
 use super::Value;
 use super::pickle_machine::{Id, Node, broken};
 use super::pickle_room::Room;
 use crate::codec::{CodecError, MAX_DEPTH};
 
-/// The value at `id` without shared parts.
+/// Returns the value at `id` without shared parts.
 pub(super) fn unshared(nodes: &[Node], id: Id, room: &mut Room) -> Result<Value, CodecError> {
     Copier { nodes, room }.value(id, 0)
 }
 
+/// Copies nodes as long as there is room.
 struct Copier<'a> {
     nodes: &'a [Node],
     room: &'a mut Room,
 }
 
 impl Copier<'_> {
-    /// The value at `id`, which `depth` collections contain.
+    /// Returns the value at `id`, which `depth` collections contain.
     fn value(&mut self, id: Id, depth: usize) -> Result<Value, CodecError> {
         match &self.nodes[id] {
             Node::Scalar(value) => {

@@ -7,6 +7,7 @@ use super::Value;
 use super::pickle_room::Room;
 use crate::codec::CodecError;
 
+/// The state of the machine. Nodes refer to each other by their places, and are never removed.
 pub(super) struct Machine<'a> {
     pub(super) rest: &'a [u8],
     pub(super) nodes: Vec<Node>,
@@ -19,6 +20,7 @@ pub(super) struct Machine<'a> {
 /// The place of a node among the nodes.
 pub(super) type Id = usize;
 
+/// A value that the machine has made.
 pub(super) enum Node {
     Scalar(Value),
     List(Vec<Id>),
@@ -28,7 +30,7 @@ pub(super) enum Node {
     Global(Global),
 }
 
-/// What may be called, none of which runs anything.
+/// The globals that a pickle may call. No call runs any code.
 #[derive(Clone, Copy)]
 pub(super) enum Global {
     Set,
@@ -58,25 +60,28 @@ impl<'a> Machine<'a> {
         self.push(Node::Scalar(value));
     }
 
+    /// Stores the top of the stack in the memo, under the index on the next line.
     pub(super) fn memoize_at_line(&mut self) -> Result<(), CodecError> {
         let index = self.line_number()?;
         self.memo.insert(index, self.top()?);
         Ok(())
     }
 
+    /// Stores the top of the stack in the memo, under an index of `size` bytes.
     pub(super) fn memoize(&mut self, size: usize) -> Result<(), CodecError> {
         let index = self.unsigned(size)?;
         self.memo.insert(index, self.top()?);
         Ok(())
     }
 
+    /// Pushes the node that the memo has at `index`.
     pub(super) fn recall(&mut self, index: u64) -> Result<(), CodecError> {
         let id = *self.memo.get(&index).ok_or_else(|| broken("a reference"))?;
         self.stack.push(id);
         Ok(())
     }
 
-    /// Where the stack begins above the last mark.
+    /// Returns where the stack begins above the last mark.
     pub(super) fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }
@@ -98,6 +103,7 @@ impl<'a> Machine<'a> {
         }
     }
 
+    /// Pops the last mark and all that is above it.
     pub(super) fn pop_to_mark(&mut self) -> Result<Vec<Id>, CodecError> {
         let mark = self.marks.pop().ok_or_else(|| broken("a mark"))?;
         Ok(self.stack.drain(mark..).collect())
@@ -124,7 +130,7 @@ impl<'a> Machine<'a> {
         Ok(u64::from_le_bytes(wide))
     }
 
-    /// Bytes after their length, which takes `size` bytes.
+    /// Takes bytes after their length, which takes `size` bytes.
     pub(super) fn sized(&mut self, size: usize) -> Result<&'a [u8], CodecError> {
         let length = self.unsigned(size)?;
         self.take(usize::try_from(length).unwrap_or(usize::MAX))

@@ -1,8 +1,8 @@
-//! The binary ints of pickles.
+//! Parses the binary ints of pickles.
 
 use super::{MOST_DIGITS, Value};
 
-/// An int of any size in two's complement, the lowest byte first.
+/// Parses an int of any size in two's complement, the lowest byte first.
 pub(super) fn int_from_bytes(bytes: &[u8]) -> Option<Value> {
     let negative = bytes.last().is_some_and(|last| *last >= 0x80);
     let fill = if negative { 0xff } else { 0 };
@@ -33,7 +33,7 @@ fn add_one(magnitude: &mut Vec<u8>) {
     magnitude.push(1);
 }
 
-/// Nine decimal digits at a time, from the lowest.
+/// Converts to decimal, nine digits at a time, from the lowest.
 fn decimal(magnitude: &[u8]) -> String {
     let mut parts: Vec<u32> = vec![0];
     for byte in magnitude.iter().rev() {
@@ -59,7 +59,7 @@ fn decimal(magnitude: &[u8]) -> String {
 
 const PART: u64 = 1_000_000_000;
 
-/// As many as the most digits take, and one for the sign.
+/// Enough for the most digits, and one for the sign.
 const MOST_BYTES: usize = MOST_DIGITS * 5 / 12 + 1;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! A machine for the opcodes of pickle's protocols 0 to 5, as far as they make data.
+//! A machine for the opcodes of pickle's protocols 0 to 5, as far as they produce data.
 //!
-//! It never calls anything: a global outside a fixed list is refused by its name. It does not
-//! recurse, and what it makes is bounded by its input: every opcode makes at most one node, and
-//! whatever is copied, by a call or because it is shared, takes from one room for all copies.
+//! It never calls anything: a global outside a fixed list is rejected by its name. It does not
+//! recurse, and its output is bounded by its input: every opcode makes at most one node, and all
+//! copies, made by a call or because a part is shared, take from one room.
 //!
 //! The opcodes are described in CPython's `Lib/pickletools.py`.
 
@@ -16,7 +16,7 @@ use super::pickle_text::{quoted_bytes, raw_unicode};
 use super::{Value, int_from_digits};
 use crate::codec::CodecError;
 
-/// The value that the pickle `bytes` makes.
+/// Reads the value of the pickle `bytes`.
 pub(crate) fn read(bytes: &[u8]) -> Result<Value, CodecError> {
     let mut machine = Machine::new(bytes);
     let result = loop {
@@ -150,7 +150,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Sets, bytes and ordered dicts are written as calls in some protocols.
+    /// Carries out a call: some protocols write sets, bytes and ordered dicts as calls.
     fn reduce(&mut self) -> Result<(), CodecError> {
         let (arguments, function) = (self.pop()?, self.pop()?);
         let Machine { nodes, room, .. } = self;
@@ -197,7 +197,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Text of Python 2, which Python 3 reads as ASCII.
+    /// Pushes Python 2 text, which Python 3 reads as ASCII.
     fn old_text(&mut self, bytes: Vec<u8>) {
         self.scalar(match String::from_utf8(bytes) {
             Ok(text) if text.is_ascii() => Value::Str(text),
@@ -260,13 +260,13 @@ fn bytes_of(node: &Node) -> Result<&[u8], CodecError> {
     }
 }
 
-/// The bytes that Latin-1 has for `text`, which is UTF-8.
+/// Converts `text`, which is UTF-8, to Latin-1.
 fn latin1(text: &[u8]) -> Option<Vec<u8>> {
     let text = str::from_utf8(text).ok()?;
     text.chars().map(|character| u8::try_from(character).ok()).collect()
 }
 
-/// The entries of a list of lists or tuples of two.
+/// Returns the entries of a list of lists or tuples of two.
 fn entries_of(nodes: &[Node], list: Id, room: &mut Room) -> Result<Vec<(Id, Id)>, CodecError> {
     let Node::List(entries) = &nodes[list] else { return Err(broken("a dict")) };
     room.take(entries.len().saturating_mul(size_of::<(Id, Id)>()))?;
@@ -285,8 +285,8 @@ fn pairs(items: &[Id]) -> Result<Vec<(Id, Id)>, CodecError> {
     }
 }
 
-/// Text that begins with a `c` may be taken for a global, so that only what could be its name is
-/// shown.
+/// Returns the error for a global. Text that begins with a `c` may be mistaken for one, so only a
+/// possible name is shown.
 fn refused(module: &[u8], name: &[u8]) -> CodecError {
     CodecError::new(match (dotted_name(module), dotted_name(name)) {
         (Some(module), Some(name)) => format!("`{module}.{name}` is not data and is never called"),
@@ -294,7 +294,7 @@ fn refused(module: &[u8], name: &[u8]) -> CodecError {
     })
 }
 
-/// Identifiers with dots between them.
+/// Returns `name` if it consists of identifiers with dots between them.
 fn dotted_name(name: &[u8]) -> Option<&str> {
     let is_identifier = |part: &str| {
         let is_digit = |byte: &u8| byte.is_ascii_digit();

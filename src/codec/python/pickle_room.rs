@@ -17,7 +17,7 @@ impl Room {
         Ok(())
     }
 
-    /// A copy of `items`.
+    /// Copies `items`.
     pub(super) fn copy<T: Copy>(&mut self, items: &[T]) -> Result<Vec<T>, CodecError> {
         self.take(size_of_val(items))?;
         Ok(items.to_vec())

@@ -1,8 +1,8 @@
-//! The text forms of pickle's protocol 0.
+//! Parses the text forms of pickle's protocol 0.
 
 use std::str;
 
-/// The text of a `V` line: Latin-1 with `\u` and `\U` escapes.
+/// Parses the text of a `V` line: Latin-1 with `\u` and `\U` escapes.
 pub(super) fn raw_unicode(line: &[u8]) -> Option<String> {
     let mut units: Vec<u16> = Vec::with_capacity(line.len());
     let mut rest = line;
@@ -30,7 +30,7 @@ fn char_units(code: u32) -> Option<Vec<u16>> {
     }
 }
 
-/// The bytes of an `S` line: a Python literal with its quotes.
+/// Parses the bytes of an `S` line: a Python literal with its quotes.
 pub(super) fn quoted_bytes(line: &[u8]) -> Option<Vec<u8>> {
     let (&quote, inner) = line.split_first()?;
     let (&last, inner) = inner.split_last()?;

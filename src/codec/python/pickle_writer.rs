@@ -1,4 +1,4 @@
-//! Pickles of protocol 2, which serde-pickle writes.
+//! Writes pickles of protocol 2, with serde-pickle.
 
 use num_bigint::BigInt;
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, SerializeTuple, Serializer};
@@ -9,8 +9,8 @@ use crate::codec::CodecError;
 
 /// Appends `value` as a pickle.
 ///
-/// serde-pickle takes ints of more than 64 bits only in values of its own, whose dicts are sorted.
-/// Others keep their order.
+/// serde-pickle accepts ints of more than 64 bits only in its own values, whose dicts are sorted.
+/// Other values keep their order.
 pub(crate) fn write(value: &Value, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
     let options = SerOptions::new().proto_v2();
     let written = match is_wide(value) {
@@ -64,7 +64,7 @@ impl Serialize for Narrow<'_> {
     }
 }
 
-/// In as few bytes as Python takes.
+/// Writes an int in as few bytes as Python does.
 fn serialize_int<S: Serializer>(int: i128, serializer: S) -> Result<S::Ok, S::Error> {
     if let Ok(int) = u8::try_from(int) {
         serializer.serialize_u8(int)

@@ -1,4 +1,4 @@
-//! From serde's types to Python's data.
+//! Converts serde's types to Python's data.
 
 use serde::ser::{
     Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
@@ -12,15 +12,16 @@ use crate::codec::{CodecError, MAX_DEPTH};
 
 type Error = serde::de::value::Error;
 
-/// `value` as Python's data: a struct is a dict, a tuple a tuple, `None` and `()` are None, and a
-/// variant is its name or a dict of its name and its content. What serde_json marks as a number or
-/// as JSON is what it stands for.
+/// Converts `value` to Python's data: a struct is a dict, a tuple a tuple, `None` and `()` are
+/// None, and a variant is its name or a dict of its name and its content. Values that serde_json
+/// marks as numbers or as JSON become what they represent.
 pub(crate) fn to_value<T: Serialize>(value: &T) -> Result<Value, CodecError> {
     written(value, MAX_DEPTH)
         .serialize(ToValue)
         .map_err(|error| unwritable(&error, MAX_DEPTH, "the type refuses to be written"))
 }
 
+/// Builds a [`Value`] from the calls of a serde type.
 struct ToValue;
 
 macro_rules! ints {
@@ -173,7 +174,7 @@ fn in_variant(variant: Option<&'static str>, content: Value) -> Value {
     }
 }
 
-/// What a marked struct with these entries stands for.
+/// Returns what a marked struct with these entries represents.
 fn unmarked(marker: Marker, entries: &[(Value, Value)]) -> Result<Value, Error> {
     let value = match (marker, entries) {
         (Marker::Number, [(_, Value::Str(text))]) => int_from_digits(text).or_else(|| {
@@ -185,6 +186,7 @@ fn unmarked(marker: Marker, entries: &[(Value, Value)]) -> Result<Value, Error> 
     value.ok_or_else(|| Error::custom("a marker of serde_json without its content"))
 }
 
+/// The items of a sequence or tuple that is being built.
 struct Items {
     variant: Option<&'static str>,
     is_tuple: bool,
@@ -229,6 +231,7 @@ like_a_sequence! {
     SerializeTupleVariant: serialize_field;
 }
 
+/// The entries of a map or struct that is being built.
 #[derive(Default)]
 struct Entries {
     variant: Option<&'static str>,

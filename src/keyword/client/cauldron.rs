@@ -1,5 +1,5 @@
-//! Writing to dispatchers of Cauldron's, which acknowledge nothing: what they do to the status and
-//! the value tells what became of a request.
+//! Writes to Cauldron dispatchers, which acknowledge nothing: the outcome of a request is derived
+//! from the status and the value.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::reply;
 use crate::request::Request;
 use crate::time::{Deadline, Signal};
 
-/// Has a dispatcher set a keyword, and gives what it made of it.
+/// Has a Cauldron dispatcher set a keyword, and returns the resulting state.
 pub(crate) async fn write<E: RoundTrips>(
     executor: &E,
     (name, keyword, kind): (&ServiceName, &KeywordName, Kind),
@@ -45,7 +45,7 @@ pub(crate) async fn write<E: RoundTrips>(
         Ok((_, Ok(0))) => return Err(name.not_served(keyword)),
         Ok((_, Err(error))) => return Err(error),
         Err(error) if error.applied() != Applied::Perhaps => return Err(error),
-        // What lost its reply may have been heard.
+        // A request whose reply was lost may have been received.
         _ => {}
     }
     loop {
@@ -72,13 +72,15 @@ pub(crate) async fn write<E: RoundTrips>(
     }
 }
 
+/// The outcome of a request, as far as the keyword's state shows it.
 enum WriteState {
     Open,
     Done(Reading),
     Refused(String),
 }
 
-/// What the state of a keyword says about a request. `has_moved` says whether it was set since.
+/// Derives the outcome of a request from a keyword's state. `has_moved` says whether it was set
+/// since.
 fn verdict(before: &Reading, now: Reading, has_moved: bool, wanted: &str) -> WriteState {
     let is_new_error = before.status != Status::Error || before.error != now.error;
     let is_new = now.text == wanted || now.text != before.text;
@@ -93,15 +95,16 @@ fn verdict(before: &Reading, now: Reading, has_moved: bool, wanted: &str) -> Wri
     }
 }
 
-/// Listens to a keyword's status and value.
+/// Receives notifications of a keyword's status and value while one write is under way.
 struct OutcomeListener {
-    /// A channel that only this listens to. What comes before the message that it sends itself on
-    /// it was no consequence of its request.
+    /// A channel that only this subscribes to. The message published on it marks the point before
+    /// which no notification is a consequence of the request.
     mark: Vec<u8>,
     signal: Signal,
     state: Mutex<State>,
 }
 
+/// Notifications received so far, shared by the feed and the writer.
 #[derive(Default)]
 struct State {
     has_begun: bool,
@@ -110,6 +113,7 @@ struct State {
 }
 
 impl OutcomeListener {
+    /// Subscribes to the status and the value of a keyword.
     async fn open<E: RoundTrips>(
         executor: &E,
         name: &ServiceName,
@@ -134,7 +138,7 @@ impl OutcomeListener {
         self.state().has_heard
     }
 
-    /// For how long to wait before looking all the same.
+    /// Returns how long to wait before reading the state regardless of notifications.
     fn patience(&self) -> Duration {
         if self.state().tells_keys { BEAT } else { BLIND }
     }
@@ -170,5 +174,5 @@ impl FeedHandler for OutcomeListener {
 }
 
 const BEAT: Duration = Duration::from_secs(1);
-/// How often to look where the server tells nothing.
+/// How often the state is read where the server sends no notifications.
 const BLIND: Duration = Duration::from_millis(50);

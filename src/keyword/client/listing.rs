@@ -1,4 +1,4 @@
-//! What keywords there are.
+//! Lists and describes the keywords of a service.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ use crate::keyword::names::{KeywordName, ServiceName};
 use crate::reply;
 use crate::request::Request;
 
-/// The keywords of a service, as its dispatcher describes them. Cauldron's describes nothing, and
-/// leaves only keys.
+/// Returns the keywords of a service as its dispatcher describes them. Cauldron dispatchers store
+/// no descriptions: there the keys are listed.
 pub(crate) async fn keywords<E: RoundTrips>(
     executor: &E,
     service: &ServiceName,
@@ -37,8 +37,8 @@ pub(crate) async fn keywords<E: RoundTrips>(
     Ok(found.into_values().collect())
 }
 
-/// What a keyword is, if there is one of that name: among those that are described, or else by its
-/// key. One round trip.
+/// Describes a keyword, if it exists: from its stored description, or else from its key. One round
+/// trip.
 pub(crate) async fn describe<E: RoundTrips>(
     executor: &E,
     service: &ServiceName,
@@ -61,6 +61,7 @@ pub(crate) async fn describe<E: RoundTrips>(
     Ok(known.or_else(|| is_there.then(|| named(keyword, kind))))
 }
 
+/// Finds keywords by their keys, which show only names and types. Scans the database.
 async fn by_keys<E: RoundTrips>(
     executor: &E,
     service: &ServiceName,
@@ -93,6 +94,7 @@ fn entry_of(entry: &[Vec<u8>]) -> Option<(KeywordName, Description)> {
     Some((name, description))
 }
 
+/// Describes a keyword of which only the name and the type are known.
 fn named(keyword: &KeywordName, kind: Option<Vec<u8>>) -> Description {
     Description::new(keyword.as_str(), Kind::named(&kind.unwrap_or_default()))
 }

@@ -1,4 +1,4 @@
-//! Values as they lie on the server.
+//! Reads values from the server's keys.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,7 +15,8 @@ use crate::reply;
 use crate::reply::decode_bytes;
 use crate::request::Request;
 
-/// The values of `keywords`, in their order, each by itself. One round trip for a page.
+/// Returns the values of `keywords`, in their order, each with its own result. One round trip per
+/// page.
 pub(crate) async fn look<E: RoundTrips>(
     executor: &E,
     service: &ServiceName,
@@ -29,7 +30,7 @@ pub(crate) async fn look<E: RoundTrips>(
             field(request, keyword).arg(service.status_field(keyword))
         });
         let descriptions = Request::read("HMGET").key(&service.descriptions());
-        // A value may be set while they are read, and is never older than its time.
+        // A value may be set during the read. It is never older than its time.
         let values = page.iter().map(|keyword| service.value(keyword));
         let exist = values.fold(Request::read("EXISTS"), |request, value| request.key(&value));
         let (times, stored, descriptions, now, exist, is_held, is_registered, describes) = executor
@@ -51,7 +52,7 @@ pub(crate) async fn look<E: RoundTrips>(
         let now = seconds.saturating_mul(MICROSECONDS).saturating_add(microseconds);
         let found = stored.chunks_exact(STORED).zip(times.chunks_exact(TIMES)).zip(descriptions);
         for (keyword, ((stored, times), description)) in page.iter().zip(found) {
-            // The holder of the lease describes what it serves.
+            // The lease holder describes the keywords that it serves.
             let is_served = is_served && (!is_held || description.is_some());
             let found = Found { stored, times, description, now, is_served };
             readings.push(found.reading(service, keyword));
@@ -65,7 +66,7 @@ pub(crate) async fn look<E: RoundTrips>(
     Ok(readings)
 }
 
-/// Finds out which of the keywords that seem not to be there have a value of another type.
+/// Replaces the error of each keyword that seems missing but has a value of another type.
 async fn explain<E: RoundTrips>(
     executor: &E,
     service: &ServiceName,
@@ -85,7 +86,7 @@ async fn explain<E: RoundTrips>(
     Ok(())
 }
 
-/// The value of one keyword.
+/// Returns the value of one keyword.
 pub(crate) async fn one<E: RoundTrips>(
     executor: &E,
     service: &ServiceName,
@@ -95,7 +96,7 @@ pub(crate) async fn one<E: RoundTrips>(
     reading.unwrap_or_else(|| Err(service.unknown("read", keyword)))
 }
 
-/// A reading of what a dispatcher has just set.
+/// Returns the reading of a value that a dispatcher has just set.
 pub(crate) fn fresh(keyword: &KeywordName, kind: Kind, text: String, at: u64) -> Reading {
     Reading {
         keyword: keyword.as_str().to_owned(),
@@ -112,11 +113,12 @@ pub(crate) fn fresh(keyword: &KeywordName, kind: Kind, text: String, at: u64) ->
     }
 }
 
+/// Parses a value, and falls back to text where it is not of the type.
 fn value_of(kind: Kind, text: &str) -> Value {
     kind.parse(text, &[]).unwrap_or_else(|_| Value::Text(text.into()))
 }
 
-/// A value of a keyword as text.
+/// Decodes the value of a keyword as text.
 pub(crate) fn text_of(
     service: &ServiceName,
     keyword: &KeywordName,
@@ -125,12 +127,12 @@ pub(crate) fn text_of(
     decode_bytes::<String>(bytes, || *service.attempt("read", keyword, false))
 }
 
-/// When it was so many microseconds by the server's clock.
+/// Returns the time that is this many microseconds on the server's clock.
 fn moment(microseconds: u64) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_micros(microseconds))
 }
 
-/// What there is of one keyword.
+/// The raw replies about one keyword.
 struct Found<'a> {
     stored: &'a [Option<Vec<u8>>],
     times: &'a [Option<Vec<u8>>],
@@ -151,7 +153,7 @@ impl Found<'_> {
         let text = text_of(service, keyword, value.to_vec())?;
         let kind = description.map(|known| known.kind);
         let kind = kind.unwrap_or_else(|| Kind::named(stored(2).unwrap_or_default()));
-        // The second is followed by a word if that was the failure of a write.
+        // The second time is followed by a word if it is that of a failed write.
         let time = |index: usize| {
             let time = std::str::from_utf8(self.times.get(index)?.as_deref()?).ok()?;
             time.split(' ').next()?.parse::<u64>().ok()
@@ -173,12 +175,13 @@ impl Found<'_> {
     }
 }
 
+/// Parses a stored description; `None` if it is not one.
 pub(crate) fn described(json: &[u8]) -> Option<Description> {
     serde_json::from_slice(json).ok()
 }
 
-/// Reads a description, as it is stored and as it is in a file, and a value by it. Whether it is
-/// one.
+/// Reads a description as stored and as in a file, and parses a value by it. Returns whether it is
+/// a description.
 #[cfg(test)]
 pub(crate) fn read_description(bytes: &[u8]) -> bool {
     use crate::keyword::service_definition::ServiceDefinition;
@@ -192,6 +195,7 @@ pub(crate) fn read_description(bytes: &[u8]) -> bool {
     description.check().is_ok() && shown.sum::<usize>() > 0
 }
 
+/// Reads the [`STORED`] keys of each keyword.
 fn stored(service: &ServiceName, page: &[KeywordName]) -> Request {
     page.iter().fold(Request::read("MGET"), |request, keyword| {
         let keys = [
@@ -204,8 +208,8 @@ fn stored(service: &ServiceName, page: &[KeywordName]) -> Request {
     })
 }
 
-/// How many keys [`stored`] asks for of a keyword.
+/// How many keys [`stored`] reads for each keyword.
 const STORED: usize = 4;
-/// How many times there are of a keyword.
+/// How many times are stored for each keyword.
 const TIMES: usize = 2;
 const MICROSECONDS: u64 = 1_000_000;

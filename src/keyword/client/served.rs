@@ -1,4 +1,4 @@
-//! Whether services are served.
+//! Finds out whether services are served.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,21 +13,21 @@ use crate::limits::PAGE;
 use crate::reply;
 use crate::request::Request;
 
-/// A service that is registered.
+/// A registered service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServiceState {
     /// The name, in lower case.
     pub name: String,
-    /// Whether a dispatcher listens. The name of one that crashed stays registered.
+    /// Whether a dispatcher serves. The name of a crashed dispatcher stays registered.
     pub is_served: bool,
-    /// How long ago the dispatcher renewed its lease. None of a dispatcher that is Cauldron's.
+    /// How long ago the dispatcher renewed its lease. `None` for a Cauldron dispatcher.
     pub heartbeat: Option<Duration>,
 }
 
-/// How the services stand. A dispatcher without a lease is Cauldron's, and known by the channels
-/// that it listens to: those of all keywords, if one of this crate that crashed has left
-/// descriptions of them.
+/// Returns the state of each service. A dispatcher without a lease is a Cauldron dispatcher, and is
+/// recognized by its channel subscriptions: those of all keywords, if a crashed dispatcher of this
+/// crate has left descriptions of them.
 pub(crate) async fn states<E: RoundTrips>(
     executor: &E,
     services: &[ServiceName],
@@ -59,7 +59,7 @@ pub(crate) async fn states<E: RoundTrips>(
     Ok(states)
 }
 
-/// How long ago the dispatchers said that they are there. One round trip.
+/// Returns how long ago each dispatcher renewed its lease. One round trip.
 pub(crate) async fn heartbeats<E: RoundTrips>(
     executor: &E,
     services: &[ServiceName],
@@ -75,18 +75,18 @@ pub(crate) async fn heartbeats<E: RoundTrips>(
     Ok(left.zip(holders).map(|(left, holder)| heartbeat(left, holder)).collect())
 }
 
-/// Whether a dispatcher has the lease.
+/// Returns whether a dispatcher holds the lease.
 pub(crate) fn is_held(service: &ServiceName) -> Command<bool> {
     Request::read("EXISTS").key(&service.lease()).returns(reply::flag)
 }
 
-/// Whether the name is registered, which Cauldron's dispatchers know each other by.
+/// Returns whether the name is registered, by which Cauldron dispatchers recognize each other.
 pub(crate) fn is_registered(service: &ServiceName) -> Command<bool> {
     let is_member = Request::read("SISMEMBER").key(REGISTRY.as_bytes()).arg(service.as_str());
     is_member.returns(reply::flag)
 }
 
-/// Who may read only the keys of one service takes it as registered.
+/// Treats the service as registered for a user that may read only the keys of one service.
 pub(crate) fn unless_forbidden(is_registered: Result<bool>) -> Result<bool> {
     match is_registered {
         Err(error) if error.code() == Some("NOPERM") => Ok(true),
@@ -94,19 +94,19 @@ pub(crate) fn unless_forbidden(is_registered: Result<bool>) -> Result<bool> {
     }
 }
 
-/// Whether keywords are described, as they are by a dispatcher of this crate.
+/// Returns whether keywords are described, as a dispatcher of this crate does.
 pub(crate) fn describes(service: &ServiceName) -> Command<bool> {
     Request::read("EXISTS").key(&service.descriptions()).returns(reply::flag)
 }
 
-/// Whether a service is served. A dispatcher that describes its keywords has a lease; Cauldron's
-/// has neither.
+/// Returns whether a service is served. A dispatcher that describes its keywords has a lease; a
+/// Cauldron dispatcher has neither.
 pub(crate) fn serves(is_held: bool, is_registered: bool, is_described: bool) -> bool {
     is_held || is_registered && !is_described
 }
 
-/// Whether a service is served, and for how long that holds if its dispatcher is not heard of any
-/// more. One round trip.
+/// Returns whether a service is served, and for how long that holds if nothing more is received
+/// from its dispatcher. One round trip.
 pub(crate) async fn standing<E: RoundTrips>(
     executor: &E,
     service: &ServiceName,
@@ -119,7 +119,7 @@ pub(crate) async fn standing<E: RoundTrips>(
     Ok((serves(left.is_some(), is_registered, described?), left))
 }
 
-/// How long ago a lease was renewed. Its holder's name ends with how many milliseconds it lasts.
+/// Returns how long ago a lease was renewed. Its holder's id ends with the milliseconds it lasts.
 fn heartbeat(left: i64, holder: Option<Vec<u8>>) -> Option<Duration> {
     let number = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.parse().ok();
     let holder = holder?;
@@ -128,6 +128,7 @@ fn heartbeat(left: i64, holder: Option<Vec<u8>>) -> Option<Duration> {
     u64::try_from(lasts.checked_sub(left)?).ok().map(Duration::from_millis)
 }
 
+/// The lease in milliseconds, for a holder whose id does not state it.
 const USUAL: i64 = 10_000;
 
 #[cfg(test)]

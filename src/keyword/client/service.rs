@@ -10,10 +10,10 @@ use crate::keyword::description::Description;
 use crate::keyword::names::{KeywordName, ServiceName};
 use crate::keyword::reading::Reading;
 
-/// The keywords of one service: read, written and watched.
+/// The keywords of one service, to read, write and watch.
 ///
-/// Names are taken in any case. A call gives a `Result` on a [`Client`](crate::Client), a future of
-/// one on an `AsyncClient`.
+/// Names are case-insensitive. A call returns a `Result` on a [`Client`](crate::Client), a future
+/// of one on an `AsyncClient`.
 #[derive(Clone)]
 pub struct Service<E = Client> {
     pub(crate) executor: E,
@@ -27,8 +27,9 @@ impl<E: RoundTrips> Service<E> {
         Self { executor, name }
     }
 
-    /// What the keywords are, in the order of their names. `HSCAN`, O(keywords); of a dispatcher
-    /// that is Cauldron's `SCAN`, O(keys of the database), and only names and types are known.
+    /// Returns the descriptions of the keywords, in the order of their names. `HSCAN`, O(keywords).
+    /// For a Cauldron dispatcher `SCAN`, O(keys of the database), and only names and types are
+    /// known.
     pub fn keywords(&self) -> E::Reply<Vec<Description>> {
         let service = self.clone();
         self.executor.converse(async move {
@@ -37,8 +38,8 @@ impl<E: RoundTrips> Service<E> {
         })
     }
 
-    /// What a keyword is, as [`keywords`](Self::keywords) has it. `HGET`, two `EXISTS` and `GET` in
-    /// one round trip, O(1).
+    /// Returns the description of a keyword, as [`keywords`](Self::keywords) lists it. `HGET`, two
+    /// `EXISTS` and `GET` in one round trip, O(1).
     pub fn describe(&self, keyword: &str) -> E::Reply<Description> {
         let service = self.clone();
         let keyword = self.keyword("describe", keyword);
@@ -50,8 +51,8 @@ impl<E: RoundTrips> Service<E> {
         })
     }
 
-    /// Whether there is such a keyword, among those that [`keywords`](Self::keywords) gives.
-    /// `HGET`, two `EXISTS` and `GET` in one round trip, O(1).
+    /// Returns whether the keyword is among those that [`keywords`](Self::keywords) lists. `HGET`,
+    /// two `EXISTS` and `GET` in one round trip, O(1).
     pub fn contains(&self, keyword: &str) -> E::Reply<bool> {
         let service = self.clone();
         let keyword = self.keyword("contains", keyword);
@@ -61,11 +62,11 @@ impl<E: RoundTrips> Service<E> {
         })
     }
 
-    /// The value of a keyword, as its dispatcher last set it. `MGET`, `HMGET`, `EXISTS` and `TIME`
-    /// in one round trip, O(1).
+    /// Returns the value of a keyword, as its dispatcher last set it. `MGET`, `HMGET`, `EXISTS` and
+    /// `TIME` in one round trip, O(1).
     ///
-    /// The dispatcher is not asked, and need not be there. An error of it is shown and stays for
-    /// others.
+    /// The dispatcher is not involved and need not be running. Its last error is shown, and stays
+    /// for other readers.
     pub fn read(&self, keyword: &str) -> E::Reply<Reading> {
         let service = self.clone();
         let keyword = self.keyword("read", keyword);
@@ -73,8 +74,8 @@ impl<E: RoundTrips> Service<E> {
             .converse(async move { one(&service.executor, service.name("read")?, &keyword?).await })
     }
 
-    /// The values of several keywords, each by itself. One round trip for a thousand, as
-    /// [`read`](Self::read).
+    /// Returns the values of several keywords, each with its own result. One round trip per
+    /// thousand, as [`read`](Self::read).
     pub fn read_many(
         &self,
         keywords: impl IntoIterator<Item = impl AsRef<str>>,
@@ -95,8 +96,8 @@ impl<E: RoundTrips> Service<E> {
         })
     }
 
-    /// How long ago the dispatcher said that it is there. None if there is none, or it is
-    /// Cauldron's. `PTTL` and `GET` in one round trip, O(1).
+    /// Returns how long ago the dispatcher renewed its lease; `None` if there is no dispatcher, or
+    /// it is a Cauldron dispatcher. `PTTL` and `GET` in one round trip, O(1).
     pub fn heartbeat(&self) -> E::Reply<Option<Duration>> {
         let service = self.clone();
         self.executor.converse(async move {
@@ -106,9 +107,9 @@ impl<E: RoundTrips> Service<E> {
         })
     }
 
-    /// Whether a dispatcher is there. `PTTL` and `GET` in one round trip, O(1); unless it holds a
-    /// lease also `PUBSUB CHANNELS`, `HKEYS` and `SISMEMBER`, O(channels of the server): one that
-    /// is Cauldron's is registered, and listens.
+    /// Returns whether a dispatcher serves. `PTTL` and `GET` in one round trip, O(1). Without a
+    /// lease `PUBSUB CHANNELS`, `HKEYS` and `SISMEMBER` too, O(channels of the server): a Cauldron
+    /// dispatcher is registered and subscribes to channels.
     pub fn is_served(&self) -> E::Reply<bool> {
         let service = self.clone();
         self.executor.converse(async move {
@@ -126,14 +127,14 @@ impl<E: RoundTrips> Service<E> {
 }
 
 impl<E: RoundTrips> Service<E> {
-    /// The name of the service, if it can be used.
+    /// Returns the name of the service, if it is valid.
     pub(crate) fn name(&self, command: &'static str) -> Result<&ServiceName> {
         let name = self.name.as_ref().map_err(|why| invalid(command, None, why.clone()))?;
         refuse_clusters(&self.executor, command, Some(name.values()))?;
         Ok(name)
     }
 
-    /// The name of a keyword, if it can be used.
+    /// Returns the name of a keyword, if it is valid.
     pub(crate) fn keyword(&self, command: &'static str, keyword: &str) -> Result<KeywordName> {
         KeywordName::new(keyword).map_err(|why| {
             let values = self.name.as_ref().map(ServiceName::values);
@@ -144,7 +145,7 @@ impl<E: RoundTrips> Service<E> {
 }
 
 impl ServiceName {
-    /// What was tried on a keyword.
+    /// Describes an operation on a keyword, for errors.
     pub(crate) fn attempt(
         &self,
         command: &'static str,
@@ -155,7 +156,7 @@ impl ServiceName {
         Box::new(Attempt { command, key, field, writes, in_part: false, halfway: false })
     }
 
-    /// What was tried on the service as a whole.
+    /// Describes an operation on the service as a whole, for errors.
     pub(crate) fn attempt_to(&self, command: &'static str) -> Attempt {
         Attempt {
             command,
@@ -172,6 +173,7 @@ impl ServiceName {
     }
 }
 
+/// Fails in a cluster, which keywords do not support.
 pub(crate) fn refuse_clusters<E: RoundTrips>(
     executor: &E,
     command: &'static str,

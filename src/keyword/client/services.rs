@@ -9,7 +9,7 @@ use crate::collections::{Cursor, Name};
 use crate::error::Result;
 use crate::keyword::names::{REGISTRY, ServiceName};
 
-/// The keyword services of a server, as their clients see them.
+/// The keyword services of a server, for their clients.
 ///
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
@@ -26,20 +26,18 @@ pub struct Client<E = client::Client> {
 }
 
 impl<E: RoundTrips> Client<E> {
-    /// Those that `client` reaches.
+    /// Creates a handle on the services of the server that `client` is connected to.
     pub fn new(client: &E) -> Self {
         Self { executor: client.clone() }
     }
 
-    /// One service, whether it is there or not. A name that cannot be used is reported by the first
-    /// call.
+    /// Returns a service, whether it exists or not. An invalid name is reported by the first call.
     pub fn service(&self, name: &str) -> Service<E> {
         Service::new(self.executor.clone(), name)
     }
 
-    /// The services that are registered, in the order of their names. `SSCAN`, O(services), and a
-    /// round trip more; for services of Cauldron's `PUBSUB CHANNELS`, O(channels of the server)
-    /// each.
+    /// Returns the registered services, in the order of their names. `SSCAN`, O(services), plus a
+    /// round trip; for Cauldron services `PUBSUB CHANNELS`, O(channels of the server) each.
     pub fn services(&self) -> E::Reply<Vec<ServiceState>> {
         let executor = self.executor.clone();
         self.executor.converse(async move {
@@ -50,6 +48,7 @@ impl<E: RoundTrips> Client<E> {
     }
 }
 
+/// Returns the names in the registry, sorted and without duplicates.
 async fn registered<E: RoundTrips>(executor: &E) -> Result<Vec<ServiceName>> {
     let mut names = Vec::new();
     let mut cursor = Cursor::default();

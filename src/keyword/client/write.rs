@@ -1,4 +1,4 @@
-//! How values are written.
+//! Writes values through the dispatcher.
 
 use std::time::Duration;
 
@@ -10,32 +10,33 @@ use crate::keyword::names::{KeywordName, ServiceName};
 use crate::keyword::reading::Reading;
 use crate::keyword::value::Value;
 
-/// A value may be of the keyword's type or a text that stands for one; what becomes of it is up to
-/// the dispatcher.
+/// A value is of the keyword's type, or a text that represents one. The dispatcher decides about
+/// it.
 impl<E: RoundTrips> Service<E> {
     /// Has the dispatcher set a keyword, and waits up to ten seconds for it. One script, one
     /// `BLMOVE` and one `UNLINK`, O(1).
     ///
-    /// The value that the keyword has already is acknowledged at once, without a call of the
-    /// dispatcher's function, unless the keyword is [always written](crate::keyword::Keyword::always_write)
-    /// or the write is [forced](Self::force_write).
+    /// A value that the keyword already has is acknowledged at once, without a call of the
+    /// dispatcher's function, unless the keyword is [always
+    /// written](crate::keyword::Keyword::always_write) or the write is [forced](Self::force_write).
     ///
-    /// Gives what the dispatcher made of the value. [`Error::Refused`] says why it would not, and
-    /// [`Error::NotServed`] that there is no dispatcher, or it is about to end: then nothing was
-    /// applied. After [`Error::Abandoned`] and [`Error::Timeout`] it may be, now or later; what the
-    /// dispatcher has not begun a second after a timeout it leaves.
+    /// Returns the value as the dispatcher set it. [`Error::Refused`] gives the reason for a
+    /// refusal. [`Error::NotServed`] means that there is no dispatcher or it is about to end; in
+    /// both cases nothing was applied. After [`Error::Abandoned`] and [`Error::Timeout`] the write
+    /// may be applied, now or later. A dispatcher drops a request that it has not begun a second
+    /// after the timeout.
     ///
-    /// A value of more than 16 MiB is [`Error::InvalidArgument`]: it would not come through to the
+    /// A value of more than 16 MiB is [`Error::InvalidArgument`]: it would not reach the
     /// dispatcher.
     ///
-    /// A dispatcher that is Cauldron's acknowledges nothing. There the value and the status are
-    /// listened to, on a connection of their own; if it turns the value into an equal one, it says
-    /// nothing and time runs out.
+    /// A Cauldron dispatcher acknowledges nothing. There the call watches the value and the status,
+    /// on a connection of its own. If the dispatcher turns the value into an equal one, it
+    /// publishes nothing and the call times out.
     pub fn write(&self, keyword: &str, value: impl Into<Value>) -> E::Reply<Reading> {
         self.write_within(keyword, value, USUAL_TIME)
     }
 
-    /// Like [`write`](Self::write), with the time to wait.
+    /// Like [`write`](Self::write), with a given timeout.
     pub fn write_within(
         &self,
         keyword: &str,
@@ -45,10 +46,9 @@ impl<E: RoundTrips> Service<E> {
         self.write_one(keyword, value.into(), (time, false))
     }
 
-    /// Like [`write_within`](Self::write_within), also where the keyword has the value already: the
-    /// dispatcher does once more what it does about a new one
-    /// ([`Keyword::on_write`](crate::keyword::Keyword::on_write)), where a plain write is acknowledged at
-    /// once. A dispatcher that is Cauldron's decides that by itself.
+    /// Like [`write_within`](Self::write_within), even if the keyword already has the value: the
+    /// dispatcher calls [`Keyword::on_write`](crate::keyword::Keyword::on_write) again, where a
+    /// plain write is acknowledged at once. A Cauldron dispatcher decides that by itself.
     pub fn force_write(
         &self,
         keyword: &str,
@@ -70,11 +70,11 @@ impl<E: RoundTrips> Service<E> {
         })
     }
 
-    /// Has several keywords set at the same time, each by itself, in the order of `values`. One
-    /// round trip for all, and one or more until the last outcome.
+    /// Has several keywords set concurrently, each with its own result, in the order of `values`.
+    /// One round trip for all, and one or more until the last outcome.
     ///
-    /// A dispatcher that is Cauldron's is given them one after the other, and those that are left
-    /// when time is over not at all.
+    /// A Cauldron dispatcher is sent them one after the other. Those that are left at the timeout
+    /// are not sent at all.
     pub fn write_many<N: AsRef<str>, V: Into<Value>>(
         &self,
         values: impl IntoIterator<Item = (N, V)>,
@@ -83,7 +83,7 @@ impl<E: RoundTrips> Service<E> {
         self.write_all(values, (time, false))
     }
 
-    /// Like [`write_many`](Self::write_many), and each is [forced](Self::force_write).
+    /// Like [`write_many`](Self::write_many), with each write [forced](Self::force_write).
     pub fn force_write_many<N: AsRef<str>, V: Into<Value>>(
         &self,
         values: impl IntoIterator<Item = (N, V)>,
@@ -106,10 +106,10 @@ impl<E: RoundTrips> Service<E> {
             .converse(async move { write_requests::write_and_wait(&service, writes, terms).await })
     }
 
-    /// Asks the dispatcher to set a keyword. One script, O(1); where the dispatcher is Cauldron's
-    /// also a `PUBLISH`.
+    /// Asks the dispatcher to set a keyword, without waiting for the outcome. One script, O(1); for
+    /// a Cauldron dispatcher a `PUBLISH` too.
     ///
-    /// Only that nobody is there is an error.
+    /// The absence of a dispatcher is the only failure that is reported.
     pub fn write_nowait(&self, keyword: &str, value: impl Into<Value>) -> E::Reply<()> {
         let service = self.clone();
         let (keyword, value) = (self.keyword("write", keyword), value.into());

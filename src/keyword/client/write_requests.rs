@@ -1,4 +1,4 @@
-//! Write requests of a client, from the request to the outcome.
+//! Write requests of a client, from sending to the outcome.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::iter::repeat_with;
@@ -24,7 +24,7 @@ use crate::request::Script;
 use crate::time::Wait;
 use crate::time::{Deadline, Pauses};
 
-/// Has the dispatcher set the keywords, and gives what became of each.
+/// Has the dispatcher set the keywords, and returns the outcome of each.
 pub(crate) async fn write_and_wait<E: RoundTrips>(
     service: &Service<E>,
     writes: Vec<Result<(KeywordName, Value)>>,
@@ -65,7 +65,7 @@ pub(crate) async fn write_and_wait<E: RoundTrips>(
     Ok(wishes.outcomes.into_values().collect())
 }
 
-/// Tells the dispatcher of a write whose outcome nobody waits for.
+/// Sends the dispatcher a write whose outcome is not awaited.
 pub(crate) async fn write_without_waiting<E: RoundTrips>(
     service: &Service<E>,
     keyword: KeywordName,
@@ -84,16 +84,18 @@ pub(crate) async fn write_without_waiting<E: RoundTrips>(
     if is_heard { Ok(()) } else { Err(name.not_served(&write.keyword)) }
 }
 
+/// The write requests of one call. Lives until all have an outcome.
 struct WriteRequests<'a, E> {
     executor: &'a E,
     name: &'a ServiceName,
     deadline: Deadline,
-    /// What became of the wishes at these positions.
+    /// The outcomes of the requests at these positions.
     outcomes: BTreeMap<usize, Result<Reading>>,
-    /// The lists of outcomes that were read.
+    /// The outcome lists that were read, to be removed.
     read: Vec<Vec<u8>>,
 }
 
+/// One write, from the call to its outcome.
 struct WriteRequest {
     position: usize,
     id: String,
@@ -110,7 +112,7 @@ impl WriteRequest {
         Self { position, id, keyword, text, kind: None, is_forced: false }
     }
 
-    /// Refuses a value that would not come through.
+    /// Rejects a value that is too long to reach the dispatcher.
     fn checked(self, name: &ServiceName) -> Result<Self> {
         if self.text.len() <= LONGEST_VALUE {
             return Ok(self);
@@ -119,6 +121,8 @@ impl WriteRequest {
         Err(Error::InvalidArgument { attempt, reason: TOO_LONG.into() })
     }
 
+    /// Builds the script that publishes this request, whose outcome is kept for `time` and
+    /// [`GRACE`].
     fn request(&self, name: &ServiceName, time: Duration) -> Command<(i64, Kind)> {
         let milliseconds = u64::try_from(time.saturating_add(GRACE).as_millis());
         let wanted = Wanted {
@@ -138,8 +142,8 @@ impl WriteRequest {
 }
 
 impl<E: RoundTrips> WriteRequests<'_, E> {
-    /// Tells the dispatcher. Gives what it has heard, or may have, and what is to go the way of
-    /// dispatchers that do not answer.
+    /// Sends the requests. Returns those that a dispatcher has received, or may have, and those
+    /// that must go to a Cauldron dispatcher.
     async fn submit(
         &mut self,
         mut waiting: Vec<WriteRequest>,
@@ -189,8 +193,8 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
         Ok((taken, others))
     }
 
-    /// Waits for what becomes of the wishes. Whenever one is decided, the others may be too; after
-    /// the deadline they are looked at once.
+    /// Waits for the outcomes. Whenever one is decided, the others may be too. After the deadline
+    /// they are checked once more.
     async fn hear(&mut self, mut taken: VecDeque<WriteRequest>) {
         while let Some(first) = taken.pop_front() {
             let outcome = self.outcome(&first).await;
@@ -219,8 +223,7 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
         }
     }
 
-    /// Waits for one outcome. Moving a list onto itself takes nothing away, so that it may be
-    /// repeated.
+    /// Waits for one outcome. Moving a list onto itself removes nothing, so it can be repeated.
     async fn outcome(&self, write: &WriteRequest) -> Result<Outcome> {
         let list = self.name.outcome(&write.id);
         let too_late = || self.too_late(write);
@@ -233,7 +236,7 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
                     let outcome = found.and_then(|outcome| Outcome::read(&outcome));
                     return outcome.ok_or_else(too_late);
                 }
-                // Without memory, or without the right, the server does not wait, but may be asked.
+                // Without memory or permission the server does not block, but can be polled.
                 Err(error) if error.code().is_some() => {
                     let look = Request::read("LINDEX").key(&list).number(0).returns(reply::raw);
                     match self.executor.send(look).await {
@@ -254,8 +257,8 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
         }
     }
 
-    /// Removes the outcomes that were read. Those that stay, for want of a right or a connection,
-    /// expire.
+    /// Removes the outcomes that were read. Those that remain, for lack of permission or a
+    /// connection, expire.
     async fn remove(&mut self) {
         let unlink = |request: Request, list: &Vec<u8>| request.key(list);
         let unlink = self.read.iter().fold(Request::write("UNLINK"), unlink);
@@ -268,6 +271,7 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
         Error::Timeout { attempt: self.name.attempt("write", &write.keyword, true) }
     }
 
+    /// Stores the result of a write, and notes its outcome list for removal.
     async fn settle(&mut self, write: WriteRequest, outcome: Result<Outcome>) {
         if outcome.is_ok() {
             self.read.push(self.name.outcome(&write.id));
@@ -291,6 +295,7 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
         self.outcomes.insert(write.position, reading);
     }
 
+    /// Returns the reading of an acknowledged value, whose type is looked up if unknown.
     async fn reading(&self, write: &WriteRequest, update: Update) -> Result<Reading> {
         let text = text_of(self.name, &write.keyword, update.text)?;
         let kind = match write.kind {
@@ -310,7 +315,7 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
     }
 }
 
-/// What `request.lua` says.
+/// Parses the reply of `request.lua`.
 fn heard(reply: Reply<'_>) -> Result<(i64, Kind)> {
     let request = reply.request;
     let [heard, kind] = reply::parts(reply)?;
@@ -327,12 +332,12 @@ const NOT_SERVED: i64 = -2;
 
 static REQUEST: Script = Script::of_one_write("write", include_str!("lua/request.lua"));
 
-/// Servers cut off who is sent more than 32 MiB at once by publishing, if nobody has changed that.
+/// Servers by default disconnect a subscriber that is sent more than 32 MiB at once.
 const LONGEST_VALUE: usize = 16 << 20;
 const TOO_LONG: &str =
     "a value that is written has at most 16 MiB; its dispatcher may set longer ones";
 
-/// How much longer than a client waits its outcome is kept.
+/// How much longer the outcome is kept than the client waits.
 const GRACE: Duration = Duration::from_secs(1);
-/// A day.
+/// A day, in milliseconds.
 const LONGEST: u64 = 86_400_000;

@@ -1,5 +1,5 @@
-//! How a dispatcher talks to the server: only while it may, and again where the server cannot be
-//! reached.
+//! Sends a dispatcher's scripts: only while its phase permits it, and repeatedly while the server
+//! is unreachable.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::time::Wait;
 use crate::time::{Deadline, Pauses};
 
 impl<E: RoundTrips> DispatcherCore<E> {
-    /// Completes the keys of a script that only the holder of the lease may run.
+    /// Completes the keys of a script that only the lease holder may run.
     pub(super) fn leased(&self, command: Request) -> Request {
         command.key(&self.names.lease()).arg(&self.id).number(self.lease.as_millis())
     }
 
-    /// Sends such a script. Where the server cannot be reached it is sent again for a while, but
-    /// not beyond the grace: running twice does no harm.
+    /// Sends such a script. It is retried for `patience` while the server is unreachable, but not
+    /// beyond the grace period: running twice does no harm.
     pub(super) async fn send<T: Send + 'static>(
         &self,
         command: Request,
@@ -31,7 +31,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         self.send_with(Lifecycle::call, command, read, patience).await
     }
 
-    /// The same, if it is permitted.
+    /// Like [`send`](Self::send), if `permit` allows it.
     pub(super) async fn send_with<T: Send + 'static>(
         &self,
         permit: fn(&Arc<Lifecycle>) -> std::result::Result<UnderWay, Phase>,
@@ -60,7 +60,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
                     return Err(ended(Phase::Lost));
                 }
                 Err(error) if !error.is_transient() || deadline.is_over() => return Err(error),
-                // The writer gets this error rather than waiting for room.
+                // The writer gets this error rather than waiting for memory.
                 Err(error) if error.code().is_some_and(lacks_room) => return Err(error),
                 Err(error) if self.life.has_no_time() => return Err(error),
                 Err(_) => self.rest(pauses.next()).await,
@@ -68,6 +68,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
     }
 
+    /// Sleeps for `time`.
     pub(super) async fn rest(&self, time: Duration) {
         self.executor.pause(time).await;
     }

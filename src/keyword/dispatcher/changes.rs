@@ -1,5 +1,5 @@
-//! New values of a keyword in the order in which the server got them, whatever the order of its
-//! replies.
+//! New values of a keyword in the order in which the server received them, regardless of the order
+//! of its replies.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -10,44 +10,45 @@ use super::inbox::MOST_BYTES;
 use crate::keyword::Change;
 use crate::keyword::names::KeywordName;
 
-/// What is still to be told of changes. Each new value comes once, after all that the server got
-/// before it.
+/// The changes of a keyword that its hook has yet to receive. Each new value is delivered once,
+/// after all that the server received before it.
 pub(super) struct Changes {
     name: KeywordName,
     is_wanted: bool,
     state: Mutex<State>,
 }
 
+/// Pending changes, and the value that precedes them.
 #[derive(Default)]
 struct State {
     /// The value before the next change.
     last: Option<Accepted>,
-    /// All values up to this time are known.
+    /// The time up to which all values are known.
     known: u64,
-    /// Changes, with their times and how many bytes their values have.
+    /// Pending changes, with their times and the size of their values.
     ready: VecDeque<(u64, usize, Change)>,
     bytes: usize,
     is_told: bool,
 }
 
 impl Changes {
-    /// Those of a keyword, which are kept only if they are wanted.
+    /// Creates the changes of a keyword, which are kept only if `is_wanted`.
     pub(super) fn new(name: KeywordName, is_wanted: bool) -> Self {
         Self { name, is_wanted, state: Mutex::default() }
     }
 
-    /// The value that the first change follows, if there is one.
+    /// Sets the value that precedes the first change, if there is one.
     pub(super) fn start_with(&self, value: Option<Accepted>, at: u64) {
         let mut state = self.state();
         (state.last, state.known) = (value, at);
     }
 
-    /// All values up to this time are known.
+    /// Returns the time up to which all values are known.
     pub(super) fn known(&self) -> u64 {
         self.state().known
     }
 
-    /// The server has had this value since `at`. Those before it have landed.
+    /// Adds a value that the server has had since `at`. All earlier values must have been added.
     pub(super) fn land(&self, value: Accepted, at: u64) {
         let mut state = self.state();
         if at <= state.known {
@@ -69,13 +70,13 @@ impl Changes {
         }
     }
 
-    /// Begins to tell what there is. Says whether another does not tell already, who then goes on
-    /// with it.
+    /// Starts delivery, unless another caller is delivering, which then continues with these
+    /// changes. Returns whether it started.
     pub(super) fn begin_to_tell(&self) -> bool {
         !mem::replace(&mut self.state().is_told, true)
     }
 
-    /// What is next to be told, up to the value of this time; after the last, another may begin.
+    /// Takes the next change up to this time. After the last one, another caller may start.
     pub(super) fn next(&self, until: u64) -> Option<Change> {
         let mut state = self.state();
         let next = match state.ready.front() {
@@ -86,7 +87,7 @@ impl Changes {
         next
     }
 
-    /// Whether there is something that no one tells.
+    /// Returns whether changes are pending that no caller is delivering.
     pub(super) fn has_untold(&self) -> bool {
         let state = self.state();
         !state.is_told && !state.ready.is_empty()
@@ -112,7 +113,7 @@ impl State {
     }
 }
 
-/// How many changes may wait for the function that is told of them.
+/// How many changes may wait for the hook.
 const MOST_UNTOLD: usize = 10_000;
 
 #[cfg(test)]
@@ -142,7 +143,7 @@ mod tests {
     fn each_value_is_told_once_and_in_the_order_of_the_server() {
         let changes = changes();
         changes.start_with(Some(accepted(0)), 5);
-        // Of three sets, the reply to the second comes first and brings the first one along.
+        // Of three sets, the reply to the second arrives first and includes the first value.
         for (number, at) in [(9, 5), (1, 10), (2, 20), (1, 10), (2, 20), (2, 25)] {
             changes.land(accepted(number), at);
         }

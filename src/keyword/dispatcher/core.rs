@@ -1,4 +1,4 @@
-//! What a dispatcher does about its keywords, whoever asks for it.
+//! Sets, refreshes and writes the keywords of a dispatcher, for its program and for clients.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -24,17 +24,18 @@ use crate::request::Request;
 use crate::request::Script;
 use crate::time::Completion;
 
+/// The state of a dispatcher, shared by its handles, its worker and its hooks.
 pub(crate) struct DispatcherCore<E> {
     pub(crate) executor: E,
     pub(crate) names: ServiceName,
-    /// What its lease is known by: a random word, and how many milliseconds it lasts.
+    /// The holder of its lease: a random id, and how many milliseconds the lease lasts.
     pub(crate) id: String,
     pub(crate) lease: Duration,
     pub(crate) slots: BTreeMap<KeywordName, Arc<KeywordState<E>>>,
     /// Receives requests until it is dropped.
     pub(crate) feed: Mutex<Option<Feed>>,
     pub(crate) inbox: Inbox,
-    /// Lands when no more requests come.
+    /// Completes when no more requests will arrive.
     pub(crate) has_received_all: Completion<()>,
     pub(crate) life: Arc<Lifecycle>,
     /// Whether the server may have lost something.
@@ -43,16 +44,16 @@ pub(crate) struct DispatcherCore<E> {
     pub(crate) may_hold_name: AtomicBool,
 }
 
-/// Why a request is not fulfilled.
+/// The reason why a request is not fulfilled.
 enum Setback {
     Refused(String),
-    /// It has not begun when the dispatcher is to end.
+    /// It had not begun when the dispatcher was about to end.
     TooLate,
     Failed(Error),
 }
 
 impl<E: RoundTrips> DispatcherCore<E> {
-    /// Gives a keyword a value, as its own program wants.
+    /// Sets a keyword for the dispatcher's own program.
     pub(crate) async fn set(&self, slot: &Arc<KeywordState<E>>, value: &Value) -> Result<()> {
         match slot.accept(&value.to_string()) {
             Ok(accepted) => {
@@ -63,7 +64,8 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
     }
 
-    /// Says why a keyword did not get the value that its own program wants.
+    /// Publishes why a keyword did not get the value that its own program set, and returns that
+    /// error.
     async fn fail(
         &self,
         command: &'static str,
@@ -75,7 +77,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         Err(Error::Refused { attempt: self.names.attempt(command, &slot.name, true), reason })
     }
 
-    /// Finds out the value, unless somebody does.
+    /// Determines the value, unless another call is doing so.
     pub(crate) async fn refresh(&self, slot: &Arc<KeywordState<E>>) -> Result<()> {
         let Some(read) = &slot.keyword.hooks.read else {
             let attempt = self.names.attempt("refresh", &slot.name, true);
@@ -89,8 +91,8 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
     }
 
-    /// Whether a request is another dispatcher's, as it does not say for which database it is. The
-    /// one of the first database takes it.
+    /// Returns whether a request without a database belongs to another dispatcher. The dispatcher
+    /// of the first database takes it.
     pub(crate) async fn is_of_another(&self, request: &WriteCommand) -> Result<bool> {
         if !request.is_stray {
             return Ok(false);
@@ -101,14 +103,15 @@ impl<E: RoundTrips> DispatcherCore<E> {
         self.executor.send(look.returns(reply::flag)).await
     }
 
-    /// Does what a client wants, or tells it why not.
+    /// Carries out a client's request, or sends it the reason for the refusal.
     pub(crate) async fn serve(&self, slot: &Arc<KeywordState<E>>, request: &WriteCommand) {
         let served = match self.fulfil(slot, request).await {
             Err(Setback::Refused(reason)) => {
                 self.refuse(slot, &reason, Some(request), self.patience()).await
             }
             Err(Setback::TooLate) => self.turn_down(&self.executor, request).await,
-            // The name was given back meanwhile; a function that has run is given up there.
+            // The name was given back meanwhile. A request whose function has run is abandoned
+            // there.
             Err(Setback::Failed(Error::NotServed { .. })) if slot.keyword.hooks.write.is_none() => {
                 self.turn_down(&self.executor, request).await
             }
@@ -127,6 +130,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
     }
 
+    /// Checks a request, calls the write function and publishes the value.
     async fn fulfil(
         &self,
         slot: &Arc<KeywordState<E>>,
@@ -158,8 +162,8 @@ impl<E: RoundTrips> DispatcherCore<E> {
         Ok(self.publish(slot, accepted, Some(request), self.lease).await?)
     }
 
-    /// Says that a keyword is being written, for no longer than this program lives, unless nobody
-    /// waits for it any more.
+    /// Marks a keyword as being written, for no longer than this program lives. Returns whether the
+    /// outcome is still awaited.
     async fn begin(&self, slot: &Arc<KeywordState<E>>, request: &WriteCommand) -> Result<bool> {
         let (outcome, time) = self.answer(Some(request));
         let command = self.leased(self.status(&BEGIN, &slot.name).key(&outcome));
@@ -168,7 +172,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         self.send(command, reply::optional_flag, self.lease).await
     }
 
-    /// Writes a value, its time and its status, tells of it, and answers the client.
+    /// Writes a value, its time and its status, publishes them, and answers the client.
     async fn publish(
         &self,
         slot: &Arc<KeywordState<E>>,
@@ -182,7 +186,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let command = command.key(&names.error(name)).key(&names.times()).key(&outcome);
         let command = self.leased(command).arg(name.as_str()).arg(names.changes(name));
         let command = command.number(u8::from(slot.has_value())).arg(&accepted.text).number(time);
-        // What a hook has done is said, however long that took.
+        // The outcome of a hook is reported, however long it took.
         let is_done =
             slot.keyword.hooks.write.is_some() && slot.is_in_doubt.load(Ordering::Acquire);
         let until = request.filter(|_| !is_done);
@@ -206,7 +210,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         Ok(())
     }
 
-    /// Tells of changes that no one tells of, beside the caller.
+    /// Delivers pending changes in the background, unless a caller is delivering them.
     pub(crate) fn tell_beside(&self, slot: &Arc<KeywordState<E>>) {
         if slot.changes.has_untold() {
             let slot = slot.clone();
@@ -214,13 +218,15 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
     }
 
-    /// A script about the status of a keyword, with the first of its keys.
+    /// Begins a script about the status of a keyword, with the first of its keys.
     pub(crate) fn status(&self, script: &'static Script, name: &KeywordName) -> Request {
         let names = &self.names;
         let command = Request::script(script, 5).key(&names.status(name));
         command.key(&names.error(name)).key(&names.times())
     }
 
+    /// Returns the key for the outcome of a request, and the milliseconds that it is kept; 0 if it
+    /// is not awaited.
     pub(crate) fn answer(&self, request: Option<&WriteCommand>) -> (Vec<u8>, u64) {
         let answer = request.and_then(|request| request.answer.as_ref());
         let (id, time) = answer.map_or(("", 0), |(id, time)| (id.as_str(), *time));
@@ -264,7 +270,7 @@ impl<E: RoundTrips> FeedHandler for DispatcherCore<E> {
     fn on_disconnected(&self, _session: u64) {}
 }
 
-/// When a set is over, what has waited for it is told too.
+/// Delivers the changes that waited for a set when that set is over.
 struct Telling<'a, E: RoundTrips>(&'a DispatcherCore<E>, &'a Arc<KeywordState<E>>);
 
 impl<E: RoundTrips> Drop for Telling<'_, E> {
@@ -273,9 +279,9 @@ impl<E: RoundTrips> Drop for Telling<'_, E> {
     }
 }
 
-/// Whether the server has a new value is not known when this is dropped: nobody waited for the
-/// reply, or it was lost. So the value is looked at, and until then its hook is called also for
-/// what seems to be the same.
+/// Dropped when it is unknown whether the server has a new value: the reply was lost or not
+/// awaited. The value is then read again. Until that is done, its hook is called even for a value
+/// that seems to be the same.
 struct Doubt<'a, E>(&'a DispatcherCore<E>, &'a KeywordState<E>);
 
 impl<E> Drop for Doubt<'_, E> {

@@ -1,5 +1,5 @@
-//! How a dispatcher ends: it takes nothing new, refuses what has not begun, gives up what is not
-//! done in time, and gives its name back.
+//! The end of a dispatcher: it accepts nothing new, refuses requests that have not begun, abandons
+//! those that are not done in time, and gives its name back.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -20,8 +20,8 @@ use crate::time::Wait;
 use crate::time::{Deadline, Pauses, Signal, finish};
 
 impl<E: RoundTrips> DispatcherCore<E> {
-    /// Announces to clients that it takes nothing more, and waits for the requests that were sent
-    /// before. Returns whether the server has published that.
+    /// Announces to clients that no more requests are accepted, and waits for those sent before.
+    /// Returns whether the server has published the announcement.
     pub(super) async fn close<X: RoundTrips>(&self, executor: &X) -> bool {
         if !matches!(self.life.phase(), Phase::Closing(_)) {
             return false;
@@ -35,12 +35,12 @@ impl<E: RoundTrips> DispatcherCore<E> {
         is_closed
     }
 
-    /// The last message on the channel of requests.
+    /// Returns the last message on the request channel.
     pub(super) fn farewell(&self) -> Vec<u8> {
         format!("closing {}", self.id).into_bytes()
     }
 
-    /// Refuses what has not begun, as long as the server can be reached.
+    /// Refuses the requests that have not begun, as long as the server is reachable.
     pub(super) async fn turn_all_down<X: RoundTrips>(&self, executor: &X) {
         for slot in self.slots.values() {
             slot.left().into_iter().for_each(|request| self.inbox.push(request));
@@ -54,7 +54,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
     }
 
-    /// Gives up what still runs, and gives the name back.
+    /// Abandons the requests that are still running, and gives the name back.
     pub(super) async fn conclude<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         for slot in self.slots.values() {
             if let Some(request) = slot.running()
@@ -66,6 +66,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         self.leave(executor).await
     }
 
+    /// Answers a running request as abandoned, unless it has its outcome by now.
     async fn abandon<X: RoundTrips>(
         &self,
         executor: &X,
@@ -79,13 +80,13 @@ impl<E: RoundTrips> DispatcherCore<E> {
         Ok(())
     }
 
-    /// Unsubscribes.
+    /// Drops the subscriptions of the dispatcher.
     pub(super) fn unsubscribe(&self) {
         drop(self.feed.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// Waits until the server counts no subscriber: a client whose request still reached this one
-    /// would wait in vain.
+    /// Waits until the server counts no subscriber: a client whose request still reached this
+    /// dispatcher would wait in vain.
     pub(super) async fn wait_for_silence<X: RoundTrips>(&self, executor: &X) {
         let deadline = Deadline::after(Wait::For(FOR_THE_LAST));
         let mut pauses = Pauses::new();
@@ -99,7 +100,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
     }
 
-    /// Gives the name back, if it is still its own.
+    /// Gives the name back, if this dispatcher still holds it.
     pub(super) async fn leave<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         let names = &self.names;
         let leave = Request::script(&LEAVE, 5).key(&names.lease()).key(REGISTRY.as_bytes());
@@ -111,7 +112,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         Ok(())
     }
 
-    /// Whether the name was given back when the worker had ended, or else is now.
+    /// Succeeds if the worker gave the name back when it ended, or else gives it back now.
     pub(super) async fn have_left(&self) -> Result<()> {
         let failure = self.life.take_failure();
         match (self.may_hold_name.load(Ordering::Acquire), failure) {
@@ -121,10 +122,10 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
     }
 
-    /// Ends before this returns, for the program may end next, and its worker with it. Where the
-    /// server cannot be reached in time, the lease runs out.
+    /// Ends the dispatcher before it returns, as the program may end next, and its worker with it.
+    /// Where the server cannot be reached in time, the lease expires.
     ///
-    /// It is done on a thread with a connection of its own: the worker may be a task that waits for
+    /// This runs on a thread with a connection of its own: the worker may be a task that waits for
     /// the thread that is blocked here.
     pub(super) fn part(self: &Arc<Self>, has_worker: bool, grace: Duration) {
         self.life.close(grace.min(FOR_WHAT_RUNS));
@@ -154,19 +155,19 @@ impl<E: RoundTrips> DispatcherCore<E> {
     }
 }
 
-/// The number of subscribers of the one channel in the request.
+/// Parses the number of subscribers of the one channel in the request.
 fn subscribers(reply: Reply<'_>) -> Result<usize> {
     let [_channel, subscribers] = reply::parts(reply)?;
     reply::count(subscribers)
 }
 
 const ABANDONED: &str = "its dispatcher ended before it was done";
-/// How long the last requests are waited for.
+/// How long the last requests are awaited.
 const FOR_THE_LAST: Duration = Duration::from_millis(250);
-/// How long a dispatcher that is dropped waits for functions that run, at most.
+/// How long a dropped dispatcher waits for running functions, at most.
 const FOR_WHAT_RUNS: Duration = Duration::from_millis(250);
-/// How long it then waits for what is on its way to the server. What arrives later takes the lease
-/// once more, and the worker gives that back.
+/// How long it then waits for calls in flight. A call that arrives later takes the lease once more,
+/// and the worker gives that back.
 const FOR_CALLS: Duration = Duration::from_millis(250);
 /// How long dropping a dispatcher takes at most.
 const FOR_PARTING: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! What clients want, until the worker takes it.
+//! Requests of clients, until the worker takes them.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,27 +6,28 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::keyword::message::Wanted;
 use crate::keyword::names::KeywordName;
 
-/// A new value that a client wants a keyword to have.
+/// A client's request to set a keyword.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct WriteCommand {
     pub(super) keyword: KeywordName,
     /// The value, unless there was no room for it.
     pub(super) text: Option<Vec<u8>>,
-    /// Where the outcome is told, for so many milliseconds. A client that only knows Cauldron's way
-    /// looks at the status, and one that does not wait at nothing.
+    /// The list for the outcome, and the milliseconds for which it is kept. A Cauldron client reads
+    /// the status instead, and a client that does not wait reads nothing.
     pub(super) answer: Option<(String, u64)>,
-    /// When nobody waits for it any more, in microseconds of the server's clock; 0 if that is not
-    /// known.
+    /// When the outcome is no longer awaited, in microseconds of the server's clock; 0 if unknown.
     pub(super) until: u64,
-    /// Whether it is to be done although the keyword has the value.
+    /// Whether the hook is called even if the keyword already has the value.
     pub(super) is_forced: bool,
-    /// Whether dispatchers of other databases hear it too.
+    /// Whether dispatchers of other databases receive it too.
     pub(super) is_stray: bool,
 }
 
+/// A bounded queue of requests, filled by the feed and emptied by the worker.
 #[derive(Default)]
 pub(super) struct Inbox(Mutex<State>);
 
+/// Queued requests, and the size of their values.
 #[derive(Default)]
 struct State {
     requests: VecDeque<WriteCommand>,
@@ -34,6 +35,7 @@ struct State {
 }
 
 impl WriteCommand {
+    /// Parses a request; `None` if it is not one.
     pub(super) fn read(message: &[u8]) -> Option<Self> {
         let wanted = Wanted::read(message).filter(|wanted| wanted.id.len() <= LONGEST_ID)?;
         let keyword = KeywordName::new(wanted.keyword).ok()?;
@@ -48,12 +50,13 @@ impl WriteCommand {
         Some(Self { keyword, text, answer, until, is_forced, is_stray: false })
     }
 
+    /// Creates a request as Cauldron clients make them, which names no list for the outcome.
     pub(super) fn of_cauldron(keyword: KeywordName, text: &[u8]) -> Self {
         let (text, is_forced) = (Some(text.to_vec()), false);
         Self { keyword, text, answer: None, until: 0, is_forced, is_stray: false }
     }
 
-    /// The same, only to be refused.
+    /// Returns a copy without the value, which can only be refused.
     pub(super) fn without_text(&self) -> Self {
         let (keyword, answer) = (self.keyword.clone(), self.answer.clone());
         Self { keyword, text: None, answer, ..*self }
@@ -65,7 +68,7 @@ impl WriteCommand {
 }
 
 impl Inbox {
-    /// Keeps a request. One too many only to be refused, and far too many not at all.
+    /// Queues a request. Beyond the limit it is kept only to be refused; far beyond, it is dropped.
     pub(super) fn push(&self, mut request: WriteCommand) {
         let mut state = self.state();
         let waiting = state.requests.len();
@@ -98,7 +101,7 @@ impl Inbox {
 const MOST_REQUESTS: usize = 10_000;
 pub(super) const MOST_BYTES: usize = 64 << 20;
 const MOST_REFUSALS: usize = 100_000;
-/// Twice as many bytes as those of this crate have.
+/// Twice the length of this crate's ids.
 const LONGEST_ID: usize = 64;
 const LONGEST_ANSWER: u64 = 24 * 60 * 60 * 1000;
 

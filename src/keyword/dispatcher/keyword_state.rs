@@ -1,4 +1,5 @@
-//! A keyword in its dispatcher: what it is, its own copy of the value, and what waits for it.
+//! A keyword in its dispatcher: its definition, a local copy of its value, and its pending
+//! requests.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,30 +21,32 @@ use crate::keyword::kind::Kind;
 use crate::keyword::names::KeywordName;
 use crate::keyword::value::Value;
 
+/// The state of one keyword, shared by the worker, the hooks and the program.
 pub(crate) struct KeywordState<E> {
     pub(crate) name: KeywordName,
     pub(crate) keyword: Keyword<E>,
-    /// The value with which it is to start.
+    /// The value to start with.
     pub(crate) initial: Option<Accepted>,
-    /// Whether its status in Redis is to say that it is being written.
+    /// Whether its status in Redis must show that it is being written.
     pub(crate) is_written: AtomicBool,
-    /// Whether the hook that reads it runs.
+    /// Whether its read hook is running.
     pub(crate) is_read: AtomicBool,
-    /// Whether the hook that writes it may have left something else than the value.
+    /// Whether its write hook may have left a state that differs from the value.
     pub(crate) is_in_doubt: AtomicBool,
-    /// What is to be told of its new values.
+    /// The changes that its change hook has yet to receive.
     pub(crate) changes: Changes,
     known: Mutex<Known>,
     turns: Mutex<Turns>,
 }
 
-/// When it is a request's turn.
+/// When a request is processed.
 pub(crate) enum Turn {
     Now(WriteCommand),
     Later,
     Never(WriteCommand),
 }
 
+/// The local copy of the value and of the last values.
 #[derive(Default)]
 struct Known {
     value: Option<Accepted>,
@@ -51,9 +54,10 @@ struct Known {
     history: VecDeque<(u64, Value)>,
 }
 
+/// The queue of requests of a keyword with hooks, of which one runs at a time.
 #[derive(Default)]
 struct Turns {
-    /// That whose turn it is, without its value.
+    /// The request that is running, without its value.
     running: Option<WriteCommand>,
     waiting: VecDeque<WriteCommand>,
     bytes: usize,
@@ -63,7 +67,7 @@ impl<E: RoundTrips> KeywordState<E> {
     pub(crate) fn new(mut keyword: Keyword<E>) -> Result<Self, String> {
         let name = keyword.check_to_serve()?;
         keyword.description.name = name.to_string();
-        // JSON knows nothing infinite.
+        // JSON has no infinite numbers.
         let finite = |end: f64| end.clamp(f64::MIN, f64::MAX);
         keyword.description.range = keyword.description.range.map(|range| range.map(finite));
         let wanted = keyword.initial.take();
@@ -87,15 +91,15 @@ impl<E: RoundTrips> KeywordState<E> {
         Ok(slot)
     }
 
-    /// Whether it has a value that everybody may read.
+    /// Returns whether it has a value that clients may read.
     pub(crate) fn has_value(&self) -> bool {
         self.keyword.description.access != Access::WriteOnly
     }
 
-    /// What it gets where `text` is wanted, or why not.
+    /// Returns the value that results from setting `text`, or the reason for a refusal.
     pub(crate) fn accept(&self, text: &str) -> Result<Accepted, String> {
         let (description, hooks) = (&self.keyword.description, &self.keyword.hooks);
-        // A mask without any of its bits is shown as nothing.
+        // A mask without any of its bits is shown as an empty text.
         let has_no_bits = description.kind == Kind::Mask && text.trim().is_empty();
         let mut value = description.parse(if has_no_bits { "0" } else { text })?;
         if let Some(check) = &hooks.check {
@@ -112,17 +116,18 @@ impl<E: RoundTrips> KeywordState<E> {
         self.known().value.clone()
     }
 
-    /// The value and when it got it.
+    /// Returns the value and when it was set.
     pub(crate) fn set_at(&self) -> Option<(Accepted, u64)> {
         let known = self.known();
         Some((known.value.clone()?, known.at))
     }
 
-    /// When it got its value, 0 if it has none.
+    /// Returns when the value was set; 0 if there is none.
     pub(crate) fn at(&self) -> u64 {
         self.known().at
     }
 
+    /// Returns whether this is certainly its present value.
     pub(crate) fn has(&self, accepted: &Accepted) -> bool {
         !self.is_in_doubt.load(Ordering::Acquire)
             && self.known().value.as_ref().is_some_and(|own| own.text == accepted.text)
@@ -132,8 +137,8 @@ impl<E: RoundTrips> KeywordState<E> {
         self.known().history.iter().map(|(at, value)| (moment(*at), value.clone())).collect()
     }
 
-    /// Takes in a value that it has had in Redis since `at`, and what it was before and may not be
-    /// known.
+    /// Records a value that it has had in Redis since `at`, and the earlier ones in `before`, which
+    /// may be unknown here.
     pub(crate) fn learn(&self, accepted: Accepted, at: u64, before: &[u8]) {
         for (at, text) in overwritten::values(before) {
             if let Ok(value) = self.keyword.description.parse(&text) {
@@ -143,13 +148,14 @@ impl<E: RoundTrips> KeywordState<E> {
         self.learn_one(accepted, at);
     }
 
+    /// Records a value in the local copy and as a change.
     fn learn_one(&self, accepted: Accepted, at: u64) {
         self.copied(accepted.clone(), at);
         self.changes.land(accepted, at);
     }
 
-    /// Copies what it has in Redis since `at`, 0 where that is not known, unless something newer is
-    /// known.
+    /// Updates the local copy to the value that Redis has had since `at`, 0 if that is unknown,
+    /// unless a newer one is known.
     pub(crate) fn copied(&self, accepted: Accepted, at: u64) {
         let mut known = self.known();
         if at > 0 && self.keyword.history > 0 {
@@ -163,7 +169,7 @@ impl<E: RoundTrips> KeywordState<E> {
         }
     }
 
-    /// Tells of the changes up to that of this time, unless another does.
+    /// Delivers the changes up to this time, unless another caller is delivering them.
     pub(crate) fn tell(&self, until: u64) {
         if self.changes.begin_to_tell() {
             while let Some(change) = self.changes.next(until) {
@@ -172,6 +178,7 @@ impl<E: RoundTrips> KeywordState<E> {
         }
     }
 
+    /// Calls the change hook, and logs its panics.
     fn tell_of(&self, change: &Change) {
         let Some(tell) = &self.keyword.hooks.changed else { return };
         if catch_unwind(AssertUnwindSafe(|| tell(change))).is_err() {
@@ -179,6 +186,8 @@ impl<E: RoundTrips> KeywordState<E> {
         }
     }
 
+    /// Queues a request, starts it if none is running, or returns it for refusal if the queue is
+    /// full.
     pub(crate) fn line_up(&self, request: WriteCommand) -> Turn {
         let mut turns = self.turns();
         if turns.running.is_none() {
@@ -194,7 +203,7 @@ impl<E: RoundTrips> KeywordState<E> {
         Turn::Never(request.without_text())
     }
 
-    /// The next request, or nobody's turn.
+    /// Ends the running request and starts the next one, if there is any.
     pub(crate) fn next(&self) -> Option<WriteCommand> {
         let mut turns = self.turns();
         let next = turns.waiting.pop_front();
@@ -203,12 +212,12 @@ impl<E: RoundTrips> KeywordState<E> {
         next
     }
 
-    /// The request whose turn it is, without its value.
+    /// Returns the running request, without its value.
     pub(crate) fn running(&self) -> Option<WriteCommand> {
         self.turns().running.clone()
     }
 
-    /// Those whose turn does not come any more.
+    /// Removes the queued requests, which are not processed any more.
     pub(crate) fn left(&self) -> VecDeque<WriteCommand> {
         let mut turns = self.turns();
         turns.bytes = 0;
@@ -225,7 +234,7 @@ impl<E: RoundTrips> KeywordState<E> {
 }
 
 impl Known {
-    /// Notes a value in its place among the others, if it is another than the one before.
+    /// Adds a value to the history in the order of time, if it differs from the one before.
     fn note(&mut self, value: &Value, at: u64) {
         let place = self.history.partition_point(|(before, _)| *before < at);
         let former = match place.checked_sub(1) {
@@ -242,11 +251,11 @@ impl Known {
     }
 }
 
-/// Something that is true until this is dropped.
+/// Sets a flag until it is dropped.
 pub(crate) struct Flag<'a>(&'a AtomicBool);
 
 impl<'a> Flag<'a> {
-    /// None if it is true already.
+    /// Returns `None` if the flag is already set.
     pub(crate) fn raise(flag: &'a AtomicBool) -> Option<Self> {
         (!flag.swap(true, Ordering::AcqRel)).then(|| Self(flag))
     }
@@ -258,6 +267,7 @@ impl Drop for Flag<'_> {
     }
 }
 
+/// Calls a hook of the program, and turns its panic into an error.
 fn contained<T, X: fmt::Display>(hook: impl FnOnce() -> Result<T, X>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(hook)) {
         Ok(result) => result.map_err(|why| why.to_string()),

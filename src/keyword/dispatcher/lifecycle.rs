@@ -5,38 +5,40 @@ use crate::error::Error;
 use crate::time::Completion;
 use crate::time::Signal;
 
-/// Whether a dispatcher serves, and what is under way in it.
+/// The phase of a dispatcher, and its running hooks and calls.
 pub(crate) struct Lifecycle {
     state: Mutex<State>,
-    /// Notified when something under way has ended, unless it serves.
+    /// Notified when a hook or a call has ended, unless the dispatcher is serving.
     ended: Condvar,
     /// Wakes the worker.
     pub(crate) signal: Arc<Signal>,
-    /// Tells that the worker has ended.
+    /// Completes when the worker has ended.
     pub(crate) end: Completion<()>,
-    /// Why it could not give the name back.
+    /// Why the worker could not give the name back.
     failure: Mutex<Option<Error>>,
 }
 
+/// How far a dispatcher is from its end. Never returns to an earlier phase.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     Serving,
-    /// Hooks that run may go on until then.
+    /// Running hooks may continue until then.
     Closing(Instant),
     Closed,
     /// Another dispatcher has the lease.
     Lost,
 }
 
+/// The phase, and the numbers of running hooks and calls.
 struct State {
     phase: Phase,
-    /// Whether the name was given back before the worker has ended.
+    /// Whether the name was given back before the worker ended.
     has_parted: bool,
     hooks: usize,
     calls: usize,
 }
 
-/// Something under way, until it is dropped.
+/// A running hook or call, counted until it is dropped.
 pub(crate) struct UnderWay {
     life: Arc<Lifecycle>,
     count: fn(&mut State) -> &mut usize,
@@ -62,7 +64,7 @@ impl Lifecycle {
         self.state().phase
     }
 
-    /// Takes nothing new, and ends when the hooks that run have ended, or after `grace`.
+    /// Accepts nothing new, and ends when the running hooks have ended, or after `grace`.
     pub(crate) fn close(&self, grace: Duration) {
         let mut state = self.state();
         let until = Instant::now() + grace;
@@ -75,6 +77,7 @@ impl Lifecycle {
         self.signal.raise();
     }
 
+    /// Ends the dispatcher because another one has the lease.
     pub(crate) fn lose(&self) {
         let mut state = self.state();
         if state.phase != Phase::Closed {
@@ -84,8 +87,8 @@ impl Lifecycle {
         self.signal.raise();
     }
 
-    /// Lets nothing more be sent, unless there is still something to wait for. Says whether it does
-    /// so.
+    /// Permits no more calls, unless hooks must still be awaited. Returns whether the dispatcher
+    /// has ended.
     pub(crate) fn may_end(&self) -> bool {
         let mut state = self.state();
         match state.phase {
@@ -97,7 +100,7 @@ impl Lifecycle {
         true
     }
 
-    /// When it no longer waits for hooks, if it is about to end.
+    /// Returns when it stops waiting for hooks, if it is about to end.
     pub(crate) fn closes_at(&self) -> Option<Instant> {
         match self.phase() {
             Phase::Closing(until) => Some(until),
@@ -105,7 +108,7 @@ impl Lifecycle {
         }
     }
 
-    /// Whether it waits for nothing any more.
+    /// Returns whether the grace period is over.
     pub(crate) fn has_no_time(&self) -> bool {
         self.closes_at().is_some_and(|until| Instant::now() >= until)
     }
@@ -114,8 +117,8 @@ impl Lifecycle {
         self.state().calls > 0
     }
 
-    /// Blocks until nothing runs and nothing is on its way, lets nothing more be sent that needs
-    /// the name, and waits for what was: for hooks at most so long, and for calls.
+    /// Blocks until no hook and no call is running, and permits no more calls that need the name.
+    /// Waits at most `for_hooks` for the hooks, then `for_calls` for the calls.
     pub(crate) fn part(&self, for_hooks: Duration, for_calls: Duration) {
         // Whether that was in time makes no difference.
         let is_busy = |state: &mut State| state.hooks > 0;
@@ -125,22 +128,23 @@ impl Lifecycle {
         let _ = self.ended.wait_timeout_while(self.state(), for_calls, is_busy);
     }
 
-    /// A hook begins.
+    /// Counts a hook that begins.
     pub(crate) fn hook(self: &Arc<Self>) -> UnderWay {
         self.state().hooks += 1;
         UnderWay { life: self.clone(), count: |state| &mut state.hooks }
     }
 
-    /// Something is sent to the server, if that is still allowed.
+    /// Counts a call to the server, if it is still permitted.
     pub(crate) fn call(self: &Arc<Self>) -> Result<UnderWay, Phase> {
         self.permit(true)
     }
 
-    /// A refusal is sent to the server, which needs no name.
+    /// Counts the call of a refusal, which does not need the name.
     pub(crate) fn refusal(self: &Arc<Self>) -> Result<UnderWay, Phase> {
         self.permit(false)
     }
 
+    /// Counts a call, unless the phase forbids it, or the name it needs was given back.
     fn permit(self: &Arc<Self>, needs_name: bool) -> Result<UnderWay, Phase> {
         let mut state = self.state();
         match state.phase {

@@ -38,22 +38,22 @@ use crate::time::Completion;
 use crate::time::Deadline;
 use crate::time::Wait;
 
-/// Serves the keywords of a service: publishes their values, and does what clients write.
+/// Serves the keywords of a service: publishes their values, and carries out the writes of clients.
 ///
-/// There is one dispatcher of a service at a time. It serves on a thread, or in a task on an
-/// `AsyncClient`, and its clones are the same dispatcher.
+/// A service has one dispatcher at a time. It serves on a thread, or in a task on an `AsyncClient`,
+/// and its clones are the same dispatcher.
 ///
-/// Dropping the last clone ends it and gives the name back, so that the program can be started
-/// again at once. That takes a few round trips on a new connection, and up to two seconds where the
-/// server cannot be reached; it blocks the thread for as long, which [`shutdown`](Self::shutdown)
-/// does not. Requests that have not begun are refused. Functions that run have a quarter of a
-/// second at most; then they go on, but what they do is not published: the client gets
-/// [`Error::Abandoned`], and the keyword has an error. A task that keeps the only thread of its
-/// runtime leaves unanswered what has arrived and was not read yet. Without a drop, as after
-/// `std::process::exit` or a signal, the name is free when the lease has run out.
+/// Dropping the last clone ends it and gives the name back, so that the program can be restarted at
+/// once. That takes a few round trips on a new connection, and up to two seconds if the server is
+/// unreachable. It blocks the thread for that long, which [`shutdown`](Self::shutdown) does not.
+/// Requests that have not begun are refused. Running functions have a quarter of a second at most;
+/// then they continue, but their result is not published: the client gets [`Error::Abandoned`], and
+/// the keyword has an error. A task that occupies the only thread of its runtime leaves requests
+/// unanswered that have arrived and were not read yet. Without a drop, as after
+/// `std::process::exit` or a signal, the name is free when the lease has expired.
 pub struct Dispatcher<E: RoundTrips = Client>(Arc<Owner<E>>);
 
-/// A [`Dispatcher`] in the making.
+/// Configures a [`Dispatcher`] before it serves.
 #[must_use = "a dispatcher does nothing before it serves"]
 pub struct DispatcherBuilder<E = Client> {
     service: String,
@@ -62,6 +62,7 @@ pub struct DispatcherBuilder<E = Client> {
     grace: Duration,
 }
 
+/// Ends the dispatcher when its last handle is dropped.
 struct Owner<E: RoundTrips> {
     service: Arc<DispatcherCore<E>>,
     grace: Duration,
@@ -69,49 +70,49 @@ struct Owner<E: RoundTrips> {
 }
 
 impl<E: RoundTrips> DispatcherBuilder<E> {
-    /// One more keyword.
+    /// Adds a keyword.
     pub fn keyword(mut self, keyword: Keyword<E>) -> Self {
         self.keywords.push(keyword);
         self
     }
 
-    /// More keywords.
+    /// Adds several keywords.
     pub fn keywords(mut self, keywords: impl IntoIterator<Item = Keyword<E>>) -> Self {
         self.keywords.extend(keywords);
         self
     }
 
-    /// For how long a dispatcher that is not heard of keeps its name from others: from a tenth of a
-    /// second to a day, 10 seconds by default.
+    /// Sets how long an unresponsive dispatcher keeps its name: from a tenth of a second to a day.
+    /// Defaults to 10 seconds.
     pub fn lease(mut self, time: Duration) -> Self {
         self.lease = time.clamp(SHORTEST_LEASE, LONGEST);
         self
     }
 
-    /// How long [`shutdown`](Dispatcher::shutdown) waits for functions that run: at most a day, 10
-    /// seconds if not said. A drop waits no longer than that either.
+    /// Sets how long [`shutdown`](Dispatcher::shutdown) waits for running functions: at most a day.
+    /// Defaults to 10 seconds. A drop waits no longer than that either.
     pub fn grace(mut self, time: Duration) -> Self {
         self.grace = time.min(LONGEST);
         self
     }
 
-    /// Begins to serve: a script, and two round trips for a thousand keywords.
+    /// Starts to serve. A script, and two round trips per thousand keywords.
     ///
-    /// Where another dispatcher serves and lives, this is [`Error::AlreadyServed`] and changes
-    /// nothing. The name of one that crashed can be taken after its lease, or at once where it was
-    /// Cauldron's: [`serve_within`](Self::serve_within) waits for it. Who only listens to some of
-    /// the keywords' channels does not keep it.
+    /// Returns [`Error::AlreadyServed`] and changes nothing if another dispatcher is serving. The
+    /// name of a crashed dispatcher can be taken after its lease, or at once if it was a Cauldron
+    /// dispatcher: [`serve_within`](Self::serve_within) waits for it. A client that only subscribes
+    /// to some of the keywords' channels does not keep the name.
     ///
-    /// Requests of Cauldron's clients reach the dispatchers of all databases: of one service that
-    /// is served in several the first database takes them. Keyspace notifications of strings, which
-    /// Cauldron's clients need, are turned on if that is allowed.
+    /// Requests of Cauldron clients reach the dispatchers of all databases. If one service is
+    /// served in several of them, the first database takes the requests. Keyspace notifications of
+    /// strings, which Cauldron clients need, are turned on if that is permitted.
     pub fn serve(self, executor: &E) -> E::Reply<Dispatcher<E>> {
         self.serve_within(executor, Duration::ZERO)
     }
 
     /// Like [`serve`](Self::serve), and waits up to `time` while another dispatcher serves: for the
     /// lease of one that crashed, for one that shuts down, or as a standby for one that may fail. A
-    /// script every quarter of a second. Meanwhile the server may be away.
+    /// script every quarter of a second. The server may be unreachable meanwhile.
     pub fn serve_within(self, executor: &E, time: Duration) -> E::Reply<Dispatcher<E>> {
         let within = executor.clone();
         executor.converse(async move {
@@ -133,7 +134,7 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
                 }
                 Err(error) => {
                     if service.may_hold_name.load(Ordering::Acquire) {
-                        // Otherwise the lease runs out.
+                        // Otherwise the lease expires.
                         let _ = service.leave(&service.executor).await;
                         service.may_hold_name.store(false, Ordering::Release);
                     }
@@ -143,6 +144,7 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
         })
     }
 
+    /// Validates the definitions. Sends nothing.
     fn service(self, executor: E) -> Result<DispatcherCore<E>> {
         refuse_clusters(&executor, "serve", None)?;
         let names = ServiceName::new(&self.service).map_err(Error::Configuration)?;
@@ -176,65 +178,65 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
     }
 }
 
-/// No call here waits for a function of a keyword, except those that say so: functions may use the
+/// No call here waits for a function of a keyword, unless it says so: functions may use the
 /// dispatcher themselves.
 impl<E: RoundTrips> Dispatcher<E> {
-    /// A dispatcher of the service `name`, without any keywords yet.
+    /// Creates a builder for the service `name`, without any keywords yet.
     pub fn builder(name: &str) -> DispatcherBuilder<E> {
         let (service, keywords) = (name.to_owned(), Vec::new());
         DispatcherBuilder { service, keywords, lease: LEASE, grace: GRACE }
     }
 
-    /// A dispatcher of a service as a file describes it, with all its keywords.
+    /// Creates a builder for a service that a file defines, with all its keywords.
     pub fn define(definition: ServiceDefinition<E>) -> DispatcherBuilder<E> {
         Self::builder(&definition.service).keywords(definition.keywords)
     }
 
-    /// Gives a keyword a value and tells everybody. One script, O(1).
+    /// Sets a keyword and publishes the value. One script, O(1).
     ///
-    /// What may not be its value is [`Error::Refused`], and its status says so too. That it is
-    /// read-only is for clients.
+    /// A value that the keyword cannot have is [`Error::Refused`], and shows in the keyword's
+    /// status too. Read-only applies only to clients.
     pub fn set(&self, name: &str, value: impl Into<Value>) -> E::Reply<()> {
         let value = value.into();
         let (service, slot) = (self.0.service.clone(), self.slot("set", name));
         service.executor.clone().converse(async move { service.set(&slot?, &value).await })
     }
 
-    /// Finds out a keyword's value by [`Keyword::on_read`], and sets it. Does nothing while that is
-    /// being done already.
+    /// Determines a keyword's value by [`Keyword::on_read`], and sets it. Does nothing while
+    /// another call is doing so.
     pub fn refresh(&self, name: &str) -> E::Reply<()> {
         let (service, slot) = (self.0.service.clone(), self.slot("refresh", name));
         service.executor.clone().converse(async move { service.refresh(&slot?).await })
     }
 
-    /// The value of a keyword, if it has one. Asks nobody.
+    /// Returns the value of a keyword, if it has one. Sends nothing.
     pub fn get(&self, name: &str) -> Result<Option<Value>> {
         Ok(self.slot("get", name)?.value().map(|accepted| accepted.value))
     }
 
-    /// The last values of a keyword and when it got them, by the server's clock, the oldest first.
-    /// Asks nobody.
+    /// Returns the last values of a keyword and when they were set, by the server's clock, the
+    /// oldest first. Sends nothing.
     pub fn history(&self, name: &str) -> Result<Vec<(SystemTime, Value)>> {
         Ok(self.slot("history", name)?.history())
     }
 
-    /// What its keywords are, by their names.
+    /// Returns the descriptions of its keywords, in the order of their names.
     pub fn descriptions(&self) -> Vec<Description> {
         self.0.service.slots.values().map(|slot| slot.keyword.description.clone()).collect()
     }
 
-    /// Whether it serves: it was not shut down, and no other dispatcher has taken its name.
+    /// Returns whether it serves: it was not shut down, and no other dispatcher has taken its name.
     pub fn is_serving(&self) -> bool {
         self.0.service.life.phase() == Phase::Serving
     }
 
-    /// Ends it. Functions that run may end within a time of grace; then what they do is not
-    /// published, and the client gets [`Error::Abandoned`]. What has not begun is refused, and
-    /// later writes are [`Error::NotServed`]. The values stay, without the times of when they were
-    /// set.
+    /// Ends the dispatcher. Running functions may finish within the [grace
+    /// period](DispatcherBuilder::grace). After it their result is not published, and the client
+    /// gets [`Error::Abandoned`]. Requests that have not begun are refused, and later writes are
+    /// [`Error::NotServed`]. The values stay, without the times at which they were set.
     ///
-    /// Where the name could not be given back, that is an error, and may be tried again: otherwise
-    /// the lease runs out. A function of a keyword that calls this waits for itself, in vain.
+    /// Fails if the name could not be given back, and may then be retried: otherwise the lease
+    /// expires. A keyword's function that calls this waits for itself, in vain.
     pub fn shutdown(&self) -> E::Reply<()> {
         let Owner { service, grace, .. } = &*self.0;
         let (service, grace) = (service.clone(), *grace);
@@ -250,7 +252,7 @@ impl<E: RoundTrips> Dispatcher<E> {
         })
     }
 
-    /// The name of a keyword, if its kind `fits`.
+    /// Returns the name of a keyword, if its kind `fits`.
     pub(super) fn fitting(&self, name: &str, fits: fn(Kind) -> bool) -> Result<String> {
         let slot = self.slot("handle", name)?;
         let kind = slot.keyword.description.kind;

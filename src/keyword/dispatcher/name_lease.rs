@@ -1,4 +1,4 @@
-//! How a dispatcher takes the name of its service.
+//! Takes the lease on the name of a service.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::request::Request;
 use crate::time::Deadline;
 
 impl<E: RoundTrips> DispatcherCore<E> {
-    /// Takes the name, as soon as no other dispatcher holds it, or fails when the time is over.
+    /// Takes the name as soon as no other dispatcher holds it, or fails at the deadline.
     pub(crate) async fn claim(&self, deadline: Deadline) -> Result<()> {
         loop {
             let claimed = self.try_to_claim().await;
@@ -29,6 +29,8 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
     }
 
+    /// Tries once to take the name, and returns whether it did. Notes that it may have it if the
+    /// outcome is unknown.
     async fn try_to_claim(&self) -> Result<bool> {
         let names = &self.names;
         let claim = Request::script(&CLAIM, 3).key(REGISTRY.as_bytes()).key(&names.descriptions());
@@ -48,5 +50,5 @@ impl<E: RoundTrips> DispatcherCore<E> {
     }
 }
 
-/// How often to look whether a name is free.
+/// How often a claim is retried.
 const BETWEEN_CLAIMS: Duration = Duration::from_millis(250);

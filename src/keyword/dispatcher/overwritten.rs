@@ -1,19 +1,19 @@
 //! Values that a keyword had before its dispatcher learned of them: the replies were lost, or have
-//! yet to come.
+//! yet to arrive.
 
 use crate::error::Result;
 use crate::reply;
 use crate::reply::Reply;
 
-/// What `update.lua` answers.
+/// The reply of `update.lua`.
 pub(crate) struct Updated {
-    /// When the keyword got its value, 0 if it did not.
+    /// When the value was set; 0 if it was not.
     pub(crate) at: u64,
-    /// What it was before and the dispatcher may not know.
+    /// The earlier values, which the dispatcher may not know.
     pub(crate) before: Vec<u8>,
 }
 
-/// None without the lease.
+/// Parses the reply of `update.lua`; `None` if another dispatcher holds the lease.
 pub(crate) fn updated(reply: Reply<'_>) -> Result<Option<Updated>> {
     if reply.value == redis::Value::Nil {
         return Ok(None);
@@ -23,7 +23,7 @@ pub(crate) fn updated(reply: Reply<'_>) -> Result<Option<Updated>> {
     Ok(Some(Updated { at, before: reply::raw(before)?.unwrap_or_default() }))
 }
 
-/// Times and values as `overwritten.lua` keeps them, the oldest first.
+/// Parses times and values as `overwritten.lua` keeps them, the oldest first.
 pub(crate) fn values(mut kept: &[u8]) -> Vec<(u64, String)> {
     let mut values = Vec::new();
     while let Some((at, value, rest)) = first(kept) {

@@ -1,4 +1,4 @@
-//! How a dispatcher says why a keyword does not get a value.
+//! Reports why a keyword does not get a value.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +17,9 @@ use crate::reply;
 use crate::request::Request;
 
 impl<E: RoundTrips> DispatcherCore<E> {
-    /// Says why a keyword does not get a value, to the client who asked for it and to everybody,
-    /// except where it has to do with other requests only, or with what no client may do.
+    /// Reports why a keyword does not get a value, to the client that requested it and as the
+    /// keyword's status. The status stays if the reason only concerns other requests, or an
+    /// operation that no client may do.
     pub(super) async fn refuse(
         &self,
         slot: &Arc<KeywordState<E>>,
@@ -31,12 +32,13 @@ impl<E: RoundTrips> DispatcherCore<E> {
         self.send_refusal(&slot.name, (is_told, reason), request, patience).await
     }
 
-    /// Refuses what is wanted of a keyword that there is not.
+    /// Refuses a request for a keyword that does not exist.
     pub(super) async fn refuse_unknown(&self, request: &WriteCommand) -> Result<()> {
         let refusal = (false, UNKNOWN);
         self.send_refusal(&request.keyword, refusal, Some(request), self.patience()).await
     }
 
+    /// Sends a refusal, and retries it for `patience`.
     async fn send_refusal(
         &self,
         name: &KeywordName,
@@ -49,7 +51,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         sent.await.map(drop)
     }
 
-    /// The script that refuses, and publishes that or answers only the client.
+    /// Builds the script that refuses, and publishes that or answers only the client.
     fn refusal(
         &self,
         name: &KeywordName,
@@ -63,7 +65,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         command.number(u8::from(request.is_some()))
     }
 
-    /// Refuses what has not begun when it is to end.
+    /// Refuses a request that has not begun when the dispatcher is about to end.
     pub(super) async fn turn_down<X: RoundTrips>(
         &self,
         executor: &X,
@@ -72,7 +74,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let request = request.without_text();
         let is_known = self.slots.contains_key(&request.keyword);
         let reason = if is_known { SHUTS_DOWN } else { UNKNOWN };
-        // Clients of Cauldron look at the status.
+        // Cauldron clients read the status.
         let is_told = is_known && request.answer.is_none() && !self.is_read_only(&request.keyword);
         let refusal = self.refusal(&request.keyword, (is_told, reason), Some(&request));
         executor.send(refusal.returns(reply::optional_flag)).await.map(drop)
@@ -83,7 +85,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         slot.is_some_and(|slot| slot.keyword.description.access == Access::ReadOnly)
     }
 
-    /// For how long a refusal is tried.
+    /// Returns how long a refusal is retried.
     pub(super) fn patience(&self) -> Duration {
         if self.life.phase() == Phase::Serving { self.lease } else { AT_ONCE }
     }
@@ -95,6 +97,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         self.executor.send(decline.returns(reply::applied)).await
     }
 
+    /// Replaces an error of a script by its [explanation](Self::explanation).
     pub(super) async fn explained<T>(
         &self,
         command: &'static str,
@@ -107,7 +110,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
     }
 
-    /// The error of a script as one of what was wanted, and of the key that is to blame.
+    /// Turns the error of a script into one of the operation and of the key at fault.
     pub(super) async fn explanation(
         &self,
         command: &'static str,
@@ -121,7 +124,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         error.called(command, to_blame.unwrap_or_else(|| self.names.value(&slot.name)))
     }
 
-    /// The first key of a keyword that has a wrong type.
+    /// Returns the first key of a keyword that has a wrong type.
     async fn of_wrong_type(&self, name: &KeywordName) -> Option<Vec<u8>> {
         let names = &self.names;
         let texts = [names.value(name), names.status(name), names.error(name), names.lease()];

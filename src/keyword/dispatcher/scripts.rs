@@ -1,4 +1,4 @@
-//! What is done on the server.
+//! The scripts of dispatchers, put together from their fragments.
 
 use crate::request::Script;
 
@@ -22,7 +22,7 @@ pub(super) static UPDATE: Script = script!(
     "holder.lua", "lease.lua", "status.lua", "put.lua", "overwritten.lua", "answer.lua", "over.lua",
     "update.lua"
 );
-/// A dispatcher that has given its name back may still refuse, as long as it is nobody's.
+/// Permitted even after the dispatcher has given its name back, as long as the name is free.
 pub(super) static REFUSE: Script =
     script!("the refusal of a value": "holder.lua", "status.lua", "answer.lua", "refuse.lua");
 pub(super) static DECLINE: Script = script!("the refusal of a value": "answer.lua", "decline.lua");

@@ -1,4 +1,4 @@
-//! How a dispatcher says what its keywords are, and restores what the server has lost.
+//! Publishes the keywords of a dispatcher, and restores those that the server has lost.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -18,7 +18,7 @@ use crate::reply::Reply;
 use crate::request::Request;
 
 impl<E: RoundTrips> DispatcherCore<E> {
-    /// Listens to clients.
+    /// Subscribes to the requests of clients.
     pub(crate) async fn listen(self: &Arc<Self>) -> Result<()> {
         let requests = Request::read("SUBSCRIBE").arg(self.names.requests());
         let modify = Request::read("PSUBSCRIBE").arg(self.pattern());
@@ -33,7 +33,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         Ok(())
     }
 
-    /// Gives all keywords what they begin with.
+    /// Gives all keywords their initial values.
     pub(crate) async fn fill(&self) -> Result<()> {
         for page in self.pages() {
             let values = self.found(&page).await?;
@@ -53,7 +53,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         Ok(())
     }
 
-    /// Writes again what the server has lost, and takes over what is newer there.
+    /// Writes again the values that the server has lost, and adopts newer ones.
     pub(crate) async fn restore(&self) -> Result<()> {
         for page in self.pages() {
             let again = |(accepted, at)| Fill::PutAgain(accepted, at);
@@ -72,7 +72,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         Ok(())
     }
 
-    /// Whether every keyword has its value and its type on the server.
+    /// Returns whether every keyword has its value and its type on the server.
     pub(crate) async fn is_all_there(&self) -> Result<bool> {
         for page in self.pages() {
             let exists = page.iter().fold(Request::read("EXISTS"), |request, slot| {
@@ -85,7 +85,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         Ok(true)
     }
 
-    /// Takes over a value that another dispatcher set, or this one without hearing that it did.
+    /// Adopts a value that another dispatcher set, or this one without receiving the reply.
     fn adopt(&self, slot: &Arc<KeywordState<E>>, (text, at): (Vec<u8>, u64), before: &[u8]) {
         if !slot.has_value() {
             return;
@@ -97,12 +97,13 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
     }
 
+    /// Returns the keywords in pages of the size of one script.
     fn pages(&self) -> Vec<Vec<&Arc<KeywordState<E>>>> {
         let slots: Vec<_> = self.slots.values().collect();
         slots.chunks(limits::PAGE).map(<[_]>::to_vec).collect()
     }
 
-    /// The values and statuses that Redis has.
+    /// Reads the values and statuses in Redis.
     async fn found(&self, page: &[&Arc<KeywordState<E>>]) -> Result<Vec<Found>> {
         let keys = page.iter().fold(Request::read("MGET"), |request, slot| {
             request.key(&self.names.value(&slot.name)).key(&self.names.status(&slot.name))
@@ -112,7 +113,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         Ok(page.iter().map(|_| (found.next().flatten(), found.next().flatten())).collect())
     }
 
-    /// Says when each of the keywords got its value.
+    /// Runs `page.lua` for a page of keywords.
     async fn write(&self, page: &[&Arc<KeywordState<E>>], fills: &[Fill]) -> Result<Vec<Written>> {
         let names = &self.names;
         let request = Request::script(&PAGE, KEYS_OF_ONE * page.len() + KEYS_OF_ALL);
@@ -124,6 +125,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let request = self.leased(request.key(&names.times())).arg(names.as_str());
         let request = page.iter().zip(fills).fold(request, |request, (slot, fill)| {
             let description = &slot.keyword.description;
+            /// Returns the pattern of the channels of Cauldron requests.
             let described = serde_json::to_string(description).unwrap_or_default();
             let (rule, text, at) = fill.rule();
             let request = request.arg(slot.name.as_str()).arg(described);
@@ -142,32 +144,33 @@ impl<E: RoundTrips> DispatcherCore<E> {
 /// A value and a status.
 type Found = (Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// What a page has made of a keyword.
+/// The result of `page.lua` for one keyword.
 struct Written {
-    /// When it got its value.
+    /// When its value was set.
     at: u64,
-    /// The value, if it is newer than what is known, and what it was before.
+    /// The value, if it is newer than the known one, and the values before it.
     newer: Option<Vec<u8>>,
     before: Vec<u8>,
 }
 
-/// What a keyword begins with.
+/// The initial value of a keyword.
 enum Fill {
     /// This value.
     Put(Accepted),
-    /// What Redis has, which is this value if it is one.
+    /// The value in Redis, which is this one if it is valid.
     Keep(Option<Accepted>),
     /// No value.
     Clear,
-    /// No value, and why it is not the one that Redis has.
+    /// No value, and the reason why the value in Redis is invalid.
     Drop(String),
-    /// This value, which it has had since, if Redis has none or an older one.
+    /// This value, set at this time, if Redis has none or an older one.
     PutAgain(Accepted, u64),
     /// No value, if Redis has none.
     Leave,
 }
 
 impl Fill {
+    /// Returns the rule, the text and the time that `page.lua` expects.
     fn rule(&self) -> (&'static str, &str, u64) {
         match self {
             Self::Put(accepted) => ("put", &accepted.text, 0),
@@ -180,6 +183,7 @@ impl Fill {
     }
 }
 
+/// Decides the initial value of a keyword from its definition and its state in Redis.
 fn fill<E: RoundTrips>(slot: &KeywordState<E>, (value, status): Found) -> Fill {
     if let Some(initial) = &slot.initial {
         return Fill::Put(initial.clone());
@@ -192,7 +196,7 @@ fn fill<E: RoundTrips>(slot: &KeywordState<E>, (value, status): Found) -> Fill {
     }
     match slot.keyword.description.parse(&text) {
         Ok(value) if slot.has_value() => Fill::Keep(Some(Accepted { value, text })),
-        // It has been dropped before.
+        // It was dropped before.
         Err(_) if text.is_empty() && status.as_deref() == Some(b"error") => Fill::Keep(None),
         Err(why) if slot.has_value() && !text.is_empty() => {
             log::warn!(
@@ -205,8 +209,8 @@ fn fill<E: RoundTrips>(slot: &KeywordState<E>, (value, status): Found) -> Fill {
     }
 }
 
-/// What `page.lua` answers: for each keyword a time, a value or nil, and values before it or nil;
-/// nil alone without the lease.
+/// Parses the reply of `page.lua`: for each keyword a time, a value or nil, and the values before
+/// it or nil; nil alone if another dispatcher holds the lease.
 fn written(reply: Reply<'_>) -> Result<Option<Vec<Written>>> {
     if reply.value == redis::Value::Nil {
         return Ok(None);
@@ -219,7 +223,7 @@ fn written(reply: Reply<'_>) -> Result<Option<Vec<Written>>> {
     }
     let mut written = Vec::with_capacity(keywords);
     while let (Some(at), Some(newer), Some(before)) = (parts.next(), parts.next(), parts.next()) {
-        // What is no time was written by another program.
+        // A text that is not a time was written by another program.
         let at = String::from_utf8(reply::one::<Vec<u8>>(at)?).ok();
         let at = at.and_then(|at| at.parse().ok()).unwrap_or(0);
         let (newer, before) = (reply::raw(newer)?, reply::raw(before)?.unwrap_or_default());
@@ -228,8 +232,8 @@ fn written(reply: Reply<'_>) -> Result<Option<Vec<Written>>> {
     Ok(Some(written))
 }
 
-/// How many keys `page.lua` takes for each keyword, and for all together.
+/// How many keys `page.lua` takes for each keyword, and for all of them.
 const KEYS_OF_ONE: usize = 4;
 const KEYS_OF_ALL: usize = 4;
-/// How many parts its answer has for each keyword.
+/// How many parts its reply has for each keyword.
 const PARTS: usize = 3;

@@ -1,4 +1,4 @@
-//! What goes on beside the program: requests, leases and what is to be done every so often.
+//! The background work of a dispatcher: requests, the lease and periodic reads.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -17,7 +17,7 @@ use crate::keyword::names::{KeywordName, REGISTRY};
 use crate::reply;
 use crate::request::Request;
 
-/// Serves until the dispatcher is to end.
+/// Serves until the dispatcher ends.
 pub(super) async fn work<E: RoundTrips>(end: End<E>) {
     let service = &end.0;
     let mut readings: BinaryHeap<_> =
@@ -78,7 +78,7 @@ pub(super) async fn work<E: RoundTrips>(end: End<E>) {
     service.end(closed.unwrap_or_default()).await;
 }
 
-/// Tells that the worker has ended, however that came.
+/// Marks the worker as ended when it is dropped, even after a panic.
 pub(super) struct End<E: RoundTrips>(pub(super) Arc<DispatcherCore<E>>);
 
 impl<E: RoundTrips> Drop for End<E> {
@@ -91,7 +91,7 @@ impl<E: RoundTrips> Drop for End<E> {
 }
 
 impl<E: RoundTrips> DispatcherCore<E> {
-    /// Begins to do what a client wants. Functions of the program run beside this.
+    /// Starts a client's request. Functions of the program run in the background.
     async fn take(self: &Arc<Self>, request: WriteCommand) {
         let Some(slot) = self.slots.get(&request.keyword) else {
             if let Err(error) = self.refuse_unknown(&request).await {
@@ -120,7 +120,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
     }
 
-    /// Finds out a value, beside this.
+    /// Determines a value in the background.
     fn read(self: Arc<Self>, slot: Arc<KeywordState<E>>) {
         if slot.is_read.load(Ordering::Acquire) {
             return;
@@ -133,7 +133,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         });
     }
 
-    /// Renews the lease, and writes again what the server has lost.
+    /// Renews the lease, and restores the values that the server has lost.
     async fn renew(&self) -> Result<()> {
         let written = self.slots.values().filter(|slot| slot.is_written.load(Ordering::Acquire));
         let keys = [REGISTRY.as_bytes().to_vec(), self.names.descriptions()].into_iter();
@@ -151,8 +151,8 @@ impl<E: RoundTrips> DispatcherCore<E> {
         Ok(())
     }
 
-    /// Gives the name back once nothing is on its way to the server any more, and nothing from
-    /// there to it.
+    /// Gives the name back once no call to the server is in flight and no request is on its way
+    /// from it.
     async fn end(&self, is_closed: bool) {
         while self.life.has_calls() {
             self.executor.wait(self.life.signal.raised(), AFTER_A_FAILURE).await;
@@ -167,16 +167,17 @@ impl<E: RoundTrips> DispatcherCore<E> {
     }
 }
 
-/// Requests of one keyword, one after the other.
+/// Processes the requests of one keyword in turn.
 struct Errands<E: RoundTrips> {
     service: Arc<DispatcherCore<E>>,
     slot: Arc<KeywordState<E>>,
     now: Option<WriteCommand>,
-    /// From before it runs: what was taken is waited for.
+    /// Counted before it runs: requests that were taken are awaited.
     _hook: UnderWay,
 }
 
 impl<E: RoundTrips> Errands<E> {
+    /// Processes the requests until none is waiting.
     async fn run(mut self) {
         while let Some(request) = &self.now {
             self.service.serve(&self.slot, request).await;
@@ -185,7 +186,7 @@ impl<E: RoundTrips> Errands<E> {
     }
 }
 
-/// Where there can be no thread or task, what was wanted is refused.
+/// Queues the requests for refusal if no thread or task can be started.
 impl<E: RoundTrips> Drop for Errands<E> {
     fn drop(&mut self) {
         while let Some(request) = self.now.take() {
@@ -195,8 +196,10 @@ impl<E: RoundTrips> Drop for Errands<E> {
     }
 }
 
+/// A periodic read and its time, ordered so that a heap returns the earliest first.
 type Due = Reverse<(Instant, KeywordName)>;
 
+/// Returns the keywords that are read periodically.
 fn periodic<E: RoundTrips>(
     service: &DispatcherCore<E>,
 ) -> impl Iterator<Item = &Arc<KeywordState<E>>> {
@@ -207,8 +210,8 @@ fn due<E>(slot: &Arc<KeywordState<E>>, at: Instant) -> Due {
     Reverse((at, slot.name.clone()))
 }
 
-/// When a keyword that was to be read at some moment is to be read again. What was missed is not
-/// made up for.
+/// Returns when a keyword that was due at some moment is due again. Missed reads are not made up
+/// for.
 fn next<E>(slot: &Arc<KeywordState<E>>, before: Instant) -> Due {
     let period = slot.keyword.every.unwrap_or(Duration::MAX).max(SHORTEST_PERIOD);
     let at = before.checked_add(period).unwrap_or(before + FAR_AWAY);

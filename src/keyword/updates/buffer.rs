@@ -1,4 +1,4 @@
-//! What is heard of new values, until somebody takes it.
+//! Buffers change events until a monitor takes them.
 
 mod echo;
 mod standing;
@@ -19,21 +19,22 @@ use crate::keyword::reading::{Reading, Status};
 use crate::listen::{FeedHandler, FeedInfo};
 use crate::time::Signal;
 
-/// The new values of some keywords, or of all of a service.
+/// The pending changes of some keywords, or of all of a service. Shared by a feed and a monitor.
 ///
-/// A dispatcher tells of a value and a status right before it sets them, so that the server's
-/// notifications that come next are known to be the echo. Another one is of somebody who tells
-/// nothing: the keyword is read.
+/// A dispatcher publishes a value and a status right before it sets them. The server's
+/// notifications that follow are therefore known to be the echo. Any other notification comes from
+/// a program that publishes nothing: the keyword is read.
 pub(crate) struct UpdateBuffer {
     pub(crate) service: ServiceName,
     pub(crate) signal: Signal,
-    /// The keywords; all if none are named.
+    /// The keywords; `None` for all of the service.
     only: Option<HashSet<KeywordName>>,
     changes: Vec<u8>,
     keyspace: Vec<u8>,
     state: Mutex<State>,
 }
 
+/// Everything that a feed and a monitor exchange, and the states delivered last.
 #[derive(Default)]
 struct State {
     session: u64,
@@ -42,50 +43,51 @@ struct State {
     has_ended: bool,
     echo: Echo,
     news: VecDeque<(KeywordName, News)>,
-    /// How many bytes the values and errors of the news are.
+    /// The size of the values and errors in `news`.
     bytes: usize,
     standing: Standing,
-    /// Whether a dispatcher has come or gone since that was looked at.
+    /// Whether a dispatcher has started or ended since the last check.
     is_renewed: bool,
-    /// What is to be read.
+    /// The keywords to read.
     stale: BTreeSet<KeywordName>,
     is_unlisted: bool,
-    /// What was read and not yet taken.
+    /// Readings that were not taken yet.
     read: VecDeque<Result<Reading>>,
     told: HashMap<KeywordName, KeywordUpdate>,
-    /// What is to be read again with the next beat: the server has lost what was told.
+    /// The keywords to read again with the next heartbeat: the server has lost the state that was
+    /// delivered.
     held: HashSet<KeywordName>,
-    /// How many beats there were in this session.
+    /// The number of heartbeats in this session.
     beats: u32,
 }
 
-/// The last that was told of a keyword.
+/// The last state of a keyword that was delivered.
 struct KeywordUpdate {
-    /// When its dispatcher changed anything of it, if it says so.
+    /// When its dispatcher changed anything of it, if known.
     at: Option<u64>,
     /// `None` after an error.
     reading: Option<Reading>,
-    /// Whether it may have another type by now: what comes is read instead.
+    /// Whether its type may have changed. The next change event is then replaced by a read.
     is_in_doubt: bool,
-    /// Whether it was told in another session, perhaps of another server.
+    /// Whether it was delivered in another session, perhaps from another server.
     is_of_before: bool,
 }
 
-/// What is to be done next.
+/// The next action of a monitor.
 pub(crate) enum Next {
     Tell(Result<Reading>),
     FindOut(Unknown),
-    /// To wait for the signal, for so long.
+    /// Wait for the signal, for at most this time.
     Wait(Duration),
 }
 
-/// What is to be found out.
+/// Information that the buffer lacks.
 pub(crate) enum Unknown {
-    /// What keywords there are.
+    /// The list of keywords.
     List,
     /// Whether the service is served.
     Standing,
-    /// The states of these, in this session.
+    /// The states of these keywords, in this session.
     States(u64, Vec<KeywordName>),
 }
 
@@ -105,12 +107,13 @@ impl UpdateBuffer {
         self.state().tells_keys
     }
 
-    /// Whether nothing is heard any more.
+    /// Returns whether the feed has ended.
     #[cfg(feature = "async")]
     pub(crate) fn has_ended(&self) -> bool {
         self.state().has_ended
     }
 
+    /// Takes the next reading, or returns the action that is necessary first.
     pub(crate) fn next(&self) -> Next {
         let mut state = self.state();
         if let Some(reading) = state.read.pop_front() {
@@ -128,7 +131,8 @@ impl UpdateBuffer {
         }
     }
 
-    /// What is to be found out before the present states are all known, whatever there is to tell.
+    /// Returns the next read that is necessary before all present states are known, regardless of
+    /// pending readings.
     pub(crate) fn unseen(&self) -> Option<Unknown> {
         let mut state = self.state();
         let is_unseen = |keyword| !state.told.contains_key(keyword);
@@ -138,19 +142,19 @@ impl UpdateBuffer {
         }
     }
 
-    /// These keywords are to be read.
+    /// Marks keywords as stale.
     pub(crate) fn soil(&self, keywords: impl IntoIterator<Item = KeywordName>) {
         self.state().stale.extend(keywords);
     }
 
-    /// What keywords there are is to be found out.
+    /// Requests another listing of the keywords.
     pub(crate) fn list_again(&self) {
         self.state().is_unlisted = true;
     }
 
-    /// Takes in whether the service is served, and for how long that is certain. If that has
-    /// changed, or a dispatcher has come or gone, which keywords are served is to be read. New ones
-    /// are announced.
+    /// Records whether the service is served, and for how long that is certain. If that has
+    /// changed, or a dispatcher has started or ended, the keywords are read again. New ones are
+    /// announced.
     pub(crate) fn have_attended(&self, is_served: bool, time: Option<Duration>) {
         let mut state = self.state();
         let has_changed = state.standing.have_looked(is_served, time);
@@ -163,14 +167,14 @@ impl UpdateBuffer {
         }
     }
 
-    /// Whether it is served cannot be found out.
+    /// Records that it cannot be determined whether the service is served.
     pub(crate) fn attend_no_more(&self) {
         let mut state = self.state();
         state.standing.look_no_more();
         state.read_abandoned();
     }
 
-    /// Takes in what was read in a session. What was read before a reconnection is read again.
+    /// Records the readings of a session. Those from before a reconnection are read again.
     pub(crate) fn have_read(
         &self,
         session: u64,
@@ -202,18 +206,18 @@ impl UpdateBuffer {
 }
 
 impl KeywordUpdate {
-    /// Whether it had a value in another session.
+    /// Returns whether it had a value in another session.
     fn is_value_of_before(&self) -> bool {
         self.is_of_before && self.reading.is_some()
     }
 
-    /// Whether a write goes on, and no dispatcher.
+    /// Returns whether a write is unfinished and no dispatcher is serving.
     fn is_abandoned(&self) -> bool {
         let status = |it: &Reading| it.status == Status::Modify && !it.is_served;
         self.reading.as_ref().is_some_and(status)
     }
 
-    /// Whether the value or anything else in `other` is from before this.
+    /// Returns whether the value or anything else in `other` is older.
     fn is_newer_than(&self, other: &Self) -> bool {
         let set_at = |it: &Self| it.reading.as_ref().and_then(|reading| reading.set_at);
         other.at.is_some() && self.at > other.at
@@ -221,9 +225,10 @@ impl KeywordUpdate {
     }
 }
 
+/// Decides which changes are delivered, and which keywords are read.
 impl State {
     fn unknown(&mut self) -> Option<Unknown> {
-        // First, so that what is read is compared with what comes after.
+        // First, so that readings are compared with later events.
         if self.standing.is_due_in().is_zero() {
             return Some(Unknown::Standing);
         }
@@ -235,7 +240,7 @@ impl State {
         (!page.is_empty()).then_some(Unknown::States(self.session, page))
     }
 
-    /// The reading that news make, if they are new.
+    /// Returns the reading that an event results in, if it is new.
     fn take_in(&mut self, keyword: KeywordName, news: News) -> Option<Reading> {
         let known = self.told.get_mut(&keyword);
         let text = news.text.map(String::from_utf8).transpose();
@@ -265,14 +270,14 @@ impl State {
         let reading = Reading { status, error, changed, is_served: true, ..value };
         let is_known = reading.says_the_same_as(known);
         if !known.is_served {
-            // Its dispatcher may be gone by now.
+            // Its dispatcher may have ended by now.
             self.standing.was_served();
         }
         *known = reading.clone();
         (!is_known).then_some(reading)
     }
 
-    /// What was read, unless it was told before or something newer was.
+    /// Returns a reading, unless it or a newer one was delivered before.
     fn sift(
         &mut self,
         keyword: KeywordName,
@@ -290,7 +295,7 @@ impl State {
             Ok(reading) => KeywordUpdate {
                 at: reading.changed,
                 reading: Some(reading.clone()),
-                // It was heard of after it was read.
+                // A change event arrived after the read.
                 is_in_doubt: self.stale.contains(&keyword),
                 is_of_before: false,
             },
@@ -326,14 +331,14 @@ impl State {
         (!is_known).then_some(reading)
     }
 
-    /// Writes that their dispatcher does not end any more are to be read: that they expire is not
+    /// Marks the writes that their dispatcher will not end any more as stale: their expiry is not
     /// announced.
     fn read_abandoned(&mut self) {
         let abandoned = self.told.iter().filter(|(_, told)| told.is_abandoned());
         self.stale.extend(abandoned.map(|(keyword, _)| keyword.clone()));
     }
 
-    /// A keyword may have another type.
+    /// Records that the type of a keyword may have changed.
     fn doubt(&mut self, keyword: KeywordName) {
         if let Some(told) = self.told.get_mut(&keyword) {
             told.is_in_doubt = true;
@@ -341,7 +346,7 @@ impl State {
         self.stale.insert(keyword);
     }
 
-    /// Everything is to be read.
+    /// Marks everything as stale.
     fn read_all(&mut self, only: &Option<HashSet<KeywordName>>) {
         match only {
             Some(only) => self.stale.extend(only.iter().cloned()),
@@ -353,7 +358,8 @@ impl State {
         }
     }
 
-    /// Whoever is slow is told the latest value of each keyword.
+    /// Queues an event. If the monitor is too slow, the events are dropped and the latest state of
+    /// each keyword is read instead.
     fn push(&mut self, keyword: KeywordName, news: News) {
         let bytes = self.bytes + news.bytes();
         if self.news.len() < MOST_WAITING && bytes <= MOST_BYTES {
@@ -395,7 +401,7 @@ impl FeedHandler for UpdateBuffer {
             let key = channel.strip_prefix(&self.keyspace[..]);
             let Some((key, part)) = key.map(Part::of) else { return };
             let Some(keyword) = self.service.keyword(key) else { return };
-            // Some may not ask whether the server notifies of changes.
+            // Some users may not ask whether the server notifies of changes.
             state.tells_keys |= payload == b"set";
             if payload == b"expire" || state.echo.is_of(&keyword, part) || !self.wants(&keyword) {
                 return;
@@ -414,7 +420,7 @@ impl FeedHandler for UpdateBuffer {
         state.bytes = 0;
         state.standing.look_now();
         (state.held, state.beats) = Default::default();
-        // What has another type was not heard.
+        // A change of the type was missed.
         let told = state.told.values_mut();
         told.for_each(|told| (told.is_of_before, told.is_in_doubt) = (true, true));
         state.read_all(&self.only);
@@ -447,12 +453,12 @@ impl FeedHandler for UpdateBuffer {
 #[cfg(test)]
 mod tests;
 
-/// For how many beats a dispatcher may take to write again what the server has lost. After them
-/// there may be another dispatcher, whose clock is behind.
+/// For how many heartbeats a dispatcher may take to restore the state that the server has lost.
+/// Afterwards another dispatcher may serve, whose clock is behind.
 const PATIENCE: u32 = 10;
 /// How many keywords are read in one round trip.
 const MOST_AT_ONCE: usize = 1000;
-/// How many news may wait to be taken.
+/// How many events may wait.
 const MOST_WAITING: usize = 10_000;
-/// How many bytes their values and errors may be.
+/// How many bytes their values and errors may have.
 const MOST_BYTES: usize = 64 << 20;

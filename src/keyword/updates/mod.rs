@@ -1,4 +1,4 @@
-//! Updates of keywords as they come: monitors, and functions that are called for each.
+//! Change events of keywords: monitors, and callbacks.
 
 mod buffer;
 mod monitor;

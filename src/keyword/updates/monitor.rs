@@ -31,20 +31,20 @@ use crate::request::Request;
 use crate::time::Deadline;
 use crate::time::Wait;
 
-/// The values of keywords as they change: an [`Iterator`] on a [`Client`], which waits for ever, a
-/// `Stream` on an `AsyncClient`.
+/// The changes of keywords: an [`Iterator`] on a [`Client`], which waits for ever, a `Stream` on an
+/// `AsyncClient`.
 ///
-/// First comes the present state of each keyword, or an `Err` where it has no value, then each
-/// change of the value, the [status](Reading::status) and the [error](Reading::error), and of
-/// whether a dispatcher [serves](Reading::is_served) it: `modify` while a write is done, then
-/// `ready` or `error`. Who is slower than the dispatcher for long misses changes, but never the
-/// last. What others set than a dispatcher of this crate is heard of if the server has keyspace
-/// notifications, which are turned on where that is allowed. It is read then, as are values of more
-/// than 1 MiB.
+/// First it returns the present state of each keyword, or an `Err` if there is no value. Then it
+/// returns each change of the value, the [status](Reading::status), the [error](Reading::error),
+/// and of whether a dispatcher [serves](Reading::is_served) the keyword: `modify` during a write,
+/// then `ready` or `error`. A reader that stays slower than the dispatcher misses changes, but
+/// never the last. Values that are not set by a dispatcher of this crate are reported only if the
+/// server has keyspace notifications, which are turned on if that is permitted. The monitor reads
+/// them from the server, as it does values of more than 1 MiB.
 ///
-/// Whatever happens to the connection, the monitor connects again by itself and goes on with what
-/// has changed meanwhile. Dropping it ends it, with its connection and its two threads, or its task
-/// on an `AsyncClient`. It ends too with the runtime in which it was made; then it only gives
+/// The monitor reconnects by itself after any loss of the connection, and continues with the
+/// changes since. Dropping it ends it, with its connection and its two threads, or its task on an
+/// `AsyncClient`. It ends too with the runtime in which it was created; then it only returns
 /// errors.
 #[must_use = "values are lost that nobody takes"]
 pub struct Monitor<E = Client> {
@@ -55,15 +55,16 @@ pub struct Monitor<E = Client> {
     asked: Option<Asked>,
 }
 
-/// The search for the next value, kept when nobody waits for it.
+/// The pending wait for the next value, kept when its future is dropped.
 #[cfg(feature = "async")]
 type Asked = Pin<Box<dyn Future<Output = Result<Option<Result<Reading>>>> + Send>>;
 
 impl<E: RoundTrips> Service<E> {
-    /// Listens to the changes of `keywords`, on a connection of its own, and reads them: one round
-    /// trip for a thousand. Every value that a dispatcher of this crate sets after this has
-    /// returned is told. While the monitor is read it looks at the lease of the dispatcher whenever
-    /// that may have run out.
+    /// Subscribes to the changes of `keywords`, on a connection of its own, and reads them. One
+    /// round trip per thousand.
+    ///
+    /// Every value that a dispatcher of this crate sets after this has returned is reported. While
+    /// the monitor is being read, it checks the dispatcher's lease whenever that may have expired.
     pub fn monitor(
         &self,
         keywords: impl IntoIterator<Item = impl AsRef<str>>,
@@ -75,9 +76,8 @@ impl<E: RoundTrips> Service<E> {
         self.executor.converse(async move { Monitor::open(&service, Some(keywords?)).await })
     }
 
-    /// Listens to the changes of all keywords, also of those that are new, as
-    /// [`monitor`](Self::monitor) does. Another round trip for a thousand finds out what keywords
-    /// there are.
+    /// Subscribes to the changes of all keywords, including new ones, as [`monitor`](Self::monitor)
+    /// does. Another round trip per thousand lists the keywords.
     pub fn monitor_all(&self) -> E::Reply<Monitor<E>> {
         let service = self.clone();
         self.executor.converse(async move { Monitor::open(&service, None).await })
@@ -85,6 +85,7 @@ impl<E: RoundTrips> Service<E> {
 }
 
 impl<E: RoundTrips> Monitor<E> {
+    /// Subscribes first and then reads the present states, so that no change is missed.
     pub(crate) async fn open(
         service: &Service<E>,
         only: Option<HashSet<KeywordName>>,
@@ -114,7 +115,8 @@ impl<E: RoundTrips> Monitor<E> {
         };
         let buffer = Arc::new(UpdateBuffer::new(name, only, executor.database()));
         let feed = executor.feed(options, buffer.clone()).await?;
-        // What is set from now on comes after what is there, however late the first one is taken.
+        // Values that are set from now on follow the present state, however late the first one is
+        // taken.
         while let Some(unknown) = buffer.unseen() {
             find_out(&executor, &buffer, unknown).await?;
         }
@@ -127,16 +129,17 @@ impl<E: RoundTrips> Monitor<E> {
         })
     }
 
-    /// Whether the server itself tells of new values too, so that other writers than dispatchers of
-    /// this crate are heard. For a user who may neither ask for the server's setting nor change a
-    /// key beside the service's, it is known with the first change.
+    /// Returns whether the server sends notifications of new values, so that values are reported
+    /// which other programs than dispatchers of this crate set. For a user that may neither read
+    /// the server's setting nor change a key beside the service's, it is known with the first
+    /// change.
     pub fn sees_foreign_writes(&self) -> bool {
         self.buffer.sees_foreign_writes()
     }
 }
 
 impl Monitor<Client> {
-    /// The next value, if one comes within `time`.
+    /// Returns the next value, if one arrives within `time`.
     pub fn next_within(&mut self, time: Duration) -> Option<Result<Reading>> {
         let next = next(self.executor.clone(), self.buffer.clone(), Wait::For(time));
         self.executor.converse(next).unwrap_or_else(|error| Some(Err(error)))
@@ -154,7 +157,7 @@ impl Iterator for Monitor<Client> {
 
 #[cfg(feature = "async")]
 impl Monitor<AsyncClient> {
-    /// The next value, for loops without a crate for streams. Dropping the future loses none.
+    /// Returns the next value, for loops without a stream crate. Dropping the future loses none.
     pub async fn next(&mut self) -> Result<Reading> {
         poll_fn(|context| self.poll(context)).await
     }
@@ -194,7 +197,7 @@ impl Stream for Monitor<AsyncClient> {
 #[cfg(feature = "async")]
 impl<E> Unpin for Monitor<E> {}
 
-/// The next value, if one comes in time and nobody ends the wait.
+/// Returns the next value; `None` if none arrives in time or the signal is closed.
 pub(crate) async fn next<E: RoundTrips>(
     executor: E,
     buffer: Arc<UpdateBuffer>,
@@ -212,7 +215,7 @@ pub(crate) async fn next<E: RoundTrips>(
             }
         };
         match failed {
-            // Whoever has no connection is told of what has changed when there is one again.
+            // Without a connection, the changes are reported when there is one again.
             Some(error) if error.is_transient() => {
                 if deadline.is_over() {
                     return Ok(None);
@@ -226,7 +229,7 @@ pub(crate) async fn next<E: RoundTrips>(
     Ok(None)
 }
 
-/// Has the buffer know what it does not, or else want to know it again.
+/// Supplies the information that the buffer lacks. After a failure the buffer requests it again.
 async fn find_out<E: RoundTrips>(
     executor: &E,
     buffer: &UpdateBuffer,
@@ -281,6 +284,7 @@ impl<E> fmt::Debug for Monitor<E> {
     }
 }
 
-/// With more keywords than this all of the service are heard, and those picked out that are wanted.
+/// With more keywords than this, the monitor subscribes to all of the service and filters the
+/// events.
 const MOST_CHANNELS: usize = 100;
 const PAUSE: Duration = Duration::from_millis(200);

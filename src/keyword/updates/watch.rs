@@ -23,11 +23,11 @@ pub struct Watch {
 
 impl<E: RoundTrips> Service<E> {
     /// Calls `callback` for the present state of each keyword and then for each change, as a
-    /// [`Monitor`] tells them, until the [`Watch`] is dropped.
+    /// [`Monitor`] reports them, until the [`Watch`] is dropped.
     ///
-    /// The calls come one after the other, on a thread or in a task of their own, and may read and
-    /// write keywords themselves. A call that fails or panics is logged, as is what the monitor
-    /// cannot read.
+    /// The calls are made in turn, on a thread or in a task of their own, and may read and write
+    /// keywords themselves. A call that fails or panics is logged, and so is an error of the
+    /// monitor.
     pub fn watch<R: HandlerResult<(), E>>(
         &self,
         keywords: impl IntoIterator<Item = impl AsRef<str>>,
@@ -45,11 +45,11 @@ impl<E: RoundTrips> Service<E> {
         })
     }
 
-    /// Waits until a keyword meets `condition`, and gives it. One round trip if it does already.
+    /// Waits until a keyword meets `condition`, and returns it. One round trip if it does already.
     ///
-    /// The condition sees what a [`Monitor`] tells: value, status, error, and whether a dispatcher
-    /// serves it, so that `|it| it.status != Status::Modify || !it.is_served` waits no longer than
-    /// there is somebody to wait for.
+    /// The condition receives the readings of a [`Monitor`]: value, status, error, and whether a
+    /// dispatcher serves the keyword. `|it| it.status != Status::Modify || !it.is_served` therefore
+    /// waits only while there is a dispatcher to wait for.
     pub fn wait_for(
         &self,
         keyword: &str,
@@ -83,6 +83,7 @@ impl<E: RoundTrips> Service<E> {
     }
 }
 
+/// Calls `callback` for each reading until the signal is closed.
 async fn tell<E: RoundTrips, R: HandlerResult<(), E>>(
     executor: E,
     buffer: Arc<UpdateBuffer>,

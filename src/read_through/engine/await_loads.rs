@@ -1,4 +1,4 @@
-//! Waiting for loads: those that a call begins, and those that it joins.
+//! Waits for loads: those that a call leads, and those that it joins.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::read_through::stats::{raise, raise_by};
 use crate::time::Completion;
 
-/// A value that has to be loaded.
+/// A value that must be loaded.
 pub(crate) struct Missing<V> {
     pub(crate) place: usize,
     pub(crate) location: EntryLocation,
@@ -29,26 +29,26 @@ pub(crate) struct Missing<V> {
 struct Awaited<V> {
     missing: Missing<V>,
     completion: Arc<Completion<Outcome<V>>>,
-    /// None if it leads it.
+    /// `None` for the leader.
     joined: Option<Joined>,
     _waiting: WaitGuard,
 }
 
-/// What a caller gets of a load.
+/// The outcome of a load for one caller.
 pub(crate) enum Arrival<V> {
     Found(Option<Arc<V>>),
     Failed(Error),
-    /// Nothing; it is to look again.
+    /// No value: look it up again.
     Again,
-    /// Nothing in time.
+    /// No value in time.
     Late,
 }
 
-/// What became of a value that had to be loaded.
+/// A value that had to be loaded, with the outcome.
 type Arrived<V> = (Missing<V>, Arrival<V>);
 
-/// A load that is to be waited for, and has to be launched first if it was begun. The value comes
-/// back if waiting for it would never end.
+/// A load to wait for, which must be launched first if this caller leads it. The value is returned
+/// as an error if waiting for it would never end.
 type Begun<V> = std::result::Result<(Option<PendingLoad<V>>, Awaited<V>), Missing<V>>;
 
 impl<I, V, E, A> Engine<I, V, E, A>
@@ -58,8 +58,8 @@ where
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
 {
-    /// Loads what is missing, or waits for those who do: a few values at a time, so that others who
-    /// want one of them need not wait for all.
+    /// Loads missing values, or waits for loads in flight: a few values at a time, so that other
+    /// callers need not wait for all of them.
     pub(crate) async fn load(
         self: &Arc<Self>,
         missing: Vec<Missing<V::Owned>>,
@@ -104,7 +104,7 @@ where
         arrivals
     }
 
-    /// Lets those who ask for a value again have what came of it.
+    /// Copies the outcomes to the repeated requests for the same values.
     fn repeat(&self, repeated: Vec<Missing<V::Owned>>, arrivals: &mut Vec<Arrived<V::Owned>>) {
         raise_by(&self.counts.joined, repeated.len() as u64);
         let found = arrivals.iter().filter_map(|(missing, arrival)| match arrival {
@@ -118,7 +118,7 @@ where
         }));
     }
 
-    /// Begins a load, or joins one. Nothing if that waits for the loader that this is in.
+    /// Leads or joins a load. Fails if that load waits for the loader that runs this.
     fn begin(&self, missing: Missing<V::Owned>, nesting: &Nesting) -> Begun<V::Owned> {
         let (flight, completion, joined) = match self.flights.begin(&missing.location) {
             Role::Follower(completion, joined) => (None, completion, Some(joined)),
@@ -141,7 +141,7 @@ where
         Ok((flight, Awaited { missing, completion, joined, _waiting: waiting }))
     }
 
-    /// Waits for loads.
+    /// Waits for the loads in turn.
     async fn arrive(&self, awaited: Vec<Awaited<V::Owned>>, arrivals: &mut Vec<Arrived<V::Owned>>) {
         for Awaited { missing, completion, joined, .. } in awaited {
             let arrival = self.arrival(&missing, joined, &completion).await;
@@ -149,14 +149,14 @@ where
         }
     }
 
-    /// What a caller gets of a load that it leads, or has joined.
+    /// Waits for a load, and returns its outcome for a leader or a follower.
     pub(crate) async fn arrival(
         &self,
         missing: &Missing<V::Owned>,
         joined: Option<Joined>,
         completion: &Completion<Outcome<V::Owned>>,
     ) -> Arrival<V::Owned> {
-        // Who leads waits for the loader alone, or has waited for others already.
+        // The leader waits only for the loader, or has waited for other programs already.
         let patience = joined.map_or(Duration::MAX, |_| self.patience());
         match self.executor.wait(completion.outcome(), patience).await {
             Some(Outcome::Found(value, seal)) if joined.is_none_or(|it| it.is_before(seal)) => {
@@ -172,7 +172,7 @@ where
         }
     }
 
-    /// What there is instead of a value that could not be loaded.
+    /// Returns the stale value after a failed load, or else the error.
     fn after_failure(&self, missing: &Missing<V::Owned>, error: LoadError) -> Arrival<V::Owned> {
         match &missing.seen {
             Lookup::Found(value, _) => {
@@ -183,7 +183,7 @@ where
         }
     }
 
-    /// A value that is not stored, for others load it too slowly.
+    /// Loads a value without storing it, because loads elsewhere take too long.
     pub(crate) async fn load_alone(&self, location: &EntryLocation, args: &A) -> Result<Found<V>> {
         let nesting = Nesting::current();
         let loaded = self.load_now(std::slice::from_ref(location), args.clone(), &nesting).await?;

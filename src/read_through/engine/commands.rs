@@ -1,4 +1,4 @@
-//! What is sent to the server, and what it answers.
+//! Builds the commands for the server, and parses the replies.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use crate::reply::Reply;
 use crate::request::Request;
 use crate::request::Script;
 
-/// How values are kept.
+/// Builds the commands of one cache.
 #[derive(Clone)]
 pub(crate) struct Commands {
-    /// Whether values may expire, so that it is asked for how long they live.
+    /// Whether values may expire, so that their time to live is read.
     pub(crate) expires: bool,
     pub(crate) lease: Duration,
     /// How long errors are remembered.
@@ -30,53 +30,53 @@ pub(crate) struct Commands {
     pub(crate) publishing: Option<Arc<ChangePublishing>>,
 }
 
-/// A value as the server has it.
+/// A value as stored on the server.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Stored {
     pub(crate) bytes: Option<Vec<u8>>,
-    /// In how many milliseconds it expires; a negative number is never.
+    /// The time to live in milliseconds; negative if it never expires.
     pub(crate) left: i64,
-    /// Whether the source is known to have none.
+    /// Whether the value is known to be absent at its source.
     pub(crate) is_absent: bool,
 }
 
-/// Why a value is to be loaded.
+/// Why a value is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// There is none.
+    /// There is no value.
     Missing,
-    /// There is one that cannot be used.
+    /// The stored value is unusable.
     Unfit,
-    /// There is one that will do until it is loaded.
+    /// The stored value is usable until it is loaded.
     Refresh,
-    /// It is wanted anew, whoever else loads it.
+    /// It is loaded again, regardless of other loads.
     Force,
 }
 
-/// What the server says to somebody who wants to load a value.
+/// The server's reply to a claim.
 #[derive(Debug)]
 pub(crate) enum Claim {
     Found(Stored),
-    /// Somebody else loads it. There may be an old one.
+    /// Another program is loading it. There may be an old value.
     Busy(Stored, Since),
-    /// Another program failed to load it, so long ago.
+    /// Another program failed to load it, this long ago.
     Failed(LoadError, Duration),
     LeasedLoad(Lease, Stored),
 }
 
-/// From when on somebody waits for a load, by the server's clock: 0 if not at all.
+/// When a program began to wait for a load, by the server's clock: 0 if it does not wait.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Since(i64);
 
-/// The right to store a value.
+/// The right to store a value, as long as its generation is current.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Lease {
     generation: Vec<u8>,
-    /// What was there.
+    /// The value at the claim, as `store.lua` compares it.
     before: Vec<u8>,
 }
 
-/// What is to be read along with values.
+/// The information that is read besides the values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
     pub(crate) left: bool,
@@ -84,7 +84,7 @@ pub(crate) struct Wanted {
 }
 
 impl Commands {
-    /// The commands that read values, which travel together. All fields are of one hash.
+    /// Returns the commands that read values, to be sent together. All fields are of one hash.
     pub(crate) fn look(&self, locations: &[EntryLocation], wanted: Wanted) -> Vec<Command<Part>> {
         let mut commands = vec![match locations {
             [location] => match &location.field {
@@ -122,7 +122,7 @@ impl Commands {
         }
     }
 
-    /// What the replies to [`look`](Self::look) bring.
+    /// Combines the replies to [`look`](Self::look).
     pub(crate) fn looked(
         &self,
         locations: usize,
@@ -150,8 +150,8 @@ impl Commands {
         Ok(all)
     }
 
-    /// Claims the right to load a value, or asks what came of a load that was waited for. Errors of
-    /// other programs count for as long as ours are remembered.
+    /// Claims the right to load a value, or requests the outcome of a load that was awaited. Errors
+    /// of other programs are accepted for as long as this cache remembers its own.
     pub(crate) fn claim(
         &self,
         location: &EntryLocation,
@@ -169,8 +169,8 @@ impl Commands {
         request.number(self.errors.as_millis()).returns(claim)
     }
 
-    /// Keeps a value, or that there is none, for some time or for ever. Says whether the right to
-    /// do so was still there.
+    /// Stores a value, or its absence, for some time or for ever. Returns whether the right to do
+    /// so was still valid.
     pub(crate) fn store<V: Codec>(
         &self,
         location: &EntryLocation,
@@ -187,8 +187,7 @@ impl Commands {
         request.returns(reply::flag)
     }
 
-    /// Gives back the right to load a value. If that is because of an error, those who wait learn
-    /// of it.
+    /// Gives up the right to load a value. An error is passed on to the programs that wait.
     pub(crate) fn release(
         &self,
         location: &EntryLocation,
@@ -200,7 +199,7 @@ impl Commands {
         request.number(self.errors.as_millis()).returns(reply::flag)
     }
 
-    /// Sets a value, whoever loads it.
+    /// Sets a value, and ends the right of any load to store one.
     pub(crate) fn put<V: Codec>(
         &self,
         location: &EntryLocation,
@@ -211,19 +210,20 @@ impl Commands {
         request.encode::<V>(value).returns(reply::applied)
     }
 
-    /// Removes a value, whoever loads it, and says whether there was one.
+    /// Removes a value, and the right of any load to store one. Returns whether there was one.
     pub(crate) fn delete(&self, location: &EntryLocation) -> Command<bool> {
         self.script(&DELETE, location, false).returns(reply::flag)
     }
 
-    /// Removes all values of a hash, whoever loads them, and says whether there were any.
+    /// Removes all values of a hash, and the right of any load to store one. Returns whether there
+    /// were any.
     pub(crate) fn delete_hash(&self, key: &[u8]) -> Command<bool> {
         let request =
             Request::script(&DELETE_HASH, 2).key(key).key(&super::entry_location::lease_key(key));
         request.publishes(&self.publishing).returns(reply::flag)
     }
 
-    /// How long a value lives.
+    /// Reads the time to live of a value.
     pub(crate) fn ttl(&self, location: &EntryLocation) -> Command<i64> {
         match location.field {
             None => self.left(location).returns(reply::time_left),
@@ -234,6 +234,7 @@ impl Commands {
         }
     }
 
+    /// Begins a script with the keys and arguments that `entry.lua` expects.
     fn script(&self, script: &'static Script, location: &EntryLocation, expires: bool) -> Request {
         let request = Request::script(script, 2).key(&location.key).key(&location.lease_key());
         let request = request.publishes(&self.publishing);
@@ -251,13 +252,13 @@ impl Commands {
 }
 
 impl EntryLocation {
-    /// What the value is called among what is known of values.
+    /// Returns the field of the value in the hash of loads.
     fn name(&self) -> &[u8] {
         self.field.as_deref().unwrap_or_default()
     }
 }
 
-/// One command that reads all locations.
+/// Builds one command that reads all locations.
 fn of_all(locations: &[EntryLocation]) -> Request {
     match locations.first() {
         Some(EntryLocation { key, field: Some(_), .. }) => Request::read("HMGET").key(key).each(
@@ -273,7 +274,7 @@ fn of_all(locations: &[EntryLocation]) -> Request {
     }
 }
 
-/// Appends a time to live in milliseconds, or `0` for ever.
+/// Appends a time to live in milliseconds, or `0` for no expiry.
 fn lasting(request: Request, time: Option<Duration>) -> Request {
     match time {
         Some(time) if time > LONGEST => request.refuse("a time to live of over a thousand years"),
@@ -282,6 +283,7 @@ fn lasting(request: Request, time: Option<Duration>) -> Request {
     }
 }
 
+/// Parses the reply of `claim.lua`.
 fn claim(reply: Reply<'_>) -> Result<Claim> {
     let request = reply.request;
     let mut parts = reply::sequence(reply)?;
@@ -312,18 +314,18 @@ fn claim(reply: Reply<'_>) -> Result<Claim> {
     }
 }
 
-/// Until when the source is known to have no value, if it is.
+/// Parses until when the value is known to be absent, if it is.
 fn absent_until(entry: &[u8]) -> Option<i64> {
     std::str::from_utf8(entry.strip_suffix(b":")?).ok()?.parse().ok()
 }
 
-/// What `TIME` answers, in milliseconds.
+/// Converts the reply to `TIME` to milliseconds.
 fn milliseconds(time: &[i64]) -> i64 {
     let [seconds, micros] = time else { return i64::MAX };
     seconds.saturating_mul(1000).saturating_add(micros / 1000)
 }
 
-/// For how many leases it is known who loads a value.
+/// For how many leases a load is remembered after its lease.
 const LEASES_KEPT: u32 = 60;
 
 const FIELD_EXPIRY: &str = "Redis 7.4 or Valkey 9";

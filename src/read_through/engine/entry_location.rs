@@ -1,4 +1,4 @@
-//! Where values are kept, and under which names.
+//! Locations of values: their keys and fields.
 
 use std::marker::PhantomData;
 
@@ -6,15 +6,15 @@ use crate::codec::{Codec, CodecError};
 use crate::keys::{HOLDS_THE_MARK, is_side_key, name_of, side_key_in_slot};
 use crate::read_through::pyredis;
 
-/// What has a name, unless an id cannot be written.
+/// The result of naming a value, which fails if an id cannot be encoded.
 pub(crate) type Named<T> = Result<T, CodecError>;
 
-/// Where one value is kept: under a key, or in a field of the hash there.
+/// The location of one value: a key, or a field of a hash.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct EntryLocation {
     pub(crate) key: Vec<u8>,
     pub(crate) field: Option<Vec<u8>>,
-    /// The ids it is of, as their codecs write them: of the hash if there is one, of the value.
+    /// Its ids, as their codecs encode them: of the hash if there is one, and of the value.
     ids: [Vec<u8>; 2],
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct EntryLocation {
 pub(crate) enum Names {
     /// The id after a prefix.
     Own,
-    /// A decimal number of ten digits after a prefix; the field has a prefix too.
+    /// A decimal number of ten digits after a prefix. The field has a prefix too.
     PyRedisCache { field: Vec<u8> },
 }
 
@@ -57,24 +57,24 @@ impl Names {
 }
 
 impl EntryLocation {
-    /// How long its names are, together.
+    /// Returns the total length of its names.
     pub(crate) fn bytes(&self) -> usize {
         let names = [&self.key, &self.ids[0], &self.ids[1]].into_iter().chain(&self.field);
         names.map(Vec::len).sum()
     }
 
-    /// What is known of the value besides itself: a hash of its own, or of all fields of its hash.
+    /// Returns the key of the value's load: a hash of its own, or one for all fields of its hash.
     pub(crate) fn lease_key(&self) -> Vec<u8> {
         lease_key(&self.key)
     }
 }
 
-/// What is known of the values under `key`.
+/// Returns the key of the loads of the values under `key`.
 pub(crate) fn lease_key(key: &[u8]) -> Vec<u8> {
     side_key_in_slot(key, LOAD)
 }
 
-/// Whether `key` is the one beside a key of the cache with this prefix.
+/// Returns whether `key` is the load key of a key of the cache with this prefix.
 pub(crate) fn is_lease_key(key: &[u8], prefix: &[u8]) -> bool {
     let Some(id) = key.strip_prefix(prefix) else { return false };
     let value = &key[..prefix.len() + name_of(id).len()];
@@ -83,7 +83,7 @@ pub(crate) fn is_lease_key(key: &[u8], prefix: &[u8]) -> bool {
 
 const LOAD: &str = "load";
 
-/// How a loader is told what to load.
+/// Decodes the ids that a loader receives.
 pub(crate) trait Ids: 'static {
     type Owned: Send + 'static;
 
@@ -93,7 +93,7 @@ pub(crate) trait Ids: 'static {
 /// The id of a value.
 pub(crate) struct One<K>(PhantomData<K>);
 
-/// The id of a hash, and that of a value in it.
+/// The ids of a hash and of a value in it.
 pub(crate) struct Pair<H, K>(PhantomData<(H, K)>);
 
 impl<K: Codec> Ids for One<K> {

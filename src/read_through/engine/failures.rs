@@ -1,4 +1,4 @@
-//! Loads that failed a short while ago.
+//! Negative caching: loads that failed recently.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -6,22 +6,24 @@ use std::time::Instant;
 
 use super::entry_location::EntryLocation;
 
-/// What is remembered of loads that failed, of a bounded number and size. The oldest goes first.
+/// Failed loads, bounded in number and size. The oldest is dropped first.
 pub(crate) struct Failures<T> {
     failures: HashMap<Arc<EntryLocation>, Failure<T>>,
-    /// In the order in which they came. Some may have been removed or replaced since.
+    /// In the order of arrival. Entries may have been removed or replaced since.
     order: VecDeque<Place>,
-    /// Of all in `order`.
+    /// The size of all entries in `order`.
     bytes: usize,
     number: u64,
 }
 
+/// An entry in the order of arrival.
 struct Place {
     location: Arc<EntryLocation>,
     number: u64,
     bytes: usize,
 }
 
+/// A failed load, kept until its time is over.
 struct Failure<T> {
     what: T,
     until: Instant,
@@ -33,13 +35,14 @@ impl<T> Failures<T> {
         Self { failures: HashMap::new(), order: VecDeque::new(), bytes: 0, number: 0 }
     }
 
+    /// Returns the failure of a load, if it is still remembered.
     pub(crate) fn get(&mut self, location: &EntryLocation, now: Instant) -> Option<&T> {
         self.drop_old(now);
         let failure = self.failures.get(location).filter(|failure| now < failure.until)?;
         Some(&failure.what)
     }
 
-    /// Remembers `what`, which takes so many `bytes`.
+    /// Adds `what`, which has this many `bytes`.
     pub(super) fn insert(
         &mut self,
         location: EntryLocation,
@@ -49,7 +52,7 @@ impl<T> Failures<T> {
     ) {
         self.number += 1;
         let (location, number) = (Arc::new(location), self.number);
-        // The key has to be the one in `order`: that of an older failure goes with it.
+        // The key must be the one in `order`: that of an older failure is removed with it.
         self.failures.remove(&location);
         self.failures.insert(location.clone(), Failure { what, until, number });
         let bytes = location.bytes().saturating_add(bytes).saturating_add(OVERHEAD);
@@ -62,11 +65,12 @@ impl<T> Failures<T> {
         self.failures.remove(location);
     }
 
+    /// Drops the failures of all other locations.
     pub(crate) fn retain(&mut self, kept: impl Fn(&EntryLocation) -> bool) {
         self.failures.retain(|location, _| kept(location));
     }
 
-    /// Drops those whose time is over, behind no other one, and the oldest of too many.
+    /// Drops expired entries at the front, and the oldest ones beyond the limits.
     fn drop_old(&mut self, now: Instant) {
         while let Some(Place { location, number, bytes }) = self.order.front() {
             let own = self.failures.get(location).filter(|failure| failure.number == *number);
@@ -80,7 +84,7 @@ impl<T> Failures<T> {
             self.bytes = self.bytes.saturating_sub(*bytes);
             self.order.pop_front();
         }
-        // The tables of many do not stay.
+        // Frees the memory of a table that is empty now.
         *self = Self { number: self.number, ..Self::new() };
     }
 }
@@ -88,7 +92,7 @@ impl<T> Failures<T> {
 const MOST: usize = 100_000;
 const MOST_BYTES: usize = 32 << 20;
 
-/// What each takes besides its id and its error, about.
+/// The approximate size of an entry besides its id and its error.
 const OVERHEAD: usize = 300;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Reading through a cache: the way of a call that wants values.
+//! Reads values through a cache.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ where
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
 {
-    /// The values of `locations`, of which those that are missing are loaded.
+    /// Returns the values of `locations`, and loads the missing ones.
     pub(crate) async fn get(
         self: Arc<Self>,
         locations: Vec<EntryLocation>,
@@ -59,7 +59,7 @@ where
         Ok(found)
     }
 
-    /// Loads one value anew and stores it, whatever others do.
+    /// Loads one value again and stores it, regardless of other loads.
     pub(crate) async fn set(self: Arc<Self>, location: EntryLocation, args: A) -> Result<Found<V>> {
         let nesting = Nesting::current();
         if nesting.turn(self.id(), &location) == Turn::Never {
@@ -78,7 +78,7 @@ where
         }
     }
 
-    /// What the cache has, without loading.
+    /// Returns the cached value, without loading it.
     pub(crate) async fn peek(self: Arc<Self>, location: EntryLocation) -> Result<Found<V>> {
         match self.see(std::slice::from_ref(&location)).await?.pop() {
             Some(Lookup::Found(value, age)) if age.is_served() => Ok(value),
@@ -86,7 +86,7 @@ where
         }
     }
 
-    /// Puts what can be served into its place, and gives what cannot.
+    /// Puts the values that can be served into their places, and returns the others.
     async fn look(
         self: &Arc<Self>,
         sought: Vec<(usize, EntryLocation)>,
@@ -124,5 +124,5 @@ where
     }
 }
 
-/// How often a caller looks anew for what others deleted or set while it was loaded.
+/// How often a caller repeats the lookup after a value was deleted or set during its load.
 const MOST_ROUNDS: usize = 4;

@@ -1,9 +1,9 @@
-//! What both kinds of read-through caches do, once it is known where a value is.
+//! The engine of both kinds of read-through caches, for values whose location is known.
 //!
-//! `get` is the way of a call, `await_loads` where it waits, `run_loads` the way of a load;
-//! `commands` and the scripts in `lua` are what the server does, and `sending` repeats what was
-//! lost; `single_flight` has the loads that callers share, `failures` those that failed, `nesting`
-//! those that wait for each other; `freshness` says what may be served.
+//! `get` handles a call, `await_loads` its waiting, and `run_loads` a load. `commands` and the
+//! scripts in `lua` run on the server, and `sending` retries after a lost connection.
+//! `single_flight` keeps the loads that callers share, `failures` those that failed, and `nesting`
+//! those that wait for each other. `freshness` decides what may be served.
 
 mod await_loads;
 mod commands;

@@ -1,4 +1,4 @@
-//! Loads within loads: loaders that read through caches themselves.
+//! Nested loads: loaders that read through caches themselves.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -8,54 +8,59 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::entry_location::EntryLocation;
 use super::single_flight::FlightId;
 
-/// The loads that wait for what runs now, from the innermost on. Empty outside of loaders.
+/// The loads that wait for the running code, from the innermost on. Empty outside of loaders.
 #[derive(Clone, Default)]
 pub(crate) struct Nesting(Option<Arc<Level>>);
 
+/// One level of a nesting.
 struct Level {
     around: Nesting,
     part: Part,
 }
 
+/// A reason why the outer code waits for the inner one.
 enum Part {
-    /// Loads that end no sooner than what runs now.
+    /// Loads that end no sooner than the running code.
     SingleFlight(Vec<FlightId>),
-    /// Values that a loader of this cache was asked for.
+    /// Values that a loader of this cache was called for.
     Loader(CacheId, Vec<EntryLocation>),
 }
 
-/// What the clones of a cache have in common.
+/// Identifies a cache, including its clones.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CacheId(pub(crate) usize);
 
-/// What a loader may do about a value.
+/// How a loader may get a value.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// The same as anybody.
+    /// Like any other caller.
     Free,
-    /// Load it by itself: the bulk loader around it was asked for the value.
+    /// Only by loading it itself: the bulk loader around it was called for the value.
     Alone,
-    /// Nothing: the loader around it was asked for this value alone.
+    /// Not at all: the loader around it was called for this value alone.
     Never,
 }
 
+// The nesting of the code that runs on this thread.
 thread_local! {
     static CURRENT: RefCell<Nesting> = RefCell::default();
 }
 
-/// Which loaders wait for which loads.
+/// The loads that loaders wait for.
 static WAITS: Mutex<Vec<(Nesting, FlightId)>> = Mutex::new(Vec::new());
 
 impl Nesting {
-    /// That of the loader that calls this, if one does.
+    /// Returns the nesting of the loader that calls this; empty outside of loaders.
     pub(crate) fn current() -> Self {
         CURRENT.with_borrow(Clone::clone)
     }
 
+    /// Adds a level for loads that end no sooner than the code within.
     pub(crate) fn with_flights(&self, flights: Vec<FlightId>) -> Self {
         self.with(Part::SingleFlight(flights))
     }
 
+    /// Adds a level for the call of a loader.
     pub(crate) fn with_loader(&self, cache: CacheId, locations: &[EntryLocation]) -> Self {
         self.with(Part::Loader(cache, locations.to_vec()))
     }
@@ -64,7 +69,7 @@ impl Nesting {
         Self(Some(Arc::new(Level { around: self.clone(), part })))
     }
 
-    /// Runs what is within.
+    /// Runs `inner` within this nesting.
     pub(crate) async fn around<T>(self, inner: impl Future<Output = T>) -> T {
         let mut inner = pin!(inner);
         poll_fn(move |context| {
@@ -74,6 +79,7 @@ impl Nesting {
         .await
     }
 
+    /// Returns how this code may get a value of `cache`.
     pub(crate) fn turn(&self, cache: CacheId, location: &EntryLocation) -> Turn {
         let asked = |part: &Part| match part {
             Part::Loader(of, locations) if *of == cache && locations.contains(location) => {
@@ -91,7 +97,8 @@ impl Nesting {
         turn
     }
 
-    /// Notes that the loaders wait for `flight`, or nothing if that waits for one of them.
+    /// Records that the loaders wait for `flight`. Returns `None` if `flight` waits for one of
+    /// them.
     pub(crate) fn wait_for(&self, flight: FlightId) -> Option<WaitGuard> {
         if self.0.is_none() {
             return Some(WaitGuard(None));
@@ -116,17 +123,19 @@ impl Nesting {
         Some(WaitGuard(Some((self.clone(), flight))))
     }
 
+    /// Returns whether `flight` ends no sooner than this code.
     fn has(&self, flight: FlightId) -> bool {
         self.parts().any(|part| matches!(part, Part::SingleFlight(all) if all.contains(&flight)))
     }
 
+    /// Returns the parts of all levels, from the innermost on.
     fn parts(&self) -> impl Iterator<Item = &Part> {
         std::iter::successors(self.0.as_deref(), |level| level.around.0.as_deref())
             .map(|level| &level.part)
     }
 }
 
-/// Loaders that wait for a load, until this is dropped.
+/// Records a wait of loaders for a load, until it is dropped.
 pub(crate) struct WaitGuard(Option<(Nesting, FlightId)>);
 
 impl Drop for WaitGuard {
@@ -146,7 +155,7 @@ fn waits() -> MutexGuard<'static, Vec<(Nesting, FlightId)>> {
     WAITS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What was current before, and is again.
+/// Restores the previous nesting when it is dropped.
 struct Restored(Nesting);
 
 impl Drop for Restored {

@@ -1,13 +1,13 @@
 use super::commands::{Mode, Since};
 use super::single_flight::Leader;
 
-/// A load under way.
+/// A load in flight.
 pub(crate) struct PendingLoad<V> {
     pub(crate) lead: Leader<V>,
     pub(crate) mode: Mode,
-    /// Whether Redis cannot be used.
+    /// Whether Redis is unavailable.
     pub(crate) is_away: bool,
-    /// From when on it waits for another program.
+    /// Since when it has waited for another program.
     pub(crate) since: Since,
 }
 

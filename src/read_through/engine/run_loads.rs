@@ -1,4 +1,4 @@
-//! Loading values: claiming the right to, calling the loader, storing what it gave.
+//! Runs loads: claims the right to load, calls the loader, and stores the result.
 
 use std::borrow::Borrow;
 use std::sync::Arc;
@@ -24,26 +24,26 @@ use crate::read_through::stats::{raise, raise_by};
 use crate::time::Deadline;
 use crate::time::Wait;
 
-/// A load that this program does.
+/// A load that this program performs.
 struct LeasedLoad<V> {
     lead: Leader<V>,
-    /// None if it cannot be stored.
+    /// `None` if its result cannot be stored.
     lease: Option<Lease>,
 }
 
-/// The leases of those that can be stored.
+/// Returns the leases of the loads whose results can be stored.
 fn leases<V>(batch: &[LeasedLoad<V>]) -> Vec<(&EntryLocation, &Lease)> {
     let leased =
         batch.iter().filter_map(|LeasedLoad { lead, lease }| Some((lead, lease.as_ref()?)));
     leased.map(|(lead, lease)| (&lead.location, lease)).collect()
 }
 
-/// What claims came to, besides what has landed.
+/// The result of claims, apart from the loads that are complete.
 struct ClaimOutcome<V> {
     claimed: Vec<LeasedLoad<V>>,
-    /// What others load.
+    /// The values that other programs are loading.
     busy: Vec<PendingLoad<V>>,
-    /// What landed and is to be loaded anew.
+    /// The values of complete loads that must be refreshed.
     due: Vec<EntryLocation>,
 }
 
@@ -54,7 +54,7 @@ where
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
 {
-    /// Brings all loads to an end, for which the loaders of `nesting` wait.
+    /// Completes all loads, for which the loaders of `nesting` wait.
     pub(crate) async fn run_loads(
         self: Arc<Self>,
         mut pending: Vec<PendingLoad<V::Owned>>,
@@ -84,7 +84,7 @@ where
         }
     }
 
-    /// Loads a value in the background, unless somebody does.
+    /// Loads values in the background, unless they are being loaded.
     pub(crate) fn refresh(self: &Arc<Self>, locations: Vec<EntryLocation>, args: A) {
         let mut queued: Vec<_> =
             locations.iter().filter_map(|location| self.flights.queue(location)).collect();
@@ -105,12 +105,13 @@ where
         });
     }
 
-    /// How many values are claimed before they are loaded, so that others wait for no more of them.
+    /// Returns how many values are claimed before they are loaded. Other programs wait for no more
+    /// of them.
     pub(crate) fn claimed_at_once(&self) -> usize {
         if self.loaders.has_bulk() { LARGEST_BULK } else { FEW }
     }
 
-    /// Calls the loader. The outer error is of ids that cannot be given to it.
+    /// Calls the loader. The outer error is of ids that cannot be decoded for it.
     pub(crate) async fn load_now(
         &self,
         locations: &[EntryLocation],
@@ -132,8 +133,8 @@ where
         Ok(loaded)
     }
 
-    /// Lands what others have found, and parts what is to be loaded now from what others load. Who
-    /// is late loads what others do too.
+    /// Completes the loads whose values were found, and separates the remaining values from those
+    /// that other programs are loading. After the deadline (`is_late`) it loads those too.
     async fn claim(
         &self,
         pending: Vec<PendingLoad<V::Owned>>,
@@ -159,7 +160,7 @@ where
                         flight.lead.break_off(error);
                         continue;
                     }
-                    // The error of all was told to another one.
+                    // The error of all was passed to another load.
                     None => continue,
                 },
             };
@@ -210,7 +211,8 @@ where
         sorted
     }
 
-    /// Loads, stores and lands values, at most until `deadline` after other loads of the same ones.
+    /// Loads, stores and completes values. Waits for other loads of the same values at most until
+    /// `deadline`.
     async fn load_claimed(
         &self,
         mut claimed: Vec<LeasedLoad<V::Owned>>,
@@ -244,8 +246,8 @@ where
         }
     }
 
-    /// Sees to it that callers who come after the loader has begun get nothing of a load without a
-    /// lease, and that there is one such load of a value at a time.
+    /// Ensures that callers that arrive after the start of the loader do not receive the result of
+    /// a load without a lease, and that there is one such load of a value at a time.
     async fn depart(&self, batch: &[LeasedLoad<V::Owned>], deadline: Deadline, nesting: &Nesting) {
         for LeasedLoad { lead, .. } in batch.iter().filter(|claimed| claimed.lease.is_none()) {
             if let Some(before) = &lead.before
@@ -257,7 +259,7 @@ where
         }
     }
 
-    /// Stores what was loaded, and lands it.
+    /// Stores the loaded values, and completes the loads.
     async fn keep(&self, batch: Vec<LeasedLoad<V::Owned>>, loaded: Vec<Loaded<V::Owned>>) {
         let mut leased = Vec::with_capacity(batch.len());
         let mut commands = Vec::with_capacity(batch.len());
@@ -290,12 +292,14 @@ where
                     lead.land(Outcome::Found(value, Seal::NOBODY));
                 }
                 Some(Err(error)) => lead.break_off(error),
-                // Nothing says that the value was still the newest when the last of them joined.
+                // It is unknown whether the value was still the newest when the last follower
+                // joined.
                 Some(Ok(None)) | None => lead.land(Outcome::Found(value, Seal::NOBODY)),
             }
         }
     }
 
+    /// Builds the command that stores a loaded value.
     fn storing(
         &self,
         location: &EntryLocation,
@@ -312,14 +316,14 @@ where
         self.commands.store::<V>(location, lease, value, time)
     }
 
-    /// How long the server keeps a value whose loader says nothing of it.
+    /// Returns how long the server keeps a value whose loader sets no time.
     pub(crate) fn lasting(&self) -> Option<Duration> {
         let time = self.policy.time_to_live?;
         let jittered = time.mul_f64(1.0 - self.policy.jitter * fastrand::f64());
         Some(jittered.saturating_add(self.policy.reserve()))
     }
 
-    /// Lets others load, or learn why not. If that fails the leases run out.
+    /// Lets other programs load, or passes the error on to them. If that fails, the leases expire.
     async fn release(&self, leases: &[(&EntryLocation, &Lease)], error: Option<&LoadError>) {
         let command = |at: usize| {
             let (location, lease) = leases[at];
@@ -328,14 +332,14 @@ where
         self.send_each((0..leases.len()).map(command).collect(), command).await;
     }
 
-    /// A turn to load in the background, if there may be one more.
+    /// Returns a slot for a background load, if one is free.
     pub(crate) fn turn(&self) -> Option<Turn> {
         let before = self.refreshing.fetch_add(1, Ordering::Relaxed);
         Some(Turn(self.refreshing.clone())).filter(|_| before < MOST_REFRESHING)
     }
 }
 
-/// One of the loads in the background, until it is dropped.
+/// A slot for a background load, occupied until it is dropped.
 pub(crate) struct Turn(Arc<AtomicUsize>);
 
 impl Drop for Turn {
@@ -344,15 +348,15 @@ impl Drop for Turn {
     }
 }
 
-/// How often it is looked whether others have loaded a value: after a third of the time so far.
+/// How often the server is polled for a load elsewhere: after a third of the time so far.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// How many ids a bulk loader is given at most.
+/// The largest number of ids for a bulk loader.
 const LARGEST_BULK: usize = 1000;
 
 /// How many values are claimed together that are loaded one after the other.
 const FEW: usize = 8;
 
-/// How many loads there are in the background at most.
+/// The largest number of background loads.
 const MOST_REFRESHING: usize = 16;

@@ -1,4 +1,4 @@
-//! Commands that may be sent again.
+//! Sends commands that may be sent again.
 
 use super::entry_location::Ids;
 use super::state::Engine;
@@ -15,10 +15,10 @@ where
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
 {
-    /// What each command comes to in one round trip: nothing where Redis cannot be used.
+    /// Returns the reply to each command, in one round trip: `None` if Redis is unavailable.
     ///
-    /// Those whose connection is lost are sent once more, as `again` makes them. Each names a
-    /// generation, by which the server knows that it has done its work already.
+    /// After a lost connection, commands are sent once more, as `again` builds them. Each contains
+    /// a generation, by which the server detects that it has already run the command.
     pub(crate) async fn send_each<T: Send + 'static>(
         &self,
         commands: Vec<Command<T>>,
@@ -64,7 +64,7 @@ fn is_lost<T>(reply: &Result<T>) -> bool {
     reply.as_ref().is_err_and(is_lost_connection)
 }
 
-/// Whether the connection broke on which something was sent.
+/// Returns whether the connection was lost after the command was sent.
 fn is_lost_connection(error: &Error) -> bool {
     matches!(error, Error::ConnectionLost { .. })
 }

@@ -1,4 +1,4 @@
-//! Loads under way in this program, which callers share.
+//! Single-flight: loads in flight in this program, which callers share.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,22 +10,24 @@ use crate::error::Error;
 use crate::error::LoadError;
 use crate::time::Completion;
 
-/// Loads under way, and those that failed a short while ago.
+/// Loads in flight, and those that failed recently. Shared by the clones of a cache.
 pub(crate) struct SingleFlight<V> {
     table: Mutex<Table<V>>,
 }
 
+/// At most one load of a value, which callers find by its location.
 struct Table<V> {
     flights: HashMap<EntryLocation, Flight<V>>,
     failures: Failures<Arc<Completion<Outcome<V>>>>,
 }
 
+/// A load in the table, with its progress.
 struct Flight<V> {
     completion: Arc<Completion<Outcome<V>>>,
     stage: Stage,
 }
 
-/// What a load is known by while it is under way.
+/// Identifies a load while it is in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FlightId(pub(crate) usize);
 
@@ -35,38 +37,38 @@ impl FlightId {
     }
 }
 
-/// How far a load has come.
+/// The progress of a load.
 #[derive(Clone, Copy)]
 enum Stage {
-    /// It will begin some time. A caller who cannot wait for that begins another one in its place.
+    /// Not yet begun. A caller that cannot wait for it begins another one in its place.
     Queued,
-    /// Callers join it. It has been sealed so often.
+    /// Open to followers. It has been sealed this often.
     Open(u64),
-    /// It has begun without a lease: nothing would show whether it is newer than what a caller
-    /// knows that comes now, and such callers share the one after it.
+    /// Begun without a lease: it cannot be shown to be newer than a value that a later caller knows
+    /// of. Later callers share the next load.
     Departed,
 }
 
-/// Which of the callers that joined a load may have what it found: those who did so before it was
-/// sealed so often.
+/// Which followers may receive the value of a load: those that joined before it was sealed this
+/// often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Seal(u64);
 
 impl Seal {
-    /// None of them: meanwhile somebody may have deleted or set the value.
+    /// None of them: the value may have been deleted or set meanwhile.
     pub(crate) const NOBODY: Self = Self(0);
-    /// All of them: it was closed in time.
+    /// All of them: the load was closed in time.
     pub(crate) const ALL: Self = Self(u64::MAX);
 }
 
-/// What came of a load.
+/// The outcome of a load.
 pub(crate) enum Outcome<V> {
-    /// A value, or that there is none, for whoever led the load and those whom the seal allows.
+    /// A value, or its absence, for the leader and the followers that the seal permits.
     Found(Option<Arc<V>>, Seal),
     Failed(LoadError),
-    /// Something else went wrong, which is told to whoever takes it first.
+    /// Another error, returned to the first caller that takes it.
     Broken(Arc<Mutex<Option<Error>>>),
-    /// It was given up.
+    /// The load was given up.
     Lost,
 }
 
@@ -81,19 +83,20 @@ impl<V> Clone for Outcome<V> {
     }
 }
 
-/// What a caller is to do who has not found a value.
+/// What to do on a miss.
 pub(crate) enum Role<V> {
-    /// Load it, for others too.
+    /// Load the value, for the followers too.
     Leader(Leader<V>),
-    /// Wait for another caller.
+    /// Wait for the leader.
     Follower(Arc<Completion<Outcome<V>>>, Joined),
 }
 
-/// When a caller joined a load.
+/// When a follower joined a load.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Joined(u64);
 
 impl Joined {
+    /// Returns whether the follower joined before the seal, and may receive the value.
     pub(crate) fn is_before(self, seal: Seal) -> bool {
         self.0 < seal.0
     }
@@ -122,8 +125,7 @@ impl<V> SingleFlight<V> {
         Role::Leader(self.insert(&mut table.flights, location, Stage::Open(0), before))
     }
 
-    /// Puts a load of `location` into a queue, unless there is one, or one is under way or has just
-    /// failed.
+    /// Queues a load of `location`, unless one is queued, in flight or has just failed.
     pub(crate) fn queue(self: &Arc<Self>, location: &EntryLocation) -> Option<Leader<V>> {
         let mut table = self.lock();
         let is_idle = !table.flights.contains_key(location)
@@ -131,11 +133,12 @@ impl<V> SingleFlight<V> {
         is_idle.then(|| self.insert(&mut table.flights, location, Stage::Queued, None))
     }
 
-    /// Begins a load of `location`, which those who come later join.
+    /// Begins a load of `location`, which later callers join.
     pub(crate) fn begin_anew(self: &Arc<Self>, location: &EntryLocation) -> Leader<V> {
         self.insert(&mut self.lock().flights, location, Stage::Open(0), None)
     }
 
+    /// Adds a load to the table, in place of any other one of the same value.
     fn insert(
         self: &Arc<Self>,
         flights: &mut HashMap<EntryLocation, Flight<V>>,
@@ -149,14 +152,14 @@ impl<V> SingleFlight<V> {
         Leader { flights: self.clone(), location: location.clone(), completion, before }
     }
 
-    /// Lets those who come from now on begin anew, of what is `chosen`.
+    /// Makes later callers begin new loads of the `chosen` values.
     pub(crate) fn forget(&self, chosen: impl Fn(&EntryLocation) -> bool) {
         let mut table = self.lock();
         table.flights.retain(|location, _| !chosen(location));
         table.failures.retain(|location| !chosen(location));
     }
 
-    /// The same for one value.
+    /// Like [`forget`](Self::forget), for one value.
     pub(crate) fn forget_one(&self, location: &EntryLocation) {
         let mut table = self.lock();
         table.flights.remove(location);
@@ -168,12 +171,12 @@ impl<V> SingleFlight<V> {
     }
 }
 
-/// The one who loads a value. Dropped without an outcome it keeps nobody waiting.
+/// The leader of a load. Dropped without an outcome it releases its followers.
 pub(crate) struct Leader<V> {
     flights: Arc<SingleFlight<V>>,
     pub(crate) location: EntryLocation,
     completion: Arc<Completion<Outcome<V>>>,
-    /// A load that has departed, and was under way when this one began.
+    /// A departed load that was in flight when this one began.
     pub(crate) before: Option<Arc<Completion<Outcome<V>>>>,
 }
 
@@ -193,8 +196,8 @@ impl<V> Leader<V> {
         FlightId::of(&self.completion)
     }
 
-    /// Tells those who have joined from those who come later. To be called before the server is
-    /// asked what it has: who comes later may know of something newer.
+    /// Separates the present followers from later ones. Must be called before the server is asked
+    /// for the value: later callers may know of a newer one.
     pub(crate) fn seal(&self) -> Seal {
         let mut table = self.flights.lock();
         match self.own(&mut table).map(|flight| &mut flight.stage) {
@@ -202,32 +205,32 @@ impl<V> Leader<V> {
                 *seals += 1;
                 Seal(*seals)
             }
-            // Nobody can have joined since it was replaced, removed or departed.
+            // No caller can have joined since it was replaced, removed or departed.
             _ => Seal::ALL,
         }
     }
 
-    /// Lets those who come from now on begin anew. To be called before the server says that the
-    /// value is the newest: who comes later may know of a newer one.
+    /// Makes later callers begin a new load. Must be called before the server confirms that the
+    /// value is the newest: later callers may know of a newer one.
     pub(crate) fn close(&self) {
         self.remove(&mut self.flights.lock());
     }
 
-    /// Lets those who come from now on share the next load. To be called before the loader is,
-    /// where the server will say nothing of the value.
+    /// Makes later callers share the next load. Must be called before the loader, if the server
+    /// will not confirm the value.
     pub(crate) fn depart(&self) {
         if let Some(own) = self.own(&mut self.flights.lock()) {
             own.stage = Stage::Departed;
         }
     }
 
-    /// Says what came of the load.
+    /// Completes the load with `outcome`.
     pub(crate) fn land(self, outcome: Outcome<V>) {
         self.close();
         self.completion.complete(outcome);
     }
 
-    /// Says that the load failed, and lets it be known for `time`.
+    /// Completes the load with an error, which is remembered for `time`.
     pub(crate) fn fail(self, error: LoadError, time: Duration) {
         let now = Instant::now();
         let until = now.checked_add(time).filter(|until| *until > now);
@@ -242,11 +245,12 @@ impl<V> Leader<V> {
         self.completion.complete(Outcome::Failed(error));
     }
 
+    /// Completes the load with an error that only one caller receives.
     pub(crate) fn break_off(self, error: Error) {
         self.land(Outcome::Broken(Arc::new(Mutex::new(Some(error)))));
     }
 
-    /// Removes this load, unless it was replaced or removed.
+    /// Removes this load from the table, unless it was replaced or removed.
     fn remove(&self, table: &mut Table<V>) -> bool {
         let is_own = self.own(table).is_some();
         if is_own {
@@ -255,7 +259,7 @@ impl<V> Leader<V> {
         is_own
     }
 
-    /// This load, unless it was replaced or removed.
+    /// Returns this load, unless it was replaced or removed.
     fn own<'a>(&self, table: &'a mut Table<V>) -> Option<&'a mut Flight<V>> {
         table.flights.get_mut(&self.location).filter(|flight| self.is_of(flight))
     }

@@ -1,4 +1,4 @@
-//! What all clones of a cache share, and what it finds without loading.
+//! The state of a cache that its clones share, and its lookups without loading.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -19,10 +19,10 @@ use crate::read_through::loader::Loaders;
 use crate::read_through::policy::CachePolicy;
 use crate::read_through::stats::{Counts, raise, raise_by};
 
-/// A value, or that there is none.
+/// A value, or its absence.
 pub(crate) type Found<V> = Option<Arc<<V as Codec>::Owned>>;
 
-/// What all clones of a cache share.
+/// The state of a cache that its clones share.
 pub(crate) struct Engine<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A> {
     pub(crate) executor: E,
     pub(crate) prefix: Vec<u8>,
@@ -32,7 +32,7 @@ pub(crate) struct Engine<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A> {
     pub(crate) loaders: Loaders<I::Owned, V::Owned, A>,
     pub(crate) flights: Arc<SingleFlight<V::Owned>>,
     pub(crate) counts: Counts,
-    /// How many loads are done in the background.
+    /// The number of background loads.
     pub(crate) refreshing: Arc<AtomicUsize>,
     #[cfg(feature = "near-cache")]
     pub(crate) near: Option<crate::read_through::near::Near<V, E>>,
@@ -45,13 +45,14 @@ where
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
 {
-    /// What the cache has of `locations`.
+    /// Looks up `locations` in the near cache, if there is one, and on the server.
     pub(crate) async fn see(&self, locations: &[EntryLocation]) -> Result<Vec<Lookup<V::Owned>>> {
         #[cfg(feature = "near-cache")]
         if let Some(near) = &self.near
             && let Some(mut seen) = near.see(locations, |left| self.age(left)).await?
         {
-            // It has no values that are to be loaded anew, though they may still be served.
+            // The near cache has no values that are due for a refresh, though they may still be
+            // served.
             if self.freshness.matters() {
                 let missing = |seen: &Lookup<_>| matches!(seen, Lookup::Missing(_));
                 let (places, locations): (Vec<_>, Vec<_>) = (0..)
@@ -67,7 +68,7 @@ where
         self.ask(locations).await
     }
 
-    /// What the server has of `locations`.
+    /// Looks up `locations` on the server.
     async fn ask(&self, locations: &[EntryLocation]) -> Result<Vec<Lookup<V::Owned>>> {
         let wanted =
             Wanted { left: self.freshness.matters(), absence: self.policy.absence.is_some() };
@@ -82,7 +83,7 @@ where
         Ok(seen)
     }
 
-    /// What there is to do with a value as the server has it.
+    /// Decides how a value on the server is used.
     pub(crate) fn seen(&self, stored: Stored) -> Lookup<V::Owned> {
         let Some(bytes) = stored.bytes else {
             return match stored.is_absent {
@@ -96,12 +97,13 @@ where
         }
     }
 
-    /// The age of a value that the server drops after `left` milliseconds.
+    /// Returns the age of a value that the server drops after `left` milliseconds.
     fn age(&self, left: i64) -> Age {
         self.freshness.age(left, self.counts.load_time(), 1.0 - fastrand::f64())
     }
 
-    /// Takes it that Redis cannot be used, if that is what the error says and the policy allows it.
+    /// Counts and logs that Redis is unavailable. Returns an error of any other kind, or if the
+    /// policy does not allow that.
     pub(crate) fn tolerate_outage(&self, error: Error) -> Result<()> {
         let is_away = error.is_transient() || matches!(error, Error::Connect { .. });
         if self.policy.fails_without_redis || !is_away {
@@ -115,7 +117,7 @@ where
         Ok(())
     }
 
-    /// What this cache is known by while it exists.
+    /// Identifies this cache while it exists.
     pub(crate) fn id(&self) -> CacheId {
         CacheId(Arc::as_ptr(&self.flights).addr())
     }
@@ -125,16 +127,17 @@ where
         Attempt { command: "load", key, field, writes: false, in_part: false, halfway: false }
     }
 
-    /// How long a caller relies on others.
+    /// Returns how long a caller waits for loads elsewhere.
     pub(crate) fn patience(&self) -> Duration {
         self.policy.lease * LEASES_WAITED
     }
 
+    /// Reports the statistics to the `metrics` facade.
     pub(crate) fn report(&self) {
         #[cfg(feature = "metrics")]
         self.counts.report(&String::from_utf8_lossy(name_of(&self.prefix)));
     }
 }
 
-/// One lease for a load that dies, one for the load after it, and one to be sure.
+/// One lease for a load that dies, one for the load after it, and one as a margin.
 const LEASES_WAITED: u32 = 3;

@@ -1,4 +1,4 @@
-//! What is inside of a sequence, a map or an enum.
+//! Reads the contents of sequences, maps and enums within bounds.
 
 use serde::de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 

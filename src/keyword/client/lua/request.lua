@@ -1,18 +1,21 @@
--- Publishes a write request, if there is a dispatcher that answers. Gives how many heard it, and the type
--- of the keyword; -1 if the service is served by one that does not answer, -2 if it is not served.
--- Takes no keys: the server would want the right to write them, and this only reads.
+-- Publishes a request if a dispatcher that answers serves. Takes no KEYS: the server would require
+-- permission to write them, and they are only read.
+-- ARGV: value key, lease, type key, registry, request channel, head and rest of the message,
+-- service name, closing key.
+-- Reply: {receivers, type of the keyword}. In place of the receivers, -1 if the service is served
+-- by a dispatcher that does not answer, and -2 if it is not served.
 local value, lease, kind, registry, channel = unpack(ARGV, 1, 5)
 local head, rest, service, closing = unpack(ARGV, 6, 9)
 
--- How many listen to a channel itself, of all that a message reaches. Who has a pattern is a
--- bystander, or a dispatcher that was held up past its lease, and would do what it hears whenever
--- it goes on.
+-- Returns how many clients subscribe to the channel itself, of all that a message reaches. A
+-- pattern subscriber is a bystander, or a dispatcher delayed past its lease, which would act on the
+-- message whenever it resumes.
 local function listeners(to, reached)
   local counted = redis.pcall('PUBSUB', 'NUMSUB', to)
   return counted[2] and math.min(counted[2], reached) or reached
 end
 
--- Whether the dispatcher is about to end. Taken as false where the user may not read that.
+-- Returns whether the dispatcher is about to end; false where the user may not read that.
 local function is_closing()
   local id = redis.pcall('GET', closing)
   return type(id) == 'string' and id == redis.pcall('GET', lease)
@@ -26,7 +29,7 @@ elseif redis.call('EXISTS', lease) == 1 then
   local at = string.format('@%.0f', clock[1] * 1000000 + clock[2])
   heard = listeners(channel, redis.call('PUBLISH', channel, head .. at .. rest))
 elseif heard == -1 and listeners(value, 1) == 0 then
-  -- Cauldron's dispatchers subscribe to the channel itself.
+  -- Cauldron dispatchers subscribe to the channel itself.
   heard = -2
 end
 return {heard, redis.call('GET', kind) or ''}

@@ -1,4 +1,9 @@
--- Gives up a write that has begun, unless it has its outcome by now.
+-- Abandons a write that has begun, unless it has its outcome by now. Follows holder.lua, status.lua
+-- and answer.lua.
+-- KEYS: status, failure, times, outcome, lease.
+-- ARGV: holder, lease in milliseconds, keyword, its channel, reason, milliseconds to keep the
+-- outcome.
+-- Reply: 1, or 0 if the dispatcher no longer holds the lease; nil if another one does.
 if redis.call('GET', lease) ~= id then return 0 end
 local outcome, reason = KEYS[4], ARGV[5]
 local keyword =

@@ -1,12 +1,16 @@
--- Takes a lease, unless somebody serves.
+-- Takes a lease, unless another dispatcher serves.
+-- KEYS: registry, descriptions, lease.
+-- ARGV: holder, lease in milliseconds, service name, start of the value keys, pattern of the value
+-- keys, channel of arrivals, then the keywords.
+-- Reply: 1, or 0 if another dispatcher serves.
 local registry, descriptions, lease = KEYS[1], KEYS[2], KEYS[3]
 local service, prefix, pattern, news = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local first = 7
 
--- Whether a dispatcher of Cauldron's may serve. It has no lease; it listens to the channel of each
--- of its keywords, all of which have values. Who only listens to some of those that are known is a
--- bystander, as is who listens to the only one of a dispatcher of this crate that crashed, which
--- has left its descriptions.
+-- Returns whether a Cauldron dispatcher may serve. It has no lease, and subscribes to the channel
+-- of each of its keywords, all of which have values. A client that subscribes to only some of the
+-- known keywords is a bystander, as is one that subscribes to the only keyword of a crashed
+-- dispatcher of this crate, which has left its descriptions.
 local function may_be_cauldrons()
   local listens, is_heard = {}, false
   for _, channel in ipairs(redis.call('PUBSUB', 'CHANNELS', pattern)) do
@@ -28,11 +32,11 @@ end
 
 local holder = redis.call('GET', lease)
 if holder and holder ~= ARGV[1] then return 0 end
--- One that holds the lease has found out before that nobody serves.
+-- A holder of the lease has found before that no other dispatcher serves.
 if not holder and redis.call('SISMEMBER', registry, service) == 1 and may_be_cauldrons() then
   return 0
 end
--- First, since it may be forbidden. It is heard after all this.
+-- First, since it may be forbidden. Subscribers receive it after all this.
 redis.call('PUBLISH', news, 'served')
 redis.call('SET', lease, ARGV[1], 'PX', ARGV[2])
 local last, clock = string.gsub(lease, 'lease$', 'last'), redis.call('TIME')

@@ -1,6 +1,8 @@
--- A lease that is nobody's is taken again.
+-- Takes a free lease again.
+-- Expects lease, id and holder of holder.lua. ARGV: lease in milliseconds as the second.
+-- Defines last, the key of the last dispatcher.
 
--- Who has served last, and since when without another one in between.
+-- The last dispatcher, and since when it has served without another one in between.
 local last = string.gsub(lease, 'lease$', 'last')
 if not holder then
   redis.call('SET', lease, id, 'PX', ARGV[2])

@@ -1,5 +1,6 @@
--- Whether nobody waits for a request any more: its time is over, or another dispatcher has answered
--- it, or may have, if it has served since the request was made.
+-- Returns whether a request is no longer awaited: its time is over, or another dispatcher has
+-- answered it, or may have, if that has served since the request was made.
+-- Expects last of lease.lua.
 local function is_over(outcome, time, ends)
   if time == '0' then return false end
   local clock = redis.call('TIME')

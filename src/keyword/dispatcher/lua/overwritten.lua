@@ -1,9 +1,10 @@
--- The values that a keyword had since the time that its dispatcher knows, which may not know them:
--- replies are lost or still on their way. In the field `NAME:before`, each after its time and its
--- length.
+-- Keeps the values that a keyword has had since the time known to its dispatcher, which may not
+-- know them: replies are lost or in flight. The field `NAME:before` holds them, each after its time
+-- and its length.
+-- Expects time_of() of status.lua.
 local function before_field(keyword) return keyword.name .. ':before' end
 
--- Keeps the value that is about to be overwritten by `text`. Gives all that are kept.
+-- Keeps the value that is about to be overwritten by `text`. Returns all that are kept.
 local function keep_before(keyword, known, text)
   local field = before_field(keyword)
   local set, kept = unpack(redis.call('HMGET', keyword.times, keyword.name, field))

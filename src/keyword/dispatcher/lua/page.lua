@@ -1,5 +1,12 @@
--- Describes keywords, and gives them what they begin with. Says when they got their values, and
--- what they are, and were before, where they are newer than those that are known.
+-- Describes a page of keywords, and gives them their initial values. Follows holder.lua, lease.lua,
+-- status.lua, put.lua and overwritten.lua.
+-- KEYS: for each keyword its value, status, failure and type; then registry, descriptions, times,
+-- lease.
+-- ARGV: holder, lease in milliseconds, service name; then for each keyword its name, description,
+-- type, channel, rule, text, time, and 1 if it is being written.
+-- Reply: for each keyword the time of its value; under the rules `put again` and `leave`, if that
+-- is newer than the known time, the value and the values before it, else nil and nil. Nil alone if
+-- another dispatcher holds the lease.
 local first = #KEYS - 3
 local registry, descriptions, times = KEYS[first], KEYS[first + 1], KEYS[first + 2]
 redis.call('PEXPIRE', lease, ARGV[2])
@@ -16,7 +23,7 @@ for i = 0, (first - 1) / 4 - 1 do
   local is_new = redis.call('HSET', descriptions, name, description) == 1
   local has_kind = redis.call('GET', kind) == its_kind
   if not has_kind then redis.call('SET', kind, its_kind) end
-  -- Has monitors read what it is, and that it is served.
+  -- Makes monitors read its type, and that it is served.
   if is_new or not has_kind then redis.call('PUBLISH', channel, its_kind) end
   local is_there = redis.call('EXISTS', value) == 1
   local set_at = time_of(redis.call('HGET', times, name))

@@ -1,6 +1,7 @@
--- Gives a keyword a value, or only a new time where `text` is false, and says when: after `least`.
--- Beside a write and after one that has failed, the status stays, unless this is the outcome of a
--- write.
+-- Sets a keyword to a value, or only to a new time where `text` is false, and returns the time,
+-- which is later than `least`. The status stays during a write and after one that failed, unless
+-- this is the outcome of a write.
+-- Expects moment(), is_of_a_write() and turn() of status.lua.
 local function put(keyword, text, least, is_outcome)
   local at = moment(keyword, least)
   redis.call('HSET', keyword.times, keyword.name, at)

@@ -1,3 +1,9 @@
+-- Refuses a value. Follows holder.lua, status.lua and answer.lua.
+-- KEYS: status, failure, times, outcome, lease.
+-- ARGV: holder, lease in milliseconds, keyword, its channel, 1 if the failure is published, reason,
+-- milliseconds to keep the outcome, 1 if this is the outcome of a write.
+-- Reply: 1; nil if another dispatcher holds the lease.
+--
 -- A server without memory refuses only the first write, and not this one.
 redis.call('PEXPIRE', lease, ARGV[2])
 local is_told, reason, is_outcome = ARGV[5] == '1', ARGV[6], ARGV[8] == '1'

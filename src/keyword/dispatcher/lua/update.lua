@@ -1,3 +1,11 @@
+-- Sets a value for the program or for a request, and answers the request. Follows holder.lua,
+-- lease.lua, status.lua, put.lua, overwritten.lua, answer.lua and over.lua.
+-- KEYS: value, status, failure, times, outcome, lease.
+-- ARGV: holder, lease in milliseconds, keyword, its channel, 1 if it has a value, text,
+-- milliseconds to keep the outcome, least time, when it is no longer awaited, 1 if this is the
+-- outcome of a write, the time up to which values are known.
+-- Reply: {time of the value, values before it}; {'0', ''} if the request is not awaited; nil if
+-- another dispatcher holds the lease.
 local has_value, text = ARGV[5] == '1', ARGV[6]
 local keyword = {
   value = KEYS[1], status = KEYS[2], failure = KEYS[3], times = KEYS[4],
@@ -5,7 +13,7 @@ local keyword = {
 }
 local outcome, is_wanted = KEYS[5], ARGV[7] ~= '0'
 local of_request = keyword.name .. ':request'
--- Perhaps this was sent before, and the client has read and removed the outcome.
+-- This may have been sent before, and the client may have read and removed the outcome.
 local at, of = string.match(redis.call('HGET', keyword.times, of_request) or '', '^(%d+) (.*)$')
 if is_wanted and of == outcome then
   return {at, redis.call('HGET', keyword.times, before_field(keyword)) or ''}

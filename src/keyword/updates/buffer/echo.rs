@@ -1,11 +1,11 @@
 use crate::keyword::names::KeywordName;
 
-/// What the server is about to notify of since a dispatcher has just told of it: each part at most
-/// once, and right after the message, for a script does both.
+/// The notifications that the server is about to send for the last change event: each part at most
+/// once, and right after the event, as one script does both.
 #[derive(Default)]
 pub(crate) struct Echo(Option<(KeywordName, Vec<Part>)>);
 
-/// What of a keyword has a key that is listened to.
+/// The part of a keyword that a watched key contains.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Value,
@@ -13,19 +13,20 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// The key of the value, and the part that `key` is of.
+    /// Returns the key of the value, and the part that `key` contains.
     pub(crate) fn of(key: &[u8]) -> (&[u8], Self) {
         key.strip_suffix(b":status").map_or((key, Self::Value), |value| (value, Self::Status))
     }
 }
 
 impl Echo {
+    /// Expects the notifications of a status, and of a value if there is one.
     pub(crate) fn of(keyword: &KeywordName, has_value: bool) -> Self {
         let parts = [Part::Value, Part::Status].into_iter().skip(usize::from(!has_value));
         Self(Some((keyword.clone(), parts.collect())))
     }
 
-    /// Whether a notification is a part of it. Where it is not, the echo is over.
+    /// Returns whether a notification is part of the echo. If it is not, the echo is over.
     pub(crate) fn is_of(&mut self, keyword: &KeywordName, part: Part) -> bool {
         if let Some((told, parts)) = &mut self.0
             && told == keyword

@@ -1,10 +1,10 @@
 use std::time::{Duration, Instant};
 
-/// Whether the service is served, and when to look at that again. A dispatcher that comes or goes
-/// says so; one that dies is known by its lease.
+/// Whether the service is served, and when to check again. A dispatcher that starts or ends
+/// announces it; a crash is detected by the lease.
 pub(crate) struct Standing {
     is_served: Option<bool>,
-    /// Never, if this is none.
+    /// Never, if `None`.
     look_at: Option<Instant>,
 }
 
@@ -23,13 +23,13 @@ impl Standing {
         self.look_at = Some(Instant::now());
     }
 
-    /// Something that is not announced is to be looked at in a while.
+    /// Schedules a check soon, for a change that is not announced.
     pub(crate) fn look_soon(&mut self) {
         let soon = Instant::now() + WITHOUT_A_LEASE;
         self.look_at = Some(self.look_at.map_or(soon, |at| at.min(soon)));
     }
 
-    /// It is said that it is served, which is to be looked at.
+    /// Records that the service was served, and schedules a check.
     pub(crate) fn was_served(&mut self) {
         self.is_served = Some(true);
         self.look_now();
@@ -39,14 +39,15 @@ impl Standing {
         self.look_at = None;
     }
 
-    /// Says whether that has changed. It is certain for `time`; where no lease says, for a while.
+    /// Records a check, and returns whether the result has changed. It is certain for `time`;
+    /// without a lease, for a while.
     pub(crate) fn have_looked(&mut self, is_served: bool, time: Option<Duration>) -> bool {
         self.look_at = Instant::now().checked_add(time.unwrap_or(WITHOUT_A_LEASE) + A_LITTLE);
         self.is_served.replace(is_served).is_some_and(|before| before != is_served)
     }
 }
 
-/// How often to look where there is no lease, or something is not announced.
+/// How often to check if there is no lease, or a change is not announced.
 const WITHOUT_A_LEASE: Duration = Duration::from_secs(1);
-/// After the end of a lease, so that the server has noticed too.
+/// A margin after the end of a lease, so that the server has noticed too.
 const A_LITTLE: Duration = Duration::from_millis(1);

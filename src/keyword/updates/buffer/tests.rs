@@ -39,14 +39,14 @@ impl UpdateBuffer {
         self.on_push(0, Push::Message { channel, payload });
     }
 
-    /// A dispatcher sets a keyword: it tells, and the server tells.
+    /// Simulates a dispatcher that sets a keyword: its change event and the server's notifications.
     fn set(&self, name: &str, update: &str) {
         self.say(CHANGED, name, update);
         self.say(VALUE, name, "set");
         self.say(VALUE, &format!("{name}{STATUS}"), "set");
     }
 
-    /// What is to be done next, beside finding out whether the service is served, which it is.
+    /// Returns the next action, after answering that the service is served if that is unknown.
     fn what_next(&self) -> Next {
         match self.next() {
             Next::FindOut(Unknown::Standing) => {
@@ -57,7 +57,7 @@ impl UpdateBuffer {
         }
     }
 
-    /// What there is to be done: what is told, or what is read, with this outcome.
+    /// Carries out the next action, with this value for a read, and describes it.
     fn step(&self, at: u64, text: &str) -> String {
         match self.what_next() {
             Next::Tell(Ok(reading)) => format!("{}={}", reading.keyword, reading.text),
@@ -75,7 +75,7 @@ impl UpdateBuffer {
         }
     }
 
-    /// All that is told until there is nothing to do, where what is read is this.
+    /// Describes all actions until there is nothing to do, with this value for reads.
     fn rest(&self, at: u64, text: &str) -> Vec<String> {
         std::iter::from_fn(|| Some(self.step(at, text)).filter(|step| step != "wait")).collect()
     }
@@ -134,15 +134,15 @@ fn statuses_are_told_in_their_order() {
     ];
     let expected = expected.map(|(status, error, text)| (status, error, text.to_owned()));
     assert_eq!(told(), expected);
-    // Another program sets the status once more, and then another dispatcher's is older than what
-    // was read.
+    // Another program sets the status again, and then an event of another dispatcher is older than
+    // the last reading.
     say("modify 12 -1 ", &[STATUS, STATUS]);
     assert_eq!(told_and_read(&buffer, 14), [(Status::Modify, 12), (Status::Ready, 14)]);
     say("modify 13 -1 ", &[STATUS]);
     assert_eq!(told_and_read(&buffer, 14), []);
 }
 
-/// The statuses and times that are told, where what is read is ready since then.
+/// Returns the delivered statuses and times; reads return a value that is ready since `at`.
 fn told_and_read(buffer: &UpdateBuffer, at: u64) -> Vec<(Status, u64)> {
     let mut told = Vec::new();
     loop {
@@ -180,7 +180,7 @@ fn who_serves_is_looked_at_when_its_lease_may_be_over() {
         buffer.have_attended(is_served, None);
         assert!(matches!(buffer.next(), Next::Wait(time) if time < Duration::from_secs(2)));
     }
-    // What it said before it left comes late.
+    // An event from before its end arrives late.
     let read = |is_served| {
         buffer.have_attended(is_served, hour);
         let Next::FindOut(Unknown::States(session, names)) = buffer.next() else {
@@ -261,7 +261,7 @@ fn no_update_is_told_under_a_type_that_is_in_doubt() {
     buffer.say(CHANGED, "A", "string");
     buffer.set("A", "4 4");
     assert_eq!([(); 3].map(|()| next(Kind::String, 4, "4")), ["read", "String 4", "wait"]);
-    // It is read before it has another type again.
+    // It is read before its type changes again.
     buffer.say(CHANGED, "A", "double");
     let Next::FindOut(Unknown::States(session, names)) = buffer.what_next() else {
         panic!("nothing to read")
@@ -337,7 +337,7 @@ fn what_is_older_than_what_was_told_waits_for_the_dispatcher() {
     let buffer = buffer(&["A"]);
     assert_eq!(buffer.rest(9, "1"), ["read A", "A=1"]);
     buffer.begin(2);
-    // The new server has not what the old one had, until the dispatcher writes it again.
+    // The new server lacks the old one's state until the dispatcher restores it.
     assert_eq!(buffer.rest(7, "0"), ["read A"]);
     buffer.set("A", "8 5");
     assert_eq!(buffer.rest(0, ""), [""; 0]);
@@ -365,8 +365,7 @@ fn a_new_status_brings_no_value_back() {
     let buffer = buffer(&["A"]);
     assert_eq!(buffer.rest(9, "1"), ["read A", "A=1"]);
     buffer.begin(2);
-    // On the new server a write has begun before the dispatcher has written again what that has
-    // lost.
+    // On the new server a write has begun before the dispatcher has restored the lost state.
     let Next::FindOut(Unknown::States(session, names)) = buffer.what_next() else {
         panic!("nothing to read")
     };

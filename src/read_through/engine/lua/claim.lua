@@ -1,8 +1,8 @@
--- Claims the right to load a value, or says why there is nothing to load.
+-- Claims the right to load a value, or returns why there is nothing to load.
 -- KEYS: see entry.lua.
 -- ARGV: after the three of entry.lua: miss, replace or force; the caller's generation; the lease in
--- milliseconds; since when the caller has waited by the server's clock, or 0; for how many
--- milliseconds the caller accepts remembered errors.
+-- milliseconds; the time on the server's clock since which the caller has waited, or 0; for how
+-- many milliseconds the caller accepts remembered errors.
 -- Reply: {found | absent, value, left}, {busy, value, left, now}, {failed, false, left, error, age}
 -- or {claimed, value, left, generation, before}, where `before` is for store.lua.
 local mode, generation, lease = ARGV[4], ARGV[5], tonumber(ARGV[6])

@@ -4,11 +4,13 @@
 -- do; the field, empty for a string; for how many milliseconds loads are remembered after their
 -- lease.
 -- Reply: none.
--- The hash of loads has `<end>:<generation>` while a value is loaded, and `<end>:` while its source
--- is known to have none. After the end another program may begin to load. The generation stays, so
--- that the first load to finish may store, until the value is deleted or set. A note may follow:
--- `:` once another program waits, and `:<time>:<outcome>` of the last load that brought no value.
--- `<end>:-` with such a note remains after that load, for the programs that waited.
+--
+-- The hash of loads has `<end>:<generation>` while a value is loaded, and `<end>:` while the value
+-- is known to be absent at its source. After the end another program may start to load. The
+-- generation stays, so that the first load to finish may store, until the value is deleted or set.
+-- A note may follow: `:` once another program waits, and `:<time>:<outcome>` of the last load
+-- without a value. `<end>:-` with such a note remains after that load, for the programs that
+-- waited.
 local shape, field, kept = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -30,7 +32,7 @@ local function left()
   return left.err and left or left[1] or -2
 end
 
--- An error that it returns leaves everything as it was.
+-- Leaves everything unchanged if it returns an error.
 local function write(value, time)
   local expires, written = time ~= '0'
   if shape == 's' then
@@ -58,7 +60,7 @@ local function known()
   return rest > 0 and (generation == '' or rest <= kept), generation, note
 end
 
--- Returns how long ago a load brought no value, and its outcome, if a note has them.
+-- Returns how long ago a load ended without a value, and its outcome, if a note has them.
 local function noted(note)
   local at, outcome = string.match(note, '^:(%d+):(.*)$')
   if at then return now - tonumber(at), outcome end
@@ -67,7 +69,7 @@ end
 local function forget() return redis.call('HDEL', KEYS[2], field) end
 
 local function remember(time, generation, note)
-  -- Once there are many fields, drops those whose loads died or whose absence ended, a few at a
+  -- Once there are many fields, drops those whose loads died or whose absence expired, a few at a
   -- time.
   if redis.call('HLEN', KEYS[2]) > 100 then
     for _, other in ipairs(redis.call('HRANDFIELD', KEYS[2], 3)) do
@@ -83,7 +85,7 @@ local function remember(time, generation, note)
   end
 end
 
--- How many milliseconds an outcome is kept for the programs that wait. They ask far more often.
+-- How many milliseconds an outcome is kept for the programs that wait. They poll far more often.
 local told = 1000
 
 -- Keeps the outcome of a load for the programs that wait, and for all others for `time`.
