@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::deadline::Deadline;
 use super::wait::Wait;
 
-/// Finishes a conversation of a [`Client`]. Its sends are complete when they return, so it never
-/// suspends and one poll finishes it.
+/// Finishes a conversation of a [`Client`](crate::Client). Its sends are complete when they return,
+/// so it never suspends and one poll finishes it.
 pub(crate) fn finish<T>(conversation: impl Future<Output = T>) -> T {
     match pin!(conversation).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,

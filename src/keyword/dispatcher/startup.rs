@@ -125,7 +125,6 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let request = self.leased(request.key(&names.times())).arg(names.as_str());
         let request = page.iter().zip(fills).fold(request, |request, (slot, fill)| {
             let description = &slot.keyword.description;
-            /// Returns the pattern of the channels of Cauldron requests.
             let described = serde_json::to_string(description).unwrap_or_default();
             let (rule, text, at) = fill.rule();
             let request = request.arg(slot.name.as_str()).arg(described);
@@ -136,6 +135,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         self.send(request, written, self.lease).await
     }
 
+    /// Returns the pattern of the channels of Cauldron requests.
     pub(crate) fn pattern(&self) -> Vec<u8> {
         [&escape(&self.names.values())[..], b"*"].concat()
     }
