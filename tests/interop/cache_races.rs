@@ -25,7 +25,7 @@ on_both_kinds!(
     what_python_sets_during_a_refresh_is_kept,
     what_python_deletes_during_a_refresh_stays_deleted,
     what_expires_during_a_refresh_is_replaced,
-    set_wins_over_what_python_sets_meanwhile,
+    set_gives_way_to_what_python_sets_meanwhile,
 );
 
 async fn who_miss_at_once_leave_one_value<C: Kind>() {
@@ -139,7 +139,7 @@ async fn what_expires_during_a_refresh_is_replaced<C: Kind>() {
     assert_eq!(students.stats().outdated, 0);
 }
 
-async fn set_wins_over_what_python_sets_meanwhile<C: Kind>() {
+async fn set_gives_way_to_what_python_sets_meanwhile<C: Kind>() {
     let (server, client) = start::<C>().await;
     let (students, source) = students(&client, policies()[0].clone());
     let cache = students.clone();
@@ -148,7 +148,7 @@ async fn set_wins_over_what_python_sets_meanwhile<C: Kind>() {
     python(&server, "set", &["--data='thé'"]);
     source.give("né");
     caller.join().expect("a value");
-    assert_eq!(hit(&server, &[]), text("né"));
+    assert_eq!(hit(&server, &[]), text("thé"));
 }
 
 type Students<C> = CacheClient<i64, PyJson<String>, C>;
