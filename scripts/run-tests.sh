@@ -18,9 +18,10 @@ export RESULTS="$results"
 # shellcheck disable=SC2016
 xargs -P "$jobs" -L 1 sh -c '
     cd "$1"
-    name=$(basename "$2" | sed "s/-[0-9a-f]*$//")
+    program=$(basename "$2")
+    name=${program%-*}
     began=$(date +%s)
-    if "$2" >"$RESULTS/$name.log" 2>&1; then outcome=ok; else outcome=FAILED; touch "$RESULTS/$name.failed"; fi
+    if "$2" >"$RESULTS/$program.log" 2>&1; then outcome=ok; else outcome=FAILED; touch "$RESULTS/$program.failed"; fi
     echo "$outcome $name, $(($(date +%s) - began)) s"
 ' sh <"$results/programs"
 
