@@ -176,7 +176,7 @@ fn summarize(title: &str, asking: Vec<Child>) -> Result<(), Box<dyn Error>> {
         Some(all.latencies[(last as f64 * part) as usize])
     };
     let (Some(median), Some(p99)) = (percentile(0.5), percentile(0.99)) else {
-        return Err("nobody got an answer".into());
+        return Err("no caller got an answer".into());
     };
     println!(
         "{title}: {answers} answers, {} scans of the log ({:.2} % found), {median} µs (median), \

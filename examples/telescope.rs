@@ -248,7 +248,7 @@ impl Part {
     fn stop(mut self) -> Outcome<()> {
         // This ends its input.
         let status = self.process.wait()?;
-        self.log.join().map_err(|_| "nobody can print")?;
+        self.log.join().map_err(|_| "the log cannot be printed")?;
         match status.success() {
             true => Ok(()),
             false => Err(format!("a process ended with {status}").into()),

@@ -126,7 +126,7 @@ fn a_waiting_pop_never_delays_other_calls() {
                 assert_eq!(list.len().await.unwrap(), 0);
             }
         };
-        timeout(LONG, others).await.expect("nobody waits for the waiting");
+        timeout(LONG, others).await.expect("no call waits for the waiting ones");
         list.push_many(&(0..WAITING as u64).collect::<Vec<_>>()).await.unwrap();
         let mut taken: Vec<u64> = waiting.join_all().await.into_iter().flatten().collect();
         taken.sort();

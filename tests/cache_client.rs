@@ -147,7 +147,7 @@ async fn absence_is_remembered_if_asked_for<C: Kind>(client: C, name: &str) {
     assert_eq!(value!(cache.get(&3)), None);
     assert_eq!(ok!(cache.get_many(&[3, 3])), [None, None]);
     assert_eq!(loads.load(Ordering::SeqCst), 1);
-    // Until it ends, or somebody sets a value.
+    // Until it ends, or a value is set.
     let deadline = Instant::now() + PATIENCE;
     while loads.load(Ordering::SeqCst) == 1 {
         assert!(Instant::now() < deadline, "it never ends");
@@ -311,7 +311,7 @@ async fn errors_are_remembered_if_asked_for<C: Kind>(client: C, name: &str) {
         assert_eq!(error.load_error::<SourceDown>(), Some(&SourceDown));
     }
     assert_eq!(source.loads(), 1);
-    // A value that somebody sets ends it.
+    // A value that is set ends it.
     ok!(cache.set_value(&3, &1));
     ok!(cache.delete(&3));
     source.is_down.store(false, Ordering::SeqCst);

@@ -77,7 +77,7 @@ fn no_key_is_left_of_loads_that_ended<C: Concurrent>() -> Outcome {
     Ok(())
 }
 
-/// As when its program is killed: it ends by itself, when nobody could store anything more.
+/// As when its program is killed: it ends by itself, when no load could be stored any more.
 fn what_is_left_of_a_load_that_died_expires<C: Concurrent>() -> Outcome {
     let _turn = turn();
     let server = LocalServer::start()?;

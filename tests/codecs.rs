@@ -1,4 +1,4 @@
-//! Every serde codec: round trips, and bytes that somebody else wrote.
+//! Every serde codec: round trips, and bytes of other programs.
 
 mod support;
 

@@ -26,7 +26,7 @@ on_both_kinds![
     no_key_is_left_of_writes,
 ];
 
-/// A server, and what its clients have when nobody listens.
+/// A server, and what its clients have when there is no listener.
 struct Fixture<C> {
     server: LocalServer,
     client: C,

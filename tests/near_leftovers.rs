@@ -33,7 +33,7 @@ struct Left {
 
 const NOTHING: Left = Left { threads: 0, tasks: 0, listeners: 0 };
 
-/// What a server does when nobody listens any more.
+/// What a server does after the last listener has gone.
 #[derive(Clone, Copy)]
 enum Server {
     Answers,

@@ -114,7 +114,7 @@ type Set<C> = RedisSet<String, C>;
 struct Listener {
     subscriber: redis::Connection,
     publisher: redis::Connection,
-    /// A channel that nobody else uses, for the end of what was told.
+    /// A channel that no other test uses, for the end of what was told.
     end: String,
 }
 

@@ -114,7 +114,7 @@ fn reading_all_is_complete<C: Concurrent>() -> Outcome {
 
 fn what_fails_half_way_says_so<C: Concurrent>() -> Outcome {
     let pair = Pair::start("+@all")?;
-    let nobody = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let unused = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let server = pair.servers[0].url();
     let numbers: Vec<u64> = (0..ENTRIES).collect();
     let mut half_done = 0;
@@ -133,7 +133,7 @@ fn what_fails_half_way_says_so<C: Concurrent>() -> Outcome {
                 |_, ()| C::loading(Ok(Loaded::absent())),
             )?;
             let queue: WorkQueue<u64, C> = WorkQueue::new(&client, "queue");
-            pair.address.lead_to_after(round_trips, nobody);
+            pair.address.lead_to_after(round_trips, unused);
             let outcome: Result<(), Error> = C::finish(async {
                 match what {
                     "clear" => C::settle(dict.clear()).await.map(drop),

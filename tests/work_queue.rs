@@ -702,7 +702,7 @@ async fn a_job_has_waited_at_least_since_it_was_seen_to_wait<C: Kind>(
     let list: RedisList<String, C> = RedisList::new(&client, format!("{{{name}}}"));
     ok!(list.push_back("a"));
     let first = ok!(queue.stats());
-    assert_eq!(first.oldest_pending, None, "nobody has looked before");
+    assert_eq!(first.oldest_pending, None, "it was not looked for before");
     let later = until(&queue, |stats| stats.at > first.at).await;
     assert_eq!(later.oldest_pending, Some(later.at - first.at));
     ok!(list.push_back("b"));
@@ -746,7 +746,7 @@ async fn what_others_take_makes_no_age_wrong_for_ever<C: Kind>(client: C, name: 
 async fn a_lost_consumer_gives_way_and_is_fenced<C: Kind>(client: C, name: &'static str) {
     let queue = hasty(&client, name);
     let key = |kind: &str| format!("{{{name}}}~rc:{kind}");
-    // What a program leaves behind that died: nobody renews its lease.
+    // Left behind by a program that died: its lease is not renewed.
     let lost = key("claimed:lost");
     on_its_server(name, &["RPUSH", &lost, "a", "b"]);
     on_its_server(name, &["ZADD", &key("consumers"), "1", "lost"]);

@@ -240,7 +240,7 @@ async fn what_is_given_to_a_consumer_that_is_gone_comes_back<C: Kind>() {
     let given = format!("BLMOVE {name} {name}~rc:claimed:{id} LEFT RIGHT 1");
     support::servers::query::<Vec<u8>>(SERVER.url(), &given).unwrap();
     let job = next(&mut other, LATE).await.expect("it comes back");
-    assert_eq!((*job, job.attempts(), job.redelivered()), (7, 0, true), "nobody had begun it");
+    assert_eq!((*job, job.attempts(), job.redelivered()), (7, 0, true), "it had not begun");
     job.done();
     ok!(other.close());
 }
@@ -283,7 +283,7 @@ async fn who_was_lost_while_in_doubt_takes_over_no_jobs_of_others<C: Kind>() {
         assert_eq!(stats.consumers, 0, "who was lost is not known again");
         stats.pending == 1
     };
-    assert!(within(LATE, is_back), "nobody has it");
+    assert!(within(LATE, is_back), "no consumer has it");
     let error = C::settle(held.done_now()).await.unwrap_err();
     assert!(matches!(error, Error::LeaseLost { .. }), "{error:?}");
     let given = next(&mut lost, LATE).await.expect("it comes back");
@@ -535,12 +535,12 @@ fn a_wait_that_is_dropped_needs_no_new_id_and_holds_no_job_back() {
         consumer.close().await.unwrap();
     });
     let ids: Vec<String> = support::servers::query(server.url(), "KEYS *gone*").unwrap();
-    assert_eq!(ids, [""; 0], "nobody has left an id behind");
+    assert_eq!(ids, [""; 0], "no id was left behind");
 }
 
 #[test]
 fn who_drops_waits_all_the_time_strands_no_job() {
-    // Nobody sweeps meanwhile.
+    // No sweep runs meanwhile.
     let settings = QueueSettings::new().lease(Duration::from_secs(24 * 3600));
     in_runtime(async {
         const JOBS: u32 = 400;

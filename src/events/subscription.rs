@@ -72,7 +72,7 @@ pub enum Event<K> {
 /// Whatever happens to the connection, the subscription reconnects by itself and reports a `Gap`.
 /// Dropping it ends it, together with its connection and its two threads, or its task on an
 /// `AsyncClient`.
-#[must_use = "events are lost that nobody takes"]
+#[must_use = "a subscription delivers nothing unless it is read"]
 pub struct Subscription<K, E = Client> {
     shared: Arc<Shared<K>>,
     _feed: Feed,

@@ -134,7 +134,7 @@ fn a_server_may_die_during_a_load<C: Loads>() -> Outcome {
     Ok(())
 }
 
-/// Nobody waits for the lease of such a load.
+/// No caller waits for the lease of such a load.
 fn memory_may_be_full_after_a_load<C: Loads>() -> Outcome {
     let (server, source) = (LocalServer::start()?, Source::shut(7));
     let cache = source.cache(&C::connect(C::builder(server.url())), minute());

@@ -52,7 +52,7 @@ fn who_joined_a_load_that_is_not_known_to_be_stored_looks_again<C: Loads>() -> O
     Ok(())
 }
 
-/// Or else others would wait for a lease that nobody uses.
+/// Or else others would wait for an unused lease.
 fn a_reply_that_is_lost_is_asked_for_again<C: Loads>() -> Outcome {
     let (server, source) = (LocalServer::start()?, Source::of(7));
     let proxy = Proxy::to(server.port())?;

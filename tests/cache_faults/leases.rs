@@ -90,7 +90,7 @@ fn the_first_that_is_ready_is_stored<C: Loads>() -> Outcome {
     Ok(())
 }
 
-/// Somebody else begins anew whenever the one before has died.
+/// Another program begins again whenever the one before has died.
 fn who_waited_in_vain_loads_without_storing<C: Loads>() -> Outcome {
     let (server, source) = (LocalServer::start()?, Source::of(7));
     let cache = source.cache(&client::<C>(&server), leased(SHORT_LEASE));
@@ -98,7 +98,7 @@ fn who_waited_in_vain_loads_without_storing<C: Loads>() -> Outcome {
     let shut = Source::shut(0);
     let first = start(&shut.cache(&client::<C>(&server), leased(SHORT_LEASE)), 1);
     shut.awaits_loads(1);
-    let entry = format!("{}:somebody", time(&server)? + 30 * SHORT_LEASE.as_millis() as u64);
+    let entry = format!("{}:another", time(&server)? + 30 * SHORT_LEASE.as_millis() as u64);
     let () = run(server.url(), cmd("HSET").arg(aside(&server)?).arg("").arg(entry))?;
     assert_eq!(get(&cache, 1)?, Some(7));
     assert_eq!((cache.stats().waited, source.loads()), (1, 1));

@@ -9,7 +9,7 @@ use crate::support::kinds::{Kind, ok, on_both_kinds, settle, sorted};
 use crate::support::python::Python::{self, Bool, Dict, Int, List, Set, Str};
 use crate::values::{beyond_json, common, entries, in_order, key, keys, text};
 
-/// Keys that mean something to `SCAN`, to the shell, or to nobody.
+/// Keys that mean something to `SCAN`, to the shell, or to no program.
 const KEYS: [&str; 8] =
     ["a*", "a?c", "[abc]", "back\\slash", "two words", "a:b", "ü\u{1f600}", "&"];
 

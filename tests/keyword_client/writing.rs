@@ -196,7 +196,7 @@ async fn nobody_serves_what_nobody_listens_to<C: Kind>(client: C, name: &'static
     ok!(service.wait_for("N", |reading| reading.text == "2", PATIENCE));
     ok!(dispatcher.shutdown());
     assert!(matches!(settle!(service.write("N", 1)), Err(Error::NotServed { .. })));
-    // Somebody listens who serves something else.
+    // The listener serves another keyword.
     let _stranger = wire.listen(&[".N"]);
     assert!(matches!(settle!(service.write("N", 1)), Err(Error::NotServed { .. })));
     // What listened for the dispatcher that has shut down ends beside it.

@@ -201,8 +201,8 @@ async fn values_are_found_out_every_so_often<C: Kind>(client: C, name: &'static 
     assert_eq!(wire.value("ASKED").as_deref(), Some(""));
     ok!(dispatcher.refresh("ASKED"));
     assert_eq!(wire.value("ASKED").as_deref(), Some("7"));
-    let nobody = settle!(dispatcher.refresh("NOT"));
-    assert!(matches!(nobody, Err(Error::InvalidArgument { .. })), "{nobody:?}");
+    let unknown = settle!(dispatcher.refresh("NOT"));
+    assert!(matches!(unknown, Err(Error::InvalidArgument { .. })), "{unknown:?}");
 }
 
 async fn a_value_is_not_found_out_twice_at_a_time<C: Patient>(client: C, name: &'static str) {

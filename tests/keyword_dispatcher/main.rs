@@ -74,7 +74,7 @@ impl Gate {
     }
 
     fn wait_for_somebody(&self) {
-        assert!(within(PATIENCE, || self.inside.counted() > 0), "nobody comes");
+        assert!(within(PATIENCE, || self.inside.counted() > 0), "no request comes");
     }
 }
 

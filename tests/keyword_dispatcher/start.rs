@@ -79,7 +79,7 @@ async fn values_that_are_there_are_kept<C: Kind>(client: C, name: &'static str) 
         assert_eq!(dispatcher.get(keyword).unwrap(), value, "{keyword}");
         assert_eq!(wire.value(keyword).as_deref(), Some(text), "{keyword}");
         assert_eq!(wire.status(keyword).as_deref(), Some(status), "{keyword}");
-        assert_eq!(dispatcher.history(keyword).unwrap(), [], "nobody knows since when");
+        assert_eq!(dispatcher.history(keyword).unwrap(), [], "the time is not known");
     }
 }
 
@@ -175,7 +175,7 @@ async fn a_bystander_does_not_keep_the_name_of_who_crashed<C: Kind>(client: C, n
         let _bystander = wire.listen(&[".N"]);
         let keywords = keywords.map(Keyword::string);
         let known = redis_collections::keyword::Client::new(&client).service(&service);
-        assert_eq!(ok!(known.is_served()), !of_ours, "without descriptions nobody knows");
+        assert_eq!(ok!(known.is_served()), !of_ours, "it is not known without descriptions");
         let dispatcher = ok!(Dispatcher::builder(&service).keywords(keywords).serve(&client));
         ok!(dispatcher.shutdown());
     }

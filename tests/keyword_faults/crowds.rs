@@ -38,7 +38,7 @@ fn even<C: Kind>(log: &Log) -> Keyword<C> {
     })
 }
 
-/// Writes numbers that nobody else writes. Gives those that were taken, and those of which it is
+/// Writes numbers that no other writer writes. Gives those that were taken, and those of which it is
 /// unknown.
 fn write_many<C: Kind>(client: &C, writer: i64, time: Duration) -> (Vec<i64>, Vec<i64>) {
     let (mut taken, mut unknown) = (Vec::new(), Vec::new());
@@ -96,7 +96,7 @@ async fn who_writes_while_subscriptions_are_cut_has_a_true_outcome<C: Kind>() {
             while !done.load(Ordering::SeqCst) {
                 let killed: usize = query(&url, "CLIENT KILL TYPE pubsub").unwrap();
                 cuts.fetch_add(killed, Ordering::SeqCst);
-                // Until the dispatcher has come back, and has served somebody.
+                // Until the dispatcher has come back, and has served a client.
                 let before = log.lock().unwrap().len();
                 let goes_on = || done.load(Ordering::SeqCst) || log.lock().unwrap().len() > before;
                 assert!(eventually(goes_on));

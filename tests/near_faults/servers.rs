@@ -91,7 +91,7 @@ fn exchanged_databases_are_not_told_of<C: Concurrent>() -> Outcome {
     Ok(())
 }
 
-/// As after a failover of which nobody told this program.
+/// As after a failover that this program did not learn of.
 fn an_old_master_is_believed_unless_it_needs_its_replica<C: Concurrent>() -> Outcome {
     let old = LocalServer::start_with(&["--repl-diskless-sync-delay", "0"])?;
     let port = old.port().to_string();

@@ -23,7 +23,7 @@ fn a_key_that_expires_is_served_no_longer<C: Concurrent>() -> Outcome {
     expiring::<C>(&LocalServer::start()?)
 }
 
-/// The server tells of an expired key when somebody asks for it.
+/// The server reports an expired key when it is accessed.
 fn a_key_that_expires_is_served_no_longer_where_the_server_does_not_look<C: Concurrent>() -> Outcome
 {
     let server = LocalServer::start_with(&["--enable-debug-command", "yes"])?;

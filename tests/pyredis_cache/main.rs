@@ -148,7 +148,7 @@ impl<C: Kind> Replay<'_, C> {
             "get hit empty bytes" => {
                 assert_eq!(cache.get(args.clone()).await.unwrap(), loaded);
                 assert_eq!(cache.calls(), [args]);
-                Other("Python fails until somebody deletes it, here it is loaded anew")
+                Other("Python fails until it is deleted, here it is loaded anew")
             }
             _ if operation.starts_with("get hit") => {
                 let value = Python::from_literal(result).unwrap();

@@ -18,7 +18,7 @@ pub(crate) struct Report {
     /// Jobs in the dead list, and how often they were delivered.
     dead: Vec<(String, u32)>,
     stats: QueueStats,
-    /// Keys that nobody owns and that do not expire.
+    /// Keys without an owner that do not expire.
     left: Vec<String>,
 }
 
@@ -85,7 +85,7 @@ impl Report {
         claim(buried == dead.len() as u64, format!("{buried} were buried, {} are", dead.len()));
         let late = self.jobs(Event::Late).len();
         let frozen = self.faults.freezes_in_the_middle;
-        claim(late >= frozen.min(1), format!("{frozen} were frozen, and nobody came too late"));
+        claim(late >= frozen.min(1), format!("{frozen} were frozen, and none came too late"));
         let stats = &self.stats;
         let rest = stats.pending + stats.in_flight + stats.delayed + stats.consumers;
         claim(rest == 0, format!("{stats:?}"));
@@ -98,7 +98,7 @@ impl Report {
         noted.map(|(_, job)| job.as_str()).collect()
     }
 
-    /// Confirmed jobs that nobody has done, or, if they are poison, nobody has buried.
+    /// Confirmed jobs that were not done, or, if they are poison, not buried.
     fn lost(&self) -> Vec<&str> {
         let (done, mut lost) = (self.jobs(Event::Done), self.jobs(Event::Confirmed));
         let is_dead = |job: &str| self.dead.iter().any(|(dead, _)| dead == job);
@@ -110,7 +110,7 @@ impl Report {
         lost.into_iter().collect()
     }
 
-    /// Confirmed items that nobody has got.
+    /// Confirmed items that were not received.
     fn lost_items(&self) -> usize {
         let (done, confirmed) = (self.jobs(Event::Done), self.jobs(Event::Confirmed));
         let lost = confirmed.difference(&done);

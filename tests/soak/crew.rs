@@ -160,7 +160,7 @@ impl Crew {
         all.filter(|path| !path.as_ref().is_ok_and(|path| path.extension().is_some())).collect()
     }
 
-    /// Nobody has to look at them.
+    /// They need not be looked at.
     pub(crate) fn remove_records(&self) -> io::Result<()> {
         fs::remove_dir_all(&self.records)
     }

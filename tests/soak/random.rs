@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 use std::time::Duration;
 
-/// A seed that nobody has given.
+/// A seed that was not given.
 pub(crate) fn seed() -> u64 {
     RandomState::new().hash_one(0) % 1_000_000
 }

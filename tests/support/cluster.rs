@@ -96,7 +96,7 @@ impl Cluster {
     pub(crate) fn master_of(&self, slot: u16) -> Outcome<usize> {
         let nodes = self.view(self.any()?)?;
         let master = nodes.iter().find(|node| node.has_slot(slot));
-        self.index_of(master.ok_or_else(|| format!("nobody has slot {slot}"))?)
+        self.index_of(master.ok_or_else(|| format!("no master has slot {slot}"))?)
     }
 
     /// The slots that a node has as a master.

@@ -62,7 +62,7 @@ impl Concurrent for AsyncClient {
 /// The cluster of the tests that leave it healthy, while none of them runs.
 static CLUSTER: Mutex<Option<Cluster>> = Mutex::new(None);
 
-/// Runs a test while no other runs. If it fails, nobody uses its cluster again.
+/// Runs a test while no other runs. If it fails, its cluster is not used again.
 pub(crate) fn on_shared_cluster(test: impl FnOnce(&mut Cluster) -> Outcome) -> Outcome {
     let (mut shared, mut cluster) = take_cluster()?;
     told(&mut cluster, test)?;

@@ -62,12 +62,12 @@ impl Program {
         lines.map(|line| serde_json::from_str(&line).expect("an object")).collect()
     }
 
-    /// That it ends well when nobody reads what it says.
+    /// That it ends well when its output is not read.
     pub(crate) fn check_with_a_closed_pipe(&self, arguments: &str) {
         assert_eq!(self.unread(arguments), (Some(0), String::new()), "{arguments}");
     }
 
-    /// The code with which it ends when nobody reads what it says, and what is on standard error.
+    /// The code with which it ends when its output is not read, and what is on standard error.
     pub(crate) fn unread(&self, arguments: &str) -> (Option<i32>, String) {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);

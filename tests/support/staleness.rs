@@ -281,14 +281,14 @@ impl<C: Kind> Watches<C> {
         self.0.iter().for_each(Watch::goes_on);
     }
 
-    /// Does something while nobody writes.
+    /// Does something while no writer runs.
     pub(crate) fn while_nobody_writes<T>(&self, act: impl FnOnce() -> T) -> T {
         let _turns: Vec<_> = self.0.iter().map(|watch| watch.shared.turn()).collect();
         act()
     }
 
-    /// Does something that leaves no data, and lets nobody write before all caches must know. Where
-    /// nobody can read any more, there is nothing to wait for.
+    /// Does something that leaves no data, and lets no writer run before all caches must know. Where
+    /// reading is not possible any more, there is nothing to wait for.
     pub(crate) fn lose_data<T>(&self, act: impl FnOnce() -> T, is_readable: bool) -> T {
         let turns: Vec<_> = self.0.iter().map(|watch| watch.shared.turn()).collect();
         let histories = || self.0.iter().flat_map(|watch| &watch.shared.histories);
@@ -308,7 +308,7 @@ impl<C: Kind> Watches<C> {
     /// served what they had.
     pub(crate) fn are_cut_off(&self) {
         let are_cut_off = || self.0.iter().all(|watch| !watch.cached.stats().is_certain);
-        assert!(within(PATIENCE, are_cut_off), "nobody notices");
+        assert!(within(PATIENCE, are_cut_off), "it is not noticed");
         self.rest();
     }
 

@@ -58,5 +58,5 @@ impl fmt::Display for Path {
     }
 }
 
-/// Nobody writes it, so that a read of several is answered partly from the cache.
+/// It is never written, so that a read of several is answered partly from the cache.
 const NEIGHBOUR: &str = "neighbour";

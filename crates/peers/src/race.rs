@@ -150,7 +150,7 @@ impl<C: Cached> Field<C> {
     }
 }
 
-/// Where it blocks nobody else.
+/// Where it blocks no other thread.
 fn spawn<C: Cached, T: Send + 'static>(
     tasks: &mut JoinSet<Result<T>>,
     work: impl Future<Output = Result<T>> + Send + 'static,

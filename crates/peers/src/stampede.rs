@@ -65,7 +65,7 @@ impl Stampede {
         cmd("RPUSH").arg(GO).arg(everybody).exec(&mut connection)?;
         let deadline = Instant::now() + PATIENCE;
         if self.kills {
-            let loading = next(&mut connection, HALF_WAY, deadline)?.ok_or("nobody loads")?;
+            let loading = next(&mut connection, HALF_WAY, deadline)?.ok_or("no process loads")?;
             herd.kill(loading)?;
         }
         let mut outcome = Stampeded { loads: 0, right: 0, wrong: Vec::new(), missing: 0 };
@@ -75,7 +75,7 @@ impl Stampede {
                 outcome.missing = expected - outcome.right - outcome.wrong.len();
                 break;
             };
-            let (process, answer) = answer.split_once(' ').ok_or("an answer of nobody")?;
+            let (process, answer) = answer.split_once(' ').ok_or("an answer without a process")?;
             if !herd.has(process.parse()?) {
                 continue;
             }

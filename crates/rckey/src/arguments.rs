@@ -48,7 +48,7 @@ pub(crate) enum Command {
         /// For how long to wait for the service
         #[arg(short, long, value_name = "TIME", value_parser = time, default_value = "10s")]
         timeout: Duration,
-        /// Do not wait, only make sure that somebody is there
+        /// Do not wait for the outcome, only check that a dispatcher serves
         #[arg(short, long, conflicts_with = "timeout")]
         no_wait: bool,
         /// Have done what is done about a new value also where a keyword has the value already

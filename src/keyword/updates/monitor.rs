@@ -46,7 +46,7 @@ use crate::time::Wait;
 /// changes since. Dropping it ends it, with its connection and its two threads, or its task on an
 /// `AsyncClient`. It ends too with the runtime in which it was created; then it only returns
 /// errors.
-#[must_use = "values are lost that nobody takes"]
+#[must_use = "a monitor delivers nothing unless it is read"]
 pub struct Monitor<E = Client> {
     pub(crate) executor: E,
     pub(crate) buffer: Arc<UpdateBuffer>,

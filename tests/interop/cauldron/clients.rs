@@ -86,7 +86,7 @@ async fn what_python_writes_is_taken<C: Kind>(server: LocalServer, client: C) {
 }
 
 /// Python's client looks at the status right after it has written, and in two threads: the error of
-/// a write may be left to whoever reads next, or get lost.
+/// a write may be left to the next reader, or get lost.
 async fn an_error_reaches_python_with_its_text<C: Kind>(server: LocalServer, client: C) {
     let _dispatcher = serve(&client).await.unwrap();
     for (written, reason) in [("13", "the source is down"), ("junk", "\"junk\" is not a number")] {

@@ -89,7 +89,7 @@ const DIFFERENT: &[Row] = &[
 
 const LABELS: [&str; 2] = ["closed", "open"];
 
-/// What a keyword has before, in words that are nobody's own, and then as a text. No row asks for
+/// What a keyword has before, in words that belong to no keyword, and then as a text. No row asks for
 /// it.
 fn initial(kind: Type, expected: Option<&str>) -> [&'static str; 2] {
     match (kind, expected) {

@@ -192,7 +192,7 @@ fn on_lists<'a>(setting: &'a Setting, Data { users, .. }: &'a Data) -> Vec<Pair<
     ]
 }
 
-/// What it costs to tell of each change: compared with a transaction, and with telling nobody.
+/// What it costs to tell of each change: compared with a transaction, and with a write that publishes nothing.
 fn that_tell<'a>(setting: &'a Setting, Data { texts, .. }: &'a Data) -> Vec<Pair<'a>> {
     let key = &*texts[0].0;
     vec![

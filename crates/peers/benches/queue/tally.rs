@@ -49,7 +49,7 @@ impl Tally {
         self.goal.store(goal, Ordering::Release);
     }
 
-    /// When the goal was reached, unless somebody failed or it takes too long.
+    /// When the goal was reached, unless a worker failed or it takes too long.
     pub(crate) fn reached(&self) -> Option<Instant> {
         let reached = self.reached.lock().unwrap();
         let waits = |reached: &mut Option<Instant>| reached.is_none() && !self.has_failed();

@@ -1,6 +1,9 @@
 use std::time::Instant;
 
+use super::state::{MOST_BYTES, MOST_WAITING, PATIENCE};
 use super::*;
+use crate::error::Error;
+use crate::keyword::client::fresh;
 use crate::keyword::kind::Kind;
 use crate::keyword::reading::Status;
 use crate::topology::Topology;

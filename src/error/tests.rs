@@ -1,0 +1,43 @@
+//! What errors say, and what they let a caller conclude.
+
+use super::*;
+
+fn attempt(command: &'static str, writes: bool) -> Box<Attempt> {
+    let key = Some(b"a key\n".to_vec());
+    Box::new(Attempt { command, key, field: None, writes, in_part: false, halfway: false })
+}
+
+fn lost(writes: bool) -> Error {
+    Error::ConnectionLost { attempt: attempt("X", writes), source: "reset".into() }
+}
+
+fn refused() -> Error {
+    let (code, message) = ("OOM".into(), "no memory".into());
+    Error::Server { attempt: attempt("SET", true), code, message }
+}
+
+#[test]
+fn an_error_tells_whether_the_command_was_applied() {
+    for (error, applied) in [
+        (lost(false), Applied::No),
+        (lost(true), Applied::Perhaps),
+        (Error::Timeout { attempt: attempt("SET", true) }, Applied::Perhaps),
+        (Error::Timeout { attempt: attempt("GET", false) }, Applied::No),
+        (refused(), Applied::No),
+        (refused().in_part(), Applied::Yes),
+        (Error::Configuration("x".into()), Applied::No),
+    ] {
+        assert_eq!(error.applied(), applied, "{error}");
+    }
+}
+
+#[test]
+fn an_error_names_the_command_and_the_key_escaped() {
+    assert_eq!(refused().to_string(), r#"SET "a key\n": the server says OOM no memory"#);
+}
+
+#[test]
+fn errors_can_be_sent_between_threads() {
+    fn is_send_and_sync<T: Send + Sync + 'static>() {}
+    is_send_and_sync::<Error>();
+}
