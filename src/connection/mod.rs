@@ -3,6 +3,7 @@
 mod blocking;
 mod connector;
 mod exclusive;
+mod framing;
 mod handshake;
 mod idle;
 mod node;

@@ -432,3 +432,27 @@ fn a_surplus_reply_answers_no_later_call() {
         assert_eq!(dict.get("c").unwrap().as_deref(), Some("c"), "after {surplus:?}");
     }
 }
+
+#[test]
+fn a_reply_without_an_end_is_given_up_before_it_fills_the_memory() {
+    const MOST: usize = 64 * 1024 * 1024;
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    for reply in ["+…", "-ERR …", ":…", "$…", "*1\r\n+…", "$4294967296\r\n…"] {
+        let (server, client) = connect();
+        let ages: RedisDict<String, u32> = RedisDict::new(&client, "ages");
+        let async_client = runtime.block_on(AsyncClient::open(server.url())).expect("a connection");
+        let async_ages: RedisDict<String, u32, _> = RedisDict::new(&async_client, "ages");
+        server.say(&[], reply);
+        for error in [
+            ages.insert("ann", &36).unwrap_err(),
+            ages.get("ann").unwrap_err(),
+            runtime.block_on(async_ages.insert("ann", &36)).unwrap_err(),
+            runtime.block_on(async_ages.get("ann")).unwrap_err(),
+        ] {
+            assert!(matches!(&error, Error::ConnectionLost { .. }), "{reply:?}: {error}");
+        }
+        assert!(server.endless_bytes() < MOST, "{reply:?}: {}", server.endless_bytes());
+        server.say(&[], ":1\r\n");
+        assert!(ages.contains_key("ann").unwrap(), "on another connection");
+    }
+}

@@ -10,8 +10,16 @@ use std::thread;
 pub(crate) struct Scripted {
     url: String,
     answers: Arc<Mutex<Answers>>,
-    /// How many replies in several pieces were written.
-    written: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
+}
+
+/// What was written of unusual replies.
+#[derive(Default)]
+struct Counts {
+    /// How many replies in several pieces.
+    in_pieces: AtomicUsize,
+    /// How many bytes of replies without an end.
+    endless: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -27,15 +35,15 @@ impl Scripted {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("redis://{}/", listener.local_addr().expect("an address"));
         let answers = Arc::<Mutex<Answers>>::default();
-        let written = Arc::<AtomicUsize>::default();
-        let shared = (answers.clone(), written.clone());
+        let counts = Arc::<Counts>::default();
+        let shared = (answers.clone(), counts.clone());
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (answers, written) = shared.clone();
-                thread::spawn(move || answer(stream, &answers, &written));
+                let (answers, counts) = shared.clone();
+                thread::spawn(move || answer(stream, &answers, &counts));
             }
         });
-        Self { url, answers, written }
+        Self { url, answers, counts }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -44,7 +52,12 @@ impl Scripted {
 
     /// How many replies in several pieces were written.
     pub(crate) fn written(&self) -> usize {
-        self.written.load(Ordering::SeqCst)
+        self.counts.in_pieces.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes of replies without an end were written.
+    pub(crate) fn endless_bytes(&self) -> usize {
+        self.counts.endless.load(Ordering::SeqCst)
     }
 
     /// From now on commands get this reply, unless they have an argument that has a right one.
@@ -57,7 +70,10 @@ impl Scripted {
 /// Separates the pieces of a reply.
 const LATER: char = '|';
 
-fn answer(stream: TcpStream, answers: &Mutex<Answers>, written: &AtomicUsize) {
+/// Ends a reply that has no end: the same byte follows until the client closes the connection.
+const ENDLESS: char = '…';
+
+fn answer(stream: TcpStream, answers: &Mutex<Answers>, counts: &Counts) {
     // Each piece of a reply goes out at once.
     let Ok(mut writer) = stream.set_nodelay(true).and_then(|()| stream.try_clone()) else { return };
     let mut reader = BufReader::new(stream);
@@ -72,11 +88,17 @@ fn answer(stream: TcpStream, answers: &Mutex<Answers>, written: &AtomicUsize) {
             }
         };
         for part in reply.split_inclusive(LATER) {
-            if writer.write_all(part.trim_end_matches(LATER).as_bytes()).is_err() {
+            if writer.write_all(part.trim_end_matches([LATER, ENDLESS]).as_bytes()).is_err() {
                 return;
             }
         }
-        written.fetch_add(usize::from(reply.contains(LATER)), Ordering::SeqCst);
+        counts.in_pieces.fetch_add(usize::from(reply.contains(LATER)), Ordering::SeqCst);
+        while reply.ends_with(ENDLESS) {
+            match writer.write(&[b'1'; 8192]) {
+                Ok(bytes) => counts.endless.fetch_add(bytes, Ordering::SeqCst),
+                Err(_) => return,
+            };
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use redis::{Parser, RedisError, RedisResult, Value, cmd};
 
 use crate::connection::connector::{Connector, timed_out};
+use crate::connection::framing::Framing;
 use crate::connection::handshake::{Handshake, Probe};
 use crate::connection::stream::{Limits, Socket, Stream};
 use crate::connection::transport_error::{TransportError, TransportResult};
@@ -18,6 +19,7 @@ use crate::time::Wait;
 pub(crate) struct Connection {
     stream: Stream,
     parser: Parser,
+    framing: Framing,
     /// How many bytes were read since the last complete reply.
     unfinished: usize,
     /// Whether a reply without a request arrived.
@@ -39,8 +41,14 @@ impl Connection {
         };
         let generation = connector.generation();
         let stream = open_stream(connector, limits).map_err(fault)?;
-        let (parser, unfinished, has_surplus) = (Parser::new(), 0, false);
-        let mut connection = Self { stream, parser, unfinished, has_surplus, generation };
+        let mut connection = Self {
+            stream,
+            parser: Parser::new(),
+            framing: Framing::default(),
+            unfinished: 0,
+            has_surplus: false,
+            generation,
+        };
         connection.limit(limits);
         connection.shake_hands(&Handshake::new(connector)).map_err(fault)?;
         Ok(connection)
@@ -59,8 +67,8 @@ impl Connection {
 
     /// Receives the next reply or push message.
     pub(crate) fn receive_any(&mut self) -> RedisResult<Value> {
-        let stream = Counted { stream: &mut self.stream, bytes: &mut self.unfinished };
-        let reply = self.parser.parse_value(stream)?;
+        let Self { stream, parser, framing, unfinished, .. } = self;
+        let reply = parser.parse_value(Counted { stream, framing, bytes: unfinished })?;
         self.unfinished = 0;
         Ok(reply)
     }
@@ -87,7 +95,8 @@ impl Connection {
         is_wanted: &AtomicBool,
         silence: Duration,
     ) -> RedisResult<Value> {
-        self.parser.parse_value(Asking { stream: &mut self.stream, is_wanted, silence })
+        let Self { stream, parser, framing, .. } = self;
+        parser.parse_value(Asking { stream, framing, is_wanted, silence })
     }
 
     /// Receives the next reply.
@@ -134,9 +143,10 @@ impl Connection {
     }
 }
 
-/// A reader that counts the bytes.
+/// A reader that counts the bytes and observes their framing.
 struct Counted<'a> {
     stream: &'a mut Stream,
+    framing: &'a mut Framing,
     bytes: &'a mut usize,
 }
 
@@ -144,6 +154,7 @@ impl Read for Counted<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.stream.read(buffer)?;
         *self.bytes = self.bytes.saturating_add(read);
+        self.framing.follow(&buffer[..read])?;
         Ok(read)
     }
 }
@@ -160,6 +171,7 @@ impl Read for Nothing {
 /// A reader of a server's bytes that asks the server for its role between them.
 struct Asking<'a> {
     stream: &'a mut Stream,
+    framing: &'a mut Framing,
     is_wanted: &'a AtomicBool,
     silence: Duration,
 }
@@ -176,7 +188,8 @@ impl Read for Asking<'_> {
             self.stream.limit(Limits { silence: LOOK.min(silence.left()), deadline });
             match self.stream.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut && !silence.is_over() => {}
-                read => return read,
+                Ok(read) => return self.framing.follow(&buffer[..read]).map(|()| read),
+                failed => return failed,
             }
         }
     }

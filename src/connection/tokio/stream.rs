@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 
 use super::outstanding::Outstanding;
 use crate::connection::connector::Connector;
+use crate::connection::framing::Framing;
 
 /// A stream to a server, of any kind.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -58,18 +59,19 @@ async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// A stream that counts its progress: bytes that arrive, and bytes that are sent after they could
+/// A stream that observes the framing of what arrives, and counts its progress: bytes that arrive, and bytes that are sent after they could
 /// not be. Bytes that are sent immediately prove nothing, for they may only have entered a buffer
 /// of this machine.
 struct Metered<S> {
     stream: S,
+    framing: Framing,
     outstanding: Arc<Outstanding>,
     is_blocked: bool,
 }
 
 impl<S> Metered<S> {
     fn new(stream: S, outstanding: Arc<Outstanding>) -> Self {
-        Self { stream, outstanding, is_blocked: false }
+        Self { stream, framing: Framing::default(), outstanding, is_blocked: false }
     }
 }
 
@@ -81,10 +83,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        if buffer.filled().len() > before {
+        let read = &buffer.filled()[before..];
+        if !read.is_empty() {
             self.outstanding.count_progress();
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(self.framing.follow(read))
     }
 }
 

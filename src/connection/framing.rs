@@ -1,0 +1,148 @@
+//! A bound on what a reply can make a client buffer before the driver has parsed any of it.
+
+use std::io;
+
+/// Follows the framing of one connection's incoming bytes: lines, and behind the header of a bulk
+/// string as many bytes as it announces.
+///
+/// Refuses a line without an end and a bulk string of absurd length, for which the driver would
+/// otherwise buffer whatever arrives.
+#[derive(Debug, Default)]
+pub(crate) struct Framing {
+    /// The length of the current line so far.
+    line: usize,
+    /// The type of the current line and what it says, as far as it is kept.
+    head: [u8; HEAD],
+    /// Whether the previous byte may be the first half of a line's end.
+    has_return: bool,
+    /// How many bytes of a bulk string, including its end, are still to come.
+    payload: u64,
+}
+
+impl Framing {
+    /// Takes note of bytes that arrived.
+    pub(crate) fn follow(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            if self.payload > 0 {
+                let skipped = bytes.len().min(self.payload.try_into().unwrap_or(usize::MAX));
+                self.payload -= skipped as u64;
+                bytes = &bytes[skipped..];
+                continue;
+            }
+            let length = bytes.iter().position(|byte| *byte == b'\n');
+            let (part, rest) = bytes.split_at(length.map_or(bytes.len(), |end| end + 1));
+            self.extend_line(part)?;
+            bytes = rest;
+        }
+        Ok(())
+    }
+
+    /// Appends a part of the current line, which ends at most once, with the part.
+    fn extend_line(&mut self, part: &[u8]) -> io::Result<()> {
+        for (kept, byte) in self.head.iter_mut().skip(self.line).zip(part) {
+            *kept = *byte;
+        }
+        self.line += part.len();
+        if self.line > LONGEST_LINE {
+            return Err(unbounded("a line of the reply has no end"));
+        }
+        let is_end = match part {
+            [.., b'\r', b'\n'] => true,
+            [b'\n'] => self.has_return,
+            _ => false,
+        };
+        self.has_return = part.ends_with(b"\r");
+        if is_end {
+            self.payload = self.announced()?;
+            self.line = 0;
+        }
+        Ok(())
+    }
+
+    /// Returns how many bytes follow a complete line: those of a bulk string, and its end.
+    fn announced(&self) -> io::Result<u64> {
+        let line = &self.head[..self.line.min(HEAD)];
+        let [b'$' | b'!' | b'=', digits @ .., b'\r', b'\n'] = line else { return Ok(0) };
+        let length = std::str::from_utf8(digits).ok().and_then(|digits| digits.trim().parse().ok());
+        match length {
+            Some(LONGEST_BULK..) => Err(unbounded("the reply announces an absurd length")),
+            Some(length @ 0..) => Ok(length as u64 + 2),
+            // Nil, or what the parser refuses.
+            Some(_) | None => Ok(0),
+        }
+    }
+}
+
+fn unbounded(reason: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}
+
+/// Room for the type, an `i64` and the end of a line.
+const HEAD: usize = 24;
+
+/// Lines are statuses, numbers and errors. The longest that servers produce repeat a part of a
+/// command or of a script's error.
+const LONGEST_LINE: usize = 1024 * 1024;
+
+/// Servers store strings of at most 512 MiB unless their configuration says otherwise.
+const LONGEST_BULK: i64 = 4 * 1024 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds `bytes` in pieces of every length up to their own.
+    fn is_accepted(bytes: &[u8]) -> bool {
+        let mut verdicts = (1..=bytes.len()).map(|length| {
+            let mut framing = Framing::default();
+            bytes.chunks(length).try_for_each(|piece| framing.follow(piece)).is_ok()
+        });
+        let first = verdicts.next();
+        assert!(verdicts.all(|verdict| Some(verdict) == first), "{bytes:?}");
+        first == Some(true)
+    }
+
+    #[test]
+    fn a_line_has_a_bound_wherever_it_begins() {
+        let endless = vec![b'x'; LONGEST_LINE];
+        for before in [
+            "+",
+            "-ERR ",
+            ":",
+            "$",
+            "*2\r\n$3\r\nabc\r\n+",
+            "$-1\r\n+",
+            "+a\nb\r\n+",
+            "+a\r\r\n+",
+            "%1\r\n+",
+            "=4\r\ntxt:\r\n-",
+        ] {
+            let mut framing = Framing::default();
+            assert!(framing.follow(before.as_bytes()).is_ok(), "{before:?}");
+            assert!(framing.follow(&endless).is_err(), "{before:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_of_a_bulk_string_are_no_line() {
+        let mut framing = Framing::default();
+        let value = vec![b'x'; 3 * LONGEST_LINE];
+        let header = format!("${}\r\n", value.len());
+        for _ in 0..2 {
+            assert!(framing.follow(header.as_bytes()).is_ok());
+            assert!(value.chunks(8192).all(|piece| framing.follow(piece).is_ok()));
+            assert!(framing.follow(b"\r\n").is_ok());
+        }
+        assert!(framing.follow(&value).is_err());
+    }
+
+    #[test]
+    fn the_same_bytes_are_judged_the_same_in_any_pieces() {
+        for accepted in ["+OK\r\n", "$3\r\n$9\r\r\n", "$4\r\n\r\n\r\n\r\n:1\r\n", "$0\r\n\r\n$-1\r\n"] {
+            assert!(is_accepted(accepted.as_bytes()), "{accepted:?}");
+        }
+        for refused in ["$4294967296\r\n", "*1\r\n$9223372036854775807\r\n", "!99999999999\r\n"] {
+            assert!(!is_accepted(refused.as_bytes()), "{refused:?}");
+        }
+    }
+}
