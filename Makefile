@@ -51,7 +51,7 @@ interop: server
 	cargo test --all-features --test interop
 
 # Whether tests fail where the processor is busy. TEST chooses them as for `cargo test`: TEST=a_part_of_a_name, or
-# TEST="--test notices" for those of a file.
+# TEST="--test change_events" for those of a file.
 under-load: server
 	@scripts/under-load.sh $(RUNS) $(BUSY) $(TEST)
 

@@ -121,7 +121,6 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod answer;
 mod changes;
 mod client;
 mod codec;
@@ -133,6 +132,7 @@ mod error;
 mod events;
 #[cfg(test)]
 mod fuzz;
+mod handler_result;
 mod keys;
 #[cfg(feature = "keyword")]
 pub mod keyword;
@@ -161,7 +161,6 @@ pub use crate::collections::{Cached, CachedDict, CachedHashDict, NearCache, OnDi
 pub use crate::collections::{Increment, RedisDict, RedisHashDict, Ttl};
 pub use crate::queue::PendingJob;
 pub use crate::read_through::{Loaded, LoadedMany, ReadThroughStats};
-pub use answer::HandlerResult;
 #[cfg(feature = "async")]
 pub use client::{AsyncClient, ReplyFuture};
 pub use client::{Client, ClientBuilder, Deferred, Executor, Pipeline, RoundTrips};
@@ -181,6 +180,7 @@ pub use command::Command;
 pub use error::LoadError;
 pub use error::{Applied, Attempt, Error, Result};
 pub use events::{Event, Subscription};
+pub use handler_result::HandlerResult;
 #[cfg(feature = "local-server")]
 pub use local_server::LocalServer;
 pub use queue::{

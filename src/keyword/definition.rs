@@ -7,8 +7,8 @@ use super::description::{Access, Description};
 use super::hook::{Change, Hooks};
 use super::kind::Kind;
 use super::value::Value;
-use crate::answer::HandlerResult;
 use crate::client::{Client, RoundTrips};
+use crate::handler_result::HandlerResult;
 
 /// A keyword as its dispatcher defines it: its description, and the functions called when it is
 /// written or read.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::value::Value;
-use crate::answer::{self, HandlerResult};
 use crate::error::LoadError;
+use crate::handler_result::{self, HandlerResult};
 
 /// A new value of a keyword.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +57,7 @@ impl<E> Hooks<E> {
         let write = Arc::new(write);
         self.write = Some(Arc::new(move |value| {
             let write = write.clone();
-            Box::pin(answer::contained(async move { write(value).answer().await }))
+            Box::pin(handler_result::contained(async move { write(value).answer().await }))
         }));
     }
 
@@ -69,7 +69,7 @@ impl<E> Hooks<E> {
         let read = Arc::new(read);
         self.read = Some(Arc::new(move || {
             let read = read.clone();
-            Box::pin(answer::contained(async move { read().answer().await }))
+            Box::pin(handler_result::contained(async move { read().answer().await }))
         }));
     }
 }

@@ -9,13 +9,13 @@ use super::policy::CachePolicy;
 use super::pyredis;
 use super::shared::Shared;
 use super::stats::ReadThroughStats;
-use crate::answer::HandlerResult;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
 #[cfg(feature = "near-cache")]
 use crate::collections::NearCache;
 use crate::collections::{Name, Ttl};
 use crate::error::{Error, Result};
+use crate::handler_result::HandlerResult;
 use crate::keys;
 use crate::keys::{name_of, side_key_of};
 #[cfg(feature = "near-cache")]

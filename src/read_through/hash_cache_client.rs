@@ -10,11 +10,11 @@ use super::policy::CachePolicy;
 use super::pyredis;
 use super::shared::Shared;
 use super::stats::ReadThroughStats;
-use crate::answer::HandlerResult;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
 use crate::collections::{Name, Ttl};
 use crate::error::Result;
+use crate::handler_result::HandlerResult;
 use crate::keys::name_of;
 
 /// A read-through cache over hashes: the value of an id is in the field `id` of the hash

@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::answer::{HandlerResult, contained};
 use crate::error::LoadError;
+use crate::handler_result::{HandlerResult, contained};
 
 /// The result of a loader: a value or its absence, and how long that may be kept.
 ///

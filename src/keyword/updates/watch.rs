@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::buffer::UpdateBuffer;
 use super::monitor::{Monitor, next};
-use crate::answer::{HandlerResult, contained};
 use crate::client::RoundTrips;
 use crate::error::{Error, Result};
+use crate::handler_result::{HandlerResult, contained};
 use crate::keyword::client::Service;
 use crate::keyword::client::one;
 use crate::keyword::reading::Reading;
