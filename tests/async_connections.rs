@@ -139,7 +139,7 @@ fn a_silent_server_is_noticed_in_whatever_runtime_a_call_is() {
 }
 
 #[test]
-fn a_runtime_that_ends_while_it_connects_holds_nobody_up() {
+fn a_runtime_that_ends_while_it_connects_blocks_no_other_caller() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
     let client = in_runtime(AsyncClient::builder(&proxy.url()).lazy().build()).unwrap();
     let dict: Dict = RedisDict::new(&client, "ends-connecting");
@@ -182,7 +182,7 @@ fn progress_counts_as_an_answer_and_a_whole_call_has_a_limit_of_its_own() {
 }
 
 #[test]
-fn what_a_server_says_as_it_accepts_is_about_the_connection() {
+fn a_refusal_at_the_accept_concerns_the_connection() {
     for (says, quoted) in [
         ("-ERR max number of clients reached\r\n", "max number of clients"),
         ("-DENIED Redis is running in protected mode\r\n", "protected mode"),
@@ -281,7 +281,7 @@ fn an_idle_connection_that_is_dead_without_a_word_is_replaced() {
 }
 
 #[test]
-fn what_a_wait_took_goes_back_when_its_runtime_ends() {
+fn an_item_taken_by_a_wait_goes_back_when_its_runtime_ends() {
     const WAITING: u64 = 20;
     let proxy = Proxy::to(SERVER.port()).unwrap();
     let direct: RedisList<u64> = RedisList::new(&client(), "runtime-ends");

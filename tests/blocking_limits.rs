@@ -160,7 +160,7 @@ fn a_call_on_a_frozen_server_takes_its_limit_once() {
 }
 
 #[test]
-fn what_a_server_says_when_it_refuses_a_connection_is_no_reply() {
+fn the_refusal_of_a_connection_is_no_reply() {
     let server = LocalServer::start_with(&["--maxclients", "3"]).unwrap();
     let client = Client::builder(server.url()).lazy().build().unwrap();
     let list: RedisList<String> = RedisList::new(&client, "l");

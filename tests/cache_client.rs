@@ -16,7 +16,7 @@ use support::servers::PATIENCE;
 
 contract! {
     a_value_is_loaded_once_and_found_by_others,
-    what_a_loader_says_is_absent_is_none,
+    a_value_that_its_loader_calls_absent_is_none,
     absence_is_remembered_if_asked_for,
     a_loader_may_say_how_long_a_value_is_kept,
     arguments_reach_the_loader,
@@ -114,7 +114,7 @@ async fn a_value_is_loaded_once_and_found_by_others<C: Kind>(client: C, name: &s
     assert!(left <= MINUTE && left > MINUTE / 2, "{left:?}");
 }
 
-async fn what_a_loader_says_is_absent_is_none<C: Kind>(client: C, name: &str) {
+async fn a_value_that_its_loader_calls_absent_is_none<C: Kind>(client: C, name: &str) {
     let loads = Arc::new(AtomicU64::new(0));
     let counted = loads.clone();
     let name = plain(name);

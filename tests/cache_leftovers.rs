@@ -16,7 +16,7 @@ use support::servers::{Outcome, query};
 
 on_both_kinds![
     no_key_is_left_of_loads_that_ended,
-    what_is_left_of_a_load_that_died_expires,
+    leftovers_of_a_load_that_died_expire,
     nothing_is_left_of_refreshes,
     a_refresh_that_panics_takes_no_place,
 ];
@@ -78,7 +78,7 @@ fn no_key_is_left_of_loads_that_ended<C: Concurrent>() -> Outcome {
 }
 
 /// As when its program is killed: it ends by itself, when no load could be stored any more.
-fn what_is_left_of_a_load_that_died_expires<C: Concurrent>() -> Outcome {
+fn leftovers_of_a_load_that_died_expire<C: Concurrent>() -> Outcome {
     let _turn = turn();
     let server = LocalServer::start()?;
     let seen = Arc::new(Mutex::new(Vec::new()));

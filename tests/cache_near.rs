@@ -14,7 +14,7 @@ use support::kinds::{Kind, SourceDown, contract, ok, plain, settle, tell_everyth
 contract! {
     a_value_is_found_without_asking,
     own_writes_are_seen_at_once,
-    what_others_write_is_heard_of,
+    writes_of_other_programs_are_noticed,
     an_old_value_is_not_kept,
     an_old_value_is_served_if_its_loader_fails,
     a_bulk_loader_leaves_the_near_cache_in_front,
@@ -121,7 +121,7 @@ async fn own_writes_are_seen_at_once<C: Kind>(client: C, name: &str) {
     }
 }
 
-async fn what_others_write_is_heard_of<C: Kind>(client: C, name: &str) {
+async fn writes_of_other_programs_are_noticed<C: Kind>(client: C, name: &str) {
     for (way, name) in names(name) {
         let (plain, _) = source(&client, &name, CachePolicy::time_to_live(MINUTE));
         let cache = ok!(plain.near(way));

@@ -21,21 +21,21 @@ use support::maps::map_scenarios;
 use support::servers::query;
 
 contract! {
-    every_write_to_a_dict_is_told,
-    every_write_to_a_hash_is_told,
-    every_write_to_a_list_is_told,
-    every_write_to_a_set_is_told,
-    a_change_of_the_whole_key_is_told,
-    an_update_is_told_once,
-    a_move_is_told_in_both_collections,
-    python_programs_are_told_in_their_formats,
-    commands_that_travel_together_are_told,
-    a_script_that_the_server_forgot_is_told,
+    every_write_to_a_dict_is_published,
+    every_write_to_a_hash_is_published,
+    every_write_to_a_list_is_published,
+    every_write_to_a_set_is_published,
+    a_change_of_the_whole_key_is_published,
+    an_update_is_published_once,
+    a_move_is_published_by_both_collections,
+    changes_are_published_in_the_formats_of_python,
+    commands_that_travel_together_are_published,
+    a_script_that_the_server_forgot_is_published,
     a_handle_keeps_its_notices,
-    any_bytes_are_told,
+    any_bytes_are_published,
     a_large_number_is_answered_exactly,
-    what_failed_after_its_message_is_taken_back,
-    what_is_too_much_for_one_message_comes_in_several,
+    the_message_of_a_write_that_failed_is_revoked,
+    a_change_too_large_for_one_message_comes_in_several,
     sequences_of_concurrent_writers_have_no_gaps,
 }
 
@@ -43,7 +43,7 @@ mod divided {
     use super::*;
 
     contract_on_clusters! {
-        a_divided_write_is_told_slot_by_slot,
+        a_divided_write_is_published_slot_by_slot,
     }
 }
 
@@ -235,7 +235,7 @@ macro_rules! told {
     )+};
 }
 
-async fn every_write_to_a_dict_is_told<C: Kind>(client: C, name: &'static str) {
+async fn every_write_to_a_dict_is_published<C: Kind>(client: C, name: &'static str) {
     let prefix = format!("{{{name}}}/");
     let plain: Dict<C> = RedisDict::with_prefix(&client, format!("{{{name}}}-plain/"));
     let dict: Dict<C> = RedisDict::with_prefix(&client, &prefix[..]).publishing(OWN);
@@ -290,7 +290,7 @@ async fn every_write_to_a_dict_is_told<C: Kind>(client: C, name: &'static str) {
     }
 }
 
-async fn every_write_to_a_hash_is_told<C: Kind>(client: C, name: &'static str) {
+async fn every_write_to_a_hash_is_published<C: Kind>(client: C, name: &'static str) {
     let plain: Hash<C> = RedisHashDict::new(&client, format!("{name}-plain"));
     let hash: Hash<C> = RedisHashDict::new(&client, name).publishing(OWN);
     let mut listener = listen(name, "hash", name);
@@ -336,7 +336,7 @@ async fn every_write_to_a_hash_is_told<C: Kind>(client: C, name: &'static str) {
     }
 }
 
-async fn every_write_to_a_list_is_told<C: Kind>(client: C, name: &'static str) {
+async fn every_write_to_a_list_is_published<C: Kind>(client: C, name: &'static str) {
     let plain: List<C> = RedisList::new(&client, format!("{name}-plain"));
     let list: List<C> = RedisList::new(&client, name).publishing(OWN);
     let mut listener = listen(name, "list", name);
@@ -382,7 +382,7 @@ async fn every_write_to_a_list_is_told<C: Kind>(client: C, name: &'static str) {
     }
 }
 
-async fn every_write_to_a_set_is_told<C: Kind>(client: C, name: &'static str) {
+async fn every_write_to_a_set_is_published<C: Kind>(client: C, name: &'static str) {
     let name_of = |which: &str| format!("{{{name}}}{which}");
     let open = |which: &str| -> Set<C> { RedisSet::new(&client, name_of(which)) };
     let (plain, set) = (open("plain"), open("").publishing(OWN));
@@ -431,7 +431,7 @@ async fn every_write_to_a_set_is_told<C: Kind>(client: C, name: &'static str) {
     stored("intersection", "Ib").await;
 }
 
-async fn a_change_of_the_whole_key_is_told<C: Kind>(client: C, name: &'static str) {
+async fn a_change_of_the_whole_key_is_published<C: Kind>(client: C, name: &'static str) {
     let plain: Hash<C> = RedisHashDict::new(&client, format!("{name}-plain"));
     let hash: Hash<C> = RedisHashDict::new(&client, name).publishing(OWN);
     let mut listener = listen(name, "hash", name);
@@ -451,7 +451,7 @@ async fn a_change_of_the_whole_key_is_told<C: Kind>(client: C, name: &'static st
     told! { plain_key, key, listener: expire_at(before) => "C"; }
 }
 
-async fn an_update_is_told_once<C: Kind>(client: C, name: &'static str) {
+async fn an_update_is_published_once<C: Kind>(client: C, name: &'static str) {
     let prefix = format!("{{{name}}}/");
     let dict: Dict<C> = RedisDict::with_prefix(&client, &prefix[..]).publishing(OWN);
     let hash: Hash<C> = RedisHashDict::new(&client, name).publishing(OWN);
@@ -473,7 +473,7 @@ async fn an_update_is_told_once<C: Kind>(client: C, name: &'static str) {
     }
 }
 
-async fn a_move_is_told_in_both_collections<C: Kind>(client: C, name: &'static str) {
+async fn a_move_is_published_by_both_collections<C: Kind>(client: C, name: &'static str) {
     let name_of = |which: &str| format!("{{{name}}}{which}");
     let [from, to] = ["from", "to"]
         .map(|which| -> List<C> { RedisList::new(&client, name_of(which)).publishing(OWN) });
@@ -500,7 +500,7 @@ async fn a_move_is_told_in_both_collections<C: Kind>(client: C, name: &'static s
     assert_eq!(of_to.changes(), "");
 }
 
-async fn python_programs_are_told_in_their_formats<C: Kind>(client: C, name: &'static str) {
+async fn changes_are_published_in_the_formats_of_python<C: Kind>(client: C, name: &'static str) {
     let text = |messages: Vec<(Vec<u8>, Vec<u8>)>| -> Vec<String> {
         let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(name, "N");
         messages.iter().map(|(channel, id)| format!("{} {}", lossy(channel), lossy(id))).collect()
@@ -533,7 +533,7 @@ async fn python_programs_are_told_in_their_formats<C: Kind>(client: C, name: &'s
     assert_eq!((listener.raw().len(), own.messages()[0].sequence), (2, 1), "the first of its own");
 }
 
-async fn commands_that_travel_together_are_told<C: Kind>(client: C, name: &'static str) {
+async fn commands_that_travel_together_are_published<C: Kind>(client: C, name: &'static str) {
     let prefix = format!("{{{name}}}/");
     let dict: RedisDict<String, i64, Deferred> = RedisDict::with_prefix(&Deferred, &prefix[..]);
     let dict = dict.publishing(OWN);
@@ -549,7 +549,7 @@ async fn commands_that_travel_together_are_told<C: Kind>(client: C, name: &'stat
     assert_eq!(listener.changes(), ["Ua"; 5].join(" | "));
 }
 
-async fn a_script_that_the_server_forgot_is_told<C: Kind>(client: C, name: &'static str) {
+async fn a_script_that_the_server_forgot_is_published<C: Kind>(client: C, name: &'static str) {
     let hash: Hash<C> = RedisHashDict::new(&client, name).publishing(OWN);
     let mut listener = listen(name, "hash", name);
     for changes in ["Ia | Ua", "Ua | Ua"] {
@@ -573,7 +573,7 @@ async fn a_handle_keeps_its_notices<C: Kind>(client: C, name: &'static str) {
     assert_eq!(listener.changes(), "Ia | Ra | I1 | C");
 }
 
-async fn any_bytes_are_told<C: Kind>(client: C, name: &'static str) {
+async fn any_bytes_are_published<C: Kind>(client: C, name: &'static str) {
     let prefix = format!("{{{name}}}*[a]?\\\0");
     let dict: RedisDict<Vec<u8>, Vec<u8>, C> = RedisDict::with_prefix(&client, &prefix[..]);
     let dict = dict.publishing(OWN);
@@ -605,7 +605,7 @@ async fn a_large_number_is_answered_exactly<C: Kind>(client: C, name: &'static s
     );
 }
 
-async fn what_failed_after_its_message_is_taken_back<C: Kind>(client: C, name: &'static str) {
+async fn the_message_of_a_write_that_failed_is_revoked<C: Kind>(client: C, name: &'static str) {
     let plain: Hash<C> = RedisHashDict::new(&client, format!("{name}-plain"));
     let hash: Hash<C> = RedisHashDict::new(&client, name).publishing(OWN);
     let mut listener = listen(name, "hash", name);
@@ -624,7 +624,10 @@ async fn what_failed_after_its_message_is_taken_back<C: Kind>(client: C, name: &
     }
 }
 
-async fn what_is_too_much_for_one_message_comes_in_several<C: Kind>(client: C, name: &'static str) {
+async fn a_change_too_large_for_one_message_comes_in_several<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
     // A master of the tests' clusters is replaced when it is silent for a second.
     let many: i64 = if name.contains("cluster") { 4000 } else { 20_000 };
     let name_of = |which: &str| format!("{{{name}}}{which}");
@@ -705,7 +708,7 @@ async fn sequences_of_concurrent_writers_have_no_gaps<C: Kind>(client: C, name: 
     assert!(messages.iter().all(|message| message.instance == messages[0].instance));
 }
 
-async fn a_divided_write_is_told_slot_by_slot<C: Kind>(client: C, name: &'static str) {
+async fn a_divided_write_is_published_slot_by_slot<C: Kind>(client: C, name: &'static str) {
     let prefix = format!("{name}/");
     let dict: RedisDict<u64, u64, C> = RedisDict::with_prefix(&client, &prefix[..]);
     let dict = dict.publishing(OWN);
@@ -797,7 +800,7 @@ fn a_format_that_does_not_fit_is_refused_by_the_first_command() {
 }
 
 #[test]
-fn a_write_that_may_not_be_told_is_not_made() {
+fn a_write_that_may_not_be_published_is_not_made() {
     let (server, admin) = alone(&[]);
     let user = "ACL SETUSER mute on >pw ~* +@all resetchannels &allowed/*";
     query::<()>(server.url(), user).unwrap();
@@ -825,7 +828,7 @@ fn a_write_that_may_not_be_told_is_not_made() {
 }
 
 #[test]
-fn what_the_server_refuses_is_not_told() {
+fn a_refused_write_is_not_published() {
     let (server, client) = alone(&[]);
     let channels = ["d/~rc:changes:dict", "d/update", "d/delete", "event_p&&a", "event_p&&b"];
     let mut listener = Listener::at(server.url(), &channels);

@@ -139,7 +139,7 @@ async fn every_master_is_asked_whether_it_answers<C: Kind>(client: C, _: &str) {
 }
 
 #[test]
-fn what_is_no_cluster_is_refused_with_a_reason() {
+fn servers_that_form_no_cluster_are_refused_with_a_reason() {
     let plain = SERVER.url().to_owned();
     let cluster = CLUSTER.urls();
     let first = cluster[0].clone();

@@ -25,8 +25,8 @@ on_both_kinds![
     connections_are_cut,
     a_hanging_master_is_replaced,
     a_master_and_its_replica_exchange_their_roles,
-    servers_that_do_not_tell_their_hosts_are_followed,
-    what_does_not_pass_fails_at_once,
+    servers_that_do_not_report_their_hosts_are_followed,
+    a_lasting_error_fails_at_once,
 ];
 
 fn a_killed_master_is_replaced<C: Concurrent>() -> Outcome {
@@ -148,7 +148,7 @@ fn a_master_and_its_replica_exchange_their_roles<C: Concurrent>() -> Outcome {
     })
 }
 
-fn servers_that_do_not_tell_their_hosts_are_followed<C: Concurrent>() -> Outcome {
+fn servers_that_do_not_report_their_hosts_are_followed<C: Concurrent>() -> Outcome {
     for kind in ["unknown-endpoint", "hostname"] {
         let cluster = Cluster::start_with(&["--cluster-preferred-endpoint-type", kind])?;
         let client = C::of(&cluster);
@@ -179,7 +179,7 @@ fn servers_that_do_not_tell_their_hosts_are_followed<C: Concurrent>() -> Outcome
     Ok(())
 }
 
-fn what_does_not_pass_fails_at_once<C: Concurrent>() -> Outcome {
+fn a_lasting_error_fails_at_once<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
         let user = "ACL SETUSER secretive reset on >right ~* &* +@all";
         for url in cluster.urls() {

@@ -498,7 +498,7 @@ fn bincode_refuses_what_it_would_read_back_as_another_value() {
 /// What serde reads as anything first, before it knows of which type it is, it does not read as
 /// some types. README says so.
 #[test]
-fn what_serde_reads_as_anything_first_lacks_some_types() {
+fn values_that_serde_buffers_lack_some_types() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     #[serde(tag = "kind")]
     enum Tagged {

@@ -243,7 +243,7 @@ fn a_hundred_levels_are_read() {
 }
 
 #[test]
-fn what_could_not_be_read_back_is_not_written() {
+fn a_value_that_could_not_be_read_back_is_not_written() {
     fn chained(levels: usize, link: fn(Box<Chain>) -> Chain) -> Chain {
         (0..levels).fold(Chain::End, |inner, _| link(Box::new(inner)))
     }

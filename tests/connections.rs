@@ -16,7 +16,7 @@ use support::{ask, eventually};
 const SHORT: Duration = Duration::from_millis(500);
 
 #[test]
-fn a_url_says_where_and_who_and_which_database() {
+fn a_url_names_the_server_the_user_and_the_database() {
     let server = LocalServer::start_with(&["--requirepass", "p@ss w/rd"]).unwrap();
     let port = server.port();
     let socket = server.unix_socket().display().to_string();
@@ -48,7 +48,7 @@ fn a_connection_has_the_name_it_was_given() {
 }
 
 #[test]
-fn what_cannot_be_connected_is_an_error_at_once_that_says_where() {
+fn a_failed_connection_is_an_error_at_once_that_names_the_address() {
     let port = unused_port();
     let server = LocalServer::start_with(&["--requirepass", "right"]).unwrap();
     let guarded = server.port();

@@ -14,17 +14,17 @@ use support::kinds::{
 use support::servers::query;
 
 contract! {
-    writers_tell_of_their_changes,
-    the_server_tells_of_other_writers,
+    writers_publish_their_changes,
+    the_server_notifies_of_other_writers,
     fields_members_and_items_have_events,
     a_pattern_selects_keys,
-    what_expires_is_told,
+    expirations_are_reported,
     formats_of_python_are_understood,
     a_near_cache_that_connects_is_no_event,
 }
 
 on_both_kinds! {
-    the_server_tells_of_other_writers_in_either_protocol,
+    the_server_notifies_of_other_writers_in_either_protocol,
     a_subscriber_needs_no_right_to_write,
 }
 
@@ -37,7 +37,7 @@ macro_rules! events {
     };
 }
 
-async fn writers_tell_of_their_changes<C: Kind>(client: C, name: &'static str) {
+async fn writers_publish_their_changes<C: Kind>(client: C, name: &'static str) {
     tell_everything();
     // All on one server: what several tell has no order.
     let dict: RedisDict<String, u64, C> =
@@ -67,7 +67,7 @@ async fn writers_tell_of_their_changes<C: Kind>(client: C, name: &'static str) {
     );
 }
 
-async fn the_server_tells_of_other_writers<C: Kind>(client: C, name: &'static str) {
+async fn the_server_notifies_of_other_writers<C: Kind>(client: C, name: &'static str) {
     tell_everything();
     let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
     let mut events = ok!(dict.subscribe("*"));
@@ -155,7 +155,7 @@ async fn a_pattern_selects_keys<C: Kind>(client: C, name: &'static str) {
     events!(events, [Event::Inserted(key()), Event::Updated(key())]);
 }
 
-async fn what_expires_is_told<C: Kind>(client: C, name: &'static str) {
+async fn expirations_are_reported<C: Kind>(client: C, name: &'static str) {
     tell_everything();
     let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
     let mut events = ok!(dict.subscribe("*"));
@@ -178,7 +178,7 @@ async fn formats_of_python_are_understood<C: Kind>(client: C, name: &'static str
     events!(events, [notified, Event::Inserted("a".to_owned())]);
 }
 
-async fn the_server_tells_of_other_writers_in_either_protocol<C: Kind>() {
+async fn the_server_notifies_of_other_writers_in_either_protocol<C: Kind>() {
     for protocol in ["resp2", "resp3"] {
         let server = LocalServer::start().expect("a server");
         let url = format!("redis://127.0.0.1:{}/?protocol={protocol}", server.port());
@@ -221,7 +221,7 @@ fn a_setting_of_the_server_is_added_to_and_never_overwritten() {
 }
 
 #[test]
-fn a_setting_that_somebody_turns_off_is_turned_on_again() {
+fn a_setting_that_is_turned_off_is_turned_on_again() {
     let server = LocalServer::start().unwrap();
     let client = Client::open(server.url()).unwrap();
     let dict: RedisDict<String, u64> = RedisDict::new(&client, "ages");
@@ -233,7 +233,7 @@ fn a_setting_that_somebody_turns_off_is_turned_on_again() {
 }
 
 #[test]
-fn a_user_who_may_not_change_the_setting_hears_of_writers_only() {
+fn a_user_without_the_right_to_configure_receives_writer_messages_only() {
     let (_server, client): (_, Client) = Client::finish(hard_of_hearing());
     let dict: RedisDict<String, u64> = RedisDict::new(&client, "ages");
     let mut events = dict.subscribe("*").unwrap();
@@ -244,7 +244,7 @@ fn a_user_who_may_not_change_the_setting_hears_of_writers_only() {
 }
 
 #[test]
-fn a_gap_is_told_after_the_connection_was_lost_or_a_message_is_missing() {
+fn a_gap_is_reported_after_the_connection_was_lost_or_a_message_is_missing() {
     let server = LocalServer::start().unwrap();
     let client = Client::open(server.url()).unwrap();
     let dict: RedisDict<String, u64> =

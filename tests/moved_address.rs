@@ -185,7 +185,7 @@ fn a_first_subscription_after_the_move_succeeds() {
 
 #[cfg(feature = "near-cache")]
 #[test]
-fn a_near_cache_hears_the_new_master() {
+fn a_near_cache_follows_the_new_master() {
     let pair = Pair::start();
     let client = Client::open(&pair.address.url()).unwrap();
     let dict: RedisDict<String, u64> = RedisDict::new(&client, "d");

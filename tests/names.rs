@@ -17,7 +17,7 @@ contract! {
     a_dict_leaves_what_is_beside_nested_collections_alone,
     caches_and_dicts_of_one_name_share_nothing,
     a_cache_with_a_prefix_has_the_keys_of_a_dict,
-    a_load_is_told_without_what_is_known_of_it,
+    a_load_publishes_nothing_about_its_lease,
     every_collection_of_an_awkward_name_works,
     names_of_keys_beside_collections_are_refused,
 }
@@ -282,7 +282,7 @@ fn a_whole_database_is_without_what_is_beside_collections() {
 }
 
 /// What is known of a load lies under a key that begins as the value does, and is no entry.
-async fn a_load_is_told_without_what_is_known_of_it<C: Kind>(client: C, name: &str) {
+async fn a_load_publishes_nothing_about_its_lease<C: Kind>(client: C, name: &str) {
     tell_everything();
     let load = |id: String, ()| C::loading(Ok(Loaded::new(id)));
     let policy = CachePolicy::time_to_live(MINUTE);

@@ -17,7 +17,7 @@ use support::servers::query;
 
 contract! {
     a_value_is_asked_for_once,
-    a_change_by_another_program_is_heard_of,
+    a_change_by_another_program_is_noticed,
     own_writes_are_read_at_once,
     only_what_is_missing_is_asked_for,
     a_field_of_a_hash_is_cached,
@@ -25,13 +25,13 @@ contract! {
     an_entry_expires_here_too,
     a_field_expires_here_too,
     everything_can_be_preloaded,
-    what_a_cache_holds_is_listed,
+    the_contents_of_a_cache_are_listed,
     a_value_that_cannot_be_decoded_is_not_kept,
     the_capacity_is_a_bound,
     keys_of_other_types_are_cached,
-    a_notice_takes_only_its_field,
-    any_change_of_a_tracked_hash_takes_all_its_fields,
-    all_caches_can_be_told_to_forget,
+    a_writer_message_removes_only_its_field,
+    any_change_of_a_tracked_hash_removes_all_its_fields,
+    a_key_can_be_forgotten_by_all_caches,
 }
 
 /// The ways of hearing of changes.
@@ -99,7 +99,7 @@ async fn a_value_is_asked_for_once<C: Kind>(client: C, name: &'static str) {
     }
 }
 
-async fn a_change_by_another_program_is_heard_of<C: Kind>(client: C, name: &'static str) {
+async fn a_change_by_another_program_is_noticed<C: Kind>(client: C, name: &'static str) {
     for (way, name) in
         ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-notices")])
     {
@@ -259,7 +259,7 @@ async fn everything_can_be_preloaded<C: Kind>(client: C, name: &'static str) {
     }
 }
 
-async fn what_a_cache_holds_is_listed<C: Kind>(client: C, name: &'static str) {
+async fn the_contents_of_a_cache_are_listed<C: Kind>(client: C, name: &'static str) {
     let dict: RedisDict<u64, u64, C> = RedisDict::with_prefix(&client, name);
     ok!(dict.insert_many([(&1, &10), (&2, &20), (&3, &30)]));
     ok!(dict.typed::<String, u64>().insert("no number", &40));
@@ -329,7 +329,7 @@ async fn keys_of_other_types_are_cached<C: Kind>(client: C, name: &'static str) 
     assert_eq!(cached.peek(&7), None);
 }
 
-async fn a_notice_takes_only_its_field<C: Kind>(client: C, name: &'static str) {
+async fn a_writer_message_removes_only_its_field<C: Kind>(client: C, name: &'static str) {
     tell_everything();
     let plain: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
     let telling = plain.publishing(ChangeFormat::Own);
@@ -348,7 +348,10 @@ async fn a_notice_takes_only_its_field<C: Kind>(client: C, name: &'static str) {
     assert_eq!((cached.peek("b"), cached.peek("c")), (None, None));
 }
 
-async fn any_change_of_a_tracked_hash_takes_all_its_fields<C: Kind>(client: C, name: &'static str) {
+async fn any_change_of_a_tracked_hash_removes_all_its_fields<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
     let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
     ok!(dict.insert_many([("a", &1), ("b", &1)]));
     let cached = ok!(dict.clone().cached(NearCache::tracking()));
@@ -359,7 +362,7 @@ async fn any_change_of_a_tracked_hash_takes_all_its_fields<C: Kind>(client: C, n
     assert_eq!(cached.peek("b"), None);
 }
 
-async fn all_caches_can_be_told_to_forget<C: Kind>(client: C, name: &'static str) {
+async fn a_key_can_be_forgotten_by_all_caches<C: Kind>(client: C, name: &'static str) {
     for way in ways() {
         let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
         let (one, other) = (ok!(dict.cached(way.clone())), ok!(dict.cached(way)));
@@ -374,7 +377,7 @@ async fn all_caches_can_be_told_to_forget<C: Kind>(client: C, name: &'static str
 }
 
 #[test]
-fn what_another_server_answers_under_the_same_address_is_not_kept() {
+fn a_reply_of_another_server_under_the_same_address_is_not_kept() {
     let (old, new) = (LocalServer::start().unwrap(), LocalServer::start().unwrap());
     let proxy = Proxy::to(old.port()).unwrap();
     let client = Client::open(&proxy.url()).unwrap();
@@ -442,7 +445,7 @@ fn many_threads_that_miss_the_same_key_ask_once() {
 }
 
 #[test]
-fn nobody_waits_for_a_reader_who_does_not_go_on() {
+fn no_read_waits_for_one_that_is_not_polled() {
     support::kinds::RUNTIME.block_on(async {
         let server = LocalServer::start().unwrap();
         let proxy = Proxy::to(server.port()).unwrap();

@@ -19,7 +19,7 @@ on_both_kinds![
     a_killed_master_of_a_cluster_is_replaced,
     a_master_and_its_replica_exchange_their_roles,
     slots_are_moved_back_and_forth,
-    what_is_created_where_its_slot_went_is_found,
+    a_key_created_where_its_slot_went_is_found,
     a_killed_master_of_sentinels_is_replaced,
     a_master_that_goes_on_after_a_planned_failover_is_left,
 ];
@@ -31,12 +31,12 @@ const TRUST: Duration = Duration::from_secs(1);
 
 fn a_killed_master_of_a_cluster_is_replaced<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
-        tell_of_keys(&cluster.urls())?;
+        notify_of_all_keys(&cluster.urls())?;
         let watches = watches_of::<C>(cluster, "killed")?;
         let slot = SLOTS - 1;
         let master = cluster.master_of(slot)?;
         // What had not reached the replica would be lost.
-        watches.while_nobody_writes(|| {
+        watches.while_writers_pause(|| {
             is_replicated(&cluster.url(master))?;
             cluster.kill(master).map_err(Box::<dyn std::error::Error>::from)
         })?;
@@ -56,7 +56,7 @@ fn a_killed_master_of_a_cluster_is_replaced<C: Concurrent>() -> Outcome {
 
 fn a_master_and_its_replica_exchange_their_roles<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
-        tell_of_keys(&cluster.urls())?;
+        notify_of_all_keys(&cluster.urls())?;
         let watches = watches_of::<C>(cluster, "exchanged")?;
         for _ in 0..2 {
             cluster.failover(cluster.replica_of(cluster.master_of(8000)?)?)?;
@@ -69,7 +69,7 @@ fn a_master_and_its_replica_exchange_their_roles<C: Concurrent>() -> Outcome {
 
 fn slots_are_moved_back_and_forth<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
-        tell_of_keys(&cluster.urls())?;
+        notify_of_all_keys(&cluster.urls())?;
         let watches = watches_of::<C>(cluster, "moved")?;
         let keys = Way::ALL.map(|way| format!("{}:0", prefix::<C>("moved", way)));
         let slots: HashSet<u16> =
@@ -88,9 +88,9 @@ fn slots_are_moved_back_and_forth<C: Concurrent>() -> Outcome {
 
 /// All servers are listened to for a dictionary, but only the one with its slot for a hash and for
 /// a dictionary whose keys have a slot in common.
-fn what_is_created_where_its_slot_went_is_found<C: Concurrent>() -> Outcome {
+fn a_key_created_where_its_slot_went_is_found<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
-        tell_of_keys(&cluster.urls())?;
+        notify_of_all_keys(&cluster.urls())?;
         let (client, other) = (C::of(cluster), Client::of(cluster));
         for way in Way::ALL {
             let name = |kind: &str| format!("absent-{kind}-{way:?}-{}", C::NAME);
@@ -127,12 +127,12 @@ fn what_is_created_where_its_slot_went_is_found<C: Concurrent>() -> Outcome {
 fn a_killed_master_of_sentinels_is_replaced<C: Concurrent>() -> Outcome {
     let mut sentinels = Sentinels::start()?;
     let servers = [sentinels.server_url(0), sentinels.server_url(1)];
-    tell_of_keys(&servers)?;
+    notify_of_all_keys(&servers)?;
     let reader = C::connect(C::sentinel_builder(&sentinels.urls(), sentinels.name()));
     let writer = Client::sentinel(sentinels.urls(), sentinels.name())?;
     let watches = Watches::start(&reader, &writer, "sentinel-killed");
     let first = sentinels.master()?;
-    watches.while_nobody_writes(|| {
+    watches.while_writers_pause(|| {
         is_replicated(&servers[first])?;
         sentinels.kill_master()
     })?;
@@ -146,7 +146,7 @@ fn a_killed_master_of_sentinels_is_replaced<C: Concurrent>() -> Outcome {
 fn a_master_that_goes_on_after_a_planned_failover_is_left<C: Concurrent>() -> Outcome {
     let sentinels = Sentinels::start()?;
     let servers = [sentinels.server_url(0), sentinels.server_url(1)];
-    tell_of_keys(&servers)?;
+    notify_of_all_keys(&servers)?;
     let reader = C::connect(C::sentinel_builder(&sentinels.urls(), sentinels.name()));
     let first = sentinels.master()?;
     let second = 1 - first;
@@ -202,7 +202,7 @@ fn get<C: Concurrent>(cached: &CachedDict<u64, u64, C>) -> Option<u64> {
 }
 
 /// Caches that each add what they need could take it from each other.
-fn tell_of_keys(urls: &[String]) -> Outcome {
+fn notify_of_all_keys(urls: &[String]) -> Outcome {
     let tell = "CONFIG SET notify-keyspace-events KEAn";
     Ok(urls.iter().try_for_each(|url| query(url, tell))?)
 }

@@ -112,7 +112,7 @@ fn a_whole_request_before_its_cut_still_runs() -> Outcome {
 }
 
 #[test]
-fn what_is_held_comes_after_the_release() -> Outcome {
+fn held_bytes_come_after_the_release() -> Outcome {
     let (server, proxy) = server_and_proxy()?;
     for (direction, ran) in [(Direction::Requests, ":0\r\n"), (Direction::Replies, ":1\r\n")] {
         ask(server.port(), "DEL n")?;

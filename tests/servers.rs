@@ -63,7 +63,7 @@ fn a_slot_moves_with_its_keys() -> Outcome {
 }
 
 #[test]
-fn another_node_becomes_the_master_when_one_fails_or_is_told_to() -> Outcome {
+fn a_replica_becomes_the_master_after_a_failure_or_on_request() -> Outcome {
     let mut cluster = timed("a cluster made by commands", || {
         Cluster::start_by_commands(&["--requirepass", "secret"])
     })?;

@@ -16,19 +16,19 @@ contract! {
     any_push_to_the_list_is_a_job,
     bytes_that_look_like_a_header_come_out_as_they_went_in,
     a_batch_is_claimed_at_once_and_acknowledged_with_the_next,
-    what_is_done_is_acknowledged_soon_without_a_next_claim,
+    a_finished_job_is_acknowledged_soon_without_a_next_claim,
     done_now_is_known_to_the_server_at_once,
     jobs_are_done_in_any_order,
     a_dropped_job_comes_back_first,
-    a_dropped_consumer_gives_back_what_nobody_has_seen,
+    a_dropped_consumer_gives_back_unseen_jobs,
     a_job_that_is_tried_again_comes_later_with_an_id,
     a_job_delivered_too_often_goes_to_the_dead_list,
     a_buried_job_can_be_read_requeued_and_purged,
-    what_is_buried_while_a_dead_list_is_requeued_stays_dead,
+    a_job_buried_during_a_requeue_stays_dead,
     the_dead_list_keeps_the_latest,
     the_dead_list_keeps_all,
-    what_cannot_be_decoded_is_tried_again_and_ends_in_the_dead_list,
-    what_a_newer_program_pushes_waits_for_one_that_can_decode_it,
+    an_undecodable_job_is_retried_and_ends_in_the_dead_list,
+    a_job_of_a_newer_program_waits_for_one_that_can_decode_it,
     bytes_that_others_push_survive_a_failure,
     a_reason_is_cut_where_it_is_too_long,
     settings_belong_to_the_queue,
@@ -42,11 +42,11 @@ contract! {
     a_queue_is_purged,
     keys_of_unique_jobs_are_free_after_a_purge,
     a_queue_is_drained,
-    what_was_given_to_a_consumer_that_is_gone_is_not_drained,
+    a_job_given_to_a_retired_consumer_is_not_drained,
     statistics_say_what_there_is,
-    what_is_held_and_never_asked_for_is_seen,
+    a_claimed_job_that_is_never_requested_counts_as_idle,
     a_job_has_waited_at_least_since_it_was_seen_to_wait,
-    what_others_take_makes_no_age_wrong_for_ever,
+    pops_by_other_programs_make_no_age_wrong_for_ever,
     a_lost_consumer_gives_way_and_is_fenced,
     the_job_that_ends_every_consumer_is_buried_alone,
     a_job_that_has_run_for_some_time_counts_as_delivered_when_it_is_lost,
@@ -194,7 +194,7 @@ async fn a_batch_is_claimed_at_once_and_acknowledged_with_the_next<C: Kind>(
     assert!(batch(&mut consumer).await.is_empty());
 }
 
-async fn what_is_done_is_acknowledged_soon_without_a_next_claim<C: Kind>(
+async fn a_finished_job_is_acknowledged_soon_without_a_next_claim<C: Kind>(
     client: C,
     name: &'static str,
 ) {
@@ -248,10 +248,7 @@ async fn a_dropped_job_comes_back_first<C: Kind>(client: C, name: &'static str) 
     assert_eq!(ok!(queue.stats()).redelivered, 2);
 }
 
-async fn a_dropped_consumer_gives_back_what_nobody_has_seen<C: Kind>(
-    client: C,
-    name: &'static str,
-) {
+async fn a_dropped_consumer_gives_back_unseen_jobs<C: Kind>(client: C, name: &'static str) {
     let queue = queue(&client, name);
     ok!(queue.push_many(["a", "b", "c"]));
     let mut consumer = queue.consumer().batch(3);
@@ -334,10 +331,7 @@ async fn a_buried_job_can_be_read_requeued_and_purged<C: Kind>(client: C, name: 
     assert_eq!(ok!(queue.stats()).buried, 4);
 }
 
-async fn what_is_buried_while_a_dead_list_is_requeued_stays_dead<C: Kind>(
-    client: C,
-    name: &'static str,
-) {
+async fn a_job_buried_during_a_requeue_stays_dead<C: Kind>(client: C, name: &'static str) {
     const JOBS: usize = 3000;
     let queue = queue(&client, name);
     let jobs: Vec<String> = (0..JOBS).map(|number| number.to_string()).collect();
@@ -385,7 +379,7 @@ async fn the_dead_list_keeps_all<C: Kind>(client: C, name: &'static str) {
     assert_eq!((ok!(queue.stats()).buried, ok!(queue.dead().len())), (2, 2));
 }
 
-async fn what_cannot_be_decoded_is_tried_again_and_ends_in_the_dead_list<C: Kind>(
+async fn an_undecodable_job_is_retried_and_ends_in_the_dead_list<C: Kind>(
     client: C,
     name: &'static str,
 ) {
@@ -418,7 +412,7 @@ async fn what_cannot_be_decoded_is_tried_again_and_ends_in_the_dead_list<C: Kind
     }
 }
 
-async fn what_a_newer_program_pushes_waits_for_one_that_can_decode_it<C: Kind>(
+async fn a_job_of_a_newer_program_waits_for_one_that_can_decode_it<C: Kind>(
     client: C,
     name: &'static str,
 ) {
@@ -643,10 +637,7 @@ async fn a_queue_is_drained<C: Kind>(client: C, name: &'static str) {
     assert!(ok!(queue.drain(LATE)));
 }
 
-async fn what_was_given_to_a_consumer_that_is_gone_is_not_drained<C: Kind>(
-    client: C,
-    name: &'static str,
-) {
+async fn a_job_given_to_a_retired_consumer_is_not_drained<C: Kind>(client: C, name: &'static str) {
     let queue = queue(&client, name);
     let list = format!("{{{name}}}~rc:claimed:gone");
     on_its_server(name, &["RPUSH", &list, "a"]);
@@ -681,7 +672,10 @@ async fn statistics_say_what_there_is<C: Kind>(client: C, name: &'static str) {
     assert_eq!(ok!(queue.stats()).longest_running, None);
 }
 
-async fn what_is_held_and_never_asked_for_is_seen<C: Kind>(client: C, name: &'static str) {
+async fn a_claimed_job_that_is_never_requested_counts_as_idle<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
     let queue = hasty(&client, name);
     ok!(queue.push_many(["a", "b"]));
     let mut consumer = queue.consumer().batch(2);
@@ -720,7 +714,7 @@ async fn a_job_has_waited_at_least_since_it_was_seen_to_wait<C: Kind>(
     b.done();
 }
 
-async fn what_others_take_makes_no_age_wrong_for_ever<C: Kind>(client: C, name: &'static str) {
+async fn pops_by_other_programs_make_no_age_wrong_for_ever<C: Kind>(client: C, name: &'static str) {
     let queue = queue(&client, name);
     let list: RedisList<String, C> = RedisList::new(&client, format!("{{{name}}}"));
     ok!(list.push_many(["a", "b", "c"]));

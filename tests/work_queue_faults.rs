@@ -24,8 +24,8 @@ on_both_kinds! {
     no_reply_that_is_cut_off_loses_a_job,
     no_request_that_is_cut_off_loses_a_job,
     a_wait_that_hangs_holds_no_job_back,
-    what_is_given_to_a_consumer_that_is_gone_comes_back,
-    who_was_lost_while_in_doubt_takes_over_no_jobs_of_others,
+    a_job_given_to_a_retired_consumer_returns_to_the_queue,
+    a_consumer_lost_while_in_doubt_takes_over_no_jobs_of_others,
     a_consumer_goes_on_after_its_connections_died,
     a_full_server_is_drained,
     a_huge_job_comes_through,
@@ -217,7 +217,7 @@ async fn a_wait_that_hangs_holds_no_job_back<C: Kind>() {
     assert_eq!(ok!(queue.stats()).done, 1);
 }
 
-async fn what_is_given_to_a_consumer_that_is_gone_comes_back<C: Kind>() {
+async fn a_job_given_to_a_retired_consumer_returns_to_the_queue<C: Kind>() {
     let name = format!("{}-given", std::any::type_name::<C>());
     let ask = |command: String| support::servers::query::<Vec<String>>(SERVER.url(), &command);
     let proxy = Proxy::to(SERVER.port()).unwrap();
@@ -245,7 +245,7 @@ async fn what_is_given_to_a_consumer_that_is_gone_comes_back<C: Kind>() {
     ok!(other.close());
 }
 
-async fn who_was_lost_while_in_doubt_takes_over_no_jobs_of_others<C: Kind>() {
+async fn a_consumer_lost_while_in_doubt_takes_over_no_jobs_of_others<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let proxy = Proxy::to(server.port()).unwrap();
     let ask =
@@ -539,7 +539,7 @@ fn a_wait_that_is_dropped_needs_no_new_id_and_holds_no_job_back() {
 }
 
 #[test]
-fn who_drops_waits_all_the_time_strands_no_job() {
+fn consumers_that_keep_dropping_waits_strand_no_job() {
     // No sweep runs meanwhile.
     let settings = QueueSettings::new().lease(Duration::from_secs(24 * 3600));
     in_runtime(async {
@@ -627,7 +627,7 @@ fn a_runtime_that_is_blocked_during_a_step_loses_no_lease() {
 }
 
 #[test]
-fn who_cannot_reach_the_server_knows_that_the_lease_may_be_lost() {
+fn a_consumer_cut_off_for_its_lease_reports_it_lost() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
     let client = Client::open(&proxy.url()).unwrap();
     let settings = QueueSettings::new().lease(LEASE);

@@ -12,8 +12,8 @@ use support::kinds::{Kind, ok, on_both_kinds};
 
 on_both_kinds! {
     no_job_is_lost_whatever_the_server_has_forgotten,
-    what_a_wait_has_brought_is_missed,
-    what_the_server_has_forgotten_cannot_be_acknowledged,
+    a_lost_job_of_a_wait_is_missed,
+    a_job_lost_by_the_server_cannot_be_acknowledged,
 }
 
 /// Only what fails takes so long.
@@ -131,7 +131,7 @@ async fn no_job_is_lost_whatever_the_server_has_forgotten<C: Kind>() {
     }
 }
 
-async fn what_a_wait_has_brought_is_missed<C: Kind>() {
+async fn a_lost_job_of_a_wait_is_missed<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let mut life = Life::<C>::begin(&server).await;
     life.act(Act::Claim).await;
@@ -156,7 +156,7 @@ async fn what_a_wait_has_brought_is_missed<C: Kind>() {
     assert_eq!(life.queue.stats().unwrap().done, 1);
 }
 
-async fn what_the_server_has_forgotten_cannot_be_acknowledged<C: Kind>() {
+async fn a_job_lost_by_the_server_cannot_be_acknowledged<C: Kind>() {
     let mut server = LocalServer::start().unwrap();
     let mut life = Life::<C>::begin(&server).await;
     life.queue.push_many(&[1, 2]).unwrap();

@@ -19,7 +19,7 @@ use support::within;
 
 on_both_kinds! {
     a_value_whose_decoding_panics_is_buried,
-    who_cannot_wait_does_not_ask_without_pause,
+    a_consumer_that_cannot_wait_pauses_between_polls,
 }
 
 /// Only what fails takes so long.
@@ -69,7 +69,7 @@ fn only_the_first_was_begun(name: &str, is_done: bool) {
 }
 
 #[test]
-fn what_nobody_has_begun_is_given_back_as_never_delivered() {
+fn jobs_not_begun_are_given_back_as_never_delivered() {
     let (queue, stop, door) =
         (queue(&client(), "unbegun"), StopHandle::new(), Arc::new(Door::default()));
     queue.push_many(&(0..16).collect::<Vec<_>>()).unwrap();
@@ -93,7 +93,7 @@ fn what_nobody_has_begun_is_given_back_as_never_delivered() {
 }
 
 #[test]
-fn tasks_give_back_what_nobody_has_begun_though_a_handler_blocks_its_thread() {
+fn tasks_give_back_jobs_not_begun_though_a_handler_blocks_its_thread() {
     in_runtime(async {
         let client = AsyncClient::open(SERVER.url()).await.unwrap();
         for is_dropped in [false, true] {
@@ -159,7 +159,7 @@ impl Beside {
 }
 
 #[test]
-fn what_a_loss_would_bury_runs_without_others() {
+fn a_job_that_a_loss_would_bury_runs_alone() {
     let (stop, beside) = (StopHandle::new(), Beside::default());
     push_a_suspect("suspect");
     let queue = WorkQueue::<u32>::new(&client(), "suspect");
@@ -211,7 +211,7 @@ fn what_a_loss_would_bury_runs_without_others() {
 }
 
 #[test]
-fn a_worker_that_fails_does_not_tell_others_to_stop() {
+fn a_worker_that_fails_does_not_stop_others() {
     let (client, stop) = (client(), StopHandle::new());
     RedisHashDict::<String, u32>::new(&client, "no-list").insert("field", &1).unwrap();
     let worker = queue(&client, "no-list").worker(|_: Job<u32>| Ok::<(), String>(()));
@@ -354,7 +354,7 @@ fn a_worker_can_be_stopped_while_nothing_can_be_decoded() {
     });
 }
 
-async fn who_cannot_wait_does_not_ask_without_pause<C: Kind>() {
+async fn a_consumer_that_cannot_wait_pauses_between_polls<C: Kind>() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
     let client = C::build(C::builder(&proxy.url())).await.unwrap();
     let name = format!("{}-refused", std::any::type_name::<C>());

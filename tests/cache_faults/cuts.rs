@@ -10,12 +10,12 @@ use super::support::servers::{Outcome, query};
 use super::{keys, minute};
 
 on_both_kinds![
-    who_asks_after_a_change_shares_no_load_without_a_lease,
-    who_joined_a_load_that_is_not_known_to_be_stored_looks_again,
+    a_call_after_a_change_joins_no_load_without_a_lease,
+    callers_of_a_load_whose_store_is_unconfirmed_look_again,
     a_reply_that_is_lost_is_asked_for_again,
 ];
 
-fn who_asks_after_a_change_shares_no_load_without_a_lease<C: Loads>() -> Outcome {
+fn a_call_after_a_change_joins_no_load_without_a_lease<C: Loads>() -> Outcome {
     let (server, source) = (LocalServer::start()?, Source::shut(7));
     let [one, other] =
         [(); 2].map(|()| source.cache(&C::connect(C::builder(server.url())), minute()));
@@ -36,7 +36,7 @@ fn who_asks_after_a_change_shares_no_load_without_a_lease<C: Loads>() -> Outcome
     Ok(())
 }
 
-fn who_joined_a_load_that_is_not_known_to_be_stored_looks_again<C: Loads>() -> Outcome {
+fn callers_of_a_load_whose_store_is_unconfirmed_look_again<C: Loads>() -> Outcome {
     let (mut server, source) = (LocalServer::start()?, Source::shut(7));
     let [one, other] =
         [(); 2].map(|()| source.cache(&C::connect(C::builder(server.url())), minute()));

@@ -17,8 +17,8 @@ on_both_kinds![
     another_loads_when_the_lease_of_the_dead_is_over,
     a_load_that_takes_longer_than_its_lease_is_stored,
     the_first_that_is_ready_is_stored,
-    who_waited_in_vain_loads_without_storing,
-    who_shares_a_load_in_vain_loads_too,
+    a_caller_that_waited_in_vain_loads_without_storing,
+    a_caller_that_joined_in_vain_loads_too,
 ];
 
 /// Longer than a busy machine keeps a thread waiting.
@@ -91,7 +91,7 @@ fn the_first_that_is_ready_is_stored<C: Loads>() -> Outcome {
 }
 
 /// Another program begins again whenever the one before has died.
-fn who_waited_in_vain_loads_without_storing<C: Loads>() -> Outcome {
+fn a_caller_that_waited_in_vain_loads_without_storing<C: Loads>() -> Outcome {
     let (server, source) = (LocalServer::start()?, Source::of(7));
     let cache = source.cache(&client::<C>(&server), leased(SHORT_LEASE));
     // The key of what is known is that of a load that has ended.
@@ -108,7 +108,7 @@ fn who_waited_in_vain_loads_without_storing<C: Loads>() -> Outcome {
     Ok(())
 }
 
-fn who_shares_a_load_in_vain_loads_too<C: Loads>() -> Outcome {
+fn a_caller_that_joined_in_vain_loads_too<C: Loads>() -> Outcome {
     let (server, slow) = (LocalServer::start()?, Source::shut(7));
     let loads = Arc::new(AtomicU64::new(0));
     let (counted, first) = (loads.clone(), slow.clone());

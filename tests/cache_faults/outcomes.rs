@@ -13,11 +13,11 @@ use super::support::servers::{Outcome, query, run};
 use super::{aside, keys, minute, time};
 
 on_both_kinds![
-    who_waited_learns_that_a_load_failed,
-    who_waited_learns_that_a_load_panicked,
-    who_waited_learns_that_there_is_no_value,
-    who_waited_learns_it_though_another_load_has_begun,
-    who_did_not_wait_loads,
+    waiting_programs_receive_the_error_of_a_load,
+    waiting_programs_receive_the_panic_of_a_load,
+    waiting_programs_receive_the_absence_of_a_value,
+    waiting_programs_receive_the_outcome_though_another_load_has_begun,
+    a_later_program_loads_again,
     an_error_is_remembered_by_all_programs_that_want_it,
     an_error_is_forgotten_when_the_value_is_set_or_deleted,
     an_old_value_is_served_when_another_program_fails,
@@ -26,7 +26,7 @@ on_both_kinds![
 const PROGRAMS: usize = 10;
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn who_waited_learns_that_a_load_failed<C: Loads>() -> Outcome {
+fn waiting_programs_receive_the_error_of_a_load<C: Loads>() -> Outcome {
     let server = LocalServer::start()?;
     for found in after_one_load::<C>(&server, minute(), Source::fail)? {
         let error = load_error(found);
@@ -37,7 +37,7 @@ fn who_waited_learns_that_a_load_failed<C: Loads>() -> Outcome {
     Ok(())
 }
 
-fn who_waited_learns_that_a_load_panicked<C: Loads>() -> Outcome {
+fn waiting_programs_receive_the_panic_of_a_load<C: Loads>() -> Outcome {
     let server = LocalServer::start()?;
     for found in after_one_load::<C>(&server, minute(), Source::panic)? {
         let error = load_error(found);
@@ -46,7 +46,7 @@ fn who_waited_learns_that_a_load_panicked<C: Loads>() -> Outcome {
     Ok(())
 }
 
-fn who_waited_learns_that_there_is_no_value<C: Loads>() -> Outcome {
+fn waiting_programs_receive_the_absence_of_a_value<C: Loads>() -> Outcome {
     for policy in [minute(), minute().remember_absence(HOUR)] {
         // Bytes that are no value are there to be replaced.
         for before in ["DEL c~rc:cache:1", "SET c~rc:cache:1 x"] {
@@ -95,7 +95,7 @@ fn wait_for_one_load<C: Loads>(
     Ok((first, others))
 }
 
-fn who_waited_learns_it_though_another_load_has_begun<C: Loads>() -> Outcome {
+fn waiting_programs_receive_the_outcome_though_another_load_has_begun<C: Loads>() -> Outcome {
     let (server, source) = (LocalServer::start()?, Source::shut(7));
     let (first, others) = wait_for_one_load::<C>(&server, &source, minute())?;
     // As after the first load has failed and before any of them has asked.
@@ -111,7 +111,7 @@ fn who_waited_learns_it_though_another_load_has_begun<C: Loads>() -> Outcome {
 }
 
 /// An outcome is left for those who waited, for a moment.
-fn who_did_not_wait_loads<C: Loads>() -> Outcome {
+fn a_later_program_loads_again<C: Loads>() -> Outcome {
     let server = LocalServer::start()?;
     for (end, is_error) in [(Source::fail as fn(&Source), true), (Source::find_none, false)] {
         after_one_load::<C>(&server, minute(), end)?;

@@ -18,7 +18,7 @@ on_both_kinds![
     hashes_that_are_deleted,
     values_that_are_cleared,
     hashes_that_are_cleared,
-    what_other_programs_write_is_noticed_where_there_is_a_value,
+    writes_of_other_programs_are_noticed_where_there_is_a_value,
 ];
 
 fn values_that_are_deleted<C: Loads>() -> Outcome {
@@ -42,7 +42,7 @@ fn hashes_that_are_cleared<C: Loads>() -> Outcome {
 }
 
 /// By plain commands, while the value is loaded, refreshed or loaded anew.
-fn what_other_programs_write_is_noticed_where_there_is_a_value<C: Loads>() -> Outcome {
+fn writes_of_other_programs_are_noticed_where_there_is_a_value<C: Loads>() -> Outcome {
     for (load, command, kept) in [
         (Load::Get, "SET c~rc:cache:1 9", Some(9)),
         (Load::Refresh, "SET c~rc:cache:1 9", Some(9)),

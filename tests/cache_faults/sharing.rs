@@ -12,8 +12,8 @@ on_both_kinds![
     callers_in_a_program_share_one_load,
     callers_in_two_programs_share_one_load,
     callers_share_the_next_load_without_a_server,
-    who_asks_after_a_change_gets_nothing_older,
-    all_callers_are_told_of_a_panic,
+    a_call_after_a_change_gets_nothing_older,
+    all_callers_receive_a_panic,
     another_program_loads_at_once_after_a_panic,
     a_get_waits_for_no_get_many_of_others,
     a_get_waits_for_no_refresh_of_others,
@@ -70,7 +70,7 @@ fn callers_share_the_next_load_without_a_server<C: Loads>() -> Outcome {
 }
 
 /// The load that they would share, or wait for, began before.
-fn who_asks_after_a_change_gets_nothing_older<C: Loads>() -> Outcome {
+fn a_call_after_a_change_gets_nothing_older<C: Loads>() -> Outcome {
     type Change<C> = fn(&Cache<C>) -> Result<()>;
     let changes: [(&str, Change<C>); 4] = [
         ("delete", |cache| call!(cache.delete(&1)).map(drop)),
@@ -99,7 +99,7 @@ fn who_asks_after_a_change_gets_nothing_older<C: Loads>() -> Outcome {
     Ok(())
 }
 
-fn all_callers_are_told_of_a_panic<C: Loads>() -> Outcome {
+fn all_callers_receive_a_panic<C: Loads>() -> Outcome {
     let (server, source) = (LocalServer::start()?, Source::shut(7));
     let cache = source.cache(&client::<C>(&server), minute());
     let callers: Vec<_> = (0..3).map(|_| start(&cache, 1)).collect();

@@ -19,7 +19,7 @@ on_both_kinds!(
     json_is_shared,
     pickles_of_every_protocol_are_shared,
     raw_values_are_shared,
-    what_python_fills_in_is_read,
+    values_filled_in_by_python_are_read,
     times_to_live_are_shared,
     hashes_are_shared,
 );
@@ -70,7 +70,7 @@ async fn raw_values_are_shared<C: Kind>() {
     assert_eq!(hit(&server, &[codec]), Bytes(vec![0, 0xfe]));
 }
 
-async fn what_python_fills_in_is_read<C: Kind>() {
+async fn values_filled_in_by_python_are_read<C: Kind>() {
     let (server, client) = start::<C>().await;
     let students: RedisDict<String, PyJson<Python>, C> = RedisDict::with_prefix(&client, PREFIX);
     assert_eq!(ok!(students.get(ID)), Option::None);

@@ -20,14 +20,14 @@ const HOUR: Duration = Duration::from_secs(3600);
 const HASH: &str = "--hash=Class:3";
 
 on_both_kinds!(
-    what_python_loads_or_sets_is_found_without_loading,
+    values_loaded_or_set_by_python_are_found_without_loading,
     python_finds_what_was_loaded_or_set,
     fields_are_found_by_both,
-    what_one_deletes_the_other_loads_anew,
+    a_value_deleted_by_one_side_is_loaded_anew_by_the_other,
     the_expire_time_of_python_is_the_time_to_live,
     python_sees_how_long_values_are_kept,
-    what_python_would_keep_for_ever_expires,
-    what_is_no_value_is_loaded_anew_for_both,
+    a_value_that_python_would_keep_for_ever_expires,
+    undecodable_bytes_are_loaded_anew_for_both,
 );
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ struct Student {
     mark: f64,
 }
 
-async fn what_python_loads_or_sets_is_found_without_loading<C: Kind>() {
+async fn values_loaded_or_set_by_python_are_found_without_loading<C: Kind>() {
     let (server, client) = start::<C>().await;
     found::<i64, C>(&server, &client, "raw", "-5", -5).await;
     found::<f64, C>(&server, &client, "raw", "1e16", 1e16).await;
@@ -121,7 +121,7 @@ async fn fields_are_found_by_both<C: Kind>() {
     assert_eq!(hit(&server, &[HASH]), text("été"));
 }
 
-async fn what_one_deletes_the_other_loads_anew<C: Kind>() {
+async fn a_value_deleted_by_one_side_is_loaded_anew_by_the_other<C: Kind>() {
     let (server, client) = start::<C>().await;
     let students = students::<PyJson<i64>, C>(&client, minute(), 7);
     let class = class(&client);
@@ -177,7 +177,7 @@ async fn python_sees_how_long_values_are_kept<C: Kind>() {
 }
 
 /// Python sets the value, and then its time in whole seconds, which the server may refuse.
-async fn what_python_would_keep_for_ever_expires<C: Kind>() {
+async fn a_value_that_python_would_keep_for_ever_expires<C: Kind>() {
     let (server, client) = start::<C>().await;
     let odd = HOUR + Duration::from_millis(500);
     for time in ["--ttl=3600.5", "--ttl=9223372036854775808"] {
@@ -196,7 +196,7 @@ async fn what_python_would_keep_for_ever_expires<C: Kind>() {
     }
 }
 
-async fn what_is_no_value_is_loaded_anew_for_both<C: Kind>() {
+async fn undecodable_bytes_are_loaded_anew_for_both<C: Kind>() {
     let (server, client) = start::<C>().await;
     let (hour, raw) = (CachePolicy::time_to_live(HOUR), "--codec=raw");
     for written in [

@@ -20,15 +20,15 @@ const KEY: &str = "000STUDENT#0000000012";
 const HASH: &str = "--hash=Class:3";
 
 on_both_kinds!(
-    who_miss_at_once_leave_one_value,
-    what_python_sets_during_a_load_is_kept,
-    what_python_sets_during_a_refresh_is_kept,
-    what_python_deletes_during_a_refresh_stays_deleted,
-    what_expires_during_a_refresh_is_replaced,
+    simultaneous_misses_leave_one_value,
+    a_value_set_by_python_during_a_load_is_kept,
+    a_value_set_by_python_during_a_refresh_is_kept,
+    a_value_deleted_by_python_during_a_refresh_stays_deleted,
+    a_value_that_expires_during_a_refresh_is_replaced,
     set_gives_way_to_what_python_sets_meanwhile,
 );
 
-async fn who_miss_at_once_leave_one_value<C: Kind>() {
+async fn simultaneous_misses_leave_one_value<C: Kind>() {
     let (server, client) = start::<C>().await;
     for python_is_first in [true, false] {
         let (students, source) = students(&client, policies()[0].clone());
@@ -57,7 +57,7 @@ async fn who_miss_at_once_leave_one_value<C: Kind>() {
     }
 }
 
-async fn what_python_sets_during_a_load_is_kept<C: Kind>() {
+async fn a_value_set_by_python_during_a_load_is_kept<C: Kind>() {
     let (server, client) = start::<C>().await;
     for policy in policies() {
         let (students, source) = students(&client, policy);
@@ -79,7 +79,7 @@ async fn what_python_sets_during_a_load_is_kept<C: Kind>() {
     assert_eq!(hit(&server, &[HASH]), text("thé"));
 }
 
-async fn what_python_sets_during_a_refresh_is_kept<C: Kind>() {
+async fn a_value_set_by_python_during_a_refresh_is_kept<C: Kind>() {
     let (server, client) = start::<C>().await;
     for policy in policies() {
         let (students, source) = students(&client, policy);
@@ -101,7 +101,7 @@ async fn what_python_sets_during_a_refresh_is_kept<C: Kind>() {
     assert_eq!(hit(&server, &[HASH]), text("thé"));
 }
 
-async fn what_python_deletes_during_a_refresh_stays_deleted<C: Kind>() {
+async fn a_value_deleted_by_python_during_a_refresh_stays_deleted<C: Kind>() {
     let (server, client) = start::<C>().await;
     for policy in policies() {
         let (students, source) = students(&client, policy);
@@ -125,7 +125,7 @@ async fn what_python_deletes_during_a_refresh_stays_deleted<C: Kind>() {
     }
 }
 
-async fn what_expires_during_a_refresh_is_replaced<C: Kind>() {
+async fn a_value_that_expires_during_a_refresh_is_replaced<C: Kind>() {
     let (server, client) = start::<C>().await;
     let (students, source) = students(&client, policies()[0].clone());
     python(&server, "set", &["--data='old'", "--ttl=1"]);

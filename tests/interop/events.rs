@@ -11,17 +11,20 @@ use crate::support::servers::run;
 /// Closes what is listened to.
 const END: &str = "end";
 
-on_both_kinds!(rust_hears_what_python_tells, python_hears_what_rust_tells);
+on_both_kinds!(
+    rust_receives_changes_published_by_python,
+    python_receives_changes_published_by_rust
+);
 
 #[test]
-fn redis_pubsub_dict_tells_of_updates_and_deletions() {
+fn redis_pubsub_dict_publishes_updates_and_deletions() {
     let server = LocalServer::start().expect("a server");
     let heard = events(&server, || {
         assert_done(&Peer::run(&server, ["pubsub-write", "app", "k1=1", "two words=2"]));
         assert_done(&Peer::run(&server, ["pubsub-delete", "app", "k1", "never there"]));
         assert_done(&Peer::run(&server, ["dict-write", "app", "quiet=1"]));
     });
-    assert_heard(
+    assert_received(
         &heard,
         &[
             ("app/update", "k1"),
@@ -33,17 +36,17 @@ fn redis_pubsub_dict_tells_of_updates_and_deletions() {
 }
 
 #[test]
-fn a_cache_of_python_tells_of_what_it_writes() {
+fn a_python_cache_publishes_its_writes() {
     let server = LocalServer::start().expect("a server");
     let heard = events(&server, || {
         assert_done(&Peer::run(&server, ["pubsub-cache-write", "app", "k=1"]));
         assert_done(&Peer::run(&server, ["pubsub-cache-delete", "app", "k"]));
     });
-    assert_heard(&heard, &[("app/update", "k"), ("app/delete", "k")]);
+    assert_received(&heard, &[("app/update", "k"), ("app/delete", "k")]);
 }
 
 #[test]
-fn redis_pydict_tells_of_single_updates_only() {
+fn redis_pydict_publishes_single_updates_only() {
     let server = LocalServer::start().expect("a server");
     let heard = events(&server, || {
         assert_done(&Peer::run(&server, ["pydict-write", "ns", "k1=0"]));
@@ -52,11 +55,14 @@ fn redis_pydict_tells_of_single_updates_only() {
         assert_done(&Peer::run(&server, ["pydict-update", "ns", "k1=2", "--notify=me"]));
         assert_done(&Peer::run(&server, ["pydict-write", "ns", "k2=1", "--notify="]));
     });
-    assert_heard(&heard, &[("event_ns&&k1", "me"), ("event_ns&&k2", "me"), ("event_ns&&k2", "")]);
+    assert_received(
+        &heard,
+        &[("event_ns&&k1", "me"), ("event_ns&&k2", "me"), ("event_ns&&k2", "")],
+    );
 }
 
 #[test]
-fn rust_tells_what_redis_pydict_tells() {
+fn rust_publishes_the_messages_of_redis_pydict() {
     let server = LocalServer::start().expect("a server");
     let client = Client::open(server.url()).expect("a connection");
     let format = ChangeFormat::PyDict("me".to_owned());
@@ -65,10 +71,10 @@ fn rust_tells_what_redis_pydict_tells() {
         dict.insert("k1", &1).expect("written");
         dict.remove("k1").expect("removed");
     });
-    assert_heard(&heard, &[("event_ns&&k1", "me")]);
+    assert_received(&heard, &[("event_ns&&k1", "me")]);
 }
 
-async fn python_hears_what_rust_tells<C: Kind>() {
+async fn python_receives_changes_published_by_rust<C: Kind>() {
     let (server, client) = start::<C>().await;
     let dict: RedisDict<String, MessagePack<i64>, C> =
         RedisDict::with_prefix(&client, "app/").publishing(ChangeFormat::PubSubDict);
@@ -87,7 +93,7 @@ async fn python_hears_what_rust_tells<C: Kind>() {
     expect("delete", "two words");
 }
 
-async fn rust_hears_what_python_tells<C: Kind>() {
+async fn rust_receives_changes_published_by_python<C: Kind>() {
     let (server, client) = hard_of_hearing::<C>().await;
     let app: RedisDict<String, MessagePack<i64>, C> =
         RedisDict::with_prefix(&client, "app/").publishing(ChangeFormat::PubSubDict);
@@ -129,7 +135,7 @@ fn events(server: &LocalServer, act: impl FnOnce()) -> Vec<(String, String)> {
     }
 }
 
-fn assert_heard(heard: &[(String, String)], expected: &[(&str, &str)]) {
+fn assert_received(heard: &[(String, String)], expected: &[(&str, &str)]) {
     let heard: Vec<_> =
         heard.iter().map(|(channel, message)| (channel.as_str(), message.as_str())).collect();
     assert_eq!(heard, expected);

@@ -11,8 +11,8 @@ use crate::support::kinds::{Kind, ok, on_both_kinds};
 
 on_both_kinds!(
     a_cache_of_python_follows_what_rust_writes,
-    a_cache_follows_what_python_tells,
-    a_cache_follows_what_python_does_not_tell,
+    a_cache_follows_changes_that_python_publishes,
+    a_cache_follows_writes_that_python_does_not_publish,
 );
 
 async fn a_cache_of_python_follows_what_rust_writes<C: Kind>() {
@@ -35,7 +35,7 @@ async fn a_cache_of_python_follows_what_rust_writes<C: Kind>() {
     assert_eq!(left["subscriber_alive"], true);
 }
 
-async fn a_cache_follows_what_python_tells<C: Kind>() {
+async fn a_cache_follows_changes_that_python_publishes<C: Kind>() {
     let (server, client) = hard_of_hearing::<C>().await;
     let dict: RedisDict<String, MessagePack<i64>, C> =
         RedisDict::with_prefix(&client, "app/").publishing(ChangeFormat::PubSubDict);
@@ -52,7 +52,7 @@ async fn a_cache_follows_what_python_tells<C: Kind>() {
     assert_eq!(cached.peek("a"), Some(Some(3.into())));
 }
 
-async fn a_cache_follows_what_python_does_not_tell<C: Kind>() {
+async fn a_cache_follows_writes_that_python_does_not_publish<C: Kind>() {
     let (server, client) = start::<C>().await;
     let app: RedisDict<String, MessagePack<i64>, C> = RedisDict::with_prefix(&client, "app/");
     let ns: RedisDict<String, PyDict<i64>, C> = RedisDict::with_prefix(&client, "ns&&");

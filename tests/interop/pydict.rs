@@ -16,7 +16,7 @@ const KEYS: [&str; 8] =
 on_both_kinds!(
     every_type_that_python_writes_is_read,
     every_type_that_rust_writes_is_read_by_python,
-    what_is_no_data_is_an_error_of_its_entry,
+    an_undecodable_entry_is_an_error_of_its_own,
     any_key_is_the_same_on_both_sides,
     a_namespace_is_taken_literally,
     python_sees_what_rust_does,
@@ -57,7 +57,7 @@ async fn every_type_that_rust_writes_is_read_by_python<C: Kind>() {
     }
 }
 
-async fn what_is_no_data_is_an_error_of_its_entry<C: Kind>() {
+async fn an_undecodable_entry_is_an_error_of_its_own<C: Kind>() {
     let (server, client) = start::<C>().await;
     let dict = dict(&client, "ns");
     assert_done(&Peer::run(&server, ["pydict-write", "ns", "bad=3j", "good=1"]));

@@ -16,7 +16,7 @@ use super::support::staleness::{BOUND, Watch, Way, opened};
 on_both_kinds![
     the_server_is_asked,
     older_values_are_served_for_the_time_given,
-    what_is_served_meanwhile_is_no_older_than_was_given,
+    values_served_meanwhile_are_no_older_than_allowed,
     a_read_fails,
     a_cache_that_is_connected_again_is_empty,
 ];
@@ -45,7 +45,7 @@ fn older_values_are_served_for_the_time_given<C: Concurrent>() -> Outcome {
     Ok(())
 }
 
-fn what_is_served_meanwhile_is_no_older_than_was_given<C: Concurrent>() -> Outcome {
+fn values_served_meanwhile_are_no_older_than_allowed<C: Concurrent>() -> Outcome {
     let server = LocalServer::start()?;
     let proxy = Proxy::to(server.port())?;
     let (reader, writer) = (C::connect(C::builder(&proxy.url())), Client::open(server.url())?);

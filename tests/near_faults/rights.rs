@@ -12,13 +12,13 @@ use super::support::servers::{Outcome, query, run};
 use super::support::staleness::{BOUND, MARGIN, Watch, Way, opened};
 
 on_both_kinds![
-    what_a_cache_needs_is_named_if_it_is_refused,
+    a_right_that_a_cache_lacks_is_named,
     rights_to_the_keys_and_channels_of_the_dict_are_enough,
-    writers_that_tell_are_heard_without_the_right_to_configure,
+    writer_messages_are_received_without_the_right_to_configure,
     an_undetected_change_is_served_no_longer_than_the_time_to_live,
 ];
 
-fn what_a_cache_needs_is_named_if_it_is_refused<C: Concurrent>() -> Outcome {
+fn a_right_that_a_cache_lacks_is_named<C: Concurrent>() -> Outcome {
     let server = LocalServer::start()?;
     let (tracking, notices) = (NearCache::tracking(), NearCache::writer_messages());
     for (near_cache, rights, refused) in [
@@ -58,7 +58,7 @@ fn rights_to_the_keys_and_channels_of_the_dict_are_enough<C: Concurrent>() -> Ou
     Ok(())
 }
 
-fn writers_that_tell_are_heard_without_the_right_to_configure<C: Concurrent>() -> Outcome {
+fn writer_messages_are_received_without_the_right_to_configure<C: Concurrent>() -> Outcome {
     let server = LocalServer::start()?;
     let reader = client_with::<C>(&server, "~* &* +@all -config")?;
     let watch = Watch::start(Way::Notices, &reader, &Client::open(server.url())?, "told:");

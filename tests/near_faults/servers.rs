@@ -17,7 +17,7 @@ on_both_kinds![
     a_server_is_paused,
     all_keys_are_flushed,
     a_database_is_flushed,
-    exchanged_databases_are_not_told_of,
+    exchanged_databases_are_not_detected,
     an_old_master_is_believed_unless_it_needs_its_replica,
 ];
 
@@ -66,7 +66,7 @@ fn flushed<C: Concurrent>(command: &str) -> Outcome {
 }
 
 /// A value stays for its time to live.
-fn exchanged_databases_are_not_told_of<C: Concurrent>() -> Outcome {
+fn exchanged_databases_are_not_detected<C: Concurrent>() -> Outcome {
     let server = LocalServer::start()?;
     let plain: RedisDict<String, u64> = RedisDict::new(&Client::open(server.url())?, "d");
     let client = C::connect(C::builder(server.url()));

@@ -176,7 +176,7 @@ impl Crew {
 }
 
 fn stop(processes: &mut [Process]) -> Outcome {
-    processes.iter_mut().for_each(Process::tell_to_stop);
+    processes.iter_mut().for_each(Process::request_stop);
     for process in processes {
         if !process.stops(PATIENCE) {
             let record = process.record.display();

@@ -134,7 +134,7 @@ impl Faults {
     pub(crate) fn supervise(&mut self, crew: &mut Crew) -> Outcome {
         for worker in crew.replace_crashed()? {
             self.crashes += 1;
-            self.bound += POSTS[worker].most_unheard();
+            self.bound += POSTS[worker].most_unconfirmed();
         }
         Ok(())
     }
@@ -337,7 +337,7 @@ impl Storm<'_> {
     /// Counts what a process that was hit need not know: the outcome of what it had asked for.
     fn hits(&mut self, process: usize) {
         match POSTS.get(process) {
-            Some(post) if post.takes_jobs() => self.faults.bound += post.most_unheard(),
+            Some(post) if post.takes_jobs() => self.faults.bound += post.most_unconfirmed(),
             Some(_) => self.faults.pops_hit += 1,
             None => {}
         }
@@ -346,7 +346,7 @@ impl Storm<'_> {
 
 /// How many events of its progress a process may note without the present master.
 fn most_on_its_own(process: usize) -> usize {
-    POSTS.get(process).map_or(LARGEST_PUSH, |post| post.most_unheard())
+    POSTS.get(process).map_or(LARGEST_PUSH, |post| post.most_unconfirmed())
 }
 
 const PROCESSES: usize = POSTS.len() + PRODUCERS;

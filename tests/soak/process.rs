@@ -50,7 +50,7 @@ impl Process {
         self.child.try_wait()
     }
 
-    pub(crate) fn tell_to_stop(&mut self) {
+    pub(crate) fn request_stop(&mut self) {
         drop(self.child.stdin.take());
     }
 

@@ -76,7 +76,7 @@ impl Post {
     }
 
     /// How many jobs it may have done at most without the server having heard of it.
-    pub(crate) fn most_unheard(self) -> usize {
+    pub(crate) fn most_unconfirmed(self) -> usize {
         self.batch + self.handlers
     }
 

@@ -282,7 +282,7 @@ impl<C: Kind> Watches<C> {
     }
 
     /// Does something while no writer runs.
-    pub(crate) fn while_nobody_writes<T>(&self, act: impl FnOnce() -> T) -> T {
+    pub(crate) fn while_writers_pause<T>(&self, act: impl FnOnce() -> T) -> T {
         let _turns: Vec<_> = self.0.iter().map(|watch| watch.shared.turn()).collect();
         act()
     }

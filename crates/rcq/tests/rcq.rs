@@ -269,7 +269,7 @@ fn a_closed_pipe_is_no_failure() {
 }
 
 #[test]
-fn wrong_usage_is_told_in_one_line() {
+fn wrong_usage_is_reported_in_one_line() {
     check(&[
         Case("peak mail", NOTHING, Failed(2, "a similar subcommand exists: 'peek'; Usage: rcq")),
         Case("peek", NOTHING, Failed(2, "<QUEUE>")),
@@ -289,7 +289,7 @@ fn wrong_usage_is_told_in_one_line() {
 }
 
 #[test]
-fn what_a_server_refuses_is_a_failure() {
+fn a_refusal_of_the_server_is_a_failure() {
     let () = support::servers::query(SERVER.url(), "SET string value").expect("a string");
     let wrong_type = Failed(1, "\"string\": the server says WRONGTYPE");
     check(&[

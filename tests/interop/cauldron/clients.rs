@@ -14,9 +14,9 @@ use crate::support::servers::query;
 
 with_cauldron! {
     python_reads_values_and_types,
-    what_python_writes_is_taken,
+    a_write_by_python_is_accepted,
     an_error_reaches_python_with_its_text,
-    python_hears_every_kind_of_change,
+    python_receives_every_kind_of_change,
     python_lists_the_keywords,
     another_database_is_used,
     clients_of_both_kinds_write_at_once,
@@ -63,7 +63,7 @@ async fn python_reads_values_and_types<C: Kind>(server: LocalServer, client: C) 
     }
 }
 
-async fn what_python_writes_is_taken<C: Kind>(server: LocalServer, client: C) {
+async fn a_write_by_python_is_accepted<C: Kind>(server: LocalServer, client: C) {
     let dispatcher = serve(&client).await.unwrap();
     for (written, keyword, expected) in [
         ("N=5", "N", Value::Integer(5)),
@@ -105,7 +105,7 @@ async fn an_error_reaches_python_with_its_text<C: Kind>(server: LocalServer, cli
     }
 }
 
-async fn python_hears_every_kind_of_change<C: Kind>(server: LocalServer, client: C) {
+async fn python_receives_every_kind_of_change<C: Kind>(server: LocalServer, client: C) {
     let dispatcher = serve(&client).await.unwrap();
     let monitor = Peer::start(&server, ["cauldron-monitor", DOME, "N", "NAME"]);
     let expect = |keyword: &str, new: &str| {

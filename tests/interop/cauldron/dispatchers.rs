@@ -16,12 +16,12 @@ with_cauldron! {
     keywords_are_listed_with_their_types,
     values_have_the_types_of_their_keywords,
     a_write_is_taken_or_refused_with_the_reason_of_the_dispatcher,
-    an_error_is_shown_to_everybody_and_ends_with_the_next_value,
+    an_error_is_shown_to_all_readers_and_ends_with_the_next_value,
     several_writes_have_an_outcome_each,
     a_write_that_does_not_wait_arrives,
-    what_the_dispatcher_sets_is_heard,
+    values_set_by_the_dispatcher_are_received,
     a_value_is_waited_for,
-    a_write_to_nobody_fails,
+    a_write_without_a_dispatcher_fails,
     another_database_is_used,
     clients_of_both_kinds_write_at_once,
 }
@@ -133,7 +133,7 @@ async fn a_write_is_taken_or_refused_with_the_reason_of_the_dispatcher<C: Kind>(
     }
 }
 
-async fn an_error_is_shown_to_everybody_and_ends_with_the_next_value<C: Kind>(
+async fn an_error_is_shown_to_all_readers_and_ends_with_the_next_value<C: Kind>(
     server: LocalServer,
     client: C,
 ) {
@@ -168,7 +168,7 @@ async fn a_write_that_does_not_wait_arrives<C: Kind>(server: LocalServer, client
     assert!(eventually(|| wire(&server).value("AZ").as_deref() == Some("12.5")));
 }
 
-async fn what_the_dispatcher_sets_is_heard<C: Kind>(server: LocalServer, client: C) {
+async fn values_set_by_the_dispatcher_are_received<C: Kind>(server: LocalServer, client: C) {
     let cauldron = Cauldron::serve(&server, &KEYWORDS);
     let heard = Arc::new(Mutex::new(Vec::new()));
     let watch = {
@@ -213,7 +213,7 @@ async fn a_value_is_waited_for<C: Kind>(server: LocalServer, client: C) {
     });
 }
 
-async fn a_write_to_nobody_fails<C: Kind>(server: LocalServer, client: C) {
+async fn a_write_without_a_dispatcher_fails<C: Kind>(server: LocalServer, client: C) {
     for ends in [Cauldron::shut_down, drop] {
         ends(Cauldron::serve(&server, &KEYWORDS));
         let is_gone = || wire(&server).modify("N", b"1") == 0;
