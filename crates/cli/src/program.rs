@@ -10,7 +10,12 @@ use crate::failure::Failure;
 use crate::secrets::without_secrets;
 
 /// Parses the arguments, runs `act`, reports its failure, and returns the exit code.
+///
+/// A debug build, which the tests run, panics if the definition of the arguments is inconsistent.
 pub fn run<A: Parser>(act: impl FnOnce(&A) -> Result<(), Failure>) -> ExitCode {
+    if cfg!(debug_assertions) {
+        A::command().debug_assert();
+    }
     let outcome = match A::try_parse() {
         Ok(arguments) => act(&arguments),
         Err(error) if is_help(&error) => return print_help(&error),

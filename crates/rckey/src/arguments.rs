@@ -112,14 +112,7 @@ Exit codes: 0 done; 1 failed, refused or not served; 2 wrong usage, nothing was 
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
-
-    #[test]
-    fn the_definition_is_consistent() {
-        Arguments::command().debug_assert();
-    }
 
     #[test]
     fn a_value_may_have_anything_in_it() {

@@ -143,14 +143,7 @@ Exit codes: 0 done; 1 failed; 2 wrong usage, nothing was sent; 3 not drained in 
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
-
-    #[test]
-    fn the_definition_is_consistent() {
-        Arguments::command().debug_assert();
-    }
 
     #[test]
     fn statistics_are_not_asked_for_all_the_time() {
