@@ -64,9 +64,8 @@ fn a_slot_moves_with_its_keys() -> Outcome {
 
 #[test]
 fn a_replica_becomes_the_master_after_a_failure_or_on_request() -> Outcome {
-    let mut cluster = timed("a cluster made by commands", || {
-        Cluster::start_by_commands(&["--requirepass", "secret"])
-    })?;
+    let start = || Cluster::start_with(&["--requirepass", "secret"]);
+    let mut cluster = timed("a cluster with a password", start)?;
     let slot = cluster.key_slot("key")?;
     let first = cluster.master_of(slot)?;
     let second = cluster.replica_of(first)?;

@@ -41,15 +41,6 @@ impl Cluster {
 
     /// The nodes have further arguments; a password among them is used for everything.
     pub(crate) fn start_with(arguments: &[&str]) -> Outcome<Self> {
-        Self::start_as(arguments, creation::create)
-    }
-
-    /// As [`start_with`](Self::start_with) where no `redis-cli` is installed.
-    pub(crate) fn start_by_commands(arguments: &[&str]) -> Outcome<Self> {
-        Self::start_as(arguments, creation::create_by_commands)
-    }
-
-    fn start_as(arguments: &[&str], create: fn(&Self) -> Outcome) -> Outcome<Self> {
         let password = arguments.windows(2).find(|pair| pair[0] == "--requirepass");
         let password = password.map(|pair| pair[1]);
         // Longer than a busy machine lets a node that is well be silent.
@@ -68,7 +59,7 @@ impl Cluster {
         let password = password.map(str::to_owned);
         let memory = Memory::default();
         let mut cluster = Self { nodes: nodes?, answers: [true; NODES], password, memory };
-        create(&cluster)?;
+        creation::create(&cluster)?;
         cluster.wait_until_healthy()?;
         cluster.remember_roles()?;
         Ok(cluster)
