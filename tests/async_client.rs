@@ -13,6 +13,7 @@ use redis_collections::{
 use support::kinds::{SERVER, client, in_runtime};
 use support::proxy::{Direction, Proxy};
 use support::servers::query;
+use support::{IDLE, within_in_task};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -24,12 +25,8 @@ async fn open(url: &str) -> AsyncClient {
 }
 
 /// Waits for a condition that other tasks make true.
-async fn eventually(mut condition: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < LONG, "waited in vain");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+async fn eventually(condition: impl FnMut() -> bool) -> bool {
+    within_in_task(LONG, condition).await
 }
 
 fn waiting_clients(server: &LocalServer) -> usize {
@@ -120,7 +117,7 @@ fn a_waiting_pop_never_delays_other_calls() {
             let list = list.clone();
             waiting.spawn(async move { list.wait_pop_front(Wait::Forever).await.unwrap() });
         }
-        eventually(|| waiting_clients(&server) == WAITING).await;
+        assert!(eventually(|| waiting_clients(&server) == WAITING).await);
         let others = async {
             for _ in 0..100 {
                 assert_eq!(list.len().await.unwrap(), 0);
@@ -153,10 +150,10 @@ fn a_dropped_wait_ends_on_the_server_and_takes_nothing() {
             RedisList::new(&open(server.url()).await, "dropped");
         for round in 0..20 {
             let waiting = tokio::spawn(list.wait_pop_front(LONG));
-            eventually(|| waiting_clients(&server) == 1).await;
+            assert!(eventually(|| waiting_clients(&server) == 1).await);
             waiting.abort();
             assert!(waiting.await.unwrap_err().is_cancelled());
-            eventually(|| waiting_clients(&server) == 0).await;
+            assert!(eventually(|| waiting_clients(&server) == 0).await);
             list.push_back(&round).await.unwrap();
             assert_eq!(list.pop_front().await.unwrap(), Some(round));
         }
@@ -174,13 +171,13 @@ fn a_wait_that_is_dropped_while_clients_are_paused_does_the_server_no_harm() {
         ask("CLIENT PAUSE 1000 WRITE").unwrap();
         let waiting = tokio::spawn(list.wait_pop_front(LONG));
         let clients = || format!("{:?}", ask("CLIENT LIST").unwrap());
-        eventually(|| clients().contains("cmd=blpop")).await;
+        assert!(eventually(|| clients().contains("cmd=blpop")).await);
         waiting.abort();
         assert!(waiting.await.unwrap_err().is_cancelled());
         // This is put off too.
         list.push_back(&1).await.unwrap();
-        eventually(|| waiting_clients(&server) == 0).await;
-        eventually(|| query_len(&server, "paused") == 1).await;
+        assert!(eventually(|| waiting_clients(&server) == 0).await);
+        assert!(eventually(|| query_len(&server, "paused") == 1).await);
     });
 }
 
@@ -233,10 +230,10 @@ fn an_item_whose_reply_is_on_its_way_as_the_wait_is_dropped_goes_back() {
             proxy.hold(Direction::Replies);
             let wait = if end { list.wait_pop_front(LONG) } else { list.wait_pop_back(LONG) };
             let waiting = tokio::spawn(wait);
-            eventually(|| direct.len().unwrap() == 1).await;
+            assert!(eventually(|| direct.len().unwrap() == 1).await);
             waiting.abort();
             proxy.release();
-            eventually(|| direct.range(..).unwrap() == [1, 2]).await;
+            assert!(eventually(|| direct.range(..).unwrap() == [1, 2]).await);
         }
     });
 }
@@ -251,7 +248,7 @@ fn a_lost_reply_to_a_write_is_perhaps_and_a_read_is_repeated() {
         proxy.hold(Direction::Replies);
         let write = tokio::spawn(dict.increment("n", 1));
         let direct: RedisDict<String, u64> = RedisDict::new(&support::kinds::client(), "lost");
-        eventually(|| direct.get("n").unwrap() == Some(2)).await;
+        assert!(eventually(|| direct.get("n").unwrap() == Some(2)).await);
         proxy.kill();
         let error = write.await.unwrap().unwrap_err();
         assert!(matches!(&error, Error::ConnectionLost { .. }), "{error}");
@@ -325,7 +322,7 @@ fn a_server_restarted_between_two_calls_is_not_noticed() {
         for round in 0..3 {
             dict.insert(&round, &round).await.unwrap();
             server.restart().unwrap();
-            tokio::time::sleep(Duration::from_millis(110)).await;
+            tokio::time::sleep(IDLE).await;
         }
     });
 }
@@ -339,7 +336,7 @@ fn writes_at_once_are_not_lost_with_a_connection_that_died_while_idle() {
             let dict: RedisDict<u64, u64, AsyncClient> =
                 RedisDict::new(&open(&proxy.url()).await, "idle");
             dict.insert(&0, &0).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(110)).await;
+            tokio::time::sleep(IDLE).await;
             end(&proxy);
             let written = tokio::join!(dict.insert(&1, &1), dict.insert(&2, &2));
             assert!(matches!(written, (Ok(_), Ok(_))), "{case}: {written:?}");
@@ -355,9 +352,9 @@ fn a_waiting_pop_goes_on_when_the_server_is_restarted() {
         let list: RedisList<u64, AsyncClient> =
             RedisList::new(&open(server.url()).await, "goes-on");
         let waiting = tokio::spawn(list.wait_pop_front(LONG));
-        eventually(|| waiting_clients(&server) == 1).await;
+        assert!(eventually(|| waiting_clients(&server) == 1).await);
         server.restart().unwrap();
-        eventually(|| waiting_clients(&server) == 1).await;
+        assert!(eventually(|| waiting_clients(&server) == 1).await);
         list.push_back(&7).await.unwrap();
         assert_eq!(waiting.await.unwrap().unwrap(), Some(7));
     });
@@ -422,7 +419,7 @@ fn nothing_is_left_open_when_a_client_ends() {
         drop(list.iter());
         assert!(!connections());
         drop((list, client));
-        eventually(connections).await;
+        assert!(eventually(connections).await);
     });
 }
 

@@ -13,16 +13,13 @@ use support::kinds::{SERVER, client, in_runtime};
 use support::proxy::{Direction, Proxy};
 use support::scripted::{Answer, Scripted};
 use support::servers::query;
-use support::{eventually, within};
+use support::{IDLE, eventually, within, within_in_task};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 const SHORT: Duration = Duration::from_millis(200);
 const LONG: Duration = Duration::from_secs(30);
-
-/// A connection that was idle for so long is not trusted.
-const IDLE: Duration = Duration::from_millis(110);
 
 type Dict = RedisDict<String, u64, AsyncClient>;
 
@@ -56,7 +53,7 @@ fn no_call_outlives_its_connection() {
     let server = server.unwrap();
     let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
     runtime.block_on(async {
-        // So that a call which hears nothing of the end cannot be taken for a slow one.
+        // So that a call that does not notice the end cannot be taken for a slow one.
         let client = AsyncClient::builder(&server.url()).response_timeout(LONG);
         let dict: Dict = RedisDict::new(&client.build().await.unwrap(), "d");
         let mut callers = JoinSet::new();
@@ -381,15 +378,19 @@ fn a_demoted_master_that_keeps_its_connections_is_left() {
         dict.insert("k", &1).await.unwrap();
         assert!(matches!(events.next().await, Ok(Event::Inserted(_))));
         let waiting = tokio::spawn(list.wait_pop_front(LONG));
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        let waits = || {
+            let clients: String = query(master.url(), "CLIENT LIST").unwrap();
+            clients.contains("cmd=blpop")
+        };
+        assert!(within_in_task(LONG, waits).await);
         promote(&master, &replica, &address);
         dict.insert("k", &2).await.expect("nothing was applied, so that it is sent again");
         let on_new: Option<String> = query(replica.url(), "GET moved:k").unwrap();
         assert_eq!(on_new.as_deref(), Some("2"));
         list.push_back(&7).await.unwrap();
         assert_eq!(waiting.await.unwrap().unwrap(), Some(7), "it waits on the new master");
-        // Others write on the new master, of which the subscription has to hear.
-        let heard = async {
+        // The subscription must report what others write on the new master.
+        let reported = async {
             for n in 0.. {
                 query::<()>(replica.url(), &format!("SET moved:other {n}")).unwrap();
                 while let Ok(event) = timeout(SHORT, events.next()).await {
@@ -400,6 +401,6 @@ fn a_demoted_master_that_keeps_its_connections_is_left() {
                 }
             }
         };
-        timeout(LONG, heard).await.expect("the subscription follows");
+        timeout(LONG, reported).await.expect("the subscription follows");
     });
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use redis_collections::{Applied, Client, Error, LocalServer, RedisDict, RedisList};
 use support::kinds::SERVER;
 use support::proxy::Proxy;
-use support::{Lines, ask, eventually, send_signal};
+use support::{IDLE, Lines, ask, eventually, send_signal};
 
 const LIMIT: Duration = Duration::from_secs(2);
 
@@ -21,9 +21,6 @@ const ONCE: Duration = Duration::from_millis(3600);
 
 /// Between two bytes of a server that is never silent for long.
 const DRIP: Duration = Duration::from_millis(300);
-
-/// A connection that was idle for so long is not trusted.
-const IDLE: Duration = Duration::from_millis(110);
 
 /// A server that does with each connection what `serve` does. It gives its address.
 fn scripted(serve: impl Fn(TcpStream) + Send + Clone + 'static) -> String {
@@ -54,7 +51,8 @@ fn answer(mut stream: TcpStream, pause: Duration, reply: impl Fn(&str) -> String
     }
 }
 
-/// Says whether anybody took it.
+/// Sends bytes with a pause before each, which is what the tests are about, and returns whether all
+/// were taken.
 fn drip(stream: &mut TcpStream, bytes: impl IntoIterator<Item = u8>, pause: Duration) -> bool {
     bytes.into_iter().all(|byte| {
         thread::sleep(pause);

@@ -423,6 +423,7 @@ async fn a_value_is_refreshed_ahead<C: Kind>(client: C, name: &str) {
 async fn a_value_is_refreshed_early_by_chance<C: Kind>(client: C, name: &str) {
     let name = plain(name);
     let load = |id: u64, ()| {
+        // The chance of a refresh grows with the time that a load takes.
         std::thread::sleep(Duration::from_millis(5));
         C::loading(Ok(Loaded::new(id)))
     };

@@ -10,6 +10,7 @@ use redis_collections::{
     CacheClient, CachePolicy, ChangeFormat, Error, Loaded, LoadedMany, NearCache, RedisDict, Ttl,
 };
 use support::kinds::{Kind, SourceDown, contract, ok, plain, settle, tell_everything};
+use support::wait_until;
 
 contract! {
     a_value_is_found_without_asking,
@@ -28,7 +29,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 type Squares<C> = CacheClient<u64, u64, C>;
 
-/// Ways of hearing of changes.
+/// The sources of changes.
 fn ways() -> [NearCache; 2] {
     tell_everything();
     [NearCache::tracking(), NearCache::writer_messages()]
@@ -54,35 +55,30 @@ fn names(name: &str) -> impl Iterator<Item = (NearCache, String)> {
     ways().into_iter().zip(0..).map(move |(way, number)| (way, format!("{}-{number}", plain(name))))
 }
 
-/// Reads until the near cache has the value, and gives it.
+/// Reads until the near cache has the value, and returns it.
 macro_rules! near {
     ($cache:expr, $id:expr) => {{
-        let mut found = None;
-        for round in 0.. {
-            let before = $cache.near_stats().unwrap().hits;
-            found = ok!($cache.get($id)).as_deref().copied();
-            if $cache.near_stats().unwrap().hits > before {
-                break;
-            }
-            assert!(round < 10_000, "{found:?}");
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        let mut found;
+        wait_until!(
+            {
+                let before = $cache.near_stats().unwrap().hits;
+                found = ok!($cache.get($id)).as_deref().copied();
+                $cache.near_stats().unwrap().hits > before
+            },
+            "{found:?} is not from the near cache"
+        );
         found
     }};
 }
 
-/// Reads until there is another value, and gives it.
+/// Reads until there is another value, and returns it.
 macro_rules! changed {
     ($cache:expr, $id:expr, $old:expr) => {{
-        let mut found = Some($old);
-        for round in 0.. {
+        let mut found;
+        wait_until!({
             found = ok!($cache.get($id)).as_deref().copied();
-            if found != Some($old) {
-                break;
-            }
-            assert!(round < 10_000);
-            std::thread::sleep(Duration::from_millis(1));
-        }
+            found != Some($old)
+        });
         found
     }};
 }
@@ -169,14 +165,10 @@ async fn an_old_value_is_served_if_its_loader_fails<C: Kind>(client: C, name: &s
         assert_eq!(near!(cache, &3), Some(3));
         is_down.store(true, Ordering::SeqCst);
         assert!(ok!(stored(&client, &name).expire(&3, MINUTE)));
-        for round in 0.. {
+        wait_until!({
             assert_eq!(ok!(cache.get(&3)).as_deref(), Some(&3));
-            if cache.stats().stale > 0 {
-                break;
-            }
-            assert!(round < 10_000, "it is not old");
-            std::thread::sleep(Duration::from_millis(1));
-        }
+            cache.stats().stale > 0
+        });
     }
 }
 
@@ -220,13 +212,14 @@ async fn settings_that_cannot_be_kept_are_refused<C: Kind>(client: C, name: &str
     assert!(cache.near_stats().is_none());
 }
 
-/// In the background, by those who find it without asking.
+/// In the background, by callers that find it in the near cache.
 async fn a_value_is_refreshed_early_by_chance<C: Kind>(client: C, name: &str) {
     for (near_cache, name) in names(name) {
         // The chance is so small, or so great, that it can be relied on.
         for (beta, is_refreshed) in [(1e-9, false), (1e12, true)] {
             let policy = CachePolicy::time_to_live(MINUTE).early_refresh(beta);
             let load = |id: u64, ()| {
+                // The chance of a refresh grows with the time that a load takes.
                 std::thread::sleep(Duration::from_millis(5));
                 C::loading(Ok(Loaded::new(id)))
             };

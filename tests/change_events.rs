@@ -1,4 +1,4 @@
-//! What collections tell of their changes, heard by a plain subscription.
+//! Change events: the messages that collections publish, read by a plain subscription.
 #![allow(clippy::disallowed_methods, reason = "times that are surely past and yet to come")]
 
 mod support;
@@ -47,7 +47,7 @@ mod divided {
     }
 }
 
-/// The contract of a `RedisDict`, with notices.
+/// The contract of a `RedisDict`, with a listener to its messages.
 mod dicts {
     use super::*;
 
@@ -73,7 +73,7 @@ mod dicts {
     map_scenarios!(open);
 }
 
-/// The contract of a `RedisHashDict`, with notices.
+/// The contract of a `RedisHashDict`, with a listener to its messages.
 mod hashes {
     use super::*;
 
@@ -110,11 +110,11 @@ type Hash<C> = RedisHashDict<String, i64, C>;
 type List<C> = RedisList<String, C>;
 type Set<C> = RedisSet<String, C>;
 
-/// Who has subscribed to channels at the server of a key.
+/// A subscriber to channels at the server of a key.
 struct Listener {
     subscriber: redis::Connection,
     publisher: redis::Connection,
-    /// A channel that no other test uses, for the end of what was told.
+    /// A channel that no other test uses, to mark the end of a test's messages.
     end: String,
 }
 
@@ -222,15 +222,15 @@ fn shown<T: Debug>(result: Result<T>) -> String {
     }
 }
 
-/// Calls each operation on the plain collection and on the one that tells, whose replies must not
-/// differ, and compares what is told.
-macro_rules! told {
-    ($plain:ident, $telling:ident, $listener:ident:
+/// Calls each operation on the plain collection and on the one that publishes, whose replies must
+/// not differ, and compares the messages.
+macro_rules! published {
+    ($plain:ident, $publishing:ident, $listener:ident:
         $($operation:ident($($argument:expr),*) => $changes:expr;)+) => {$(
         let operation = stringify!($operation($($argument),*));
         let plain = settle!($plain.$operation($($argument),*));
-        let telling = settle!($telling.$operation($($argument),*));
-        assert_eq!(shown(telling), shown(plain), "{operation}");
+        let publishing = settle!($publishing.$operation($($argument),*));
+        assert_eq!(shown(publishing), shown(plain), "{operation}");
         assert_eq!($listener.changes(), $changes, "{operation}");
     )+};
 }
@@ -242,7 +242,7 @@ async fn every_write_to_a_dict_is_published<C: Kind>(client: C, name: &'static s
     let mut listener = listen(name, "dict", &prefix);
     let before = UNIX_EPOCH + HOUR;
     let later = SystemTime::now() + HOUR;
-    told! { plain, dict, listener:
+    published! { plain, dict, listener:
         insert("a", &1) => "Ia";
         insert("a", &2) => "Ua";
         get("a") => "";
@@ -279,11 +279,11 @@ async fn every_write_to_a_dict_is_published<C: Kind>(client: C, name: &'static s
         clear() => "Ra";
     }
     let (texts, plain) = (dict.typed::<String, String>(), plain.typed::<String, String>());
-    told! { plain, texts, listener: insert("a", "no number") => "Ia"; }
+    published! { plain, texts, listener: insert("a", "no number") => "Ia"; }
     let (numbers, plain) = (dict.typed::<String, i64>(), plain.typed::<String, i64>());
-    told! { plain, numbers, listener: increment("a", 1) => ""; }
+    published! { plain, numbers, listener: increment("a", 1) => ""; }
     let (floats, plain) = (dict.typed::<String, f64>(), plain.typed::<String, f64>());
-    told! { plain, floats, listener:
+    published! { plain, floats, listener:
         increment("a", 0.5) => "";
         increment("f", 0.5) => "If";
         increment("f", 1e3) => "Uf";
@@ -294,7 +294,7 @@ async fn every_write_to_a_hash_is_published<C: Kind>(client: C, name: &'static s
     let plain: Hash<C> = RedisHashDict::new(&client, format!("{name}-plain"));
     let hash: Hash<C> = RedisHashDict::new(&client, name).publishing(OWN);
     let mut listener = listen(name, "hash", name);
-    told! { plain, hash, listener:
+    published! { plain, hash, listener:
         insert("a", &1) => "Ia";
         insert("a", &2) => "Ua";
         get("a") => "";
@@ -321,11 +321,11 @@ async fn every_write_to_a_hash_is_published<C: Kind>(client: C, name: &'static s
         insert("a", &1) => "Ia";
     }
     let (texts, plain_texts) = (hash.typed::<String, String>(), plain.typed::<String, String>());
-    told! { plain_texts, texts, listener: insert("a", "no number") => "Ua"; }
-    told! { plain, hash, listener: increment("a", 1) => ""; }
+    published! { plain_texts, texts, listener: insert("a", "no number") => "Ua"; }
+    published! { plain, hash, listener: increment("a", 1) => ""; }
     let has_expiry = settle!(hash.ttl("a")).is_ok();
     let on_newer = |changes: &'static str| if has_expiry { changes } else { "" };
-    told! { plain, hash, listener:
+    published! { plain, hash, listener:
         insert_with_ttl("g", &1, HOUR) => on_newer("Ig | Tg");
         expire("a", HOUR) => on_newer("Ta");
         expire("x", HOUR) => "";
@@ -340,7 +340,7 @@ async fn every_write_to_a_list_is_published<C: Kind>(client: C, name: &'static s
     let plain: List<C> = RedisList::new(&client, format!("{name}-plain"));
     let list: List<C> = RedisList::new(&client, name).publishing(OWN);
     let mut listener = listen(name, "list", name);
-    told! { plain, list, listener:
+    published! { plain, list, listener:
         push_back("a") => "I1";
         push_front("b") => "I1";
         push_many(["c", "d", "c"]) => "I3";
@@ -389,7 +389,7 @@ async fn every_write_to_a_set_is_published<C: Kind>(client: C, name: &'static st
     let (plain_target, target) = (open("plain-target"), open("target").publishing(OWN));
     let (other, others) = (open("other"), [&open("other")]);
     let mut listener = listen(name, "set", &name_of(""));
-    told! { plain, set, listener:
+    published! { plain, set, listener:
         insert("a") => "Ia";
         insert("a") => "";
         contains("a") => "";
@@ -436,9 +436,9 @@ async fn a_change_of_the_whole_key_is_published<C: Kind>(client: C, name: &'stat
     let hash: Hash<C> = RedisHashDict::new(&client, name).publishing(OWN);
     let mut listener = listen(name, "hash", name);
     let (before, later) = (UNIX_EPOCH + HOUR, SystemTime::now() + HOUR);
-    told! { plain, hash, listener: insert("a", &1) => "Ia"; }
+    published! { plain, hash, listener: insert("a", &1) => "Ia"; }
     let (plain_key, key) = (plain.key(), hash.key());
-    told! { plain_key, key, listener:
+    published! { plain_key, key, listener:
         expire(HOUR) => "T";
         expire_at(later) => "T";
         persist() => "T";
@@ -447,8 +447,8 @@ async fn a_change_of_the_whole_key_is_published<C: Kind>(client: C, name: &'stat
         remove() => "";
         expire(HOUR) => "";
     }
-    told! { plain, hash, listener: insert("a", &1) => "Ia"; }
-    told! { plain_key, key, listener: expire_at(before) => "C"; }
+    published! { plain, hash, listener: insert("a", &1) => "Ia"; }
+    published! { plain_key, key, listener: expire_at(before) => "C"; }
 }
 
 async fn an_update_is_published_once<C: Kind>(client: C, name: &'static str) {
@@ -490,11 +490,11 @@ async fn a_move_is_published_by_both_collections<C: Kind>(client: C, name: &'sta
     let mut of_to = listen(name, "set", &name_of("set-to"));
     ok!(from.insert_many(["a", "b"]));
     ok!(to.insert("b"));
-    for (member, moved, told) in
+    for (member, moved, published) in
         [("a", true, ["Ia Ib | Ra", "Ib | Ia"]), ("b", true, ["Rb", ""]), ("b", false, ["", ""])]
     {
         assert_eq!(ok!(from.move_to(&to, member)), moved);
-        assert_eq!([&of_from.changes()[..], &of_to.changes()], told, "{member}");
+        assert_eq!([&of_from.changes()[..], &of_to.changes()], published, "{member}");
     }
     assert!(ok!(to.move_to(&to, "a")));
     assert_eq!(of_to.changes(), "");
@@ -609,7 +609,7 @@ async fn the_message_of_a_write_that_failed_is_revoked<C: Kind>(client: C, name:
     let plain: Hash<C> = RedisHashDict::new(&client, format!("{name}-plain"));
     let hash: Hash<C> = RedisHashDict::new(&client, name).publishing(OWN);
     let mut listener = listen(name, "hash", name);
-    told! { plain, hash, listener:
+    published! { plain, hash, listener:
         insert("a", &i64::MAX) => "Ia";
         increment("a", 1) => "Ua | V";
         insert("a", &1) => "Ua";
@@ -617,7 +617,7 @@ async fn the_message_of_a_write_that_failed_is_revoked<C: Kind>(client: C, name:
     let (plain, set) = (Set::new(&client, format!("{name}-plain")), Set::new(&client, name));
     let set = set.publishing(OWN);
     let mut listener = listen(name, "set", name);
-    told! { plain, set, listener:
+    published! { plain, set, listener:
         insert("a") => "";
         remove("a") => "";
         pop() => "";
@@ -636,8 +636,8 @@ async fn a_change_too_large_for_one_message_comes_in_several<C: Kind>(
     let sizes = |listener: &mut Listener, kind: char| -> Vec<usize> {
         let messages = listener.messages();
         let changes = messages.iter().flat_map(|message| &message.changes);
-        let (told, all) = (changes.clone().filter(|change| change.starts_with(kind)), changes);
-        assert_eq!(told.count(), all.count(), "all of the kind {kind}");
+        let (published, all) = (changes.clone().filter(|change| change.starts_with(kind)), changes);
+        assert_eq!(published.count(), all.count(), "all of the kind {kind}");
         messages.iter().map(|message| message.changes.len()).collect()
     };
     let by_thousands = vec![1000; numbers.len() / 1000];
@@ -714,12 +714,12 @@ async fn a_divided_write_is_published_slot_by_slot<C: Kind>(client: C, name: &'s
     let dict = dict.publishing(OWN);
     let mut listener = listen(name, "dict", &prefix);
     let numbers: Vec<u64> = (0..300).collect();
-    let mut told = BTreeMap::new();
-    let mut hear = |kind: char| {
+    let mut published = BTreeMap::new();
+    let mut receive = |kind: char| {
         let mut keys = Vec::new();
         let all = support::eventually(|| {
             for message in listener.messages() {
-                let last = told.insert(message.stream.clone(), message.sequence);
+                let last = published.insert(message.stream.clone(), message.sequence);
                 assert_eq!(message.sequence, last.unwrap_or(0) + 1, "{message:?}");
                 for change in message.changes {
                     assert!(change.starts_with(kind), "{change}");
@@ -735,13 +735,13 @@ async fn a_divided_write_is_published_slot_by_slot<C: Kind>(client: C, name: &'s
         assert!(all && keys == numbers, "{keys:?}");
     };
     ok!(dict.insert_many(numbers.iter().zip(&numbers)));
-    hear('I');
+    receive('I');
     let values = ok!(dict.get_many(&numbers));
     assert_eq!(values, numbers.iter().copied().map(Some).collect::<Vec<_>>());
     ok!(dict.extend(numbers.iter().zip(&numbers)));
-    hear('U');
+    receive('U');
     assert_eq!(ok!(dict.remove_many(&numbers)), numbers.len());
-    hear('R');
+    receive('R');
 }
 
 #[test]
@@ -764,14 +764,15 @@ fn a_write_waits_until_its_slot_has_arrived_with_the_sequences() {
     let writer = thread::spawn(move || set.insert(&3).and_then(|_| set.len()));
     cluster.finish_move(slot, from, to).unwrap();
     assert_eq!(writer.join().unwrap().unwrap(), 3);
-    let mut told = Vec::new();
-    support::eventually(|| {
-        told.extend(listener.messages().iter().map(|message| message.sequence));
-        told.len() >= 3
-    });
+    let mut received = Vec::new();
+    let have_come = || {
+        received.extend(listener.messages().iter().map(|message| message.sequence));
+        received.len() >= 3
+    };
+    assert!(support::eventually(have_come));
     // Those of the old node come over the cluster's bus, and may be overtaken.
-    told.sort();
-    assert_eq!(told, [1, 2, 3]);
+    received.sort();
+    assert_eq!(received, [1, 2, 3]);
 }
 
 /// A server of its own and a client.

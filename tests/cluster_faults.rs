@@ -111,7 +111,7 @@ fn a_hanging_master_is_replaced<C: Concurrent>() -> Outcome {
         let slot = cluster.key_slot("hanging:key")?;
         let master = cluster.master_of(slot)?;
         let slots = HashSet::from_iter(cluster.slots_of(master)?);
-        // It asks this master only, so that no other one tells it to look for the servers anew.
+        // It asks this master only, so that no other one makes it look for the servers anew.
         let lonely = RedisDict::<String, u64, C>::new(&C::connect(impatient(cluster)), "hanging");
         let increment = || C::finish(async { settle!(lonely.increment("key", 1)) });
         increment()?;

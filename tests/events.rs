@@ -39,7 +39,7 @@ macro_rules! events {
 
 async fn writers_publish_their_changes<C: Kind>(client: C, name: &'static str) {
     tell_everything();
-    // All on one server: what several tell has no order.
+    // All on one server: messages of several servers have no order.
     let dict: RedisDict<String, u64, C> =
         RedisDict::with_prefix(&client, format!("{{{name}}}")).publishing(ChangeFormat::Own);
     let mut events = ok!(dict.subscribe("*"));

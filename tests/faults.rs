@@ -17,13 +17,10 @@ use redis_collections::{
 };
 use support::kinds::{Kind, SERVER, client, in_runtime, ok, ok_within, on_both_kinds, settle};
 use support::proxy::{Direction, Proxy};
-use support::{ask, eventually, send_signal};
+use support::{IDLE, ask, eventually, send_signal};
 
 const SHORT: Duration = Duration::from_millis(700);
 const LONG: Duration = Duration::from_secs(30);
-
-/// A connection that was idle for so long is not trusted.
-const IDLE: Duration = Duration::from_millis(110);
 
 /// A server of its own with a client and a dictionary that holds `a`.
 fn fixture(arguments: &[&str]) -> (LocalServer, Client, RedisDict<String, String>) {
@@ -117,6 +114,7 @@ async fn a_wait_begins_while_the_server_is_away<C: Kind>() {
     let list: RedisList<String, C> = RedisList::new(&connect::<C>(&server).await, "l");
     server.stop().unwrap();
     let waiting = thread::spawn(move || C::finish(C::settle(list.wait_pop_front(Wait::Forever))));
+    // A wait that goes on shows nothing to wait for.
     thread::sleep(SHORT);
     assert!(!waiting.is_finished(), "it waits for the server");
     server.restart().unwrap();
@@ -163,7 +161,8 @@ async fn a_move_waits_out_a_server_that_is_frozen<C: Kind>() {
     };
     assert!(eventually(|| client_list(&server).contains("cmd=blmove")));
     signal(&server, "-STOP");
-    // Longer than a wait is silent without a reason.
+    // Longer than the five seconds after which a silent connection is given up. Nothing happens
+    // meanwhile that could be waited for.
     thread::sleep(Duration::from_secs(6));
     signal(&server, "-CONT");
     assert!(!waiting.is_finished());
@@ -187,6 +186,7 @@ fn a_pop_waits_out_a_server_that_is_frozen_or_paused() {
                     signal(&server, trouble);
                     let id = server.process_id();
                     Some(thread::spawn(move || {
+                        // Longer than the wait, which shows nothing while the server is frozen.
                         thread::sleep(Duration::from_secs(3));
                         send_signal("CONT", id)
                     }))

@@ -35,14 +35,14 @@ struct Collections<C: Kind> {
 }
 
 impl<C: Kind> Collections<C> {
-    fn of(client: &C, told: bool) -> Self {
+    fn of(client: &C, is_publishing: bool) -> Self {
         let (dict, hash) = (RedisDict::new(client, "dict"), RedisHashDict::new(client, "hash"));
         let list = RedisList::new(client, "list");
         let load = |_, _, ()| C::loading(Ok(Loaded::from(7)));
         let policy = CachePolicy::time_to_live(LONG).fail_without_redis();
         let cache = HashCacheClient::new(client, "cache", policy, load).unwrap();
         let own = || ChangeFormat::Own;
-        match told {
+        match is_publishing {
             false => Self { dict, hash, list, cache },
             true => Self {
                 dict: dict.publishing(own()),
@@ -104,7 +104,7 @@ fn fill(server: &LocalServer) {
 /// The key of a cache's values.
 const CACHED: &str = "cache~rc:hash-cache:1";
 
-/// What is stored, as it would be told apart later.
+/// What is stored, by which later states differ.
 fn stored(server: &LocalServer) -> String {
     let all = Collections::of(&Client::open(server.url()).unwrap(), false);
     let sorted = |map: std::collections::HashMap<String, u64>| {
@@ -122,24 +122,25 @@ fn stored(server: &LocalServer) -> String {
 async fn an_operation_has_no_effect_or_its_error_says_so<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let mut refused = 0;
-    for (command, told) in COMMANDS.into_iter().flat_map(|it| [(it, false), (it, true)]) {
+    for (command, is_publishing) in COMMANDS.into_iter().flat_map(|it| [(it, false), (it, true)]) {
         let user = format!("ACL SETUSER ann reset on >pw ~* &* +@all -{command}");
         if query::<()>(server.url(), &user).is_err() {
             continue; // A server without the command.
         }
         let builder = C::builder(server.url()).user("ann").password("pw");
-        let collections = Collections::of(&C::build(builder).await.unwrap(), told);
+        let collections = Collections::of(&C::build(builder).await.unwrap(), is_publishing);
         for operation in OPERATIONS {
             fill(&server);
             let before = stored(&server);
             let Err(error) = collections.run(operation).await else { continue };
             let after = stored(&server);
-            let what = format!("{operation} without {command}, told: {told}: {error}");
+            let what =
+                format!("{operation} without {command}, publishing: {is_publishing}: {error}");
             // Nothing proves that these are allowed but they themselves.
             let is_proven = match operation {
                 "cache set" => false,
                 _ if operation.starts_with("cache") => !matches!(command, "hdel" | "time"),
-                _ => !told && !matches!(command, "rpush" | "persist"),
+                _ => !is_publishing && !matches!(command, "rpush" | "persist"),
             };
             match before == after {
                 true if is_proven => assert_eq!(error.applied(), Applied::No, "{what}"),
@@ -162,9 +163,9 @@ async fn an_operation_has_no_effect_or_its_error_says_so<C: Kind>() {
 
 async fn a_key_of_another_type_is_not_replaced<C: Kind>() {
     let server = LocalServer::start().unwrap();
-    for told in [false, true] {
+    for is_publishing in [false, true] {
         let client = C::build(C::builder(server.url())).await.unwrap();
-        let collections = Collections::of(&client, told);
+        let collections = Collections::of(&client, is_publishing);
         for (key, operation) in [
             ("hash", "hash replace_all"),
             ("hash", "hash replace_all of none"),
@@ -241,13 +242,13 @@ fn user_of<C: Kind>(server: &LocalServer, rights: &str) -> ClientBuilder<C> {
 async fn rights_to_a_prefix_are_enough<C: Kind>() {
     let server = LocalServer::start_with(&["--notify-keyspace-events", "KEA"]).unwrap();
     let client = C::build(user_of::<C>(&server, OF_A_PREFIX)).await.unwrap();
-    for told in [false, true] {
+    for is_publishing in [false, true] {
         let own = ChangeFormat::Own;
         let mut dict: RedisDict<String, u64, C> = RedisDict::new(&client, "app-d");
         let mut hash: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, "app-h");
         let mut list: RedisList<u64, C> = RedisList::new(&client, "app-l");
         let mut set: RedisSet<u64, C> = RedisSet::new(&client, "app-s");
-        if told {
+        if is_publishing {
             (dict, hash) = (dict.publishing(own.clone()), hash.publishing(own.clone()));
             (list, set) = (list.publishing(own.clone()), set.publishing(own));
         }

@@ -195,7 +195,7 @@ fn a_near_cache_follows_the_new_master() {
     pair.fail_over();
     query::<()>(pair.new.url(), "SET d:a 2").unwrap();
     assert!(eventually(|| cached.get("a").unwrap().as_deref() == Some(&2)));
-    assert!(eventually(|| cached.stats().gaps > 0), "it was not heard for a moment");
+    assert!(eventually(|| cached.stats().gaps > 0), "it was cut off for a moment");
     assert_eq!(ask(pair.old.port(), "REPLICAOF 127.0.0.1 1").unwrap(), "+OK\r\n");
     query::<()>(pair.new.url(), "SET d:a 3").unwrap();
     assert!(eventually(|| cached.get("a").unwrap().as_deref() == Some(&3)));

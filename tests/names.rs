@@ -267,7 +267,7 @@ async fn names_of_keys_beside_collections_are_refused<C: Kind>(client: C, name: 
     }
 }
 
-/// A walk over a whole database shows what is the user's alone.
+/// A walk over a whole database shows only the user's keys.
 #[test]
 fn a_whole_database_is_without_what_is_beside_collections() {
     let server = redis_collections::LocalServer::start().unwrap();

@@ -104,6 +104,7 @@ fn a_key_created_where_its_slot_went_is_found<C: Concurrent>() -> Outcome {
                 assert!(eventually(|| get(&cached).is_none() && cached.peek(&7) == Some(None)));
                 cluster.move_slot(slot, from, cluster.another_master(from)?)?;
                 way.writer(&other, &format!("{prefix}:")).insert(&7, &1)?;
+                // Within the bound the cache may be stale or not.
                 std::thread::sleep(BOUND + MARGIN);
                 assert_eq!(get(&cached), Some(1), "{way:?}, {prefix}");
                 let is_kept = || get(&cached) == Some(1) && cached.peek(&7).is_some();
@@ -117,6 +118,7 @@ fn a_key_created_where_its_slot_went_is_found<C: Concurrent>() -> Outcome {
             assert!(eventually(|| get().is_none() && cached.peek(&7) == Some(None)));
             cluster.move_slot(slot, from, cluster.another_master(from)?)?;
             RedisHashDict::<u64, u64>::new(&other, name("hash")).insert(&7, &1)?;
+            // Within the bound the cache may be stale or not.
             std::thread::sleep(BOUND + MARGIN);
             assert_eq!(get().as_deref(), Some(&1), "{way:?}");
         }
@@ -172,6 +174,7 @@ fn a_master_that_goes_on_after_a_planned_failover_is_left<C: Concurrent>() -> Ou
         way.writer(&new, &format!("planned-{way:?}:")).insert(&7, &2)?;
     }
     assert!(role(first)?.contains("role:master"), "the old one goes on");
+    // Until then the caches may be stale or not.
     std::thread::sleep(TRUST + BOUND + HALF_A_SECOND / 2);
     let went_on = role(first)?.contains("role:master");
     for (way, cached) in Way::ALL.iter().zip(&caches) {
@@ -203,8 +206,8 @@ fn get<C: Concurrent>(cached: &CachedDict<u64, u64, C>) -> Option<u64> {
 
 /// Caches that each add what they need could take it from each other.
 fn notify_of_all_keys(urls: &[String]) -> Outcome {
-    let tell = "CONFIG SET notify-keyspace-events KEAn";
-    Ok(urls.iter().try_for_each(|url| query(url, tell))?)
+    let setting = "CONFIG SET notify-keyspace-events KEAn";
+    Ok(urls.iter().try_for_each(|url| query(url, setting))?)
 }
 
 /// Waits until the replica has everything.

@@ -77,7 +77,7 @@ impl Pair {
     }
 }
 
-/// A user who may not ask which process answers is served as well as others.
+/// A user without the right to ask which process answers is served as well as others.
 const RIGHTS: [&str; 2] = ["+@all", "+@all -info"];
 
 fn reading_all_is_complete<C: Concurrent>() -> Outcome {

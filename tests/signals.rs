@@ -53,6 +53,7 @@ fn a_program_that_is_stopped_and_continued_loses_nothing() {
             // It may have ended meanwhile.
             let _ = send_signal(signal, program.id()).unwrap();
         }
+        // So that the program gets on between two stops.
         thread::sleep(Duration::from_millis(5));
     }
     assert_succeeds(program);
@@ -66,7 +67,7 @@ fn a_program_that_starts_others_loses_nothing() {
 }
 
 /// A server that notifies of everything: ways that each add what they need can take it from each
-/// other, of which an event tells.
+/// other, which is an event of its own.
 fn server() -> LocalServer {
     LocalServer::start_with(&["--notify-keyspace-events", "KEAn"]).unwrap()
 }
@@ -83,10 +84,10 @@ fn a_program_that_is_stopped_for_longer_than_its_limits_reads_what_has_arrived()
     );
     assert!(eventually(|| !list.is_empty().unwrap()));
     proxy.hold(Direction::Replies);
-    // Now the next reply is waited for, whichever it is.
-    thread::sleep(Duration::from_millis(50));
+    assert!(eventually(|| proxy.has_held()), "a reply is waited for");
     send_signal("STOP", program.id()).unwrap();
     proxy.release();
+    // The limit passes for a program that does nothing meanwhile.
     thread::sleep(STOPPED_LIMIT + STOPPED_LIMIT / 2);
     over.insert("calls", &true).unwrap();
     send_signal("CONT", program.id()).unwrap();
@@ -211,6 +212,7 @@ fn beside<T>(
         scope.spawn(move || {
             for item in 0..ITEMS {
                 send(client, item).unwrap();
+                // So that the receiver mostly waits.
                 thread::sleep(Duration::from_millis(5));
             }
         });

@@ -10,6 +10,8 @@ use redis_collections::{
     Consumer, Error, Job, QueueSettings, QueueStats, RedisHashDict, RedisList, WorkQueue,
 };
 use support::kinds::{CLUSTER, Kind, SERVER, contract, contract_on_clusters, ok, settle};
+use support::servers::is_blocked;
+use support::{BETWEEN_LOOKS, LATE, wait_until, within};
 
 contract! {
     jobs_come_in_the_order_of_the_queue,
@@ -78,8 +80,6 @@ fn hasty<C: Kind>(client: &C, name: &str) -> Queue<C> {
 const AT_ONCE: Duration = Duration::ZERO;
 const SOON: Duration = Duration::from_millis(50);
 const LEASE: Duration = Duration::from_secs(3);
-/// Only what fails takes so long.
-const LATE: Duration = Duration::from_secs(30);
 const HOUR: Duration = Duration::from_secs(3600);
 
 async fn next<C: Kind>(
@@ -113,7 +113,7 @@ async fn until<C: Kind>(
             return stats;
         }
         assert!(Instant::now() < deadline, "{stats:?}");
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(BETWEEN_LOOKS);
     }
 }
 
@@ -475,14 +475,14 @@ async fn settings_belong_to_the_queue<C: Kind>(client: C, name: &'static str) {
             let field = ["HGET", &format!("{{{name}}}~rc:settings"), setting];
             of_its_server::<Option<String>>(name, &field).as_deref() == Some(number)
         };
-        support::within(LATE, is_stored)
+        within(LATE, is_stored)
     };
     let queue = queue(&client, name);
     let mut first = queue.with(explicit(2)).consumer();
     assert!(next(&mut first, AT_ONCE).await.is_none());
     assert!(stored("dead_capacity", "2"));
 
-    // Who says nothing takes what is set.
+    // A queue without settings takes those that are stored.
     let bury = async |settings: Option<QueueSettings>| {
         ok!(queue.push_many(["a", "b", "c"]));
         let own = settings.map_or(queue.clone(), |settings| queue.with(settings));
@@ -498,7 +498,7 @@ async fn settings_belong_to_the_queue<C: Kind>(client: C, name: &'static str) {
     assert_eq!((bury(Some(same)).await, ok!(queue.stats()).settings_replaced), (2, 0));
     assert!(stored("max_deliveries", "7"), "what it says is stored before others say more");
 
-    // Who says something else begins a new rule.
+    // Other settings replace them.
     let mut other = queue.with(explicit(3)).consumer();
     assert!(next(&mut other, AT_ONCE).await.is_none());
     assert!(stored("dead_capacity", "3"));
@@ -534,7 +534,8 @@ async fn equal_delayed_jobs_are_different_jobs<C: Kind>(client: C, name: &'stati
     for _ in 0..3 {
         ok!(queue.push_in("same", Duration::ZERO));
     }
-    std::thread::sleep(Duration::from_millis(5));
+    let pushed = ok!(queue.stats()).at;
+    until(&queue, |stats| stats.at > pushed).await;
     let mut consumer = queue.consumer().batch(9);
     let jobs = batch(&mut consumer).await;
     assert_eq!(names(&jobs), ["same", "same", "same"]);
@@ -584,7 +585,8 @@ async fn a_waiting_consumer_gets_a_job<C: Kind>(client: C, name: &'static str) {
     let producer = std::thread::spawn({
         let queue = queue.clone();
         move || {
-            std::thread::sleep(Duration::from_millis(200));
+            let waits = || urls(name).iter().any(|url| is_blocked(url, name));
+            assert!(within(LATE, waits));
             C::finish(async move { ok!(queue.push("a")) })
         }
     });
@@ -748,7 +750,7 @@ async fn a_lost_consumer_gives_way_and_is_fenced<C: Kind>(client: C, name: &'sta
     for expected in ["a", "b"] {
         let job = job(&mut consumer).await;
         let is_known = (job.as_str(), job.attempts(), job.redelivered());
-        assert_eq!(is_known, (expected, 0, true), "whether anybody had begun it is unknown");
+        assert_eq!(is_known, (expected, 0, true), "whether it had begun is unknown");
         job.done();
     }
     assert_eq!(on_its_server(name, &["EXISTS", &lost]), redis::Value::Int(0));
@@ -772,15 +774,13 @@ async fn a_lost_consumer_gives_way_and_is_fenced<C: Kind>(client: C, name: &'sta
 /// Has all consumers of a queue count as lost, and their jobs taken back.
 async fn lose_all<C: Kind>(queue: &Queue<C>, name: &str) {
     let consumers = format!("{{{name}}}~rc:consumers");
-    let deadline = Instant::now() + LATE;
-    while ok!(queue.stats()).in_flight > 0 {
-        assert!(Instant::now() < deadline, "{:?}", ok!(queue.stats()));
+    wait_until!({
         let known: Vec<Vec<String>> = of_its_servers(name, &["ZRANGE", &consumers, "0", "-1"]);
         for id in known.into_iter().flatten() {
             on_its_server(name, &["ZADD", &consumers, "XX", "1", &id]);
         }
-        std::thread::sleep(Duration::from_millis(5));
-    }
+        ok!(queue.stats()).in_flight == 0
+    });
 }
 
 async fn the_job_that_ends_every_consumer_is_buried_alone<C: Kind>(client: C, name: &'static str) {
@@ -821,23 +821,24 @@ async fn a_job_that_has_run_for_some_time_counts_as_delivered_when_it_is_lost<C:
         let list = lists.into_iter().flatten().next().expect("the consumer's list");
         of_its_servers::<Option<String>>(name, &["LINDEX", &list, "0"]).into_iter().flatten().next()
     };
-    assert!(support::within(LATE, || claimed().is_some_and(|item| item.contains('+'))));
+    assert!(within(LATE, || claimed().is_some_and(|item| item.contains('+'))));
     lose_all(&queue, name).await;
     let waiting = ok!(queue.peek(9));
     let attempts: Vec<_> = waiting.iter().map(|job| job.attempts).collect();
     assert_eq!(attempts, [1, 0]);
-    assert!(support::within(LATE, || long.lost_lease()));
+    assert!(within(LATE, || long.lost_lease()));
+}
+
+/// The servers of a scenario.
+fn urls(name: &str) -> Vec<String> {
+    if name.contains("cluster") { CLUSTER.urls() } else { vec![SERVER.url().to_owned()] }
 }
 
 /// Runs a command where the keys of a queue are.
 fn on_its_server(name: &str, command: &[&str]) -> redis::Value {
-    let mut urls = vec![SERVER.url().to_owned()];
-    if name.contains("cluster") {
-        urls = CLUSTER.urls();
-    }
     let mut sent = redis::cmd(command[0]);
     sent.arg(&command[1..]);
-    let reply = urls.iter().find_map(|url| support::servers::run(url, &sent).ok());
+    let reply = urls(name).iter().find_map(|url| support::servers::run(url, &sent).ok());
     reply.unwrap_or_else(|| panic!("{command:?}"))
 }
 
@@ -848,11 +849,9 @@ fn of_its_server<T: redis::FromRedisValue>(name: &str, command: &[&str]) -> T {
 
 /// What a command says where keys of a queue may be.
 fn of_its_servers<T: redis::FromRedisValue>(name: &str, command: &[&str]) -> Vec<T> {
-    let urls =
-        if name.contains("cluster") { CLUSTER.urls() } else { vec![SERVER.url().to_owned()] };
     let mut sent = redis::cmd(command[0]);
     sent.arg(&command[1..]);
-    urls.iter().filter_map(|url| support::servers::run(url, &sent).ok()).collect()
+    urls(name).iter().filter_map(|url| support::servers::run(url, &sent).ok()).collect()
 }
 
 async fn a_consumer_that_only_waits_keeps_its_lease<C: Kind>(client: C, name: &'static str) {

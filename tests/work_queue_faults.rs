@@ -15,7 +15,8 @@ use redis_collections::{
 };
 use support::kinds::{Kind, SERVER, client, in_runtime, ok, on_both_kinds};
 use support::proxy::{Direction, Proxy};
-use support::within;
+use support::servers::is_blocked;
+use support::{BETWEEN_LOOKS, LATE, wait_until, within, within_in_task};
 
 on_both_kinds! {
     a_batch_takes_two_round_trips_at_most_and_a_job_one_or_two,
@@ -31,11 +32,9 @@ on_both_kinds! {
     a_huge_job_comes_through,
 }
 
-/// Only what fails takes so long.
-const LATE: Duration = Duration::from_secs(30);
 /// Longer than a busy machine keeps a thread waiting.
 const LEASE: Duration = Duration::from_secs(3);
-/// After so long the keeper acknowledges what no claim has taken along.
+/// After so long the maintenance thread acknowledges what no claim has taken along.
 const UNTIL_SETTLED: Duration = Duration::from_millis(100);
 
 fn queue<C: Kind>(client: &C, name: &str) -> WorkQueue<u32, C> {
@@ -61,7 +60,7 @@ async fn a_batch_takes_two_round_trips_at_most_and_a_job_one_or_two<C: Kind>() {
             job.done();
         }
         let counted = proxy.round_trips() as f64;
-        // What the keeper sends where this machine takes its time.
+        // What the maintenance thread sends meanwhile on a slow machine.
         let besides = began.elapsed().div_duration_f64(UNTIL_SETTLED);
         let limit = f64::from(jobs) * limit + besides;
         assert!(counted <= limit, "{counted} round trips for {jobs} jobs in batches of {batch}");
@@ -189,16 +188,17 @@ async fn cut<C: Kind>(name: &str, direction: Direction, step: usize) {
 
 async fn a_wait_that_hangs_holds_no_job_back<C: Kind>() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
-    let builder = C::builder(&proxy.url()).response_timeout(Duration::from_secs(1));
+    let name = format!("{}-hangs", std::any::type_name::<C>());
+    let builder = C::builder(&proxy.url()).name(&name).response_timeout(Duration::from_secs(1));
     let client = C::build(builder).await.unwrap();
     let queue = queue(&client, "hangs");
-    let name = format!("{}-hangs", std::any::type_name::<C>());
     let mut consumer = queue.consumer();
     assert!(next(&mut consumer, Duration::ZERO).await.is_none());
     let pushing = thread::spawn(move || {
-        thread::sleep(Duration::from_millis(200));
+        assert!(within(LATE, || is_blocked(SERVER.url(), &name)));
         proxy.hold(Direction::Replies);
         WorkQueue::<u32>::new(&self::client(), name).push(&7).unwrap();
+        // For longer than the server may be silent, though it is asked anew.
         thread::sleep(Duration::from_millis(2500));
         proxy.release();
         proxy
@@ -280,7 +280,7 @@ async fn a_consumer_lost_while_in_doubt_takes_over_no_jobs_of_others<C: Kind>() 
     proxy.accept().unwrap();
     let is_back = || {
         let stats = others.stats().unwrap();
-        assert_eq!(stats.consumers, 0, "who was lost is not known again");
+        assert_eq!(stats.consumers, 0, "a lost consumer is not registered again");
         stats.pending == 1
     };
     assert!(within(LATE, is_back), "no consumer has it");
@@ -568,6 +568,7 @@ fn consumers_that_keep_dropping_waits_strand_no_job() {
         }
         for job in 0..JOBS {
             queue.push(&job).await.unwrap();
+            // Spread, so that many waits are dropped as a job comes.
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         while let Some(ended) = tasks.join_next().await {
@@ -594,7 +595,7 @@ fn a_runtime_that_is_blocked_loses_no_lease() {
             let mut other = queue.consumer();
             other.next(2 * LEASE).unwrap().map(|job| *job)
         });
-        thread::sleep(2 * LEASE);
+        // It blocks the runtime while the other consumer waits.
         assert_eq!(other.join().unwrap(), None);
         assert!(!job.lost_lease());
         job.done_now().await.unwrap();
@@ -670,13 +671,13 @@ fn a_worker_does_jobs_tries_them_again_and_buries_them() {
     let queue = queue(&client(), "worker").with(impatient());
     queue.push_many(&(0..50).collect::<Vec<_>>()).unwrap();
     let (stop, most, now) = (StopHandle::new(), Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
-    let began = Instant::now();
     let worker = queue.worker({
         let most = most.clone();
         move |job: Job<u32>| {
             most.fetch_max(1 + now.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
-            // Until all of them run.
-            within(LATE.saturating_sub(began.elapsed()), || most.load(Ordering::SeqCst) >= 4);
+            let all_run = || most.load(Ordering::SeqCst) >= 4;
+            assert!(within(LATE, all_run), "fewer run at once than may");
+            // A fifth, which must not begin, would be seen.
             thread::sleep(Duration::from_millis(5));
             now.fetch_sub(1, Ordering::SeqCst);
             handle(*job, job.attempts())
@@ -714,10 +715,9 @@ fn an_async_worker_does_jobs_tries_them_again_and_buries_them() {
                 let (most, now) = (most.clone(), now.clone());
                 async move {
                     most.fetch_max(1 + now.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
-                    // Until all of them run.
-                    while most.load(Ordering::SeqCst) < 4 && began.elapsed() < LATE {
-                        tokio::time::sleep(Duration::from_millis(5)).await;
-                    }
+                    let all_run = || most.load(Ordering::SeqCst) >= 4;
+                    assert!(within_in_task(LATE, all_run).await, "fewer run at once than may");
+                    // A fifth, which must not begin, would be seen.
                     tokio::time::sleep(Duration::from_millis(5)).await;
                     now.fetch_sub(1, Ordering::SeqCst);
                     handle(*job, job.attempts())
@@ -732,7 +732,7 @@ fn an_async_worker_does_jobs_tries_them_again_and_buries_them() {
                     return stop.stop();
                 }
                 assert!(began.elapsed() < 2 * LATE, "{stats:?}");
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                tokio::time::sleep(BETWEEN_LOOKS).await;
             }
         };
         let (ended, ()) = tokio::join!(worker.run(&stop), watch);
@@ -748,31 +748,40 @@ fn a_worker_that_stops_gives_back_what_it_has_not_done() {
     let queue = queue(&client(), "grace");
     queue.push_many(&(0..20).collect::<Vec<_>>()).unwrap();
     let (stop, begun) = (StopHandle::new(), Arc::new(Mutex::new(Vec::new())));
+    let (is_stopped, is_over) =
+        (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let worker = queue.worker({
-        let begun = begun.clone();
+        let (begun, is_stopped, is_over) = (begun.clone(), is_stopped.clone(), is_over.clone());
         move |job: Job<u32>| {
             begun.lock().unwrap().push(*job);
-            thread::sleep(Duration::from_millis(if *job == 1 { 3000 } else { 50 }));
-            Ok::<(), String>(())
+            let may_end = match *job {
+                1 => within(LATE, || is_over.load(Ordering::SeqCst)),
+                3 => within(LATE, || is_stopped.load(Ordering::SeqCst)),
+                _ => true,
+            };
+            may_end.then_some(()).ok_or("it hangs for too long")
         }
     });
     let worker = worker.concurrency(2).batch(10).grace(Duration::from_secs(1));
     let overdue = thread::scope(|scope| {
         let running = scope.spawn(|| worker.run(&stop));
-        assert!(within(LATE, || begun.lock().unwrap().len() >= 4));
+        assert!(within(LATE, || begun.lock().unwrap().len() == 4));
         stop.stop();
+        is_stopped.store(true, Ordering::SeqCst);
         running.join().unwrap().unwrap()
     });
     assert_eq!(overdue, 1, "the one that hangs");
-    let begun = begun.lock().unwrap().len();
+    let mut begun = begun.lock().unwrap().clone();
+    begun.sort();
+    assert_eq!(begun, [0, 1, 2, 3]);
     let stats = queue.stats().unwrap();
-    let expected = (begun as u64 - 1, 20 - begun + 1, 0, 0);
-    assert_eq!((stats.done, stats.pending, stats.in_flight, stats.consumers), expected);
+    assert_eq!((stats.done, stats.pending, stats.in_flight, stats.consumers), (3, 17, 0, 0));
     let mut consumer = queue.consumer().batch(20);
     let left = consumer.next_batch(Duration::ZERO).unwrap();
     let numbers: Vec<u32> = left.iter().map(|job| **job).collect();
     assert!(numbers.is_sorted(), "{numbers:?}");
     assert!(left.iter().all(|job| job.attempts() == u32::from(**job == 1)));
+    is_over.store(true, Ordering::SeqCst);
 }
 
 #[test]
@@ -789,16 +798,14 @@ fn an_async_worker_that_stops_or_is_dropped_gives_back_what_it_has_not_done() {
                     let begun = begun.clone();
                     async move {
                         begun.fetch_or(*job == 1, Ordering::SeqCst);
-                        tokio::time::sleep(Duration::from_secs(60)).await;
+                        std::future::pending::<()>().await;
                         Ok::<(), String>(())
                     }
                 }
             });
             let worker = worker.concurrency(2).batch(10).grace(Duration::from_millis(200));
-            let told = async {
-                while !begun.load(Ordering::SeqCst) {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
+            let ending = async {
+                assert!(within_in_task(LATE, || begun.load(Ordering::SeqCst)).await);
                 if !is_dropped {
                     stop.stop();
                     std::future::pending::<()>().await;
@@ -806,17 +813,12 @@ fn an_async_worker_that_stops_or_is_dropped_gives_back_what_it_has_not_done() {
             };
             tokio::select! {
                 ended = worker.run(&stop) => assert_eq!(ended.unwrap(), 2),
-                () = told => assert!(is_dropped),
+                () = ending => assert!(is_dropped),
             }
-            let began = Instant::now();
-            loop {
+            wait_until!({
                 let stats = queue.stats().await.unwrap();
-                if (stats.pending, stats.in_flight, stats.consumers) == (20, 0, 0) {
-                    break;
-                }
-                assert!(began.elapsed() < LATE, "{stats:?}");
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+                (stats.pending, stats.in_flight, stats.consumers) == (20, 0, 0)
+            });
         }
     });
 }
@@ -836,6 +838,7 @@ fn a_worker_outlives_its_server_and_gives_up_on_what_does_not_pass() {
         proxy.refuse();
         proxy.kill();
         other.push(&2).unwrap();
+        // Refused connections leave no trace to wait for.
         thread::sleep(Duration::from_millis(300));
         proxy.accept().unwrap();
         assert!(within(LATE, || other.stats().unwrap().done == 2), "{:?}", other.stats());

@@ -15,15 +15,13 @@ use redis_collections::{
 use serde::{Deserialize, Deserializer};
 use support::kinds::{Kind, SERVER, client, in_runtime, ok, on_both_kinds};
 use support::proxy::Proxy;
-use support::within;
+use support::{LATE, within};
 
 on_both_kinds! {
     a_value_whose_decoding_panics_is_buried,
     a_consumer_that_cannot_wait_pauses_between_polls,
 }
 
-/// Only what fails takes so long.
-const LATE: Duration = Duration::from_secs(30);
 const BRIEF: Duration = Duration::from_millis(50);
 
 fn queue<C: Kind>(client: &C, name: &str) -> WorkQueue<u32, C> {
@@ -167,6 +165,7 @@ fn a_job_that_a_loss_would_bury_runs_alone() {
         let beside = beside.clone();
         move |job: Job<u32>| {
             beside.begin(*job);
+            // Another job, which must not begin meanwhile, would be seen.
             thread::sleep(BRIEF);
             beside.end(*job);
             Ok::<(), String>(())
@@ -193,6 +192,7 @@ fn a_job_that_a_loss_would_bury_runs_alone() {
                 let beside = beside.clone();
                 async move {
                     beside.begin(*job);
+                    // Another job, which must not begin meanwhile, would be seen.
                     tokio::time::sleep(BRIEF).await;
                     beside.end(*job);
                     Ok::<(), String>(())

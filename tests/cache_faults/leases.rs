@@ -1,4 +1,4 @@
-//! Those who load for longer than their lease, or never end.
+//! Loads that take longer than their lease, or never end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

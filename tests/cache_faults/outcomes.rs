@@ -110,7 +110,7 @@ fn waiting_programs_receive_the_outcome_though_another_load_has_begun<C: Loads>(
     Ok(())
 }
 
-/// An outcome is left for those who waited, for a moment.
+/// An outcome is left for waiting programs, for a moment.
 fn a_later_program_loads_again<C: Loads>() -> Outcome {
     let server = LocalServer::start()?;
     for (end, is_error) in [(Source::fail as fn(&Source), true), (Source::find_none, false)] {

@@ -1,4 +1,5 @@
-//! Writers against loads: what is older than the source is never kept, nor given to who asks later.
+//! Writers against loads: a value older than the source is never kept, nor returned to a later
+//! caller.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -52,7 +53,7 @@ fn writes_of_other_programs_are_noticed_where_there_is_a_value<C: Loads>() -> Ou
         (Load::SetAnew, "DEL c~rc:cache:1", None),
         // Nothing was there to delete, and nothing says that it was tried.
         (Load::Get, "DEL c~rc:cache:1", Some(7)),
-        // Nor does anything tell these bytes from those that were there.
+        // Nor do these bytes differ from those that were there.
         (Load::Refresh, "SET c~rc:cache:1 1", Some(7)),
     ] {
         let (server, source) = (LocalServer::start()?, Source::shut(7));
@@ -112,7 +113,7 @@ const READERS: usize = 3;
 /// What the values are, and how new they must be for callers from now on.
 struct Board {
     values: [AtomicU64; IDS as usize],
-    told: [AtomicU64; IDS as usize],
+    newest: [AtomicU64; IDS as usize],
     begun: SyncSender<u64>,
     stale: AtomicU64,
     is_over: AtomicBool,
@@ -123,7 +124,7 @@ fn race<C: Loads>(way: Way, rounds: u64) -> Outcome {
     let (begun, loads) = sync_channel(IDS as usize);
     let board = Arc::new(Board {
         values: Default::default(),
-        told: Default::default(),
+        newest: Default::default(),
         begun,
         stale: 0.into(),
         is_over: false.into(),
@@ -175,12 +176,12 @@ impl<C: Loads> Program<C> {
             if self.board.is_over.load(Ordering::SeqCst) {
                 break;
             }
-            let told = self.board.told[id as usize].load(Ordering::SeqCst);
+            let newest = self.board.newest[id as usize].load(Ordering::SeqCst);
             let found = match way.hash_of(id) {
                 None => C::settle(self.strings.get(&id)).await,
                 Some(hash) => C::settle(self.fields.get(&hash, &id)).await,
             };
-            if found.expect("an answer").is_none_or(|value| *value < told) {
+            if found.expect("an answer").is_none_or(|value| *value < newest) {
                 self.board.stale.fetch_add(1, Ordering::SeqCst);
             }
         }
@@ -205,7 +206,7 @@ impl<C: Loads> Program<C> {
                 (Way::ClearHashes, _) => C::settle(self.fields.clear()).await.map(drop),
             }
             .expect("an answer");
-            self.board.told[id as usize].store(value, Ordering::SeqCst);
+            self.board.newest[id as usize].store(value, Ordering::SeqCst);
             if way == Way::Set {
                 // So that there is something to load.
                 C::settle(self.strings.delete(&before)).await.expect("an answer");

@@ -1,4 +1,4 @@
-//! Callers that share a load, and those who may not.
+//! Callers that share a load, and callers that may not.
 
 use redis_collections::{AsyncClient, CachePolicy, LocalServer, Result};
 

@@ -26,8 +26,8 @@ fn a_warning_comes_once_a_second_at_most<C: Loads>() -> Outcome {
         assert!(call!(cache.get(&id))?.is_some());
     }
     let seconds = began.elapsed().as_secs() as usize;
-    let heard = HEARD.lock().unwrap_or_else(PoisonError::into_inner);
-    let said: Vec<_> = heard.iter().filter(|line| line.contains(&name)).collect();
+    let warnings = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    let said: Vec<_> = warnings.iter().filter(|line| line.contains(&name)).collect();
     assert!((1..=1 + seconds).contains(&said.len()), "in {seconds} s: {said:?}");
     let expected = format!("WARN the cache {name} loads without Redis: ");
     assert!(said.iter().all(|line| line.starts_with(&expected)), "{said:?}");
@@ -35,7 +35,7 @@ fn a_warning_comes_once_a_second_at_most<C: Loads>() -> Outcome {
     Ok(())
 }
 
-static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 struct Listener;
 
@@ -46,7 +46,7 @@ impl Log for Listener {
 
     fn log(&self, record: &Record<'_>) {
         let line = format!("{} {}", record.level(), record.args());
-        HEARD.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        WARNINGS.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 
     fn flush(&self) {}

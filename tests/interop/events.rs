@@ -1,4 +1,4 @@
-//! Events, told and heard.
+//! Events, published and received.
 
 use redis_collections::{ChangeFormat, Client, Event, LocalServer, MessagePack, PyDict, RedisDict};
 use serde_json::json;
@@ -19,13 +19,13 @@ on_both_kinds!(
 #[test]
 fn redis_pubsub_dict_publishes_updates_and_deletions() {
     let server = LocalServer::start().expect("a server");
-    let heard = events(&server, || {
+    let received = events(&server, || {
         assert_done(&Peer::run(&server, ["pubsub-write", "app", "k1=1", "two words=2"]));
         assert_done(&Peer::run(&server, ["pubsub-delete", "app", "k1", "never there"]));
         assert_done(&Peer::run(&server, ["dict-write", "app", "quiet=1"]));
     });
     assert_received(
-        &heard,
+        &received,
         &[
             ("app/update", "k1"),
             ("app/update", "two words"),
@@ -38,17 +38,17 @@ fn redis_pubsub_dict_publishes_updates_and_deletions() {
 #[test]
 fn a_python_cache_publishes_its_writes() {
     let server = LocalServer::start().expect("a server");
-    let heard = events(&server, || {
+    let received = events(&server, || {
         assert_done(&Peer::run(&server, ["pubsub-cache-write", "app", "k=1"]));
         assert_done(&Peer::run(&server, ["pubsub-cache-delete", "app", "k"]));
     });
-    assert_received(&heard, &[("app/update", "k"), ("app/delete", "k")]);
+    assert_received(&received, &[("app/update", "k"), ("app/delete", "k")]);
 }
 
 #[test]
 fn redis_pydict_publishes_single_updates_only() {
     let server = LocalServer::start().expect("a server");
-    let heard = events(&server, || {
+    let received = events(&server, || {
         assert_done(&Peer::run(&server, ["pydict-write", "ns", "k1=0"]));
         assert_done(&Peer::run(&server, ["pydict-write", "ns", "k1=1", "k2=2", "--notify=me"]));
         assert_done(&Peer::run(&server, ["pydict-delete", "ns", "k1", "--notify=me"]));
@@ -56,7 +56,7 @@ fn redis_pydict_publishes_single_updates_only() {
         assert_done(&Peer::run(&server, ["pydict-write", "ns", "k2=1", "--notify="]));
     });
     assert_received(
-        &heard,
+        &received,
         &[("event_ns&&k1", "me"), ("event_ns&&k2", "me"), ("event_ns&&k2", "")],
     );
 }
@@ -67,11 +67,11 @@ fn rust_publishes_the_messages_of_redis_pydict() {
     let client = Client::open(server.url()).expect("a connection");
     let format = ChangeFormat::PyDict("me".to_owned());
     let dict: RedisDict<String, i64> = RedisDict::with_prefix(&client, "ns&&").publishing(format);
-    let heard = events(&server, || {
+    let received = events(&server, || {
         dict.insert("k1", &1).expect("written");
         dict.remove("k1").expect("removed");
     });
-    assert_received(&heard, &[("event_ns&&k1", "me")]);
+    assert_received(&received, &[("event_ns&&k1", "me")]);
 }
 
 async fn python_receives_changes_published_by_rust<C: Kind>() {
@@ -125,20 +125,20 @@ fn events(server: &LocalServer, act: impl FnOnce()) -> Vec<(String, String)> {
     subscription.psubscribe("*").expect("a subscription");
     act();
     publish(server, END, "");
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     loop {
         let message = subscription.get_message().expect("a message");
         if message.get_channel_name() == END {
-            return heard;
+            return received;
         }
-        heard.push((message.get_channel_name().into(), message.get_payload().expect("text")));
+        received.push((message.get_channel_name().into(), message.get_payload().expect("text")));
     }
 }
 
-fn assert_received(heard: &[(String, String)], expected: &[(&str, &str)]) {
-    let heard: Vec<_> =
-        heard.iter().map(|(channel, message)| (channel.as_str(), message.as_str())).collect();
-    assert_eq!(heard, expected);
+fn assert_received(received: &[(String, String)], expected: &[(&str, &str)]) {
+    let received: Vec<_> =
+        received.iter().map(|(channel, message)| (channel.as_str(), message.as_str())).collect();
+    assert_eq!(received, expected);
 }
 
 fn publish(server: &LocalServer, channel: &str, message: &str) {

@@ -180,7 +180,10 @@ def pubsub_call(a):
 
 def wait_until_subscribed(a):
     server = redis.StrictRedis(port=a.port)
+    end = time.time() + 30
     while not server.pubsub_numsub(a.prefix + "/update")[0][1]:
+        if time.time() > end:
+            raise TimeoutError("waited in vain for a subscriber of " + a.prefix)
         time.sleep(0.005)
 
 
@@ -191,7 +194,7 @@ def pubsub_listen(a):
     pubsub_dict(a).subscribe(update=printer("update"), delete=printer("delete"))
     wait_until_subscribed(a)
     out(op="ready")
-    time.sleep(a.timeout)
+    time.sleep(a.timeout)  # The test ends this process, unless the test itself has died.
     os._exit(0)
 
 

@@ -84,8 +84,8 @@ fn connections_that_listen_overflow<C: Concurrent>() -> Outcome {
     let mut flood = cmd("PUBLISH");
     flood.arg("watched-Tracking:~rc:forget:dict").arg(vec![b'x'; 4 << 20]);
     let is_cut = || {
-        let heard = run::<u64>(url, &flood);
-        heard.is_ok_and(|heard| heard == 0)
+        let receivers = run::<u64>(url, &flood);
+        receivers.is_ok_and(|receivers| receivers == 0)
     };
     assert!(eventually(is_cut), "the server ends a connection that takes nothing");
     fixture.watches.are_cut_off();

@@ -1,4 +1,4 @@
-//! Users who may not do all that a cache would like to.
+//! Users without some right that a cache would use.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ on_both_kinds![
 
 fn a_right_that_a_cache_lacks_is_named<C: Concurrent>() -> Outcome {
     let server = LocalServer::start()?;
-    let (tracking, notices) = (NearCache::tracking(), NearCache::writer_messages());
+    let (tracking, messages) = (NearCache::tracking(), NearCache::writer_messages());
     for (near_cache, rights, refused) in [
         (&tracking, "~* &* +@all -client|tracking", "CLIENT"),
         (&tracking, "~* &* +@all -subscribe", "SUBSCRIBE"),
@@ -28,9 +28,9 @@ fn a_right_that_a_cache_lacks_is_named<C: Concurrent>() -> Outcome {
         (&tracking, "~* &* +@all -unlink", "UNLINK"),
         (&tracking, "~* resetchannels &other +@all", "SUBSCRIBE"),
         (&tracking, "~other:* &* +@all", "SET"),
-        (&notices, "~* &* +@all -subscribe", "SUBSCRIBE"),
-        (&notices, "~* &* +@all -publish", "PUBLISH"),
-        (&notices, "~* resetchannels &other:* +@all", "SUBSCRIBE"),
+        (&messages, "~* &* +@all -subscribe", "SUBSCRIBE"),
+        (&messages, "~* &* +@all -publish", "PUBLISH"),
+        (&messages, "~* resetchannels &other:* +@all", "SUBSCRIBE"),
     ] {
         let client = client_with::<C>(&server, rights)?;
         let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
@@ -61,7 +61,7 @@ fn rights_to_the_keys_and_channels_of_the_dict_are_enough<C: Concurrent>() -> Ou
 fn writer_messages_are_received_without_the_right_to_configure<C: Concurrent>() -> Outcome {
     let server = LocalServer::start()?;
     let reader = client_with::<C>(&server, "~* &* +@all -config")?;
-    let watch = Watch::start(Way::Notices, &reader, &Client::open(server.url())?, "told:");
+    let watch = Watch::start(Way::Messages, &reader, &Client::open(server.url())?, "published:");
     let watches = super::Watches(vec![watch]);
     watches.go_on();
     watches.outlast_the_bound();

@@ -1,4 +1,4 @@
-//! Entries that end without anybody's command.
+//! Entries that end without a command: by expiry, eviction and the like.
 
 use std::time::{Duration, Instant};
 

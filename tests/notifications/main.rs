@@ -53,7 +53,7 @@ async fn a_server_is_asked_for_the_kinds_of_notifications_that_it_knows<C: Kind>
     assert_eq!(setting(&server), "AK", "all kinds but `n`");
     let () = query(server.url(), "SET d:a 1").expect("a foreign write");
     let () = query(server.url(), "SET d:a 2 PX 20").expect("a foreign write");
-    // New keys are told of as changed ones.
+    // New keys are reported as changed ones.
     let a = || "a".to_owned();
     for expected in [Event::Updated(a()), Event::Updated(a()), Event::Expired(a())] {
         assert_eq!(C::event(&mut events).await.expect("a key"), expected);
@@ -122,7 +122,7 @@ async fn follows<C: Kind>(cached: &CachedDict<String, u64, C>, number: u64) -> b
     false
 }
 
-/// A server that does not let a client turn notifications on, or hear them.
+/// A server that does not let a client turn notifications on, or receive them.
 enum Blind {
     ConfigRenamed,
     ConfigForbidden,
@@ -158,8 +158,8 @@ async fn where_changes_cannot_be_seen_this_is_said<C: Kind>() {
         let kind = std::any::type_name::<C>().rsplit(':').next().unwrap_or_default();
         let name = format!("d:{kind}:{}:", server.port());
         let warnings = || {
-            let heard = HEARD.lock().unwrap_or_else(PoisonError::into_inner);
-            heard.iter().filter(|line| line.contains(&name)).count()
+            let warnings = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner);
+            warnings.iter().filter(|line| line.contains(&name)).count()
         };
         let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, &*name);
         let mut events = ok!(dict.subscribe("*"));
@@ -204,7 +204,7 @@ async fn tracking_needs_no_notifications<C: Kind>() {
     assert!(cached.stats().is_certain, "{:?}", cached.stats());
 }
 
-static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 struct Listener;
 
@@ -215,7 +215,7 @@ impl Log for Listener {
 
     fn log(&self, record: &Record<'_>) {
         let line = record.args().to_string();
-        HEARD.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        WARNINGS.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 
     fn flush(&self) {}

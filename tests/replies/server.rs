@@ -1,4 +1,4 @@
-//! A server that answers as it is told to.
+//! A server with scripted answers.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

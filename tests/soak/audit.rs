@@ -55,7 +55,7 @@ impl Report {
         };
         claim(unknown.is_empty(), format!("unknown: {unknown:?}"));
         if mode == Mode::Plain {
-            // Also those whose confirmation the producer did not hear.
+            // Also those whose confirmation was lost on its way to the producer.
             let begun = self.jobs(Event::Begun);
             let lost = begun.difference(&self.jobs(Event::Done)).count();
             let hit = self.faults.kills_in_the_middle;
@@ -79,8 +79,8 @@ impl Report {
         claim(wrongly.is_empty(), format!("wrongly buried: {wrongly:?}"));
         // Only the holder of a job can acknowledge it, and only once.
         let done = self.jobs(Event::Done).into_iter().filter(|job| Work::of(job) != Work::Item);
-        let (done, heard) = (done.count() as u64, self.stats.done);
-        claim(done == heard, format!("{done} were done, {heard} acknowledged"));
+        let (done, acknowledged) = (done.count() as u64, self.stats.done);
+        claim(done == acknowledged, format!("{done} were done, {acknowledged} acknowledged"));
         let buried = self.stats.buried;
         claim(buried == dead.len() as u64, format!("{buried} were buried, {} are", dead.len()));
         let late = self.jobs(Event::Late).len();

@@ -121,7 +121,7 @@ impl Crew {
     }
 
     /// Whether all jobs were done, all items popped, and no consumer, be it lost or gone, has any
-    /// left. Those who are `meanwhile` crashed are replaced.
+    /// left. Workers that have crashed meanwhile are replaced.
     pub(crate) fn drain(
         &mut self,
         mut meanwhile: impl FnMut(&mut Self) -> Outcome,

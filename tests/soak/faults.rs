@@ -120,6 +120,7 @@ impl Faults {
         while Instant::now() < end || !first.is_empty() {
             let later = later[storm.random.index(later.len())];
             storm.inflict(first.pop().unwrap_or(later))?;
+            // The seed says when faults happen, whatever the processes do.
             thread::sleep(storm.random.milliseconds(20..400));
             storm.tend()?;
         }
@@ -197,6 +198,7 @@ impl Storm<'_> {
             }
             Fault::ServerKill => {
                 self.crew.servers.kill_master()?;
+                // How long the server is away is drawn too.
                 thread::sleep(time / 8);
                 self.crew.servers.restart_master()?;
                 self.faults.server_kills += 1;

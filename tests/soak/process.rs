@@ -68,7 +68,7 @@ impl Drop for Process {
     }
 }
 
-/// Is told when the input ends, also because the parent was killed.
+/// Returns a handle that stops when the input ends, even because the parent was killed.
 pub(crate) fn stop_with_input() -> StopHandle {
     let stop = StopHandle::new();
     thread::spawn({

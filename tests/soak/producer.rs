@@ -61,6 +61,7 @@ impl Producer {
                 Ok(Some(waiting)) => {
                     self.record.note(Event::Confirmed, &jobs);
                     if waiting > MANY {
+                        // A slower pace is enough: nothing depends on how many jobs wait.
                         thread::sleep(Duration::from_millis(100));
                     }
                 }

@@ -17,7 +17,7 @@ pub(crate) const MAX_DELIVERIES: u32 = 10;
 /// A handler is in the middle of a slow job for long enough to be hit there.
 pub(crate) const SLOW: Duration = Duration::from_millis(300);
 
-/// Who takes the jobs, and how.
+/// How jobs are taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Mode {
     Leases,
@@ -75,7 +75,7 @@ impl Post {
         Self { interrupted: true, ..self }
     }
 
-    /// How many jobs it may have done at most without the server having heard of it.
+    /// How many jobs it may have done at most unknown to the server.
     pub(crate) fn most_unconfirmed(self) -> usize {
         self.batch + self.handlers
     }
@@ -86,7 +86,7 @@ impl Post {
     }
 }
 
-/// What a job asks of its handler. A job is this and who pushed it: `slow 2-17`.
+/// What a job asks of its handler. A job is this and its producer: `slow 2-17`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Work {
     Quick,

@@ -163,6 +163,7 @@ impl Desk {
     }
 }
 
+// Sleeping stands for the work of a job, and for the pause of a program whose server is away.
 const QUICK: Duration = Duration::from_millis(1);
 const BETWEEN_GLANCES: Duration = Duration::from_millis(250);
 const AFTER_A_FAILURE: Duration = Duration::from_millis(20);

@@ -65,7 +65,7 @@ static CLUSTER: Mutex<Option<Cluster>> = Mutex::new(None);
 /// Runs a test while no other runs. If it fails, its cluster is not used again.
 pub(crate) fn on_shared_cluster(test: impl FnOnce(&mut Cluster) -> Outcome) -> Outcome {
     let (mut shared, mut cluster) = take_cluster()?;
-    told(&mut cluster, test)?;
+    with_account(&mut cluster, test)?;
     cluster.wait_until_healthy()?;
     *shared = Some(cluster);
     Ok(())
@@ -74,11 +74,11 @@ pub(crate) fn on_shared_cluster(test: impl FnOnce(&mut Cluster) -> Outcome) -> O
 /// Runs a test that leaves its cluster broken, while no other runs.
 pub(crate) fn on_cluster_to_break(test: impl FnOnce(&mut Cluster) -> Outcome) -> Outcome {
     let (_turn, mut cluster) = take_cluster()?;
-    told(&mut cluster, test)
+    with_account(&mut cluster, test)
 }
 
-/// Runs a test and says what has happened in its cluster if it fails.
-fn told(cluster: &mut Cluster, test: impl FnOnce(&mut Cluster) -> Outcome) -> Outcome {
+/// Runs a test and prints what has happened in its cluster if it fails.
+fn with_account(cluster: &mut Cluster, test: impl FnOnce(&mut Cluster) -> Outcome) -> Outcome {
     test(cluster).inspect_err(|_| eprintln!("{}", cluster.account()))
 }
 

@@ -28,10 +28,10 @@ pub(crate) fn client() -> Client {
     Client::open(SERVER.url()).expect("a connection")
 }
 
-/// Lets the shared servers tell of all changes to keys. Scenarios that each add what they need
-/// would take it from each other.
+/// Turns on all notifications of the shared servers. Scenarios that each add what they need would
+/// take it from each other.
 pub(crate) fn tell_everything() {
-    static TOLD: LazyLock<()> = LazyLock::new(|| {
+    static ENABLED: LazyLock<()> = LazyLock::new(|| {
         for url in CLUSTER.urls().into_iter().chain([SERVER.url().to_owned()]) {
             let set = |kinds: &str| {
                 let set = format!("CONFIG SET notify-keyspace-events {kinds}");
@@ -41,7 +41,7 @@ pub(crate) fn tell_everything() {
             set("KEAn").or_else(|_| set("KEA")).expect("a setting");
         }
     });
-    LazyLock::force(&TOLD);
+    LazyLock::force(&ENABLED);
 }
 
 /// The runtime of async clients that outlive one scenario.
@@ -207,25 +207,37 @@ pub(crate) fn plain(name: &str) -> String {
     name.replace(':', "-")
 }
 
-pub(crate) fn on_client<F: Future<Output = ()>>(scenario: impl FnOnce(Client) -> F) {
-    at_once(scenario(client()));
+// The clients of a scenario have its name in `CLIENT LIST`.
+
+pub(crate) fn on_client<F: Future<Output = ()>>(name: &str, scenario: impl FnOnce(Client) -> F) {
+    let client = Client::builder(SERVER.url()).name(name).build();
+    at_once(scenario(client.expect("a connection")));
 }
 
-pub(crate) fn on_cluster<F: Future<Output = ()>>(scenario: impl FnOnce(Client) -> F) {
+pub(crate) fn on_cluster<F: Future<Output = ()>>(name: &str, scenario: impl FnOnce(Client) -> F) {
     let _witness = Witness(&CLUSTER);
-    at_once(scenario(Client::cluster(CLUSTER.urls()).expect("a connection")));
+    let client = Client::cluster_builder(CLUSTER.urls()).name(name).build();
+    at_once(scenario(client.expect("a connection")));
 }
 
-pub(crate) fn on_async_client<F: Future<Output = ()>>(scenario: impl FnOnce(AsyncClient) -> F) {
+pub(crate) fn on_async_client<F: Future<Output = ()>>(
+    name: &str,
+    scenario: impl FnOnce(AsyncClient) -> F,
+) {
     in_runtime(async {
-        scenario(AsyncClient::open(SERVER.url()).await.expect("a connection")).await;
+        let client = AsyncClient::builder(SERVER.url()).name(name).build().await;
+        scenario(client.expect("a connection")).await;
     });
 }
 
-pub(crate) fn on_async_cluster<F: Future<Output = ()>>(scenario: impl FnOnce(AsyncClient) -> F) {
+pub(crate) fn on_async_cluster<F: Future<Output = ()>>(
+    name: &str,
+    scenario: impl FnOnce(AsyncClient) -> F,
+) {
     in_runtime(async {
         let _witness = Witness(&CLUSTER);
-        scenario(AsyncClient::cluster(CLUSTER.urls()).await.expect("a connection")).await;
+        let client = AsyncClient::cluster_builder(CLUSTER.urls()).name(name).build().await;
+        scenario(client.expect("a connection")).await;
     });
 }
 
@@ -240,7 +252,8 @@ pub(crate) fn in_runtime<T>(scenario: impl Future<Output = T>) -> T {
     Runtime::new().expect("a runtime").block_on(scenario)
 }
 
-/// A server, and a client whose user may not change settings, and so hears only what writers tell.
+/// A server, and a client whose user may not change settings, and so receives only what writers
+/// publish.
 pub(crate) async fn hard_of_hearing<C: Kind>() -> (LocalServer, C) {
     let server = LocalServer::start().expect("a server");
     let mut user = redis::cmd("ACL");
@@ -269,7 +282,8 @@ macro_rules! contract {
                 #[test]
                 fn $scenario() {
                     let name = concat!(module_path!(), "-", stringify!($scenario));
-                    crate::support::kinds::$kind(|client: $client| super::$scenario(client, name));
+                    let scenario = |client: $client| super::$scenario(client, name);
+                    crate::support::kinds::$kind(name, scenario);
                 }
             )+
         }

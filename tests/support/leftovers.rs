@@ -4,7 +4,7 @@ use std::fs;
 
 use super::kinds::RUNTIME;
 
-/// The threads of the crate that belong to who works, serves or listens.
+/// The threads of the crate that work, serve or listen.
 pub(crate) fn threads() -> usize {
     let tasks = fs::read_dir("/proc/self/task").expect("a list of threads").flatten();
     let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());

@@ -16,6 +16,7 @@ pub(crate) mod sentinel;
 pub(crate) mod servers;
 pub(crate) mod staleness;
 pub(crate) mod tls;
+pub(crate) mod waiting;
 pub(crate) mod wire;
 pub(crate) mod workload;
 
@@ -24,39 +25,26 @@ use std::{
     io::{self, BufRead, BufReader, Write},
     net::TcpStream,
     process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-/// Whether the condition comes true within a limit that only what fails reaches.
-pub(crate) fn eventually(condition: impl FnMut() -> bool) -> bool {
-    within(Duration::from_secs(30), condition)
-}
+pub(crate) use waiting::{
+    BETWEEN_LOOKS, IDLE, LATE, eventually, wait_until, within, within_in_task,
+};
 
-pub(crate) fn within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + limit;
-    while !condition() {
-        if Instant::now() > deadline {
-            return false;
-        }
-        thread::sleep(Duration::from_millis(2));
-    }
-    true
-}
-
-/// Says whether there was such a process. Where there is `/proc`, one that is told to stop has
+/// Returns whether there was such a process. Where there is `/proc`, one that gets `STOP` has
 /// stopped then.
 pub(crate) fn send_signal(name: &str, process_id: u32) -> io::Result<bool> {
     let mut kill = Command::new("kill");
     let status = kill.args(["-s", name, &process_id.to_string()]).stderr(Stdio::null()).status()?;
-    if status.success() && name == "STOP" {
-        eventually(|| has_stopped(process_id));
+    if status.success() && name == "STOP" && !eventually(|| has_stopped(process_id)) {
+        return Err(io::Error::other(format!("process {process_id} does not stop")));
     }
     Ok(status.success())
 }
 
-/// Whether each of its threads has, or has ended: until the first of them has noticed, the others
-/// go on.
+/// Returns whether each thread has stopped or ended: until the first of them notices the signal,
+/// the others go on.
 fn has_stopped(process_id: u32) -> bool {
     let threads = fs::read_dir(format!("/proc/{process_id}/task"));
     threads.into_iter().flatten().flatten().all(|thread| {

@@ -2,10 +2,9 @@
 
 use super::kinds::{Kind, SourceDown};
 use super::servers::PATIENCE;
-use super::within;
+use super::{within, within_in_task};
 use redis_collections::{AsyncClient, Client, HandlerResult};
 use std::pin::Pin;
-use std::time::Duration;
 
 /// Clients whose hooks may wait for something.
 pub(crate) trait Patient: Kind {
@@ -27,10 +26,7 @@ impl Patient for AsyncClient {
 
     fn wait_for(condition: impl Fn() -> bool + Send + 'static) -> Self::Waiting {
         Box::pin(async move {
-            while !condition() {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-            Ok(())
+            within_in_task(PATIENCE, condition).await.then_some(()).ok_or(SourceDown)
         })
     }
 }

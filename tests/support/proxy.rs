@@ -39,6 +39,8 @@ struct State {
     round_trips: usize,
     open: HashMap<usize, Connection>,
     held: [bool; 2],
+    /// Whether something has come since then that waits for the release.
+    has_held: bool,
     listeners_held: bool,
     bytes_until_cut: [Option<usize>; 2],
     move_at: Option<(usize, u16)>,
@@ -124,7 +126,14 @@ impl Proxy {
 
     /// Delivers nothing in this direction until [`release`](Self::release).
     pub(crate) fn hold(&self, direction: Direction) {
-        self.shared.state().held[direction as usize] = true;
+        let mut state = self.shared.state();
+        state.held[direction as usize] = true;
+        state.has_held = false;
+    }
+
+    /// Whether something has come since [`hold`](Self::hold) that it holds.
+    pub(crate) fn has_held(&self) -> bool {
+        self.shared.state().has_held
     }
 
     /// Delivers nothing on connections that subscribe to something until
@@ -266,6 +275,7 @@ impl Shared {
             let waited = self.changed.wait_timeout_while(state, delay, is_open);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+        state.has_held |= state.is_held(number, direction);
         drop(state);
         let mut state = self.wait_while(|state| state.is_held(number, direction));
         let connection = state.open.get_mut(&number)?;

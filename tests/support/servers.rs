@@ -48,6 +48,13 @@ pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> Outcome<bool>)
     if holds { Ok(()) } else { Err(format!("waited in vain for {what}: {last:?}").into()) }
 }
 
+/// Returns whether a client of this name waits for something on a server.
+pub(crate) fn is_blocked(url: &str, name: &str) -> bool {
+    let clients: String = query(url, "CLIENT LIST").unwrap_or_default();
+    let name = format!(" name={name} ");
+    clients.lines().any(|client| client.contains(&name) && client.contains(" flags=b "))
+}
+
 /// Other programs may take the port before a server does.
 pub(crate) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())

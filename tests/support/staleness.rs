@@ -19,33 +19,34 @@ pub(crate) const MARGIN: Duration = Duration::from_millis(50);
 
 const KEYS: u64 = 8;
 const READERS: usize = 2;
+/// The pause of a writer after a write. Readers pause for less.
 const PACE: Duration = Duration::from_millis(1);
 
-/// How a cache hears of changes, and who makes them.
+/// How a cache learns of changes, and which writer makes them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Way {
-    /// The server tells of a writer that knows nothing of caches.
+    /// The server reports the changes of a writer that publishes nothing.
     Tracking,
-    /// The writer tells.
-    Notices,
-    /// The server tells of the same writer as in `Tracking`, by keyspace notifications.
+    /// The writer publishes its changes.
+    Messages,
+    /// The server reports the same writer as in `Tracking`, by keyspace notifications.
     Keyspace,
 }
 
 impl Way {
-    pub(crate) const ALL: [Self; 3] = [Self::Tracking, Self::Notices, Self::Keyspace];
+    pub(crate) const ALL: [Self; 3] = [Self::Tracking, Self::Messages, Self::Keyspace];
 
     pub(crate) fn near_cache(self) -> NearCache {
-        let hearing = match self {
+        let near_cache = match self {
             Self::Tracking => NearCache::tracking(),
-            Self::Notices | Self::Keyspace => NearCache::writer_messages(),
+            Self::Messages | Self::Keyspace => NearCache::writer_messages(),
         };
-        hearing.max_staleness(BOUND)
+        near_cache.max_staleness(BOUND)
     }
 
     pub(crate) fn writer(self, client: &Client, prefix: &str) -> RedisDict<u64, u64> {
         let dict = RedisDict::with_prefix(client, prefix);
-        if self == Self::Notices { dict.publishing(ChangeFormat::Own) } else { dict }
+        if self == Self::Messages { dict.publishing(ChangeFormat::Own) } else { dict }
     }
 }
 
@@ -318,6 +319,7 @@ impl<C: Kind> Watches<C> {
         self.0.iter().for_each(Watch::is_read);
     }
 
+    /// Lets the bound pass. The caches serve meanwhile, so that nothing else shows its end.
     fn rest(&self) {
         let longest = self.0.iter().map(|watch| watch.shared.bound).max();
         thread::sleep(longest.unwrap_or_default() + MARGIN);
@@ -344,7 +346,7 @@ impl<C: Kind> Watches<C> {
     }
 }
 
-/// A cache or a subscription. On a machine that is busy, a server may take longer to be heard than
+/// A cache or a subscription. On a machine that is busy, its messages may take longer than
 /// the bound allows.
 pub(crate) fn opened<C: Kind, T: Send>(open: impl Fn() -> C::Reply<T>) -> T {
     let mut opened = None;
@@ -352,7 +354,7 @@ pub(crate) fn opened<C: Kind, T: Send>(open: impl Fn() -> C::Reply<T>) -> T {
         opened = Some(C::finish(async { settle!(open()) }));
         !matches!(&opened, Some(Err(error)) if error.is_timeout())
     };
-    within(PATIENCE, is_over);
+    assert!(within(PATIENCE, is_over), "every try takes too long");
     opened.expect("a try").expect("a connection that listens")
 }
 

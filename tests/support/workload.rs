@@ -14,7 +14,7 @@ const CALLERS: usize = 6;
 const KEYS: usize = 50;
 const KEYS_AT_A_TIME: usize = 20;
 
-/// Callers that run until they are told to stop. Each is the only writer of its keys.
+/// Callers that run until they are stopped. Each is the only writer of its keys.
 pub(crate) struct Workload {
     name: String,
     slots: Vec<u16>,
@@ -142,7 +142,7 @@ impl Cell {
     }
 }
 
-/// One of those who write and read at the same time.
+/// One of the callers that write and read at the same time.
 struct Caller<C> {
     values: RedisDict<String, u64, C>,
     counters: Vec<Cell>,

@@ -34,7 +34,8 @@ impl Cluster {
         Ok(self.roles()? == self.memory.roles)
     }
 
-    /// Who was a master and who is one, how far replication is, and the ends of the nodes' logs.
+    /// Which nodes were masters and which are, how far replication is, and the ends of the nodes'
+    /// logs.
     pub(crate) fn account(&self) -> String {
         let mut account = String::new();
         let _ = match self.roles() {
