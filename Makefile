@@ -1,9 +1,16 @@
 FEATURES := bincode pickle json msgpack pydict async keyword tls local-server metrics near-cache near-cache,metrics async,tls async,near-cache async,keyword
 
+# One selection of packages and features for all checks, so that no crate is built twice.
+ALL := --workspace --all-features
+# From scratch, an incremental build takes a third longer.
+export CARGO_INCREMENTAL ?= 0
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 VALKEY := target/valkey
 INTEROP := target/interop
 PEERS := redis-collections-peers
-PROGRAMS := --package redis-collections-cli --package rcq --package rckey
+# Most tests wait for servers.
+AT_A_TIME := 4
 
 SECONDS := 600
 SEED :=
@@ -12,43 +19,35 @@ TEST := --test round_trips
 RUNS := 50
 BUSY := 8
 
-.PHONY: help demo test test-valkey interop under-load soak short-soak fuzz short-fuzz bench race stampede server fmt lint features unit peers doc examples deny
+.PHONY: help demo test test-valkey interop under-load soak short-soak fuzz short-fuzz bench race stampede server fmt lint features unit doc examples deny
 
 help:
-	@echo "make demo | test (server fmt lint features unit short-soak short-fuzz peers doc examples) | test-valkey | interop"
+	@echo "make demo | test (server fmt lint features unit short-soak short-fuzz doc examples) | test-valkey | interop"
 	@echo "make soak [SECONDS=60] [SEED=7] | fuzz [SECONDS=60] [SEED=7] | under-load [TEST='--test list'] | bench | race | stampede | deny"
 
 demo: server
 	cargo run --release --quiet --example work_queue
 	cargo run --release --quiet --example work_queue -- --kill
 
-# One after the other, also under make -j: they share one build directory.
+# At the same time only what does not wait for the build directory of the other.
 test:
 	$(MAKE) server
 	$(MAKE) fmt
 	$(MAKE) lint
-	$(MAKE) features
-	$(MAKE) unit
-	$(MAKE) short-soak
-	$(MAKE) short-fuzz
-	$(MAKE) peers
-	$(MAKE) doc
-	$(MAKE) examples
+	$(MAKE) -j2 features unit
+	$(MAKE) -j4 short-soak short-fuzz doc examples
 	@echo "All checks passed."
 
 # The tests once more, with Valkey in the place of the server that is installed.
 test-valkey:
 	@scripts/install-valkey.sh $(VALKEY)
-	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" scripts/run-tests.sh 2 --all-features
-	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" scripts/run-tests.sh 2 $(PROGRAMS)
-	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" cargo test --all-features --doc
-	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" $(MAKE) short-soak
+	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" $(MAKE) unit short-soak
 
 # Data and events to and from the Python libraries themselves; plain cargo test leaves them out. Cauldron is
 # one of them if CAULDRON_PATH names a checkout of it.
 interop: server
 	@scripts/install-interop.sh $(INTEROP)
-	cargo test --all-features --test interop
+	cargo test $(ALL) --test interop
 
 # Whether tests fail where the processor is busy. TEST chooses them as for `cargo test`: TEST=a_part_of_a_name, or
 # TEST="--test change_events" for those of a file.
@@ -57,19 +56,19 @@ under-load: server
 
 # A work queue under faults: nothing is lost. Its producers and workers are processes of their own.
 soak: server
-	cargo test --all-features --test soak -- $(SECONDS) $(SEED)
+	cargo test $(ALL) --test soak -- $(SECONDS) $(SEED)
 
 # The same in short, and with workers that pop, which must lose jobs.
 short-soak: server
-	cargo test --all-features --test soak -- 15
-	cargo test --all-features --test soak -- 3 --plain
+	cargo test $(ALL) --test soak -- 15
+	cargo test $(ALL) --test soak -- 3 --plain
 
 # Everything that decodes bytes of others, on bytes that a seed makes. SEED repeats what was found.
 fuzz:
-	FUZZ_SECONDS=$(SECONDS) $(if $(SEED),FUZZ_SEED=$(SEED)) cargo test --all-features --lib -- fuzz:: --nocapture
+	FUZZ_SECONDS=$(SECONDS) $(if $(SEED),FUZZ_SEED=$(SEED)) cargo test $(ALL) --lib -- fuzz:: --nocapture
 
 short-fuzz:
-	FUZZ_SECONDS=30 cargo test --all-features --lib -- fuzz::
+	FUZZ_SECONDS=30 cargo test $(ALL) --lib -- fuzz::
 
 bench: server
 	cargo bench --package $(PEERS) --bench overhead
@@ -96,39 +95,37 @@ fmt:
 	cargo fmt --all --check
 
 lint:
-	cargo clippy --workspace --all-targets --all-features -- -D warnings
-	cargo clippy --test interop --test soak --all-features -- -D warnings
+	cargo clippy $(ALL) --all-targets -- -D warnings
+	cargo clippy $(ALL) --test interop --test soak -- -D warnings
 
+# In a build directory of its own, so that tests are built at the same time.
 features:
-	cargo clippy --no-default-features --lib -- -D warnings
-	@set -e; for feature in $(FEATURES); do \
-		echo "cargo clippy --no-default-features --features $$feature --lib -- -D warnings"; \
-		cargo clippy --no-default-features --features $$feature --lib -- -D warnings; \
+	@set -e; for features in "" $(FEATURES); do \
+		echo "cargo clippy --no-default-features --features '$$features' --lib -- -D warnings"; \
+		cargo clippy --quiet --target-dir "$(TARGET)/features" \
+			--no-default-features --features "$$features" --lib -- -D warnings; \
 	done
 	@echo "Without the feature async there is no tokio:"
 	! cargo tree --edges normal --no-default-features --features tls,near-cache,keyword | grep -w tokio
 
-# Most tests wait for servers, so that two programs run at a time.
 unit: server
-	@scripts/run-tests.sh 2 --all-features
-	@scripts/run-tests.sh 2 $(PROGRAMS)
-	cargo test --all-features --doc
-
-peers: server
-	cargo test --package $(PEERS)
+	@scripts/run-tests.sh $(AT_A_TIME) $(ALL)
+	cargo test $(ALL) --doc
 
 doc:
-	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps $(ALL)
 
-# cargo test has built them in the same profile.
+# Not by cargo run, which cannot choose what cargo test has built.
+EXAMPLES := "$(TARGET)/debug/examples"
 examples: server
-	cargo run --quiet --all-features --example work_queue -- src
-	cargo run --quiet --all-features --example work_queue -- src --workers 3 --kill
-	cargo run --quiet --all-features --example many_dicts
-	cargo run --quiet --all-features --example shared_state
-	cargo run --quiet --all-features --example feature_flags -- 2 1
-	cargo run --quiet --all-features --example read_through -- 2 1
-	cargo run --quiet --all-features --example telescope
+	cargo build $(ALL) --examples
+	$(EXAMPLES)/work_queue src
+	$(EXAMPLES)/work_queue src --workers 3 --kill
+	$(EXAMPLES)/many_dicts
+	$(EXAMPLES)/shared_state
+	$(EXAMPLES)/feature_flags 2 1
+	$(EXAMPLES)/read_through 2 1
+	$(EXAMPLES)/telescope
 
 deny:
 	@if ! cargo deny --version >/dev/null 2>&1; then \
