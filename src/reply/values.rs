@@ -180,6 +180,15 @@ fn decode_optional<C: Codec>(
     }
 }
 
+/// The bytes of a string or a status, which need not be the reply to a request.
+pub(crate) fn as_bytes(value: &Value) -> Option<&[u8]> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        Value::VerbatimString { text, .. } | Value::SimpleString(text) => Some(text.as_bytes()),
+        _ => None,
+    }
+}
+
 /// The bytes of a string.
 pub(super) fn bytes(value: Value, request: &Request) -> Result<Vec<u8>> {
     match value {
