@@ -10,6 +10,7 @@ mod list_range;
 mod list_wait;
 mod map;
 mod name;
+mod recent;
 mod scan;
 mod set;
 mod set_scan;
