@@ -9,8 +9,8 @@ use crate::limits::PAGE;
 /// Up to a thousand entries.
 pub(super) type Chunk<'a, I> = Take<&'a mut Peekable<I>>;
 
-/// Sends the commands that `command` builds from each thousand of `entries`, one after the other, up
-/// to the first that fails. Its error says whether others were applied before it.
+/// Sends the commands that `command` builds from each thousand of `entries`, one after the other,
+/// up to the first that fails. Its error says whether others were applied before it.
 pub(super) fn send_in_chunks<I: IntoIterator, T: Send + 'static, E: RoundTrips>(
     executor: &E,
     entries: I,

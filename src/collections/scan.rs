@@ -75,8 +75,8 @@ impl<T, E: Executor> Scan<T, E> {
 }
 
 impl<T: Send + 'static, E: RoundTrips> Scan<T, E> {
-    /// Iterates over the elements of a collection at `place` whose stored form matches `glob`. `page`
-    /// fetches those at a cursor.
+    /// Iterates over the elements of a collection at `place` whose stored form matches `glob`.
+    /// `page` fetches those at a cursor.
     pub(super) fn over<P, F>(
         executor: &E,
         place: &P,
