@@ -72,10 +72,7 @@ pub(crate) enum Destination {
 impl Destination {
     /// The server at `address`, which is the only one unless there is a cluster.
     pub(crate) fn at(address: &Arc<str>, is_cluster: bool) -> Self {
-        match is_cluster {
-            true => Destination::Address(address.clone()),
-            false => Destination::Slot(None),
-        }
+        if is_cluster { Destination::Address(address.clone()) } else { Destination::Slot(None) }
     }
 }
 
@@ -215,9 +212,10 @@ impl<N: Node> Servers<N> {
         let deadline = self.deadline();
         let topology = self.discover(deadline).await.map_err(|error| {
             // The error is about the last server that was asked.
-            match error.is_connection_lost() || error.is_timeout() {
-                true => Error::Connect { address: self.address(), source: Box::new(error) },
-                false => error,
+            if error.is_connection_lost() || error.is_timeout() {
+                Error::Connect { address: self.address(), source: Box::new(error) }
+            } else {
+                error
             }
         })?;
         if let Origin::Cluster(seeds) = &self.origin {
