@@ -38,7 +38,7 @@ impl<N: Node> Router<N> {
         drop(requests);
         let lost = !self.servers.is_cluster() && replies.iter().all(Result::is_err);
         if let Some(Err(error)) = replies.pop_if(|_| lost) {
-            return Err(error.about(join_all("a pipeline", writes)));
+            return Err(error.about(joint_attempt("a pipeline", writes)));
         }
         let mut values = Values::new(replies);
         let replies = commands.read_each(&mut values);
@@ -59,7 +59,7 @@ impl<N: Node> Router<N> {
         lines.extend(as_is.map(|line| with_source_once(line, &mut loaded)));
         lines.push(Line::new(&EXEC, Form::AsIs));
         let writes = requests.iter().any(|request| request.writes());
-        let attempt = || join_all("a transaction", writes);
+        let attempt = || joint_attempt("a transaction", writes);
         let replies = self.replies(&lines, Destination::Slot(slot)).await;
         let replies = replies.map_err(|fault| fault.into_error(attempt))?;
         let values = self.checked(committed(&requests, replies, attempt))?;
@@ -135,7 +135,7 @@ fn sent<P: Pipeline>(commands: &P) -> impl Iterator<Item = &Request> {
 }
 
 /// The attempt that an error of several commands reports.
-fn join_all(command: &'static str, writes: bool) -> Attempt {
+fn joint_attempt(command: &'static str, writes: bool) -> Attempt {
     Attempt { command, key: None, field: None, writes, in_part: false, halfway: false }
 }
 

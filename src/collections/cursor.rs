@@ -1,12 +1,11 @@
 //! The state of an iteration over a collection or over the keys of the servers.
 
-use std::collections::HashSet;
 use std::fmt;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::mem;
 use std::sync::Arc;
 
 use super::name::Name;
+use super::recent::Recent;
 use crate::client::RoundTrips;
 use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
@@ -222,51 +221,6 @@ impl fmt::Debug for Cursor {
     }
 }
 
-/// The elements seen last. A server repeats elements only while its table shrinks, and then those
-/// of the buckets it visited last. Remembering a bounded number is therefore enough.
-#[derive(Default)]
-struct Recent {
-    hasher: RandomState,
-    newer: Fingerprints,
-    older: Fingerprints,
-}
-
-/// A set of hashes that are not hashed again.
-type Fingerprints = HashSet<u64, BuildHasherDefault<Unchanged>>;
-
-impl Recent {
-    /// Records an element. Returns whether it was not remembered.
-    fn insert(&mut self, element: &[u8]) -> bool {
-        let fingerprint = self.hasher.hash_one(element);
-        if self.older.contains(&fingerprint) || !self.newer.insert(fingerprint) {
-            return false;
-        }
-        if self.newer.len() >= MOST_REMEMBERED {
-            mem::swap(&mut self.older, &mut self.newer);
-            self.newer.clear();
-        }
-        true
-    }
-}
-
-/// A hasher for values that are already hashes.
-#[derive(Default)]
-struct Unchanged(u64);
-
-impl Hasher for Unchanged {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
 /// The server is blocked while it collects a page.
 pub(super) const LARGEST_PAGE: usize = 100_000;
 
@@ -276,7 +230,6 @@ const PAGES_TO_BEGIN_WITH: u64 = 1000;
 /// Only a scan whose every page comes from a server that has just started, or over connections that
 /// never last to a server without an identity, restarts so often.
 const MOST_REPETITIONS: usize = 100;
-const MOST_REMEMBERED: usize = 32 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -300,15 +253,5 @@ mod tests {
         assert!(taken([7, 8, 9].into_iter().cycle()) < 10, "a cycle");
         assert!(taken((1..9).chain((9..1009).cycle())) < 4000, "a cycle after a while");
         assert!(taken(1..) < 2000, "a counter");
-    }
-
-    #[test]
-    fn a_repeated_element_is_seen_once_and_memory_is_bounded() {
-        let mut cursor = Cursor::default();
-        let mut new = |number: usize| cursor.is_new(&number.to_le_bytes());
-        assert_eq!((0..10_000).filter(|&number| new(number)).count(), 10_000);
-        assert_eq!((0..10_000).filter(|&number| new(number)).count(), 0);
-        assert_eq!((0..200_000).filter(|&number| new(number)).count(), 190_000);
-        assert!(cursor.recent.newer.len() + cursor.recent.older.len() <= 2 * MOST_REMEMBERED);
     }
 }

@@ -64,6 +64,7 @@ impl<E: Executor> RedisKey<E> {
     pub fn remove(&self) -> E::Reply<bool> {
         self.executor.run(self.writing("UNLINK").returns(reply::flag))
     }
+
     fn writing(&self, command: &'static str) -> Request {
         Request::write(command).publishes(&self.publishing).named(self.name())
     }

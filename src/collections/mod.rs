@@ -10,6 +10,7 @@ mod list_range;
 mod list_wait;
 mod map;
 mod name;
+mod recent;
 mod scan;
 mod set;
 mod set_scan;
@@ -20,6 +21,7 @@ pub use self::cached::{Cached, CachedDict, CachedHashDict, NearCache, OnDisconne
 pub(crate) use self::cursor::Cursor;
 pub use self::key::RedisKey;
 pub use self::list::RedisList;
+pub(crate) use self::map::ttl;
 pub use self::map::{Increment, RedisDict, RedisHashDict, Ttl};
 pub use self::name::Name;
 pub use self::scan::Scan;

@@ -16,7 +16,7 @@ use futures_util::Stream;
 use super::cursor::{Cursor, LARGEST_PAGE};
 #[cfg(feature = "async")]
 use crate::client::AsyncClient;
-use crate::client::{Client, Executor};
+use crate::client::{Client, Executor, RoundTrips};
 use crate::error::Result;
 
 /// An iteration over a collection, fetched page by page: an [`Iterator`] on a [`Client`], a
@@ -71,6 +71,26 @@ impl<T, E: Executor> Scan<T, E> {
     fn take_in(&mut self, (cursor, found): Page<T>) {
         self.ready = found.into();
         self.cursor = Some(cursor).filter(|cursor| !cursor.is_done());
+    }
+}
+
+impl<T: Send + 'static, E: RoundTrips> Scan<T, E> {
+    /// Iterates over the elements of a collection at `place` whose stored form matches `glob`.
+    /// `page` fetches those at a cursor.
+    pub(super) fn over<P, F>(
+        executor: &E,
+        place: &P,
+        glob: &[u8],
+        page: impl Fn(E, P, Vec<u8>, Cursor) -> F + Send + 'static,
+    ) -> Self
+    where
+        P: Clone + Send + 'static,
+        F: Future<Output = Result<Page<T>>> + Send + 'static,
+    {
+        let (executor, place, glob) = (executor.clone(), place.clone(), glob.to_vec());
+        Self::new(move |cursor| {
+            executor.converse(page(executor.clone(), place.clone(), glob.clone(), cursor))
+        })
     }
 }
 
@@ -134,18 +154,29 @@ impl<T, E: Executor> fmt::Debug for Scan<T, E> {
     }
 }
 
-/// Collects all pages of an iteration, up to the first element that cannot be decoded.
-pub(crate) async fn gather<T, C, F>(page: impl Fn(Cursor) -> F) -> Result<C>
+/// Collects all elements of a collection at `place`, up to the first that cannot be decoded. `page`
+/// fetches them as in [`Scan::over`].
+pub(super) fn gather<T, C, E, P, F>(
+    executor: &E,
+    place: &P,
+    page: impl Fn(E, P, Vec<u8>, Cursor) -> F + Send + Sync + 'static,
+) -> E::Reply<C>
 where
-    C: Default + Extend<T>,
-    F: Future<Output = Result<Page<T>>>,
+    T: Send + 'static,
+    C: Default + Extend<T> + Send + 'static,
+    E: RoundTrips,
+    P: Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Page<T>>> + Send + 'static,
 {
-    let mut all = C::default();
-    let mut cursor = Cursor::default();
-    while !cursor.is_done() {
-        let (next, found) = page(cursor).await?;
-        all.extend(found.into_iter().collect::<Result<Vec<T>>>()?);
-        cursor = next;
-    }
-    Ok(all)
+    let (sender, place) = (executor.clone(), place.clone());
+    executor.converse(async move {
+        let mut all = C::default();
+        let mut cursor = Cursor::default();
+        while !cursor.is_done() {
+            let (next, found) = page(sender.clone(), place.clone(), b"*".to_vec(), cursor).await?;
+            all.extend(found.into_iter().collect::<Result<Vec<T>>>()?);
+            cursor = next;
+        }
+        Ok(all)
+    })
 }

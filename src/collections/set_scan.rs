@@ -6,7 +6,7 @@ use std::hash::Hash;
 
 use redis::Value;
 
-use super::bulk::{in_chunks, send_all};
+use super::bulk::send_in_chunks;
 use super::cursor::Cursor;
 use super::name::Name;
 use super::scan::{Page, Scan, gather};
@@ -26,12 +26,7 @@ impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
     /// Iterates over the members whose stored form matches a Redis `glob`, in no order. `SSCAN`,
     /// O(n) in all.
     pub fn iter_matching(&self, glob: impl AsRef<[u8]>) -> Scan<T::Owned, E> {
-        let (executor, name) = (self.executor.clone(), self.name.clone());
-        let glob = glob.as_ref().to_vec();
-        Scan::new(move |cursor| {
-            let members = decoded::<T, E>(executor.clone(), name.clone(), glob.clone(), cursor);
-            executor.converse(members)
-        })
+        Scan::over(&self.executor, &self.name, glob.as_ref(), decoded::<T, E>)
     }
 
     /// All members as a standard set. `SSCAN`, O(n).
@@ -39,10 +34,7 @@ impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
     where
         T::Owned: Eq + Hash,
     {
-        let (executor, name) = (self.executor.clone(), self.name.clone());
-        self.executor.converse(gather(move |cursor| {
-            decoded::<T, E>(executor.clone(), name.clone(), b"*".to_vec(), cursor)
-        }))
+        gather(&self.executor, &self.name, decoded::<T, E>)
     }
 
     /// Adds all `members` in batches of a thousand, each batch atomically. `SADD`, O(members).
@@ -50,8 +42,7 @@ impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
     where
         Q: Borrow<T::Borrowed> + ?Sized + 'a,
     {
-        let commands = in_chunks(members, |chunk| self.deferred().insert_many(chunk));
-        self.executor.converse(send_all(self.executor.clone(), commands))
+        send_in_chunks(&self.executor, members, |chunk| self.deferred().insert_many(chunk))
     }
 
     /// Returns whether a member decodes to a value equal to `member`, whatever its bytes. `SSCAN`,

@@ -10,6 +10,8 @@ mod node;
 mod push;
 pub(crate) mod server_info;
 mod stream;
+#[cfg(test)]
+mod stub_node;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(feature = "async")]
@@ -24,6 +26,8 @@ pub(crate) use self::connector::{Connector, DEFAULT_CALL_TIMEOUT, DEFAULT_TIMEOU
 pub(crate) use self::exclusive::ExclusiveConnection;
 pub(crate) use self::node::{Node, Watch, repeatable};
 pub(crate) use self::push::{Push, PushHandler};
+#[cfg(test)]
+pub(crate) use self::stub_node::{Stub, StubNode};
 #[cfg(feature = "tls")]
 pub(crate) use self::tls::Certificates;
 #[cfg(feature = "async")]

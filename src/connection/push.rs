@@ -2,6 +2,8 @@
 
 use redis::{PushKind, Value};
 
+use crate::reply::as_bytes;
+
 /// A push message, or the end of the connection.
 #[derive(Debug, PartialEq)]
 pub enum Push<'a> {
@@ -28,12 +30,16 @@ pub(crate) fn dispatch(handler: &dyn PushHandler, kind: &PushKind, data: &[Value
     match (kind, data) {
         (PushKind::Message, [channel, payload])
         | (PushKind::PMessage, [_, channel, payload])
-        | (PushKind::SMessage, [channel, payload]) => match (bytes(channel), bytes(payload)) {
-            (Some(channel), Some(payload)) => handler.on_push(Push::Message { channel, payload }),
-            _ => true,
-        },
+        | (PushKind::SMessage, [channel, payload]) => {
+            match (as_bytes(channel), as_bytes(payload)) {
+                (Some(channel), Some(payload)) => {
+                    handler.on_push(Push::Message { channel, payload })
+                }
+                _ => true,
+            }
+        }
         (PushKind::Invalidate, [Value::Array(keys)]) if !keys.is_empty() => {
-            keys.iter().all(|key| match bytes(key) {
+            keys.iter().all(|key| match as_bytes(key) {
                 Some(key) => handler.on_push(Push::Changed(key)),
                 None => handler.on_push(Push::Flushed),
             })
@@ -46,20 +52,12 @@ pub(crate) fn dispatch(handler: &dyn PushHandler, kind: &PushKind, data: &[Value
 
 /// Reads the role of a server from its reply to `HELLO`.
 pub(crate) fn role(reply: &Value) -> Push<'static> {
-    let is_role = |(name, _): &&(Value, Value)| bytes(name) == Some(b"role");
+    let is_role = |(name, _): &&(Value, Value)| as_bytes(name) == Some(b"role");
     let role = match reply {
-        Value::Map(entries) => entries.iter().find(is_role).and_then(|(_, role)| bytes(role)),
+        Value::Map(entries) => entries.iter().find(is_role).and_then(|(_, role)| as_bytes(role)),
         _ => None,
     };
     Push::Role { is_master: role == Some(b"master") }
-}
-
-fn bytes(value: &Value) -> Option<&[u8]> {
-    match value {
-        Value::BulkString(bytes) => Some(bytes),
-        Value::SimpleString(text) => Some(text.as_bytes()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

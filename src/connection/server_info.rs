@@ -2,13 +2,11 @@
 
 use redis::Value;
 
+use crate::reply::as_bytes;
+
 /// Returns the field `name` of a reply to `INFO`.
 pub(crate) fn field<'a>(info: &'a Value, name: &str) -> Option<&'a str> {
-    let text = match info {
-        Value::BulkString(text) => std::str::from_utf8(text).ok()?,
-        Value::VerbatimString { text, .. } | Value::SimpleString(text) => text,
-        _ => return None,
-    };
+    let text = std::str::from_utf8(as_bytes(info)?).ok()?;
     let of_name = |line: &'a str| line.trim_end().strip_prefix(name)?.strip_prefix(':');
     text.lines().find_map(of_name).filter(|value| !value.is_empty())
 }

@@ -213,10 +213,6 @@ impl<K: Send + 'static> FeedHandler for Shared<K> {
         }
     }
 
-    fn on_watermark(&self, _session: u64, _watermark: u64, _lag: Duration) {}
-
-    fn on_disconnected(&self, _session: u64) {}
-
     fn on_end(&self) {
         self.queue.end(|| Err(has_ended()));
     }

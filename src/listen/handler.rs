@@ -17,13 +17,13 @@ pub trait FeedHandler: Send + Sync + 'static {
     fn on_connected(&self, session: u64, info: FeedInfo, watermark: u64);
 
     /// All writes before `watermark` are known. A message took `lag` to arrive.
-    fn on_watermark(&self, session: u64, watermark: u64, lag: Duration);
+    fn on_watermark(&self, _session: u64, _watermark: u64, _lag: Duration) {}
 
     /// Called periodically. This may block.
     fn on_tick(&self) {}
 
     /// Messages may be missed until the feed is connected again.
-    fn on_disconnected(&self, session: u64);
+    fn on_disconnected(&self, _session: u64) {}
 
     /// The feed never reconnects: the runtime in which that was done has ended.
     fn on_end(&self) {}

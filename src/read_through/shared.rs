@@ -199,11 +199,10 @@ where
     pub(super) fn ttl(&self, location: Named<EntryLocation>) -> E::Reply<Ttl> {
         let engine = self.0.clone();
         self.with(location, |location| async move {
-            let left = engine.executor.send(engine.commands.ttl(&location)).await?;
-            Ok(match u64::try_from(left - engine.freshness.reserve()) {
-                _ if left == -1 => Ttl::Never,
-                _ if left < 0 => Ttl::Missing,
-                fresh => Ttl::Left(Duration::from_millis(fresh.unwrap_or_default())),
+            let reserve = Duration::from_millis(engine.freshness.reserve().unsigned_abs());
+            Ok(match engine.executor.send(engine.commands.ttl(&location)).await? {
+                Ttl::Left(left) => Ttl::Left(left.saturating_sub(reserve)),
+                ttl => ttl,
             })
         })
     }

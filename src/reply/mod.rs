@@ -20,8 +20,9 @@ pub(crate) use self::number::{
 pub(crate) use self::number::{optional_flag, optional_number};
 pub(crate) use self::refusal::{asks_to_reconnect, code_and_details, server_error};
 pub(crate) use self::values::{
-    as_many, decode_bytes, each, each_or_none, kept_or_written, many, members, members_each, one,
-    optional, optional_each, popped, raw, raw_each, raw_many, scanned, scanned_entries, time,
+    as_bytes, as_many, decode_bytes, each, each_or_none, kept_or_written, many, members,
+    members_each, one, optional, optional_each, popped, raw, raw_each, raw_many, scanned,
+    scanned_entries, time,
 };
 use crate::error::{Error, Result};
 use crate::request::Request;

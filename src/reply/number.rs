@@ -37,18 +37,20 @@ pub(crate) fn count(reply: Reply<'_>) -> Result<usize> {
 pub(crate) fn at_most_asked(reply: Reply<'_>) -> Result<usize> {
     let request = reply.request;
     let count = count(reply)?;
-    match count <= request.asked() {
-        true => Ok(count),
-        false => Err(unexpected_number(request, "a count of what was named")),
+    if count <= request.asked() {
+        Ok(count)
+    } else {
+        Err(unexpected_number(request, "a count of what was named"))
     }
 }
 
 /// A count that must equal the number of values to be stored.
 pub(crate) fn exactly(reply: Reply<'_>, expected: usize) -> Result<()> {
     let request = reply.request;
-    match count(reply)? == expected {
-        true => Ok(()),
-        false => Err(unexpected_number(request, "the number of what was sent")),
+    if count(reply)? == expected {
+        Ok(())
+    } else {
+        Err(unexpected_number(request, "the number of what was sent"))
     }
 }
 
@@ -127,10 +129,7 @@ fn within(
 ) -> Result<i64> {
     let request = reply.request;
     let integer = integer(reply)?;
-    match range.contains(&integer) {
-        true => Ok(integer),
-        false => Err(unexpected_number(request, expected)),
-    }
+    if range.contains(&integer) { Ok(integer) } else { Err(unexpected_number(request, expected)) }
 }
 
 fn unexpected_number(request: &crate::request::Request, expected: &'static str) -> crate::Error {

@@ -95,10 +95,7 @@ pub(crate) fn scanned(reply: Reply<'_>) -> Result<(u64, Vec<Vec<u8>>)> {
 pub(crate) fn scanned_entries(reply: Reply<'_>) -> Result<(u64, Vec<Vec<u8>>)> {
     let request = reply.request;
     let (cursor, found) = scanned(reply)?;
-    match found.len().is_multiple_of(2) {
-        true => Ok((cursor, found)),
-        false => Err(unexpected_count(request)),
-    }
+    if found.len().is_multiple_of(2) { Ok((cursor, found)) } else { Err(unexpected_count(request)) }
 }
 
 /// A raw string or nil for each requested key or field.
@@ -152,9 +149,10 @@ fn up_to_limit(reply: Reply<'_>, may_be_set: bool) -> Result<Vec<Value>> {
         Value::Set(members) if may_be_set => members,
         value => sequence(Reply { value, request })?.collect(),
     };
-    match request.limit().is_some_and(|limit| values.len() > limit) {
-        true => Err(unexpected_count(request)),
-        false => Ok(values),
+    if request.limit().is_some_and(|limit| values.len() > limit) {
+        Err(unexpected_count(request))
+    } else {
+        Ok(values)
     }
 }
 
@@ -177,6 +175,15 @@ fn decode_optional<C: Codec>(
     match value {
         Value::Nil => Ok(None),
         value => decode::<C>(value, request, position).map(Some),
+    }
+}
+
+/// The bytes of a string or a status, which need not be the reply to a request.
+pub(crate) fn as_bytes(value: &Value) -> Option<&[u8]> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        Value::VerbatimString { text, .. } | Value::SimpleString(text) => Some(text.as_bytes()),
+        _ => None,
     }
 }
 

@@ -255,123 +255,32 @@ pub(crate) fn with_source_once<'a>(line: Line<'a>, loaded: &mut Vec<&'a str>) ->
 
 #[cfg(test)]
 mod tests {
-    use std::future::ready;
-    use std::io;
-    use std::sync::{Mutex, PoisonError};
     use std::time::Duration;
 
     use super::*;
-    use crate::connection::Connector;
-    use crate::connection::ExclusiveConnection;
-    use crate::connection::PushHandler;
-    use crate::connection::Watch;
+    use crate::connection::{Connector, Stub, StubNode};
     use crate::keys::Gather;
-    use crate::time::Signal;
     use crate::time::finish;
-    use crate::topology::Seeds;
-    use crate::topology::{Origin, Servers};
-
-    type Log = Arc<Mutex<Vec<String>>>;
-
-    /// A node that logs what happens to it.
-    struct Noted(Connector, Log);
-
-    impl Noted {
-        fn note(&self, what: &str) {
-            let note = format!("{what} {}", self.0.address);
-            self.1.lock().unwrap_or_else(PoisonError::into_inner).push(note);
-        }
-    }
-
-    impl Node for Noted {
-        type Settings = Log;
-
-        fn new(connector: Connector, log: &Log) -> Self {
-            Self(connector, log.clone())
-        }
-
-        fn connector(&self) -> &Connector {
-            &self.0
-        }
-
-        fn call(
-            &self,
-            _: Line<'_>,
-            _: Deadline,
-        ) -> impl Future<Output = TransportResult<Value>> + Send {
-            let slots = b"*2\r\n*3\r\n:0\r\n:9999\r\n*2\r\n$1\r\na\r\n:1\r\n\
-                          *3\r\n:10000\r\n:16383\r\n*2\r\n$1\r\nb\r\n:2\r\n";
-            ready(redis::parse_redis_value(slots).map_err(TransportError::Broken))
-        }
-
-        fn call_many(
-            &self,
-            lines: &[Line<'_>],
-            _: Deadline,
-        ) -> impl Future<Output = TransportResult<Vec<Value>>> + Send {
-            self.note("sent to");
-            let replies = lines.iter().map(|line| line.part.map_or(1, <[usize]>::len));
-            let replies = replies.map(|keys| Value::Array(vec![Value::Int(7); keys])).collect();
-            async move {
-                self.note("read from");
-                Ok(replies)
-            }
-        }
-
-        async fn call_alone(
-            &self,
-            lines: &[Line<'_>],
-            deadline: Deadline,
-            _: &mut ExclusiveConnection,
-        ) -> TransportResult<Vec<Value>> {
-            self.call_many(lines, deadline).await
-        }
-
-        async fn wait(&self, _: &[Line<'_>], _: Duration, _: &dyn Watch) -> TransportResult<Value> {
-            Ok(Value::Nil)
-        }
-
-        async fn pause(_: Duration) {}
-
-        fn distrust(&self) {}
-
-        type Listening = ();
-
-        async fn ask(&self, (): &(), _: Deadline) -> TransportResult<()> {
-            Ok(())
-        }
-
-        async fn listen(
-            &self,
-            _: &[Line<'_>],
-            _: Arc<dyn PushHandler>,
-            _: (Duration, bool),
-            _: Deadline,
-        ) -> TransportResult<((), Vec<Value>)> {
-            Ok(((), Vec::new()))
-        }
-
-        fn spawn(_: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-            Ok(())
-        }
-
-        async fn rest(_: &Signal, _: Duration) {}
-    }
+    use crate::topology::{Origin, Seeds, Servers};
 
     #[test]
     fn everything_is_sent_before_the_first_reply_is_waited_for() {
-        let log = Log::default();
+        let stub = Stub::new(|_, _| {
+            let slots = b"*2\r\n*3\r\n:0\r\n:9999\r\n*2\r\n$1\r\na\r\n:1\r\n\
+                          *3\r\n:10000\r\n:16383\r\n*2\r\n$1\r\nb\r\n:2\r\n";
+            redis::parse_redis_value(slots).map_err(TransportError::Broken)
+        });
         let connector = Connector::new("redis://seed:1/").unwrap();
-        let seeds = Seeds::new(vec![Noted::new(connector.clone(), &log)]);
+        let seeds = Seeds::new(vec![StubNode::new(connector.clone(), &stub)]);
         let origin = Origin::Cluster(seeds);
-        let servers = Servers::found(origin, connector, log.clone(), Duration::from_secs(1));
-        let router: Router<Noted> = Router::new(servers);
+        let servers = Servers::found(origin, connector, stub.clone(), Duration::from_secs(1));
+        let router: Router<StubNode> = Router::new(servers);
         let keys = (0..100).map(|key| format!("key {key}"));
         let mget = Request::read("MGET").divisible(Gather::InOrder);
         let mget = keys.fold(mget, |mget, key| mget.key(key.as_bytes()));
         let values = finish(router.call(&mget)).unwrap();
         assert_eq!(values, Value::Array(vec![Value::Int(7); 100]));
-        let log = log.lock().unwrap();
-        assert_eq!(*log, ["sent to a:1", "sent to b:2", "read from a:1", "read from b:2"]);
+        let sent = ["sent to a:1", "sent to b:2", "read from a:1", "read from b:2"];
+        assert_eq!(stub.log(), [&["asked seed:1"][..], &sent].concat());
     }
 }

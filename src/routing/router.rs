@@ -96,9 +96,10 @@ impl<N: Node> Router<N> {
         redirects: &mut Redirects,
     ) -> TransportResult<Value> {
         let node = redirects.node(&self.servers).await?;
-        match redirects.asking {
-            true => node.call_many(&[asking(), line], redirects.deadline).await.map(last),
-            false => node.call(line, redirects.deadline).await,
+        if redirects.asking {
+            node.call_many(&[asking(), line], redirects.deadline).await.map(last)
+        } else {
+            node.call(line, redirects.deadline).await
         }
     }
 

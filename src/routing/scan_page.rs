@@ -107,9 +107,10 @@ impl<N: Node> Router<N> {
         lines.push(self.line(request));
         // Most scans end with their first page, for which any connection will do.
         let is_alone = !is_named && !with.address.is_empty();
-        let mut replies = match is_alone {
-            true => node.call_alone(&lines, redirects.deadline, &mut with.exclusive).await?,
-            false => node.call_many(&lines, redirects.deadline).await?,
+        let mut replies = if is_alone {
+            node.call_alone(&lines, redirects.deadline, &mut with.exclusive).await?
+        } else {
+            node.call_many(&lines, redirects.deadline).await?
         };
         let reply = replies.pop().unwrap_or(Value::Nil);
         let process = match replies.first() {

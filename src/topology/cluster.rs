@@ -199,18 +199,11 @@ const A_MOMENT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
     use std::time::Instant;
 
     use super::*;
-    use crate::connection::ExclusiveConnection;
-    use crate::connection::PushHandler;
-    use crate::connection::Watch;
-    use crate::connection::timed_out;
-    use crate::connection::{TransportError, TransportResult};
-    use crate::time::Signal;
-    use crate::time::Wait;
-    use crate::time::finish;
+    use crate::connection::{Stub, StubNode, TransportError, timed_out};
+    use crate::time::{Wait, finish};
 
     fn parse(text: &str) -> Value {
         redis::parse_redis_value(text.as_bytes()).unwrap()
@@ -233,107 +226,48 @@ mod tests {
         }
     }
 
-    /// A node that hangs until the deadline, unless its name marks it as alive.
-    struct Frozen(Connector, Asked);
-
-    type Asked = Arc<Mutex<Vec<String>>>;
-
-    impl Node for Frozen {
-        type Settings = Asked;
-
-        fn new(connector: Connector, asked: &Asked) -> Self {
-            Self(connector, asked.clone())
-        }
-
-        fn connector(&self) -> &Connector {
-            &self.0
-        }
-
-        async fn call(&self, _: Line<'_>, deadline: Deadline) -> TransportResult<Value> {
-            self.1.lock().unwrap().push(self.0.address.clone());
-            if self.0.address.starts_with("alive") {
+    /// Nodes that hang until the deadline, unless their names mark them as alive.
+    fn frozen() -> Stub {
+        Stub::new(|address, deadline| {
+            if address.starts_with("alive") {
                 return Ok(parse("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$1\r\na\r\n:1\r\n"));
             }
             std::thread::sleep(deadline.left());
             Err(TransportError::Broken(timed_out()))
-        }
-
-        async fn call_many(&self, _: &[Line<'_>], _: Deadline) -> TransportResult<Vec<Value>> {
-            Ok(Vec::new())
-        }
-
-        async fn call_alone(
-            &self,
-            lines: &[Line<'_>],
-            deadline: Deadline,
-            _: &mut ExclusiveConnection,
-        ) -> TransportResult<Vec<Value>> {
-            self.call_many(lines, deadline).await
-        }
-
-        async fn wait(&self, _: &[Line<'_>], _: Duration, _: &dyn Watch) -> TransportResult<Value> {
-            Ok(Value::Nil)
-        }
-
-        async fn pause(_: Duration) {}
-
-        fn distrust(&self) {}
-
-        type Listening = ();
-
-        async fn ask(&self, (): &(), _: Deadline) -> TransportResult<()> {
-            Ok(())
-        }
-
-        async fn listen(
-            &self,
-            _: &[Line<'_>],
-            _: Arc<dyn PushHandler>,
-            _: (Duration, bool),
-            _: Deadline,
-        ) -> TransportResult<((), Vec<Value>)> {
-            Ok(((), Vec::new()))
-        }
-
-        fn spawn(_: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
-            Ok(())
-        }
-
-        async fn rest(_: &Signal, _: Duration) {}
+        })
     }
 
-    fn nodes(names: &[&str], asked: &Asked) -> Vec<Frozen> {
+    fn nodes(names: &[&str], stub: &Stub) -> Vec<StubNode> {
         let connector = |name: &&str| Connector::new(&format!("redis://{name}:1/")).unwrap();
-        names.iter().map(|name| Frozen::new(connector(name), asked)).collect()
+        names.iter().map(|name| StubNode::new(connector(name), stub)).collect()
     }
 
     #[test]
     fn nodes_that_hang_are_asked_for_a_moment_and_seeds_in_between() {
-        let asked = Asked::default();
-        let seeds = Seeds::new(nodes(&["hangs1", "alive"], &asked));
+        let stub = frozen();
+        let seeds = Seeds::new(nodes(&["hangs1", "alive"], &stub));
         seeds.next.store(1, Ordering::Relaxed);
         let known: Vec<_> =
-            nodes(&["hangs1", "hangs2", "hangs3"], &asked).into_iter().map(Arc::new).collect();
+            nodes(&["hangs1", "hangs2", "hangs3"], &stub).into_iter().map(Arc::new).collect();
         let deadline = Deadline::after(Wait::For(Duration::from_secs(60)));
         finish(seeds.find_servers(&known, deadline)).unwrap();
         assert!(deadline.left() > Duration::from_secs(50), "one second for the one that hangs");
-        assert_eq!(*asked.lock().unwrap(), ["hangs2:1", "alive:1"]);
+        assert_eq!(stub.log(), ["asked hangs2:1", "asked alive:1"]);
     }
 
     #[test]
     fn finding_servers_ends_with_the_call() {
-        let asked = Asked::default();
-        let seeds = Seeds::new(nodes(&["hangs1"], &asked));
-        let known: Vec<_> =
-            nodes(&["hangs2", "hangs3"], &asked).into_iter().map(Arc::new).collect();
+        let stub = frozen();
+        let seeds = Seeds::new(nodes(&["hangs1"], &stub));
+        let known: Vec<_> = nodes(&["hangs2", "hangs3"], &stub).into_iter().map(Arc::new).collect();
         let began = Instant::now();
         let deadline = Deadline::after(Wait::For(Duration::from_millis(300)));
         let error = finish(seeds.find_servers(&known, deadline)).unwrap_err();
         assert!(error.is_timeout(), "{error}");
-        let asked = asked.lock().unwrap();
-        assert!(
-            ["hangs1:1", "hangs2:1", "hangs3:1"].iter().all(|&node| asked.contains(&node.into()))
-        );
+        let log = stub.log();
+        for node in ["asked hangs1:1", "asked hangs2:1", "asked hangs3:1"] {
+            assert!(log.contains(&node.into()), "{node}");
+        }
         assert!(began.elapsed() < Duration::from_secs(10), "not the limit of each");
     }
 }

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod sentinel;
+mod server_map;
 mod servers;
 mod slots;
 

@@ -1,11 +1,13 @@
 //! The servers of a client: one, the master that Sentinels name, or the masters of a cluster.
 
 use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::cluster::{self, Seeds};
 use super::sentinel::Sentinels;
+use super::server_map::ServerMap;
 use super::slots::Topology;
 use crate::connection::Connector;
 use crate::connection::Node;
@@ -21,7 +23,7 @@ pub(crate) struct Servers<N: Node> {
     template: Connector,
     /// The server, if it is fixed.
     only: Option<Arc<N>>,
-    map: RwLock<Map<N>>,
+    map: ServerMap<N>,
     refreshing: AtomicBool,
     redirections: AtomicU64,
     patience: Duration,
@@ -31,16 +33,7 @@ pub(crate) struct Servers<N: Node> {
 pub(crate) enum Origin<N> {
     Fixed,
     Sentinel(Sentinels<N>),
-    Cluster(super::cluster::Seeds<N>),
-}
-
-/// The servers found last. A map without servers was never filled.
-struct Map<N> {
-    topology: Arc<Topology>,
-    /// In the order of the topology's servers.
-    nodes: Vec<Arc<N>>,
-    /// When it was last confirmed, or `None` if there is a doubt.
-    checked: Option<Instant>,
+    Cluster(Seeds<N>),
 }
 
 /// The state of the routes of requests. While it is unchanged, requests end where they are sent.
@@ -79,10 +72,7 @@ pub(crate) enum Destination {
 impl Destination {
     /// The server at `address`, which is the only one unless there is a cluster.
     pub(crate) fn at(address: &Arc<str>, is_cluster: bool) -> Self {
-        match is_cluster {
-            true => Destination::Address(address.clone()),
-            false => Destination::Slot(None),
-        }
+        if is_cluster { Destination::Address(address.clone()) } else { Destination::Slot(None) }
     }
 }
 
@@ -93,7 +83,7 @@ impl<N: Node> Servers<N> {
         let mut servers = Self::found(Origin::Fixed, connector.clone(), settings, Duration::ZERO);
         let node = Arc::new(N::new(connector, &servers.settings));
         servers.only = Some(node.clone());
-        servers.write(|map| *map = Map::new(topology, vec![node]));
+        servers.map.replace(topology, vec![node]);
         servers
     }
 
@@ -105,10 +95,8 @@ impl<N: Node> Servers<N> {
         settings: N::Settings,
         patience: Duration,
     ) -> Self {
-        let topology = Arc::new(Topology::new([]));
-        let map = Map { topology, nodes: Vec::new(), checked: None };
-        let refreshing = AtomicBool::new(false);
-        let (only, map, redirections) = (None, RwLock::new(map), AtomicU64::new(0));
+        let (only, map) = (None, ServerMap::new());
+        let (refreshing, redirections) = (AtomicBool::new(false), AtomicU64::new(0));
         Self { origin, settings, template, only, map, refreshing, redirections, patience }
     }
 
@@ -155,10 +143,7 @@ impl<N: Node> Servers<N> {
     }
 
     pub(crate) fn is_cluster(&self) -> bool {
-        match self.origin {
-            Origin::Fixed | Origin::Sentinel(_) => false,
-            Origin::Cluster(_) => true,
-        }
+        matches!(self.origin, Origin::Cluster(_))
     }
 
     /// The server to ask, if nothing must be found out first.
@@ -190,7 +175,7 @@ impl<N: Node> Servers<N> {
 
     pub(crate) async fn topology(&self, deadline: Deadline) -> Result<Arc<Topology>> {
         self.refresh_if_stale(deadline).await?;
-        Ok(self.read(|map| map.topology.clone()))
+        Ok(self.map.topology())
     }
 
     /// Returns whether `topology` is still known to be true, including by `node` for the slots that
@@ -203,7 +188,7 @@ impl<N: Node> Servers<N> {
 
     /// The current route version.
     pub(crate) fn route_version(&self) -> RouteVersion {
-        let topology = self.read(|map| map.topology.clone());
+        let topology = self.map.topology();
         RouteVersion { topology, redirections: self.redirections.load(Ordering::Acquire) }
     }
 
@@ -214,12 +199,12 @@ impl<N: Node> Servers<N> {
 
     /// Causes the map to be refreshed before the next call.
     pub(crate) fn doubt(&self) {
-        self.write(|map| map.checked = None);
+        self.map.doubt();
     }
 
     /// Makes all connections to all servers prove themselves before they are used again.
     pub(crate) fn distrust(&self) {
-        self.read(|map| map.nodes.iter().for_each(|node| node.distrust()));
+        self.map.nodes().iter().for_each(|node| node.distrust());
     }
 
     /// Finds the servers for the first time.
@@ -227,9 +212,10 @@ impl<N: Node> Servers<N> {
         let deadline = self.deadline();
         let topology = self.discover(deadline).await.map_err(|error| {
             // The error is about the last server that was asked.
-            match error.is_connection_lost() || error.is_timeout() {
-                true => Error::Connect { address: self.address(), source: Box::new(error) },
-                false => error,
+            if error.is_connection_lost() || error.is_timeout() {
+                Error::Connect { address: self.address(), source: Box::new(error) }
+            } else {
+                error
             }
         })?;
         if let Origin::Cluster(seeds) = &self.origin {
@@ -241,29 +227,16 @@ impl<N: Node> Servers<N> {
     /// Returns whether `node` has the slots according to `topology`. In a cluster it is the first
     /// to know.
     async fn is_owner(&self, topology: &Topology, node: &N, deadline: Deadline) -> bool {
-        if let Origin::Cluster(_) = &self.origin {
-            let slots = super::cluster::slots(node, deadline).await;
-            return slots.is_ok_and(|slots| slots.agrees(topology, &node.connector().address));
+        if !self.is_cluster() {
+            return true;
         }
-        let _ = (topology, node, deadline);
-        true
-    }
-
-    fn read<T>(&self, see: impl FnOnce(&Map<N>) -> T) -> T {
-        see(&self.map.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn write(&self, change: impl FnOnce(&mut Map<N>)) {
-        change(&mut self.map.write().unwrap_or_else(PoisonError::into_inner));
+        let slots = cluster::slots(node, deadline).await;
+        slots.is_ok_and(|slots| slots.agrees(topology, &node.connector().address))
     }
 
     /// The server that owns `slot`, or any if there is none.
     fn owner(&self, slot: Option<u16>) -> Result<Arc<N>> {
-        let owner = self.read(|map| {
-            let server = slot.map_or(Some(0), |slot| map.topology.owner(slot))?;
-            map.nodes.get(server).cloned()
-        });
-        owner.ok_or_else(|| self.no_owner())
+        self.map.owner(slot).ok_or_else(|| self.no_owner())
     }
 
     pub(crate) fn no_owner(&self) -> Error {
@@ -272,12 +245,8 @@ impl<N: Node> Servers<N> {
 
     /// The server at an address, which may be a new one.
     fn at(&self, address: &str) -> Result<Arc<N>> {
-        let known = self.read(|map| {
-            let mut servers = map.topology.servers().iter().zip(&map.nodes);
-            servers.find(|(server, _)| ***server == *address).map(|(_, node)| node.clone())
-        });
         let new = || Ok(Arc::new(N::new(self.template.toward(address)?, &self.settings)));
-        known.map_or_else(new, Ok)
+        self.map.at(address).map_or_else(new, Ok)
     }
 
     async fn refresh_if_stale(&self, deadline: Deadline) -> Result<()> {
@@ -291,14 +260,14 @@ impl<N: Node> Servers<N> {
             Origin::Sentinel(_) => TRUST_IN_A_MASTER,
             Origin::Cluster(_) => Duration::MAX,
         };
-        self.read(|map| map.checked.is_none_or(|checked| checked.elapsed() >= trust))
+        !self.map.is_confirmed(trust)
     }
 
     /// Refreshes the map, unless another call is doing so. If that fails, the old map stays.
     async fn refresh(&self, deadline: Deadline) -> Result<()> {
         if self.refreshing.swap(true, Ordering::AcqRel) {
             let deadline = deadline.within(self.patience);
-            while self.read(|map| map.nodes.is_empty()) && !deadline.is_over() {
+            while self.map.is_empty() && !deadline.is_over() {
                 N::pause(WHILE_ANOTHER_ASKS).await;
             }
             return Ok(());
@@ -306,9 +275,9 @@ impl<N: Node> Servers<N> {
         let _end = Refreshing(&self.refreshing);
         let found = self.discover(deadline).await.and_then(|topology| self.install(topology));
         match found {
-            Err(error) if self.read(|map| map.nodes.is_empty()) => Err(error),
+            Err(error) if self.map.is_empty() => Err(error),
             _ => {
-                self.write(|map| map.checked = Some(Instant::now()));
+                self.map.confirm();
                 Ok(())
             }
         }
@@ -319,13 +288,10 @@ impl<N: Node> Servers<N> {
         match &self.origin {
             Origin::Fixed => Ok(Topology::one(&self.template.address)),
             Origin::Sentinel(sentinels) => {
-                let known = self.read(|map| map.topology.clone());
+                let known = self.map.topology();
                 sentinels.find_master(&known, |address| self.at(address), deadline).await
             }
-            Origin::Cluster(seeds) => {
-                let known = self.read(|map| map.nodes.clone());
-                seeds.find_servers(&known, deadline).await
-            }
+            Origin::Cluster(seeds) => seeds.find_servers(&self.map.nodes(), deadline).await,
         }
     }
 
@@ -333,14 +299,8 @@ impl<N: Node> Servers<N> {
     fn install(&self, topology: Topology) -> Result<()> {
         let nodes = topology.servers().iter().map(|address| self.at(address));
         let nodes = nodes.collect::<Result<_>>()?;
-        self.write(|map| *map = Map::new(topology, nodes));
+        self.map.replace(topology, nodes);
         Ok(())
-    }
-}
-
-impl<N> Map<N> {
-    fn new(topology: Topology, nodes: Vec<Arc<N>>) -> Self {
-        Self { topology: Arc::new(topology), nodes, checked: Some(Instant::now()) }
     }
 }
 

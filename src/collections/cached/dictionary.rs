@@ -1,12 +1,13 @@
 //! Dictionaries with a near cache in this program.
 
 use std::borrow::Borrow;
-use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use super::cacheable::Cacheable;
+use super::feed_options::{feed_options, forget_channel};
+use super::key_bytes::with_bytes;
 use super::settings::{Hears, NearCache};
 use super::source::DictSource;
 use crate::changes::ChangePublishing;
@@ -16,12 +17,11 @@ use crate::codec::Codec;
 use crate::collections::cursor::Cursor;
 use crate::collections::map::RedisDict;
 use crate::collections::map::RedisHashDict;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::events::Interpreter;
 #[cfg(feature = "metrics")]
 use crate::keys::name_of;
-use crate::keys::side_key_of;
-use crate::listen::{Feed, FeedOptions};
+use crate::listen::Feed;
 use crate::lock::Lock;
 use crate::near::{CacheStats, Key, OwnWrites, Reader, ServerChanges, Source};
 use crate::reply;
@@ -263,7 +263,7 @@ impl<D: Cacheable> Cached<D> {
         };
         let own = OwnWrites { cache: cache.clone(), source: source.clone() };
         let executor = collection.executor().clone();
-        let options = options(&collection, &settings);
+        let options = feed_options(&collection, &settings);
         let interpreter = Lock::new(Interpreter::new(collection.sources()));
         let hearing = ServerChanges {
             cache: cache.clone(),
@@ -278,41 +278,6 @@ impl<D: Cacheable> Cached<D> {
         let reader = Reader::new(executor, cache, source, settings.refuses());
         Ok(Self { collection, reader, _feed: feed })
     }
-}
-
-/// The feed options of a cache of `collection`.
-fn options<D: Cacheable>(collection: &D, settings: &NearCache) -> FeedOptions {
-    let (base, slot) = collection.base();
-    let sources = collection.sources();
-    let forget = Request::read("SUBSCRIBE").arg(forget_channel(collection));
-    let track = Request::read("CLIENT").arg("TRACKING").arg("ON").arg("BCAST");
-    let track = if base.is_empty() { track } else { track.arg("PREFIX").arg(&base) };
-    let (commands, wishes, keyspace) = match settings.hears {
-        Hears::Server => (vec![track, forget], Vec::new(), None),
-        Hears::Writers => {
-            let commands = sources.commands().into_iter().chain([forget]).collect();
-            (commands, sources.wishes(&base), Some(sources.kinds()))
-        }
-    };
-    let tracks = settings.hears == Hears::Server;
-    let (beat, silence) = (settings.beat(), settings.silence());
-    FeedOptions {
-        slot,
-        commands,
-        optional_commands: wishes,
-        tracks,
-        keyspace,
-        needs_rights: true,
-        beat,
-        silence,
-        ..FeedOptions::new(base)
-    }
-}
-
-/// The channel that asks all near caches of `collection` to empty themselves.
-fn forget_channel<D: Cacheable>(collection: &D) -> Vec<u8> {
-    let structure = collection.sources().structure.name();
-    side_key_of(&collection.base().0, "forget", structure.as_bytes())
 }
 
 /// The dictionary itself. Its own reads ask the server; the cache observes its writes.
@@ -336,28 +301,3 @@ impl<D: Cacheable + fmt::Debug> fmt::Debug for Cached<D> {
         write!(f, "Cached({:?})", self.collection)
     }
 }
-
-/// Calls `look` with a key as it is stored. A key that is not made of bytes is encoded into a
-/// thread-local buffer.
-fn with_bytes<K: Codec, T>(key: &K::Borrowed, look: impl FnOnce(&[u8]) -> T) -> Result<T> {
-    if let Some(bytes) = K::as_bytes(key) {
-        return Ok(look(bytes));
-    }
-    let mut buffer = BUFFER.try_with(Cell::take).unwrap_or_default();
-    buffer.clear();
-    let looked = K::encode(key, &mut buffer).map(|()| look(&buffer));
-    if buffer.capacity() <= LARGEST_KEPT {
-        // A thread that is ending has no use for it.
-        let _ = BUFFER.try_with(|kept| kept.set(buffer));
-    }
-    looked.map_err(|source| Error::Encode {
-        attempt: Box::new(Request::read("GET").attempt()),
-        source,
-    })
-}
-
-thread_local! {
-    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-const LARGEST_KEPT: usize = 4096;

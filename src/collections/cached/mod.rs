@@ -2,6 +2,8 @@
 
 mod cacheable;
 mod dictionary;
+mod feed_options;
+mod key_bytes;
 mod settings;
 mod source;
 

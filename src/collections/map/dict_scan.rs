@@ -10,7 +10,7 @@ use super::dict::RedisDict;
 use super::prefix::Prefix;
 use crate::client::RoundTrips;
 use crate::codec::Codec;
-use crate::collections::bulk::{in_chunks, send_all};
+use crate::collections::bulk::send_in_chunks;
 use crate::collections::cursor::Cursor;
 use crate::collections::scan::{Page, Scan, gather};
 use crate::error::Result;
@@ -24,7 +24,7 @@ use crate::request::Script;
 impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     /// Iterates over all keys, in no order. `SCAN`, O(keys of the database) in all.
     pub fn keys(&self) -> Scan<K::Owned, E> {
-        self.scan(b"*", |executor, prefix, glob, cursor| async move {
+        Scan::over(&self.executor, &self.prefix, b"*", async |executor, prefix, glob, cursor| {
             let (cursor, keys) = key_page(&executor, &prefix, &glob, cursor).await?;
             let decode = |key: &Vec<u8>| decode_key::<K>(&prefix, key);
             Ok((cursor, keys.iter().map(decode).collect()))
@@ -33,7 +33,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
 
     /// Iterates over all values, in no order. `SCAN` and `MGET`, O(keys of the database) in all.
     pub fn values(&self) -> Scan<V::Owned, E> {
-        self.scan(b"*", |executor, prefix, glob, cursor| async move {
+        Scan::over(&self.executor, &self.prefix, b"*", async |executor, prefix, glob, cursor| {
             let (cursor, entries) = entry_page(&executor, &prefix, &glob, cursor).await?;
             let decode = |(key, value): (Vec<u8>, _)| decode_value::<V>(&key, value);
             Ok((cursor, entries.into_iter().map(decode).collect()))
@@ -48,7 +48,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     /// Iterates over the entries whose stored keys match a Redis `glob`, in no order. `SCAN` and
     /// `MGET`, O(keys of the database) in all.
     pub fn iter_matching(&self, glob: impl AsRef<[u8]>) -> Scan<(K::Owned, V::Owned), E> {
-        self.scan(glob.as_ref(), entries::<K, V, E>)
+        Scan::over(&self.executor, &self.prefix, glob.as_ref(), entries::<K, V, E>)
     }
 
     /// All entries as a standard map. `SCAN` and `MGET`, O(keys of the database).
@@ -56,10 +56,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     where
         K::Owned: Eq + Hash,
     {
-        let (executor, prefix) = (self.executor.clone(), self.prefix.clone());
-        self.executor.converse(gather(move |cursor| {
-            entries::<K, V, E>(executor.clone(), prefix.clone(), b"*".to_vec(), cursor)
-        }))
+        gather(&self.executor, &self.prefix, entries::<K, V, E>)
     }
 
     /// The number of entries. `SCAN`, O(keys of the database): Redis keeps no count.
@@ -125,8 +122,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
         R: Borrow<V::Borrowed> + ?Sized + 'a,
     {
-        let commands = in_chunks(entries, |chunk| self.deferred().insert_many(chunk));
-        self.executor.converse(send_all(self.executor.clone(), commands))
+        send_in_chunks(&self.executor, entries, |chunk| self.deferred().insert_many(chunk))
     }
 
     /// Makes `entries` the only ones; no client ever sees old and new ones mixed. `SCAN`, then one
@@ -198,18 +194,6 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
                 removed += unlinked.map_err(|error| error.after_steps(removed > 0, attempt))?;
             }
             Ok(removed)
-        })
-    }
-
-    /// Iterates over the entries that match `glob`, fetched by `page`.
-    fn scan<T, F>(&self, glob: &[u8], page: fn(E, Prefix, Vec<u8>, Cursor) -> F) -> Scan<T, E>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<Page<T>>> + Send + 'static,
-    {
-        let (executor, prefix, glob) = (self.executor.clone(), self.prefix.clone(), glob.to_vec());
-        Scan::new(move |cursor| {
-            executor.converse(page(executor.clone(), prefix.clone(), glob.clone(), cursor))
         })
     }
 }

@@ -25,7 +25,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     {
         let (get, insert) = (self.deferred().get(key), self.deferred());
         let insert = move || insert.get_or_insert(key, make().borrow());
-        self.executor.converse_within(get_or_insert_with(self.executor.clone(), get, insert))
+        get_or_insert_with(&self.executor, get, insert)
     }
 
     /// Replaces the value of `key` by the result of `change`, and returns the new one. `None` is no
@@ -40,8 +40,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     ) -> E::ReplyWithin<'a, Option<V::Owned>> {
         let read = self.reading("GET", key);
         let write = self.scripted(&COMPARE_AND_SET, key);
-        let executor = self.executor.clone();
-        self.executor.converse_within(optimistically::<V, E>(executor, read, write, change))
+        optimistically::<V, E>(&self.executor, read, write, change)
     }
 }
 

@@ -4,11 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use super::hash_dict::RedisHashDict;
 use super::ttl;
-use super::ttl::Ttl;
+use super::ttl::{FIELD_EXPIRY, Ttl};
 use crate::client::Executor;
 use crate::codec::Codec;
 use crate::reply;
-use crate::request::Request;
 use crate::request::Script;
 
 /// Entries expire by themselves on Redis 7.4 or later and Valkey 9 or later. Elsewhere these
@@ -32,35 +31,28 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
 
     /// Removes `key` after `time` and returns whether it existed. `HPEXPIRE`, O(1).
     pub fn expire(&self, key: &K::Borrowed, time: Duration) -> E::Reply<bool> {
-        let request = one_field::<K>(self.writing("HPEXPIRE").milliseconds(time), key);
+        let request = self.writing("HPEXPIRE").milliseconds(time).expiring_field::<K>(key);
         self.executor.run(request.returns(ttl::field_changed))
     }
 
     /// Removes `key` at `time` and returns whether it existed. `HPEXPIREAT`, O(1).
     pub fn expire_at(&self, key: &K::Borrowed, time: SystemTime) -> E::Reply<bool> {
-        let request = one_field::<K>(self.writing("HPEXPIREAT").instant(time), key);
+        let request = self.writing("HPEXPIREAT").instant(time).expiring_field::<K>(key);
         self.executor.run(request.returns(ttl::field_changed))
     }
 
     /// Removes the expiration of `key` and returns whether there was one. `HPERSIST`, O(1).
     pub fn persist(&self, key: &K::Borrowed) -> E::Reply<bool> {
-        let request = one_field::<K>(self.writing("HPERSIST"), key);
+        let request = self.writing("HPERSIST").expiring_field::<K>(key);
         self.executor.run(request.returns(ttl::field_changed))
     }
 
     /// The remaining time to live of `key`. `HPTTL`, O(1).
     pub fn ttl(&self, key: &K::Borrowed) -> E::Reply<Ttl> {
-        let request = one_field::<K>(self.reading("HPTTL"), key);
+        let request = self.reading("HPTTL").expiring_field::<K>(key);
         self.executor.run(request.returns(ttl::field_ttl))
     }
 }
-
-/// Appends one field to a command that needs field expiration.
-fn one_field<K: Codec>(request: Request, key: &K::Borrowed) -> Request {
-    request.arg("FIELDS").number(1).field::<K>(key).needs(FIELD_EXPIRY)
-}
-
-const FIELD_EXPIRY: &str = "Redis 7.4 or Valkey 9";
 
 static INSERT_WITH_TTL: Script = Script::new(
     "insert_with_ttl",

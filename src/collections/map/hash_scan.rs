@@ -7,7 +7,7 @@ use std::hash::Hash;
 use super::hash_dict::RedisHashDict;
 use crate::client::RoundTrips;
 use crate::codec::Codec;
-use crate::collections::bulk::{in_chunks, send_all};
+use crate::collections::bulk::send_in_chunks;
 use crate::collections::cursor::Cursor;
 use crate::collections::name::Name;
 use crate::collections::scan::{Page, Scan, gather};
@@ -42,10 +42,9 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
     where
         K::Owned: Eq + Hash,
     {
-        let (executor, name) = (self.executor.clone(), self.name.clone());
-        self.executor.converse(gather(move |cursor| {
-            decoded(executor.clone(), name.clone(), b"*".to_vec(), cursor, decode_entry::<K, V>)
-        }))
+        gather(&self.executor, &self.name, |executor, name, glob, cursor| {
+            decoded(executor, name, glob, cursor, decode_entry::<K, V>)
+        })
     }
 
     /// Sets the values of all `entries` in batches of a thousand, each batch atomically. `HSET`,
@@ -58,8 +57,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
         R: Borrow<V::Borrowed> + ?Sized + 'a,
     {
-        let commands = in_chunks(entries, |chunk| self.deferred().insert_many(chunk));
-        self.executor.converse(send_all(self.executor.clone(), commands))
+        send_in_chunks(&self.executor, entries, |chunk| self.deferred().insert_many(chunk))
     }
 
     /// Iterates over the entries whose fields match `glob`, each decoded by `decode`.
@@ -68,10 +66,8 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
         glob: &[u8],
         decode: fn(&Name, Vec<u8>, Vec<u8>) -> Result<T>,
     ) -> Scan<T, E> {
-        let (executor, name, glob) = (self.executor.clone(), self.name.clone(), glob.to_vec());
-        Scan::new(move |cursor| {
-            let page = decoded(executor.clone(), name.clone(), glob.clone(), cursor, decode);
-            executor.converse(page)
+        Scan::over(&self.executor, &self.name, glob, move |executor, name, glob, cursor| {
+            decoded(executor, name, glob, cursor, decode)
         })
     }
 }

@@ -10,7 +10,7 @@ pub(super) mod hash_scan;
 mod hash_update;
 mod increment;
 mod prefix;
-pub(super) mod ttl;
+pub(crate) mod ttl;
 mod update;
 
 pub use self::dict::RedisDict;

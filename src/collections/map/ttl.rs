@@ -2,6 +2,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis::Value;
 
+use crate::codec::Codec;
 use crate::error::Result;
 use crate::reply;
 use crate::reply::Reply;
@@ -51,6 +52,11 @@ pub(crate) fn field_changed(reply: Reply<'_>) -> Result<bool> {
 }
 
 impl Request {
+    /// Appends one field to a command on the expiration of fields.
+    pub(crate) fn expiring_field<K: Codec>(self, field: &K::Borrowed) -> Self {
+        self.arg("FIELDS").number(1).field::<K>(field).needs(FIELD_EXPIRY)
+    }
+
     /// Appends a point in time in milliseconds since 1970.
     pub(crate) fn instant(self, time: SystemTime) -> Self {
         match time.duration_since(UNIX_EPOCH) {
@@ -59,3 +65,6 @@ impl Request {
         }
     }
 }
+
+/// The servers on which fields expire.
+pub(crate) const FIELD_EXPIRY: &str = "Redis 7.4 or Valkey 9";

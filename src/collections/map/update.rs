@@ -5,7 +5,7 @@ use std::borrow::Borrow;
 use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::command::Command;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::reply;
 use crate::request::Request;
 
@@ -14,37 +14,44 @@ use crate::request::Request;
 /// `read` asks for the stored bytes. `write` is a script that stores a value if those bytes are
 /// still there and returns whether they were; both follow its arguments, each as
 /// [`optional`](Request::optional).
-pub(crate) async fn optimistically<V: Codec, E: RoundTrips>(
-    executor: E,
+pub(super) fn optimistically<'a, V: Codec, E: RoundTrips>(
+    executor: &E,
     read: Request,
     write: Request,
-    mut change: impl FnMut(Option<V::Owned>) -> Option<V::Owned> + Send,
-) -> Result<Option<V::Owned>> {
-    for _ in 0..MOST_TRIES {
-        let stored = executor.send(read.clone().returns(reply::raw)).await?;
-        let decode = |bytes: &Vec<u8>| reply::decode_bytes::<V>(bytes.clone(), || read.attempt());
-        let new = change(stored.as_ref().map(decode).transpose()?);
-        let unchanged = stored.is_none() && new.is_none();
-        let write = write.clone().optional(stored.as_deref());
-        let write = write.optional_value::<V>(new.as_ref().map(Borrow::borrow));
-        if unchanged || executor.send(write.returns(reply::flag)).await? {
-            return Ok(new);
+    mut change: impl FnMut(Option<V::Owned>) -> Option<V::Owned> + Send + 'a,
+) -> E::ReplyWithin<'a, Option<V::Owned>> {
+    let sender = executor.clone();
+    executor.converse_within(async move {
+        for _ in 0..MOST_TRIES {
+            let stored = sender.send(read.clone().returns(reply::raw)).await?;
+            let decode =
+                |bytes: &Vec<u8>| reply::decode_bytes::<V>(bytes.clone(), || read.attempt());
+            let new = change(stored.as_ref().map(decode).transpose()?);
+            let unchanged = stored.is_none() && new.is_none();
+            let write = write.clone().optional(stored.as_deref());
+            let write = write.optional_value::<V>(new.as_ref().map(Borrow::borrow));
+            if unchanged || sender.send(write.returns(reply::flag)).await? {
+                return Ok(new);
+            }
         }
-    }
-    Err(Error::Contended { attempt: Box::new(write.attempt()), tries: MOST_TRIES })
+        Err(Error::Contended { attempt: Box::new(write.attempt()), tries: MOST_TRIES })
+    })
 }
 
-/// Returns the reply to `get` or, if it found nothing, the reply to the command from `make`, which
-/// stores a value.
-pub(crate) async fn get_or_insert_with<T: Send + 'static, E: RoundTrips>(
-    executor: E,
+/// Returns the reply to `get` or, if it found nothing, the reply to the command from `insert`,
+/// which stores a value.
+pub(super) fn get_or_insert_with<'a, T: Send + 'static, E: RoundTrips>(
+    executor: &E,
     get: Command<Option<T>>,
-    make: impl FnOnce() -> Command<T> + Send,
-) -> Result<T> {
-    match executor.send(get).await? {
-        Some(value) => Ok(value),
-        None => executor.send(make()).await,
-    }
+    insert: impl FnOnce() -> Command<T> + Send + 'a,
+) -> E::ReplyWithin<'a, T> {
+    let sender = executor.clone();
+    executor.converse_within(async move {
+        match sender.send(get).await? {
+            Some(value) => Ok(value),
+            None => sender.send(insert()).await,
+        }
+    })
 }
 
 /// A decoded key and value.

@@ -167,10 +167,6 @@ impl FeedHandler for OutcomeListener {
         drop(state);
         self.signal.raise();
     }
-
-    fn on_watermark(&self, _session: u64, _watermark: u64, _lag: Duration) {}
-
-    fn on_disconnected(&self, _session: u64) {}
 }
 
 const BEAT: Duration = Duration::from_secs(1);

@@ -264,10 +264,6 @@ impl<E: RoundTrips> FeedHandler for DispatcherCore<E> {
             self.life.signal.raise();
         }
     }
-
-    fn on_watermark(&self, _session: u64, _watermark: u64, _lag: Duration) {}
-
-    fn on_disconnected(&self, _session: u64) {}
 }
 
 /// Delivers the changes that waited for a set when that set is over.

@@ -217,8 +217,6 @@ impl FeedHandler for UpdateBuffer {
         }
     }
 
-    fn on_disconnected(&self, _session: u64) {}
-
     fn on_end(&self) {
         self.state().has_ended = true;
         self.signal.raise();

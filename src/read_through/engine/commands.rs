@@ -8,6 +8,8 @@ use redis::Value;
 use super::entry_location::EntryLocation;
 use crate::changes::ChangePublishing;
 use crate::codec::Codec;
+use crate::collections::Ttl;
+use crate::collections::ttl::{self, FIELD_EXPIRY};
 use crate::command::Command;
 use crate::command::Part;
 use crate::error::LoadError;
@@ -115,10 +117,7 @@ impl Commands {
     fn left(&self, location: &EntryLocation) -> Request {
         match &location.field {
             None => Request::read("PTTL").key(&location.key),
-            Some(name) => {
-                let request = Request::read("HPTTL").key(&location.key).arg("FIELDS").number(1);
-                request.field::<Vec<u8>>(name).needs(FIELD_EXPIRY)
-            }
+            Some(name) => Request::read("HPTTL").key(&location.key).expiring_field::<Vec<u8>>(name),
         }
     }
 
@@ -224,14 +223,11 @@ impl Commands {
     }
 
     /// Reads the time to live of a value.
-    pub(crate) fn ttl(&self, location: &EntryLocation) -> Command<i64> {
-        match location.field {
-            None => self.left(location).returns(reply::time_left),
-            Some(_) => self.left(location).returns(|reply| {
-                let [left] = reply::parts(reply)?;
-                reply::time_left(left)
-            }),
-        }
+    pub(crate) fn ttl(&self, location: &EntryLocation) -> Command<Ttl> {
+        self.left(location).returns(match location.field {
+            None => ttl::ttl,
+            Some(_) => ttl::field_ttl,
+        })
     }
 
     /// Begins a script with the keys and arguments that `entry.lua` expects.
@@ -327,8 +323,6 @@ fn milliseconds(time: &[i64]) -> i64 {
 
 /// For how many leases a load is remembered after its lease.
 const LEASES_KEPT: u32 = 60;
-
-const FIELD_EXPIRY: &str = "Redis 7.4 or Valkey 9";
 
 macro_rules! script {
     ($name:literal, $file:literal) => {
