@@ -138,7 +138,9 @@ mod tests {
 
     #[test]
     fn the_same_bytes_are_judged_the_same_in_any_pieces() {
-        for accepted in ["+OK\r\n", "$3\r\n$9\r\r\n", "$4\r\n\r\n\r\n\r\n:1\r\n", "$0\r\n\r\n$-1\r\n"] {
+        for accepted in
+            ["+OK\r\n", "$3\r\n$9\r\r\n", "$4\r\n\r\n\r\n\r\n:1\r\n", "$0\r\n\r\n$-1\r\n"]
+        {
             assert!(is_accepted(accepted.as_bytes()), "{accepted:?}");
         }
         for refused in ["$4294967296\r\n", "*1\r\n$9223372036854775807\r\n", "!99999999999\r\n"] {
