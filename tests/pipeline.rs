@@ -146,6 +146,15 @@ async fn a_transaction_says_when_the_other_commands_were_applied<C: Kind>(
     assert_eq!((error.code(), error.applied()), (Some("WRONGTYPE"), Applied::Yes));
     assert_eq!(error.attempt().unwrap().command(), "RPUSH");
     assert_eq!(ok!(dict.len()), 1, "Redis has no rollback");
+    let (set, read) = (RedisSet::<String, C>::new(&client, name), list.deferred().len());
+    let pushed = || list.deferred().push_back("x");
+    for error in [
+        client.transaction((pushed(), set.deferred().insert("x"))).await.unwrap_err(),
+        client.transaction((read, pushed())).await.unwrap_err(),
+        client.transaction((dict.deferred().len(), pushed())).await.unwrap_err(),
+    ] {
+        assert_eq!((error.code(), error.applied()), (Some("WRONGTYPE"), Applied::No));
+    }
 }
 
 async fn an_update_can_insert_remove_or_leave_alone_and_keeps_the_time_to_live<C: Kind>(

@@ -63,9 +63,9 @@ impl<N: Node> Router<N> {
         let replies = self.replies(&lines, Destination::Slot(slot)).await;
         let replies = replies.map_err(|fault| fault.into_error(attempt))?;
         let values = self.checked(committed(&requests, replies, attempt))?;
-        let in_company = writes && requests.len() > 1;
+        let has_effect = requests.len() > 1 && requests.iter().zip(&values).any(has_effect);
         drop((lines, requests));
-        let applied = |error: Error| if in_company { error.in_part() } else { error };
+        let applied = |error: Error| if has_effect { error.in_part() } else { error };
         let mut values = Values::new(values.into_iter().map(Ok).collect());
         let read = commands.read_all(&mut values).map_err(applied);
         self.check(&values);
@@ -120,6 +120,14 @@ fn committed(
         Some(Value::Array(values)) if values.len() == requests.len() => Ok(values),
         Some(Value::ServerError(error)) => Err(server_error(&EXEC, &error)),
         _ => Err(misunderstood(attempt())),
+    }
+}
+
+/// Returns whether a command of a transaction has written something, as far as its reply shows.
+fn has_effect((request, reply): (&&Request, &Value)) -> bool {
+    match reply {
+        Value::ServerError(error) => server_error(request, error).may_have_been_applied(),
+        _ => request.writes(),
     }
 }
 
