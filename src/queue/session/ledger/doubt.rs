@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::jobs::Fate;
 use super::mutant::Breach;
-use super::steps::{Obstacle, Outcome, Recovery, Step};
+use super::requests::{Obstacle, Outcome, Recovery, Step};
 use super::{Ledger, tombstone};
 use crate::queue::keys::ConsumerId;
 

@@ -15,7 +15,7 @@ use super::Ledger;
 use super::jobs::Fate;
 use super::jobs::{Jobs, Record};
 use super::mutant::Breach;
-use super::steps::{Obstacle, Step};
+use super::requests::{Obstacle, Step};
 
 impl Ledger {
     /// Returns a step that records that some of the next `most` jobs are about to begin, if the

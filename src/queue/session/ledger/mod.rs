@@ -15,7 +15,7 @@ mod doubt;
 mod hand_out;
 mod jobs;
 mod mutant;
-mod steps;
+mod requests;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +26,7 @@ pub(crate) use self::doubt::FOR_A_REPORT;
 pub(crate) use self::jobs::{Fate, Settlement};
 use self::jobs::{Jobs, Record};
 pub(crate) use self::mutant::Breach;
-pub(crate) use self::steps::{Leave, Obstacle, Outcome, Recovery, Step};
+pub(crate) use self::requests::{Leave, Obstacle, Outcome, Recovery, Step};
 use crate::mutants::Mutants;
 use crate::queue::keys::{ConsumerId, Ids};
 
