@@ -15,7 +15,7 @@ use crate::time::clock;
 use crate::topology::Topology;
 
 /// The name of an entry, as it is stored.
-pub(crate) type Key = Box<[u8]>;
+pub(crate) type EntryKey = Box<[u8]>;
 
 /// The limits of a cache.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ pub(crate) enum Capacity {
 
 /// The cached values, each served only while it is known to match the server.
 pub(crate) struct Cache<V> {
-    pub(super) values: Values<V>,
+    pub(super) values: ValueStore<V>,
     shards: Box<[Lock<Reads<V>>]>,
     hasher: RandomState,
     sight: Lock<Sight>,
@@ -72,7 +72,7 @@ impl<V> Clone for ReadOutcome<V> {
 }
 
 /// The concurrent cache of the values.
-type Values<V> = quick_cache::sync::Cache<EntryKey, CachedEntry<V>, Weigh>;
+type ValueStore<V> = quick_cache::sync::Cache<EntryKey, CachedEntry<V>, Weigh>;
 /// The reads in flight of one shard of the keys.
 type Reads<V> = Shard<EntryKey, Arc<Completion<ReadOutcome<V>>>>;
 
@@ -123,7 +123,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
         let typical = usize::try_from(typical).unwrap_or(usize::MAX).clamp(1, MOST_PREPARED);
         let lease = CacheLease::new(milliseconds(bounds.staleness), milliseconds(bounds.grace));
         Self {
-            values: Values::with_weighter(typical, capacity, weigh),
+            values: ValueStore::with_weighter(typical, capacity, weigh),
             shards: (0..SHARDS).map(|_| Lock::new(Shard::new())).collect(),
             hasher: RandomState::new(),
             sight: Lock::new(Sight { lease, topology: None, channel: None }),
@@ -301,13 +301,13 @@ impl<V: Send + Sync + 'static> Cache<V> {
     }
 }
 
-impl<V> Store<EntryKey, CachedEntry<V>> for &Values<V> {
+impl<V> Store<EntryKey, CachedEntry<V>> for &ValueStore<V> {
     fn insert(&mut self, key: EntryKey, value: CachedEntry<V>) {
-        Values::insert(self, key, value);
+        ValueStore::insert(self, key, value);
     }
 
     fn remove(&mut self, key: &EntryKey) {
-        Values::remove(self, key);
+        ValueStore::remove(self, key);
     }
 }
 

@@ -31,14 +31,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
             BegunRead::Joins(completion) => FillRole::Follower(completion),
             BegunRead::Leads => {
                 drop(shard);
-                FillRole::Leader(FillLeader {
-                    cache: self.clone(),
-                    key,
-                    token,
-                    epoch,
-                    completion,
-                    is_complete: false,
-                })
+                FillRole::Leader(FillLeader { cache: self.clone(), key, token, epoch, completion })
             }
         }
     }
@@ -52,13 +45,12 @@ pub(crate) struct FillLeader<V: Send + Sync + 'static> {
     token: u64,
     epoch: u64,
     completion: Arc<Completion<ReadOutcome<V>>>,
-    is_complete: bool,
 }
 
 impl<V: Send + Sync + 'static> FillLeader<V> {
     /// Completes the followers with `value`. Caches `kept`, if given, unless the key was
     /// invalidated meanwhile.
-    pub(crate) fn complete(mut self, value: Option<Arc<V>>, kept: Option<CachedEntry<V>>) {
+    pub(crate) fn complete(self, value: Option<Arc<V>>, kept: Option<CachedEntry<V>>) {
         if !self.end(kept) {
             self.cache.counts.refused.fetch_add(1, Ordering::Relaxed);
         }
@@ -66,8 +58,7 @@ impl<V: Send + Sync + 'static> FillLeader<V> {
     }
 
     /// Ends the read. Returns whether the value is cached.
-    fn end(&mut self, kept: Option<CachedEntry<V>>) -> bool {
-        self.is_complete = true;
+    fn end(&self, kept: Option<CachedEntry<V>>) -> bool {
         let kept = kept.map(|kept| CachedEntry { epoch: self.epoch, ..kept });
         let cache = &self.cache;
         let mut shard = cache.shard(&self.key);
@@ -79,7 +70,7 @@ impl<V: Send + Sync + 'static> FillLeader<V> {
 /// Releases the followers of a read that failed or was given up.
 impl<V: Send + Sync + 'static> Drop for FillLeader<V> {
     fn drop(&mut self) {
-        if !self.is_complete {
+        if !self.completion.is_complete() {
             self.end(None);
             self.completion.complete(ReadOutcome::Lost);
         }
