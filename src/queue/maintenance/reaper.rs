@@ -8,7 +8,7 @@ use crate::limits::PAGE;
 use crate::queue::keys::{ConsumerId, Keys};
 use crate::queue::scripts::{ABANDONED, EXPIRED, REAP};
 use crate::queue::settings::QueueSettings;
-use crate::queue::shared_settings::{SharedSettings, Stored, report};
+use crate::queue::shared_settings::{SharedSettings, StoredSettings, report};
 use crate::reply;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -18,7 +18,7 @@ pub(crate) struct Reaper {
     keys: Arc<Keys>,
     settings: QueueSettings,
     /// The settings stored beside the queue, once known.
-    stored: Option<Stored>,
+    stored: Option<StoredSettings>,
     /// The scan cursor among the retired ids.
     cursor: u64,
 }
@@ -106,7 +106,7 @@ impl Reaper {
 }
 
 /// Reads the previous and the current settings, and the lost consumers.
-fn expired(reply: Reply<'_>) -> Result<(Stored, Stored, Vec<ConsumerId>)> {
+fn expired(reply: Reply<'_>) -> Result<(StoredSettings, StoredSettings, Vec<ConsumerId>)> {
     let request = reply.request;
     let parts = reply::raw_many(reply)?;
     let split = parts.split_at_checked(6);
@@ -232,11 +232,11 @@ mod tests {
         let client = Client::open(server.url()).unwrap();
         let queue: WorkQueue<String> = WorkQueue::new(&client, "died");
         let keys = queue.keys();
-        let heard = |id: &ConsumerId| {
+        let registered = |id: &ConsumerId| {
             Request::write("ZADD").key(&keys.consumers).number(1).arg(id.as_bytes())
         };
         let holds = |id: &ConsumerId| Request::write("RPUSH").key(&keys.claimed(id)).arg("job");
-        client.pipeline(of_the_dead(2500, heard)).unwrap();
+        client.pipeline(of_the_dead(2500, registered)).unwrap();
         client.pipeline(of_the_dead(2500, holds)).unwrap();
         let mut reaper = Reaper::new(keys.clone(), QueueSettings::new());
         for expected in [true, true, false] {

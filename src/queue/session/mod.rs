@@ -9,4 +9,6 @@ mod wire;
 pub(super) use self::consumer_session::ConsumerSession;
 pub(super) use self::ledger::Fate;
 #[cfg(test)]
-pub(super) use self::ledger::{FOR_A_REPORT, Leave, Ledger, Outcome, Recovery, Step, tombstone};
+pub(super) use self::ledger::{
+    FOR_A_REPORT, Leave, Ledger, PollRequest, Recovery, RequestOutcome, tombstone,
+};
