@@ -2,12 +2,12 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::time::Duration;
 
-use super::engine::Found;
-use super::engine::{EntryLocation, Named, Names, One};
+use super::engine::SharedValue;
+use super::engine::{EntryLocation, NameResult, Names, OneId};
 use super::loader::{Loaded, LoadedMany, Loaders};
 use super::policy::CachePolicy;
 use super::pyredis;
-use super::shared::Shared;
+use super::shared::EngineHandle;
 use super::stats::ReadThroughStats;
 use crate::answer::HandlerResult;
 use crate::client::{Client, RoundTrips};
@@ -97,7 +97,7 @@ where
     V: Codec<Owned: Sync>,
     E: RoundTrips,
 {
-    shared: Shared<One<K>, V, E, A>,
+    shared: EngineHandle<OneId<K>, V, E, A>,
     names: Names,
 }
 
@@ -160,7 +160,7 @@ where
         policy: CachePolicy,
         loaders: Loaders<K::Owned, V::Owned, A>,
     ) -> Result<Self> {
-        Ok(Self { shared: Shared::new(executor, prefix, policy, loaders)?, names })
+        Ok(Self { shared: EngineHandle::new(executor, prefix, policy, loaders)?, names })
     }
 
     /// Adds a loader for several missing values at once: the function returns a value for each id,
@@ -188,7 +188,7 @@ where
 
     /// Returns the value of `id`, or `None` if its loader reports that there is none. A hit takes
     /// one round trip, a miss three with its load in the middle.
-    pub fn get(&self, id: &K::Borrowed) -> E::Reply<Found<V>>
+    pub fn get(&self, id: &K::Borrowed) -> E::Reply<SharedValue<V>>
     where
         A: Default,
     {
@@ -196,7 +196,7 @@ where
     }
 
     /// Returns the value of `id`, loaded with `args` if it is missing.
-    pub fn get_with(&self, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
+    pub fn get_with(&self, id: &K::Borrowed, args: A) -> E::Reply<SharedValue<V>> {
         self.shared.get(self.location(id), args)
     }
 
@@ -205,7 +205,10 @@ where
     ///
     /// Eight at a time are claimed, or as many as the bulk loader takes, so that other callers wait
     /// for no more of them.
-    pub fn get_many<'a, Q>(&self, ids: impl IntoIterator<Item = &'a Q>) -> E::Reply<Vec<Found<V>>>
+    pub fn get_many<'a, Q>(
+        &self,
+        ids: impl IntoIterator<Item = &'a Q>,
+    ) -> E::Reply<Vec<SharedValue<V>>>
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
         A: Default,
@@ -218,7 +221,7 @@ where
         &self,
         ids: impl IntoIterator<Item = &'a Q>,
         args: A,
-    ) -> E::Reply<Vec<Found<V>>>
+    ) -> E::Reply<Vec<SharedValue<V>>>
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
     {
@@ -226,13 +229,13 @@ where
     }
 
     /// Returns the cached value of `id`, without loading it. One round trip.
-    pub fn peek(&self, id: &K::Borrowed) -> E::Reply<Found<V>> {
+    pub fn peek(&self, id: &K::Borrowed) -> E::Reply<SharedValue<V>> {
         self.shared.peek(self.location(id))
     }
 
     /// Loads the value of `id` again, stores it and returns it. It takes precedence over loads that
     /// began before. Like any load, it never overwrites a value that is set or deleted meanwhile.
-    pub fn set(&self, id: &K::Borrowed) -> E::Reply<Found<V>>
+    pub fn set(&self, id: &K::Borrowed) -> E::Reply<SharedValue<V>>
     where
         A: Default,
     {
@@ -240,7 +243,7 @@ where
     }
 
     /// Loads the value of `id` with `args`, stores it and returns it.
-    pub fn set_with(&self, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
+    pub fn set_with(&self, id: &K::Borrowed, args: A) -> E::Reply<SharedValue<V>> {
         self.shared.set(self.location(id), args)
     }
 
@@ -306,7 +309,7 @@ where
         self.shared.stats()
     }
 
-    fn location(&self, id: &K::Borrowed) -> Named<EntryLocation> {
+    fn location(&self, id: &K::Borrowed) -> NameResult<EntryLocation> {
         self.names.string(self.shared.prefix(), encoded::<K>(id)?)
     }
 }
@@ -327,7 +330,7 @@ pub(super) fn literal_prefix(prefix: &Name) -> Result<Vec<u8>> {
     Err(Error::Configuration(problem.into()))
 }
 
-pub(super) fn encoded<K: Codec>(id: &K::Borrowed) -> Named<Vec<u8>> {
+pub(super) fn encoded<K: Codec>(id: &K::Borrowed) -> NameResult<Vec<u8>> {
     let mut bytes = Vec::new();
     K::encode(id, &mut bytes)?;
     Ok(bytes)

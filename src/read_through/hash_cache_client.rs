@@ -3,12 +3,12 @@ use std::fmt;
 use std::time::Duration;
 
 use super::cache_client::{encoded, literal_prefix, own_prefix};
-use super::engine::Found;
-use super::engine::{EntryLocation, Named, Names, Pair};
+use super::engine::SharedValue;
+use super::engine::{EntryLocation, HashAndId, NameResult, Names};
 use super::loader::{Loaded, LoadedMany, Loaders};
 use super::policy::CachePolicy;
 use super::pyredis;
-use super::shared::Shared;
+use super::shared::EngineHandle;
 use super::stats::ReadThroughStats;
 use crate::answer::HandlerResult;
 use crate::client::{Client, RoundTrips};
@@ -51,7 +51,7 @@ where
     V: Codec<Owned: Sync>,
     E: RoundTrips,
 {
-    shared: Shared<Pair<H, K>, V, E, A>,
+    shared: EngineHandle<HashAndId<H, K>, V, E, A>,
     names: Names,
 }
 
@@ -114,7 +114,7 @@ where
         load: impl Fn(H::Owned, K::Owned, A) -> R + Send + Sync + 'static,
     ) -> Result<Self> {
         let loaders = Loaders::new(move |(hash, id), args| load(hash, id, args));
-        Ok(Self { shared: Shared::new(executor, prefix, policy, loaders)?, names })
+        Ok(Self { shared: EngineHandle::new(executor, prefix, policy, loaders)?, names })
     }
 
     /// Adds a loader for several missing values of a hash at once: the function returns a value for
@@ -129,7 +129,7 @@ where
 
     /// Returns the value of `id` in the hash of `hash_id`, or `None` if its loader reports that
     /// there is none. A hit takes one round trip, a miss three with its load in the middle.
-    pub fn get(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<Found<V>>
+    pub fn get(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<SharedValue<V>>
     where
         A: Default,
     {
@@ -137,7 +137,12 @@ where
     }
 
     /// Returns the value of `id` in the hash of `hash_id`, loaded with `args` if it is missing.
-    pub fn get_with(&self, hash_id: &H::Borrowed, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
+    pub fn get_with(
+        &self,
+        hash_id: &H::Borrowed,
+        id: &K::Borrowed,
+        args: A,
+    ) -> E::Reply<SharedValue<V>> {
         self.shared.get(self.location(hash_id, id), args)
     }
 
@@ -148,7 +153,7 @@ where
         &self,
         hash_id: &H::Borrowed,
         ids: impl IntoIterator<Item = &'a Q>,
-    ) -> E::Reply<Vec<Found<V>>>
+    ) -> E::Reply<Vec<SharedValue<V>>>
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
         A: Default,
@@ -163,7 +168,7 @@ where
         hash_id: &H::Borrowed,
         ids: impl IntoIterator<Item = &'a Q>,
         args: A,
-    ) -> E::Reply<Vec<Found<V>>>
+    ) -> E::Reply<Vec<SharedValue<V>>>
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
     {
@@ -172,13 +177,13 @@ where
 
     /// Returns the cached value of `id` in the hash of `hash_id`, without loading it. One round
     /// trip.
-    pub fn peek(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<Found<V>> {
+    pub fn peek(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<SharedValue<V>> {
         self.shared.peek(self.location(hash_id, id))
     }
 
     /// Loads a value again, stores it and returns it. It takes precedence over loads that began
     /// before. Like any load, it never overwrites a value that is set or deleted meanwhile.
-    pub fn set(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<Found<V>>
+    pub fn set(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<SharedValue<V>>
     where
         A: Default,
     {
@@ -186,7 +191,12 @@ where
     }
 
     /// Loads a value with `args`, stores it and returns it.
-    pub fn set_with(&self, hash_id: &H::Borrowed, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
+    pub fn set_with(
+        &self,
+        hash_id: &H::Borrowed,
+        id: &K::Borrowed,
+        args: A,
+    ) -> E::Reply<SharedValue<V>> {
         self.shared.set(self.location(hash_id, id), args)
     }
 
@@ -268,7 +278,7 @@ where
         self.shared.stats()
     }
 
-    fn location(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> Named<EntryLocation> {
+    fn location(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> NameResult<EntryLocation> {
         self.names.field(self.shared.prefix(), encoded::<H>(hash_id)?, encoded::<K>(id)?)
     }
 }

@@ -21,8 +21,10 @@ mod state;
 pub(super) use self::commands::Commands;
 #[cfg(feature = "near-cache")]
 pub(super) use self::commands::Mode;
-pub(super) use self::entry_location::{EntryLocation, Ids, Named, Names, One, Pair, is_lease_key};
+pub(super) use self::entry_location::{
+    EntryIds, EntryLocation, HashAndId, NameResult, Names, OneId, is_lease_key,
+};
 #[cfg(feature = "near-cache")]
 pub(super) use self::lookup::Lookup;
 pub(super) use self::single_flight::SingleFlight;
-pub(super) use self::state::{Engine, Found};
+pub(super) use self::state::{Engine, SharedValue};
