@@ -67,7 +67,7 @@ impl Pool {
         &'a self,
         connector: &'a Connector,
         deadline: Deadline,
-    ) -> TransportResult<Lease<'a>> {
+    ) -> TransportResult<PoolConnection<'a>> {
         let patience = |timeout: Duration| timeout.min(deadline.left());
         match self {
             Pool::Own(pool) => {
@@ -75,7 +75,12 @@ impl Pool {
                 let slot = pool.get_timeout(patience);
                 let mut slot = slot.map_err(|_| exhausted(patience, connector))?;
                 let Usable { connection, fresh } = usable(slot.0.take(), connector, deadline)?;
-                Ok(Lease { held: Held::Slot(slot, connection), connector, fresh, deadline })
+                Ok(PoolConnection {
+                    held: Held::Slot(slot, connection),
+                    connector,
+                    fresh,
+                    deadline,
+                })
             }
             Pool::Given { pool, failed } => {
                 let patience = patience(pool.connection_timeout());
@@ -84,11 +89,11 @@ impl Pool {
                 let given = held_back.map_or_else(|| pool.get_timeout(patience), Ok);
                 let given = given.map_err(|error| not_given(pool, patience, connector, error))?;
                 let held = Held::Given(given, failed);
-                let mut lease = Lease { held, connector, fresh: failed_before, deadline };
-                match lease.make_usable() {
-                    Ok(()) => Ok(lease),
+                let mut pooled = PoolConnection { held, connector, fresh: failed_before, deadline };
+                match pooled.make_usable() {
+                    Ok(()) => Ok(pooled),
                     Err(fault) => {
-                        lease.finish(Condition::Broken);
+                        pooled.finish(Condition::Broken);
                         Err(fault)
                     }
                 }
@@ -99,7 +104,7 @@ impl Pool {
 
 /// A borrowed connection of a pool, which must be finished.
 #[must_use]
-pub(crate) struct Lease<'a> {
+pub(crate) struct PoolConnection<'a> {
     held: Held<'a>,
     connector: &'a Connector,
     pub(crate) fresh: bool,
@@ -123,7 +128,7 @@ pub(crate) enum Condition {
     Misled,
 }
 
-impl Lease<'_> {
+impl PoolConnection<'_> {
     pub(crate) fn send(&mut self, packed: &[u8]) -> RedisResult<()> {
         match &mut self.held {
             Held::Slot(_, connection) => {
@@ -170,7 +175,7 @@ impl Lease<'_> {
             }
             Held::Slot(..) => {}
             Held::Given(mut given, failed) => {
-                user_pool::mark_use(&mut given, self.connector);
+                user_pool::record_use(&mut given, self.connector);
                 if condition != Condition::Sound {
                     failed.lock().push(given);
                 }

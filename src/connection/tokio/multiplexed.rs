@@ -29,33 +29,33 @@ use crate::time::Wait;
 /// runs.
 pub(crate) struct Multiplexed {
     pub(crate) connector: Connector,
-    state: Lock<State>,
+    state: Lock<Connections>,
 }
 
 /// The connections of all runtimes.
 #[derive(Default)]
-struct State {
-    homes: Vec<Home>,
+struct Connections {
+    runtimes: Vec<RuntimeConnection>,
     /// How many connection attempts were begun.
     attempts: u64,
 }
 
 /// The connection of a runtime.
-struct Home {
+struct RuntimeConnection {
     runtime: Id,
-    link: Link,
+    state: ConnectionState,
 }
 
 /// The state of a runtime's connection.
-enum Link {
+enum ConnectionState {
     Connecting { attempt: u64, generation: usize, connected: Connecting, task: AbortHandle },
-    Ready { connection: AsyncConnection, last_use: LastUse, check: Option<Check> },
+    Ready { connection: AsyncConnection, last_use: LastUse, check: Option<PendingCheck> },
 }
 
 /// The check whether an idle connection is alive. Like connecting, it continues in a task when
 /// callers are dropped: a caller that is dropped before replies arrive would otherwise never finish
 /// it.
-type Check = Shared<BoxFuture<'static, RedisResult<()>>>;
+type PendingCheck = Shared<BoxFuture<'static, RedisResult<()>>>;
 
 /// The outcome of a connection attempt, for which all callers wait. The attempt itself is a task,
 /// which continues when its callers do not.
@@ -188,8 +188,10 @@ impl Multiplexed {
     fn in_use(&self) -> Option<AsyncConnection> {
         let runtime = Handle::try_current().ok()?.id();
         let mut state = self.state();
-        let home = state.homes.iter_mut().find(|home| home.runtime == runtime)?;
-        let Link::Ready { connection, last_use, .. } = &mut home.link else { return None };
+        let entry = state.runtimes.iter_mut().find(|entry| entry.runtime == runtime)?;
+        let ConnectionState::Ready { connection, last_use, .. } = &mut entry.state else {
+            return None;
+        };
         if !self.is_usable(connection) || !last_use.is_recent(&self.connector) {
             return None;
         }
@@ -221,8 +223,8 @@ impl Multiplexed {
             return Err(self.late());
         }
         let mut state = self.state();
-        for home in &mut state.homes {
-            if let Link::Ready { connection: ready, last_use, .. } = &mut home.link
+        for entry in &mut state.runtimes {
+            if let ConnectionState::Ready { connection: ready, last_use, .. } = &mut entry.state
                 && ready.is(&connection)
             {
                 *last_use = LastUse::now(&self.connector);
@@ -233,11 +235,13 @@ impl Multiplexed {
     }
 
     /// Begins a check of an idle connection, or joins one in progress.
-    fn check(self: &Arc<Self>, connection: &AsyncConnection, limit: Duration) -> Check {
+    fn check(self: &Arc<Self>, connection: &AsyncConnection, limit: Duration) -> PendingCheck {
         let mut state = self.state();
-        let links = state.homes.iter_mut().map(|home| &mut home.link);
-        let mut checks = links.filter_map(|link| match link {
-            Link::Ready { connection: ready, check, .. } if ready.is(connection) => Some(check),
+        let states = state.runtimes.iter_mut().map(|entry| &mut entry.state);
+        let mut checks = states.filter_map(|state| match state {
+            ConnectionState::Ready { connection: ready, check, .. } if ready.is(connection) => {
+                Some(check)
+            }
             _ => None,
         });
         let place = checks.next();
@@ -262,8 +266,8 @@ impl Multiplexed {
 
     /// Records the outcome of a check.
     fn checked(&self, connection: &AsyncConnection, is_alive: bool) {
-        for home in &mut self.state().homes {
-            if let Link::Ready { connection: ready, last_use, check } = &mut home.link
+        for entry in &mut self.state().runtimes {
+            if let ConnectionState::Ready { connection: ready, last_use, check } = &mut entry.state
                 && ready.is(connection)
             {
                 *check = None;
@@ -283,12 +287,12 @@ impl Multiplexed {
         let runtime = self.connector.runtime()?;
         let connecting = {
             let mut state = self.state();
-            let home = state.homes.iter().find(|home| home.runtime == runtime.id());
-            match home.map(|home| &home.link) {
-                Some(Link::Ready { connection, .. }) if self.is_usable(connection) => {
+            let entry = state.runtimes.iter().find(|entry| entry.runtime == runtime.id());
+            match entry.map(|entry| &entry.state) {
+                Some(ConnectionState::Ready { connection, .. }) if self.is_usable(connection) => {
                     return Ok((connection.clone(), false));
                 }
-                Some(Link::Connecting { generation, connected, task, .. })
+                Some(ConnectionState::Connecting { generation, connected, task, .. })
                     if *generation == self.connector.generation() && !task.is_finished() =>
                 {
                     connected.clone()
@@ -301,7 +305,7 @@ impl Multiplexed {
     }
 
     /// Begins to connect, and forgets the connections of runtimes that have ended.
-    fn connect(self: &Arc<Self>, state: &mut State, runtime: &Handle) -> Connecting {
+    fn connect(self: &Arc<Self>, state: &mut Connections, runtime: &Handle) -> Connecting {
         state.attempts += 1;
         let (attempt, generation) = (state.attempts, self.connector.generation());
         let (connector, shared) = (self.connector.clone(), Arc::downgrade(self));
@@ -318,28 +322,36 @@ impl Multiplexed {
             connected.unwrap_or_else(|error| Err(TransportError::connect(&address, error)))
         });
         let connected = connected.boxed().shared();
-        let link =
-            Link::Connecting { attempt, generation, connected: connected.clone(), task: abort };
-        let is_gone = |home: &Home| match &home.link {
-            Link::Ready { connection, .. } => connection.has_ended(),
-            Link::Connecting { task, .. } => task.is_finished(),
+        let connecting = ConnectionState::Connecting {
+            attempt,
+            generation,
+            connected: connected.clone(),
+            task: abort,
         };
-        state.homes.retain(|home| home.runtime != runtime.id() && !is_gone(home));
-        state.homes.push(Home { runtime: runtime.id(), link });
+        let is_gone = |entry: &RuntimeConnection| match &entry.state {
+            ConnectionState::Ready { connection, .. } => connection.has_ended(),
+            ConnectionState::Connecting { task, .. } => task.is_finished(),
+        };
+        state.runtimes.retain(|entry| entry.runtime != runtime.id() && !is_gone(entry));
+        state.runtimes.push(RuntimeConnection { runtime: runtime.id(), state: connecting });
         connected
     }
 
     /// Records the outcome of an attempt, unless another one has been begun.
     fn install(&self, attempt: u64, connection: Option<&AsyncConnection>) {
         let mut state = self.state();
-        let is_it = |home: &Home| matches!(home.link, Link::Connecting { attempt: its, .. } if its == attempt);
-        let Some(place) = state.homes.iter().position(is_it) else { return };
+        let is_it = |entry: &RuntimeConnection| match &entry.state {
+            ConnectionState::Connecting { attempt: its, .. } => *its == attempt,
+            ConnectionState::Ready { .. } => false,
+        };
+        let Some(place) = state.runtimes.iter().position(is_it) else { return };
         match connection.cloned() {
             Some(connection) => {
                 let last_use = LastUse::now(&self.connector);
-                state.homes[place].link = Link::Ready { connection, last_use, check: None };
+                state.runtimes[place].state =
+                    ConnectionState::Ready { connection, last_use, check: None };
             }
-            None => drop(state.homes.swap_remove(place)),
+            None => drop(state.runtimes.swap_remove(place)),
         }
     }
 
@@ -352,8 +364,11 @@ impl Multiplexed {
     /// alive by their next calls.
     fn fail(&self, connection: &AsyncConnection) {
         self.connector.count_failure();
-        let is_it = |home: &Home| matches!(&home.link, Link::Ready { connection: its, .. } if its.is(connection));
-        self.state().homes.retain(|home| !is_it(home));
+        let is_it = |entry: &RuntimeConnection| match &entry.state {
+            ConnectionState::Ready { connection: its, .. } => its.is(connection),
+            ConnectionState::Connecting { .. } => false,
+        };
+        self.state().runtimes.retain(|entry| !is_it(entry));
     }
 
     /// Ensures that no connection is used again that may lead to the same server as this one.
@@ -366,7 +381,7 @@ impl Multiplexed {
         TransportError::connect(&self.connector.address, timed_out())
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Connections> {
         self.state.lock()
     }
 }
