@@ -5,18 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::ledger::{Fate, Leave, Ledger, PollBlocked, PollRequest, Recovery, RequestOutcome};
+use super::ledger::{Fate, Ledger, PollBlocked, PollRequest};
 use super::pending_poll::{PendingPoll, outcome};
-use super::wire::{DIVERGED, FENCED, PAUSED, poll_command, recover_command};
+use super::wire::{DIVERGED, FENCED, PAUSED, poll_command};
 use crate::client::RoundTrips;
 use crate::error::{Attempt, Error, Result};
 use crate::lock::Lock;
 use crate::queue::keys::{ConsumerIds, Keys};
 use crate::queue::maintenance::MaintenanceHandle;
-use crate::queue::scripts::{LEAVE, POLL};
+use crate::queue::scripts::POLL;
 use crate::queue::settings::QueueSettings;
 use crate::queue::shared_settings::SharedSettings;
-use crate::reply;
 use crate::request::Request;
 use crate::time::Signal;
 
@@ -29,8 +28,8 @@ pub(crate) struct ConsumerSession {
     ledger: Lock<Ledger>,
     /// Whether a call was dropped while it was resolving a doubt. Calls that are dropped before
     /// replies arrive would never finish that, so it is left to the maintenance thread.
-    left_to_maintenance: AtomicBool,
-    closed: OnceLock<Instant>,
+    pub(super) left_to_maintenance: AtomicBool,
+    pub(super) closed: OnceLock<Instant>,
     /// Raised when the consumer has left.
     pub(crate) left: Signal,
 }
@@ -177,20 +176,6 @@ impl ConsumerSession {
         }
     }
 
-    /// Like `settle`, but does not wait for a request in flight, whose sender may never read its
-    /// reply. Returns whether there was none.
-    async fn settle_at_once<X: RoundTrips>(&self, executor: &X) -> Result<bool> {
-        self.resolve_doubt(executor).await?;
-        let begun = self.ledger().settle_now();
-        match begun {
-            Ok(poll) => match self.poll(executor, poll, 0, false).await {
-                Err(error) if !matches!(error, Error::LeaseLost { .. }) => Err(error),
-                _ => Ok(true),
-            },
-            Err(obstacle) => Ok(obstacle == PollBlocked::Nothing),
-        }
-    }
-
     /// Begins a poll once no request is in its way; none if there is nothing to do.
     pub(crate) async fn begin<X: RoundTrips>(
         &self,
@@ -215,7 +200,7 @@ impl ConsumerSession {
     }
 
     /// Sends a poll and records its outcome.
-    async fn poll<X: RoundTrips>(
+    pub(super) async fn poll<X: RoundTrips>(
         &self,
         executor: &X,
         poll: PollRequest,
@@ -243,117 +228,13 @@ impl ConsumerSession {
         }
     }
 
-    /// Resolves a doubt: a new id takes over the server's list of the old one. Returns whether no
-    /// request is in its way.
-    async fn resolve_doubt<X: RoundTrips>(&self, executor: &X) -> Result<bool> {
-        let recovery = self.ledger().recover();
-        match recovery {
-            Ok(recovery) => self.recover(executor, recovery).await.map(|()| true),
-            Err(obstacle) => Ok(obstacle != PollBlocked::Busy),
-        }
-    }
-
-    /// Takes over the lists of former ids, and records the outcome.
-    async fn recover<X: RoundTrips>(&self, executor: &X, recovery: Recovery) -> Result<()> {
-        let command = recover_command(&self.keys, &recovery);
-        let mut pending = PendingRecovery { session: self, recovery: Some(recovery) };
-        let sent = Instant::now();
-        let result = executor.send(command).await;
-        let Some(recovery) = pending.recovery.take() else { return Ok(()) };
-        match result {
-            Ok((sequence, items)) => {
-                self.left_to_maintenance.store(false, Ordering::Release);
-                self.ledger().recovered(recovery, sequence, items, sent);
-                Ok(())
-            }
-            Err(error) => {
-                self.ledger().not_recovered(recovery, outcome(&error));
-                Err(error)
-            }
-        }
-    }
-
-    /// Settles and leaves, as far as that is possible by now. Returns whether the consumer has
-    /// left.
-    pub(crate) async fn leave<X: RoundTrips>(&self, executor: &X) -> Result<bool> {
-        loop {
-            let leave = self.ledger().leave();
-            match leave {
-                Leave::NotYet => return Ok(false),
-                Leave::AfterSettling if self.settle_at_once(executor).await? => {}
-                Leave::AfterSettling => return Ok(false),
-                Leave::Nothing => break,
-                Leave::Now(consumer) => {
-                    let claimed = self.keys.claimed(&consumer);
-                    let request = Request::script(&LEAVE, 3).key(&self.keys.consumers);
-                    let request = request.key(&self.keys.held).key(&claimed);
-                    let request = request.arg(consumer.as_bytes());
-                    executor.send(request.returns(reply::flag)).await?;
-                    self.ledger().left(&consumer);
-                }
-            }
-        }
-        self.left.close();
-        Ok(true)
-    }
-
-    /// Does the periodic work of the maintenance thread. It never waits for anything but the
-    /// server. Requests of a closed consumer that the server refuses are retried for a lease. Then
-    /// its lease ends too, which brings its jobs back.
-    pub(crate) async fn maintain<X: RoundTrips>(&self, executor: &X) -> Result<()> {
-        let maintained = self.try_to_maintain(executor).await;
-        let is_refused = maintained.as_ref().is_err_and(|error| !error.is_transient());
-        let is_late =
-            self.closed.get().is_some_and(|closed| closed.elapsed() >= self.terms().lease);
-        if is_refused && is_late && self.ledger().jobs.running() == 0 {
-            self.left.close();
-        }
-        maintained
-    }
-
-    /// Resolves doubts, settles what is due, and leaves if the consumer is closed.
-    async fn try_to_maintain<X: RoundTrips>(&self, executor: &X) -> Result<()> {
-        self.ledger().give_up(Instant::now());
-        self.resolve_doubt(executor).await?;
-        let waits = self.ledger().jobs.settleable_for(Instant::now());
-        if waits.is_some_and(|time| time >= BEFORE_SETTLING) {
-            self.settle_at_once(executor).await?;
-        }
-        self.leave(executor).await.map(drop)
-    }
-
-    /// Returns whether the maintenance thread must check again soon.
-    pub(crate) fn is_busy(&self) -> bool {
-        let ledger = self.ledger();
-        let settles = ledger.jobs.settleable_for(Instant::now()).is_some();
-        ledger.is_in_doubt() || ledger.is_abandoned() || settles || ledger.jobs.is_closing()
-    }
-
     /// The attempt that an error of a poll reports.
     pub(crate) fn attempt(&self) -> Attempt {
         Request::script(&POLL, 1).key(self.keys.queue()).attempt()
     }
 }
 
-/// A recovery in flight.
-struct PendingRecovery<'a> {
-    session: &'a ConsumerSession,
-    recovery: Option<Recovery>,
-}
-
-impl Drop for PendingRecovery<'_> {
-    fn drop(&mut self) {
-        if let Some(recovery) = self.recovery.take() {
-            self.session.ledger().not_recovered(recovery, RequestOutcome::Unknown);
-            self.session.leave_to_maintenance();
-        }
-    }
-}
-
 const WHILE_BUSY: Duration = Duration::from_millis(1);
-
-/// How long to wait for a claim that can carry the settlements.
-const BEFORE_SETTLING: Duration = Duration::from_millis(40);
 
 /// How long the drop of a consumer's last owner takes at most.
 const FOR_LEAVING: Duration = Duration::from_secs(1);

@@ -3,7 +3,9 @@
 mod consumer_session;
 mod job_wait;
 pub(super) mod ledger;
+mod maintain;
 mod pending_poll;
+mod recovery;
 mod wire;
 
 pub(super) use self::consumer_session::ConsumerSession;
