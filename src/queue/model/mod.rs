@@ -6,6 +6,8 @@
 //! request is in flight.
 
 mod program;
+mod raw_item;
+mod reaping;
 mod server;
 mod world;
 

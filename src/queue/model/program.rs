@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use super::server::{ConsumerReply, ConsumerRequest, RawItem, name};
+use super::raw_item::{RawItem, name};
+use super::server::{ConsumerReply, ConsumerRequest};
 use super::{QueueModel, QueueMutant};
 use crate::mutants::Mutants;
 use crate::queue::item as parser;

@@ -2,33 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::raw_item::{RawItem, again, attempts, begun, parse, unbegun, wrap};
 use super::{QueueModel, QueueMutant};
-use crate::queue::item as parser;
 use crate::queue::keys::ConsumerId;
 use crate::queue::session::{Fate, PollRequest, Recovery, tombstone};
-
-/// A job as it stands in lists; its payload is its name.
-pub(crate) type RawItem = Vec<u8>;
-
-pub(crate) fn name(item: &RawItem) -> u8 {
-    parse(item).0
-}
-
-/// How many deliveries failed.
-pub(crate) fn attempts(item: &RawItem) -> u8 {
-    parse(item).1
-}
-
-fn parse(item: &RawItem) -> (u8, u8, Option<u8>) {
-    let item = parser::Item::parse(item);
-    (item.payload[0], item.attempts as u8, item.mark)
-}
-
-fn wrap(name: u8, attempts: u8, mark: Option<u8>) -> RawItem {
-    let header = format!("\x1eq1;{attempts}");
-    let id = [b';', name, b';', name];
-    header.into_bytes().into_iter().chain(mark).chain(id).collect()
-}
 
 /// The keys of the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,9 +19,9 @@ pub(crate) struct QueueServer {
     pub(crate) dead: Vec<RawItem>,
     batch: usize,
     most_deliveries: u8,
-    mutant: QueueMutant,
+    pub(super) mutant: QueueMutant,
     /// The number of writes after which the running script stops.
-    writes: Option<u8>,
+    pub(super) writes: Option<u8>,
 }
 
 /// The score of a consumer.
@@ -78,7 +55,7 @@ pub(crate) enum ConsumerReply {
 }
 
 /// A script has stopped.
-struct Stopped;
+pub(super) struct Stopped;
 
 impl QueueServer {
     pub(crate) fn new(model: &QueueModel) -> Self {
@@ -112,7 +89,7 @@ impl QueueServer {
     }
 
     /// Counts a write of the running script, which may stop here.
-    fn may_write(&mut self) -> Result<(), Stopped> {
+    pub(super) fn may_write(&mut self) -> Result<(), Stopped> {
         match &mut self.writes {
             Some(0) => Err(Stopped),
             Some(writes) => {
@@ -123,7 +100,7 @@ impl QueueServer {
         }
     }
 
-    fn list(&mut self, id: &ConsumerId) -> &mut VecDeque<RawItem> {
+    pub(super) fn list(&mut self, id: &ConsumerId) -> &mut VecDeque<RawItem> {
         self.lists.entry(id.clone()).or_default()
     }
 
@@ -220,14 +197,14 @@ impl QueueServer {
     }
 
     /// The fate of a job whose consumer is lost.
-    fn lose(&self, item: &RawItem) -> RawItem {
+    pub(super) fn lose(&self, item: &RawItem) -> RawItem {
         let (name, attempts, mark) = parse(item);
         let counts =
             mark.is_some_and(|mark| mark != b'?') || self.mutant == QueueMutant::CountsUnbegunJobs;
         wrap(name, attempts + u8::from(counts), Some(b'?'))
     }
 
-    fn is_buried(&self, before: &RawItem, after: &RawItem) -> bool {
+    pub(super) fn is_buried(&self, before: &RawItem, after: &RawItem) -> bool {
         attempts(after) >= self.most_deliveries && attempts(after) > attempts(before)
     }
 
@@ -303,85 +280,5 @@ impl QueueServer {
             }
             (ConsumerRequest::RenewLease(id) | ConsumerRequest::Leave(id), _) => is_unknown(id),
         }
-    }
-
-    /// Returns whether a search for lost consumers finds this one.
-    pub(crate) fn seems_lost(&self, id: &ConsumerId) -> bool {
-        self.consumers.get(id).is_some_and(|registration| registration.is_over)
-            || (self.gone.contains(id) && self.lists.contains_key(id))
-    }
-
-    /// Returns whether a consumer's lease has expired or is gone.
-    pub(crate) fn may_reap(&self, id: &ConsumerId) -> bool {
-        self.consumers.get(id).is_none_or(|registration| registration.is_over)
-    }
-
-    /// Does the work of `reap.lua` for one consumer, up to a number of writes.
-    pub(crate) fn reap(&mut self, id: &ConsumerId, writes: Option<u8>) {
-        self.writes = writes;
-        // Its writes until it stopped remain.
-        let _ = self.take_back(id);
-        self.writes = None;
-        self.lists.retain(|_, list| !list.is_empty());
-    }
-
-    fn take_back(&mut self, id: &ConsumerId) -> Result<(), Stopped> {
-        if !self.may_reap(id) && self.mutant != QueueMutant::ReapsWithoutAnotherLook {
-            return Ok(());
-        }
-        // One after the other, as the script does it with thousands.
-        let items: Vec<_> = self.list(id).back().cloned().into_iter().collect();
-        if self.mutant == QueueMutant::ReapsBeforeItPushes {
-            self.list(id).pop_back();
-        }
-        let jobs = items.iter().filter(|item| **item != tombstone(id));
-        let (dead, back): (Vec<_>, Vec<_>) = jobs
-            .map(|item| (item, self.lose(item)))
-            .partition(|(item, lost)| self.is_buried(item, lost));
-        let of = |all: Vec<(_, RawItem)>| all.into_iter().map(|(_, lost)| lost).collect::<Vec<_>>();
-        let (dead, back) = (of(dead), of(back));
-        if !dead.is_empty() {
-            self.may_write()?;
-            self.dead.extend(dead);
-        }
-        if !back.is_empty() {
-            self.may_write()?;
-            back.into_iter().rev().for_each(|item| self.queue.push_front(item));
-        }
-        self.may_write()?;
-        if self.mutant != QueueMutant::ReapsBeforeItPushes {
-            self.list(id).pop_back();
-        }
-        if self.mutant == QueueMutant::ReapsAndKeepsTheId && !self.list(id).is_empty() {
-            return Ok(());
-        }
-        self.consumers.remove(id);
-        if self.mutant != QueueMutant::ReapsAndForgetsRetiredIds {
-            self.gone.insert(id.clone());
-        }
-        Ok(())
-    }
-}
-
-/// The item after a failed delivery.
-fn again(item: &RawItem) -> RawItem {
-    let (name, attempts, _) = parse(item);
-    let (.., mark) = parse(&unbegun(item));
-    wrap(name, attempts.saturating_add(1), mark)
-}
-
-/// The item after its handler has begun.
-fn begun(item: &RawItem) -> RawItem {
-    let (name, attempts, mark) = parse(item);
-    let was_lost = matches!(mark, Some(b'?' | b'!'));
-    wrap(name, attempts, Some(if was_lost { b'!' } else { b'+' }))
-}
-
-/// The item once no consumer holds it any more.
-fn unbegun(item: &RawItem) -> RawItem {
-    match parse(item) {
-        (name, attempts, Some(b'!')) => wrap(name, attempts, Some(b'?')),
-        (name, attempts, Some(b'+')) => wrap(name, attempts, None),
-        _ => item.clone(),
     }
 }

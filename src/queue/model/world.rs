@@ -9,7 +9,8 @@ use stateright::{Model, Property};
 
 use super::QueueModel;
 use super::program::ConsumingProgram;
-use super::server::{ConsumerReply, ConsumerRequest, QueueServer, RawItem, attempts, name};
+use super::raw_item::{RawItem, attempts, name};
+use super::server::{ConsumerReply, ConsumerRequest, QueueServer};
 use crate::queue::keys::ConsumerId;
 use crate::queue::session::{Fate, tombstone};
 

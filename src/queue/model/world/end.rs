@@ -1,7 +1,7 @@
 //! The end of an execution, in which nothing fails any more.
 
 use super::super::program::ConsumingProgram;
-use super::super::server::name;
+use super::super::raw_item::name;
 use super::QueueWorld;
 use crate::queue::session::Fate;
 

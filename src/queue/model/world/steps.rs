@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::super::program::{Begins::AfterTheServer, ConsumingProgram, moment};
-use super::super::server::{ConsumerReply, ConsumerRequest, name};
+use super::super::raw_item::name;
+use super::super::server::{ConsumerReply, ConsumerRequest};
 use super::{InFlight, QueueAction, QueueWorld};
 use crate::queue::session::{FOR_A_REPORT, Fate, RequestOutcome};
 
