@@ -1,4 +1,5 @@
-use super::commands::{Mode, Since};
+use super::commands::{LeaseToken, Mode, Since};
+use super::entry_location::EntryLocation;
 use super::single_flight::LoadLeader;
 
 /// A load in flight.
@@ -15,4 +16,18 @@ impl<V> PendingLoad<V> {
     pub(crate) fn new(leader: LoadLeader<V>, mode: Mode) -> Self {
         Self { leader, mode, is_unavailable: false, since: Since::default() }
     }
+}
+
+/// A load that this program performs.
+pub(crate) struct LeasedLoad<V> {
+    pub(crate) leader: LoadLeader<V>,
+    /// `None` if its result cannot be stored.
+    pub(crate) lease: Option<LeaseToken>,
+}
+
+/// Returns the leases of the loads whose results can be stored.
+pub(crate) fn leases<V>(batch: &[LeasedLoad<V>]) -> Vec<(&EntryLocation, &LeaseToken)> {
+    let leased =
+        batch.iter().filter_map(|LeasedLoad { leader, lease }| Some((leader, lease.as_ref()?)));
+    leased.map(|(leader, lease)| (&leader.location, lease)).collect()
 }

@@ -1,51 +1,24 @@
 //! Runs loads: claims the right to load, calls the loader, and stores the result.
 
-use std::borrow::Borrow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::commands::{Claim, LeaseToken, Mode, Since};
+use super::claim_loads::ClaimOutcome;
+use super::commands::Mode;
 use super::entry_location::{EntryIds, EntryLocation};
-use super::lookup::Lookup;
 use super::nesting::Nesting;
-use super::pending_load::PendingLoad;
-use super::single_flight::{FlightId, LoadLeader, LoadOutcome, Seal};
+use super::pending_load::{LeasedLoad, PendingLoad, leases};
+use super::single_flight::{FlightId, LoadLeader};
 use super::state::Engine;
 use crate::client::RoundTrips;
 use crate::codec::Codec;
-use crate::command::Command;
 use crate::error::LoadError;
 use crate::error::{Error, Result};
-use crate::random::unique_id;
-use crate::read_through::freshness::Age;
 use crate::read_through::loader::Loaded;
-use crate::read_through::stats::{raise, raise_by};
+use crate::read_through::stats::raise_by;
 use crate::time::Deadline;
 use crate::time::Wait;
-
-/// A load that this program performs.
-struct LeasedLoad<V> {
-    leader: LoadLeader<V>,
-    /// `None` if its result cannot be stored.
-    lease: Option<LeaseToken>,
-}
-
-/// Returns the leases of the loads whose results can be stored.
-fn leases<V>(batch: &[LeasedLoad<V>]) -> Vec<(&EntryLocation, &LeaseToken)> {
-    let leased =
-        batch.iter().filter_map(|LeasedLoad { leader, lease }| Some((leader, lease.as_ref()?)));
-    leased.map(|(leader, lease)| (&leader.location, lease)).collect()
-}
-
-/// The result of claims, apart from the loads that are complete.
-struct ClaimOutcome<V> {
-    claimed: Vec<LeasedLoad<V>>,
-    /// The values that other programs are loading.
-    busy: Vec<PendingLoad<V>>,
-    /// The values of complete loads that must be refreshed.
-    due: Vec<EntryLocation>,
-}
 
 impl<I, V, E, A> Engine<I, V, E, A>
 where
@@ -134,84 +107,6 @@ where
         Ok(loaded)
     }
 
-    /// Completes the loads whose values were found, and separates the remaining values from those
-    /// that other programs are loading. After the deadline (`is_late`) it loads those too.
-    async fn claim(
-        &self,
-        pending: Vec<PendingLoad<V::Owned>>,
-        is_late: bool,
-    ) -> ClaimOutcome<V::Owned> {
-        let new = unique_id();
-        let seals: Vec<_> = pending.iter().map(|flight| flight.leader.seal()).collect();
-        let asked: Vec<_> = pending.iter().filter(|flight| !flight.is_unavailable).collect();
-        let command = |at: usize| {
-            let PendingLoad { leader, mode, since, .. } = asked[at];
-            self.commands.claim(&leader.location, *mode, *since, &new)
-        };
-        let commands = (0..asked.len()).map(command).collect();
-        let mut replies = self.send_each(commands, command).await.into_iter();
-        let mut sorted = ClaimOutcome { claimed: Vec::new(), busy: Vec::new(), due: Vec::new() };
-        let ClaimOutcome { claimed, busy, due } = &mut sorted;
-        for (mut flight, seal) in pending.into_iter().zip(seals) {
-            let claim = match flight.is_unavailable {
-                true => None,
-                false => match replies.next() {
-                    Some(Ok(claim)) => claim,
-                    Some(Err(error)) => {
-                        flight.leader.break_off(error);
-                        continue;
-                    }
-                    // The error of all was passed to another load.
-                    None => continue,
-                },
-            };
-            let PendingLoad { leader, mode, since, .. } = &mut flight;
-            match claim {
-                None => claimed.push(LeasedLoad { leader: flight.leader, lease: None }),
-                Some(Claim::Leased(lease, stored)) => match self.seen(stored) {
-                    Lookup::Found(value, Age::Fresh) if *mode == Mode::Unfit => {
-                        self.release(&[(&leader.location, &lease)], None).await;
-                        flight.leader.complete(LoadOutcome::Found(value, seal));
-                    }
-                    _ => claimed.push(LeasedLoad { leader: flight.leader, lease: Some(lease) }),
-                },
-                Some(Claim::Failed(error, age)) => {
-                    flight.leader.fail(error, self.policy.errors.saturating_sub(age));
-                }
-                Some(Claim::Found(stored)) => match self.seen(stored) {
-                    Lookup::Found(value, age) if age.is_served() => {
-                        due.extend(Some(leader.location.clone()).filter(|_| age != Age::Fresh));
-                        flight.leader.complete(LoadOutcome::Found(value, seal));
-                    }
-                    _ if is_late => {
-                        leader.close();
-                        claimed.push(LeasedLoad { leader: flight.leader, lease: None });
-                    }
-                    _ => {
-                        *mode = Mode::Unfit;
-                        busy.push(flight);
-                    }
-                },
-                Some(Claim::Busy(stored, now)) => match self.seen(stored) {
-                    Lookup::Found(value, age) if age.is_served() => {
-                        flight.leader.complete(LoadOutcome::Found(value, seal));
-                    }
-                    _ if is_late => {
-                        leader.close();
-                        claimed.push(LeasedLoad { leader: flight.leader, lease: None });
-                    }
-                    _ => {
-                        if *since == Since::default() {
-                            *since = now;
-                        }
-                        busy.push(flight);
-                    }
-                },
-            }
-        }
-        sorted
-    }
-
     /// Loads, stores and completes values. Waits for other loads of the same values at most until
     /// `deadline`.
     async fn load_claimed(
@@ -258,79 +153,6 @@ where
             }
             leader.depart();
         }
-    }
-
-    /// Stores the loaded values, and completes the loads.
-    async fn keep(&self, batch: Vec<LeasedLoad<V::Owned>>, loaded: Vec<Loaded<V::Owned>>) {
-        let mut leased = Vec::with_capacity(batch.len());
-        let mut commands = Vec::with_capacity(batch.len());
-        for (LeasedLoad { leader, lease }, loaded) in batch.into_iter().zip(loaded) {
-            let Some(lease) = lease else {
-                leader.complete(LoadOutcome::Found(loaded.value.map(Arc::new), Seal::ALL));
-                continue;
-            };
-            let command = self.storing(&leader.location, &lease, &loaded);
-            if let Some(error) = command.request.refusal() {
-                self.release(&[(&leader.location, &lease)], None).await;
-                leader.break_off(error);
-                continue;
-            }
-            leader.close();
-            commands.push(command);
-            leased.push((leader, lease, loaded));
-        }
-        let again = |at: usize| {
-            let (leader, lease, loaded) = &leased[at];
-            self.storing(&leader.location, lease, loaded)
-        };
-        let mut replies = self.send_each(commands, again).await.into_iter();
-        for (leader, _, loaded) in leased {
-            let value = loaded.value.map(Arc::new);
-            match replies.next() {
-                Some(Ok(Some(true))) => leader.complete(LoadOutcome::Found(value, Seal::ALL)),
-                Some(Ok(Some(false))) => {
-                    raise(&self.counts.outdated);
-                    leader.complete(LoadOutcome::Found(value, Seal::NONE));
-                }
-                Some(Err(error)) => leader.break_off(error),
-                // It is unknown whether the value was still the newest when the last follower
-                // joined.
-                Some(Ok(None)) | None => leader.complete(LoadOutcome::Found(value, Seal::NONE)),
-            }
-        }
-    }
-
-    /// Builds the command that stores a loaded value.
-    fn storing(
-        &self,
-        location: &EntryLocation,
-        lease: &LeaseToken,
-        loaded: &Loaded<V::Owned>,
-    ) -> Command<bool> {
-        let value = loaded.value.as_ref().map(Borrow::borrow);
-        let time = match (&loaded.value, loaded.time_to_live) {
-            (Some(_), None) => self.lasting(),
-            (Some(_), Some(time)) if time.is_zero() => Some(time),
-            (Some(_), Some(time)) => Some(time.saturating_add(self.policy.reserve())),
-            (None, time) => time.or(self.policy.absence),
-        };
-        self.commands.store::<V>(location, lease, value, time)
-    }
-
-    /// Returns how long the server keeps a value whose loader sets no time.
-    pub(crate) fn lasting(&self) -> Option<Duration> {
-        let time = self.policy.time_to_live?;
-        let jittered = time.mul_f64(1.0 - self.policy.jitter * fastrand::f64());
-        Some(jittered.saturating_add(self.policy.reserve()))
-    }
-
-    /// Lets other programs load, or passes the error on to them. If that fails, the leases expire.
-    async fn release(&self, leases: &[(&EntryLocation, &LeaseToken)], error: Option<&LoadError>) {
-        let command = |at: usize| {
-            let (location, lease) = leases[at];
-            self.commands.release(location, lease, error)
-        };
-        self.send_each((0..leases.len()).map(command).collect(), command).await;
     }
 
     /// Returns a slot for a background load, if one is free.
