@@ -6,6 +6,7 @@ use super::engine::SharedValue;
 use super::engine::{EntryLocation, NameResult, Names, OneId};
 use super::loader::{Loaded, LoadedMany, Loaders};
 use super::policy::CachePolicy;
+use super::prefix::{encoded, literal_prefix, own_prefix};
 use super::pyredis;
 use super::shared::EngineHandle;
 use super::stats::ReadThroughStats;
@@ -15,9 +16,8 @@ use crate::codec::Codec;
 #[cfg(feature = "near-cache")]
 use crate::collections::NearCache;
 use crate::collections::{Name, Ttl};
-use crate::error::{Error, Result};
-use crate::keys;
-use crate::keys::{name_of, side_key_of};
+use crate::error::Result;
+use crate::keys::name_of;
 #[cfg(feature = "near-cache")]
 use crate::near::CacheStats;
 
@@ -72,7 +72,7 @@ use crate::near::CacheStats;
 /// logged. With [`CachePolicy::fail_without_redis`] the error is returned instead. Callers that
 /// arrive while the loader is running share the next load, since a deletion in between would go
 /// unnoticed. Stored bytes that cannot be decoded are loaded again and replaced. A loader's error
-/// is [`Error::Load`].
+/// is [`Error::Load`](crate::Error::Load).
 ///
 /// Redis is unavailable while it cannot be reached, does not answer in time, or refuses temporarily
 /// (`LOADING`, `READONLY`, `OOM` and the like): any [transient](crate::Error::is_transient) error,
@@ -312,28 +312,6 @@ where
     fn location(&self, id: &K::Borrowed) -> NameResult<EntryLocation> {
         self.names.string(self.shared.prefix(), encoded::<K>(id)?)
     }
-}
-
-/// Returns the start of the keys of the cache `name` of this kind.
-pub(super) fn own_prefix(name: &Name, kind: &str) -> Result<Vec<u8>> {
-    Ok(side_key_of(&literal_prefix(name)?, kind, b""))
-}
-
-/// Checks a prefix, or the name of a cache.
-pub(super) fn literal_prefix(prefix: &Name) -> Result<Vec<u8>> {
-    let prefix = prefix.as_bytes();
-    let problem = match keys::refusal(prefix) {
-        None if !prefix.is_empty() => return Ok(prefix.to_vec()),
-        None => "the name or prefix of a cache is empty",
-        Some(problem) => problem,
-    };
-    Err(Error::Configuration(problem.into()))
-}
-
-pub(super) fn encoded<K: Codec>(id: &K::Borrowed) -> NameResult<Vec<u8>> {
-    let mut bytes = Vec::new();
-    K::encode(id, &mut bytes)?;
-    Ok(bytes)
 }
 
 impl<K, V, E, A> Clone for CacheClient<K, V, E, A>

@@ -2,11 +2,11 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::time::Duration;
 
-use super::cache_client::{encoded, literal_prefix, own_prefix};
 use super::engine::SharedValue;
 use super::engine::{EntryLocation, HashAndId, NameResult, Names};
 use super::loader::{Loaded, LoadedMany, Loaders};
 use super::policy::CachePolicy;
+use super::prefix::{encoded, literal_prefix, own_prefix};
 use super::pyredis;
 use super::shared::EngineHandle;
 use super::stats::ReadThroughStats;
