@@ -150,7 +150,7 @@ where
             let (handler, stop) = (self.handler.clone(), stop.clone());
             let handle = move |job| handler(job).map_err(|error| error.to_string());
             let work = move || {
-                let next = || lock(&jobs).recv();
+                let next = || jobs.lock().recv();
                 while let Ok((job, mut guard)) = next() {
                     if stop.is_stopped() {
                         drop(guard);
@@ -196,7 +196,7 @@ where
             }
         }
         drop(sender);
-        while let Ok(unbegun) = lock(&jobs).try_recv() {
+        while let Ok(unbegun) = jobs.lock().try_recv() {
             drop(unbegun);
             held.fetch_sub(1, Ordering::AcqRel);
         }
@@ -241,7 +241,7 @@ where
             let waiting = Arc::downgrade(&waiting);
             let next = move || match stop.is_stopped() {
                 true => None,
-                false => waiting.upgrade().and_then(|waiting| lock(&waiting).pop_front()),
+                false => waiting.upgrade().and_then(|waiting| waiting.lock().pop_front()),
             };
             async move {
                 while let Some((job, mut guard)) = next() {
@@ -258,7 +258,7 @@ where
         let mut runs_alone = false;
         while !stop.is_stopped() && outcome.is_ok() {
             while tasks.try_join_next().is_some() {}
-            let (jobs, free) = (lock(&waiting).len(), self.concurrency - tasks.len());
+            let (jobs, free) = (waiting.lock().len(), self.concurrency - tasks.len());
             let begun = jobs.min(free);
             (0..begun).for_each(|_| drop(tasks.spawn(work())));
             let now_held = tasks.len() + jobs - begun;
@@ -273,7 +273,7 @@ where
                     let most = consumer.most_deliveries();
                     runs_alone = claimed.first().is_some_and(|job| job.is_last(most));
                     let guarded = |job| HandlerGuard::of(job, self.settings());
-                    lock(&waiting).extend(claimed.into_iter().map(guarded));
+                    waiting.lock().extend(claimed.into_iter().map(guarded));
                 }
                 Err(error) => match patience.with(error) {
                     Ok(pause) => sleep(pause).await,
@@ -306,10 +306,6 @@ impl Patience {
         let passes = error.is_transient() || matches!(error, Error::LeaseLost { .. });
         if passes { Ok(self.0.next()) } else { Err(error) }
     }
-}
-
-fn lock<T>(mutex: &Lock<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock()
 }
 
 impl<T: Codec, E: RoundTrips, F> fmt::Debug for Worker<T, E, F> {

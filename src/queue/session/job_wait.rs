@@ -1,6 +1,6 @@
 //! The wait of a consumer for a job in an empty queue, which its caller may drop at any time.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::Value;
@@ -65,10 +65,6 @@ struct WaitState {
 }
 
 impl SentWait {
-    fn state(&self) -> MutexGuard<'_, WaitState> {
-        self.state.lock()
-    }
-
     /// Ends a wait, and returns whether it brought a job.
     fn end(&self, state: &mut WaitState, outcome: RequestOutcome, item: Option<Vec<u8>>) -> bool {
         let Some(wait) = state.wait.take() else { return false };
@@ -89,13 +85,13 @@ struct WaitCaller(Arc<SentWait>);
 
 impl WaitCaller {
     fn end(self, outcome: RequestOutcome, item: Option<Vec<u8>>) -> bool {
-        self.0.end(&mut self.0.state(), outcome, item)
+        self.0.end(&mut self.0.state.lock(), outcome, item)
     }
 }
 
 impl Drop for WaitCaller {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.0.state.lock();
         if let Some(wait) = &state.wait {
             if state.is_silent {
                 self.0.end(&mut state, RequestOutcome::Unknown, None);
@@ -121,13 +117,13 @@ impl WaitReporter {
             Some(Value::ServerError(_)) => (RequestOutcome::NotSent, None),
             _ => (RequestOutcome::Unknown, None),
         };
-        self.0.end(&mut self.0.state(), outcome, item);
+        self.0.end(&mut self.0.state.lock(), outcome, item);
     }
 }
 
 impl Drop for WaitReporter {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.0.state.lock();
         if state.is_dropped {
             self.0.end(&mut state, RequestOutcome::Unknown, None);
         }

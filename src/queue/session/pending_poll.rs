@@ -1,6 +1,5 @@
 //! A consumer's request in flight, and its outcome if the reply does not arrive.
 
-use std::sync::MutexGuard;
 use std::time::Instant;
 
 use super::ledger::{Ledger, PollRequest, RequestOutcome};
@@ -23,7 +22,7 @@ impl<'a> PendingPoll<'a> {
     /// Records the outcome of the poll.
     pub(crate) fn end(mut self, outcome: RequestOutcome) {
         if let Some(poll) = self.poll.take() {
-            lock(self.ledger).finish(&poll, outcome, self.sent);
+            self.ledger.lock().finish(&poll, outcome, self.sent);
         }
     }
 
@@ -31,7 +30,7 @@ impl<'a> PendingPoll<'a> {
     /// count.
     pub(crate) fn complete(mut self, items: Vec<Vec<u8>>) -> bool {
         let Some(poll) = self.poll.take() else { return false };
-        let mut ledger = lock(self.ledger);
+        let mut ledger = self.ledger.lock();
         let counts = ledger.finish(&poll, RequestOutcome::Applied, self.sent) && !items.is_empty();
         if counts {
             ledger.jobs.append(items, self.sent);
@@ -43,7 +42,7 @@ impl<'a> PendingPoll<'a> {
     /// should.
     pub(crate) fn refused(mut self, is_known: bool) {
         if let Some(poll) = self.poll.take() {
-            let mut ledger = lock(self.ledger);
+            let mut ledger = self.ledger.lock();
             ledger.finish(&poll, RequestOutcome::NotSent, self.sent);
             match is_known {
                 true => ledger.diverged(&poll.consumer),
@@ -53,14 +52,10 @@ impl<'a> PendingPoll<'a> {
     }
 }
 
-fn lock(ledger: &Lock<Ledger>) -> MutexGuard<'_, Ledger> {
-    ledger.lock()
-}
-
 impl Drop for PendingPoll<'_> {
     fn drop(&mut self) {
         if let Some(poll) = self.poll.take() {
-            lock(self.ledger).finish(&poll, RequestOutcome::Unknown, self.sent);
+            self.ledger.lock().finish(&poll, RequestOutcome::Unknown, self.sent);
         }
     }
 }

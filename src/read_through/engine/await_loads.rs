@@ -168,8 +168,7 @@ where
             }
             Some(LoadOutcome::Failed(error)) => self.after_failure(missing, error),
             Some(LoadOutcome::Broken(error)) => {
-                let error = error.lock().map(|mut error| error.take());
-                error.ok().flatten().map_or(Arrival::Again, Arrival::Failed)
+                error.lock().take().map_or(Arrival::Again, Arrival::Failed)
             }
             Some(LoadOutcome::Found(..) | LoadOutcome::Lost) => Arrival::Again,
             None => Arrival::Late,

@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::entry_location::EntryLocation;
 use super::single_flight::FlightId;
+use crate::lock::Lock;
 
 /// The loads that wait for the running code, from the innermost on. Empty outside of loaders.
 #[derive(Clone, Default)]
@@ -47,7 +48,7 @@ thread_local! {
 }
 
 /// The loads that loaders wait for.
-static WAITS: Mutex<Vec<(Nesting, FlightId)>> = Mutex::new(Vec::new());
+static WAITS: Lock<Vec<(Nesting, FlightId)>> = Lock::new(Vec::new());
 
 impl Nesting {
     /// Returns the nesting of the loader that calls this; empty outside of loaders.
@@ -103,7 +104,7 @@ impl Nesting {
         if self.0.is_none() {
             return Some(WaitGuard(None));
         }
-        let mut waits = waits();
+        let mut waits = WAITS.lock();
         let mut reached = vec![flight];
         let mut next = 0;
         while let Some(&flight) = reached.get(next) {
@@ -144,15 +145,11 @@ impl Drop for WaitGuard {
         let is_this = |(nesting, of): &(Nesting, FlightId)| {
             of == flight && nesting.0.as_ref().is_some_and(|other| Arc::ptr_eq(other, level))
         };
-        let mut waits = waits();
+        let mut waits = WAITS.lock();
         if let Some(at) = waits.iter().position(is_this) {
             waits.swap_remove(at);
         }
     }
-}
-
-fn waits() -> MutexGuard<'static, Vec<(Nesting, FlightId)>> {
-    WAITS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Restores the previous nesting when it is dropped.

@@ -1,18 +1,19 @@
 //! Single-flight: loads in flight in this program, which callers share.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::entry_location::EntryLocation;
 use super::failures::Failures;
 use crate::error::Error;
 use crate::error::LoadError;
+use crate::lock::Lock;
 use crate::time::Completion;
 
 /// Loads in flight, and those that failed recently. Shared by the clones of a cache.
 pub(crate) struct SingleFlight<V> {
-    table: Mutex<FlightTable<V>>,
+    table: Lock<FlightTable<V>>,
 }
 
 /// At most one load of a value, which callers find by its location.
@@ -67,7 +68,7 @@ pub(crate) enum LoadOutcome<V> {
     Found(Option<Arc<V>>, Seal),
     Failed(LoadError),
     /// Another error, returned to the first caller that takes it.
-    Broken(Arc<Mutex<Option<Error>>>),
+    Broken(Arc<Lock<Option<Error>>>),
     /// The load was given up.
     Lost,
 }
@@ -105,7 +106,7 @@ impl Joined {
 impl<V> SingleFlight<V> {
     pub(crate) fn new() -> Self {
         let (flights, failures) = (HashMap::new(), Failures::new());
-        Self { table: Mutex::new(FlightTable { flights, failures }) }
+        Self { table: Lock::new(FlightTable { flights, failures }) }
     }
 
     /// Joins the load of `location`, or begins one.
@@ -167,7 +168,7 @@ impl<V> SingleFlight<V> {
     }
 
     fn lock(&self) -> MutexGuard<'_, FlightTable<V>> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock()
     }
 }
 
@@ -247,7 +248,7 @@ impl<V> LoadLeader<V> {
 
     /// Completes the load with an error that only one caller receives.
     pub(crate) fn break_off(self, error: Error) {
-        self.complete(LoadOutcome::Broken(Arc::new(Mutex::new(Some(error)))));
+        self.complete(LoadOutcome::Broken(Arc::new(Lock::new(Some(error)))));
     }
 
     /// Removes this load from the table, unless it was replaced or removed.
