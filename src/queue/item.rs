@@ -58,6 +58,7 @@ impl<'a> Item<'a> {
         matches!(self.mark, Some(b'?' | b'!'))
     }
 
+    /// Parses an item with a header that only a queue can have written.
     fn with_header(bytes: &'a [u8]) -> Option<Self> {
         let (attempts, rest) = until_semicolon(bytes.strip_prefix(MARK)?)?;
         let (id, payload) = until_semicolon(rest)?;

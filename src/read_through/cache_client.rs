@@ -153,6 +153,7 @@ where
         Self::over(executor, pyredis::prefix(operation)?, names, policy, Loaders::new(load))
     }
 
+    /// Creates a cache of the keys that begin with `prefix`, named by `names`.
     fn over(
         executor: &E,
         prefix: Vec<u8>,

@@ -106,6 +106,7 @@ where
         Self::over(executor, pyredis::prefix(hash_operation)?, names, policy, load)
     }
 
+    /// Creates a cache of the hashes whose keys begin with `prefix`, named by `names`.
     fn over<R: HandlerResult<Loaded<V::Owned>, E>>(
         executor: &E,
         prefix: Vec<u8>,

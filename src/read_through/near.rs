@@ -21,6 +21,7 @@ pub(crate) struct NearLayer<V: Codec<Owned: Sync>, E: RoundTrips> {
 }
 
 impl<V: Codec<Owned: Sync>, E: RoundTrips> NearLayer<V, E> {
+    /// Opens a near cache whose values expire as soon as they may no longer be fresh.
     pub(crate) async fn open(
         executor: E,
         prefix: Vec<u8>,

@@ -86,6 +86,7 @@ impl Connector {
         connected.map_err(|error| TransportError::connect(&self.address, error))
     }
 
+    /// Like `connect_async`, in any time. The driver's task ends with the last handle.
     async fn try_connect_async(&self, purpose: Purpose) -> RedisResult<AsyncConnection> {
         let generation = self.generation();
         // The limit for a whole call may be shorter than that for a silence.

@@ -116,6 +116,7 @@ impl Commands {
         commands
     }
 
+    /// Requests the time to live of a value.
     fn left(&self, location: &EntryLocation) -> Request {
         match &location.field {
             None => Request::read("PTTL").key(&location.key),

@@ -28,11 +28,13 @@ pub(crate) enum Names {
 }
 
 impl Names {
+    /// Locates a value that is a string of its own.
     pub(crate) fn string(&self, prefix: &[u8], id: Vec<u8>) -> NameResult<EntryLocation> {
         let key = self.name(prefix, &id)?;
         Ok(EntryLocation { key, field: None, ids: [Vec::new(), id] })
     }
 
+    /// Locates a value that is a field of a hash.
     pub(crate) fn field(
         &self,
         prefix: &[u8],
@@ -47,6 +49,7 @@ impl Names {
         Ok(EntryLocation { key, field: Some(field), ids: [hash, id] })
     }
 
+    /// Names a key or field by an id, if the name cannot be that of a side key.
     pub(crate) fn name(&self, prefix: &[u8], id: &[u8]) -> Result<Vec<u8>, CodecError> {
         match self {
             Names::Own => {

@@ -56,6 +56,7 @@ impl QueueWorld {
         }
     }
 
+    /// Returns whether every job is done or dead, and nothing else is left on the server.
     fn is_over(&self) -> bool {
         let server = &self.server;
         let dead = |job| server.dead.iter().any(|item| name(item) == job);

@@ -256,6 +256,7 @@ impl QueueWorld {
         self.receive(Some(by), |program| program.receive(request, reply));
     }
 
+    /// Passes what arrives to a program that still exists, which then hands out its jobs.
     pub(crate) fn receive(
         &mut self,
         by: Option<usize>,

@@ -3,7 +3,7 @@
 use super::jobs::Settlement;
 use crate::queue::keys::ConsumerId;
 
-/// A poll in flight.
+/// A poll, or a wait for one job, with what it expects of the consumer's list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct PollRequest {
     pub(crate) consumer: ConsumerId,
@@ -18,7 +18,7 @@ pub(crate) struct PollRequest {
     pub(crate) waits: bool,
 }
 
-/// A recovery in flight.
+/// A takeover of the lists of former ids by a new one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Recovery {
     pub(crate) consumer: ConsumerId,
