@@ -99,7 +99,7 @@ impl<S: EntrySource, V: Codec<Owned: Sync>, E: RoundTrips> NearReader<S, V, E> {
                 RequestedEntry::Asked(place) => found.get(place).cloned().flatten(),
                 RequestedEntry::Joined(key, completion) => {
                     self.cache.counts().joined.fetch_add(1, Ordering::Relaxed);
-                    match self.executor.wait(completion.outcome(), PATIENCE).await {
+                    match self.executor.wait(completion.outcome(), FOLLOWER_TIMEOUT).await {
                         Some(ReadOutcome::Found(found)) => found,
                         // The reader that failed may have had less time than this one, and the
                         // future that asks may not be polled any more.
@@ -195,4 +195,4 @@ fn has_none(reply: Result<Part>) -> Result<bool> {
 }
 
 /// How long a follower waits for its leader.
-const PATIENCE: Duration = Duration::from_secs(1);
+const FOLLOWER_TIMEOUT: Duration = Duration::from_secs(1);

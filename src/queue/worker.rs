@@ -167,7 +167,7 @@ where
             thread.map_err(|error| Error::Configuration(format!("no thread to work: {error}")))?;
         }
         let mut consumer = self.consumer();
-        let mut patience = Patience::new();
+        let mut backoff = WorkerBackoff::new();
         let mut outcome = Ok(());
         let mut runs_alone = false;
         while !stop.is_stopped() && outcome.is_ok() {
@@ -180,7 +180,7 @@ where
             };
             match finish(consumer.next_up_to(wanted, Wait::For(BETWEEN_GLANCES), capacity)) {
                 Ok(claimed) => {
-                    patience = Patience::new();
+                    backoff = WorkerBackoff::new();
                     let most = consumer.most_deliveries();
                     runs_alone = claimed.first().is_some_and(|job| job.is_last(most));
                     for job in claimed {
@@ -189,7 +189,7 @@ where
                         let _ = sender.send(HandlerGuard::of(job, self.settings()));
                     }
                 }
-                Err(error) => match patience.with(error) {
+                Err(error) => match backoff.after(error) {
                     Ok(pause) => thread::sleep(pause),
                     Err(error) => outcome = Err(error),
                 },
@@ -253,7 +253,7 @@ where
             }
         };
         let mut tasks = JoinSet::new();
-        let mut patience = Patience::new();
+        let mut backoff = WorkerBackoff::new();
         let mut outcome = Ok(());
         let mut runs_alone = false;
         while !stop.is_stopped() && outcome.is_ok() {
@@ -269,13 +269,13 @@ where
             };
             match consumer.next_up_to(wanted, Wait::For(BETWEEN_GLANCES), capacity).await {
                 Ok(claimed) => {
-                    patience = Patience::new();
+                    backoff = WorkerBackoff::new();
                     let most = consumer.most_deliveries();
                     runs_alone = claimed.first().is_some_and(|job| job.is_last(most));
                     let guarded = |job| HandlerGuard::of(job, self.settings());
                     waiting.lock().extend(claimed.into_iter().map(guarded));
                 }
-                Err(error) => match patience.with(error) {
+                Err(error) => match backoff.after(error) {
                     Ok(pause) => sleep(pause).await,
                     Err(error) => outcome = Err(error),
                 },
@@ -294,15 +294,15 @@ where
 }
 
 /// The backoff of a worker after transient errors.
-struct Patience(Pauses);
+struct WorkerBackoff(Pauses);
 
-impl Patience {
+impl WorkerBackoff {
     fn new() -> Self {
         Self(Pauses::new())
     }
 
     /// Returns how long to pause after an error, or the error if it is not transient.
-    fn with(&mut self, error: Error) -> Result<Duration> {
+    fn after(&mut self, error: Error) -> Result<Duration> {
         let passes = error.is_transient() || matches!(error, Error::LeaseLost { .. });
         if passes { Ok(self.0.next()) } else { Err(error) }
     }

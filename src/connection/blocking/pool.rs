@@ -34,7 +34,7 @@ pub(crate) enum Pool {
 #[derive(Clone)]
 pub(crate) struct PoolSettings {
     pub(crate) size: u32,
-    pub(crate) patience: Duration,
+    pub(crate) checkout_timeout: Duration,
     pub(crate) given: Option<r2d2::Pool<redis::Client>>,
     /// Slots cost r2d2 almost no work. Its own threads would outlive a pool by half a minute.
     thread: Arc<ScheduledThreadPool>,
@@ -43,12 +43,12 @@ pub(crate) struct PoolSettings {
 impl PoolSettings {
     pub(crate) fn new(
         size: u32,
-        patience: Duration,
+        checkout_timeout: Duration,
         given: Option<r2d2::Pool<redis::Client>>,
     ) -> Self {
         let behavior = OnPoolDropBehavior::DiscardPendingScheduled;
         let thread = ScheduledThreadPool::builder().num_threads(1).on_drop_behavior(behavior);
-        Self { size, patience, given, thread: Arc::new(thread.build()) }
+        Self { size, checkout_timeout, given, thread: Arc::new(thread.build()) }
     }
 }
 
@@ -58,7 +58,8 @@ impl Pool {
             return Pool::Given { pool: pool.clone(), failed: Arc::default() };
         }
         let builder = r2d2::Pool::builder().max_size(settings.size).min_idle(Some(0));
-        let builder = builder.connection_timeout(settings.patience).test_on_check_out(false);
+        let builder =
+            builder.connection_timeout(settings.checkout_timeout).test_on_check_out(false);
         Pool::Own(builder.thread_pool(settings.thread.clone()).build_unchecked(Slots))
     }
 
@@ -68,12 +69,12 @@ impl Pool {
         connector: &'a Connector,
         deadline: Deadline,
     ) -> TransportResult<PoolConnection<'a>> {
-        let patience = |timeout: Duration| timeout.min(deadline.left());
+        let within = |timeout: Duration| timeout.min(deadline.left());
         match self {
             Pool::Own(pool) => {
-                let patience = patience(pool.connection_timeout());
-                let slot = pool.get_timeout(patience);
-                let mut slot = slot.map_err(|_| exhausted(patience, connector))?;
+                let timeout = within(pool.connection_timeout());
+                let slot = pool.get_timeout(timeout);
+                let mut slot = slot.map_err(|_| exhausted(timeout, connector))?;
                 let Usable { connection, fresh } = usable(slot.0.take(), connector, deadline)?;
                 Ok(PoolConnection {
                     held: Held::Slot(slot, connection),
@@ -83,11 +84,11 @@ impl Pool {
                 })
             }
             Pool::Given { pool, failed } => {
-                let patience = patience(pool.connection_timeout());
+                let timeout = within(pool.connection_timeout());
                 let held_back = failed.lock().pop();
                 let failed_before = held_back.is_some();
-                let given = held_back.map_or_else(|| pool.get_timeout(patience), Ok);
-                let given = given.map_err(|error| not_given(pool, patience, connector, error))?;
+                let given = held_back.map_or_else(|| pool.get_timeout(timeout), Ok);
+                let given = given.map_err(|error| not_given(pool, timeout, connector, error))?;
                 let held = Held::Given(given, failed);
                 let mut pooled = PoolConnection { held, connector, fresh: failed_before, deadline };
                 match pooled.make_usable() {
@@ -214,13 +215,13 @@ impl PoolConnection<'_> {
 /// The error of the user's pool that lent no connection: it could not connect, or all are in use.
 fn not_given(
     pool: &r2d2::Pool<redis::Client>,
-    patience: Duration,
+    timeout: Duration,
     connector: &Connector,
     error: r2d2::Error,
 ) -> TransportError {
     match pool.state().connections < pool.max_size() {
         true => TransportError::connect(&connector.address, error),
-        false => exhausted(patience, connector),
+        false => exhausted(timeout, connector),
     }
 }
 

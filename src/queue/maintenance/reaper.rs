@@ -137,7 +137,7 @@ mod tests {
     use crate::queue::work_queue::WorkQueue;
 
     #[test]
-    fn who_was_swept_in_part_does_not_go_on_with_the_rest() {
+    fn a_partly_reaped_consumer_does_not_continue_with_the_rest() {
         const JOBS: u32 = 1500;
         let server = LocalServer::start().unwrap();
         let client = Client::open(server.url()).unwrap();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_gone_is_forgotten_unless_something_came_for_it() {
+    fn a_retired_id_is_forgotten_unless_its_list_has_a_job() {
         let server = LocalServer::start().unwrap();
         let client = Client::open(server.url()).unwrap();
         let queue: WorkQueue<u32> = WorkQueue::new(&client, "gone");
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn every_abandoned_id_is_looked_at_in_one_round_whoever_was_swept_later() {
+    fn every_abandoned_id_is_examined_in_one_round_whatever_is_reaped_later() {
         let server = LocalServer::start().unwrap();
         let client = Client::open(server.url()).unwrap();
         let queue: WorkQueue<String> = WorkQueue::new(&client, "hidden");
@@ -208,7 +208,7 @@ mod tests {
             Request::write("ZADD").key(&keys.gone).arg(until).arg(id.as_bytes())
         };
         client.pipeline(of_the_dead(5000, |id| abandoned(id, "99999999999999"))).unwrap();
-        for (id, until) in [("recovered", "99999999999990"), ("swept", "99999999999999")] {
+        for (id, until) in [("recovered", "99999999999990"), ("reaped", "99999999999999")] {
             let id = ConsumerId::parse(id.as_bytes());
             client.run(abandoned(&id, until).returns(reply::count)).unwrap();
             let given = Request::write("RPUSH").key(&keys.claimed(&id)).arg("job");

@@ -77,14 +77,14 @@ impl MaintenanceThread {
         let (mut renewal, mut reaping) = (Instant::now() + third, Instant::now());
         // The first reaping stores settings, even if the consumer that began with them has left by
         // now.
-        let mut has_swept = false;
+        let mut has_reaped = false;
         loop {
             let third = self.maintenance.terms().lease / 3;
             self.maintenance.rest(true);
             let sessions = {
                 let mut state = self.state();
                 state.sessions.retain(|session| !session.left.is_closed());
-                state.works = !(has_swept && state.sessions.is_empty());
+                state.works = !(has_reaped && state.sessions.is_empty());
                 if !state.works {
                     return;
                 }
@@ -99,7 +99,7 @@ impl MaintenanceThread {
             let failed = maintained.filter(Result::is_err).count() > 0;
             let now = Instant::now();
             if now >= reaping {
-                has_swept = true;
+                has_reaped = true;
                 let orphaned: Vec<_> =
                     sessions.iter().flat_map(|session| session.ledger().orphaned()).collect();
                 // Retired ids that could not be reaped now are reaped next time, perhaps by another

@@ -161,8 +161,8 @@ where
         completion: &Completion<LoadOutcome<V::Owned>>,
     ) -> Arrival<V::Owned> {
         // The leader waits only for the loader, or has waited for other programs already.
-        let patience = joined.map_or(Duration::MAX, |_| self.patience());
-        match self.executor.wait(completion.outcome(), patience).await {
+        let limit = joined.map_or(Duration::MAX, |_| self.wait_limit());
+        match self.executor.wait(completion.outcome(), limit).await {
             Some(LoadOutcome::Found(value, seal)) if joined.is_none_or(|it| it.is_before(seal)) => {
                 Arrival::Found(value)
             }

@@ -36,7 +36,7 @@ where
     ) {
         let flights = pending.iter().map(|flight| flight.leader.id()).collect();
         let nesting = nesting.with_flights(flights);
-        let deadline = Deadline::after(Wait::For(self.patience()));
+        let deadline = Deadline::after(Wait::For(self.wait_limit()));
         let mut pause = SHORTEST_PAUSE;
         let mut waits = false;
         while !pending.is_empty() {

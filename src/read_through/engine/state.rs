@@ -131,7 +131,7 @@ where
     }
 
     /// Returns how long a caller waits for loads elsewhere.
-    pub(crate) fn patience(&self) -> Duration {
+    pub(crate) fn wait_limit(&self) -> Duration {
         self.policy.lease * LEASES_WAITED
     }
 
