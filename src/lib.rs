@@ -141,6 +141,8 @@ mod listen;
 #[cfg(feature = "local-server")]
 mod local_server;
 mod lock;
+#[cfg(test)]
+mod model;
 mod mutants;
 #[cfg(feature = "near-cache")]
 mod near;

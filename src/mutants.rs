@@ -2,40 +2,40 @@
 
 use std::marker::PhantomData;
 
-/// The breaches `B` of its rules that a component commits: none, outside of tests.
+/// The mutants `M` of its rules that a component commits: none, outside of tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Mutants<B> {
+pub(crate) struct Mutants<M> {
     #[cfg(test)]
-    breach: Option<B>,
-    breaches: PhantomData<B>,
+    mutant: Option<M>,
+    mutants: PhantomData<M>,
 }
 
-impl<B: PartialEq> Mutants<B> {
+impl<M: PartialEq> Mutants<M> {
     #[cfg(test)]
-    pub(crate) fn of(breach: B) -> Self {
-        Self { breach: Some(breach), breaches: PhantomData }
+    pub(crate) fn of(mutant: M) -> Self {
+        Self { mutant: Some(mutant), mutants: PhantomData }
     }
 
     #[cfg(test)]
-    pub(crate) fn has(&self, breach: B) -> bool {
-        self.breach == Some(breach)
+    pub(crate) fn has(&self, mutant: M) -> bool {
+        self.mutant == Some(mutant)
     }
 
     #[cfg(not(test))]
-    pub(crate) const fn has(&self, _: B) -> bool
+    pub(crate) const fn has(&self, _: M) -> bool
     where
-        B: Copy,
+        M: Copy,
     {
         false
     }
 }
 
-impl<B> Default for Mutants<B> {
+impl<M> Default for Mutants<M> {
     fn default() -> Self {
         Self {
             #[cfg(test)]
-            breach: None,
-            breaches: PhantomData,
+            mutant: None,
+            mutants: PhantomData,
         }
     }
 }

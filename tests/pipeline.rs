@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use redis_collections::{
     Applied, Client, Command, Deferred, Error, LocalServer, RedisDict, RedisHashDict, RedisList,
-    Result, Ttl,
+    RedisSet, Result, Ttl,
 };
 use support::kinds::{CLUSTER, Kind, SERVER, client, contract, ok, ok_within, on_both_kinds};
 use support::proxy::{Direction, Proxy};

@@ -217,7 +217,7 @@ fn a_worker_that_fails_does_not_stop_others() {
     let worker = queue(&client, "no-list").worker(|_: Job<u32>| Ok::<(), String>(()));
     let error = worker.run(&stop).unwrap_err();
     assert_eq!(error.code(), Some("WRONGTYPE"), "{error}");
-    assert!(!stop.is_told());
+    assert!(!stop.is_stopped());
 }
 
 #[test]

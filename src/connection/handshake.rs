@@ -26,6 +26,7 @@ enum Step {
 }
 
 impl Handshake {
+    /// The commands that the settings of `connector` require, or else a `PING`.
     pub(crate) fn new(connector: &Connector) -> Self {
         let settings = connector.information().redis_settings();
         let (user, password) = (settings.username(), settings.password());

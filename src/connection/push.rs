@@ -67,9 +67,9 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Noted(Mutex<Vec<String>>);
+    struct RecordingHandler(Mutex<Vec<String>>);
 
-    impl PushHandler for Noted {
+    impl PushHandler for RecordingHandler {
         fn on_push(&self, push: Push<'_>) -> bool {
             self.0.lock().unwrap().push(format!("{push:?}"));
             true
@@ -93,9 +93,9 @@ mod tests {
             (PushKind::Message, vec![text("c")], vec![]),
             (PushKind::Other("new".into()), vec![text("x")], vec![]),
         ] {
-            let noted = Noted::default();
-            assert!(dispatch(&noted, &kind, &data));
-            assert_eq!(*noted.0.lock().unwrap(), expected, "{kind:?}");
+            let recorded = RecordingHandler::default();
+            assert!(dispatch(&recorded, &kind, &data));
+            assert_eq!(*recorded.0.lock().unwrap(), expected, "{kind:?}");
         }
     }
 }

@@ -192,6 +192,7 @@ impl Raw {
         }
     }
 
+    /// Returns whether nothing has arrived unasked, not even the end of the stream.
     fn is_quiet(&self) -> bool {
         let socket = match self {
             Raw::Tcp(stream) => SockRef::from(stream),

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lasts_is_told_from_what_passes_however_deep_it_lies() {
+    fn a_lasting_failure_differs_from_a_transient_one_however_deep_it_lies() {
         let io = |text: &str| io::Error::other(text.to_owned());
         let authentication = (ErrorKind::AuthenticationFailed, "Password authentication failed");
         let cases: Vec<(TransportError, Obstacle)> = vec![

@@ -205,7 +205,7 @@ impl<K: Send + 'static> FeedHandler for Shared<K> {
 
     fn on_connected(&self, session: u64, info: FeedInfo, _watermark: u64) {
         let mut state = self.state();
-        state.interpreter.restart(info.tells_keys);
+        state.interpreter.restart(info.reports_keys);
         state.topology = info.topology;
         drop(state);
         if session > 1 {

@@ -12,12 +12,12 @@ use crate::time::Signal;
 
 /// Notifies the handler of the feed's end when its background work ends, unless the feed was
 /// dropped.
-struct End {
+struct EndNotifier {
     handler: Arc<dyn FeedHandler>,
     signal: Arc<Signal>,
 }
 
-impl Drop for End {
+impl Drop for EndNotifier {
     fn drop(&mut self) {
         if !self.signal.is_closed() {
             self.handler.on_end();
@@ -52,8 +52,8 @@ impl Feed {
         let feed = Self { signal: signal.clone() };
         let first = Session::open(&router, &options, &handler, &signal, 1).await?;
         warn(&first, &options, false);
-        let end = End { handler, signal };
-        let work = keep(router, options, end, first);
+        let notifier = EndNotifier { handler, signal };
+        let work = keep(router, options, notifier, first);
         N::spawn(work).map_err(|error| crate::error::Error::Connect {
             address: "a feed".into(),
             source: error.into(),
@@ -69,8 +69,13 @@ impl Drop for Feed {
 }
 
 /// Runs one session after the other until the feed is dropped.
-async fn keep<N: Node>(router: Arc<Router<N>>, options: FeedOptions, end: End, first: Session<N>) {
-    let End { handler, signal } = &end;
+async fn keep<N: Node>(
+    router: Arc<Router<N>>,
+    options: FeedOptions,
+    notifier: EndNotifier,
+    first: Session<N>,
+) {
+    let EndNotifier { handler, signal } = &notifier;
     let mut is_blind = first.blindness().is_some();
     let mut session = Some(first);
     let mut number = 1;

@@ -38,7 +38,7 @@ pub struct FeedInfo {
     #[cfg_attr(not(feature = "near-cache"), allow(dead_code))]
     pub(crate) channel: Option<Vec<u8>>,
     /// Whether the servers report all changes to keys by keyspace notifications, if requested.
-    pub(crate) tells_keys: bool,
+    pub(crate) reports_keys: bool,
     /// Whether these were requested and are missing, so that changes by writers that publish none
     /// stay undetected.
     #[cfg_attr(not(feature = "near-cache"), allow(dead_code))]

@@ -13,13 +13,13 @@ pub(crate) struct Heartbeat {
     number: u64,
     sent: Option<u64>,
     before: Option<u64>,
-    is_heard: bool,
-    pub(crate) breaches: Mutants<Breach>,
+    is_received: bool,
+    pub(crate) mutants: Mutants<HeartbeatMutant>,
 }
 
 /// Mutants, each of which breaks one rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Breach {
+pub(crate) enum HeartbeatMutant {
     /// A heartbeat by itself proves that writes before it was sent are known.
     ProvenByOne,
     /// A heartbeat is sent before the previous one arrives.
@@ -29,13 +29,13 @@ pub(crate) enum Breach {
 impl Heartbeat {
     /// Returns the number of a heartbeat to send now, unless one is in flight.
     pub(crate) fn send(&mut self, now: u64) -> Option<u64> {
-        let is_under_way = self.sent.is_some() && !self.is_heard;
-        if is_under_way && !self.breaches.has(Breach::SendsMany) {
+        let is_under_way = self.sent.is_some() && !self.is_received;
+        if is_under_way && !self.mutants.has(HeartbeatMutant::SendsMany) {
             return None;
         }
         self.number += 1;
         self.before = self.sent.replace(now);
-        self.is_heard = false;
+        self.is_received = false;
         Some(self.number)
     }
 
@@ -45,23 +45,23 @@ impl Heartbeat {
     }
 
     /// Records that a heartbeat arrived. Returns the new watermark, if one is proven.
-    pub(crate) fn hear(&mut self, number: u64) -> Option<u64> {
-        if number != self.number || self.is_heard {
+    pub(crate) fn receive(&mut self, number: u64) -> Option<u64> {
+        if number != self.number || self.is_received {
             return None;
         }
-        self.is_heard = true;
-        if self.breaches.has(Breach::ProvenByOne) { self.sent } else { self.before }
+        self.is_received = true;
+        if self.mutants.has(HeartbeatMutant::ProvenByOne) { self.sent } else { self.before }
     }
 
     /// Forgets heartbeats that may be lost.
     pub(crate) fn restart(&mut self) {
         let number = self.number + 1;
-        *self = Self { number, breaches: self.breaches, ..Self::default() };
+        *self = Self { number, mutants: self.mutants, ..Self::default() };
     }
 
     /// Since when a heartbeat is in flight.
     pub(crate) fn under_way_since(&self) -> Option<u64> {
-        self.sent.filter(|_| !self.is_heard)
+        self.sent.filter(|_| !self.is_received)
     }
 }
 
@@ -70,20 +70,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hearing_a_beat_proves_what_was_written_before_the_one_before_it() {
+    fn the_arrival_of_a_heartbeat_proves_the_writes_before_the_previous_one() {
         let mut heartbeat = Heartbeat::default();
         assert_eq!(heartbeat.send(10), Some(1));
         assert_eq!(heartbeat.send(11), None, "one at a time");
-        assert_eq!(heartbeat.hear(1), None, "the first one proves nothing");
+        assert_eq!(heartbeat.receive(1), None, "the first one proves nothing");
         assert_eq!(heartbeat.send(20), Some(2));
-        assert_eq!(heartbeat.hear(1), None, "an old one");
-        assert_eq!(heartbeat.hear(2), Some(10));
-        assert_eq!(heartbeat.hear(2), None, "twice");
+        assert_eq!(heartbeat.receive(1), None, "an old one");
+        assert_eq!(heartbeat.receive(2), Some(10));
+        assert_eq!(heartbeat.receive(2), None, "twice");
         assert_eq!(heartbeat.send(30), Some(3));
         heartbeat.restart();
-        assert_eq!((heartbeat.hear(3), heartbeat.send(40)), (None, Some(5)));
+        assert_eq!((heartbeat.receive(3), heartbeat.send(40)), (None, Some(5)));
         assert_eq!(
-            (heartbeat.hear(5), heartbeat.send(50), heartbeat.hear(6)),
+            (heartbeat.receive(5), heartbeat.send(50), heartbeat.receive(6)),
             (None, Some(6), Some(40))
         );
     }

@@ -10,7 +10,7 @@ use crate::reply::{Reply, server_error};
 use crate::request::Request;
 
 /// Adds to the classes of keyspace notifications that the server has on, and returns those that are
-/// on now: all `kinds`, or all but [`NEW`] if the server does not know that one. An error tells why
+/// on now: all `kinds`, or all but [`NEW`] if the server does not know that one. An error says why
 /// others are not.
 pub(crate) async fn turn_on<N: Node>(node: &N, kinds: &str) -> Result<String> {
     let mut wanted = kinds.to_owned();

@@ -32,7 +32,7 @@ pub(crate) struct Link {
     watermarks: Arc<[AtomicU64]>,
     /// Its index among them.
     place: usize,
-    canary_heard: AtomicBool,
+    canary_reported: AtomicBool,
     ended: AtomicBool,
     retired: AtomicBool,
     is_demoted: AtomicBool,
@@ -58,7 +58,7 @@ impl Link {
             session,
             watermarks,
             place,
-            canary_heard: AtomicBool::new(false),
+            canary_reported: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             retired: AtomicBool::new(false),
             is_demoted: AtomicBool::new(false),
@@ -91,8 +91,8 @@ impl Link {
 
     /// Returns whether the server reported a change of the link's key, which proves that it reports
     /// changes of that kind.
-    pub(crate) fn is_canary_heard(&self) -> bool {
-        self.canary_heard.load(Ordering::Acquire)
+    pub(crate) fn is_canary_reported(&self) -> bool {
+        self.canary_reported.load(Ordering::Acquire)
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -110,28 +110,28 @@ impl Link {
     }
 
     /// Records a change of the link's key.
-    fn hear_canary(&self) {
-        self.canary_heard.store(true, Ordering::Release);
+    fn on_canary(&self) {
+        self.canary_reported.store(true, Ordering::Release);
         self.signal.raise();
     }
 
     /// Handles a heartbeat. Returns whether the message is one.
-    fn is_beat(&self, channel: &[u8], payload: &[u8]) -> bool {
+    fn is_heartbeat(&self, channel: &[u8], payload: &[u8]) -> bool {
         if *channel != *self.channel {
             return false;
         }
         let number = std::str::from_utf8(payload).ok().and_then(|number| number.parse().ok());
         if let Some(number) = number {
-            self.hear_beat(number);
+            self.on_heartbeat(number);
         }
         true
     }
 
     /// Records a heartbeat, and reports the watermark if it rises.
-    fn hear_beat(&self, number: u64) {
+    fn on_heartbeat(&self, number: u64) {
         let lag = self.sent.lock().elapsed();
-        let heard = self.heartbeat().hear(number);
-        if let Some(watermark) = heard {
+        let watermark = self.heartbeat().receive(number);
+        if let Some(watermark) = watermark {
             self.watermarks[self.place].store(watermark, Ordering::Release);
             if let Some(watermark) = self.watermark() {
                 self.handler.on_watermark(self.session, watermark, lag);
@@ -147,16 +147,16 @@ impl PushHandler for Link {
             return false;
         }
         match push {
-            Push::Message { channel, payload } if self.is_beat(channel, payload) => {}
-            Push::Changed(key) if *key == *self.key => self.hear_canary(),
+            Push::Message { channel, payload } if self.is_heartbeat(channel, payload) => {}
+            Push::Changed(key) if *key == *self.key => self.on_canary(),
             Push::Message { channel, payload } if *channel == *self.echo => {
                 if payload == b"set" {
-                    self.hear_canary();
+                    self.on_canary();
                 }
             }
             Push::Role { is_master: true } => {
                 let latest = self.heartbeat().latest();
-                self.hear_beat(latest);
+                self.on_heartbeat(latest);
             }
             Push::Role { is_master: false } | Push::Ended => {
                 self.is_demoted.store(matches!(push, Push::Role { .. }), Ordering::Release);

@@ -100,16 +100,16 @@ impl<N: Node> Session<N> {
         }
         let is_tried = self.try_for_changes(options, deadline).await;
         let watermark = self.await_watermark(options, signal, deadline).await?;
-        if is_tried && self.listeners.iter().all(|listener| listener.link.is_canary_heard()) {
+        if is_tried && self.listeners.iter().all(|listener| listener.link.is_canary_reported()) {
             self.blindness = None;
         }
         let is_blind = self.blindness.is_some();
-        let tells_keys = options.keyspace.is_some() && !is_blind;
+        let reports_keys = options.keyspace.is_some() && !is_blind;
         let only = self.listeners.first().filter(|_| !router.servers.is_cluster());
         let channel = only.map(|listener| listener.link.channel.clone());
         handler.on_connected(
             number,
-            FeedInfo { topology, channel, tells_keys, is_blind },
+            FeedInfo { topology, channel, reports_keys, is_blind },
             watermark,
         );
         Ok(())
@@ -185,12 +185,12 @@ impl<N: Node> Session<N> {
         });
         went_well.into_iter().all(|went_well| went_well.is_ok())
             && join_all(confirmed).await.into_iter().all(|confirmed| confirmed)
-            && self.is_told_of_keys().await
+            && self.still_reports_keys().await
             && !self.has_ended()
     }
 
     /// Returns whether the classes of notifications that are relied on are still on.
-    async fn is_told_of_keys(&self) -> bool {
+    async fn still_reports_keys(&self) -> bool {
         if self.blindness.is_some() {
             return true;
         }
@@ -224,7 +224,7 @@ impl<N: Node> Session<N> {
         loop {
             let mut done = true;
             for listener in &self.listeners {
-                let canary = !options.tracks || listener.link.is_canary_heard();
+                let canary = !options.tracks || listener.link.is_canary_reported();
                 if !listener.link.has_watermark() {
                     listener.beat(deadline).await?;
                 }

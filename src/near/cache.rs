@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use super::lease::Lease;
+use super::lease::CacheLease;
 use super::shard::{Shard, Store};
 use super::stats::CacheStats;
 use super::striped_counter::StripedCounter;
@@ -15,7 +15,7 @@ use crate::time::clock;
 use crate::topology::Topology;
 
 /// The name of an entry, as it is stored.
-pub(crate) type Key = Box<[u8]>;
+pub(crate) type EntryKey = Box<[u8]>;
 
 /// The limits of a cache.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ pub(crate) enum Capacity {
 
 /// The cached values, each served only while it is known to match the server.
 pub(crate) struct Cache<V> {
-    pub(super) values: Values<V>,
+    pub(super) values: ValueStore<V>,
     shards: Box<[Lock<Reads<V>>]>,
     hasher: RandomState,
     sight: Lock<Sight>,
@@ -51,41 +51,41 @@ pub(crate) struct Cache<V> {
     pub(super) last_token: AtomicU64,
     bounds: Bounds,
     hits: StripedCounter,
-    pub(super) counts: Counts,
+    pub(super) counts: CacheCounters,
 }
 
 /// The outcome of a read.
-pub(crate) enum Outcome<V> {
+pub(crate) enum ReadOutcome<V> {
     /// The value, or `None` if there is none.
     Found(Option<Arc<V>>),
     /// It failed or was given up.
     Lost,
 }
 
-impl<V> Clone for Outcome<V> {
+impl<V> Clone for ReadOutcome<V> {
     fn clone(&self) -> Self {
         match self {
-            Outcome::Found(found) => Outcome::Found(found.clone()),
-            Outcome::Lost => Outcome::Lost,
+            ReadOutcome::Found(found) => ReadOutcome::Found(found.clone()),
+            ReadOutcome::Lost => ReadOutcome::Lost,
         }
     }
 }
 
 /// The concurrent cache of the values.
-type Values<V> = quick_cache::sync::Cache<Key, Kept<V>, Weigh>;
+type ValueStore<V> = quick_cache::sync::Cache<EntryKey, CachedEntry<V>, Weigh>;
 /// The reads in flight of one shard of the keys.
-type Reads<V> = Shard<Key, Arc<Completion<Outcome<V>>>>;
+type Reads<V> = Shard<EntryKey, Arc<Completion<ReadOutcome<V>>>>;
 
 /// How far the cache has received changes, and from which servers.
 struct Sight {
-    lease: Lease,
+    lease: CacheLease,
     topology: Option<Arc<Topology>>,
     channel: Option<Arc<[u8]>>,
 }
 
 /// The counters of a cache that are not frequent enough for stripes.
 #[derive(Default)]
-pub(super) struct Counts {
+pub(super) struct CacheCounters {
     pub(super) misses: AtomicU64,
     pub(super) joined: AtomicU64,
     pub(super) refused: AtomicU64,
@@ -95,7 +95,7 @@ pub(super) struct Counts {
 }
 
 /// A cached value, or `None` if there is none.
-pub(crate) struct Kept<V> {
+pub(crate) struct CachedEntry<V> {
     pub(crate) value: Option<Arc<V>>,
     pub(crate) until: u64,
     /// When the server removes it, if ever.
@@ -104,7 +104,7 @@ pub(crate) struct Kept<V> {
     pub(super) epoch: u64,
 }
 
-impl<V> Clone for Kept<V> {
+impl<V> Clone for CachedEntry<V> {
     fn clone(&self) -> Self {
         Self { value: self.value.clone(), ..*self }
     }
@@ -121,9 +121,9 @@ impl<V: Send + Sync + 'static> Cache<V> {
             Capacity::Bytes(bytes) => bytes / TYPICAL_SIZE,
         };
         let typical = usize::try_from(typical).unwrap_or(usize::MAX).clamp(1, MOST_PREPARED);
-        let lease = Lease::new(milliseconds(bounds.staleness), milliseconds(bounds.grace));
+        let lease = CacheLease::new(milliseconds(bounds.staleness), milliseconds(bounds.grace));
         Self {
-            values: Values::with_weighter(typical, capacity, weigh),
+            values: ValueStore::with_weighter(typical, capacity, weigh),
             shards: (0..SHARDS).map(|_| Lock::new(Shard::new())).collect(),
             hasher: RandomState::new(),
             sight: Lock::new(Sight { lease, topology: None, channel: None }),
@@ -134,7 +134,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
             last_token: AtomicU64::new(0),
             bounds,
             hits: StripedCounter::default(),
-            counts: Counts::default(),
+            counts: CacheCounters::default(),
         }
     }
 
@@ -151,14 +151,14 @@ impl<V: Send + Sync + 'static> Cache<V> {
     }
 
     /// The cached values of all keys that may be served.
-    pub(crate) fn all(&self) -> Vec<(Key, Option<Arc<V>>)> {
+    pub(crate) fn all(&self) -> Vec<(EntryKey, Option<Arc<V>>)> {
         let served_until = self.served_until.load(Ordering::Acquire);
         let kept = self.values.iter().filter(|(_, kept)| self.is_served(kept, served_until));
         kept.map(|(key, kept)| (key, kept.value)).collect()
     }
 
     /// Returns whether a value may be served that was looked up after `served_until` was read.
-    fn is_served(&self, kept: &Kept<V>, served_until: u64) -> bool {
+    fn is_served(&self, kept: &CachedEntry<V>, served_until: u64) -> bool {
         let now = clock::now();
         kept.epoch == self.epoch.load(Ordering::Acquire) && now < kept.until && now < served_until
     }
@@ -192,13 +192,13 @@ impl<V: Send + Sync + 'static> Cache<V> {
 
     /// Invalidates a key that changed.
     pub(crate) fn changed(&self, key: &[u8]) {
-        self.forget(&Key::from(key));
+        self.forget(&EntryKey::from(key));
         self.counts.invalidations.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Invalidates `key`: a caller is about to see a value newer than the cached one, or than a
     /// read in flight may return.
-    pub(crate) fn forget(&self, key: &Key) {
+    pub(crate) fn forget(&self, key: &EntryKey) {
         self.shard(key).changed(key, &mut &self.values);
     }
 
@@ -220,16 +220,16 @@ impl<V: Send + Sync + 'static> Cache<V> {
     }
 
     /// Raises the watermark of the session.
-    pub(crate) fn proven(&self, session: u64, watermark: u64, lag: Duration) {
-        self.see(|sight| sight.lease.proven(session, watermark));
+    pub(crate) fn raise_watermark(&self, session: u64, watermark: u64, lag: Duration) {
+        self.see(|sight| sight.lease.raise_watermark(session, watermark));
         let lag = u64::try_from(lag.as_micros()).unwrap_or(u64::MAX);
         self.counts.lag.store(lag, Ordering::Relaxed);
     }
 
     /// Records that changes may be missed from now on.
-    pub(crate) fn lost(&self, session: u64) {
+    pub(crate) fn disconnected(&self, session: u64) {
         let mut is_new = false;
-        self.see(|sight| is_new = sight.lease.lost(session));
+        self.see(|sight| is_new = sight.lease.disconnected(session));
         if is_new {
             self.counts.gaps.fetch_add(1, Ordering::Relaxed);
         }
@@ -243,12 +243,12 @@ impl<V: Send + Sync + 'static> Cache<V> {
         size: usize,
         sent: u64,
         time_to_live: Option<u64>,
-    ) -> Kept<V> {
+    ) -> CachedEntry<V> {
         let longest = clock::now().saturating_add(milliseconds(self.bounds.time_to_live));
         let expires = time_to_live.map(|time| sent.saturating_add(time));
         let until = expires.map_or(longest, |expires| longest.min(expires));
         let until = until.saturating_sub(clock::LAG);
-        Kept { value, until, expires, size: size as u64, epoch: 0 }
+        CachedEntry { value, until, expires, size: size as u64, epoch: 0 }
     }
 
     pub(crate) fn stats(&self) -> CacheStats {
@@ -266,7 +266,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
         }
     }
 
-    pub(super) fn counts(&self) -> &Counts {
+    pub(super) fn counts(&self) -> &CacheCounters {
         &self.counts
     }
 
@@ -295,19 +295,19 @@ impl<V: Send + Sync + 'static> Cache<V> {
     }
 
     /// The reads in flight of the shard of `key`.
-    pub(super) fn shard(&self, key: &Key) -> MutexGuard<'_, Reads<V>> {
+    pub(super) fn shard(&self, key: &EntryKey) -> MutexGuard<'_, Reads<V>> {
         let shard = self.hasher.hash_one(key) as usize % SHARDS;
         self.shards[shard].lock()
     }
 }
 
-impl<V> Store<Key, Kept<V>> for &Values<V> {
-    fn insert(&mut self, key: Key, value: Kept<V>) {
-        Values::insert(self, key, value);
+impl<V> Store<EntryKey, CachedEntry<V>> for &ValueStore<V> {
+    fn insert(&mut self, key: EntryKey, value: CachedEntry<V>) {
+        ValueStore::insert(self, key, value);
     }
 
-    fn remove(&mut self, key: &Key) {
-        Values::remove(self, key);
+    fn remove(&mut self, key: &EntryKey) {
+        ValueStore::remove(self, key);
     }
 }
 
@@ -318,8 +318,8 @@ pub(super) enum Weigh {
     Bytes,
 }
 
-impl<V> quick_cache::Weighter<Key, Kept<V>> for Weigh {
-    fn weight(&self, key: &Key, kept: &Kept<V>) -> u64 {
+impl<V> quick_cache::Weighter<EntryKey, CachedEntry<V>> for Weigh {
+    fn weight(&self, key: &EntryKey, kept: &CachedEntry<V>) -> u64 {
         match self {
             Weigh::Entries => 1,
             Weigh::Bytes => key.len() as u64 + kept.size + OVERHEAD,

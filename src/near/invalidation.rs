@@ -4,7 +4,7 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use super::cache::Cache;
-use super::source::{Affected, Source};
+use super::source::{Affected, EntrySource};
 use crate::client::WriteObserver;
 use crate::connection::Push;
 use crate::events::{ChangeEvent, Interpreter};
@@ -31,7 +31,7 @@ impl<S, V> ServerChanges<S, V> {
     }
 }
 
-impl<S: Source, V: Send + Sync + 'static> FeedHandler for ServerChanges<S, V> {
+impl<S: EntrySource, V: Send + Sync + 'static> FeedHandler for ServerChanges<S, V> {
     fn on_push(&self, server: usize, push: Push<'_>) {
         match push {
             Push::Changed(key) => forget(&self.cache, self.source.affected(key)),
@@ -40,24 +40,25 @@ impl<S: Source, V: Send + Sync + 'static> FeedHandler for ServerChanges<S, V> {
             Push::Message { channel, payload } => {
                 // Before the cache is connected there is nothing to invalidate.
                 let Some(topology) = self.cache.topology() else { return };
-                let mut tell = |told: ChangeEvent<'_>| forget(&self.cache, self.source.told(told));
-                self.interpreter().hear((server, &topology), (channel, payload), &mut tell);
+                let mut apply =
+                    |event: ChangeEvent<'_>| forget(&self.cache, self.source.affected_by(event));
+                self.interpreter().hear((server, &topology), (channel, payload), &mut apply);
             }
             Push::Role { .. } | Push::Ended => {}
         }
     }
 
     fn on_connected(&self, session: u64, info: FeedInfo, watermark: u64) {
-        self.interpreter().restart(info.tells_keys);
+        self.interpreter().restart(info.reports_keys);
         self.cache.connected(session, info, watermark);
     }
 
     fn on_watermark(&self, session: u64, watermark: u64, lag: Duration) {
-        self.cache.proven(session, watermark, lag);
+        self.cache.raise_watermark(session, watermark, lag);
     }
 
     fn on_disconnected(&self, session: u64) {
-        self.cache.lost(session);
+        self.cache.disconnected(session);
     }
 
     #[cfg(feature = "metrics")]
@@ -73,7 +74,7 @@ pub(crate) struct OwnWrites<S, V> {
     pub(crate) source: Arc<S>,
 }
 
-impl<S: Source, V: Send + Sync + 'static> WriteObserver for OwnWrites<S, V> {
+impl<S: EntrySource, V: Send + Sync + 'static> WriteObserver for OwnWrites<S, V> {
     fn on_write(&self, write: &Request) {
         self.source.written(write).into_iter().for_each(|affected| forget(&self.cache, affected));
     }

@@ -7,7 +7,7 @@ use crate::mutants::Mutants;
 /// Each epoch is a period in which nothing was missed. A value of one epoch is never served in
 /// another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Lease {
+pub(crate) struct CacheLease {
     /// The maximum staleness of a served value.
     bound: u64,
     /// The maximum staleness while the cache is disconnected.
@@ -16,43 +16,44 @@ pub(crate) struct Lease {
     session: Option<u64>,
     /// All changes before this moment are known.
     watermark: u64,
-    pub(crate) breaches: Mutants<Breach>,
+    pub(crate) mutants: Mutants<LeaseMutant>,
 }
 
 /// Mutants, each of which breaks one rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Breach {
+pub(crate) enum LeaseMutant {
     /// Continues after the connection was lost.
     GoesOnWhenLost,
     /// Serves values of the previous connection after a reconnect.
     ConnectsInTheSameEpoch,
     /// Accepts a watermark of another connection.
-    ProvenByAnother,
+    RaisesWatermarkOfAnother,
 }
 
-impl Lease {
+impl CacheLease {
     pub(crate) fn new(bound: u64, grace: u64) -> Self {
-        Self { bound, grace, epoch: 0, session: None, watermark: 0, breaches: Mutants::default() }
+        Self { bound, grace, epoch: 0, session: None, watermark: 0, mutants: Mutants::default() }
     }
 
     /// Begins a new epoch with a new session.
     pub(crate) fn connected(&mut self, session: u64, watermark: u64) {
-        self.epoch += u64::from(!self.breaches.has(Breach::ConnectsInTheSameEpoch));
+        self.epoch += u64::from(!self.mutants.has(LeaseMutant::ConnectsInTheSameEpoch));
         self.session = Some(session);
         self.watermark = watermark;
     }
 
     /// Raises the watermark, if it comes from the current session.
-    pub(crate) fn proven(&mut self, session: u64, watermark: u64) {
-        if self.session == Some(session) || self.breaches.has(Breach::ProvenByAnother) {
+    pub(crate) fn raise_watermark(&mut self, session: u64, watermark: u64) {
+        if self.session == Some(session) || self.mutants.has(LeaseMutant::RaisesWatermarkOfAnother)
+        {
             self.watermark = self.watermark.max(watermark);
         }
     }
 
     /// Records that changes may be missed from now on. Returns whether that is new.
-    pub(crate) fn lost(&mut self, session: u64) -> bool {
+    pub(crate) fn disconnected(&mut self, session: u64) -> bool {
         let is_new = self.session == Some(session);
-        if is_new && !self.breaches.has(Breach::GoesOnWhenLost) {
+        if is_new && !self.mutants.has(LeaseMutant::GoesOnWhenLost) {
             self.session = None;
         }
         is_new
@@ -88,16 +89,16 @@ mod tests {
 
     #[test]
     fn values_are_served_for_as_long_as_they_are_proven_to_be_no_older_than_the_bound() {
-        let mut lease = Lease::new(100, 0);
+        let mut lease = CacheLease::new(100, 0);
         assert_eq!((lease.epoch(), lease.served_until()), (0, 0));
         lease.connected(1, 1000);
         assert_eq!((lease.epoch(), lease.served_until(), lease.certain_until()), (1, 1100, 1100));
-        lease.proven(1, 1050);
-        lease.proven(1, 1010);
-        lease.proven(7, 2000);
+        lease.raise_watermark(1, 1050);
+        lease.raise_watermark(1, 1010);
+        lease.raise_watermark(7, 2000);
         assert_eq!(lease.served_until(), 1150);
-        assert!(!lease.lost(7) && lease.lost(1) && !lease.lost(1));
-        lease.proven(1, 3000);
+        assert!(!lease.disconnected(7) && lease.disconnected(1) && !lease.disconnected(1));
+        lease.raise_watermark(1, 3000);
         assert_eq!((lease.epoch(), lease.served_until(), lease.certain_until()), (1, 0, 0));
         lease.connected(2, 4000);
         lease.cleared();
@@ -106,10 +107,10 @@ mod tests {
 
     #[test]
     fn a_grace_lets_older_values_be_served_but_not_kept() {
-        let mut lease = Lease::new(100, 5000);
+        let mut lease = CacheLease::new(100, 5000);
         lease.connected(1, 1000);
         assert_eq!((lease.served_until(), lease.certain_until()), (6000, 1100));
-        lease.lost(1);
+        lease.disconnected(1);
         assert_eq!((lease.served_until(), lease.certain_until()), (6000, 0));
     }
 }

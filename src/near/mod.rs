@@ -18,7 +18,7 @@ mod stats;
 mod striped_counter;
 
 pub(crate) use self::invalidation::{OwnWrites, ServerChanges};
-pub(crate) use cache::{Bounds, Cache, Capacity, Key};
-pub(crate) use reader::Reader;
-pub(crate) use source::{Affected, Fetched, Lifetime, Source, entry};
+pub(crate) use cache::{Bounds, Cache, Capacity, EntryKey};
+pub(crate) use reader::NearReader;
+pub(crate) use source::{Affected, EntrySource, Fetched, Lifetime, entry};
 pub use stats::CacheStats;

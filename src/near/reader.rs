@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::cache::{Cache, Key, Outcome};
-use super::fill::{Leader, Role};
-use super::source::{Fetched, Lifetime, Source};
+use super::cache::{Cache, EntryKey, ReadOutcome};
+use super::fill::{FillLeader, FillRole};
+use super::source::{EntrySource, Fetched, Lifetime};
 use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::command::Command;
@@ -21,7 +21,7 @@ use crate::time::clock;
 use crate::topology::{RouteVersion, Topology};
 
 /// Reads entries from a cache, or else from the server.
-pub(crate) struct Reader<S, V: Codec, E> {
+pub(crate) struct NearReader<S, V: Codec, E> {
     executor: E,
     cache: Arc<Cache<V::Owned>>,
     source: Arc<S>,
@@ -31,17 +31,17 @@ pub(crate) struct Reader<S, V: Codec, E> {
 }
 
 /// A decoded entry, or `None` if there is none.
-pub(crate) type Found<V> = Option<Arc<<V as Codec>::Owned>>;
+pub(crate) type CachedValue<V> = Option<Arc<<V as Codec>::Owned>>;
 
 /// One of the requested entries.
-enum Entry<V: Codec<Owned: Sync>> {
-    Found(Found<V>),
+enum RequestedEntry<V: Codec<Owned: Sync>> {
+    Found(CachedValue<V>),
     /// The index of the entry among those that the server is asked for.
     Asked(usize),
-    Joined(Key, Arc<Completion<Outcome<V::Owned>>>),
+    Joined(EntryKey, Arc<Completion<ReadOutcome<V::Owned>>>),
 }
 
-impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
+impl<S: EntrySource, V: Codec<Owned: Sync>, E: RoundTrips> NearReader<S, V, E> {
     pub(crate) fn new(
         executor: E,
         cache: Arc<Cache<V::Owned>>,
@@ -56,23 +56,23 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
     }
 
     /// Reads the entries of `keys`, asking the server for those that are not cached.
-    pub(crate) async fn read(self, keys: Vec<Key>) -> Result<Vec<Found<V>>> {
+    pub(crate) async fn read(self, keys: Vec<EntryKey>) -> Result<Vec<CachedValue<V>>> {
         let route_version = self.executor.route_version();
-        let mut asked: Vec<(Key, Option<Leader<V::Owned>>)> = Vec::new();
+        let mut asked: Vec<(EntryKey, Option<FillLeader<V::Owned>>)> = Vec::new();
         let mut entries = Vec::with_capacity(keys.len());
         for key in keys {
             entries.push(match self.cache.lookup(&key) {
-                Some(found) => Entry::Found(found),
+                Some(found) => RequestedEntry::Found(found),
                 None => match self.cache.begin(key.clone()) {
-                    Role::Alone if self.refuses => return Err(self.cut_off(&key)),
-                    Role::Follower(completion) => Entry::Joined(key, completion),
-                    Role::Alone => {
+                    FillRole::Alone if self.refuses => return Err(self.cut_off(&key)),
+                    FillRole::Follower(completion) => RequestedEntry::Joined(key, completion),
+                    FillRole::Alone => {
                         asked.push((key, None));
-                        Entry::Asked(asked.len() - 1)
+                        RequestedEntry::Asked(asked.len() - 1)
                     }
-                    Role::Leader(lead) => {
+                    FillRole::Leader(lead) => {
                         asked.push((key, Some(lead)));
-                        Entry::Asked(asked.len() - 1)
+                        RequestedEntry::Asked(asked.len() - 1)
                     }
                 },
             });
@@ -88,22 +88,22 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
     /// Assembles the entries in order, waiting for those that other readers load.
     async fn gather(
         &self,
-        entries: Vec<Entry<V>>,
-        found: Vec<Found<V>>,
+        entries: Vec<RequestedEntry<V>>,
+        found: Vec<CachedValue<V>>,
         route_version: &RouteVersion,
-    ) -> Result<Vec<Found<V>>> {
+    ) -> Result<Vec<CachedValue<V>>> {
         let mut all = Vec::with_capacity(entries.len());
         for entry in entries {
             all.push(match entry {
-                Entry::Found(found) => found,
-                Entry::Asked(place) => found.get(place).cloned().flatten(),
-                Entry::Joined(key, completion) => {
+                RequestedEntry::Found(found) => found,
+                RequestedEntry::Asked(place) => found.get(place).cloned().flatten(),
+                RequestedEntry::Joined(key, completion) => {
                     self.cache.counts().joined.fetch_add(1, Ordering::Relaxed);
-                    match self.executor.wait(completion.outcome(), PATIENCE).await {
-                        Some(Outcome::Found(found)) => found,
+                    match self.executor.wait(completion.outcome(), FOLLOWER_TIMEOUT).await {
+                        Some(ReadOutcome::Found(found)) => found,
                         // The reader that failed may have had less time than this one, and the
                         // future that asks may not be polled any more.
-                        Some(Outcome::Lost) | None => {
+                        Some(ReadOutcome::Lost) | None => {
                             self.ask(vec![(key, None)], route_version).await?.pop().flatten()
                         }
                     }
@@ -116,9 +116,9 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
     /// Asks the server for entries, and caches those that it may.
     async fn ask(
         &self,
-        asked: Vec<(Key, Option<Leader<V::Owned>>)>,
+        asked: Vec<(EntryKey, Option<FillLeader<V::Owned>>)>,
         route_version: &RouteVersion,
-    ) -> Result<Vec<Found<V>>> {
+    ) -> Result<Vec<CachedValue<V>>> {
         let (keys, leads): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
         self.cache.counts().misses.fetch_add(keys.len() as u64, Ordering::Relaxed);
         let sent = clock::now();
@@ -129,7 +129,7 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
         let listeners = replies.pop_if(|_| channel.is_some());
         let is_answered_by_other = listeners.map_or(Ok(false), has_none)?;
         let fetched = self.source.fetched(replies)?;
-        let is_heard = !is_answered_by_other && self.is_heard(route_version);
+        let is_followed = !is_answered_by_other && self.is_followed(route_version);
         let mut all = Vec::with_capacity(keys.len());
         for ((key, lead), fetched) in keys.iter().zip(leads).zip(fetched) {
             let (size, lifetime) = (fetched.bytes.as_ref().map_or(0, Vec::len), fetched.lifetime);
@@ -143,34 +143,34 @@ impl<S: Source, V: Codec<Owned: Sync>, E: RoundTrips> Reader<S, V, E> {
                 Lifetime::Milliseconds(time) => Some(time),
                 Lifetime::Over | Lifetime::Unlimited => None,
             };
-            let may_be_kept = is_heard && lifetime != Lifetime::Over;
+            let may_be_kept = is_followed && lifetime != Lifetime::Over;
             let kept = self.cache.kept(value.clone(), size, sent, time_to_live);
-            lead.land(value.clone(), may_be_kept.then_some(kept));
+            lead.complete(value.clone(), may_be_kept.then_some(kept));
             all.push(value);
         }
         Ok(all)
     }
 
-    fn decode(&self, key: &Key, fetched: Fetched) -> Result<Found<V>> {
+    fn decode(&self, key: &EntryKey, fetched: Fetched) -> Result<CachedValue<V>> {
         let decode = |bytes| decode_bytes::<V>(bytes, || self.source.attempt(key)).map(Arc::new);
         fetched.bytes.map(decode).transpose()
     }
 
     /// Returns whether the servers that were asked since `route_version` are those whose changes
     /// are received.
-    fn is_heard(&self, route_version: &RouteVersion) -> bool {
+    fn is_followed(&self, route_version: &RouteVersion) -> bool {
         let is_same = |topology: Arc<Topology>| *topology == *route_version.topology;
         self.executor.route_version() == *route_version
             && self.cache.topology().is_some_and(is_same)
     }
 
     /// The error of a read while the cache is disconnected.
-    fn cut_off(&self, key: &Key) -> Error {
+    fn cut_off(&self, key: &EntryKey) -> Error {
         Error::Disconnected { attempt: Box::new(self.source.attempt(key)) }
     }
 }
 
-impl<S, V: Codec, E: Clone> Clone for Reader<S, V, E> {
+impl<S, V: Codec, E: Clone> Clone for NearReader<S, V, E> {
     fn clone(&self) -> Self {
         let (executor, cache) = (self.executor.clone(), self.cache.clone());
         let (source, refuses) = (self.source.clone(), self.refuses);
@@ -195,4 +195,4 @@ fn has_none(reply: Result<Part>) -> Result<bool> {
 }
 
 /// How long a follower waits for its leader.
-const PATIENCE: Duration = Duration::from_secs(1);
+const FOLLOWER_TIMEOUT: Duration = Duration::from_secs(1);

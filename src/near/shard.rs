@@ -16,13 +16,13 @@ pub(crate) trait Store<K, V> {
 /// critical section.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Shard<K, W> {
-    reads: BTreeMap<K, Read<W>>,
-    pub(crate) breaches: Mutants<Breach>,
+    reads: BTreeMap<K, InFlightRead<W>>,
+    pub(crate) mutants: Mutants<ShardMutant>,
 }
 
 /// A read in flight.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Read<W> {
+struct InFlightRead<W> {
     token: u64,
     epoch: u64,
     waiters: W,
@@ -30,7 +30,7 @@ struct Read<W> {
 
 /// What to do on a miss.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Begun<W> {
+pub(crate) enum BegunRead<W> {
     /// Ask the server.
     Leads,
     /// Wait for the leader.
@@ -39,13 +39,13 @@ pub(crate) enum Begun<W> {
 
 /// Mutants, each of which breaks one rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Breach {
+pub(crate) enum ShardMutant {
     /// Joins a read although everything may have changed since it was begun.
     JoinsAnotherEpoch,
     /// Lets a value enter although another read was begun later.
-    LandsForAnother,
+    EntersForAnother,
     /// Lets a value enter although its key changed since it was asked for.
-    LandsDirty,
+    EntersDirty,
     /// Removes the value on a change, but not the read in flight.
     ForgetsReads,
     /// Leaves the cached value in place when a read may not enter.
@@ -54,17 +54,19 @@ pub(crate) enum Breach {
 
 impl<K: Ord + Clone, W: Clone> Shard<K, W> {
     pub(crate) fn new() -> Self {
-        Self { reads: BTreeMap::new(), breaches: Mutants::default() }
+        Self { reads: BTreeMap::new(), mutants: Mutants::default() }
     }
 
     /// Begins a read, unless one that was begun in the same epoch is in flight.
-    pub(crate) fn begin(&mut self, key: &K, token: u64, epoch: u64, waiters: W) -> Begun<W> {
-        let joins_any = self.breaches.has(Breach::JoinsAnotherEpoch);
+    pub(crate) fn begin(&mut self, key: &K, token: u64, epoch: u64, waiters: W) -> BegunRead<W> {
+        let joins_any = self.mutants.has(ShardMutant::JoinsAnotherEpoch);
         match self.reads.get(key) {
-            Some(read) if read.epoch == epoch || joins_any => Begun::Joins(read.waiters.clone()),
+            Some(read) if read.epoch == epoch || joins_any => {
+                BegunRead::Joins(read.waiters.clone())
+            }
             _ => {
-                self.reads.insert(key.clone(), Read { token, epoch, waiters });
-                Begun::Leads
+                self.reads.insert(key.clone(), InFlightRead { token, epoch, waiters });
+                BegunRead::Leads
             }
         }
     }
@@ -81,18 +83,18 @@ impl<K: Ord + Clone, W: Clone> Shard<K, W> {
         store: &mut impl Store<K, V>,
     ) -> bool {
         let read = self.reads.get(key);
-        let lands_any = self.breaches.has(Breach::LandsForAnother);
-        let read = read.filter(|read| read.token == token || lands_any);
+        let enters_any = self.mutants.has(ShardMutant::EntersForAnother);
+        let read = read.filter(|read| read.token == token || enters_any);
         let is_clean = match read {
             Some(read) => read.epoch == epoch,
-            None => self.breaches.has(Breach::LandsDirty),
+            None => self.mutants.has(ShardMutant::EntersDirty),
         };
         if let Some(found) = found.filter(|_| is_clean) {
             self.reads.remove(key);
             store.insert(key.clone(), found);
             return true;
         }
-        if !self.breaches.has(Breach::KeepsOlder) {
+        if !self.mutants.has(ShardMutant::KeepsOlder) {
             self.changed(key, store);
         }
         false
@@ -100,7 +102,7 @@ impl<K: Ord + Clone, W: Clone> Shard<K, W> {
 
     /// Records that a key changed or may have changed.
     pub(crate) fn changed<V>(&mut self, key: &K, store: &mut impl Store<K, V>) {
-        if !self.breaches.has(Breach::ForgetsReads) {
+        if !self.mutants.has(ShardMutant::ForgetsReads) {
             self.reads.remove(key);
         }
         store.remove(key);

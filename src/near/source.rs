@@ -1,7 +1,7 @@
 //! The interface of cached collections: how entries are read from the server, and which changes
 //! affect them.
 
-use super::cache::Key;
+use super::cache::EntryKey;
 use crate::command::Command;
 use crate::command::Part;
 use crate::error::{Attempt, Result};
@@ -9,9 +9,9 @@ use crate::events::ChangeEvent;
 use crate::request::Request;
 
 /// A collection whose entries are cached.
-pub trait Source: Send + Sync + 'static {
+pub trait EntrySource: Send + Sync + 'static {
     /// The commands that read entries, all sent in one round trip.
-    fn commands(&self, keys: &[Key]) -> Vec<Command<Part>>;
+    fn commands(&self, keys: &[EntryKey]) -> Vec<Command<Part>>;
 
     /// The entries in the replies to these commands, for each of the keys.
     fn fetched(&self, replies: Vec<Result<Part>>) -> Result<Vec<Fetched>>;
@@ -20,8 +20,8 @@ pub trait Source: Send + Sync + 'static {
     fn affected<'a>(&self, key: &'a [u8]) -> Affected<'a>;
 
     /// The entries that a change event is about.
-    fn told<'a>(&self, told: ChangeEvent<'a>) -> Affected<'a> {
-        entry(told)
+    fn affected_by<'a>(&self, event: ChangeEvent<'a>) -> Affected<'a> {
+        entry(event)
     }
 
     /// The entries that a write may have changed.
@@ -66,8 +66,8 @@ impl Lifetime {
 }
 
 /// The entry that an event is about.
-pub(crate) fn entry(told: ChangeEvent<'_>) -> Affected<'_> {
-    match told {
+pub(crate) fn entry(event: ChangeEvent<'_>) -> Affected<'_> {
+    match event {
         ChangeEvent::Inserted(key)
         | ChangeEvent::Updated(key)
         | ChangeEvent::Notified(key, _)

@@ -34,13 +34,13 @@ impl StripedCounter {
 }
 
 thread_local! {
-    static OWN: OwnWrites = OwnWrites::claim();
+    static OWN: OwnStripe = OwnStripe::claim();
 }
 
 /// The stripe that belongs to a thread, until the thread ends.
-struct OwnWrites(Option<usize>);
+struct OwnStripe(Option<usize>);
 
-impl OwnWrites {
+impl OwnStripe {
     /// Claims a free stripe for this thread, if there is one.
     fn claim() -> Self {
         let free = FREE.lock().pop();
@@ -49,7 +49,7 @@ impl OwnWrites {
     }
 }
 
-impl Drop for OwnWrites {
+impl Drop for OwnStripe {
     fn drop(&mut self) {
         if let Some(own) = self.0 {
             FREE.lock().push(own);
@@ -69,14 +69,14 @@ mod tests {
 
     #[test]
     fn nothing_is_lost_when_more_threads_count_than_there_are_stripes() {
-        let tally = StripedCounter::default();
+        let counter = StripedCounter::default();
         for _ in 0..2 {
             std::thread::scope(|scope| {
                 for _ in 0..STRIPES + 20 {
-                    scope.spawn(|| (0..1000).for_each(|_| tally.raise()));
+                    scope.spawn(|| (0..1000).for_each(|_| counter.raise()));
                 }
             });
         }
-        assert_eq!(tally.count(), 2 * 1000 * (STRIPES as u64 + 20));
+        assert_eq!(counter.count(), 2 * 1000 * (STRIPES as u64 + 20));
     }
 }

@@ -79,8 +79,8 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
     pub fn next(&mut self, wait: impl Into<Wait>) -> E::ReplyWithin<'_, Option<Job<T, E>>> {
         let (executor, wait) = (self.queue.executor().clone(), wait.into());
         executor.converse_within(async move {
-            let room = Room::default();
-            Ok(self.next_up_to(1, wait, room).await?.pop())
+            let capacity = HandlerCapacity::default();
+            Ok(self.next_up_to(1, wait, capacity).await?.pop())
         })
     }
 
@@ -90,7 +90,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         let (executor, wait) = (self.queue.executor().clone(), wait.into());
         executor.converse_within(async move {
             let batch = self.batch;
-            self.next_up_to(batch, wait, Room::default()).await
+            self.next_up_to(batch, wait, HandlerCapacity::default()).await
         })
     }
 
@@ -112,19 +112,19 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         })
     }
 
-    /// Returns up to `most` jobs, as far as `room` permits; none when the time is up, or if the
+    /// Returns up to `most` jobs, as far as `capacity` permits; none when the time is up, or if the
     /// next one is held back.
     pub(super) async fn next_up_to(
         &mut self,
         most: usize,
         wait: Wait,
-        room: Room,
+        capacity: HandlerCapacity,
     ) -> Result<Vec<Job<T, E>>> {
         let deadline = Deadline::after(wait);
         let wanted = most.max(self.batch);
         let mut is_over = false;
         loop {
-            match self.take(most, room).await? {
+            match self.take(most, capacity).await? {
                 Some(jobs) if jobs.is_empty() && !is_over => {
                     is_over = !self.fill(wanted, deadline).await?;
                 }
@@ -148,9 +148,9 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
 
     /// Hands out claimed jobs; `None` if the next job is held back. The server is notified first of
     /// those that it must know of.
-    async fn take(&self, most: usize, room: Room) -> Result<Option<Vec<Job<T, E>>>> {
+    async fn take(&self, most: usize, capacity: HandlerCapacity) -> Result<Option<Vec<Job<T, E>>>> {
         loop {
-            let place = (room.free, room.running);
+            let place = (capacity.free, capacity.running);
             let (portion, is_ready) = {
                 // Checked without waiting, since a dropped wait may bring a job at any time.
                 let jobs = &self.session.ledger().jobs;
@@ -160,7 +160,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
                 return Ok((!is_ready).then(Vec::new));
             }
             self.session.record(self.queue.executor(), portion).await?;
-            let take = |_| take(&self.session, self.queue.executor(), room.begins);
+            let take = |_| take(&self.session, self.queue.executor(), capacity.begins);
             let jobs: Vec<_> = (0..portion).filter_map(take).flatten().collect();
             if !jobs.is_empty() {
                 return Ok(Some(jobs));
@@ -182,26 +182,26 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         loop {
             let is_last = deadline.is_over();
             let looks = Instant::now() >= self.look;
-            let stepped = match self.session.claim(&executor, wanted, looks).await {
+            let polled = match self.session.claim(&executor, wanted, looks).await {
                 Err(error) if error.is_transient() && !is_last => {
                     executor.pause(pauses.next().min(deadline.left())).await;
                     continue;
                 }
                 claimed => claimed?,
             };
-            if stepped.looked {
-                let due = stepped.due.unwrap_or(BETWEEN_LOOKS);
+            if polled.looked {
+                let due = polled.due.unwrap_or(BETWEEN_LOOKS);
                 self.look = Instant::now() + due.min(BETWEEN_LOOKS);
             }
             // A job from an earlier wait is there without a claim.
-            let has_some = stepped.claimed || self.session.ledger().jobs.has_ready();
+            let has_some = polled.claimed || self.session.ledger().jobs.has_ready();
             if has_some || is_last {
                 return Ok(has_some && !deadline.is_over_for(FOR_UNDECODABLE));
             }
             let until_look = self.look.saturating_duration_since(Instant::now());
             let longest = until_look.min(self.session.terms().lease / 2);
             let time = deadline.left().min(longest);
-            if stepped.paused || time < SHORTEST_WAIT {
+            if polled.paused || time < SHORTEST_WAIT {
                 executor.pause(time.min(WHILE_PAUSED)).await;
                 continue;
             }
@@ -237,7 +237,7 @@ impl<T: Codec, E: RoundTrips> fmt::Debug for Consumer<T, E> {
 
 /// The capacity of the caller for jobs.
 #[derive(Clone, Copy)]
-pub(super) struct Room {
+pub(super) struct HandlerCapacity {
     /// How many jobs begin immediately.
     pub(super) free: usize,
     /// How many jobs of this consumer are running.
@@ -246,7 +246,7 @@ pub(super) struct Room {
     pub(super) begins: bool,
 }
 
-impl Default for Room {
+impl Default for HandlerCapacity {
     fn default() -> Self {
         Self { free: usize::MAX, running: 0, begins: true }
     }

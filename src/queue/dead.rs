@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::item::{Grave, Item};
+use super::item::{DeadItem, Item};
 use super::peek::first;
 use super::scripts::REQUEUE;
 use super::work_queue::WorkQueue;
@@ -103,15 +103,15 @@ impl<T: Codec, E: RoundTrips> DeadLetters<T, E> {
 /// Reads items of the dead-letter queue.
 fn read<T: Codec>(reply: Reply<'_>) -> Result<Vec<DeadJob<T>>> {
     let dead = |bytes: Vec<u8>| {
-        let grave = Grave::parse(&bytes);
-        let item = Item::parse(grave.item);
+        let dead = DeadItem::parse(&bytes);
+        let item = Item::parse(dead.item);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         DeadJob {
             value: T::decode_owned(item.payload.to_vec()),
             id: item.id.map(text),
             attempts: item.attempts,
-            reason: text(grave.reason),
-            since: Duration::from_millis(grave.buried_at),
+            reason: text(dead.reason),
+            since: Duration::from_millis(dead.buried_at),
         }
     };
     Ok(reply::many::<Vec<u8>>(reply)?.into_iter().map(dead).collect())

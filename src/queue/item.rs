@@ -58,6 +58,7 @@ impl<'a> Item<'a> {
         matches!(self.mark, Some(b'?' | b'!'))
     }
 
+    /// Parses an item with a header that only a queue can have written.
     fn with_header(bytes: &'a [u8]) -> Option<Self> {
         let (attempts, rest) = until_semicolon(bytes.strip_prefix(MARK)?)?;
         let (id, payload) = until_semicolon(rest)?;
@@ -74,13 +75,13 @@ impl<'a> Item<'a> {
 /// An item of the dead-letter queue: `0x1e "d1;" milliseconds ";" length of the reason ";" reason
 /// item`.
 #[derive(Debug, PartialEq)]
-pub(super) struct Grave<'a> {
+pub(super) struct DeadItem<'a> {
     pub(super) buried_at: u64,
     pub(super) reason: &'a [u8],
     pub(super) item: &'a [u8],
 }
 
-impl<'a> Grave<'a> {
+impl<'a> DeadItem<'a> {
     /// Parses an item. Anything else that was put into the list has no reason.
     pub(super) fn parse(bytes: &'a [u8]) -> Self {
         Self::with_header(bytes).unwrap_or(Self { buried_at: 0, reason: b"", item: bytes })
@@ -97,8 +98,8 @@ impl<'a> Grave<'a> {
 /// Parses an item of any list of a queue. Returns whether it has a header.
 #[cfg(test)]
 pub(crate) fn read_item(bytes: &[u8]) -> bool {
-    let grave = Grave::parse(bytes);
-    let item = Item::parse(grave.item);
+    let dead = DeadItem::parse(bytes);
+    let item = Item::parse(dead.item);
     let decoded = Pushed::<Vec<u8>>::decode(bytes);
     item.payload.len() < bytes.len() && (item.was_lost() || decoded.is_ok())
 }
@@ -149,7 +150,7 @@ mod tests {
         fn anything_in_a_list_is_an_item(bytes: Vec<u8>) {
             let bytes = [MARK, &bytes].concat();
             prop_assert!(bytes.ends_with(Item::parse(&bytes).payload));
-            prop_assert!(bytes.ends_with(Grave::parse(&bytes).item));
+            prop_assert!(bytes.ends_with(DeadItem::parse(&bytes).item));
         }
     }
 
@@ -177,9 +178,9 @@ mod tests {
 
     #[test]
     fn a_dead_item_has_a_reason_and_is_what_it_was() {
-        let grave = Grave::parse(b"\x1ed1;1700;3;a;bjob");
-        assert_eq!(grave, Grave { buried_at: 1700, reason: b"a;b", item: b"job" });
-        let grave = Grave::parse(b"\x1ed1;1700;9;job");
-        assert_eq!(grave.reason, b"");
+        let dead = DeadItem::parse(b"\x1ed1;1700;3;a;bjob");
+        assert_eq!(dead, DeadItem { buried_at: 1700, reason: b"a;b", item: b"job" });
+        let dead = DeadItem::parse(b"\x1ed1;1700;9;job");
+        assert_eq!(dead.reason, b"");
     }
 }

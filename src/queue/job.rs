@@ -45,6 +45,7 @@ impl JobHandle {
 }
 
 impl<T: Codec, E: RoundTrips> Job<T, E> {
+    /// Decodes a job that `session` has handed out.
     pub(super) fn new(
         session: &Arc<ConsumerSession>,
         executor: &E,

@@ -77,12 +77,12 @@ pub(super) struct ConsumerId(String);
 
 /// The successive ids of one consumer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Ids {
+pub(super) struct ConsumerIds {
     prefix: String,
     given: u64,
 }
 
-impl Ids {
+impl ConsumerIds {
     /// A sequence of unique ids.
     pub(super) fn new() -> Self {
         Self::of(unique_id())
@@ -119,7 +119,7 @@ impl fmt::Debug for ConsumerId {
 #[cfg(test)]
 pub(crate) fn keys_of(name: &[u8]) -> Vec<Vec<u8>> {
     let keys = Keys::new(name.into());
-    let mut all = vec![keys.queue().to_vec(), keys.claimed(&Ids::of("a").next())];
+    let mut all = vec![keys.queue().to_vec(), keys.claimed(&ConsumerIds::of("a").next())];
     let refusal = keys.refusal();
     let Keys { queue: _, consumers, delayed, dead, paused, gone, held, counts, entered, .. } = keys;
     all.extend([consumers, delayed, dead, paused, gone, held, counts, entered]);
@@ -140,14 +140,15 @@ mod tests {
         let slot = key_slot(b"mail");
         let own =
             [&keys.consumers, &keys.delayed, &keys.dead, &keys.gone, &keys.held, &keys.entered];
-        let others = [keys.unique.clone(), keys.settings.clone(), keys.claimed(&Ids::new().next())];
+        let others =
+            [keys.unique.clone(), keys.settings.clone(), keys.claimed(&ConsumerIds::new().next())];
         assert!(keys.are_together() && !Keys::new("mail".into()).are_together());
         assert!(own.into_iter().chain(&others).all(|key| key_slot(key) == slot));
     }
 
     #[test]
     fn every_consumer_has_another_id() {
-        let (mut ids, mut others) = (Ids::new(), Ids::new());
+        let (mut ids, mut others) = (ConsumerIds::new(), ConsumerIds::new());
         let given = [ids.next(), ids.next(), others.next(), others.next()];
         assert_eq!(BTreeSet::from(given).len(), 4);
     }

@@ -21,7 +21,7 @@ macro_rules! lua {
 
 scripts! {
     new;
-    POLL = "a step of a consumer":
+    POLL = "a poll of a consumer":
         "local function settle(clock, now) ", lua!("envelope"), lua!("settle"), "end ",
         lua!("entered"), lua!("poll");
     RECOVER = "a new id of a consumer": lua!("recover");

@@ -1,7 +1,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use super::shared_settings::{SHORTEST_LEASE, SharedSettings, Stored};
+use super::shared_settings::{SHORTEST_LEASE, SharedSettings, StoredSettings};
 
 /// Settings of a [`WorkQueue`](crate::WorkQueue) for its jobs.
 ///
@@ -88,7 +88,7 @@ impl QueueSettings {
     }
 
     /// The settings that apply: these, unless others are stored.
-    pub(super) fn terms_with(&self, [lease, deliveries, dead]: Stored) -> SharedSettings {
+    pub(super) fn terms_with(&self, [lease, deliveries, dead]: StoredSettings) -> SharedSettings {
         let own = self.terms();
         let deliveries = deliveries.and_then(|number| u32::try_from(number).ok());
         SharedSettings {
@@ -101,7 +101,7 @@ impl QueueSettings {
     }
 
     /// The explicit ones among the settings that programs share.
-    pub(super) fn stored(&self) -> Stored {
+    pub(super) fn stored(&self) -> StoredSettings {
         let lease = self.lease.and_then(|lease| u64::try_from(lease.as_millis()).ok());
         let dead = self.dead_capacity.and_then(|jobs| u64::try_from(jobs).ok());
         [lease, self.max_deliveries.map(u64::from), dead]

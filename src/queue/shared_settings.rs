@@ -14,11 +14,16 @@ pub(crate) struct SharedSettings {
 
 /// The settings as stored beside the queue: a lease in milliseconds, deliveries and dead jobs, or
 /// nothing.
-pub(crate) type Stored = [Option<u64>; 3];
+pub(crate) type StoredSettings = [Option<u64>; 3];
 
 /// Warns of differences from the settings of another program: in `before`, which this program
 /// replaces as it begins, or in `now`.
-pub(crate) fn report(keys: &Keys, own: Stored, before: Option<Stored>, now: Stored) {
+pub(crate) fn report(
+    keys: &Keys,
+    own: StoredSettings,
+    before: Option<StoredSettings>,
+    now: StoredSettings,
+) {
     for (place, name) in NAMES.into_iter().enumerate() {
         let Some(own) = own[place] else { continue };
         let queue = &keys.queue;

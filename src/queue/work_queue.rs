@@ -73,7 +73,7 @@ pub struct WorkQueue<T: Codec, E: RoundTrips = Client> {
     executor: E,
     keys: Arc<Keys>,
     settings: QueueSettings,
-    keeper: Arc<MaintenanceThread>,
+    maintenance: Arc<MaintenanceThread>,
     codec: PhantomData<fn() -> T>,
 }
 
@@ -84,8 +84,8 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
     }
 
     fn over(executor: &E, keys: Arc<Keys>, settings: QueueSettings) -> Self {
-        let keeper = Arc::new(MaintenanceThread::new(keys.clone(), settings.clone()));
-        Self { executor: executor.clone(), keys, settings, keeper, codec: PhantomData }
+        let maintenance = Arc::new(MaintenanceThread::new(keys.clone(), settings.clone()));
+        Self { executor: executor.clone(), keys, settings, maintenance, codec: PhantomData }
     }
 
     /// The same queue with other settings. Invalid settings are reported by the first call.
@@ -290,13 +290,13 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         ConsumerSession::new(
             self.keys.clone(),
             self.settings.clone(),
-            self.keeper.maintenance().clone(),
+            self.maintenance.handle().clone(),
         )
     }
 
     /// Registers a consumer for lease renewal.
     pub(super) fn keep(&self, session: &Arc<ConsumerSession>) -> io::Result<()> {
-        self.keeper.keep(session.clone(), || self.executor.threaded())
+        self.maintenance.keep(session.clone(), || self.executor.threaded())
     }
 
     /// Returns an error if the queue cannot be used.
@@ -330,8 +330,8 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
 impl<T: Codec, E: RoundTrips> Clone for WorkQueue<T, E> {
     fn clone(&self) -> Self {
         let (executor, keys) = (self.executor.clone(), self.keys.clone());
-        let (settings, keeper) = (self.settings.clone(), self.keeper.clone());
-        Self { executor, keys, settings, keeper, codec: PhantomData }
+        let (settings, maintenance) = (self.settings.clone(), self.maintenance.clone());
+        Self { executor, keys, settings, maintenance, codec: PhantomData }
     }
 }
 

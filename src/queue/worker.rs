@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::consumer::{Consumer, Room};
+use super::consumer::{Consumer, HandlerCapacity};
 use super::handler_guard::HandlerGuard;
 use super::job::Job;
 use super::settings::QueueSettings;
@@ -73,7 +73,7 @@ impl StopHandle {
     }
 
     /// Returns whether the workers were asked to stop.
-    pub fn is_told(&self) -> bool {
+    pub fn is_stopped(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
@@ -120,11 +120,11 @@ impl<T: Codec, E: RoundTrips, F> Worker<T, E, F> {
         self.queue.settings().clone()
     }
 
-    /// Returns how many jobs to take and the room for them, if a handler is free.
-    fn wanted(&self, held: usize) -> Option<(usize, Room)> {
+    /// Returns how many jobs to take and the capacity for them, if a handler is free.
+    fn wanted(&self, held: usize) -> Option<(usize, HandlerCapacity)> {
         let free = self.concurrency.checked_sub(held).filter(|free| *free > 0)?;
-        let room = Room { free, running: held, begins: false };
-        Some((free.min(MOST_CLAIMED).max(self.batch), room))
+        let capacity = HandlerCapacity { free, running: held, begins: false };
+        Some((free.min(MOST_CLAIMED).max(self.batch), capacity))
     }
 }
 
@@ -150,13 +150,13 @@ where
             let (handler, stop) = (self.handler.clone(), stop.clone());
             let handle = move |job| handler(job).map_err(|error| error.to_string());
             let work = move || {
-                let next = || lock(&jobs).recv();
-                while let Ok((job, mut custody)) = next() {
-                    if stop.is_told() {
-                        drop(custody);
+                let next = || jobs.lock().recv();
+                while let Ok((job, mut guard)) = next() {
+                    if stop.is_stopped() {
+                        drop(guard);
                     } else {
-                        custody.begin();
-                        custody.conclude(catch_unwind(AssertUnwindSafe(|| handle(job))));
+                        guard.begin();
+                        guard.conclude(catch_unwind(AssertUnwindSafe(|| handle(job))));
                     }
                     held.fetch_sub(1, Ordering::AcqRel);
                     // There is no receiver any more after the grace period.
@@ -167,20 +167,20 @@ where
             thread.map_err(|error| Error::Configuration(format!("no thread to work: {error}")))?;
         }
         let mut consumer = self.consumer();
-        let mut patience = Patience::new();
+        let mut backoff = WorkerBackoff::new();
         let mut outcome = Ok(());
         let mut runs_alone = false;
-        while !stop.is_told() && outcome.is_ok() {
+        while !stop.is_stopped() && outcome.is_ok() {
             while ends.try_recv().is_ok() {}
             let now_held = held.load(Ordering::Acquire);
             let is_alone = now_held > 0 && (runs_alone || consumer.next_is_last());
-            let Some((wanted, room)) = self.wanted(now_held).filter(|_| !is_alone) else {
+            let Some((wanted, capacity)) = self.wanted(now_held).filter(|_| !is_alone) else {
                 let _ = ends.recv_timeout(BETWEEN_GLANCES);
                 continue;
             };
-            match finish(consumer.next_up_to(wanted, Wait::For(BETWEEN_GLANCES), room)) {
+            match finish(consumer.next_up_to(wanted, Wait::For(BETWEEN_GLANCES), capacity)) {
                 Ok(claimed) => {
-                    patience = Patience::new();
+                    backoff = WorkerBackoff::new();
                     let most = consumer.most_deliveries();
                     runs_alone = claimed.first().is_some_and(|job| job.is_last(most));
                     for job in claimed {
@@ -189,20 +189,20 @@ where
                         let _ = sender.send(HandlerGuard::of(job, self.settings()));
                     }
                 }
-                Err(error) => match patience.with(error) {
+                Err(error) => match backoff.after(error) {
                     Ok(pause) => thread::sleep(pause),
                     Err(error) => outcome = Err(error),
                 },
             }
         }
         drop(sender);
-        while let Ok(unbegun) = lock(&jobs).try_recv() {
+        while let Ok(unbegun) = jobs.lock().try_recv() {
             drop(unbegun);
             held.fetch_sub(1, Ordering::AcqRel);
         }
-        let told = Instant::now();
-        while held.load(Ordering::Acquire) > 0 && told.elapsed() < self.grace {
-            let left = self.grace.saturating_sub(told.elapsed());
+        let stopped = Instant::now();
+        while held.load(Ordering::Acquire) > 0 && stopped.elapsed() < self.grace {
+            let left = self.grace.saturating_sub(stopped.elapsed());
             let _ = ends.recv_timeout(left.min(BETWEEN_GLANCES));
         }
         let overdue = held.load(Ordering::Acquire);
@@ -239,43 +239,43 @@ where
             let (handler, stop) = (self.handler.clone(), stop.clone());
             // The waiting jobs are given back once only tasks that are about to end own them.
             let waiting = Arc::downgrade(&waiting);
-            let next = move || match stop.is_told() {
+            let next = move || match stop.is_stopped() {
                 true => None,
-                false => waiting.upgrade().and_then(|waiting| lock(&waiting).pop_front()),
+                false => waiting.upgrade().and_then(|waiting| waiting.lock().pop_front()),
             };
             async move {
-                while let Some((job, mut custody)) = next() {
-                    custody.begin();
+                while let Some((job, mut guard)) = next() {
+                    guard.begin();
                     let handle = async { handler(job).await.map_err(|error| error.to_string()) };
-                    custody.conclude(AssertUnwindSafe(handle).catch_unwind().await);
+                    guard.conclude(AssertUnwindSafe(handle).catch_unwind().await);
                     consume_budget().await;
                 }
             }
         };
         let mut tasks = JoinSet::new();
-        let mut patience = Patience::new();
+        let mut backoff = WorkerBackoff::new();
         let mut outcome = Ok(());
         let mut runs_alone = false;
-        while !stop.is_told() && outcome.is_ok() {
+        while !stop.is_stopped() && outcome.is_ok() {
             while tasks.try_join_next().is_some() {}
-            let (jobs, free) = (lock(&waiting).len(), self.concurrency - tasks.len());
+            let (jobs, free) = (waiting.lock().len(), self.concurrency - tasks.len());
             let begun = jobs.min(free);
             (0..begun).for_each(|_| drop(tasks.spawn(work())));
             let now_held = tasks.len() + jobs - begun;
             let is_alone = now_held > 0 && (runs_alone || consumer.next_is_last());
-            let Some((wanted, room)) = self.wanted(now_held).filter(|_| !is_alone) else {
+            let Some((wanted, capacity)) = self.wanted(now_held).filter(|_| !is_alone) else {
                 let _ = timeout(BETWEEN_GLANCES, tasks.join_next()).await;
                 continue;
             };
-            match consumer.next_up_to(wanted, Wait::For(BETWEEN_GLANCES), room).await {
+            match consumer.next_up_to(wanted, Wait::For(BETWEEN_GLANCES), capacity).await {
                 Ok(claimed) => {
-                    patience = Patience::new();
+                    backoff = WorkerBackoff::new();
                     let most = consumer.most_deliveries();
                     runs_alone = claimed.first().is_some_and(|job| job.is_last(most));
-                    let custody = |job| HandlerGuard::of(job, self.settings());
-                    lock(&waiting).extend(claimed.into_iter().map(custody));
+                    let guarded = |job| HandlerGuard::of(job, self.settings());
+                    waiting.lock().extend(claimed.into_iter().map(guarded));
                 }
-                Err(error) => match patience.with(error) {
+                Err(error) => match backoff.after(error) {
                     Ok(pause) => sleep(pause).await,
                     Err(error) => outcome = Err(error),
                 },
@@ -294,22 +294,18 @@ where
 }
 
 /// The backoff of a worker after transient errors.
-struct Patience(Pauses);
+struct WorkerBackoff(Pauses);
 
-impl Patience {
+impl WorkerBackoff {
     fn new() -> Self {
         Self(Pauses::new())
     }
 
     /// Returns how long to pause after an error, or the error if it is not transient.
-    fn with(&mut self, error: Error) -> Result<Duration> {
+    fn after(&mut self, error: Error) -> Result<Duration> {
         let passes = error.is_transient() || matches!(error, Error::LeaseLost { .. });
         if passes { Ok(self.0.next()) } else { Err(error) }
     }
-}
-
-fn lock<T>(mutex: &Lock<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock()
 }
 
 impl<T: Codec, E: RoundTrips, F> fmt::Debug for Worker<T, E, F> {

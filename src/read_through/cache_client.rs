@@ -2,22 +2,22 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::time::Duration;
 
-use super::engine::Found;
-use super::engine::{EntryLocation, Named, Names, One};
+use super::engine::SharedValue;
+use super::engine::{EntryLocation, NameResult, Names, OneId};
 use super::loader::{Loaded, LoadedMany, Loaders};
 use super::policy::CachePolicy;
+use super::prefix::{encoded, literal_prefix, own_prefix};
 use super::pyredis;
-use super::shared::Shared;
+use super::shared::EngineHandle;
 use super::stats::ReadThroughStats;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
 #[cfg(feature = "near-cache")]
 use crate::collections::NearCache;
 use crate::collections::{Name, Ttl};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::handler_result::HandlerResult;
-use crate::keys;
-use crate::keys::{name_of, side_key_of};
+use crate::keys::name_of;
 #[cfg(feature = "near-cache")]
 use crate::near::CacheStats;
 
@@ -72,7 +72,7 @@ use crate::near::CacheStats;
 /// logged. With [`CachePolicy::fail_without_redis`] the error is returned instead. Callers that
 /// arrive while the loader is running share the next load, since a deletion in between would go
 /// unnoticed. Stored bytes that cannot be decoded are loaded again and replaced. A loader's error
-/// is [`Error::Load`].
+/// is [`Error::Load`](crate::Error::Load).
 ///
 /// Redis is unavailable while it cannot be reached, does not answer in time, or refuses temporarily
 /// (`LOADING`, `READONLY`, `OOM` and the like): any [transient](crate::Error::is_transient) error,
@@ -97,7 +97,7 @@ where
     V: Codec<Owned: Sync>,
     E: RoundTrips,
 {
-    shared: Shared<One<K>, V, E, A>,
+    shared: EngineHandle<OneId<K>, V, E, A>,
     names: Names,
 }
 
@@ -153,6 +153,7 @@ where
         Self::over(executor, pyredis::prefix(operation)?, names, policy, Loaders::new(load))
     }
 
+    /// Creates a cache of the keys that begin with `prefix`, named by `names`.
     fn over(
         executor: &E,
         prefix: Vec<u8>,
@@ -160,7 +161,7 @@ where
         policy: CachePolicy,
         loaders: Loaders<K::Owned, V::Owned, A>,
     ) -> Result<Self> {
-        Ok(Self { shared: Shared::new(executor, prefix, policy, loaders)?, names })
+        Ok(Self { shared: EngineHandle::new(executor, prefix, policy, loaders)?, names })
     }
 
     /// Adds a loader for several missing values at once: the function returns a value for each id,
@@ -188,7 +189,7 @@ where
 
     /// Returns the value of `id`, or `None` if its loader reports that there is none. A hit takes
     /// one round trip, a miss three with its load in the middle.
-    pub fn get(&self, id: &K::Borrowed) -> E::Reply<Found<V>>
+    pub fn get(&self, id: &K::Borrowed) -> E::Reply<SharedValue<V>>
     where
         A: Default,
     {
@@ -196,7 +197,7 @@ where
     }
 
     /// Returns the value of `id`, loaded with `args` if it is missing.
-    pub fn get_with(&self, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
+    pub fn get_with(&self, id: &K::Borrowed, args: A) -> E::Reply<SharedValue<V>> {
         self.shared.get(self.location(id), args)
     }
 
@@ -205,7 +206,10 @@ where
     ///
     /// Eight at a time are claimed, or as many as the bulk loader takes, so that other callers wait
     /// for no more of them.
-    pub fn get_many<'a, Q>(&self, ids: impl IntoIterator<Item = &'a Q>) -> E::Reply<Vec<Found<V>>>
+    pub fn get_many<'a, Q>(
+        &self,
+        ids: impl IntoIterator<Item = &'a Q>,
+    ) -> E::Reply<Vec<SharedValue<V>>>
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
         A: Default,
@@ -218,7 +222,7 @@ where
         &self,
         ids: impl IntoIterator<Item = &'a Q>,
         args: A,
-    ) -> E::Reply<Vec<Found<V>>>
+    ) -> E::Reply<Vec<SharedValue<V>>>
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
     {
@@ -226,13 +230,13 @@ where
     }
 
     /// Returns the cached value of `id`, without loading it. One round trip.
-    pub fn peek(&self, id: &K::Borrowed) -> E::Reply<Found<V>> {
+    pub fn peek(&self, id: &K::Borrowed) -> E::Reply<SharedValue<V>> {
         self.shared.peek(self.location(id))
     }
 
     /// Loads the value of `id` again, stores it and returns it. It takes precedence over loads that
     /// began before. Like any load, it never overwrites a value that is set or deleted meanwhile.
-    pub fn set(&self, id: &K::Borrowed) -> E::Reply<Found<V>>
+    pub fn set(&self, id: &K::Borrowed) -> E::Reply<SharedValue<V>>
     where
         A: Default,
     {
@@ -240,7 +244,7 @@ where
     }
 
     /// Loads the value of `id` with `args`, stores it and returns it.
-    pub fn set_with(&self, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
+    pub fn set_with(&self, id: &K::Borrowed, args: A) -> E::Reply<SharedValue<V>> {
         self.shared.set(self.location(id), args)
     }
 
@@ -306,31 +310,9 @@ where
         self.shared.stats()
     }
 
-    fn location(&self, id: &K::Borrowed) -> Named<EntryLocation> {
+    fn location(&self, id: &K::Borrowed) -> NameResult<EntryLocation> {
         self.names.string(self.shared.prefix(), encoded::<K>(id)?)
     }
-}
-
-/// Returns the start of the keys of the cache `name` of this kind.
-pub(super) fn own_prefix(name: &Name, kind: &str) -> Result<Vec<u8>> {
-    Ok(side_key_of(&literal_prefix(name)?, kind, b""))
-}
-
-/// Checks a prefix, or the name of a cache.
-pub(super) fn literal_prefix(prefix: &Name) -> Result<Vec<u8>> {
-    let prefix = prefix.as_bytes();
-    let problem = match keys::refusal(prefix) {
-        None if !prefix.is_empty() => return Ok(prefix.to_vec()),
-        None => "the name or prefix of a cache is empty",
-        Some(problem) => problem,
-    };
-    Err(Error::Configuration(problem.into()))
-}
-
-pub(super) fn encoded<K: Codec>(id: &K::Borrowed) -> Named<Vec<u8>> {
-    let mut bytes = Vec::new();
-    K::encode(id, &mut bytes)?;
-    Ok(bytes)
 }
 
 impl<K, V, E, A> Clone for CacheClient<K, V, E, A>

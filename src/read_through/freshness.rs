@@ -19,17 +19,17 @@ pub(crate) enum Age {
     /// It is served.
     Fresh,
     /// It is served, and refreshed in the background.
-    Due,
+    RefreshDue,
     /// It has expired. It is served, and refreshed in the background.
-    Old,
+    StaleWhileRevalidate,
     /// It has expired, and is served only if it cannot be loaded.
-    Stale,
+    StaleIfError,
 }
 
 impl Age {
     /// Returns whether the value is served without waiting.
     pub(crate) fn is_served(self) -> bool {
-        self != Age::Stale
+        self != Age::StaleIfError
     }
 }
 
@@ -60,9 +60,9 @@ impl Freshness {
         let early = (load_time as f64 * self.early * -chance.ln()) as i64;
         match left {
             1.. if left > self.ahead.max(early) => Age::Fresh,
-            1.. => Age::Due,
-            _ if -left < self.revalidate => Age::Old,
-            _ => Age::Stale,
+            1.. => Age::RefreshDue,
+            _ if -left < self.revalidate => Age::StaleWhileRevalidate,
+            _ => Age::StaleIfError,
         }
     }
 }
@@ -81,14 +81,14 @@ mod tests {
             (&none, -1, 1.0, Age::Fresh),
             (&none, 1, 1e-9, Age::Fresh),
             (&stale, 1001, 1.0, Age::Fresh),
-            (&stale, 1000, 1.0, Age::Old),
-            (&stale, 901, 1.0, Age::Old),
-            (&stale, 900, 1.0, Age::Stale),
-            (&stale, 0, 1.0, Age::Stale),
+            (&stale, 1000, 1.0, Age::StaleWhileRevalidate),
+            (&stale, 901, 1.0, Age::StaleWhileRevalidate),
+            (&stale, 900, 1.0, Age::StaleIfError),
+            (&stale, 0, 1.0, Age::StaleIfError),
             (&ahead, 51, 1.0, Age::Fresh),
-            (&ahead, 50, 1.0, Age::Due),
+            (&ahead, 50, 1.0, Age::RefreshDue),
             (&early, 1, 1.0, Age::Fresh),
-            (&early, 21, 0.1, Age::Due),
+            (&early, 21, 0.1, Age::RefreshDue),
             (&early, 24, 0.1, Age::Fresh),
         ] {
             assert_eq!(freshness.age(left, 10, chance), age, "{freshness:?} {left} {chance}");

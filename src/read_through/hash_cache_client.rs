@@ -2,13 +2,13 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::time::Duration;
 
-use super::cache_client::{encoded, literal_prefix, own_prefix};
-use super::engine::Found;
-use super::engine::{EntryLocation, Named, Names, Pair};
+use super::engine::SharedValue;
+use super::engine::{EntryLocation, HashAndId, NameResult, Names};
 use super::loader::{Loaded, LoadedMany, Loaders};
 use super::policy::CachePolicy;
+use super::prefix::{encoded, literal_prefix, own_prefix};
 use super::pyredis;
-use super::shared::Shared;
+use super::shared::EngineHandle;
 use super::stats::ReadThroughStats;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
@@ -51,7 +51,7 @@ where
     V: Codec<Owned: Sync>,
     E: RoundTrips,
 {
-    shared: Shared<Pair<H, K>, V, E, A>,
+    shared: EngineHandle<HashAndId<H, K>, V, E, A>,
     names: Names,
 }
 
@@ -106,6 +106,7 @@ where
         Self::over(executor, pyredis::prefix(hash_operation)?, names, policy, load)
     }
 
+    /// Creates a cache of the hashes whose keys begin with `prefix`, named by `names`.
     fn over<R: HandlerResult<Loaded<V::Owned>, E>>(
         executor: &E,
         prefix: Vec<u8>,
@@ -114,7 +115,7 @@ where
         load: impl Fn(H::Owned, K::Owned, A) -> R + Send + Sync + 'static,
     ) -> Result<Self> {
         let loaders = Loaders::new(move |(hash, id), args| load(hash, id, args));
-        Ok(Self { shared: Shared::new(executor, prefix, policy, loaders)?, names })
+        Ok(Self { shared: EngineHandle::new(executor, prefix, policy, loaders)?, names })
     }
 
     /// Adds a loader for several missing values of a hash at once: the function returns a value for
@@ -129,7 +130,7 @@ where
 
     /// Returns the value of `id` in the hash of `hash_id`, or `None` if its loader reports that
     /// there is none. A hit takes one round trip, a miss three with its load in the middle.
-    pub fn get(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<Found<V>>
+    pub fn get(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<SharedValue<V>>
     where
         A: Default,
     {
@@ -137,7 +138,12 @@ where
     }
 
     /// Returns the value of `id` in the hash of `hash_id`, loaded with `args` if it is missing.
-    pub fn get_with(&self, hash_id: &H::Borrowed, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
+    pub fn get_with(
+        &self,
+        hash_id: &H::Borrowed,
+        id: &K::Borrowed,
+        args: A,
+    ) -> E::Reply<SharedValue<V>> {
         self.shared.get(self.location(hash_id, id), args)
     }
 
@@ -148,7 +154,7 @@ where
         &self,
         hash_id: &H::Borrowed,
         ids: impl IntoIterator<Item = &'a Q>,
-    ) -> E::Reply<Vec<Found<V>>>
+    ) -> E::Reply<Vec<SharedValue<V>>>
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
         A: Default,
@@ -163,7 +169,7 @@ where
         hash_id: &H::Borrowed,
         ids: impl IntoIterator<Item = &'a Q>,
         args: A,
-    ) -> E::Reply<Vec<Found<V>>>
+    ) -> E::Reply<Vec<SharedValue<V>>>
     where
         Q: Borrow<K::Borrowed> + ?Sized + 'a,
     {
@@ -172,13 +178,13 @@ where
 
     /// Returns the cached value of `id` in the hash of `hash_id`, without loading it. One round
     /// trip.
-    pub fn peek(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<Found<V>> {
+    pub fn peek(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<SharedValue<V>> {
         self.shared.peek(self.location(hash_id, id))
     }
 
     /// Loads a value again, stores it and returns it. It takes precedence over loads that began
     /// before. Like any load, it never overwrites a value that is set or deleted meanwhile.
-    pub fn set(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<Found<V>>
+    pub fn set(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<SharedValue<V>>
     where
         A: Default,
     {
@@ -186,7 +192,12 @@ where
     }
 
     /// Loads a value with `args`, stores it and returns it.
-    pub fn set_with(&self, hash_id: &H::Borrowed, id: &K::Borrowed, args: A) -> E::Reply<Found<V>> {
+    pub fn set_with(
+        &self,
+        hash_id: &H::Borrowed,
+        id: &K::Borrowed,
+        args: A,
+    ) -> E::Reply<SharedValue<V>> {
         self.shared.set(self.location(hash_id, id), args)
     }
 
@@ -268,7 +279,7 @@ where
         self.shared.stats()
     }
 
-    fn location(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> Named<EntryLocation> {
+    fn location(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> NameResult<EntryLocation> {
         self.names.field(self.shared.prefix(), encoded::<H>(hash_id)?, encoded::<K>(id)?)
     }
 }

@@ -8,6 +8,7 @@ mod loader;
 #[cfg(feature = "near-cache")]
 mod near;
 mod policy;
+mod prefix;
 mod pyredis;
 #[cfg(feature = "metrics")]
 mod report;
@@ -25,7 +26,7 @@ pub use self::stats::ReadThroughStats;
 /// Returns the keys of one id in a cache of this name and kind, if there can be any.
 #[cfg(test)]
 pub(crate) fn keys_of(name: &[u8], kind: &str, id: &[u8]) -> Vec<Vec<u8>> {
-    let Ok(prefix) = cache_client::own_prefix(&name.into(), kind) else { return Vec::new() };
+    let Ok(prefix) = prefix::own_prefix(&name.into(), kind) else { return Vec::new() };
     let location = engine::Names::Own.string(&prefix, id.to_vec());
     location.map_or(Vec::new(), |location| vec![location.lease_key(), location.key])
 }

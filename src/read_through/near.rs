@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::near::CacheStats;
 
 /// A near cache of all values that are fresh.
-pub(crate) struct Near<V: Codec<Owned: Sync>, E: RoundTrips> {
+pub(crate) struct NearLayer<V: Codec<Owned: Sync>, E: RoundTrips> {
     cached: Cached<RedisDict<Vec<u8>, V, E>>,
     prefix: usize,
     /// How long before the server drops them its values expire.
@@ -20,7 +20,8 @@ pub(crate) struct Near<V: Codec<Owned: Sync>, E: RoundTrips> {
     is_early: bool,
 }
 
-impl<V: Codec<Owned: Sync>, E: RoundTrips> Near<V, E> {
+impl<V: Codec<Owned: Sync>, E: RoundTrips> NearLayer<V, E> {
+    /// Opens a near cache whose values expire as soon as they may no longer be fresh.
     pub(crate) async fn open(
         executor: E,
         prefix: Vec<u8>,
@@ -36,7 +37,7 @@ impl<V: Codec<Owned: Sync>, E: RoundTrips> Near<V, E> {
 
     /// Looks up `locations` in the near cache, and then on the server. `age` returns the age of a
     /// value that the server drops after this time. `None` if a value cannot be decoded.
-    pub(crate) async fn see(
+    pub(crate) async fn lookup(
         &self,
         locations: &[EntryLocation],
         age: impl Fn(i64) -> Age,
@@ -74,7 +75,7 @@ impl<V: Codec<Owned: Sync>, E: RoundTrips> Near<V, E> {
     }
 }
 
-impl<V: Codec<Owned: Sync>, E: RoundTrips> Clone for Near<V, E> {
+impl<V: Codec<Owned: Sync>, E: RoundTrips> Clone for NearLayer<V, E> {
     fn clone(&self) -> Self {
         Self { cached: self.cached.clone(), ..*self }
     }

@@ -34,6 +34,7 @@ impl CachePolicy {
         Self::keeping(None)
     }
 
+    /// The default policy for values with this time to live, if any.
     fn keeping(time_to_live: Option<Duration>) -> Self {
         Self {
             time_to_live,
@@ -155,6 +156,7 @@ impl CachePolicy {
         [self.errors, self.ahead, self.revalidate, self.on_error, self.lease]
     }
 
+    /// The part that concerns old values, in milliseconds.
     pub(super) fn freshness(&self) -> Freshness {
         let milliseconds = |time: Duration| time.as_millis() as i64;
         Freshness {

@@ -2,9 +2,9 @@
 
 use metrics::{counter, gauge};
 
-use super::stats::{Counts, ReadThroughStats, is_due};
+use super::stats::{ReadThroughCounters, ReadThroughStats, is_due};
 
-impl Counts {
+impl ReadThroughCounters {
     /// Reports to the `metrics` facade, at most once per second.
     pub(crate) fn report(&self, name: &str) {
         if is_due(&self.reported) {

@@ -7,11 +7,11 @@ use redis::Value;
 
 use super::engine::Commands;
 use super::engine::SingleFlight;
-use super::engine::{Engine, Found};
-use super::engine::{EntryLocation, Ids, Named, is_lease_key};
+use super::engine::{Engine, SharedValue};
+use super::engine::{EntryIds, EntryLocation, NameResult, is_lease_key};
 use super::loader::{LoadedMany, Loaders};
 use super::policy::CachePolicy;
-use super::stats::{Counts, ReadThroughStats};
+use super::stats::{ReadThroughCounters, ReadThroughStats};
 use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::collections::{Cursor, Ttl};
@@ -26,11 +26,13 @@ use crate::reply;
 use crate::request::Request;
 
 /// A handle to an engine.
-pub(super) struct Shared<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A>(Arc<Engine<I, V, E, A>>);
+pub(super) struct EngineHandle<I: EntryIds, V: Codec<Owned: Sync>, E: RoundTrips, A>(
+    Arc<Engine<I, V, E, A>>,
+);
 
-impl<I, V, E, A> Shared<I, V, E, A>
+impl<I, V, E, A> EngineHandle<I, V, E, A>
 where
-    I: Ids,
+    I: EntryIds,
     V: Codec<Owned: Sync>,
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
@@ -54,7 +56,7 @@ where
             commands,
             loaders,
             flights: Arc::new(SingleFlight::new()),
-            counts: Counts::default(),
+            counts: ReadThroughCounters::default(),
             refreshing: Arc::default(),
             #[cfg(feature = "near-cache")]
             near: None,
@@ -82,7 +84,7 @@ where
             let mut near = engine.renewed(engine.loaders.clone());
             let (executor, prefix) = (engine.executor.clone(), engine.prefix.clone());
             let opened =
-                super::near::Near::open(executor, prefix, engine.freshness.clone(), settings);
+                super::near::NearLayer::open(executor, prefix, engine.freshness.clone(), settings);
             let opened = opened.await?;
             near.executor = opened.cached().client().clone();
             near.commands.publishing = opened.cached().publishing().cloned();
@@ -93,14 +95,18 @@ where
 
     #[cfg(feature = "near-cache")]
     pub(super) fn near_stats(&self) -> Option<crate::near::CacheStats> {
-        self.0.near.as_ref().map(super::near::Near::stats)
+        self.0.near.as_ref().map(super::near::NearLayer::stats)
     }
 
     pub(super) fn stats(&self) -> ReadThroughStats {
         self.0.counts.stats()
     }
 
-    pub(super) fn get(&self, location: Named<EntryLocation>, args: A) -> E::Reply<Found<V>> {
+    pub(super) fn get(
+        &self,
+        location: NameResult<EntryLocation>,
+        args: A,
+    ) -> E::Reply<SharedValue<V>> {
         let engine = self.0.clone();
         self.with(location, |location| async move {
             Ok(engine.get(vec![location], args).await?.pop().flatten())
@@ -109,26 +115,30 @@ where
 
     pub(super) fn get_many(
         &self,
-        locations: impl Iterator<Item = Named<EntryLocation>>,
+        locations: impl Iterator<Item = NameResult<EntryLocation>>,
         args: A,
-    ) -> E::Reply<Vec<Found<V>>> {
+    ) -> E::Reply<Vec<SharedValue<V>>> {
         let engine = self.0.clone();
         self.with(locations.collect(), |locations| engine.get(locations, args))
     }
 
-    pub(super) fn peek(&self, location: Named<EntryLocation>) -> E::Reply<Found<V>> {
+    pub(super) fn peek(&self, location: NameResult<EntryLocation>) -> E::Reply<SharedValue<V>> {
         let engine = self.0.clone();
         self.with(location, |location| engine.peek(location))
     }
 
-    pub(super) fn set(&self, location: Named<EntryLocation>, args: A) -> E::Reply<Found<V>> {
+    pub(super) fn set(
+        &self,
+        location: NameResult<EntryLocation>,
+        args: A,
+    ) -> E::Reply<SharedValue<V>> {
         let engine = self.0.clone();
         self.with(location, |location| engine.set(location, args))
     }
 
     pub(super) fn set_value(
         &self,
-        location: Named<EntryLocation>,
+        location: NameResult<EntryLocation>,
         value: &V::Borrowed,
         time: Option<Duration>,
     ) -> E::Reply<()> {
@@ -147,7 +157,7 @@ where
         })
     }
 
-    pub(super) fn refresh(&self, location: Named<EntryLocation>, args: A) -> E::Reply<()> {
+    pub(super) fn refresh(&self, location: NameResult<EntryLocation>, args: A) -> E::Reply<()> {
         let engine = self.0.clone();
         self.with(location, |location| async move {
             engine.refresh(vec![location], args);
@@ -155,7 +165,7 @@ where
         })
     }
 
-    pub(super) fn delete(&self, location: Named<EntryLocation>) -> E::Reply<bool> {
+    pub(super) fn delete(&self, location: NameResult<EntryLocation>) -> E::Reply<bool> {
         let engine = self.0.clone();
         self.with(location, |location| async move {
             let deleted = engine.executor.send(engine.commands.delete(&location)).await;
@@ -166,10 +176,10 @@ where
 
     pub(super) fn delete_many(
         &self,
-        locations: impl Iterator<Item = Named<EntryLocation>>,
+        locations: impl Iterator<Item = NameResult<EntryLocation>>,
     ) -> E::Reply<usize> {
         let engine = self.0.clone();
-        self.with(locations.collect::<Named<Vec<_>>>(), |locations| async move {
+        self.with(locations.collect::<NameResult<Vec<_>>>(), |locations| async move {
             let mut deleted = 0;
             for locations in locations.chunks(PAGE) {
                 let commands = locations.iter().map(|location| engine.commands.delete(location));
@@ -186,7 +196,7 @@ where
         })
     }
 
-    pub(super) fn delete_hash(&self, key: Named<Vec<u8>>) -> E::Reply<bool> {
+    pub(super) fn delete_hash(&self, key: NameResult<Vec<u8>>) -> E::Reply<bool> {
         let engine = self.0.clone();
         self.with(key, |key| async move {
             let deleted = engine.executor.send(engine.commands.delete_hash(&key)).await;
@@ -196,7 +206,7 @@ where
     }
 
     /// Returns how long a value stays fresh, without the time for which it is kept after that.
-    pub(super) fn ttl(&self, location: Named<EntryLocation>) -> E::Reply<Ttl> {
+    pub(super) fn ttl(&self, location: NameResult<EntryLocation>) -> E::Reply<Ttl> {
         let engine = self.0.clone();
         self.with(location, |location| async move {
             let reserve = Duration::from_millis(engine.freshness.reserve().unsigned_abs());
@@ -223,7 +233,7 @@ where
     }
 
     /// Continues with a location, or returns the error of naming it.
-    fn with<T, U, F>(&self, named: Named<T>, go_on: impl FnOnce(T) -> F) -> E::Reply<U>
+    fn with<T, U, F>(&self, named: NameResult<T>, go_on: impl FnOnce(T) -> F) -> E::Reply<U>
     where
         U: Send + 'static,
         F: Future<Output = Result<U>> + Send + 'static,
@@ -248,7 +258,7 @@ where
 
 impl<I, V, E, A> Engine<I, V, E, A>
 where
-    I: Ids,
+    I: EntryIds,
     V: Codec<Owned: Sync>,
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
@@ -263,7 +273,7 @@ where
             commands: self.commands.clone(),
             loaders,
             flights: Arc::new(SingleFlight::new()),
-            counts: Counts::default(),
+            counts: ReadThroughCounters::default(),
             refreshing: Arc::default(),
             #[cfg(feature = "near-cache")]
             near: self.near.clone(),
@@ -296,13 +306,13 @@ where
     }
 }
 
-impl<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A> Shared<I, V, E, A> {
+impl<I: EntryIds, V: Codec<Owned: Sync>, E: RoundTrips, A> EngineHandle<I, V, E, A> {
     pub(super) fn prefix(&self) -> &[u8] {
         &self.0.prefix
     }
 }
 
-impl<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A> Clone for Shared<I, V, E, A> {
+impl<I: EntryIds, V: Codec<Owned: Sync>, E: RoundTrips, A> Clone for EngineHandle<I, V, E, A> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }

@@ -35,7 +35,7 @@ pub struct ReadThroughStats {
 
 /// The counters behind [`ReadThroughStats`], shared by the clones of a cache.
 #[derive(Default)]
-pub(crate) struct Counts {
+pub(crate) struct ReadThroughCounters {
     pub(crate) hits: AtomicU64,
     pub(crate) misses: AtomicU64,
     pub(crate) joined: AtomicU64,
@@ -54,7 +54,7 @@ pub(crate) struct Counts {
     pub(crate) reported: AtomicU64,
 }
 
-impl Counts {
+impl ReadThroughCounters {
     pub(crate) fn stats(&self) -> ReadThroughStats {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         ReadThroughStats {

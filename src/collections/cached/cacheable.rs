@@ -13,7 +13,7 @@ use crate::collections::map::RedisHashDict;
 use crate::collections::map::{dict_scan, hash_scan};
 use crate::error::Result;
 use crate::events::Sources;
-use crate::near::{Key, Source};
+use crate::near::{EntryKey, EntrySource};
 
 /// A collection that can be cached.
 pub trait Cacheable: Clone + Send + Sync + 'static {
@@ -24,7 +24,7 @@ pub trait Cacheable: Clone + Send + Sync + 'static {
     /// The executor of the commands.
     type Executor: RoundTrips;
     #[doc(hidden)]
-    type Source: Source;
+    type Source: EntrySource;
 
     /// How the cache reads entries, and which changes affect them.
     #[doc(hidden)]
@@ -51,7 +51,7 @@ pub trait Cacheable: Clone + Send + Sync + 'static {
 
     /// Fetches the keys of the next page of a scan.
     #[doc(hidden)]
-    fn page(&self, cursor: Cursor) -> impl Future<Output = Result<(Cursor, Vec<Key>)>> + Send;
+    fn page(&self, cursor: Cursor) -> impl Future<Output = Result<(Cursor, Vec<EntryKey>)>> + Send;
 }
 
 impl<K, V, E> Cacheable for RedisDict<K, V, E>
@@ -92,10 +92,10 @@ where
         Self::base(self)
     }
 
-    async fn page(&self, cursor: Cursor) -> Result<(Cursor, Vec<Key>)> {
+    async fn page(&self, cursor: Cursor) -> Result<(Cursor, Vec<EntryKey>)> {
         let page = dict_scan::key_page(&self.executor, &self.prefix, b"*", cursor);
         let (cursor, keys) = page.await?;
-        let strip = |key: &Vec<u8>| self.prefix.strip(key).map(Key::from);
+        let strip = |key: &Vec<u8>| self.prefix.strip(key).map(EntryKey::from);
         Ok((cursor, keys.iter().filter_map(strip).collect()))
     }
 }
@@ -139,7 +139,7 @@ where
         Self::base(self)
     }
 
-    async fn page(&self, cursor: Cursor) -> Result<(Cursor, Vec<Key>)> {
+    async fn page(&self, cursor: Cursor) -> Result<(Cursor, Vec<EntryKey>)> {
         let page = hash_scan::page(&self.executor, &self.name, b"*", cursor);
         let (cursor, entries) = page.await?;
         Ok((cursor, entries.into_iter().map(|(key, _)| key.into()).collect()))

@@ -23,7 +23,7 @@ use crate::events::Interpreter;
 use crate::keys::name_of;
 use crate::listen::Feed;
 use crate::lock::Lock;
-use crate::near::{CacheStats, Key, OwnWrites, Reader, ServerChanges, Source};
+use crate::near::{CacheStats, EntryKey, EntrySource, NearReader, OwnWrites, ServerChanges};
 use crate::reply;
 use crate::request::Request;
 
@@ -74,7 +74,7 @@ pub type CachedHashDict<K, V, E = Client> = Cached<RedisHashDict<K, V, E>>;
 /// two threads, or a task on an `AsyncClient`. They end when the last clone is dropped.
 pub struct Cached<D: Cacheable> {
     collection: D,
-    reader: Reader<D::Source, D::Value, D::Executor>,
+    reader: NearReader<D::Source, D::Value, D::Executor>,
     _feed: Arc<Feed>,
 }
 
@@ -116,7 +116,7 @@ impl<V: Codec<Owned: Sync>, E: RoundTrips> CachedDict<Vec<u8>, V, E> {
     }
 
     /// The stored values of `keys`.
-    pub(crate) async fn read(&self, keys: Vec<Key>) -> Result<Vec<Option<Arc<V::Owned>>>> {
+    pub(crate) async fn read(&self, keys: Vec<EntryKey>) -> Result<Vec<Option<Arc<V::Owned>>>> {
         self.reader.clone().read(keys).await
     }
 
@@ -137,7 +137,7 @@ impl<D: Cacheable> Cached<D> {
     /// all callers that ask for the same key at the same time.
     pub fn get(&self, key: &Sought<D>) -> Reply<D, Option<Arc<Stored<D>>>> {
         let executor = self.collection.executor();
-        let look = |key: &[u8]| self.reader.cache().lookup(key).ok_or_else(|| Key::from(key));
+        let look = |key: &[u8]| self.reader.cache().lookup(key).ok_or_else(|| EntryKey::from(key));
         match with_bytes::<D::Key, _>(key, look) {
             Ok(Ok(found)) => executor.ready(Ok(found)),
             Ok(Err(key)) => {
@@ -158,7 +158,7 @@ impl<D: Cacheable> Cached<D> {
         Q: Borrow<Sought<D>> + ?Sized + 'a,
     {
         let executor = self.collection.executor();
-        let bytes = |key: &Q| with_bytes::<D::Key, Key>(key.borrow(), |key| key.into());
+        let bytes = |key: &Q| with_bytes::<D::Key, EntryKey>(key.borrow(), |key| key.into());
         match keys.into_iter().map(bytes).collect::<Result<Vec<_>>>() {
             Ok(keys) => executor.converse(self.reader.clone().read(keys)),
             Err(error) => executor.ready(Err(error)),
@@ -168,7 +168,7 @@ impl<D: Cacheable> Cached<D> {
     /// Returns whether `key` has a value, as [`get`](Self::get) finds it.
     pub fn contains_key(&self, key: &Sought<D>) -> Reply<D, bool> {
         let (executor, reader) = (self.collection.executor(), self.reader.clone());
-        let key = with_bytes::<D::Key, Key>(key, |key| key.into());
+        let key = with_bytes::<D::Key, EntryKey>(key, |key| key.into());
         executor.converse(async move {
             let found = reader.read(vec![key?]).await?;
             Ok(found.iter().any(Option::is_some))
@@ -254,7 +254,7 @@ impl<D: Cacheable> Cached<D> {
     async fn open_with(collection: D, source: D::Source, settings: NearCache) -> Result<Self> {
         let cache = settings.cache()?;
         let source = Arc::new(source);
-        if let Some(refusal) = source.commands(&[Key::default()])[0].request.refusal() {
+        if let Some(refusal) = source.commands(&[EntryKey::default()])[0].request.refusal() {
             return Err(refusal);
         }
         let collection = match settings.hears {
@@ -275,7 +275,7 @@ impl<D: Cacheable> Cached<D> {
         };
         let feed = Arc::new(executor.feed(options, Arc::new(hearing)).await?);
         let collection = collection.observed(Arc::new(own));
-        let reader = Reader::new(executor, cache, source, settings.refuses());
+        let reader = NearReader::new(executor, cache, source, settings.refuses());
         Ok(Self { collection, reader, _feed: feed })
     }
 }

@@ -12,7 +12,7 @@ use crate::command::Part;
 use crate::error::{Attempt, Error, Result};
 use crate::events::ChangeEvent;
 use crate::keys::Gather;
-use crate::near::{Affected, Fetched, Key, Lifetime, Source, entry};
+use crate::near::{Affected, EntryKey, EntrySource, Fetched, Lifetime, entry};
 use crate::request::Request;
 
 /// Loads the strings of a dictionary.
@@ -29,13 +29,13 @@ impl DictSource {
     }
 
     /// Appends the server's key of an entry.
-    fn push(&self, request: &mut Request, key: &Key) {
+    fn push(&self, request: &mut Request, key: &EntryKey) {
         request.push_prefixed_key::<Vec<u8>>(self.prefix.parts(), key);
     }
 }
 
-impl Source for DictSource {
-    fn commands(&self, keys: &[Key]) -> Vec<Command<Part>> {
+impl EntrySource for DictSource {
+    fn commands(&self, keys: &[EntryKey]) -> Vec<Command<Part>> {
         let read = match keys {
             [key] => self.about("GET", key).refuse_if(self.prefix.refusal()).value_part(),
             keys => Request::read("MGET")
@@ -90,10 +90,10 @@ pub struct HashSource {
     pub(crate) fields_expire: Arc<AtomicBool>,
 }
 
-impl Source for HashSource {
-    fn commands(&self, keys: &[Key]) -> Vec<Command<Part>> {
+impl EntrySource for HashSource {
+    fn commands(&self, keys: &[EntryKey]) -> Vec<Command<Part>> {
         let request = |command| Request::read(command).named(self.name.as_bytes());
-        let field = |request: &mut Request, key: &Key| request.push_field::<Vec<u8>>(key);
+        let field = |request: &mut Request, key: &EntryKey| request.push_field::<Vec<u8>>(key);
         let read = match keys {
             [key] => request("HGET").field::<Vec<u8>>(key).value_part(),
             keys => request("HMGET").each(keys, field, Value::Array(Vec::new())).values_part(),
@@ -138,11 +138,11 @@ impl Source for HashSource {
         if *key == *self.name.as_bytes() { Affected::All } else { Affected::Nothing }
     }
 
-    fn told<'a>(&self, told: ChangeEvent<'a>) -> Affected<'a> {
-        match told {
+    fn affected_by<'a>(&self, event: ChangeEvent<'a>) -> Affected<'a> {
+        match event {
             // The time to live of the whole hash changed.
             ChangeEvent::Touched(b"") => Affected::All,
-            told => entry(told),
+            event => entry(event),
         }
     }
 

@@ -17,9 +17,9 @@ use crate::time::Wait;
 
 /// A connection whose push messages are received on a thread. The thread checks for requests to ask
 /// the server, if configured so.
-pub(crate) struct Listening(Arc<AtomicBool>);
+pub(crate) struct BlockingListening(Arc<AtomicBool>);
 
-impl Listening {
+impl BlockingListening {
     /// Makes the thread ask the server for its role.
     pub(crate) fn ask(&self) {
         self.0.store(true, Ordering::Release);
@@ -34,12 +34,12 @@ pub(crate) fn listen(
     handler: Arc<dyn PushHandler>,
     (silence, is_asked): (Duration, bool),
     deadline: Deadline,
-) -> TransportResult<(Listening, Vec<Value>)> {
+) -> TransportResult<(BlockingListening, Vec<Value>)> {
     let limits = connector.limits(deadline);
     let mut connection = Connection::open(&connector.speaking()?, limits)?;
     connection.limit(limits);
     let replies = begin(&mut connection, lines, &*handler).map_err(TransportError::Broken)?;
-    let listening = Listening(Arc::default());
+    let listening = BlockingListening(Arc::default());
     let question = is_asked.then(|| listening.0.clone());
     let thread = std::thread::Builder::new().name("redis-listener".into());
     let started = thread.spawn(move || {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use redis::{RedisResult, Value};
 
 use super::dedicated::DedicatedConnections;
-use super::listener::{Listening, listen};
-use super::pool::{Condition, Lease, Pool, PoolSettings};
+use super::listener::{BlockingListening, listen};
+use super::pool::{Condition, Pool, PoolConnection, PoolSettings};
 use crate::connection::connector::{Connector, timed_out};
 use crate::connection::exclusive::ExclusiveConnection;
 use crate::connection::idle::{Idle, Usable, usable};
@@ -84,11 +84,11 @@ impl Node for BlockingNode {
         self.connector.distrust(self.connector.generation());
     }
 
-    type Listening = Listening;
+    type Listening = BlockingListening;
 
     fn ask(
         &self,
-        listening: &Listening,
+        listening: &BlockingListening,
         _deadline: Deadline,
     ) -> impl Future<Output = TransportResult<()>> + Send {
         listening.ask();
@@ -101,7 +101,7 @@ impl Node for BlockingNode {
         handler: Arc<dyn PushHandler>,
         habits: (Duration, bool),
         deadline: Deadline,
-    ) -> impl Future<Output = TransportResult<(Listening, Vec<Value>)>> + Send {
+    ) -> impl Future<Output = TransportResult<(BlockingListening, Vec<Value>)>> + Send {
         ready(listen(&self.connector, lines, handler, habits, deadline))
     }
 
@@ -124,13 +124,13 @@ impl BlockingNode {
         deadline: Deadline,
     ) -> TransportResult<Sent<'a, 'b, 'c>> {
         let packed = pack(lines);
-        let mut lease = self.pool.lend(&self.connector, deadline)?;
+        let mut pooled = self.pool.lend(&self.connector, deadline)?;
         if deadline.is_over() {
-            lease.finish(Condition::Sound);
+            pooled.finish(Condition::Sound);
             return Err(TransportError::connect(&self.connector.address, timed_out()));
         }
-        let result = lease.send(&packed);
-        Ok(Sent { lease, lines, packed, result })
+        let result = pooled.send(&packed);
+        Ok(Sent { pooled, lines, packed, result })
     }
 }
 
@@ -173,7 +173,7 @@ impl BlockingNode {
 
 /// Commands that were sent and whose replies have not been read.
 struct Sent<'a, 'b, 'c> {
-    lease: Lease<'a>,
+    pooled: PoolConnection<'a>,
     lines: &'b [Line<'c>],
     packed: Vec<u8>,
     result: RedisResult<()>,
@@ -182,24 +182,24 @@ struct Sent<'a, 'b, 'c> {
 impl Sent<'_, '_, '_> {
     /// Receives the replies. Repeatable commands are repeated once if the connection was stale.
     fn finish(mut self) -> TransportResult<Vec<Value>> {
-        let received = |()| receive_each(&mut self.lease, self.lines);
+        let received = |()| receive_each(&mut self.pooled, self.lines);
         let mut result = self.result.and_then(received);
-        let mut left = condition(&result, || self.lease.is_misled());
-        let is_stale = !self.lease.fresh && left != Condition::Sound;
+        let mut left = condition(&result, || self.pooled.is_misled());
+        let is_stale = !self.pooled.fresh && left != Condition::Sound;
         if is_stale && may_be_repeated(self.lines, &result) {
-            self.lease = self.lease.renew(left)?;
-            let sent = self.lease.send(&self.packed);
-            result = sent.and_then(|()| receive_each(&mut self.lease, self.lines));
-            left = condition(&result, || self.lease.is_misled());
+            self.pooled = self.pooled.renew(left)?;
+            let sent = self.pooled.send(&self.packed);
+            result = sent.and_then(|()| receive_each(&mut self.pooled, self.lines));
+            left = condition(&result, || self.pooled.is_misled());
         }
-        self.lease.finish(left);
+        self.pooled.finish(left);
         result.map_err(TransportError::Broken)
     }
 }
 
 /// Receives a reply for each line.
-fn receive_each(lease: &mut Lease<'_>, lines: &[Line<'_>]) -> RedisResult<Vec<Value>> {
-    lines.iter().map(|_| lease.receive()).collect()
+fn receive_each(pooled: &mut PoolConnection<'_>, lines: &[Line<'_>]) -> RedisResult<Vec<Value>> {
+    lines.iter().map(|_| pooled.receive()).collect()
 }
 
 /// Returns whether sending the same commands once more has no second effect. A silent server is not

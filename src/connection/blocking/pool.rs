@@ -34,7 +34,7 @@ pub(crate) enum Pool {
 #[derive(Clone)]
 pub(crate) struct PoolSettings {
     pub(crate) size: u32,
-    pub(crate) patience: Duration,
+    pub(crate) checkout_timeout: Duration,
     pub(crate) given: Option<r2d2::Pool<redis::Client>>,
     /// Slots cost r2d2 almost no work. Its own threads would outlive a pool by half a minute.
     thread: Arc<ScheduledThreadPool>,
@@ -43,12 +43,12 @@ pub(crate) struct PoolSettings {
 impl PoolSettings {
     pub(crate) fn new(
         size: u32,
-        patience: Duration,
+        checkout_timeout: Duration,
         given: Option<r2d2::Pool<redis::Client>>,
     ) -> Self {
         let behavior = OnPoolDropBehavior::DiscardPendingScheduled;
         let thread = ScheduledThreadPool::builder().num_threads(1).on_drop_behavior(behavior);
-        Self { size, patience, given, thread: Arc::new(thread.build()) }
+        Self { size, checkout_timeout, given, thread: Arc::new(thread.build()) }
     }
 }
 
@@ -58,7 +58,8 @@ impl Pool {
             return Pool::Given { pool: pool.clone(), failed: Arc::default() };
         }
         let builder = r2d2::Pool::builder().max_size(settings.size).min_idle(Some(0));
-        let builder = builder.connection_timeout(settings.patience).test_on_check_out(false);
+        let builder =
+            builder.connection_timeout(settings.checkout_timeout).test_on_check_out(false);
         Pool::Own(builder.thread_pool(settings.thread.clone()).build_unchecked(Slots))
     }
 
@@ -67,28 +68,33 @@ impl Pool {
         &'a self,
         connector: &'a Connector,
         deadline: Deadline,
-    ) -> TransportResult<Lease<'a>> {
-        let patience = |timeout: Duration| timeout.min(deadline.left());
+    ) -> TransportResult<PoolConnection<'a>> {
+        let within = |timeout: Duration| timeout.min(deadline.left());
         match self {
             Pool::Own(pool) => {
-                let patience = patience(pool.connection_timeout());
-                let slot = pool.get_timeout(patience);
-                let mut slot = slot.map_err(|_| exhausted(patience, connector))?;
+                let timeout = within(pool.connection_timeout());
+                let slot = pool.get_timeout(timeout);
+                let mut slot = slot.map_err(|_| exhausted(timeout, connector))?;
                 let Usable { connection, fresh } = usable(slot.0.take(), connector, deadline)?;
-                Ok(Lease { held: Held::Slot(slot, connection), connector, fresh, deadline })
+                Ok(PoolConnection {
+                    held: Held::Slot(slot, connection),
+                    connector,
+                    fresh,
+                    deadline,
+                })
             }
             Pool::Given { pool, failed } => {
-                let patience = patience(pool.connection_timeout());
+                let timeout = within(pool.connection_timeout());
                 let held_back = failed.lock().pop();
                 let failed_before = held_back.is_some();
-                let given = held_back.map_or_else(|| pool.get_timeout(patience), Ok);
-                let given = given.map_err(|error| not_given(pool, patience, connector, error))?;
+                let given = held_back.map_or_else(|| pool.get_timeout(timeout), Ok);
+                let given = given.map_err(|error| not_given(pool, timeout, connector, error))?;
                 let held = Held::Given(given, failed);
-                let mut lease = Lease { held, connector, fresh: failed_before, deadline };
-                match lease.make_usable() {
-                    Ok(()) => Ok(lease),
+                let mut pooled = PoolConnection { held, connector, fresh: failed_before, deadline };
+                match pooled.make_usable() {
+                    Ok(()) => Ok(pooled),
                     Err(fault) => {
-                        lease.finish(Condition::Broken);
+                        pooled.finish(Condition::Broken);
                         Err(fault)
                     }
                 }
@@ -99,7 +105,7 @@ impl Pool {
 
 /// A borrowed connection of a pool, which must be finished.
 #[must_use]
-pub(crate) struct Lease<'a> {
+pub(crate) struct PoolConnection<'a> {
     held: Held<'a>,
     connector: &'a Connector,
     pub(crate) fresh: bool,
@@ -123,7 +129,7 @@ pub(crate) enum Condition {
     Misled,
 }
 
-impl Lease<'_> {
+impl PoolConnection<'_> {
     pub(crate) fn send(&mut self, packed: &[u8]) -> RedisResult<()> {
         match &mut self.held {
             Held::Slot(_, connection) => {
@@ -170,7 +176,7 @@ impl Lease<'_> {
             }
             Held::Slot(..) => {}
             Held::Given(mut given, failed) => {
-                user_pool::mark_use(&mut given, self.connector);
+                user_pool::record_use(&mut given, self.connector);
                 if condition != Condition::Sound {
                     failed.lock().push(given);
                 }
@@ -209,13 +215,13 @@ impl Lease<'_> {
 /// The error of the user's pool that lent no connection: it could not connect, or all are in use.
 fn not_given(
     pool: &r2d2::Pool<redis::Client>,
-    patience: Duration,
+    timeout: Duration,
     connector: &Connector,
     error: r2d2::Error,
 ) -> TransportError {
     match pool.state().connections < pool.max_size() {
         true => TransportError::connect(&connector.address, error),
-        false => exhausted(patience, connector),
+        false => exhausted(timeout, connector),
     }
 }
 

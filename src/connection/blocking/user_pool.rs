@@ -16,7 +16,7 @@ pub(crate) type Given = r2d2::PooledConnection<redis::Client>;
 
 /// The state of a connection, kept with it.
 #[derive(Clone, Copy)]
-struct Mark {
+struct Usage {
     last_use: LastUse,
     generation: usize,
 }
@@ -27,12 +27,12 @@ pub(crate) fn make_usable(
     connector: &Connector,
     limits: Limits,
 ) -> TransportResult<bool> {
-    let mark = Given::extensions(given).get::<Mark>().copied();
+    let usage = Given::extensions(given).get::<Usage>().copied();
     if generation(given) != connector.generation() {
         replace(given, connector, limits)?;
         return Ok(true);
     }
-    if mark.is_some_and(|mark| mark.last_use.is_recent(connector)) {
+    if usage.is_some_and(|usage| usage.last_use.is_recent(connector)) {
         return Ok(false);
     }
     let limits = match is_in_step(given, limits.halved().silence) {
@@ -55,7 +55,7 @@ pub(crate) fn replace(
     let fault = |error| TransportError::connect(&connector.address, explain(error));
     **given = connect(connector, limits).map_err(fault)?;
     let last_use = LastUse::now(connector);
-    Given::extensions_mut(given).insert(Mark { last_use, generation });
+    Given::extensions_mut(given).insert(Usage { last_use, generation });
     Ok(())
 }
 
@@ -70,15 +70,15 @@ pub(crate) fn receive(given: &mut Given) -> RedisResult<Value> {
 }
 
 /// Records that a connection is used.
-pub(crate) fn mark_use(given: &mut Given, connector: &Connector) {
+pub(crate) fn record_use(given: &mut Given, connector: &Connector) {
     let (last_use, generation) = (LastUse::now(connector), generation(given));
-    Given::extensions_mut(given).insert(Mark { last_use, generation });
+    Given::extensions_mut(given).insert(Usage { last_use, generation });
 }
 
 /// The generation of its connector to which a connection belongs. One that was never used may
 /// belong to the first.
 pub(crate) fn generation(given: &Given) -> usize {
-    Given::extensions(given).get::<Mark>().map_or(0, |mark| mark.generation)
+    Given::extensions(given).get::<Usage>().map_or(0, |usage| usage.generation)
 }
 
 /// Makes a new connection to a server that accepts commands.

@@ -51,8 +51,8 @@ struct Inner {
     /// The server's id of the connection, if it was asked and answered.
     id: Option<i64>,
     generation: usize,
-    _driving: Task,
-    _watching: Option<Task>,
+    _driving: AbortOnDrop,
+    _watching: Option<AbortOnDrop>,
 }
 
 /// The use of a connection.
@@ -86,6 +86,7 @@ impl Connector {
         connected.map_err(|error| TransportError::connect(&self.address, error))
     }
 
+    /// Like `connect_async`, in any time. The driver's task ends with the last handle.
     async fn try_connect_async(&self, purpose: Purpose) -> RedisResult<AsyncConnection> {
         let generation = self.generation();
         // The limit for a whole call may be shorter than that for a silence.
@@ -109,16 +110,16 @@ impl Connector {
         let settings = self.information().redis_settings();
         let made = MultiplexedConnection::new_with_config(settings, stream, config).await;
         let (mut driver, driving) = made.map_err(|error| self.explain(error))?;
-        let end = End { outstanding: outstanding.clone(), at_end };
-        let driving = Task::spawn(async move {
-            let _end = end;
+        let marker = EndMarker { outstanding: outstanding.clone(), at_end };
+        let driving = AbortOnDrop::spawn(async move {
+            let _marker = marker;
             driving.await;
         });
         let id = self.introduce(&mut driver, asks_for_id).await;
         let id = id.map_err(|error| self.explain(error))?;
         let watching = is_watched.then(|| {
             let outstanding = outstanding.clone();
-            Task::spawn(async move { outstanding.watch(pause).await })
+            AbortOnDrop::spawn(async move { outstanding.watch(pause).await })
         });
         Ok(AsyncConnection(Arc::new(Inner {
             driver,
@@ -264,12 +265,12 @@ fn is_echo(reply: Value, number: &[u8]) -> RedisResult<()> {
 
 /// Marks a connection as ended when its driver has: by itself, with its last handle, or with its
 /// runtime.
-struct End {
+struct EndMarker {
     outstanding: Arc<Outstanding>,
     at_end: Option<Box<dyn FnOnce() + Send>>,
 }
 
-impl Drop for End {
+impl Drop for EndMarker {
     fn drop(&mut self) {
         self.outstanding.end();
         if let Some(at_end) = self.at_end.take() {
@@ -279,15 +280,15 @@ impl Drop for End {
 }
 
 /// A task, which is aborted when this is dropped.
-struct Task(AbortHandle);
+struct AbortOnDrop(AbortHandle);
 
-impl Task {
+impl AbortOnDrop {
     fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(tokio::spawn(work).abort_handle())
     }
 }
 
-impl Drop for Task {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }

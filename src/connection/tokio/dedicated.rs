@@ -42,13 +42,13 @@ struct Waits {
 /// Idle connections. The most recently used ones are at the end, and are used first.
 #[derive(Default)]
 struct Idles {
-    connections: Vec<Idle>,
+    connections: Vec<IdleConnection>,
     /// Whether a task closes surplus ones.
     are_swept: bool,
 }
 
 /// A connection without a wait.
-struct Idle {
+struct IdleConnection {
     connection: AsyncConnection,
     last_use: LastUse,
 }
@@ -275,7 +275,7 @@ impl Waits {
     async fn connection(&self) -> TransportResult<AsyncConnection> {
         let connector = &self.shared.connector;
         let idle = self.idle().connections.pop();
-        if let Some(Idle { connection, last_use }) = idle
+        if let Some(IdleConnection { connection, last_use }) = idle
             && !connection.has_ended()
             && connection.generation() == connector.generation()
         {
@@ -304,7 +304,7 @@ impl Waits {
             Ok(_) => {}
         }
         let mut idle = self.idle();
-        idle.connections.push(Idle { connection, last_use: LastUse::now(connector) });
+        idle.connections.push(IdleConnection { connection, last_use: LastUse::now(connector) });
         if !std::mem::replace(&mut idle.are_swept, true) {
             let waits = Arc::downgrade(self);
             tokio::spawn(async move {

@@ -4,13 +4,13 @@ use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::stream::Stream;
+use super::stream::AsyncStream;
 use crate::error::code::serves;
 
 /// Makes the server answer once. An error that it sends unasked, because it refuses the connection,
 /// is not an answer to a command, and means that there is no connection. The driver would drop it
 /// if it came before a command was sent.
-pub(crate) async fn greet(stream: &mut Box<dyn Stream>) -> io::Result<()> {
+pub(crate) async fn greet(stream: &mut Box<dyn AsyncStream>) -> io::Result<()> {
     stream.write_all(b"*1\r\n$4\r\nPING\r\n").await?;
     stream.flush().await?;
     let mut line = Vec::new();

@@ -16,12 +16,12 @@ use crate::time::Deadline;
 use crate::time::Wait;
 
 /// A connection that receives push messages until this is dropped.
-pub(crate) struct Listening {
+pub(crate) struct AsyncListening {
     connection: AsyncConnection,
     handler: Arc<dyn PushHandler>,
 }
 
-impl Listening {
+impl AsyncListening {
     /// Asks the server for its role, within `limit`.
     pub(crate) async fn ask(&self, limit: Duration) -> RedisResult<()> {
         let hello = Packed::One(redis::cmd("HELLO"));
@@ -39,9 +39,9 @@ pub(crate) async fn listen(
     lines: &[Line<'_>],
     handler: Arc<dyn PushHandler>,
     deadline: Deadline,
-) -> TransportResult<(Listening, Vec<Value>)> {
+) -> TransportResult<(AsyncListening, Vec<Value>)> {
     let (at_end, answers) = (handler.clone(), handler.clone());
-    let hear = move |PushInfo { kind, data }: PushInfo| {
+    let receive = move |PushInfo { kind, data }: PushInfo| {
         dispatch(&*handler, &kind, &data);
         Ok::<(), Infallible>(())
     };
@@ -50,7 +50,7 @@ pub(crate) async fn listen(
     let at_end = Box::new(move || {
         at_end.on_push(Push::Ended);
     });
-    let purpose = Purpose::Pushes(Arc::new(hear), at_end);
+    let purpose = Purpose::Pushes(Arc::new(receive), at_end);
     let speaking = connector.speaking()?;
     let connecting = tokio::time::timeout(deadline.left(), speaking.connect_async(purpose));
     let late = |_| Err(TransportError::connect(&connector.address, timed_out()));
@@ -66,5 +66,5 @@ pub(crate) async fn listen(
     let limit = connector.response_timeout.min(deadline.left());
     let replies = tokio::time::timeout(limit, exchange).await;
     let replies = replies.unwrap_or_else(|_| Err(timed_out())).map_err(TransportError::Broken)?;
-    Ok((Listening { connection, handler: answers }, replies))
+    Ok((AsyncListening { connection, handler: answers }, replies))
 }

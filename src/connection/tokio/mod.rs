@@ -3,6 +3,7 @@
 mod background;
 mod connection;
 mod dedicated;
+mod exchange;
 mod greeting;
 mod listener;
 mod multiplexed;

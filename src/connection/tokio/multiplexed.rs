@@ -1,26 +1,20 @@
 //! The connection to one server that all calls of an async client share, one for each runtime.
 
-use std::pin::pin;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
-use redis::{RedisResult, Value};
+use redis::RedisResult;
 use tokio::runtime::{Handle, Id};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::connection::{AsyncConnection, Purpose};
-use super::packed::{Packed, command};
 use crate::connection::connector::{Connector, timed_out};
-use crate::connection::exclusive::ExclusiveConnection;
 use crate::connection::idle::LastUse;
-use crate::connection::node::repeatable;
 use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::lock::Lock;
-use crate::protocol::Line;
-use crate::reply::asks_to_reconnect;
 use crate::time::Deadline;
 use crate::time::Wait;
 
@@ -29,33 +23,33 @@ use crate::time::Wait;
 /// runs.
 pub(crate) struct Multiplexed {
     pub(crate) connector: Connector,
-    state: Lock<State>,
+    state: Lock<Connections>,
 }
 
 /// The connections of all runtimes.
 #[derive(Default)]
-struct State {
-    homes: Vec<Home>,
+struct Connections {
+    runtimes: Vec<RuntimeConnection>,
     /// How many connection attempts were begun.
     attempts: u64,
 }
 
 /// The connection of a runtime.
-struct Home {
+struct RuntimeConnection {
     runtime: Id,
-    link: Link,
+    state: ConnectionState,
 }
 
 /// The state of a runtime's connection.
-enum Link {
+enum ConnectionState {
     Connecting { attempt: u64, generation: usize, connected: Connecting, task: AbortHandle },
-    Ready { connection: AsyncConnection, last_use: LastUse, check: Option<Check> },
+    Ready { connection: AsyncConnection, last_use: LastUse, check: Option<PendingCheck> },
 }
 
 /// The check whether an idle connection is alive. Like connecting, it continues in a task when
 /// callers are dropped: a caller that is dropped before replies arrive would otherwise never finish
 /// it.
-type Check = Shared<BoxFuture<'static, RedisResult<()>>>;
+type PendingCheck = Shared<BoxFuture<'static, RedisResult<()>>>;
 
 /// The outcome of a connection attempt, for which all callers wait. The attempt itself is a task,
 /// which continues when its callers do not.
@@ -66,130 +60,14 @@ impl Multiplexed {
         Self { connector, state: Lock::default() }
     }
 
-    /// Sends one command or several, and returns the reply or an array of the replies. Repeatable
-    /// commands are repeated once if the connection was stale.
-    pub(crate) async fn exchange(
-        self: &Arc<Self>,
-        lines: &[Line<'_>],
-        deadline: Deadline,
-    ) -> TransportResult<Value> {
-        let (connection, fresh) = match self.in_use() {
-            Some(connection) => (connection, false),
-            None => self.connection(deadline).await?,
-        };
-        let reply = connection.exchange(&Packed::new(lines), deadline).await;
-        self.conclude(reply, (connection, fresh), lines, deadline).await
-    }
-
-    /// Like `exchange`, on the exclusive connection of one caller.
-    pub(crate) async fn exchange_alone(
-        &self,
-        lines: &[Line<'_>],
-        deadline: Deadline,
-        exclusive: &mut ExclusiveConnection,
-    ) -> TransportResult<Value> {
-        let packed = Packed::new(lines);
-        loop {
-            let kept = exclusive.take::<(AsyncConnection, LastUse)>(&self.connector.address);
-            let kept = kept.filter(|(connection, _)| self.is_usable(connection));
-            let fresh = kept.is_none();
-            let (connection, last_use) = match kept {
-                Some(kept) => kept,
-                None => {
-                    let connecting = self.connector.connect_async(Purpose::Calls);
-                    let connected = timeout(deadline.left(), connecting).await;
-                    exclusive.count_new();
-                    (connected.unwrap_or_else(|_| Err(self.late()))?, LastUse::now(&self.connector))
-                }
-            };
-            if !last_use.is_recent(&self.connector) {
-                let soon = deadline.within(self.connector.response_timeout / 2);
-                if connection.check(soon).await.is_err() {
-                    self.connector.count_failure();
-                    continue;
-                }
-            }
-            let reply = connection.exchange(&packed, deadline).await;
-            let again = match &reply {
-                Ok(Value::Array(replies)) if lines.len() > 1 => {
-                    replies.iter().any(asks_to_reconnect) && self.renounce(&connection)
-                }
-                Ok(reply) => asks_to_reconnect(reply) && self.renounce(&connection),
-                Err(error) => {
-                    self.connector.count_failure();
-                    !error.is_timeout()
-                }
-            };
-            if reply.is_ok() {
-                let kept = (connection, LastUse::now(&self.connector));
-                exclusive.keep(kept, &self.connector.address);
-            }
-            if fresh || !again || !repeatable(lines) {
-                return reply.map_err(TransportError::Broken);
-            }
-        }
-    }
-
-    /// Like `exchange` for one command, in a future as small as possible.
-    pub(crate) async fn exchange_one(
-        self: &Arc<Self>,
-        line: Line<'_>,
-        deadline: Deadline,
-    ) -> TransportResult<Value> {
-        let Some(connection) = self.in_use() else {
-            return Box::pin(self.exchange(&[line], deadline)).await;
-        };
-        let command = command(&line);
-        let reply = {
-            let mut driver = connection.driver();
-            let call = pin!(driver.send_packed_command(&command));
-            connection.outstanding().reply(call, deadline).await
-        };
-        match reply {
-            Ok(reply) if !asks_to_reconnect(&reply) => Ok(reply),
-            reply => Box::pin(self.conclude(reply, (connection, false), &[line], deadline)).await,
-        }
-    }
-
-    /// Concludes a first try. A command is sent again, once, on another connection if this one was
-    /// not `fresh`, and the command only reads or was refused because the connection leads to the
-    /// wrong server.
-    async fn conclude(
-        self: &Arc<Self>,
-        reply: RedisResult<Value>,
-        (connection, fresh): (AsyncConnection, bool),
-        lines: &[Line<'_>],
-        deadline: Deadline,
-    ) -> TransportResult<Value> {
-        let again = match &reply {
-            Ok(Value::Array(replies)) if lines.len() > 1 => {
-                let is_misled = replies.iter().any(asks_to_reconnect);
-                is_misled && self.renounce(&connection) && repeatable(lines)
-            }
-            Ok(reply) => asks_to_reconnect(reply) && self.renounce(&connection),
-            Err(error) => {
-                self.fail(&connection);
-                repeatable(lines) && !error.is_timeout()
-            }
-        };
-        drop(connection);
-        if fresh || !again {
-            return reply.map_err(TransportError::Broken);
-        }
-        let (connection, _) = self.connection(deadline).await?;
-        let reply = connection.exchange(&Packed::new(lines), deadline).await;
-        reply.map_err(|error| {
-            self.fail(&connection);
-            TransportError::Broken(error)
-        })
-    }
-
     /// The connection of this runtime, if it was used recently.
-    fn in_use(&self) -> Option<AsyncConnection> {
+    pub(super) fn in_use(&self) -> Option<AsyncConnection> {
         let runtime = Handle::try_current().ok()?.id();
         let mut state = self.state();
-        let home = state.homes.iter_mut().find(|home| home.runtime == runtime)?;
-        let Link::Ready { connection, last_use, .. } = &mut home.link else { return None };
+        let entry = state.runtimes.iter_mut().find(|entry| entry.runtime == runtime)?;
+        let ConnectionState::Ready { connection, last_use, .. } = &mut entry.state else {
+            return None;
+        };
         if !self.is_usable(connection) || !last_use.is_recent(&self.connector) {
             return None;
         }
@@ -202,7 +80,7 @@ impl Multiplexed {
     ///
     /// A server that is silent then may hang, or only the connection may be dead. So checking and
     /// reconnecting together take no longer than the server may be silent.
-    async fn connection(
+    pub(super) async fn connection(
         self: &Arc<Self>,
         deadline: Deadline,
     ) -> TransportResult<(AsyncConnection, bool)> {
@@ -221,8 +99,8 @@ impl Multiplexed {
             return Err(self.late());
         }
         let mut state = self.state();
-        for home in &mut state.homes {
-            if let Link::Ready { connection: ready, last_use, .. } = &mut home.link
+        for entry in &mut state.runtimes {
+            if let ConnectionState::Ready { connection: ready, last_use, .. } = &mut entry.state
                 && ready.is(&connection)
             {
                 *last_use = LastUse::now(&self.connector);
@@ -233,11 +111,13 @@ impl Multiplexed {
     }
 
     /// Begins a check of an idle connection, or joins one in progress.
-    fn check(self: &Arc<Self>, connection: &AsyncConnection, limit: Duration) -> Check {
+    fn check(self: &Arc<Self>, connection: &AsyncConnection, limit: Duration) -> PendingCheck {
         let mut state = self.state();
-        let links = state.homes.iter_mut().map(|home| &mut home.link);
-        let mut checks = links.filter_map(|link| match link {
-            Link::Ready { connection: ready, check, .. } if ready.is(connection) => Some(check),
+        let states = state.runtimes.iter_mut().map(|entry| &mut entry.state);
+        let mut checks = states.filter_map(|state| match state {
+            ConnectionState::Ready { connection: ready, check, .. } if ready.is(connection) => {
+                Some(check)
+            }
             _ => None,
         });
         let place = checks.next();
@@ -262,8 +142,8 @@ impl Multiplexed {
 
     /// Records the outcome of a check.
     fn checked(&self, connection: &AsyncConnection, is_alive: bool) {
-        for home in &mut self.state().homes {
-            if let Link::Ready { connection: ready, last_use, check } = &mut home.link
+        for entry in &mut self.state().runtimes {
+            if let ConnectionState::Ready { connection: ready, last_use, check } = &mut entry.state
                 && ready.is(connection)
             {
                 *check = None;
@@ -283,12 +163,12 @@ impl Multiplexed {
         let runtime = self.connector.runtime()?;
         let connecting = {
             let mut state = self.state();
-            let home = state.homes.iter().find(|home| home.runtime == runtime.id());
-            match home.map(|home| &home.link) {
-                Some(Link::Ready { connection, .. }) if self.is_usable(connection) => {
+            let entry = state.runtimes.iter().find(|entry| entry.runtime == runtime.id());
+            match entry.map(|entry| &entry.state) {
+                Some(ConnectionState::Ready { connection, .. }) if self.is_usable(connection) => {
                     return Ok((connection.clone(), false));
                 }
-                Some(Link::Connecting { generation, connected, task, .. })
+                Some(ConnectionState::Connecting { generation, connected, task, .. })
                     if *generation == self.connector.generation() && !task.is_finished() =>
                 {
                     connected.clone()
@@ -301,7 +181,7 @@ impl Multiplexed {
     }
 
     /// Begins to connect, and forgets the connections of runtimes that have ended.
-    fn connect(self: &Arc<Self>, state: &mut State, runtime: &Handle) -> Connecting {
+    fn connect(self: &Arc<Self>, state: &mut Connections, runtime: &Handle) -> Connecting {
         state.attempts += 1;
         let (attempt, generation) = (state.attempts, self.connector.generation());
         let (connector, shared) = (self.connector.clone(), Arc::downgrade(self));
@@ -318,55 +198,66 @@ impl Multiplexed {
             connected.unwrap_or_else(|error| Err(TransportError::connect(&address, error)))
         });
         let connected = connected.boxed().shared();
-        let link =
-            Link::Connecting { attempt, generation, connected: connected.clone(), task: abort };
-        let is_gone = |home: &Home| match &home.link {
-            Link::Ready { connection, .. } => connection.has_ended(),
-            Link::Connecting { task, .. } => task.is_finished(),
+        let connecting = ConnectionState::Connecting {
+            attempt,
+            generation,
+            connected: connected.clone(),
+            task: abort,
         };
-        state.homes.retain(|home| home.runtime != runtime.id() && !is_gone(home));
-        state.homes.push(Home { runtime: runtime.id(), link });
+        let is_gone = |entry: &RuntimeConnection| match &entry.state {
+            ConnectionState::Ready { connection, .. } => connection.has_ended(),
+            ConnectionState::Connecting { task, .. } => task.is_finished(),
+        };
+        state.runtimes.retain(|entry| entry.runtime != runtime.id() && !is_gone(entry));
+        state.runtimes.push(RuntimeConnection { runtime: runtime.id(), state: connecting });
         connected
     }
 
     /// Records the outcome of an attempt, unless another one has been begun.
     fn install(&self, attempt: u64, connection: Option<&AsyncConnection>) {
         let mut state = self.state();
-        let is_it = |home: &Home| matches!(home.link, Link::Connecting { attempt: its, .. } if its == attempt);
-        let Some(place) = state.homes.iter().position(is_it) else { return };
+        let is_it = |entry: &RuntimeConnection| match &entry.state {
+            ConnectionState::Connecting { attempt: its, .. } => *its == attempt,
+            ConnectionState::Ready { .. } => false,
+        };
+        let Some(place) = state.runtimes.iter().position(is_it) else { return };
         match connection.cloned() {
             Some(connection) => {
                 let last_use = LastUse::now(&self.connector);
-                state.homes[place].link = Link::Ready { connection, last_use, check: None };
+                state.runtimes[place].state =
+                    ConnectionState::Ready { connection, last_use, check: None };
             }
-            None => drop(state.homes.swap_remove(place)),
+            None => drop(state.runtimes.swap_remove(place)),
         }
     }
 
     /// Returns whether the connection has not ended and belongs to the current generation.
-    fn is_usable(&self, connection: &AsyncConnection) -> bool {
+    pub(super) fn is_usable(&self, connection: &AsyncConnection) -> bool {
         !connection.has_ended() && connection.generation() == self.connector.generation()
     }
 
     /// Ensures that a failed connection is not used again, and that others are not trusted to be
     /// alive by their next calls.
-    fn fail(&self, connection: &AsyncConnection) {
+    pub(super) fn fail(&self, connection: &AsyncConnection) {
         self.connector.count_failure();
-        let is_it = |home: &Home| matches!(&home.link, Link::Ready { connection: its, .. } if its.is(connection));
-        self.state().homes.retain(|home| !is_it(home));
+        let is_it = |entry: &RuntimeConnection| match &entry.state {
+            ConnectionState::Ready { connection: its, .. } => its.is(connection),
+            ConnectionState::Connecting { .. } => false,
+        };
+        self.state().runtimes.retain(|entry| !is_it(entry));
     }
 
     /// Ensures that no connection is used again that may lead to the same server as this one.
     /// Returns whether another connection is used from now on.
-    fn renounce(&self, connection: &AsyncConnection) -> bool {
+    pub(super) fn renounce(&self, connection: &AsyncConnection) -> bool {
         connection.has_ended() || self.connector.renounce(connection.generation())
     }
 
-    fn late(&self) -> TransportError {
+    pub(super) fn late(&self) -> TransportError {
         TransportError::connect(&self.connector.address, timed_out())
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Connections> {
         self.state.lock()
     }
 }

@@ -7,7 +7,7 @@ use redis::Value;
 use super::background::Background;
 use super::connection::keeps_time;
 use super::dedicated::AsyncWaiting;
-use super::listener::{Listening, listen};
+use super::listener::{AsyncListening, listen};
 use super::multiplexed::Multiplexed;
 use crate::connection::connector::Connector;
 use crate::connection::exclusive::ExclusiveConnection;
@@ -79,9 +79,9 @@ impl Node for AsyncNode {
         connector.distrust(connector.generation());
     }
 
-    type Listening = Listening;
+    type Listening = AsyncListening;
 
-    async fn ask(&self, listening: &Listening, deadline: Deadline) -> TransportResult<()> {
+    async fn ask(&self, listening: &AsyncListening, deadline: Deadline) -> TransportResult<()> {
         let limit = self.shared.connector.response_timeout.min(deadline.left());
         listening.ask(limit).await.map_err(TransportError::Broken)
     }
@@ -92,7 +92,7 @@ impl Node for AsyncNode {
         handler: Arc<dyn PushHandler>,
         _habits: (Duration, bool),
         deadline: Deadline,
-    ) -> TransportResult<(Listening, Vec<Value>)> {
+    ) -> TransportResult<(AsyncListening, Vec<Value>)> {
         listen(&self.shared.connector, lines, handler, deadline).await
     }
 

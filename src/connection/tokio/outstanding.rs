@@ -21,7 +21,7 @@ use crate::time::Deadline;
 
 /// The calls that wait on one connection, and the state of the connection.
 pub(crate) struct Outstanding {
-    shards: Box<[Shard]>,
+    shards: Box<[CallShard]>,
     has_ended: AtomicBool,
     /// Counts the signs that the other end is alive: bytes that arrived, or that were sent after
     /// they could not be.
@@ -37,7 +37,7 @@ pub(crate) struct Outstanding {
 /// The calls that began to wait on one thread, on a cache line of their own.
 #[derive(Default)]
 #[repr(align(64))]
-struct Shard(Lock<Slab<Call>>);
+struct CallShard(Lock<Slab<Call>>);
 
 /// A call that waits for its reply.
 struct Call {
@@ -48,7 +48,7 @@ struct Call {
 }
 
 /// Why a call that has no reply is over.
-enum End {
+enum CallEnd {
     TooLate,
     Lost,
 }
@@ -67,7 +67,7 @@ impl Outstanding {
     }
 
     fn new(shards: usize, most_looks: u32) -> Self {
-        let shards = (0..shards).map(|_| Shard::default()).collect();
+        let shards = (0..shards).map(|_| CallShard::default()).collect();
         let (looks, looks_at_progress) = (AtomicU32::new(0), AtomicU32::new(0));
         let (has_ended, progress) = (AtomicBool::new(false), AtomicU64::new(0));
         Self { shards, has_ended, progress, looks, looks_at_progress, most_looks }
@@ -136,17 +136,17 @@ impl Outstanding {
         deadline: Deadline,
     ) -> RedisResult<T> {
         let since = self.looks.load(Ordering::Relaxed);
-        let mut turn = Turn { outstanding: self, since, deadline, place: None };
+        let mut waiting = WaitingCall { outstanding: self, since, deadline, slot: None };
         let reply = poll_fn(|context| {
             let reply = call.as_mut().poll(context);
             if reply.is_ready() {
                 return reply;
             }
-            match turn.end(context) {
+            match waiting.end(context) {
                 None => Poll::Pending,
-                Some(End::TooLate) => Poll::Ready(Err(timed_out())),
+                Some(CallEnd::TooLate) => Poll::Ready(Err(timed_out())),
                 // The reply may have arrived just before the end.
-                Some(End::Lost) => match call.as_mut().poll(context) {
+                Some(CallEnd::Lost) => match call.as_mut().poll(context) {
                     Poll::Pending => Poll::Ready(Err(ended())),
                     reply => reply,
                 },
@@ -157,39 +157,39 @@ impl Outstanding {
 }
 
 /// The place of a call among those that wait.
-struct Turn<'a> {
+struct WaitingCall<'a> {
     outstanding: &'a Outstanding,
     since: u32,
     deadline: Deadline,
-    place: Option<Place>,
+    slot: Option<CallSlot>,
 }
 
 /// Where a call is registered.
-struct Place {
+struct CallSlot {
     shard: usize,
     key: usize,
     /// The task to wake.
     task: usize,
 }
 
-impl Turn<'_> {
+impl WaitingCall<'_> {
     /// Returns why the call, which has no reply yet, need not wait any longer. If it must wait, its
     /// task is woken when that changes.
-    fn end(&mut self, context: &Context<'_>) -> Option<End> {
+    fn end(&mut self, context: &Context<'_>) -> Option<CallEnd> {
         let outstanding = self.outstanding;
         let (waker, since, deadline) = (context.waker(), self.since, self.deadline);
-        let is_over = match &mut self.place {
+        let is_over = match &mut self.slot {
             None => {
                 let shard = SHARD.with(|shard| *shard) % outstanding.shards.len();
                 let call = Call { waker: waker.clone(), since, deadline };
                 let key = outstanding.shards[shard].lock().insert(call);
-                self.place = Some(Place { shard, key, task: waker.data().addr() });
+                self.slot = Some(CallSlot { shard, key, task: waker.data().addr() });
                 false
             }
-            Some(place) => {
-                if place.task != waker.data().addr() {
-                    place.task = waker.data().addr();
-                    if let Some(call) = outstanding.shards[place.shard].lock().get_mut(place.key) {
+            Some(slot) => {
+                if slot.task != waker.data().addr() {
+                    slot.task = waker.data().addr();
+                    if let Some(call) = outstanding.shards[slot.shard].lock().get_mut(slot.key) {
                         call.waker.clone_from(waker);
                     }
                 }
@@ -198,21 +198,21 @@ impl Turn<'_> {
         };
         // The order matters: the end of the connection wakes only registered calls.
         if outstanding.has_ended() {
-            return Some(End::Lost);
+            return Some(CallEnd::Lost);
         }
-        is_over.then_some(End::TooLate)
+        is_over.then_some(CallEnd::TooLate)
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for WaitingCall<'_> {
     fn drop(&mut self) {
-        if let Some(place) = &self.place {
-            self.outstanding.shards[place.shard].lock().try_remove(place.key);
+        if let Some(slot) = &self.slot {
+            self.outstanding.shards[slot.shard].lock().try_remove(slot.key);
         }
     }
 }
 
-impl Shard {
+impl CallShard {
     fn lock(&self) -> MutexGuard<'_, Slab<Call>> {
         self.0.lock()
     }

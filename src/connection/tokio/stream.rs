@@ -15,15 +15,15 @@ use crate::connection::connector::Connector;
 use crate::connection::framing::Framing;
 
 /// A stream to a server, of any kind.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait AsyncStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> AsyncStream for S {}
 
 /// Opens a stream to the server of `connector` that counts its progress in `outstanding`.
 pub(crate) async fn open(
     connector: &Connector,
     outstanding: Arc<Outstanding>,
-) -> io::Result<Box<dyn Stream>> {
+) -> io::Result<Box<dyn AsyncStream>> {
     match connector.information().addr() {
         ConnectionAddr::Tcp(host, port) => {
             Ok(Box::new(Metered::new(connect(host, *port).await?, outstanding)))

@@ -162,7 +162,7 @@ impl FeedHandler for OutcomeListener {
 
     fn on_connected(&self, session: u64, info: FeedInfo, _watermark: u64) {
         let mut state = self.state();
-        state.tells_keys = info.tells_keys;
+        state.tells_keys = info.reports_keys;
         state.has_begun |= session > 1;
         drop(state);
         self.signal.raise();

@@ -189,7 +189,7 @@ impl FeedHandler for UpdateBuffer {
 
     fn on_connected(&self, session: u64, info: FeedInfo, _watermark: u64) {
         let mut state = self.state();
-        (state.session, state.tells_keys) = (session, info.tells_keys);
+        (state.session, state.tells_keys) = (session, info.reports_keys);
         state.echo = Echo::default();
         state.news.clear();
         state.bytes = 0;

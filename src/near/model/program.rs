@@ -1,26 +1,26 @@
 //! The program that owns the cache: the shipped rules, combined as in `cache.rs`.
 
-use super::Mutant;
+use super::CacheMutant;
 use crate::mutants::Mutants;
-use crate::near::lease::Lease;
-use crate::near::shard::{Begun, Shard, Store};
+use crate::near::lease::CacheLease;
+use crate::near::shard::{BegunRead, Shard, Store};
 
 /// A cache of one key, in steps as large as locks and atomics make them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Program {
+pub(super) struct CachingProgram {
     shard: Shard<(), u64>,
-    pub(super) lease: Lease,
-    kept: Option<Kept>,
+    pub(super) lease: CacheLease,
+    kept: Option<ModelEntry>,
     epoch: u64,
     served_until: u64,
     certain_until: u64,
     last_token: u64,
-    mutant: Mutant,
+    mutant: CacheMutant,
 }
 
 /// A value in the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Kept {
+pub(super) struct ModelEntry {
     pub(super) value: usize,
     epoch: u64,
 }
@@ -44,18 +44,18 @@ pub(super) enum Work {
 
 /// How a reader gets its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Task {
+pub(super) enum ReadTask {
     Asks,
     Leads { token: u64, epoch: u64 },
     Joins { token: u64 },
 }
 
-impl Program {
-    pub(super) fn new(bound: u64, grace: u64, mutant: Mutant) -> Self {
-        let (mut shard, mut lease) = (Shard::new(), Lease::new(bound, grace));
+impl CachingProgram {
+    pub(super) fn new(bound: u64, grace: u64, mutant: CacheMutant) -> Self {
+        let (mut shard, mut lease) = (Shard::new(), CacheLease::new(bound, grace));
         match mutant {
-            Mutant::Shard(breach) => shard.breaches = Mutants::of(breach),
-            Mutant::Lease(breach) => lease.breaches = Mutants::of(breach),
+            CacheMutant::Shard(mutant) => shard.mutants = Mutants::of(mutant),
+            CacheMutant::Lease(mutant) => lease.mutants = Mutants::of(mutant),
             _ => {}
         }
         lease.connected(1, 0);
@@ -67,7 +67,7 @@ impl Program {
     /// The first half of a lookup.
     pub(super) fn glimpse(&self) -> Glimpse {
         match self.mutant {
-            Mutant::LooksAtTheValueFirst => {
+            CacheMutant::LooksAtTheValueFirst => {
                 Glimpse::Kept(self.kept.map(|kept| (kept.value, kept.epoch)))
             }
             _ => Glimpse::ServedUntil(self.served_until),
@@ -79,42 +79,44 @@ impl Program {
         let (kept, until) = match glimpse {
             Glimpse::ServedUntil(until) => (self.kept, until),
             Glimpse::Kept(kept) => {
-                (kept.map(|(value, epoch)| Kept { value, epoch }), self.served_until)
+                (kept.map(|(value, epoch)| ModelEntry { value, epoch }), self.served_until)
             }
         };
         let kept = kept.filter(|kept| self.is_of_this_epoch(kept) && now < until);
         kept.map(|kept| kept.value)
     }
 
-    fn is_of_this_epoch(&self, kept: &Kept) -> bool {
-        kept.epoch == self.epoch || self.mutant == Mutant::ServesAnotherEpoch
+    fn is_of_this_epoch(&self, kept: &ModelEntry) -> bool {
+        kept.epoch == self.epoch || self.mutant == CacheMutant::ServesAnotherEpoch
     }
 
     /// Begins to read a value that is not cached.
-    pub(super) fn begin(&mut self, now: u64) -> Task {
-        if now >= self.certain_until && self.mutant != Mutant::LeadsWhenUncertain {
-            return Task::Asks;
+    pub(super) fn begin(&mut self, now: u64) -> ReadTask {
+        if now >= self.certain_until && self.mutant != CacheMutant::LeadsWhenUncertain {
+            return ReadTask::Asks;
         }
         self.last_token += 1;
         let (token, epoch) = (self.last_token, self.epoch);
         match self.shard.begin(&(), token, epoch, token) {
-            Begun::Leads => Task::Leads { token, epoch },
-            Begun::Joins(token) => Task::Joins { token },
+            BegunRead::Leads => ReadTask::Leads { token, epoch },
+            BegunRead::Joins(token) => ReadTask::Joins { token },
         }
     }
 
     /// Ends a read that found a value or failed. Returns whether the value entered the cache.
-    pub(super) fn end(&mut self, task: Task, found: Option<usize>) -> bool {
+    pub(super) fn end(&mut self, task: ReadTask, found: Option<usize>) -> bool {
         match task {
-            Task::Leads { token, epoch } => {
-                let kept = found.map(|value| Kept { value, epoch });
+            ReadTask::Leads { token, epoch } => {
+                let kept = found.map(|value| ModelEntry { value, epoch });
                 self.shard.end(&(), token, self.epoch, kept, &mut self.kept)
             }
-            Task::Asks if found.is_some() && self.mutant != Mutant::AsksAndForgetsNothing => {
+            ReadTask::Asks
+                if found.is_some() && self.mutant != CacheMutant::AsksAndForgetsNothing =>
+            {
                 self.changed();
                 false
             }
-            Task::Asks | Task::Joins { .. } => false,
+            ReadTask::Asks | ReadTask::Joins { .. } => false,
         }
     }
 
@@ -124,10 +126,10 @@ impl Program {
     }
 
     /// The first step of a change of the lease.
-    pub(super) fn see(&mut self, change: impl FnOnce(&mut Lease)) {
+    pub(super) fn see(&mut self, change: impl FnOnce(&mut CacheLease)) {
         change(&mut self.lease);
         match self.mutant {
-            Mutant::ShowsTheEpochLast => self.show_times(),
+            CacheMutant::ShowsTheEpochLast => self.show_times(),
             _ => self.epoch = self.lease.epoch(),
         }
     }
@@ -158,8 +160,8 @@ impl Program {
     }
 }
 
-impl Store<(), Kept> for Option<Kept> {
-    fn insert(&mut self, (): (), kept: Kept) {
+impl Store<(), ModelEntry> for Option<ModelEntry> {
+    fn insert(&mut self, (): (), kept: ModelEntry) {
         *self = Some(kept);
     }
 

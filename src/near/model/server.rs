@@ -6,18 +6,18 @@ use crate::listen::heartbeat::Heartbeat;
 
 /// One key, whose value is the number of times that it was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(super) struct Server {
+pub(super) struct OneKeyServer {
     /// When each value was replaced by the next one.
     pub(super) replaced: Vec<u64>,
     /// Whether the key changed in this turn of the event loop.
     has_changed: bool,
     /// Messages of this turn, before the changes.
-    said: Vec<Word>,
+    queued: Vec<Message>,
 }
 
 /// A message on the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Word {
+pub(super) enum Message {
     Changed,
     Flushed,
     Beat(u64),
@@ -25,7 +25,7 @@ pub(super) enum Word {
 
 /// Whether the server sends changes on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum ServerChanges {
+pub(super) enum FeedState {
     Begins,
     Lasts,
     IsLost,
@@ -33,65 +33,65 @@ pub(super) enum ServerChanges {
 
 /// One connection that receives messages.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Link {
+pub(super) struct FeedLink {
     pub(super) session: u64,
-    pub(super) hearing: ServerChanges,
+    pub(super) feed: FeedState,
     pub(super) is_connected: bool,
-    pub(super) words: VecDeque<Word>,
-    pub(super) pulse: Heartbeat,
+    pub(super) messages: VecDeque<Message>,
+    pub(super) heartbeat: Heartbeat,
     /// Heartbeats on their way to the server.
     pub(super) beats: VecDeque<u64>,
     pub(super) watermark: Option<u64>,
 }
 
-impl Server {
+impl OneKeyServer {
     pub(super) fn value(&self) -> usize {
         self.replaced.len()
     }
 
-    pub(super) fn write(&mut self, now: u64, link: Option<&Link>) {
+    pub(super) fn write(&mut self, now: u64, link: Option<&FeedLink>) {
         self.replaced.push(now);
-        self.has_changed |= is_heard(link);
+        self.has_changed |= is_sent(link);
     }
 
-    pub(super) fn flush(&mut self, now: u64, link: Option<&Link>) {
+    pub(super) fn flush(&mut self, now: u64, link: Option<&FeedLink>) {
         self.replaced.push(now);
-        self.say(Word::Flushed, link);
+        self.queue(Message::Flushed, link);
     }
 
     /// Queues a message of this turn.
-    pub(super) fn say(&mut self, word: Word, link: Option<&Link>) {
-        if is_heard(link) {
-            self.said.push(word);
+    pub(super) fn queue(&mut self, message: Message, link: Option<&FeedLink>) {
+        if is_sent(link) {
+            self.queued.push(message);
         }
     }
 
-    pub(super) fn has_something_to_say(&self) -> bool {
-        self.has_changed || !self.said.is_empty()
+    pub(super) fn has_messages(&self) -> bool {
+        self.has_changed || !self.queued.is_empty()
     }
 
     /// Ends a turn of the event loop. The clients' messages are sent, the merged changes last.
-    pub(super) fn end_turn(&mut self, link: Option<&mut Link>) {
-        if let Some(link) = link.filter(|link| link.hearing == ServerChanges::Lasts) {
-            link.words.extend(self.said.drain(..));
-            link.words.extend(self.has_changed.then_some(Word::Changed));
+    pub(super) fn end_turn(&mut self, link: Option<&mut FeedLink>) {
+        if let Some(link) = link.filter(|link| link.feed == FeedState::Lasts) {
+            link.messages.extend(self.queued.drain(..));
+            link.messages.extend(self.has_changed.then_some(Message::Changed));
         }
-        self.hang_up();
+        self.drop_messages();
     }
 
-    pub(super) fn hang_up(&mut self) {
-        (self.has_changed, self.said) = (false, Vec::new());
+    pub(super) fn drop_messages(&mut self) {
+        (self.has_changed, self.queued) = (false, Vec::new());
     }
 }
 
-impl Link {
-    pub(super) fn new(session: u64, pulse: Heartbeat) -> Self {
+impl FeedLink {
+    pub(super) fn new(session: u64, heartbeat: Heartbeat) -> Self {
         Self {
             session,
-            hearing: ServerChanges::Begins,
+            feed: FeedState::Begins,
             is_connected: false,
-            words: VecDeque::new(),
-            pulse,
+            messages: VecDeque::new(),
+            heartbeat,
             beats: VecDeque::new(),
             watermark: None,
         }
@@ -99,6 +99,6 @@ impl Link {
 }
 
 /// Whether the server sends changes to the client of `link`.
-fn is_heard(link: Option<&Link>) -> bool {
-    link.is_some_and(|link| link.hearing == ServerChanges::Lasts)
+fn is_sent(link: Option<&FeedLink>) -> bool {
+    link.is_some_and(|link| link.feed == FeedState::Lasts)
 }

@@ -4,31 +4,31 @@ mod steps;
 
 use stateright::{Model, Property};
 
-use super::program::{Glimpse, Program, Task, Work};
-use super::server::{Link, Server, ServerChanges};
-use super::{Mutant, Setting};
+use super::program::{CachingProgram, Glimpse, ReadTask, Work};
+use super::server::{FeedLink, FeedState, OneKeyServer};
+use super::{CacheModel, CacheMutant};
 use crate::listen::heartbeat::Heartbeat;
 use crate::mutants::Mutants;
 
 /// A state of everything: the clock, the server, the connection, the program and its readers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct World {
+pub(super) struct CacheWorld {
     now: u64,
-    server: Server,
-    pub(super) link: Option<Link>,
-    program: Program,
+    server: OneKeyServer,
+    pub(super) link: Option<FeedLink>,
+    program: CachingProgram,
     /// The unfinished work of the thread that listens, and of the one that connects.
     work: [Option<Work>; 2],
     /// Operations in progress, which have no names and so are kept in order.
-    pub(super) readers: Vec<Reader>,
+    pub(super) readers: Vec<CacheCaller>,
     /// The value of an own write that has not ended.
     writing: Option<usize>,
     /// The newest value that a read returned.
-    told: usize,
+    newest_read: usize,
     /// The newest value of an own write that has ended, as far as the program knows.
     written: usize,
     /// The events that may still happen.
-    left: Setting,
+    left: CacheModel,
     wrong: Option<Wrong>,
 }
 
@@ -42,25 +42,25 @@ enum Wrong {
 
 /// A caller that reads the key, with the values that it must at least see.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Reader {
+pub(super) struct CacheCaller {
     since: u64,
-    told: usize,
+    newest_read: usize,
     written: usize,
-    pub(super) stage: Stage,
+    pub(super) stage: ReadStage,
 }
 
 /// The progress of a reader.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Stage {
+pub(super) enum ReadStage {
     Looks(Glimpse),
     Missed,
     /// Waits for the server's reply, which is in flight.
-    Waits(Task, Option<usize>),
+    Waits(ReadTask, Option<usize>),
 }
 
 /// An event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum CacheAction {
     Tick,
     ForeignWrite,
     OwnWrite,
@@ -69,12 +69,12 @@ pub(super) enum Action {
     TurnEnds,
     SendBeat,
     RunBeat,
-    Hear,
+    Receive,
     Work(usize),
     LoseConnection,
     NoticeLoss,
     Reconnect,
-    BeginHearing,
+    Subscribe,
     Connected,
     Look,
     FinishLooking(usize),
@@ -84,37 +84,37 @@ pub(super) enum Action {
     FailRead(usize),
 }
 
-impl Model for Setting {
-    type State = World;
-    type Action = Action;
+impl Model for CacheModel {
+    type State = CacheWorld;
+    type Action = CacheAction;
 
-    fn init_states(&self) -> Vec<World> {
-        let mut pulse = self.pulse();
-        pulse.send(0).map(|first| pulse.hear(first));
+    fn init_states(&self) -> Vec<CacheWorld> {
+        let mut heartbeat = self.heartbeat();
+        heartbeat.send(0).map(|first| heartbeat.receive(first));
         let link =
-            Link { is_connected: true, hearing: ServerChanges::Lasts, ..Link::new(1, pulse) };
-        vec![World {
+            FeedLink { is_connected: true, feed: FeedState::Lasts, ..FeedLink::new(1, heartbeat) };
+        vec![CacheWorld {
             now: 0,
-            server: Server::default(),
+            server: OneKeyServer::default(),
             link: Some(link),
-            program: Program::new(self.bound, self.grace, self.mutant),
+            program: CachingProgram::new(self.bound, self.grace, self.mutant),
             work: [None, None],
             readers: Vec::new(),
             writing: None,
-            told: 0,
+            newest_read: 0,
             written: 0,
             left: self.clone(),
             wrong: None,
         }]
     }
 
-    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+    fn actions(&self, world: &CacheWorld, actions: &mut Vec<CacheAction>) {
         if world.wrong.is_none() {
             world.happenings(actions);
         }
     }
 
-    fn next_state(&self, world: &World, action: Action) -> Option<World> {
+    fn next_state(&self, world: &CacheWorld, action: CacheAction) -> Option<CacheWorld> {
         let mut world = world.clone();
         world.happen(action, self);
         world.readers.sort();
@@ -123,57 +123,61 @@ impl Model for Setting {
 
     fn properties(&self) -> Vec<Property<Self>> {
         let mut properties = vec![
-            Property::always("nothing is stale at rest", |_, world: &World| world.is_fresh()),
-            Property::always("nothing served is older than the bound", |_, world: &World| {
+            Property::always("nothing is stale at rest", |_, world: &CacheWorld| world.is_fresh()),
+            Property::always("nothing served is older than the bound", |_, world: &CacheWorld| {
                 world.wrong != Some(Wrong::TooOld)
             }),
-            Property::always("own writes are read", |_, world: &World| {
+            Property::always("own writes are read", |_, world: &CacheWorld| {
                 world.wrong != Some(Wrong::BeforeOwnWrite)
             }),
-            Property::always("reads never go back", |_, world: &World| {
+            Property::always("reads never go back", |_, world: &CacheWorld| {
                 world.wrong != Some(Wrong::GoesBack)
             }),
-            Property::sometimes("a hit", |_, world: &World| world.hits()),
-            Property::sometimes("a refused value", |_, world: &World| world.refuses()),
+            Property::sometimes("a hit", |_, world: &CacheWorld| world.hits()),
+            Property::sometimes("a refused value", |_, world: &CacheWorld| world.refuses()),
         ];
         if self.readers > 1 {
-            properties.push(Property::sometimes("a read joined", |_, world: &World| world.joins()));
+            properties
+                .push(Property::sometimes("a read joined", |_, world: &CacheWorld| world.joins()));
         }
         if self.losses > 0 {
-            properties.push(Property::sometimes("a gap", |_, world: &World| world.link.is_none()));
+            properties
+                .push(Property::sometimes("a gap", |_, world: &CacheWorld| world.link.is_none()));
         }
         properties
     }
 }
 
-impl Setting {
-    fn pulse(&self) -> Heartbeat {
-        let mut pulse = Heartbeat::default();
-        if let Mutant::Heartbeat(breach) = self.mutant {
-            pulse.breaches = Mutants::of(breach);
+impl CacheModel {
+    fn heartbeat(&self) -> Heartbeat {
+        let mut heartbeat = Heartbeat::default();
+        if let CacheMutant::Heartbeat(mutant) = self.mutant {
+            heartbeat.mutants = Mutants::of(mutant);
         }
-        pulse
+        heartbeat
     }
 }
 
-impl World {
+impl CacheWorld {
     /// A reader is about to be served from the cache.
     pub(super) fn hits(&self) -> bool {
         self.readers.iter().any(|reader| match reader.stage {
-            Stage::Looks(glimpse) => self.program.lookup(glimpse, self.now).is_some(),
+            ReadStage::Looks(glimpse) => self.program.lookup(glimpse, self.now).is_some(),
             _ => false,
         })
     }
 
     pub(super) fn joins(&self) -> bool {
-        let joins = |reader: &Reader| matches!(reader.stage, Stage::Waits(Task::Joins { .. }, _));
+        let joins = |reader: &CacheCaller| {
+            matches!(reader.stage, ReadStage::Waits(ReadTask::Joins { .. }, _))
+        };
         self.readers.iter().any(joins)
     }
 
     /// A reader has found a value that may not be cached.
     pub(super) fn refuses(&self) -> bool {
         self.readers.iter().any(|reader| match reader.stage {
-            Stage::Waits(task @ Task::Leads { .. }, found @ Some(_)) => {
+            ReadStage::Waits(task @ ReadTask::Leads { .. }, found @ Some(_)) => {
                 !self.program.clone().end(task, found)
             }
             _ => false,
@@ -183,12 +187,12 @@ impl World {
     /// Returns whether nothing is in progress, and every message was delivered or is known to be
     /// lost.
     fn rests(&self) -> bool {
-        let rests = |link: &Link| {
-            link.hearing == ServerChanges::Lasts && link.words.is_empty() && link.beats.is_empty()
+        let rests = |link: &FeedLink| {
+            link.feed == FeedState::Lasts && link.messages.is_empty() && link.beats.is_empty()
         };
         self.readers.is_empty()
             && self.writing.is_none()
-            && !self.server.has_something_to_say()
+            && !self.server.has_messages()
             && self.work == [None, None]
             && self.link.as_ref().is_none_or(rests)
     }

@@ -14,9 +14,9 @@ local done, trimmed = tonumber(ARGV[5]), tonumber(ARGV[6])
 local wanted, looks = tonumber(ARGV[7]), ARGV[8] == '1'
 if known >= 0 then
   -- The fraction of the time is the number of the last poll.
-  local heard = redis.call('ZSCORE', consumers, id)
-  if not heard then return {0, -1} end
-  if heard % 1 * 2048 ~= known or redis.call('LLEN', claimed) < held then return {3, -1} end
+  local score = redis.call('ZSCORE', consumers, id)
+  if not score then return {0, -1} end
+  if score % 1 * 2048 ~= known or redis.call('LLEN', claimed) < held then return {3, -1} end
 end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)

@@ -49,9 +49,9 @@ end
 local through = 0
 for i = 4, #ARGV do
   local id, claimed = ARGV[i], KEYS[i + 4]
-  local heard = redis.call('ZSCORE', consumers, id)
-  local is_lost = not heard or tonumber(heard) <= now - lease
-  if is_lost and (heard or redis.call('EXISTS', claimed) == 1) then
+  local score = redis.call('ZSCORE', consumers, id)
+  local is_lost = not score or tonumber(score) <= now - lease
+  if is_lost and (score or redis.call('EXISTS', claimed) == 1) then
     if left == 0 then break end
     take_back(id, claimed)
     if redis.call('EXISTS', claimed) == 1 then break end

@@ -8,18 +8,18 @@
 -- list.
 -- Only -1, with nothing changed, where a former id had to be registered.
 local consumers, gone, held, claimed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local id, known, leaves, mark = ARGV[1], ARGV[2] == '1', ARGV[3] == '1', -1
+local id, known, leaves, sequence = ARGV[1], ARGV[2] == '1', ARGV[3] == '1', -1
 for i = 4, #ARGV do
-  local heard = redis.call('ZSCORE', consumers, ARGV[i])
-  if heard then mark = heard % 1 * 2048 end
+  local score = redis.call('ZSCORE', consumers, ARGV[i])
+  if score then sequence = score % 1 * 2048 end
 end
 -- The consumer was reaped. What its list may hold since is unknown to it.
-if known and mark < 0 then return {mark} end
+if known and sequence < 0 then return {sequence} end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('ZREM', consumers, '')
 -- Registers the new id before it gets anything: jobs of an unregistered id are never taken back.
-redis.call('ZADD', consumers, now + math.max(mark, 0) / 2048, id)
+redis.call('ZADD', consumers, now + math.max(sequence, 0) / 2048, id)
 -- The latest id first: a recovery with an unknown outcome may have moved the list there. What a
 -- wait has brought to an earlier id since is newer.
 for i = #ARGV, 4, -1 do
@@ -39,5 +39,5 @@ end
 -- An unused queue forgets its retired ids after a hundred days.
 redis.call('PEXPIRE', gone, 8640000000)
 local reply = redis.call('LRANGE', claimed, 0, -1)
-table.insert(reply, 1, mark)
+table.insert(reply, 1, sequence)
 return reply

@@ -11,9 +11,9 @@ redis.call('ZREM', consumers, '')
 local reply = {}
 for i = 1, #ARGV, 3 do
   local id = ARGV[i]
-  local heard = redis.call('ZSCORE', consumers, id)
-  if heard then
-    redis.call('ZADD', consumers, now + heard % 1, id)
+  local score = redis.call('ZSCORE', consumers, id)
+  if score then
+    redis.call('ZADD', consumers, now + score % 1, id)
     local runs, idles = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
     if runs < 0 and idles < 0 then
       redis.call('HDEL', held, id)

@@ -8,7 +8,7 @@ use crate::limits::PAGE;
 use crate::queue::keys::{ConsumerId, Keys};
 use crate::queue::scripts::{ABANDONED, EXPIRED, REAP};
 use crate::queue::settings::QueueSettings;
-use crate::queue::shared_settings::{SharedSettings, Stored, report};
+use crate::queue::shared_settings::{SharedSettings, StoredSettings, report};
 use crate::reply;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -18,7 +18,7 @@ pub(crate) struct Reaper {
     keys: Arc<Keys>,
     settings: QueueSettings,
     /// The settings stored beside the queue, once known.
-    stored: Option<Stored>,
+    stored: Option<StoredSettings>,
     /// The scan cursor among the retired ids.
     cursor: u64,
 }
@@ -106,7 +106,7 @@ impl Reaper {
 }
 
 /// Reads the previous and the current settings, and the lost consumers.
-fn expired(reply: Reply<'_>) -> Result<(Stored, Stored, Vec<ConsumerId>)> {
+fn expired(reply: Reply<'_>) -> Result<(StoredSettings, StoredSettings, Vec<ConsumerId>)> {
     let request = reply.request;
     let parts = reply::raw_many(reply)?;
     let split = parts.split_at_checked(6);
@@ -137,7 +137,7 @@ mod tests {
     use crate::queue::work_queue::WorkQueue;
 
     #[test]
-    fn who_was_swept_in_part_does_not_go_on_with_the_rest() {
+    fn a_partly_reaped_consumer_does_not_continue_with_the_rest() {
         const JOBS: u32 = 1500;
         let server = LocalServer::start().unwrap();
         let client = Client::open(server.url()).unwrap();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_gone_is_forgotten_unless_something_came_for_it() {
+    fn a_retired_id_is_forgotten_unless_its_list_has_a_job() {
         let server = LocalServer::start().unwrap();
         let client = Client::open(server.url()).unwrap();
         let queue: WorkQueue<u32> = WorkQueue::new(&client, "gone");
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn every_abandoned_id_is_looked_at_in_one_round_whoever_was_swept_later() {
+    fn every_abandoned_id_is_examined_in_one_round_whatever_is_reaped_later() {
         let server = LocalServer::start().unwrap();
         let client = Client::open(server.url()).unwrap();
         let queue: WorkQueue<String> = WorkQueue::new(&client, "hidden");
@@ -208,7 +208,7 @@ mod tests {
             Request::write("ZADD").key(&keys.gone).arg(until).arg(id.as_bytes())
         };
         client.pipeline(of_the_dead(5000, |id| abandoned(id, "99999999999999"))).unwrap();
-        for (id, until) in [("recovered", "99999999999990"), ("swept", "99999999999999")] {
+        for (id, until) in [("recovered", "99999999999990"), ("reaped", "99999999999999")] {
             let id = ConsumerId::parse(id.as_bytes());
             client.run(abandoned(&id, until).returns(reply::count)).unwrap();
             let given = Request::write("RPUSH").key(&keys.claimed(&id)).arg("job");
@@ -232,11 +232,11 @@ mod tests {
         let client = Client::open(server.url()).unwrap();
         let queue: WorkQueue<String> = WorkQueue::new(&client, "died");
         let keys = queue.keys();
-        let heard = |id: &ConsumerId| {
+        let registered = |id: &ConsumerId| {
             Request::write("ZADD").key(&keys.consumers).number(1).arg(id.as_bytes())
         };
         let holds = |id: &ConsumerId| Request::write("RPUSH").key(&keys.claimed(id)).arg("job");
-        client.pipeline(of_the_dead(2500, heard)).unwrap();
+        client.pipeline(of_the_dead(2500, registered)).unwrap();
         client.pipeline(of_the_dead(2500, holds)).unwrap();
         let mut reaper = Reaper::new(keys.clone(), QueueSettings::new());
         for expected in [true, true, false] {

@@ -26,12 +26,12 @@ pub(crate) struct MaintenanceThread {
     keys: Arc<Keys>,
     settings: QueueSettings,
     maintenance: Arc<MaintenanceHandle>,
-    state: Lock<State>,
+    state: Lock<MaintenanceState>,
 }
 
 /// The consumers in this program, and whether the thread runs.
 #[derive(Default)]
-struct State {
+struct MaintenanceState {
     sessions: Vec<Arc<ConsumerSession>>,
     works: bool,
 }
@@ -50,9 +50,9 @@ impl MaintenanceThread {
     ) -> io::Result<()> {
         let mut state = self.state();
         if !state.works {
-            let (keeper, client) = (self.clone(), client());
+            let (maintenance, client) = (self.clone(), client());
             let thread = thread::Builder::new().name("redis-queue".into());
-            thread.spawn(move || keeper.work(&client))?;
+            thread.spawn(move || maintenance.work(&client))?;
             state.works = true;
         }
         state.sessions.push(session);
@@ -62,44 +62,44 @@ impl MaintenanceThread {
     }
 
     /// The handle that it shares with its consumers.
-    pub(crate) fn maintenance(&self) -> &Arc<MaintenanceHandle> {
+    pub(crate) fn handle(&self) -> &Arc<MaintenanceHandle> {
         &self.maintenance
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, MaintenanceState> {
         self.state.lock()
     }
 
-    /// Renews leases, settles and reaps until there are no consumers and the first reap is done.
+    /// Renews leases, settles and reaps until there are no consumers and the first reaping is done.
     fn work(&self, client: &Client) {
         let third = self.maintenance.terms().lease / 3;
         let mut reaper = Reaper::new(self.keys.clone(), self.settings.clone());
-        let (mut beat, mut reap) = (Instant::now() + third, Instant::now());
-        // The first reap stores settings, even if the consumer that began with them has left by
+        let (mut renewal, mut reaping) = (Instant::now() + third, Instant::now());
+        // The first reaping stores settings, even if the consumer that began with them has left by
         // now.
-        let mut has_swept = false;
+        let mut has_reaped = false;
         loop {
             let third = self.maintenance.terms().lease / 3;
             self.maintenance.rest(true);
             let sessions = {
                 let mut state = self.state();
                 state.sessions.retain(|session| !session.left.is_closed());
-                state.works = !(has_swept && state.sessions.is_empty());
+                state.works = !(has_reaped && state.sessions.is_empty());
                 if !state.works {
                     return;
                 }
                 state.sessions.clone()
             };
             let now = Instant::now();
-            if now >= beat {
-                let beaten = self.beat(client, &sessions);
-                beat = now + if beaten.is_ok() { third } else { third.min(AFTER_A_FAILURE) };
+            if now >= renewal {
+                let renewed = self.renew_leases(client, &sessions);
+                renewal = now + if renewed.is_ok() { third } else { third.min(AFTER_A_FAILURE) };
             }
-            let tended = sessions.iter().map(|session| finish(session.maintain(client)));
-            let failed = tended.filter(Result::is_err).count() > 0;
+            let maintained = sessions.iter().map(|session| finish(session.maintain(client)));
+            let failed = maintained.filter(Result::is_err).count() > 0;
             let now = Instant::now();
-            if now >= reap {
-                has_swept = true;
+            if now >= reaping {
+                has_reaped = true;
                 let orphaned: Vec<_> =
                     sessions.iter().flat_map(|session| session.ledger().orphaned()).collect();
                 // Retired ids that could not be reaped now are reaped next time, perhaps by another
@@ -108,13 +108,13 @@ impl MaintenanceThread {
                 let terms = reaper.terms();
                 self.maintenance.set_terms(terms);
                 // The lease may have been shortened meanwhile.
-                beat = beat.min(now + terms.lease / 3);
-                reap = now + if has_more { Duration::ZERO } else { third.mul_f64(spread(0.2)) };
+                renewal = renewal.min(now + terms.lease / 3);
+                reaping = now + if has_more { Duration::ZERO } else { third.mul_f64(spread(0.2)) };
             }
             if sessions.is_empty() {
                 continue;
             }
-            let left = beat.min(reap).saturating_duration_since(Instant::now());
+            let left = renewal.min(reaping).saturating_duration_since(Instant::now());
             match sessions.iter().any(|session| session.is_busy()) {
                 true => {
                     self.maintenance.rest(false);
@@ -126,18 +126,18 @@ impl MaintenanceThread {
     }
 
     /// Renews the leases.
-    fn beat(&self, client: &Client, sessions: &[Arc<ConsumerSession>]) -> Result<()> {
+    fn renew_leases(&self, client: &Client, sessions: &[Arc<ConsumerSession>]) -> Result<()> {
         let sent = Instant::now();
-        let pulses: Vec<_> = sessions
+        let heartbeats: Vec<_> = sessions
             .iter()
-            .filter_map(|session| Some((session, session.ledger().pulse(sent)?)))
+            .filter_map(|session| Some((session, session.ledger().heartbeat(sent)?)))
             .collect();
-        if pulses.is_empty() {
+        if heartbeats.is_empty() {
             return Ok(());
         }
         let request =
             Request::script(&RENEW_LEASES, 2).key(&self.keys.consumers).key(&self.keys.held);
-        let request = pulses.iter().fold(request, |request, (_, (consumer, longest))| {
+        let request = heartbeats.iter().fold(request, |request, (_, (consumer, longest))| {
             let time = |time: Option<Duration>| {
                 time.and_then(|time| i64::try_from(time.as_millis()).ok()).unwrap_or(-1)
             };
@@ -145,13 +145,13 @@ impl MaintenanceThread {
             longest.iter().fold(request, |request, longest| request.number(time(*longest)))
         });
         let alive = |reply: Reply<'_>| {
-            let consumers = reply.request.others().count() / PULSE_ARGUMENTS;
+            let consumers = reply.request.others().count() / HEARTBEAT_ARGUMENTS;
             reply::flags_of(reply, consumers)
         };
         let alive = client.run(request.returns(alive))?;
-        for ((session, (consumer, ..)), alive) in pulses.into_iter().zip(alive) {
+        for ((session, (consumer, ..)), alive) in heartbeats.into_iter().zip(alive) {
             match alive {
-                true => session.ledger().heard(&consumer, sent),
+                true => session.ledger().renewed(&consumer, sent),
                 false => session.ledger().lost(&consumer),
             }
         }
@@ -160,6 +160,6 @@ impl MaintenanceThread {
 }
 
 /// How many arguments `renew_leases.lua` takes for each consumer.
-const PULSE_ARGUMENTS: usize = 3;
+const HEARTBEAT_ARGUMENTS: usize = 3;
 const TICK: Duration = Duration::from_millis(50);
 const AFTER_A_FAILURE: Duration = Duration::from_millis(250);

@@ -5,21 +5,22 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use super::server::{Item, Reply, Request, name};
-use super::{Mutant, Setting};
+use super::raw_item::{RawItem, name};
+use super::server::{ConsumerReply, ConsumerRequest};
+use super::{QueueModel, QueueMutant};
 use crate::mutants::Mutants;
 use crate::queue::item as parser;
-use crate::queue::keys::{ConsumerId, Ids};
-use crate::queue::session::{Fate, Leave, Ledger, Outcome};
+use crate::queue::keys::{ConsumerId, ConsumerIds};
+use crate::queue::session::{Fate, Leave, Ledger, RequestOutcome};
 
 /// A consumer in a program, and its handlers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Program {
+pub(crate) struct ConsumingProgram {
     pub(crate) ledger: Ledger,
     /// The items of its ledger's entries.
-    items: BTreeMap<u64, Item>,
+    items: BTreeMap<u64, RawItem>,
     /// The running jobs of handlers, including those that it has lost meanwhile.
-    pub(crate) handlers: BTreeMap<u64, Item>,
+    pub(crate) handlers: BTreeMap<u64, RawItem>,
     /// The names of jobs that were recently given to handlers, and of those (`None`) that were
     /// announced to the server.
     pub(crate) begun: Vec<(u8, Option<Begins>)>,
@@ -32,53 +33,53 @@ pub(crate) enum Begins {
     AfterTheServer,
 }
 
-impl Program {
-    pub(crate) fn new(name: &str, setting: &Setting) -> Self {
-        let mut ledger = Ledger::new(Ids::of(name), moment());
-        if let Mutant::Ledger(breach) = setting.mutant {
-            ledger.breaches = Mutants::of(breach);
+impl ConsumingProgram {
+    pub(crate) fn new(name: &str, model: &QueueModel) -> Self {
+        let mut ledger = Ledger::new(ConsumerIds::of(name), moment());
+        if let QueueMutant::Ledger(mutant) = model.mutant {
+            ledger.mutants = Mutants::of(mutant);
         }
         Self { ledger, items: BTreeMap::new(), handlers: BTreeMap::new(), begun: Vec::new() }
     }
 
-    pub(crate) fn claim(&mut self) -> Option<Request> {
-        self.ledger.claim().ok().map(Request::Step)
+    pub(crate) fn claim(&mut self) -> Option<ConsumerRequest> {
+        self.ledger.claim().ok().map(ConsumerRequest::Poll)
     }
 
-    pub(crate) fn wait(&mut self) -> Option<Request> {
-        self.ledger.wait().ok().map(Request::Step)
+    pub(crate) fn wait(&mut self) -> Option<ConsumerRequest> {
+        self.ledger.wait().ok().map(ConsumerRequest::Poll)
     }
 
     /// Announces the next job to the server.
-    pub(crate) fn record(&mut self) -> Option<Request> {
-        let step = self.ledger.record(1).ok()?;
-        let fates = step.settlement.iter().flat_map(|settlement| &settlement.fates);
+    pub(crate) fn record(&mut self) -> Option<ConsumerRequest> {
+        let poll = self.ledger.record(1).ok()?;
+        let fates = poll.settlement.iter().flat_map(|settlement| &settlement.fates);
         for (_, number, _) in fates.filter(|(.., fate)| *fate == Fate::Running) {
             self.begun.extend(self.items.get(number).map(|item| (name(item), None)));
         }
-        Some(Request::Step(step))
+        Some(ConsumerRequest::Poll(poll))
     }
 
-    pub(crate) fn settle(&mut self) -> Option<Request> {
-        self.ledger.settle_now().ok().map(Request::Step)
+    pub(crate) fn settle(&mut self) -> Option<ConsumerRequest> {
+        self.ledger.settle_now().ok().map(ConsumerRequest::Poll)
     }
 
     /// Claims, as long as it wants any jobs.
-    pub(crate) fn go_on(&mut self) -> Option<Request> {
+    pub(crate) fn go_on(&mut self) -> Option<ConsumerRequest> {
         if self.ledger.jobs.is_closing() { self.settle() } else { self.claim() }
     }
 
-    pub(crate) fn recover(&mut self) -> Option<Request> {
-        self.ledger.recover().ok().map(Request::Adopt)
+    pub(crate) fn recover(&mut self) -> Option<ConsumerRequest> {
+        self.ledger.recover().ok().map(ConsumerRequest::Recover)
     }
 
-    pub(crate) fn beat(&mut self) -> Option<Request> {
-        self.ledger.pulse(moment()).map(|(id, ..)| Request::Beat(id))
+    pub(crate) fn renew_lease(&mut self) -> Option<ConsumerRequest> {
+        self.ledger.heartbeat(moment()).map(|(id, ..)| ConsumerRequest::RenewLease(id))
     }
 
-    pub(crate) fn leave(&mut self) -> Option<Request> {
+    pub(crate) fn leave(&mut self) -> Option<ConsumerRequest> {
         match self.ledger.leave() {
-            Leave::Now(id) => Some(Request::Leave(id)),
+            Leave::Now(id) => Some(ConsumerRequest::Leave(id)),
             _ => None,
         }
     }
@@ -103,29 +104,31 @@ impl Program {
     }
 
     /// Handles the reply to a request.
-    pub(crate) fn hear(&mut self, request: Request, reply: Reply) {
+    pub(crate) fn receive(&mut self, request: ConsumerRequest, reply: ConsumerReply) {
         match (request, reply) {
-            (request, Reply::Failed) => self.miss(request, Outcome::Unknown, false),
-            (Request::Step(step), Reply::Fenced) => {
-                self.ledger.finish(&step, Outcome::NotSent, moment());
-                self.ledger.lost(&step.consumer);
+            (request, ConsumerReply::Failed) => self.miss(request, RequestOutcome::Unknown, false),
+            (ConsumerRequest::Poll(poll), ConsumerReply::Fenced) => {
+                self.ledger.finish(&poll, RequestOutcome::NotSent, moment());
+                self.ledger.lost(&poll.consumer);
             }
-            (Request::Step(step), Reply::Diverged) => {
-                self.ledger.finish(&step, Outcome::NotSent, moment());
-                self.ledger.diverged(&step.consumer);
+            (ConsumerRequest::Poll(poll), ConsumerReply::Diverged) => {
+                self.ledger.finish(&poll, RequestOutcome::NotSent, moment());
+                self.ledger.diverged(&poll.consumer);
             }
-            (Request::Step(step), Reply::Claimed(items))
-                if self.ledger.finish(&step, Outcome::Applied, moment()) =>
+            (ConsumerRequest::Poll(poll), ConsumerReply::Claimed(items))
+                if self.ledger.finish(&poll, RequestOutcome::Applied, moment()) =>
             {
                 self.ledger.jobs.append(items.clone(), moment());
                 self.remember(items);
             }
-            (Request::Adopt(recovery), Reply::Adopted(mark, items)) => {
-                self.ledger.recovered(recovery, mark, items.clone(), moment());
+            (ConsumerRequest::Recover(recovery), ConsumerReply::Recovered(sequence, items)) => {
+                self.ledger.recovered(recovery, sequence, items.clone(), moment());
                 self.remember(items);
             }
-            (Request::Beat(id), Reply::Beaten(false)) => self.ledger.lost(&id),
-            (Request::Leave(id), _) => self.ledger.left(&id),
+            (ConsumerRequest::RenewLease(id), ConsumerReply::Renewed(false)) => {
+                self.ledger.lost(&id)
+            }
+            (ConsumerRequest::Leave(id), _) => self.ledger.left(&id),
             _ => {}
         }
         let jobs = &self.ledger.jobs;
@@ -133,22 +136,22 @@ impl Program {
     }
 
     /// Drops a wait.
-    pub(crate) fn abandon(&mut self, request: Request) {
-        if let Request::Step(wait) = request {
+    pub(crate) fn abandon(&mut self, request: ConsumerRequest) {
+        if let ConsumerRequest::Poll(wait) = request {
             self.ledger.abandon(wait, moment());
         }
     }
 
     /// Handles the report of a dropped wait.
-    pub(crate) fn hear_report(
+    pub(crate) fn receive_report(
         &mut self,
-        request: &Request,
-        outcome: Outcome,
-        reply: Option<Reply>,
+        request: &ConsumerRequest,
+        outcome: RequestOutcome,
+        reply: Option<ConsumerReply>,
     ) {
-        if let Request::Step(wait) = request
+        if let ConsumerRequest::Poll(wait) = request
             && self.ledger.reported(wait, outcome, moment())
-            && let Some(Reply::Claimed(items)) = reply
+            && let Some(ConsumerReply::Claimed(items)) = reply
         {
             self.ledger.jobs.append(items.clone(), moment());
             self.remember(items);
@@ -156,17 +159,22 @@ impl Program {
     }
 
     /// Ends a request without a reply.
-    pub(crate) fn miss(&mut self, request: Request, outcome: Outcome, is_abandoned: bool) {
+    pub(crate) fn miss(
+        &mut self,
+        request: ConsumerRequest,
+        outcome: RequestOutcome,
+        is_abandoned: bool,
+    ) {
         match request {
-            request if is_abandoned => self.hear_report(&request, outcome, None),
-            Request::Step(step) => drop(self.ledger.finish(&step, outcome, moment())),
-            Request::Adopt(recovery) => self.ledger.not_recovered(recovery, outcome),
-            Request::Beat(_) | Request::Leave(_) => {}
+            request if is_abandoned => self.receive_report(&request, outcome, None),
+            ConsumerRequest::Poll(poll) => drop(self.ledger.finish(&poll, outcome, moment())),
+            ConsumerRequest::Recover(recovery) => self.ledger.not_recovered(recovery, outcome),
+            ConsumerRequest::RenewLease(_) | ConsumerRequest::Leave(_) => {}
         }
     }
 
     /// Records the last of `items`, which were appended.
-    fn remember(&mut self, items: Vec<Item>) {
+    fn remember(&mut self, items: Vec<RawItem>) {
         let numbers: Vec<u64> = self.ledger.jobs.numbers().collect();
         let numbered = numbers.into_iter().rev().zip(items.into_iter().rev());
         for (number, item) in numbered {
@@ -175,12 +183,12 @@ impl Program {
     }
 
     /// The content of the list, as far as the program knows.
-    pub(crate) fn list(&self) -> impl Iterator<Item = Option<&Item>> {
+    pub(crate) fn list(&self) -> impl Iterator<Item = Option<&RawItem>> {
         self.ledger.jobs.numbers().map(|number| self.items.get(&number))
     }
 
     /// The jobs that are its own, as far as it knows.
-    pub(crate) fn own(&self) -> impl Iterator<Item = &Item> {
+    pub(crate) fn own(&self) -> impl Iterator<Item = &RawItem> {
         let own = self.handlers.iter().filter(|(number, _)| self.ledger.jobs.contains(**number));
         own.map(|(_, item)| item)
     }

@@ -2,117 +2,94 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{Mutant, Setting};
-use crate::queue::item as parser;
+use super::raw_item::{RawItem, again, attempts, begun, parse, unbegun, wrap};
+use super::{QueueModel, QueueMutant};
 use crate::queue::keys::ConsumerId;
-use crate::queue::session::{Fate, Recovery, Step, tombstone};
-
-/// A job as it stands in lists; its payload is its name.
-pub(crate) type Item = Vec<u8>;
-
-pub(crate) fn name(item: &Item) -> u8 {
-    parse(item).0
-}
-
-/// How many deliveries failed.
-pub(crate) fn attempts(item: &Item) -> u8 {
-    parse(item).1
-}
-
-fn parse(item: &Item) -> (u8, u8, Option<u8>) {
-    let item = parser::Item::parse(item);
-    (item.payload[0], item.attempts as u8, item.mark)
-}
-
-fn wrap(name: u8, attempts: u8, mark: Option<u8>) -> Item {
-    let header = format!("\x1eq1;{attempts}");
-    let id = [b';', name, b';', name];
-    header.into_bytes().into_iter().chain(mark).chain(id).collect()
-}
+use crate::queue::session::{Fate, PollRequest, Recovery, tombstone};
 
 /// The keys of the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Server {
-    pub(crate) queue: VecDeque<Item>,
+pub(crate) struct QueueServer {
+    pub(crate) queue: VecDeque<RawItem>,
     /// The list of each consumer.
-    pub(crate) lists: BTreeMap<ConsumerId, VecDeque<Item>>,
-    pub(crate) consumers: BTreeMap<ConsumerId, Heard>,
+    pub(crate) lists: BTreeMap<ConsumerId, VecDeque<RawItem>>,
+    pub(crate) consumers: BTreeMap<ConsumerId, Registration>,
     pub(crate) gone: BTreeSet<ConsumerId>,
-    pub(crate) delayed: BTreeSet<Item>,
-    pub(crate) dead: Vec<Item>,
+    pub(crate) delayed: BTreeSet<RawItem>,
+    pub(crate) dead: Vec<RawItem>,
     batch: usize,
     most_deliveries: u8,
-    mutant: Mutant,
+    pub(super) mutant: QueueMutant,
     /// The number of writes after which the running script stops.
-    writes: Option<u8>,
+    pub(super) writes: Option<u8>,
 }
 
 /// The score of a consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Heard {
+pub(crate) struct Registration {
     /// Whether its lease has expired.
     pub(crate) is_over: bool,
-    pub(crate) mark: u16,
+    pub(crate) sequence: u16,
 }
 
 /// A request of a consumer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Request {
-    Step(Step),
-    Adopt(Recovery),
-    Beat(ConsumerId),
+pub(crate) enum ConsumerRequest {
+    Poll(PollRequest),
+    Recover(Recovery),
+    RenewLease(ConsumerId),
     Leave(ConsumerId),
 }
 
 /// The reply to a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Reply {
+pub(crate) enum ConsumerReply {
     Fenced,
     Diverged,
-    Claimed(Vec<Item>),
-    Adopted(Option<u16>, Vec<Item>),
-    Beaten(bool),
+    Claimed(Vec<RawItem>),
+    Recovered(Option<u16>, Vec<RawItem>),
+    Renewed(bool),
     Left,
     /// The script stopped in the middle of its writes.
     Failed,
 }
 
 /// A script has stopped.
-struct Stopped;
+pub(super) struct Stopped;
 
-impl Server {
-    pub(crate) fn new(setting: &Setting) -> Self {
+impl QueueServer {
+    pub(crate) fn new(model: &QueueModel) -> Self {
         Self {
-            queue: (0..setting.jobs).map(|job| vec![b'a' + job]).collect(),
+            queue: (0..model.jobs).map(|job| vec![b'a' + job]).collect(),
             lists: BTreeMap::new(),
             consumers: BTreeMap::new(),
             gone: BTreeSet::new(),
             delayed: BTreeSet::new(),
             dead: Vec::new(),
-            batch: setting.batch,
-            most_deliveries: setting.most_deliveries,
-            mutant: setting.mutant,
+            batch: model.batch,
+            most_deliveries: model.most_deliveries,
+            mutant: model.mutant,
             writes: None,
         }
     }
 
     /// Runs a request, up to a number of writes.
-    pub(crate) fn run(&mut self, request: &Request, writes: Option<u8>) -> Reply {
+    pub(crate) fn run(&mut self, request: &ConsumerRequest, writes: Option<u8>) -> ConsumerReply {
         self.writes = writes;
         let reply = match request {
-            Request::Step(step) if step.waits => Ok(self.blmove(step)),
-            Request::Step(step) => self.step(step),
-            Request::Adopt(recovery) => Ok(self.recover(recovery)),
-            Request::Beat(id) => Ok(self.beat(id)),
-            Request::Leave(id) => Ok(self.leave(id)),
+            ConsumerRequest::Poll(poll) if poll.waits => Ok(self.blmove(poll)),
+            ConsumerRequest::Poll(poll) => self.poll(poll),
+            ConsumerRequest::Recover(recovery) => Ok(self.recover(recovery)),
+            ConsumerRequest::RenewLease(id) => Ok(self.renew_lease(id)),
+            ConsumerRequest::Leave(id) => Ok(self.leave(id)),
         };
         self.writes = None;
         self.lists.retain(|_, list| !list.is_empty());
-        reply.unwrap_or(Reply::Failed)
+        reply.unwrap_or(ConsumerReply::Failed)
     }
 
     /// Counts a write of the running script, which may stop here.
-    fn may_write(&mut self) -> Result<(), Stopped> {
+    pub(super) fn may_write(&mut self) -> Result<(), Stopped> {
         match &mut self.writes {
             Some(0) => Err(Stopped),
             Some(writes) => {
@@ -123,38 +100,38 @@ impl Server {
         }
     }
 
-    fn list(&mut self, id: &ConsumerId) -> &mut VecDeque<Item> {
+    pub(super) fn list(&mut self, id: &ConsumerId) -> &mut VecDeque<RawItem> {
         self.lists.entry(id.clone()).or_default()
     }
 
     /// Moves a job to the list of a consumer that waits.
-    fn blmove(&mut self, step: &Step) -> Reply {
+    fn blmove(&mut self, poll: &PollRequest) -> ConsumerReply {
         let item = self.queue.pop_front();
-        self.list(&step.consumer).extend(item.clone());
-        Reply::Claimed(item.into_iter().collect())
+        self.list(&poll.consumer).extend(item.clone());
+        ConsumerReply::Claimed(item.into_iter().collect())
     }
 
     /// Does the work of `poll.lua`.
-    fn step(&mut self, step: &Step) -> Result<Reply, Stopped> {
-        let heard = self.consumers.get(&step.consumer).copied();
-        if let Some(known) = step.known {
-            let marked = heard.is_none_or(|heard| heard.mark == known);
-            let holds_enough = self.list(&step.consumer).len() >= step.held;
+    fn poll(&mut self, poll: &PollRequest) -> Result<ConsumerReply, Stopped> {
+        let registration = self.consumers.get(&poll.consumer).copied();
+        if let Some(known) = poll.known {
+            let matches = registration.is_none_or(|registration| registration.sequence == known);
+            let holds_enough = self.list(&poll.consumer).len() >= poll.held;
             match self.mutant {
-                Mutant::StepsUnfenced => {}
-                _ if heard.is_none() => return Ok(Reply::Fenced),
-                Mutant::StepsWithAnyMark if holds_enough => {}
-                Mutant::StepsWithAnyLength if marked => {}
-                _ if marked && holds_enough => {}
-                _ => return Ok(Reply::Diverged),
+                QueueMutant::PollsUnfenced => {}
+                _ if registration.is_none() => return Ok(ConsumerReply::Fenced),
+                QueueMutant::PollsWithAnySequence if holds_enough => {}
+                QueueMutant::PollsWithAnyLength if matches => {}
+                _ if matches && holds_enough => {}
+                _ => return Ok(ConsumerReply::Diverged),
             }
         }
         let none = Vec::new();
-        let fates = step.settlement.as_ref().map_or(&none, |settlement| &settlement.fates);
+        let fates = poll.settlement.as_ref().map_or(&none, |settlement| &settlement.fates);
         let goes_back = |fate: &Fate| matches!(fate, Fate::Back | Fate::Unseen);
         let (back, others): (Vec<_>, Vec<_>) = fates.iter().partition(|(.., it)| goes_back(it));
         for (index, _, fate) in others.into_iter().chain(back.into_iter().rev()) {
-            self.settle(&step.consumer, *index, fate)?;
+            self.settle(&poll.consumer, *index, fate)?;
         }
         if !self.delayed.is_empty() {
             self.may_write()?;
@@ -163,36 +140,39 @@ impl Server {
             self.delayed.clear();
         }
         let mut claimed = Vec::new();
-        if step.claims && !self.queue.is_empty() {
+        if poll.claims && !self.queue.is_empty() {
             claimed.extend(self.queue.iter().take(self.batch).cloned());
-            if self.mutant == Mutant::TrimsBeforeItPushes {
+            if self.mutant == QueueMutant::TrimsBeforeItPushes {
                 self.queue.drain(..claimed.len());
             }
             self.may_write()?;
-            self.list(&step.consumer).extend(claimed.clone());
+            self.list(&poll.consumer).extend(claimed.clone());
             self.may_write()?;
-            if self.mutant != Mutant::TrimsBeforeItPushes {
+            if self.mutant != QueueMutant::TrimsBeforeItPushes {
                 self.queue.drain(..claimed.len());
             }
         }
         // No write fails from here on.
-        let settlement = step.settlement.as_ref();
-        self.consumers.insert(step.consumer.clone(), Heard { is_over: false, mark: step.mark });
+        let settlement = poll.settlement.as_ref();
+        self.consumers.insert(
+            poll.consumer.clone(),
+            Registration { is_over: false, sequence: poll.sequence },
+        );
         let trimmed = settlement.map_or(0, |settlement| settlement.trimmed);
-        let (has_tombstones, tombstone) = (!fates.is_empty(), tombstone(&step.consumer));
-        let list = self.list(&step.consumer);
+        let (has_tombstones, tombstone) = (!fates.is_empty(), tombstone(&poll.consumer));
+        let list = self.list(&poll.consumer);
         list.drain(..trimmed.min(list.len()));
         if has_tombstones {
             list.retain(|item| *item != tombstone);
         }
-        Ok(Reply::Claimed(claimed))
+        Ok(ConsumerReply::Claimed(claimed))
     }
 
-    /// Settles one job of a step.
+    /// Settles one job of a poll.
     fn settle(&mut self, id: &ConsumerId, index: usize, fate: &Fate) -> Result<(), Stopped> {
         let tombstone = tombstone(id);
         let Some(item) = self.list(id).get(index).cloned() else { return Ok(()) };
-        if item == tombstone && self.mutant != Mutant::SettlesTombstones {
+        if item == tombstone && self.mutant != QueueMutant::SettlesTombstones {
             return Ok(());
         }
         let (again, lost) = (again(&item), self.lose(&item));
@@ -217,162 +197,88 @@ impl Server {
     }
 
     /// The fate of a job whose consumer is lost.
-    fn lose(&self, item: &Item) -> Item {
+    pub(super) fn lose(&self, item: &RawItem) -> RawItem {
         let (name, attempts, mark) = parse(item);
         let counts =
-            mark.is_some_and(|mark| mark != b'?') || self.mutant == Mutant::CountsWhatNobodyBegan;
+            mark.is_some_and(|mark| mark != b'?') || self.mutant == QueueMutant::CountsUnbegunJobs;
         wrap(name, attempts + u8::from(counts), Some(b'?'))
     }
 
-    fn is_buried(&self, before: &Item, after: &Item) -> bool {
+    pub(super) fn is_buried(&self, before: &RawItem, after: &RawItem) -> bool {
         attempts(after) >= self.most_deliveries && attempts(after) > attempts(before)
     }
 
     /// Does the work of `recover.lua`.
-    fn recover(&mut self, recovery: &Recovery) -> Reply {
-        let mut marks = recovery.former.iter().filter_map(|old| self.consumers.get(old));
-        let mark = marks.next_back().map(|heard| heard.mark);
-        if recovery.known && mark.is_none() && self.mutant != Mutant::AdoptsTheLost {
-            return Reply::Adopted(None, Vec::new());
+    fn recover(&mut self, recovery: &Recovery) -> ConsumerReply {
+        let mut sequences = recovery.former.iter().filter_map(|old| self.consumers.get(old));
+        let sequence = sequences.next_back().map(|registration| registration.sequence);
+        if recovery.known && sequence.is_none() && self.mutant != QueueMutant::RecoversTheLost {
+            return ConsumerReply::Recovered(None, Vec::new());
         }
         let mut former: Vec<_> = recovery.former.iter().rev().collect();
-        if self.mutant == Mutant::AdoptsTheOldestFirst {
+        if self.mutant == QueueMutant::RecoversTheOldestFirst {
             former.reverse();
         }
         for old in former {
             let mut items = self.lists.remove(old).unwrap_or_default();
-            if self.mutant != Mutant::AdoptsForeignTombstones {
+            if self.mutant != QueueMutant::RecoversForeignTombstones {
                 let old = tombstone(old);
                 let new = tombstone(&recovery.consumer);
                 items.iter_mut().filter(|item| **item == old).for_each(|it| it.clone_from(&new));
             }
             self.list(&recovery.consumer).extend(items);
-            if self.mutant != Mutant::AdoptsAndLeavesTheOldId {
+            if self.mutant != QueueMutant::RecoversAndLeavesTheOldId {
                 self.consumers.remove(old);
             }
-            if recovery.leaves && self.mutant != Mutant::AdoptsAndForgetsWhoIsGone {
+            if recovery.leaves && self.mutant != QueueMutant::RecoversAndForgetsRetiredIds {
                 self.gone.insert(old.clone());
             }
         }
-        let kept = if self.mutant == Mutant::AdoptsWithoutTheMark { 0 } else { mark.unwrap_or(0) };
-        let heard = Heard { is_over: false, mark: kept };
-        self.consumers.insert(recovery.consumer.clone(), heard);
-        Reply::Adopted(mark, self.list(&recovery.consumer).iter().cloned().collect())
+        let kept = if self.mutant == QueueMutant::RecoversWithoutTheSequence {
+            0
+        } else {
+            sequence.unwrap_or(0)
+        };
+        let registration = Registration { is_over: false, sequence: kept };
+        self.consumers.insert(recovery.consumer.clone(), registration);
+        ConsumerReply::Recovered(sequence, self.list(&recovery.consumer).iter().cloned().collect())
     }
 
     /// Does the work of `renew_leases.lua`.
-    fn beat(&mut self, id: &ConsumerId) -> Reply {
-        let heard = self.consumers.get_mut(id);
-        let is_known = heard.map(|heard| heard.is_over = false).is_some();
-        if self.mutant == Mutant::BeatsForTheLost {
-            self.consumers.entry(id.clone()).or_insert(Heard { is_over: false, mark: 0 });
-            return Reply::Beaten(true);
+    fn renew_lease(&mut self, id: &ConsumerId) -> ConsumerReply {
+        let registration = self.consumers.get_mut(id);
+        let is_known = registration.map(|registration| registration.is_over = false).is_some();
+        if self.mutant == QueueMutant::RenewsForTheLost {
+            self.consumers
+                .entry(id.clone())
+                .or_insert(Registration { is_over: false, sequence: 0 });
+            return ConsumerReply::Renewed(true);
         }
-        Reply::Beaten(is_known)
+        ConsumerReply::Renewed(is_known)
     }
 
     /// Does the work of `leave.lua`.
-    fn leave(&mut self, id: &ConsumerId) -> Reply {
+    fn leave(&mut self, id: &ConsumerId) -> ConsumerReply {
         if !self.lists.contains_key(id) {
             self.consumers.remove(id);
         }
-        Reply::Left
+        ConsumerReply::Left
     }
 
     /// Returns whether a request has no effect, and never will.
-    pub(crate) fn ignores(&self, request: &Request) -> bool {
+    pub(crate) fn ignores(&self, request: &ConsumerRequest) -> bool {
         let is_unknown = |id| !self.consumers.contains_key(id);
         match (request, self.mutant) {
-            (Request::Step(_), Mutant::StepsUnfenced)
-            | (Request::Adopt(_), Mutant::AdoptsTheLost)
-            | (Request::Beat(_), Mutant::BeatsForTheLost) => false,
-            (Request::Step(step), _) => {
-                step.known.is_some() && !step.waits && is_unknown(&step.consumer)
+            (ConsumerRequest::Poll(_), QueueMutant::PollsUnfenced)
+            | (ConsumerRequest::Recover(_), QueueMutant::RecoversTheLost)
+            | (ConsumerRequest::RenewLease(_), QueueMutant::RenewsForTheLost) => false,
+            (ConsumerRequest::Poll(poll), _) => {
+                poll.known.is_some() && !poll.waits && is_unknown(&poll.consumer)
             }
-            (Request::Adopt(recovery), _) => {
+            (ConsumerRequest::Recover(recovery), _) => {
                 recovery.known && recovery.former.iter().all(is_unknown)
             }
-            (Request::Beat(id) | Request::Leave(id), _) => is_unknown(id),
+            (ConsumerRequest::RenewLease(id) | ConsumerRequest::Leave(id), _) => is_unknown(id),
         }
-    }
-
-    /// Returns whether a search for lost consumers finds this one.
-    pub(crate) fn seems_lost(&self, id: &ConsumerId) -> bool {
-        self.consumers.get(id).is_some_and(|heard| heard.is_over)
-            || (self.gone.contains(id) && self.lists.contains_key(id))
-    }
-
-    /// Returns whether a consumer's lease has expired or is gone.
-    pub(crate) fn may_sweep(&self, id: &ConsumerId) -> bool {
-        self.consumers.get(id).is_none_or(|heard| heard.is_over)
-    }
-
-    /// Does the work of `reap.lua` for one consumer, up to a number of writes.
-    pub(crate) fn reap(&mut self, id: &ConsumerId, writes: Option<u8>) {
-        self.writes = writes;
-        // Its writes until it stopped remain.
-        let _ = self.take_back(id);
-        self.writes = None;
-        self.lists.retain(|_, list| !list.is_empty());
-    }
-
-    fn take_back(&mut self, id: &ConsumerId) -> Result<(), Stopped> {
-        if !self.may_sweep(id) && self.mutant != Mutant::SweepsWithoutAnotherLook {
-            return Ok(());
-        }
-        // One after the other, as the script does it with thousands.
-        let items: Vec<_> = self.list(id).back().cloned().into_iter().collect();
-        if self.mutant == Mutant::SweepsBeforeItPushes {
-            self.list(id).pop_back();
-        }
-        let jobs = items.iter().filter(|item| **item != tombstone(id));
-        let (dead, back): (Vec<_>, Vec<_>) = jobs
-            .map(|item| (item, self.lose(item)))
-            .partition(|(item, lost)| self.is_buried(item, lost));
-        let of = |all: Vec<(_, Item)>| all.into_iter().map(|(_, lost)| lost).collect::<Vec<_>>();
-        let (dead, back) = (of(dead), of(back));
-        if !dead.is_empty() {
-            self.may_write()?;
-            self.dead.extend(dead);
-        }
-        if !back.is_empty() {
-            self.may_write()?;
-            back.into_iter().rev().for_each(|item| self.queue.push_front(item));
-        }
-        self.may_write()?;
-        if self.mutant != Mutant::SweepsBeforeItPushes {
-            self.list(id).pop_back();
-        }
-        if self.mutant == Mutant::SweepsAndKeepsTheId && !self.list(id).is_empty() {
-            return Ok(());
-        }
-        self.consumers.remove(id);
-        if self.mutant != Mutant::SweepsAndForgetsWhoIsGone {
-            self.gone.insert(id.clone());
-        }
-        Ok(())
-    }
-}
-
-/// The item after a failed delivery.
-fn again(item: &Item) -> Item {
-    let (name, attempts, _) = parse(item);
-    let (.., mark) = parse(&unbegun(item));
-    wrap(name, attempts.saturating_add(1), mark)
-}
-
-/// The item after its handler has begun.
-fn begun(item: &Item) -> Item {
-    let (name, attempts, mark) = parse(item);
-    let was_lost = matches!(mark, Some(b'?' | b'!'));
-    wrap(name, attempts, Some(if was_lost { b'!' } else { b'+' }))
-}
-
-/// The item once no consumer holds it any more.
-fn unbegun(item: &Item) -> Item {
-    match parse(item) {
-        (name, attempts, Some(b'!')) => wrap(name, attempts, Some(b'?')),
-        (name, attempts, Some(b'+')) => wrap(name, attempts, None),
-        _ => item.clone(),
     }
 }

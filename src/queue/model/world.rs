@@ -7,26 +7,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stateright::{Model, Property};
 
-use super::Setting;
-use super::program::Program;
-use super::server::{Item, Reply, Request, Server, attempts, name};
+use super::QueueModel;
+use super::program::ConsumingProgram;
+use super::raw_item::{RawItem, attempts, name};
+use super::server::{ConsumerReply, ConsumerRequest, QueueServer};
 use crate::queue::keys::ConsumerId;
 use crate::queue::session::{Fate, tombstone};
 
 /// A state of everything: the server, the programs and the requests in flight.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct World {
-    server: Server,
+pub(crate) struct QueueWorld {
+    server: QueueServer,
     /// The programs that have not crashed.
-    programs: [Option<Program>; 2],
-    flights: Vec<PendingPoll>,
+    programs: [Option<ConsumingProgram>; 2],
+    in_flight: Vec<InFlight>,
     /// The consumer that is considered lost, and is about to be reaped.
     found: Option<ConsumerId>,
     /// The names of the jobs that a handler has done.
     handled: BTreeSet<u8>,
-    histories: BTreeMap<u8, History>,
+    histories: BTreeMap<u8, JobHistory>,
     /// An earlier state in which the server may come back.
-    saved: Option<Box<Server>>,
+    saved: Option<Box<QueueServer>>,
     has_relapsed: bool,
     /// Whether programs reap the ids that they left behind.
     looks: bool,
@@ -35,12 +36,12 @@ pub(crate) struct World {
     /// Whether a consumer was reaped whose lease had not expired.
     is_robbed: bool,
     /// The events that may still happen.
-    left: Setting,
+    left: QueueModel,
 }
 
 /// The history of a job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-struct History {
+struct JobHistory {
     /// How often it was given to a handler.
     begun: u8,
     /// How often it was given to a handler, or announced to the server before.
@@ -49,35 +50,34 @@ struct History {
 
 /// A request on its way to the server, or its reply on the way back.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct PendingPoll {
+struct InFlight {
     /// The program that waits for the reply, if any does.
     by: Option<usize>,
-    request: Request,
-    reply: Option<Reply>,
+    request: ConsumerRequest,
+    reply: Option<ConsumerReply>,
     /// Whether its caller has dropped it, so that its outcome is reported.
     is_abandoned: bool,
 }
 
-impl PendingPoll {
+impl InFlight {
     /// Returns whether a program will learn that this consumer has got a job.
     fn waits_for(&self, id: &ConsumerId) -> bool {
-        let waits =
-            matches!(&self.request, Request::Step(step) if step.waits && step.consumer == *id);
-        self.by.is_some() && waits
+        let ConsumerRequest::Poll(poll) = &self.request else { return false };
+        self.by.is_some() && poll.waits && poll.consumer == *id
     }
 }
 
 /// An event.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Action {
+pub(crate) enum QueueAction {
     Claim(usize),
     Wait(usize),
     Take(usize),
     Decide(usize, u64, Fate),
     Settle(usize),
     Record(usize),
-    Adopt(usize),
-    Beat(usize),
+    Recover(usize),
+    RenewLease(usize),
     Close(usize),
     Leave(usize),
     Crash(usize),
@@ -95,26 +95,26 @@ pub(crate) enum Action {
     /// A lease expires without a heartbeat.
     Expire(ConsumerId),
     Find(ConsumerId),
-    Sweep,
+    Reap,
     /// A program reaps the ids that it has left behind.
     Look(usize),
-    StopSweeping(u8),
+    StopReaping(u8),
     Save,
     Relapse,
 }
 
-impl Model for Setting {
-    type State = World;
-    type Action = Action;
+impl Model for QueueModel {
+    type State = QueueWorld;
+    type Action = QueueAction;
 
-    fn init_states(&self) -> Vec<World> {
-        vec![World {
-            server: Server::new(self),
+    fn init_states(&self) -> Vec<QueueWorld> {
+        vec![QueueWorld {
+            server: QueueServer::new(self),
             programs: [
-                Some(Program::new("a", self)),
-                (self.programs > 1).then(|| Program::new("b", self)),
+                Some(ConsumingProgram::new("a", self)),
+                (self.programs > 1).then(|| ConsumingProgram::new("b", self)),
             ],
-            flights: Vec::new(),
+            in_flight: Vec::new(),
             found: None,
             handled: BTreeSet::new(),
             histories: BTreeMap::new(),
@@ -127,57 +127,57 @@ impl Model for Setting {
         }]
     }
 
-    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+    fn actions(&self, world: &QueueWorld, actions: &mut Vec<QueueAction>) {
         world.happenings(actions);
     }
 
-    fn next_state(&self, world: &World, action: Action) -> Option<World> {
+    fn next_state(&self, world: &QueueWorld, action: QueueAction) -> Option<QueueWorld> {
         let mut world = world.clone();
         let happens = world.happen(action);
         let server = &world.server;
         let may_relapse = world.left.relapses > 0;
-        world.flights.retain(|it| it.by.is_some() || may_relapse || !server.ignores(&it.request));
+        world.in_flight.retain(|it| it.by.is_some() || may_relapse || !server.ignores(&it.request));
         happens.then_some(world)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
         let mut properties = vec![
-            Property::always("no job is lost", |_, world: &World| world.has_all()),
-            Property::always("no job is two", |_, world: &World| world.has_each_once()),
-            Property::always("a job has one holder", |_, world: &World| world.holds_apart()),
-            Property::always("a ledger is as the list", |_, world: &World| world.agrees()),
-            Property::always("no lease is lost early", |setting: &Setting, world: &World| {
-                let may_be_lost = world.left.expiries < setting.expiries;
+            Property::always("no job is lost", |_, world: &QueueWorld| world.has_all()),
+            Property::always("no job is two", |_, world: &QueueWorld| world.has_each_once()),
+            Property::always("a job has one holder", |_, world: &QueueWorld| world.holds_apart()),
+            Property::always("a ledger is as the list", |_, world: &QueueWorld| world.agrees()),
+            Property::always("no lease is lost early", |model: &QueueModel, world: &QueueWorld| {
+                let may_be_lost = world.left.expiries < model.expiries;
                 !world.is_robbed && (may_be_lost || world.has_relapsed || !world.has_lost())
             }),
             Property::always(
                 "nothing counts that was not begun",
-                |setting: &Setting, world: &World| {
-                    !setting.counts
+                |model: &QueueModel, world: &QueueWorld| {
+                    !model.counts
                         || world.items().all(|item| attempts(item) <= world.history(item).may_count)
                 },
             ),
             Property::always(
                 "all losses but the first count",
-                |setting: &Setting, world: &World| {
+                |model: &QueueModel, world: &QueueWorld| {
                     let resting = world.resting();
                     let mut all = resting.map(|item| (attempts(item), world.history(item).begun));
-                    let may_be_more = world.has_stopped || world.has_relapsed || setting.closes > 0;
+                    let may_be_more = world.has_stopped || world.has_relapsed || model.closes > 0;
                     may_be_more || all.all(|(counted, begun)| begun <= counted + 1)
                 },
             ),
-            Property::always("every job comes to its end", |_, world: &World| world.ends()),
-            Property::sometimes("all is done", |_, world: &World| {
+            Property::always("every job comes to its end", |_, world: &QueueWorld| world.ends()),
+            Property::sometimes("all is done", |_, world: &QueueWorld| {
                 world.handled.len() == usize::from(world.left.jobs)
             }),
         ];
         if self.losses > 0 {
-            properties.push(Property::sometimes("a recovery", |_, world: &World| {
+            properties.push(Property::sometimes("a recovery", |_, world: &QueueWorld| {
                 world.server.gone.iter().any(|id| !world.server.consumers.contains_key(id))
             }));
         }
         if self.losses > 0 && self.waits > 0 {
-            properties.push(Property::sometimes("a late job", |_, world: &World| {
+            properties.push(Property::sometimes("a late job", |_, world: &QueueWorld| {
                 world.server.gone.iter().any(|id| world.server.lists.contains_key(id))
             }));
         }
@@ -185,18 +185,19 @@ impl Model for Setting {
     }
 }
 
-impl World {
+impl QueueWorld {
     /// Returns whether every job is done, or where it will be found whatever else fails.
     fn has_all(&self) -> bool {
         let server = &self.server;
         let is_cared_for = |id| {
             let mut programs = self.programs.iter().flatten();
-            let is_own =
-                |program: &Program| program.keeps(id) || program.ledger.orphaned.contains(id);
+            let is_own = |program: &ConsumingProgram| {
+                program.keeps(id) || program.ledger.orphaned.contains(id)
+            };
             server.consumers.contains_key(id)
                 || server.gone.contains(id)
                 || (self.has_relapsed
-                    && (programs.any(is_own) || self.flights.iter().any(|it| it.waits_for(id))))
+                    && (programs.any(is_own) || self.in_flight.iter().any(|it| it.waits_for(id))))
         };
         let lists = server.lists.iter().filter(|(id, _)| is_cared_for(id));
         let found = server.queue.iter().chain(&server.delayed).chain(&server.dead);
@@ -205,16 +206,16 @@ impl World {
     }
 
     /// The items that no consumer holds.
-    fn resting(&self) -> impl Iterator<Item = &Item> {
+    fn resting(&self) -> impl Iterator<Item = &RawItem> {
         let server = &self.server;
         server.queue.iter().chain(&server.delayed).chain(&server.dead)
     }
 
-    fn items(&self) -> impl Iterator<Item = &Item> {
+    fn items(&self) -> impl Iterator<Item = &RawItem> {
         self.resting().chain(self.server.lists.values().flatten())
     }
 
-    fn history(&self, item: &Item) -> History {
+    fn history(&self, item: &RawItem) -> JobHistory {
         self.histories.get(&name(item)).cloned().unwrap_or_default()
     }
 
@@ -246,12 +247,12 @@ impl World {
     /// lease lasts.
     fn holds_apart(&self) -> bool {
         let mut held = BTreeSet::new();
-        let mut holds = |(place, program): (usize, &Program)| {
-            let ids: Vec<_> = program.ledger.ids().chain(self.adopting(place)).collect();
-            let mut heard = ids.iter().filter_map(|id| self.server.consumers.get(id));
+        let mut holds = |(place, program): (usize, &ConsumingProgram)| {
+            let ids: Vec<_> = program.ledger.ids().chain(self.recovering(place)).collect();
+            let mut registrations = ids.iter().filter_map(|id| self.server.consumers.get(id));
             let lists = ids.iter().filter_map(|id| self.server.lists.get(id));
             let listed: BTreeSet<_> = lists.flatten().map(name).collect();
-            heard.all(|heard| heard.is_over)
+            registrations.all(|registration| registration.is_over)
                 || program.own().all(|item| held.insert(name(item)) && listed.contains(&name(item)))
         };
         let mut programs = self.programs.iter().enumerate();
@@ -261,9 +262,11 @@ impl World {
     }
 
     /// The ids that a program is about to take over.
-    fn adopting(&self, place: usize) -> impl Iterator<Item = &ConsumerId> {
-        self.flights.iter().filter_map(move |flight| match &flight.request {
-            Request::Adopt(recovery) if flight.by == Some(place) => Some(&recovery.consumer),
+    fn recovering(&self, place: usize) -> impl Iterator<Item = &ConsumerId> {
+        self.in_flight.iter().filter_map(move |sent| match &sent.request {
+            ConsumerRequest::Recover(recovery) if sent.by == Some(place) => {
+                Some(&recovery.consumer)
+            }
             _ => None,
         })
     }
@@ -279,7 +282,7 @@ impl World {
             };
             let none = Default::default();
             let list = self.server.lists.get(id).unwrap_or(&none);
-            if self.has_relapsed && !ledger.is_as(self.server.consumers[id].mark, list.len()) {
+            if self.has_relapsed && !ledger.is_as(self.server.consumers[id].sequence, list.len()) {
                 return true;
             }
             let tombstone = tombstone(id);

@@ -1,12 +1,12 @@
 //! The wait of a consumer for a job in an empty queue, which its caller may drop at any time.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::Value;
 
 use super::consumer_session::ConsumerSession;
-use super::ledger::{Ledger, Outcome, Step};
+use super::ledger::{Ledger, PollRequest, RequestOutcome};
 use super::pending_poll::outcome;
 use crate::client::RoundTrips;
 use crate::error::{Error, Result};
@@ -23,23 +23,23 @@ impl ConsumerSession {
         executor: &X,
         time: Duration,
     ) -> Result<bool> {
-        let Some(step) = self.begin(executor, Ledger::wait).await? else { return Ok(false) };
-        let claimed = self.keys.claimed(&step.consumer);
+        let Some(wait) = self.begin(executor, Ledger::wait).await? else { return Ok(false) };
+        let claimed = self.keys.claimed(&wait.consumer);
         let sent = Arc::new(SentWait {
             session: self.clone(),
             at: Instant::now(),
-            state: Lock::new(State { step: Some(step), is_dropped: false, is_silent: false }),
+            state: Lock::new(WaitState { wait: Some(wait), is_dropped: false, is_silent: false }),
         });
-        let (caller, reporter) = (Caller(sent.clone()), Reporter(sent));
+        let (caller, reporter) = (WaitCaller(sent.clone()), WaitReporter(sent));
         let request = Request::write("BLMOVE").key(self.keys.queue()).key(&claimed);
         let request = request.arg("LEFT").arg("RIGHT").waits(Wait::For(time)).once();
         let request = request.on_abandoned(move |reply| reporter.report(reply));
         match executor.send(request.returns(reply::raw)).await {
-            Ok(item) => Ok(caller.end(Outcome::Applied, item)),
+            Ok(item) => Ok(caller.end(RequestOutcome::Applied, item)),
             Err(error) => {
                 // A command that the server refused had no effect.
                 let refused = matches!(error, Error::Server { .. } | Error::Unsupported { .. });
-                caller.end(if refused { Outcome::NotSent } else { outcome(&error) }, None);
+                caller.end(if refused { RequestOutcome::NotSent } else { outcome(&error) }, None);
                 Err(error)
             }
         }
@@ -51,13 +51,13 @@ impl ConsumerSession {
 struct SentWait {
     session: Arc<ConsumerSession>,
     at: Instant,
-    state: Lock<State>,
+    state: Lock<WaitState>,
 }
 
 /// The progress of a wait that was sent.
-struct State {
+struct WaitState {
     /// The wait, until it has ended.
-    step: Option<Step>,
+    wait: Option<PollRequest>,
     /// Whether its caller has dropped it.
     is_dropped: bool,
     /// Whether no report will come.
@@ -65,17 +65,13 @@ struct State {
 }
 
 impl SentWait {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
     /// Ends a wait, and returns whether it brought a job.
-    fn end(&self, state: &mut State, outcome: Outcome, item: Option<Vec<u8>>) -> bool {
-        let Some(step) = state.step.take() else { return false };
+    fn end(&self, state: &mut WaitState, outcome: RequestOutcome, item: Option<Vec<u8>>) -> bool {
+        let Some(wait) = state.wait.take() else { return false };
         let mut ledger = self.session.ledger();
         let counts = match state.is_dropped {
-            true => ledger.reported(&step, outcome, self.at),
-            false => ledger.finish(&step, outcome, self.at),
+            true => ledger.reported(&wait, outcome, self.at),
+            false => ledger.finish(&wait, outcome, self.at),
         };
         let items: Vec<_> = item.into_iter().filter(|_| counts).collect();
         let brings = !items.is_empty();
@@ -85,22 +81,22 @@ impl SentWait {
 }
 
 /// The call that waits. Its drop abandons the wait.
-struct Caller(Arc<SentWait>);
+struct WaitCaller(Arc<SentWait>);
 
-impl Caller {
-    fn end(self, outcome: Outcome, item: Option<Vec<u8>>) -> bool {
-        self.0.end(&mut self.0.state(), outcome, item)
+impl WaitCaller {
+    fn end(self, outcome: RequestOutcome, item: Option<Vec<u8>>) -> bool {
+        self.0.end(&mut self.0.state.lock(), outcome, item)
     }
 }
 
-impl Drop for Caller {
+impl Drop for WaitCaller {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        if let Some(step) = &state.step {
+        let mut state = self.0.state.lock();
+        if let Some(wait) = &state.wait {
             if state.is_silent {
-                self.0.end(&mut state, Outcome::Unknown, None);
+                self.0.end(&mut state, RequestOutcome::Unknown, None);
             } else {
-                self.0.session.ledger().abandon(step.clone(), Instant::now());
+                self.0.session.ledger().abandon(wait.clone(), Instant::now());
                 state.is_dropped = true;
                 drop(state);
                 self.0.session.wake();
@@ -110,26 +106,26 @@ impl Drop for Caller {
 }
 
 /// Receives the outcome if the call was dropped. Its own drop means that no report will come.
-struct Reporter(Arc<SentWait>);
+struct WaitReporter(Arc<SentWait>);
 
-impl Reporter {
+impl WaitReporter {
     /// Records the outcome that a dropped wait reports.
     fn report(&self, reply: Option<Value>) {
         let (outcome, item) = match reply {
-            Some(Value::Nil) => (Outcome::Applied, None),
-            Some(Value::BulkString(item)) => (Outcome::Applied, Some(item)),
-            Some(Value::ServerError(_)) => (Outcome::NotSent, None),
-            _ => (Outcome::Unknown, None),
+            Some(Value::Nil) => (RequestOutcome::Applied, None),
+            Some(Value::BulkString(item)) => (RequestOutcome::Applied, Some(item)),
+            Some(Value::ServerError(_)) => (RequestOutcome::NotSent, None),
+            _ => (RequestOutcome::Unknown, None),
         };
-        self.0.end(&mut self.0.state(), outcome, item);
+        self.0.end(&mut self.0.state.lock(), outcome, item);
     }
 }
 
-impl Drop for Reporter {
+impl Drop for WaitReporter {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.0.state.lock();
         if state.is_dropped {
-            self.0.end(&mut state, Outcome::Unknown, None);
+            self.0.end(&mut state, RequestOutcome::Unknown, None);
         }
         state.is_silent = true;
     }

@@ -3,10 +3,14 @@
 mod consumer_session;
 mod job_wait;
 pub(super) mod ledger;
+mod maintain;
 mod pending_poll;
+mod recovery;
 mod wire;
 
 pub(super) use self::consumer_session::ConsumerSession;
 pub(super) use self::ledger::Fate;
 #[cfg(test)]
-pub(super) use self::ledger::{FOR_A_REPORT, Leave, Ledger, Outcome, Recovery, Step, tombstone};
+pub(super) use self::ledger::{
+    FOR_A_REPORT, Leave, Ledger, PollRequest, Recovery, RequestOutcome, tombstone,
+};

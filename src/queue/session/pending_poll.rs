@@ -1,83 +1,78 @@
 //! A consumer's request in flight, and its outcome if the reply does not arrive.
 
-use std::sync::MutexGuard;
 use std::time::Instant;
 
-use super::ledger::{Ledger, Outcome, Step};
+use super::ledger::{Ledger, PollRequest, RequestOutcome};
 use crate::error::Error;
 use crate::error::code::refuses_whole_script;
 use crate::lock::Lock;
 
-/// A step in flight. If it is dropped, its outcome is unknown.
+/// A poll in flight. If it is dropped, its outcome is unknown.
 pub(crate) struct PendingPoll<'a> {
     ledger: &'a Lock<Ledger>,
-    step: Option<Step>,
+    poll: Option<PollRequest>,
     sent: Instant,
 }
 
 impl<'a> PendingPoll<'a> {
-    pub(crate) fn new(ledger: &'a Lock<Ledger>, step: Step) -> Self {
-        Self { ledger, step: Some(step), sent: Instant::now() }
+    pub(crate) fn new(ledger: &'a Lock<Ledger>, poll: PollRequest) -> Self {
+        Self { ledger, poll: Some(poll), sent: Instant::now() }
     }
 
-    /// Records the outcome of the step.
-    pub(crate) fn end(mut self, outcome: Outcome) {
-        if let Some(step) = self.step.take() {
-            lock(self.ledger).finish(&step, outcome, self.sent);
+    /// Records the outcome of the poll.
+    pub(crate) fn end(mut self, outcome: RequestOutcome) {
+        if let Some(poll) = self.poll.take() {
+            self.ledger.lock().finish(&poll, outcome, self.sent);
         }
     }
 
-    /// Records that the step was applied, and brought `items`. Returns whether there are any that
+    /// Records that the poll was applied, and brought `items`. Returns whether there are any that
     /// count.
-    pub(crate) fn land(mut self, items: Vec<Vec<u8>>) -> bool {
-        let Some(step) = self.step.take() else { return false };
-        let mut ledger = lock(self.ledger);
-        let counts = ledger.finish(&step, Outcome::Applied, self.sent) && !items.is_empty();
+    pub(crate) fn complete(mut self, items: Vec<Vec<u8>>) -> bool {
+        let Some(poll) = self.poll.take() else { return false };
+        let mut ledger = self.ledger.lock();
+        let counts = ledger.finish(&poll, RequestOutcome::Applied, self.sent) && !items.is_empty();
         if counts {
             ledger.jobs.append(items, self.sent);
         }
         counts
     }
 
-    /// Records that the step was refused, since the server does not know the consumer, or not as it
+    /// Records that the poll was refused, since the server does not know the consumer, or not as it
     /// should.
-    pub(crate) fn fenced(mut self, is_known: bool) {
-        if let Some(step) = self.step.take() {
-            let mut ledger = lock(self.ledger);
-            ledger.finish(&step, Outcome::NotSent, self.sent);
+    pub(crate) fn refused(mut self, is_known: bool) {
+        if let Some(poll) = self.poll.take() {
+            let mut ledger = self.ledger.lock();
+            ledger.finish(&poll, RequestOutcome::NotSent, self.sent);
             match is_known {
-                true => ledger.diverged(&step.consumer),
-                false => ledger.lost(&step.consumer),
+                true => ledger.diverged(&poll.consumer),
+                false => ledger.lost(&poll.consumer),
             }
         }
     }
 }
 
-fn lock(ledger: &Lock<Ledger>) -> MutexGuard<'_, Ledger> {
-    ledger.lock()
-}
-
 impl Drop for PendingPoll<'_> {
     fn drop(&mut self) {
-        if let Some(step) = self.step.take() {
-            lock(self.ledger).finish(&step, Outcome::Unknown, self.sent);
+        if let Some(poll) = self.poll.take() {
+            self.ledger.lock().finish(&poll, RequestOutcome::Unknown, self.sent);
         }
     }
 }
 
 /// Derives the outcome of a script from its error. Writes that a script made before it failed are
 /// kept.
-pub(crate) fn outcome(error: &Error) -> Outcome {
+pub(crate) fn outcome(error: &Error) -> RequestOutcome {
     match error {
         Error::Configuration(_)
         | Error::Connect { .. }
         | Error::PoolExhausted { .. }
         | Error::InvalidArgument { .. }
-        | Error::Encode { .. } => Outcome::NotSent,
-        Error::Unsupported { attempt, .. } if !attempt.halfway => Outcome::NotSent,
+        | Error::Encode { .. } => RequestOutcome::NotSent,
+        Error::Unsupported { attempt, .. } if !attempt.halfway => RequestOutcome::NotSent,
         Error::Server { attempt, code, .. } if refuses_whole_script(code) && !attempt.halfway => {
-            Outcome::NotSent
+            RequestOutcome::NotSent
         }
-        _ => Outcome::Unknown,
+        _ => RequestOutcome::Unknown,
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::ledger::{Fate, Recovery, Step};
+use super::ledger::{Fate, PollRequest, Recovery};
 use crate::command::Command;
 use crate::error::Result;
 use crate::queue::keys::Keys;
@@ -13,24 +13,24 @@ use crate::queue::shared_settings::SharedSettings;
 use crate::reply::{self, Reply};
 use crate::request::Request;
 
-/// The command of a step, for `poll.lua`.
+/// The command of a poll, for `poll.lua`.
 pub(crate) fn poll_command(
     keys: &Keys,
     terms: SharedSettings,
-    step: &Step,
+    poll: &PollRequest,
     wanted: usize,
     looks: bool,
 ) -> Command<(i64, i64, Vec<Vec<u8>>)> {
-    let claimed = keys.claimed(&step.consumer);
+    let claimed = keys.claimed(&poll.consumer);
     let request = Request::script(&POLL, 9).key(keys.queue()).key(&claimed);
     let request = request.key(&keys.consumers).key(&keys.paused).key(&keys.delayed);
     let request = request.key(&keys.dead).key(&keys.counts).key(&keys.entered);
     let request = request.key(&keys.settings);
-    let settlement = step.settlement.as_ref();
+    let settlement = poll.settlement.as_ref();
     let (trimmed, done) = settlement.map_or((0, 0), |it| (it.trimmed, it.done));
-    let request = request.arg(step.consumer.as_bytes());
-    let request = request.number(step.known.map_or(-1, i32::from));
-    let request = request.number(step.held).number(step.mark);
+    let request = request.arg(poll.consumer.as_bytes());
+    let request = request.number(poll.known.map_or(-1, i32::from));
+    let request = request.number(poll.held).number(poll.sequence);
     let request = request.number(done).number(trimmed).number(wanted).number(u8::from(looks));
     let SharedSettings { max_deliveries, dead_capacity, .. } = terms;
     let request = request.number(max_deliveries).number(dead_capacity);
@@ -48,7 +48,7 @@ pub(crate) fn poll_command(
         };
         request.number(index).arg(name).number(time.as_millis()).arg(reason)
     });
-    request.returns(stepped)
+    request.returns(polled)
 }
 
 /// The command of a recovery, for `recover.lua`.
@@ -70,7 +70,7 @@ pub(crate) fn recover_command(
 }
 
 /// Reads the reply of `poll.lua`: a status, when the first delayed job is due, and items.
-fn stepped(reply: Reply<'_>) -> Result<(i64, i64, Vec<Vec<u8>>)> {
+fn polled(reply: Reply<'_>) -> Result<(i64, i64, Vec<Vec<u8>>)> {
     let request = reply.request;
     let mut values = reply::sequence(reply)?;
     let [status, due] = [next(&mut values, request)?, next(&mut values, request)?];
@@ -82,16 +82,16 @@ fn stepped(reply: Reply<'_>) -> Result<(i64, i64, Vec<Vec<u8>>)> {
     }
 }
 
-/// Reads the reply of `recover.lua`: the number of the last step, or -1, and items.
+/// Reads the reply of `recover.lua`: the number of the last poll, or -1, and items.
 fn recovered(reply: Reply<'_>) -> Result<(Option<u16>, Vec<Vec<u8>>)> {
     let request = reply.request;
     let mut values = reply::sequence(reply)?;
-    let mark = next(&mut values, request)?;
+    let sequence = next(&mut values, request)?;
     let items = reply::raw_many(Reply { value: Value::Array(values.collect()), request })?;
-    match (mark, u16::try_from(mark)) {
+    match (sequence, u16::try_from(sequence)) {
         (-1, _) => Ok((None, items)),
-        (_, Ok(mark)) => Ok((Some(mark), items)),
-        _ => Err(reply::unexpected(request, "the number of a step", &Value::Int(mark))),
+        (_, Ok(sequence)) => Ok((Some(sequence), items)),
+        _ => Err(reply::unexpected(request, "the number of a poll", &Value::Int(sequence))),
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::commands::Mode;
-use super::entry_location::{EntryLocation, Ids};
+use super::entry_location::{EntryIds, EntryLocation};
 use super::lookup::Lookup;
-use super::nesting::{Nesting, Turn, WaitGuard};
+use super::nesting::{NestedAccess, Nesting, WaitGuard};
 use super::pending_load::PendingLoad;
-use super::single_flight::{FlightId, Joined, Outcome, Role};
-use super::state::{Engine, Found};
+use super::single_flight::{FlightId, Joined, LoadOutcome, LoadRole};
+use super::state::{Engine, SharedValue};
 use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::error::LoadError;
@@ -28,7 +28,7 @@ pub(crate) struct Missing<V> {
 /// A load that a caller waits for.
 struct Awaited<V> {
     missing: Missing<V>,
-    completion: Arc<Completion<Outcome<V>>>,
+    completion: Arc<Completion<LoadOutcome<V>>>,
     /// `None` for the leader.
     joined: Option<Joined>,
     _waiting: WaitGuard,
@@ -49,11 +49,11 @@ type Arrived<V> = (Missing<V>, Arrival<V>);
 
 /// A load to wait for, which must be launched first if this caller leads it. The value is returned
 /// as an error if waiting for it would never end.
-type Begun<V> = std::result::Result<(Option<PendingLoad<V>>, Awaited<V>), Missing<V>>;
+type StartedLoad<V> = std::result::Result<(Option<PendingLoad<V>>, Awaited<V>), Missing<V>>;
 
 impl<I, V, E, A> Engine<I, V, E, A>
 where
-    I: Ids,
+    I: EntryIds,
     V: Codec<Owned: Sync>,
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
@@ -77,8 +77,8 @@ where
             while pending.len() < self.claimed_at_once()
                 && let Some(missing) = missing.next()
             {
-                match nesting.turn(self.id(), &missing.location) {
-                    Turn::Free => match self.begin(missing, &nesting) {
+                match nesting.access(self.id(), &missing.location) {
+                    NestedAccess::Free => match self.begin(missing, &nesting) {
                         Ok((Some(flight), awaited)) => {
                             pending.push(flight);
                             led.push(awaited);
@@ -86,8 +86,8 @@ where
                         Ok((None, awaited)) => joined.push(awaited),
                         Err(missing) => arrivals.push((missing, Arrival::Late)),
                     },
-                    Turn::Alone => arrivals.push((missing, Arrival::Late)),
-                    Turn::Never => {
+                    NestedAccess::Alone => arrivals.push((missing, Arrival::Late)),
+                    NestedAccess::Never => {
                         let failed = self.after_failure(&missing, LoadError::recursive());
                         arrivals.push((missing, failed));
                     }
@@ -119,17 +119,21 @@ where
     }
 
     /// Leads or joins a load. Fails if that load waits for the loader that runs this.
-    fn begin(&self, missing: Missing<V::Owned>, nesting: &Nesting) -> Begun<V::Owned> {
+    fn begin(&self, missing: Missing<V::Owned>, nesting: &Nesting) -> StartedLoad<V::Owned> {
         let (flight, completion, joined) = match self.flights.begin(&missing.location) {
-            Role::Follower(completion, joined) => (None, completion, Some(joined)),
-            Role::Leader(lead) => {
-                let (completion, is_away) =
-                    (lead.completion(), matches!(missing.seen, Lookup::Unavailable));
+            LoadRole::Follower(completion, joined) => (None, completion, Some(joined)),
+            LoadRole::Leader(leader) => {
+                let (completion, is_unavailable) =
+                    (leader.completion(), matches!(missing.seen, Lookup::Unavailable));
                 let mode = match missing.seen {
                     Lookup::Missing(mode) => mode,
                     Lookup::Found(..) | Lookup::Unavailable => Mode::Unfit,
                 };
-                (Some(PendingLoad { is_away, ..PendingLoad::new(lead, mode) }), completion, None)
+                (
+                    Some(PendingLoad { is_unavailable, ..PendingLoad::new(leader, mode) }),
+                    completion,
+                    None,
+                )
             }
         };
         let Some(waiting) = nesting.wait_for(FlightId::of(&completion)) else {
@@ -154,20 +158,19 @@ where
         &self,
         missing: &Missing<V::Owned>,
         joined: Option<Joined>,
-        completion: &Completion<Outcome<V::Owned>>,
+        completion: &Completion<LoadOutcome<V::Owned>>,
     ) -> Arrival<V::Owned> {
         // The leader waits only for the loader, or has waited for other programs already.
-        let patience = joined.map_or(Duration::MAX, |_| self.patience());
-        match self.executor.wait(completion.outcome(), patience).await {
-            Some(Outcome::Found(value, seal)) if joined.is_none_or(|it| it.is_before(seal)) => {
+        let limit = joined.map_or(Duration::MAX, |_| self.wait_limit());
+        match self.executor.wait(completion.outcome(), limit).await {
+            Some(LoadOutcome::Found(value, seal)) if joined.is_none_or(|it| it.is_before(seal)) => {
                 Arrival::Found(value)
             }
-            Some(Outcome::Failed(error)) => self.after_failure(missing, error),
-            Some(Outcome::Broken(error)) => {
-                let error = error.lock().map(|mut error| error.take());
-                error.ok().flatten().map_or(Arrival::Again, Arrival::Failed)
+            Some(LoadOutcome::Failed(error)) => self.after_failure(missing, error),
+            Some(LoadOutcome::Broken(error)) => {
+                error.lock().take().map_or(Arrival::Again, Arrival::Failed)
             }
-            Some(Outcome::Found(..) | Outcome::Lost) => Arrival::Again,
+            Some(LoadOutcome::Found(..) | LoadOutcome::Lost) => Arrival::Again,
             None => Arrival::Late,
         }
     }
@@ -184,7 +187,11 @@ where
     }
 
     /// Loads a value without storing it, because loads elsewhere take too long.
-    pub(crate) async fn load_alone(&self, location: &EntryLocation, args: &A) -> Result<Found<V>> {
+    pub(crate) async fn load_alone(
+        &self,
+        location: &EntryLocation,
+        args: &A,
+    ) -> Result<SharedValue<V>> {
         let nesting = Nesting::current();
         let loaded = self.load_now(std::slice::from_ref(location), args.clone(), &nesting).await?;
         let mut loaded = loaded.map_err(|error| self.failed(location, error))?;

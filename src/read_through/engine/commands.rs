@@ -34,7 +34,7 @@ pub(crate) struct Commands {
 
 /// A value as stored on the server.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Stored {
+pub(crate) struct StoredEntry {
     pub(crate) bytes: Option<Vec<u8>>,
     /// The time to live in milliseconds; negative if it never expires.
     pub(crate) left: i64,
@@ -58,12 +58,12 @@ pub(crate) enum Mode {
 /// The server's reply to a claim.
 #[derive(Debug)]
 pub(crate) enum Claim {
-    Found(Stored),
+    Found(StoredEntry),
     /// Another program is loading it. There may be an old value.
-    Busy(Stored, Since),
+    Busy(StoredEntry, Since),
     /// Another program failed to load it, this long ago.
     Failed(LoadError, Duration),
-    LeasedLoad(Lease, Stored),
+    Leased(LeaseToken, StoredEntry),
 }
 
 /// When a program began to wait for a load, by the server's clock: 0 if it does not wait.
@@ -72,7 +72,7 @@ pub(crate) struct Since(i64);
 
 /// The right to store a value, as long as its generation is current.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Lease {
+pub(crate) struct LeaseToken {
     generation: Vec<u8>,
     /// The value at the claim, as `store.lua` compares it.
     before: Vec<u8>,
@@ -80,14 +80,18 @@ pub(crate) struct Lease {
 
 /// The information that is read besides the values.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted {
+pub(crate) struct LookupFields {
     pub(crate) left: bool,
     pub(crate) absence: bool,
 }
 
 impl Commands {
     /// Returns the commands that read values, to be sent together. All fields are of one hash.
-    pub(crate) fn look(&self, locations: &[EntryLocation], wanted: Wanted) -> Vec<Command<Part>> {
+    pub(crate) fn look(
+        &self,
+        locations: &[EntryLocation],
+        wanted: LookupFields,
+    ) -> Vec<Command<Part>> {
         let mut commands = vec![match locations {
             [location] => match &location.field {
                 None => Request::read("GET").key(&location.key).value_part(),
@@ -114,6 +118,7 @@ impl Commands {
         commands
     }
 
+    /// Requests the time to live of a value.
     fn left(&self, location: &EntryLocation) -> Request {
         match &location.field {
             None => Request::read("PTTL").key(&location.key),
@@ -125,12 +130,12 @@ impl Commands {
     pub(crate) fn looked(
         &self,
         locations: usize,
-        wanted: Wanted,
+        wanted: LookupFields,
         replies: Vec<Result<Part>>,
-    ) -> Result<Vec<Stored>> {
+    ) -> Result<Vec<StoredEntry>> {
         let mut replies = replies.into_iter();
         let values = replies.next().map_or(Ok(Vec::new()), |read| read.map(Part::values))?;
-        let stored = |bytes| Stored { bytes, left: -1, is_absent: false };
+        let stored = |bytes| StoredEntry { bytes, left: -1, is_absent: false };
         let mut all: Vec<_> = values.into_iter().map(stored).collect();
         if wanted.left {
             let left = replies.by_ref().take(locations).map(|left| left.map(Part::integers));
@@ -173,7 +178,7 @@ impl Commands {
     pub(crate) fn store<V: Codec>(
         &self,
         location: &EntryLocation,
-        lease: &Lease,
+        lease: &LeaseToken,
         value: Option<&V::Borrowed>,
         time: Option<Duration>,
     ) -> Command<bool> {
@@ -190,7 +195,7 @@ impl Commands {
     pub(crate) fn release(
         &self,
         location: &EntryLocation,
-        lease: &Lease,
+        lease: &LeaseToken,
         error: Option<&LoadError>,
     ) -> Command<bool> {
         let request = self.script(&RELEASE, location, false).arg(&lease.generation);
@@ -289,7 +294,7 @@ fn claim(reply: Reply<'_>) -> Result<Claim> {
     };
     let status = reply::one::<Vec<u8>>(part()?)?;
     let (bytes, left) = (reply::raw(part()?)?, reply::time_left(part()?)?);
-    let stored = Stored { bytes, left, is_absent: status == b"absent" };
+    let stored = StoredEntry { bytes, left, is_absent: status == b"absent" };
     let claim = match &status[..] {
         b"found" | b"absent" => Claim::Found(stored),
         b"busy" => Claim::Busy(stored, Since(reply::integer(part()?)?)),
@@ -300,7 +305,7 @@ fn claim(reply: Reply<'_>) -> Result<Claim> {
         }
         b"claimed" => {
             let mut word = || reply::one::<Vec<u8>>(part()?);
-            Claim::LeasedLoad(Lease { generation: word()?, before: word()? }, stored)
+            Claim::Leased(LeaseToken { generation: word()?, before: word()? }, stored)
         }
         _ => return Err(reply::unexpected(request, "what became of a claim", &Value::Nil)),
     };

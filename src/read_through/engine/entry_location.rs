@@ -7,7 +7,7 @@ use crate::keys::{HOLDS_THE_MARK, is_side_key, name_of, side_key_in_slot};
 use crate::read_through::pyredis;
 
 /// The result of naming a value, which fails if an id cannot be encoded.
-pub(crate) type Named<T> = Result<T, CodecError>;
+pub(crate) type NameResult<T> = Result<T, CodecError>;
 
 /// The location of one value: a key, or a field of a hash.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,12 +28,19 @@ pub(crate) enum Names {
 }
 
 impl Names {
-    pub(crate) fn string(&self, prefix: &[u8], id: Vec<u8>) -> Named<EntryLocation> {
+    /// Locates a value that is a string of its own.
+    pub(crate) fn string(&self, prefix: &[u8], id: Vec<u8>) -> NameResult<EntryLocation> {
         let key = self.name(prefix, &id)?;
         Ok(EntryLocation { key, field: None, ids: [Vec::new(), id] })
     }
 
-    pub(crate) fn field(&self, prefix: &[u8], hash: Vec<u8>, id: Vec<u8>) -> Named<EntryLocation> {
+    /// Locates a value that is a field of a hash.
+    pub(crate) fn field(
+        &self,
+        prefix: &[u8],
+        hash: Vec<u8>,
+        id: Vec<u8>,
+    ) -> NameResult<EntryLocation> {
         let key = self.name(prefix, &hash)?;
         let field = match self {
             Names::Own => id.clone(),
@@ -42,6 +49,7 @@ impl Names {
         Ok(EntryLocation { key, field: Some(field), ids: [hash, id] })
     }
 
+    /// Names a key or field by an id, if the name cannot be that of a side key.
     pub(crate) fn name(&self, prefix: &[u8], id: &[u8]) -> Result<Vec<u8>, CodecError> {
         match self {
             Names::Own => {
@@ -84,30 +92,30 @@ pub(crate) fn is_lease_key(key: &[u8], prefix: &[u8]) -> bool {
 const LOAD: &str = "load";
 
 /// Decodes the ids that a loader receives.
-pub(crate) trait Ids: 'static {
+pub(crate) trait EntryIds: 'static {
     type Owned: Send + 'static;
 
-    fn decode(location: &EntryLocation) -> Named<Self::Owned>;
+    fn decode(location: &EntryLocation) -> NameResult<Self::Owned>;
 }
 
 /// The id of a value.
-pub(crate) struct One<K>(PhantomData<K>);
+pub(crate) struct OneId<K>(PhantomData<K>);
 
 /// The ids of a hash and of a value in it.
-pub(crate) struct Pair<H, K>(PhantomData<(H, K)>);
+pub(crate) struct HashAndId<H, K>(PhantomData<(H, K)>);
 
-impl<K: Codec> Ids for One<K> {
+impl<K: Codec> EntryIds for OneId<K> {
     type Owned = K::Owned;
 
-    fn decode(location: &EntryLocation) -> Named<K::Owned> {
+    fn decode(location: &EntryLocation) -> NameResult<K::Owned> {
         K::decode(&location.ids[1])
     }
 }
 
-impl<H: Codec, K: Codec> Ids for Pair<H, K> {
+impl<H: Codec, K: Codec> EntryIds for HashAndId<H, K> {
     type Owned = (H::Owned, K::Owned);
 
-    fn decode(location: &EntryLocation) -> Named<Self::Owned> {
+    fn decode(location: &EntryLocation) -> NameResult<Self::Owned> {
         Ok((H::decode(&location.ids[0])?, K::decode(&location.ids[1])?))
     }
 }

@@ -8,23 +8,23 @@ use super::entry_location::EntryLocation;
 
 /// Failed loads, bounded in number and size. The oldest is dropped first.
 pub(crate) struct Failures<T> {
-    failures: HashMap<Arc<EntryLocation>, Failure<T>>,
+    failures: HashMap<Arc<EntryLocation>, RecentFailure<T>>,
     /// In the order of arrival. Entries may have been removed or replaced since.
-    order: VecDeque<Place>,
+    order: VecDeque<QueuedFailure>,
     /// The size of all entries in `order`.
     bytes: usize,
     number: u64,
 }
 
 /// An entry in the order of arrival.
-struct Place {
+struct QueuedFailure {
     location: Arc<EntryLocation>,
     number: u64,
     bytes: usize,
 }
 
 /// A failed load, kept until its time is over.
-struct Failure<T> {
+struct RecentFailure<T> {
     what: T,
     until: Instant,
     number: u64,
@@ -54,10 +54,10 @@ impl<T> Failures<T> {
         let (location, number) = (Arc::new(location), self.number);
         // The key must be the one in `order`: that of an older failure is removed with it.
         self.failures.remove(&location);
-        self.failures.insert(location.clone(), Failure { what, until, number });
+        self.failures.insert(location.clone(), RecentFailure { what, until, number });
         let bytes = location.bytes().saturating_add(bytes).saturating_add(OVERHEAD);
         self.bytes = self.bytes.saturating_add(bytes);
-        self.order.push_back(Place { location, number, bytes });
+        self.order.push_back(QueuedFailure { location, number, bytes });
         self.drop_old(now);
     }
 
@@ -72,7 +72,7 @@ impl<T> Failures<T> {
 
     /// Drops expired entries at the front, and the oldest ones beyond the limits.
     fn drop_old(&mut self, now: Instant) {
-        while let Some(Place { location, number, bytes }) = self.order.front() {
+        while let Some(QueuedFailure { location, number, bytes }) = self.order.front() {
             let own = self.failures.get(location).filter(|failure| failure.number == *number);
             let is_too_much = self.order.len() > MOST || self.bytes > MOST_BYTES;
             if own.is_some_and(|failure| now < failure.until) && !is_too_much {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::await_loads::{Arrival, Missing};
 use super::commands::Mode;
-use super::entry_location::{EntryLocation, Ids};
+use super::entry_location::{EntryIds, EntryLocation};
 use super::lookup::Lookup;
-use super::nesting::{Nesting, Turn};
+use super::nesting::{NestedAccess, Nesting};
 use super::pending_load::PendingLoad;
-use super::state::{Engine, Found};
+use super::state::{Engine, SharedValue};
 use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::error::LoadError;
@@ -18,7 +18,7 @@ use crate::read_through::stats::{raise, raise_by};
 
 impl<I, V, E, A> Engine<I, V, E, A>
 where
-    I: Ids,
+    I: EntryIds,
     V: Codec<Owned: Sync>,
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
@@ -28,7 +28,7 @@ where
         self: Arc<Self>,
         locations: Vec<EntryLocation>,
         args: A,
-    ) -> Result<Vec<Found<V>>> {
+    ) -> Result<Vec<SharedValue<V>>> {
         let mut found = vec![None; locations.len()];
         let mut sought: Vec<_> = locations.into_iter().enumerate().collect();
         for round in 1.. {
@@ -60,15 +60,19 @@ where
     }
 
     /// Loads one value again and stores it, regardless of other loads.
-    pub(crate) async fn set(self: Arc<Self>, location: EntryLocation, args: A) -> Result<Found<V>> {
+    pub(crate) async fn set(
+        self: Arc<Self>,
+        location: EntryLocation,
+        args: A,
+    ) -> Result<SharedValue<V>> {
         let nesting = Nesting::current();
-        if nesting.turn(self.id(), &location) == Turn::Never {
+        if nesting.access(self.id(), &location) == NestedAccess::Never {
             return Err(self.failed(&location, LoadError::recursive()));
         }
-        let lead = self.flights.begin_anew(&location);
-        let completion = lead.completion();
-        let _waiting = nesting.wait_for(lead.id());
-        let pending = vec![PendingLoad::new(lead, Mode::Force)];
+        let leader = self.flights.begin_anew(&location);
+        let completion = leader.completion();
+        let _waiting = nesting.wait_for(leader.id());
+        let pending = vec![PendingLoad::new(leader, Mode::Force)];
         self.executor.launch(self.clone().run_loads(pending, args.clone(), nesting)).await;
         let missing = Missing { place: 0, location, seen: Lookup::Missing(Mode::Force) };
         match self.arrival(&missing, None, &completion).await {
@@ -79,8 +83,8 @@ where
     }
 
     /// Returns the cached value, without loading it.
-    pub(crate) async fn peek(self: Arc<Self>, location: EntryLocation) -> Result<Found<V>> {
-        match self.see(std::slice::from_ref(&location)).await?.pop() {
+    pub(crate) async fn peek(self: Arc<Self>, location: EntryLocation) -> Result<SharedValue<V>> {
+        match self.lookup(std::slice::from_ref(&location)).await?.pop() {
             Some(Lookup::Found(value, age)) if age.is_served() => Ok(value),
             _ => Ok(None),
         }
@@ -90,11 +94,11 @@ where
     async fn look(
         self: &Arc<Self>,
         sought: Vec<(usize, EntryLocation)>,
-        found: &mut [Found<V>],
+        found: &mut [SharedValue<V>],
         args: &A,
     ) -> Result<Vec<Missing<V::Owned>>> {
         let (places, locations): (Vec<_>, Vec<_>) = sought.into_iter().unzip();
-        let seen = match self.see(&locations).await {
+        let seen = match self.lookup(&locations).await {
             Ok(seen) => seen,
             Err(error) => {
                 self.tolerate_outage(error)?;
@@ -107,7 +111,7 @@ where
             match seen {
                 Lookup::Found(value, age) if age.is_served() => {
                     found[place] = value;
-                    if age == Age::Old {
+                    if age == Age::StaleWhileRevalidate {
                         raise(&self.counts.stale);
                     }
                     if age != Age::Fresh {

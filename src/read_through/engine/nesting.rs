@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::entry_location::EntryLocation;
 use super::single_flight::FlightId;
+use crate::lock::Lock;
 
 /// The loads that wait for the running code, from the innermost on. Empty outside of loaders.
 #[derive(Clone, Default)]
@@ -15,13 +16,13 @@ pub(crate) struct Nesting(Option<Arc<Level>>);
 /// One level of a nesting.
 struct Level {
     around: Nesting,
-    part: Part,
+    cause: WaitCause,
 }
 
 /// A reason why the outer code waits for the inner one.
-enum Part {
+enum WaitCause {
     /// Loads that end no sooner than the running code.
-    SingleFlight(Vec<FlightId>),
+    Loads(Vec<FlightId>),
     /// Values that a loader of this cache was called for.
     Loader(CacheId, Vec<EntryLocation>),
 }
@@ -32,7 +33,7 @@ pub(crate) struct CacheId(pub(crate) usize);
 
 /// How a loader may get a value.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum NestedAccess {
     /// Like any other caller.
     Free,
     /// Only by loading it itself: the bulk loader around it was called for the value.
@@ -47,7 +48,7 @@ thread_local! {
 }
 
 /// The loads that loaders wait for.
-static WAITS: Mutex<Vec<(Nesting, FlightId)>> = Mutex::new(Vec::new());
+static WAITS: Lock<Vec<(Nesting, FlightId)>> = Lock::new(Vec::new());
 
 impl Nesting {
     /// Returns the nesting of the loader that calls this; empty outside of loaders.
@@ -57,16 +58,16 @@ impl Nesting {
 
     /// Adds a level for loads that end no sooner than the code within.
     pub(crate) fn with_flights(&self, flights: Vec<FlightId>) -> Self {
-        self.with(Part::SingleFlight(flights))
+        self.with(WaitCause::Loads(flights))
     }
 
     /// Adds a level for the call of a loader.
     pub(crate) fn with_loader(&self, cache: CacheId, locations: &[EntryLocation]) -> Self {
-        self.with(Part::Loader(cache, locations.to_vec()))
+        self.with(WaitCause::Loader(cache, locations.to_vec()))
     }
 
-    fn with(&self, part: Part) -> Self {
-        Self(Some(Arc::new(Level { around: self.clone(), part })))
+    fn with(&self, cause: WaitCause) -> Self {
+        Self(Some(Arc::new(Level { around: self.clone(), cause })))
     }
 
     /// Runs `inner` within this nesting.
@@ -80,21 +81,21 @@ impl Nesting {
     }
 
     /// Returns how this code may get a value of `cache`.
-    pub(crate) fn turn(&self, cache: CacheId, location: &EntryLocation) -> Turn {
-        let asked = |part: &Part| match part {
-            Part::Loader(of, locations) if *of == cache && locations.contains(location) => {
+    pub(crate) fn access(&self, cache: CacheId, location: &EntryLocation) -> NestedAccess {
+        let asked = |cause: &WaitCause| match cause {
+            WaitCause::Loader(of, locations) if *of == cache && locations.contains(location) => {
                 Some(locations.len())
             }
             _ => None,
         };
-        let mut turn = Turn::Free;
-        for asked in self.parts().filter_map(asked) {
+        let mut access = NestedAccess::Free;
+        for asked in self.causes().filter_map(asked) {
             if asked == 1 {
-                return Turn::Never;
+                return NestedAccess::Never;
             }
-            turn = Turn::Alone;
+            access = NestedAccess::Alone;
         }
-        turn
+        access
     }
 
     /// Records that the loaders wait for `flight`. Returns `None` if `flight` waits for one of
@@ -103,7 +104,7 @@ impl Nesting {
         if self.0.is_none() {
             return Some(WaitGuard(None));
         }
-        let mut waits = waits();
+        let mut waits = WAITS.lock();
         let mut reached = vec![flight];
         let mut next = 0;
         while let Some(&flight) = reached.get(next) {
@@ -125,13 +126,13 @@ impl Nesting {
 
     /// Returns whether `flight` ends no sooner than this code.
     fn has(&self, flight: FlightId) -> bool {
-        self.parts().any(|part| matches!(part, Part::SingleFlight(all) if all.contains(&flight)))
+        self.causes().any(|cause| matches!(cause, WaitCause::Loads(all) if all.contains(&flight)))
     }
 
-    /// Returns the parts of all levels, from the innermost on.
-    fn parts(&self) -> impl Iterator<Item = &Part> {
+    /// Returns the causes of all levels, from the innermost on.
+    fn causes(&self) -> impl Iterator<Item = &WaitCause> {
         std::iter::successors(self.0.as_deref(), |level| level.around.0.as_deref())
-            .map(|level| &level.part)
+            .map(|level| &level.cause)
     }
 }
 
@@ -144,15 +145,11 @@ impl Drop for WaitGuard {
         let is_this = |(nesting, of): &(Nesting, FlightId)| {
             of == flight && nesting.0.as_ref().is_some_and(|other| Arc::ptr_eq(other, level))
         };
-        let mut waits = waits();
+        let mut waits = WAITS.lock();
         if let Some(at) = waits.iter().position(is_this) {
             waits.swap_remove(at);
         }
     }
-}
-
-fn waits() -> MutexGuard<'static, Vec<(Nesting, FlightId)>> {
-    WAITS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Restores the previous nesting when it is dropped.
@@ -176,19 +173,19 @@ mod tests {
         let outside = Nesting::default();
         let bulk = outside.with_loader(cache, &[one.clone(), other.clone()]);
         let alone = bulk.with_flights(Vec::new()).with_loader(cache, std::slice::from_ref(&one));
-        for (nesting, cache, location, turn) in [
-            (&outside, cache, &one, Turn::Free),
-            (&bulk, cache, &one, Turn::Alone),
-            (&bulk, copy, &one, Turn::Free),
-            (&alone, cache, &one, Turn::Never),
-            (&alone, cache, &other, Turn::Alone),
+        for (nesting, cache, location, access) in [
+            (&outside, cache, &one, NestedAccess::Free),
+            (&bulk, cache, &one, NestedAccess::Alone),
+            (&bulk, copy, &one, NestedAccess::Free),
+            (&alone, cache, &one, NestedAccess::Never),
+            (&alone, cache, &other, NestedAccess::Alone),
         ] {
-            assert_eq!(nesting.turn(cache, location), turn);
+            assert_eq!(nesting.access(cache, location), access);
         }
     }
 
     #[test]
-    fn waits_go_in_no_circle() {
+    fn waits_form_no_cycle() {
         // Of no other test in this program.
         let [a, b, c] = [1, 2, 3].map(FlightId);
         let [of_a, of_b, of_c] =

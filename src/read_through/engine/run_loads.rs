@@ -1,55 +1,28 @@
 //! Runs loads: claims the right to load, calls the loader, and stores the result.
 
-use std::borrow::Borrow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::commands::{Claim, Lease, Mode, Since};
-use super::entry_location::{EntryLocation, Ids};
-use super::lookup::Lookup;
+use super::claim_loads::ClaimOutcome;
+use super::commands::Mode;
+use super::entry_location::{EntryIds, EntryLocation};
 use super::nesting::Nesting;
-use super::pending_load::PendingLoad;
-use super::single_flight::{FlightId, Leader, Outcome, Seal};
+use super::pending_load::{LeasedLoad, PendingLoad, leases};
+use super::single_flight::{FlightId, LoadLeader};
 use super::state::Engine;
 use crate::client::RoundTrips;
 use crate::codec::Codec;
-use crate::command::Command;
 use crate::error::LoadError;
 use crate::error::{Error, Result};
-use crate::random::unique_id;
-use crate::read_through::freshness::Age;
 use crate::read_through::loader::Loaded;
-use crate::read_through::stats::{raise, raise_by};
+use crate::read_through::stats::raise_by;
 use crate::time::Deadline;
 use crate::time::Wait;
 
-/// A load that this program performs.
-struct LeasedLoad<V> {
-    lead: Leader<V>,
-    /// `None` if its result cannot be stored.
-    lease: Option<Lease>,
-}
-
-/// Returns the leases of the loads whose results can be stored.
-fn leases<V>(batch: &[LeasedLoad<V>]) -> Vec<(&EntryLocation, &Lease)> {
-    let leased =
-        batch.iter().filter_map(|LeasedLoad { lead, lease }| Some((lead, lease.as_ref()?)));
-    leased.map(|(lead, lease)| (&lead.location, lease)).collect()
-}
-
-/// The result of claims, apart from the loads that are complete.
-struct ClaimOutcome<V> {
-    claimed: Vec<LeasedLoad<V>>,
-    /// The values that other programs are loading.
-    busy: Vec<PendingLoad<V>>,
-    /// The values of complete loads that must be refreshed.
-    due: Vec<EntryLocation>,
-}
-
 impl<I, V, E, A> Engine<I, V, E, A>
 where
-    I: Ids,
+    I: EntryIds,
     V: Codec<Owned: Sync>,
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
@@ -61,9 +34,9 @@ where
         args: A,
         nesting: Nesting,
     ) {
-        let flights = pending.iter().map(|flight| flight.lead.id()).collect();
+        let flights = pending.iter().map(|flight| flight.leader.id()).collect();
         let nesting = nesting.with_flights(flights);
-        let deadline = Deadline::after(Wait::For(self.patience()));
+        let deadline = Deadline::after(Wait::For(self.wait_limit()));
         let mut pause = SHORTEST_PAUSE;
         let mut waits = false;
         while !pending.is_empty() {
@@ -91,17 +64,18 @@ where
         if queued.is_empty() {
             return;
         }
-        let Some(turn) = self.turn() else { return };
+        let Some(permit) = self.refresh_permit() else { return };
         raise_by(&self.counts.refreshes, queued.len() as u64);
         let engine = self.clone();
         self.executor.background(async move {
             while !queued.is_empty() {
                 let rest = queued.split_off(queued.len().min(engine.claimed_at_once()));
-                let next = std::mem::replace(&mut queued, rest).into_iter().filter(Leader::start);
-                let pending = next.map(|lead| PendingLoad::new(lead, Mode::Refresh)).collect();
+                let next =
+                    std::mem::replace(&mut queued, rest).into_iter().filter(LoadLeader::start);
+                let pending = next.map(|leader| PendingLoad::new(leader, Mode::Refresh)).collect();
                 engine.clone().run_loads(pending, args.clone(), Nesting::default()).await;
             }
-            drop(turn);
+            drop(permit);
         });
     }
 
@@ -133,84 +107,6 @@ where
         Ok(loaded)
     }
 
-    /// Completes the loads whose values were found, and separates the remaining values from those
-    /// that other programs are loading. After the deadline (`is_late`) it loads those too.
-    async fn claim(
-        &self,
-        pending: Vec<PendingLoad<V::Owned>>,
-        is_late: bool,
-    ) -> ClaimOutcome<V::Owned> {
-        let new = unique_id();
-        let seals: Vec<_> = pending.iter().map(|flight| flight.lead.seal()).collect();
-        let asked: Vec<_> = pending.iter().filter(|flight| !flight.is_away).collect();
-        let command = |at: usize| {
-            let PendingLoad { lead, mode, since, .. } = asked[at];
-            self.commands.claim(&lead.location, *mode, *since, &new)
-        };
-        let commands = (0..asked.len()).map(command).collect();
-        let mut replies = self.send_each(commands, command).await.into_iter();
-        let mut sorted = ClaimOutcome { claimed: Vec::new(), busy: Vec::new(), due: Vec::new() };
-        let ClaimOutcome { claimed, busy, due } = &mut sorted;
-        for (mut flight, seal) in pending.into_iter().zip(seals) {
-            let claim = match flight.is_away {
-                true => None,
-                false => match replies.next() {
-                    Some(Ok(claim)) => claim,
-                    Some(Err(error)) => {
-                        flight.lead.break_off(error);
-                        continue;
-                    }
-                    // The error of all was passed to another load.
-                    None => continue,
-                },
-            };
-            let PendingLoad { lead, mode, since, .. } = &mut flight;
-            match claim {
-                None => claimed.push(LeasedLoad { lead: flight.lead, lease: None }),
-                Some(Claim::LeasedLoad(lease, stored)) => match self.seen(stored) {
-                    Lookup::Found(value, Age::Fresh) if *mode == Mode::Unfit => {
-                        self.release(&[(&lead.location, &lease)], None).await;
-                        flight.lead.land(Outcome::Found(value, seal));
-                    }
-                    _ => claimed.push(LeasedLoad { lead: flight.lead, lease: Some(lease) }),
-                },
-                Some(Claim::Failed(error, age)) => {
-                    flight.lead.fail(error, self.policy.errors.saturating_sub(age));
-                }
-                Some(Claim::Found(stored)) => match self.seen(stored) {
-                    Lookup::Found(value, age) if age.is_served() => {
-                        due.extend(Some(lead.location.clone()).filter(|_| age != Age::Fresh));
-                        flight.lead.land(Outcome::Found(value, seal));
-                    }
-                    _ if is_late => {
-                        lead.close();
-                        claimed.push(LeasedLoad { lead: flight.lead, lease: None });
-                    }
-                    _ => {
-                        *mode = Mode::Unfit;
-                        busy.push(flight);
-                    }
-                },
-                Some(Claim::Busy(stored, now)) => match self.seen(stored) {
-                    Lookup::Found(value, age) if age.is_served() => {
-                        flight.lead.land(Outcome::Found(value, seal));
-                    }
-                    _ if is_late => {
-                        lead.close();
-                        claimed.push(LeasedLoad { lead: flight.lead, lease: None });
-                    }
-                    _ => {
-                        if *since == Since::default() {
-                            *since = now;
-                        }
-                        busy.push(flight);
-                    }
-                },
-            }
-        }
-        sorted
-    }
-
     /// Loads, stores and completes values. Waits for other loads of the same values at most until
     /// `deadline`.
     async fn load_claimed(
@@ -225,21 +121,21 @@ where
             let rest = claimed.split_off(claimed.len().min(at_once));
             let batch = std::mem::replace(&mut claimed, rest);
             let locations: Vec<_> =
-                batch.iter().map(|claimed| claimed.lead.location.clone()).collect();
+                batch.iter().map(|claimed| claimed.leader.location.clone()).collect();
             self.depart(&batch, deadline, nesting).await;
             match self.load_now(&locations, args.clone(), nesting).await {
                 Ok(Ok(loaded)) => self.keep(batch, loaded).await,
                 Ok(Err(error)) => {
                     self.release(&leases(&batch), Some(&error)).await;
                     let errors = self.policy.errors;
-                    batch.into_iter().for_each(|LeasedLoad { lead, .. }| {
-                        lead.fail(error.clone(), errors);
+                    batch.into_iter().for_each(|LeasedLoad { leader, .. }| {
+                        leader.fail(error.clone(), errors);
                     });
                 }
                 Err(error) => {
                     self.release(&leases(&batch), None).await;
-                    if let Some(LeasedLoad { lead, .. }) = batch.into_iter().next() {
-                        lead.break_off(error);
+                    if let Some(LeasedLoad { leader, .. }) = batch.into_iter().next() {
+                        leader.break_off(error);
                     }
                 }
             }
@@ -249,100 +145,27 @@ where
     /// Ensures that callers that arrive after the start of the loader do not receive the result of
     /// a load without a lease, and that there is one such load of a value at a time.
     async fn depart(&self, batch: &[LeasedLoad<V::Owned>], deadline: Deadline, nesting: &Nesting) {
-        for LeasedLoad { lead, .. } in batch.iter().filter(|claimed| claimed.lease.is_none()) {
-            if let Some(before) = &lead.before
+        for LeasedLoad { leader, .. } in batch.iter().filter(|claimed| claimed.lease.is_none()) {
+            if let Some(before) = &leader.before
                 && let Some(_waiting) = nesting.wait_for(FlightId::of(before))
             {
                 self.executor.wait(before.outcome(), deadline.left()).await;
             }
-            lead.depart();
+            leader.depart();
         }
-    }
-
-    /// Stores the loaded values, and completes the loads.
-    async fn keep(&self, batch: Vec<LeasedLoad<V::Owned>>, loaded: Vec<Loaded<V::Owned>>) {
-        let mut leased = Vec::with_capacity(batch.len());
-        let mut commands = Vec::with_capacity(batch.len());
-        for (LeasedLoad { lead, lease }, loaded) in batch.into_iter().zip(loaded) {
-            let Some(lease) = lease else {
-                lead.land(Outcome::Found(loaded.value.map(Arc::new), Seal::ALL));
-                continue;
-            };
-            let command = self.storing(&lead.location, &lease, &loaded);
-            if let Some(error) = command.request.refusal() {
-                self.release(&[(&lead.location, &lease)], None).await;
-                lead.break_off(error);
-                continue;
-            }
-            lead.close();
-            commands.push(command);
-            leased.push((lead, lease, loaded));
-        }
-        let again = |at: usize| {
-            let (lead, lease, loaded) = &leased[at];
-            self.storing(&lead.location, lease, loaded)
-        };
-        let mut replies = self.send_each(commands, again).await.into_iter();
-        for (lead, _, loaded) in leased {
-            let value = loaded.value.map(Arc::new);
-            match replies.next() {
-                Some(Ok(Some(true))) => lead.land(Outcome::Found(value, Seal::ALL)),
-                Some(Ok(Some(false))) => {
-                    raise(&self.counts.outdated);
-                    lead.land(Outcome::Found(value, Seal::NOBODY));
-                }
-                Some(Err(error)) => lead.break_off(error),
-                // It is unknown whether the value was still the newest when the last follower
-                // joined.
-                Some(Ok(None)) | None => lead.land(Outcome::Found(value, Seal::NOBODY)),
-            }
-        }
-    }
-
-    /// Builds the command that stores a loaded value.
-    fn storing(
-        &self,
-        location: &EntryLocation,
-        lease: &Lease,
-        loaded: &Loaded<V::Owned>,
-    ) -> Command<bool> {
-        let value = loaded.value.as_ref().map(Borrow::borrow);
-        let time = match (&loaded.value, loaded.time_to_live) {
-            (Some(_), None) => self.lasting(),
-            (Some(_), Some(time)) if time.is_zero() => Some(time),
-            (Some(_), Some(time)) => Some(time.saturating_add(self.policy.reserve())),
-            (None, time) => time.or(self.policy.absence),
-        };
-        self.commands.store::<V>(location, lease, value, time)
-    }
-
-    /// Returns how long the server keeps a value whose loader sets no time.
-    pub(crate) fn lasting(&self) -> Option<Duration> {
-        let time = self.policy.time_to_live?;
-        let jittered = time.mul_f64(1.0 - self.policy.jitter * fastrand::f64());
-        Some(jittered.saturating_add(self.policy.reserve()))
-    }
-
-    /// Lets other programs load, or passes the error on to them. If that fails, the leases expire.
-    async fn release(&self, leases: &[(&EntryLocation, &Lease)], error: Option<&LoadError>) {
-        let command = |at: usize| {
-            let (location, lease) = leases[at];
-            self.commands.release(location, lease, error)
-        };
-        self.send_each((0..leases.len()).map(command).collect(), command).await;
     }
 
     /// Returns a slot for a background load, if one is free.
-    pub(crate) fn turn(&self) -> Option<Turn> {
+    pub(crate) fn refresh_permit(&self) -> Option<RefreshPermit> {
         let before = self.refreshing.fetch_add(1, Ordering::Relaxed);
-        Some(Turn(self.refreshing.clone())).filter(|_| before < MOST_REFRESHING)
+        Some(RefreshPermit(self.refreshing.clone())).filter(|_| before < MOST_REFRESHING)
     }
 }
 
 /// A slot for a background load, occupied until it is dropped.
-pub(crate) struct Turn(Arc<AtomicUsize>);
+pub(crate) struct RefreshPermit(Arc<AtomicUsize>);
 
-impl Drop for Turn {
+impl Drop for RefreshPermit {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -1,6 +1,6 @@
 //! Sends commands that may be sent again.
 
-use super::entry_location::Ids;
+use super::entry_location::EntryIds;
 use super::state::Engine;
 use crate::client::RoundTrips;
 use crate::codec::Codec;
@@ -10,7 +10,7 @@ use crate::read_through::shared::send_each;
 
 impl<I, V, E, A> Engine<I, V, E, A>
 where
-    I: Ids,
+    I: EntryIds,
     V: Codec<Owned: Sync>,
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,

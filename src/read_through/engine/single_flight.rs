@@ -1,30 +1,31 @@
 //! Single-flight: loads in flight in this program, which callers share.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::entry_location::EntryLocation;
 use super::failures::Failures;
 use crate::error::Error;
 use crate::error::LoadError;
+use crate::lock::Lock;
 use crate::time::Completion;
 
 /// Loads in flight, and those that failed recently. Shared by the clones of a cache.
 pub(crate) struct SingleFlight<V> {
-    table: Mutex<Table<V>>,
+    table: Lock<FlightTable<V>>,
 }
 
 /// At most one load of a value, which callers find by its location.
-struct Table<V> {
+struct FlightTable<V> {
     flights: HashMap<EntryLocation, Flight<V>>,
-    failures: Failures<Arc<Completion<Outcome<V>>>>,
+    failures: Failures<Arc<Completion<LoadOutcome<V>>>>,
 }
 
 /// A load in the table, with its progress.
 struct Flight<V> {
-    completion: Arc<Completion<Outcome<V>>>,
-    stage: Stage,
+    completion: Arc<Completion<LoadOutcome<V>>>,
+    stage: FlightStage,
 }
 
 /// Identifies a load while it is in flight.
@@ -39,7 +40,7 @@ impl FlightId {
 
 /// The progress of a load.
 #[derive(Clone, Copy)]
-enum Stage {
+enum FlightStage {
     /// Not yet begun. A caller that cannot wait for it begins another one in its place.
     Queued,
     /// Open to followers. It has been sealed this often.
@@ -56,39 +57,39 @@ pub(crate) struct Seal(u64);
 
 impl Seal {
     /// None of them: the value may have been deleted or set meanwhile.
-    pub(crate) const NOBODY: Self = Self(0);
+    pub(crate) const NONE: Self = Self(0);
     /// All of them: the load was closed in time.
     pub(crate) const ALL: Self = Self(u64::MAX);
 }
 
 /// The outcome of a load.
-pub(crate) enum Outcome<V> {
+pub(crate) enum LoadOutcome<V> {
     /// A value, or its absence, for the leader and the followers that the seal permits.
     Found(Option<Arc<V>>, Seal),
     Failed(LoadError),
     /// Another error, returned to the first caller that takes it.
-    Broken(Arc<Mutex<Option<Error>>>),
+    Broken(Arc<Lock<Option<Error>>>),
     /// The load was given up.
     Lost,
 }
 
-impl<V> Clone for Outcome<V> {
+impl<V> Clone for LoadOutcome<V> {
     fn clone(&self) -> Self {
         match self {
-            Outcome::Found(found, seal) => Outcome::Found(found.clone(), *seal),
-            Outcome::Failed(error) => Outcome::Failed(error.clone()),
-            Outcome::Broken(error) => Outcome::Broken(error.clone()),
-            Outcome::Lost => Outcome::Lost,
+            LoadOutcome::Found(found, seal) => LoadOutcome::Found(found.clone(), *seal),
+            LoadOutcome::Failed(error) => LoadOutcome::Failed(error.clone()),
+            LoadOutcome::Broken(error) => LoadOutcome::Broken(error.clone()),
+            LoadOutcome::Lost => LoadOutcome::Lost,
         }
     }
 }
 
 /// What to do on a miss.
-pub(crate) enum Role<V> {
+pub(crate) enum LoadRole<V> {
     /// Load the value, for the followers too.
-    Leader(Leader<V>),
+    Leader(LoadLeader<V>),
     /// Wait for the leader.
-    Follower(Arc<Completion<Outcome<V>>>, Joined),
+    Follower(Arc<Completion<LoadOutcome<V>>>, Joined),
 }
 
 /// When a follower joined a load.
@@ -105,37 +106,37 @@ impl Joined {
 impl<V> SingleFlight<V> {
     pub(crate) fn new() -> Self {
         let (flights, failures) = (HashMap::new(), Failures::new());
-        Self { table: Mutex::new(Table { flights, failures }) }
+        Self { table: Lock::new(FlightTable { flights, failures }) }
     }
 
     /// Joins the load of `location`, or begins one.
-    pub(crate) fn begin(self: &Arc<Self>, location: &EntryLocation) -> Role<V> {
+    pub(crate) fn begin(self: &Arc<Self>, location: &EntryLocation) -> LoadRole<V> {
         let mut table = self.lock();
         let before = match table.flights.get(location) {
-            Some(Flight { completion, stage: Stage::Open(seals) }) => {
-                return Role::Follower(completion.clone(), Joined(*seals));
+            Some(Flight { completion, stage: FlightStage::Open(seals) }) => {
+                return LoadRole::Follower(completion.clone(), Joined(*seals));
             }
-            Some(Flight { completion, stage: Stage::Departed }) => Some(completion.clone()),
-            Some(Flight { stage: Stage::Queued, .. }) => None,
+            Some(Flight { completion, stage: FlightStage::Departed }) => Some(completion.clone()),
+            Some(Flight { stage: FlightStage::Queued, .. }) => None,
             None => match table.failures.get(location, Instant::now()) {
-                Some(failed) => return Role::Follower(failed.clone(), Joined(0)),
+                Some(failed) => return LoadRole::Follower(failed.clone(), Joined(0)),
                 None => None,
             },
         };
-        Role::Leader(self.insert(&mut table.flights, location, Stage::Open(0), before))
+        LoadRole::Leader(self.insert(&mut table.flights, location, FlightStage::Open(0), before))
     }
 
     /// Queues a load of `location`, unless one is queued, in flight or has just failed.
-    pub(crate) fn queue(self: &Arc<Self>, location: &EntryLocation) -> Option<Leader<V>> {
+    pub(crate) fn queue(self: &Arc<Self>, location: &EntryLocation) -> Option<LoadLeader<V>> {
         let mut table = self.lock();
         let is_idle = !table.flights.contains_key(location)
             && table.failures.get(location, Instant::now()).is_none();
-        is_idle.then(|| self.insert(&mut table.flights, location, Stage::Queued, None))
+        is_idle.then(|| self.insert(&mut table.flights, location, FlightStage::Queued, None))
     }
 
     /// Begins a load of `location`, which later callers join.
-    pub(crate) fn begin_anew(self: &Arc<Self>, location: &EntryLocation) -> Leader<V> {
-        self.insert(&mut self.lock().flights, location, Stage::Open(0), None)
+    pub(crate) fn begin_anew(self: &Arc<Self>, location: &EntryLocation) -> LoadLeader<V> {
+        self.insert(&mut self.lock().flights, location, FlightStage::Open(0), None)
     }
 
     /// Adds a load to the table, in place of any other one of the same value.
@@ -143,13 +144,13 @@ impl<V> SingleFlight<V> {
         self: &Arc<Self>,
         flights: &mut HashMap<EntryLocation, Flight<V>>,
         location: &EntryLocation,
-        stage: Stage,
-        before: Option<Arc<Completion<Outcome<V>>>>,
-    ) -> Leader<V> {
+        stage: FlightStage,
+        before: Option<Arc<Completion<LoadOutcome<V>>>>,
+    ) -> LoadLeader<V> {
         let completion = Arc::new(Completion::new());
         let flight = Flight { completion: completion.clone(), stage };
         flights.insert(location.clone(), flight);
-        Leader { flights: self.clone(), location: location.clone(), completion, before }
+        LoadLeader { flights: self.clone(), location: location.clone(), completion, before }
     }
 
     /// Makes later callers begin new loads of the `chosen` values.
@@ -166,30 +167,30 @@ impl<V> SingleFlight<V> {
         table.failures.remove(location);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Table<V>> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, FlightTable<V>> {
+        self.table.lock()
     }
 }
 
 /// The leader of a load. Dropped without an outcome it releases its followers.
-pub(crate) struct Leader<V> {
+pub(crate) struct LoadLeader<V> {
     flights: Arc<SingleFlight<V>>,
     pub(crate) location: EntryLocation,
-    completion: Arc<Completion<Outcome<V>>>,
+    completion: Arc<Completion<LoadOutcome<V>>>,
     /// A departed load that was in flight when this one began.
-    pub(crate) before: Option<Arc<Completion<Outcome<V>>>>,
+    pub(crate) before: Option<Arc<Completion<LoadOutcome<V>>>>,
 }
 
-impl<V> Leader<V> {
-    pub(crate) fn completion(&self) -> Arc<Completion<Outcome<V>>> {
+impl<V> LoadLeader<V> {
+    pub(crate) fn completion(&self) -> Arc<Completion<LoadOutcome<V>>> {
         self.completion.clone()
     }
 
     /// Takes a load from its queue, unless the value was loaded, set or deleted meanwhile.
     pub(crate) fn start(&self) -> bool {
         let mut table = self.flights.lock();
-        let own = self.own(&mut table).filter(|own| matches!(own.stage, Stage::Queued));
-        own.map(|own| own.stage = Stage::Open(0)).is_some()
+        let own = self.own(&mut table).filter(|own| matches!(own.stage, FlightStage::Queued));
+        own.map(|own| own.stage = FlightStage::Open(0)).is_some()
     }
 
     pub(crate) fn id(&self) -> FlightId {
@@ -201,7 +202,7 @@ impl<V> Leader<V> {
     pub(crate) fn seal(&self) -> Seal {
         let mut table = self.flights.lock();
         match self.own(&mut table).map(|flight| &mut flight.stage) {
-            Some(Stage::Open(seals)) => {
+            Some(FlightStage::Open(seals)) => {
                 *seals += 1;
                 Seal(*seals)
             }
@@ -220,12 +221,12 @@ impl<V> Leader<V> {
     /// will not confirm the value.
     pub(crate) fn depart(&self) {
         if let Some(own) = self.own(&mut self.flights.lock()) {
-            own.stage = Stage::Departed;
+            own.stage = FlightStage::Departed;
         }
     }
 
     /// Completes the load with `outcome`.
-    pub(crate) fn land(self, outcome: Outcome<V>) {
+    pub(crate) fn complete(self, outcome: LoadOutcome<V>) {
         self.close();
         self.completion.complete(outcome);
     }
@@ -242,16 +243,16 @@ impl<V> Leader<V> {
             table.failures.insert(self.location.clone(), failure, now, until);
         }
         drop(table);
-        self.completion.complete(Outcome::Failed(error));
+        self.completion.complete(LoadOutcome::Failed(error));
     }
 
     /// Completes the load with an error that only one caller receives.
     pub(crate) fn break_off(self, error: Error) {
-        self.land(Outcome::Broken(Arc::new(Mutex::new(Some(error)))));
+        self.complete(LoadOutcome::Broken(Arc::new(Lock::new(Some(error)))));
     }
 
     /// Removes this load from the table, unless it was replaced or removed.
-    fn remove(&self, table: &mut Table<V>) -> bool {
+    fn remove(&self, table: &mut FlightTable<V>) -> bool {
         let is_own = self.own(table).is_some();
         if is_own {
             table.flights.remove(&self.location);
@@ -260,7 +261,7 @@ impl<V> Leader<V> {
     }
 
     /// Returns this load, unless it was replaced or removed.
-    fn own<'a>(&self, table: &'a mut Table<V>) -> Option<&'a mut Flight<V>> {
+    fn own<'a>(&self, table: &'a mut FlightTable<V>) -> Option<&'a mut Flight<V>> {
         table.flights.get_mut(&self.location).filter(|flight| self.is_of(flight))
     }
 
@@ -269,11 +270,11 @@ impl<V> Leader<V> {
     }
 }
 
-impl<V> Drop for Leader<V> {
+impl<V> Drop for LoadLeader<V> {
     fn drop(&mut self) {
         if !self.completion.is_complete() {
             self.close();
-            self.completion.complete(Outcome::Lost);
+            self.completion.complete(LoadOutcome::Lost);
         }
     }
 }
@@ -284,22 +285,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_joins_a_load_that_is_closed_or_has_landed() {
+    fn no_caller_joins_a_load_that_is_closed_or_complete() {
         let flights = Arc::new(SingleFlight::<u64>::new());
         let location = Names::Own.string(b"c:", b"1".to_vec()).unwrap();
-        for end in
-            [Leader::close as fn(&Leader<u64>), |lead| lead.flights.forget_one(&lead.location)]
-        {
-            let Role::Leader(first) = flights.begin(&location) else { panic!("it has landed") };
-            assert!(matches!(flights.begin(&location), Role::Follower(..)));
+        for end in [LoadLeader::close as fn(&LoadLeader<u64>), |leader| {
+            leader.flights.forget_one(&leader.location)
+        }] {
+            let LoadRole::Leader(first) = flights.begin(&location) else {
+                panic!("it is complete")
+            };
+            assert!(matches!(flights.begin(&location), LoadRole::Follower(..)));
             end(&first);
-            let Role::Leader(second) = flights.begin(&location) else { panic!("it is closed") };
-            first.land(Outcome::Lost);
+            let LoadRole::Leader(second) = flights.begin(&location) else { panic!("it is closed") };
+            first.complete(LoadOutcome::Lost);
             assert!(
-                matches!(flights.begin(&location), Role::Follower(..)),
+                matches!(flights.begin(&location), LoadRole::Follower(..)),
                 "the second is under way"
             );
-            second.land(Outcome::Lost);
+            second.complete(LoadOutcome::Lost);
         }
     }
 }

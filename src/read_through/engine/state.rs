@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use super::commands::{Commands, Mode, Stored, Wanted};
-use super::entry_location::{EntryLocation, Ids};
+use super::commands::{Commands, LookupFields, Mode, StoredEntry};
+use super::entry_location::{EntryIds, EntryLocation};
 use super::lookup::Lookup;
 use super::nesting::CacheId;
 use super::single_flight::SingleFlight;
@@ -17,13 +17,13 @@ use crate::limits::PAGE;
 use crate::read_through::freshness::{Age, Freshness};
 use crate::read_through::loader::Loaders;
 use crate::read_through::policy::CachePolicy;
-use crate::read_through::stats::{Counts, raise, raise_by};
+use crate::read_through::stats::{ReadThroughCounters, raise, raise_by};
 
 /// A value, or its absence.
-pub(crate) type Found<V> = Option<Arc<<V as Codec>::Owned>>;
+pub(crate) type SharedValue<V> = Option<Arc<<V as Codec>::Owned>>;
 
 /// The state of a cache that its clones share.
-pub(crate) struct Engine<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A> {
+pub(crate) struct Engine<I: EntryIds, V: Codec<Owned: Sync>, E: RoundTrips, A> {
     pub(crate) executor: E,
     pub(crate) prefix: Vec<u8>,
     pub(crate) policy: CachePolicy,
@@ -31,25 +31,28 @@ pub(crate) struct Engine<I: Ids, V: Codec<Owned: Sync>, E: RoundTrips, A> {
     pub(crate) commands: Commands,
     pub(crate) loaders: Loaders<I::Owned, V::Owned, A>,
     pub(crate) flights: Arc<SingleFlight<V::Owned>>,
-    pub(crate) counts: Counts,
+    pub(crate) counts: ReadThroughCounters,
     /// The number of background loads.
     pub(crate) refreshing: Arc<AtomicUsize>,
     #[cfg(feature = "near-cache")]
-    pub(crate) near: Option<crate::read_through::near::Near<V, E>>,
+    pub(crate) near: Option<crate::read_through::near::NearLayer<V, E>>,
 }
 
 impl<I, V, E, A> Engine<I, V, E, A>
 where
-    I: Ids,
+    I: EntryIds,
     V: Codec<Owned: Sync>,
     E: RoundTrips,
     A: Clone + Send + Sync + 'static,
 {
     /// Looks up `locations` in the near cache, if there is one, and on the server.
-    pub(crate) async fn see(&self, locations: &[EntryLocation]) -> Result<Vec<Lookup<V::Owned>>> {
+    pub(crate) async fn lookup(
+        &self,
+        locations: &[EntryLocation],
+    ) -> Result<Vec<Lookup<V::Owned>>> {
         #[cfg(feature = "near-cache")]
         if let Some(near) = &self.near
-            && let Some(mut seen) = near.see(locations, |left| self.age(left)).await?
+            && let Some(mut seen) = near.lookup(locations, |left| self.age(left)).await?
         {
             // The near cache has no values that are due for a refresh, though they may still be
             // served.
@@ -71,7 +74,7 @@ where
     /// Looks up `locations` on the server.
     async fn ask(&self, locations: &[EntryLocation]) -> Result<Vec<Lookup<V::Owned>>> {
         let wanted =
-            Wanted { left: self.freshness.matters(), absence: self.policy.absence.is_some() };
+            LookupFields { left: self.freshness.matters(), absence: self.policy.absence.is_some() };
         let mut seen = Vec::with_capacity(locations.len());
         for locations in locations.chunks(PAGE) {
             let replies = self.executor.send_all(self.commands.look(locations, wanted)).await?;
@@ -84,7 +87,7 @@ where
     }
 
     /// Decides how a value on the server is used.
-    pub(crate) fn seen(&self, stored: Stored) -> Lookup<V::Owned> {
+    pub(crate) fn seen(&self, stored: StoredEntry) -> Lookup<V::Owned> {
         let Some(bytes) = stored.bytes else {
             return match stored.is_absent {
                 true => Lookup::Found(None, Age::Fresh),
@@ -105,8 +108,8 @@ where
     /// Counts and logs that Redis is unavailable. Returns an error of any other kind, or if the
     /// policy does not allow that.
     pub(crate) fn tolerate_outage(&self, error: Error) -> Result<()> {
-        let is_away = error.is_transient() || matches!(error, Error::Connect { .. });
-        if self.policy.fails_without_redis || !is_away {
+        let is_unavailable = error.is_transient() || matches!(error, Error::Connect { .. });
+        if self.policy.fails_without_redis || !is_unavailable {
             return Err(error);
         }
         raise(&self.counts.without_redis);
@@ -128,7 +131,7 @@ where
     }
 
     /// Returns how long a caller waits for loads elsewhere.
-    pub(crate) fn patience(&self) -> Duration {
+    pub(crate) fn wait_limit(&self) -> Duration {
         self.policy.lease * LEASES_WAITED
     }
 

@@ -31,7 +31,7 @@ impl UpdateBuffer {
         let topology = Arc::new(Topology::new([]));
         self.on_connected(
             session,
-            FeedInfo { topology, channel: None, tells_keys: true, is_blind: false },
+            FeedInfo { topology, channel: None, reports_keys: true, is_blind: false },
             0,
         );
     }

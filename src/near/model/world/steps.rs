@@ -1,123 +1,125 @@
 //! The events that may happen, and their effects.
 
-use super::super::program::{Task, Work};
-use super::super::server::{Link, ServerChanges, Word};
-use super::super::{Mutant, Setting};
-use super::{Action, Reader, Stage, World, Wrong};
-use crate::listen::heartbeat::Breach;
+use super::super::program::{ReadTask, Work};
+use super::super::server::{FeedLink, FeedState, Message};
+use super::super::{CacheModel, CacheMutant};
+use super::{CacheAction, CacheCaller, CacheWorld, ReadStage, Wrong};
+use crate::listen::heartbeat::HeartbeatMutant;
 
-impl World {
+impl CacheWorld {
     /// Lists the events that may happen now.
-    pub(super) fn happenings(&self, actions: &mut Vec<Action>) {
+    pub(super) fn happenings(&self, actions: &mut Vec<CacheAction>) {
         let left = &self.left;
         let link = self.link.as_ref();
         let is_free = !self.work.contains(&Some(Work::Show));
-        let hears = |link: &Link| {
-            let sees = link.words.front().is_some_and(|&word| word != Word::Changed);
-            self.work[0].is_none() && !link.words.is_empty() && (is_free || !sees)
+        let may_receive = |link: &FeedLink| {
+            let sees = link.messages.front().is_some_and(|&message| message != Message::Changed);
+            self.work[0].is_none() && !link.messages.is_empty() && (is_free || !sees)
         };
-        let may_connect = |link: &Link| {
+        let may_connect = |link: &FeedLink| {
             !link.is_connected && link.watermark.is_some() && is_free && self.work[1].is_none()
         };
-        let many = left.mutant == Mutant::Heartbeat(Breach::SendsMany);
-        let begins = |link: &Link| link.hearing == ServerChanges::Begins;
-        let lasts = |link: &Link| link.hearing == ServerChanges::Lasts;
-        let is_lost = |link: &Link| link.hearing == ServerChanges::IsLost;
+        let many = left.mutant == CacheMutant::Heartbeat(HeartbeatMutant::SendsMany);
+        let begins = |link: &FeedLink| link.feed == FeedState::Begins;
+        let lasts = |link: &FeedLink| link.feed == FeedState::Lasts;
+        let is_lost = |link: &FeedLink| link.feed == FeedState::IsLost;
         let may_beat =
-            |link: &Link| !begins(link) && (many || link.pulse.under_way_since().is_none());
+            |link: &FeedLink| !begins(link) && (many || link.heartbeat.under_way_since().is_none());
         let possible = [
-            (left.ticks > 0, Action::Tick),
-            (left.writes > 0, Action::ForeignWrite),
-            (left.own_writes > 0 && self.writing.is_none(), Action::OwnWrite),
-            (self.writing.is_some(), Action::OwnWriteEnds),
-            (left.flushes > 0, Action::Flush),
-            (self.server.has_something_to_say(), Action::TurnEnds),
-            (left.beats > 0 && link.is_some_and(may_beat), Action::SendBeat),
-            (link.is_some_and(|link| !link.beats.is_empty()), Action::RunBeat),
-            (link.is_some_and(hears), Action::Hear),
-            (left.losses > 0 && link.is_some_and(lasts), Action::LoseConnection),
-            (link.is_some_and(is_lost) && is_free, Action::NoticeLoss),
-            (left.reconnects > 0 && link.is_none(), Action::Reconnect),
-            (link.is_some_and(begins), Action::BeginHearing),
-            (link.is_some_and(may_connect), Action::Connected),
-            (left.reads > 0 && self.readers.len() < left.readers, Action::Look),
+            (left.ticks > 0, CacheAction::Tick),
+            (left.writes > 0, CacheAction::ForeignWrite),
+            (left.own_writes > 0 && self.writing.is_none(), CacheAction::OwnWrite),
+            (self.writing.is_some(), CacheAction::OwnWriteEnds),
+            (left.flushes > 0, CacheAction::Flush),
+            (self.server.has_messages(), CacheAction::TurnEnds),
+            (left.beats > 0 && link.is_some_and(may_beat), CacheAction::SendBeat),
+            (link.is_some_and(|link| !link.beats.is_empty()), CacheAction::RunBeat),
+            (link.is_some_and(may_receive), CacheAction::Receive),
+            (left.losses > 0 && link.is_some_and(lasts), CacheAction::LoseConnection),
+            (link.is_some_and(is_lost) && is_free, CacheAction::NoticeLoss),
+            (left.reconnects > 0 && link.is_none(), CacheAction::Reconnect),
+            (link.is_some_and(begins), CacheAction::Subscribe),
+            (link.is_some_and(may_connect), CacheAction::Connected),
+            (left.reads > 0 && self.readers.len() < left.readers, CacheAction::Look),
         ];
         actions.extend(possible.into_iter().filter(|(is, _)| *is).map(|(_, action)| action));
         let works = (0..2).filter(|&by| self.work[by].is_some());
-        actions.extend(works.map(Action::Work));
+        actions.extend(works.map(CacheAction::Work));
         for (place, reader) in self.readers.iter().enumerate() {
             match reader.stage {
-                Stage::Looks(_) => actions.push(Action::FinishLooking(place)),
-                Stage::Missed => actions.push(Action::Begin(place)),
-                Stage::Waits(Task::Joins { .. }, _) => {}
-                Stage::Waits(_, Some(_)) => actions.push(Action::EndRead(place)),
-                Stage::Waits(_, None) => actions.push(Action::RunRead(place)),
+                ReadStage::Looks(_) => actions.push(CacheAction::FinishLooking(place)),
+                ReadStage::Missed => actions.push(CacheAction::Begin(place)),
+                ReadStage::Waits(ReadTask::Joins { .. }, _) => {}
+                ReadStage::Waits(_, Some(_)) => actions.push(CacheAction::EndRead(place)),
+                ReadStage::Waits(_, None) => actions.push(CacheAction::RunRead(place)),
             }
-            let leads = matches!(reader.stage, Stage::Waits(Task::Leads { .. }, _));
+            let leads = matches!(reader.stage, ReadStage::Waits(ReadTask::Leads { .. }, _));
             if leads && left.failures > 0 {
-                actions.push(Action::FailRead(place));
+                actions.push(CacheAction::FailRead(place));
             }
         }
     }
 
     /// Applies an event.
-    pub(super) fn happen(&mut self, action: Action, setting: &Setting) {
+    pub(super) fn happen(&mut self, action: CacheAction, model: &CacheModel) {
         let left = &mut self.left;
         match action {
-            Action::Tick => (self.now, left.ticks) = (self.now + 1, left.ticks - 1),
-            Action::ForeignWrite => {
+            CacheAction::Tick => (self.now, left.ticks) = (self.now + 1, left.ticks - 1),
+            CacheAction::ForeignWrite => {
                 left.writes -= 1;
                 self.server.write(self.now, self.link.as_ref());
             }
-            Action::OwnWrite => {
+            CacheAction::OwnWrite => {
                 left.own_writes -= 1;
                 self.server.write(self.now, self.link.as_ref());
                 self.writing = Some(self.server.value());
             }
-            Action::OwnWriteEnds => {
-                if setting.mutant != Mutant::ForgetsOwnWrites {
+            CacheAction::OwnWriteEnds => {
+                if model.mutant != CacheMutant::ForgetsOwnWrites {
                     self.program.changed();
                 }
                 self.written = self.writing.take().unwrap_or(self.written).max(self.written);
             }
-            Action::Flush => {
+            CacheAction::Flush => {
                 left.flushes -= 1;
                 self.server.flush(self.now, self.link.as_ref());
             }
-            Action::TurnEnds => self.server.end_turn(self.link.as_mut()),
-            Action::Look => {
+            CacheAction::TurnEnds => self.server.end_turn(self.link.as_mut()),
+            CacheAction::Look => {
                 left.reads -= 1;
-                let stage = Stage::Looks(self.program.glimpse());
-                let (told, written) = (self.told, self.written);
-                self.readers.push(Reader { since: self.now, told, written, stage });
+                let stage = ReadStage::Looks(self.program.glimpse());
+                let (newest_read, written) = (self.newest_read, self.written);
+                self.readers.push(CacheCaller { since: self.now, newest_read, written, stage });
             }
-            Action::FinishLooking(place) => self.finish_looking(place),
-            Action::Begin(place) => {
+            CacheAction::FinishLooking(place) => self.finish_looking(place),
+            CacheAction::Begin(place) => {
                 let task = self.program.begin(self.now);
-                self.readers[place].stage = Stage::Waits(task, None);
+                self.readers[place].stage = ReadStage::Waits(task, None);
             }
-            Action::RunRead(place) => {
-                if let Stage::Waits(_, found) = &mut self.readers[place].stage {
+            CacheAction::RunRead(place) => {
+                if let ReadStage::Waits(_, found) = &mut self.readers[place].stage {
                     *found = Some(self.server.value());
                 }
             }
-            Action::EndRead(place) => self.end_read(place, false),
-            Action::FailRead(place) => {
+            CacheAction::EndRead(place) => self.end_read(place, false),
+            CacheAction::FailRead(place) => {
                 left.failures -= 1;
                 self.end_read(place, true);
             }
-            Action::Work(by) => self.work[by] = self.work[by].and_then(|w| self.program.work(w)),
-            action => self.happen_to_link(action, setting),
+            CacheAction::Work(by) => {
+                self.work[by] = self.work[by].and_then(|w| self.program.work(w))
+            }
+            action => self.happen_to_link(action, model),
         }
     }
 
     /// Applies an event of the connection.
-    fn happen_to_link(&mut self, action: Action, setting: &Setting) {
-        if action == Action::Reconnect {
+    fn happen_to_link(&mut self, action: CacheAction, model: &CacheModel) {
+        if action == CacheAction::Reconnect {
             self.left.reconnects -= 1;
-            let session = 2 + u64::from(setting.reconnects - self.left.reconnects - 1);
-            let mut link = Link::new(session, setting.pulse());
-            if setting.mutant == Mutant::ConnectsUnproven {
+            let session = 2 + u64::from(model.reconnects - self.left.reconnects - 1);
+            let mut link = FeedLink::new(session, model.heartbeat());
+            if model.mutant == CacheMutant::ConnectsUnproven {
                 link.watermark = Some(self.now);
             }
             self.link = Some(link);
@@ -125,43 +127,43 @@ impl World {
         }
         let Some(link) = &mut self.link else { return };
         match action {
-            Action::SendBeat => {
+            CacheAction::SendBeat => {
                 self.left.beats -= 1;
-                link.beats.extend(link.pulse.send(self.now));
+                link.beats.extend(link.heartbeat.send(self.now));
             }
-            Action::RunBeat => {
+            CacheAction::RunBeat => {
                 if let Some(number) = link.beats.pop_front() {
-                    self.server.say(Word::Beat(number), Some(link));
+                    self.server.queue(Message::Beat(number), Some(link));
                 }
             }
-            Action::Hear => match link.words.pop_front() {
-                Some(Word::Changed) => self.program.changed(),
-                Some(Word::Flushed) => {
+            CacheAction::Receive => match link.messages.pop_front() {
+                Some(Message::Changed) => self.program.changed(),
+                Some(Message::Flushed) => {
                     self.program.see(|lease| lease.cleared());
                     self.work[0] = Some(Work::Show);
                 }
-                Some(Word::Beat(number)) => {
-                    if let Some(watermark) = link.pulse.hear(number) {
+                Some(Message::Beat(number)) => {
+                    if let Some(watermark) = link.heartbeat.receive(number) {
                         link.watermark = Some(watermark);
-                        self.program.lease.proven(link.session, watermark);
+                        self.program.lease.raise_watermark(link.session, watermark);
                         self.program.show_times();
                     }
                 }
                 None => {}
             },
-            Action::BeginHearing => link.hearing = ServerChanges::Lasts,
-            Action::LoseConnection => {
+            CacheAction::Subscribe => link.feed = FeedState::Lasts,
+            CacheAction::LoseConnection => {
                 self.left.losses -= 1;
-                link.hearing = ServerChanges::IsLost;
-                link.words.clear();
-                self.server.hang_up();
+                link.feed = FeedState::IsLost;
+                link.messages.clear();
+                self.server.drop_messages();
             }
-            Action::NoticeLoss => {
-                self.program.lease.lost(link.session);
+            CacheAction::NoticeLoss => {
+                self.program.lease.disconnected(link.session);
                 self.program.show_times();
                 self.link = None;
             }
-            Action::Connected => {
+            CacheAction::Connected => {
                 link.is_connected = true;
                 let (session, watermark) = (link.session, link.watermark.unwrap_or(0));
                 self.program.see(|lease| lease.connected(session, watermark));
@@ -173,26 +175,27 @@ impl World {
 
     /// The second half of a reader's lookup.
     fn finish_looking(&mut self, place: usize) {
-        let Stage::Looks(glimpse) = self.readers[place].stage else { return };
+        let ReadStage::Looks(glimpse) = self.readers[place].stage else { return };
         match self.program.lookup(glimpse, self.now) {
             Some(value) => {
                 let reader = self.readers.remove(place);
                 self.give(&reader, value, self.now);
             }
-            None => self.readers[place].stage = Stage::Missed,
+            None => self.readers[place].stage = ReadStage::Missed,
         }
     }
 
     /// Ends a read, including those that joined it.
     fn end_read(&mut self, place: usize, fails: bool) {
         let reader = self.readers.remove(place);
-        let Stage::Waits(task, found) = reader.stage else { return };
+        let ReadStage::Waits(task, found) = reader.stage else { return };
         let found = found.filter(|_| !fails);
         self.program.end(task, found);
-        let joins = |reader: &Reader| match (task, &reader.stage) {
-            (Task::Leads { token, .. }, Stage::Waits(Task::Joins { token: joined }, _)) => {
-                token == *joined
-            }
+        let joins = |reader: &CacheCaller| match (task, &reader.stage) {
+            (
+                ReadTask::Leads { token, .. },
+                ReadStage::Waits(ReadTask::Joins { token: joined }, _),
+            ) => token == *joined,
             _ => false,
         };
         match found {
@@ -200,32 +203,32 @@ impl World {
                 let (joined, others) =
                     std::mem::take(&mut self.readers).into_iter().partition(joins);
                 self.readers = others;
-                let joined: Vec<Reader> = joined;
+                let joined: Vec<CacheCaller> = joined;
                 for reader in joined.iter().chain([&reader]) {
                     self.give(reader, value, reader.since);
                 }
             }
             None => {
                 for reader in self.readers.iter_mut().filter(|reader| joins(reader)) {
-                    reader.stage = Stage::Waits(Task::Asks, None);
+                    reader.stage = ReadStage::Waits(ReadTask::Asks, None);
                 }
             }
         }
     }
 
     /// Gives a reader a value, which must be one that the server had shortly before `moment`.
-    fn give(&mut self, reader: &Reader, value: usize, moment: u64) {
+    fn give(&mut self, reader: &CacheCaller, value: usize, moment: u64) {
         let oldest = moment.saturating_sub(self.left.bound.max(self.left.grace));
         let wrong = if self.server.replaced.get(value).is_some_and(|&at| at < oldest) {
             Some(Wrong::TooOld)
         } else if value < reader.written {
             Some(Wrong::BeforeOwnWrite)
-        } else if value < reader.told {
+        } else if value < reader.newest_read {
             Some(Wrong::GoesBack)
         } else {
             None
         };
         self.wrong = self.wrong.or(wrong);
-        self.told = self.told.max(value);
+        self.newest_read = self.newest_read.max(value);
     }
 }

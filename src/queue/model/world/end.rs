@@ -1,37 +1,42 @@
 //! The end of an execution, in which nothing fails any more.
 
-use super::super::program::Program;
-use super::super::server::name;
-use super::World;
+use super::super::program::ConsumingProgram;
+use super::super::raw_item::name;
+use super::QueueWorld;
 use crate::queue::session::Fate;
 
-impl World {
+impl QueueWorld {
     /// Returns whether every job ends. Requests in flight arrive first, so it is enough to begin
     /// where nothing is awaited.
     pub(crate) fn ends(&self) -> bool {
-        if self.flights.iter().any(|flight| flight.by.is_some()) {
+        if self.in_flight.iter().any(|sent| sent.by.is_some()) {
             return true;
         }
         let mut world = self.clone();
-        world.flights.clear();
+        world.in_flight.clear();
         for _ in 0..ROUNDS {
             (0..2).for_each(|by| world.go_on(by));
             (0..2).for_each(|by| world.look(by));
             world.reap(None);
-            world.sweep_all();
+            world.reap_all();
         }
         world.is_over()
     }
 
     /// Does the pending work of a program, in the order of `consumer_session.rs`.
     fn go_on(&mut self, by: usize) {
-        for begin in [Program::recover, Program::go_on, Program::record, Program::leave] {
+        for begin in [
+            ConsumingProgram::recover,
+            ConsumingProgram::go_on,
+            ConsumingProgram::record,
+            ConsumingProgram::leave,
+        ] {
             let Some(program) = &mut self.programs[by] else { return };
             if let Some(request) = begin(program) {
                 self.converse(by, request);
             }
         }
-        while self.programs[by].as_mut().is_some_and(Program::take) {}
+        while self.programs[by].as_mut().is_some_and(ConsumingProgram::take) {}
         let handlers = self.programs[by].iter().flat_map(|program| program.handlers.keys());
         for number in handlers.copied().collect::<Vec<_>>() {
             self.decide(by, number, Fate::Done);
@@ -39,10 +44,10 @@ impl World {
     }
 
     /// Reaps every consumer that sends no heartbeat any more.
-    fn sweep_all(&mut self) {
+    fn reap_all(&mut self) {
         let programs = &self.programs;
-        for (id, heard) in &mut self.server.consumers {
-            heard.is_over = !programs.iter().flatten().any(|program| program.keeps(id));
+        for (id, registration) in &mut self.server.consumers {
+            registration.is_over = !programs.iter().flatten().any(|program| program.keeps(id));
         }
         let ids = self.server.consumers.keys().chain(&self.server.gone);
         let lost = ids.filter(|id| self.server.seems_lost(id)).cloned();
@@ -51,6 +56,7 @@ impl World {
         }
     }
 
+    /// Returns whether every job is done or dead, and nothing else is left on the server.
     fn is_over(&self) -> bool {
         let server = &self.server;
         let dead = |job| server.dead.iter().any(|item| name(item) == job);

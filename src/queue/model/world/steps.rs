@@ -2,76 +2,96 @@
 
 use std::time::Duration;
 
-use super::super::program::{Begins::AfterTheServer, Program, moment};
-use super::super::server::{Reply, Request, name};
-use super::{Action, PendingPoll, World};
-use crate::queue::session::{FOR_A_REPORT, Fate, Outcome};
+use super::super::program::{Begins::AfterTheServer, ConsumingProgram, moment};
+use super::super::raw_item::name;
+use super::super::server::{ConsumerReply, ConsumerRequest};
+use super::{InFlight, QueueAction, QueueWorld};
+use crate::queue::session::{FOR_A_REPORT, Fate, RequestOutcome};
 
-impl World {
+impl QueueWorld {
     /// Lists the events that may happen now.
-    pub(crate) fn happenings(&self, actions: &mut Vec<Action>) {
+    pub(crate) fn happenings(&self, actions: &mut Vec<QueueAction>) {
         for (place, program) in self.programs.iter().enumerate() {
             if let Some(program) = program {
                 self.happenings_of(place, program, actions);
             }
         }
-        for (place, flight) in self.flights.iter().enumerate() {
-            self.happenings_to(place, flight, actions);
+        for (place, sent) in self.in_flight.iter().enumerate() {
+            self.happenings_to(place, sent, actions);
         }
         let left = &self.left;
         let consumers = &self.server.consumers;
         if left.expiries > 0 {
-            let live = consumers.iter().filter(|(_, heard)| !heard.is_over);
-            actions.extend(live.map(|(id, _)| Action::Expire(id.clone())));
+            let live = consumers.iter().filter(|(_, registration)| !registration.is_over);
+            actions.extend(live.map(|(id, _)| QueueAction::Expire(id.clone())));
         }
         if left.relapses > 0 {
-            actions.push(if self.saved.is_some() { Action::Relapse } else { Action::Save });
+            actions.push(if self.saved.is_some() {
+                QueueAction::Relapse
+            } else {
+                QueueAction::Save
+            });
         }
         match self.found {
             Some(_) => {
-                actions.push(Action::Sweep);
+                actions.push(QueueAction::Reap);
                 let stops = if left.stops > 0 { 0..MOST_WRITES } else { 0..0 };
-                actions.extend(stops.map(Action::StopSweeping));
+                actions.extend(stops.map(QueueAction::StopReaping));
             }
             None => {
                 let ids = consumers.keys().chain(&self.server.gone);
                 let lost = ids.filter(|id| self.server.seems_lost(id));
-                actions.extend(lost.map(|id| Action::Find(id.clone())));
+                actions.extend(lost.map(|id| QueueAction::Find(id.clone())));
             }
         }
     }
 
     /// Lists the events of a program.
-    fn happenings_of(&self, place: usize, program: &Program, actions: &mut Vec<Action>) {
+    fn happenings_of(
+        &self,
+        place: usize,
+        program: &ConsumingProgram,
+        actions: &mut Vec<QueueAction>,
+    ) {
         let left = &self.left;
-        let may =
-            |begin: fn(&mut Program) -> Option<Request>| begin(&mut program.clone()).is_some();
+        let may = |begin: fn(&mut ConsumingProgram) -> Option<ConsumerRequest>| {
+            begin(&mut program.clone()).is_some()
+        };
         let server = &self.server;
-        let Program { ledger, .. } = program;
+        let ConsumingProgram { ledger, .. } = program;
         let has_jobs = !(server.queue.is_empty() && server.delayed.is_empty());
         let (has_ready, is_closing) = (ledger.jobs.has_ready(), ledger.jobs.is_closing());
-        let claims = !has_ready && !is_closing && may(Program::claim);
-        let waits =
-            left.waits > 0 && place < left.late && !has_ready && !is_closing && may(Program::wait);
+        let claims = !has_ready && !is_closing && may(ConsumingProgram::claim);
+        let waits = left.waits > 0
+            && place < left.late
+            && !has_ready
+            && !is_closing
+            && may(ConsumingProgram::wait);
         let has_settled = ledger.jobs.has_decided();
         let notes = left.notes > 0 && ledger.jobs.settleable_for(moment()).is_some();
-        let leaves = |flight: &PendingPoll| {
-            flight.by == Some(place) && matches!(flight.request, Request::Leave(_))
+        let leaves = |sent: &InFlight| {
+            sent.by == Some(place) && matches!(sent.request, ConsumerRequest::Leave(_))
         };
-        let leaves = self.flights.iter().any(leaves);
+        let leaves = self.in_flight.iter().any(leaves);
         let possible = [
-            (claims && (has_jobs || has_settled), Action::Claim(place)),
-            (waits, Action::Wait(place)),
-            ((has_settled || notes) && ledger.may_settle().is_ok(), Action::Settle(place)),
-            (has_ready && may(Program::record), Action::Record(place)),
-            (has_ready && program.clone().take(), Action::Take(place)),
-            (ledger.is_in_doubt() && may(Program::recover), Action::Adopt(place)),
-            (ledger.is_abandoned(), Action::GiveUp(place)),
-            (self.looks && !ledger.orphaned.is_empty(), Action::Look(place)),
-            (left.beats > 0 && ledger.pulse(moment()).is_some(), Action::Beat(place)),
-            (left.closes > 0 && !is_closing, Action::Close(place)),
-            (is_closing && !leaves && may(Program::leave), Action::Leave(place)),
-            (left.crashes > 0 && self.programs.iter().all(Option::is_some), Action::Crash(place)),
+            (claims && (has_jobs || has_settled), QueueAction::Claim(place)),
+            (waits, QueueAction::Wait(place)),
+            ((has_settled || notes) && ledger.may_settle().is_ok(), QueueAction::Settle(place)),
+            (has_ready && may(ConsumingProgram::record), QueueAction::Record(place)),
+            (has_ready && program.clone().take(), QueueAction::Take(place)),
+            (ledger.is_in_doubt() && may(ConsumingProgram::recover), QueueAction::Recover(place)),
+            (ledger.is_abandoned(), QueueAction::GiveUp(place)),
+            (self.looks && !ledger.orphaned.is_empty(), QueueAction::Look(place)),
+            (
+                left.renewals > 0 && ledger.heartbeat(moment()).is_some(),
+                QueueAction::RenewLease(place),
+            ),
+            (left.closes > 0 && !is_closing, QueueAction::Close(place)),
+            (is_closing && !leaves && may(ConsumingProgram::leave), QueueAction::Leave(place)),
+            (
+                left.crashes > 0 && self.programs.iter().all(Option::is_some),
+                QueueAction::Crash(place),
+            ),
         ];
         actions.extend(possible.into_iter().filter(|(is, _)| *is).map(|(_, action)| action));
         for number in program.handlers.keys() {
@@ -81,130 +101,136 @@ impl World {
                 (left.failures > 0, Fate::Back),
             ];
             let fates = fates.into_iter().filter(|(may, _)| *may).map(|(_, fate)| fate);
-            actions.extend(fates.map(|fate| Action::Decide(place, *number, fate)));
+            actions.extend(fates.map(|fate| QueueAction::Decide(place, *number, fate)));
         }
     }
 
     /// Lists the events of a request in flight.
-    fn happenings_to(&self, place: usize, flight: &PendingPoll, actions: &mut Vec<Action>) {
+    fn happenings_to(&self, place: usize, sent: &InFlight, actions: &mut Vec<QueueAction>) {
         let left = &self.left;
-        let is_waited_for = flight.by.is_some();
-        let is_wait = matches!(&flight.request, Request::Step(step) if step.waits);
-        if left.abandons > 0 && is_waited_for && is_wait && !flight.is_abandoned {
-            actions.push(Action::Abandon(place));
+        let is_waited_for = sent.by.is_some();
+        let is_wait = matches!(&sent.request, ConsumerRequest::Poll(poll) if poll.waits);
+        if left.abandons > 0 && is_waited_for && is_wait && !sent.is_abandoned {
+            actions.push(QueueAction::Abandon(place));
         }
         if is_waited_for && left.losses > 0 {
-            actions.push(Action::Lose(place));
+            actions.push(QueueAction::Lose(place));
         }
-        match flight.reply {
-            Some(_) => actions.push(Action::Deliver(place)),
+        match sent.reply {
+            Some(_) => actions.push(QueueAction::Deliver(place)),
             None => {
-                actions.push(Action::Run(place));
+                actions.push(QueueAction::Run(place));
                 if is_waited_for && left.refusals > 0 {
-                    actions.push(Action::Refuse(place));
+                    actions.push(QueueAction::Refuse(place));
                 }
-                if left.stops > 0 && matches!(&flight.request, Request::Step(step) if !step.waits) {
-                    actions.extend((0..MOST_WRITES).map(|writes| Action::Stop(place, writes)));
+                if left.stops > 0
+                    && matches!(&sent.request, ConsumerRequest::Poll(poll) if !poll.waits)
+                {
+                    actions.extend((0..MOST_WRITES).map(|writes| QueueAction::Stop(place, writes)));
                 }
             }
         }
     }
 
     /// Applies an event. Returns whether anything happened.
-    pub(crate) fn happen(&mut self, action: Action) -> bool {
+    pub(crate) fn happen(&mut self, action: QueueAction) -> bool {
         match action {
-            Action::Claim(by) => self.send(by, Program::claim),
-            Action::Wait(by) => {
+            QueueAction::Claim(by) => self.send(by, ConsumingProgram::claim),
+            QueueAction::Wait(by) => {
                 self.left.waits -= 1;
-                self.send(by, Program::wait);
+                self.send(by, ConsumingProgram::wait);
             }
-            Action::Settle(by) => {
-                let has_decided = |program: &Program| program.ledger.jobs.has_decided();
+            QueueAction::Settle(by) => {
+                let has_decided = |program: &ConsumingProgram| program.ledger.jobs.has_decided();
                 let decided = self.programs[by].as_ref().is_some_and(has_decided);
                 self.left.notes -= u8::from(!decided);
-                self.send(by, Program::settle);
+                self.send(by, ConsumingProgram::settle);
             }
-            Action::Record(by) => self.send(by, Program::record),
-            Action::Adopt(by) => self.send(by, Program::recover),
-            Action::Beat(by) => {
-                self.left.beats -= 1;
-                self.send(by, Program::beat);
+            QueueAction::Record(by) => self.send(by, ConsumingProgram::record),
+            QueueAction::Recover(by) => self.send(by, ConsumingProgram::recover),
+            QueueAction::RenewLease(by) => {
+                self.left.renewals -= 1;
+                self.send(by, ConsumingProgram::renew_lease);
             }
-            Action::Leave(by) => self.send(by, Program::leave),
-            Action::Take(by) => {
-                let _ = self.programs[by].as_mut().map(Program::take);
+            QueueAction::Leave(by) => self.send(by, ConsumingProgram::leave),
+            QueueAction::Take(by) => {
+                let _ = self.programs[by].as_mut().map(ConsumingProgram::take);
                 self.learn(by);
             }
-            Action::Decide(by, number, fate) => self.decide(by, number, fate),
-            Action::Close(by) => {
+            QueueAction::Decide(by, number, fate) => self.decide(by, number, fate),
+            QueueAction::Close(by) => {
                 self.left.closes -= 1;
-                let _ = self.programs[by].as_mut().map(Program::close);
+                let _ = self.programs[by].as_mut().map(ConsumingProgram::close);
             }
-            Action::Crash(by) => {
+            QueueAction::Crash(by) => {
                 self.left.crashes -= 1;
                 self.programs[by] = None;
-                self.flights.retain_mut(|flight| {
-                    flight.by = flight.by.filter(|waiting| *waiting != by);
-                    flight.by.is_some() || flight.reply.is_none()
+                self.in_flight.retain_mut(|sent| {
+                    sent.by = sent.by.filter(|waiting| *waiting != by);
+                    sent.by.is_some() || sent.reply.is_none()
                 });
             }
-            Action::Run(place) => self.run(place, None),
-            Action::Stop(place, writes) => {
+            QueueAction::Run(place) => self.run(place, None),
+            QueueAction::Stop(place, writes) => {
                 self.left.stops -= 1;
                 self.has_stopped = true;
                 return self.stops(place, writes);
             }
-            Action::Deliver(place) => {
-                let PendingPoll { by, request, reply, is_abandoned } = self.flights.remove(place);
-                self.hear(by, |program| match reply {
+            QueueAction::Deliver(place) => {
+                let InFlight { by, request, reply, is_abandoned } = self.in_flight.remove(place);
+                self.receive(by, |program| match reply {
                     reply if is_abandoned => {
-                        program.hear_report(&request, Outcome::Applied, reply);
+                        program.receive_report(&request, RequestOutcome::Applied, reply);
                     }
-                    Some(reply) => program.hear(request, reply),
+                    Some(reply) => program.receive(request, reply),
                     None => {}
                 });
             }
-            Action::Lose(place) => {
+            QueueAction::Lose(place) => {
                 self.left.losses -= 1;
-                let flight = &mut self.flights[place];
-                let (by, request) = (flight.by.take(), flight.request.clone());
-                let is_abandoned = flight.is_abandoned;
-                if flight.reply.is_some() {
-                    self.flights.remove(place);
+                let sent = &mut self.in_flight[place];
+                let (by, request) = (sent.by.take(), sent.request.clone());
+                let is_abandoned = sent.is_abandoned;
+                if sent.reply.is_some() {
+                    self.in_flight.remove(place);
                 }
-                self.hear(by, |program| program.miss(request, Outcome::Unknown, is_abandoned));
+                self.receive(by, |program| {
+                    program.miss(request, RequestOutcome::Unknown, is_abandoned)
+                });
             }
-            Action::Refuse(place) => {
+            QueueAction::Refuse(place) => {
                 self.left.refusals -= 1;
-                let PendingPoll { by, request, is_abandoned, .. } = self.flights.remove(place);
-                self.hear(by, |program| program.miss(request, Outcome::NotSent, is_abandoned));
+                let InFlight { by, request, is_abandoned, .. } = self.in_flight.remove(place);
+                self.receive(by, |program| {
+                    program.miss(request, RequestOutcome::NotSent, is_abandoned)
+                });
             }
-            Action::Abandon(place) => {
+            QueueAction::Abandon(place) => {
                 self.left.abandons -= 1;
                 self.looks = true;
-                self.flights[place].is_abandoned = true;
-                let PendingPoll { by, request, .. } = self.flights[place].clone();
-                self.hear(by, |program| program.abandon(request));
+                self.in_flight[place].is_abandoned = true;
+                let InFlight { by, request, .. } = self.in_flight[place].clone();
+                self.receive(by, |program| program.abandon(request));
             }
-            Action::GiveUp(by) => {
+            QueueAction::GiveUp(by) => {
                 let late = moment() + FOR_A_REPORT;
-                self.hear(Some(by), |program| program.ledger.give_up(late));
+                self.receive(Some(by), |program| program.ledger.give_up(late));
             }
-            Action::Expire(id) => {
+            QueueAction::Expire(id) => {
                 self.left.expiries -= 1;
-                let heard = self.server.consumers.get_mut(&id);
-                let _ = heard.map(|heard| heard.is_over = true);
+                let registration = self.server.consumers.get_mut(&id);
+                let _ = registration.map(|registration| registration.is_over = true);
             }
-            Action::Find(id) => self.found = Some(id),
-            Action::Save => self.saved = Some(Box::new(self.server.clone())),
-            Action::Relapse => {
+            QueueAction::Find(id) => self.found = Some(id),
+            QueueAction::Save => self.saved = Some(Box::new(self.server.clone())),
+            QueueAction::Relapse => {
                 self.left.relapses -= 1;
                 (self.has_relapsed, self.looks) = (true, true);
                 let _ = self.saved.take().map(|saved| self.server = *saved);
             }
-            Action::Sweep => self.reap(None),
-            Action::Look(by) => self.look(by),
-            Action::StopSweeping(writes) => {
+            QueueAction::Reap => self.reap(None),
+            QueueAction::Look(by) => self.look(by),
+            QueueAction::StopReaping(writes) => {
                 self.left.stops -= 1;
                 self.has_stopped = true;
                 self.reap(Some(writes));
@@ -214,25 +240,30 @@ impl World {
     }
 
     /// Sends a program's request. A program that is never late has the reply immediately.
-    fn send(&mut self, by: usize, begin: fn(&mut Program) -> Option<Request>) {
+    fn send(&mut self, by: usize, begin: fn(&mut ConsumingProgram) -> Option<ConsumerRequest>) {
         let Some(request) = self.programs[by].as_mut().and_then(begin) else { return };
         self.learn(by);
         if by < self.left.late {
             let reply = None;
-            self.flights.push(PendingPoll { by: Some(by), request, reply, is_abandoned: false });
+            self.in_flight.push(InFlight { by: Some(by), request, reply, is_abandoned: false });
         } else {
             self.converse(by, request);
         }
     }
 
-    pub(crate) fn converse(&mut self, by: usize, request: Request) {
+    pub(crate) fn converse(&mut self, by: usize, request: ConsumerRequest) {
         let reply = self.server.run(&request, None);
-        self.hear(Some(by), |program| program.hear(request, reply));
+        self.receive(Some(by), |program| program.receive(request, reply));
     }
 
-    pub(crate) fn hear(&mut self, by: Option<usize>, hear: impl FnOnce(&mut Program)) {
+    /// Passes what arrives to a program that still exists, which then hands out its jobs.
+    pub(crate) fn receive(
+        &mut self,
+        by: Option<usize>,
+        receive: impl FnOnce(&mut ConsumingProgram),
+    ) {
         if let Some(program) = by.and_then(|by| self.programs[by].as_mut()) {
-            hear(program);
+            receive(program);
             // Whether a job was handed out matters only to programs that close.
             let takes = self.left.closes == 0 && !self.left.leisurely;
             while takes && program.take() {}
@@ -262,17 +293,18 @@ impl World {
 
     /// Runs a request in flight, up to a number of writes.
     pub(crate) fn run(&mut self, place: usize, writes: Option<u8>) {
-        let flight = &mut self.flights[place];
-        flight.reply = Some(self.server.run(&flight.request, writes));
-        if flight.by.is_none() {
-            self.flights.remove(place);
+        let sent = &mut self.in_flight[place];
+        sent.reply = Some(self.server.run(&sent.request, writes));
+        if sent.by.is_none() {
+            self.in_flight.remove(place);
         }
     }
 
     /// Returns whether a script stops after so many writes.
     fn stops(&mut self, place: usize, writes: u8) -> bool {
         let mut server = self.server.clone();
-        let stops = server.run(&self.flights[place].request, Some(writes)) == Reply::Failed;
+        let stops =
+            server.run(&self.in_flight[place].request, Some(writes)) == ConsumerReply::Failed;
         self.run(place, Some(writes));
         stops
     }
@@ -281,7 +313,7 @@ impl World {
     pub(crate) fn look(&mut self, by: usize) {
         let program = self.programs[by].as_mut();
         for id in program.map(|program| program.ledger.orphaned()).unwrap_or_default() {
-            while self.server.lists.contains_key(&id) && self.server.may_sweep(&id) {
+            while self.server.lists.contains_key(&id) && self.server.may_reap(&id) {
                 self.server.reap(&id, None);
             }
         }

@@ -3,22 +3,27 @@
 use std::time::{Duration, Instant};
 
 use super::jobs::Fate;
-use super::mutant::Breach;
-use super::steps::{Obstacle, Outcome, Recovery, Step};
+use super::mutant::LedgerMutant;
+use super::requests::{PollBlocked, PollRequest, Recovery, RequestOutcome};
 use super::{Ledger, tombstone};
 use crate::queue::keys::ConsumerId;
 
 impl Ledger {
     /// Records that a wait was dropped by its caller. It is in flight until its outcome is
     /// reported.
-    pub(crate) fn abandon(&mut self, wait: Step, now: Instant) {
+    pub(crate) fn abandon(&mut self, wait: PollRequest, now: Instant) {
         self.abandoned = Some((wait, now));
     }
 
     /// Records the outcome of an abandoned wait. Returns whether the job that it brought counts.
-    pub(crate) fn reported(&mut self, wait: &Step, outcome: Outcome, sent: Instant) -> bool {
+    pub(crate) fn reported(
+        &mut self,
+        wait: &PollRequest,
+        outcome: RequestOutcome,
+        sent: Instant,
+    ) -> bool {
         let is_expected = self.abandoned.take_if(|(abandoned, _)| abandoned == wait).is_some();
-        if is_expected || self.breaches.has(Breach::BelievesLateReports) {
+        if is_expected || self.mutants.has(LedgerMutant::BelievesLateReports) {
             return self.finish(wait, outcome, sent);
         }
         // The wait may have brought a job after its list was given to another id.
@@ -28,9 +33,10 @@ impl Ledger {
 
     /// Stops waiting for a late report: the outcome is unknown.
     pub(crate) fn give_up(&mut self, now: Instant) {
-        let is_late = |(_, since): &mut (Step, Instant)| now.duration_since(*since) >= FOR_A_REPORT;
+        let is_late =
+            |(_, since): &mut (PollRequest, Instant)| now.duration_since(*since) >= FOR_A_REPORT;
         if let Some((wait, _)) = self.abandoned.take_if(is_late) {
-            self.finish(&wait, Outcome::Unknown, now);
+            self.finish(&wait, RequestOutcome::Unknown, now);
         }
     }
 
@@ -39,18 +45,18 @@ impl Ledger {
     }
 
     /// Begins the takeover of the list of an id in doubt, unless a request is in flight.
-    pub(crate) fn recover(&mut self) -> Result<Recovery, Obstacle> {
-        let hurries = self.breaches.has(Breach::AdoptsWhileSomethingIsOnItsWay);
+    pub(crate) fn recover(&mut self) -> Result<Recovery, PollBlocked> {
+        let hurries = self.mutants.has(LedgerMutant::RecoversWhileARequestIsInFlight);
         match () {
-            () if !self.in_doubt => Err(Obstacle::Nothing),
-            () if !self.is_idle() && !hurries => Err(Obstacle::Busy),
+            () if !self.in_doubt => Err(PollBlocked::Nothing),
+            () if !self.is_idle() && !hurries => Err(PollBlocked::Busy),
             () => {
-                (self.claims, self.steps) = (true, true);
+                (self.claims, self.polls) = (true, true);
                 let mut former = self.former.clone();
                 former.push(self.consumer.clone());
-                // A late step or recovery is refused if the server knew its consumer.
+                // A late poll or recovery is refused if the server knew its consumer.
                 let leaves = self.wait_in_doubt || !self.known;
-                let leaves = leaves && !self.breaches.has(Breach::LeavesNothingBehind);
+                let leaves = leaves && !self.mutants.has(LedgerMutant::LeavesNothingBehind);
                 Ok(Recovery { consumer: self.ids.next(), former, known: self.known, leaves })
             }
         }
@@ -58,28 +64,28 @@ impl Ledger {
 
     /// Records that a recovery failed. If it may have been applied, the next one must examine its
     /// id too.
-    pub(crate) fn not_recovered(&mut self, recovery: Recovery, outcome: Outcome) {
-        (self.claims, self.steps) = (false, false);
-        if outcome != Outcome::NotSent
+    pub(crate) fn not_recovered(&mut self, recovery: Recovery, outcome: RequestOutcome) {
+        (self.claims, self.polls) = (false, false);
+        if outcome != RequestOutcome::NotSent
             && recovery.former.last() == Some(&self.consumer)
-            && !self.breaches.has(Breach::ForgetsFormerIds)
+            && !self.mutants.has(LedgerMutant::ForgetsFormerIds)
         {
             self.former = recovery.former;
             self.consumer = recovery.consumer;
         }
     }
 
-    /// Records that a recovery brought `items`. `mark` is the last step that was applied, or `None`
-    /// if the server did not know the consumer.
+    /// Records that a recovery brought `items`. `sequence` is that of the last applied poll,
+    /// or `None` if the server did not know the consumer.
     pub(crate) fn recovered(
         &mut self,
         recovery: Recovery,
-        mark: Option<u16>,
+        sequence: Option<u16>,
         items: Vec<Vec<u8>>,
         sent: Instant,
     ) {
-        (self.claims, self.steps) = (false, false);
-        if self.known && mark.is_none() {
+        (self.claims, self.polls) = (false, false);
+        if self.known && sequence.is_none() {
             // A job from a wait in doubt may arrive after the server has forgotten them all.
             self.orphaned.extend(recovery.former);
             return self.leave_behind();
@@ -87,17 +93,17 @@ impl Ledger {
         (self.consumer, self.known) = (recovery.consumer, true);
         (self.in_doubt, self.wait_in_doubt, self.waited) = (false, false, false);
         self.former.clear();
-        self.heard = sent;
-        let mark = mark.unwrap_or_default();
-        if let Some(step) = self.doubted.take().filter(|step| self.was_applied(step, mark)) {
-            self.apply(&step);
+        self.renewed = sent;
+        let sequence = sequence.unwrap_or_default();
+        if let Some(poll) = self.doubted.take().filter(|poll| self.was_applied(poll, sequence)) {
+            self.apply(&poll);
         }
-        let has_all = self.is_as(mark, items.len());
-        self.mark = mark;
-        let trusts = self.breaches.has(Breach::AdoptsWhateverThereIs);
+        let has_all = self.is_as(sequence, items.len());
+        self.sequence = sequence;
+        let trusts = self.mutants.has(LedgerMutant::RecoversWhateverThereIs);
         if (std::mem::take(&mut self.diverged) || !has_all) && !trusts {
             self.jobs.forget();
-            let counts = self.breaches.has(Breach::CountsWhatComesBack);
+            let counts = self.mutants.has(LedgerMutant::CountsWhatComesBack);
             let fate = if counts { Fate::Back } else { Fate::Lost };
             return items.iter().for_each(|_| self.jobs.append_decided(fate.clone(), sent));
         }
@@ -110,15 +116,15 @@ impl Ledger {
         }
     }
 
-    /// Returns whether a list of some length may be the consumer's, after a step.
-    pub(crate) fn is_as(&self, mark: u16, length: usize) -> bool {
-        self.mark == mark && length >= self.jobs.len()
+    /// Returns whether a list of some length may be the consumer's, after a poll.
+    pub(crate) fn is_as(&self, sequence: u16, length: usize) -> bool {
+        self.sequence == sequence && length >= self.jobs.len()
     }
 
-    /// Returns whether a step in doubt was applied, by the server's sequence number.
-    fn was_applied(&self, step: &Step, mark: u16) -> bool {
-        let trusts = self.breaches.has(Breach::TrustsAnyMark);
-        trusts || (mark == step.mark && !self.breaches.has(Breach::IgnoresTheMark))
+    /// Returns whether a poll in doubt was applied, by the server's sequence number.
+    fn was_applied(&self, poll: &PollRequest, sequence: u16) -> bool {
+        let trusts = self.mutants.has(LedgerMutant::TrustsAnySequence);
+        trusts || (sequence == poll.sequence && !self.mutants.has(LedgerMutant::IgnoresTheSequence))
     }
 
     /// Records that the server has come back without its last writes, so that its list differs from
@@ -135,7 +141,7 @@ impl Ledger {
     pub(crate) fn lost(&mut self, consumer: &ConsumerId) {
         if *consumer == self.consumer
             && !self.in_doubt
-            && !self.breaches.has(Breach::GoesOnWhenLost)
+            && !self.mutants.has(LedgerMutant::GoesOnWhenLost)
         {
             self.orphaned.push(self.consumer.clone());
             self.leave_behind();
@@ -147,7 +153,7 @@ impl Ledger {
         self.consumer = self.ids.next();
         (self.known, self.in_doubt, self.diverged) = (false, false, false);
         self.wait_in_doubt = false;
-        self.mark = 0;
+        self.sequence = 0;
         self.former.clear();
         self.doubted = None;
         self.jobs.forget();

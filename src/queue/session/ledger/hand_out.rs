@@ -14,26 +14,26 @@ use std::time::Instant;
 use super::Ledger;
 use super::jobs::Fate;
 use super::jobs::{Jobs, Record};
-use super::mutant::Breach;
-use super::steps::{Obstacle, Step};
+use super::mutant::LedgerMutant;
+use super::requests::{PollBlocked, PollRequest};
 
 impl Ledger {
-    /// Returns a step that records that some of the next `most` jobs are about to begin, if the
+    /// Returns a poll that records that some of the next `most` jobs are about to begin, if the
     /// server must know first.
-    pub(crate) fn record(&mut self, most: usize) -> Result<Step, Obstacle> {
+    pub(crate) fn record(&mut self, most: usize) -> Result<PollRequest, PollBlocked> {
         if self.jobs.unrecorded(most).next().is_none() {
-            return Err(Obstacle::Nothing);
+            return Err(PollBlocked::Nothing);
         }
         self.may_settle()?;
-        let settlement = self.jobs.settlement(Record::Next(most)).ok_or(Obstacle::Nothing)?;
-        Ok(self.step(Some(settlement), false))
+        let settlement = self.jobs.settlement(Record::Next(most)).ok_or(PollBlocked::Nothing)?;
+        Ok(self.poll(Some(settlement), false))
     }
 
     /// Takes the next job, which is running from now on, unless the server must know first.
-    /// `begins` tells whether a handler begins immediately, or will report it.
+    /// `begins` says whether a handler begins immediately, or will report it.
     pub(crate) fn take(&mut self, begins: bool, now: Instant) -> Option<(u64, Vec<u8>)> {
         let waits = self.jobs.unrecorded(1).next().is_some();
-        if waits && !self.breaches.has(Breach::HandsOutWhatWasLostUnrecorded) {
+        if waits && !self.mutants.has(LedgerMutant::HandsOutWhatWasLostUnrecorded) {
             return None;
         }
         let ready = self.jobs.ready.pop_front()?;

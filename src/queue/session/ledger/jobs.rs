@@ -8,8 +8,8 @@ use crate::queue::item::Item;
 /// The jobs that a consumer holds, in the order of its list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Jobs {
-    pub(crate) entries: VecDeque<Entry>,
-    pub(crate) ready: VecDeque<Ready>,
+    pub(crate) entries: VecDeque<JobEntry>,
+    pub(crate) ready: VecDeque<ReadyJob>,
     next: u64,
     closing: bool,
     /// The number of the first job that was not lost with the lease, if any was.
@@ -18,7 +18,7 @@ pub(crate) struct Jobs {
 
 /// A job in the list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Entry {
+pub(crate) struct JobEntry {
     pub(crate) number: u64,
     since: Instant,
     pub(crate) fate: Fate,
@@ -30,7 +30,7 @@ pub(crate) struct Entry {
 
 /// A job that has not been handed out yet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Ready {
+pub(crate) struct ReadyJob {
     pub(crate) number: u64,
     pub(crate) item: Vec<u8>,
     pub(crate) attempts: u32,
@@ -57,7 +57,7 @@ pub(crate) enum Fate {
     Lost,
 }
 
-/// The part of a step that settles jobs.
+/// The part of a poll that settles jobs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Settlement {
     /// How many of the first entries are trimmed, and how many of them are done.
@@ -68,7 +68,7 @@ pub(crate) struct Settlement {
     pub(crate) fates: Vec<(usize, u64, Fate)>,
 }
 
-/// Which jobs a step records as begun.
+/// Which jobs a poll records as begun.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Record {
     Nothing,
@@ -86,7 +86,7 @@ impl Jobs {
             if !self.closing {
                 let parsed = Item::parse(&item);
                 let (attempts, was_lost) = (parsed.attempts, parsed.was_lost());
-                self.ready.push_back(Ready { number, item, attempts, was_lost });
+                self.ready.push_back(ReadyJob { number, item, attempts, was_lost });
             }
         }
     }
@@ -99,7 +99,7 @@ impl Jobs {
     fn push(&mut self, fate: Fate, since: Instant) -> u64 {
         let number = self.next;
         self.next += 1;
-        self.entries.push_back(Entry { number, since, fate, begun: false, recorded: false });
+        self.entries.push_back(JobEntry { number, since, fate, begun: false, recorded: false });
         number
     }
 
@@ -157,7 +157,7 @@ impl Jobs {
         [longest(true), longest(false)]
     }
 
-    fn all_running(&self) -> impl Iterator<Item = &Entry> {
+    fn all_running(&self) -> impl Iterator<Item = &JobEntry> {
         self.entries.iter().filter(|entry| entry.fate == Fate::Running)
     }
 
@@ -177,19 +177,20 @@ impl Jobs {
     /// Returns the decided jobs to settle, a limited number of them one by one.
     pub(crate) fn settlement(&self, record: Record) -> Option<Settlement> {
         let decided = || self.entries.iter().take_while(|entry| entry.fate.is_decided());
-        let mut told = decided().enumerate().filter(|(_, entry)| entry.fate.is_told());
-        let trimmed = told.nth(MOST_FATES).map_or_else(|| decided().count(), |(index, _)| index);
+        let mut individual = decided().enumerate().filter(|(_, entry)| entry.fate.needs_settling());
+        let trimmed =
+            individual.nth(MOST_FATES).map_or_else(|| decided().count(), |(index, _)| index);
         let done = decided().take(trimmed).filter(|entry| entry.fate == Fate::Done).count();
         let next: Vec<u64> = match record {
             Record::Next(most) => self.unrecorded(most).collect(),
             Record::Nothing | Record::Begun => Vec::new(),
         };
-        let is_recorded = |entry: &Entry| {
+        let is_recorded = |entry: &JobEntry| {
             (record == Record::Begun && entry.is_unrecorded()) || next.contains(&entry.number)
         };
         let fates = self.entries.iter().enumerate().filter_map(|(index, entry)| {
             let is_late = entry.fate == Fate::Done && index >= trimmed;
-            let fate = match entry.fate.is_told() || is_late {
+            let fate = match entry.fate.needs_settling() || is_late {
                 true => entry.fate.clone(),
                 false => is_recorded(entry).then_some(Fate::Running)?,
             };
@@ -253,7 +254,7 @@ impl Jobs {
     }
 }
 
-impl Entry {
+impl JobEntry {
     /// Returns whether the server must be notified that it has begun.
     fn is_unrecorded(&self) -> bool {
         self.fate == Fate::Running && self.begun && !self.recorded
@@ -283,12 +284,12 @@ impl Fate {
     }
 
     /// Returns whether the server must do more than trim.
-    fn is_told(&self) -> bool {
+    fn needs_settling(&self) -> bool {
         self.is_decided() && *self != Fate::Done
     }
 }
 
 /// The maximum length in bytes of the reason why a job failed.
 const LONGEST_REASON: usize = 4096;
-/// How many jobs a step settles one by one.
+/// How many jobs a poll settles one by one.
 const MOST_FATES: usize = 1000;

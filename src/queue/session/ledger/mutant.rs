@@ -1,23 +1,23 @@
 /// Mutants of the ledger, each of which breaks one rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Breach {
+pub(crate) enum LedgerMutant {
     /// Keeps its id though the outcome of a request is unknown.
     KeepsItsId,
     SettlesInDoubt,
-    StepsTwiceAtATime,
+    PollsTwiceAtATime,
     ClaimsTwiceAtATime,
-    AdoptsWhileSomethingIsOnItsWay,
-    /// Treats a step in doubt as not applied, whatever the server reports.
-    IgnoresTheMark,
-    /// Treats a step in doubt as applied, whatever the server reports.
-    TrustsAnyMark,
+    RecoversWhileARequestIsInFlight,
+    /// Treats a poll in doubt as not applied, whatever the server reports.
+    IgnoresTheSequence,
+    /// Treats a poll in doubt as applied, whatever the server reports.
+    TrustsAnySequence,
     /// Continues with its own jobs, whatever the server's list holds.
-    AdoptsWhateverThereIs,
+    RecoversWhateverThereIs,
     /// Does not reap what a recovery in doubt may have left behind.
     ForgetsFormerIds,
     /// Waits though the server does not know the consumer.
     WaitsUnknown,
-    /// Waits again without a step between.
+    /// Waits again without a poll between.
     WaitsAgain,
     /// Does not reap what a wait may have brought to an id that was left behind.
     ForgetsLateWaits,

@@ -1,37 +1,41 @@
 use super::*;
 
 /// A consumer with a list on a server that always knows it.
-struct Both {
+struct LedgerAndList {
     ledger: Ledger,
     list: Vec<Vec<u8>>,
-    mark: u16,
+    sequence: u16,
 }
 
-impl Both {
+impl LedgerAndList {
     fn new() -> Self {
-        Self { ledger: Ledger::new(Ids::new(), Instant::now()), list: Vec::new(), mark: 0 }
+        Self {
+            ledger: Ledger::new(ConsumerIds::new(), Instant::now()),
+            list: Vec::new(),
+            sequence: 0,
+        }
     }
 
     /// Does the work of `poll.lua`.
-    fn apply(&mut self, step: &Step, items: &[&str]) -> Vec<Vec<u8>> {
+    fn apply(&mut self, poll: &PollRequest, items: &[&str]) -> Vec<Vec<u8>> {
         let items: Vec<_> = items.iter().map(|item| item.as_bytes().to_vec()).collect();
-        self.mark = step.mark;
-        if let Some(settlement) = &step.settlement {
+        self.sequence = poll.sequence;
+        if let Some(settlement) = &poll.settlement {
             for (index, ..) in settlement.fates.iter().filter(|(.., fate)| *fate != Fate::Running) {
-                self.list[*index] = tombstone(&step.consumer);
+                self.list[*index] = tombstone(&poll.consumer);
             }
         }
         self.list.extend(items.clone());
-        let trimmed = step.settlement.as_ref().map_or(0, |settlement| settlement.trimmed);
+        let trimmed = poll.settlement.as_ref().map_or(0, |settlement| settlement.trimmed);
         self.list.drain(..trimmed);
-        self.list.retain(|item| *item != tombstone(&step.consumer));
+        self.list.retain(|item| *item != tombstone(&poll.consumer));
         items
     }
 
     fn claim(&mut self, items: &[&str]) {
-        let step = self.ledger.claim().unwrap();
-        let items = self.apply(&step, items);
-        assert!(self.ledger.finish(&step, Outcome::Applied, Instant::now()));
+        let poll = self.ledger.claim().unwrap();
+        let items = self.apply(&poll, items);
+        assert!(self.ledger.finish(&poll, RequestOutcome::Applied, Instant::now()));
         self.ledger.jobs.append(items, Instant::now());
     }
 
@@ -42,7 +46,7 @@ impl Both {
                 *item = tombstone(&recovery.consumer);
             }
         }
-        self.ledger.recovered(recovery, Some(self.mark), self.list.clone(), Instant::now());
+        self.ledger.recovered(recovery, Some(self.sequence), self.list.clone(), Instant::now());
     }
 
     fn take_all(&mut self) -> Vec<(u64, String)> {
@@ -62,7 +66,7 @@ fn names(jobs: &[(u64, String)]) -> Vec<&str> {
 
 #[test]
 fn what_is_done_is_trimmed_with_the_next_claim() {
-    let mut both = Both::new();
+    let mut both = LedgerAndList::new();
     both.claim(&["a", "b", "c"]);
     let jobs = both.take_all();
     assert_eq!(names(&jobs), ["a", "b", "c"]);
@@ -84,19 +88,19 @@ fn what_is_done_is_trimmed_with_the_next_claim() {
 }
 
 #[test]
-fn a_step_of_unknown_outcome_is_cleared_up_by_adoption() {
+fn a_poll_of_unknown_outcome_is_resolved_by_a_recovery() {
     for applied in [false, true] {
-        let mut both = Both::new();
+        let mut both = LedgerAndList::new();
         both.claim(&["same", "same"]);
         both.take_all();
         both.ledger.jobs.decide(0, Fate::Done, Instant::now());
         both.ledger.jobs.decide(1, Fate::Done, Instant::now());
-        let step = both.ledger.claim().unwrap();
+        let poll = both.ledger.claim().unwrap();
         if applied {
-            both.apply(&step, &["same"]);
+            both.apply(&poll, &["same"]);
         }
-        both.ledger.finish(&step, Outcome::Unknown, Instant::now());
-        assert_eq!(both.ledger.claim().unwrap_err(), Obstacle::Doubt);
+        both.ledger.finish(&poll, RequestOutcome::Unknown, Instant::now());
+        assert_eq!(both.ledger.claim().unwrap_err(), PollBlocked::Doubt);
         both.recover();
         assert_eq!(both.take_all().len(), usize::from(applied), "{applied}");
         assert_eq!(both.numbers().0, both.numbers().1);
@@ -108,13 +112,13 @@ fn a_step_of_unknown_outcome_is_cleared_up_by_adoption() {
 #[test]
 fn a_flush_and_a_wait_may_both_be_in_doubt() {
     for (flushed, given) in [(false, false), (false, true), (true, false), (true, true)] {
-        let mut both = Both::new();
+        let mut both = LedgerAndList::new();
         both.claim(&["a", "b", "c"]);
         both.take_all();
         both.ledger.jobs.decide(0, Fate::Done, Instant::now());
         both.ledger.jobs.decide(2, Fate::Back, Instant::now());
         let flush = both.ledger.settle_now().unwrap();
-        assert_eq!(both.ledger.claim().unwrap_err(), Obstacle::Busy);
+        assert_eq!(both.ledger.claim().unwrap_err(), PollBlocked::Busy);
         let wait = both.ledger.wait().unwrap();
         if given {
             both.list.push(b"d".to_vec());
@@ -122,9 +126,9 @@ fn a_flush_and_a_wait_may_both_be_in_doubt() {
         if flushed {
             both.apply(&flush, &[]);
         }
-        both.ledger.finish(&wait, Outcome::Unknown, Instant::now());
-        assert_eq!(both.ledger.recover().unwrap_err(), Obstacle::Busy);
-        both.ledger.finish(&flush, Outcome::Unknown, Instant::now());
+        both.ledger.finish(&wait, RequestOutcome::Unknown, Instant::now());
+        assert_eq!(both.ledger.recover().unwrap_err(), PollBlocked::Busy);
+        both.ledger.finish(&flush, RequestOutcome::Unknown, Instant::now());
         both.recover();
         assert_eq!(both.take_all().len(), usize::from(given));
         assert!(both.ledger.jobs.contains(1));
@@ -137,9 +141,9 @@ fn a_flush_and_a_wait_may_both_be_in_doubt() {
 }
 
 #[test]
-fn a_step_settles_a_thousand_jobs_one_by_one() {
+fn a_poll_settles_a_thousand_jobs_one_by_one() {
     for fate in [Fate::Back, Fate::Done] {
-        let mut both = Both::new();
+        let mut both = LedgerAndList::new();
         both.claim(&["x"; 2500]);
         let jobs = both.take_all();
         jobs.iter().for_each(|(number, _)| {
@@ -153,116 +157,116 @@ fn a_step_settles_a_thousand_jobs_one_by_one() {
 }
 
 #[test]
-fn who_was_lost_holds_nothing_and_is_somebody_else() {
-    let mut both = Both::new();
+fn a_lost_consumer_holds_nothing_and_has_a_new_id() {
+    let mut both = LedgerAndList::new();
     both.claim(&["a", "b"]);
     both.ledger.take(true, Instant::now());
-    let step = both.ledger.claim().unwrap();
-    both.ledger.lost(&step.consumer);
-    assert!(!both.ledger.finish(&step, Outcome::Applied, Instant::now()));
+    let poll = both.ledger.claim().unwrap();
+    both.ledger.lost(&poll.consumer);
+    assert!(!both.ledger.finish(&poll, RequestOutcome::Applied, Instant::now()));
     assert!(!both.ledger.jobs.contains(0) && both.ledger.take(true, Instant::now()).is_none());
-    let step = both.ledger.claim().unwrap();
-    assert_eq!(step.known, None);
+    let poll = both.ledger.claim().unwrap();
+    assert_eq!(poll.known, None);
 }
 
 #[test]
-fn an_adoption_of_unknown_outcome_is_made_from_both_ids() {
-    let mut both = Both::new();
+fn a_recovery_of_unknown_outcome_is_repeated_from_both_ids() {
+    let mut both = LedgerAndList::new();
     both.claim(&["a"]);
-    let step = both.ledger.claim().unwrap();
-    both.ledger.finish(&step, Outcome::Unknown, Instant::now());
+    let poll = both.ledger.claim().unwrap();
+    both.ledger.finish(&poll, RequestOutcome::Unknown, Instant::now());
     let first = both.ledger.recover().unwrap();
-    both.ledger.not_recovered(first.clone(), Outcome::Unknown);
+    both.ledger.not_recovered(first.clone(), RequestOutcome::Unknown);
     let second = both.ledger.recover().unwrap();
-    assert_eq!(second.former, [step.consumer, first.consumer]);
-    both.ledger.recovered(second, Some(both.mark), both.list.clone(), Instant::now());
+    assert_eq!(second.former, [poll.consumer, first.consumer]);
+    both.ledger.recovered(second, Some(both.sequence), both.list.clone(), Instant::now());
     assert_eq!(names(&both.take_all()), ["a"]);
 }
 
 #[test]
 fn what_a_server_without_its_last_writes_still_has_goes_back() {
-    for (mark, items, goes_back) in [
+    for (sequence, items, goes_back) in [
         (2, vec!["a", "b"], false),
         (2, vec!["a", "b", "c"], false),
         (2, vec!["a"], true),
         (1, vec!["a"], true),
         (1, vec!["z", "a", "b"], true),
     ] {
-        let mut both = Both::new();
+        let mut both = LedgerAndList::new();
         both.claim(&["a"]);
         both.claim(&["b"]);
         both.take_all();
-        let step = both.ledger.claim().unwrap();
-        assert_eq!((step.known, step.held, step.mark), (Some(2), 2, 3));
-        both.ledger.finish(&step, Outcome::Unknown, Instant::now());
+        let poll = both.ledger.claim().unwrap();
+        assert_eq!((poll.known, poll.held, poll.sequence), (Some(2), 2, 3));
+        both.ledger.finish(&poll, RequestOutcome::Unknown, Instant::now());
         both.list = items.iter().map(|item| item.as_bytes().to_vec()).collect();
-        both.mark = mark;
+        both.sequence = sequence;
         both.recover();
         let is_lost = both.ledger.jobs.has_lost(0) && both.ledger.jobs.has_lost(1);
-        assert_eq!(is_lost, goes_back, "{mark} {items:?}");
-        let step = both.ledger.claim().unwrap();
-        let back = step.settlement.map_or(0, |it| it.fates.len());
-        assert_eq!(back, if goes_back { items.len() } else { 0 }, "{mark} {items:?}");
+        assert_eq!(is_lost, goes_back, "{sequence} {items:?}");
+        let poll = both.ledger.claim().unwrap();
+        let back = poll.settlement.map_or(0, |it| it.fates.len());
+        assert_eq!(back, if goes_back { items.len() } else { 0 }, "{sequence} {items:?}");
     }
 }
 
 #[test]
-fn who_has_diverged_trusts_no_list_that_looks_right() {
-    let mut both = Both::new();
+fn a_diverged_ledger_trusts_no_list_that_looks_right() {
+    let mut both = LedgerAndList::new();
     both.claim(&["a"]);
     both.take_all();
-    let step = both.ledger.claim().unwrap();
-    both.ledger.finish(&step, Outcome::NotSent, Instant::now());
-    both.ledger.diverged(&step.consumer);
-    assert_eq!(both.ledger.claim().unwrap_err(), Obstacle::Doubt);
+    let poll = both.ledger.claim().unwrap();
+    both.ledger.finish(&poll, RequestOutcome::NotSent, Instant::now());
+    both.ledger.diverged(&poll.consumer);
+    assert_eq!(both.ledger.claim().unwrap_err(), PollBlocked::Doubt);
     both.recover();
     assert!(both.ledger.jobs.has_lost(0) && both.ledger.jobs.settlement(Record::Begun).is_some());
 }
 
 #[test]
-fn who_leaves_gives_back_what_nobody_has_seen() {
-    let mut both = Both::new();
+fn a_closed_consumer_gives_back_unseen_jobs() {
+    let mut both = LedgerAndList::new();
     both.claim(&["a", "b"]);
     both.ledger.take(true, Instant::now());
     both.ledger.close(Instant::now());
     assert_eq!(both.ledger.leave(), Leave::NotYet);
     both.ledger.jobs.decide(0, Fate::Done, Instant::now());
     assert_eq!(both.ledger.leave(), Leave::AfterSettling);
-    let step = both.ledger.settle_now().unwrap();
-    let settlement = step.settlement.clone().unwrap();
+    let poll = both.ledger.settle_now().unwrap();
+    let settlement = poll.settlement.clone().unwrap();
     assert_eq!((settlement.trimmed, settlement.done), (2, 1));
     assert_eq!(settlement.fates, [(1, 1, Fate::Unseen)]);
-    both.apply(&step, &[]);
-    both.ledger.finish(&step, Outcome::Applied, Instant::now());
-    assert_eq!((both.list.len(), both.ledger.leave()), (0, Leave::Now(step.consumer)));
+    both.apply(&poll, &[]);
+    both.ledger.finish(&poll, RequestOutcome::Applied, Instant::now());
+    assert_eq!((both.list.len(), both.ledger.leave()), (0, Leave::Now(poll.consumer)));
 }
 
 #[test]
-fn who_is_in_doubt_is_not_lost_by_a_late_beat() {
+fn a_consumer_in_doubt_is_not_lost_by_a_late_heartbeat() {
     for known in [true, false] {
-        let mut both = Both::new();
+        let mut both = LedgerAndList::new();
         both.claim(&["a"]);
         both.take_all();
-        let step = both.ledger.claim().unwrap();
-        both.ledger.finish(&step, Outcome::Unknown, Instant::now());
-        both.ledger.lost(&step.consumer);
+        let poll = both.ledger.claim().unwrap();
+        both.ledger.finish(&poll, RequestOutcome::Unknown, Instant::now());
+        both.ledger.lost(&poll.consumer);
         assert!(both.ledger.jobs.contains(0), "its recovery may be on its way");
         let recovery = both.ledger.recover().unwrap();
-        let (mark, items) =
-            if known { (Some(both.mark), both.list.clone()) } else { (None, Vec::new()) };
-        both.ledger.recovered(recovery, mark, items, Instant::now());
+        let (sequence, items) =
+            if known { (Some(both.sequence), both.list.clone()) } else { (None, Vec::new()) };
+        both.ledger.recovered(recovery, sequence, items, Instant::now());
         assert_eq!((both.ledger.jobs.contains(0), both.ledger.jobs.has_lost(0)), (known, !known));
     }
 }
 
 #[test]
-fn a_settlement_has_never_the_number_of_none() {
-    let mut both = Both::new();
-    for _ in 0..=LAST_MARK {
+fn no_poll_has_the_number_of_none() {
+    let mut both = LedgerAndList::new();
+    for _ in 0..=LAST_SEQUENCE {
         both.claim(&["a"]);
         let (number, _) = both.take_all()[0];
         both.ledger.jobs.decide(number, Fate::Done, Instant::now());
         both.claim(&[]);
-        assert!((1..=LAST_MARK).contains(&both.mark));
+        assert!((1..=LAST_SEQUENCE).contains(&both.sequence));
     }
 }

@@ -35,7 +35,7 @@ if mode ~= 'force' then
   end
   if current and not is_absent then generation = current end
 end
-if age and age >= math.max(told, errors) then note = ':' end
+if age and age >= math.max(kept_for_waiters, errors) then note = ':' end
 remember(lease, generation, note)
 local before = 'none'
 if value then

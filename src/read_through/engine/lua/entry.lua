@@ -86,9 +86,9 @@ local function remember(time, generation, note)
 end
 
 -- How many milliseconds an outcome is kept for the programs that wait. They poll far more often.
-local told = 1000
+local kept_for_waiters = 1000
 
 -- Keeps the outcome of a load for the programs that wait, and for all others for `time`.
-local function leave(outcome, time)
-  remember(math.max(told, time), '-', string.format(':%.0f:', now) .. outcome)
+local function keep_outcome(outcome, time)
+  remember(math.max(kept_for_waiters, time), '-', string.format(':%.0f:', now) .. outcome)
 end

@@ -28,7 +28,7 @@ else
   if absent_for > 0 then
     remember(absent_for, '', '')
   elseif note ~= '' then
-    leave('absent', 0)
+    keep_outcome('absent', 0)
   end
 end
 return 1

@@ -3,22 +3,22 @@
 use super::jobs::Settlement;
 use crate::queue::keys::ConsumerId;
 
-/// A step in flight.
+/// A poll, or a wait for one job, with what it expects of the consumer's list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Step {
+pub(crate) struct PollRequest {
     pub(crate) consumer: ConsumerId,
-    /// The number of the last step, if the server knows the consumer.
+    /// The number of the last poll, if the server knows the consumer.
     pub(crate) known: Option<u16>,
     /// The minimum number of jobs in the list.
     pub(crate) held: usize,
-    pub(crate) mark: u16,
+    pub(crate) sequence: u16,
     pub(crate) settlement: Option<Settlement>,
     pub(crate) claims: bool,
     /// Whether it is a wait, which does not renew the lease.
     pub(crate) waits: bool,
 }
 
-/// A recovery in flight.
+/// A takeover of the lists of former ids by a new one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Recovery {
     pub(crate) consumer: ConsumerId,
@@ -30,15 +30,15 @@ pub(crate) struct Recovery {
 
 /// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Outcome {
+pub(crate) enum RequestOutcome {
     Applied,
     NotSent,
     Unknown,
 }
 
-/// The reason why a step cannot be sent now.
+/// The reason why a poll cannot be sent now.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Obstacle {
+pub(crate) enum PollBlocked {
     Doubt,
     Busy,
     Nothing,

@@ -1,0 +1,138 @@
+//! Calls over the shared connection, and over the exclusive connection of one caller.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use redis::{RedisResult, Value};
+use tokio::time::timeout;
+
+use super::connection::{AsyncConnection, Purpose};
+use super::multiplexed::Multiplexed;
+use super::packed::{Packed, command};
+use crate::connection::exclusive::ExclusiveConnection;
+use crate::connection::idle::LastUse;
+use crate::connection::node::repeatable;
+use crate::connection::transport_error::{TransportError, TransportResult};
+use crate::protocol::Line;
+use crate::reply::asks_to_reconnect;
+use crate::time::Deadline;
+
+impl Multiplexed {
+    /// Sends one command or several, and returns the reply or an array of the replies. Repeatable
+    /// commands are repeated once if the connection was stale.
+    pub(crate) async fn exchange(
+        self: &Arc<Self>,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+    ) -> TransportResult<Value> {
+        let (connection, fresh) = match self.in_use() {
+            Some(connection) => (connection, false),
+            None => self.connection(deadline).await?,
+        };
+        let reply = connection.exchange(&Packed::new(lines), deadline).await;
+        self.conclude(reply, (connection, fresh), lines, deadline).await
+    }
+
+    /// Like `exchange`, on the exclusive connection of one caller.
+    pub(crate) async fn exchange_alone(
+        &self,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+        exclusive: &mut ExclusiveConnection,
+    ) -> TransportResult<Value> {
+        let packed = Packed::new(lines);
+        loop {
+            let kept = exclusive.take::<(AsyncConnection, LastUse)>(&self.connector.address);
+            let kept = kept.filter(|(connection, _)| self.is_usable(connection));
+            let fresh = kept.is_none();
+            let (connection, last_use) = match kept {
+                Some(kept) => kept,
+                None => {
+                    let connecting = self.connector.connect_async(Purpose::Calls);
+                    let connected = timeout(deadline.left(), connecting).await;
+                    exclusive.count_new();
+                    (connected.unwrap_or_else(|_| Err(self.late()))?, LastUse::now(&self.connector))
+                }
+            };
+            if !last_use.is_recent(&self.connector) {
+                let soon = deadline.within(self.connector.response_timeout / 2);
+                if connection.check(soon).await.is_err() {
+                    self.connector.count_failure();
+                    continue;
+                }
+            }
+            let reply = connection.exchange(&packed, deadline).await;
+            let again = match &reply {
+                Ok(Value::Array(replies)) if lines.len() > 1 => {
+                    replies.iter().any(asks_to_reconnect) && self.renounce(&connection)
+                }
+                Ok(reply) => asks_to_reconnect(reply) && self.renounce(&connection),
+                Err(error) => {
+                    self.connector.count_failure();
+                    !error.is_timeout()
+                }
+            };
+            if reply.is_ok() {
+                let kept = (connection, LastUse::now(&self.connector));
+                exclusive.keep(kept, &self.connector.address);
+            }
+            if fresh || !again || !repeatable(lines) {
+                return reply.map_err(TransportError::Broken);
+            }
+        }
+    }
+
+    /// Like `exchange` for one command, in a future as small as possible.
+    pub(crate) async fn exchange_one(
+        self: &Arc<Self>,
+        line: Line<'_>,
+        deadline: Deadline,
+    ) -> TransportResult<Value> {
+        let Some(connection) = self.in_use() else {
+            return Box::pin(self.exchange(&[line], deadline)).await;
+        };
+        let command = command(&line);
+        let reply = {
+            let mut driver = connection.driver();
+            let call = pin!(driver.send_packed_command(&command));
+            connection.outstanding().reply(call, deadline).await
+        };
+        match reply {
+            Ok(reply) if !asks_to_reconnect(&reply) => Ok(reply),
+            reply => Box::pin(self.conclude(reply, (connection, false), &[line], deadline)).await,
+        }
+    }
+
+    /// Concludes a first try. A command is sent again, once, on another connection if this one was
+    /// not `fresh`, and the command only reads or was refused because the connection leads to the
+    /// wrong server.
+    async fn conclude(
+        self: &Arc<Self>,
+        reply: RedisResult<Value>,
+        (connection, fresh): (AsyncConnection, bool),
+        lines: &[Line<'_>],
+        deadline: Deadline,
+    ) -> TransportResult<Value> {
+        let again = match &reply {
+            Ok(Value::Array(replies)) if lines.len() > 1 => {
+                let is_misled = replies.iter().any(asks_to_reconnect);
+                is_misled && self.renounce(&connection) && repeatable(lines)
+            }
+            Ok(reply) => asks_to_reconnect(reply) && self.renounce(&connection),
+            Err(error) => {
+                self.fail(&connection);
+                repeatable(lines) && !error.is_timeout()
+            }
+        };
+        drop(connection);
+        if fresh || !again {
+            return reply.map_err(TransportError::Broken);
+        }
+        let (connection, _) = self.connection(deadline).await?;
+        let reply = connection.exchange(&Packed::new(lines), deadline).await;
+        reply.map_err(|error| {
+            self.fail(&connection);
+            TransportError::Broken(error)
+        })
+    }
+}
