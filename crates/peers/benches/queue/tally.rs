@@ -73,7 +73,7 @@ impl Tally {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.stop.is_told()
+        self.stop.is_stopped()
     }
 
     /// How many jobs there are of which each was handled once, if none was handled again.
