@@ -2,12 +2,16 @@
 
 mod attempt;
 pub(crate) mod code;
+#[cfg(feature = "keyword")]
+mod keyword;
 mod load_error;
 pub(crate) mod obstacle;
 #[cfg(test)]
 mod tests;
 
 pub use self::attempt::Attempt;
+#[cfg(feature = "keyword")]
+pub use self::keyword::KeywordError;
 pub use self::load_error::LoadError;
 
 use std::borrow::Cow;
@@ -138,39 +142,14 @@ pub enum Error {
         /// The attempted command.
         attempt: Box<Attempt>,
     },
-    /// The dispatcher of a keyword service refused a value, or a keyword has none to read. Nothing
-    /// was applied.
-    #[error("{attempt}: refused: {reason}")]
-    Refused {
-        /// The attempted command.
+    /// An operation on a keyword or its dispatcher failed.
+    #[cfg(feature = "keyword")]
+    #[error("{attempt}: {source}")]
+    Keyword {
+        /// The attempted operation.
         attempt: Box<Attempt>,
-        /// The reason given by the dispatcher.
-        reason: String,
-    },
-    /// The dispatcher of a keyword service ended while a hook was writing the value. The effects of
-    /// the hook stay, and it may still be running.
-    #[error("{attempt}: the dispatcher ended before it was done")]
-    Abandoned {
-        /// What was attempted.
-        attempt: Box<Attempt>,
-    },
-    /// There is no such keyword.
-    #[error("{attempt}: there is no such keyword")]
-    UnknownKeyword {
-        /// The attempted command.
-        attempt: Box<Attempt>,
-    },
-    /// No dispatcher serves the keyword. Nothing was applied.
-    #[error("{attempt}: no dispatcher serves it")]
-    NotServed {
-        /// The attempted command.
-        attempt: Box<Attempt>,
-    },
-    /// Another live dispatcher serves the service. Nothing was applied.
-    #[error("{attempt}: another dispatcher serves it")]
-    AlreadyServed {
-        /// The attempted command.
-        attempt: Box<Attempt>,
+        /// The reason.
+        source: KeywordError,
     },
     /// Other writers changed the value during every try of an optimistic update. Nothing was
     /// applied.
@@ -202,9 +181,9 @@ impl Error {
         match self {
             _ if attempt.in_part => Applied::Yes,
             _ if !attempt.writes => Applied::No,
-            Error::ConnectionLost { .. } | Error::Timeout { .. } | Error::Abandoned { .. } => {
-                Applied::Perhaps
-            }
+            Error::ConnectionLost { .. } | Error::Timeout { .. } => Applied::Perhaps,
+            #[cfg(feature = "keyword")]
+            Error::Keyword { source: KeywordError::Abandoned, .. } => Applied::Perhaps,
             _ if attempt.halfway => Applied::Perhaps,
             Error::Decode { .. } | Error::UnexpectedReply { .. } => Applied::Yes,
             _ => Applied::No,
@@ -254,12 +233,9 @@ impl Error {
             | Error::Disconnected { attempt }
             | Error::Load { attempt, .. }
             | Error::LeaseLost { attempt }
-            | Error::Refused { attempt, .. }
-            | Error::Abandoned { attempt }
-            | Error::UnknownKeyword { attempt }
-            | Error::NotServed { attempt }
-            | Error::AlreadyServed { attempt }
             | Error::Contended { attempt, .. } => Some(attempt),
+            #[cfg(feature = "keyword")]
+            Error::Keyword { attempt, .. } => Some(attempt),
         }
     }
 
@@ -280,6 +256,15 @@ impl Error {
         }
     }
 
+    /// The reason why an operation on a keyword failed, if it is one of keywords.
+    #[cfg(feature = "keyword")]
+    pub fn keyword_error(&self) -> Option<&KeywordError> {
+        match self {
+            Error::Keyword { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
     /// The same error, for `attempt` as a whole, of which the failed command was a part.
     pub(crate) fn about(mut self, attempt: Attempt) -> Self {
         if let Error::ConnectionLost { attempt: old, .. } | Error::Timeout { attempt: old } =
@@ -296,9 +281,7 @@ impl Error {
         if let Error::ConnectionLost { attempt, .. }
         | Error::Timeout { attempt }
         | Error::Server { attempt, .. }
-        | Error::Refused { attempt, .. }
-        | Error::NotServed { attempt }
-        | Error::AlreadyServed { attempt } = &mut self
+        | Error::Keyword { attempt, .. } = &mut self
         {
             (attempt.command, attempt.key, attempt.field) = (command, Some(key), None);
         }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::{NotServed, Refused, UnknownKeyword};
 use redis_collections::keyword::{self, Dispatcher, Keyword, Status};
 use redis_collections::{Applied, AsyncClient, Client, Error, LocalServer};
 
@@ -90,7 +91,7 @@ async fn two_writers_have_an_outcome_each<C: Kind>() {
                 let text = number.to_string();
                 match C::finish(C::settle(service.write("N", number))) {
                     Ok(reading) if remainder == 0 => assert_eq!(reading.text, text),
-                    Err(Error::Refused { reason, .. }) if remainder == 1 => {
+                    Err(Error::Keyword { source: Refused { reason }, .. }) if remainder == 1 => {
                         assert_eq!(reason, text + " is odd");
                     }
                     outcome => panic!("{number}: {outcome:?}"),
@@ -156,7 +157,10 @@ async fn a_dispatcher_that_dies_leaves_nothing_for_ever<C: Watching>() {
     assert!(left != -1 && left <= lease.as_millis() as i64, "it stays for {left} ms");
     assert!(eventually(|| wire.lease().is_none() && wire.status("N").is_none()));
     let service = keyword::Client::new(&client).service("dome");
-    assert!(matches!(settle!(service.write("N", 3)), Err(Error::NotServed { .. })));
+    assert!(matches!(
+        settle!(service.write("N", 3)),
+        Err(Error::Keyword { source: NotServed, .. })
+    ));
     let _next = serve(&client, "dome", [Keyword::integer("N")]).await;
     let reading = ok!(service.read("N"));
     assert_eq!((&reading.text[..], reading.status), ("1", Status::Ready));
@@ -289,7 +293,9 @@ async fn a_bystander_with_a_pattern_is_no_dispatcher<C: Kind>() {
         settle!(service.write_within("N", 1, Duration::from_millis(50))).map(drop),
         settle!(service.write_nowait("N", 1)),
     ] {
-        let Err(error @ Error::NotServed { .. }) = outcome else { panic!("{outcome:?}") };
+        let Err(error @ Error::Keyword { source: NotServed, .. }) = outcome else {
+            panic!("{outcome:?}")
+        };
         assert_eq!(error.applied(), Applied::No);
     }
 }
@@ -308,7 +314,7 @@ async fn a_restarted_server_is_heard_again<C: Watching>() {
         match C::next(&mut monitor).await {
             // The type comes back with what else the server has lost.
             Ok(reading) if reading.value == 2.into() => break,
-            Ok(_) | Err(Error::UnknownKeyword { .. }) => {}
+            Ok(_) | Err(Error::Keyword { source: UnknownKeyword, .. }) => {}
             Err(error) => panic!("{error}"),
         }
     }
@@ -439,7 +445,9 @@ async fn a_key_of_a_wrong_type_is_named<C: Watching>() {
         let _: usize = wire.run(&delete);
         let _: usize = wire.run(&[b"RPUSH", key.as_bytes(), b"x"]);
         let written = settle!(dome.write_within("N", 2, PATIENCE));
-        let Err(Error::Refused { reason, .. }) = written else { panic!("{rest}: {written:?}") };
+        let Err(Error::Keyword { source: Refused { reason }, .. }) = written else {
+            panic!("{rest}: {written:?}")
+        };
         assert!(reason.contains("WRONGTYPE") && reason.contains(&key), "{reason}");
         assert!(!reason.contains("script"), "{reason}");
         let set = settle!(dispatcher.set("N", 2)).expect_err(rest);

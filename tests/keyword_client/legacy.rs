@@ -3,6 +3,7 @@
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::{NotServed, Refused};
 use redis_collections::keyword::{self, Kind as Type, Service, Status};
 use redis_collections::{Applied, Error, LocalServer};
 
@@ -95,7 +96,7 @@ async fn writes<C: Kind>(service: &Service<C>, wire: &mut Wire) {
         let written = settle!(service.write("N", value));
         let written = match &written {
             Ok(reading) => Ok(&reading.text[..]),
-            Err(Error::Refused { reason, .. }) => Err(&reason[..]),
+            Err(Error::Keyword { source: Refused { reason }, .. }) => Err(&reason[..]),
             Err(error) => panic!("{value}: {error}"),
         };
         assert_eq!(written, outcome, "{value}");
@@ -120,7 +121,10 @@ async fn what_becomes_of_a_write_is_told_by_status_and_value<C: Kind>(
     );
     assert!(matches!(settle!(service.write("N", "junk")), Err(Error::InvalidArgument { .. })));
     let both = ok!(service.write_many([("N", 8), ("N", 13)], PATIENCE));
-    assert!(matches!(&both[..], [Ok(_), Err(Error::Refused { .. })]), "{both:?}");
+    assert!(
+        matches!(&both[..], [Ok(_), Err(Error::Keyword { source: Refused { .. }, .. })]),
+        "{both:?}"
+    );
     ok!(service.write_nowait("N", 9));
     ok!(service.wait_for("N", |reading| reading.value == 9.into(), PATIENCE));
 
@@ -136,7 +140,7 @@ async fn nobody_is_told_from_somebody<C: Kind>(client: C, name: &'static str) {
     let mut wire = Wire::to(SERVER.url(), &name);
     for (value, keyword) in [(1, "N"), (2, "N"), (1, "X")] {
         let outcome = settle!(service.write(keyword, value));
-        assert!(matches!(outcome, Err(Error::NotServed { .. })), "{outcome:?}");
+        assert!(matches!(outcome, Err(Error::Keyword { source: NotServed, .. })), "{outcome:?}");
     }
     assert_eq!(wire.status("N").as_deref(), Some("ready"));
 }

@@ -3,6 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::UnknownKeyword;
 use redis_collections::keyword::{self, Keyword, Kind as Type, Reading, Value};
 use redis_collections::{Applied, Error};
 
@@ -30,7 +31,10 @@ async fn a_monitor_tells_what_is_there_and_what_comes<C: Watching>(client: C, na
     assert!(monitor.sees_foreign_writes());
     let present = [told!(monitor), told!(monitor)];
     assert_eq!(present, [told_as("A", "1"), told_as("B", "1")]);
-    assert!(matches!(C::next(&mut monitor).await, Err(Error::UnknownKeyword { .. })));
+    assert!(matches!(
+        C::next(&mut monitor).await,
+        Err(Error::Keyword { source: UnknownKeyword, .. })
+    ));
 
     ok!(dispatcher.set("A", 2));
     ok!(dispatcher.set("A", 2));
@@ -124,7 +128,10 @@ async fn values_have_the_type_that_the_dispatcher_gives_them<C: Watching>(
 ) {
     let (service, name, _) = parts(&client, name);
     let mut monitor = ok!(service.monitor(["N"]));
-    assert!(matches!(C::next(&mut monitor).await, Err(Error::UnknownKeyword { .. })));
+    assert!(matches!(
+        C::next(&mut monitor).await,
+        Err(Error::Keyword { source: UnknownKeyword, .. })
+    ));
     for (keyword, present, next) in [
         (Keyword::double("N").initial(1.5), Value::Number(1.5), Value::Number(2.5)),
         (Keyword::integer("N").initial(5), 5.into(), 6.into()),
@@ -150,7 +157,7 @@ async fn a_condition_is_waited_for<C: Watching>(client: C, name: &'static str) {
     let Err(error @ Error::Timeout { .. }) = late else { panic!("{late:?}") };
     assert_eq!(error.applied(), Applied::No);
     let unknown = settle!(service.wait_for("X", is(1), PATIENCE));
-    assert!(matches!(unknown, Err(Error::UnknownKeyword { .. })));
+    assert!(matches!(unknown, Err(Error::Keyword { source: UnknownKeyword, .. })));
 
     let (begun, looks) = mpsc::channel();
     let (waiting, found) = mpsc::channel();

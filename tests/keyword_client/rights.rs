@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::{NotServed, Refused};
 use redis_collections::keyword::{self, Keyword, Service, Status};
 use redis_collections::{Error, LocalServer, Result};
 
@@ -109,13 +110,16 @@ async fn a_writer_needs_no_right_to_set_values<C: Watching>() {
         let number = 10 * (1 + number as i64);
         assert_eq!(ok!(dome.write("N", number)).value, number.into());
         let outcomes = ok!(dome.write_many([("N", "junk"), ("N", "3")], PATIENCE));
-        assert!(matches!(&outcomes[..], [Err(Error::Refused { .. }), Ok(_)]), "{outcomes:?}");
+        assert!(
+            matches!(&outcomes[..], [Err(Error::Keyword { source: Refused { .. }, .. }), Ok(_)]),
+            "{outcomes:?}"
+        );
         ok!(dome.write_nowait("N", number + 1));
     }
     ok!(dispatcher.shutdown());
     let writer: C = user(&server, server.url(), WRITER).await.unwrap();
     let outcome = settle!(dome(&writer).write("N", 1));
-    assert!(matches!(outcome, Err(Error::NotServed { .. })), "{outcome:?}");
+    assert!(matches!(outcome, Err(Error::Keyword { source: NotServed, .. })), "{outcome:?}");
 }
 
 async fn a_dispatcher_needs_its_own_service<C: Watching>() {
@@ -133,7 +137,7 @@ async fn a_dispatcher_needs_its_own_service<C: Watching>() {
     let mut monitor = ok!(dome.monitor(["N"]));
     assert_eq!(ok!(dome.write("N", 4)).text, "4");
     let refused = settle!(dome.write("N", 5));
-    assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Keyword { source: Refused { .. }, .. })), "{refused:?}");
     ok!(dispatcher.set("N", 6));
     ok!(dome.force_write("N", 6, PATIENCE));
     ok!(dispatcher.shutdown());

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::{NotServed, Refused, UnknownKeyword};
 use redis_collections::keyword::{self, Keyword, Status, Value};
 use redis_collections::{Applied, Error};
 
@@ -58,7 +59,7 @@ async fn what_is_written_is_what_the_dispatcher_makes_of_it<C: Kind>(
                 let read = ok!(service.read(keyword));
                 assert_eq!((read.value, read.set_at), (made, reading.set_at), "{keyword}");
             }
-            (Err(error @ Error::Refused { .. }), None) => {
+            (Err(error @ Error::Keyword { source: Refused { .. }, .. }), None) => {
                 assert_eq!(error.applied(), Applied::No);
             }
             (outcome, _) => panic!("{keyword} {value}: {outcome:?}"),
@@ -68,7 +69,7 @@ async fn what_is_written_is_what_the_dispatcher_makes_of_it<C: Kind>(
     let fixed = ok!(service.read("R"));
     assert_eq!((fixed.status, fixed.error), (Status::Ready, None));
     let unknown = settle!(service.write("X", 1));
-    assert!(matches!(unknown, Err(Error::UnknownKeyword { .. })), "{unknown:?}");
+    assert!(matches!(unknown, Err(Error::Keyword { source: UnknownKeyword, .. })), "{unknown:?}");
 }
 
 async fn a_write_returns_after_it_has_happened<C: Kind>(client: C, name: &'static str) {
@@ -94,7 +95,7 @@ async fn an_error_is_its_writers_and_stays_for_all_readers<C: Kind>(client: C, n
     let (service, name, mut wire) = parts(&client, name);
     let _dispatcher = serve(&client, &name, [Keyword::integer("N").initial(1)]).await;
     let error = settle!(service.write("N", "junk")).unwrap_err();
-    let Error::Refused { reason, .. } = &error else { panic!("{error}") };
+    let Error::Keyword { source: Refused { reason }, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("junk") && error.to_string().contains(reason), "{error}");
     for _ in 0..2 {
         let reading = ok!(service.read("N"));
@@ -158,9 +159,9 @@ async fn several_writes_have_an_outcome_each<C: Kind>(client: C, name: &'static 
             &outcomes[..],
             [
                 Ok(first),
-                Err(Error::Refused { .. }),
+                Err(Error::Keyword { source: Refused { .. }, .. }),
                 Err(Error::InvalidArgument { .. }),
-                Err(Error::UnknownKeyword { .. }),
+                Err(Error::Keyword { source: UnknownKeyword, .. }),
                 Ok(second),
                 Ok(third)
             ] if (&first.text[..], &second.text[..], &third.text[..]) == ("1", "2", "3")
@@ -187,7 +188,9 @@ async fn nobody_serves_what_nobody_listens_to<C: Kind>(client: C, name: &'static
             settle!(service.write("N", 2)).map(drop),
             settle!(service.write_nowait("N", 2)),
         ] {
-            let Err(error @ Error::NotServed { .. }) = outcome else { panic!("{outcome:?}") };
+            let Err(error @ Error::Keyword { source: NotServed, .. }) = outcome else {
+                panic!("{outcome:?}")
+            };
             assert_eq!(error.applied(), Applied::No);
         }
     }
@@ -195,16 +198,22 @@ async fn nobody_serves_what_nobody_listens_to<C: Kind>(client: C, name: &'static
     ok!(service.write_nowait("N", 2));
     ok!(service.wait_for("N", |reading| reading.text == "2", PATIENCE));
     ok!(dispatcher.shutdown());
-    assert!(matches!(settle!(service.write("N", 1)), Err(Error::NotServed { .. })));
+    assert!(matches!(
+        settle!(service.write("N", 1)),
+        Err(Error::Keyword { source: NotServed, .. })
+    ));
     // The listener serves another keyword.
     let _stranger = wire.listen(&[".N"]);
-    assert!(matches!(settle!(service.write("N", 1)), Err(Error::NotServed { .. })));
+    assert!(matches!(
+        settle!(service.write("N", 1)),
+        Err(Error::Keyword { source: NotServed, .. })
+    ));
     // What listened for the dispatcher that has shut down ends beside it.
     assert!(eventually(|| wire.listeners() == 0));
     // Its connection is lost, and its lease is not over yet.
     wire.set("~rc:lease", "another");
     let outcome = settle!(service.write_within("N", 1, Duration::from_secs(1)));
-    assert!(matches!(outcome, Err(Error::NotServed { .. })), "{outcome:?}");
+    assert!(matches!(outcome, Err(Error::Keyword { source: NotServed, .. })), "{outcome:?}");
 }
 
 async fn who_serves_in_another_database_is_not_told<C: Kind>(client: C, name: &'static str) {
@@ -219,7 +228,7 @@ async fn who_serves_in_another_database_is_not_told<C: Kind>(client: C, name: &'
     let other = C::build(C::builder(&format!("{}7", SERVER.url()))).await.unwrap();
     let there = keyword::Client::new(&other).service(&name);
     for outcome in [settle!(there.write_nowait("N", 1)), settle!(there.write("N", 2)).map(drop)] {
-        assert!(matches!(outcome, Err(Error::NotServed { .. })), "{outcome:?}");
+        assert!(matches!(outcome, Err(Error::Keyword { source: NotServed, .. })), "{outcome:?}");
     }
     let _there = serve(&other, &name, [Keyword::integer("N")]).await;
     ok!(there.write_nowait("N", 3));

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::AlreadyServed;
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
 use redis_collections::{Error, LocalServer};
 
@@ -69,7 +70,7 @@ async fn who_is_not_heard_of_loses_the_name<C: Patient>() {
     fixture.proxy.refuse();
     fixture.proxy.kill();
     let early = fixture.serve(&direct).await;
-    assert!(matches!(early, Err(Error::AlreadyServed { .. })), "{early:?}");
+    assert!(matches!(early, Err(Error::Keyword { source: AlreadyServed, .. })), "{early:?}");
     assert!(eventually(|| wire.lease().is_none()));
     assert!(eventually(|| wire.status("SLOW").as_deref() != Some("modify")));
     let second = fixture.serve(&direct).await.unwrap();
@@ -78,7 +79,7 @@ async fn who_is_not_heard_of_loses_the_name<C: Patient>() {
     fixture.gate.open();
     assert!(eventually(|| !first.is_serving()));
     let refused = settle!(first.set("N", 1));
-    assert!(matches!(refused, Err(Error::AlreadyServed { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Keyword { source: AlreadyServed, .. })), "{refused:?}");
     ok!(first.shutdown());
     assert!(second.is_serving() && wire.is_registered());
     assert_eq!(wire.value("N").as_deref(), Some("2"));

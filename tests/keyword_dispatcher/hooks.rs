@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::Refused;
 use redis_collections::keyword::{Change, Dispatcher, Keyword, Value};
 use redis_collections::{Error, HandlerResult};
 
@@ -249,7 +250,9 @@ async fn what_cannot_be_found_out_is_an_error<C: Kind>(client: C, name: &'static
         [("A", "the source is down"), ("B", "\"x\" is not a number"), ("C", "it panicked")]
     {
         let refused = settle!(dispatcher.refresh(keyword));
-        assert!(matches!(refused, Err(Error::Refused { reason, .. }) if reason == why));
+        assert!(
+            matches!(refused, Err(Error::Keyword { source: Refused { reason }, .. }) if reason == why)
+        );
         assert_eq!(wire.status(keyword).as_deref(), Some("error"));
         assert_eq!(wire.error(keyword).as_deref(), Some(why));
         assert_eq!(wire.value(keyword).as_deref(), Some("1"));

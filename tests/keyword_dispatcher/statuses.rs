@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis_collections::Error;
+use redis_collections::keyword::KeywordError::Refused;
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
 
 use crate::support::kinds::{Kind, SourceDown, contract_on_servers, ok, settle};
@@ -38,7 +39,10 @@ async fn readings_do_not_end_a_write<C: Patient>(client: C, name: &'static str) 
     ok!(dispatcher.refresh("N"));
     ok!(dispatcher.set("N", 10));
     ok!(dispatcher.set("N", 10));
-    assert!(matches!(settle!(dispatcher.set("N", "x")), Err(Error::Refused { .. })));
+    assert!(matches!(
+        settle!(dispatcher.set("N", "x")),
+        Err(Error::Keyword { source: Refused { .. }, .. })
+    ));
     assert_eq!(
         (wire.value("N").as_deref(), wire.status("N").as_deref()),
         (Some("10"), Some("modify"))

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::{NotServed, Refused};
 use redis_collections::keyword::{Keyword, Value};
 use redis_collections::{Applied, Error, LocalServer};
 
@@ -48,9 +49,14 @@ fn write_many<C: Kind>(client: &C, writer: i64, time: Duration) -> (Vec<i64>, Ve
                 assert_eq!((reading.text, number % 2), (number.to_string(), 0));
                 taken.push(number);
             }
-            Err(Error::Refused { reason, .. }) => assert_eq!(reason, format!("{number} is odd")),
+            Err(Error::Keyword { source: Refused { reason }, .. }) => {
+                assert_eq!(reason, format!("{number} is odd"))
+            }
             Err(error) if error.applied() == Applied::Perhaps => unknown.push(number),
-            Err(error) => assert!(matches!(error, Error::NotServed { .. }), "{number}: {error}"),
+            Err(error) => assert!(
+                matches!(error, Error::Keyword { source: NotServed, .. }),
+                "{number}: {error}"
+            ),
         }
     }
     (taken, unknown)

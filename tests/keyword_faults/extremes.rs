@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::Refused;
 use redis_collections::keyword::{Dispatcher, Keyword, Reading, Value};
 use redis_collections::{Error, LocalServer};
 
@@ -94,7 +95,10 @@ async fn a_range_may_have_no_end<C: Kind>() {
     let described = ok!(dome(&client).describe("N"));
     assert_eq!((described.range, described.units.as_deref()), (Some([0.0, f64::MAX]), Some("m")));
     assert_eq!(ok!(dome(&client).write("N", 1e300)).value, 1e300.into());
-    assert!(matches!(settle!(dome(&client).write("N", -1.0)), Err(Error::Refused { .. })));
+    assert!(matches!(
+        settle!(dome(&client).write("N", -1.0)),
+        Err(Error::Keyword { source: Refused { .. }, .. })
+    ));
 }
 
 async fn a_shutdown_waits_for_its_grace_and_not_for_the_lease<C: Patient>() {

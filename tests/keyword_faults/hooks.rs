@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::Refused;
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
 use redis_collections::{Applied, AsyncClient, Client, Error, HandlerResult, LocalServer};
 
@@ -155,7 +156,10 @@ async fn the_own_copy_follows_when_the_server_forgets_times<C: Kind>() {
         assert_eq!(dispatcher.get("N").unwrap(), Some(Value::Integer(number)));
         assert!(wire.time("N") > ahead.parse().ok());
     }
-    assert!(matches!(settle!(dome(&client).write("N", "x")), Err(Error::Refused { .. })));
+    assert!(matches!(
+        settle!(dome(&client).write("N", "x")),
+        Err(Error::Keyword { source: Refused { .. }, .. })
+    ));
 }
 
 async fn a_time_that_is_none_is_replaced<C: Kind>() {

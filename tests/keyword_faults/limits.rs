@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::Refused;
 use redis_collections::keyword::{Dispatcher, Keyword, Status};
 use redis_collections::{Applied, Client, Error, LocalServer};
 
@@ -28,7 +29,9 @@ async fn without_memory_nothing_changes_and_everybody_is_told<C: Kind>() {
     assert_eq!((set.code(), set.applied()), (Some("OOM"), Applied::No), "{set}");
     for keyword in ["N", "HOOK"] {
         let written = settle!(dome(&client).write(keyword, 2));
-        let Err(Error::Refused { reason, .. }) = written else { panic!("{keyword}: {written:?}") };
+        let Err(Error::Keyword { source: Refused { reason }, .. }) = written else {
+            panic!("{keyword}: {written:?}")
+        };
         assert!(reason.contains("OOM"), "{reason}");
         let reading = ok!(dome(&client).read(keyword));
         assert_eq!((&reading.text[..], reading.status), ("1", Status::Error), "{keyword}");

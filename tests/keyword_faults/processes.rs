@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use std::{any, env, thread};
 
 use redis::cmd;
+use redis_collections::keyword::KeywordError::NotServed;
 use redis_collections::keyword::{Keyword, Status};
 use redis_collections::{Applied, Error, LocalServer};
 
@@ -106,7 +107,7 @@ async fn who_is_killed_in_the_middle_of_a_write_leaves_nothing_for_ever<C: Kind>
     let mut wire = Wire::to(server.url(), "dome");
     assert!(eventually(|| wire.status("SLOW").is_none() && wire.lease().is_none()));
     let refused = settle!(dome(&client).write("N", 1));
-    assert!(matches!(refused, Err(Error::NotServed { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Keyword { source: NotServed, .. })), "{refused:?}");
     let _next = serve(&client, [Keyword::integer("SLOW")]).await.unwrap();
     let reading = ok!(dome(&client).read("SLOW"));
     assert_eq!((&reading.text[..], reading.status), ("0", Status::Ready));
@@ -200,7 +201,9 @@ async fn who_was_held_up_past_its_lease_is_told_of_nothing<C: Kind>() {
     for keyword in ["SLOW", "N"] {
         let time = Duration::from_millis(500);
         let outcome = settle!(dome(&client).write_within(keyword, 1, time));
-        let Err(error @ Error::NotServed { .. }) = outcome else { panic!("{outcome:?}") };
+        let Err(error @ Error::Keyword { source: NotServed, .. }) = outcome else {
+            panic!("{outcome:?}")
+        };
         assert_eq!(error.applied(), Applied::No);
     }
     process.signal("CONT");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::read_values::one;
 use crate::client::RoundTrips;
 use crate::connection::Push;
-use crate::error::{Applied, Error, Result};
+use crate::error::{Applied, Error, KeywordError, Result};
 use crate::keyword::kind::Kind;
 use crate::keyword::names::{KeywordName, ServiceName};
 use crate::keyword::reading::{Reading, Status};
@@ -33,7 +33,7 @@ pub(crate) async fn write<E: RoundTrips>(
     let text =
         text.map_err(|why| Error::InvalidArgument { attempt: attempt(), reason: why.into() })?;
     let before = one(executor, name, keyword).await.map_err(|error| match error {
-        Error::UnknownKeyword { .. } => name.not_served(keyword),
+        Error::Keyword { source: KeywordError::UnknownKeyword, .. } => name.not_served(keyword),
         error => error,
     })?;
     let (listener, _feed) = OutcomeListener::open(executor, name, keyword).await?;
@@ -58,7 +58,8 @@ pub(crate) async fn write<E: RoundTrips>(
         match verdict {
             WriteState::Done(now) => return Ok(now),
             WriteState::Refused(reason) => {
-                return Err(Error::Refused { attempt: attempt(), reason });
+                let source = KeywordError::Refused { reason };
+                return Err(Error::Keyword { attempt: attempt(), source });
             }
             WriteState::Open if deadline.is_over() => {
                 return Err(Error::Timeout { attempt: attempt() });

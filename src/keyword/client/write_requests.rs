@@ -10,7 +10,7 @@ use super::read_values::{fresh, text_of};
 use super::service::Service;
 use crate::client::RoundTrips;
 use crate::command::Command;
-use crate::error::{Applied, Error, Result};
+use crate::error::{Applied, Error, KeywordError, Result};
 use crate::keyword::kind::Kind;
 use crate::keyword::message::{Outcome, UNKNOWN, Update, Wanted};
 use crate::keyword::names::{KeywordName, REGISTRY, ServiceName};
@@ -276,20 +276,15 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
         if outcome.is_ok() {
             self.read.push(self.name.outcome(&write.id));
         }
+        let attempt = self.name.attempt("write", &write.keyword, true);
+        let failed = |source| Error::Keyword { attempt, source };
         let reading = match outcome {
             Ok(Outcome::Taken(update)) => self.reading(&write, update).await,
             Ok(Outcome::Refused(reason)) if reason == UNKNOWN => {
-                let attempt = self.name.attempt("write", &write.keyword, true);
-                Err(Error::UnknownKeyword { attempt })
+                Err(failed(KeywordError::UnknownKeyword))
             }
-            Ok(Outcome::Refused(reason)) => {
-                let attempt = self.name.attempt("write", &write.keyword, true);
-                Err(Error::Refused { attempt, reason })
-            }
-            Ok(Outcome::Abandoned) => {
-                let attempt = self.name.attempt("write", &write.keyword, true);
-                Err(Error::Abandoned { attempt })
-            }
+            Ok(Outcome::Refused(reason)) => Err(failed(KeywordError::Refused { reason })),
+            Ok(Outcome::Abandoned) => Err(failed(KeywordError::Abandoned)),
             Err(error) => Err(error),
         };
         self.outcomes.insert(write.position, reading);

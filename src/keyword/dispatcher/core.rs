@@ -14,7 +14,7 @@ use super::overwritten::{Updated, updated};
 use super::scripts::{BEGIN, ELSEWHERE, UPDATE};
 use crate::client::RoundTrips;
 use crate::connection::Push;
-use crate::error::{Applied, Error, Result};
+use crate::error::{Applied, Error, KeywordError, Result};
 use crate::keyword::description::Access;
 use crate::keyword::names::{KeywordName, REGISTRY, ServiceName};
 use crate::keyword::value::Value;
@@ -74,7 +74,8 @@ impl<E: RoundTrips> DispatcherCore<E> {
     ) -> Result<()> {
         let refused = self.refuse(slot, &reason, None, AT_ONCE).await;
         self.explained(command, slot, refused).await?;
-        Err(Error::Refused { attempt: self.names.attempt(command, &slot.name, true), reason })
+        let attempt = self.names.attempt(command, &slot.name, true);
+        Err(Error::Keyword { attempt, source: KeywordError::Refused { reason } })
     }
 
     /// Determines the value, unless another call is doing so.
@@ -112,7 +113,9 @@ impl<E: RoundTrips> DispatcherCore<E> {
             Err(Setback::TooLate) => self.turn_down(&self.executor, request).await,
             // The name was given back meanwhile. A request whose function has run is abandoned
             // there.
-            Err(Setback::Failed(Error::NotServed { .. })) if slot.keyword.hooks.write.is_none() => {
+            Err(Setback::Failed(Error::Keyword { source: KeywordError::NotServed, .. }))
+                if slot.keyword.hooks.write.is_none() =>
+            {
                 self.turn_down(&self.executor, request).await
             }
             Err(Setback::Failed(error)) if error.code().is_some() => {

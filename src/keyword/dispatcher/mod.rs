@@ -47,10 +47,11 @@ use crate::time::Wait;
 /// once. That takes a few round trips on a new connection, and up to two seconds if the server is
 /// unreachable. It blocks the thread for that long, which [`shutdown`](Self::shutdown) does not.
 /// Requests that have not begun are refused. Running functions have a quarter of a second at most;
-/// then they continue, but their result is not published: the client gets [`Error::Abandoned`], and
-/// the keyword has an error. A task that occupies the only thread of its runtime leaves requests
-/// unanswered that have arrived and were not read yet. Without a drop, as after
-/// `std::process::exit` or a signal, the name is free when the lease has expired.
+/// then they continue, but their result is not published: the client gets
+/// [`Abandoned`](super::KeywordError::Abandoned), and the keyword has an error. A task that occupies
+/// the only thread of its runtime leaves requests unanswered that have arrived and were not read
+/// yet. Without a drop, as after `std::process::exit` or a signal, the name is free when the lease
+/// has expired.
 pub struct Dispatcher<E: RoundTrips = Client>(Arc<Owner<E>>);
 
 /// Configures a [`Dispatcher`] before it serves.
@@ -98,10 +99,10 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
 
     /// Starts to serve. A script, and two round trips per thousand keywords.
     ///
-    /// Returns [`Error::AlreadyServed`] and changes nothing if another dispatcher is serving. The
-    /// name of a crashed dispatcher can be taken after its lease, or at once if it was a Cauldron
-    /// dispatcher: [`serve_within`](Self::serve_within) waits for it. A client that only subscribes
-    /// to some of the keywords' channels does not keep the name.
+    /// Returns [`AlreadyServed`](super::KeywordError::AlreadyServed) and changes nothing if another
+    /// dispatcher is serving. The name of a crashed dispatcher can be taken after its lease, or at
+    /// once if it was a Cauldron dispatcher: [`serve_within`](Self::serve_within) waits for it. A
+    /// client that only subscribes to some of the keywords' channels does not keep the name.
     ///
     /// Requests of Cauldron clients reach the dispatchers of all databases. If one service is
     /// served in several of them, the first database takes the requests. Keyspace notifications of
@@ -194,8 +195,8 @@ impl<E: RoundTrips> Dispatcher<E> {
 
     /// Sets a keyword and publishes the value. One script, O(1).
     ///
-    /// A value that the keyword cannot have is [`Error::Refused`], and shows in the keyword's
-    /// status too. Read-only applies only to clients.
+    /// A value that the keyword cannot have is [`Refused`](super::KeywordError::Refused), and shows
+    /// in the keyword's status too. Read-only applies only to clients.
     pub fn set(&self, name: &str, value: impl Into<Value>) -> E::Reply<()> {
         let value = value.into();
         let (service, slot) = (self.0.service.clone(), self.slot("set", name));
@@ -232,8 +233,9 @@ impl<E: RoundTrips> Dispatcher<E> {
 
     /// Ends the dispatcher. Running functions may finish within the [grace
     /// period](DispatcherBuilder::grace). After it their result is not published, and the client
-    /// gets [`Error::Abandoned`]. Requests that have not begun are refused, and later writes are
-    /// [`Error::NotServed`]. The values stay, without the times at which they were set.
+    /// gets [`Abandoned`](super::KeywordError::Abandoned). Requests that have not begun are refused,
+    /// and later writes are [`NotServed`](super::KeywordError::NotServed). The values stay, without
+    /// the times at which they were set.
     ///
     /// Fails if the name could not be given back, and may then be retried: otherwise the lease
     /// expires. A keyword's function that calls this waits for itself, in vain.

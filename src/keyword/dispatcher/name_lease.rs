@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::core::DispatcherCore;
 use super::scripts::CLAIM;
 use crate::client::RoundTrips;
-use crate::error::{Applied, Error, Result};
+use crate::error::{Applied, Error, KeywordError, Result};
 use crate::keyword::names::REGISTRY;
 use crate::reply;
 use crate::request::Request;
@@ -21,7 +21,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
                 Ok(true) => return Ok(()),
                 Ok(false) if deadline.is_over() => {
                     let attempt = Box::new(self.names.attempt_to("serve"));
-                    return Err(Error::AlreadyServed { attempt });
+                    return Err(Error::Keyword { attempt, source: KeywordError::AlreadyServed });
                 }
                 Err(error) if deadline.is_over() || !error.is_transient() => return Err(error),
                 _ => self.rest(deadline.left().min(BETWEEN_CLAIMS)).await,

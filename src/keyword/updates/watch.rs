@@ -6,7 +6,7 @@ use super::buffer::UpdateBuffer;
 use super::monitor::{Monitor, next};
 use crate::answer::{HandlerResult, contained};
 use crate::client::RoundTrips;
-use crate::error::{Error, Result};
+use crate::error::{Error, KeywordError, Result};
 use crate::keyword::client::Service;
 use crate::keyword::client::one;
 use crate::keyword::reading::Reading;
@@ -70,7 +70,9 @@ impl<E: RoundTrips> Service<E> {
                 let (executor, buffer) = (monitor.executor.clone(), monitor.buffer.clone());
                 match next(executor, buffer, Wait::For(deadline.left())).await? {
                     Some(Ok(reading)) if condition(&reading) => return Ok(reading),
-                    Some(Err(Error::UnknownKeyword { .. })) | Some(Ok(_)) => {}
+                    Some(Ok(_)) => {}
+                    Some(Err(error))
+                        if error.keyword_error() == Some(&KeywordError::UnknownKeyword) => {}
                     Some(Err(error)) => return Err(error),
                     None => {
                         let attempt =

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::echo::Echo;
 use super::standing::Standing;
-use crate::error::{Error, Result};
+use crate::error::{Error, KeywordError, Result};
 use crate::keyword::client::fresh;
 use crate::keyword::message::News;
 use crate::keyword::names::KeywordName;
@@ -149,7 +149,8 @@ impl State {
         is_one_of_all: bool,
     ) -> Option<Result<Reading>> {
         let before = self.told.get(&keyword);
-        let is_lost = matches!(reading, Err(Error::UnknownKeyword { .. }));
+        let error = reading.as_ref().err().and_then(Error::keyword_error);
+        let is_lost = error == Some(&KeywordError::UnknownKeyword);
         if is_lost && before.is_some_and(KeywordUpdate::is_value_of_before) && self.beats < PATIENCE
         {
             self.held.insert(keyword);
@@ -163,7 +164,10 @@ impl State {
                 is_in_doubt: self.stale.contains(&keyword),
                 is_of_before: false,
             },
-            Err(Error::UnknownKeyword { .. } | Error::Refused { .. }) if is_one_of_all => {
+            Err(Error::Keyword {
+                source: KeywordError::UnknownKeyword | KeywordError::Refused { .. },
+                ..
+            }) if is_one_of_all => {
                 self.told.remove(&keyword);
                 return None;
             }

@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use super::state::{MOST_BYTES, MOST_WAITING, PATIENCE};
 use super::*;
-use crate::error::Error;
+use crate::error::KeywordError;
 use crate::keyword::client::fresh;
 use crate::keyword::kind::Kind;
 use crate::keyword::reading::Status;
@@ -304,7 +304,8 @@ fn what_a_server_has_lost_is_waited_for() {
         buffer.on_watermark(3, 0, Duration::ZERO);
     }
     find_nothing();
-    assert!(matches!(buffer.what_next(), Next::Tell(Err(Error::UnknownKeyword { .. }))));
+    let Next::Tell(Err(error)) = buffer.what_next() else { panic!("no error") };
+    assert_eq!(error.keyword_error(), Some(&KeywordError::UnknownKeyword));
 }
 
 #[test]
