@@ -1,6 +1,6 @@
 //! The program `rckey`, as it is run.
 
-#[path = "../../../tests/support/mod.rs"]
+#[path = "../../../../tests/support/mod.rs"]
 mod support;
 
 use std::io::{BufRead, BufReader, Read};
