@@ -41,7 +41,7 @@ impl<S: Source, V: Send + Sync + 'static> FeedHandler for ServerChanges<S, V> {
                 // Before the cache is connected there is nothing to invalidate.
                 let Some(topology) = self.cache.topology() else { return };
                 let mut tell = |told: ChangeEvent<'_>| forget(&self.cache, self.source.told(told));
-                self.interpreter().hear((server, &topology), (channel, payload), &mut tell);
+                self.interpreter().translate((server, &topology), (channel, payload), &mut tell);
             }
             Push::Role { .. } | Push::Ended => {}
         }

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::cacheable::Cacheable;
-use super::settings::{Hears, NearCache};
+use super::settings::{ChangeSource, NearCache};
 use super::source::DictSource;
 use crate::changes::ChangePublishing;
 use crate::client::Machinery;
@@ -257,15 +257,15 @@ impl<D: Cacheable> Cached<D> {
         if let Some(refusal) = source.commands(&[Key::default()])[0].request.refusal() {
             return Err(refusal);
         }
-        let collection = match settings.hears {
-            Hears::Server => collection,
-            Hears::Writers => collection.publishing(),
+        let collection = match settings.changes {
+            ChangeSource::Server => collection,
+            ChangeSource::Writers => collection.publishing(),
         };
         let own = OwnWrites { cache: cache.clone(), source: source.clone() };
         let executor = collection.executor().clone();
         let options = options(&collection, &settings);
         let interpreter = Lock::new(Interpreter::new(collection.sources()));
-        let hearing = ServerChanges {
+        let handler = ServerChanges {
             cache: cache.clone(),
             source: source.clone(),
             interpreter,
@@ -273,7 +273,7 @@ impl<D: Cacheable> Cached<D> {
             #[cfg(feature = "metrics")]
             name: String::from_utf8_lossy(name_of(&options.base)).into_owned(),
         };
-        let feed = Arc::new(executor.feed(options, Arc::new(hearing)).await?);
+        let feed = Arc::new(executor.feed(options, Arc::new(handler)).await?);
         let collection = collection.observed(Arc::new(own));
         let reader = Reader::new(executor, cache, source, settings.refuses());
         Ok(Self { collection, reader, _feed: feed })
@@ -287,19 +287,19 @@ fn options<D: Cacheable>(collection: &D, settings: &NearCache) -> FeedOptions {
     let forget = Request::read("SUBSCRIBE").arg(forget_channel(collection));
     let track = Request::read("CLIENT").arg("TRACKING").arg("ON").arg("BCAST");
     let track = if base.is_empty() { track } else { track.arg("PREFIX").arg(&base) };
-    let (commands, wishes, keyspace) = match settings.hears {
-        Hears::Server => (vec![track, forget], Vec::new(), None),
-        Hears::Writers => {
+    let (commands, optional_commands, keyspace) = match settings.changes {
+        ChangeSource::Server => (vec![track, forget], Vec::new(), None),
+        ChangeSource::Writers => {
             let commands = sources.commands().into_iter().chain([forget]).collect();
-            (commands, sources.wishes(&base), Some(sources.kinds()))
+            (commands, sources.optional_commands(&base), Some(sources.kinds()))
         }
     };
-    let tracks = settings.hears == Hears::Server;
+    let tracks = settings.changes == ChangeSource::Server;
     let (beat, silence) = (settings.beat(), settings.silence());
     FeedOptions {
         slot,
         commands,
-        optional_commands: wishes,
+        optional_commands,
         tracks,
         keyspace,
         needs_rights: true,

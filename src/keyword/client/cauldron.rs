@@ -49,7 +49,7 @@ pub(crate) async fn write<E: RoundTrips>(
         _ => {}
     }
     loop {
-        let has_moved = listener.have_heard();
+        let has_moved = listener.has_been_set();
         let verdict = match one(executor, name, keyword).await {
             Ok(now) => verdict(&before, now, has_moved, &text),
             Err(error) if error.is_transient() => WriteState::Open,
@@ -109,8 +109,8 @@ struct OutcomeListener {
 #[derive(Default)]
 struct State {
     has_begun: bool,
-    has_heard: bool,
-    tells_keys: bool,
+    has_been_set: bool,
+    reports_keys: bool,
 }
 
 impl OutcomeListener {
@@ -135,13 +135,13 @@ impl OutcomeListener {
         Ok((listener, feed))
     }
 
-    fn have_heard(&self) -> bool {
-        self.state().has_heard
+    fn has_been_set(&self) -> bool {
+        self.state().has_been_set
     }
 
     /// Returns how long to wait before reading the state regardless of notifications.
     fn patience(&self) -> Duration {
-        if self.state().tells_keys { BEAT } else { BLIND }
+        if self.state().reports_keys { BEAT } else { BLIND }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -155,7 +155,7 @@ impl FeedHandler for OutcomeListener {
         let mut state = self.state();
         match channel == self.mark {
             true => state.has_begun = true,
-            false => state.has_heard |= state.has_begun && payload == b"set",
+            false => state.has_been_set |= state.has_begun && payload == b"set",
         }
         drop(state);
         self.signal.raise();
@@ -163,7 +163,7 @@ impl FeedHandler for OutcomeListener {
 
     fn on_connected(&self, session: u64, info: FeedInfo, _watermark: u64) {
         let mut state = self.state();
-        state.tells_keys = info.tells_keys;
+        state.reports_keys = info.tells_keys;
         state.has_begun |= session > 1;
         drop(state);
         self.signal.raise();

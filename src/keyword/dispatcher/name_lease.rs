@@ -36,7 +36,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let claim = Request::script(&CLAIM, 3).key(REGISTRY.as_bytes()).key(&names.descriptions());
         let claim = self.leased(claim).arg(names.as_str()).arg(names.values()).arg(self.pattern());
         let claim = claim.arg(names.all_changes());
-        let claim = self.slots.keys().fold(claim, |claim, name| claim.arg(name.as_str()));
+        let claim = self.keywords.keys().fold(claim, |claim, name| claim.arg(name.as_str()));
         self.may_hold_name.store(true, Ordering::Release);
         let claimed = self.executor.send(claim.returns(reply::flag)).await;
         let is_refused = match &claimed {

@@ -40,7 +40,7 @@ impl<E: RoundTrips> Service<E> {
         self.executor.converse(async move {
             let Monitor { executor, buffer, feed, .. } =
                 Monitor::open(&service, Some(keywords?)).await?;
-            executor.background(tell(executor.clone(), buffer.clone(), callback));
+            executor.background(call_back(executor.clone(), buffer.clone(), callback));
             Ok(Watch { buffer, _feed: feed })
         })
     }
@@ -86,7 +86,7 @@ impl<E: RoundTrips> Service<E> {
 }
 
 /// Calls `callback` for each reading until the signal is closed.
-async fn tell<E: RoundTrips, R: HandlerResult<(), E>>(
+async fn call_back<E: RoundTrips, R: HandlerResult<(), E>>(
     executor: E,
     buffer: Arc<UpdateBuffer>,
     callback: impl Fn(Reading) -> R + Send + Sync,
