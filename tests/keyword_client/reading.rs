@@ -80,7 +80,7 @@ async fn what_is_set_is_read<C: Kind>(client: C, name: &'static str) {
 
 async fn no_value_is_older_than_its_time<C: Kind>(client: C, name: &'static str) {
     let (service, name, _) = parts(&client, name);
-    // So many bytes that the server does something else before it has heard the end of a request.
+    // So many bytes that the server does something else before it has received the end of a request.
     let names: Vec<_> = (0..1000).map(|number| format!("{number:0250}")).collect();
     let keywords = names.iter().map(|name| Keyword::integer(name).initial(0).history(usize::MAX));
     let dispatcher = serve(&client, &name, keywords).await;

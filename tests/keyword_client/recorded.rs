@@ -91,7 +91,7 @@ fn written_to_our_dispatcher(case: &Case) {
     }
 }
 
-/// What a dispatcher of Cauldron's hears is what it heard, except for what could never be a value.
+/// A dispatcher of Cauldron's receives what was recorded, except for what could never be a value.
 fn asked_of_cauldrons(case: &Case) {
     let (server, service) = restored(case);
     let mut wire = Wire::to(server.url(), SERVICE);

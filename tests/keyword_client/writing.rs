@@ -20,8 +20,8 @@ contract_on_servers! {
     the_same_value_is_acknowledged,
     a_command_is_done_each_time_that_it_is_written,
     several_writes_have_an_outcome_each,
-    nobody_serves_what_nobody_listens_to,
-    who_serves_in_another_database_is_not_told,
+    a_keyword_without_a_subscribed_dispatcher_is_not_served,
+    a_dispatcher_of_another_database_receives_no_request,
 }
 
 async fn what_is_written_is_what_the_dispatcher_makes_of_it<C: Kind>(
@@ -78,6 +78,7 @@ async fn a_write_returns_after_it_has_happened<C: Kind>(client: C, name: &'stati
     let slow = Keyword::integer("N").on_write({
         let done = done.clone();
         move |_| {
+            // Long enough that a write which does not wait for it returns before the count.
             std::thread::sleep(Duration::from_millis(30));
             done.fetch_add(1, Ordering::SeqCst);
             C::loading(Ok(()))
@@ -176,7 +177,10 @@ async fn several_writes_have_an_outcome_each<C: Kind>(client: C, name: &'static 
     }
 }
 
-async fn nobody_serves_what_nobody_listens_to<C: Kind>(client: C, name: &'static str) {
+async fn a_keyword_without_a_subscribed_dispatcher_is_not_served<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
     let (service, name, mut wire) = parts(&client, name);
     wire.register();
     for keyword_is_there in [false, true] {
@@ -216,7 +220,10 @@ async fn nobody_serves_what_nobody_listens_to<C: Kind>(client: C, name: &'static
     assert!(matches!(outcome, Err(Error::Keyword { source: NotServed, .. })), "{outcome:?}");
 }
 
-async fn who_serves_in_another_database_is_not_told<C: Kind>(client: C, name: &'static str) {
+async fn a_dispatcher_of_another_database_receives_no_request<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
     let (service, name, _) = parts(&client, name);
     let called: Arc<Mutex<Vec<Value>>> = Arc::default();
     let noted = called.clone();

@@ -23,7 +23,7 @@ contract_on_servers! {
     one_dispatcher_serves_at_a_time,
     of_many_that_start_at_once_one_serves,
     a_name_that_cauldron_left_is_taken,
-    a_bystander_does_not_keep_the_name_of_who_crashed,
+    a_bystander_does_not_keep_the_name_of_a_crashed_dispatcher,
     a_dispatcher_that_is_dropped_gives_its_name_back,
     a_name_that_gets_free_is_waited_for,
     a_lease_lasts_ten_seconds_by_default,
@@ -160,7 +160,10 @@ async fn a_name_that_cauldron_left_is_taken<C: Kind>(client: C, name: &'static s
     assert!(serves.is_some() && wire.lease().is_some());
 }
 
-async fn a_bystander_does_not_keep_the_name_of_who_crashed<C: Kind>(client: C, name: &'static str) {
+async fn a_bystander_does_not_keep_the_name_of_a_crashed_dispatcher<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
     for (number, (keywords, of_ours)) in [(1, true), (2, true), (2, false)].into_iter().enumerate()
     {
         let (service, mut wire) = wire(&format!("{name}-{number}"));

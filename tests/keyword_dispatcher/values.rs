@@ -112,7 +112,7 @@ async fn a_change_and_its_message_are_one_step<C: Kind>(client: C, name: &'stati
     for number in 1..=LAST {
         ok!(dispatcher.set("N", number));
     }
-    let told: HashMap<String, String> = (0..LAST)
+    let published: HashMap<String, String> = (0..LAST)
         .map(|_| {
             let (_, message) = messages.next();
             let (at, text) = message.split_once(' ').unwrap();
@@ -120,7 +120,7 @@ async fn a_change_and_its_message_are_one_step<C: Kind>(client: C, name: &'stati
         })
         .collect();
     for (value, status, at) in looking.join().unwrap() {
-        let at_its_time = value == "0" || told.get(&value) == Some(&at);
+        let at_its_time = value == "0" || published.get(&value) == Some(&at);
         assert!(at_its_time && status == "ready", "{value} {status} {at}");
     }
 }

@@ -16,8 +16,8 @@ use crate::support::servers::{PATIENCE, query};
 use crate::{connect, dome, serve, serve_patiently};
 
 on_both_kinds! {
-    of_many_who_write_one_keyword_each_has_its_own_outcome,
-    who_writes_while_subscriptions_are_cut_has_a_true_outcome,
+    each_of_many_writers_of_one_keyword_has_its_own_outcome,
+    a_write_while_subscriptions_are_cut_has_a_true_outcome,
 }
 
 const WRITERS: i64 = 8;
@@ -74,7 +74,7 @@ fn written_by_all<C: Kind>(url: &str, time: Duration) -> (Vec<i64>, Vec<i64>) {
     (taken.concat(), unknown.concat())
 }
 
-async fn of_many_who_write_one_keyword_each_has_its_own_outcome<C: Kind>() {
+async fn each_of_many_writers_of_one_keyword_has_its_own_outcome<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let (client, log): (C, Log) = (connect(server.url()).await, Log::default());
     let _dispatcher = serve_patiently(&client, even(&log)).await;
@@ -92,7 +92,7 @@ async fn of_many_who_write_one_keyword_each_has_its_own_outcome<C: Kind>() {
     );
 }
 
-async fn who_writes_while_subscriptions_are_cut_has_a_true_outcome<C: Kind>() {
+async fn a_write_while_subscriptions_are_cut_has_a_true_outcome<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let (client, log): (C, Log) = (connect(server.url()).await, Log::default());
     let dispatcher = serve(&client, [even(&log)]).await.unwrap();

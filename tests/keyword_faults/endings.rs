@@ -131,7 +131,7 @@ async fn what_runs_is_given_up_with_its_dispatcher<C: Patient>() {
         open.store(true, Ordering::SeqCst);
         let _next = serve_patiently(&client, Keyword::integer("N")).await;
         assert_eq!(ok!(dome(&client).write("N", 2)).text, "2");
-        assert!(!gone.load(Ordering::SeqCst), "nothing is told of what was given up");
+        assert!(!gone.load(Ordering::SeqCst), "the change of an abandoned write is not delivered");
     }
 }
 

@@ -65,15 +65,15 @@ async fn a_value_is_as_long_as_comes_through<C: Kind>() {
         assert!(matches!(outcome, Err(Error::InvalidArgument { .. })), "{outcome:?}");
     }
     // What watches is not cut off by values that its own dispatcher sets.
-    let (tell, told) = std::sync::mpsc::channel();
+    let (report, reports) = std::sync::mpsc::channel();
     let _watch = ok!(dome.watch(["N"], move |reading| {
-        let _ = tell.send(reading.text.len());
+        let _ = report.send(reading.text.len());
         C::loading(Ok(()))
     }));
-    assert_eq!(told.recv_timeout(PATIENCE), Ok(longest.len()));
+    assert_eq!(reports.recv_timeout(PATIENCE), Ok(longest.len()));
     let before = cut_off(&server);
     ok!(dispatcher.set("N", "x".repeat(60 * MEBIBYTE)));
-    assert_eq!(told.recv_timeout(PATIENCE), Ok(60 * MEBIBYTE));
+    assert_eq!(reports.recv_timeout(PATIENCE), Ok(60 * MEBIBYTE));
     assert_eq!(cut_off(&server), before);
     ok!(dome.wait_for("N", is_of(60 * MEBIBYTE), PATIENCE));
 }

@@ -11,7 +11,7 @@ use crate::support::wire::Wire;
 use crate::{check, dome, objects, rckey};
 
 #[test]
-fn services_are_listed_with_those_that_nobody_serves() {
+fn services_are_listed_including_those_without_a_dispatcher() {
     let server = LocalServer::start().expect("a server");
     let client = Client::open(server.url()).expect("a connection");
     let list = |options: &str| {

@@ -31,7 +31,7 @@ fn values_are_read_in_words_or_raw() {
 }
 
 #[test]
-fn what_can_be_read_is_read_though_something_else_cannot() {
+fn readable_keywords_are_read_though_others_are_not() {
     let _dome = dome("partly");
     let mut wire = Wire::to(SERVER.url(), "partly");
     let key = wire.name(".NOTE");

@@ -8,7 +8,7 @@ use crate::support::program::texts;
 use crate::{check, dome, rckey};
 
 #[test]
-fn where_something_was_sent_usage_was_not_wrong() {
+fn a_request_that_was_sent_is_no_wrong_usage() {
     let dome = dome("mixed");
     let problem = "the name of a keyword cannot have '.' in it";
     check([
@@ -23,7 +23,7 @@ fn where_something_was_sent_usage_was_not_wrong() {
 }
 
 #[test]
-fn wrong_usage_is_told_in_one_line() {
+fn wrong_usage_is_reported_in_one_line() {
     check([
         ("raed dome", Failed(2, "a similar subcommand exists: 'read'; Usage: rckey")),
         ("read", Failed(2, "<SERVICE>")),

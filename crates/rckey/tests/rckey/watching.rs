@@ -119,7 +119,7 @@ fn no_value_is_watched_after_a_newer_one() {
 }
 
 #[test]
-fn what_is_refused_is_seen_by_those_who_watch() {
+fn a_refused_value_is_shown_to_watchers() {
     let dome = dome("observed");
     let mut running = Running::start("watch observed AZ");
     running.expect("AZ = 12.5 deg");
@@ -131,7 +131,7 @@ fn what_is_refused_is_seen_by_those_who_watch() {
 }
 
 #[test]
-fn a_watch_says_when_dispatcher_and_server_are_gone() {
+fn a_watch_reports_the_loss_of_dispatcher_and_server() {
     let mut server = LocalServer::start().expect("a server");
     let client = Client::open(server.url()).expect("a connection");
     let serve = || {

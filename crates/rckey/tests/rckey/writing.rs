@@ -25,7 +25,7 @@ fn slow(service: &str) -> (Dispatcher, Sender<()>) {
 }
 
 #[test]
-fn a_write_says_what_became_of_each_value() {
+fn a_write_reports_the_outcome_of_each_value() {
     let _dome = dome("write");
     check([
         ("write write AZ=90", Out("AZ = 90.0 deg\n")),
