@@ -266,6 +266,9 @@ fn a_closed_pipe_is_no_failure() {
     for arguments in ["peek wide -n 1000", "stats wide --watch 100ms", "stats wide", "--help"] {
         PROGRAM.check_with_a_closed_pipe(arguments);
     }
+    for arguments in ["stats wide --watch 1h", "stats wide --watch 1h --json"] {
+        PROGRAM.check_when_its_reader_leaves(arguments);
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{PROGRAM, dome, rckey};
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_full_disk_is_told_once() {
+fn a_full_disk_is_reported_once() {
     let _dome = dome("full");
     for arguments in ["read full", "list full", "show full --json"] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
@@ -25,7 +25,15 @@ fn a_closed_pipe_is_no_failure() {
 }
 
 #[test]
-fn failures_are_told_though_nobody_reads_the_rest() {
+fn a_watch_ends_when_its_reader_does() {
+    let _dome = dome("headed");
+    for arguments in ["watch headed AZ", "watch headed --json"] {
+        PROGRAM.check_when_its_reader_leaves(arguments);
+    }
+}
+
+#[test]
+fn failures_are_reported_though_standard_output_is_closed() {
     let dome = dome("unread");
     let out_of_range = "rckey: AZ: refused: 400.0 is not between 0 and 360\n";
     let unknown = "rckey: NONE: there is no such keyword\n";
