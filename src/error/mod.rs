@@ -25,13 +25,13 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// All errors between a typed value and the server.
 ///
-/// Every error carries the attempted command and its key, and [`applied`](Self::applied) tells
+/// Every error carries the attempted command and its key, and [`applied`](Self::applied) returns
 /// whether it took effect. Neither `Display` nor `Debug` shows a password or a stored value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A URL or a setting cannot be used. Nothing was sent.
-    #[error("cannot use this configuration: {0}")]
+    #[error("invalid configuration: {0}")]
     Configuration(String),
     /// No connection could be made: the server is down, or refuses the name or password.
     /// Nothing was sent.
@@ -42,8 +42,8 @@ pub enum Error {
         /// The underlying error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Every connection of the pool was in use all the time. Nothing was sent. Use a larger pool or
-    /// fewer threads.
+    /// No connection of the pool became free in time. Nothing was sent. Use a larger pool or fewer
+    /// threads.
     #[error("all connections to {address} were in use for {waited:?}")]
     PoolExhausted {
         /// The server's address, without user and password.
@@ -76,7 +76,7 @@ pub enum Error {
         message: String,
     },
     /// The server does not know the command. Nothing was applied.
-    #[error("{attempt}: the server lacks this command, it needs {needs}")]
+    #[error("{attempt}: the server does not have this command, which needs {needs}")]
     Unsupported {
         /// The attempted command.
         attempt: Box<Attempt>,
@@ -84,7 +84,7 @@ pub enum Error {
         needs: &'static str,
     },
     /// A key or value could not be encoded. Nothing was sent, except for earlier pages of a call
-    /// that goes page by page: [`applied`](Self::applied) tells.
+    /// that goes page by page, which [`applied`](Self::applied) reports.
     #[error("{attempt}: cannot encode an argument: {source}")]
     Encode {
         /// The attempted command.
@@ -111,8 +111,9 @@ pub enum Error {
         /// The kind of the actual reply.
         found: &'static str,
     },
-    /// An argument cannot be used. Nothing was sent, except earlier pages of what goes page by page
-    /// ([`applied`](Self::applied) says so). A command has at most 1,000,000 arguments.
+    /// An argument cannot be used. Nothing was sent, except for earlier pages of a call that goes
+    /// page by page, which [`applied`](Self::applied) reports. A command has at most 1,000,000
+    /// arguments.
     #[error("{attempt}: {reason}")]
     InvalidArgument {
         /// The attempted command.
@@ -137,7 +138,7 @@ pub enum Error {
     /// A consumer lost its lease: the server had not received its heartbeat for as long as the
     /// lease and gave its jobs to others, or the server has come back without its last writes. The
     /// jobs were not settled.
-    #[error("{attempt}: the lease was lost, and others have got the job")]
+    #[error("{attempt}: the lease was lost, and the job was not settled")]
     LeaseLost {
         /// The attempted command.
         attempt: Box<Attempt>,
@@ -153,7 +154,7 @@ pub enum Error {
     },
     /// Other writers changed the value during every try of an optimistic update. Nothing was
     /// applied.
-    #[error("{attempt}: other writers were faster {tries} times")]
+    #[error("{attempt}: other writers changed the value first, {tries} times")]
     Contended {
         /// The attempted command.
         attempt: Box<Attempt>,

@@ -17,7 +17,7 @@ fn refused() -> Error {
 }
 
 #[test]
-fn an_error_tells_whether_the_command_was_applied() {
+fn an_error_knows_whether_the_command_was_applied() {
     for (error, applied) in [
         (lost(false), Applied::No),
         (lost(true), Applied::Perhaps),

@@ -84,7 +84,7 @@ async fn too_many_requests_are_refused<C: Patient>(client: C, name: &'static str
     let asked: Vec<_> =
         (0..1100).map(|value| wire.ask("N", value.to_string().as_bytes())).collect();
     let (last, first) = (asked.last().unwrap(), asked.first().unwrap());
-    assert_eq!(wire.outcome(last), "-too many requests wait for it");
+    assert_eq!(wire.outcome(last), "-too many requests are waiting for it");
     assert_eq!(wire.status("N").as_deref(), Some("modify"), "the keyword itself is well");
     gate.open();
     assert!(wire.outcome(first).ends_with(" 0"));
@@ -276,7 +276,7 @@ async fn a_shutdown_waits_for_hooks<C: Patient>(client: C, name: &'static str) {
     assert!(wire.lease().is_some(), "it is still there");
     gate.open();
     assert!(wire.outcome(&runs).ends_with(" 1"));
-    assert_eq!(wire.outcome(&waits), "-its dispatcher shuts down");
+    assert_eq!(wire.outcome(&waits), "-its dispatcher is shutting down");
     ending.join().unwrap().unwrap();
     assert_eq!((wire.lease(), wire.value("N").as_deref()), (None, Some("1")));
 }
@@ -318,7 +318,7 @@ async fn what_waits_for_a_hook_is_refused_at_the_end<C: Patient>(client: C, name
             false => drop(dispatcher),
         }
         for id in [waits, waits_too] {
-            assert_eq!(wire.outcome(&id), "-its dispatcher shuts down");
+            assert_eq!(wire.outcome(&id), "-its dispatcher is shutting down");
         }
         gate.open();
         assert!(eventually(|| wire.lease().is_none()));

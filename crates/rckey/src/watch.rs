@@ -93,7 +93,7 @@ impl Board<'_> {
         match readings.and_then(|readings| Ok((readings, service.is_served()?))) {
             Ok((readings, is_served)) => {
                 if mem::take(&mut self.is_cut_off) {
-                    self.complain("the server is there again");
+                    self.complain("the server is reachable again");
                 }
                 let not = if is_served { "" } else { "not " };
                 self.head = format!("{name} is {not}served");
@@ -118,9 +118,9 @@ impl Board<'_> {
         }
     }
 
-    fn has_newer_than(&self, told: &Reading) -> bool {
-        let shown = self.rows.get(&told.keyword).and_then(|row| row.reading.set_at);
-        shown.zip(told.set_at).is_some_and(|(shown, told)| told < shown)
+    fn has_newer_than(&self, other: &Reading) -> bool {
+        let shown = self.rows.get(&other.keyword).and_then(|row| row.reading.set_at);
+        shown.zip(other.set_at).is_some_and(|(shown, other)| other < shown)
     }
 
     fn take(&mut self, reading: Reading) -> Result<(), Failure> {

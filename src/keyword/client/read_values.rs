@@ -150,7 +150,7 @@ impl Found<'_> {
         let description = self.description.and_then(|json| described(&json));
         if description.as_ref().is_some_and(|known| known.access == Access::WriteOnly) {
             let attempt = service.attempt("read", keyword, false);
-            let source = KeywordError::Refused { reason: "it can only be written".into() };
+            let source = KeywordError::Refused { reason: "it is write-only".into() };
             return Err(Error::Keyword { attempt, source });
         }
         let value = stored(0).ok_or_else(|| service.unknown("read", keyword))?;

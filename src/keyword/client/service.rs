@@ -198,4 +198,4 @@ impl<E> fmt::Debug for Service<E> {
     }
 }
 
-const IN_A_CLUSTER: &str = "keywords cannot be in a cluster: their keys lie in many slots";
+const IN_A_CLUSTER: &str = "keywords do not work in a cluster: their keys are in many slots";

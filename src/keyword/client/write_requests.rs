@@ -330,7 +330,7 @@ static REQUEST: Script = Script::of_one_write("write", include_str!("lua/request
 /// Servers by default disconnect a subscriber that is sent more than 32 MiB at once.
 const LONGEST_VALUE: usize = 16 << 20;
 const TOO_LONG: &str =
-    "a value that is written has at most 16 MiB; its dispatcher may set longer ones";
+    "a written value has at most 16 MiB; only the dispatcher may set longer ones";
 
 /// How much longer the outcome is kept than the client waits.
 const GRACE: Duration = Duration::from_secs(1);

@@ -82,7 +82,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
     pub(crate) async fn refresh(&self, state: &Arc<KeywordState<E>>) -> Result<()> {
         let Some(read) = &state.keyword.hooks.read else {
             let attempt = self.names.attempt("refresh", &state.name, true);
-            return Err(Error::InvalidArgument { attempt, reason: "nothing finds it out".into() });
+            return Err(Error::InvalidArgument { attempt, reason: "it has no `on_read`".into() });
         };
         let Some(_reading) = Flag::raise(&state.is_read) else { return Ok(()) };
         let _under_way = self.life.hook();
@@ -129,7 +129,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
             Ok(()) => Ok(()),
         };
         if let Err(error) = served {
-            log::warn!("{}: a request was left: {error}", state.name);
+            log::warn!("{}: a request was left unanswered: {error}", state.name);
         }
     }
 
@@ -143,7 +143,9 @@ impl<E: RoundTrips> DispatcherCore<E> {
         if matches!(self.life.phase(), Phase::Closing(_)) {
             return Err(Setback::TooLate);
         }
-        let Some(text) = &request.text else { return refused("too many requests wait for it") };
+        let Some(text) = &request.text else {
+            return refused("too many requests are waiting for it");
+        };
         if state.keyword.description.access == Access::ReadOnly {
             return refused("it is read-only");
         }

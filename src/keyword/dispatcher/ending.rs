@@ -47,7 +47,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
         while let Some(request) = self.inbox.pop() {
             let Err(error) = self.turn_down(executor, &request).await else { continue };
-            log::warn!("{}: a request was left: {error}", self.names);
+            log::warn!("{}: a request was left unanswered: {error}", self.names);
             if error.code().is_none() {
                 while self.inbox.pop().is_some() {}
             }
@@ -60,7 +60,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
             if let Some(request) = state.running()
                 && let Err(error) = self.abandon(executor, state, &request).await
             {
-                log::warn!("{}: a request was left: {error}", state.name);
+                log::warn!("{}: a request was left unanswered: {error}", state.name);
             }
         }
         self.leave(executor).await
@@ -145,7 +145,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
                 finish(service.wait_for_silence(&client));
             }
             if let Err(error) = finish(service.conclude(&client)) {
-                log::warn!("{}: its lease is left to run out: {error}", service.names);
+                log::warn!("{}: its lease is left to expire: {error}", service.names);
             }
             parting.close();
         };

@@ -77,7 +77,10 @@ impl Inbox {
             request.text = None;
         }
         if waiting >= MOST_REFUSALS {
-            return log::warn!("{}: a request is lost, for too many wait", request.keyword);
+            return log::warn!(
+                "{}: a request was dropped, because too many are waiting",
+                request.keyword
+            );
         }
         state.bytes += request.bytes();
         state.requests.push_back(request);

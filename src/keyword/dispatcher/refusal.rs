@@ -138,4 +138,4 @@ impl<E: RoundTrips> DispatcherCore<E> {
     }
 }
 
-const SHUTS_DOWN: &str = "its dispatcher shuts down";
+const SHUTS_DOWN: &str = "its dispatcher is shutting down";

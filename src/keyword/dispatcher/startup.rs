@@ -208,11 +208,8 @@ fn initial_value<E: RoundTrips>(state: &KeywordState<E>, (value, status): Found)
             InitialValue::Keep(None)
         }
         Err(why) if state.has_value() && !text.is_empty() => {
-            log::warn!(
-                "{}: the value that it had is not one of its values, and dropped",
-                state.name
-            );
-            InitialValue::Drop(format!("the value that it had is dropped: {why}"))
+            log::warn!("{}: its previous value is no longer allowed and was dropped", state.name);
+            InitialValue::Drop(format!("the previous value was dropped: {why}"))
         }
         _ => InitialValue::Clear,
     }

@@ -95,7 +95,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
     async fn take(self: &Arc<Self>, request: WriteCommand) {
         let Some(state) = self.keywords.get(&request.keyword) else {
             if let Err(error) = self.refuse_unknown(&request).await {
-                log::warn!("{}: a request was left: {error}", request.keyword);
+                log::warn!("{}: a request was left unanswered: {error}", request.keyword);
             }
             return;
         };
@@ -103,7 +103,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
             Ok(false) => {}
             Ok(true) => return,
             Err(error) => {
-                return log::warn!("{}: a request was left: {error}", request.keyword);
+                return log::warn!("{}: a request was left unanswered: {error}", request.keyword);
             }
         }
         if state.keyword.hooks.is_idle() {
@@ -128,7 +128,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let executor = self.executor.clone();
         executor.background(async move {
             if let Err(error) = self.refresh(&state).await {
-                log::warn!("{}: its value was not found out: {error}", state.name);
+                log::warn!("{}: its value could not be determined: {error}", state.name);
             }
         });
     }
@@ -163,7 +163,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
             self.wait_for_silence(&self.executor).await;
         }
         if let Err(error) = self.conclude(&self.executor).await {
-            log::warn!("{}: its lease is left to run out: {error}", self.names);
+            log::warn!("{}: its lease is left to expire: {error}", self.names);
             self.life.fail(error);
         }
     }

@@ -21,7 +21,7 @@ fn values_are_read_in_words_or_raw() {
         ),
         ("read read AZ LAMP LIMITS --raw", Out("12.5\n1\n5\n")),
         ("read read NOTE -r", Out("a\tb\nc\n")),
-        ("read read SECRET", Failed(1, "rckey: SECRET: refused: it can only be written")),
+        ("read read SECRET", Failed(1, "rckey: SECRET: refused: it is write-only")),
         ("read nowhere AZ", Failed(1, "rckey: AZ: there is no such keyword")),
         ("read nowhere", Failed(1, "nowhere has no keywords")),
         ("read read AZ --raw --json", Failed(2, "cannot be used with")),

@@ -161,7 +161,10 @@ fn a_watch_reports_the_loss_of_dispatcher_and_server() {
     let lost = errors.next().expect("a line").expect("text");
     assert!(lost.starts_with("rckey: "), "{lost}");
     server.restart().expect("a server");
-    assert_eq!(errors.next().expect("a line").expect("text"), "rckey: the server is there again");
+    assert_eq!(
+        errors.next().expect("a line").expect("text"),
+        "rckey: the server is reachable again"
+    );
 }
 
 #[test]
@@ -170,7 +173,7 @@ fn a_watch_begins_only_with_keywords_that_there_are() {
     check([
         ("watch nowhere", Failed(1, "nowhere has no keywords")),
         ("watch begun AZ NONE", Failed(1, "rckey: NONE: there is no such keyword")),
-        ("watch begun SECRET", Failed(1, "rckey: SECRET: refused: it can only be written")),
+        ("watch begun SECRET", Failed(1, "rckey: SECRET: refused: it is write-only")),
     ]);
 }
 

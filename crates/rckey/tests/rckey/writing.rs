@@ -64,7 +64,7 @@ fn a_write_waits_for_so_long_or_not_at_all() {
     check([
         (
             "write slow a=1 --timeout 200ms",
-            Failed(1, "rckey: A: no answer in time; it may have been done all the same\n"),
+            Failed(1, "rckey: A: no answer in time; it may have been applied anyway\n"),
         ),
         ("write slow A=2 --no-wait", Out("A sent\n")),
         (
