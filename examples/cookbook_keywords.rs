@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use redis_collections::keyword::{self, Dispatcher, Keyword};
+use redis_collections::keyword::{self, Dispatcher, Keyword, KeywordError};
 use redis_collections::{Client, Error, LocalServer};
 
 redis_collections::keywords! {
@@ -49,7 +49,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let service = keyword::Client::new(&client).service("thermostat");
     assert_eq!(service.write("TARGET", 21)?.value.as_i64(), Some(21));
     match service.write("TARGET", 50) {
-        Err(Error::Refused { reason, .. }) => println!("it says: {reason}"),
+        Err(Error::Keyword { source: KeywordError::Refused { reason }, .. }) => {
+            println!("it says: {reason}");
+        }
         other => return Err(format!("50 degrees: {other:?}").into()),
     }
     let is_warm = |now: &keyword::Reading| now.value.as_i64() >= Some(21);

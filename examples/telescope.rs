@@ -17,9 +17,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use redis_collections::keyword::{
-    Client as Keywords, Dispatcher, Reading, Service, ServiceDefinition, Value,
+    Client as Keywords, Dispatcher, KeywordError, Reading, Service, ServiceDefinition, Value,
 };
-use redis_collections::{Client, Error as Refusal, LocalServer};
+use redis_collections::{self as collections, Client, LocalServer};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -185,7 +185,9 @@ fn observe() -> Outcome<()> {
 
     println!("slew the dome before its shutter is open");
     match dome.write("TARGET", AZIMUTH) {
-        Err(Refusal::Refused { reason, .. }) => println!("refused: {reason}"),
+        Err(collections::Error::Keyword { source: KeywordError::Refused { reason }, .. }) => {
+            println!("refused: {reason}")
+        }
         Err(error) => return Err(error.into()),
         Ok(_) => return Err("a dome that is closed has moved".into()),
     }

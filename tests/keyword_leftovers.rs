@@ -17,9 +17,9 @@ use support::wire::Wire;
 use support::{eventually, send_signal};
 
 on_both_kinds![
-    nothing_is_left_of_who_listens,
-    nothing_is_left_of_who_listens_to_a_server_that_hangs,
-    nothing_is_left_of_who_may_only_read,
+    nothing_is_left_of_feeds,
+    nothing_is_left_of_feeds_of_a_server_that_hangs,
+    nothing_is_left_of_a_monitor_without_the_right_to_write,
     only_values_are_left_of_a_dispatcher,
     a_hook_that_hangs_keeps_no_connection_that_listens,
     a_callback_that_hangs_keeps_no_connection_that_listens,
@@ -64,7 +64,7 @@ impl<C: Concurrent> Fixture<C> {
         threads() + tasks().saturating_sub(self.tasks)
     }
 
-    fn expect_nobody_to_listen(&self) {
+    fn expect_no_subscriber(&self) {
         let count = || self.listeners().ok();
         assert!(eventually(|| count() == Some(0)), "{:?}", count());
     }
@@ -72,7 +72,7 @@ impl<C: Concurrent> Fixture<C> {
     fn expect_nothing(&self) {
         let left = || self.has_threads_and_tasks();
         assert!(eventually(|| left() == 0), "{} threads, {} tasks", threads(), tasks());
-        self.expect_nobody_to_listen();
+        self.expect_no_subscriber();
     }
 }
 
@@ -93,7 +93,7 @@ fn listening<C: Concurrent>(fixture: &Fixture<C>) -> Outcome<impl Sized + use<C>
     Ok((dispatcher, all))
 }
 
-fn nothing_is_left_of_who_listens<C: Concurrent>() -> Outcome {
+fn nothing_is_left_of_feeds<C: Concurrent>() -> Outcome {
     let fixture = Fixture::<C>::new()?;
     for _ in 0..2 {
         drop(listening(&fixture)?);
@@ -102,7 +102,7 @@ fn nothing_is_left_of_who_listens<C: Concurrent>() -> Outcome {
     Ok(())
 }
 
-fn nothing_is_left_of_who_listens_to_a_server_that_hangs<C: Concurrent>() -> Outcome {
+fn nothing_is_left_of_feeds_of_a_server_that_hangs<C: Concurrent>() -> Outcome {
     let fixture = Fixture::<C>::new()?;
     let all = listening(&fixture)?;
     send_signal("STOP", fixture.server.process_id())?;
@@ -111,11 +111,11 @@ fn nothing_is_left_of_who_listens_to_a_server_that_hangs<C: Concurrent>() -> Out
     let left = || fixture.has_threads_and_tasks();
     assert!(eventually(|| left() == 0), "{} threads, {} tasks", threads(), tasks());
     send_signal("CONT", fixture.server.process_id())?;
-    fixture.expect_nobody_to_listen();
+    fixture.expect_no_subscriber();
     Ok(())
 }
 
-fn nothing_is_left_of_who_may_only_read<C: Concurrent>() -> Outcome {
+fn nothing_is_left_of_a_monitor_without_the_right_to_write<C: Concurrent>() -> Outcome {
     let mut fixture = Fixture::<C>::new()?;
     query::<()>(fixture.server.url(), "ACL SETUSER ann on >pw ~* &* +@all -@write -publish")?;
     let builder = C::builder(fixture.server.url()).user("ann").password("pw");
@@ -151,7 +151,7 @@ fn a_hook_that_hangs_keeps_no_connection_that_listens<C: Concurrent + Patient>()
     Wire::to(fixture.server.url(), "dome").ask("N", b"1");
     gate.begun.recv()?;
     drop(dispatcher);
-    fixture.expect_nobody_to_listen();
+    fixture.expect_no_subscriber();
     let lease =
         || query::<usize>(fixture.server.url(), "EXISTS Cauldron.redis.common.dome~rc:lease");
     assert!(eventually(|| lease() == Ok(0)), "it gives its name back");
@@ -167,7 +167,7 @@ fn a_callback_that_hangs_keeps_no_connection_that_listens<C: Concurrent + Patien
     let watch = C::finish(async { settle!(fixture.dome().watch(["N"], callback)) })?;
     gate.begun.recv()?;
     drop((dispatcher, watch));
-    fixture.expect_nobody_to_listen();
+    fixture.expect_no_subscriber();
     drop(gate);
     fixture.expect_nothing();
     Ok(())
@@ -193,7 +193,7 @@ fn no_key_is_left_of_writes<C: Concurrent>() -> Outcome {
     Ok(())
 }
 
-/// Tells that a function was called. It goes on when this is dropped.
+/// Reports that a function was called, which continues when this is dropped.
 struct Gate {
     begun: mpsc::Receiver<()>,
     _open: Arc<()>,

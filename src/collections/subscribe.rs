@@ -22,11 +22,17 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     /// notifications, if they are on (`notify-keyspace-events`). Missing classes of them are turned
     /// on if the user may do so, and none is turned off.
     pub fn subscribe(&self, pattern: impl AsRef<[u8]>) -> E::Reply<Subscription<K::Owned, E>> {
-        subscribe(&self.executor, self.told(), self.base(), pattern.as_ref(), decode_key::<K>)
+        subscribe(
+            &self.executor,
+            self.change_publishing(),
+            self.base(),
+            pattern.as_ref(),
+            decode_key::<K>,
+        )
     }
 
     /// The formats and channels in which its changes are published.
-    pub(super) fn told(&self) -> ChangePublishing {
+    pub(super) fn change_publishing(&self) -> ChangePublishing {
         ChangePublishing::of(self.publishing.as_deref(), Structure::Dict, self.prefix.bytes())
     }
 
@@ -46,11 +52,17 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
     /// Like [`RedisDict::subscribe`], but for other writers the server reports only that the hash
     /// changed: that is a [`Gap`](crate::Event::Gap).
     pub fn subscribe(&self, pattern: impl AsRef<[u8]>) -> E::Reply<Subscription<K::Owned, E>> {
-        subscribe(&self.executor, self.told(), self.base(), pattern.as_ref(), decode_key::<K>)
+        subscribe(
+            &self.executor,
+            self.change_publishing(),
+            self.base(),
+            pattern.as_ref(),
+            decode_key::<K>,
+        )
     }
 
     /// The formats and channels in which its changes are published.
-    pub(super) fn told(&self) -> ChangePublishing {
+    pub(super) fn change_publishing(&self) -> ChangePublishing {
         ChangePublishing::of(self.publishing.as_deref(), Structure::Hash, self.name.as_bytes())
     }
 

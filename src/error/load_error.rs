@@ -46,7 +46,7 @@ impl LoadError {
         self.downcast_ref()
     }
 
-    /// Returns about how many bytes of memory it takes, as far as its message tells.
+    /// Returns about how many bytes of memory it takes, as far as its message shows.
     pub(crate) fn bytes(&self) -> usize {
         size_of_val(&*self.0) + self.to_string().len()
     }
@@ -94,7 +94,7 @@ struct Panicked;
 
 /// The loader's error after a call of itself.
 #[derive(Debug, thiserror::Error)]
-#[error("its loader asks for the value that it is to load")]
+#[error("the loader requested the value that it was loading")]
 struct Recursive;
 
 /// The message and kind of an error in another program.

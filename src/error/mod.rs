@@ -2,12 +2,16 @@
 
 mod attempt;
 pub(crate) mod code;
+#[cfg(feature = "keyword")]
+mod keyword;
 mod load_error;
 pub(crate) mod obstacle;
 #[cfg(test)]
 mod tests;
 
 pub use self::attempt::Attempt;
+#[cfg(feature = "keyword")]
+pub use self::keyword::KeywordError;
 pub use self::load_error::LoadError;
 
 use std::borrow::Cow;
@@ -21,13 +25,13 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// All errors between a typed value and the server.
 ///
-/// Every error carries the attempted command and its key, and [`applied`](Self::applied) tells
+/// Every error carries the attempted command and its key, and [`applied`](Self::applied) returns
 /// whether it took effect. Neither `Display` nor `Debug` shows a password or a stored value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A URL or a setting cannot be used. Nothing was sent.
-    #[error("cannot use this configuration: {0}")]
+    #[error("invalid configuration: {0}")]
     Configuration(String),
     /// No connection could be made: the server is down, or refuses the name or password.
     /// Nothing was sent.
@@ -38,8 +42,8 @@ pub enum Error {
         /// The underlying error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Every connection of the pool was in use all the time. Nothing was sent. Use a larger pool or
-    /// fewer threads.
+    /// No connection of the pool became free in time. Nothing was sent. Use a larger pool or fewer
+    /// threads.
     #[error("all connections to {address} were in use for {waited:?}")]
     PoolExhausted {
         /// The server's address, without user and password.
@@ -72,7 +76,7 @@ pub enum Error {
         message: String,
     },
     /// The server does not know the command. Nothing was applied.
-    #[error("{attempt}: the server lacks this command, it needs {needs}")]
+    #[error("{attempt}: the server does not have this command, which needs {needs}")]
     Unsupported {
         /// The attempted command.
         attempt: Box<Attempt>,
@@ -80,7 +84,7 @@ pub enum Error {
         needs: &'static str,
     },
     /// A key or value could not be encoded. Nothing was sent, except for earlier pages of a call
-    /// that goes page by page: [`applied`](Self::applied) tells.
+    /// that goes page by page, which [`applied`](Self::applied) reports.
     #[error("{attempt}: cannot encode an argument: {source}")]
     Encode {
         /// The attempted command.
@@ -107,8 +111,9 @@ pub enum Error {
         /// The kind of the actual reply.
         found: &'static str,
     },
-    /// An argument cannot be used. Nothing was sent, except earlier pages of what goes page by page
-    /// ([`applied`](Self::applied) says so). A command has at most 1,000,000 arguments.
+    /// An argument cannot be used. Nothing was sent, except for earlier pages of a call that goes
+    /// page by page, which [`applied`](Self::applied) reports. A command has at most 1,000,000
+    /// arguments.
     #[error("{attempt}: {reason}")]
     InvalidArgument {
         /// The attempted command.
@@ -133,48 +138,23 @@ pub enum Error {
     /// A consumer lost its lease: the server had not received its heartbeat for as long as the
     /// lease and gave its jobs to others, or the server has come back without its last writes. The
     /// jobs were not settled.
-    #[error("{attempt}: the lease was lost, and others have got the job")]
+    #[error("{attempt}: the lease was lost, and the job was not settled")]
     LeaseLost {
         /// The attempted command.
         attempt: Box<Attempt>,
     },
-    /// The dispatcher of a keyword service refused a value, or a keyword has none to read. Nothing
-    /// was applied.
-    #[error("{attempt}: refused: {reason}")]
-    Refused {
-        /// The attempted command.
+    /// An operation on a keyword or its dispatcher failed.
+    #[cfg(feature = "keyword")]
+    #[error("{attempt}: {source}")]
+    Keyword {
+        /// The attempted operation.
         attempt: Box<Attempt>,
-        /// The reason given by the dispatcher.
-        reason: String,
-    },
-    /// The dispatcher of a keyword service ended while a hook was writing the value. The effects of
-    /// the hook stay, and it may still be running.
-    #[error("{attempt}: the dispatcher ended before it was done")]
-    Abandoned {
-        /// What was attempted.
-        attempt: Box<Attempt>,
-    },
-    /// There is no such keyword.
-    #[error("{attempt}: there is no such keyword")]
-    UnknownKeyword {
-        /// The attempted command.
-        attempt: Box<Attempt>,
-    },
-    /// No dispatcher serves the keyword. Nothing was applied.
-    #[error("{attempt}: no dispatcher serves it")]
-    NotServed {
-        /// The attempted command.
-        attempt: Box<Attempt>,
-    },
-    /// Another live dispatcher serves the service. Nothing was applied.
-    #[error("{attempt}: another dispatcher serves it")]
-    AlreadyServed {
-        /// The attempted command.
-        attempt: Box<Attempt>,
+        /// The reason.
+        source: KeywordError,
     },
     /// Other writers changed the value during every try of an optimistic update. Nothing was
     /// applied.
-    #[error("{attempt}: other writers were faster {tries} times")]
+    #[error("{attempt}: other writers changed the value first, {tries} times")]
     Contended {
         /// The attempted command.
         attempt: Box<Attempt>,
@@ -202,9 +182,9 @@ impl Error {
         match self {
             _ if attempt.in_part => Applied::Yes,
             _ if !attempt.writes => Applied::No,
-            Error::ConnectionLost { .. } | Error::Timeout { .. } | Error::Abandoned { .. } => {
-                Applied::Perhaps
-            }
+            Error::ConnectionLost { .. } | Error::Timeout { .. } => Applied::Perhaps,
+            #[cfg(feature = "keyword")]
+            Error::Keyword { source: KeywordError::Abandoned, .. } => Applied::Perhaps,
             _ if attempt.halfway => Applied::Perhaps,
             Error::Decode { .. } | Error::UnexpectedReply { .. } => Applied::Yes,
             _ => Applied::No,
@@ -254,12 +234,9 @@ impl Error {
             | Error::Disconnected { attempt }
             | Error::Load { attempt, .. }
             | Error::LeaseLost { attempt }
-            | Error::Refused { attempt, .. }
-            | Error::Abandoned { attempt }
-            | Error::UnknownKeyword { attempt }
-            | Error::NotServed { attempt }
-            | Error::AlreadyServed { attempt }
             | Error::Contended { attempt, .. } => Some(attempt),
+            #[cfg(feature = "keyword")]
+            Error::Keyword { attempt, .. } => Some(attempt),
         }
     }
 
@@ -280,6 +257,15 @@ impl Error {
         }
     }
 
+    /// The reason why an operation on a keyword failed, if it is one of keywords.
+    #[cfg(feature = "keyword")]
+    pub fn keyword_error(&self) -> Option<&KeywordError> {
+        match self {
+            Error::Keyword { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
     /// The same error, for `attempt` as a whole, of which the failed command was a part.
     pub(crate) fn about(mut self, attempt: Attempt) -> Self {
         if let Error::ConnectionLost { attempt: old, .. } | Error::Timeout { attempt: old } =
@@ -296,9 +282,7 @@ impl Error {
         if let Error::ConnectionLost { attempt, .. }
         | Error::Timeout { attempt }
         | Error::Server { attempt, .. }
-        | Error::Refused { attempt, .. }
-        | Error::NotServed { attempt }
-        | Error::AlreadyServed { attempt } = &mut self
+        | Error::Keyword { attempt, .. } = &mut self
         {
             (attempt.command, attempt.key, attempt.field) = (command, Some(key), None);
         }

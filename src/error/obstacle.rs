@@ -1,4 +1,4 @@
-//! The obstacle to a connection, as far as an error and its sources tell.
+//! The obstacle to a connection, as far as an error and its sources show.
 
 use std::io;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl Error {
     /// Returns whether the same call may succeed later without any change: the server could not be
     /// reached, did not answer in time, or refused for the moment (`LOADING`, `READONLY`, `BUSY`,
     /// `OOM` and the like). A wrong password or a refused certificate is not transient.
-    /// [`applied`](Self::applied) tells whether repeating it is safe.
+    /// [`applied`](Self::applied) returns whether repeating it is safe.
     pub fn is_transient(&self) -> bool {
         match self {
             Error::Connect { source, .. } => obstacle(&**source) < Obstacle::Refusal,

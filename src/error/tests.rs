@@ -17,7 +17,7 @@ fn refused() -> Error {
 }
 
 #[test]
-fn an_error_tells_whether_the_command_was_applied() {
+fn an_error_knows_whether_the_command_was_applied() {
     for (error, applied) in [
         (lost(false), Applied::No),
         (lost(true), Applied::Perhaps),
@@ -34,6 +34,26 @@ fn an_error_tells_whether_the_command_was_applied() {
 #[test]
 fn an_error_names_the_command_and_the_key_escaped() {
     assert_eq!(refused().to_string(), r#"SET "a key\n": the server says OOM no memory"#);
+}
+
+#[cfg(feature = "keyword")]
+#[test]
+fn an_error_of_a_keyword_says_why_and_whether_it_was_applied() {
+    let no = [
+        (KeywordError::Refused { reason: "too hot".into() }, "refused: too hot"),
+        (KeywordError::UnknownKeyword, "there is no such keyword"),
+        (KeywordError::NotServed, "no dispatcher serves it"),
+        (KeywordError::AlreadyServed, "another dispatcher serves it"),
+    ];
+    let perhaps = [(KeywordError::Abandoned, "the dispatcher ended before it was done")];
+    let no = no.into_iter().map(|it| (it, Applied::No));
+    for ((source, message), applied) in no.chain(perhaps.map(|it| (it, Applied::Perhaps))) {
+        let error = Error::Keyword { attempt: attempt("write", true), source: source.clone() };
+        assert_eq!(error.to_string(), format!(r#"write "a key\n": {message}"#));
+        assert_eq!((error.applied(), error.keyword_error()), (applied, Some(&source)));
+        let read = Error::Keyword { attempt: attempt("read", false), source };
+        assert_eq!(read.applied(), Applied::No);
+    }
 }
 
 #[test]

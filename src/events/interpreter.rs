@@ -32,7 +32,7 @@ pub enum ChangeEvent<'a> {
 pub(crate) struct Interpreter {
     pub(crate) sources: Sources,
     /// Whether the server sends notifications for all changes to keys.
-    pub(crate) tells_keys: bool,
+    pub(crate) reports_keys: bool,
     /// The number of the last message of each stream.
     sequences: HashMap<Option<u16>, u64>,
     /// The entries whose echo is still to come; for a collection under one key, an empty one.
@@ -44,23 +44,23 @@ pub(crate) struct Interpreter {
 impl Interpreter {
     pub(crate) fn new(sources: Sources) -> Self {
         let (sequences, echoes, created) = Default::default();
-        Self { sources, tells_keys: false, sequences, echoes, created }
+        Self { sources, reports_keys: false, sequences, echoes, created }
     }
 
     /// Starts over, after messages may have been lost.
-    pub(crate) fn restart(&mut self, tells_keys: bool) {
-        self.tells_keys = tells_keys;
+    pub(crate) fn restart(&mut self, reports_keys: bool) {
+        self.reports_keys = reports_keys;
         self.sequences.clear();
         self.echoes.clear();
         self.created.clear();
     }
 
     /// Translates a message that came from one of the servers.
-    pub(crate) fn hear<'a>(
+    pub(crate) fn translate<'a>(
         &mut self,
         (server, topology): (usize, &Topology),
         (channel, payload): (&'a [u8], &'a [u8]),
-        tell: &mut dyn FnMut(ChangeEvent<'a>),
+        emit: &mut dyn FnMut(ChangeEvent<'a>),
     ) {
         // The nodes of a cluster forward what clients publish: such a message may overtake others,
         // and may get lost.
@@ -68,18 +68,18 @@ impl Interpreter {
         let is_owner = |key: &[u8]| has_slot(key_slot(key));
         match self.sources.of(channel) {
             Some(Channel::Own) => {
-                self.read(payload, |stream: Option<u16>| stream.is_none_or(has_slot), tell);
+                self.read(payload, |stream: Option<u16>| stream.is_none_or(has_slot), emit);
             }
             Some(Channel::Updated) if is_owner(&self.sources.key(payload)) => {
-                tell(ChangeEvent::Updated(payload));
+                emit(ChangeEvent::Updated(payload));
             }
             Some(Channel::Deleted) if is_owner(&self.sources.key(payload)) => {
-                tell(ChangeEvent::Removed(payload));
+                emit(ChangeEvent::Removed(payload));
             }
             Some(Channel::Entry(entry)) if is_owner(&self.sources.key(entry)) => {
-                tell(ChangeEvent::Notified(entry, payload));
+                emit(ChangeEvent::Notified(entry, payload));
             }
-            Some(Channel::Key(entry)) => self.notified(server, entry, payload, tell),
+            Some(Channel::Key(entry)) => self.notified(server, entry, payload, emit),
             _ => {}
         }
     }
@@ -89,23 +89,23 @@ impl Interpreter {
         &mut self,
         payload: &'a [u8],
         is_of_server: impl Fn(Option<u16>) -> bool,
-        tell: &mut dyn FnMut(ChangeEvent<'a>),
+        emit: &mut dyn FnMut(ChangeEvent<'a>),
     ) {
-        let Some(notice) = parse(payload) else { return tell(ChangeEvent::Missed) };
+        let Some(notice) = parse(payload) else { return emit(ChangeEvent::Missed) };
         if !is_of_server(notice.stream) {
             return;
         }
         let before = self.sequences.insert(notice.stream, notice.sequence);
         if before.is_some_and(|before| before.wrapping_add(1) != notice.sequence) {
-            tell(ChangeEvent::Missed);
+            emit(ChangeEvent::Missed);
         }
         for change in notice.changes {
             match change.kind {
-                Kind::Inserted => tell(ChangeEvent::Inserted(change.key)),
-                Kind::Updated => tell(ChangeEvent::Updated(change.key)),
-                Kind::Removed => tell(ChangeEvent::Removed(change.key)),
-                Kind::TimeToLive => tell(ChangeEvent::Touched(change.key)),
-                Kind::Cleared => tell(ChangeEvent::Cleared),
+                Kind::Inserted => emit(ChangeEvent::Inserted(change.key)),
+                Kind::Updated => emit(ChangeEvent::Updated(change.key)),
+                Kind::Removed => emit(ChangeEvent::Removed(change.key)),
+                Kind::TimeToLive => emit(ChangeEvent::Touched(change.key)),
+                Kind::Cleared => emit(ChangeEvent::Cleared),
                 Kind::Void => self.echoes.clear(),
             }
             let is_dict = self.sources.structure == Structure::Dict;
@@ -115,7 +115,7 @@ impl Interpreter {
                 Kind::TimeToLive => !is_dict && !change.key.is_empty(),
                 _ => true,
             };
-            if is_echoed && self.tells_keys {
+            if is_echoed && self.reports_keys {
                 self.expect_echo(if is_dict { change.key } else { b"" });
             }
         }
@@ -136,7 +136,7 @@ impl Interpreter {
         server: usize,
         entry: &'a [u8],
         event: &[u8],
-        tell: &mut dyn FnMut(ChangeEvent<'a>),
+        emit: &mut dyn FnMut(ChangeEvent<'a>),
     ) {
         let is_dict = self.sources.structure == Structure::Dict;
         match event {
@@ -144,8 +144,8 @@ impl Interpreter {
                 self.created.insert(server, entry.to_vec());
                 return;
             }
-            b"expire" | b"persist" if is_dict => return tell(ChangeEvent::Touched(entry)),
-            b"expire" | b"persist" => return tell(ChangeEvent::Touched(b"")),
+            b"expire" | b"persist" if is_dict => return emit(ChangeEvent::Touched(entry)),
+            b"expire" | b"persist" => return emit(ChangeEvent::Touched(b"")),
             _ => {}
         }
         let is_new = self.created.remove(&server).is_some_and(|key| key == entry) && is_dict;
@@ -155,12 +155,12 @@ impl Interpreter {
             return;
         }
         match (is_dict, is_end) {
-            (true, true) if event == b"expired" => tell(ChangeEvent::Expired(entry)),
-            (true, true) => tell(ChangeEvent::Removed(entry)),
-            (true, false) if is_new => tell(ChangeEvent::Inserted(entry)),
-            (true, false) => tell(ChangeEvent::Updated(entry)),
-            (false, true) => tell(ChangeEvent::Cleared),
-            (false, false) => tell(ChangeEvent::Missed),
+            (true, true) if event == b"expired" => emit(ChangeEvent::Expired(entry)),
+            (true, true) => emit(ChangeEvent::Removed(entry)),
+            (true, false) if is_new => emit(ChangeEvent::Inserted(entry)),
+            (true, false) => emit(ChangeEvent::Updated(entry)),
+            (false, true) => emit(ChangeEvent::Cleared),
+            (false, false) => emit(ChangeEvent::Missed),
         }
     }
 }
@@ -174,16 +174,16 @@ mod tests {
     use crate::changes::ChangePublishing;
 
     #[test]
-    fn what_several_servers_create_is_told_apart() {
-        let notices = ChangePublishing::of(None, Structure::Dict, b"d:");
-        let mut interpreter = Interpreter::new(Sources::new(&notices, 0));
-        let mut told = Vec::new();
+    fn keys_created_on_several_servers_are_distinguished() {
+        let publishing = ChangePublishing::of(None, Structure::Dict, b"d:");
+        let mut interpreter = Interpreter::new(Sources::new(&publishing, 0));
+        let mut events = Vec::new();
         for (server, key, event) in
             [(0, "a", "new"), (1, "b", "new"), (1, "b", "set"), (0, "a", "set"), (0, "a", "set")]
         {
-            let tell = &mut |change: ChangeEvent<'_>| told.push(format!("{change:?}"));
-            interpreter.notified(server, key.as_bytes(), event.as_bytes(), tell);
+            let emit = &mut |change: ChangeEvent<'_>| events.push(format!("{change:?}"));
+            interpreter.notified(server, key.as_bytes(), event.as_bytes(), emit);
         }
-        assert_eq!(told, ["Inserted([98])", "Inserted([97])", "Updated([97])"]);
+        assert_eq!(events, ["Inserted([98])", "Inserted([97])", "Updated([97])"]);
     }
 }

@@ -36,16 +36,16 @@ pub(crate) enum Channel<'a> {
 }
 
 impl Sources {
-    pub(crate) fn new(notices: &ChangePublishing, database: i64) -> Self {
-        let has = |wanted: fn(&ChangeFormat) -> bool| notices.formats().iter().any(wanted);
+    pub(crate) fn new(publishing: &ChangePublishing, database: i64) -> Self {
+        let has = |wanted: fn(&ChangeFormat) -> bool| publishing.formats().iter().any(wanted);
         let pubsub_dict = has(|format| matches!(format, ChangeFormat::PubSubDict));
         let py_dict = has(|format| matches!(format, ChangeFormat::PyDict(_)));
         Self {
-            structure: notices.structure(),
-            name: notices.name().to_vec(),
-            own: notices.own_channel(),
-            pubsub_dict: pubsub_dict.then(|| notices.pubsub_dict_channels()),
-            py_dict: py_dict.then(|| notices.py_dict_channel(b"")),
+            structure: publishing.structure(),
+            name: publishing.name().to_vec(),
+            own: publishing.own_channel(),
+            pubsub_dict: pubsub_dict.then(|| publishing.pubsub_dict_channels()),
+            py_dict: py_dict.then(|| publishing.py_dict_channel(b"")),
             keyspace: format!("__keyspace@{database}__:").into_bytes(),
         }
     }
@@ -59,7 +59,7 @@ impl Sources {
     }
 
     /// The optional commands that make the server send its own notifications.
-    pub(crate) fn wishes(&self, base: &[u8]) -> Vec<Request> {
+    pub(crate) fn optional_commands(&self, base: &[u8]) -> Vec<Request> {
         let channel = [&self.keyspace[..], &self.name].concat();
         let keys = match self.structure {
             Structure::Dict => every(&channel),

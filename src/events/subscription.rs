@@ -106,7 +106,7 @@ impl<K: Send + 'static, E: RoundTrips> Subscription<K, E> {
         let options = FeedOptions {
             slot,
             commands: sources.commands(),
-            optional_commands: sources.wishes(&base),
+            optional_commands: sources.optional_commands(&base),
             keyspace: Some(sources.kinds()),
             ..FeedOptions::new(base)
         };
@@ -121,7 +121,7 @@ impl<K: Send + 'static, E: RoundTrips> Subscription<K, E> {
     /// and entries that expire or are evicted, are covered. This needs keyspace notifications,
     /// which this subscription turns on if it may.
     pub fn sees_foreign_writes(&self) -> bool {
-        self.shared.state().interpreter.tells_keys
+        self.shared.state().interpreter.reports_keys
     }
 }
 
@@ -159,8 +159,8 @@ impl<K> Stream for Subscription<K, AsyncClient> {
 
 impl<K> Shared<K> {
     /// Queues the event of a change, if it matches the pattern.
-    fn tell(&self, told: ChangeEvent<'_>) {
-        let event = match told {
+    fn push(&self, change: ChangeEvent<'_>) {
+        let event = match change {
             ChangeEvent::Inserted(key) => self.about(key, Event::Inserted),
             ChangeEvent::Updated(key) => self.about(key, Event::Updated),
             ChangeEvent::Notified(key, id) => self.about(key, |key| {
@@ -194,11 +194,11 @@ impl<K: Send + 'static> FeedHandler for Shared<K> {
             Push::Message { channel, payload } => {
                 let mut state = self.state();
                 let topology = state.topology.clone();
-                let mut tell = |told: ChangeEvent<'_>| self.tell(told);
+                let mut emit = |change: ChangeEvent<'_>| self.push(change);
                 let message = (channel, payload);
-                state.interpreter.hear((server, &topology), message, &mut tell);
+                state.interpreter.translate((server, &topology), message, &mut emit);
             }
-            Push::Flushed => self.tell(ChangeEvent::Cleared),
+            Push::Flushed => self.push(ChangeEvent::Cleared),
             Push::Changed(_) | Push::Role { .. } | Push::Ended => {}
         }
     }
@@ -209,7 +209,7 @@ impl<K: Send + 'static> FeedHandler for Shared<K> {
         state.topology = info.topology;
         drop(state);
         if session > 1 {
-            self.tell(ChangeEvent::Missed);
+            self.push(ChangeEvent::Missed);
         }
     }
 

@@ -58,7 +58,8 @@ fn events(bytes: &[u8]) -> bool {
         let mut interpreter = Interpreter::new(Sources::new(&notices, 0));
         let mut lines = bytes.split(|byte| *byte == b'\n');
         while let (Some(channel), Some(payload)) = (lines.next(), lines.next()) {
-            interpreter.hear((0, &topology), (channel, payload), &mut |_| is_about_the_dict = true);
+            interpreter
+                .translate((0, &topology), (channel, payload), &mut |_| is_about_the_dict = true);
         }
     }
     is_about_the_dict

@@ -197,8 +197,8 @@ impl<E: RoundTrips> Keyword<E> {
     ///
     /// Values whose replies were lost are included, even if they have been overwritten: up to 1 MiB
     /// of the latest such values of a keyword are kept on the server.
-    pub fn on_change(mut self, tell: impl Fn(&Change) + Send + Sync + 'static) -> Self {
-        self.hooks.changed = Some(Arc::new(tell));
+    pub fn on_change(mut self, changed: impl Fn(&Change) + Send + Sync + 'static) -> Self {
+        self.hooks.changed = Some(Arc::new(changed));
         self
     }
 }

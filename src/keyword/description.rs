@@ -63,14 +63,14 @@ impl Description {
         let is_wrong = |problem: &str| Err(format!("{name}: {problem}"));
         match self.kind {
             _ if self.range.is_some_and(|[least, greatest]| (least..=greatest).is_empty()) => {
-                is_wrong("the least number is greater than the greatest")
+                is_wrong("the minimum is greater than the maximum")
             }
             Kind::Basic | Kind::String | Kind::Boolean | Kind::Enumerated | Kind::Mask
                 if self.range.is_some() =>
             {
-                is_wrong("only integers and numbers have a range")
+                is_wrong("only numbers have a range")
             }
-            Kind::Enumerated if self.labels.is_empty() => is_wrong("it has no values"),
+            Kind::Enumerated if self.labels.is_empty() => is_wrong("it has no labels"),
             Kind::Mask if self.labels.is_empty() || self.labels.len() > MOST_BITS => {
                 is_wrong("a mask has 1 to 31 bits")
             }
@@ -81,10 +81,10 @@ impl Description {
                 is_wrong("two bits have the same name")
             }
             Kind::Mask if self.labels.iter().any(|label| self.is_made_of_others(label)) => {
-                is_wrong("the name of a bit is several other names")
+                is_wrong("the name of a bit is also a list of other names")
             }
             Kind::Enumerated | Kind::Mask => match self.misleading() {
-                Some(label) => is_wrong(&format!("{label:?} is the number of another value")),
+                Some(label) => is_wrong(&format!("{label:?} is also the number of another value")),
                 None => Ok(name),
             },
             _ if !self.labels.is_empty() => {

@@ -29,7 +29,7 @@ pub(crate) struct Hooks<E> {
     pub(super) translate: Option<Arc<Translate>>,
     pub(super) write: Option<Arc<Write>>,
     pub(super) read: Option<Arc<Read>>,
-    pub(super) changed: Option<Arc<Tell>>,
+    pub(super) changed: Option<Arc<Changed>>,
     executor: PhantomData<fn() -> E>,
 }
 
@@ -37,7 +37,7 @@ type Check = dyn Fn(&Value) -> Result<(), String> + Send + Sync;
 type Translate = dyn Fn(Value) -> Result<Value, String> + Send + Sync;
 type Write = dyn Fn(Value) -> Running<()> + Send + Sync;
 type Read = dyn Fn() -> Running<Value> + Send + Sync;
-type Tell = dyn Fn(&Change) + Send + Sync;
+type Changed = dyn Fn(&Change) + Send + Sync;
 
 /// A running function. Its panics are errors.
 pub(crate) type Running<T> = Pin<Box<dyn Future<Output = Result<T, LoadError>> + Send>>;

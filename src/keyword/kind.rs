@@ -85,7 +85,7 @@ fn boolean(text: &str) -> Result<bool, String> {
 fn number(text: &str) -> Result<f64, String> {
     let number: f64 = text.trim().parse().map_err(|_| format!("{text:?} is not a number"))?;
     match number.is_infinite() && text.contains(|letter: char| letter.is_ascii_digit()) {
-        true => Err(format!("{text:?} is too great a number")),
+        true => Err(format!("{text:?} is too large")),
         false => Ok(number),
     }
 }

@@ -7,7 +7,7 @@ use super::reading::Status;
 /// microseconds of the server's clock when it was published; the keyword; and the value; separated
 /// by line feeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct RequestMessage<'a> {
     pub(super) id: &'a str,
     pub(super) milliseconds: u64,
     /// Whether the hook is called even if the keyword already has the value.
@@ -18,7 +18,7 @@ pub(crate) struct Wanted<'a> {
     pub(super) text: &'a [u8],
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> RequestMessage<'a> {
     /// Returns the message before and after the server's time.
     pub(crate) fn write(&self) -> [Vec<u8>; 2] {
         let force = if self.is_forced { "!" } else { "" };
@@ -50,7 +50,7 @@ impl<'a> Wanted<'a> {
 
 /// The outcome of a write request, as stored in a list for its client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum WriteOutcome {
     /// The keyword has this value.
     Taken(Update),
     /// The dispatcher refused the value, for this reason.
@@ -59,7 +59,7 @@ pub(crate) enum Outcome {
     Abandoned,
 }
 
-impl Outcome {
+impl WriteOutcome {
     /// Parses an outcome: `+`, the time, a space and the value; `-` and the reason; or `?` and the
     /// reason.
     pub(crate) fn read(message: &[u8]) -> Option<Self> {
@@ -138,7 +138,7 @@ impl News {
 pub(crate) fn read_message(bytes: &[u8]) -> bool {
     let service = super::names::ServiceName::new("dome");
     let names_a_keyword = service.is_ok_and(|service| service.keyword(bytes).is_some());
-    let is_message = Wanted::read(bytes).is_some() | Outcome::read(bytes).is_some();
+    let is_message = RequestMessage::read(bytes).is_some() | WriteOutcome::read(bytes).is_some();
     is_message | News::read(bytes).is_some() | names_a_keyword
 }
 
@@ -150,17 +150,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wish_is_read_as_it_was_written() {
+    fn a_request_is_read_as_it_was_written() {
         let times = [("", None), ("@1700", Some(1700))].into_iter();
         for ((time, at), is_forced) in times.flat_map(|it| [(it, false), (it, true)]) {
             let (id, keyword, text) = ("a1", "AZ [1]", b"two\nlines\xff");
-            let wanted = Wanted { id, milliseconds: 500, is_forced, at, keyword, text };
+            let wanted = RequestMessage { id, milliseconds: 500, is_forced, at, keyword, text };
             let [head, rest] = wanted.write();
             let message = [&head, time.as_bytes(), &rest].concat();
-            assert_eq!(Wanted::read(&message), Some(wanted));
+            assert_eq!(RequestMessage::read(&message), Some(wanted));
         }
         for message in ["", "a", "a\nb\nC\nd", "a\n1\nC", "a\n1@\nC\nd"] {
-            assert_eq!(Wanted::read(message.as_bytes()), None, "{message:?}");
+            assert_eq!(RequestMessage::read(message.as_bytes()), None, "{message:?}");
         }
     }
 
@@ -194,18 +194,18 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_is_a_update_or_a_reason() {
+    fn an_outcome_is_an_update_or_a_reason() {
         let update = Update { at: 1700, text: b"a b".to_vec() };
         for (message, outcome) in [
-            ("+1700 a b", Some(Outcome::Taken(update))),
-            ("+1700 ", Some(Outcome::Taken(Update { at: 1700, text: Vec::new() }))),
-            ("-too hot", Some(Outcome::Refused("too hot".into()))),
-            ("?it ended", Some(Outcome::Abandoned)),
+            ("+1700 a b", Some(WriteOutcome::Taken(update))),
+            ("+1700 ", Some(WriteOutcome::Taken(Update { at: 1700, text: Vec::new() }))),
+            ("-too hot", Some(WriteOutcome::Refused("too hot".into()))),
+            ("?it ended", Some(WriteOutcome::Abandoned)),
             ("+x", None),
             ("", None),
             ("ok", None),
         ] {
-            assert_eq!(Outcome::read(message.as_bytes()), outcome, "{message:?}");
+            assert_eq!(WriteOutcome::read(message.as_bytes()), outcome, "{message:?}");
         }
     }
 }

@@ -66,3 +66,4 @@ pub use self::reading::{Reading, Status};
 pub use self::service_definition::ServiceDefinition;
 pub use self::updates::{Monitor, Watch};
 pub use self::value::Value;
+pub use crate::error::KeywordError;

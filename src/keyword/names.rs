@@ -149,7 +149,7 @@ fn check(what: &str, name: &str, reserved: &[char]) -> Result<(), String> {
         return Err(format!("the name of {what} has 1 to {LONGEST} bytes"));
     }
     match name.chars().find(|letter| letter.is_control() || reserved.contains(letter)) {
-        Some(letter) => Err(format!("the name of {what} cannot have {letter:?} in it")),
+        Some(letter) => Err(format!("the name of {what} cannot contain {letter:?}")),
         None => Ok(()),
     }
 }

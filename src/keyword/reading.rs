@@ -37,8 +37,8 @@ pub struct Reading {
 impl Reading {
     /// Returns whether everything that may change is equal in `other`.
     pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
-        let told = |it: &Self| (it.kind, it.status, it.is_served);
-        told(self) == told(other) && (&self.text, &self.error) == (&other.text, &other.error)
+        let state = |it: &Self| (it.kind, it.status, it.is_served);
+        state(self) == state(other) && (&self.text, &self.error) == (&other.text, &other.error)
     }
 
     /// Returns how long ago the dispatcher set the value, independent of the clocks of the

@@ -82,7 +82,7 @@ impl<E: RoundTrips> ServiceDefinition<E> {
         let definition = match path.extension().and_then(|ending| ending.to_str()) {
             Some("toml") => Self::from_toml(&text),
             Some("json") => Self::from_json(&text),
-            _ => return Err(problem(&"a service is described in a .toml or .json file")),
+            _ => return Err(problem(&"a service definition is a .toml or .json file")),
         };
         definition.map_err(|error| match error {
             Error::Configuration(why) => problem(&why),
@@ -124,7 +124,7 @@ impl<E: RoundTrips> ServiceDefinition<E> {
 }
 
 fn not_understood(error: &dyn std::fmt::Display) -> Error {
-    Error::Configuration(format!("not the description of a service: {error}"))
+    Error::Configuration(format!("invalid service definition: {error}"))
 }
 
 /// A file as it is parsed.
@@ -251,7 +251,7 @@ fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Kind,
     let kind = Kind::named(name.as_bytes());
     match kind.as_str() == name {
         true => Ok(kind),
-        false => Err(D::Error::custom(format!("{name:?} is not a type"))),
+        false => Err(D::Error::custom(format!("{name:?} is not a keyword type"))),
     }
 }
 
@@ -260,8 +260,8 @@ fn range<'de, D: Deserializer<'de>>(
 ) -> std::result::Result<Option<[f64; 2]>, D::Error> {
     match Vec::<f64>::deserialize(deserializer)?[..] {
         [least, greatest] if least <= greatest => Ok(Some([least, greatest])),
-        [_, _] => Err(D::Error::custom("the least number is greater than the greatest")),
-        _ => Err(D::Error::custom("a range has two numbers, the least and the greatest")),
+        [_, _] => Err(D::Error::custom("the minimum is greater than the maximum")),
+        _ => Err(D::Error::custom("a range has two numbers, a minimum and a maximum")),
     }
 }
 
@@ -277,7 +277,7 @@ fn every<'de, D: Deserializer<'de>>(
     let every = Duration::try_from_secs_f64(f64::deserialize(deserializer)?).ok();
     match every.filter(|every| !every.is_zero()) {
         Some(every) => Ok(Some(every)),
-        None => Err(D::Error::custom("`every` is no time")),
+        None => Err(D::Error::custom("`every` is not a positive number of seconds")),
     }
 }
 

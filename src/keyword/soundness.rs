@@ -14,18 +14,18 @@ impl<E> Keyword<E> {
         let (access, initial) = (self.description.access, self.initial.as_ref());
         let is_wrong = |problem: &str| Err(format!("{name}: {problem}"));
         match self.description.kind {
-            _ if self.is_contradictory => is_wrong("it is either read-only or write-only"),
+            _ if self.is_contradictory => is_wrong("it cannot be both read-only and write-only"),
             _ if access == Access::ReadOnly && self.is_always_written => {
-                is_wrong("what is read-only is never written")
+                is_wrong("a read-only keyword cannot have `always_write`")
             }
             _ if access == Access::WriteOnly && initial.is_some() => {
-                is_wrong("what is only written has no value")
+                is_wrong("a write-only keyword has no initial value")
             }
             Kind::Integer | Kind::Enumerated | Kind::Mask if initial.is_some_and(has_fraction) => {
                 is_wrong("its initial value is not a whole number")
             }
             _ if self.every.is_some_and(|period| period.is_zero()) => {
-                is_wrong("a value cannot be found out every 0 seconds")
+                is_wrong("`every` must not be zero")
             }
             _ => Ok(name),
         }
@@ -36,10 +36,10 @@ impl<E> Keyword<E> {
     pub(crate) fn check_to_serve(&self) -> Result<KeywordName, String> {
         let name = self.check_definition()?;
         if self.every.is_some() && self.hooks.read.is_none() {
-            return Err(format!("{name}: nothing finds out its value every so often"));
+            return Err(format!("{name}: it has `every`, but no `on_read`"));
         }
         if self.description.access == Access::WriteOnly && self.hooks.write.is_none() {
-            return Err(format!("{name}: nothing is done with what is only written"));
+            return Err(format!("{name}: it is write-only, but has no `on_write`"));
         }
         Ok(name)
     }

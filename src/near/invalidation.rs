@@ -42,7 +42,7 @@ impl<S: EntrySource, V: Send + Sync + 'static> FeedHandler for ServerChanges<S, 
                 let Some(topology) = self.cache.topology() else { return };
                 let mut apply =
                     |event: ChangeEvent<'_>| forget(&self.cache, self.source.affected_by(event));
-                self.interpreter().hear((server, &topology), (channel, payload), &mut apply);
+                self.interpreter().translate((server, &topology), (channel, payload), &mut apply);
             }
             Push::Role { .. } | Push::Ended => {}
         }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::{NotServed, Refused, UnknownKeyword};
 use redis_collections::keyword::{self, Dispatcher, Keyword, Status};
 use redis_collections::{Applied, AsyncClient, Client, Error, LocalServer};
 
@@ -12,23 +13,23 @@ use crate::support::kinds::{Kind, RUNTIME, hard_of_hearing, ok, on_both_kinds, s
 use crate::support::proxy::{Direction, Proxy};
 use crate::support::servers::{PATIENCE, query};
 use crate::support::wire::Wire;
-use crate::{Watching, serve, told, told_as};
+use crate::{Watching, delivered, serve, update};
 
 on_both_kinds! {
     two_writers_have_an_outcome_each,
     a_hook_that_hangs_leaves_the_outcome_open,
     many_outcomes_are_waited_for_no_longer_than_one,
     a_dispatcher_that_dies_leaves_nothing_for_ever,
-    an_outcome_is_heard_after_the_connection_was_lost,
-    a_request_whose_reply_is_lost_is_not_made_twice,
-    a_dispatcher_that_reconnects_hears_the_request,
-    what_was_missed_is_told_after_a_reconnection,
-    what_was_told_is_not_taken_back,
-    a_restarted_server_is_heard_again,
+    an_outcome_arrives_after_the_connection_was_lost,
+    a_request_whose_reply_is_lost_is_not_carried_out_twice,
+    a_dispatcher_that_reconnects_receives_the_request,
+    missed_changes_are_delivered_after_a_reconnection,
+    no_value_is_followed_by_an_older_one,
+    changes_are_delivered_after_a_restart_of_the_server,
     a_bystander_with_a_pattern_is_no_dispatcher,
     settings_of_others_stay,
     a_key_of_a_wrong_type_is_named,
-    dispatchers_are_heard_without_notifications,
+    changes_of_dispatchers_are_delivered_without_notifications,
 }
 
 /// Long enough for a busy machine to make a request.
@@ -90,7 +91,7 @@ async fn two_writers_have_an_outcome_each<C: Kind>() {
                 let text = number.to_string();
                 match C::finish(C::settle(service.write("N", number))) {
                     Ok(reading) if remainder == 0 => assert_eq!(reading.text, text),
-                    Err(Error::Refused { reason, .. }) if remainder == 1 => {
+                    Err(Error::Keyword { source: Refused { reason }, .. }) if remainder == 1 => {
                         assert_eq!(reason, text + " is odd");
                     }
                     outcome => panic!("{number}: {outcome:?}"),
@@ -156,7 +157,10 @@ async fn a_dispatcher_that_dies_leaves_nothing_for_ever<C: Watching>() {
     assert!(left != -1 && left <= lease.as_millis() as i64, "it stays for {left} ms");
     assert!(eventually(|| wire.lease().is_none() && wire.status("N").is_none()));
     let service = keyword::Client::new(&client).service("dome");
-    assert!(matches!(settle!(service.write("N", 3)), Err(Error::NotServed { .. })));
+    assert!(matches!(
+        settle!(service.write("N", 3)),
+        Err(Error::Keyword { source: NotServed, .. })
+    ));
     let _next = serve(&client, "dome", [Keyword::integer("N")]).await;
     let reading = ok!(service.read("N"));
     assert_eq!((&reading.text[..], reading.status), ("1", Status::Ready));
@@ -164,7 +168,7 @@ async fn a_dispatcher_that_dies_leaves_nothing_for_ever<C: Watching>() {
     drop((gate, dispatcher));
 }
 
-async fn an_outcome_is_heard_after_the_connection_was_lost<C: Watching>() {
+async fn an_outcome_arrives_after_the_connection_was_lost<C: Watching>() {
     let server = LocalServer::start().unwrap();
     let proxy = Proxy::to(server.port()).unwrap();
     let (client, distant): (C, C) = (connect(server.url()).await, connect(&proxy.url()).await);
@@ -181,7 +185,7 @@ async fn an_outcome_is_heard_after_the_connection_was_lost<C: Watching>() {
     assert_eq!(writer.join().unwrap().unwrap(), "2");
 }
 
-async fn a_request_whose_reply_is_lost_is_not_made_twice<C: Kind>() {
+async fn a_request_whose_reply_is_lost_is_not_carried_out_twice<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let proxy = Proxy::to(server.port()).unwrap();
     let (client, distant): (C, C) = (connect(server.url()).await, connect(&proxy.url()).await);
@@ -201,7 +205,7 @@ async fn a_request_whose_reply_is_lost_is_not_made_twice<C: Kind>() {
     assert_eq!(made.count(), 4);
 }
 
-async fn a_dispatcher_that_reconnects_hears_the_request<C: Kind>() {
+async fn a_dispatcher_that_reconnects_receives_the_request<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let proxy = Proxy::to(server.port()).unwrap();
     let (client, distant): (C, C) = (connect(server.url()).await, connect(&proxy.url()).await);
@@ -217,7 +221,7 @@ async fn a_dispatcher_that_reconnects_hears_the_request<C: Kind>() {
     assert_eq!(writer.join().unwrap().unwrap(), "2");
 }
 
-async fn what_was_missed_is_told_after_a_reconnection<C: Watching>() {
+async fn missed_changes_are_delivered_after_a_reconnection<C: Watching>() {
     let server = LocalServer::start().unwrap();
     let proxy = Proxy::to(server.port()).unwrap();
     let (client, distant): (C, C) = (connect(server.url()).await, connect(&proxy.url()).await);
@@ -227,7 +231,8 @@ async fn what_was_missed_is_told_after_a_reconnection<C: Watching>() {
     let mut monitors = [ok!(service.monitor(["A", "B", "C"])), ok!(service.monitor_all())];
     for monitor in &mut monitors {
         assert_eq!(
-            [told!(*monitor), told!(*monitor), told!(*monitor)].map(|(name, _)| name),
+            [delivered!(*monitor), delivered!(*monitor), delivered!(*monitor)]
+                .map(|(name, _)| name),
             ["A", "B", "C"]
         );
     }
@@ -238,13 +243,13 @@ async fn what_was_missed_is_told_after_a_reconnection<C: Watching>() {
         ok!(dispatcher.set("B", number + 1));
         proxy.accept().unwrap();
         for monitor in &mut monitors {
-            assert_eq!(told!(*monitor), told_as("B", &(number + 1).to_string()));
+            assert_eq!(delivered!(*monitor), update("B", &(number + 1).to_string()));
         }
     }
 }
 
 /// The server has lost the last values, as a replica may that becomes the master.
-async fn what_was_told_is_not_taken_back<C: Watching>() {
+async fn no_value_is_followed_by_an_older_one<C: Watching>() {
     let server = LocalServer::start().unwrap();
     let proxies = [(); 2].map(|()| Proxy::to(server.port()).unwrap());
     let [serves, listens]: [C; 2] =
@@ -252,7 +257,7 @@ async fn what_was_told_is_not_taken_back<C: Watching>() {
     let dispatcher = serve(&serves, "dome", [Keyword::integer("N").initial(1)]).await;
     let mut monitor = ok!(keyword::Client::new(&listens).service("dome").monitor(["N"]));
     ok!(dispatcher.set("N", 2));
-    assert_eq!([told!(monitor), told!(monitor)], [told_as("N", "1"), told_as("N", "2")]);
+    assert_eq!([delivered!(monitor), delivered!(monitor)], [update("N", "1"), update("N", "2")]);
     let mut wire = Wire::to(server.url(), "dome");
     let times = wire.name("~rc:times");
     proxies.iter().for_each(Proxy::refuse);
@@ -265,7 +270,7 @@ async fn what_was_told_is_not_taken_back<C: Watching>() {
     // The old value is looked at before the dispatcher comes back.
     let looks = calls(&server, "mget");
     let looker = std::thread::spawn(move || {
-        let next = C::finish(async { told!(monitor) });
+        let next = C::finish(async { delivered!(monitor) });
         (monitor, next)
     });
     assert!(eventually(|| calls(&server, "mget") > looks));
@@ -273,7 +278,7 @@ async fn what_was_told_is_not_taken_back<C: Watching>() {
     assert!(eventually(|| wire.value("N").as_deref() == Some("2")));
     while settle!(dispatcher.set("N", 3)).is_err() {}
     let (_monitor, next) = looker.join().unwrap();
-    assert_eq!(next, told_as("N", "3"));
+    assert_eq!(next, update("N", "3"));
 }
 
 async fn a_bystander_with_a_pattern_is_no_dispatcher<C: Kind>() {
@@ -289,18 +294,20 @@ async fn a_bystander_with_a_pattern_is_no_dispatcher<C: Kind>() {
         settle!(service.write_within("N", 1, Duration::from_millis(50))).map(drop),
         settle!(service.write_nowait("N", 1)),
     ] {
-        let Err(error @ Error::NotServed { .. }) = outcome else { panic!("{outcome:?}") };
+        let Err(error @ Error::Keyword { source: NotServed, .. }) = outcome else {
+            panic!("{outcome:?}")
+        };
         assert_eq!(error.applied(), Applied::No);
     }
 }
 
-async fn a_restarted_server_is_heard_again<C: Watching>() {
+async fn changes_are_delivered_after_a_restart_of_the_server<C: Watching>() {
     let mut server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
     let dispatcher = serve(&client, "dome", [Keyword::integer("N").initial(1)]).await;
     let service = keyword::Client::new(&client).service("dome");
     let mut monitor = ok!(service.monitor(["N"]));
-    assert_eq!(told!(monitor), told_as("N", "1"));
+    assert_eq!(delivered!(monitor), update("N", "1"));
     server.restart().unwrap();
     // Until the dispatcher has a connection again.
     while settle!(dispatcher.set("N", 2)).is_err() {}
@@ -308,12 +315,12 @@ async fn a_restarted_server_is_heard_again<C: Watching>() {
         match C::next(&mut monitor).await {
             // The type comes back with what else the server has lost.
             Ok(reading) if reading.value == 2.into() => break,
-            Ok(_) | Err(Error::UnknownKeyword { .. }) => {}
+            Ok(_) | Err(Error::Keyword { source: UnknownKeyword, .. }) => {}
             Err(error) => panic!("{error}"),
         }
     }
     assert_eq!(ok!(service.write("N", 3)).text, "3");
-    assert_eq!(told!(monitor), told_as("N", "3"));
+    assert_eq!(delivered!(monitor), update("N", "3"));
 }
 
 async fn settings_of_others_stay<C: Watching>() {
@@ -327,20 +334,20 @@ async fn settings_of_others_stay<C: Watching>() {
     assert!("ExK$".chars().all(|kind| kinds.contains(kind)), "{kinds}");
     assert!(C::next(&mut monitor).await.is_err());
     Wire::to(server.url(), "dome").set(".N", "1");
-    assert_eq!(told!(monitor), told_as("N", "1"));
+    assert_eq!(delivered!(monitor), update("N", "1"));
 }
 
-async fn dispatchers_are_heard_without_notifications<C: Watching>() {
+async fn changes_of_dispatchers_are_delivered_without_notifications<C: Watching>() {
     let (server, client): (_, C) = hard_of_hearing().await;
     let dispatcher = serve(&client, "dome", [Keyword::integer("N").initial(1)]).await;
     let mut monitor = ok!(keyword::Client::new(&client).service("dome").monitor(["N"]));
     assert!(!monitor.sees_foreign_writes());
-    assert_eq!(told!(monitor), told_as("N", "1"));
+    assert_eq!(delivered!(monitor), update("N", "1"));
     let mut other = Wire::to(server.url(), "dome");
     for number in [2, 3] {
         other.set(".N", "77");
         ok!(dispatcher.set("N", number));
-        assert_eq!(told!(monitor), told_as("N", &number.to_string()), "the other is not seen");
+        assert_eq!(delivered!(monitor), update("N", &number.to_string()), "the other is not seen");
     }
 }
 
@@ -374,9 +381,9 @@ fn a_monitor_ends_with_its_runtime() {
 }
 
 #[test]
-fn a_thousand_monitors_hear_one_keyword() {
+fn a_thousand_monitors_follow_one_keyword() {
     let server = LocalServer::start().unwrap();
-    let heard = RUNTIME.block_on(async {
+    let received = RUNTIME.block_on(async {
         let client = AsyncClient::open(server.url()).await.unwrap();
         let dispatcher = Dispatcher::builder("dome").keyword(Keyword::integer("N").initial(0));
         let dispatcher = dispatcher.serve(&client).await.unwrap();
@@ -388,13 +395,13 @@ fn a_thousand_monitors_hear_one_keyword() {
             monitors.push(monitor);
         }
         dispatcher.set("N", 1).await.unwrap();
-        let mut heard = 0;
+        let mut received = 0;
         for monitor in &mut monitors {
-            heard += usize::from(monitor.next().await.unwrap().text == "1");
+            received += usize::from(monitor.next().await.unwrap().text == "1");
         }
-        heard
+        received
     });
-    assert_eq!(heard, 1000);
+    assert_eq!(received, 1000);
 }
 
 #[test]
@@ -439,7 +446,9 @@ async fn a_key_of_a_wrong_type_is_named<C: Watching>() {
         let _: usize = wire.run(&delete);
         let _: usize = wire.run(&[b"RPUSH", key.as_bytes(), b"x"]);
         let written = settle!(dome.write_within("N", 2, PATIENCE));
-        let Err(Error::Refused { reason, .. }) = written else { panic!("{rest}: {written:?}") };
+        let Err(Error::Keyword { source: Refused { reason }, .. }) = written else {
+            panic!("{rest}: {written:?}")
+        };
         assert!(reason.contains("WRONGTYPE") && reason.contains(&key), "{reason}");
         assert!(!reason.contains("script"), "{reason}");
         let set = settle!(dispatcher.set("N", 2)).expect_err(rest);

@@ -3,6 +3,7 @@
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::{NotServed, Refused};
 use redis_collections::keyword::{self, Kind as Type, Service, Status};
 use redis_collections::{Applied, Error, LocalServer};
 
@@ -12,18 +13,18 @@ use crate::support::kinds::{
 };
 use crate::support::servers::{PATIENCE, query};
 use crate::support::wire::Wire;
-use crate::{Watching, told, told_as};
+use crate::{Watching, delivered, update};
 
 contract_on_servers! {
-    what_becomes_of_a_write_is_told_by_status_and_value,
-    nobody_is_told_from_somebody,
-    what_cauldron_sets_is_heard,
+    the_outcome_of_a_write_follows_from_status_and_value,
+    an_absent_dispatcher_is_distinguished_from_a_present_one,
+    values_set_by_cauldron_are_delivered,
     what_has_not_begun_in_time_is_not_sent,
 }
 
 on_both_kinds! {
     without_notifications_the_status_is_looked_at,
-    who_may_not_ask_who_listens_writes_all_the_same,
+    a_writer_without_the_right_to_count_subscribers_can_write,
 }
 
 /// Long enough for a busy machine to make a request.
@@ -95,7 +96,7 @@ async fn writes<C: Kind>(service: &Service<C>, wire: &mut Wire) {
         let written = settle!(service.write("N", value));
         let written = match &written {
             Ok(reading) => Ok(&reading.text[..]),
-            Err(Error::Refused { reason, .. }) => Err(&reason[..]),
+            Err(Error::Keyword { source: Refused { reason }, .. }) => Err(&reason[..]),
             Err(error) => panic!("{value}: {error}"),
         };
         assert_eq!(written, outcome, "{value}");
@@ -104,7 +105,7 @@ async fn writes<C: Kind>(service: &Service<C>, wire: &mut Wire) {
     }
 }
 
-async fn what_becomes_of_a_write_is_told_by_status_and_value<C: Kind>(
+async fn the_outcome_of_a_write_follows_from_status_and_value<C: Kind>(
     client: C,
     name: &'static str,
 ) {
@@ -120,7 +121,10 @@ async fn what_becomes_of_a_write_is_told_by_status_and_value<C: Kind>(
     );
     assert!(matches!(settle!(service.write("N", "junk")), Err(Error::InvalidArgument { .. })));
     let both = ok!(service.write_many([("N", 8), ("N", 13)], PATIENCE));
-    assert!(matches!(&both[..], [Ok(_), Err(Error::Refused { .. })]), "{both:?}");
+    assert!(
+        matches!(&both[..], [Ok(_), Err(Error::Keyword { source: Refused { .. }, .. })]),
+        "{both:?}"
+    );
     ok!(service.write_nowait("N", 9));
     ok!(service.wait_for("N", |reading| reading.value == 9.into(), PATIENCE));
 
@@ -129,28 +133,31 @@ async fn what_becomes_of_a_write_is_told_by_status_and_value<C: Kind>(
     assert_eq!(error.applied(), Applied::Perhaps);
 }
 
-async fn nobody_is_told_from_somebody<C: Kind>(client: C, name: &'static str) {
+async fn an_absent_dispatcher_is_distinguished_from_a_present_one<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
     let name = plain(name).to_lowercase();
     let service = keyword::Client::new(&client).service(&name);
     drop(Cauldron::start(SERVER.url(), &name));
     let mut wire = Wire::to(SERVER.url(), &name);
     for (value, keyword) in [(1, "N"), (2, "N"), (1, "X")] {
         let outcome = settle!(service.write(keyword, value));
-        assert!(matches!(outcome, Err(Error::NotServed { .. })), "{outcome:?}");
+        assert!(matches!(outcome, Err(Error::Keyword { source: NotServed, .. })), "{outcome:?}");
     }
     assert_eq!(wire.status("N").as_deref(), Some("ready"));
 }
 
-async fn what_cauldron_sets_is_heard<C: Watching>(client: C, name: &'static str) {
+async fn values_set_by_cauldron_are_delivered<C: Watching>(client: C, name: &'static str) {
     tell_everything();
     let name = plain(name).to_lowercase();
     let mut cauldron = Cauldron::start(SERVER.url(), &name);
     let service = keyword::Client::new(&client).service(&name);
     let mut monitor = ok!(service.monitor_all());
-    assert_eq!(told!(monitor), told_as("N", "1"));
+    assert_eq!(delivered!(monitor), update("N", "1"));
     for text in ["2", "3"] {
         set(&mut cauldron.wire, text);
-        assert_eq!(told!(monitor), told_as("N", text));
+        assert_eq!(delivered!(monitor), update("N", text));
     }
 }
 
@@ -183,7 +190,7 @@ async fn without_notifications_the_status_is_looked_at<C: Kind>() {
     assert_eq!(cauldron.wire.value("N").as_deref(), Some("6"));
 }
 
-async fn who_may_not_ask_who_listens_writes_all_the_same<C: Kind>() {
+async fn a_writer_without_the_right_to_count_subscribers_can_write<C: Kind>() {
     let server = LocalServer::start_with(&["--notify-keyspace-events", "K$"]).unwrap();
     let rights = "ACL SETUSER ann on >pw ~* &* +@all -pubsub";
     let () = query(server.url(), rights).unwrap();

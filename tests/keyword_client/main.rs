@@ -23,7 +23,7 @@ use support::wire::Wire;
 
 /// What a scenario does in another way on each kind of client.
 trait Watching: Kind {
-    /// What a monitor tells next, with patience.
+    /// Returns the next reading of a monitor, with patience.
     async fn next(monitor: &mut Monitor<Self>) -> Result<Reading>;
 
     /// A callback that reads one keyword and writes another.
@@ -67,15 +67,15 @@ impl Watching for AsyncClient {
     }
 }
 
-/// What a monitor tells next: the keyword and its text.
-macro_rules! told {
+/// The keyword and the text of the next reading of a monitor.
+macro_rules! delivered {
     ($monitor:expr) => {{
         let reading = C::next(&mut $monitor).await.expect("a value");
         (reading.keyword, reading.text)
     }};
 }
 
-fn told_as(keyword: &str, text: &str) -> (String, String) {
+fn update(keyword: &str, text: &str) -> (String, String) {
     (keyword.to_owned(), text.to_owned())
 }
 
@@ -93,4 +93,4 @@ async fn serve<C: Kind>(
     ok!(Dispatcher::builder(service).keywords(keywords).serve(client))
 }
 
-use told;
+use delivered;

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use redis_collections::Error;
+use redis_collections::keyword::KeywordError::{Refused, UnknownKeyword};
 use redis_collections::keyword::{self, Access, Dispatcher, Keyword, Kind as Type, Status, Value};
 
 use crate::support::eventually;
@@ -56,19 +57,30 @@ async fn what_is_set_is_read<C: Kind>(client: C, name: &'static str) {
         assert_eq!(reading.age().is_some(), status == Status::Ready, "{keyword}");
         assert!(format!("{reading:?}").contains(text), "{reading:?}");
     }
-    assert!(matches!(settle!(service.read("X")), Err(Error::UnknownKeyword { .. })));
-    assert!(matches!(settle!(service.read("W")), Err(Error::Refused { .. })));
+    assert!(matches!(
+        settle!(service.read("X")),
+        Err(Error::Keyword { source: UnknownKeyword, .. })
+    ));
+    assert!(matches!(
+        settle!(service.read("W")),
+        Err(Error::Keyword { source: Refused { .. }, .. })
+    ));
     let many = ok!(service.read_many(["I", "X", "a.b", "S"]));
     assert!(matches!(
         &many[..],
-        [Ok(i), Err(Error::UnknownKeyword { .. }), Err(Error::InvalidArgument { .. }), Ok(s)]
+        [
+            Ok(i),
+            Err(Error::Keyword { source: UnknownKeyword, .. }),
+            Err(Error::InvalidArgument { .. }),
+            Ok(s)
+        ]
             if i.keyword == "I" && s.keyword == "S"
     ));
 }
 
 async fn no_value_is_older_than_its_time<C: Kind>(client: C, name: &'static str) {
     let (service, name, _) = parts(&client, name);
-    // So many bytes that the server does something else before it has heard the end of a request.
+    // So many bytes that the server does something else before it has received the end of a request.
     let names: Vec<_> = (0..1000).map(|number| format!("{number:0250}")).collect();
     let keywords = names.iter().map(|name| Keyword::integer(name).initial(0).history(usize::MAX));
     let dispatcher = serve(&client, &name, keywords).await;
@@ -105,13 +117,19 @@ async fn keywords_are_listed_without_their_helpers<C: Kind>(client: C, name: &'s
     ];
     let dispatcher = serve(&client, &name, keywords).await;
     assert!(matches!(settle!(service.write("B C", "x")), Ok(written) if written.text == "x"));
-    assert!(matches!(settle!(service.write("AZ [1]*", "x")), Err(Error::Refused { .. })));
+    assert!(matches!(
+        settle!(service.write("AZ [1]*", "x")),
+        Err(Error::Keyword { source: Refused { .. }, .. })
+    ));
     let listed = ok!(service.keywords());
     assert_eq!(listed, dispatcher.descriptions());
     assert_eq!(listed[0].name, "AZ [1]*");
     assert_eq!((listed[0].units.as_deref(), listed[1].access), (Some("deg"), Access::WriteOnly));
     assert_eq!(ok!(service.describe("b c")), listed[1]);
-    assert!(matches!(settle!(service.describe("X")), Err(Error::UnknownKeyword { .. })));
+    assert!(matches!(
+        settle!(service.describe("X")),
+        Err(Error::Keyword { source: UnknownKeyword, .. })
+    ));
     assert!(ok!(service.contains("az [1]*")) && !ok!(service.contains("AZ [1]X")));
     assert!(!ok!(service.contains("AZ [1]*X")));
 

@@ -1,5 +1,6 @@
 //! What clients of Cauldron's did, as the real ones were recorded, by clients of this crate.
 
+use redis_collections::keyword::KeywordError::{NotServed, Refused};
 use redis_collections::keyword::{self, Dispatcher, Keyword, Kind as Type, Service, Status};
 use redis_collections::{Client, Error, LocalServer};
 use serde_json::Value as Case;
@@ -35,7 +36,7 @@ fn every_call_of_cauldrons_clients_has_the_same_effect_or_none_of_its_faults() {
             "write with no dispatcher (silently succeeds)" => {
                 let (_server, service) = restored(case);
                 let outcome = service.write("KEYWORD", python(&case["python_value"]));
-                assert!(matches!(outcome, Err(Error::NotServed { .. })));
+                assert!(matches!(outcome, Err(Error::Keyword { source: NotServed, .. })));
             }
             "monitor(prime=False)" => {
                 let (server, service) = restored(case);
@@ -83,12 +84,14 @@ fn written_to_our_dispatcher(case: &Case) {
     assert_eq!(error.is_some(), state(case, ":error").is_some(), "{case}");
     match outcome {
         Ok(reading) => assert_eq!(Some(reading.text), state(case, ""), "{case}"),
-        Err(Error::Refused { reason, .. }) => assert_eq!(error, Some(reason), "{case}"),
+        Err(Error::Keyword { source: Refused { reason }, .. }) => {
+            assert_eq!(error, Some(reason), "{case}")
+        }
         Err(error) => panic!("{case} {error}"),
     }
 }
 
-/// What a dispatcher of Cauldron's hears is what it heard, except for what could never be a value.
+/// A dispatcher of Cauldron's receives what was recorded, except for what could never be a value.
 fn asked_of_cauldrons(case: &Case) {
     let (server, service) = restored(case);
     let mut wire = Wire::to(server.url(), SERVICE);

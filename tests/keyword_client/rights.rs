@@ -1,7 +1,8 @@
-//! Users who may do no more than they have to.
+//! Users with no more rights than they need.
 
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::{NotServed, Refused};
 use redis_collections::keyword::{self, Keyword, Service, Status};
 use redis_collections::{Error, LocalServer, Result};
 
@@ -10,7 +11,7 @@ use crate::support::kinds::{Kind, ok, on_both_kinds, settle};
 use crate::support::proxy::Proxy;
 use crate::support::servers::{PATIENCE, query, run};
 use crate::support::wire::Wire;
-use crate::{Watching, serve, told, told_as};
+use crate::{Watching, delivered, serve, update};
 
 on_both_kinds! {
     a_reader_needs_no_right_to_write,
@@ -63,30 +64,30 @@ async fn a_reader_needs_no_right_to_write<C: Watching>() {
     ok!(dispatcher.set("N", 2));
     for monitor in &mut monitors {
         for number in ["1", "2"] {
-            assert_eq!(told!(*monitor), told_as("N", number));
+            assert_eq!(delivered!(*monitor), update("N", number));
         }
     }
-    // Others are heard too.
+    // Changes by other programs are delivered too.
     Wire::to(server.url(), "dome").set(".N", "3");
     for monitor in &mut monitors {
-        assert_eq!(told!(*monitor), told_as("N", "3"));
+        assert_eq!(delivered!(*monitor), update("N", "3"));
         assert!(monitor.sees_foreign_writes());
     }
-    let (tell, heard) = std::sync::mpsc::channel();
+    let (report, reports) = std::sync::mpsc::channel();
     let _watch = ok!(dome.watch(["N"], move |reading| {
-        let _ = tell.send(reading.text);
+        let _ = report.send(reading.text);
         C::loading(Ok(()))
     }));
-    assert_eq!(heard.recv_timeout(PATIENCE).as_deref(), Ok("3"));
+    assert_eq!(reports.recv_timeout(PATIENCE).as_deref(), Ok("3"));
     ok!(dispatcher.set("N", 4));
-    assert_eq!(heard.recv_timeout(PATIENCE).as_deref(), Ok("4"));
+    assert_eq!(reports.recv_timeout(PATIENCE).as_deref(), Ok("4"));
     ok!(dome.wait_for("N", |reading| reading.text == "4", PATIENCE));
     let late =
         settle!(dome.wait_for("N", |reading| reading.text == "5", Duration::from_millis(50)));
     assert!(matches!(late, Err(Error::Timeout { .. })), "{late:?}");
     let written = settle!(dome.write("N", 5)).unwrap_err();
     assert_eq!(written.code(), Some("NOPERM"));
-    // It is seen who serves.
+    // Whether a dispatcher serves is seen.
     ok!(dispatcher.shutdown());
     for monitor in &mut monitors {
         // The last value may be read only now.
@@ -96,7 +97,7 @@ async fn a_reader_needs_no_right_to_write<C: Watching>() {
     let rights = READER.replace("~Cauldron.redis.common.SERVICES_REGISTRY", "");
     let reader: C = user(&server, server.url(), &rights.replace("+sismember", "")).await.unwrap();
     let mut monitor = ok!(self::dome(&reader).monitor(["N"]));
-    assert_eq!(told!(monitor), told_as("N", "4"));
+    assert_eq!(delivered!(monitor), update("N", "4"));
 }
 
 async fn a_writer_needs_no_right_to_set_values<C: Watching>() {
@@ -109,13 +110,16 @@ async fn a_writer_needs_no_right_to_set_values<C: Watching>() {
         let number = 10 * (1 + number as i64);
         assert_eq!(ok!(dome.write("N", number)).value, number.into());
         let outcomes = ok!(dome.write_many([("N", "junk"), ("N", "3")], PATIENCE));
-        assert!(matches!(&outcomes[..], [Err(Error::Refused { .. }), Ok(_)]), "{outcomes:?}");
+        assert!(
+            matches!(&outcomes[..], [Err(Error::Keyword { source: Refused { .. }, .. }), Ok(_)]),
+            "{outcomes:?}"
+        );
         ok!(dome.write_nowait("N", number + 1));
     }
     ok!(dispatcher.shutdown());
     let writer: C = user(&server, server.url(), WRITER).await.unwrap();
     let outcome = settle!(dome(&writer).write("N", 1));
-    assert!(matches!(outcome, Err(Error::NotServed { .. })), "{outcome:?}");
+    assert!(matches!(outcome, Err(Error::Keyword { source: NotServed, .. })), "{outcome:?}");
 }
 
 async fn a_dispatcher_needs_its_own_service<C: Watching>() {
@@ -133,7 +137,7 @@ async fn a_dispatcher_needs_its_own_service<C: Watching>() {
     let mut monitor = ok!(dome.monitor(["N"]));
     assert_eq!(ok!(dome.write("N", 4)).text, "4");
     let refused = settle!(dome.write("N", 5));
-    assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Keyword { source: Refused { .. }, .. })), "{refused:?}");
     ok!(dispatcher.set("N", 6));
     ok!(dome.force_write("N", 6, PATIENCE));
     ok!(dispatcher.shutdown());
@@ -163,13 +167,13 @@ async fn a_reader_goes_on_after_a_reconnection<C: Watching>() {
     let dispatcher = serve(&admin, "dome", [Keyword::integer("N").initial(1)]).await;
     let reader: C = user(&server, &proxy.url(), READER).await.unwrap();
     let mut monitor = ok!(dome(&reader).monitor(["N"]));
-    assert_eq!(told!(monitor), told_as("N", "1"));
+    assert_eq!(delivered!(monitor), update("N", "1"));
     for number in 2..5 {
         proxy.refuse();
         proxy.kill();
         ok!(dispatcher.set("N", number));
         proxy.accept().unwrap();
-        assert_eq!(told!(monitor), told_as("N", &number.to_string()));
+        assert_eq!(delivered!(monitor), update("N", &number.to_string()));
     }
 }
 
@@ -184,7 +188,7 @@ async fn a_reader_of_a_replica_is_refused<C: Watching>() {
     assert!(eventually(is_up));
     let reader: C = user(&replica, replica.url(), READER).await.unwrap();
     let refused = settle!(dome(&reader).monitor(["N"]));
-    let Err(Error::UnexpectedReply { .. }) = refused else { panic!("what it tells may be old") };
+    let Err(Error::UnexpectedReply { .. }) = refused else { panic!("its values may be old") };
 }
 
 async fn a_reader_leaves_a_master_that_is_demoted<C: Watching>() {
@@ -195,12 +199,12 @@ async fn a_reader_leaves_a_master_that_is_demoted<C: Watching>() {
     let reader: C = user(&old, &proxy.url(), READER).await.unwrap();
     Wire::to(old.url(), "dome").set(".N", "1");
     let mut monitor = ok!(dome(&reader).monitor(["N"]));
-    assert_eq!(told!(monitor), told_as("N", "1"));
+    assert_eq!(delivered!(monitor), update("N", "1"));
     let _dispatcher = serve(&admin, "dome", [Keyword::integer("N").initial(2)]).await;
     // The connections to the old one stay, and answer.
     proxy.lead_to(new.port());
     let () = query(old.url(), &format!("REPLICAOF 127.0.0.1 {}", new.port())).unwrap();
-    assert_eq!(told!(monitor), told_as("N", "2"));
+    assert_eq!(delivered!(monitor), update("N", "2"));
     let listeners = || query::<String>(new.url(), "CLIENT LIST TYPE pubsub").unwrap();
     assert!(eventually(|| listeners().contains("user=ann")));
 }

@@ -18,7 +18,7 @@ contract_on_servers! {
     a_status_is_waited_for,
     dispatchers_are_seen_to_come_and_go,
     a_keyword_that_its_service_has_no_more_is_not_served,
-    who_goes_before_the_first_look_is_seen,
+    a_dispatcher_that_ends_before_the_first_read_is_noticed,
     a_dispatcher_is_seen_to_die,
     a_write_is_seen_to_expire_with_its_dispatcher,
     statuses_of_cauldron_are_seen,
@@ -174,7 +174,10 @@ async fn a_keyword_that_its_service_has_no_more_is_not_served<C: Watching>(
     drop(dispatcher);
 }
 
-async fn who_goes_before_the_first_look_is_seen<C: Watching>(client: C, name: &'static str) {
+async fn a_dispatcher_that_ends_before_the_first_read_is_noticed<C: Watching>(
+    client: C,
+    name: &'static str,
+) {
     let (service, name, _) = parts(&client, name);
     let dispatcher = serve(&client, &name, [Keyword::integer("N").initial(1)]).await;
     let mut monitors = [ok!(service.monitor(["N"])), ok!(service.monitor_all())];

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::{NotServed, Refused, UnknownKeyword};
 use redis_collections::keyword::{self, Keyword, Status, Value};
 use redis_collections::{Applied, Error};
 
@@ -19,8 +20,8 @@ contract_on_servers! {
     the_same_value_is_acknowledged,
     a_command_is_done_each_time_that_it_is_written,
     several_writes_have_an_outcome_each,
-    nobody_serves_what_nobody_listens_to,
-    who_serves_in_another_database_is_not_told,
+    a_keyword_without_a_subscribed_dispatcher_is_not_served,
+    a_dispatcher_of_another_database_receives_no_request,
 }
 
 async fn what_is_written_is_what_the_dispatcher_makes_of_it<C: Kind>(
@@ -58,7 +59,7 @@ async fn what_is_written_is_what_the_dispatcher_makes_of_it<C: Kind>(
                 let read = ok!(service.read(keyword));
                 assert_eq!((read.value, read.set_at), (made, reading.set_at), "{keyword}");
             }
-            (Err(error @ Error::Refused { .. }), None) => {
+            (Err(error @ Error::Keyword { source: Refused { .. }, .. }), None) => {
                 assert_eq!(error.applied(), Applied::No);
             }
             (outcome, _) => panic!("{keyword} {value}: {outcome:?}"),
@@ -68,7 +69,7 @@ async fn what_is_written_is_what_the_dispatcher_makes_of_it<C: Kind>(
     let fixed = ok!(service.read("R"));
     assert_eq!((fixed.status, fixed.error), (Status::Ready, None));
     let unknown = settle!(service.write("X", 1));
-    assert!(matches!(unknown, Err(Error::UnknownKeyword { .. })), "{unknown:?}");
+    assert!(matches!(unknown, Err(Error::Keyword { source: UnknownKeyword, .. })), "{unknown:?}");
 }
 
 async fn a_write_returns_after_it_has_happened<C: Kind>(client: C, name: &'static str) {
@@ -77,6 +78,7 @@ async fn a_write_returns_after_it_has_happened<C: Kind>(client: C, name: &'stati
     let slow = Keyword::integer("N").on_write({
         let done = done.clone();
         move |_| {
+            // Long enough that a write which does not wait for it returns before the count.
             std::thread::sleep(Duration::from_millis(30));
             done.fetch_add(1, Ordering::SeqCst);
             C::loading(Ok(()))
@@ -94,7 +96,7 @@ async fn an_error_is_its_writers_and_stays_for_all_readers<C: Kind>(client: C, n
     let (service, name, mut wire) = parts(&client, name);
     let _dispatcher = serve(&client, &name, [Keyword::integer("N").initial(1)]).await;
     let error = settle!(service.write("N", "junk")).unwrap_err();
-    let Error::Refused { reason, .. } = &error else { panic!("{error}") };
+    let Error::Keyword { source: Refused { reason }, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("junk") && error.to_string().contains(reason), "{error}");
     for _ in 0..2 {
         let reading = ok!(service.read("N"));
@@ -158,9 +160,9 @@ async fn several_writes_have_an_outcome_each<C: Kind>(client: C, name: &'static 
             &outcomes[..],
             [
                 Ok(first),
-                Err(Error::Refused { .. }),
+                Err(Error::Keyword { source: Refused { .. }, .. }),
                 Err(Error::InvalidArgument { .. }),
-                Err(Error::UnknownKeyword { .. }),
+                Err(Error::Keyword { source: UnknownKeyword, .. }),
                 Ok(second),
                 Ok(third)
             ] if (&first.text[..], &second.text[..], &third.text[..]) == ("1", "2", "3")
@@ -175,7 +177,10 @@ async fn several_writes_have_an_outcome_each<C: Kind>(client: C, name: &'static 
     }
 }
 
-async fn nobody_serves_what_nobody_listens_to<C: Kind>(client: C, name: &'static str) {
+async fn a_keyword_without_a_subscribed_dispatcher_is_not_served<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
     let (service, name, mut wire) = parts(&client, name);
     wire.register();
     for keyword_is_there in [false, true] {
@@ -187,7 +192,9 @@ async fn nobody_serves_what_nobody_listens_to<C: Kind>(client: C, name: &'static
             settle!(service.write("N", 2)).map(drop),
             settle!(service.write_nowait("N", 2)),
         ] {
-            let Err(error @ Error::NotServed { .. }) = outcome else { panic!("{outcome:?}") };
+            let Err(error @ Error::Keyword { source: NotServed, .. }) = outcome else {
+                panic!("{outcome:?}")
+            };
             assert_eq!(error.applied(), Applied::No);
         }
     }
@@ -195,19 +202,28 @@ async fn nobody_serves_what_nobody_listens_to<C: Kind>(client: C, name: &'static
     ok!(service.write_nowait("N", 2));
     ok!(service.wait_for("N", |reading| reading.text == "2", PATIENCE));
     ok!(dispatcher.shutdown());
-    assert!(matches!(settle!(service.write("N", 1)), Err(Error::NotServed { .. })));
+    assert!(matches!(
+        settle!(service.write("N", 1)),
+        Err(Error::Keyword { source: NotServed, .. })
+    ));
     // The listener serves another keyword.
     let _stranger = wire.listen(&[".N"]);
-    assert!(matches!(settle!(service.write("N", 1)), Err(Error::NotServed { .. })));
+    assert!(matches!(
+        settle!(service.write("N", 1)),
+        Err(Error::Keyword { source: NotServed, .. })
+    ));
     // What listened for the dispatcher that has shut down ends beside it.
     assert!(eventually(|| wire.listeners() == 0));
     // Its connection is lost, and its lease is not over yet.
     wire.set("~rc:lease", "another");
     let outcome = settle!(service.write_within("N", 1, Duration::from_secs(1)));
-    assert!(matches!(outcome, Err(Error::NotServed { .. })), "{outcome:?}");
+    assert!(matches!(outcome, Err(Error::Keyword { source: NotServed, .. })), "{outcome:?}");
 }
 
-async fn who_serves_in_another_database_is_not_told<C: Kind>(client: C, name: &'static str) {
+async fn a_dispatcher_of_another_database_receives_no_request<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
     let (service, name, _) = parts(&client, name);
     let called: Arc<Mutex<Vec<Value>>> = Arc::default();
     let noted = called.clone();
@@ -219,7 +235,7 @@ async fn who_serves_in_another_database_is_not_told<C: Kind>(client: C, name: &'
     let other = C::build(C::builder(&format!("{}7", SERVER.url()))).await.unwrap();
     let there = keyword::Client::new(&other).service(&name);
     for outcome in [settle!(there.write_nowait("N", 1)), settle!(there.write("N", 2)).map(drop)] {
-        assert!(matches!(outcome, Err(Error::NotServed { .. })), "{outcome:?}");
+        assert!(matches!(outcome, Err(Error::Keyword { source: NotServed, .. })), "{outcome:?}");
     }
     let _there = serve(&other, &name, [Keyword::integer("N")]).await;
     ok!(there.write_nowait("N", 3));

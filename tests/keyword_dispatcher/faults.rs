@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::AlreadyServed;
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
 use redis_collections::{Error, LocalServer};
 
@@ -15,14 +16,14 @@ use crate::support::wire::Wire;
 use crate::{Calls, Gate, Patient, superstitious};
 
 on_both_kinds! {
-    who_is_not_heard_of_loses_the_name,
+    a_dispatcher_that_is_cut_off_loses_the_name,
     a_server_that_was_emptied_gets_everything_again,
     a_server_that_went_back_in_time_gets_what_is_newer,
     what_is_deleted_comes_back,
     a_lost_connection_loses_no_outcome,
     an_outcome_that_was_read_is_not_made_again,
     what_is_only_written_has_no_value_after_a_reconnection,
-    changes_are_told_once_and_in_order_though_replies_are_lost,
+    changes_are_delivered_once_and_in_order_though_replies_are_lost,
 }
 
 /// Longer than a busy machine keeps a thread waiting.
@@ -58,18 +59,18 @@ impl<C: Patient> Fixture<C> {
     }
 }
 
-async fn who_is_not_heard_of_loses_the_name<C: Patient>() {
+async fn a_dispatcher_that_is_cut_off_loses_the_name<C: Patient>() {
     let fixture = Fixture::<C>::new().await;
     let mut wire = fixture.wire();
     let direct = C::build(C::builder(fixture.server.url())).await.unwrap();
     let first = fixture.serve(&fixture.client).await.unwrap();
     wire.ask("SLOW", b"1");
-    fixture.gate.wait_for_somebody();
+    fixture.gate.wait_for_a_caller();
     assert!(eventually(|| wire.status("SLOW").as_deref() == Some("modify")));
     fixture.proxy.refuse();
     fixture.proxy.kill();
     let early = fixture.serve(&direct).await;
-    assert!(matches!(early, Err(Error::AlreadyServed { .. })), "{early:?}");
+    assert!(matches!(early, Err(Error::Keyword { source: AlreadyServed, .. })), "{early:?}");
     assert!(eventually(|| wire.lease().is_none()));
     assert!(eventually(|| wire.status("SLOW").as_deref() != Some("modify")));
     let second = fixture.serve(&direct).await.unwrap();
@@ -78,7 +79,7 @@ async fn who_is_not_heard_of_loses_the_name<C: Patient>() {
     fixture.gate.open();
     assert!(eventually(|| !first.is_serving()));
     let refused = settle!(first.set("N", 1));
-    assert!(matches!(refused, Err(Error::AlreadyServed { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Keyword { source: AlreadyServed, .. })), "{refused:?}");
     ok!(first.shutdown());
     assert!(second.is_serving() && wire.is_registered());
     assert_eq!(wire.value("N").as_deref(), Some("2"));
@@ -141,7 +142,7 @@ async fn a_lost_connection_loses_no_outcome<C: Patient>() {
     let dispatcher = fixture.serve(&fixture.client).await.unwrap();
     let mut wire = fixture.wire();
     let asked = wire.ask("SLOW", b"1");
-    fixture.gate.wait_for_somebody();
+    fixture.gate.wait_for_a_caller();
     fixture.proxy.refuse();
     fixture.proxy.kill();
     fixture.gate.open();
@@ -160,12 +161,12 @@ async fn an_outcome_that_was_read_is_not_made_again<C: Patient>() {
     // The server knows the script by now.
     assert_eq!(wire.write("N", "1"), "1");
     let asked = wire.ask("SLOW", b"1");
-    fixture.gate.wait_for_somebody();
+    fixture.gate.wait_for_a_caller();
     let (mut reader, outcome) = (fixture.wire(), asked.clone());
     let reading = std::thread::spawn(move || reader.outcome(&outcome));
     let blocked = || query::<String>(fixture.server.url(), "INFO clients").unwrap();
     assert!(eventually(|| blocked().contains("blocked_clients:1")));
-    // The value is set, and the dispatcher does not hear of that.
+    // The value is set, and the reply does not reach the dispatcher.
     fixture.proxy.cut_after(0, Direction::Replies);
     fixture.gate.open();
     let outcome = reading.join().unwrap();
@@ -193,12 +194,12 @@ async fn what_is_only_written_has_no_value_after_a_reconnection<C: Patient>() {
     assert_eq!((wire.write("COMMAND", ""), calls.counted()), (String::new(), 2));
 }
 
-async fn changes_are_told_once_and_in_order_though_replies_are_lost<C: Patient>() {
+async fn changes_are_delivered_once_and_in_order_though_replies_are_lost<C: Patient>() {
     const THREADS: usize = 3;
     const ALL: usize = 600;
     let fixture = Fixture::<C>::new().await;
-    let told: Arc<Mutex<Vec<String>>> = Arc::default();
-    let noted = told.clone();
+    let changes: Arc<Mutex<Vec<String>>> = Arc::default();
+    let noted = changes.clone();
     let keyword = Keyword::integer("N")
         .history(2 * ALL)
         .on_change(move |change| noted.lock().unwrap().push(change.value.to_string()));
@@ -227,8 +228,8 @@ async fn changes_are_told_once_and_in_order_though_replies_are_lost<C: Patient>(
     let next = || published.next().1.split_once(' ').unwrap().1.to_owned();
     let mut expected: Vec<_> = std::iter::repeat_with(next).take_while(|it| it != "-1").collect();
     expected.push("-1".into());
-    assert!(eventually(|| told.lock().unwrap().last().is_some_and(|last| last == "-1")));
-    assert_eq!(*told.lock().unwrap(), expected, "in the order of the server");
+    assert!(eventually(|| changes.lock().unwrap().last().is_some_and(|last| last == "-1")));
+    assert_eq!(*changes.lock().unwrap(), expected, "in the order of the server");
     let history = dispatcher.history("N").unwrap();
     let history: Vec<_> = history.into_iter().map(|(_, value)| value.to_string()).collect();
     assert_eq!(history, expected);

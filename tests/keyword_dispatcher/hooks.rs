@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::Refused;
 use redis_collections::keyword::{Change, Dispatcher, Keyword, Value};
 use redis_collections::{Error, HandlerResult};
 
@@ -15,8 +16,8 @@ contract_on_servers! {
     requests_of_one_keyword_come_after_each_other,
     too_many_requests_are_refused,
     hooks_may_use_their_dispatcher,
-    changes_are_told_after_they_were_published,
-    every_change_is_told_once_and_in_order,
+    change_hooks_run_after_the_value_was_published,
+    every_change_is_delivered_once_and_in_order,
     values_are_found_out_every_so_often,
     a_value_is_not_found_out_twice_at_a_time,
     what_cannot_be_found_out_is_an_error,
@@ -40,7 +41,8 @@ async fn a_hook_that_hangs_keeps_only_its_own_keyword<C: Patient>(client: C, nam
         .lease(lease);
     let dispatcher = ok!(builder.serve(&client));
     let slow = wire.ask("SLOW", b"1");
-    gate.wait_for_somebody();
+    gate.wait_for_a_caller();
+    // Until two leases have passed: the status outlasts each of them.
     let begun = std::time::Instant::now();
     let mut value = 0;
     while begun.elapsed() < lease * 2 {
@@ -65,7 +67,7 @@ async fn requests_of_one_keyword_come_after_each_other<C: Patient>(client: C, na
     });
     let _dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
     let asked: Vec<_> = (0..20).map(|value| wire.ask("N", value.to_string().as_bytes())).collect();
-    gate.wait_for_somebody();
+    gate.wait_for_a_caller();
     assert_eq!(written.lock().unwrap().len(), 1);
     gate.open();
     for (value, id) in asked.iter().enumerate() {
@@ -82,7 +84,7 @@ async fn too_many_requests_are_refused<C: Patient>(client: C, name: &'static str
     let asked: Vec<_> =
         (0..1100).map(|value| wire.ask("N", value.to_string().as_bytes())).collect();
     let (last, first) = (asked.last().unwrap(), asked.first().unwrap());
-    assert_eq!(wire.outcome(last), "-too many requests wait for it");
+    assert_eq!(wire.outcome(last), "-too many requests are waiting for it");
     assert_eq!(wire.status("N").as_deref(), Some("modify"), "the keyword itself is well");
     gate.open();
     assert!(wire.outcome(first).ends_with(" 0"));
@@ -108,8 +110,8 @@ where
 }
 
 #[test]
-fn what_is_told_of_changes_may_use_the_dispatcher() {
-    let (service, mut wire) = wire("told");
+fn a_change_hook_may_use_the_dispatcher() {
+    let (service, mut wire) = wire("changed");
     let shared: Arc<OnceLock<Dispatcher>> = Arc::default();
     let own = shared.clone();
     let keyword = Keyword::integer("N").on_change(move |change| {
@@ -126,10 +128,10 @@ fn what_is_told_of_changes_may_use_the_dispatcher() {
     shared.get().unwrap().shutdown().unwrap();
 }
 
-async fn changes_are_told_after_they_were_published<C: Kind>(client: C, name: &'static str) {
+async fn change_hooks_run_after_the_value_was_published<C: Kind>(client: C, name: &'static str) {
     let (service, mut wire) = wire(name);
-    let told: Arc<Mutex<Vec<Change>>> = Arc::default();
-    let noted = told.clone();
+    let changes: Arc<Mutex<Vec<Change>>> = Arc::default();
+    let noted = changes.clone();
     let keyword = Keyword::integer("N").initial(1).on_change(move |change| {
         noted.lock().unwrap().push(change.clone());
         panic!("a callback of a test");
@@ -138,19 +140,19 @@ async fn changes_are_told_after_they_were_published<C: Kind>(client: C, name: &'
     ok!(dispatcher.set("N", 2));
     assert_eq!(wire.write("N", "2"), "2");
     assert_eq!(wire.write("N", "3"), "3");
-    assert!(eventually(|| told.lock().unwrap().len() == 2));
-    let told = told.lock().unwrap();
-    let told: Vec<_> = told.iter().map(|it| (it.before.clone(), it.value.clone())).collect();
+    assert!(eventually(|| changes.lock().unwrap().len() == 2));
+    let changes = changes.lock().unwrap();
+    let changes: Vec<_> = changes.iter().map(|it| (it.before.clone(), it.value.clone())).collect();
     let value = |value: i32| Value::from(value);
-    assert_eq!(told, [(Some(value(1)), value(2)), (Some(value(2)), value(3))]);
+    assert_eq!(changes, [(Some(value(1)), value(2)), (Some(value(2)), value(3))]);
 }
 
-async fn every_change_is_told_once_and_in_order<C: Kind>(client: C, name: &'static str) {
+async fn every_change_is_delivered_once_and_in_order<C: Kind>(client: C, name: &'static str) {
     const THREADS: i64 = 4;
     const EACH: i64 = 300;
     let (service, wire) = wire(name);
-    let told: Arc<Mutex<Vec<Change>>> = Arc::default();
-    let noted = told.clone();
+    let changes: Arc<Mutex<Vec<Change>>> = Arc::default();
+    let noted = changes.clone();
     let keyword = Keyword::integer("N").initial(-1).history(10_000);
     let keyword = keyword.on_change(move |change| noted.lock().unwrap().push(change.clone()));
     let dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
@@ -167,15 +169,16 @@ async fn every_change_is_told_once_and_in_order<C: Kind>(client: C, name: &'stat
         }
     });
     let all = (THREADS * EACH) as usize;
-    assert!(eventually(|| told.lock().unwrap().len() >= all));
-    let told = told.lock().unwrap();
-    let values: Vec<_> = told.iter().map(|change| change.value.clone()).collect();
+    assert!(eventually(|| changes.lock().unwrap().len() >= all));
+    let changes = changes.lock().unwrap();
+    let values: Vec<_> = changes.iter().map(|change| change.value.clone()).collect();
     let texts: Vec<_> = values.iter().map(ToString::to_string).collect();
     let news: Vec<_> = (0..all).map(|_| published.next().1).collect();
     let news: Vec<_> = news.iter().map(|news| news.split_once(' ').unwrap().1).collect();
     assert_eq!(texts, news, "in the order of the server");
     assert!(
-        told.iter()
+        changes
+            .iter()
             .skip(1)
             .map(|it| it.before.clone())
             .eq(values[..all - 1].iter().cloned().map(Some))
@@ -227,7 +230,7 @@ async fn a_value_is_not_found_out_twice_at_a_time<C: Patient>(client: C, name: &
                 .every(Duration::from_millis(2)),
         );
     let dispatcher = ok!(builder.serve(&client));
-    gate.wait_for_somebody();
+    gate.wait_for_a_caller();
     assert!(eventually(|| wire.number("TIME") >= Some(10)));
     ok!(dispatcher.refresh("N"));
     assert_eq!(reads.counted(), 1);
@@ -249,7 +252,9 @@ async fn what_cannot_be_found_out_is_an_error<C: Kind>(client: C, name: &'static
         [("A", "the source is down"), ("B", "\"x\" is not a number"), ("C", "it panicked")]
     {
         let refused = settle!(dispatcher.refresh(keyword));
-        assert!(matches!(refused, Err(Error::Refused { reason, .. }) if reason == why));
+        assert!(
+            matches!(refused, Err(Error::Keyword { source: Refused { reason }, .. }) if reason == why)
+        );
         assert_eq!(wire.status(keyword).as_deref(), Some("error"));
         assert_eq!(wire.error(keyword).as_deref(), Some(why));
         assert_eq!(wire.value(keyword).as_deref(), Some("1"));
@@ -262,7 +267,7 @@ async fn a_shutdown_waits_for_hooks<C: Patient>(client: C, name: &'static str) {
     let keyword = Keyword::integer("N").on_write(held_up::<C>(&gate));
     let dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
     let [runs, waits] = [1, 2].map(|value| wire.ask("N", value.to_string().as_bytes()));
-    gate.wait_for_somebody();
+    gate.wait_for_a_caller();
     let ending = std::thread::spawn({
         let dispatcher = dispatcher.clone();
         move || C::finish(async { C::settle(dispatcher.shutdown()).await })
@@ -271,7 +276,7 @@ async fn a_shutdown_waits_for_hooks<C: Patient>(client: C, name: &'static str) {
     assert!(wire.lease().is_some(), "it is still there");
     gate.open();
     assert!(wire.outcome(&runs).ends_with(" 1"));
-    assert_eq!(wire.outcome(&waits), "-its dispatcher shuts down");
+    assert_eq!(wire.outcome(&waits), "-its dispatcher is shutting down");
     ending.join().unwrap().unwrap();
     assert_eq!((wire.lease(), wire.value("N").as_deref()), (None, Some("1")));
 }
@@ -283,7 +288,7 @@ async fn a_shutdown_waits_no_longer_than_its_grace<C: Patient>(client: C, name: 
     let builder = Dispatcher::builder(&service).keyword(keyword).lease(Duration::from_secs(1));
     let dispatcher = ok!(builder.grace(Duration::from_millis(20)).serve(&client));
     wire.ask("N", b"1");
-    gate.wait_for_somebody();
+    gate.wait_for_a_caller();
     ok!(dispatcher.shutdown());
     assert_eq!((wire.lease(), wire.is_registered()), (None, false));
     assert!(eventually(|| wire.status("N").as_deref() != Some("modify")));
@@ -306,14 +311,14 @@ async fn what_waits_for_a_hook_is_refused_at_the_end<C: Patient>(client: C, name
         let dispatcher = ok!(builder.serve(&client));
         let [_runs, waits, waits_too] =
             ["1", "2", "3"].map(|text| wire.ask("SLOW", text.as_bytes()));
-        gate.wait_for_somebody();
+        gate.wait_for_a_caller();
         assert_eq!(wire.write("QUICK", "1"), "1", "those before it wait");
         match is_shut_down {
             true => ok!(dispatcher.shutdown()),
             false => drop(dispatcher),
         }
         for id in [waits, waits_too] {
-            assert_eq!(wire.outcome(&id), "-its dispatcher shuts down");
+            assert_eq!(wire.outcome(&id), "-its dispatcher is shutting down");
         }
         gate.open();
         assert!(eventually(|| wire.lease().is_none()));

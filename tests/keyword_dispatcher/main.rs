@@ -13,8 +13,7 @@ mod vectors;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use redis_collections::keyword::Value;
 use redis_collections::{AsyncClient, Client, HandlerResult};
@@ -22,6 +21,8 @@ use support::kinds::{Kind, SERVER, SourceDown, plain};
 use support::servers::PATIENCE;
 use support::wire::Wire;
 use support::within;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// The service of a scenario, and a program that knows it.
 fn wire(name: &str) -> (String, Wire) {
@@ -60,20 +61,16 @@ fn superstitious<C: Kind>(calls: &Calls) -> impl Fn(Value) -> C::Loading<()> + u
 /// Holds hooks up until it is opened.
 #[derive(Clone, Default)]
 struct Gate {
-    open: Arc<AtomicBool>,
+    is_open: Arc<watch::Sender<bool>>,
     inside: Calls,
 }
 
 impl Gate {
     fn open(&self) {
-        self.open.store(true, Ordering::Release);
+        self.is_open.send_replace(true);
     }
 
-    fn is_open(&self) -> bool {
-        self.open.load(Ordering::Acquire)
-    }
-
-    fn wait_for_somebody(&self) {
+    fn wait_for_a_caller(&self) {
         assert!(within(PATIENCE, || self.inside.counted() > 0), "no request comes");
     }
 }
@@ -90,7 +87,7 @@ impl Patient for Client {
 
     fn wait_for<T: Send + 'static>(gate: &Gate, value: T) -> Self::Waiting<T> {
         gate.inside.count();
-        within(PATIENCE, || gate.is_open()).then_some(value).ok_or(SourceDown)
+        within(PATIENCE, || *gate.is_open.borrow()).then_some(value).ok_or(SourceDown)
     }
 }
 
@@ -101,10 +98,9 @@ impl Patient for AsyncClient {
         let gate = gate.clone();
         Box::pin(async move {
             gate.inside.count();
-            while !gate.is_open() {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-            Ok(value)
+            let mut is_open = gate.is_open.subscribe();
+            let opened = timeout(PATIENCE, is_open.wait_for(|is_open| *is_open)).await.is_ok();
+            opened.then_some(value).ok_or(SourceDown)
         })
     }
 }

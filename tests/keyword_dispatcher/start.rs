@@ -4,6 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use redis_collections::keyword::KeywordError::{AlreadyServed, NotServed};
 use redis_collections::keyword::{self, Dispatcher, Keyword, Status, Value};
 use redis_collections::{AsyncClient, Error, LocalServer};
 use tokio::runtime::Builder;
@@ -22,7 +23,7 @@ contract_on_servers! {
     one_dispatcher_serves_at_a_time,
     of_many_that_start_at_once_one_serves,
     a_name_that_cauldron_left_is_taken,
-    a_bystander_does_not_keep_the_name_of_who_crashed,
+    a_bystander_does_not_keep_the_name_of_a_crashed_dispatcher,
     a_dispatcher_that_is_dropped_gives_its_name_back,
     a_name_that_gets_free_is_waited_for,
     a_lease_lasts_ten_seconds_by_default,
@@ -115,13 +116,13 @@ async fn one_dispatcher_serves_at_a_time<C: Kind>(client: C, name: &'static str)
     };
     let first = ok!(serve(1));
     let before = (wire.lease(), wire.time("N"));
-    assert!(matches!(settle!(serve(2)), Err(Error::AlreadyServed { .. })));
+    assert!(matches!(settle!(serve(2)), Err(Error::Keyword { source: AlreadyServed, .. })));
     assert_eq!((wire.lease(), wire.time("N")), before);
     assert_eq!((wire.value("N").as_deref(), wire.write("N", "3")), (Some("1"), "3".into()));
     ok!(first.shutdown());
     let _second = ok!(serve(2));
     assert_eq!(wire.value("N").as_deref(), Some("2"));
-    assert!(matches!(settle!(first.set("N", 4)), Err(Error::NotServed { .. })));
+    assert!(matches!(settle!(first.set("N", 4)), Err(Error::Keyword { source: NotServed, .. })));
 }
 
 async fn of_many_that_start_at_once_one_serves<C: Kind>(client: C, name: &'static str) {
@@ -134,7 +135,8 @@ async fn of_many_that_start_at_once_one_serves<C: Kind>(client: C, name: &'stati
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(serve)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    let refused = |it: &&Result<_, _>| matches!(it, Err(Error::AlreadyServed { .. }));
+    let refused =
+        |it: &&Result<_, _>| matches!(it, Err(Error::Keyword { source: AlreadyServed, .. }));
     assert_eq!(started.iter().filter(refused).count(), 7);
     assert_eq!(started.iter().filter(|it| it.is_ok()).count(), 1);
 }
@@ -144,7 +146,7 @@ async fn a_name_that_cauldron_left_is_taken<C: Kind>(client: C, name: &'static s
     wire.register();
     let serve = || Dispatcher::builder(&service).keyword(Keyword::string("N")).serve(&client);
     let lives = wire.listen(&[".N"]);
-    assert!(matches!(settle!(serve()), Err(Error::AlreadyServed { .. })));
+    assert!(matches!(settle!(serve()), Err(Error::Keyword { source: AlreadyServed, .. })));
     assert_eq!((wire.lease(), wire.value("N")), (None, None));
     drop(lives);
     let _of_another = wire.listen(&[".west.N", ".N:status"]);
@@ -158,7 +160,10 @@ async fn a_name_that_cauldron_left_is_taken<C: Kind>(client: C, name: &'static s
     assert!(serves.is_some() && wire.lease().is_some());
 }
 
-async fn a_bystander_does_not_keep_the_name_of_who_crashed<C: Kind>(client: C, name: &'static str) {
+async fn a_bystander_does_not_keep_the_name_of_a_crashed_dispatcher<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
     for (number, (keywords, of_ours)) in [(1, true), (2, true), (2, false)].into_iter().enumerate()
     {
         let (service, mut wire) = wire(&format!("{name}-{number}"));
@@ -207,7 +212,9 @@ async fn a_name_that_gets_free_is_waited_for<C: Kind>(client: C, name: &'static 
     let () = wire.run(&[b"SET", lease.as_bytes(), b"crashed/600", b"PX", b"600"]);
     wire.register();
     let refused = settle!(serve(1, Duration::from_millis(1))).map(drop);
-    let Err(error @ Error::AlreadyServed { .. }) = refused else { panic!("{refused:?}") };
+    let Err(error @ Error::Keyword { source: AlreadyServed, .. }) = refused else {
+        panic!("{refused:?}")
+    };
     let message = error.to_string();
     assert!(
         message.contains(&format!("{service}\"")) && !message.contains("REGISTRY"),

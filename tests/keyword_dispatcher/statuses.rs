@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis_collections::Error;
+use redis_collections::keyword::KeywordError::Refused;
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
 
 use crate::support::kinds::{Kind, SourceDown, contract_on_servers, ok, settle};
@@ -34,11 +35,14 @@ async fn readings_do_not_end_a_write<C: Patient>(client: C, name: &'static str) 
     let dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
     let mut news = wire.listen(&["~rc:changed:N"]);
     let written = wire.ask("N", b"50");
-    gate.wait_for_somebody();
+    gate.wait_for_a_caller();
     ok!(dispatcher.refresh("N"));
     ok!(dispatcher.set("N", 10));
     ok!(dispatcher.set("N", 10));
-    assert!(matches!(settle!(dispatcher.set("N", "x")), Err(Error::Refused { .. })));
+    assert!(matches!(
+        settle!(dispatcher.set("N", "x")),
+        Err(Error::Keyword { source: Refused { .. }, .. })
+    ));
     assert_eq!(
         (wire.value("N").as_deref(), wire.status("N").as_deref()),
         (Some("10"), Some("modify"))
@@ -127,7 +131,7 @@ async fn a_write_goes_on_after_the_server_has_lost_everything<C: Patient>(
     let builder = Dispatcher::builder(&service).keyword(keyword).lease(Duration::from_secs(2));
     let _dispatcher = ok!(builder.serve(&client));
     let written = wire.ask("N", b"5");
-    gate.wait_for_somebody();
+    gate.wait_for_a_caller();
     for rest in [".N", ".N:status", "~rc:lease", "~rc:keywords", "~rc:times"] {
         let key = wire.name(rest);
         let _: usize = wire.run(&[b"DEL", key.as_bytes()]);

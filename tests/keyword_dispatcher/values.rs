@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use redis_collections::Error;
+use redis_collections::keyword::KeywordError::{Refused, UnknownKeyword};
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
 
 use crate::support::eventually;
@@ -44,9 +45,15 @@ async fn handles_have_the_types_of_their_keywords<C: Kind>(client: C, name: &'st
     assert_eq!((dome.shutter.get().unwrap(), dome.is_hot.get().unwrap()), (Some(1), Some(true)));
     assert_eq!(dome.target.get().unwrap().as_deref(), Some("M 31"));
     assert_eq!(wire.value("SHUTTER").as_deref(), Some("1"));
-    assert!(matches!(settle!(dome.shutter.set(2)), Err(Error::Refused { .. })));
+    assert!(matches!(
+        settle!(dome.shutter.set(2)),
+        Err(Error::Keyword { source: Refused { .. }, .. })
+    ));
     assert!(matches!(dispatcher.handle::<i64>("AZ"), Err(Error::InvalidArgument { .. })));
-    assert!(matches!(dispatcher.handle::<i64>("X"), Err(Error::UnknownKeyword { .. })));
+    assert!(matches!(
+        dispatcher.handle::<i64>("X"),
+        Err(Error::Keyword { source: UnknownKeyword, .. })
+    ));
 }
 
 async fn what_is_set_is_published<C: Kind>(client: C, name: &'static str) {
@@ -72,7 +79,10 @@ async fn what_is_set_is_published<C: Kind>(client: C, name: &'static str) {
     let values: Vec<_> = history.iter().map(|(_, value)| value.clone()).collect();
     assert_eq!(values, [Value::Integer(2), Value::Integer(3)]);
     assert!(history.is_sorted_by_key(|(at, _)| *at));
-    assert!(matches!(settle!(dispatcher.set("X", 1)), Err(Error::UnknownKeyword { .. })));
+    assert!(matches!(
+        settle!(dispatcher.set("X", 1)),
+        Err(Error::Keyword { source: UnknownKeyword, .. })
+    ));
 }
 
 /// Another client reads value, status and time together all the time.
@@ -102,7 +112,7 @@ async fn a_change_and_its_message_are_one_step<C: Kind>(client: C, name: &'stati
     for number in 1..=LAST {
         ok!(dispatcher.set("N", number));
     }
-    let told: HashMap<String, String> = (0..LAST)
+    let published: HashMap<String, String> = (0..LAST)
         .map(|_| {
             let (_, message) = messages.next();
             let (at, text) = message.split_once(' ').unwrap();
@@ -110,7 +120,7 @@ async fn a_change_and_its_message_are_one_step<C: Kind>(client: C, name: &'stati
         })
         .collect();
     for (value, status, at) in looking.join().unwrap() {
-        let at_its_time = value == "0" || told.get(&value) == Some(&at);
+        let at_its_time = value == "0" || published.get(&value) == Some(&at);
         assert!(at_its_time && status == "ready", "{value} {status} {at}");
     }
 }
@@ -138,7 +148,9 @@ async fn what_may_not_be_set_is_refused<C: Kind>(client: C, name: &'static str) 
     let dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
     for value in ["3", "12", "x"] {
         let refused = settle!(dispatcher.set("N", value));
-        let Err(Error::Refused { reason, .. }) = refused else { panic!("{refused:?}") };
+        let Err(Error::Keyword { source: Refused { reason }, .. }) = refused else {
+            panic!("{refused:?}")
+        };
         assert_eq!(wire.error("N"), Some(reason));
         assert_eq!(wire.status("N").as_deref(), Some("error"));
         assert_eq!(wire.value("N").as_deref(), Some("4"));

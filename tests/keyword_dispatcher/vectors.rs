@@ -1,5 +1,6 @@
 //! What real dispatchers of Cauldron left in Redis, compared with what this one leaves.
 
+use redis_collections::keyword::KeywordError::AlreadyServed;
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
 use redis_collections::{Client, Error, LocalServer};
 use serde_json::Value as Case;
@@ -38,7 +39,7 @@ fn every_case_of_a_dispatcher_is_replayed_or_has_a_reason() {
             }
             "__init__ duplicate name" => {
                 let again = Dispatcher::<Client>::builder("testsvc").serve(&client);
-                assert!(matches!(again, Err(Error::AlreadyServed { .. })), "{id}");
+                assert!(matches!(again, Err(Error::Keyword { source: AlreadyServed, .. })), "{id}");
             }
             started if started.starts_with("__init__") => {}
             _ => {

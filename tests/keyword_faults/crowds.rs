@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::{NotServed, Refused};
 use redis_collections::keyword::{Keyword, Value};
 use redis_collections::{Applied, Error, LocalServer};
 
@@ -15,8 +16,8 @@ use crate::support::servers::{PATIENCE, query};
 use crate::{connect, dome, serve, serve_patiently};
 
 on_both_kinds! {
-    of_many_who_write_one_keyword_each_has_its_own_outcome,
-    who_writes_while_subscriptions_are_cut_has_a_true_outcome,
+    each_of_many_writers_of_one_keyword_has_its_own_outcome,
+    a_write_while_subscriptions_are_cut_has_a_true_outcome,
 }
 
 const WRITERS: i64 = 8;
@@ -48,9 +49,14 @@ fn write_many<C: Kind>(client: &C, writer: i64, time: Duration) -> (Vec<i64>, Ve
                 assert_eq!((reading.text, number % 2), (number.to_string(), 0));
                 taken.push(number);
             }
-            Err(Error::Refused { reason, .. }) => assert_eq!(reason, format!("{number} is odd")),
+            Err(Error::Keyword { source: Refused { reason }, .. }) => {
+                assert_eq!(reason, format!("{number} is odd"))
+            }
             Err(error) if error.applied() == Applied::Perhaps => unknown.push(number),
-            Err(error) => assert!(matches!(error, Error::NotServed { .. }), "{number}: {error}"),
+            Err(error) => assert!(
+                matches!(error, Error::Keyword { source: NotServed, .. }),
+                "{number}: {error}"
+            ),
         }
     }
     (taken, unknown)
@@ -68,7 +74,7 @@ fn written_by_all<C: Kind>(url: &str, time: Duration) -> (Vec<i64>, Vec<i64>) {
     (taken.concat(), unknown.concat())
 }
 
-async fn of_many_who_write_one_keyword_each_has_its_own_outcome<C: Kind>() {
+async fn each_of_many_writers_of_one_keyword_has_its_own_outcome<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let (client, log): (C, Log) = (connect(server.url()).await, Log::default());
     let _dispatcher = serve_patiently(&client, even(&log)).await;
@@ -86,7 +92,7 @@ async fn of_many_who_write_one_keyword_each_has_its_own_outcome<C: Kind>() {
     );
 }
 
-async fn who_writes_while_subscriptions_are_cut_has_a_true_outcome<C: Kind>() {
+async fn a_write_while_subscriptions_are_cut_has_a_true_outcome<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let (client, log): (C, Log) = (connect(server.url()).await, Log::default());
     let dispatcher = serve(&client, [even(&log)]).await.unwrap();

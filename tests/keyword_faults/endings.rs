@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use redis_collections::keyword::KeywordError::{Abandoned, NotServed, Refused};
 use redis_collections::keyword::{Dispatcher, Keyword, Reading, Status};
 use redis_collections::{Applied, AsyncClient, Error, LocalServer};
 use tokio::runtime::{Builder, Runtime};
@@ -73,8 +74,8 @@ async fn no_write_is_left_when_its_service_starts_again<C: Patient>() {
                     let write = service.write_within("N", WRITERS * number + writer, PATIENCE);
                     match C::finish(C::settle(write)) {
                         Ok(_) => done += 1,
-                        Err(Error::Refused { .. } | Error::NotServed { .. }) => {}
-                        Err(Error::Abandoned { .. }) => {}
+                        Err(Error::Keyword { source: Refused { .. } | NotServed, .. }) => {}
+                        Err(Error::Keyword { source: Abandoned, .. }) => {}
                         Err(error) => panic!("{error}"),
                     }
                 }
@@ -122,7 +123,7 @@ async fn what_runs_is_given_up_with_its_dispatcher<C: Patient>() {
             false => drop(dispatcher),
         }
         let error = writer.join().unwrap().unwrap_err();
-        assert!(matches!(error, Error::Abandoned { .. }), "{error}");
+        assert!(matches!(error, Error::Keyword { source: Abandoned, .. }), "{error}");
         assert_eq!(error.applied(), Applied::Perhaps);
         let reading = ok!(dome(&client).read("N"));
         assert_eq!((reading.status, &reading.text[..]), (Status::Error, "0"));
@@ -130,7 +131,7 @@ async fn what_runs_is_given_up_with_its_dispatcher<C: Patient>() {
         open.store(true, Ordering::SeqCst);
         let _next = serve_patiently(&client, Keyword::integer("N")).await;
         assert_eq!(ok!(dome(&client).write("N", 2)).text, "2");
-        assert!(!gone.load(Ordering::SeqCst), "nothing is told of what was given up");
+        assert!(!gone.load(Ordering::SeqCst), "the change of an abandoned write is not delivered");
     }
 }
 
@@ -145,7 +146,7 @@ async fn a_dispatcher_may_be_dropped_in_its_own_hook<C: Patient>() {
     });
     *shared.lock().unwrap() = Some(serve_patiently(&client, keyword).await);
     let outcome = write(&dome(&client), "N", 1, PATIENCE).join().unwrap();
-    assert!(matches!(outcome, Err(Error::Abandoned { .. })), "{outcome:?}");
+    assert!(matches!(outcome, Err(Error::Keyword { source: Abandoned, .. })), "{outcome:?}");
     // The writer learns of it a moment earlier.
     assert!(eventually(|| Wire::to(server.url(), "dome").lease().is_none()));
 }

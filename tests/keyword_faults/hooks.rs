@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::Refused;
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
 use redis_collections::{Applied, AsyncClient, Client, Error, HandlerResult, LocalServer};
 
@@ -57,6 +58,7 @@ fn what_hangs_keeps_only_its_own_keyword() {
         let dispatcher = dispatcher.keyword(Keyword::integer("N")).serve(&client).unwrap();
         let mut wire = Wire::to(server.url(), "dome");
         let asked = wire.ask("HANGS", b"1");
+        // Until the lease would have expired without its renewals.
         let begun = std::time::Instant::now();
         let mut number = 0;
         while begun.elapsed() < 2 * LEASE {
@@ -116,8 +118,8 @@ fn history<C: Kind>(dispatcher: &Dispatcher<C>) -> Vec<String> {
 async fn what_another_one_has_set_is_taken_over<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
-    let told: Arc<Mutex<Vec<Value>>> = Arc::default();
-    let noted = told.clone();
+    let changes: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let noted = changes.clone();
     let keywords = [
         Keyword::integer("N")
             .initial(1)
@@ -138,7 +140,7 @@ async fn what_another_one_has_set_is_taken_over<C: Kind>() {
         assert!(eventually(taken_over), "{keyword}");
         assert_eq!(wire.value(keyword).as_deref(), Some("5"));
     }
-    assert!(eventually(|| *told.lock().unwrap() == [Value::Integer(5)]));
+    assert!(eventually(|| *changes.lock().unwrap() == [Value::Integer(5)]));
 }
 
 async fn the_own_copy_follows_when_the_server_forgets_times<C: Kind>() {
@@ -155,7 +157,10 @@ async fn the_own_copy_follows_when_the_server_forgets_times<C: Kind>() {
         assert_eq!(dispatcher.get("N").unwrap(), Some(Value::Integer(number)));
         assert!(wire.time("N") > ahead.parse().ok());
     }
-    assert!(matches!(settle!(dome(&client).write("N", "x")), Err(Error::Refused { .. })));
+    assert!(matches!(
+        settle!(dome(&client).write("N", "x")),
+        Err(Error::Keyword { source: Refused { .. }, .. })
+    ));
 }
 
 async fn a_time_that_is_none_is_replaced<C: Kind>() {

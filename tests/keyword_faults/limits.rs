@@ -1,7 +1,8 @@
-//! Servers that take no writes, and users who may not do everything.
+//! Servers that take no writes, and users without some rights.
 
 use std::time::Duration;
 
+use redis_collections::keyword::KeywordError::Refused;
 use redis_collections::keyword::{Dispatcher, Keyword, Status};
 use redis_collections::{Applied, Client, Error, LocalServer};
 
@@ -11,12 +12,12 @@ use crate::support::wire::Wire;
 use crate::{connect, dome, serve};
 
 on_both_kinds! {
-    without_memory_nothing_changes_and_everybody_is_told,
+    without_memory_nothing_changes_and_every_caller_gets_an_error,
     on_a_replica_there_is_no_dispatcher,
     rights_that_are_missing_are_errors_or_do_without,
 }
 
-async fn without_memory_nothing_changes_and_everybody_is_told<C: Kind>() {
+async fn without_memory_nothing_changes_and_every_caller_gets_an_error<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
     let called = |_| C::loading(Ok(()));
@@ -28,7 +29,9 @@ async fn without_memory_nothing_changes_and_everybody_is_told<C: Kind>() {
     assert_eq!((set.code(), set.applied()), (Some("OOM"), Applied::No), "{set}");
     for keyword in ["N", "HOOK"] {
         let written = settle!(dome(&client).write(keyword, 2));
-        let Err(Error::Refused { reason, .. }) = written else { panic!("{keyword}: {written:?}") };
+        let Err(Error::Keyword { source: Refused { reason }, .. }) = written else {
+            panic!("{keyword}: {written:?}")
+        };
         assert!(reason.contains("OOM"), "{reason}");
         let reading = ok!(dome(&client).read(keyword));
         assert_eq!((&reading.text[..], reading.status), ("1", Status::Error), "{keyword}");
@@ -60,8 +63,9 @@ async fn on_a_replica_there_is_no_dispatcher<C: Kind>() {
 }
 
 async fn rights_that_are_missing_are_errors_or_do_without<C: Kind>() {
-    // Who may not do this: whether he can serve and write, and whether his monitor hears everybody.
-    for (missing, flags, serves, writes, hears) in [
+    // A missing right; whether its user can still serve and write, and whether a monitor sees
+    // foreign writes.
+    for (missing, flags, serves, writes, sees_foreign) in [
         ("-config", "K$", true, true, Some(true)),
         ("-config", "", true, true, Some(false)),
         ("-config", "KEg", true, true, Some(false)),
@@ -85,10 +89,10 @@ async fn rights_that_are_missing_are_errors_or_do_without<C: Kind>() {
         let monitor =
             settle!(dome(&ann).monitor(["N"])).map(|monitor| monitor.sees_foreign_writes());
         assert!(
-            monitor.as_ref().map_or_else(is_typed, |_| hears.is_some()),
+            monitor.as_ref().map_or_else(is_typed, |_| sees_foreign.is_some()),
             "{missing}: {monitor:?}"
         );
-        assert_eq!(monitor.ok(), hears, "{missing} {flags}");
+        assert_eq!(monitor.ok(), sees_foreign, "{missing} {flags}");
         let served = serve(&ann, [Keyword::integer("N").initial(1)]).await;
         assert!(served.as_ref().map_or_else(is_typed, |_| serves), "{missing}: {served:?}");
         if let Ok(dispatcher) = served {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use std::{any, env, thread};
 
 use redis::cmd;
+use redis_collections::keyword::KeywordError::NotServed;
 use redis_collections::keyword::{Keyword, Status};
 use redis_collections::{Applied, Error, LocalServer};
 
@@ -18,12 +19,12 @@ use crate::{Patient, connect, dome, serve, write};
 on_both_kinds! {
     plays_the_dispatcher,
     a_program_that_ends_can_be_started_again_at_once,
-    who_is_killed_in_the_middle_of_a_write_leaves_nothing_for_ever,
-    who_was_held_up_past_its_lease_changes_nothing_any_more,
-    who_was_held_up_goes_on_if_nobody_took_its_place,
-    who_was_held_up_past_its_lease_is_told_of_nothing,
-    who_was_held_up_leaves_what_nobody_waits_for_any_more,
-    who_was_held_up_while_another_came_and_went_knows_what_it_has_set,
+    a_dispatcher_killed_during_a_write_leaves_nothing_for_ever,
+    a_dispatcher_suspended_past_its_lease_changes_nothing,
+    a_suspended_dispatcher_continues_if_no_other_took_its_place,
+    a_dispatcher_suspended_past_its_lease_receives_no_request,
+    a_suspended_dispatcher_skips_requests_that_are_no_longer_awaited,
+    a_suspended_dispatcher_adopts_the_values_of_one_that_came_and_went,
 }
 
 /// Set in a program that a test has started to play the dispatcher: the address of the server.
@@ -43,9 +44,7 @@ async fn plays_the_dispatcher<C: Patient>() {
     let dispatcher = serve(&client, [slow, Keyword::integer("N").initial(0)]).await.unwrap();
     let () = query(&url, "SET serves 1").unwrap();
     let ended = thread::spawn(|| io::stdin().read_to_end(&mut Vec::new()));
-    while dispatcher.is_serving() && !ended.is_finished() {
-        thread::sleep(Duration::from_millis(5));
-    }
+    while !eventually(|| ended.is_finished() || !dispatcher.is_serving()) {}
     let refused = settle!(dispatcher.set("N", 99));
     let _ = run::<()>(&url, cmd("SET").arg("ended").arg(format!("{refused:?}")));
 }
@@ -92,7 +91,7 @@ async fn a_program_that_ends_can_be_started_again_at_once<C: Kind>() {
     }
 }
 
-async fn who_is_killed_in_the_middle_of_a_write_leaves_nothing_for_ever<C: Kind>() {
+async fn a_dispatcher_killed_during_a_write_leaves_nothing_for_ever<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
     let process = Process::start::<C>(&server);
@@ -106,13 +105,13 @@ async fn who_is_killed_in_the_middle_of_a_write_leaves_nothing_for_ever<C: Kind>
     let mut wire = Wire::to(server.url(), "dome");
     assert!(eventually(|| wire.status("SLOW").is_none() && wire.lease().is_none()));
     let refused = settle!(dome(&client).write("N", 1));
-    assert!(matches!(refused, Err(Error::NotServed { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Keyword { source: NotServed, .. })), "{refused:?}");
     let _next = serve(&client, [Keyword::integer("SLOW")]).await.unwrap();
     let reading = ok!(dome(&client).read("SLOW"));
     assert_eq!((&reading.text[..], reading.status), ("0", Status::Ready));
 }
 
-async fn who_was_held_up_past_its_lease_changes_nothing_any_more<C: Kind>() {
+async fn a_dispatcher_suspended_past_its_lease_changes_nothing<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
     let process = Process::start::<C>(&server);
@@ -124,7 +123,7 @@ async fn who_was_held_up_past_its_lease_changes_nothing_any_more<C: Kind>() {
     let keywords = ["SLOW", "N"].map(|name| Keyword::integer(name).initial(5));
     let second = serve(&client, keywords).await.unwrap();
     let lease = wire.lease();
-    // The one that is held up hears these too, once it goes on.
+    // The suspended one receives these too, once it continues.
     for (keyword, value) in [("SLOW", 6), ("N", 7)] {
         assert_eq!(ok!(dome(&client).write(keyword, value)).value, value.into());
     }
@@ -147,7 +146,7 @@ async fn who_was_held_up_past_its_lease_changes_nothing_any_more<C: Kind>() {
     assert!(outcomes.is_empty(), "{outcomes:?}");
 }
 
-async fn who_was_held_up_goes_on_if_nobody_took_its_place<C: Kind>() {
+async fn a_suspended_dispatcher_continues_if_no_other_took_its_place<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
     let process = Process::start::<C>(&server);
@@ -163,7 +162,7 @@ async fn who_was_held_up_goes_on_if_nobody_took_its_place<C: Kind>() {
     assert_eq!(ok!(dome(&client).write("N", 2)).text, "2");
 }
 
-async fn who_was_held_up_while_another_came_and_went_knows_what_it_has_set<C: Kind>() {
+async fn a_suspended_dispatcher_adopts_the_values_of_one_that_came_and_went<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
     let () = query(server.url(), "SET go 1").unwrap();
@@ -173,7 +172,7 @@ async fn who_was_held_up_while_another_came_and_went_knows_what_it_has_set<C: Ki
     assert!(eventually(|| wire.lease().is_none()));
     let second = Process::start::<C>(&server);
     assert!(eventually(|| wire.lease().is_some()));
-    // The first one hears these too, once it goes on, and their outcomes are removed.
+    // The first one receives these too, once it continues, and their outcomes are removed.
     for number in [5, 0, 6] {
         let written = settle!(dome(&client).write_within("SLOW", number, AN_HOUR));
         assert_eq!(written.unwrap().value, number.into());
@@ -187,7 +186,7 @@ async fn who_was_held_up_while_another_came_and_went_knows_what_it_has_set<C: Ki
     assert_eq!(begun(&server), ["5", "0", "6", "0"]);
 }
 
-async fn who_was_held_up_past_its_lease_is_told_of_nothing<C: Kind>() {
+async fn a_dispatcher_suspended_past_its_lease_receives_no_request<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
     let () = query(server.url(), "SET go 1").unwrap();
@@ -200,7 +199,9 @@ async fn who_was_held_up_past_its_lease_is_told_of_nothing<C: Kind>() {
     for keyword in ["SLOW", "N"] {
         let time = Duration::from_millis(500);
         let outcome = settle!(dome(&client).write_within(keyword, 1, time));
-        let Err(error @ Error::NotServed { .. }) = outcome else { panic!("{outcome:?}") };
+        let Err(error @ Error::Keyword { source: NotServed, .. }) = outcome else {
+            panic!("{outcome:?}")
+        };
         assert_eq!(error.applied(), Applied::No);
     }
     process.signal("CONT");
@@ -209,7 +210,7 @@ async fn who_was_held_up_past_its_lease_is_told_of_nothing<C: Kind>() {
     assert_eq!((begun(&server), wire.time("N")), (vec!["2".to_owned()], before));
 }
 
-async fn who_was_held_up_leaves_what_nobody_waits_for_any_more<C: Kind>() {
+async fn a_suspended_dispatcher_skips_requests_that_are_no_longer_awaited<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
     let () = query(server.url(), "SET go 1").unwrap();
@@ -222,12 +223,13 @@ async fn who_was_held_up_leaves_what_nobody_waits_for_any_more<C: Kind>() {
         let [slow, n] = ["SLOW", "N"].map(|keyword| dome(&client).write_within(keyword, 1, time));
         let outcomes = [settle!(slow), settle!(n)];
         // Not where the machine is so slow that the lease has run out meanwhile.
-        let were_told = wire.lease().is_some();
+        let were_received = wire.lease().is_some();
+        // It continues when the requests are over, which nothing shows but the time.
         let begin = Instant::now();
         assert!(eventually(|| begin.elapsed() > time + LONGER));
         process.signal("CONT");
         assert!(eventually(|| wire.lease().is_some()));
-        if were_told {
+        if were_received {
             break outcomes;
         }
     };

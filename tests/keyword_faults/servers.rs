@@ -17,7 +17,7 @@ use crate::{Patient, connect, dome, serve, write};
 on_both_kinds! {
     a_write_waits_for_a_server_that_starts_again,
     a_server_that_is_away_is_an_error_of_each_call,
-    who_is_deaf_for_a_while_hears_everything,
+    silent_connections_are_replaced_and_nothing_is_missed,
 }
 
 /// Whether it comes back with what it had or with nothing.
@@ -71,7 +71,7 @@ async fn a_server_that_is_away_is_an_error_of_each_call<C: Kind>() {
 }
 
 /// Their connections seem to be there, and nothing comes through.
-async fn who_is_deaf_for_a_while_hears_everything<C: Kind>() {
+async fn silent_connections_are_replaced_and_nothing_is_missed<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let proxies = [(); 2].map(|()| Proxy::to(server.port()).unwrap());
     let [serves, listens]: [C; 2] =

@@ -7,6 +7,8 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use super::kinds::SERVER;
+use super::servers::PATIENCE;
+use super::within;
 
 pub(crate) struct Program {
     pub(crate) name: &'static str,
@@ -73,6 +75,21 @@ impl Program {
         drop(reader);
         let output = self.command(arguments).stdout(writer).output().expect("the program");
         (output.status.code(), texts(&output).1)
+    }
+
+    /// That it ends well, and without another line to print, when its first line was read and its
+    /// output is closed then.
+    pub(crate) fn check_when_its_reader_leaves(&self, arguments: &str) {
+        let mut running = self.command(arguments).spawn().expect("the program");
+        let mut out = BufReader::new(running.stdout.take().expect("a pipe"));
+        out.read_line(&mut String::new()).expect("a line");
+        drop(out);
+        let has_ended = within(PATIENCE, || running.try_wait().expect("a process").is_some());
+        // A failed test leaves nothing running.
+        let _ = running.kill();
+        let output = running.wait_with_output().expect("an end");
+        let ended = (has_ended, output.status.code(), texts(&output).1);
+        assert_eq!(ended, (true, Some(0), String::new()), "{arguments}");
     }
 
     /// What it draws on a terminal, which `script` makes, until `is_enough`; then Ctrl-C is

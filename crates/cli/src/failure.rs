@@ -35,7 +35,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let code = if is_wrong_usage(&error) { Self::USAGE } else { Self::FAILED };
         let message = match error.applied() {
-            Applied::Perhaps => format!("{error}; it may have been done all the same"),
+            Applied::Perhaps => format!("{error}; it may have been applied anyway"),
             _ => error.to_string(),
         };
         Self::new(code, in_one_line(&message))

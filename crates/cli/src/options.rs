@@ -7,7 +7,7 @@ use clap::Args;
 #[derive(Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Options {
-    /// The server
+    /// The URL of the server
     #[arg(
         short,
         long,
@@ -17,7 +17,7 @@ pub struct Options {
         default_value = "redis://127.0.0.1:6379/"
     )]
     pub url: String,
-    /// Print JSON, an object a line
+    /// Print JSON, one object per line
     #[arg(long, global = true)]
     pub json: bool,
 }

@@ -23,47 +23,47 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Show what services there are, or what keywords a service has
+    /// List the services, or the keywords of one service
     List {
-        /// The service
+        /// The name of a service
         service: Option<String>,
     },
-    /// Show what keywords are: types, units, ranges, access, names of values
+    /// Describe keywords: their types, units, ranges, access, values and help
     Show(Keywords),
-    /// Show the values of keywords, whether anybody serves them or not
+    /// Print the values of keywords, whether they are served or not
     Read {
         #[command(flatten)]
         keywords: Keywords,
-        /// Print only the values, as they lie in Redis
+        /// Print only the values, as they are stored in Redis
         #[arg(short, long, conflicts_with = "json")]
         raw: bool,
     },
-    /// Have values set, and say what became of each
+    /// Set keywords, and report the outcome of each
     Write {
-        /// The service
+        /// The name of the service
         service: String,
-        /// Keywords and their new values; `\=` belongs to a name
+        /// Keywords and their new values; write `\=` for an equals sign in a name
         #[arg(value_name = "NAME=VALUE", required = true, value_parser = assignment)]
         values: Vec<Assignment>,
-        /// For how long to wait for the service
+        /// How long to wait for the outcomes
         #[arg(short, long, value_name = "TIME", value_parser = time, default_value = "10s")]
         timeout: Duration,
-        /// Do not wait for the outcome, only check that a dispatcher serves
+        /// Do not wait for the outcomes; fail only if no dispatcher serves the keyword
         #[arg(short, long, conflicts_with = "timeout")]
         no_wait: bool,
-        /// Have done what is done about a new value also where a keyword has the value already
+        /// Have the dispatcher act even if a keyword already has the value
         #[arg(short, long, conflicts_with = "no_wait")]
         force: bool,
     },
-    /// Show values as they change, in a table or in lines, until Ctrl-C
+    /// Print values as they change, in a table on a terminal or else in lines, until Ctrl-C
     Watch(Keywords),
 }
 
 #[derive(Args)]
 pub(crate) struct Keywords {
-    /// The service
+    /// The name of the service
     pub(crate) service: String,
-    /// Some of its keywords; all if none are named
+    /// Some of its keywords; defaults to all of them
     #[arg(value_name = "KEYWORD")]
     pub(crate) names: Vec<String>,
 }
@@ -99,16 +99,16 @@ Examples:
   rckey watch dome AZ SHUTTER
   az=$(rckey read dome AZ --raw)
 
-A URL is redis://user:password@host:6379/0 or unix:///path/to/socket; from the variable REDIS_URL its
-password is not seen in the list of processes.
+A URL has the form redis://user:password@host:6379/0 or unix:///path/to/socket. Set it in the
+variable REDIS_URL to keep its password out of the list of processes.
 
-Times are written like 250ms, 30s, 5m, 2h or 1d; a number alone means seconds.
+Times are written like 250ms, 30s, 5m, 2h or 1d; a plain number means seconds.
 
-Names are taken in any case, and have no wildcards. Of A=B=1 the first part is the name that is a keyword's; in
-A\\=B=1 it is A=B. An enumerated value is written by its name or number, the bits of a mask by their names with
-commas between them or as a number.
+Names are not case-sensitive and have no wildcards. In A=B=1, the name is the shortest one that a
+keyword has: A or A=B. In A\\=B=1, it is A=B. Write an enumerated value as its name or its number,
+and a mask as a number or as the names of its bits, separated by commas.
 
-Exit codes: 0 done; 1 failed, refused or not served; 2 wrong usage, nothing was sent.";
+Exit codes: 0 success; 1 failed, refused or not served; 2 wrong usage, nothing was sent.";
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use redis_collections::Error;
-use redis_collections::keyword::{Access, Description, Reading};
+use redis_collections::keyword::{Access, Description, KeywordError, Reading};
 use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Command};
@@ -152,16 +152,18 @@ impl Opened {
     fn not_written(&self, name: &str, error: Error) -> Failure {
         if self.json {
             let outcome = match &error {
-                Error::Refused { .. } => "refused",
-                Error::NotServed { .. } => "not served",
-                Error::UnknownKeyword { .. } => "unknown",
                 Error::Timeout { .. } => "timeout",
-                Error::Abandoned { .. } => "abandoned",
-                _ => "failed",
+                error => match error.keyword_error() {
+                    Some(KeywordError::Refused { .. }) => "refused",
+                    Some(KeywordError::NotServed) => "not served",
+                    Some(KeywordError::UnknownKeyword) => "unknown",
+                    Some(KeywordError::Abandoned) => "abandoned",
+                    _ => "failed",
+                },
             };
             let mut object = self.outcome(name, outcome);
-            object["error"] = match &error {
-                Error::Refused { reason, .. } => json!(reason),
+            object["error"] = match error.keyword_error() {
+                Some(KeywordError::Refused { reason }) => json!(reason),
                 _ => json!(about(name, &error, &error.to_string())),
             };
             // If standard output is closed, standard error and the exit code remain.

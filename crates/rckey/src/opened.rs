@@ -1,6 +1,6 @@
 //! A service that the program has opened.
 
-use redis_collections::keyword::{Access, Client, Description, Service};
+use redis_collections::keyword::{Access, Client, Description, KeywordError, Service};
 use redis_collections::{self as collections, Error};
 
 use crate::arguments::Assignment;
@@ -64,10 +64,13 @@ pub(crate) fn is_readable(description: &Description) -> bool {
 
 /// Returns the failure of an operation on a keyword.
 pub(crate) fn failed(name: &str, error: Error) -> Failure {
-    let why = match &error {
-        Error::Refused { reason, .. } => format!("refused: {}", shown::text(reason.as_bytes())),
-        Error::UnknownKeyword { .. } => "there is no such keyword".into(),
-        Error::NotServed { .. } => "no dispatcher serves it".into(),
+    let why = match error.keyword_error() {
+        Some(KeywordError::Refused { reason }) => {
+            format!("refused: {}", shown::text(reason.as_bytes()))
+        }
+        Some(source @ (KeywordError::UnknownKeyword | KeywordError::NotServed)) => {
+            source.to_string()
+        }
         _ => {
             let attempt = attempt_of(&error);
             return match Failure::from(error) {

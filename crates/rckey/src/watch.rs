@@ -16,7 +16,7 @@ use redis_collections_cli::program::{complain, print_object};
 use redis_collections_cli::stop;
 use redis_collections_cli::terminal::Terminal;
 
-/// Watches keywords until Ctrl-C or a signal.
+/// Watches keywords until Ctrl-C, a signal or the end of their reader.
 pub(crate) fn watch(opened: &Opened, names: &[String]) -> Result<(), Failure> {
     let stopped = stop::stop()?;
     let known: Vec<_> = match names {
@@ -93,7 +93,7 @@ impl Board<'_> {
         match readings.and_then(|readings| Ok((readings, service.is_served()?))) {
             Ok((readings, is_served)) => {
                 if mem::take(&mut self.is_cut_off) {
-                    self.complain("the server is there again");
+                    self.complain("the server is reachable again");
                 }
                 let not = if is_served { "" } else { "not " };
                 self.head = format!("{name} is {not}served");
@@ -118,9 +118,9 @@ impl Board<'_> {
         }
     }
 
-    fn has_newer_than(&self, told: &Reading) -> bool {
-        let shown = self.rows.get(&told.keyword).and_then(|row| row.reading.set_at);
-        shown.zip(told.set_at).is_some_and(|(shown, told)| told < shown)
+    fn has_newer_than(&self, other: &Reading) -> bool {
+        let shown = self.rows.get(&other.keyword).and_then(|row| row.reading.set_at);
+        shown.zip(other.set_at).is_some_and(|(shown, other)| other < shown)
     }
 
     fn take(&mut self, reading: Reading) -> Result<(), Failure> {

@@ -24,7 +24,7 @@ pub(crate) fn once(queue: &Bytes, name: &[u8], as_json: bool) -> Result<(), Fail
     Ok(())
 }
 
-/// Prints statistics every `interval`, until Ctrl-C or a signal.
+/// Prints statistics every `interval`, until Ctrl-C, a signal or the end of their reader.
 pub(crate) fn watch(
     queue: &Bytes,
     name: &[u8],

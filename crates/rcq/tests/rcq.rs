@@ -266,6 +266,9 @@ fn a_closed_pipe_is_no_failure() {
     for arguments in ["peek wide -n 1000", "stats wide --watch 100ms", "stats wide", "--help"] {
         PROGRAM.check_with_a_closed_pipe(arguments);
     }
+    for arguments in ["stats wide --watch 1h", "stats wide --watch 1h --json"] {
+        PROGRAM.check_when_its_reader_leaves(arguments);
+    }
 }
 
 #[test]
@@ -279,7 +282,7 @@ fn wrong_usage_is_reported_in_one_line() {
         Case("stats mail --watch 0", NOTHING, Failed(2, "100ms is the shortest")),
         Case("push mail a --delay 5x", NOTHING, Failed(2, "a time is written like 250ms")),
         Case("drain mail extra", NOTHING, Failed(2, "unexpected argument 'extra'")),
-        Case("stats mail --url nonsense", NOTHING, Failed(2, "cannot use this configuration")),
+        Case("stats mail --url nonsense", NOTHING, Failed(2, "invalid configuration")),
     ]);
     for arguments in ["", "dead"] {
         let output = rcq(arguments).output().expect("an end");
@@ -320,10 +323,14 @@ fn a_server_that_is_down_is_a_failure_without_its_password() {
         ),
         (vec!["stats", "mail", "unix:///s?pass=\n\n5ecret"], 2, "rcq: unexpected argument 'unix"),
         (vec!["stats", "mail", "ann:5ecret@host"], 2, "rcq: unexpected argument '…@host'"),
-        (vec!["stats", "mail", "--url", "unix:///s?password=5ecret"], 2, "rcq: cannot use this"),
-        (vec!["stats", "mail", "--url", "redis://ann:1#5ecret@x"], 2, "rcq: cannot use this"),
-        (vec!["stats", "mail", "--url", "redis://ann:1?5ecret@x"], 2, "rcq: cannot use this"),
-        (vec!["stats", "mail", "--url", "http://ann:5ecret@x"], 2, "rcq: cannot use this"),
+        (
+            vec!["stats", "mail", "--url", "unix:///s?password=5ecret"],
+            2,
+            "rcq: invalid configuration",
+        ),
+        (vec!["stats", "mail", "--url", "redis://ann:1#5ecret@x"], 2, "rcq: invalid configuration"),
+        (vec!["stats", "mail", "--url", "redis://ann:1?5ecret@x"], 2, "rcq: invalid configuration"),
+        (vec!["stats", "mail", "--url", "http://ann:5ecret@x"], 2, "rcq: invalid configuration"),
     ] {
         let output = rcq("").args(&arguments).env("REDIS_URL", &url).output().expect("an end");
         let error = String::from_utf8(output.stderr).expect("text");

@@ -85,7 +85,7 @@ where
     }
 
     fn sources(&self) -> Sources {
-        Sources::new(&self.told(), self.executor.database())
+        Sources::new(&self.change_publishing(), self.executor.database())
     }
 
     fn base(&self) -> (Vec<u8>, Option<u16>) {
@@ -132,7 +132,7 @@ where
     }
 
     fn sources(&self) -> Sources {
-        Sources::new(&self.told(), self.executor.database())
+        Sources::new(&self.change_publishing(), self.executor.database())
     }
 
     fn base(&self) -> (Vec<u8>, Option<u16>) {

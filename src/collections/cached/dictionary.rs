@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::cacheable::Cacheable;
 use super::feed_options::{feed_options, forget_channel};
 use super::key_bytes::with_bytes;
-use super::settings::{Hears, NearCache};
+use super::settings::{ChangeSource, NearCache};
 use super::source::DictSource;
 use crate::changes::ChangePublishing;
 use crate::client::Machinery;
@@ -257,15 +257,15 @@ impl<D: Cacheable> Cached<D> {
         if let Some(refusal) = source.commands(&[EntryKey::default()])[0].request.refusal() {
             return Err(refusal);
         }
-        let collection = match settings.hears {
-            Hears::Server => collection,
-            Hears::Writers => collection.publishing(),
+        let collection = match settings.changes {
+            ChangeSource::Server => collection,
+            ChangeSource::Writers => collection.publishing(),
         };
         let own = OwnWrites { cache: cache.clone(), source: source.clone() };
         let executor = collection.executor().clone();
         let options = feed_options(&collection, &settings);
         let interpreter = Lock::new(Interpreter::new(collection.sources()));
-        let hearing = ServerChanges {
+        let handler = ServerChanges {
             cache: cache.clone(),
             source: source.clone(),
             interpreter,
@@ -273,7 +273,7 @@ impl<D: Cacheable> Cached<D> {
             #[cfg(feature = "metrics")]
             name: String::from_utf8_lossy(name_of(&options.base)).into_owned(),
         };
-        let feed = Arc::new(executor.feed(options, Arc::new(hearing)).await?);
+        let feed = Arc::new(executor.feed(options, Arc::new(handler)).await?);
         let collection = collection.observed(Arc::new(own));
         let reader = NearReader::new(executor, cache, source, settings.refuses());
         Ok(Self { collection, reader, _feed: feed })

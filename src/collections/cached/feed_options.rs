@@ -1,7 +1,7 @@
 //! The feed from which a near cache receives the changes of its collection.
 
 use super::cacheable::Cacheable;
-use super::settings::{Hears, NearCache};
+use super::settings::{ChangeSource, NearCache};
 use crate::keys::side_key_of;
 use crate::listen::FeedOptions;
 use crate::request::Request;
@@ -13,8 +13,8 @@ pub(super) fn feed_options<D: Cacheable>(collection: &D, settings: &NearCache) -
     let forget = Request::read("SUBSCRIBE").arg(forget_channel(collection));
     let (beat, silence) = (settings.beat(), settings.silence());
     let common = FeedOptions { slot, needs_rights: true, beat, silence, ..FeedOptions::new(base) };
-    match settings.hears {
-        Hears::Server => {
+    match settings.changes {
+        ChangeSource::Server => {
             let track = Request::read("CLIENT").arg("TRACKING").arg("ON").arg("BCAST");
             let track = match &common.base[..] {
                 b"" => track,
@@ -22,9 +22,9 @@ pub(super) fn feed_options<D: Cacheable>(collection: &D, settings: &NearCache) -
             };
             FeedOptions { commands: vec![track, forget], tracks: true, ..common }
         }
-        Hears::Writers => FeedOptions {
+        ChangeSource::Writers => FeedOptions {
             commands: sources.commands().into_iter().chain([forget]).collect(),
-            optional_commands: sources.wishes(&common.base),
+            optional_commands: sources.optional_commands(&common.base),
             keyspace: Some(sources.kinds()),
             ..common
         },

@@ -9,7 +9,7 @@ use crate::near::{Bounds, Cache, Capacity};
 #[derive(Debug, Clone)]
 #[must_use = "nothing is cached before a collection is `cached` by these settings"]
 pub struct NearCache {
-    pub(crate) hears: Hears,
+    pub(crate) changes: ChangeSource,
     capacity: Capacity,
     time_to_live: Duration,
     staleness: Duration,
@@ -18,7 +18,7 @@ pub struct NearCache {
 
 /// The source from which a near cache receives changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hears {
+pub(crate) enum ChangeSource {
     Server,
     Writers,
 }
@@ -40,7 +40,7 @@ impl NearCache {
     /// The server itself reports changes by any client, including keys that expire, are evicted or
     /// flushed. `CLIENT TRACKING` with `BCAST`.
     pub fn tracking() -> Self {
-        Self::hearing(Hears::Server)
+        Self::receiving(ChangeSource::Server)
     }
 
     /// The writers publish their changes: those of this crate whose collection is
@@ -55,13 +55,13 @@ impl NearCache {
     /// is logged, [`sees_foreign_writes`](crate::Cached::sees_foreign_writes) is `false`, and so is
     /// [`is_certain`](crate::CacheStats::is_certain).
     pub fn writer_messages() -> Self {
-        Self::hearing(Hears::Writers)
+        Self::receiving(ChangeSource::Writers)
     }
 
     /// The default settings for this source of changes.
-    fn hearing(hears: Hears) -> Self {
+    fn receiving(changes: ChangeSource) -> Self {
         Self {
-            hears,
+            changes,
             capacity: Capacity::Entries(10_000),
             time_to_live: Duration::from_secs(600),
             staleness: Duration::from_secs(3),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::read_values::one;
 use crate::client::RoundTrips;
 use crate::connection::Push;
-use crate::error::{Applied, Error, Result};
+use crate::error::{Applied, Error, KeywordError, Result};
 use crate::keyword::kind::Kind;
 use crate::keyword::names::{KeywordName, ServiceName};
 use crate::keyword::reading::{Reading, Status};
@@ -33,7 +33,7 @@ pub(crate) async fn write<E: RoundTrips>(
     let text =
         text.map_err(|why| Error::InvalidArgument { attempt: attempt(), reason: why.into() })?;
     let before = one(executor, name, keyword).await.map_err(|error| match error {
-        Error::UnknownKeyword { .. } => name.not_served(keyword),
+        Error::Keyword { source: KeywordError::UnknownKeyword, .. } => name.not_served(keyword),
         error => error,
     })?;
     let (listener, _feed) = OutcomeListener::open(executor, name, keyword).await?;
@@ -49,7 +49,7 @@ pub(crate) async fn write<E: RoundTrips>(
         _ => {}
     }
     loop {
-        let has_moved = listener.have_heard();
+        let has_moved = listener.has_been_set();
         let verdict = match one(executor, name, keyword).await {
             Ok(now) => verdict(&before, now, has_moved, &text),
             Err(error) if error.is_transient() => WriteState::Open,
@@ -58,7 +58,8 @@ pub(crate) async fn write<E: RoundTrips>(
         match verdict {
             WriteState::Done(now) => return Ok(now),
             WriteState::Refused(reason) => {
-                return Err(Error::Refused { attempt: attempt(), reason });
+                let source = KeywordError::Refused { reason };
+                return Err(Error::Keyword { attempt: attempt(), source });
             }
             WriteState::Open if deadline.is_over() => {
                 return Err(Error::Timeout { attempt: attempt() });
@@ -108,8 +109,8 @@ struct OutcomeListener {
 #[derive(Default)]
 struct State {
     has_begun: bool,
-    has_heard: bool,
-    tells_keys: bool,
+    has_been_set: bool,
+    reports_keys: bool,
 }
 
 impl OutcomeListener {
@@ -134,13 +135,13 @@ impl OutcomeListener {
         Ok((listener, feed))
     }
 
-    fn have_heard(&self) -> bool {
-        self.state().has_heard
+    fn has_been_set(&self) -> bool {
+        self.state().has_been_set
     }
 
     /// Returns how long to wait before reading the state regardless of notifications.
     fn patience(&self) -> Duration {
-        if self.state().tells_keys { BEAT } else { BLIND }
+        if self.state().reports_keys { BEAT } else { BLIND }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -154,7 +155,7 @@ impl FeedHandler for OutcomeListener {
         let mut state = self.state();
         match channel == self.mark {
             true => state.has_begun = true,
-            false => state.has_heard |= state.has_begun && payload == b"set",
+            false => state.has_been_set |= state.has_begun && payload == b"set",
         }
         drop(state);
         self.signal.raise();
@@ -162,7 +163,7 @@ impl FeedHandler for OutcomeListener {
 
     fn on_connected(&self, session: u64, info: FeedInfo, _watermark: u64) {
         let mut state = self.state();
-        state.tells_keys = info.reports_keys;
+        state.reports_keys = info.reports_keys;
         state.has_begun |= session > 1;
         drop(state);
         self.signal.raise();

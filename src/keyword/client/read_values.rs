@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::served;
 use crate::client::RoundTrips;
-use crate::error::{Error, Result};
+use crate::error::{Error, KeywordError, Result};
 use crate::keyword::description::{Access, Description};
 use crate::keyword::kind::Kind;
 use crate::keyword::names::{KeywordName, ServiceName};
@@ -73,7 +73,10 @@ async fn explain<E: RoundTrips>(
     keywords: &[KeywordName],
     readings: &mut [Result<Reading>],
 ) -> Result<()> {
-    let is_missing = |reading: &Result<_>| matches!(reading, Err(Error::UnknownKeyword { .. }));
+    let is_missing = |reading: &Result<_>| {
+        let error = reading.as_ref().err().and_then(Error::keyword_error);
+        error == Some(&KeywordError::UnknownKeyword)
+    };
     let missing = keywords.iter().zip(readings).filter(|(_, reading)| is_missing(reading));
     let missing: Vec<_> = missing.collect();
     let look = |keyword| Request::read("GET").key(&service.value(keyword)).returns(reply::raw);
@@ -147,7 +150,8 @@ impl Found<'_> {
         let description = self.description.and_then(|json| described(&json));
         if description.as_ref().is_some_and(|known| known.access == Access::WriteOnly) {
             let attempt = service.attempt("read", keyword, false);
-            return Err(Error::Refused { attempt, reason: "it can only be written".into() });
+            let source = KeywordError::Refused { reason: "it is write-only".into() };
+            return Err(Error::Keyword { attempt, source });
         }
         let value = stored(0).ok_or_else(|| service.unknown("read", keyword))?;
         let text = text_of(service, keyword, value.to_vec())?;

@@ -48,10 +48,12 @@ pub(crate) async fn states<E: RoundTrips>(
             let is_served = heartbeat.is_some() || {
                 let mut next = || found.next().unwrap_or(Ok(Vec::new()));
                 let (channels, described) = (next()?, next()?);
-                let heard = channels.iter().filter_map(|channel| service.keyword(channel));
-                let heard: HashSet<_> = heard.map(|it| it.as_str().as_bytes().to_vec()).collect();
-                let is_heard = !heard.is_empty() && described.iter().all(|it| heard.contains(it));
-                is_heard && described.len() != 1
+                let subscribed = channels.iter().filter_map(|channel| service.keyword(channel));
+                let subscribed: HashSet<_> =
+                    subscribed.map(|it| it.as_str().as_bytes().to_vec()).collect();
+                let is_complete =
+                    !subscribed.is_empty() && described.iter().all(|it| subscribed.contains(it));
+                is_complete && described.len() != 1
             };
             states.push(ServiceState { name: service.as_str().to_owned(), is_served, heartbeat });
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::read_values::{look, one};
 use super::{listing, served as lease};
 use crate::client::{Client, RoundTrips};
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Attempt, Error, KeywordError, Result};
 use crate::keyword::description::Description;
 use crate::keyword::names::{KeywordName, ServiceName};
 use crate::keyword::reading::Reading;
@@ -169,7 +169,8 @@ impl ServiceName {
     }
 
     pub(crate) fn unknown(&self, command: &'static str, keyword: &KeywordName) -> Error {
-        Error::UnknownKeyword { attempt: self.attempt(command, keyword, false) }
+        let attempt = self.attempt(command, keyword, false);
+        Error::Keyword { attempt, source: KeywordError::UnknownKeyword }
     }
 }
 
@@ -197,4 +198,4 @@ impl<E> fmt::Debug for Service<E> {
     }
 }
 
-const IN_A_CLUSTER: &str = "keywords cannot be in a cluster: their keys lie in many slots";
+const IN_A_CLUSTER: &str = "keywords do not work in a cluster: their keys are in many slots";

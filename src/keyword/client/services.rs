@@ -14,10 +14,11 @@ use crate::keyword::names::{REGISTRY, ServiceName};
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
 /// # let client = redis_collections::Client::open(server.url())?;
-/// use redis_collections::{Error, keyword};
+/// use redis_collections::keyword::{self, KeywordError};
 ///
 /// let dome = keyword::Client::new(&client).service("dome");
-/// assert!(matches!(dome.write("AZ", 12.5), Err(Error::NotServed { .. })));
+/// let error = dome.write("AZ", 12.5).unwrap_err();
+/// assert_eq!(error.keyword_error(), Some(&KeywordError::NotServed));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::service::Service;
 use super::write_requests;
 use crate::client::RoundTrips;
-use crate::error::{Error, Result};
+use crate::error::{Error, KeywordError, Result};
 use crate::keyword::names::{KeywordName, ServiceName};
 use crate::keyword::reading::Reading;
 use crate::keyword::value::Value;
@@ -20,11 +20,11 @@ impl<E: RoundTrips> Service<E> {
     /// dispatcher's function, unless the keyword is [always
     /// written](crate::keyword::Keyword::always_write) or the write is [forced](Self::force_write).
     ///
-    /// Returns the value as the dispatcher set it. [`Error::Refused`] gives the reason for a
-    /// refusal. [`Error::NotServed`] means that there is no dispatcher or it is about to end; in
-    /// both cases nothing was applied. After [`Error::Abandoned`] and [`Error::Timeout`] the write
-    /// may be applied, now or later. A dispatcher drops a request that it has not begun a second
-    /// after the timeout.
+    /// Returns the value as the dispatcher set it. [`KeywordError::Refused`] gives the reason for a
+    /// refusal. [`KeywordError::NotServed`] means that there is no dispatcher or it is about to
+    /// end; in both cases nothing was applied. After [`KeywordError::Abandoned`] and
+    /// [`Error::Timeout`] the write may be applied, now or later. A dispatcher drops a request that
+    /// it has not begun a second after the timeout.
     ///
     /// A value of more than 16 MiB is [`Error::InvalidArgument`]: it would not reach the
     /// dispatcher.
@@ -121,7 +121,8 @@ impl<E: RoundTrips> Service<E> {
 
 impl ServiceName {
     pub(crate) fn not_served(&self, keyword: &KeywordName) -> Error {
-        Error::NotServed { attempt: self.attempt("write", keyword, true) }
+        let attempt = self.attempt("write", keyword, true);
+        Error::Keyword { attempt, source: KeywordError::NotServed }
     }
 }
 

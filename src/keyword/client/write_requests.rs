@@ -10,9 +10,9 @@ use super::read_values::{fresh, text_of};
 use super::service::Service;
 use crate::client::RoundTrips;
 use crate::command::Command;
-use crate::error::{Applied, Error, Result};
+use crate::error::{Applied, Error, KeywordError, Result};
 use crate::keyword::kind::Kind;
-use crate::keyword::message::{Outcome, UNKNOWN, Update, Wanted};
+use crate::keyword::message::{RequestMessage, UNKNOWN, Update, WriteOutcome};
 use crate::keyword::names::{KeywordName, REGISTRY, ServiceName};
 use crate::keyword::reading::Reading;
 use crate::keyword::value::Value;
@@ -33,7 +33,7 @@ pub(crate) async fn write_and_wait<E: RoundTrips>(
     let (executor, name) = (&service.executor, service.name("write")?);
     let deadline = Deadline::after(Wait::For(time));
     let (outcomes, read) = Default::default();
-    let mut wishes = WriteRequests { executor, name, deadline, outcomes, read };
+    let mut requests = WriteRequests { executor, name, deadline, outcomes, read };
     let mut waiting = Vec::with_capacity(writes.len());
     for (position, write) in writes.into_iter().enumerate() {
         match write {
@@ -42,15 +42,15 @@ pub(crate) async fn write_and_wait<E: RoundTrips>(
                     WriteRequest { is_forced, ..WriteRequest::new(position, keyword, &value) };
                 match write.checked(name) {
                     Ok(write) => waiting.push(write),
-                    Err(error) => drop(wishes.outcomes.insert(position, Err(error))),
+                    Err(error) => drop(requests.outcomes.insert(position, Err(error))),
                 }
             }
-            Err(error) => drop(wishes.outcomes.insert(position, Err(error))),
+            Err(error) => drop(requests.outcomes.insert(position, Err(error))),
         }
     }
-    let (taken, others) = wishes.submit(waiting).await?;
-    wishes.hear(taken).await;
-    wishes.remove().await;
+    let (taken, others) = requests.submit(waiting).await?;
+    requests.await_outcomes(taken).await;
+    requests.remove().await;
     for (index, WriteRequest { position, keyword, text, kind, .. }) in
         others.into_iter().enumerate()
     {
@@ -60,9 +60,9 @@ pub(crate) async fn write_and_wait<E: RoundTrips>(
             true => Err(Error::Timeout { attempt: name.attempt("write", &keyword, false) }),
             false => cauldron::write(executor, about, &text, &deadline).await,
         };
-        wishes.outcomes.insert(position, outcome);
+        requests.outcomes.insert(position, outcome);
     }
-    Ok(wishes.outcomes.into_values().collect())
+    Ok(requests.outcomes.into_values().collect())
 }
 
 /// Sends the dispatcher a write whose outcome is not awaited.
@@ -74,14 +74,14 @@ pub(crate) async fn write_without_waiting<E: RoundTrips>(
     let (executor, name) = (&service.executor, service.name("write")?);
     let write =
         WriteRequest { id: String::new(), ..WriteRequest::new(0, keyword, value).checked(name)? };
-    let is_heard = match executor.send(write.request(name, Duration::ZERO)).await?.0 {
+    let is_received = match executor.send(write.request(name, Duration::ZERO)).await?.0 {
         SERVED_BY_CAULDRONS => {
             let publish = Request::write("PUBLISH").arg(name.value(&write.keyword)).arg(write.text);
             executor.send(publish.returns(reply::count)).await? > 0
         }
-        heard => heard > 0,
+        receivers => receivers > 0,
     };
-    if is_heard { Ok(()) } else { Err(name.not_served(&write.keyword)) }
+    if is_received { Ok(()) } else { Err(name.not_served(&write.keyword)) }
 }
 
 /// The write requests of one call. Lives until all have an outcome.
@@ -125,7 +125,7 @@ impl WriteRequest {
     /// [`GRACE`].
     fn request(&self, name: &ServiceName, time: Duration) -> Command<(i64, Kind)> {
         let milliseconds = u64::try_from(time.saturating_add(GRACE).as_millis());
-        let wanted = Wanted {
+        let wanted = RequestMessage {
             id: &self.id,
             milliseconds: milliseconds.unwrap_or(LONGEST).min(LONGEST),
             is_forced: self.is_forced,
@@ -137,7 +137,7 @@ impl WriteRequest {
         let request = Request::script(&REQUEST, 0).key(&name.value(&self.keyword));
         let request = request.arg(name.lease()).arg(name.kind(&self.keyword)).arg(REGISTRY);
         let request = request.arg(name.requests()).arg(head).arg(rest);
-        request.arg(name.as_str()).arg(name.closing()).returns(heard)
+        request.arg(name.as_str()).arg(name.closing()).returns(receivers)
     }
 }
 
@@ -163,9 +163,9 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
                                 let error = self.name.not_served(&write.keyword);
                                 self.outcomes.insert(write.position, Err(error));
                             }
-                            Ok((heard, kind)) => {
+                            Ok((receivers, kind)) => {
                                 write.kind = Some(kind);
-                                match heard {
+                                match receivers {
                                     SERVED_BY_CAULDRONS => others.push(write),
                                     _ => taken.push_back(write),
                                 }
@@ -195,7 +195,7 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
 
     /// Waits for the outcomes. Whenever one is decided, the others may be too. After the deadline
     /// they are checked once more.
-    async fn hear(&mut self, mut taken: VecDeque<WriteRequest>) {
+    async fn await_outcomes(&mut self, mut taken: VecDeque<WriteRequest>) {
         while let Some(first) = taken.pop_front() {
             let outcome = self.outcome(&first).await;
             self.settle(first, outcome).await;
@@ -211,7 +211,7 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
             let found = self.executor.send_all(looks).await.unwrap_or_default();
             let found = found.into_iter().map(Result::ok).chain(repeat_with(|| None));
             for (write, found) in mem::take(&mut taken).into_iter().zip(found) {
-                match found.flatten().and_then(|outcome| Outcome::read(&outcome)) {
+                match found.flatten().and_then(|outcome| WriteOutcome::read(&outcome)) {
                     Some(outcome) => self.settle(write, Ok(outcome)).await,
                     None if is_last => {
                         let too_late = self.too_late(&write);
@@ -224,7 +224,7 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
     }
 
     /// Waits for one outcome. Moving a list onto itself removes nothing, so it can be repeated.
-    async fn outcome(&self, write: &WriteRequest) -> Result<Outcome> {
+    async fn outcome(&self, write: &WriteRequest) -> Result<WriteOutcome> {
         let list = self.name.outcome(&write.id);
         let too_late = || self.too_late(write);
         let mut pauses = Pauses::new();
@@ -233,7 +233,7 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
             let wait = wait.needs("Redis 6.2").waits(Wait::For(self.deadline.left())).once();
             match self.executor.send(wait.returns(reply::raw)).await {
                 Ok(found) => {
-                    let outcome = found.and_then(|outcome| Outcome::read(&outcome));
+                    let outcome = found.and_then(|outcome| WriteOutcome::read(&outcome));
                     return outcome.ok_or_else(too_late);
                 }
                 // Without memory or permission the server does not block, but can be polled.
@@ -241,7 +241,7 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
                     let look = Request::read("LINDEX").key(&list).number(0).returns(reply::raw);
                     match self.executor.send(look).await {
                         Ok(Some(outcome)) => {
-                            return Outcome::read(&outcome).ok_or_else(too_late);
+                            return WriteOutcome::read(&outcome).ok_or_else(too_late);
                         }
                         Ok(None) if self.deadline.is_over() => return Err(too_late()),
                         Ok(None) => self.pause(&mut pauses).await,
@@ -272,24 +272,19 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
     }
 
     /// Stores the result of a write, and notes its outcome list for removal.
-    async fn settle(&mut self, write: WriteRequest, outcome: Result<Outcome>) {
+    async fn settle(&mut self, write: WriteRequest, outcome: Result<WriteOutcome>) {
         if outcome.is_ok() {
             self.read.push(self.name.outcome(&write.id));
         }
+        let attempt = self.name.attempt("write", &write.keyword, true);
+        let failed = |source| Error::Keyword { attempt, source };
         let reading = match outcome {
-            Ok(Outcome::Taken(update)) => self.reading(&write, update).await,
-            Ok(Outcome::Refused(reason)) if reason == UNKNOWN => {
-                let attempt = self.name.attempt("write", &write.keyword, true);
-                Err(Error::UnknownKeyword { attempt })
+            Ok(WriteOutcome::Taken(update)) => self.reading(&write, update).await,
+            Ok(WriteOutcome::Refused(reason)) if reason == UNKNOWN => {
+                Err(failed(KeywordError::UnknownKeyword))
             }
-            Ok(Outcome::Refused(reason)) => {
-                let attempt = self.name.attempt("write", &write.keyword, true);
-                Err(Error::Refused { attempt, reason })
-            }
-            Ok(Outcome::Abandoned) => {
-                let attempt = self.name.attempt("write", &write.keyword, true);
-                Err(Error::Abandoned { attempt })
-            }
+            Ok(WriteOutcome::Refused(reason)) => Err(failed(KeywordError::Refused { reason })),
+            Ok(WriteOutcome::Abandoned) => Err(failed(KeywordError::Abandoned)),
             Err(error) => Err(error),
         };
         self.outcomes.insert(write.position, reading);
@@ -316,13 +311,13 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
 }
 
 /// Parses the reply of `request.lua`.
-fn heard(reply: Reply<'_>) -> Result<(i64, Kind)> {
+fn receivers(reply: Reply<'_>) -> Result<(i64, Kind)> {
     let request = reply.request;
-    let [heard, kind] = reply::parts(reply)?;
-    match reply::integer(heard)? {
-        heard @ NOT_SERVED.. => Ok((heard, Kind::named(&reply::one::<Vec<u8>>(kind)?))),
-        heard => {
-            Err(reply::unexpected(request, "how many were notified", &redis::Value::Int(heard)))
+    let [count, kind] = reply::parts(reply)?;
+    match reply::integer(count)? {
+        count @ NOT_SERVED.. => Ok((count, Kind::named(&reply::one::<Vec<u8>>(kind)?))),
+        count => {
+            Err(reply::unexpected(request, "the number of receivers", &redis::Value::Int(count)))
         }
     }
 }
@@ -335,7 +330,7 @@ static REQUEST: Script = Script::of_one_write("write", include_str!("lua/request
 /// Servers by default disconnect a subscriber that is sent more than 32 MiB at once.
 const LONGEST_VALUE: usize = 16 << 20;
 const TOO_LONG: &str =
-    "a value that is written has at most 16 MiB; its dispatcher may set longer ones";
+    "a written value has at most 16 MiB; only the dispatcher may set longer ones";
 
 /// How much longer the outcome is kept than the client waits.
 const GRACE: Duration = Duration::from_secs(1);

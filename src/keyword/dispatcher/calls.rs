@@ -8,7 +8,7 @@ use super::core::DispatcherCore;
 use super::lifecycle::{Lifecycle, Phase, UnderWay};
 use crate::client::RoundTrips;
 use crate::error::code::lacks_room;
-use crate::error::{Error, Result};
+use crate::error::{Error, KeywordError, Result};
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::time::Wait;
@@ -41,10 +41,11 @@ impl<E: RoundTrips> DispatcherCore<E> {
     ) -> Result<T> {
         let ended = |phase| {
             let attempt = Box::new(command.attempt());
-            match phase {
-                Phase::Lost => Error::AlreadyServed { attempt },
-                _ => Error::NotServed { attempt },
-            }
+            let source = match phase {
+                Phase::Lost => KeywordError::AlreadyServed,
+                _ => KeywordError::NotServed,
+            };
+            Error::Keyword { attempt, source }
         };
         let deadline = Deadline::after(Wait::For(patience));
         let mut pauses = Pauses::new();

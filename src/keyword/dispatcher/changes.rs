@@ -28,7 +28,7 @@ struct State {
     /// Pending changes, with their times and the size of their values.
     ready: VecDeque<(u64, usize, Change)>,
     bytes: usize,
-    is_told: bool,
+    is_delivering: bool,
 }
 
 impl Changes {
@@ -60,10 +60,10 @@ impl Changes {
         }
         state.push(self.name.to_string(), value, at);
         let is_behind = |it: &State| {
-            it.ready.len() > MOST_UNTOLD || it.bytes > MOST_BYTES && it.ready.len() > 1
+            it.ready.len() > MOST_PENDING || it.bytes > MOST_BYTES && it.ready.len() > 1
         };
         if is_behind(&state) {
-            log::warn!("{}: what is told of changes is too slow, and misses some", self.name);
+            log::warn!("{}: `on_change` is too slow and misses changes", self.name);
         }
         while is_behind(&state) {
             state.pop();
@@ -72,8 +72,8 @@ impl Changes {
 
     /// Starts delivery, unless another caller is delivering, which then continues with these
     /// changes. Returns whether it started.
-    pub(super) fn begin_to_tell(&self) -> bool {
-        !mem::replace(&mut self.state().is_told, true)
+    pub(super) fn begin_delivery(&self) -> bool {
+        !mem::replace(&mut self.state().is_delivering, true)
     }
 
     /// Takes the next change up to this time. After the last one, another caller may start.
@@ -83,14 +83,14 @@ impl Changes {
             Some((at, ..)) if *at <= until => state.pop(),
             _ => None,
         };
-        state.is_told = next.is_some();
+        state.is_delivering = next.is_some();
         next
     }
 
     /// Returns whether changes are pending that no caller is delivering.
-    pub(super) fn has_untold(&self) -> bool {
+    pub(super) fn has_undelivered(&self) -> bool {
         let state = self.state();
-        !state.is_told && !state.ready.is_empty()
+        !state.is_delivering && !state.ready.is_empty()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -114,7 +114,7 @@ impl State {
 }
 
 /// How many changes may wait for the hook.
-const MOST_UNTOLD: usize = 10_000;
+const MOST_PENDING: usize = 10_000;
 
 #[cfg(test)]
 mod tests {
@@ -129,8 +129,8 @@ mod tests {
         Accepted { value: number.into(), text: number.to_string() }
     }
 
-    fn told(changes: &Changes) -> Vec<(Option<i64>, i64)> {
-        assert!(changes.begin_to_tell());
+    fn delivered(changes: &Changes) -> Vec<(Option<i64>, i64)> {
+        assert!(changes.begin_delivery());
         let number = |value: &Value| value.as_i64().unwrap();
         let next = || {
             let change = changes.next(u64::MAX)?;
@@ -140,42 +140,42 @@ mod tests {
     }
 
     #[test]
-    fn each_value_is_told_once_and_in_the_order_of_the_server() {
+    fn each_value_is_delivered_once_and_in_the_order_of_the_server() {
         let changes = changes();
         changes.start_with(Some(accepted(0)), 5);
         // Of three sets, the reply to the second arrives first and includes the first value.
         for (number, at) in [(9, 5), (1, 10), (2, 20), (1, 10), (2, 20), (2, 25)] {
             changes.land(accepted(number), at);
         }
-        assert_eq!(told(&changes), [(Some(0), 1), (Some(1), 2)]);
+        assert_eq!(delivered(&changes), [(Some(0), 1), (Some(1), 2)]);
         assert_eq!(changes.known(), 25);
         changes.land(accepted(3), 30);
-        assert_eq!(told(&changes), [(Some(2), 3)]);
+        assert_eq!(delivered(&changes), [(Some(2), 3)]);
     }
 
     #[test]
-    fn one_tells_at_a_time_and_not_beyond_its_own() {
+    fn one_caller_delivers_at_a_time_and_not_beyond_its_own_change() {
         let changes = changes();
         for number in 1..=3 {
             changes.land(accepted(number), number as u64);
         }
-        assert!(changes.has_untold() && changes.begin_to_tell());
-        assert!(!changes.begin_to_tell() && !changes.has_untold());
+        assert!(changes.has_undelivered() && changes.begin_delivery());
+        assert!(!changes.begin_delivery() && !changes.has_undelivered());
         for number in 1..=2 {
             assert_eq!(changes.next(2).map(|it| it.value), Some(Value::Integer(number)));
         }
-        assert!(changes.next(2).is_none() && changes.has_untold());
-        assert_eq!(told(&changes), [(Some(2), 3)]);
-        assert!(!changes.has_untold());
+        assert!(changes.next(2).is_none() && changes.has_undelivered());
+        assert_eq!(delivered(&changes), [(Some(2), 3)]);
+        assert!(!changes.has_undelivered());
     }
 
     #[test]
-    fn who_is_slow_has_a_bounded_backlog() {
+    fn a_slow_hook_has_a_bounded_backlog() {
         let changes = changes();
-        for number in 1..=MOST_UNTOLD as i64 + 2 {
+        for number in 1..=MOST_PENDING as i64 + 2 {
             changes.land(accepted(number), number as u64);
         }
-        let told = told(&changes);
-        assert_eq!((told.len(), told[0]), (MOST_UNTOLD, (Some(2), 3)));
+        let delivered = delivered(&changes);
+        assert_eq!((delivered.len(), delivered[0]), (MOST_PENDING, (Some(2), 3)));
     }
 }

@@ -14,7 +14,7 @@ use super::overwritten::{Updated, updated};
 use super::scripts::{BEGIN, ELSEWHERE, UPDATE};
 use crate::client::RoundTrips;
 use crate::connection::Push;
-use crate::error::{Applied, Error, Result};
+use crate::error::{Applied, Error, KeywordError, Result};
 use crate::keyword::description::Access;
 use crate::keyword::names::{KeywordName, REGISTRY, ServiceName};
 use crate::keyword::value::Value;
@@ -31,7 +31,7 @@ pub(crate) struct DispatcherCore<E> {
     /// The holder of its lease: a random id, and how many milliseconds the lease lasts.
     pub(crate) id: String,
     pub(crate) lease: Duration,
-    pub(crate) slots: BTreeMap<KeywordName, Arc<KeywordState<E>>>,
+    pub(crate) keywords: BTreeMap<KeywordName, Arc<KeywordState<E>>>,
     /// Receives requests until it is dropped.
     pub(crate) feed: Mutex<Option<Feed>>,
     pub(crate) inbox: Inbox,
@@ -54,13 +54,13 @@ enum Setback {
 
 impl<E: RoundTrips> DispatcherCore<E> {
     /// Sets a keyword for the dispatcher's own program.
-    pub(crate) async fn set(&self, slot: &Arc<KeywordState<E>>, value: &Value) -> Result<()> {
-        match slot.accept(&value.to_string()) {
+    pub(crate) async fn set(&self, state: &Arc<KeywordState<E>>, value: &Value) -> Result<()> {
+        match state.accept(&value.to_string()) {
             Ok(accepted) => {
-                let published = self.publish(slot, accepted, None, AT_ONCE).await;
-                self.explained("set", slot, published).await
+                let published = self.publish(state, accepted, None, AT_ONCE).await;
+                self.explained("set", state, published).await
             }
-            Err(reason) => self.fail("set", slot, reason).await,
+            Err(reason) => self.fail("set", state, reason).await,
         }
     }
 
@@ -69,25 +69,26 @@ impl<E: RoundTrips> DispatcherCore<E> {
     async fn fail(
         &self,
         command: &'static str,
-        slot: &Arc<KeywordState<E>>,
+        state: &Arc<KeywordState<E>>,
         reason: String,
     ) -> Result<()> {
-        let refused = self.refuse(slot, &reason, None, AT_ONCE).await;
-        self.explained(command, slot, refused).await?;
-        Err(Error::Refused { attempt: self.names.attempt(command, &slot.name, true), reason })
+        let refused = self.refuse(state, &reason, None, AT_ONCE).await;
+        self.explained(command, state, refused).await?;
+        let attempt = self.names.attempt(command, &state.name, true);
+        Err(Error::Keyword { attempt, source: KeywordError::Refused { reason } })
     }
 
     /// Determines the value, unless another call is doing so.
-    pub(crate) async fn refresh(&self, slot: &Arc<KeywordState<E>>) -> Result<()> {
-        let Some(read) = &slot.keyword.hooks.read else {
-            let attempt = self.names.attempt("refresh", &slot.name, true);
-            return Err(Error::InvalidArgument { attempt, reason: "nothing finds it out".into() });
+    pub(crate) async fn refresh(&self, state: &Arc<KeywordState<E>>) -> Result<()> {
+        let Some(read) = &state.keyword.hooks.read else {
+            let attempt = self.names.attempt("refresh", &state.name, true);
+            return Err(Error::InvalidArgument { attempt, reason: "it has no `on_read`".into() });
         };
-        let Some(_reading) = Flag::raise(&slot.is_read) else { return Ok(()) };
+        let Some(_reading) = Flag::raise(&state.is_read) else { return Ok(()) };
         let _under_way = self.life.hook();
         match read().await {
-            Ok(value) => self.set(slot, &value).await,
-            Err(error) => self.fail("refresh", slot, error.to_string()).await,
+            Ok(value) => self.set(state, &value).await,
+            Err(error) => self.fail("refresh", state, error.to_string()).await,
         }
     }
 
@@ -104,20 +105,22 @@ impl<E: RoundTrips> DispatcherCore<E> {
     }
 
     /// Carries out a client's request, or sends it the reason for the refusal.
-    pub(crate) async fn serve(&self, slot: &Arc<KeywordState<E>>, request: &WriteCommand) {
-        let served = match self.fulfil(slot, request).await {
+    pub(crate) async fn serve(&self, state: &Arc<KeywordState<E>>, request: &WriteCommand) {
+        let served = match self.fulfil(state, request).await {
             Err(Setback::Refused(reason)) => {
-                self.refuse(slot, &reason, Some(request), self.patience()).await
+                self.refuse(state, &reason, Some(request), self.patience()).await
             }
             Err(Setback::TooLate) => self.turn_down(&self.executor, request).await,
             // The name was given back meanwhile. A request whose function has run is abandoned
             // there.
-            Err(Setback::Failed(Error::NotServed { .. })) if slot.keyword.hooks.write.is_none() => {
+            Err(Setback::Failed(Error::Keyword { source: KeywordError::NotServed, .. }))
+                if state.keyword.hooks.write.is_none() =>
+            {
                 self.turn_down(&self.executor, request).await
             }
             Err(Setback::Failed(error)) if error.code().is_some() => {
-                let reason = self.explanation("write", slot, error).await.to_string();
-                match self.refuse(slot, &reason, Some(request), self.patience()).await {
+                let reason = self.explanation("write", state, error).await.to_string();
+                match self.refuse(state, &reason, Some(request), self.patience()).await {
                     Err(error) if error.code().is_some() => self.decline(request, &reason).await,
                     refused => refused,
                 }
@@ -126,48 +129,50 @@ impl<E: RoundTrips> DispatcherCore<E> {
             Ok(()) => Ok(()),
         };
         if let Err(error) = served {
-            log::warn!("{}: a request was left: {error}", slot.name);
+            log::warn!("{}: a request was left unanswered: {error}", state.name);
         }
     }
 
     /// Checks a request, calls the write function and publishes the value.
     async fn fulfil(
         &self,
-        slot: &Arc<KeywordState<E>>,
+        state: &Arc<KeywordState<E>>,
         request: &WriteCommand,
     ) -> std::result::Result<(), Setback> {
         let refused = |reason: &str| Err(Setback::Refused(reason.into()));
         if matches!(self.life.phase(), Phase::Closing(_)) {
             return Err(Setback::TooLate);
         }
-        let Some(text) = &request.text else { return refused("too many requests wait for it") };
-        if slot.keyword.description.access == Access::ReadOnly {
+        let Some(text) = &request.text else {
+            return refused("too many requests are waiting for it");
+        };
+        if state.keyword.description.access == Access::ReadOnly {
             return refused("it is read-only");
         }
         let Ok(text) = std::str::from_utf8(text) else { return refused("the value is not UTF-8") };
-        let accepted = slot.accept(text).map_err(Setback::Refused)?;
-        let is_wanted = request.is_forced || slot.keyword.is_always_written;
-        if is_wanted || !slot.has(&accepted) {
-            let _writing = Flag::raise(&slot.is_written);
-            let is_seen = request.answer.is_none() || slot.keyword.hooks.write.is_some();
-            if is_seen && !self.begin(slot, request).await? {
+        let accepted = state.accept(text).map_err(Setback::Refused)?;
+        let is_wanted = request.is_forced || state.keyword.is_always_written;
+        if is_wanted || !state.has(&accepted) {
+            let _writing = Flag::raise(&state.is_written);
+            let is_seen = request.answer.is_none() || state.keyword.hooks.write.is_some();
+            if is_seen && !self.begin(state, request).await? {
                 return Ok(());
             }
-            if let Some(write) = &slot.keyword.hooks.write {
+            if let Some(write) = &state.keyword.hooks.write {
                 let written = write(accepted.value.clone()).await;
-                slot.is_in_doubt.store(true, Ordering::Release);
+                state.is_in_doubt.store(true, Ordering::Release);
                 written.map_err(|error| Setback::Refused(error.to_string()))?;
             }
         }
-        Ok(self.publish(slot, accepted, Some(request), self.lease).await?)
+        Ok(self.publish(state, accepted, Some(request), self.lease).await?)
     }
 
     /// Marks a keyword as being written, for no longer than this program lives. Returns whether the
     /// outcome is still awaited.
-    async fn begin(&self, slot: &Arc<KeywordState<E>>, request: &WriteCommand) -> Result<bool> {
+    async fn begin(&self, state: &Arc<KeywordState<E>>, request: &WriteCommand) -> Result<bool> {
         let (outcome, time) = self.answer(Some(request));
-        let command = self.leased(self.status(&BEGIN, &slot.name).key(&outcome));
-        let command = command.arg(slot.name.as_str()).arg(self.names.changes(&slot.name));
+        let command = self.leased(self.status(&BEGIN, &state.name).key(&outcome));
+        let command = command.arg(state.name.as_str()).arg(self.names.changes(&state.name));
         let command = command.number(time).number(request.until);
         self.send(command, reply::optional_flag, self.lease).await
     }
@@ -175,25 +180,25 @@ impl<E: RoundTrips> DispatcherCore<E> {
     /// Writes a value, its time and its status, publishes them, and answers the client.
     async fn publish(
         &self,
-        slot: &Arc<KeywordState<E>>,
+        state: &Arc<KeywordState<E>>,
         accepted: Accepted,
         request: Option<&WriteCommand>,
         patience: Duration,
     ) -> Result<()> {
-        let (names, name) = (&self.names, &slot.name);
+        let (names, name) = (&self.names, &state.name);
         let (outcome, time) = self.answer(request);
         let command = Request::script(&UPDATE, 6).key(&names.value(name)).key(&names.status(name));
         let command = command.key(&names.error(name)).key(&names.times()).key(&outcome);
         let command = self.leased(command).arg(name.as_str()).arg(names.changes(name));
-        let command = command.number(u8::from(slot.has_value())).arg(&accepted.text).number(time);
+        let command = command.number(u8::from(state.has_value())).arg(&accepted.text).number(time);
         // The outcome of a hook is reported, however long it took.
         let is_done =
-            slot.keyword.hooks.write.is_some() && slot.is_in_doubt.load(Ordering::Acquire);
+            state.keyword.hooks.write.is_some() && state.is_in_doubt.load(Ordering::Acquire);
         let until = request.filter(|_| !is_done);
-        let command = command.number(slot.at()).number(until.map_or(0, |it| it.until));
-        let command = command.number(u8::from(request.is_some())).number(slot.changes.known());
-        let _untold = Telling(self, slot);
-        let doubt = Doubt(self, slot);
+        let command = command.number(state.at()).number(until.map_or(0, |it| it.until));
+        let command = command.number(u8::from(request.is_some())).number(state.changes.known());
+        let _delivery = DeliveryGuard(self, state);
+        let doubt = Doubt(self, state);
         let sent = self.send(command, updated, patience).await;
         if sent.as_ref().map_or_else(Error::applied, |_| Applied::No) == Applied::No {
             mem::forget(doubt);
@@ -202,19 +207,19 @@ impl<E: RoundTrips> DispatcherCore<E> {
         if at == 0 {
             return Ok(());
         }
-        slot.is_in_doubt.store(false, Ordering::Release);
-        if slot.has_value() {
-            slot.learn(accepted, at, &before);
-            slot.tell(at);
+        state.is_in_doubt.store(false, Ordering::Release);
+        if state.has_value() {
+            state.learn(accepted, at, &before);
+            state.deliver_changes(at);
         }
         Ok(())
     }
 
     /// Delivers pending changes in the background, unless a caller is delivering them.
-    pub(crate) fn tell_beside(&self, slot: &Arc<KeywordState<E>>) {
-        if slot.changes.has_untold() {
-            let slot = slot.clone();
-            self.executor.background(async move { slot.tell(u64::MAX) });
+    pub(crate) fn deliver_in_background(&self, state: &Arc<KeywordState<E>>) {
+        if state.changes.has_undelivered() {
+            let state = state.clone();
+            self.executor.background(async move { state.deliver_changes(u64::MAX) });
         }
     }
 
@@ -239,7 +244,7 @@ impl<E: RoundTrips> FeedHandler for DispatcherCore<E> {
         let Push::Message { channel, payload } = push else { return };
         let request = match self.names.keyword(channel) {
             Some(keyword) => {
-                let is_known = self.slots.contains_key(&keyword);
+                let is_known = self.keywords.contains_key(&keyword);
                 let is_stray = self.executor.database() > 0;
                 is_known.then(|| WriteCommand {
                     is_stray,
@@ -267,11 +272,11 @@ impl<E: RoundTrips> FeedHandler for DispatcherCore<E> {
 }
 
 /// Delivers the changes that waited for a set when that set is over.
-struct Telling<'a, E: RoundTrips>(&'a DispatcherCore<E>, &'a Arc<KeywordState<E>>);
+struct DeliveryGuard<'a, E: RoundTrips>(&'a DispatcherCore<E>, &'a Arc<KeywordState<E>>);
 
-impl<E: RoundTrips> Drop for Telling<'_, E> {
+impl<E: RoundTrips> Drop for DeliveryGuard<'_, E> {
     fn drop(&mut self) {
-        self.0.tell_beside(self.1);
+        self.0.deliver_in_background(self.1);
     }
 }
 
@@ -282,8 +287,8 @@ struct Doubt<'a, E>(&'a DispatcherCore<E>, &'a KeywordState<E>);
 
 impl<E> Drop for Doubt<'_, E> {
     fn drop(&mut self) {
-        let Self(service, slot) = self;
-        slot.is_in_doubt.store(true, Ordering::Release);
+        let Self(service, state) = self;
+        state.is_in_doubt.store(true, Ordering::Release);
         service.is_doubtful.store(true, Ordering::Release);
         service.life.signal.raise();
     }

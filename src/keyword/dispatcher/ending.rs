@@ -42,12 +42,12 @@ impl<E: RoundTrips> DispatcherCore<E> {
 
     /// Refuses the requests that have not begun, as long as the server is reachable.
     pub(super) async fn turn_all_down<X: RoundTrips>(&self, executor: &X) {
-        for slot in self.slots.values() {
-            slot.left().into_iter().for_each(|request| self.inbox.push(request));
+        for state in self.keywords.values() {
+            state.left().into_iter().for_each(|request| self.inbox.push(request));
         }
         while let Some(request) = self.inbox.pop() {
             let Err(error) = self.turn_down(executor, &request).await else { continue };
-            log::warn!("{}: a request was left: {error}", self.names);
+            log::warn!("{}: a request was left unanswered: {error}", self.names);
             if error.code().is_none() {
                 while self.inbox.pop().is_some() {}
             }
@@ -56,11 +56,11 @@ impl<E: RoundTrips> DispatcherCore<E> {
 
     /// Abandons the requests that are still running, and gives the name back.
     pub(super) async fn conclude<X: RoundTrips>(&self, executor: &X) -> Result<()> {
-        for slot in self.slots.values() {
-            if let Some(request) = slot.running()
-                && let Err(error) = self.abandon(executor, slot, &request).await
+        for state in self.keywords.values() {
+            if let Some(request) = state.running()
+                && let Err(error) = self.abandon(executor, state, &request).await
             {
-                log::warn!("{}: a request was left: {error}", slot.name);
+                log::warn!("{}: a request was left unanswered: {error}", state.name);
             }
         }
         self.leave(executor).await
@@ -70,12 +70,12 @@ impl<E: RoundTrips> DispatcherCore<E> {
     async fn abandon<X: RoundTrips>(
         &self,
         executor: &X,
-        slot: &Arc<KeywordState<E>>,
+        state: &Arc<KeywordState<E>>,
         request: &WriteCommand,
     ) -> Result<()> {
         let (outcome, time) = self.answer(Some(request));
-        let command = self.leased(self.status(&ABANDON, &slot.name).key(&outcome));
-        let command = command.arg(slot.name.as_str()).arg(self.names.changes(&slot.name));
+        let command = self.leased(self.status(&ABANDON, &state.name).key(&outcome));
+        let command = command.arg(state.name.as_str()).arg(self.names.changes(&state.name));
         executor.send(command.arg(ABANDONED).number(time).returns(reply::optional_flag)).await?;
         Ok(())
     }
@@ -145,7 +145,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
                 finish(service.wait_for_silence(&client));
             }
             if let Err(error) = finish(service.conclude(&client)) {
-                log::warn!("{}: its lease is left to run out: {error}", service.names);
+                log::warn!("{}: its lease is left to expire: {error}", service.names);
             }
             parting.close();
         };

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::keyword::message::Wanted;
+use crate::keyword::message::RequestMessage;
 use crate::keyword::names::KeywordName;
 
 /// A client's request to set a keyword.
@@ -37,7 +37,8 @@ struct State {
 impl WriteCommand {
     /// Parses a request; `None` if it is not one.
     pub(super) fn read(message: &[u8]) -> Option<Self> {
-        let wanted = Wanted::read(message).filter(|wanted| wanted.id.len() <= LONGEST_ID)?;
+        let wanted =
+            RequestMessage::read(message).filter(|wanted| wanted.id.len() <= LONGEST_ID)?;
         let keyword = KeywordName::new(wanted.keyword).ok()?;
         if wanted.id.is_empty() {
             let request = Self::of_cauldron(keyword, wanted.text);
@@ -76,7 +77,10 @@ impl Inbox {
             request.text = None;
         }
         if waiting >= MOST_REFUSALS {
-            return log::warn!("{}: a request is lost, for too many wait", request.keyword);
+            return log::warn!(
+                "{}: a request was dropped, because too many are waiting",
+                request.keyword
+            );
         }
         state.bytes += request.bytes();
         state.requests.push_back(request);

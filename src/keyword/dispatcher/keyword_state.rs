@@ -74,7 +74,7 @@ impl<E: RoundTrips> KeywordState<E> {
         let (is_written, is_read, is_in_doubt) = Default::default();
         let changes = Changes::new(name.clone(), keyword.hooks.changed.is_some());
         let (initial, known, turns) = Default::default();
-        let mut slot = Self {
+        let mut state = Self {
             name,
             keyword,
             initial,
@@ -85,10 +85,10 @@ impl<E: RoundTrips> KeywordState<E> {
             known,
             turns,
         };
-        let accept = |value: Value| slot.accept(&value.to_string());
+        let accept = |value: Value| state.accept(&value.to_string());
         let initial = wanted.map(accept).transpose();
-        slot.initial = initial.map_err(|reason| format!("{}: {reason}", slot.name))?;
-        Ok(slot)
+        state.initial = initial.map_err(|reason| format!("{}: {reason}", state.name))?;
+        Ok(state)
     }
 
     /// Returns whether it has a value that clients may read.
@@ -170,19 +170,19 @@ impl<E: RoundTrips> KeywordState<E> {
     }
 
     /// Delivers the changes up to this time, unless another caller is delivering them.
-    pub(crate) fn tell(&self, until: u64) {
-        if self.changes.begin_to_tell() {
+    pub(crate) fn deliver_changes(&self, until: u64) {
+        if self.changes.begin_delivery() {
             while let Some(change) = self.changes.next(until) {
-                self.tell_of(&change);
+                self.call_change_hook(&change);
             }
         }
     }
 
     /// Calls the change hook, and logs its panics.
-    fn tell_of(&self, change: &Change) {
-        let Some(tell) = &self.keyword.hooks.changed else { return };
-        if catch_unwind(AssertUnwindSafe(|| tell(change))).is_err() {
-            log::warn!("{}: what is told of changes panicked", self.name);
+    fn call_change_hook(&self, change: &Change) {
+        let Some(hook) = &self.keyword.hooks.changed else { return };
+        if catch_unwind(AssertUnwindSafe(|| hook(change))).is_err() {
+            log::warn!("{}: `on_change` panicked", self.name);
         }
     }
 
@@ -285,17 +285,17 @@ mod tests {
 
     #[test]
     fn requests_of_too_many_bytes_do_not_wait() {
-        let slot = KeywordState::<Client>::new(Keyword::string("N")).unwrap();
+        let state = KeywordState::<Client>::new(Keyword::string("N")).unwrap();
         let is_later = |bytes: usize| {
-            let request = WriteCommand::of_cauldron(slot.name.clone(), &vec![b'x'; bytes]);
-            matches!(slot.line_up(request), Turn::Later)
+            let request = WriteCommand::of_cauldron(state.name.clone(), &vec![b'x'; bytes]);
+            matches!(state.line_up(request), Turn::Later)
         };
         assert!(!is_later(MOST_BYTES));
         for (bytes, expected) in [(MOST_BYTES - 1, true), (1, true), (1, false), (0, true)] {
             assert_eq!(is_later(bytes), expected);
         }
         for _ in 0..2 {
-            assert!(slot.next().is_some());
+            assert!(state.next().is_some());
         }
         assert!(is_later(MOST_BYTES) && !is_later(1));
     }

@@ -47,10 +47,11 @@ use crate::time::Wait;
 /// once. That takes a few round trips on a new connection, and up to two seconds if the server is
 /// unreachable. It blocks the thread for that long, which [`shutdown`](Self::shutdown) does not.
 /// Requests that have not begun are refused. Running functions have a quarter of a second at most;
-/// then they continue, but their result is not published: the client gets [`Error::Abandoned`], and
-/// the keyword has an error. A task that occupies the only thread of its runtime leaves requests
-/// unanswered that have arrived and were not read yet. Without a drop, as after
-/// `std::process::exit` or a signal, the name is free when the lease has expired.
+/// then they continue, but their result is not published: the client gets
+/// [`Abandoned`](super::KeywordError::Abandoned), and the keyword has an error. A task that occupies
+/// the only thread of its runtime leaves requests unanswered that have arrived and were not read
+/// yet. Without a drop, as after `std::process::exit` or a signal, the name is free when the lease
+/// has expired.
 pub struct Dispatcher<E: RoundTrips = Client>(Arc<Owner<E>>);
 
 /// Configures a [`Dispatcher`] before it serves.
@@ -98,10 +99,10 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
 
     /// Starts to serve. A script, and two round trips per thousand keywords.
     ///
-    /// Returns [`Error::AlreadyServed`] and changes nothing if another dispatcher is serving. The
-    /// name of a crashed dispatcher can be taken after its lease, or at once if it was a Cauldron
-    /// dispatcher: [`serve_within`](Self::serve_within) waits for it. A client that only subscribes
-    /// to some of the keywords' channels does not keep the name.
+    /// Returns [`AlreadyServed`](super::KeywordError::AlreadyServed) and changes nothing if another
+    /// dispatcher is serving. The name of a crashed dispatcher can be taken after its lease, or at
+    /// once if it was a Cauldron dispatcher: [`serve_within`](Self::serve_within) waits for it. A
+    /// client that only subscribes to some of the keywords' channels does not keep the name.
     ///
     /// Requests of Cauldron clients reach the dispatchers of all databases. If one service is
     /// served in several of them, the first database takes the requests. Keyspace notifications of
@@ -123,7 +124,7 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
             let begun = async {
                 service.claim(deadline).await?;
                 service.listen().await?;
-                service.fill().await
+                service.initialize().await
             };
             match begun.await {
                 Ok(()) => {
@@ -149,10 +150,10 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
         refuse_clusters(&executor, "serve", None)?;
         let names = ServiceName::new(&self.service).map_err(Error::Configuration)?;
         let names = names.in_database(executor.database());
-        let mut slots = BTreeMap::new();
+        let mut keywords = BTreeMap::new();
         for keyword in self.keywords {
-            let slot = KeywordState::new(keyword).map_err(Error::Configuration)?;
-            if let Some(twice) = slots.insert(slot.name.clone(), Arc::new(slot)) {
+            let state = KeywordState::new(keyword).map_err(Error::Configuration)?;
+            if let Some(twice) = keywords.insert(state.name.clone(), Arc::new(state)) {
                 let problem = format!("there are two keywords {}", twice.name);
                 return Err(Error::Configuration(problem));
             }
@@ -167,7 +168,7 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
             names,
             id,
             lease,
-            slots,
+            keywords,
             feed,
             inbox,
             has_received_all,
@@ -194,35 +195,35 @@ impl<E: RoundTrips> Dispatcher<E> {
 
     /// Sets a keyword and publishes the value. One script, O(1).
     ///
-    /// A value that the keyword cannot have is [`Error::Refused`], and shows in the keyword's
-    /// status too. Read-only applies only to clients.
+    /// A value that the keyword cannot have is [`Refused`](super::KeywordError::Refused), and shows
+    /// in the keyword's status too. Read-only applies only to clients.
     pub fn set(&self, name: &str, value: impl Into<Value>) -> E::Reply<()> {
         let value = value.into();
-        let (service, slot) = (self.0.service.clone(), self.slot("set", name));
-        service.executor.clone().converse(async move { service.set(&slot?, &value).await })
+        let (service, state) = (self.0.service.clone(), self.state("set", name));
+        service.executor.clone().converse(async move { service.set(&state?, &value).await })
     }
 
     /// Determines a keyword's value by [`Keyword::on_read`], and sets it. Does nothing while
     /// another call is doing so.
     pub fn refresh(&self, name: &str) -> E::Reply<()> {
-        let (service, slot) = (self.0.service.clone(), self.slot("refresh", name));
-        service.executor.clone().converse(async move { service.refresh(&slot?).await })
+        let (service, state) = (self.0.service.clone(), self.state("refresh", name));
+        service.executor.clone().converse(async move { service.refresh(&state?).await })
     }
 
     /// Returns the value of a keyword, if it has one. Sends nothing.
     pub fn get(&self, name: &str) -> Result<Option<Value>> {
-        Ok(self.slot("get", name)?.value().map(|accepted| accepted.value))
+        Ok(self.state("get", name)?.value().map(|accepted| accepted.value))
     }
 
     /// Returns the last values of a keyword and when they were set, by the server's clock, the
     /// oldest first. Sends nothing.
     pub fn history(&self, name: &str) -> Result<Vec<(SystemTime, Value)>> {
-        Ok(self.slot("history", name)?.history())
+        Ok(self.state("history", name)?.history())
     }
 
     /// Returns the descriptions of its keywords, in the order of their names.
     pub fn descriptions(&self) -> Vec<Description> {
-        self.0.service.slots.values().map(|slot| slot.keyword.description.clone()).collect()
+        self.0.service.keywords.values().map(|state| state.keyword.description.clone()).collect()
     }
 
     /// Returns whether it serves: it was not shut down, and no other dispatcher has taken its name.
@@ -232,8 +233,9 @@ impl<E: RoundTrips> Dispatcher<E> {
 
     /// Ends the dispatcher. Running functions may finish within the [grace
     /// period](DispatcherBuilder::grace). After it their result is not published, and the client
-    /// gets [`Error::Abandoned`]. Requests that have not begun are refused, and later writes are
-    /// [`Error::NotServed`]. The values stay, without the times at which they were set.
+    /// gets [`Abandoned`](super::KeywordError::Abandoned). Requests that have not begun are refused,
+    /// and later writes are [`NotServed`](super::KeywordError::NotServed). The values stay, without
+    /// the times at which they were set.
     ///
     /// Fails if the name could not be given back, and may then be retried: otherwise the lease
     /// expires. A keyword's function that calls this waits for itself, in vain.
@@ -254,23 +256,23 @@ impl<E: RoundTrips> Dispatcher<E> {
 
     /// Returns the name of a keyword, if its kind `fits`.
     pub(super) fn fitting(&self, name: &str, fits: fn(Kind) -> bool) -> Result<String> {
-        let slot = self.slot("handle", name)?;
-        let kind = slot.keyword.description.kind;
+        let state = self.state("handle", name)?;
+        let kind = state.keyword.description.kind;
         if fits(kind) {
-            return Ok(slot.name.as_str().to_owned());
+            return Ok(state.name.as_str().to_owned());
         }
-        let attempt = self.0.service.names.attempt("handle", &slot.name, false);
+        let attempt = self.0.service.names.attempt("handle", &state.name, false);
         Err(Error::InvalidArgument { attempt, reason: format!("it is a {}", kind.as_str()).into() })
     }
 
-    fn slot(&self, command: &'static str, name: &str) -> Result<Arc<KeywordState<E>>> {
-        let DispatcherCore { names, slots, .. } = &*self.0.service;
+    fn state(&self, command: &'static str, name: &str) -> Result<Arc<KeywordState<E>>> {
+        let DispatcherCore { names, keywords, .. } = &*self.0.service;
         let invalid = |reason: String| {
             let attempt = Box::new(Request::read(command).arg(name).attempt());
             Error::InvalidArgument { attempt, reason: reason.into() }
         };
         let name = KeywordName::new(name).map_err(invalid)?;
-        slots.get(&name).cloned().ok_or_else(|| names.unknown(command, &name))
+        keywords.get(&name).cloned().ok_or_else(|| names.unknown(command, &name))
     }
 }
 
@@ -290,7 +292,7 @@ impl<E: RoundTrips> fmt::Debug for Dispatcher<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let service = &self.0.service;
         let mut shown = f.debug_struct("Dispatcher");
-        shown.field("service", &service.names).field("keywords", &service.slots.len());
+        shown.field("service", &service.names).field("keywords", &service.keywords.len());
         shown.finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::core::DispatcherCore;
 use super::scripts::CLAIM;
 use crate::client::RoundTrips;
-use crate::error::{Applied, Error, Result};
+use crate::error::{Applied, Error, KeywordError, Result};
 use crate::keyword::names::REGISTRY;
 use crate::reply;
 use crate::request::Request;
@@ -21,7 +21,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
                 Ok(true) => return Ok(()),
                 Ok(false) if deadline.is_over() => {
                     let attempt = Box::new(self.names.attempt_to("serve"));
-                    return Err(Error::AlreadyServed { attempt });
+                    return Err(Error::Keyword { attempt, source: KeywordError::AlreadyServed });
                 }
                 Err(error) if deadline.is_over() || !error.is_transient() => return Err(error),
                 _ => self.rest(deadline.left().min(BETWEEN_CLAIMS)).await,
@@ -36,7 +36,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let claim = Request::script(&CLAIM, 3).key(REGISTRY.as_bytes()).key(&names.descriptions());
         let claim = self.leased(claim).arg(names.as_str()).arg(names.values()).arg(self.pattern());
         let claim = claim.arg(names.all_changes());
-        let claim = self.slots.keys().fold(claim, |claim, name| claim.arg(name.as_str()));
+        let claim = self.keywords.keys().fold(claim, |claim, name| claim.arg(name.as_str()));
         self.may_hold_name.store(true, Ordering::Release);
         let claimed = self.executor.send(claim.returns(reply::flag)).await;
         let is_refused = match &claimed {

@@ -22,14 +22,14 @@ impl<E: RoundTrips> DispatcherCore<E> {
     /// operation that no client may do.
     pub(super) async fn refuse(
         &self,
-        slot: &Arc<KeywordState<E>>,
+        state: &Arc<KeywordState<E>>,
         reason: &str,
         request: Option<&WriteCommand>,
         patience: Duration,
     ) -> Result<()> {
-        let is_told = !request.is_some_and(|it| it.answer.is_some() && it.text.is_none());
-        let is_told = is_told && !(request.is_some() && self.is_read_only(&slot.name));
-        self.send_refusal(&slot.name, (is_told, reason), request, patience).await
+        let is_published = !request.is_some_and(|it| it.answer.is_some() && it.text.is_none());
+        let is_published = is_published && !(request.is_some() && self.is_read_only(&state.name));
+        self.send_refusal(&state.name, (is_published, reason), request, patience).await
     }
 
     /// Refuses a request for a keyword that does not exist.
@@ -55,13 +55,13 @@ impl<E: RoundTrips> DispatcherCore<E> {
     fn refusal(
         &self,
         name: &KeywordName,
-        (is_told, reason): (bool, &str),
+        (is_published, reason): (bool, &str),
         request: Option<&WriteCommand>,
     ) -> Request {
         let (outcome, time) = self.answer(request);
         let command = self.leased(self.status(&REFUSE, name).key(&outcome));
         let command = command.arg(name.as_str()).arg(self.names.changes(name));
-        let command = command.number(u8::from(is_told)).arg(reason).number(time);
+        let command = command.number(u8::from(is_published)).arg(reason).number(time);
         command.number(u8::from(request.is_some()))
     }
 
@@ -72,17 +72,18 @@ impl<E: RoundTrips> DispatcherCore<E> {
         request: &WriteCommand,
     ) -> Result<()> {
         let request = request.without_text();
-        let is_known = self.slots.contains_key(&request.keyword);
+        let is_known = self.keywords.contains_key(&request.keyword);
         let reason = if is_known { SHUTS_DOWN } else { UNKNOWN };
         // Cauldron clients read the status.
-        let is_told = is_known && request.answer.is_none() && !self.is_read_only(&request.keyword);
-        let refusal = self.refusal(&request.keyword, (is_told, reason), Some(&request));
+        let is_published =
+            is_known && request.answer.is_none() && !self.is_read_only(&request.keyword);
+        let refusal = self.refusal(&request.keyword, (is_published, reason), Some(&request));
         executor.send(refusal.returns(reply::optional_flag)).await.map(drop)
     }
 
     fn is_read_only(&self, keyword: &KeywordName) -> bool {
-        let slot = self.slots.get(keyword);
-        slot.is_some_and(|slot| slot.keyword.description.access == Access::ReadOnly)
+        let state = self.keywords.get(keyword);
+        state.is_some_and(|state| state.keyword.description.access == Access::ReadOnly)
     }
 
     /// Returns how long a refusal is retried.
@@ -101,12 +102,12 @@ impl<E: RoundTrips> DispatcherCore<E> {
     pub(super) async fn explained<T>(
         &self,
         command: &'static str,
-        slot: &Arc<KeywordState<E>>,
+        state: &Arc<KeywordState<E>>,
         outcome: Result<T>,
     ) -> Result<T> {
         match outcome {
             Ok(value) => Ok(value),
-            Err(error) => Err(self.explanation(command, slot, error).await),
+            Err(error) => Err(self.explanation(command, state, error).await),
         }
     }
 
@@ -114,14 +115,14 @@ impl<E: RoundTrips> DispatcherCore<E> {
     pub(super) async fn explanation(
         &self,
         command: &'static str,
-        slot: &Arc<KeywordState<E>>,
+        state: &Arc<KeywordState<E>>,
         error: Error,
     ) -> Error {
         let to_blame = match error.code() {
-            Some("WRONGTYPE") => self.of_wrong_type(&slot.name).await,
+            Some("WRONGTYPE") => self.of_wrong_type(&state.name).await,
             _ => None,
         };
-        error.called(command, to_blame.unwrap_or_else(|| self.names.value(&slot.name)))
+        error.called(command, to_blame.unwrap_or_else(|| self.names.value(&state.name)))
     }
 
     /// Returns the first key of a keyword that has a wrong type.
@@ -137,4 +138,4 @@ impl<E: RoundTrips> DispatcherCore<E> {
     }
 }
 
-const SHUTS_DOWN: &str = "its dispatcher shuts down";
+const SHUTS_DOWN: &str = "its dispatcher is shutting down";

@@ -34,19 +34,22 @@ impl<E: RoundTrips> DispatcherCore<E> {
     }
 
     /// Gives all keywords their initial values.
-    pub(crate) async fn fill(&self) -> Result<()> {
+    pub(crate) async fn initialize(&self) -> Result<()> {
         for page in self.pages() {
             let values = self.found(&page).await?;
-            let fills: Vec<_> = page.iter().zip(values).map(|(slot, it)| fill(slot, it)).collect();
-            let written = self.write(&page, &fills).await?;
-            for ((slot, fill), Written { at, .. }) in page.iter().zip(fills).zip(written) {
-                let value = match fill {
-                    Fill::Put(accepted) | Fill::Keep(Some(accepted)) => Some(accepted),
+            let initial: Vec<_> =
+                page.iter().zip(values).map(|(state, it)| initial_value(state, it)).collect();
+            let written = self.write(&page, &initial).await?;
+            for ((state, initial), Written { at, .. }) in page.iter().zip(initial).zip(written) {
+                let value = match initial {
+                    InitialValue::Put(accepted) | InitialValue::Keep(Some(accepted)) => {
+                        Some(accepted)
+                    }
                     _ => None,
                 };
-                slot.changes.start_with(value.clone(), at);
+                state.changes.start_with(value.clone(), at);
                 if let Some(accepted) = value {
-                    slot.copied(accepted, at);
+                    state.copied(accepted, at);
                 }
             }
         }
@@ -56,15 +59,15 @@ impl<E: RoundTrips> DispatcherCore<E> {
     /// Writes again the values that the server has lost, and adopts newer ones.
     pub(crate) async fn restore(&self) -> Result<()> {
         for page in self.pages() {
-            let again = |(accepted, at)| Fill::PutAgain(accepted, at);
-            let fills = page.iter().map(|slot| slot.set_at().map_or(Fill::Leave, again));
-            let fills: Vec<_> = fills.collect();
-            let written = self.write(&page, &fills).await?;
-            for ((slot, fill), written) in page.iter().zip(fills).zip(written) {
+            let again = |(accepted, at)| InitialValue::PutAgain(accepted, at);
+            let values = page.iter().map(|state| state.set_at().map_or(InitialValue::Leave, again));
+            let values: Vec<_> = values.collect();
+            let written = self.write(&page, &values).await?;
+            for ((state, values), written) in page.iter().zip(values).zip(written) {
                 let Written { at, newer, before } = written;
-                match (fill, newer) {
-                    (_, Some(text)) => self.adopt(slot, (text, at), &before),
-                    (Fill::PutAgain(accepted, _), None) => slot.learn(accepted, at, &[]),
+                match (values, newer) {
+                    (_, Some(text)) => self.adopt(state, (text, at), &before),
+                    (InitialValue::PutAgain(accepted, _), None) => state.learn(accepted, at, &[]),
                     _ => {}
                 }
             }
@@ -75,8 +78,8 @@ impl<E: RoundTrips> DispatcherCore<E> {
     /// Returns whether every keyword has its value and its type on the server.
     pub(crate) async fn is_all_there(&self) -> Result<bool> {
         for page in self.pages() {
-            let exists = page.iter().fold(Request::read("EXISTS"), |request, slot| {
-                request.key(&self.names.value(&slot.name)).key(&self.names.kind(&slot.name))
+            let exists = page.iter().fold(Request::read("EXISTS"), |request, state| {
+                request.key(&self.names.value(&state.name)).key(&self.names.kind(&state.name))
             });
             if self.executor.send(exists.returns(reply::count)).await? < 2 * page.len() {
                 return Ok(false);
@@ -86,27 +89,27 @@ impl<E: RoundTrips> DispatcherCore<E> {
     }
 
     /// Adopts a value that another dispatcher set, or this one without receiving the reply.
-    fn adopt(&self, slot: &Arc<KeywordState<E>>, (text, at): (Vec<u8>, u64), before: &[u8]) {
-        if !slot.has_value() {
+    fn adopt(&self, state: &Arc<KeywordState<E>>, (text, at): (Vec<u8>, u64), before: &[u8]) {
+        if !state.has_value() {
             return;
         }
         let Ok(text) = String::from_utf8(text) else { return };
-        if let Ok(value) = slot.keyword.description.parse(&text) {
-            slot.learn(Accepted { value, text }, at, before);
-            self.tell_beside(slot);
+        if let Ok(value) = state.keyword.description.parse(&text) {
+            state.learn(Accepted { value, text }, at, before);
+            self.deliver_in_background(state);
         }
     }
 
     /// Returns the keywords in pages of the size of one script.
     fn pages(&self) -> Vec<Vec<&Arc<KeywordState<E>>>> {
-        let slots: Vec<_> = self.slots.values().collect();
-        slots.chunks(limits::PAGE).map(<[_]>::to_vec).collect()
+        let keywords: Vec<_> = self.keywords.values().collect();
+        keywords.chunks(limits::PAGE).map(<[_]>::to_vec).collect()
     }
 
     /// Reads the values and statuses in Redis.
     async fn found(&self, page: &[&Arc<KeywordState<E>>]) -> Result<Vec<Found>> {
-        let keys = page.iter().fold(Request::read("MGET"), |request, slot| {
-            request.key(&self.names.value(&slot.name)).key(&self.names.status(&slot.name))
+        let keys = page.iter().fold(Request::read("MGET"), |request, state| {
+            request.key(&self.names.value(&state.name)).key(&self.names.status(&state.name))
         });
         let found = self.executor.send(keys.returns(reply::raw_each)).await?;
         let mut found = found.into_iter();
@@ -114,22 +117,26 @@ impl<E: RoundTrips> DispatcherCore<E> {
     }
 
     /// Runs `page.lua` for a page of keywords.
-    async fn write(&self, page: &[&Arc<KeywordState<E>>], fills: &[Fill]) -> Result<Vec<Written>> {
+    async fn write(
+        &self,
+        page: &[&Arc<KeywordState<E>>],
+        initial: &[InitialValue],
+    ) -> Result<Vec<Written>> {
         let names = &self.names;
         let request = Request::script(&PAGE, KEYS_OF_ONE * page.len() + KEYS_OF_ALL);
-        let request = page.iter().fold(request, |request, slot| {
-            let request = request.key(&names.value(&slot.name)).key(&names.status(&slot.name));
-            request.key(&names.error(&slot.name)).key(&names.kind(&slot.name))
+        let request = page.iter().fold(request, |request, state| {
+            let request = request.key(&names.value(&state.name)).key(&names.status(&state.name));
+            request.key(&names.error(&state.name)).key(&names.kind(&state.name))
         });
         let request = request.key(REGISTRY.as_bytes()).key(&names.descriptions());
         let request = self.leased(request.key(&names.times())).arg(names.as_str());
-        let request = page.iter().zip(fills).fold(request, |request, (slot, fill)| {
-            let description = &slot.keyword.description;
+        let request = page.iter().zip(initial).fold(request, |request, (state, initial)| {
+            let description = &state.keyword.description;
             let described = serde_json::to_string(description).unwrap_or_default();
-            let (rule, text, at) = fill.rule();
-            let request = request.arg(slot.name.as_str()).arg(described);
-            let request = request.arg(description.kind.as_str()).arg(names.changes(&slot.name));
-            let is_written = slot.is_written.load(Ordering::Acquire);
+            let (rule, text, at) = initial.rule();
+            let request = request.arg(state.name.as_str()).arg(described);
+            let request = request.arg(description.kind.as_str()).arg(names.changes(&state.name));
+            let is_written = state.is_written.load(Ordering::Acquire);
             request.arg(rule).arg(text).number(at).number(u8::from(is_written))
         });
         self.send(request, written, self.lease).await
@@ -153,8 +160,8 @@ struct Written {
     before: Vec<u8>,
 }
 
-/// The initial value of a keyword.
-enum Fill {
+/// The value with which a keyword starts, or continues after the server has lost it.
+enum InitialValue {
     /// This value.
     Put(Accepted),
     /// The value in Redis, which is this one if it is valid.
@@ -169,7 +176,7 @@ enum Fill {
     Leave,
 }
 
-impl Fill {
+impl InitialValue {
     /// Returns the rule, the text and the time that `page.lua` expects.
     fn rule(&self) -> (&'static str, &str, u64) {
         match self {
@@ -184,28 +191,27 @@ impl Fill {
 }
 
 /// Decides the initial value of a keyword from its definition and its state in Redis.
-fn fill<E: RoundTrips>(slot: &KeywordState<E>, (value, status): Found) -> Fill {
-    if let Some(initial) = &slot.initial {
-        return Fill::Put(initial.clone());
+fn initial_value<E: RoundTrips>(state: &KeywordState<E>, (value, status): Found) -> InitialValue {
+    if let Some(initial) = &state.initial {
+        return InitialValue::Put(initial.clone());
     }
     let Some(text) = value.and_then(|value| String::from_utf8(value).ok()) else {
-        return Fill::Clear;
+        return InitialValue::Clear;
     };
-    if text.is_empty() && (!slot.has_value() || status.as_deref() == Some(b"init")) {
-        return Fill::Keep(None);
+    if text.is_empty() && (!state.has_value() || status.as_deref() == Some(b"init")) {
+        return InitialValue::Keep(None);
     }
-    match slot.keyword.description.parse(&text) {
-        Ok(value) if slot.has_value() => Fill::Keep(Some(Accepted { value, text })),
+    match state.keyword.description.parse(&text) {
+        Ok(value) if state.has_value() => InitialValue::Keep(Some(Accepted { value, text })),
         // It was dropped before.
-        Err(_) if text.is_empty() && status.as_deref() == Some(b"error") => Fill::Keep(None),
-        Err(why) if slot.has_value() && !text.is_empty() => {
-            log::warn!(
-                "{}: the value that it had is not one of its values, and dropped",
-                slot.name
-            );
-            Fill::Drop(format!("the value that it had is dropped: {why}"))
+        Err(_) if text.is_empty() && status.as_deref() == Some(b"error") => {
+            InitialValue::Keep(None)
         }
-        _ => Fill::Clear,
+        Err(why) if state.has_value() && !text.is_empty() => {
+            log::warn!("{}: its previous value is no longer allowed and was dropped", state.name);
+            InitialValue::Drop(format!("the previous value was dropped: {why}"))
+        }
+        _ => InitialValue::Clear,
     }
 }
 

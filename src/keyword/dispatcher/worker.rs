@@ -21,7 +21,7 @@ use crate::request::Request;
 pub(super) async fn work<E: RoundTrips>(end: End<E>) {
     let service = &end.0;
     let mut readings: BinaryHeap<_> =
-        periodic(service).map(|slot| due(slot, Instant::now())).collect();
+        periodic(service).map(|state| due(state, Instant::now())).collect();
     let mut renewed = Instant::now();
     let mut renewal = renewed + service.lease / 3;
     let mut closed = None;
@@ -63,9 +63,9 @@ pub(super) async fn work<E: RoundTrips>(end: End<E>) {
             && at <= Instant::now()
         {
             readings.pop();
-            if let Some(slot) = service.slots.get(&name) {
-                service.clone().read(slot.clone());
-                readings.push(next(slot, at));
+            if let Some(state) = service.keywords.get(&name) {
+                service.clone().read(state.clone());
+                readings.push(next(state, at));
             }
         }
         while Instant::now() < renewal
@@ -93,9 +93,9 @@ impl<E: RoundTrips> Drop for End<E> {
 impl<E: RoundTrips> DispatcherCore<E> {
     /// Starts a client's request. Functions of the program run in the background.
     async fn take(self: &Arc<Self>, request: WriteCommand) {
-        let Some(slot) = self.slots.get(&request.keyword) else {
+        let Some(state) = self.keywords.get(&request.keyword) else {
             if let Err(error) = self.refuse_unknown(&request).await {
-                log::warn!("{}: a request was left: {error}", request.keyword);
+                log::warn!("{}: a request was left unanswered: {error}", request.keyword);
             }
             return;
         };
@@ -103,41 +103,43 @@ impl<E: RoundTrips> DispatcherCore<E> {
             Ok(false) => {}
             Ok(true) => return,
             Err(error) => {
-                return log::warn!("{}: a request was left: {error}", request.keyword);
+                return log::warn!("{}: a request was left unanswered: {error}", request.keyword);
             }
         }
-        if slot.keyword.hooks.is_idle() {
-            return self.serve(slot, &request).await;
+        if state.keyword.hooks.is_idle() {
+            return self.serve(state, &request).await;
         }
-        match slot.line_up(request) {
+        match state.line_up(request) {
             Turn::Now(request) => {
-                let (service, slot, now) = (self.clone(), slot.clone(), Some(request));
-                let pending = Errands { service, slot, now, _hook: self.life.hook() };
+                let (service, state, now) = (self.clone(), state.clone(), Some(request));
+                let pending = HookQueue { service, state, now, _hook: self.life.hook() };
                 self.executor.background(pending.run());
             }
             Turn::Later => {}
-            Turn::Never(request) => self.serve(slot, &request).await,
+            Turn::Never(request) => self.serve(state, &request).await,
         }
     }
 
     /// Determines a value in the background.
-    fn read(self: Arc<Self>, slot: Arc<KeywordState<E>>) {
-        if slot.is_read.load(Ordering::Acquire) {
+    fn read(self: Arc<Self>, state: Arc<KeywordState<E>>) {
+        if state.is_read.load(Ordering::Acquire) {
             return;
         }
         let executor = self.executor.clone();
         executor.background(async move {
-            if let Err(error) = self.refresh(&slot).await {
-                log::warn!("{}: its value was not found out: {error}", slot.name);
+            if let Err(error) = self.refresh(&state).await {
+                log::warn!("{}: its value could not be determined: {error}", state.name);
             }
         });
     }
 
     /// Renews the lease, and restores the values that the server has lost.
     async fn renew(&self) -> Result<()> {
-        let written = self.slots.values().filter(|slot| slot.is_written.load(Ordering::Acquire));
+        let written =
+            self.keywords.values().filter(|state| state.is_written.load(Ordering::Acquire));
         let keys = [REGISTRY.as_bytes().to_vec(), self.names.descriptions()].into_iter();
-        let keys: Vec<_> = keys.chain(written.map(|slot| self.names.status(&slot.name))).collect();
+        let keys: Vec<_> =
+            keys.chain(written.map(|state| self.names.status(&state.name))).collect();
         let command = Request::script(&RENEW, keys.len() + 1);
         let command = keys.iter().fold(command, |command, key| command.key(key));
         let command = self.leased(command).arg(self.names.as_str());
@@ -161,37 +163,37 @@ impl<E: RoundTrips> DispatcherCore<E> {
             self.wait_for_silence(&self.executor).await;
         }
         if let Err(error) = self.conclude(&self.executor).await {
-            log::warn!("{}: its lease is left to run out: {error}", self.names);
+            log::warn!("{}: its lease is left to expire: {error}", self.names);
             self.life.fail(error);
         }
     }
 }
 
 /// Processes the requests of one keyword in turn.
-struct Errands<E: RoundTrips> {
+struct HookQueue<E: RoundTrips> {
     service: Arc<DispatcherCore<E>>,
-    slot: Arc<KeywordState<E>>,
+    state: Arc<KeywordState<E>>,
     now: Option<WriteCommand>,
     /// Counted before it runs: requests that were taken are awaited.
     _hook: UnderWay,
 }
 
-impl<E: RoundTrips> Errands<E> {
+impl<E: RoundTrips> HookQueue<E> {
     /// Processes the requests until none is waiting.
     async fn run(mut self) {
         while let Some(request) = &self.now {
-            self.service.serve(&self.slot, request).await;
-            self.now = self.slot.next();
+            self.service.serve(&self.state, request).await;
+            self.now = self.state.next();
         }
     }
 }
 
 /// Queues the requests for refusal if no thread or task can be started.
-impl<E: RoundTrips> Drop for Errands<E> {
+impl<E: RoundTrips> Drop for HookQueue<E> {
     fn drop(&mut self) {
         while let Some(request) = self.now.take() {
             self.service.inbox.push(request.without_text());
-            self.now = self.slot.next();
+            self.now = self.state.next();
         }
     }
 }
@@ -203,19 +205,19 @@ type Due = Reverse<(Instant, KeywordName)>;
 fn periodic<E: RoundTrips>(
     service: &DispatcherCore<E>,
 ) -> impl Iterator<Item = &Arc<KeywordState<E>>> {
-    service.slots.values().filter(|slot| slot.keyword.every.is_some())
+    service.keywords.values().filter(|state| state.keyword.every.is_some())
 }
 
-fn due<E>(slot: &Arc<KeywordState<E>>, at: Instant) -> Due {
-    Reverse((at, slot.name.clone()))
+fn due<E>(state: &Arc<KeywordState<E>>, at: Instant) -> Due {
+    Reverse((at, state.name.clone()))
 }
 
 /// Returns when a keyword that was due at some moment is due again. Missed reads are not made up
 /// for.
-fn next<E>(slot: &Arc<KeywordState<E>>, before: Instant) -> Due {
-    let period = slot.keyword.every.unwrap_or(Duration::MAX).max(SHORTEST_PERIOD);
+fn next<E>(state: &Arc<KeywordState<E>>, before: Instant) -> Due {
+    let period = state.keyword.every.unwrap_or(Duration::MAX).max(SHORTEST_PERIOD);
     let at = before.checked_add(period).unwrap_or(before + FAR_AWAY);
-    due(slot, at.max(Instant::now()))
+    due(state, at.max(Instant::now()))
 }
 
 const AFTER_A_FAILURE: Duration = Duration::from_millis(250);

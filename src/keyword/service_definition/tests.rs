@@ -74,8 +74,11 @@ fn an_error_says_in_which_line_it_is() {
         ("name = 'B'\ntype = 'double'\nevery = 0", "every"),
         ("name = 'B'\ntype = 'double'\nrange = [0, 1, 2]", "two numbers"),
         ("name = 'B'\ntype = 'integer'\ninitial = 1.9", "whole number"),
-        ("name = 'B'\ntype = 'string'\naccess = 'read-only'\nalways_write = true", "never written"),
-        ("name = 'B'\ntype = 'string'\naccess = 'write-only'\ninitial = 'x'", "has no value"),
+        (
+            "name = 'B'\ntype = 'string'\naccess = 'read-only'\nalways_write = true",
+            "cannot have `always_write`",
+        ),
+        ("name = 'B'\ntype = 'string'\naccess = 'write-only'\ninitial = 'x'", "no initial value"),
         ("name = 'B'\ntype = 'mask'", "bits"),
     ] {
         let error = read(&format!("{first}[[keyword]]\n{entry}")).unwrap_err().to_string();

@@ -48,7 +48,7 @@ impl UpdateBuffer {
     }
 
     pub(crate) fn sees_foreign_writes(&self) -> bool {
-        self.state().tells_keys
+        self.state().reports_keys
     }
 
     /// Returns whether the feed has ended.
@@ -61,12 +61,12 @@ impl UpdateBuffer {
     pub(crate) fn next(&self) -> Next {
         let mut state = self.state();
         if let Some(reading) = state.read.pop_front() {
-            return Next::Tell(reading);
+            return Next::Deliver(reading);
         }
         while let Some((keyword, news)) = state.news.pop_front() {
             state.bytes -= news.bytes();
-            if let Some(reading) = state.take_in(keyword, news) {
-                return Next::Tell(Ok(reading));
+            if let Some(reading) = state.accept_news(keyword, news) {
+                return Next::Deliver(Ok(reading));
             }
         }
         match state.unknown() {
@@ -79,7 +79,7 @@ impl UpdateBuffer {
     /// pending readings.
     pub(crate) fn unseen(&self) -> Option<Unknown> {
         let mut state = self.state();
-        let is_unseen = |keyword| !state.told.contains_key(keyword);
+        let is_unseen = |keyword| !state.delivered.contains_key(keyword);
         match state.is_unlisted || state.stale.iter().any(is_unseen) {
             true => state.unknown(),
             false => None,
@@ -87,7 +87,7 @@ impl UpdateBuffer {
     }
 
     /// Marks keywords as stale.
-    pub(crate) fn soil(&self, keywords: impl IntoIterator<Item = KeywordName>) {
+    pub(crate) fn mark_stale(&self, keywords: impl IntoIterator<Item = KeywordName>) {
         self.state().stale.extend(keywords);
     }
 
@@ -104,7 +104,7 @@ impl UpdateBuffer {
         let has_changed = state.standing.have_looked(is_served, time);
         match mem::take(&mut state.is_renewed) || has_changed {
             true => {
-                let known: Vec<_> = state.told.keys().cloned().collect();
+                let known: Vec<_> = state.delivered.keys().cloned().collect();
                 state.stale.extend(known);
             }
             false => state.read_abandoned(),
@@ -130,7 +130,7 @@ impl UpdateBuffer {
             return;
         }
         for (keyword, reading) in keywords.into_iter().zip(readings) {
-            if let Some(reading) = state.sift(keyword, reading, self.only.is_none()) {
+            if let Some(reading) = state.accept_reading(keyword, reading, self.only.is_none()) {
                 state.read.push_back(reading);
             }
         }
@@ -164,7 +164,7 @@ impl FeedHandler for UpdateBuffer {
                 };
                 match News::read(payload) {
                     Some(news) => {
-                        if state.tells_keys {
+                        if state.reports_keys {
                             state.echo = Echo::of(&keyword, news.text.is_some());
                         }
                         state.push(keyword, news);
@@ -177,7 +177,7 @@ impl FeedHandler for UpdateBuffer {
             let Some((key, part)) = key.map(Part::of) else { return };
             let Some(keyword) = self.service.keyword(key) else { return };
             // Some users may not ask whether the server notifies of changes.
-            state.tells_keys |= payload == b"set";
+            state.reports_keys |= payload == b"set";
             if payload == b"expire" || state.echo.is_of(&keyword, part) || !self.wants(&keyword) {
                 return;
             }
@@ -189,15 +189,15 @@ impl FeedHandler for UpdateBuffer {
 
     fn on_connected(&self, session: u64, info: FeedInfo, _watermark: u64) {
         let mut state = self.state();
-        (state.session, state.tells_keys) = (session, info.reports_keys);
+        (state.session, state.reports_keys) = (session, info.reports_keys);
         state.echo = Echo::default();
         state.news.clear();
         state.bytes = 0;
         state.standing.look_now();
         (state.held, state.beats) = Default::default();
         // A change of the type was missed.
-        let told = state.told.values_mut();
-        told.for_each(|told| (told.is_of_before, told.is_in_doubt) = (true, true));
+        let updates = state.delivered.values_mut();
+        updates.for_each(|update| (update.is_of_before, update.is_in_doubt) = (true, true));
         state.read_all(&self.only);
         drop(state);
         self.signal.raise();

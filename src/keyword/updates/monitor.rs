@@ -94,7 +94,7 @@ impl<E: RoundTrips> Monitor<E> {
         let keyspace = format!("__keyspace@{}__:", executor.database()).into_bytes();
         let few = only.as_ref().filter(|only| only.len() <= MOST_CHANNELS);
         let subscribe = |channel| Request::read("SUBSCRIBE").arg(channel);
-        let (commands, wishes) = match few {
+        let (commands, optional_commands) = match few {
             Some(few) => {
                 let changes = few.iter().map(|keyword| name.changes(keyword));
                 let keys = few.iter().flat_map(|it| [name.value(it), name.status(it)]);
@@ -109,7 +109,7 @@ impl<E: RoundTrips> Monitor<E> {
         };
         let options = FeedOptions {
             commands,
-            optional_commands: wishes,
+            optional_commands,
             keyspace: Some(OF_STRINGS),
             ..FeedOptions::new(name.base())
         };
@@ -167,7 +167,7 @@ impl Monitor<AsyncClient> {
             // It may wait for a timer of the runtime that has ended.
             self.asked = None;
             return Poll::Ready(match self.buffer.next() {
-                Next::Tell(reading) => reading,
+                Next::Deliver(reading) => reading,
                 _ => Err(has_ended()),
             });
         }
@@ -206,7 +206,7 @@ pub(crate) async fn next<E: RoundTrips>(
     let deadline = Deadline::after(wait);
     while !buffer.signal.is_closed() {
         let failed = match buffer.next() {
-            Next::Tell(reading) => return Ok(Some(reading)),
+            Next::Deliver(reading) => return Ok(Some(reading)),
             Next::FindOut(unknown) => find_out(&executor, &buffer, unknown).await.err(),
             Next::Wait(_) if deadline.is_over() => return Ok(None),
             Next::Wait(time) => {
@@ -250,7 +250,7 @@ async fn find_out<E: RoundTrips>(
         Unknown::List => match client::keywords(executor, &buffer.service).await {
             Ok(found) => {
                 let readable = found.iter().filter(|known| known.access != Access::WriteOnly);
-                buffer.soil(readable.filter_map(|known| KeywordName::new(&known.name).ok()));
+                buffer.mark_stale(readable.filter_map(|known| KeywordName::new(&known.name).ok()));
                 Ok(())
             }
             Err(error) => {
@@ -265,7 +265,7 @@ async fn find_out<E: RoundTrips>(
                     Ok(())
                 }
                 Err(error) => {
-                    buffer.soil(keywords);
+                    buffer.mark_stale(keywords);
                     Err(error)
                 }
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::buffer::UpdateBuffer;
 use super::monitor::{Monitor, next};
 use crate::client::RoundTrips;
-use crate::error::{Error, Result};
+use crate::error::{Error, KeywordError, Result};
 use crate::handler_result::{HandlerResult, contained};
 use crate::keyword::client::Service;
 use crate::keyword::client::one;
@@ -40,7 +40,7 @@ impl<E: RoundTrips> Service<E> {
         self.executor.converse(async move {
             let Monitor { executor, buffer, feed, .. } =
                 Monitor::open(&service, Some(keywords?)).await?;
-            executor.background(tell(executor.clone(), buffer.clone(), callback));
+            executor.background(call_back(executor.clone(), buffer.clone(), callback));
             Ok(Watch { buffer, _feed: feed })
         })
     }
@@ -70,7 +70,9 @@ impl<E: RoundTrips> Service<E> {
                 let (executor, buffer) = (monitor.executor.clone(), monitor.buffer.clone());
                 match next(executor, buffer, Wait::For(deadline.left())).await? {
                     Some(Ok(reading)) if condition(&reading) => return Ok(reading),
-                    Some(Err(Error::UnknownKeyword { .. })) | Some(Ok(_)) => {}
+                    Some(Ok(_)) => {}
+                    Some(Err(error))
+                        if error.keyword_error() == Some(&KeywordError::UnknownKeyword) => {}
                     Some(Err(error)) => return Err(error),
                     None => {
                         let attempt =
@@ -84,7 +86,7 @@ impl<E: RoundTrips> Service<E> {
 }
 
 /// Calls `callback` for each reading until the signal is closed.
-async fn tell<E: RoundTrips, R: HandlerResult<(), E>>(
+async fn call_back<E: RoundTrips, R: HandlerResult<(), E>>(
     executor: E,
     buffer: Arc<UpdateBuffer>,
     callback: impl Fn(Reading) -> R + Send + Sync,

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use redis_collections::keyword::KeywordError::{NotServed, Refused, UnknownKeyword};
 use redis_collections::keyword::{self, Kind as Type, Service, Status, Value};
 use redis_collections::{Error, LocalServer};
 
@@ -80,7 +81,10 @@ async fn values_have_the_types_of_their_keywords<C: Kind>(server: LocalServer, c
         assert_eq!((&reading.text[..], reading.value.clone()), (text, value), "{keyword}");
         assert_eq!((reading.status, reading.set_at, reading.age()), (Status::Ready, None, None));
     }
-    assert!(matches!(settle!(dome(&client).read("EL")), Err(Error::UnknownKeyword { .. })));
+    assert!(matches!(
+        settle!(dome(&client).read("EL")),
+        Err(Error::Keyword { source: UnknownKeyword, .. })
+    ));
 }
 
 /// What became of a write: the text of the keyword, or why it was refused.
@@ -91,7 +95,7 @@ async fn outcome<C: Kind>(
 ) -> Result<String, String> {
     match settle!(service.write(keyword, value)) {
         Ok(reading) => Ok(reading.text),
-        Err(Error::Refused { reason, .. }) => Err(reason),
+        Err(Error::Keyword { source: Refused { reason }, .. }) => Err(reason),
         Err(error) => panic!("{keyword}: {error}"),
     }
 }
@@ -155,7 +159,12 @@ async fn several_writes_have_an_outcome_each<C: Kind>(server: LocalServer, clien
     let writes = [("N", 3), ("BAD", 2), ("EL", 1), ("FOCUS", 3)];
     let outcomes = ok!(dome(&client).write_many(writes, PATIENCE));
     match &outcomes[..] {
-        [Ok(n), Err(Error::Refused { .. }), Err(Error::NotServed { .. }), Ok(focus)] => {
+        [
+            Ok(n),
+            Err(Error::Keyword { source: Refused { .. }, .. }),
+            Err(Error::Keyword { source: NotServed, .. }),
+            Ok(focus),
+        ] => {
             assert_eq!((&n.text[..], &focus.text[..]), ("3", "3.0"));
         }
         _ => panic!("{outcomes:?}"),
@@ -220,10 +229,13 @@ async fn a_write_without_a_dispatcher_fails<C: Kind>(server: LocalServer, client
         assert!(eventually(is_gone));
         for keyword in ["N", "EL"] {
             let outcome = settle!(dome(&client).write(keyword, 2));
-            assert!(matches!(outcome, Err(Error::NotServed { .. })), "{outcome:?}");
+            assert!(
+                matches!(outcome, Err(Error::Keyword { source: NotServed, .. })),
+                "{outcome:?}"
+            );
         }
         let outcome = settle!(dome(&client).write_nowait("N", 2));
-        assert!(matches!(outcome, Err(Error::NotServed { .. })), "{outcome:?}");
+        assert!(matches!(outcome, Err(Error::Keyword { source: NotServed, .. })), "{outcome:?}");
         assert!(!ok!(dome(&client).is_served()));
         assert_eq!(ok!(dome(&client).read("N")).text, "1");
     }
@@ -237,7 +249,10 @@ async fn another_database_is_used<C: Kind>(server: LocalServer, client: C) {
         assert_eq!(outcome(&dome(&third), "N", value).await.as_deref(), Ok(text));
     }
     assert_eq!(ok!(dome(&third).keywords()).len(), 1);
-    assert!(matches!(settle!(dome(&client).read("N")), Err(Error::UnknownKeyword { .. })));
+    assert!(matches!(
+        settle!(dome(&client).read("N")),
+        Err(Error::Keyword { source: UnknownKeyword, .. })
+    ));
     let keys: usize = query(server.url(), "DBSIZE").unwrap();
     assert_eq!(keys, 0);
 }

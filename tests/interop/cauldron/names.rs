@@ -1,5 +1,6 @@
 //! Who of both kinds of dispatcher serves a service.
 
+use redis_collections::keyword::KeywordError::AlreadyServed;
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
 use redis_collections::{Error, LocalServer, Result};
 
@@ -42,7 +43,7 @@ async fn while_ours_serves_theirs_is_refused<C: Kind>(server: LocalServer, clien
 async fn while_theirs_serves_ours_is_refused<C: Kind>(server: LocalServer, client: C) {
     let cauldron = Cauldron::serve(&server, &KEYWORDS);
     let refused = serve(&client).await;
-    assert!(matches!(refused, Err(Error::AlreadyServed { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Keyword { source: AlreadyServed, .. })), "{refused:?}");
     assert_eq!(wire(&server).lease(), None);
     cauldron.set("N=8");
     assert_eq!(ok!(dome(&client).write("N", 9)).value, Value::Integer(9));

@@ -21,15 +21,15 @@ local function is_closing()
   return type(id) == 'string' and id == redis.pcall('GET', lease)
 end
 
-local heard = redis.call('SISMEMBER', registry, service) - 2
+local receivers = redis.call('SISMEMBER', registry, service) - 2
 if is_closing() then
-  heard = -2
+  receivers = -2
 elseif redis.call('EXISTS', lease) == 1 then
   local clock = redis.call('TIME')
   local at = string.format('@%.0f', clock[1] * 1000000 + clock[2])
-  heard = listeners(channel, redis.call('PUBLISH', channel, head .. at .. rest))
-elseif heard == -1 and listeners(value, 1) == 0 then
+  receivers = listeners(channel, redis.call('PUBLISH', channel, head .. at .. rest))
+elseif receivers == -1 and listeners(value, 1) == 0 then
   -- Cauldron dispatchers subscribe to the channel itself.
-  heard = -2
+  receivers = -2
 end
-return {heard, redis.call('GET', kind) or ''}
+return {receivers, redis.call('GET', kind) or ''}

@@ -12,13 +12,13 @@ local first = 7
 -- known keywords is a bystander, as is one that subscribes to the only keyword of a crashed
 -- dispatcher of this crate, which has left its descriptions.
 local function may_be_cauldrons()
-  local listens, is_heard = {}, false
+  local listens, is_subscribed = {}, false
   for _, channel in ipairs(redis.call('PUBSUB', 'CHANNELS', pattern)) do
     if not string.find(channel, '[.:]', #prefix + 1) then
-      listens[channel], is_heard = true, true
+      listens[channel], is_subscribed = true, true
     end
   end
-  if not is_heard then return false end
+  if not is_subscribed then return false end
   local described = redis.call('HKEYS', descriptions)
   for _, name in ipairs(described) do
     if not listens[prefix .. name] then return false end

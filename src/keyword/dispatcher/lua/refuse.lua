@@ -6,10 +6,10 @@
 --
 -- A server without memory refuses only the first write, and not this one.
 redis.call('PEXPIRE', lease, ARGV[2])
-local is_told, reason, is_outcome = ARGV[5] == '1', ARGV[6], ARGV[8] == '1'
+local is_published, reason, is_outcome = ARGV[5] == '1', ARGV[6], ARGV[8] == '1'
 local keyword =
   {status = KEYS[1], failure = KEYS[2], times = KEYS[3], name = ARGV[3], channel = ARGV[4]}
-if is_told and (is_outcome or not is_of_a_write(keyword)) then
+if is_published and (is_outcome or not is_of_a_write(keyword)) then
   local at = moment(keyword, 0)
   turn(keyword, at, 'error', reason, false, false, is_outcome and ' write')
 end

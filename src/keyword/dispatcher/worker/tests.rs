@@ -47,7 +47,7 @@ async fn what_has_not_begun_is_refused() {
             let outcome = Request::write("LPOP").key(&service.names.outcome(&id.to_string()));
             let outcome = service.executor.send(outcome.returns(reply::optional::<String>)).await;
             let outcome = outcome.unwrap().unwrap_or_default();
-            let expected = if keyword == "X" { "no such keyword" } else { "shuts down" };
+            let expected = if keyword == "X" { "no such keyword" } else { "shutting down" };
             assert!(outcome.contains(expected), "{id} {keyword} {grace:?}: {outcome}");
         }
     }

@@ -28,8 +28,8 @@ impl Echo {
 
     /// Returns whether a notification is part of the echo. If it is not, the echo is over.
     pub(crate) fn is_of(&mut self, keyword: &KeywordName, part: Part) -> bool {
-        if let Some((told, parts)) = &mut self.0
-            && told == keyword
+        if let Some((changed, parts)) = &mut self.0
+            && changed == keyword
             && let Some(place) = parts.iter().position(|expected| *expected == part)
         {
             parts.swap_remove(place);

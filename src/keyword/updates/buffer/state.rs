@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::echo::Echo;
 use super::standing::Standing;
-use crate::error::{Error, Result};
+use crate::error::{Error, KeywordError, Result};
 use crate::keyword::client::fresh;
 use crate::keyword::message::News;
 use crate::keyword::names::KeywordName;
@@ -16,7 +16,7 @@ use crate::keyword::reading::{Reading, Status};
 #[derive(Default)]
 pub(super) struct State {
     pub(super) session: u64,
-    pub(super) tells_keys: bool,
+    pub(super) reports_keys: bool,
     #[cfg_attr(not(feature = "async"), allow(dead_code))]
     pub(super) has_ended: bool,
     pub(super) echo: Echo,
@@ -31,7 +31,7 @@ pub(super) struct State {
     pub(super) is_unlisted: bool,
     /// Readings that were not taken yet.
     pub(super) read: VecDeque<Result<Reading>>,
-    pub(super) told: HashMap<KeywordName, KeywordUpdate>,
+    pub(super) delivered: HashMap<KeywordName, KeywordUpdate>,
     /// The keywords to read again with the next heartbeat: the server has lost the state that was
     /// delivered.
     pub(super) held: HashSet<KeywordName>,
@@ -53,7 +53,7 @@ pub(super) struct KeywordUpdate {
 
 /// The next action of a monitor.
 pub(crate) enum Next {
-    Tell(Result<Reading>),
+    Deliver(Result<Reading>),
     FindOut(Unknown),
     /// Wait for the signal, for at most this time.
     Wait(Duration),
@@ -105,8 +105,8 @@ impl State {
     }
 
     /// Returns the reading that an event results in, if it is new.
-    pub(super) fn take_in(&mut self, keyword: KeywordName, news: News) -> Option<Reading> {
-        let known = self.told.get_mut(&keyword);
+    pub(super) fn accept_news(&mut self, keyword: KeywordName, news: News) -> Option<Reading> {
+        let known = self.delivered.get_mut(&keyword);
         let text = news.text.map(String::from_utf8).transpose();
         let (Some(KeywordUpdate { at, reading: Some(known), is_in_doubt, is_of_before }), Ok(text)) =
             (known, text)
@@ -142,20 +142,21 @@ impl State {
     }
 
     /// Returns a reading, unless it or a newer one was delivered before.
-    pub(super) fn sift(
+    pub(super) fn accept_reading(
         &mut self,
         keyword: KeywordName,
         reading: Result<Reading>,
         is_one_of_all: bool,
     ) -> Option<Result<Reading>> {
-        let before = self.told.get(&keyword);
-        let is_lost = matches!(reading, Err(Error::UnknownKeyword { .. }));
+        let before = self.delivered.get(&keyword);
+        let error = reading.as_ref().err().and_then(Error::keyword_error);
+        let is_lost = error == Some(&KeywordError::UnknownKeyword);
         if is_lost && before.is_some_and(KeywordUpdate::is_value_of_before) && self.beats < PATIENCE
         {
             self.held.insert(keyword);
             return None;
         }
-        let told = match &reading {
+        let update = match &reading {
             Ok(reading) => KeywordUpdate {
                 at: reading.changed,
                 reading: Some(reading.clone()),
@@ -163,8 +164,11 @@ impl State {
                 is_in_doubt: self.stale.contains(&keyword),
                 is_of_before: false,
             },
-            Err(Error::UnknownKeyword { .. } | Error::Refused { .. }) if is_one_of_all => {
-                self.told.remove(&keyword);
+            Err(Error::Keyword {
+                source: KeywordError::UnknownKeyword | KeywordError::Refused { .. },
+                ..
+            }) if is_one_of_all => {
+                self.delivered.remove(&keyword);
                 return None;
             }
             Err(_) => KeywordUpdate {
@@ -174,10 +178,10 @@ impl State {
                 is_of_before: before.is_some_and(|before| before.is_of_before),
             },
         };
-        let is_old = before.is_some_and(|before| before.is_newer_than(&told));
-        let is_known = before.is_some_and(|before| match (&before.reading, &told.reading) {
-            (Some(before), Some(told)) => before.says_the_same_as(told),
-            (before, told) => before.is_none() && told.is_none(),
+        let is_old = before.is_some_and(|before| before.is_newer_than(&update));
+        let is_known = before.is_some_and(|before| match (&before.reading, &update.reading) {
+            (Some(before), Some(update)) => before.says_the_same_as(update),
+            (before, update) => before.is_none() && update.is_none(),
         });
         let is_of_before = before.is_some_and(|before| before.is_of_before);
         match (is_old, is_of_before) {
@@ -188,24 +192,24 @@ impl State {
             (true, false) => return None,
             _ => {}
         }
-        if told.is_abandoned() {
+        if update.is_abandoned() {
             self.standing.look_soon();
         }
-        self.told.insert(keyword, told);
+        self.delivered.insert(keyword, update);
         (!is_known).then_some(reading)
     }
 
     /// Marks the writes that their dispatcher will not end any more as stale: their expiry is not
     /// announced.
     pub(super) fn read_abandoned(&mut self) {
-        let abandoned = self.told.iter().filter(|(_, told)| told.is_abandoned());
+        let abandoned = self.delivered.iter().filter(|(_, update)| update.is_abandoned());
         self.stale.extend(abandoned.map(|(keyword, _)| keyword.clone()));
     }
 
     /// Records that the type of a keyword may have changed.
     pub(super) fn doubt(&mut self, keyword: KeywordName) {
-        if let Some(told) = self.told.get_mut(&keyword) {
-            told.is_in_doubt = true;
+        if let Some(update) = self.delivered.get_mut(&keyword) {
+            update.is_in_doubt = true;
         }
         self.stale.insert(keyword);
     }
@@ -215,7 +219,7 @@ impl State {
         match only {
             Some(only) => self.stale.extend(only.iter().cloned()),
             None => {
-                let known: Vec<_> = self.told.keys().cloned().collect();
+                let known: Vec<_> = self.delivered.keys().cloned().collect();
                 self.stale.extend(known);
                 self.is_unlisted = true;
             }

@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use super::state::{MOST_BYTES, MOST_WAITING, PATIENCE};
 use super::*;
-use crate::error::Error;
+use crate::error::KeywordError;
 use crate::keyword::client::fresh;
 use crate::keyword::kind::Kind;
 use crate::keyword::reading::Status;
@@ -63,8 +63,8 @@ impl UpdateBuffer {
     /// Carries out the next action, with this value for a read, and describes it.
     fn step(&self, at: u64, text: &str) -> String {
         match self.what_next() {
-            Next::Tell(Ok(reading)) => format!("{}={}", reading.keyword, reading.text),
-            Next::Tell(Err(error)) => error.to_string(),
+            Next::Deliver(Ok(reading)) => format!("{}={}", reading.keyword, reading.text),
+            Next::Deliver(Err(error)) => error.to_string(),
             Next::FindOut(Unknown::Standing) => "attend".into(),
             Next::FindOut(Unknown::List) => "list".into(),
             Next::Wait(_) => "wait".into(),
@@ -105,18 +105,18 @@ fn the_echo_of_an_update_is_not_read() {
 }
 
 #[test]
-fn statuses_are_told_in_their_order() {
+fn statuses_are_delivered_in_their_order() {
     let buffer = buffer(&["A"]);
     assert_eq!(buffer.rest(5, "0"), ["read A", "A=0"]);
     let say = |news: &str, parts: &[&str]| {
         buffer.say(CHANGED, "A", news);
         parts.iter().for_each(|part| buffer.say(VALUE, &format!("A{part}"), "set"));
     };
-    let told = || -> Vec<_> {
+    let delivered = || -> Vec<_> {
         let next = || match buffer.what_next() {
-            Next::Tell(Ok(it)) => Some((it.status, it.error, it.text)),
+            Next::Deliver(Ok(it)) => Some((it.status, it.error, it.text)),
             Next::Wait(_) => None,
-            _ => panic!("it was told"),
+            _ => panic!("it needs no read"),
         };
         std::iter::from_fn(next).collect()
     };
@@ -136,32 +136,34 @@ fn statuses_are_told_in_their_order() {
         (Status::Ready, None, "2"),
     ];
     let expected = expected.map(|(status, error, text)| (status, error, text.to_owned()));
-    assert_eq!(told(), expected);
+    assert_eq!(delivered(), expected);
     // Another program sets the status again, and then an event of another dispatcher is older than
     // the last reading.
     say("modify 12 -1 ", &[STATUS, STATUS]);
-    assert_eq!(told_and_read(&buffer, 14), [(Status::Modify, 12), (Status::Ready, 14)]);
+    assert_eq!(delivered_and_read(&buffer, 14), [(Status::Modify, 12), (Status::Ready, 14)]);
     say("modify 13 -1 ", &[STATUS]);
-    assert_eq!(told_and_read(&buffer, 14), []);
+    assert_eq!(delivered_and_read(&buffer, 14), []);
 }
 
 /// Returns the delivered statuses and times; reads return a value that is ready since `at`.
-fn told_and_read(buffer: &UpdateBuffer, at: u64) -> Vec<(Status, u64)> {
-    let mut told = Vec::new();
+fn delivered_and_read(buffer: &UpdateBuffer, at: u64) -> Vec<(Status, u64)> {
+    let mut delivered = Vec::new();
     loop {
         match buffer.what_next() {
-            Next::Tell(Ok(reading)) => told.push((reading.status, reading.changed.unwrap())),
+            Next::Deliver(Ok(reading)) => {
+                delivered.push((reading.status, reading.changed.unwrap()))
+            }
             Next::FindOut(Unknown::States(session, names)) => {
                 let readings = names.iter().map(|name| Ok(stored(name, at, "2"))).collect();
                 buffer.have_read(session, names, readings);
             }
-            _ => return told,
+            _ => return delivered,
         }
     }
 }
 
 #[test]
-fn who_serves_is_looked_at_when_its_lease_may_be_over() {
+fn the_service_is_checked_when_its_lease_may_be_over() {
     let buffer = buffer(&["A"]);
     let hour = Some(Duration::from_secs(3600));
     assert!(matches!(buffer.next(), Next::FindOut(Unknown::Standing)));
@@ -178,7 +180,7 @@ fn who_serves_is_looked_at_when_its_lease_may_be_over() {
         };
         let reading = Reading { is_served, ..stored(&names[0], 5, "0") };
         buffer.have_read(session, names, vec![Ok(reading)]);
-        let Next::Tell(Ok(reading)) = buffer.next() else { panic!("nothing is told") };
+        let Next::Deliver(Ok(reading)) = buffer.next() else { panic!("nothing is delivered") };
         assert_eq!(reading.is_served, is_served);
         buffer.have_attended(is_served, None);
         assert!(matches!(buffer.next(), Next::Wait(time) if time < Duration::from_secs(2)));
@@ -191,23 +193,23 @@ fn who_serves_is_looked_at_when_its_lease_may_be_over() {
         };
         let left = Reading { is_served, changed: None, ..stored(&names[0], 6, "1") };
         buffer.have_read(session, names, vec![Ok(left)]);
-        matches!(buffer.next(), Next::Tell(Ok(reading)) if !reading.is_served)
+        matches!(buffer.next(), Next::Deliver(Ok(reading)) if !reading.is_served)
     };
     buffer.say(CHANGED, "", "left");
     assert!(matches!(buffer.next(), Next::FindOut(Unknown::Standing)));
     assert!(read(false));
     buffer.set("A", "6 1");
-    assert!(matches!(buffer.next(), Next::Tell(Ok(reading)) if reading.is_served));
+    assert!(matches!(buffer.next(), Next::Deliver(Ok(reading)) if reading.is_served));
     assert!(matches!(buffer.next(), Next::FindOut(Unknown::Standing)));
     assert!(read(false));
 }
 
 #[test]
-fn what_is_old_or_told_before_is_not_told() {
+fn old_and_known_states_are_not_delivered_again() {
     let buffer = buffer(&["A"]);
     buffer.set("A", "6 1");
     assert_eq!(buffer.rest(6, "1"), ["read A", "A=1"]);
-    for (update, told) in [
+    for (update, delivered) in [
         ("6 1", &[][..]),
         ("5 0", &[]),
         ("7 1", &[]),
@@ -218,7 +220,7 @@ fn what_is_old_or_told_before_is_not_told() {
         ("junk", &["read A"]),
     ] {
         buffer.set("A", update);
-        assert_eq!(buffer.rest(9, "4"), told, "{update}");
+        assert_eq!(buffer.rest(9, "4"), delivered, "{update}");
     }
     // It was read before it was set.
     buffer.say(VALUE, "A", "set");
@@ -232,7 +234,7 @@ fn what_is_old_or_told_before_is_not_told() {
 }
 
 #[test]
-fn no_update_is_told_under_a_type_that_is_in_doubt() {
+fn no_update_is_delivered_under_a_type_in_doubt() {
     let buffer = buffer(&["A"]);
     let next = |kind: Kind, at: u64, text: &str| match buffer.what_next() {
         Next::FindOut(Unknown::States(session, names)) => {
@@ -240,7 +242,7 @@ fn no_update_is_told_under_a_type_that_is_in_doubt() {
             buffer.have_read(session, names, vec![Ok(reading)]);
             "read".into()
         }
-        Next::Tell(Ok(reading)) => format!("{:?} {}", reading.kind, reading.text),
+        Next::Deliver(Ok(reading)) => format!("{:?} {}", reading.kind, reading.text),
         Next::Wait(_) => "wait".into(),
         _ => "failed".to_owned(),
     };
@@ -250,15 +252,15 @@ fn no_update_is_told_under_a_type_that_is_in_doubt() {
     let unknown = Err(buffer.service.unknown("read", &names[0]));
     buffer.have_read(session, names, vec![unknown]);
     assert_eq!(next(Kind::Integer, 0, ""), "failed");
-    for (update, kind, at, told) in [
+    for (update, kind, at, delivered) in [
         ("1 1", Kind::Integer, 1, &["read", "Integer 1"][..]),
         ("2 2", Kind::Integer, 2, &["Integer 2"]),
         ("double", Kind::Double, 2, &["read", "Double 2"]),
         ("3 3", Kind::Double, 3, &["Double 3"]),
     ] {
         buffer.set("A", update);
-        let steps: Vec<_> = told.iter().map(|_| next(kind, at, &at.to_string())).collect();
-        assert_eq!(steps, told, "{update}");
+        let steps: Vec<_> = delivered.iter().map(|_| next(kind, at, &at.to_string())).collect();
+        assert_eq!(steps, delivered, "{update}");
         assert_eq!(next(kind, at, ""), "wait", "{update}");
     }
     buffer.say(CHANGED, "A", "string");
@@ -282,7 +284,7 @@ fn no_update_is_told_under_a_type_that_is_in_doubt() {
 }
 
 #[test]
-fn what_a_server_has_lost_is_waited_for() {
+fn a_state_that_the_server_has_lost_is_waited_for() {
     let buffer = buffer(&["A"]);
     assert_eq!(buffer.rest(5, "1"), ["read A", "A=1"]);
     let find_nothing = || {
@@ -304,19 +306,20 @@ fn what_a_server_has_lost_is_waited_for() {
         buffer.on_watermark(3, 0, Duration::ZERO);
     }
     find_nothing();
-    assert!(matches!(buffer.what_next(), Next::Tell(Err(Error::UnknownKeyword { .. }))));
+    let Next::Deliver(Err(error)) = buffer.what_next() else { panic!("no error") };
+    assert_eq!(error.keyword_error(), Some(&KeywordError::UnknownKeyword));
 }
 
 #[test]
-fn who_is_slow_is_told_the_latest_values() {
+fn a_slow_monitor_skips_to_the_latest_values() {
     let buffer = buffer(&["A", "B"]);
     assert_eq!(buffer.rest(1, "0").len(), 3);
     for at in 2..3 * MOST_WAITING {
         buffer.set(if at == 2 { "A" } else { "B" }, &format!("{at} {at}"));
         assert!(buffer.state().news.len() <= MOST_WAITING);
     }
-    let told = buffer.rest(3 * MOST_WAITING as u64, "-1");
-    assert_eq!(told[told.len() - 3..], ["read A B", "A=-1", "B=-1"]);
+    let delivered = buffer.rest(3 * MOST_WAITING as u64, "-1");
+    assert_eq!(delivered[delivered.len() - 3..], ["read A B", "A=-1", "B=-1"]);
 }
 
 #[test]
@@ -325,7 +328,7 @@ fn after_a_reconnection_everything_is_read_again() {
     assert_eq!(buffer.rest(9, "1").len(), 3);
     buffer.set("A", "10 2");
     buffer.say(VALUE, "B", "set");
-    let Next::Tell(_) = buffer.what_next() else { panic!("nothing to tell") };
+    let Next::Deliver(_) = buffer.what_next() else { panic!("nothing to deliver") };
     let Next::FindOut(Unknown::States(session, names)) = buffer.what_next() else {
         panic!("nothing to read")
     };
@@ -336,7 +339,7 @@ fn after_a_reconnection_everything_is_read_again() {
 }
 
 #[test]
-fn what_is_older_than_what_was_told_waits_for_the_dispatcher() {
+fn a_reading_older_than_the_delivered_one_waits_for_the_dispatcher() {
     let buffer = buffer(&["A"]);
     assert_eq!(buffer.rest(9, "1"), ["read A", "A=1"]);
     buffer.begin(2);

@@ -1,0 +1,64 @@
+//! Wrong usage, and servers that are down.
+
+use redis_collections::LocalServer;
+
+use crate::support::eventually;
+use crate::support::program::Said::Failed;
+use crate::support::program::texts;
+use crate::{check, dome, rckey};
+
+#[test]
+fn a_request_that_was_sent_is_no_wrong_usage() {
+    let dome = dome("mixed");
+    let problem = "the name of a keyword cannot contain '.'";
+    check([
+        ("write mixed AZ=1 a.b=2", Failed(1, problem)),
+        ("write mixed a.b=2 AZ=2 -n", Failed(1, problem)),
+        ("write mixed a.b=2", Failed(2, problem)),
+        ("write mixed a.b=2 -n", Failed(2, problem)),
+        ("read mixed a.b AZ", Failed(1, problem)),
+        ("show mixed a.b", Failed(2, problem)),
+    ]);
+    assert!(eventually(|| dome.get("AZ").expect("a keyword") == Some(2.0.into())));
+}
+
+#[test]
+fn wrong_usage_is_reported_in_one_line() {
+    check([
+        ("raed dome", Failed(2, "a similar subcommand exists: 'read'; Usage: rckey")),
+        ("read", Failed(2, "<SERVICE>")),
+        ("write dome", Failed(2, "<NAME=VALUE>")),
+        ("write dome AZ", Failed(2, "a value is written like NAME=VALUE")),
+        ("write dome =1", Failed(2, "a value is written like NAME=VALUE")),
+        ("write dome AZ=1 -t 5x", Failed(2, "a time is written like 250ms")),
+        ("watch dome --raw", Failed(2, "unexpected argument '--raw'")),
+        ("read dome a.b", Failed(2, "the name of a keyword cannot contain '.'")),
+        ("write dome a:b=1", Failed(2, "the name of a keyword cannot contain ':'")),
+        ("watch dome a.b", Failed(2, "the name of a keyword cannot contain '.'")),
+        ("list do:me", Failed(2, "the name of a service cannot contain ':'")),
+        ("list --url nonsense", Failed(2, "invalid configuration")),
+    ]);
+    let output = rckey("").output().expect("the program");
+    let (out, error) = texts(&output);
+    assert_eq!((output.status.code(), &out[..]), (Some(2), ""));
+    assert!(error.contains("Usage: rckey"));
+}
+
+#[test]
+fn a_server_that_is_down_is_a_failure_without_its_password() {
+    let mut server = LocalServer::start().expect("a server");
+    let address = format!("127.0.0.1:{}", server.port());
+    server.stop().expect("a process");
+    let url = format!("redis://ann:5ecret@{address}/");
+    for arguments in
+        ["list", "list dome", "show dome", "read dome A", "write dome A=1", "watch dome"]
+    {
+        let output = rckey(arguments).env("REDIS_URL", &url).output().expect("an end");
+        let (_, error) = texts(&output);
+        assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{error}");
+        assert!(error.starts_with(&format!("rckey: cannot connect to {address}")), "{error}");
+        assert!(!error.contains("5ecret"), "{error}");
+    }
+    let help = rckey("--help").env("REDIS_URL", &url).output().expect("an end");
+    assert!(!texts(&help).0.contains("5ecret"));
+}

@@ -1,0 +1,25 @@
+/// The reason why an operation on a keyword or its dispatcher failed, if it is none of the
+/// connection, the server or the arguments.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeywordError {
+    /// The dispatcher refused a value, or a keyword has none to read. Nothing was applied.
+    #[error("refused: {reason}")]
+    Refused {
+        /// The reason given by the dispatcher.
+        reason: String,
+    },
+    /// The dispatcher ended while a hook was writing the value. The effects of the hook stay, and
+    /// it may still be running.
+    #[error("the dispatcher ended before it was done")]
+    Abandoned,
+    /// There is no such keyword.
+    #[error("there is no such keyword")]
+    UnknownKeyword,
+    /// No dispatcher serves the keyword. Nothing was applied.
+    #[error("no dispatcher serves it")]
+    NotServed,
+    /// Another live dispatcher serves the service. Nothing was applied.
+    #[error("another dispatcher serves it")]
+    AlreadyServed,
+}
