@@ -40,7 +40,7 @@ impl Producer {
         let client = client::<C>(url).await?;
         let (queue, items) = (queue(&client), RedisList::<String, C>::new(&client, ITEMS));
         let stop = stop_with_input();
-        while !stop.is_told() {
+        while !stop.is_stopped() {
             let way = self.random.within(0..if self.mode == Mode::Plain { 8 } else { 16 });
             let number = if way == 0 { self.random.within(1..LARGEST_PUSH as u64) } else { 1 };
             let jobs: Vec<_> = match way {

@@ -65,7 +65,7 @@ async fn consume<C: Kind>(url: &str, post: Post, desk: &Desk, stop: &StopHandle)
     let queue = queue(&client::<C>(url).await?);
     let mut consumer = queue.consumer().batch(post.batch);
     let (mut handled, mut kept) = (0, Vec::new());
-    while !stop.is_told() {
+    while !stop.is_stopped() {
         let job = match next(&mut consumer, post.tick).await {
             Ok(Some(job)) => job,
             none => {
@@ -114,7 +114,7 @@ async fn next<C: Kind>(
 async fn pop<C: Kind>(url: &str, list: &str, desk: &Desk, stop: &StopHandle) -> Outcome {
     let list: RedisList<String, C> = RedisList::new(&patient_client::<C>(url).await?, list);
     let mut failures = 0;
-    while !stop.is_told() {
+    while !stop.is_stopped() {
         match C::settle(list.wait_pop_front(BETWEEN_GLANCES)).await {
             Ok(Some(job)) => {
                 thread::sleep(desk.begin(&job, 0)?);
