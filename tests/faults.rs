@@ -17,7 +17,7 @@ use redis_collections::{
 };
 use support::kinds::{Kind, SERVER, client, in_runtime, ok, ok_within, on_both_kinds, settle};
 use support::proxy::{Direction, Proxy};
-use support::{IDLE, ask, eventually, send_signal};
+use support::{IDLE, ask, eventually, send_signal, wait_until};
 
 const SHORT: Duration = Duration::from_millis(700);
 const LONG: Duration = Duration::from_secs(30);
@@ -105,6 +105,7 @@ on_both_kinds!(
     a_move_waits_out_a_server_that_is_frozen,
     a_feed_is_not_opened_for_longer_than_calls_may_take,
     an_iteration_that_has_no_end_is_an_unexpected_reply,
+    a_connection_that_the_server_closes_after_its_reply_is_not_used_again,
     no_time_is_too_long,
     a_wait_on_a_frozen_server_ends_with_the_calls_limit,
 );
@@ -225,6 +226,27 @@ async fn a_feed_is_not_opened_for_longer_than_calls_may_take<C: Kind>() {
             assert!(started.elapsed() < Duration::from_secs(4), "{what}: the {limit} limit");
         }
         proxy.release();
+    }
+}
+
+/// A client without a password gets a protocol error for a request with many arguments.
+async fn a_connection_that_the_server_closes_after_its_reply_is_not_used_again<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(&server).await;
+    let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
+    ok!(dict.insert("a", &1));
+    let mut admin = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    redis::cmd("CONFIG").arg("SET").arg(["requirepass", "secret"]).exec(&mut admin).unwrap();
+    redis::cmd("CLIENT").arg("KILL").arg(["TYPE", "normal"]).exec(&mut admin).unwrap();
+    wait_until!(settle!(dict.get("a")).is_err_and(|error| error.code() == Some("NOAUTH")));
+    let keys: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+    for _ in 0..50 {
+        for error in [
+            settle!(dict.insert_many(keys.iter().map(|key| (key, &1)))).unwrap_err(),
+            settle!(dict.insert("a", &1)).unwrap_err(),
+        ] {
+            assert_eq!((error.code(), error.applied()), (Some("NOAUTH"), Applied::No), "{error}");
+        }
     }
 }
 

@@ -18,7 +18,9 @@ pub(crate) use self::number::{
 };
 #[cfg(any(test, feature = "keyword"))]
 pub(crate) use self::number::{optional_flag, optional_number};
-pub(crate) use self::refusal::{asks_to_reconnect, code_and_details, server_error};
+pub(crate) use self::refusal::{
+    asks_to_reconnect, code_and_details, ends_connection, server_error,
+};
 pub(crate) use self::values::{
     as_bytes, as_many, decode_bytes, each, each_or_none, kept_or_written, many, members,
     members_each, one, optional, optional_each, popped, raw, raw_each, raw_many, scanned,

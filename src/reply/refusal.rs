@@ -35,6 +35,17 @@ pub(crate) fn asks_to_reconnect(reply: &redis::Value) -> bool {
     }
 }
 
+/// Returns whether the server closes the connection after this reply, since it does not accept what
+/// it reads there.
+pub(crate) fn ends_connection(reply: &redis::Value) -> bool {
+    match reply {
+        redis::Value::ServerError(error) => {
+            error.details().is_some_and(|details| details.starts_with(PROTOCOL_ERROR))
+        }
+        _ => false,
+    }
+}
+
 /// Returns whether a script ended with this error, rather than returned it or was never run.
 fn is_raised(error: &redis::ServerError) -> bool {
     let details = error.details().unwrap_or_default();
@@ -56,6 +67,7 @@ pub(crate) fn code_and_details(error: &redis::ServerError) -> (&str, &str) {
         ("ERR", details) if REFUSED_RIGHTS.iter().any(|start| details.starts_with(start)) => {
             ("NOPERM", details)
         }
+        ("ERR", details) if details.starts_with(UNAUTHENTICATED) => ("NOAUTH", details),
         known => known,
     }
 }
@@ -94,6 +106,11 @@ const PLACE: &str = "@user_script:";
 
 /// The errors that a script gets if the user lacks a right.
 const REFUSED_RIGHTS: [&str; 2] = ["The user executing the script can't", "ACL failure in script"];
+
+const PROTOCOL_ERROR: &str = "Protocol error";
+
+/// A request of a client without a password that is larger than one which authenticates.
+const UNAUTHENTICATED: &str = "Protocol error: unauthenticated";
 
 const NODE_OF_A_CLUSTER: &str = " (it is a node of a cluster: connect with `Client::cluster`)";
 

@@ -16,7 +16,7 @@ use crate::connection::node::{Node, Watch, repeatable};
 use crate::connection::push::PushHandler;
 use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::protocol::{Line, pack};
-use crate::reply::asks_to_reconnect;
+use crate::reply::{asks_to_reconnect, ends_connection};
 use crate::time::Deadline;
 use crate::time::Signal;
 use crate::time::finish;
@@ -221,6 +221,7 @@ fn may_be_repeated(lines: &[Line<'_>], result: &RedisResult<Vec<Value>>) -> bool
 /// Returns the condition in which an exchange leaves its connection.
 fn condition(result: &RedisResult<Vec<Value>>, is_misled: impl FnOnce() -> bool) -> Condition {
     match result {
+        Ok(replies) if replies.iter().any(ends_connection) => Condition::Broken,
         Ok(replies) if replies.iter().any(asks_to_reconnect) && is_misled() => Condition::Misled,
         Ok(_) => Condition::Sound,
         Err(_) => Condition::Broken,

@@ -14,7 +14,7 @@ use crate::connection::idle::LastUse;
 use crate::connection::node::repeatable;
 use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::protocol::Line;
-use crate::reply::asks_to_reconnect;
+use crate::reply::{asks_to_reconnect, ends_connection};
 use crate::time::Deadline;
 
 impl Multiplexed {
@@ -63,16 +63,13 @@ impl Multiplexed {
             }
             let reply = connection.exchange(&packed, deadline).await;
             let again = match &reply {
-                Ok(Value::Array(replies)) if lines.len() > 1 => {
-                    replies.iter().any(asks_to_reconnect) && self.renounce(&connection)
-                }
-                Ok(reply) => asks_to_reconnect(reply) && self.renounce(&connection),
+                Ok(reply) => one_of(reply, lines, asks_to_reconnect) && self.renounce(&connection),
                 Err(error) => {
                     self.connector.count_failure();
                     !error.is_timeout()
                 }
             };
-            if reply.is_ok() {
+            if reply.as_ref().is_ok_and(|reply| !one_of(reply, lines, ends_connection)) {
                 let kept = (connection, LastUse::now(&self.connector));
                 exclusive.keep(kept, &self.connector.address);
             }
@@ -98,7 +95,7 @@ impl Multiplexed {
             connection.outstanding().reply(call, deadline).await
         };
         match reply {
-            Ok(reply) if !asks_to_reconnect(&reply) => Ok(reply),
+            Ok(reply) if !asks_to_reconnect(&reply) && !ends_connection(&reply) => Ok(reply),
             reply => Box::pin(self.conclude(reply, (connection, false), &[line], deadline)).await,
         }
     }
@@ -114,11 +111,16 @@ impl Multiplexed {
         deadline: Deadline,
     ) -> TransportResult<Value> {
         let again = match &reply {
-            Ok(Value::Array(replies)) if lines.len() > 1 => {
-                let is_misled = replies.iter().any(asks_to_reconnect);
-                is_misled && self.renounce(&connection) && repeatable(lines)
+            Ok(reply) if one_of(reply, lines, ends_connection) => {
+                self.fail(&connection);
+                false
             }
-            Ok(reply) => asks_to_reconnect(reply) && self.renounce(&connection),
+            Ok(reply) => {
+                // One refused command has no effect, but others of the same call may have one.
+                one_of(reply, lines, asks_to_reconnect)
+                    && self.renounce(&connection)
+                    && (lines.len() == 1 || repeatable(lines))
+            }
             Err(error) => {
                 self.fail(&connection);
                 repeatable(lines) && !error.is_timeout()
@@ -134,5 +136,13 @@ impl Multiplexed {
             self.fail(&connection);
             TransportError::Broken(error)
         })
+    }
+}
+
+/// Returns whether a reply to one of `lines` is of a kind.
+fn one_of(reply: &Value, lines: &[Line<'_>], is_of_kind: fn(&Value) -> bool) -> bool {
+    match reply {
+        Value::Array(replies) if lines.len() > 1 => replies.iter().any(is_of_kind),
+        reply => is_of_kind(reply),
     }
 }
