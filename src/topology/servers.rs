@@ -202,7 +202,7 @@ impl<N: Node> Servers<N> {
         self.map.doubt();
     }
 
-    /// Makes all connections to all servers prove themselves before they are used again.
+    /// Retires every kept connection to every server: none opened before this call is used again.
     pub(crate) fn distrust(&self) {
         self.map.nodes().iter().for_each(|node| node.distrust());
     }
