@@ -21,7 +21,8 @@ use crate::reply::Reply;
 use crate::request::Request;
 use crate::time::finish;
 
-/// Maintains the consumers of one queue in this program. Its thread lives as long as there are any.
+/// Maintains the consumers of one `WorkQueue` value and its clones. Its thread lives as long as
+/// there are any.
 pub(crate) struct MaintenanceThread {
     keys: Arc<Keys>,
     settings: QueueSettings,
