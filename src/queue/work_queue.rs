@@ -27,7 +27,7 @@ use crate::request::Script;
 use crate::time::Deadline;
 use crate::time::Wait;
 
-/// A work queue on a Redis list, which loses no job.
+/// A work queue on a Redis list, which delivers each job at least once.
 ///
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
@@ -51,9 +51,9 @@ use crate::time::Wait;
 ///
 /// # Guarantees
 ///
-/// Every job that the server has confirmed is delivered at least once, in the order of the queue
-/// except for retries and redeliveries, and is as durable as the server's own data. A job is
-/// delivered once more if its consumer dies, or cannot reach the server for as long as the
+/// Each job that the server has confirmed and still holds is delivered at least once, in the order
+/// of the queue except for retries and redeliveries. It is as durable as the server's own data. A
+/// job is delivered once more if its consumer dies, or cannot reach the server for as long as the
 /// [lease](QueueSettings::lease), before the server is notified that it is done. All times are the
 /// server's.
 ///
