@@ -185,7 +185,8 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         self.run(Request::read("EXISTS").key(&self.keys.paused).returns(reply::flag))
     }
 
-    /// Removes the pending and the delayed jobs, and returns how many there were. A script.
+    /// Removes the pending and the delayed jobs, and returns how many there were. A script of
+    /// `UNLINK`, O(1) for the caller.
     ///
     /// All keys of [unique](Self::push_unique) jobs are free again, including those of jobs that
     /// are not purged.
@@ -195,7 +196,10 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
     }
 
     /// Waits until the queue is drained: at one moment no job is pending, claimed, or delayed.
-    /// Returns whether that moment came. Polls [`stats`](Self::stats).
+    /// Returns whether that moment came. Checks every 50 milliseconds, each time by `ZRANGE` and a
+    /// script that counts as [`stats`](Self::stats) does: two round trips, O(consumers).
+    ///
+    /// Once no job is found, it checks again, including the consumers that died recently.
     pub fn drain(&self, wait: impl Into<Wait>) -> E::Reply<bool> {
         let (queue, wait) = (self.clone(), wait.into());
         self.executor.converse(async move {
