@@ -129,7 +129,7 @@ pub enum Error {
         /// The attempted command.
         attempt: Box<Attempt>,
     },
-    /// The loader of a read-through cache returned no value. Nothing was stored.
+    /// The loader of a read-through cache returned an error or panicked. Nothing was stored.
     #[error("{attempt}: the loader failed: {source}")]
     Load {
         /// The value that was to be loaded.
