@@ -162,5 +162,6 @@ impl MaintenanceThread {
 
 /// How many arguments `renew_leases.lua` takes for each consumer.
 const HEARTBEAT_ARGUMENTS: usize = 3;
+/// The interval of rounds while consumers have something to settle.
 const TICK: Duration = Duration::from_millis(50);
 const AFTER_A_FAILURE: Duration = Duration::from_millis(250);
