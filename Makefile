@@ -23,13 +23,13 @@ BUSY := 8
 
 help:
 	@echo "make demo | test (server fmt lint features unit short-soak short-fuzz doc examples) | test-valkey | interop"
-	@echo "make soak [SECONDS=60] [SEED=7] | fuzz [SECONDS=60] [SEED=7] | under-load [TEST='--test list'] | bench | race | stampede | deny"
+	@echo "make soak [SECONDS=600] [SEED=7] | fuzz [SECONDS=600] [SEED=7] | under-load [TEST='--test list'] | bench | race | stampede | deny"
 
 demo: server
 	cargo run --release --quiet --example work_queue
 	cargo run --release --quiet --example work_queue -- --kill
 
-# At the same time only what does not wait for the build directory of the other.
+# Only targets that do not share a build directory run in parallel.
 test:
 	$(MAKE) server
 	$(MAKE) fmt

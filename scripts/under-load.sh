@@ -4,7 +4,7 @@
 set -eu
 runs=$1 busy=$2
 shift 2
-cargo test --all-features --no-run "$@"
+cargo test --workspace --all-features --no-run "$@"
 
 log=$(mktemp)
 processes=
@@ -18,7 +18,8 @@ done
 
 failed=0
 for run in $(seq "$runs"); do
-    if cargo test --all-features --quiet --no-fail-fast "$@" >"$log" 2>&1 && grep -q 'ok\. [1-9][0-9]* passed' "$log"; then
+    if cargo test --workspace --all-features --quiet --no-fail-fast "$@" >"$log" 2>&1 &&
+        grep -q 'ok\. [1-9][0-9]* passed' "$log"; then
         continue
     fi
     failed=$((failed + 1))

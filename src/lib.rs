@@ -45,8 +45,9 @@
 //! # Behaviour
 //!
 //! Every method documents its command and the cost. A single operation is one atomic round trip; an
-//! operation on a whole collection works page by page. No lock is held, and nothing is cached
-//! unless requested: programs see each other's changes immediately.
+//! operation on a whole collection works page by page. `update` and `get_or_insert_with` read
+//! first: they take two or more round trips, and the last one is an atomic compare-and-set. No lock
+//! is held, and nothing is cached unless requested: programs see each other's changes immediately.
 //!
 //! A dictionary that is read far more often than it is written can be
 //! [`cached`](RedisDict::cached): a [`CachedDict`] answers from this program's memory and follows
@@ -115,7 +116,7 @@
 //! | `pickle` | yes | `Pickle` |
 //! | `pydict` | yes | `PyDict` |
 //! | `local-server` | no | `LocalServer`, for examples and tests |
-//! | `metrics` | no | statistics of near caches, for the `metrics` facade |
+//! | `metrics` | no | statistics of near caches and read-through caches, for the `metrics` facade |
 //! | `near-cache` | no | [`CachedDict`], [`CachedHashDict`] |
 //! | `tls` | no | `rediss` URLs, own root and client certificates, by rustls |
 #![forbid(unsafe_code)]

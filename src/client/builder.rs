@@ -110,8 +110,8 @@ impl<C> ClientBuilder<C> {
 
     /// Sets how long making a connection may take, including TLS, authentication and the first
     /// reply of the server. Meanwhile the server may be silent for
-    /// [`response_timeout`](Self::response_timeout). Only a name lookup has the system's own
-    /// limits. Defaults to 5 seconds.
+    /// [`response_timeout`](Self::response_timeout). Only a name lookup of a [`Client`] has the
+    /// system's own limit instead. Defaults to 5 seconds.
     pub fn connect_timeout(mut self, time: Duration) -> Self {
         self.connect_timeout = time.min(LONGEST);
         self

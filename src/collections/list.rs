@@ -85,7 +85,7 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
         self.typed()
     }
 
-    /// The same list with another codec.
+    /// The same list with another codec. Stored bytes are not converted.
     pub fn typed<U: Codec>(&self) -> RedisList<U, E> {
         RedisList::over(&self.executor, self.name.clone(), self.publishing.clone())
     }

@@ -72,7 +72,7 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
         self.typed()
     }
 
-    /// The same set with another codec.
+    /// The same set with another codec. Stored bytes are not converted.
     pub fn typed<U: Codec>(&self) -> RedisSet<U, E> {
         RedisSet::over(&self.executor, self.name.clone(), self.publishing.clone())
     }

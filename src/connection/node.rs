@@ -78,8 +78,8 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
         deadline: Deadline,
     ) -> impl Future<Output = TransportResult<()>> + Send;
 
-    /// Makes every kept connection prove itself before it is used again, because one returned a
-    /// reply of a shape that its command does not have.
+    /// Retires every kept connection, because one returned a reply of a shape that its command does
+    /// not have: none opened before this call is used again.
     fn distrust(&self);
 
     /// Makes a connection for push messages, begins with `lines`, and returns their replies by

@@ -2,7 +2,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-/// The reason why a loader returned no value. Callers that waited for the same load share it.
+/// The failure of a loader: it returned an error or panicked. Callers that waited for the same load
+/// share it.
 ///
 /// For a load in another program only the message is known: [`is_remote`](Self::is_remote) returns
 /// `true`, and [`downcast_ref`](Self::downcast_ref) finds no error of the loader's own type.

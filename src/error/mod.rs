@@ -30,7 +30,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A URL or a setting cannot be used. Nothing was sent.
+    /// A URL or a setting cannot be used, or a precondition is not met: a server is of another kind
+    /// than the client expects, no thread can be started, or the async runtime of a subscription
+    /// has ended. Nothing was applied.
     #[error("invalid configuration: {0}")]
     Configuration(String),
     /// No connection could be made: the server is down, or refuses the name or password.
@@ -127,7 +129,7 @@ pub enum Error {
         /// The attempted command.
         attempt: Box<Attempt>,
     },
-    /// The loader of a read-through cache returned no value. Nothing was stored.
+    /// The loader of a read-through cache returned an error or panicked. Nothing was stored.
     #[error("{attempt}: the loader failed: {source}")]
     Load {
         /// The value that was to be loaded.

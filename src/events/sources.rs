@@ -27,7 +27,7 @@ pub(crate) enum Channel<'a> {
     Own,
     /// Keys that were set.
     Updated,
-    /// One entry that was set.
+    /// Keys that were removed.
     Deleted,
     /// One entry that was set.
     Entry(&'a [u8]),

@@ -1,4 +1,4 @@
-//! Heartbeats: the watermark that every message before some moment was received.
+//! Heartbeats, from which the watermark is derived: the moment before which all writes are known.
 
 use crate::mutants::Mutants;
 

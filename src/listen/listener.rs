@@ -185,4 +185,5 @@ pub(crate) fn hello() -> Request {
 /// The classes of notifications that include a change to a string.
 pub(crate) const OF_STRINGS: &str = "K$";
 
+/// How long to try to wake a thread that is blocked on a read, so that it ends.
 pub(crate) const FOR_WAKING_READERS: Duration = Duration::from_secs(1);

@@ -2,7 +2,9 @@
 
 use crate::mutants::Mutants;
 
-/// How far the cache is known to have received all changes. Times are in milliseconds.
+/// The time until which cached values may be served: a limit within this program, not a lease on
+/// the server. It follows from how far the cache is known to have received all changes. Times are
+/// in milliseconds.
 ///
 /// Each epoch is a period in which nothing was missed. A value of one epoch is never served in
 /// another.

@@ -32,11 +32,10 @@ use crate::time::{Deadline, Pauses};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Dropping it gives back the claimed jobs that were not handed out. Jobs that were handed out stay
-/// valid. The drop of the last of them, the consumer or its last job, returns only once the server
-/// knows all that, for the program may end next. If the server cannot be reached, a thread
-/// continues after a second. In a task the drop blocks the thread for that long, which
-/// [`close`](Self::close) does not.
+/// Dropping the consumer gives back the claimed jobs that were not handed out. Jobs that were
+/// handed out stay valid. Dropping the consumer or its last job, whichever is later, blocks for up
+/// to one second until the server has received the settlements. After that a background thread
+/// continues. In a task decide all jobs and then use [`close`](Self::close), which does not block.
 #[must_use = "a consumer does nothing unless it is asked for the next job"]
 pub struct Consumer<T: Codec, E: RoundTrips = Client> {
     queue: WorkQueue<T, E>,

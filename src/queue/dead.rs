@@ -63,7 +63,7 @@ impl<T: Codec, E: RoundTrips> DeadLetters<T, E> {
 
     /// Moves up to `most` jobs, the oldest ones first, to the end of the queue, as if they had
     /// never been delivered, and returns how many there were. `LLEN`, then a script for every
-    /// thousand.
+    /// thousand, O(jobs moved).
     ///
     /// Jobs that become dead meanwhile stay here.
     pub fn requeue(&self, most: usize) -> E::Reply<usize> {

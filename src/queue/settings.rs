@@ -39,8 +39,8 @@ impl QueueSettings {
     /// Sets how long a consumer may go without a heartbeat before its jobs go to others. Defaults
     /// to 30 seconds; at least half a second.
     ///
-    /// A thread renews leases three times as often, for as long as the program lives. The lease
-    /// does not limit how long a job may take.
+    /// A thread renews the lease every third of this time, for as long as the program lives. The
+    /// lease does not limit how long a job may take.
     pub fn lease(mut self, time: Duration) -> Self {
         self.lease = Some(time);
         self

@@ -27,7 +27,7 @@ use crate::request::Script;
 use crate::time::Deadline;
 use crate::time::Wait;
 
-/// A work queue on a Redis list, which loses no job.
+/// A work queue on a Redis list, which delivers each job at least once.
 ///
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
@@ -51,9 +51,9 @@ use crate::time::Wait;
 ///
 /// # Guarantees
 ///
-/// Every job that the server has confirmed is delivered at least once, in the order of the queue
-/// except for retries and redeliveries, and is as durable as the server's own data. A job is
-/// delivered once more if its consumer dies, or cannot reach the server for as long as the
+/// Each job that the server has confirmed and still holds is delivered at least once, in the order
+/// of the queue except for retries and redeliveries. It is as durable as the server's own data. A
+/// job is delivered once more if its consumer dies, or cannot reach the server for as long as the
 /// [lease](QueueSettings::lease), before the server is notified that it is done. All times are the
 /// server's.
 ///
@@ -185,7 +185,8 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         self.run(Request::read("EXISTS").key(&self.keys.paused).returns(reply::flag))
     }
 
-    /// Removes the pending and the delayed jobs, and returns how many there were. A script.
+    /// Removes the pending and the delayed jobs, and returns how many there were. A script of
+    /// `UNLINK`, O(1) for the caller.
     ///
     /// All keys of [unique](Self::push_unique) jobs are free again, including those of jobs that
     /// are not purged.
@@ -195,7 +196,10 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
     }
 
     /// Waits until the queue is drained: at one moment no job is pending, claimed, or delayed.
-    /// Returns whether that moment came. Polls [`stats`](Self::stats).
+    /// Returns whether that moment came. Checks every 50 milliseconds, each time by `ZRANGE` and a
+    /// script that counts as [`stats`](Self::stats) does: two round trips, O(consumers).
+    ///
+    /// Once no job is found, it checks again, including the consumers that died recently.
     pub fn drain(&self, wait: impl Into<Wait>) -> E::Reply<bool> {
         let (queue, wait) = (self.clone(), wait.into());
         self.executor.converse(async move {

@@ -188,7 +188,11 @@ where
     }
 
     /// Returns the value of `id`, or `None` if its loader reports that there is none. A hit takes
-    /// one round trip, a miss three with its load in the middle.
+    /// one round trip of `GET`, O(1), a miss three: `GET`, a script that claims the load, and one
+    /// that stores its value.
+    ///
+    /// A policy that depends on the age of values adds `PTTL` to the first round trip, and one that
+    /// remembers absence adds `HGET` and `TIME`.
     pub fn get(&self, id: &K::Borrowed) -> E::Reply<SharedValue<V>>
     where
         A: Default,

@@ -129,7 +129,11 @@ where
     }
 
     /// Returns the value of `id` in the hash of `hash_id`, or `None` if its loader reports that
-    /// there is none. A hit takes one round trip, a miss three with its load in the middle.
+    /// there is none. A hit takes one round trip of `HGET`, O(1), a miss three: `HGET`, a script
+    /// that claims the load, and one that stores its value.
+    ///
+    /// A policy that depends on the age of values adds `HPTTL` to the first round trip, and one
+    /// that remembers absence adds `HGET` and `TIME`.
     pub fn get(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<SharedValue<V>>
     where
         A: Default,

@@ -202,7 +202,7 @@ impl<N: Node> Servers<N> {
         self.map.doubt();
     }
 
-    /// Makes all connections to all servers prove themselves before they are used again.
+    /// Retires every kept connection to every server: none opened before this call is used again.
     pub(crate) fn distrust(&self) {
         self.map.nodes().iter().for_each(|node| node.distrust());
     }
@@ -317,4 +317,5 @@ const NO_OWNER: &str = "no server is known to have the slot of the key";
 
 /// A demoted master answers for some time, so Sentinels are asked this often.
 const TRUST_IN_A_MASTER: Duration = Duration::from_secs(1);
+/// The interval of checks whether another caller, which asks for the first map, has it.
 const WHILE_ANOTHER_ASKS: Duration = Duration::from_millis(5);

@@ -51,7 +51,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Returns whether the error was found before anything was sent to a server.
+/// Returns whether the arguments, the URL or the kind of server cannot be used.
 fn is_wrong_usage(error: &Error) -> bool {
     matches!(error, Error::Configuration(_) | Error::InvalidArgument { .. })
 }

@@ -139,7 +139,7 @@ Times are written like 250ms, 30s, 5m, 2h or 1d; a number alone means seconds.
 Jobs and names are any bytes. With --json, those that are not UTF-8 are {\"base64\": \"...\"} in the
 place of a string; without, what cannot be printed is shown as \\n, \\xff and the like.
 
-Exit codes: 0 done; 1 failed; 2 wrong usage, nothing was sent; 3 not drained in time.";
+Exit codes: 0 done; 1 failed; 2 wrong arguments, URL or kind of server; 3 not drained in time.";
 
 #[cfg(test)]
 mod tests {

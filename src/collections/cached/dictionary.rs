@@ -53,9 +53,11 @@ pub type CachedHashDict<K, V, E = Client> = Cached<RedisHashDict<K, V, E>>;
 ///
 /// # Guarantees
 ///
-/// A value that was changed on the server is served no longer than the
-/// [`max_staleness`](NearCache::max_staleness) of the cache, whatever happens to connections,
-/// servers and this program. In normal operation it is served no longer than the invalidation takes
+/// With [`NearCache::tracking`], a value that was changed on the server is served no longer than
+/// the [`max_staleness`](NearCache::max_staleness) of the cache, whatever happens to connections,
+/// servers and this program. With [`NearCache::writer_messages`] that holds for changes of writers
+/// that publish them, and for all changes while [`sees_foreign_writes`](Self::sees_foreign_writes)
+/// is `true`. In normal operation a changed value is served no longer than the invalidation takes
 /// to arrive, about a round trip. A read never returns a value older than what this program wrote
 /// through the cached dictionary. While the cache cannot be certain,
 /// [`OnDisconnect`](crate::OnDisconnect) applies; after a reconnect it starts empty.
@@ -88,16 +90,18 @@ type Sought<D> = <<D as Cacheable>::Key as Codec>::Borrowed;
 type Peeked<D> = (<<D as Cacheable>::Key as Codec>::Owned, Option<Arc<Stored<D>>>);
 
 impl<K: Codec, V: Codec<Owned: Sync>, E: RoundTrips> RedisDict<K, V, E> {
-    /// The same dictionary with a near cache, which this connects. Fails if the server does not
-    /// permit it: the commands `CLIENT TRACKING`, `SUBSCRIBE` and `PUBLISH` are required.
+    /// The same dictionary with a near cache, which this connects. Fails if the server refuses
+    /// `SUBSCRIBE`, `PUBLISH`, `MULTI`, `EXEC` or `UNLINK`, or for [`NearCache::tracking`] `CLIENT
+    /// TRACKING` or `SET`. The names of its keys and channels begin with the dictionary's.
     pub fn cached(&self, settings: NearCache) -> E::Reply<CachedDict<K, V, E>> {
         self.executor.converse(Cached::open(self.clone(), settings))
     }
 }
 
 impl<K: Codec, V: Codec<Owned: Sync>, E: RoundTrips> RedisHashDict<K, V, E> {
-    /// The same dictionary with a near cache, which this connects. Fails if the server does not
-    /// permit it: the commands `CLIENT TRACKING`, `SUBSCRIBE` and `PUBLISH` are required.
+    /// The same dictionary with a near cache, which this connects. Fails if the server refuses
+    /// `SUBSCRIBE`, `PUBLISH`, `MULTI`, `EXEC` or `UNLINK`, or for [`NearCache::tracking`] `CLIENT
+    /// TRACKING` or `SET`. The names of its keys and channels begin with the dictionary's.
     pub fn cached(&self, settings: NearCache) -> E::Reply<CachedHashDict<K, V, E>> {
         self.executor.converse(Cached::open(self.clone(), settings))
     }

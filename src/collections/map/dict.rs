@@ -102,7 +102,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         self.typed()
     }
 
-    /// The same dictionary with other codecs.
+    /// The same dictionary with other codecs of key and value. Stored bytes are not converted.
     pub fn typed<L: Codec, W: Codec>(&self) -> RedisDict<L, W, E> {
         RedisDict::over(&self.executor, self.prefix.clone(), self.publishing.clone())
     }

@@ -84,7 +84,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         self.typed()
     }
 
-    /// The same dictionary with other codecs.
+    /// The same dictionary with other codecs of key and value. Stored bytes are not converted.
     pub fn typed<L: Codec, W: Codec>(&self) -> RedisHashDict<L, W, E> {
         RedisHashDict::over(&self.executor, self.name.clone(), self.publishing.clone())
     }

@@ -7,7 +7,7 @@ use crate::lock::Lock;
 use crate::queue::shared_settings::SharedSettings;
 use crate::time::Signal;
 
-/// Wakes the maintenance thread of one queue, and shares the settings in force.
+/// Wakes the maintenance thread of one `WorkQueue` value, and shares the settings in force.
 pub(crate) struct MaintenanceHandle {
     signal: Signal,
     /// Whether the thread sleeps until it is woken, because there is nothing to send.

@@ -21,7 +21,8 @@ use crate::reply::Reply;
 use crate::request::Request;
 use crate::time::finish;
 
-/// Maintains the consumers of one queue in this program. Its thread lives as long as there are any.
+/// Maintains the consumers of one `WorkQueue` value and its clones. Its thread lives as long as
+/// there are any.
 pub(crate) struct MaintenanceThread {
     keys: Arc<Keys>,
     settings: QueueSettings,
@@ -161,5 +162,6 @@ impl MaintenanceThread {
 
 /// How many arguments `renew_leases.lua` takes for each consumer.
 const HEARTBEAT_ARGUMENTS: usize = 3;
+/// The interval of rounds while consumers have something to settle.
 const TICK: Duration = Duration::from_millis(50);
 const AFTER_A_FAILURE: Duration = Duration::from_millis(250);

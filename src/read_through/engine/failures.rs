@@ -1,4 +1,4 @@
-//! Negative caching: loads that failed recently.
+//! Remembered load errors.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
