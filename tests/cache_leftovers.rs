@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis_collections::{CacheClient, CachePolicy, Codec, CodecError, Loaded, LocalServer};
-use support::concurrent::{Concurrent, on_both_kinds};
+use support::concurrent::{Concurrent, on_threads_and_tasks};
 use support::eventually;
 use support::kinds::{SourceDown, settle};
 use support::leftovers::{tasks, threads};
 use support::servers::{Outcome, query};
 
-on_both_kinds![
+on_threads_and_tasks![
     no_key_is_left_of_loads_that_ended,
     leftovers_of_a_load_that_died_expire,
     nothing_is_left_of_refreshes,

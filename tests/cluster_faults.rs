@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use redis_collections::{Applied, Error, RedisDict, RedisList, Result};
 use support::cluster::Cluster;
-use support::concurrent::{Concurrent, on_both_kinds, on_shared_cluster};
+use support::concurrent::{Concurrent, on_shared_cluster, on_threads_and_tasks};
 use support::eventually;
 use support::kinds::settle;
 use support::servers::{Outcome, query};
@@ -19,7 +19,7 @@ const HALF_A_SECOND: Duration = Duration::from_millis(500);
 /// For so long a call is tried again.
 const A_FAILOVER: Duration = Duration::from_secs(20);
 
-on_both_kinds![
+on_threads_and_tasks![
     a_killed_master_is_replaced,
     slots_are_moved,
     connections_are_cut,

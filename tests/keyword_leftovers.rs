@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use redis_collections::LocalServer;
 use redis_collections::keyword::{self, Dispatcher, Keyword, Service};
-use support::concurrent::{Concurrent, on_both_kinds};
+use support::concurrent::{Concurrent, on_threads_and_tasks};
 use support::kinds::settle;
 use support::leftovers::{tasks, threads};
 use support::patient::Patient;
@@ -16,7 +16,7 @@ use support::servers::{Outcome, query};
 use support::wire::Wire;
 use support::{eventually, send_signal};
 
-on_both_kinds![
+on_threads_and_tasks![
     nothing_is_left_of_feeds,
     nothing_is_left_of_feeds_of_a_server_that_hangs,
     nothing_is_left_of_a_monitor_without_the_right_to_write,

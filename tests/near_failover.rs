@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis_collections::{CachedDict, Client, RedisDict, RedisHashDict};
 use support::cluster::{Cluster, SLOTS};
-use support::concurrent::{Concurrent, on_both_kinds, on_shared_cluster};
+use support::concurrent::{Concurrent, on_shared_cluster, on_threads_and_tasks};
 use support::eventually;
 use support::kinds::settle;
 use support::sentinel::Sentinels;
@@ -15,7 +15,7 @@ use support::servers::{Outcome, PATIENCE, query, wait_for};
 use support::staleness::{BOUND, MARGIN, Watch, Watches, Way, opened};
 use support::within;
 
-on_both_kinds![
+on_threads_and_tasks![
     a_killed_master_of_a_cluster_is_replaced,
     a_master_and_its_replica_exchange_their_roles,
     slots_are_moved_back_and_forth,

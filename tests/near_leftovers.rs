@@ -8,14 +8,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use redis_collections::{LocalServer, RedisDict};
-use support::concurrent::{Concurrent, on_both_kinds};
+use support::concurrent::{Concurrent, on_threads_and_tasks};
 use support::kinds::settle;
 use support::leftovers::{tasks, threads};
 use support::servers::{Outcome, query};
 use support::staleness::{Way, opened};
 use support::{eventually, send_signal};
 
-on_both_kinds![
+on_threads_and_tasks![
     nothing_is_left_of_a_cache,
     nothing_is_left_of_a_cache_that_is_cut_off,
     nothing_is_left_of_a_cache_whose_server_hangs,

@@ -11,12 +11,12 @@ use redis_collections::{
     Applied, CacheClient, CachePolicy, Client, Error, Loaded, LocalServer, RedisDict,
     RedisHashDict, RedisSet, WorkQueue,
 };
-use support::concurrent::{Concurrent, on_both_kinds, on_shared_cluster};
+use support::concurrent::{Concurrent, on_shared_cluster, on_threads_and_tasks};
 use support::kinds::ok;
 use support::proxy::Proxy;
 use support::servers::{Outcome, query, run};
 
-on_both_kinds! {
+on_threads_and_tasks! {
     reading_all_is_complete,
     removing_all_is_complete_or_an_error,
     all_nodes_are_counted_by_a_user_with_few_rights,

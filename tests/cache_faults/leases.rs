@@ -8,12 +8,12 @@ use redis::cmd;
 use redis_collections::{CachePolicy, LocalServer};
 
 use super::source::{Cache, Loads, Source, get, peek, start};
-use super::support::concurrent::on_both_kinds;
+use super::support::concurrent::on_threads_and_tasks;
 use super::support::eventually;
 use super::support::servers::{Outcome, run};
 use super::{aside, keys, lease_end, minute, time};
 
-on_both_kinds![
+on_threads_and_tasks![
     another_loads_when_the_lease_of_the_dead_is_over,
     a_load_that_takes_longer_than_its_lease_is_stored,
     the_first_that_is_ready_is_stored,

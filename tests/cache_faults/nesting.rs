@@ -7,12 +7,12 @@ use redis_collections::{Error, Loaded, LoadedMany, LocalServer, Result};
 use tokio::sync::watch;
 
 use super::source::{Cache, Loads, get};
-use super::support::concurrent::{Concurrent, on_both_kinds};
+use super::support::concurrent::{Concurrent, on_threads_and_tasks};
 use super::support::eventually;
 use super::support::servers::Outcome;
 use super::{MINUTE, keys, minute};
 
-on_both_kinds![
+on_threads_and_tasks![
     a_loader_may_load_other_values,
     loaders_that_call_each_other_return,
     loaders_that_wait_for_each_other_return,

@@ -6,13 +6,13 @@ use redis::cmd;
 use redis_collections::{CachePolicy, Error, LoadError, LocalServer, Result};
 
 use super::source::{Cache, Loads, Source, call, get, start};
-use super::support::concurrent::{Running, on_both_kinds};
+use super::support::concurrent::{Running, on_threads_and_tasks};
 use super::support::eventually;
 use super::support::kinds::SourceDown;
 use super::support::servers::{Outcome, query, run};
 use super::{aside, keys, minute, time};
 
-on_both_kinds![
+on_threads_and_tasks![
     waiting_programs_receive_the_error_of_a_load,
     waiting_programs_receive_the_panic_of_a_load,
     waiting_programs_receive_the_absence_of_a_value,

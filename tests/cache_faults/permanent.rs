@@ -5,10 +5,10 @@ use redis_collections::{LocalServer, Result};
 
 use super::minute;
 use super::source::{Cache, Loads, Source, call, get};
-use super::support::concurrent::on_both_kinds;
+use super::support::concurrent::on_threads_and_tasks;
 use super::support::servers::{Outcome, query, run};
 
-on_both_kinds![a_value_of_another_type_is_an_error, a_missing_right_is_an_error,];
+on_threads_and_tasks![a_value_of_another_type_is_an_error, a_missing_right_is_an_error,];
 
 fn a_value_of_another_type_is_an_error<C: Loads>() -> Outcome {
     let (server, source) = (LocalServer::start()?, Source::of(7));

@@ -6,11 +6,11 @@ use redis::cmd;
 use redis_collections::LocalServer;
 
 use super::source::{Loads, Source, call, get, peek, start};
-use super::support::concurrent::on_both_kinds;
+use super::support::concurrent::on_threads_and_tasks;
 use super::support::servers::{Outcome, query, run};
 use super::{all_expire, aside, keys, minute};
 
-on_both_kinds![
+on_threads_and_tasks![
     entries_that_no_cache_has_written_are_overwritten,
     entries_of_other_values_do_no_harm,
     a_key_of_another_type_is_an_error,

@@ -8,12 +8,12 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use redis_collections::{CachePolicy, HashCacheClient, Loaded, LocalServer};
 
 use super::source::{Cache, Loads, Source, call, get, peek, start};
-use super::support::concurrent::on_both_kinds;
+use super::support::concurrent::on_threads_and_tasks;
 use super::support::eventually;
 use super::support::servers::{Outcome, PATIENCE, query};
 use super::{keys, minute};
 
-on_both_kinds![
+on_threads_and_tasks![
     values_that_are_deleted,
     values_that_are_set,
     hashes_that_are_deleted,

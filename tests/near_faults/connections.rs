@@ -3,12 +3,12 @@
 use redis::cmd;
 
 use super::Fixture;
-use super::support::concurrent::{Concurrent, on_both_kinds};
+use super::support::concurrent::{Concurrent, on_threads_and_tasks};
 use super::support::eventually;
 use super::support::proxy::Direction;
 use super::support::servers::{Outcome, query, run};
 
-on_both_kinds![
+on_threads_and_tasks![
     connections_that_listen_are_killed,
     all_connections_are_killed,
     connections_that_listen_hang,

@@ -6,14 +6,14 @@ use redis_collections::{
     CachedDict, Client, Error, LocalServer, NearCache, OnDisconnect, RedisDict,
 };
 
-use super::support::concurrent::{Concurrent, on_both_kinds};
+use super::support::concurrent::{Concurrent, on_threads_and_tasks};
 use super::support::eventually;
 use super::support::kinds::settle;
 use super::support::proxy::Proxy;
 use super::support::servers::Outcome;
 use super::support::staleness::{BOUND, Watch, Way, opened};
 
-on_both_kinds![
+on_threads_and_tasks![
     the_server_is_asked,
     older_values_are_served_for_the_time_given,
     values_served_meanwhile_are_no_older_than_allowed,

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use redis_collections::{Client, LocalServer, RedisDict};
 
 use super::Fixture;
-use super::support::concurrent::{Concurrent, on_both_kinds};
+use super::support::concurrent::{Concurrent, on_threads_and_tasks};
 use super::support::kinds::settle;
 use super::support::servers::{Outcome, query};
 use super::support::staleness::{MARGIN, Way, opened};
 use super::support::{eventually, send_signal};
 
-on_both_kinds![
+on_threads_and_tasks![
     a_server_is_restarted_without_its_data,
     a_server_is_killed_and_started_later,
     a_server_is_paused,

@@ -89,7 +89,7 @@ fn take_cluster() -> Outcome<(MutexGuard<'static, Option<Cluster>>, Cluster)> {
 }
 
 /// Runs each test, a `fn<C: Concurrent>() -> Outcome`, for threads and for tasks.
-macro_rules! on_both_kinds {
+macro_rules! on_threads_and_tasks {
     ($($test:ident),+ $(,)?) => {
         mod of_threads {
             $(
@@ -110,4 +110,4 @@ macro_rules! on_both_kinds {
     };
 }
 
-pub(crate) use on_both_kinds;
+pub(crate) use on_threads_and_tasks;
