@@ -161,7 +161,7 @@ fn no_collection_has_a_key_beside_another_one() {
 }
 
 #[test]
-fn a_name_without_the_mark_is_what_stands_before_the_first_one() {
+fn the_name_of_a_collection_ends_at_the_first_mark() {
     let words = words();
     for name in words.iter().filter(|name| !is_side_key(name, 0)) {
         for key in queue::keys_of(&name[..]) {
