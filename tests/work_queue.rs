@@ -45,7 +45,7 @@ contract! {
     keys_of_unique_jobs_are_free_after_a_purge,
     a_queue_is_drained,
     a_job_given_to_a_retired_consumer_is_not_drained,
-    statistics_say_what_there_is,
+    statistics_report_the_state_of_the_queue,
     a_claimed_job_that_is_never_requested_counts_as_idle,
     a_job_has_waited_at_least_since_it_was_seen_to_wait,
     pops_by_other_programs_make_no_age_wrong_for_ever,
@@ -649,7 +649,7 @@ async fn a_job_given_to_a_retired_consumer_is_not_drained<C: Kind>(client: C, na
     assert!(ok!(queue.drain(AT_ONCE)));
 }
 
-async fn statistics_say_what_there_is<C: Kind>(client: C, name: &'static str) {
+async fn statistics_report_the_state_of_the_queue<C: Kind>(client: C, name: &'static str) {
     let queue = hasty(&client, name);
     let before = ok!(queue.stats());
     assert_eq!((before.pending, before.oldest_pending, before.longest_running), (0, None, None));
