@@ -27,7 +27,7 @@ on_both_kinds! {
     no_value_is_followed_by_an_older_one,
     changes_are_delivered_after_a_restart_of_the_server,
     a_bystander_with_a_pattern_is_no_dispatcher,
-    settings_of_others_stay,
+    settings_of_other_programs_are_kept,
     a_key_of_a_wrong_type_is_named,
     changes_of_dispatchers_are_delivered_without_notifications,
 }
@@ -323,7 +323,7 @@ async fn changes_are_delivered_after_a_restart_of_the_server<C: Watching>() {
     assert_eq!(delivered!(monitor), update("N", "3"));
 }
 
-async fn settings_of_others_stay<C: Watching>() {
+async fn settings_of_other_programs_are_kept<C: Watching>() {
     let server = LocalServer::start_with(&["--notify-keyspace-events", "Ex"]).unwrap();
     let client: C = connect(server.url()).await;
     let service = keyword::Client::new(&client).service("dome");

@@ -19,7 +19,7 @@ contract_on_servers! {
     the_outcome_of_a_write_follows_from_status_and_value,
     an_absent_dispatcher_is_distinguished_from_a_present_one,
     values_set_by_cauldron_are_delivered,
-    what_has_not_begun_in_time_is_not_sent,
+    writes_not_begun_by_their_deadline_are_not_sent,
 }
 
 on_both_kinds! {
@@ -161,7 +161,7 @@ async fn values_set_by_cauldron_are_delivered<C: Watching>(client: C, name: &'st
     }
 }
 
-async fn what_has_not_begun_in_time_is_not_sent<C: Kind>(client: C, name: &'static str) {
+async fn writes_not_begun_by_their_deadline_are_not_sent<C: Kind>(client: C, name: &'static str) {
     let name = plain(name).to_lowercase();
     let mut wire = Wire::to(SERVER.url(), &name);
     wire.set(".N", "1");

@@ -14,7 +14,7 @@ use crate::support::wire::Wire;
 use crate::{Watching, parts, serve};
 
 contract_on_servers! {
-    what_a_dispatcher_does_with_a_keyword_is_seen,
+    the_statuses_of_a_write_are_delivered,
     a_status_is_waited_for,
     dispatchers_are_seen_to_come_and_go,
     a_keyword_that_its_service_has_no_more_is_not_served,
@@ -76,7 +76,7 @@ async fn expect_the_course_of_two_writes<C: Watching>(
     }
 }
 
-async fn what_a_dispatcher_does_with_a_keyword_is_seen<C: Watching>(client: C, name: &'static str) {
+async fn the_statuses_of_a_write_are_delivered<C: Watching>(client: C, name: &'static str) {
     tell_everything();
     let (service, name, _) = parts(&client, name);
     expect_the_course_of_two_writes(&client, &service, &name).await;

@@ -14,7 +14,7 @@ use crate::support::servers::PATIENCE;
 use crate::{parts, serve};
 
 contract_on_servers! {
-    what_is_written_is_what_the_dispatcher_makes_of_it,
+    a_write_returns_the_value_as_the_dispatcher_stored_it,
     a_write_returns_after_it_has_happened,
     an_error_is_its_writers_and_stays_for_all_readers,
     the_same_value_is_acknowledged,
@@ -24,7 +24,7 @@ contract_on_servers! {
     a_dispatcher_of_another_database_receives_no_request,
 }
 
-async fn what_is_written_is_what_the_dispatcher_makes_of_it<C: Kind>(
+async fn a_write_returns_the_value_as_the_dispatcher_stored_it<C: Kind>(
     client: C,
     name: &'static str,
 ) {
