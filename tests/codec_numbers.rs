@@ -151,7 +151,7 @@ fn keys_that_are_booleans_are_read_in_the_spelling_of_each_python() {
 
 /// A pickle keeps None and the text `null` apart.
 #[test]
-fn keys_that_are_nothing_are_read_back() {
+fn null_keys_round_trip() {
     #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
     struct Unit;
     fn kept<C: Codec<Borrowed = T, Owned = T>, T: Debug + PartialEq>(value: T) {
@@ -321,7 +321,7 @@ fn a_number_of_serde_json_is_written_as_a_number() {
 }
 
 #[test]
-fn raw_json_is_written_as_what_it_says_or_refused() {
+fn raw_json_is_written_as_its_value_or_refused() {
     let raw = Raw(r#"{"a": [1, null]}"#);
     assert_eq!(encoded::<PyJson<Raw>>(&raw), raw.0.as_bytes());
     assert_eq!(decoded::<PyJson<Raw>>(raw.0.as_bytes()).0, raw.0);
@@ -371,7 +371,7 @@ fn a_number_that_an_f32_has_no_room_for_is_not_infinite() {
 }
 
 #[test]
-fn bincode_refuses_to_write_what_it_cannot_read_back() {
+fn bincode_refuses_to_write_values_that_it_cannot_read_back() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     #[serde(tag = "kind")]
     enum Tagged {
@@ -416,7 +416,7 @@ fn bincode_refuses_to_write_what_it_cannot_read_back() {
 
 /// What is skipped or renamed in one direction only shifts what follows.
 #[test]
-fn bincode_refuses_what_it_would_read_back_as_another_value() {
+fn bincode_refuses_values_that_it_would_read_back_as_others() {
     macro_rules! type_with {
         ($($item:item)+) => {$(
             #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

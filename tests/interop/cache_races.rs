@@ -25,7 +25,7 @@ on_both_kinds!(
     a_value_set_by_python_during_a_refresh_is_kept,
     a_value_deleted_by_python_during_a_refresh_stays_deleted,
     a_value_that_expires_during_a_refresh_is_replaced,
-    set_gives_way_to_what_python_sets_meanwhile,
+    set_yields_to_a_concurrent_write_by_python,
 );
 
 async fn simultaneous_misses_leave_one_value<C: Kind>() {
@@ -139,7 +139,7 @@ async fn a_value_that_expires_during_a_refresh_is_replaced<C: Kind>() {
     assert_eq!(students.stats().outdated, 0);
 }
 
-async fn set_gives_way_to_what_python_sets_meanwhile<C: Kind>() {
+async fn set_yields_to_a_concurrent_write_by_python<C: Kind>() {
     let (server, client) = start::<C>().await;
     let (students, source) = students(&client, policies()[0].clone());
     let cache = students.clone();

@@ -11,12 +11,12 @@ use crate::support::kinds::{Kind, ok, on_both_kinds};
 use crate::support::wait_until;
 
 on_both_kinds!(
-    a_cache_of_python_follows_what_rust_writes,
+    a_cache_in_python_follows_writes_by_rust,
     a_cache_follows_changes_that_python_publishes,
     a_cache_follows_writes_that_python_does_not_publish,
 );
 
-async fn a_cache_of_python_follows_what_rust_writes<C: Kind>() {
+async fn a_cache_in_python_follows_writes_by_rust<C: Kind>() {
     let (server, client) = start::<C>().await;
     let dict: RedisDict<String, MessagePack<i64>, C> =
         RedisDict::with_prefix(&client, "app/").publishing(ChangeFormat::PubSubDict);
