@@ -76,7 +76,7 @@ fn no_call_outlives_its_connection() {
 }
 
 #[test]
-fn a_client_works_in_runtimes_that_know_nothing_of_each_other() {
+fn a_client_works_in_independent_runtimes() {
     let first = current_thread();
     let client = first.block_on(AsyncClient::open(SERVER.url())).unwrap();
     let dict: Dict = RedisDict::new(&client, "runtimes-apart");
@@ -116,7 +116,7 @@ fn a_client_works_in_runtimes_that_know_nothing_of_each_other() {
 }
 
 #[test]
-fn a_silent_server_is_noticed_in_whatever_runtime_a_call_is() {
+fn a_silent_server_is_detected_in_every_runtime() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
     let [first, second] = [current_thread(), current_thread()];
     let open = AsyncClient::builder(&proxy.url()).response_timeout(SHORT).connect_timeout(SHORT);
@@ -223,7 +223,7 @@ fn a_server_that_cannot_answer_for_the_moment_has_accepted() {
 }
 
 #[test]
-fn an_idle_connection_has_to_answer_what_it_is_asked() {
+fn an_idle_connection_with_a_wrong_answer_to_its_probe_is_replaced() {
     for reply in ["+QUEUED\r\n", "$1\r\n7\r\n", "+PONG\r\n", "-ERR something else\r\n"] {
         let server = Scripted::answering(move |number, command| match &command[0][..] {
             b"PING" if command.len() == 2 && number == 0 => Answer::Say(reply),
@@ -262,7 +262,7 @@ fn a_call_after_a_pause_takes_its_limit_once_and_nothing_is_sent() {
 }
 
 #[test]
-fn an_idle_connection_that_is_dead_without_a_word_is_replaced() {
+fn a_silently_dead_idle_connection_is_replaced() {
     let server = Scripted::answering(|number, command| match &command[0][..] {
         b"PING" if command.len() == 2 && number == 0 => Answer::Nothing,
         _ => seven(command),

@@ -21,7 +21,7 @@ contract! {
     a_loader_may_say_how_long_a_value_is_kept,
     arguments_reach_the_loader,
     several_values_are_loaded_where_they_are_missing,
-    a_bulk_loader_is_given_what_is_missing,
+    a_bulk_loader_receives_only_the_missing_ids,
     a_bulk_loader_that_miscounts_is_an_error,
     set_loads_anew,
     a_value_can_be_set,
@@ -205,7 +205,7 @@ async fn several_values_are_loaded_where_they_are_missing<C: Kind>(client: C, na
     assert_eq!(ok!(cache.get_many(&[0; 0])), []);
 }
 
-async fn a_bulk_loader_is_given_what_is_missing<C: Kind>(client: C, name: &str) {
+async fn a_bulk_loader_receives_only_the_missing_ids<C: Kind>(client: C, name: &str) {
     let name = plain(name);
     let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
     let seen = asked.clone();

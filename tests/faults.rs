@@ -393,7 +393,7 @@ fn a_read_only_replica_refuses_writes_and_answers_reads() {
 }
 
 #[test]
-fn values_of_64_megabytes_and_of_nothing_go_both_ways() {
+fn empty_values_and_values_of_64_megabytes_round_trip() {
     let client = client();
     let large = vec![b'\xff'; 64 * 1024 * 1024];
     for value in [&large[..], b""] {

@@ -55,7 +55,7 @@ fn reported(name: &str) -> Option<u64> {
 }
 
 #[test]
-fn a_read_through_cache_reports_what_it_does_once_in_a_second() {
+fn a_read_through_cache_reports_its_metrics_every_second() {
     record();
     let server = LocalServer::start().expect("a server");
     let client = Client::open(server.url()).expect("a connection");
@@ -73,7 +73,7 @@ fn a_read_through_cache_reports_what_it_does_once_in_a_second() {
 }
 
 #[test]
-fn a_near_cache_reports_what_it_does() {
+fn a_near_cache_reports_its_metrics() {
     record();
     let server = LocalServer::start().expect("a server");
     let client = Client::open(server.url()).expect("a connection");

@@ -152,7 +152,7 @@ fn a_read_through_cache_stores_on_the_new_master() {
 }
 
 #[test]
-fn a_subscription_says_that_it_may_have_missed_something_and_goes_on() {
+fn a_subscription_reports_a_gap_and_continues() {
     let pair = Pair::start();
     let client = Client::open(&pair.address.url()).unwrap();
     let dict: RedisDict<String, u64> = RedisDict::new(&client, "d").publishing(ChangeFormat::Own);

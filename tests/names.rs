@@ -14,7 +14,7 @@ contract! {
     a_queue_named_like_a_part_of_another_is_one_of_its_own,
     a_unique_job_of_any_key_is_only_that,
     a_dict_of_a_queues_name_leaves_the_queue_alone,
-    a_dict_leaves_what_is_beside_nested_collections_alone,
+    a_dict_leaves_keys_beside_nested_collections_alone,
     caches_and_dicts_of_one_name_share_nothing,
     a_cache_with_a_prefix_has_the_keys_of_a_dict,
     a_load_publishes_nothing_about_its_lease,
@@ -112,7 +112,7 @@ async fn a_dict_of_a_queues_name_leaves_the_queue_alone<C: Kind>(client: C, name
 
 /// The queue `a:b` and the cache `a:b` lie within what a dictionary `a` and one with the prefix `a`
 /// have.
-async fn a_dict_leaves_what_is_beside_nested_collections_alone<C: Kind>(client: C, name: &str) {
+async fn a_dict_leaves_keys_beside_nested_collections_alone<C: Kind>(client: C, name: &str) {
     let queue: Queue<C> = WorkQueue::new(&client, format!("{{{name}}}:b"));
     let load = |id: String, ()| C::loading(Ok(Loaded::new(id)));
     let policy = CachePolicy::time_to_live(MINUTE);
@@ -269,7 +269,7 @@ async fn names_of_keys_beside_collections_are_refused<C: Kind>(client: C, name: 
 
 /// A walk over a whole database shows only the user's keys.
 #[test]
-fn a_whole_database_is_without_what_is_beside_collections() {
+fn a_whole_database_hides_keys_beside_collections() {
     let server = redis_collections::LocalServer::start().unwrap();
     let client = redis_collections::Client::open(server.url()).unwrap();
     let all: RedisDict<String, String> = RedisDict::whole_database(&client);

@@ -19,7 +19,7 @@ contract! {
     a_value_is_asked_for_once,
     a_change_by_another_program_is_noticed,
     own_writes_are_read_at_once,
-    only_what_is_missing_is_asked_for,
+    only_missing_keys_are_requested,
     a_field_of_a_hash_is_cached,
     fields_of_a_hash_are_asked_for_together,
     an_entry_expires_here_too,
@@ -135,7 +135,7 @@ async fn own_writes_are_read_at_once<C: Kind>(client: C, name: &'static str) {
     }
 }
 
-async fn only_what_is_missing_is_asked_for<C: Kind>(client: C, name: &'static str) {
+async fn only_missing_keys_are_requested<C: Kind>(client: C, name: &'static str) {
     for (way, name) in
         ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-messages")])
     {

@@ -74,7 +74,7 @@ fn server() -> LocalServer {
 
 /// What has arrived is read, though it took longer than the server may be silent to look at it.
 #[test]
-fn a_program_that_is_stopped_for_longer_than_its_limits_reads_what_has_arrived() {
+fn a_program_suspended_past_its_limits_reads_the_replies_that_have_arrived() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
     let program = program("in_a_program_every_call_is_answered", &proxy.url()).spawn().unwrap();
     let client = support::kinds::client();

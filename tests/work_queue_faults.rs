@@ -744,7 +744,7 @@ fn an_async_worker_does_jobs_tries_them_again_and_buries_them() {
 }
 
 #[test]
-fn a_worker_that_stops_gives_back_what_it_has_not_done() {
+fn a_stopped_worker_returns_its_unfinished_jobs() {
     let queue = queue(&client(), "grace");
     queue.push_many(&(0..20).collect::<Vec<_>>()).unwrap();
     let (stop, begun) = (StopHandle::new(), Arc::new(Mutex::new(Vec::new())));
@@ -785,7 +785,7 @@ fn a_worker_that_stops_gives_back_what_it_has_not_done() {
 }
 
 #[test]
-fn an_async_worker_that_stops_or_is_dropped_gives_back_what_it_has_not_done() {
+fn an_async_worker_stopped_or_dropped_returns_its_unfinished_jobs() {
     in_runtime(async {
         let client = AsyncClient::open(SERVER.url()).await.unwrap();
         for is_dropped in [false, true] {
@@ -824,7 +824,7 @@ fn an_async_worker_that_stops_or_is_dropped_gives_back_what_it_has_not_done() {
 }
 
 #[test]
-fn a_worker_outlives_its_server_and_gives_up_on_what_does_not_pass() {
+fn a_worker_survives_a_lost_server_and_ends_on_a_permanent_error() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
     let client = Client::open(&proxy.url()).unwrap();
     let queue = queue(&client, "outlives");

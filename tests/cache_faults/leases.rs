@@ -14,7 +14,7 @@ use super::support::servers::{Outcome, run};
 use super::{aside, keys, lease_end, minute, time};
 
 on_threads_and_tasks![
-    another_loads_when_the_lease_of_the_dead_is_over,
+    another_program_loads_after_the_lease_of_a_dead_one,
     a_load_that_takes_longer_than_its_lease_is_stored,
     the_first_that_is_ready_is_stored,
     a_caller_that_waited_in_vain_loads_without_storing,
@@ -30,7 +30,7 @@ fn leased(lease: Duration) -> CachePolicy {
     minute().lease(lease)
 }
 
-fn another_loads_when_the_lease_of_the_dead_is_over<C: Loads>() -> Outcome {
+fn another_program_loads_after_the_lease_of_a_dead_one<C: Loads>() -> Outcome {
     let (server, dead) = (Arc::new(LocalServer::start()?), Source::shut(7));
     let one = dead.cache(&client::<C>(&server), leased(LEASE));
     let never = start(&one, 1);
