@@ -21,8 +21,8 @@ const A_FAILOVER: Duration = Duration::from_secs(20);
 
 on_threads_and_tasks![
     a_killed_master_is_replaced,
-    slots_are_moved,
-    connections_are_cut,
+    a_move_of_slots_costs_no_value_and_no_error,
+    cut_connections_lose_and_double_nothing,
     a_hanging_master_is_replaced,
     a_master_and_its_replica_exchange_their_roles,
     servers_that_do_not_report_their_hosts_are_followed,
@@ -55,7 +55,7 @@ fn a_killed_master_is_replaced<C: Concurrent>() -> Outcome {
     })
 }
 
-fn slots_are_moved<C: Concurrent>() -> Outcome {
+fn a_move_of_slots_costs_no_value_and_no_error<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
         let workload = Workload::start(&C::of(cluster), &format!("moved-{}", C::NAME));
         workload.wait_for_a_round()?;
@@ -82,7 +82,7 @@ fn slots_are_moved<C: Concurrent>() -> Outcome {
     })
 }
 
-fn connections_are_cut<C: Concurrent>() -> Outcome {
+fn cut_connections_lose_and_double_nothing<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
         let workload = Workload::start(&C::of(cluster), &format!("cut-{}", C::NAME));
         let mut cut = 0;

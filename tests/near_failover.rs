@@ -18,7 +18,7 @@ use support::within;
 on_threads_and_tasks![
     a_killed_master_of_a_cluster_is_replaced,
     a_master_and_its_replica_exchange_their_roles,
-    slots_are_moved_back_and_forth,
+    no_stale_value_is_served_while_slots_move,
     a_key_created_where_its_slot_went_is_found,
     a_killed_master_of_sentinels_is_replaced,
     a_master_that_goes_on_after_a_planned_failover_is_left,
@@ -67,7 +67,7 @@ fn a_master_and_its_replica_exchange_their_roles<C: Concurrent>() -> Outcome {
     })
 }
 
-fn slots_are_moved_back_and_forth<C: Concurrent>() -> Outcome {
+fn no_stale_value_is_served_while_slots_move<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
         notify_of_all_keys(&cluster.urls())?;
         let watches = watches_of::<C>(cluster, "moved")?;

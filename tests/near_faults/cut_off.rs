@@ -14,16 +14,16 @@ use super::support::servers::Outcome;
 use super::support::staleness::{BOUND, Watch, Way, opened};
 
 on_threads_and_tasks![
-    the_server_is_asked,
+    a_cut_off_cache_asks_the_server_by_default,
     older_values_are_served_for_the_time_given,
     values_served_meanwhile_are_no_older_than_allowed,
-    a_read_fails,
+    a_cut_off_cache_can_be_set_to_fail,
     a_cache_that_is_connected_again_is_empty,
 ];
 
 const LONG: Duration = Duration::from_secs(60);
 
-fn the_server_is_asked<C: Concurrent>() -> Outcome {
+fn a_cut_off_cache_asks_the_server_by_default<C: Concurrent>() -> Outcome {
     for way in Way::ALL {
         let (cut_off, cached) = CutOff::<C>::start(way, way.near_cache())?;
         assert_eq!((cached.peek("a"), cached.peek("b")), (None, None));
@@ -64,7 +64,7 @@ fn values_served_meanwhile_are_no_older_than_allowed<C: Concurrent>() -> Outcome
     Ok(())
 }
 
-fn a_read_fails<C: Concurrent>() -> Outcome {
+fn a_cut_off_cache_can_be_set_to_fail<C: Concurrent>() -> Outcome {
     for way in Way::ALL {
         let near_cache = way.near_cache().on_disconnect(OnDisconnect::Fail);
         let (cut_off, cached) = CutOff::<C>::start(way, near_cache)?;
