@@ -9,7 +9,7 @@ use std::time::Duration;
 use redis_collections::{
     CacheClient, CachePolicy, ChangeFormat, Error, Loaded, LoadedMany, NearCache, RedisDict, Ttl,
 };
-use support::kinds::{Kind, SourceDown, contract, ok, plain, settle, tell_everything};
+use support::kinds::{Kind, SourceDown, contract, enable_all_notifications, ok, plain, settle};
 use support::wait_until;
 
 contract! {
@@ -31,7 +31,7 @@ type Squares<C> = CacheClient<u64, u64, C>;
 
 /// The sources of changes.
 fn ways() -> [NearCache; 2] {
-    tell_everything();
+    enable_all_notifications();
     [NearCache::tracking(), NearCache::writer_messages()]
 }
 

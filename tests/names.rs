@@ -8,7 +8,7 @@ use redis_collections::{
     Applied, CacheClient, CachePolicy, ChangeFormat, Error, Event, HashCacheClient, Loaded,
     NearCache, RedisDict, RedisHashDict, RedisList, RedisSet, Result, WorkQueue,
 };
-use support::kinds::{Kind, contract, ok, ok_within, settle, sorted, tell_everything};
+use support::kinds::{Kind, contract, enable_all_notifications, ok, ok_within, settle, sorted};
 
 contract! {
     a_queue_named_like_a_part_of_another_is_one_of_its_own,
@@ -283,7 +283,7 @@ fn a_whole_database_hides_keys_beside_collections() {
 
 /// What is known of a load lies under a key that begins as the value does, and is no entry.
 async fn a_load_publishes_nothing_about_its_lease<C: Kind>(client: C, name: &str) {
-    tell_everything();
+    enable_all_notifications();
     let load = |id: String, ()| C::loading(Ok(Loaded::new(id)));
     let policy = CachePolicy::time_to_live(MINUTE);
     let cache: CacheClient<String, String, C> =

@@ -10,7 +10,7 @@ use redis_collections::{
     AsyncClient, CachedDict, CachedHashDict, ChangeFormat, Client, Error, Json, LocalServer,
     NearCache, RedisDict, RedisHashDict,
 };
-use support::kinds::{Kind, contract, ok, settle, tell_everything};
+use support::kinds::{Kind, contract, enable_all_notifications, ok, settle};
 use support::proxy::{Direction, Proxy};
 use support::servers::query;
 use support::{eventually, wait_until};
@@ -36,7 +36,7 @@ contract! {
 
 /// The sources of changes.
 fn ways() -> [NearCache; 2] {
-    tell_everything();
+    enable_all_notifications();
     [NearCache::tracking(), NearCache::writer_messages()]
 }
 
@@ -327,7 +327,7 @@ async fn keys_of_other_types_are_cached<C: Kind>(client: C, name: &'static str) 
 }
 
 async fn a_writer_message_removes_only_its_field<C: Kind>(client: C, name: &'static str) {
-    tell_everything();
+    enable_all_notifications();
     let plain: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
     let publishing = plain.publishing(ChangeFormat::Own);
     ok!(plain.insert_many([("a", &1), ("b", &1), ("c", &1)]));

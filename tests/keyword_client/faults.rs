@@ -9,7 +9,9 @@ use redis_collections::keyword::{self, Dispatcher, Keyword, Status};
 use redis_collections::{Applied, AsyncClient, Client, Error, LocalServer};
 
 use crate::support::eventually;
-use crate::support::kinds::{Kind, RUNTIME, hard_of_hearing, ok, on_both_kinds, settle};
+use crate::support::kinds::{
+    Kind, RUNTIME, ok, on_both_kinds, server_without_notifications, settle,
+};
 use crate::support::proxy::{Direction, Proxy};
 use crate::support::servers::{PATIENCE, query};
 use crate::support::wire::Wire;
@@ -338,7 +340,7 @@ async fn settings_of_other_programs_are_kept<C: Watching>() {
 }
 
 async fn changes_of_dispatchers_are_delivered_without_notifications<C: Watching>() {
-    let (server, client): (_, C) = hard_of_hearing().await;
+    let (server, client): (_, C) = server_without_notifications().await;
     let dispatcher = serve(&client, "dome", [Keyword::integer("N").initial(1)]).await;
     let mut monitor = ok!(keyword::Client::new(&client).service("dome").monitor(["N"]));
     assert!(!monitor.sees_foreign_writes());

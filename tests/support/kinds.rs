@@ -30,7 +30,7 @@ pub(crate) fn client() -> Client {
 
 /// Turns on all notifications of the shared servers. Scenarios that each add what they need would
 /// take it from each other.
-pub(crate) fn tell_everything() {
+pub(crate) fn enable_all_notifications() {
     static ENABLED: LazyLock<()> = LazyLock::new(|| {
         for url in CLUSTER.urls().into_iter().chain([SERVER.url().to_owned()]) {
             let set = |kinds: &str| {
@@ -254,7 +254,7 @@ pub(crate) fn in_runtime<T>(scenario: impl Future<Output = T>) -> T {
 
 /// A server, and a client whose user may not change settings, and so receives only what writers
 /// publish.
-pub(crate) async fn hard_of_hearing<C: Kind>() -> (LocalServer, C) {
+pub(crate) async fn server_without_notifications<C: Kind>() -> (LocalServer, C) {
     let server = LocalServer::start().expect("a server");
     let mut user = redis::cmd("ACL");
     user.arg(&["SETUSER", "ann", "on", ">pw", "~*", "&*", "+@all", "-config"]);

@@ -87,7 +87,7 @@ fn keys_of(request: &Request) -> Vec<Bytes> {
 }
 
 /// The channel of a collection that publishes its changes, and the keys of its sequences.
-fn told(notices: &ChangePublishing) -> Vec<Bytes> {
+fn channels_of(notices: &ChangePublishing) -> Vec<Bytes> {
     vec![notices.own_channel(), notices.sequences(None), notices.sequences(Some(7))]
 }
 
@@ -98,14 +98,20 @@ fn collections(name: &Bytes, words: &[Bytes]) -> Vec<Owned> {
         let keys = keys_of(request);
         let channels = match keys.is_empty() {
             true => Vec::new(),
-            false => told(&ChangePublishing::adding(None, structure, &name[..], ChangeFormat::Own)),
+            false => channels_of(&ChangePublishing::adding(
+                None,
+                structure,
+                &name[..],
+                ChangeFormat::Own,
+            )),
         };
         Owned { owner: owner(kind), channels, keys }
     };
     let of_dict = |dict: RedisDict<Bytes, Bytes, Deferred>| {
         let keys = words.iter().flat_map(|word| keys_of(&dict.get(word).request)).collect();
-        let telling = dict.publishing(ChangeFormat::Own).remove(&Bytes::new()).request;
-        let channels = telling.publishing().iter().flat_map(|notices| told(notices)).collect();
+        let removal = dict.publishing(ChangeFormat::Own).remove(&Bytes::new()).request;
+        let channels =
+            removal.publishing().iter().flat_map(|notices| channels_of(notices)).collect();
         // Dictionaries of one prefix are the same.
         Owned { owner: format!("{dict:?}"), keys, channels }
     };
