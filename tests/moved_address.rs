@@ -75,7 +75,7 @@ fn writes_go_to_the_new_master_at_once() {
 }
 
 #[test]
-fn another_connection_is_tried_now_and_then_while_the_address_leads_to_a_replica() {
+fn another_connection_is_tried_periodically_while_the_address_leads_to_a_replica() {
     let pair = Pair::start();
     let client = Client::open(&pair.address.url()).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();

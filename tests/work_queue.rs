@@ -16,14 +16,14 @@ use support::{BETWEEN_LOOKS, LATE, wait_until, within};
 contract! {
     jobs_come_in_the_order_of_the_queue,
     any_push_to_the_list_is_a_job,
-    bytes_that_look_like_a_header_come_out_as_they_went_in,
+    bytes_that_look_like_a_header_round_trip,
     a_batch_is_claimed_at_once_and_acknowledged_with_the_next,
     a_finished_job_is_acknowledged_soon_without_a_next_claim,
     done_now_is_known_to_the_server_at_once,
     jobs_are_done_in_any_order,
     a_dropped_job_comes_back_first,
     a_dropped_consumer_gives_back_unseen_jobs,
-    a_job_that_is_tried_again_comes_later_with_an_id,
+    a_retried_job_returns_later_with_an_id,
     a_job_delivered_too_often_goes_to_the_dead_list,
     a_buried_job_can_be_read_requeued_and_purged,
     a_job_buried_during_a_requeue_stays_dead,
@@ -48,7 +48,7 @@ contract! {
     statistics_report_the_state_of_the_queue,
     a_claimed_job_that_is_never_requested_counts_as_idle,
     a_job_has_waited_at_least_since_it_was_seen_to_wait,
-    pops_by_other_programs_make_no_age_wrong_for_ever,
+    pops_by_other_programs_do_not_distort_ages_permanently,
     a_lost_consumer_gives_way_and_is_fenced,
     the_job_that_ends_every_consumer_is_buried_alone,
     a_job_that_has_run_for_some_time_counts_as_delivered_when_it_is_lost,
@@ -147,10 +147,7 @@ async fn any_push_to_the_list_is_a_job<C: Kind>(client: C, name: &'static str) {
     job.done();
 }
 
-async fn bytes_that_look_like_a_header_come_out_as_they_went_in<C: Kind>(
-    client: C,
-    name: &'static str,
-) {
+async fn bytes_that_look_like_a_header_round_trip<C: Kind>(client: C, name: &'static str) {
     let queue: WorkQueue<Vec<u8>, C> = WorkQueue::new(&client, format!("{{{name}}}"));
     let bytes = [&b"\x1eq1;3;id;"[..], b"\x1eq1;-", b"", b"\0;\xff", b"\x1ed1;1;0;"];
     ok!(queue.push_many(bytes));
@@ -272,7 +269,7 @@ async fn a_dropped_consumer_gives_back_unseen_jobs<C: Kind>(client: C, name: &'s
     second.done();
 }
 
-async fn a_job_that_is_tried_again_comes_later_with_an_id<C: Kind>(client: C, name: &'static str) {
+async fn a_retried_job_returns_later_with_an_id<C: Kind>(client: C, name: &'static str) {
     let queue = queue(&client, name);
     ok!(queue.push("a"));
     let mut consumer = queue.consumer();
@@ -716,7 +713,10 @@ async fn a_job_has_waited_at_least_since_it_was_seen_to_wait<C: Kind>(
     b.done();
 }
 
-async fn pops_by_other_programs_make_no_age_wrong_for_ever<C: Kind>(client: C, name: &'static str) {
+async fn pops_by_other_programs_do_not_distort_ages_permanently<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
     let queue = queue(&client, name);
     let list: RedisList<String, C> = RedisList::new(&client, format!("{{{name}}}"));
     ok!(list.push_many(["a", "b", "c"]));

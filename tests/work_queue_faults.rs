@@ -29,7 +29,7 @@ on_both_kinds! {
     a_consumer_lost_while_in_doubt_takes_over_no_jobs_of_others,
     a_consumer_goes_on_after_its_connections_died,
     a_full_server_is_drained,
-    a_huge_job_comes_through,
+    a_huge_job_is_delivered,
 }
 
 /// Longer than a busy machine keeps a thread waiting.
@@ -341,7 +341,7 @@ async fn a_full_server_is_drained<C: Kind>() {
     assert_eq!((stats.done, stats.pending, stats.in_flight, stats.dead), (49, 0, 0, 1));
 }
 
-async fn a_huge_job_comes_through<C: Kind>() {
+async fn a_huge_job_is_delivered<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let builder = C::builder(server.url()).response_timeout(LATE * 6);
     let client = C::build(builder).await.unwrap();

@@ -134,7 +134,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_come_out_as_they_went_in(
+        fn any_bytes_round_trip(
             bytes: Vec<u8>,
             mark in prop::sample::select(vec![&b""[..], MARK, PLAIN_HEADER, b"\x1eq1;7;id;", DEAD_MARK]),
         ) {

@@ -180,7 +180,7 @@ fn dead_jobs_are_listed_requeued_and_purged() {
 }
 
 #[test]
-fn a_drain_ends_when_there_is_nothing_left_or_in_time() {
+fn a_drain_ends_when_the_queue_is_empty_or_at_its_timeout() {
     check(&[
         Case("drain dry", NOTHING, Out("drained dry\n")),
         Case("drain dry --json -t 5m", NOTHING, Out("{\"drained\":true,\"queue\":\"dry\"}\n")),

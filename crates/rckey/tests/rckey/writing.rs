@@ -59,7 +59,7 @@ fn a_write_reports_the_outcome_of_each_value() {
 }
 
 #[test]
-fn a_write_waits_for_so_long_or_not_at_all() {
+fn a_write_waits_up_to_its_timeout_or_not_at_all() {
     let (slow, go) = slow("slow");
     check([
         (
