@@ -17,6 +17,7 @@ use redis_collections::{
     WorkQueue,
 };
 use support::kinds::SERVER;
+use support::program::build_library;
 use support::proxy::{Direction, Proxy};
 use support::{eventually, send_signal};
 
@@ -29,11 +30,7 @@ const LONG: Duration = Duration::from_secs(60);
 fn a_program_with_a_timer_signal_loses_nothing() {
     let directory = env::temp_dir().join(format!("signals-{}", std::process::id()));
     fs::create_dir(&directory).unwrap();
-    let library = directory.join("interrupt.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/interrupt.c");
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-pthread", "-o"]).arg(&library).arg(source);
-    assert!(compiler.status().expect("a C compiler").success());
+    let library = build_library("signal_timer.c", &directory).expect("a C compiler");
     for over_tcp in [true, false] {
         let server = server();
         let socket = format!("unix://{}", server.unix_socket().display());

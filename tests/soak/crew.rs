@@ -40,7 +40,7 @@ impl Crew {
         let (workers, producers) = (Vec::new(), Vec::new());
         let mut crew = Self { workers, producers, servers, mode, records, hired: 0, pushed: 0 };
         let interrupts = match cfg!(target_os = "linux") {
-            true => Some(build_library("interrupts.c", &crew.records)?),
+            true => Some(build_library("signal_timer.c", &crew.records)?),
             false => None,
         };
         for (number, post) in POSTS.iter().enumerate() {
