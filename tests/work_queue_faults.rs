@@ -198,7 +198,7 @@ async fn a_wait_that_hangs_holds_no_job_back<C: Kind>() {
         assert!(within(LATE, || is_blocked(SERVER.url(), &name)));
         proxy.hold(Direction::Replies);
         WorkQueue::<u32>::new(&self::client(), name).push(&7).unwrap();
-        // For longer than the server may be silent, though it is asked anew.
+        // Time is the subject: for longer than the server may be silent, though it is asked anew.
         thread::sleep(Duration::from_millis(2500));
         proxy.release();
         proxy
@@ -670,14 +670,14 @@ fn impatient() -> QueueSettings {
 fn a_worker_does_jobs_tries_them_again_and_buries_them() {
     let queue = queue(&client(), "worker").with(impatient());
     queue.push_many(&(0..50).collect::<Vec<_>>()).unwrap();
-    let (stop, most, now) = (StopHandle::new(), Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
+    let (stop, peak, now) = (StopHandle::new(), Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
     let worker = queue.worker({
-        let most = most.clone();
+        let peak = peak.clone();
         move |job: Job<u32>| {
-            most.fetch_max(1 + now.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
-            let all_run = || most.load(Ordering::SeqCst) >= 4;
+            peak.fetch_max(1 + now.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+            let all_run = || peak.load(Ordering::SeqCst) >= 4;
             assert!(within(LATE, all_run), "fewer run at once than may");
-            // A fifth, which must not begin, would be seen.
+            // No condition shows that a fifth does not begin: it is given time to.
             thread::sleep(Duration::from_millis(5));
             now.fetch_sub(1, Ordering::SeqCst);
             handle(*job, job.attempts())
@@ -694,7 +694,7 @@ fn a_worker_does_jobs_tries_them_again_and_buries_them() {
     let dead = queue.dead().list(9).unwrap();
     assert_eq!((dead[0].value.clone().unwrap(), dead[0].attempts), (7, 3));
     assert_eq!(dead[0].reason, "it never works");
-    assert_eq!(most.load(Ordering::SeqCst), 4);
+    assert_eq!(peak.load(Ordering::SeqCst), 4);
     let stats = queue.stats().unwrap();
     assert_eq!((stats.consumers, stats.in_flight, stats.retried), (0, 0, 4));
 }
@@ -705,19 +705,19 @@ fn an_async_worker_does_jobs_tries_them_again_and_buries_them() {
         let client = AsyncClient::open(SERVER.url()).await.unwrap();
         let queue = queue(&client, "worker").with(impatient());
         queue.push_many(&(0..50).collect::<Vec<_>>()).await.unwrap();
-        let (stop, most, now) =
+        let (stop, peak, now) =
             (StopHandle::new(), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let began = Instant::now();
         let worker = queue.worker({
-            let most = most.clone();
+            let peak = peak.clone();
             move |job: Job<u32, AsyncClient>| {
                 assert!(*job != 6 || job.redelivered(), "before there is a future");
-                let (most, now) = (most.clone(), now.clone());
+                let (peak, now) = (peak.clone(), now.clone());
                 async move {
-                    most.fetch_max(1 + now.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
-                    let all_run = || most.load(Ordering::SeqCst) >= 4;
+                    peak.fetch_max(1 + now.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+                    let all_run = || peak.load(Ordering::SeqCst) >= 4;
                     assert!(within_in_task(LATE, all_run).await, "fewer run at once than may");
-                    // A fifth, which must not begin, would be seen.
+                    // No condition shows that a fifth does not begin: it is given time to.
                     tokio::time::sleep(Duration::from_millis(5)).await;
                     now.fetch_sub(1, Ordering::SeqCst);
                     handle(*job, job.attempts())
@@ -739,7 +739,7 @@ fn an_async_worker_does_jobs_tries_them_again_and_buries_them() {
         assert_eq!(ended.unwrap(), 0);
         let stats = queue.stats().await.unwrap();
         assert_eq!((stats.consumers, stats.in_flight, stats.retried), (0, 0, 5));
-        assert_eq!(most.load(Ordering::SeqCst), 4);
+        assert_eq!(peak.load(Ordering::SeqCst), 4);
     });
 }
 

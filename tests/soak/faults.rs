@@ -120,11 +120,12 @@ impl Faults {
         while Instant::now() < end || !first.is_empty() {
             let later = later[storm.random.index(later.len())];
             storm.inflict(first.pop().unwrap_or(later))?;
-            // The seed says when faults happen, whatever the processes do.
+            // The seed determines when faults happen, whatever the processes do.
             thread::sleep(storm.random.milliseconds(20..400));
             storm.tend()?;
         }
         while let Some((time, _)) = storm.repairs.first() {
+            // Repairs are due at times that were drawn.
             thread::sleep(time.saturating_duration_since(Instant::now()));
             storm.tend()?;
         }
@@ -226,6 +227,7 @@ impl Storm<'_> {
         }
         let (stopped, running) = (self.random.milliseconds(1..60), self.random.milliseconds(1..30));
         let begin = Instant::now();
+        // Both times are drawn: a stopped process shows nothing to wait for.
         self.crew.process(process).signal("STOP")?;
         thread::sleep(stopped);
         self.crew.process(process).signal("CONT")?;
