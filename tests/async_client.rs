@@ -1,4 +1,4 @@
-//! What is particular to the async client: one shared connection, and futures that may be dropped.
+//! Properties of the async client alone: one shared connection, and futures that may be dropped.
 
 mod support;
 

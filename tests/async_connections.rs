@@ -1,4 +1,4 @@
-//! How the connections of async clients fail, and what they outlive.
+//! Failures of the connections of async clients, and recovery from them.
 
 mod support;
 
@@ -27,7 +27,7 @@ fn current_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// What a dictionary of `7`s says to a command.
+/// The answer of a dictionary of `7`s to a command.
 fn seven(command: &[Vec<u8>]) -> Answer {
     match &command[0][..] {
         b"PING" if command.len() == 1 => Answer::Say("+PONG\r\n"),
@@ -309,7 +309,7 @@ fn an_item_taken_by_a_wait_goes_back_when_its_runtime_ends() {
             direct.clear().unwrap();
             proxy.release();
         }
-        // What keeps the client alive does not matter.
+        // The owner of the client does not matter.
         let list = lasts.then_some(list);
         runtime.shutdown_background();
         proxy.release();
@@ -389,7 +389,7 @@ fn a_demoted_master_that_keeps_its_connections_is_left() {
         assert_eq!(on_new.as_deref(), Some("2"));
         list.push_back(&7).await.unwrap();
         assert_eq!(waiting.await.unwrap().unwrap(), Some(7), "it waits on the new master");
-        // The subscription must report what others write on the new master.
+        // The subscription must report writes of others on the new master.
         let reported = async {
             for n in 0.. {
                 query::<()>(replica.url(), &format!("SET moved:other {n}")).unwrap();

@@ -1,4 +1,4 @@
-//! Read-through caches: what they load, keep and give.
+//! Read-through caches: loading, storing and returning values.
 
 mod support;
 
@@ -49,7 +49,7 @@ contract! {
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What values are loaded from: an id becomes its square, plus how often it was asked before.
+/// The source of values: an id becomes its square, plus the number of earlier loads of it.
 #[derive(Clone, Default)]
 struct Source {
     loads: Arc<AtomicU64>,

@@ -1,4 +1,4 @@
-//! What read-through caches leave behind. Alone in its program, so that it can count threads.
+//! Leftovers of read-through caches. Alone in its program, so that it can count threads.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -28,7 +28,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// More than are refreshed at a time.
 const MANY: u64 = 40;
 
-/// What a loader does.
+/// The behaviour of a loader.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Way {
     Finds,
@@ -131,7 +131,7 @@ fn a_refresh_that_panics_takes_no_place<C: Concurrent>() -> Outcome {
     Ok(())
 }
 
-/// A codec with a fault: what panics is not the loader.
+/// A codec with a fault: it panics, and not the loader.
 struct Unwritable;
 
 impl Codec for Unwritable {

@@ -35,7 +35,7 @@ fn ways() -> [NearCache; 2] {
     [NearCache::tracking(), NearCache::writer_messages()]
 }
 
-/// A cache of what comes after an id, and how often it was loaded.
+/// A cache of the successor of an id, and the number of its loads.
 fn source<C: Kind>(client: &C, name: &str, policy: CachePolicy) -> (Squares<C>, Arc<AtomicU64>) {
     let loads = Arc::new(AtomicU64::new(0));
     let counted = loads.clone();

@@ -1,4 +1,4 @@
-//! What is different on a cluster, and what is refused there.
+//! Differences on a cluster, and the calls that are refused there.
 
 mod support;
 

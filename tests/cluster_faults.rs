@@ -1,5 +1,5 @@
-//! Faults of a real cluster in the middle of a running workload: what is lost is what the servers
-//! lose, and nothing is done twice.
+//! Faults of a real cluster in the middle of a running workload: only writes that the
+//! servers lose are lost, and nothing is done twice.
 
 mod support;
 
@@ -211,7 +211,7 @@ fn a_lasting_error_fails_at_once<C: Concurrent>() -> Outcome {
     })
 }
 
-/// What a workload finds while something happens to the cluster that it runs on.
+/// The report of a workload during a fault of its cluster.
 fn during<C: Concurrent>(
     client: &C,
     cluster: &mut Cluster,

@@ -241,7 +241,7 @@ fn an_option_of_an_option_keeps_its_kind_only_in_bincode() {
     assert!(kept.is_some_and(f64::is_nan));
 }
 
-/// What every `serde_json::Number` is if any crate of the program enables `arbitrary_precision`.
+/// The form of a `serde_json::Number` if any crate of the program enables `arbitrary_precision`.
 #[derive(Debug)]
 struct Number(&'static str);
 
@@ -257,7 +257,7 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-/// What every `serde_json::value::RawValue` is.
+/// The form of a `serde_json::value::RawValue`.
 #[derive(Debug)]
 struct Raw(&'static str);
 
@@ -414,7 +414,7 @@ fn bincode_refuses_to_write_values_that_it_cannot_read_back() {
     assert_eq!(decoded::<Bincode<Sparse>>(&encoded::<Bincode<Sparse>>(&whole)), whole);
 }
 
-/// What is skipped or renamed in one direction only shifts what follows.
+/// A field skipped or renamed in one direction only shifts those after it.
 #[test]
 fn bincode_refuses_values_that_it_would_read_back_as_others() {
     macro_rules! type_with {
@@ -495,8 +495,8 @@ fn bincode_refuses_values_that_it_would_read_back_as_others() {
     kept((std::ops::Bound::Included(1u8), std::time::Duration::from_secs(1), [(); 3], [1u8; 3]));
 }
 
-/// What serde reads as anything first, before it knows of which type it is, it does not read as
-/// some types. README says so.
+/// A value that serde buffers before it knows the type cannot be read as some types. README says
+/// so.
 #[test]
 fn values_that_serde_buffers_lack_some_types() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -341,7 +341,7 @@ fn a_key_that_cannot_be_decoded_is_an_error_in_its_place() {
     assert_eq!(events.next().unwrap().unwrap(), Event::Inserted(7));
 }
 
-/// What the server says of its setting.
+/// The server's reply about its setting.
 fn keyspace<T: redis::FromRedisValue>(server: &LocalServer, verb: &str, value: &[&str]) -> T {
     let mut command = redis::cmd("CONFIG");
     command.arg(verb).arg("notify-keyspace-events").arg(value);

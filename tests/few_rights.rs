@@ -1,4 +1,4 @@
-//! Users who may not do all that an operation takes: it has no effect, or its error does not deny
+//! Users without all rights that an operation needs: it has no effect, or its error does not deny
 //! that it may have had one.
 
 mod support;
@@ -83,7 +83,7 @@ const OPERATIONS: [&str; 9] = [
     "cache set",
 ];
 
-/// Everything that these operations do, and what they do first.
+/// The commands that these operations send, also as their first step.
 const COMMANDS: [&str; 20] = [
     "mset", "set", "unlink", "setrange", "hset", "hdel", "hkeys", "hexists", "pttl", "persist",
     "llen", "ltrim", "rpush", "hpttl", "hpexpire", "publish", "hincrby", "exists", "time", "hget",
@@ -104,7 +104,7 @@ fn fill(server: &LocalServer) {
 /// The key of a cache's values.
 const CACHED: &str = "cache~rc:hash-cache:1";
 
-/// What is stored, by which later states differ.
+/// The stored data, by which later states differ.
 fn stored(server: &LocalServer) -> String {
     let all = Collections::of(&Client::open(server.url()).unwrap(), false);
     let sorted = |map: std::collections::HashMap<String, u64>| {

@@ -1,4 +1,4 @@
-//! What the keyword service leaves behind. Alone in its program, so that it can count threads.
+//! Leftovers of the keyword service. Alone in its program, so that it can count threads.
 #![cfg(all(feature = "keyword", target_os = "linux"))]
 
 mod support;
@@ -26,7 +26,7 @@ on_threads_and_tasks![
     no_key_is_left_of_writes,
 ];
 
-/// A server, and what its clients have when there is no listener.
+/// A server, and the resources of its clients without a listener.
 struct Fixture<C> {
     server: LocalServer,
     client: C,

@@ -1,4 +1,4 @@
-//! What caches report to the `metrics` facade.
+//! Reports of caches to the `metrics` facade.
 #![cfg(feature = "metrics")]
 
 mod support;
@@ -48,7 +48,7 @@ fn record() {
     LazyLock::force(&RECORDER);
 }
 
-/// What was reported under a name.
+/// The number reported under a name.
 fn reported(name: &str) -> Option<u64> {
     let numbers = NUMBERS.lock().unwrap_or_else(PoisonError::into_inner);
     numbers.get(name).map(|number| number.load(Ordering::Relaxed))

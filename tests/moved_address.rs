@@ -33,7 +33,7 @@ impl Pair {
         Self { old, new, address }
     }
 
-    /// The old master follows the new one, so that it passes on even what is published there.
+    /// The old master follows the new one, so that it passes on even messages published there.
     fn fail_over(&self) {
         let offset = |server, field: &str| {
             let info = info(server);

@@ -28,7 +28,7 @@ const SHORT: Duration = Duration::from_millis(200);
 type Queue<C> = WorkQueue<String, C>;
 type Dict<C> = RedisDict<String, String, C>;
 
-/// What is called like a part of a queue.
+/// Names of parts of a queue.
 const PARTS: [&str; 12] = [
     "dead",
     "delayed",
@@ -110,8 +110,8 @@ async fn a_dict_of_a_queues_name_leaves_the_queue_alone<C: Kind>(client: C, name
     assert_eq!(jobs(&queue).await, ["x", "y"]);
 }
 
-/// The queue `a:b` and the cache `a:b` lie within what a dictionary `a` and one with the prefix `a`
-/// have.
+/// The queue `a:b` and the cache `a:b` lie within the keys of a dictionary `a` and of one with
+/// the prefix `a`.
 async fn a_dict_leaves_keys_beside_nested_collections_alone<C: Kind>(client: C, name: &str) {
     let queue: Queue<C> = WorkQueue::new(&client, format!("{{{name}}}:b"));
     let load = |id: String, ()| C::loading(Ok(Loaded::new(id)));
@@ -281,7 +281,7 @@ fn a_whole_database_hides_keys_beside_collections() {
     assert!(all.insert("mail~rc:paused", "1").is_err());
 }
 
-/// What is known of a load lies under a key that begins as the value does, and is no entry.
+/// The state of a load lies under a key that begins as that of the value does, and is no entry.
 async fn a_load_publishes_nothing_about_its_lease<C: Kind>(client: C, name: &str) {
     enable_all_notifications();
     let load = |id: String, ()| C::loading(Ok(Loaded::new(id)));

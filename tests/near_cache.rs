@@ -1,4 +1,4 @@
-//! Near caches: what they answer, and which changes they notice.
+//! Near caches: their answers, and the changes that they detect.
 
 mod support;
 

@@ -35,7 +35,7 @@ fn a_killed_master_of_a_cluster_is_replaced<C: Concurrent>() -> Outcome {
         let watches = watches_of::<C>(cluster, "killed")?;
         let slot = SLOTS - 1;
         let master = cluster.master_of(slot)?;
-        // What had not reached the replica would be lost.
+        // Writes that had not reached the replica would be lost.
         watches.while_writers_pause(|| {
             is_replicated(&cluster.url(master))?;
             cluster.kill(master).map_err(Box::<dyn std::error::Error>::from)

@@ -1,4 +1,4 @@
-//! What near caches and subscriptions leave behind. Alone in its program, so that it can count
+//! Leftovers of near caches and subscriptions. Alone in its program, so that it can count
 //! threads.
 #![cfg(target_os = "linux")]
 
@@ -23,7 +23,7 @@ on_threads_and_tasks![
     nothing_is_left_of_a_subscription_whose_server_hangs,
 ];
 
-/// What is there of caches and subscriptions: threads, tasks, and connections that listen.
+/// The resources of caches and subscriptions: threads, tasks, and connections that listen.
 #[derive(Debug, PartialEq)]
 struct Left {
     threads: usize,
@@ -33,7 +33,7 @@ struct Left {
 
 const NOTHING: Left = Left { threads: 0, tasks: 0, listeners: 0 };
 
-/// What a server does after the last listener has gone.
+/// The state of a server after the last listener has gone.
 #[derive(Clone, Copy)]
 enum Server {
     Answers,

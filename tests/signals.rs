@@ -69,7 +69,7 @@ fn server() -> LocalServer {
     LocalServer::start_with(&["--notify-keyspace-events", "KEAn"]).unwrap()
 }
 
-/// What has arrived is read, though it took longer than the server may be silent to look at it.
+/// Replies that have arrived are read, though the program looked later than the limit of silence.
 #[test]
 fn a_program_suspended_past_its_limits_reads_the_replies_that_have_arrived() {
     let proxy = Proxy::to(SERVER.port()).unwrap();

@@ -20,7 +20,7 @@ use support::tls::{Authority, Identity, TlsServer};
 const SHORT: Duration = Duration::from_millis(500);
 const LONG: Duration = Duration::from_secs(30);
 
-/// What an async client says when the server's reason got lost.
+/// The error of an async client when the server's reason got lost.
 const ENDED: &str = "perhaps because it does not accept the client's certificate or wants one";
 
 on_both_kinds!(
@@ -262,7 +262,7 @@ fn assert_hides(key: &str, shown: &impl Debug) {
     }
 }
 
-/// The port of what answers over TLS like a Sentinel that knows a master on 127.0.0.1.
+/// The port of a server that answers over TLS like a Sentinel with a master on 127.0.0.1.
 fn imitate_sentinel(authority: &Authority, master: u16) -> u16 {
     let identity = authority.certify_server(&["localhost"]).unwrap();
     let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap();

@@ -657,7 +657,7 @@ async fn statistics_report_the_state_of_the_queue<C: Kind>(client: C, name: &'st
     jobs.pop().unwrap().bury("");
     jobs.pop().unwrap().done();
     let runs = Some(Duration::from_millis(300));
-    // The consumer has seen what it left.
+    // The consumer has seen the jobs that it left.
     let are_old = |stats: &QueueStats| stats.longest_running.min(stats.oldest_pending) > runs;
     let stats = until(&queue, are_old).await;
     let counts = (stats.pending, stats.in_flight, stats.delayed, stats.dead, stats.consumers);
@@ -755,7 +755,7 @@ async fn a_lost_consumer_gives_way_and_is_fenced<C: Kind>(client: C, name: &'sta
     }
     assert_eq!(on_its_server(name, &["EXISTS", &lost]), redis::Value::Int(0));
 
-    // What a server gives to a consumer that is no more.
+    // A job that a server gives to a consumer that is no more.
     on_its_server(name, &["RPUSH", &lost, "late"]);
     let late = job(&mut consumer).await;
     assert_eq!(late.as_str(), "late");
@@ -842,12 +842,12 @@ fn on_its_server(name: &str, command: &[&str]) -> redis::Value {
     reply.unwrap_or_else(|| panic!("{command:?}"))
 }
 
-/// What a command says where the keys of a queue are.
+/// The reply of the server that has the keys of a queue.
 fn of_its_server<T: redis::FromRedisValue>(name: &str, command: &[&str]) -> T {
     of_its_servers(name, command).into_iter().next().expect("a server")
 }
 
-/// What a command says where keys of a queue may be.
+/// The replies of all servers that may have keys of a queue.
 fn of_its_servers<T: redis::FromRedisValue>(name: &str, command: &[&str]) -> Vec<T> {
     let mut sent = redis::cmd(command[0]);
     sent.arg(&command[1..]);

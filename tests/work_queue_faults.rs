@@ -1,4 +1,4 @@
-//! What a `WorkQueue` does when things fail, and how many round trips it takes when they do not.
+//! A `WorkQueue` during faults, and the round trips that it takes without them.
 
 mod support;
 
@@ -34,7 +34,7 @@ on_both_kinds! {
 
 /// Longer than a busy machine keeps a thread waiting.
 const LEASE: Duration = Duration::from_secs(3);
-/// After so long the maintenance thread acknowledges what no claim has taken along.
+/// After so long the maintenance thread acknowledges jobs that no claim has acknowledged.
 const UNTIL_SETTLED: Duration = Duration::from_millis(100);
 
 fn queue<C: Kind>(client: &C, name: &str) -> WorkQueue<u32, C> {
@@ -60,7 +60,7 @@ async fn a_batch_takes_two_round_trips_at_most_and_a_job_one_or_two<C: Kind>() {
             job.done();
         }
         let counted = proxy.round_trips() as f64;
-        // What the maintenance thread sends meanwhile on a slow machine.
+        // Commands of the maintenance thread meanwhile, on a slow machine.
         let besides = began.elapsed().div_duration_f64(UNTIL_SETTLED);
         let limit = f64::from(jobs) * limit + besides;
         assert!(counted <= limit, "{counted} round trips for {jobs} jobs in batches of {batch}");
@@ -651,7 +651,7 @@ fn a_consumer_cut_off_for_its_lease_reports_it_lost() {
     assert_eq!(other.stats().unwrap().done, 1, "the other one is fenced");
 }
 
-/// What handlers of the tests do with a job.
+/// The work of the handlers of the tests.
 fn handle(number: u32, attempts: u32) -> Result<(), String> {
     match number {
         3 if attempts == 0 => Err("the first time".into()),

@@ -139,7 +139,7 @@ fn policies_whose_times_add_up_to_too_much_are_refused<C: Loads>() -> Outcome {
     all_expire(&server)
 }
 
-/// What is deleted is another value than the one that is being loaded.
+/// The deleted value is another than the one that is being loaded.
 fn ids_with_separators_do_not_meet<C: Loads>() -> Outcome {
     let server = LocalServer::start()?;
     let client = C::connect(C::builder(server.url()));

@@ -60,7 +60,7 @@ fn a_reply_that_is_lost_is_asked_for_again<C: Loads>() -> Outcome {
     // The server knows the scripts from now on.
     assert_eq!(get(&cache, 9)?, Some(7));
 
-    // What a look answers is five bytes long. The next is of the claim.
+    // The reply to a look is five bytes long. The next is of the claim.
     proxy.cut_after(6, Direction::Replies);
     assert_eq!((get(&cache, 1)?, peek(&cache, 1)?), (Some(7), Some(7)), "claim");
 

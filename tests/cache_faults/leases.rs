@@ -94,7 +94,7 @@ fn the_first_that_is_ready_is_stored<C: Loads>() -> Outcome {
 fn a_caller_that_waited_in_vain_loads_without_storing<C: Loads>() -> Outcome {
     let (server, source) = (LocalServer::start()?, Source::of(7));
     let cache = source.cache(&client::<C>(&server), leased(SHORT_LEASE));
-    // The key of what is known is that of a load that has ended.
+    // The state key is that of a load that has ended.
     let shut = Source::shut(0);
     let first = start(&shut.cache(&client::<C>(&server), leased(SHORT_LEASE)), 1);
     shut.awaits_loads(1);

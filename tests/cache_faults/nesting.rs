@@ -27,8 +27,8 @@ fn patient() -> redis_collections::CachePolicy {
 
 type Slot<C> = Arc<OnceLock<Cache<C>>>;
 
-/// A cache whose loader asks `inner` for what `id` makes of the id, and gives one more: or a
-/// hundred, if the answer is that it asks for itself.
+/// A cache whose loader asks `inner` for the id that `id` computes, and adds one to the answer, or
+/// a hundred if the answer is that it asks for itself.
 fn over<C: Loads>(
     client: &C,
     name: &str,
@@ -51,7 +51,7 @@ fn over<C: Loads>(
     Ok(cache)
 }
 
-/// What becomes of a call that would hang if it did not end soon.
+/// The outcome of a call that would hang if it did not end soon.
 fn soon<T: Send + 'static, C: Concurrent>(
     call: impl Future<Output = T> + Send + 'static,
 ) -> impl FnOnce() -> T {

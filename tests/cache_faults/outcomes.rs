@@ -1,4 +1,4 @@
-//! What programs learn of each other's loads that bring no value.
+//! Loads without a value, as seen by other programs.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ fn waiting_programs_receive_the_absence_of_a_value<C: Loads>() -> Outcome {
     Ok(())
 }
 
-/// What the callers in many programs get of one load in another.
+/// The outcomes that callers in many programs receive of one load in another.
 fn after_one_load<C: Loads>(
     server: &LocalServer,
     policy: CachePolicy,

@@ -110,7 +110,7 @@ enum Way {
 const IDS: u64 = 8;
 const READERS: usize = 3;
 
-/// What the values are, and how new they must be for callers from now on.
+/// The values, and how new they must be for callers from now on.
 struct Board {
     values: [AtomicU64; IDS as usize],
     newest: [AtomicU64; IDS as usize],

@@ -1,4 +1,4 @@
-//! What is said of it when Redis cannot be used.
+//! Warnings when Redis cannot be used.
 
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::Instant;

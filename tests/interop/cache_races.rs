@@ -154,7 +154,7 @@ async fn set_yields_to_a_concurrent_write_by_python<C: Kind>() {
 type Students<C> = CacheClient<i64, PyJson<String>, C>;
 type Class<C> = HashCacheClient<i64, i64, PyJson<String>, C>;
 
-/// What a loader asks, and waits for.
+/// The source that a loader asks and waits for.
 struct Source {
     asked: Receiver<()>,
     answers: Sender<&'static str>,

@@ -8,7 +8,7 @@ use crate::support::kinds::server_without_notifications;
 use crate::support::kinds::{Kind, ok, on_both_kinds};
 use crate::support::servers::run;
 
-/// Closes what is listened to.
+/// Closes the subscription.
 const END: &str = "end";
 
 on_both_kinds!(

@@ -1,4 +1,4 @@
-//! Caches here and in Python, each of which follows what the other writes.
+//! Caches here and in Python, each of which follows the writes of the other.
 
 use redis_collections::{
     CachedDict, ChangeFormat, Codec, MessagePack, NearCache, PyDict, RedisDict,

@@ -315,7 +315,7 @@ async fn changes_are_delivered_after_a_restart_of_the_server<C: Watching>() {
     while settle!(dispatcher.set("N", 2)).is_err() {}
     loop {
         match C::next(&mut monitor).await {
-            // The type comes back with what else the server has lost.
+            // The type comes back with the other keys that the server has lost.
             Ok(reading) if reading.value == 2.into() => break,
             Ok(_) | Err(Error::Keyword { source: UnknownKeyword, .. }) => {}
             Err(error) => panic!("{error}"),

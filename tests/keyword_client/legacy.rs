@@ -82,7 +82,7 @@ impl Drop for Cauldron {
     }
 }
 
-/// Writes, and what has to become of it.
+/// Writes, and checks the outcome.
 async fn writes<C: Kind>(service: &Service<C>, wire: &mut Wire) {
     for (value, status, outcome) in [
         ("5", "ready", Ok("5")),

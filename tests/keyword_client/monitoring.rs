@@ -204,7 +204,7 @@ async fn a_watch_may_read_and_write<C: Watching>(client: C, name: &'static str) 
     ok!(service.wait_for("TWICE", twice(6), PATIENCE));
     assert_eq!(reports.recv_timeout(PATIENCE), Ok(3));
     drop(watch);
-    // What it holds is dropped with it.
+    // Its captures are dropped with it.
     assert!(
         reports.recv_timeout(PATIENCE).is_err_and(|error| error != mpsc::RecvTimeoutError::Timeout)
     );

@@ -83,7 +83,7 @@ async fn a_dispatcher_that_is_cut_off_loses_the_name<C: Patient>() {
     ok!(first.shutdown());
     assert!(second.is_serving() && wire.is_registered());
     assert_eq!(wire.value("N").as_deref(), Some("2"));
-    // What listened for the first one ends beside it.
+    // The listener of the first one ends beside it.
     assert!(eventually(|| wire.listeners() == 1));
     assert_eq!((wire.write("SLOW", "3"), wire.write("N", "3")), ("3".into(), "3".into()));
 }

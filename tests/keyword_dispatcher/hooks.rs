@@ -1,4 +1,4 @@
-//! What a program does about its keywords.
+//! Hooks of keywords.
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is set, by the dispatcher itself and by clients.
+//! Values set by the dispatcher itself and by clients.
 
 use std::collections::HashMap;
 
@@ -275,7 +275,7 @@ async fn databases_are_kept_apart<C: Kind>(client: C, name: &'static str) {
     there.use_channels_of(1);
     assert_eq!((here.write("N", "1"), there.write("N", "2")), ("1".into(), "2".into()));
     assert_eq!((here.value("N").as_deref(), there.value("N").as_deref()), (Some("1"), Some("2")));
-    // The own copy follows what is answered.
+    // The local copy follows the replies.
     assert!(eventually(|| first.get("N").unwrap() == Some(Value::Integer(1))));
     assert!(eventually(|| second.get("N").unwrap() == Some(Value::Integer(2))));
     // Requests of Cauldron's do not say for which database they are: only the first takes them.

@@ -1,5 +1,4 @@
-//! Dispatchers that end, what becomes of what is asked meanwhile, and whether their names are given
-//! back.
+//! Dispatchers that end, the outcomes of requests meanwhile, and the release of their names.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

@@ -64,7 +64,7 @@ async fn written_values_are_limited_to_16_mebibytes<C: Kind>() {
     ] {
         assert!(matches!(outcome, Err(Error::InvalidArgument { .. })), "{outcome:?}");
     }
-    // What watches is not cut off by values that its own dispatcher sets.
+    // A watch is not cut off by values that its own dispatcher sets.
     let (report, reports) = std::sync::mpsc::channel();
     let _watch = ok!(dome.watch(["N"], move |reading| {
         let _ = report.send(reading.text.len());

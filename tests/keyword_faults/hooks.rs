@@ -1,4 +1,4 @@
-//! Functions of a dispatcher's program that hang or fail, and what its copy of the values is then.
+//! Functions of a dispatcher's program that hang or fail, and its copy of the values then.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
@@ -73,7 +73,7 @@ fn a_hanging_hook_blocks_only_its_own_keyword() {
     }
 }
 
-/// What the hook has moved is not where it was.
+/// A failed hook may have moved its device.
 async fn a_value_is_written_again_after_its_hook_failed<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;

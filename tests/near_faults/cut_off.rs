@@ -1,4 +1,4 @@
-//! What a cache answers while it may miss changes.
+//! Answers of a cache that may miss changes.
 
 use std::time::Duration;
 
@@ -103,8 +103,7 @@ fn a_cache_that_is_connected_again_is_empty<C: Concurrent>() -> Outcome {
     Ok(())
 }
 
-/// A server on which `a` and `b` were 1 and are 2, of which a cache that had asked for `a` has not
-/// heard.
+/// A server on which `a` and `b` were 1 and are 2. A cache that had asked for `a` has missed it.
 struct CutOff<C> {
     _client: C,
     proxy: Proxy,

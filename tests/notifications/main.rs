@@ -1,4 +1,4 @@
-//! Whether the changes of every program are seen, by what the server has of keyspace notifications.
+//! Detection of the changes of every program, by the keyspace notifications that a server has.
 #![cfg(all(feature = "near-cache", feature = "keyword"))]
 
 mod older;

@@ -1,5 +1,5 @@
-//! What every operation makes of replies that its commands never give: an error that says so,
-//! whatever the reply, and never a value or a panic.
+//! Every operation turns replies that its commands never give into an error that says so, whatever
+//! the reply, and never into a value or a panic.
 
 mod server;
 
@@ -11,7 +11,7 @@ use redis_collections::{
 };
 use server::Scripted;
 
-/// Replies, and what the tables below call them.
+/// Replies, and their names in the tables below.
 const REPLIES: [(&str, &str); 21] = [
     ("ok", "+OK\r\n"),
     ("queued", "+QUEUED\r\n"),
@@ -38,7 +38,7 @@ const REPLIES: [(&str, &str); 21] = [
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Whether an operation took a reply for what it asked for.
+/// Whether an operation accepted a reply.
 fn takes<T>(outcome: Result<T>) -> bool {
     match outcome {
         // That others changed a value at each try is no matter of shapes.
@@ -318,7 +318,7 @@ fn a_consumer_accepts_only_replies_of_its_scripts() {
     });
 }
 
-/// What `load`, the script that begins a load, answers to who may load.
+/// The reply of `load`, the script that begins a load, to a caller that may load.
 const CLAIMED: &str = "*5\r\n$7\r\nclaimed\r\n$-1\r\n:-2\r\n$1\r\n1\r\n$4\r\nnone\r\n";
 
 #[test]

@@ -318,7 +318,7 @@ impl Storm<'_> {
 
     /// Stops a worker, in the middle of a job if it comes to one, and says whether it is.
     ///
-    /// What is due meanwhile is repaired, or a worker that is cut off would never come to a job.
+    /// Faults due meanwhile are repaired, or a worker that is cut off would never come to a job.
     fn catch(&mut self, worker: usize) -> Outcome<bool> {
         let deadline = Instant::now() + FOR_A_SLOW_JOB;
         loop {

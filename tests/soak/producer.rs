@@ -66,8 +66,8 @@ impl Producer {
                     }
                 }
                 Ok(None) => {}
-                // It may come or not. Once more it would be another job. Nothing shows when the server
-                // answers again.
+                // It may come or not. Once more it would be another job. Nothing shows when the
+                // server answers again.
                 Err(_) => thread::sleep(Duration::from_millis(20)),
             }
             // The seed sets the pace: now and then for so long that workers have nothing to do.

@@ -77,7 +77,7 @@ pub(crate) fn on_cluster_to_break(test: impl FnOnce(&mut Cluster) -> Outcome) ->
     with_account(&mut cluster, test)
 }
 
-/// Runs a test and prints what has happened in its cluster if it fails.
+/// Runs a test and prints the events of its cluster if it fails.
 fn with_account(cluster: &mut Cluster, test: impl FnOnce(&mut Cluster) -> Outcome) -> Outcome {
     test(cluster).inspect_err(|_| eprintln!("{}", cluster.account()))
 }

@@ -1,6 +1,6 @@
 //! The scenarios that both kinds of dictionary share.
 
-/// The scenarios, on what `$open` opens: a function of a client and a name.
+/// The scenarios, on the collection that `$open`, a function of a client and a name, opens.
 macro_rules! map_scenarios {
     ($open:ident) => {
         async fn many_entries_are_written_and_read_in_order<C: Kind>(
