@@ -194,7 +194,7 @@ async fn fields_of_a_hash_are_asked_for_together<C: Kind>(client: C, name: &'sta
     }
 }
 
-/// Long enough for a busy machine to read what expires then.
+/// Long enough for a busy machine to read values that expire then.
 const A_MOMENT: Duration = Duration::from_millis(1500);
 
 async fn an_entry_expires_here_too<C: Kind>(client: C, name: &'static str) {

@@ -204,7 +204,7 @@ fn get<C: Concurrent>(cached: &CachedDict<u64, u64, C>) -> Option<u64> {
     C::finish(async { settle!(cached.get(&7)) }).expect("an answer").as_deref().copied()
 }
 
-/// Caches that each add what they need could take it from each other.
+/// Caches that each add their own kinds could overwrite each other's setting.
 fn notify_of_all_keys(urls: &[String]) -> Outcome {
     let setting = "CONFIG SET notify-keyspace-events KEAn";
     Ok(urls.iter().try_for_each(|url| query(url, setting))?)

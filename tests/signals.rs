@@ -63,8 +63,8 @@ fn a_program_that_starts_others_loses_nothing() {
     assert_succeeds(program.env(STARTS_OTHERS, "1").spawn().unwrap());
 }
 
-/// A server that notifies of everything: ways that each add what they need can take it from each
-/// other, which is an event of its own.
+/// A server that notifies of everything: ways that each add their own kinds can overwrite each
+/// other's setting, which is an event of its own.
 fn server() -> LocalServer {
     LocalServer::start_with(&["--notify-keyspace-events", "KEAn"]).unwrap()
 }

@@ -1,4 +1,4 @@
-//! That the stampede tells caches that load once from those in which everybody loads.
+//! The stampede distinguishes caches that load once from those in which every process loads.
 
 use std::path::Path;
 
