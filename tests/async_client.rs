@@ -1,4 +1,4 @@
-//! What is particular to the async client: one shared connection, and futures that may be dropped.
+//! Properties of the async client alone: one shared connection, and futures that may be dropped.
 
 mod support;
 
@@ -383,7 +383,7 @@ fn outside_of_a_runtime_a_call_is_an_error() {
 }
 
 #[test]
-fn a_runtime_that_keeps_no_time_is_an_error() {
+fn a_runtime_without_timers_is_an_error() {
     let without_io = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let error = without_io.block_on(AsyncClient::open(SERVER.url())).unwrap_err();
     assert!(matches!(&error, Error::Connect { .. }), "{error}");

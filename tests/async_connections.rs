@@ -1,4 +1,4 @@
-//! How the connections of async clients fail, and what they outlive.
+//! Failures of the connections of async clients, and recovery from them.
 
 mod support;
 
@@ -27,7 +27,7 @@ fn current_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// What a dictionary of `7`s says to a command.
+/// The answer of a dictionary of `7`s to a command.
 fn seven(command: &[Vec<u8>]) -> Answer {
     match &command[0][..] {
         b"PING" if command.len() == 1 => Answer::Say("+PONG\r\n"),
@@ -76,7 +76,7 @@ fn no_call_outlives_its_connection() {
 }
 
 #[test]
-fn a_client_works_in_runtimes_that_know_nothing_of_each_other() {
+fn a_client_works_in_independent_runtimes() {
     let first = current_thread();
     let client = first.block_on(AsyncClient::open(SERVER.url())).unwrap();
     let dict: Dict = RedisDict::new(&client, "runtimes-apart");
@@ -116,7 +116,7 @@ fn a_client_works_in_runtimes_that_know_nothing_of_each_other() {
 }
 
 #[test]
-fn a_silent_server_is_noticed_in_whatever_runtime_a_call_is() {
+fn a_silent_server_is_detected_in_every_runtime() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
     let [first, second] = [current_thread(), current_thread()];
     let open = AsyncClient::builder(&proxy.url()).response_timeout(SHORT).connect_timeout(SHORT);
@@ -223,7 +223,7 @@ fn a_server_that_cannot_answer_for_the_moment_has_accepted() {
 }
 
 #[test]
-fn an_idle_connection_has_to_answer_what_it_is_asked() {
+fn an_idle_connection_with_a_wrong_answer_to_its_probe_is_replaced() {
     for reply in ["+QUEUED\r\n", "$1\r\n7\r\n", "+PONG\r\n", "-ERR something else\r\n"] {
         let server = Scripted::answering(move |number, command| match &command[0][..] {
             b"PING" if command.len() == 2 && number == 0 => Answer::Say(reply),
@@ -262,7 +262,7 @@ fn a_call_after_a_pause_takes_its_limit_once_and_nothing_is_sent() {
 }
 
 #[test]
-fn an_idle_connection_that_is_dead_without_a_word_is_replaced() {
+fn a_silently_dead_idle_connection_is_replaced() {
     let server = Scripted::answering(|number, command| match &command[0][..] {
         b"PING" if command.len() == 2 && number == 0 => Answer::Nothing,
         _ => seven(command),
@@ -309,7 +309,7 @@ fn an_item_taken_by_a_wait_goes_back_when_its_runtime_ends() {
             direct.clear().unwrap();
             proxy.release();
         }
-        // What keeps the client alive does not matter.
+        // The owner of the client does not matter.
         let list = lasts.then_some(list);
         runtime.shutdown_background();
         proxy.release();
@@ -389,7 +389,7 @@ fn a_demoted_master_that_keeps_its_connections_is_left() {
         assert_eq!(on_new.as_deref(), Some("2"));
         list.push_back(&7).await.unwrap();
         assert_eq!(waiting.await.unwrap().unwrap(), Some(7), "it waits on the new master");
-        // The subscription must report what others write on the new master.
+        // The subscription must report writes of others on the new master.
         let reported = async {
             for n in 0.. {
                 query::<()>(replica.url(), &format!("SET moved:other {n}")).unwrap();

@@ -1,4 +1,4 @@
-//! Read-through caches: what they load, keep and give.
+//! Read-through caches: loading, storing and returning values.
 
 mod support;
 
@@ -21,7 +21,7 @@ contract! {
     a_loader_may_say_how_long_a_value_is_kept,
     arguments_reach_the_loader,
     several_values_are_loaded_where_they_are_missing,
-    a_bulk_loader_is_given_what_is_missing,
+    a_bulk_loader_receives_only_the_missing_ids,
     a_bulk_loader_that_miscounts_is_an_error,
     set_loads_anew,
     a_value_can_be_set,
@@ -49,7 +49,7 @@ contract! {
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What values are loaded from: an id becomes its square, plus how often it was asked before.
+/// The source of values: an id becomes its square, plus the number of earlier loads of it.
 #[derive(Clone, Default)]
 struct Source {
     loads: Arc<AtomicU64>,
@@ -205,7 +205,7 @@ async fn several_values_are_loaded_where_they_are_missing<C: Kind>(client: C, na
     assert_eq!(ok!(cache.get_many(&[0; 0])), []);
 }
 
-async fn a_bulk_loader_is_given_what_is_missing<C: Kind>(client: C, name: &str) {
+async fn a_bulk_loader_receives_only_the_missing_ids<C: Kind>(client: C, name: &str) {
     let name = plain(name);
     let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
     let seen = asked.clone();

@@ -1,4 +1,4 @@
-//! What read-through caches leave behind. Alone in its program, so that it can count threads.
+//! Leftovers of read-through caches. Alone in its program, so that it can count threads.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis_collections::{CacheClient, CachePolicy, Codec, CodecError, Loaded, LocalServer};
-use support::concurrent::{Concurrent, on_both_kinds};
+use support::concurrent::{Concurrent, on_threads_and_tasks};
 use support::eventually;
 use support::kinds::{SourceDown, settle};
 use support::leftovers::{tasks, threads};
 use support::servers::{Outcome, query};
 
-on_both_kinds![
+on_threads_and_tasks![
     no_key_is_left_of_loads_that_ended,
     leftovers_of_a_load_that_died_expire,
     nothing_is_left_of_refreshes,
@@ -28,7 +28,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// More than are refreshed at a time.
 const MANY: u64 = 40;
 
-/// What a loader does.
+/// The behaviour of a loader.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Way {
     Finds,
@@ -131,7 +131,7 @@ fn a_refresh_that_panics_takes_no_place<C: Concurrent>() -> Outcome {
     Ok(())
 }
 
-/// A codec with a fault: what panics is not the loader.
+/// A codec with a fault: it panics, and not the loader.
 struct Unwritable;
 
 impl Codec for Unwritable {

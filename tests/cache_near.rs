@@ -9,7 +9,7 @@ use std::time::Duration;
 use redis_collections::{
     CacheClient, CachePolicy, ChangeFormat, Error, Loaded, LoadedMany, NearCache, RedisDict, Ttl,
 };
-use support::kinds::{Kind, SourceDown, contract, ok, plain, settle, tell_everything};
+use support::kinds::{Kind, SourceDown, contract, enable_all_notifications, ok, plain, settle};
 use support::wait_until;
 
 contract! {
@@ -31,11 +31,11 @@ type Squares<C> = CacheClient<u64, u64, C>;
 
 /// The sources of changes.
 fn ways() -> [NearCache; 2] {
-    tell_everything();
+    enable_all_notifications();
     [NearCache::tracking(), NearCache::writer_messages()]
 }
 
-/// A cache of what comes after an id, and how often it was loaded.
+/// A cache of the successor of an id, and the number of its loads.
 fn source<C: Kind>(client: &C, name: &str, policy: CachePolicy) -> (Squares<C>, Arc<AtomicU64>) {
     let loads = Arc::new(AtomicU64::new(0));
     let counted = loads.clone();

@@ -31,7 +31,7 @@ contract! {
     changes_are_published_in_the_formats_of_python,
     commands_that_travel_together_are_published,
     a_script_that_the_server_forgot_is_published,
-    a_handle_keeps_its_notices,
+    every_handle_made_from_another_keeps_publishing,
     any_bytes_are_published,
     a_large_number_is_answered_exactly,
     the_message_of_a_write_that_failed_is_revoked,
@@ -53,14 +53,14 @@ mod dicts {
 
     contract! {
         many_entries_are_written_and_read_in_order,
-        nothing_is_sent_for_nothing,
-        an_insert_can_depend_on_what_is_there,
+        empty_arguments_have_empty_results,
+        an_insert_can_be_conditional,
         an_entry_can_be_replaced_or_taken,
         everything_can_be_listed,
         a_large_dict_is_listed_completely,
         a_glob_selects_entries,
         all_entries_are_replaced_at_once,
-        an_extend_that_fails_half_way_says_so,
+        a_partly_failed_extend_is_reported,
         extend_takes_any_number_of_entries,
         some_entry_can_be_popped,
         a_pop_loses_nothing_that_cannot_be_decoded,
@@ -79,14 +79,14 @@ mod hashes {
 
     contract! {
         many_entries_are_written_and_read_in_order,
-        nothing_is_sent_for_nothing,
-        an_insert_can_depend_on_what_is_there,
+        empty_arguments_have_empty_results,
+        an_insert_can_be_conditional,
         an_entry_can_be_replaced_or_taken,
         everything_can_be_listed,
         a_large_dict_is_listed_completely,
         a_glob_selects_entries,
         all_entries_are_replaced_at_once,
-        an_extend_that_fails_half_way_says_so,
+        a_partly_failed_extend_is_reported,
         extend_takes_any_number_of_entries,
         some_entry_can_be_popped,
         a_pop_loses_nothing_that_cannot_be_decoded,
@@ -560,7 +560,7 @@ async fn a_script_that_the_server_forgot_is_published<C: Kind>(client: C, name: 
     }
 }
 
-async fn a_handle_keeps_its_notices<C: Kind>(client: C, name: &'static str) {
+async fn every_handle_made_from_another_keeps_publishing<C: Kind>(client: C, name: &'static str) {
     const AGES: RedisHashDict<String, i64, Deferred> = RedisHashDict::named("ages");
     let mut listener = listen(name, "hash", "ages");
     ok!(AGES.on(&client).clear());

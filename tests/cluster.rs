@@ -1,4 +1,4 @@
-//! What is different on a cluster, and what is refused there.
+//! Differences on a cluster, and the calls that are refused there.
 
 mod support;
 
@@ -183,7 +183,7 @@ fn unreachable_seeds_do_no_harm_among_reachable_ones() {
 }
 
 #[test]
-fn a_node_opened_as_a_server_alone_says_how_to_open_it() {
+fn a_cluster_node_opened_as_a_single_server_is_an_error_with_advice() {
     let client = Client::open(&CLUSTER.url(0)).unwrap();
     let dict: RedisDict<u64, u64> = RedisDict::new(&client, "alone");
     let error = (0..10).find_map(|key| dict.get(&key).err()).expect("some key lies elsewhere");

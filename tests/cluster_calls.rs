@@ -8,14 +8,16 @@ use std::time::{Duration, Instant};
 
 use redis_collections::{Applied, Error, RedisDict, RedisHashDict, RedisList, Result};
 use support::cluster::{Cluster, NODES};
-use support::concurrent::{Concurrent, on_both_kinds, on_cluster_to_break, on_shared_cluster};
+use support::concurrent::{
+    Concurrent, on_cluster_to_break, on_shared_cluster, on_threads_and_tasks,
+};
 use support::kinds::{ok, settle};
 use support::servers::{Outcome, query, wait_for};
 
 const A_SECOND: Duration = Duration::from_secs(1);
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
 
-on_both_kinds![
+on_threads_and_tasks![
     keys_are_found_on_both_sides_of_a_move,
     commands_about_both_sides_of_a_move_wait_for_its_end,
     a_waiting_pop_follows_its_list,

@@ -1,5 +1,5 @@
-//! Faults of a real cluster in the middle of a running workload: what is lost is what the servers
-//! lose, and nothing is done twice.
+//! Faults of a real cluster in the middle of a running workload: only writes that the
+//! servers lose are lost, and nothing is done twice.
 
 mod support;
 
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use redis_collections::{Applied, Error, RedisDict, RedisList, Result};
 use support::cluster::Cluster;
-use support::concurrent::{Concurrent, on_both_kinds, on_shared_cluster};
+use support::concurrent::{Concurrent, on_shared_cluster, on_threads_and_tasks};
 use support::eventually;
 use support::kinds::settle;
 use support::servers::{Outcome, query};
@@ -19,10 +19,10 @@ const HALF_A_SECOND: Duration = Duration::from_millis(500);
 /// For so long a call is tried again.
 const A_FAILOVER: Duration = Duration::from_secs(20);
 
-on_both_kinds![
+on_threads_and_tasks![
     a_killed_master_is_replaced,
-    slots_are_moved,
-    connections_are_cut,
+    a_move_of_slots_costs_no_value_and_no_error,
+    cut_connections_lose_and_double_nothing,
     a_hanging_master_is_replaced,
     a_master_and_its_replica_exchange_their_roles,
     servers_that_do_not_report_their_hosts_are_followed,
@@ -55,7 +55,7 @@ fn a_killed_master_is_replaced<C: Concurrent>() -> Outcome {
     })
 }
 
-fn slots_are_moved<C: Concurrent>() -> Outcome {
+fn a_move_of_slots_costs_no_value_and_no_error<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
         let workload = Workload::start(&C::of(cluster), &format!("moved-{}", C::NAME));
         workload.wait_for_a_round()?;
@@ -82,7 +82,7 @@ fn slots_are_moved<C: Concurrent>() -> Outcome {
     })
 }
 
-fn connections_are_cut<C: Concurrent>() -> Outcome {
+fn cut_connections_lose_and_double_nothing<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
         let workload = Workload::start(&C::of(cluster), &format!("cut-{}", C::NAME));
         let mut cut = 0;
@@ -211,7 +211,7 @@ fn a_lasting_error_fails_at_once<C: Concurrent>() -> Outcome {
     })
 }
 
-/// What a workload finds while something happens to the cluster that it runs on.
+/// The report of a workload during a fault of its cluster.
 fn during<C: Concurrent>(
     client: &C,
     cluster: &mut Cluster,

@@ -9,11 +9,11 @@ use redis_collections::{
     AsyncClient, Client, LocalServer, RedisDict, RedisHashDict, RedisSet, Scan,
 };
 use support::cluster::Cluster;
-use support::concurrent::{Concurrent, on_both_kinds, on_shared_cluster};
+use support::concurrent::{Concurrent, on_shared_cluster, on_threads_and_tasks};
 use support::kinds::ok;
 use support::servers::Outcome;
 
-on_both_kinds! {
+on_threads_and_tasks! {
     all_values_of_a_dict_are_found_though_roles_are_exchanged,
     all_fields_of_a_hash_are_found_though_roles_are_exchanged,
     all_is_found_though_the_server_is_restarted,
@@ -47,7 +47,7 @@ fn all_fields_of_a_hash_are_found_though_roles_are_exchanged<C: Stepwise>() -> O
     })
 }
 
-/// Keeps what it has when it is restarted.
+/// Keeps its data when it is restarted.
 const LASTING: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
 fn all_is_found_though_the_server_is_restarted<C: Stepwise>() -> Outcome {
@@ -100,7 +100,7 @@ fn all_is_found_though_nodes_are_restarted<C: Stepwise>() -> Outcome {
     Ok(())
 }
 
-/// What an iteration finds while every master, one after the other, becomes a replica.
+/// The elements that an iteration finds while every master, one after the other, becomes a replica.
 fn found_meanwhile<C: Stepwise>(
     mut scan: Scan<u64, C>,
     cluster: &Cluster,

@@ -151,7 +151,7 @@ fn keys_that_are_booleans_are_read_in_the_spelling_of_each_python() {
 
 /// A pickle keeps None and the text `null` apart.
 #[test]
-fn keys_that_are_nothing_are_read_back() {
+fn null_keys_round_trip() {
     #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
     struct Unit;
     fn kept<C: Codec<Borrowed = T, Owned = T>, T: Debug + PartialEq>(value: T) {
@@ -241,7 +241,7 @@ fn an_option_of_an_option_keeps_its_kind_only_in_bincode() {
     assert!(kept.is_some_and(f64::is_nan));
 }
 
-/// What every `serde_json::Number` is if any crate of the program enables `arbitrary_precision`.
+/// The form of a `serde_json::Number` if any crate of the program enables `arbitrary_precision`.
 #[derive(Debug)]
 struct Number(&'static str);
 
@@ -257,7 +257,7 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-/// What every `serde_json::value::RawValue` is.
+/// The form of a `serde_json::value::RawValue`.
 #[derive(Debug)]
 struct Raw(&'static str);
 
@@ -321,7 +321,7 @@ fn a_number_of_serde_json_is_written_as_a_number() {
 }
 
 #[test]
-fn raw_json_is_written_as_what_it_says_or_refused() {
+fn raw_json_is_written_as_its_value_or_refused() {
     let raw = Raw(r#"{"a": [1, null]}"#);
     assert_eq!(encoded::<PyJson<Raw>>(&raw), raw.0.as_bytes());
     assert_eq!(decoded::<PyJson<Raw>>(raw.0.as_bytes()).0, raw.0);
@@ -371,7 +371,7 @@ fn a_number_that_an_f32_has_no_room_for_is_not_infinite() {
 }
 
 #[test]
-fn bincode_refuses_to_write_what_it_cannot_read_back() {
+fn bincode_refuses_to_write_values_that_it_cannot_read_back() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     #[serde(tag = "kind")]
     enum Tagged {
@@ -414,9 +414,9 @@ fn bincode_refuses_to_write_what_it_cannot_read_back() {
     assert_eq!(decoded::<Bincode<Sparse>>(&encoded::<Bincode<Sparse>>(&whole)), whole);
 }
 
-/// What is skipped or renamed in one direction only shifts what follows.
+/// A field skipped or renamed in one direction only shifts those after it.
 #[test]
-fn bincode_refuses_what_it_would_read_back_as_another_value() {
+fn bincode_refuses_values_that_it_would_read_back_as_others() {
     macro_rules! type_with {
         ($($item:item)+) => {$(
             #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -495,8 +495,8 @@ fn bincode_refuses_what_it_would_read_back_as_another_value() {
     kept((std::ops::Bound::Included(1u8), std::time::Duration::from_secs(1), [(); 3], [1u8; 3]));
 }
 
-/// What serde reads as anything first, before it knows of which type it is, it does not read as
-/// some types. README says so.
+/// A value that serde buffers before it knows the type cannot be read as some types. README says
+/// so.
 #[test]
 fn values_that_serde_buffers_lack_some_types() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]

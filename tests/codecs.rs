@@ -153,7 +153,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_codec_reads_what_it_wrote(value in everything()) {
+    fn every_codec_round_trips_every_value(value in everything()) {
         on_each_codec!(round_trips::<Everything>(&value));
     }
 

@@ -70,7 +70,7 @@ fn a_failed_connection_is_an_error_at_once_that_names_the_address() {
 }
 
 #[test]
-fn a_url_or_setting_that_makes_no_sense_is_refused() {
+fn an_invalid_url_or_setting_is_rejected() {
     for url in [
         "",
         "s3cret",
@@ -94,7 +94,7 @@ fn a_url_or_setting_that_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn a_time_limit_may_be_as_long_as_can_be() {
+fn a_time_limit_may_be_the_longest_possible() {
     let builder = || Client::builder(SERVER.url());
     for (limit, builder) in [
         ("connect", builder().connect_timeout(Duration::MAX)),
@@ -205,7 +205,7 @@ fn the_users_own_pool_is_used_and_its_broken_connections_are_replaced() {
 }
 
 #[test]
-fn a_call_without_permission_names_what_it_lacked() {
+fn a_missing_permission_is_noperm_and_shows_no_secret() {
     let server = LocalServer::start().unwrap();
     let rule = "ACL SETUSER reader on >s3cret ~mine* resetchannels -@all +get +hget";
     assert_eq!(ask(server.port(), rule).unwrap(), "+OK\r\n");

@@ -9,7 +9,8 @@ use redis_collections::{
     RedisSet,
 };
 use support::kinds::{
-    Kind, contract, hard_of_hearing, ok, ok_within, on_both_kinds, tell_everything,
+    Kind, contract, enable_all_notifications, ok, ok_within, on_both_kinds,
+    server_without_notifications,
 };
 use support::servers::query;
 
@@ -38,7 +39,7 @@ macro_rules! events {
 }
 
 async fn writers_publish_their_changes<C: Kind>(client: C, name: &'static str) {
-    tell_everything();
+    enable_all_notifications();
     // All on one server: messages of several servers have no order.
     let dict: RedisDict<String, u64, C> =
         RedisDict::with_prefix(&client, format!("{{{name}}}")).publishing(ChangeFormat::Own);
@@ -68,7 +69,7 @@ async fn writers_publish_their_changes<C: Kind>(client: C, name: &'static str) {
 }
 
 async fn the_server_notifies_of_other_writers<C: Kind>(client: C, name: &'static str) {
-    tell_everything();
+    enable_all_notifications();
     let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
     let mut events = ok!(dict.subscribe("*"));
     assert!(events.sees_foreign_writes());
@@ -91,7 +92,7 @@ async fn the_server_notifies_of_other_writers<C: Kind>(client: C, name: &'static
 }
 
 async fn a_near_cache_that_connects_is_no_event<C: Kind>(client: C, name: &'static str) {
-    tell_everything();
+    enable_all_notifications();
     let dict: RedisDict<u64, u64, C> = RedisDict::with_prefix(&client, name);
     let mut events = ok!(dict.subscribe("*"));
     let cached = ok!(dict.clone().cached(NearCache::tracking()));
@@ -101,7 +102,7 @@ async fn a_near_cache_that_connects_is_no_event<C: Kind>(client: C, name: &'stat
 }
 
 async fn fields_members_and_items_have_events<C: Kind>(client: C, name: &'static str) {
-    tell_everything();
+    enable_all_notifications();
     let hash: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, format!("{name}-hash"));
     let set: RedisSet<String, C> = RedisSet::new(&client, format!("{name}-set"));
     let list: RedisList<String, C> = RedisList::new(&client, format!("{name}-list"));
@@ -140,7 +141,7 @@ async fn fields_members_and_items_have_events<C: Kind>(client: C, name: &'static
 }
 
 async fn a_pattern_selects_keys<C: Kind>(client: C, name: &'static str) {
-    tell_everything();
+    enable_all_notifications();
     // The prefix is no pattern.
     let prefix = format!("{name}[*]");
     let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, prefix);
@@ -156,7 +157,7 @@ async fn a_pattern_selects_keys<C: Kind>(client: C, name: &'static str) {
 }
 
 async fn expirations_are_reported<C: Kind>(client: C, name: &'static str) {
-    tell_everything();
+    enable_all_notifications();
     let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
     let mut events = ok!(dict.subscribe("*"));
     ok!(dict.insert_with_ttl("a", &1, Duration::from_millis(50)));
@@ -164,7 +165,7 @@ async fn expirations_are_reported<C: Kind>(client: C, name: &'static str) {
 }
 
 async fn formats_of_python_are_understood<C: Kind>(client: C, name: &'static str) {
-    tell_everything();
+    enable_all_notifications();
     let app: RedisDict<String, u64, C> =
         RedisDict::with_prefix(&client, format!("{name}/")).publishing(ChangeFormat::PubSubDict);
     let mut events = ok!(app.subscribe("*"));
@@ -234,7 +235,7 @@ fn a_setting_that_is_turned_off_is_turned_on_again() {
 
 #[test]
 fn a_user_without_the_right_to_configure_receives_writer_messages_only() {
-    let (_server, client): (_, Client) = Client::finish(hard_of_hearing());
+    let (_server, client): (_, Client) = Client::finish(server_without_notifications());
     let dict: RedisDict<String, u64> = RedisDict::new(&client, "ages");
     let mut events = dict.subscribe("*").unwrap();
     assert!(!events.sees_foreign_writes());
@@ -340,7 +341,7 @@ fn a_key_that_cannot_be_decoded_is_an_error_in_its_place() {
     assert_eq!(events.next().unwrap().unwrap(), Event::Inserted(7));
 }
 
-/// What the server says of its setting.
+/// The server's reply about its setting.
 fn keyspace<T: redis::FromRedisValue>(server: &LocalServer, verb: &str, value: &[&str]) -> T {
     let mut command = redis::cmd("CONFIG");
     command.arg(verb).arg("notify-keyspace-events").arg(value);

@@ -1,4 +1,4 @@
-//! What goes wrong outside of the client: each fault gets a clear error and loses nothing.
+//! Faults outside of the client: each is a clear error and loses nothing.
 
 mod support;
 
@@ -393,7 +393,7 @@ fn a_read_only_replica_refuses_writes_and_answers_reads() {
 }
 
 #[test]
-fn values_of_64_megabytes_and_of_nothing_go_both_ways() {
+fn empty_values_and_values_of_64_megabytes_round_trip() {
     let client = client();
     let large = vec![b'\xff'; 64 * 1024 * 1024];
     for value in [&large[..], b""] {
@@ -477,7 +477,7 @@ async fn a_wait_on_a_frozen_server_ends_with_the_calls_limit<C: Kind>() {
     signal(&server, "-CONT");
 }
 
-/// Limits and times near the end of their range do what the longest do, or are refused.
+/// Limits and times near the end of their range act as the longest do, or are refused.
 async fn no_time_is_too_long<C: Kind>() {
     let server = LocalServer::start().unwrap();
     for time in [
@@ -599,7 +599,7 @@ fn serve(stream: TcpStream, reply: &dyn Fn(&str) -> String) -> std::io::Result<(
     }
 }
 
-/// What a server says to commands that a test does not care about.
+/// The reply of a server to commands that are not the subject of a test.
 fn answer(command: &str) -> String {
     match command {
         command if command.starts_with("PING") => "+PONG\r\n".into(),

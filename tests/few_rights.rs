@@ -1,4 +1,4 @@
-//! Users who may not do all that an operation takes: it has no effect, or its error does not deny
+//! Users without all rights that an operation needs: it has no effect, or its error does not deny
 //! that it may have had one.
 
 mod support;
@@ -13,15 +13,15 @@ use support::kinds::{Kind, SourceDown, ok, on_both_kinds, settle};
 use support::servers::query;
 
 on_both_kinds!(
-    an_operation_has_no_effect_or_its_error_says_so,
+    an_operation_has_no_effect_or_its_error_reports_one,
     a_key_of_another_type_is_not_replaced,
     a_time_beyond_the_calendar_of_fields_changes_nothing,
-    what_cannot_be_decoded_was_not_inserted,
+    an_insert_refused_by_an_undecodable_value_is_not_applied,
     a_renamed_command_of_a_script_is_named,
     rights_to_a_prefix_are_enough,
     read_through_caches_need_no_other_commands,
     a_command_that_is_not_allowed_is_an_error,
-    a_refused_script_is_noperm_and_names_what_it_uses,
+    a_refused_script_is_noperm_and_names_its_commands_and_keys,
 );
 
 const LONG: Duration = Duration::from_secs(1000);
@@ -83,7 +83,7 @@ const OPERATIONS: [&str; 9] = [
     "cache set",
 ];
 
-/// Everything that these operations do, and what they do first.
+/// The commands that these operations send, also as their first step.
 const COMMANDS: [&str; 20] = [
     "mset", "set", "unlink", "setrange", "hset", "hdel", "hkeys", "hexists", "pttl", "persist",
     "llen", "ltrim", "rpush", "hpttl", "hpexpire", "publish", "hincrby", "exists", "time", "hget",
@@ -104,7 +104,7 @@ fn fill(server: &LocalServer) {
 /// The key of a cache's values.
 const CACHED: &str = "cache~rc:hash-cache:1";
 
-/// What is stored, by which later states differ.
+/// The stored data, by which later states differ.
 fn stored(server: &LocalServer) -> String {
     let all = Collections::of(&Client::open(server.url()).unwrap(), false);
     let sorted = |map: std::collections::HashMap<String, u64>| {
@@ -119,7 +119,7 @@ fn stored(server: &LocalServer) -> String {
     format!("{dict:?} {hash:?} {list:?} {ttl:?} {} {cached:?}", expires > 0)
 }
 
-async fn an_operation_has_no_effect_or_its_error_says_so<C: Kind>() {
+async fn an_operation_has_no_effect_or_its_error_reports_one<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let mut refused = 0;
     for (command, is_publishing) in COMMANDS.into_iter().flat_map(|it| [(it, false), (it, true)]) {
@@ -183,7 +183,7 @@ async fn a_key_of_another_type_is_not_replaced<C: Kind>() {
     }
 }
 
-async fn what_cannot_be_decoded_was_not_inserted<C: Kind>() {
+async fn an_insert_refused_by_an_undecodable_value_is_not_applied<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let client = C::build(C::builder(server.url())).await.unwrap();
     let collections = Collections::of(&client, false);
@@ -365,7 +365,7 @@ async fn a_command_that_is_not_allowed_is_an_error<C: Kind>() {
     }
 }
 
-async fn a_refused_script_is_noperm_and_names_what_it_uses<C: Kind>() {
+async fn a_refused_script_is_noperm_and_names_its_commands_and_keys<C: Kind>() {
     let server = LocalServer::start().unwrap();
     for (rights, names) in [
         ("~* &* +@all -hset", vec!["hset", "\"app-h\""]),

@@ -1,4 +1,4 @@
-//! What the keyword service leaves behind. Alone in its program, so that it can count threads.
+//! Leftovers of the keyword service. Alone in its program, so that it can count threads.
 #![cfg(all(feature = "keyword", target_os = "linux"))]
 
 mod support;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use redis_collections::LocalServer;
 use redis_collections::keyword::{self, Dispatcher, Keyword, Service};
-use support::concurrent::{Concurrent, on_both_kinds};
+use support::concurrent::{Concurrent, on_threads_and_tasks};
 use support::kinds::settle;
 use support::leftovers::{tasks, threads};
 use support::patient::Patient;
@@ -16,7 +16,7 @@ use support::servers::{Outcome, query};
 use support::wire::Wire;
 use support::{eventually, send_signal};
 
-on_both_kinds![
+on_threads_and_tasks![
     nothing_is_left_of_feeds,
     nothing_is_left_of_feeds_of_a_server_that_hangs,
     nothing_is_left_of_a_monitor_without_the_right_to_write,
@@ -26,7 +26,7 @@ on_both_kinds![
     no_key_is_left_of_writes,
 ];
 
-/// A server, and what its clients have when there is no listener.
+/// A server, and the resources of its clients without a listener.
 struct Fixture<C> {
     server: LocalServer,
     client: C,

@@ -11,13 +11,13 @@ contract! {
     items_come_out_in_the_order_of_a_queue,
     many_items_are_pushed_and_popped_at_once,
     items_are_read_and_replaced_by_index,
-    ranges_mean_what_they_mean_in_rust,
+    ranges_have_the_semantics_of_rust,
     a_list_is_trimmed_to_a_range,
-    as_many_as_there_are_can_be_asked_for,
+    counts_may_exceed_the_number_of_elements,
     items_are_found_by_their_value,
     an_item_moves_to_another_list_in_one_step,
     a_bounded_list_refuses_or_evicts,
-    a_waiting_pop_gives_what_is_there_or_nothing_in_time,
+    a_waiting_pop_returns_an_item_or_none_at_its_timeout,
     a_waiting_pop_takes_from_the_first_list_that_has_an_item,
     a_long_list_is_iterated_in_order,
     an_item_that_cannot_be_decoded_is_not_lost,
@@ -65,7 +65,7 @@ async fn items_are_read_and_replaced_by_index<C: Kind>(client: C, name: &'static
     assert_eq!(ok!(list.range(..)), ["a", "c"]);
 }
 
-async fn ranges_mean_what_they_mean_in_rust<C: Kind>(client: C, name: &'static str) {
+async fn ranges_have_the_semantics_of_rust<C: Kind>(client: C, name: &'static str) {
     let list: RedisList<u32, C> = RedisList::new(&client, name);
     ok!(list.push_many(&[0, 1, 2, 3]));
     assert_eq!(ok!(list.range(1..3)), [1, 2]);
@@ -98,7 +98,7 @@ async fn a_list_is_trimmed_to_a_range<C: Kind>(client: C, name: &'static str) {
     }
 }
 
-async fn as_many_as_there_are_can_be_asked_for<C: Kind>(client: C, name: &'static str) {
+async fn counts_may_exceed_the_number_of_elements<C: Kind>(client: C, name: &'static str) {
     let (list, set) = (RedisList::<u32, C>::new(&client, name), format!("{name}-set"));
     ok!(list.push_many(&[0, 1, 2]));
     assert_eq!(sorted!(list.iter().page_size(usize::MAX)), [0, 1, 2]);
@@ -153,7 +153,7 @@ async fn a_bounded_list_refuses_or_evicts<C: Kind>(client: C, name: &'static str
     assert_eq!(ok!(list.range(..)), ["d", "e"]);
 }
 
-async fn a_waiting_pop_gives_what_is_there_or_nothing_in_time<C: Kind>(
+async fn a_waiting_pop_returns_an_item_or_none_at_its_timeout<C: Kind>(
     client: C,
     name: &'static str,
 ) {

@@ -98,7 +98,7 @@ fn the_server_ends_when_its_owner_is_killed() -> Outcome {
 }
 
 #[test]
-fn a_missing_program_is_an_error_that_says_what_to_do() -> Outcome {
+fn a_missing_program_is_an_error_with_advice() -> Outcome {
     if is_child() {
         let error = LocalServer::start().err().ok_or("started")?;
         println!("\n{:?}: {error}", error.kind());
@@ -110,7 +110,7 @@ fn a_missing_program_is_an_error_that_says_what_to_do() -> Outcome {
         ("PATH", "/nowhere", "cannot run valkey-server or redis-server: install"),
     ];
     for (variable, value, message) in environments {
-        let mut child = child_in("a_missing_program_is_an_error_that_says_what_to_do")?;
+        let mut child = child_in("a_missing_program_is_an_error_with_advice")?;
         let output = child.env_remove("REDIS_SERVER").env(variable, value).output()?;
         let output = String::from_utf8(output.stdout)?;
         assert!(output.contains(&format!("\nNotFound: {message}")), "{output}");
@@ -172,14 +172,14 @@ fn arguments_reach_the_server() -> Outcome {
 }
 
 #[test]
-fn an_argument_the_server_refuses_is_an_error_with_what_it_printed() -> Outcome {
+fn an_argument_the_server_refuses_is_an_error_with_its_output() -> Outcome {
     let error = LocalServer::start_with(&["--no-such-option", "1"]).err().ok_or("started")?;
     assert!(error.to_string().contains("no-such-option"), "{error}");
     Ok(())
 }
 
 #[test]
-fn a_restart_keeps_the_port_the_arguments_and_what_was_persisted() -> Outcome {
+fn a_restart_keeps_the_port_the_arguments_and_the_persisted_data() -> Outcome {
     for (appendonly, exists) in [("yes", ":1\r\n"), ("no", ":0\r\n")] {
         let mut server = LocalServer::start_with(&["--appendonly", appendonly])?;
         let (port, process_id) = (server.port(), server.process_id());

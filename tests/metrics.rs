@@ -1,4 +1,4 @@
-//! What caches report to the `metrics` facade.
+//! Reports of caches to the `metrics` facade.
 #![cfg(feature = "metrics")]
 
 mod support;
@@ -48,14 +48,14 @@ fn record() {
     LazyLock::force(&RECORDER);
 }
 
-/// What was reported under a name.
+/// The number reported under a name.
 fn reported(name: &str) -> Option<u64> {
     let numbers = NUMBERS.lock().unwrap_or_else(PoisonError::into_inner);
     numbers.get(name).map(|number| number.load(Ordering::Relaxed))
 }
 
 #[test]
-fn a_read_through_cache_reports_what_it_does_once_in_a_second() {
+fn a_read_through_cache_reports_its_metrics_every_second() {
     record();
     let server = LocalServer::start().expect("a server");
     let client = Client::open(server.url()).expect("a connection");
@@ -73,7 +73,7 @@ fn a_read_through_cache_reports_what_it_does_once_in_a_second() {
 }
 
 #[test]
-fn a_near_cache_reports_what_it_does() {
+fn a_near_cache_reports_its_metrics() {
     record();
     let server = LocalServer::start().expect("a server");
     let client = Client::open(server.url()).expect("a connection");

@@ -33,7 +33,7 @@ impl Pair {
         Self { old, new, address }
     }
 
-    /// The old master follows the new one, so that it passes on even what is published there.
+    /// The old master follows the new one, so that it passes on even messages published there.
     fn fail_over(&self) {
         let offset = |server, field: &str| {
             let info = info(server);
@@ -75,7 +75,7 @@ fn writes_go_to_the_new_master_at_once() {
 }
 
 #[test]
-fn another_connection_is_tried_now_and_then_while_the_address_leads_to_a_replica() {
+fn another_connection_is_tried_periodically_while_the_address_leads_to_a_replica() {
     let pair = Pair::start();
     let client = Client::open(&pair.address.url()).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -152,7 +152,7 @@ fn a_read_through_cache_stores_on_the_new_master() {
 }
 
 #[test]
-fn a_subscription_says_that_it_may_have_missed_something_and_goes_on() {
+fn a_subscription_reports_a_gap_and_continues() {
     let pair = Pair::start();
     let client = Client::open(&pair.address.url()).unwrap();
     let dict: RedisDict<String, u64> = RedisDict::new(&client, "d").publishing(ChangeFormat::Own);

@@ -8,13 +8,13 @@ use redis_collections::{
     Applied, CacheClient, CachePolicy, ChangeFormat, Error, Event, HashCacheClient, Loaded,
     NearCache, RedisDict, RedisHashDict, RedisList, RedisSet, Result, WorkQueue,
 };
-use support::kinds::{Kind, contract, ok, ok_within, settle, sorted, tell_everything};
+use support::kinds::{Kind, contract, enable_all_notifications, ok, ok_within, settle, sorted};
 
 contract! {
     a_queue_named_like_a_part_of_another_is_one_of_its_own,
     a_unique_job_of_any_key_is_only_that,
     a_dict_of_a_queues_name_leaves_the_queue_alone,
-    a_dict_leaves_what_is_beside_nested_collections_alone,
+    a_dict_leaves_keys_beside_nested_collections_alone,
     caches_and_dicts_of_one_name_share_nothing,
     a_cache_with_a_prefix_has_the_keys_of_a_dict,
     a_load_publishes_nothing_about_its_lease,
@@ -28,7 +28,7 @@ const SHORT: Duration = Duration::from_millis(200);
 type Queue<C> = WorkQueue<String, C>;
 type Dict<C> = RedisDict<String, String, C>;
 
-/// What is called like a part of a queue.
+/// Names of parts of a queue.
 const PARTS: [&str; 12] = [
     "dead",
     "delayed",
@@ -110,9 +110,9 @@ async fn a_dict_of_a_queues_name_leaves_the_queue_alone<C: Kind>(client: C, name
     assert_eq!(jobs(&queue).await, ["x", "y"]);
 }
 
-/// The queue `a:b` and the cache `a:b` lie within what a dictionary `a` and one with the prefix `a`
-/// have.
-async fn a_dict_leaves_what_is_beside_nested_collections_alone<C: Kind>(client: C, name: &str) {
+/// The queue `a:b` and the cache `a:b` lie within the keys of a dictionary `a` and of one with
+/// the prefix `a`.
+async fn a_dict_leaves_keys_beside_nested_collections_alone<C: Kind>(client: C, name: &str) {
     let queue: Queue<C> = WorkQueue::new(&client, format!("{{{name}}}:b"));
     let load = |id: String, ()| C::loading(Ok(Loaded::new(id)));
     let policy = CachePolicy::time_to_live(MINUTE);
@@ -269,7 +269,7 @@ async fn names_of_keys_beside_collections_are_refused<C: Kind>(client: C, name: 
 
 /// A walk over a whole database shows only the user's keys.
 #[test]
-fn a_whole_database_is_without_what_is_beside_collections() {
+fn a_whole_database_hides_keys_beside_collections() {
     let server = redis_collections::LocalServer::start().unwrap();
     let client = redis_collections::Client::open(server.url()).unwrap();
     let all: RedisDict<String, String> = RedisDict::whole_database(&client);
@@ -281,9 +281,9 @@ fn a_whole_database_is_without_what_is_beside_collections() {
     assert!(all.insert("mail~rc:paused", "1").is_err());
 }
 
-/// What is known of a load lies under a key that begins as the value does, and is no entry.
+/// The state of a load lies under a key that begins as that of the value does, and is no entry.
 async fn a_load_publishes_nothing_about_its_lease<C: Kind>(client: C, name: &str) {
-    tell_everything();
+    enable_all_notifications();
     let load = |id: String, ()| C::loading(Ok(Loaded::new(id)));
     let policy = CachePolicy::time_to_live(MINUTE);
     let cache: CacheClient<String, String, C> =

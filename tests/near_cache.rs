@@ -1,4 +1,4 @@
-//! Near caches: what they answer, and which changes they notice.
+//! Near caches: their answers, and the changes that they detect.
 
 mod support;
 
@@ -10,7 +10,7 @@ use redis_collections::{
     AsyncClient, CachedDict, CachedHashDict, ChangeFormat, Client, Error, Json, LocalServer,
     NearCache, RedisDict, RedisHashDict,
 };
-use support::kinds::{Kind, contract, ok, settle, tell_everything};
+use support::kinds::{Kind, contract, enable_all_notifications, ok, settle};
 use support::proxy::{Direction, Proxy};
 use support::servers::query;
 use support::{eventually, wait_until};
@@ -19,7 +19,7 @@ contract! {
     a_value_is_asked_for_once,
     a_change_by_another_program_is_noticed,
     own_writes_are_read_at_once,
-    only_what_is_missing_is_asked_for,
+    only_missing_keys_are_requested,
     a_field_of_a_hash_is_cached,
     fields_of_a_hash_are_asked_for_together,
     an_entry_expires_here_too,
@@ -36,7 +36,7 @@ contract! {
 
 /// The sources of changes.
 fn ways() -> [NearCache; 2] {
-    tell_everything();
+    enable_all_notifications();
     [NearCache::tracking(), NearCache::writer_messages()]
 }
 
@@ -135,7 +135,7 @@ async fn own_writes_are_read_at_once<C: Kind>(client: C, name: &'static str) {
     }
 }
 
-async fn only_what_is_missing_is_asked_for<C: Kind>(client: C, name: &'static str) {
+async fn only_missing_keys_are_requested<C: Kind>(client: C, name: &'static str) {
     for (way, name) in
         ways().into_iter().zip([format!("{name}-tracking"), format!("{name}-messages")])
     {
@@ -194,7 +194,7 @@ async fn fields_of_a_hash_are_asked_for_together<C: Kind>(client: C, name: &'sta
     }
 }
 
-/// Long enough for a busy machine to read what expires then.
+/// Long enough for a busy machine to read values that expire then.
 const A_MOMENT: Duration = Duration::from_millis(1500);
 
 async fn an_entry_expires_here_too<C: Kind>(client: C, name: &'static str) {
@@ -327,7 +327,7 @@ async fn keys_of_other_types_are_cached<C: Kind>(client: C, name: &'static str) 
 }
 
 async fn a_writer_message_removes_only_its_field<C: Kind>(client: C, name: &'static str) {
-    tell_everything();
+    enable_all_notifications();
     let plain: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
     let publishing = plain.publishing(ChangeFormat::Own);
     ok!(plain.insert_many([("a", &1), ("b", &1), ("c", &1)]));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis_collections::{CachedDict, Client, RedisDict, RedisHashDict};
 use support::cluster::{Cluster, SLOTS};
-use support::concurrent::{Concurrent, on_both_kinds, on_shared_cluster};
+use support::concurrent::{Concurrent, on_shared_cluster, on_threads_and_tasks};
 use support::eventually;
 use support::kinds::settle;
 use support::sentinel::Sentinels;
@@ -15,10 +15,10 @@ use support::servers::{Outcome, PATIENCE, query, wait_for};
 use support::staleness::{BOUND, MARGIN, Watch, Watches, Way, opened};
 use support::within;
 
-on_both_kinds![
+on_threads_and_tasks![
     a_killed_master_of_a_cluster_is_replaced,
     a_master_and_its_replica_exchange_their_roles,
-    slots_are_moved_back_and_forth,
+    no_stale_value_is_served_while_slots_move,
     a_key_created_where_its_slot_went_is_found,
     a_killed_master_of_sentinels_is_replaced,
     a_master_that_goes_on_after_a_planned_failover_is_left,
@@ -35,7 +35,7 @@ fn a_killed_master_of_a_cluster_is_replaced<C: Concurrent>() -> Outcome {
         let watches = watches_of::<C>(cluster, "killed")?;
         let slot = SLOTS - 1;
         let master = cluster.master_of(slot)?;
-        // What had not reached the replica would be lost.
+        // Writes that had not reached the replica would be lost.
         watches.while_writers_pause(|| {
             is_replicated(&cluster.url(master))?;
             cluster.kill(master).map_err(Box::<dyn std::error::Error>::from)
@@ -67,7 +67,7 @@ fn a_master_and_its_replica_exchange_their_roles<C: Concurrent>() -> Outcome {
     })
 }
 
-fn slots_are_moved_back_and_forth<C: Concurrent>() -> Outcome {
+fn no_stale_value_is_served_while_slots_move<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
         notify_of_all_keys(&cluster.urls())?;
         let watches = watches_of::<C>(cluster, "moved")?;
@@ -204,7 +204,7 @@ fn get<C: Concurrent>(cached: &CachedDict<u64, u64, C>) -> Option<u64> {
     C::finish(async { settle!(cached.get(&7)) }).expect("an answer").as_deref().copied()
 }
 
-/// Caches that each add what they need could take it from each other.
+/// Caches that each add their own kinds could overwrite each other's setting.
 fn notify_of_all_keys(urls: &[String]) -> Outcome {
     let setting = "CONFIG SET notify-keyspace-events KEAn";
     Ok(urls.iter().try_for_each(|url| query(url, setting))?)

@@ -1,4 +1,4 @@
-//! What near caches and subscriptions leave behind. Alone in its program, so that it can count
+//! Leftovers of near caches and subscriptions. Alone in its program, so that it can count
 //! threads.
 #![cfg(target_os = "linux")]
 
@@ -8,14 +8,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use redis_collections::{LocalServer, RedisDict};
-use support::concurrent::{Concurrent, on_both_kinds};
+use support::concurrent::{Concurrent, on_threads_and_tasks};
 use support::kinds::settle;
 use support::leftovers::{tasks, threads};
 use support::servers::{Outcome, query};
 use support::staleness::{Way, opened};
 use support::{eventually, send_signal};
 
-on_both_kinds![
+on_threads_and_tasks![
     nothing_is_left_of_a_cache,
     nothing_is_left_of_a_cache_that_is_cut_off,
     nothing_is_left_of_a_cache_whose_server_hangs,
@@ -23,7 +23,7 @@ on_both_kinds![
     nothing_is_left_of_a_subscription_whose_server_hangs,
 ];
 
-/// What is there of caches and subscriptions: threads, tasks, and connections that listen.
+/// The resources of caches and subscriptions: threads, tasks, and connections that listen.
 #[derive(Debug, PartialEq)]
 struct Left {
     threads: usize,
@@ -33,7 +33,7 @@ struct Left {
 
 const NOTHING: Left = Left { threads: 0, tasks: 0, listeners: 0 };
 
-/// What a server does after the last listener has gone.
+/// The state of a server after the last listener has gone.
 #[derive(Clone, Copy)]
 enum Server {
     Answers,

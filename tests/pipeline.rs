@@ -18,7 +18,7 @@ contract! {
     a_pipeline_can_be_of_any_length,
     scripts_run_in_pipelines_and_transactions_though_the_server_forgot_them,
     a_transaction_with_a_command_that_cannot_be_sent_does_nothing,
-    a_transaction_says_when_the_other_commands_were_applied,
+    a_transaction_error_reports_whether_other_commands_were_applied,
     an_update_can_insert_remove_or_leave_alone_and_keeps_the_time_to_live,
     an_update_that_others_always_overtake_gives_up,
     a_missing_value_is_made_from_a_function,
@@ -135,7 +135,7 @@ async fn a_transaction_with_a_command_that_cannot_be_sent_does_nothing<C: Kind>(
     assert!(client.transaction(Vec::<Command<u64>>::new()).await.unwrap().is_empty());
 }
 
-async fn a_transaction_says_when_the_other_commands_were_applied<C: Kind>(
+async fn a_transaction_error_reports_whether_other_commands_were_applied<C: Kind>(
     client: C,
     name: &'static str,
 ) {

@@ -11,16 +11,16 @@ use redis_collections::{
     Applied, CacheClient, CachePolicy, Client, Error, Loaded, LocalServer, RedisDict,
     RedisHashDict, RedisSet, WorkQueue,
 };
-use support::concurrent::{Concurrent, on_both_kinds, on_shared_cluster};
+use support::concurrent::{Concurrent, on_shared_cluster, on_threads_and_tasks};
 use support::kinds::ok;
 use support::proxy::Proxy;
 use support::servers::{Outcome, query, run};
 
-on_both_kinds! {
+on_threads_and_tasks! {
     reading_all_is_complete,
     removing_all_is_complete_or_an_error,
     all_nodes_are_counted_by_a_user_with_few_rights,
-    a_call_that_fails_half_way_reports_it,
+    a_partly_failed_call_is_reported,
 }
 
 /// Several pages.
@@ -112,7 +112,7 @@ fn reading_all_is_complete<C: Concurrent>() -> Outcome {
     Ok(())
 }
 
-fn a_call_that_fails_half_way_reports_it<C: Concurrent>() -> Outcome {
+fn a_partly_failed_call_is_reported<C: Concurrent>() -> Outcome {
     let pair = Pair::start("+@all")?;
     let unused = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let server = pair.servers[0].url();

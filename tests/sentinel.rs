@@ -29,14 +29,14 @@ on_both_kinds!(
     a_workload_moves_to_the_new_master_after_a_planned_failover,
     a_workload_leaves_a_master_that_was_frozen_and_replaced,
     a_workload_goes_on_where_writes_need_a_replica,
-    a_waiting_pop_gets_what_is_pushed_after_the_master_was_killed,
-    a_waiting_pop_gets_what_is_pushed_after_a_planned_failover,
+    a_waiting_pop_returns_an_item_pushed_after_the_master_was_killed,
+    a_waiting_pop_returns_an_item_pushed_after_a_planned_failover,
     sentinels_that_cannot_be_reached_are_passed_over,
     a_failover_is_noticed_although_the_sentinel_asked_last_is_gone,
     sentinels_none_of_which_can_be_reached_are_all_named,
     a_name_that_the_sentinels_do_not_know_is_named,
     a_server_that_is_no_sentinel_is_named,
-    urls_that_make_no_sense_are_refused,
+    invalid_urls_are_rejected,
     a_server_that_is_not_a_master_yet_is_not_used,
 );
 
@@ -155,7 +155,7 @@ async fn a_workload_leaves_a_master_that_was_frozen_and_replaced<C: Kind>() {
     println!("{}", sentinels.takeovers());
 }
 
-async fn a_waiting_pop_gets_what_is_pushed_after_the_master_was_killed<C: Kind>() {
+async fn a_waiting_pop_returns_an_item_pushed_after_the_master_was_killed<C: Kind>() {
     let mut sentinels = Sentinels::start().unwrap();
     let pop = waiting_pop::<C>(&sentinels).await;
     let first = sentinels.kill_master().unwrap();
@@ -164,7 +164,7 @@ async fn a_waiting_pop_gets_what_is_pushed_after_the_master_was_killed<C: Kind>(
     assert_eq!(pop.join().unwrap().unwrap().as_deref(), Some("x"));
 }
 
-async fn a_waiting_pop_gets_what_is_pushed_after_a_planned_failover<C: Kind>() {
+async fn a_waiting_pop_returns_an_item_pushed_after_a_planned_failover<C: Kind>() {
     let sentinels = Sentinels::start().unwrap();
     let pop = waiting_pop::<C>(&sentinels).await;
     let first = sentinels.master().unwrap();
@@ -245,7 +245,7 @@ async fn a_server_that_is_no_sentinel_is_named<C: Kind>() {
     assert!(error.to_string().contains("no Sentinel"), "{error}");
 }
 
-async fn urls_that_make_no_sense_are_refused<C: Kind>() {
+async fn invalid_urls_are_rejected<C: Kind>() {
     for urls in [
         vec![],
         vec!["unix:///run/sentinel?pass=s3cret".to_owned()],

@@ -17,6 +17,7 @@ use redis_collections::{
     WorkQueue,
 };
 use support::kinds::SERVER;
+use support::program::build_library;
 use support::proxy::{Direction, Proxy};
 use support::{eventually, send_signal};
 
@@ -29,11 +30,7 @@ const LONG: Duration = Duration::from_secs(60);
 fn a_program_with_a_timer_signal_loses_nothing() {
     let directory = env::temp_dir().join(format!("signals-{}", std::process::id()));
     fs::create_dir(&directory).unwrap();
-    let library = directory.join("interrupt.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/interrupt.c");
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-pthread", "-o"]).arg(&library).arg(source);
-    assert!(compiler.status().expect("a C compiler").success());
+    let library = build_library("signal_timer.c", &directory).expect("a C compiler");
     for over_tcp in [true, false] {
         let server = server();
         let socket = format!("unix://{}", server.unix_socket().display());
@@ -66,15 +63,15 @@ fn a_program_that_starts_others_loses_nothing() {
     assert_succeeds(program.env(STARTS_OTHERS, "1").spawn().unwrap());
 }
 
-/// A server that notifies of everything: ways that each add what they need can take it from each
-/// other, which is an event of its own.
+/// A server that notifies of everything: ways that each add their own kinds can overwrite each
+/// other's setting, which is an event of its own.
 fn server() -> LocalServer {
     LocalServer::start_with(&["--notify-keyspace-events", "KEAn"]).unwrap()
 }
 
-/// What has arrived is read, though it took longer than the server may be silent to look at it.
+/// Replies that have arrived are read, though the program looked later than the limit of silence.
 #[test]
-fn a_program_that_is_stopped_for_longer_than_its_limits_reads_what_has_arrived() {
+fn a_program_suspended_past_its_limits_reads_the_replies_that_have_arrived() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
     let program = program("in_a_program_every_call_is_answered", &proxy.url()).spawn().unwrap();
     let client = support::kinds::client();

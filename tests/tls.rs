@@ -20,7 +20,7 @@ use support::tls::{Authority, Identity, TlsServer};
 const SHORT: Duration = Duration::from_millis(500);
 const LONG: Duration = Duration::from_secs(30);
 
-/// What an async client says when the server's reason got lost.
+/// The error of an async client when the server's reason got lost.
 const ENDED: &str = "perhaps because it does not accept the client's certificate or wants one";
 
 on_both_kinds!(
@@ -28,10 +28,10 @@ on_both_kinds!(
     an_unknown_authority_is_refused,
     a_certificate_for_another_name_is_refused,
     a_server_can_require_a_certificate_of_its_own_authority,
-    pem_that_makes_no_sense_is_a_configuration_error,
+    invalid_pem_is_a_configuration_error,
     a_private_key_is_never_shown,
     tls_and_no_tls_do_not_wait_for_each_other,
-    a_silent_server_is_not_waited_for_longer_than_said,
+    connecting_to_a_silent_server_ends_at_the_connect_timeout,
     a_certificate_is_always_checked,
     a_sentinel_and_the_master_it_names_are_both_talked_to_over_tls,
     a_restarted_server_is_connected_to_again,
@@ -93,7 +93,7 @@ async fn a_server_can_require_a_certificate_of_its_own_authority<C: Kind>() {
     assert_refused(presenting::<C>(&server, &stranger), &["UnknownCA", ENDED]).await;
 }
 
-async fn pem_that_makes_no_sense_is_a_configuration_error<C: Kind>() {
+async fn invalid_pem_is_a_configuration_error<C: Kind>() {
     let authority = Authority::new("authority").unwrap();
     let (root, client) = (authority.certificate(), authority.certify_client("client").unwrap());
     let other = authority.certify_client("other").unwrap();
@@ -159,7 +159,7 @@ async fn tls_and_no_tls_do_not_wait_for_each_other<C: Kind>() {
     }
 }
 
-async fn a_silent_server_is_not_waited_for_longer_than_said<C: Kind>() {
+async fn connecting_to_a_silent_server_ends_at_the_connect_timeout<C: Kind>() {
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = silent.local_addr().unwrap();
     for builder in [
@@ -262,7 +262,7 @@ fn assert_hides(key: &str, shown: &impl Debug) {
     }
 }
 
-/// The port of what answers over TLS like a Sentinel that knows a master on 127.0.0.1.
+/// The port of a server that answers over TLS like a Sentinel with a master on 127.0.0.1.
 fn imitate_sentinel(authority: &Authority, master: u16) -> u16 {
     let identity = authority.certify_server(&["localhost"]).unwrap();
     let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap();

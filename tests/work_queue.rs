@@ -16,14 +16,14 @@ use support::{BETWEEN_LOOKS, LATE, wait_until, within};
 contract! {
     jobs_come_in_the_order_of_the_queue,
     any_push_to_the_list_is_a_job,
-    bytes_that_look_like_a_header_come_out_as_they_went_in,
+    bytes_that_look_like_a_header_round_trip,
     a_batch_is_claimed_at_once_and_acknowledged_with_the_next,
     a_finished_job_is_acknowledged_soon_without_a_next_claim,
     done_now_is_known_to_the_server_at_once,
     jobs_are_done_in_any_order,
     a_dropped_job_comes_back_first,
     a_dropped_consumer_gives_back_unseen_jobs,
-    a_job_that_is_tried_again_comes_later_with_an_id,
+    a_retried_job_returns_later_with_an_id,
     a_job_delivered_too_often_goes_to_the_dead_list,
     a_buried_job_can_be_read_requeued_and_purged,
     a_job_buried_during_a_requeue_stays_dead,
@@ -45,10 +45,10 @@ contract! {
     keys_of_unique_jobs_are_free_after_a_purge,
     a_queue_is_drained,
     a_job_given_to_a_retired_consumer_is_not_drained,
-    statistics_say_what_there_is,
+    statistics_report_the_state_of_the_queue,
     a_claimed_job_that_is_never_requested_counts_as_idle,
     a_job_has_waited_at_least_since_it_was_seen_to_wait,
-    pops_by_other_programs_make_no_age_wrong_for_ever,
+    pops_by_other_programs_do_not_distort_ages_permanently,
     a_lost_consumer_gives_way_and_is_fenced,
     the_job_that_ends_every_consumer_is_buried_alone,
     a_job_that_has_run_for_some_time_counts_as_delivered_when_it_is_lost,
@@ -147,10 +147,7 @@ async fn any_push_to_the_list_is_a_job<C: Kind>(client: C, name: &'static str) {
     job.done();
 }
 
-async fn bytes_that_look_like_a_header_come_out_as_they_went_in<C: Kind>(
-    client: C,
-    name: &'static str,
-) {
+async fn bytes_that_look_like_a_header_round_trip<C: Kind>(client: C, name: &'static str) {
     let queue: WorkQueue<Vec<u8>, C> = WorkQueue::new(&client, format!("{{{name}}}"));
     let bytes = [&b"\x1eq1;3;id;"[..], b"\x1eq1;-", b"", b"\0;\xff", b"\x1ed1;1;0;"];
     ok!(queue.push_many(bytes));
@@ -272,7 +269,7 @@ async fn a_dropped_consumer_gives_back_unseen_jobs<C: Kind>(client: C, name: &'s
     second.done();
 }
 
-async fn a_job_that_is_tried_again_comes_later_with_an_id<C: Kind>(client: C, name: &'static str) {
+async fn a_retried_job_returns_later_with_an_id<C: Kind>(client: C, name: &'static str) {
     let queue = queue(&client, name);
     ok!(queue.push("a"));
     let mut consumer = queue.consumer();
@@ -649,7 +646,7 @@ async fn a_job_given_to_a_retired_consumer_is_not_drained<C: Kind>(client: C, na
     assert!(ok!(queue.drain(AT_ONCE)));
 }
 
-async fn statistics_say_what_there_is<C: Kind>(client: C, name: &'static str) {
+async fn statistics_report_the_state_of_the_queue<C: Kind>(client: C, name: &'static str) {
     let queue = hasty(&client, name);
     let before = ok!(queue.stats());
     assert_eq!((before.pending, before.oldest_pending, before.longest_running), (0, None, None));
@@ -660,7 +657,7 @@ async fn statistics_say_what_there_is<C: Kind>(client: C, name: &'static str) {
     jobs.pop().unwrap().bury("");
     jobs.pop().unwrap().done();
     let runs = Some(Duration::from_millis(300));
-    // The consumer has seen what it left.
+    // The consumer has seen the jobs that it left.
     let are_old = |stats: &QueueStats| stats.longest_running.min(stats.oldest_pending) > runs;
     let stats = until(&queue, are_old).await;
     let counts = (stats.pending, stats.in_flight, stats.delayed, stats.dead, stats.consumers);
@@ -716,7 +713,10 @@ async fn a_job_has_waited_at_least_since_it_was_seen_to_wait<C: Kind>(
     b.done();
 }
 
-async fn pops_by_other_programs_make_no_age_wrong_for_ever<C: Kind>(client: C, name: &'static str) {
+async fn pops_by_other_programs_do_not_distort_ages_permanently<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
     let queue = queue(&client, name);
     let list: RedisList<String, C> = RedisList::new(&client, format!("{{{name}}}"));
     ok!(list.push_many(["a", "b", "c"]));
@@ -755,7 +755,7 @@ async fn a_lost_consumer_gives_way_and_is_fenced<C: Kind>(client: C, name: &'sta
     }
     assert_eq!(on_its_server(name, &["EXISTS", &lost]), redis::Value::Int(0));
 
-    // What a server gives to a consumer that is no more.
+    // A job that a server gives to a consumer that is no more.
     on_its_server(name, &["RPUSH", &lost, "late"]);
     let late = job(&mut consumer).await;
     assert_eq!(late.as_str(), "late");
@@ -842,12 +842,12 @@ fn on_its_server(name: &str, command: &[&str]) -> redis::Value {
     reply.unwrap_or_else(|| panic!("{command:?}"))
 }
 
-/// What a command says where the keys of a queue are.
+/// The reply of the server that has the keys of a queue.
 fn of_its_server<T: redis::FromRedisValue>(name: &str, command: &[&str]) -> T {
     of_its_servers(name, command).into_iter().next().expect("a server")
 }
 
-/// What a command says where keys of a queue may be.
+/// The replies of all servers that may have keys of a queue.
 fn of_its_servers<T: redis::FromRedisValue>(name: &str, command: &[&str]) -> Vec<T> {
     let mut sent = redis::cmd(command[0]);
     sent.arg(&command[1..]);

@@ -1,4 +1,4 @@
-//! What a `WorkQueue` does when things fail, and how many round trips it takes when they do not.
+//! A `WorkQueue` during faults, and the round trips that it takes without them.
 
 mod support;
 
@@ -29,12 +29,12 @@ on_both_kinds! {
     a_consumer_lost_while_in_doubt_takes_over_no_jobs_of_others,
     a_consumer_goes_on_after_its_connections_died,
     a_full_server_is_drained,
-    a_huge_job_comes_through,
+    a_huge_job_is_delivered,
 }
 
 /// Longer than a busy machine keeps a thread waiting.
 const LEASE: Duration = Duration::from_secs(3);
-/// After so long the maintenance thread acknowledges what no claim has taken along.
+/// After so long the maintenance thread acknowledges jobs that no claim has acknowledged.
 const UNTIL_SETTLED: Duration = Duration::from_millis(100);
 
 fn queue<C: Kind>(client: &C, name: &str) -> WorkQueue<u32, C> {
@@ -60,7 +60,7 @@ async fn a_batch_takes_two_round_trips_at_most_and_a_job_one_or_two<C: Kind>() {
             job.done();
         }
         let counted = proxy.round_trips() as f64;
-        // What the maintenance thread sends meanwhile on a slow machine.
+        // Commands of the maintenance thread meanwhile, on a slow machine.
         let besides = began.elapsed().div_duration_f64(UNTIL_SETTLED);
         let limit = f64::from(jobs) * limit + besides;
         assert!(counted <= limit, "{counted} round trips for {jobs} jobs in batches of {batch}");
@@ -198,7 +198,7 @@ async fn a_wait_that_hangs_holds_no_job_back<C: Kind>() {
         assert!(within(LATE, || is_blocked(SERVER.url(), &name)));
         proxy.hold(Direction::Replies);
         WorkQueue::<u32>::new(&self::client(), name).push(&7).unwrap();
-        // For longer than the server may be silent, though it is asked anew.
+        // Time is the subject: for longer than the server may be silent, though it is asked anew.
         thread::sleep(Duration::from_millis(2500));
         proxy.release();
         proxy
@@ -341,7 +341,7 @@ async fn a_full_server_is_drained<C: Kind>() {
     assert_eq!((stats.done, stats.pending, stats.in_flight, stats.dead), (49, 0, 0, 1));
 }
 
-async fn a_huge_job_comes_through<C: Kind>() {
+async fn a_huge_job_is_delivered<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let builder = C::builder(server.url()).response_timeout(LATE * 6);
     let client = C::build(builder).await.unwrap();
@@ -651,7 +651,7 @@ fn a_consumer_cut_off_for_its_lease_reports_it_lost() {
     assert_eq!(other.stats().unwrap().done, 1, "the other one is fenced");
 }
 
-/// What handlers of the tests do with a job.
+/// The work of the handlers of the tests.
 fn handle(number: u32, attempts: u32) -> Result<(), String> {
     match number {
         3 if attempts == 0 => Err("the first time".into()),
@@ -670,14 +670,14 @@ fn impatient() -> QueueSettings {
 fn a_worker_does_jobs_tries_them_again_and_buries_them() {
     let queue = queue(&client(), "worker").with(impatient());
     queue.push_many(&(0..50).collect::<Vec<_>>()).unwrap();
-    let (stop, most, now) = (StopHandle::new(), Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
+    let (stop, peak, now) = (StopHandle::new(), Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
     let worker = queue.worker({
-        let most = most.clone();
+        let peak = peak.clone();
         move |job: Job<u32>| {
-            most.fetch_max(1 + now.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
-            let all_run = || most.load(Ordering::SeqCst) >= 4;
+            peak.fetch_max(1 + now.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+            let all_run = || peak.load(Ordering::SeqCst) >= 4;
             assert!(within(LATE, all_run), "fewer run at once than may");
-            // A fifth, which must not begin, would be seen.
+            // No condition shows that a fifth does not begin: it is given time to.
             thread::sleep(Duration::from_millis(5));
             now.fetch_sub(1, Ordering::SeqCst);
             handle(*job, job.attempts())
@@ -694,7 +694,7 @@ fn a_worker_does_jobs_tries_them_again_and_buries_them() {
     let dead = queue.dead().list(9).unwrap();
     assert_eq!((dead[0].value.clone().unwrap(), dead[0].attempts), (7, 3));
     assert_eq!(dead[0].reason, "it never works");
-    assert_eq!(most.load(Ordering::SeqCst), 4);
+    assert_eq!(peak.load(Ordering::SeqCst), 4);
     let stats = queue.stats().unwrap();
     assert_eq!((stats.consumers, stats.in_flight, stats.retried), (0, 0, 4));
 }
@@ -705,19 +705,19 @@ fn an_async_worker_does_jobs_tries_them_again_and_buries_them() {
         let client = AsyncClient::open(SERVER.url()).await.unwrap();
         let queue = queue(&client, "worker").with(impatient());
         queue.push_many(&(0..50).collect::<Vec<_>>()).await.unwrap();
-        let (stop, most, now) =
+        let (stop, peak, now) =
             (StopHandle::new(), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let began = Instant::now();
         let worker = queue.worker({
-            let most = most.clone();
+            let peak = peak.clone();
             move |job: Job<u32, AsyncClient>| {
                 assert!(*job != 6 || job.redelivered(), "before there is a future");
-                let (most, now) = (most.clone(), now.clone());
+                let (peak, now) = (peak.clone(), now.clone());
                 async move {
-                    most.fetch_max(1 + now.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
-                    let all_run = || most.load(Ordering::SeqCst) >= 4;
+                    peak.fetch_max(1 + now.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+                    let all_run = || peak.load(Ordering::SeqCst) >= 4;
                     assert!(within_in_task(LATE, all_run).await, "fewer run at once than may");
-                    // A fifth, which must not begin, would be seen.
+                    // No condition shows that a fifth does not begin: it is given time to.
                     tokio::time::sleep(Duration::from_millis(5)).await;
                     now.fetch_sub(1, Ordering::SeqCst);
                     handle(*job, job.attempts())
@@ -739,12 +739,12 @@ fn an_async_worker_does_jobs_tries_them_again_and_buries_them() {
         assert_eq!(ended.unwrap(), 0);
         let stats = queue.stats().await.unwrap();
         assert_eq!((stats.consumers, stats.in_flight, stats.retried), (0, 0, 5));
-        assert_eq!(most.load(Ordering::SeqCst), 4);
+        assert_eq!(peak.load(Ordering::SeqCst), 4);
     });
 }
 
 #[test]
-fn a_worker_that_stops_gives_back_what_it_has_not_done() {
+fn a_stopped_worker_returns_its_unfinished_jobs() {
     let queue = queue(&client(), "grace");
     queue.push_many(&(0..20).collect::<Vec<_>>()).unwrap();
     let (stop, begun) = (StopHandle::new(), Arc::new(Mutex::new(Vec::new())));
@@ -785,7 +785,7 @@ fn a_worker_that_stops_gives_back_what_it_has_not_done() {
 }
 
 #[test]
-fn an_async_worker_that_stops_or_is_dropped_gives_back_what_it_has_not_done() {
+fn an_async_worker_stopped_or_dropped_returns_its_unfinished_jobs() {
     in_runtime(async {
         let client = AsyncClient::open(SERVER.url()).await.unwrap();
         for is_dropped in [false, true] {
@@ -824,7 +824,7 @@ fn an_async_worker_that_stops_or_is_dropped_gives_back_what_it_has_not_done() {
 }
 
 #[test]
-fn a_worker_outlives_its_server_and_gives_up_on_what_does_not_pass() {
+fn a_worker_survives_a_lost_server_and_ends_on_a_permanent_error() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
     let client = Client::open(&proxy.url()).unwrap();
     let queue = queue(&client, "outlives");

@@ -166,7 +166,7 @@ mod tests {
         }
 
         #[test]
-        fn a_cut_message_says_only_whole_changes(
+        fn a_truncated_message_yields_only_whole_changes(
             changes in vec((prop::sample::select(b"IURTCV".to_vec()), vec(any::<u8>(), 0..30)), 0..9),
             cut in any::<prop::sample::Index>(),
         ) {

@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_a_value_of_the_type_is_refused_without_repeating_it() {
+    fn an_error_does_not_repeat_the_undecodable_bytes() {
         let secret = b"s3cret\xff";
         for error in [
             String::decode(secret).unwrap_err(),

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_gone_through_and_what_is_none_is_noticed() {
+    fn a_scan_that_cannot_end_is_detected() {
         // Servers count with the bits in reverse order, several buckets a page.
         for (bits, step) in [(10, 1), (20, 200), (24, 1000), (30, 10_000)] {
             let table =

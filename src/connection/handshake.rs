@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_begins_with_what_its_url_asks_for() {
+    fn the_url_determines_the_commands_of_the_handshake() {
         for (url, name, commands) in [
             ("redis://h", None, vec!["PING"]),
             ("redis://:s3cret@h", None, vec!["AUTH s3cret"]),
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_before_the_end_refuses_the_connection_and_others_what_was_asked_for() {
+    fn an_error_before_a_close_refuses_the_connection_and_others_their_command() {
         use std::io::ErrorKind::{TimedOut, UnexpectedEof};
         let long = "redis://me:s3cret@h/3";
         let max = "-ERR max number of clients reached\r\n";

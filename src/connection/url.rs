@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_says_where_and_who_and_which_database() {
+    fn a_url_gives_the_address_the_credentials_and_the_database() {
         for (url, expected) in [
             ("redis://host", "host:6379 - - 0"),
             ("valkey://host:1/", "host:1 - - 0"),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_or_makes_no_sense_is_refused_without_secrets() {
+    fn an_invalid_url_is_rejected_without_showing_secrets() {
         const TLS_NEEDED: &str = if cfg!(feature = "tls") { "" } else { "TLS" };
         for (url, expected) in [
             ("", "not such a URL"),

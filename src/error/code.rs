@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_says_what_helps() {
+    fn every_error_code_has_its_remedy() {
         for (code, helps, reconnects, whole_script) in [
             ("TRYAGAIN", Remedy::AnotherServer, false, true),
             ("CLUSTERDOWN", Remedy::AnotherServer, false, true),

@@ -38,7 +38,7 @@ fn an_error_names_the_command_and_the_key_escaped() {
 
 #[cfg(feature = "keyword")]
 #[test]
-fn an_error_of_a_keyword_says_why_and_whether_it_was_applied() {
+fn a_keyword_error_has_its_reason_and_whether_it_was_applied() {
     let no = [
         (KeywordError::Refused { reason: "too hot".into() }, "refused: too hot"),
         (KeywordError::UnknownKeyword, "there is no such keyword"),

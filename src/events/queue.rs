@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_overflows_becomes_one_mark() {
+    fn an_overflowing_queue_is_replaced_by_one_gap() {
         let queue = Queue::new();
         for item in 0..CAPACITY {
             queue.push(item, || unreachable!("there is room"));

@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_description_that_makes_no_sense_is_refused() {
+    fn an_invalid_description_is_rejected() {
         for json in [
             r#"{"name": "A.B", "type": "string"}"#,
             r#"{"name": "A", "type": "double", "range": [1, 0]}"#,

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_has_any_of_its_31_bits_and_no_others() {
+    fn a_mask_is_limited_to_31_bits() {
         let labels: Vec<_> = (0..70).map(|bit| format!("b{bit}")).collect();
         let (all, greatest) = (&labels[..MOST_BITS], (1_i64 << MOST_BITS) - 1);
         for (text, labels, value) in [

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn news_are_of_a_value_a_status_or_both() {
+    fn a_change_has_a_value_a_status_or_both() {
         let news = |status, error: Option<&str>, text: Option<&[u8]>| {
             let (error, text) = (error.map(String::from), text.map(Vec::from));
             Some(News { at: 1700, status, error, text })

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_another_key_is_no_name() {
+    fn a_name_that_would_form_another_key_is_rejected() {
         let longer_in_upper_case = "ŉ".repeat(LONGEST / "ŉ".len());
         for name in ["", "a:b", "a.b", "a\nb", "a\0", &"x".repeat(257), &longer_in_upper_case] {
             assert!(KeywordName::new(name).is_err(), "{name:?}");

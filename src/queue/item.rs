@@ -134,7 +134,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_come_out_as_they_went_in(
+        fn any_bytes_round_trip(
             bytes: Vec<u8>,
             mark in prop::sample::select(vec![&b""[..], MARK, PLAIN_HEADER, b"\x1eq1;7;id;", DEAD_MARK]),
         ) {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_says_what_happened_to_an_item() {
+    fn a_header_holds_attempts_mark_and_id() {
         let marked = |attempts, mark, id, payload| Item { attempts, mark, id, payload };
         let item = |attempts, id, payload| marked(attempts, None, id, payload);
         for (bytes, expected) in [
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_item_has_a_reason_and_is_what_it_was() {
+    fn a_dead_item_keeps_its_reason_and_payload() {
         let dead = DeadItem::parse(b"\x1ed1;1700;3;a;bjob");
         assert_eq!(dead, DeadItem { buried_at: 1700, reason: b"a;b", item: b"job" });
         let dead = DeadItem::parse(b"\x1ed1;1700;9;job");

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_settings_are_rejected() {
         let ms = Duration::from_millis;
         let settings = QueueSettings::new;
         assert_eq!(settings().problem(), None);

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_go_by_the_time_between_two_moments() {
+    fn rates_are_relative_to_the_time_between_two_samples() {
         let at = |seconds, done| QueueStats {
             at: Duration::from_secs(seconds),
             done,

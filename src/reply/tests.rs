@@ -39,7 +39,7 @@ fn is_refused(shown: &str) -> bool {
 }
 
 #[test]
-fn a_reader_takes_what_its_commands_answer() {
+fn a_reader_accepts_every_reply_of_its_commands() {
     let members = || vec![bulk("1"), bulk("2")];
     for (shown, expected) in [
         (shown(Value::Okay, ok), "()"),
@@ -184,7 +184,7 @@ fn a_list_has_as_many_values_as_were_asked_for_and_no_more_than_wanted() {
 }
 
 #[test]
-fn a_reply_of_another_shape_says_what_was_expected_and_what_came() {
+fn an_unexpected_reply_is_reported_with_the_expected_and_the_actual_shape() {
     for (shown, expected) in [
         (shown(Value::Nil, count), "expected an integer, the server answered nil"),
         (shown(Value::Int(-1), count), "expected a count, the server answered another integer"),
@@ -211,7 +211,7 @@ fn a_write_with_an_unexpected_reply_was_applied() {
 }
 
 #[test]
-fn what_cannot_be_decoded_is_named_kept_and_not_shown() {
+fn an_undecodable_value_is_located_and_kept_but_not_shown() {
     let request = Request::read("MGET").key(b"a").key(b"b");
     let values = Value::Array(vec![bulk("1"), bulk("secret")]);
     let error = read(request, values, optional_each::<u64>).unwrap_err();

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_tells_where_or_when_to_ask_again() {
+    fn a_refusal_determines_where_or_when_to_retry() {
         for (refusal, decision) in [
             ("-MOVED 3999 127.0.0.1:6381\r\n", RetryDecision::Moved("127.0.0.1:6381".into())),
             ("-ASK 3999 ::1:6381\r\n", RetryDecision::Ask("::1:6381".into())),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_goes_on_after_what_cannot_have_taken_an_item() {
+    fn a_wait_continues_after_faults_that_cannot_have_taken_an_item() {
         use Repetition::{Hides, Moves, Takes};
         let reply = |text: &str| Ok(redis::parse_redis_value(text.as_bytes()).unwrap());
         let unconnected =
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_been_applied_is_not_sent_again() {
+    fn a_write_that_may_have_been_applied_is_not_repeated() {
         let (lost, silent) =
             (broken(std::io::ErrorKind::BrokenPipe), broken(std::io::ErrorKind::TimedOut));
         let down = TransportError::connect("x", std::fmt::Error);

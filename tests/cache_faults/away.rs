@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use redis_collections::{Error, LocalServer, Result};
 
 use super::source::{Cache, Loads, Source, call, get, peek, start};
-use super::support::concurrent::on_both_kinds;
+use super::support::concurrent::on_threads_and_tasks;
 use super::support::eventually;
 use super::support::proxy::{Direction, Proxy};
 use super::support::servers::{Outcome, free_port, query};
 use super::{all_expire, keys, minute};
 
-on_both_kinds![
+on_threads_and_tasks![
     values_are_loaded_without_a_server,
     values_are_loaded_while_a_server_hangs,
     values_are_loaded_beside_a_replica,

@@ -8,11 +8,11 @@ use redis_collections::{
 };
 
 use super::source::{Loads, call};
-use super::support::concurrent::on_both_kinds;
+use super::support::concurrent::on_threads_and_tasks;
 use super::support::servers::Outcome;
 use super::{MINUTE, all_expire, keys, minute};
 
-on_both_kinds![
+on_threads_and_tasks![
     a_huge_value_is_kept,
     a_value_that_cannot_be_encoded_is_not_kept,
     many_ids_are_loaded_at_once,
@@ -139,7 +139,7 @@ fn policies_whose_times_add_up_to_too_much_are_refused<C: Loads>() -> Outcome {
     all_expire(&server)
 }
 
-/// What is deleted is another value than the one that is being loaded.
+/// The deleted value is another than the one that is being loaded.
 fn ids_with_separators_do_not_meet<C: Loads>() -> Outcome {
     let server = LocalServer::start()?;
     let client = C::connect(C::builder(server.url()));

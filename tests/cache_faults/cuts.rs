@@ -3,13 +3,13 @@
 use redis_collections::LocalServer;
 
 use super::source::{Loads, Source, call, get, peek, start};
-use super::support::concurrent::on_both_kinds;
+use super::support::concurrent::on_threads_and_tasks;
 use super::support::eventually;
 use super::support::proxy::{Direction, Proxy};
 use super::support::servers::{Outcome, query};
 use super::{keys, minute};
 
-on_both_kinds![
+on_threads_and_tasks![
     a_call_after_a_change_joins_no_load_without_a_lease,
     callers_of_a_load_whose_store_is_unconfirmed_look_again,
     a_reply_that_is_lost_is_asked_for_again,
@@ -60,7 +60,7 @@ fn a_reply_that_is_lost_is_asked_for_again<C: Loads>() -> Outcome {
     // The server knows the scripts from now on.
     assert_eq!(get(&cache, 9)?, Some(7));
 
-    // What a look answers is five bytes long. The next is of the claim.
+    // The reply to a look is five bytes long. The next is of the claim.
     proxy.cut_after(6, Direction::Replies);
     assert_eq!((get(&cache, 1)?, peek(&cache, 1)?), (Some(7), Some(7)), "claim");
 

@@ -7,12 +7,12 @@ use redis::cmd;
 use redis_collections::{CacheClient, Loaded, LocalServer};
 
 use super::source::{Loads, call};
-use super::support::concurrent::on_both_kinds;
+use super::support::concurrent::on_threads_and_tasks;
 use super::support::kinds::SourceDown;
 use super::support::servers::{Outcome, run};
 use super::{MINUTE, minute};
 
-on_both_kinds![no_key_is_ever_without_its_expiry];
+on_threads_and_tasks![no_key_is_ever_without_its_expiry];
 
 const ROUNDS: u64 = 200;
 

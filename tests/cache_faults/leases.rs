@@ -8,13 +8,13 @@ use redis::cmd;
 use redis_collections::{CachePolicy, LocalServer};
 
 use super::source::{Cache, Loads, Source, get, peek, start};
-use super::support::concurrent::on_both_kinds;
+use super::support::concurrent::on_threads_and_tasks;
 use super::support::eventually;
 use super::support::servers::{Outcome, run};
 use super::{aside, keys, lease_end, minute, time};
 
-on_both_kinds![
-    another_loads_when_the_lease_of_the_dead_is_over,
+on_threads_and_tasks![
+    another_program_loads_after_the_lease_of_a_dead_one,
     a_load_that_takes_longer_than_its_lease_is_stored,
     the_first_that_is_ready_is_stored,
     a_caller_that_waited_in_vain_loads_without_storing,
@@ -30,7 +30,7 @@ fn leased(lease: Duration) -> CachePolicy {
     minute().lease(lease)
 }
 
-fn another_loads_when_the_lease_of_the_dead_is_over<C: Loads>() -> Outcome {
+fn another_program_loads_after_the_lease_of_a_dead_one<C: Loads>() -> Outcome {
     let (server, dead) = (Arc::new(LocalServer::start()?), Source::shut(7));
     let one = dead.cache(&client::<C>(&server), leased(LEASE));
     let never = start(&one, 1);
@@ -94,7 +94,7 @@ fn the_first_that_is_ready_is_stored<C: Loads>() -> Outcome {
 fn a_caller_that_waited_in_vain_loads_without_storing<C: Loads>() -> Outcome {
     let (server, source) = (LocalServer::start()?, Source::of(7));
     let cache = source.cache(&client::<C>(&server), leased(SHORT_LEASE));
-    // The key of what is known is that of a load that has ended.
+    // The state key is that of a load that has ended.
     let shut = Source::shut(0);
     let first = start(&shut.cache(&client::<C>(&server), leased(SHORT_LEASE)), 1);
     shut.awaits_loads(1);

@@ -7,12 +7,12 @@ use redis_collections::{Error, Loaded, LoadedMany, LocalServer, Result};
 use tokio::sync::watch;
 
 use super::source::{Cache, Loads, get};
-use super::support::concurrent::{Concurrent, on_both_kinds};
+use super::support::concurrent::{Concurrent, on_threads_and_tasks};
 use super::support::eventually;
 use super::support::servers::Outcome;
 use super::{MINUTE, keys, minute};
 
-on_both_kinds![
+on_threads_and_tasks![
     a_loader_may_load_other_values,
     loaders_that_call_each_other_return,
     loaders_that_wait_for_each_other_return,
@@ -27,8 +27,8 @@ fn patient() -> redis_collections::CachePolicy {
 
 type Slot<C> = Arc<OnceLock<Cache<C>>>;
 
-/// A cache whose loader asks `inner` for what `id` makes of the id, and gives one more: or a
-/// hundred, if the answer is that it asks for itself.
+/// A cache whose loader asks `inner` for the id that `id` computes, and adds one to the answer, or
+/// a hundred if the answer is that it asks for itself.
 fn over<C: Loads>(
     client: &C,
     name: &str,
@@ -51,7 +51,7 @@ fn over<C: Loads>(
     Ok(cache)
 }
 
-/// What becomes of a call that would hang if it did not end soon.
+/// The outcome of a call that would hang if it did not end soon.
 fn soon<T: Send + 'static, C: Concurrent>(
     call: impl Future<Output = T> + Send + 'static,
 ) -> impl FnOnce() -> T {

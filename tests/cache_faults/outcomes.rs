@@ -1,4 +1,4 @@
-//! What programs learn of each other's loads that bring no value.
+//! Loads without a value, as seen by other programs.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use redis::cmd;
 use redis_collections::{CachePolicy, Error, LoadError, LocalServer, Result};
 
 use super::source::{Cache, Loads, Source, call, get, start};
-use super::support::concurrent::{Running, on_both_kinds};
+use super::support::concurrent::{Running, on_threads_and_tasks};
 use super::support::eventually;
 use super::support::kinds::SourceDown;
 use super::support::servers::{Outcome, query, run};
 use super::{aside, keys, minute, time};
 
-on_both_kinds![
+on_threads_and_tasks![
     waiting_programs_receive_the_error_of_a_load,
     waiting_programs_receive_the_panic_of_a_load,
     waiting_programs_receive_the_absence_of_a_value,
@@ -60,7 +60,7 @@ fn waiting_programs_receive_the_absence_of_a_value<C: Loads>() -> Outcome {
     Ok(())
 }
 
-/// What the callers in many programs get of one load in another.
+/// The outcomes that callers in many programs receive of one load in another.
 fn after_one_load<C: Loads>(
     server: &LocalServer,
     policy: CachePolicy,

@@ -1,14 +1,14 @@
-//! What does not pass by itself is not hidden.
+//! Errors that do not pass by themselves are not hidden.
 
 use redis::cmd;
 use redis_collections::{LocalServer, Result};
 
 use super::minute;
 use super::source::{Cache, Loads, Source, call, get};
-use super::support::concurrent::on_both_kinds;
+use super::support::concurrent::on_threads_and_tasks;
 use super::support::servers::{Outcome, query, run};
 
-on_both_kinds![a_value_of_another_type_is_an_error, a_missing_right_is_an_error,];
+on_threads_and_tasks![a_value_of_another_type_is_an_error, a_missing_right_is_an_error,];
 
 fn a_value_of_another_type_is_an_error<C: Loads>() -> Outcome {
     let (server, source) = (LocalServer::start()?, Source::of(7));
@@ -31,7 +31,7 @@ fn a_missing_right_is_an_error<C: Loads>() -> Outcome {
         let () = run(server.url(), user.arg(rights.split(' ').collect::<Vec<_>>()))?;
         let client = C::connect(C::builder(server.url()).user("ann").password("pw"));
         let cache = source.cache(&client, minute());
-        // What a script may not do is an `ERR` to some servers.
+        // Some servers answer `ERR` to a command that a script may not use.
         refused_as(&cache, &["NOPERM", "ERR"]);
         assert_eq!((source.loads(), cache.stats().without_redis), (0, 0), "{rights}");
     }

@@ -1,4 +1,4 @@
-//! What others write where caches keep what they know of loads.
+//! Foreign writes to the keys in which caches keep the state of loads.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use redis::cmd;
 use redis_collections::LocalServer;
 
 use super::source::{Loads, Source, call, get, peek, start};
-use super::support::concurrent::on_both_kinds;
+use super::support::concurrent::on_threads_and_tasks;
 use super::support::servers::{Outcome, query, run};
 use super::{all_expire, aside, keys, minute};
 
-on_both_kinds![
+on_threads_and_tasks![
     entries_that_no_cache_has_written_are_overwritten,
     entries_of_other_values_do_no_harm,
     a_key_of_another_type_is_an_error,
@@ -94,7 +94,7 @@ fn a_key_of_another_type_is_an_error<C: Loads>() -> Outcome {
     Ok(())
 }
 
-/// The key of what is known of loads of id 1, which is gone.
+/// The state key of loads of id 1, which is gone.
 fn key_aside<C: Loads>(server: &LocalServer, client: &C) -> Outcome<String> {
     let source = Source::shut(7);
     let loading = start(&source.cache(client, minute()), 1);

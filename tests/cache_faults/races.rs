@@ -8,37 +8,37 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use redis_collections::{CachePolicy, HashCacheClient, Loaded, LocalServer};
 
 use super::source::{Cache, Loads, Source, call, get, peek, start};
-use super::support::concurrent::on_both_kinds;
+use super::support::concurrent::on_threads_and_tasks;
 use super::support::eventually;
 use super::support::servers::{Outcome, PATIENCE, query};
 use super::{keys, minute};
 
-on_both_kinds![
-    values_that_are_deleted,
-    values_that_are_set,
-    hashes_that_are_deleted,
-    values_that_are_cleared,
-    hashes_that_are_cleared,
+on_threads_and_tasks![
+    no_stale_value_is_kept_after_a_delete,
+    no_stale_value_is_kept_after_a_set,
+    no_stale_field_is_kept_after_a_delete_of_its_hash,
+    no_stale_value_is_kept_after_a_clear,
+    no_stale_field_is_kept_after_a_clear,
     writes_of_other_programs_are_noticed_where_there_is_a_value,
 ];
 
-fn values_that_are_deleted<C: Loads>() -> Outcome {
+fn no_stale_value_is_kept_after_a_delete<C: Loads>() -> Outcome {
     race::<C>(Way::Delete, 2000)
 }
 
-fn values_that_are_set<C: Loads>() -> Outcome {
+fn no_stale_value_is_kept_after_a_set<C: Loads>() -> Outcome {
     race::<C>(Way::Set, 1500)
 }
 
-fn hashes_that_are_deleted<C: Loads>() -> Outcome {
+fn no_stale_field_is_kept_after_a_delete_of_its_hash<C: Loads>() -> Outcome {
     race::<C>(Way::DeleteHash, 1000)
 }
 
-fn values_that_are_cleared<C: Loads>() -> Outcome {
+fn no_stale_value_is_kept_after_a_clear<C: Loads>() -> Outcome {
     race::<C>(Way::Clear, 250)
 }
 
-fn hashes_that_are_cleared<C: Loads>() -> Outcome {
+fn no_stale_field_is_kept_after_a_clear<C: Loads>() -> Outcome {
     race::<C>(Way::ClearHashes, 250)
 }
 
@@ -110,7 +110,7 @@ enum Way {
 const IDS: u64 = 8;
 const READERS: usize = 3;
 
-/// What the values are, and how new they must be for callers from now on.
+/// The values, and how new they must be for callers from now on.
 struct Board {
     values: [AtomicU64; IDS as usize],
     newest: [AtomicU64; IDS as usize],

@@ -3,12 +3,12 @@
 use redis_collections::{AsyncClient, CachePolicy, LocalServer, Result};
 
 use super::source::{Cache, Loads, Source, call, get, peek, start};
-use super::support::concurrent::{Concurrent, on_both_kinds};
+use super::support::concurrent::{Concurrent, on_threads_and_tasks};
 use super::support::servers::{Outcome, query};
 use super::support::{eventually, kinds::RUNTIME};
 use super::{lease_end, minute, time};
 
-on_both_kinds![
+on_threads_and_tasks![
     callers_in_a_program_share_one_load,
     callers_in_two_programs_share_one_load,
     callers_share_the_next_load_without_a_server,

@@ -1,4 +1,4 @@
-//! What is said of it when Redis cannot be used.
+//! Warnings when Redis cannot be used.
 
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::Instant;
@@ -8,10 +8,10 @@ use redis_collections::{CacheClient, Loaded, LocalServer};
 
 use super::minute;
 use super::source::{Loads, call};
-use super::support::concurrent::on_both_kinds;
+use super::support::concurrent::on_threads_and_tasks;
 use super::support::servers::Outcome;
 
-on_both_kinds![a_warning_comes_once_a_second_at_most];
+on_threads_and_tasks![a_warning_comes_once_a_second_at_most];
 
 fn a_warning_comes_once_a_second_at_most<C: Loads>() -> Outcome {
     listen();

@@ -1,5 +1,5 @@
-//! pyredis-cache, and `CacheClient` and `HashCacheClient` under its names: each finds what the
-//! other has loaded.
+//! pyredis-cache, and `CacheClient` and `HashCacheClient` under its names: each finds the
+//! values that the other has loaded.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -21,7 +21,7 @@ const HASH: &str = "--hash=Class:3";
 
 on_both_kinds!(
     values_loaded_or_set_by_python_are_found_without_loading,
-    python_finds_what_was_loaded_or_set,
+    python_finds_values_loaded_or_set_by_rust,
     fields_are_found_by_both,
     a_value_deleted_by_one_side_is_loaded_anew_by_the_other,
     the_expire_time_of_python_is_the_time_to_live,
@@ -49,7 +49,7 @@ async fn values_loaded_or_set_by_python_are_found_without_loading<C: Kind>() {
     found::<PyJson<Option<i64>>, C>(&server, &client, "json", "None", None).await;
 }
 
-/// What Python has loaded from this source, and then set if it is a value, is this here.
+/// A value that Python loads from this source, or sets, is `expected` here.
 async fn found<V, C: Kind>(
     server: &LocalServer,
     client: &C,
@@ -72,7 +72,7 @@ async fn found<V, C: Kind>(
     }
 }
 
-async fn python_finds_what_was_loaded_or_set<C: Kind>() {
+async fn python_finds_values_loaded_or_set_by_rust<C: Kind>() {
     let (server, client) = start::<C>().await;
     let fields = Dict(vec![(text("name"), text("Ann ü")), (text("mark"), Python::Float(1.0))]);
     finds::<i64, C>(&server, &client, "raw", -5, Bytes(b"-5".to_vec())).await;
@@ -86,7 +86,7 @@ async fn python_finds_what_was_loaded_or_set<C: Kind>() {
     finds::<PyJson<Option<i64>>, C>(&server, &client, "json", None, Null).await;
 }
 
-/// What is loaded, or set, here is this in Python.
+/// A value that is loaded or set here is `expected` in Python.
 async fn finds<V, C: Kind>(
     server: &LocalServer,
     client: &C,

@@ -25,7 +25,7 @@ on_both_kinds!(
     a_value_set_by_python_during_a_refresh_is_kept,
     a_value_deleted_by_python_during_a_refresh_stays_deleted,
     a_value_that_expires_during_a_refresh_is_replaced,
-    set_gives_way_to_what_python_sets_meanwhile,
+    set_yields_to_a_concurrent_write_by_python,
 );
 
 async fn simultaneous_misses_leave_one_value<C: Kind>() {
@@ -139,7 +139,7 @@ async fn a_value_that_expires_during_a_refresh_is_replaced<C: Kind>() {
     assert_eq!(students.stats().outdated, 0);
 }
 
-async fn set_gives_way_to_what_python_sets_meanwhile<C: Kind>() {
+async fn set_yields_to_a_concurrent_write_by_python<C: Kind>() {
     let (server, client) = start::<C>().await;
     let (students, source) = students(&client, policies()[0].clone());
     let cache = students.clone();
@@ -154,7 +154,7 @@ async fn set_gives_way_to_what_python_sets_meanwhile<C: Kind>() {
 type Students<C> = CacheClient<i64, PyJson<String>, C>;
 type Class<C> = HashCacheClient<i64, i64, PyJson<String>, C>;
 
-/// What a loader asks, and waits for.
+/// The source that a loader asks and waits for.
 struct Source {
     asked: Receiver<()>,
     answers: Sender<&'static str>,

@@ -4,11 +4,11 @@ use redis_collections::{ChangeFormat, Client, Event, LocalServer, MessagePack, P
 use serde_json::json;
 
 use crate::peer::{PATIENCE, Peer, assert_done, start};
-use crate::support::kinds::hard_of_hearing;
+use crate::support::kinds::server_without_notifications;
 use crate::support::kinds::{Kind, ok, on_both_kinds};
 use crate::support::servers::run;
 
-/// Closes what is listened to.
+/// Closes the subscription.
 const END: &str = "end";
 
 on_both_kinds!(
@@ -94,7 +94,7 @@ async fn python_receives_changes_published_by_rust<C: Kind>() {
 }
 
 async fn rust_receives_changes_published_by_python<C: Kind>() {
-    let (server, client) = hard_of_hearing::<C>().await;
+    let (server, client) = server_without_notifications::<C>().await;
     let app: RedisDict<String, MessagePack<i64>, C> =
         RedisDict::with_prefix(&client, "app/").publishing(ChangeFormat::PubSubDict);
     let ns: RedisDict<String, PyDict<i64>, C> =

@@ -1,4 +1,4 @@
-//! Caches here and in Python, each of which follows what the other writes.
+//! Caches here and in Python, each of which follows the writes of the other.
 
 use redis_collections::{
     CachedDict, ChangeFormat, Codec, MessagePack, NearCache, PyDict, RedisDict,
@@ -6,17 +6,17 @@ use redis_collections::{
 use serde_json::json;
 
 use crate::peer::{Peer, assert_done, start};
-use crate::support::kinds::hard_of_hearing;
+use crate::support::kinds::server_without_notifications;
 use crate::support::kinds::{Kind, ok, on_both_kinds};
 use crate::support::wait_until;
 
 on_both_kinds!(
-    a_cache_of_python_follows_what_rust_writes,
+    a_cache_in_python_follows_writes_by_rust,
     a_cache_follows_changes_that_python_publishes,
     a_cache_follows_writes_that_python_does_not_publish,
 );
 
-async fn a_cache_of_python_follows_what_rust_writes<C: Kind>() {
+async fn a_cache_in_python_follows_writes_by_rust<C: Kind>() {
     let (server, client) = start::<C>().await;
     let dict: RedisDict<String, MessagePack<i64>, C> =
         RedisDict::with_prefix(&client, "app/").publishing(ChangeFormat::PubSubDict);
@@ -37,7 +37,7 @@ async fn a_cache_of_python_follows_what_rust_writes<C: Kind>() {
 }
 
 async fn a_cache_follows_changes_that_python_publishes<C: Kind>() {
-    let (server, client) = hard_of_hearing::<C>().await;
+    let (server, client) = server_without_notifications::<C>().await;
     let dict: RedisDict<String, MessagePack<i64>, C> =
         RedisDict::with_prefix(&client, "app/").publishing(ChangeFormat::PubSubDict);
     let cached = ok!(dict.cached(NearCache::writer_messages()));

@@ -11,8 +11,8 @@ on_both_kinds!(
     every_type_that_python_writes_is_read,
     every_type_that_rust_writes_is_read_by_python,
     a_prefix_is_taken_literally,
-    python_sees_what_rust_does,
-    rust_sees_what_python_does,
+    python_sees_changes_by_rust,
+    rust_sees_changes_by_python,
 );
 
 async fn every_type_that_python_writes_is_read<C: Kind>() {
@@ -51,7 +51,7 @@ async fn a_prefix_is_taken_literally<C: Kind>() {
     assert_eq!(Peer::call(&server, ["pubsub-read", "p1", "c"]), Int(3));
 }
 
-async fn python_sees_what_rust_does<C: Kind>() {
+async fn python_sees_changes_by_rust<C: Kind>() {
     let (server, client) = start::<C>().await;
     let (dict, other) = (dict(&client, "app"), dict(&client, "other"));
     ok!(other.insert("k1", &Int(0)));
@@ -72,7 +72,7 @@ async fn python_sees_what_rust_does<C: Kind>() {
     assert!(raised(&missing[0]).starts_with("KeyError"), "{missing:?}");
 }
 
-async fn rust_sees_what_python_does<C: Kind>() {
+async fn rust_sees_changes_by_python<C: Kind>() {
     let (server, client) = start::<C>().await;
     let (dict, other) = (dict(&client, "app"), dict(&client, "other"));
     ok!(other.insert("k1", &Int(0)));

@@ -19,8 +19,8 @@ on_both_kinds!(
     an_undecodable_entry_is_an_error_of_its_own,
     any_key_is_the_same_on_both_sides,
     a_namespace_is_taken_literally,
-    python_sees_what_rust_does,
-    rust_sees_what_python_does,
+    python_sees_changes_by_rust,
+    rust_sees_changes_by_python,
 );
 
 async fn every_type_that_python_writes_is_read<C: Kind>() {
@@ -98,7 +98,7 @@ async fn a_namespace_is_taken_literally<C: Kind>() {
     assert_eq!(Peer::call(&server, ["pydict-read", "ns", "c"]), Int(3));
 }
 
-async fn python_sees_what_rust_does<C: Kind>() {
+async fn python_sees_changes_by_rust<C: Kind>() {
     let (server, client) = start::<C>().await;
     let dict = dict(&client, "ns");
     ok!(dict.insert_many([("a", &Int(1)), ("b", &Int(2)), ("c", &Int(3))]));
@@ -115,7 +115,7 @@ async fn python_sees_what_rust_does<C: Kind>() {
     assert!(raised(&missing[0]).starts_with("KeyError"), "{missing:?}");
 }
 
-async fn rust_sees_what_python_does<C: Kind>() {
+async fn rust_sees_changes_by_python<C: Kind>() {
     let (server, client) = start::<C>().await;
     let dict = dict(&client, "ns");
     ok!(dict.insert("a", &Int(0)));

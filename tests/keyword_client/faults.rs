@@ -9,7 +9,9 @@ use redis_collections::keyword::{self, Dispatcher, Keyword, Status};
 use redis_collections::{Applied, AsyncClient, Client, Error, LocalServer};
 
 use crate::support::eventually;
-use crate::support::kinds::{Kind, RUNTIME, hard_of_hearing, ok, on_both_kinds, settle};
+use crate::support::kinds::{
+    Kind, RUNTIME, ok, on_both_kinds, server_without_notifications, settle,
+};
 use crate::support::proxy::{Direction, Proxy};
 use crate::support::servers::{PATIENCE, query};
 use crate::support::wire::Wire;
@@ -27,7 +29,7 @@ on_both_kinds! {
     no_value_is_followed_by_an_older_one,
     changes_are_delivered_after_a_restart_of_the_server,
     a_bystander_with_a_pattern_is_no_dispatcher,
-    settings_of_others_stay,
+    settings_of_other_programs_are_kept,
     a_key_of_a_wrong_type_is_named,
     changes_of_dispatchers_are_delivered_without_notifications,
 }
@@ -313,7 +315,7 @@ async fn changes_are_delivered_after_a_restart_of_the_server<C: Watching>() {
     while settle!(dispatcher.set("N", 2)).is_err() {}
     loop {
         match C::next(&mut monitor).await {
-            // The type comes back with what else the server has lost.
+            // The type comes back with the other keys that the server has lost.
             Ok(reading) if reading.value == 2.into() => break,
             Ok(_) | Err(Error::Keyword { source: UnknownKeyword, .. }) => {}
             Err(error) => panic!("{error}"),
@@ -323,7 +325,7 @@ async fn changes_are_delivered_after_a_restart_of_the_server<C: Watching>() {
     assert_eq!(delivered!(monitor), update("N", "3"));
 }
 
-async fn settings_of_others_stay<C: Watching>() {
+async fn settings_of_other_programs_are_kept<C: Watching>() {
     let server = LocalServer::start_with(&["--notify-keyspace-events", "Ex"]).unwrap();
     let client: C = connect(server.url()).await;
     let service = keyword::Client::new(&client).service("dome");
@@ -338,7 +340,7 @@ async fn settings_of_others_stay<C: Watching>() {
 }
 
 async fn changes_of_dispatchers_are_delivered_without_notifications<C: Watching>() {
-    let (server, client): (_, C) = hard_of_hearing().await;
+    let (server, client): (_, C) = server_without_notifications().await;
     let dispatcher = serve(&client, "dome", [Keyword::integer("N").initial(1)]).await;
     let mut monitor = ok!(keyword::Client::new(&client).service("dome").monitor(["N"]));
     assert!(!monitor.sees_foreign_writes());

@@ -8,8 +8,8 @@ use redis_collections::keyword::{self, Kind as Type, Service, Status};
 use redis_collections::{Applied, Error, LocalServer};
 
 use crate::support::kinds::{
-    Kind, SERVER, contract_on_servers, hard_of_hearing, ok, on_both_kinds, plain, settle,
-    tell_everything,
+    Kind, SERVER, contract_on_servers, enable_all_notifications, ok, on_both_kinds, plain,
+    server_without_notifications, settle,
 };
 use crate::support::servers::{PATIENCE, query};
 use crate::support::wire::Wire;
@@ -19,7 +19,7 @@ contract_on_servers! {
     the_outcome_of_a_write_follows_from_status_and_value,
     an_absent_dispatcher_is_distinguished_from_a_present_one,
     values_set_by_cauldron_are_delivered,
-    what_has_not_begun_in_time_is_not_sent,
+    writes_not_begun_by_their_deadline_are_not_sent,
 }
 
 on_both_kinds! {
@@ -82,7 +82,7 @@ impl Drop for Cauldron {
     }
 }
 
-/// Writes, and what has to become of it.
+/// Writes, and checks the outcome.
 async fn writes<C: Kind>(service: &Service<C>, wire: &mut Wire) {
     for (value, status, outcome) in [
         ("5", "ready", Ok("5")),
@@ -109,7 +109,7 @@ async fn the_outcome_of_a_write_follows_from_status_and_value<C: Kind>(
     client: C,
     name: &'static str,
 ) {
-    tell_everything();
+    enable_all_notifications();
     let name = plain(name).to_lowercase();
     let mut cauldron = Cauldron::start(SERVER.url(), &name);
     let service = keyword::Client::new(&client).service(&name);
@@ -149,7 +149,7 @@ async fn an_absent_dispatcher_is_distinguished_from_a_present_one<C: Kind>(
 }
 
 async fn values_set_by_cauldron_are_delivered<C: Watching>(client: C, name: &'static str) {
-    tell_everything();
+    enable_all_notifications();
     let name = plain(name).to_lowercase();
     let mut cauldron = Cauldron::start(SERVER.url(), &name);
     let service = keyword::Client::new(&client).service(&name);
@@ -161,7 +161,7 @@ async fn values_set_by_cauldron_are_delivered<C: Watching>(client: C, name: &'st
     }
 }
 
-async fn what_has_not_begun_in_time_is_not_sent<C: Kind>(client: C, name: &'static str) {
+async fn writes_not_begun_by_their_deadline_are_not_sent<C: Kind>(client: C, name: &'static str) {
     let name = plain(name).to_lowercase();
     let mut wire = Wire::to(SERVER.url(), &name);
     wire.set(".N", "1");
@@ -180,7 +180,7 @@ async fn what_has_not_begun_in_time_is_not_sent<C: Kind>(client: C, name: &'stat
 }
 
 async fn without_notifications_the_status_is_looked_at<C: Kind>() {
-    let (server, client): (_, C) = hard_of_hearing().await;
+    let (server, client): (_, C) = server_without_notifications().await;
     let mut cauldron = Cauldron::start(server.url(), "dome");
     let service = keyword::Client::new(&client).service("dome");
     for (value, is_taken) in [(5, true), (5, true), (13, false), (6, true)] {

@@ -7,7 +7,7 @@ use redis_collections::keyword::KeywordError::UnknownKeyword;
 use redis_collections::keyword::{self, Keyword, Kind as Type, Reading, Value};
 use redis_collections::{Applied, Error};
 
-use crate::support::kinds::{SERVER, contract_on_servers, ok, settle, tell_everything};
+use crate::support::kinds::{SERVER, contract_on_servers, enable_all_notifications, ok, settle};
 use crate::support::servers::PATIENCE;
 use crate::{Watching, delivered, parts, serve, update};
 
@@ -26,7 +26,7 @@ async fn a_monitor_returns_the_present_values_and_then_changes<C: Watching>(
     client: C,
     name: &'static str,
 ) {
-    tell_everything();
+    enable_all_notifications();
     let (service, name, mut wire) = parts(&client, name);
     let keywords = ["A", "B", "C"].map(|name| Keyword::integer(name).initial(1));
     let dispatcher = serve(&client, &name, keywords).await;
@@ -77,7 +77,7 @@ async fn a_value_set_before_the_first_read_is_delivered<C: Watching>(
 }
 
 async fn a_monitor_of_all_keywords_includes_new_ones<C: Watching>(client: C, name: &'static str) {
-    tell_everything();
+    enable_all_notifications();
     let (service, name, mut wire) = parts(&client, name);
     let keywords = [
         Keyword::string("A").initial("1"),
@@ -114,7 +114,7 @@ async fn many_keywords_are_monitored_at_once<C: Watching>(client: C, name: &'sta
 }
 
 async fn changes_in_other_databases_are_not_delivered<C: Watching>(client: C, name: &'static str) {
-    tell_everything();
+    enable_all_notifications();
     let (service, name, mut wire) = parts(&client, name);
     let elsewhere = C::build(C::builder(&format!("{}3", SERVER.url()))).await.unwrap();
     let dispatcher = serve(&client, &name, [Keyword::integer("N").initial(1)]).await;
@@ -204,7 +204,7 @@ async fn a_watch_may_read_and_write<C: Watching>(client: C, name: &'static str) 
     ok!(service.wait_for("TWICE", twice(6), PATIENCE));
     assert_eq!(reports.recv_timeout(PATIENCE), Ok(3));
     drop(watch);
-    // What it holds is dropped with it.
+    // Its captures are dropped with it.
     assert!(
         reports.recv_timeout(PATIENCE).is_err_and(|error| error != mpsc::RecvTimeoutError::Timeout)
     );

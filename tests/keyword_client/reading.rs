@@ -16,10 +16,10 @@ use crate::support::servers::PATIENCE;
 use crate::{parts, serve};
 
 contract_on_servers! {
-    what_is_set_is_read,
+    a_value_is_read_with_its_type_and_status,
     no_value_is_older_than_its_time,
     keywords_are_listed_without_their_helpers,
-    names_that_cannot_be_are_refused,
+    invalid_names_are_rejected,
     values_that_are_not_text_are_shown_as_that,
     services_are_listed,
 }
@@ -28,7 +28,7 @@ contract_on_clusters! {
     a_cluster_is_refused,
 }
 
-async fn what_is_set_is_read<C: Kind>(client: C, name: &'static str) {
+async fn a_value_is_read_with_its_type_and_status<C: Kind>(client: C, name: &'static str) {
     let (service, name, _) = parts(&client, name);
     let keywords = [
         Keyword::integer("I").initial(7),
@@ -151,7 +151,7 @@ async fn keywords_are_listed_without_their_helpers<C: Kind>(client: C, name: &'s
     assert_eq!(listed, [("A", Type::Integer), ("B", Type::Basic)]);
 }
 
-async fn names_that_cannot_be_are_refused<C: Kind>(client: C, name: &'static str) {
+async fn invalid_names_are_rejected<C: Kind>(client: C, name: &'static str) {
     let (service, _, _) = parts(&client, name);
     let elsewhere = keyword::Client::new(&client).service("a:b");
     for (service, keyword) in [

@@ -7,14 +7,15 @@ use std::time::Duration;
 use redis_collections::keyword::{Keyword, Reading, Status};
 
 use crate::support::kinds::{
-    Kind, contract_on_servers, hard_of_hearing, ok, on_both_kinds, settle, tell_everything,
+    Kind, contract_on_servers, enable_all_notifications, ok, on_both_kinds,
+    server_without_notifications, settle,
 };
 use crate::support::servers::PATIENCE;
 use crate::support::wire::Wire;
 use crate::{Watching, parts, serve};
 
 contract_on_servers! {
-    what_a_dispatcher_does_with_a_keyword_is_seen,
+    the_statuses_of_a_write_are_delivered,
     a_status_is_waited_for,
     dispatchers_are_seen_to_come_and_go,
     a_keyword_that_its_service_has_no_more_is_not_served,
@@ -76,14 +77,14 @@ async fn expect_the_course_of_two_writes<C: Watching>(
     }
 }
 
-async fn what_a_dispatcher_does_with_a_keyword_is_seen<C: Watching>(client: C, name: &'static str) {
-    tell_everything();
+async fn the_statuses_of_a_write_are_delivered<C: Watching>(client: C, name: &'static str) {
+    enable_all_notifications();
     let (service, name, _) = parts(&client, name);
     expect_the_course_of_two_writes(&client, &service, &name).await;
 }
 
 async fn statuses_are_seen_without_notifications<C: Watching>() {
-    let (_server, client): (_, C) = hard_of_hearing().await;
+    let (_server, client): (_, C) = server_without_notifications().await;
     let service = redis_collections::keyword::Client::new(&client).service("dome");
     expect_the_course_of_two_writes(&client, &service, "dome").await;
 }
@@ -232,7 +233,7 @@ async fn a_write_is_seen_to_expire_with_its_dispatcher<C: Watching>(client: C, n
 }
 
 async fn statuses_of_cauldron_are_seen<C: Watching>(client: C, name: &'static str) {
-    tell_everything();
+    enable_all_notifications();
     let (service, _, mut wire) = parts(&client, name);
     wire.register();
     let set = |wire: &mut Wire, value: &str, status: &str| {

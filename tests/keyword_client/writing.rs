@@ -1,4 +1,4 @@
-//! What becomes of writes.
+//! Outcomes of writes.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use crate::support::servers::PATIENCE;
 use crate::{parts, serve};
 
 contract_on_servers! {
-    what_is_written_is_what_the_dispatcher_makes_of_it,
+    a_write_returns_the_value_as_the_dispatcher_stored_it,
     a_write_returns_after_it_has_happened,
     an_error_is_its_writers_and_stays_for_all_readers,
     the_same_value_is_acknowledged,
@@ -24,7 +24,7 @@ contract_on_servers! {
     a_dispatcher_of_another_database_receives_no_request,
 }
 
-async fn what_is_written_is_what_the_dispatcher_makes_of_it<C: Kind>(
+async fn a_write_returns_the_value_as_the_dispatcher_stored_it<C: Kind>(
     client: C,
     name: &'static str,
 ) {
@@ -65,7 +65,7 @@ async fn what_is_written_is_what_the_dispatcher_makes_of_it<C: Kind>(
             (outcome, _) => panic!("{keyword} {value}: {outcome:?}"),
         }
     }
-    // What no client may write has no error for others.
+    // A write that no client may make leaves no error for others.
     let fixed = ok!(service.read("R"));
     assert_eq!((fixed.status, fixed.error), (Status::Ready, None));
     let unknown = settle!(service.write("X", 1));
@@ -212,7 +212,7 @@ async fn a_keyword_without_a_subscribed_dispatcher_is_not_served<C: Kind>(
         settle!(service.write("N", 1)),
         Err(Error::Keyword { source: NotServed, .. })
     ));
-    // What listened for the dispatcher that has shut down ends beside it.
+    // The listener of the dispatcher that has shut down ends beside it.
     assert!(eventually(|| wire.listeners() == 0));
     // Its connection is lost, and its lease is not over yet.
     wire.set("~rc:lease", "another");

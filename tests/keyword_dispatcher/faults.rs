@@ -18,11 +18,11 @@ use crate::{Calls, Gate, Patient, superstitious};
 on_both_kinds! {
     a_dispatcher_that_is_cut_off_loses_the_name,
     a_server_that_was_emptied_gets_everything_again,
-    a_server_that_went_back_in_time_gets_what_is_newer,
-    what_is_deleted_comes_back,
+    a_rolled_back_server_receives_the_newer_values,
+    deleted_keys_are_restored,
     a_lost_connection_loses_no_outcome,
     an_outcome_that_was_read_is_not_made_again,
-    what_is_only_written_has_no_value_after_a_reconnection,
+    a_write_only_keyword_has_no_value_after_a_reconnection,
     changes_are_delivered_once_and_in_order_though_replies_are_lost,
 }
 
@@ -83,7 +83,7 @@ async fn a_dispatcher_that_is_cut_off_loses_the_name<C: Patient>() {
     ok!(first.shutdown());
     assert!(second.is_serving() && wire.is_registered());
     assert_eq!(wire.value("N").as_deref(), Some("2"));
-    // What listened for the first one ends beside it.
+    // The listener of the first one ends beside it.
     assert!(eventually(|| wire.listeners() == 1));
     assert_eq!((wire.write("SLOW", "3"), wire.write("N", "3")), ("3".into(), "3".into()));
 }
@@ -109,7 +109,7 @@ async fn a_server_that_was_emptied_gets_everything_again<C: Patient>() {
     }
 }
 
-async fn a_server_that_went_back_in_time_gets_what_is_newer<C: Patient>() {
+async fn a_rolled_back_server_receives_the_newer_values<C: Patient>() {
     let fixture = Fixture::<C>::new().await;
     let dispatcher = fixture.serve(&fixture.client).await.unwrap();
     ok!(dispatcher.set("N", 7));
@@ -122,7 +122,7 @@ async fn a_server_that_went_back_in_time_gets_what_is_newer<C: Patient>() {
     assert!(wire.time("N") > Some(1));
 }
 
-async fn what_is_deleted_comes_back<C: Patient>() {
+async fn deleted_keys_are_restored<C: Patient>() {
     let fixture = Fixture::<C>::new().await;
     let dispatcher = fixture.serve(&fixture.client).await.unwrap();
     ok!(dispatcher.set("N", 7));
@@ -177,7 +177,7 @@ async fn an_outcome_that_was_read_is_not_made_again<C: Patient>() {
     assert_eq!(wire.run::<usize>(&[b"EXISTS", list.as_bytes()]), 0);
 }
 
-async fn what_is_only_written_has_no_value_after_a_reconnection<C: Patient>() {
+async fn a_write_only_keyword_has_no_value_after_a_reconnection<C: Patient>() {
     let fixture = Fixture::<C>::new().await;
     let (calls, mut wire) = (Calls::default(), fixture.wire());
     let command = Keyword::string("COMMAND").write_only().on_write(superstitious::<C>(&calls));

@@ -1,4 +1,4 @@
-//! What a program does about its keywords.
+//! Hooks of keywords.
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -12,18 +12,18 @@ use crate::support::kinds::{Kind, SourceDown, client, contract_on_servers, ok, s
 use crate::{Calls, Gate, Patient, wire};
 
 contract_on_servers! {
-    a_hook_that_hangs_keeps_only_its_own_keyword,
+    a_hook_that_hangs_blocks_only_its_own_keyword,
     requests_of_one_keyword_come_after_each_other,
     too_many_requests_are_refused,
     hooks_may_use_their_dispatcher,
     change_hooks_run_after_the_value_was_published,
     every_change_is_delivered_once_and_in_order,
-    values_are_found_out_every_so_often,
-    a_value_is_not_found_out_twice_at_a_time,
-    what_cannot_be_found_out_is_an_error,
+    values_are_refreshed_periodically,
+    refreshes_of_one_value_do_not_overlap,
+    a_failed_refresh_is_an_error_of_its_keyword,
     a_shutdown_waits_for_hooks,
     a_shutdown_waits_no_longer_than_its_grace,
-    what_waits_for_a_hook_is_refused_at_the_end,
+    requests_waiting_for_a_hook_are_refused_when_the_dispatcher_ends,
 }
 
 fn held_up<C: Patient>(gate: &Gate) -> impl Fn(Value) -> C::Waiting<()> + use<C> {
@@ -31,7 +31,7 @@ fn held_up<C: Patient>(gate: &Gate) -> impl Fn(Value) -> C::Waiting<()> + use<C>
     move |_| C::wait_for(&gate, ())
 }
 
-async fn a_hook_that_hangs_keeps_only_its_own_keyword<C: Patient>(client: C, name: &'static str) {
+async fn a_hook_that_hangs_blocks_only_its_own_keyword<C: Patient>(client: C, name: &'static str) {
     let (service, mut wire) = wire(name);
     let gate = Gate::default();
     let lease = Duration::from_millis(1500);
@@ -187,7 +187,7 @@ async fn every_change_is_delivered_once_and_in_order<C: Kind>(client: C, name: &
     assert_eq!(history[1..], values);
 }
 
-async fn values_are_found_out_every_so_often<C: Kind>(client: C, name: &'static str) {
+async fn values_are_refreshed_periodically<C: Kind>(client: C, name: &'static str) {
     let (service, mut wire) = wire(name);
     let calls = Calls::default();
     let counted = calls.clone();
@@ -208,7 +208,7 @@ async fn values_are_found_out_every_so_often<C: Kind>(client: C, name: &'static 
     assert!(matches!(unknown, Err(Error::InvalidArgument { .. })), "{unknown:?}");
 }
 
-async fn a_value_is_not_found_out_twice_at_a_time<C: Patient>(client: C, name: &'static str) {
+async fn refreshes_of_one_value_do_not_overlap<C: Patient>(client: C, name: &'static str) {
     let (service, mut wire) = wire(name);
     let (gate, reads) = (Gate::default(), Calls::default());
     let (passed, counted) = (gate.clone(), reads.clone());
@@ -238,7 +238,7 @@ async fn a_value_is_not_found_out_twice_at_a_time<C: Patient>(client: C, name: &
     assert!(eventually(|| wire.number("N") >= Some(2)));
 }
 
-async fn what_cannot_be_found_out_is_an_error<C: Kind>(client: C, name: &'static str) {
+async fn a_failed_refresh_is_an_error_of_its_keyword<C: Kind>(client: C, name: &'static str) {
     let (service, mut wire) = wire(name);
     let fails = || C::loading::<Value>(Err(SourceDown));
     let wrong = || C::loading(Ok(Value::from("x")));
@@ -300,7 +300,10 @@ async fn a_shutdown_waits_no_longer_than_its_grace<C: Patient>(client: C, name: 
     assert_eq!(wire.value("N").as_deref(), Some("6"));
 }
 
-async fn what_waits_for_a_hook_is_refused_at_the_end<C: Patient>(client: C, name: &'static str) {
+async fn requests_waiting_for_a_hook_are_refused_when_the_dispatcher_ends<C: Patient>(
+    client: C,
+    name: &'static str,
+) {
     let (service, mut wire) = wire(name);
     for is_shut_down in [true, false] {
         let gate = Gate::default();

@@ -17,24 +17,24 @@ use crate::support::wire::Wire;
 use crate::wire;
 
 contract_on_servers! {
-    a_start_says_what_there_is,
-    values_that_are_there_are_kept,
+    a_start_publishes_values_statuses_and_types,
+    existing_values_are_kept,
     a_value_that_may_not_be_kept_is_an_error,
     one_dispatcher_serves_at_a_time,
     of_many_that_start_at_once_one_serves,
     a_name_that_cauldron_left_is_taken,
     a_bystander_does_not_keep_the_name_of_a_crashed_dispatcher,
     a_dispatcher_that_is_dropped_gives_its_name_back,
-    a_name_that_gets_free_is_waited_for,
+    a_start_can_wait_for_the_name_to_be_released,
     a_lease_lasts_ten_seconds_by_default,
-    what_makes_no_sense_is_not_served,
+    a_contradictory_definition_is_rejected,
 }
 
 contract_on_clusters! { a_cluster_is_refused }
 
 on_both_kinds! { kinds_of_notifications_are_added, a_start_takes_few_round_trips }
 
-async fn a_start_says_what_there_is<C: Kind>(client: C, name: &'static str) {
+async fn a_start_publishes_values_statuses_and_types<C: Kind>(client: C, name: &'static str) {
     let (service, mut wire) = wire(name);
     let dispatcher = Dispatcher::builder(&service.to_uppercase())
         .keyword(Keyword::double("az").units("deg").range(0.0..=360.0).initial(1))
@@ -61,7 +61,7 @@ async fn a_start_says_what_there_is<C: Kind>(client: C, name: &'static str) {
     assert_eq!((wire.value("AZ").as_deref(), wire.time("AZ")), (Some("1.0"), None));
 }
 
-async fn values_that_are_there_are_kept<C: Kind>(client: C, name: &'static str) {
+async fn existing_values_are_kept<C: Kind>(client: C, name: &'static str) {
     let (service, mut wire) = wire(name);
     for (keyword, value, status) in
         [("A", "7", "ready"), ("B", "junk", "ready"), ("C", "2", "modify"), ("D", "", "init")]
@@ -201,7 +201,7 @@ async fn a_dispatcher_that_is_dropped_gives_its_name_back<C: Kind>(client: C, na
     }
 }
 
-async fn a_name_that_gets_free_is_waited_for<C: Kind>(client: C, name: &'static str) {
+async fn a_start_can_wait_for_the_name_to_be_released<C: Kind>(client: C, name: &'static str) {
     let (service, mut wire) = wire(name);
     let serve = |value: i32, time: Duration| {
         let keyword = Keyword::integer("N").initial(value);
@@ -245,7 +245,7 @@ async fn a_lease_lasts_ten_seconds_by_default<C: Kind>(client: C, name: &'static
     assert!((1..=10_000).contains(&left), "{left}");
 }
 
-async fn what_makes_no_sense_is_not_served<C: Kind>(client: C, name: &'static str) {
+async fn a_contradictory_definition_is_rejected<C: Kind>(client: C, name: &'static str) {
     let (service, mut wire) = wire(name);
     let found_out = || Keyword::integer("A").on_read(|| C::loading(Ok(Value::from(1))));
     let written = || Keyword::integer("A").on_write(|_| C::loading(Ok(())));

@@ -1,4 +1,4 @@
-//! What is set, by the dispatcher itself and by clients.
+//! Values set by the dispatcher itself and by clients.
 
 use std::collections::HashMap;
 
@@ -12,14 +12,14 @@ use crate::support::wire::Wire;
 use crate::{Calls, superstitious, wire};
 
 contract_on_servers! {
-    what_is_set_is_published,
+    every_value_that_is_set_is_published,
     a_change_and_its_message_are_one_step,
-    no_time_comes_twice,
-    what_may_not_be_set_is_refused,
+    times_of_changes_increase_though_the_clock_is_behind,
+    setting_an_invalid_value_is_an_error,
     every_request_has_an_outcome,
     requests_of_cauldron_are_treated_alike,
-    a_value_that_is_there_already_is_acknowledged,
-    what_is_only_written_has_no_value,
+    a_value_that_is_already_set_is_acknowledged,
+    a_write_only_keyword_has_no_value,
     databases_are_kept_apart,
     handles_have_the_types_of_their_keywords,
 }
@@ -56,7 +56,7 @@ async fn handles_have_the_types_of_their_keywords<C: Kind>(client: C, name: &'st
     ));
 }
 
-async fn what_is_set_is_published<C: Kind>(client: C, name: &'static str) {
+async fn every_value_that_is_set_is_published<C: Kind>(client: C, name: &'static str) {
     let (service, mut wire) = wire(name);
     let keyword = Keyword::integer("N").history(2);
     let dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
@@ -125,7 +125,10 @@ async fn a_change_and_its_message_are_one_step<C: Kind>(client: C, name: &'stati
     }
 }
 
-async fn no_time_comes_twice<C: Kind>(client: C, name: &'static str) {
+async fn times_of_changes_increase_though_the_clock_is_behind<C: Kind>(
+    client: C,
+    name: &'static str,
+) {
     let (service, mut wire) = wire(name);
     let keyword = Keyword::integer("N");
     let dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
@@ -138,7 +141,7 @@ async fn no_time_comes_twice<C: Kind>(client: C, name: &'static str) {
     }
 }
 
-async fn what_may_not_be_set_is_refused<C: Kind>(client: C, name: &'static str) {
+async fn setting_an_invalid_value_is_an_error<C: Kind>(client: C, name: &'static str) {
     let (service, mut wire) = wire(name);
     let even = |value: &Value| match value.as_i64() {
         Some(number) if number % 2 == 0 => Ok(()),
@@ -238,7 +241,7 @@ async fn requests_of_cauldron_are_treated_alike<C: Kind>(client: C, name: &'stat
     }
 }
 
-async fn a_value_that_is_there_already_is_acknowledged<C: Kind>(client: C, name: &'static str) {
+async fn a_value_that_is_already_set_is_acknowledged<C: Kind>(client: C, name: &'static str) {
     let (service, mut wire) = wire(name);
     let calls = Calls::default();
     let keyword = Keyword::integer("N").on_write(superstitious::<C>(&calls)).initial(7);
@@ -250,7 +253,7 @@ async fn a_value_that_is_there_already_is_acknowledged<C: Kind>(client: C, name:
     assert_eq!((wire.write("N", "8"), calls.counted()), ("8".into(), 1));
 }
 
-async fn what_is_only_written_has_no_value<C: Kind>(client: C, name: &'static str) {
+async fn a_write_only_keyword_has_no_value<C: Kind>(client: C, name: &'static str) {
     let (service, mut wire) = wire(name);
     let calls = Calls::default();
     let keyword = Keyword::integer("N").write_only().on_write(superstitious::<C>(&calls));
@@ -272,7 +275,7 @@ async fn databases_are_kept_apart<C: Kind>(client: C, name: &'static str) {
     there.use_channels_of(1);
     assert_eq!((here.write("N", "1"), there.write("N", "2")), ("1".into(), "2".into()));
     assert_eq!((here.value("N").as_deref(), there.value("N").as_deref()), (Some("1"), Some("2")));
-    // The own copy follows what is answered.
+    // The local copy follows the replies.
     assert!(eventually(|| first.get("N").unwrap() == Some(Value::Integer(1))));
     assert!(eventually(|| second.get("N").unwrap() == Some(Value::Integer(2))));
     // Requests of Cauldron's do not say for which database they are: only the first takes them.

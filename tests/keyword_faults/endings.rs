@@ -1,5 +1,4 @@
-//! Dispatchers that end, what becomes of what is asked meanwhile, and whether their names are given
-//! back.
+//! Dispatchers that end, the outcomes of requests meanwhile, and the release of their names.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,13 +17,13 @@ use crate::support::wire::Wire;
 use crate::{Patient, connect, dome, serve_patiently, write};
 
 on_both_kinds! {
-    a_shutdown_says_that_the_name_was_not_given_back,
+    a_shutdown_reports_a_name_that_was_not_released,
     no_write_is_left_when_its_service_starts_again,
-    what_runs_is_given_up_with_its_dispatcher,
+    running_writes_are_abandoned_with_their_dispatcher,
     a_dispatcher_may_be_dropped_in_its_own_hook,
 }
 
-async fn a_shutdown_says_that_the_name_was_not_given_back<C: Kind>() {
+async fn a_shutdown_reports_a_name_that_was_not_released<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let mut wire = Wire::to(server.url(), "dome");
 
@@ -99,7 +98,7 @@ async fn no_write_is_left_when_its_service_starts_again<C: Patient>() {
     assert!(done.iter().sum::<usize>() > 0, "{done:?}");
 }
 
-async fn what_runs_is_given_up_with_its_dispatcher<C: Patient>() {
+async fn running_writes_are_abandoned_with_their_dispatcher<C: Patient>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
     for is_shut_down in [true, false] {

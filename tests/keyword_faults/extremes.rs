@@ -13,14 +13,14 @@ use crate::support::wire::Wire;
 use crate::{Patient, connect, dome, serve, serve_patiently};
 
 on_both_kinds! {
-    times_may_be_as_long_as_can_be,
-    no_time_is_no_time_to_wait,
-    a_value_is_as_long_as_comes_through,
+    durations_may_be_the_longest_possible,
+    a_timeout_of_zero_ends_at_once,
+    written_values_are_limited_to_16_mebibytes,
     a_range_may_have_no_end,
     a_shutdown_waits_for_its_grace_and_not_for_the_lease,
 }
 
-async fn times_may_be_as_long_as_can_be<C: Kind>() {
+async fn durations_may_be_the_longest_possible<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
     let read = || C::loading(Ok(Value::Integer(7)));
@@ -36,7 +36,7 @@ async fn times_may_be_as_long_as_can_be<C: Kind>() {
     ok!(dispatcher.shutdown());
 }
 
-async fn no_time_is_no_time_to_wait<C: Kind>() {
+async fn a_timeout_of_zero_ends_at_once<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
     let _dispatcher = serve(&client, [Keyword::integer("N").initial(1)]).await.unwrap();
@@ -48,7 +48,7 @@ async fn no_time_is_no_time_to_wait<C: Kind>() {
     }
 }
 
-async fn a_value_is_as_long_as_comes_through<C: Kind>() {
+async fn written_values_are_limited_to_16_mebibytes<C: Kind>() {
     const MEBIBYTE: usize = 1 << 20;
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
@@ -64,7 +64,7 @@ async fn a_value_is_as_long_as_comes_through<C: Kind>() {
     ] {
         assert!(matches!(outcome, Err(Error::InvalidArgument { .. })), "{outcome:?}");
     }
-    // What watches is not cut off by values that its own dispatcher sets.
+    // A watch is not cut off by values that its own dispatcher sets.
     let (report, reports) = std::sync::mpsc::channel();
     let _watch = ok!(dome.watch(["N"], move |reading| {
         let _ = report.send(reading.text.len());

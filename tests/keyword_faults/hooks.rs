@@ -1,4 +1,4 @@
-//! Functions of a dispatcher's program that hang or fail, and what its copy of the values is then.
+//! Functions of a dispatcher's program that hang or fail, and its copy of the values then.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
@@ -17,15 +17,15 @@ use crate::{LEASE, connect, dome, serve};
 on_both_kinds! {
     a_value_is_written_again_after_its_hook_failed,
     a_hook_may_set_its_own_keyword,
-    what_another_one_has_set_is_taken_over,
-    the_own_copy_follows_when_the_server_forgets_times,
-    a_time_that_is_none_is_replaced,
+    newer_values_of_another_dispatcher_are_adopted,
+    the_local_copy_follows_when_the_server_forgets_times,
+    an_invalid_time_is_replaced,
     a_lost_reply_leaves_no_stale_copy,
 }
 
 /// Also one that should not wait for anything.
 #[test]
-fn what_hangs_keeps_only_its_own_keyword() {
+fn a_hanging_hook_blocks_only_its_own_keyword() {
     type Amend = fn(Keyword, mpsc::Receiver<()>) -> Keyword;
     let ways: [(&str, Amend); 3] = [
         ("check", |keyword, gate| {
@@ -73,7 +73,7 @@ fn what_hangs_keeps_only_its_own_keyword() {
     }
 }
 
-/// What the hook has moved is not where it was.
+/// A failed hook may have moved its device.
 async fn a_value_is_written_again_after_its_hook_failed<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
@@ -115,7 +115,7 @@ fn history<C: Kind>(dispatcher: &Dispatcher<C>) -> Vec<String> {
     dispatcher.history("N").unwrap().into_iter().map(|(_, value)| value.to_string()).collect()
 }
 
-async fn what_another_one_has_set_is_taken_over<C: Kind>() {
+async fn newer_values_of_another_dispatcher_are_adopted<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
     let changes: Arc<Mutex<Vec<Value>>> = Arc::default();
@@ -143,7 +143,7 @@ async fn what_another_one_has_set_is_taken_over<C: Kind>() {
     assert!(eventually(|| *changes.lock().unwrap() == [Value::Integer(5)]));
 }
 
-async fn the_own_copy_follows_when_the_server_forgets_times<C: Kind>() {
+async fn the_local_copy_follows_when_the_server_forgets_times<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
     let dispatcher = serve(&client, [Keyword::integer("N").initial(1)]).await.unwrap();
@@ -163,7 +163,7 @@ async fn the_own_copy_follows_when_the_server_forgets_times<C: Kind>() {
     ));
 }
 
-async fn a_time_that_is_none_is_replaced<C: Kind>() {
+async fn an_invalid_time_is_replaced<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
     let dispatcher = serve(&client, [Keyword::integer("N").initial(0)]).await.unwrap();

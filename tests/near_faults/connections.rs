@@ -3,21 +3,21 @@
 use redis::cmd;
 
 use super::Fixture;
-use super::support::concurrent::{Concurrent, on_both_kinds};
+use super::support::concurrent::{Concurrent, on_threads_and_tasks};
 use super::support::eventually;
 use super::support::proxy::Direction;
 use super::support::servers::{Outcome, query, run};
 
-on_both_kinds![
-    connections_that_listen_are_killed,
-    all_connections_are_killed,
-    connections_that_listen_hang,
-    all_connections_hang,
-    nothing_can_be_reached_for_a_while,
-    connections_that_listen_overflow,
+on_threads_and_tasks![
+    no_stale_value_is_served_when_listening_connections_are_killed,
+    no_stale_value_is_served_when_all_connections_are_killed,
+    no_stale_value_is_served_while_listening_connections_hang,
+    no_stale_value_is_served_while_all_connections_hang,
+    no_stale_value_is_served_while_connections_are_refused,
+    no_stale_value_is_served_when_listening_connections_overflow,
 ];
 
-fn connections_that_listen_are_killed<C: Concurrent>() -> Outcome {
+fn no_stale_value_is_served_when_listening_connections_are_killed<C: Concurrent>() -> Outcome {
     let fixture = Fixture::<C>::start()?;
     for _ in 0..3 {
         let gaps = fixture.watches.gaps();
@@ -29,7 +29,7 @@ fn connections_that_listen_are_killed<C: Concurrent>() -> Outcome {
     fixture.finish("listening connections killed")
 }
 
-fn all_connections_are_killed<C: Concurrent>() -> Outcome {
+fn no_stale_value_is_served_when_all_connections_are_killed<C: Concurrent>() -> Outcome {
     let fixture = Fixture::<C>::start()?;
     for _ in 0..3 {
         let gaps = fixture.watches.gaps();
@@ -40,7 +40,7 @@ fn all_connections_are_killed<C: Concurrent>() -> Outcome {
     fixture.finish("all connections killed")
 }
 
-fn connections_that_listen_hang<C: Concurrent>() -> Outcome {
+fn no_stale_value_is_served_while_listening_connections_hang<C: Concurrent>() -> Outcome {
     let fixture = Fixture::<C>::start()?;
     fixture.proxy.hold_listeners();
     fixture.watches.are_cut_off();
@@ -52,7 +52,7 @@ fn connections_that_listen_hang<C: Concurrent>() -> Outcome {
     fixture.finish("listening connections half-open")
 }
 
-fn all_connections_hang<C: Concurrent>() -> Outcome {
+fn no_stale_value_is_served_while_all_connections_hang<C: Concurrent>() -> Outcome {
     let fixture = Fixture::<C>::start()?;
     for direction in [Direction::Requests, Direction::Replies] {
         fixture.proxy.hold(direction);
@@ -65,7 +65,7 @@ fn all_connections_hang<C: Concurrent>() -> Outcome {
     fixture.finish("all connections half-open")
 }
 
-fn nothing_can_be_reached_for_a_while<C: Concurrent>() -> Outcome {
+fn no_stale_value_is_served_while_connections_are_refused<C: Concurrent>() -> Outcome {
     let fixture = Fixture::<C>::start()?;
     fixture.proxy.refuse();
     fixture.proxy.kill();
@@ -74,7 +74,7 @@ fn nothing_can_be_reached_for_a_while<C: Concurrent>() -> Outcome {
     fixture.finish("connections refused")
 }
 
-fn connections_that_listen_overflow<C: Concurrent>() -> Outcome {
+fn no_stale_value_is_served_when_listening_connections_overflow<C: Concurrent>() -> Outcome {
     let fixture = Fixture::<C>::start()?;
     let url = fixture.server.url();
     let mut limit = cmd("CONFIG");

@@ -1,4 +1,4 @@
-//! What a cache answers while it may miss changes.
+//! Answers of a cache that may miss changes.
 
 use std::time::Duration;
 
@@ -6,24 +6,24 @@ use redis_collections::{
     CachedDict, Client, Error, LocalServer, NearCache, OnDisconnect, RedisDict,
 };
 
-use super::support::concurrent::{Concurrent, on_both_kinds};
+use super::support::concurrent::{Concurrent, on_threads_and_tasks};
 use super::support::eventually;
 use super::support::kinds::settle;
 use super::support::proxy::Proxy;
 use super::support::servers::Outcome;
 use super::support::staleness::{BOUND, Watch, Way, opened};
 
-on_both_kinds![
-    the_server_is_asked,
+on_threads_and_tasks![
+    a_cut_off_cache_asks_the_server_by_default,
     older_values_are_served_for_the_time_given,
     values_served_meanwhile_are_no_older_than_allowed,
-    a_read_fails,
+    a_cut_off_cache_can_be_set_to_fail,
     a_cache_that_is_connected_again_is_empty,
 ];
 
 const LONG: Duration = Duration::from_secs(60);
 
-fn the_server_is_asked<C: Concurrent>() -> Outcome {
+fn a_cut_off_cache_asks_the_server_by_default<C: Concurrent>() -> Outcome {
     for way in Way::ALL {
         let (cut_off, cached) = CutOff::<C>::start(way, way.near_cache())?;
         assert_eq!((cached.peek("a"), cached.peek("b")), (None, None));
@@ -64,7 +64,7 @@ fn values_served_meanwhile_are_no_older_than_allowed<C: Concurrent>() -> Outcome
     Ok(())
 }
 
-fn a_read_fails<C: Concurrent>() -> Outcome {
+fn a_cut_off_cache_can_be_set_to_fail<C: Concurrent>() -> Outcome {
     for way in Way::ALL {
         let near_cache = way.near_cache().on_disconnect(OnDisconnect::Fail);
         let (cut_off, cached) = CutOff::<C>::start(way, near_cache)?;
@@ -103,8 +103,7 @@ fn a_cache_that_is_connected_again_is_empty<C: Concurrent>() -> Outcome {
     Ok(())
 }
 
-/// A server on which `a` and `b` were 1 and are 2, of which a cache that had asked for `a` has not
-/// heard.
+/// A server on which `a` and `b` were 1 and are 2. A cache that had asked for `a` has missed it.
 struct CutOff<C> {
     _client: C,
     proxy: Proxy,

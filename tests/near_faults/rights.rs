@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use redis::cmd;
 use redis_collections::{Client, LocalServer, NearCache, RedisDict};
 
-use super::support::concurrent::{Concurrent, on_both_kinds};
+use super::support::concurrent::{Concurrent, on_threads_and_tasks};
 use super::support::eventually;
 use super::support::kinds::settle;
 use super::support::servers::{Outcome, query, run};
 use super::support::staleness::{BOUND, MARGIN, Watch, Way, opened};
 
-on_both_kinds![
+on_threads_and_tasks![
     a_right_that_a_cache_lacks_is_named,
     rights_to_the_keys_and_channels_of_the_dict_are_enough,
     writer_messages_are_received_without_the_right_to_configure,

@@ -5,29 +5,29 @@ use std::time::{Duration, Instant};
 use redis_collections::{Client, LocalServer, RedisDict};
 
 use super::Fixture;
-use super::support::concurrent::{Concurrent, on_both_kinds};
+use super::support::concurrent::{Concurrent, on_threads_and_tasks};
 use super::support::kinds::settle;
 use super::support::servers::{Outcome, query};
 use super::support::staleness::{MARGIN, Way, opened};
 use super::support::{eventually, send_signal};
 
-on_both_kinds![
-    a_server_is_restarted_without_its_data,
-    a_server_is_killed_and_started_later,
-    a_server_is_paused,
-    all_keys_are_flushed,
-    a_database_is_flushed,
+on_threads_and_tasks![
+    no_stale_value_is_served_after_a_restart_without_data,
+    no_stale_value_is_served_while_the_server_is_down,
+    no_stale_value_is_served_while_the_server_is_paused,
+    no_stale_value_is_served_after_flushall,
+    no_stale_value_is_served_after_flushdb,
     exchanged_databases_are_not_detected,
     an_old_master_is_believed_unless_it_needs_its_replica,
 ];
 
-fn a_server_is_restarted_without_its_data<C: Concurrent>() -> Outcome {
+fn no_stale_value_is_served_after_a_restart_without_data<C: Concurrent>() -> Outcome {
     let mut fixture = Fixture::<C>::start()?;
     fixture.watches.lose_data(|| fixture.server.restart(), true)?;
     fixture.finish("a server restarted, and empty")
 }
 
-fn a_server_is_killed_and_started_later<C: Concurrent>() -> Outcome {
+fn no_stale_value_is_served_while_the_server_is_down<C: Concurrent>() -> Outcome {
     let mut fixture = Fixture::<C>::start()?;
     let gaps = fixture.watches.gaps();
     fixture.watches.lose_data(|| fixture.server.stop(), false)?;
@@ -38,7 +38,7 @@ fn a_server_is_killed_and_started_later<C: Concurrent>() -> Outcome {
     fixture.finish("a server killed and started later")
 }
 
-fn a_server_is_paused<C: Concurrent>() -> Outcome {
+fn no_stale_value_is_served_while_the_server_is_paused<C: Concurrent>() -> Outcome {
     let fixture = Fixture::<C>::start()?;
     let signal = |name| send_signal(name, fixture.server.process_id());
     assert!(signal("STOP")?);
@@ -47,11 +47,11 @@ fn a_server_is_paused<C: Concurrent>() -> Outcome {
     fixture.finish("a server paused")
 }
 
-fn all_keys_are_flushed<C: Concurrent>() -> Outcome {
+fn no_stale_value_is_served_after_flushall<C: Concurrent>() -> Outcome {
     flushed::<C>("FLUSHALL")
 }
 
-fn a_database_is_flushed<C: Concurrent>() -> Outcome {
+fn no_stale_value_is_served_after_flushdb<C: Concurrent>() -> Outcome {
     flushed::<C>("FLUSHDB")
 }
 

@@ -7,13 +7,13 @@ use redis_collections::{
     CachedDict, CachedHashDict, Client, LocalServer, RedisDict, RedisHashDict,
 };
 
-use super::support::concurrent::{Concurrent, on_both_kinds};
+use super::support::concurrent::{Concurrent, on_threads_and_tasks};
 use super::support::eventually;
 use super::support::kinds::settle;
 use super::support::servers::{Outcome, query};
 use super::support::staleness::{MARGIN, Way, opened};
 
-on_both_kinds![
+on_threads_and_tasks![
     a_key_that_expires_is_served_no_longer,
     a_key_that_expires_is_served_no_longer_where_the_server_does_not_look,
     keys_that_are_evicted_are_served_no_longer,

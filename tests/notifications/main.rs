@@ -1,4 +1,4 @@
-//! Whether the changes of every program are seen, by what the server has of keyspace notifications.
+//! Detection of the changes of every program, by the keyspace notifications that a server has.
 #![cfg(all(feature = "near-cache", feature = "keyword"))]
 
 mod older;
@@ -24,7 +24,7 @@ on_both_kinds! {
     a_setting_that_another_program_made_is_kept_on_an_older_server,
     a_near_cache_follows_every_program_on_an_older_server,
     a_missing_key_that_becomes_one_of_any_type_is_seen,
-    where_changes_cannot_be_seen_this_is_said,
+    missing_notifications_are_reported,
     tracking_needs_no_notifications,
 }
 
@@ -151,7 +151,7 @@ impl Blind {
     }
 }
 
-async fn where_changes_cannot_be_seen_this_is_said<C: Kind>() {
+async fn missing_notifications_are_reported<C: Kind>() {
     listen();
     for blind in [Blind::ConfigRenamed, Blind::ConfigForbidden, Blind::ChannelForbidden] {
         let (server, client): (_, C) = blind.start().await;

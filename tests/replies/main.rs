@@ -1,5 +1,5 @@
-//! What every operation makes of replies that its commands never give: an error that says so,
-//! whatever the reply, and never a value or a panic.
+//! Every operation turns replies that its commands never give into an error that says so, whatever
+//! the reply, and never into a value or a panic.
 
 mod server;
 
@@ -11,7 +11,7 @@ use redis_collections::{
 };
 use server::Scripted;
 
-/// Replies, and what the tables below call them.
+/// Replies, and their names in the tables below.
 const REPLIES: [(&str, &str); 21] = [
     ("ok", "+OK\r\n"),
     ("queued", "+QUEUED\r\n"),
@@ -38,7 +38,7 @@ const REPLIES: [(&str, &str); 21] = [
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Whether an operation took a reply for what it asked for.
+/// Whether an operation accepted a reply.
 fn takes<T>(outcome: Result<T>) -> bool {
     match outcome {
         // That others changed a value at each try is no matter of shapes.
@@ -70,7 +70,7 @@ fn connect() -> (Scripted, Client) {
 }
 
 #[test]
-fn a_dict_takes_only_what_its_commands_answer() {
+fn a_dict_accepts_only_replies_of_its_commands() {
     let (server, client) = connect();
     let ages: RedisDict<String, u32> = RedisDict::new(&client, "ages");
     let floats: RedisDict<String, f64> = RedisDict::new(&client, "floats");
@@ -124,7 +124,7 @@ fn a_dict_takes_only_what_its_commands_answer() {
 }
 
 #[test]
-fn a_hash_dict_takes_only_what_its_commands_answer() {
+fn a_hash_dict_accepts_only_replies_of_its_commands() {
     let (server, client) = connect();
     let users: RedisHashDict<String, u32> = RedisHashDict::new(&client, "users");
     let sums: RedisHashDict<String, i64> = RedisHashDict::new(&client, "sums");
@@ -172,7 +172,7 @@ fn a_hash_dict_takes_only_what_its_commands_answer() {
 }
 
 #[test]
-fn a_list_takes_only_what_its_commands_answer() {
+fn a_list_accepts_only_replies_of_its_commands() {
     let (server, client) = connect();
     let jobs: RedisList<String> = RedisList::new(&client, "jobs");
     let done: RedisList<String> = RedisList::new(&client, "7");
@@ -209,7 +209,7 @@ fn a_list_takes_only_what_its_commands_answer() {
 }
 
 #[test]
-fn a_set_takes_only_what_its_commands_answer() {
+fn a_set_accepts_only_replies_of_its_commands() {
     let (server, client) = connect();
     let seen: RedisSet<String> = RedisSet::new(&client, "seen");
     let old: RedisSet<String> = RedisSet::new(&client, "old");
@@ -253,7 +253,7 @@ fn a_set_takes_only_what_its_commands_answer() {
 }
 
 #[test]
-fn several_commands_take_only_what_each_answers() {
+fn each_of_several_commands_accepts_only_its_own_replies() {
     let (server, client) = connect();
     let ages: RedisDict<String, u32> = RedisDict::new(&client, "ages");
     let ages = ages.deferred();
@@ -272,7 +272,7 @@ fn several_commands_take_only_what_each_answers() {
 }
 
 #[test]
-fn a_work_queue_takes_only_what_its_commands_answer() {
+fn a_work_queue_accepts_only_replies_of_its_commands() {
     let (server, client) = connect();
     let queue: WorkQueue<String> = WorkQueue::new(&client, "jobs");
     takes_only! { server, [];
@@ -303,7 +303,7 @@ fn a_work_queue_takes_only_what_its_commands_answer() {
 }
 
 #[test]
-fn a_consumer_takes_only_what_its_scripts_answer() {
+fn a_consumer_accepts_only_replies_of_its_scripts() {
     // A consumer that ends waits for a while to leave.
     std::thread::scope(|scope| {
         for (name, reply) in REPLIES {
@@ -318,11 +318,11 @@ fn a_consumer_takes_only_what_its_scripts_answer() {
     });
 }
 
-/// What `load`, the script that begins a load, answers to who may load.
+/// The reply of `load`, the script that begins a load, to a caller that may load.
 const CLAIMED: &str = "*5\r\n$7\r\nclaimed\r\n$-1\r\n:-2\r\n$1\r\n1\r\n$4\r\nnone\r\n";
 
 #[test]
-fn a_read_through_cache_takes_only_what_its_commands_answer() {
+fn a_read_through_cache_accepts_only_replies_of_its_commands() {
     let (server, client) = connect();
     let policy = CachePolicy::time_to_live(SECOND);
     let load = |id: u64, ()| Ok::<_, String>(id + 1);
@@ -366,7 +366,7 @@ fn a_read_through_cache_takes_only_what_its_commands_answer() {
 
 #[cfg(feature = "keyword")]
 #[test]
-fn a_keyword_client_takes_only_what_its_commands_answer() {
+fn a_keyword_client_accepts_only_replies_of_its_commands() {
     use redis_collections::keyword;
 
     let (server, client) = connect();

@@ -21,7 +21,7 @@ pub(crate) struct Crew {
     pub(crate) producers: Vec<Process>,
     pub(crate) servers: Servers,
     pub(crate) mode: Mode,
-    /// The directory of what the processes write, and of the library that interrupts them.
+    /// The directory of the records of the processes, and of the library that interrupts them.
     records: PathBuf,
     hired: usize,
     /// Of those that crash their process.
@@ -40,7 +40,7 @@ impl Crew {
         let (workers, producers) = (Vec::new(), Vec::new());
         let mut crew = Self { workers, producers, servers, mode, records, hired: 0, pushed: 0 };
         let interrupts = match cfg!(target_os = "linux") {
-            true => Some(build_library("interrupts.c", &crew.records)?),
+            true => Some(build_library("signal_timer.c", &crew.records)?),
             false => None,
         };
         for (number, post) in POSTS.iter().enumerate() {
@@ -154,7 +154,7 @@ impl Crew {
         Ok(valkey.unwrap_or_else(redis))
     }
 
-    /// What all processes have written, also those that were killed.
+    /// The records of all processes, also of those that were killed.
     pub(crate) fn records(&self) -> io::Result<Vec<PathBuf>> {
         let all = fs::read_dir(&self.records)?.map(|entry| Ok(entry?.path()));
         all.filter(|path| !path.as_ref().is_ok_and(|path| path.extension().is_some())).collect()

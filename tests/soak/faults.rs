@@ -1,4 +1,4 @@
-//! What is done to the processes and their server, in an order that the seed says.
+//! Faults of the processes and their server, in an order that the seed determines.
 
 use std::path::PathBuf;
 use std::thread;
@@ -30,8 +30,8 @@ pub(crate) struct Faults {
     /// Jobs that crash their process.
     pub(crate) crashing: usize,
     pub(crate) crashes: usize,
-    /// How many jobs may have been done once more than needed: for each fault what the workers that
-    /// it hit may have done without the server having heard of it, so at most `(kills + crashes +
+    /// How many jobs may have been done once more than needed: for each fault the jobs that the
+    /// workers it hit may have done without a confirmation, so at most `(kills + crashes +
     /// freezes + cuts + half-open + (server kills + demotions) × workers) × batch`.
     pub(crate) bound: usize,
     /// How many pops may have taken an item without bringing it.
@@ -120,11 +120,12 @@ impl Faults {
         while Instant::now() < end || !first.is_empty() {
             let later = later[storm.random.index(later.len())];
             storm.inflict(first.pop().unwrap_or(later))?;
-            // The seed says when faults happen, whatever the processes do.
+            // The seed determines when faults happen, whatever the processes do.
             thread::sleep(storm.random.milliseconds(20..400));
             storm.tend()?;
         }
         while let Some((time, _)) = storm.repairs.first() {
+            // Repairs are due at times that were drawn.
             thread::sleep(time.saturating_duration_since(Instant::now()));
             storm.tend()?;
         }
@@ -151,7 +152,7 @@ struct Storm<'a> {
 #[derive(Debug, Clone, Copy)]
 enum Repair {
     Thaw(usize),
-    /// What was held comes late.
+    /// Held bytes come late.
     Release(usize),
     /// It never comes.
     Disconnect(usize),
@@ -226,6 +227,7 @@ impl Storm<'_> {
         }
         let (stopped, running) = (self.random.milliseconds(1..60), self.random.milliseconds(1..30));
         let begin = Instant::now();
+        // Both times are drawn: a stopped process shows nothing to wait for.
         self.crew.process(process).signal("STOP")?;
         thread::sleep(stopped);
         self.crew.process(process).signal("CONT")?;
@@ -238,7 +240,7 @@ impl Storm<'_> {
         Ok(())
     }
 
-    /// Waits until each process has done what only the present master can have let it do.
+    /// Waits until each process has made progress that needs the present master.
     fn wait_until_all_go_on(&mut self) -> Outcome {
         let begun: Vec<_> = (0..PROCESSES).map(|process| self.progress(process)).collect();
         let deadline = Instant::now() + UNTIL_ALL_GO_ON;
@@ -273,7 +275,7 @@ impl Storm<'_> {
         Ok((record, events))
     }
 
-    /// Replaces what has crashed, and ends the faults that last until now.
+    /// Replaces crashed processes, and ends the faults that last until now.
     fn tend(&mut self) -> Outcome {
         self.faults.supervise(self.crew)?;
         self.repair(Instant::now())
@@ -316,7 +318,7 @@ impl Storm<'_> {
 
     /// Stops a worker, in the middle of a job if it comes to one, and says whether it is.
     ///
-    /// What is due meanwhile is repaired, or a worker that is cut off would never come to a job.
+    /// Faults due meanwhile are repaired, or a worker that is cut off would never come to a job.
     fn catch(&mut self, worker: usize) -> Outcome<bool> {
         let deadline = Instant::now() + FOR_A_SLOW_JOB;
         loop {
@@ -336,7 +338,7 @@ impl Storm<'_> {
         }
     }
 
-    /// Counts what a process that was hit need not know: the outcome of what it had asked for.
+    /// Counts the calls whose outcome a process that was hit need not know.
     fn hits(&mut self, process: usize) {
         match POSTS.get(process) {
             Some(post) if post.takes_jobs() => self.faults.bound += post.most_unconfirmed(),

@@ -88,6 +88,8 @@ fn spawn(
     interrupts: Option<&Path>,
 ) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
-    command.envs(interrupts.map(|library| ("LD_PRELOAD", library)));
+    if let Some(library) = interrupts {
+        command.env("LD_PRELOAD", library).env("SIGNAL_TIMER_RESTARTS", "1");
+    }
     command.args(arguments).arg(proxy.url()).arg(record).stdin(Stdio::piped()).spawn()
 }

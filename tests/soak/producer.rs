@@ -66,10 +66,11 @@ impl Producer {
                     }
                 }
                 Ok(None) => {}
-                // It may come or not. Once more it would be another job.
+                // It may come or not. Once more it would be another job. Nothing shows when the
+                // server answers again.
                 Err(_) => thread::sleep(Duration::from_millis(20)),
             }
-            // Now and then for so long that workers have nothing to do.
+            // The seed sets the pace: now and then for so long that workers have nothing to do.
             let pause = if self.random.within(0..40) == 0 { 300..1500 } else { 0..15 };
             thread::sleep(self.random.milliseconds(pause));
         }

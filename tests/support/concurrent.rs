@@ -77,7 +77,7 @@ pub(crate) fn on_cluster_to_break(test: impl FnOnce(&mut Cluster) -> Outcome) ->
     with_account(&mut cluster, test)
 }
 
-/// Runs a test and prints what has happened in its cluster if it fails.
+/// Runs a test and prints the events of its cluster if it fails.
 fn with_account(cluster: &mut Cluster, test: impl FnOnce(&mut Cluster) -> Outcome) -> Outcome {
     test(cluster).inspect_err(|_| eprintln!("{}", cluster.account()))
 }
@@ -89,7 +89,7 @@ fn take_cluster() -> Outcome<(MutexGuard<'static, Option<Cluster>>, Cluster)> {
 }
 
 /// Runs each test, a `fn<C: Concurrent>() -> Outcome`, for threads and for tasks.
-macro_rules! on_both_kinds {
+macro_rules! on_threads_and_tasks {
     ($($test:ident),+ $(,)?) => {
         mod of_threads {
             $(
@@ -110,4 +110,4 @@ macro_rules! on_both_kinds {
     };
 }
 
-pub(crate) use on_both_kinds;
+pub(crate) use on_threads_and_tasks;

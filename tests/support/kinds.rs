@@ -19,7 +19,7 @@ pub(crate) static SERVER: LazyLock<LocalServer> =
     LazyLock::new(|| LocalServer::start_with(&NEVER_BUSY).expect("a server"));
 
 /// The cluster of this test program. Nothing is to fail in it: a node that only waits for a
-/// processor is not replaced, since its replica may lack what it has acknowledged.
+/// processor is not replaced, since its replica may lack acknowledged writes.
 pub(crate) static CLUSTER: LazyLock<Cluster> =
     LazyLock::new(|| Cluster::start_with(&["--cluster-node-timeout", "15000"]).expect("a cluster"));
 
@@ -28,9 +28,9 @@ pub(crate) fn client() -> Client {
     Client::open(SERVER.url()).expect("a connection")
 }
 
-/// Turns on all notifications of the shared servers. Scenarios that each add what they need would
-/// take it from each other.
-pub(crate) fn tell_everything() {
+/// Turns on all notifications of the shared servers. Scenarios that each add their own kinds would
+/// overwrite each other's setting.
+pub(crate) fn enable_all_notifications() {
     static ENABLED: LazyLock<()> = LazyLock::new(|| {
         for url in CLUSTER.urls().into_iter().chain([SERVER.url().to_owned()]) {
             let set = |kinds: &str| {
@@ -58,10 +58,10 @@ pub(crate) trait Kind: RoundTrips + Debug {
     /// Finishes a scenario, or a part of it on a thread of its own.
     fn finish<T>(scenario: impl Future<Output = T>) -> T;
 
-    /// What a call came to.
+    /// The result of a call.
     fn settle<T: Send>(reply: Self::Reply<T>) -> impl Future<Output = Result<T>> + Send;
 
-    /// What a call with a function of the test's own came to.
+    /// The result of a call with a function of the test's own.
     async fn settle_within<'a, T: 'a>(reply: Self::ReplyWithin<'a, T>) -> Result<T>;
 
     /// All that an iteration finds.
@@ -73,7 +73,7 @@ pub(crate) trait Kind: RoundTrips + Debug {
 
     async fn check(&self) -> Result<()>;
 
-    /// What a loader gives back.
+    /// The return type of a loader.
     type Loading<T: Send + 'static>: HandlerResult<T, Self>;
 
     fn loading<T: Send + 'static>(loaded: std::result::Result<T, SourceDown>) -> Self::Loading<T>;
@@ -252,9 +252,9 @@ pub(crate) fn in_runtime<T>(scenario: impl Future<Output = T>) -> T {
     Runtime::new().expect("a runtime").block_on(scenario)
 }
 
-/// A server, and a client whose user may not change settings, and so receives only what writers
-/// publish.
-pub(crate) async fn hard_of_hearing<C: Kind>() -> (LocalServer, C) {
+/// A server, and a client whose user may not change settings, and so receives only messages of
+/// writers.
+pub(crate) async fn server_without_notifications<C: Kind>() -> (LocalServer, C) {
     let server = LocalServer::start().expect("a server");
     let mut user = redis::cmd("ACL");
     user.arg(&["SETUSER", "ann", "on", ">pw", "~*", "&*", "+@all", "-config"]);
@@ -332,28 +332,28 @@ macro_rules! on_both_kinds {
     };
 }
 
-/// What a call on a client of kind `C` came to.
+/// The result of a call on a client of kind `C`.
 macro_rules! settle {
     ($call:expr) => {
         C::settle($call).await
     };
 }
 
-/// What a successful call on a client of kind `C` gave.
+/// The value of a successful call on a client of kind `C`.
 macro_rules! ok {
     ($call:expr) => {
         C::settle($call).await.expect(stringify!($call))
     };
 }
 
-/// What a successful call with a function of the test's own gave.
+/// The value of a successful call with a function of the test's own.
 macro_rules! ok_within {
     ($call:expr) => {
         C::settle_within($call).await.expect(stringify!($call))
     };
 }
 
-/// What an iteration on a client of kind `C` found, in order, when nothing went wrong.
+/// The elements of a successful iteration on a client of kind `C`, in order.
 macro_rules! sorted {
     ($scan:expr) => {{
         let found: redis_collections::Result<Vec<_>> =

@@ -1,6 +1,6 @@
 //! The scenarios that both kinds of dictionary share.
 
-/// The scenarios, on what `$open` opens: a function of a client and a name.
+/// The scenarios, on the collection that `$open`, a function of a client and a name, opens.
 macro_rules! map_scenarios {
     ($open:ident) => {
         async fn many_entries_are_written_and_read_in_order<C: Kind>(
@@ -16,7 +16,7 @@ macro_rules! map_scenarios {
             assert_eq!(ok!(dict.to_map()), HashMap::from([("c".to_owned(), 4)]));
         }
 
-        async fn nothing_is_sent_for_nothing<C: Kind>(client: C, name: &'static str) {
+        async fn empty_arguments_have_empty_results<C: Kind>(client: C, name: &'static str) {
             let dict = $open::<String, u64, C>(&client, name);
             let (no_keys, no_entries): ([&str; 0], [(&str, &u64); 0]) = ([], []);
             ok!(dict.insert_many(no_entries));
@@ -24,7 +24,7 @@ macro_rules! map_scenarios {
             assert_eq!(ok!(dict.remove_many(no_keys)), 0);
         }
 
-        async fn an_insert_can_depend_on_what_is_there<C: Kind>(client: C, name: &'static str) {
+        async fn an_insert_can_be_conditional<C: Kind>(client: C, name: &'static str) {
             let dict = $open::<String, u64, C>(&client, name);
             assert!(!ok!(dict.set_if_present("a", &1)));
             assert_eq!(ok!(dict.get("a")), None);
@@ -106,7 +106,7 @@ macro_rules! map_scenarios {
             assert!(ok!(dict.is_empty()));
         }
 
-        async fn an_extend_that_fails_half_way_says_so<C: Kind>(client: C, name: &'static str) {
+        async fn a_partly_failed_extend_is_reported<C: Kind>(client: C, name: &'static str) {
             type Odd = Json<HashMap<(u8, u8), u8>>;
             let dict = $open::<u64, Odd, C>(&client, name);
             let (fine, odd) = (HashMap::new(), HashMap::from([((1, 2), 3)]));

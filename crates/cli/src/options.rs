@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_written_as_people_do() {
+    fn durations_are_given_with_or_without_units() {
         for (text, milliseconds) in [
             ("250ms", 250),
             ("30s", 30_000),

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_be_a_password_is_left_out() {
+    fn possible_passwords_are_redacted() {
         for (given, shown) in [
             ("redis://ann:5ecret@host/", "redis://…"),
             ("--url=rediss://:5ecret@host", "--url=rediss://…"),

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_lies_over_the_one_before() {
+    fn a_frame_overwrites_the_previous_one() {
         let lines = ["a".to_owned(), "b".to_owned()];
         let frame = |drawn| Terminal { coloured: false, drawn }.frame(&lines);
         assert_eq!(frame(0), "\x1b[?7l\ra\x1b[K\n\rb\x1b[K\n\x1b[J\x1b[?7h");
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_can_be_had_without() {
+    fn colours_can_be_disabled() {
         let shown = |coloured| Terminal { coloured, drawn: 0 }.coloured(Colour::Red, "3");
         assert_eq!((shown(true).as_str(), shown(false).as_str()), ("\x1b[31m3\x1b[0m", "3"));
     }

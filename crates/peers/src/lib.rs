@@ -15,4 +15,4 @@ pub use driver::{Driver, DriverCache, DriverPlain};
 pub use near::{Keyspace, Kind, Near, Notices, Tracking, Way};
 pub use path::Path;
 pub use race::{Outcome, READERS, Race};
-pub use stampede::{Stampede, Stampeded, Subject, work_if_told};
+pub use stampede::{Stampede, Stampeded, Subject, run_as_worker};

@@ -51,7 +51,7 @@ pub struct Stampeded {
 }
 
 impl Stampede {
-    /// Runs on a server of its own. The program is one that begins with [`work_if_told`].
+    /// Runs on a server of its own. The program is one that begins with [`run_as_worker`].
     pub fn run(self, program: &Path) -> Result<Stampeded> {
         let server = LocalServer::start()?;
         let mut herd = Herd::start(self, program, server.url())?;
@@ -113,7 +113,7 @@ impl Subject {
             command.arg(package.join("src/stampede/worker.py"));
         } else {
             command = Command::new(program);
-            command.args([OsStr::new(TOLD), OsStr::new(self.name())]);
+            command.args([OsStr::new(WORKER_ARGUMENT), OsStr::new(self.name())]);
         }
         command
     }
@@ -126,9 +126,9 @@ impl Stampeded {
 }
 
 /// Does the work of one of the processes if that is what these arguments of a program say.
-pub fn work_if_told(mut arguments: impl Iterator<Item = String>) -> Option<Result<()>> {
-    let is_told = arguments.next()? == TOLD;
-    is_told.then(|| {
+pub fn run_as_worker(mut arguments: impl Iterator<Item = String>) -> Option<Result<()>> {
+    let is_worker = arguments.next()? == WORKER_ARGUMENT;
+    is_worker.then(|| {
         let name = arguments.next();
         let subject =
             Subject::ALL.into_iter().find(|subject| Some(subject.name()) == name.as_deref());
@@ -203,8 +203,8 @@ fn next<T: FromRedisValue>(
     Ok(taken.map(|(_, element)| element))
 }
 
-/// The first argument of a process.
-const TOLD: &str = "--work";
+/// The first argument of a worker process.
+const WORKER_ARGUMENT: &str = "--work";
 /// How long the processes may take to start, and then to be answered.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(1);

@@ -1,32 +1,32 @@
-//! That the stampede tells caches that load once from those in which everybody loads.
+//! The stampede distinguishes caches that load once from those in which every process loads.
 
 use std::path::Path;
 
 use redis_collections_peers::{Stampede, Stampeded, Subject};
 
 #[test]
-fn everybody_loads_in_the_cached_crate() {
+fn every_process_loads_in_the_cached_crate() {
     let outcome = stampede(Subject::Memoized, false);
     assert!(outcome.loads > 1, "{outcome:?}");
     assert!(outcome.is_right(), "{outcome:?}");
 }
 
 #[test]
-fn everybody_loads_in_the_cached_crate_also_when_a_loader_is_killed() {
+fn every_process_loads_in_the_cached_crate_also_when_a_loader_is_killed() {
     let outcome = stampede(Subject::Memoized, true);
     assert!(outcome.loads > 2, "{outcome:?}");
     assert!(outcome.is_right(), "{outcome:?}");
 }
 
 #[test]
-fn one_loads_in_ours() {
+fn one_process_loads_in_ours() {
     let outcome = stampede(Subject::Ours, false);
     assert_eq!(outcome.loads, 1, "{outcome:?}");
     assert!(outcome.is_right(), "{outcome:?}");
 }
 
 #[test]
-fn another_loads_in_ours_when_the_loader_is_killed() {
+fn another_process_loads_in_ours_when_the_loader_is_killed() {
     let outcome = stampede(Subject::Ours, true);
     assert!(outcome.loads <= 2, "{outcome:?}");
     assert!(outcome.is_right(), "{outcome:?}");

@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statistics_are_not_asked_for_all_the_time() {
+    fn the_interval_between_statistics_has_a_minimum() {
         assert!(interval("99ms").is_err() && interval("100ms").is_ok());
     }
 }

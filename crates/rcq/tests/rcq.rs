@@ -68,7 +68,7 @@ fn jobs_are_pushed_and_seen() {
 }
 
 #[test]
-fn json_says_what_text_cannot() {
+fn json_represents_bytes_that_are_not_text() {
     check(&[
         Case("push any", b"a\tb\n\xff\xfe\x00\n", Out("pushed 2 to any, 2 wait\n")),
         Case("peek any", NOTHING, Out("a\\tb\n\\xff\\xfe\\u{0}\n")),
@@ -96,7 +96,7 @@ fn lines_are_pushed_as_they_come() {
 }
 
 #[test]
-fn a_push_that_fails_says_how_many_jobs_went_before() {
+fn a_failed_push_reports_how_many_jobs_were_pushed() {
     let mut running = rcq("push broken").stdin(Stdio::piped()).spawn().expect("the program");
     let mut input = running.stdin.take().expect("a pipe");
     input.write_all(b"a\nb\n").expect("a reader");
@@ -180,7 +180,7 @@ fn dead_jobs_are_listed_requeued_and_purged() {
 }
 
 #[test]
-fn a_drain_ends_when_there_is_nothing_left_or_in_time() {
+fn a_drain_ends_when_the_queue_is_empty_or_at_its_timeout() {
     check(&[
         Case("drain dry", NOTHING, Out("drained dry\n")),
         Case("drain dry --json -t 5m", NOTHING, Out("{\"drained\":true,\"queue\":\"dry\"}\n")),
@@ -201,7 +201,7 @@ fn a_drain_ends_when_there_is_nothing_left_or_in_time() {
 }
 
 #[test]
-fn statistics_say_what_there_is() {
+fn statistics_report_the_state_of_the_queue() {
     rcq("push stats a b c").output().expect("an end");
     bury("stats", 1, "");
     let output = rcq("stats stats").output().expect("an end");

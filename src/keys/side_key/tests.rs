@@ -87,7 +87,7 @@ fn keys_of(request: &Request) -> Vec<Bytes> {
 }
 
 /// The channel of a collection that publishes its changes, and the keys of its sequences.
-fn told(notices: &ChangePublishing) -> Vec<Bytes> {
+fn channels_of(notices: &ChangePublishing) -> Vec<Bytes> {
     vec![notices.own_channel(), notices.sequences(None), notices.sequences(Some(7))]
 }
 
@@ -98,14 +98,20 @@ fn collections(name: &Bytes, words: &[Bytes]) -> Vec<Owned> {
         let keys = keys_of(request);
         let channels = match keys.is_empty() {
             true => Vec::new(),
-            false => told(&ChangePublishing::adding(None, structure, &name[..], ChangeFormat::Own)),
+            false => channels_of(&ChangePublishing::adding(
+                None,
+                structure,
+                &name[..],
+                ChangeFormat::Own,
+            )),
         };
         Owned { owner: owner(kind), channels, keys }
     };
     let of_dict = |dict: RedisDict<Bytes, Bytes, Deferred>| {
         let keys = words.iter().flat_map(|word| keys_of(&dict.get(word).request)).collect();
-        let telling = dict.publishing(ChangeFormat::Own).remove(&Bytes::new()).request;
-        let channels = telling.publishing().iter().flat_map(|notices| told(notices)).collect();
+        let removal = dict.publishing(ChangeFormat::Own).remove(&Bytes::new()).request;
+        let channels =
+            removal.publishing().iter().flat_map(|notices| channels_of(notices)).collect();
         // Dictionaries of one prefix are the same.
         Owned { owner: format!("{dict:?}"), keys, channels }
     };
@@ -161,7 +167,7 @@ fn no_collection_has_a_key_beside_another_one() {
 }
 
 #[test]
-fn a_name_without_the_mark_is_what_stands_before_the_first_one() {
+fn the_name_of_a_collection_ends_at_the_first_mark() {
     let words = words();
     for name in words.iter().filter(|name| !is_side_key(name, 0)) {
         for key in queue::keys_of(&name[..]) {

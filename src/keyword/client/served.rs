@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_heartbeat_is_what_has_passed_of_the_lease() {
+    fn a_heartbeat_is_the_elapsed_part_of_the_lease() {
         for (left, holder, passed) in [
             (9000, Some("a1/10000"), Some(1000)),
             (200, Some("a1/500"), Some(300)),

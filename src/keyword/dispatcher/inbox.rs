@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_room_is_kept_to_be_refused() {
+    fn requests_beyond_capacity_are_kept_to_be_refused() {
         let inbox = Inbox::default();
         for _ in 0..MOST_REQUESTS {
             inbox.push(request(b"1"));

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_read_up_to_what_is_none() {
+    fn values_are_read_up_to_the_first_malformed_entry() {
         for (kept, expected) in [
             (&b""[..], &[][..]),
             (b"17 3 a b18 0 19 1 c", &[(17, "a b"), (18, ""), (19, "c")]),

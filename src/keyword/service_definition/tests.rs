@@ -5,7 +5,7 @@ fn read(toml: &str) -> Result<ServiceDefinition> {
 }
 
 #[test]
-fn both_formats_say_the_same() {
+fn both_formats_define_the_same_service() {
     let toml = r#"
             service = "Dome"
             [[keyword]]
@@ -42,7 +42,7 @@ fn both_formats_say_the_same() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_with_its_place() {
+fn an_invalid_definition_is_rejected_with_its_position() {
     for (toml, named) in [
         ("service = 'a:b'", "line 1"),
         ("service = 'a'\nspeed = 1", "speed"),
@@ -61,7 +61,7 @@ fn what_makes_no_sense_is_refused_with_its_place() {
 }
 
 #[test]
-fn an_error_says_in_which_line_it_is() {
+fn an_error_names_its_line() {
     let first = "service = 'a'\n\n[[keyword]]\nname = 'A'\ntype = 'double'\n\n";
     for (entry, named) in [
         ("name = 'B'\ntype = 'doubel'", "doubel"),
@@ -101,7 +101,7 @@ fn an_error_says_in_which_line_it_is() {
 }
 
 #[test]
-fn an_error_is_in_the_line_of_what_is_wrong() {
+fn an_error_names_the_line_of_the_invalid_setting() {
     for (line, wrong) in
         [(4, "name = 'B.C'"), (5, "type = 'doubel'"), (6, "range = [2, 1]"), (7, "every = 0")]
     {
@@ -114,7 +114,7 @@ fn an_error_is_in_the_line_of_what_is_wrong() {
 }
 
 #[test]
-fn only_a_keyword_that_is_there_is_amended() {
+fn only_an_existing_keyword_can_be_amended() {
     let mut definition = read("service = 'a'\n[[keyword]]\nname = 'A'\ntype = 'string'").unwrap();
     definition.amend("a", |keyword| keyword.history(2)).unwrap();
     assert_eq!(definition.keywords[0].history, 2);

@@ -188,7 +188,7 @@ mod tests {
         let known = Request::read("ZRANGE").key(gone).number(0).number(-1);
         let mut known = client.run(known.returns(reply::raw_many)).unwrap();
         known.sort_unstable();
-        assert_eq!(known, [&b"1300"[..], b"late", b"young"], "who was given one may be again");
+        assert_eq!(known, [&b"1300"[..], b"late", b"young"], "it may receive another one");
     }
 
     /// The jobs of so many consumers, each of which holds one and sent its last heartbeat long

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_goes_first_come_first() {
+    fn the_oldest_failures_are_evicted_first() {
         for (length, bytes, fit) in [
             (8, 0, MOST),
             (20_000, 0, MOST_BYTES / (40_002 + OVERHEAD)),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_is_dropped() {
+    fn expired_failures_are_dropped() {
         let (mut failures, now) = (Failures::new(), Instant::now());
         let (soon, later) = (now + Duration::from_millis(50), now + Duration::from_secs(60));
         for id in 0..1000 {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_removed_is_forgotten() {
+    fn removed_failures_are_not_returned() {
         let (mut failures, now) = (Failures::new(), Instant::now());
         let later = now + Duration::from_secs(60);
         for id in 0..3 {

@@ -3,10 +3,10 @@
 use std::env;
 use std::path::Path;
 
-use redis_collections_peers::{Result, Stampede, Subject, work_if_told};
+use redis_collections_peers::{Result, Stampede, Subject, run_as_worker};
 
 fn main() -> Result<()> {
-    if let Some(done) = work_if_told(env::args().skip(1)) {
+    if let Some(done) = run_as_worker(env::args().skip(1)) {
         return done;
     }
     let program = env::current_exe()?;

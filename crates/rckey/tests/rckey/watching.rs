@@ -168,7 +168,7 @@ fn a_watch_reports_the_loss_of_dispatcher_and_server() {
 }
 
 #[test]
-fn a_watch_begins_only_with_keywords_that_there_are() {
+fn a_watch_requires_existing_keywords() {
     let _dome = dome("begun");
     check([
         ("watch nowhere", Failed(1, "nowhere has no keywords")),
@@ -211,7 +211,7 @@ fn a_table_is_redrawn_in_place_on_a_terminal() {
 }
 
 #[test]
-fn a_table_says_what_is_wrong() {
+fn a_table_shows_errors_and_an_absent_dispatcher() {
     let mut dome = Some(dome("wrong"));
     let seen = PROGRAM.drawn("watch wrong AZ", ("A", ""), |seen| {
         if let Some(dome) = dome.take_if(|_| seen.contains("wrong is served")) {

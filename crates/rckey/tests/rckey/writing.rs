@@ -59,7 +59,7 @@ fn a_write_reports_the_outcome_of_each_value() {
 }
 
 #[test]
-fn a_write_waits_for_so_long_or_not_at_all() {
+fn a_write_waits_up_to_its_timeout_or_not_at_all() {
     let (slow, go) = slow("slow");
     check([
         (
@@ -122,7 +122,7 @@ fn names_are_no_patterns() {
 }
 
 #[test]
-fn a_name_may_have_what_is_between_names_and_values() {
+fn a_keyword_name_may_contain_equals_signs() {
     let keywords = ["A=B", "C", "C=D", "E=", "=F"].map(|name| Keyword::string(name).initial(""));
     let _dispatcher =
         Dispatcher::builder("equal").keywords(keywords).serve(&client()).expect("a name");

@@ -35,7 +35,7 @@ fn in_runtime<T>(work: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn what_became_of_a_dropped_wait_is_reported_once() {
+fn the_outcome_of_a_dropped_wait_is_reported_once() {
     let server = LocalServer::start().unwrap();
     let push = |list: &str| Request::write("RPUSH").key(list.as_bytes()).arg("x");
     in_runtime(async {

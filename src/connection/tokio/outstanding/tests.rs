@@ -34,7 +34,7 @@ fn after(what: impl FnOnce(&Outstanding)) -> (usize, Poll<RedisResult<()>>) {
 }
 
 #[test]
-fn a_call_is_over_with_its_connection() {
+fn a_call_ends_with_its_connection() {
     let (woken, reply) = after(Outstanding::end);
     assert!(matches!(reply, Poll::Ready(Err(error)) if error.is_connection_dropped()));
     assert_eq!(woken, 1);
@@ -47,7 +47,7 @@ fn a_call_is_over_with_its_connection() {
 }
 
 #[test]
-fn a_call_is_over_after_a_silence_and_every_progress_prolongs_it() {
+fn a_call_ends_after_a_silence_and_progress_extends_it() {
     let look = |outstanding: &Outstanding, progress: &mut u64, times: usize| {
         (0..times).for_each(|_| outstanding.look(progress));
     };
@@ -74,7 +74,7 @@ fn a_call_is_over_after_a_silence_and_every_progress_prolongs_it() {
 }
 
 #[test]
-fn a_call_is_over_when_its_deadline_is_however_much_progress_there_is() {
+fn a_call_ends_at_its_deadline_in_spite_of_progress() {
     let outstanding = Outstanding::many(4 * SECOND, SECOND);
     let call = pin!(pending::<RedisResult<()>>());
     let mut call = pin!(outstanding.reply(call, Deadline::after(Wait::For(Duration::ZERO))));

@@ -23,7 +23,7 @@ fn request(id: usize, keyword: &str) -> WriteCommand {
 }
 
 #[tokio::test]
-async fn what_was_taken_is_under_way_at_once() {
+async fn a_taken_request_is_in_progress_at_once() {
     let server = LocalServer::start().unwrap();
     let service = service(&server).await;
     service.take(request(0, "HOOKED")).await;
@@ -32,7 +32,7 @@ async fn what_was_taken_is_under_way_at_once() {
 }
 
 #[tokio::test]
-async fn what_has_not_begun_is_refused() {
+async fn requests_not_begun_are_refused_at_shutdown() {
     let server = LocalServer::start().unwrap();
     for grace in [Duration::ZERO, LEASE] {
         let service = service(&server).await;

@@ -50,7 +50,7 @@ impl UpdateBuffer {
     }
 
     /// Returns the next action, after answering that the service is served if that is unknown.
-    fn what_next(&self) -> Next {
+    fn next_step(&self) -> Next {
         match self.next() {
             Next::FindOut(Unknown::Standing) => {
                 self.have_attended(true, Some(Duration::from_secs(3600)));
@@ -62,7 +62,7 @@ impl UpdateBuffer {
 
     /// Carries out the next action, with this value for a read, and describes it.
     fn step(&self, at: u64, text: &str) -> String {
-        match self.what_next() {
+        match self.next_step() {
             Next::Deliver(Ok(reading)) => format!("{}={}", reading.keyword, reading.text),
             Next::Deliver(Err(error)) => error.to_string(),
             Next::FindOut(Unknown::Standing) => "attend".into(),
@@ -113,7 +113,7 @@ fn statuses_are_delivered_in_their_order() {
         parts.iter().for_each(|part| buffer.say(VALUE, &format!("A{part}"), "set"));
     };
     let delivered = || -> Vec<_> {
-        let next = || match buffer.what_next() {
+        let next = || match buffer.next_step() {
             Next::Deliver(Ok(it)) => Some((it.status, it.error, it.text)),
             Next::Wait(_) => None,
             _ => panic!("it needs no read"),
@@ -149,7 +149,7 @@ fn statuses_are_delivered_in_their_order() {
 fn delivered_and_read(buffer: &UpdateBuffer, at: u64) -> Vec<(Status, u64)> {
     let mut delivered = Vec::new();
     loop {
-        match buffer.what_next() {
+        match buffer.next_step() {
             Next::Deliver(Ok(reading)) => {
                 delivered.push((reading.status, reading.changed.unwrap()))
             }
@@ -224,7 +224,7 @@ fn old_and_known_states_are_not_delivered_again() {
     }
     // It was read before it was set.
     buffer.say(VALUE, "A", "set");
-    let Next::FindOut(Unknown::States(session, names)) = buffer.what_next() else {
+    let Next::FindOut(Unknown::States(session, names)) = buffer.next_step() else {
         panic!("nothing to read")
     };
     buffer.set("A", "20 5");
@@ -236,7 +236,7 @@ fn old_and_known_states_are_not_delivered_again() {
 #[test]
 fn no_update_is_delivered_under_a_type_in_doubt() {
     let buffer = buffer(&["A"]);
-    let next = |kind: Kind, at: u64, text: &str| match buffer.what_next() {
+    let next = |kind: Kind, at: u64, text: &str| match buffer.next_step() {
         Next::FindOut(Unknown::States(session, names)) => {
             let reading = Reading { kind, ..stored(&names[0], at, text) };
             buffer.have_read(session, names, vec![Ok(reading)]);
@@ -246,7 +246,7 @@ fn no_update_is_delivered_under_a_type_in_doubt() {
         Next::Wait(_) => "wait".into(),
         _ => "failed".to_owned(),
     };
-    let Next::FindOut(Unknown::States(session, names)) = buffer.what_next() else {
+    let Next::FindOut(Unknown::States(session, names)) = buffer.next_step() else {
         panic!("nothing to read")
     };
     let unknown = Err(buffer.service.unknown("read", &names[0]));
@@ -268,7 +268,7 @@ fn no_update_is_delivered_under_a_type_in_doubt() {
     assert_eq!([(); 3].map(|()| next(Kind::String, 4, "4")), ["read", "String 4", "wait"]);
     // It is read before its type changes again.
     buffer.say(CHANGED, "A", "double");
-    let Next::FindOut(Unknown::States(session, names)) = buffer.what_next() else {
+    let Next::FindOut(Unknown::States(session, names)) = buffer.next_step() else {
         panic!("nothing to read")
     };
     buffer.say(CHANGED, "A", "integer");
@@ -288,7 +288,7 @@ fn a_state_that_the_server_has_lost_is_waited_for() {
     let buffer = buffer(&["A"]);
     assert_eq!(buffer.rest(5, "1"), ["read A", "A=1"]);
     let find_nothing = || {
-        let Next::FindOut(Unknown::States(session, names)) = buffer.what_next() else {
+        let Next::FindOut(Unknown::States(session, names)) = buffer.next_step() else {
             panic!("nothing to read")
         };
         let unknown = Err(buffer.service.unknown("read", &names[0]));
@@ -306,7 +306,7 @@ fn a_state_that_the_server_has_lost_is_waited_for() {
         buffer.on_watermark(3, 0, Duration::ZERO);
     }
     find_nothing();
-    let Next::Deliver(Err(error)) = buffer.what_next() else { panic!("no error") };
+    let Next::Deliver(Err(error)) = buffer.next_step() else { panic!("no error") };
     assert_eq!(error.keyword_error(), Some(&KeywordError::UnknownKeyword));
 }
 
@@ -328,8 +328,8 @@ fn after_a_reconnection_everything_is_read_again() {
     assert_eq!(buffer.rest(9, "1").len(), 3);
     buffer.set("A", "10 2");
     buffer.say(VALUE, "B", "set");
-    let Next::Deliver(_) = buffer.what_next() else { panic!("nothing to deliver") };
-    let Next::FindOut(Unknown::States(session, names)) = buffer.what_next() else {
+    let Next::Deliver(_) = buffer.next_step() else { panic!("nothing to deliver") };
+    let Next::FindOut(Unknown::States(session, names)) = buffer.next_step() else {
         panic!("nothing to read")
     };
     buffer.begin(2);
@@ -372,7 +372,7 @@ fn a_new_status_brings_no_value_back() {
     assert_eq!(buffer.rest(9, "1"), ["read A", "A=1"]);
     buffer.begin(2);
     // On the new server a write has begun before the dispatcher has restored the lost state.
-    let Next::FindOut(Unknown::States(session, names)) = buffer.what_next() else {
+    let Next::FindOut(Unknown::States(session, names)) = buffer.next_step() else {
         panic!("nothing to read")
     };
     let written = Reading { changed: Some(10), ..stored(&keyword("A"), 7, "0") };

@@ -65,7 +65,7 @@ fn names(jobs: &[(u64, String)]) -> Vec<&str> {
 }
 
 #[test]
-fn what_is_done_is_trimmed_with_the_next_claim() {
+fn done_jobs_are_trimmed_by_the_next_claim() {
     let mut both = LedgerAndList::new();
     both.claim(&["a", "b", "c"]);
     let jobs = both.take_all();
@@ -184,7 +184,7 @@ fn a_recovery_of_unknown_outcome_is_repeated_from_both_ids() {
 }
 
 #[test]
-fn what_a_server_without_its_last_writes_still_has_goes_back() {
+fn jobs_left_on_a_rolled_back_server_return_to_the_queue() {
     for (sequence, items, goes_back) in [
         (2, vec!["a", "b"], false),
         (2, vec!["a", "b", "c"], false),
@@ -260,7 +260,7 @@ fn a_consumer_in_doubt_is_not_lost_by_a_late_heartbeat() {
 }
 
 #[test]
-fn no_poll_has_the_number_of_none() {
+fn sequence_numbers_wrap_around_without_zero() {
     let mut both = LedgerAndList::new();
     for _ in 0..=LAST_SEQUENCE {
         both.claim(&["a"]);
