@@ -218,7 +218,7 @@ impl<C> ClientBuilder<C> {
             return Err(Error::Configuration("no URL is given".into()));
         }
         if connectors.iter().any(Connector::is_local) {
-            let reason = "the URLs of several servers are of hosts, not of sockets";
+            let reason = "a cluster or Sentinel URL cannot be a Unix socket";
             return Err(Error::Configuration(reason.into()));
         }
         Ok(connectors)
@@ -282,7 +282,7 @@ impl ClientBuilder<Client> {
     /// Builds the client and, unless [`lazy`](Self::lazy), makes a first connection.
     pub fn build(self) -> Result<Client> {
         if self.pool.is_some() && !matches!(self.servers, Named::One(_)) {
-            let reason = "a pool of your own leads to one server, not to several";
+            let reason = "a custom pool works only with a single server";
             return Err(Error::Configuration(reason.into()));
         }
         let pools = PoolSettings::new(self.pool_size, self.checkout_timeout, self.pool.clone());

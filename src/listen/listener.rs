@@ -153,7 +153,7 @@ impl<N: Node> Listener<N> {
                 lines[1..].iter().zip(done).find_map(refused).map_or(Ok(()), Err)
             }
             other => {
-                Err(unexpected(&exec, "what each command came to", other.unwrap_or(&Value::Nil)))
+                Err(unexpected(&exec, "one result per command", other.unwrap_or(&Value::Nil)))
             }
         }
     }

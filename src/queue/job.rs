@@ -119,7 +119,7 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
     /// Marks the job as failed. It is delivered again after `delay`, unless that was the last
     /// delivery.
     pub fn retry(self, delay: Duration) {
-        self.handle.decide(Fate::Retry(delay, "it was tried as often as it may be".into()));
+        self.handle.decide(Fate::Retry(delay, "max_deliveries reached".into()));
     }
 
     /// Moves the job to the dead-letter queue.

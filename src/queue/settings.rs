@@ -118,7 +118,7 @@ impl QueueSettings {
                 Some("the lease and the backoff of a work queue are at most 100 days")
             }
             () if max_deliveries == 0 || dead_capacity == 0 => {
-                Some("the deliveries and the dead list of a work queue are more than zero")
+                Some("max_deliveries and dead_capacity must be greater than zero")
             }
             () if self.backoff.is_zero() || self.backoff > self.longest_backoff => {
                 Some("the backoff of a work queue is more than zero and no more than its longest")

@@ -137,7 +137,7 @@ pub(crate) async fn slots<N: Node>(node: &N, deadline: Deadline) -> Result<Topol
             let ranges = ranges.iter().map(|range| master(range, host)).collect::<Option<Vec<_>>>();
             match ranges {
                 Some(ranges) if !ranges.is_empty() => return Ok(Topology::new(ranges)),
-                Some(_) => "is a node of no cluster that has slots",
+                Some(_) => "is in a cluster without assigned slots",
                 None => "does not answer like a node of a cluster",
             }
         }
