@@ -98,7 +98,7 @@ impl Opened {
         }
         let what_is_next = match (delay, pending) {
             (Some(delay), _) => format!(", due in {}", shown::time(delay)),
-            (None, Some(pending)) => format!(", {pending} wait"),
+            (None, Some(pending)) => format!(", {pending} pending"),
             (None, None) => String::new(),
         };
         self.say(
@@ -114,13 +114,13 @@ impl Opened {
         within: Duration,
     ) -> Result<(), Failure> {
         let [job] = jobs else {
-            return Err(Failure::usage("--unique is for one job at a time".into()));
+            return Err(Failure::usage("--unique takes exactly one job".into()));
         };
         let pending = self.queue.push_unique(bytes(key), bytes(job), within)?;
         let pushed = usize::from(pending.is_some());
         let why = match pending {
-            Some(pending) => format!("{pending} wait"),
-            None => "one was pushed under this key lately".into(),
+            Some(pending) => format!("{pending} pending"),
+            None => "this key was pushed within the time window".into(),
         };
         self.say(
             json!({ "pushed": pushed, "pending": pending }),
@@ -184,7 +184,7 @@ impl Opened {
 
     fn purge_dead(&self) -> Result<(), Failure> {
         let purged = self.queue.dead().purge()?;
-        let text = if purged { "purged the dead list of" } else { "no dead jobs in" };
+        let text = if purged { "purged the dead-letter queue of" } else { "no dead jobs in" };
         self.say(json!({ "purged": purged }), &format!("{text} {}", self.shown_name()))
     }
 
@@ -222,7 +222,7 @@ impl Opened {
 fn each_batch(mut push: impl FnMut(Vec<Vec<u8>>) -> Result<(), Failure>) -> Result<(), Failure> {
     let mut input = BufReader::new(io::stdin().lock());
     if io::stdin().is_terminal() {
-        writeln!(io::stderr(), "rcq: reads jobs, a line each, until Ctrl-D")?;
+        writeln!(io::stderr(), "rcq: reading jobs, one per line, until Ctrl-D")?;
     }
     let mut lines = Vec::new();
     loop {
@@ -243,7 +243,7 @@ fn failed(pushed: usize, error: Error) -> Failure {
     let failure = Failure::from(error);
     match failure {
         Failure::Reported { code, messages } if pushed > 0 => {
-            Failure::new(code, format!("{}; pushed before: {pushed}", messages.join("; ")))
+            Failure::new(code, format!("{}; pushed before the failure: {pushed}", messages.join("; ")))
         }
         failure => failure,
     }
