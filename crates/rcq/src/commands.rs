@@ -64,7 +64,7 @@ impl Opened {
             let value = job.value.unwrap_or_else(|undecodable| undecodable.bytes().to_vec());
             match self.json {
                 true => print_object(&json!({
-                    "job": base64::json(&value), "id": job.id, "attempts": job.attempts,
+                    "job": base64::json(&value), "id": job.id, "deliveries": job.deliveries,
                 }))?,
                 false => writeln!(io::stdout(), "{}", shown::text(&value))?,
             }
@@ -156,13 +156,13 @@ impl Opened {
                 true => print_object(&json!({
                     "job": base64::json(&value),
                     "id": dead.id,
-                    "attempts": dead.attempts,
+                    "deliveries": dead.deliveries,
                     "reason": dead.reason,
                     "since_ms": u64::try_from(dead.since.as_millis()).unwrap_or(u64::MAX),
                 }))?,
                 false => rows.push([
                     shown::time(now.saturating_sub(dead.since)),
-                    dead.attempts.to_string(),
+                    dead.deliveries.to_string(),
                     shown::text(dead.reason.as_bytes()),
                     shown::text(&value),
                 ]),

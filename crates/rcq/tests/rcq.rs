@@ -73,7 +73,7 @@ fn json_says_what_text_cannot() {
         Case("push any", b"a\tb\n\xff\xfe\x00\n", Out("pushed 2 to any, 2 pending\n")),
         Case("peek any", NOTHING, Out("a\\tb\n\\xff\\xfe\\u{0}\n")),
     ]);
-    let job = |job| json!({ "job": job, "id": null, "attempts": 0 });
+    let job = |job| json!({ "job": job, "id": null, "deliveries": 0 });
     let expected = [job(json!("a\tb")), job(json!({ "base64": "//4A" }))];
     assert_eq!(objects("peek any --json"), expected);
     let mut pause = rcq("pause --json");
@@ -162,7 +162,7 @@ fn dead_jobs_are_listed_requeued_and_purged() {
     assert!(lines.len() == 3 && lines[0].ends_with("DELIVERIES  REASON           JOB"), "{list}");
     assert!(lines[1].ends_with("  1           no such address  a"), "{list}");
     let dead = objects("dead list dead --json");
-    assert_eq!((dead.len(), &dead[2]["job"], &dead[2]["attempts"]), (3, &json!("c"), &json!(1)));
+    assert_eq!((dead.len(), &dead[2]["job"], &dead[2]["deliveries"]), (3, &json!("c"), &json!(1)));
     assert_eq!(dead[0]["reason"], "no such address");
     assert!(dead[0]["since_ms"].as_u64() <= objects("stats dead --json")[0]["at_ms"].as_u64());
     check(&[

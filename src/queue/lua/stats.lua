@@ -18,7 +18,7 @@ if type(redis.pcall('ZREM', consumers, '')) == 'number' then
   if since then oldest = math.max(0, now - since) end
 end
 if first then
-  local attempts, id = parse(first)
+  local deliveries, id = parse(first)
   local microseconds = string.match(id, '^(%d+)-')
   if microseconds then oldest = math.max(oldest, now - math.floor(microseconds / 1000)) end
 end

@@ -9,7 +9,7 @@ use stateright::{Model, Property};
 
 use super::QueueModel;
 use super::program::ConsumingProgram;
-use super::raw_item::{RawItem, attempts, name};
+use super::raw_item::{RawItem, deliveries, name};
 use super::server::{ConsumerReply, ConsumerRequest, QueueServer};
 use crate::queue::keys::ConsumerId;
 use crate::queue::session::{Fate, tombstone};
@@ -154,14 +154,14 @@ impl Model for QueueModel {
                 "nothing counts that was not begun",
                 |model: &QueueModel, world: &QueueWorld| {
                     !model.counts
-                        || world.items().all(|item| attempts(item) <= world.history(item).may_count)
+                        || world.items().all(|item| deliveries(item) <= world.history(item).may_count)
                 },
             ),
             Property::always(
                 "all losses but the first count",
                 |model: &QueueModel, world: &QueueWorld| {
                     let resting = world.resting();
-                    let mut all = resting.map(|item| (attempts(item), world.history(item).begun));
+                    let mut all = resting.map(|item| (deliveries(item), world.history(item).begun));
                     let may_be_more = world.has_stopped || world.has_relapsed || model.closes > 0;
                     may_be_more || all.all(|(counted, begun)| begun <= counted + 1)
                 },
