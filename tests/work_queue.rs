@@ -245,7 +245,7 @@ async fn a_dropped_job_comes_back_first<C: Kind>(client: C, name: &'static str) 
     let deliveries: Vec<_> = jobs.iter().map(Job::deliveries).collect();
     assert_eq!(deliveries, [1, 1, 0]);
     assert!(jobs[0].id().is_some() && jobs[0].id() != jobs[1].id());
-    assert_eq!(ok!(queue.stats()).redelivered, 2);
+    assert_eq!(ok!(queue.stats()).returned, 2);
 }
 
 async fn a_dropped_consumer_gives_back_unseen_jobs<C: Kind>(client: C, name: &'static str) {
@@ -683,11 +683,11 @@ async fn a_claimed_job_that_is_never_requested_counts_as_idle<C: Kind>(
     let mut consumer = queue.consumer().batch(2);
     job(&mut consumer).await.done();
     let idle = Some(Duration::from_millis(300));
-    let stats = until(&queue, |stats| stats.longest_idle > idle).await;
+    let stats = until(&queue, |stats| stats.longest_unstarted > idle).await;
     assert_eq!((stats.in_flight, stats.longest_running), (1, None));
     job(&mut consumer).await.done();
     ok!(consumer.close());
-    assert_eq!(ok!(queue.stats()).longest_idle, None);
+    assert_eq!(ok!(queue.stats()).longest_unstarted, None);
 }
 
 async fn a_job_has_waited_at_least_since_it_was_seen_to_wait<C: Kind>(

@@ -1,11 +1,11 @@
 //! The format of items in the lists of a queue: a job's bytes as they are, or with a header.
 //!
 //! `0x1e "q1;" deliveries mark ";" id ";" bytes`, where `deliveries` counts those that failed, were
-//! dropped, or were lost after the job had begun. The mark is empty, or `?` if its consumer was once lost with it, `!` if it has been begun again
-//! since then, `+` if it has been begun otherwise; both of these only in the list of a consumer.
-//! The id may be empty if nothing is counted or marked. Bytes that begin like a header get one when
-//! they are pushed, so that any bytes are returned as they were pushed. `envelope.lua` reads and
-//! writes the same format.
+//! dropped, or were lost after the job had begun. The mark is empty, or `?` if its consumer was
+//! once lost with it, `!` if it has been begun again since then, `+` if it has been begun otherwise;
+//! both of these only in the list of a consumer. The id may be empty if nothing is counted or
+//! marked. Bytes that begin like a header get one when they are pushed, so that any bytes are
+//! returned as they were pushed. `envelope.lua` reads and writes the same format.
 //!
 //! An id is `microseconds "-" anything`: the server's time when the item got it, and a part that
 //! makes it unique.

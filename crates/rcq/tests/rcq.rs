@@ -207,22 +207,23 @@ fn statistics_say_what_there_is() {
     let output = rcq("stats stats").output().expect("an end");
     let table = String::from_utf8(output.stdout).expect("text");
     for row in [
-        "queue            stats",
-        "pending          2",
-        "dead             1",
-        "paused           no",
-        "longest running  -",
+        "queue              stats",
+        "pending            2",
+        "dead               1",
+        "paused             no",
+        "longest running    -",
     ] {
         assert!(table.lines().any(|line| line == row), "{row}: {table}");
     }
-    let age = table.lines().find_map(|line| line.strip_prefix("oldest pending   "));
+    let age = table.lines().find_map(|line| line.strip_prefix("oldest pending     "));
     assert!(age.is_some_and(|age| age.ends_with('s')), "{table}");
     let stats = objects("--json stats stats").remove(0);
     let names: Vec<_> = stats.as_object().expect("an object").keys().map(String::as_str).collect();
     assert_eq!(
         names.join(" "),
-        "at_ms buried consumers dead delayed done in_flight longest_idle_ms longest_running_ms \
-        oldest_pending_ms paused pending queue redelivered retried settings_replaced"
+        "at_ms buried consumers dead delayed done in_flight longest_running_ms \
+        longest_unstarted_ms oldest_pending_ms paused pending queue retried returned \
+        settings_replaced"
     );
     assert_eq!(
         (&stats["pending"], &stats["dead"], &stats["buried"]),
