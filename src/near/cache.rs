@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::lease::CacheLease;
 use super::shard::{Shard, Store};
-use super::stats::CacheStats;
+use super::stats::NearCacheStats;
 use super::striped_counter::StripedCounter;
 use crate::listen::FeedInfo;
 use crate::lock::Lock;
@@ -251,9 +251,9 @@ impl<V: Send + Sync + 'static> Cache<V> {
         CachedEntry { value, until, expires, size: size as u64, epoch: 0 }
     }
 
-    pub(crate) fn stats(&self) -> CacheStats {
+    pub(crate) fn stats(&self) -> NearCacheStats {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        CacheStats {
+        NearCacheStats {
             hits: self.hits.count(),
             misses: load(&self.counts.misses),
             joined: load(&self.counts.joined),

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use redis_collections::{
-    AsyncClient, CachedDict, CachedHashDict, Client, NearCache, RedisDict, RedisHashDict,
+    AsyncClient, CachedDict, CachedHashDict, Client, NearCacheSettings, RedisDict, RedisHashDict,
     RoundTrips,
 };
 
@@ -20,7 +20,7 @@ pub trait Way: Copy + Default + Send + Sync + 'static {
     const NAME: &'static str;
     const IS_TOLD: bool;
 
-    fn settings() -> NearCache;
+    fn settings() -> NearCacheSettings;
 }
 
 /// From the server.
@@ -100,8 +100,8 @@ impl Way for Tracking {
     const NAME: &'static str = "tracking";
     const IS_TOLD: bool = false;
 
-    fn settings() -> NearCache {
-        NearCache::tracking()
+    fn settings() -> NearCacheSettings {
+        NearCacheSettings::tracking()
     }
 }
 
@@ -109,8 +109,8 @@ impl Way for Notices {
     const NAME: &'static str = "notices";
     const IS_TOLD: bool = true;
 
-    fn settings() -> NearCache {
-        NearCache::writer_messages()
+    fn settings() -> NearCacheSettings {
+        NearCacheSettings::writer_messages()
     }
 }
 
@@ -118,8 +118,8 @@ impl Way for Keyspace {
     const NAME: &'static str = "keyspace";
     const IS_TOLD: bool = false;
 
-    fn settings() -> NearCache {
-        NearCache::writer_messages()
+    fn settings() -> NearCacheSettings {
+        NearCacheSettings::writer_messages()
     }
 }
 

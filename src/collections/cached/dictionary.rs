@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::cacheable::Cacheable;
 use super::feed_options::{feed_options, forget_channel};
 use super::key_bytes::with_bytes;
-use super::settings::{ChangeSource, NearCache};
+use super::settings::{ChangeSource, NearCacheSettings};
 use super::source::DictSource;
 use crate::changes::ChangePublishing;
 use crate::client::Machinery;
@@ -23,7 +23,7 @@ use crate::events::Interpreter;
 use crate::keys::name_of;
 use crate::listen::Feed;
 use crate::lock::Lock;
-use crate::near::{CacheStats, EntryKey, EntrySource, NearReader, OwnWrites, ServerChanges};
+use crate::near::{NearCacheStats, EntryKey, EntrySource, NearReader, OwnWrites, ServerChanges};
 use crate::reply;
 use crate::request::Request;
 
@@ -39,10 +39,10 @@ pub type CachedHashDict<K, V, E = Client> = Cached<RedisHashDict<K, V, E>>;
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
 /// # let client = redis_collections::Client::open(server.url())?;
-/// use redis_collections::{NearCache, RedisDict};
+/// use redis_collections::{NearCacheSettings, RedisDict};
 ///
 /// let ages: RedisDict<String, u32> = RedisDict::new(&client, "ages");
-/// let cached = ages.cached(NearCache::tracking())?;
+/// let cached = ages.cached(NearCacheSettings::tracking())?;
 /// ages.insert("ann", &36)?;
 /// assert_eq!(cached.get("ann")?.as_deref(), Some(&36)); // asks the server
 /// assert_eq!(cached.get("ann")?.as_deref(), Some(&36)); // does not
@@ -54,14 +54,14 @@ pub type CachedHashDict<K, V, E = Client> = Cached<RedisHashDict<K, V, E>>;
 /// # Guarantees
 ///
 /// A value that was changed on the server is served no longer than the
-/// [`max_staleness`](NearCache::max_staleness) of the cache, whatever happens to connections,
+/// [`max_staleness`](NearCacheSettings::max_staleness) of the cache, whatever happens to connections,
 /// servers and this program. In normal operation it is served no longer than the invalidation takes
 /// to arrive, about a round trip. A read never returns a value older than what this program wrote
 /// through the cached dictionary. While the cache cannot be certain,
 /// [`OnDisconnect`](crate::OnDisconnect) applies; after a reconnect it starts empty.
 ///
 /// The server notifies no client of `SWAPDB`: entries that it exchanged stay for the
-/// [`time_to_live`](NearCache::time_to_live). With Sentinels a client asks for the master every
+/// [`time_to_live`](NearCacheSettings::time_to_live). With Sentinels a client asks for the master every
 /// second, so a cache can follow the old one for that much longer.
 ///
 /// A failover of the server can undo writes that it had acknowledged, and the cache then follows
@@ -90,7 +90,7 @@ type Peeked<D> = (<<D as Cacheable>::Key as Codec>::Owned, Option<Arc<Stored<D>>
 impl<K: Codec, V: Codec<Owned: Sync>, E: RoundTrips> RedisDict<K, V, E> {
     /// The same dictionary with a near cache, which this connects. Fails if the server does not
     /// permit it: the commands `CLIENT TRACKING`, `SUBSCRIBE` and `PUBLISH` are required.
-    pub fn cached(&self, settings: NearCache) -> E::Reply<CachedDict<K, V, E>> {
+    pub fn cached(&self, settings: NearCacheSettings) -> E::Reply<CachedDict<K, V, E>> {
         self.executor.converse(Cached::open(self.clone(), settings))
     }
 }
@@ -98,7 +98,7 @@ impl<K: Codec, V: Codec<Owned: Sync>, E: RoundTrips> RedisDict<K, V, E> {
 impl<K: Codec, V: Codec<Owned: Sync>, E: RoundTrips> RedisHashDict<K, V, E> {
     /// The same dictionary with a near cache, which this connects. Fails if the server does not
     /// permit it: the commands `CLIENT TRACKING`, `SUBSCRIBE` and `PUBLISH` are required.
-    pub fn cached(&self, settings: NearCache) -> E::Reply<CachedHashDict<K, V, E>> {
+    pub fn cached(&self, settings: NearCacheSettings) -> E::Reply<CachedHashDict<K, V, E>> {
         self.executor.converse(Cached::open(self.clone(), settings))
     }
 }
@@ -108,7 +108,7 @@ impl<V: Codec<Owned: Sync>, E: RoundTrips> CachedDict<Vec<u8>, V, E> {
     /// expire.
     pub(crate) async fn open_with_margin(
         dict: RedisDict<Vec<u8>, V, E>,
-        settings: NearCache,
+        settings: NearCacheSettings,
         margin: u64,
     ) -> Result<Self> {
         let source = DictSource { margin, ..dict.source() };
@@ -232,26 +232,26 @@ impl<D: Cacheable> Cached<D> {
     /// Returns whether the cache receives changes by every program, and entries that expire or are
     /// evicted.
     ///
-    /// `false` for a [`NearCache::writer_messages`] on a server that does not send keyspace
+    /// `false` for a [`NearCacheSettings::writer_messages`] on a server that does not send keyspace
     /// notifications and does not let this program turn them on: changes that other programs make
     /// without publishing them are then served stale for up to the
-    /// [`time_to_live`](NearCache::time_to_live).
+    /// [`time_to_live`](NearCacheSettings::time_to_live).
     pub fn sees_foreign_writes(&self) -> bool {
         self.reader.cache().sees_foreign_writes()
     }
 
     /// The counters of the cache so far.
-    pub fn stats(&self) -> CacheStats {
+    pub fn stats(&self) -> NearCacheStats {
         self.reader.cache().stats()
     }
 
-    async fn open(collection: D, settings: NearCache) -> Result<Self> {
+    async fn open(collection: D, settings: NearCacheSettings) -> Result<Self> {
         let source = collection.source();
         Self::open_with(collection, source, settings).await
     }
 
     /// Opens a cache over `source`: the feed is connected before the first read.
-    async fn open_with(collection: D, source: D::Source, settings: NearCache) -> Result<Self> {
+    async fn open_with(collection: D, source: D::Source, settings: NearCacheSettings) -> Result<Self> {
         let cache = settings.cache()?;
         let source = Arc::new(source);
         if let Some(refusal) = source.commands(&[EntryKey::default()])[0].request.refusal() {
