@@ -79,7 +79,7 @@ impl QueueSettings {
     }
 
     /// The settings that apply if nothing else is stored beside the queue.
-    pub(super) fn terms(&self) -> SharedSettings {
+    pub(super) fn shared(&self) -> SharedSettings {
         SharedSettings {
             lease: self.lease.unwrap_or(DEFAULT_LEASE),
             max_deliveries: self.max_deliveries.unwrap_or(5),
@@ -88,8 +88,8 @@ impl QueueSettings {
     }
 
     /// The settings that apply: these, unless others are stored.
-    pub(super) fn terms_with(&self, [lease, deliveries, dead]: StoredSettings) -> SharedSettings {
-        let own = self.terms();
+    pub(super) fn effective(&self, [lease, deliveries, dead]: StoredSettings) -> SharedSettings {
+        let own = self.shared();
         let deliveries = deliveries.and_then(|number| u32::try_from(number).ok());
         SharedSettings {
             lease: lease.map_or(own.lease, Duration::from_millis).max(SHORTEST_LEASE),
@@ -109,7 +109,7 @@ impl QueueSettings {
 
     /// The reason why these settings cannot be used, if there is one.
     pub(super) fn problem(&self) -> Option<&'static str> {
-        let SharedSettings { lease, max_deliveries, dead_capacity } = self.terms();
+        let SharedSettings { lease, max_deliveries, dead_capacity } = self.shared();
         match () {
             () if lease < SHORTEST_LEASE => {
                 Some("the lease of a work queue is at least half a second")
@@ -177,8 +177,8 @@ mod tests {
 
     #[test]
     fn a_queue_has_its_defaults() {
-        let terms = QueueSettings::new().terms();
-        assert_eq!((terms.lease, terms.max_deliveries), (Duration::from_secs(30), 5));
+        let shared = QueueSettings::new().shared();
+        assert_eq!((shared.lease, shared.max_deliveries), (Duration::from_secs(30), 5));
     }
 
     #[test]

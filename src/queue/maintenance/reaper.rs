@@ -35,7 +35,7 @@ impl Reaper {
         let own = self.settings.stored();
         let request = Request::script(&EXPIRED, 2).key(&keys.consumers).key(&keys.settings);
         let request = request.number(u8::from(self.stored.is_none()));
-        let request = request.number(self.settings.terms().lease.as_millis());
+        let request = request.number(self.settings.shared().lease.as_millis());
         let request = own.iter().fold(request, |request, setting| match setting {
             Some(number) => request.number(*number),
             None => request.arg(""),
@@ -58,8 +58,8 @@ impl Reaper {
     }
 
     /// The settings in force for the queue.
-    pub(crate) fn terms(&self) -> SharedSettings {
-        self.settings.terms_with(self.stored.unwrap_or_default())
+    pub(crate) fn shared_settings(&self) -> SharedSettings {
+        self.settings.effective(self.stored.unwrap_or_default())
     }
 
     /// Takes back jobs that were given to retired ids.
@@ -85,7 +85,7 @@ impl Reaper {
     /// finished.
     fn take_some_back(&self, client: &Client, lost: &[ConsumerId]) -> Result<usize> {
         let (keys, lost) = (&self.keys, &lost[..lost.len().min(AT_A_TIME)]);
-        let SharedSettings { lease, max_deliveries, dead_capacity } = self.terms();
+        let SharedSettings { lease, max_deliveries, dead_capacity } = self.shared_settings();
         let request = Request::script(&REAP, 7 + lost.len()).key(keys.queue());
         let request = request.key(&keys.consumers).key(&keys.dead).key(&keys.gone);
         let request = request.key(&keys.held).key(&keys.counts).key(&keys.settings);
