@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis_collections::{
-    CacheClient, CachePolicy, ChangeFormat, Error, Loaded, LoadedMany, NearCacheSettings, RedisDict, Ttl,
+    CacheClient, CachePolicy, ChangeFormat, Error, Loaded, LoadedMany, NearCacheSettings,
+    RedisDict, Ttl,
 };
 use support::kinds::{Kind, SourceDown, contract, ok, plain, settle, tell_everything};
 use support::wait_until;

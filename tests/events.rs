@@ -5,8 +5,8 @@ mod support;
 use std::time::Duration;
 
 use redis_collections::{
-    ChangeFormat, Client, Event, LocalServer, NearCacheSettings, RedisDict, RedisHashDict, RedisList,
-    RedisSet,
+    ChangeFormat, Client, Event, LocalServer, NearCacheSettings, RedisDict, RedisHashDict,
+    RedisList, RedisSet,
 };
 use support::kinds::{
     Kind, contract, hard_of_hearing, ok, ok_within, on_both_kinds, tell_everything,

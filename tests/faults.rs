@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use redis_collections::keyword::{self, Dispatcher, Keyword};
 use redis_collections::{
     Applied, AsyncClient, CacheClient, CachePolicy, Client, ClientBuilder, Error, Loaded,
-    LocalServer, NearCacheSettings, OnDisconnect, QueueSettings, RedisDict, RedisHashDict, RedisList,
-    RedisSet, Wait, WorkQueue,
+    LocalServer, NearCacheSettings, OnDisconnect, QueueSettings, RedisDict, RedisHashDict,
+    RedisList, RedisSet, Wait, WorkQueue,
 };
 use support::kinds::{Kind, SERVER, client, in_runtime, ok, ok_within, on_both_kinds, settle};
 use support::proxy::{Direction, Proxy};

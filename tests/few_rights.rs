@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use redis_collections::{
     Applied, CacheClient, CachePolicy, ChangeFormat, Client, ClientBuilder, Error, HashCacheClient,
-    Loaded, LocalServer, NearCacheSettings, RedisDict, RedisHashDict, RedisList, RedisSet, Ttl, WorkQueue,
+    Loaded, LocalServer, NearCacheSettings, RedisDict, RedisHashDict, RedisList, RedisSet, Ttl,
+    WorkQueue,
 };
 use support::kinds::{Kind, SourceDown, ok, on_both_kinds, settle};
 use support::servers::query;

@@ -9,7 +9,9 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
-use redis_collections::{CacheClient, CachePolicy, Client, LocalServer, NearCacheSettings, RedisDict};
+use redis_collections::{
+    CacheClient, CachePolicy, Client, LocalServer, NearCacheSettings, RedisDict,
+};
 use support::eventually;
 
 static NUMBERS: LazyLock<Mutex<HashMap<String, Arc<AtomicU64>>>> = LazyLock::new(Mutex::default);

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redis_collections::{
-    AsyncClient, CachePolicy, ChangeFormat, Client, Event, LocalServer, NearCacheSettings, RedisDict,
-    RedisList, WorkQueue,
+    AsyncClient, CachePolicy, ChangeFormat, Client, Event, LocalServer, NearCacheSettings,
+    RedisDict, RedisList, WorkQueue,
 };
 use support::proxy::Proxy;
 use support::servers::query;

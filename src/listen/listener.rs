@@ -152,9 +152,7 @@ impl<N: Node> Listener<N> {
             Some(Value::Array(done)) if done.len() == requests.len() => {
                 lines[1..].iter().zip(done).find_map(refused).map_or(Ok(()), Err)
             }
-            other => {
-                Err(unexpected(&exec, "one result per command", other.unwrap_or(&Value::Nil)))
-            }
+            other => Err(unexpected(&exec, "one result per command", other.unwrap_or(&Value::Nil))),
         }
     }
 }

@@ -154,7 +154,10 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
             let (portion, is_ready) = {
                 // Checked without waiting, since a dropped wait may bring a job at any time.
                 let jobs = &self.session.ledger().jobs;
-                (jobs.portion(most, place, self.session.shared_settings().max_deliveries), jobs.has_ready())
+                (
+                    jobs.portion(most, place, self.session.shared_settings().max_deliveries),
+                    jobs.has_ready(),
+                )
             };
             if portion == 0 {
                 return Ok((!is_ready).then(Vec::new));

@@ -158,7 +158,10 @@ impl<T: Codec, E: RoundTrips> Drop for Job<T, E> {
 impl<T: Codec, E: RoundTrips> fmt::Debug for Job<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (id, deliveries) = (&self.id, self.deliveries);
-        f.debug_struct("Job").field("id", id).field("deliveries", &deliveries).finish_non_exhaustive()
+        f.debug_struct("Job")
+            .field("id", id)
+            .field("deliveries", &deliveries)
+            .finish_non_exhaustive()
     }
 }
 

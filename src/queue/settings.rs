@@ -184,8 +184,10 @@ mod tests {
     #[test]
     fn pauses_grow_up_to_the_longest_and_are_spread() {
         let settings = QueueSettings::new();
-        for (deliveries, seconds) in [(0, 1.0), (1, 2.0), (5, 32.0), (10, 600.0), (u32::MAX, 600.0)] {
-            let pauses: Vec<_> = (0..100).map(|_| settings.pause(deliveries).as_secs_f64()).collect();
+        for (deliveries, seconds) in [(0, 1.0), (1, 2.0), (5, 32.0), (10, 600.0), (u32::MAX, 600.0)]
+        {
+            let pauses: Vec<_> =
+                (0..100).map(|_| settings.pause(deliveries).as_secs_f64()).collect();
             let bounds = seconds * 0.749..seconds * 1.251;
             assert!(pauses.iter().all(|pause| bounds.contains(pause)), "{deliveries} {pauses:?}");
             assert!(pauses.iter().any(|pause| *pause != pauses[0]));

@@ -20,7 +20,8 @@ on_both_kinds![
 
 fn a_right_that_a_cache_lacks_is_named<C: Concurrent>() -> Outcome {
     let server = LocalServer::start()?;
-    let (tracking, messages) = (NearCacheSettings::tracking(), NearCacheSettings::writer_messages());
+    let (tracking, messages) =
+        (NearCacheSettings::tracking(), NearCacheSettings::writer_messages());
     for (near_cache, rights, refused) in [
         (&tracking, "~* &* +@all -client|tracking", "CLIENT"),
         (&tracking, "~* &* +@all -subscribe", "SUBSCRIBE"),

@@ -12,8 +12,8 @@ use log::{LevelFilter, Log, Metadata, Record};
 use older::Older;
 use redis_collections::keyword;
 use redis_collections::{
-    CachedDict, ChangeFormat, Event, LocalServer, NearCacheSettings, RedisDict, RedisHashDict, RedisList,
-    RedisSet,
+    CachedDict, ChangeFormat, Event, LocalServer, NearCacheSettings, RedisDict, RedisHashDict,
+    RedisList, RedisSet,
 };
 use support::eventually;
 use support::kinds::{Kind, ok, on_both_kinds, settle};

@@ -73,7 +73,9 @@ impl Report {
         let dead: BTreeSet<_> = self.dead.iter().map(|(job, _)| job.as_str()).collect();
         claim(dead.len() == self.dead.len(), format!("buried twice: {:?}", self.dead));
         let rightly = |(job, deliveries): &(String, u32)| {
-            Work::of(job).is_poison() && known.contains(job.as_str()) && *deliveries == MAX_DELIVERIES
+            Work::of(job).is_poison()
+                && known.contains(job.as_str())
+                && *deliveries == MAX_DELIVERIES
         };
         let wrongly: Vec<_> = self.dead.iter().filter(|dead| !rightly(dead)).collect();
         claim(wrongly.is_empty(), format!("wrongly buried: {wrongly:?}"));

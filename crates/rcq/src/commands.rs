@@ -242,9 +242,10 @@ fn each_batch(mut push: impl FnMut(Vec<Vec<u8>>) -> Result<(), Failure>) -> Resu
 fn failed(pushed: usize, error: Error) -> Failure {
     let failure = Failure::from(error);
     match failure {
-        Failure::Reported { code, messages } if pushed > 0 => {
-            Failure::new(code, format!("{}; pushed before the failure: {pushed}", messages.join("; ")))
-        }
+        Failure::Reported { code, messages } if pushed > 0 => Failure::new(
+            code,
+            format!("{}; pushed before the failure: {pushed}", messages.join("; ")),
+        ),
         failure => failure,
     }
 }

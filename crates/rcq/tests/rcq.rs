@@ -90,7 +90,10 @@ fn lines_are_pushed_as_they_come() {
         assert!(eventually(|| queue("coming").len().expect("a server") == number));
     }
     drop(input);
-    assert_eq!(running.wait_with_output().expect("an end").stdout, b"pushed 2 to coming, 2 pending\n");
+    assert_eq!(
+        running.wait_with_output().expect("an end").stdout,
+        b"pushed 2 to coming, 2 pending\n"
+    );
     let many = b"job\n".repeat(2500);
     check(&[Case("push many", &many, Out("pushed 2500 to many, 2500 pending\n"))]);
 }
@@ -105,7 +108,10 @@ fn a_push_that_fails_says_how_many_jobs_went_before() {
     input.write_all(b"c\n").expect("a reader");
     let output = running.wait_with_output().expect("an end");
     let error = String::from_utf8(output.stderr).expect("text");
-    assert!(error.contains("WRONGTYPE") && error.ends_with("; pushed before the failure: 2\n"), "{error}");
+    assert!(
+        error.contains("WRONGTYPE") && error.ends_with("; pushed before the failure: 2\n"),
+        "{error}"
+    );
     assert_eq!((output.status.code(), output.stdout), (Some(1), vec![]));
 }
 

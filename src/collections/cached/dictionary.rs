@@ -23,7 +23,7 @@ use crate::events::Interpreter;
 use crate::keys::name_of;
 use crate::listen::Feed;
 use crate::lock::Lock;
-use crate::near::{NearCacheStats, EntryKey, EntrySource, NearReader, OwnWrites, ServerChanges};
+use crate::near::{EntryKey, EntrySource, NearCacheStats, NearReader, OwnWrites, ServerChanges};
 use crate::reply;
 use crate::request::Request;
 
@@ -251,7 +251,11 @@ impl<D: Cacheable> Cached<D> {
     }
 
     /// Opens a cache over `source`: the feed is connected before the first read.
-    async fn open_with(collection: D, source: D::Source, settings: NearCacheSettings) -> Result<Self> {
+    async fn open_with(
+        collection: D,
+        source: D::Source,
+        settings: NearCacheSettings,
+    ) -> Result<Self> {
         let cache = settings.cache()?;
         let source = Arc::new(source);
         if let Some(refusal) = source.commands(&[EntryKey::default()])[0].request.refusal() {

@@ -7,7 +7,10 @@ use crate::listen::FeedOptions;
 use crate::request::Request;
 
 /// The feed options of a cache of `collection`.
-pub(super) fn feed_options<D: Cacheable>(collection: &D, settings: &NearCacheSettings) -> FeedOptions {
+pub(super) fn feed_options<D: Cacheable>(
+    collection: &D,
+    settings: &NearCacheSettings,
+) -> FeedOptions {
     let (base, slot) = collection.base();
     let sources = collection.sources();
     let forget = Request::read("SUBSCRIBE").arg(forget_channel(collection));

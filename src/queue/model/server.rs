@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::raw_item::{RawItem, again, deliveries, begun, parse, unbegun, wrap};
+use super::raw_item::{RawItem, again, begun, deliveries, parse, unbegun, wrap};
 use super::{QueueModel, QueueMutant};
 use crate::queue::keys::ConsumerId;
 use crate::queue::session::{Fate, PollRequest, Recovery, tombstone};

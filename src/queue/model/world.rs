@@ -154,7 +154,9 @@ impl Model for QueueModel {
                 "nothing counts that was not begun",
                 |model: &QueueModel, world: &QueueWorld| {
                     !model.counts
-                        || world.items().all(|item| deliveries(item) <= world.history(item).may_count)
+                        || world
+                            .items()
+                            .all(|item| deliveries(item) <= world.history(item).may_count)
                 },
             ),
             Property::always(

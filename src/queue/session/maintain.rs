@@ -17,8 +17,10 @@ impl ConsumerSession {
     pub(crate) async fn maintain<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         let maintained = self.try_to_maintain(executor).await;
         let is_refused = maintained.as_ref().is_err_and(|error| !error.is_transient());
-        let is_late =
-            self.closed.get().is_some_and(|closed| closed.elapsed() >= self.shared_settings().lease);
+        let is_late = self
+            .closed
+            .get()
+            .is_some_and(|closed| closed.elapsed() >= self.shared_settings().lease);
         if is_refused && is_late && self.ledger().jobs.running() == 0 {
             self.left.close();
         }

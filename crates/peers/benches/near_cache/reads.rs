@@ -25,12 +25,14 @@ pub(crate) fn contestants(url: &str, runtime: &Runtime) -> Vec<Contestant> {
     let bare: Cache<Box<[u8]>, Arc<u64>> = Cache::new(CAPACITY as usize);
     let near = dict.cached(NearCacheSettings::tracking().capacity(CAPACITY)).unwrap();
     near.get_many(texts.iter()).unwrap();
-    let near_of_numbers = of_numbers.cached(NearCacheSettings::tracking().capacity(CAPACITY)).unwrap();
+    let near_of_numbers =
+        of_numbers.cached(NearCacheSettings::tracking().capacity(CAPACITY)).unwrap();
     near_of_numbers.get_many(&numbers).unwrap();
     let async_client = handle.block_on(AsyncClient::open(url)).unwrap();
     let async_dict = dict.on(&async_client);
-    let async_near =
-        handle.block_on(async_dict.cached(NearCacheSettings::tracking().capacity(CAPACITY))).unwrap();
+    let async_near = handle
+        .block_on(async_dict.cached(NearCacheSettings::tracking().capacity(CAPACITY)))
+        .unwrap();
     handle.block_on(async_near.get_many(texts.iter())).unwrap();
     let driver = handle.block_on(DriverCache::connect(url, CAPACITY as usize)).unwrap();
     for (key, &number) in texts.iter().zip(&numbers) {
