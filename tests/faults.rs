@@ -236,8 +236,8 @@ async fn a_connection_that_the_server_closes_after_its_reply_is_not_used_again<C
     let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
     ok!(dict.insert("a", &1));
     let mut admin = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
-    redis::cmd("CONFIG").arg("SET").arg(["requirepass", "secret"]).exec(&mut admin).unwrap();
-    redis::cmd("CLIENT").arg("KILL").arg(["TYPE", "normal"]).exec(&mut admin).unwrap();
+    redis::cmd("CONFIG").arg("SET").arg(&["requirepass", "secret"]).exec(&mut admin).unwrap();
+    redis::cmd("CLIENT").arg("KILL").arg(&["TYPE", "normal"]).exec(&mut admin).unwrap();
     wait_until!(settle!(dict.get("a")).is_err_and(|error| error.code() == Some("NOAUTH")));
     let keys: Vec<String> = (0..20).map(|number| number.to_string()).collect();
     for _ in 0..50 {
