@@ -8,7 +8,7 @@ use crate::reply::{self, Reply};
 /// The contents and counters of a [`WorkQueue`](crate::WorkQueue), at one moment.
 ///
 /// If consumers come and go so fast that their lists could not be counted at that moment,
-/// `in_flight` is too low. Jobs that the server gave to a former consumer are in flight until they
+/// `in_flight` is too low. Jobs that the server gave to a retired consumer are in flight until they
 /// are back, within a lease, and are counted a moment before the others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -89,13 +89,13 @@ impl QueueStats {
 
 /// Reads the reply of `stats.lua`, including the ids whose lists must be counted.
 pub(super) fn read(reply: Reply<'_>) -> Result<(QueueStats, BTreeSet<ConsumerId>)> {
-    let [numbers, holders, gone] = reply::parts(reply)?;
+    let [numbers, holders, retired] = reply::parts(reply)?;
     let [at, pending, in_flight, delayed, dead, paused, oldest, longest, counts @ ..] =
         reply::parts::<14>(numbers)?;
     let [done, retried, returned, buried, unstarted, replaced] = counts;
-    let (mut holders, gone) = (ids(holders)?, ids(gone)?);
+    let (mut holders, retired) = (ids(holders)?, ids(retired)?);
     let consumers = holders.len();
-    holders.extend(gone);
+    holders.extend(retired);
     let count = |reply| reply::count(reply).map(|count| count as u64);
     let stats = QueueStats {
         at: Duration::from_millis(count(at)?),

@@ -27,7 +27,7 @@ impl<N: Node> Router<N> {
         wait: Wait,
         to: Destination,
     ) -> Result<Value> {
-        let mut attended = Attended::new(request.abandonment());
+        let mut attended = Attended::new(request.drop_report());
         let reply = self.wait_in_slices(request, wait, to, &mut attended).await;
         attended.end();
         reply

@@ -24,7 +24,7 @@ use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::lock::Lock;
 use crate::protocol::{Form, Line};
 use crate::reply::asks_to_reconnect;
-use crate::request::{Abandonment, Reporter, Request};
+use crate::request::{DropReport, Reporter, Request};
 use crate::time::Deadline;
 
 /// Connections for blocking commands, as many as were in use at the same time recently.
@@ -96,7 +96,7 @@ impl AsyncWaiting {
         let mut pending = PendingWait {
             answered,
             give_up: Some(give_up),
-            abandonment: request.and_then(Request::abandonment).cloned(),
+            drop_report: request.and_then(Request::drop_report).cloned(),
             undo,
             waiting: self,
         };
@@ -118,7 +118,7 @@ impl AsyncWaiting {
 struct PendingWait<'a> {
     answered: oneshot::Receiver<TransportResult<Value>>,
     give_up: Option<oneshot::Sender<Option<Reporter>>>,
-    abandonment: Option<Abandonment>,
+    drop_report: Option<DropReport>,
     undo: Option<&'static str>,
     waiting: &'a AsyncWaiting,
 }
@@ -140,7 +140,7 @@ impl Future for PendingWait<'_> {
 impl Drop for PendingWait<'_> {
     fn drop(&mut self) {
         let Some(give_up) = self.give_up.take() else { return };
-        let reporter = self.abandonment.as_ref().and_then(|abandonment| abandonment.take(None));
+        let reporter = self.drop_report.as_ref().and_then(|drop_report| drop_report.take(None));
         // Either the answer is here already, or the task cannot hand it over any more.
         self.answered.close();
         match self.answered.try_recv() {
@@ -247,7 +247,7 @@ impl Waits {
         }
     }
 
-    /// Gives back the item of an abandoned wait, and reports the outcome.
+    /// Gives back the item of a dropped wait, and reports the outcome.
     async fn settle(
         self: &Arc<Self>,
         outcome: TransportResult<Value>,

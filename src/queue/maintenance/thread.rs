@@ -100,11 +100,11 @@ impl MaintenanceThread {
             let now = Instant::now();
             if now >= reaping {
                 has_reaped = true;
-                let orphaned: Vec<_> =
-                    sessions.iter().flat_map(|session| session.ledger().orphaned()).collect();
+                let retired: Vec<_> =
+                    sessions.iter().flat_map(|session| session.ledger().take_retired()).collect();
                 // Retired ids that could not be reaped now are reaped next time, perhaps by another
                 // program.
-                let has_more = reaper.reap(client, &orphaned).unwrap_or(false);
+                let has_more = reaper.reap(client, &retired).unwrap_or(false);
                 let shared_settings = reaper.shared_settings();
                 self.maintenance.set_shared_settings(shared_settings);
                 // The lease may have been shortened meanwhile.

@@ -29,7 +29,7 @@ pub(crate) struct QueueWorld {
     /// An earlier state in which the server may come back.
     saved: Option<Box<QueueServer>>,
     has_relapsed: bool,
-    /// Whether programs reap the ids that they left behind.
+    /// Whether programs reap their retired ids.
     looks: bool,
     /// Whether a script has stopped in the middle of its writes.
     has_stopped: bool,
@@ -56,7 +56,7 @@ struct InFlight {
     request: ConsumerRequest,
     reply: Option<ConsumerReply>,
     /// Whether its caller has dropped it, so that its outcome is reported.
-    is_abandoned: bool,
+    is_dropped: bool,
 }
 
 impl InFlight {
@@ -89,14 +89,14 @@ pub(crate) enum QueueAction {
     Lose(usize),
     Refuse(usize),
     /// A wait is dropped.
-    Abandon(usize),
+    DropWait(usize),
     /// A report is late.
     GiveUp(usize),
     /// A lease expires without a heartbeat.
     Expire(ConsumerId),
     Find(ConsumerId),
     Reap,
-    /// A program reaps the ids that it has left behind.
+    /// A program reaps its retired ids.
     Look(usize),
     StopReaping(u8),
     Save,
@@ -194,7 +194,7 @@ impl QueueWorld {
         let is_cared_for = |id| {
             let mut programs = self.programs.iter().flatten();
             let is_own = |program: &ConsumingProgram| {
-                program.keeps(id) || program.ledger.orphaned.contains(id)
+                program.keeps(id) || program.ledger.retired.contains(id)
             };
             server.consumers.contains_key(id)
                 || server.gone.contains(id)

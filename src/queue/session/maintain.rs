@@ -42,7 +42,7 @@ impl ConsumerSession {
     pub(crate) fn is_busy(&self) -> bool {
         let ledger = self.ledger();
         let settles = ledger.jobs.settleable_for(Instant::now()).is_some();
-        ledger.is_in_doubt() || ledger.is_abandoned() || settles || ledger.jobs.is_closing()
+        ledger.is_in_doubt() || ledger.has_dropped_wait() || settles || ledger.jobs.is_closing()
     }
 
     /// Settles and leaves, as far as that is possible by now. Returns whether the consumer has
