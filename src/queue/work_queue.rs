@@ -296,7 +296,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
 
     /// Registers a consumer for lease renewal.
     pub(super) fn keep(&self, session: &Arc<ConsumerSession>) -> io::Result<()> {
-        self.maintenance.keep(session.clone(), || self.executor.threaded())
+        self.maintenance.keep(session.clone(), || self.executor.to_blocking())
     }
 
     /// Returns an error if the queue cannot be used.

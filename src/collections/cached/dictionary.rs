@@ -11,7 +11,7 @@ use super::key_bytes::with_bytes;
 use super::settings::{ChangeSource, NearCacheSettings};
 use super::source::DictSource;
 use crate::changes::ChangePublishing;
-use crate::client::Machinery;
+use crate::client::InternalClient;
 use crate::client::{Client, Executor, RoundTrips};
 use crate::codec::Codec;
 use crate::collections::cursor::Cursor;

@@ -19,7 +19,7 @@ use super::connection::{AsyncConnection, Inquiry, Purpose};
 use super::multiplexed::Multiplexed;
 use super::packed::Packed;
 use crate::connection::idle::LastUse;
-use crate::connection::node::Watch;
+use crate::connection::node::SilencePolicy;
 use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::lock::Lock;
 use crate::protocol::{Form, Line};
@@ -79,14 +79,14 @@ impl AsyncWaiting {
         &self,
         lines: &[Line<'_>],
         slice: Duration,
-        watch: &dyn Watch,
+        policy: &dyn SilencePolicy,
     ) -> TransportResult<Value> {
         let request = lines.last().map(|line| line.request);
         let undo = request.and_then(Request::undo);
         let (question, has_prelude) = (Packed::new(lines), lines.len() > 1);
         let (inquiry, mut inquiries) = Inquiry::new();
         let key = request.and_then(|request| request.keys().next()).unwrap_or_default().to_vec();
-        let (packed, end) = (question, watch.end());
+        let (packed, end) = (question, policy.end());
         let question = Question { packed, slice, end, inquiry, key, has_prelude, undo };
         let (answer, answered) = oneshot::channel();
         let (give_up, given_up) = oneshot::channel();
@@ -104,7 +104,7 @@ impl AsyncWaiting {
             match select(&mut pending, pin!(inquiries.recv())).await {
                 Either::Right((Some(reply), _)) => {
                     // The task may have got its answer meanwhile, and no longer needs one.
-                    let _ = reply.send(watch.keeps_waiting().await);
+                    let _ = reply.send(policy.keeps_waiting().await);
                 }
                 Either::Right((None, _)) => return pending.await,
                 Either::Left((outcome, _)) => return outcome,
@@ -297,7 +297,7 @@ impl Waits {
         match reply {
             Err(_) => return connector.count_failure(),
             Ok(reply) if asks_to_reconnect(reply) => {
-                connector.renounce(connection.generation());
+                connector.retire_demoted(connection.generation());
                 return;
             }
             Ok(Value::ServerError(_)) => return,
