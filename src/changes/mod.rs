@@ -201,7 +201,7 @@ pub(crate) fn head(stream: Option<u16>) -> Cow<'static, str> {
 
 /// A script that does the work of `source` and publishes its changes, or that runs the command in
 /// its arguments.
-pub(crate) fn telling(source: Option<&str>) -> String {
+pub(crate) fn publishing_source(source: Option<&str>) -> String {
     let parts = match source {
         Some(source) => [PRELUDE, WITHIN, source],
         None => [QUICK, PRELUDE, COMMAND],
