@@ -14,7 +14,7 @@ use crate::error::LoadError;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a valid return type for a handler on `{E}`",
     label = "not a valid return type",
-    note = "a handler on a `Client` returns a `Result`, one on an `AsyncClient` a future of a `Result`",
+    note = "on a `Client` it returns a `Result`, on an `AsyncClient` a future of a `Result`",
     note = "a loader: of a value, an `Option` of one, or a `Loaded`, with any error",
     note = "a function of a keyword: of its value where it reads it, or else of `()`, with any error"
 )]

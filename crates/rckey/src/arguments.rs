@@ -108,8 +108,7 @@ Names are not case-sensitive and have no wildcards. In A=B=1, the name is the sh
 keyword has: A or A=B. In A\\=B=1, it is A=B. Write an enumerated value as its name or its number,
 and a mask as a number or as the names of its bits, separated by commas.
 
-Exit codes: 0 success; 1 failure, refused or not served; 2 usage or configuration error, nothing was
-sent.";
+Exit codes: 0 success; 1 failed, refused or not served; 2 wrong arguments, URL or kind of server.";
 
 #[cfg(test)]
 mod tests {

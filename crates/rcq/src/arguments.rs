@@ -139,8 +139,7 @@ Times are written like 250ms, 30s, 5m, 2h or 1d; a plain number means seconds.
 Jobs and names may be any bytes. With --json, those that are not UTF-8 are shown as
 {\"base64\": \"...\"} instead of a string; without it, unprintable bytes are escaped: \\n, \\xff.
 
-Exit codes: 0 success; 1 failure; 2 usage or configuration error, nothing was sent; 3 queue not
-drained in time.";
+Exit codes: 0 success; 1 failure; 2 wrong arguments, URL or kind of server; 3 not drained in time.";
 
 #[cfg(test)]
 mod tests {

@@ -61,8 +61,8 @@ pub type CachedHashDict<K, V, E = Client> = Cached<RedisHashDict<K, V, E>>;
 /// [`OnDisconnect`](crate::OnDisconnect) applies; after a reconnect it starts empty.
 ///
 /// The server notifies no client of `SWAPDB`: entries that it exchanged stay for the
-/// [`time_to_live`](NearCacheSettings::time_to_live). With Sentinels a client asks for the master every
-/// second, so a cache can follow the old one for that much longer.
+/// [`time_to_live`](NearCacheSettings::time_to_live). With Sentinels a client asks for the master
+/// every second, so a cache can follow the old one for that much longer.
 ///
 /// A failover of the server can undo writes that it had acknowledged, and the cache then follows
 /// the server. A master that is partitioned from its replicas without noticing keeps its clients'
