@@ -24,9 +24,9 @@ fn main() -> Result<()> {
         blocking_writes(has_hook)?;
         runtime.block_on(async_writes(has_hook))?;
     }
-    println!("\n{:34} {:>10} {:>10}", "until all have heard", "median", "longest");
+    println!("\n{:34} {:>10} {:>10}", "until all have received", "median", "longest");
     runtime.block_on(many_watchers())?;
-    println!("\n{:34} {:>10} {:>10}", "new values", "set/s", "heard/s");
+    println!("\n{:34} {:>10} {:>10}", "new values", "set/s", "received/s");
     blocking_messages()?;
     runtime.block_on(async_messages())
 }
@@ -45,14 +45,14 @@ fn many_keywords() -> Result<()> {
     let listed = step("keywords()", || dome.keywords())?;
     assert_eq!(listed.len() as i64, KEYWORDS);
     drop(listed);
-    let mut monitor = step("monitor_all(), until all are told", || {
+    let mut monitor = step("monitor_all(), until all have received", || {
         let mut monitor = dome.monitor_all()?;
         for _ in 0..KEYWORDS {
             monitor.next().expect("a value")?;
         }
         Ok(monitor)
     })?;
-    step("each set once, until all are told", || {
+    step("each set once, until all have received", || {
         for number in 0..KEYWORDS {
             dispatcher.set(&format!("K{number}"), number + 1)?;
         }
@@ -119,13 +119,13 @@ async fn many_watchers() -> Result<()> {
     let keyword = Keyword::integer("N").initial(-1);
     let dispatcher = Dispatcher::builder("dome").keyword(keyword).serve(&client).await?;
     let dome = keyword::Client::new(&client).service("dome");
-    let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let (received, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     for _ in 0..WATCHERS {
-        tokio::spawn(watch(dome.clone(), heard.clone()));
+        tokio::spawn(watch(dome.clone(), received.clone()));
     }
     let mut all = async |value: i64| {
         for _ in 0..WATCHERS {
-            assert_eq!(hears.recv().await, Some(value));
+            assert_eq!(receiver.recv().await, Some(value));
         }
     };
     all(-1).await;
@@ -140,10 +140,10 @@ async fn many_watchers() -> Result<()> {
     Ok(())
 }
 
-async fn watch(dome: Service<AsyncClient>, heard: tokio::sync::mpsc::UnboundedSender<i64>) {
+async fn watch(dome: Service<AsyncClient>, received: tokio::sync::mpsc::UnboundedSender<i64>) {
     let mut monitor = dome.monitor(["N"]).await.expect("a monitor");
     while let Ok(reading) = monitor.next().await {
-        let Ok(()) = heard.send(reading.value.as_i64().expect("an integer")) else { return };
+        let Ok(()) = received.send(reading.value.as_i64().expect("an integer")) else { return };
     }
 }
 
@@ -154,20 +154,20 @@ fn blocking_messages() -> Result<()> {
     let dispatcher = Dispatcher::builder("dome").keyword(keyword).serve(&client)?;
     let mut monitor = keyword::Client::new(&client).service("dome").monitor(["N"])?;
     let begun = Instant::now();
-    let hears = thread::spawn(move || {
-        let mut heard = 0;
+    let receiver = thread::spawn(move || {
+        let mut received = 0;
         while let Some(Ok(reading)) = monitor.next() {
-            heard += 1;
+            received += 1;
             if reading.value == (MESSAGES - 1).into() {
                 break;
             }
         }
-        heard
+        received
     });
     (0..MESSAGES).try_for_each(|number| dispatcher.set("N", number))?;
     let set = begun.elapsed();
-    let heard = hears.join().expect("a count");
-    rates("blocking, one thread", set, (begun.elapsed(), heard));
+    let received = receiver.join().expect("a count");
+    rates("blocking, one thread", set, (begun.elapsed(), received));
     Ok(())
 }
 
@@ -180,14 +180,14 @@ async fn async_messages() -> Result<()> {
     let mut monitor = keyword::Client::new(&client).service("dome").monitor_all().await?;
     let each = MESSAGES / TASKS;
     let begun = Instant::now();
-    let hears = tokio::spawn(async move {
-        let (mut heard, mut ended) = (0, 0);
+    let receiver = tokio::spawn(async move {
+        let (mut received, mut ended) = (0, 0);
         while ended < TASKS {
             let reading = monitor.next().await?;
-            heard += 1;
+            received += 1;
             ended += i64::from(reading.value == (each - 1).into());
         }
-        Ok::<_, redis_collections::Error>(heard)
+        Ok::<_, redis_collections::Error>(received)
     });
     type Task = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
     let tasks = (0..TASKS).map(|task| -> Task {
@@ -204,14 +204,14 @@ async fn async_messages() -> Result<()> {
         task.await.expect("no panic")?;
     }
     let set = begun.elapsed();
-    let heard = hears.await.expect("no panic")?;
-    rates(&format!("async, {TASKS} tasks"), set, (begun.elapsed(), heard));
+    let received = receiver.await.expect("no panic")?;
+    rates(&format!("async, {TASKS} tasks"), set, (begun.elapsed(), received));
     Ok(())
 }
 
-fn rates(name: &str, set: Duration, (until_heard, heard): (Duration, i64)) {
+fn rates(name: &str, set: Duration, (until_received, received): (Duration, i64)) {
     let rate = |count: i64, time: Duration| count as f64 / time.as_secs_f64();
-    println!("{name:34} {:>10.0} {:>10.0}", rate(MESSAGES, set), rate(heard, until_heard));
+    println!("{name:34} {:>10.0} {:>10.0}", rate(MESSAGES, set), rate(received, until_received));
 }
 
 fn show(name: &str, mut times: Vec<Duration>, share: f64) {

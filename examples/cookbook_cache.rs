@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use redis_collections::{Client, LocalServer, NearCache, OnDisconnect, RedisDict};
+use redis_collections::{Client, LocalServer, NearCacheSettings, OnDisconnect, RedisDict};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let server = LocalServer::start()?;
@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     prices.insert("apple", &30)?;
 
     let cached = prices.cached(
-        NearCache::tracking()
+        NearCacheSettings::tracking()
             .capacity(100_000)
             // Bounds the staleness of served values, whatever happens to connections.
             .max_staleness(Duration::from_secs(1))

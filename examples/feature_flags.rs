@@ -13,7 +13,7 @@ use std::error::Error;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use redis_collections::{CachedDict, Client, Json, LocalServer, NearCache, RedisDict};
+use redis_collections::{CachedDict, Client, Json, LocalServer, NearCacheSettings, RedisDict};
 use serde::{Deserialize, Serialize};
 
 const FLAGS: usize = 100;
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
 fn serve(url: &str, name: &str, seconds: &str) -> Result<(), Box<dyn Error>> {
     let client = Client::open(url)?;
     let flags: RedisDict<u64, Json<Flag>> = RedisDict::new(&client, name);
-    let flags: CachedDict<_, _> = flags.cached(NearCache::tracking())?;
+    let flags: CachedDict<_, _> = flags.cached(NearCacheSettings::tracking())?;
     let began = Instant::now();
     let end = began + Duration::from_secs_f64(seconds.parse()?);
     let mut seen: Vec<u64> = Vec::new();

@@ -12,9 +12,9 @@ use crate::error::LoadError;
 /// The return value of a user's function that `E` runs: a `Result` on a [`Client`], a future of one
 /// on an `AsyncClient`.
 #[diagnostic::on_unimplemented(
-    message = "a function for `{E}` cannot give back `{Self}`",
-    label = "not what such a function gives back",
-    note = "on a `Client` it gives a `Result`, on an `AsyncClient` a future of a `Result`",
+    message = "`{Self}` is not a valid return type for a handler on `{E}`",
+    label = "not a valid return type",
+    note = "on a `Client` it returns a `Result`, on an `AsyncClient` a future of a `Result`",
     note = "a loader: of a value, an `Option` of one, or a `Loaded`, with any error",
     note = "a function of a keyword: of its value where it reads it, or else of `()`, with any error"
 )]

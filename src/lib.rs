@@ -160,7 +160,7 @@ mod topology;
 
 pub use crate::changes::ChangeFormat;
 #[cfg(feature = "near-cache")]
-pub use crate::collections::{Cached, CachedDict, CachedHashDict, NearCache, OnDisconnect};
+pub use crate::collections::{Cached, CachedDict, CachedHashDict, NearCacheSettings, OnDisconnect};
 pub use crate::collections::{Increment, RedisDict, RedisHashDict, Ttl};
 pub use crate::queue::PendingJob;
 pub use crate::read_through::{Loaded, LoadedMany, ReadThroughStats};
@@ -194,7 +194,7 @@ pub use read_through::{CacheClient, CachePolicy, HashCacheClient};
 pub use time::Wait;
 
 #[cfg(feature = "near-cache")]
-pub use near::CacheStats;
+pub use near::NearCacheStats;
 
 /// Runs the programs of the README and of the guides.
 #[cfg(doctest)]

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis_collections::{
-    CacheClient, CachePolicy, ChangeFormat, Error, Loaded, LoadedMany, NearCache, RedisDict, Ttl,
+    CacheClient, CachePolicy, ChangeFormat, Error, Loaded, LoadedMany, NearCacheSettings,
+    RedisDict, Ttl,
 };
 use support::kinds::{Kind, SourceDown, contract, enable_all_notifications, ok, plain, settle};
 use support::wait_until;
@@ -30,9 +31,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 type Squares<C> = CacheClient<u64, u64, C>;
 
 /// The sources of changes.
-fn ways() -> [NearCache; 2] {
+fn ways() -> [NearCacheSettings; 2] {
     enable_all_notifications();
-    [NearCache::tracking(), NearCache::writer_messages()]
+    [NearCacheSettings::tracking(), NearCacheSettings::writer_messages()]
 }
 
 /// A cache of the successor of an id, and the number of its loads.
@@ -51,7 +52,7 @@ fn stored<C: Kind>(client: &C, name: &str) -> RedisDict<u64, u64, C> {
 }
 
 /// A name for each way.
-fn names(name: &str) -> impl Iterator<Item = (NearCache, String)> {
+fn names(name: &str) -> impl Iterator<Item = (NearCacheSettings, String)> {
     ways().into_iter().zip(0..).map(move |(way, number)| (way, format!("{}-{number}", plain(name))))
 }
 
@@ -207,7 +208,7 @@ async fn bytes_that_are_no_value_are_replaced<C: Kind>(client: C, name: &str) {
 async fn settings_that_cannot_be_kept_are_refused<C: Kind>(client: C, name: &str) {
     let name = plain(name);
     let (cache, _) = source(&client, &name, CachePolicy::time_to_live(MINUTE));
-    let refused = settle!(cache.near(NearCache::tracking().capacity(0))).unwrap_err();
+    let refused = settle!(cache.near(NearCacheSettings::tracking().capacity(0))).unwrap_err();
     assert!(matches!(refused, Error::Configuration(_)), "{refused}");
     assert!(cache.near_stats().is_none());
 }

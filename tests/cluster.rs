@@ -151,7 +151,7 @@ fn servers_that_form_no_cluster_are_refused_with_a_reason() {
         (vec![first.clone(), with("redis://", "rediss://")], "all TLS or none"),
         (vec![first.clone(), with("redis://", "redis://:s3cret@")], "one user and password"),
         (vec![format!("{first}1")], "a cluster has only the database 0"),
-        (vec!["unix:///tmp/socket".to_owned()], "of hosts, not of sockets"),
+        (vec!["unix:///tmp/socket".to_owned()], "cannot be a Unix socket"),
         (vec!["nonsense".to_owned()], "a URL is redis://"),
     ] {
         let blocking = Client::cluster(&urls).unwrap_err();

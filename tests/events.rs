@@ -5,8 +5,8 @@ mod support;
 use std::time::Duration;
 
 use redis_collections::{
-    ChangeFormat, Client, Event, LocalServer, NearCache, RedisDict, RedisHashDict, RedisList,
-    RedisSet,
+    ChangeFormat, Client, Event, LocalServer, NearCacheSettings, RedisDict, RedisHashDict,
+    RedisList, RedisSet,
 };
 use support::kinds::{
     Kind, contract, enable_all_notifications, ok, ok_within, on_both_kinds,
@@ -95,7 +95,7 @@ async fn a_near_cache_that_connects_is_no_event<C: Kind>(client: C, name: &'stat
     enable_all_notifications();
     let dict: RedisDict<u64, u64, C> = RedisDict::with_prefix(&client, name);
     let mut events = ok!(dict.subscribe("*"));
-    let cached = ok!(dict.clone().cached(NearCache::tracking()));
+    let cached = ok!(dict.clone().cached(NearCacheSettings::tracking()));
     ok!(dict.insert(&1, &1));
     events!(events, [Event::Inserted(1)]);
     drop(cached);
@@ -286,7 +286,7 @@ fn a_key_that_another_type_overwrites_is_noticed() {
                 "dict" => {
                     let dict: RedisDict<String, u64> = RedisDict::new(&client, name);
                     let mut events = dict.subscribe("*").unwrap();
-                    let cached = dict.cached(NearCache::writer_messages()).unwrap();
+                    let cached = dict.cached(NearCacheSettings::writer_messages()).unwrap();
                     cached.insert("a", &7).unwrap();
                     assert!(events.next_within(patience).is_some(), "{what}");
                     let is_cached = || cached.get("a").is_ok() && cached.peek("a").is_some();
@@ -299,7 +299,7 @@ fn a_key_that_another_type_overwrites_is_noticed() {
                 "hash" => {
                     let hash: RedisHashDict<String, u64> = RedisHashDict::new(&client, name);
                     let mut events = hash.subscribe("*").unwrap();
-                    let cached = hash.cached(NearCache::writer_messages()).unwrap();
+                    let cached = hash.cached(NearCacheSettings::writer_messages()).unwrap();
                     cached.insert("a", &7).unwrap();
                     assert!(events.next_within(patience).is_some(), "{what}");
                     let is_cached = || cached.get("a").is_ok() && cached.peek("a").is_some();

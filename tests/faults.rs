@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use redis_collections::keyword::{self, Dispatcher, Keyword};
 use redis_collections::{
     Applied, AsyncClient, CacheClient, CachePolicy, Client, ClientBuilder, Error, Loaded,
-    LocalServer, NearCache, OnDisconnect, QueueSettings, RedisDict, RedisHashDict, RedisList,
-    RedisSet, Wait, WorkQueue,
+    LocalServer, NearCacheSettings, OnDisconnect, QueueSettings, RedisDict, RedisHashDict,
+    RedisList, RedisSet, Wait, WorkQueue,
 };
 use support::kinds::{Kind, SERVER, client, in_runtime, ok, ok_within, on_both_kinds, settle};
 use support::proxy::{Direction, Proxy};
@@ -217,7 +217,7 @@ async fn a_feed_is_not_opened_for_longer_than_calls_may_take<C: Kind>() {
         proxy.hold_listeners();
         for (what, opened) in [
             ("subscription", settle!(dict.subscribe("*")).err()),
-            ("near cache", settle!(dict.cached(NearCache::tracking())).err()),
+            ("near cache", settle!(dict.cached(NearCacheSettings::tracking())).err()),
             ("monitor", settle!(keyword::Client::new(&client).service("dome").monitor_all()).err()),
         ] {
             let started = Instant::now();
@@ -508,7 +508,7 @@ async fn no_time_is_too_long<C: Kind>() {
         }
         let _ = settle!(hash.expire("a", time));
         ok!(dict.insert("a", &1));
-        let near = NearCache::tracking().time_to_live(time).max_staleness(time);
+        let near = NearCacheSettings::tracking().time_to_live(time).max_staleness(time);
         let cached = ok!(dict.cached(near.on_disconnect(OnDisconnect::Serve(time))));
         assert_eq!(ok!(cached.get("a")).as_deref(), Some(&1));
         drop(cached);

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use redis_collections::{
     Applied, CacheClient, CachePolicy, ChangeFormat, Client, ClientBuilder, Error, HashCacheClient,
-    Loaded, LocalServer, NearCache, RedisDict, RedisHashDict, RedisList, RedisSet, Ttl, WorkQueue,
+    Loaded, LocalServer, NearCacheSettings, RedisDict, RedisHashDict, RedisList, RedisSet, Ttl,
+    WorkQueue,
 };
 use support::kinds::{Kind, SourceDown, ok, on_both_kinds, settle};
 use support::servers::query;
@@ -285,7 +286,7 @@ async fn rights_to_a_prefix_are_enough<C: Kind>() {
     assert_eq!((ok!(cache.get(&1, &2)), ok!(cache.delete(&1, &2))), (Some(2.into()), true));
     assert_eq!(ok!(cache.clear()), 0);
     let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "app-d");
-    for near_cache in [NearCache::tracking(), NearCache::writer_messages()] {
+    for near_cache in [NearCacheSettings::tracking(), NearCacheSettings::writer_messages()] {
         let cached = ok!(dict.cached(near_cache));
         ok!(cached.insert("a", &1));
         assert_eq!(ok!(cached.get("a")).as_deref(), Some(&1));

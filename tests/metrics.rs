@@ -9,7 +9,9 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
-use redis_collections::{CacheClient, CachePolicy, Client, LocalServer, NearCache, RedisDict};
+use redis_collections::{
+    CacheClient, CachePolicy, Client, LocalServer, NearCacheSettings, RedisDict,
+};
 use support::eventually;
 
 static NUMBERS: LazyLock<Mutex<HashMap<String, Arc<AtomicU64>>>> = LazyLock::new(Mutex::default);
@@ -78,7 +80,7 @@ fn a_near_cache_reports_its_metrics() {
     let server = LocalServer::start().expect("a server");
     let client = Client::open(server.url()).expect("a connection");
     let ages: RedisDict<String, u64> = RedisDict::new(&client, "ages");
-    let settings = NearCache::tracking().max_staleness(Duration::from_secs(2));
+    let settings = NearCacheSettings::tracking().max_staleness(Duration::from_secs(2));
     let cached = ages.cached(settings).expect("a cache");
     for _ in 0..10 {
         cached.get("ann").expect("an answer");

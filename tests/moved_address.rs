@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redis_collections::{
-    AsyncClient, CachePolicy, ChangeFormat, Client, Event, LocalServer, NearCache, RedisDict,
-    RedisList, WorkQueue,
+    AsyncClient, CachePolicy, ChangeFormat, Client, Event, LocalServer, NearCacheSettings,
+    RedisDict, RedisList, WorkQueue,
 };
 use support::proxy::Proxy;
 use support::servers::query;
@@ -190,7 +190,7 @@ fn a_near_cache_follows_the_new_master() {
     let client = Client::open(&pair.address.url()).unwrap();
     let dict: RedisDict<String, u64> = RedisDict::new(&client, "d");
     dict.insert("a", &1).unwrap();
-    let cached = dict.cached(NearCache::tracking()).unwrap();
+    let cached = dict.cached(NearCacheSettings::tracking()).unwrap();
     assert_eq!(cached.get("a").unwrap().as_deref(), Some(&1));
     pair.fail_over();
     query::<()>(pair.new.url(), "SET d:a 2").unwrap();

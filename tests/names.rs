@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis_collections::{
     Applied, CacheClient, CachePolicy, ChangeFormat, Error, Event, HashCacheClient, Loaded,
-    NearCache, RedisDict, RedisHashDict, RedisList, RedisSet, Result, WorkQueue,
+    NearCacheSettings, RedisDict, RedisHashDict, RedisList, RedisSet, Result, WorkQueue,
 };
 use support::kinds::{Kind, contract, enable_all_notifications, ok, ok_within, settle, sorted};
 
@@ -124,7 +124,7 @@ async fn a_dict_leaves_keys_beside_nested_collections_alone<C: Kind>(client: C, 
     ok!(cache.get("1"));
     for dict in [&dict, &literal] {
         ok!(dict.insert("k", "v"));
-        let cached = ok!(dict.cached(NearCache::tracking()));
+        let cached = ok!(dict.cached(NearCacheSettings::tracking()));
         for part in ["b~rc:paused", ":b~rc:paused", "b~rc:cache:1", ":b~rc:cache:1"] {
             for refused in [
                 settle!(dict.get(part)).map(drop),
@@ -241,11 +241,11 @@ async fn names_of_keys_beside_collections_are_refused<C: Kind>(client: C, name: 
         C::collect(set.iter()).await.remove(0).map(drop),
         settle!(hash.insert("x", "y")).map(drop),
         settle!(hash.key().expire(MINUTE)).map(drop),
-        settle!(hash.cached(NearCache::tracking())).map(drop),
+        settle!(hash.cached(NearCacheSettings::tracking())).map(drop),
         C::collect(hash.iter()).await.remove(0).map(drop),
         settle!(dict.insert("x", "y")).map(drop),
         settle!(dict.clear()).map(drop),
-        settle!(dict.cached(NearCache::writer_messages())).map(drop),
+        settle!(dict.cached(NearCacheSettings::writer_messages())).map(drop),
         settle!(literal.insert("x", "y")).map(drop),
         settle!(literal.clear()).map(drop),
         C::collect(literal.iter()).await.remove(0).map(drop),
@@ -288,7 +288,7 @@ async fn a_load_publishes_nothing_about_its_lease<C: Kind>(client: C, name: &str
     let policy = CachePolicy::time_to_live(MINUTE);
     let cache: CacheClient<String, String, C> =
         CacheClient::with_prefix(&client, format!("{{{name}}}:"), policy, load).unwrap();
-    let cache = ok!(cache.near(NearCache::writer_messages()));
+    let cache = ok!(cache.near(NearCacheSettings::writer_messages()));
     let dict: Dict<C> =
         RedisDict::new(&client, format!("{{{name}}}")).publishing(ChangeFormat::Own);
     let mut events = ok!(dict.subscribe("*"));

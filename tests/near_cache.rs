@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use redis_collections::{
     AsyncClient, CachedDict, CachedHashDict, ChangeFormat, Client, Error, Json, LocalServer,
-    NearCache, RedisDict, RedisHashDict,
+    NearCacheSettings, RedisDict, RedisHashDict,
 };
 use support::kinds::{Kind, contract, enable_all_notifications, ok, settle};
 use support::proxy::{Direction, Proxy};
@@ -35,9 +35,9 @@ contract! {
 }
 
 /// The sources of changes.
-fn ways() -> [NearCache; 2] {
+fn ways() -> [NearCacheSettings; 2] {
     enable_all_notifications();
-    [NearCache::tracking(), NearCache::writer_messages()]
+    [NearCacheSettings::tracking(), NearCacheSettings::writer_messages()]
 }
 
 /// The same dictionary for another program.
@@ -308,8 +308,8 @@ async fn the_capacity_is_a_bound<C: Kind>(client: C, name: &'static str) {
     let large = "x".repeat(1000);
     let keys: Vec<u64> = (0..1000).collect();
     ok!(dict.insert_many(keys.iter().map(|key| (key, large.as_str()))));
-    let by_entries = ok!(dict.cached(NearCache::tracking().capacity(100)));
-    let by_bytes = ok!(dict.cached(NearCache::tracking().capacity_in_bytes(100_000)));
+    let by_entries = ok!(dict.cached(NearCacheSettings::tracking().capacity(100)));
+    let by_bytes = ok!(dict.cached(NearCacheSettings::tracking().capacity_in_bytes(100_000)));
     for cached in [by_entries, by_bytes] {
         assert_eq!(ok!(cached.get_many(&keys)).into_iter().flatten().count(), 1000);
         let entries = cached.stats().entries;
@@ -320,7 +320,7 @@ async fn the_capacity_is_a_bound<C: Kind>(client: C, name: &'static str) {
 async fn keys_of_other_types_are_cached<C: Kind>(client: C, name: &'static str) {
     let dict: RedisDict<i64, Json<Vec<u8>>, C> = RedisDict::with_prefix(&client, name);
     ok!(dict.insert(&-7, &vec![1, 2]));
-    let cached = ok!(dict.cached(NearCache::tracking()));
+    let cached = ok!(dict.cached(NearCacheSettings::tracking()));
     assert_eq!(ok!(cached.get(&-7)).as_deref(), Some(&vec![1, 2]));
     assert_eq!(cached.peek(&-7), Some(Some(vec![1, 2].into())));
     assert_eq!(cached.peek(&7), None);
@@ -331,7 +331,7 @@ async fn a_writer_message_removes_only_its_field<C: Kind>(client: C, name: &'sta
     let plain: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
     let publishing = plain.publishing(ChangeFormat::Own);
     ok!(plain.insert_many([("a", &1), ("b", &1), ("c", &1)]));
-    let cached = ok!(plain.cached(NearCache::writer_messages()));
+    let cached = ok!(plain.cached(NearCacheSettings::writer_messages()));
     let all = [Some(1.into()), Some(1.into()), Some(1.into())];
     assert_eq!(ok!(cached.get_many(["a", "b", "c"])), all);
     ok!(publishing.insert("a", &2));
@@ -351,7 +351,7 @@ async fn any_change_of_a_tracked_hash_removes_all_its_fields<C: Kind>(
 ) {
     let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
     ok!(dict.insert_many([("a", &1), ("b", &1)]));
-    let cached = ok!(dict.clone().cached(NearCache::tracking()));
+    let cached = ok!(dict.clone().cached(NearCacheSettings::tracking()));
     kept!(cached, "a", Some(1.into()));
     kept!(cached, "b", Some(1.into()));
     ok!(dict.insert("a", &2));
@@ -379,7 +379,7 @@ fn a_reply_of_another_server_under_the_same_address_is_not_kept() {
     let proxy = Proxy::to(old.port()).unwrap();
     let client = Client::open(&proxy.url()).unwrap();
     let ages: RedisDict<String, u64> = RedisDict::new(&client, "ages");
-    let cached = ages.cached(NearCache::tracking()).unwrap();
+    let cached = ages.cached(NearCacheSettings::tracking()).unwrap();
     ages.insert("ann", &1).unwrap();
     assert!(eventually(|| {
         cached.get("ann").unwrap();
@@ -402,7 +402,7 @@ fn settings_that_cannot_be_kept_are_refused() {
     let server = LocalServer::start().unwrap();
     let client = Client::open(server.url()).unwrap();
     let ages: RedisDict<String, u64> = RedisDict::new(&client, "ages");
-    let way = NearCache::tracking;
+    let way = NearCacheSettings::tracking;
     for settings in [
         way().max_staleness(Duration::from_millis(199)),
         way().max_staleness(Duration::ZERO),
@@ -429,7 +429,7 @@ fn many_threads_that_miss_the_same_key_ask_once() {
     let client = Client::open(&proxy.url()).unwrap();
     let ages: RedisDict<String, u64> = RedisDict::new(&client, "ages");
     ages.insert("ann", &36).unwrap();
-    let cached = ages.cached(NearCache::tracking()).unwrap();
+    let cached = ages.cached(NearCacheSettings::tracking()).unwrap();
     proxy.hold(Direction::Replies);
     std::thread::scope(|scope| {
         for _ in 0..50 {
@@ -449,7 +449,7 @@ fn no_read_waits_for_one_that_is_not_polled() {
         let client = AsyncClient::open(&proxy.url()).await.unwrap();
         let ages: RedisDict<String, u64, AsyncClient> = RedisDict::new(&client, "ages");
         ages.insert("ann", &36).await.unwrap();
-        let cached = ages.cached(NearCache::tracking()).await.unwrap();
+        let cached = ages.cached(NearCacheSettings::tracking()).await.unwrap();
         proxy.hold(Direction::Replies);
         let mut left = Box::pin(cached.get("ann"));
         let polled = poll_fn(|context| Poll::Ready(left.as_mut().poll(context))).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis_collections::{
     CacheClient, CachePolicy, Client, Error, HashCacheClient, Loaded, LoadedMany, LocalServer,
-    NearCache, RedisDict, RedisHashDict, RedisList, RedisSet,
+    NearCacheSettings, RedisDict, RedisHashDict, RedisList, RedisSet,
 };
 use support::kinds::SERVER;
 use support::proxy::Proxy;
@@ -226,7 +226,7 @@ fn a_read_through_hit_is_one_round_trip_and_a_miss_three() {
 #[test]
 fn a_hit_in_front_of_a_read_through_cache_is_no_round_trip() {
     let counted = Counted::new();
-    for near_cache in [NearCache::tracking(), NearCache::writer_messages()] {
+    for near_cache in [NearCacheSettings::tracking(), NearCacheSettings::writer_messages()] {
         let load = |id: u64, ()| Ok::<_, Error>(Some(id));
         let policy = CachePolicy::time_to_live(HOUR);
         let cache: CacheClient<u64, u64> =

@@ -125,7 +125,7 @@ async fn jobs_come_in_the_order_of_the_queue<C: Kind>(client: C, name: &'static 
     let mut consumer = queue.consumer();
     for expected in ["a", "b", "c"] {
         let job = job(&mut consumer).await;
-        assert_eq!((job.as_str(), job.attempts(), job.redelivered()), (expected, 0, false));
+        assert_eq!((job.as_str(), job.deliveries(), job.redelivered()), (expected, 0, false));
         assert!(job.id().is_none() && !job.lost_lease());
         job.done();
     }
@@ -222,10 +222,10 @@ async fn jobs_are_done_in_any_order<C: Kind>(client: C, name: &'static str) {
     jobs.pop().unwrap().retry(AT_ONCE);
     drop(jobs);
     let back = job(&mut consumer).await;
-    assert_eq!((back.as_str(), back.attempts()), ("b", 1));
+    assert_eq!((back.as_str(), back.deliveries()), ("b", 1));
     back.done();
     let again = job(&mut consumer).await;
-    assert_eq!((again.as_str(), again.attempts()), ("d", 1));
+    assert_eq!((again.as_str(), again.deliveries()), ("d", 1));
     ok!(again.done_now());
     assert_eq!((ok!(queue.stats()).in_flight, ok!(queue.stats()).done), (0, 4));
 }
@@ -239,10 +239,10 @@ async fn a_dropped_job_comes_back_first<C: Kind>(client: C, name: &'static str) 
     until(&queue, |stats| stats.pending == 3).await;
     let jobs = batch(&mut other).await;
     assert_eq!(names(&jobs), ["a", "b", "c"]);
-    let attempts: Vec<_> = jobs.iter().map(Job::attempts).collect();
-    assert_eq!(attempts, [1, 1, 0]);
+    let deliveries: Vec<_> = jobs.iter().map(Job::deliveries).collect();
+    assert_eq!(deliveries, [1, 1, 0]);
     assert!(jobs[0].id().is_some() && jobs[0].id() != jobs[1].id());
-    assert_eq!(ok!(queue.stats()).redelivered, 2);
+    assert_eq!(ok!(queue.stats()).returned, 2);
 }
 
 async fn a_dropped_consumer_gives_back_unseen_jobs<C: Kind>(client: C, name: &'static str) {
@@ -265,7 +265,7 @@ async fn a_dropped_consumer_gives_back_unseen_jobs<C: Kind>(client: C, name: &'s
     assert_eq!((stats.consumers, stats.in_flight, stats.pending), (0, 0, 2));
     let mut other = queue.consumer();
     let second = job(&mut other).await;
-    assert_eq!((second.as_str(), second.attempts()), ("b", 1));
+    assert_eq!((second.as_str(), second.deliveries()), ("b", 1));
     second.done();
 }
 
@@ -278,11 +278,11 @@ async fn a_retried_job_returns_later_with_an_id<C: Kind>(client: C, name: &'stat
     until(&queue, |stats| stats.retried == 1).await;
     let again = job(&mut consumer).await;
     assert!(failed.elapsed() > Duration::from_millis(150), "{:?}", failed.elapsed());
-    assert_eq!((again.as_str(), again.attempts(), again.redelivered()), ("a", 1, true));
+    assert_eq!((again.as_str(), again.deliveries(), again.redelivered()), ("a", 1, true));
     let id = again.id().unwrap().to_owned();
     again.retry(AT_ONCE);
     let again = job(&mut consumer).await;
-    assert_eq!((again.id(), again.attempts()), (Some(id.as_str()), 2));
+    assert_eq!((again.id(), again.deliveries()), (Some(id.as_str()), 2));
     again.done();
 }
 
@@ -300,7 +300,7 @@ async fn a_job_delivered_too_often_goes_to_the_dead_list<C: Kind>(client: C, nam
     let mut found: Vec<_> = dead.iter().map(|dead| dead.value.clone().unwrap()).collect();
     found.sort();
     assert_eq!(found, ["dropped", "retried"]);
-    assert!(dead.iter().all(|dead| dead.attempts == 3 && dead.id.is_some()), "{dead:?}");
+    assert!(dead.iter().all(|dead| dead.deliveries == 3 && dead.id.is_some()), "{dead:?}");
 }
 
 async fn a_buried_job_can_be_read_requeued_and_purged<C: Kind>(client: C, name: &'static str) {
@@ -313,7 +313,7 @@ async fn a_buried_job_can_be_read_requeued_and_purged<C: Kind>(client: C, name: 
     ok!(consumer.close());
     let dead = ok!(queue.dead().list(1));
     assert_eq!((dead.len(), dead[0].value.clone().unwrap().as_str()), (1, "a"));
-    assert_eq!((dead[0].reason.as_str(), dead[0].attempts), ("it is; wrong", 1));
+    assert_eq!((dead[0].reason.as_str(), dead[0].deliveries), ("it is; wrong", 1));
     let now = ok!(queue.stats()).at;
     assert!(dead[0].since <= now && dead[0].since + LATE > now);
     assert_eq!((ok!(queue.dead().list(0)).len(), ok!(queue.dead().len())), (0, 2));
@@ -321,7 +321,7 @@ async fn a_buried_job_can_be_read_requeued_and_purged<C: Kind>(client: C, name: 
     assert_eq!((ok!(queue.dead().requeue(1)), ok!(queue.dead().is_empty())), (0, true));
     let mut consumer = queue.consumer().batch(2);
     let jobs = batch(&mut consumer).await;
-    assert_eq!((names(&jobs), jobs[0].attempts()), (vec!["a", "b;c"], 0));
+    assert_eq!((names(&jobs), jobs[0].deliveries()), (vec!["a", "b;c"], 0));
     jobs.into_iter().for_each(|job| job.bury(""));
     ok!(consumer.close());
     assert_eq!((ok!(queue.dead().purge()), ok!(queue.dead().purge())), (true, false));
@@ -401,7 +401,7 @@ async fn an_undecodable_job_is_retried_and_ends_in_the_dead_list<C: Kind>(
         }
         ok!(consumer.close());
         let dead = ok!(queue.dead().list(9));
-        assert_eq!((dead.len(), dead[0].attempts), (1, deliveries));
+        assert_eq!((dead.len(), dead[0].deliveries), (1, deliveries));
         assert_eq!(dead[0].value.as_ref().unwrap_err().bytes(), b"secret");
         assert!(dead[0].reason.contains("cannot decode 6 bytes as u32"), "{}", dead[0].reason);
         assert!(!format!("{dead:?}").contains("secret"));
@@ -422,7 +422,7 @@ async fn a_job_of_a_newer_program_waits_for_one_that_can_decode_it<C: Kind>(
     until(&newer, |stats| (stats.delayed, stats.dead) == (1, 0)).await;
     let mut consumer = newer.consumer();
     let job = job(&mut consumer).await;
-    assert_eq!((job.as_str(), job.attempts()), ("in a new format", 1));
+    assert_eq!((job.as_str(), job.deliveries()), ("in a new format", 1));
     job.done();
 }
 
@@ -438,10 +438,10 @@ async fn bytes_that_others_push_survive_a_failure<C: Kind>(client: C, name: &'st
     ] {
         ok!(list.push_back(bytes));
         let mut consumer = queue.consumer();
-        for attempts in 0..3 {
+        for deliveries in 0..3 {
             let job = C::settle_within(consumer.next(LATE)).await.unwrap().expect("a job");
-            assert_eq!((&job[..], job.attempts()), (bytes, attempts));
-            if attempts < 2 { job.retry(AT_ONCE) } else { job.done() }
+            assert_eq!((&job[..], job.deliveries()), (bytes, deliveries));
+            if deliveries < 2 { job.retry(AT_ONCE) } else { job.done() }
         }
         ok!(consumer.close());
     }
@@ -451,7 +451,7 @@ async fn bytes_that_others_push_survive_a_failure<C: Kind>(client: C, name: &'st
     C::settle_within(consumer.next(LATE)).await.unwrap().expect("a job").retry(AT_ONCE);
     ok!(consumer.close());
     let dead = ok!(queue.dead().list(1)).remove(0);
-    assert_eq!((dead.value.unwrap(), dead.attempts), (b"x".to_vec(), u32::MAX));
+    assert_eq!((dead.value.unwrap(), dead.deliveries), (b"x".to_vec(), u32::MAX));
 }
 
 async fn a_reason_is_cut_where_it_is_too_long<C: Kind>(client: C, name: &'static str) {
@@ -520,7 +520,7 @@ async fn a_delayed_job_comes_when_it_is_due<C: Kind>(client: C, name: &'static s
     let mut consumer = queue.consumer();
     let soon = job(&mut consumer).await;
     assert!(pushed.elapsed() >= Duration::from_millis(299), "{:?}", pushed.elapsed());
-    assert_eq!((soon.as_str(), soon.attempts()), ("soon", 0));
+    assert_eq!((soon.as_str(), soon.deliveries()), ("soon", 0));
     assert!(soon.id().is_some());
     soon.done();
     assert_eq!(ok!(queue.stats()).delayed, 1);
@@ -570,7 +570,7 @@ async fn a_peek_claims_nothing<C: Kind>(client: C, name: &'static str) {
         assert_eq!(found, expected);
     }
     let waiting = ok!(queue.peek(2));
-    let history = |at: usize| (waiting[at].attempts, waiting[at].id.is_some());
+    let history = |at: usize| (waiting[at].deliveries, waiting[at].id.is_some());
     assert_eq!((history(0), history(1)), ((1, true), (0, false)));
     let numbers: WorkQueue<u32, C> = WorkQueue::new(&client, format!("{{{name}}}"));
     assert_eq!(ok!(numbers.peek(1))[0].value.clone().unwrap_err().bytes(), b"a");
@@ -680,11 +680,11 @@ async fn a_claimed_job_that_is_never_requested_counts_as_idle<C: Kind>(
     let mut consumer = queue.consumer().batch(2);
     job(&mut consumer).await.done();
     let idle = Some(Duration::from_millis(300));
-    let stats = until(&queue, |stats| stats.longest_idle > idle).await;
+    let stats = until(&queue, |stats| stats.longest_unstarted > idle).await;
     assert_eq!((stats.in_flight, stats.longest_running), (1, None));
     job(&mut consumer).await.done();
     ok!(consumer.close());
-    assert_eq!(ok!(queue.stats()).longest_idle, None);
+    assert_eq!(ok!(queue.stats()).longest_unstarted, None);
 }
 
 async fn a_job_has_waited_at_least_since_it_was_seen_to_wait<C: Kind>(
@@ -749,7 +749,7 @@ async fn a_lost_consumer_gives_way_and_is_fenced<C: Kind>(client: C, name: &'sta
     let mut consumer = queue.consumer();
     for expected in ["a", "b"] {
         let job = job(&mut consumer).await;
-        let is_known = (job.as_str(), job.attempts(), job.redelivered());
+        let is_known = (job.as_str(), job.deliveries(), job.redelivered());
         assert_eq!(is_known, (expected, 0, true), "whether it had begun is unknown");
         job.done();
     }
@@ -798,12 +798,12 @@ async fn the_job_that_ends_every_consumer_is_buried_alone<C: Kind>(client: C, na
         drop((poison, consumer));
     }
     let dead = ok!(queue.dead().list(9));
-    assert_eq!((dead.len(), dead[0].attempts), (1, 3));
+    assert_eq!((dead.len(), dead[0].deliveries), (1, 3));
     assert_eq!(dead[0].value.as_ref().unwrap(), "poison");
     let mut consumer = queue.consumer().batch(16);
     let left = batch(&mut consumer).await;
     assert_eq!(names(&left), ["good"; 15]);
-    assert!(left.iter().all(|job| job.attempts() == 0 && job.redelivered()));
+    assert!(left.iter().all(|job| job.deliveries() == 0 && job.redelivered()));
 }
 
 async fn a_job_that_has_run_for_some_time_counts_as_delivered_when_it_is_lost<C: Kind>(
@@ -824,8 +824,8 @@ async fn a_job_that_has_run_for_some_time_counts_as_delivered_when_it_is_lost<C:
     assert!(within(LATE, || claimed().is_some_and(|item| item.contains('+'))));
     lose_all(&queue, name).await;
     let waiting = ok!(queue.peek(9));
-    let attempts: Vec<_> = waiting.iter().map(|job| job.attempts).collect();
-    assert_eq!(attempts, [1, 0]);
+    let deliveries: Vec<_> = waiting.iter().map(|job| job.deliveries).collect();
+    assert_eq!(deliveries, [1, 0]);
     assert!(within(LATE, || long.lost_lease()));
 }
 
@@ -888,7 +888,7 @@ async fn a_list_of_another_type_is_an_error<C: Kind>(client: C, name: &'static s
     assert_eq!(error.code(), Some("WRONGTYPE"));
     ok!(hash.clear());
     let job = next(&mut consumer, LATE).await.expect("it is not lost");
-    assert_eq!(job.attempts(), 1);
+    assert_eq!(job.deliveries(), 1);
     job.done();
 }
 

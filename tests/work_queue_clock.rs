@@ -65,7 +65,7 @@ async fn stepped<C: Kind>(url: &str, step: i64) {
     assert!(!held.lost_lease());
     let after = ok!(queue.stats());
     assert!(after.at > before.at && after.at < before.at + HOUR);
-    assert_eq!((after.delayed, after.redelivered), (1, 0), "what is delayed is not due");
+    assert_eq!((after.delayed, after.returned), (1, 0), "what is delayed is not due");
     assert!(after.longest_running < Some(HOUR));
     held.retry(Duration::from_millis(1));
     let again = C::settle_within(other.next(HOUR)).await.unwrap().expect("it is due");

@@ -210,7 +210,7 @@ async fn a_wait_that_hangs_holds_no_job_back<C: Kind>() {
             Err(_) => assert!(began.elapsed() < LATE, "it does not come"),
         }
     };
-    assert_eq!((*job, job.attempts()), (7, 0), "it was taken over, long before the lease ends");
+    assert_eq!((*job, job.deliveries()), (7, 0), "it was taken over, long before the lease ends");
     let _proxy = pushing.join().unwrap();
     job.done();
     ok!(consumer.close());
@@ -240,7 +240,7 @@ async fn a_job_given_to_a_retired_consumer_returns_to_the_queue<C: Kind>() {
     let given = format!("BLMOVE {name} {name}~rc:claimed:{id} LEFT RIGHT 1");
     support::servers::query::<Vec<u8>>(SERVER.url(), &given).unwrap();
     let job = next(&mut other, LATE).await.expect("it comes back");
-    assert_eq!((*job, job.attempts(), job.redelivered()), (7, 0, true), "it had not begun");
+    assert_eq!((*job, job.deliveries(), job.redelivered()), (7, 0, true), "it had not begun");
     job.done();
     ok!(other.close());
 }
@@ -287,7 +287,7 @@ async fn a_consumer_lost_while_in_doubt_takes_over_no_jobs_of_others<C: Kind>() 
     let error = C::settle(held.done_now()).await.unwrap_err();
     assert!(matches!(error, Error::LeaseLost { .. }), "{error:?}");
     let given = next(&mut lost, LATE).await.expect("it comes back");
-    assert_eq!((*given, given.attempts(), given.redelivered()), (7, 0, true));
+    assert_eq!((*given, given.deliveries(), given.redelivered()), (7, 0, true));
     ok!(given.done_now());
     assert_eq!(others.stats().unwrap().done, 2);
 }
@@ -351,10 +351,10 @@ async fn a_huge_job_is_delivered<C: Kind>() {
     huge[1..4].copy_from_slice(b"q1;");
     ok!(queue.push(&huge));
     let mut consumer = queue.consumer();
-    for attempts in 0..2 {
+    for deliveries in 0..2 {
         let job = C::settle_within(consumer.next(LATE * 6)).await.unwrap().unwrap();
-        assert!(*job == huge && job.attempts() == attempts);
-        if attempts == 0 { job.retry(Duration::ZERO) } else { job.done() }
+        assert!(*job == huge && job.deliveries() == deliveries);
+        if deliveries == 0 { job.retry(Duration::ZERO) } else { job.done() }
     }
     ok!(consumer.close());
 }
@@ -529,7 +529,7 @@ fn a_wait_that_is_dropped_needs_no_new_id_and_holds_no_job_back() {
                 queue.push(&number).await.unwrap();
             }
             let job = consumer.next(LATE).await.unwrap().expect("the job");
-            assert_eq!((*job, job.attempts()), (number, 0));
+            assert_eq!((*job, job.deliveries()), (number, 0));
             job.done_now().await.unwrap();
         }
         consumer.close().await.unwrap();
@@ -652,10 +652,10 @@ fn a_consumer_cut_off_for_its_lease_reports_it_lost() {
 }
 
 /// The work of the handlers of the tests.
-fn handle(number: u32, attempts: u32) -> Result<(), String> {
+fn handle(number: u32, deliveries: u32) -> Result<(), String> {
     match number {
-        3 if attempts == 0 => Err("the first time".into()),
-        5 if attempts == 0 => panic!("the first time, too"),
+        3 if deliveries == 0 => Err("the first time".into()),
+        5 if deliveries == 0 => panic!("the first time, too"),
         7 => Err("it never works".into()),
         _ => Ok(()),
     }
@@ -680,7 +680,7 @@ fn a_worker_does_jobs_tries_them_again_and_buries_them() {
             // No condition shows that a fifth does not begin: it is given time to.
             thread::sleep(Duration::from_millis(5));
             now.fetch_sub(1, Ordering::SeqCst);
-            handle(*job, job.attempts())
+            handle(*job, job.deliveries())
         }
     });
     let worker = worker.concurrency(4).batch(8);
@@ -692,7 +692,7 @@ fn a_worker_does_jobs_tries_them_again_and_buries_them() {
         assert_eq!(running.join().unwrap().unwrap(), 0);
     });
     let dead = queue.dead().list(9).unwrap();
-    assert_eq!((dead[0].value.clone().unwrap(), dead[0].attempts), (7, 3));
+    assert_eq!((dead[0].value.clone().unwrap(), dead[0].deliveries), (7, 3));
     assert_eq!(dead[0].reason, "it never works");
     assert_eq!(peak.load(Ordering::SeqCst), 4);
     let stats = queue.stats().unwrap();
@@ -720,7 +720,7 @@ fn an_async_worker_does_jobs_tries_them_again_and_buries_them() {
                     // No condition shows that a fifth does not begin: it is given time to.
                     tokio::time::sleep(Duration::from_millis(5)).await;
                     now.fetch_sub(1, Ordering::SeqCst);
-                    handle(*job, job.attempts())
+                    handle(*job, job.deliveries())
                 }
             }
         });
@@ -780,7 +780,7 @@ fn a_stopped_worker_returns_its_unfinished_jobs() {
     let left = consumer.next_batch(Duration::ZERO).unwrap();
     let numbers: Vec<u32> = left.iter().map(|job| **job).collect();
     assert!(numbers.is_sorted(), "{numbers:?}");
-    assert!(left.iter().all(|job| job.attempts() == u32::from(**job == 1)));
+    assert!(left.iter().all(|job| job.deliveries() == u32::from(**job == 1)));
     is_over.store(true, Ordering::SeqCst);
 }
 

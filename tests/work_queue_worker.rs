@@ -62,7 +62,7 @@ fn only_the_first_was_begun(name: &str, is_done: bool) {
         (dead, queue.stats().unwrap().done),
         if is_done { (vec![], 1) } else { (vec![0], 0) }
     );
-    let left = queue.peek(20).unwrap().into_iter().map(|job| (job.value.unwrap(), job.attempts));
+    let left = queue.peek(20).unwrap().into_iter().map(|job| (job.value.unwrap(), job.deliveries));
     assert_eq!(left.collect::<Vec<_>>(), (1..16).map(|job| (job, 0)).collect::<Vec<_>>());
 }
 

@@ -6,7 +6,7 @@ use crate::keys::SLOTS;
 
 /// The content of a message.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Notice<'a> {
+pub(crate) struct ChangeMessage<'a> {
     /// The process that wrote.
     pub(crate) instance: &'a [u8],
     /// The slot of the changed keys in a cluster.
@@ -39,7 +39,7 @@ pub(crate) enum Kind {
 }
 
 /// Parses `payload`, if it is a message of a known version from its first to its last byte.
-pub(crate) fn parse(payload: &[u8]) -> Option<Notice<'_>> {
+pub(crate) fn parse(payload: &[u8]) -> Option<ChangeMessage<'_>> {
     let (instance, rest) = word(payload.strip_prefix(b"1 ")?)?;
     let (stream, rest) = word(rest)?;
     let (sequence, changes) = word(rest)?;
@@ -55,7 +55,12 @@ pub(crate) fn parse(payload: &[u8]) -> Option<Notice<'_>> {
     while !rest.is_empty() {
         (_, rest) = change(rest)?;
     }
-    Some(Notice { instance, stream, sequence: decimal(sequence)?, changes: Changes(changes) })
+    Some(ChangeMessage {
+        instance,
+        stream,
+        sequence: decimal(sequence)?,
+        changes: Changes(changes),
+    })
 }
 
 impl<'a> Iterator for Changes<'a> {

@@ -201,7 +201,7 @@ pub(crate) fn head(stream: Option<u16>) -> Cow<'static, str> {
 
 /// A script that does the work of `source` and publishes its changes, or that runs the command in
 /// its arguments.
-pub(crate) fn telling(source: Option<&str>) -> String {
+pub(crate) fn publishing_source(source: Option<&str>) -> String {
     let parts = match source {
         Some(source) => [PRELUDE, WITHIN, source],
         None => [QUICK, PRELUDE, COMMAND],
@@ -220,7 +220,7 @@ const WITHIN: &str = include_str!("lua/within.lua");
 
 static INSTANCE: LazyLock<String> = LazyLock::new(|| unique_id()[..16].to_owned());
 
-const ONLY_A_DICT: &str = "only a `RedisDict` can tell of its changes in this format";
+const ONLY_A_DICT: &str = "only a `RedisDict` can publish changes in this format";
 const SLASH: &str = "the format `PubSubDict` needs a prefix that ends in `/`: \
                      `with_prefix(client, \"users/\")`";
 const AMPERSANDS: &str = "the format `PyDict` needs a prefix that ends in `&&`: \

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::executor::Executor;
-use super::executor::sealed::{Machinery, Sealed};
+use super::executor::sealed::{InternalClient, Sealed};
 use super::pipeline::Pipeline;
 use super::write_observer::{WriteGuard, WriteObserver};
 use crate::command::Command;
@@ -126,7 +126,7 @@ impl Executor for Client {
     }
 }
 
-impl Machinery for Client {
+impl InternalClient for Client {
     fn topology(&self) -> impl Future<Output = Result<Arc<Topology>>> + Send {
         self.router.topology()
     }

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::routing::Router;
 use crate::time::finish;
 use crate::topology::Sentinels;
-use crate::topology::{Origin, Servers};
+use crate::topology::{Discovery, Servers};
 
 /// Settings of a client of the kind `C`.
 ///
@@ -186,26 +186,28 @@ impl<C> ClientBuilder<C> {
             return Err(Error::Configuration(reason.into()));
         }
         let servers = match &self.servers {
-            Named::One(url) => Servers::fixed(self.personal(self.connector(url)?)?, settings),
+            Named::One(url) => {
+                Servers::fixed(self.with_credentials(self.connector(url)?)?, settings)
+            }
             Named::Sentinels(urls, name) => {
                 let mut sentinels = self.connectors(urls)?;
-                let master = self.personal(sentinels[0].anonymous()?)?;
+                let master = self.with_credentials(sentinels[0].anonymous()?)?;
                 for sentinel in &mut sentinels {
-                    sentinel.hurry(LONGEST_FOR_A_SENTINEL);
+                    sentinel.cap_timeouts(LONGEST_FOR_A_SENTINEL);
                 }
                 let nodes = sentinels.into_iter().map(|sentinel| N::new(sentinel, &settings));
-                let origin = Origin::Sentinel(Sentinels::new(nodes.collect(), name.clone()));
-                Servers::found(origin, master, settings, self.failover_timeout)
+                let discovery = Discovery::Sentinel(Sentinels::new(nodes.collect(), name.clone()));
+                Servers::found(discovery, master, settings, self.failover_timeout)
             }
             Named::Cluster(urls) => {
                 let seeds = self.connectors(urls)?;
-                let seeds = seeds.into_iter().map(|seed| self.personal(seed));
+                let seeds = seeds.into_iter().map(|seed| self.with_credentials(seed));
                 let seeds = seeds.collect::<Result<Vec<_>>>()?;
                 crate::topology::check_alike(&seeds)?;
                 let template = seeds[0].clone();
                 let nodes = seeds.into_iter().map(|seed| N::new(seed, &settings)).collect();
-                let origin = Origin::Cluster(crate::topology::Seeds::new(nodes));
-                Servers::found(origin, template, settings, self.failover_timeout)
+                let discovery = Discovery::Cluster(crate::topology::Seeds::new(nodes));
+                Servers::found(discovery, template, settings, self.failover_timeout)
             }
         };
         Ok(Router::new(servers))
@@ -218,7 +220,7 @@ impl<C> ClientBuilder<C> {
             return Err(Error::Configuration("no URL is given".into()));
         }
         if connectors.iter().any(Connector::is_local) {
-            let reason = "the URLs of several servers are of hosts, not of sockets";
+            let reason = "a cluster or Sentinel URL cannot be a Unix socket";
             return Err(Error::Configuration(reason.into()));
         }
         Ok(connectors)
@@ -236,7 +238,7 @@ impl<C> ClientBuilder<C> {
     }
 
     /// Applies the user, password and database of the builder.
-    fn personal(&self, connector: Connector) -> Result<Connector> {
+    fn with_credentials(&self, connector: Connector) -> Result<Connector> {
         let mut settings = connector.information().redis_settings().clone();
         if let Some(user) = &self.user {
             settings = settings.set_username(user);
@@ -282,7 +284,7 @@ impl ClientBuilder<Client> {
     /// Builds the client and, unless [`lazy`](Self::lazy), makes a first connection.
     pub fn build(self) -> Result<Client> {
         if self.pool.is_some() && !matches!(self.servers, Named::One(_)) {
-            let reason = "a pool of your own leads to one server, not to several";
+            let reason = "a custom pool works only with a single server";
             return Err(Error::Configuration(reason.into()));
         }
         let pools = PoolSettings::new(self.pool_size, self.checkout_timeout, self.pool.clone());

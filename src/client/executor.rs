@@ -32,7 +32,7 @@ pub(crate) mod sealed {
     pub trait Sealed {}
 
     /// The internal interface of a client.
-    pub trait Machinery: Executor {
+    pub trait InternalClient: Executor {
         /// The current topology, discovered first if necessary.
         fn topology(&self) -> impl Future<Output = Result<Arc<Topology>>> + Send;
 

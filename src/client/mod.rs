@@ -16,7 +16,7 @@ pub use self::builder::ClientBuilder;
 pub use self::deferred::Deferred;
 pub use self::executor::Executor;
 #[cfg(feature = "near-cache")]
-pub(crate) use self::executor::sealed::Machinery;
+pub(crate) use self::executor::sealed::InternalClient;
 pub use self::pipeline::Pipeline;
 pub use self::round_trips::RoundTrips;
 #[cfg(feature = "async")]

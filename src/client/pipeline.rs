@@ -75,7 +75,7 @@ impl<N: Node> Router<N> {
     /// Distrusts all connections after a reply of an unexpected shape.
     fn check(&self, values: &Values) {
         if values.has_unexpected {
-            self.servers.distrust();
+            self.servers.retire_connections();
         }
     }
 

@@ -4,7 +4,7 @@ use std::future::ready;
 
 use super::blocking::Client;
 use super::executor::Executor;
-use super::executor::sealed::Machinery;
+use super::executor::sealed::InternalClient;
 use crate::command::Command;
 use crate::error::Result;
 use crate::time::finish;
@@ -24,7 +24,9 @@ use crate::time::finish;
     label = "cannot be put in a pipeline",
     note = "call it on the collection itself, with a `Client`"
 )]
-pub trait RoundTrips: Executor + Machinery + sealed::Threaded + Send + Sync + 'static {
+pub trait RoundTrips:
+    Executor + InternalClient + sealed::ToBlocking + Send + Sync + 'static
+{
     /// The return type of a call that uses values that live for `'a`, such as a function of the
     /// user.
     type ReplyWithin<'a, T>
@@ -79,8 +81,8 @@ impl RoundTrips for Client {
     }
 }
 
-impl sealed::Threaded for Client {
-    fn threaded(&self) -> Client {
+impl sealed::ToBlocking for Client {
+    fn to_blocking(&self) -> Client {
         Client::beside(&self.router().servers)
     }
 }
@@ -88,8 +90,8 @@ impl sealed::Threaded for Client {
 pub(crate) mod sealed {
     use super::super::blocking::Client;
 
-    pub trait Threaded {
+    pub trait ToBlocking {
         /// A blocking client of the same servers, with connections of its own.
-        fn threaded(&self) -> Client;
+        fn to_blocking(&self) -> Client;
     }
 }

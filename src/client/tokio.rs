@@ -8,10 +8,10 @@ use tokio::runtime::RuntimeFlavor;
 
 use super::blocking::Client;
 use super::executor::Executor;
-use super::executor::sealed::{Machinery, Sealed};
+use super::executor::sealed::{InternalClient, Sealed};
 use super::pipeline::Pipeline;
 use super::round_trips::RoundTrips;
-use super::round_trips::sealed::Threaded;
+use super::round_trips::sealed::ToBlocking;
 use super::write_observer::{WriteGuard, WriteObserver};
 use crate::command::Command;
 use crate::connection::AsyncNode;
@@ -151,7 +151,7 @@ impl RoundTrips for AsyncClient {
     }
 }
 
-impl Machinery for AsyncClient {
+impl InternalClient for AsyncClient {
     async fn topology(&self) -> Result<Arc<Topology>> {
         self.router.topology().await
     }
@@ -230,8 +230,8 @@ impl Machinery for AsyncClient {
     }
 }
 
-impl Threaded for AsyncClient {
-    fn threaded(&self) -> Client {
+impl ToBlocking for AsyncClient {
+    fn to_blocking(&self) -> Client {
         Client::beside(&self.router.servers)
     }
 }

@@ -50,9 +50,9 @@ use std::borrow::Borrow;
 /// Redis tools write them: `RedisDict<String, u64>` holds decimal text. A serde type is named with
 /// its format: `RedisDict<String, Json<User>>`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say how it is stored in Redis",
-    label = "not a codec",
-    note = "for text name `String` and for bytes `Vec<u8>`, which are lent as `str` and `[u8]`",
+    message = "`{Self}` is not a codec",
+    label = "this type does not implement `Codec`",
+    note = "for text name `String` and for bytes `Vec<u8>`, which are passed as `str` and `[u8]`",
     note = "for a serde type that owns its data name a format, as in `Json<_>` or `MessagePack<_>`",
     note = "for a format of your own implement `Codec` on a marker type"
 )]

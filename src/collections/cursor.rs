@@ -22,10 +22,10 @@ pub struct Cursor {
     /// The position at which the server must continue, or `None` at the end.
     position: Position,
     recent: Recent,
-    course: Course,
+    cycle_detector: CycleDetector,
     pub(crate) page_size: usize,
     /// The process that the position belongs to.
-    counterpart: ScanOrigin,
+    origin: ScanOrigin,
     /// How often the scan of a server was restarted.
     repetitions: usize,
     /// Whether elements may be found again from now on although their keys stay.
@@ -94,9 +94,9 @@ impl Cursor {
         let topology = executor.topology().await?;
         if self.is_done() {
             match topology.address(slot) {
-                Some(address) if **address == *self.counterpart.address() => {
+                Some(address) if **address == *self.origin.address() => {
                     self.visited.push(address.clone());
-                    self.course = Course::default();
+                    self.cycle_detector = CycleDetector::default();
                     self.slot = topology.next_slot(slot, &self.visited);
                     self.position = self.slot.map_or(Position::End, |_| Position::Start);
                 }
@@ -117,8 +117,8 @@ impl Cursor {
         command: Command<(u64, Vec<Vec<u8>>)>,
     ) -> Result<Vec<Vec<u8>>> {
         let attempt = command.request.attempt();
-        let (position, found) = executor.send_page(command, &mut self.counterpart).await?;
-        if self.position != Position::Start && !self.counterpart.is_same() {
+        let (position, found) = executor.send_page(command, &mut self.origin).await?;
+        if self.position != Position::Start && !self.origin.is_same() {
             self.begin_again(attempt)?;
             return Ok(Vec::new());
         }
@@ -136,7 +136,8 @@ impl Cursor {
                 found: "another one again and again",
             });
         }
-        (self.position, self.course, self.repeats) = (Position::Start, Course::default(), true);
+        (self.position, self.cycle_detector, self.repeats) =
+            (Position::Start, CycleDetector::default(), true);
         Ok(())
     }
 
@@ -145,8 +146,8 @@ impl Cursor {
     pub(crate) fn counts_anew(&mut self) -> bool {
         if self.repeats {
             let (page_size, repetitions) = (self.page_size, self.repetitions);
-            let counterpart = mem::take(&mut self.counterpart);
-            *self = Self { page_size, repetitions, counterpart, ..Self::default() };
+            let origin = mem::take(&mut self.origin);
+            *self = Self { page_size, repetitions, origin, ..Self::default() };
             return true;
         }
         false
@@ -160,7 +161,7 @@ impl Cursor {
 
     /// Continues at `position` of the server's table, unless the scan can no longer end.
     fn go_on(&mut self, position: u64, attempt: Attempt) -> Result<()> {
-        if position != 0 && !self.course.takes(position, self.page_size()) {
+        if position != 0 && !self.cycle_detector.takes(position, self.page_size()) {
             return Err(Error::UnexpectedReply {
                 attempt: Box::new(attempt),
                 expected: "a cursor that comes to an end",
@@ -189,7 +190,7 @@ impl Cursor {
 
 /// The sequence of positions that a server has returned. A scan that ends returns each only once.
 #[derive(Default)]
-struct Course {
+struct CycleDetector {
     pages: u64,
     /// The bits set in any position so far: no table is larger.
     bits: u64,
@@ -198,7 +199,7 @@ struct Course {
     mark: u64,
 }
 
-impl Course {
+impl CycleDetector {
     /// Records the next position. Returns whether the scan can still end.
     fn takes(&mut self, position: u64, page_size: usize) -> bool {
         self.pages += 1;
@@ -237,8 +238,8 @@ mod tests {
 
     /// Counts how many of the positions are accepted.
     fn taken(positions: impl IntoIterator<Item = u64>) -> usize {
-        let mut course = Course::default();
-        positions.into_iter().take_while(|&position| course.takes(position, 1000)).count()
+        let mut cycle_detector = CycleDetector::default();
+        positions.into_iter().take_while(|&position| cycle_detector.takes(position, 1000)).count()
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod set_scan;
 mod subscribe;
 
 #[cfg(feature = "near-cache")]
-pub use self::cached::{Cached, CachedDict, CachedHashDict, NearCache, OnDisconnect};
+pub use self::cached::{Cached, CachedDict, CachedHashDict, NearCacheSettings, OnDisconnect};
 pub(crate) use self::cursor::Cursor;
 pub use self::key::RedisKey;
 pub use self::list::RedisList;

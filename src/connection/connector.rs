@@ -28,8 +28,8 @@ pub(crate) struct Connector {
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
     failures: Arc<AtomicUsize>,
     generation: Arc<AtomicUsize>,
-    /// When a generation was last ended because it led to the wrong server.
-    renounced: Arc<Lock<Option<Instant>>>,
+    /// When a generation was last retired because it led to the wrong server.
+    retired_at: Arc<Lock<Option<Instant>>>,
 }
 
 impl Connector {
@@ -50,7 +50,7 @@ impl Connector {
             tls: None,
             failures: Arc::default(),
             generation: Arc::default(),
-            renounced: Arc::default(),
+            retired_at: Arc::default(),
         })
     }
 
@@ -80,8 +80,8 @@ impl Connector {
         let address = information.addr().to_string();
         let client = redis::Client::open(information);
         let client = client.map_err(|error| Error::Configuration(error.to_string()))?;
-        let (failures, generation, renounced) = Default::default();
-        Ok(Self { client, address, failures, generation, renounced, ..self.clone() })
+        let (failures, generation, retired_at) = Default::default();
+        Ok(Self { client, address, failures, generation, retired_at, ..self.clone() })
     }
 
     /// The same connector, without a user.
@@ -93,15 +93,15 @@ impl Connector {
     }
 
     /// The same connector, with the protocol that has push messages.
-    pub(crate) fn speaking(&self) -> TransportResult<Self> {
+    pub(crate) fn with_resp3(&self) -> TransportResult<Self> {
         let settings = self.information().redis_settings().clone();
         let settings = settings.set_protocol(ProtocolVersion::RESP3);
-        let speaking = self.with(self.information().clone().set_redis_settings(settings));
-        speaking.map_err(|error| TransportError::connect(&self.address, error))
+        let connector = self.with(self.information().clone().set_redis_settings(settings));
+        connector.map_err(|error| TransportError::connect(&self.address, error))
     }
 
     /// Limits all timeouts to `time`.
-    pub(crate) fn hurry(&mut self, time: Duration) {
+    pub(crate) fn cap_timeouts(&mut self, time: Duration) {
         self.connect_timeout = self.connect_timeout.min(time);
         self.response_timeout = self.response_timeout.min(time);
         self.call_timeout = self.call_timeout.min(time);
@@ -151,20 +151,20 @@ impl Connector {
     /// Ends a generation, unless it has ended: its connections may lead to another server than the
     /// address does now. Returns whether another connection is used from now on: as long as the
     /// address leads to the same server, one is tried now and then, rather than for every call.
-    pub(crate) fn renounce(&self, generation: usize) -> bool {
-        let mut renounced = self.renounced.lock();
+    pub(crate) fn retire_demoted(&self, generation: usize) -> bool {
+        let mut retired_at = self.retired_at.lock();
         if generation == self.generation() {
-            if renounced.is_some_and(|time| time.elapsed() < BEFORE_ANOTHER) {
+            if retired_at.is_some_and(|time| time.elapsed() < BEFORE_ANOTHER) {
                 return false;
             }
-            *renounced = Some(Instant::now());
-            self.distrust(generation);
+            *retired_at = Some(Instant::now());
+            self.retire_connections(generation);
         }
         true
     }
 
     /// Ends a generation, unless it has ended: replies may not belong to their requests.
-    pub(crate) fn distrust(&self, generation: usize) {
+    pub(crate) fn retire_connections(&self, generation: usize) {
         let next = generation.wrapping_add(1);
         // A failed exchange means that another thread has ended the same generation.
         let _ =

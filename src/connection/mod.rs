@@ -24,7 +24,7 @@ pub(crate) use self::blocking::{BlockingNode, PoolSettings};
 pub(crate) use self::connector::timed_out;
 pub(crate) use self::connector::{Connector, DEFAULT_CALL_TIMEOUT, DEFAULT_TIMEOUT};
 pub(crate) use self::exclusive::ExclusiveConnection;
-pub(crate) use self::node::{Node, Watch, repeatable};
+pub(crate) use self::node::{ListenOptions, Node, SilencePolicy, repeatable};
 pub(crate) use self::push::{Push, PushHandler};
 #[cfg(test)]
 pub(crate) use self::stub_node::{Stub, StubNode};

@@ -53,14 +53,14 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
     /// Returns the reply to the last command, for which the server takes up to `slice`, on a
     /// dedicated connection.
     ///
-    /// When the server has been silent for the response timeout beyond that, `watch` decides
+    /// When the server has been silent for the response timeout beyond that, `policy` decides
     /// whether to keep waiting for the reply on the same connection, and again after every further
     /// response timeout. If not, the connection is closed, which is a timeout.
     fn wait(
         &self,
         lines: &[Line<'_>],
         slice: Duration,
-        watch: &dyn Watch,
+        policy: &dyn SilencePolicy,
     ) -> impl Future<Output = TransportResult<Value>> + Send;
 
     /// Sleeps, in the way of the client.
@@ -80,16 +80,15 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
 
     /// Retires every kept connection, because one returned a reply of a shape that its command does
     /// not have: none opened before this call is used again.
-    fn distrust(&self);
+    fn retire_connections(&self);
 
     /// Makes a connection for push messages, begins with `lines`, and returns their replies by
-    /// `deadline`. It ends after a silence of this length, and can only be [asked](Self::ask) if
-    /// that is requested here.
+    /// `deadline`.
     fn listen(
         &self,
         lines: &[Line<'_>],
         handler: Arc<dyn PushHandler>,
-        habits: (Duration, bool),
+        options: ListenOptions,
         deadline: Deadline,
     ) -> impl Future<Output = TransportResult<(Self::Listening, Vec<Value>)>> + Send;
 
@@ -100,8 +99,17 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
     fn rest(signal: &Signal, time: Duration) -> impl Future<Output = ()> + Send;
 }
 
+/// What a connection for push messages must endure and be able to do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ListenOptions {
+    /// The silence of the server after which the connection ends.
+    pub(crate) max_silence: Duration,
+    /// Whether the server can be [asked](Node::ask) for its role.
+    pub(crate) can_ask_role: bool,
+}
+
 /// Decides how long a blocking call continues.
-pub(crate) trait Watch: Send + Sync {
+pub(crate) trait SilencePolicy: Send + Sync {
     /// The end of the call, whatever the server does.
     fn end(&self) -> Deadline;
 

@@ -9,7 +9,7 @@ use redis::Value;
 
 use super::connector::Connector;
 use super::exclusive::ExclusiveConnection;
-use super::node::{Node, Watch};
+use super::node::{ListenOptions, Node, SilencePolicy};
 use super::push::PushHandler;
 use super::transport_error::TransportResult;
 use crate::protocol::Line;
@@ -91,13 +91,18 @@ impl Node for StubNode {
         self.call_many(lines, deadline).await
     }
 
-    async fn wait(&self, _: &[Line<'_>], _: Duration, _: &dyn Watch) -> TransportResult<Value> {
+    async fn wait(
+        &self,
+        _: &[Line<'_>],
+        _: Duration,
+        _: &dyn SilencePolicy,
+    ) -> TransportResult<Value> {
         Ok(Value::Nil)
     }
 
     async fn pause(_: Duration) {}
 
-    fn distrust(&self) {}
+    fn retire_connections(&self) {}
 
     type Listening = ();
 
@@ -109,7 +114,7 @@ impl Node for StubNode {
         &self,
         _: &[Line<'_>],
         _: Arc<dyn PushHandler>,
-        _: (Duration, bool),
+        _: ListenOptions,
         _: Deadline,
     ) -> TransportResult<((), Vec<Value>)> {
         Ok(((), Vec::new()))

@@ -124,7 +124,7 @@ pub enum Error {
         reason: Cow<'static, str>,
     },
     /// A near cache may have missed changes, and is configured not to ask the server instead.
-    #[error("{attempt}: the cache is cut off from the server's changes")]
+    #[error("{attempt}: the near cache is disconnected from the server's changes")]
     Disconnected {
         /// The attempted command.
         attempt: Box<Attempt>,

@@ -13,8 +13,8 @@ use crate::{changes, connection, keys, keyword, queue, read_through, topology};
 pub(super) fn targets() -> Vec<Target> {
     vec![
         target("items of queues", ITEMS, queue::read_item),
-        target("notices", NOTICES, |bytes| match changes::parse(bytes) {
-            Some(notice) => notice.changes.count() <= bytes.len(),
+        target("change messages", CHANGE_MESSAGES, |bytes| match changes::parse(bytes) {
+            Some(message) => message.changes.count() <= bytes.len(),
             None => false,
         }),
         target("patterns", PATTERNS, |bytes| {
@@ -54,8 +54,8 @@ fn events(bytes: &[u8]) -> bool {
         ("users/", ChangeFormat::PubSubDict),
         ("users&&", ChangeFormat::PyDict("id".into())),
     ] {
-        let notices = ChangePublishing::adding(None, Structure::Dict, name, format);
-        let mut interpreter = Interpreter::new(Sources::new(&notices, 0));
+        let publishing = ChangePublishing::adding(None, Structure::Dict, name, format);
+        let mut interpreter = Interpreter::new(Sources::new(&publishing, 0));
         let mut lines = bytes.split(|byte| *byte == b'\n');
         while let (Some(channel), Some(payload)) = (lines.next(), lines.next()) {
             interpreter
@@ -118,7 +118,7 @@ const ITEMS: &[&[u8]] = &[
     b"\x1ed1;1;18446744073709551615;x",
 ];
 
-const NOTICES: &[&[u8]] = &[
+const CHANGE_MESSAGES: &[&[u8]] = &[
     b"1 0123456789abcdef - 7 I3:a:b",
     b"1 0123456789abcdef 16383 18446744073709551615 I0:U1:aR1:bT1:cC0:V0:",
     b"1 0123456789abcdef - 7 I18446744073709551615:a",

@@ -54,9 +54,9 @@ impl Feed {
         warn(&first, &options, false);
         let notifier = EndNotifier { handler, signal };
         let work = keep(router, options, notifier, first);
-        N::spawn(work).map_err(|error| crate::error::Error::Connect {
-            address: "a feed".into(),
-            source: error.into(),
+        N::spawn(work).map_err(|error| {
+            let problem = format!("cannot start the background work of a subscription: {error}");
+            crate::error::Error::Configuration(problem)
         })?;
         Ok(feed)
     }

@@ -31,7 +31,7 @@ pub(crate) async fn turn_on<N: Node>(node: &N, kinds: &str) -> Result<String> {
             Err(error) => return Err(error),
         }
     }
-    let (expected, found) = ("notify-keyspace-events as it was set", "another setting");
+    let (expected, found) = ("notify-keyspace-events to keep its value", "another one");
     let attempt = Box::new(get().attempt());
     Err(Error::UnexpectedReply { attempt, expected, found })
 }

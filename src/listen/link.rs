@@ -15,48 +15,55 @@ use crate::time::clock;
 pub(crate) struct Link {
     /// The index of the server.
     pub(crate) server: usize,
-    /// The channel of its heartbeats.
-    pub(crate) channel: Vec<u8>,
-    /// A reserved key in one of the server's slots that does not exist.
-    pub(crate) key: Vec<u8>,
-    /// The channel of keyspace notifications for it.
-    pub(crate) echo: Vec<u8>,
+    pub(crate) names: LinkNames,
     handler: Arc<dyn FeedHandler>,
     signal: Arc<Signal>,
     heartbeat: Lock<Heartbeat>,
     /// When the last heartbeat was sent.
     sent: Lock<Instant>,
-    /// The handler's session to which it belongs.
-    session: u64,
-    /// The watermark of each server of the session; 0 if unknown.
-    watermarks: Arc<[AtomicU64]>,
-    /// Its index among them.
-    place: usize,
+    place: SessionPlace,
     canary_reported: AtomicBool,
     ended: AtomicBool,
     retired: AtomicBool,
     is_demoted: AtomicBool,
 }
 
+/// The channels and the key of a link.
+pub(crate) struct LinkNames {
+    /// The channel of heartbeats.
+    pub(crate) channel: Vec<u8>,
+    /// The canary: a reserved key in one of the server's slots. It exists only while a canary is
+    /// written.
+    pub(crate) key: Vec<u8>,
+    /// The channel of the keyspace notifications for that key.
+    pub(crate) keyspace_channel: Vec<u8>,
+}
+
+/// The place of a link in the session that it belongs to.
+pub(crate) struct SessionPlace {
+    /// The number of the session, as its handler knows it.
+    pub(crate) session: u64,
+    /// The watermark of each server of the session; 0 if unknown.
+    pub(crate) watermarks: Arc<[AtomicU64]>,
+    /// The index of the link among them.
+    pub(crate) index: usize,
+}
+
 impl Link {
     pub(crate) fn new(
-        (session, watermarks, place): (u64, Arc<[AtomicU64]>, usize),
+        place: SessionPlace,
         server: usize,
-        [channel, key, echo]: [Vec<u8>; 3],
+        names: LinkNames,
         handler: Arc<dyn FeedHandler>,
         signal: Arc<Signal>,
     ) -> Self {
         Self {
             server,
-            channel,
-            key,
-            echo,
+            names,
             handler,
             signal,
             heartbeat: Lock::default(),
             sent: Lock::new(Instant::now()),
-            session,
-            watermarks,
             place,
             canary_reported: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -80,12 +87,13 @@ impl Link {
 
     /// Returns whether the watermark of this server is known.
     pub(crate) fn has_watermark(&self) -> bool {
-        self.watermarks[self.place].load(Ordering::Acquire) > 0
+        self.place.watermarks[self.place.index].load(Ordering::Acquire) > 0
     }
 
     /// The watermark of all servers together.
     pub(crate) fn watermark(&self) -> Option<u64> {
-        let watermarks = self.watermarks.iter().map(|watermark| watermark.load(Ordering::Acquire));
+        let watermarks =
+            self.place.watermarks.iter().map(|watermark| watermark.load(Ordering::Acquire));
         watermarks.min().filter(|&watermark| watermark > 0)
     }
 
@@ -117,7 +125,7 @@ impl Link {
 
     /// Handles a heartbeat. Returns whether the message is one.
     fn is_heartbeat(&self, channel: &[u8], payload: &[u8]) -> bool {
-        if *channel != *self.channel {
+        if *channel != *self.names.channel {
             return false;
         }
         let number = std::str::from_utf8(payload).ok().and_then(|number| number.parse().ok());
@@ -132,9 +140,9 @@ impl Link {
         let lag = self.sent.lock().elapsed();
         let watermark = self.heartbeat().receive(number);
         if let Some(watermark) = watermark {
-            self.watermarks[self.place].store(watermark, Ordering::Release);
+            self.place.watermarks[self.place.index].store(watermark, Ordering::Release);
             if let Some(watermark) = self.watermark() {
-                self.handler.on_watermark(self.session, watermark, lag);
+                self.handler.on_watermark(self.place.session, watermark, lag);
             }
         }
         self.signal.raise();
@@ -148,8 +156,8 @@ impl PushHandler for Link {
         }
         match push {
             Push::Message { channel, payload } if self.is_heartbeat(channel, payload) => {}
-            Push::Changed(key) if *key == *self.key => self.on_canary(),
-            Push::Message { channel, payload } if *channel == *self.echo => {
+            Push::Changed(key) if *key == *self.names.key => self.on_canary(),
+            Push::Message { channel, payload } if *channel == *self.names.keyspace_channel => {
                 if payload == b"set" {
                     self.on_canary();
                 }
@@ -161,7 +169,7 @@ impl PushHandler for Link {
             Push::Role { is_master: false } | Push::Ended => {
                 self.is_demoted.store(matches!(push, Push::Role { .. }), Ordering::Release);
                 self.ended.store(true, Ordering::Release);
-                self.handler.on_disconnected(self.session);
+                self.handler.on_disconnected(self.place.session);
                 self.signal.raise();
             }
             push => self.handler.on_push(self.server, push),

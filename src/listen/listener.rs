@@ -6,8 +6,8 @@ use std::time::Duration;
 use redis::Value;
 
 use super::handler::FeedOptions;
-use super::link::Link;
-use crate::connection::{Node, TransportResult};
+use super::link::{Link, LinkNames};
+use crate::connection::{ListenOptions, Node, TransportResult};
 use crate::error::{Error, Result};
 use crate::keys::{key_slot, side_key_of};
 use crate::protocol::{Form, Line};
@@ -39,17 +39,17 @@ impl<N: Node> Listener<N> {
     ) -> Result<(Self, Option<Error>)> {
         let may_write = Self::may_write(&*node, &link, deadline).await?;
         let may_write = may_write || options.needs_rights;
-        let subscribe = Request::read("SUBSCRIBE").arg(&link.channel);
+        let subscribe = Request::read("SUBSCRIBE").arg(&link.names.channel);
         let own = may_write.then_some(&subscribe);
         let commands: Vec<_> = own.into_iter().chain(&options.commands).collect();
-        let echo = Request::read("SUBSCRIBE").arg(&link.echo);
-        let echo = (may_write && options.keyspace == Some(OF_STRINGS)).then_some(&echo);
-        let all = commands.iter().copied().chain(&options.optional_commands).chain(echo);
+        let canary = Request::read("SUBSCRIBE").arg(&link.names.keyspace_channel);
+        let canary = (may_write && options.keyspace == Some(OF_STRINGS)).then_some(&canary);
+        let all = commands.iter().copied().chain(&options.optional_commands).chain(canary);
         let lines: Vec<_> = all.map(|command| Line::new(command, Form::AsIs)).collect();
         let generation = node.connector().generation();
-        let silence = options.silence.max(node.connector().response_timeout);
-        let habits = (silence, !may_write);
-        let listening = node.listen(&lines, link.clone(), habits, deadline).await;
+        let max_silence = options.silence.max(node.connector().response_timeout);
+        let listen_options = ListenOptions { max_silence, can_ask_role: !may_write };
+        let listening = node.listen(&lines, link.clone(), listen_options, deadline).await;
         let (listening, replies) =
             listening.map_err(|fault| fault.into_error(|| subscribe.attempt()))?;
         let listener = Self { node, link, generation, kinds: None, may_write, listening };
@@ -73,8 +73,8 @@ impl<N: Node> Listener<N> {
     /// Returns whether the user may send heartbeats that are writes. Also detects a kept connection
     /// that leads to a demoted master, before anything is subscribed.
     async fn may_write(node: &N, link: &Link, deadline: Deadline) -> Result<bool> {
-        let unlink = Request::write("UNLINK").key(&link.key);
-        let publish = Request::write("PUBLISH").arg(&link.channel).number(0);
+        let unlink = Request::write("UNLINK").key(&link.names.key);
+        let publish = Request::write("PUBLISH").arg(&link.names.channel).number(0);
         for request in [&unlink, &publish] {
             let reply = node.call(Line::new(request, Form::AsIs), deadline).await;
             let reply = reply.map_err(|fault| fault.into_error(|| request.attempt()))?;
@@ -98,8 +98,8 @@ impl<N: Node> Listener<N> {
         if !self.may_write {
             return self.ask(deadline).await;
         }
-        let unlink = Request::write("UNLINK").key(&self.link.key);
-        let publish = Request::write("PUBLISH").arg(&self.link.channel).number(number);
+        let unlink = Request::write("UNLINK").key(&self.link.names.key);
+        let publish = Request::write("PUBLISH").arg(&self.link.names.channel).number(number);
         let sent = self.transact(&[&unlink, &publish], deadline).await;
         if sent.is_err() {
             self.link.heartbeat().restart();
@@ -114,14 +114,14 @@ impl<N: Node> Listener<N> {
 
     /// Changes a key, which the server must report.
     pub(crate) async fn write_canary(&self, deadline: Deadline) -> Result<()> {
-        let set = Request::write("SET").key(&self.link.key).arg("").arg("PX").number(1000);
-        let unlink = Request::write("UNLINK").key(&self.link.key);
+        let set = Request::write("SET").key(&self.link.names.key).arg("").arg("PX").number(1000);
+        let unlink = Request::write("UNLINK").key(&self.link.names.key);
         self.transact(&[&set, &unlink], deadline).await
     }
 
     /// Makes the server send a message, so that a thread blocked on a read wakes up.
     pub(crate) async fn wake_reader(&self, deadline: Deadline) {
-        let publish = Request::read("PUBLISH").arg(&self.link.channel).arg("end");
+        let publish = Request::read("PUBLISH").arg(&self.link.names.channel).arg("end");
         // If the server is gone, the thread notices its silence.
         if !self.may_write {
             let _ = self.ask(deadline).await;
@@ -152,9 +152,7 @@ impl<N: Node> Listener<N> {
             Some(Value::Array(done)) if done.len() == requests.len() => {
                 lines[1..].iter().zip(done).find_map(refused).map_or(Ok(()), Err)
             }
-            other => {
-                Err(unexpected(&exec, "what each command came to", other.unwrap_or(&Value::Nil)))
-            }
+            other => Err(unexpected(&exec, "one result per command", other.unwrap_or(&Value::Nil))),
         }
     }
 }
@@ -165,14 +163,16 @@ pub(crate) fn canaries(base: &[u8]) -> Vec<u8> {
     side_key_of(base, CANARY, b"")
 }
 
-/// The names of a unique channel and a unique key, the key in a slot that fits.
-pub(crate) fn names(base: &[u8], fits: impl Fn(u16) -> bool) -> [Vec<u8>; 2] {
+/// The names of a link, all of them unique, with the key in a slot that fits.
+pub(crate) fn names(base: &[u8], database: i64, fits: impl Fn(u16) -> bool) -> LinkNames {
     let name = |kind| side_key_of(base, kind, unique_id().as_bytes());
     let mut key = name(CANARY);
     while !fits(key_slot(&key)) {
         key = name(CANARY);
     }
-    [name("beat"), key]
+    let prefix = format!("__keyspace@{database}__:");
+    let keyspace_channel = [prefix.as_bytes(), &key].concat();
+    LinkNames { channel: name("beat"), key, keyspace_channel }
 }
 
 const CANARY: &str = "key";

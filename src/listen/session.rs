@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::handler::{FeedHandler, FeedInfo, FeedOptions};
 use super::keyspace;
-use super::link::Link;
+use super::link::{Link, SessionPlace};
 use super::listener::{FOR_WAKING_READERS, Listener, OF_STRINGS, hello, names};
 use crate::connection::Node;
 use crate::error::{Error, Result};
@@ -39,15 +39,8 @@ impl<N: Node> Session<N> {
     ) -> Result<Self> {
         let deadline = router.servers.deadline();
         let topology = router.servers.topology(deadline).await?;
-        let owner = options.slot.and_then(|slot| topology.owner(slot));
-        let servers = match (options.slot, owner) {
-            (None, _) => (0..topology.servers().len()).collect(),
-            (Some(_), Some(owner)) => vec![owner],
-            (Some(_), None) => return Err(router.servers.no_owner()),
-        };
         let mut session = Self { topology, listeners: Vec::new(), blindness: None };
-        let begun = session.begin(router, options, (handler, signal), (number, &servers), deadline);
-        match begun.await {
+        match session.begin(router, options, handler, signal, number, deadline).await {
             Ok(()) => Ok(session),
             Err(error) => {
                 session.end(deadline).await;
@@ -61,22 +54,27 @@ impl<N: Node> Session<N> {
         &mut self,
         router: &Router<N>,
         options: &FeedOptions,
-        (handler, signal): (&Arc<dyn FeedHandler>, &Arc<Signal>),
-        (number, servers): (u64, &[usize]),
+        handler: &Arc<dyn FeedHandler>,
+        signal: &Arc<Signal>,
+        number: u64,
         deadline: Deadline,
     ) -> Result<()> {
         let topology = self.topology.clone();
+        let owner = options.slot.and_then(|slot| topology.owner(slot));
+        let servers: Vec<_> = match (options.slot, owner) {
+            (None, _) => (0..topology.servers().len()).collect(),
+            (Some(_), Some(owner)) => vec![owner],
+            (Some(_), None) => return Err(router.servers.no_owner()),
+        };
         let watermarks: Arc<[AtomicU64]> = servers.iter().map(|_| AtomicU64::new(0)).collect();
         for (position, &server) in servers.iter().enumerate() {
             let address = &topology.servers()[server];
-            let names = names(&options.base, |slot| {
+            let names = names(&options.base, router.servers.database(), |slot| {
                 !router.servers.is_cluster() || topology.owner(slot) == Some(server)
             });
-            let echo = format!("__keyspace@{}__:", router.servers.database()).into_bytes();
-            let [channel, key] = names;
-            let names = [channel, key.clone(), [echo, key].concat()];
-            let belongs = (number, watermarks.clone(), position);
-            let link = Link::new(belongs, server, names, handler.clone(), signal.clone());
+            let watermarks = watermarks.clone();
+            let place = SessionPlace { session: number, watermarks, index: position };
+            let link = Link::new(place, server, names, handler.clone(), signal.clone());
             let destination = Destination::at(address, router.servers.is_cluster());
             let node = router.servers.node(&destination, deadline).await;
             let node = node.map_err(|fault| fault.into_error(|| subscribe_attempt().attempt()))?;
@@ -106,7 +104,7 @@ impl<N: Node> Session<N> {
         let is_blind = self.blindness.is_some();
         let reports_keys = options.keyspace.is_some() && !is_blind;
         let only = self.listeners.first().filter(|_| !router.servers.is_cluster());
-        let channel = only.map(|listener| listener.link.channel.clone());
+        let channel = only.map(|listener| listener.link.names.channel.clone());
         handler.on_connected(
             number,
             FeedInfo { topology, channel, reports_keys, is_blind },
@@ -155,7 +153,7 @@ impl<N: Node> Session<N> {
     pub(crate) async fn end(self, deadline: Deadline) {
         self.listeners.iter().for_each(|listener| listener.link.retire());
         for listener in self.listeners.iter().filter(|listener| listener.link.is_demoted()) {
-            listener.node.connector().renounce(listener.generation);
+            listener.node.connector().retire_demoted(listener.generation);
         }
         let deadline = deadline.within(FOR_WAKING_READERS);
         join_all(self.listeners.iter().map(|listener| listener.wake_reader(deadline))).await;

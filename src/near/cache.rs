@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::lease::CacheLease;
 use super::shard::{Shard, Store};
-use super::stats::CacheStats;
+use super::stats::NearCacheStats;
 use super::striped_counter::StripedCounter;
 use crate::listen::FeedInfo;
 use crate::lock::Lock;
@@ -41,8 +41,8 @@ pub(crate) struct Cache<V> {
     pub(super) values: ValueStore<V>,
     shards: Box<[Lock<Reads<V>>]>,
     hasher: RandomState,
-    sight: Lock<Sight>,
-    /// Copies of the lease's times in `sight`, for readers that take no lock.
+    reception: Lock<Reception>,
+    /// Copies of the lease's times in `reception`, for readers that take no lock.
     pub(super) epoch: AtomicU64,
     served_until: AtomicU64,
     certain_until: AtomicU64,
@@ -77,7 +77,7 @@ type ValueStore<V> = quick_cache::sync::Cache<EntryKey, CachedEntry<V>, Weigh>;
 type Reads<V> = Shard<EntryKey, Arc<Completion<ReadOutcome<V>>>>;
 
 /// How far the cache has received changes, and from which servers.
-struct Sight {
+struct Reception {
     lease: CacheLease,
     topology: Option<Arc<Topology>>,
     channel: Option<Arc<[u8]>>,
@@ -126,7 +126,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
             values: ValueStore::with_weighter(typical, capacity, weigh),
             shards: (0..SHARDS).map(|_| Lock::new(Shard::new())).collect(),
             hasher: RandomState::new(),
-            sight: Lock::new(Sight { lease, topology: None, channel: None }),
+            reception: Lock::new(Reception { lease, topology: None, channel: None }),
             epoch: AtomicU64::new(0),
             served_until: AtomicU64::new(0),
             certain_until: AtomicU64::new(0),
@@ -182,12 +182,12 @@ impl<V: Send + Sync + 'static> Cache<V> {
 
     /// The servers whose changes are received.
     pub(crate) fn topology(&self) -> Option<Arc<Topology>> {
-        self.sight().topology.clone()
+        self.reception().topology.clone()
     }
 
     /// A channel with a subscriber on the server whose changes are received, and on no other.
     pub(crate) fn channel(&self) -> Option<Arc<[u8]>> {
-        self.sight().channel.clone()
+        self.reception().channel.clone()
     }
 
     /// Invalidates a key that changed.
@@ -204,24 +204,24 @@ impl<V: Send + Sync + 'static> Cache<V> {
 
     /// Invalidates everything.
     pub(crate) fn cleared(&self) {
-        self.see(|sight| sight.lease.cleared());
+        self.update(|reception| reception.lease.cleared());
         self.forget_all();
     }
 
     /// Starts a new epoch, empty, with the servers of a new session.
     pub(crate) fn connected(&self, session: u64, info: FeedInfo, watermark: u64) {
         self.is_blind.store(info.is_blind, Ordering::Release);
-        self.see(|sight| {
-            sight.lease.connected(session, watermark);
-            sight.topology = Some(info.topology);
-            sight.channel = info.channel.map(Arc::from);
+        self.update(|reception| {
+            reception.lease.connected(session, watermark);
+            reception.topology = Some(info.topology);
+            reception.channel = info.channel.map(Arc::from);
         });
         self.forget_all();
     }
 
     /// Raises the watermark of the session.
     pub(crate) fn raise_watermark(&self, session: u64, watermark: u64, lag: Duration) {
-        self.see(|sight| sight.lease.raise_watermark(session, watermark));
+        self.update(|reception| reception.lease.raise_watermark(session, watermark));
         let lag = u64::try_from(lag.as_micros()).unwrap_or(u64::MAX);
         self.counts.lag.store(lag, Ordering::Relaxed);
     }
@@ -229,7 +229,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
     /// Records that changes may be missed from now on.
     pub(crate) fn disconnected(&self, session: u64) {
         let mut is_new = false;
-        self.see(|sight| is_new = sight.lease.disconnected(session));
+        self.update(|reception| is_new = reception.lease.disconnected(session));
         if is_new {
             self.counts.gaps.fetch_add(1, Ordering::Relaxed);
         }
@@ -251,9 +251,9 @@ impl<V: Send + Sync + 'static> Cache<V> {
         CachedEntry { value, until, expires, size: size as u64, epoch: 0 }
     }
 
-    pub(crate) fn stats(&self) -> CacheStats {
+    pub(crate) fn stats(&self) -> NearCacheStats {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        CacheStats {
+        NearCacheStats {
             hits: self.hits.count(),
             misses: load(&self.counts.misses),
             joined: load(&self.counts.joined),
@@ -270,11 +270,11 @@ impl<V: Send + Sync + 'static> Cache<V> {
         &self.counts
     }
 
-    /// Changes `sight`, and publishes its times to readers.
-    fn see(&self, change: impl FnOnce(&mut Sight)) {
-        let mut sight = self.sight();
-        change(&mut sight);
-        let lease = &sight.lease;
+    /// Changes `reception`, and publishes its times to readers.
+    fn update(&self, change: impl FnOnce(&mut Reception)) {
+        let mut reception = self.reception();
+        change(&mut reception);
+        let lease = &reception.lease;
         self.epoch.store(lease.epoch(), Ordering::Release);
         let until = lease.served_until().saturating_sub(clock::LAG);
         self.served_until.store(until, Ordering::Release);
@@ -290,8 +290,8 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.values.clear();
     }
 
-    fn sight(&self) -> MutexGuard<'_, Sight> {
-        self.sight.lock()
+    fn reception(&self) -> MutexGuard<'_, Reception> {
+        self.reception.lock()
     }
 
     /// The reads in flight of the shard of `key`.

@@ -21,4 +21,4 @@ pub(crate) use self::invalidation::{OwnWrites, ServerChanges};
 pub(crate) use cache::{Bounds, Cache, Capacity, EntryKey};
 pub(crate) use reader::NearReader;
 pub(crate) use source::{Affected, EntrySource, Fetched, Lifetime, entry};
-pub use stats::CacheStats;
+pub use stats::NearCacheStats;

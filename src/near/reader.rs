@@ -64,7 +64,7 @@ impl<S: EntrySource, V: Codec<Owned: Sync>, E: RoundTrips> NearReader<S, V, E> {
             entries.push(match self.cache.lookup(&key) {
                 Some(found) => RequestedEntry::Found(found),
                 None => match self.cache.begin(key.clone()) {
-                    FillRole::Alone if self.refuses => return Err(self.cut_off(&key)),
+                    FillRole::Alone if self.refuses => return Err(self.disconnected(&key)),
                     FillRole::Follower(completion) => RequestedEntry::Joined(key, completion),
                     FillRole::Alone => {
                         asked.push((key, None));
@@ -165,7 +165,7 @@ impl<S: EntrySource, V: Codec<Owned: Sync>, E: RoundTrips> NearReader<S, V, E> {
     }
 
     /// The error of a read while the cache is disconnected.
-    fn cut_off(&self, key: &EntryKey) -> Error {
+    fn disconnected(&self, key: &EntryKey) -> Error {
         Error::Disconnected { attempt: Box::new(self.source.attempt(key)) }
     }
 }

@@ -2,10 +2,10 @@
 
 use metrics::{counter, gauge};
 
-use super::stats::CacheStats;
+use super::stats::NearCacheStats;
 
 /// Reports the counters of the cache `name` to the program's recorder, if there is one.
-pub(super) fn report(name: &str, stats: &CacheStats) {
+pub(super) fn report(name: &str, stats: &NearCacheStats) {
     for (metric, count) in [
         ("redis_collections_cache_hits", stats.hits),
         ("redis_collections_cache_misses", stats.misses),

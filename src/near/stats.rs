@@ -3,7 +3,7 @@ use std::time::Duration;
 /// The counters of a near cache since it was built.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct CacheStats {
+pub struct NearCacheStats {
     /// Reads answered from the cache.
     pub hits: u64,
     /// Reads that asked the server.

@@ -44,7 +44,7 @@ impl Line<'_> {
             Some(keys) => keys.len() * (self.request.size() / self.request.key_count().max(1)),
             None => self.request.size() + ROOM_FOR_MORE,
         };
-        plain + self.request.publishing().len() * ROOM_FOR_NOTICES
+        plain + self.request.publishing().len() * ROOM_FOR_PUBLISHING
     }
 
     /// The script that is sent, if it is one.
@@ -92,7 +92,7 @@ fn header(packed: &mut Vec<u8>, kind: u8, length: usize) {
 
 const ROOM_FOR_A_HEADER: usize = 12;
 const ROOM_FOR_MORE: usize = 64;
-const ROOM_FOR_NOTICES: usize = 192;
+const ROOM_FOR_PUBLISHING: usize = 192;
 
 #[cfg(test)]
 mod tests {

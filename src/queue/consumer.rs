@@ -138,7 +138,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
     }
 
     pub(super) fn most_deliveries(&self) -> u32 {
-        self.session.terms().max_deliveries
+        self.session.shared_settings().max_deliveries
     }
 
     pub(super) fn give_back(&self) {
@@ -153,7 +153,10 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
             let (portion, is_ready) = {
                 // Checked without waiting, since a dropped wait may bring a job at any time.
                 let jobs = &self.session.ledger().jobs;
-                (jobs.portion(most, place, self.session.terms().max_deliveries), jobs.has_ready())
+                (
+                    jobs.portion(most, place, self.session.shared_settings().max_deliveries),
+                    jobs.has_ready(),
+                )
             };
             if portion == 0 {
                 return Ok((!is_ready).then(Vec::new));
@@ -198,7 +201,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
                 return Ok(has_some && !deadline.is_over_for(FOR_UNDECODABLE));
             }
             let until_look = self.look.saturating_duration_since(Instant::now());
-            let longest = until_look.min(self.session.terms().lease / 2);
+            let longest = until_look.min(self.session.shared_settings().lease / 2);
             let time = deadline.left().min(longest);
             if polled.paused || time < SHORTEST_WAIT {
                 executor.pause(time.min(WHILE_PAUSED)).await;

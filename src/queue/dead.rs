@@ -25,8 +25,8 @@ pub struct DeadJob<T: Codec> {
     pub value: std::result::Result<T::Owned, Undecodable>,
     /// The job's id in the queue.
     pub id: Option<String>,
-    /// How often it was delivered.
-    pub attempts: u32,
+    /// Deliveries counted so far: failed, dropped, or lost after the job had begun.
+    pub deliveries: u32,
     /// Why the job is here.
     pub reason: String,
     /// When the job was buried, in the server's time since 1970.
@@ -109,7 +109,7 @@ fn read<T: Codec>(reply: Reply<'_>) -> Result<Vec<DeadJob<T>>> {
         DeadJob {
             value: T::decode_owned(item.payload.to_vec()),
             id: item.id.map(text),
-            attempts: item.attempts,
+            deliveries: item.deliveries,
             reason: text(dead.reason),
             since: Duration::from_millis(dead.buried_at),
         }
@@ -127,7 +127,7 @@ impl<T: Codec, E: RoundTrips> fmt::Debug for DeadLetters<T, E> {
 impl<T: Codec> fmt::Debug for DeadJob<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("DeadJob");
-        shown.field("id", &self.id).field("attempts", &self.attempts);
+        shown.field("id", &self.id).field("deliveries", &self.deliveries);
         shown.field("reason", &self.reason).field("since", &self.since).finish_non_exhaustive()
     }
 }

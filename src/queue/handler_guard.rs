@@ -12,7 +12,7 @@ use crate::panic::message;
 /// Decides the fate of a job. A job without a conclusion is given back on drop.
 pub(crate) struct HandlerGuard {
     handle: JobHandle,
-    attempts: u32,
+    deliveries: u32,
     settings: QueueSettings,
     begun: bool,
 }
@@ -23,9 +23,9 @@ impl HandlerGuard {
         job: Job<T, E>,
         settings: QueueSettings,
     ) -> (Job<T, E>, Self) {
-        let attempts = job.attempts();
+        let deliveries = job.deliveries();
         let (job, handle) = job.entrusted();
-        (job, Self { handle, attempts, settings, begun: false })
+        (job, Self { handle, deliveries, settings, begun: false })
     }
 
     /// Records that the handler begins, so that the job counts as delivered.
@@ -46,7 +46,7 @@ impl HandlerGuard {
 
     /// The fate of a failed job: a retry after its backoff.
     fn failed(&self, reason: String) -> Fate {
-        Fate::Retry(self.settings.pause(self.attempts), reason)
+        Fate::Retry(self.settings.pause(self.deliveries), reason)
     }
 }
 

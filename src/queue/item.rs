@@ -1,11 +1,11 @@
 //! The format of items in the lists of a queue: a job's bytes as they are, or with a header.
 //!
-//! `0x1e "q1;" attempts mark ";" id ";" bytes`, where `attempts` counts the failed deliveries. The
-//! mark is empty, or `?` if its consumer was once lost with it, `!` if it has been begun again
-//! since then, `+` if it has been begun otherwise; both of these only in the list of a consumer.
-//! The id may be empty if nothing is counted or marked. Bytes that begin like a header get one when
-//! they are pushed, so that any bytes are returned as they were pushed. `envelope.lua` reads and
-//! writes the same format.
+//! `0x1e "q1;" deliveries mark ";" id ";" bytes`, where `deliveries` counts those that failed, were
+//! dropped, or were lost after the job had begun. The mark is empty, or `?` if its consumer was
+//! once lost with it, `!` if it has been begun again since then, `+` if it has been begun otherwise;
+//! both of these only in the list of a consumer. The id may be empty if nothing is counted or
+//! marked. Bytes that begin like a header get one when they are pushed, so that any bytes are
+//! returned as they were pushed. `envelope.lua` reads and writes the same format.
 //!
 //! An id is `microseconds "-" anything`: the server's time when the item got it, and a part that
 //! makes it unique.
@@ -39,7 +39,7 @@ impl<T: Codec> Codec for Pushed<T> {
 /// An item, parsed.
 #[derive(Debug, PartialEq)]
 pub(super) struct Item<'a> {
-    pub(super) attempts: u32,
+    pub(super) deliveries: u32,
     pub(super) mark: Option<u8>,
     pub(super) id: Option<&'a [u8]>,
     pub(super) payload: &'a [u8],
@@ -48,7 +48,7 @@ pub(super) struct Item<'a> {
 impl<'a> Item<'a> {
     /// Parses an item. Bytes without a valid header are a job as they are.
     pub(super) fn parse(bytes: &'a [u8]) -> Self {
-        let plain = Self { attempts: 0, mark: None, id: None, payload: bytes };
+        let plain = Self { deliveries: 0, mark: None, id: None, payload: bytes };
         Self::with_header(bytes).unwrap_or(plain)
     }
 
@@ -60,15 +60,15 @@ impl<'a> Item<'a> {
 
     /// Parses an item with a header that only a queue can have written.
     fn with_header(bytes: &'a [u8]) -> Option<Self> {
-        let (attempts, rest) = until_semicolon(bytes.strip_prefix(MARK)?)?;
+        let (deliveries, rest) = until_semicolon(bytes.strip_prefix(MARK)?)?;
         let (id, payload) = until_semicolon(rest)?;
-        let (attempts, mark) = match attempts {
-            [attempts @ .., mark @ (b'?' | b'!' | b'+')] => (attempts, Some(*mark)),
-            attempts => (attempts, None),
+        let (deliveries, mark) = match deliveries {
+            [deliveries @ .., mark @ (b'?' | b'!' | b'+')] => (deliveries, Some(*mark)),
+            deliveries => (deliveries, None),
         };
-        let (attempts, id) = (number(attempts)?, Some(id).filter(|id| !id.is_empty()));
-        let is_ours = id.is_some() || (attempts == 0 && mark.is_none());
-        is_ours.then_some(Self { attempts, mark, id, payload })
+        let (deliveries, id) = (number(deliveries)?, Some(id).filter(|id| !id.is_empty()));
+        let is_ours = id.is_some() || (deliveries == 0 && mark.is_none());
+        is_ours.then_some(Self { deliveries, mark, id, payload })
     }
 }
 
@@ -140,7 +140,7 @@ mod tests {
         ) {
             let bytes = [mark, &bytes].concat();
             let pushed = pushed(&bytes);
-            let item = Item { attempts: 0, mark: None, id: None, payload: &bytes };
+            let item = Item { deliveries: 0, mark: None, id: None, payload: &bytes };
             prop_assert_eq!(Item::parse(&pushed), item);
             prop_assert_eq!(pushed == bytes, !bytes.starts_with(MARK));
             prop_assert_eq!(Pushed::<Vec<u8>>::decode(&pushed).unwrap(), bytes);
@@ -155,9 +155,9 @@ mod tests {
     }
 
     #[test]
-    fn a_header_holds_attempts_mark_and_id() {
-        let marked = |attempts, mark, id, payload| Item { attempts, mark, id, payload };
-        let item = |attempts, id, payload| marked(attempts, None, id, payload);
+    fn a_header_holds_deliveries_mark_and_id() {
+        let marked = |deliveries, mark, id, payload| Item { deliveries, mark, id, payload };
+        let item = |deliveries, id, payload| marked(deliveries, None, id, payload);
         for (bytes, expected) in [
             (&b"job"[..], item(0, None, &b"job"[..])),
             (b"\x1eq1;3;12-a;job;", item(3, Some(b"12-a"), b"job;")),

@@ -22,7 +22,7 @@ use crate::panic::message;
 pub struct Job<T: Codec, E: RoundTrips = Client> {
     value: T::Owned,
     id: Option<String>,
-    attempts: u32,
+    deliveries: u32,
     was_lost: bool,
     handle: JobHandle,
     executor: E,
@@ -52,14 +52,14 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
         (number, bytes): (u64, Vec<u8>),
     ) -> std::result::Result<Self, Undecodable> {
         let item = Item::parse(&bytes);
-        let (attempts, was_lost, id) = (item.attempts, item.was_lost(), item.id);
+        let (deliveries, was_lost, id) = (item.deliveries, item.was_lost(), item.id);
         let id = id.map(|id| String::from_utf8_lossy(id).into_owned());
         let value = match item.payload.len() == bytes.len() {
             true => T::decode_owned(bytes)?,
             false => T::decode_owned(item.payload.to_vec())?,
         };
         let (handle, executor) = (JobHandle { session: session.clone(), number }, executor.clone());
-        Ok(Self { value, id, attempts, was_lost, handle, executor, has_worker: false })
+        Ok(Self { value, id, deliveries, was_lost, handle, executor, has_worker: false })
     }
 
     /// The job's id in the queue. A job has one once it was delayed, failed or was given back.
@@ -67,20 +67,21 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
         self.id.as_deref()
     }
 
-    /// How often it was delivered before, as far as such deliveries are counted.
-    pub fn attempts(&self) -> u32 {
-        self.attempts
+    /// Deliveries counted so far: failed, dropped, or lost after the job had begun.
+    pub fn deliveries(&self) -> u32 {
+        self.deliveries
     }
 
     /// Returns whether it was delivered before, or may have been, so that a part of the work may be
-    /// done already.
+    /// done already: an earlier delivery failed or was dropped, or a consumer was lost with it,
+    /// even if the job had not begun.
     pub fn redelivered(&self) -> bool {
-        self.attempts > 0 || self.was_lost
+        self.deliveries > 0 || self.was_lost
     }
 
     /// Returns whether it would be buried if its consumer were lost with it once more.
     pub(super) fn is_last(&self, max_deliveries: u32) -> bool {
-        self.was_lost && self.attempts.saturating_add(1) >= max_deliveries
+        self.was_lost && self.deliveries.saturating_add(1) >= max_deliveries
     }
 
     /// Returns whether another consumer may have it meanwhile: the server was not reached for half
@@ -119,7 +120,7 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
     /// Marks the job as failed. It is delivered again after `delay`, unless that was the last
     /// delivery.
     pub fn retry(self, delay: Duration) {
-        self.handle.decide(Fate::Retry(delay, "it was tried as often as it may be".into()));
+        self.handle.decide(Fate::Retry(delay, "max_deliveries reached".into()));
     }
 
     /// Moves the job to the dead-letter queue.
@@ -156,8 +157,11 @@ impl<T: Codec, E: RoundTrips> Drop for Job<T, E> {
 /// Shows no value.
 impl<T: Codec, E: RoundTrips> fmt::Debug for Job<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (id, attempts) = (&self.id, self.attempts);
-        f.debug_struct("Job").field("id", id).field("attempts", &attempts).finish_non_exhaustive()
+        let (id, deliveries) = (&self.id, self.deliveries);
+        f.debug_struct("Job")
+            .field("id", id)
+            .field("deliveries", &deliveries)
+            .finish_non_exhaustive()
     }
 }
 
@@ -168,7 +172,7 @@ pub(super) fn take<T: Codec, E: RoundTrips>(
     begins: bool,
 ) -> Option<Option<Job<T, E>>> {
     let taken = session.take(begins)?;
-    let (number, attempts) = (taken.0, Item::parse(&taken.1).attempts);
+    let (number, deliveries) = (taken.0, Item::parse(&taken.1).deliveries);
     let reason = match catch_unwind(AssertUnwindSafe(|| Job::new(session, executor, taken))) {
         Ok(Ok(job)) => return Some(Some(job)),
         Ok(Err(undecodable)) => undecodable.to_string(),
@@ -177,7 +181,7 @@ pub(super) fn take<T: Codec, E: RoundTrips>(
     log::warn!("a job of the work queue {:?}: {reason}", session.keys.queue);
     let fate = match session.settings.buries_undecodable {
         true => Fate::Bury(reason),
-        false => Fate::Retry(session.settings.pause(attempts), reason),
+        false => Fate::Retry(session.settings.pause(deliveries), reason),
     };
     session.decide(number, fate);
     Some(None)

@@ -18,8 +18,8 @@ pub struct PendingJob<T: Codec> {
     pub value: std::result::Result<T::Owned, Undecodable>,
     /// The job's id in the queue, if it has needed one.
     pub id: Option<String>,
-    /// How many deliveries failed.
-    pub attempts: u32,
+    /// Deliveries counted so far: failed, dropped, or lost after the job had begun.
+    pub deliveries: u32,
 }
 
 impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
@@ -46,7 +46,7 @@ fn read<T: Codec>(reply: Reply<'_>) -> Result<Vec<PendingJob<T>>> {
         PendingJob {
             value: T::decode_owned(item.payload.to_vec()),
             id: item.id.map(|id| String::from_utf8_lossy(id).into_owned()),
-            attempts: item.attempts,
+            deliveries: item.deliveries,
         }
     };
     Ok(reply::many::<Vec<u8>>(reply)?.into_iter().map(waiting).collect())
@@ -56,6 +56,6 @@ fn read<T: Codec>(reply: Reply<'_>) -> Result<Vec<PendingJob<T>>> {
 impl<T: Codec> fmt::Debug for PendingJob<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("PendingJob");
-        shown.field("id", &self.id).field("attempts", &self.attempts).finish_non_exhaustive()
+        shown.field("id", &self.id).field("deliveries", &self.deliveries).finish_non_exhaustive()
     }
 }

@@ -28,7 +28,7 @@ scripts! {
     LEAVE = "the leave of a consumer": lua!("leave");
     RENEW_LEASES = "a beat of consumers": lua!("renew_leases");
     EXPIRED = "a look for lost consumers": lua!("expired");
-    ABANDONED = "a look at abandoned ids": lua!("abandoned");
+    RETIRED = "a look at retired ids": lua!("retired");
     COUNT = "a count of claimed jobs": lua!("count");
     REAP = "the return of lost jobs": lua!("envelope"), lua!("reap");
     PUSH_UNIQUE = "push_unique": lua!("push_unique");

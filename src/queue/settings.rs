@@ -79,7 +79,7 @@ impl QueueSettings {
     }
 
     /// The settings that apply if nothing else is stored beside the queue.
-    pub(super) fn terms(&self) -> SharedSettings {
+    pub(super) fn shared(&self) -> SharedSettings {
         SharedSettings {
             lease: self.lease.unwrap_or(DEFAULT_LEASE),
             max_deliveries: self.max_deliveries.unwrap_or(5),
@@ -88,8 +88,8 @@ impl QueueSettings {
     }
 
     /// The settings that apply: these, unless others are stored.
-    pub(super) fn terms_with(&self, [lease, deliveries, dead]: StoredSettings) -> SharedSettings {
-        let own = self.terms();
+    pub(super) fn effective(&self, [lease, deliveries, dead]: StoredSettings) -> SharedSettings {
+        let own = self.shared();
         let deliveries = deliveries.and_then(|number| u32::try_from(number).ok());
         SharedSettings {
             lease: lease.map_or(own.lease, Duration::from_millis).max(SHORTEST_LEASE),
@@ -109,7 +109,7 @@ impl QueueSettings {
 
     /// The reason why these settings cannot be used, if there is one.
     pub(super) fn problem(&self) -> Option<&'static str> {
-        let SharedSettings { lease, max_deliveries, dead_capacity } = self.terms();
+        let SharedSettings { lease, max_deliveries, dead_capacity } = self.shared();
         match () {
             () if lease < SHORTEST_LEASE => {
                 Some("the lease of a work queue is at least half a second")
@@ -118,7 +118,7 @@ impl QueueSettings {
                 Some("the lease and the backoff of a work queue are at most 100 days")
             }
             () if max_deliveries == 0 || dead_capacity == 0 => {
-                Some("the deliveries and the dead list of a work queue are more than zero")
+                Some("max_deliveries and dead_capacity must be greater than zero")
             }
             () if self.backoff.is_zero() || self.backoff > self.longest_backoff => {
                 Some("the backoff of a work queue is more than zero and no more than its longest")
@@ -129,8 +129,8 @@ impl QueueSettings {
 
     /// Returns the backoff after so many failures: between three quarters and five quarters of the
     /// average, so that jobs that failed together do not come back together.
-    pub(super) fn pause(&self, attempts: u32) -> Duration {
-        let doubled = self.backoff.saturating_mul(1 << attempts.min(30));
+    pub(super) fn pause(&self, deliveries: u32) -> Duration {
+        let doubled = self.backoff.saturating_mul(1 << deliveries.min(30));
         doubled.min(self.longest_backoff).mul_f64(spread(0.25))
     }
 }
@@ -177,17 +177,19 @@ mod tests {
 
     #[test]
     fn a_queue_has_its_defaults() {
-        let terms = QueueSettings::new().terms();
-        assert_eq!((terms.lease, terms.max_deliveries), (Duration::from_secs(30), 5));
+        let shared = QueueSettings::new().shared();
+        assert_eq!((shared.lease, shared.max_deliveries), (Duration::from_secs(30), 5));
     }
 
     #[test]
     fn pauses_grow_up_to_the_longest_and_are_spread() {
         let settings = QueueSettings::new();
-        for (attempts, seconds) in [(0, 1.0), (1, 2.0), (5, 32.0), (10, 600.0), (u32::MAX, 600.0)] {
-            let pauses: Vec<_> = (0..100).map(|_| settings.pause(attempts).as_secs_f64()).collect();
+        for (deliveries, seconds) in [(0, 1.0), (1, 2.0), (5, 32.0), (10, 600.0), (u32::MAX, 600.0)]
+        {
+            let pauses: Vec<_> =
+                (0..100).map(|_| settings.pause(deliveries).as_secs_f64()).collect();
             let bounds = seconds * 0.749..seconds * 1.251;
-            assert!(pauses.iter().all(|pause| bounds.contains(pause)), "{attempts} {pauses:?}");
+            assert!(pauses.iter().all(|pause| bounds.contains(pause)), "{deliveries} {pauses:?}");
             assert!(pauses.iter().any(|pause| *pause != pauses[0]));
         }
     }

@@ -8,7 +8,7 @@ use crate::reply::{self, Reply};
 /// The contents and counters of a [`WorkQueue`](crate::WorkQueue), at one moment.
 ///
 /// If consumers come and go so fast that their lists could not be counted at that moment,
-/// `in_flight` is too low. Jobs that the server gave to a former consumer are in flight until they
+/// `in_flight` is too low. Jobs that the server gave to a retired consumer are in flight until they
 /// are back, within a lease, and are counted a moment before the others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -39,14 +39,14 @@ pub struct QueueStats {
     /// The holding time of the job that was held longest before its handler began, as of the last
     /// heartbeat of its consumer: it reveals a consumer that has claimed a batch and is never asked
     /// again.
-    pub longest_idle: Option<Duration>,
+    pub longest_unstarted: Option<Duration>,
     /// Total number of jobs done, as far as the server was notified.
     pub done: u64,
     /// Total number of deliveries that failed and were to be retried later.
     pub retried: u64,
-    /// Total number of deliveries after which the job went back to the head of the queue: it was
+    /// Total number of deliveries after which the job returned to the head of the queue: it was
     /// given back, or its consumer was lost.
-    pub redelivered: u64,
+    pub returned: u64,
     /// Total number of jobs that went to the dead-letter queue.
     pub buried: u64,
     /// Total number of program starts with other explicit [settings](crate::QueueSettings) than the
@@ -65,7 +65,7 @@ pub struct QueueRates {
     /// Deliveries that failed.
     pub retried: f64,
     /// Deliveries after which the job was given back or its consumer was lost.
-    pub redelivered: f64,
+    pub returned: f64,
     /// Jobs that went to the dead-letter queue.
     pub buried: f64,
 }
@@ -81,7 +81,7 @@ impl QueueStats {
         QueueRates {
             done: rate(self.done, earlier.done),
             retried: rate(self.retried, earlier.retried),
-            redelivered: rate(self.redelivered, earlier.redelivered),
+            returned: rate(self.returned, earlier.returned),
             buried: rate(self.buried, earlier.buried),
         }
     }
@@ -89,13 +89,13 @@ impl QueueStats {
 
 /// Reads the reply of `stats.lua`, including the ids whose lists must be counted.
 pub(super) fn read(reply: Reply<'_>) -> Result<(QueueStats, BTreeSet<ConsumerId>)> {
-    let [numbers, holders, gone] = reply::parts(reply)?;
+    let [numbers, holders, retired] = reply::parts(reply)?;
     let [at, pending, in_flight, delayed, dead, paused, oldest, longest, counts @ ..] =
         reply::parts::<14>(numbers)?;
-    let [done, retried, redelivered, buried, idle, replaced] = counts;
-    let (mut holders, gone) = (ids(holders)?, ids(gone)?);
+    let [done, retried, returned, buried, unstarted, replaced] = counts;
+    let (mut holders, retired) = (ids(holders)?, ids(retired)?);
     let consumers = holders.len();
-    holders.extend(gone);
+    holders.extend(retired);
     let count = |reply| reply::count(reply).map(|count| count as u64);
     let stats = QueueStats {
         at: Duration::from_millis(count(at)?),
@@ -109,9 +109,9 @@ pub(super) fn read(reply: Reply<'_>) -> Result<(QueueStats, BTreeSet<ConsumerId>
         longest_running: age(longest)?,
         done: count(done)?,
         retried: count(retried)?,
-        redelivered: count(redelivered)?,
+        returned: count(returned)?,
         buried: count(buried)?,
-        longest_idle: age(idle)?,
+        longest_unstarted: age(unstarted)?,
         settings_replaced: count(replaced)?,
     };
     Ok((stats, holders))

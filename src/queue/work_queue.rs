@@ -217,8 +217,8 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         })
     }
 
-    async fn is_drained(&self, with_gone: bool) -> Result<bool> {
-        let (stats, is_exact) = self.look(with_gone).await?;
+    async fn is_drained(&self, with_retired: bool) -> Result<bool> {
+        let (stats, is_exact) = self.look(with_retired).await?;
         Ok(is_exact && stats.pending + stats.in_flight + stats.delayed == 0)
     }
 
@@ -227,22 +227,22 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
     pub fn stats(&self) -> E::Reply<QueueStats> {
         let queue = self.clone();
         self.executor.converse(async move {
-            let abandoned = queue.abandoned().await?;
+            let of_retired = queue.in_flight_of_retired().await?;
             let mut stats = queue.look(false).await?.0;
-            stats.in_flight += abandoned;
+            stats.in_flight += of_retired;
             Ok(stats)
         })
     }
 
     /// Counts the jobs that were given to retired ids.
-    async fn abandoned(&self) -> Result<usize> {
+    async fn in_flight_of_retired(&self) -> Result<usize> {
         self.check()?;
-        let gone = Request::read("ZRANGE").key(&self.keys.gone).number(0).number(-1);
-        let gone: Vec<_> = self.executor.send(gone.returns(ids)).await?.into_iter().collect();
+        let retired = Request::read("ZRANGE").key(&self.keys.gone).number(0).number(-1);
+        let retired: Vec<_> = self.executor.send(retired.returns(ids)).await?.into_iter().collect();
         let mut number = 0;
-        for gone in gone.chunks(PAGE) {
-            let request = Request::script(&COUNT, gone.len());
-            let lists = gone.iter().map(|id| self.keys.claimed(id));
+        for retired in retired.chunks(PAGE) {
+            let request = Request::script(&COUNT, retired.len());
+            let lists = retired.iter().map(|id| self.keys.claimed(id));
             let request = lists.fold(request, |request, list| request.key(&list));
             number += self.executor.send(request.returns(reply::count)).await?;
         }
@@ -251,7 +251,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
 
     /// Reads the statistics, and whether the lists of all consumers were counted at the same
     /// moment: a job may go from one to the other.
-    async fn look(&self, with_gone: bool) -> Result<(QueueStats, bool)> {
+    async fn look(&self, with_retired: bool) -> Result<(QueueStats, bool)> {
         self.check()?;
         let keys = &self.keys;
         let known = Request::read("ZRANGE").key(&keys.consumers).number(0).number(-1);
@@ -264,7 +264,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
             let lists = holders.iter().map(|holder| keys.claimed(holder));
             let request = request.key(&keys.gone).key(&keys.settings);
             let request = lists.fold(request, |request, list| request.key(&list));
-            let request = request.number(u8::from(with_gone));
+            let request = request.number(u8::from(with_retired));
             let (stats, holders_now) = self.executor.send(request.returns(read)).await?;
             let is_exact = holders_now.is_subset(&holders);
             looks += 1;
@@ -300,7 +300,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
 
     /// Registers a consumer for lease renewal.
     pub(super) fn keep(&self, session: &Arc<ConsumerSession>) -> io::Result<()> {
-        self.maintenance.keep(session.clone(), || self.executor.threaded())
+        self.maintenance.keep(session.clone(), || self.executor.to_blocking())
     }
 
     /// Returns an error if the queue cannot be used.

@@ -164,7 +164,9 @@ where
                 }
             };
             let thread = thread::Builder::new().name("redis-worker".into()).spawn(work);
-            thread.map_err(|error| Error::Configuration(format!("no thread to work: {error}")))?;
+            thread.map_err(|error| {
+                Error::Configuration(format!("cannot start a worker thread: {error}"))
+            })?;
         }
         let mut consumer = self.consumer();
         let mut backoff = WorkerBackoff::new();

@@ -13,13 +13,13 @@ use super::stats::ReadThroughStats;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
 #[cfg(feature = "near-cache")]
-use crate::collections::NearCache;
+use crate::collections::NearCacheSettings;
 use crate::collections::{Name, Ttl};
 use crate::error::Result;
 use crate::handler_result::HandlerResult;
 use crate::keys::name_of;
 #[cfg(feature = "near-cache")]
-use crate::near::CacheStats;
+use crate::near::NearCacheStats;
 
 /// A read-through cache: the value of an id is in the string `name~rc:cache:id`, or else it is
 /// loaded by a user-defined function and stored there.
@@ -176,14 +176,14 @@ where
     /// Connects a near cache in front of this cache, and returns the combination. It keeps values
     /// while they are fresh, as described for [`CachedDict`](crate::CachedDict).
     #[cfg(feature = "near-cache")]
-    pub fn near(&self, settings: NearCache) -> E::Reply<Self> {
+    pub fn near(&self, settings: NearCacheSettings) -> E::Reply<Self> {
         let names = self.names.clone();
         self.shared.near(settings, move |shared| Self { shared, names })
     }
 
     /// Returns the statistics of the near cache, if there is one.
     #[cfg(feature = "near-cache")]
-    pub fn near_stats(&self) -> Option<CacheStats> {
+    pub fn near_stats(&self) -> Option<NearCacheStats> {
         self.shared.near_stats()
     }
 

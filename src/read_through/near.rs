@@ -6,9 +6,9 @@ use super::engine::Mode;
 use super::freshness::{Age, Freshness};
 use crate::client::RoundTrips;
 use crate::codec::Codec;
-use crate::collections::{Cached, NearCache, RedisDict};
+use crate::collections::{Cached, NearCacheSettings, RedisDict};
 use crate::error::{Error, Result};
-use crate::near::CacheStats;
+use crate::near::NearCacheStats;
 
 /// A near cache of all values that are fresh.
 pub(crate) struct NearLayer<V: Codec<Owned: Sync>, E: RoundTrips> {
@@ -26,7 +26,7 @@ impl<V: Codec<Owned: Sync>, E: RoundTrips> NearLayer<V, E> {
         executor: E,
         prefix: Vec<u8>,
         freshness: Freshness,
-        settings: NearCache,
+        settings: NearCacheSettings,
     ) -> Result<Self> {
         let dict = RedisDict::of_cache(&executor, &prefix);
         let (margin, is_early) = (freshness.margin(), freshness.early > 0.0);
@@ -70,7 +70,7 @@ impl<V: Codec<Owned: Sync>, E: RoundTrips> NearLayer<V, E> {
         &self.cached
     }
 
-    pub(crate) fn stats(&self) -> CacheStats {
+    pub(crate) fn stats(&self) -> NearCacheStats {
         self.cached.stats()
     }
 }

@@ -76,7 +76,7 @@ where
     #[cfg(feature = "near-cache")]
     pub(super) fn near<C: Send + 'static>(
         &self,
-        settings: crate::collections::NearCache,
+        settings: crate::collections::NearCacheSettings,
         made: impl FnOnce(Self) -> C + Send + 'static,
     ) -> E::Reply<C> {
         let engine = self.0.clone();
@@ -94,7 +94,7 @@ where
     }
 
     #[cfg(feature = "near-cache")]
-    pub(super) fn near_stats(&self) -> Option<crate::near::CacheStats> {
+    pub(super) fn near_stats(&self) -> Option<crate::near::NearCacheStats> {
         self.0.near.as_ref().map(super::near::NearLayer::stats)
     }
 

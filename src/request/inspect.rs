@@ -6,7 +6,7 @@ use std::sync::Arc;
 use redis::Value;
 
 use super::script::Script;
-use super::{Abandonment, Arguments, Rare, Refused, Request};
+use super::{Arguments, DropReport, Rare, Refused, Request};
 use crate::changes::ChangePublishing;
 use crate::error::{Attempt, Error};
 use crate::keys::{Gather, Place};
@@ -69,8 +69,8 @@ impl Request {
     }
 
     /// The callback to call if the wait is dropped.
-    pub(crate) fn abandonment(&self) -> Option<&Abandonment> {
-        self.rare.as_ref()?.abandonment.as_ref()
+    pub(crate) fn drop_report(&self) -> Option<&DropReport> {
+        self.rare.as_ref()?.drop_report.as_ref()
     }
 
     pub(crate) fn place(&self) -> Place {

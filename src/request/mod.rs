@@ -1,15 +1,15 @@
 //! Requests: the arguments of a command, and what a client must know of them.
 
-mod abandonment;
 mod divide;
+mod dropped_wait;
 mod inspect;
 mod properties;
 pub(crate) mod script;
 
-#[cfg(feature = "async")]
-pub(crate) use abandonment::Reporter;
-pub(crate) use abandonment::{Abandonment, Attended};
 pub(crate) use divide::several_slots;
+#[cfg(feature = "async")]
+pub(crate) use dropped_wait::Reporter;
+pub(crate) use dropped_wait::{Attended, DropReport};
 pub(crate) use script::{Script, Source};
 
 use std::borrow::Cow;
@@ -49,7 +49,7 @@ struct Rare {
     wait: Option<Wait>,
     waits_once: bool,
     undo: Option<&'static str>,
-    abandonment: Option<Abandonment>,
+    drop_report: Option<DropReport>,
     needs: Option<&'static str>,
     refused: Option<Refused>,
     known_reply: Option<Value>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use redis::Value;
 
-use super::{Abandonment, Request};
+use super::{DropReport, Request};
 use crate::changes::ChangePublishing;
 use crate::keys::{Gather, Place};
 use crate::time::Wait;
@@ -70,11 +70,11 @@ impl Request {
     /// wait has ended on the server too: with the reply, which is `Nil` if nothing was taken or
     /// sent, or with `None` if the outcome cannot be known. This may be while the call is being
     /// dropped, or later in a task. A call that is not dropped reports nothing.
-    pub(crate) fn on_abandoned(
+    pub(crate) fn on_dropped(
         mut self,
         report: impl FnOnce(Option<Value>) + Send + 'static,
     ) -> Self {
-        self.rare().abandonment = Some(Abandonment::new(report));
+        self.rare().drop_report = Some(DropReport::new(report));
         self
     }
 

@@ -14,7 +14,7 @@ pub(crate) struct Script {
     /// Whether it makes changes in several steps, of which a later one may fail.
     pub(crate) has_steps: bool,
     plain: OnceLock<Source>,
-    telling: OnceLock<Source>,
+    publishing: OnceLock<Source>,
 }
 
 /// The source of a script, as sent to the server.
@@ -37,7 +37,7 @@ impl Script {
     }
 
     const fn made(name: &'static str, source: Option<&'static str>, has_steps: bool) -> Self {
-        Self { name, source, has_steps, plain: OnceLock::new(), telling: OnceLock::new() }
+        Self { name, source, has_steps, plain: OnceLock::new(), publishing: OnceLock::new() }
     }
 
     pub(crate) fn hash(&self) -> &str {
@@ -50,7 +50,7 @@ impl Script {
 
     /// The same script, which publishes its changes.
     pub(crate) fn publishing(&self) -> &Source {
-        self.telling.get_or_init(|| Source::new(changes::telling(self.source)))
+        self.publishing.get_or_init(|| Source::new(changes::publishing_source(self.source)))
     }
 }
 

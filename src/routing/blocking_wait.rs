@@ -27,7 +27,7 @@ impl<N: Node> Router<N> {
         wait: Wait,
         to: Destination,
     ) -> Result<Value> {
-        let mut attended = Attended::new(request.abandonment());
+        let mut attended = Attended::new(request.drop_report());
         let reply = self.wait_in_slices(request, wait, to, &mut attended).await;
         attended.end();
         reply
@@ -82,13 +82,13 @@ impl<N: Node> Router<N> {
                 reply => RetryDecision::on_wait(reply, repetition, is_replaced),
             };
             if reply.is_err() {
-                self.servers.doubt();
+                self.servers.mark_stale();
             }
             match decision {
                 RetryDecision::Done => {}
                 RetryDecision::Backoff if deadline.is_over() => {}
                 RetryDecision::Backoff => {
-                    self.servers.doubt();
+                    self.servers.mark_stale();
                     N::pause(pauses.next().min(deadline.left())).await;
                     redirects = begin();
                     continue;

@@ -261,7 +261,7 @@ mod tests {
     use crate::connection::{Connector, Stub, StubNode};
     use crate::keys::Gather;
     use crate::time::finish;
-    use crate::topology::{Origin, Seeds, Servers};
+    use crate::topology::{Discovery, Seeds, Servers};
 
     #[test]
     fn everything_is_sent_before_the_first_reply_is_waited_for() {
@@ -272,8 +272,8 @@ mod tests {
         });
         let connector = Connector::new("redis://seed:1/").unwrap();
         let seeds = Seeds::new(vec![StubNode::new(connector.clone(), &stub)]);
-        let origin = Origin::Cluster(seeds);
-        let servers = Servers::found(origin, connector, stub.clone(), Duration::from_secs(1));
+        let discovery = Discovery::Cluster(seeds);
+        let servers = Servers::found(discovery, connector, stub.clone(), Duration::from_secs(1));
         let router: Router<StubNode> = Router::new(servers);
         let keys = (0..100).map(|key| format!("key {key}"));
         let mget = Request::read("MGET").divisible(Gather::InOrder);

@@ -20,14 +20,14 @@ pub(crate) struct Redirects {
     redirections: u32,
     /// The deadline of the call.
     pub(crate) deadline: Deadline,
-    patience: Option<(Deadline, Pauses)>,
+    failover: Option<(Deadline, Pauses)>,
 }
 
 impl Redirects {
     pub(crate) fn to(destination: Destination, deadline: Deadline) -> Self {
         let origin = destination.clone();
-        let (asking, asked, redirections, patience) = (false, String::new(), 0, None);
-        Self { origin, destination, asking, asked, redirections, deadline, patience }
+        let (asking, asked, redirections, failover) = (false, String::new(), 0, None);
+        Self { origin, destination, asking, asked, redirections, deadline, failover }
     }
 
     /// Returns the server to ask.
@@ -43,7 +43,7 @@ impl Redirects {
         servers: &Servers<N>,
         decision: RetryDecision,
     ) -> bool {
-        let is_last = servers.patience() == Duration::ZERO || self.deadline.is_over();
+        let is_last = servers.failover_timeout() == Duration::ZERO || self.deadline.is_over();
         if decision == RetryDecision::Done || is_last {
             return false;
         }
@@ -58,12 +58,12 @@ impl Redirects {
                 true
             }
             RetryDecision::Moved(address) if self.redirections < MOST_REDIRECTIONS => {
-                servers.doubt();
+                servers.mark_stale();
                 self.destination = Destination::Address(address.into());
                 true
             }
             _ => {
-                servers.doubt();
+                servers.mark_stale();
                 self.redirections = 0;
                 self.destination = self.origin.clone();
                 self.pause(servers).await
@@ -73,8 +73,8 @@ impl Redirects {
 
     /// Backs off. Returns whether the time for a failover is not yet over.
     async fn pause<N: Node>(&mut self, servers: &Servers<N>) -> bool {
-        let begin = || (Deadline::after(Wait::For(servers.patience())), Pauses::new());
-        let (deadline, pauses) = self.patience.get_or_insert_with(begin);
+        let begin = || (Deadline::after(Wait::For(servers.failover_timeout())), Pauses::new());
+        let (deadline, pauses) = self.failover.get_or_insert_with(begin);
         if deadline.is_over() {
             return false;
         }

@@ -19,12 +19,12 @@ use crate::topology::{Destination, Servers};
 pub(crate) struct Router<N: Node> {
     pub(crate) servers: Servers<N>,
     /// Whether a server did not reveal its run id.
-    are_nameless: AtomicBool,
+    lacks_run_ids: AtomicBool,
 }
 
 impl<N: Node> Router<N> {
     pub(crate) fn new(servers: Servers<N>) -> Self {
-        Self { servers, are_nameless: AtomicBool::new(false) }
+        Self { servers, lacks_run_ids: AtomicBool::new(false) }
     }
 
     /// The name of the servers in messages, without passwords.
@@ -40,20 +40,20 @@ impl<N: Node> Router<N> {
     /// so that after it no kept connection is trusted.
     pub(crate) fn checked<T>(&self, reply: Result<T>) -> Result<T> {
         if let Err(Error::UnexpectedReply { .. }) = reply {
-            self.servers.distrust();
+            self.servers.retire_connections();
         }
         reply
     }
 
     /// Returns whether servers are no longer asked for their run ids, since one did not reveal its
     /// own.
-    pub(crate) fn are_nameless(&self) -> bool {
-        self.are_nameless.load(Ordering::Relaxed)
+    pub(crate) fn lacks_run_ids(&self) -> bool {
+        self.lacks_run_ids.load(Ordering::Relaxed)
     }
 
     /// Stops asking servers for their run ids.
-    pub(crate) fn take_as_nameless(&self) {
-        self.are_nameless.store(true, Ordering::Relaxed);
+    pub(crate) fn stop_asking_for_run_ids(&self) {
+        self.lacks_run_ids.store(true, Ordering::Relaxed);
     }
 
     /// The form in which `request` is sent, if all its keys are asked for.
@@ -84,7 +84,7 @@ impl<N: Node> Router<N> {
     /// and perhaps nothing else ever reports it.
     pub(crate) fn without_reply(&self, fault: &TransportError, repeatable: bool) -> RetryDecision {
         if matches!(fault, TransportError::Broken(_)) {
-            self.servers.doubt();
+            self.servers.mark_stale();
         }
         RetryDecision::without_reply(fault, repeatable)
     }

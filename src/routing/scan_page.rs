@@ -100,7 +100,7 @@ impl<N: Node> Router<N> {
         with: &mut ScanOrigin,
     ) -> TransportResult<(Option<Process>, Value)> {
         let node = redirects.node(&self.servers).await?;
-        let is_named = !self.are_nameless();
+        let is_named = !self.lacks_run_ids();
         let mut lines = Vec::with_capacity(3);
         lines.extend(is_named.then(|| Line::new(&INFO, Form::AsIs)));
         lines.extend(redirects.asking.then(asking));
@@ -128,7 +128,7 @@ impl<N: Node> Router<N> {
             _ => false,
         };
         if id.is_none() && !is_passing {
-            self.take_as_nameless();
+            self.stop_asking_for_run_ids();
         }
         id.map(|id| Process::RunId(id.to_owned()))
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use redis::Value;
 
 use crate::connection::server_info;
-use crate::connection::{Node, Watch};
+use crate::connection::{Node, SilencePolicy};
 use crate::lock::Lock;
 use crate::protocol::{Form, Line};
 use crate::request::Request;
@@ -58,7 +58,7 @@ impl<'a, N: Node> SilentWait<'a, N> {
         }
         let limit = self.end.within(self.response_timeout());
         if matches!(self.to, Destination::Slot(_)) && !self.servers.are_fixed() {
-            self.servers.doubt();
+            self.servers.mark_stale();
             let now = self.servers.node(self.to, limit).await;
             if now.is_ok_and(|now| !Arc::ptr_eq(&now, self.node)) {
                 self.is_replaced.store(true, Ordering::Release);
@@ -99,7 +99,7 @@ impl<'a, N: Node> SilentWait<'a, N> {
     }
 }
 
-impl<N: Node> Watch for SilentWait<'_, N> {
+impl<N: Node> SilencePolicy for SilentWait<'_, N> {
     fn end(&self) -> Deadline {
         self.end
     }

@@ -65,7 +65,7 @@ impl<N: Node> Seeds<N> {
                         if limit.is_over() {
                             silent.push(node);
                         }
-                        problem = more_telling(problem, error);
+                        problem = more_specific(problem, error);
                     }
                     found => return found,
                 }
@@ -137,7 +137,7 @@ pub(crate) async fn slots<N: Node>(node: &N, deadline: Deadline) -> Result<Topol
             let ranges = ranges.iter().map(|range| master(range, host)).collect::<Option<Vec<_>>>();
             match ranges {
                 Some(ranges) if !ranges.is_empty() => return Ok(Topology::new(ranges)),
-                Some(_) => "is a node of no cluster that has slots",
+                Some(_) => "is in a cluster without assigned slots",
                 None => "does not answer like a node of a cluster",
             }
         }
@@ -152,7 +152,7 @@ pub(crate) async fn slots<N: Node>(node: &N, deadline: Deadline) -> Result<Topol
 
 /// Of two errors returns the one that tells more about the cluster: that a node does not accept the
 /// client, then that it cannot be reached now, then that a name does not exist.
-fn more_telling(one: Error, other: Error) -> Error {
+fn more_specific(one: Error, other: Error) -> Error {
     let weight = |error: &Error| match (error, obstacle(error)) {
         (Error::Configuration(_), _) => 0,
         (_, Obstacle::UnknownName) => 1,

@@ -10,5 +10,5 @@ mod slots;
 pub(crate) use self::cluster::read_slots;
 pub(crate) use self::cluster::{Seeds, check_alike};
 pub(crate) use self::sentinel::Sentinels;
-pub(crate) use self::servers::{Destination, Origin, RouteVersion, Servers};
+pub(crate) use self::servers::{Destination, Discovery, RouteVersion, Servers};
 pub(crate) use self::slots::Topology;

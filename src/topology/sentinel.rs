@@ -91,7 +91,7 @@ impl<N: Node> Sentinels<N> {
         let (address, name) = (&sentinel.connector().address, &self.name);
         let answer = command.read(reply).map_err(|error| match error {
             Error::Unsupported { .. } => {
-                Error::Configuration(format!("the server at {address} is no Sentinel"))
+                Error::Configuration(format!("the server at {address} is not a Sentinel"))
             }
             error => error,
         })?;

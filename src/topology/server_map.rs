@@ -65,7 +65,7 @@ impl<N> ServerMap<N> {
     }
 
     /// Records that the servers may be others by now.
-    pub(super) fn doubt(&self) {
+    pub(super) fn mark_stale(&self) {
         self.write(|found| found.confirmed = None);
     }
 

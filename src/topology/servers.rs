@@ -17,7 +17,7 @@ use crate::time::Deadline;
 
 /// The servers of a client and the current map of them.
 pub(crate) struct Servers<N: Node> {
-    origin: Origin<N>,
+    discovery: Discovery<N>,
     settings: N::Settings,
     /// The parameters of connections to servers that are found: everything but the address.
     template: Connector,
@@ -26,11 +26,11 @@ pub(crate) struct Servers<N: Node> {
     map: ServerMap<N>,
     refreshing: AtomicBool,
     redirections: AtomicU64,
-    patience: Duration,
+    failover_timeout: Duration,
 }
 
 /// How the servers are found.
-pub(crate) enum Origin<N> {
+pub(crate) enum Discovery<N> {
     Fixed,
     Sentinel(Sentinels<N>),
     Cluster(Seeds<N>),
@@ -80,42 +80,52 @@ impl<N: Node> Servers<N> {
     /// The one server of `connector`, which never changes.
     pub(crate) fn fixed(connector: Connector, settings: N::Settings) -> Self {
         let topology = Topology::one(&connector.address);
-        let mut servers = Self::found(Origin::Fixed, connector.clone(), settings, Duration::ZERO);
+        let mut servers =
+            Self::found(Discovery::Fixed, connector.clone(), settings, Duration::ZERO);
         let node = Arc::new(N::new(connector, &servers.settings));
         servers.only = Some(node.clone());
         servers.map.replace(topology, vec![node]);
         servers
     }
 
-    /// Servers that are discovered. A call waits for up to `patience` while one takes over from
-    /// another.
+    /// Servers that are discovered. A call waits for up to `failover_timeout` while one takes over
+    /// from another.
     pub(crate) fn found(
-        origin: Origin<N>,
+        discovery: Discovery<N>,
         template: Connector,
         settings: N::Settings,
-        patience: Duration,
+        failover_timeout: Duration,
     ) -> Self {
         let (only, map) = (None, ServerMap::new());
         let (refreshing, redirections) = (AtomicBool::new(false), AtomicU64::new(0));
-        Self { origin, settings, template, only, map, refreshing, redirections, patience }
+        Self {
+            discovery,
+            settings,
+            template,
+            only,
+            map,
+            refreshing,
+            redirections,
+            failover_timeout,
+        }
     }
 
     /// The same servers, with connections of another kind.
     pub(crate) fn of_kind<M: Node>(&self, settings: M::Settings) -> Servers<M> {
-        let origin = match &self.origin {
-            Origin::Fixed => return Servers::fixed(self.template.clone(), settings),
-            Origin::Sentinel(sentinels) => Origin::Sentinel(sentinels.of_kind(&settings)),
-            Origin::Cluster(seeds) => Origin::Cluster(seeds.of_kind(&settings)),
+        let discovery = match &self.discovery {
+            Discovery::Fixed => return Servers::fixed(self.template.clone(), settings),
+            Discovery::Sentinel(sentinels) => Discovery::Sentinel(sentinels.of_kind(&settings)),
+            Discovery::Cluster(seeds) => Discovery::Cluster(seeds.of_kind(&settings)),
         };
-        Servers::found(origin, self.template.clone(), settings, self.patience)
+        Servers::found(discovery, self.template.clone(), settings, self.failover_timeout)
     }
 
     /// The name of the servers in messages, without passwords.
     pub(crate) fn address(&self) -> String {
-        match &self.origin {
-            Origin::Fixed => self.template.address.clone(),
-            Origin::Sentinel(sentinels) => sentinels.address(),
-            Origin::Cluster(seeds) => seeds.address(),
+        match &self.discovery {
+            Discovery::Fixed => self.template.address.clone(),
+            Discovery::Sentinel(sentinels) => sentinels.address(),
+            Discovery::Cluster(seeds) => seeds.address(),
         }
     }
 
@@ -124,8 +134,8 @@ impl<N: Node> Servers<N> {
         self.template.information().redis_settings().db()
     }
 
-    pub(crate) fn patience(&self) -> Duration {
-        self.patience
+    pub(crate) fn failover_timeout(&self) -> Duration {
+        self.failover_timeout
     }
 
     /// The deadline of a call that begins now.
@@ -139,11 +149,11 @@ impl<N: Node> Servers<N> {
 
     /// Returns whether there is one server for ever, so that there is nothing to discover.
     pub(crate) fn are_fixed(&self) -> bool {
-        matches!(self.origin, Origin::Fixed)
+        matches!(self.discovery, Discovery::Fixed)
     }
 
     pub(crate) fn is_cluster(&self) -> bool {
-        matches!(self.origin, Origin::Cluster(_))
+        matches!(self.discovery, Discovery::Cluster(_))
     }
 
     /// The server to ask, if nothing must be found out first.
@@ -198,13 +208,13 @@ impl<N: Node> Servers<N> {
     }
 
     /// Causes the map to be refreshed before the next call.
-    pub(crate) fn doubt(&self) {
-        self.map.doubt();
+    pub(crate) fn mark_stale(&self) {
+        self.map.mark_stale();
     }
 
     /// Retires every kept connection to every server: none opened before this call is used again.
-    pub(crate) fn distrust(&self) {
-        self.map.nodes().iter().for_each(|node| node.distrust());
+    pub(crate) fn retire_connections(&self) {
+        self.map.nodes().iter().for_each(|node| node.retire_connections());
     }
 
     /// Finds the servers for the first time.
@@ -218,7 +228,7 @@ impl<N: Node> Servers<N> {
                 error
             }
         })?;
-        if let Origin::Cluster(seeds) = &self.origin {
+        if let Discovery::Cluster(seeds) = &self.discovery {
             seeds.check(&topology, deadline).await?;
         }
         self.install(topology)
@@ -255,10 +265,10 @@ impl<N: Node> Servers<N> {
 
     /// Returns whether the map must be refreshed before it is used.
     fn is_stale(&self) -> bool {
-        let trust = match self.origin {
-            Origin::Fixed => return false,
-            Origin::Sentinel(_) => TRUST_IN_A_MASTER,
-            Origin::Cluster(_) => Duration::MAX,
+        let trust = match self.discovery {
+            Discovery::Fixed => return false,
+            Discovery::Sentinel(_) => MASTER_CACHE_TTL,
+            Discovery::Cluster(_) => Duration::MAX,
         };
         !self.map.is_confirmed(trust)
     }
@@ -266,7 +276,7 @@ impl<N: Node> Servers<N> {
     /// Refreshes the map, unless another call is doing so. If that fails, the old map stays.
     async fn refresh(&self, deadline: Deadline) -> Result<()> {
         if self.refreshing.swap(true, Ordering::AcqRel) {
-            let deadline = deadline.within(self.patience);
+            let deadline = deadline.within(self.failover_timeout);
             while self.map.is_empty() && !deadline.is_over() {
                 N::pause(WHILE_ANOTHER_ASKS).await;
             }
@@ -285,13 +295,13 @@ impl<N: Node> Servers<N> {
 
     /// Asks for the servers, in the way of the client.
     async fn discover(&self, deadline: Deadline) -> Result<Topology> {
-        match &self.origin {
-            Origin::Fixed => Ok(Topology::one(&self.template.address)),
-            Origin::Sentinel(sentinels) => {
+        match &self.discovery {
+            Discovery::Fixed => Ok(Topology::one(&self.template.address)),
+            Discovery::Sentinel(sentinels) => {
                 let known = self.map.topology();
                 sentinels.find_master(&known, |address| self.at(address), deadline).await
             }
-            Origin::Cluster(seeds) => seeds.find_servers(&self.map.nodes(), deadline).await,
+            Discovery::Cluster(seeds) => seeds.find_servers(&self.map.nodes(), deadline).await,
         }
     }
 
@@ -316,6 +326,6 @@ impl Drop for Refreshing<'_> {
 const NO_OWNER: &str = "no server is known to have the slot of the key";
 
 /// A demoted master answers for some time, so Sentinels are asked this often.
-const TRUST_IN_A_MASTER: Duration = Duration::from_secs(1);
+const MASTER_CACHE_TTL: Duration = Duration::from_secs(1);
 /// The interval of checks whether another caller, which asks for the first map, has it.
 const WHILE_ANOTHER_ASKS: Duration = Duration::from_millis(5);

@@ -1,7 +1,7 @@
 //! Caches here and in Python, each of which follows the writes of the other.
 
 use redis_collections::{
-    CachedDict, ChangeFormat, Codec, MessagePack, NearCache, PyDict, RedisDict,
+    CachedDict, ChangeFormat, Codec, MessagePack, NearCacheSettings, PyDict, RedisDict,
 };
 use serde_json::json;
 
@@ -40,7 +40,7 @@ async fn a_cache_follows_changes_that_python_publishes<C: Kind>() {
     let (server, client) = server_without_notifications::<C>().await;
     let dict: RedisDict<String, MessagePack<i64>, C> =
         RedisDict::with_prefix(&client, "app/").publishing(ChangeFormat::PubSubDict);
-    let cached = ok!(dict.cached(NearCache::writer_messages()));
+    let cached = ok!(dict.cached(NearCacheSettings::writer_messages()));
     assert_eq!((ok!(cached.get("a")), ok!(cached.get("b"))), (None, None));
     assert_done(&Peer::run(&server, ["pubsub-write", "app", "a=1", "b=2"]));
     becomes(&cached, "a", Some(1)).await;
@@ -58,7 +58,7 @@ async fn a_cache_follows_writes_that_python_does_not_publish<C: Kind>() {
     let (server, client) = start::<C>().await;
     let app: RedisDict<String, MessagePack<i64>, C> = RedisDict::with_prefix(&client, "app/");
     let ns: RedisDict<String, PyDict<i64>, C> = RedisDict::with_prefix(&client, "ns&&");
-    for way in [NearCache::tracking(), NearCache::writer_messages()] {
+    for way in [NearCacheSettings::tracking(), NearCacheSettings::writer_messages()] {
         let app = ok!(app.cached(way.clone()));
         assert_eq!(ok!(app.get("a")), None);
         assert_done(&Peer::run(&server, ["dict-write", "app", "a=1"]));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis_collections::{
-    CachedDict, Client, Error, LocalServer, NearCache, OnDisconnect, RedisDict,
+    CachedDict, Client, Error, LocalServer, NearCacheSettings, OnDisconnect, RedisDict,
 };
 
 use super::support::concurrent::{Concurrent, on_threads_and_tasks};
@@ -113,7 +113,7 @@ struct CutOff<C> {
 type Cached<C> = CachedDict<String, u64, C>;
 
 impl<C: Concurrent> CutOff<C> {
-    fn start(way: Way, near_cache: NearCache) -> Outcome<(Self, Cached<C>)> {
+    fn start(way: Way, near_cache: NearCacheSettings) -> Outcome<(Self, Cached<C>)> {
         let server = LocalServer::start()?;
         let proxy = Proxy::to(server.port())?;
         let client = C::connect(C::builder(&proxy.url()));

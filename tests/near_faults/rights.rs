@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use redis::cmd;
-use redis_collections::{Client, LocalServer, NearCache, RedisDict};
+use redis_collections::{Client, LocalServer, NearCacheSettings, RedisDict};
 
 use super::support::concurrent::{Concurrent, on_threads_and_tasks};
 use super::support::eventually;
@@ -20,7 +20,8 @@ on_threads_and_tasks![
 
 fn a_right_that_a_cache_lacks_is_named<C: Concurrent>() -> Outcome {
     let server = LocalServer::start()?;
-    let (tracking, messages) = (NearCache::tracking(), NearCache::writer_messages());
+    let (tracking, messages) =
+        (NearCacheSettings::tracking(), NearCacheSettings::writer_messages());
     for (near_cache, rights, refused) in [
         (&tracking, "~* &* +@all -client|tracking", "CLIENT"),
         (&tracking, "~* &* +@all -subscribe", "SUBSCRIBE"),
@@ -49,7 +50,7 @@ fn rights_to_the_keys_and_channels_of_the_dict_are_enough<C: Concurrent>() -> Ou
     let server = LocalServer::start()?;
     let client = client_with::<C>(&server, "~d:* resetchannels &d:* +@all")?;
     let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
-    for near_cache in [NearCache::tracking(), NearCache::writer_messages()] {
+    for near_cache in [NearCacheSettings::tracking(), NearCacheSettings::writer_messages()] {
         let cached = C::finish(async { settle!(dict.cached(near_cache.max_staleness(BOUND))) })?;
         C::finish(async { settle!(dict.insert("a", &1)) })?;
         let found = || C::finish(async { settle!(cached.get("a")) });
@@ -78,7 +79,7 @@ fn an_undetected_change_is_served_no_longer_than_the_time_to_live<C: Concurrent>
     ] {
         let server = LocalServer::start()?;
         let dict: RedisDict<String, u64, C> = RedisDict::new(&client_with(&server, rights)?, "d");
-        let near_cache = NearCache::writer_messages().time_to_live(LIFE);
+        let near_cache = NearCacheSettings::writer_messages().time_to_live(LIFE);
         let cached = opened::<C, _>(|| dict.cached(near_cache.clone()));
         query::<()>(server.url(), "SET d:a 1")?;
         let get = || C::finish(async { settle!(cached.get("a")) });

@@ -12,8 +12,8 @@ use log::{LevelFilter, Log, Metadata, Record};
 use older::Older;
 use redis_collections::keyword;
 use redis_collections::{
-    CachedDict, ChangeFormat, Event, LocalServer, NearCache, RedisDict, RedisHashDict, RedisList,
-    RedisSet,
+    CachedDict, ChangeFormat, Event, LocalServer, NearCacheSettings, RedisDict, RedisHashDict,
+    RedisList, RedisSet,
 };
 use support::eventually;
 use support::kinds::{Kind, ok, on_both_kinds, settle};
@@ -84,7 +84,7 @@ async fn a_near_cache_follows_every_program_on_an_older_server<C: Kind>() {
     let (server, older) = older();
     let client: C = connect(older.url()).await;
     let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
-    let cached = ok!(dict.cached(NearCache::writer_messages()));
+    let cached = ok!(dict.cached(NearCacheSettings::writer_messages()));
     assert!(cached.sees_foreign_writes());
     for number in [1, 2, 3] {
         let () = query(server.url(), &format!("SET d:a {number}")).expect("a foreign write");
@@ -99,8 +99,8 @@ async fn a_missing_key_that_becomes_one_of_any_type_is_seen<C: Kind>() {
         let client: C = connect(server.url()).await;
         let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, "k");
         let hash: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, "key");
-        let dict = ok!(dict.cached(NearCache::writer_messages()));
-        let hash = ok!(hash.cached(NearCache::writer_messages()));
+        let dict = ok!(dict.cached(NearCacheSettings::writer_messages()));
+        let hash = ok!(hash.cached(NearCacheSettings::writer_messages()));
         assert!(dict.sees_foreign_writes() && hash.sees_foreign_writes());
         assert_eq!((ok!(dict.get("ey")), ok!(hash.get("a"))), (None, None));
         let () = query(server.url(), create).expect("a foreign write");
@@ -165,7 +165,7 @@ async fn missing_notifications_are_reported<C: Kind>() {
         let mut events = ok!(dict.subscribe("*"));
         assert!(!events.sees_foreign_writes());
         assert_eq!(warnings(), 1);
-        let cached = ok!(dict.cached(NearCache::writer_messages()));
+        let cached = ok!(dict.cached(NearCacheSettings::writer_messages()));
         assert!(!cached.sees_foreign_writes());
         assert!(!cached.stats().is_certain, "{:?}", cached.stats());
         assert_eq!(warnings(), 2);
@@ -199,7 +199,7 @@ async fn missing_notifications_are_reported<C: Kind>() {
 async fn tracking_needs_no_notifications<C: Kind>() {
     let (_server, client): (_, C) = Blind::ConfigRenamed.start().await;
     let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
-    let cached = ok!(dict.cached(NearCache::tracking()));
+    let cached = ok!(dict.cached(NearCacheSettings::tracking()));
     assert!(cached.sees_foreign_writes());
     assert!(cached.stats().is_certain, "{:?}", cached.stats());
 }

@@ -33,7 +33,7 @@ impl Report {
         let url = crew.servers.url();
         let queue = queue(&Client::open(url)?);
         let dead = queue.dead().list(usize::MAX)?.into_iter();
-        let dead = dead.map(|dead| Ok((dead.value?, dead.attempts)));
+        let dead = dead.map(|dead| Ok((dead.value?, dead.deliveries)));
         let dead = dead.collect::<Result<Vec<_>, redis_collections::Undecodable>>()?;
         let owned = [format!("{QUEUE}~rc:dead"), format!("{QUEUE}~rc:counts")];
         let mut left = crew.keys("*")?;
@@ -72,8 +72,10 @@ impl Report {
         claim(duplicates <= bound, format!("{duplicates} duplicates are more than {bound}"));
         let dead: BTreeSet<_> = self.dead.iter().map(|(job, _)| job.as_str()).collect();
         claim(dead.len() == self.dead.len(), format!("buried twice: {:?}", self.dead));
-        let rightly = |(job, attempts): &(String, u32)| {
-            Work::of(job).is_poison() && known.contains(job.as_str()) && *attempts == MAX_DELIVERIES
+        let rightly = |(job, deliveries): &(String, u32)| {
+            Work::of(job).is_poison()
+                && known.contains(job.as_str())
+                && *deliveries == MAX_DELIVERIES
         };
         let wrongly: Vec<_> = self.dead.iter().filter(|dead| !rightly(dead)).collect();
         claim(wrongly.is_empty(), format!("wrongly buried: {wrongly:?}"));

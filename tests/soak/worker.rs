@@ -35,7 +35,7 @@ pub(crate) fn work(number: &str, mode: &str, url: &str, record: &str) -> Outcome
         (_, Face::Worker) => {
             let queue = queue(&Client::finish(client::<Client>(url))?);
             let worker = queue.worker(move |job: Job<String>| {
-                thread::sleep(desk.begin(&job, job.attempts())?);
+                thread::sleep(desk.begin(&job, job.deliveries())?);
                 desk.end(&job);
                 Ok::<_, &str>(())
             });
@@ -46,7 +46,7 @@ pub(crate) fn work(number: &str, mode: &str, url: &str, record: &str) -> Outcome
             let worker = queue.worker(move |job: Job<String, AsyncClient>| {
                 let desk = desk.clone();
                 async move {
-                    tokio::time::sleep(desk.begin(&job, job.attempts())?).await;
+                    tokio::time::sleep(desk.begin(&job, job.deliveries())?).await;
                     desk.end(&job);
                     Ok::<_, &str>(())
                 }
@@ -77,7 +77,7 @@ async fn consume<C: Kind>(url: &str, post: Post, desk: &Desk, stop: &StopHandle)
             }
         };
         handled += 1;
-        match desk.begin(&job, job.attempts()) {
+        match desk.begin(&job, job.deliveries()) {
             Err(_) => job.retry(AFTER_A_FAILURE),
             Ok(time) => {
                 thread::sleep(time);
@@ -138,7 +138,7 @@ struct Desk(Record);
 
 impl Desk {
     /// How long the job takes, unless it fails.
-    fn begin(&self, job: &str, attempts: u32) -> std::result::Result<Duration, &'static str> {
+    fn begin(&self, job: &str, deliveries: u32) -> std::result::Result<Duration, &'static str> {
         let jobs = [job.to_owned()];
         self.0.note(Event::Begun, &jobs);
         let fails = match Work::of(job) {
@@ -146,7 +146,7 @@ impl Desk {
             Work::Item => return Ok(Duration::ZERO),
             Work::Crash => process::abort(),
             Work::Slow => return Ok(SLOW),
-            Work::FailsFirst if attempts > 0 => return Ok(QUICK),
+            Work::FailsFirst if deliveries > 0 => return Ok(QUICK),
             Work::FailsFirst => "it fails the first time",
             Work::Poison => "it always fails",
         };

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use redis_collections::{CachedDict, ChangeFormat, Client, NearCache, RedisDict};
+use redis_collections::{CachedDict, ChangeFormat, Client, NearCacheSettings, RedisDict};
 
 use super::kinds::{Kind, settle};
 use super::servers::PATIENCE;
@@ -36,10 +36,10 @@ pub(crate) enum Way {
 impl Way {
     pub(crate) const ALL: [Self; 3] = [Self::Tracking, Self::Messages, Self::Keyspace];
 
-    pub(crate) fn near_cache(self) -> NearCache {
+    pub(crate) fn near_cache(self) -> NearCacheSettings {
         let near_cache = match self {
-            Self::Tracking => NearCache::tracking(),
-            Self::Messages | Self::Keyspace => NearCache::writer_messages(),
+            Self::Tracking => NearCacheSettings::tracking(),
+            Self::Messages | Self::Keyspace => NearCacheSettings::writer_messages(),
         };
         near_cache.max_staleness(BOUND)
     }
@@ -84,7 +84,7 @@ impl<C: Kind> Watch<C> {
         reader: &C,
         writer: &Client,
         prefix: &str,
-        (near_cache, bound): (NearCache, Duration),
+        (near_cache, bound): (NearCacheSettings, Duration),
     ) -> Self {
         let dict: RedisDict<u64, u64, C> = RedisDict::with_prefix(reader, prefix);
         let cached = opened::<C, _>(|| dict.cached(near_cache.clone()));

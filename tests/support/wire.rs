@@ -15,7 +15,7 @@ pub(crate) struct Wire {
 }
 
 /// Channels that are listened to.
-pub(crate) struct Heard(Connection);
+pub(crate) struct Subscribed(Connection);
 
 impl Wire {
     pub(crate) fn to(url: &str, service: &str) -> Self {
@@ -143,17 +143,17 @@ impl Wire {
         }
     }
 
-    pub(crate) fn listen(&self, channels: &[&str]) -> Heard {
+    pub(crate) fn listen(&self, channels: &[&str]) -> Subscribed {
         let mut connection = connect(&self.url);
         connection.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         for channel in channels {
             redis::cmd("SUBSCRIBE").arg(self.name(channel)).exec(&mut connection).expect("a reply");
         }
-        Heard(connection)
+        Subscribed(connection)
     }
 }
 
-impl Heard {
+impl Subscribed {
     /// The next channel and message.
     pub(crate) fn next(&mut self) -> (String, String) {
         loop {

@@ -9,8 +9,8 @@ pub trait Cached: Clone + Send + Sync + 'static {
     /// Whether reads block the thread, and so need one of their own.
     const BLOCKS: bool = false;
 
-    /// Whether the writers tell of their changes, as this crate's can.
-    const IS_TOLD: bool = false;
+    /// Whether the writers publish their changes, as this crate's can.
+    const PUBLISHES: bool = false;
 
     /// How many hashes it can read, or any number of them.
     const HASHES: Option<usize> = None;

@@ -12,7 +12,7 @@ mod writer;
 
 pub use cached::{Cached, Result};
 pub use driver::{Driver, DriverCache, DriverPlain};
-pub use near::{Keyspace, Kind, Near, Notices, Tracking, Way};
+pub use near::{Keyspace, Kind, Near, Tracking, Way, WriterMessages};
 pub use path::Path;
 pub use race::{Outcome, READERS, Race};
 pub use stampede::{Stampede, Stampeded, Subject, run_as_worker};

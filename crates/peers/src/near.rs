@@ -2,36 +2,36 @@ use std::fmt;
 use std::sync::Arc;
 
 use redis_collections::{
-    AsyncClient, CachedDict, CachedHashDict, Client, NearCache, RedisDict, RedisHashDict,
+    AsyncClient, CachedDict, CachedHashDict, Client, NearCacheSettings, RedisDict, RedisHashDict,
     RoundTrips,
 };
 
 use crate::{Cached, Result};
 
-/// This crate's near cache, on either client, in one of its ways of hearing of changes.
+/// This crate's near cache, on either client, in one of its ways of receiving changes.
 pub struct Near<E: Kind, W> {
     dict: CachedDict<String, u64, E>,
     hashes: Arc<[CachedHashDict<String, u64, E>]>,
     way: W,
 }
 
-/// How a near cache hears of changes.
+/// The way in which a near cache receives changes.
 pub trait Way: Copy + Default + Send + Sync + 'static {
     const NAME: &'static str;
-    const IS_TOLD: bool;
+    const PUBLISHES: bool;
 
-    fn settings() -> NearCache;
+    fn settings() -> NearCacheSettings;
 }
 
 /// From the server.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tracking;
 
-/// From writers that tell.
+/// From writers that publish.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Notices;
+pub struct WriterMessages;
 
-/// Through keyspace notifications, of writers that tell nothing.
+/// Through keyspace notifications, of writers that publish nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Keyspace;
 
@@ -50,7 +50,7 @@ pub trait Kind: RoundTrips {
 
 impl<E: Kind, W: Way> Cached for Near<E, W> {
     const BLOCKS: bool = E::BLOCKS;
-    const IS_TOLD: bool = W::IS_TOLD;
+    const PUBLISHES: bool = W::PUBLISHES;
     const HASHES: Option<usize> = Some(HASHES);
 
     fn name() -> String {
@@ -98,28 +98,28 @@ fn plain(values: Vec<Option<Arc<u64>>>) -> Vec<Option<u64>> {
 
 impl Way for Tracking {
     const NAME: &'static str = "tracking";
-    const IS_TOLD: bool = false;
+    const PUBLISHES: bool = false;
 
-    fn settings() -> NearCache {
-        NearCache::tracking()
+    fn settings() -> NearCacheSettings {
+        NearCacheSettings::tracking()
     }
 }
 
-impl Way for Notices {
-    const NAME: &'static str = "notices";
-    const IS_TOLD: bool = true;
+impl Way for WriterMessages {
+    const NAME: &'static str = "writer messages";
+    const PUBLISHES: bool = true;
 
-    fn settings() -> NearCache {
-        NearCache::writer_messages()
+    fn settings() -> NearCacheSettings {
+        NearCacheSettings::writer_messages()
     }
 }
 
 impl Way for Keyspace {
     const NAME: &'static str = "keyspace";
-    const IS_TOLD: bool = false;
+    const PUBLISHES: bool = false;
 
-    fn settings() -> NearCache {
-        NearCache::writer_messages()
+    fn settings() -> NearCacheSettings {
+        NearCacheSettings::writer_messages()
     }
 }
 
@@ -161,7 +161,7 @@ impl<E: Kind, W> fmt::Debug for Near<E, W> {
     }
 }
 
-/// Each has a connection of its own on which it hears of changes.
+/// Each has a connection of its own on which it receives changes.
 const HASHES: usize = 16;
 /// No reader waits for another one's.
 const CONNECTIONS: u32 = 64;

@@ -41,8 +41,8 @@ impl Race {
     /// Runs on a server of its own.
     pub async fn run<C: Cached>(self) -> Result<Outcome> {
         let server = LocalServer::start()?;
-        let writer = match C::IS_TOLD {
-            true => Writer::telling(server.url(), C::HASHES.unwrap_or(self.keys)).await?,
+        let writer = match C::PUBLISHES {
+            true => Writer::publishing(server.url(), C::HASHES.unwrap_or(self.keys)).await?,
             false => Writer::plain(server.url()).await?,
         };
         let cache = C::connect(server.url(), self.keys * ROOM).await?;

@@ -11,8 +11,8 @@ use crate::driver::patient;
 #[derive(Clone, Debug)]
 pub(crate) enum Writer {
     Plain(MultiplexedConnection),
-    /// It tells of what it writes.
-    Telling {
+    /// It publishes what it writes.
+    Publishing {
         dict: RedisDict<String, u64, AsyncClient>,
         hashes: Hashes,
     },
@@ -26,12 +26,12 @@ impl Writer {
         Ok(Self::Plain(client.get_multiplexed_async_connection_with_config(&patient()).await?))
     }
 
-    pub(crate) async fn telling(url: &str, hashes: usize) -> Result<Self> {
+    pub(crate) async fn publishing(url: &str, hashes: usize) -> Result<Self> {
         let client = AsyncClient::open(url).await?;
         let hash = |hash| RedisHashDict::new(&client, format!("hash:{hash}"));
         let hashes = (0..hashes).map(|number| hash(number).publishing(ChangeFormat::Own)).collect();
         let dict = RedisDict::new(&client, "key").publishing(ChangeFormat::Own);
-        Ok(Self::Telling { dict, hashes })
+        Ok(Self::Publishing { dict, hashes })
     }
 
     pub(crate) async fn set(&self, key: &str, value: u64) -> Result<()> {
@@ -41,7 +41,7 @@ impl Writer {
                 command.arg(format!("key:{key}")).arg(value);
                 command.exec_async(&mut connection.clone()).await?;
             }
-            Self::Telling { dict, .. } => dict.insert(key, &value).await?,
+            Self::Publishing { dict, .. } => dict.insert(key, &value).await?,
         }
         Ok(())
     }
@@ -53,7 +53,7 @@ impl Writer {
                 command.arg(format!("hash:{hash}")).arg(field).arg(value);
                 command.exec_async(&mut connection.clone()).await?;
             }
-            Self::Telling { hashes, .. } => _ = hashes[hash].insert(field, &value).await?,
+            Self::Publishing { hashes, .. } => _ = hashes[hash].insert(field, &value).await?,
         }
         Ok(())
     }

@@ -2,8 +2,8 @@
 
 use redis_collections::{AsyncClient, Client};
 use redis_collections_peers::{
-    Cached, DriverCache, DriverPlain, Keyspace, Near, Notices, Outcome, Path, READERS, Race,
-    Tracking,
+    Cached, DriverCache, DriverPlain, Keyspace, Near, Outcome, Path, READERS, Race, Tracking,
+    WriterMessages,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,11 +39,13 @@ macro_rules! nothing_is_stale {
 
 nothing_is_stale! {
     nothing_is_stale_that_a_tracking_cache_of_an_async_client_has: Near<AsyncClient, Tracking>,
-    nothing_is_stale_that_a_cache_of_an_async_client_with_notices_has: Near<AsyncClient, Notices>,
+    nothing_is_stale_that_a_cache_of_an_async_client_with_notices_has:
+        Near<AsyncClient, WriterMessages>,
     nothing_is_stale_that_a_cache_of_an_async_client_with_keyspace_events_has:
         Near<AsyncClient, Keyspace>,
     nothing_is_stale_that_a_tracking_cache_of_a_blocking_client_has: Near<Client, Tracking>,
-    nothing_is_stale_that_a_cache_of_a_blocking_client_with_notices_has: Near<Client, Notices>,
+    nothing_is_stale_that_a_cache_of_a_blocking_client_with_notices_has:
+        Near<Client, WriterMessages>,
     nothing_is_stale_that_a_cache_of_a_blocking_client_with_keyspace_events_has:
         Near<Client, Keyspace>,
 }

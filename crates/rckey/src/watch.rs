@@ -37,7 +37,7 @@ pub(crate) fn watch(opened: &Opened, names: &[String]) -> Result<(), Failure> {
         known: known.into_iter().map(|known| (known.name.clone(), Some(known))).collect(),
         rows: BTreeMap::new(),
         head: String::new(),
-        is_cut_off: false,
+        is_disconnected: false,
     };
     let mut refresh = Instant::now();
     while stopped.try_recv().is_err() {
@@ -64,7 +64,7 @@ struct Board<'a> {
     /// The state of the service, or the last error.
     head: String,
     /// Whether the server was unreachable at the last check.
-    is_cut_off: bool,
+    is_disconnected: bool,
 }
 
 impl Board<'_> {
@@ -92,7 +92,7 @@ impl Board<'_> {
         let readings = service.read_many(self.rows.keys());
         match readings.and_then(|readings| Ok((readings, service.is_served()?))) {
             Ok((readings, is_served)) => {
-                if mem::take(&mut self.is_cut_off) {
+                if mem::take(&mut self.is_disconnected) {
                     self.complain("the server is reachable again");
                 }
                 let not = if is_served { "" } else { "not " };
@@ -102,7 +102,7 @@ impl Board<'_> {
             // The monitor continues too when the server is available again.
             Err(error) if error.is_transient() => {
                 self.head = error.to_string();
-                if !mem::replace(&mut self.is_cut_off, true) {
+                if !mem::replace(&mut self.is_disconnected, true) {
                     self.complain(&error.to_string());
                 }
                 Ok(())

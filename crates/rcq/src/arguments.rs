@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use redis_collections_cli::options::{Options, time};
 
-/// Looks after work queues in Redis or Valkey: lists, to which anybody may push jobs
+/// Manages work queues in Redis or Valkey
 #[derive(Parser)]
 #[command(
     name = "rcq",
@@ -18,7 +18,7 @@ use redis_collections_cli::options::{Options, time};
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) options: Options,
-    /// The server is a node of a cluster, where names of queues need a hash tag: {mail}
+    /// Connect to a cluster, where queue names need a hash tag: {mail}
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) cluster: bool,
     #[command(subcommand)]
@@ -27,12 +27,12 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Show how many jobs wait, run, failed and were done
+    /// Show the contents and counters of a queue
     #[command(override_usage = "rcq stats <QUEUE> [OPTIONS]")]
     Stats {
         #[command(flatten)]
         queue: Queue,
-        /// Go on showing it, every second or every TIME, with rates and their course, until Ctrl-C
+        /// Repeat every TIME (default 1s) until Ctrl-C, with rates and their history
         #[arg(
             short,
             long,
@@ -43,43 +43,43 @@ pub(crate) enum Command {
         )]
         watch: Option<Duration>,
     },
-    /// Show the first jobs that wait, without claiming them
+    /// List pending jobs, next first, without claiming them
     Peek {
         #[command(flatten)]
         queue: Queue,
-        /// How many at most
+        /// Maximum number of jobs
         #[arg(short = 'n', long, default_value_t = 10)]
         count: usize,
     },
-    /// Add jobs to the end: the arguments, or else the lines of standard input
+    /// Append jobs: the arguments, or else the lines of standard input
     Push {
         #[command(flatten)]
         queue: Queue,
-        /// Jobs, as their consumers expect them
+        /// Jobs, in the format that their consumers expect
         #[arg(value_name = "JOB")]
         jobs: Vec<OsString>,
-        /// Let them wait for TIME first
+        /// Delay the jobs by TIME
         #[arg(short, long, value_name = "TIME", value_parser = time)]
         delay: Option<Duration>,
-        /// Push the job only if none was pushed under this key lately
+        /// Push the job only if none was pushed under this key within the time window
         #[arg(short = 'k', long, value_name = "KEY", requires = "jobs", conflicts_with = "delay")]
         unique: Option<OsString>,
-        /// How long ago is lately
+        /// Time window for --unique
         #[arg(long, value_name = "TIME", value_parser = time, default_value = "1h", requires = "unique")]
         within: Duration,
     },
-    /// Let consumers claim no more jobs
+    /// Stop claiming: consumers get no more jobs
     Pause(Queue),
-    /// Let them claim again
+    /// Resume claiming
     Resume(Queue),
-    /// Look after the jobs that failed too often
+    /// Manage the dead-letter queue: jobs that failed too often
     #[command(subcommand)]
     Dead(Dead),
-    /// Wait until no job waits, runs or is delayed: until consumers have done all
+    /// Wait until no job is pending, in flight or delayed
     Drain {
         #[command(flatten)]
         queue: Queue,
-        /// For how long at most; then the exit code is 3
+        /// Maximum time to wait; the exit code is 3 if it runs out
         #[arg(short, long, value_name = "TIME", value_parser = time)]
         timeout: Option<Duration>,
     },
@@ -87,23 +87,23 @@ pub(crate) enum Command {
 
 #[derive(Subcommand)]
 pub(crate) enum Dead {
-    /// Show the first of them, the oldest ones
+    /// List dead jobs, oldest first
     List {
         #[command(flatten)]
         queue: Queue,
-        /// How many at most
+        /// Maximum number of jobs
         #[arg(short = 'n', long, default_value_t = 10)]
         count: usize,
     },
-    /// Put them back at the end of the queue, as if they had never been delivered
+    /// Move dead jobs to the end of the queue, as if they had never been delivered
     Requeue {
         #[command(flatten)]
         queue: Queue,
-        /// How many at most, the oldest ones; all by default
+        /// Maximum number of jobs, oldest first [default: all]
         #[arg(short = 'n', long)]
         count: Option<usize>,
     },
-    /// Remove all of them
+    /// Remove all dead jobs
     Purge(Queue),
 }
 
@@ -131,15 +131,15 @@ Examples:
   rcq dead requeue mail --count 100
   rcq drain mail --timeout 30s && echo all done
 
-A URL is redis://user:password@host:6379/0 or unix:///path/to/socket; from the variable REDIS_URL its
-password is not seen in the list of processes.
+A URL has the form redis://user:password@host:6379/0 or unix:///path/to/socket. Set it in the
+variable REDIS_URL to keep its password out of the list of processes.
 
-Times are written like 250ms, 30s, 5m, 2h or 1d; a number alone means seconds.
+Times are written like 250ms, 30s, 5m, 2h or 1d; a plain number means seconds.
 
-Jobs and names are any bytes. With --json, those that are not UTF-8 are {\"base64\": \"...\"} in the
-place of a string; without, what cannot be printed is shown as \\n, \\xff and the like.
+Jobs and names may be any bytes. With --json, those that are not UTF-8 are shown as
+{\"base64\": \"...\"} instead of a string; without it, unprintable bytes are escaped: \\n, \\xff.
 
-Exit codes: 0 done; 1 failed; 2 wrong arguments, URL or kind of server; 3 not drained in time.";
+Exit codes: 0 success; 1 failure; 2 wrong arguments, URL or kind of server; 3 not drained in time.";
 
 #[cfg(test)]
 mod tests {

@@ -64,7 +64,7 @@ impl Opened {
             let value = job.value.unwrap_or_else(|undecodable| undecodable.bytes().to_vec());
             match self.json {
                 true => print_object(&json!({
-                    "job": base64::json(&value), "id": job.id, "attempts": job.attempts,
+                    "job": base64::json(&value), "id": job.id, "deliveries": job.deliveries,
                 }))?,
                 false => writeln!(io::stdout(), "{}", shown::text(&value))?,
             }
@@ -98,7 +98,7 @@ impl Opened {
         }
         let what_is_next = match (delay, pending) {
             (Some(delay), _) => format!(", due in {}", shown::time(delay)),
-            (None, Some(pending)) => format!(", {pending} wait"),
+            (None, Some(pending)) => format!(", {pending} pending"),
             (None, None) => String::new(),
         };
         self.say(
@@ -114,13 +114,13 @@ impl Opened {
         within: Duration,
     ) -> Result<(), Failure> {
         let [job] = jobs else {
-            return Err(Failure::usage("--unique is for one job at a time".into()));
+            return Err(Failure::usage("--unique takes exactly one job".into()));
         };
         let pending = self.queue.push_unique(bytes(key), bytes(job), within)?;
         let pushed = usize::from(pending.is_some());
         let why = match pending {
-            Some(pending) => format!("{pending} wait"),
-            None => "one was pushed under this key lately".into(),
+            Some(pending) => format!("{pending} pending"),
+            None => "this key was pushed within the time window".into(),
         };
         self.say(
             json!({ "pushed": pushed, "pending": pending }),
@@ -156,13 +156,13 @@ impl Opened {
                 true => print_object(&json!({
                     "job": base64::json(&value),
                     "id": dead.id,
-                    "attempts": dead.attempts,
+                    "deliveries": dead.deliveries,
                     "reason": dead.reason,
                     "since_ms": u64::try_from(dead.since.as_millis()).unwrap_or(u64::MAX),
                 }))?,
                 false => rows.push([
                     shown::time(now.saturating_sub(dead.since)),
-                    dead.attempts.to_string(),
+                    dead.deliveries.to_string(),
                     shown::text(dead.reason.as_bytes()),
                     shown::text(&value),
                 ]),
@@ -184,7 +184,7 @@ impl Opened {
 
     fn purge_dead(&self) -> Result<(), Failure> {
         let purged = self.queue.dead().purge()?;
-        let text = if purged { "purged the dead list of" } else { "no dead jobs in" };
+        let text = if purged { "purged the dead-letter queue of" } else { "no dead jobs in" };
         self.say(json!({ "purged": purged }), &format!("{text} {}", self.shown_name()))
     }
 
@@ -222,7 +222,7 @@ impl Opened {
 fn each_batch(mut push: impl FnMut(Vec<Vec<u8>>) -> Result<(), Failure>) -> Result<(), Failure> {
     let mut input = BufReader::new(io::stdin().lock());
     if io::stdin().is_terminal() {
-        writeln!(io::stderr(), "rcq: reads jobs, a line each, until Ctrl-D")?;
+        writeln!(io::stderr(), "rcq: reading jobs, one per line, until Ctrl-D")?;
     }
     let mut lines = Vec::new();
     loop {
@@ -242,9 +242,10 @@ fn each_batch(mut push: impl FnMut(Vec<Vec<u8>>) -> Result<(), Failure>) -> Resu
 fn failed(pushed: usize, error: Error) -> Failure {
     let failure = Failure::from(error);
     match failure {
-        Failure::Reported { code, messages } if pushed > 0 => {
-            Failure::new(code, format!("{}; pushed before: {pushed}", messages.join("; ")))
-        }
+        Failure::Reported { code, messages } if pushed > 0 => Failure::new(
+            code,
+            format!("{}; pushed before the failure: {pushed}", messages.join("; ")),
+        ),
         failure => failure,
     }
 }

@@ -1,4 +1,4 @@
-//! `rcq` looks after the work queues of this crate from the command line.
+//! `rcq` manages the work queues of this crate from the command line.
 #![forbid(unsafe_code)]
 #![warn(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 

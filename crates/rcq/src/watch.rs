@@ -68,10 +68,10 @@ fn as_object(name: &[u8], stats: &QueueStats) -> Value {
         "paused": stats.paused,
         "oldest_pending_ms": stats.oldest_pending.map(milliseconds),
         "longest_running_ms": stats.longest_running.map(milliseconds),
-        "longest_idle_ms": stats.longest_idle.map(milliseconds),
+        "longest_unstarted_ms": stats.longest_unstarted.map(milliseconds),
         "done": stats.done,
         "retried": stats.retried,
-        "redelivered": stats.redelivered,
+        "returned": stats.returned,
         "buried": stats.buried,
         "settings_replaced": stats.settings_replaced,
         "at_ms": milliseconds(stats.at),
@@ -82,7 +82,7 @@ fn as_rates(rates: QueueRates) -> Value {
     json!({
         "done": rates.done,
         "retried": rates.retried,
-        "redelivered": rates.redelivered,
+        "returned": rates.returned,
         "buried": rates.buried,
     })
 }
@@ -99,12 +99,12 @@ fn rows(name: &[u8], stats: &QueueStats) -> [[String; 2]; 15] {
         ("dead", stats.dead.to_string()),
         ("oldest pending", time(stats.oldest_pending)),
         ("longest running", time(stats.longest_running)),
-        ("longest idle", time(stats.longest_idle)),
+        ("longest unstarted", time(stats.longest_unstarted)),
         ("done", stats.done.to_string()),
         ("retried", stats.retried.to_string()),
-        ("redelivered", stats.redelivered.to_string()),
+        ("returned", stats.returned.to_string()),
         ("buried", stats.buried.to_string()),
-        ("conflicts", stats.settings_replaced.to_string()),
+        ("settings replaced", stats.settings_replaced.to_string()),
     ]
     .map(|(label, value)| [label.to_owned(), value])
 }
@@ -125,7 +125,7 @@ fn frame(terminal: &Terminal, name: &[u8], stats: &QueueStats, history: &History
             "dead" => course(|stats| stats.dead),
             "done" => rate(|rates| rates.done),
             "retried" => rate(|rates| rates.retried),
-            "redelivered" => rate(|rates| rates.redelivered),
+            "returned" => rate(|rates| rates.returned),
             "buried" => rate(|rates| rates.buried),
             _ => Default::default(),
         };
@@ -137,7 +137,7 @@ fn frame(terminal: &Terminal, name: &[u8], stats: &QueueStats, history: &History
             _ => value,
         };
         let course = terminal.coloured(Colour::Cyan, &course);
-        format!("{label:<15} {value} {rate:>10} {course}")
+        format!("{label:<17} {value} {rate:>10} {course}")
     };
     rows(name, stats).map(line).to_vec()
 }
@@ -149,7 +149,7 @@ fn line(stats: &QueueStats, rates: Option<QueueRates>) -> String {
     };
     format!(
         "pending={} in_flight={} delayed={} dead={} consumers={} paused={} done={} done/s={} \
-         retried/s={} redelivered/s={} buried/s={}",
+         retried/s={} returned/s={} buried/s={}",
         stats.pending,
         stats.in_flight,
         stats.delayed,
@@ -159,7 +159,7 @@ fn line(stats: &QueueStats, rates: Option<QueueRates>) -> String {
         stats.done,
         rate(|rates| rates.done),
         rate(|rates| rates.retried),
-        rate(|rates| rates.redelivered),
+        rate(|rates| rates.returned),
         rate(|rates| rates.buried),
     )
 }

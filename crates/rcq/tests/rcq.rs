@@ -49,8 +49,8 @@ const NOTHING: &[u8] = b"";
 fn jobs_are_pushed_and_seen() {
     check(&[
         Case("peek seen", NOTHING, Out("")),
-        Case("push seen a b", NOTHING, Out("pushed 2 to seen, 2 wait\n")),
-        Case("push seen", b"c d\n\n\xff", Out("pushed 3 to seen, 5 wait\n")),
+        Case("push seen a b", NOTHING, Out("pushed 2 to seen, 2 pending\n")),
+        Case("push seen", b"c d\n\n\xff", Out("pushed 3 to seen, 5 pending\n")),
         Case("push seen", NOTHING, Out("pushed 0 to seen\n")),
         Case(
             "push seen --json -- -e",
@@ -70,10 +70,10 @@ fn jobs_are_pushed_and_seen() {
 #[test]
 fn json_represents_bytes_that_are_not_text() {
     check(&[
-        Case("push any", b"a\tb\n\xff\xfe\x00\n", Out("pushed 2 to any, 2 wait\n")),
+        Case("push any", b"a\tb\n\xff\xfe\x00\n", Out("pushed 2 to any, 2 pending\n")),
         Case("peek any", NOTHING, Out("a\\tb\n\\xff\\xfe\\u{0}\n")),
     ]);
-    let job = |job| json!({ "job": job, "id": null, "attempts": 0 });
+    let job = |job| json!({ "job": job, "id": null, "deliveries": 0 });
     let expected = [job(json!("a\tb")), job(json!({ "base64": "//4A" }))];
     assert_eq!(objects("peek any --json"), expected);
     let mut pause = rcq("pause --json");
@@ -90,9 +90,12 @@ fn lines_are_pushed_as_they_come() {
         assert!(eventually(|| queue("coming").len().expect("a server") == number));
     }
     drop(input);
-    assert_eq!(running.wait_with_output().expect("an end").stdout, b"pushed 2 to coming, 2 wait\n");
+    assert_eq!(
+        running.wait_with_output().expect("an end").stdout,
+        b"pushed 2 to coming, 2 pending\n"
+    );
     let many = b"job\n".repeat(2500);
-    check(&[Case("push many", &many, Out("pushed 2500 to many, 2500 wait\n"))]);
+    check(&[Case("push many", &many, Out("pushed 2500 to many, 2500 pending\n"))]);
 }
 
 #[test]
@@ -105,26 +108,29 @@ fn a_failed_push_reports_how_many_jobs_were_pushed() {
     input.write_all(b"c\n").expect("a reader");
     let output = running.wait_with_output().expect("an end");
     let error = String::from_utf8(output.stderr).expect("text");
-    assert!(error.contains("WRONGTYPE") && error.ends_with("; pushed before: 2\n"), "{error}");
+    assert!(
+        error.contains("WRONGTYPE") && error.ends_with("; pushed before the failure: 2\n"),
+        "{error}"
+    );
     assert_eq!((output.status.code(), output.stdout), (Some(1), vec![]));
 }
 
 #[test]
 fn a_unique_job_is_pushed_once() {
     check(&[
-        Case("push once a --unique k", NOTHING, Out("pushed 1 to once, 1 wait\n")),
+        Case("push once a --unique k", NOTHING, Out("pushed 1 to once, 1 pending\n")),
         Case(
             "push once b -k k",
             NOTHING,
-            Out("pushed 0 to once, one was pushed under this key lately\n"),
+            Out("pushed 0 to once, this key was pushed within the time window\n"),
         ),
         Case(
             "push once b -k k --json",
             NOTHING,
             Out("{\"pending\":null,\"pushed\":0,\"queue\":\"once\"}\n"),
         ),
-        Case("push once b -k l --within 5m", NOTHING, Out("pushed 1 to once, 2 wait\n")),
-        Case("push once b c -k m", NOTHING, Failed(2, "--unique is for one job at a time")),
+        Case("push once b -k l --within 5m", NOTHING, Out("pushed 1 to once, 2 pending\n")),
+        Case("push once b c -k m", NOTHING, Failed(2, "--unique takes exactly one job")),
         Case("push once -k m", b"b\n", Failed(2, "<JOB>")),
         Case("push once b -k m --delay 1s", NOTHING, Failed(2, "cannot be used with")),
         Case("push once b --within 1s", NOTHING, Failed(2, "--unique <KEY>")),
@@ -153,7 +159,7 @@ fn a_queue_is_paused_and_resumed() {
 fn dead_jobs_are_listed_requeued_and_purged() {
     check(&[
         Case("dead list dead", NOTHING, Out("")),
-        Case("push dead a b c", NOTHING, Out("pushed 3 to dead, 3 wait\n")),
+        Case("push dead a b c", NOTHING, Out("pushed 3 to dead, 3 pending\n")),
     ]);
     bury("dead", 3, "no such address");
     let list = rcq("dead list dead -n 2").output().expect("an end");
@@ -162,7 +168,7 @@ fn dead_jobs_are_listed_requeued_and_purged() {
     assert!(lines.len() == 3 && lines[0].ends_with("DELIVERIES  REASON           JOB"), "{list}");
     assert!(lines[1].ends_with("  1           no such address  a"), "{list}");
     let dead = objects("dead list dead --json");
-    assert_eq!((dead.len(), &dead[2]["job"], &dead[2]["attempts"]), (3, &json!("c"), &json!(1)));
+    assert_eq!((dead.len(), &dead[2]["job"], &dead[2]["deliveries"]), (3, &json!("c"), &json!(1)));
     assert_eq!(dead[0]["reason"], "no such address");
     assert!(dead[0]["since_ms"].as_u64() <= objects("stats dead --json")[0]["at_ms"].as_u64());
     check(&[
@@ -184,7 +190,7 @@ fn a_drain_ends_when_the_queue_is_empty_or_at_its_timeout() {
     check(&[
         Case("drain dry", NOTHING, Out("drained dry\n")),
         Case("drain dry --json -t 5m", NOTHING, Out("{\"drained\":true,\"queue\":\"dry\"}\n")),
-        Case("push wet a", NOTHING, Out("pushed 1 to wet, 1 wait\n")),
+        Case("push wet a", NOTHING, Out("pushed 1 to wet, 1 pending\n")),
         Case("drain wet --timeout 10ms", NOTHING, Failed(3, "wet was not drained in time")),
         Case("drain wet --timeout 0", NOTHING, Failed(3, "wet was not drained in time")),
     ]);
@@ -207,22 +213,23 @@ fn statistics_report_the_state_of_the_queue() {
     let output = rcq("stats stats").output().expect("an end");
     let table = String::from_utf8(output.stdout).expect("text");
     for row in [
-        "queue            stats",
-        "pending          2",
-        "dead             1",
-        "paused           no",
-        "longest running  -",
+        "queue              stats",
+        "pending            2",
+        "dead               1",
+        "paused             no",
+        "longest running    -",
     ] {
         assert!(table.lines().any(|line| line == row), "{row}: {table}");
     }
-    let age = table.lines().find_map(|line| line.strip_prefix("oldest pending   "));
+    let age = table.lines().find_map(|line| line.strip_prefix("oldest pending     "));
     assert!(age.is_some_and(|age| age.ends_with('s')), "{table}");
     let stats = objects("--json stats stats").remove(0);
     let names: Vec<_> = stats.as_object().expect("an object").keys().map(String::as_str).collect();
     assert_eq!(
         names.join(" "),
-        "at_ms buried consumers dead delayed done in_flight longest_idle_ms longest_running_ms \
-        oldest_pending_ms paused pending queue redelivered retried settings_replaced"
+        "at_ms buried consumers dead delayed done in_flight longest_running_ms \
+        longest_unstarted_ms oldest_pending_ms paused pending queue retried returned \
+        settings_replaced"
     );
     assert_eq!(
         (&stats["pending"], &stats["dead"], &stats["buried"]),
@@ -349,7 +356,7 @@ fn a_cluster_needs_a_hash_tag() {
         Case(
             &format!("push --cluster --url {url} {{mail}} a"),
             NOTHING,
-            Out("pushed 1 to {mail}, 1 wait\n"),
+            Out("pushed 1 to {mail}, 1 pending\n"),
         ),
         Case(&format!("peek --cluster --url {url} {{mail}}"), NOTHING, Out("a\n")),
         Case(

@@ -222,7 +222,7 @@ local function message(collection, changes)
   end
 end
 
-local function tell(collection, changes)
+local function publish_changes(collection, changes)
   for first = 1, collection.own and #changes or 0, 1000 do
     local texts = {}
     for i = first, math.min(first + 999, #changes) do
@@ -230,7 +230,7 @@ local function tell(collection, changes)
       texts[#texts + 1] = change.kind .. #change.bytes .. ':' .. change.bytes
     end
     message(collection, texts)
-    collection.told = true
+    collection.published = true
   end
   local name = collection.name
   for _, change in ipairs(changes) do
@@ -254,7 +254,7 @@ local takes_no_memory = 'UNLINK GETDEL GETEX PEXPIRE PEXPIREAT PERSIST HDEL HPEX
 
 local function is_wrong_type(reply) return string.find(reply.err, 'WRONGTYPE', 1, true) end
 
-local function tell_all(command)
+local function publish_all(command)
   if is_one_of(command, takes_no_memory) then
     server.call('PERSIST', collections[1].sequences)
   elseif not collections[1].own then
@@ -262,14 +262,14 @@ local function tell_all(command)
     if is_error(reply) and not is_wrong_type(reply) then fail(reply) end
   end
   for _, collection in ipairs(collections) do
-    collection.told = false
-    if noted[collection] then tell(collection, noted[collection]) end
+    collection.published = false
+    if noted[collection] then publish_changes(collection, noted[collection]) end
   end
 end
 
 local function take_back()
   for _, collection in ipairs(collections) do
-    if collection.told then message(collection, {'V0:'}) end
+    if collection.published then message(collection, {'V0:'}) end
   end
 end
 
@@ -316,8 +316,8 @@ local function run(a)
   local looked, failure = pcall(look, a)
   if not looked and not is_wrong_type(caught(failure)) then return caught(failure) end
   if not looked or not next(noted) then return execute(a) end
-  local told, refusal = pcall(tell_all, a[1])
-  if not told then
+  local published, refusal = pcall(publish_all, a[1])
+  if not published then
     take_back()
     return caught(refusal)
   end

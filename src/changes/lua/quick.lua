@@ -22,10 +22,11 @@ if is_set or is_hset then
   local sequence = redis.pcall('HINCRBY', KEYS[2], channel, 1)
   if type(sequence) == 'table' then return sequence end
   local change = (there == 1 and 'U' or 'I') .. #bytes .. ':' .. bytes
-  local told = redis.pcall('PUBLISH', channel, ARGV[last] .. string.format('%.0f ', sequence) .. change)
-  if type(told) == 'table' then
+  local message = ARGV[last] .. string.format('%.0f ', sequence) .. change
+  local published = redis.pcall('PUBLISH', channel, message)
+  if type(published) == 'table' then
     redis.call('HINCRBY', KEYS[2], channel, -1)
-    return told
+    return published
   end
   if is_set then return redis.pcall('SET', key, ARGV[2]) end
   return redis.pcall('HSET', key, ARGV[2], ARGV[3])

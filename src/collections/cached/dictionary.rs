@@ -8,10 +8,10 @@ use std::sync::Arc;
 use super::cacheable::Cacheable;
 use super::feed_options::{feed_options, forget_channel};
 use super::key_bytes::with_bytes;
-use super::settings::{ChangeSource, NearCache};
+use super::settings::{ChangeSource, NearCacheSettings};
 use super::source::DictSource;
 use crate::changes::ChangePublishing;
-use crate::client::Machinery;
+use crate::client::InternalClient;
 use crate::client::{Client, Executor, RoundTrips};
 use crate::codec::Codec;
 use crate::collections::cursor::Cursor;
@@ -23,7 +23,7 @@ use crate::events::Interpreter;
 use crate::keys::name_of;
 use crate::listen::Feed;
 use crate::lock::Lock;
-use crate::near::{CacheStats, EntryKey, EntrySource, NearReader, OwnWrites, ServerChanges};
+use crate::near::{EntryKey, EntrySource, NearCacheStats, NearReader, OwnWrites, ServerChanges};
 use crate::reply;
 use crate::request::Request;
 
@@ -39,10 +39,10 @@ pub type CachedHashDict<K, V, E = Client> = Cached<RedisHashDict<K, V, E>>;
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
 /// # let client = redis_collections::Client::open(server.url())?;
-/// use redis_collections::{NearCache, RedisDict};
+/// use redis_collections::{NearCacheSettings, RedisDict};
 ///
 /// let ages: RedisDict<String, u32> = RedisDict::new(&client, "ages");
-/// let cached = ages.cached(NearCache::tracking())?;
+/// let cached = ages.cached(NearCacheSettings::tracking())?;
 /// ages.insert("ann", &36)?;
 /// assert_eq!(cached.get("ann")?.as_deref(), Some(&36)); // asks the server
 /// assert_eq!(cached.get("ann")?.as_deref(), Some(&36)); // does not
@@ -53,9 +53,9 @@ pub type CachedHashDict<K, V, E = Client> = Cached<RedisHashDict<K, V, E>>;
 ///
 /// # Guarantees
 ///
-/// With [`NearCache::tracking`], a value that was changed on the server is served no longer than
-/// the [`max_staleness`](NearCache::max_staleness) of the cache, whatever happens to connections,
-/// servers and this program. With [`NearCache::writer_messages`] that holds for changes of writers
+/// With [`NearCacheSettings::tracking`], a value that was changed on the server is served no longer than
+/// the [`max_staleness`](NearCacheSettings::max_staleness) of the cache, whatever happens to connections,
+/// servers and this program. With [`NearCacheSettings::writer_messages`] that holds for changes of writers
 /// that publish them, and for all changes while [`sees_foreign_writes`](Self::sees_foreign_writes)
 /// is `true`. In normal operation a changed value is served no longer than the invalidation takes
 /// to arrive, about a round trip. A read never returns a value older than what this program wrote
@@ -63,8 +63,8 @@ pub type CachedHashDict<K, V, E = Client> = Cached<RedisHashDict<K, V, E>>;
 /// [`OnDisconnect`](crate::OnDisconnect) applies; after a reconnect it starts empty.
 ///
 /// The server notifies no client of `SWAPDB`: entries that it exchanged stay for the
-/// [`time_to_live`](NearCache::time_to_live). With Sentinels a client asks for the master every
-/// second, so a cache can follow the old one for that much longer.
+/// [`time_to_live`](NearCacheSettings::time_to_live). With Sentinels a client asks for the master
+/// every second, so a cache can follow the old one for that much longer.
 ///
 /// A failover of the server can undo writes that it had acknowledged, and the cache then follows
 /// the server. A master that is partitioned from its replicas without noticing keeps its clients'
@@ -91,18 +91,18 @@ type Peeked<D> = (<<D as Cacheable>::Key as Codec>::Owned, Option<Arc<Stored<D>>
 
 impl<K: Codec, V: Codec<Owned: Sync>, E: RoundTrips> RedisDict<K, V, E> {
     /// The same dictionary with a near cache, which this connects. Fails if the server refuses
-    /// `SUBSCRIBE`, `PUBLISH`, `MULTI`, `EXEC` or `UNLINK`, or for [`NearCache::tracking`] `CLIENT
+    /// `SUBSCRIBE`, `PUBLISH`, `MULTI`, `EXEC` or `UNLINK`, or for [`NearCacheSettings::tracking`] `CLIENT
     /// TRACKING` or `SET`. The names of its keys and channels begin with the dictionary's.
-    pub fn cached(&self, settings: NearCache) -> E::Reply<CachedDict<K, V, E>> {
+    pub fn cached(&self, settings: NearCacheSettings) -> E::Reply<CachedDict<K, V, E>> {
         self.executor.converse(Cached::open(self.clone(), settings))
     }
 }
 
 impl<K: Codec, V: Codec<Owned: Sync>, E: RoundTrips> RedisHashDict<K, V, E> {
     /// The same dictionary with a near cache, which this connects. Fails if the server refuses
-    /// `SUBSCRIBE`, `PUBLISH`, `MULTI`, `EXEC` or `UNLINK`, or for [`NearCache::tracking`] `CLIENT
+    /// `SUBSCRIBE`, `PUBLISH`, `MULTI`, `EXEC` or `UNLINK`, or for [`NearCacheSettings::tracking`] `CLIENT
     /// TRACKING` or `SET`. The names of its keys and channels begin with the dictionary's.
-    pub fn cached(&self, settings: NearCache) -> E::Reply<CachedHashDict<K, V, E>> {
+    pub fn cached(&self, settings: NearCacheSettings) -> E::Reply<CachedHashDict<K, V, E>> {
         self.executor.converse(Cached::open(self.clone(), settings))
     }
 }
@@ -112,7 +112,7 @@ impl<V: Codec<Owned: Sync>, E: RoundTrips> CachedDict<Vec<u8>, V, E> {
     /// expire.
     pub(crate) async fn open_with_margin(
         dict: RedisDict<Vec<u8>, V, E>,
-        settings: NearCache,
+        settings: NearCacheSettings,
         margin: u64,
     ) -> Result<Self> {
         let source = DictSource { margin, ..dict.source() };
@@ -236,26 +236,30 @@ impl<D: Cacheable> Cached<D> {
     /// Returns whether the cache receives changes by every program, and entries that expire or are
     /// evicted.
     ///
-    /// `false` for a [`NearCache::writer_messages`] on a server that does not send keyspace
+    /// `false` for a [`NearCacheSettings::writer_messages`] on a server that does not send keyspace
     /// notifications and does not let this program turn them on: changes that other programs make
     /// without publishing them are then served stale for up to the
-    /// [`time_to_live`](NearCache::time_to_live).
+    /// [`time_to_live`](NearCacheSettings::time_to_live).
     pub fn sees_foreign_writes(&self) -> bool {
         self.reader.cache().sees_foreign_writes()
     }
 
     /// The counters of the cache so far.
-    pub fn stats(&self) -> CacheStats {
+    pub fn stats(&self) -> NearCacheStats {
         self.reader.cache().stats()
     }
 
-    async fn open(collection: D, settings: NearCache) -> Result<Self> {
+    async fn open(collection: D, settings: NearCacheSettings) -> Result<Self> {
         let source = collection.source();
         Self::open_with(collection, source, settings).await
     }
 
     /// Opens a cache over `source`: the feed is connected before the first read.
-    async fn open_with(collection: D, source: D::Source, settings: NearCache) -> Result<Self> {
+    async fn open_with(
+        collection: D,
+        source: D::Source,
+        settings: NearCacheSettings,
+    ) -> Result<Self> {
         let cache = settings.cache()?;
         let source = Arc::new(source);
         if let Some(refusal) = source.commands(&[EntryKey::default()])[0].request.refusal() {

@@ -1,13 +1,16 @@
 //! The feed from which a near cache receives the changes of its collection.
 
 use super::cacheable::Cacheable;
-use super::settings::{ChangeSource, NearCache};
+use super::settings::{ChangeSource, NearCacheSettings};
 use crate::keys::side_key_of;
 use crate::listen::FeedOptions;
 use crate::request::Request;
 
 /// The feed options of a cache of `collection`.
-pub(super) fn feed_options<D: Cacheable>(collection: &D, settings: &NearCache) -> FeedOptions {
+pub(super) fn feed_options<D: Cacheable>(
+    collection: &D,
+    settings: &NearCacheSettings,
+) -> FeedOptions {
     let (base, slot) = collection.base();
     let sources = collection.sources();
     let forget = Request::read("SUBSCRIBE").arg(forget_channel(collection));

@@ -8,4 +8,4 @@ mod settings;
 mod source;
 
 pub use self::dictionary::{Cached, CachedDict, CachedHashDict};
-pub use self::settings::{NearCache, OnDisconnect};
+pub use self::settings::{NearCacheSettings, OnDisconnect};

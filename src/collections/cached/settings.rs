@@ -8,12 +8,12 @@ use crate::near::{Bounds, Cache, Capacity};
 /// [`RedisHashDict::cached`](crate::RedisHashDict::cached).
 #[derive(Debug, Clone)]
 #[must_use = "nothing is cached before a collection is `cached` by these settings"]
-pub struct NearCache {
+pub struct NearCacheSettings {
     pub(crate) changes: ChangeSource,
     capacity: Capacity,
     time_to_live: Duration,
     staleness: Duration,
-    cut_off: OnDisconnect,
+    on_disconnect: OnDisconnect,
 }
 
 /// The source from which a near cache receives changes.
@@ -36,7 +36,7 @@ pub enum OnDisconnect {
     Fail,
 }
 
-impl NearCache {
+impl NearCacheSettings {
     /// The server itself reports changes by any client, including keys that expire, are evicted or
     /// flushed. `CLIENT TRACKING` with `BCAST`.
     pub fn tracking() -> Self {
@@ -53,7 +53,7 @@ impl NearCache {
     /// program may turn them on; for a hash they remove all fields from the cache. Otherwise their
     /// changes stay undetected for up to the [`time_to_live`](Self::time_to_live). Then a warning
     /// is logged, [`sees_foreign_writes`](crate::Cached::sees_foreign_writes) is `false`, and so is
-    /// [`is_certain`](crate::CacheStats::is_certain).
+    /// [`is_certain`](crate::NearCacheStats::is_certain).
     pub fn writer_messages() -> Self {
         Self::receiving(ChangeSource::Writers)
     }
@@ -65,7 +65,7 @@ impl NearCache {
             capacity: Capacity::Entries(10_000),
             time_to_live: Duration::from_secs(600),
             staleness: Duration::from_secs(3),
-            cut_off: OnDisconnect::AskServer,
+            on_disconnect: OnDisconnect::AskServer,
         }
     }
 
@@ -103,13 +103,13 @@ impl NearCache {
 
     /// Sets the behavior while the cache is disconnected. Defaults to [`OnDisconnect::AskServer`].
     pub fn on_disconnect(mut self, policy: OnDisconnect) -> Self {
-        self.cut_off = policy;
+        self.on_disconnect = policy;
         self
     }
 
     /// Builds an empty cache with these limits, or reports a setting that cannot be used.
     pub(crate) fn cache<V: Send + Sync + 'static>(&self) -> Result<Arc<Cache<V>>> {
-        let grace = match self.cut_off {
+        let grace = match self.on_disconnect {
             OnDisconnect::Serve(time) => time,
             OnDisconnect::AskServer | OnDisconnect::Fail => Duration::ZERO,
         };
@@ -134,7 +134,7 @@ impl NearCache {
 
     /// Whether reads fail while the cache is disconnected.
     pub(crate) fn refuses(&self) -> bool {
-        self.cut_off == OnDisconnect::Fail
+        self.on_disconnect == OnDisconnect::Fail
     }
 
     /// How long the feed's servers may be silent.
@@ -157,11 +157,11 @@ mod tests {
 
     #[test]
     fn a_near_cache_has_its_defaults() {
-        for cache in [NearCache::tracking(), NearCache::writer_messages()] {
+        for cache in [NearCacheSettings::tracking(), NearCacheSettings::writer_messages()] {
             assert_eq!(cache.staleness, Duration::from_secs(3));
             assert_eq!(cache.beat(), cache.staleness / 4);
             assert_eq!(cache.time_to_live, Duration::from_secs(600));
-            assert_eq!(cache.cut_off, OnDisconnect::AskServer);
+            assert_eq!(cache.on_disconnect, OnDisconnect::AskServer);
         }
     }
 }

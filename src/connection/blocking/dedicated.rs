@@ -8,7 +8,7 @@ use redis::{RedisResult, Value};
 use super::connection::Connection;
 use crate::connection::connector::Connector;
 use crate::connection::idle::{Idle, Usable, usable};
-use crate::connection::node::Watch;
+use crate::connection::node::SilencePolicy;
 use crate::connection::stream::Limits;
 use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::lock::Lock;
@@ -31,15 +31,15 @@ impl DedicatedConnections {
         connector: &Connector,
         lines: &[Line<'_>],
         slice: Duration,
-        watch: &dyn Watch,
+        policy: &dyn SilencePolicy,
     ) -> TransportResult<Value> {
-        let deadline = watch.end();
+        let deadline = policy.end();
         let idle = self.idle.lock().pop_back();
         let Usable { mut connection, fresh } = usable(idle, connector, deadline)?;
         let exchange = |connection: &mut Connection| {
             let silence = slice.saturating_add(connector.response_timeout);
             connection.limit(Limits { silence, deadline });
-            let reply = exchange(connection, lines, connector, watch);
+            let reply = exchange(connection, lines, connector, policy);
             reply.map_err(|error| {
                 connector.count_failure();
                 match connection.has_begun_reply() && !error.is_timeout() {
@@ -50,7 +50,7 @@ impl DedicatedConnections {
         };
         let mut reply = exchange(&mut connection)?;
         if asks_to_reconnect(&reply) {
-            let is_another_worth_it = connector.renounce(connection.generation);
+            let is_another_worth_it = connector.retire_demoted(connection.generation);
             if !fresh && is_another_worth_it {
                 *connection = Connection::open(connector, connector.limits(deadline))?;
                 reply = exchange(&mut connection)?;
@@ -74,27 +74,27 @@ impl DedicatedConnections {
     }
 }
 
-/// Sends `lines` and returns the last reply, waiting as `watch` allows.
+/// Sends `lines` and returns the last reply, waiting as `policy` allows.
 fn exchange(
     connection: &mut Connection,
     lines: &[Line<'_>],
     connector: &Connector,
-    watch: &dyn Watch,
+    policy: &dyn SilencePolicy,
 ) -> RedisResult<Value> {
     connection.send(&pack(lines))?;
-    lines.iter().try_fold(Value::Nil, |_, _| receive(connection, connector, watch))
+    lines.iter().try_fold(Value::Nil, |_, _| receive(connection, connector, policy))
 }
 
-/// Receives the next reply, however late it is, for as long as `watch` allows.
+/// Receives the next reply, however late it is, for as long as `policy` allows.
 fn receive(
     connection: &mut Connection,
     connector: &Connector,
-    watch: &dyn Watch,
+    policy: &dyn SilencePolicy,
 ) -> RedisResult<Value> {
     loop {
         match connection.receive() {
-            Err(error) if error.is_timeout() && finish(watch.keeps_waiting()) => {
-                connection.limit(connector.limits(watch.end()));
+            Err(error) if error.is_timeout() && finish(policy.keeps_waiting()) => {
+                connection.limit(connector.limits(policy.end()));
             }
             received => return received,
         }

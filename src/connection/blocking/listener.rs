@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use redis::{PushKind, RedisResult, Value};
 
 use super::connection::Connection;
 use crate::connection::connector::Connector;
+use crate::connection::node::ListenOptions;
 use crate::connection::push::{Push, PushHandler, dispatch, role};
 use crate::connection::stream::Limits;
 use crate::connection::transport_error::{TransportError, TransportResult};
@@ -32,15 +32,16 @@ pub(crate) fn listen(
     connector: &Connector,
     lines: &[Line<'_>],
     handler: Arc<dyn PushHandler>,
-    (silence, is_asked): (Duration, bool),
+    options: ListenOptions,
     deadline: Deadline,
 ) -> TransportResult<(BlockingListening, Vec<Value>)> {
+    let ListenOptions { max_silence: silence, can_ask_role } = options;
     let limits = connector.limits(deadline);
-    let mut connection = Connection::open(&connector.speaking()?, limits)?;
+    let mut connection = Connection::open(&connector.with_resp3()?, limits)?;
     connection.limit(limits);
     let replies = begin(&mut connection, lines, &*handler).map_err(TransportError::Broken)?;
     let listening = BlockingListening(Arc::default());
-    let question = is_asked.then(|| listening.0.clone());
+    let question = can_ask_role.then(|| listening.0.clone());
     let thread = std::thread::Builder::new().name("redis-listener".into());
     let started = thread.spawn(move || {
         let deadline = Deadline::after(Wait::Forever);

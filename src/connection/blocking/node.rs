@@ -12,7 +12,7 @@ use super::pool::{Condition, Pool, PoolConnection, PoolSettings};
 use crate::connection::connector::{Connector, timed_out};
 use crate::connection::exclusive::ExclusiveConnection;
 use crate::connection::idle::{Idle, Usable, usable};
-use crate::connection::node::{Node, Watch, repeatable};
+use crate::connection::node::{ListenOptions, Node, SilencePolicy, repeatable};
 use crate::connection::push::PushHandler;
 use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::protocol::{Line, pack};
@@ -70,9 +70,9 @@ impl Node for BlockingNode {
         &self,
         lines: &[Line<'_>],
         slice: Duration,
-        watch: &dyn Watch,
+        policy: &dyn SilencePolicy,
     ) -> impl Future<Output = TransportResult<Value>> + Send {
-        ready(self.waiting.wait(&self.connector, lines, slice, watch))
+        ready(self.waiting.wait(&self.connector, lines, slice, policy))
     }
 
     fn pause(time: Duration) -> impl Future<Output = ()> + Send {
@@ -80,8 +80,8 @@ impl Node for BlockingNode {
         ready(())
     }
 
-    fn distrust(&self) {
-        self.connector.distrust(self.connector.generation());
+    fn retire_connections(&self) {
+        self.connector.retire_connections(self.connector.generation());
     }
 
     type Listening = BlockingListening;
@@ -99,10 +99,10 @@ impl Node for BlockingNode {
         &self,
         lines: &[Line<'_>],
         handler: Arc<dyn PushHandler>,
-        habits: (Duration, bool),
+        options: ListenOptions,
         deadline: Deadline,
     ) -> impl Future<Output = TransportResult<(BlockingListening, Vec<Value>)>> + Send {
-        ready(listen(&self.connector, lines, handler, habits, deadline))
+        ready(listen(&self.connector, lines, handler, options, deadline))
     }
 
     fn spawn(work: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
@@ -154,7 +154,7 @@ impl BlockingNode {
             let sent = connection.send(&packed);
             let mut receive_each = || lines.iter().map(|_| connection.receive()).collect();
             let result: RedisResult<Vec<_>> = sent.and_then(|()| receive_each());
-            let left = condition(&result, || self.connector.renounce(connection.generation));
+            let left = condition(&result, || self.connector.retire_demoted(connection.generation));
             match left {
                 Condition::Sound => {
                     let idle = Idle::new(connection, &self.connector);

@@ -187,7 +187,7 @@ impl PoolConnection<'_> {
     /// Returns whether another connection may lead to another server than this one, which refused
     /// because it is not the right one.
     pub(crate) fn is_misled(&self) -> bool {
-        self.connector.renounce(match &self.held {
+        self.connector.retire_demoted(match &self.held {
             Held::Slot(_, connection) => connection.generation,
             Held::Given(given, _) => user_pool::generation(given),
         })

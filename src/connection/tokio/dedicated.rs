@@ -19,12 +19,12 @@ use super::connection::{AsyncConnection, Inquiry, Purpose};
 use super::multiplexed::Multiplexed;
 use super::packed::Packed;
 use crate::connection::idle::LastUse;
-use crate::connection::node::Watch;
+use crate::connection::node::SilencePolicy;
 use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::lock::Lock;
 use crate::protocol::{Form, Line};
 use crate::reply::asks_to_reconnect;
-use crate::request::{Abandonment, Reporter, Request};
+use crate::request::{DropReport, Reporter, Request};
 use crate::time::Deadline;
 
 /// Connections for blocking commands, as many as were in use at the same time recently.
@@ -79,14 +79,14 @@ impl AsyncWaiting {
         &self,
         lines: &[Line<'_>],
         slice: Duration,
-        watch: &dyn Watch,
+        policy: &dyn SilencePolicy,
     ) -> TransportResult<Value> {
         let request = lines.last().map(|line| line.request);
         let undo = request.and_then(Request::undo);
         let (question, has_prelude) = (Packed::new(lines), lines.len() > 1);
         let (inquiry, mut inquiries) = Inquiry::new();
         let key = request.and_then(|request| request.keys().next()).unwrap_or_default().to_vec();
-        let (packed, end) = (question, watch.end());
+        let (packed, end) = (question, policy.end());
         let question = Question { packed, slice, end, inquiry, key, has_prelude, undo };
         let (answer, answered) = oneshot::channel();
         let (give_up, given_up) = oneshot::channel();
@@ -96,7 +96,7 @@ impl AsyncWaiting {
         let mut pending = PendingWait {
             answered,
             give_up: Some(give_up),
-            abandonment: request.and_then(Request::abandonment).cloned(),
+            drop_report: request.and_then(Request::drop_report).cloned(),
             undo,
             waiting: self,
         };
@@ -104,7 +104,7 @@ impl AsyncWaiting {
             match select(&mut pending, pin!(inquiries.recv())).await {
                 Either::Right((Some(reply), _)) => {
                     // The task may have got its answer meanwhile, and no longer needs one.
-                    let _ = reply.send(watch.keeps_waiting().await);
+                    let _ = reply.send(policy.keeps_waiting().await);
                 }
                 Either::Right((None, _)) => return pending.await,
                 Either::Left((outcome, _)) => return outcome,
@@ -118,7 +118,7 @@ impl AsyncWaiting {
 struct PendingWait<'a> {
     answered: oneshot::Receiver<TransportResult<Value>>,
     give_up: Option<oneshot::Sender<Option<Reporter>>>,
-    abandonment: Option<Abandonment>,
+    drop_report: Option<DropReport>,
     undo: Option<&'static str>,
     waiting: &'a AsyncWaiting,
 }
@@ -140,7 +140,7 @@ impl Future for PendingWait<'_> {
 impl Drop for PendingWait<'_> {
     fn drop(&mut self) {
         let Some(give_up) = self.give_up.take() else { return };
-        let reporter = self.abandonment.as_ref().and_then(|abandonment| abandonment.take(None));
+        let reporter = self.drop_report.as_ref().and_then(|drop_report| drop_report.take(None));
         // Either the answer is here already, or the task cannot hand it over any more.
         self.answered.close();
         match self.answered.try_recv() {
@@ -247,7 +247,7 @@ impl Waits {
         }
     }
 
-    /// Gives back the item of an abandoned wait, and reports the outcome.
+    /// Gives back the item of a dropped wait, and reports the outcome.
     async fn settle(
         self: &Arc<Self>,
         outcome: TransportResult<Value>,
@@ -297,7 +297,7 @@ impl Waits {
         match reply {
             Err(_) => return connector.count_failure(),
             Ok(reply) if asks_to_reconnect(reply) => {
-                connector.renounce(connection.generation());
+                connector.retire_demoted(connection.generation());
                 return;
             }
             Ok(Value::ServerError(_)) => return,

@@ -63,7 +63,9 @@ impl Multiplexed {
             }
             let reply = connection.exchange(&packed, deadline).await;
             let again = match &reply {
-                Ok(reply) => one_of(reply, lines, asks_to_reconnect) && self.renounce(&connection),
+                Ok(reply) => {
+                    one_of(reply, lines, asks_to_reconnect) && self.retire_demoted(&connection)
+                }
                 Err(error) => {
                     self.connector.count_failure();
                     !error.is_timeout()
@@ -118,7 +120,7 @@ impl Multiplexed {
             Ok(reply) => {
                 // One refused command has no effect, but others of the same call may have one.
                 one_of(reply, lines, asks_to_reconnect)
-                    && self.renounce(&connection)
+                    && self.retire_demoted(&connection)
                     && (lines.len() == 1 || repeatable(lines))
             }
             Err(error) => {

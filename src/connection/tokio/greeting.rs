@@ -37,4 +37,4 @@ pub(crate) async fn greet(stream: &mut Box<dyn AsyncStream>) -> io::Result<()> {
 
 const LONGEST_GREETING: usize = 1000;
 
-pub(crate) const NO_PONG: &str = "the reply to PING is none";
+pub(crate) const NO_PONG: &str = "unexpected reply to PING";

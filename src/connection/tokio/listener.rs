@@ -51,8 +51,8 @@ pub(crate) async fn listen(
         at_end.on_push(Push::Ended);
     });
     let purpose = Purpose::Pushes(Arc::new(receive), at_end);
-    let speaking = connector.speaking()?;
-    let connecting = tokio::time::timeout(deadline.left(), speaking.connect_async(purpose));
+    let with_push = connector.with_resp3()?;
+    let connecting = tokio::time::timeout(deadline.left(), with_push.connect_async(purpose));
     let late = |_| Err(TransportError::connect(&connector.address, timed_out()));
     let connection = connecting.await.unwrap_or_else(late)?;
     let exchange = async {

@@ -249,8 +249,8 @@ impl Multiplexed {
 
     /// Ensures that no connection is used again that may lead to the same server as this one.
     /// Returns whether another connection is used from now on.
-    pub(super) fn renounce(&self, connection: &AsyncConnection) -> bool {
-        connection.has_ended() || self.connector.renounce(connection.generation())
+    pub(super) fn retire_demoted(&self, connection: &AsyncConnection) -> bool {
+        connection.has_ended() || self.connector.retire_demoted(connection.generation())
     }
 
     pub(super) fn late(&self) -> TransportError {

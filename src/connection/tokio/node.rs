@@ -11,7 +11,7 @@ use super::listener::{AsyncListening, listen};
 use super::multiplexed::Multiplexed;
 use crate::connection::connector::Connector;
 use crate::connection::exclusive::ExclusiveConnection;
-use crate::connection::node::{Node, Watch};
+use crate::connection::node::{ListenOptions, Node, SilencePolicy};
 use crate::connection::push::PushHandler;
 use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::protocol::Line;
@@ -61,10 +61,10 @@ impl Node for AsyncNode {
         &self,
         lines: &[Line<'_>],
         slice: Duration,
-        watch: &dyn Watch,
+        policy: &dyn SilencePolicy,
     ) -> TransportResult<Value> {
         self.shared.connector.runtime()?;
-        self.waiting.wait(lines, slice, watch).await
+        self.waiting.wait(lines, slice, policy).await
     }
 
     async fn pause(time: Duration) {
@@ -74,9 +74,9 @@ impl Node for AsyncNode {
         }
     }
 
-    fn distrust(&self) {
+    fn retire_connections(&self) {
         let connector = self.connector();
-        connector.distrust(connector.generation());
+        connector.retire_connections(connector.generation());
     }
 
     type Listening = AsyncListening;
@@ -90,7 +90,7 @@ impl Node for AsyncNode {
         &self,
         lines: &[Line<'_>],
         handler: Arc<dyn PushHandler>,
-        _habits: (Duration, bool),
+        _options: ListenOptions,
         deadline: Deadline,
     ) -> TransportResult<(AsyncListening, Vec<Value>)> {
         listen(&self.shared.connector, lines, handler, deadline).await

@@ -14,7 +14,7 @@ pub(super) use self::listing::keywords;
 pub(crate) use self::read_values::read_description;
 pub(super) use self::read_values::{fresh, look, one};
 pub use self::served::ServiceState;
-pub(super) use self::served::standing;
+pub(super) use self::served::served_status;
 pub use self::service::Service;
 pub(super) use self::service::refuse_clusters;
 pub use self::services::Client;

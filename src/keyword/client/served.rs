@@ -109,7 +109,7 @@ pub(crate) fn serves(is_held: bool, is_registered: bool, is_described: bool) -> 
 
 /// Returns whether a service is served, and for how long that holds if nothing more is received
 /// from its dispatcher. One round trip.
-pub(crate) async fn standing<E: RoundTrips>(
+pub(crate) async fn served_status<E: RoundTrips>(
     executor: &E,
     service: &ServiceName,
 ) -> Result<(bool, Option<Duration>)> {

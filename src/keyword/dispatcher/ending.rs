@@ -133,7 +133,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
             return self.unsubscribe();
         }
         let receives = has_worker && self.executor.background_goes_on();
-        let (service, client) = (self.clone(), self.executor.threaded());
+        let (service, client) = (self.clone(), self.executor.to_blocking());
         let parted = Arc::new(Signal::default());
         let parting = parted.clone();
         let part = move || {

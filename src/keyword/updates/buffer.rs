@@ -1,7 +1,7 @@
 //! Buffers change events until a monitor takes them.
 
 mod echo;
-mod standing;
+mod served_status;
 mod state;
 
 use std::collections::HashSet;
@@ -71,7 +71,7 @@ impl UpdateBuffer {
         }
         match state.unknown() {
             Some(unknown) => Next::FindOut(unknown),
-            None => Next::Wait(state.standing.is_due_in()),
+            None => Next::Wait(state.served_status.is_due_in()),
         }
     }
 
@@ -101,7 +101,7 @@ impl UpdateBuffer {
     /// announced.
     pub(crate) fn have_attended(&self, is_served: bool, time: Option<Duration>) {
         let mut state = self.state();
-        let has_changed = state.standing.have_looked(is_served, time);
+        let has_changed = state.served_status.have_looked(is_served, time);
         match mem::take(&mut state.is_renewed) || has_changed {
             true => {
                 let known: Vec<_> = state.delivered.keys().cloned().collect();
@@ -114,7 +114,7 @@ impl UpdateBuffer {
     /// Records that it cannot be determined whether the service is served.
     pub(crate) fn attend_no_more(&self) {
         let mut state = self.state();
-        state.standing.look_no_more();
+        state.served_status.look_no_more();
         state.read_abandoned();
     }
 
@@ -157,7 +157,7 @@ impl FeedHandler for UpdateBuffer {
             state.echo = Echo::default();
             if keyword.is_empty() {
                 state.is_renewed = true;
-                state.standing.look_now();
+                state.served_status.look_now();
             } else {
                 let Some(keyword) = self.changed(keyword).filter(|name| self.wants(name)) else {
                     return;
@@ -193,7 +193,7 @@ impl FeedHandler for UpdateBuffer {
         state.echo = Echo::default();
         state.news.clear();
         state.bytes = 0;
-        state.standing.look_now();
+        state.served_status.look_now();
         (state.held, state.beats) = Default::default();
         // A change of the type was missed.
         let updates = state.delivered.values_mut();

@@ -236,7 +236,7 @@ async fn find_out<E: RoundTrips>(
     unknown: Unknown,
 ) -> Result<()> {
     match unknown {
-        Unknown::Standing => match client::standing(executor, &buffer.service).await {
+        Unknown::ServedStatus => match client::served_status(executor, &buffer.service).await {
             Ok((is_served, time)) => {
                 buffer.have_attended(is_served, time);
                 Ok(())

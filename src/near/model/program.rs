@@ -36,7 +36,7 @@ pub(super) enum Glimpse {
 /// The remaining steps of a change that affects everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Work {
-    /// The lock of `sight` is held.
+    /// The lock of `reception` is held.
     Show,
     ClearReads,
     ClearValues,
@@ -126,7 +126,7 @@ impl CachingProgram {
     }
 
     /// The first step of a change of the lease.
-    pub(super) fn see(&mut self, change: impl FnOnce(&mut CacheLease)) {
+    pub(super) fn update(&mut self, change: impl FnOnce(&mut CacheLease)) {
         change(&mut self.lease);
         match self.mutant {
             CacheMutant::ShowsTheEpochLast => self.show_times(),

@@ -199,10 +199,10 @@ impl CacheWorld {
 
     /// Returns whether a quiet world serves the server's value.
     fn is_fresh(&self) -> bool {
-        let is_cut_off = self.link.as_ref().is_none_or(|link| !link.is_connected);
+        let is_disconnected = self.link.as_ref().is_none_or(|link| !link.is_connected);
         let kept = self.program.lookup(self.program.glimpse(), self.now);
         !self.rests()
-            || (is_cut_off && self.left.grace > 0)
+            || (is_disconnected && self.left.grace > 0)
             || kept.is_none_or(|value| value == self.server.value())
     }
 }

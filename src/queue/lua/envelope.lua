@@ -3,20 +3,20 @@
 
 local header = '\030q1;'
 
--- Returns the failed deliveries, the id, the payload and the mark of an item. Only a queue writes
+-- Returns the counted deliveries, the id, the payload and the mark of an item. Only a queue writes
 -- headers, and none that counts deliveries without an id: other bytes are a payload as they are.
 local function parse(item)
   if string.sub(item, 1, #header) ~= header then return 0, '', item, '' end
-  local attempts, mark, id, start = string.match(item, '^(%d+)([?!+]?);([^;]*);()', #header + 1)
-  attempts = tonumber(attempts)
-  if not attempts or attempts > 4294967295 then return 0, '', item, '' end
-  if id == '' and (attempts > 0 or mark ~= '') then return 0, '', item, '' end
-  return attempts, id, string.sub(item, start), mark
+  local deliveries, mark, id, start = string.match(item, '^(%d+)([?!+]?);([^;]*);()', #header + 1)
+  deliveries = tonumber(deliveries)
+  if not deliveries or deliveries > 4294967295 then return 0, '', item, '' end
+  if id == '' and (deliveries > 0 or mark ~= '') then return 0, '', item, '' end
+  return deliveries, id, string.sub(item, start), mark
 end
 
-local function wrap(attempts, id, payload, mark)
-  attempts = string.format('%.0f', math.min(attempts, 4294967295))
-  return header .. attempts .. mark .. ';' .. id .. ';' .. payload
+local function wrap(deliveries, id, payload, mark)
+  deliveries = string.format('%.0f', math.min(deliveries, 4294967295))
+  return header .. deliveries .. mark .. ';' .. id .. ';' .. payload
 end
 
 -- Marks: ? a consumer was lost with the job once; ! it has been begun again since; + it has been
@@ -26,9 +26,9 @@ local unbegun = {[''] = '', ['+'] = '', ['?'] = '?', ['!'] = '?'}
 
 -- Returns the item after the loss of its consumer. The loss counts as a delivery if the job had
 -- begun.
-local function lose(attempts, id, payload, mark)
-  if mark == '+' or mark == '!' then attempts = attempts + 1 end
-  return wrap(attempts, id, payload, '?'), attempts
+local function lose(deliveries, id, payload, mark)
+  if mark == '+' or mark == '!' then deliveries = deliveries + 1 end
+  return wrap(deliveries, id, payload, '?'), deliveries
 end
 
 local function new_id(clock, nonce, number)

@@ -21,11 +21,11 @@ local function take_back(id, claimed)
   local tombstone = header .. '-' .. id
   for i = 1, #items do
     if items[i] ~= tombstone then
-      local attempts, name, payload, mark = parse(items[i])
+      local deliveries, name, payload, mark = parse(items[i])
       number = number + 1
       if name == '' then name = new_id(clock, id, number) end
-      local again, delivered = lose(attempts, name, payload, mark)
-      if delivered >= most and delivered > attempts then
+      local again, delivered = lose(deliveries, name, payload, mark)
+      if delivered >= most and delivered > deliveries then
         bury(dead, capacity, counts, now, again, 'its consumer was lost with it')
       else
         table.insert(back, 1, again)

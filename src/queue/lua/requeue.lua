@@ -8,7 +8,7 @@ redis.call('LTRIM', dead, 0, -1)
 for i = 1, #items do
   local length, start = string.match(items[i], '^\030d1;%d+;(%d+);()')
   local item = length and string.sub(items[i], start + tonumber(length)) or items[i]
-  local attempts, id, payload = parse(item)
+  local deliveries, id, payload = parse(item)
   items[i] = wrap(0, id, payload, '')
 end
 if #items > 0 then

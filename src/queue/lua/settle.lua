@@ -11,21 +11,21 @@
     local index, fate, delay, reason = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
     local item = redis.call('LINDEX', claimed, index)
     if not item or item == tombstone then return end
-    local attempts, id, payload, mark = parse(item)
+    local deliveries, id, payload, mark = parse(item)
     if id == '' then id = new_id(clock, ARGV[1], i) end
     if fate == 'begun' then
-      return redis.call('LSET', claimed, index, wrap(attempts, id, payload, begun[mark]))
+      return redis.call('LSET', claimed, index, wrap(deliveries, id, payload, begun[mark]))
     end
-    local again = wrap(attempts + 1, id, payload, unbegun[mark])
+    local again = wrap(deliveries + 1, id, payload, unbegun[mark])
     if fate == 'done' then
       redis.call('HINCRBY', counts, 'done', 1)
     elseif fate == 'unseen' then
       redis.call('HINCRBY', counts, 'claimed', -1)
-      if mark ~= unbegun[mark] then item = wrap(attempts, id, payload, unbegun[mark]) end
+      if mark ~= unbegun[mark] then item = wrap(deliveries, id, payload, unbegun[mark]) end
       redis.call('LPUSH', queue, item)
     elseif fate == 'bury' then
       bury(dead, capacity, counts, now, again, reason)
-    elseif fate == 'retry' and attempts + 1 < most then
+    elseif fate == 'retry' and deliveries + 1 < most then
       redis.call('HINCRBY', counts, 'retried', 1)
       if delay > 0 then
         redis.call('ZADD', delayed, now + delay, again)
@@ -33,9 +33,9 @@
         redis.call('RPUSH', queue, again)
       end
     else
-      local delivered = attempts + 1
-      if fate == 'lost' then again, delivered = lose(attempts, id, payload, mark) end
-      if delivered >= most and delivered > attempts then
+      local delivered = deliveries + 1
+      if fate == 'lost' then again, delivered = lose(deliveries, id, payload, mark) end
+      if delivered >= most and delivered > deliveries then
         bury(dead, capacity, counts, now, again, reason)
       else
         redis.call('HINCRBY', counts, 'redelivered', 1)

@@ -13,13 +13,13 @@ pub(crate) struct MaintenanceHandle {
     /// Whether the thread sleeps until it is woken, because there is nothing to send.
     rests: AtomicBool,
     /// The settings in force, as far as known.
-    terms: Lock<SharedSettings>,
+    shared_settings: Lock<SharedSettings>,
 }
 
 impl MaintenanceHandle {
-    pub(crate) fn new(terms: SharedSettings) -> Self {
+    pub(crate) fn new(shared_settings: SharedSettings) -> Self {
         let (signal, rests) = (Signal::default(), AtomicBool::new(false));
-        Self { signal, rests, terms: Lock::new(terms) }
+        Self { signal, rests, shared_settings: Lock::new(shared_settings) }
     }
 
     /// Wakes the thread, because there is something to send.
@@ -34,12 +34,12 @@ impl MaintenanceHandle {
         self.signal.raise();
     }
 
-    pub(crate) fn terms(&self) -> SharedSettings {
-        *self.terms.lock()
+    pub(crate) fn shared_settings(&self) -> SharedSettings {
+        *self.shared_settings.lock()
     }
 
-    pub(crate) fn set_terms(&self, terms: SharedSettings) {
-        *self.terms.lock() = terms;
+    pub(crate) fn set_shared_settings(&self, shared_settings: SharedSettings) {
+        *self.shared_settings.lock() = shared_settings;
     }
 
     /// Sets whether the thread has nothing to do before it is woken.

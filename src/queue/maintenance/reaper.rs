@@ -6,7 +6,7 @@ use crate::client::{Client, Executor};
 use crate::error::Result;
 use crate::limits::PAGE;
 use crate::queue::keys::{ConsumerId, Keys};
-use crate::queue::scripts::{ABANDONED, EXPIRED, REAP};
+use crate::queue::scripts::{EXPIRED, REAP, RETIRED};
 use crate::queue::settings::QueueSettings;
 use crate::queue::shared_settings::{SharedSettings, StoredSettings, report};
 use crate::reply;
@@ -28,14 +28,14 @@ impl Reaper {
         Self { keys, settings, stored: None, cursor: 0 }
     }
 
-    /// Takes back the jobs of lost consumers, and those given to retired ids: to `orphaned`, and to
+    /// Takes back the jobs of lost consumers, and those given to retired ids: to `retired`, and to
     /// the next thousand of all. Returns whether there is more to examine.
-    pub(crate) fn reap(&mut self, client: &Client, orphaned: &[ConsumerId]) -> Result<bool> {
+    pub(crate) fn reap(&mut self, client: &Client, retired: &[ConsumerId]) -> Result<bool> {
         let keys = self.keys.clone();
         let own = self.settings.stored();
         let request = Request::script(&EXPIRED, 2).key(&keys.consumers).key(&keys.settings);
         let request = request.number(u8::from(self.stored.is_none()));
-        let request = request.number(self.settings.terms().lease.as_millis());
+        let request = request.number(self.settings.shared().lease.as_millis());
         let request = own.iter().fold(request, |request, setting| match setting {
             Some(number) => request.number(*number),
             None => request.arg(""),
@@ -46,27 +46,27 @@ impl Reaper {
             self.stored = Some(now);
         }
         self.take_back(client, &lost)?;
-        self.examine(client, orphaned)?;
+        self.examine(client, retired)?;
         let page = Request::read("ZSCAN").key(&keys.gone).number(self.cursor);
         let page = page.arg("COUNT").number(PAGE);
         let (cursor, found) = client.run(page.returns(reply::scanned_entries))?;
         // Members and scores alternate.
-        let abandoned: Vec<_> = found.iter().step_by(2).map(|id| ConsumerId::parse(id)).collect();
-        self.examine(client, &abandoned)?;
+        let retired: Vec<_> = found.iter().step_by(2).map(|id| ConsumerId::parse(id)).collect();
+        self.examine(client, &retired)?;
         self.cursor = cursor;
         Ok(cursor != 0 || lost.len() >= PAGE)
     }
 
     /// The settings in force for the queue.
-    pub(crate) fn terms(&self) -> SharedSettings {
-        self.settings.terms_with(self.stored.unwrap_or_default())
+    pub(crate) fn shared_settings(&self) -> SharedSettings {
+        self.settings.effective(self.stored.unwrap_or_default())
     }
 
     /// Takes back jobs that were given to retired ids.
-    fn examine(&self, client: &Client, abandoned: &[ConsumerId]) -> Result<()> {
-        for abandoned in abandoned.chunks(PAGE) {
-            let request = Request::script(&ABANDONED, 1 + abandoned.len()).key(&self.keys.gone);
-            let request = self.each(request, abandoned);
+    fn examine(&self, client: &Client, retired: &[ConsumerId]) -> Result<()> {
+        for retired in retired.chunks(PAGE) {
+            let request = Request::script(&RETIRED, 1 + retired.len()).key(&self.keys.gone);
+            let request = self.each(request, retired);
             let given = client.run(request.returns(ids))?;
             self.take_back(client, &given)?;
         }
@@ -85,7 +85,7 @@ impl Reaper {
     /// finished.
     fn take_some_back(&self, client: &Client, lost: &[ConsumerId]) -> Result<usize> {
         let (keys, lost) = (&self.keys, &lost[..lost.len().min(AT_A_TIME)]);
-        let SharedSettings { lease, max_deliveries, dead_capacity } = self.terms();
+        let SharedSettings { lease, max_deliveries, dead_capacity } = self.shared_settings();
         let request = Request::script(&REAP, 7 + lost.len()).key(keys.queue());
         let request = request.key(&keys.consumers).key(&keys.dead).key(&keys.gone);
         let request = request.key(&keys.held).key(&keys.counts).key(&keys.settings);
@@ -204,13 +204,13 @@ mod tests {
         let client = Client::open(server.url()).unwrap();
         let queue: WorkQueue<String> = WorkQueue::new(&client, "hidden");
         let keys = queue.keys();
-        let abandoned = |id: &ConsumerId, until: &str| {
+        let retired = |id: &ConsumerId, until: &str| {
             Request::write("ZADD").key(&keys.gone).arg(until).arg(id.as_bytes())
         };
-        client.pipeline(of_the_dead(5000, |id| abandoned(id, "99999999999999"))).unwrap();
+        client.pipeline(of_the_dead(5000, |id| retired(id, "99999999999999"))).unwrap();
         for (id, until) in [("recovered", "99999999999990"), ("reaped", "99999999999999")] {
             let id = ConsumerId::parse(id.as_bytes());
-            client.run(abandoned(&id, until).returns(reply::count)).unwrap();
+            client.run(retired(&id, until).returns(reply::count)).unwrap();
             let given = Request::write("RPUSH").key(&keys.claimed(&id)).arg("job");
             client.run(given.returns(reply::count)).unwrap();
         }

@@ -39,7 +39,7 @@ struct MaintenanceState {
 
 impl MaintenanceThread {
     pub(crate) fn new(keys: Arc<Keys>, settings: QueueSettings) -> Self {
-        let maintenance = Arc::new(MaintenanceHandle::new(settings.terms()));
+        let maintenance = Arc::new(MaintenanceHandle::new(settings.shared()));
         Self { keys, settings, maintenance, state: Lock::default() }
     }
 
@@ -73,14 +73,14 @@ impl MaintenanceThread {
 
     /// Renews leases, settles and reaps until there are no consumers and the first reaping is done.
     fn work(&self, client: &Client) {
-        let third = self.maintenance.terms().lease / 3;
+        let third = self.maintenance.shared_settings().lease / 3;
         let mut reaper = Reaper::new(self.keys.clone(), self.settings.clone());
         let (mut renewal, mut reaping) = (Instant::now() + third, Instant::now());
         // The first reaping stores settings, even if the consumer that began with them has left by
         // now.
         let mut has_reaped = false;
         loop {
-            let third = self.maintenance.terms().lease / 3;
+            let third = self.maintenance.shared_settings().lease / 3;
             self.maintenance.rest(true);
             let sessions = {
                 let mut state = self.state();
@@ -101,15 +101,15 @@ impl MaintenanceThread {
             let now = Instant::now();
             if now >= reaping {
                 has_reaped = true;
-                let orphaned: Vec<_> =
-                    sessions.iter().flat_map(|session| session.ledger().orphaned()).collect();
+                let retired: Vec<_> =
+                    sessions.iter().flat_map(|session| session.ledger().take_retired()).collect();
                 // Retired ids that could not be reaped now are reaped next time, perhaps by another
                 // program.
-                let has_more = reaper.reap(client, &orphaned).unwrap_or(false);
-                let terms = reaper.terms();
-                self.maintenance.set_terms(terms);
+                let has_more = reaper.reap(client, &retired).unwrap_or(false);
+                let shared_settings = reaper.shared_settings();
+                self.maintenance.set_shared_settings(shared_settings);
                 // The lease may have been shortened meanwhile.
-                renewal = renewal.min(now + terms.lease / 3);
+                renewal = renewal.min(now + shared_settings.lease / 3);
                 reaping = now + if has_more { Duration::ZERO } else { third.mul_f64(spread(0.2)) };
             }
             if sessions.is_empty() {

@@ -33,7 +33,7 @@ struct QueueModel {
     crashes: u8,
     waits: u8,
     /// Waits that their caller drops.
-    abandons: u8,
+    drops: u8,
     /// How often jobs run for so long that the server is notified.
     notes: u8,
     renewals: u8,
@@ -86,7 +86,7 @@ const REPLIES: QueueModel = QueueModel {
     expiries: 0,
     crashes: 0,
     waits: 0,
-    abandons: 0,
+    drops: 0,
     notes: 0,
     renewals: 0,
     closes: 0,
@@ -98,7 +98,7 @@ const REPLIES: QueueModel = QueueModel {
     mutant: QueueMutant::None,
 };
 const WAITS: QueueModel = QueueModel { waits: 1, batch: 1, failures: 0, refusals: 0, ..REPLIES };
-const ABANDONS: QueueModel = QueueModel { programs: 1, abandons: 1, refusals: 1, ..WAITS };
+const DROPS: QueueModel = QueueModel { programs: 1, drops: 1, refusals: 1, ..WAITS };
 const FREEZES: QueueModel = QueueModel { waits: 0, batch: 2, expiries: 1, ..WAITS };
 const LEASES: QueueModel = QueueModel { losses: 0, ..FREEZES };
 const TWICE: QueueModel = QueueModel { jobs: 1, waits: 1, losses: 2, ..FREEZES };
@@ -126,7 +126,7 @@ fn the_rules_hold_whatever_happens() {
     check_all([
         ("replies", REPLIES),
         ("waits", WAITS),
-        ("abandons", ABANDONS),
+        ("drops", DROPS),
         ("leases", LEASES),
         ("freezes", FREEZES),
         ("twice", TWICE),
@@ -156,7 +156,7 @@ fn every_rule_is_needed() {
         (QueueMutant::Ledger(WaitsAgain), QueueModel { waits: 2, ..RELAPSES }),
         (QueueMutant::Ledger(ForgetsLateWaits), RELAPSES),
         (QueueMutant::Ledger(RecoversWhateverThereIs), QueueModel { losses: 1, ..RELAPSES }),
-        (QueueMutant::Ledger(BelievesLateReports), ABANDONS),
+        (QueueMutant::Ledger(BelievesLateReports), DROPS),
         (QueueMutant::Ledger(GoesOnWhenLost), CRASHES),
         (QueueMutant::Ledger(HandsOutWhatWasLostUnrecorded), LOSSES),
         (QueueMutant::Ledger(CountsWhatComesBack), RETURNS),
@@ -172,7 +172,7 @@ fn every_rule_is_needed() {
         (QueueMutant::RecoversAndForgetsRetiredIds, CRASHES),
         (QueueMutant::Ledger(LeavesNothingBehind), CRASHES),
         (QueueMutant::RecoversTheLost, TWICE),
-        (QueueMutant::RecoversTheOldestFirst, ABANDONS),
+        (QueueMutant::RecoversTheOldestFirst, DROPS),
         (QueueMutant::ReapsWithoutAnotherLook, RENEWALS),
         (QueueMutant::ReapsAndKeepsTheId, LEASES),
         (QueueMutant::ReapsAndForgetsRetiredIds, CRASHES),

@@ -136,9 +136,9 @@ impl ConsumingProgram {
     }
 
     /// Drops a wait.
-    pub(crate) fn abandon(&mut self, request: ConsumerRequest) {
+    pub(crate) fn drop_wait(&mut self, request: ConsumerRequest) {
         if let ConsumerRequest::Poll(wait) = request {
-            self.ledger.abandon(wait, moment());
+            self.ledger.wait_dropped(wait, moment());
         }
     }
 
@@ -163,10 +163,10 @@ impl ConsumingProgram {
         &mut self,
         request: ConsumerRequest,
         outcome: RequestOutcome,
-        is_abandoned: bool,
+        is_dropped: bool,
     ) {
         match request {
-            request if is_abandoned => self.receive_report(&request, outcome, None),
+            request if is_dropped => self.receive_report(&request, outcome, None),
             ConsumerRequest::Poll(poll) => drop(self.ledger.finish(&poll, outcome, moment())),
             ConsumerRequest::Recover(recovery) => self.ledger.not_recovered(recovery, outcome),
             ConsumerRequest::RenewLease(_) | ConsumerRequest::Leave(_) => {}

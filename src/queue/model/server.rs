@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::raw_item::{RawItem, again, attempts, begun, parse, unbegun, wrap};
+use super::raw_item::{RawItem, again, begun, deliveries, parse, unbegun, wrap};
 use super::{QueueModel, QueueMutant};
 use crate::queue::keys::ConsumerId;
 use crate::queue::session::{Fate, PollRequest, Recovery, tombstone};
@@ -198,14 +198,14 @@ impl QueueServer {
 
     /// The fate of a job whose consumer is lost.
     pub(super) fn lose(&self, item: &RawItem) -> RawItem {
-        let (name, attempts, mark) = parse(item);
+        let (name, deliveries, mark) = parse(item);
         let counts =
             mark.is_some_and(|mark| mark != b'?') || self.mutant == QueueMutant::CountsUnbegunJobs;
-        wrap(name, attempts + u8::from(counts), Some(b'?'))
+        wrap(name, deliveries + u8::from(counts), Some(b'?'))
     }
 
     pub(super) fn is_buried(&self, before: &RawItem, after: &RawItem) -> bool {
-        attempts(after) >= self.most_deliveries && attempts(after) > attempts(before)
+        deliveries(after) >= self.most_deliveries && deliveries(after) > deliveries(before)
     }
 
     /// Does the work of `recover.lua`.

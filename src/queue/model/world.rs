@@ -9,7 +9,7 @@ use stateright::{Model, Property};
 
 use super::QueueModel;
 use super::program::ConsumingProgram;
-use super::raw_item::{RawItem, attempts, name};
+use super::raw_item::{RawItem, deliveries, name};
 use super::server::{ConsumerReply, ConsumerRequest, QueueServer};
 use crate::queue::keys::ConsumerId;
 use crate::queue::session::{Fate, tombstone};
@@ -29,7 +29,7 @@ pub(crate) struct QueueWorld {
     /// An earlier state in which the server may come back.
     saved: Option<Box<QueueServer>>,
     has_relapsed: bool,
-    /// Whether programs reap the ids that they left behind.
+    /// Whether programs reap their retired ids.
     looks: bool,
     /// Whether a script has stopped in the middle of its writes.
     has_stopped: bool,
@@ -56,7 +56,7 @@ struct InFlight {
     request: ConsumerRequest,
     reply: Option<ConsumerReply>,
     /// Whether its caller has dropped it, so that its outcome is reported.
-    is_abandoned: bool,
+    is_dropped: bool,
 }
 
 impl InFlight {
@@ -89,14 +89,14 @@ pub(crate) enum QueueAction {
     Lose(usize),
     Refuse(usize),
     /// A wait is dropped.
-    Abandon(usize),
+    DropWait(usize),
     /// A report is late.
     GiveUp(usize),
     /// A lease expires without a heartbeat.
     Expire(ConsumerId),
     Find(ConsumerId),
     Reap,
-    /// A program reaps the ids that it has left behind.
+    /// A program reaps its retired ids.
     Look(usize),
     StopReaping(u8),
     Save,
@@ -154,14 +154,16 @@ impl Model for QueueModel {
                 "nothing counts that was not begun",
                 |model: &QueueModel, world: &QueueWorld| {
                     !model.counts
-                        || world.items().all(|item| attempts(item) <= world.history(item).may_count)
+                        || world
+                            .items()
+                            .all(|item| deliveries(item) <= world.history(item).may_count)
                 },
             ),
             Property::always(
                 "all losses but the first count",
                 |model: &QueueModel, world: &QueueWorld| {
                     let resting = world.resting();
-                    let mut all = resting.map(|item| (attempts(item), world.history(item).begun));
+                    let mut all = resting.map(|item| (deliveries(item), world.history(item).begun));
                     let may_be_more = world.has_stopped || world.has_relapsed || model.closes > 0;
                     may_be_more || all.all(|(counted, begun)| begun <= counted + 1)
                 },
@@ -192,7 +194,7 @@ impl QueueWorld {
         let is_cared_for = |id| {
             let mut programs = self.programs.iter().flatten();
             let is_own = |program: &ConsumingProgram| {
-                program.keeps(id) || program.ledger.orphaned.contains(id)
+                program.keeps(id) || program.ledger.retired.contains(id)
             };
             server.consumers.contains_key(id)
                 || server.gone.contains(id)

@@ -77,8 +77,8 @@ impl ConsumerSession {
     }
 
     /// The settings in force for the queue, as far as this program knows.
-    pub(crate) fn terms(&self) -> SharedSettings {
-        self.maintenance.terms()
+    pub(crate) fn shared_settings(&self) -> SharedSettings {
+        self.maintenance.shared_settings()
     }
 
     /// Decides the fate of a running job. The server is notified with the next claim, or by the
@@ -98,7 +98,8 @@ impl ConsumerSession {
     /// Returns whether another consumer may have got a job meanwhile.
     pub(crate) fn has_lost(&self, number: u64) -> bool {
         let ledger = self.ledger();
-        !ledger.jobs.contains(number) || ledger.silence(Instant::now()) >= self.terms().lease / 2
+        !ledger.jobs.contains(number)
+            || ledger.silence(Instant::now()) >= self.shared_settings().lease / 2
     }
 
     /// Wakes the maintenance thread.
@@ -207,7 +208,7 @@ impl ConsumerSession {
         wanted: usize,
         looks: bool,
     ) -> Result<Polled> {
-        let command = poll_command(&self.keys, self.terms(), &poll, wanted, looks);
+        let command = poll_command(&self.keys, self.shared_settings(), &poll, wanted, looks);
         let attempt = command.request.attempt();
         let pending = PendingPoll::new(&self.ledger, poll);
         match executor.send(command).await {

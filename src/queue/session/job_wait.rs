@@ -33,7 +33,7 @@ impl ConsumerSession {
         let (caller, reporter) = (WaitCaller(sent.clone()), WaitReporter(sent));
         let request = Request::write("BLMOVE").key(self.keys.queue()).key(&claimed);
         let request = request.arg("LEFT").arg("RIGHT").waits(Wait::For(time)).once();
-        let request = request.on_abandoned(move |reply| reporter.report(reply));
+        let request = request.on_dropped(move |reply| reporter.report(reply));
         match executor.send(request.returns(reply::raw)).await {
             Ok(item) => Ok(caller.end(RequestOutcome::Applied, item)),
             Err(error) => {
@@ -80,7 +80,7 @@ impl SentWait {
     }
 }
 
-/// The call that waits. Its drop abandons the wait.
+/// The call that waits. Its drop ends the wait.
 struct WaitCaller(Arc<SentWait>);
 
 impl WaitCaller {
@@ -96,7 +96,7 @@ impl Drop for WaitCaller {
             if state.is_silent {
                 self.0.end(&mut state, RequestOutcome::Unknown, None);
             } else {
-                self.0.session.ledger().abandon(wait.clone(), Instant::now());
+                self.0.session.ledger().wait_dropped(wait.clone(), Instant::now());
                 state.is_dropped = true;
                 drop(state);
                 self.0.session.wake();

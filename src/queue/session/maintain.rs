@@ -17,8 +17,10 @@ impl ConsumerSession {
     pub(crate) async fn maintain<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         let maintained = self.try_to_maintain(executor).await;
         let is_refused = maintained.as_ref().is_err_and(|error| !error.is_transient());
-        let is_late =
-            self.closed.get().is_some_and(|closed| closed.elapsed() >= self.terms().lease);
+        let is_late = self
+            .closed
+            .get()
+            .is_some_and(|closed| closed.elapsed() >= self.shared_settings().lease);
         if is_refused && is_late && self.ledger().jobs.running() == 0 {
             self.left.close();
         }
@@ -40,7 +42,7 @@ impl ConsumerSession {
     pub(crate) fn is_busy(&self) -> bool {
         let ledger = self.ledger();
         let settles = ledger.jobs.settleable_for(Instant::now()).is_some();
-        ledger.is_in_doubt() || ledger.is_abandoned() || settles || ledger.jobs.is_closing()
+        ledger.is_in_doubt() || ledger.has_dropped_wait() || settles || ledger.jobs.is_closing()
     }
 
     /// Settles and leaves, as far as that is possible by now. Returns whether the consumer has

@@ -16,7 +16,7 @@ use crate::request::Request;
 /// The command of a poll, for `poll.lua`.
 pub(crate) fn poll_command(
     keys: &Keys,
-    terms: SharedSettings,
+    shared_settings: SharedSettings,
     poll: &PollRequest,
     wanted: usize,
     looks: bool,
@@ -32,7 +32,7 @@ pub(crate) fn poll_command(
     let request = request.number(poll.known.map_or(-1, i32::from));
     let request = request.number(poll.held).number(poll.sequence);
     let request = request.number(done).number(trimmed).number(wanted).number(u8::from(looks));
-    let SharedSettings { max_deliveries, dead_capacity, .. } = terms;
+    let SharedSettings { max_deliveries, dead_capacity, .. } = shared_settings;
     let request = request.number(max_deliveries).number(dead_capacity);
     let fates = settlement.map_or(&[][..], |it| &it.fates);
     let request = fates.iter().fold(request, |request, (index, _, fate)| {

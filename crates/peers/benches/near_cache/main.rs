@@ -1,5 +1,5 @@
 //! What a hit of a near cache costs beside the bare cache it is made of, the driver's and the
-//! server, and what near caches and notices cost those who write.
+//! server, and what near caches and messages cost those who write.
 //!
 //! All are measured in turns, so that whatever else the machine does meets all alike, and tables
 //! show the medians.

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
-use redis_collections::{AsyncClient, Client, NearCache, RedisDict};
+use redis_collections::{AsyncClient, Client, NearCacheSettings, RedisDict};
 use redis_collections_peers::{Cached, DriverCache};
 use tokio::runtime::Runtime;
 
@@ -23,14 +23,16 @@ pub(crate) fn contestants(url: &str, runtime: &Runtime) -> Vec<Contestant> {
     of_numbers.insert_many(numbers.iter().zip(&numbers)).unwrap();
 
     let bare: Cache<Box<[u8]>, Arc<u64>> = Cache::new(CAPACITY as usize);
-    let near = dict.cached(NearCache::tracking().capacity(CAPACITY)).unwrap();
+    let near = dict.cached(NearCacheSettings::tracking().capacity(CAPACITY)).unwrap();
     near.get_many(texts.iter()).unwrap();
-    let near_of_numbers = of_numbers.cached(NearCache::tracking().capacity(CAPACITY)).unwrap();
+    let near_of_numbers =
+        of_numbers.cached(NearCacheSettings::tracking().capacity(CAPACITY)).unwrap();
     near_of_numbers.get_many(&numbers).unwrap();
     let async_client = handle.block_on(AsyncClient::open(url)).unwrap();
     let async_dict = dict.on(&async_client);
-    let async_near =
-        handle.block_on(async_dict.cached(NearCache::tracking().capacity(CAPACITY))).unwrap();
+    let async_near = handle
+        .block_on(async_dict.cached(NearCacheSettings::tracking().capacity(CAPACITY)))
+        .unwrap();
     handle.block_on(async_near.get_many(texts.iter())).unwrap();
     let driver = handle.block_on(DriverCache::connect(url, CAPACITY as usize)).unwrap();
     for (key, &number) in texts.iter().zip(&numbers) {

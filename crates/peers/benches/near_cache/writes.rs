@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use redis::pipe;
-use redis_collections::{ChangeFormat, Client, NearCache, RedisDict};
+use redis_collections::{ChangeFormat, Client, NearCacheSettings, RedisDict};
 
 use crate::contestant::Contestant;
 
@@ -19,11 +19,11 @@ pub(crate) fn contestants(urls: &[&str; SERVERS]) -> Vec<Contestant> {
         })
     };
     let tracked = dict(tracked, "key/");
-    let tracking = tracked.cached(NearCache::tracking()).unwrap();
+    let tracking = tracked.cached(NearCacheSettings::tracking()).unwrap();
     let heard_by_one = dict(heard, "key/").publishing(ChangeFormat::Own);
     listen(heard, CHANNEL);
     let cached = dict(cached, "key/").publishing(ChangeFormat::Own);
-    let noticing = cached.cached(NearCache::writer_messages()).unwrap();
+    let noticing = cached.cached(NearCacheSettings::writer_messages()).unwrap();
     let connection = redis::Client::open(by_hand).unwrap().get_connection().unwrap();
     let connection = Mutex::new(connection);
     vec![

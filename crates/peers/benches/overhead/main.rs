@@ -49,7 +49,7 @@ fn show(pairs: &[Pair<'_>]) -> ExitCode {
         let [ours, by_hand] = pair.medians();
         let ratio = ours.as_secs_f64() / by_hand.as_secs_f64();
         let [count, count_by_hand] = pair.allocations();
-        print!("{:22} | {ours:>8.1?} | {by_hand:>8.1?} | {ratio:>6.3}", pair.name);
+        print!("{:24} | {ours:>8.1?} | {by_hand:>8.1?} | {ratio:>6.3}", pair.name);
         print!(" | {count:>16} | {count_by_hand:>7}");
         if ratio > HIGHEST_RATIO {
             print!(" slow");

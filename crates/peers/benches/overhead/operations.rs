@@ -192,31 +192,32 @@ fn on_lists<'a>(setting: &'a Setting, Data { users, .. }: &'a Data) -> Vec<Pair<
     ]
 }
 
-/// What it costs to tell of each change: compared with a transaction, and with a write that publishes nothing.
+/// The cost of publishing each change: compared with a transaction, and with a write that publishes
+/// nothing.
 fn that_tell<'a>(setting: &'a Setting, Data { texts, .. }: &'a Data) -> Vec<Pair<'a>> {
     let key = &*texts[0].0;
     vec![
         Pair::new(
-            "told insert / MULTI",
-            move || setting.told.insert(key, &36).unwrap(),
-            move || setting.tell("numbers by hand:", [(key, "36")].into_iter()),
+            "published insert / MULTI",
+            move || setting.published.insert(key, &36).unwrap(),
+            move || setting.publish_by_hand("numbers by hand:", [(key, "36")].into_iter()),
         ),
         Pair::new(
-            "told insert / plain",
-            move || setting.told.insert(key, &36).unwrap(),
+            "published insert / plain",
+            move || setting.published.insert(key, &36).unwrap(),
             move || setting.numbers.insert(key, &36).unwrap(),
         ),
         Pair::new(
-            "told 1,000 / MULTI",
-            move || setting.told_texts.insert_many(each(texts)).unwrap(),
+            "published 1,000 / MULTI",
+            move || setting.published_texts.insert_many(each(texts)).unwrap(),
             move || {
                 let entries = texts.iter().map(|(key, text)| (&**key, &**text));
-                setting.tell("texts by hand:", entries);
+                setting.publish_by_hand("texts by hand:", entries);
             },
         ),
         Pair::new(
-            "told 1,000 / plain",
-            move || setting.told_texts.insert_many(each(texts)).unwrap(),
+            "published 1,000 / plain",
+            move || setting.published_texts.insert_many(each(texts)).unwrap(),
             move || setting.texts.insert_many(each(texts)).unwrap(),
         ),
     ]

@@ -11,9 +11,9 @@ pub(crate) struct Setting {
     pub(crate) hash_of_texts: RedisHashDict<String, String>,
     pub(crate) hash_of_users: RedisHashDict<String, Json<User>>,
     pub(crate) numbers: RedisDict<String, u64>,
-    pub(crate) told: RedisDict<String, u64>,
+    pub(crate) published: RedisDict<String, u64>,
     pub(crate) texts: RedisDict<String, String>,
-    pub(crate) told_texts: RedisDict<String, String>,
+    pub(crate) published_texts: RedisDict<String, String>,
     pub(crate) users: RedisDict<String, Json<User>>,
     pub(crate) list_of_texts: RedisList<String>,
     pub(crate) list_of_users: RedisList<Json<User>>,
@@ -42,17 +42,22 @@ impl Setting {
             hash_of_texts: RedisHashDict::new(&client, "hash of texts"),
             hash_of_users: RedisHashDict::new(&client, "hash of users"),
             numbers: RedisDict::new(&client, "numbers"),
-            told: RedisDict::new(&client, "told").publishing(ChangeFormat::Own),
+            published: RedisDict::new(&client, "published").publishing(ChangeFormat::Own),
             texts: RedisDict::new(&client, "texts"),
-            told_texts: RedisDict::new(&client, "told texts").publishing(ChangeFormat::Own),
+            published_texts: RedisDict::new(&client, "published texts")
+                .publishing(ChangeFormat::Own),
             users: RedisDict::new(&client, "users"),
             list_of_texts: RedisList::new(&client, "list of texts"),
             list_of_users: RedisList::new(&client, "list of users"),
         }
     }
 
-    /// Sets strings and tells of each, in a transaction that was written by hand.
-    pub(crate) fn tell<'a>(&self, prefix: &str, entries: impl Iterator<Item = (&'a str, &'a str)>) {
+    /// Sets strings and publishes each, in a transaction that was written by hand.
+    pub(crate) fn publish_by_hand<'a>(
+        &self,
+        prefix: &str,
+        entries: impl Iterator<Item = (&'a str, &'a str)>,
+    ) {
         let mut transaction = redis::pipe();
         transaction.atomic();
         for (key, value) in entries {

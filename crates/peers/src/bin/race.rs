@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use redis_collections::{AsyncClient, Client};
 use redis_collections_peers::{
-    Cached, DriverCache, DriverPlain, Keyspace, Near, Notices, Path, READERS, Race, Result,
-    Tracking,
+    Cached, DriverCache, DriverPlain, Keyspace, Near, Path, READERS, Race, Result, Tracking,
+    WriterMessages,
 };
 
 #[tokio::main]
@@ -17,10 +17,10 @@ async fn main() -> Result<()> {
     show::<DriverPlain>(keys).await?;
     show::<DriverCache>(keys).await?;
     show::<Near<AsyncClient, Tracking>>(keys).await?;
-    show::<Near<AsyncClient, Notices>>(keys).await?;
+    show::<Near<AsyncClient, WriterMessages>>(keys).await?;
     show::<Near<AsyncClient, Keyspace>>(keys).await?;
     show::<Near<Client, Tracking>>(keys).await?;
-    show::<Near<Client, Notices>>(keys).await?;
+    show::<Near<Client, WriterMessages>>(keys).await?;
     show::<Near<Client, Keyspace>>(keys).await
 }
 

@@ -16,7 +16,7 @@ fn moving(from: &str, to: &str) -> (Command<Option<Vec<u8>>>, Receiver<Option<Va
     let (sender, reported) = channel();
     let request = Request::write("BLMOVE").key(from.as_bytes()).key(to.as_bytes());
     let request = request.arg("LEFT").arg("RIGHT").waits(Wait::For(LONG)).once();
-    let request = request.on_abandoned(move |outcome| sender.send(outcome).unwrap());
+    let request = request.on_dropped(move |outcome| sender.send(outcome).unwrap());
     (request.returns(reply::raw), reported)
 }
 

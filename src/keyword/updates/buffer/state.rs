@@ -5,7 +5,7 @@ use std::mem;
 use std::time::Duration;
 
 use super::echo::Echo;
-use super::standing::Standing;
+use super::served_status::ServedStatus;
 use crate::error::{Error, KeywordError, Result};
 use crate::keyword::client::fresh;
 use crate::keyword::message::News;
@@ -23,7 +23,7 @@ pub(super) struct State {
     pub(super) news: VecDeque<(KeywordName, News)>,
     /// The size of the values and errors in `news`.
     pub(super) bytes: usize,
-    pub(super) standing: Standing,
+    pub(super) served_status: ServedStatus,
     /// Whether a dispatcher has started or ended since the last check.
     pub(super) is_renewed: bool,
     /// The keywords to read.
@@ -64,7 +64,7 @@ pub(crate) enum Unknown {
     /// The list of keywords.
     List,
     /// Whether the service is served.
-    Standing,
+    ServedStatus,
     /// The states of these keywords, in this session.
     States(u64, Vec<KeywordName>),
 }
@@ -93,8 +93,8 @@ impl KeywordUpdate {
 impl State {
     pub(super) fn unknown(&mut self) -> Option<Unknown> {
         // First, so that readings are compared with later events.
-        if self.standing.is_due_in().is_zero() {
-            return Some(Unknown::Standing);
+        if self.served_status.is_due_in().is_zero() {
+            return Some(Unknown::ServedStatus);
         }
         if mem::take(&mut self.is_unlisted) {
             return Some(Unknown::List);
@@ -135,7 +135,7 @@ impl State {
         let is_known = reading.says_the_same_as(known);
         if !known.is_served {
             // Its dispatcher may have ended by now.
-            self.standing.was_served();
+            self.served_status.was_served();
         }
         *known = reading.clone();
         (!is_known).then_some(reading)
@@ -193,7 +193,7 @@ impl State {
             _ => {}
         }
         if update.is_abandoned() {
-            self.standing.look_soon();
+            self.served_status.look_soon();
         }
         self.delivered.insert(keyword, update);
         (!is_known).then_some(reading)

@@ -52,7 +52,7 @@ impl UpdateBuffer {
     /// Returns the next action, after answering that the service is served if that is unknown.
     fn next_step(&self) -> Next {
         match self.next() {
-            Next::FindOut(Unknown::Standing) => {
+            Next::FindOut(Unknown::ServedStatus) => {
                 self.have_attended(true, Some(Duration::from_secs(3600)));
                 self.next()
             }
@@ -65,7 +65,7 @@ impl UpdateBuffer {
         match self.next_step() {
             Next::Deliver(Ok(reading)) => format!("{}={}", reading.keyword, reading.text),
             Next::Deliver(Err(error)) => error.to_string(),
-            Next::FindOut(Unknown::Standing) => "attend".into(),
+            Next::FindOut(Unknown::ServedStatus) => "attend".into(),
             Next::FindOut(Unknown::List) => "list".into(),
             Next::Wait(_) => "wait".into(),
             Next::FindOut(Unknown::States(session, names)) => {
@@ -166,14 +166,14 @@ fn delivered_and_read(buffer: &UpdateBuffer, at: u64) -> Vec<(Status, u64)> {
 fn the_service_is_checked_when_its_lease_may_be_over() {
     let buffer = buffer(&["A"]);
     let hour = Some(Duration::from_secs(3600));
-    assert!(matches!(buffer.next(), Next::FindOut(Unknown::Standing)));
+    assert!(matches!(buffer.next(), Next::FindOut(Unknown::ServedStatus)));
     buffer.have_attended(true, hour);
     assert_eq!(buffer.rest(5, "0"), ["read A", "A=0"]);
     let Next::Wait(time) = buffer.next() else { panic!("something to do") };
     assert!(time > Duration::from_secs(3000));
     for is_served in [false, true] {
         buffer.say(CHANGED, "", if is_served { "served" } else { "left" });
-        assert!(matches!(buffer.next(), Next::FindOut(Unknown::Standing)));
+        assert!(matches!(buffer.next(), Next::FindOut(Unknown::ServedStatus)));
         buffer.have_attended(is_served, hour);
         let Next::FindOut(Unknown::States(session, names)) = buffer.next() else {
             panic!("nothing to read")
@@ -196,11 +196,11 @@ fn the_service_is_checked_when_its_lease_may_be_over() {
         matches!(buffer.next(), Next::Deliver(Ok(reading)) if !reading.is_served)
     };
     buffer.say(CHANGED, "", "left");
-    assert!(matches!(buffer.next(), Next::FindOut(Unknown::Standing)));
+    assert!(matches!(buffer.next(), Next::FindOut(Unknown::ServedStatus)));
     assert!(read(false));
     buffer.set("A", "6 1");
     assert!(matches!(buffer.next(), Next::Deliver(Ok(reading)) if reading.is_served));
-    assert!(matches!(buffer.next(), Next::FindOut(Unknown::Standing)));
+    assert!(matches!(buffer.next(), Next::FindOut(Unknown::ServedStatus)));
     assert!(read(false));
 }
 

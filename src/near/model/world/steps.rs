@@ -139,7 +139,7 @@ impl CacheWorld {
             CacheAction::Receive => match link.messages.pop_front() {
                 Some(Message::Changed) => self.program.changed(),
                 Some(Message::Flushed) => {
-                    self.program.see(|lease| lease.cleared());
+                    self.program.update(|lease| lease.cleared());
                     self.work[0] = Some(Work::Show);
                 }
                 Some(Message::Beat(number)) => {
@@ -166,7 +166,7 @@ impl CacheWorld {
             CacheAction::Connected => {
                 link.is_connected = true;
                 let (session, watermark) = (link.session, link.watermark.unwrap_or(0));
-                self.program.see(|lease| lease.connected(session, watermark));
+                self.program.update(|lease| lease.connected(session, watermark));
                 self.work[1] = Some(Work::Show);
             }
             _ => {}

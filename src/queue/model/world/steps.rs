@@ -80,8 +80,8 @@ impl QueueWorld {
             (has_ready && may(ConsumingProgram::record), QueueAction::Record(place)),
             (has_ready && program.clone().take(), QueueAction::Take(place)),
             (ledger.is_in_doubt() && may(ConsumingProgram::recover), QueueAction::Recover(place)),
-            (ledger.is_abandoned(), QueueAction::GiveUp(place)),
-            (self.looks && !ledger.orphaned.is_empty(), QueueAction::Look(place)),
+            (ledger.has_dropped_wait(), QueueAction::GiveUp(place)),
+            (self.looks && !ledger.retired.is_empty(), QueueAction::Look(place)),
             (
                 left.renewals > 0 && ledger.heartbeat(moment()).is_some(),
                 QueueAction::RenewLease(place),
@@ -110,8 +110,8 @@ impl QueueWorld {
         let left = &self.left;
         let is_waited_for = sent.by.is_some();
         let is_wait = matches!(&sent.request, ConsumerRequest::Poll(poll) if poll.waits);
-        if left.abandons > 0 && is_waited_for && is_wait && !sent.is_abandoned {
-            actions.push(QueueAction::Abandon(place));
+        if left.drops > 0 && is_waited_for && is_wait && !sent.is_dropped {
+            actions.push(QueueAction::DropWait(place));
         }
         if is_waited_for && left.losses > 0 {
             actions.push(QueueAction::Lose(place));
@@ -177,9 +177,9 @@ impl QueueWorld {
                 return self.stops(place, writes);
             }
             QueueAction::Deliver(place) => {
-                let InFlight { by, request, reply, is_abandoned } = self.in_flight.remove(place);
+                let InFlight { by, request, reply, is_dropped } = self.in_flight.remove(place);
                 self.receive(by, |program| match reply {
-                    reply if is_abandoned => {
+                    reply if is_dropped => {
                         program.receive_report(&request, RequestOutcome::Applied, reply);
                     }
                     Some(reply) => program.receive(request, reply),
@@ -190,27 +190,27 @@ impl QueueWorld {
                 self.left.losses -= 1;
                 let sent = &mut self.in_flight[place];
                 let (by, request) = (sent.by.take(), sent.request.clone());
-                let is_abandoned = sent.is_abandoned;
+                let is_dropped = sent.is_dropped;
                 if sent.reply.is_some() {
                     self.in_flight.remove(place);
                 }
                 self.receive(by, |program| {
-                    program.miss(request, RequestOutcome::Unknown, is_abandoned)
+                    program.miss(request, RequestOutcome::Unknown, is_dropped)
                 });
             }
             QueueAction::Refuse(place) => {
                 self.left.refusals -= 1;
-                let InFlight { by, request, is_abandoned, .. } = self.in_flight.remove(place);
+                let InFlight { by, request, is_dropped, .. } = self.in_flight.remove(place);
                 self.receive(by, |program| {
-                    program.miss(request, RequestOutcome::NotSent, is_abandoned)
+                    program.miss(request, RequestOutcome::NotSent, is_dropped)
                 });
             }
-            QueueAction::Abandon(place) => {
-                self.left.abandons -= 1;
+            QueueAction::DropWait(place) => {
+                self.left.drops -= 1;
                 self.looks = true;
-                self.in_flight[place].is_abandoned = true;
+                self.in_flight[place].is_dropped = true;
                 let InFlight { by, request, .. } = self.in_flight[place].clone();
-                self.receive(by, |program| program.abandon(request));
+                self.receive(by, |program| program.drop_wait(request));
             }
             QueueAction::GiveUp(by) => {
                 let late = moment() + FOR_A_REPORT;
@@ -245,7 +245,7 @@ impl QueueWorld {
         self.learn(by);
         if by < self.left.late {
             let reply = None;
-            self.in_flight.push(InFlight { by: Some(by), request, reply, is_abandoned: false });
+            self.in_flight.push(InFlight { by: Some(by), request, reply, is_dropped: false });
         } else {
             self.converse(by, request);
         }
@@ -309,10 +309,10 @@ impl QueueWorld {
         stops
     }
 
-    /// Makes a program reap the ids that it left behind.
+    /// Makes a program reap its retired ids.
     pub(crate) fn look(&mut self, by: usize) {
         let program = self.programs[by].as_mut();
-        for id in program.map(|program| program.ledger.orphaned()).unwrap_or_default() {
+        for id in program.map(|program| program.ledger.take_retired()).unwrap_or_default() {
             while self.server.lists.contains_key(&id) && self.server.may_reap(&id) {
                 self.server.reap(&id, None);
             }

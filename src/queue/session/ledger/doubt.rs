@@ -11,23 +11,23 @@ use crate::queue::keys::ConsumerId;
 impl Ledger {
     /// Records that a wait was dropped by its caller. It is in flight until its outcome is
     /// reported.
-    pub(crate) fn abandon(&mut self, wait: PollRequest, now: Instant) {
-        self.abandoned = Some((wait, now));
+    pub(crate) fn wait_dropped(&mut self, wait: PollRequest, now: Instant) {
+        self.dropped_wait = Some((wait, now));
     }
 
-    /// Records the outcome of an abandoned wait. Returns whether the job that it brought counts.
+    /// Records the outcome of a dropped wait. Returns whether the job that it brought counts.
     pub(crate) fn reported(
         &mut self,
         wait: &PollRequest,
         outcome: RequestOutcome,
         sent: Instant,
     ) -> bool {
-        let is_expected = self.abandoned.take_if(|(abandoned, _)| abandoned == wait).is_some();
+        let is_expected = self.dropped_wait.take_if(|(dropped, _)| dropped == wait).is_some();
         if is_expected || self.mutants.has(LedgerMutant::BelievesLateReports) {
             return self.finish(wait, outcome, sent);
         }
         // The wait may have brought a job after its list was given to another id.
-        self.orphaned.push(wait.consumer.clone());
+        self.retired.push(wait.consumer.clone());
         false
     }
 
@@ -35,13 +35,13 @@ impl Ledger {
     pub(crate) fn give_up(&mut self, now: Instant) {
         let is_late =
             |(_, since): &mut (PollRequest, Instant)| now.duration_since(*since) >= FOR_A_REPORT;
-        if let Some((wait, _)) = self.abandoned.take_if(is_late) {
+        if let Some((wait, _)) = self.dropped_wait.take_if(is_late) {
             self.finish(&wait, RequestOutcome::Unknown, now);
         }
     }
 
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.abandoned.is_some()
+    pub(crate) fn has_dropped_wait(&self) -> bool {
+        self.dropped_wait.is_some()
     }
 
     /// Begins the takeover of the list of an id in doubt, unless a request is in flight.
@@ -87,8 +87,8 @@ impl Ledger {
         (self.claims, self.polls) = (false, false);
         if self.known && sequence.is_none() {
             // A job from a wait in doubt may arrive after the server has forgotten them all.
-            self.orphaned.extend(recovery.former);
-            return self.leave_behind();
+            self.retired.extend(recovery.former);
+            return self.start_over();
         }
         (self.consumer, self.known) = (recovery.consumer, true);
         (self.in_doubt, self.wait_in_doubt, self.waited) = (false, false, false);
@@ -143,13 +143,13 @@ impl Ledger {
             && !self.in_doubt
             && !self.mutants.has(LedgerMutant::GoesOnWhenLost)
         {
-            self.orphaned.push(self.consumer.clone());
-            self.leave_behind();
+            self.retired.push(self.consumer.clone());
+            self.start_over();
         }
     }
 
     /// Starts over with a new id and no jobs.
-    pub(crate) fn leave_behind(&mut self) {
+    pub(crate) fn start_over(&mut self) {
         self.consumer = self.ids.next();
         (self.known, self.in_doubt, self.diverged) = (false, false, false);
         self.wait_in_doubt = false;
@@ -160,5 +160,5 @@ impl Ledger {
     }
 }
 
-/// How long the report of an abandoned wait may take, during which its consumer cannot claim.
+/// How long the report of a dropped wait may take, during which its consumer cannot claim.
 pub(crate) const FOR_A_REPORT: Duration = Duration::from_secs(1);

@@ -81,7 +81,7 @@ impl Jobs {
 
     fn is_last(&self, place: usize, max_deliveries: u32) -> bool {
         let ready = self.ready.get(place).filter(|ready| ready.was_lost);
-        ready.is_some_and(|ready| ready.attempts.saturating_add(1) >= max_deliveries)
+        ready.is_some_and(|ready| ready.deliveries.saturating_add(1) >= max_deliveries)
     }
 
     /// Those of the next `most` jobs that the server must know of before they begin.

@@ -33,7 +33,7 @@ pub(crate) struct JobEntry {
 pub(crate) struct ReadyJob {
     pub(crate) number: u64,
     pub(crate) item: Vec<u8>,
-    pub(crate) attempts: u32,
+    pub(crate) deliveries: u32,
     /// Whether its consumer was once lost with it.
     pub(crate) was_lost: bool,
 }
@@ -85,8 +85,8 @@ impl Jobs {
             let number = self.push(if self.closing { Fate::Unseen } else { Fate::Ready }, now);
             if !self.closing {
                 let parsed = Item::parse(&item);
-                let (attempts, was_lost) = (parsed.attempts, parsed.was_lost());
-                self.ready.push_back(ReadyJob { number, item, attempts, was_lost });
+                let (deliveries, was_lost) = (parsed.deliveries, parsed.was_lost());
+                self.ready.push_back(ReadyJob { number, item, deliveries, was_lost });
             }
         }
     }

@@ -38,7 +38,7 @@ pub(crate) struct Ledger {
     consumer: ConsumerId,
     /// Whether the server knows the consumer, so that it can report its loss.
     known: bool,
-    /// Former ids that the server may still know, and the claims and polls in doubt.
+    /// Former ids that the next recovery takes over, since the server may still know them.
     former: Vec<ConsumerId>,
     in_doubt: bool,
     /// Whether a wait is in doubt, which no server refuses when it arrives late.
@@ -54,13 +54,14 @@ pub(crate) struct Ledger {
     /// Whether it has waited since its last claim.
     waited: bool,
     /// The wait that its caller has dropped, and when. Its outcome will be reported.
-    abandoned: Option<(PollRequest, Instant)>,
+    dropped_wait: Option<(PollRequest, Instant)>,
     /// The number of the last poll.
     sequence: u16,
     /// A lower bound of when the server last renewed the lease.
     renewed: Instant,
-    /// Ids that the server does not know any more, though their lists may still get jobs.
-    pub(crate) orphaned: Vec<ConsumerId>,
+    /// Retired ids to reap: the server does not know them any more, though their lists may still get
+    /// jobs.
+    pub(crate) retired: Vec<ConsumerId>,
     pub(crate) mutants: Mutants<LedgerMutant>,
 }
 
@@ -79,10 +80,10 @@ impl Ledger {
             polls: false,
             claims: false,
             waited: false,
-            abandoned: None,
+            dropped_wait: None,
             sequence: 0,
             renewed: now,
-            orphaned: Vec::new(),
+            retired: Vec::new(),
             mutants: Mutants::default(),
         }
     }
@@ -175,7 +176,7 @@ impl Ledger {
         if poll.consumer != self.consumer {
             // The poll may have brought a job after its list was examined.
             if poll.waits && !self.mutants.has(LedgerMutant::ForgetsLateWaits) {
-                self.orphaned.push(poll.consumer.clone());
+                self.retired.push(poll.consumer.clone());
             }
             return false;
         }
@@ -209,8 +210,8 @@ impl Ledger {
     }
 
     /// Takes the ids that are still to be reaped.
-    pub(crate) fn orphaned(&mut self) -> Vec<ConsumerId> {
-        std::mem::take(&mut self.orphaned)
+    pub(crate) fn take_retired(&mut self) -> Vec<ConsumerId> {
+        std::mem::take(&mut self.retired)
     }
 
     /// The heartbeat of the consumer: its id, how long the oldest running job has run, and how long
@@ -251,7 +252,7 @@ impl Ledger {
     /// Records that the server has forgotten the consumer, as requested.
     pub(crate) fn left(&mut self, consumer: &ConsumerId) {
         if *consumer == self.consumer {
-            self.leave_behind();
+            self.start_over();
         }
     }
 

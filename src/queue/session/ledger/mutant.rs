@@ -13,13 +13,13 @@ pub(crate) enum LedgerMutant {
     TrustsAnySequence,
     /// Continues with its own jobs, whatever the server's list holds.
     RecoversWhateverThereIs,
-    /// Does not reap what a recovery in doubt may have left behind.
+    /// Does not reap the ids that a recovery in doubt may have retired.
     ForgetsFormerIds,
     /// Waits though the server does not know the consumer.
     WaitsUnknown,
     /// Waits again without a poll between.
     WaitsAgain,
-    /// Does not reap what a wait may have brought to an id that was left behind.
+    /// Does not reap what a wait may have brought to a retired id.
     ForgetsLateWaits,
     /// Does not reap what a wait in doubt may still bring.
     LeavesNothingBehind,

@@ -10,12 +10,12 @@ use crate::lock::Lock;
 /// The callback for the end of a dropped wait. Copies of a request share it, so that it is called
 /// at most once.
 #[derive(Clone)]
-pub(crate) struct Abandonment(Arc<Lock<Option<Report>>>);
+pub(crate) struct DropReport(Arc<Lock<Option<Report>>>);
 
 /// The callback, which gets the reply, or `None` if the outcome is unknown.
 type Report = Box<dyn FnOnce(Option<Value>) + Send>;
 
-impl Abandonment {
+impl DropReport {
     pub(super) fn new(report: impl FnOnce(Option<Value>) + Send + 'static) -> Self {
         Self(Arc::new(Lock::new(Some(Box::new(report)))))
     }
@@ -27,9 +27,9 @@ impl Abandonment {
     }
 }
 
-impl fmt::Debug for Abandonment {
+impl fmt::Debug for DropReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Abandonment").finish_non_exhaustive()
+        f.debug_struct("DropReport").finish_non_exhaustive()
     }
 }
 
@@ -50,27 +50,27 @@ impl Drop for Reporter {
 /// One wait, from its first slice to its reply. If it is dropped while the server does not wait, it
 /// reports that nothing was taken.
 pub(crate) struct Attended<'a> {
-    abandonment: Option<&'a Abandonment>,
+    drop_report: Option<&'a DropReport>,
     /// Whether an earlier slice may have taken an item.
     pub(crate) in_doubt: bool,
 }
 
 impl<'a> Attended<'a> {
-    pub(crate) fn new(abandonment: Option<&'a Abandonment>) -> Self {
-        Self { abandonment, in_doubt: false }
+    pub(crate) fn new(drop_report: Option<&'a DropReport>) -> Self {
+        Self { drop_report, in_doubt: false }
     }
 
     /// Ends the wait with a reply or an error for the caller, so that there is nothing to report.
     pub(crate) fn end(mut self) {
-        self.abandonment = None;
+        self.drop_report = None;
     }
 }
 
 impl Drop for Attended<'_> {
     fn drop(&mut self) {
-        if let Some(abandonment) = self.abandonment {
+        if let Some(drop_report) = self.drop_report {
             let outcome = if self.in_doubt { None } else { Some(Value::Nil) };
-            drop(abandonment.take(outcome));
+            drop(drop_report.take(outcome));
         }
     }
 }

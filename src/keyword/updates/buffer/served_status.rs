@@ -2,19 +2,19 @@ use std::time::{Duration, Instant};
 
 /// Whether the service is served, and when to check again. A dispatcher that starts or ends
 /// announces it; a crash is detected by the lease.
-pub(crate) struct Standing {
+pub(crate) struct ServedStatus {
     is_served: Option<bool>,
     /// Never, if `None`.
     look_at: Option<Instant>,
 }
 
-impl Default for Standing {
+impl Default for ServedStatus {
     fn default() -> Self {
         Self { is_served: None, look_at: Some(Instant::now()) }
     }
 }
 
-impl Standing {
+impl ServedStatus {
     pub(crate) fn is_due_in(&self) -> Duration {
         self.look_at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
     }
