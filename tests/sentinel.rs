@@ -242,7 +242,7 @@ async fn a_server_that_is_no_sentinel_is_named<C: Kind>() {
     let error = C::build(C::sentinel_builder(&urls, "the-master")).await.unwrap_err();
     assert!(matches!(&error, Error::Configuration(_)), "{error}");
     assert!(error.to_string().contains(&server.port().to_string()), "{error}");
-    assert!(error.to_string().contains("no Sentinel"), "{error}");
+    assert!(error.to_string().contains("not a Sentinel"), "{error}");
 }
 
 async fn invalid_urls_are_rejected<C: Kind>() {
