@@ -19,7 +19,7 @@ use signals::{ANSWERS, GO, HALF_WAY, HANGS, LOADS, READY, VALUE};
 
 /// Processes that ask a cache for the same missing key at the same moment, with many threads each.
 ///
-/// Everybody waits for everybody else in Redis, in the lists of [`worker`], and the loaders count
+/// All workers wait for each other in Redis, in the lists of `worker`, and the loaders count
 /// themselves there.
 #[derive(Clone, Copy, Debug)]
 pub struct Stampede {
