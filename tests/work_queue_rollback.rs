@@ -190,11 +190,14 @@ fn courses() -> impl Iterator<Item = (usize, usize, bool)> {
 
 type Dump = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// All keys and what they hold.
+/// All keys and their contents at one moment: the maintenance thread is at work meanwhile.
 fn dump_of(server: &LocalServer) -> Dump {
-    let keys: Vec<Vec<u8>> = support::servers::query(server.url(), "KEYS *").unwrap();
-    let dump = |key| support::servers::run(server.url(), redis::cmd("DUMP").arg(key)).unwrap();
-    keys.iter().map(|key| (key.clone(), dump(key))).collect()
+    const ALL: &str = "local all = {}
+        for _, key in ipairs(redis.call('KEYS', '*')) do
+          all[#all + 1] = {key, redis.call('DUMP', key)}
+        end
+        return all";
+    support::servers::run(server.url(), redis::cmd("EVAL").arg(ALL).arg(0)).unwrap()
 }
 
 /// As a server comes back behind something that keeps the connections.
