@@ -25,7 +25,7 @@ const LONG: Duration = Duration::from_secs(30);
 /// A server of its own with a client and a dictionary that holds `a`.
 fn fixture(arguments: &[&str]) -> (LocalServer, Client, RedisDict<String, String>) {
     let server = LocalServer::start_with(arguments).unwrap();
-    let client = Client::builder(server.url()).response_timeout(SHORT).build().unwrap();
+    let client = Client::builder(server.url()).response_timeout(LONG).build().unwrap();
     let dict = RedisDict::new(&client, "d");
     dict.insert("a", "value").unwrap();
     (server, client, dict)
@@ -280,8 +280,9 @@ async fn an_iteration_that_has_no_end_is_an_unexpected_reply<C: Kind>() {
 
 #[test]
 fn a_server_that_answers_nothing_is_a_timeout() {
-    let (server, client, dict) = fixture(&[]);
-    let list: RedisList<String> = RedisList::new(&client, "l");
+    let (server, _patient, dict) = fixture(&[]);
+    let client = Client::builder(server.url()).response_timeout(SHORT).build().unwrap();
+    let (dict, list) = (dict.on(&client), RedisList::<String>::new(&client, "l"));
     signal(&server, "-STOP");
     let started = Instant::now();
     let read = dict.get("a").unwrap_err();
