@@ -210,7 +210,8 @@ impl<E: RoundTrips> Dispatcher<E> {
         service.executor.clone().converse(async move { service.refresh(&state?).await })
     }
 
-    /// Returns the value of a keyword, if it has one. Sends nothing.
+    /// Returns the value of a keyword, if it has one. Sends nothing. A client whose write has
+    /// returned may be a moment ahead, as the server replies to both at once.
     pub fn get(&self, name: &str) -> Result<Option<Value>> {
         Ok(self.state("get", name)?.value().map(|accepted| accepted.value))
     }
