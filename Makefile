@@ -8,6 +8,7 @@ export CARGO_INCREMENTAL ?= 0
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 VALKEY := target/valkey
 INTEROP := target/interop
+BENCHES := redis-collections-benches
 PEERS := redis-collections-peers
 # Most tests wait for servers.
 AT_A_TIME := 4
@@ -71,11 +72,11 @@ short-fuzz:
 	FUZZ_SECONDS=30 cargo test $(ALL) --lib -- fuzz::
 
 bench: server
-	cargo bench --package $(PEERS) --bench overhead
+	cargo bench --package $(BENCHES) --bench overhead
 	cargo bench --bench bulk
-	cargo bench --package $(PEERS) --bench concurrency
-	cargo bench --package $(PEERS) --bench near_cache
-	cargo bench --package $(PEERS) --bench queue
+	cargo bench --package $(BENCHES) --bench concurrency
+	cargo bench --package $(BENCHES) --bench near_cache
+	cargo bench --package $(BENCHES) --bench queue
 	cargo bench --bench memory
 	cargo bench --features keyword --bench keyword
 
