@@ -21,19 +21,40 @@ where
     }
 }
 
+/// In which order executions are explored until a property does not hold.
+#[derive(Clone, Copy)]
+pub(crate) enum Search {
+    /// The shortest ones first.
+    BreadthFirst,
+    /// One to its end after the other, sooner done where many executions break the property.
+    DepthFirst,
+}
+
 /// Fails for a mutant if every property still holds in its model.
-pub(crate) fn catch_all<M, X: Debug>(mutants: impl IntoIterator<Item = (X, M)>)
+pub(crate) fn catch_all<M, X: Debug>(search: Search, mutants: impl IntoIterator<Item = (X, M)>)
 where
     M: Model + Send + Sync + 'static,
     M::State: Debug + Clone + Hash + PartialEq + Send + Sync + 'static,
     M::Action: Debug + Clone + PartialEq,
 {
     for (mutant, model) in mutants {
-        let checker = model.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-        let model = checker.model();
-        let mut broken: Vec<_> = checker.discoveries().into_keys().collect();
-        broken.retain(|name| model.property(name).expectation.discovery_is_failure());
+        let checker = model.checker().finish_when(HasDiscoveries::AnyFailures);
+        let broken = match search {
+            Search::BreadthFirst => broken(checker.spawn_bfs().join()),
+            Search::DepthFirst => broken(checker.spawn_dfs().join()),
+        };
         println!("{mutant:?}: {broken:?}");
         assert!(!broken.is_empty(), "nothing goes wrong with {mutant:?}");
     }
+}
+
+/// The properties that do not hold.
+fn broken<M: Model>(checker: impl Checker<M>) -> Vec<&'static str>
+where
+    M::State: Clone + PartialEq + Debug + Hash,
+    M::Action: Clone + PartialEq + Debug,
+{
+    let mut names: Vec<_> = checker.discoveries().into_keys().collect();
+    names.retain(|name| checker.model().property(name).expectation.discovery_is_failure());
+    names
 }

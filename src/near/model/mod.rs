@@ -12,7 +12,7 @@ mod world;
 use super::lease::LeaseMutant;
 use super::shard::ShardMutant;
 use crate::listen::heartbeat::HeartbeatMutant;
-use crate::model::{catch_all, check_all};
+use crate::model::{Search, catch_all, check_all};
 
 /// The size of the world, and how often each kind of event may happen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -126,5 +126,8 @@ fn every_rule_is_needed() {
         (CacheMutant::ForgetsOwnWrites, RACES),
         (CacheMutant::ConnectsUnproven, RECONNECTS),
     ];
-    catch_all(mutants.map(|(mutant, model)| (mutant, CacheModel { mutant, ..model })));
+    catch_all(
+        Search::DepthFirst,
+        mutants.map(|(mutant, model)| (mutant, CacheModel { mutant, ..model })),
+    );
 }

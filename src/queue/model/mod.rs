@@ -11,7 +11,7 @@ mod reaping;
 mod server;
 mod world;
 
-use crate::model::{catch_all, check_all};
+use crate::model::{Search, catch_all, check_all};
 use crate::queue::session::ledger::LedgerMutant;
 
 /// The size of the world, and how often each kind of event may happen.
@@ -179,5 +179,8 @@ fn every_rule_is_needed() {
         (QueueMutant::ReapsBeforeItPushes, QueueModel { expiries: 1, ..STOPS }),
         (QueueMutant::RenewsForTheLost, RENEWALS),
     ];
-    catch_all(mutants.map(|(mutant, model)| (mutant, QueueModel { mutant, ..model })));
+    catch_all(
+        Search::BreadthFirst,
+        mutants.map(|(mutant, model)| (mutant, QueueModel { mutant, ..model })),
+    );
 }

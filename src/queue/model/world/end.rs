@@ -15,6 +15,9 @@ impl QueueWorld {
         let mut world = self.clone();
         world.in_flight.clear();
         for _ in 0..ROUNDS {
+            if world.is_over() {
+                return true;
+            }
             (0..2).for_each(|by| world.go_on(by));
             (0..2).for_each(|by| world.look(by));
             world.reap(None);
