@@ -1,7 +1,8 @@
 FEATURES := bincode pickle json msgpack pydict async keyword tls local-server metrics near-cache near-cache,metrics async,tls async,near-cache async,keyword
 
-# One selection of packages and features for all checks, so that no crate is built twice.
-ALL := --workspace --all-features
+# One selection of packages and features, so that no crate is built twice. The benchmarks have dependencies of their own,
+# which tests are not to wait for.
+ALL := --workspace --exclude redis-collections-benches --all-features
 # From scratch, an incremental build takes a third longer.
 export CARGO_INCREMENTAL ?= 0
 
@@ -23,7 +24,7 @@ BUSY := 8
 .PHONY: help demo test test-valkey interop under-load soak short-soak fuzz short-fuzz bench race stampede server fmt lint features unit doc examples deny
 
 help:
-	@echo "make demo | test (server fmt lint features unit short-soak short-fuzz doc examples) | test-valkey | interop"
+	@echo "make demo | test (server fmt static lint features unit short-soak short-fuzz doc examples) | test-valkey | interop"
 	@echo "make soak [SECONDS=600] [SEED=7] | fuzz [SECONDS=600] [SEED=7] | under-load [TEST='--test list'] | bench | race | stampede | deny"
 
 demo: server
@@ -34,8 +35,7 @@ demo: server
 test:
 	$(MAKE) server
 	$(MAKE) fmt
-	$(MAKE) lint
-	$(MAKE) -j2 features unit
+	$(MAKE) -j2 static unit
 	$(MAKE) -j4 short-soak short-fuzz doc examples
 	@echo "All checks passed."
 
@@ -53,7 +53,7 @@ interop: server
 # Whether tests fail where the processor is busy. TEST chooses them as for `cargo test`: TEST=a_part_of_a_name, or
 # TEST="--test change_events" for those of a file.
 under-load: server
-	@scripts/under-load.sh $(RUNS) $(BUSY) $(TEST)
+	@scripts/under-load.sh $(RUNS) $(BUSY) $(ALL) $(TEST)
 
 # A work queue under faults: nothing is lost. Its producers and workers are processes of their own.
 soak: server
@@ -95,16 +95,20 @@ server:
 fmt:
 	cargo fmt --all --check
 
-lint:
-	cargo clippy $(ALL) --all-targets -- -D warnings
-	cargo clippy $(ALL) --test interop --test soak -- -D warnings
+static:
+	$(MAKE) lint
+	$(MAKE) features
 
-# In a build directory of its own, so that tests are built at the same time.
+# Lints are in a build directory of their own, so that tests are built at the same time.
+CLIPPY := cargo clippy --target-dir "$(TARGET)/clippy"
+lint:
+	$(CLIPPY) --workspace --all-features --all-targets -- -D warnings
+	$(CLIPPY) --workspace --all-features --test interop --test soak -- -D warnings
+
 features:
 	@set -e; for features in "" $(FEATURES); do \
 		echo "cargo clippy --no-default-features --features '$$features' --lib -- -D warnings"; \
-		cargo clippy --quiet --target-dir "$(TARGET)/features" \
-			--no-default-features --features "$$features" --lib -- -D warnings; \
+		$(CLIPPY) --quiet --no-default-features --features "$$features" --lib -- -D warnings; \
 	done
 	@echo "Without the feature async there is no tokio:"
 	! cargo tree --edges normal --no-default-features --features tls,near-cache,keyword | grep -w tokio

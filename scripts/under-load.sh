@@ -1,10 +1,11 @@
 #!/bin/sh
 # Runs tests again and again beside processes that keep the processor busy, and says how often they failed:
-# under-load.sh RUNS BUSY ARGUMENTS, where the arguments are those of `cargo test` that choose the tests.
+# under-load.sh RUNS BUSY ARGUMENTS, where the arguments are those of `cargo test` that choose packages,
+# features and tests.
 set -eu
 runs=$1 busy=$2
 shift 2
-cargo test --workspace --all-features --no-run "$@"
+cargo test --no-run "$@"
 
 log=$(mktemp)
 processes=
@@ -18,7 +19,7 @@ done
 
 failed=0
 for run in $(seq "$runs"); do
-    if cargo test --workspace --all-features --quiet --no-fail-fast "$@" >"$log" 2>&1 &&
+    if cargo test --quiet --no-fail-fast "$@" >"$log" 2>&1 &&
         grep -q 'ok\. [1-9][0-9]* passed' "$log"; then
         continue
     fi
