@@ -21,10 +21,10 @@ TEST := --test round_trips
 RUNS := 50
 BUSY := 8
 
-.PHONY: help demo test test-valkey interop under-load soak short-soak fuzz short-fuzz bench race stampede server fmt lint features unit doc examples deny
+.PHONY: help demo test test-valkey interop under-load soak short-soak fuzz short-fuzz bench race stampede server fmt static lint features unit doc examples deny
 
 help:
-	@echo "make demo | test (server fmt static lint features unit short-soak short-fuzz doc examples) | test-valkey | interop"
+	@echo "make demo | test (server fmt lint features unit short-soak short-fuzz doc examples) | test-valkey | interop"
 	@echo "make soak [SECONDS=600] [SEED=7] | fuzz [SECONDS=600] [SEED=7] | under-load [TEST='--test list'] | bench | race | stampede | deny"
 
 demo: server
