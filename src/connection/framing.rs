@@ -61,14 +61,24 @@ impl Framing {
 
     /// Returns how many bytes follow a complete line: those of a bulk string, and its end.
     fn announced(&self) -> io::Result<u64> {
-        let line = &self.head[..self.line.min(HEAD)];
-        let [b'$' | b'!' | b'=', digits @ .., b'\r', b'\n'] = line else { return Ok(0) };
+        let kind = self.head[0];
+        if !matches!(kind, b'$' | b'!' | b'=') {
+            return Ok(0);
+        }
+        let absurd = || Err(unbounded("the reply announces an absurd length"));
+        // The parser would accept blanks around the number.
+        let Some(line) = self.head.get(..self.line) else { return absurd() };
+        let [_, digits @ .., b'\r', b'\n'] = line else { return Ok(0) };
         let length = std::str::from_utf8(digits).ok().and_then(|digits| digits.trim().parse().ok());
         match length {
-            Some(LONGEST_BULK..) => Err(unbounded("the reply announces an absurd length")),
+            Some(LONGEST_BULK..) => absurd(),
             Some(length @ 0..) => Ok(length as u64 + 2),
-            // Nil, or what the parser refuses.
-            Some(_) | None => Ok(0),
+            // Nil.
+            Some(_) if kind == b'$' => Ok(0),
+            // The parser takes it for a huge number.
+            Some(_) => absurd(),
+            // The parser refuses it.
+            None => Ok(0),
         }
     }
 }
@@ -143,7 +153,14 @@ mod tests {
         {
             assert!(is_accepted(accepted.as_bytes()), "{accepted:?}");
         }
-        for refused in ["$4294967296\r\n", "*1\r\n$9223372036854775807\r\n", "!99999999999\r\n"] {
+        for refused in [
+            "$4294967296\r\n",
+            "*1\r\n$9223372036854775807\r\n",
+            "!99999999999\r\n",
+            "!-1\r\n",
+            "=-5\r\n",
+            "$                              1\r\n",
+        ] {
             assert!(!is_accepted(refused.as_bytes()), "{refused:?}");
         }
     }
