@@ -128,6 +128,11 @@ impl Connector {
         Limits { silence: self.response_timeout, deadline }
     }
 
+    /// How long the server may be silent. The limit of a whole call may be the shorter one.
+    pub(crate) fn longest_silence(&self) -> Duration {
+        self.response_timeout.min(self.call_timeout)
+    }
+
     /// The deadline of a connection attempt that begins now.
     pub(crate) fn connect_deadline(&self) -> Deadline {
         Deadline::after(Wait::For(self.connect_timeout))

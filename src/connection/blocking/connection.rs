@@ -198,8 +198,7 @@ impl Read for Asking<'_> {
 /// Opens a socket, encrypted if the connector has TLS.
 fn open_stream(connector: &Connector, limits: Limits) -> RedisResult<Stream> {
     let address = connector.information().addr();
-    let usual_limit = connector.response_timeout.min(connector.call_timeout);
-    let socket = Socket::connect(address, usual_limit, limits)?;
+    let socket = Socket::connect(address, connector.longest_silence(), limits)?;
     #[cfg(feature = "tls")]
     if let (redis::ConnectionAddr::TcpTls { host, .. }, Some(config)) = (address, &connector.tls) {
         let name = rustls::pki_types::ServerName::try_from(host.clone());

@@ -78,7 +78,7 @@ impl Connector {
     }
 
     /// Makes a connection on which the server has answered, even if only that the user may not ask.
-    /// All of that stays within the connect timeout.
+    /// All of that stays within the connect timeout, and each silence within the response timeout.
     pub(crate) async fn connect_async(&self, purpose: Purpose) -> TransportResult<AsyncConnection> {
         self.runtime()?;
         let connected = timeout(self.connect_timeout, self.try_connect_async(purpose)).await;
@@ -89,8 +89,8 @@ impl Connector {
     /// Like `connect_async`, in any time. The driver's task ends with the last handle.
     async fn try_connect_async(&self, purpose: Purpose) -> RedisResult<AsyncConnection> {
         let generation = self.generation();
-        // The limit for a whole call may be shorter than that for a silence.
-        let pause = self.response_timeout.min(self.call_timeout) / LOOKS;
+        let silence = self.longest_silence();
+        let pause = silence / LOOKS;
         let is_watched = matches!(purpose, Purpose::Calls);
         let asks_for_id = matches!(purpose, Purpose::Waits);
         let outstanding = Arc::new(match is_watched {
@@ -99,7 +99,7 @@ impl Connector {
         });
         let mut stream = stream::open(self, outstanding.clone()).await?;
         if !self.has_handshake() {
-            let greeted = greet(&mut stream).await;
+            let greeted = outstanding.unless_silent(silence, greet(&mut stream)).await?;
             greeted.map_err(|error| self.explain(error.into()))?;
         }
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
@@ -108,14 +108,16 @@ impl Connector {
             _ => (config, None),
         };
         let settings = self.information().redis_settings();
-        let made = MultiplexedConnection::new_with_config(settings, stream, config).await;
+        let made = MultiplexedConnection::new_with_config(settings, stream, config);
+        let made = outstanding.unless_silent(silence, made).await?;
         let (mut driver, driving) = made.map_err(|error| self.explain(error))?;
         let marker = EndMarker { outstanding: outstanding.clone(), at_end };
         let driving = AbortOnDrop::spawn(async move {
             let _marker = marker;
             driving.await;
         });
-        let id = self.introduce(&mut driver, asks_for_id).await;
+        let id =
+            outstanding.unless_silent(silence, self.introduce(&mut driver, asks_for_id)).await?;
         let id = id.map_err(|error| self.explain(error))?;
         let watching = is_watched.then(|| {
             let outstanding = outstanding.clone();

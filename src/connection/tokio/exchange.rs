@@ -134,10 +134,10 @@ impl Multiplexed {
         }
         let (connection, _) = self.connection(deadline).await?;
         let reply = connection.exchange(&Packed::new(lines), deadline).await;
-        reply.map_err(|error| {
+        if reply.as_ref().map_or(true, |reply| one_of(reply, lines, ends_connection)) {
             self.fail(&connection);
-            TransportError::Broken(error)
-        })
+        }
+        reply.map_err(TransportError::Broken)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use redis::{RedisError, RedisResult};
 use slab::Slab;
+use tokio::time::timeout;
 
 use crate::connection::connector::timed_out;
 use crate::lock::Lock;
@@ -93,6 +94,24 @@ impl Outstanding {
 
     pub(crate) fn progress(&self) -> u64 {
         self.progress.load(Ordering::Relaxed)
+    }
+
+    /// Returns the outcome of a step of connecting. Fails if the other end has been silent for
+    /// `limit` meanwhile, which is noticed within twice that time.
+    pub(crate) async fn unless_silent<T>(
+        &self,
+        limit: Duration,
+        step: impl Future<Output = T>,
+    ) -> RedisResult<T> {
+        let mut step = pin!(step);
+        loop {
+            let progress = self.progress();
+            match timeout(limit, step.as_mut()).await {
+                Ok(outcome) => return Ok(outcome),
+                Err(_) if self.progress() == progress => return Err(timed_out()),
+                Err(_) => {}
+            }
+        }
     }
 
     /// Checks for calls that are over, every `pause` and for ever.

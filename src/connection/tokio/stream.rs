@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_util::future::select_ok;
-use redis::ConnectionAddr;
+use redis::{ConnectionAddr, RedisResult};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -23,27 +23,32 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> AsyncStream for S {}
 pub(crate) async fn open(
     connector: &Connector,
     outstanding: Arc<Outstanding>,
-) -> io::Result<Box<dyn AsyncStream>> {
+) -> RedisResult<Box<dyn AsyncStream>> {
     match connector.information().addr() {
         ConnectionAddr::Tcp(host, port) => {
             Ok(Box::new(Metered::new(connect(host, *port).await?, outstanding)))
         }
         #[cfg(feature = "tls")]
         ConnectionAddr::TcpTls { host, port, .. } => {
-            let tls = connector.tls.clone().ok_or(io::ErrorKind::Unsupported)?;
+            let tls = connector.tls.clone().ok_or(io::Error::from(io::ErrorKind::Unsupported))?;
             let name = rustls::pki_types::ServerName::try_from(host.clone());
             let name = name.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-            let stream = connect(host, *port).await?;
+            let progress = Arc::new(Outstanding::one());
+            let stream = Metered {
+                framing: None,
+                ..Metered::new(connect(host, *port).await?, progress.clone())
+            };
             let handshake = redis_collections_tokio::TlsConnector::from(tls).connect(name, stream);
+            let stream = progress.unless_silent(connector.longest_silence(), handshake).await??;
             // Bytes that TLS itself sends, such as the end of the session, are no progress.
-            Ok(Box::new(Metered::new(handshake.await?, outstanding)))
+            Ok(Box::new(Metered::new(stream, outstanding)))
         }
         #[cfg(unix)]
         ConnectionAddr::Unix(path) => {
             let stream = tokio::net::UnixStream::connect(path).await?;
             Ok(Box::new(Metered::new(stream, outstanding)))
         }
-        _ => Err(io::ErrorKind::Unsupported.into()),
+        _ => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
     }
 }
 
@@ -59,19 +64,20 @@ async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// A stream that observes the framing of what arrives, and counts its progress: bytes that arrive, and bytes that are sent after they could
-/// not be. Bytes that are sent immediately prove nothing, for they may only have entered a buffer
-/// of this machine.
+/// A stream that observes the framing of what arrives, and counts its progress: bytes that arrive,
+/// and bytes that are sent after they could not be. Bytes that are sent immediately prove nothing,
+/// for they may only have entered a buffer of this machine.
 struct Metered<S> {
     stream: S,
-    framing: Framing,
+    /// `None` for bytes that are encrypted.
+    framing: Option<Framing>,
     outstanding: Arc<Outstanding>,
     is_blocked: bool,
 }
 
 impl<S> Metered<S> {
     fn new(stream: S, outstanding: Arc<Outstanding>) -> Self {
-        Self { stream, framing: Framing::default(), outstanding, is_blocked: false }
+        Self { stream, framing: Some(Framing::default()), outstanding, is_blocked: false }
     }
 }
 
@@ -87,7 +93,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
         if !read.is_empty() {
             self.outstanding.count_progress();
         }
-        Poll::Ready(self.framing.follow(read))
+        Poll::Ready(self.framing.as_mut().map_or(Ok(()), |framing| framing.follow(read)))
     }
 }
 
