@@ -63,16 +63,20 @@ impl<N: Node> Router<N> {
         let replies = self.replies(&lines, Destination::Slot(slot)).await;
         let replies = replies.map_err(|fault| fault.into_error(attempt))?;
         let values = self.checked(committed(&requests, replies, attempt))?;
-        let has_effect = requests.len() > 1 && requests.iter().zip(&values).any(has_effect);
+        let effects =
+            requests.iter().zip(&values).filter(|(to, reply)| has_effect(to, reply)).count();
         drop((lines, requests));
-        let applied = |error: Error| if has_effect { error.in_part() } else { error };
+        let applied = |error: Error| match effects > usize::from(error.may_have_been_applied()) {
+            true => error.in_part(),
+            false => error,
+        };
         let mut values = Values::new(values.into_iter().map(Ok).collect());
         let read = commands.read_all(&mut values).map_err(applied);
         self.check(&values);
         read
     }
 
-    /// Distrusts all connections after a reply of an unexpected shape.
+    /// Retires all kept connections after a reply of an unexpected shape.
     fn check(&self, values: &Values) {
         if values.has_unexpected {
             self.servers.retire_connections();
@@ -104,12 +108,15 @@ fn committed(
 ) -> Result<Vec<Value>> {
     let executed = values.pop();
     let multi: &Request = &MULTI;
+    let runs_alone = |(request, reply): (&&Request, &Value)| has_effect(request, reply);
+    let any_ran_alone = requests.iter().zip(values.iter().skip(1)).any(runs_alone);
     for (request, value) in std::iter::once(multi).chain(requests.iter().copied()).zip(values) {
         let was_begun = !std::ptr::eq(request, multi);
         match value {
             Value::ServerError(error) => {
                 let error = server_error(request, &error);
-                return Err(if was_begun { error } else { error.in_part() });
+                let is_in_part = !was_begun && any_ran_alone;
+                return Err(if is_in_part { error.in_part() } else { error });
             }
             Value::Okay if !was_begun => {}
             Value::SimpleString(text) if was_begun && text == "QUEUED" => {}
@@ -124,7 +131,7 @@ fn committed(
 }
 
 /// Returns whether a command of a transaction has written something, as far as its reply shows.
-fn has_effect((request, reply): (&&Request, &Value)) -> bool {
+fn has_effect(request: &Request, reply: &Value) -> bool {
     match reply {
         Value::ServerError(error) => server_error(request, error).may_have_been_applied(),
         _ => request.writes(),
