@@ -21,7 +21,7 @@ on_threads_and_tasks![
     ids_with_separators_do_not_meet,
 ];
 
-/// More than any buffer on the way has room for.
+/// Many times what a client reads at once.
 const HUGE: usize = 8 << 20;
 
 fn a_huge_value_is_kept<C: Loads>() -> Outcome {

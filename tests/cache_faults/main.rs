@@ -43,7 +43,7 @@ fn all_expire(server: &LocalServer) -> Outcome {
     Ok(())
 }
 
-/// The key of what is known of loads, of which there is one.
+/// The key of the state of loads, of which there is one.
 fn aside(server: &LocalServer) -> Outcome<String> {
     match &keys(server, "*~rc:load*")?[..] {
         [key] => Ok(key.clone()),

@@ -5,10 +5,8 @@ mod older;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::sync::{Mutex, Once, PoisonError};
 use std::time::Instant;
 
-use log::{LevelFilter, Log, Metadata, Record};
 use older::Older;
 use redis_collections::keyword;
 use redis_collections::{
@@ -18,6 +16,7 @@ use redis_collections::{
 use support::eventually;
 use support::kinds::{Kind, ok, on_both_kinds, settle};
 use support::servers::{PATIENCE, query, run};
+use support::warnings::{collect_warnings, warnings_with};
 
 on_both_kinds! {
     a_server_is_asked_for_the_kinds_of_notifications_that_it_knows,
@@ -152,15 +151,12 @@ impl Blind {
 }
 
 async fn missing_notifications_are_reported<C: Kind>() {
-    listen();
+    collect_warnings();
     for blind in [Blind::ConfigRenamed, Blind::ConfigForbidden, Blind::ChannelForbidden] {
         let (server, client): (_, C) = blind.start().await;
         let kind = std::any::type_name::<C>().rsplit(':').next().unwrap_or_default();
         let name = format!("d:{kind}:{}:", server.port());
-        let warnings = || {
-            let warnings = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner);
-            warnings.iter().filter(|line| line.contains(&name)).count()
-        };
+        let warnings = || warnings_with(&name).len();
         let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, &*name);
         let mut events = ok!(dict.subscribe("*"));
         assert!(!events.sees_foreign_writes());
@@ -202,29 +198,4 @@ async fn tracking_needs_no_notifications<C: Kind>() {
     let cached = ok!(dict.cached(NearCacheSettings::tracking()));
     assert!(cached.sees_foreign_writes());
     assert!(cached.stats().is_certain, "{:?}", cached.stats());
-}
-
-static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-struct Listener;
-
-impl Log for Listener {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        let line = record.args().to_string();
-        WARNINGS.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-    }
-
-    fn flush(&self) {}
-}
-
-fn listen() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        log::set_logger(&Listener).expect("the only logger");
-        log::set_max_level(LevelFilter::Warn);
-    });
 }

@@ -17,6 +17,7 @@ pub(crate) mod servers;
 pub(crate) mod staleness;
 pub(crate) mod tls;
 pub(crate) mod waiting;
+pub(crate) mod warnings;
 pub(crate) mod wire;
 pub(crate) mod workload;
 

@@ -77,12 +77,15 @@ impl Program {
         (output.status.code(), texts(&output).1)
     }
 
-    /// That it ends well, and without another line to print, when its first line was read and its
-    /// output is closed then.
+    /// Checks that it ends well, and without another line to print, when its output is closed after
+    /// the first line.
     pub(crate) fn check_when_its_reader_leaves(&self, arguments: &str) {
         let mut running = self.command(arguments).spawn().expect("the program");
         let mut out = BufReader::new(running.stdout.take().expect("a pipe"));
-        out.read_line(&mut String::new()).expect("a line");
+        assert!(
+            out.read_line(&mut String::new()).expect("a line") > 0,
+            "{arguments} prints nothing"
+        );
         drop(out);
         let has_ended = within(PATIENCE, || running.try_wait().expect("a process").is_some());
         // A failed test leaves nothing running.

@@ -197,7 +197,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    fn wait_while(&self, condition: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+    fn wait_while(&self, condition: impl Fn(&mut State) -> bool) -> MutexGuard<'_, State> {
         let state = self.changed.wait_while(self.state(), |state| condition(state));
         state.unwrap_or_else(PoisonError::into_inner)
     }
@@ -275,9 +275,12 @@ impl Shared {
             let waited = self.changed.wait_timeout_while(state, delay, is_open);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.has_held |= state.is_held(number, direction);
         drop(state);
-        let mut state = self.wait_while(|state| state.is_held(number, direction));
+        let mut state = self.wait_while(|state| {
+            let is_held = state.is_held(number, direction);
+            state.has_held |= is_held;
+            is_held
+        });
         let connection = state.open.get_mut(&number)?;
         connection.answered |= matches!(direction, Direction::Replies);
         let Some(left) = state.bytes_until_cut[direction as usize] else {

@@ -35,7 +35,7 @@ const GUARDED_SENTINEL: &str = r#"
 /// Of what sentinels do every second or more rarely, in milliseconds.
 ///
 /// During a failover they look at the servers once a second nevertheless. They trust what they saw
-/// for five times PING-PERIOD, and undo a promotion they have not heard of for four times
+/// for five times PING-PERIOD, and undo a promotion that was not announced to them for four times
 /// PUBLISH-PERIOD, so both must be longer than that second. One that was held up for two seconds,
 /// by a busy machine or a slow disk, does nothing for TILT-PERIOD.
 const PERIODS: &str =
@@ -62,8 +62,8 @@ struct Takeover {
     old: usize,
     /// The master's offset in the stream of writes, a moment before.
     offset: String,
-    /// Whether the replica was connected, its offset and how many seconds ago the master heard of
-    /// it.
+    /// Whether the replica was connected, its offset and how many seconds ago the master last heard
+    /// from it.
     replica: String,
 }
 
@@ -195,7 +195,7 @@ impl Sentinels {
 
     /// As [`failover`](Self::failover), but waits for nothing.
     pub(crate) fn begin_failover(&self) -> Outcome {
-        self.record("told to give way", self.master()?)?;
+        self.record("asked to give way", self.master()?)?;
         let sentinel = self.running().next().ok_or("no sentinel runs")?;
         Ok(sentinel.ask("FAILOVER")?)
     }

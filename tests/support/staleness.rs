@@ -78,7 +78,7 @@ impl<C: Kind> Watch<C> {
         Self::start_as(way, reader, writer, prefix, (way.near_cache(), BOUND))
     }
 
-    /// As [`start`](Self::start), with a cache that may serve what is so old.
+    /// As [`start`](Self::start), with a cache that may serve values of this age.
     pub(crate) fn start_as(
         way: Way,
         reader: &C,

@@ -95,7 +95,7 @@ impl Wire {
         self.run(&[b"SADD", registry.as_bytes(), service.as_bytes()])
     }
 
-    /// A client of Cauldron's writes. Gives how many hear it.
+    /// Writes as a client of Cauldron. Returns the number of receivers.
     pub(crate) fn modify(&mut self, keyword: &str, value: &[u8]) -> usize {
         let channel = self.name(&format!(".{keyword}"));
         self.run(&[b"PUBLISH", channel.as_bytes(), value])
@@ -112,15 +112,15 @@ impl Wire {
         self.name(&format!("~rc:request{}", self.database))
     }
 
-    /// A client writes, and does not wait. Gives the name of its request.
+    /// Writes as a client that does not wait. Returns the id of the request.
     pub(crate) fn ask(&mut self, keyword: &str, value: &[u8]) -> String {
         self.requests += 1;
         let id = format!("{}-{:p}", self.requests, self);
         let channel = self.requests_channel();
         let head = format!("{id}\n60000\n{keyword}\n");
-        let heard: usize =
+        let receivers: usize =
             self.run(&[b"PUBLISH", channel.as_bytes(), &[head.as_bytes(), value].concat()]);
-        assert_eq!(heard, 1, "a dispatcher");
+        assert_eq!(receivers, 1, "a dispatcher");
         id
     }
 
