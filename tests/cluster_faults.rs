@@ -24,7 +24,7 @@ on_threads_and_tasks![
     a_move_of_slots_costs_no_value_and_no_error,
     cut_connections_lose_and_double_nothing,
     a_hanging_master_is_replaced,
-    a_master_and_its_replica_exchange_their_roles,
+    an_exchange_of_roles_costs_no_value_and_no_error,
     servers_that_do_not_report_their_hosts_are_followed,
     a_lasting_error_fails_at_once,
 ];
@@ -137,7 +137,7 @@ fn a_hanging_master_is_replaced<C: Concurrent>() -> Outcome {
     })
 }
 
-fn a_master_and_its_replica_exchange_their_roles<C: Concurrent>() -> Outcome {
+fn an_exchange_of_roles_costs_no_value_and_no_error<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
         let replica = cluster.replica_of(cluster.master_of(8000)?)?;
         let exchange = |cluster: &mut Cluster| cluster.failover(replica);

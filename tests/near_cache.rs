@@ -73,7 +73,7 @@ async fn a_value_is_asked_for_once<C: Kind>(client: C, name: &'static str) {
     {
         let name = name.as_str();
         let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
-        let cached = ok!(dict.cached(way.clone()));
+        let cached = ok!(dict.cached(way.max_staleness(LATE)));
         ok!(foreign(&dict, &client).insert("a", &1));
         becomes(&cached, "a", Some(1)).await;
         let misses = cached.stats().misses;
@@ -241,7 +241,6 @@ async fn everything_can_be_preloaded<C: Kind>(client: C, name: &'static str) {
         let entries: Vec<(String, u64)> = (0..3000).map(|key| (key.to_string(), key)).collect();
         ok!(dict.extend(entries.iter().map(|(key, value)| (key, value))));
         ok!(hash.extend(entries.iter().map(|(key, value)| (key, value))));
-        // Certain for as long as a busy machine may take.
         let way = way.max_staleness(LATE);
         let dict = ok!(dict.cached(way.clone()));
         let hash = ok!(hash.cached(way));
@@ -260,7 +259,7 @@ async fn the_contents_of_a_cache_are_listed<C: Kind>(client: C, name: &'static s
     ok!(dict.insert_many([(&1, &10), (&2, &20), (&3, &30)]));
     ok!(dict.typed::<String, u64>().insert("no number", &40));
     for way in ways() {
-        let cached = ok!(dict.cached(way));
+        let cached = ok!(dict.cached(way.max_staleness(LATE)));
         assert_eq!(cached.peek_all(), []);
         ok!(cached.get_many(&[1, 2, 9]));
         ok!(cached.preload());
@@ -319,7 +318,7 @@ async fn the_capacity_is_a_bound<C: Kind>(client: C, name: &'static str) {
 async fn keys_of_other_types_are_cached<C: Kind>(client: C, name: &'static str) {
     let dict: RedisDict<i64, Json<Vec<u8>>, C> = RedisDict::with_prefix(&client, name);
     ok!(dict.insert(&-7, &vec![1, 2]));
-    let cached = ok!(dict.cached(NearCacheSettings::tracking()));
+    let cached = ok!(dict.cached(NearCacheSettings::tracking().max_staleness(LATE)));
     assert_eq!(ok!(cached.get(&-7)).as_deref(), Some(&vec![1, 2]));
     assert_eq!(cached.peek(&-7), Some(Some(vec![1, 2].into())));
     assert_eq!(cached.peek(&7), None);
@@ -330,7 +329,7 @@ async fn a_writer_message_removes_only_its_field<C: Kind>(client: C, name: &'sta
     let plain: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
     let publishing = plain.publishing(ChangeFormat::Own);
     ok!(plain.insert_many([("a", &1), ("b", &1), ("c", &1)]));
-    let cached = ok!(plain.cached(NearCacheSettings::writer_messages()));
+    let cached = ok!(plain.cached(NearCacheSettings::writer_messages().max_staleness(LATE)));
     let all = [Some(1.into()), Some(1.into()), Some(1.into())];
     assert_eq!(ok!(cached.get_many(["a", "b", "c"])), all);
     ok!(publishing.insert("a", &2));

@@ -16,11 +16,11 @@ use support::staleness::{BOUND, MARGIN, Watch, Watches, Way, opened};
 use support::within;
 
 on_threads_and_tasks![
-    a_killed_master_of_a_cluster_is_replaced,
-    a_master_and_its_replica_exchange_their_roles,
+    no_stale_value_is_served_when_a_master_of_a_cluster_is_killed,
+    no_stale_value_is_served_during_a_planned_failover,
     no_stale_value_is_served_while_slots_move,
     a_key_created_where_its_slot_went_is_found,
-    a_killed_master_of_sentinels_is_replaced,
+    no_stale_value_is_served_when_a_master_of_sentinels_is_killed,
     a_master_that_goes_on_after_a_planned_failover_is_left,
 ];
 
@@ -29,7 +29,7 @@ const HALF_A_SECOND: Duration = Duration::from_millis(500);
 /// How often a client asks Sentinels for the master. A cache may follow the old one for so long.
 const TRUST: Duration = Duration::from_secs(1);
 
-fn a_killed_master_of_a_cluster_is_replaced<C: Concurrent>() -> Outcome {
+fn no_stale_value_is_served_when_a_master_of_a_cluster_is_killed<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
         notify_of_all_keys(&cluster.urls())?;
         let watches = watches_of::<C>(cluster, "killed")?;
@@ -54,7 +54,7 @@ fn a_killed_master_of_a_cluster_is_replaced<C: Concurrent>() -> Outcome {
     })
 }
 
-fn a_master_and_its_replica_exchange_their_roles<C: Concurrent>() -> Outcome {
+fn no_stale_value_is_served_during_a_planned_failover<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
         notify_of_all_keys(&cluster.urls())?;
         let watches = watches_of::<C>(cluster, "exchanged")?;
@@ -126,7 +126,7 @@ fn a_key_created_where_its_slot_went_is_found<C: Concurrent>() -> Outcome {
     })
 }
 
-fn a_killed_master_of_sentinels_is_replaced<C: Concurrent>() -> Outcome {
+fn no_stale_value_is_served_when_a_master_of_sentinels_is_killed<C: Concurrent>() -> Outcome {
     let mut sentinels = Sentinels::start()?;
     let servers = [sentinels.server_url(0), sentinels.server_url(1)];
     notify_of_all_keys(&servers)?;

@@ -29,6 +29,10 @@ const LONG: Duration = Duration::from_secs(60);
 #[test]
 fn a_program_with_a_timer_signal_loses_nothing() {
     let directory = env::temp_dir().join(format!("signals-{}", std::process::id()));
+    if directory.exists() {
+        // Of a process with the same id, which was killed.
+        fs::remove_dir_all(&directory).unwrap();
+    }
     fs::create_dir(&directory).unwrap();
     let library = build_library("signal_timer.c", &directory).expect("a C compiler");
     for over_tcp in [true, false] {

@@ -46,7 +46,7 @@ contract! {
     a_queue_is_drained,
     a_job_given_to_a_retired_consumer_is_not_drained,
     statistics_report_the_state_of_the_queue,
-    a_claimed_job_that_is_never_requested_counts_as_idle,
+    a_claimed_job_that_is_never_requested_counts_as_unstarted,
     a_job_has_waited_at_least_since_it_was_seen_to_wait,
     pops_by_other_programs_do_not_distort_ages_permanently,
     a_lost_consumer_gives_way_and_is_fenced,
@@ -671,7 +671,7 @@ async fn statistics_report_the_state_of_the_queue<C: Kind>(client: C, name: &'st
     assert_eq!(ok!(queue.stats()).longest_running, None);
 }
 
-async fn a_claimed_job_that_is_never_requested_counts_as_idle<C: Kind>(
+async fn a_claimed_job_that_is_never_requested_counts_as_unstarted<C: Kind>(
     client: C,
     name: &'static str,
 ) {
@@ -679,8 +679,8 @@ async fn a_claimed_job_that_is_never_requested_counts_as_idle<C: Kind>(
     ok!(queue.push_many(["a", "b"]));
     let mut consumer = queue.consumer().batch(2);
     job(&mut consumer).await.done();
-    let idle = Some(Duration::from_millis(300));
-    let stats = until(&queue, |stats| stats.longest_unstarted > idle).await;
+    let some_time = Some(Duration::from_millis(300));
+    let stats = until(&queue, |stats| stats.longest_unstarted > some_time).await;
     assert_eq!((stats.in_flight, stats.longest_running), (1, None));
     job(&mut consumer).await.done();
     ok!(consumer.close());

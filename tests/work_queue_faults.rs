@@ -763,7 +763,7 @@ fn a_stopped_worker_returns_its_unfinished_jobs() {
             may_end.then_some(()).ok_or("it hangs for too long")
         }
     });
-    let worker = worker.concurrency(2).batch(10).grace(Duration::from_secs(1));
+    let worker = worker.concurrency(2).batch(10).grace(LEASE);
     let overdue = thread::scope(|scope| {
         let running = scope.spawn(|| worker.run(&stop));
         assert!(within(LATE, || begun.lock().unwrap().len() == 4));

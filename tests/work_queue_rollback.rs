@@ -7,17 +7,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redis_collections::{Client, Consumer, Error, Job, LocalServer, QueueSettings, WorkQueue};
-use support::eventually;
 use support::kinds::{Kind, ok, on_both_kinds};
+use support::{LATE, eventually};
 
 on_both_kinds! {
     no_job_is_lost_whatever_the_server_has_forgotten,
-    a_lost_job_of_a_wait_is_missed,
+    the_loss_of_a_job_that_a_wait_brought_is_detected,
     a_job_lost_by_the_server_cannot_be_acknowledged,
 }
-
-/// Only what fails takes so long.
-const LATE: Duration = Duration::from_secs(30);
 
 /// What a program does, one after the other. The server comes back as it was before any of these.
 const COURSE: [Act; 8] = [
@@ -100,7 +97,7 @@ impl<C: Kind> Life<C> {
 
 async fn no_job_is_lost_whatever_the_server_has_forgotten<C: Kind>() {
     let mut server = LocalServer::start().unwrap();
-    for (saved, lost, notices) in courses() {
+    for (saved, lost, connections_end) in courses() {
         ask(&server, "FLUSHALL");
         let mut life = Life::<C>::begin(&server).await;
         life.queue.push_many(&[1, 2, 3, 4]).unwrap();
@@ -116,7 +113,7 @@ async fn no_job_is_lost_whatever_the_server_has_forgotten<C: Kind>() {
             }
             life.act(act).await;
         }
-        match notices {
+        match connections_end {
             true => server.restart().unwrap(),
             false => restore(&server, &dump),
         }
@@ -131,7 +128,7 @@ async fn no_job_is_lost_whatever_the_server_has_forgotten<C: Kind>() {
     }
 }
 
-async fn a_lost_job_of_a_wait_is_missed<C: Kind>() {
+async fn the_loss_of_a_job_that_a_wait_brought_is_detected<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let mut life = Life::<C>::begin(&server).await;
     life.act(Act::Claim).await;
@@ -181,11 +178,13 @@ async fn a_job_lost_by_the_server_cannot_be_acknowledged<C: Kind>() {
     ok!(life.consumer.close());
 }
 
-/// Before what it is saved, after what it comes back, and whether connections end with it.
+/// Before which act the server is saved, after which it comes back, and whether connections end then.
 fn courses() -> impl Iterator<Item = (usize, usize, bool)> {
     let all =
         (0..COURSE.len()).flat_map(|saved| (saved..COURSE.len()).map(move |lost| (saved, lost)));
-    all.flat_map(|(saved, lost)| [true, false].map(|notices| (saved, lost, notices)))
+    all.flat_map(|(saved, lost)| {
+        [true, false].map(|connections_end| (saved, lost, connections_end))
+    })
 }
 
 type Dump = Vec<(Vec<u8>, Vec<u8>)>;

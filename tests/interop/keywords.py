@@ -83,7 +83,7 @@ def load(a):
 
 
 def serve(a):
-    """Serves until it is told to shut down in the list `orders`, where values to set may come too."""
+    """Serves until the list `orders` has a request to shut down. It may have values to set, too."""
     DFW, _ = load(a)
     labels = dict(known.split("=") for known in a.labels)
     server = redis.StrictRedis(port=a.port, db=a.db, decode_responses=True)
@@ -102,14 +102,14 @@ def serve(a):
             for number, label in enumerate(filter(None, labels.get(name, "").split(","))):
                 made.values[label] = number
 
-    def is_heard(name):
+    def is_received(name):
         return server.pubsub_numsub("%s.%s.%s" % (PREFIX, a.service, name))[0][1]
 
     try:
         service = DFW.Service(a.service, config=None, setup=setup)
     except Exception as error:
         return out(op="serve", raises="%s: %s" % (type(error).__name__, error))
-    while not all(map(is_heard, service.keywords())):
+    while not all(map(is_received, service.keywords())):
         pass
     out(op="ready", keywords=service.keywords())
     for _, order in iter(lambda: server.blpop("orders", timeout=PATIENCE), None):
@@ -141,13 +141,13 @@ def write(a):
 def monitor(a):
     """Prints each new value, until it is killed."""
 
-    def tell(keyword):
+    def notify(keyword):
         out(op="changed", keyword=keyword.name, value=typed(keyword["ascii"]))
 
     service = client(a)
     for name in a.names:
         # Callbacks are held weakly.
-        service[name].callback(tell)
+        service[name].callback(notify)
         attempt("monitor", service[name].monitor, keyword=name)
     service.redis.ping()
     out(op="ready")

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::peer::{Peer, assert_done, start};
 use crate::support::kinds::server_without_notifications;
 use crate::support::kinds::{Kind, ok, on_both_kinds};
-use crate::support::wait_until;
+use crate::support::{LATE, wait_until};
 
 on_both_kinds!(
     a_cache_in_python_follows_writes_by_rust,
@@ -40,7 +40,8 @@ async fn a_cache_follows_changes_that_python_publishes<C: Kind>() {
     let (server, client) = server_without_notifications::<C>().await;
     let dict: RedisDict<String, MessagePack<i64>, C> =
         RedisDict::with_prefix(&client, "app/").publishing(ChangeFormat::PubSubDict);
-    let cached = ok!(dict.cached(NearCacheSettings::writer_messages()));
+    let way = NearCacheSettings::writer_messages().max_staleness(LATE);
+    let cached = ok!(dict.cached(way));
     assert_eq!((ok!(cached.get("a")), ok!(cached.get("b"))), (None, None));
     assert_done(&Peer::run(&server, ["pubsub-write", "app", "a=1", "b=2"]));
     becomes(&cached, "a", Some(1)).await;

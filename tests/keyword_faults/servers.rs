@@ -20,7 +20,7 @@ on_both_kinds! {
     silent_connections_are_replaced_and_nothing_is_missed,
 }
 
-/// Whether it comes back with what it had or with nothing.
+/// The server comes back with its data, or without.
 async fn a_write_waits_for_a_server_that_starts_again<C: Patient>() {
     for keeps in ["yes", "no"] {
         let mut server = LocalServer::start_with(&["--appendonly", keeps]).unwrap();

@@ -1,4 +1,4 @@
-//! That the race tells caches which follow the server from those which do not, and that ours do.
+//! The race distinguishes caches that follow the server from those that do not, and ours do.
 
 use redis_collections::{AsyncClient, Client};
 use redis_collections_peers::{
@@ -39,12 +39,12 @@ macro_rules! nothing_is_stale {
 
 nothing_is_stale! {
     nothing_is_stale_that_a_tracking_cache_of_an_async_client_has: Near<AsyncClient, Tracking>,
-    nothing_is_stale_that_a_cache_of_an_async_client_with_notices_has:
+    nothing_is_stale_that_a_cache_of_an_async_client_with_writer_messages_has:
         Near<AsyncClient, WriterMessages>,
     nothing_is_stale_that_a_cache_of_an_async_client_with_keyspace_events_has:
         Near<AsyncClient, Keyspace>,
     nothing_is_stale_that_a_tracking_cache_of_a_blocking_client_has: Near<Client, Tracking>,
-    nothing_is_stale_that_a_cache_of_a_blocking_client_with_notices_has:
+    nothing_is_stale_that_a_cache_of_a_blocking_client_with_writer_messages_has:
         Near<Client, WriterMessages>,
     nothing_is_stale_that_a_cache_of_a_blocking_client_with_keyspace_events_has:
         Near<Client, Keyspace>,

@@ -1,18 +1,18 @@
-//! The stampede distinguishes caches that load once from those in which every process loads.
+//! The stampede distinguishes caches that load once from those in which each process loads by itself.
 
 use std::path::Path;
 
 use redis_collections_peers::{Stampede, Stampeded, Subject};
 
 #[test]
-fn every_process_loads_in_the_cached_crate() {
+fn several_processes_load_in_the_cached_crate() {
     let outcome = stampede(Subject::Memoized, false);
     assert!(outcome.loads > 1, "{outcome:?}");
     assert!(outcome.is_right(), "{outcome:?}");
 }
 
 #[test]
-fn every_process_loads_in_the_cached_crate_also_when_a_loader_is_killed() {
+fn several_processes_load_in_the_cached_crate_also_when_a_loader_is_killed() {
     let outcome = stampede(Subject::Memoized, true);
     assert!(outcome.loads > 2, "{outcome:?}");
     assert!(outcome.is_right(), "{outcome:?}");
@@ -26,7 +26,7 @@ fn one_process_loads_in_ours() {
 }
 
 #[test]
-fn another_process_loads_in_ours_when_the_loader_is_killed() {
+fn at_most_one_more_process_loads_in_ours_when_the_loader_is_killed() {
     let outcome = stampede(Subject::Ours, true);
     assert!(outcome.loads <= 2, "{outcome:?}");
     assert!(outcome.is_right(), "{outcome:?}");

@@ -179,27 +179,27 @@ async fn a_write_that_does_not_wait_arrives<C: Kind>(server: LocalServer, client
 
 async fn values_set_by_the_dispatcher_are_received<C: Kind>(server: LocalServer, client: C) {
     let cauldron = Cauldron::serve(&server, &KEYWORDS);
-    let heard = Arc::new(Mutex::new(Vec::new()));
+    let received = Arc::new(Mutex::new(Vec::new()));
     let watch = {
-        let heard = heard.clone();
+        let received = received.clone();
         ok!(dome(&client).watch(["N"], move |reading| {
-            let mut heard = heard.lock().unwrap();
+            let mut received = received.lock().unwrap();
             // Its status changes before and after its value.
-            if heard.last() != Some(&reading.value) {
-                heard.push(reading.value);
+            if received.last() != Some(&reading.value) {
+                received.push(reading.value);
             }
             C::loading(Ok(()))
         }))
     };
-    let has_heard = |values: &[i64]| {
+    let has_received = |values: &[i64]| {
         let values: Vec<_> = values.iter().copied().map(Value::from).collect();
-        eventually(|| *heard.lock().unwrap() == values)
+        eventually(|| *received.lock().unwrap() == values)
     };
-    assert!(has_heard(&[1]), "{heard:?}");
+    assert!(has_received(&[1]), "{received:?}");
     cauldron.set("N=2");
-    assert!(has_heard(&[1, 2]), "{heard:?}");
+    assert!(has_received(&[1, 2]), "{received:?}");
     ok!(dome(&client).write("N", 3));
-    assert!(has_heard(&[1, 2, 3]), "{heard:?}");
+    assert!(has_received(&[1, 2, 3]), "{received:?}");
     drop(watch);
 }
 

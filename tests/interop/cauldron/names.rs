@@ -1,4 +1,4 @@
-//! Who of both kinds of dispatcher serves a service.
+//! Which dispatcher serves a service where there are both kinds.
 
 use redis_collections::keyword::KeywordError::AlreadyServed;
 use redis_collections::keyword::{Dispatcher, Keyword, Value};

@@ -27,7 +27,7 @@ fn a_closed_pipe_is_no_failure() {
 #[test]
 fn a_watch_ends_when_its_reader_does() {
     let _dome = dome("headed");
-    for arguments in ["watch headed AZ", "watch headed --json"] {
+    for arguments in ["watch headed AZ", "watch headed AZ --json"] {
         PROGRAM.check_when_its_reader_leaves(arguments);
     }
 }
