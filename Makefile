@@ -21,7 +21,7 @@ TEST := --test round_trips
 RUNS := 50
 BUSY := 8
 
-.PHONY: help demo test test-valkey interop under-load soak short-soak fuzz short-fuzz bench race stampede server fmt static lint features unit doc examples deny
+.PHONY: help demo test test-valkey interop under-load soak short-soak fuzz short-fuzz bench race stampede server fmt lint features unit doc examples deny
 
 help:
 	@echo "make demo | test (server fmt lint features unit short-soak short-fuzz doc examples) | test-valkey | interop"
@@ -35,7 +35,8 @@ demo: server
 test:
 	$(MAKE) server
 	$(MAKE) fmt
-	$(MAKE) -j2 static unit
+	$(MAKE) lint
+	$(MAKE) -j2 features unit
 	$(MAKE) -j4 short-soak short-fuzz doc examples
 	@echo "All checks passed."
 
@@ -95,20 +96,16 @@ server:
 fmt:
 	cargo fmt --all --check
 
-static:
-	$(MAKE) lint
-	$(MAKE) features
-
-# Lints are in a build directory of their own, so that tests are built at the same time.
-CLIPPY := cargo clippy --target-dir "$(TARGET)/clippy"
 lint:
-	$(CLIPPY) --workspace --all-features --all-targets -- -D warnings
-	$(CLIPPY) --workspace --all-features --test interop --test soak -- -D warnings
+	cargo clippy --workspace --all-features --all-targets -- -D warnings
+	cargo clippy --workspace --all-features --test interop --test soak -- -D warnings
 
+# In a build directory of its own, so that tests are built at the same time.
 features:
 	@set -e; for features in "" $(FEATURES); do \
 		echo "cargo clippy --no-default-features --features '$$features' --lib -- -D warnings"; \
-		$(CLIPPY) --quiet --no-default-features --features "$$features" --lib -- -D warnings; \
+		cargo clippy --quiet --target-dir "$(TARGET)/features" \
+			--no-default-features --features "$$features" --lib -- -D warnings; \
 	done
 	@echo "Without the feature async there is no tokio:"
 	! cargo tree --edges normal --no-default-features --features tls,near-cache,keyword | grep -w tokio
