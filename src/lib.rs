@@ -45,9 +45,10 @@
 //! # Behaviour
 //!
 //! Every method documents its command and the cost. A single operation is one atomic round trip; an
-//! operation on a whole collection works page by page. `update` and `get_or_insert_with` read
-//! first: they take two or more round trips, and the last one is an atomic compare-and-set. No lock
-//! is held, and nothing is cached unless requested: programs see each other's changes immediately.
+//! operation on a whole collection works page by page. `get_or_insert_with` takes a
+//! second round trip if there is no value. `update` takes two, and two more whenever another client
+//! has changed the value meanwhile: the second is an atomic compare-and-set. No lock is held, and
+//! nothing is cached unless requested: programs see each other's changes immediately.
 //!
 //! A dictionary that is read far more often than it is written can be
 //! [`cached`](RedisDict::cached): a [`CachedDict`] answers from this program's memory and follows

@@ -26,7 +26,7 @@ where
 pub(crate) enum Search {
     /// The shortest ones first.
     BreadthFirst,
-    /// One to its end after the other, sooner done where many executions break the property.
+    /// One to its end before the next, which is faster where many executions break the property.
     DepthFirst,
 }
 

@@ -155,7 +155,7 @@ mod tests {
             ("", None),
         ] {
             let parsed = parse(payload.as_bytes());
-            assert_eq!(parsed.map(|notice| notice.changes.count()), changes, "{payload}");
+            assert_eq!(parsed.map(|message| message.changes.count()), changes, "{payload}");
         }
     }
 
@@ -164,8 +164,8 @@ mod tests {
         fn any_bytes_are_read_without_a_panic(bytes in vec(any::<u8>(), 0..200)) {
             let after_a_head = [HEAD.as_bytes(), &bytes].concat();
             for payload in [bytes, after_a_head] {
-                if let Some(notice) = parse(&payload) {
-                    prop_assert!(notice.changes.count() <= payload.len());
+                if let Some(message) = parse(&payload) {
+                    prop_assert!(message.changes.count() <= payload.len());
                 }
             }
         }
@@ -185,8 +185,8 @@ mod tests {
                 changes.iter().map(|(letter, key)| Change { kind: kind(*letter), key }).collect();
             let whole: Vec<_> = parse(&payload).unwrap().changes.collect();
             prop_assert_eq!(&whole, &expected);
-            if let Some(notice) = parse(&payload[..cut.index(payload.len())]) {
-                let some: Vec<_> = notice.changes.collect();
+            if let Some(message) = parse(&payload[..cut.index(payload.len())]) {
+                let some: Vec<_> = message.changes.collect();
                 prop_assert!(expected.starts_with(&some));
             }
         }

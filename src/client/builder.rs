@@ -269,7 +269,8 @@ impl ClientBuilder<Client> {
     ///
     /// Its connections are those of the `redis` crate, which cannot resume a system call that a
     /// signal interrupted: that counts as a lost connection. Nor does
-    /// [`call_timeout`](Self::call_timeout) end a reply whose bytes keep arriving.
+    /// [`call_timeout`](Self::call_timeout) end a reply whose bytes keep arriving, and a reply
+    /// without an end has no bound.
     pub fn pool(mut self, pool: r2d2::Pool<redis::Client>) -> Self {
         self.pool = Some(pool);
         self

@@ -1,5 +1,5 @@
-/// The reason why an operation on a keyword or its dispatcher failed, if it is none of the
-/// connection, the server or the arguments.
+/// The reason why an operation on a keyword or its dispatcher failed, other than a failed
+/// connection, an error of the server or an invalid argument.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeywordError {

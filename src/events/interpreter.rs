@@ -91,15 +91,15 @@ impl Interpreter {
         is_of_server: impl Fn(Option<u16>) -> bool,
         emit: &mut dyn FnMut(ChangeEvent<'a>),
     ) {
-        let Some(notice) = parse(payload) else { return emit(ChangeEvent::Missed) };
-        if !is_of_server(notice.stream) {
+        let Some(message) = parse(payload) else { return emit(ChangeEvent::Missed) };
+        if !is_of_server(message.stream) {
             return;
         }
-        let before = self.sequences.insert(notice.stream, notice.sequence);
-        if before.is_some_and(|before| before.wrapping_add(1) != notice.sequence) {
+        let before = self.sequences.insert(message.stream, message.sequence);
+        if before.is_some_and(|before| before.wrapping_add(1) != message.sequence) {
             emit(ChangeEvent::Missed);
         }
-        for change in notice.changes {
+        for change in message.changes {
             match change.kind {
                 Kind::Inserted => emit(ChangeEvent::Inserted(change.key)),
                 Kind::Updated => emit(ChangeEvent::Updated(change.key)),

@@ -154,10 +154,10 @@ mod tests {
         let times = [("", None), ("@1700", Some(1700))].into_iter();
         for ((time, at), is_forced) in times.flat_map(|it| [(it, false), (it, true)]) {
             let (id, keyword, text) = ("a1", "AZ [1]", b"two\nlines\xff");
-            let wanted = RequestMessage { id, milliseconds: 500, is_forced, at, keyword, text };
-            let [head, rest] = wanted.write();
+            let request = RequestMessage { id, milliseconds: 500, is_forced, at, keyword, text };
+            let [head, rest] = request.write();
             let message = [&head, time.as_bytes(), &rest].concat();
-            assert_eq!(RequestMessage::read(&message), Some(wanted));
+            assert_eq!(RequestMessage::read(&message), Some(request));
         }
         for message in ["", "a", "a\nb\nC\nd", "a\n1\nC", "a\n1@\nC\nd"] {
             assert_eq!(RequestMessage::read(message.as_bytes()), None, "{message:?}");

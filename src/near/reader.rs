@@ -70,8 +70,8 @@ impl<S: EntrySource, V: Codec<Owned: Sync>, E: RoundTrips> NearReader<S, V, E> {
                         asked.push((key, None));
                         RequestedEntry::Asked(asked.len() - 1)
                     }
-                    FillRole::Leader(lead) => {
-                        asked.push((key, Some(lead)));
+                    FillRole::Leader(leader) => {
+                        asked.push((key, Some(leader)));
                         RequestedEntry::Asked(asked.len() - 1)
                     }
                 },
@@ -119,22 +119,22 @@ impl<S: EntrySource, V: Codec<Owned: Sync>, E: RoundTrips> NearReader<S, V, E> {
         asked: Vec<(EntryKey, Option<FillLeader<V::Owned>>)>,
         route_version: &RouteVersion,
     ) -> Result<Vec<CachedValue<V>>> {
-        let (keys, leads): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+        let (keys, leaders): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
         self.cache.counts().misses.fetch_add(keys.len() as u64, Ordering::Relaxed);
         let sent = clock::now();
         let mut commands = self.source.commands(&keys);
-        let channel = self.cache.channel().filter(|_| leads.iter().any(Option::is_some));
+        let channel = self.cache.channel().filter(|_| leaders.iter().any(Option::is_some));
         commands.extend(channel.as_deref().map(listeners));
         let mut replies = self.executor.send_all(commands).await?;
         let listeners = replies.pop_if(|_| channel.is_some());
         let is_answered_by_other = listeners.map_or(Ok(false), has_none)?;
         let fetched = self.source.fetched(replies)?;
-        let is_followed = !is_answered_by_other && self.is_followed(route_version);
+        let is_observed = !is_answered_by_other && self.is_observed(route_version);
         let mut all = Vec::with_capacity(keys.len());
-        for ((key, lead), fetched) in keys.iter().zip(leads).zip(fetched) {
+        for ((key, leader), fetched) in keys.iter().zip(leaders).zip(fetched) {
             let (size, lifetime) = (fetched.bytes.as_ref().map_or(0, Vec::len), fetched.lifetime);
             let value = self.decode(key, fetched)?;
-            let Some(lead) = lead else {
+            let Some(leader) = leader else {
                 self.cache.forget(key);
                 all.push(value);
                 continue;
@@ -143,9 +143,9 @@ impl<S: EntrySource, V: Codec<Owned: Sync>, E: RoundTrips> NearReader<S, V, E> {
                 Lifetime::Milliseconds(time) => Some(time),
                 Lifetime::Over | Lifetime::Unlimited => None,
             };
-            let may_be_kept = is_followed && lifetime != Lifetime::Over;
+            let may_be_kept = is_observed && lifetime != Lifetime::Over;
             let kept = self.cache.kept(value.clone(), size, sent, time_to_live);
-            lead.complete(value.clone(), may_be_kept.then_some(kept));
+            leader.complete(value.clone(), may_be_kept.then_some(kept));
             all.push(value);
         }
         Ok(all)
@@ -158,7 +158,7 @@ impl<S: EntrySource, V: Codec<Owned: Sync>, E: RoundTrips> NearReader<S, V, E> {
 
     /// Returns whether the servers that were asked since `route_version` are those whose changes
     /// are received.
-    fn is_followed(&self, route_version: &RouteVersion) -> bool {
+    fn is_observed(&self, route_version: &RouteVersion) -> bool {
         let is_same = |topology: Arc<Topology>| *topology == *route_version.topology;
         self.executor.route_version() == *route_version
             && self.cache.topology().is_some_and(is_same)

@@ -149,12 +149,12 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
     /// those that it must know of.
     async fn take(&self, most: usize, capacity: HandlerCapacity) -> Result<Option<Vec<Job<T, E>>>> {
         loop {
-            let place = (capacity.free, capacity.running);
+            let handlers = (capacity.free, capacity.running);
             let (portion, is_ready) = {
                 // Checked without waiting, since a dropped wait may bring a job at any time.
                 let jobs = &self.session.ledger().jobs;
                 (
-                    jobs.portion(most, place, self.session.shared_settings().max_deliveries),
+                    jobs.portion(most, handlers, self.session.shared_settings().max_deliveries),
                     jobs.has_ready(),
                 )
             };

@@ -24,11 +24,11 @@ scripts! {
     POLL = "a poll of a consumer":
         "local function settle(clock, now) ", lua!("envelope"), lua!("settle"), "end ",
         lua!("entered"), lua!("poll");
-    RECOVER = "a new id of a consumer": lua!("recover");
-    LEAVE = "the leave of a consumer": lua!("leave");
-    RENEW_LEASES = "a beat of consumers": lua!("renew_leases");
-    EXPIRED = "a look for lost consumers": lua!("expired");
-    RETIRED = "a look at retired ids": lua!("retired");
+    RECOVER = "the recovery of a consumer": lua!("recover");
+    LEAVE = "the unregistration of a consumer": lua!("leave");
+    RENEW_LEASES = "a lease renewal of consumers": lua!("renew_leases");
+    EXPIRED = "a search for lost consumers": lua!("expired");
+    RETIRED = "a check of retired ids": lua!("retired");
     COUNT = "a count of claimed jobs": lua!("count");
     REAP = "the return of lost jobs": lua!("envelope"), lua!("reap");
     PUSH_UNIQUE = "push_unique": lua!("push_unique");

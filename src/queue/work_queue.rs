@@ -186,7 +186,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
     }
 
     /// Removes the pending and the delayed jobs, and returns how many there were. A script of
-    /// `UNLINK`, O(1) for the caller.
+    /// `LLEN`, `ZCARD` and `UNLINK`, O(1): the server frees the memory in the background.
     ///
     /// All keys of [unique](Self::push_unique) jobs are free again, including those of jobs that
     /// are not purged.

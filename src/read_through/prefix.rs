@@ -22,7 +22,7 @@ pub(super) fn literal_prefix(prefix: &Name) -> Result<Vec<u8>> {
     Err(Error::Configuration(problem.into()))
 }
 
-/// Encodes an id as it stands in keys.
+/// Encodes an id, from which a key or field is made.
 pub(super) fn encoded<K: Codec>(id: &K::Borrowed) -> NameResult<Vec<u8>> {
     let mut bytes = Vec::new();
     K::encode(id, &mut bytes)?;

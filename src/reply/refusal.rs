@@ -109,7 +109,7 @@ const REFUSED_RIGHTS: [&str; 2] = ["The user executing the script can't", "ACL f
 
 const PROTOCOL_ERROR: &str = "Protocol error";
 
-/// A request of a client without a password that is larger than one which authenticates.
+/// The error for a request that is too large for a client which has not authenticated.
 const UNAUTHENTICATED: &str = "Protocol error: unauthenticated";
 
 const NODE_OF_A_CLUSTER: &str = " (it is a node of a cluster: connect with `Client::cluster`)";

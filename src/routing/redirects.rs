@@ -13,7 +13,7 @@ use crate::topology::{Destination, Servers};
 pub(crate) struct Redirects {
     origin: Destination,
     pub(crate) destination: Destination,
-    /// Whether the server must be told that it is asked about a slot that it is importing.
+    /// Whether `ASKING` must precede the command, since the server is importing the slot.
     pub(crate) asking: bool,
     /// The address of the server that was asked last, if one was.
     pub(crate) asked: String,

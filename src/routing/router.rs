@@ -37,7 +37,7 @@ impl<N: Node> Router<N> {
     }
 
     /// Returns a typed reply unchanged. One of the wrong shape may be the reply to another command,
-    /// so that after it no kept connection is trusted.
+    /// so that it retires all kept connections.
     pub(crate) fn checked<T>(&self, reply: Result<T>) -> Result<T> {
         if let Err(Error::UnexpectedReply { .. }) = reply {
             self.servers.retire_connections();

@@ -150,7 +150,7 @@ pub(crate) async fn slots<N: Node>(node: &N, deadline: Deadline) -> Result<Topol
     Err(Error::Configuration(format!("the server at {address} {problem}")))
 }
 
-/// Of two errors returns the one that tells more about the cluster: that a node does not accept the
+/// Of two errors returns the more specific one: that a node does not accept the
 /// client, then that it cannot be reached now, then that a name does not exist.
 fn more_specific(one: Error, other: Error) -> Error {
     let weight = |error: &Error| match (error, obstacle(error)) {

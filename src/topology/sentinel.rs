@@ -73,8 +73,8 @@ impl<N: Node> Sentinels<N> {
                     self.preferred.store(index, Ordering::Relaxed);
                     return Ok(Topology::one(&address));
                 }
-                // An error that another one cannot be reached tells less.
-                Err(_) if failed.as_ref().is_some_and(is_telling) => {}
+                // That another one cannot be reached is less specific.
+                Err(_) if failed.as_ref().is_some_and(is_specific) => {}
                 Err(error) => failed = Some(error),
             }
         }
@@ -111,8 +111,8 @@ fn address(reply: Reply<'_>) -> Result<Option<String>> {
     Ok(Some(format!("{}:{}", reply::one::<String>(host)?, reply::one::<u16>(port)?)))
 }
 
-/// Returns whether an error tells more than that a Sentinel cannot be reached.
-fn is_telling(error: &Error) -> bool {
+/// Returns whether an error is more specific than that a Sentinel cannot be reached.
+fn is_specific(error: &Error) -> bool {
     matches!(error, Error::Configuration(_)) || obstacle(error) == Obstacle::Refusal
 }
 

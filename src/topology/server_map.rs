@@ -14,7 +14,7 @@ struct Found<N> {
     topology: Arc<Topology>,
     /// In the order of the topology's servers.
     nodes: Vec<Arc<N>>,
-    /// When it was last confirmed, or `None` if there is a doubt.
+    /// When it was last confirmed, or `None` if it is stale.
     confirmed: Option<Instant>,
 }
 
@@ -69,7 +69,7 @@ impl<N> ServerMap<N> {
         self.write(|found| found.confirmed = None);
     }
 
-    /// Returns whether the servers were confirmed within the last `time`, without a doubt since.
+    /// Returns whether the servers were confirmed within the last `time`, and not marked stale since.
     pub(super) fn is_confirmed(&self, time: Duration) -> bool {
         self.read(|found| found.confirmed.is_some_and(|confirmed| confirmed.elapsed() < time))
     }

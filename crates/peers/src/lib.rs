@@ -1,6 +1,6 @@
-//! What compares redis-collections with other libraries: benchmarks in `benches`, and here the race
-//! between a client-side cache and the writers it does not see, and the stampede of those who ask a
-//! cache for the same missing key.
+//! Comparisons of redis-collections with other libraries: the race between a client-side cache and
+//! the writers that it does not see, and the stampede of processes that ask a cache for the same
+//! missing key.
 
 mod cached;
 mod driver;

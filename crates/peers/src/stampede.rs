@@ -37,7 +37,7 @@ pub enum Subject {
     Ours,
 }
 
-/// What came of it, apart from what a killed process was told.
+/// The outcome, without the replies that a killed process got.
 #[derive(Clone, Debug)]
 pub struct Stampeded {
     /// How many loads began, in all processes.

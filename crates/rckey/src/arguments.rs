@@ -48,7 +48,7 @@ pub(crate) enum Command {
         /// How long to wait for the outcomes
         #[arg(short, long, value_name = "TIME", value_parser = time, default_value = "10s")]
         timeout: Duration,
-        /// Do not wait for the outcomes; fail only if no dispatcher serves the keyword
+        /// Do not wait for the outcomes; succeed once a dispatcher has received the values
         #[arg(short, long, conflicts_with = "timeout")]
         no_wait: bool,
         /// Have the dispatcher act even if a keyword already has the value

@@ -11,8 +11,8 @@ use redis_collections_cli::shown;
 pub(crate) fn line(reading: &Reading, description: Option<&Description>) -> String {
     let (keyword, value) = (shown::text(reading.keyword.as_bytes()), value(reading, description));
     let status = (reading.status != Status::Ready).then(|| status(reading));
-    let standing = (!reading.is_served).then(|| "not served".to_owned());
-    let matters: Vec<_> = [status, standing].into_iter().flatten().collect();
+    let service = (!reading.is_served).then(|| "not served".to_owned());
+    let matters: Vec<_> = [status, service].into_iter().flatten().collect();
     match matters.is_empty() {
         true => format!("{keyword} = {value}"),
         false => format!("{keyword} = {value} ({})", matters.join("; ")),

@@ -16,7 +16,7 @@ use redis_collections_cli::program::{complain, print_object};
 use redis_collections_cli::stop;
 use redis_collections_cli::terminal::Terminal;
 
-/// Watches keywords until Ctrl-C, a signal or the end of their reader.
+/// Watches keywords until Ctrl-C, a signal, or standard output has no reader any more.
 pub(crate) fn watch(opened: &Opened, names: &[String]) -> Result<(), Failure> {
     let stopped = stop::stop()?;
     let known: Vec<_> = match names {

@@ -24,7 +24,8 @@ pub(crate) fn once(queue: &Bytes, name: &[u8], as_json: bool) -> Result<(), Fail
     Ok(())
 }
 
-/// Prints statistics every `interval`, until Ctrl-C, a signal or the end of their reader.
+/// Prints statistics every `interval`, until Ctrl-C, a signal, or standard output has no
+/// reader any more.
 pub(crate) fn watch(
     queue: &Bytes,
     name: &[u8],

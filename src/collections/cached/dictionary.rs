@@ -53,11 +53,11 @@ pub type CachedHashDict<K, V, E = Client> = Cached<RedisHashDict<K, V, E>>;
 ///
 /// # Guarantees
 ///
-/// With [`NearCacheSettings::tracking`], a value that was changed on the server is served no longer than
-/// the [`max_staleness`](NearCacheSettings::max_staleness) of the cache, whatever happens to connections,
-/// servers and this program. With [`NearCacheSettings::writer_messages`] that holds for changes of writers
-/// that publish them, and for all changes while [`sees_foreign_writes`](Self::sees_foreign_writes)
-/// is `true`. In normal operation a changed value is served no longer than the invalidation takes
+/// With [`NearCacheSettings::tracking`], a value that was changed on the server is served no longer
+/// than the [`max_staleness`](NearCacheSettings::max_staleness) of the cache, whatever happens to
+/// connections, servers and this program. With [`NearCacheSettings::writer_messages`] that holds
+/// for changes of writers that publish them, and for all changes while
+/// [`sees_foreign_writes`](Self::sees_foreign_writes) is `true`. In normal operation a changed value is served no longer than the invalidation takes
 /// to arrive, about a round trip. A read never returns a value older than what this program wrote
 /// through the cached dictionary. While the cache cannot be certain,
 /// [`OnDisconnect`](crate::OnDisconnect) applies; after a reconnect it starts empty.
@@ -91,8 +91,12 @@ type Peeked<D> = (<<D as Cacheable>::Key as Codec>::Owned, Option<Arc<Stored<D>>
 
 impl<K: Codec, V: Codec<Owned: Sync>, E: RoundTrips> RedisDict<K, V, E> {
     /// The same dictionary with a near cache, which this connects. Fails if the server refuses
-    /// `SUBSCRIBE`, `PUBLISH`, `MULTI`, `EXEC` or `UNLINK`, or for [`NearCacheSettings::tracking`] `CLIENT
-    /// TRACKING` or `SET`. The names of its keys and channels begin with the dictionary's.
+    /// `SUBSCRIBE`, `PUBLISH`, `MULTI`, `EXEC` or `UNLINK`, or for [`NearCacheSettings::tracking`]
+    /// `CLIENT TRACKING` or `SET`. The names of its keys and channels begin with the dictionary's.
+    /// For [`NearCacheSettings::writer_messages`] and [`ChangeFormat::PyDict`] it also needs
+    /// `PSUBSCRIBE` of the channels of redis-pydict, `event_` and the prefix.
+    ///
+    /// [`ChangeFormat::PyDict`]: crate::ChangeFormat::PyDict
     pub fn cached(&self, settings: NearCacheSettings) -> E::Reply<CachedDict<K, V, E>> {
         self.executor.converse(Cached::open(self.clone(), settings))
     }
@@ -100,8 +104,8 @@ impl<K: Codec, V: Codec<Owned: Sync>, E: RoundTrips> RedisDict<K, V, E> {
 
 impl<K: Codec, V: Codec<Owned: Sync>, E: RoundTrips> RedisHashDict<K, V, E> {
     /// The same dictionary with a near cache, which this connects. Fails if the server refuses
-    /// `SUBSCRIBE`, `PUBLISH`, `MULTI`, `EXEC` or `UNLINK`, or for [`NearCacheSettings::tracking`] `CLIENT
-    /// TRACKING` or `SET`. The names of its keys and channels begin with the dictionary's.
+    /// `SUBSCRIBE`, `PUBLISH`, `MULTI`, `EXEC` or `UNLINK`, or for [`NearCacheSettings::tracking`]
+    /// `CLIENT TRACKING` or `SET`. The names of its keys and channels begin with the dictionary's.
     pub fn cached(&self, settings: NearCacheSettings) -> E::Reply<CachedHashDict<K, V, E>> {
         self.executor.converse(Cached::open(self.clone(), settings))
     }

@@ -87,8 +87,8 @@ fn keys_of(request: &Request) -> Vec<Bytes> {
 }
 
 /// The channel of a collection that publishes its changes, and the keys of its sequences.
-fn channels_of(notices: &ChangePublishing) -> Vec<Bytes> {
-    vec![notices.own_channel(), notices.sequences(None), notices.sequences(Some(7))]
+fn channels_of(publishing: &ChangePublishing) -> Vec<Bytes> {
+    vec![publishing.own_channel(), publishing.sequences(None), publishing.sequences(Some(7))]
 }
 
 /// Everything that the collections of the name `name` can have, with `words` for their content.
@@ -111,7 +111,7 @@ fn collections(name: &Bytes, words: &[Bytes]) -> Vec<Owned> {
         let keys = words.iter().flat_map(|word| keys_of(&dict.get(word).request)).collect();
         let removal = dict.publishing(ChangeFormat::Own).remove(&Bytes::new()).request;
         let channels =
-            removal.publishing().iter().flat_map(|notices| channels_of(notices)).collect();
+            removal.publishing().iter().flat_map(|publishing| channels_of(publishing)).collect();
         // Dictionaries of one prefix are the same.
         Owned { owner: format!("{dict:?}"), keys, channels }
     };

@@ -66,7 +66,7 @@ pub(crate) async fn write<E: RoundTrips>(
             }
             WriteState::Open => {
                 executor
-                    .wait(listener.signal.raised(), deadline.left().min(listener.patience()))
+                    .wait(listener.signal.raised(), deadline.left().min(listener.pause()))
                     .await;
             }
         }
@@ -140,7 +140,7 @@ impl OutcomeListener {
     }
 
     /// Returns how long to wait before reading the state regardless of notifications.
-    fn patience(&self) -> Duration {
+    fn pause(&self) -> Duration {
         if self.state().reports_keys { BEAT } else { BLIND }
     }
 

@@ -125,7 +125,7 @@ impl WriteRequest {
     /// [`GRACE`].
     fn request(&self, name: &ServiceName, time: Duration) -> Command<(i64, Kind)> {
         let milliseconds = u64::try_from(time.saturating_add(GRACE).as_millis());
-        let wanted = RequestMessage {
+        let message = RequestMessage {
             id: &self.id,
             milliseconds: milliseconds.unwrap_or(LONGEST).min(LONGEST),
             is_forced: self.is_forced,
@@ -133,7 +133,7 @@ impl WriteRequest {
             keyword: self.keyword.as_str(),
             text: self.text.as_bytes(),
         };
-        let [head, rest] = wanted.write();
+        let [head, rest] = message.write();
         let request = Request::script(&REQUEST, 0).key(&name.value(&self.keyword));
         let request = request.arg(name.lease()).arg(name.kind(&self.keyword)).arg(REGISTRY);
         let request = request.arg(name.requests()).arg(head).arg(rest);

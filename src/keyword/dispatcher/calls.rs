@@ -20,15 +20,15 @@ impl<E: RoundTrips> DispatcherCore<E> {
         command.key(&self.names.lease()).arg(&self.id).number(self.lease.as_millis())
     }
 
-    /// Sends such a script. It is retried for `patience` while the server is unreachable, but not
+    /// Sends such a script. It is retried for `retry_time` while the server is unreachable, but not
     /// beyond the grace period: running twice does no harm.
     pub(super) async fn send<T: Send + 'static>(
         &self,
         command: Request,
         read: fn(Reply<'_>) -> Result<Option<T>>,
-        patience: Duration,
+        retry_time: Duration,
     ) -> Result<T> {
-        self.send_with(Lifecycle::call, command, read, patience).await
+        self.send_with(Lifecycle::call, command, read, retry_time).await
     }
 
     /// Like [`send`](Self::send), if `permit` allows it.
@@ -37,7 +37,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         permit: fn(&Arc<Lifecycle>) -> std::result::Result<UnderWay, Phase>,
         command: Request,
         read: fn(Reply<'_>) -> Result<Option<T>>,
-        patience: Duration,
+        retry_time: Duration,
     ) -> Result<T> {
         let ended = |phase| {
             let attempt = Box::new(command.attempt());
@@ -47,7 +47,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
             };
             Error::Keyword { attempt, source }
         };
-        let deadline = Deadline::after(Wait::For(patience));
+        let deadline = Deadline::after(Wait::For(retry_time));
         let mut pauses = Pauses::new();
         loop {
             let sent = {

@@ -108,7 +108,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
     pub(crate) async fn serve(&self, state: &Arc<KeywordState<E>>, request: &WriteCommand) {
         let served = match self.fulfil(state, request).await {
             Err(Setback::Refused(reason)) => {
-                self.refuse(state, &reason, Some(request), self.patience()).await
+                self.refuse(state, &reason, Some(request), self.retry_time()).await
             }
             Err(Setback::TooLate) => self.turn_down(&self.executor, request).await,
             // The name was given back meanwhile. A request whose function has run is abandoned
@@ -120,7 +120,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
             }
             Err(Setback::Failed(error)) if error.code().is_some() => {
                 let reason = self.explanation("write", state, error).await.to_string();
-                match self.refuse(state, &reason, Some(request), self.patience()).await {
+                match self.refuse(state, &reason, Some(request), self.retry_time()).await {
                     Err(error) if error.code().is_some() => self.decline(request, &reason).await,
                     refused => refused,
                 }
@@ -183,7 +183,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         state: &Arc<KeywordState<E>>,
         accepted: Accepted,
         request: Option<&WriteCommand>,
-        patience: Duration,
+        retry_time: Duration,
     ) -> Result<()> {
         let (names, name) = (&self.names, &state.name);
         let (outcome, time) = self.answer(request);
@@ -199,7 +199,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let command = command.number(u8::from(request.is_some())).number(state.changes.known());
         let _delivery = DeliveryGuard(self, state);
         let doubt = Doubt(self, state);
-        let sent = self.send(command, updated, patience).await;
+        let sent = self.send(command, updated, retry_time).await;
         if sent.as_ref().map_or_else(Error::applied, |_| Applied::No) == Applied::No {
             mem::forget(doubt);
         }

@@ -37,17 +37,16 @@ struct State {
 impl WriteCommand {
     /// Parses a request; `None` if it is not one.
     pub(super) fn read(message: &[u8]) -> Option<Self> {
-        let wanted =
-            RequestMessage::read(message).filter(|wanted| wanted.id.len() <= LONGEST_ID)?;
-        let keyword = KeywordName::new(wanted.keyword).ok()?;
-        if wanted.id.is_empty() {
-            let request = Self::of_cauldron(keyword, wanted.text);
-            return Some(Self { is_forced: wanted.is_forced, ..request });
+        let sent = RequestMessage::read(message).filter(|sent| sent.id.len() <= LONGEST_ID)?;
+        let keyword = KeywordName::new(sent.keyword).ok()?;
+        if sent.id.is_empty() {
+            let request = Self::of_cauldron(keyword, sent.text);
+            return Some(Self { is_forced: sent.is_forced, ..request });
         }
-        let milliseconds = wanted.milliseconds.clamp(1, LONGEST_ANSWER);
-        let until = wanted.at.map_or(0, |at| at.saturating_add(milliseconds * 1000));
-        let answer = Some((wanted.id.to_owned(), milliseconds));
-        let (text, is_forced) = (Some(wanted.text.to_vec()), wanted.is_forced);
+        let milliseconds = sent.milliseconds.clamp(1, LONGEST_ANSWER);
+        let until = sent.at.map_or(0, |at| at.saturating_add(milliseconds * 1000));
+        let answer = Some((sent.id.to_owned(), milliseconds));
+        let (text, is_forced) = (Some(sent.text.to_vec()), sent.is_forced);
         Some(Self { keyword, text, answer, until, is_forced, is_stray: false })
     }
 

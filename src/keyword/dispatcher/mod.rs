@@ -48,10 +48,10 @@ use crate::time::Wait;
 /// unreachable. It blocks the thread for that long, which [`shutdown`](Self::shutdown) does not.
 /// Requests that have not begun are refused. Running functions have a quarter of a second at most;
 /// then they continue, but their result is not published: the client gets
-/// [`Abandoned`](super::KeywordError::Abandoned), and the keyword has an error. A task that occupies
-/// the only thread of its runtime leaves requests unanswered that have arrived and were not read
-/// yet. Without a drop, as after `std::process::exit` or a signal, the name is free when the lease
-/// has expired.
+/// [`Abandoned`](super::KeywordError::Abandoned), and the keyword has an error. A task that
+/// occupies the only thread of its runtime leaves requests unanswered that have arrived and were
+/// not read yet. Without a drop, as after `std::process::exit` or a signal, the name is free when
+/// the lease has expired.
 pub struct Dispatcher<E: RoundTrips = Client>(Arc<Owner<E>>);
 
 /// Configures a [`Dispatcher`] before it serves.
@@ -234,9 +234,9 @@ impl<E: RoundTrips> Dispatcher<E> {
 
     /// Ends the dispatcher. Running functions may finish within the [grace
     /// period](DispatcherBuilder::grace). After it their result is not published, and the client
-    /// gets [`Abandoned`](super::KeywordError::Abandoned). Requests that have not begun are refused,
-    /// and later writes are [`NotServed`](super::KeywordError::NotServed). The values stay, without
-    /// the times at which they were set.
+    /// gets [`Abandoned`](super::KeywordError::Abandoned). Requests that have not begun are
+    /// refused, and later writes are [`NotServed`](super::KeywordError::NotServed). The values
+    /// stay, without the times at which they were set.
     ///
     /// Fails if the name could not be given back, and may then be retried: otherwise the lease
     /// expires. A keyword's function that calls this waits for itself, in vain.
@@ -245,7 +245,7 @@ impl<E: RoundTrips> Dispatcher<E> {
         let (service, grace) = (service.clone(), *grace);
         service.executor.clone().converse(async move {
             service.life.close(grace);
-            let time = grace.saturating_add(PATIENCE);
+            let time = grace.saturating_add(TO_GIVE_BACK);
             match service.executor.wait(service.life.end.outcome(), time).await {
                 Some(()) => service.have_left().await,
                 None => {
@@ -312,4 +312,4 @@ const GRACE: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long the end itself may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TO_GIVE_BACK: Duration = Duration::from_secs(10);

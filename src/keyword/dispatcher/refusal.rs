@@ -25,29 +25,29 @@ impl<E: RoundTrips> DispatcherCore<E> {
         state: &Arc<KeywordState<E>>,
         reason: &str,
         request: Option<&WriteCommand>,
-        patience: Duration,
+        retry_time: Duration,
     ) -> Result<()> {
         let is_published = !request.is_some_and(|it| it.answer.is_some() && it.text.is_none());
         let is_published = is_published && !(request.is_some() && self.is_read_only(&state.name));
-        self.send_refusal(&state.name, (is_published, reason), request, patience).await
+        self.send_refusal(&state.name, (is_published, reason), request, retry_time).await
     }
 
     /// Refuses a request for a keyword that does not exist.
     pub(super) async fn refuse_unknown(&self, request: &WriteCommand) -> Result<()> {
         let refusal = (false, UNKNOWN);
-        self.send_refusal(&request.keyword, refusal, Some(request), self.patience()).await
+        self.send_refusal(&request.keyword, refusal, Some(request), self.retry_time()).await
     }
 
-    /// Sends a refusal, and retries it for `patience`.
+    /// Sends a refusal, and retries it for `retry_time`.
     async fn send_refusal(
         &self,
         name: &KeywordName,
         refusal: (bool, &str),
         request: Option<&WriteCommand>,
-        patience: Duration,
+        retry_time: Duration,
     ) -> Result<()> {
         let command = self.refusal(name, refusal, request);
-        let sent = self.send_with(Lifecycle::refusal, command, reply::optional_flag, patience);
+        let sent = self.send_with(Lifecycle::refusal, command, reply::optional_flag, retry_time);
         sent.await.map(drop)
     }
 
@@ -87,7 +87,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
     }
 
     /// Returns how long a refusal is retried.
-    pub(super) fn patience(&self) -> Duration {
+    pub(super) fn retry_time(&self) -> Duration {
         if self.life.phase() == Phase::Serving { self.lease } else { AT_ONCE }
     }
 

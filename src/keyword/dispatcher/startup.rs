@@ -63,9 +63,9 @@ impl<E: RoundTrips> DispatcherCore<E> {
             let values = page.iter().map(|state| state.set_at().map_or(InitialValue::Leave, again));
             let values: Vec<_> = values.collect();
             let written = self.write(&page, &values).await?;
-            for ((state, values), written) in page.iter().zip(values).zip(written) {
+            for ((state, value), written) in page.iter().zip(values).zip(written) {
                 let Written { at, newer, before } = written;
-                match (values, newer) {
+                match (value, newer) {
                     (_, Some(text)) => self.adopt(state, (text, at), &before),
                     (InitialValue::PutAgain(accepted, _), None) => state.learn(accepted, at, &[]),
                     _ => {}

@@ -26,7 +26,7 @@ struct CacheModel {
     writes: u8,
     own_writes: u8,
     flushes: u8,
-    beats: u8,
+    heartbeats: u8,
     /// Connections that die, perhaps without being noticed.
     losses: u8,
     reconnects: u8,
@@ -65,7 +65,7 @@ const RACES: CacheModel = CacheModel {
     writes: 2,
     own_writes: 1,
     flushes: 0,
-    beats: 0,
+    heartbeats: 0,
     losses: 0,
     reconnects: 0,
     ticks: 0,
@@ -80,13 +80,13 @@ const LEASES: CacheModel = CacheModel {
     reads: 2,
     writes: 1,
     own_writes: 0,
-    beats: 2,
+    heartbeats: 2,
     losses: 1,
     ticks: 3,
     ..RACES
 };
-const LATE_BEATS: CacheModel = CacheModel { losses: 0, reads: 3, ..LEASES };
-const JOINS: CacheModel = CacheModel { readers: 2, beats: 0, ..LEASES };
+const LATE_HEARTBEATS: CacheModel = CacheModel { losses: 0, reads: 3, ..LEASES };
+const JOINS: CacheModel = CacheModel { readers: 2, heartbeats: 0, ..LEASES };
 const RECONNECTS: CacheModel = CacheModel { reconnects: 1, ticks: 2, readers: 2, ..LEASES };
 const GRACE: CacheModel = CacheModel { grace: 2, ticks: 3, readers: 1, ..RECONNECTS };
 
@@ -97,7 +97,7 @@ fn the_rules_hold_whatever_happens() {
         ("failures", FAILURES),
         ("flushes", FLUSHES),
         ("leases", LEASES),
-        ("late beats", LATE_BEATS),
+        ("late heartbeats", LATE_HEARTBEATS),
         ("joins", JOINS),
         ("reconnects", RECONNECTS),
         ("grace", GRACE),
@@ -115,14 +115,14 @@ fn every_rule_is_needed() {
         (CacheMutant::Lease(LeaseMutant::GoesOnWhenLost), LEASES),
         (CacheMutant::Lease(LeaseMutant::ConnectsInTheSameEpoch), RECONNECTS),
         (CacheMutant::Lease(LeaseMutant::RaisesWatermarkOfAnother), GRACE),
-        (CacheMutant::Heartbeat(HeartbeatMutant::ProvenByOne), LATE_BEATS),
-        (CacheMutant::Heartbeat(HeartbeatMutant::SendsMany), LATE_BEATS),
-        (CacheMutant::LooksAtTheValueFirst, LATE_BEATS),
+        (CacheMutant::Heartbeat(HeartbeatMutant::ProvenByOne), LATE_HEARTBEATS),
+        (CacheMutant::Heartbeat(HeartbeatMutant::SendsMany), LATE_HEARTBEATS),
+        (CacheMutant::LooksAtTheValueFirst, LATE_HEARTBEATS),
         (CacheMutant::ServesAnotherEpoch, RECONNECTS),
         (CacheMutant::ShowsTheEpochLast, RECONNECTS),
         (CacheMutant::LeadsWhenUncertain, JOINS),
         (CacheMutant::AsksAndForgetsNothing, FAILURES),
-        (CacheMutant::AsksAndForgetsNothing, LATE_BEATS),
+        (CacheMutant::AsksAndForgetsNothing, LATE_HEARTBEATS),
         (CacheMutant::ForgetsOwnWrites, RACES),
         (CacheMutant::ConnectsUnproven, RECONNECTS),
     ];

@@ -20,7 +20,7 @@ pub(super) struct OneKeyServer {
 pub(super) enum Message {
     Changed,
     Flushed,
-    Beat(u64),
+    Heartbeat(u64),
 }
 
 /// Whether the server sends changes on a connection.
@@ -40,7 +40,7 @@ pub(super) struct FeedLink {
     pub(super) messages: VecDeque<Message>,
     pub(super) heartbeat: Heartbeat,
     /// Heartbeats on their way to the server.
-    pub(super) beats: VecDeque<u64>,
+    pub(super) heartbeats: VecDeque<u64>,
     pub(super) watermark: Option<u64>,
 }
 
@@ -92,7 +92,7 @@ impl FeedLink {
             is_connected: false,
             messages: VecDeque::new(),
             heartbeat,
-            beats: VecDeque::new(),
+            heartbeats: VecDeque::new(),
             watermark: None,
         }
     }

@@ -67,8 +67,8 @@ pub(super) enum CacheAction {
     OwnWriteEnds,
     Flush,
     TurnEnds,
-    SendBeat,
-    RunBeat,
+    SendHeartbeat,
+    RunHeartbeat,
     Receive,
     Work(usize),
     LoseConnection,
@@ -188,7 +188,7 @@ impl CacheWorld {
     /// lost.
     fn rests(&self) -> bool {
         let rests = |link: &FeedLink| {
-            link.feed == FeedState::Lasts && link.messages.is_empty() && link.beats.is_empty()
+            link.feed == FeedState::Lasts && link.messages.is_empty() && link.heartbeats.is_empty()
         };
         self.readers.is_empty()
             && self.writing.is_none()

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn every_abandoned_id_is_examined_in_one_round_whatever_is_reaped_later() {
+    fn every_retired_id_is_examined_in_one_round_whatever_is_reaped_later() {
         let server = LocalServer::start().unwrap();
         let client = Client::open(server.url()).unwrap();
         let queue: WorkQueue<String> = WorkQueue::new(&client, "hidden");

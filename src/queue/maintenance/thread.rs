@@ -26,7 +26,7 @@ use crate::time::finish;
 pub(crate) struct MaintenanceThread {
     keys: Arc<Keys>,
     settings: QueueSettings,
-    maintenance: Arc<MaintenanceHandle>,
+    handle: Arc<MaintenanceHandle>,
     state: Lock<MaintenanceState>,
 }
 
@@ -39,8 +39,8 @@ struct MaintenanceState {
 
 impl MaintenanceThread {
     pub(crate) fn new(keys: Arc<Keys>, settings: QueueSettings) -> Self {
-        let maintenance = Arc::new(MaintenanceHandle::new(settings.shared()));
-        Self { keys, settings, maintenance, state: Lock::default() }
+        let handle = Arc::new(MaintenanceHandle::new(settings.shared()));
+        Self { keys, settings, handle, state: Lock::default() }
     }
 
     /// Maintains one more consumer, until it has left.
@@ -51,20 +51,20 @@ impl MaintenanceThread {
     ) -> io::Result<()> {
         let mut state = self.state();
         if !state.works {
-            let (maintenance, client) = (self.clone(), client());
+            let (this, client) = (self.clone(), client());
             let thread = thread::Builder::new().name("redis-queue".into());
-            thread.spawn(move || maintenance.work(&client))?;
+            thread.spawn(move || this.work(&client))?;
             state.works = true;
         }
         state.sessions.push(session);
         drop(state);
-        self.maintenance.wake();
+        self.handle.wake();
         Ok(())
     }
 
     /// The handle that it shares with its consumers.
     pub(crate) fn handle(&self) -> &Arc<MaintenanceHandle> {
-        &self.maintenance
+        &self.handle
     }
 
     fn state(&self) -> MutexGuard<'_, MaintenanceState> {
@@ -73,15 +73,15 @@ impl MaintenanceThread {
 
     /// Renews leases, settles and reaps until there are no consumers and the first reaping is done.
     fn work(&self, client: &Client) {
-        let third = self.maintenance.shared_settings().lease / 3;
+        let third = self.handle.shared_settings().lease / 3;
         let mut reaper = Reaper::new(self.keys.clone(), self.settings.clone());
         let (mut renewal, mut reaping) = (Instant::now() + third, Instant::now());
         // The first reaping stores settings, even if the consumer that began with them has left by
         // now.
         let mut has_reaped = false;
         loop {
-            let third = self.maintenance.shared_settings().lease / 3;
-            self.maintenance.rest(true);
+            let third = self.handle.shared_settings().lease / 3;
+            self.handle.rest(true);
             let sessions = {
                 let mut state = self.state();
                 state.sessions.retain(|session| !session.left.is_closed());
@@ -107,7 +107,7 @@ impl MaintenanceThread {
                 // program.
                 let has_more = reaper.reap(client, &retired).unwrap_or(false);
                 let shared_settings = reaper.shared_settings();
-                self.maintenance.set_shared_settings(shared_settings);
+                self.handle.set_shared_settings(shared_settings);
                 // The lease may have been shortened meanwhile.
                 renewal = renewal.min(now + shared_settings.lease / 3);
                 reaping = now + if has_more { Duration::ZERO } else { third.mul_f64(spread(0.2)) };
@@ -118,10 +118,10 @@ impl MaintenanceThread {
             let left = renewal.min(reaping).saturating_duration_since(Instant::now());
             match sessions.iter().any(|session| session.is_busy()) {
                 true => {
-                    self.maintenance.rest(false);
-                    self.maintenance.block(if failed { AFTER_A_FAILURE } else { TICK }.min(left))
+                    self.handle.rest(false);
+                    self.handle.block(if failed { AFTER_A_FAILURE } else { TICK }.min(left))
                 }
-                false => self.maintenance.block(left),
+                false => self.handle.block(left),
             };
         }
     }

@@ -1,4 +1,4 @@
-//! A program that consumes: the shipped ledger, combined as in `consumer_session.rs` and the
+//! A program that consumes: the shipped ledger, combined as in `session` and by the
 //! maintenance thread.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Items as the lists of the modelled server have them.
+//! Items as stored in the lists of the modelled server.
 
 use crate::queue::item::Item;
 

@@ -143,9 +143,9 @@ impl Model for QueueModel {
     fn properties(&self) -> Vec<Property<Self>> {
         let mut properties = vec![
             Property::always("no job is lost", |_, world: &QueueWorld| world.has_all()),
-            Property::always("no job is two", |_, world: &QueueWorld| world.has_each_once()),
+            Property::always("no job is duplicated", |_, world: &QueueWorld| world.has_each_once()),
             Property::always("a job has one holder", |_, world: &QueueWorld| world.holds_apart()),
-            Property::always("a ledger is as the list", |_, world: &QueueWorld| world.agrees()),
+            Property::always("a ledger matches its list", |_, world: &QueueWorld| world.agrees()),
             Property::always("no lease is lost early", |model: &QueueModel, world: &QueueWorld| {
                 let may_be_lost = world.left.expiries < model.expiries;
                 !world.is_robbed && (may_be_lost || world.has_relapsed || !world.has_lost())

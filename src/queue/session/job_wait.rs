@@ -80,7 +80,7 @@ impl SentWait {
     }
 }
 
-/// The call that waits. Its drop ends the wait.
+/// The call that waits. If it is dropped, the reporter ends the wait.
 struct WaitCaller(Arc<SentWait>);
 
 impl WaitCaller {

@@ -79,7 +79,7 @@ impl ConsumerSession {
                 Err(error) if !matches!(error, Error::LeaseLost { .. }) => Err(error),
                 _ => Ok(true),
             },
-            Err(obstacle) => Ok(obstacle == PollBlocked::Nothing),
+            Err(blocked) => Ok(blocked == PollBlocked::Nothing),
         }
     }
 }

@@ -17,7 +17,7 @@ impl ConsumerSession {
         let recovery = self.ledger().recover();
         match recovery {
             Ok(recovery) => self.recover(executor, recovery).await.map(|()| true),
-            Err(obstacle) => Ok(obstacle != PollBlocked::Busy),
+            Err(blocked) => Ok(blocked != PollBlocked::Busy),
         }
     }
 

@@ -94,8 +94,8 @@ where
                 }
             }
             if !pending.is_empty() {
-                let flown = self.clone().run_loads(pending, args.clone(), nesting.clone());
-                self.executor.launch(flown).await;
+                let loads = self.clone().run_loads(pending, args.clone(), nesting.clone());
+                self.executor.launch(loads).await;
             }
             self.arrive(led, &mut arrivals).await;
         }

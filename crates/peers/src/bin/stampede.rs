@@ -1,4 +1,4 @@
-//! How often caches load a missing key that everybody asks for: `stampede [SUBJECT]`.
+//! How often caches load a missing key that many processes ask for: `stampede [SUBJECT]`.
 
 use std::env;
 use std::path::Path;

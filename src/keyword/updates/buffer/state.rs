@@ -151,7 +151,9 @@ impl State {
         let before = self.delivered.get(&keyword);
         let error = reading.as_ref().err().and_then(Error::keyword_error);
         let is_lost = error == Some(&KeywordError::UnknownKeyword);
-        if is_lost && before.is_some_and(KeywordUpdate::is_value_of_before) && self.beats < PATIENCE
+        if is_lost
+            && before.is_some_and(KeywordUpdate::is_value_of_before)
+            && self.beats < MOST_HELD_BEATS
         {
             self.held.insert(keyword);
             return None;
@@ -185,7 +187,7 @@ impl State {
         });
         let is_of_before = before.is_some_and(|before| before.is_of_before);
         match (is_old, is_of_before) {
-            (true, true) if self.beats < PATIENCE => {
+            (true, true) if self.beats < MOST_HELD_BEATS => {
                 self.held.insert(keyword);
                 return None;
             }
@@ -244,7 +246,7 @@ impl State {
 
 /// For how many heartbeats a dispatcher may take to restore the state that the server has lost.
 /// Afterwards another dispatcher may serve, whose clock is behind.
-pub(super) const PATIENCE: u32 = 10;
+pub(super) const MOST_HELD_BEATS: u32 = 10;
 /// How many keywords are read in one round trip.
 pub(super) const MOST_AT_ONCE: usize = 1000;
 /// How many events may wait.

@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use super::state::{MOST_BYTES, MOST_WAITING, PATIENCE};
+use super::state::{MOST_BYTES, MOST_HELD_BEATS, MOST_WAITING};
 use super::*;
 use crate::error::KeywordError;
 use crate::keyword::client::fresh;
@@ -300,7 +300,7 @@ fn a_state_that_the_server_has_lost_is_waited_for() {
     buffer.on_watermark(2, 0, Duration::ZERO);
     assert_eq!(buffer.rest(9, "1"), ["read A"], "it is there again");
     buffer.begin(3);
-    for _ in 0..PATIENCE {
+    for _ in 0..MOST_HELD_BEATS {
         find_nothing();
         assert_eq!(buffer.rest(0, ""), [""; 0]);
         buffer.on_watermark(3, 0, Duration::ZERO);
@@ -357,7 +357,7 @@ fn a_reading_older_than_the_delivered_one_waits_for_the_dispatcher() {
 
     // The clock of another dispatcher is behind.
     buffer.begin(3);
-    for beat in 0..PATIENCE {
+    for beat in 0..MOST_HELD_BEATS {
         assert_eq!(buffer.rest(3, "4"), ["read A"], "{beat}");
         buffer.on_watermark(3, 0, Duration::ZERO);
     }

@@ -13,8 +13,8 @@ impl CacheWorld {
         let link = self.link.as_ref();
         let is_free = !self.work.contains(&Some(Work::Show));
         let may_receive = |link: &FeedLink| {
-            let sees = link.messages.front().is_some_and(|&message| message != Message::Changed);
-            self.work[0].is_none() && !link.messages.is_empty() && (is_free || !sees)
+            let updates = link.messages.front().is_some_and(|&message| message != Message::Changed);
+            self.work[0].is_none() && !link.messages.is_empty() && (is_free || !updates)
         };
         let may_connect = |link: &FeedLink| {
             !link.is_connected && link.watermark.is_some() && is_free && self.work[1].is_none()
@@ -23,7 +23,7 @@ impl CacheWorld {
         let begins = |link: &FeedLink| link.feed == FeedState::Begins;
         let lasts = |link: &FeedLink| link.feed == FeedState::Lasts;
         let is_lost = |link: &FeedLink| link.feed == FeedState::IsLost;
-        let may_beat =
+        let may_send =
             |link: &FeedLink| !begins(link) && (many || link.heartbeat.under_way_since().is_none());
         let possible = [
             (left.ticks > 0, CacheAction::Tick),
@@ -32,8 +32,8 @@ impl CacheWorld {
             (self.writing.is_some(), CacheAction::OwnWriteEnds),
             (left.flushes > 0, CacheAction::Flush),
             (self.server.has_messages(), CacheAction::TurnEnds),
-            (left.beats > 0 && link.is_some_and(may_beat), CacheAction::SendBeat),
-            (link.is_some_and(|link| !link.beats.is_empty()), CacheAction::RunBeat),
+            (left.heartbeats > 0 && link.is_some_and(may_send), CacheAction::SendHeartbeat),
+            (link.is_some_and(|link| !link.heartbeats.is_empty()), CacheAction::RunHeartbeat),
             (link.is_some_and(may_receive), CacheAction::Receive),
             (left.losses > 0 && link.is_some_and(lasts), CacheAction::LoseConnection),
             (link.is_some_and(is_lost) && is_free, CacheAction::NoticeLoss),
@@ -127,13 +127,13 @@ impl CacheWorld {
         }
         let Some(link) = &mut self.link else { return };
         match action {
-            CacheAction::SendBeat => {
-                self.left.beats -= 1;
-                link.beats.extend(link.heartbeat.send(self.now));
+            CacheAction::SendHeartbeat => {
+                self.left.heartbeats -= 1;
+                link.heartbeats.extend(link.heartbeat.send(self.now));
             }
-            CacheAction::RunBeat => {
-                if let Some(number) = link.beats.pop_front() {
-                    self.server.queue(Message::Beat(number), Some(link));
+            CacheAction::RunHeartbeat => {
+                if let Some(number) = link.heartbeats.pop_front() {
+                    self.server.queue(Message::Heartbeat(number), Some(link));
                 }
             }
             CacheAction::Receive => match link.messages.pop_front() {
@@ -142,7 +142,7 @@ impl CacheWorld {
                     self.program.update(|lease| lease.cleared());
                     self.work[0] = Some(Work::Show);
                 }
-                Some(Message::Beat(number)) => {
+                Some(Message::Heartbeat(number)) => {
                     if let Some(watermark) = link.heartbeat.receive(number) {
                         link.watermark = Some(watermark);
                         self.program.lease.raise_watermark(link.session, watermark);

@@ -59,8 +59,8 @@ pub(crate) struct Ledger {
     sequence: u16,
     /// A lower bound of when the server last renewed the lease.
     renewed: Instant,
-    /// Retired ids to reap: the server does not know them any more, though their lists may still get
-    /// jobs.
+    /// Retired ids to reap: the server does not know them any more, though their lists may still
+    /// get jobs.
     pub(crate) retired: Vec<ConsumerId>,
     pub(crate) mutants: Mutants<LedgerMutant>,
 }

@@ -110,29 +110,29 @@ fn a_poll_of_unknown_outcome_is_resolved_by_a_recovery() {
 }
 
 #[test]
-fn a_flush_and_a_wait_may_both_be_in_doubt() {
-    for (flushed, given) in [(false, false), (false, true), (true, false), (true, true)] {
+fn a_settlement_and_a_wait_may_both_be_in_doubt() {
+    for (settled, given) in [(false, false), (false, true), (true, false), (true, true)] {
         let mut both = LedgerAndList::new();
         both.claim(&["a", "b", "c"]);
         both.take_all();
         both.ledger.jobs.decide(0, Fate::Done, Instant::now());
         both.ledger.jobs.decide(2, Fate::Back, Instant::now());
-        let flush = both.ledger.settle_now().unwrap();
+        let settling = both.ledger.settle_now().unwrap();
         assert_eq!(both.ledger.claim().unwrap_err(), PollBlocked::Busy);
         let wait = both.ledger.wait().unwrap();
         if given {
             both.list.push(b"d".to_vec());
         }
-        if flushed {
-            both.apply(&flush, &[]);
+        if settled {
+            both.apply(&settling, &[]);
         }
         both.ledger.finish(&wait, RequestOutcome::Unknown, Instant::now());
         assert_eq!(both.ledger.recover().unwrap_err(), PollBlocked::Busy);
-        both.ledger.finish(&flush, RequestOutcome::Unknown, Instant::now());
+        both.ledger.finish(&settling, RequestOutcome::Unknown, Instant::now());
         both.recover();
         assert_eq!(both.take_all().len(), usize::from(given));
         assert!(both.ledger.jobs.contains(1));
-        assert_eq!(both.ledger.jobs.contains(2), !flushed);
+        assert_eq!(both.ledger.jobs.contains(2), !settled);
         both.ledger.jobs.decide(1, Fate::Done, Instant::now());
         both.claim(&[]);
         let left = if given { vec![b"d".to_vec()] } else { Vec::new() };
