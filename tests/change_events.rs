@@ -51,21 +51,6 @@ mod divided {
 mod dicts {
     use super::*;
 
-    contract! {
-        many_entries_are_written_and_read_in_order,
-        empty_arguments_have_empty_results,
-        an_insert_can_be_conditional,
-        an_entry_can_be_replaced_or_taken,
-        everything_can_be_listed,
-        a_large_dict_is_listed_completely,
-        a_glob_selects_entries,
-        all_entries_are_replaced_at_once,
-        a_partly_failed_extend_is_reported,
-        extend_takes_any_number_of_entries,
-        some_entry_can_be_popped,
-        a_pop_loses_nothing_that_cannot_be_decoded,
-    }
-
     fn open<K: Codec, V: Codec, C: Kind>(client: &C, name: impl Into<Name>) -> RedisDict<K, V, C> {
         RedisDict::with_prefix(client, name).publishing(OWN)
     }
@@ -76,21 +61,6 @@ mod dicts {
 /// The contract of a `RedisHashDict`, with a listener to its messages.
 mod hashes {
     use super::*;
-
-    contract! {
-        many_entries_are_written_and_read_in_order,
-        empty_arguments_have_empty_results,
-        an_insert_can_be_conditional,
-        an_entry_can_be_replaced_or_taken,
-        everything_can_be_listed,
-        a_large_dict_is_listed_completely,
-        a_glob_selects_entries,
-        all_entries_are_replaced_at_once,
-        a_partly_failed_extend_is_reported,
-        extend_takes_any_number_of_entries,
-        some_entry_can_be_popped,
-        a_pop_loses_nothing_that_cannot_be_decoded,
-    }
 
     fn open<K: Codec, V: Codec, C: Kind>(
         client: &C,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use redis::cmd;
-use redis_collections::{Client, LocalServer, NearCacheSettings, RedisDict};
+use redis_collections::{ChangeFormat, Client, LocalServer, NearCacheSettings, RedisDict};
 
 use super::support::concurrent::{Concurrent, on_threads_and_tasks};
 use super::support::eventually;
@@ -51,11 +51,25 @@ fn rights_to_the_keys_and_channels_of_the_dict_are_enough<C: Concurrent>() -> Ou
     let client = client_with::<C>(&server, "~d:* resetchannels &d:* +@all")?;
     let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
     for near_cache in [NearCacheSettings::tracking(), NearCacheSettings::writer_messages()] {
-        let cached = C::finish(async { settle!(dict.cached(near_cache.max_staleness(BOUND))) })?;
-        C::finish(async { settle!(dict.insert("a", &1)) })?;
-        let found = || C::finish(async { settle!(cached.get("a")) });
-        assert!(eventually(|| found().is_ok_and(|found| found.as_deref() == Some(&1))));
+        is_cached(&dict, near_cache)?;
     }
+    let channels = "~d&&* resetchannels &d&&* &event_d&&* +@all";
+    let client = client_with::<C>(&server, channels)?;
+    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, "d&&");
+    is_cached(
+        &dict.publishing(ChangeFormat::PyDict("id".into())),
+        NearCacheSettings::writer_messages(),
+    )
+}
+
+fn is_cached<C: Concurrent>(
+    dict: &RedisDict<String, u64, C>,
+    near_cache: NearCacheSettings,
+) -> Outcome {
+    let cached = C::finish(async { settle!(dict.cached(near_cache.max_staleness(BOUND))) })?;
+    C::finish(async { settle!(dict.insert("a", &1)) })?;
+    let found = || C::finish(async { settle!(cached.get("a")) });
+    assert!(eventually(|| found().is_ok_and(|found| found.as_deref() == Some(&1))));
     Ok(())
 }
 

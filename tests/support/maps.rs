@@ -1,8 +1,23 @@
 //! The scenarios that both kinds of dictionary share.
 
-/// The scenarios, on the collection that `$open`, a function of a client and a name, opens.
+/// The contract of these scenarios, on the collection that `$open`, a function of a client and a name, opens.
 macro_rules! map_scenarios {
     ($open:ident) => {
+        $crate::support::kinds::contract! {
+            many_entries_are_written_and_read_in_order,
+            empty_arguments_have_empty_results,
+            an_insert_can_be_conditional,
+            an_entry_can_be_replaced_or_taken,
+            everything_can_be_listed,
+            a_large_dict_is_listed_completely,
+            a_glob_selects_entries,
+            all_entries_are_replaced_at_once,
+            a_partly_failed_extend_is_reported,
+            extend_takes_any_number_of_entries,
+            some_entry_can_be_popped,
+            a_pop_loses_nothing_that_cannot_be_decoded,
+        }
+
         async fn many_entries_are_written_and_read_in_order<C: Kind>(
             client: C,
             name: &'static str,
