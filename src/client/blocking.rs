@@ -104,7 +104,7 @@ impl Client {
 
     /// Runs all commands in one round trip as one transaction: no other client's command runs in
     /// between, and none runs if the server refuses one of them or the connection breaks early.
-    /// `MULTI` and `EXEC`.
+    /// `MULTI` and `EXEC`; where the server refuses `MULTI` itself, the commands run one by one.
     ///
     /// Redis has no rollback: if a command fails as it runs, such as one on a key of the wrong
     /// type, the others are applied nevertheless. Then [`Error::applied`](crate::Error::applied)

@@ -62,7 +62,11 @@ impl<N: Node> Router<N> {
         let attempt = || joint_attempt("a transaction", writes);
         let replies = self.replies(&lines, Destination::Slot(slot)).await;
         let replies = replies.map_err(|fault| fault.into_error(attempt))?;
-        let values = self.checked(committed(&requests, replies, attempt))?;
+        let values = self.checked(committed(&requests, replies, attempt));
+        if values.as_ref().is_err_and(is_left_open) {
+            self.servers.retire_connections();
+        }
+        let values = values?;
         let effects =
             requests.iter().zip(&values).filter(|(to, reply)| has_effect(to, reply)).count();
         drop((lines, requests));
@@ -128,6 +132,13 @@ fn committed(
         Some(Value::ServerError(error)) => Err(server_error(&EXEC, &error)),
         _ => Err(misunderstood(attempt())),
     }
+}
+
+/// Returns whether this error leaves the connection inside the transaction: `EXEC` itself was
+/// refused, for example because it is renamed.
+fn is_left_open(error: &Error) -> bool {
+    let is_of_exec = error.attempt().is_some_and(|attempt| attempt.command() == "EXEC");
+    is_of_exec && error.code() != Some("EXECABORT")
 }
 
 /// Returns whether a command of a transaction has written something, as far as its reply shows.

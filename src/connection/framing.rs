@@ -59,26 +59,28 @@ impl Framing {
         Ok(())
     }
 
-    /// Returns how many bytes follow a complete line: those of a bulk string, and its end.
+    /// Returns how many bytes follow a complete line: those of a bulk string, and its end. Refuses
+    /// lengths that no server announces.
     fn announced(&self) -> io::Result<u64> {
         let kind = self.head[0];
-        if !matches!(kind, b'$' | b'!' | b'=') {
+        if !b"$!=*~%>|".contains(&kind) {
             return Ok(0);
         }
+        let is_bulk = b"$!=".contains(&kind);
         let absurd = || Err(unbounded("the reply announces an absurd length"));
         // The parser would accept blanks around the number.
         let Some(line) = self.head.get(..self.line) else { return absurd() };
         let [_, digits @ .., b'\r', b'\n'] = line else { return Ok(0) };
         let length = std::str::from_utf8(digits).ok().and_then(|digits| digits.trim().parse().ok());
         match length {
-            Some(LONGEST_BULK..) => absurd(),
-            Some(length @ 0..) => Ok(length as u64 + 2),
             // Nil.
-            Some(_) if kind == b'$' => Ok(0),
-            // The parser takes it for a huge number.
-            Some(_) => absurd(),
-            // The parser refuses it.
-            None => Ok(0),
+            Some(-1) if matches!(kind, b'$' | b'*') => Ok(0),
+            // The parser takes some of these for huge numbers, and others for nil.
+            Some(..0) => absurd(),
+            Some(LONGEST_BULK..) if is_bulk => absurd(),
+            Some(length) if is_bulk => Ok(length as u64 + 2),
+            // Its elements have lines of their own. Or the parser refuses it.
+            Some(_) | None => Ok(0),
         }
     }
 }
@@ -148,9 +150,13 @@ mod tests {
 
     #[test]
     fn the_same_bytes_are_judged_the_same_in_any_pieces() {
-        for accepted in
-            ["+OK\r\n", "$3\r\n$9\r\r\n", "$4\r\n\r\n\r\n\r\n:1\r\n", "$0\r\n\r\n$-1\r\n"]
-        {
+        for accepted in [
+            "*-1\r\n*2\r\n:1\r\n:-5\r\n",
+            "+OK\r\n",
+            "$3\r\n$9\r\r\n",
+            "$4\r\n\r\n\r\n\r\n:1\r\n",
+            "$0\r\n\r\n$-1\r\n",
+        ] {
             assert!(is_accepted(accepted.as_bytes()), "{accepted:?}");
         }
         for refused in [
@@ -159,6 +165,9 @@ mod tests {
             "!99999999999\r\n",
             "!-1\r\n",
             "=-5\r\n",
+            "$-5\r\n",
+            "*-7\r\n",
+            "%-1\r\n",
             "$                              1\r\n",
         ] {
             assert!(!is_accepted(refused.as_bytes()), "{refused:?}");

@@ -47,6 +47,8 @@ pub(crate) struct Socket {
     writing: Timeout,
     /// How many reads and writes began after the deadline.
     late: u32,
+    /// When the first of them began.
+    late_since: Option<Instant>,
 }
 
 /// An unencrypted stream of the system.
@@ -63,7 +65,7 @@ impl Stream {
     /// Sets the limits of all further transfers.
     pub(crate) fn limit(&mut self, limits: Limits) {
         let socket = self.socket();
-        (socket.limits, socket.late) = (limits, 0);
+        (socket.limits, socket.late, socket.late_since) = (limits, 0, None);
     }
 
     /// Returns whether there is nothing to read for the moment, not even the end.
@@ -124,7 +126,15 @@ impl Socket {
             _ => return Err(io::ErrorKind::Unsupported.into()),
         };
         let usual_timeout = usual_limit / 2;
-        Ok(Self { raw, usual_timeout, limits, reading: None, writing: None, late: 0 })
+        Ok(Self {
+            raw,
+            usual_timeout,
+            limits,
+            reading: None,
+            writing: None,
+            late: 0,
+            late_since: None,
+        })
     }
 
     /// Repeats `transfer` until it moves some bytes or fails, within the limits. Bytes that have
@@ -138,9 +148,12 @@ impl Socket {
         let begin = Instant::now();
         let Limits { silence, deadline } = self.limits;
         let until_deadline = deadline.left();
-        self.late += u32::from(until_deadline.is_zero());
-        if self.late > MOST_LATE {
-            return Err(io::ErrorKind::TimedOut.into());
+        if until_deadline.is_zero() {
+            self.late += 1;
+            let late_since = *self.late_since.get_or_insert(begin);
+            if self.late > MOST_LATE || begin - late_since > LONGEST_LATE {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
         }
         let mut left = silence.min(until_deadline);
         loop {
@@ -291,3 +304,4 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_micros(1);
 
 /// Enough to read a large reply that has arrived by the deadline, but not an endless one.
 const MOST_LATE: u32 = 1024;
+const LONGEST_LATE: Duration = Duration::from_secs(1);

@@ -1,5 +1,6 @@
 //! The failures of a round trip, before they become the error of an attempt.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,16 +54,27 @@ impl TransportError {
                 Error::Timeout { attempt: Box::new(attempt()) }
             }
             TransportError::Broken(error) | TransportError::CutOff(error) => {
-                Error::ConnectionLost { attempt: Box::new(attempt()), source: Box::new(error) }
+                Error::ConnectionLost {
+                    attempt: Box::new(attempt()),
+                    source: Box::new(without_bytes(error)),
+                }
             }
         }
     }
 }
 
+/// Replaces an error of the driver's parser, which shows bytes of the reply.
+fn without_bytes(error: RedisError) -> RedisError {
+    match error.kind() {
+        redis::ErrorKind::Parse => io::Error::new(io::ErrorKind::InvalidData, MALFORMED).into(),
+        _ => error,
+    }
+}
+
+const MALFORMED: &str = "the reply is malformed or was cut off";
+
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use redis::ErrorKind;
 
     use super::*;
@@ -72,6 +84,17 @@ mod tests {
         match redis::parse_redis_value(text.as_bytes()) {
             Ok(redis::Value::ServerError(error)) => error.into(),
             other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_malformed_reply_is_not_shown() {
+        let error = redis::parse_redis_value(b"Q\r\n").expect_err("no reply begins so");
+        assert!(error.to_string().contains("81"), "{error}");
+        for broken in [TransportError::Broken(error.clone()), TransportError::CutOff(error)] {
+            let error = broken.into_error(|| crate::request::Request::read("GET").attempt());
+            let shown = format!("{error} {error:?}");
+            assert!(shown.contains(MALFORMED) && !shown.contains("81"), "{shown}");
         }
     }
 

@@ -3,7 +3,8 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeywordError {
-    /// The dispatcher refused a value, or a keyword has none to read. Nothing was applied.
+    /// The dispatcher refused a value, its hook failed, or a keyword cannot be read. The value was
+    /// not taken, though a hook that failed may have had effects.
     #[error("refused: {reason}")]
     Refused {
         /// The reason given by the dispatcher.
@@ -11,7 +12,7 @@ pub enum KeywordError {
     },
     /// The dispatcher ended while a hook was writing the value. The effects of the hook stay, and
     /// it may still be running.
-    #[error("the dispatcher ended before it was done")]
+    #[error("the dispatcher ended before it was done, and its hook may still have effects")]
     Abandoned,
     /// There is no such keyword.
     #[error("there is no such keyword")]
@@ -20,6 +21,6 @@ pub enum KeywordError {
     #[error("no dispatcher serves it")]
     NotServed,
     /// Another live dispatcher serves the service. Nothing was applied.
-    #[error("another dispatcher serves it")]
+    #[error("another dispatcher serves it, or has not given the name back (`serve_within` waits)")]
     AlreadyServed,
 }

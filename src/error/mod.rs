@@ -77,7 +77,8 @@ pub enum Error {
         /// The rest of the server's error reply.
         message: String,
     },
-    /// The server does not know the command. Nothing was applied.
+    /// The server does not know the command. Nothing was applied, unless it is the `MULTI` of a
+    /// transaction.
     #[error("{attempt}: the server does not have this command, which needs {needs}")]
     Unsupported {
         /// The attempted command.
@@ -170,10 +171,11 @@ pub enum Error {
 pub enum Applied {
     /// It did not, and will not.
     No,
-    /// Unknown: the command was sent and no reply came, or a script failed half-way.
+    /// Unknown: the command was sent and no reply came, or one of an unexpected shape, or a script
+    /// failed half-way.
     Perhaps,
-    /// At least a part of it did: the reply could not be used, or a call that goes page by page,
-    /// such as `extend` and `clear`, failed in a later page.
+    /// At least a part of it did: the value in the reply could not be decoded, or a call that goes
+    /// page by page, such as `extend` and `clear`, failed in a later page.
     Yes,
 }
 
@@ -185,10 +187,12 @@ impl Error {
             _ if attempt.in_part => Applied::Yes,
             _ if !attempt.writes => Applied::No,
             Error::ConnectionLost { .. } | Error::Timeout { .. } => Applied::Perhaps,
+            // The server has not said so.
+            Error::UnexpectedReply { .. } => Applied::Perhaps,
             #[cfg(feature = "keyword")]
             Error::Keyword { source: KeywordError::Abandoned, .. } => Applied::Perhaps,
             _ if attempt.halfway => Applied::Perhaps,
-            Error::Decode { .. } | Error::UnexpectedReply { .. } => Applied::Yes,
+            Error::Decode { .. } => Applied::Yes,
             _ => Applied::No,
         }
     }

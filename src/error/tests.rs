@@ -16,6 +16,11 @@ fn refused() -> Error {
     Error::Server { attempt: attempt("SET", true), code, message }
 }
 
+fn unexpected(command: &'static str, writes: bool) -> Error {
+    let attempt = attempt(command, writes);
+    Error::UnexpectedReply { attempt, expected: "OK", found: "a status" }
+}
+
 #[test]
 fn an_error_knows_whether_the_command_was_applied() {
     for (error, applied) in [
@@ -25,6 +30,8 @@ fn an_error_knows_whether_the_command_was_applied() {
         (Error::Timeout { attempt: attempt("GET", false) }, Applied::No),
         (refused(), Applied::No),
         (refused().in_part(), Applied::Yes),
+        (unexpected("SET", true), Applied::Perhaps),
+        (unexpected("GET", false), Applied::No),
         (Error::Configuration("x".into()), Applied::No),
     ] {
         assert_eq!(error.applied(), applied, "{error}");
@@ -43,9 +50,15 @@ fn a_keyword_error_has_its_reason_and_whether_it_was_applied() {
         (KeywordError::Refused { reason: "too hot".into() }, "refused: too hot"),
         (KeywordError::UnknownKeyword, "there is no such keyword"),
         (KeywordError::NotServed, "no dispatcher serves it"),
-        (KeywordError::AlreadyServed, "another dispatcher serves it"),
+        (
+            KeywordError::AlreadyServed,
+            "another dispatcher serves it, or has not given the name back (`serve_within` waits)",
+        ),
     ];
-    let perhaps = [(KeywordError::Abandoned, "the dispatcher ended before it was done")];
+    let perhaps = [(
+        KeywordError::Abandoned,
+        "the dispatcher ended before it was done, and its hook may still have effects",
+    )];
     let no = no.into_iter().map(|it| (it, Applied::No));
     for ((source, message), applied) in no.chain(perhaps.map(|it| (it, Applied::Perhaps))) {
         let error = Error::Keyword { attempt: attempt("write", true), source: source.clone() };

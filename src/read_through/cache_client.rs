@@ -239,7 +239,9 @@ where
     }
 
     /// Loads the value of `id` again, stores it and returns it. It takes precedence over loads that
-    /// began before. Like any load, it never overwrites a value that is set or deleted meanwhile.
+    /// began before. Like any load, it never overwrites a value that is set or deleted meanwhile,
+    /// and without Redis it returns the value unstored, unless the policy is to
+    /// [fail](CachePolicy::fail_without_redis).
     pub fn set(&self, id: &K::Borrowed) -> E::Reply<SharedValue<V>>
     where
         A: Default,

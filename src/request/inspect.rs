@@ -177,7 +177,10 @@ impl Request {
     }
 
     pub(crate) fn needed_servers(&self) -> &'static str {
-        self.rare.as_ref().and_then(|rare| rare.needs).unwrap_or("a newer one")
+        self.rare
+            .as_ref()
+            .and_then(|rare| rare.needs)
+            .unwrap_or("a newer server, or one on which it is not renamed")
     }
 
     /// The attempt that an error of this command reports.

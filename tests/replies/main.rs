@@ -3,7 +3,7 @@
 
 mod server;
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use redis_collections::{
     AsyncClient, CacheClient, CachePolicy, Client, Error, HashCacheClient, RedisDict,
@@ -431,6 +431,29 @@ fn a_surplus_reply_answers_no_later_call() {
         assert_eq!(dict.get("b").unwrap().as_deref(), Some("b"), "after {surplus:?}");
         assert_eq!(dict.get("c").unwrap().as_deref(), Some("c"), "after {surplus:?}");
     }
+}
+
+#[test]
+fn the_limits_of_a_call_hold_though_push_messages_keep_coming() {
+    const LIMIT: Duration = Duration::from_millis(500);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let server = Scripted::start();
+    let client = Client::builder(server.url()).call_timeout(LIMIT).build().expect("a connection");
+    let building = AsyncClient::builder(server.url()).call_timeout(LIMIT).build();
+    let async_client = runtime.block_on(building).expect("a connection");
+    let list: RedisList<String> = RedisList::new(&client, "l");
+    let async_list: RedisList<String, _> = RedisList::new(&async_client, "l");
+    server.say(&[], ">1\r\n+x\r\n…");
+    let began = Instant::now();
+    for error in [
+        list.len().unwrap_err(),
+        list.wait_pop_front(LIMIT).unwrap_err(),
+        runtime.block_on(async_list.len()).unwrap_err(),
+        runtime.block_on(async_list.wait_pop_front(LIMIT)).unwrap_err(),
+    ] {
+        assert!(error.is_timeout(), "{error}");
+    }
+    assert!(began.elapsed() < 60 * LIMIT, "{:?}", began.elapsed());
 }
 
 #[test]

@@ -70,7 +70,8 @@ impl Scripted {
 /// Separates the pieces of a reply.
 const LATER: char = '|';
 
-/// Ends a reply that has no end: the same byte follows until the client closes the connection.
+/// Ends a reply that has no end: the same byte, or the same push message, follows until the client
+/// closes the connection.
 const ENDLESS: char = '…';
 
 fn answer(stream: TcpStream, answers: &Mutex<Answers>, counts: &Counts) {
@@ -93,8 +94,12 @@ fn answer(stream: TcpStream, answers: &Mutex<Answers>, counts: &Counts) {
             }
         }
         counts.in_pieces.fetch_add(usize::from(reply.contains(LATER)), Ordering::SeqCst);
+        let more = match reply.strip_suffix(ENDLESS) {
+            Some(push) if push.starts_with('>') => push.repeat(1000).into_bytes(),
+            _ => vec![b'1'; 8192],
+        };
         while reply.ends_with(ENDLESS) {
-            match writer.write(&[b'1'; 8192]) {
+            match writer.write(&more) {
                 Ok(bytes) => counts.endless.fetch_add(bytes, Ordering::SeqCst),
                 Err(_) => return,
             };

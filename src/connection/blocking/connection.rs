@@ -123,10 +123,11 @@ impl Connection {
     fn shake_hands(&mut self, handshake: &Handshake) -> RedisResult<()> {
         let sent = self.send(&handshake.packed());
         // A server that refuses a connection sends an error and closes it, even before anything is
-        // sent.
+        // sent. One that was silent is not waited for again.
         let mut replies = Vec::new();
         let mut failure = sent.err();
-        while replies.len() < handshake.len() {
+        let was_silent = failure.as_ref().is_some_and(RedisError::is_timeout);
+        while !was_silent && replies.len() < handshake.len() {
             match self.receive() {
                 Ok(reply) => replies.push(reply),
                 Err(error) => {

@@ -226,7 +226,7 @@ impl AsyncConnection {
             if let Ok(reply) = timeout(due.left().min(silence / LOOKS), exchange.as_mut()).await {
                 return reply;
             }
-            if progress != self.0.outstanding.progress() {
+            if progress != self.0.outstanding.progress() && !end.is_over() {
                 progress = self.0.outstanding.progress();
                 let longer = end.within(silence);
                 due = if longer.left() > due.left() { longer } else { due };

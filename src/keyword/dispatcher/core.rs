@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::accepted::Accepted;
 use super::inbox::{Inbox, WriteCommand};
-use super::keyword_state::{Flag, KeywordState};
+use super::keyword_state::{Flag, KeywordState, Writing};
 use super::lifecycle::{Lifecycle, Phase};
 use super::overwritten::{Updated, updated};
 use super::scripts::{BEGIN, ELSEWHERE, UPDATE};
@@ -153,11 +153,12 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let accepted = state.accept(text).map_err(Setback::Refused)?;
         let is_wanted = request.is_forced || state.keyword.is_always_written;
         if is_wanted || !state.has(&accepted) {
-            let _writing = Flag::raise(&state.is_written);
             let is_seen = request.answer.is_none() || state.keyword.hooks.write.is_some();
-            if is_seen && !self.begin(state, request).await? {
+            let begun = if is_seen { Some(self.begin(state, request).await?) } else { None };
+            if begun == Some(0) {
                 return Ok(());
             }
+            let _writing = begun.map(|begun| Writing::since(&state.written_since, begun));
             if let Some(write) = &state.keyword.hooks.write {
                 let written = write(accepted.value.clone()).await;
                 state.is_in_doubt.store(true, Ordering::Release);
@@ -167,14 +168,14 @@ impl<E: RoundTrips> DispatcherCore<E> {
         Ok(self.publish(state, accepted, Some(request), self.lease).await?)
     }
 
-    /// Marks a keyword as being written, for no longer than this program lives. Returns whether the
-    /// outcome is still awaited.
-    async fn begin(&self, state: &Arc<KeywordState<E>>, request: &WriteCommand) -> Result<bool> {
+    /// Marks a keyword as being written, for no longer than this program lives. Returns since when,
+    /// or 0 if the outcome is no longer awaited.
+    async fn begin(&self, state: &Arc<KeywordState<E>>, request: &WriteCommand) -> Result<u64> {
         let (outcome, time) = self.answer(Some(request));
         let command = self.leased(self.status(&BEGIN, &state.name).key(&outcome));
         let command = command.arg(state.name.as_str()).arg(self.names.changes(&state.name));
         let command = command.number(time).number(request.until);
-        self.send(command, reply::optional_flag, self.lease).await
+        self.send(command, reply::optional_number, self.lease).await
     }
 
     /// Writes a value, its time and its status, publishes them, and answers the client.

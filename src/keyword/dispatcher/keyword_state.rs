@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -27,8 +27,9 @@ pub(crate) struct KeywordState<E> {
     pub(crate) keyword: Keyword<E>,
     /// The value to start with.
     pub(crate) initial: Option<Accepted>,
-    /// Whether its status in Redis must show that it is being written.
-    pub(crate) is_written: AtomicBool,
+    /// Since when its status in Redis must show that it is being written, by the server's clock; 0 if
+    /// it is not.
+    pub(crate) written_since: AtomicU64,
     /// Whether its read hook is running.
     pub(crate) is_read: AtomicBool,
     /// Whether its write hook may have left a state that differs from the value.
@@ -71,14 +72,14 @@ impl<E: RoundTrips> KeywordState<E> {
         let finite = |end: f64| end.clamp(f64::MIN, f64::MAX);
         keyword.description.range = keyword.description.range.map(|range| range.map(finite));
         let wanted = keyword.initial.take();
-        let (is_written, is_read, is_in_doubt) = Default::default();
+        let (written_since, is_read, is_in_doubt) = Default::default();
         let changes = Changes::new(name.clone(), keyword.hooks.changed.is_some());
         let (initial, known, turns) = Default::default();
         let mut state = Self {
             name,
             keyword,
             initial,
-            is_written,
+            written_since,
             is_read,
             is_in_doubt,
             changes,
@@ -264,6 +265,22 @@ impl<'a> Flag<'a> {
 impl Drop for Flag<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Release);
+    }
+}
+
+/// Notes since when a keyword is being written, until this is dropped.
+pub(crate) struct Writing<'a>(&'a AtomicU64);
+
+impl<'a> Writing<'a> {
+    pub(crate) fn since(time: &'a AtomicU64, begun: u64) -> Self {
+        time.store(begun, Ordering::Release);
+        Self(time)
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Release);
     }
 }
 

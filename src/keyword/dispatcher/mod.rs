@@ -83,8 +83,8 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
         self
     }
 
-    /// Sets how long an unresponsive dispatcher keeps its name: from a tenth of a second to a day.
-    /// Defaults to 10 seconds.
+    /// Sets how long an unresponsive dispatcher keeps its name: from a tenth of a second to a day,
+    /// to which other times are clamped. Defaults to 10 seconds.
     pub fn lease(mut self, time: Duration) -> Self {
         self.lease = time.clamp(SHORTEST_LEASE, LONGEST);
         self
@@ -263,7 +263,10 @@ impl<E: RoundTrips> Dispatcher<E> {
             return Ok(state.name.as_str().to_owned());
         }
         let attempt = self.0.service.names.attempt("handle", &state.name, false);
-        Err(Error::InvalidArgument { attempt, reason: format!("it is a {}", kind.as_str()).into() })
+        Err(Error::InvalidArgument {
+            attempt,
+            reason: format!("its type is {}", kind.as_str()).into(),
+        })
     }
 
     fn state(&self, command: &'static str, name: &str) -> Result<Arc<KeywordState<E>>> {

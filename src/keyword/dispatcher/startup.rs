@@ -136,8 +136,8 @@ impl<E: RoundTrips> DispatcherCore<E> {
             let (rule, text, at) = initial.rule();
             let request = request.arg(state.name.as_str()).arg(described);
             let request = request.arg(description.kind.as_str()).arg(names.changes(&state.name));
-            let is_written = state.is_written.load(Ordering::Acquire);
-            request.arg(rule).arg(text).number(at).number(u8::from(is_written))
+            let begun = state.written_since.load(Ordering::Acquire);
+            request.arg(rule).arg(text).number(at).number(begun)
         });
         self.send(request, written, self.lease).await
     }

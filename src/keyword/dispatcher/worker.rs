@@ -136,7 +136,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
     /// Renews the lease, and restores the values that the server has lost.
     async fn renew(&self) -> Result<()> {
         let written =
-            self.keywords.values().filter(|state| state.is_written.load(Ordering::Acquire));
+            self.keywords.values().filter(|state| state.written_since.load(Ordering::Acquire) > 0);
         let keys = [REGISTRY.as_bytes().to_vec(), self.names.descriptions()].into_iter();
         let keys: Vec<_> =
             keys.chain(written.map(|state| self.names.status(&state.name))).collect();

@@ -3,7 +3,7 @@
 -- KEYS: for each keyword its value, status, failure and type; then registry, descriptions, times,
 -- lease.
 -- ARGV: holder, lease in milliseconds, service name; then for each keyword its name, description,
--- type, channel, rule, text, time, and 1 if it is being written.
+-- type, channel, rule, text, time, and since when it is being written, or 0.
 -- Reply: for each keyword the time of its value; under the rules `put again` and `leave`, if that
 -- is newer than the known time, the value and the values before it, else nil and nil. Nil alone if
 -- another dispatcher holds the lease.
@@ -14,12 +14,13 @@ redis.call('SADD', registry, ARGV[3])
 local reply = {}
 for i = 0, (first - 1) / 4 - 1 do
   local value, status, failure, kind = unpack(KEYS, 4 * i + 1, 4 * i + 4)
-  local name, description, its_kind, channel, rule, text, at, is_written =
+  local name, description, its_kind, channel, rule, text, at, begun =
     unpack(ARGV, 8 * i + 4, 8 * i + 11)
   local keyword = {
     value = value, status = status, failure = failure, times = times,
     name = name, channel = channel,
   }
+  local changed = time_of(redis.call('HGET', times, status_field(keyword)))
   local is_new = redis.call('HSET', descriptions, name, description) == 1
   local has_kind = redis.call('GET', kind) == its_kind
   if not has_kind then redis.call('SET', kind, its_kind) end
@@ -40,7 +41,9 @@ for i = 0, (first - 1) / 4 - 1 do
       turn(keyword, moment(keyword, 0), 'ready')
     end
   end
-  if is_written == '1' and redis.call('GET', status) ~= 'modify' then
+  -- A later change means that the write has ended, which its dispatcher did not know.
+  local is_written = begun ~= '0' and changed <= tonumber(begun)
+  if is_written and redis.call('GET', status) ~= 'modify' then
     turn(keyword, moment(keyword, 0), 'modify', redis.call('GET', failure), false, ARGV[2])
   end
   local is_newer = (rule == 'put again' or rule == 'leave') and is_there and set_at > tonumber(at)
