@@ -106,6 +106,7 @@ on_both_kinds!(
     a_feed_is_not_opened_for_longer_than_calls_may_take,
     an_iteration_that_has_no_end_is_an_unexpected_reply,
     a_connection_that_the_server_closes_after_its_reply_is_not_used_again,
+    a_connection_left_inside_a_transaction_is_not_used_again,
     no_time_is_too_long,
     a_wait_on_a_frozen_server_ends_with_the_calls_limit,
 );
@@ -249,6 +250,19 @@ async fn a_connection_that_the_server_closes_after_its_reply_is_not_used_again<C
         ] {
             assert_eq!((error.code(), error.applied()), (Some("NOAUTH"), Applied::No), "{error}");
         }
+    }
+}
+
+async fn a_connection_left_inside_a_transaction_is_not_used_again<C: Kind>() {
+    let server = LocalServer::start_with(&["--rename-command", "EXEC", ""]).unwrap();
+    let client: C = connect(&server).await;
+    let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
+    for number in 0..20 {
+        let both = (dict.deferred().insert("a", &1), dict.deferred().insert("b", &2));
+        let error = client.transaction(both).await.unwrap_err();
+        assert_eq!(error.applied(), Applied::No, "{error}");
+        ok!(dict.insert("c", &number));
+        assert_eq!((ok!(dict.get("c")), ok!(dict.get("a"))), (Some(number), None));
     }
 }
 
