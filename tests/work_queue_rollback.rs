@@ -178,7 +178,8 @@ async fn a_job_lost_by_the_server_cannot_be_acknowledged<C: Kind>() {
     ok!(life.consumer.close());
 }
 
-/// Before which act the server is saved, after which it comes back, and whether connections end then.
+/// Before which act the server is saved, after which it comes back, and whether connections end
+/// then.
 fn courses() -> impl Iterator<Item = (usize, usize, bool)> {
     let all =
         (0..COURSE.len()).flat_map(|saved| (saved..COURSE.len()).map(move |lost| (saved, lost)));

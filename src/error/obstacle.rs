@@ -39,8 +39,9 @@ pub(crate) fn obstacle(error: &(dyn std::error::Error + 'static)) -> Obstacle {
 impl Error {
     /// Returns whether the same call may succeed later without any change: the server could not be
     /// reached, did not answer in time, or refused for the moment (`LOADING`, `READONLY`, `BUSY`,
-    /// `OOM` and the like), or a near cache is disconnected. A wrong password or a refused certificate is not transient.
-    /// [`applied`](Self::applied) returns whether repeating it is safe.
+    /// `OOM` and the like), or a near cache is disconnected. A wrong password or a refused
+    /// certificate is not transient. [`applied`](Self::applied) returns whether repeating it is
+    /// safe.
     pub fn is_transient(&self) -> bool {
         match self {
             Error::Connect { source, .. } => obstacle(&**source) < Obstacle::Refusal,

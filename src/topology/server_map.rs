@@ -69,7 +69,8 @@ impl<N> ServerMap<N> {
         self.write(|found| found.confirmed = None);
     }
 
-    /// Returns whether the servers were confirmed within the last `time`, and not marked stale since.
+    /// Returns whether the servers were confirmed within the last `time`, and not marked stale
+    /// since.
     pub(super) fn is_confirmed(&self, time: Duration) -> bool {
         self.read(|found| found.confirmed.is_some_and(|confirmed| confirmed.elapsed() < time))
     }

@@ -1,6 +1,7 @@
 //! The scenarios that both kinds of dictionary share.
 
-/// The contract of these scenarios, on the collection that `$open`, a function of a client and a name, opens.
+/// The contract of these scenarios, on the collection that `$open`, a function of a client and a
+/// name, opens.
 macro_rules! map_scenarios {
     ($open:ident) => {
         $crate::support::kinds::contract! {

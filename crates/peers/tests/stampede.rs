@@ -1,4 +1,5 @@
-//! The stampede distinguishes caches that load once from those in which each process loads by itself.
+//! The stampede distinguishes caches that load once from those in which each process loads by
+//! itself.
 
 use std::path::Path;
 

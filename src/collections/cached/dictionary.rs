@@ -57,10 +57,11 @@ pub type CachedHashDict<K, V, E = Client> = Cached<RedisHashDict<K, V, E>>;
 /// than the [`max_staleness`](NearCacheSettings::max_staleness) of the cache, whatever happens to
 /// connections, servers and this program. With [`NearCacheSettings::writer_messages`] that holds
 /// for changes of writers that publish them, and for all changes while
-/// [`sees_foreign_writes`](Self::sees_foreign_writes) is `true`. In normal operation a changed value is served no longer than the invalidation takes
-/// to arrive, about a round trip. A read never returns a value older than what this program wrote
-/// through the cached dictionary. While the cache cannot be certain,
-/// [`OnDisconnect`](crate::OnDisconnect) applies; after a reconnect it starts empty.
+/// [`sees_foreign_writes`](Self::sees_foreign_writes) is `true`. In normal operation a changed
+/// value is served no longer than the invalidation takes to arrive, about a round trip. A read
+/// never returns a value older than what this program wrote through the cached dictionary. While
+/// the cache cannot be certain, [`OnDisconnect`](crate::OnDisconnect) applies; after a reconnect it
+/// starts empty.
 ///
 /// The server notifies no client of `SWAPDB`: entries that it exchanged stay for the
 /// [`time_to_live`](NearCacheSettings::time_to_live). With Sentinels a client asks for the master

@@ -27,8 +27,8 @@ pub(crate) struct KeywordState<E> {
     pub(crate) keyword: Keyword<E>,
     /// The value to start with.
     pub(crate) initial: Option<Accepted>,
-    /// Since when its status in Redis must show that it is being written, by the server's clock; 0 if
-    /// it is not.
+    /// Since when its status in Redis must show that it is being written, by the server's clock; 0
+    /// if it is not.
     pub(crate) written_since: AtomicU64,
     /// Whether its read hook is running.
     pub(crate) is_read: AtomicBool,
