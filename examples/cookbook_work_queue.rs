@@ -12,14 +12,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .max_deliveries(2)
         .backoff(Duration::from_millis(20), Duration::from_secs(1));
     let letters: WorkQueue<String> = WorkQueue::new(&client, "letters").with(settings);
-    letters.push_many(["to ann", "to nobody", "to bob"])?;
+    letters.push_many(["to ann", "to carl", "to bob"])?;
     letters.push_unique("monthly report", "to all", Duration::from_secs(3600))?;
     letters.push_in("a reminder", Duration::from_secs(3600))?;
 
     // `run` ends when `stop` is called, usually by a signal handler with a clone of the handle.
     let stop = StopHandle::new();
     let worker = letters.worker(|letter: Job<String>| match letter.strip_prefix("to ") {
-        Some("nobody") => Err("nobody lives there"),
+        Some("carl") => Err("carl has moved"),
         Some(name) => {
             println!("dear {name}");
             Ok(())

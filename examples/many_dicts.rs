@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     users.extend(&all)?;
     println!("{} dictionaries in the hash {name}", users.len()?);
 
-    let some = users.get_many(["user 7", "user 8", "nobody"])?;
+    let some = users.get_many(["user 7", "user 8", "no such user"])?;
     println!("user 7 speaks {}, user 8 speaks {}", language(&some[0]), language(&some[1]));
     assert_eq!(some, [Some(settings(7)), Some(settings(8)), None]);
 

@@ -86,7 +86,7 @@ async fn the_sentinels_and_the_master_have_their_own_passwords<C: Kind>() {
             "authentication failed",
         ),
         (builder, "NOAUTH"),
-        (C::sentinel_builder(&with_user("nobody"), sentinels.name()), "authentication failed"),
+        (C::sentinel_builder(&with_user("wrong"), sentinels.name()), "authentication failed"),
     ] {
         assert_has_no_secret(&builder);
         let error = C::build(builder).await.unwrap_err();

@@ -193,12 +193,12 @@ async fn every_request_has_an_outcome<C: Kind>(client: C, name: &'static str) {
         ("FIXED", b"0", "-it is read-only"),
         ("A [B]*?", b"x", "x"),
         ("A [B]*?", b"panic", "-it panicked"),
-        ("NOBODY", b"x", "-there is no such keyword"),
+        ("MISSING", b"x", "-there is no such keyword"),
     ] {
         assert_eq!(wire.write(keyword, value), outcome, "{keyword} {value:?}");
         let keyword = keyword.to_uppercase();
         match outcome.strip_prefix('-') {
-            _ if keyword == "NOBODY" => assert_eq!(wire.status(&keyword), None),
+            _ if keyword == "MISSING" => assert_eq!(wire.status(&keyword), None),
             // No client may write it, so that it is no error of the keyword.
             _ if keyword == "FIXED" => {
                 assert_eq!(
