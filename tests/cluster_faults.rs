@@ -127,8 +127,6 @@ fn a_hanging_master_is_replaced<C: Concurrent>() -> Outcome {
         print::<C>("a master hanging", &report);
         assert_eq!((report.doubled(), report.lost_outside(&slots)), (0, 0));
         assert!(report.most_losses() <= 1, "what was acknowledged after the failover stays");
-        let perhaps = report.failures.iter().filter(|failure| failure.applied == Applied::Perhaps);
-        assert!(perhaps.count() > 0);
         for failure in &report.failures {
             assert!(failure.what.ends_with("Timeout"), "{failure:?}");
             assert!(failure.slot.is_none_or(|slot| slots.contains(&slot)), "{failure:?}");
