@@ -8,7 +8,7 @@ use redis_collections::{Error, LocalServer};
 
 use crate::support::eventually;
 use crate::support::kinds::{Kind, ok, on_both_kinds, settle};
-use crate::support::servers::{PATIENCE, query};
+use crate::support::servers::{NEVER_BUSY, PATIENCE, query};
 use crate::support::wire::Wire;
 use crate::{Patient, connect, dome, serve, serve_patiently};
 
@@ -50,13 +50,15 @@ async fn a_timeout_of_zero_ends_at_once<C: Kind>() {
 
 async fn written_values_are_limited_to_16_mebibytes<C: Kind>() {
     const MEBIBYTE: usize = 1 << 20;
-    let server = LocalServer::start().unwrap();
-    let client: C = connect(server.url()).await;
+    // Values of this size keep the server silent for seconds on a busy machine.
+    let server = LocalServer::start_with(&NEVER_BUSY).unwrap();
+    let client = C::builder(server.url()).response_timeout(PATIENCE).call_timeout(2 * PATIENCE);
+    let client: C = C::build(client).await.unwrap();
     let dispatcher = serve_patiently(&client, Keyword::string("N").initial("")).await;
     let dome = dome(&client);
     let is_of = |length: usize| move |reading: &Reading| reading.text.len() == length;
     let longest = "x".repeat(16 * MEBIBYTE);
-    let written = ok!(dome.write("N", &longest));
+    let written = ok!(dome.write_within("N", &longest, PATIENCE));
     assert_eq!(written.text.len(), longest.len());
     for outcome in [
         settle!(dome.write("N", "x".repeat(16 * MEBIBYTE + 1))).map(drop),
