@@ -1,7 +1,5 @@
 //! Properties of the async client alone: one shared connection, and futures that may be dropped.
 
-mod support;
-
 use std::collections::HashMap;
 use std::future::Future;
 use std::time::{Duration, Instant};

@@ -1,7 +1,5 @@
 //! Failures of the connections of async clients, and recovery from them.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

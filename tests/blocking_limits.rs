@@ -1,7 +1,5 @@
 //! The limits of a blocking client's calls, whatever the server does.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;

@@ -1,7 +1,5 @@
 //! Read-through caches: loading, storing and returning values.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};

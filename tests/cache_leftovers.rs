@@ -1,8 +1,6 @@
 //! Leftovers of read-through caches. Alone in its program, so that it can count threads.
 #![cfg(target_os = "linux")]
 
-mod support;
-
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,7 +1,5 @@
 //! Read-through caches with a near cache in front.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;

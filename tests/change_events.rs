@@ -1,8 +1,6 @@
 //! Change events: the messages that collections publish, read by a plain subscription.
 #![allow(clippy::disallowed_methods, reason = "times that are surely past and yet to come")]
 
-mod support;
-
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicUsize, Ordering};

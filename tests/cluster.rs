@@ -1,7 +1,5 @@
 //! Differences on a cluster, and the calls that are refused there.
 
-mod support;
-
 use std::collections::HashSet;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

@@ -1,7 +1,5 @@
 //! Single calls that come when a slot is on its way, or while there is no master for it.
 
-mod support;
-
 use std::fmt::Debug;
 use std::thread;
 use std::time::{Duration, Instant};

@@ -1,8 +1,6 @@
 //! Faults of a real cluster in the middle of a running workload: only writes that the
 //! servers lose are lost, and nothing is done twice.
 
-mod support;
-
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 

@@ -1,8 +1,6 @@
 //! Iterations in the middle of which masters and replicas exchange their roles, or servers are
 //! restarted.
 
-mod support;
-
 use std::collections::HashSet;
 
 use redis_collections::{

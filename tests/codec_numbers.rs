@@ -1,7 +1,5 @@
 //! Numbers beyond the usual ones, and values that a format cannot keep, in every serde codec.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 

@@ -1,7 +1,5 @@
 //! Every serde codec: round trips, and bytes of other programs.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 

@@ -1,7 +1,5 @@
 //! How a client connects, shares its connections and keeps secrets.
 
-mod support;
-
 use std::thread;
 use std::time::{Duration, Instant};
 

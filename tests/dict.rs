@@ -1,7 +1,5 @@
 //! The contract of `RedisDict`.
 
-mod support;
-
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 

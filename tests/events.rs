@@ -1,7 +1,5 @@
 //! Events of collections.
 
-mod support;
-
 use std::time::Duration;
 
 use redis_collections::{

@@ -1,7 +1,5 @@
 //! Faults outside of the client: each is a clear error and loses nothing.
 
-mod support;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;

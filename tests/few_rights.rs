@@ -1,8 +1,6 @@
 //! Users without all rights that an operation needs: it has no effect, or its error does not deny
 //! that it may have had one.
 
-mod support;
-
 use std::time::Duration;
 
 use redis_collections::{

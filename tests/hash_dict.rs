@@ -1,7 +1,5 @@
 //! The contract of `RedisHashDict`.
 
-mod support;
-
 use std::collections::HashMap;
 
 use redis_collections::{Applied, Codec, Error, Json, Name, RedisHashDict, RedisList, Ttl};

@@ -1,8 +1,6 @@
 //! Leftovers of the keyword service. Alone in its program, so that it can count threads.
 #![cfg(all(feature = "keyword", target_os = "linux"))]
 
-mod support;
-
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 

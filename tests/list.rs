@@ -1,7 +1,5 @@
 //! The contract of `RedisList`.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
 use redis_collections::{Error, RedisDict, RedisList, RedisSet, Wait};

@@ -1,7 +1,5 @@
 //! The life of a private server process.
 
-mod support;
-
 use redis_collections::LocalServer;
 use std::{
     env,

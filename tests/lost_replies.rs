@@ -1,7 +1,5 @@
 //! Calls whose replies are lost: how often they are sent, and where items are afterwards.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

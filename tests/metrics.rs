@@ -1,8 +1,6 @@
 //! Reports of caches to the `metrics` facade.
 #![cfg(feature = "metrics")]
 
-mod support;
-
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};

@@ -1,7 +1,5 @@
 //! Random operations on each structure and on its counterpart in std: both must answer the same.
 
-mod support;
-
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 

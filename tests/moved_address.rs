@@ -1,7 +1,5 @@
 //! An address moves to the promoted replica, while the demoted master keeps the connections it has.
 
-mod support;
-
 use std::thread;
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,5 @@
 //! Collections of names that look like parts of each other keep out of each other's way.
 
-mod support;
-
 use std::time::Duration;
 
 use redis_collections::{

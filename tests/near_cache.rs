@@ -1,7 +1,5 @@
 //! Near caches: their answers, and the changes that they detect.
 
-mod support;
-
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;

@@ -1,7 +1,5 @@
 //! Near caches of servers that are replaced: how old the values are that they serve.
 
-mod support;
-
 use std::collections::HashSet;
 use std::time::Duration;
 

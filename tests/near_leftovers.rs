@@ -2,8 +2,6 @@
 //! threads.
 #![cfg(target_os = "linux")]
 
-mod support;
-
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 

@@ -1,7 +1,5 @@
 //! Pipelines, transactions, and updates with the user's own function.
 
-mod support;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;

@@ -1,7 +1,5 @@
 //! The proxy that other tests use to count round trips and to make faults.
 
-mod support;
-
 use redis_collections::LocalServer;
 use std::{
     error::Error,

@@ -1,8 +1,6 @@
 //! Operations of several pages, in the middle of which another process takes the place of the
 //! server at its address. It has the same data, in another order.
 
-mod support;
-
 use std::collections::HashSet;
 use std::net::TcpListener;
 

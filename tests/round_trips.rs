@@ -1,7 +1,5 @@
 //! How many round trips each operation takes, counted on the wire.
 
-mod support;
-
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 

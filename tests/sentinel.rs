@@ -1,7 +1,5 @@
 //! Clients of a master that real Sentinels name, and that another server takes over from.
 
-mod support;
-
 use std::fmt::Debug;
 use std::net::TcpListener;
 use std::thread::{self, JoinHandle};

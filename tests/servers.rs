@@ -1,7 +1,5 @@
 //! The clusters, sentinels and servers with TLS that other tests start.
 
-mod support;
-
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},

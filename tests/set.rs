@@ -1,7 +1,5 @@
 //! The contract of `RedisSet`.
 
-mod support;
-
 use std::collections::HashSet;
 
 use redis_collections::{Error, Pickle, RedisList, RedisSet};

@@ -2,8 +2,6 @@
 //! for.
 #![cfg(all(target_os = "linux", feature = "keyword"))]
 
-mod support;
-
 use std::env;
 use std::fs;
 use std::process::{Child, Command, Stdio};

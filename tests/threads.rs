@@ -1,8 +1,6 @@
 //! What a client leaves behind. Alone in its program, so that it can count threads.
 #![cfg(target_os = "linux")]
 
-mod support;
-
 use std::fs;
 use std::time::Duration;
 

@@ -1,7 +1,5 @@
 //! Clients and servers that speak TLS, and those that should not trust each other.
 
-mod support;
-
 use std::fmt::Debug;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;

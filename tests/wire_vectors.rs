@@ -1,8 +1,6 @@
 //! The bytes of the Python libraries, as the real ones wrote them: every case of the values of four
 //! of them is decoded, encoded, or named with the reason why it cannot be.
 
-mod support;
-
 use std::collections::BTreeMap;
 
 use redis_collections::{

@@ -1,7 +1,5 @@
 //! The contract of `WorkQueue`.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

@@ -3,8 +3,6 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_methods, reason = "it is seen that the clock is stepped")]
 
-mod support;
-
 use std::env;
 use std::fs;
 use std::process::{Command, Stdio};

@@ -1,7 +1,5 @@
 //! A `WorkQueue` during faults, and the round trips that it takes without them.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,7 +1,5 @@
 //! What a `WorkQueue` does when its server comes back without its last writes.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};

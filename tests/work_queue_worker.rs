@@ -1,7 +1,5 @@
 //! What workers do with handlers that fail, hang or never begin.
 
-mod support;
-
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use redis_collections::{Error, LocalServer, Result};
 
 use super::source::{Cache, Loads, Source, call, get, peek, start};
-use super::support::concurrent::on_threads_and_tasks;
-use super::support::eventually;
-use super::support::proxy::{Direction, Proxy};
-use super::support::servers::{Outcome, free_port, query};
 use super::{all_expire, keys, minute};
+use support::concurrent::on_threads_and_tasks;
+use support::eventually;
+use support::proxy::{Direction, Proxy};
+use support::servers::{Outcome, free_port, query};
 
 on_threads_and_tasks![
     values_are_loaded_without_a_server,

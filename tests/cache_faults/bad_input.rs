@@ -8,9 +8,9 @@ use redis_collections::{
 };
 
 use super::source::{Loads, call};
-use super::support::concurrent::on_threads_and_tasks;
-use super::support::servers::Outcome;
 use super::{MINUTE, all_expire, keys, minute};
+use support::concurrent::on_threads_and_tasks;
+use support::servers::Outcome;
 
 on_threads_and_tasks![
     a_huge_value_is_kept,

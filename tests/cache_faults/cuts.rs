@@ -3,11 +3,11 @@
 use redis_collections::LocalServer;
 
 use super::source::{Loads, Source, call, get, peek, start};
-use super::support::concurrent::on_threads_and_tasks;
-use super::support::eventually;
-use super::support::proxy::{Direction, Proxy};
-use super::support::servers::{Outcome, query};
 use super::{keys, minute};
+use support::concurrent::on_threads_and_tasks;
+use support::eventually;
+use support::proxy::{Direction, Proxy};
+use support::servers::{Outcome, query};
 
 on_threads_and_tasks![
     a_call_after_a_change_joins_no_load_without_a_lease,

@@ -7,10 +7,10 @@ use redis::cmd;
 use redis_collections::{CacheClient, Loaded, LocalServer};
 
 use super::source::{Loads, call};
-use super::support::concurrent::on_threads_and_tasks;
-use super::support::kinds::SourceDown;
-use super::support::servers::{Outcome, run};
 use super::{MINUTE, minute};
+use support::concurrent::on_threads_and_tasks;
+use support::kinds::SourceDown;
+use support::servers::{Outcome, run};
 
 on_threads_and_tasks![no_key_is_ever_without_its_expiry];
 

@@ -8,10 +8,10 @@ use redis::cmd;
 use redis_collections::{CachePolicy, LocalServer};
 
 use super::source::{Cache, Loads, Source, get, peek, start};
-use super::support::concurrent::on_threads_and_tasks;
-use super::support::eventually;
-use super::support::servers::{Outcome, run};
 use super::{aside, keys, lease_end, minute, time};
+use support::concurrent::on_threads_and_tasks;
+use support::eventually;
+use support::servers::{Outcome, run};
 
 on_threads_and_tasks![
     another_program_loads_after_the_lease_of_a_dead_one,

@@ -12,8 +12,6 @@ mod planted;
 mod races;
 mod sharing;
 mod source;
-#[path = "../support/mod.rs"]
-mod support;
 mod warnings;
 
 use std::time::Duration;

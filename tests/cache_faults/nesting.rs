@@ -7,10 +7,10 @@ use redis_collections::{Error, Loaded, LoadedMany, LocalServer, Result};
 use tokio::sync::watch;
 
 use super::source::{Cache, Loads, get};
-use super::support::concurrent::{Concurrent, on_threads_and_tasks};
-use super::support::eventually;
-use super::support::servers::Outcome;
 use super::{MINUTE, keys, minute};
+use support::concurrent::{Concurrent, on_threads_and_tasks};
+use support::eventually;
+use support::servers::Outcome;
 
 on_threads_and_tasks![
     a_loader_may_load_other_values,

@@ -6,11 +6,11 @@ use redis::cmd;
 use redis_collections::{CachePolicy, Error, LoadError, LocalServer, Result};
 
 use super::source::{Cache, Loads, Source, call, get, start};
-use super::support::concurrent::{Running, on_threads_and_tasks};
-use super::support::eventually;
-use super::support::kinds::SourceDown;
-use super::support::servers::{Outcome, query, run};
 use super::{aside, keys, minute, time};
+use support::concurrent::{Running, on_threads_and_tasks};
+use support::eventually;
+use support::kinds::SourceDown;
+use support::servers::{Outcome, query, run};
 
 on_threads_and_tasks![
     waiting_programs_receive_the_error_of_a_load,

@@ -5,8 +5,8 @@ use redis_collections::{LocalServer, Result};
 
 use super::minute;
 use super::source::{Cache, Loads, Source, call, get};
-use super::support::concurrent::on_threads_and_tasks;
-use super::support::servers::{Outcome, query, run};
+use support::concurrent::on_threads_and_tasks;
+use support::servers::{Outcome, query, run};
 
 on_threads_and_tasks![a_value_of_another_type_is_an_error, a_missing_right_is_an_error,];
 

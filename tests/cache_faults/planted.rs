@@ -6,9 +6,9 @@ use redis::cmd;
 use redis_collections::LocalServer;
 
 use super::source::{Loads, Source, call, get, peek, start};
-use super::support::concurrent::on_threads_and_tasks;
-use super::support::servers::{Outcome, query, run};
 use super::{all_expire, aside, keys, minute};
+use support::concurrent::on_threads_and_tasks;
+use support::servers::{Outcome, query, run};
 
 on_threads_and_tasks![
     entries_that_no_cache_has_written_are_overwritten,

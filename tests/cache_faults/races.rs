@@ -8,10 +8,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use redis_collections::{CachePolicy, HashCacheClient, Loaded, LocalServer};
 
 use super::source::{Cache, Loads, Source, call, get, peek, start};
-use super::support::concurrent::on_threads_and_tasks;
-use super::support::eventually;
-use super::support::servers::{Outcome, PATIENCE, query};
 use super::{keys, minute};
+use support::concurrent::on_threads_and_tasks;
+use support::eventually;
+use support::servers::{Outcome, PATIENCE, query};
 
 on_threads_and_tasks![
     no_stale_value_is_kept_after_a_delete,
@@ -236,10 +236,7 @@ impl<C: Loads> Clone for Program<C> {
 }
 
 impl Board {
-    async fn load(
-        self: Arc<Self>,
-        id: u64,
-    ) -> Result<Loaded<u64>, super::support::kinds::SourceDown> {
+    async fn load(self: Arc<Self>, id: u64) -> Result<Loaded<u64>, support::kinds::SourceDown> {
         let value = self.values[id as usize].load(Ordering::SeqCst);
         // The writer has enough to do if this is full.
         let _ = self.begun.try_send(id);

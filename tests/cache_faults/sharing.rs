@@ -3,10 +3,10 @@
 use redis_collections::{AsyncClient, CachePolicy, LocalServer, Result};
 
 use super::source::{Cache, Loads, Source, call, get, peek, start};
-use super::support::concurrent::{Concurrent, on_threads_and_tasks};
-use super::support::servers::{Outcome, query};
-use super::support::{eventually, kinds::RUNTIME};
 use super::{lease_end, minute, time};
+use support::concurrent::{Concurrent, on_threads_and_tasks};
+use support::servers::{Outcome, query};
+use support::{eventually, kinds::RUNTIME};
 
 on_threads_and_tasks![
     callers_in_a_program_share_one_load,

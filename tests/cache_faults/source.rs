@@ -9,9 +9,9 @@ use redis_collections::{
 };
 use tokio::sync::watch;
 
-use super::support::concurrent::{Concurrent, Running};
-use super::support::eventually;
-use super::support::kinds::{Kind, RUNTIME, SourceDown};
+use support::concurrent::{Concurrent, Running};
+use support::eventually;
+use support::kinds::{Kind, RUNTIME, SourceDown};
 
 /// A kind of client whose loaders may take their time.
 pub(crate) trait Loads: Concurrent {

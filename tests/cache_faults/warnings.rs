@@ -6,9 +6,9 @@ use redis_collections::{CacheClient, Loaded, LocalServer};
 
 use super::minute;
 use super::source::{Loads, call};
-use super::support::concurrent::on_threads_and_tasks;
-use super::support::servers::Outcome;
-use super::support::warnings::{collect_warnings, warnings_with};
+use support::concurrent::on_threads_and_tasks;
+use support::servers::Outcome;
+use support::warnings::{collect_warnings, warnings_with};
 
 on_threads_and_tasks![a_warning_comes_once_a_second_at_most];
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use redis_collections::{LocalServer, Pickle, PyJson, RedisDict, RedisHashDict, Ttl};
 
 use crate::peer::{Peer, start, value};
-use crate::support::kinds::{Kind, ok, on_both_kinds};
-use crate::support::python::Python::{self, Bytes, Dict, Int, List, None, Tuple};
 use crate::values::text;
+use support::kinds::{Kind, ok, on_both_kinds};
+use support::python::Python::{self, Bytes, Dict, Int, List, None, Tuple};
 
 /// What the library makes of the name `Student` and the identity 12.
 const PREFIX: &str = "000STUDENT#";

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::cache::{cache as python, hit};
 use crate::peer::start;
-use crate::support::kinds::{Kind, ok, on_both_kinds, settle};
-use crate::support::python::Python::{self, Bytes, Dict, Int, None as Null, Tuple};
 use crate::values::text;
+use support::kinds::{Kind, ok, on_both_kinds, settle};
+use support::python::Python::{self, Bytes, Dict, Int, None as Null, Tuple};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const HASH: &str = "--hash=Class:3";

@@ -5,9 +5,9 @@ use redis_collections::{
 };
 
 use crate::peer::{Peer, raised, start, value};
-use crate::support::kinds::{Kind, ok, on_both_kinds};
-use crate::support::servers::{query, run};
 use crate::values::text;
+use support::kinds::{Kind, ok, on_both_kinds};
+use support::servers::{query, run};
 
 on_both_kinds!(names_are_those_that_python_makes);
 

@@ -11,10 +11,10 @@ use redis_collections::{
 
 use crate::cache::{cache as python, hit};
 use crate::peer::{PATIENCE, Peer, start, value};
-use crate::support::eventually;
-use crate::support::kinds::{Kind, ok, on_both_kinds};
-use crate::support::servers::{query, run};
 use crate::values::text;
+use support::eventually;
+use support::kinds::{Kind, ok, on_both_kinds};
+use support::servers::{query, run};
 
 const KEY: &str = "000STUDENT#0000000012";
 const HASH: &str = "--hash=Class:3";

@@ -14,9 +14,9 @@ use redis_collections::LocalServer;
 use redis_collections::keyword::{self, Service};
 
 use crate::peer::{Peer, assert_done, start};
-use crate::support::kinds::Kind;
-use crate::support::servers::run;
-use crate::support::wire::Wire;
+use support::kinds::Kind;
+use support::servers::run;
+use support::wire::Wire;
 
 /// Runs each scenario, an `async fn<C: Kind>(server: LocalServer, client: C)`, on both kinds of
 /// client.

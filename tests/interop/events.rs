@@ -4,9 +4,9 @@ use redis_collections::{ChangeFormat, Client, Event, LocalServer, MessagePack, P
 use serde_json::json;
 
 use crate::peer::{PATIENCE, Peer, assert_done, start};
-use crate::support::kinds::server_without_notifications;
-use crate::support::kinds::{Kind, ok, on_both_kinds};
-use crate::support::servers::run;
+use support::kinds::server_without_notifications;
+use support::kinds::{Kind, ok, on_both_kinds};
+use support::servers::run;
 
 /// Closes the subscription.
 const END: &str = "end";

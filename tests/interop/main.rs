@@ -12,6 +12,4 @@ mod near;
 mod peer;
 mod pubsub_dict;
 mod pydict;
-#[path = "../support/mod.rs"]
-mod support;
 mod values;

@@ -6,9 +6,9 @@ use redis_collections::{
 use serde_json::json;
 
 use crate::peer::{Peer, assert_done, start};
-use crate::support::kinds::server_without_notifications;
-use crate::support::kinds::{Kind, ok, on_both_kinds};
-use crate::support::{LATE, wait_until};
+use support::kinds::server_without_notifications;
+use support::kinds::{Kind, ok, on_both_kinds};
+use support::{LATE, wait_until};
 
 on_both_kinds!(
     a_cache_in_python_follows_writes_by_rust,

@@ -11,7 +11,7 @@ use std::{
 use redis_collections::LocalServer;
 use serde_json::Value as Json;
 
-use crate::support::{kinds::Kind, python::Python};
+use support::{kinds::Kind, python::Python};
 
 /// How long a line or a message is waited for, on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

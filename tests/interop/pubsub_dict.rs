@@ -3,9 +3,9 @@
 use redis_collections::{MessagePack, RedisDict};
 
 use crate::peer::{Peer, assert_done, raised, start, value};
-use crate::support::kinds::{Kind, ok, on_both_kinds, sorted};
-use crate::support::python::Python::{self, Bool, Bytes, Dict, Int, List, Str};
 use crate::values::{beyond_json, common, entries, in_order, key, keys, text};
+use support::kinds::{Kind, ok, on_both_kinds, sorted};
+use support::python::Python::{self, Bool, Bytes, Dict, Int, List, Str};
 
 on_both_kinds!(
     every_type_that_python_writes_is_read,

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use redis_collections::{PyDict, RedisDict};
 
 use crate::peer::{Peer, assert_done, raised, start, value};
-use crate::support::kinds::{Kind, ok, on_both_kinds, settle, sorted};
-use crate::support::python::Python::{self, Bool, Dict, Int, List, Set, Str};
 use crate::values::{beyond_json, common, entries, in_order, key, keys, text};
+use support::kinds::{Kind, ok, on_both_kinds, settle, sorted};
+use support::python::Python::{self, Bool, Dict, Int, List, Set, Str};
 
 /// Keys that mean something to `SCAN`, to the shell, or to no program.
 const KEYS: [&str; 8] =

@@ -1,6 +1,6 @@
 //! Python's types, as its source has them and as they are here.
 
-use crate::support::python::Python::{self, Bool, Bytes, Dict, Float, Int, List, None, Str, Tuple};
+use support::python::Python::{self, Bool, Bytes, Dict, Float, Int, List, None, Str, Tuple};
 
 /// What the library of every kind of value takes.
 pub(crate) fn common() -> Vec<(&'static str, Python)> {

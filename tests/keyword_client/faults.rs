@@ -8,14 +8,12 @@ use redis_collections::keyword::KeywordError::{NotServed, Refused, UnknownKeywor
 use redis_collections::keyword::{self, Dispatcher, Keyword, Status};
 use redis_collections::{Applied, AsyncClient, Client, Error, LocalServer};
 
-use crate::support::eventually;
-use crate::support::kinds::{
-    Kind, RUNTIME, ok, on_both_kinds, server_without_notifications, settle,
-};
-use crate::support::proxy::{Direction, Proxy};
-use crate::support::servers::{PATIENCE, query};
-use crate::support::wire::Wire;
 use crate::{Watching, delivered, serve, update};
+use support::eventually;
+use support::kinds::{Kind, RUNTIME, ok, on_both_kinds, server_without_notifications, settle};
+use support::proxy::{Direction, Proxy};
+use support::servers::{PATIENCE, query};
+use support::wire::Wire;
 
 on_both_kinds! {
     two_writers_have_an_outcome_each,
@@ -203,7 +201,8 @@ async fn a_request_whose_reply_is_lost_is_not_carried_out_twice<C: Kind>() {
     }
     let channel = wire.name("~rc:request");
     let _: usize = wire.run(&[b"PUBLISH", channel.as_bytes(), b"end"]);
-    let made = std::iter::from_fn(|| Some(requests.next().1).filter(|request| request != "end"));
+    let made =
+        std::iter::from_fn(|| Some(requests.next_message().1).filter(|request| request != "end"));
     assert_eq!(made.count(), 4);
 }
 

@@ -7,13 +7,13 @@ use redis_collections::keyword::KeywordError::{NotServed, Refused};
 use redis_collections::keyword::{self, Kind as Type, Service, Status};
 use redis_collections::{Applied, Error, LocalServer};
 
-use crate::support::kinds::{
+use crate::{Watching, delivered, update};
+use support::kinds::{
     Kind, SERVER, contract_on_servers, enable_all_notifications, ok, on_both_kinds, plain,
     server_without_notifications, settle,
 };
-use crate::support::servers::{PATIENCE, query};
-use crate::support::wire::Wire;
-use crate::{Watching, delivered, update};
+use support::servers::{PATIENCE, query};
+use support::wire::Wire;
 
 contract_on_servers! {
     the_outcome_of_a_write_follows_from_status_and_value,
@@ -46,7 +46,7 @@ impl Cauldron {
         let (mut requests, mut own) = (wire.listen(&[".N"]), Wire::to(url, service));
         let thread = thread::spawn(move || {
             loop {
-                let (_, text) = requests.next();
+                let (_, text) = requests.next_message();
                 match &text[..] {
                     "" => return,
                     text if own.value("N").as_deref() == Some(text) => {}
@@ -176,7 +176,7 @@ async fn writes_not_begun_by_their_deadline_are_not_sent<C: Kind>(client: C, nam
     });
     assert!(applied.eq([Applied::Perhaps, Applied::No, Applied::No]));
     wire.modify("N", b"end");
-    assert_eq!([hangs.next().1, hangs.next().1], ["2", "end"]);
+    assert_eq!([hangs.next_message().1, hangs.next_message().1], ["2", "end"]);
 }
 
 async fn without_notifications_the_status_is_looked_at<C: Kind>() {

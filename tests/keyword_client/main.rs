@@ -8,8 +8,6 @@ mod reading;
 mod recorded;
 mod rights;
 mod statuses;
-#[path = "../support/mod.rs"]
-mod support;
 mod writing;
 
 use std::sync::mpsc::Receiver;

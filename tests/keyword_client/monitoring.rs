@@ -7,10 +7,10 @@ use redis_collections::keyword::KeywordError::UnknownKeyword;
 use redis_collections::keyword::{self, Keyword, Kind as Type, Reading, Value};
 use redis_collections::{Applied, Error};
 
-use crate::support::eventually;
-use crate::support::kinds::{SERVER, contract_on_servers, enable_all_notifications, ok, settle};
-use crate::support::servers::PATIENCE;
 use crate::{Watching, delivered, parts, serve, update};
+use support::eventually;
+use support::kinds::{SERVER, contract_on_servers, enable_all_notifications, ok, settle};
+use support::servers::PATIENCE;
 
 contract_on_servers! {
     a_monitor_returns_the_present_values_and_then_changes,

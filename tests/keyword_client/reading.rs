@@ -10,10 +10,10 @@ use redis_collections::Error;
 use redis_collections::keyword::KeywordError::{Refused, UnknownKeyword};
 use redis_collections::keyword::{self, Access, Dispatcher, Keyword, Kind as Type, Status, Value};
 
-use crate::support::eventually;
-use crate::support::kinds::{Kind, contract_on_clusters, contract_on_servers, ok, settle};
-use crate::support::servers::PATIENCE;
 use crate::{parts, serve};
+use support::eventually;
+use support::kinds::{Kind, contract_on_clusters, contract_on_servers, ok, settle};
+use support::servers::PATIENCE;
 
 contract_on_servers! {
     a_value_is_read_with_its_type_and_status,

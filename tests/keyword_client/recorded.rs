@@ -5,8 +5,8 @@ use redis_collections::keyword::{self, Dispatcher, Keyword, Kind as Type, Servic
 use redis_collections::{Client, Error, LocalServer};
 use serde_json::Value as Case;
 
-use crate::support::servers::PATIENCE;
-use crate::support::wire::Wire;
+use support::servers::PATIENCE;
+use support::wire::Wire;
 
 const SERVICE: &str = "testsvc";
 const PREFIX: &str = "Cauldron.redis.common.testsvc.";
@@ -103,7 +103,7 @@ fn asked_of_cauldrons(case: &Case) {
     let mut cauldron = wire.listen(&[&channel]);
     match service.write_within(keyword, python(&case["python_value"]), Default::default()) {
         Err(Error::Timeout { .. }) => {
-            assert_eq!(cauldron.next().1, text(&case["payload_hex"]), "{case}");
+            assert_eq!(cauldron.next_message().1, text(&case["payload_hex"]), "{case}");
         }
         Err(Error::InvalidArgument { .. }) => assert_eq!(state(case, ":status").unwrap(), "error"),
         outcome => panic!("{case} {outcome:?}"),

@@ -6,12 +6,12 @@ use redis_collections::keyword::KeywordError::{NotServed, Refused};
 use redis_collections::keyword::{self, Keyword, Service, Status};
 use redis_collections::{Error, LocalServer, Result};
 
-use crate::support::eventually;
-use crate::support::kinds::{Kind, ok, on_both_kinds, settle};
-use crate::support::proxy::Proxy;
-use crate::support::servers::{PATIENCE, query, run};
-use crate::support::wire::Wire;
 use crate::{Watching, delivered, serve, update};
+use support::eventually;
+use support::kinds::{Kind, ok, on_both_kinds, settle};
+use support::proxy::Proxy;
+use support::servers::{PATIENCE, query, run};
+use support::wire::Wire;
 
 on_both_kinds! {
     a_reader_needs_no_right_to_write,

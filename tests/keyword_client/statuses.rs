@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use redis_collections::keyword::{Keyword, Reading, Status};
 
-use crate::support::kinds::{
+use crate::{Watching, parts, serve};
+use support::kinds::{
     Kind, contract_on_servers, enable_all_notifications, ok, on_both_kinds,
     server_without_notifications, settle,
 };
-use crate::support::servers::PATIENCE;
-use crate::support::wire::Wire;
-use crate::{Watching, parts, serve};
+use support::servers::PATIENCE;
+use support::wire::Wire;
 
 contract_on_servers! {
     the_statuses_of_a_write_are_delivered,
@@ -30,7 +30,7 @@ on_both_kinds! { statuses_are_seen_without_notifications }
 /// Why a hook fails for 13.
 fn fails_for_13<C: Kind>(value: redis_collections::keyword::Value) -> C::Loading<()> {
     C::loading(match value.as_i64() {
-        Some(13) => Err(crate::support::kinds::SourceDown),
+        Some(13) => Err(support::kinds::SourceDown),
         _ => Ok(()),
     })
 }

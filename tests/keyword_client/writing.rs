@@ -8,10 +8,10 @@ use redis_collections::keyword::KeywordError::{NotServed, Refused, UnknownKeywor
 use redis_collections::keyword::{self, Keyword, Status, Value};
 use redis_collections::{Applied, Error};
 
-use crate::support::eventually;
-use crate::support::kinds::{Kind, SERVER, SourceDown, contract_on_servers, ok, settle};
-use crate::support::servers::PATIENCE;
 use crate::{parts, serve};
+use support::eventually;
+use support::kinds::{Kind, SERVER, SourceDown, contract_on_servers, ok, settle};
+use support::servers::PATIENCE;
 
 contract_on_servers! {
     a_write_returns_the_value_as_the_dispatcher_stored_it,

@@ -8,12 +8,12 @@ use redis_collections::keyword::KeywordError::AlreadyServed;
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
 use redis_collections::{Error, LocalServer};
 
-use crate::support::eventually;
-use crate::support::kinds::{ok, on_both_kinds, settle};
-use crate::support::proxy::{Direction, Proxy};
-use crate::support::servers::query;
-use crate::support::wire::Wire;
 use crate::{Calls, Gate, Patient, superstitious};
+use support::eventually;
+use support::kinds::{ok, on_both_kinds, settle};
+use support::proxy::{Direction, Proxy};
+use support::servers::query;
+use support::wire::Wire;
 
 on_both_kinds! {
     a_dispatcher_that_is_cut_off_loses_the_name,
@@ -225,7 +225,7 @@ async fn changes_are_delivered_once_and_in_order_though_replies_are_lost<C: Pati
         }
     });
     while settle!(dispatcher.set("N", -1)).is_err() {}
-    let next = || published.next().1.split_once(' ').unwrap().1.to_owned();
+    let next = || published.next_message().1.split_once(' ').unwrap().1.to_owned();
     let mut expected: Vec<_> = std::iter::repeat_with(next).take_while(|it| it != "-1").collect();
     expected.push("-1".into());
     assert!(eventually(|| changes.lock().unwrap().last().is_some_and(|last| last == "-1")));

@@ -7,9 +7,9 @@ use redis_collections::keyword::KeywordError::Refused;
 use redis_collections::keyword::{Change, Dispatcher, Keyword, Value};
 use redis_collections::{Error, HandlerResult};
 
-use crate::support::eventually;
-use crate::support::kinds::{Kind, SourceDown, client, contract_on_servers, ok, settle};
 use crate::{Calls, Gate, Patient, wire};
+use support::eventually;
+use support::kinds::{Kind, SourceDown, client, contract_on_servers, ok, settle};
 
 contract_on_servers! {
     a_hook_that_hangs_blocks_only_its_own_keyword,
@@ -173,7 +173,7 @@ async fn every_change_is_delivered_once_and_in_order<C: Kind>(client: C, name: &
     let changes = changes.lock().unwrap();
     let values: Vec<_> = changes.iter().map(|change| change.value.clone()).collect();
     let texts: Vec<_> = values.iter().map(ToString::to_string).collect();
-    let news: Vec<_> = (0..all).map(|_| published.next().1).collect();
+    let news: Vec<_> = (0..all).map(|_| published.next_message().1).collect();
     let news: Vec<_> = news.iter().map(|news| news.split_once(' ').unwrap().1).collect();
     assert_eq!(texts, news, "in the order of the server");
     assert!(

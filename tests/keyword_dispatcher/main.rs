@@ -1,9 +1,6 @@
 //! Dispatchers of keyword services, whose clients are played by plain commands.
 #![cfg(feature = "keyword")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod faults;
 mod hooks;
 mod start;

@@ -9,12 +9,12 @@ use redis_collections::keyword::{self, Dispatcher, Keyword, Status, Value};
 use redis_collections::{AsyncClient, Error, LocalServer};
 use tokio::runtime::Builder;
 
-use crate::support::kinds::{
+use crate::wire;
+use support::kinds::{
     Kind, SERVER, contract_on_clusters, contract_on_servers, ok, on_both_kinds, settle,
 };
-use crate::support::servers::{PATIENCE, query};
-use crate::support::wire::Wire;
-use crate::wire;
+use support::servers::{PATIENCE, query};
+use support::wire::Wire;
 
 contract_on_servers! {
     a_start_publishes_values_statuses_and_types,

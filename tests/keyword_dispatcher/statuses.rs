@@ -8,8 +8,8 @@ use redis_collections::Error;
 use redis_collections::keyword::KeywordError::Refused;
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
 
-use crate::support::kinds::{Kind, SourceDown, contract_on_servers, ok, settle};
 use crate::{Calls, Gate, Patient, superstitious, wire};
+use support::kinds::{Kind, SourceDown, contract_on_servers, ok, settle};
 
 contract_on_servers! {
     readings_do_not_end_a_write,
@@ -55,7 +55,7 @@ async fn readings_do_not_end_a_write<C: Patient>(client: C, name: &'static str) 
     let mut before = 0;
     for (status, rest) in [("modify", "-1 "), ("modify", "-1  1"), ("modify", "-1  10"), ("", "50")]
     {
-        let (_, message) = news.next();
+        let (_, message) = news.next_message();
         let message = message.strip_prefix(status).unwrap().trim_start();
         let (at, found) = message.split_once(' ').unwrap();
         assert_eq!(found, rest);
@@ -136,7 +136,7 @@ async fn a_write_goes_on_after_the_server_has_lost_everything<C: Patient>(
         let key = wire.name(rest);
         let _: usize = wire.run(&[b"DEL", key.as_bytes()]);
     }
-    assert!(crate::support::eventually(|| wire.value("N").is_some()));
+    assert!(support::eventually(|| wire.value("N").is_some()));
     assert_eq!(wire.status("N").as_deref(), Some("modify"));
     gate.open();
     assert!(wire.outcome(&written).ends_with(" 5"));

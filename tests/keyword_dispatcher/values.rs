@@ -6,10 +6,10 @@ use redis_collections::Error;
 use redis_collections::keyword::KeywordError::{Refused, UnknownKeyword};
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
 
-use crate::support::eventually;
-use crate::support::kinds::{Kind, SERVER, contract_on_servers, ok, settle};
-use crate::support::wire::Wire;
 use crate::{Calls, superstitious, wire};
+use support::eventually;
+use support::kinds::{Kind, SERVER, contract_on_servers, ok, settle};
+use support::wire::Wire;
 
 contract_on_servers! {
     every_value_that_is_set_is_published,
@@ -66,7 +66,7 @@ async fn every_value_that_is_set_is_published<C: Kind>(client: C, name: &'static
     }
     let times: Vec<u64> = [1, 2, 3]
         .map(|value| {
-            let (_, message) = changes.next();
+            let (_, message) = changes.next_message();
             let (at, text) = message.split_once(' ').unwrap();
             assert_eq!(text, value.to_string());
             at.parse().unwrap()
@@ -114,7 +114,7 @@ async fn a_change_and_its_message_are_one_step<C: Kind>(client: C, name: &'stati
     }
     let published: HashMap<String, String> = (0..LAST)
         .map(|_| {
-            let (_, message) = messages.next();
+            let (_, message) = messages.next_message();
             let (at, text) = message.split_once(' ').unwrap();
             (text.to_owned(), at.to_owned())
         })
@@ -289,6 +289,6 @@ async fn databases_are_kept_apart<C: Kind>(client: C, name: &'static str) {
     here.register();
     let mut theirs = here.listen(&[".N", ".M"]);
     there.modify("N", b"5");
-    assert_eq!((theirs.next().1, there.write("M", "2")), ("5".into(), "2".into()));
+    assert_eq!((theirs.next_message().1, there.write("M", "2")), ("5".into(), "2".into()));
     assert_eq!(there.value("N").as_deref(), Some("4"));
 }

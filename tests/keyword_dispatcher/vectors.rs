@@ -5,8 +5,8 @@ use redis_collections::keyword::{Dispatcher, Keyword, Value};
 use redis_collections::{Client, Error, LocalServer};
 use serde_json::Value as Case;
 
-use crate::support::eventually;
-use crate::support::wire::Wire;
+use support::eventually;
+use support::wire::Wire;
 
 #[test]
 fn every_case_of_a_dispatcher_is_replayed_or_has_a_reason() {

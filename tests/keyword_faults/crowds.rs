@@ -10,10 +10,10 @@ use redis_collections::keyword::KeywordError::{NotServed, Refused};
 use redis_collections::keyword::{Keyword, Value};
 use redis_collections::{Applied, Error, LocalServer};
 
-use crate::support::eventually;
-use crate::support::kinds::{Kind, on_both_kinds};
-use crate::support::servers::{PATIENCE, query};
 use crate::{connect, dome, serve, serve_patiently};
+use support::eventually;
+use support::kinds::{Kind, on_both_kinds};
+use support::servers::{PATIENCE, query};
 
 on_both_kinds! {
     each_of_many_writers_of_one_keyword_has_its_own_outcome,

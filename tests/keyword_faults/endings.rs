@@ -9,12 +9,12 @@ use redis_collections::keyword::{Dispatcher, Keyword, Reading, Status};
 use redis_collections::{Applied, AsyncClient, Error, LocalServer};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::support::eventually;
-use crate::support::kinds::{Kind, ok, on_both_kinds, settle};
-use crate::support::proxy::{Direction, Proxy};
-use crate::support::servers::{PATIENCE, query};
-use crate::support::wire::Wire;
 use crate::{Patient, connect, dome, serve_patiently, write};
+use support::eventually;
+use support::kinds::{Kind, ok, on_both_kinds, settle};
+use support::proxy::{Direction, Proxy};
+use support::servers::{PATIENCE, query};
+use support::wire::Wire;
 
 on_both_kinds! {
     a_shutdown_reports_a_name_that_was_not_released,

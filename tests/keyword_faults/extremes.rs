@@ -6,11 +6,11 @@ use redis_collections::keyword::KeywordError::Refused;
 use redis_collections::keyword::{Dispatcher, Keyword, Reading, Value};
 use redis_collections::{Error, LocalServer};
 
-use crate::support::eventually;
-use crate::support::kinds::{Kind, ok, on_both_kinds, settle};
-use crate::support::servers::{NEVER_BUSY, PATIENCE, query};
-use crate::support::wire::Wire;
 use crate::{Patient, connect, dome, serve, serve_patiently};
+use support::eventually;
+use support::kinds::{Kind, ok, on_both_kinds, settle};
+use support::servers::{NEVER_BUSY, PATIENCE, query};
+use support::wire::Wire;
 
 on_both_kinds! {
     durations_may_be_the_longest_possible,

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use redis_collections::keyword::Keyword;
 
-use crate::support::eventually;
-use crate::support::kinds::{Kind, ok, on_both_kinds, settle};
-use crate::support::sentinel::Sentinels;
-use crate::support::servers::PATIENCE;
-use crate::support::wire::Wire;
 use crate::{dome, serve};
+use support::eventually;
+use support::kinds::{Kind, ok, on_both_kinds, settle};
+use support::sentinel::Sentinels;
+use support::servers::PATIENCE;
+use support::wire::Wire;
 
 on_both_kinds! { a_service_moves_to_the_new_master }
 

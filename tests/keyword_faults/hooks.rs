@@ -8,11 +8,11 @@ use redis_collections::keyword::KeywordError::Refused;
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
 use redis_collections::{Applied, AsyncClient, Client, Error, HandlerResult, LocalServer};
 
-use crate::support::eventually;
-use crate::support::kinds::{Kind, RUNTIME, SourceDown, ok, on_both_kinds, settle};
-use crate::support::proxy::{Direction, Proxy};
-use crate::support::wire::Wire;
 use crate::{LEASE, connect, dome, serve};
+use support::eventually;
+use support::kinds::{Kind, RUNTIME, SourceDown, ok, on_both_kinds, settle};
+use support::proxy::{Direction, Proxy};
+use support::wire::Wire;
 
 on_both_kinds! {
     a_value_is_written_again_after_its_hook_failed,

@@ -6,10 +6,10 @@ use redis_collections::keyword::KeywordError::Refused;
 use redis_collections::keyword::{Dispatcher, Keyword, Status};
 use redis_collections::{Applied, Client, Error, LocalServer};
 
-use crate::support::kinds::{Kind, ok, on_both_kinds, settle};
-use crate::support::servers::{PATIENCE, query, run, wait_for};
-use crate::support::wire::Wire;
 use crate::{connect, dome, serve};
+use support::kinds::{Kind, ok, on_both_kinds, settle};
+use support::servers::{PATIENCE, query, run, wait_for};
+use support::wire::Wire;
 
 on_both_kinds! {
     without_memory_nothing_changes_and_every_caller_gets_an_error,

@@ -9,9 +9,6 @@ mod hooks;
 mod limits;
 mod processes;
 mod servers;
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 

@@ -10,11 +10,11 @@ use redis_collections::keyword::KeywordError::NotServed;
 use redis_collections::keyword::{Keyword, Status};
 use redis_collections::{Applied, Error, LocalServer};
 
-use crate::support::kinds::{Kind, ok, on_both_kinds, settle};
-use crate::support::servers::{PATIENCE, query, run};
-use crate::support::wire::Wire;
-use crate::support::{eventually, send_signal};
 use crate::{Patient, connect, dome, serve, write};
+use support::kinds::{Kind, ok, on_both_kinds, settle};
+use support::servers::{PATIENCE, query, run};
+use support::wire::Wire;
+use support::{eventually, send_signal};
 
 on_both_kinds! {
     plays_the_dispatcher,

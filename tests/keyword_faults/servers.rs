@@ -7,12 +7,12 @@ use std::time::Duration;
 use redis_collections::keyword::{Keyword, Status};
 use redis_collections::{Applied, Error, LocalServer};
 
-use crate::support::kinds::{Kind, ok, on_both_kinds, settle};
-use crate::support::proxy::Proxy;
-use crate::support::servers::PATIENCE;
-use crate::support::wire::Wire;
-use crate::support::{eventually, within};
 use crate::{Patient, connect, dome, serve, write};
+use support::kinds::{Kind, ok, on_both_kinds, settle};
+use support::proxy::Proxy;
+use support::servers::PATIENCE;
+use support::wire::Wire;
+use support::{eventually, within};
 
 on_both_kinds! {
     a_write_waits_for_a_server_that_starts_again,

@@ -3,10 +3,10 @@
 use redis::cmd;
 
 use super::Fixture;
-use super::support::concurrent::{Concurrent, on_threads_and_tasks};
-use super::support::eventually;
-use super::support::proxy::Direction;
-use super::support::servers::{Outcome, query, run};
+use support::concurrent::{Concurrent, on_threads_and_tasks};
+use support::eventually;
+use support::proxy::Direction;
+use support::servers::{Outcome, query, run};
 
 on_threads_and_tasks![
     no_stale_value_is_served_when_listening_connections_are_killed,

@@ -6,12 +6,12 @@ use redis_collections::{
     CachedDict, Client, Error, LocalServer, NearCacheSettings, OnDisconnect, RedisDict,
 };
 
-use super::support::concurrent::{Concurrent, on_threads_and_tasks};
-use super::support::eventually;
-use super::support::kinds::settle;
-use super::support::proxy::Proxy;
-use super::support::servers::Outcome;
-use super::support::staleness::{BOUND, Watch, Way, opened};
+use support::concurrent::{Concurrent, on_threads_and_tasks};
+use support::eventually;
+use support::kinds::settle;
+use support::proxy::Proxy;
+use support::servers::Outcome;
+use support::staleness::{BOUND, Watch, Way, opened};
 
 on_threads_and_tasks![
     a_cut_off_cache_asks_the_server_by_default,

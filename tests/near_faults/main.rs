@@ -5,8 +5,6 @@ mod connections;
 mod cut_off;
 mod rights;
 mod servers;
-#[path = "../support/mod.rs"]
-mod support;
 mod vanishing;
 
 use std::time::Duration;

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use redis::cmd;
 use redis_collections::{ChangeFormat, Client, LocalServer, NearCacheSettings, RedisDict};
 
-use super::support::concurrent::{Concurrent, on_threads_and_tasks};
-use super::support::eventually;
-use super::support::kinds::settle;
-use super::support::servers::{Outcome, query, run};
-use super::support::staleness::{BOUND, MARGIN, Watch, Way, opened};
+use support::concurrent::{Concurrent, on_threads_and_tasks};
+use support::eventually;
+use support::kinds::settle;
+use support::servers::{Outcome, query, run};
+use support::staleness::{BOUND, MARGIN, Watch, Way, opened};
 
 on_threads_and_tasks![
     a_right_that_a_cache_lacks_is_named,

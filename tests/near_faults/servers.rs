@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use redis_collections::{Client, LocalServer, RedisDict};
 
 use super::Fixture;
-use super::support::concurrent::{Concurrent, on_threads_and_tasks};
-use super::support::kinds::settle;
-use super::support::servers::{Outcome, query};
-use super::support::staleness::{MARGIN, Way, opened};
-use super::support::{eventually, send_signal};
+use support::concurrent::{Concurrent, on_threads_and_tasks};
+use support::kinds::settle;
+use support::servers::{Outcome, query};
+use support::staleness::{MARGIN, Way, opened};
+use support::{eventually, send_signal};
 
 on_threads_and_tasks![
     no_stale_value_is_served_after_a_restart_without_data,

@@ -7,11 +7,11 @@ use redis_collections::{
     CachedDict, CachedHashDict, Client, LocalServer, RedisDict, RedisHashDict,
 };
 
-use super::support::concurrent::{Concurrent, on_threads_and_tasks};
-use super::support::eventually;
-use super::support::kinds::settle;
-use super::support::servers::{Outcome, query};
-use super::support::staleness::{MARGIN, Way, opened};
+use support::concurrent::{Concurrent, on_threads_and_tasks};
+use support::eventually;
+use support::kinds::settle;
+use support::servers::{Outcome, query};
+use support::staleness::{MARGIN, Way, opened};
 
 on_threads_and_tasks![
     a_key_that_expires_is_served_no_longer,

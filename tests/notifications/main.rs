@@ -2,9 +2,6 @@
 #![cfg(all(feature = "near-cache", feature = "keyword"))]
 
 mod older;
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::time::Instant;
 
 use older::Older;

@@ -2,9 +2,6 @@
 
 mod cache;
 mod recorded;
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::collections::BTreeMap;
 
 use cache::Cache;

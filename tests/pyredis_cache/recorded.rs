@@ -6,7 +6,7 @@ use redis::FromRedisValue;
 use redis_collections::{CachePolicy, LocalServer};
 use serde_json::Value as Case;
 
-use crate::support::servers::{query, run};
+use support::servers::{query, run};
 
 /// A value that the server has: its key, its field, its bytes, and whether it expires.
 pub(crate) type Entry = (Vec<u8>, Option<Vec<u8>>, Vec<u8>, bool);

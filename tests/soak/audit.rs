@@ -8,8 +8,8 @@ use redis_collections::{Client, QueueStats};
 use super::crew::Crew;
 use super::faults::Faults;
 use super::records::{Event, read};
-use super::support::servers::{Outcome, query};
 use super::terms::{MAX_DELIVERIES, Mode, QUEUE, Work, queue};
+use support::servers::{Outcome, query};
 
 pub(crate) struct Report {
     faults: Faults,

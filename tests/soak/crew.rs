@@ -10,10 +10,10 @@ use redis_collections::{Client, RedisList};
 use super::process::Process;
 use super::records::{Event, Record, count};
 use super::servers::Servers;
-use super::support::program::build_library;
-use super::support::proxy::Proxy;
-use super::support::servers::{Outcome, query};
 use super::terms::{ITEMS, Mode, POSTS, PRODUCERS, QUEUE, Work, queue};
+use support::program::build_library;
+use support::proxy::Proxy;
+use support::servers::{Outcome, query};
 
 pub(crate) struct Crew {
     // Dropped in this order: the processes end before their servers.

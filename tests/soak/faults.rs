@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use super::crew::Crew;
 use super::random::Random;
 use super::records::{Event, count, is_in_the_middle};
-use super::support::proxy::Direction;
-use super::support::servers::{Outcome, query};
 use super::terms::{LARGEST_PUSH, LEASE, Mode, POSTS, PRODUCERS};
+use support::proxy::Direction;
+use support::servers::{Outcome, query};
 
 /// How many there were.
 #[derive(Debug, Default)]

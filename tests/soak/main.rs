@@ -16,8 +16,6 @@ mod producer;
 mod random;
 mod records;
 mod servers;
-#[path = "../support/mod.rs"]
-mod support;
 mod terms;
 mod worker;
 

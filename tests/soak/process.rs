@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use redis_collections::StopHandle;
 
-use super::support::proxy::Proxy;
-use super::support::{send_signal, within};
+use support::proxy::Proxy;
+use support::{send_signal, within};
 
 /// A process behind a proxy of its own.
 pub(crate) struct Process {

@@ -8,9 +8,9 @@ use redis_collections::{AsyncClient, Client, RedisList};
 use super::process::stop_with_input;
 use super::random::Random;
 use super::records::{Event, Record};
-use super::support::kinds::Kind;
-use super::support::servers::Outcome;
 use super::terms::{ITEMS, LARGEST_PUSH, Mode, Work, client, queue};
+use support::kinds::Kind;
+use support::servers::Outcome;
 
 pub(crate) fn produce(number: &str, seed: &str, mode: &str, url: &str, record: &str) -> Outcome {
     let number: u64 = number.parse()?;

@@ -4,7 +4,7 @@ use std::io;
 
 use redis_collections::LocalServer;
 
-use super::support::servers::{Outcome, query, wait_for};
+use support::servers::{Outcome, query, wait_for};
 
 pub(crate) struct Servers {
     servers: [LocalServer; 2],

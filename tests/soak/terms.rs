@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use redis_collections::{QueueSettings, RoundTrips, WorkQueue};
 
-use super::support::kinds::Kind;
-use super::support::servers::Outcome;
+use support::kinds::Kind;
+use support::servers::Outcome;
 
 pub(crate) const QUEUE: &str = "jobs";
 /// A list of items that are popped: each is delivered at most once.

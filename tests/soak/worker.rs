@@ -11,11 +11,11 @@ use redis_collections::{
 
 use super::process::stop_with_input;
 use super::records::{Event, Record};
-use super::support::kinds::Kind;
-use super::support::servers::Outcome;
 use super::terms::{
     Face, ITEMS, Mode, POSTS, Post, QUEUE, SLOW, Work, client, patient_client, queue,
 };
+use support::kinds::Kind;
+use support::servers::Outcome;
 
 pub(crate) fn work(number: &str, mode: &str, url: &str, record: &str) -> Outcome {
     let post = POSTS[number.parse::<usize>()?];

@@ -1,8 +1,5 @@
 //! The program `rcq`, as it is run.
 
-#[path = "../../../tests/support/mod.rs"]
-mod support;
-
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::process::{Command, Stdio};

@@ -9,16 +9,16 @@ use super::{
     servers::{NEVER_BUSY, Outcome, query, run, url, wait_for},
 };
 use account::Memory;
-pub(crate) use account::Witness;
+pub use account::Witness;
 use redis::{FromRedisValue, RedisResult, ToRedisArgs, cmd};
 use redis_collections::LocalServer;
 use std::time::{Duration, Instant};
 use std::{io, thread};
 use view::Node;
 
-pub(crate) const MASTERS: usize = 3;
-pub(crate) const NODES: usize = 2 * MASTERS;
-pub(crate) const SLOTS: u16 = 16_384;
+pub const MASTERS: usize = 3;
+pub const NODES: usize = 2 * MASTERS;
+pub const SLOTS: u16 = 16_384;
 
 const KEYS_PER_MIGRATION: usize = 100;
 const OF_A_TRY: Duration = Duration::from_secs(6);
@@ -27,7 +27,7 @@ const OF_A_TRY: Duration = Duration::from_secs(6);
 ///
 /// Its methods wait until all nodes that run have learnt what changed. A node of Redis 7 that was
 /// elected, and then replaced, is not elected properly again within four times the nodes' timeout.
-pub(crate) struct Cluster {
+pub struct Cluster {
     nodes: Vec<LocalServer>,
     answers: [bool; NODES],
     password: Option<String>,
@@ -35,12 +35,12 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn start() -> Outcome<Self> {
+    pub fn start() -> Outcome<Self> {
         Self::start_with(&[])
     }
 
     /// The nodes have further arguments; a password among them is used for everything.
-    pub(crate) fn start_with(arguments: &[&str]) -> Outcome<Self> {
+    pub fn start_with(arguments: &[&str]) -> Outcome<Self> {
         let password = arguments.windows(2).find(|pair| pair[0] == "--requirepass");
         let password = password.map(|pair| pair[1]);
         // Longer than a busy machine lets a node that is well be silent.
@@ -65,40 +65,40 @@ impl Cluster {
         Ok(cluster)
     }
 
-    pub(crate) fn nodes(&self) -> &[LocalServer] {
+    pub fn nodes(&self) -> &[LocalServer] {
         &self.nodes
     }
 
     /// The addresses of all nodes, with the password if there is one.
-    pub(crate) fn urls(&self) -> Vec<String> {
+    pub fn urls(&self) -> Vec<String> {
         (0..NODES).map(|index| self.url(index)).collect()
     }
 
-    pub(crate) fn url(&self, index: usize) -> String {
+    pub fn url(&self, index: usize) -> String {
         url(self.nodes[index].port(), self.password.as_deref())
     }
 
-    pub(crate) fn key_slot(&self, key: impl ToRedisArgs) -> Outcome<u16> {
+    pub fn key_slot(&self, key: impl ToRedisArgs) -> Outcome<u16> {
         let mut command = cmd("CLUSTER");
         Ok(run(&self.url(self.any()?), command.arg("KEYSLOT").arg(key))?)
     }
 
     /// The node that the nodes which run hold for the master of a slot.
-    pub(crate) fn master_of(&self, slot: u16) -> Outcome<usize> {
+    pub fn master_of(&self, slot: u16) -> Outcome<usize> {
         let nodes = self.view(self.any()?)?;
         let master = nodes.iter().find(|node| node.has_slot(slot));
         self.index_of(master.ok_or_else(|| format!("no master has slot {slot}"))?)
     }
 
     /// The slots that a node has as a master.
-    pub(crate) fn slots_of(&self, master: usize) -> Outcome<Vec<u16>> {
+    pub fn slots_of(&self, master: usize) -> Outcome<Vec<u16>> {
         let nodes = self.view(self.any()?)?;
         let port = self.nodes[master].port();
         let master = nodes.iter().find(|node| node.port == port).ok_or("an unknown node")?;
         Ok((0..SLOTS).filter(|&slot| master.has_slot(slot)).collect())
     }
 
-    pub(crate) fn another_master(&self, than: usize) -> Outcome<usize> {
+    pub fn another_master(&self, than: usize) -> Outcome<usize> {
         for index in self.running().filter(|&index| index != than) {
             if !self.slots_of(index)?.is_empty() {
                 return Ok(index);
@@ -107,7 +107,7 @@ impl Cluster {
         Err("no other master".into())
     }
 
-    pub(crate) fn replica_of(&self, master: usize) -> Outcome<usize> {
+    pub fn replica_of(&self, master: usize) -> Outcome<usize> {
         let nodes = self.view(self.any()?)?;
         let port = self.nodes[master].port();
         let master = nodes.iter().find(|node| node.port == port);
@@ -116,7 +116,7 @@ impl Cluster {
     }
 
     /// Ends a node as a crash would.
-    pub(crate) fn kill(&mut self, index: usize) -> io::Result<()> {
+    pub fn kill(&mut self, index: usize) -> io::Result<()> {
         self.answers[index] = false;
         self.nodes[index].stop()
     }
@@ -124,7 +124,7 @@ impl Cluster {
     /// Starts a node again and waits until the cluster is complete.
     ///
     /// To have lost its data without its replica taking over, restart it at once.
-    pub(crate) fn restart(&mut self, index: usize) -> Outcome {
+    pub fn restart(&mut self, index: usize) -> Outcome {
         self.remember_log(index);
         self.nodes[index].restart()?;
         self.answers[index] = true;
@@ -132,18 +132,18 @@ impl Cluster {
     }
 
     /// Lets a node hang: its connections stay open.
-    pub(crate) fn pause(&mut self, index: usize) -> io::Result<()> {
+    pub fn pause(&mut self, index: usize) -> io::Result<()> {
         self.answers[index] = false;
         send_signal("STOP", self.nodes[index].process_id()).map(drop)
     }
 
     /// Lets a node go on, without waiting for anything.
-    pub(crate) fn resume(&mut self, index: usize) -> io::Result<()> {
+    pub fn resume(&mut self, index: usize) -> io::Result<()> {
         self.answers[index] = true;
         send_signal("CONT", self.nodes[index].process_id()).map(drop)
     }
 
-    pub(crate) fn wait_for_new_master(&self, slot: u16, old: usize) -> Outcome<usize> {
+    pub fn wait_for_new_master(&self, slot: u16, old: usize) -> Outcome<usize> {
         self.wait("another master", || {
             let master = self.master_of(slot)?;
             Ok(master != old && self.agrees_that(slot, master)?)
@@ -152,7 +152,7 @@ impl Cluster {
     }
 
     /// Makes a replica the master and its master the replica.
-    pub(crate) fn failover(&self, replica: usize) -> Outcome {
+    pub fn failover(&self, replica: usize) -> Outcome {
         let port = self.nodes[replica].port();
         let mut asked = None;
         self.wait("the failover", || {
@@ -167,19 +167,19 @@ impl Cluster {
         self.wait_until_healthy()
     }
 
-    pub(crate) fn move_slot(&self, slot: u16, from: usize, to: usize) -> Outcome {
+    pub fn move_slot(&self, slot: u16, from: usize, to: usize) -> Outcome {
         self.begin_move(slot, from, to)?;
         self.finish_move(slot, from, to)
     }
 
     /// From now on `from` sends clients to `to` with ASK for the keys it does not have.
-    pub(crate) fn begin_move(&self, slot: u16, from: usize, to: usize) -> Outcome {
+    pub fn begin_move(&self, slot: u16, from: usize, to: usize) -> Outcome {
         let (source, target) = (self.id_of(from)?, self.id_of(to)?);
         self.ask::<()>(to, &format!("CLUSTER SETSLOT {slot} IMPORTING {source}"))?;
         Ok(self.ask(from, &format!("CLUSTER SETSLOT {slot} MIGRATING {target}"))?)
     }
 
-    pub(crate) fn move_keys(&self, keys: &[Vec<u8>], from: usize, to: usize) -> Outcome {
+    pub fn move_keys(&self, keys: &[Vec<u8>], from: usize, to: usize) -> Outcome {
         let mut command = cmd("MIGRATE");
         command.arg("127.0.0.1").arg(self.nodes[to].port()).arg("").arg(0).arg(5000);
         if let Some(password) = &self.password {
@@ -189,7 +189,7 @@ impl Cluster {
     }
 
     /// Moves the keys that are still there, and then the slot.
-    pub(crate) fn finish_move(&self, slot: u16, from: usize, to: usize) -> Outcome {
+    pub fn finish_move(&self, slot: u16, from: usize, to: usize) -> Outcome {
         let next = format!("CLUSTER GETKEYSINSLOT {slot} {KEYS_PER_MIGRATION}");
         loop {
             let keys: Vec<Vec<u8>> = self.ask(from, &next)?;
@@ -206,7 +206,7 @@ impl Cluster {
     }
 
     /// Waits until all nodes are in sync, serve all slots, and know the same of each other.
-    pub(crate) fn wait_until_healthy(&self) -> Outcome {
+    pub fn wait_until_healthy(&self) -> Outcome {
         self.wait("a healthy cluster", || {
             let nodes = self.view(0)?;
             let replicas = nodes.iter().filter(|node| node.master.is_some()).count();

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// A kind of client whose callers are threads, or tasks of one runtime.
-pub(crate) trait Concurrent: Kind {
+pub trait Concurrent: Kind {
     const NAME: &str;
 
     fn seeds_builder(urls: Vec<String>) -> ClientBuilder<Self>;
@@ -31,7 +31,7 @@ pub(crate) trait Concurrent: Kind {
 }
 
 /// A caller that runs. Calling this waits for its end.
-pub(crate) type Running<T> = Box<dyn FnOnce() -> T + Send>;
+pub type Running<T> = Box<dyn FnOnce() -> T + Send>;
 
 impl Concurrent for Client {
     const NAME: &str = "blocking";
@@ -63,7 +63,7 @@ impl Concurrent for AsyncClient {
 static CLUSTER: Mutex<Option<Cluster>> = Mutex::new(None);
 
 /// Runs a test while no other runs. If it fails, its cluster is not used again.
-pub(crate) fn on_shared_cluster(test: impl FnOnce(&mut Cluster) -> Outcome) -> Outcome {
+pub fn on_shared_cluster(test: impl FnOnce(&mut Cluster) -> Outcome) -> Outcome {
     let (mut shared, mut cluster) = take_cluster()?;
     with_account(&mut cluster, test)?;
     cluster.wait_until_healthy()?;
@@ -72,7 +72,7 @@ pub(crate) fn on_shared_cluster(test: impl FnOnce(&mut Cluster) -> Outcome) -> O
 }
 
 /// Runs a test that leaves its cluster broken, while no other runs.
-pub(crate) fn on_cluster_to_break(test: impl FnOnce(&mut Cluster) -> Outcome) -> Outcome {
+pub fn on_cluster_to_break(test: impl FnOnce(&mut Cluster) -> Outcome) -> Outcome {
     let (_turn, mut cluster) = take_cluster()?;
     with_account(&mut cluster, test)
 }
@@ -89,12 +89,13 @@ fn take_cluster() -> Outcome<(MutexGuard<'static, Option<Cluster>>, Cluster)> {
 }
 
 /// Runs each test, a `fn<C: Concurrent>() -> Outcome`, for threads and for tasks.
+#[macro_export]
 macro_rules! on_threads_and_tasks {
     ($($test:ident),+ $(,)?) => {
         mod of_threads {
             $(
                 #[test]
-                fn $test() -> crate::support::servers::Outcome {
+                fn $test() -> $crate::servers::Outcome {
                     super::$test::<redis_collections::Client>()
                 }
             )+
@@ -102,7 +103,7 @@ macro_rules! on_threads_and_tasks {
         mod of_tasks {
             $(
                 #[test]
-                fn $test() -> crate::support::servers::Outcome {
+                fn $test() -> $crate::servers::Outcome {
                     super::$test::<redis_collections::AsyncClient>()
                 }
             )+
@@ -110,4 +111,4 @@ macro_rules! on_threads_and_tasks {
     };
 }
 
-pub(crate) use on_threads_and_tasks;
+pub use crate::on_threads_and_tasks;

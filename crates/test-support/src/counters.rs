@@ -19,7 +19,7 @@ const KEYS: &str = "counters";
 /// How many writes of a worker show that it goes on.
 const SOME: u64 = 50;
 
-pub(crate) struct Counters<C: Kind> {
+pub struct Counters<C: Kind> {
     counters: RedisDict<usize, u64, C>,
     acknowledged: [Arc<AtomicU64>; WORKERS],
     end: Arc<AtomicBool>,
@@ -27,7 +27,7 @@ pub(crate) struct Counters<C: Kind> {
 }
 
 impl<C: Kind> Counters<C> {
-    pub(crate) fn start(client: &C) -> Self {
+    pub fn start(client: &C) -> Self {
         let counters = RedisDict::new(client, KEYS);
         let acknowledged: [_; WORKERS] = Default::default();
         let end = Arc::default();
@@ -43,7 +43,7 @@ impl<C: Kind> Counters<C> {
     }
 
     /// Waits until some more writes of each worker are acknowledged.
-    pub(crate) fn wait_until_it_goes_on(&self) {
+    pub fn wait_until_it_goes_on(&self) {
         for acknowledged in &self.acknowledged {
             let before = acknowledged.load(Relaxed);
             let goes_on = || acknowledged.load(Relaxed) >= before + SOME;
@@ -52,12 +52,12 @@ impl<C: Kind> Counters<C> {
     }
 
     /// The key of one of the counters.
-    pub(crate) fn key(&self) -> String {
+    pub fn key(&self) -> String {
         format!("{KEYS}:0")
     }
 
     /// Ends it and compares what was acknowledged with what is stored.
-    pub(crate) async fn finish(self) -> Tally {
+    pub async fn finish(self) -> Tally {
         self.end.store(true, Relaxed);
         let mut tally = Tally::default();
         for (worker, counted) in self.workers.into_iter().enumerate() {
@@ -78,10 +78,10 @@ impl<C: Kind> Counters<C> {
 
 /// What happened to the writes of a workload.
 #[derive(Default)]
-pub(crate) struct Tally {
-    pub(crate) acknowledged: u64,
-    pub(crate) lost: u64,
-    pub(crate) perhaps: u64,
+pub struct Tally {
+    pub acknowledged: u64,
+    pub lost: u64,
+    pub perhaps: u64,
     errors: BTreeMap<String, u64>,
 }
 

@@ -15,22 +15,22 @@ use super::cluster::{Cluster, Witness};
 use super::servers::{NEVER_BUSY, PATIENCE, run};
 
 /// The server of this test program.
-pub(crate) static SERVER: LazyLock<LocalServer> =
+pub static SERVER: LazyLock<LocalServer> =
     LazyLock::new(|| LocalServer::start_with(&NEVER_BUSY).expect("a server"));
 
 /// The cluster of this test program. Nothing is to fail in it: a node that only waits for a
 /// processor is not replaced, since its replica may lack acknowledged writes.
-pub(crate) static CLUSTER: LazyLock<Cluster> =
+pub static CLUSTER: LazyLock<Cluster> =
     LazyLock::new(|| Cluster::start_with(&["--cluster-node-timeout", "15000"]).expect("a cluster"));
 
 /// A client of [`SERVER`].
-pub(crate) fn client() -> Client {
+pub fn client() -> Client {
     Client::open(SERVER.url()).expect("a connection")
 }
 
 /// Turns on all notifications of the shared servers. Scenarios that each add their own kinds would
 /// overwrite each other's setting.
-pub(crate) fn enable_all_notifications() {
+pub fn enable_all_notifications() {
     static ENABLED: LazyLock<()> = LazyLock::new(|| {
         for url in CLUSTER.urls().into_iter().chain([SERVER.url().to_owned()]) {
             let set = |kinds: &str| {
@@ -45,10 +45,10 @@ pub(crate) fn enable_all_notifications() {
 }
 
 /// The runtime of async clients that outlive one scenario.
-pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
 /// How to use a kind of client from a scenario that knows only that it is one.
-pub(crate) trait Kind: RoundTrips + Debug {
+pub trait Kind: RoundTrips + Debug {
     fn builder(url: &str) -> ClientBuilder<Self>;
 
     fn sentinel_builder(urls: &[String], name: &str) -> ClientBuilder<Self>;
@@ -84,7 +84,7 @@ pub(crate) trait Kind: RoundTrips + Debug {
 
 /// Why a loader of a test fails.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct SourceDown;
+pub struct SourceDown;
 
 impl std::fmt::Display for SourceDown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -203,24 +203,24 @@ impl Kind for AsyncClient {
 }
 
 /// The same name without colons.
-pub(crate) fn plain(name: &str) -> String {
+pub fn plain(name: &str) -> String {
     name.replace(':', "-")
 }
 
 // The clients of a scenario have its name in `CLIENT LIST`.
 
-pub(crate) fn on_client<F: Future<Output = ()>>(name: &str, scenario: impl FnOnce(Client) -> F) {
+pub fn on_client<F: Future<Output = ()>>(name: &str, scenario: impl FnOnce(Client) -> F) {
     let client = Client::builder(SERVER.url()).name(name).build();
     at_once(scenario(client.expect("a connection")));
 }
 
-pub(crate) fn on_cluster<F: Future<Output = ()>>(name: &str, scenario: impl FnOnce(Client) -> F) {
+pub fn on_cluster<F: Future<Output = ()>>(name: &str, scenario: impl FnOnce(Client) -> F) {
     let _witness = Witness(&CLUSTER);
     let client = Client::cluster_builder(CLUSTER.urls()).name(name).build();
     at_once(scenario(client.expect("a connection")));
 }
 
-pub(crate) fn on_async_client<F: Future<Output = ()>>(
+pub fn on_async_client<F: Future<Output = ()>>(
     name: &str,
     scenario: impl FnOnce(AsyncClient) -> F,
 ) {
@@ -230,7 +230,7 @@ pub(crate) fn on_async_client<F: Future<Output = ()>>(
     });
 }
 
-pub(crate) fn on_async_cluster<F: Future<Output = ()>>(
+pub fn on_async_cluster<F: Future<Output = ()>>(
     name: &str,
     scenario: impl FnOnce(AsyncClient) -> F,
 ) {
@@ -248,13 +248,13 @@ fn at_once<T>(scenario: impl Future<Output = T>) -> T {
     }
 }
 
-pub(crate) fn in_runtime<T>(scenario: impl Future<Output = T>) -> T {
+pub fn in_runtime<T>(scenario: impl Future<Output = T>) -> T {
     Runtime::new().expect("a runtime").block_on(scenario)
 }
 
 /// A server, and a client whose user may not change settings, and so receives only messages of
 /// writers.
-pub(crate) async fn server_without_notifications<C: Kind>() -> (LocalServer, C) {
+pub async fn server_without_notifications<C: Kind>() -> (LocalServer, C) {
     let server = LocalServer::start().expect("a server");
     let mut user = redis::cmd("ACL");
     user.arg(&["SETUSER", "ann", "on", ">pw", "~*", "&*", "+@all", "-config"]);
@@ -265,14 +265,15 @@ pub(crate) async fn server_without_notifications<C: Kind>() -> (LocalServer, C) 
 
 /// Runs each scenario, an `async fn(client, name)`, on every kind of client, with a name that no
 /// other scenario has.
+#[macro_export]
 macro_rules! contract {
     ($($scenario:ident),+ $(,)?) => {
-        $crate::support::kinds::contract!(@on_client redis_collections::Client; $($scenario),+);
-        $crate::support::kinds::contract!(@on_cluster redis_collections::Client; $($scenario),+);
-        $crate::support::kinds::contract!(
+        $crate::contract!(@on_client redis_collections::Client; $($scenario),+);
+        $crate::contract!(@on_cluster redis_collections::Client; $($scenario),+);
+        $crate::contract!(
             @on_async_client redis_collections::AsyncClient; $($scenario),+
         );
-        $crate::support::kinds::contract!(
+        $crate::contract!(
             @on_async_cluster redis_collections::AsyncClient; $($scenario),+
         );
     };
@@ -283,7 +284,7 @@ macro_rules! contract {
                 fn $scenario() {
                     let name = concat!(module_path!(), "-", stringify!($scenario));
                     let scenario = |client: $client| super::$scenario(client, name);
-                    crate::support::kinds::$kind(name, scenario);
+                    $crate::kinds::$kind(name, scenario);
                 }
             )+
         }
@@ -291,20 +292,22 @@ macro_rules! contract {
 }
 
 /// Like [`contract`], on the clients of one server only.
+#[macro_export]
 macro_rules! contract_on_servers {
     ($($scenario:ident),+ $(,)?) => {
-        $crate::support::kinds::contract!(@on_client redis_collections::Client; $($scenario),+);
-        $crate::support::kinds::contract!(
+        $crate::contract!(@on_client redis_collections::Client; $($scenario),+);
+        $crate::contract!(
             @on_async_client redis_collections::AsyncClient; $($scenario),+
         );
     };
 }
 
 /// Like [`contract`], on the clients of a cluster only.
+#[macro_export]
 macro_rules! contract_on_clusters {
     ($($scenario:ident),+ $(,)?) => {
-        $crate::support::kinds::contract!(@on_cluster redis_collections::Client; $($scenario),+);
-        $crate::support::kinds::contract!(
+        $crate::contract!(@on_cluster redis_collections::Client; $($scenario),+);
+        $crate::contract!(
             @on_async_cluster redis_collections::AsyncClient; $($scenario),+
         );
     };
@@ -312,10 +315,11 @@ macro_rules! contract_on_clusters {
 
 /// Runs each scenario, an `async fn<C: Kind>()` that makes its own clients, on both kinds of
 /// client.
+#[macro_export]
 macro_rules! on_both_kinds {
     ($($scenario:ident),+ $(,)?) => {
-        $crate::support::kinds::on_both_kinds!(@client redis_collections::Client; $($scenario),+);
-        $crate::support::kinds::on_both_kinds!(
+        $crate::on_both_kinds!(@client redis_collections::Client; $($scenario),+);
+        $crate::on_both_kinds!(
             @async_client redis_collections::AsyncClient; $($scenario),+
         );
     };
@@ -324,7 +328,7 @@ macro_rules! on_both_kinds {
             $(
                 #[test]
                 fn $scenario() {
-                    use $crate::support::kinds::Kind;
+                    use $crate::kinds::Kind;
                     <$client>::finish(super::$scenario::<$client>());
                 }
             )+
@@ -333,6 +337,7 @@ macro_rules! on_both_kinds {
 }
 
 /// The result of a call on a client of kind `C`.
+#[macro_export]
 macro_rules! settle {
     ($call:expr) => {
         C::settle($call).await
@@ -340,6 +345,7 @@ macro_rules! settle {
 }
 
 /// The value of a successful call on a client of kind `C`.
+#[macro_export]
 macro_rules! ok {
     ($call:expr) => {
         C::settle($call).await.expect(stringify!($call))
@@ -347,6 +353,7 @@ macro_rules! ok {
 }
 
 /// The value of a successful call with a function of the test's own.
+#[macro_export]
 macro_rules! ok_within {
     ($call:expr) => {
         C::settle_within($call).await.expect(stringify!($call))
@@ -354,6 +361,7 @@ macro_rules! ok_within {
 }
 
 /// The elements of a successful iteration on a client of kind `C`, in order.
+#[macro_export]
 macro_rules! sorted {
     ($scan:expr) => {{
         let found: redis_collections::Result<Vec<_>> =
@@ -364,7 +372,7 @@ macro_rules! sorted {
     }};
 }
 
-pub(crate) use {
+pub use crate::{
     contract, contract_on_clusters, contract_on_servers, ok, ok_within, on_both_kinds, settle,
     sorted,
 };

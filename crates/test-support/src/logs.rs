@@ -7,18 +7,18 @@ use std::fs;
 const LINES: usize = 60;
 
 /// The end of what a server has printed since it was last started.
-pub(crate) fn log_of(server: &LocalServer) -> String {
+pub fn log_of(server: &LocalServer) -> String {
     let log = fs::read_to_string(server.unix_socket().with_file_name("log")).unwrap_or_default();
     end_of(&log)
 }
 
-pub(crate) fn end_of(log: &str) -> String {
+pub fn end_of(log: &str) -> String {
     let lines: Vec<_> = log.lines().collect();
     lines[lines.len().saturating_sub(LINES)..].iter().map(|line| format!("    {line}\n")).collect()
 }
 
 /// The value of a field of `INFO`, or a question mark.
-pub(crate) fn field<'a>(info: &'a str, name: &str) -> &'a str {
+pub fn field<'a>(info: &'a str, name: &str) -> &'a str {
     let value = |line: &'a str| line.strip_prefix(name)?.strip_prefix(':');
     info.lines().find_map(value).unwrap_or("?")
 }

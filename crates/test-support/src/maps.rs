@@ -2,9 +2,10 @@
 
 /// The contract of these scenarios, on the collection that `$open`, a function of a client and a
 /// name, opens.
+#[macro_export]
 macro_rules! map_scenarios {
     ($open:ident) => {
-        $crate::support::kinds::contract! {
+        $crate::contract! {
             many_entries_are_written_and_read_in_order,
             empty_arguments_have_empty_results,
             an_insert_can_be_conditional,
@@ -152,4 +153,4 @@ macro_rules! map_scenarios {
     };
 }
 
-pub(crate) use map_scenarios;
+pub use crate::map_scenarios;

@@ -7,7 +7,7 @@ use redis_collections::{AsyncClient, Client, HandlerResult};
 use std::pin::Pin;
 
 /// Clients whose hooks may wait for something.
-pub(crate) trait Patient: Kind {
+pub trait Patient: Kind {
     type Waiting: HandlerResult<(), Self>;
 
     fn wait_for(condition: impl Fn() -> bool + Send + 'static) -> Self::Waiting;

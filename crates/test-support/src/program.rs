@@ -10,15 +10,15 @@ use super::kinds::SERVER;
 use super::servers::PATIENCE;
 use super::within;
 
-pub(crate) struct Program {
-    pub(crate) name: &'static str,
-    pub(crate) path: &'static str,
+pub struct Program {
+    pub name: &'static str,
+    pub path: &'static str,
 }
 
 /// The arguments, what is said to standard input, and what comes of it.
-pub(crate) struct Case<'a>(pub(crate) &'a str, pub(crate) &'a [u8], pub(crate) Said<'a>);
+pub struct Case<'a>(pub &'a str, pub &'a [u8], pub Said<'a>);
 
-pub(crate) enum Said<'a> {
+pub enum Said<'a> {
     /// With code 0, and nothing on standard error.
     Out(&'a str),
     /// The code, and a part of the one line on standard error.
@@ -27,14 +27,14 @@ pub(crate) enum Said<'a> {
 
 impl Program {
     /// With arguments that have no spaces in them.
-    pub(crate) fn command(&self, arguments: &str) -> Command {
+    pub fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(self.path);
         command.args(arguments.split_whitespace()).env("REDIS_URL", SERVER.url());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
-    pub(crate) fn check(&self, cases: &[Case]) {
+    pub fn check(&self, cases: &[Case]) {
         for Case(arguments, input, expected) in cases {
             let output = fed(&mut self.command(arguments), input);
             let (out, error) = texts(&output);
@@ -58,19 +58,19 @@ impl Program {
     }
 
     /// The lines of its output as JSON.
-    pub(crate) fn objects(&self, arguments: &str) -> Vec<Value> {
+    pub fn objects(&self, arguments: &str) -> Vec<Value> {
         let output = self.command(arguments).output().expect("the program");
         let lines = output.stdout.lines().map(|line| line.expect("text"));
         lines.map(|line| serde_json::from_str(&line).expect("an object")).collect()
     }
 
     /// That it ends well when its output is not read.
-    pub(crate) fn check_with_a_closed_pipe(&self, arguments: &str) {
+    pub fn check_with_a_closed_pipe(&self, arguments: &str) {
         assert_eq!(self.unread(arguments), (Some(0), String::new()), "{arguments}");
     }
 
     /// The code with which it ends when its output is not read, and what is on standard error.
-    pub(crate) fn unread(&self, arguments: &str) -> (Option<i32>, String) {
+    pub fn unread(&self, arguments: &str) -> (Option<i32>, String) {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         let output = self.command(arguments).stdout(writer).output().expect("the program");
@@ -79,7 +79,7 @@ impl Program {
 
     /// Checks that it ends well, and without another line to print, when its output is closed after
     /// the first line.
-    pub(crate) fn check_when_its_reader_leaves(&self, arguments: &str) {
+    pub fn check_when_its_reader_leaves(&self, arguments: &str) {
         let mut running = self.command(arguments).spawn().expect("the program");
         let mut out = BufReader::new(running.stdout.take().expect("a pipe"));
         assert!(
@@ -97,7 +97,7 @@ impl Program {
 
     /// What it draws on a terminal, which `script` makes, until `is_enough`; then Ctrl-C is
     /// pressed.
-    pub(crate) fn drawn(
+    pub fn drawn(
         &self,
         arguments: &str,
         (variable, value): (&str, &str),
@@ -122,7 +122,7 @@ impl Program {
     }
 }
 
-pub(crate) fn fed(command: &mut Command, input: &[u8]) -> Output {
+pub fn fed(command: &mut Command, input: &[u8]) -> Output {
     let mut running = command.stdin(Stdio::piped()).spawn().expect("the program");
     // It need not read what it is given.
     let _ = running.stdin.take().expect("a pipe").write_all(input);
@@ -130,9 +130,9 @@ pub(crate) fn fed(command: &mut Command, input: &[u8]) -> Output {
 }
 
 /// Compiles a source of this directory to a library that programs can be made to load.
-pub(crate) fn build_library(source: &str, directory: &Path) -> io::Result<PathBuf> {
+pub fn build_library(source: &str, directory: &Path) -> io::Result<PathBuf> {
     let library = directory.join(source).with_extension("so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support").join(source);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(source);
     let mut compiler = Command::new("cc");
     let status =
         compiler.args(["-shared", "-fPIC", "-pthread", "-o"]).arg(&library).arg(source).status()?;
@@ -140,7 +140,7 @@ pub(crate) fn build_library(source: &str, directory: &Path) -> io::Result<PathBu
 }
 
 /// Standard output and standard error.
-pub(crate) fn texts(output: &Output) -> (String, String) {
+pub fn texts(output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
     (text(&output.stdout), text(&output.stderr))
 }

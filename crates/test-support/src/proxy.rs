@@ -11,13 +11,13 @@ use std::{
 };
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Direction {
+pub enum Direction {
     Requests,
     Replies,
 }
 
 /// Forwards to a port of 127.0.0.1; its connections and threads end with it.
-pub(crate) struct Proxy {
+pub struct Proxy {
     port: u16,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -60,7 +60,7 @@ struct Streams {
 }
 
 impl Proxy {
-    pub(crate) fn to(server_port: u16) -> io::Result<Self> {
+    pub fn to(server_port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let port = listener.local_addr()?.port();
         let state = State { new_listener: Some(listener), listening: true, ..State::default() };
@@ -75,44 +75,44 @@ impl Proxy {
     }
 
     /// Forwards to another port from the next connection on.
-    pub(crate) fn lead_to(&self, server_port: u16) {
+    pub fn lead_to(&self, server_port: u16) {
         self.shared.server_port.store(server_port, Ordering::Relaxed);
     }
 
     /// Forwards to another port from the round trip on that comes after so many more, and closes
     /// all connections that there are by then.
-    pub(crate) fn lead_to_after(&self, round_trips: usize, server_port: u16) {
+    pub fn lead_to_after(&self, round_trips: usize, server_port: u16) {
         let mut state = self.shared.state();
         state.move_at = Some((state.round_trips + round_trips, server_port));
     }
 
     /// Whether what [`lead_to_after`](Self::lead_to_after) said has happened.
-    pub(crate) fn has_moved(&self) -> bool {
+    pub fn has_moved(&self) -> bool {
         self.shared.state().move_at.is_none()
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
     /// Connections accepted.
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.shared.state().connections
     }
 
     /// How often a client began to send for the first time or after the server had answered. That
     /// it asks whether a connection that was idle for a moment is still alive does not count:
     /// whether it was idle for so long depends on the machine.
-    pub(crate) fn round_trips(&self) -> usize {
+    pub fn round_trips(&self) -> usize {
         self.shared.state().round_trips
     }
 
     /// Counts connections and round trips from zero again.
-    pub(crate) fn reset(&self) {
+    pub fn reset(&self) {
         let mut state = self.shared.state();
         (state.connections, state.round_trips) = (0, 0);
     }
@@ -120,44 +120,44 @@ impl Proxy {
     /// Closes the connection, once, that carries the last of so many more bytes.
     ///
     /// With 0 the next byte is no longer delivered.
-    pub(crate) fn cut_after(&self, bytes: usize, direction: Direction) {
+    pub fn cut_after(&self, bytes: usize, direction: Direction) {
         self.shared.state().bytes_until_cut[direction as usize] = Some(bytes);
     }
 
     /// Delivers nothing in this direction until [`release`](Self::release).
-    pub(crate) fn hold(&self, direction: Direction) {
+    pub fn hold(&self, direction: Direction) {
         let mut state = self.shared.state();
         state.held[direction as usize] = true;
         state.has_held = false;
     }
 
     /// Whether something has come since [`hold`](Self::hold) that it holds.
-    pub(crate) fn has_held(&self) -> bool {
+    pub fn has_held(&self) -> bool {
         self.shared.state().has_held
     }
 
     /// Delivers nothing on connections that subscribe to something until
     /// [`release`](Self::release).
-    pub(crate) fn hold_listeners(&self) {
+    pub fn hold_listeners(&self) {
         self.shared.state().listeners_held = true;
     }
 
     /// Delivers everything held, and from now on at once.
-    pub(crate) fn release(&self) {
+    pub fn release(&self) {
         self.shared.change(|state| (state.held, state.listeners_held) = ([false; 2], false));
     }
 
-    pub(crate) fn delay_replies(&self, delay: Duration) {
+    pub fn delay_replies(&self, delay: Duration) {
         self.shared.state().reply_delay = delay;
     }
 
     /// Closes all present connections.
-    pub(crate) fn kill(&self) {
+    pub fn kill(&self) {
         self.shared.change(State::close_all);
     }
 
     /// Refuses new connections, as when no server listens; present ones go on.
-    pub(crate) fn refuse(&self) {
+    pub fn refuse(&self) {
         self.shared.change(|state| state.refusing = true);
         let _wakes_the_listener = TcpStream::connect(("127.0.0.1", self.port));
         drop(self.shared.wait_while(|state| state.listening));
@@ -166,7 +166,7 @@ impl Proxy {
     }
 
     /// Accepts connections again after [`refuse`](Self::refuse).
-    pub(crate) fn accept(&self) -> io::Result<()> {
+    pub fn accept(&self) -> io::Result<()> {
         let listener = TcpListener::bind(("127.0.0.1", self.port))?;
         self.shared.change(|state| {
             state.new_listener = Some(listener);

@@ -7,7 +7,7 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeTuple, Serializ
 use serde_json::Value as Literal;
 
 #[derive(Debug, Clone)]
-pub(crate) enum Python {
+pub enum Python {
     None,
     Bool(bool),
     Int(i128),
@@ -28,7 +28,7 @@ impl PartialEq for Python {
 
 impl Python {
     /// The value of a literal of the vectors; `None` for what is no data.
-    pub(crate) fn from_literal(literal: &Literal) -> Option<Self> {
+    pub fn from_literal(literal: &Literal) -> Option<Self> {
         let text = || literal["v"].as_str();
         let hex = || -> Option<Vec<u8>> {
             let hex = literal["hex"].as_str()?;
@@ -61,7 +61,7 @@ impl Python {
     }
 
     /// As serde gives it: it does not tell lists, tuples and sets apart, and a set has no order.
-    pub(crate) fn as_read(&self) -> Self {
+    pub fn as_read(&self) -> Self {
         let all = |items: &[Self]| items.iter().map(Self::as_read).collect::<Vec<_>>();
         match self {
             Python::List(items) | Python::Tuple(items) => Python::List(all(items)),
@@ -80,7 +80,7 @@ impl Python {
 
     /// As [`as_read`](Self::as_read), where keys are text and the last of equal ones counts, as
     /// JSON has it.
-    pub(crate) fn with_text_keys(&self) -> Self {
+    pub fn with_text_keys(&self) -> Self {
         match self.as_read() {
             Python::List(items) => Python::List(items.iter().map(Self::with_text_keys).collect()),
             Python::Dict(entries) => {
@@ -111,7 +111,7 @@ impl Python {
     }
 
     /// As [`as_read`](Self::as_read), where bytes and text are the same, as they were in Python 2.
-    pub(crate) fn with_bytes_as_text(&self) -> Self {
+    pub fn with_bytes_as_text(&self) -> Self {
         let all = |items: Vec<Self>| items.iter().map(Self::with_bytes_as_text).collect();
         match self.as_read() {
             Python::Str(text) => Python::Bytes(text.into_bytes()),

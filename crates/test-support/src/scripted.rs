@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 /// What to do with a command.
-pub(crate) enum Answer {
+pub enum Answer {
     Say(&'static str),
     /// Says nothing, and goes on.
     Nothing,
@@ -16,7 +16,7 @@ pub(crate) enum Answer {
 }
 
 /// Answers the commands of each connection, known by its number from 0 on.
-pub(crate) struct Scripted {
+pub struct Scripted {
     port: u16,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -31,11 +31,11 @@ struct Shared {
 
 impl Scripted {
     /// Says `first` on each new connection, which ends then if there is something to say.
-    pub(crate) fn refusing(first: &'static str) -> io::Result<Self> {
+    pub fn refusing(first: &'static str) -> io::Result<Self> {
         Self::start(Some(first), |_, _| Answer::Cut)
     }
 
-    pub(crate) fn answering(
+    pub fn answering(
         answer: impl Fn(usize, &[Vec<u8>]) -> Answer + Send + Sync + 'static,
     ) -> io::Result<Self> {
         Self::start(None, answer)
@@ -73,11 +73,11 @@ impl Scripted {
         Ok(Self { port, shared, thread: Some(thread) })
     }
 
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
 }

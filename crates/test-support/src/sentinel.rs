@@ -45,7 +45,7 @@ const PERIODS: &str =
 ///
 /// The tests of a program take turns with theirs: with too little of the processor, sentinels take
 /// servers for dead that are not.
-pub(crate) struct Sentinels {
+pub struct Sentinels {
     // Dropped in this order: the sentinels do not see the servers end.
     sentinels: Vec<Sentinel>,
     servers: [LocalServer; 2],
@@ -57,6 +57,7 @@ pub(crate) struct Sentinels {
 /// How far replication was when a master began to be replaced. What it acknowledged beyond the
 /// offset at which the other server is promoted is lost, whatever a client does.
 #[derive(Debug)]
+#[expect(dead_code, reason = "its fields are printed")]
 struct Takeover {
     cause: &'static str,
     old: usize,
@@ -68,17 +69,17 @@ struct Takeover {
 }
 
 impl Sentinels {
-    pub(crate) fn start() -> Outcome<Self> {
+    pub fn start() -> Outcome<Self> {
         Self::start_as(None, &[])
     }
 
     /// The servers have further settings.
-    pub(crate) fn start_with(settings: &[&str]) -> Outcome<Self> {
+    pub fn start_with(settings: &[&str]) -> Outcome<Self> {
         Self::start_as(None, settings)
     }
 
     /// The servers demand the password, the sentinels do not.
-    pub(crate) fn start_with_password(password: &str) -> Outcome<Self> {
+    pub fn start_with_password(password: &str) -> Outcome<Self> {
         Self::start_as(Some(password), &[])
     }
 
@@ -124,32 +125,32 @@ impl Sentinels {
     }
 
     /// The name by which the sentinels know the master.
-    pub(crate) fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         NAME
     }
 
-    pub(crate) fn urls(&self) -> Vec<String> {
+    pub fn urls(&self) -> Vec<String> {
         self.sentinels.iter().map(Sentinel::url).collect()
     }
 
     /// The master and the replica, in the order in which they were started.
-    pub(crate) fn servers(&self) -> &[LocalServer] {
+    pub fn servers(&self) -> &[LocalServer] {
         &self.servers
     }
 
     /// The address of a server, with the password if there is one.
-    pub(crate) fn server_url(&self, index: usize) -> String {
+    pub fn server_url(&self, index: usize) -> String {
         url(self.servers[index].port(), self.password.as_deref())
     }
 
     /// The server that a sentinel names as the master.
-    pub(crate) fn master(&self) -> Outcome<usize> {
+    pub fn master(&self) -> Outcome<usize> {
         let sentinel = self.running().next().ok_or("no sentinel runs")?;
         self.master_according_to(sentinel)
     }
 
     /// Ends the master as a crash would.
-    pub(crate) fn kill_master(&mut self) -> Outcome<usize> {
+    pub fn kill_master(&mut self) -> Outcome<usize> {
         let master = self.master()?;
         self.record("killed", master)?;
         self.servers[master].stop()?;
@@ -158,7 +159,7 @@ impl Sentinels {
 
     /// Lets the master hang until the other server is the master, and then go on as one that knows
     /// nothing of it.
-    pub(crate) fn freeze_master(&self) -> Outcome<usize> {
+    pub fn freeze_master(&self) -> Outcome<usize> {
         let master = self.master()?;
         self.record("frozen", master)?;
         send_signal("STOP", self.servers[master].process_id())?;
@@ -168,7 +169,7 @@ impl Sentinels {
     }
 
     /// Waits until the sentinels that run name another master and it takes writes.
-    pub(crate) fn wait_for_new_master(&self, old: usize) -> Outcome<usize> {
+    pub fn wait_for_new_master(&self, old: usize) -> Outcome<usize> {
         wait_for("another master", || {
             let masters = self.running().map(|sentinel| self.master_according_to(sentinel));
             let masters = masters.collect::<Outcome<Vec<_>>>()?;
@@ -179,7 +180,7 @@ impl Sentinels {
     }
 
     /// Lets the sentinels exchange the master and the replica.
-    pub(crate) fn failover(&self) -> Outcome<usize> {
+    pub fn failover(&self) -> Outcome<usize> {
         let old = self.master()?;
         self.begin_failover()?;
         let new = self.wait_for_new_master(old)?;
@@ -188,13 +189,13 @@ impl Sentinels {
     }
 
     /// Leaves the old master what it is for 20 s after a planned failover instead of two.
-    pub(crate) fn be_slow_to_demote(&self) -> Outcome {
+    pub fn be_slow_to_demote(&self) -> Outcome {
         let slowly = "SENTINEL DEBUG PUBLISH-PERIOD 5000";
         Ok(self.running().try_for_each(|sentinel| query(&sentinel.url(), slowly))?)
     }
 
     /// As [`failover`](Self::failover), but waits for nothing.
-    pub(crate) fn begin_failover(&self) -> Outcome {
+    pub fn begin_failover(&self) -> Outcome {
         self.record("asked to give way", self.master()?)?;
         let sentinel = self.running().next().ok_or("no sentinel runs")?;
         Ok(sentinel.ask("FAILOVER")?)
@@ -202,7 +203,7 @@ impl Sentinels {
 
     /// Each takeover so far: how far the master was before it, and at which offset the other server
     /// was promoted.
-    pub(crate) fn takeovers(&self) -> String {
+    pub fn takeovers(&self) -> String {
         let takeovers = self.takeovers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut shown: Vec<_> = takeovers.iter().map(|takeover| format!("{takeover:?}")).collect();
         for (index, server) in self.servers.iter().enumerate() {
@@ -227,13 +228,13 @@ impl Sentinels {
     }
 
     /// Starts a server again and waits until it is the replica of the other one, or its master.
-    pub(crate) fn restart(&mut self, index: usize) -> Outcome {
+    pub fn restart(&mut self, index: usize) -> Outcome {
         self.servers[index].restart()?;
         self.wait_until_healthy()
     }
 
     /// Ends a sentinel; its address stays in [`urls`](Self::urls).
-    pub(crate) fn kill_sentinel(&mut self, index: usize) -> io::Result<()> {
+    pub fn kill_sentinel(&mut self, index: usize) -> io::Result<()> {
         self.sentinels[index].end()
     }
 

@@ -12,10 +12,10 @@ use super::servers::PATIENCE;
 use super::within;
 
 /// How old a value may be that the caches serve.
-pub(crate) const BOUND: Duration = Duration::from_millis(500);
+pub const BOUND: Duration = Duration::from_millis(500);
 
 /// For a clock that is coarse.
-pub(crate) const MARGIN: Duration = Duration::from_millis(50);
+pub const MARGIN: Duration = Duration::from_millis(50);
 
 const KEYS: u64 = 8;
 const READERS: usize = 2;
@@ -24,7 +24,7 @@ const PACE: Duration = Duration::from_millis(1);
 
 /// How a cache learns of changes, and which writer makes them.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Way {
+pub enum Way {
     /// The server reports the changes of a writer that publishes nothing.
     Tracking,
     /// The writer publishes its changes.
@@ -34,9 +34,9 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    pub(crate) const ALL: [Self; 3] = [Self::Tracking, Self::Messages, Self::Keyspace];
+    pub const ALL: [Self; 3] = [Self::Tracking, Self::Messages, Self::Keyspace];
 
-    pub(crate) fn near_cache(self) -> NearCacheSettings {
+    pub fn near_cache(self) -> NearCacheSettings {
         let near_cache = match self {
             Self::Tracking => NearCacheSettings::tracking(),
             Self::Messages | Self::Keyspace => NearCacheSettings::writer_messages(),
@@ -44,7 +44,7 @@ impl Way {
         near_cache.max_staleness(BOUND)
     }
 
-    pub(crate) fn writer(self, client: &Client, prefix: &str) -> RedisDict<u64, u64> {
+    pub fn writer(self, client: &Client, prefix: &str) -> RedisDict<u64, u64> {
         let dict = RedisDict::with_prefix(client, prefix);
         if self == Self::Messages { dict.publishing(ChangeFormat::Own) } else { dict }
     }
@@ -52,8 +52,8 @@ impl Way {
 
 /// A thread that writes rising numbers all the time, and threads that read them through a near
 /// cache and check how old they are.
-pub(crate) struct Watch<C: Kind> {
-    pub(crate) cached: CachedDict<u64, u64, C>,
+pub struct Watch<C: Kind> {
+    pub cached: CachedDict<u64, u64, C>,
     way: Way,
     writer: RedisDict<u64, u64>,
     shared: Arc<Shared>,
@@ -74,12 +74,12 @@ struct Shared {
 }
 
 impl<C: Kind> Watch<C> {
-    pub(crate) fn start(way: Way, reader: &C, writer: &Client, prefix: &str) -> Self {
+    pub fn start(way: Way, reader: &C, writer: &Client, prefix: &str) -> Self {
         Self::start_as(way, reader, writer, prefix, (way.near_cache(), BOUND))
     }
 
     /// As [`start`](Self::start), with a cache that may serve values of this age.
-    pub(crate) fn start_as(
+    pub fn start_as(
         way: Way,
         reader: &C,
         writer: &Client,
@@ -102,7 +102,7 @@ impl<C: Kind> Watch<C> {
     }
 
     /// Waits until values are written, and read from the cache.
-    pub(crate) fn goes_on(&self) {
+    pub fn goes_on(&self) {
         let written = self.shared.written.load(Relaxed);
         let hits = self.cached.stats().hits;
         let goes_on = || {
@@ -117,7 +117,7 @@ impl<C: Kind> Watch<C> {
     }
 
     /// How many writes were acknowledged.
-    pub(crate) fn written(&self) -> u64 {
+    pub fn written(&self) -> u64 {
         self.shared.written.load(Relaxed)
     }
 
@@ -265,10 +265,10 @@ impl History {
 }
 
 /// Caches of one client, one for each [`Way`], watched at the same time.
-pub(crate) struct Watches<C: Kind>(pub(crate) Vec<Watch<C>>);
+pub struct Watches<C: Kind>(pub Vec<Watch<C>>);
 
 impl<C: Kind> Watches<C> {
-    pub(crate) fn start(reader: &C, writer: &Client, name: &str) -> Self {
+    pub fn start(reader: &C, writer: &Client, name: &str) -> Self {
         let watches = Way::ALL.map(|way| {
             let prefix = format!("{name}-{way:?}:");
             Watch::start(way, reader, writer, &prefix)
@@ -278,19 +278,19 @@ impl<C: Kind> Watches<C> {
         watches
     }
 
-    pub(crate) fn go_on(&self) {
+    pub fn go_on(&self) {
         self.0.iter().for_each(Watch::goes_on);
     }
 
     /// Does something while no writer runs.
-    pub(crate) fn while_writers_pause<T>(&self, act: impl FnOnce() -> T) -> T {
+    pub fn while_writers_pause<T>(&self, act: impl FnOnce() -> T) -> T {
         let _turns: Vec<_> = self.0.iter().map(|watch| watch.shared.turn()).collect();
         act()
     }
 
     /// Does something that leaves no data, and lets no writer run before all caches must know. Where
     /// reading is not possible any more, there is nothing to wait for.
-    pub(crate) fn lose_data<T>(&self, act: impl FnOnce() -> T, is_readable: bool) -> T {
+    pub fn lose_data<T>(&self, act: impl FnOnce() -> T, is_readable: bool) -> T {
         let turns: Vec<_> = self.0.iter().map(|watch| watch.shared.turn()).collect();
         let histories = || self.0.iter().flat_map(|watch| &watch.shared.histories);
         // Readers may see it before it is over.
@@ -307,14 +307,14 @@ impl<C: Kind> Watches<C> {
 
     /// Waits until all caches know that they may miss something, and for as long as they may have
     /// served what they had.
-    pub(crate) fn are_cut_off(&self) {
+    pub fn are_cut_off(&self) {
         let are_cut_off = || self.0.iter().all(|watch| !watch.cached.stats().is_certain);
         assert!(within(PATIENCE, are_cut_off), "it is not noticed");
         self.rest();
     }
 
     /// Waits until nothing may be served any more that was replaced before.
-    pub(crate) fn outlast_the_bound(&self) {
+    pub fn outlast_the_bound(&self) {
         self.rest();
         self.0.iter().for_each(Watch::is_read);
     }
@@ -326,12 +326,12 @@ impl<C: Kind> Watches<C> {
     }
 
     /// How often the caches were cut off, together.
-    pub(crate) fn gaps(&self) -> u64 {
+    pub fn gaps(&self) -> u64 {
         self.0.iter().map(|watch| watch.cached.stats().gaps).sum()
     }
 
     /// Waits until all caches serve what the server has, and prints how old the oldest values were.
-    pub(crate) fn finish(mut self, what: &str) {
+    pub fn finish(mut self, what: &str) {
         self.go_on();
         for watch in &self.0 {
             watch.shared.stopped.store(true, Relaxed);
@@ -348,7 +348,7 @@ impl<C: Kind> Watches<C> {
 
 /// A cache or a subscription. On a machine that is busy, its messages may take longer than
 /// the bound allows.
-pub(crate) fn opened<C: Kind, T: Send>(open: impl Fn() -> C::Reply<T>) -> T {
+pub fn opened<C: Kind, T: Send>(open: impl Fn() -> C::Reply<T>) -> T {
     let mut opened = None;
     let is_over = || {
         opened = Some(C::finish(async { settle!(open()) }));

@@ -7,10 +7,11 @@ use rcgen::{
 };
 use redis_collections::LocalServer;
 use std::{
+    env,
     fs::{self, DirBuilder},
     io::{self, ErrorKind::AddrInUse},
     os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process,
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -19,16 +20,16 @@ const PORTS_TRIED: usize = 8;
 const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
 /// A certificate and its key, in PEM.
-pub(crate) struct Identity {
-    pub(crate) certificate: String,
-    pub(crate) key: String,
+pub struct Identity {
+    pub certificate: String,
+    pub key: String,
 }
 
 /// What certifies servers and clients.
-pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    pub(crate) fn new(name: &str) -> Outcome<Self> {
+    pub fn new(name: &str) -> Outcome<Self> {
         let mut parameters = CertificateParams::default();
         parameters.distinguished_name.push(DnType::CommonName, name);
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -37,15 +38,15 @@ impl Authority {
     }
 
     /// Its own certificate, in PEM.
-    pub(crate) fn certificate(&self) -> String {
+    pub fn certificate(&self) -> String {
         self.0.pem()
     }
 
-    pub(crate) fn certify_server(&self, names: &[&str]) -> Outcome<Identity> {
+    pub fn certify_server(&self, names: &[&str]) -> Outcome<Identity> {
         self.certify(names, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
-    pub(crate) fn certify_client(&self, name: &str) -> Outcome<Identity> {
+    pub fn certify_client(&self, name: &str) -> Outcome<Identity> {
         self.certify(&[name], ExtendedKeyUsagePurpose::ClientAuth)
     }
 
@@ -60,7 +61,7 @@ impl Authority {
 }
 
 /// A server for `localhost` and 127.0.0.1 that is certified by an authority of its own.
-pub(crate) struct TlsServer {
+pub struct TlsServer {
     server: LocalServer,
     port: u16,
     authority: Authority,
@@ -70,17 +71,17 @@ pub(crate) struct TlsServer {
 
 impl TlsServer {
     /// `None`, and a message, if the server program cannot speak TLS.
-    pub(crate) fn start() -> Outcome<Option<Self>> {
+    pub fn start() -> Outcome<Option<Self>> {
         Self::start_with("no", &NAMES)
     }
 
     /// As [`start`](Self::start), but certified for other names than those it is reached by.
-    pub(crate) fn start_certified_for(names: &[&str]) -> Outcome<Option<Self>> {
+    pub fn start_certified_for(names: &[&str]) -> Outcome<Option<Self>> {
         Self::start_with("no", names)
     }
 
     /// As [`start`](Self::start); it only talks to clients that its authority has certified.
-    pub(crate) fn start_requiring_client_certificates() -> Outcome<Option<Self>> {
+    pub fn start_requiring_client_certificates() -> Outcome<Option<Self>> {
         Self::start_with("yes", &NAMES)
     }
 
@@ -111,35 +112,35 @@ impl TlsServer {
     }
 
     /// The address for TLS.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("rediss://localhost:{}/", self.port)
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// The server itself, which also listens without TLS, on another port.
-    pub(crate) fn server(&self) -> &LocalServer {
+    pub fn server(&self) -> &LocalServer {
         &self.server
     }
 
-    pub(crate) fn authority(&self) -> &Authority {
+    pub fn authority(&self) -> &Authority {
         &self.authority
     }
 
     /// What the server's authority has certified.
-    pub(crate) fn client(&self) -> &Identity {
+    pub fn client(&self) -> &Identity {
         &self.client
     }
 
     /// Ends the server as a crash would, and all its connections.
-    pub(crate) fn kill(&mut self) -> io::Result<()> {
+    pub fn kill(&mut self) -> io::Result<()> {
         self.server.stop()
     }
 
     /// Starts the server again, with the same ports and certificates.
-    pub(crate) fn restart(&mut self) -> io::Result<()> {
+    pub fn restart(&mut self) -> io::Result<()> {
         self.files.while_present(|| self.server.restart())
     }
 }
@@ -160,14 +161,14 @@ impl Files {
     fn of(authority: &Authority, names: &[&str]) -> Outcome<Self> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("tls-{}-{number}", process::id());
+        let name = format!("redis-collections-tls-{}-{number}", process::id());
         let identity = authority.certify_server(names)?;
         let contents = [
             ("tls-cert-file", identity.certificate),
             ("tls-key-file", identity.key),
             ("tls-ca-cert-file", authority.certificate()),
         ];
-        Ok(Self { directory: Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), contents })
+        Ok(Self { directory: env::temp_dir().join(name), contents })
     }
 
     fn arguments(&self) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, Once, PoisonError};
 use log::{LevelFilter, Log, Metadata, Record};
 
 /// Collects warnings from now on.
-pub(crate) fn collect_warnings() {
+pub fn collect_warnings() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         log::set_logger(&Collector).expect("the only logger");
@@ -14,7 +14,7 @@ pub(crate) fn collect_warnings() {
 }
 
 /// The collected warnings that contain a text, each after its level.
-pub(crate) fn warnings_with(text: &str) -> Vec<String> {
+pub fn warnings_with(text: &str) -> Vec<String> {
     let warnings = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner);
     warnings.iter().filter(|line| line.contains(text)).cloned().collect()
 }

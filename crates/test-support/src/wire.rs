@@ -6,7 +6,7 @@ use redis::{Connection, FromRedisValue};
 const PREFIX: &str = "Cauldron.redis.common";
 
 /// A program that knows the keys of a service.
-pub(crate) struct Wire {
+pub struct Wire {
     url: String,
     service: String,
     connection: Connection,
@@ -15,26 +15,26 @@ pub(crate) struct Wire {
 }
 
 /// Channels that are listened to.
-pub(crate) struct Subscribed(Connection);
+pub struct Subscribed(Connection);
 
 impl Wire {
-    pub(crate) fn to(url: &str, service: &str) -> Self {
+    pub fn to(url: &str, service: &str) -> Self {
         let (url, service) = (url.to_owned(), service.to_owned());
         let connection = connect(&url);
         Self { url, service, connection, requests: 0, database: String::new() }
     }
 
     /// Makes its requests in another database than 0.
-    pub(crate) fn use_channels_of(&mut self, database: i64) {
+    pub fn use_channels_of(&mut self, database: i64) {
         self.database = format!("@{database}");
     }
 
     /// A key or channel of the service.
-    pub(crate) fn name(&self, rest: &str) -> String {
+    pub fn name(&self, rest: &str) -> String {
         format!("{PREFIX}.{}{rest}", self.service)
     }
 
-    pub(crate) fn run<T: FromRedisValue>(&mut self, arguments: &[&[u8]]) -> T {
+    pub fn run<T: FromRedisValue>(&mut self, arguments: &[&[u8]]) -> T {
         let mut command = redis::Cmd::new();
         arguments.iter().for_each(|argument| {
             command.arg(*argument);
@@ -42,67 +42,67 @@ impl Wire {
         command.query(&mut self.connection).expect("a reply")
     }
 
-    pub(crate) fn get(&mut self, rest: &str) -> Option<String> {
+    pub fn get(&mut self, rest: &str) -> Option<String> {
         let key = self.name(rest);
         self.run(&[b"GET", key.as_bytes()])
     }
 
-    pub(crate) fn set(&mut self, rest: &str, value: &str) {
+    pub fn set(&mut self, rest: &str, value: &str) {
         let key = self.name(rest);
         self.run(&[b"SET", key.as_bytes(), value.as_bytes()])
     }
 
-    pub(crate) fn value(&mut self, keyword: &str) -> Option<String> {
+    pub fn value(&mut self, keyword: &str) -> Option<String> {
         self.get(&format!(".{keyword}"))
     }
 
     /// The value, if it is a number.
-    pub(crate) fn number(&mut self, keyword: &str) -> Option<i64> {
+    pub fn number(&mut self, keyword: &str) -> Option<i64> {
         self.value(keyword)?.parse().ok()
     }
 
-    pub(crate) fn status(&mut self, keyword: &str) -> Option<String> {
+    pub fn status(&mut self, keyword: &str) -> Option<String> {
         self.get(&format!(".{keyword}:status"))
     }
 
     /// For how many milliseconds the status stays; -1 is for ever.
-    pub(crate) fn remaining_status(&mut self, keyword: &str) -> i64 {
+    pub fn remaining_status(&mut self, keyword: &str) -> i64 {
         let key = self.name(&format!(".{keyword}:status"));
         self.run(&[b"PTTL", key.as_bytes()])
     }
 
-    pub(crate) fn error(&mut self, keyword: &str) -> Option<String> {
+    pub fn error(&mut self, keyword: &str) -> Option<String> {
         self.get(&format!(".{keyword}:error"))
     }
 
-    pub(crate) fn lease(&mut self) -> Option<String> {
+    pub fn lease(&mut self) -> Option<String> {
         self.get("~rc:lease")
     }
 
     /// When the keyword was set last.
-    pub(crate) fn time(&mut self, keyword: &str) -> Option<u64> {
+    pub fn time(&mut self, keyword: &str) -> Option<u64> {
         let times = self.name("~rc:times");
         self.run(&[b"HGET", times.as_bytes(), keyword.as_bytes()])
     }
 
-    pub(crate) fn is_registered(&mut self) -> bool {
+    pub fn is_registered(&mut self) -> bool {
         let (registry, service) = (format!("{PREFIX}.SERVICES_REGISTRY"), self.service.clone());
         self.run(&[b"SISMEMBER", registry.as_bytes(), service.as_bytes()])
     }
 
-    pub(crate) fn register(&mut self) {
+    pub fn register(&mut self) {
         let (registry, service) = (format!("{PREFIX}.SERVICES_REGISTRY"), self.service.clone());
         self.run(&[b"SADD", registry.as_bytes(), service.as_bytes()])
     }
 
     /// Writes as a client of Cauldron. Returns the number of receivers.
-    pub(crate) fn modify(&mut self, keyword: &str, value: &[u8]) -> usize {
+    pub fn modify(&mut self, keyword: &str, value: &[u8]) -> usize {
         let channel = self.name(&format!(".{keyword}"));
         self.run(&[b"PUBLISH", channel.as_bytes(), value])
     }
 
     /// How many dispatchers listen to requests.
-    pub(crate) fn listeners(&mut self) -> usize {
+    pub fn listeners(&mut self) -> usize {
         let channel = self.requests_channel();
         let (_, listeners): (String, usize) = self.run(&[b"PUBSUB", b"NUMSUB", channel.as_bytes()]);
         listeners
@@ -113,7 +113,7 @@ impl Wire {
     }
 
     /// Writes as a client that does not wait. Returns the id of the request.
-    pub(crate) fn ask(&mut self, keyword: &str, value: &[u8]) -> String {
+    pub fn ask(&mut self, keyword: &str, value: &[u8]) -> String {
         self.requests += 1;
         let id = format!("{}-{:p}", self.requests, self);
         let channel = self.requests_channel();
@@ -125,7 +125,7 @@ impl Wire {
     }
 
     /// What became of a request.
-    pub(crate) fn outcome(&mut self, id: &str) -> String {
+    pub fn outcome(&mut self, id: &str) -> String {
         let (list, patience) = (self.name(&format!("~rc:outcome:{id}")), PATIENCE.as_secs());
         let patience = patience.to_string();
         let outcome: Option<(String, String)> =
@@ -134,7 +134,7 @@ impl Wire {
     }
 
     /// What became of a write: the value, or `-` and why not.
-    pub(crate) fn write(&mut self, keyword: &str, value: impl AsRef<[u8]>) -> String {
+    pub fn write(&mut self, keyword: &str, value: impl AsRef<[u8]>) -> String {
         let id = self.ask(keyword, value.as_ref());
         let outcome = self.outcome(&id);
         match outcome.strip_prefix('+').and_then(|update| update.split_once(' ')) {
@@ -143,7 +143,7 @@ impl Wire {
         }
     }
 
-    pub(crate) fn listen(&self, channels: &[&str]) -> Subscribed {
+    pub fn listen(&self, channels: &[&str]) -> Subscribed {
         let mut connection = connect(&self.url);
         connection.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         for channel in channels {
@@ -155,7 +155,7 @@ impl Wire {
 
 impl Subscribed {
     /// The next channel and message.
-    pub(crate) fn next(&mut self) -> (String, String) {
+    pub fn next_message(&mut self) -> (String, String) {
         loop {
             let reply = self.0.recv_response().expect("a message");
             let message: Vec<String> = redis::from_redis_value(reply).expect("a message");

@@ -15,7 +15,7 @@ const KEYS: usize = 50;
 const KEYS_AT_A_TIME: usize = 20;
 
 /// Callers that run until they are stopped. Each is the only writer of its keys.
-pub(crate) struct Workload {
+pub struct Workload {
     name: String,
     slots: Vec<u16>,
     progress: Arc<Progress>,
@@ -31,7 +31,7 @@ struct Progress {
 
 impl Workload {
     /// Starts the callers of a workload whose name no other has.
-    pub(crate) fn start<C: Concurrent>(client: &C, name: &str) -> Self {
+    pub fn start<C: Concurrent>(client: &C, name: &str) -> Self {
         let progress = Arc::new(Progress::default());
         let callers: Vec<_> =
             (0..CALLERS).map(|number| Caller::new(client, name, number)).collect();
@@ -44,12 +44,12 @@ impl Workload {
     }
 
     /// Some slots in which the callers have keys.
-    pub(crate) fn some_slots(&self) -> impl Iterator<Item = u16> {
+    pub fn some_slots(&self) -> impl Iterator<Item = u16> {
         self.slots.iter().step_by(CALLERS * KEYS / 12).copied()
     }
 
     /// Waits until each caller has gone through all its keys from now on, without an error.
-    pub(crate) fn wait_for_a_round(&self) -> Outcome {
+    pub fn wait_for_a_round(&self) -> Outcome {
         let rounds = || self.progress.rounds.iter().map(|rounds| rounds.load(Ordering::Relaxed));
         let before: Vec<_> = rounds().collect();
         wait_for("a round without an error", || {
@@ -58,7 +58,7 @@ impl Workload {
     }
 
     /// Stops the callers and reads all that they wrote with `client`.
-    pub(crate) fn stop<C: Concurrent>(mut self, client: &C) -> Result<Report> {
+    pub fn stop<C: Concurrent>(mut self, client: &C) -> Result<Report> {
         self.progress.stopped.store(true, Ordering::Relaxed);
         let mut total = Report::default();
         for caller in self.callers.drain(..) {
@@ -222,10 +222,10 @@ impl<C: Concurrent> Caller<C> {
 
 /// A call that failed, about a key of `slot` or about several.
 #[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) what: String,
-    pub(crate) slot: Option<u16>,
-    pub(crate) applied: Applied,
+pub struct Failure {
+    pub what: String,
+    pub slot: Option<u16>,
+    pub applied: Applied,
 }
 
 impl Failure {
@@ -240,25 +240,25 @@ impl Failure {
 
 /// What the callers of a workload found. Displayed, it has all that is worth a line.
 #[derive(Default)]
-pub(crate) struct Report {
+pub struct Report {
     cells: Vec<Cell>,
-    pub(crate) failures: Vec<Failure>,
+    pub failures: Vec<Failure>,
 }
 
 impl Report {
-    pub(crate) fn doubled(&self) -> u64 {
+    pub fn doubled(&self) -> u64 {
         self.cells.iter().map(|cell| cell.doubled).sum()
     }
 
     /// How many acknowledged writes to keys outside of `slots` are lost.
-    pub(crate) fn lost_outside(&self, slots: &HashSet<u16>) -> u64 {
+    pub fn lost_outside(&self, slots: &HashSet<u16>) -> u64 {
         let outside = self.cells.iter().filter(|cell| !slots.contains(&cell.slot));
         outside.map(|cell| cell.lost).sum()
     }
 
     /// How often what was seen or acknowledged before was lost, for the key for which it was the
     /// most often.
-    pub(crate) fn most_losses(&self) -> u64 {
+    pub fn most_losses(&self) -> u64 {
         self.cells.iter().map(|cell| cell.losses).max().unwrap_or(0)
     }
 

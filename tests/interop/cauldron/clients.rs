@@ -7,10 +7,10 @@ use redis_collections::{LocalServer, Result};
 
 use super::{DOME, dome, wire, with_cauldron};
 use crate::peer::{PATIENCE, Peer, assert_done, raised, value};
-use crate::support::eventually;
-use crate::support::kinds::{Kind, SourceDown, ok};
-use crate::support::python::Python::{self, Bool, Float, Int, List, Str};
-use crate::support::servers::query;
+use support::eventually;
+use support::kinds::{Kind, SourceDown, ok};
+use support::python::Python::{self, Bool, Float, Int, List, Str};
+use support::servers::query;
 
 with_cauldron! {
     python_reads_values_and_types,

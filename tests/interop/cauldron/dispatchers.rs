@@ -9,9 +9,9 @@ use redis_collections::{Error, LocalServer};
 
 use super::{Cauldron, DOME, dome, wire, with_cauldron};
 use crate::peer::{PATIENCE, Peer, assert_done};
-use crate::support::eventually;
-use crate::support::kinds::{Kind, ok, settle};
-use crate::support::servers::query;
+use support::eventually;
+use support::kinds::{Kind, ok, settle};
+use support::servers::query;
 
 with_cauldron! {
     keywords_are_listed_with_their_types,

@@ -6,8 +6,8 @@ use redis_collections::{Error, LocalServer, Result};
 
 use super::{Cauldron, DOME, dome, wire, with_cauldron};
 use crate::peer::{Peer, raised};
-use crate::support::eventually;
-use crate::support::kinds::{Kind, ok};
+use support::eventually;
+use support::kinds::{Kind, ok};
 
 with_cauldron! {
     while_ours_serves_theirs_is_refused,

@@ -4,9 +4,9 @@ use redis_collections::LocalServer;
 use redis_collections::keyword::{Dispatcher, Keyword, Kind as Type};
 
 use super::{Cauldron, DOME, with_cauldron};
-use crate::support::eventually;
-use crate::support::kinds::{Kind, ok};
-use crate::support::wire::Wire;
+use support::eventually;
+use support::kinds::{Kind, ok};
+use support::wire::Wire;
 
 with_cauldron! { both_dispatchers_make_the_same_of_a_text }
 

@@ -4,11 +4,11 @@ use redis_collections::keyword::{Dispatcher, Keyword};
 use redis_collections::{Client, LocalServer};
 use serde_json::{Value, json};
 
-use crate::support::kinds::client;
-use crate::support::program::Said::{Failed, Out};
-use crate::support::program::texts;
-use crate::support::wire::Wire;
 use crate::{check, dome, objects, rckey};
+use support::kinds::client;
+use support::program::Said::{Failed, Out};
+use support::program::texts;
+use support::wire::Wire;
 
 #[test]
 fn services_are_listed_including_those_without_a_dispatcher() {

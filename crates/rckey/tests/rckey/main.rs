@@ -3,8 +3,6 @@
 mod listing;
 mod output;
 mod reading;
-#[path = "../../../../tests/support/mod.rs"]
-mod support;
 mod usage;
 mod watching;
 mod writing;

@@ -1,8 +1,8 @@
 //! Standard output that is full, or that its reader has closed.
 
-use crate::support::eventually;
-use crate::support::program::texts;
 use crate::{PROGRAM, dome, rckey};
+use support::eventually;
+use support::program::texts;
 
 #[test]
 #[cfg(target_os = "linux")]

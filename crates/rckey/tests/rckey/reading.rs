@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::support::kinds::SERVER;
-use crate::support::program::Said::{Failed, Out};
-use crate::support::program::texts;
-use crate::support::wire::Wire;
 use crate::{check, dome, objects, rckey};
+use support::kinds::SERVER;
+use support::program::Said::{Failed, Out};
+use support::program::texts;
+use support::wire::Wire;
 
 #[test]
 fn values_are_read_in_words_or_raw() {

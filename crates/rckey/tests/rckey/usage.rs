@@ -2,10 +2,10 @@
 
 use redis_collections::LocalServer;
 
-use crate::support::eventually;
-use crate::support::program::Said::Failed;
-use crate::support::program::texts;
 use crate::{check, dome, rckey};
+use support::eventually;
+use support::program::Said::Failed;
+use support::program::texts;
 
 #[test]
 fn a_request_that_was_sent_is_no_wrong_usage() {

@@ -9,11 +9,11 @@ use redis_collections::keyword::{Dispatcher, Keyword};
 use redis_collections::{Client, LocalServer};
 use serde_json::{Value, json};
 
-use crate::support::kinds::client;
-use crate::support::program::Said::Failed;
-use crate::support::servers::{PATIENCE, query};
-use crate::support::{send_signal, within};
 use crate::{PROGRAM, check, dome, rckey};
+use support::kinds::client;
+use support::program::Said::Failed;
+use support::servers::{PATIENCE, query};
+use support::{send_signal, within};
 
 /// The program that goes on until a signal, and the lines that it prints.
 struct Running {

@@ -6,11 +6,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use redis_collections::keyword::{Dispatcher, Keyword, Value as Set};
 use serde_json::json;
 
-use crate::support::eventually;
-use crate::support::kinds::client;
-use crate::support::program::Said::{Failed, Out};
-use crate::support::program::texts;
 use crate::{check, dome, objects, rckey};
+use support::eventually;
+use support::kinds::client;
+use support::program::Said::{Failed, Out};
+use support::program::texts;
 
 /// A service whose one keyword takes no value before something is sent.
 fn slow(service: &str) -> (Dispatcher, Sender<()>) {

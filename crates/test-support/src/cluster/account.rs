@@ -1,20 +1,20 @@
 //! What has happened in a cluster, for a test that fails: whether a failover was among it.
 
 use super::{Cluster, NODES};
-use crate::support::logs::{end_of, field, log_of};
-use crate::support::servers::Outcome;
+use crate::logs::{end_of, field, log_of};
+use crate::servers::Outcome;
 use std::{fmt::Write, thread};
 
 /// Which nodes were masters, with the epochs of their elections, and what nodes that were restarted
 /// had printed.
 #[derive(Default)]
-pub(crate) struct Memory {
+pub(super) struct Memory {
     roles: Vec<String>,
     logs: Vec<(usize, String)>,
 }
 
 /// Prints what has happened in a cluster if the test that holds it panics.
-pub(crate) struct Witness<'a>(pub(crate) &'a Cluster);
+pub struct Witness<'a>(pub &'a Cluster);
 
 impl Cluster {
     /// Takes the present roles for those that the test begins with.
@@ -30,13 +30,13 @@ impl Cluster {
 
     /// Whether no node was elected since the start: then none has lost what another one had
     /// acknowledged.
-    pub(crate) fn has_kept_its_roles(&self) -> Outcome<bool> {
+    pub fn has_kept_its_roles(&self) -> Outcome<bool> {
         Ok(self.roles()? == self.memory.roles)
     }
 
     /// Which nodes were masters and which are, how far replication is, and the ends of the nodes'
     /// logs.
-    pub(crate) fn account(&self) -> String {
+    pub fn account(&self) -> String {
         let mut account = String::new();
         let _ = match self.roles() {
             Ok(roles) if roles == self.memory.roles => {

@@ -1,7 +1,7 @@
 //! Makes one cluster of separate nodes.
 
 use super::{Cluster, MASTERS, NODES, SLOTS};
-use crate::support::servers::Outcome;
+use crate::servers::Outcome;
 
 /// Joins the nodes. Each is introduced to each, since they would take seconds to learn of each other.
 pub(super) fn create(cluster: &Cluster) -> Outcome {

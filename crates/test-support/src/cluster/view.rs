@@ -1,6 +1,6 @@
 //! What one node of a cluster knows of all nodes.
 
-use crate::support::servers::Outcome;
+use crate::servers::Outcome;
 use std::ops::RangeInclusive;
 
 #[derive(Debug, PartialEq)]
