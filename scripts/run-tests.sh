@@ -35,8 +35,9 @@ export RESULTS="$results"
 # shellcheck disable=SC2016
 {
     build --lib "$@"
-    # A test of a program is built without waiting for the program.
-    nice cargo build --bins "$@" || touch "$results/build_failed"
+    # A test of a program is built without waiting for the program. With examples, programs are built from the same
+    # packages and features as tests.
+    nice cargo build --bins --examples "$@" || touch "$results/build_failed"
     build "$@"
 } | programs | xargs -0 -P "$jobs" -n 2 sh -c '
     [ $# -eq 2 ] || exit 0

@@ -9,7 +9,7 @@ use redis_collections::{
     AsyncClient, Client, Error, LocalServer, RedisDict, RedisHashDict, RedisList, Wait,
 };
 use support::kinds::{SERVER, client, in_runtime};
-use support::proxy::{Direction, Proxy};
+use support::servers::proxy::{Direction, Proxy};
 use support::servers::query;
 use support::{IDLE, within_in_task};
 use tokio::task::JoinSet;

@@ -8,9 +8,9 @@ use redis_collections::{
     Applied, AsyncClient, Error, Event, LocalServer, RedisDict, RedisList, Wait,
 };
 use support::kinds::{SERVER, client, in_runtime};
-use support::proxy::{Direction, Proxy};
-use support::scripted::{Answer, Scripted};
+use support::servers::proxy::{Direction, Proxy};
 use support::servers::query;
+use support::servers::scripted::{Answer, Scripted};
 use support::{IDLE, eventually, within, within_in_task};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use redis_collections::{Applied, Client, Error, LocalServer, RedisDict, RedisList};
 use support::kinds::SERVER;
-use support::proxy::Proxy;
+use support::servers::proxy::Proxy;
 use support::{IDLE, Lines, ask, eventually, send_signal};
 
 const LIMIT: Duration = Duration::from_secs(2);

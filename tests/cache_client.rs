@@ -8,8 +8,9 @@ use redis_collections::{
     CacheClient, CachePolicy, Codec, Error, HashCacheClient, Loaded, LoadedMany, RedisDict,
     RedisHashDict, Ttl,
 };
+use support::contract::{contract, ok, settle};
 use support::eventually;
-use support::kinds::{Kind, SourceDown, contract, ok, plain, settle};
+use support::kinds::{Kind, SourceDown, plain};
 use support::servers::PATIENCE;
 
 contract! {

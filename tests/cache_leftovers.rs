@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use redis_collections::{CacheClient, CachePolicy, Codec, CodecError, Loaded, LocalServer};
 use support::concurrent::{Concurrent, on_threads_and_tasks};
+use support::contract::settle;
 use support::eventually;
-use support::kinds::{SourceDown, settle};
+use support::kinds::SourceDown;
 use support::leftovers::{tasks, threads};
 use support::servers::{Outcome, query};
 

@@ -8,7 +8,8 @@ use redis_collections::{
     CacheClient, CachePolicy, ChangeFormat, Error, Loaded, LoadedMany, NearCacheSettings,
     RedisDict, Ttl,
 };
-use support::kinds::{Kind, SourceDown, contract, enable_all_notifications, ok, plain, settle};
+use support::contract::{contract, ok, settle};
+use support::kinds::{Kind, SourceDown, enable_all_notifications, plain};
 use support::wait_until;
 
 contract! {

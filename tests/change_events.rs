@@ -11,11 +11,10 @@ use redis_collections::{
     Applied, ChangeFormat, Client, Codec, Deferred, Error, Json, LocalServer, Name, RedisDict,
     RedisHashDict, RedisList, RedisSet, Result,
 };
-use support::cluster::Cluster;
-use support::kinds::{
-    CLUSTER, Kind, SERVER, contract, contract_on_clusters, ok, ok_within, settle, sorted,
-};
+use support::contract::{contract, contract_on_clusters, ok, ok_within, settle, sorted};
+use support::kinds::{CLUSTER, Kind, SERVER};
 use support::maps::map_scenarios;
+use support::servers::cluster::Cluster;
 use support::servers::query;
 
 contract! {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use redis_collections::{
     AsyncClient, Client, Error, RedisDict, RedisHashDict, RedisList, RedisSet, Result,
 };
-use support::kinds::{CLUSTER, Kind, SERVER, contract_on_clusters, in_runtime, ok, settle};
+use support::contract::{contract_on_clusters, ok, settle};
+use support::kinds::{CLUSTER, Kind, SERVER, in_runtime};
 use support::servers::query;
 
 contract_on_clusters! {

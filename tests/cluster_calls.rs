@@ -5,11 +5,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redis_collections::{Applied, Error, RedisDict, RedisHashDict, RedisList, Result};
-use support::cluster::{Cluster, NODES};
 use support::concurrent::{
     Concurrent, on_cluster_to_break, on_shared_cluster, on_threads_and_tasks,
 };
-use support::kinds::{ok, settle};
+use support::contract::{ok, settle};
+use support::servers::cluster::{Cluster, NODES};
 use support::servers::{Outcome, query, wait_for};
 
 const A_SECOND: Duration = Duration::from_secs(1);

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use redis_collections::{Applied, Error, RedisDict, RedisList, Result};
-use support::cluster::Cluster;
 use support::concurrent::{Concurrent, on_shared_cluster, on_threads_and_tasks};
+use support::contract::settle;
 use support::eventually;
-use support::kinds::settle;
+use support::servers::cluster::Cluster;
 use support::servers::{Outcome, query};
 use support::workload::{Report, Workload};
 

@@ -6,10 +6,10 @@ use std::collections::HashSet;
 use redis_collections::{
     AsyncClient, Client, LocalServer, RedisDict, RedisHashDict, RedisSet, Scan,
 };
-use support::cluster::Cluster;
 use support::concurrent::{Concurrent, on_shared_cluster, on_threads_and_tasks};
-use support::kinds::ok;
+use support::contract::ok;
 use support::servers::Outcome;
+use support::servers::cluster::Cluster;
 
 on_threads_and_tasks! {
     all_values_of_a_dict_are_found_though_roles_are_exchanged,

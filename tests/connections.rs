@@ -7,8 +7,9 @@ use redis_collections::{
     AsyncClient, Client, ClientBuilder, Error, LocalServer, RedisDict, RedisHashDict, RedisList,
     Wait,
 };
-use support::kinds::{Kind, SERVER, ok};
-use support::proxy::Proxy;
+use support::contract::ok;
+use support::kinds::{Kind, SERVER};
+use support::servers::proxy::Proxy;
 use support::{ask, eventually};
 
 const SHORT: Duration = Duration::from_millis(500);
@@ -139,7 +140,7 @@ fn a_pool_in_full_use_is_an_error_after_the_checkout_timeout() {
     let client = builder.build().unwrap();
     let dict: RedisDict<u64, u64> = RedisDict::new(&client, "in-full-use");
     proxy.reset();
-    proxy.hold(support::proxy::Direction::Replies);
+    proxy.hold(support::servers::proxy::Direction::Replies);
     thread::scope(|scope| {
         let first = scope.spawn(|| dict.get(&1));
         assert!(eventually(|| proxy.round_trips() > 0), "the first call is under way");
@@ -185,7 +186,7 @@ fn the_users_own_pool_is_used_and_its_broken_connections_are_replaced() {
     dict.insert("a", "x").unwrap();
     assert_eq!(proxy.connections(), 1, "no other connection was made");
 
-    proxy.hold(support::proxy::Direction::Replies);
+    proxy.hold(support::servers::proxy::Direction::Replies);
     let error = dict.insert("a", "y").unwrap_err();
     assert!(error.is_timeout() && error.may_have_been_applied(), "{error}");
     proxy.release();

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 use redis_collections::{
     Applied, Client, Codec, Error, Json, LocalServer, Name, RedisDict, RedisList, Ttl,
 };
-use support::kinds::{Kind, contract, ok, plain, settle, sorted};
+use support::contract::{contract, ok, settle, sorted};
+use support::kinds::{Kind, plain};
 use support::maps::map_scenarios;
 
 contract! {

@@ -6,10 +6,8 @@ use redis_collections::{
     ChangeFormat, Client, Event, LocalServer, NearCacheSettings, RedisDict, RedisHashDict,
     RedisList, RedisSet,
 };
-use support::kinds::{
-    Kind, contract, enable_all_notifications, ok, ok_within, on_both_kinds,
-    server_without_notifications,
-};
+use support::contract::{contract, ok, ok_within, on_both_kinds};
+use support::kinds::{Kind, enable_all_notifications, server_without_notifications};
 use support::servers::query;
 
 contract! {

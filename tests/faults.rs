@@ -13,8 +13,9 @@ use redis_collections::{
     LocalServer, NearCacheSettings, OnDisconnect, QueueSettings, RedisDict, RedisHashDict,
     RedisList, RedisSet, Wait, WorkQueue,
 };
-use support::kinds::{Kind, SERVER, client, in_runtime, ok, ok_within, on_both_kinds, settle};
-use support::proxy::{Direction, Proxy};
+use support::contract::{ok, ok_within, on_both_kinds, settle};
+use support::kinds::{Kind, SERVER, client, in_runtime};
+use support::servers::proxy::{Direction, Proxy};
 use support::{IDLE, ask, eventually, send_signal, wait_until};
 
 const SHORT: Duration = Duration::from_millis(700);

@@ -8,7 +8,8 @@ use redis_collections::{
     Loaded, LocalServer, NearCacheSettings, RedisDict, RedisHashDict, RedisList, RedisSet, Ttl,
     WorkQueue,
 };
-use support::kinds::{Kind, SourceDown, ok, on_both_kinds, settle};
+use support::contract::{ok, on_both_kinds, settle};
+use support::kinds::{Kind, SourceDown};
 use support::servers::query;
 
 on_both_kinds!(

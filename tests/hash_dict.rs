@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use redis_collections::{Applied, Codec, Error, Json, Name, RedisHashDict, RedisList, Ttl};
-use support::kinds::{Kind, contract, ok, settle, sorted};
+use support::contract::{contract, ok, settle, sorted};
+use support::kinds::Kind;
 use support::maps::map_scenarios;
 
 contract! {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis_collections::LocalServer;
 use redis_collections::keyword::{self, Dispatcher, Keyword, Service};
 use support::concurrent::{Concurrent, on_threads_and_tasks};
-use support::kinds::settle;
+use support::contract::settle;
 use support::leftovers::{tasks, threads};
 use support::patient::Patient;
 use support::servers::{Outcome, query};

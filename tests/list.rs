@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use redis_collections::{Error, RedisDict, RedisList, RedisSet, Wait};
-use support::kinds::{Kind, contract, ok, settle, sorted};
+use support::contract::{contract, ok, settle, sorted};
+use support::kinds::Kind;
 
 contract! {
     items_come_out_in_the_order_of_a_queue,

@@ -9,8 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redis_collections::{Error, RedisDict, RedisList};
-use support::kinds::{Kind, SERVER, client, ok, on_both_kinds, settle};
-use support::proxy::{Direction, Proxy};
+use support::contract::{ok, on_both_kinds, settle};
+use support::kinds::{Kind, SERVER, client};
+use support::servers::proxy::{Direction, Proxy};
 
 on_both_kinds! {
     a_read_is_sent_twice_at_most,

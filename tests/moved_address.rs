@@ -7,7 +7,7 @@ use redis_collections::{
     AsyncClient, CachePolicy, ChangeFormat, Client, Event, LocalServer, NearCacheSettings,
     RedisDict, RedisList, WorkQueue,
 };
-use support::proxy::Proxy;
+use support::servers::proxy::Proxy;
 use support::servers::query;
 use support::{ask, eventually};
 

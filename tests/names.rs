@@ -6,7 +6,8 @@ use redis_collections::{
     Applied, CacheClient, CachePolicy, ChangeFormat, Error, Event, HashCacheClient, Loaded,
     NearCacheSettings, RedisDict, RedisHashDict, RedisList, RedisSet, Result, WorkQueue,
 };
-use support::kinds::{Kind, contract, enable_all_notifications, ok, ok_within, settle, sorted};
+use support::contract::{contract, ok, ok_within, settle, sorted};
+use support::kinds::{Kind, enable_all_notifications};
 
 contract! {
     a_queue_named_like_a_part_of_another_is_one_of_its_own,

@@ -8,8 +8,9 @@ use redis_collections::{
     AsyncClient, CachedDict, CachedHashDict, ChangeFormat, Client, Error, Json, LocalServer,
     NearCacheSettings, RedisDict, RedisHashDict,
 };
-use support::kinds::{Kind, contract, enable_all_notifications, ok, settle};
-use support::proxy::{Direction, Proxy};
+use support::contract::{contract, ok, settle};
+use support::kinds::{Kind, enable_all_notifications};
+use support::servers::proxy::{Direction, Proxy};
 use support::servers::query;
 use support::{LATE, eventually, wait_until};
 

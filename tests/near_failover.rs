@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use redis_collections::{CachedDict, Client, RedisDict, RedisHashDict};
-use support::cluster::{Cluster, SLOTS};
 use support::concurrent::{Concurrent, on_shared_cluster, on_threads_and_tasks};
+use support::contract::settle;
 use support::eventually;
-use support::kinds::settle;
-use support::sentinel::Sentinels;
+use support::servers::cluster::{Cluster, SLOTS};
+use support::servers::sentinel::Sentinels;
 use support::servers::{Outcome, PATIENCE, query, wait_for};
 use support::staleness::{BOUND, MARGIN, Watch, Watches, Way, opened};
 use support::within;

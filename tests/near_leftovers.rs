@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis_collections::{LocalServer, RedisDict};
 use support::concurrent::{Concurrent, on_threads_and_tasks};
-use support::kinds::settle;
+use support::contract::settle;
 use support::leftovers::{tasks, threads};
 use support::servers::{Outcome, query};
 use support::staleness::{Way, opened};

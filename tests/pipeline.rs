@@ -8,8 +8,9 @@ use redis_collections::{
     Applied, Client, Command, Deferred, Error, LocalServer, RedisDict, RedisHashDict, RedisList,
     RedisSet, Result, Ttl,
 };
-use support::kinds::{CLUSTER, Kind, SERVER, client, contract, ok, ok_within, on_both_kinds};
-use support::proxy::{Direction, Proxy};
+use support::contract::{contract, ok, ok_within, on_both_kinds};
+use support::kinds::{CLUSTER, Kind, SERVER, client};
+use support::servers::proxy::{Direction, Proxy};
 
 contract! {
     a_pipeline_gives_each_command_its_own_result,

@@ -6,10 +6,8 @@ use std::{
     io::ErrorKind,
     time::{Duration, Instant},
 };
-use support::{
-    Lines, ask, eventually,
-    proxy::{Direction, Proxy},
-};
+use support::servers::proxy::{Direction, Proxy};
+use support::{Lines, ask, eventually};
 
 type Outcome = Result<(), Box<dyn Error>>;
 

@@ -10,8 +10,8 @@ use redis_collections::{
     RedisHashDict, RedisSet, WorkQueue,
 };
 use support::concurrent::{Concurrent, on_shared_cluster, on_threads_and_tasks};
-use support::kinds::ok;
-use support::proxy::Proxy;
+use support::contract::ok;
+use support::servers::proxy::Proxy;
 use support::servers::{Outcome, query, run};
 
 on_threads_and_tasks! {

@@ -8,7 +8,7 @@ use redis_collections::{
     NearCacheSettings, RedisDict, RedisHashDict, RedisList, RedisSet,
 };
 use support::kinds::SERVER;
-use support::proxy::Proxy;
+use support::servers::proxy::Proxy;
 
 /// A client whose round trips are counted.
 struct Counted {

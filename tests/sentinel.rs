@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use redis_collections::{
     ClientBuilder, Error, LocalServer, RedisDict, RedisHashDict, RedisList, RedisSet, Result,
 };
+use support::contract::{ok, ok_within, on_both_kinds, settle, sorted};
 use support::counters::Counters;
-use support::kinds::{Kind, ok, ok_within, on_both_kinds, settle, sorted};
-use support::sentinel::Sentinels;
+use support::kinds::Kind;
+use support::servers::sentinel::Sentinels;
 use support::servers::{PATIENCE, free_port, query, wait_for};
 use support::within;
 

@@ -11,13 +11,11 @@ use std::{
     sync::{Arc, LazyLock},
     time::Instant,
 };
-use support::{
-    ask,
-    cluster::{Cluster, MASTERS, NODES, SLOTS},
-    sentinel::Sentinels,
-    servers::query,
-    tls::{Authority, Identity, TlsServer},
-};
+use support::ask;
+use support::servers::cluster::{Cluster, MASTERS, NODES, SLOTS};
+use support::servers::query;
+use support::servers::sentinel::Sentinels;
+use support::servers::tls::{Authority, Identity, TlsServer};
 
 type Outcome = Result<(), Box<dyn Error>>;
 

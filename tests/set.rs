@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use redis_collections::{Error, Pickle, RedisList, RedisSet};
-use support::kinds::{Kind, contract, ok, settle, sorted};
+use support::contract::{contract, ok, settle, sorted};
+use support::kinds::Kind;
 
 contract! {
     members_are_added_found_and_removed,

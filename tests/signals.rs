@@ -16,7 +16,7 @@ use redis_collections::{
 };
 use support::kinds::SERVER;
 use support::program::build_library;
-use support::proxy::{Direction, Proxy};
+use support::servers::proxy::{Direction, Proxy};
 use support::{eventually, send_signal};
 
 /// How many things arrive by each way.

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use redis_collections::{Applied, ClientBuilder, Error, RedisDict, RedisHashDict, RedisList};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use support::contract::{ok, on_both_kinds, settle, sorted};
 use support::eventually;
-use support::kinds::{Kind, ok, on_both_kinds, settle, sorted};
+use support::kinds::Kind;
 use support::servers::query;
-use support::tls::{Authority, Identity, TlsServer};
+use support::servers::tls::{Authority, Identity, TlsServer};
 
 const SHORT: Duration = Duration::from_millis(500);
 const LONG: Duration = Duration::from_secs(30);

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use redis_collections::{
     Consumer, Error, Job, QueueSettings, QueueStats, RedisHashDict, RedisList, WorkQueue,
 };
-use support::kinds::{CLUSTER, Kind, SERVER, contract, contract_on_clusters, ok, settle};
+use support::contract::{contract, contract_on_clusters, ok, settle};
+use support::kinds::{CLUSTER, Kind, SERVER};
 use support::servers::is_blocked;
 use support::{BETWEEN_LOOKS, LATE, wait_until, within};
 

@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use redis_collections::keyword::{self, Dispatcher, Keyword};
 use redis_collections::{AsyncClient, Client, QueueSettings, WorkQueue};
-use support::kinds::{Kind, SERVER, ok};
+use support::contract::ok;
+use support::kinds::{Kind, SERVER};
 use support::program::build_library;
 
 /// Runs the test below in processes of their own, each with a clock that can be stepped.

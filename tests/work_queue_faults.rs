@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use redis_collections::{
     AsyncClient, Client, Consumer, Error, Job, LocalServer, QueueSettings, StopHandle, WorkQueue,
 };
-use support::kinds::{Kind, SERVER, client, in_runtime, ok, on_both_kinds};
-use support::proxy::{Direction, Proxy};
+use support::contract::{ok, on_both_kinds};
+use support::kinds::{Kind, SERVER, client, in_runtime};
 use support::servers::is_blocked;
+use support::servers::proxy::{Direction, Proxy};
 use support::{BETWEEN_LOOKS, LATE, wait_until, within, within_in_task};
 
 on_both_kinds! {

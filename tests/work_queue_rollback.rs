@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redis_collections::{Client, Consumer, Error, Job, LocalServer, QueueSettings, WorkQueue};
-use support::kinds::{Kind, ok, on_both_kinds};
+use support::contract::{ok, on_both_kinds};
+use support::kinds::Kind;
 use support::{LATE, eventually};
 
 on_both_kinds! {

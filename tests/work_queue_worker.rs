@@ -11,8 +11,9 @@ use redis_collections::{
     StopHandle, WorkQueue,
 };
 use serde::{Deserialize, Deserializer};
-use support::kinds::{Kind, SERVER, client, in_runtime, ok, on_both_kinds};
-use support::proxy::Proxy;
+use support::contract::{ok, on_both_kinds};
+use support::kinds::{Kind, SERVER, client, in_runtime};
+use support::servers::proxy::Proxy;
 use support::{LATE, within};
 
 on_both_kinds! {

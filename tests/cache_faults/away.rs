@@ -8,7 +8,7 @@ use super::source::{Cache, Loads, Source, call, get, peek, start};
 use super::{all_expire, keys, minute};
 use support::concurrent::on_threads_and_tasks;
 use support::eventually;
-use support::proxy::{Direction, Proxy};
+use support::servers::proxy::{Direction, Proxy};
 use support::servers::{Outcome, free_port, query};
 
 on_threads_and_tasks![

@@ -6,7 +6,7 @@ use super::source::{Loads, Source, call, get, peek, start};
 use super::{keys, minute};
 use support::concurrent::on_threads_and_tasks;
 use support::eventually;
-use support::proxy::{Direction, Proxy};
+use support::servers::proxy::{Direction, Proxy};
 use support::servers::{Outcome, query};
 
 on_threads_and_tasks![

@@ -6,7 +6,8 @@ use redis_collections::{LocalServer, Pickle, PyJson, RedisDict, RedisHashDict, T
 
 use crate::peer::{Peer, start, value};
 use crate::values::text;
-use support::kinds::{Kind, ok, on_both_kinds};
+use support::contract::{ok, on_both_kinds};
+use support::kinds::Kind;
 use support::python::Python::{self, Bytes, Dict, Int, List, None, Tuple};
 
 /// What the library makes of the name `Student` and the identity 12.

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::cache::{cache as python, hit};
 use crate::peer::start;
 use crate::values::text;
-use support::kinds::{Kind, ok, on_both_kinds, settle};
+use support::contract::{ok, on_both_kinds, settle};
+use support::kinds::Kind;
 use support::python::Python::{self, Bytes, Dict, Int, None as Null, Tuple};
 
 const HOUR: Duration = Duration::from_secs(3600);

@@ -6,7 +6,8 @@ use redis_collections::{
 
 use crate::peer::{Peer, raised, start, value};
 use crate::values::text;
-use support::kinds::{Kind, ok, on_both_kinds};
+use support::contract::{ok, on_both_kinds};
+use support::kinds::Kind;
 use support::servers::{query, run};
 
 on_both_kinds!(names_are_those_that_python_makes);

@@ -12,8 +12,9 @@ use redis_collections::{
 use crate::cache::{cache as python, hit};
 use crate::peer::{PATIENCE, Peer, start, value};
 use crate::values::text;
+use support::contract::{ok, on_both_kinds};
 use support::eventually;
-use support::kinds::{Kind, ok, on_both_kinds};
+use support::kinds::Kind;
 use support::servers::{query, run};
 
 const KEY: &str = "000STUDENT#0000000012";

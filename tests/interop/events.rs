@@ -4,8 +4,9 @@ use redis_collections::{ChangeFormat, Client, Event, LocalServer, MessagePack, P
 use serde_json::json;
 
 use crate::peer::{PATIENCE, Peer, assert_done, start};
+use support::contract::{ok, on_both_kinds};
+use support::kinds::Kind;
 use support::kinds::server_without_notifications;
-use support::kinds::{Kind, ok, on_both_kinds};
 use support::servers::run;
 
 /// Closes the subscription.

@@ -6,8 +6,9 @@ use redis_collections::{
 use serde_json::json;
 
 use crate::peer::{Peer, assert_done, start};
+use support::contract::{ok, on_both_kinds};
+use support::kinds::Kind;
 use support::kinds::server_without_notifications;
-use support::kinds::{Kind, ok, on_both_kinds};
 use support::{LATE, wait_until};
 
 on_both_kinds!(

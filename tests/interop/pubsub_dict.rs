@@ -4,7 +4,8 @@ use redis_collections::{MessagePack, RedisDict};
 
 use crate::peer::{Peer, assert_done, raised, start, value};
 use crate::values::{beyond_json, common, entries, in_order, key, keys, text};
-use support::kinds::{Kind, ok, on_both_kinds, sorted};
+use support::contract::{ok, on_both_kinds, sorted};
+use support::kinds::Kind;
 use support::python::Python::{self, Bool, Bytes, Dict, Int, List, Str};
 
 on_both_kinds!(

@@ -6,7 +6,8 @@ use redis_collections::{PyDict, RedisDict};
 
 use crate::peer::{Peer, assert_done, raised, start, value};
 use crate::values::{beyond_json, common, entries, in_order, key, keys, text};
-use support::kinds::{Kind, ok, on_both_kinds, settle, sorted};
+use support::contract::{ok, on_both_kinds, settle, sorted};
+use support::kinds::Kind;
 use support::python::Python::{self, Bool, Dict, Int, List, Set, Str};
 
 /// Keys that mean something to `SCAN`, to the shell, or to no program.

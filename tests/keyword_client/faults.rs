@@ -9,9 +9,10 @@ use redis_collections::keyword::{self, Dispatcher, Keyword, Status};
 use redis_collections::{Applied, AsyncClient, Client, Error, LocalServer};
 
 use crate::{Watching, delivered, serve, update};
+use support::contract::{ok, on_both_kinds, settle};
 use support::eventually;
-use support::kinds::{Kind, RUNTIME, ok, on_both_kinds, server_without_notifications, settle};
-use support::proxy::{Direction, Proxy};
+use support::kinds::{Kind, RUNTIME, server_without_notifications};
+use support::servers::proxy::{Direction, Proxy};
 use support::servers::{PATIENCE, query};
 use support::wire::Wire;
 

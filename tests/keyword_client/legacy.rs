@@ -8,10 +8,8 @@ use redis_collections::keyword::{self, Kind as Type, Service, Status};
 use redis_collections::{Applied, Error, LocalServer};
 
 use crate::{Watching, delivered, update};
-use support::kinds::{
-    Kind, SERVER, contract_on_servers, enable_all_notifications, ok, on_both_kinds, plain,
-    server_without_notifications, settle,
-};
+use support::contract::{contract_on_servers, ok, on_both_kinds, settle};
+use support::kinds::{Kind, SERVER, enable_all_notifications, plain, server_without_notifications};
 use support::servers::{PATIENCE, query};
 use support::wire::Wire;
 

@@ -15,7 +15,8 @@ use std::sync::{Arc, Mutex};
 
 use redis_collections::keyword::{self, Dispatcher, Keyword, Monitor, Reading, Service};
 use redis_collections::{AsyncClient, Client, HandlerResult, Result};
-use support::kinds::{Kind, SERVER, ok, plain};
+use support::contract::ok;
+use support::kinds::{Kind, SERVER, plain};
 use support::servers::PATIENCE;
 use support::wire::Wire;
 

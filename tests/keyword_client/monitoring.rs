@@ -8,8 +8,9 @@ use redis_collections::keyword::{self, Keyword, Kind as Type, Reading, Value};
 use redis_collections::{Applied, Error};
 
 use crate::{Watching, delivered, parts, serve, update};
+use support::contract::{contract_on_servers, ok, settle};
 use support::eventually;
-use support::kinds::{SERVER, contract_on_servers, enable_all_notifications, ok, settle};
+use support::kinds::{SERVER, enable_all_notifications};
 use support::servers::PATIENCE;
 
 contract_on_servers! {

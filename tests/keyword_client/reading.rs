@@ -11,8 +11,9 @@ use redis_collections::keyword::KeywordError::{Refused, UnknownKeyword};
 use redis_collections::keyword::{self, Access, Dispatcher, Keyword, Kind as Type, Status, Value};
 
 use crate::{parts, serve};
+use support::contract::{contract_on_clusters, contract_on_servers, ok, settle};
 use support::eventually;
-use support::kinds::{Kind, contract_on_clusters, contract_on_servers, ok, settle};
+use support::kinds::Kind;
 use support::servers::PATIENCE;
 
 contract_on_servers! {

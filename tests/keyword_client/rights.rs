@@ -7,9 +7,10 @@ use redis_collections::keyword::{self, Keyword, Service, Status};
 use redis_collections::{Error, LocalServer, Result};
 
 use crate::{Watching, delivered, serve, update};
+use support::contract::{ok, on_both_kinds, settle};
 use support::eventually;
-use support::kinds::{Kind, ok, on_both_kinds, settle};
-use support::proxy::Proxy;
+use support::kinds::Kind;
+use support::servers::proxy::Proxy;
 use support::servers::{PATIENCE, query, run};
 use support::wire::Wire;
 

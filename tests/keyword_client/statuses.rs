@@ -7,10 +7,8 @@ use std::time::Duration;
 use redis_collections::keyword::{Keyword, Reading, Status};
 
 use crate::{Watching, parts, serve};
-use support::kinds::{
-    Kind, contract_on_servers, enable_all_notifications, ok, on_both_kinds,
-    server_without_notifications, settle,
-};
+use support::contract::{contract_on_servers, ok, on_both_kinds, settle};
+use support::kinds::{Kind, enable_all_notifications, server_without_notifications};
 use support::servers::PATIENCE;
 use support::wire::Wire;
 

@@ -9,8 +9,9 @@ use redis_collections::keyword::{self, Keyword, Status, Value};
 use redis_collections::{Applied, Error};
 
 use crate::{parts, serve};
+use support::contract::{contract_on_servers, ok, settle};
 use support::eventually;
-use support::kinds::{Kind, SERVER, SourceDown, contract_on_servers, ok, settle};
+use support::kinds::{Kind, SERVER, SourceDown};
 use support::servers::PATIENCE;
 
 contract_on_servers! {

@@ -9,9 +9,9 @@ use redis_collections::keyword::{Dispatcher, Keyword, Value};
 use redis_collections::{Error, LocalServer};
 
 use crate::{Calls, Gate, Patient, superstitious};
+use support::contract::{ok, on_both_kinds, settle};
 use support::eventually;
-use support::kinds::{ok, on_both_kinds, settle};
-use support::proxy::{Direction, Proxy};
+use support::servers::proxy::{Direction, Proxy};
 use support::servers::query;
 use support::wire::Wire;
 

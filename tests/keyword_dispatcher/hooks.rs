@@ -8,8 +8,9 @@ use redis_collections::keyword::{Change, Dispatcher, Keyword, Value};
 use redis_collections::{Error, HandlerResult};
 
 use crate::{Calls, Gate, Patient, wire};
+use support::contract::{contract_on_servers, ok, settle};
 use support::eventually;
-use support::kinds::{Kind, SourceDown, client, contract_on_servers, ok, settle};
+use support::kinds::{Kind, SourceDown, client};
 
 contract_on_servers! {
     a_hook_that_hangs_blocks_only_its_own_keyword,

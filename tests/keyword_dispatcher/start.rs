@@ -10,9 +10,8 @@ use redis_collections::{AsyncClient, Error, LocalServer};
 use tokio::runtime::Builder;
 
 use crate::wire;
-use support::kinds::{
-    Kind, SERVER, contract_on_clusters, contract_on_servers, ok, on_both_kinds, settle,
-};
+use support::contract::{contract_on_clusters, contract_on_servers, ok, on_both_kinds, settle};
+use support::kinds::{Kind, SERVER};
 use support::servers::{PATIENCE, query};
 use support::wire::Wire;
 

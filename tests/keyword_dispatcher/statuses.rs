@@ -9,7 +9,8 @@ use redis_collections::keyword::KeywordError::Refused;
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
 
 use crate::{Calls, Gate, Patient, superstitious, wire};
-use support::kinds::{Kind, SourceDown, contract_on_servers, ok, settle};
+use support::contract::{contract_on_servers, ok, settle};
+use support::kinds::{Kind, SourceDown};
 
 contract_on_servers! {
     readings_do_not_end_a_write,

@@ -7,8 +7,9 @@ use redis_collections::keyword::KeywordError::{Refused, UnknownKeyword};
 use redis_collections::keyword::{Dispatcher, Keyword, Value};
 
 use crate::{Calls, superstitious, wire};
+use support::contract::{contract_on_servers, ok, settle};
 use support::eventually;
-use support::kinds::{Kind, SERVER, contract_on_servers, ok, settle};
+use support::kinds::{Kind, SERVER};
 use support::wire::Wire;
 
 contract_on_servers! {

@@ -11,8 +11,9 @@ use redis_collections::keyword::{Keyword, Value};
 use redis_collections::{Applied, Error, LocalServer};
 
 use crate::{connect, dome, serve, serve_patiently};
+use support::contract::on_both_kinds;
 use support::eventually;
-use support::kinds::{Kind, on_both_kinds};
+use support::kinds::Kind;
 use support::servers::{PATIENCE, query};
 
 on_both_kinds! {

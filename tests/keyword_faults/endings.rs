@@ -10,9 +10,10 @@ use redis_collections::{Applied, AsyncClient, Error, LocalServer};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{Patient, connect, dome, serve_patiently, write};
+use support::contract::{ok, on_both_kinds, settle};
 use support::eventually;
-use support::kinds::{Kind, ok, on_both_kinds, settle};
-use support::proxy::{Direction, Proxy};
+use support::kinds::Kind;
+use support::servers::proxy::{Direction, Proxy};
 use support::servers::{PATIENCE, query};
 use support::wire::Wire;
 

@@ -7,8 +7,9 @@ use redis_collections::keyword::{Dispatcher, Keyword, Reading, Value};
 use redis_collections::{Error, LocalServer};
 
 use crate::{Patient, connect, dome, serve, serve_patiently};
+use support::contract::{ok, on_both_kinds, settle};
 use support::eventually;
-use support::kinds::{Kind, ok, on_both_kinds, settle};
+use support::kinds::Kind;
 use support::servers::{NEVER_BUSY, PATIENCE, query};
 use support::wire::Wire;
 

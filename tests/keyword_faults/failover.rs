@@ -5,10 +5,11 @@ use std::time::Instant;
 use redis_collections::keyword::Keyword;
 
 use crate::{dome, serve};
+use support::contract::{ok, on_both_kinds, settle};
 use support::eventually;
-use support::kinds::{Kind, ok, on_both_kinds, settle};
-use support::sentinel::Sentinels;
+use support::kinds::Kind;
 use support::servers::PATIENCE;
+use support::servers::sentinel::Sentinels;
 use support::wire::Wire;
 
 on_both_kinds! { a_service_moves_to_the_new_master }

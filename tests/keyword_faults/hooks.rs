@@ -9,9 +9,10 @@ use redis_collections::keyword::{Dispatcher, Keyword, Value};
 use redis_collections::{Applied, AsyncClient, Client, Error, HandlerResult, LocalServer};
 
 use crate::{LEASE, connect, dome, serve};
+use support::contract::{ok, on_both_kinds, settle};
 use support::eventually;
-use support::kinds::{Kind, RUNTIME, SourceDown, ok, on_both_kinds, settle};
-use support::proxy::{Direction, Proxy};
+use support::kinds::{Kind, RUNTIME, SourceDown};
+use support::servers::proxy::{Direction, Proxy};
 use support::wire::Wire;
 
 on_both_kinds! {

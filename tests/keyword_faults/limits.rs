@@ -7,7 +7,8 @@ use redis_collections::keyword::{Dispatcher, Keyword, Status};
 use redis_collections::{Applied, Client, Error, LocalServer};
 
 use crate::{connect, dome, serve};
-use support::kinds::{Kind, ok, on_both_kinds, settle};
+use support::contract::{ok, on_both_kinds, settle};
+use support::kinds::Kind;
 use support::servers::{PATIENCE, query, run, wait_for};
 use support::wire::Wire;
 

@@ -11,7 +11,8 @@ use redis_collections::keyword::{Keyword, Status};
 use redis_collections::{Applied, Error, LocalServer};
 
 use crate::{Patient, connect, dome, serve, write};
-use support::kinds::{Kind, ok, on_both_kinds, settle};
+use support::contract::{ok, on_both_kinds, settle};
+use support::kinds::Kind;
 use support::servers::{PATIENCE, query, run};
 use support::wire::Wire;
 use support::{eventually, send_signal};

@@ -8,9 +8,10 @@ use redis_collections::keyword::{Keyword, Status};
 use redis_collections::{Applied, Error, LocalServer};
 
 use crate::{Patient, connect, dome, serve, write};
-use support::kinds::{Kind, ok, on_both_kinds, settle};
-use support::proxy::Proxy;
+use support::contract::{ok, on_both_kinds, settle};
+use support::kinds::Kind;
 use support::servers::PATIENCE;
+use support::servers::proxy::Proxy;
 use support::wire::Wire;
 use support::{eventually, within};
 

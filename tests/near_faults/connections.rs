@@ -5,7 +5,7 @@ use redis::cmd;
 use super::Fixture;
 use support::concurrent::{Concurrent, on_threads_and_tasks};
 use support::eventually;
-use support::proxy::Direction;
+use support::servers::proxy::Direction;
 use support::servers::{Outcome, query, run};
 
 on_threads_and_tasks![

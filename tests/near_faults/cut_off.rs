@@ -7,10 +7,10 @@ use redis_collections::{
 };
 
 use support::concurrent::{Concurrent, on_threads_and_tasks};
+use support::contract::settle;
 use support::eventually;
-use support::kinds::settle;
-use support::proxy::Proxy;
 use support::servers::Outcome;
+use support::servers::proxy::Proxy;
 use support::staleness::{BOUND, Watch, Way, opened};
 
 on_threads_and_tasks![

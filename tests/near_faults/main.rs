@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use redis_collections::{Client, LocalServer};
 use support::concurrent::Concurrent;
-use support::proxy::Proxy;
 use support::servers::Outcome;
+use support::servers::proxy::Proxy;
 use support::staleness::Watches;
 
 /// How long a server that hangs is waited for.

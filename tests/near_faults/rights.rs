@@ -6,8 +6,8 @@ use redis::cmd;
 use redis_collections::{ChangeFormat, Client, LocalServer, NearCacheSettings, RedisDict};
 
 use support::concurrent::{Concurrent, on_threads_and_tasks};
+use support::contract::settle;
 use support::eventually;
-use support::kinds::settle;
 use support::servers::{Outcome, query, run};
 use support::staleness::{BOUND, MARGIN, Watch, Way, opened};
 

@@ -6,7 +6,7 @@ use redis_collections::{Client, LocalServer, RedisDict};
 
 use super::Fixture;
 use support::concurrent::{Concurrent, on_threads_and_tasks};
-use support::kinds::settle;
+use support::contract::settle;
 use support::servers::{Outcome, query};
 use support::staleness::{MARGIN, Way, opened};
 use support::{eventually, send_signal};

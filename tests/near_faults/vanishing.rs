@@ -8,8 +8,8 @@ use redis_collections::{
 };
 
 use support::concurrent::{Concurrent, on_threads_and_tasks};
+use support::contract::settle;
 use support::eventually;
-use support::kinds::settle;
 use support::servers::{Outcome, query};
 use support::staleness::{MARGIN, Way, opened};
 

@@ -10,8 +10,9 @@ use redis_collections::{
     CachedDict, ChangeFormat, Event, LocalServer, NearCacheSettings, RedisDict, RedisHashDict,
     RedisList, RedisSet,
 };
+use support::contract::{ok, on_both_kinds, settle};
 use support::eventually;
-use support::kinds::{Kind, ok, on_both_kinds, settle};
+use support::kinds::Kind;
 use support::servers::{PATIENCE, query, run};
 use support::warnings::{collect_warnings, warnings_with};
 

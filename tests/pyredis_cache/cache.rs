@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use redis_collections::{CacheClient, CachePolicy, Codec, HashCacheClient, Loaded, Result};
 use serde_json::Value as Case;
 
-use support::kinds::{Kind, settle};
+use support::contract::settle;
+use support::kinds::Kind;
 use support::python::Python;
 
 /// A cache of either kind, at the ids of a case, with a source that remembers how it was asked.

@@ -10,7 +10,8 @@ use redis_collections::{
     CacheClient, CachePolicy, Codec, CodecError, Error, Loaded, LocalServer, Pickle, PyJson,
 };
 use serde_json::Value as Case;
-use support::kinds::{Kind, ok, on_both_kinds};
+use support::contract::{ok, on_both_kinds};
+use support::kinds::Kind;
 use support::python::Python;
 use support::servers::query;
 

@@ -12,7 +12,7 @@ use super::records::{Event, Record, count};
 use super::servers::Servers;
 use super::terms::{ITEMS, Mode, POSTS, PRODUCERS, QUEUE, Work, queue};
 use support::program::build_library;
-use support::proxy::Proxy;
+use support::servers::proxy::Proxy;
 use support::servers::{Outcome, query};
 
 pub(crate) struct Crew {

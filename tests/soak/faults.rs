@@ -8,7 +8,7 @@ use super::crew::Crew;
 use super::random::Random;
 use super::records::{Event, count, is_in_the_middle};
 use super::terms::{LARGEST_PUSH, LEASE, Mode, POSTS, PRODUCERS};
-use support::proxy::Direction;
+use support::servers::proxy::Direction;
 use support::servers::{Outcome, query};
 
 /// How many there were.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use redis_collections::StopHandle;
 
-use support::proxy::Proxy;
+use support::servers::proxy::Proxy;
 use support::{send_signal, within};
 
 /// A process behind a proxy of its own.

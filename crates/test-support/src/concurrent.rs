@@ -1,8 +1,8 @@
 //! Kinds of client that many callers use at the same time.
 
-use super::cluster::Cluster;
 use super::kinds::{Kind, RUNTIME};
 use super::servers::Outcome;
+use crate::servers::cluster::Cluster;
 use redis_collections::{AsyncClient, Client, ClientBuilder};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;

@@ -1,6 +1,7 @@
 //! Threads that count, each under a key of its own, while servers fail.
 
-use super::kinds::{Kind, settle};
+use super::contract::settle;
+use super::kinds::Kind;
 use super::servers::PATIENCE;
 use super::within;
 use redis_collections::{Applied, RedisDict};

@@ -2,22 +2,17 @@
 
 #![allow(async_fn_in_trait, reason = "only tests of this workspace call them")]
 
-pub mod cluster;
 pub mod concurrent;
+pub mod contract;
 pub mod counters;
 pub mod kinds;
 pub mod leftovers;
-pub mod logs;
 pub mod maps;
 pub mod patient;
 pub mod program;
-pub mod proxy;
 pub mod python;
-pub mod scripted;
-pub mod sentinel;
 pub mod servers;
 pub mod staleness;
-pub mod tls;
 pub mod waiting;
 pub mod warnings;
 pub mod wire;

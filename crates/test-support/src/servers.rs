@@ -1,5 +1,12 @@
 //! What clusters, sentinels and servers with TLS are started and asked with.
 
+pub mod cluster;
+pub mod logs;
+pub mod proxy;
+pub mod scripted;
+pub mod sentinel;
+pub mod tls;
+
 use super::within;
 use redis::{Client, Cmd, FromRedisValue, RedisResult};
 use std::{error::Error, io, net::TcpListener, time::Duration};

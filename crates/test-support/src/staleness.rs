@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use redis_collections::{CachedDict, ChangeFormat, Client, NearCacheSettings, RedisDict};
 
-use super::kinds::{Kind, settle};
+use super::contract::settle;
+use super::kinds::Kind;
 use super::servers::PATIENCE;
 use super::within;
 

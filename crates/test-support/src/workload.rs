@@ -1,9 +1,9 @@
 //! Callers that write and read all the time, and what they find that should not be.
 
-use super::cluster::{MASTERS, SLOTS};
 use super::concurrent::{Concurrent, Running};
-use super::kinds::settle;
+use super::contract::settle;
 use super::servers::{Outcome, wait_for};
+use crate::servers::cluster::{MASTERS, SLOTS};
 use redis_collections::{Applied, Error, RedisDict, Result};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;

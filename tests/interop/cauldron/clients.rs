@@ -7,8 +7,9 @@ use redis_collections::{LocalServer, Result};
 
 use super::{DOME, dome, wire, with_cauldron};
 use crate::peer::{PATIENCE, Peer, assert_done, raised, value};
+use support::contract::ok;
 use support::eventually;
-use support::kinds::{Kind, SourceDown, ok};
+use support::kinds::{Kind, SourceDown};
 use support::python::Python::{self, Bool, Float, Int, List, Str};
 use support::servers::query;
 

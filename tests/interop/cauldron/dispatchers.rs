@@ -9,8 +9,9 @@ use redis_collections::{Error, LocalServer};
 
 use super::{Cauldron, DOME, dome, wire, with_cauldron};
 use crate::peer::{PATIENCE, Peer, assert_done};
+use support::contract::{ok, settle};
 use support::eventually;
-use support::kinds::{Kind, ok, settle};
+use support::kinds::Kind;
 use support::servers::query;
 
 with_cauldron! {

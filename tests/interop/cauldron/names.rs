@@ -6,8 +6,9 @@ use redis_collections::{Error, LocalServer, Result};
 
 use super::{Cauldron, DOME, dome, wire, with_cauldron};
 use crate::peer::{Peer, raised};
+use support::contract::ok;
 use support::eventually;
-use support::kinds::{Kind, ok};
+use support::kinds::Kind;
 
 with_cauldron! {
     while_ours_serves_theirs_is_refused,

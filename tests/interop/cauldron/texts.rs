@@ -4,8 +4,9 @@ use redis_collections::LocalServer;
 use redis_collections::keyword::{Dispatcher, Keyword, Kind as Type};
 
 use super::{Cauldron, DOME, with_cauldron};
+use support::contract::ok;
 use support::eventually;
-use support::kinds::{Kind, ok};
+use support::kinds::Kind;
 use support::wire::Wire;
 
 with_cauldron! { both_dispatchers_make_the_same_of_a_text }

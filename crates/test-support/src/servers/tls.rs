@@ -1,6 +1,6 @@
 //! A real server that speaks TLS, and the certificates for both sides.
 
-use super::servers::{Outcome, free_port};
+use super::{Outcome, free_port};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose,

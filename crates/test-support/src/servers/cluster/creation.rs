@@ -1,6 +1,6 @@
 //! Makes one cluster of separate nodes.
 
-use super::{Cluster, MASTERS, NODES, SLOTS};
+use super::nodes::{Cluster, MASTERS, NODES, SLOTS};
 use crate::servers::Outcome;
 
 /// Joins the nodes. Each is introduced to each, since they would take seconds to learn of each other.

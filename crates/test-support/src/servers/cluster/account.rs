@@ -1,17 +1,9 @@
 //! What has happened in a cluster, for a test that fails: whether a failover was among it.
 
-use super::{Cluster, NODES};
-use crate::logs::{end_of, field, log_of};
+use super::nodes::{Cluster, NODES};
 use crate::servers::Outcome;
+use crate::servers::logs::{end_of, field, log_of};
 use std::{fmt::Write, thread};
-
-/// Which nodes were masters, with the epochs of their elections, and what nodes that were restarted
-/// had printed.
-#[derive(Default)]
-pub(super) struct Memory {
-    roles: Vec<String>,
-    logs: Vec<(usize, String)>,
-}
 
 /// Prints what has happened in a cluster if the test that holds it panics.
 pub struct Witness<'a>(pub &'a Cluster);

@@ -2,37 +2,21 @@
 
 mod account;
 mod creation;
+mod nodes;
 mod view;
 
-use super::{
-    send_signal,
-    servers::{NEVER_BUSY, Outcome, query, run, url, wait_for},
-};
-use account::Memory;
+use super::{NEVER_BUSY, Outcome, run};
+use crate::send_signal;
 pub use account::Witness;
-use redis::{FromRedisValue, RedisResult, ToRedisArgs, cmd};
+use nodes::Memory;
+pub use nodes::{Cluster, MASTERS, NODES, SLOTS};
+use redis::{ToRedisArgs, cmd};
 use redis_collections::LocalServer;
 use std::time::{Duration, Instant};
 use std::{io, thread};
-use view::Node;
-
-pub const MASTERS: usize = 3;
-pub const NODES: usize = 2 * MASTERS;
-pub const SLOTS: u16 = 16_384;
 
 const KEYS_PER_MIGRATION: usize = 100;
 const OF_A_TRY: Duration = Duration::from_secs(6);
-
-/// Three masters, each with one replica; the first three nodes begin as the masters.
-///
-/// Its methods wait until all nodes that run have learnt what changed. A node of Redis 7 that was
-/// elected, and then replaced, is not elected properly again within four times the nodes' timeout.
-pub struct Cluster {
-    nodes: Vec<LocalServer>,
-    answers: [bool; NODES],
-    password: Option<String>,
-    memory: Memory,
-}
 
 impl Cluster {
     pub fn start() -> Outcome<Self> {
@@ -63,19 +47,6 @@ impl Cluster {
         cluster.wait_until_healthy()?;
         cluster.remember_roles()?;
         Ok(cluster)
-    }
-
-    pub fn nodes(&self) -> &[LocalServer] {
-        &self.nodes
-    }
-
-    /// The addresses of all nodes, with the password if there is one.
-    pub fn urls(&self) -> Vec<String> {
-        (0..NODES).map(|index| self.url(index)).collect()
-    }
-
-    pub fn url(&self, index: usize) -> String {
-        url(self.nodes[index].port(), self.password.as_deref())
     }
 
     pub fn key_slot(&self, key: impl ToRedisArgs) -> Outcome<u16> {
@@ -241,38 +212,6 @@ impl Cluster {
     fn is_content(&self, index: usize) -> RedisResult<bool> {
         let info: String = self.ask(index, "CLUSTER INFO")?;
         Ok(info.contains("cluster_state:ok"))
-    }
-
-    fn view(&self, index: usize) -> Outcome<Vec<Node>> {
-        view::parse(&self.ask::<String>(index, "CLUSTER NODES")?)
-    }
-
-    fn id_of(&self, index: usize) -> RedisResult<String> {
-        self.ask(index, "CLUSTER MYID")
-    }
-
-    fn index_of(&self, node: &Node) -> Outcome<usize> {
-        let index = self.nodes.iter().position(|server| server.port() == node.port);
-        index.ok_or_else(|| format!("no node of this cluster: {node:?}").into())
-    }
-
-    fn any(&self) -> Outcome<usize> {
-        self.running().next().ok_or_else(|| "no node runs".into())
-    }
-
-    fn running(&self) -> impl Iterator<Item = usize> {
-        (0..NODES).filter(|&index| self.answers[index])
-    }
-
-    fn ask<T: FromRedisValue>(&self, index: usize, command: &str) -> RedisResult<T> {
-        query(&self.url(index), command)
-    }
-
-    fn wait(&self, what: &str, condition: impl FnMut() -> Outcome<bool>) -> Outcome {
-        wait_for(what, condition).map_err(|error| {
-            let nodes = self.running().map(|index| self.ask::<String>(index, "CLUSTER NODES"));
-            format!("{error}, {:?}", nodes.collect::<Vec<_>>()).into()
-        })
     }
 }
 

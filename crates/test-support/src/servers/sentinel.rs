@@ -1,11 +1,8 @@
 //! Real sentinels that watch over a master and its replica on 127.0.0.1.
 
-use super::{
-    eventually,
-    logs::{end_of, field, log_of},
-    send_signal,
-    servers::{Outcome, free_port, query, url, wait_for},
-};
+use super::logs::{end_of, field, log_of};
+use super::{Outcome, free_port, query, url, wait_for};
+use crate::{eventually, send_signal};
 use redis::{FromRedisValue, RedisResult};
 use redis_collections::LocalServer;
 use std::{

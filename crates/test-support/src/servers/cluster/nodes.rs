@@ -1,0 +1,76 @@
+//! The nodes of a cluster, and what each of them knows.
+
+use super::view::{self, Node};
+use crate::servers::{Outcome, query, url, wait_for};
+use redis::{FromRedisValue, RedisResult};
+use redis_collections::LocalServer;
+
+pub const MASTERS: usize = 3;
+pub const NODES: usize = 2 * MASTERS;
+pub const SLOTS: u16 = 16_384;
+
+/// Three masters, each with one replica; the first three nodes begin as the masters.
+///
+/// Its methods wait until all nodes that run have learnt what changed. A node of Redis 7 that was
+/// elected, and then replaced, is not elected properly again within four times the nodes' timeout.
+pub struct Cluster {
+    pub(super) nodes: Vec<LocalServer>,
+    pub(super) answers: [bool; NODES],
+    pub(super) password: Option<String>,
+    pub(super) memory: Memory,
+}
+
+/// Which nodes were masters, with the epochs of their elections, and what nodes that were restarted
+/// had printed.
+#[derive(Default)]
+pub(super) struct Memory {
+    pub(super) roles: Vec<String>,
+    pub(super) logs: Vec<(usize, String)>,
+}
+
+impl Cluster {
+    pub fn nodes(&self) -> &[LocalServer] {
+        &self.nodes
+    }
+
+    /// The addresses of all nodes, with the password if there is one.
+    pub fn urls(&self) -> Vec<String> {
+        (0..NODES).map(|index| self.url(index)).collect()
+    }
+
+    pub fn url(&self, index: usize) -> String {
+        url(self.nodes[index].port(), self.password.as_deref())
+    }
+
+    pub(super) fn view(&self, index: usize) -> Outcome<Vec<Node>> {
+        view::parse(&self.ask::<String>(index, "CLUSTER NODES")?)
+    }
+
+    pub(super) fn id_of(&self, index: usize) -> RedisResult<String> {
+        self.ask(index, "CLUSTER MYID")
+    }
+
+    pub(super) fn index_of(&self, node: &Node) -> Outcome<usize> {
+        let index = self.nodes.iter().position(|server| server.port() == node.port);
+        index.ok_or_else(|| format!("no node of this cluster: {node:?}").into())
+    }
+
+    pub(super) fn any(&self) -> Outcome<usize> {
+        self.running().next().ok_or_else(|| "no node runs".into())
+    }
+
+    pub(super) fn running(&self) -> impl Iterator<Item = usize> {
+        (0..NODES).filter(|&index| self.answers[index])
+    }
+
+    pub(super) fn ask<T: FromRedisValue>(&self, index: usize, command: &str) -> RedisResult<T> {
+        query(&self.url(index), command)
+    }
+
+    pub(super) fn wait(&self, what: &str, condition: impl FnMut() -> Outcome<bool>) -> Outcome {
+        wait_for(what, condition).map_err(|error| {
+            let nodes = self.running().map(|index| self.ask::<String>(index, "CLUSTER NODES"));
+            format!("{error}, {:?}", nodes.collect::<Vec<_>>()).into()
+        })
+    }
+}
