@@ -10,7 +10,7 @@ use crate::send_signal;
 pub use account::Witness;
 use nodes::Memory;
 pub use nodes::{Cluster, MASTERS, NODES, SLOTS};
-use redis::{ToRedisArgs, cmd};
+use redis::{RedisResult, ToRedisArgs, cmd};
 use redis_collections::LocalServer;
 use std::time::{Duration, Instant};
 use std::{io, thread};
