@@ -28,7 +28,7 @@ macro_rules! contract {
     };
 }
 
-/// Like [`contract`], on the clients of one server only.
+/// Like [`contract!`], on the clients of one server only.
 #[macro_export]
 macro_rules! contract_on_servers {
     ($($scenario:ident),+ $(,)?) => {
@@ -39,7 +39,7 @@ macro_rules! contract_on_servers {
     };
 }
 
-/// Like [`contract`], on the clients of a cluster only.
+/// Like [`contract!`], on the clients of a cluster only.
 #[macro_export]
 macro_rules! contract_on_clusters {
     ($($scenario:ident),+ $(,)?) => {
