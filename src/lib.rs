@@ -16,12 +16,12 @@
 //!
 //! let client = Client::open(url)?;
 //!
-//! // A list as a work queue, with a blocking pop.
+//! // A list as a plain queue, with a blocking pop.
 //! let jobs: RedisList<String> = RedisList::new(&client, "jobs");
 //! jobs.push_back("sweep the floor")?;
 //! assert_eq!(jobs.wait_pop_front(Duration::from_secs(5))?.as_deref(), Some("sweep the floor"));
 //!
-//! // Many dictionaries in one hash.
+//! // Many records in one hash.
 //! let users: RedisHashDict<String, Json<User>> = RedisHashDict::new(&client, "users");
 //! users.insert("ann", &User { age: 36 })?;
 //! assert_eq!(users.get_many(["ann", "bob"])?, [Some(User { age: 36 }), None]);
@@ -44,19 +44,21 @@
 //!
 //! # Behaviour
 //!
-//! Every method documents its command and the cost. A single operation is one atomic round trip; an
-//! operation on a whole collection works page by page. `get_or_insert_with` takes a
-//! second round trip if there is no value. `update` takes two, and two more whenever another client
-//! has changed the value meanwhile: the second is an atomic compare-and-set. No lock is held, and
-//! nothing is cached unless requested: programs see each other's changes immediately.
+//! Every method documents its command and the cost. An operation is one atomic round trip, unless
+//! it goes page by page: `extend`, iteration and what builds on it, and `len` and `clear` of a
+//! [`RedisDict`]. `get_or_insert_with` takes a second round trip if there is no value. `update`
+//! takes two, and two more whenever another client has changed the value meanwhile: the second is
+//! an atomic compare-and-set. No lock is held, and nothing is cached unless requested: programs see
+//! each other's changes immediately.
 //!
 //! A dictionary that is read far more often than it is written can be
 //! [`cached`](RedisDict::cached): a [`CachedDict`] answers from this program's memory and follows
 //! other programs' changes. The change events of a collection are available with
 //! [`subscribe`](RedisDict::subscribe).
 //!
-//! A write is sent once. If its reply is lost, [`Error::applied`] reports that it may have been
-//! applied, and the caller decides. The [cookbook] shows how.
+//! A write is never sent again once it may have been applied, except a waiting pop whose connection
+//! was closed. If its reply is lost, [`Error::applied`] reports that it may have been applied, and
+//! the caller decides. The [cookbook] shows how.
 //!
 //! # Types of keys and values
 //!

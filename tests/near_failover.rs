@@ -10,7 +10,7 @@ use support::eventually;
 use support::servers::cluster::{Cluster, SLOTS};
 use support::servers::sentinel::Sentinels;
 use support::servers::{Outcome, PATIENCE, query, wait_for};
-use support::staleness::{BOUND, MARGIN, Watch, Watches, Way, opened};
+use support::staleness::{BOUND, ChangeSource, MARGIN, Watch, Watches, opened};
 use support::within;
 
 on_threads_and_tasks![
@@ -39,7 +39,7 @@ fn no_stale_value_is_served_when_a_master_of_a_cluster_is_killed<C: Concurrent>(
             cluster.kill(master).map_err(Box::<dyn std::error::Error>::from)
         })?;
         cluster.wait_for_new_master(slot, master)?;
-        watches.go_on();
+        watches.wait_for_traffic();
         let listeners = || {
             let urls = cluster.urls().into_iter().filter(|url| *url != cluster.url(master));
             urls.map(|url| listeners(&url)).collect::<Vec<_>>()
@@ -58,7 +58,7 @@ fn no_stale_value_is_served_during_a_planned_failover<C: Concurrent>() -> Outcom
         let watches = watches_of::<C>(cluster, "exchanged")?;
         for _ in 0..2 {
             cluster.failover(cluster.replica_of(cluster.master_of(8000)?)?)?;
-            watches.go_on();
+            watches.wait_for_traffic();
         }
         watches.finish("a failover of a cluster");
         Ok(())
@@ -69,14 +69,14 @@ fn no_stale_value_is_served_while_slots_move<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
         notify_of_all_keys(&cluster.urls())?;
         let watches = watches_of::<C>(cluster, "moved")?;
-        let keys = Way::ALL.map(|way| format!("{}:0", prefix::<C>("moved", way)));
+        let keys = ChangeSource::ALL.map(|source| format!("{}:0", prefix::<C>("moved", source)));
         let slots: HashSet<u16> =
             keys.iter().map(|key| cluster.key_slot(key)).collect::<Outcome<_>>()?;
         for slot in slots {
             let from = cluster.master_of(slot)?;
             let to = cluster.another_master(from)?;
             cluster.move_slot(slot, from, to)?;
-            watches.go_on();
+            watches.wait_for_traffic();
             cluster.move_slot(slot, to, from)?;
         }
         watches.finish("slots of a cluster moved");
@@ -90,35 +90,35 @@ fn a_key_created_where_its_slot_went_is_found<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
         notify_of_all_keys(&cluster.urls())?;
         let (client, other) = (C::of(cluster), Client::of(cluster));
-        for way in Way::ALL {
-            let name = |kind: &str| format!("absent-{kind}-{way:?}-{}", C::NAME);
+        for source in ChangeSource::ALL {
+            let name = |kind: &str| format!("absent-{kind}-{source:?}-{}", C::NAME);
             let spread = name("spread");
             let tagged = format!("{{{}}}", name("tagged"));
             for prefix in [spread, tagged] {
                 let slot = cluster.key_slot(format!("{prefix}:7"))?;
                 let from = cluster.master_of(slot)?;
                 let dict: RedisDict<u64, u64, C> = RedisDict::new(&client, &*prefix);
-                let cached = opened::<C, _>(|| dict.cached(way.near_cache()));
+                let cached = opened::<C, _>(|| dict.cached(source.near_cache()));
                 assert!(eventually(|| get(&cached).is_none() && cached.peek(&7) == Some(None)));
                 cluster.move_slot(slot, from, cluster.another_master(from)?)?;
-                way.writer(&other, &format!("{prefix}:")).insert(&7, &1)?;
+                source.writer(&other, &format!("{prefix}:")).insert(&7, &1)?;
                 // Within the bound the cache may be stale or not.
                 std::thread::sleep(BOUND + MARGIN);
-                assert_eq!(get(&cached), Some(1), "{way:?}, {prefix}");
+                assert_eq!(get(&cached), Some(1), "{source:?}, {prefix}");
                 let is_kept = || get(&cached) == Some(1) && cached.peek(&7).is_some();
-                assert!(eventually(is_kept), "{way:?}, {prefix}");
+                assert!(eventually(is_kept), "{source:?}, {prefix}");
             }
             let slot = cluster.key_slot(name("hash"))?;
             let from = cluster.master_of(slot)?;
             let hash: RedisHashDict<u64, u64, C> = RedisHashDict::new(&client, name("hash"));
-            let cached = opened::<C, _>(|| hash.cached(way.near_cache()));
+            let cached = opened::<C, _>(|| hash.cached(source.near_cache()));
             let get = || C::finish(async { settle!(cached.get(&7)) }).expect("an answer");
             assert!(eventually(|| get().is_none() && cached.peek(&7) == Some(None)));
             cluster.move_slot(slot, from, cluster.another_master(from)?)?;
             RedisHashDict::<u64, u64>::new(&other, name("hash")).insert(&7, &1)?;
             // Within the bound the cache may be stale or not.
             std::thread::sleep(BOUND + MARGIN);
-            assert_eq!(get().as_deref(), Some(&1), "{way:?}");
+            assert_eq!(get().as_deref(), Some(&1), "{source:?}");
         }
         Ok(())
     })
@@ -151,12 +151,12 @@ fn a_master_that_goes_on_after_a_planned_failover_is_left<C: Concurrent>() -> Ou
     let first = sentinels.master()?;
     let second = 1 - first;
     let (old, new) = (Client::open(&servers[first])?, Client::open(&servers[second])?);
-    for way in Way::ALL {
-        way.writer(&old, &format!("planned-{way:?}:")).insert(&7, &1)?;
+    for source in ChangeSource::ALL {
+        source.writer(&old, &format!("planned-{source:?}:")).insert(&7, &1)?;
     }
-    let caches = Way::ALL.map(|way| {
-        let dict = RedisDict::<u64, u64, C>::with_prefix(&reader, format!("planned-{way:?}:"));
-        opened::<C, _>(|| dict.cached(way.near_cache()))
+    let caches = ChangeSource::ALL.map(|source| {
+        let dict = RedisDict::<u64, u64, C>::with_prefix(&reader, format!("planned-{source:?}:"));
+        opened::<C, _>(|| dict.cached(source.near_cache()))
     });
     let serve = |value: Option<u64>| {
         let mut caches = caches.iter();
@@ -168,15 +168,15 @@ fn a_master_that_goes_on_after_a_planned_failover_is_left<C: Concurrent>() -> Ou
     sentinels.begin_failover()?;
     wait_for("a new name", || Ok(sentinels.master()? == second))?;
     let role = |server: usize| query::<String>(&servers[server], "INFO replication");
-    for way in Way::ALL {
-        way.writer(&new, &format!("planned-{way:?}:")).insert(&7, &2)?;
+    for source in ChangeSource::ALL {
+        source.writer(&new, &format!("planned-{source:?}:")).insert(&7, &2)?;
     }
     assert!(role(first)?.contains("role:master"), "the old one goes on");
     // Until then the caches may be stale or not.
     std::thread::sleep(TRUST + BOUND + HALF_A_SECOND / 2);
     let went_on = role(first)?.contains("role:master");
-    for (way, cached) in Way::ALL.iter().zip(&caches) {
-        assert_eq!(get(cached), Some(2), "{way:?}");
+    for (source, cached) in ChangeSource::ALL.iter().zip(&caches) {
+        assert_eq!(get(cached), Some(2), "{source:?}");
     }
     println!("the old master still took writes: {went_on}");
     assert!(within(PATIENCE, || serve(Some(2))));
@@ -187,15 +187,16 @@ fn watches_of<C: Concurrent>(cluster: &Cluster, name: &str) -> Outcome<Watches<C
     let (reader, writer) = (C::cluster_builder(cluster), Client::cluster_builder(cluster.urls()));
     let reader = C::connect(reader.response_timeout(HALF_A_SECOND));
     let writer = writer.response_timeout(HALF_A_SECOND).build()?;
-    let watches = Way::ALL
-        .map(|way| Watch::start(way, &reader, &writer, &format!("{}:", prefix::<C>(name, way))));
+    let watches = ChangeSource::ALL.map(|source| {
+        Watch::start(source, &reader, &writer, &format!("{}:", prefix::<C>(name, source)))
+    });
     let watches = Watches(watches.into());
-    watches.go_on();
+    watches.wait_for_traffic();
     Ok(watches)
 }
 
-fn prefix<C: Concurrent>(name: &str, way: Way) -> String {
-    format!("{name}-{}-{way:?}", C::NAME)
+fn prefix<C: Concurrent>(name: &str, source: ChangeSource) -> String {
+    format!("{name}-{}-{source:?}", C::NAME)
 }
 
 fn get<C: Concurrent>(cached: &CachedDict<u64, u64, C>) -> Option<u64> {

@@ -10,7 +10,7 @@ use support::concurrent::{Concurrent, on_threads_and_tasks};
 use support::contract::settle;
 use support::leftovers::{tasks, threads};
 use support::servers::{Outcome, query};
-use support::staleness::{Way, opened};
+use support::staleness::{ChangeSource, opened};
 use support::{eventually, send_signal};
 
 on_threads_and_tasks![
@@ -62,8 +62,8 @@ fn nothing_is_left_of_a_subscription_whose_server_hangs<C: Concurrent>() -> Outc
 
 fn caches<C: Concurrent>(server: Server) -> Outcome {
     listening::<C, _>(server, |dict| {
-        Way::ALL.map(|way| {
-            let cached = opened::<C, _>(|| dict.cached(way.near_cache()));
+        ChangeSource::ALL.map(|source| {
+            let cached = opened::<C, _>(|| dict.cached(source.near_cache()));
             (cached.clone(), cached)
         })
     })

@@ -117,17 +117,17 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// Sets how long the server may be silent while a reply is outstanding, on top of the wait of a
-    /// blocking command. Defaults to 5 seconds. Every byte that arrives counts as activity, so that
-    /// a large reply over a slow link does not time out; [`call_timeout`](Self::call_timeout)
-    /// bounds the whole call. A blocking command outlasts this on a frozen server, since its item
-    /// may be on the way.
+    /// Sets how long the server may be silent while a reply is outstanding, on top of the time that
+    /// a waiting call is to wait. Defaults to 5 seconds. Every byte that arrives counts as
+    /// activity, so that a large reply over a slow link does not time out;
+    /// [`call_timeout`](Self::call_timeout) bounds the whole call. A waiting call outlasts this on
+    /// a frozen server, since its item may be on the way.
     pub fn response_timeout(mut self, time: Duration) -> Self {
         self.response_timeout = time.min(LONGEST);
         self
     }
 
-    /// Sets how long a call may take as a whole, on top of the wait of a blocking command. This
+    /// Sets how long a call may take as a whole, on top of the time that it is to wait. This
     /// includes connecting, redirects and retries, whatever the servers do. Defaults to 60 seconds.
     pub fn call_timeout(mut self, time: Duration) -> Self {
         self.call_timeout = time.min(LONGEST);
@@ -254,15 +254,15 @@ impl<C> ClientBuilder<C> {
 }
 
 impl ClientBuilder<Client> {
-    /// Sets the maximum number of connections per server for calls that do not block. Defaults to
-    /// 10.
+    /// Sets the maximum number of connections per server for calls that do not wait. Defaults to
+    /// 10. Waiting calls have connections of their own.
     pub fn pool_size(mut self, connections: u32) -> Self {
         self.pool_size = connections;
         self
     }
 
     /// Uses a pool of your own, which may be shared with other code, for a single server. The URL
-    /// still serves for blocking commands and for the replacement of broken connections.
+    /// still serves for waiting calls and for the replacement of broken connections.
     ///
     /// Checkout follows the settings of that pool: without `test_on_check_out(false)` every call
     /// takes two round trips, and its time limits are its own.

@@ -33,8 +33,8 @@ impl Idle {
 
 /// Returns the idle connection, if it can still be used, or a new one.
 ///
-/// A server that is silent when an idle connection is probed may hang, or only that connection is
-/// dead. So both attempts together take as long as a server may be silent.
+/// If a probe gets no answer, either the server hangs or only that connection is dead. So the probe
+/// and the new connection together take as long as a server may be silent.
 pub(crate) fn usable(
     idle: Option<Idle>,
     connector: &Connector,
@@ -87,7 +87,7 @@ impl LastUse {
     }
 }
 
-/// A busy connection is never probed, which would double its latency. One that was idle for this
+/// A busy connection is not probed: a probe would double its latency. One that was idle for this
 /// long is probed, and one that was idle while another failed, so that a write after a restart of
 /// the server does not fail with an unknown outcome.
 pub(crate) const IDLE_BEFORE_PROBE: Duration = Duration::from_millis(100);

@@ -25,8 +25,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// All errors between a typed value and the server.
 ///
-/// Every error carries the attempted command and its key, and [`applied`](Self::applied) returns
-/// whether it took effect. Neither `Display` nor `Debug` shows a password or a stored value.
+/// Errors of a command carry it, and its key if it has one ([`attempt`](Self::attempt)).
+/// [`applied`](Self::applied) returns whether the command took effect. Neither `Display` nor
+/// `Debug` shows a password or a stored value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -77,8 +78,8 @@ pub enum Error {
         /// The rest of the server's error reply.
         message: String,
     },
-    /// The server does not know the command. Nothing was applied, unless it is the `MULTI` of a
-    /// transaction.
+    /// The server does not know the command. Nothing was applied, unless it is `MULTI`: then the
+    /// commands of the transaction may have run one by one.
     #[error("{attempt}: the server does not have this command, which needs {needs}")]
     Unsupported {
         /// The attempted command.

@@ -12,7 +12,8 @@ use crate::mutants::Mutants;
 pub(crate) struct CacheLease {
     /// The maximum staleness of a served value.
     bound: u64,
-    /// The maximum staleness while the cache is disconnected.
+    /// The maximum staleness of values that may outlast a disconnection, detected or not; 0 for
+    /// none.
     grace: u64,
     epoch: u64,
     session: Option<u64>,
@@ -21,7 +22,7 @@ pub(crate) struct CacheLease {
     pub(crate) mutants: Mutants<LeaseMutant>,
 }
 
-/// Mutants, each of which breaks one rule.
+/// Variants, each of which breaks one rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum LeaseMutant {
     /// Continues after the connection was lost.

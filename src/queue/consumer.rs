@@ -34,14 +34,16 @@ use crate::time::{Deadline, Pauses};
 ///
 /// Dropping the consumer gives back the claimed jobs that were not handed out. Jobs that were
 /// handed out stay valid. Dropping the consumer or its last job, whichever is later, blocks for up
-/// to one second until the server has received the settlements. After that a background thread
-/// continues. In a task decide all jobs and then use [`close`](Self::close), which does not block.
+/// to one second until the server has received the outcomes of jobs. After that a background thread
+/// continues. In a task call `done`, `retry` or `bury` on every job and then
+/// [`close`](Self::close), which does not block.
 #[must_use = "a consumer does nothing unless it is asked for the next job"]
 pub struct Consumer<T: Codec, E: RoundTrips = Client> {
     queue: WorkQueue<T, E>,
     session: Arc<ConsumerSession>,
     batch: usize,
-    kept: bool,
+    /// Whether the maintenance thread renews its lease.
+    is_kept: bool,
     /// When to check for delayed jobs that are due.
     look: Instant,
     codec: PhantomData<fn() -> T>,
@@ -58,11 +60,11 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
     pub(super) fn new(queue: &WorkQueue<T, E>) -> Self {
         let session = Arc::new(queue.session());
         let look = Instant::now();
-        Self { queue: queue.clone(), session, batch: 1, kept: false, look, codec: PhantomData }
+        Self { queue: queue.clone(), session, batch: 1, is_kept: false, look, codec: PhantomData }
     }
 
-    /// Sets how many jobs are claimed in one round trip at most; at least one, at most 1,000.
-    /// Defaults to one. A job waits for those before it in the batch.
+    /// Sets the maximum number of jobs that one round trip claims: one to 1,000. Defaults to one. A
+    /// job waits for those before it in the batch.
     pub fn batch(mut self, jobs: usize) -> Self {
         self.batch = jobs.clamp(1, MOST_CLAIMED);
         self
@@ -93,15 +95,15 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         })
     }
 
-    /// Settles the decided jobs, gives back the claimed jobs that were not handed out, and
-    /// unregisters the consumer.
+    /// Sends the outcomes of jobs that are done, retried or buried, gives back the claimed jobs
+    /// that were not handed out, and unregisters the consumer.
     ///
-    /// Jobs that still run are kept until they are decided. After an error a thread retries. If the
-    /// server refuses for as long as a lease, the jobs are redelivered like those of a lost
+    /// Jobs that still run are kept until they have an outcome. After an error a thread retries. If
+    /// the server refuses for as long as a lease, the jobs are redelivered like those of a lost
     /// consumer.
     pub fn close(mut self) -> E::Reply<()> {
         let (executor, session) = (self.queue.executor().clone(), self.session.clone());
-        self.kept = false;
+        self.is_kept = false;
         drop(self);
         executor.clone().converse(async move {
             while !session.leave(&executor).await? && session.ledger().jobs.running() == 0 {
@@ -132,9 +134,9 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         }
     }
 
-    /// Returns whether the next job must run alone.
-    pub(super) fn next_is_last(&self) -> bool {
-        self.session.ledger().jobs.next_is_last(self.most_deliveries())
+    /// Returns whether the next job must run alone, because one more loss would bury it.
+    pub(super) fn next_must_run_alone(&self) -> bool {
+        self.session.ledger().jobs.next_must_run_alone(self.most_deliveries())
     }
 
     pub(super) fn most_deliveries(&self) -> u32 {
@@ -145,13 +147,13 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         self.session.give_back();
     }
 
-    /// Hands out claimed jobs; `None` if the next job is held back. The server is notified first of
-    /// those that it must know of.
+    /// Hands out claimed jobs; `None` if the next job is held back. First records on the server the
+    /// start of those whose consumer was lost before.
     async fn take(&self, most: usize, capacity: HandlerCapacity) -> Result<Option<Vec<Job<T, E>>>> {
         loop {
             let handlers = (capacity.free, capacity.running);
             let (portion, is_ready) = {
-                // Checked without waiting, since a dropped wait may bring a job at any time.
+                // Both under one lock, since a dropped wait may bring a job at any time.
                 let jobs = &self.session.ledger().jobs;
                 (
                     jobs.portion(most, handlers, self.session.shared_settings().max_deliveries),
@@ -175,10 +177,10 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
     async fn fill(&mut self, wanted: usize, deadline: Deadline) -> Result<bool> {
         let executor = self.queue.executor().clone();
         self.queue.check()?;
-        if !self.kept {
+        if !self.is_kept {
             let kept = self.queue.keep(&self.session);
             kept.map_err(|error| Error::Configuration(format!("no thread for leases: {error}")))?;
-            self.kept = true;
+            self.is_kept = true;
         }
         let mut pauses = Pauses::new();
         loop {
@@ -225,7 +227,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
 impl<T: Codec, E: RoundTrips> Drop for Consumer<T, E> {
     fn drop(&mut self) {
         self.session.close();
-        if self.kept {
+        if self.is_kept {
             self.session.await_leaving();
         }
     }

@@ -97,9 +97,9 @@ impl<T: Codec, E: RoundTrips, F> Worker<T, E, F> {
         self
     }
 
-    /// Sets how many jobs are claimed at a time at least, if there are so many, even if fewer
-    /// handlers are free. Defaults to one. Larger batches are faster for short jobs; in a batch of
-    /// long jobs they wait for each other.
+    /// Sets how many jobs one claim asks for; it asks for more if more handlers are free. Defaults
+    /// to one. Larger batches are faster for short jobs; in a batch of long jobs they wait for each
+    /// other.
     pub fn batch(mut self, jobs: usize) -> Self {
         self.batch = jobs.clamp(1, MOST_CLAIMED);
         self
@@ -175,7 +175,7 @@ where
         while !stop.is_stopped() && outcome.is_ok() {
             while ends.try_recv().is_ok() {}
             let now_held = held.load(Ordering::Acquire);
-            let is_alone = now_held > 0 && (runs_alone || consumer.next_is_last());
+            let is_alone = now_held > 0 && (runs_alone || consumer.next_must_run_alone());
             let Some((wanted, capacity)) = self.wanted(now_held).filter(|_| !is_alone) else {
                 let _ = ends.recv_timeout(BETWEEN_GLANCES);
                 continue;
@@ -264,7 +264,7 @@ where
             let begun = jobs.min(free);
             (0..begun).for_each(|_| drop(tasks.spawn(work())));
             let now_held = tasks.len() + jobs - begun;
-            let is_alone = now_held > 0 && (runs_alone || consumer.next_is_last());
+            let is_alone = now_held > 0 && (runs_alone || consumer.next_must_run_alone());
             let Some((wanted, capacity)) = self.wanted(now_held).filter(|_| !is_alone) else {
                 let _ = timeout(BETWEEN_GLANCES, tasks.join_next()).await;
                 continue;

@@ -24,7 +24,7 @@ fn no_stale_value_is_served_when_listening_connections_are_killed<C: Concurrent>
         let killed: u64 = query(fixture.server.url(), "CLIENT KILL TYPE pubsub")?;
         assert_eq!(killed, 3);
         assert!(eventually(|| fixture.watches.gaps() == gaps + killed));
-        fixture.watches.go_on();
+        fixture.watches.wait_for_traffic();
     }
     fixture.finish("listening connections killed")
 }
@@ -35,7 +35,7 @@ fn no_stale_value_is_served_when_all_connections_are_killed<C: Concurrent>() -> 
         let gaps = fixture.watches.gaps();
         fixture.proxy.kill();
         assert!(eventually(|| fixture.watches.gaps() >= gaps + 3));
-        fixture.watches.go_on();
+        fixture.watches.wait_for_traffic();
     }
     fixture.finish("all connections killed")
 }
@@ -43,7 +43,7 @@ fn no_stale_value_is_served_when_all_connections_are_killed<C: Concurrent>() -> 
 fn no_stale_value_is_served_while_listening_connections_hang<C: Concurrent>() -> Outcome {
     let fixture = Fixture::<C>::start()?;
     fixture.proxy.hold_listeners();
-    fixture.watches.are_cut_off();
+    fixture.watches.wait_until_cut_off();
     let misses = || fixture.watches.0.iter().map(|watch| watch.cached.stats().misses).sum::<u64>();
     let before = misses();
     fixture.watches.outlast_the_bound();
@@ -56,11 +56,11 @@ fn no_stale_value_is_served_while_all_connections_hang<C: Concurrent>() -> Outco
     let fixture = Fixture::<C>::start()?;
     for direction in [Direction::Requests, Direction::Replies] {
         fixture.proxy.hold(direction);
-        fixture.watches.are_cut_off();
+        fixture.watches.wait_until_cut_off();
         let written = fixture.watches.0[0].written();
         assert!(eventually(|| fixture.watches.0[0].written() > written), "writers go on");
         fixture.proxy.release();
-        fixture.watches.go_on();
+        fixture.watches.wait_for_traffic();
     }
     fixture.finish("all connections half-open")
 }
@@ -69,7 +69,7 @@ fn no_stale_value_is_served_while_connections_are_refused<C: Concurrent>() -> Ou
     let fixture = Fixture::<C>::start()?;
     fixture.proxy.refuse();
     fixture.proxy.kill();
-    fixture.watches.are_cut_off();
+    fixture.watches.wait_until_cut_off();
     fixture.proxy.accept()?;
     fixture.finish("connections refused")
 }
@@ -88,7 +88,7 @@ fn no_stale_value_is_served_when_listening_connections_overflow<C: Concurrent>()
         receivers.is_ok_and(|receivers| receivers == 0)
     };
     assert!(eventually(is_cut), "the server ends a connection that takes nothing");
-    fixture.watches.are_cut_off();
+    fixture.watches.wait_until_cut_off();
     fixture.proxy.release();
     fixture.finish("a listening connection overflown")
 }

@@ -11,7 +11,7 @@ use support::contract::settle;
 use support::eventually;
 use support::servers::Outcome;
 use support::servers::proxy::Proxy;
-use support::staleness::{BOUND, Watch, Way, opened};
+use support::staleness::{BOUND, ChangeSource, Watch, opened};
 
 on_threads_and_tasks![
     a_cut_off_cache_asks_the_server_by_default,
@@ -24,10 +24,10 @@ on_threads_and_tasks![
 const LONG: Duration = Duration::from_secs(60);
 
 fn a_cut_off_cache_asks_the_server_by_default<C: Concurrent>() -> Outcome {
-    for way in Way::ALL {
-        let (cut_off, cached) = CutOff::<C>::start(way, way.near_cache())?;
+    for source in ChangeSource::ALL {
+        let (cut_off, cached) = CutOff::<C>::start(source, source.near_cache())?;
         assert_eq!((cached.peek("a"), cached.peek("b")), (None, None));
-        assert_eq!((get(&cached, "a")?, get(&cached, "b")?), (Some(2), Some(2)), "{way:?}");
+        assert_eq!((get(&cached, "a")?, get(&cached, "b")?), (Some(2), Some(2)), "{source:?}");
         assert_eq!(cached.peek("a"), None, "it is not kept");
         cut_off.end(&cached);
     }
@@ -35,11 +35,15 @@ fn a_cut_off_cache_asks_the_server_by_default<C: Concurrent>() -> Outcome {
 }
 
 fn older_values_are_served_for_the_time_given<C: Concurrent>() -> Outcome {
-    for way in Way::ALL {
-        let near_cache = way.near_cache().on_disconnect(OnDisconnect::Serve(LONG));
-        let (cut_off, cached) = CutOff::<C>::start(way, near_cache)?;
-        assert_eq!(get(&cached, "a")?, Some(1), "{way:?}");
-        assert_eq!(get(&cached, "b")?, Some(2), "{way:?}: the server is asked for what is missing");
+    for source in ChangeSource::ALL {
+        let near_cache = source.near_cache().on_disconnect(OnDisconnect::Serve(LONG));
+        let (cut_off, cached) = CutOff::<C>::start(source, near_cache)?;
+        assert_eq!(get(&cached, "a")?, Some(1), "{source:?}");
+        assert_eq!(
+            get(&cached, "b")?,
+            Some(2),
+            "{source:?}: the server is asked for what is missing"
+        );
         cut_off.end(&cached);
     }
     Ok(())
@@ -50,27 +54,27 @@ fn values_served_meanwhile_are_no_older_than_allowed<C: Concurrent>() -> Outcome
     let proxy = Proxy::to(server.port())?;
     let (reader, writer) = (C::connect(C::builder(&proxy.url())), Client::open(server.url())?);
     let grace = 2 * BOUND;
-    let watches = Way::ALL.map(|way| {
-        let near_cache = way.near_cache().on_disconnect(OnDisconnect::Serve(grace));
-        let prefix = format!("graced-{way:?}:");
-        Watch::start_as(way, &reader, &writer, &prefix, (near_cache, grace))
+    let watches = ChangeSource::ALL.map(|source| {
+        let near_cache = source.near_cache().on_disconnect(OnDisconnect::Serve(grace));
+        let prefix = format!("graced-{source:?}:");
+        Watch::start_as(source, &reader, &writer, &prefix, (near_cache, grace))
     });
     let watches = super::Watches(watches.into());
-    watches.go_on();
+    watches.wait_for_traffic();
     proxy.hold_listeners();
-    watches.are_cut_off();
+    watches.wait_until_cut_off();
     proxy.release();
     watches.finish("older values served");
     Ok(())
 }
 
 fn a_cut_off_cache_can_be_set_to_fail<C: Concurrent>() -> Outcome {
-    for way in Way::ALL {
-        let near_cache = way.near_cache().on_disconnect(OnDisconnect::Fail);
-        let (cut_off, cached) = CutOff::<C>::start(way, near_cache)?;
+    for source in ChangeSource::ALL {
+        let near_cache = source.near_cache().on_disconnect(OnDisconnect::Fail);
+        let (cut_off, cached) = CutOff::<C>::start(source, near_cache)?;
         for key in ["a", "b"] {
             let error = get(&cached, key).unwrap_err();
-            assert!(matches!(&error, Error::Disconnected { .. }), "{way:?}: {error}");
+            assert!(matches!(&error, Error::Disconnected { .. }), "{source:?}: {error}");
             assert!(error.to_string().contains(&format!("d:{key}")), "{error}");
         }
         let dict = &*cached;
@@ -86,9 +90,9 @@ fn a_cache_that_is_connected_again_is_empty<C: Concurrent>() -> Outcome {
     let server = LocalServer::start()?;
     let proxy = Proxy::to(server.port())?;
     let client = C::connect(C::builder(&proxy.url()));
-    for way in Way::ALL {
-        let dict: RedisDict<String, u64, C> = RedisDict::new(&client, format!("{way:?}"));
-        let near_cache = way.near_cache().on_disconnect(OnDisconnect::Serve(LONG));
+    for source in ChangeSource::ALL {
+        let dict: RedisDict<String, u64, C> = RedisDict::new(&client, format!("{source:?}"));
+        let near_cache = source.near_cache().on_disconnect(OnDisconnect::Serve(LONG));
         let cached = opened::<C, _>(|| dict.cached(near_cache.clone()));
         assert!(eventually(|| get(&cached, "a").is_ok() && cached.peek("a").is_some()));
         let gaps = cached.stats().gaps;
@@ -97,8 +101,8 @@ fn a_cache_that_is_connected_again_is_empty<C: Concurrent>() -> Outcome {
             let stats = cached.stats();
             stats.gaps > gaps && stats.is_certain
         };
-        assert!(eventually(is_connected_again), "{way:?}");
-        assert_eq!(cached.peek("a"), None, "{way:?}");
+        assert!(eventually(is_connected_again), "{source:?}");
+        assert_eq!(cached.peek("a"), None, "{source:?}");
     }
     Ok(())
 }
@@ -113,18 +117,18 @@ struct CutOff<C> {
 type Cached<C> = CachedDict<String, u64, C>;
 
 impl<C: Concurrent> CutOff<C> {
-    fn start(way: Way, near_cache: NearCacheSettings) -> Outcome<(Self, Cached<C>)> {
+    fn start(source: ChangeSource, near_cache: NearCacheSettings) -> Outcome<(Self, Cached<C>)> {
         let server = LocalServer::start()?;
         let proxy = Proxy::to(server.port())?;
         let client = C::connect(C::builder(&proxy.url()));
         let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
-        let writer = way.writer(&Client::open(server.url())?, "d:").typed::<String, u64>();
+        let writer = source.writer(&Client::open(server.url())?, "d:").typed::<String, u64>();
         writer.insert_many([("a", &1), ("b", &1)])?;
         let cached = opened::<C, _>(|| dict.cached(near_cache.clone()));
         assert!(eventually(|| get(&cached, "a").is_ok() && cached.peek("a").is_some()));
         proxy.hold_listeners();
         writer.insert_many([("a", &2), ("b", &2)])?;
-        assert!(eventually(|| !cached.stats().is_certain), "{way:?}");
+        assert!(eventually(|| !cached.stats().is_certain), "{source:?}");
         Ok((Self { _client: client, proxy, _server: server }, cached))
     }
 

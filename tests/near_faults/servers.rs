@@ -8,7 +8,7 @@ use super::Fixture;
 use support::concurrent::{Concurrent, on_threads_and_tasks};
 use support::contract::settle;
 use support::servers::{Outcome, query};
-use support::staleness::{MARGIN, Way, opened};
+use support::staleness::{ChangeSource, MARGIN, opened};
 use support::{eventually, send_signal};
 
 on_threads_and_tasks![
@@ -31,9 +31,9 @@ fn no_stale_value_is_served_while_the_server_is_down<C: Concurrent>() -> Outcome
     let mut fixture = Fixture::<C>::start()?;
     let gaps = fixture.watches.gaps();
     fixture.watches.lose_data(|| fixture.server.stop(), false)?;
-    fixture.watches.are_cut_off();
+    fixture.watches.wait_until_cut_off();
     fixture.server.restart()?;
-    fixture.watches.go_on();
+    fixture.watches.wait_for_traffic();
     assert!(fixture.watches.gaps() >= gaps + 3);
     fixture.finish("a server killed and started later")
 }
@@ -42,7 +42,7 @@ fn no_stale_value_is_served_while_the_server_is_paused<C: Concurrent>() -> Outco
     let fixture = Fixture::<C>::start()?;
     let signal = |name| send_signal(name, fixture.server.process_id());
     assert!(signal("STOP")?);
-    fixture.watches.are_cut_off();
+    fixture.watches.wait_until_cut_off();
     assert!(signal("CONT")?);
     fixture.finish("a server paused")
 }
@@ -60,7 +60,7 @@ fn flushed<C: Concurrent>(command: &str) -> Outcome {
     for _ in 0..2 {
         let flush = || query::<()>(fixture.server.url(), command);
         fixture.watches.lose_data(flush, true)?;
-        fixture.watches.go_on();
+        fixture.watches.wait_for_traffic();
     }
     fixture.finish(command)
 }
@@ -70,9 +70,9 @@ fn exchanged_databases_are_not_detected<C: Concurrent>() -> Outcome {
     let server = LocalServer::start()?;
     let plain: RedisDict<String, u64> = RedisDict::new(&Client::open(server.url())?, "d");
     let client = C::connect(C::builder(server.url()));
-    for way in Way::ALL {
+    for source in ChangeSource::ALL {
         plain.insert("a", &1)?;
-        let near_cache = way.near_cache().time_to_live(LIFE);
+        let near_cache = source.near_cache().time_to_live(LIFE);
         let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
         let cached = opened::<C, _>(|| dict.cached(near_cache.clone()));
         let get = || C::finish(async { settle!(cached.get("a")) });
@@ -82,10 +82,10 @@ fn exchanged_databases_are_not_detected<C: Concurrent>() -> Outcome {
         let is_gone = || {
             let began = Instant::now();
             let found = get().expect("an answer");
-            assert!(found.is_none() || began <= end + MARGIN, "{way:?}");
+            assert!(found.is_none() || began <= end + MARGIN, "{source:?}");
             found.is_none()
         };
-        assert!(eventually(is_gone), "{way:?}");
+        assert!(eventually(is_gone), "{source:?}");
         query::<()>(server.url(), "FLUSHALL")?;
     }
     Ok(())
@@ -97,10 +97,10 @@ fn an_old_master_is_believed_unless_it_needs_its_replica<C: Concurrent>() -> Out
     let port = old.port().to_string();
     let new = LocalServer::start_with(&["--replicaof", "127.0.0.1", &port])?;
     let (client, other) = (C::connect(C::builder(old.url())), Client::open(old.url())?);
-    let caches = Way::ALL.map(|way| {
-        let dict: RedisDict<u64, u64, C> = RedisDict::new(&client, format!("{way:?}"));
-        let writer = way.writer(&other, &format!("{way:?}:"));
-        (opened::<C, _>(|| dict.cached(way.near_cache())), writer)
+    let caches = ChangeSource::ALL.map(|source| {
+        let dict: RedisDict<u64, u64, C> = RedisDict::new(&client, format!("{source:?}"));
+        let writer = source.writer(&other, &format!("{source:?}:"));
+        (opened::<C, _>(|| dict.cached(source.near_cache())), writer)
     });
     let write = |value: u64| caches.iter().map(move |(_, writer)| writer.insert(&1, &value));
     write(1).collect::<Result<Vec<()>, _>>()?;

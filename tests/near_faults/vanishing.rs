@@ -11,7 +11,7 @@ use support::concurrent::{Concurrent, on_threads_and_tasks};
 use support::contract::settle;
 use support::eventually;
 use support::servers::{Outcome, query};
-use support::staleness::{MARGIN, Way, opened};
+use support::staleness::{ChangeSource, MARGIN, opened};
 
 on_threads_and_tasks![
     a_key_that_expires_is_served_no_longer,
@@ -33,16 +33,16 @@ fn a_key_that_expires_is_served_no_longer_where_the_server_does_not_look<C: Conc
 
 fn expiring<C: Concurrent>(server: &LocalServer) -> Outcome {
     let client = C::connect(C::builder(server.url()));
-    for (way, expire) in Way::ALL.into_iter().flat_map(|way| {
+    for (source, expire) in ChangeSource::ALL.into_iter().flat_map(|source| {
         let ends = ["SET d:a 1 PX 300", "PEXPIRE d:b 300", "PEXPIRE h 300", "GETEX d:c PX 300"];
-        ends.map(|end| (way, end))
+        ends.map(|end| (source, end))
     }) {
         let commands = ["FLUSHALL", "SET d:b 1", "SET d:c 1", "HSET h f 1", "SET d:a 1"];
         commands.iter().try_for_each(|command| ask::<()>(server, command))?;
         let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
         let hash: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, "h");
-        let dict = opened::<C, CachedDict<_, _, C>>(|| dict.cached(way.near_cache()));
-        let hash = opened::<C, CachedHashDict<_, _, C>>(|| hash.cached(way.near_cache()));
+        let dict = opened::<C, CachedDict<_, _, C>>(|| dict.cached(source.near_cache()));
+        let hash = opened::<C, CachedHashDict<_, _, C>>(|| hash.cached(source.near_cache()));
         let get = || match expire.split([' ', ':']).nth(2).filter(|_| expire.contains("d:")) {
             Some(key) => C::finish(async { settle!(dict.get(key)) }),
             None => C::finish(async { settle!(hash.get("f")) }),
@@ -53,21 +53,21 @@ fn expiring<C: Concurrent>(server: &LocalServer) -> Outcome {
         let is_gone = || {
             let began = Instant::now();
             let found = get().expect("an answer");
-            assert!(found.is_none() || began <= end + MARGIN, "{way:?}, {expire}");
+            assert!(found.is_none() || began <= end + MARGIN, "{source:?}, {expire}");
             found.is_none()
         };
-        assert!(eventually(is_gone), "{way:?}, {expire}");
+        assert!(eventually(is_gone), "{source:?}, {expire}");
     }
     Ok(())
 }
 
 fn keys_that_are_evicted_are_served_no_longer<C: Concurrent>() -> Outcome {
-    for way in Way::ALL {
+    for source in ChangeSource::ALL {
         let server = LocalServer::start_with(&["--maxmemory-policy", "allkeys-lru"])?;
-        let writer = way.writer(&Client::open(server.url())?, "d:");
+        let writer = source.writer(&Client::open(server.url())?, "d:");
         let client = C::connect(C::builder(server.url()));
         let dict: RedisDict<u64, u64, C> = RedisDict::new(&client, "d");
-        let cached = opened::<C, _>(|| dict.cached(way.near_cache()));
+        let cached = opened::<C, _>(|| dict.cached(source.near_cache()));
         (0..KEYS).try_for_each(|key| writer.insert(&key, &key))?;
         let known = || (0..KEYS).filter(|key| matches!(cached.peek(key), Some(Some(_)))).count();
         let all: Vec<u64> = (0..KEYS).collect();
@@ -92,8 +92,8 @@ fn keys_that_are_evicted_are_served_no_longer<C: Concurrent>() -> Outcome {
             let mut both = stored.into_iter().zip(kept);
             both.all(|(stored, kept)| kept.is_none_or(|kept| kept.as_deref().copied() == stored))
         };
-        assert!(eventually(is_same), "{way:?}");
-        assert!(known() < all.len(), "{way:?}");
+        assert!(eventually(is_same), "{source:?}");
+        assert!(known() < all.len(), "{source:?}");
     }
     Ok(())
 }

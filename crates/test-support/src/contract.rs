@@ -1,7 +1,8 @@
-//! Macros that run scenarios on every kind of client, and that call what a scenario is given.
+//! Macros that run scenarios on all four kinds of client (blocking or async, on a server or a
+//! cluster), and that call what a scenario is given.
 
-/// Runs each scenario, an `async fn(client, name)`, on every kind of client, with a name that no
-/// other scenario has.
+/// Runs each scenario, an `async fn(client, name)`, on all four kinds of client, with a name that
+/// no other scenario has.
 #[macro_export]
 macro_rules! contract {
     ($($scenario:ident),+ $(,)?) => {
@@ -50,8 +51,8 @@ macro_rules! contract_on_clusters {
     };
 }
 
-/// Runs each scenario, an `async fn<C: Kind>()` that makes its own clients, on both kinds of
-/// client.
+/// Runs each scenario, an `async fn<C: Kind>()` that makes its own clients, with `Client` and with
+/// `AsyncClient`.
 #[macro_export]
 macro_rules! on_both_kinds {
     ($($scenario:ident),+ $(,)?) => {

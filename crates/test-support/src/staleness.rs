@@ -23,9 +23,9 @@ const READERS: usize = 2;
 /// The pause of a writer after a write. Readers pause for less.
 const PACE: Duration = Duration::from_millis(1);
 
-/// How a cache learns of changes, and which writer makes them.
+/// What a cache follows, and which writer makes the changes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Way {
+pub enum ChangeSource {
     /// The server reports the changes of a writer that publishes nothing.
     Tracking,
     /// The writer publishes its changes.
@@ -34,7 +34,7 @@ pub enum Way {
     Keyspace,
 }
 
-impl Way {
+impl ChangeSource {
     pub const ALL: [Self; 3] = [Self::Tracking, Self::Messages, Self::Keyspace];
 
     pub fn near_cache(self) -> NearCacheSettings {
@@ -55,7 +55,7 @@ impl Way {
 /// cache and check how old they are.
 pub struct Watch<C: Kind> {
     pub cached: CachedDict<u64, u64, C>,
-    way: Way,
+    source: ChangeSource,
     writer: RedisDict<u64, u64>,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -70,18 +70,18 @@ struct Shared {
     read: AtomicU64,
     worst: Mutex<Duration>,
     wrong: Mutex<Vec<String>>,
-    stopped: AtomicBool,
-    ended: AtomicBool,
+    writer_stopped: AtomicBool,
+    readers_stopped: AtomicBool,
 }
 
 impl<C: Kind> Watch<C> {
-    pub fn start(way: Way, reader: &C, writer: &Client, prefix: &str) -> Self {
-        Self::start_as(way, reader, writer, prefix, (way.near_cache(), BOUND))
+    pub fn start(source: ChangeSource, reader: &C, writer: &Client, prefix: &str) -> Self {
+        Self::start_as(source, reader, writer, prefix, (source.near_cache(), BOUND))
     }
 
     /// As [`start`](Self::start), with a cache that may serve values of this age.
     pub fn start_as(
-        way: Way,
+        source: ChangeSource,
         reader: &C,
         writer: &Client,
         prefix: &str,
@@ -89,7 +89,7 @@ impl<C: Kind> Watch<C> {
     ) -> Self {
         let dict: RedisDict<u64, u64, C> = RedisDict::with_prefix(reader, prefix);
         let cached = opened::<C, _>(|| dict.cached(near_cache.clone()));
-        let writer = way.writer(writer, prefix);
+        let writer = source.writer(writer, prefix);
         let shared = Arc::new(Shared::new(bound));
         let mut threads = vec![thread::spawn({
             let (shared, writer) = (shared.clone(), writer.clone());
@@ -99,11 +99,11 @@ impl<C: Kind> Watch<C> {
             let (shared, cached) = (shared.clone(), cached.clone());
             thread::spawn(move || shared.read_all(&cached))
         }));
-        Self { cached, way, writer, shared, threads }
+        Self { cached, source, writer, shared, threads }
     }
 
     /// Waits until values are written, and read from the cache.
-    pub fn goes_on(&self) {
+    pub fn wait_for_traffic(&self) {
         let written = self.shared.written.load(Relaxed);
         let hits = self.cached.stats().hits;
         let goes_on = || {
@@ -114,7 +114,7 @@ impl<C: Kind> Watch<C> {
                 && stats.hits > hits
                 && (stats.is_certain || !self.cached.sees_foreign_writes())
         };
-        assert!(within(PATIENCE, goes_on), "{:?}: {:?}", self.way, self.cached.stats());
+        assert!(within(PATIENCE, goes_on), "{:?}: {:?}", self.source, self.cached.stats());
     }
 
     /// How many writes were acknowledged.
@@ -123,45 +123,45 @@ impl<C: Kind> Watch<C> {
     }
 
     /// Waits until everything was read anew.
-    fn is_read(&self) {
+    fn wait_until_read(&self) {
         let read = self.shared.read.load(Relaxed);
         let is_read = || self.shared.read.load(Relaxed) >= read + 2 * KEYS * READERS as u64;
-        assert!(within(PATIENCE, is_read), "{:?}: nothing is read", self.way);
+        assert!(within(PATIENCE, is_read), "{:?}: nothing is read", self.source);
     }
 
-    /// What is read now is what the server has, from the cache.
-    fn is_in_order(&self) {
+    /// Fails unless the cache serves what the server has.
+    fn assert_matches_server(&self) {
         let get = |key: u64| {
             let found = C::finish(async { settle!(self.cached.get(&key)) }).expect("a value");
             found.as_deref().copied()
         };
         for key in 0..KEYS {
-            assert_eq!(get(key), self.writer.get(&key).expect("a value"), "{:?}", self.way);
+            assert_eq!(get(key), self.writer.get(&key).expect("a value"), "{:?}", self.source);
         }
         let serves = || {
             let misses = self.cached.stats().misses;
             (0..KEYS).map(get).all(|value| value.is_some()) && self.cached.stats().misses == misses
         };
-        assert!(within(PATIENCE, serves), "{:?}: {:?}", self.way, self.cached.stats());
+        assert!(within(PATIENCE, serves), "{:?}: {:?}", self.source, self.cached.stats());
     }
 
-    /// Ends it, and gives the oldest value that was served.
+    /// Stops the readers, and returns the maximum staleness that was served.
     fn end(&mut self) -> Duration {
-        self.shared.ended.store(true, Relaxed);
+        self.shared.readers_stopped.store(true, Relaxed);
         for thread in self.threads.drain(..) {
             thread.join().expect("no panic");
         }
         let wrong = lock(&self.shared.wrong);
         let stats = self.cached.stats();
-        assert!(wrong.is_empty(), "{:?}: {wrong:#?}, {stats:?}", self.way);
+        assert!(wrong.is_empty(), "{:?}: {wrong:#?}, {stats:?}", self.source);
         *lock(&self.shared.worst)
     }
 }
 
 impl<C: Kind> Drop for Watch<C> {
     fn drop(&mut self) {
-        self.shared.stopped.store(true, Relaxed);
-        self.shared.ended.store(true, Relaxed);
+        self.shared.writer_stopped.store(true, Relaxed);
+        self.shared.readers_stopped.store(true, Relaxed);
     }
 }
 
@@ -175,15 +175,15 @@ impl Shared {
             read: AtomicU64::new(0),
             worst: Mutex::default(),
             wrong: Mutex::default(),
-            stopped: AtomicBool::new(false),
-            ended: AtomicBool::new(false),
+            writer_stopped: AtomicBool::new(false),
+            readers_stopped: AtomicBool::new(false),
         }
     }
 
     fn write(&self, dict: &RedisDict<u64, u64>) {
         for (value, key) in (1..).flat_map(|value| (0..KEYS).map(move |key| (value, key))) {
             let turn = self.turn();
-            if self.stopped.load(Relaxed) {
+            if self.writer_stopped.load(Relaxed) {
                 return;
             }
             self.history(key).states.push(State { value: Some(value), certain: None });
@@ -197,7 +197,7 @@ impl Shared {
     }
 
     fn read_all<C: Kind>(&self, cached: &CachedDict<u64, u64, C>) {
-        for key in (0..KEYS).cycle().take_while(|_| !self.ended.load(Relaxed)) {
+        for key in (0..KEYS).cycle().take_while(|_| !self.readers_stopped.load(Relaxed)) {
             let began = Instant::now();
             // While there is no server there are errors.
             if let Ok(found) = C::finish(async { settle!(cached.get(&key)) }) {
@@ -265,22 +265,22 @@ impl History {
     }
 }
 
-/// Caches of one client, one for each [`Way`], watched at the same time.
+/// Caches of one client, one for each [`ChangeSource`], watched at the same time.
 pub struct Watches<C: Kind>(pub Vec<Watch<C>>);
 
 impl<C: Kind> Watches<C> {
     pub fn start(reader: &C, writer: &Client, name: &str) -> Self {
-        let watches = Way::ALL.map(|way| {
-            let prefix = format!("{name}-{way:?}:");
-            Watch::start(way, reader, writer, &prefix)
+        let watches = ChangeSource::ALL.map(|source| {
+            let prefix = format!("{name}-{source:?}:");
+            Watch::start(source, reader, writer, &prefix)
         });
         let watches = Self(watches.into());
-        watches.go_on();
+        watches.wait_for_traffic();
         watches
     }
 
-    pub fn go_on(&self) {
-        self.0.iter().for_each(Watch::goes_on);
+    pub fn wait_for_traffic(&self) {
+        self.0.iter().for_each(Watch::wait_for_traffic);
     }
 
     /// Does something while no writer runs.
@@ -289,8 +289,8 @@ impl<C: Kind> Watches<C> {
         act()
     }
 
-    /// Does something that leaves no data, and lets no writer run before all caches must know. Where
-    /// reading is not possible any more, there is nothing to wait for.
+    /// Does something that loses the data, and holds writers back until no cache may serve a value
+    /// from before. Where reading is not possible any more, there is nothing to wait for.
     pub fn lose_data<T>(&self, act: impl FnOnce() -> T, is_readable: bool) -> T {
         let turns: Vec<_> = self.0.iter().map(|watch| watch.shared.turn()).collect();
         let histories = || self.0.iter().flat_map(|watch| &watch.shared.histories);
@@ -308,16 +308,16 @@ impl<C: Kind> Watches<C> {
 
     /// Waits until all caches know that they may miss something, and for as long as they may have
     /// served what they had.
-    pub fn are_cut_off(&self) {
-        let are_cut_off = || self.0.iter().all(|watch| !watch.cached.stats().is_certain);
-        assert!(within(PATIENCE, are_cut_off), "it is not noticed");
+    pub fn wait_until_cut_off(&self) {
+        let all_are_cut_off = || self.0.iter().all(|watch| !watch.cached.stats().is_certain);
+        assert!(within(PATIENCE, all_are_cut_off), "it is not noticed");
         self.rest();
     }
 
     /// Waits until nothing may be served any more that was replaced before.
     pub fn outlast_the_bound(&self) {
         self.rest();
-        self.0.iter().for_each(Watch::is_read);
+        self.0.iter().for_each(Watch::wait_until_read);
     }
 
     /// Lets the bound pass. The caches serve meanwhile, so that nothing else shows its end.
@@ -333,22 +333,22 @@ impl<C: Kind> Watches<C> {
 
     /// Waits until all caches serve what the server has, and prints how old the oldest values were.
     pub fn finish(mut self, what: &str) {
-        self.go_on();
+        self.wait_for_traffic();
         for watch in &self.0 {
-            watch.shared.stopped.store(true, Relaxed);
+            watch.shared.writer_stopped.store(true, Relaxed);
             drop(watch.shared.turn());
         }
         self.outlast_the_bound();
         for watch in &mut self.0 {
-            watch.is_in_order();
+            watch.assert_matches_server();
             let worst = watch.end();
-            println!("{what}, {}, {:?}: nothing older than {worst:.0?}", name::<C>(), watch.way);
+            println!("{what}, {}, {:?}: nothing older than {worst:.0?}", name::<C>(), watch.source);
         }
     }
 }
 
-/// A cache or a subscription. On a machine that is busy, its messages may take longer than
-/// the bound allows.
+/// Opens a cache or a subscription, and tries again after a timeout: on a busy machine its messages
+/// may take longer than the bound allows.
 pub fn opened<C: Kind, T: Send>(open: impl Fn() -> C::Reply<T>) -> T {
     let mut opened = None;
     let is_over = || {

@@ -41,9 +41,9 @@ impl FlightId {
 /// The progress of a load.
 #[derive(Clone, Copy)]
 enum FlightStage {
-    /// Not yet begun. A caller that cannot wait for it begins another one in its place.
+    /// Not yet begun. A caller that misses the value begins its own in its place.
     Queued,
-    /// Open to followers. It has been sealed this often.
+    /// Open to followers, and sealed this number of times.
     Open(u64),
     /// Begun without a lease: it cannot be shown to be newer than a value that a later caller knows
     /// of. Later callers share the next load.
@@ -51,7 +51,7 @@ enum FlightStage {
 }
 
 /// Which followers may receive the value of a load: those that joined before it was sealed this
-/// often.
+/// number of times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Seal(u64);
 
@@ -186,7 +186,7 @@ impl<V> LoadLeader<V> {
         self.completion.clone()
     }
 
-    /// Takes a load from its queue, unless the value was loaded, set or deleted meanwhile.
+    /// Begins a queued load. Returns false if the value was loaded, set or deleted meanwhile.
     pub(crate) fn start(&self) -> bool {
         let mut table = self.flights.lock();
         let own = self.own(&mut table).filter(|own| matches!(own.stage, FlightStage::Queued));

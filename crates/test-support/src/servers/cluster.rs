@@ -8,7 +8,7 @@ mod view;
 use super::{NEVER_BUSY, Outcome, run};
 use crate::send_signal;
 pub use account::Witness;
-use nodes::Memory;
+use nodes::History;
 pub use nodes::{Cluster, MASTERS, NODES, SLOTS};
 use redis::{RedisResult, ToRedisArgs, cmd};
 use redis_collections::LocalServer;
@@ -41,8 +41,8 @@ impl Cluster {
             starting.map(|node| node.join().expect("no panic")).into_iter().collect()
         });
         let password = password.map(str::to_owned);
-        let memory = Memory::default();
-        let mut cluster = Self { nodes: nodes?, answers: [true; NODES], password, memory };
+        let history = History::default();
+        let mut cluster = Self { nodes: nodes?, is_responsive: [true; NODES], password, history };
         creation::create(&cluster)?;
         cluster.wait_until_healthy()?;
         cluster.remember_roles()?;
@@ -70,7 +70,7 @@ impl Cluster {
     }
 
     pub fn another_master(&self, than: usize) -> Outcome<usize> {
-        for index in self.running().filter(|&index| index != than) {
+        for index in self.responsive().filter(|&index| index != than) {
             if !self.slots_of(index)?.is_empty() {
                 return Ok(index);
             }
@@ -88,7 +88,7 @@ impl Cluster {
 
     /// Ends a node as a crash would.
     pub fn kill(&mut self, index: usize) -> io::Result<()> {
-        self.answers[index] = false;
+        self.is_responsive[index] = false;
         self.nodes[index].stop()
     }
 
@@ -98,19 +98,19 @@ impl Cluster {
     pub fn restart(&mut self, index: usize) -> Outcome {
         self.remember_log(index);
         self.nodes[index].restart()?;
-        self.answers[index] = true;
+        self.is_responsive[index] = true;
         self.wait_until_healthy()
     }
 
     /// Lets a node hang: its connections stay open.
     pub fn pause(&mut self, index: usize) -> io::Result<()> {
-        self.answers[index] = false;
+        self.is_responsive[index] = false;
         send_signal("STOP", self.nodes[index].process_id()).map(drop)
     }
 
     /// Lets a node go on, without waiting for anything.
     pub fn resume(&mut self, index: usize) -> io::Result<()> {
-        self.answers[index] = true;
+        self.is_responsive[index] = true;
         send_signal("CONT", self.nodes[index].process_id()).map(drop)
     }
 
@@ -199,7 +199,7 @@ impl Cluster {
 
     fn agrees_that(&self, slot: u16, master: usize) -> Outcome<bool> {
         let port = self.nodes[master].port();
-        for index in self.running() {
+        for index in self.responsive() {
             let nodes = self.view(index)?;
             let agrees = nodes.iter().any(|node| node.has_slot(slot) && node.port == port);
             if !agrees || !self.is_content(index)? {

@@ -75,7 +75,7 @@ impl Jobs {
     }
 
     /// Returns whether the next job would be buried if its consumer were lost with it once more.
-    pub(crate) fn next_is_last(&self, max_deliveries: u32) -> bool {
+    pub(crate) fn next_must_run_alone(&self, max_deliveries: u32) -> bool {
         self.is_last(0, max_deliveries)
     }
 

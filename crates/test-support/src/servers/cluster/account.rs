@@ -11,19 +11,19 @@ pub struct Witness<'a>(pub &'a Cluster);
 impl Cluster {
     /// Takes the present roles for those that the test begins with.
     pub(super) fn remember_roles(&mut self) -> Outcome {
-        self.memory.roles = self.roles()?;
+        self.history.roles = self.roles()?;
         Ok(())
     }
 
     pub(super) fn remember_log(&mut self, index: usize) {
         let log = log_of(&self.nodes[index]);
-        self.memory.logs.push((index, log));
+        self.history.logs.push((index, log));
     }
 
     /// Whether no node was elected since the start: then none has lost what another one had
     /// acknowledged.
     pub fn has_kept_its_roles(&self) -> Outcome<bool> {
-        Ok(self.roles()? == self.memory.roles)
+        Ok(self.roles()? == self.history.roles)
     }
 
     /// Which nodes were masters and which are, how far replication is, and the ends of the nodes'
@@ -31,15 +31,15 @@ impl Cluster {
     pub fn account(&self) -> String {
         let mut account = String::new();
         let _ = match self.roles() {
-            Ok(roles) if roles == self.memory.roles => {
+            Ok(roles) if roles == self.history.roles => {
                 writeln!(account, "no node was elected since the start: {roles:#?}")
             }
             roles => {
-                let before = &self.memory.roles;
+                let before = &self.history.roles;
                 writeln!(account, "failovers since the start: {before:#?} became {roles:#?}")
             }
         };
-        for (index, log) in &self.memory.logs {
+        for (index, log) in &self.history.logs {
             let _ = writeln!(account, "node {index}, before it was restarted:\n{log}");
         }
         for (index, node) in self.nodes.iter().enumerate() {

@@ -11,19 +11,20 @@ pub const SLOTS: u16 = 16_384;
 
 /// Three masters, each with one replica; the first three nodes begin as the masters.
 ///
-/// Its methods wait until all nodes that run have learnt what changed. A node of Redis 7 that was
-/// elected, and then replaced, is not elected properly again within four times the nodes' timeout.
+/// Methods that change the cluster wait until all nodes that answer have learnt of it, except
+/// `resume`. A node of Redis 7 that was elected, and then replaced, may fail to win another
+/// election within four times the nodes' timeout.
 pub struct Cluster {
     pub(super) nodes: Vec<LocalServer>,
-    pub(super) answers: [bool; NODES],
+    pub(super) is_responsive: [bool; NODES],
     pub(super) password: Option<String>,
-    pub(super) memory: Memory,
+    pub(super) history: History,
 }
 
 /// Which nodes were masters, with the epochs of their elections, and what nodes that were restarted
 /// had printed.
 #[derive(Default)]
-pub(super) struct Memory {
+pub(super) struct History {
     pub(super) roles: Vec<String>,
     pub(super) logs: Vec<(usize, String)>,
 }
@@ -56,11 +57,11 @@ impl Cluster {
     }
 
     pub(super) fn any(&self) -> Outcome<usize> {
-        self.running().next().ok_or_else(|| "no node runs".into())
+        self.responsive().next().ok_or_else(|| "no node runs".into())
     }
 
     pub(super) fn running(&self) -> impl Iterator<Item = usize> {
-        (0..NODES).filter(|&index| self.answers[index])
+        (0..NODES).filter(|&index| self.is_responsive[index])
     }
 
     pub(super) fn ask<T: FromRedisValue>(&self, index: usize, command: &str) -> RedisResult<T> {
@@ -69,7 +70,7 @@ impl Cluster {
 
     pub(super) fn wait(&self, what: &str, condition: impl FnMut() -> Outcome<bool>) -> Outcome {
         wait_for(what, condition).map_err(|error| {
-            let nodes = self.running().map(|index| self.ask::<String>(index, "CLUSTER NODES"));
+            let nodes = self.responsive().map(|index| self.ask::<String>(index, "CLUSTER NODES"));
             format!("{error}, {:?}", nodes.collect::<Vec<_>>()).into()
         })
     }
