@@ -21,7 +21,7 @@ TEST := --test round_trips
 RUNS := 50
 BUSY := 8
 
-.PHONY: help demo test test-valkey interop under-load soak short-soak fuzz short-fuzz bench race stampede server fmt lint features unit doc examples deny
+.PHONY: help demo test test-valkey interop under-load soak short-soak fuzz short-fuzz bench race stampede server fmt lint lint-benches features unit doc examples deny
 
 help:
 	@echo "make demo | test (server fmt lint features unit short-soak short-fuzz doc examples) | test-valkey | interop"
@@ -97,8 +97,12 @@ fmt:
 	cargo fmt --all --check
 
 lint:
-	cargo clippy --workspace --all-features --all-targets -- -D warnings
-	cargo clippy --workspace --all-features --test interop --test soak -- -D warnings
+	cargo clippy $(ALL) --all-targets -- -D warnings
+	cargo clippy $(ALL) --test interop --test soak -- -D warnings
+
+# Apart from the rest, since the libraries that are compared bring many dependencies.
+lint-benches:
+	cargo clippy --package $(BENCHES) --all-features --all-targets -- -D warnings
 
 # In a build directory of its own, so that tests are built at the same time.
 features:
