@@ -60,7 +60,7 @@ impl Cluster {
         self.responsive().next().ok_or_else(|| "no node runs".into())
     }
 
-    pub(super) fn running(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn responsive(&self) -> impl Iterator<Item = usize> {
         (0..NODES).filter(|&index| self.is_responsive[index])
     }
 
