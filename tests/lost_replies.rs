@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use redis_collections::{Error, RedisDict, RedisList};
 use support::contract::{ok, on_both_kinds, settle};
 use support::kinds::{Kind, SERVER, client};
+use support::servers::PATIENCE;
 use support::servers::proxy::{Direction, Proxy};
 
 on_both_kinds! {
@@ -24,9 +25,9 @@ on_both_kinds! {
 const BRIEF: Duration = Duration::from_millis(200);
 const ITEMS: u64 = 60;
 
-/// A server, its own Sentinel too, that ends each connection on which a value is read. Gives how
-/// often that happened.
-fn closes_on_get() -> (u16, Arc<AtomicUsize>) {
+/// A server, its own Sentinel too, that ends the connections on which the first `closed` values are
+/// read, and finds nothing later. Returns the number of reads as well.
+fn closes_on_get(closed: usize) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let reads = Arc::new(AtomicUsize::new(0));
@@ -34,20 +35,18 @@ fn closes_on_get() -> (u16, Arc<AtomicUsize>) {
     thread::spawn(move || {
         for stream in listener.incoming().map_while(std::result::Result::ok) {
             let counted = counted.clone();
-            thread::spawn(move || answer(&stream, port, &counted));
+            thread::spawn(move || answer(&stream, port, (&counted, closed)));
         }
     });
     (port, reads)
 }
 
-fn answer(stream: &TcpStream, port: u16, reads: &AtomicUsize) -> Option<()> {
+fn answer(stream: &TcpStream, port: u16, (reads, closed): (&AtomicUsize, usize)) -> Option<()> {
     let mut requests = BufReader::new(stream);
     loop {
         let reply = match &command(&mut requests)?[0][..] {
-            b"GET" => {
-                reads.fetch_add(1, Ordering::SeqCst);
-                return None;
-            }
+            b"GET" if reads.fetch_add(1, Ordering::SeqCst) < closed => return None,
+            b"GET" => "$-1\r\n".to_owned(),
             b"PING" => "+PONG\r\n".to_owned(),
             b"SENTINEL" => {
                 let port = port.to_string();
@@ -82,7 +81,7 @@ fn number(requests: &mut impl BufRead) -> Option<usize> {
 }
 
 async fn a_read_is_sent_twice_at_most<C: Kind>() {
-    let (port, reads) = closes_on_get();
+    let (port, reads) = closes_on_get(usize::MAX);
     let client = C::build(C::builder(&format!("redis://127.0.0.1:{port}/"))).await.unwrap();
     let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
     for _ in 0..3 {
@@ -95,14 +94,21 @@ async fn a_read_is_sent_twice_at_most<C: Kind>() {
 }
 
 async fn a_read_is_repeated_until_the_failover_timeout_with_sentinels<C: Kind>() {
-    let (port, reads) = closes_on_get();
-    let sentinels = [format!("redis://127.0.0.1:{port}/")];
-    let builder = C::sentinel_builder(&sentinels, "mymaster").failover_timeout(BRIEF);
-    let dict: RedisDict<String, u64, C> = RedisDict::new(&C::build(builder).await.unwrap(), "d");
-    let began = Instant::now();
-    let error = settle!(dict.get("a")).unwrap_err();
-    assert!(error.is_connection_lost() && began.elapsed() >= BRIEF, "{error}");
-    assert!(reads.load(Ordering::SeqCst) > 2);
+    for (closed, timeout) in [(5, PATIENCE), (usize::MAX, BRIEF)] {
+        let (port, reads) = closes_on_get(closed);
+        let sentinels = [format!("redis://127.0.0.1:{port}/")];
+        let builder = C::sentinel_builder(&sentinels, "mymaster").failover_timeout(timeout);
+        let client = C::build(builder).await.unwrap();
+        let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
+        let began = Instant::now();
+        match settle!(dict.get("a")) {
+            Ok(found) => assert_eq!((found, reads.load(Ordering::SeqCst)), (None, closed + 1)),
+            Err(error) => {
+                assert!(error.is_connection_lost() && closed == usize::MAX, "{error}");
+                assert!(began.elapsed() >= BRIEF, "{error}");
+            }
+        }
+    }
 }
 
 /// A list, reached through a proxy that ends connections after ever other bytes of replies.
