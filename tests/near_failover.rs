@@ -186,7 +186,7 @@ fn a_master_that_goes_on_after_a_planned_failover_is_left<C: Concurrent>() -> Ou
 fn watches_of<C: Concurrent>(cluster: &Cluster, name: &str) -> Outcome<Watches<C>> {
     let (reader, writer) = (C::cluster_builder(cluster), Client::cluster_builder(cluster.urls()));
     let reader = C::connect(reader.response_timeout(HALF_A_SECOND));
-    let writer = writer.response_timeout(HALF_A_SECOND).build()?;
+    let writer = Client::connect(writer.response_timeout(HALF_A_SECOND));
     let watches = ChangeSource::ALL.map(|source| {
         Watch::start(source, &reader, &writer, &format!("{}:", prefix::<C>(name, source)))
     });

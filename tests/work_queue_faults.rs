@@ -189,7 +189,7 @@ async fn a_wait_that_hangs_holds_no_job_back<C: Kind>() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
     let name = format!("{}-hangs", std::any::type_name::<C>());
     let builder = C::builder(&proxy.url()).name(&name).response_timeout(Duration::from_secs(1));
-    let client = C::build(builder).await.unwrap();
+    let client = C::connected(builder).await;
     let queue = queue(&client, "hangs");
     let mut consumer = queue.consumer();
     assert!(next(&mut consumer, Duration::ZERO).await.is_none());

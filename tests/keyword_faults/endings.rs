@@ -31,7 +31,7 @@ async fn a_shutdown_reports_a_name_that_was_not_released<C: Kind>() {
     // The server hangs.
     let proxy = Proxy::to(server.port()).unwrap();
     let builder = C::builder(&proxy.url()).response_timeout(Duration::from_secs(1));
-    let client = C::build(builder).await.unwrap();
+    let client = C::connected(builder).await;
     let dispatcher = serve_patiently(&client, Keyword::integer("N")).await;
     proxy.hold(Direction::Replies);
     proxy.hold(Direction::Requests);

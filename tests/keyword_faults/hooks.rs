@@ -195,7 +195,7 @@ async fn a_lost_reply_leaves_no_stale_copy<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let proxy = Proxy::to(server.port()).unwrap();
     let patience = Duration::from_secs(1);
-    let client = C::build(C::builder(&proxy.url()).response_timeout(patience)).await.unwrap();
+    let client = C::connected(C::builder(&proxy.url()).response_timeout(patience)).await;
     let (keyword, calls) = counted();
     let dispatcher = serve(&client, [keyword]).await.unwrap();
     // The server knows the script from now on.

@@ -31,7 +31,7 @@ impl<C: Concurrent> Fixture<C> {
         let server = LocalServer::start()?;
         let proxy = Proxy::to(server.port())?;
         let reader = C::connect(C::builder(&proxy.url()).response_timeout(IMPATIENT));
-        let writer = Client::builder(server.url()).response_timeout(IMPATIENT).build()?;
+        let writer = Client::connect(Client::builder(server.url()).response_timeout(IMPATIENT));
         let watches = Watches::start(&reader, &writer, "watched");
         Ok(Self { watches, proxy, server })
     }

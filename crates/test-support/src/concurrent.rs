@@ -21,7 +21,7 @@ pub trait Concurrent: Kind {
     fn start<T: Send + 'static>(caller: impl Future<Output = T> + Send + 'static) -> Running<T>;
 
     fn connect(builder: ClientBuilder<Self>) -> Self {
-        Self::finish(Self::build(builder)).expect("a connection")
+        Self::finish(Self::connected(builder))
     }
 
     /// A client of `cluster` without settings of its own.

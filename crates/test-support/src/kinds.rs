@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::pin::pin;
 use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use redis_collections::{
     AsyncClient, Client, ClientBuilder, Event, HandlerResult, LocalServer, Pipeline, Result,
@@ -54,6 +55,17 @@ pub trait Kind: RoundTrips + Debug {
     fn sentinel_builder(urls: &[String], name: &str) -> ClientBuilder<Self>;
 
     async fn build(builder: ClientBuilder<Self>) -> Result<Self>;
+
+    /// Connects, again where the machine is too busy for the time limits of `builder`.
+    async fn connected(builder: ClientBuilder<Self>) -> Self {
+        let began = Instant::now();
+        loop {
+            match Self::build(builder.clone()).await {
+                Err(error) if error.is_timeout() && began.elapsed() < PATIENCE => {}
+                built => return built.expect("a connection"),
+            }
+        }
+    }
 
     /// Finishes a scenario, or a part of it on a thread of its own.
     fn finish<T>(scenario: impl Future<Output = T>) -> T;
